@@ -1,0 +1,151 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// MarshalJSON puts the records under the name of their model.
+func (a Answer) MarshalJSON() ([]byte, error) {
+	type plain Answer
+	head, err := json.Marshal(plain(a))
+	if err != nil || a.Records == nil {
+		return head, err
+	}
+	out := append(head[:len(head)-1], ',')
+	out = appendRecords(out, a.Model, a.Records)
+	return append(out, '}'), nil
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (a *Answer) UnmarshalJSON(data []byte) error {
+	type plain Answer
+	if err := json.Unmarshal(data, (*plain)(a)); err != nil {
+		return err
+	}
+	if a.Model == "" {
+		return nil
+	}
+	rest := map[string]json.RawMessage{}
+	if err := json.Unmarshal(data, &rest); err != nil {
+		return err
+	}
+	if records, ok := rest[a.Model]; ok {
+		return json.Unmarshal(records, &a.Records)
+	}
+	return nil
+}
+
+// MarshalJSON writes a commit with its keys in a fixed order: seq, ack, models
+// by name, cursors by number. Equal commits are equal bytes.
+func (c Commit) MarshalJSON() ([]byte, error) {
+	out := append([]byte(`{"seq":`), strconv.FormatUint(c.Seq, 10)...)
+	if c.Ack {
+		out = append(out, `,"ack":true`...)
+	}
+	for _, model := range sortedKeys(c.Records) {
+		out = append(out, ',')
+		out = appendRecords(out, model, c.Records[model])
+	}
+	if len(c.Cursors) > 0 {
+		out = append(out, `,"cursors":{`...)
+		for i, number := range sortedKeys(c.Cursors) {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			delta, err := json.Marshal(c.Cursors[number])
+			if err != nil {
+				return nil, fmt.Errorf("encode cursor %d: %w", number, err)
+			}
+			out = append(append(append(out, '"'), strconv.FormatUint(number, 10)...), '"', ':')
+			out = append(out, delta...)
+		}
+		out = append(out, '}')
+	}
+	return append(out, '}'), nil
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (c *Commit) UnmarshalJSON(data []byte) error {
+	fields := map[string]json.RawMessage{}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	*c = Commit{Records: map[string][]json.RawMessage{}}
+	for name, value := range fields {
+		var err error
+		switch {
+		case name == "seq":
+			err = json.Unmarshal(value, &c.Seq)
+		case name == "ack":
+			err = json.Unmarshal(value, &c.Ack)
+		case name == "cursors":
+			err = json.Unmarshal(value, &c.Cursors)
+		case !Reserved[name] && len(value) > 0 && value[0] == '[':
+			var records []json.RawMessage
+			err = json.Unmarshal(value, &records)
+			c.Records[name] = records
+		}
+		if err != nil {
+			return fmt.Errorf("commit field %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Frames splits a message into its frames: the elements of an array, or the
+// message itself.
+func Frames(message []byte) ([]json.RawMessage, error) {
+	message = bytes.TrimLeft(message, " \t\r\n")
+	if len(message) > 0 && message[0] == '[' {
+		var frames []json.RawMessage
+		err := json.Unmarshal(message, &frames)
+		return frames, err
+	}
+	if !json.Valid(message) {
+		return nil, fmt.Errorf("the message is not JSON")
+	}
+	return []json.RawMessage{message}, nil
+}
+
+// Position is a place in a store's history, written "epoch:seq".
+func Position(epoch string, seq uint64) string {
+	return epoch + ":" + strconv.FormatUint(seq, 10)
+}
+
+// ParsePosition is the inverse of [Position].
+func ParsePosition(text string) (epoch string, seq uint64, err error) {
+	epoch, number, found := strings.Cut(text, ":")
+	if found && epoch != "" {
+		seq, err = strconv.ParseUint(number, 10, 64)
+	}
+	if !found || epoch == "" || err != nil {
+		return "", 0, fmt.Errorf("%q is not a position of the form epoch:seq", text)
+	}
+	return epoch, seq, nil
+}
+
+func appendRecords(out []byte, model string, records []json.RawMessage) []byte {
+	out = strconv.AppendQuote(out, model)
+	out = append(out, ':', '[')
+	for i, record := range records {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, record...)
+	}
+	return append(out, ']')
+}
+
+func sortedKeys[K string | uint64, V any](m map[K]V) []K {
+	keys := make([]K, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,84 @@
+// Package wire is the language that tower's processes speak: the frames between
+// a browser and the server, and the lines between a console and the server. It
+// holds types and their encoding, and does no I/O.
+//
+// # Frames
+//
+// A connection carries JSON text messages. Each message is one frame, an
+// object, or several frames, an array, that the receiver applies in one turn
+// and in order.
+//
+// A client's first frame is hello; the server answers with its own hello:
+//
+//	→ {"hello":1}
+//	← {"hello":1,"epoch":"01J8…","seq":812,"build":"9f2c…","user":"01J7…","actions":["POST /posts"],"cursors":["posts.published"]}
+//
+// epoch names the store's history and build the application's code: a client
+// that kept records from another epoch, or another build, starts again.
+//
+// A frame with an id is a request, and is answered by exactly one frame with
+// the same id. Requests on a connection are handled in the order they came.
+//
+//	→ {"id":1,"open":"posts.published","in":{},"where":{"likes":{"gte":3}},"order":["-createdAt"],"limit":10,"since":"01J8…:790"}
+//	← {"id":1,"status":200,"at":"01J8…:812","cursor":17,"model":"posts","ids":["01JB…","01JA…"],"posts":[{…},{…}]}
+//	→ {"id":2,"close":17}
+//	← {"id":2,"status":200}
+//	→ {"id":3,"call":"POST /posts","in":{"title":"Hi"},"key":"01JC…"}
+//	← {"id":3,"status":201,"at":"01J8…:813","out":{…}}
+//	← {"id":3,"status":422,"error":{"code":"invalid","message":"…","problems":{"title":["is required"]}}}
+//
+// A page's own lists are opened with the sealed text that the page carries, and
+// travel as HTML: the items hold the rendered partial of each record.
+//
+//	→ {"id":4,"live":"MTcz…","since":"01J8…:812"}
+//	← {"id":4,"status":200,"at":"01J8…:812","cursor":18,"model":"posts","since":"01J8…:812","delta":{}}
+//	← {"id":4,"status":200,"at":"01J8…:812","cursor":18,"model":"posts","items":[{"id":"01JB…","html":"<li …>"}]}
+//
+// An open that names a since is answered by the delta that leads from there to
+// at, or, where that cannot be known, by everything, with resync saying why:
+// "epoch", "expired", "overflow" or "rules".
+//
+// # Commits
+//
+// One commit is one frame for each connection that holds a cursor it touches:
+// the records, once, under the name of their model, and what became of each
+// cursor. Seq only grows; a connection that may see none of it gets no frame.
+//
+//	← {"seq":813,"posts":[{…}],"cursors":{"17":{"enter":[{"id":"01JC…","after":""}],"leave":["01JA…"]}}}
+//
+// A delta is applied in the order leave, enter, change. An ordered cursor's
+// enter says after which record the new one stands ("" for first), in the list
+// as it stands when the entries before it have been applied; a change that
+// moves a record says so in the same way. A cursor without an order has no
+// "after": its records are ordered by id. Records that entered or changed are
+// in the model's list of the same frame; those of an HTML cursor are in the
+// entry as html.
+//
+// A cursor whose scope depends on the user is opened anew when the user
+// changes; "to" is the number that it has from then on, and the delta leads
+// from what it held to what it holds. "closed" says that it is no longer
+// allowed; its records have left.
+//
+//	← {"seq":815,"cursors":{"17":{"to":23,"leave":["01JC…"]}}}
+//	← {"seq":816,"cursors":{"23":{"leave":["01JB…"],"closed":{"code":"forbidden","message":"…"}}}}
+//
+// A frame with "ack":true asks the client to say that it has applied it:
+//
+//	→ {"applied":813}
+//
+// The server may push what an action produced for this connection:
+//
+//	← {"push":"POST /announce","status":200,"out":{…}}
+//
+// # Rules
+//
+// Unknown fields are ignored. A frame that cannot be understood is answered
+// with {"error":{"code":"bad_frame",…}} that names it. A form sent over the
+// socket travels as "form", URL-encoded, in place of "in".
+//
+// # The control socket
+//
+// A console speaks to a running application over a unix socket in lines of
+// JSON: a [ControlRequest] each way out, a [ControlReply] each way back, and
+// after "watch" a [ControlEvent] for each commit and each acknowledgement.
+package wire

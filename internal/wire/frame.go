@@ -1,0 +1,112 @@
+package wire
+
+import "encoding/json"
+
+// Version is the version of the protocol that this package describes. It is
+// raised when an older peer could misunderstand a newer one.
+const Version = 1
+
+// A Request is a frame from a client. Exactly one of Hello, Open, Live, Close,
+// Call and Applied says what it is.
+type Request struct {
+	Hello   int    `json:"hello,omitempty"`
+	ID      uint64 `json:"id,omitempty"`
+	Open    string `json:"open,omitempty"`    // a declared cursor, "posts.published"
+	Live    string `json:"live,omitempty"`    // the sealed list of a page
+	Close   uint64 `json:"close,omitempty"`   // a cursor's number
+	Call    string `json:"call,omitempty"`    // a route, "POST /posts"
+	Applied uint64 `json:"applied,omitempty"` // a seq
+
+	In    json.RawMessage `json:"in,omitempty"`    // input of Open and Call
+	Form  *string         `json:"form,omitempty"`  // input of Call as a URL-encoded form
+	Key   string          `json:"key,omitempty"`   // makes a repeated Call take effect once
+	Since string          `json:"since,omitempty"` // "epoch:seq" that Open or Live holds already
+	Where json.RawMessage `json:"where,omitempty"` // narrows Open
+	Order []string        `json:"order,omitempty"` // narrows Open; "-field" descends
+	Limit int             `json:"limit,omitempty"` // narrows Open
+}
+
+// Hello is the server's first frame.
+type Hello struct {
+	Hello   int      `json:"hello"`
+	Epoch   string   `json:"epoch"`
+	Seq     uint64   `json:"seq"`
+	Build   string   `json:"build"`
+	User    string   `json:"user,omitempty"` // id of the current user, "" for a visitor
+	Actions []string `json:"actions"`        // routes this user may call
+	Cursors []string `json:"cursors"`        // cursors this user may open
+}
+
+// An Answer is the one frame that answers a request.
+type Answer struct {
+	ID       uint64          `json:"id,omitempty"`
+	Status   int             `json:"status"`
+	At       string          `json:"at,omitempty"`       // "epoch:seq" that the answer reflects
+	Out      json.RawMessage `json:"out,omitempty"`      // of a call
+	Location string          `json:"location,omitempty"` // where a form's sender goes next
+	Session  string          `json:"session,omitempty"`  // one-time ticket to exchange for a cookie
+	Error    *Error          `json:"error,omitempty"`
+
+	Cursor uint64   `json:"cursor,omitempty"` // of an open
+	Model  string   `json:"model,omitempty"`
+	Since  string   `json:"since,omitempty"` // with Delta: where it leads from
+	Delta  *Delta   `json:"delta,omitempty"`
+	Resync string   `json:"resync,omitempty"` // why everything was sent in spite of a since
+	IDs    []string `json:"ids,omitempty"`
+	Items  []Item   `json:"items,omitempty"`
+
+	// Records of the opened cursor, under the name of Model.
+	Records []json.RawMessage `json:"-"`
+}
+
+// An Item is one record of a page's list, as HTML.
+type Item struct {
+	ID   string `json:"id"`
+	HTML string `json:"html"`
+}
+
+// An Entry is one record that enters a cursor, or changes in it.
+type Entry struct {
+	ID    string  `json:"id"`
+	After *string `json:"after,omitempty"` // nil: not ordered, or not moved
+	HTML  string  `json:"html,omitempty"`
+}
+
+// A Delta is what one commit, or a resumption, does to one cursor.
+type Delta struct {
+	To     uint64   `json:"to,omitempty"` // the number the cursor has from now on
+	Enter  []Entry  `json:"enter,omitempty"`
+	Change []Entry  `json:"change,omitempty"`
+	Leave  []string `json:"leave,omitempty"`
+	Closed *Error   `json:"closed,omitempty"`
+}
+
+// A Commit is one transaction as one connection sees it.
+type Commit struct {
+	Seq     uint64
+	Ack     bool
+	Records map[string][]json.RawMessage // by model
+	Cursors map[uint64]*Delta
+}
+
+// A Push is what an action that ran for many connections produced for this one.
+type Push struct {
+	Push   string          `json:"push"` // the route
+	Status int             `json:"status"`
+	Out    json.RawMessage `json:"out,omitempty"`
+	Error  *Error          `json:"error,omitempty"`
+}
+
+// An Error is what went wrong, for a program (Code) and a person (Message).
+type Error struct {
+	Code     string              `json:"code"`
+	Message  string              `json:"message"`
+	Problems map[string][]string `json:"problems,omitempty"` // by field; "" holds those of the whole record
+}
+
+// Reserved are the keys of a commit that are not names of models.
+var Reserved = map[string]bool{
+	"seq": true, "from": true, "to": true, "epoch": true, "ack": true, "cursors": true, "id": true, "status": true, "at": true,
+	"out": true, "location": true, "session": true, "error": true, "cursor": true, "model": true, "since": true,
+	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true,
+}
