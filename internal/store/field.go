@@ -1,0 +1,112 @@
+package store
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// A Field is one field of a model: what its tags say, and how it is read.
+type Field struct {
+	Name   string // in JSON
+	GoName string
+	Kind   Kind
+	Elem   Kind   // of a List's elements
+	Ref    string // the model that the field refers to, "" for none
+
+	Index    bool // has an index
+	Unique   bool // has an index that holds each value once
+	Private  bool // stored, never sent
+	Required bool // must not be zero
+
+	offset  uintptr
+	pointer bool // the field is a pointer to its value
+	typ     reflect.Type
+	layout  reflect.Kind // of the value behind the pointer
+}
+
+var (
+	timeType = reflect.TypeFor[time.Time]()
+	idType   = reflect.TypeFor[ID]()
+)
+
+// TypeName returns the field's type as a person reads it: "string", "ref", ….
+func (f *Field) TypeName() string {
+	if f.Ref != "" {
+		return "ref"
+	}
+	return f.Kind.String()
+}
+
+func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
+	name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
+	if name == "" {
+		name = sf.Name
+	}
+	f := &Field{Name: name, GoName: sf.Name, offset: offset, typ: sf.Type}
+	base := sf.Type
+	if base.Kind() == reflect.Pointer {
+		f.pointer, base = true, base.Elem()
+	}
+	f.layout, f.Kind = base.Kind(), kindOf(base)
+	if f.Kind == List {
+		f.Elem = kindOf(base.Elem())
+		if f.pointer || f.Elem >= List {
+			f.Kind, f.Elem = Object, Null
+		}
+	}
+	for rule := range strings.SplitSeq(sf.Tag.Get("validate"), ",") {
+		f.Required = f.Required || rule == "required"
+	}
+	return f, f.readTag(sf.Tag.Get("tower"))
+}
+
+func (f *Field) readTag(tag string) error {
+	if tag == "" {
+		return nil
+	}
+	for word := range strings.SplitSeq(tag, ",") {
+		switch key, value, _ := strings.Cut(word, "="); key {
+		case "index":
+			f.Index = true
+		case "unique":
+			f.Unique = true
+		case "private":
+			f.Private = true
+		case "ref":
+			f.Ref = value
+			if f.typ != idType || value == "" {
+				return fmt.Errorf(`field %s: a reference is a tower.ID with tower:"ref=MODEL"`, f.GoName)
+			}
+		default:
+			return fmt.Errorf("field %s: tower tag %q is not one of index, unique, private, ref=MODEL", f.GoName, word)
+		}
+	}
+	if (f.Index || f.Unique) && f.Kind >= List {
+		return fmt.Errorf("field %s: a %s cannot be indexed", f.GoName, f.Kind)
+	}
+	return nil
+}
+
+func kindOf(t reflect.Type) Kind {
+	if t == timeType {
+		return Time
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return Bool
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return Int
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return Uint
+	case reflect.Float32, reflect.Float64:
+		return Float
+	case reflect.String:
+		return String
+	case reflect.Slice:
+		return List
+	default:
+		return Object
+	}
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"time"
+)
+
+// Record is what every model embeds. The store fills all three fields.
+type Record struct {
+	ID        ID        `json:"id"`
+	CreatedAt time.Time `json:"createdAt" tower:"index"`
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// A Model describes a collection of records: structs of one Go type that embed
+// [Record]. It does not change after [NewModel].
+type Model struct {
+	Name   string // of the collection, "posts"
+	Type   string // of the Go struct, "Post"
+	Fields []*Field
+
+	structType reflect.Type
+	ptrType    reflect.Type
+	record     uintptr // offset of the embedded Record
+	byName     map[string]*Field
+	indexes    []*Field // those with an index, unique or not
+	times      []*Field // plain time fields, to normalize
+	private    bool     // has a private field
+	prototype  any      // fields are named by pointers into it
+}
+
+var modelName = regexp.MustCompile(`^[a-z][A-Za-z0-9_]*$`)
+
+// NewModel describes the structs behind prototype, a *T that stays the model's:
+// pointers to its fields name them, see [Model.FieldAt]. T must embed Record; its
+// exported fields are stored by their JSON names.
+func NewModel(name string, prototype any) (*Model, error) {
+	ptr := reflect.TypeOf(prototype)
+	if ptr == nil || ptr.Kind() != reflect.Pointer || ptr.Elem().Kind() != reflect.Struct {
+		return nil, fmt.Errorf("model %q: %T is not a pointer to a struct", name, prototype)
+	}
+	if !modelName.MatchString(name) {
+		return nil, fmt.Errorf("model %q: a name is letters, digits and _ and begins with a lower-case letter", name)
+	}
+	m := &Model{Name: name, Type: ptr.Elem().Name(), structType: ptr.Elem(), ptrType: ptr, byName: map[string]*Field{}, prototype: prototype}
+	embedded, ok := m.structType.FieldByName("Record")
+	if !ok || !embedded.Anonymous || embedded.Type != reflect.TypeFor[Record]() || len(embedded.Index) != 1 {
+		return nil, fmt.Errorf("model %q: %s does not embed tower.Record", name, m.Type)
+	}
+	m.record = embedded.Offset
+	if err := m.addFields(m.structType, 0); err != nil {
+		return nil, fmt.Errorf("model %q: %w", name, err)
+	}
+	return m, nil
+}
+
+func (m *Model) addFields(t reflect.Type, base uintptr) error {
+	for i := range t.NumField() {
+		sf := t.Field(i)
+		tag := sf.Tag.Get("json")
+		if sf.Anonymous && sf.Type.Kind() == reflect.Struct && tag == "" && sf.Type != timeType {
+			if err := m.addFields(sf.Type, base+sf.Offset); err != nil {
+				return err
+			}
+			continue
+		}
+		if !sf.IsExported() || tag == "-" {
+			continue
+		}
+		f, err := newField(sf, base+sf.Offset)
+		if err != nil {
+			return err
+		}
+		if twin := m.byName[f.Name]; twin != nil {
+			return fmt.Errorf("field %s: the name %q is taken by %s", f.GoName, f.Name, twin.GoName)
+		}
+		m.add(f)
+	}
+	return nil
+}
+
+func (m *Model) add(f *Field) {
+	m.Fields = append(m.Fields, f)
+	m.byName[f.Name] = f
+	m.private = m.private || f.Private
+	if f.Index || f.Unique {
+		m.indexes = append(m.indexes, f)
+	}
+	if f.Kind == Time && !f.pointer {
+		m.times = append(m.times, f)
+	}
+}
+
+// Field returns the field with that JSON name, or nil.
+func (m *Model) Field(name string) *Field { return m.byName[name] }
+
+// FieldAt returns the field that pointer, a pointer into the model's prototype,
+// names.
+func (m *Model) FieldAt(pointer any) (*Field, error) {
+	v := reflect.ValueOf(pointer)
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		if offset, ok := m.offsetOf(v); ok {
+			for _, f := range m.Fields {
+				if f.offset == offset && f.typ == v.Type().Elem() {
+					return f, nil
+				}
+			}
+		}
+	}
+	return nil, fmt.Errorf("a %T does not point to a stored field of the Fields of model %s", pointer, m.Name)
+}
+
+// New returns a new *T.
+func (m *Model) New() any { return reflect.New(m.structType).Interface() }
+
+// Header returns the Record that record, a *T of this model, embeds.
+func (m *Model) Header(record any) (*Record, error) {
+	base, ok := m.pointer(record)
+	if !ok {
+		return nil, fmt.Errorf("a %T is not a record of %s", record, m.Name)
+	}
+	return m.header(base), nil
+}

@@ -1,0 +1,116 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"time"
+)
+
+// Parse turns what a program or a JSON decoder holds into a value that compares
+// with this field's: of its kind, or, for a list, of its elements' kind. nil is
+// null. The error says what the field takes.
+func (f *Field) Parse(v any) (Value, error) {
+	kind := f.Kind
+	if kind == List {
+		kind = f.Elem
+	}
+	value, ok := parse(kind, v)
+	if !ok {
+		return Value{}, fmt.Errorf("%s is a %s; %s is not", f.Name, kind, show(v))
+	}
+	if f.Ref != "" && value.text == "" {
+		return Value{}, nil
+	}
+	return value, nil
+}
+
+func parse(kind Kind, v any) (Value, bool) {
+	if v == nil {
+		return Value{}, true
+	}
+	if n, ok := v.(json.Number); ok {
+		return parseNumber(kind, n)
+	}
+	r := reflect.ValueOf(v)
+	if r.Kind() == reflect.Pointer {
+		if r.IsNil() {
+			return Value{}, true
+		}
+		return parse(kind, r.Elem().Interface())
+	}
+	switch {
+	case kind == Time:
+		return parseTime(v)
+	case kind == Bool && r.Kind() == reflect.Bool:
+		return BoolValue(r.Bool()), true
+	case kind == String && r.Kind() == reflect.String:
+		return StringValue(r.String()), true
+	case kind == Int || kind == Uint || kind == Float:
+		return parseNumeric(kind, r)
+	}
+	return Value{}, false
+}
+
+func parseNumber(kind Kind, n json.Number) (Value, bool) {
+	switch kind {
+	case Int:
+		if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
+			return IntValue(i), true
+		}
+	case Uint:
+		if u, err := strconv.ParseUint(n.String(), 10, 64); err == nil {
+			return UintValue(u), true
+		}
+	}
+	f, err := n.Float64()
+	if err != nil {
+		return Value{}, false
+	}
+	return parse(kind, f)
+}
+
+// parseNumeric accepts a number of another type where it is the same number.
+func parseNumeric(kind Kind, r reflect.Value) (Value, bool) {
+	switch {
+	case r.CanInt() && kind == Int:
+		return IntValue(r.Int()), true
+	case r.CanInt() && kind == Uint:
+		return UintValue(uint64(r.Int())), r.Int() >= 0
+	case r.CanUint() && kind == Uint:
+		return UintValue(r.Uint()), true
+	case r.CanUint() && kind == Int:
+		return IntValue(int64(r.Uint())), r.Uint() <= math.MaxInt64
+	case !r.CanInt() && !r.CanUint() && !r.CanFloat():
+		return Value{}, false
+	}
+	f := r.Convert(reflect.TypeFor[float64]()).Float()
+	switch kind {
+	case Int:
+		return IntValue(int64(f)), f == math.Trunc(f) && f >= -1<<63 && f < 1<<63
+	case Uint:
+		return UintValue(uint64(f)), f == math.Trunc(f) && f >= 0 && f < 1<<64
+	default:
+		return FloatValue(f), !math.IsNaN(f)
+	}
+}
+
+func parseTime(v any) (Value, bool) {
+	switch t := v.(type) {
+	case time.Time:
+		return TimeValue(t), true
+	case string:
+		at, err := time.Parse(time.RFC3339Nano, t)
+		return TimeValue(at), err == nil
+	}
+	return Value{}, false
+}
+
+func show(v any) string {
+	if text, err := json.Marshal(v); err == nil {
+		return string(text)
+	}
+	return fmt.Sprint(v)
+}
