@@ -1,0 +1,121 @@
+package tower
+
+import (
+	"fmt"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A Condition is one test on a record. Conditions name a field by a pointer into
+// the Fields of its model. Null is an absent value: a nil pointer or list, the zero
+// time, an empty reference. It is equal to null only, and neither more nor less
+// than any value.
+type Condition struct {
+	resolve func(*store.Model) (cursor.Condition, error)
+}
+
+// Is holds when the field has the value.
+func Is[F any](field *F, value F) Condition { return compare(field, value, cursor.Is) }
+
+// IsNot holds when the field has another value, or none.
+func IsNot[F any](field *F, value F) Condition { return Not(Is(field, value)) }
+
+// In holds when the field has one of the values.
+func In[F any](field *F, values ...F) Condition {
+	return Condition{func(m *store.Model) (cursor.Condition, error) {
+		f, err := m.FieldAt(field)
+		if err != nil {
+			return cursor.Condition{}, err
+		}
+		parsed := make([]store.Value, len(values))
+		for i, value := range values {
+			if parsed[i], err = f.Parse(value); err != nil {
+				return cursor.Condition{}, err
+			}
+		}
+		return cursor.In(f, parsed...), nil
+	}}
+}
+
+// Gt holds when the field is more than the value.
+func Gt[F any](field *F, value F) Condition { return compare(field, value, cursor.Gt) }
+
+// Gte holds when the field is at least the value.
+func Gte[F any](field *F, value F) Condition { return compare(field, value, cursor.Gte) }
+
+// Lt holds when the field is less than the value.
+func Lt[F any](field *F, value F) Condition { return compare(field, value, cursor.Lt) }
+
+// Lte holds when the field is at most the value.
+func Lte[F any](field *F, value F) Condition { return compare(field, value, cursor.Lte) }
+
+// Exists holds when the field is not null.
+func Exists[F any](field *F) Condition {
+	return Condition{func(m *store.Model) (cursor.Condition, error) {
+		f, err := m.FieldAt(field)
+		if err != nil {
+			return cursor.Condition{}, err
+		}
+		return cursor.Exists(f), nil
+	}}
+}
+
+// Contains holds when part is within the field's text, or is an element of the
+// field's list.
+func Contains[F, P any](field *F, part P) Condition { return compare(field, part, cursor.Contains) }
+
+// And holds when all of the conditions do; with none it holds.
+func And(conditions ...Condition) Condition { return combine(cursor.And, conditions) }
+
+// Or holds when one of the conditions does; with none it does not.
+func Or(conditions ...Condition) Condition { return combine(cursor.Or, conditions) }
+
+// Not holds when the condition does not.
+func Not(condition Condition) Condition {
+	return Condition{func(m *store.Model) (cursor.Condition, error) {
+		resolved, err := resolveAll(m, []Condition{condition})
+		if err != nil {
+			return cursor.Condition{}, err
+		}
+		return cursor.Not(resolved[0]), nil
+	}}
+}
+
+func compare(field, value any, make func(*store.Field, store.Value) cursor.Condition) Condition {
+	return Condition{func(m *store.Model) (cursor.Condition, error) {
+		f, err := m.FieldAt(field)
+		if err != nil {
+			return cursor.Condition{}, err
+		}
+		parsed, err := f.Parse(value)
+		if err != nil {
+			return cursor.Condition{}, err
+		}
+		return make(f, parsed), nil
+	}}
+}
+
+func combine(make func(...cursor.Condition) cursor.Condition, conditions []Condition) Condition {
+	return Condition{func(m *store.Model) (cursor.Condition, error) {
+		resolved, err := resolveAll(m, conditions)
+		if err != nil {
+			return cursor.Condition{}, err
+		}
+		return make(resolved...), nil
+	}}
+}
+
+func resolveAll(m *store.Model, conditions []Condition) ([]cursor.Condition, error) {
+	out := make([]cursor.Condition, len(conditions))
+	for i, condition := range conditions {
+		if condition.resolve == nil {
+			return nil, fmt.Errorf("an empty condition; make one with tower.Is and its like")
+		}
+		var err error
+		if out[i], err = condition.resolve(m); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}

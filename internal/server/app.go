@@ -1,0 +1,285 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"reflect"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// Config is what an application is made of and how it runs. The zero value of
+// each limit stands for its default.
+type Config struct {
+	Name   string
+	Env    string // "development", "test" or "production"
+	Folder string // where the application's files and its control socket are
+	Data   string // path of the store
+	Build  string // identifies the code: clients that knew another one start anew
+	URL    string // where a person reaches it, for the console
+
+	Models []*store.Model
+	Router *Router
+	Files  fs.FS // holds views/ and public/
+	Reload bool  // read views again when they change
+	Secret string // key of cookies; "": made once and kept in the store
+	Policy string // Content-Security-Policy; "": everything from this origin only
+	Log    *slog.Logger
+
+	MaxFrame       int64         // bytes of one message from a client; 64 KiB
+	MaxBody        int64         // bytes of one HTTP request; 1 MiB
+	MaxQueue       int           // bytes that wait for one client; 1 MiB
+	MaxRate        int           // frames a second from one connection; 200
+	MaxCursors     int           // open on one connection; 200
+	MaxConnections int           // of one user; 100
+	Timeout        time.Duration // of one request; 30 s
+}
+
+func (c *Config) setDefaults() {
+	c.MaxFrame = cmpOr(c.MaxFrame, 64<<10)
+	c.MaxBody = cmpOr(c.MaxBody, 1<<20)
+	c.MaxQueue = cmpOr(c.MaxQueue, 1<<20)
+	c.MaxRate = cmpOr(c.MaxRate, 200)
+	c.MaxCursors = cmpOr(c.MaxCursors, 200)
+	c.MaxConnections = cmpOr(c.MaxConnections, 100)
+	c.Timeout = cmpOr(c.Timeout, 30*time.Second)
+	c.Policy = cmpOr(c.Policy, defaultPolicy)
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+}
+
+func cmpOr[T comparable](value, fallback T) T {
+	var zero T
+	if value == zero {
+		return fallback
+	}
+	return value
+}
+
+// An App is a running application. Its methods are safe for concurrent use.
+type App struct {
+	config    Config
+	router    *Router
+	views     *views
+	log       *slog.Logger
+	inspector *inspector
+
+	ctx     context.Context // ends when the application closes
+	cancel  context.CancelFunc
+	store   *store.Store
+	engine  *cursor.Engine
+	hub     *hub
+	cookies *cookies
+	sockets *sockets
+	control *control
+	running sync.WaitGroup
+	closing atomic.Bool
+}
+
+// New checks an application's routes, models and views, and does no I/O beyond
+// reading its views.
+func New(config Config) (*App, error) {
+	config.setDefaults()
+	a := &App{config: config, router: config.Router, log: config.Log, inspector: newInspector()}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	if err := a.router.Check(); err != nil {
+		return nil, err
+	}
+	if err := checkModels(config.Models); err != nil {
+		return nil, err
+	}
+	for _, route := range a.router.routes {
+		if err := checkOutput(route, config.Models); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if a.views, err = newViews(config.Files, config.Reload, a.router); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Open opens the store and starts what runs beside requests. Close ends it.
+func (a *App) Open() (err error) {
+	if a.store, err = store.Open(a.config.Data, store.Options{Models: a.config.Models}); err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	if a.cookies, err = newCookies(a.store, a.config.Secret); err != nil {
+		return errors.Join(err, a.store.Close())
+	}
+	a.hub = newHub(a)
+	a.engine = cursor.NewEngine(a.store, a.hub)
+	a.sockets = newSockets(a)
+	a.running.Go(func() {
+		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {
+			a.log.Error("cursors stopped", "error", err)
+		}
+	})
+	return nil
+}
+
+// Close ends every connection with a word to come back, and closes the store.
+// Requests that are being served are waited for by the HTTP server before.
+func (a *App) Close() error {
+	a.closing.Store(true)
+	if a.control != nil {
+		a.control.close()
+	}
+	if a.hub != nil {
+		for _, c := range a.hub.all() {
+			c.leave(closeRestart, "the server restarts; connect again")
+		}
+	}
+	a.cancel()
+	a.running.Wait()
+	if a.store == nil {
+		return nil
+	}
+	return a.store.Close()
+}
+
+// served is what an action answered.
+type served struct {
+	*call
+	status   int
+	value    any
+	out      json.RawMessage
+	location string
+}
+
+// serve passes a request through its action, and returns when every open
+// connection has been handed what the action committed.
+func (a *App) serve(ctx context.Context, v *visit, route *Route, path url.Values, body json.RawMessage, form url.Values) (*served, error) {
+	in, err := route.inputs.decode(path, body, form)
+	if err != nil {
+		return nil, err
+	}
+	done := &served{call: &call{by: route.Pattern() + " by " + v.conn.Label()}, status: http.StatusOK}
+	ctx = context.WithValue(ctx, callKey{}, done.call)
+	if done.value, err = v.run(ctx, route, in); err != nil {
+		return nil, err
+	}
+	if done.out, err = a.encode(done.value); err != nil {
+		return nil, fmt.Errorf("%s: encode its output: %w", route.Pattern(), err)
+	}
+	if done.created {
+		done.status = http.StatusCreated
+	}
+	if route.Then != "" {
+		if done.location, err = fill(route.Then, done.out, path); err != nil {
+			return nil, fmt.Errorf("%s: %w", route.Pattern(), err)
+		}
+	}
+	return done, a.engine.Wait(ctx, done.seq)
+}
+
+// Handle finds the route of a request once and has every connection handle it,
+// with its own controller and user; what each produced goes to that client. It
+// returns how many did. A connection whose user may not use the action is left
+// out.
+func (a *App) Handle(ctx context.Context, request Request) (int, error) {
+	route, path, err := a.router.Find(request.Method, request.Path)
+	if err == nil && route.Kind != KindAction {
+		err = Errorf(CodeBadRequest, "%s %s is a %s; an action can be handled by every connection", request.Method, request.Path, route.Kind)
+	}
+	var body json.RawMessage
+	if err == nil && request.In != nil {
+		body, err = json.Marshal(request.In)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("handle: %w", err)
+	}
+	handled := 0
+	for _, c := range a.hub.all() {
+		if ctx.Err() != nil {
+			return handled, ctx.Err()
+		}
+		if v := c.current(); v != nil && v.allows(route) {
+			c.push(ctx, v, route, path, body)
+			handled++
+		}
+	}
+	return handled, nil
+}
+
+// A Request names an action and its input for [App.Handle].
+type Request struct {
+	Method, Path string
+	In           any // encoded as JSON; nil for none
+}
+
+// Wait returns when every connection has been handed the commits up to seq.
+func (a *App) Wait(ctx context.Context, seq uint64) error { return a.engine.Wait(ctx, seq) }
+
+// Epoch and seq of the store, for tests and the console.
+func (a *App) Position() (epoch string, seq uint64) { return a.store.Epoch(), a.store.Seq() }
+
+// report logs what is the application's fault and not the client's.
+func (a *App) report(_ context.Context, err error) {
+	if AsError(err).Code == CodeInternal {
+		a.log.Error("request", "error", err)
+	}
+}
+
+func stack() []byte { return debug.Stack() }
+
+// checkModels makes sure that names are free and references lead somewhere.
+func checkModels(models []*store.Model) error {
+	names := map[string]bool{}
+	for _, m := range models {
+		if names[m.Name] {
+			return fmt.Errorf("model %q is declared twice", m.Name)
+		}
+		if reserved(m.Name) {
+			return fmt.Errorf("model %q: the name is reserved; choose another", m.Name)
+		}
+		names[m.Name] = true
+	}
+	for _, m := range models {
+		for _, f := range m.Fields {
+			if f.Ref != "" && !names[f.Ref] {
+				return fmt.Errorf("model %q: field %s refers to %q, which is no model of this application", m.Name, f.GoName, f.Ref)
+			}
+		}
+	}
+	return nil
+}
+
+// checkOutput refuses actions whose output would show private fields.
+func checkOutput(route *Route, models []*store.Model) error {
+	if route.Kind != KindAction || route.Out == nil {
+		return nil
+	}
+	for _, m := range models {
+		if m.HasPrivate() && m.Holds(route.Out) && !m.Is(route.Out) {
+			return fmt.Errorf("%s: its output %s holds a %s, which has private fields; answer with the fields that may be seen", route.Pattern(), route.Out, m.Type)
+		}
+	}
+	return nil
+}
+
+// encode encodes an action's output. Records go without their private fields.
+func (a *App) encode(out any) (json.RawMessage, error) {
+	if out == nil {
+		return json.RawMessage("null"), nil
+	}
+	for _, m := range a.config.Models {
+		if m.HasPrivate() && m.Is(reflect.TypeOf(out)) {
+			return m.Public(out)
+		}
+	}
+	return json.Marshal(out)
+}

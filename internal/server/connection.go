@@ -1,0 +1,245 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A Connection is one client: a browser tab, a program, a test, or, for its
+// duration, one HTTP request. It knows its current user, makes each controller
+// when it is first used and keeps it, and holds the client's open cursors. Its
+// methods are safe for concurrent use.
+type Connection struct {
+	app    *App
+	number uint64
+	user   store.ID
+	remote string
+	since  time.Time
+	outbox *outbox                      // nil while it serves one HTTP request
+	leave  func(code int, reason string) // ends the transport
+
+	label atomic.Pointer[string]
+	seq   atomic.Uint64 // of the last commit handed over
+
+	mu    sync.Mutex
+	visit *visit
+	open  map[uint64]*opened // by the number of their query
+	ended bool
+
+	touched []int // effects of the commit being delivered; the hub's own
+}
+
+// UserID returns the id of the signed-in user, "" for a visitor.
+func (c *Connection) UserID() store.ID { return c.user }
+
+// SetLabel says how the console names this connection's user. Without a label
+// it is the user's id.
+func (c *Connection) SetLabel(label string) { c.label.Store(&label) }
+
+// Label returns what SetLabel set, else the user's id, else "visitor".
+func (c *Connection) Label() string {
+	if label := c.label.Load(); label != nil && *label != "" {
+		return *label
+	}
+	if c.user != "" {
+		return string(c.user)
+	}
+	return "visitor"
+}
+
+// SignIn makes id the user of this client from its next request on. Over HTTP
+// the answer carries the cookie; over a socket the client fetches it and
+// connects again. It does nothing outside of an action.
+func (c *Connection) SignIn(ctx context.Context, id store.ID) {
+	if call := callOf(ctx); call != nil {
+		call.signIn = &id
+	}
+}
+
+// SignOut makes the client a visitor.
+func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, "") }
+
+// A visit is what [Router.Connect] answered for a connection: its session, and
+// the controllers made from it. When a record that it followed changes, the
+// connection gets another one.
+type visit struct {
+	conn    *Connection
+	session any
+	stale   atomic.Bool // a followed record changed before the visit was in use
+
+	mu          sync.Mutex
+	controllers map[*Controller]any
+	follows     []follow
+}
+
+// A follow names a record whose change makes a connection be asked anew.
+type follow struct {
+	model *store.Model
+	id    store.ID
+}
+
+// Follow reads a record for Connect and has the connection evaluated again in
+// the commit that changes it.
+func (c *Connection) Follow(ctx context.Context, m *store.Model, id store.ID) (image *store.Image, err error) {
+	v, _ := ctx.Value(visitKey{}).(*visit)
+	if v == nil {
+		return nil, fmt.Errorf("follow %s/%s: only Connect can follow a record", m.Name, id)
+	}
+	if id == "" {
+		return nil, store.ErrNotFound
+	}
+	c.app.hub.follow(v, follow{m, id})
+	err = c.View(ctx, func(snap *store.Snapshot) error {
+		image, err = snap.Get(m, id)
+		return err
+	})
+	return image, err
+}
+
+// arrive asks the application who the client is. With at, it reads the store as
+// of that commit.
+func (c *Connection) arrive(ctx context.Context) (*visit, error) {
+	for range 100 {
+		v := &visit{conn: c, controllers: map[*Controller]any{}}
+		err := guard("Connect", func() (err error) {
+			v.session, err = c.app.router.Connect(context.WithValue(ctx, visitKey{}, v), c)
+			return err
+		})
+		if err == nil && !v.stale.Load() {
+			return v, nil
+		}
+		c.app.hub.unfollow(v)
+		if err != nil {
+			return nil, fmt.Errorf("connect: %w", err)
+		}
+	}
+	return nil, Errorf(CodeUnavailable, "the user's record changes too fast; try again")
+}
+
+// controller returns the visit's instance of a controller, made on first use.
+func (v *visit) controller(controller *Controller) (instance any, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if instance, made := v.controllers[controller]; made {
+		return instance, nil
+	}
+	err = guard(controller.Type, func() error {
+		instance = controller.Make(v.session)
+		return nil
+	})
+	if err == nil {
+		v.controllers[controller] = instance
+	}
+	return instance, err
+}
+
+// allows reports whether the visit's user may use a route: its controller's
+// Allow says so, or there is none.
+func (v *visit) allows(route *Route) bool {
+	controller, err := v.controller(route.Controller)
+	if err != nil {
+		return false
+	}
+	asked, ok := controller.(interface{ Allow(action string) bool })
+	if !ok {
+		return true
+	}
+	allowed := false
+	err = guard(route.Controller.Type+".Allow", func() error {
+		allowed = asked.Allow(route.Action)
+		return nil
+	})
+	return err == nil && allowed
+}
+
+// run passes an input through an action or a page.
+func (v *visit) run(ctx context.Context, route *Route, in any) (out any, err error) {
+	if !v.allows(route) {
+		return nil, Errorf(CodeForbidden, "you may not use %s", route.Pattern())
+	}
+	controller, err := v.controller(route.Controller)
+	if err != nil {
+		return nil, err
+	}
+	err = guard(route.Controller.Type+"."+route.Action, func() error {
+		out, err = route.Call(ctx, controller, in)
+		return err
+	})
+	return out, err
+}
+
+// spec asks the controller for the scope of a cursor, as this user sees it.
+func (v *visit) spec(ctx context.Context, want *want) (spec cursor.Spec, err error) {
+	route := want.route
+	if !v.allows(route) {
+		return spec, Errorf(CodeForbidden, "you may not open %s", route.Name)
+	}
+	controller, err := v.controller(route.Controller)
+	if err != nil {
+		return spec, err
+	}
+	err = guard(route.Controller.Type+"."+route.Action, func() error {
+		spec.Scope, err = route.Scope(ctx, controller, want.in)
+		return err
+	})
+	if err != nil {
+		return spec, err
+	}
+	if spec.Scope, err = want.narrow(spec.Scope); err != nil {
+		return spec, err
+	}
+	if route.Match != nil {
+		if rule := route.Match(controller); rule != nil {
+			spec.Allow = func(image *store.Image) bool {
+				record, err := image.Record()
+				return err == nil && rule(record)
+			}
+		}
+	}
+	if want.partial != "" {
+		spec.Ordered, spec.Tag = true, want.partial
+		if want.perViewer() {
+			spec.Tag = fmt.Sprintf("%s for %d", want.partial, v.conn.number)
+		}
+	}
+	return spec, nil
+}
+
+type visitKey struct{}
+type atKey struct{}
+type callKey struct{}
+
+// A call is what is known of the request that is being served.
+type call struct {
+	by      string    // for the log of commits
+	seq     uint64    // of the last commit that it made
+	created bool      // it created a record
+	signIn  *store.ID // who the client shall be
+}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+func asOf(ctx context.Context, seq uint64) context.Context {
+	return context.WithValue(ctx, atKey{}, seq)
+}
+
+// View reads the store: its newest state, or, while rules are evaluated for a
+// commit, its state at that commit.
+func (c *Connection) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return c.app.View(ctx, fn)
+}
+
+// Transaction runs fn and commits what it wrote, all or nothing. It runs fn
+// again when somebody else changed what it had read.
+func (c *Connection) Transaction(ctx context.Context, fn func(*Tx) error) error {
+	return c.app.Transaction(ctx, fn)
+}

@@ -1,0 +1,385 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A control serves consoles over a unix socket that only its owner may open.
+type control struct {
+	app      *App
+	path     string
+	listener net.Listener
+
+	mu      sync.Mutex
+	clients map[net.Conn]struct{}
+	closed  bool
+	running sync.WaitGroup
+}
+
+// maxLine bounds one request of a console, in bytes.
+const maxLine = 16 << 20
+
+// OpenControl listens for consoles where [wire.SocketPath] says. A socket that
+// a dead process left behind is replaced; anything else there is an error.
+func (a *App) OpenControl() error {
+	folder, runtime, err := controlFolders(a.config.Folder)
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	path := wire.SocketPath(folder, runtime)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	if err := removeDead(path); err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return errors.Join(fmt.Errorf("control socket: %w", err), listener.Close())
+	}
+	a.control = &control{app: a, path: path, listener: listener, clients: map[net.Conn]struct{}{}}
+	a.control.running.Go(a.control.accept)
+	return nil
+}
+
+// controlFolders returns the application's folder without symlinks, and where a
+// user's sockets go.
+func controlFolders(folder string) (real, runtime string, err error) {
+	if real, err = filepath.Abs(folder); err == nil {
+		real, err = filepath.EvalSymlinks(real)
+	}
+	if runtime = os.Getenv("XDG_RUNTIME_DIR"); runtime == "" {
+		runtime = filepath.Join(os.TempDir(), fmt.Sprintf("tower-%d", os.Getuid()))
+	}
+	return real, runtime, err
+}
+
+func removeDead(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("%s is not a socket; remove it", path)
+	}
+	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = conn.Close()
+		return fmt.Errorf("another process serves %s", path)
+	}
+	return os.Remove(path)
+}
+
+func (c *control) accept() {
+	for {
+		conn, err := c.listener.Accept()
+		if err != nil {
+			return
+		}
+		c.mu.Lock()
+		if c.closed {
+			c.mu.Unlock()
+			_ = conn.Close()
+			return
+		}
+		c.clients[conn] = struct{}{}
+		c.running.Go(func() { c.serve(conn) })
+		c.mu.Unlock()
+	}
+}
+
+func (c *control) close() {
+	c.mu.Lock()
+	c.closed = true
+	_ = c.listener.Close() // removes the socket
+	for conn := range c.clients {
+		_ = conn.Close()
+	}
+	c.mu.Unlock()
+	c.running.Wait()
+}
+
+// A console is one client of the control socket.
+type console struct {
+	app *App
+	by  string
+
+	write sync.Mutex
+	out   *bufio.Writer
+
+	transactions map[uint64]*store.Tx
+	lastTx       uint64
+	watching     bool
+}
+
+func (c *control) serve(conn net.Conn) {
+	ctx, cancel := context.WithCancel(c.app.ctx)
+	var events sync.WaitGroup
+	defer func() {
+		cancel()
+		_ = conn.Close()
+		events.Wait()
+		c.mu.Lock()
+		delete(c.clients, conn)
+		c.mu.Unlock()
+	}()
+	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*store.Tx{}}
+	lines := bufio.NewScanner(conn)
+	lines.Buffer(make([]byte, 0, 4096), maxLine)
+	for lines.Scan() {
+		var req wire.ControlRequest
+		if err := json.Unmarshal(lines.Bytes(), &req); err != nil {
+			client.reply(wire.ControlReply{Error: Errorf(CodeBadRequest, "not a request: %v", err).wire()})
+			continue
+		}
+		if req.Do == wire.DoWatch && !client.watching {
+			client.watching = true
+			watcher := c.app.inspector.watch()
+			events.Go(func() { client.events(ctx, watcher) })
+		}
+		client.answer(ctx, &req)
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		client.reply(wire.ControlReply{Error: Errorf(CodeTooLarge, "a request is at most %d bytes", maxLine).wire()})
+	}
+}
+
+func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
+	reply := wire.ControlReply{ID: req.ID}
+	var out any
+	err := guard(req.Do, func() (err error) {
+		out, err = c.do(ctx, req)
+		return err
+	})
+	if err == nil {
+		reply.OK, err = json.Marshal(out)
+	}
+	if err != nil {
+		c.app.report(ctx, err)
+		reply.Error, reply.OK = AsError(err).wire(), nil
+		if AsError(err).Code == CodeInternal {
+			reply.Error.Message = err.Error() // a console is its owner's
+		}
+	}
+	c.reply(reply)
+}
+
+func (c *console) reply(reply wire.ControlReply) {
+	data, err := json.Marshal(reply)
+	if err != nil {
+		return
+	}
+	c.write.Lock()
+	defer c.write.Unlock()
+	_, _ = c.out.Write(append(data, '\n'))
+	_ = c.out.Flush() // a client that is gone is noticed by its reader
+}
+
+func (c *console) events(ctx context.Context, w *watcher) {
+	defer c.app.inspector.unwatch(w)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.wake:
+		}
+		for _, event := range w.take() {
+			c.reply(wire.ControlReply{Event: &event})
+		}
+	}
+}
+
+func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	switch req.Do {
+	case wire.DoHello:
+		if req.By != "" {
+			c.by = req.By
+		}
+		return c.app.introduce(), nil
+	case wire.DoWatch:
+		return nil, nil
+	case wire.DoConnections:
+		infos := []wire.ConnectionInfo{}
+		for _, conn := range c.app.hub.all() {
+			infos = append(infos, conn.info())
+		}
+		return infos, nil
+	case wire.DoCursors:
+		return c.app.describeCursors(), nil
+	case wire.DoRoutes:
+		return c.app.describeRoutes(), nil
+	case wire.DoWait:
+		seq, err := strconv.ParseUint(req.Key, 10, 64)
+		if err != nil {
+			return nil, Errorf(CodeBadRequest, "%q is not a seq", req.Key)
+		}
+		return nil, c.app.engine.Wait(ctx, seq)
+	case wire.DoBegin, wire.DoCommit, wire.DoRollback:
+		return c.transaction(ctx, req)
+	}
+	m := c.app.store.Model(req.Model)
+	if m == nil {
+		if !isDataRequest(req.Do) {
+			return nil, Errorf(CodeBadRequest, "there is no request %q", req.Do)
+		}
+		return nil, Errorf(CodeNotFound, "there is no model %q", req.Model)
+	}
+	return c.data(ctx, m, req)
+}
+
+func isDataRequest(do string) bool {
+	switch do {
+	case wire.DoFind, wire.DoQuery, wire.DoCount, wire.DoCreate, wire.DoUpdate, wire.DoDelete:
+		return true
+	}
+	return false
+}
+
+func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	if req.Do == wire.DoBegin {
+		c.lastTx++
+		c.transactions[c.lastTx] = c.app.store.Begin(c.by)
+		return c.lastTx, nil
+	}
+	tx := c.transactions[req.Tx]
+	if tx == nil {
+		return nil, Errorf(CodeNotFound, "there is no open transaction %d", req.Tx)
+	}
+	delete(c.transactions, req.Tx)
+	if req.Do == wire.DoRollback {
+		return nil, nil
+	}
+	commit, err := tx.Commit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Written{Seq: commit.Seq, Changes: len(commit.Changes)}, c.app.engine.Wait(ctx, commit.Seq)
+}
+
+// data reads or writes records, within a transaction or as one of its own.
+func (c *console) data(ctx context.Context, m *store.Model, req *wire.ControlRequest) (any, error) {
+	view := c.app.store.View
+	open := c.transactions[req.Tx]
+	if req.Tx != 0 {
+		if open == nil {
+			return nil, Errorf(CodeNotFound, "there is no open transaction %d", req.Tx)
+		}
+		view = open.View
+	}
+	switch req.Do {
+	case wire.DoFind:
+		var image *store.Image
+		err := view(ctx, func(snap *store.Snapshot) (err error) {
+			image, err = snap.Get(m, store.ID(req.Key))
+			return err
+		})
+		if err != nil {
+			return nil, missing(m, req.Key, err)
+		}
+		return json.RawMessage(image.JSON), nil
+	case wire.DoQuery, wire.DoCount:
+		return c.query(ctx, m, req, view)
+	}
+	if open != nil {
+		image, err := write(open, m, req)
+		return written(store.Commit{}, image), err
+	}
+	var image *store.Image
+	commit, err := c.app.store.Update(ctx, c.by, func(tx *store.Tx) (err error) {
+		image, err = write(tx, m, req)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return written(commit, image), c.app.engine.Wait(ctx, commit.Seq)
+}
+
+func (c *console) query(ctx context.Context, m *store.Model, req *wire.ControlRequest, view func(context.Context, func(*store.Snapshot) error) error) (any, error) {
+	scope := cursor.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
+	var err error
+	if len(req.Where) > 0 {
+		if scope.Where, err = parseWhere(m, req.Where); err != nil {
+			return nil, err
+		}
+	}
+	if scope.Order, err = cursor.ParseOrder(m, req.Order); err != nil {
+		return nil, Errorf(CodeBadRequest, "%v", err)
+	}
+	if req.Limit < 0 || req.Offset < 0 {
+		return nil, Errorf(CodeBadRequest, "limit and offset are not negative")
+	}
+	count := 0
+	records := []json.RawMessage{}
+	err = view(ctx, func(snap *store.Snapshot) error {
+		if req.Do == wire.DoCount {
+			count, err = cursor.Count(snap, scope)
+			return err
+		}
+		images, err := cursor.Fetch(snap, scope)
+		for _, image := range images {
+			records = append(records, image.JSON)
+		}
+		return err
+	})
+	if req.Do == wire.DoCount {
+		return count, err
+	}
+	return records, err
+}
+
+func write(tx *store.Tx, m *store.Model, req *wire.ControlRequest) (*store.Image, error) {
+	switch req.Do {
+	case wire.DoCreate:
+		record := m.New()
+		if problems := m.Assign(record, req.Set); problems.Any() {
+			return nil, &store.InvalidError{Model: m.Name, Problems: problems}
+		}
+		return tx.Create(m, record)
+	case wire.DoUpdate:
+		image, err := tx.Update(m, store.ID(req.Key), func(record any) error {
+			if problems := m.Assign(record, req.Set); problems.Any() {
+				return &store.InvalidError{Model: m.Name, Problems: problems}
+			}
+			return nil
+		})
+		return image, missing(m, req.Key, err)
+	default:
+		return nil, missing(m, req.Key, tx.Delete(m, store.ID(req.Key)))
+	}
+}
+
+func written(commit store.Commit, image *store.Image) wire.Written {
+	out := wire.Written{Seq: commit.Seq, Changes: len(commit.Changes)}
+	if image != nil {
+		out.Record = image.JSON
+	}
+	return out
+}
+
+func missing(m *store.Model, key string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return Errorf(CodeNotFound, "there is no %s %s", m.Type, strings.TrimSpace(key))
+	}
+	return err
+}

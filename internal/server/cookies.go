@@ -1,0 +1,131 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/securecookie"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// cookies seals what clients keep for the server: who they are, and which list
+// a page shows. What is sealed can be read by the client, but not made.
+type cookies struct {
+	session *securecookie.SecureCookie
+	lists   *securecookie.SecureCookie
+
+	mu      sync.Mutex
+	tickets map[string]ticket
+}
+
+// A ticket lets a client that signed in over a socket fetch its cookie, once.
+type ticket struct {
+	user    store.ID
+	expires time.Time
+}
+
+const (
+	cookieName  = "tower"
+	cookieAge   = 30 * 24 * time.Hour
+	ticketAge   = time.Minute
+	ticketBytes = 24
+)
+
+type sealedUser struct {
+	User store.ID `json:"user"`
+}
+
+// A sealedList is one list of a page, for a client to open.
+type sealedList struct {
+	Cursor  string          `json:"cursor"`
+	In      json.RawMessage `json:"in"`
+	Partial string          `json:"partial"`
+	User    store.ID        `json:"user"`
+	Build   string          `json:"build"`
+}
+
+func newCookies(st *store.Store, secret string) (*cookies, error) {
+	key := []byte(secret)
+	if secret == "" {
+		var err error
+		if key, err = st.Secret("cookies", 32); err != nil {
+			return nil, fmt.Errorf("make the key of cookies: %w", err)
+		}
+	}
+	sum := sha256.Sum256(key)
+	seal := func(age time.Duration, longest int) *securecookie.SecureCookie {
+		return securecookie.New(sum[:], nil).SetSerializer(securecookie.JSONEncoder{}).MaxAge(int(age.Seconds())).MaxLength(longest)
+	}
+	return &cookies{session: seal(cookieAge, 4096), lists: seal(0, 16<<10), tickets: map[string]ticket{}}, nil
+}
+
+// user returns who a request's cookie says it is, "" for a visitor.
+func (c *cookies) user(r *http.Request) store.ID {
+	var user sealedUser
+	cookie, err := r.Cookie(cookieName)
+	if err != nil || c.session.Decode(cookieName, cookie.Value, &user) != nil {
+		return ""
+	}
+	return user.User
+}
+
+// set answers with the cookie of a user; "" takes it back.
+func (c *cookies) set(w http.ResponseWriter, r *http.Request, user store.ID) error {
+	cookie, err := c.cookie(user)
+	if err != nil {
+		return err
+	}
+	cookie.Secure = r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+	http.SetCookie(w, cookie)
+	return nil
+}
+
+func (c *cookies) cookie(user store.ID) (*http.Cookie, error) {
+	cookie := &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(cookieAge.Seconds())}
+	if user == "" {
+		cookie.MaxAge = -1
+		return cookie, nil
+	}
+	var err error
+	if cookie.Value, err = c.session.Encode(cookieName, sealedUser{user}); err != nil {
+		return nil, fmt.Errorf("seal the session: %w", err)
+	}
+	return cookie, nil
+}
+
+func (c *cookies) seal(list sealedList) (string, error) { return c.lists.Encode("list", list) }
+
+func (c *cookies) unseal(text string) (list sealedList, err error) {
+	return list, c.lists.Decode("list", text, &list)
+}
+
+func (c *cookies) ticket(user store.ID) string {
+	name := fmt.Sprintf("%x", securecookie.GenerateRandomKey(ticketBytes))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for old, t := range c.tickets {
+		if now.After(t.expires) {
+			delete(c.tickets, old)
+		}
+	}
+	c.tickets[name] = ticket{user, now.Add(ticketAge)}
+	return name
+}
+
+// redeem takes a ticket back.
+func (c *cookies) redeem(name string) (store.ID, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, ok := c.tickets[name]
+	delete(c.tickets, name)
+	if !ok || time.Now().After(t.expires) {
+		return "", Errorf(CodeForbidden, "this ticket was used or has expired; sign in again")
+	}
+	return t.user, nil
+}

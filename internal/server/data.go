@@ -1,0 +1,51 @@
+package server
+
+import (
+	"context"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A DB is where records are read and written: an [App], a [Connection], or a
+// [Tx], whose queries see its own writes.
+type DB interface {
+	View(ctx context.Context, fn func(*store.Snapshot) error) error
+	Transaction(ctx context.Context, fn func(*Tx) error) error
+}
+
+// A Tx is a transaction that has not been committed. It holds no lock. It is
+// not safe for concurrent use.
+type Tx struct{ *store.Tx }
+
+// Transaction runs fn as part of tx.
+func (tx *Tx) Transaction(_ context.Context, fn func(*Tx) error) error { return fn(tx) }
+
+// View reads the store as of ctx.
+func (a *App) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	if seq, ok := ctx.Value(atKey{}).(uint64); ok {
+		return a.store.ViewAt(ctx, seq, fn)
+	}
+	return a.store.View(ctx, fn)
+}
+
+// Transaction runs fn and commits what it wrote, all or nothing. It runs fn
+// again when somebody else changed what it had read.
+func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
+	by := "app"
+	call := callOf(ctx)
+	if call != nil {
+		by = call.by
+	}
+	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error { return fn(&Tx{tx}) })
+	if err == nil && call != nil {
+		call.note(commit)
+	}
+	return err
+}
+
+func (c *call) note(commit store.Commit) {
+	c.seq = max(c.seq, commit.Seq)
+	for _, change := range commit.Changes {
+		c.created = c.created || change.Op == store.Create
+	}
+}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"os"
+	"slices"
+
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+func reserved(name string) bool { return wire.Reserved[name] }
+
+// introduce tells a console what it is attached to.
+func (a *App) introduce() wire.ControlHello {
+	hello := wire.ControlHello{Version: wire.Version, App: a.config.Name, Env: a.config.Env, PID: os.Getpid(), URL: a.config.URL,
+		Build: a.config.Build, Epoch: a.store.Epoch(), Seq: a.store.Seq(), Models: []wire.ModelInfo{}}
+	for _, m := range a.config.Models {
+		hello.Models = append(hello.Models, describeModel(m))
+	}
+	return hello
+}
+
+func describeModel(m *store.Model) wire.ModelInfo {
+	info := wire.ModelInfo{Name: m.Name, Type: m.Type}
+	for _, f := range m.Fields {
+		info.Fields = append(info.Fields, wire.FieldInfo{Name: f.Name, Type: f.TypeName(), Ref: f.Ref,
+			Index: f.Index, Unique: f.Unique, Required: f.Required, Private: f.Private})
+	}
+	return info
+}
+
+// describeRoutes lists actions, pages and cursors in the order they were
+// declared, cursors with how many connections hold them.
+func (a *App) describeRoutes() []wire.Route {
+	holders := map[*Route]int{}
+	for _, c := range a.hub.all() {
+		for _, handle := range c.handles() {
+			holders[handle.want.route]++
+		}
+	}
+	routes := []wire.Route{}
+	for _, route := range a.router.routes {
+		info := route.describe()
+		info.Holders = holders[route]
+		routes = append(routes, info)
+	}
+	return routes
+}
+
+// describeCursors lists the open queries by number.
+func (a *App) describeCursors() []wire.CursorInfo {
+	byNumber := map[uint64]*wire.CursorInfo{}
+	for _, c := range a.hub.all() {
+		for _, handle := range c.handles() {
+			query := handle.query
+			info := byNumber[query.Number()]
+			if info == nil {
+				scope := query.Spec().Scope
+				info = &wire.CursorInfo{Number: query.Number(), Model: scope.Model.Name, Scope: scope.String(), Records: query.Len()}
+				byNumber[query.Number()] = info
+			}
+			info.Holders++
+			if !slices.Contains(info.Names, handle.want.route.Name) {
+				info.Names = append(info.Names, handle.want.route.Name)
+			}
+		}
+	}
+	infos := []wire.CursorInfo{}
+	for _, info := range byNumber {
+		infos = append(infos, *info)
+	}
+	slices.SortFunc(infos, func(a, b wire.CursorInfo) int { return int(a.Number) - int(b.Number) })
+	return infos
+}

@@ -1,0 +1,319 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/towerkit/tower/internal/client"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+const defaultPolicy = "default-src 'self'; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
+
+// Handler returns what answers HTTP: the application's routes, its public files
+// and, below /_tower/, the socket and the browser library.
+func (a *App) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /_tower/socket", a.sockets)
+	mux.HandleFunc("GET /_tower/tower.js", a.serveScript)
+	mux.HandleFunc("POST /_tower/session", a.redeem)
+	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, Errorf(CodeNotFound, "there is no %s", r.URL.Path))
+	})
+	mux.HandleFunc("/", a.serveRoute)
+	protected := http.NewCrossOriginProtection()
+	protected.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, Errorf(CodeForbidden, "this request comes from another site"))
+	}))
+	return a.recovered(secured(a.config.Policy, protected.Handler(mux)))
+}
+
+func secured(policy string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", policy)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "SAMEORIGIN")
+		header.Set("Referrer-Policy", "same-origin")
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (a *App) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := guard(r.Method+" "+r.URL.Path, func() error {
+			next.ServeHTTP(w, r)
+			return nil
+		})
+		if err != nil {
+			a.fail(w, r, err)
+		}
+	})
+}
+
+func (a *App) serveScript(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("ETag", `"`+client.Hash+`"`)
+	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(client.Script)))
+}
+
+// redeem exchanges a ticket that a socket gave out for the session's cookie.
+func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1024))
+	if err == nil {
+		var user = a.cookies.user(r)
+		if user, err = a.cookies.redeem(string(text)); err == nil {
+			err = a.cookies.set(w, r, user)
+		}
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// serveRoute passes a request through the action or page of its route, as a
+// connection of its own.
+func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
+	method := r.Method
+	if override := r.URL.Query().Get("_method"); method == http.MethodPost && override != "" {
+		method = strings.ToUpper(override)
+	}
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	route, values, err := a.router.Find(method, r.URL.Path)
+	if err != nil {
+		if AsError(err).Code != CodeNotFound || !a.servePublic(w, r) {
+			a.fail(w, r, err)
+		}
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), a.config.Timeout)
+	defer cancel()
+	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now()}
+	v, err := c.arrive(ctx)
+	if err == nil {
+		defer a.hub.unfollow(v)
+		if route.Kind == KindPage {
+			err = a.servePage(ctx, w, r, v, route, values)
+		} else {
+			err = a.serveAction(ctx, w, r, v, route, values)
+		}
+	}
+	if err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, v *visit, route *Route, values url.Values) error {
+	query := r.URL.Query()
+	in, err := route.inputs.decode(values, nil, query)
+	if err != nil {
+		return err
+	}
+	data, err := v.run(ctx, route, in)
+	if err != nil {
+		return err
+	}
+	page := &View{Data: data, Session: v.session, Path: r.URL.Path, ctx: ctx, visit: v, route: route}
+	return a.writePage(w, page, http.StatusOK)
+}
+
+func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
+	html, err := a.views.page(page)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Cookie")
+	w.WriteHeader(status)
+	_, _ = w.Write(html) // the client may be gone
+	return nil
+}
+
+func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, v *visit, route *Route, values url.Values) error {
+	body, form, err := a.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	done, err := a.serve(ctx, v, route, values, body, form)
+	asForm := form != nil && r.Method == http.MethodPost && accepts(r, "text/html")
+	if err != nil {
+		if problems := AsError(err).Problems; asForm && problems != nil && route.Form != "" {
+			return a.serveForm(ctx, w, r, v, route, values, &submission{values: form, problems: problems.Map()})
+		}
+		return err
+	}
+	if done.signIn != nil {
+		if err := a.cookies.set(w, r, *done.signIn); err != nil {
+			return err
+		}
+	}
+	if asForm {
+		http.Redirect(w, r, a.destination(r, done.location), http.StatusSeeOther)
+		return nil
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(done.status)
+	_, _ = w.Write(append(done.out, '\n'))
+	return nil
+}
+
+// serveForm shows the page of a form again, with what was sent and what is
+// wrong with it.
+func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, v *visit, action *Route, values url.Values, sent *submission) error {
+	page, _, err := a.router.Find(http.MethodGet, strings.TrimPrefix(action.Form, "GET "))
+	if err != nil {
+		return err
+	}
+	in, err := page.inputs.decode(values, nil, nil)
+	if err != nil {
+		return err
+	}
+	data, err := v.run(ctx, page, in)
+	if err != nil {
+		return err
+	}
+	return a.writePage(w, &View{Data: data, Session: v.session, Path: r.URL.Path, ctx: ctx, visit: v, route: page, sent: sent}, http.StatusUnprocessableEntity)
+}
+
+func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMessage, form url.Values, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, a.config.MaxBody)
+	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch kind {
+	case "application/x-www-form-urlencoded":
+		if err = r.ParseForm(); err == nil {
+			form = r.PostForm
+		}
+	case "multipart/form-data":
+		if err = r.ParseMultipartForm(a.config.MaxBody); err == nil {
+			form = r.MultipartForm.Value
+		}
+	case "application/json":
+		body, err = io.ReadAll(r.Body)
+	case "":
+		if body, err = io.ReadAll(r.Body); err == nil && len(body) > 0 {
+			err = Errorf(CodeBadRequest, "the request has no Content-Type; send application/json or a form")
+		}
+	default:
+		err = Errorf(CodeBadRequest, "a %s is not understood; send application/json or a form", kind)
+	}
+	if r.Method == http.MethodGet {
+		form = r.URL.Query()
+	}
+	var tooLarge *http.MaxBytesError
+	var coded *Error
+	switch {
+	case errors.As(err, &tooLarge):
+		err = Errorf(CodeTooLarge, "the request is larger than %d bytes", tooLarge.Limit)
+	case err != nil && !errors.As(err, &coded):
+		err = Errorf(CodeBadRequest, "the request cannot be read: %v", err)
+	}
+	return body, form, err
+}
+
+// destination is where the sender of a form goes: where the action says, else
+// back to the page of this application that it came from, else to the front.
+func (a *App) destination(r *http.Request, location string) string {
+	if location != "" {
+		return location
+	}
+	if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host && strings.HasPrefix(from.Path, "/") && !strings.HasPrefix(from.Path, "//") {
+		return from.RequestURI()
+	}
+	return "/"
+}
+
+// servePublic serves a file below public/, and reports whether there is one.
+func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || a.config.Files == nil {
+		return false
+	}
+	name := path.Join("public", path.Clean("/"+r.URL.Path))
+	info, err := fs.Stat(a.config.Files, name)
+	if err != nil || info.IsDir() {
+		return false
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	http.ServeFileFS(w, r, a.config.Files, name)
+	return true
+}
+
+// fail answers a request that failed: with a page to a browser, with JSON to a
+// program.
+func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
+	a.report(r.Context(), err)
+	coded := AsError(err)
+	status := coded.Status()
+	if coded.Code == CodeUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	if accepts(r, "text/html") {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(status)
+		a.views.failure(w, coded, err, a.config.Env == "development")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]*wire.Error{"error": coded.wire()})
+}
+
+func accepts(r *http.Request, kind string) bool {
+	return strings.Contains(r.Header.Get("Accept"), kind)
+}
+
+// remoteAddr is the client's address, or the one that a proxy on this machine
+// forwards for.
+func remoteAddr(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	if ip := net.ParseIP(host); (ip == nil || ip.IsLoopback()) && r.Header.Get("X-Forwarded-For") != "" {
+		forwarded := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+		return strings.TrimSpace(forwarded[len(forwarded)-1])
+	}
+	return host
+}
+
+// fill puts the fields of an action's output, or else of its path, into the
+// braces of a path.
+func fill(pattern string, out json.RawMessage, path url.Values) (string, error) {
+	var fields map[string]any
+	_ = json.Unmarshal(out, &fields) // an output that is no object has no fields
+	parts := strings.Split(pattern, "/")
+	for i, part := range parts {
+		name, isField := strings.CutPrefix(part, "{")
+		if !isField {
+			continue
+		}
+		name = strings.TrimSuffix(name, "}")
+		value := path.Get(name)
+		if field, ok := fields[name]; ok {
+			value = fmt.Sprint(field)
+		}
+		if value == "" {
+			return "", fmt.Errorf("%s: the output has no field %q", pattern, name)
+		}
+		parts[i] = url.PathEscape(value)
+	}
+	return strings.Join(parts, "/"), nil
+}

@@ -1,0 +1,229 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A want is a cursor as a client asks for it.
+type want struct {
+	route   *Route
+	in      any
+	partial string // of a page's list: what renders a record
+
+	where []byte
+	order []string
+	limit int
+}
+
+// perViewer reports whether the partial is rendered for each viewer, which its
+// name declares: "posts/_post.viewer.html".
+func (w *want) perViewer() bool { return strings.HasSuffix(w.partial, ".viewer.html") }
+
+// narrow applies what the client asked for on top of the application's scope,
+// on the fields that the application allows.
+func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
+	if len(w.where) > 0 {
+		where, err := parseWhere(scope.Model, w.where)
+		if err != nil {
+			return scope, err
+		}
+		if err := w.permit(where.Fields()); err != nil {
+			return scope, err
+		}
+		scope.Where = cursor.And(scope.Where, where)
+	}
+	if len(w.order) > 0 {
+		order, err := cursor.ParseOrder(scope.Model, w.order)
+		if err != nil {
+			return scope, Errorf(CodeBadRequest, "%v", err)
+		}
+		fields := make([]*store.Field, len(order))
+		for i, term := range order {
+			fields[i] = term.Field
+		}
+		if err := w.permit(fields); err != nil {
+			return scope, err
+		}
+		if scope.Limit == 0 && scope.Offset == 0 {
+			scope.Order = order
+		} else {
+			return scope, Errorf(CodeBadRequest, "%s has a limit of its own and keeps its order", w.route.Name)
+		}
+	}
+	if w.limit > 0 && (scope.Limit == 0 || w.limit < scope.Limit) {
+		scope.Limit = w.limit
+	}
+	return scope, nil
+}
+
+func (w *want) permit(fields []*store.Field) error {
+	for _, field := range fields {
+		if !slices.Contains(w.route.Narrow, field) {
+			return Errorf(CodeForbidden, "%s cannot be narrowed by %s", w.route.Name, field.Name)
+		}
+	}
+	return nil
+}
+
+func parseWhere(m *store.Model, data []byte) (cursor.Condition, error) {
+	var where map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(&where); err != nil {
+		return cursor.Condition{}, Errorf(CodeBadRequest, "the conditions are not a JSON object: %v", err)
+	}
+	condition, err := cursor.Parse(m, where)
+	if err != nil {
+		return condition, Errorf(CodeBadRequest, "%v", err)
+	}
+	return condition, nil
+}
+
+// An opened cursor is held by one connection. A client that opens the same
+// scope twice holds it once, and closes it twice.
+type opened struct {
+	conn  *Connection
+	want  *want
+	query *cursor.Query
+	refs  int
+}
+
+// errStale says that the connection's user changed while a cursor was opened.
+var errStale = errors.New("the user changed meanwhile")
+
+// openCursor opens a cursor and puts the answer, ready made by answer, into the
+// outbox, in its place among the commits.
+func (c *Connection) openCursor(ctx context.Context, w *want, since *held, answer func(cursor.Opened) (any, error)) error {
+	for range 100 {
+		err := c.tryOpen(ctx, w, since, answer)
+		if !errors.Is(err, errStale) {
+			return err
+		}
+	}
+	return Errorf(CodeUnavailable, "the user's record changes too fast; try again")
+}
+
+// held is what a returning client says it holds. A reason says why it cannot be
+// built upon.
+type held struct {
+	seq    uint64
+	user   store.ID
+	resync string
+}
+
+func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer func(cursor.Opened) (any, error)) error {
+	v := c.current()
+	spec, err := v.spec(ctx, w)
+	if err != nil {
+		return err
+	}
+	var from *cursor.Held
+	if since != nil && since.resync == "" {
+		from = c.recall(ctx, w, since)
+	}
+	handle := &opened{conn: c, want: w, refs: 1}
+	again := false // the connection has the query already, or the user changed
+	var result error
+	err = c.app.engine.Open(ctx, handle, spec, from, func(o cursor.Opened) {
+		if c.current() != v { // it changes only under the engine's lock, which is held here
+			again, result = true, errStale
+			return
+		}
+		frame, err := answer(o)
+		if err != nil {
+			again, result = true, err
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if twin := c.open[o.Query.Number()]; twin != nil {
+			twin.refs++
+			again = true
+		} else {
+			handle.query = o.Query
+			c.open[o.Query.Number()] = handle
+		}
+		c.send(frame)
+	})
+	if err != nil {
+		return fmt.Errorf("open %s: %w", w.route.Name, err)
+	}
+	if again {
+		c.app.engine.Close(handle)
+	}
+	return result
+}
+
+// recall works out what the client held: the cursor's scope as it was then.
+// Where that cannot be known, it notes why, and the client gets everything anew.
+func (c *Connection) recall(ctx context.Context, w *want, since *held) *cursor.Held {
+	past := &Connection{app: c.app, number: c.number, user: since.user}
+	ctx = asOf(ctx, since.seq)
+	v, err := past.arrive(ctx)
+	if err == nil {
+		defer c.app.hub.unfollow(v)
+		var spec cursor.Spec
+		if spec, err = v.spec(ctx, w); err == nil {
+			return &cursor.Held{Seq: since.seq, Spec: spec}
+		}
+	}
+	since.resync = "rules"
+	if errors.Is(err, store.ErrExpired) {
+		since.resync = "expired"
+	}
+	return nil
+}
+
+func (c *Connection) closeCursor(number uint64) error {
+	c.mu.Lock()
+	handle := c.open[number]
+	if handle == nil {
+		c.mu.Unlock()
+		return Errorf(CodeNotFound, "cursor %d is not open", number)
+	}
+	handle.refs--
+	last := handle.refs == 0
+	if last {
+		delete(c.open, number)
+	}
+	c.mu.Unlock()
+	if last {
+		c.app.engine.Close(handle)
+	}
+	return nil
+}
+
+func (c *Connection) current() *visit {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.visit
+}
+
+func (c *Connection) handles() []*opened {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make([]*opened, 0, len(c.open))
+	for _, handle := range c.open {
+		out = append(out, handle)
+	}
+	return out
+}
+
+// send encodes a frame and queues it. The frames of tower always encode.
+func (c *Connection) send(frame any) {
+	data, err := json.Marshal(frame)
+	if err != nil {
+		data, _ = json.Marshal(wire.Answer{Status: 500, Error: AsError(err).wire()})
+	}
+	c.outbox.put(data)
+}

@@ -1,0 +1,27 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// push runs an action for this connection and sends its client what it
+// produced.
+func (c *Connection) push(ctx context.Context, v *visit, route *Route, path url.Values, body json.RawMessage) {
+	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
+	defer cancel()
+	push := wire.Push{Push: route.Pattern(), Status: http.StatusOK}
+	done, err := c.app.serve(ctx, v, route, path, body, nil)
+	if err != nil {
+		c.app.report(ctx, err)
+		coded := AsError(err)
+		push.Status, push.Error = coded.Status(), coded.wire()
+	} else {
+		push.Status, push.Out = done.status, done.out
+	}
+	c.send(push)
+}

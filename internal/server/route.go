@@ -1,0 +1,215 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A Kind is what a route leads to.
+type Kind string
+
+// The kinds of routes.
+const (
+	KindAction Kind = "action" // called over a socket or HTTP; answers JSON, or a form with a redirect
+	KindPage   Kind = "page"   // GET; answers HTML
+	KindCursor Kind = "cursor" // opened by name
+)
+
+// A Controller is what was mounted under a name: how one is made from a session.
+type Controller struct {
+	Name string // "posts"
+	Type string // "Posts"
+	Make func(session any) any
+}
+
+// A Route is one action, page or cursor of a controller. The functions are
+// closures over the application's typed methods.
+type Route struct {
+	Kind       Kind
+	Method     string // "" for a cursor
+	Path       string // "/posts/{id}"
+	Name       string // "posts.create"
+	Action     string // the Go method, "Create"
+	Controller *Controller
+	In, Out    reflect.Type
+
+	Call  func(ctx context.Context, controller, in any) (any, error)          // of an action or a page
+	Scope func(ctx context.Context, controller, in any) (cursor.Scope, error) // of a cursor
+	Match func(controller any) func(record any) bool                          // of a cursor; nil without a rule
+
+	Form   string         // the page that shows an action's form again: "GET /posts/new"
+	Then   string         // where a form's sender goes next: "/posts/{id}"
+	Narrow []*store.Field // what a client may narrow a cursor by
+
+	inputs *inputs
+}
+
+// Pattern returns "POST /posts", or a cursor's name.
+func (r *Route) Pattern() string {
+	if r.Kind == KindCursor {
+		return r.Name
+	}
+	return r.Method + " " + r.Path
+}
+
+func (r *Route) view() string {
+	return r.Controller.Name + "/" + strings.ToLower(r.Action) + ".html"
+}
+
+func (r *Route) describe() wire.Route {
+	out := wire.Route{Kind: string(r.Kind), Method: r.Method, Path: r.Path, Name: r.Name,
+		Controller: r.Controller.Type, Action: r.Action, Inputs: r.inputs.describe()}
+	if r.Out != nil && r.Kind != KindPage {
+		out.Output = strings.TrimPrefix(r.Out.String(), "*")
+	}
+	return out
+}
+
+// A Router holds an application's routes. It is filled before the application
+// starts and does not change afterwards.
+type Router struct {
+	Connect func(ctx context.Context, c *Connection) (session any, err error)
+
+	routes      []*Route
+	controllers map[string]*Controller
+	cursors     map[string]*Route
+	mux         *http.ServeMux
+	problems    []string
+}
+
+// NewRouter returns a router without routes.
+func NewRouter() *Router {
+	return &Router{controllers: map[string]*Controller{}, cursors: map[string]*Route{}, mux: http.NewServeMux()}
+}
+
+// Mount adds a controller. What is wrong with it is reported by [Router.Check].
+func (r *Router) Mount(c *Controller) {
+	if c.Name == "" || strings.ContainsAny(c.Name, " ./") {
+		r.refuse("controller name %q: letters, digits and _ make one", c.Name)
+	}
+	if r.controllers[c.Name] != nil {
+		r.refuse("controller %q is mounted twice", c.Name)
+	}
+	r.controllers[c.Name] = c
+}
+
+// Add adds a route. pattern is "METHOD /path", or a cursor's name within its
+// controller. What is wrong with it is reported by [Router.Check].
+func (r *Router) Add(route *Route, pattern string) {
+	var err error
+	if route.inputs, err = newInputs(route.In); err != nil {
+		r.refuse("%s: %v", pattern, err)
+		return
+	}
+	if route.Kind == KindCursor {
+		route.Name = route.Controller.Name + "." + pattern
+		if r.cursors[route.Name] != nil {
+			r.refuse("cursor %q is declared twice", route.Name)
+		}
+		r.cursors[route.Name] = route
+	} else {
+		var found bool
+		if route.Method, route.Path, found = strings.Cut(pattern, " "); !found || !slices.Contains(methods, route.Method) || !strings.HasPrefix(route.Path, "/") {
+			r.refuse("route %q is not of the form METHOD /path, with one of %s", pattern, strings.Join(methods, ", "))
+			return
+		}
+		if route.Kind == KindPage && route.Method != http.MethodGet {
+			r.refuse("page %q: a page is read with GET", pattern)
+		}
+		route.Name = route.Controller.Name + "." + lowerFirst(route.Action)
+		r.register(route)
+	}
+	r.routes = append(r.routes, route)
+}
+
+var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// register uses http.ServeMux for precedence and for finding conflicts, which
+// it reports by a panic.
+func (r *Router) register(route *Route) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			r.refuse("route %q: %v", route.Pattern(), problem)
+		}
+	}()
+	path := route.Path
+	if strings.HasSuffix(path, "/") {
+		path += "{$}"
+	}
+	r.mux.HandleFunc(route.Method+" "+path, func(w http.ResponseWriter, req *http.Request) {
+		found := w.(*finding)
+		found.route = route
+		for _, in := range route.inputs.fields {
+			if value := req.PathValue(in.name); value != "" {
+				found.values.Set(in.name, value)
+			}
+		}
+	})
+}
+
+// finding stands in for a response while the mux finds a route.
+type finding struct {
+	route  *Route
+	values url.Values
+	status int
+	header http.Header
+}
+
+func (f *finding) Header() http.Header         { return f.header }
+func (f *finding) Write(p []byte) (int, error) { return len(p), nil }
+func (f *finding) WriteHeader(status int)      { f.status = status }
+
+// Find returns the route for a method and a path, and the values in the path.
+func (r *Router) Find(method, path string) (*Route, url.Values, error) {
+	target, err := url.ParseRequestURI(path)
+	if err != nil {
+		return nil, nil, Errorf(CodeBadRequest, "%q is not a path", path)
+	}
+	found := &finding{values: url.Values{}, header: http.Header{}}
+	r.mux.ServeHTTP(found, &http.Request{Method: method, URL: target, Host: "tower"})
+	switch {
+	case found.route != nil:
+		return found.route, found.values, nil
+	case found.status == http.StatusMethodNotAllowed:
+		return nil, nil, Errorf(CodeMethod, "%s answers to %s, not to %s", target.Path, found.header.Get("Allow"), method)
+	default:
+		return nil, nil, Errorf(CodeNotFound, "there is no %s %s", method, target.Path)
+	}
+}
+
+// Check reports everything that is wrong with the routes, each on a line.
+func (r *Router) Check() error {
+	for _, route := range r.routes {
+		if route.Form == "" {
+			continue
+		}
+		page := slices.ContainsFunc(r.routes, func(p *Route) bool { return p.Kind == KindPage && p.Pattern() == route.Form })
+		if !page {
+			r.refuse("%s: its form %q is not a page", route.Pattern(), route.Form)
+		}
+	}
+	if len(r.problems) == 0 {
+		return nil
+	}
+	return fmt.Errorf("routes: %s", strings.Join(r.problems, "\n        "))
+}
+
+func (r *Router) refuse(format string, args ...any) {
+	r.problems = append(r.problems, fmt.Sprintf(format, args...))
+}
+
+func lowerFirst(name string) string {
+	if name == "" {
+		return name
+	}
+	return strings.ToLower(name[:1]) + name[1:]
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// drain is how long requests that are being served may take when the
+// application stops.
+const drain = 5 * time.Second
+
+// Run serves the application on addr until ctx ends. With the path of a
+// supervisor's socket it does as the supervisor says: it is ready without its
+// store, opens it when told, and stops when told or when the supervisor is gone.
+func (a *App) Run(ctx context.Context, addr, supervisor string, console bool, serving func(net.Addr)) error {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	defer listener.Close()
+	if supervisor == "" {
+		return a.serveUntil(ctx, listener, console, func() { serving(listener.Addr()) })
+	}
+	boss, err := net.Dial("unix", supervisor)
+	if err != nil {
+		return fmt.Errorf("reach the supervisor: %w", err)
+	}
+	defer boss.Close()
+	return a.supervised(ctx, boss, listener, console)
+}
+
+// supervised speaks the supervisor's protocol, a word a line: we say "ready
+// ADDR", it says "open", we say "serving" or "failed REASON", it says "stop".
+func (a *App) supervised(ctx context.Context, boss net.Conn, listener net.Listener, console bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	words := make(chan string)
+	var reader sync.WaitGroup
+	defer reader.Wait()
+	defer boss.Close()
+	reader.Go(func() {
+		defer cancel() // stop, or the supervisor is gone
+		lines := bufio.NewScanner(boss)
+		for lines.Scan() && lines.Text() != "stop" {
+			select {
+			case words <- lines.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	fmt.Fprintf(boss, "ready %s\n", listener.Addr())
+	select {
+	case <-ctx.Done():
+		return nil
+	case word := <-words:
+		if word != "open" {
+			return fmt.Errorf("the supervisor said %q, which is not known here", word)
+		}
+	}
+	err := a.serveUntil(ctx, listener, console, func() { fmt.Fprintln(boss, "serving") })
+	if err != nil {
+		fmt.Fprintf(boss, "failed %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	return err
+}
+
+func (a *App) serveUntil(ctx context.Context, listener net.Listener, console bool, serving func()) error {
+	if err := a.Open(); err != nil {
+		return err
+	}
+	if console {
+		if err := a.OpenControl(); err != nil {
+			return errors.Join(err, a.Close())
+		}
+	}
+	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	serving()
+	var err error
+	select {
+	case <-ctx.Done():
+		err = a.shutdown(server)
+		<-failed
+	case err = <-failed:
+	}
+	return errors.Join(err, a.Close())
+}
+
+// shutdown lets requests finish, within bounds. Sockets are not waited for.
+func (a *App) shutdown(server *http.Server) error {
+	a.closing.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	for _, c := range a.hub.all() {
+		c.leave(closeRestart, "the server restarts; connect again")
+	}
+	if err := server.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests did not finish within %s", drain), server.Close())
+	}
+	return nil
+}

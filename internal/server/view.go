@@ -1,0 +1,177 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A View is what a page's template sees as ".".
+type View struct {
+	Data    any    // what the page's action returned
+	Session any    // the application's session
+	Path    string // of the request
+
+	ctx   context.Context
+	visit *visit
+	route *Route
+	sent  *submission
+}
+
+// A submission is a form that was sent and refused.
+type submission struct {
+	values   url.Values
+	problems map[string][]string
+}
+
+// A List is a cursor in a page: complete when the page is loaded, and kept
+// current in the browser from then on.
+type List struct {
+	Attrs template.HTMLAttr // for the element whose children are the items
+	Items template.HTML
+	Len   int
+}
+
+// Cursor reads a declared cursor, "published" of the page's own controller or
+// "posts.published", and renders each of its records with a partial, such as
+// "posts/_post.html". Pairs of name and value are the cursor's input.
+func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
+	if !strings.Contains(name, ".") {
+		name = v.route.Controller.Name + "." + name
+	}
+	app := v.visit.conn.app
+	w := &want{route: app.router.cursors[name], partial: partial}
+	if w.route == nil {
+		return nil, fmt.Errorf("there is no cursor %q", name)
+	}
+	in, err := pairsJSON(pairs)
+	if err != nil {
+		return nil, fmt.Errorf("cursor %s: %w", name, err)
+	}
+	if w.in, err = w.route.inputs.decode(nil, in, nil); err != nil {
+		return nil, fmt.Errorf("cursor %s: %w", name, err)
+	}
+	spec, err := v.visit.spec(v.ctx, w)
+	if err != nil {
+		return nil, fmt.Errorf("cursor %s: %w", name, err)
+	}
+	images, seq, err := app.fetch(v.ctx, spec)
+	if err != nil {
+		return nil, fmt.Errorf("cursor %s: %w", name, err)
+	}
+	return v.list(w, in, images, seq)
+}
+
+func (v *View) list(w *want, in json.RawMessage, images []*store.Image, seq uint64) (*List, error) {
+	app := v.visit.conn.app
+	var items strings.Builder
+	for _, image := range images {
+		html, err := app.views.partial(w.partial, image, v.Session)
+		if err != nil {
+			return nil, err
+		}
+		items.WriteString(html)
+	}
+	sealed, err := app.cookies.seal(sealedList{Cursor: w.route.Name, In: in, Partial: w.partial,
+		User: v.visit.conn.user, Build: app.config.Build})
+	if err != nil {
+		return nil, err
+	}
+	attrs := fmt.Sprintf(`data-cursor="%s" data-live="%s" data-since="%s" data-count="%d"`,
+		template.HTMLEscapeString(w.route.Name), sealed, wire.Position(app.store.Epoch(), seq), len(images))
+	return &List{Attrs: template.HTMLAttr(attrs), Items: template.HTML(items.String()), Len: len(images)}, nil
+}
+
+// fetch reads a cursor once, with its rule.
+func (a *App) fetch(ctx context.Context, spec cursor.Spec) (images []*store.Image, seq uint64, err error) {
+	return a.engine.Fetch(ctx, spec)
+}
+
+func pairsJSON(pairs []any) (json.RawMessage, error) {
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("its input is pairs of name and value; one is missing")
+	}
+	in := map[string]any{}
+	for i := 0; i < len(pairs); i += 2 {
+		name, ok := pairs[i].(string)
+		if !ok {
+			return nil, fmt.Errorf("%v is not a name", pairs[i])
+		}
+		in[name] = pairs[i+1]
+	}
+	return json.Marshal(in)
+}
+
+// Form returns the attributes of a <form> that calls an action: "POST /posts",
+// or "PATCH /posts/{id}" with the record whose fields fill the braces.
+func (v *View) Form(pattern string, record ...any) (template.HTMLAttr, error) {
+	method, path, found := strings.Cut(pattern, " ")
+	if !found {
+		return "", fmt.Errorf("form %q: METHOD /path is the form", pattern)
+	}
+	var fields json.RawMessage
+	if len(record) > 0 {
+		var err error
+		if fields, err = json.Marshal(record[0]); err != nil {
+			return "", fmt.Errorf("form %q: %w", pattern, err)
+		}
+	}
+	path, err := fill(path, fields, nil)
+	if err != nil {
+		return "", fmt.Errorf("form %w", err)
+	}
+	if _, _, err := v.visit.conn.app.router.Find(method, path); err != nil {
+		return "", fmt.Errorf("form %q: %w", pattern, err)
+	}
+	if method != http.MethodPost {
+		path += "?_method=" + method
+	}
+	return template.HTMLAttr(fmt.Sprintf(`action="%s" method="post" data-tower-form`, template.HTMLEscapeString(path))), nil
+}
+
+// Value returns what was sent for a field, if the form was sent and refused,
+// else the given value, as an <input> shows it.
+func (v *View) Value(field string, value any) string {
+	if v.sent != nil {
+		if values := v.sent.values[field]; len(values) > 0 {
+			return values[len(values)-1]
+		}
+	}
+	if at, ok := value.(time.Time); ok {
+		if at.IsZero() {
+			return ""
+		}
+		return at.UTC().Format("2006-01-02T15:04:05")
+	}
+	if r := reflect.ValueOf(value); r.Kind() == reflect.Pointer {
+		if r.IsNil() {
+			return ""
+		}
+		return v.Value("", r.Elem().Interface())
+	}
+	if value == nil {
+		return ""
+	}
+	return fmt.Sprint(value)
+}
+
+// Problem returns the element that says what is wrong with a field, hidden as
+// long as nothing is; "" stands for the form as a whole.
+func (v *View) Problem(field string) template.HTML {
+	text, hidden := "", " hidden"
+	if v.sent != nil && len(v.sent.problems[field]) > 0 {
+		text, hidden = strings.Join(v.sent.problems[field], ", "), ""
+	}
+	return template.HTML(fmt.Sprintf(`<p class="problem" data-problem="%s" role="alert"%s>%s</p>`,
+		template.HTMLEscapeString(field), hidden, template.HTMLEscapeString(text)))
+}

@@ -1,0 +1,196 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// views are an application's templates: a layout, pages that fill its blocks,
+// and partials, whose names begin with "_".
+type views struct {
+	files  fs.FS
+	reload bool
+	router *Router
+
+	mu     sync.Mutex
+	stamp  string
+	parsed *parsed
+}
+
+type parsed struct {
+	partials *template.Template // of live lists
+	pages    map[string]*template.Template
+}
+
+func newViews(files fs.FS, reload bool, router *Router) (*views, error) {
+	v := &views{files: files, reload: reload, router: router}
+	_, err := v.current()
+	return v, err
+}
+
+// current returns the templates, parsed again if they may change and did.
+func (v *views) current() (*parsed, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.parsed != nil && !v.reload {
+		return v.parsed, nil
+	}
+	names, stamp, err := v.list()
+	if err != nil {
+		return nil, fmt.Errorf("views: %w", err)
+	}
+	if v.parsed != nil && stamp == v.stamp {
+		return v.parsed, nil
+	}
+	fresh, err := v.parse(names)
+	if err != nil {
+		return nil, fmt.Errorf("views: %w", err)
+	}
+	v.parsed, v.stamp = fresh, stamp
+	return fresh, nil
+}
+
+// list returns the names of the templates, and a stamp that differs when one of
+// them has changed.
+func (v *views) list() (names []string, stamp string, err error) {
+	if v.files == nil {
+		return nil, "", nil
+	}
+	var all strings.Builder
+	err = fs.WalkDir(v.files, "views", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || path.Ext(name) != ".html" {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		names = append(names, name)
+		fmt.Fprintln(&all, name, info.Size(), info.ModTime().Format(time.RFC3339Nano))
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return names, all.String(), err
+}
+
+func (v *views) parse(names []string) (*parsed, error) {
+	out := &parsed{partials: template.New("").Option("missingkey=error"), pages: map[string]*template.Template{}}
+	pages := map[string]string{}
+	for _, file := range names {
+		text, err := fs.ReadFile(v.files, file)
+		if err != nil {
+			return nil, err
+		}
+		name := strings.TrimPrefix(file, "views/")
+		if name != "layout.html" && !strings.HasPrefix(path.Base(name), "_") {
+			pages[name] = string(text)
+			continue
+		}
+		if _, err := out.partials.New(name).Parse(string(text)); err != nil {
+			return nil, err
+		}
+	}
+	for name, text := range pages {
+		page, err := out.partials.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := page.New(name).Parse(text); err != nil {
+			return nil, err
+		}
+		if page.Lookup("layout.html") == nil || page.Lookup("main") == nil {
+			return nil, fmt.Errorf(`%s: a page needs views/layout.html and defines "main"`, name)
+		}
+		out.pages[name] = page
+	}
+	for _, route := range v.router.routes {
+		if route.Kind == KindPage && out.pages[route.view()] == nil {
+			return nil, fmt.Errorf("%s shows views/%s, which does not exist", route.Pattern(), route.view())
+		}
+	}
+	return out, nil
+}
+
+func (v *views) page(page *View) ([]byte, error) {
+	current, err := v.current()
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := current.pages[page.route.view()].ExecuteTemplate(&out, "layout.html", page); err != nil {
+		return nil, fmt.Errorf("render views/%s: %w", page.route.view(), err)
+	}
+	return out.Bytes(), nil
+}
+
+// partial renders one record. The element that it renders is given the record's
+// id, by which the browser finds it.
+func (v *views) partial(name string, image *store.Image, session any) (string, error) {
+	current, err := v.current()
+	if err != nil {
+		return "", err
+	}
+	record, err := image.Record()
+	if err != nil {
+		return "", err
+	}
+	data := record
+	if strings.HasSuffix(name, ".viewer.html") {
+		data = struct{ Record, Session any }{record, session}
+	}
+	partial := current.partials.Lookup(name)
+	if partial == nil {
+		return "", fmt.Errorf("views/%s does not exist", name)
+	}
+	var out bytes.Buffer
+	if err := partial.Execute(&out, data); err != nil {
+		return "", fmt.Errorf("render views/%s: %w", name, err)
+	}
+	return mark(name, out.String(), image.ID)
+}
+
+// mark puts the record's id on the root element of what a partial rendered.
+func mark(name, html string, id store.ID) (string, error) {
+	html = strings.TrimSpace(html)
+	end := 1
+	for end < len(html) && (isLetter(html[end]) || end > 1 && (isDigit(html[end]) || html[end] == '-')) {
+		end++
+	}
+	if end == 1 || html[0] != '<' {
+		return "", fmt.Errorf("views/%s: a live partial renders one element and nothing before it", name)
+	}
+	return html[:end] + ` data-id="` + template.HTMLEscapeString(string(id)) + `"` + html[end:], nil
+}
+
+func isLetter(b byte) bool { return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' }
+func isDigit(b byte) bool  { return '0' <= b && b <= '9' }
+
+var failurePage = template.Must(template.New("").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{.Status}} {{.Message}}</title><link rel="stylesheet" href="/app.css"></head>
+<body><main class="failure"><h1>{{.Status}}</h1><p>{{.Message}}</p>{{with .Detail}}<pre>{{.}}</pre>{{end}}<p><a href="/">Back to the front page</a></p></main></body></html>
+`))
+
+// failure writes the page for an error; in development with its whole text.
+func (v *views) failure(w io.Writer, coded *Error, err error, whole bool) {
+	page := struct {
+		Status          int
+		Message, Detail string
+	}{Status: coded.Status(), Message: coded.Error()}
+	if whole && err.Error() != page.Message {
+		page.Detail = err.Error()
+	}
+	_ = failurePage.Execute(w, page) // the client may be gone
+}

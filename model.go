@@ -1,0 +1,118 @@
+package tower
+
+import (
+	"context"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A Model is a collection of records of type T. It is made once, when the
+// program starts, and is safe for concurrent use.
+type Model[T any] struct {
+	// Fields is a prototype: pointers to its fields name them in conditions and
+	// orders. Its values mean nothing.
+	Fields *T
+
+	model *store.Model
+}
+
+// AnyModel is a [Model] of any type, for [Config].
+type AnyModel interface{ erased() *store.Model }
+
+// NewModel declares the collection name, whose records are structs T that embed
+// [Record]. Exported fields are stored under their JSON names. A field's tower tag
+// is a list of
+//
+//	index      queries on the field use an index
+//	unique     no two records share a value
+//	ref=MODEL  the field, an ID, refers to a record of MODEL
+//	private    the field is stored and never sent to a client
+//
+// and its validate tag is one of github.com/go-playground/validator. NewModel
+// panics, as the program starts, when T cannot be a model.
+func NewModel[T any](name string) *Model[T] {
+	fields := new(T)
+	m, err := store.NewModel(name, fields)
+	if err != nil {
+		panic("tower: " + err.Error())
+	}
+	return &Model[T]{Fields: fields, model: m}
+}
+
+func (m *Model[T]) erased() *store.Model { return m.model }
+
+// Name returns the name of the collection.
+func (m *Model[T]) Name() string { return m.model.Name }
+
+// All returns the scope of every record, in the order they were made.
+func (m *Model[T]) All() Scope[T] { return m.Where() }
+
+// Where returns the scope of the records that meet all of the conditions.
+func (m *Model[T]) Where(conditions ...Condition) Scope[T] {
+	return Scope[T]{model: m}.Where(conditions...)
+}
+
+// Find returns the record with that id. The error is [NotFound] when there is
+// none.
+func (m *Model[T]) Find(ctx context.Context, db DB, id ID) (*T, error) {
+	var image *store.Image
+	err := db.View(ctx, func(snap *store.Snapshot) (err error) {
+		image, err = snap.Get(m.model, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return own[T](image)
+}
+
+// Follow is Find for a router's connect function: besides, it has the connection
+// evaluated again, in that same commit, when the record changes, and its cursors
+// brought in line with what the user may see from then on. Without an id, or
+// without such a record, it returns nil and no error: a visitor.
+func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error) {
+	image, err := c.Follow(ctx, m.model, id)
+	if err != nil || image == nil {
+		return nil, err
+	}
+	return own[T](image)
+}
+
+// Create stores record. It fills ID, unless that is set already, CreatedAt and
+// UpdatedAt. The error of a record that is not valid holds the problems.
+func (m *Model[T]) Create(ctx context.Context, db DB, record *T) error {
+	return db.Transaction(ctx, func(tx *Tx) error {
+		_, err := tx.Create(m.model, record)
+		return err
+	})
+}
+
+// Update reads the record with that id, has change change it, and stores it.
+// When somebody else was faster, it starts again, so change may be called more
+// than once. It returns the record as it is stored.
+func (m *Model[T]) Update(ctx context.Context, db DB, id ID, change func(*T) error) (*T, error) {
+	var image *store.Image
+	err := db.Transaction(ctx, func(tx *Tx) (err error) {
+		image, err = tx.Update(m.model, id, func(record any) error { return change(record.(*T)) })
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return own[T](image)
+}
+
+// Delete removes the record with that id. The error is [NotFound] when there is
+// none.
+func (m *Model[T]) Delete(ctx context.Context, db DB, id ID) error {
+	return db.Transaction(ctx, func(tx *Tx) error { return tx.Delete(m.model, id) })
+}
+
+// own returns a record that is the caller's to change.
+func own[T any](image *store.Image) (*T, error) {
+	record, err := image.Copy()
+	if err != nil {
+		return nil, err
+	}
+	return record.(*T), nil
+}

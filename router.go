@@ -1,0 +1,156 @@
+package tower
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/server"
+)
+
+// A Router holds an application's routes. S is its session: what the controllers
+// of one connection share. It is filled as the program starts; mistakes are
+// reported together when the application does.
+type Router[S any] struct{ router *server.Router }
+
+// Routes is a [Router] of any session, for [Config].
+type Routes interface{ erased() *server.Router }
+
+func (r *Router[S]) erased() *server.Router { return r.router }
+
+// NewRouter returns a router without routes. connect says who a client is: it is
+// asked once for each connection, and again when a record that it followed (see
+// [Model.Follow]) changes. It must not keep what it reads elsewhere than in the
+// session it returns.
+func NewRouter[S any](connect func(context.Context, *Connection) (S, error)) *Router[S] {
+	r := server.NewRouter()
+	r.Connect = func(ctx context.Context, c *Connection) (any, error) { return connect(ctx, c) }
+	return &Router[S]{r}
+}
+
+// A Mounted is a controller under its name in a router. C is a pointer to the
+// controller's struct.
+type Mounted[C any] struct {
+	router     *server.Router
+	controller *server.Controller
+}
+
+// Mount puts a controller under a name. create makes one from a session; each
+// connection makes its own when it first uses it, and keeps it.
+//
+// A controller may have a method Allow(action string) bool, which is asked with the
+// Go name of an action, page or cursor before it is used, and a method
+// Match(*T) bool, the rule that every record of its cursors of T must meet besides
+// their scopes. Rules may be asked at the same time as an action runs; they must
+// be quick, and depend on nothing but the record and the session.
+func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
+	controller := &server.Controller{
+		Name: name,
+		Type: strings.TrimPrefix(typeName[C](), "*"),
+		Make: func(session any) any { return create(session.(S)) },
+	}
+	r.router.Mount(controller)
+	return &Mounted[C]{r.router, controller}
+}
+
+// An Option says more about an action.
+type Option func(*server.Route)
+
+// Form names the page, "GET /posts/new", that holds the action's form. It is shown
+// again, with the problems beside the fields, to a browser without JavaScript that
+// sent invalid input.
+func Form(page string) Option { return func(route *server.Route) { route.Form = page } }
+
+// Then is where the sender of the action's form goes next: "/posts/{id}", with the
+// fields of the action's output, or else of its path, in the braces. Without it,
+// the sender goes back to the page it came from.
+func Then(path string) Option { return func(route *server.Route) { route.Then = path } }
+
+// Action adds an action under "METHOD /path/{field}": a typed call, reached over a
+// socket and over HTTP, as JSON and as an HTML form. Values in the path are fields
+// of the input.
+func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error), options ...Option) {
+	route := call(m, server.KindAction, action)
+	for _, option := range options {
+		option(route)
+	}
+	m.router.Add(route, pattern)
+}
+
+// Page adds a page under "GET /path/{field}". It shows
+// views/CONTROLLER/ACTION.html, in lower case, with what the action returns as
+// .Data.
+func Page[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error)) {
+	m.router.Add(call(m, server.KindPage, action), pattern)
+}
+
+func call[C, In, Out any](m *Mounted[C], kind server.Kind, action func(C, context.Context, In) (Out, error)) *server.Route {
+	return &server.Route{
+		Kind: kind, Action: methodName(action), Controller: m.controller,
+		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
+		Call: func(ctx context.Context, controller, in any) (any, error) {
+			return action(controller.(C), ctx, *in.(*In))
+		},
+	}
+}
+
+// Cursor adds a cursor under a name within its controller. Clients open it by
+// that name, "posts.published", with the input, and hold the records of the scope
+// that open returns for their user.
+func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Context, In) (Scope[T], error), options ...CursorOption[T]) {
+	route := &server.Route{
+		Kind: server.KindCursor, Action: methodName(open), Controller: m.controller,
+		In: reflect.TypeFor[In](), Out: reflect.TypeFor[T](),
+		Scope: func(ctx context.Context, controller, in any) (cursor.Scope, error) {
+			scope, err := open(controller.(C), ctx, *in.(*In))
+			if err != nil {
+				return cursor.Scope{}, err
+			}
+			return scope.resolve()
+		},
+	}
+	if _, ok := any(*new(C)).(interface{ Match(*T) bool }); ok {
+		route.Match = func(controller any) func(any) bool {
+			rule := controller.(interface{ Match(*T) bool })
+			return func(record any) bool { return rule.Match(record.(*T)) }
+		}
+	}
+	for _, option := range options {
+		option(route)
+	}
+	m.router.Add(route, name)
+}
+
+// A CursorOption says more about a cursor of T.
+type CursorOption[T any] func(*server.Route)
+
+// Narrow lets clients add conditions and an order on these fields, pointers into
+// the Fields of the cursor's model.
+func Narrow[T any](model *Model[T], fields ...any) CursorOption[T] {
+	return func(route *server.Route) {
+		for _, pointer := range fields {
+			field, err := model.model.FieldAt(pointer)
+			if err != nil {
+				panic(fmt.Sprintf("tower: narrow %s.%s: %v", route.Controller.Name, route.Action, err))
+			}
+			route.Narrow = append(route.Narrow, field)
+		}
+	}
+}
+
+func typeName[C any]() string {
+	name := reflect.TypeFor[C]().String()
+	return name[strings.LastIndexByte(name, '.')+1:]
+}
+
+// methodName returns the name of the method behind a method expression such as
+// (*Posts).Create.
+func methodName(method any) string {
+	name := runtime.FuncForPC(reflect.ValueOf(method).Pointer()).Name()
+	name = strings.TrimSuffix(name, "-fm")
+	return name[strings.LastIndexByte(name, '.')+1:]
+}
+

@@ -1,0 +1,132 @@
+package tower
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A Scope is a query: conditions, an order, a limit. It is a value; each method
+// returns another one. A mistake in it, such as a pointer that is no field of the
+// model, is reported when it is used.
+type Scope[T any] struct {
+	model         *Model[T]
+	conditions    []Condition
+	order         []term
+	limit, offset int
+}
+
+type term struct {
+	field any
+	desc  bool
+}
+
+// Where narrows the scope to records that also meet all of the conditions.
+func (s Scope[T]) Where(conditions ...Condition) Scope[T] {
+	s.conditions = append(slices.Clip(s.conditions), conditions...)
+	return s
+}
+
+// Asc orders by a field, a pointer into the model's Fields, smallest first; a
+// further order breaks its ties. The last ties are broken by id.
+func (s Scope[T]) Asc(field any) Scope[T] {
+	s.order = append(slices.Clip(s.order), term{field, false})
+	return s
+}
+
+// Desc orders by a field, largest first.
+func (s Scope[T]) Desc(field any) Scope[T] {
+	s.order = append(slices.Clip(s.order), term{field, true})
+	return s
+}
+
+// Limit keeps the first n records; 0 keeps all.
+func (s Scope[T]) Limit(n int) Scope[T] {
+	s.limit = n
+	return s
+}
+
+// Offset skips the first n records.
+func (s Scope[T]) Offset(n int) Scope[T] {
+	s.offset = n
+	return s
+}
+
+// Records returns the records in order. They are the caller's to change.
+func (s Scope[T]) Records(ctx context.Context, db DB) ([]*T, error) {
+	scope, err := s.resolve()
+	if err != nil {
+		return nil, err
+	}
+	var images []*store.Image
+	err = db.View(ctx, func(snap *store.Snapshot) (err error) {
+		images, err = cursor.Fetch(snap, scope)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	records := make([]*T, len(images))
+	for i, image := range images {
+		if records[i], err = own[T](image); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+// First returns the first record. The error is [NotFound] when there is none.
+func (s Scope[T]) First(ctx context.Context, db DB) (*T, error) {
+	records, err := s.Limit(1).Records(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if len(records) == 0 {
+		return nil, NotFound("there is no such " + s.model.model.Type)
+	}
+	return records[0], nil
+}
+
+// Count returns how many records there are, within limit and offset.
+func (s Scope[T]) Count(ctx context.Context, db DB) (n int, err error) {
+	scope, err := s.resolve()
+	if err != nil {
+		return 0, err
+	}
+	err = db.View(ctx, func(snap *store.Snapshot) (err error) {
+		n, err = cursor.Count(snap, scope)
+		return err
+	})
+	return n, err
+}
+
+// resolve turns pointers into fields.
+func (s Scope[T]) resolve() (cursor.Scope, error) {
+	if s.model == nil {
+		return cursor.Scope{}, fmt.Errorf("a scope begins with a model's Where or All")
+	}
+	m := s.model.model
+	out := cursor.Scope{Model: m, Limit: s.limit, Offset: s.offset}
+	if s.limit < 0 || s.offset < 0 {
+		return out, fmt.Errorf("scope of %s: limit %d and offset %d must not be negative", m.Name, s.limit, s.offset)
+	}
+	where, err := resolveAll(m, s.conditions)
+	if err != nil {
+		return out, fmt.Errorf("scope of %s: %w", m.Name, err)
+	}
+	out.Where = cursor.And(where...)
+	for _, term := range s.order {
+		field, err := m.FieldAt(term.field)
+		if err != nil {
+			return out, fmt.Errorf("scope of %s: order: %w", m.Name, err)
+		}
+		if field.Kind >= store.List || field.Private {
+			return out, fmt.Errorf("scope of %s: %s cannot order records", m.Name, field.Name)
+		}
+		out.Order = append(out.Order, cursor.Order{Field: field, Desc: term.desc})
+	}
+	return out, nil
+}
