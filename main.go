@@ -17,7 +17,8 @@ import (
 	"github.com/towerkit/tower/internal/server"
 )
 
-// Config is what an application is made of.
+// Config is what an application is made of. The environment, which [Main] lists,
+// says how it runs; a field that is set goes before it.
 type Config struct {
 	// Name of the application, for the console. Default: the name of its module.
 	Name string
@@ -31,6 +32,14 @@ type Config struct {
 	// ContentSecurityPolicy is sent with every answer. Default: everything from
 	// this origin only.
 	ContentSecurityPolicy string
+
+	// Env is "development", "test" or "production". Default: TOWER_ENV.
+	Env string
+	// Data is the path of the store. Default: TOWER_DB.
+	Data string
+	// Log takes what the application has to say. Default: standard error, as text,
+	// in production as JSON.
+	Log *slog.Logger
 }
 
 // Main runs the application until it is interrupted, and exits. The environment
@@ -41,83 +50,84 @@ type Config struct {
 //	TOWER_DB       path of the store; default db/ENV.db
 //	TOWER_SECRET   key of cookies; default: made once and kept in the store
 //	TOWER_CONSOLE  on or off; default: on, in production off
+//	TOWER_FOLDER   the application's folder; default: the working directory
 func Main(config Config) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, config); err != nil {
-		fmt.Fprintln(os.Stderr, config.Name+":", err)
+		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
 }
 
 func run(ctx context.Context, config Config) error {
-	settings, err := readEnvironment(config)
+	app, err := New(config)
 	if err != nil {
 		return err
 	}
-	app, err := server.New(settings.Config)
-	if err != nil {
-		return err
+	env := app.Env()
+	consoles := variable("TOWER_CONSOLE", map[bool]string{true: "off", false: "on"}[env == "production"])
+	if consoles != "on" && consoles != "off" {
+		return fmt.Errorf("TOWER_CONSOLE is %q; it is on or off", consoles)
 	}
-	return app.Run(ctx, settings.addr, os.Getenv("TOWER_SUPERVISOR"), settings.console, func(addr net.Addr) {
-		fmt.Fprintf(os.Stderr, "%s: %s on http://%s\n", settings.Name, settings.Env, addr)
+	return app.Run(ctx, server.Listen{
+		Addr:       variable("TOWER_ADDR", defaultAddr),
+		Supervisor: os.Getenv("TOWER_SUPERVISOR"),
+		Console:    consoles == "on",
+		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", env, addr) },
 	})
 }
 
-// Erased turns a configuration into the server's own, without an environment.
-func (c Config) erased() server.Config {
-	out := server.Config{Name: c.Name, Files: c.Files, Policy: c.ContentSecurityPolicy, Build: build()}
-	if out.Name == "" {
-		if info, ok := debug.ReadBuildInfo(); ok {
-			out.Name = filepath.Base(info.Main.Path)
-		}
+const defaultAddr = "127.0.0.1:3000"
+
+// New checks an application: its models, routes and views. It opens nothing; the
+// methods Open and Close of the [App] begin and end its life, and Handler answers
+// its requests. [Main] does all of this.
+func New(config Config) (*App, error) {
+	out, err := config.resolve()
+	if err != nil {
+		return nil, err
 	}
+	return server.New(out)
+}
+
+func (c Config) resolve() (out server.Config, err error) {
+	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
+		Policy: c.ContentSecurityPolicy, Build: build()}
+	if c.Routes == nil {
+		return out, errors.New("the application has no routes; set Config.Routes")
+	}
+	out.Router = c.Routes.erased()
 	for _, m := range c.Models {
 		out.Models = append(out.Models, m.erased())
 	}
-	if c.Routes != nil {
-		out.Router = c.Routes.erased()
+	if info, ok := debug.ReadBuildInfo(); out.Name == "" && ok {
+		out.Name = filepath.Base(info.Main.Path)
 	}
-	return out
-}
-
-type settings struct {
-	server.Config
-	addr    string
-	console bool
-}
-
-func readEnvironment(config Config) (s settings, err error) {
-	s.Config = config.erased()
-	if s.Router == nil {
-		return s, errors.New("the application has no routes; set Config.Routes")
+	if out.Env == "" {
+		out.Env = variable("TOWER_ENV", "development")
 	}
-	s.Env = variable("TOWER_ENV", "development")
-	if s.Env != "development" && s.Env != "test" && s.Env != "production" {
-		return s, fmt.Errorf("TOWER_ENV is %q; it is one of development, test and production", s.Env)
+	if out.Env != "development" && out.Env != "test" && out.Env != "production" {
+		return out, fmt.Errorf("TOWER_ENV is %q; it is one of development, test and production", out.Env)
 	}
-	s.addr = variable("TOWER_ADDR", "127.0.0.1:3000")
-	if s.Folder, err = filepath.Abs(variable("TOWER_FOLDER", ".")); err != nil {
-		return s, err
+	if out.Folder, err = filepath.Abs(variable("TOWER_FOLDER", ".")); err != nil {
+		return out, err
 	}
-	s.Data = variable("TOWER_DB", filepath.Join(s.Folder, "db", s.Env+".db"))
-	s.Secret = os.Getenv("TOWER_SECRET")
-	if s.Secret != "" && len(s.Secret) < 32 {
-		return s, fmt.Errorf("TOWER_SECRET has %d characters; it needs 32 or more", len(s.Secret))
+	if out.Data == "" {
+		out.Data = variable("TOWER_DB", filepath.Join(out.Folder, "db", out.Env+".db"))
 	}
-	consoles := variable("TOWER_CONSOLE", map[bool]string{true: "off", false: "on"}[s.Env == "production"])
-	if consoles != "on" && consoles != "off" {
-		return s, fmt.Errorf("TOWER_CONSOLE is %q; it is on or off", consoles)
+	out.Secret = os.Getenv("TOWER_SECRET")
+	if out.Secret != "" && len(out.Secret) < 32 {
+		return out, fmt.Errorf("TOWER_SECRET has %d characters; it needs 32 or more", len(out.Secret))
 	}
-	s.console = consoles == "on"
-	s.URL = variable("TOWER_PUBLIC_URL", "http://"+s.addr)
-	if s.Env == "development" {
-		if info, err := os.Stat(filepath.Join(s.Folder, "views")); err == nil && info.IsDir() {
-			s.Files, s.Reload = os.DirFS(s.Folder), true
-		}
+	out.URL = variable("TOWER_PUBLIC_URL", "http://"+variable("TOWER_ADDR", defaultAddr))
+	if info, err := os.Stat(filepath.Join(out.Folder, "views")); out.Env == "development" && err == nil && info.IsDir() {
+		out.Files, out.Reload = os.DirFS(out.Folder), true
 	}
-	s.Log = logger(s.Env)
-	return s, nil
+	if out.Log == nil {
+		out.Log = logger(out.Env)
+	}
+	return out, nil
 }
 
 func logger(env string) *slog.Logger {

@@ -153,4 +153,3 @@ func methodName(method any) string {
 	name = strings.TrimSuffix(name, "-fm")
 	return name[strings.LastIndexByte(name, '.')+1:]
 }
-

@@ -31,8 +31,8 @@ type Config struct {
 
 	Models []*store.Model
 	Router *Router
-	Files  fs.FS // holds views/ and public/
-	Reload bool  // read views again when they change
+	Files  fs.FS  // holds views/ and public/
+	Reload bool   // read views again when they change
 	Secret string // key of cookies; "": made once and kept in the store
 	Policy string // Content-Security-Policy; "": everything from this origin only
 	Log    *slog.Logger
@@ -224,8 +224,12 @@ type Request struct {
 // Wait returns when every connection has been handed the commits up to seq.
 func (a *App) Wait(ctx context.Context, seq uint64) error { return a.engine.Wait(ctx, seq) }
 
-// Epoch and seq of the store, for tests and the console.
-func (a *App) Position() (epoch string, seq uint64) { return a.store.Epoch(), a.store.Seq() }
+// Env returns the environment that the application runs in.
+func (a *App) Env() string { return a.config.Env }
+
+// Cookie returns the cookie by which a client is the user id, for tests and for
+// programs that act as a user.
+func (a *App) Cookie(id store.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
 
 // report logs what is the application's fault and not the client's.
 func (a *App) report(_ context.Context, err error) {

@@ -21,7 +21,7 @@ type Connection struct {
 	user   store.ID
 	remote string
 	since  time.Time
-	outbox *outbox                      // nil while it serves one HTTP request
+	outbox *outbox                       // nil while it serves one HTTP request
 	leave  func(code int, reason string) // ends the transport
 
 	label atomic.Pointer[string]

@@ -195,4 +195,3 @@ func (a *App) render(handle *opened, image *store.Image, done map[rendering]stri
 	}
 	return html, err
 }
-

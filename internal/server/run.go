@@ -16,24 +16,32 @@ import (
 // application stops.
 const drain = 5 * time.Second
 
-// Run serves the application on addr until ctx ends. With the path of a
-// supervisor's socket it does as the supervisor says: it is ready without its
-// store, opens it when told, and stops when told or when the supervisor is gone.
-func (a *App) Run(ctx context.Context, addr, supervisor string, console bool, serving func(net.Addr)) error {
-	listener, err := net.Listen("tcp", addr)
+// Listen says where and for whom an application is served.
+type Listen struct {
+	Addr       string         // of HTTP
+	Supervisor string         // path of the supervisor's socket; "" for none
+	Console    bool           // open the control socket
+	Serving    func(net.Addr) // called once the application answers
+}
+
+// Run serves the application until ctx ends. With a supervisor it does as that
+// says: it is ready without its store, opens it when told, and stops when told or
+// when the supervisor is gone.
+func (a *App) Run(ctx context.Context, l Listen) error {
+	listener, err := net.Listen("tcp", l.Addr)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", addr, err)
+		return fmt.Errorf("listen on %s: %w", l.Addr, err)
 	}
 	defer listener.Close()
-	if supervisor == "" {
-		return a.serveUntil(ctx, listener, console, func() { serving(listener.Addr()) })
+	if l.Supervisor == "" {
+		return a.serveUntil(ctx, listener, l.Console, func() { l.Serving(listener.Addr()) })
 	}
-	boss, err := net.Dial("unix", supervisor)
+	boss, err := net.Dial("unix", l.Supervisor)
 	if err != nil {
 		return fmt.Errorf("reach the supervisor: %w", err)
 	}
 	defer boss.Close()
-	return a.supervised(ctx, boss, listener, console)
+	return a.supervised(ctx, boss, listener, l.Console)
 }
 
 // supervised speaks the supervisor's protocol, a word a line: we say "ready

@@ -123,6 +123,11 @@ func (f *Field) each(base unsafe.Pointer, yield func(Value) bool) {
 	}
 }
 
+// get returns the field of the struct at base as it is declared.
+func (f *Field) get(base unsafe.Pointer) any {
+	return reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem().Interface()
+}
+
 // normalize puts a time field of the struct at base, which this package owns,
 // into UTC and the precision that is stored.
 func (f *Field) normalize(base unsafe.Pointer) {
