@@ -14,6 +14,8 @@ import (
 // the time they were made. A client may make the ID of a record it creates.
 type ID string
 
+const idSize = ulid.EncodedSize
+
 var ids = struct {
 	sync.Mutex
 	entropy *ulid.MonotonicEntropy

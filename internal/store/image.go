@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
 	"sync"
+	"time"
 	"unsafe"
 )
 
@@ -64,6 +66,52 @@ func (i *Image) decode() {
 	}
 	i.record = record
 	i.base, _ = i.Model.pointer(record)
+}
+
+// at returns the image, which is decoded, as the commit seq wrote it.
+func (i *Image) at(seq uint64) *Image {
+	written := &Image{Model: i.Model, ID: i.ID, Version: seq, JSON: i.JSON, private: i.private}
+	written.once.Do(func() { written.base, written.record, written.err = i.base, i.record, i.err })
+	return written
+}
+
+// same reports whether two images of a record differ in nothing but the time of
+// their update.
+func (i *Image) same(other *Image) bool {
+	a, b := i.settled(), other.settled()
+	return a != nil && bytes.Equal(a, b)
+}
+
+// settled returns the encoded record without the time of its update, nil where
+// it does not fit its struct.
+func (i *Image) settled() []byte {
+	if _, err := i.Record(); err != nil {
+		return nil
+	}
+	shallow := reflect.New(i.Model.structType)
+	shallow.Elem().Set(reflect.ValueOf(i.record).Elem())
+	i.Model.header(shallow.UnsafePointer()).UpdatedAt = time.Time{}
+	data, err := json.Marshal(shallow.Interface())
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+// stored returns how many bytes the image takes as a record, 0 of nil.
+func (i *Image) stored() int {
+	if i == nil {
+		return 0
+	}
+	return 8 + uvarintSize(len(i.JSON)) + len(i.JSON) + len(i.private)
+}
+
+// size estimates the memory that the image takes, decoded, 0 of nil.
+func (i *Image) size() int {
+	if i == nil {
+		return 0
+	}
+	return 160 + int(i.Model.structType.Size()) + 2*(len(i.JSON)+len(i.private))
 }
 
 // freeze makes the image of record, a *T, and keeps no hold of it.

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+	"time"
+)
+
+// A record is stored as
+//
+//	version, 8 bytes big-endian ‖ length of the public JSON, uvarint ‖ public JSON ‖ private JSON
+//
+// and a commit, under its seq, as
+//
+//	time in microseconds, 8 bytes big-endian ‖ by ‖ number of changes, uvarint ‖ changes
+//
+// where a change is its op, 1 byte ‖ model ‖ id ‖ the record before, unless it is
+// a create ‖ the record after, unless it is a delete. Texts and records there are
+// prefixed by their length as a uvarint.
+
+var errShort = errors.New("the entry is cut short")
+
+func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+func appendText[T ~string | ~[]byte](dst []byte, text T) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+}
+
+// uvarintSize returns how many bytes n takes as a uvarint.
+func uvarintSize(n int) int { return (bits.Len64(uint64(n)|1) + 6) / 7 }
+
+// cutText returns the text that data begins with, and what follows it.
+func cutText(data []byte) (text, rest []byte, err error) {
+	n, size := binary.Uvarint(data)
+	if size <= 0 || n > uint64(len(data)-size) {
+		return nil, nil, errShort
+	}
+	data = data[size:]
+	return data[:n:n], data[n:], nil
+}
+
+func appendRecord(dst []byte, image *Image) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, image.Version)
+	dst = appendText(dst, image.JSON)
+	return append(dst, image.private...)
+}
+
+// recordVersion returns the version of a stored record, 0 of none.
+func recordVersion(data []byte) uint64 {
+	if len(data) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(data)
+}
+
+// decodeRecord returns the image of a stored record. It keeps data.
+func decodeRecord(m *Model, id ID, data []byte) (*Image, error) {
+	if len(data) < 8 {
+		return nil, fmt.Errorf("%s/%s: %w", m.Name, id, errShort)
+	}
+	public, private, err := cutText(data[8:])
+	if err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", m.Name, id, err)
+	}
+	image := &Image{Model: m, ID: id, Version: recordVersion(data), JSON: public}
+	if len(private) > 0 {
+		image.private = private
+	}
+	return image, nil
+}
+
+// encodeCommit returns the log's entry for a commit that has no number yet. Its
+// time is at its beginning, and the commit's number is to be written where
+// versions says.
+func encodeCommit(by string, changes []Change) (entry []byte, versions []int) {
+	size := 32 + len(by)
+	for i := range changes {
+		size += 64 + len(changes[i].Model.Name) + changes[i].Before.stored() + changes[i].After.stored()
+	}
+	entry = make([]byte, 8, size)
+	entry = appendText(entry, by)
+	entry = binary.AppendUvarint(entry, uint64(len(changes)))
+	for _, c := range changes {
+		entry = append(entry, byte(c.Op))
+		entry = appendText(entry, c.Model.Name)
+		entry = appendText(entry, c.ID)
+		if c.Before != nil {
+			entry = binary.AppendUvarint(entry, uint64(c.Before.stored()))
+			entry = appendRecord(entry, c.Before)
+		}
+		if c.After != nil {
+			entry = binary.AppendUvarint(entry, uint64(c.After.stored()))
+			versions = append(versions, len(entry))
+			entry = appendRecord(entry, c.After)
+		}
+	}
+	return entry, versions
+}
+
+// entryTime returns when the commit of a log's entry was made.
+func entryTime(entry []byte) time.Time {
+	return time.UnixMicro(int64(recordVersion(entry))).UTC()
+}
+
+// decodeCommit returns the commit of a log's entry; changes of models that model
+// does not know are left out. It keeps data.
+func decodeCommit(seq uint64, data []byte, model func(name string) *Model) (Commit, error) {
+	c := Commit{Seq: seq, At: entryTime(data)}
+	d := decoder{rest: data}
+	d.take(8)
+	c.By = string(d.text())
+	for n := d.number(); n > 0 && d.err == nil; n-- {
+		if change := d.change(model); change.Model != nil {
+			c.Changes = append(c.Changes, change)
+		}
+	}
+	if d.err != nil {
+		return Commit{}, fmt.Errorf("read commit %d from the log: %w", seq, d.err)
+	}
+	return c, nil
+}
+
+// A decoder takes a log's entry apart; its first error stays.
+type decoder struct {
+	rest []byte
+	err  error
+}
+
+func (d *decoder) take(n int) []byte {
+	if d.err != nil || n > len(d.rest) {
+		d.err = errShort
+		return make([]byte, n)
+	}
+	taken := d.rest[:n]
+	d.rest = d.rest[n:]
+	return taken
+}
+
+func (d *decoder) number() uint64 {
+	n, size := binary.Uvarint(d.rest)
+	if size <= 0 {
+		d.err = errShort
+		return 0
+	}
+	d.take(size)
+	return n
+}
+
+func (d *decoder) text() []byte {
+	text, rest, err := cutText(d.rest)
+	if err != nil {
+		d.err = err
+		return nil
+	}
+	d.rest = rest
+	return text
+}
+
+func (d *decoder) change(model func(string) *Model) Change {
+	c := Change{Op: Op(d.take(1)[0])}
+	if d.err == nil && (c.Op < Create || c.Op > Delete) {
+		d.err = fmt.Errorf("%d is no op", c.Op)
+		return Change{}
+	}
+	m := model(string(d.text()))
+	c.ID = ID(d.text())
+	if c.Op != Create {
+		c.Before = d.image(m, c.ID)
+	}
+	if c.Op != Delete {
+		c.After = d.image(m, c.ID)
+	}
+	c.Model = m
+	return c
+}
+
+func (d *decoder) image(m *Model, id ID) *Image {
+	data := d.text()
+	if m == nil || d.err != nil {
+		return nil
+	}
+	image, err := decodeRecord(m, id, data)
+	if err != nil {
+		d.err = err
+	}
+	return image
+}

@@ -1,0 +1,77 @@
+package store
+
+// A scanned is a range that a transaction has read.
+type scanned struct {
+	table *table
+	span  span
+	seq   uint64 // of the state that was read
+}
+
+// remember keeps what the transaction saw, unless it has seen the record before.
+func (tx *Tx) remember(m *Model, id ID, image *Image) {
+	k := key{m, id}
+	if r, known := tx.reads[k]; !known {
+		tx.reads[k] = read{image: image}
+	} else if r.loose {
+		tx.reads[k] = read{image: r.image}
+	}
+}
+
+// rememberScan keeps that the span was read up to last; nil is all of it.
+func (tx *Tx) rememberScan(m *Model, sp span, reverse bool, last []byte, seq uint64) {
+	switch {
+	case last == nil:
+	case reverse:
+		sp.lo = last
+	default:
+		sp.hi = append(last, 0)
+	}
+	tx.scans = append(tx.scans, scanned{table: tx.store.tables[m], span: sp, seq: seq})
+}
+
+// unchanged reports whether no commit since has had a part in what was scanned.
+func (b *batch) unchanged(sc *scanned) bool {
+	if sc.seq == b.head.seq {
+		return true
+	}
+	for _, c := range b.commits {
+		if sc.touchedBy(&c) {
+			return false
+		}
+	}
+	published := b.store.ring.since(sc.seq)
+	if uint64(len(published)) < b.store.ring.newest()-min(sc.seq, b.store.ring.newest()) {
+		return false
+	}
+	for i := range published {
+		if sc.touchedBy(&published[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (sc *scanned) touchedBy(c *Commit) bool {
+	for i := range c.Changes {
+		change := &c.Changes[i]
+		if change.Model != sc.table.model {
+			continue
+		}
+		for _, image := range [...]*Image{change.Before, change.After} {
+			if image != nil && sc.span.holds(sc.span.key(image)) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// model returns the name of the model whose index m moves in.
+func (p *pending) model(m *move) string {
+	for i := range p.changes {
+		if p.changes[i].ID == m.id {
+			return p.changes[i].Model.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,151 @@
+package store
+
+import (
+	"context"
+	"sync"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A ring is the newest commits, in memory: at most count of them and about size
+// bytes, and at least the newest. It is safe for concurrent use.
+type ring struct {
+	mu       sync.Mutex
+	commits  []Commit // without gaps, the newest last
+	size     int
+	seq      uint64 // of the newest commit
+	start    uint64 // of the log
+	closed   bool
+	wake     chan struct{} // closed when something changes
+	maxCount int
+	maxSize  int
+}
+
+// publish makes commits, which follow the newest one, known to all readers. The
+// log begins at start now.
+func (r *ring) publish(commits []Commit, start uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.start = start
+	for i := range commits {
+		r.commits = append(r.commits, commits[i])
+		r.size += commits[i].size()
+		r.seq = commits[i].Seq
+	}
+	drop := 0
+	for drop < len(r.commits)-1 && (len(r.commits)-drop > r.maxCount || r.size > r.maxSize) {
+		r.size -= r.commits[drop].size()
+		r.commits[drop] = Commit{}
+		drop++
+	}
+	r.commits = r.commits[drop:]
+	close(r.wake)
+	r.wake = make(chan struct{})
+}
+
+// close wakes all readers for good.
+func (r *ring) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	close(r.wake)
+	r.wake = make(chan struct{})
+}
+
+// newest returns the seq of the newest commit.
+func (r *ring) newest() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.seq
+}
+
+// at returns the commit seq if it is in memory, else the zero Commit. It is called
+// under the lock.
+func (r *ring) at(seq uint64) Commit {
+	if len(r.commits) == 0 || seq < r.commits[0].Seq || seq > r.seq {
+		return Commit{}
+	}
+	return r.commits[seq-r.commits[0].Seq]
+}
+
+// since returns the commits after seq that are in memory: all of them, or those
+// after a gap.
+func (r *ring) since(seq uint64) []Commit {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.commits) == 0 || seq >= r.seq {
+		return nil
+	}
+	if first := r.commits[0].Seq; seq >= first {
+		return append([]Commit(nil), r.commits[seq-first+1:]...)
+	}
+	return append([]Commit(nil), r.commits...)
+}
+
+// A Feed reads the store's commits in order. It is not for concurrent use; a
+// store may have any number of feeds, and none holds up the writer.
+type Feed struct {
+	store *Store
+	seq   uint64   // of the last commit that Next returned
+	ahead []Commit // read from the log, yet to be returned
+}
+
+// Feed returns a feed of the commits after from.
+func (s *Store) Feed(from uint64) *Feed { return &Feed{store: s, seq: from} }
+
+// Next returns the next commit, and waits for it. It returns [ErrExpired] when
+// the log does not reach back to it, [ErrClosed] when the store is closed, and
+// ctx's error.
+func (f *Feed) Next(ctx context.Context) (Commit, error) {
+	for {
+		c, wake, err := f.poll()
+		if err != nil {
+			return Commit{}, err
+		}
+		if c.Seq != 0 {
+			f.seq = c.Seq
+			return c, nil
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return Commit{}, ctx.Err()
+		}
+	}
+}
+
+// poll returns the next commit if there is one, else the zero Commit and what is
+// closed when there may be.
+func (f *Feed) poll() (Commit, <-chan struct{}, error) {
+	r, next := &f.store.ring, f.seq+1
+	r.mu.Lock()
+	closed, wake, newest := r.closed, r.wake, r.seq
+	c := r.at(next)
+	r.mu.Unlock()
+	switch {
+	case closed:
+		return Commit{}, nil, ErrClosed
+	case c.Seq == 0 && next <= newest:
+		c, err := f.readAhead(next, newest)
+		return c, nil, err
+	}
+	return c, wake, nil
+}
+
+const aheadBytes = 1 << 20
+
+// readAhead returns the commit next from the log, which it reads in pieces.
+func (f *Feed) readAhead(next, last uint64) (Commit, error) {
+	if len(f.ahead) == 0 || f.ahead[0].Seq != next {
+		err := f.store.read(func(btx *bolt.Tx) (err error) {
+			f.ahead, err = f.store.readLog(btx, next, last, aheadBytes)
+			return err
+		})
+		if err != nil {
+			return Commit{}, err
+		}
+	}
+	c := f.ahead[0]
+	f.ahead = f.ahead[1:]
+	return c, nil
+}

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// A HeldError says that another process has the file open.
+type HeldError struct {
+	Path    string
+	PID     int    // 0 where it is not known
+	Program string // "" where it is not known
+}
+
+func (e *HeldError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("%s is in use by another process: stop it, or open another file", e.Path)
+	}
+	return fmt.Sprintf("%s is in use by %s (pid %d): stop it, or open another file", e.Path, e.Program, e.PID)
+}
+
+// A holder is what the process that has the file open leaves beside it, for the
+// error that others get. It is no lock: one left by a crash does no harm.
+type holder struct {
+	PID     int       `json:"pid"`
+	Program string    `json:"program"`
+	Since   time.Time `json:"since"`
+}
+
+func holderPath(path string) string { return path + ".holder" }
+
+func writeHolder(path string) error {
+	data, err := json.Marshal(holder{PID: os.Getpid(), Program: filepath.Base(os.Args[0]), Since: time.Now().UTC().Truncate(time.Second)})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(holderPath(path), append(data, '\n'), 0o600)
+}
+
+// heldError names the holder of the file as well as can be known.
+func heldError(path string) error {
+	var h holder
+	data, err := os.ReadFile(holderPath(path))
+	if err != nil || json.Unmarshal(data, &h) != nil {
+		h = holder{}
+	}
+	return &HeldError{Path: path, PID: h.PID, Program: h.Program}
+}

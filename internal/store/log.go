@@ -1,0 +1,76 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A head is what the file says of its log.
+type head struct {
+	seq   uint64 // of the newest commit
+	bytes uint64 // that the log's entries take
+}
+
+func readHead(btx *bolt.Tx) head {
+	data := btx.Bucket(metaBucket).Get(headKey)
+	return head{seq: binary.BigEndian.Uint64(data), bytes: binary.BigEndian.Uint64(data[8:])}
+}
+
+func (h head) write(btx *bolt.Tx) error {
+	data := binary.BigEndian.AppendUint64(nil, h.seq)
+	return btx.Bucket(metaBucket).Put(headKey, binary.BigEndian.AppendUint64(data, h.bytes))
+}
+
+// logStart returns the seq of the oldest commit in the log, of the next one where
+// the log is empty.
+func logStart(btx *bolt.Tx, h head) uint64 {
+	k, _ := btx.Bucket(logBucket).Cursor().First()
+	if k == nil {
+		return h.seq + 1
+	}
+	return binary.BigEndian.Uint64(k)
+}
+
+// readLog returns the commits from to last, as many as make up budget bytes and
+// one at least. Where the log begins later, it returns [ErrExpired].
+func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, error) {
+	var commits []Commit
+	cursor := btx.Bucket(logBucket).Cursor()
+	k, v := cursor.Seek(seqKey(from))
+	for seq := from; seq <= last && (budget > 0 || len(commits) == 0); seq++ {
+		if k == nil || binary.BigEndian.Uint64(k) != seq {
+			return nil, expired(seq)
+		}
+		c, err := decodeCommit(seq, append([]byte(nil), v...), s.Model)
+		if err != nil {
+			return nil, err
+		}
+		commits = append(commits, c)
+		budget -= len(v)
+		k, v = cursor.Next()
+	}
+	return commits, nil
+}
+
+func expired(seq uint64) error { return fmt.Errorf("commit %d: %w", seq, ErrExpired) }
+
+// trim takes the oldest commits from the log while it is too long or they are too
+// old, but no more than limit of them.
+func (s *Store) trim(btx *bolt.Tx, h *head, now time.Time, limit int) error {
+	bucket := btx.Bucket(logBucket)
+	oldest := now.Add(-s.options.LogAge)
+	for range limit {
+		k, v := bucket.Cursor().First()
+		if k == nil || h.bytes <= uint64(s.options.LogBytes) && !entryTime(v).Before(oldest) {
+			return nil
+		}
+		h.bytes -= uint64(len(v))
+		if err := bucket.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}

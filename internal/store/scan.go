@@ -1,0 +1,243 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A Range is a part of a model's records in the order of an index: by value, then
+// by id. Null comes before every value.
+type Range struct {
+	Index    *Field // nil: in the order of ids
+	Min, Max *Bound // nil: no bound
+	Reverse  bool   // both value and id
+}
+
+// A Bound is where a range begins or ends: with its value or, if it is open,
+// beside it. Without an index the value is an id, as a string.
+type Bound struct {
+	Value Value
+	Open  bool
+}
+
+// A span is a range as keys: lo ≤ key < hi; nil is no bound.
+type span struct {
+	index  *index // nil: ids
+	lo, hi []byte
+}
+
+func (t *table) span(r Range) (span, error) {
+	sp := span{}
+	if r.Index != nil {
+		x, err := t.index(r.Index)
+		if err != nil {
+			return sp, err
+		}
+		sp.index = x
+	}
+	if r.Min != nil {
+		sp.lo = sp.bound(r.Min.Value)
+		if r.Min.Open {
+			sp.lo = append(sp.lo, sp.past())
+		}
+	}
+	if r.Max != nil {
+		sp.hi = sp.bound(r.Max.Value)
+		if !r.Max.Open {
+			sp.hi = append(sp.hi, sp.past())
+		}
+	}
+	return sp, nil
+}
+
+func (sp *span) bound(v Value) []byte {
+	if sp.index == nil {
+		return []byte(v.text)
+	}
+	return v.AppendKey(nil)
+}
+
+// past returns what, put behind a bound's key, lies past all that has its value:
+// past every id that can follow the value, or just past the id itself.
+func (sp *span) past() byte {
+	if sp.index == nil {
+		return 0
+	}
+	return 0xff
+}
+
+// key returns where the image stands in the order of the span.
+func (sp *span) key(image *Image) []byte {
+	if sp.index == nil {
+		return []byte(image.ID)
+	}
+	return sp.index.sortKey(nil, image)
+}
+
+func (sp *span) holds(key []byte) bool {
+	return bytes.Compare(key, sp.lo) >= 0 && (sp.hi == nil || bytes.Compare(key, sp.hi) < 0)
+}
+
+// Scan yields the range's records in its order until yield returns false or the
+// snapshot's context ends.
+func (s *Snapshot) Scan(m *Model, r Range, yield func(*Image) bool) error {
+	t := s.store.tables[m]
+	if t == nil {
+		return foreign(m)
+	}
+	sp, err := t.span(r)
+	if err != nil {
+		return err
+	}
+	w := s.walk(t, sp, r.Reverse)
+	last, err := s.merge(w, s.laid(m, &sp, r.Reverse), yield)
+	if s.tx != nil && err == nil {
+		s.tx.rememberScan(m, sp, r.Reverse, last, s.seq)
+	}
+	return err
+}
+
+// A laid image is one of an overlay, with its place in the order of a scan.
+type laid struct {
+	key   []byte
+	image *Image
+}
+
+// laid returns the overlay's images in the span, in order.
+func (s *Snapshot) laid(m *Model, sp *span, reverse bool) []laid {
+	var images []laid
+	for _, image := range s.over[m] {
+		if image == nil {
+			continue
+		}
+		if k := sp.key(image); sp.holds(k) {
+			images = append(images, laid{k, image})
+		}
+	}
+	slices.SortFunc(images, func(a, b laid) int {
+		if reverse {
+			a, b = b, a
+		}
+		return bytes.Compare(a.key, b.key)
+	})
+	return images
+}
+
+// merge yields what the walk finds and the overlay does not hide, and what the
+// overlay holds, in one order. It returns the key at which yield stopped it, nil
+// at the end.
+func (s *Snapshot) merge(w *walk, over []laid, yield func(*Image) bool) (last []byte, err error) {
+	hidden := s.over[w.table.model]
+	for n := 0; ; n++ {
+		if n%256 == 0 && s.ctx.Err() != nil {
+			return nil, s.ctx.Err()
+		}
+		id, ok := w.id()
+		if !ok || len(over) > 0 && w.behind(over[0].key) {
+			if len(over) == 0 {
+				return nil, nil
+			}
+			if !yield(over[0].image) {
+				return over[0].key, nil
+			}
+			over = over[1:]
+			continue
+		}
+		if _, hide := hidden[ID(id)]; !hide {
+			image, err := w.image(id)
+			if err != nil {
+				return nil, err
+			}
+			if !yield(image) {
+				return w.sortKey(), nil
+			}
+		}
+		w.next()
+	}
+}
+
+// A walk goes over the keys of a span in the file.
+type walk struct {
+	table   *table
+	span    span
+	reverse bool
+	cursor  *bolt.Cursor // of the index, or of the records
+	records *bolt.Cursor // nil without an index
+	k, v    []byte
+}
+
+func (s *Snapshot) walk(t *table, sp span, reverse bool) *walk {
+	w := &walk{table: t, span: sp, reverse: reverse}
+	records := s.btx.Bucket(t.bucket).Cursor()
+	if w.cursor = records; sp.index != nil {
+		w.cursor, w.records = s.btx.Bucket(sp.index.bucket).Cursor(), records
+	}
+	switch {
+	case !reverse:
+		w.k, w.v = w.cursor.Seek(sp.lo)
+	case sp.hi == nil:
+		w.k, w.v = w.cursor.Last()
+	default:
+		if w.k, w.v = w.cursor.Seek(sp.hi); w.k == nil {
+			w.k, w.v = w.cursor.Last()
+		} else {
+			w.k, w.v = w.cursor.Prev()
+		}
+	}
+	return w
+}
+
+func (w *walk) next() {
+	if w.reverse {
+		w.k, w.v = w.cursor.Prev()
+	} else {
+		w.k, w.v = w.cursor.Next()
+	}
+}
+
+// id returns the id of the record that the walk has come to, until its end.
+func (w *walk) id() ([]byte, bool) {
+	if w.k == nil || !w.span.holds(w.k) {
+		return nil, false
+	}
+	switch {
+	case w.span.index == nil:
+		return w.k, true
+	case len(w.v) > 0:
+		return w.v, true
+	default:
+		return w.k[len(w.k)-idSize:], true
+	}
+}
+
+// sortKey returns the place that the walk has come to.
+func (w *walk) sortKey() []byte {
+	k := bytes.Clone(w.k)
+	if w.span.index != nil {
+		k = append(k, w.v...)
+	}
+	return k
+}
+
+// behind reports whether the walk has gone past key.
+func (w *walk) behind(key []byte) bool {
+	order := bytes.Compare(w.sortKey(), key)
+	if w.reverse {
+		return order < 0
+	}
+	return order > 0
+}
+
+func (w *walk) image(id []byte) (*Image, error) {
+	data := w.v
+	if w.records != nil {
+		var k []byte
+		if k, data = w.records.Seek(id); !bytes.Equal(k, id) {
+			return nil, fmt.Errorf("%s/%s is in the index %s but not there", w.table.model.Name, id, w.span.index.field.Name)
+		}
+	}
+	return decodeRecord(w.table.model, ID(id), bytes.Clone(data))
+}

@@ -1,0 +1,76 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A Snapshot is one state of the store. It is good until the function that was
+// given it returns, and not for concurrent use.
+type Snapshot struct {
+	store *Store
+	ctx   context.Context
+	btx   *bolt.Tx
+	seq   uint64
+	over  overlay
+	tx    *Tx // whose memory is kept of what is read, or nil
+}
+
+// An overlay is records as they are to be seen in place of the file's: undone or
+// not yet committed. nil is a record that is not there.
+type overlay map[*Model]map[ID]*Image
+
+// Seq returns the commit that the snapshot is the state after. What a
+// transaction has pending in it is not counted.
+func (s *Snapshot) Seq() uint64 { return s.seq }
+
+// Get returns the record with that id. Without one it returns [ErrNotFound].
+func (s *Snapshot) Get(m *Model, id ID) (*Image, error) {
+	t := s.store.tables[m]
+	if t == nil {
+		return nil, foreign(m)
+	}
+	image, over := s.over[m][id]
+	if !over {
+		var err error
+		if image, err = s.stored(t, id); err != nil {
+			return nil, err
+		}
+		if s.tx != nil {
+			s.tx.remember(m, id, image)
+		}
+	}
+	if image == nil {
+		return nil, notFound(m, id)
+	}
+	return image, nil
+}
+
+// stored returns the record that the file holds, nil without one.
+func (s *Snapshot) stored(t *table, id ID) (*Image, error) {
+	data := s.btx.Bucket(t.bucket).Get([]byte(id))
+	if data == nil {
+		return nil, nil
+	}
+	return decodeRecord(t.model, id, append([]byte(nil), data...))
+}
+
+func notFound(m *Model, id ID) error { return fmt.Errorf("%s/%s: %w", m.Name, id, ErrNotFound) }
+
+func foreign(m *Model) error { return fmt.Errorf("the store was opened without the model %s", m.Name) }
+
+// undo lays over the snapshot what the changes found before them, where no
+// earlier change has.
+func (o overlay) undo(changes []Change) {
+	for i := range changes {
+		c := &changes[i]
+		if o[c.Model] == nil {
+			o[c.Model] = map[ID]*Image{}
+		}
+		if _, known := o[c.Model][c.ID]; !known {
+			o[c.Model][c.ID] = c.Before
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// The errors that callers tell apart.
+var (
+	ErrNotFound = errors.New("not found")
+	ErrConflict = errors.New("changed by another transaction")
+	ErrExpired  = errors.New("no longer in the log")
+	ErrClosed   = errors.New("the store is closed")
+)
+
+// A Store is records, their indexes and the log of commits in one file. It is
+// safe for concurrent use.
+type Store struct {
+	options Options
+	path    string
+	db      *bolt.DB
+	epoch   string
+	models  map[string]*Model
+	tables  map[*Model]*table
+	ring    ring
+
+	queue   chan *pending
+	closing chan struct{} // closed to stop the writer
+	stopped chan struct{} // closed by the writer
+	close   sync.Once
+}
+
+// Epoch returns the name of this file's history, made when it was created.
+func (s *Store) Epoch() string { return s.epoch }
+
+// Seq returns the number of the newest commit, 0 before the first.
+func (s *Store) Seq() uint64 { return s.ring.newest() }
+
+// LogStart returns the number of the oldest commit in the log, of the next one
+// where the log is empty. A feed can begin there.
+func (s *Store) LogStart() uint64 {
+	s.ring.mu.Lock()
+	defer s.ring.mu.Unlock()
+	return s.ring.start
+}
+
+// Model returns the model of that name, nil without one.
+func (s *Store) Model(name string) *Model { return s.models[name] }
+
+// Models returns the store's models, in the order of the options.
+func (s *Store) Models() []*Model { return slices.Clone(s.options.Models) }
+
+// View calls fn with the newest state. fn must be short and must not call the
+// store in any way but through its snapshot: the file cannot grow while it runs.
+func (s *Store) View(ctx context.Context, fn func(*Snapshot) error) error {
+	return s.view(ctx, fn)
+}
+
+func (s *Store) view(ctx context.Context, fn func(*Snapshot) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.read(func(btx *bolt.Tx) error {
+		return fn(&Snapshot{store: s, ctx: ctx, btx: btx, seq: readHead(btx).seq})
+	})
+}
+
+// ViewAt calls fn with the state after the commit seq: the newest state, with what
+// was committed later undone. It returns [ErrExpired] when the log does not reach
+// back that far. See View for what fn may do.
+func (s *Store) ViewAt(ctx context.Context, seq uint64, fn func(*Snapshot) error) error {
+	return s.view(ctx, func(snap *Snapshot) error {
+		if seq > snap.seq {
+			return fmt.Errorf("view commit %d: the newest is %d", seq, snap.seq)
+		}
+		snap.over = overlay{}
+		if err := s.eachSince(snap.btx, seq, snap.seq, snap.over.undo); err != nil {
+			return err
+		}
+		snap.seq = seq
+		return fn(snap)
+	})
+}
+
+// eachSince calls fn with the changes of each commit after seq to last, in order:
+// from memory where they are there, else from the log as btx has it.
+func (s *Store) eachSince(btx *bolt.Tx, seq, last uint64, fn func([]Change)) error {
+	recent := s.ring.since(seq)
+	for next := seq + 1; next <= last; {
+		for len(recent) > 0 && recent[0].Seq < next {
+			recent = recent[1:]
+		}
+		if len(recent) > 0 && recent[0].Seq == next {
+			fn(recent[0].Changes)
+			next++
+			continue
+		}
+		until := last
+		if len(recent) > 0 {
+			until = min(last, recent[0].Seq-1)
+		}
+		commits, err := s.readLog(btx, next, until, aheadBytes)
+		if err != nil {
+			return err
+		}
+		for i := range commits {
+			fn(commits[i].Changes)
+			next++
+		}
+	}
+	return nil
+}
+
+// read runs fn in a read transaction of the file.
+func (s *Store) read(fn func(*bolt.Tx) error) error {
+	btx, err := s.db.Begin(false)
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	if err != nil {
+		return err
+	}
+	defer btx.Rollback()
+	return fn(btx)
+}
+
+// Update runs fn in a transaction and commits it. When it lost a race it is run
+// again, some times; then the error is [ErrConflict]. fn's own error is returned
+// as it is, and nothing is committed.
+func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Commit, error) {
+	for try := 1; ; try++ {
+		tx := s.Begin(by)
+		if err := fn(tx); err != nil {
+			return Commit{}, err
+		}
+		c, err := tx.Commit(ctx)
+		if !errors.Is(err, ErrConflict) {
+			return c, err
+		}
+		if try == maxTries {
+			return Commit{}, fmt.Errorf("gave up after %d tries: %w", try, err)
+		}
+		if err := pause(ctx, try); err != nil {
+			return Commit{}, err
+		}
+	}
+}
+
+// Secret returns the random bytes kept in the file under name; they are made when
+// they are first asked for.
+func (s *Store) Secret(name string, size int) ([]byte, error) {
+	var secret []byte
+	err := s.read(func(btx *bolt.Tx) error {
+		secret = slices.Clone(btx.Bucket(secretsBucket).Get([]byte(name)))
+		return nil
+	})
+	if err == nil && secret == nil {
+		err = s.db.Update(func(btx *bolt.Tx) error {
+			bucket := btx.Bucket(secretsBucket)
+			if secret = slices.Clone(bucket.Get([]byte(name))); secret != nil {
+				return nil
+			}
+			secret = make([]byte, size)
+			rand.Read(secret)
+			return bucket.Put([]byte(name), secret)
+		})
+	}
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		err = ErrClosed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("secret %s: %w", name, err)
+	}
+	if len(secret) != size {
+		return nil, fmt.Errorf("secret %s has %d bytes, not %d", name, len(secret), size)
+	}
+	return secret, nil
+}
+
+const maxTries = 24
+
+func backoff(try int) time.Duration {
+	return time.Duration(mrand.Int64N(int64(100*time.Microsecond) << min(try, 8)))
+}
+
+// pause waits before the next try, longer and more at random each time.
+func pause(ctx context.Context, try int) error {
+	wait := time.NewTimer(backoff(try))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

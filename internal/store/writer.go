@@ -1,0 +1,301 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+const (
+	maxGroup = 1000 // transactions that share one write to the disk
+	trimMore = 64   // log entries that a group may trim beyond as many as it adds
+)
+
+// A pending is a transaction as the writer takes it: everything that can be
+// known before it has its number, made by the goroutine that commits.
+type pending struct {
+	ctx      context.Context
+	reads    map[key]read
+	scans    []scanned
+	by       string
+	changes  []Change
+	moves    []move
+	entry    []byte // for the log
+	versions []int  // where the commit's number goes in it
+	answer   chan answer
+}
+
+type answer struct {
+	commit Commit
+	err    error
+}
+
+func (s *Store) prepare(tx *Tx, changes []Change) *pending {
+	p := &pending{reads: tx.reads, scans: tx.scans, by: tx.by, changes: changes, answer: make(chan answer, 1)}
+	for i := range changes {
+		p.moves = s.tables[changes[i].Model].moves(p.moves, &changes[i])
+	}
+	p.entry, p.versions = encodeCommit(tx.by, changes)
+	return p
+}
+
+// submit hands p to the writer and waits for its answer.
+func (s *Store) submit(ctx context.Context, p *pending) (Commit, error) {
+	p.ctx = ctx
+	if err := ctx.Err(); err != nil {
+		return Commit{}, err
+	}
+	select {
+	case s.queue <- p:
+	case <-s.stopped:
+		return Commit{}, ErrClosed
+	case <-ctx.Done():
+		return Commit{}, ctx.Err()
+	}
+	select {
+	case a := <-p.answer:
+		return a.commit, a.err
+	case <-ctx.Done():
+		return Commit{}, ctx.Err()
+	case <-s.stopped:
+	}
+	select {
+	case a := <-p.answer:
+		return a.commit, a.err
+	default:
+		return Commit{}, ErrClosed
+	}
+}
+
+// write is the writer's goroutine. It commits what waits, as a group, until the
+// store is closing and nothing waits any more.
+func (s *Store) write() {
+	defer close(s.stopped)
+	for {
+		select {
+		case p := <-s.queue:
+			s.writeGroup(s.gather([]*pending{p}))
+		case <-s.closing:
+			for group := s.gather(nil); len(group) > 0; group = s.gather(nil) {
+				s.writeGroup(group)
+			}
+			return
+		}
+	}
+}
+
+// gather adds to group what waits.
+func (s *Store) gather(group []*pending) []*pending {
+	for len(group) < maxGroup {
+		select {
+		case p := <-s.queue:
+			group = append(group, p)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// writeGroup commits the group to the file, tells the feed, then answers.
+func (s *Store) writeGroup(group []*pending) {
+	answers := make([]answer, len(group))
+	if err := s.commitGroup(group, answers); err != nil {
+		for i := range answers {
+			if answers[i].err == nil {
+				answers[i] = answer{err: fmt.Errorf("commit: %w", err)}
+			}
+		}
+	}
+	for i, p := range group {
+		p.answer <- answers[i]
+	}
+}
+
+func (s *Store) commitGroup(group []*pending, answers []answer) error {
+	btx, err := s.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer btx.Rollback()
+	b := &batch{store: s, btx: btx, head: readHead(btx)}
+	if err := s.catchUp(b); err != nil {
+		return err
+	}
+	for i, p := range group {
+		if answers[i].err = b.check(p); answers[i].err != nil {
+			continue
+		}
+		if answers[i].commit, err = b.apply(p); err != nil {
+			return err
+		}
+	}
+	if len(b.commits) == 0 {
+		return nil
+	}
+	if err := s.trim(btx, &b.head, s.now(), len(b.commits)+trimMore); err != nil {
+		return err
+	}
+	if err := b.head.write(btx); err != nil {
+		return err
+	}
+	start := logStart(btx, b.head)
+	if err := btx.Commit(); err != nil {
+		return err
+	}
+	s.ring.publish(b.commits, start)
+	return nil
+}
+
+// catchUp publishes commits that reached the file although writing them was
+// answered with an error.
+func (s *Store) catchUp(b *batch) error {
+	newest := s.ring.newest()
+	if b.head.seq == newest {
+		return nil
+	}
+	commits, err := s.readLog(b.btx, newest+1, b.head.seq, 1<<62)
+	if err == nil {
+		s.ring.publish(commits, logStart(b.btx, b.head))
+	}
+	return err
+}
+
+// A batch is a group on its way into one bbolt transaction.
+type batch struct {
+	store   *Store
+	btx     *bolt.Tx
+	head    head
+	commits []Commit
+}
+
+// check reports why p may not be committed as things stand in the batch. It
+// writes nothing.
+func (b *batch) check(p *pending) error {
+	if err := p.ctx.Err(); err != nil {
+		return err
+	}
+	for k, r := range p.reads {
+		data := b.btx.Bucket(b.store.tables[k.model].bucket).Get([]byte(k.id))
+		if r.loose && data == nil || !r.loose && recordVersion(data) != r.version() {
+			return fmt.Errorf("%s/%s: %w", k.model.Name, k.id, ErrConflict)
+		}
+	}
+	for i := range p.scans {
+		if !b.unchanged(&p.scans[i]) {
+			return fmt.Errorf("%s: %w", p.scans[i].table.model.Name, ErrConflict)
+		}
+	}
+	return b.checkUnique(p)
+}
+
+// checkUnique reports values that two records would have. A record's own key, and
+// one that another record gives up in p, are free.
+func (b *batch) checkUnique(p *pending) error {
+	var problems *Problems
+	model := ""
+	for i := range p.moves {
+		m := &p.moves[i]
+		if !m.once || b.free(p, i) {
+			continue
+		}
+		if problems == nil {
+			problems = &Problems{}
+			model = p.model(m)
+		}
+		problems.Add(m.index.field.Name, "is already taken")
+	}
+	if problems != nil {
+		return &InvalidError{Model: model, Problems: problems}
+	}
+	return nil
+}
+
+// free reports whether the key that move i of p leads to is free for it.
+func (b *batch) free(p *pending, i int) bool {
+	m := &p.moves[i]
+	for j := range p.moves[:i] {
+		if o := &p.moves[j]; o.index == m.index && bytes.Equal(o.to, m.to) {
+			return false
+		}
+	}
+	holder := b.btx.Bucket(m.index.bucket).Get(m.to)
+	if holder == nil {
+		return true
+	}
+	for j := range p.moves {
+		if o := &p.moves[j]; o.index == m.index && bytes.Equal(o.from, m.to) {
+			return true
+		}
+	}
+	return false
+}
+
+// apply writes p, which check has let pass.
+func (b *batch) apply(p *pending) (Commit, error) {
+	seq, at := b.head.seq+1, b.store.now()
+	c := Commit{Seq: seq, At: at, By: p.by, Changes: p.changes}
+	binary.BigEndian.PutUint64(p.entry, uint64(at.UnixMicro()))
+	for _, at := range p.versions {
+		binary.BigEndian.PutUint64(p.entry[at:], seq)
+	}
+	log := b.btx.Bucket(logBucket)
+	log.FillPercent = appendFill
+	if err := log.Put(seqKey(seq), p.entry); err != nil {
+		return Commit{}, err
+	}
+	versions := p.versions
+	for i := range c.Changes {
+		change := &c.Changes[i]
+		bucket := b.btx.Bucket(b.store.tables[change.Model].bucket)
+		if change.After == nil {
+			if err := bucket.Delete([]byte(change.ID)); err != nil {
+				return Commit{}, err
+			}
+			continue
+		}
+		from := versions[0]
+		versions = versions[1:]
+		record := p.entry[from : from+change.After.stored()]
+		change.After = change.After.at(seq)
+		if err := bucket.Put([]byte(change.ID), record); err != nil {
+			return Commit{}, err
+		}
+	}
+	if err := b.move(p.moves); err != nil {
+		return Commit{}, err
+	}
+	b.head.seq = seq
+	b.head.bytes += uint64(len(p.entry))
+	b.commits = append(b.commits, c)
+	return c, nil
+}
+
+// move takes all old keys out of the indexes before it puts the new ones in:
+// records may exchange their values.
+func (b *batch) move(moves []move) error {
+	for i := range moves {
+		if m := &moves[i]; m.from != nil {
+			if err := b.btx.Bucket(m.index.bucket).Delete(m.from); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range moves {
+		m := &moves[i]
+		if m.to == nil {
+			continue
+		}
+		var value []byte
+		if m.once {
+			value = []byte(m.id)
+		}
+		if err := b.btx.Bucket(m.index.bucket).Put(m.to, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
