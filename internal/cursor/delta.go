@@ -1,0 +1,177 @@
+package cursor
+
+import (
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A DeltaOp is what becomes of a record in a cursor.
+type DeltaOp uint8
+
+// The ops.
+const (
+	Enter DeltaOp = iota + 1
+	Change
+	Leave
+)
+
+func (o DeltaOp) String() string { return [...]string{"", "enter", "change", "leave"}[o] }
+
+// A Delta is what becomes of one record in a cursor. Deltas come in the order
+// leave, enter, change, and are applied in it: each After names the record to
+// stand behind in the list as the deltas before it have left it.
+type Delta struct {
+	Op    DeltaOp
+	ID    store.ID
+	Image *store.Image // nil of a leave
+	After *store.ID    // "": first; nil: not ordered, or a change that does not move
+}
+
+var first store.ID
+
+// diff returns the deltas that lead from the records before, in the order in
+// which they are held, to those after. A record in both has changed if its
+// version is more than since. Where the result is not ordered, it stands by id.
+//
+// They are few: what two lists have in common at their ends is skipped, and of
+// what is in both, as much as possible keeps its place: unchanged records first.
+func diff(before []store.ID, after []*store.Image, since uint64, ordered bool) []Delta {
+	lead := 0
+	for lead < len(before) && lead < len(after) && same(before[lead], after[lead], since) {
+		lead++
+	}
+	last := &first
+	if lead > 0 {
+		last = &after[lead-1].ID
+	}
+	before, after = before[lead:], after[lead:]
+	for len(before) > 0 && len(after) > 0 && same(before[len(before)-1], after[len(after)-1], since) {
+		before, after = before[:len(before)-1], after[:len(after)-1]
+	}
+	if len(before) == 0 && len(after) == 0 {
+		return nil
+	}
+	d := differ{before: before, after: after, since: since, ordered: ordered, was: make([]int, len(after)), moved: make([]bool, len(after))}
+	d.leave()
+	if ordered {
+		d.settle()
+	}
+	d.enter(last)
+	d.change(last)
+	return d.deltas
+}
+
+func same(id store.ID, img *store.Image, since uint64) bool {
+	return id == img.ID && img.Version <= since
+}
+
+type differ struct {
+	before  []store.ID
+	after   []*store.Image
+	since   uint64
+	ordered bool
+	was     []int  // of each after, its place before, or -1
+	moved   []bool // of each after, whether it gives up its place
+	deltas  []Delta
+}
+
+// leave finds where each record was, and adds those that are gone.
+func (d *differ) leave() {
+	places := make(map[store.ID]int, len(d.before))
+	for i, id := range d.before {
+		places[id] = i
+	}
+	for i, img := range d.after {
+		if place, ok := places[img.ID]; ok {
+			d.was[i] = place
+			delete(places, img.ID)
+		} else {
+			d.was[i] = -1
+		}
+	}
+	for i, id := range d.before {
+		if place, gone := places[id]; gone && place == i {
+			d.deltas = append(d.deltas, Delta{Op: Leave, ID: id})
+		}
+	}
+}
+
+// enter adds the records that are new, each behind the nearest that has its
+// final place by then: those that move do so later.
+func (d *differ) enter(last *store.ID) {
+	for i, img := range d.after {
+		if d.was[i] < 0 {
+			d.add(Enter, img, last)
+		}
+		if !d.moved[i] {
+			last = &img.ID
+		}
+	}
+}
+
+// change adds the records that changed or have to move.
+func (d *differ) change(last *store.ID) {
+	for i, img := range d.after {
+		switch {
+		case d.moved[i]:
+			d.add(Change, img, last)
+		case d.was[i] >= 0 && img.Version > d.since:
+			d.add(Change, img, nil)
+		}
+		last = &img.ID
+	}
+}
+
+func (d *differ) add(op DeltaOp, img *store.Image, after *store.ID) {
+	if !d.ordered {
+		after = nil
+	}
+	d.deltas = append(d.deltas, Delta{Op: op, ID: img.ID, Image: img, After: after})
+}
+
+// settle decides which records move: all but those of the heaviest sequence that
+// is in the same order before and after, where one unchanged record weighs more
+// than all that changed.
+func (d *differ) settle() {
+	heaviest := prefixMax{best: make([]weighed, len(d.before)+1)}
+	from := make([]int, len(d.after)) // the one before it in its heaviest sequence
+	for i, img := range d.after {
+		if d.was[i] < 0 {
+			continue
+		}
+		d.moved[i] = true
+		weight := 1
+		if img.Version <= d.since {
+			weight = len(d.after) + 1
+		}
+		until := heaviest.upTo(d.was[i])
+		from[i] = until.end
+		heaviest.raise(d.was[i], weighed{until.weight + weight, i + 1})
+	}
+	for end := heaviest.upTo(len(d.before)).end; end > 0; end = from[end-1] {
+		d.moved[end-1] = false
+	}
+}
+
+// weighed is a sequence: its weight, and one more than the place of its end.
+type weighed struct{ weight, end int }
+
+// prefixMax is a Fenwick tree of sequences by where their ends were.
+type prefixMax struct{ best []weighed }
+
+// upTo returns the heaviest sequence that ends before place.
+func (t *prefixMax) upTo(place int) (heaviest weighed) {
+	for ; place > 0; place -= place & -place {
+		if t.best[place].weight > heaviest.weight {
+			heaviest = t.best[place]
+		}
+	}
+	return heaviest
+}
+
+func (t *prefixMax) raise(place int, to weighed) {
+	for place++; place < len(t.best); place += place & -place {
+		if to.weight > t.best[place].weight {
+			t.best[place] = to
+		}
+	}
+}

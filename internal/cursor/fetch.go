@@ -1,0 +1,124 @@
+package cursor
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// Fetch returns the records of the scope, in order. It reads them by an index
+// where the conditions or the order allow it.
+func Fetch(snap *store.Snapshot, s Scope) ([]*store.Image, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	images, err := s.read(snap, nil, s.end())
+	if err != nil {
+		return nil, fmt.Errorf("fetch %s: %w", s, err)
+	}
+	return window(&s, images), nil
+}
+
+// Count returns how many records [Fetch] would return.
+func Count(snap *store.Snapshot, s Scope) (int, error) {
+	if err := s.check(); err != nil {
+		return 0, err
+	}
+	end, n := s.end(), 0
+	s.Order = nil
+	err := s.plans(nil, 0)[0].each(snap, s.Model, func(img *store.Image) bool {
+		if s.Where.match(img) {
+			n++
+		}
+		return n != end || end == 0
+	})
+	if err != nil {
+		return 0, fmt.Errorf("count %s: %w", s, err)
+	}
+	return max(n-s.Offset, 0), nil
+}
+
+// budget is how many records the first of several plans may look at.
+const budget = 256
+
+// read returns the first n records, 0 for all, that the conditions hold for and
+// that stand after a record, nil for the first; in order. Limit and offset are
+// not its concern.
+//
+// Whether a filter's index or the order's brings n records sooner depends on the
+// data. Where there are both, they take turns, each time with a larger budget,
+// so that the worse one costs at most a few times the better one.
+func (s *Scope) read(snap *store.Snapshot, after *store.Image, n int) ([]*store.Image, error) {
+	plans := s.plans(after, n)
+	if len(plans) == 1 {
+		images, _, err := s.run(snap, &plans[0], after, n, 0)
+		return images, err
+	}
+	for most := budget; ; most *= 4 {
+		for i := range plans {
+			images, done, err := s.run(snap, &plans[i], after, n, most)
+			if done || err != nil {
+				return images, err
+			}
+		}
+	}
+}
+
+// run reads by one plan. It gives up, not done, when it has looked at more than
+// most records, unless that is 0.
+func (s *Scope) run(snap *store.Snapshot, p *plan, after *store.Image, n, most int) (images []*store.Image, done bool, err error) {
+	top := top{scope: s, n: n, sorted: p.sorted}
+	seen := 0
+	err = p.each(snap, s.Model, func(img *store.Image) bool {
+		if seen++; most > 0 && seen > most {
+			return false
+		}
+		if s.Where.match(img) && (after == nil || s.compare(img, after) > 0) {
+			return top.add(img)
+		}
+		return true
+	})
+	if err != nil || most > 0 && seen > most {
+		return nil, false, err
+	}
+	return top.take(), true, nil
+}
+
+// A top keeps the first n of the records that it is given.
+type top struct {
+	scope  *Scope
+	n      int  // 0: all
+	sorted bool // they are given in order
+	images []*store.Image
+	full   bool // images begin with n records in order: one behind those is out
+}
+
+// add reports whether another record could still be among the first.
+func (t *top) add(img *store.Image) bool {
+	if t.full && t.scope.compare(img, t.images[t.n-1]) > 0 {
+		return true
+	}
+	t.images = append(t.images, img)
+	if t.sorted {
+		return t.n == 0 || len(t.images) < t.n
+	}
+	if t.n > 0 && len(t.images) >= 2*t.n {
+		t.cut()
+	}
+	return true
+}
+
+func (t *top) cut() {
+	slices.SortFunc(t.images, t.scope.compare)
+	if t.n > 0 && len(t.images) >= t.n {
+		t.images, t.full = t.images[:t.n], true
+	}
+}
+
+func (t *top) take() []*store.Image {
+	if !t.sorted {
+		t.cut()
+	}
+	return t.images
+}

@@ -1,0 +1,235 @@
+package cursor
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// depth is how deep and, or and not may be nested in what a client sends.
+const depth = 16
+
+// Parse turns a JSON object into a condition on m's records:
+//
+//	{"published": true, "likes": {"gte": 3, "lt": 9}, "title": {"contains": "x"}}
+//	{"or": [{"id": {"in": ["01J…"]}}, {"not": {"authorId": null}}]}
+//
+// The members of an object all have to hold. A member is a field with a value,
+// or with an object of operators; or it is "and" or "or" with a list of such
+// objects, or "not" with one. Numbers may be json.Number. The error says which
+// field, operator or value is wrong, and which there are.
+func Parse(m *store.Model, where map[string]any) (Condition, error) {
+	c, err := parser{m}.object(where, depth)
+	if err != nil {
+		return Condition{}, fmt.Errorf("where: %w", err)
+	}
+	return c, nil
+}
+
+var errDeep = fmt.Errorf("and, or and not are nested more than %d deep", depth)
+
+type parser struct{ model *store.Model }
+
+func (p parser) object(where map[string]any, depth int) (Condition, error) {
+	if depth == 0 {
+		return Condition{}, errDeep
+	}
+	var cs []Condition
+	for _, name := range slices.Sorted(maps.Keys(where)) {
+		c, err := p.member(name, where[name], depth)
+		if err != nil {
+			return Condition{}, err
+		}
+		cs = append(cs, c)
+	}
+	return conjunction(cs), nil
+}
+
+func conjunction(cs []Condition) Condition {
+	switch len(cs) {
+	case 0:
+		return Condition{}
+	case 1:
+		return cs[0]
+	}
+	return And(cs...)
+}
+
+func (p parser) member(name string, v any, depth int) (Condition, error) {
+	switch name {
+	case "and", "or":
+		return p.list(name, v, depth)
+	case "not":
+		object, ok := v.(map[string]any)
+		if !ok {
+			return Condition{}, fmt.Errorf(`"not" takes an object of conditions; %s is not one`, show(v))
+		}
+		c, err := p.object(object, depth-1)
+		return Not(c), err
+	}
+	f := p.model.Field(name)
+	if f == nil {
+		return Condition{}, unknownField(p.model, name)
+	}
+	return p.value(f, v, depth)
+}
+
+// value reads what a field is said to be: a value, or operators.
+func (p parser) value(f *store.Field, v any, depth int) (Condition, error) {
+	if operators, ok := v.(map[string]any); ok {
+		return p.operators(f, operators, depth)
+	}
+	return p.operator(f, "is", v, depth)
+}
+
+func (p parser) list(name string, v any, depth int) (Condition, error) {
+	list, ok := v.([]any)
+	if !ok {
+		return Condition{}, fmt.Errorf("%q takes a list of objects; %s is not one", name, show(v))
+	}
+	cs := make([]Condition, len(list))
+	for i, item := range list {
+		object, ok := item.(map[string]any)
+		if !ok {
+			return Condition{}, fmt.Errorf("%q takes a list of objects; %s is not one", name, show(item))
+		}
+		var err error
+		if cs[i], err = p.object(object, depth-1); err != nil {
+			return Condition{}, err
+		}
+	}
+	if name == "and" {
+		return And(cs...), nil
+	}
+	return Or(cs...), nil
+}
+
+func (p parser) operators(f *store.Field, operators map[string]any, depth int) (Condition, error) {
+	if depth == 0 {
+		return Condition{}, errDeep
+	}
+	if len(operators) == 0 {
+		return Condition{}, fmt.Errorf("%s: no operator; %s", f.Name, choices(f))
+	}
+	var cs []Condition
+	for _, name := range slices.Sorted(maps.Keys(operators)) {
+		c, err := p.operator(f, name, operators[name], depth)
+		if err != nil {
+			return Condition{}, err
+		}
+		cs = append(cs, c)
+	}
+	return conjunction(cs), nil
+}
+
+func (p parser) operator(f *store.Field, name string, v any, depth int) (Condition, error) {
+	if name == "not" {
+		c, err := p.value(f, v, depth-1)
+		return Not(c), err
+	}
+	absent := f.Kind == store.List && name == "is" && v == nil
+	if !absent && !slices.Contains(operatorsOf(f), name) {
+		return Condition{}, fmt.Errorf("%s, of type %s, cannot be tested with %q; %s", f.Name, f.TypeName(), name, choices(f))
+	}
+	switch name {
+	case "exists":
+		if yes, ok := v.(bool); !ok {
+			return Condition{}, fmt.Errorf(`%s: "exists" takes true or false; %s is neither`, f.Name, show(v))
+		} else if !yes {
+			return Not(Exists(f)), nil
+		}
+		return Exists(f), nil
+	case "in":
+		return p.in(f, v)
+	}
+	value, err := f.Parse(v)
+	if err != nil {
+		return Condition{}, err
+	}
+	if value.IsNull() && name != "is" {
+		return Condition{}, fmt.Errorf("%s: %q needs a value, not null", f.Name, name)
+	}
+	return test(byName[name], f, value), nil
+}
+
+func (p parser) in(f *store.Field, v any) (Condition, error) {
+	list, ok := v.([]any)
+	if !ok {
+		return Condition{}, fmt.Errorf(`%s: "in" takes a list of values; %s is not one`, f.Name, show(v))
+	}
+	values := make([]store.Value, len(list))
+	for i, item := range list {
+		var err error
+		if values[i], err = f.Parse(item); err != nil {
+			return Condition{}, err
+		}
+	}
+	return In(f, values...), nil
+}
+
+var byName = map[string]op{"is": opIs, "gt": opGt, "gte": opGte, "lt": opLt, "lte": opLte, "contains": opContains}
+
+// operatorsOf returns the operators that a condition on f may use.
+func operatorsOf(f *store.Field) []string {
+	switch f.Kind {
+	case store.Object:
+		return []string{"exists"}
+	case store.List:
+		return []string{"contains", "exists"}
+	case store.String:
+		return []string{"is", "not", "in", "gt", "gte", "lt", "lte", "contains", "exists"}
+	default:
+		return []string{"is", "not", "in", "gt", "gte", "lt", "lte", "exists"}
+	}
+}
+
+func choices(f *store.Field) string {
+	names := operatorsOf(f)
+	if len(names) == 1 {
+		return "its only operator is " + names[0]
+	}
+	last := len(names) - 1
+	return "its operators are " + strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
+// ParseOrder turns the names of fields, with a - before those that descend,
+// into an order. The error says which name is wrong.
+func ParseOrder(m *store.Model, terms []string) ([]Order, error) {
+	var order []Order
+	for _, term := range terms {
+		name, desc := strings.CutPrefix(term, "-")
+		f := m.Field(name)
+		switch {
+		case f == nil:
+			return nil, fmt.Errorf("order: %w", unknownField(m, name))
+		case f.Kind >= store.List:
+			return nil, fmt.Errorf("order: %s is a %s, which has no order", name, f.Kind)
+		case slices.ContainsFunc(order, func(o Order) bool { return o.Field == f }):
+			return nil, fmt.Errorf("order: %s is named twice", name)
+		}
+		order = append(order, Order{f, desc})
+	}
+	return order, nil
+}
+
+func unknownField(m *store.Model, name string) error {
+	if near := m.Nearest(name); near != "" {
+		return fmt.Errorf("%s is not a field of %s; did you mean %s?", show(name), m.Type, near)
+	}
+	return fmt.Errorf("%s is not a field of %s", show(name), m.Type)
+}
+
+// show returns what was given, for a message: short, and on one line.
+func show(v any) string {
+	text := fmt.Sprintf("%v", v)
+	if s, ok := v.(string); ok {
+		text = fmt.Sprintf("%q", s)
+	}
+	if len(text) > 40 {
+		text = strings.ToValidUTF8(text[:40], "") + "…"
+	}
+	return text
+}
