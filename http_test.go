@@ -111,7 +111,8 @@ func TestBadRequestsAreRefusedClearly(t *testing.T) {
 		{"POST", "/posts", "title=x", map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": "https://evil.example"}, 403, "from another site"},
 		{"POST", "/_tower/session", "made-up", nil, 403, "ticket"},
 		{"GET", "/_tower/what", "", nil, 404, "there is no /_tower/what"},
-		{"GET", "/../../go.mod", "", nil, 404, "there is no"},
+		{"GET", "/go.mod", "", nil, 404, "there is no"},
+		{"GET", "/%2e%2e/go.mod", "", nil, 404, "there is no"},
 		{"GET", "/views/layout.html", "", nil, 404, "there is no"},
 	} {
 		response, body := request(t, app, c.method, c.path, c.body, c.header)

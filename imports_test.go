@@ -16,7 +16,7 @@ var rooms = []struct {
 	may   []string // of ours
 	never map[string]string
 }{
-	{"internal/wire", nil, map[string]string{"net": "it describes bytes and moves none", "os": "it describes bytes and moves none"}},
+	{"internal/wire", nil, map[string]string{"net": "it describes bytes and moves none", "os/exec": "it describes bytes and moves none"}},
 	{"internal/store", nil, map[string]string{"net/http": "the store knows no requests", "github.com/olahol/melody": "the store knows no sockets"}},
 	{"internal/cursor", []string{"internal/store"}, map[string]string{"net/http": "matching knows no requests", "github.com/olahol/melody": "matching knows no sockets"}},
 	{"internal/client", nil, map[string]string{bundler: "an application carries the bundle, not the bundler"}},

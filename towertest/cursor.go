@@ -69,9 +69,8 @@ func (c *Cursor) fill(answer *wire.Answer) {
 	}
 }
 
-// apply brings the cursor up to date as a client does: what leaves and what
-// moves is taken out, and what moves or enters is placed after the record that it
-// names as soon as that one is in place.
+// apply brings the cursor up to date as a client does: what leaves, what enters,
+// what changes, in this order, each placed after the record that it names.
 func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) error {
 	for _, id := range delta.Leave {
 		if err := c.take(id); err != nil {
@@ -79,28 +78,32 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 		}
 		delete(c.records, id)
 	}
-	var place []wire.Entry
-	for _, entry := range delta.Change {
-		if c.records[entry.ID] == nil {
-			return fmt.Errorf("%s: %s changed and was not held", c.name, entry.ID)
-		}
-		c.records[entry.ID] = records[entry.ID]
-		if entry.After != nil {
-			if err := c.take(entry.ID); err != nil {
-				return err
-			}
-			place = append(place, entry)
-		}
-	}
 	for _, entry := range delta.Enter {
 		if c.records[entry.ID] != nil {
 			return fmt.Errorf("%s: %s entered and was held", c.name, entry.ID)
 		}
 		c.records[entry.ID] = records[entry.ID]
-		place = append(place, entry)
+		if err := c.place(entry); err != nil {
+			return err
+		}
+	}
+	for _, entry := range delta.Change {
+		if c.records[entry.ID] == nil {
+			return fmt.Errorf("%s: %s changed and was not held", c.name, entry.ID)
+		}
+		c.records[entry.ID] = records[entry.ID]
+		if entry.After == nil {
+			continue
+		}
+		if err := c.take(entry.ID); err != nil {
+			return err
+		}
+		if err := c.place(entry); err != nil {
+			return err
+		}
 	}
 	c.closed = c.closed || delta.Closed != nil
-	return c.place(place)
+	return nil
 }
 
 func (c *Cursor) take(id string) error {
@@ -112,32 +115,16 @@ func (c *Cursor) take(id string) error {
 	return nil
 }
 
-func (c *Cursor) place(entries []wire.Entry) error {
-	for len(entries) > 0 {
-		waiting := entries[:0:0]
-		for _, entry := range entries {
-			if at, ok := c.position(entry); ok {
-				c.ids = slices.Insert(c.ids, at, entry.ID)
-			} else {
-				waiting = append(waiting, entry)
-			}
+func (c *Cursor) place(entry wire.Entry) error {
+	at := 0
+	switch {
+	case entry.After == nil:
+		at, _ = slices.BinarySearch(c.ids, entry.ID)
+	case *entry.After != "":
+		if at = slices.Index(c.ids, *entry.After) + 1; at == 0 {
+			return fmt.Errorf("%s: %s stands after %s, which is not held", c.name, entry.ID, *entry.After)
 		}
-		if len(waiting) == len(entries) {
-			return fmt.Errorf("%s: %s stands after %s, which is not held", c.name, waiting[0].ID, *waiting[0].After)
-		}
-		entries = waiting
 	}
+	c.ids = slices.Insert(c.ids, at, entry.ID)
 	return nil
-}
-
-func (c *Cursor) position(entry wire.Entry) (int, bool) {
-	if entry.After == nil {
-		at, _ := slices.BinarySearch(c.ids, entry.ID)
-		return at, true
-	}
-	if *entry.After == "" {
-		return 0, true
-	}
-	at := slices.Index(c.ids, *entry.After)
-	return at + 1, at >= 0
 }

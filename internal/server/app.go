@@ -121,7 +121,7 @@ func (a *App) Open() (err error) {
 		return errors.Join(err, a.store.Close())
 	}
 	a.hub = newHub(a)
-	a.engine = cursor.NewEngine(a.store, a.hub)
+	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
 	a.sockets = newSockets(a)
 	a.running.Go(func() {
 		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -85,18 +86,20 @@ type follow struct {
 }
 
 // Follow reads a record for Connect and has the connection evaluated again in
-// the commit that changes it.
+// the commit that changes it. Without such a record it returns nil.
 func (c *Connection) Follow(ctx context.Context, m *store.Model, id store.ID) (image *store.Image, err error) {
 	v, _ := ctx.Value(visitKey{}).(*visit)
 	if v == nil {
 		return nil, fmt.Errorf("follow %s/%s: only Connect can follow a record", m.Name, id)
 	}
 	if id == "" {
-		return nil, store.ErrNotFound
+		return nil, nil
 	}
 	c.app.hub.follow(v, follow{m, id})
 	err = c.View(ctx, func(snap *store.Snapshot) error {
-		image, err = snap.Get(m, id)
+		if image, err = snap.Get(m, id); errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
 		return err
 	})
 	return image, err

@@ -62,18 +62,32 @@ func (d *delivery) collect() []*Connection {
 	for i, effect := range d.effects {
 		for _, holder := range effect.Holders {
 			handle := holder.(*opened)
+			if effect.Resync != "" {
+				handle.conn.resync(effect.Resync)
+				continue
+			}
 			note(handle.conn, i)
 			d.trace.reach(handle, effect.Deltas)
 		}
 	}
 	for i, move := range d.moved {
 		handle := move.Holder.(*opened)
+		if move.Resync != "" {
+			handle.conn.resync(move.Resync)
+			continue
+		}
 		if renumber(handle, move) {
 			note(handle.conn, -1-i)
 			d.trace.reach(handle, move.Deltas)
 		}
 	}
 	return touched
+}
+
+// resync ends a connection whose cursors cannot be kept up: its client connects
+// again, says what it holds, and is told the reason.
+func (c *Connection) resync(reason string) {
+	c.leave(closeSlow, "the server lost track of a cursor ("+reason+"); connect again")
 }
 
 // renumber keeps a moved cursor's number, and reports whether its client must
@@ -150,7 +164,7 @@ func (d *delivery) encode(indexes []int) ([]byte, error) {
 			delta.To = move.To.Number()
 		}
 	}
-	return json.Marshal(out)
+	return wire.Encode(out)
 }
 
 // delta puts what became of a cursor into the wire's form, rendering the

@@ -37,7 +37,7 @@ func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
 		if err != nil {
 			return scope, err
 		}
-		if err := w.permit(where.Fields()); err != nil {
+		if err := w.permit(slices.Collect(where.Fields)); err != nil {
 			return scope, err
 		}
 		scope.Where = cursor.And(scope.Where, where)
@@ -219,11 +219,14 @@ func (c *Connection) handles() []*opened {
 	return out
 }
 
-// send encodes a frame and queues it. The frames of tower always encode.
+// send encodes a frame and queues it. A frame that does not encode holds an
+// action's output that does not.
 func (c *Connection) send(frame any) {
-	data, err := json.Marshal(frame)
+	data, err := wire.Encode(frame)
 	if err != nil {
-		data, _ = json.Marshal(wire.Answer{Status: 500, Error: AsError(err).wire()})
+		c.app.log.Error("encode a frame", "error", err)
+		c.leave(closeInternal, "a frame could not be made")
+		return
 	}
 	c.outbox.put(data)
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -65,7 +64,8 @@ func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cursor %s: %w", name, err)
 	}
-	images, seq, err := app.fetch(v.ctx, spec)
+	seq := app.seqOf(v.ctx)
+	images, err := app.engine.Read(v.ctx, seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("cursor %s: %w", name, err)
 	}
@@ -92,9 +92,12 @@ func (v *View) list(w *want, in json.RawMessage, images []*store.Image, seq uint
 	return &List{Attrs: template.HTMLAttr(attrs), Items: template.HTML(items.String()), Len: len(images)}, nil
 }
 
-// fetch reads a cursor once, with its rule.
-func (a *App) fetch(ctx context.Context, spec cursor.Spec) (images []*store.Image, seq uint64, err error) {
-	return a.engine.Fetch(ctx, spec)
+// seqOf returns the commit as of which a request reads.
+func (a *App) seqOf(ctx context.Context) uint64 {
+	if seq, ok := ctx.Value(atKey{}).(uint64); ok {
+		return seq
+	}
+	return a.store.Seq()
 }
 
 func pairsJSON(pairs []any) (json.RawMessage, error) {
