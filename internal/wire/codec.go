@@ -9,10 +9,22 @@ import (
 	"strings"
 )
 
+// Encode is the JSON text of a frame as it is sent. It does not escape what
+// only JSON inside a page's source must: that would double the size of markup.
+func Encode(frame any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(frame); err != nil {
+		return nil, fmt.Errorf("encode %T: %w", frame, err)
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
 // MarshalJSON puts the records under the name of their model.
 func (a Answer) MarshalJSON() ([]byte, error) {
 	type plain Answer
-	head, err := json.Marshal(plain(a))
+	head, err := Encode(plain(a))
 	if err != nil || a.Records == nil {
 		return head, err
 	}
@@ -57,7 +69,7 @@ func (c Commit) MarshalJSON() ([]byte, error) {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			delta, err := json.Marshal(c.Cursors[number])
+			delta, err := Encode(c.Cursors[number])
 			if err != nil {
 				return nil, fmt.Errorf("encode cursor %d: %w", number, err)
 			}
@@ -130,8 +142,8 @@ func ParsePosition(text string) (epoch string, seq uint64, err error) {
 }
 
 func appendRecords(out []byte, model string, records []json.RawMessage) []byte {
-	out = strconv.AppendQuote(out, model)
-	out = append(out, ':', '[')
+	name, _ := json.Marshal(model) // a string is always JSON
+	out = append(append(out, name...), ':', '[')
 	for i, record := range records {
 		if i > 0 {
 			out = append(out, ',')

@@ -14,7 +14,8 @@
 //	← {"hello":1,"epoch":"01J8…","seq":812,"build":"9f2c…","user":"01J7…","actions":["POST /posts"],"cursors":["posts.published"]}
 //
 // epoch names the store's history and build the application's code: a client
-// that kept records from another epoch, or another build, starts again.
+// that kept records from another epoch, from another build or for another user
+// starts again.
 //
 // A frame with an id is a request, and is answered by exactly one frame with
 // the same id. Requests on a connection are handled in the order they came.
@@ -36,7 +37,13 @@
 //
 // An open that names a since is answered by the delta that leads from there to
 // at, or, where that cannot be known, by everything, with resync saying why:
-// "epoch", "expired", "overflow" or "rules".
+// "epoch", "expired", "overflow" or "rules". The answer comes before every
+// commit that follows at. Equal scopes have one number on a connection, and one
+// close ends it for all of them.
+//
+// An answer may carry a session: a ticket that is good once. The client posts
+// it, as text/plain, to /_tower/session, which sets the cookie of the new user
+// (or takes it away), and then connects anew.
 //
 // # Commits
 //
@@ -75,6 +82,10 @@
 // Unknown fields are ignored. A frame that cannot be understood is answered
 // with {"error":{"code":"bad_frame",…}} that names it. A form sent over the
 // socket travels as "form", URL-encoded, in place of "in".
+//
+// A connection ends with a close code and a reason, and the client comes back,
+// sooner or later; at once after 1012, a restart. Only when the reason begins
+// with [UnsupportedVersion] does it stay away.
 //
 // # The control socket
 //

@@ -6,6 +6,10 @@ import "encoding/json"
 // raised when an older peer could misunderstand a newer one.
 const Version = 1
 
+// UnsupportedVersion begins the reason with which a connection is closed, with
+// code 1002, whose hello names a version that the server does not speak.
+const UnsupportedVersion = "unsupported version"
+
 // A Request is a frame from a client. Exactly one of Hello, Open, Live, Close,
 // Call and Applied says what it is.
 type Request struct {
