@@ -224,6 +224,9 @@ type Request struct {
 // Wait returns when every connection has been handed the commits up to seq.
 func (a *App) Wait(ctx context.Context, seq uint64) error { return a.engine.Wait(ctx, seq) }
 
+// Seq returns the number of the newest commit.
+func (a *App) Seq() uint64 { return a.store.Seq() }
+
 // Env returns the environment that the application runs in.
 func (a *App) Env() string { return a.config.Env }
 
