@@ -1,0 +1,62 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// TestOutboxKeepsOrderAndJoins puts frames while a transport takes messages at
+// random times: all must arrive once, in order, one message at a time.
+func TestOutboxKeepsOrderAndJoins(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	var messages [][]byte
+	o := &outbox{limit: 1 << 30, overflow: func() { t.Error("overflow") }}
+	o.send = func(message []byte) { messages = append(messages, message) }
+	sent := 0
+	for i := range 5000 {
+		o.put([]byte(fmt.Sprint(i)))
+		for random.IntN(5) == 0 && sent < len(messages) {
+			sent++
+			o.sent()
+		}
+		if len(messages)-sent > 1 {
+			t.Fatalf("%d messages at once", len(messages)-sent)
+		}
+	}
+	for ; sent < len(messages); sent++ {
+		o.sent()
+	}
+	var got []int
+	for _, message := range messages {
+		if !bytes.HasPrefix(message, []byte("[")) {
+			message = append(append([]byte("["), message...), ']')
+		}
+		var joined []int
+		if err := json.Unmarshal(message, &joined); err != nil {
+			t.Fatalf("%s: %v", message, err)
+		}
+		got = append(got, joined...)
+	}
+	if len(got) != 5000 || !slices.IsSorted(got) || len(messages) > 4000 || o.waiting() != 0 {
+		t.Errorf("%d frames in %d messages, %d bytes still waiting", len(got), len(messages), o.waiting())
+	}
+}
+
+func TestOutboxIsBounded(t *testing.T) {
+	full := make(chan struct{})
+	o := &outbox{limit: 1000, overflow: func() { close(full) }, send: func([]byte) {}}
+	for range 100 {
+		o.put(make([]byte, 100))
+	}
+	<-full
+	if o.waiting() != 0 {
+		t.Errorf("%d bytes are kept for a client that is let go", o.waiting())
+	}
+}
