@@ -2,7 +2,10 @@ package tower
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -61,7 +64,7 @@ func (m *Model[T]) Find(ctx context.Context, db DB, id ID) (*T, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, m.coded(id, err)
 	}
 	return own[T](image)
 }
@@ -81,10 +84,10 @@ func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error)
 // Create stores record. It fills ID, unless that is set already, CreatedAt and
 // UpdatedAt. The error of a record that is not valid holds the problems.
 func (m *Model[T]) Create(ctx context.Context, db DB, record *T) error {
-	return db.Transaction(ctx, func(tx *Tx) error {
+	return m.coded("", db.Transaction(ctx, func(tx *Tx) error {
 		_, err := tx.Create(m.model, record)
 		return err
-	})
+	}))
 }
 
 // Update reads the record with that id, has change change it, and stores it.
@@ -97,7 +100,7 @@ func (m *Model[T]) Update(ctx context.Context, db DB, id ID, change func(*T) err
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, m.coded(id, err)
 	}
 	return own[T](image)
 }
@@ -105,7 +108,22 @@ func (m *Model[T]) Update(ctx context.Context, db DB, id ID, change func(*T) err
 // Delete removes the record with that id. The error is [NotFound] when there is
 // none.
 func (m *Model[T]) Delete(ctx context.Context, db DB, id ID) error {
-	return db.Transaction(ctx, func(tx *Tx) error { return tx.Delete(m.model, id) })
+	return m.coded(id, db.Transaction(ctx, func(tx *Tx) error { return tx.Delete(m.model, id) }))
+}
+
+// coded turns what the store says into an [Error] that names the record.
+func (m *Model[T]) coded(id ID, err error) error {
+	var coded *Error
+	var invalid *store.InvalidError
+	switch {
+	case errors.As(err, &coded):
+		return err
+	case errors.Is(err, store.ErrNotFound):
+		return &Error{Code: server.CodeNotFound, Message: fmt.Sprintf("there is no %s %s", m.model.Type, id), Err: err}
+	case errors.As(err, &invalid), errors.Is(err, store.ErrConflict):
+		return server.AsError(err)
+	}
+	return err
 }
 
 // own returns a record that is the caller's to change.

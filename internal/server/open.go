@@ -101,12 +101,11 @@ type opened struct {
 // errStale says that the connection's user changed while a cursor was opened.
 var errStale = errors.New("the user changed meanwhile")
 
-// openCursor opens a cursor and puts the answer, ready made by answer, into the
-// outbox, in its place among the commits.
+// openCursor opens a cursor and sends the frame that answer makes of it, in its
+// place among the commits.
 func (c *Connection) openCursor(ctx context.Context, w *want, since *held, answer func(cursor.Opened) (any, error)) error {
 	for range 100 {
-		err := c.tryOpen(ctx, w, since, answer)
-		if !errors.Is(err, errStale) {
+		if err := c.tryOpen(ctx, w, since, answer); !errors.Is(err, errStale) {
 			return err
 		}
 	}
@@ -132,36 +131,47 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 		from = c.recall(ctx, w, since)
 	}
 	handle := &opened{conn: c, want: w, refs: 1}
-	again := false // the connection has the query already, or the user changed
-	var result error
+	var state cursor.Opened
+	var place *place
 	err = c.app.engine.Open(ctx, handle, spec, from, func(o cursor.Opened) {
-		if c.current() != v { // it changes only under the engine's lock, which is held here
-			again, result = true, errStale
-			return
+		if c.current() == v { // it changes only under the engine's lock, which is held here
+			state, place = o, c.outbox.reserve()
+			c.hold(handle, o.Query)
 		}
-		frame, err := answer(o)
-		if err != nil {
-			again, result = true, err
-			return
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if twin := c.open[o.Query.Number()]; twin != nil {
-			twin.refs++
-			again = true
-		} else {
-			handle.query = o.Query
-			c.open[o.Query.Number()] = handle
-		}
-		c.send(frame)
 	})
 	if err != nil {
 		return fmt.Errorf("open %s: %w", w.route.Name, err)
 	}
-	if again {
+	if place == nil {
+		c.app.engine.Close(handle)
+		return errStale
+	}
+	var data []byte
+	frame, err := answer(state)
+	if err == nil {
+		data, err = wire.Encode(frame)
+	}
+	c.outbox.fill(place, data)
+	if err != nil {
+		return errors.Join(err, c.closeCursor(state.Query.Number()))
+	}
+	if handle.query == nil {
 		c.app.engine.Close(handle)
 	}
-	return result
+	return nil
+}
+
+// hold keeps an open cursor under the number of its query. One that the
+// connection has already is counted, and not held twice.
+func (c *Connection) hold(handle *opened, query *cursor.Query) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if twin := c.open[query.Number()]; twin != nil {
+		twin.refs++
+		return
+	}
+	handle.query = query
+	c.open[query.Number()] = handle
 }
 
 // recall works out what the client held: the cursor's scope as it was then.

@@ -11,29 +11,51 @@ type outbox struct {
 	limit    int
 
 	mu    sync.Mutex
-	queue [][]byte
+	queue []*place
 	bytes int
 	busy  bool
 	full  bool
 }
 
+// A place in an outbox is a frame, or where one will be: what is put after it
+// waits for it.
+type place struct {
+	frame []byte
+	ready bool
+}
+
 // maxMessage bounds what is joined into one message, in bytes.
 const maxMessage = 256 << 10
 
-func (o *outbox) put(frame []byte) {
+// put queues a frame.
+func (o *outbox) put(frame []byte) { o.fill(o.reserve(), frame) }
+
+// reserve takes the next place, which is to be filled soon.
+func (o *outbox) reserve() *place {
+	p := &place{}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	switch {
-	case o.full:
-	case !o.busy:
-		o.busy = true
-		o.send(frame)
-	case o.bytes+len(frame) > o.limit && o.bytes > 0:
+	if !o.full {
+		o.queue = append(o.queue, p)
+	}
+	return p
+}
+
+// fill puts a frame into a place; nil gives the place up.
+func (o *outbox) fill(p *place, frame []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	p.frame, p.ready = frame, true
+	if o.full {
+		return
+	}
+	o.bytes += len(frame)
+	if !o.busy {
+		o.next()
+	}
+	if o.bytes > o.limit && len(o.queue) > 1 {
 		o.full, o.queue, o.bytes = true, nil, 0
 		go o.overflow()
-	default:
-		o.queue = append(o.queue, frame)
-		o.bytes += len(frame)
 	}
 }
 
@@ -41,35 +63,47 @@ func (o *outbox) put(frame []byte) {
 func (o *outbox) sent() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.queue) == 0 {
-		o.busy, o.queue = false, nil
-		return
-	}
-	o.send(o.next())
+	o.busy = false
+	o.next()
 }
 
-// next joins the waiting frames, as many as fit into a message.
-func (o *outbox) next() []byte {
-	if len(o.queue) == 1 {
-		frame := o.queue[0]
-		o.queue, o.bytes = nil, 0
-		return frame
+// next hands over the frames that are ready, as many as fit into a message.
+func (o *outbox) next() {
+	var frames [][]byte
+	size := 0
+	for len(o.queue) > 0 && o.queue[0].ready {
+		frame := o.queue[0].frame
+		if size > 0 && size+len(frame) > maxMessage {
+			break
+		}
+		if frame != nil {
+			frames = append(frames, frame)
+			size += len(frame) + 1
+			o.bytes -= len(frame)
+		}
+		o.queue = o.queue[1:]
 	}
-	message := make([]byte, 0, min(o.bytes+len(o.queue)+2, maxMessage))
-	message = append(message, '[')
-	taken := 0
-	for _, frame := range o.queue {
-		if taken > 0 {
-			if len(message)+len(frame) > maxMessage {
-				break
-			}
+	if len(o.queue) == 0 {
+		o.queue = nil
+	}
+	if len(frames) > 0 {
+		o.busy = true
+		o.send(join(frames, size))
+	}
+}
+
+// join makes one message of frames: the frame itself, or an array.
+func join(frames [][]byte, size int) []byte {
+	if len(frames) == 1 {
+		return frames[0]
+	}
+	message := append(make([]byte, 0, size+1), '[')
+	for i, frame := range frames {
+		if i > 0 {
 			message = append(message, ',')
 		}
 		message = append(message, frame...)
-		taken++
-		o.bytes -= len(frame)
 	}
-	o.queue = o.queue[taken:]
 	return append(message, ']')
 }
 

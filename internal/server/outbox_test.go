@@ -20,8 +20,21 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 	o := &outbox{limit: 1 << 30, overflow: func() { t.Error("overflow") }}
 	o.send = func(message []byte) { messages = append(messages, message) }
 	sent := 0
+	var promised *place
+	var promise []byte
 	for i := range 5000 {
-		o.put([]byte(fmt.Sprint(i)))
+		frame := []byte(fmt.Sprint(i))
+		switch place := o.reserve(); {
+		case promised == nil && random.IntN(10) == 0:
+			promised = place
+			promise = frame
+		default:
+			o.fill(place, frame)
+		}
+		if promised != nil && random.IntN(10) == 0 {
+			o.fill(promised, promise)
+			promised = nil
+		}
 		for random.IntN(5) == 0 && sent < len(messages) {
 			sent++
 			o.sent()
@@ -29,6 +42,9 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 		if len(messages)-sent > 1 {
 			t.Fatalf("%d messages at once", len(messages)-sent)
 		}
+	}
+	if promised != nil {
+		o.fill(promised, promise)
 	}
 	for ; sent < len(messages); sent++ {
 		o.sent()
