@@ -122,6 +122,7 @@ func (s *Store) commitGroup(group []*pending, answers []answer) error {
 	}
 	defer btx.Rollback()
 	b := &batch{store: s, btx: btx, head: readHead(btx)}
+	b.since = b.head.seq
 	if err := s.catchUp(b); err != nil {
 		return err
 	}
@@ -169,6 +170,7 @@ type batch struct {
 	store   *Store
 	btx     *bolt.Tx
 	head    head
+	since   uint64 // the newest commit before the batch
 	commits []Commit
 }
 
@@ -192,46 +194,41 @@ func (b *batch) check(p *pending) error {
 	return b.checkUnique(p)
 }
 
-// checkUnique reports values that two records would have. A record's own key, and
-// one that another record gives up in p, are free.
+// checkUnique reports the values of the first record of p that another record
+// has, or gets in p. What a record gives up in p is free.
 func (b *batch) checkUnique(p *pending) error {
-	var problems *Problems
-	model := ""
+	type slot struct {
+		index *index
+		key   string
+	}
+	left, taken := map[slot]bool{}, map[slot]bool{}
+	for i := range p.moves {
+		if m := &p.moves[i]; m.from.value != nil {
+			left[slot{m.index, string(m.from.key)}] = true
+		}
+	}
+	var invalid *InvalidError
+	var id []byte
 	for i := range p.moves {
 		m := &p.moves[i]
-		if !m.once || b.free(p, i) {
+		if m.to.value == nil {
 			continue
 		}
-		if problems == nil {
-			problems = &Problems{}
-			model = p.model(m)
+		to := slot{m.index, string(m.to.key)}
+		free := !taken[to] && (left[to] || b.btx.Bucket(m.index.bucket).Get(m.to.key) == nil)
+		taken[to] = true
+		if free || invalid != nil && !bytes.Equal(id, m.to.value) {
+			continue
 		}
-		problems.Add(m.index.field.Name, "is already taken")
+		if invalid == nil {
+			invalid, id = &InvalidError{Model: m.table.model.Name, Problems: &Problems{}}, m.to.value
+		}
+		invalid.Problems.Add(m.index.field.Name, "is already taken")
 	}
-	if problems != nil {
-		return &InvalidError{Model: model, Problems: problems}
+	if invalid != nil {
+		return invalid
 	}
 	return nil
-}
-
-// free reports whether the key that move i of p leads to is free for it.
-func (b *batch) free(p *pending, i int) bool {
-	m := &p.moves[i]
-	for j := range p.moves[:i] {
-		if o := &p.moves[j]; o.index == m.index && bytes.Equal(o.to, m.to) {
-			return false
-		}
-	}
-	holder := b.btx.Bucket(m.index.bucket).Get(m.to)
-	if holder == nil {
-		return true
-	}
-	for j := range p.moves {
-		if o := &p.moves[j]; o.index == m.index && bytes.Equal(o.from, m.to) {
-			return true
-		}
-	}
-	return false
 }
 
 // apply writes p, which check has let pass.
@@ -278,23 +275,17 @@ func (b *batch) apply(p *pending) (Commit, error) {
 // records may exchange their values.
 func (b *batch) move(moves []move) error {
 	for i := range moves {
-		if m := &moves[i]; m.from != nil {
-			if err := b.btx.Bucket(m.index.bucket).Delete(m.from); err != nil {
+		if m := &moves[i]; m.from.key != nil {
+			if err := b.btx.Bucket(m.index.bucket).Delete(m.from.key); err != nil {
 				return err
 			}
 		}
 	}
 	for i := range moves {
-		m := &moves[i]
-		if m.to == nil {
-			continue
-		}
-		var value []byte
-		if m.once {
-			value = []byte(m.id)
-		}
-		if err := b.btx.Bucket(m.index.bucket).Put(m.to, value); err != nil {
-			return err
+		if m := &moves[i]; m.to.key != nil {
+			if err := b.btx.Bucket(m.index.bucket).Put(m.to.key, m.to.value); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
