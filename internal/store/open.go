@@ -99,6 +99,7 @@ func (s *Store) openFile() error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
+	_, missing := os.Stat(s.path)
 	err := s.openBolt()
 	if errors.Is(err, berrors.ErrTimeout) {
 		return heldError(s.path)
@@ -112,8 +113,10 @@ func (s *Store) openFile() error {
 		}
 		return fmt.Errorf("open the store %s: %w", s.path, err)
 	}
-	syncFolder(folder)
-	syncFolder(filepath.Dir(folder))
+	if missing != nil {
+		syncFolder(folder)
+		syncFolder(filepath.Dir(folder))
+	}
 	return nil
 }
 
