@@ -21,9 +21,13 @@ type Options struct {
 }
 
 const (
-	format     = "1"
-	holdWait   = 2 * time.Second
-	appendFill = 0.95 // of pages that are filled in order
+	format   = "1"
+	holdWait = 2 * time.Second
+
+	// How full a page is left when it is split. Keys that come in order never go
+	// back to it; records do not always come in order, and grow.
+	appendFill = 0.95
+	recordFill = 0.8
 
 	ringCount = 4096     // commits in memory
 	ringSize  = 32 << 20 // bytes that they take there

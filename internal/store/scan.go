@@ -224,7 +224,10 @@ func (w *walk) sortKey() []byte {
 
 // behind reports whether the walk has gone past key.
 func (w *walk) behind(key []byte) bool {
-	order := bytes.Compare(w.sortKey(), key)
+	order := bytes.Compare(w.k, key)
+	if id, same := bytes.CutPrefix(key, w.k); same && w.span.index != nil && len(w.v) > 0 {
+		order = bytes.Compare(w.v, id)
+	}
 	if w.reverse {
 		return order < 0
 	}

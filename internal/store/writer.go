@@ -231,44 +231,53 @@ func (b *batch) checkUnique(p *pending) error {
 	return nil
 }
 
-// apply writes p, which check has let pass.
+// apply writes p, which check has let pass, under the next number.
 func (b *batch) apply(p *pending) (Commit, error) {
-	seq, at := b.head.seq+1, b.store.now()
-	c := Commit{Seq: seq, At: at, By: p.by, Changes: p.changes}
-	binary.BigEndian.PutUint64(p.entry, uint64(at.UnixMicro()))
+	c := Commit{Seq: b.head.seq + 1, At: b.store.now(), By: p.by, Changes: p.changes}
+	binary.BigEndian.PutUint64(p.entry, uint64(c.At.UnixMicro()))
 	for _, at := range p.versions {
-		binary.BigEndian.PutUint64(p.entry[at:], seq)
+		binary.BigEndian.PutUint64(p.entry[at:], c.Seq)
 	}
-	log := b.btx.Bucket(logBucket)
-	log.FillPercent = appendFill
-	if err := log.Put(seqKey(seq), p.entry); err != nil {
-		return Commit{}, err
+	err := b.bucket(logBucket, appendFill).Put(seqKey(c.Seq), p.entry)
+	if err == nil {
+		err = b.records(p, c.Seq)
 	}
+	if err == nil {
+		err = b.move(p.moves)
+	}
+	b.head.seq = c.Seq
+	b.head.bytes += uint64(len(p.entry))
+	b.commits = append(b.commits, c)
+	return c, err
+}
+
+// bucket returns a bucket of which pages that are split are left that full.
+func (b *batch) bucket(name []byte, fill float64) *bolt.Bucket {
+	bucket := b.btx.Bucket(name)
+	bucket.FillPercent = fill
+	return bucket
+}
+
+// records writes what p leaves of its records. They are parts of its log entry.
+func (b *batch) records(p *pending, seq uint64) error {
 	versions := p.versions
-	for i := range c.Changes {
-		change := &c.Changes[i]
-		bucket := b.btx.Bucket(b.store.tables[change.Model].bucket)
-		if change.After == nil {
-			if err := bucket.Delete([]byte(change.ID)); err != nil {
-				return Commit{}, err
+	for i := range p.changes {
+		c := &p.changes[i]
+		bucket := b.bucket(b.store.tables[c.Model].bucket, recordFill)
+		if c.After == nil {
+			if err := bucket.Delete([]byte(c.ID)); err != nil {
+				return err
 			}
 			continue
 		}
 		from := versions[0]
 		versions = versions[1:]
-		record := p.entry[from : from+change.After.stored()]
-		change.After = change.After.at(seq)
-		if err := bucket.Put([]byte(change.ID), record); err != nil {
-			return Commit{}, err
+		if err := bucket.Put([]byte(c.ID), p.entry[from:from+c.After.stored()]); err != nil {
+			return err
 		}
+		c.After = c.After.at(seq)
 	}
-	if err := b.move(p.moves); err != nil {
-		return Commit{}, err
-	}
-	b.head.seq = seq
-	b.head.bytes += uint64(len(p.entry))
-	b.commits = append(b.commits, c)
-	return c, nil
+	return nil
 }
 
 // move takes all old keys out of the indexes before it puts the new ones in:
@@ -282,10 +291,16 @@ func (b *batch) move(moves []move) error {
 		}
 	}
 	for i := range moves {
-		if m := &moves[i]; m.to.key != nil {
-			if err := b.btx.Bucket(m.index.bucket).Put(m.to.key, m.to.value); err != nil {
-				return err
-			}
+		m := &moves[i]
+		if m.to.key == nil {
+			continue
+		}
+		fill := bolt.DefaultFillPercent
+		if m.index.field.Kind == Time {
+			fill = recordFill
+		}
+		if err := b.bucket(m.index.bucket, fill).Put(m.to.key, m.to.value); err != nil {
+			return err
 		}
 	}
 	return nil
