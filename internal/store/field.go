@@ -23,7 +23,7 @@ type Field struct {
 	offset  uintptr
 	pointer bool // the field is a pointer to its value
 	typ     reflect.Type
-	layout  reflect.Kind // of the value behind the pointer
+	layout  reflect.Kind // of the value behind the pointer, or of a list's elements
 }
 
 var (
@@ -63,7 +63,7 @@ func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
 	}
 	f.layout, f.Kind = base.Kind(), kindOf(base)
 	if f.Kind == List {
-		f.Elem = kindOf(base.Elem())
+		f.layout, f.Elem = base.Elem().Kind(), kindOf(base.Elem())
 		if f.pointer || f.Elem >= List {
 			f.Kind, f.Elem = Object, Null
 		}
