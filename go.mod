@@ -12,6 +12,7 @@ require (
 	github.com/olahol/melody v1.3.0
 	go.etcd.io/bbolt v1.5.0
 	golang.org/x/time v0.16.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (
