@@ -1,0 +1,183 @@
+package cursor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// The errors of [Engine.Open] that callers tell apart.
+var (
+	ErrClosed  = errors.New("the cursor was closed while it was opened")
+	ErrBehind  = errors.New("the engine fell behind the log while the cursor was opened; open it again")
+	ErrStopped = errors.New("the cursor engine has stopped")
+)
+
+// The reasons for a resync.
+const (
+	Expired = "expired" // the log does not reach back to what was held
+	Epoch   = "epoch"   // what was held is not of this store's history
+	Failed  = "failed"  // the store could not be read; the error was reported
+)
+
+// A Sink is told what becomes of the open cursors. Both methods are called under
+// the engine's lock: they must return soon, and call nothing of the engine but
+// [Engine.Seq].
+type Sink interface {
+	// Rescope is asked before a commit is matched which holders have another
+	// spec from this commit on. It may name holders that are still opening.
+	Rescope(c store.Commit) []Move
+
+	// Deliver hands over all that a commit did, each commit once, in order, also
+	// those that did nothing. Where the engine fell so far behind that the log
+	// has lost commits, it gets one without changes in their place, and an
+	// effect with a Resync for every query.
+	Deliver(c store.Commit, effects []Effect, moved []Moved)
+}
+
+// An Effect is what a commit does to a query, and so to all who hold it.
+type Effect struct {
+	Query   *Query
+	Deltas  []Delta
+	Holders []Holder // good until Deliver returns
+
+	// Resync says why there are no deltas, one of the reasons above; else it is
+	// empty. Such a query has ended, and its holders hold nothing until they are
+	// opened again.
+	Resync string
+}
+
+// An Engine keeps cursors current: it reads the store's feed, finds the queries
+// that a commit touches, and tells its sink what becomes of them. It is safe for
+// concurrent use.
+type Engine struct {
+	st     *store.Store
+	sink   Sink
+	report func(error)
+	feed   *store.Feed
+	progress
+
+	mu       sync.Mutex // held while a commit is matched and delivered
+	indexes  map[*store.Model]*index
+	shared   map[string]*Query
+	places   map[Holder]place
+	openings map[Holder]*opening
+	number   uint64
+	scratch  []store.ID
+}
+
+// NewEngine returns an engine that will follow the store from its newest commit
+// on, once it runs. report is given what goes wrong without a caller to return
+// it to, a rule's panic or a read that failed; nil logs it.
+func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
+	if report == nil {
+		report = func(err error) { slog.Error("cursors", "error", err) }
+	}
+	seq := st.Seq()
+	e := &Engine{
+		st: st, sink: sink, report: report, feed: st.Feed(seq),
+		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
+		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
+		places: map[Holder]place{}, openings: map[Holder]*opening{},
+	}
+	e.reach(seq)
+	return e
+}
+
+// Run matches and delivers commits until ctx ends or the store is closed, and
+// then returns nil; a commit that it has begun is delivered. It is called once.
+func (e *Engine) Run(ctx context.Context) error {
+	defer close(e.stopped)
+	for {
+		c, err := e.feed.Next(ctx)
+		switch {
+		case err == nil:
+			e.deliver(c)
+		case errors.Is(err, store.ErrExpired):
+			e.skip()
+		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
+			return nil
+		default:
+			return fmt.Errorf("follow the feed: %w", err)
+		}
+	}
+}
+
+// deliver matches one commit and hands over what it did.
+func (e *Engine) deliver(c store.Commit) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	moves := e.detach(c, e.sink.Rescope(c))
+	effects := e.match(c)
+	moved := e.attach(c, moves)
+	e.sink.Deliver(c, effects, moved)
+	e.reach(c.Seq)
+}
+
+// match finds the queries that a commit touches, and lets them follow it.
+func (e *Engine) match(c store.Commit) []Effect {
+	var touched []*selector
+	for i := range c.Changes {
+		if x := e.indexes[c.Changes[i].Model]; x != nil {
+			touched = x.match(&c.Changes[i], touched)
+		}
+	}
+	at := e.at(context.Background(), c.Seq)
+	var effects []Effect
+	for _, s := range touched {
+		for i := len(s.queries) - 1; i >= 0; i-- {
+			q := s.queries[i]
+			for _, o := range q.openings {
+				o.touches = append(o.touches, s.touches...)
+			}
+			deltas, err := q.apply(s.touches, c.Seq, at)
+			switch {
+			case err != nil:
+				effects = e.lose(effects, q, err)
+			case len(deltas) > 0 && len(q.holders) > 0:
+				effects = append(effects, Effect{Query: q, Deltas: deltas, Holders: q.holders})
+			}
+		}
+		s.touches = nil
+	}
+	return effects
+}
+
+// skip starts again behind commits that the log has lost.
+func (e *Engine) skip() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	seq := e.st.Seq()
+	e.feed = e.st.Feed(seq)
+	for _, o := range e.openings {
+		o.err = ErrBehind
+	}
+	var effects []Effect
+	for _, q := range e.queries() {
+		effects = e.lose(effects, q, store.ErrExpired)
+	}
+	e.sink.Deliver(store.Commit{Seq: seq}, effects, nil)
+	e.reach(seq)
+}
+
+// at returns a view of the state after the commit seq.
+func (e *Engine) at(ctx context.Context, seq uint64) view {
+	return func(read func(*store.Snapshot) error) error { return e.st.ViewAt(ctx, seq, read) }
+}
+
+// Read returns the records of a spec after the commit seq, in order. It fails
+// with [store.ErrExpired] where the log does not reach back to it.
+func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Image, error) {
+	if err := spec.Scope.check(); err != nil {
+		return nil, err
+	}
+	l := &list{scope: &spec.Scope, allow: e.rule(&spec)}
+	if err := l.fill(e.at(ctx, seq)); err != nil {
+		return nil, fmt.Errorf("read %s: %w", spec.Scope, err)
+	}
+	return l.visible(), nil
+}

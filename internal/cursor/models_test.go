@@ -1,0 +1,207 @@
+package cursor
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A thing has a field of every kind.
+type thing struct {
+	store.Record
+	Flag   bool              `json:"flag" tower:"index"`
+	Count  int               `json:"count" tower:"index"`
+	Size   uint8             `json:"size"`
+	Ratio  float64           `json:"ratio" tower:"index"`
+	Title  string            `json:"title" tower:"index"`
+	Note   *string           `json:"note"`
+	Slug   *string           `json:"slug" tower:"unique"`
+	Owner  store.ID          `json:"owner" tower:"ref=users,index"`
+	Due    time.Time         `json:"due" tower:"index"`
+	Done   *time.Time        `json:"done"`
+	Tags   []string          `json:"tags"`
+	Codes  []int             `json:"codes"`
+	Extra  map[string]string `json:"extra"`
+	Secret string            `json:"secret" tower:"private"`
+}
+
+type user struct {
+	store.Record
+	Name  string `json:"name" tower:"unique"`
+	Level int    `json:"level"`
+}
+
+// Models are made anew for each test, as an application would make them once.
+type models struct{ things, users *store.Model }
+
+func newModels(t testing.TB) models {
+	t.Helper()
+	things, err := store.NewModel("things", &thing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	users, err := store.NewModel("users", &user{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return models{things, users}
+}
+
+func openStore(t testing.TB, m models, o store.Options) *store.Store {
+	t.Helper()
+	o.Models = []*store.Model{m.things, m.users}
+	st, err := store.Open(filepath.Join(t.TempDir(), "test.db"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return st
+}
+
+func commit(t testing.TB, st *store.Store, fn func(*store.Tx) error) store.Commit {
+	t.Helper()
+	c, err := st.Update(context.Background(), "test", fn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func create(t testing.TB, st *store.Store, m *store.Model, records ...any) {
+	t.Helper()
+	commit(t, st, func(tx *store.Tx) error {
+		for _, r := range records {
+			if _, err := tx.Create(m, r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func runEngine(t testing.TB, e *Engine) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The domains that random values come from are small, so that much matches, and
+// ties.
+var (
+	titles = []string{"", "a", "ab", "abc", "b", "ba", "z\x00", "z"}
+	words_ = []string{"red", "green", "blue"}
+	epoch  = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func randomTime(r *rand.Rand) time.Time {
+	if r.IntN(4) == 0 {
+		return time.Time{}
+	}
+	return epoch.Add(time.Duration(r.IntN(4)) * 1500 * time.Microsecond)
+}
+
+func maybe[T any](r *rand.Rand, v T) *T {
+	if r.IntN(3) == 0 {
+		return nil
+	}
+	return &v
+}
+
+func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
+
+// fill gives all fields of a thing random values.
+func (x *thing) fill(r *rand.Rand, users []store.ID) {
+	x.Flag = r.IntN(2) == 0
+	x.Count = r.IntN(6) - 2
+	x.Size = uint8(r.IntN(4))
+	x.Ratio = float64(r.IntN(5)-2) / 2
+	x.Title = pick(r, titles)
+	x.Note = maybe(r, pick(r, titles))
+	x.Slug = maybe(r, fmt.Sprint("s", r.IntN(400)))
+	if x.Owner = ""; r.IntN(4) > 0 {
+		x.Owner = pick(r, users)
+	}
+	x.Due = randomTime(r)
+	x.Done = maybe(r, randomTime(r))
+	x.Tags, x.Codes, x.Extra = nil, nil, nil
+	for range r.IntN(3) {
+		x.Tags = append(x.Tags, pick(r, words_))
+		x.Codes = append(x.Codes, r.IntN(3))
+		x.Extra = map[string]string{"k": "v"}
+	}
+	x.Secret = pick(r, titles)
+}
+
+// touch changes one field or another.
+func (x *thing) touch(r *rand.Rand, users []store.ID) {
+	var other thing
+	other.fill(r, users)
+	switch r.IntN(8) {
+	case 0:
+		x.Flag = !x.Flag
+	case 1:
+		x.Count = other.Count
+	case 2:
+		x.Title = other.Title
+	case 3:
+		x.Owner = other.Owner
+	case 4:
+		x.Due, x.Done = other.Due, other.Done
+	case 5:
+		x.Tags, x.Codes, x.Extra = other.Tags, other.Codes, other.Extra
+	case 6:
+		x.Note, x.Secret, x.Size = other.Note, other.Secret, other.Size
+	default:
+		x.fill(r, users)
+	}
+}
+
+// plain reads a field of a thing without the store's help: nil where it is null.
+var plain = map[string]func(*thing) any{
+	"id":        func(x *thing) any { return string(x.ID) },
+	"createdAt": func(x *thing) any { return x.CreatedAt },
+	"flag":      func(x *thing) any { return x.Flag },
+	"count":     func(x *thing) any { return x.Count },
+	"size":      func(x *thing) any { return int(x.Size) },
+	"ratio":     func(x *thing) any { return x.Ratio },
+	"title":     func(x *thing) any { return x.Title },
+	"note":      func(x *thing) any { return deref(x.Note) },
+	"slug":      func(x *thing) any { return deref(x.Slug) },
+	"owner":     func(x *thing) any { return unless(string(x.Owner), x.Owner == "") },
+	"due":       func(x *thing) any { return unless(x.Due, x.Due.IsZero()) },
+	"done":      func(x *thing) any { return unless(deref(x.Done), x.Done == nil || x.Done.IsZero()) },
+	"secret":    func(x *thing) any { return x.Secret },
+	"tags":      func(x *thing) any { return unless(x.Tags, x.Tags == nil) },
+	"codes":     func(x *thing) any { return unless(x.Codes, x.Codes == nil) },
+	"extra":     func(x *thing) any { return unless(x.Extra, x.Extra == nil) },
+}
+
+func deref[T any](p *T) any {
+	if p == nil {
+		return nil
+	}
+	return *p
+}
+
+func unless(v any, absent bool) any {
+	if absent {
+		return nil
+	}
+	return v
+}

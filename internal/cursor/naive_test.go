@@ -1,0 +1,248 @@
+package cursor
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// This file says again, and as simply as it can, what conditions and scopes mean:
+// over the JSON that Parse reads and Go structs, sharing nothing with the package.
+
+func naiveMatch(where map[string]any, x *thing) bool {
+	for name, v := range where {
+		if !naiveMember(name, v, x) {
+			return false
+		}
+	}
+	return true
+}
+
+func naiveMember(name string, v any, x *thing) bool {
+	switch name {
+	case "not":
+		return !naiveMatch(v.(map[string]any), x)
+	case "and", "or":
+		for _, arg := range v.([]any) {
+			if naiveMatch(arg.(map[string]any), x) == (name == "or") {
+				return name == "or"
+			}
+		}
+		return name == "and"
+	}
+	operators, ok := v.(map[string]any)
+	if !ok {
+		operators = map[string]any{"is": v}
+	}
+	for op, want := range operators {
+		if !naiveTest(op, plain[name](x), want, name, x) {
+			return false
+		}
+	}
+	return true
+}
+
+func naiveTest(op string, have, want any, name string, x *thing) bool {
+	switch op {
+	case "is":
+		return naiveCompare(have, want) == 0
+	case "not":
+		return !naiveMember(name, want, x)
+	case "exists":
+		return (have != nil) == want.(bool)
+	case "in":
+		return slices.ContainsFunc(want.([]any), func(one any) bool { return naiveCompare(have, one) == 0 })
+	case "contains":
+		switch have := have.(type) {
+		case string:
+			return strings.Contains(have, want.(string))
+		case []string:
+			return slices.Contains(have, want.(string))
+		case []int:
+			return slices.Contains(have, int(want.(float64)))
+		}
+		return false
+	}
+	if have == nil {
+		return false
+	}
+	order := naiveCompare(have, want)
+	return op == "gt" && order > 0 || op == "gte" && order >= 0 || op == "lt" && order < 0 || op == "lte" && order <= 0
+}
+
+// naiveCompare compares a plain value with a plain or a JSON value.
+func naiveCompare(have, want any) int {
+	switch {
+	case have == nil && want == nil:
+		return 0
+	case have == nil:
+		return -1
+	case want == nil:
+		return 1
+	}
+	switch have := have.(type) {
+	case bool:
+		return cmp.Compare(fmt.Sprint(have), fmt.Sprint(want)) // "false" < "true"
+	case string:
+		return bytes.Compare([]byte(have), []byte(want.(string)))
+	case time.Time:
+		if text, ok := want.(string); ok {
+			want, _ = time.Parse(time.RFC3339Nano, text)
+		}
+		return have.Compare(want.(time.Time))
+	}
+	number := func(v any) float64 { return reflect.ValueOf(v).Convert(reflect.TypeFor[float64]()).Float() }
+	return cmp.Compare(number(have), number(want))
+}
+
+// A question is a scope as its naive reading knows it.
+type question struct {
+	where         map[string]any
+	order         []string
+	limit, offset int
+	ordered       bool
+	allow         func(*thing) bool // nil allows all
+}
+
+// answer is a fresh query over all records.
+func (q *question) answer(all map[store.ID]*store.Image) []*store.Image {
+	var found []*store.Image
+	for _, img := range all {
+		if x := record(img); naiveMatch(q.where, x) && (q.allow == nil || q.allow(x)) {
+			found = append(found, img)
+		}
+	}
+	slices.SortFunc(found, func(a, b *store.Image) int {
+		sign := 1
+		for _, term := range q.order {
+			name, desc := strings.CutPrefix(term, "-")
+			if sign = 1; desc {
+				sign = -1
+			}
+			if c := naiveCompare(plain[name](record(a)), plain[name](record(b))); c != 0 {
+				return sign * c
+			}
+		}
+		return sign * cmp.Compare(a.ID, b.ID)
+	})
+	found = found[min(q.offset, len(found)):]
+	if q.limit > 0 {
+		found = found[:min(q.limit, len(found))]
+	}
+	return found
+}
+
+func record(img *store.Image) *thing {
+	x, err := img.Record()
+	if err != nil {
+		panic(err)
+	}
+	return x.(*thing)
+}
+
+// randomQuestion asks about anything.
+func randomQuestion(r *rand.Rand, ids, users []store.ID) question {
+	q := question{where: randomWhere(r, ids, users, 2), ordered: r.IntN(4) == 0}
+	if r.IntN(2) == 0 {
+		fields := []string{"id", "createdAt", "flag", "count", "size", "ratio", "title", "note", "slug", "owner", "due", "done"}
+		r.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
+		for _, f := range fields[:1+r.IntN(2)] {
+			q.order = append(q.order, pick(r, []string{"", "-"})+f)
+		}
+	}
+	if r.IntN(2) == 0 {
+		q.limit = 1 + r.IntN(6)
+	}
+	if r.IntN(4) == 0 {
+		q.offset = r.IntN(8)
+	}
+	return q
+}
+
+func randomWhere(r *rand.Rand, ids, users []store.ID, depth int) map[string]any {
+	where := map[string]any{}
+	for range r.IntN(3) {
+		switch n := r.IntN(12); {
+		case n < 2 && depth > 0:
+			var args []any
+			for range r.IntN(4) {
+				args = append(args, randomWhere(r, ids, users, depth-1))
+			}
+			where[pick(r, []string{"and", "or"})] = slices.Concat([]any{}, args)
+		case n == 2 && depth > 0:
+			where["not"] = randomWhere(r, ids, users, depth-1)
+		default:
+			name := pick(r, []string{"id", "flag", "count", "size", "ratio", "title", "note", "slug", "owner", "due", "done", "secret", "tags", "codes", "extra"})
+			where[name] = randomTests(r, name, ids, users, true)
+		}
+	}
+	return where
+}
+
+func randomTests(r *rand.Rand, name string, ids, users []store.ID, deep bool) any {
+	value := func() any { return randomValue(r, name, ids, users) }
+	if deep && r.IntN(6) == 0 {
+		return map[string]any{"not": randomTests(r, name, ids, users, false)}
+	}
+	if r.IntN(6) == 0 || name == "extra" {
+		return map[string]any{"exists": r.IntN(2) == 0}
+	}
+	if name == "tags" || name == "codes" {
+		return map[string]any{"contains": value()}
+	}
+	switch r.IntN(6) {
+	case 0, 1:
+		if name != "id" && r.IntN(5) == 0 {
+			return nil
+		}
+		return value()
+	case 2:
+		list := []any{}
+		for range r.IntN(4) {
+			list = append(list, value())
+		}
+		return map[string]any{"in": list}
+	case 3:
+		if s, ok := value().(string); ok && (name == "title" || name == "note") {
+			return map[string]any{"contains": s}
+		}
+		return map[string]any{"lte": value()}
+	case 4:
+		return map[string]any{"gte": value(), "lt": value()}
+	default:
+		return map[string]any{pick(r, []string{"gt", "gte", "lt", "lte", "is"}): value()}
+	}
+}
+
+// randomValue returns a value as a JSON decoder would.
+func randomValue(r *rand.Rand, name string, ids, users []store.ID) any {
+	switch name {
+	case "id":
+		return string(pick(r, ids))
+	case "owner":
+		return string(pick(r, users))
+	case "flag":
+		return r.IntN(2) == 0
+	case "count":
+		return float64(r.IntN(6) - 2)
+	case "size", "codes":
+		return float64(r.IntN(4))
+	case "ratio":
+		return float64(r.IntN(5)-2) / 2
+	case "slug":
+		return fmt.Sprint("s", r.IntN(400))
+	case "due", "done":
+		return epoch.Add(time.Duration(r.IntN(4)) * 1500 * time.Microsecond).Format(time.RFC3339Nano)
+	case "tags":
+		return pick(r, words_)
+	default:
+		return pick(r, titles)
+	}
+}
