@@ -9,8 +9,8 @@ import (
 
 // Assign sets the fields of record, a *T, that the JSON object data names, and
 // returns the problems: names that are no field, fields that the store fills,
-// values of a wrong type. The id may be set, for a record that is yet to be
-// created.
+// values of a wrong type. A field with a problem stays as it is. The id may be
+// set, for a record that is yet to be created.
 func (m *Model) Assign(record any, data []byte) *Problems {
 	problems := &Problems{}
 	var values map[string]json.RawMessage
@@ -28,15 +28,27 @@ func (m *Model) Assign(record any, data []byte) *Problems {
 			problems.Add(name, "is set by the store")
 			continue
 		}
-		one, err := json.Marshal(map[string]json.RawMessage{name: value})
-		if err == nil {
-			err = json.Unmarshal(one, record)
-		}
-		if err != nil {
-			problems.Add(name, fmt.Sprintf("is a %s; %s is not", f.TypeName(), shorten(value)))
+		if !m.set(record, f, value) {
+			problems.Add(name, fmt.Sprintf("is %s; %s is not", f.phrase(), shorten(value)))
 		}
 	}
 	return problems
+}
+
+// set sets the field of record to what value says in JSON; where the field cannot
+// hold that, it stays as it is, and set returns false. null is the zero value.
+func (m *Model) set(record any, f *Field, value json.RawMessage) bool {
+	one, err := json.Marshal(map[string]json.RawMessage{f.Name: value})
+	other := m.New()
+	if err != nil || json.Unmarshal(one, other) != nil {
+		return false
+	}
+	to, ok := m.pointer(record)
+	from, _ := m.pointer(other)
+	if ok {
+		f.take(to, from)
+	}
+	return ok
 }
 
 func (m *Model) unknown(name string) string {

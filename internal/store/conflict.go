@@ -31,21 +31,15 @@ func (tx *Tx) rememberScan(m *Model, sp span, reverse bool, last []byte, seq uin
 
 // unchanged reports whether no commit since has had a part in what was scanned.
 func (b *batch) unchanged(sc *scanned) bool {
-	if sc.seq == b.head.seq {
-		return true
-	}
-	for _, c := range b.commits {
-		if sc.touchedBy(&c) {
-			return false
-		}
-	}
 	published := b.store.ring.since(sc.seq)
-	if uint64(len(published)) < b.store.ring.newest()-min(sc.seq, b.store.ring.newest()) {
-		return false
+	if uint64(len(published)) < b.since-sc.seq {
+		return false // too long ago to tell
 	}
-	for i := range published {
-		if sc.touchedBy(&published[i]) {
-			return false
+	for _, commits := range [...][]Commit{published, b.commits} {
+		for i := range commits {
+			if sc.touchedBy(&commits[i]) {
+				return false
+			}
 		}
 	}
 	return true
@@ -64,14 +58,4 @@ func (sc *scanned) touchedBy(c *Commit) bool {
 		}
 	}
 	return false
-}
-
-// model returns the name of the model whose index m moves in.
-func (p *pending) model(m *move) string {
-	for i := range p.changes {
-		if p.changes[i].ID == m.id {
-			return p.changes[i].Model.Name
-		}
-	}
-	return ""
 }

@@ -122,13 +122,14 @@ func (f *Feed) poll() (Commit, <-chan struct{}, error) {
 	closed, wake, newest := r.closed, r.wake, r.seq
 	c := r.at(next)
 	r.mu.Unlock()
-	switch {
-	case closed:
+	if closed {
 		return Commit{}, nil, ErrClosed
-	case c.Seq == 0 && next <= newest:
+	}
+	if c.Seq == 0 && next <= newest {
 		c, err := f.readAhead(next, newest)
 		return c, nil, err
 	}
+	f.ahead = nil
 	return c, wake, nil
 }
 
@@ -136,7 +137,7 @@ const aheadBytes = 1 << 20
 
 // readAhead returns the commit next from the log, which it reads in pieces.
 func (f *Feed) readAhead(next, last uint64) (Commit, error) {
-	if len(f.ahead) == 0 || f.ahead[0].Seq != next {
+	if len(f.ahead) == 0 {
 		err := f.store.read(func(btx *bolt.Tx) (err error) {
 			f.ahead, err = f.store.readLog(btx, next, last, aheadBytes)
 			return err

@@ -39,6 +39,14 @@ func (f *Field) TypeName() string {
 	return f.Kind.String()
 }
 
+// phrase returns the field's type with its article.
+func (f *Field) phrase() string {
+	if f.Ref != "" {
+		return "an id of " + f.Ref
+	}
+	return f.Kind.phrase()
+}
+
 func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
 	name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
 	if name == "" {
@@ -48,6 +56,10 @@ func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
 	base := sf.Type
 	if base.Kind() == reflect.Pointer {
 		f.pointer, base = true, base.Elem()
+	}
+	switch base.Kind() {
+	case reflect.Func, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
+		return nil, fmt.Errorf(`field %s: a %s cannot be stored; json:"-" leaves it out`, f.GoName, base)
 	}
 	f.layout, f.Kind = base.Kind(), kindOf(base)
 	if f.Kind == List {
@@ -84,7 +96,7 @@ func (f *Field) readTag(tag string) error {
 		}
 	}
 	if (f.Index || f.Unique) && f.Kind >= List {
-		return fmt.Errorf("field %s: a %s cannot be indexed", f.GoName, f.Kind)
+		return fmt.Errorf("field %s: %s cannot be indexed", f.GoName, f.Kind.phrase())
 	}
 	return nil
 }
@@ -105,6 +117,9 @@ func kindOf(t reflect.Type) Kind {
 	case reflect.String:
 		return String
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return Object // text in JSON, and no list
+		}
 		return List
 	default:
 		return Object

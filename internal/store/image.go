@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 	"unsafe"
@@ -38,18 +40,16 @@ func (i *Image) Copy() (any, error) {
 	return own.Record()
 }
 
-// Value returns the value of a field, null where the record does not fit its
-// struct. Of a list or an object it tells only whether there is one.
+// Value returns the value of a field, the zero value where what is stored does
+// not fit it. Of a list or an object it tells only whether there is one.
 func (i *Image) Value(f *Field) Value {
-	if i.once.Do(i.decode); i.base == nil {
-		return Value{}
-	}
+	i.once.Do(i.decode)
 	return f.read(i.base)
 }
 
 // Each yields the elements of a list field until yield returns false.
 func (i *Image) Each(f *Field, yield func(Value) bool) {
-	if i.once.Do(i.decode); i.base != nil && f.Kind == List {
+	if i.once.Do(i.decode); f.Kind == List {
 		f.each(i.base, yield)
 	}
 }
@@ -60,12 +60,31 @@ func (i *Image) decode() {
 	if err == nil && i.private != nil {
 		err = json.Unmarshal(i.private, record)
 	}
-	if err != nil {
+	if err == nil {
+		i.record = record
+	} else {
 		i.err = fmt.Errorf("%s/%s does not fit %s any more: %w", i.Model.Name, i.ID, i.Model.Type, err)
-		return
+		record = i.decodeFields()
 	}
-	i.record = record
 	i.base, _ = i.Model.pointer(record)
+}
+
+// decodeFields decodes each field by itself, so that what one of them holds, and
+// where an index has it, does not depend on whether the others fit.
+func (i *Image) decodeFields() any {
+	record := i.Model.New()
+	for _, data := range [...][]byte{i.JSON, i.private} {
+		var values map[string]json.RawMessage
+		if json.Unmarshal(data, &values) != nil {
+			continue
+		}
+		for name, value := range values {
+			if f := i.Model.byName[name]; f != nil {
+				i.Model.set(record, f, value)
+			}
+		}
+	}
+	return record
 }
 
 // at returns the image, which is decoded, as the commit seq wrote it.
@@ -128,7 +147,7 @@ func (m *Model) freeze(record any) (*Image, error) {
 	image := &Image{Model: m, ID: m.header(base).ID}
 	data, err := json.Marshal(shallow.Interface())
 	if err == nil {
-		image.JSON, image.private, err = m.split(data)
+		image.JSON, image.private, err = m.split(data, nil)
 	}
 	if err == nil {
 		_, err = image.Record()
@@ -140,33 +159,56 @@ func (m *Model) freeze(record any) (*Image, error) {
 }
 
 // split parts an encoded record into what may be sent and what may not, each in
-// the order of the fields.
-func (m *Model) split(data []byte) (public, private []byte, err error) {
-	if !m.private {
-		return data, nil, nil
+// the order of the fields. It takes a record in two parts as well, as an older
+// struct left it; what the struct has no field for stays in its part.
+func (m *Model) split(public, private []byte) (_, _ []byte, err error) {
+	if !m.private && private == nil {
+		return public, nil, nil
 	}
-	var values map[string]json.RawMessage
-	if err := json.Unmarshal(data, &values); err != nil {
+	var parts [2]map[string]json.RawMessage
+	if err := json.Unmarshal(public, &parts[0]); err != nil {
 		return nil, nil, err
 	}
-	public, private = []byte{'{'}, []byte{'{'}
-	for _, f := range m.Fields {
-		value, ok := values[f.Name]
-		if !ok {
-			continue
-		}
-		part := &public
-		if f.Private {
-			part = &private
-		}
-		if len(*part) > 1 {
-			*part = append(*part, ',')
-		}
-		name, err := json.Marshal(f.Name)
-		if err != nil {
+	if private != nil {
+		if err := json.Unmarshal(private, &parts[1]); err != nil {
 			return nil, nil, err
 		}
-		*part = append(append(append(*part, name...), ':'), value...)
 	}
-	return append(public, '}'), append(private, '}'), nil
+	var split [2][]byte
+	for _, f := range m.Fields {
+		to := 0
+		if f.Private {
+			to = 1
+		}
+		for _, part := range parts {
+			if value, ok := part[f.Name]; ok {
+				split[to] = appendMember(split[to], f.Name, value)
+				delete(part, f.Name)
+				break
+			}
+		}
+	}
+	for i, part := range parts {
+		for _, name := range slices.Sorted(maps.Keys(part)) {
+			split[i] = appendMember(split[i], name, part[name])
+		}
+		if split[i] != nil {
+			split[i] = append(split[i], '}')
+		}
+	}
+	return split[0], split[1], nil
+}
+
+// appendMember appends one member to a JSON object that is not closed yet.
+func appendMember(object []byte, name string, value json.RawMessage) []byte {
+	if object == nil {
+		object = append(object, '{')
+	} else {
+		object = append(object, ',')
+	}
+	quoted, err := json.Marshal(name)
+	if err != nil {
+		panic(err) // a string always has a JSON form
+	}
+	return append(append(append(object, quoted...), ':'), value...)
 }

@@ -14,7 +14,7 @@ type table struct {
 
 // An index holds a model's records in the order of a field's values. Its keys are
 // the value's and the record's id; those of a unique index are the value's alone,
-// and the id is what is stored there. A unique index does not bind null.
+// and the id is what is stored there. Null is not unique.
 type index struct {
 	field  *Field
 	bucket []byte
@@ -28,7 +28,7 @@ func newTable(m *Model) *table {
 	return t
 }
 
-// index returns the table's index on f, which may be nil.
+// index returns the table's index on f.
 func (t *table) index(f *Field) (*index, error) {
 	for _, x := range t.indexes {
 		if x.field == f {
@@ -40,44 +40,44 @@ func (t *table) index(f *Field) (*index, error) {
 
 const maxIndexed = 1024 // bytes of a string that an index takes
 
-// sortKey appends the image's place in the index's order: its value, then its id.
-func (x *index) sortKey(dst []byte, image *Image) []byte {
-	return append(image.Value(x.field).AppendKey(dst), image.ID...)
+// sortKey returns the image's place in the index's order: its value, then its id.
+func (x *index) sortKey(image *Image) []byte {
+	return append(image.Value(x.field).AppendKey(nil), image.ID...)
 }
 
-// key appends the key under which the index holds the image.
-func (x *index) key(dst []byte, image *Image) []byte {
+// An entry is what an index holds of a record.
+type entry struct {
+	key   []byte
+	value []byte // the id where no other record may have the key, else nil
+}
+
+func (x *index) entry(image *Image) entry {
 	value := image.Value(x.field)
-	dst = value.AppendKey(dst)
-	if x.holdsOnce(value) {
-		return dst
+	key := value.AppendKey(make([]byte, 0, 48))
+	if x.field.Unique && !value.IsNull() {
+		return entry{key, []byte(image.ID)}
 	}
-	return append(dst, image.ID...)
+	return entry{append(key, image.ID...), nil}
 }
 
-// holdsOnce reports whether the index holds the value once at most.
-func (x *index) holdsOnce(value Value) bool { return x.field.Unique && !value.IsNull() }
-
-// A move is a record's way from one key of an index to another; nil is none.
+// A move is a record's way from one key of an index to another; no key is none.
 type move struct {
+	table    *table
 	index    *index
-	id       ID
-	from, to []byte
-	once     bool // no other record may hold the key to
+	from, to entry
 }
 
 // moves appends what the change does to the table's indexes.
 func (t *table) moves(dst []move, c *Change) []move {
 	for _, x := range t.indexes {
-		m := move{index: x, id: c.ID}
+		m := move{table: t, index: x}
 		if c.Before != nil {
-			m.from = x.key(nil, c.Before)
+			m.from = x.entry(c.Before)
 		}
 		if c.After != nil {
-			m.to = x.key(nil, c.After)
-			m.once = x.holdsOnce(c.After.Value(x.field))
+			m.to = x.entry(c.After)
 		}
-		if !bytes.Equal(m.from, m.to) {
+		if !bytes.Equal(m.from.key, m.to.key) {
 			dst = append(dst, m)
 		}
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -44,7 +45,7 @@ func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, 
 		if k == nil || binary.BigEndian.Uint64(k) != seq {
 			return nil, expired(seq)
 		}
-		c, err := decodeCommit(seq, append([]byte(nil), v...), s.Model)
+		c, err := decodeCommit(seq, bytes.Clone(v), s.Model)
 		if err != nil {
 			return nil, err
 		}
@@ -56,6 +57,17 @@ func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, 
 }
 
 func expired(seq uint64) error { return fmt.Errorf("commit %d: %w", seq, ErrExpired) }
+
+// clearLog begins the log afresh: it holds no commit.
+func clearLog(btx *bolt.Tx) error {
+	if err := btx.DeleteBucket(logBucket); err != nil {
+		return err
+	}
+	if _, err := btx.CreateBucket(logBucket); err != nil {
+		return err
+	}
+	return head{seq: readHead(btx).seq}.write(btx)
+}
 
 // trim takes the oldest commits from the log while it is too long or they are too
 // old, but no more than limit of them.

@@ -10,8 +10,8 @@ import (
 // was taken from the reflect.Type of its model's struct, and every base below is
 // the address of a live struct of that type, made by the model or checked by
 // [Model.pointer]. So base+offset is a live field of exactly the type that was
-// read from the struct's type, and each access is of that type. Nothing is
-// written but times, in a copy that this package owns.
+// read from the struct's type, and each access is of that type. What is written
+// is written to structs that this package made or was given to fill.
 
 // pointer returns the address of the struct behind record, which must be a *T of
 // the model's own T.
@@ -123,9 +123,36 @@ func (f *Field) each(base unsafe.Pointer, yield func(Value) bool) {
 	}
 }
 
-// normalize puts a time field of the struct at base, which this package owns,
-// into UTC and the precision that is stored.
+// normalize puts the times of a field of the struct at base, which this package
+// owns, into UTC and the precision that is stored. What the struct only refers to
+// is not its own, and replaced.
 func (f *Field) normalize(base unsafe.Pointer) {
-	at := (*time.Time)(unsafe.Add(base, f.offset))
-	*at = at.UTC().Truncate(time.Microsecond)
+	at := unsafe.Add(base, f.offset)
+	switch {
+	case f.Kind == List:
+		list := *(*[]time.Time)(at)
+		if list == nil {
+			return
+		}
+		own := make([]time.Time, len(list))
+		for i, t := range list {
+			own[i] = stored(t)
+		}
+		*(*[]time.Time)(at) = own
+	case !f.pointer:
+		*(*time.Time)(at) = stored(*(*time.Time)(at))
+	case *(**time.Time)(at) != nil:
+		t := stored(**(**time.Time)(at))
+		*(**time.Time)(at) = &t
+	}
+}
+
+// stored returns t as it is stored.
+func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// take sets the field of the struct at base, which this package or its caller
+// owns, to what it is in the struct at other.
+func (f *Field) take(base, other unsafe.Pointer) {
+	to := reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem()
+	to.Set(reflect.NewAt(f.typ, unsafe.Add(other, f.offset)).Elem())
 }

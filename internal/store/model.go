@@ -1,9 +1,12 @@
 package store
 
 import (
+	"encoding"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -26,7 +29,7 @@ type Model struct {
 	record     uintptr // offset of the embedded Record
 	byName     map[string]*Field
 	indexes    []*Field // those with an index, unique or not
-	times      []*Field // plain time fields, to normalize
+	times      []*Field // those that hold times, to normalize
 	private    bool     // has a private field
 	prototype  any      // fields are named by pointers into it
 }
@@ -45,12 +48,19 @@ func NewModel(name string, prototype any) (*Model, error) {
 		return nil, fmt.Errorf("model %q: a name is letters, digits and _ and begins with a lower-case letter", name)
 	}
 	m := &Model{Name: name, Type: ptr.Elem().Name(), structType: ptr.Elem(), ptrType: ptr, byName: map[string]*Field{}, prototype: prototype}
-	embedded, ok := m.structType.FieldByName("Record")
-	if !ok || !embedded.Anonymous || embedded.Type != reflect.TypeFor[Record]() || len(embedded.Index) != 1 {
+	header, ok := m.structType.FieldByName("Record")
+	if !ok || !embedded(header) || header.Type != reflect.TypeFor[Record]() || len(header.Index) != 1 {
 		return nil, fmt.Errorf("model %q: %s does not embed tower.Record", name, m.Type)
 	}
-	m.record = embedded.Offset
-	if err := m.addFields(m.structType, 0); err != nil {
+	m.record = header.Offset
+	err := m.addFields(m.structType, 0)
+	if err == nil {
+		err = m.checkCodec()
+	}
+	if err == nil {
+		_, err = failures(prototype)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("model %q: %w", name, err)
 	}
 	return m, nil
@@ -59,14 +69,16 @@ func NewModel(name string, prototype any) (*Model, error) {
 func (m *Model) addFields(t reflect.Type, base uintptr) error {
 	for i := range t.NumField() {
 		sf := t.Field(i)
-		tag := sf.Tag.Get("json")
-		if sf.Anonymous && sf.Type.Kind() == reflect.Struct && tag == "" && sf.Type != timeType {
+		if embedded(sf) {
+			if sf.Type.Kind() == reflect.Pointer {
+				return fmt.Errorf("field %s: embed the struct itself, not a pointer to it", sf.Name)
+			}
 			if err := m.addFields(sf.Type, base+sf.Offset); err != nil {
 				return err
 			}
 			continue
 		}
-		if !sf.IsExported() || tag == "-" {
+		if !sf.IsExported() || sf.Tag.Get("json") == "-" {
 			continue
 		}
 		f, err := newField(sf, base+sf.Offset)
@@ -81,6 +93,29 @@ func (m *Model) addFields(t reflect.Type, base uintptr) error {
 	return nil
 }
 
+// embedded reports whether JSON has the fields of sf, a struct, in its place.
+func embedded(sf reflect.StructField) bool {
+	name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
+	t := sf.Type
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return sf.Anonymous && name == "" && t.Kind() == reflect.Struct
+}
+
+// checkCodec refuses a struct whose JSON is not made of its fields.
+func (m *Model) checkCodec() error {
+	for _, own := range [...]reflect.Type{
+		reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
+		reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
+	} {
+		if m.ptrType.Implements(own) {
+			return fmt.Errorf("%s has a method %s, its own or one of a struct that it embeds; a record is encoded field by field", m.Type, own.Method(0).Name)
+		}
+	}
+	return nil
+}
+
 func (m *Model) add(f *Field) {
 	m.Fields = append(m.Fields, f)
 	m.byName[f.Name] = f
@@ -88,7 +123,7 @@ func (m *Model) add(f *Field) {
 	if f.Index || f.Unique {
 		m.indexes = append(m.indexes, f)
 	}
-	if f.Kind == Time && !f.pointer {
+	if f.Kind == Time || f.Elem == Time {
 		m.times = append(m.times, f)
 	}
 }

@@ -1,11 +1,11 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -21,9 +21,16 @@ type Options struct {
 }
 
 const (
-	format     = "1"
-	holdWait   = 2 * time.Second
-	appendFill = 0.95 // of pages that are filled in order
+	format   = "1"
+	holdWait = 2 * time.Second
+
+	// How full a page is left when it is split. Keys that come in order never go
+	// back to it; records do not always come in order, and grow.
+	appendFill = 0.95
+	recordFill = 0.8
+
+	ringCount = 4096     // commits in memory
+	ringSize  = 32 << 20 // bytes that they take there
 )
 
 var (
@@ -91,55 +98,103 @@ func (s *Store) addModels() error {
 	return nil
 }
 
-func (s *Store) openFile() (err error) {
-	if err := os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
+func (s *Store) openFile() error {
+	folder := filepath.Dir(s.path)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
-	s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: holdWait, FreelistType: bolt.FreelistMapType, NoStatistics: true})
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
+	_, missing := os.Stat(s.path)
+	err := s.openBolt()
+	if errors.Is(err, berrors.ErrTimeout) {
 		return heldError(s.path)
-	case err != nil:
-		return fmt.Errorf("open the store %s: %w", s.path, err)
 	}
-	if err = s.prepareFile(); err == nil {
+	if err == nil {
 		err = writeHolder(s.path)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("open the store %s: %w", s.path, err), s.db.Close())
+		if s.db != nil {
+			err = errors.Join(err, s.db.Close())
+		}
+		return fmt.Errorf("open the store %s: %w", s.path, err)
+	}
+	if missing != nil {
+		syncFolder(folder)
+		syncFolder(filepath.Dir(folder))
 	}
 	return nil
 }
 
-// prepareFile makes a new file a store, and brings an older one up to date.
-func (s *Store) prepareFile() error {
-	if err := s.db.Update(func(btx *bolt.Tx) error {
-		if err := s.create(btx); err != nil {
-			return err
+// syncFolder makes the names in a folder durable, where the system can do that.
+func syncFolder(path string) {
+	if folder, err := os.Open(path); err == nil {
+		_ = folder.Sync()
+		_ = folder.Close()
+	}
+}
+
+// openBolt opens the file and reads what is needed to begin. Reading a file that
+// was cut off or written over may panic or fault.
+func (s *Store) openBolt() (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the file is damaged, put a backup in its place: %v", r)
 		}
-		return s.sync(btx)
-	}); err != nil {
+	}()
+	s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: holdWait, FreelistType: bolt.FreelistMapType, NoStatistics: true})
+	switch {
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
+		return fmt.Errorf("it is no store, or a damaged one: %w", err)
+	case err != nil:
+		return err
+	}
+	ready := false
+	err = s.read(func(btx *bolt.Tx) (err error) {
+		ready, err = s.isReady(btx)
+		return err
+	})
+	if err == nil && !ready {
+		err = s.db.Update(s.makeReady)
+	}
+	if err != nil {
 		return err
 	}
 	return s.read(func(btx *bolt.Tx) error {
 		h := readHead(btx)
 		s.epoch = string(btx.Bucket(metaBucket).Get(epochKey))
-		s.ring = ring{seq: h.seq, start: logStart(btx, h), wake: make(chan struct{}), maxCount: 4096, maxSize: 32 << 20}
+		s.ring = ring{seq: h.seq, start: logStart(btx, h), wake: make(chan struct{}), maxCount: ringCount, maxSize: ringSize}
 		return nil
 	})
 }
 
-func (s *Store) create(btx *bolt.Tx) error {
-	if meta := btx.Bucket(metaBucket); meta != nil {
-		if found := string(meta.Get(formatKey)); found != format {
-			return fmt.Errorf("its format is %q, and this program knows %q: it was written by a newer one", found, format)
+// isReady reports whether the file is a store that fits the models as it is. The
+// error says that it can be none.
+func (s *Store) isReady(btx *bolt.Tx) (bool, error) {
+	meta := btx.Bucket(metaBucket)
+	if meta == nil {
+		if k, _ := btx.Cursor().First(); k != nil {
+			return false, errors.New("it is a bbolt file of another program")
 		}
-		return nil
+		return false, nil
 	}
-	if k, _ := btx.Cursor().First(); k != nil {
-		return errors.New("it is a bbolt file of another program")
+	if found := string(meta.Get(formatKey)); found != format {
+		return false, fmt.Errorf("it has the format %q of a newer program; this one knows %q", found, format)
 	}
-	for _, name := range [][]byte{metaBucket, logBucket, secretsBucket, schemaBucket} {
+	return s.fits(btx), nil
+}
+
+// makeReady makes an empty file a store, and brings it in line with the models.
+func (s *Store) makeReady(btx *bolt.Tx) error {
+	if btx.Bucket(metaBucket) == nil {
+		if err := create(btx); err != nil {
+			return err
+		}
+	}
+	return s.fit(btx)
+}
+
+func create(btx *bolt.Tx) error {
+	for _, name := range [...][]byte{metaBucket, logBucket, secretsBucket, schemaBucket} {
 		if _, err := btx.CreateBucket(name); err != nil {
 			return err
 		}
@@ -171,22 +226,3 @@ func (s *Store) Close() error {
 	}
 	return nil
 }
-
-// sync makes the buckets and indexes of the models.
-func (s *Store) sync(btx *bolt.Tx) error {
-	for _, m := range s.options.Models {
-		t := s.tables[m]
-		if _, err := btx.CreateBucketIfNotExists(t.bucket); err != nil {
-			return err
-		}
-		for _, x := range t.indexes {
-			if _, err := btx.CreateBucketIfNotExists(x.bucket); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// Check reads the whole file and reports where its parts disagree.
-func (s *Store) Check(ctx context.Context) error { return ctx.Err() }

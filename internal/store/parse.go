@@ -19,12 +19,23 @@ func (f *Field) Parse(v any) (Value, error) {
 	}
 	value, ok := parse(kind, v)
 	if !ok {
-		return Value{}, fmt.Errorf("%s is a %s; %s is not", f.Name, kind, show(v))
+		return Value{}, fmt.Errorf("%s; %s is not", f.holds(), show(v))
+	}
+	if f.layout == reflect.Float32 && value.kind == Float {
+		value = FloatValue(float64(float32(value.Any().(float64))))
 	}
 	if f.Ref != "" && value.text == "" {
 		return Value{}, nil
 	}
 	return value, nil
+}
+
+// holds says what the field takes.
+func (f *Field) holds() string {
+	if f.Kind == List {
+		return "each of " + f.Name + " is " + f.Elem.phrase()
+	}
+	return f.Name + " is " + f.Kind.phrase()
 }
 
 func parse(kind Kind, v any) (Value, bool) {

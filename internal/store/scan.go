@@ -74,7 +74,7 @@ func (sp *span) key(image *Image) []byte {
 	if sp.index == nil {
 		return []byte(image.ID)
 	}
-	return sp.index.sortKey(nil, image)
+	return sp.index.sortKey(image)
 }
 
 func (sp *span) holds(key []byte) bool {
@@ -84,9 +84,9 @@ func (sp *span) holds(key []byte) bool {
 // Scan yields the range's records in its order until yield returns false or the
 // snapshot's context ends.
 func (s *Snapshot) Scan(m *Model, r Range, yield func(*Image) bool) error {
-	t := s.store.tables[m]
-	if t == nil {
-		return foreign(m)
+	t, err := s.table(m)
+	if err != nil {
+		return err
 	}
 	sp, err := t.span(r)
 	if err != nil {
@@ -224,7 +224,10 @@ func (w *walk) sortKey() []byte {
 
 // behind reports whether the walk has gone past key.
 func (w *walk) behind(key []byte) bool {
-	order := bytes.Compare(w.sortKey(), key)
+	order := bytes.Compare(w.k, key)
+	if id, same := bytes.CutPrefix(key, w.k); same && w.span.index != nil && len(w.v) > 0 {
+		order = bytes.Compare(w.v, id)
+	}
 	if w.reverse {
 		return order < 0
 	}

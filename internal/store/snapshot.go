@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
@@ -28,13 +30,12 @@ func (s *Snapshot) Seq() uint64 { return s.seq }
 
 // Get returns the record with that id. Without one it returns [ErrNotFound].
 func (s *Snapshot) Get(m *Model, id ID) (*Image, error) {
-	t := s.store.tables[m]
-	if t == nil {
-		return nil, foreign(m)
+	t, err := s.table(m)
+	if err != nil {
+		return nil, err
 	}
 	image, over := s.over[m][id]
 	if !over {
-		var err error
 		if image, err = s.stored(t, id); err != nil {
 			return nil, err
 		}
@@ -48,13 +49,24 @@ func (s *Snapshot) Get(m *Model, id ID) (*Image, error) {
 	return image, nil
 }
 
+func (s *Snapshot) table(m *Model) (*table, error) {
+	if s.btx == nil {
+		return nil, errors.New("the snapshot is read after its View has ended")
+	}
+	t := s.store.tables[m]
+	if t == nil {
+		return nil, foreign(m)
+	}
+	return t, nil
+}
+
 // stored returns the record that the file holds, nil without one.
 func (s *Snapshot) stored(t *table, id ID) (*Image, error) {
 	data := s.btx.Bucket(t.bucket).Get([]byte(id))
 	if data == nil {
 		return nil, nil
 	}
-	return decodeRecord(t.model, id, append([]byte(nil), data...))
+	return decodeRecord(t.model, id, bytes.Clone(data))
 }
 
 func notFound(m *Model, id ID) error { return fmt.Errorf("%s/%s: %w", m.Name, id, ErrNotFound) }

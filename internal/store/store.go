@@ -70,7 +70,9 @@ func (s *Store) view(ctx context.Context, fn func(*Snapshot) error) error {
 		return err
 	}
 	return s.read(func(btx *bolt.Tx) error {
-		return fn(&Snapshot{store: s, ctx: ctx, btx: btx, seq: readHead(btx).seq})
+		snap := &Snapshot{store: s, ctx: ctx, btx: btx, seq: readHead(btx).seq}
+		defer func() { snap.btx = nil }()
+		return fn(snap)
 	})
 }
 

@@ -99,6 +99,9 @@ func (tx *Tx) View(ctx context.Context, fn func(*Snapshot) error) error {
 // empty, its ID. A record that its rules forbid, or whose ID is taken or is none,
 // is an [*InvalidError] and is left as it was.
 func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
+	if tx.store.tables[m] == nil {
+		return nil, foreign(m)
+	}
 	header, err := m.Header(record)
 	if err != nil {
 		return nil, err
@@ -207,9 +210,6 @@ func (tx *Tx) put(m *Model, id ID, image *Image) {
 
 // admit freezes record, which is to stand where before is, if nothing forbids it.
 func (tx *Tx) admit(m *Model, record any, before *Image, problems *Problems) (*Image, error) {
-	if tx.store.tables[m] == nil {
-		return nil, foreign(m)
-	}
 	if err := Validate(record, problems); err != nil {
 		return nil, err
 	}

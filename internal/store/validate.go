@@ -20,9 +20,32 @@ func newTags() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(sf reflect.StructField) string {
 		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
+		switch {
+		case embedded(sf):
+			return inPlace
+		case name == "-":
+			return sf.Name
+		}
 		return name
 	})
 	return v
+}
+
+// inPlace stands in a path for an embedded struct, which JSON does not name.
+const inPlace = "^"
+
+// failures returns the validate tags that the struct behind record does not
+// satisfy. The error is a tag that means nothing.
+func failures(record any) (failed validator.ValidationErrors, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	if err := tags.Struct(record); !errors.As(err, &failed) {
+		return nil, err
+	}
+	return failed, nil
 }
 
 // Validate adds what is wrong with the struct behind record, by its validate
@@ -34,15 +57,13 @@ func Validate(record any, problems *Problems) (err error) {
 			err = fmt.Errorf("validate a %T: %v", record, r)
 		}
 	}()
-	var found validator.ValidationErrors
-	switch err := tags.Struct(record); {
-	case errors.As(err, &found):
-		for _, one := range found {
-			_, path, _ := strings.Cut(one.Namespace(), ".")
-			problems.Add(strings.TrimPrefix(path, "Record."), wording(one))
-		}
-	case err != nil:
+	failed, err := failures(record)
+	if err != nil {
 		return fmt.Errorf("validate a %T: %w", record, err)
+	}
+	for _, one := range failed {
+		_, path, _ := strings.Cut(one.Namespace(), ".")
+		problems.Add(strings.ReplaceAll(path, inPlace+".", ""), wording(one))
 	}
 	if own, ok := record.(Validator); ok {
 		own.Validate(problems)
@@ -79,10 +100,15 @@ func wording(e validator.FieldError) string {
 }
 
 func bound(e validator.FieldError, text, list, number string) string {
-	switch e.Kind() {
-	case reflect.String:
+	switch {
+	case e.Param() == "": // of a time, beside now
+		return "does not satisfy " + e.Tag()
+	case e.Kind() == reflect.String:
+		if e.Param() == "1" {
+			text = strings.TrimSuffix(text, "s")
+		}
 		return fmt.Sprintf(text, e.Param())
-	case reflect.Slice, reflect.Map, reflect.Array:
+	case e.Kind() == reflect.Slice, e.Kind() == reflect.Map, e.Kind() == reflect.Array:
 		return fmt.Sprintf(list, e.Param())
 	default:
 		return fmt.Sprintf(number, e.Param())

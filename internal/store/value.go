@@ -31,6 +31,14 @@ var kindNames = [...]string{"null", "bool", "int", "uint", "float", "string", "t
 
 func (k Kind) String() string { return kindNames[k] }
 
+// phrase returns the kind with its article.
+func (k Kind) phrase() string {
+	if k == Int || k == Object {
+		return "an " + k.String()
+	}
+	return "a " + k.String()
+}
+
 // A Value is one value of a field, comparable with ==, so that it can be the
 // key of a map. The zero Value is null.
 type Value struct {

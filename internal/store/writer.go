@@ -122,6 +122,7 @@ func (s *Store) commitGroup(group []*pending, answers []answer) error {
 	}
 	defer btx.Rollback()
 	b := &batch{store: s, btx: btx, head: readHead(btx)}
+	b.since = b.head.seq
 	if err := s.catchUp(b); err != nil {
 		return err
 	}
@@ -169,6 +170,7 @@ type batch struct {
 	store   *Store
 	btx     *bolt.Tx
 	head    head
+	since   uint64 // the newest commit before the batch
 	commits []Commit
 }
 
@@ -192,108 +194,112 @@ func (b *batch) check(p *pending) error {
 	return b.checkUnique(p)
 }
 
-// checkUnique reports values that two records would have. A record's own key, and
-// one that another record gives up in p, are free.
+// checkUnique reports the values of the first record of p that another record
+// has, or gets in p. What a record gives up in p is free.
 func (b *batch) checkUnique(p *pending) error {
-	var problems *Problems
-	model := ""
+	type slot struct {
+		index *index
+		key   string
+	}
+	left, taken := map[slot]bool{}, map[slot]bool{}
+	for i := range p.moves {
+		if m := &p.moves[i]; m.from.value != nil {
+			left[slot{m.index, string(m.from.key)}] = true
+		}
+	}
+	var invalid *InvalidError
+	var id []byte
 	for i := range p.moves {
 		m := &p.moves[i]
-		if !m.once || b.free(p, i) {
+		if m.to.value == nil {
 			continue
 		}
-		if problems == nil {
-			problems = &Problems{}
-			model = p.model(m)
+		to := slot{m.index, string(m.to.key)}
+		free := !taken[to] && (left[to] || b.btx.Bucket(m.index.bucket).Get(m.to.key) == nil)
+		taken[to] = true
+		if free || invalid != nil && !bytes.Equal(id, m.to.value) {
+			continue
 		}
-		problems.Add(m.index.field.Name, "is already taken")
+		if invalid == nil {
+			invalid, id = &InvalidError{Model: m.table.model.Name, Problems: &Problems{}}, m.to.value
+		}
+		invalid.Problems.Add(m.index.field.Name, "is already taken")
 	}
-	if problems != nil {
-		return &InvalidError{Model: model, Problems: problems}
+	if invalid != nil {
+		return invalid
 	}
 	return nil
 }
 
-// free reports whether the key that move i of p leads to is free for it.
-func (b *batch) free(p *pending, i int) bool {
-	m := &p.moves[i]
-	for j := range p.moves[:i] {
-		if o := &p.moves[j]; o.index == m.index && bytes.Equal(o.to, m.to) {
-			return false
-		}
+// apply writes p, which check has let pass, under the next number.
+func (b *batch) apply(p *pending) (Commit, error) {
+	c := Commit{Seq: b.head.seq + 1, At: b.store.now(), By: p.by, Changes: p.changes}
+	binary.BigEndian.PutUint64(p.entry, uint64(c.At.UnixMicro()))
+	for _, at := range p.versions {
+		binary.BigEndian.PutUint64(p.entry[at:], c.Seq)
 	}
-	holder := b.btx.Bucket(m.index.bucket).Get(m.to)
-	if holder == nil {
-		return true
+	err := b.bucket(logBucket, appendFill).Put(seqKey(c.Seq), p.entry)
+	if err == nil {
+		err = b.records(p, c.Seq)
 	}
-	for j := range p.moves {
-		if o := &p.moves[j]; o.index == m.index && bytes.Equal(o.from, m.to) {
-			return true
-		}
+	if err == nil {
+		err = b.move(p.moves)
 	}
-	return false
+	b.head.seq = c.Seq
+	b.head.bytes += uint64(len(p.entry))
+	b.commits = append(b.commits, c)
+	return c, err
 }
 
-// apply writes p, which check has let pass.
-func (b *batch) apply(p *pending) (Commit, error) {
-	seq, at := b.head.seq+1, b.store.now()
-	c := Commit{Seq: seq, At: at, By: p.by, Changes: p.changes}
-	binary.BigEndian.PutUint64(p.entry, uint64(at.UnixMicro()))
-	for _, at := range p.versions {
-		binary.BigEndian.PutUint64(p.entry[at:], seq)
-	}
-	log := b.btx.Bucket(logBucket)
-	log.FillPercent = appendFill
-	if err := log.Put(seqKey(seq), p.entry); err != nil {
-		return Commit{}, err
-	}
+// bucket returns a bucket of which pages that are split are left that full.
+func (b *batch) bucket(name []byte, fill float64) *bolt.Bucket {
+	bucket := b.btx.Bucket(name)
+	bucket.FillPercent = fill
+	return bucket
+}
+
+// records writes what p leaves of its records. They are parts of its log entry.
+func (b *batch) records(p *pending, seq uint64) error {
 	versions := p.versions
-	for i := range c.Changes {
-		change := &c.Changes[i]
-		bucket := b.btx.Bucket(b.store.tables[change.Model].bucket)
-		if change.After == nil {
-			if err := bucket.Delete([]byte(change.ID)); err != nil {
-				return Commit{}, err
+	for i := range p.changes {
+		c := &p.changes[i]
+		bucket := b.bucket(b.store.tables[c.Model].bucket, recordFill)
+		if c.After == nil {
+			if err := bucket.Delete([]byte(c.ID)); err != nil {
+				return err
 			}
 			continue
 		}
 		from := versions[0]
 		versions = versions[1:]
-		record := p.entry[from : from+change.After.stored()]
-		change.After = change.After.at(seq)
-		if err := bucket.Put([]byte(change.ID), record); err != nil {
-			return Commit{}, err
+		if err := bucket.Put([]byte(c.ID), p.entry[from:from+c.After.stored()]); err != nil {
+			return err
 		}
+		c.After = c.After.at(seq)
 	}
-	if err := b.move(p.moves); err != nil {
-		return Commit{}, err
-	}
-	b.head.seq = seq
-	b.head.bytes += uint64(len(p.entry))
-	b.commits = append(b.commits, c)
-	return c, nil
+	return nil
 }
 
 // move takes all old keys out of the indexes before it puts the new ones in:
 // records may exchange their values.
 func (b *batch) move(moves []move) error {
 	for i := range moves {
-		if m := &moves[i]; m.from != nil {
-			if err := b.btx.Bucket(m.index.bucket).Delete(m.from); err != nil {
+		if m := &moves[i]; m.from.key != nil {
+			if err := b.btx.Bucket(m.index.bucket).Delete(m.from.key); err != nil {
 				return err
 			}
 		}
 	}
 	for i := range moves {
 		m := &moves[i]
-		if m.to == nil {
+		if m.to.key == nil {
 			continue
 		}
-		var value []byte
-		if m.once {
-			value = []byte(m.id)
+		fill := bolt.DefaultFillPercent
+		if m.index.field.Kind == Time {
+			fill = recordFill
 		}
-		if err := b.btx.Bucket(m.index.bucket).Put(m.to, value); err != nil {
+		if err := b.bucket(m.index.bucket, fill).Put(m.to.key, m.to.value); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,145 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Check reads the whole file and returns where its parts disagree: pages, records
+// with indexes, the log with the records and with its own account. It reads for
+// as long as that takes, and the file cannot grow meanwhile.
+func (s *Store) Check(ctx context.Context) error {
+	return s.read(func(btx *bolt.Tx) error {
+		c := &check{ctx: ctx, store: s, btx: btx, head: readHead(btx)}
+		c.pages()
+		for _, m := range s.options.Models {
+			c.table(s.tables[m])
+		}
+		c.log()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return errors.Join(c.found...)
+	})
+}
+
+const maxFound = 20 // disagreements that a check reports
+
+type check struct {
+	ctx   context.Context
+	store *Store
+	btx   *bolt.Tx
+	head  head
+	found []error
+}
+
+func (c *check) say(format string, args ...any) {
+	if len(c.found) < maxFound {
+		c.found = append(c.found, fmt.Errorf(format, args...))
+	}
+}
+
+func (c *check) pages() {
+	for err := range c.btx.Check() {
+		c.say("pages: %w", err)
+	}
+}
+
+// table checks that each record is in each index where it belongs, and that the
+// indexes hold nothing else.
+func (c *check) table(t *table) {
+	records := 0
+	err := t.each(c.btx, func(image *Image) error {
+		records++
+		if image.Version == 0 || image.Version > c.head.seq {
+			c.say("%s/%s was written by commit %d, the newest is %d", t.model.Name, image.ID, image.Version, c.head.seq)
+		}
+		for _, x := range t.indexes {
+			e := x.entry(image)
+			k, v := c.btx.Bucket(x.bucket).Cursor().Seek(e.key)
+			if !bytes.Equal(k, e.key) || !bytes.Equal(v, e.value) {
+				c.say("%s/%s is not in the index %s", t.model.Name, image.ID, x.field.Name)
+			}
+		}
+		return c.ctx.Err()
+	})
+	if err != nil {
+		c.say("%w", err)
+		return
+	}
+	for _, x := range t.indexes {
+		entries := 0
+		for range c.each(x.bucket) {
+			entries++
+		}
+		if entries != records {
+			c.say("the index %s of %s has %d entries for %d records", x.field.Name, t.model.Name, entries, records)
+		}
+	}
+}
+
+// each yields the keys and values of a bucket.
+func (c *check) each(bucket []byte) func(yield func(k, v []byte) bool) {
+	return func(yield func(k, v []byte) bool) {
+		cursor := c.btx.Bucket(bucket).Cursor()
+		for k, v := cursor.First(); k != nil && c.ctx.Err() == nil; k, v = cursor.Next() {
+			if !yield(k, v) {
+				return
+			}
+		}
+	}
+}
+
+// log checks that the log has every commit up to the newest, that each change
+// begins where the one before it left the record, and that the last one left it
+// as it is stored.
+func (c *check) log() {
+	var size uint64
+	next := logStart(c.btx, c.head)
+	left := map[key]uint64{}
+	for k, v := range c.each(logBucket) {
+		if seq := binary.BigEndian.Uint64(k); seq != next {
+			c.say("the log has commit %d where %d belongs", seq, next)
+			next = seq
+		}
+		commit, err := decodeCommit(next, bytes.Clone(v), c.store.Model)
+		if err != nil {
+			c.say("%w", err)
+		}
+		c.changes(&commit, left)
+		size += uint64(len(v))
+		next++
+	}
+	if c.ctx.Err() != nil {
+		return
+	}
+	if next != c.head.seq+1 {
+		c.say("the log ends at commit %d, the newest is %d", next-1, c.head.seq)
+	}
+	if size != c.head.bytes {
+		c.say("the log has %d bytes, its account says %d", size, c.head.bytes)
+	}
+	for k, version := range left {
+		found := recordVersion(c.btx.Bucket(c.store.tables[k.model].bucket).Get([]byte(k.id)))
+		if found != version {
+			c.say("%s/%s is of commit %d, the log says %d", k.model.Name, k.id, found, version)
+		}
+	}
+}
+
+// changes follows the versions of the records that a commit changed.
+func (c *check) changes(commit *Commit, left map[key]uint64) {
+	for _, change := range commit.Changes {
+		k := key{change.Model, change.ID}
+		before := read{image: change.Before}.version()
+		if was, known := left[k]; known && was != before {
+			c.say("commit %d found %s/%s of commit %d, the log says %d", commit.Seq, k.model.Name, k.id, before, was)
+		}
+		left[k] = read{image: change.After}.version()
+	}
+}

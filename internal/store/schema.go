@@ -1,0 +1,180 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// The schema bucket says what each bucket of records and each index was made for.
+// Where that is not what a model says now, the bucket is made again. Those of
+// models that the store was opened without stay as they are.
+
+// signature says what of the model shapes how its records are stored.
+func (t *table) signature() string {
+	var private []string
+	for _, f := range t.model.Fields {
+		if f.Private {
+			private = append(private, f.Name)
+		}
+	}
+	slices.Sort(private)
+	return "private " + strings.Join(private, ",")
+}
+
+// signature says what of the field shapes the keys of its index.
+func (x *index) signature() string {
+	f := x.field
+	return fmt.Sprintf("%s %s ref=%t unique=%t", f.typ, f.layout, f.Ref != "", f.Unique)
+}
+
+// wanted returns the table's buckets with their signatures.
+func (t *table) wanted() map[string]string {
+	wanted := map[string]string{string(t.bucket): t.signature()}
+	for _, x := range t.indexes {
+		wanted[string(x.bucket)] = x.signature()
+	}
+	return wanted
+}
+
+// stale returns the names of the table's indexes in the file that the model has
+// not, or not so any more, and how many of its buckets are as it wants them.
+func (t *table) stale(btx *bolt.Tx) (indexes [][]byte, good int) {
+	wanted := t.wanted()
+	schema := btx.Bucket(schemaBucket)
+	if string(schema.Get(t.bucket)) == wanted[string(t.bucket)] {
+		good++
+	}
+	prefix := []byte("indexes/" + t.model.Name + ".")
+	c := schema.Cursor()
+	for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		if wanted[string(k)] == string(v) {
+			good++
+		} else {
+			indexes = append(indexes, bytes.Clone(k))
+		}
+	}
+	return indexes, good
+}
+
+// fits reports whether the file's buckets are those that the models want.
+func (s *Store) fits(btx *bolt.Tx) bool {
+	for _, t := range s.tables {
+		if stale, good := t.stale(btx); len(stale) > 0 || good != 1+len(t.indexes) {
+			return false
+		}
+	}
+	return true
+}
+
+// fit makes the file's buckets those that the models want.
+func (s *Store) fit(btx *bolt.Tx) error {
+	for _, m := range s.options.Models {
+		t := s.tables[m]
+		stale, _ := t.stale(btx)
+		for _, name := range stale {
+			if err := drop(btx, name); err != nil {
+				return err
+			}
+		}
+		if err := t.fitRecords(btx); err != nil {
+			return err
+		}
+		for _, x := range t.indexes {
+			if btx.Bucket(x.bucket) != nil {
+				continue
+			}
+			if err := t.build(btx, x); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// drop removes an index.
+func drop(btx *bolt.Tx, name []byte) error {
+	if err := btx.DeleteBucket(name); err != nil {
+		return err
+	}
+	return btx.Bucket(schemaBucket).Delete(name)
+}
+
+// fitRecords makes the bucket of the table's records or, where other fields are
+// private now, parts the records anew. The log then has them as they may not be
+// sent any more, and is begun afresh.
+func (t *table) fitRecords(btx *bolt.Tx) error {
+	schema := btx.Bucket(schemaBucket)
+	found := schema.Get(t.bucket)
+	if string(found) == t.signature() {
+		return nil
+	}
+	if found == nil {
+		if _, err := btx.CreateBucket(t.bucket); err != nil {
+			return err
+		}
+	} else if err := t.splitAnew(btx); err != nil {
+		return err
+	}
+	return schema.Put(t.bucket, []byte(t.signature()))
+}
+
+func (t *table) splitAnew(btx *bolt.Tx) error {
+	bucket := btx.Bucket(t.bucket)
+	var records []*Image
+	if err := t.each(btx, func(image *Image) (err error) {
+		image.JSON, image.private, err = t.model.split(image.JSON, image.private)
+		records = append(records, image)
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, image := range records {
+		if err := bucket.Put([]byte(image.ID), appendRecord(nil, image)); err != nil {
+			return err
+		}
+	}
+	return clearLog(btx)
+}
+
+// each calls fn with all records of the table, by id.
+func (t *table) each(btx *bolt.Tx, fn func(*Image) error) error {
+	return btx.Bucket(t.bucket).ForEach(func(k, v []byte) error {
+		image, err := decodeRecord(t.model, ID(k), bytes.Clone(v))
+		if err != nil {
+			return err
+		}
+		return fn(image)
+	})
+}
+
+// build makes an index from the records. Keys are put in order: bbolt keeps what
+// one transaction puts into a page in one sorted list.
+func (t *table) build(btx *bolt.Tx, x *index) error {
+	bucket, err := btx.CreateBucket(x.bucket)
+	if err != nil {
+		return err
+	}
+	bucket.FillPercent = appendFill
+	var entries []entry
+	if err := t.each(btx, func(image *Image) error {
+		entries = append(entries, x.entry(image))
+		return nil
+	}); err != nil {
+		return err
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
+	for i, e := range entries {
+		if i > 0 && bytes.Equal(e.key, entries[i-1].key) {
+			return fmt.Errorf("%s cannot be unique: %s/%s and %[2]s/%s have the same; change one of them first",
+				x.field.Name, t.model.Name, entries[i-1].value, e.value)
+		}
+		if err := bucket.Put(e.key, e.value); err != nil {
+			return err
+		}
+	}
+	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.signature()))
+}
