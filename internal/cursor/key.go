@@ -14,7 +14,7 @@ import (
 type canon struct {
 	Condition
 	key   string
-	parts []canon // of and, or: the arguments
+	parts []canon // of not, and, or: the arguments
 }
 
 var (
@@ -31,13 +31,13 @@ func canonical(c Condition) canon {
 		inner := canonical(c.args[0])
 		switch {
 		case inner.op == opNot:
-			return canonical(inner.args[0])
+			return inner.parts[0]
 		case inner.op == opAll:
 			return leaf(none)
 		case inner.is(none):
 			return leaf(all)
 		}
-		return canon{Condition: Not(inner.Condition), key: string(rune(opNot)) + inner.key}
+		return canon{Condition: Not(inner.Condition), key: string(rune(opNot)) + inner.key, parts: []canon{inner}}
 	case opExists:
 		return canonical(Not(Is(c.field, store.Value{})))
 	case opIn:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/towerkit/tower/internal/store"
@@ -224,9 +225,18 @@ func unknownField(m *store.Model, name string) error {
 
 // show returns what was given, for a message: short, and on one line.
 func show(v any) string {
-	text := fmt.Sprintf("%v", v)
-	if s, ok := v.(string); ok {
-		text = fmt.Sprintf("%q", s)
+	text := ""
+	switch v := v.(type) {
+	case map[string]any:
+		return "an object"
+	case []any:
+		return "a list"
+	case nil:
+		return "null"
+	case string:
+		text = strconv.Quote(v)
+	default:
+		text = fmt.Sprint(v)
 	}
 	if len(text) > 40 {
 		text = strings.ToValidUTF8(text[:40], "") + "…"

@@ -19,7 +19,7 @@ type spot struct {
 func (c *Condition) spots(usable func(*store.Field) bool) ([]spot, bool) {
 	switch c.op {
 	case opIs, opIn:
-		return c.ownSpots(), usable(c.field)
+		return c.ownSpots(), c.field.Kind < store.List && usable(c.field)
 	case opContains:
 		return c.ownSpots(), c.field.Kind == store.List && usable(c.field)
 	case opOr:

@@ -1,0 +1,98 @@
+package cursor
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+)
+
+// visit opens, leaves and resumes cursors at random until ctx ends.
+func (w *world) visit(ctx context.Context, r *rand.Rand, clients int) {
+	own := make([]*replica, clients)
+	for i := range own {
+		own[i] = &replica{number: r.IntN(1 << 30), viewer: pick(r, w.viewers)}
+	}
+	for ctx.Err() == nil {
+		w.act(ctx, r, pick(r, own))
+	}
+}
+
+func (w *world) act(ctx context.Context, r *rand.Rand, c *replica) {
+	switch {
+	case w.isOpen(c):
+		w.leave(c)
+	case c.seq > 0 && r.IntN(2) == 0:
+		tag := c.tag
+		if r.IntN(4) == 0 {
+			tag = r.IntN(len(w.questions))
+		}
+		w.enter(ctx, c, tag, true)
+	default:
+		w.enter(ctx, c, r.IntN(len(w.questions)), false)
+	}
+}
+
+// TestEveryCursorIsExactWhileAllHappensAtOnce holds the package's promise: after
+// every commit each client, which only applies what it is sent, holds what a
+// fresh and naive query finds.
+func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
+	for _, rescopes := range []bool{false, true} {
+		r := seeded(t)
+		w := newWorld(t, r, 60, 60)
+		w.rescopes = rescopes
+		runEngine(t, w.engine)
+		ctx, cancel := context.WithCancel(context.Background())
+		var visitors, writers sync.WaitGroup
+		for i := range 3 {
+			own := rand.New(rand.NewPCG(uint64(i), r.Uint64()))
+			visitors.Go(func() { w.visit(ctx, own, 12) })
+		}
+		start := time.Now()
+		for i := range 6 {
+			own := w.ids()
+			own = own[i*10 : i*10+10]
+			rw := rand.New(rand.NewPCG(uint64(i), r.Uint64()))
+			writers.Go(func() {
+				for range 60 {
+					w.write(rw, &own, 5)
+				}
+			})
+		}
+		writers.Wait()
+		if err := w.engine.Wait(ctx, w.st.Seq()); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		visitors.Wait()
+		w.end()
+		t.Log(time.Since(start))
+	}
+}
+
+// TestEveryCursorIsExact is the same one step after another, so that its seed
+// tells all.
+func TestEveryCursorIsExact(t *testing.T) {
+	r := seeded(t)
+	w := newWorld(t, r, 60, 90)
+	w.rescopes = true
+	runEngine(t, w.engine)
+	ctx := context.Background()
+	var clients []*replica
+	for i := range 30 {
+		clients = append(clients, &replica{number: i, viewer: pick(r, w.viewers)})
+	}
+	own := w.ids()
+	for range 400 {
+		w.write(r, &own, 30)
+		if err := w.engine.Wait(ctx, w.st.Seq()); err != nil {
+			t.Fatal(err)
+		}
+		w.act(ctx, r, pick(r, clients))
+		if t.Failed() {
+			return
+		}
+	}
+	w.end()
+}

@@ -1,0 +1,412 @@
+package cursor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A viewer is a user whose level decides what it may see.
+type viewer struct{ level atomic.Int64 }
+
+// A replica is a client: it applies deltas mechanically, and knows nothing else.
+type replica struct {
+	number int
+	viewer *viewer
+	asks   int // the question it opens or has open
+	tag    int // that whose answer it holds
+	open   bool
+	seq    uint64 // of what it holds
+	level  int64  // by which it holds that
+	images []*store.Image
+}
+
+func (c *replica) place(id store.ID) int {
+	return slices.IndexFunc(c.images, func(img *store.Image) bool { return img.ID == id })
+}
+
+// apply follows deltas to a state that is ordered, or stands by id.
+func (c *replica) apply(deltas []Delta, ordered bool) error {
+	phase := 0
+	for _, d := range deltas {
+		step := map[DeltaOp]int{Leave: 0, Enter: 1, Change: 2}[d.Op]
+		if step < phase {
+			return fmt.Errorf("%s of %s comes too late", d.Op, d.ID)
+		}
+		phase = step
+		at := c.place(d.ID)
+		if (at >= 0) == (d.Op == Enter) || (d.Image == nil) != (d.Op == Leave) || !ordered && d.After != nil {
+			return fmt.Errorf("%s of %s, which is at %d", d.Op, d.ID, at)
+		}
+		if d.Op == Change && d.After == nil {
+			c.images[at] = d.Image
+			continue
+		}
+		if at >= 0 {
+			c.images = slices.Delete(c.images, at, at+1)
+		}
+		if d.Op == Leave {
+			continue
+		}
+		to := 0
+		if ordered && d.After == nil {
+			return fmt.Errorf("%s of %s does not say where", d.Op, d.ID)
+		}
+		if ordered && *d.After != "" {
+			if to = c.place(*d.After) + 1; to == 0 {
+				return fmt.Errorf("%s of %s after %s, which is not there", d.Op, d.ID, *d.After)
+			}
+		}
+		c.images = slices.Insert(c.images, to, d.Image)
+	}
+	if !ordered {
+		slices.SortFunc(c.images, func(a, b *store.Image) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	}
+	return nil
+}
+
+// A world is a store, an engine on it, clients, and what they ought to hold. It
+// is the engine's sink.
+type world struct {
+	t         testing.TB
+	m         models
+	st        *store.Store
+	engine    *Engine
+	users     []store.ID
+	questions []question
+	viewers   []*viewer
+
+	mu       sync.Mutex // taken within the engine's lock, never around it
+	rand     *rand.Rand
+	rescopes bool
+	seq      uint64
+	all      map[store.ID]*store.Image
+	clients  map[*replica]bool // those that are open or opening
+	answers  map[string][]*store.Image
+	counts   map[string]int
+	failed   bool
+}
+
+func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
+	w := &world{t: t, m: newModels(t), rand: rand.New(rand.NewPCG(r.Uint64(), 1)), clients: map[*replica]bool{}, answers: map[string][]*store.Image{}, counts: map[string]int{}}
+	w.st = openStore(t, w.m, store.Options{})
+	users, ids := fillStore(t, r, w.st, w.m, records)
+	w.users = users
+	for range 3 {
+		w.viewers = append(w.viewers, &viewer{})
+	}
+	for len(w.questions) < questions {
+		q := randomQuestion(r, ids, users)
+		w.questions = append(w.questions, q)
+	}
+	w.engine = NewEngine(w.st, w, func(err error) { t.Error(err) })
+	if err := w.st.View(context.Background(), func(snap *store.Snapshot) error {
+		w.seq, w.all = snap.Seq(), everything(t, snap, w.m.things)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// spec is what a client opens for a question; every third question has a rule of
+// its own, and every third one that its viewer's level decides.
+func (w *world) spec(c *replica, tag int, level func() int64) Spec {
+	q := &w.questions[tag]
+	s := Spec{Scope: q.scope(w.t, w.m.things), Tag: strconv.Itoa(tag), Ordered: q.ordered}
+	if w.rule(tag, 0) != nil {
+		s.Allow = func(img *store.Image) bool { return w.rule(tag, level())(record(img)) }
+	}
+	return s
+}
+
+func (w *world) rule(tag int, level int64) func(*thing) bool {
+	switch tag % 3 {
+	case 1:
+		return func(x *thing) bool { return (x.Count+tag)%3 != 0 }
+	case 2:
+		return func(x *thing) bool { return int64(x.Size) >= level }
+	}
+	return nil
+}
+
+// answer is what a client ought to hold now.
+func (w *world) answer(c *replica) []*store.Image {
+	level := c.viewer.level.Load()
+	key := fmt.Sprint(c.tag, level)
+	found, ok := w.answers[key]
+	if !ok {
+		q := w.questions[c.tag]
+		q.allow = w.rule(c.tag, level)
+		found = q.answer(w.all)
+		w.answers[key] = found
+	}
+	return found
+}
+
+func (w *world) fail(format string, args ...any) {
+	if !w.failed {
+		w.t.Errorf(format, args...)
+	}
+	w.failed = true
+}
+
+// verify compares a client with a fresh query.
+func (w *world) verify(c *replica, why string) {
+	want := w.answer(c)
+	c.seq, c.level = w.seq, c.viewer.level.Load()
+	if slices.EqualFunc(c.images, want, func(a, b *store.Image) bool {
+		return a.ID == b.ID && a.Version == b.Version && bytes.Equal(a.JSON, b.JSON)
+	}) {
+		return
+	}
+	s := w.questions[c.tag].scope(w.t, w.m.things)
+	w.fail("%s at %d: %s (rule %d)\n got %s\nwant %s", why, w.seq, s, c.tag%3, describeImages(c.images), describeImages(want))
+}
+
+func (w *world) Rescope(c store.Commit) []Move {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.rescopes || w.rand.IntN(4) > 0 {
+		return nil
+	}
+	changed := pick(w.rand, w.viewers)
+	changed.level.Store(int64(w.rand.IntN(4)))
+	var moves []Move
+	clients := slices.SortedFunc(maps.Keys(w.clients), func(a, b *replica) int { return a.number - b.number })
+	for _, client := range clients {
+		switch {
+		case w.rand.IntN(20) == 0:
+			moves = append(moves, Move{Holder: client})
+		case w.rand.IntN(8) == 0:
+			to := w.spec(client, w.rand.IntN(len(w.questions)), client.viewer.level.Load)
+			moves = append(moves, Move{Holder: client, To: &to})
+		case client.viewer == changed:
+			to := w.spec(client, client.asks, client.viewer.level.Load)
+			moves = append(moves, Move{Holder: client, To: &to})
+		}
+	}
+	return moves
+}
+
+func (w *world) Deliver(c store.Commit, effects []Effect, moved []Moved) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.Seq != w.seq+1 {
+		w.fail("commit %d comes after %d", c.Seq, w.seq)
+	}
+	w.seq = c.Seq
+	clear(w.answers)
+	for _, change := range c.Changes {
+		if change.Model != w.m.things {
+			continue
+		}
+		if change.After == nil {
+			delete(w.all, change.ID)
+		} else {
+			w.all[change.ID] = change.After
+		}
+	}
+	for _, e := range effects {
+		w.deliverEffect(c, e)
+	}
+	for _, m := range moved {
+		w.deliverMoved(m)
+	}
+	for client := range w.clients {
+		if client.open {
+			w.verify(client, "a commit")
+		}
+	}
+}
+
+func (w *world) deliverEffect(c store.Commit, e Effect) {
+	if e.Resync != "" || len(e.Deltas) == 0 || len(e.Holders) == 0 {
+		w.fail("%s has an effect of %d deltas on %d holders, resync %q", e.Query.spec.Scope, len(e.Deltas), len(e.Holders), e.Resync)
+	}
+	for _, d := range e.Deltas {
+		w.counts[d.Op.String()]++
+		if d.Op == Change && d.Image.Version != c.Seq {
+			w.fail("%s of %s, which did not change", d.Op, d.ID)
+		}
+	}
+	for _, h := range e.Holders {
+		client := h.(*replica)
+		if !client.open {
+			continue
+		}
+		if err := client.apply(e.Deltas, e.Query.Ordered()); err != nil {
+			w.fail("%d: %s: %v", c.Seq, e.Query.spec.Scope, err)
+		}
+	}
+}
+
+func (w *world) deliverMoved(m Moved) {
+	w.counts["moved"]++
+	client := m.Holder.(*replica)
+	if !client.open {
+		return
+	}
+	if m.Resync != "" {
+		w.fail("%s is moved with a resync %s", m.From.spec.Scope, m.Resync)
+	}
+	ordered := m.To != nil && m.To.Ordered()
+	if err := client.apply(m.Deltas, ordered); err != nil {
+		w.fail("%s is moved: %v", m.From.spec.Scope, err)
+	}
+	if m.To == nil {
+		if client.open, client.seq = false, 0; len(client.images) > 0 {
+			w.fail("%s is closed and leaves %s", m.From.spec.Scope, describeImages(client.images))
+		}
+		delete(w.clients, client)
+		return
+	}
+	client.tag, _ = strconv.Atoi(m.To.Spec().Tag)
+	client.asks = client.tag
+}
+
+// enter opens a cursor for a client, from what it holds if that is asked.
+func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
+	w.mu.Lock()
+	var from *Held
+	if resume {
+		level := c.level
+		from = &Held{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level })}
+		w.counts["resumed"]++
+	}
+	c.asks = tag
+	w.clients[c] = true
+	w.mu.Unlock()
+	spec := w.spec(c, tag, c.viewer.level.Load)
+	err := w.engine.Open(ctx, c, spec, from, func(o Opened) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.counts["opened"]++
+		if o.Seq != w.seq || o.Resumed != resume || o.Resync != "" {
+			w.fail("opened at %d, resumed %v %q; the world is at %d", o.Seq, o.Resumed, o.Resync, w.seq)
+		}
+		c.tag, _ = strconv.Atoi(o.Query.Spec().Tag)
+		c.asks = c.tag
+		if c.open = true; resume {
+			if err := c.apply(o.Delta, o.Query.Ordered()); err != nil {
+				w.fail("%s is resumed: %v", o.Query.spec.Scope, err)
+			}
+		} else {
+			c.images = slices.Clone(o.Images)
+		}
+		w.verify(c, "an open")
+	})
+	if err == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.clients, c)
+	if !errors.Is(err, ErrClosed) && ctx.Err() == nil {
+		w.fail("open: %v", err)
+	}
+}
+
+// leave closes a client's cursor; the client keeps what it holds.
+func (w *world) leave(c *replica) {
+	w.mu.Lock()
+	c.open = false
+	delete(w.clients, c)
+	w.mu.Unlock()
+	w.engine.Close(c)
+}
+
+func (w *world) isOpen(c *replica) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return c.open
+}
+
+// write commits something random, and deletes none of the last few of its records.
+func (w *world) write(r *rand.Rand, ids *[]store.ID, few int) {
+	_, err := w.st.Update(context.Background(), "writer", func(tx *store.Tx) error {
+		if r.IntN(15) == 0 {
+			_, err := tx.Update(w.m.users, pick(r, w.users), func(x any) error {
+				x.(*user).Level++
+				return nil
+			})
+			return err
+		}
+		for range 1 + r.IntN(3)*r.IntN(3) {
+			if err := w.writeOne(r, tx, ids, few); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	var invalid *store.InvalidError
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) && !errors.As(err, &invalid) {
+		w.t.Error(err)
+	}
+}
+
+func (w *world) writeOne(r *rand.Rand, tx *store.Tx, ids *[]store.ID, few int) error {
+	switch n := r.IntN(10); {
+	case n < 3 || len(*ids) == 0:
+		x := &thing{}
+		x.fill(r, w.users)
+		img, err := tx.Create(w.m.things, x)
+		if err == nil {
+			*ids = append(*ids, img.ID)
+		}
+		return err
+	case n < 6 && len(*ids) > few:
+		i := r.IntN(len(*ids))
+		id := (*ids)[i]
+		*ids = slices.Delete(*ids, i, i+1)
+		return tx.Delete(w.m.things, id)
+	default:
+		_, err := tx.Update(w.m.things, pick(r, *ids), func(x any) error {
+			x.(*thing).touch(r, w.users)
+			return nil
+		})
+		return err
+	}
+}
+
+// ids returns the records that there are.
+func (w *world) ids() (ids []store.ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id := range w.all {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// end closes all and looks for what is left.
+func (w *world) end() {
+	w.mu.Lock()
+	var left []*replica
+	for c := range w.clients {
+		left = append(left, c)
+	}
+	w.mu.Unlock()
+	for _, c := range left {
+		w.leave(c)
+	}
+	e := w.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.indexes)+len(e.shared)+len(e.places)+len(e.openings) > 0 {
+		w.t.Errorf("left behind: %d indexes, %d queries, %d holders, %d openings", len(e.indexes), len(e.shared), len(e.places), len(e.openings))
+	}
+	w.t.Log(w.counts)
+}
