@@ -152,7 +152,7 @@ func TestAConsoleReadsAndWrites(t *testing.T) {
 		{wire.ControlRequest{Do: "dance"}, `bad_request: there is no request "dance"`},
 		{wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: raws(`{"titel":"x"}`)}, "invalid: not valid map[titel:[is not a field of Post; did you mean title?]]"},
 		{wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: raws(`{"title":"","likes":-1}`)}, "invalid: not valid map[likes:[must be at least 0] title:[is required]]"},
-		{wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: raws(`{"title":"x","likes":"many"}`)}, `invalid: not valid map[likes:[is a int; "many" is not]]`},
+		{wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: raws(`{"title":"x","likes":"many"}`)}, `invalid: not valid map[likes:[is an int; "many" is not]]`},
 		{wire.ControlRequest{Do: wire.DoQuery, Model: "posts", Where: raws(`{"titel":1}`)}, "title"},
 		{wire.ControlRequest{Do: wire.DoQuery, Model: "posts", Where: raws(`7`)}, "bad_request: the conditions are not a JSON object"},
 		{wire.ControlRequest{Do: wire.DoQuery, Model: "posts", Limit: -1}, "bad_request"},

@@ -41,7 +41,7 @@ func (m *Model) Public(record any) ([]byte, error) {
 	if err != nil || string(data) == "null" {
 		return data, err
 	}
-	public, _, err := m.split(data)
+	public, _, err := m.split(data, nil)
 	return public, err
 }
 

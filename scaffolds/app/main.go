@@ -1,0 +1,27 @@
+// Command [[.Name]] is a realtime web application.
+package main
+
+import (
+	"embed"
+
+	"github.com/towerkit/tower"
+
+	"github.com/towerkit/tower/scaffolds/app/models"
+)
+
+//go:embed all:views all:public
+var files embed.FS
+
+func main() {
+	tower.Main(Config())
+}
+
+// Config says what the application is made of.
+func Config() tower.Config {
+	return tower.Config{
+		Name:   "[[.Name]]",
+		Models: models.All(),
+		Routes: Routes(),
+		Files:  files,
+	}
+}

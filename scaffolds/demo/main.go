@@ -1,0 +1,28 @@
+// Command [[.Name]] is a board that several people write on at once: the
+// sample application of tower.
+package main
+
+import (
+	"embed"
+
+	"github.com/towerkit/tower"
+
+	"github.com/towerkit/tower/scaffolds/demo/models"
+)
+
+//go:embed all:views all:public
+var files embed.FS
+
+func main() {
+	tower.Main(Config())
+}
+
+// Config says what the application is made of.
+func Config() tower.Config {
+	return tower.Config{
+		Name:   "[[.Name]]",
+		Models: models.All(),
+		Routes: Routes(),
+		Files:  files,
+	}
+}

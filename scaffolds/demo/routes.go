@@ -1,0 +1,27 @@
+package main
+
+import (
+	"github.com/towerkit/tower"
+
+	"github.com/towerkit/tower/scaffolds/demo/controllers"
+)
+
+// Routes says what a client may ask for.
+func Routes() *tower.Router[*controllers.Session] {
+	r := tower.NewRouter(controllers.Connect)
+
+	posts := tower.Mount(r, "posts", controllers.NewPosts)
+	tower.Page(posts, "GET /", (*controllers.Posts).Index)
+	tower.Cursor(posts, "published", (*controllers.Posts).Published)
+	tower.Cursor(posts, "mine", (*controllers.Posts).Mine)
+	tower.Action(posts, "POST /posts", (*controllers.Posts).Create, tower.Form("GET /"), tower.Then("/"))
+	tower.Action(posts, "PATCH /posts/{id}", (*controllers.Posts).Update, tower.Then("/"))
+	tower.Action(posts, "DELETE /posts/{id}", (*controllers.Posts).Delete, tower.Then("/"))
+
+	users := tower.Mount(r, "users", controllers.NewUsers)
+	tower.Cursor(users, "all", (*controllers.Users).All)
+	tower.Action(users, "POST /session", (*controllers.Users).SignIn, tower.Then("/"))
+	tower.Action(users, "DELETE /session", (*controllers.Users).SignOut, tower.Then("/"))
+
+	return r
+}

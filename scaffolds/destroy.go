@@ -1,0 +1,124 @@
+package scaffolds
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Destroy plans how to take back what Generate wrote for the same kind and
+// name, and no more than that: a file that was edited since is kept, and named
+// in the plan, unless force is given; inserted lines are taken out where they
+// are still as they were. Destroy itself removes nothing.
+func Destroy(folder, kind string, args []string, force bool) (*Plan, error) {
+	k, err := findKind(kind)
+	if err != nil {
+		return nil, err
+	}
+	p, err := openProject(folder)
+	if err != nil {
+		return nil, err
+	}
+	n, err := k.name(args)
+	if err != nil {
+		return nil, err
+	}
+	m, before, err := p.manifest()
+	if err != nil {
+		return nil, err
+	}
+	e := m.find(kind, n.goName())
+	if e == nil {
+		return nil, m.unknown(kind, n.goName())
+	}
+	plan := newPlan(folder)
+	if !force {
+		if err := e.checkUse(p, m, plan); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.removeFiles(p, plan, force); err != nil {
+		return nil, err
+	}
+	if err := e.takeOutLines(p, plan); err != nil {
+		return nil, err
+	}
+	return plan, m.record(plan, before)
+}
+
+func (m *manifest) unknown(kind, name string) error {
+	if len(m.Generated) == 0 {
+		return fmt.Errorf("%s %s was not generated here: %s lists nothing", kind, name, manifestName)
+	}
+	var known []string
+	for _, e := range m.Generated {
+		known = append(known, e.Kind+" "+e.Name)
+	}
+	return fmt.Errorf("%s %s was not generated here; what was: %s", kind, name, strings.Join(known, ", "))
+}
+
+// checkUse makes a conflict of everything that would be left without what it uses.
+func (e *entry) checkUse(p *project, m *manifest, plan *Plan) error {
+	models, err := p.models()
+	if err != nil {
+		return err
+	}
+	for _, lost := range models {
+		if e.Files[lost.file] == "" {
+			continue
+		}
+		for _, other := range models {
+			for _, f := range other.fields {
+				if f.ref == lost.Collection && other.Collection != lost.Collection {
+					plan.Steps = append(plan.Steps, Step{Verb: Conflict, Path: other.file, Note: fmt.Sprintf("%s.%s refers to %s", other.Type, f.name, lost.Collection)})
+				}
+			}
+		}
+		if scaffold := m.find("scaffold", e.Name); scaffold != nil && scaffold != e {
+			plan.Steps = append(plan.Steps, Step{Verb: Conflict, Path: lost.file, Note: fmt.Sprintf("scaffold %s is made from it; destroy that first", e.Name)})
+		}
+	}
+	return nil
+}
+
+func (e *entry) removeFiles(p *project, plan *Plan, force bool) error {
+	for _, name := range slices.Sorted(maps.Keys(e.Files)) {
+		text, err := p.read(name)
+		if err != nil {
+			return err
+		}
+		step := Step{Verb: Remove, Path: name, before: text}
+		switch {
+		case text == nil:
+			step.Verb, step.Note = Keep, "it is gone already"
+		case hash(text) != e.Files[name] && !force:
+			step.Verb, step.Note = Keep, "it was edited; --force removes it"
+		case hash(text) != e.Files[name]:
+			step.Note = "it was edited"
+		}
+		plan.Steps = append(plan.Steps, step)
+		if step.Verb == Remove || text == nil {
+			delete(e.Files, name)
+		}
+	}
+	return nil
+}
+
+func (e *entry) takeOutLines(p *project, plan *Plan) error {
+	for _, name := range slices.Sorted(maps.Keys(e.Lines)) {
+		text, err := p.read(name)
+		if err != nil {
+			return err
+		}
+		out, edited := takeOut(text, e.Lines[name])
+		if len(out) < len(text) {
+			plan.Steps = append(plan.Steps, Step{Verb: Update, Path: name, Note: "its lines are taken out", before: text, after: out})
+		}
+		if len(edited) > 0 {
+			plan.Steps = append(plan.Steps, Step{Verb: Keep, Path: name, Note: "not there as they were generated:\n" + strings.Join(edited, "\n")})
+		}
+		delete(e.Lines, name)
+	}
+	return nil
+}

@@ -1,0 +1,137 @@
+package scaffolds
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func verbs(p *Plan) map[string]Verb {
+	all := map[string]Verb{}
+	for _, s := range p.Steps {
+		all[s.Path] = s.Verb
+	}
+	return all
+}
+
+func TestDestroyKeepsWhatWasEdited(t *testing.T) {
+	dir := newApp(t)
+	before := tree(t, dir)
+	generate(t, dir, "scaffold Post title:string")
+	put(t, dir, "views/posts/index.html", "mine\n")
+	put(t, dir, "views/posts/extra.html", "mine too\n")
+
+	plan, err := Destroy(dir, "scaffold", []string{"Post"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := verbs(plan); v["views/posts/index.html"] != Keep || v["models/post.go"] != Remove || v["views/posts/extra.html"] != "" {
+		t.Fatalf("the plan is\n%s", plan)
+	}
+	if err := plan.Apply(); err != nil {
+		t.Fatal(err)
+	}
+	left := tree(t, dir)
+	if left["views/posts/index.html"] != "mine\n" || left["models/post.go"] != "" || left["routes.go"] != before["routes.go"] {
+		t.Errorf("left are %v", left)
+	}
+
+	// What was kept is still known, and goes when it is forced.
+	apply(t)(Destroy(dir, "scaffold", []string{"Post"}, true))
+	before["views/posts/"], before["views/posts/extra.html"] = "", "mine too\n"
+	sameTree(t, tree(t, dir), before)
+}
+
+func TestDestroyTakesOutOnlyItsOwnLines(t *testing.T) {
+	dir := newApp(t)
+	generate(t, dir, "controller Pages about contact")
+	routes := get(t, dir, "routes.go")
+	routes = strings.Replace(routes, "GET /pages/contact", "GET /contact", 1)
+	routes = strings.Replace(routes, "\tpages := ", "\t// The pages.\n\tpages := ", 1)
+	routes = strings.Replace(routes, "\ttower.Page(pages, \"GET /pages/about\"", "\t_ = 1\n\ttower.Page(pages, \"GET /pages/about\"", 1)
+	put(t, dir, "routes.go", routes)
+
+	plan, err := Destroy(dir, "controller", []string{"Pages"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plan.String(), `tower.Page(pages, "GET /pages/contact", (*controllers.Pages).Contact)`) {
+		t.Errorf("the plan does not name the line that was edited:\n%s", plan)
+	}
+	if err := plan.Apply(); err != nil {
+		t.Fatal(err)
+	}
+	got := get(t, dir, "routes.go")
+	for _, line := range []string{"\t// The pages.\n", "\t_ = 1\n", "\ttower.Page(pages, \"GET /contact\", (*controllers.Pages).Contact)\n"} {
+		if !strings.Contains(got, line) {
+			t.Errorf("%q was taken out:\n%s", line, got)
+		}
+	}
+	for _, line := range []string{"pages := ", "GET /pages/about"} {
+		if strings.Contains(got, line) {
+			t.Errorf("%q is still there:\n%s", line, got)
+		}
+	}
+}
+
+// Git may write other line endings than it read.
+func TestDestroyWhateverTheLineEndings(t *testing.T) {
+	dir := newApp(t)
+	before := tree(t, dir)
+	generate(t, dir, "scaffold Post title:string")
+	for name, text := range tree(t, dir) {
+		if !strings.HasSuffix(name, "/") {
+			put(t, dir, name, strings.ReplaceAll(text, "\n", "\r\n"))
+		}
+	}
+	destroy(t, dir, "scaffold Post")
+	for name, text := range before {
+		before[name] = strings.ReplaceAll(text, "\n", "\r\n")
+	}
+	sameTree(t, tree(t, dir), before)
+}
+
+func TestDestroyWhatIsPartlyGone(t *testing.T) {
+	dir := newApp(t)
+	before := tree(t, dir)
+	generate(t, dir, "scaffold Post title:string")
+	if err := errors.Join(os.RemoveAll(filepath.Join(dir, "views/posts")), os.Remove(filepath.Join(dir, "models/post.go"))); err != nil {
+		t.Fatal(err)
+	}
+	destroy(t, dir, "scaffold Post title:string")
+	sameTree(t, tree(t, dir), before)
+}
+
+func TestDestroyRefuses(t *testing.T) {
+	dir := newApp(t)
+	put(t, dir, "models/mine.go", "package models\n\ntype Mine struct{}\n")
+	if _, err := Destroy(dir, "model", []string{"Mine"}, true); err == nil || !strings.Contains(err.Error(), "was not generated here") {
+		t.Errorf("what a person wrote: %v", err)
+	}
+	generate(t, dir, "model User name:string")
+	generate(t, dir, "scaffold User name:string")
+	generate(t, dir, "scaffold Post title:string author:ref=users")
+	before := tree(t, dir)
+
+	if _, err := Destroy(dir, "controller", []string{"Posts"}, true); err == nil || !strings.Contains(err.Error(), "model User, scaffold User, scaffold Post") {
+		t.Errorf("another kind: %v", err)
+	}
+	plan, err := Destroy(dir, "model", []string{"User"}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := verbs(plan); v["models/post.go"] != Conflict || len(plan.Conflicts()) != 2 {
+		t.Errorf("the plan is\n%s", plan)
+	}
+	if err := plan.Apply(); err == nil {
+		t.Error("a model that others refer to was destroyed")
+	}
+	sameTree(t, tree(t, dir), before)
+
+	put(t, dir, ".tower/manifest.json", `{"generated":[{"kind":"model","name":"User","files":{"../../x":"00"}}]}`)
+	if _, err := Destroy(dir, "model", []string{"User"}, true); err == nil || !strings.Contains(err.Error(), `"../../x" is not in`) {
+		t.Errorf("a manifest that leads elsewhere: %v", err)
+	}
+}

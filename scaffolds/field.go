@@ -1,0 +1,218 @@
+package scaffolds
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A field is one NAME:TYPE argument of a generator.
+type field struct {
+	Go    string // Title, AuthorID
+	JSON  string // title, authorId
+	Label string // Title, Author
+	Kind  string // string, text, int, float, bool, time, ref
+	Type  string // its type in Go
+	Tags  string // the struct tag in the model
+
+	Ref     *model // of a ref: the model it refers to
+	Choices string // of a ref: the page's field of records to choose from
+
+	name                    name
+	index, unique, required bool
+}
+
+const fieldForm = "a field is NAME:TYPE, as in title:string or author:ref=users"
+
+// goTypes are the types a field may have.
+var goTypes = map[string]string{
+	"string": "string", "text": "string", "int": "int", "float": "float64", "bool": "bool", "time": "time.Time", "ref": "tower.ID",
+}
+
+// otherWords are what people say elsewhere for these types.
+var otherWords = map[string]string{
+	"str": "string", "varchar": "string", "integer": "int", "number": "int", "int64": "int", "bigint": "int", "decimal": "float",
+	"float64": "float", "double": "float", "boolean": "bool", "datetime": "time", "timestamp": "time", "date": "time",
+	"references": "ref", "belongs_to": "ref", "reference": "ref",
+}
+
+// reservedFields are fields of tower.Record, and its own name.
+var reservedFields = wordSet("id createdAt updatedAt record validate")
+
+// parseFields reads the fields of the model named own. It looks up what they
+// refer to in known.
+func parseFields(args []string, own model, known []model) ([]field, error) {
+	var fields []field
+	for _, arg := range args {
+		f, err := parseField(arg, own, known)
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range fields {
+			if other.Go == f.Go {
+				return nil, fmt.Errorf("field %q: there is a field %s already", arg, f.JSON)
+			}
+		}
+		fields = append(fields, f)
+	}
+	if label := labelOf(fields); label != nil {
+		label.required = true
+	}
+	for i := range fields {
+		fields[i].Tags = fields[i].tags()
+	}
+	nameChoices(fields, own.Type)
+	return fields, nil
+}
+
+func parseField(arg string, own model, known []model) (field, error) {
+	bad := func(format string, values ...any) (field, error) {
+		return field{}, fmt.Errorf("field %q: %s", arg, fmt.Sprintf(format, values...))
+	}
+	label, rest, typed := strings.Cut(arg, ":")
+	if !typed || label == "" || rest == "" {
+		return bad("%s", fieldForm)
+	}
+	n, err := parseName("field", label)
+	if err != nil {
+		return field{}, err
+	}
+	parts := strings.Split(rest, ":")
+	kind, target, targeted := strings.Cut(parts[0], "=")
+	f := field{name: n, Kind: kind, Type: goTypes[kind]}
+	if f.Type == "" {
+		if word, ok := otherWords[kind]; ok {
+			return bad("%s is called %s here: %s:%s", kind, word, label, word)
+		}
+		return bad("there is no type %q; the types are string, text, int, float, bool, time and ref", kind)
+	}
+	if kind != "ref" && targeted {
+		return bad("only a ref names a model, as in %s:ref=%s", label, target)
+	}
+
+	options := map[string]bool{}
+	for _, option := range parts[1:] {
+		switch {
+		case option != "index" && option != "unique" && option != "required":
+			return bad("there is no option %q; the options are index, unique and required", option)
+		case options[option]:
+			return bad("%s is said twice", option)
+		}
+		options[option] = true
+	}
+	switch {
+	case options["required"] && slices.Contains([]string{"bool", "int", "float"}, kind):
+		return bad("%s is never missing, so it cannot be required; string, text, time and ref can", kind)
+	case (options["index"] || options["unique"]) && kind == "text":
+		return bad("text is too long for an index; use string")
+	case options["unique"] && kind == "bool":
+		return bad("a unique bool would allow two records in all; use index")
+	}
+
+	if kind == "ref" {
+		if len(n) > 1 && n[len(n)-1] == "id" {
+			n = n[:len(n)-1]
+			f.name = n
+		}
+		if f.Ref, err = findRef(arg, n, target, own, known); err != nil {
+			return field{}, err
+		}
+		if f.Ref.Collection == own.Collection && options["required"] {
+			return bad("the first %s could never be made if each required another", own.Type)
+		}
+		f.Go, f.JSON = append(slices.Clone(n), "id").goName(), append(slices.Clone(n), "id").camel()
+	} else {
+		f.Go, f.JSON = n.goName(), n.camel()
+	}
+	if reservedFields[f.JSON] {
+		return bad("every record has %s already; choose another name", f.JSON)
+	}
+	f.Label = n.title()
+	f.index, f.unique, f.required = options["index"], options["unique"], options["required"]
+	return f, nil
+}
+
+// findRef returns the model that a ref field means.
+func findRef(arg string, n name, target string, own model, known []model) (*model, error) {
+	wanted := n.plural().snake()
+	if target != "" {
+		t, err := parseName("field", target)
+		if err != nil {
+			return nil, err
+		}
+		wanted = t.singular().plural().snake()
+	}
+	for _, m := range append([]model{own}, known...) {
+		if m.Collection == wanted || m.Collection == target {
+			return &m, nil
+		}
+	}
+	one, err := parseName("field", wanted)
+	if err != nil {
+		return nil, err
+	}
+	message := fmt.Sprintf("field %q: there is no model %s in models/; generate it first: tower generate scaffold %s name:string", arg, wanted, one.singular().goName())
+	if target == "" && len(known) > 0 {
+		message += fmt.Sprintf("; or name another: %s:ref=%s", n.snake(), known[0].Collection)
+	}
+	return nil, fmt.Errorf("%s", message)
+}
+
+// Required says whether a record needs the field. Two records without a unique
+// one would clash, so that is.
+func (f field) Required() bool {
+	return f.required || f.unique && slices.Contains([]string{"string", "time", "ref"}, f.Kind)
+}
+
+func (f field) tags() string {
+	var rules, store []string
+	if f.Kind == "ref" {
+		store = append(store, "ref="+f.Ref.Collection)
+	}
+	switch {
+	case f.unique:
+		store = append(store, "unique")
+	case f.index || f.Kind == "ref":
+		store = append(store, "index")
+	}
+	if f.Required() {
+		rules = append(rules, "required")
+	}
+	if f.Kind == "string" {
+		rules = append(rules, "max=200")
+	}
+	tags := fmt.Sprintf("json:%q", f.JSON)
+	if len(store) > 0 {
+		tags += fmt.Sprintf(" tower:%q", strings.Join(store, ","))
+	}
+	if len(rules) > 0 {
+		tags += fmt.Sprintf(" validate:%q", strings.Join(rules, ","))
+	}
+	return tags
+}
+
+// labelOf returns the field that a record is called by in lists and choices:
+// the first string, or else the first text; nil when there is neither.
+func labelOf(fields []field) *field {
+	for _, kind := range []string{"string", "text"} {
+		if i := slices.IndexFunc(fields, func(f field) bool { return f.Kind == kind }); i >= 0 {
+			return &fields[i]
+		}
+	}
+	return nil
+}
+
+// nameChoices names the lists that ref fields are chosen from: Authors for AuthorID.
+func nameChoices(fields []field, own string) {
+	taken := map[string]bool{own: true}
+	for i, f := range fields {
+		if f.Kind != "ref" {
+			continue
+		}
+		fields[i].Choices = f.name.plural().goName()
+		if taken[fields[i].Choices] {
+			fields[i].Choices = f.name.goName() + "Choices"
+		}
+		taken[fields[i].Choices] = true
+	}
+}

@@ -1,0 +1,90 @@
+package scaffolds
+
+import (
+	"strings"
+	"testing"
+)
+
+var (
+	posts = model{Type: "Post", Var: "Posts", Collection: "posts"}
+	users = model{Type: "User", Var: "Users", Collection: "users", Label: "Name"}
+)
+
+func TestFields(t *testing.T) {
+	for _, c := range []struct{ arg, goName, typ, tags string }{
+		{"title:string", "Title", "string", `json:"title" validate:"max=200"`},
+		{"body:text", "Body", "string", `json:"body"`},
+		{"body:text:required", "Body", "string", `json:"body" validate:"required"`},
+		{"published_at:time:index", "PublishedAt", "time.Time", `json:"publishedAt" tower:"index"`},
+		{"stars:int:index", "Stars", "int", `json:"stars" tower:"index"`},
+		{"code:int:unique", "Code", "int", `json:"code" tower:"unique"`},
+		{"price:float", "Price", "float64", `json:"price"`},
+		{"email:string:unique", "Email", "string", `json:"email" tower:"unique" validate:"required,max=200"`},
+		{"email:string:unique:index:required", "Email", "string", `json:"email" tower:"unique" validate:"required,max=200"`},
+		{"done:bool", "Done", "bool", `json:"done"`},
+		{"user:ref", "UserID", "tower.ID", `json:"userId" tower:"ref=users,index"`},
+		{"author:ref=users", "AuthorID", "tower.ID", `json:"authorId" tower:"ref=users,index"`},
+		{"author:ref=User", "AuthorID", "tower.ID", `json:"authorId" tower:"ref=users,index"`},
+		{"author_id:ref=user:required", "AuthorID", "tower.ID", `json:"authorId" tower:"ref=users,index" validate:"required"`},
+		{"owner:ref=users:unique", "OwnerID", "tower.ID", `json:"ownerId" tower:"ref=users,unique" validate:"required"`},
+		{"parent:ref=posts", "ParentID", "tower.ID", `json:"parentId" tower:"ref=posts,index"`},
+		{"api_url:string", "APIURL", "string", `json:"apiUrl" validate:"max=200"`},
+		{"type:string", "Type", "string", `json:"type" validate:"max=200"`},
+	} {
+		// The first one is a label; what is looked at is the second.
+		fields, err := parseFields([]string{"label:string", c.arg}, posts, []model{users})
+		if err != nil {
+			t.Errorf("%s: %v", c.arg, err)
+			continue
+		}
+		if f := fields[1]; f.Go != c.goName || f.Type != c.typ || f.Tags != c.tags {
+			t.Errorf("%s is %s %s `%s`", c.arg, f.Go, f.Type, f.Tags)
+		}
+	}
+}
+
+func TestTheLabelIsRequired(t *testing.T) {
+	for args, want := range map[string]string{
+		"stars:int title:string name:string": `json:"title" validate:"required,max=200"`,
+		"stars:int body:text note:text":      `json:"body" validate:"required"`,
+		"body:text title:string":             `json:"title" validate:"required,max=200"`,
+	} {
+		fields, err := parseFields(strings.Fields(args), posts, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if label := labelOf(fields); label.Tags != want {
+			t.Errorf("%s: the label is %s", args, label.Tags)
+		}
+	}
+}
+
+func TestFieldsThatCannotBe(t *testing.T) {
+	for args, want := range map[string]string{
+		"title":                          "a field is NAME:TYPE",
+		":string":                        "a field is NAME:TYPE",
+		"title:":                         "a field is NAME:TYPE",
+		"title:strin":                    "the types are string, text",
+		"title:varchar":                  "varchar is called string here: title:string",
+		"title:string:uniqe":             "the options are index, unique and required",
+		"title:string:index:index":       "said twice",
+		"1st:string":                     "begins with a letter",
+		"id:string":                      "every record has id already",
+		"created_at:time":                "every record has createdAt already",
+		"updatedAt:time":                 "every record has updatedAt already",
+		"record:string":                  "every record has record already",
+		"title:string title:text":        "there is a field title already",
+		"author:ref=users author_id:int": "there is a field authorId already",
+		"done:bool:required":             "never missing",
+		"body:text:index":                "too long for an index",
+		"done:bool:unique":               "two records in all",
+		"title:string=users":             "only a ref names a model",
+		"author:ref":                     "there is no model authors in models/; generate it first: tower generate scaffold Author name:string; or name another: author:ref=users",
+		"author:ref=writers":             "there is no model writers",
+		"parent:ref=posts:required":      "the first Post could never be made",
+	} {
+		if fields, err := parseFields(strings.Fields(args), posts, []model{users}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, %v; want an error with %q", args, fields, err, want)
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package scaffolds
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A generation is what one generator makes of its arguments.
+type generation struct {
+	kind, name string
+	files      []file
+	insertions []insertion
+}
+
+// A file is a generated file, named as in the application.
+type file struct {
+	name string
+	text []byte
+}
+
+// A kind is a generator: what it makes, and what the thing is called.
+type kind struct {
+	make func(p *project, args []string) (*generation, error)
+	name func(args []string) (name, error)
+}
+
+var kinds = map[string]kind{
+	"scaffold":   {makeScaffold, modelName},
+	"model":      {makeModel, modelName},
+	"controller": {makeController, controllerName},
+}
+
+// Kinds returns the names of the generators.
+func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
+
+func findKind(text string) (kind, error) {
+	k, ok := kinds[text]
+	if !ok {
+		return kind{}, fmt.Errorf("there is no generator %q; there are %s", text, strings.Join(Kinds(), ", "))
+	}
+	return k, nil
+}
+
+// Generate plans what a generator adds to the application in folder. Kind is
+// one of Kinds; args are the name and then fields (scaffold, model), as in
+// Post title:string, or pages (controller). A file that is there already, and
+// differs, is a conflict; force overwrites it. Generate itself writes nothing.
+func Generate(folder, kind string, args []string, force bool) (*Plan, error) {
+	k, err := findKind(kind)
+	if err != nil {
+		return nil, err
+	}
+	p, err := openProject(folder)
+	if err != nil {
+		return nil, err
+	}
+	g, err := k.make(p, args)
+	if err != nil {
+		return nil, err
+	}
+	m, before, err := p.manifest()
+	if err != nil {
+		return nil, err
+	}
+	if err := g.checkNames(p, m); err != nil {
+		return nil, err
+	}
+	plan := newPlan(folder)
+	if err := g.plan(p, plan, m, force); err != nil {
+		return nil, err
+	}
+	return plan, m.record(plan, before)
+}
+
+func makeModel(p *project, args []string) (*generation, error) {
+	r, err := newResource(p, args)
+	if err != nil {
+		return nil, err
+	}
+	g := &generation{kind: "model", name: r.Type}
+	return g, g.addModel(r)
+}
+
+func (g *generation) addModel(r *resource) error {
+	g.insertions = append(g.insertions, intoModels(r.Var))
+	return g.add("models/"+r.File+".go", "resource/model.go.tmpl", r)
+}
+
+func makeScaffold(p *project, args []string) (*generation, error) {
+	r, err := newResource(p, args)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Fields) == 0 {
+		return nil, fmt.Errorf("scaffold %s: what does it hold? for example: tower generate scaffold %s title:string", r.Type, r.Type)
+	}
+	g := &generation{kind: "scaffold", name: r.Type}
+	if err := g.addModel(r); err != nil {
+		return nil, err
+	}
+	views := "views/" + r.Path + "/"
+	for _, f := range [][2]string{
+		{"controllers/" + r.Path + ".go", "resource/controller.go.tmpl"},
+		{views + "index.html", "resource/views/index.html"},
+		{views + "show.html", "resource/views/show.html"},
+		{views + "new.html", "resource/views/new.html"},
+		{views + "edit.html", "resource/views/edit.html"},
+		{views + "_" + r.Partial + ".html", "resource/views/_item.html"},
+		{views + "_detail.html", "resource/views/_detail.html"},
+		{views + "_form.html", "resource/views/_form.html"},
+		{r.Path + "_test.go", "resource/test.go.tmpl"},
+	} {
+		if err := g.add(f[0], f[1], r); err != nil {
+			return nil, err
+		}
+	}
+	if err := g.addRoutes(p, "resource/routes.tmpl", &r.routing, r); err != nil {
+		return nil, err
+	}
+	layout, err := p.read(layoutFile)
+	if err != nil {
+		return nil, err
+	}
+	if link, ok := intoLayout(layout, "/"+r.Path, r.Title); ok {
+		g.insertions = append(g.insertions, link)
+	}
+	return g, nil
+}
+
+func makeController(p *project, args []string) (*generation, error) {
+	c, err := newPages(p, args)
+	if err != nil {
+		return nil, err
+	}
+	g := &generation{kind: "controller", name: c.Controller}
+	if err := g.add("controllers/"+c.Path+".go", "pages/controller.go.tmpl", c); err != nil {
+		return nil, err
+	}
+	for _, page := range c.Pages {
+		if err := g.add(page.View, "pages/page.html", page); err != nil {
+			return nil, err
+		}
+	}
+	if err := g.add(c.Path+"_test.go", "pages/test.go.tmpl", c); err != nil {
+		return nil, err
+	}
+	return g, g.addRoutes(p, "pages/routes.tmpl", &c.routing, c)
+}
+
+func (g *generation) add(name, template string, data any) error {
+	text, err := render(template, data)
+	if err != nil {
+		return err
+	}
+	g.files = append(g.files, file{name, text})
+	return nil
+}
+
+// routing is what a controller, and the router it is mounted on, are called in routes.go.
+type routing struct{ Route, Router string }
+
+// addRoutes renders the routes once it is known what the application calls its router.
+func (g *generation) addRoutes(p *project, template string, in *routing, data any) error {
+	routes, err := p.read(routesFile)
+	if err != nil {
+		return err
+	}
+	if in.Router, _, _, err = routerName(routes); err != nil {
+		return err
+	}
+	if in.Route == in.Router {
+		in.Route += "Routes"
+	}
+	block, err := render(template, data)
+	if err != nil {
+		return err
+	}
+	g.insertions = append(g.insertions, intoRoutes(in.Route, string(block)))
+	return nil
+}
+
+// checkNames refuses a generation whose code would declare what the
+// application declares already, in another file or in a person's own of the
+// same name.
+func (g *generation) checkNames(p *project, m *manifest) error {
+	for _, f := range g.files {
+		if path.Ext(f.name) != ".go" {
+			continue
+		}
+		set := token.NewFileSet()
+		parsed, err := parser.ParseFile(set, f.name, f.text, parser.SkipObjectResolution)
+		if err != nil {
+			return fmt.Errorf("generated %w", err)
+		}
+		others, err := p.sources(path.Dir(f.name), true)
+		if err != nil {
+			return err
+		}
+		for _, other := range others {
+			if other.name == f.name {
+				there, err := p.read(f.name)
+				if err != nil {
+					return err
+				}
+				if m.owner(f.name) != nil || same(there, f.text) {
+					continue // generated before: the plan compares them
+				}
+			}
+			theirs := other.declared()
+			ours := source{f.name, parsed, set}.declared()
+			for _, name := range slices.Sorted(maps.Keys(ours)) {
+				if at, taken := theirs[name]; taken {
+					return fmt.Errorf("%s %s: %s:%d declares %s already; choose another name, or remove that", g.kind, g.name, at.Filename, at.Line, name)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// plan compares what is generated with what is there.
+func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error {
+	e := m.claim(g.kind, g.name)
+	for _, f := range g.files {
+		before, err := p.read(f.name)
+		if err != nil {
+			return err
+		}
+		if plan.write(f.name, before, f.text, force) {
+			if other := m.owner(f.name); other != nil {
+				delete(other.Files, f.name)
+			}
+			e.Files[f.name] = hash(f.text)
+		}
+	}
+	for _, in := range g.insertions {
+		step, err := in.step(p, e.Lines[in.file] == in.text)
+		if err != nil {
+			return err
+		}
+		plan.Steps = append(plan.Steps, step)
+		if step.Verb == Insert {
+			e.Lines[in.file] = in.text
+		}
+	}
+	return nil
+}
+
+// step compares an insertion with the file it goes into. Ours says that this
+// generator made it before.
+func (in insertion) step(p *project, ours bool) (Step, error) {
+	text, err := p.read(in.file)
+	if err != nil {
+		return Step{}, err
+	}
+	if out, edited := takeOut(text, in.text); len(edited) == 0 && len(out) < len(text) {
+		return Step{Verb: Identical, Path: in.file}, nil
+	}
+	if ours && has(text, in.text) {
+		return Step{Verb: Keep, Path: in.file, Note: "its lines were edited"}, nil
+	}
+	after, err := in.into(text)
+	if err != nil {
+		return Step{}, err
+	}
+	return Step{Verb: Insert, Path: in.file, before: text, after: after}, nil
+}

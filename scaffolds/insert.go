@@ -1,0 +1,186 @@
+package scaffolds
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"slices"
+	"strings"
+)
+
+// An insertion is lines that a generator adds to a file of the application.
+type insertion struct {
+	file string
+	text string // whole lines
+
+	// at returns the number of the line, from 1, that the text goes before.
+	at func(text []byte) (int, error)
+}
+
+// into returns the file with the lines added, in the line endings of the file.
+func (in insertion) into(text []byte) ([]byte, error) {
+	at, err := in.at(text)
+	if err != nil {
+		return nil, err
+	}
+	added := in.text
+	if strings.Contains(string(text), "\r\n") {
+		added = strings.ReplaceAll(added, "\n", "\r\n")
+	}
+	lines := strings.SplitAfter(string(text), "\n")
+	return []byte(strings.Join(slices.Insert(lines, at-1, added), "")), nil
+}
+
+// takeOut returns the file without the inserted lines, and those of them that
+// are no longer there as they were.
+func takeOut(text []byte, inserted string) (out []byte, edited []string) {
+	lines := strings.SplitAfter(string(text), "\n")
+	block := strings.Split(strings.TrimSuffix(inserted, "\n"), "\n")
+	if at := findLines(lines, block); len(at) == 1 {
+		return []byte(strings.Join(slices.Delete(lines, at[0], at[0]+len(block)), "")), nil
+	}
+	// Something stands between them, or they have changed: one by one.
+	for _, line := range block {
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		if at := findLines(lines, []string{line}); len(at) == 1 {
+			lines = slices.Delete(lines, at[0], at[0]+1)
+		} else {
+			edited = append(edited, strings.TrimSpace(line))
+		}
+	}
+	return []byte(strings.Join(lines, "")), edited
+}
+
+// has says whether any of the inserted lines is still there.
+func has(text []byte, inserted string) bool {
+	out, _ := takeOut(text, inserted)
+	return len(out) != len(text)
+}
+
+// findLines returns where the block stands among the lines.
+func findLines(lines, block []string) []int {
+	var at []int
+	for i := 0; i+len(block) <= len(lines); i++ {
+		if slices.EqualFunc(lines[i:i+len(block)], block, func(line, want string) bool {
+			return strings.TrimRight(line, "\r\n") == want
+		}) {
+			at = append(at, i)
+		}
+	}
+	return at
+}
+
+// intoModels adds a model to the list that All returns.
+func intoModels(model string) insertion {
+	const file = "models/models.go"
+	return insertion{file: file, text: "\t\t" + model + ",\n", at: func(text []byte) (int, error) {
+		set, body, err := function(file, text, "All")
+		if err != nil {
+			return 0, err
+		}
+		if ret := lastReturn(body); ret != nil {
+			if list, ok := ret.Results[0].(*ast.CompositeLit); ok {
+				return endOfList(set, list, file, text)
+			}
+		}
+		return 0, fmt.Errorf("%s: All should end by returning a list, return []tower.AnyModel{…}, to which %s can be added", file, model)
+	}}
+}
+
+func endOfList(set *token.FileSet, list *ast.CompositeLit, file string, text []byte) (int, error) {
+	end := set.Position(list.Rbrace)
+	if line := strings.Split(string(text), "\n")[end.Line-1]; strings.TrimSpace(line[:end.Column-1]) != "" {
+		return 0, fmt.Errorf("%s:%d: put the closing brace of the list on a line of its own, so that a line can be added before it", file, end.Line)
+	}
+	return end.Line, nil
+}
+
+const routesFile = "routes.go"
+
+// routerName returns what Routes calls its router, and the variables it has.
+func routerName(text []byte) (router string, line int, taken map[string]int, err error) {
+	set, body, err := function(routesFile, text, "Routes")
+	if err != nil {
+		return "", 0, nil, err
+	}
+	ret := lastReturn(body)
+	if ret != nil {
+		if id, ok := ret.Results[0].(*ast.Ident); ok {
+			router, line = id.Name, set.Position(ret.Pos()).Line
+		}
+	}
+	if router == "" {
+		return "", 0, nil, fmt.Errorf("%s: Routes should end with return r, r being its router, so that routes can be added before it", routesFile)
+	}
+	taken = map[string]int{}
+	for _, stmt := range body.List {
+		if assign, ok := stmt.(*ast.AssignStmt); ok && assign.Tok == token.DEFINE {
+			for _, left := range assign.Lhs {
+				if id, ok := left.(*ast.Ident); ok {
+					taken[id.Name] = set.Position(id.Pos()).Line
+				}
+			}
+		}
+	}
+	return router, line, taken, nil
+}
+
+// intoRoutes adds a controller, known there by the variable route.
+func intoRoutes(route, block string) insertion {
+	return insertion{file: routesFile, text: block, at: func(text []byte) (int, error) {
+		_, line, taken, err := routerName(text)
+		if err == nil && taken[route] > 0 {
+			err = fmt.Errorf("%s:%d: Routes has a variable %s already; choose another name, or rename it", routesFile, taken[route], route)
+		}
+		return line, err
+	}}
+}
+
+// intoLayout adds a link to the navigation.
+func intoLayout(layout []byte, address, title string) (insertion, bool) {
+	lines := strings.Split(string(layout), "\n")
+	at := slices.IndexFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "</nav>" })
+	if at < 0 {
+		return insertion{}, false
+	}
+	margin, _, _ := strings.Cut(lines[at], "</nav>")
+	return insertion{
+		file: layoutFile,
+		text: fmt.Sprintf("%s  <a href=%q>%s</a>\n", margin, address, title),
+		at:   func([]byte) (int, error) { return at + 1, nil },
+	}, true
+}
+
+const layoutFile = "views/layout.html"
+
+// function finds the body of a function in a Go file.
+func function(file string, text []byte, name string) (*token.FileSet, *ast.BlockStmt, error) {
+	if text == nil {
+		return nil, nil, fmt.Errorf("%s is missing; the generator adds lines to its func %s", file, name)
+	}
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, text, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w; mend that first: the generator adds lines to this file", err)
+	}
+	for _, decl := range parsed.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == name && f.Body != nil {
+			return set, f.Body, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("%s has no func %s; the generator adds lines to it", file, name)
+}
+
+// lastReturn returns the statement that ends a function with one result.
+func lastReturn(body *ast.BlockStmt) *ast.ReturnStmt {
+	if len(body.List) == 0 {
+		return nil
+	}
+	if ret, ok := body.List[len(body.List)-1].(*ast.ReturnStmt); ok && len(ret.Results) == 1 {
+		return ret
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package scaffolds
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+)
+
+const manifestName = ".tower/manifest.json"
+
+// A manifest remembers what was generated, so that destroy takes back that and
+// nothing else. It belongs in version control.
+type manifest struct {
+	Generated []*entry `json:"generated"`
+}
+
+// An entry is what one generator wrote.
+type entry struct {
+	Kind  string            `json:"kind"`
+	Name  string            `json:"name"`
+	Files map[string]string `json:"files,omitempty"` // the hash of each file as it was written
+	Lines map[string]string `json:"lines,omitempty"` // what was inserted into each file
+}
+
+// manifest reads what was generated; no file means nothing was. The bytes are
+// those of the file.
+func (p *project) manifest() (*manifest, []byte, error) {
+	text, err := p.read(manifestName)
+	if err != nil || text == nil {
+		return &manifest{}, nil, err
+	}
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w; restore it from version control, or remove it: then destroy knows of nothing", manifestName, err)
+	}
+	for _, e := range m.Generated {
+		for _, names := range []map[string]string{e.Files, e.Lines} {
+			for name := range names {
+				if !filepath.IsLocal(filepath.FromSlash(name)) {
+					return nil, nil, fmt.Errorf("read %s: %q is not in the application's folder; remove that line", manifestName, name)
+				}
+			}
+		}
+	}
+	return &m, text, nil
+}
+
+func (m *manifest) find(kind, name string) *entry {
+	i := slices.IndexFunc(m.Generated, func(e *entry) bool { return e.Kind == kind && e.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return m.Generated[i]
+}
+
+// claim returns the entry of a generator, a new one if there is none.
+func (m *manifest) claim(kind, name string) *entry {
+	e := m.find(kind, name)
+	if e == nil {
+		e = &entry{Kind: kind, Name: name}
+		m.Generated = append(m.Generated, e)
+	}
+	if e.Files == nil {
+		e.Files = map[string]string{}
+	}
+	if e.Lines == nil {
+		e.Lines = map[string]string{}
+	}
+	return e
+}
+
+// owner returns the entry that wrote a file, nil if none did.
+func (m *manifest) owner(file string) *entry {
+	for _, e := range m.Generated {
+		if e.Files[file] != "" {
+			return e
+		}
+	}
+	return nil
+}
+
+// record adds the step that saves the manifest, if it changed.
+func (m *manifest) record(plan *Plan, before []byte) error {
+	m.Generated = slices.DeleteFunc(m.Generated, func(e *entry) bool { return len(e.Files) == 0 && len(e.Lines) == 0 })
+	if len(m.Generated) == 0 {
+		if before != nil {
+			plan.Steps = append(plan.Steps, Step{Verb: Remove, Path: manifestName, before: before})
+		}
+		return nil
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(m); err != nil {
+		return fmt.Errorf("write %s: %w", manifestName, err)
+	}
+	switch {
+	case before == nil:
+		plan.Steps = append(plan.Steps, Step{Verb: Create, Path: manifestName, after: b.Bytes()})
+	case !same(before, b.Bytes()):
+		plan.Steps = append(plan.Steps, Step{Verb: Update, Path: manifestName, before: before, after: b.Bytes()})
+	}
+	return nil
+}
+
+func hash(text []byte) string {
+	sum := sha256.Sum256([]byte(unix(text)))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,78 @@
+package scaffolds
+
+import (
+	"fmt"
+	"strings"
+)
+
+// pages is a controller of plain pages, in the words that the templates in
+// pages/ use.
+type pages struct {
+	Module     string
+	Controller string // Pages
+	Path       string // pages, in addresses and in views/
+	routing           // pages, on r
+	Pages      []page
+}
+
+type page struct {
+	Go    string // AboutUs
+	Path  string // /pages/about_us
+	View  string // views/pages/aboutus.html
+	Title string // About us
+}
+
+// reservedActions have a meaning for tower, or are methods of every session.
+var reservedActions = wordSet("match allow user_id sign_in sign_out set_label transaction connection session")
+
+// newPages reads the arguments NAME PAGE…; without a page there is an index.
+func newPages(p *project, args []string) (*pages, error) {
+	n, err := controllerName(args)
+	if err != nil {
+		return nil, err
+	}
+	c := &pages{Module: p.module, Controller: n.goName(), Path: n.snake(), routing: routing{Route: n.local("Routes", "tower controllers")}}
+	names := args[1:]
+	if len(names) == 0 {
+		names = []string{"index"}
+	}
+	for _, text := range names {
+		if strings.Contains(text, ":") {
+			return nil, fmt.Errorf("page %q: a controller has pages, not fields; for those: tower generate scaffold %s %s", text, n.singular().goName(), text)
+		}
+		action, err := parseName("page", text)
+		if err != nil {
+			return nil, err
+		}
+		if reservedActions[action.snake()] {
+			return nil, fmt.Errorf("page %q: %s has a meaning of its own in a controller; choose another name", text, action.goName())
+		}
+		made := page{
+			Go:    action.goName(),
+			Path:  "/" + c.Path + "/" + action.snake(),
+			View:  fmt.Sprintf("views/%s/%s.html", c.Path, strings.ToLower(action.goName())),
+			Title: action.title(),
+		}
+		if made.Go == "Index" {
+			made.Path, made.Title = "/"+c.Path, n.title()
+		}
+		for _, other := range c.Pages {
+			if other.View == made.View {
+				return nil, fmt.Errorf("page %q is named twice", text)
+			}
+		}
+		c.Pages = append(c.Pages, made)
+	}
+	return c, nil
+}
+
+func controllerName(args []string) (name, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("what is it called? for example: tower generate controller Pages about contact")
+	}
+	n, err := parseName("controller", args[0])
+	if err != nil {
+		return nil, err
+	}
+	return n, n.checkWord("controller", args[0])
+}

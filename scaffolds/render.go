@@ -1,0 +1,42 @@
+package scaffolds
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"go/format"
+	"strings"
+	"text/template"
+)
+
+// The templates write their own actions as [[ ]]: what they make has {{ }} of
+// its own. Those that are Go and would not compile here end in .tmpl.
+//
+//go:embed all:resource pages
+//go:embed app/*.go app/README.md app/.gitignore app/models app/controllers all:app/views app/public
+//go:embed demo/*.go demo/README.md demo/.gitignore demo/models demo/controllers all:demo/views demo/public
+var trees embed.FS
+
+// render fills a template. Go code comes out formatted.
+func render(name string, data any) ([]byte, error) {
+	text, err := trees.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("template %s: %w", name, err)
+	}
+	parsed, err := template.New(name).Delims("[[", "]]").Option("missingkey=error").Parse(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("template %w", err)
+	}
+	var b bytes.Buffer
+	if err := parsed.Execute(&b, data); err != nil {
+		return nil, fmt.Errorf("template %w", err)
+	}
+	if !strings.HasSuffix(strings.TrimSuffix(name, ".tmpl"), ".go") {
+		return b.Bytes(), nil
+	}
+	code, err := format.Source(b.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("template %s makes code that is not Go: %w", name, err)
+	}
+	return code, nil
+}

@@ -1,0 +1,243 @@
+package scaffolds
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A resource is a model and what is generated around it, in the words that
+// the templates in resource/ use.
+type resource struct {
+	Module string
+	Fields []field
+
+	Type       string // BlogPost
+	Var        string // BlogPosts, the model
+	Recent     string // RecentBlogPosts, its scope
+	Collection string // blog_posts
+	Local      string // blogPost, a record in generated code
+
+	Controller string // BlogPosts
+	Item       string // BlogPost, the stem of the controller's types
+	Path       string // blog_posts, in addresses and in views/
+	File       string // blog_post
+	Partial    string // blog_post: the view of one in a list
+	routing           // blogPosts, on r
+
+	Human    string // blog post
+	Humans   string // blog posts
+	Title    string // Blog posts
+	TitleOne string // Blog post
+
+	Needs []need // records that the test makes first
+}
+
+// A need is a record that another requires.
+type need struct {
+	Type, Model, Var string
+	Values           string // of a composite literal
+
+	collection string
+}
+
+// newResource reads the arguments NAME FIELD….
+func newResource(p *project, args []string) (*resource, error) {
+	n, err := modelName(args)
+	if err != nil {
+		return nil, err
+	}
+	known, err := p.models()
+	if err != nil {
+		return nil, err
+	}
+	many := n.plural()
+	r := &resource{
+		Module: p.module,
+		Type:   n.goName(), Var: many.goName(), Recent: "Recent" + many.goName(), Collection: many.snake(),
+		Local:      n.local("Record", "ctx c in out err context time tower models"),
+		Controller: many.goName(), Item: n.goName(), Path: many.snake(), File: n.snake(), Partial: n.snake(),
+		routing: routing{Route: many.local("Routes", "tower controllers")},
+		Human:   n.human(), Humans: many.human(), Title: many.title(), TitleOne: n.title(),
+	}
+	if r.Var == r.Type {
+		// One and many are the same word, and each needs a name.
+		r.Var += "Records"
+		r.Item += "Record"
+	}
+	if r.Partial == "form" || r.Partial == "detail" {
+		r.Partial += "_item" // beside _form.html and _detail.html
+	}
+	if r.Fields, err = parseFields(args[1:], model{Type: r.Type, Var: r.Var, Collection: r.Collection}, known); err != nil {
+		return nil, err
+	}
+	for i, f := range r.Fields {
+		if f.Ref != nil && f.Ref.Collection == r.Collection {
+			r.Fields[i].Ref.Page = true
+			if label := r.Label(); label != nil {
+				r.Fields[i].Ref.Label = label.Go
+			}
+		}
+	}
+	for _, f := range r.Refs() {
+		if f.Required() {
+			if err := r.need(*f.Ref, known); err != nil {
+				return nil, fmt.Errorf("field %s:ref:required: %w", f.name.snake(), err)
+			}
+		}
+	}
+	return r, nil
+}
+
+// modelName reads the name of a model; a plural is taken for its singular.
+func modelName(args []string) (name, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("what is it called? for example: tower generate scaffold Post title:string body:text")
+	}
+	n, err := parseName("model", args[0])
+	if err != nil {
+		return nil, err
+	}
+	n = n.singular()
+	if err := n.checkWord("model", args[0]); err != nil {
+		return nil, err
+	}
+	if err := n.plural().checkFile("model", args[0]); err != nil {
+		return nil, err
+	}
+	if many := n.plural().snake(); frameKeys[many] {
+		return nil, fmt.Errorf("model %q: its collection would be called %q, which is a word of tower's messages; choose another name, as in %s",
+			args[0], many, name{"my", n.snake()}.goName())
+	}
+	return n, nil
+}
+
+// Label is the field that a record is called by; nil when there is none.
+func (r *resource) Label() *field { return labelOf(r.Fields) }
+
+// Heading is the label when it is short enough for one.
+func (r *resource) Heading() *field {
+	if label := r.Label(); label != nil && label.Kind == "string" {
+		return label
+	}
+	return nil
+}
+
+// Required is the first field that a record cannot do without.
+func (r *resource) Required() *field {
+	for i, f := range r.Fields {
+		if f.Required() {
+			return &r.Fields[i]
+		}
+	}
+	return nil
+}
+
+// Refs are the fields that refer to other records.
+func (r *resource) Refs() []field {
+	var refs []field
+	for _, f := range r.Fields {
+		if f.Kind == "ref" {
+			refs = append(refs, f)
+		}
+	}
+	return refs
+}
+
+// Uses says whether the fields need a package.
+func (r *resource) Uses(pkg string) bool {
+	for _, f := range r.Fields {
+		if strings.HasPrefix(f.Type, pkg+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// NeedsUse says whether the records that the test makes first need a package.
+func (r *resource) NeedsUse(pkg string) bool {
+	for _, n := range r.Needs {
+		if strings.Contains(n.Values, pkg+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// Sample is the input of a create that is valid: what is required, or else
+// the first field.
+func (r *resource) Sample() string {
+	var in []string
+	for i, f := range r.Fields {
+		if f.Required() || r.Required() == nil && i == 0 {
+			in = append(in, fmt.Sprintf("%q: %s", f.JSON, r.sample(f)))
+		}
+	}
+	return strings.Join(in, ", ")
+}
+
+func (r *resource) sample(f field) string {
+	switch f.Kind {
+	case "int", "float":
+		return "1"
+	case "bool":
+		return "true"
+	case "time":
+		return `"2030-01-02T15:04:05Z"`
+	case "ref":
+		for _, n := range r.Needs {
+			if n.collection == f.Ref.Collection {
+				return n.Var + ".ID"
+			}
+		}
+		return `""`
+	}
+	return `"Hello"`
+}
+
+// need adds a record that the test makes first, after those that it requires
+// itself. Above are the collections that led here.
+func (r *resource) need(m model, known []model, above ...string) error {
+	if slices.Contains(above, m.Collection) {
+		return fmt.Errorf("%s require each other in a circle, so none could be made first", strings.Join(above, " and "))
+	}
+	if slices.ContainsFunc(r.Needs, func(n need) bool { return n.collection == m.Collection }) {
+		return nil
+	}
+	var values []string
+	for _, f := range m.fields {
+		value := ""
+		switch {
+		case f.kind == "string" && (requires(f.validate) || f.name == m.Label):
+			value = `"Ada"`
+		case f.kind == "time.Time" && requires(f.validate):
+			value = "time.Now()"
+		case f.ref != "" && requires(f.validate):
+			i := slices.IndexFunc(known, func(k model) bool { return k.Collection == f.ref })
+			if i < 0 {
+				return fmt.Errorf("%s requires one of %s, which is not in models/", m.Type, f.ref)
+			}
+			if err := r.need(known[i], known, append(above, m.Collection)...); err != nil {
+				return err
+			}
+			value = varOf(known[i]) + ".ID"
+		default:
+			continue
+		}
+		values = append(values, f.name+": "+value)
+	}
+	r.Needs = append(r.Needs, need{Type: m.Type, Model: m.Var, Var: varOf(m), Values: strings.Join(values, ", "), collection: m.Collection})
+	return nil
+}
+
+func varOf(m model) string {
+	n, err := parseName("model", m.Type)
+	if err != nil {
+		return "needed"
+	}
+	return n.local("Record", "t app ada bob live got id status body page http strings time models towertest")
+}
+
+func requires(validate string) bool {
+	return wordSet(strings.ReplaceAll(validate, ",", " "))["required"]
+}
