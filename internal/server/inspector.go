@@ -169,11 +169,27 @@ func describeChange(change store.Change) wire.ChangeInfo {
 		if change.Op == store.Update && field.Name != "updatedAt" && !change.Same(field) {
 			info.Fields = append(info.Fields, field.Name)
 		}
-		if info.Label == "" && field.Kind == store.String && field.Ref == "" && field.Name != "id" && !field.Private {
-			info.Label = shorten(image.Value(field).Text())
-		}
+	}
+	if field := labelField(change.Model); field != nil {
+		info.Label = shorten(image.Value(field).Text())
 	}
 	return info
+}
+
+// labelField is what a person knows a record by: its title or name, else the
+// first text that it has.
+func labelField(m *store.Model) *store.Field {
+	for _, name := range []string{"title", "name"} {
+		if f := m.Field(name); f != nil && f.Kind == store.String && !f.Private {
+			return f
+		}
+	}
+	for _, f := range m.Fields {
+		if f.Kind == store.String && f.Ref == "" && f.Name != "id" && !f.Private {
+			return f
+		}
+	}
+	return nil
 }
 
 func shorten(text string) string {
