@@ -1,0 +1,12 @@
+import type { Failure } from "./wire";
+
+/** What went wrong, for a program (code) and for a person (message). */
+export class TowerError extends Error {
+  override readonly name = "TowerError";
+  readonly code: string;
+
+  constructor({ code, message }: Failure) {
+    super(message);
+    this.code = code;
+  }
+}

@@ -1,0 +1,145 @@
+import { TowerError } from "./error";
+import type { Result, Store } from "./store";
+import { ulid } from "./ulid";
+import type { Problems } from "./wire";
+
+type Submitter = HTMLButtonElement | HTMLInputElement | null;
+
+// A form's properties are hidden by fields of the same name: its attributes,
+// and the methods of its prototype, are not.
+const { requestSubmit, reset } = HTMLFormElement.prototype;
+
+/**
+ * Sends the page's forms over the connection: those with method=post to this
+ * server, but not uploads, forms with a target or with data-tower="off". What
+ * is wrong is shown in the form's own [data-problem] elements; if it has none
+ * for it, the browser sends the form in its own way.
+ */
+export function forms(store: Store): void {
+  const busy = new WeakSet<HTMLFormElement>();
+  const native = new WeakSet<HTMLFormElement>();
+
+  document.addEventListener("submit", async event => {
+    const form = event.target as HTMLFormElement;
+    const submitter = event.submitter as Submitter;
+    if (event.defaultPrevented || native.has(form)) return;
+    const action = actionOf(form, submitter);
+    if (!action) return;
+    event.preventDefault();
+    if (busy.has(form)) return;
+
+    busy.add(form);
+    const done = await send(store, form, submitter, action).finally(() => busy.delete(form));
+    if (done) return;
+    native.add(form);
+    requestSubmit.call(form, owned(form, submitter));
+    native.delete(form);
+  });
+}
+
+function actionOf(form: HTMLFormElement, submitter: Submitter): URL | null {
+  const read = (name: string) => submitter?.getAttribute(`form${name}`) ?? form.getAttribute(name) ?? "";
+  if (read("method").toLowerCase() !== "post" || form.getAttribute("data-tower") === "off") return null;
+  if (read("enctype").toLowerCase() === "multipart/form-data") return null;
+  if (!["", "_self"].includes(read("target"))) return null;
+  const action = new URL(read("action") || location.href, document.baseURI);
+  return action.origin === location.origin ? action : null;
+}
+
+/** Returns whether nothing is left to do. */
+async function send(store: Store, form: HTMLFormElement, submitter: Submitter, action: URL): Promise<boolean> {
+  const method = (action.searchParams.get("_method") ?? "POST").toUpperCase();
+  const fields = fieldsOf(form, submitter, action);
+  const release = occupy(form, submitter);
+  let result: Result;
+  try {
+    result = await deliver(store, `${method} ${action.pathname}`, fields);
+  } catch {
+    return false;
+  } finally {
+    release();
+  }
+  if (result.error) return show(form, result.problems, result.error.message);
+
+  show(form, {}, "");
+  const unchanged = fieldsOf(form, submitter, action).toString() === fields.toString();
+  if (!leave(result) && method === "POST" && unchanged) reset.call(form);
+  return true;
+}
+
+/** What the browser would send, after what the action's query says. */
+function fieldsOf(form: HTMLFormElement, submitter: Submitter, action: URL): URLSearchParams {
+  const fields = new URLSearchParams(action.search);
+  fields.delete("_method");
+  for (const [name, value] of new FormData(form, owned(form, submitter))) {
+    fields.append(name, typeof value === "string" ? value : value.name);
+  }
+  return fields;
+}
+
+/** The button, unless the page has changed and it is no longer the form's. */
+function owned(form: HTMLFormElement, submitter: Submitter): Submitter {
+  return submitter?.form === form ? submitter : null;
+}
+
+function occupy(form: HTMLFormElement, submitter: Submitter): () => void {
+  const focused = submitter !== null && submitter === document.activeElement;
+  form.setAttribute("aria-busy", "true");
+  if (submitter) submitter.disabled = true;
+  return () => {
+    form.removeAttribute("aria-busy");
+    if (submitter) submitter.disabled = false;
+    if (focused && document.activeElement === document.body) submitter.focus();
+  };
+}
+
+/** Sends it until there is an answer; the key makes it take effect once. */
+async function deliver(store: Store, route: string, fields: URLSearchParams): Promise<Result> {
+  const key = ulid();
+  for (;;) {
+    try {
+      return await store.call(route, fields, { key });
+    } catch (error) {
+      if (!(error instanceof TowerError && error.code === "disconnected")) throw error;
+    }
+  }
+}
+
+/** Shows these problems and no others. Returns false, and shows none, if there is no place for one. */
+function show(form: HTMLFormElement, problems: Problems, message: string): boolean {
+  const places = [...form.querySelectorAll<HTMLElement>("[data-problem]")];
+  const placed = new Set(places.map(place => place.dataset.problem));
+  const first = (field: string) => problems[field]?.[0] ?? "";
+  const fields = Object.keys(problems);
+  const homeless = fields.find(field => field !== "" && !placed.has(field));
+  const whole = first("") || (homeless ? `${homeless} ${first(homeless)}` : fields.length > 0 ? "" : message);
+  if (whole && !placed.has("")) return false;
+
+  for (const place of places) {
+    const field = place.dataset.problem!;
+    place.textContent = field === "" ? whole : first(field);
+    place.hidden = place.textContent === "";
+  }
+  let focus: HTMLElement | undefined;
+  for (const input of form.querySelectorAll<HTMLInputElement>("[name]")) {
+    if (!first(input.name)) {
+      input.removeAttribute("aria-invalid");
+      continue;
+    }
+    input.setAttribute("aria-invalid", "true");
+    if (input.type !== "hidden") focus ??= input;
+  }
+  focus?.focus();
+  return true;
+}
+
+/** Goes where the answer leads. A live page that is there already stays, as it shows what has changed. */
+function leave({ location: to, session }: Result): boolean {
+  const next = new URL(to || location.href, location.href);
+  const [there] = next.href.split("#");
+  const [here] = location.href.split("#");
+  if (there !== here && next.protocol.startsWith("http")) location.assign(next); // never a javascript: address
+  else if (session || !document.querySelector("[data-live]")) location.reload();
+  else return false;
+  return true;
+}

@@ -1,0 +1,36 @@
+/**
+ * An Observable holds a value, and tells its subscribers when that has been
+ * replaced. It can be used as a store of Svelte's, and subscribe and
+ * getSnapshot are what React's useSyncExternalStore asks for.
+ */
+export class Observable<T> {
+  value: T;
+  #subscribers = new Set<{ tell(value: T): void }>();
+
+  constructor(value: T) {
+    this.value = value;
+  }
+
+  readonly getSnapshot = (): T => this.value;
+
+  /** Calls tell with the value, now and after each change, until the returned function is called. */
+  readonly subscribe = (tell: (value: T) => void): (() => void) => {
+    const subscriber = { tell };
+    this.#subscribers.add(subscriber);
+    tell(this.value);
+    return () => this.#subscribers.delete(subscriber);
+  };
+
+  tell(): void {
+    for (const subscriber of [...this.#subscribers]) safely(() => subscriber.tell(this.value));
+  }
+}
+
+/** Runs what may throw without letting it stop the rest; the browser reports it. */
+export function safely(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    reportError(error);
+  }
+}

@@ -1,0 +1,102 @@
+import { List } from "./cursor";
+import { morph, place } from "./morph";
+import type { Store } from "./store";
+import type { Answer, Delta, Entry, Live } from "./wire";
+
+/**
+ * Keeps the page's own lists current, the elements with data-live, and says in
+ * data-tower on the document whether it is "online" or "offline". After new
+ * lists came into the document, or old ones left, dispatch tower:refresh on it.
+ */
+export function page(store: Store): void {
+  const lists = new Map<HTMLElement, Elements>();
+  const refresh = () => {
+    for (const [element, list] of lists) {
+      if (element.isConnected && element.dataset.live === list.request.live) continue;
+      lists.delete(element);
+      store.release(list);
+      if (!element.isConnected) element.dataset.since = list.since;
+    }
+    for (const element of document.querySelectorAll<HTMLElement>("[data-live]")) {
+      if (lists.has(element)) continue;
+      const list = new Elements(element);
+      lists.set(element, list);
+      store.keep(list);
+    }
+  };
+  document.addEventListener("tower:refresh", refresh);
+  refresh();
+
+  store.subscribe(({ online, closed }) => {
+    if (online || closed) document.documentElement.dataset.tower = online ? "online" : "offline";
+  });
+}
+
+/** Elements are the list that a page shows: the children with a data-id of an element with data-live. */
+export class Elements extends List {
+  readonly request: Live;
+  readonly #parent: HTMLElement;
+
+  constructor(parent: HTMLElement) {
+    super();
+    this.#parent = parent;
+    this.request = { live: parent.dataset.live ?? "" };
+    this.since = parent.dataset.since ?? "";
+  }
+
+  replace({ items = [] }: Answer): void {
+    const stay = new Set(items.map(item => item.id));
+    for (const element of this.#items()) if (!stay.has(element.dataset.id!)) element.remove();
+    let after = "";
+    for (const item of items) {
+      this.#put({ ...item, after });
+      after = item.id;
+    }
+  }
+
+  apply({ leave = [], enter = [], change = [] }: Delta): void {
+    for (const id of leave) this.#find(id)?.remove();
+    for (const entry of enter) this.#put(entry);
+    for (const entry of change) this.#put(entry);
+  }
+
+  changed(): void {
+    this.#parent.dataset.count = String(this.#items().length);
+    if (this.error) console.warn(`tower: a list of this page is not live: ${this.error.message}`);
+  }
+
+  #put({ id, html, after }: Entry): void {
+    const fresh = html === undefined ? null : parse(html);
+    const old = this.#find(id);
+    const element = old && fresh ? morph(old, fresh) : (old ?? fresh);
+    if (!element) return;
+    if (!old || after !== undefined) place(this.#parent, element, this.#next(id, after));
+    if (!old) markEntered(element);
+  }
+
+  /** What stands behind the place of a record: first, after another, or in a list without an order by its id. */
+  #next(id: string, after: string | undefined): Element | null {
+    if (after) return this.#find(after)?.nextElementSibling ?? null;
+    return this.#items().find(item => after === "" || item.dataset.id! > id) ?? null;
+  }
+
+  #find(id: string): HTMLElement | null {
+    return this.#parent.querySelector(`:scope > [data-id="${CSS.escape(id)}"]`);
+  }
+
+  #items(): HTMLElement[] {
+    return [...this.#parent.querySelectorAll<HTMLElement>(":scope > [data-id]")];
+  }
+}
+
+function parse(html: string): Element | null {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content.firstElementChild;
+}
+
+/** Lets CSS start a transition: the element is drawn with data-entered once, and then without. */
+function markEntered(element: Element): void {
+  element.setAttribute("data-entered", "");
+  requestAnimationFrame(() => requestAnimationFrame(() => element.removeAttribute("data-entered")));
+}

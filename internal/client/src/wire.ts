@@ -1,0 +1,133 @@
+// The frames of the protocol. internal/wire describes them and what they mean.
+
+export const version = 1;
+
+/** Begins the reason of a close after which it makes no sense to come back. */
+export const unsupportedVersion = "unsupported version";
+
+export interface Hello {
+  hello: number;
+  epoch: string;
+  seq: number;
+  build: string;
+  user?: string;
+  actions: string[] | null;
+  cursors: string[] | null;
+}
+
+/** An answer also holds the records of an opened cursor, under its model's name: see records. */
+export interface Answer {
+  id: number;
+  status: number;
+  at?: string;
+  out?: unknown;
+  location?: string;
+  session?: string;
+  error?: Failure;
+  cursor?: number;
+  model?: string;
+  since?: string;
+  delta?: Delta;
+  resync?: string;
+  ids?: string[];
+  items?: Item[];
+}
+
+/** A commit also holds the records it touched, under the names of their models: see records. */
+export interface Commit {
+  seq: number;
+  ack?: boolean;
+  cursors?: Record<string, Delta>;
+}
+
+export interface Push {
+  push: string;
+  status: number;
+  out?: unknown;
+  error?: Failure;
+}
+
+/** What the server could not understand; it answers no request. */
+export interface Complaint {
+  status: number;
+  error: Failure;
+}
+
+export type Frame = Hello | Answer | Commit | Push | Complaint;
+
+export interface Failure {
+  code: string;
+  message: string;
+  problems?: Problems;
+}
+
+/** Messages by field; "" holds those of the whole record. */
+export type Problems = Record<string, string[]>;
+
+export interface Item {
+  id: string;
+  html: string;
+}
+
+export interface Entry {
+  id: string;
+  after?: string;
+  html?: string;
+}
+
+export interface Delta {
+  to?: number;
+  enter?: Entry[];
+  change?: Entry[];
+  leave?: string[];
+  closed?: Failure;
+}
+
+export interface Row {
+  id: string;
+}
+
+/** What opens a list of records. */
+export interface Open extends Narrowing {
+  open: string;
+  in: unknown;
+}
+
+export interface Narrowing {
+  where?: Record<string, unknown>;
+  order?: readonly string[];
+  limit?: number;
+}
+
+/** What opens a list of a page's elements. */
+export interface Live {
+  live: string;
+}
+
+export type Call = { call: string; key: string } & ({ in: unknown } | { form: string });
+
+/** A frame that is answered. */
+export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
+
+export type Sent = { hello: number } | { applied: number } | ({ id: number } & Request);
+
+/** The frames of a message: the elements of an array, or the message itself. */
+export function decode(message: string): Frame[] {
+  const frames = JSON.parse(message) as Frame | Frame[];
+  return Array.isArray(frames) ? frames : [frames];
+}
+
+/** The records of a model that a frame holds. */
+export function records<T extends Row>(frame: Answer | Commit, model: string): T[] {
+  return (frame as unknown as Record<string, T[] | undefined>)[model] ?? [];
+}
+
+/** A place in the store's history, as "epoch:seq". */
+export function position(epoch: string, seq: number): string {
+  return `${epoch}:${seq}`;
+}
+
+/** The seq of a position. */
+export function seqOf(position: string): number {
+  return Number(position.slice(position.lastIndexOf(":") + 1));
+}
