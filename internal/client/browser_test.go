@@ -1,0 +1,118 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// outcome is what became of one test in the page.
+type outcome struct {
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
+// TestInBrowser runs each of test/*.test.ts in a page of its own, in a real
+// browser, before a server that the page itself scripts.
+func TestInBrowser(t *testing.T) {
+	suites, err := filepath.Glob("test/*.test.ts")
+	if err != nil || len(suites) == 0 {
+		t.Fatalf("no tests in test: %v", err)
+	}
+	browser := startBrowser(t)
+	for _, suite := range suites {
+		name := strings.TrimSuffix(filepath.Base(suite), ".test.ts")
+		t.Run(name, func(t *testing.T) { runSuite(t, browser, suite) })
+	}
+}
+
+func runSuite(t *testing.T, browser context.Context, suite string) {
+	relay := newRelay(bundle(t, suite))
+	server := httptest.NewServer(relay)
+	defer server.Close()
+	defer relay.close()
+
+	tab, cancel := chromedp.NewContext(browser)
+	defer cancel()
+	tab, cancel = context.WithTimeout(tab, 25*time.Second)
+	defer cancel()
+
+	seed := rand.Uint32()
+	t.Logf("seed %d", seed)
+	if fixed := os.Getenv("TOWER_TEST_SEED"); fixed != "" {
+		t.Logf("but TOWER_TEST_SEED is %s", fixed)
+		if _, err := fmt.Sscan(fixed, &seed); err != nil {
+			t.Fatalf("TOWER_TEST_SEED: %v", err)
+		}
+	}
+	if err := chromedp.Do(tab, chromedp.Navigate(fmt.Sprintf("%s/?seed=%d", server.URL, seed))); err != nil {
+		t.Fatalf("open the test page: %v", err)
+	}
+	outcomes, err := chromedp.Run(tab, chromedp.Evaluate[[]outcome]("results", chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatalf("wait for the page's results: %v", err)
+	}
+	if len(outcomes) == 0 {
+		t.Fatal("the page ran no test")
+	}
+	for _, outcome := range outcomes {
+		t.Run(outcome.Name, func(t *testing.T) {
+			if outcome.Error != "" {
+				t.Error(outcome.Error)
+			}
+		})
+	}
+}
+
+// startBrowser starts the one browser of this test. Without a browser the
+// library is not proven, so its absence is a failure.
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.NoSandbox,
+		chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+	)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	browser, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(browser); err != nil {
+		t.Fatalf("these tests need Chromium or Chrome, and it did not start: %v\nInstall it (apt-get install chromium) so that it is found as chromium or google-chrome.", err)
+	}
+	return browser
+}
+
+func bundle(t *testing.T, entry string) []byte {
+	t.Helper()
+	result := api.Build(api.BuildOptions{
+		EntryPoints: []string{entry},
+		Bundle:      true,
+		Format:      api.FormatESModule,
+		Target:      api.ES2022,
+		Charset:     api.CharsetUTF8,
+		LogLevel:    api.LogLevelSilent,
+	})
+	if len(result.Errors) > 0 {
+		t.Fatal(strings.Join(api.FormatMessages(result.Errors, api.FormatMessagesOptions{}), "\n"))
+	}
+	return result.OutputFiles[0].Contents
+}
+
+func TestHashNamesTheScript(t *testing.T) {
+	if len(Hash) != 16 || Hash != hash(bytes.Clone(Script)) || Hash == hash(append(bytes.Clone(Script), ' ')) {
+		t.Errorf("Hash is %q", Hash)
+	}
+}

@@ -1,0 +1,237 @@
+// Forms on pages of their own, in a frame, with the library as it is served.
+
+import { after, equal, ok, seen, test } from "./runner";
+import { accept, ready, ticket, type Link } from "./server";
+
+const script = `<script type="module" src="/_tower/tower.js"></script>`;
+const liveList = `<ul data-live="sealed" data-since="E:0"></ul>`;
+const problems = `<p data-problem="title" hidden></p><p data-problem="body">old</p><p data-problem="" hidden></p>`;
+let pages = 0;
+
+interface Page {
+  readonly path: string;
+  readonly document: Document;
+  readonly window: Window & typeof globalThis;
+  find<T extends HTMLElement = HTMLInputElement>(selector: string): T;
+  /** Resolves when the frame shows another document. */
+  left(): Promise<void>;
+}
+
+/** Shows a page in a frame. */
+async function visit(html: string): Promise<Page> {
+  await ready;
+  const path = `/pages/${++pages}`;
+  await fetch(path, { method: "PUT", body: `<!doctype html><body>${html}${script}` });
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  const loaded = () => new Promise<void>(resolve => frame.addEventListener("load", () => resolve(), { once: true }));
+  frame.src = path;
+  await loaded();
+  return {
+    path,
+    get document() {
+      return frame.contentDocument!;
+    },
+    get window() {
+      return frame.contentWindow as Window & typeof globalThis;
+    },
+    find: <T extends HTMLElement>(selector: string) => frame.contentDocument!.querySelector<T>(selector)!,
+    left: loaded,
+  };
+}
+
+/** A page, and its connection; if it is live its list has been opened. */
+async function connected(html: string): Promise<{ page: Page; link: Link }> {
+  const page = await visit(html);
+  const link = await accept();
+  await link.greet();
+  if (html.includes(liveList)) {
+    const id = await link.expect({ live: "sealed", since: "E:0" });
+    link.send({ id, status: 200, at: "E:0", cursor: 1, model: "posts", since: "E:0", delta: {} });
+  }
+  await seen(() => page.document.documentElement.dataset.tower === "online", page.document);
+  return { page, link };
+}
+
+const invalid = (id: number, problems: object) => ({
+  id, status: 422, error: { code: "invalid", message: "Some fields need another look.", problems },
+});
+
+const visible = (page: Page) =>
+  [...page.document.querySelectorAll<HTMLElement>("[data-problem]")]
+    .filter(place => !place.hidden)
+    .map(place => `${place.dataset.problem}: ${place.textContent}`);
+
+test("the page's store is window.tower", async () => {
+  const { page } = await connected(liveList);
+  equal(page.window.tower.state.user, "ada");
+});
+
+test("a form travels over the connection, and its problems are shown beside the fields", async () => {
+  const { page, link } = await connected(`${liveList}<form method="post" action="/posts">
+    <input name="body" value="b & c"><input name="title"><input type="hidden" name="draft" value="false">
+    <input type="checkbox" name="draft" value="true" checked>${problems}<button name="do" value="save">Save</button></form>`);
+  const [form, button] = [page.find<HTMLFormElement>("form"), page.find<HTMLButtonElement>("button")];
+  page.find("[name=body]").setAttribute("aria-invalid", "true");
+  button.focus();
+  button.click();
+  const frame = { call: "POST /posts", form: "body=b+%26+c&title=&draft=false&draft=true&do=save" };
+  const id = await link.expect(frame);
+  equal([button.disabled, form.getAttribute("aria-busy")], [true, "true"]);
+  form.requestSubmit(); // while it is on its way, it is not sent again
+
+  link.send(invalid(id, { title: ["is required", "is too short"], "": ["It is too late."] }));
+  await seen(() => !button.disabled, page.document);
+  await seen(() => visible(page).length === 2, page.document);
+  equal(visible(page), ["title: is required", ": It is too late."]);
+  equal([...page.document.querySelectorAll("[aria-invalid]")].map(field => field.getAttribute("name")), ["title"]);
+  ok(page.document.activeElement === page.find("[name=title]"), "the field with the problem has no focus");
+  ok(!form.hasAttribute("aria-busy"), "the form is still busy");
+
+  button.click();
+  link.send({ id: await link.expect(frame), status: 201, at: "E:1", location: page.path });
+  await seen(() => visible(page).length === 0, page.document);
+  equal(page.document.querySelectorAll("[aria-invalid]").length, 0);
+});
+
+test("a problem whose field has no place is shown for the whole", async () => {
+  const { page, link } = await connected(`<form method="post"><p data-problem="" hidden></p><button></button></form>`);
+  page.find("button").click();
+  link.send(invalid(await link.expect({ call: `POST ${page.path}`, form: "" }), { title: ["is required"] }));
+  await seen(() => visible(page).length === 1, page.document);
+  equal(visible(page), [": title is required"]);
+});
+
+test("an error is shown for the whole, or the browser sends the form in its own way", async () => {
+  const error = { code: "conflict", message: "Someone else was faster." };
+  const { page, link } = await connected(`<form id="told" method="post" action="/pages/a"><p data-problem="" hidden></p><button></button></form>
+    <form id="untold" method="post" action="/pages/b?x=1"><input name="t" value="v"><button name="do" value="it"></button></form>`);
+  page.find("#told button").click();
+  link.send({ id: await link.expect({ call: "POST /pages/a", form: "" }), status: 409, error });
+  await seen(() => visible(page).length === 1, page.document);
+  equal(visible(page), [`: ${error.message}`]);
+
+  page.find("#untold button").click();
+  const left = page.left();
+  link.send({ id: await link.expect({ call: "POST /pages/b", form: "x=1&t=v&do=it" }), status: 409, error });
+  await left;
+  equal(page.find("#posted").textContent, "/pages/b?x=1 t=v&do=it");
+});
+
+test("the method is in the action, and the rest of its query are fields", async () => {
+  const { page, link } = await connected(`<form method="post" action="/posts/a%20b?_method=patch&x=1#y"><input name="t" value="v"><button></button></form>
+    <form method="get"><button id="remove" formmethod="post" formaction="/posts/b?_method=DELETE"></button></form>`);
+  page.find("button").click();
+  await link.expect({ call: "PATCH /posts/a%20b", form: "x=1&t=v" });
+  page.find("#remove").click();
+  await link.expect({ call: "DELETE /posts/b", form: "" });
+});
+
+test("success leads where the answer says", async () => {
+  const { page, link } = await connected(`${liveList}<form method="post" action="/posts"><button></button></form>`);
+  await fetch("/pages/next", { method: "PUT", body: "<!doctype html><p>next" });
+  page.find("button").click();
+  const left = page.left();
+  link.send({ id: await link.expect({ call: "POST /posts", form: "" }), status: 201, location: "/pages/next?from=form" });
+  await left;
+  equal(page.window.location.pathname + page.window.location.search, "/pages/next?from=form");
+});
+
+test("on the page that the answer leads to, a live page stays and the form is new", async () => {
+  const { page, link } = await connected(`${liveList}<form method="post" action="/posts"><input name="t" value=""><button></button></form>`);
+  const input = page.find("input");
+  input.value = "first";
+  page.find("button").click();
+  link.send({ id: await link.expect({ call: "POST /posts", form: "t=first" }), status: 201, location: `${page.path}#here` });
+  await seen(() => !page.find("form").hasAttribute("aria-busy"), page.document);
+  equal(input.value, "");
+
+  input.value = "second";
+  page.find("button").click();
+  const id = await link.expect({ call: "POST /posts", form: "t=second" });
+  input.value = "second and already the third";
+  link.send({ id, status: 201, location: page.path });
+  await seen(() => !page.find("form").hasAttribute("aria-busy"), page.document);
+  equal(input.value, "second and already the third");
+});
+
+test("what was changed in place is not taken back", async () => {
+  const { page, link } = await connected(`${liveList}<form method="post" action="/posts/a?_method=PATCH"><input name="t" value="old"><button></button></form>`);
+  page.find("input").value = "new";
+  page.find("button").click();
+  link.send({ id: await link.expect({ call: "PATCH /posts/a", form: "t=new" }), status: 200 });
+  await seen(() => !page.find("form").hasAttribute("aria-busy"), page.document);
+  equal(page.find("input").value, "new");
+});
+
+test("a page that is not live is loaded again to show what has changed", async () => {
+  const { page, link } = await connected(`<form method="post" action="/settings"><button></button></form>`);
+  page.find("button").click();
+  const left = page.left();
+  link.send({ id: await link.expect({ call: "POST /settings", form: "" }), status: 200, location: page.path });
+  await left;
+  equal(page.window.location.pathname, page.path);
+});
+
+test("signing in keeps the session before it goes on", async () => {
+  const { page, link } = await connected(`${liveList}<form method="post" action="/session"><button></button></form>`);
+  page.find("button").click();
+  const left = page.left();
+  const id = await link.expect({ call: "POST /session", form: "" });
+  link.send({ id, status: 200, location: page.path, session: "ticket" });
+  equal(await ticket(), "text/plain;charset=UTF-8 ticket");
+  await left;
+  equal(page.window.location.pathname, page.path);
+});
+
+test("a form that loses its connection is sent again, as the same call", async () => {
+  const { page, link } = await connected(`<form method="post" action="/posts"><p data-problem="" hidden></p><button></button></form>`);
+  page.find("button").click();
+  const lost = await link.next();
+  link.drop();
+  await link.ended;
+  const next = await accept();
+  ok(page.find("button").matches(":disabled"), "the button is free while the form is on its way");
+  await next.greet();
+  const again = await next.next();
+  equal([again.call, again.form, again.key], [lost.call, lost.form, lost.key]);
+  next.send({ id: again.id, status: 409, error: { code: "conflict", message: "No." } });
+  await seen(() => visible(page).length === 1, page.document);
+  ok(!page.find("button").matches(":disabled"), "the button is not free again");
+});
+
+test("fields that are called like a form's own properties do not disturb", async () => {
+  const names = ["action", "method", "target", "reset", "requestSubmit", "dataset", "elements", "submit"];
+  const { page, link } = await connected(`${liveList}<form method="post" action="/posts">
+    ${names.map(name => `<input name="${name}" value="1">`).join("")}<button></button></form>`);
+  page.find("[name=reset]").value = "2";
+  page.find("button").click();
+  const fields = names.map(name => `${name}=${name === "reset" ? 2 : 1}`).join("&");
+  link.send({ id: await link.expect({ call: "POST /posts", form: fields }), status: 200 });
+  await seen(() => !page.find("form").hasAttribute("aria-busy"), page.document);
+  equal(page.find("[name=reset]").value, "1");
+});
+
+test("forms that are not for the connection are left to the browser", async () => {
+  const { page } = await connected(`
+    <form method="get"></form>
+    <form></form>
+    <form method="post" data-tower="off"></form>
+    <form method="post" enctype="multipart/form-data"></form>
+    <form method="post" target="_blank"></form>
+    <form method="post" action="https://example.com/"></form>
+    <form method="post" onsubmit="event.preventDefault()"></form>
+    <form method="post"><button formenctype="multipart/form-data"></button></form>`);
+  const sent = page.window.WebSocket.prototype;
+  const send = sent.send;
+  after(() => (sent.send = send));
+  const frames: string[] = [];
+  sent.send = (frame: string) => frames.push(frame);
+  const taken: boolean[] = [];
+  page.window.addEventListener("submit", event => {
+    taken.push(event.defaultPrevented);
+    event.preventDefault();
+  });
+  for (const form of page.document.forms) form.requestSubmit(form.querySelector("button"));
+  equal(taken, [false, false, false, false, false, false, true, false]);
+  equal(frames, []);
+});

@@ -1,0 +1,200 @@
+import { page } from "../src/page";
+import type { Store } from "../src/store";
+import { after, equal, ok, seen, test } from "./runner";
+import { accept, applied, newStore, online, state, type Link } from "./server";
+
+const item = (id: string, text = id) => `<li data-id="${id}">${text}</li>`;
+
+/** A list in the document, as the server renders it, at E:5. */
+function list(ids: string, attributes = ""): HTMLElement {
+  document.body.insertAdjacentHTML(
+    "beforeend",
+    `<ul data-cursor="posts.all" data-live="sealed" data-since="E:5" data-count="${ids.length}" ${attributes}>
+      ${[...ids].map(id => item(id)).join("\n")}
+    </ul>`,
+  );
+  return document.body.lastElementChild as HTMLElement;
+}
+
+/** A page with the store's lists kept current, and its first list opened under the number 18. */
+async function live(): Promise<{ store: Store; link: Link }> {
+  const { store, link } = await online();
+  const root = document.documentElement;
+  after(() => delete root.dataset.tower);
+  page(store);
+  link.send(unchanged(await link.expect({ live: "sealed", since: "E:5" })));
+  await applied(store, link);
+  return { store, link };
+}
+
+const unchanged = (id: number, cursor = 18, at = "E:5") => ({ id, status: 200, at, cursor, model: "posts", since: at, delta: {} });
+const shown = (parent: Element) => [...parent.children].map(child => child.textContent).join("");
+
+test("a page's list is resumed from where it was rendered", async () => {
+  const ul = list("ab");
+  const nodes = [...ul.children];
+  const { store, link } = await live();
+  link.send({
+    seq: 6,
+    cursors: {
+      18: {
+        leave: ["a"],
+        enter: [{ id: "c", after: "", html: item("c") }, { id: "d", after: "b", html: `\n  ${item("d")}\n` }],
+        change: [{ id: "b", html: item("b", "B") }],
+      },
+    },
+  });
+  await applied(store, link);
+  equal([shown(ul), ul.dataset.count], ["cBd", "3"]);
+  ok(ul.children[1] === nodes[1], "what changed is the same element");
+
+  link.send({ seq: 7, cursors: { 18: { change: [{ id: "d", after: "", html: item("d", "D") }] } } });
+  link.send({ seq: 8, cursors: { 18: { leave: ["d", "c", "b"] } } });
+  await applied(store, link);
+  equal([shown(ul), ul.dataset.count], ["", "0"]);
+  link.send({ seq: 9, cursors: { 18: { enter: [{ id: "z", after: "", html: item("z") }] } } });
+  await applied(store, link);
+  equal([shown(ul), ul.dataset.count], ["z", "1"]);
+});
+
+test("a window moves on: one leaves, one enters at its end", async () => {
+  const ul = list("cba");
+  const { store, link } = await live();
+  link.send({
+    seq: 6,
+    cursors: { 18: { leave: ["a"], enter: [{ id: "d", after: "", html: item("d") }] } },
+  });
+  link.send({ seq: 7, cursors: { 18: { leave: ["d"], enter: [{ id: "a", after: "b", html: item("a") }] } } });
+  await applied(store, link);
+  equal(shown(ul), "cba");
+});
+
+test("everything: what is there stays, what is not goes", async () => {
+  const ul = list("abc");
+  const [a, , c] = ul.children;
+  ul.insertAdjacentHTML("afterbegin", "<li>heading</li>");
+  const { store, link } = await live();
+  link.drop();
+  const next = await accept();
+  await next.greet({ epoch: "F", seq: 3 });
+  const id = await next.expect({ live: "sealed" });
+  const items = ["c", "x", "a"].map(id => ({ id, html: item(id, id.toUpperCase()) }));
+  next.send({ id, status: 200, at: "F:3", cursor: 2, model: "posts", resync: "epoch", items });
+  await applied(store, next);
+  equal([shown(ul), ul.dataset.count], ["headingCXA", "3"]);
+  ok(ul.children[1] === c && ul.children[3] === a, "elements were exchanged");
+});
+
+test("an edit in an item survives the item's change, also when that moves it", async () => {
+  const ul = list("ab");
+  const form = (id: string, value: string) => `<li data-id="${id}"><form><input name="title" value="${value}"></form></li>`;
+  const { store, link } = await live();
+  link.send({ seq: 6, cursors: { 18: { change: [{ id: "b", html: form("b", "old") }] } } });
+  await applied(store, link);
+  const input = ul.querySelector("input")!;
+  input.focus();
+  input.value = "mine";
+  input.setSelectionRange(1, 3);
+  link.send({ seq: 7, cursors: { 18: { change: [{ id: "b", after: "", html: form("b", "theirs") }] } } });
+  await applied(store, link);
+  equal(ul.firstElementChild!.getAttribute("data-id"), "b");
+  ok(document.activeElement === input, "the focus is gone");
+  equal([input.value, input.selectionStart, input.selectionEnd], ["mine", 1, 3]);
+});
+
+test("all lists of a message change before the page is drawn, and then it is acknowledged", async () => {
+  const [one, two] = [list("a"), list("b")];
+  const { store, link } = await online();
+  page(store);
+  const first = await link.expect({ live: "sealed", since: "E:5" });
+  const second = await link.expect({ live: "sealed", since: "E:5" });
+  link.send([unchanged(first, 1), unchanged(second, 2)]);
+  await applied(store, link);
+
+  const turns: string[] = [];
+  const observer = new MutationObserver(() => turns.push(`${shown(one)} ${shown(two)}`));
+  after(() => observer.disconnect());
+  observer.observe(document.body, { childList: true, subtree: true });
+  link.send([
+    { seq: 6, ack: true, cursors: { 1: { enter: [{ id: "x", after: "", html: item("x") }] } } },
+    { seq: 7, ack: true, cursors: { 2: { enter: [{ id: "y", after: "b", html: item("y") }] } } },
+  ]);
+  equal([await link.next(), await link.next()], [{ applied: 6 }, { applied: 7 }]);
+  equal([shown(one), shown(two)], ["xa", "by"]);
+  equal(turns, ["xa by"], "what was seen in between");
+});
+
+test("a new element is drawn once with data-entered", async () => {
+  const ul = list("a");
+  const { store, link } = await live();
+  link.send({ seq: 6, cursors: { 18: { enter: [{ id: "b", after: "a", html: item("b") }], change: [{ id: "a", html: item("a", "A") }] } } });
+  await applied(store, link);
+  const [a, b] = ul.children;
+  equal([a!.hasAttribute("data-entered"), b!.hasAttribute("data-entered")], [false, true]);
+  await seen(() => !b!.hasAttribute("data-entered"));
+});
+
+test("scripts in an item are not run", async () => {
+  const ul = list("");
+  const { store, link } = await live();
+  const html = `<li data-id="a"><script>window.ran = true</script>a</li>`;
+  link.send({ seq: 6, cursors: { 18: { enter: [{ id: "a", after: "", html }] } } });
+  await applied(store, link);
+  ok(ul.children.length === 1 && !("ran" in window), "it ran");
+});
+
+test("the document says whether it is online", async () => {
+  list("a");
+  const { dataset } = document.documentElement;
+  const store = await newStore();
+  after(() => delete dataset.tower);
+  page(store);
+  equal(dataset.tower, undefined, "before the first connection");
+  const link = await accept();
+  await link.greet();
+  await state(store, ({ online }) => online);
+  equal(dataset.tower, "online");
+  link.drop();
+  await state(store, ({ online }) => !online);
+  equal(dataset.tower, "offline");
+});
+
+test("lists come and go with tower:refresh", async () => {
+  const ul = list("a");
+  const { store, link } = await live();
+  link.send({ seq: 6, cursors: { 18: { change: [{ id: "a", html: item("a", "A") }] } } });
+  await applied(store, link);
+
+  ul.remove();
+  document.dispatchEvent(new Event("tower:refresh"));
+  await link.expect({ close: 18 });
+  equal(ul.dataset.since, "E:6", "it says how far it came");
+
+  document.body.append(ul);
+  document.dispatchEvent(new Event("tower:refresh"));
+  document.dispatchEvent(new Event("tower:refresh"));
+  link.send(unchanged(await link.expect({ live: "sealed", since: "E:6" }), 19, "E:6"));
+  link.send({ seq: 7, cursors: { 19: { change: [{ id: "a", html: item("a", "AA") }] } } });
+  await applied(store, link);
+  equal(shown(ul), "AA");
+});
+
+test("a list that is refused is emptied if it is not allowed, and else left as it was", async () => {
+  const ul = list("ab");
+  const warn = console.warn;
+  const warnings: string[] = [];
+  console.warn = (text: string) => warnings.push(text);
+  after(() => (console.warn = warn));
+  const { store, link } = await live();
+  let next = link;
+  for (const [status, left] of [[410, "ab"], [403, ""]] as const) {
+    next.drop();
+    next = await accept();
+    await next.greet();
+    const frame = await next.next();
+    next.send({ id: frame.id, status, error: { code: "x", message: `no ${status}` } });
+    await applied(store, next);
+    equal(shown(ul), left);
+  }
+  equal(warnings, ["no 410", "no 403"].map(why => `tower: a list of this page is not live: ${why}`));
+});

@@ -1,0 +1,174 @@
+// The server's side of a test: links to clients, played by the test itself
+// over the relay that relay_test.go describes.
+
+import { Store, type State } from "../src/store";
+import { websocket } from "../src/transport";
+import type { Hello } from "../src/wire";
+import { after, equal } from "./runner";
+
+/** A queue hands out what was put into it, in order, now or later. */
+class Queue<T> {
+  #items: T[] = [];
+  #takers: ((item: T) => void)[] = [];
+
+  put(item: T): void {
+    const taker = this.#takers.shift();
+    if (taker) taker(item);
+    else this.#items.push(item);
+  }
+
+  take(): Promise<T> {
+    if (this.#items.length > 0) return Promise.resolve(this.#items.shift()!);
+    return new Promise(resolve => this.#takers.push(resolve));
+  }
+}
+
+export type Received = Record<string, any>;
+
+const hello: Hello = {
+  hello: 1,
+  epoch: "E",
+  seq: 0,
+  build: "b1",
+  user: "ada",
+  actions: ["POST /posts"],
+  cursors: ["posts.published"],
+};
+
+/** One client's connection, as the server sees it. */
+export class Link {
+  readonly ended: Promise<void>;
+  readonly #received = new Queue<Received>();
+  readonly #number: number;
+  /** The cookie of the test that it belongs to. */
+  readonly test: string;
+  #end!: () => void;
+
+  constructor(number: number, test: string) {
+    this.#number = number;
+    this.test = test;
+    this.ended = new Promise(resolve => (this.#end = resolve));
+  }
+
+  /** The next frame from the client. */
+  next(): Promise<Received> {
+    return this.#received.take();
+  }
+
+  /** Takes the client's hello and answers it. */
+  async greet(change: Partial<Hello> = {}): Promise<void> {
+    equal(await this.next(), { hello: 1 }, "the first frame");
+    this.send({ ...hello, ...change });
+  }
+
+  /** Takes the next frame, which is to be this request, and returns its id. */
+  async expect(request: object): Promise<number> {
+    const { id, ...frame } = await this.next();
+    if (frame.call) delete frame.key;
+    equal(frame, request, "the client's frame");
+    return id as number;
+  }
+
+  send(message: object): void {
+    order({ link: this.#number, send: JSON.stringify(message) });
+  }
+
+  close(code: number, reason = ""): void {
+    order({ link: this.#number, close: code, reason });
+  }
+
+  /** Breaks the connection without a word. */
+  drop(): void {
+    order({ link: this.#number, drop: true });
+  }
+
+  got(event: string, message: string): void {
+    if (event === "message") this.#received.put(JSON.parse(message) as Received);
+    if (event === "close") this.#end();
+  }
+}
+
+const links = new Map<number, Link>();
+const opened = new Queue<Link>();
+const refusals = new Queue<void>();
+const tickets = new Queue<string>();
+
+const script = new WebSocket(`ws://${location.host}/script`);
+let isReady!: () => void;
+
+/** Resolves once the server can be connected to. */
+export const ready = new Promise<void>(resolve => (isReady = resolve));
+script.onmessage = event => {
+  const { link, event: kind, message } = JSON.parse(event.data as string) as { link: number; event: string; message: string };
+  if (kind === "ready") isReady();
+  else if (kind === "refused") refusals.put();
+  else if (kind === "session") tickets.put(message);
+  else if (kind === "open") {
+    links.set(link, new Link(link, message));
+    opened.put(links.get(link)!);
+  } else links.get(link)?.got(kind, message);
+};
+
+function order(order: object): void {
+  script.send(JSON.stringify(order));
+}
+
+/** The next connection that a client of this test opens. */
+export async function accept(): Promise<Link> {
+  for (;;) {
+    const link = await opened.take();
+    if (link.test === document.cookie) return link;
+  }
+}
+
+/** From now on connections are refused, or no longer so. */
+export function refuse(refuse: boolean): void {
+  order({ refuse });
+  if (refuse) after(() => order({ refuse: false }));
+}
+
+/** The next connection that has been refused. */
+export function refused(): Promise<void> {
+  return refusals.take();
+}
+
+/** The next ticket that was posted, after its content type. */
+export function ticket(): Promise<string> {
+  return tickets.take();
+}
+
+/** A new store, which ends with the test. It is not connected yet: accept its link. */
+export async function newStore(): Promise<Store> {
+  await ready;
+  const store = new Store(websocket(new URL(`ws://${location.host}/_tower/socket`)));
+  after(() => store.close());
+  return store;
+}
+
+/** A new store and the server's side of its connection. */
+export async function online(change: Partial<Hello> = {}): Promise<{ store: Store; link: Link }> {
+  const store = await newStore();
+  const link = await accept();
+  await link.greet(change);
+  await state(store, ({ online }) => online);
+  return { store, link };
+}
+
+/** Resolves once the state is as asked for. */
+export function state(store: Store, wanted: (state: State) => boolean): Promise<State> {
+  return new Promise(resolve => {
+    let done = () => {};
+    done = store.subscribe(state => {
+      if (!wanted(state)) return;
+      resolve(state);
+      queueMicrotask(() => done());
+    });
+  });
+}
+
+/** Resolves once the client has applied all that was sent before: a call comes back after that. */
+export async function applied(store: Store, link: Link): Promise<void> {
+  const called = store.call("POST /sync");
+  link.send({ id: await link.expect({ call: "POST /sync", in: {} }), status: 200 });
+  await called;
+}

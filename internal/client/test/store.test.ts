@@ -1,0 +1,551 @@
+import { connect } from "../src/store";
+import { after, equal, ok, takeReported, test } from "./runner";
+import { accept, applied, newStore, online, refuse, refused, state, ticket, type Link } from "./server";
+
+interface Post {
+  id: string;
+  title: string;
+}
+
+const post = (id: string, title = id): Post => ({ id, title });
+const open = (name: string, more: object = {}) => ({ open: name, in: {}, ...more });
+const ids = (records: readonly { id: string }[]) => records.map(record => record.id).join("");
+
+/** An answer that holds everything. */
+function full(id: number, cursor: number, at: string, list: string, more: object = {}): object {
+  const posts = [...list].map(id => post(id));
+  return { id, status: 200, at, cursor, model: "posts", ids: posts.map(({ id }) => id), posts, ...more };
+}
+
+/** A commit in which records enter a cursor, at its front. */
+function enters(seq: number, cursor: number, ...list: string[]): object {
+  return {
+    seq,
+    posts: list.map(id => post(id)),
+    cursors: { [cursor]: { enter: list.map(id => ({ id, after: "" })) } },
+  };
+}
+
+async function rejection(promise: Promise<unknown>): Promise<Error & { code?: string }> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("it did not reject");
+}
+
+test("the state follows the connection", async () => {
+  const store = await newStore();
+  equal([store.state.online, store.state.transport, store.state.closed], [false, "", null]);
+  const snapshots = new Set([store.getSnapshot()]);
+  const link = await accept();
+  await link.greet({ seq: 812 });
+  const { online, transport, epoch, build, seq, user, actions, cursors } = await state(store, ({ online }) => online);
+  equal([online, transport, epoch, build, seq, user], [true, "websocket", "E", "b1", 812, "ada"]);
+  equal([actions, cursors], [["POST /posts"], ["posts.published"]]);
+  snapshots.add(store.getSnapshot());
+  ok(store.getSnapshot() === store.getSnapshot(), "a snapshot stays the same until something changes");
+
+  link.send({ seq: 813 });
+  await state(store, ({ seq }) => seq === 813);
+  link.close(1008, "too many cursors");
+  const lost = await state(store, ({ online }) => !online);
+  equal(lost.closed, { code: 1008, reason: "too many cursors" });
+  equal([lost.transport, lost.user, lost.seq], ["", "ada", 813], "what is known stays known");
+  snapshots.add(store.getSnapshot());
+  equal(snapshots.size, 3);
+
+  await (await accept()).greet({ user: "" });
+  const back = await state(store, ({ online }) => online);
+  equal([back.closed, back.user], [null, ""]);
+});
+
+test("a cursor opens, is followed, and closes", async () => {
+  const { store, link } = await online();
+  const list = store.cursor<Post>("posts.all", { tag: "x" }, { order: ["-title"], limit: 3 });
+  const told: string[] = [];
+  const stop = list.subscribe(records => told.push(`${ids(records)}${list.stale ? "?" : ""}`));
+  equal(told, ["?"], "it is told at once");
+
+  const id = await link.expect({ open: "posts.all", in: { tag: "x" }, order: ["-title"], limit: 3 });
+  link.send(full(id, 17, "E:5", "ba"));
+  equal(ids(await list.ready), "ba");
+  ok(list.getSnapshot() === list.records && list.records === list.getSnapshot(), "the snapshot is stable");
+
+  link.send(enters(6, 17, "c"));
+  link.send({ seq: 7, cursors: { 99: { leave: ["c"] } } });
+  await applied(store, link);
+  equal(told, ["?", "ba", "cba"]);
+
+  stop();
+  link.send(enters(8, 17, "d"));
+  await applied(store, link);
+  equal(told.length, 3, "who stopped is not told");
+  equal(ids(list.records), "dcba");
+
+  list.close();
+  await link.expect({ close: 17 });
+});
+
+test("a message is applied in one turn, and each subscriber told once", async () => {
+  const { store, link } = await online();
+  const [a, b] = [store.cursor("a"), store.cursor("b")];
+  link.send([full(await link.expect(open("a")), 1, "E:0", ""), full(await link.expect(open("b")), 2, "E:0", "")]);
+  await b.ready;
+
+  const told: string[] = [];
+  const both = () => `${ids(a.records)} ${ids(b.records)} ${store.state.seq}`;
+  for (const list of [a, b]) after(list.subscribe(() => told.push(both())));
+  after(store.subscribe(() => told.push(`state ${both()}`)));
+  told.length = 0;
+  const two = { seq: 2, posts: [post("y")], cursors: { 1: { enter: [{ id: "y", after: "x" }] }, 2: { enter: [{ id: "y", after: "" }] } } };
+  link.send([enters(1, 1, "x"), two]);
+  await applied(store, link);
+  equal(told, ["xy y 2", "xy y 2", "state xy y 2"]);
+});
+
+test("a subscriber that fails does not keep the others from being told", async () => {
+  const { store, link } = await online();
+  const list = store.cursor("a");
+  let told = "";
+  list.subscribe(() => {
+    if (!list.stale) throw new Error("mine");
+  });
+  list.subscribe(records => (told = ids(records)));
+  link.send(full(await link.expect(open("a")), 1, "E:0", "a"));
+  await list.ready;
+  equal(told, "a");
+  equal(takeReported(), ["Error: mine"]);
+});
+
+test("equal cursors are one, until each has been closed", async () => {
+  const { store, link } = await online();
+  const one = store.cursor("a", { x: 1, y: [2] }, { limit: 2, order: ["t"] });
+  const same = store.cursor("a", { y: [2], x: 1 }, { order: ["t"], limit: 2 });
+  const other = store.cursor("a", { x: 1, y: [2] });
+  ok(one === same, "equal cursors are the same");
+  ok(one !== (other as unknown), "narrowing makes another one");
+  const first = await link.expect({ open: "a", in: { x: 1, y: [2] }, limit: 2, order: ["t"] });
+  const second = await link.expect({ open: "a", in: { x: 1, y: [2] } });
+  link.send([full(first, 1, "E:0", "a"), full(second, 2, "E:0", "a")]);
+  await other.ready;
+
+  one.close();
+  link.send(enters(1, 1, "b"));
+  await applied(store, link);
+  equal(ids(same.records), "ba", "it is still open for the other");
+  same.close();
+  await link.expect({ close: 1 });
+
+  ok(store.cursor("a", { x: 1, y: [2] }, { limit: 2, order: ["t"] }) !== one, "once closed, it is opened anew");
+  await link.expect({ open: "a", in: { x: 1, y: [2] }, limit: 2, order: ["t"] });
+});
+
+test("one number may stand for several cursors", async () => {
+  const { store, link } = await online();
+  const [a, b] = [store.cursor("a"), store.cursor("b")];
+  const [first, second] = [await link.expect(open("a")), await link.expect(open("b"))];
+  link.send([full(first, 7, "E:1", "a"), enters(2, 7, "x"), full(second, 7, "E:2", "xa")]);
+  await b.ready;
+  link.send(enters(3, 7, "y"));
+  await applied(store, link);
+  equal([ids(a.records), ids(b.records)], ["yxa", "yxa"]);
+
+  a.close();
+  link.send(enters(4, 7, "z"));
+  await applied(store, link);
+  equal(ids(b.records), "zyxa");
+  b.close();
+  await link.expect({ close: 7 });
+});
+
+test("a number is not closed while an open may still be answered with it", async () => {
+  const { store, link } = await online();
+  const a = store.cursor("a");
+  link.send(full(await link.expect(open("a")), 7, "E:1", "a"));
+  await a.ready;
+  const b = store.cursor("b");
+  a.close();
+  link.send(full(await link.expect(open("b")), 7, "E:1", "a"));
+  await b.ready;
+  await applied(store, link); // the next frame is this call: nothing was closed
+  b.close();
+  await link.expect({ close: 7 });
+});
+
+test("a cursor that is closed before it was answered is closed after", async () => {
+  const { store, link } = await online();
+  store.cursor("a").close();
+  link.send(full(await link.expect(open("a")), 7, "E:1", "a"));
+  await link.expect({ close: 7 });
+});
+
+test("commits that a cursor already reflects are not applied twice", async () => {
+  const { store, link } = await online();
+  const [a, b] = [store.cursor("a"), store.cursor("b")];
+  const [first, second] = [await link.expect(open("a")), await link.expect(open("b"))];
+  link.send([full(first, 1, "E:5", "a"), full(second, 2, "E:8", "a")]);
+  const both = { seq: 7, posts: [post("x")], cursors: { 1: { enter: [{ id: "x", after: "" }] }, 2: { leave: ["a"] } } };
+  link.send(both);
+  await applied(store, link);
+  equal([ids(a.records), ids(b.records)], ["xa", "a"]);
+});
+
+test("a cursor is renumbered; numbers may change places", async () => {
+  const { store, link } = await online();
+  const [a, b] = [store.cursor("a"), store.cursor("b")];
+  link.send([full(await link.expect(open("a")), 1, "E:1", "a"), full(await link.expect(open("b")), 2, "E:1", "b")]);
+  link.send({ seq: 2, cursors: { 1: { to: 2, leave: ["a"] }, 2: { to: 1 } } });
+  link.send(enters(3, 1, "x"));
+  link.send({ seq: 4, cursors: { 2: { to: 3 } } });
+  link.send(enters(5, 3, "y"));
+  await applied(store, link);
+  equal([ids(a.records), ids(b.records)], ["y", "xb"]);
+  a.close();
+  await link.expect({ close: 3 });
+});
+
+test("a cursor that is renumbered while it is being closed is closed under its new number", async () => {
+  const { store, link } = await online();
+  const [a, b] = [store.cursor("a"), store.cursor("b")];
+  link.send([full(await link.expect(open("a")), 1, "E:1", "a"), full(await link.expect(open("b")), 2, "E:1", "b")]);
+  await b.ready;
+  a.close();
+  await link.expect({ close: 1 });
+  link.send({ seq: 2, cursors: { 1: { to: 5 } } });
+  await link.expect({ close: 5 });
+
+  const c = store.cursor("c");
+  b.close(); // waits for c
+  link.send([{ seq: 3, cursors: { 2: { to: 6 } } }, full(await link.expect(open("c")), 7, "E:3", "c")]);
+  await c.ready;
+  await link.expect({ close: 6 });
+});
+
+test("a cursor that is refused says why, and is asked for again on the next connection", async () => {
+  const { store, link } = await online({ user: "" });
+  const list = store.cursor("mine");
+  const error = { code: "forbidden", message: "Sign in to see these." };
+  link.send({ id: await link.expect(open("mine")), status: 403, error });
+  equal((await rejection(list.ready)).code, "forbidden");
+  equal([list.error, list.stale], [error, true]);
+
+  link.close(1012);
+  const next = await accept();
+  await next.greet({ user: "ada" });
+  next.send(full(await next.expect(open("mine")), 1, "E:1", "a"));
+  await applied(store, next);
+  equal([ids(list.records), list.error, list.stale], ["a", null, false]);
+});
+
+test("what a user may no longer see is gone when the cursor is refused on resuming", async () => {
+  const { store, link } = await online();
+  const list = store.cursor("mine");
+  link.send(full(await link.expect(open("mine")), 1, "E:1", "a"));
+  await list.ready;
+  link.drop();
+  const next = await accept();
+  await next.greet();
+  next.send({ id: await next.expect(open("mine", { since: "E:1" })), status: 403, error: { code: "forbidden", message: "No." } });
+  await applied(store, next);
+  equal(ids(list.records), "");
+});
+
+/** Breaks a connection, and accepts the one that follows. */
+function broken(link: Link): Promise<Link> {
+  link.drop();
+  return accept();
+}
+
+test("after a loss a cursor resumes from the last commit of the connection", async () => {
+  const { store, link } = await online();
+  const [a, b] = [store.cursor("a"), store.cursor("b")];
+  const [first, second] = [await link.expect(open("a")), await link.expect(open("b"))];
+  link.send([full(first, 1, "E:5", "a"), enters(6, 1, "b"), full(second, 2, "E:9", "z"), enters(8, 1, "c")]);
+  await applied(store, link);
+
+  const told: string[] = [];
+  a.subscribe(records => told.push(`${ids(records)}${a.stale ? "?" : ""}`));
+  const next = await broken(link);
+  ok(a.stale && b.stale, "without a connection, cursors are stale");
+  equal([ids(a.records), ids(b.records)], ["cba", "z"], "and keep their records");
+
+  await next.greet({ seq: 20 });
+  const again = await next.expect(open("a", { since: "E:8" }));
+  const other = await next.expect(open("b", { since: "E:9" }));
+  next.send({
+    id: again, status: 200, at: "E:20", cursor: 4, model: "posts", since: "E:8",
+    delta: { leave: ["b"], enter: [{ id: "d", after: "a" }] }, posts: [post("d")],
+  });
+  next.send({ id: other, status: 200, at: "E:20", cursor: 5, model: "posts", since: "E:9", delta: {} });
+  next.send(enters(21, 4, "e"));
+  await applied(store, next);
+  equal(told, ["cba", "cba?", "cad", "ecad"]);
+  equal([ids(b.records), b.stale], ["z", false]);
+
+  const third = await broken(next);
+  await third.greet();
+  await third.expect(open("a", { since: "E:21" }));
+  await third.expect(open("b", { since: "E:21" }));
+  const fourth = await broken(third);
+  await fourth.greet();
+  await fourth.expect(open("a", { since: "E:21" }));
+});
+
+test("the server's seq is not taken for one that has been applied", async () => {
+  const { store, link } = await online({ seq: 900 });
+  const list = store.cursor("a");
+  link.send(full(await link.expect(open("a")), 1, "E:899", "abc"));
+  await list.ready;
+  const next = await broken(link);
+  await next.greet({ seq: 901 });
+  await next.expect(open("a", { since: "E:899" }));
+});
+
+test("a resync replaces what there was", async () => {
+  const { store, link } = await online();
+  const list = store.cursor("a");
+  link.send(full(await link.expect(open("a")), 1, "E:5", "abc"));
+  await list.ready;
+  const next = await broken(link);
+  await next.greet();
+  next.send(full(await next.expect(open("a", { since: "E:5" })), 1, "E:900", "cx", { resync: "expired" }));
+  await applied(store, next);
+  equal(ids(list.records), "cx");
+});
+
+for (const [what, change] of [["epoch", { epoch: "F" }], ["build", { build: "b2" }], ["user", { user: "bob" }]] as const) {
+  test(`another ${what} starts again`, async () => {
+    const { store, link } = await online();
+    const list = store.cursor("a");
+    link.send(full(await link.expect(open("a")), 1, "E:900", "abc"));
+    await list.ready;
+    const next = await broken(link);
+    await next.greet(change);
+    next.send([full(await next.expect(open("a")), 1, "F:3", "x"), enters(4, 1, "y")]);
+    await applied(store, next);
+    equal(ids(list.records), "yx");
+  });
+}
+
+test("a call is answered with status, output and problems", async () => {
+  const { store, link } = await online();
+  const created = store.call<Post>("POST /posts", { title: "Hi" });
+  link.send({ id: await link.expect({ call: "POST /posts", in: { title: "Hi" } }), status: 201, at: "E:1", out: post("a") });
+  equal(await created, { status: 201, out: post("a"), error: null, problems: {}, location: "", session: false });
+
+  const refused = store.call("POST /posts");
+  const error = { code: "invalid", message: "No.", problems: { title: ["is required"] } };
+  link.send({ id: await link.expect({ call: "POST /posts", in: {} }), status: 422, error });
+  const result = await refused;
+  equal([result.status, result.error, result.problems], [422, error, error.problems]);
+});
+
+test("calls have keys that grow, or the one that is given", async () => {
+  const { store, link } = await online();
+  const calls = [store.call("POST /a"), store.call("POST /b"), store.call("POST /c", {}, { key: "mine" })];
+  const frames = [await link.next(), await link.next(), await link.next()];
+  ok(frames[0]!.key < frames[1]!.key && frames[0]!.key.length === 26, "keys are ULIDs in order");
+  equal(frames[2]!.key, "mine");
+  for (const { id } of frames.reverse()) link.send({ id, status: 200, out: id });
+  const outs = (await Promise.all(calls)).map(result => result.out);
+  equal(outs, frames.reverse().map(frame => frame.id), "answers find their calls");
+});
+
+test("an answer comes after its own effects were told", async () => {
+  const { store, link } = await online();
+  const list = store.cursor("a");
+  link.send(full(await link.expect(open("a")), 1, "E:0", ""));
+  await list.ready;
+  let told = "";
+  list.subscribe(records => (told = ids(records)));
+  const created = store.call("POST /posts");
+  const id = await link.expect({ call: "POST /posts", in: {} });
+  link.send([enters(1, 1, "a"), { id, status: 201, at: "E:1" }]);
+  await created;
+  equal(told, "a");
+});
+
+test("a call waits for the connection, behind the cursors", async () => {
+  const store = await newStore();
+  const called = store.call("POST /posts", { n: 1 });
+  const list = store.cursor("a");
+  const link = await accept();
+  await link.greet();
+  const id = await link.expect(open("a"));
+  link.send([full(id, 1, "E:0", ""), { id: await link.expect({ call: "POST /posts", in: { n: 1 } }), status: 200 }]);
+  equal((await called).status, 200);
+  ok(!list.stale, "the cursor is open");
+});
+
+test("a signal ends the wait", async () => {
+  const store = await newStore();
+  const cancel = new AbortController();
+  const waiting = rejection(store.call("POST /posts", {}, { signal: cancel.signal }));
+  cancel.abort(new Error("enough"));
+  equal((await waiting).message, "enough");
+  equal((await rejection(store.call("POST /posts", {}, { signal: cancel.signal }))).message, "enough");
+
+  const link = await accept();
+  await link.greet();
+  await applied(store, link); // the abandoned call was not sent
+});
+
+test("a call that loses its connection says so", async () => {
+  const { store, link } = await online();
+  const lost = rejection(store.call("POST /posts"));
+  await link.next();
+  link.close(1012, "restart");
+  const error = await lost;
+  equal(error.code, "disconnected");
+  ok(error.message.includes("restart"), `the message does not say why: ${error.message}`);
+});
+
+test("pushes are told to those who listen", async () => {
+  const { store, link } = await online();
+  const told: unknown[] = [];
+  const stop = store.on("POST /announce", push => told.push(push));
+  store.on("POST /announce", () => told.push("second"));
+  link.send([{ push: "POST /announce", status: 200, out: { text: "Hi" } }, { push: "POST /other", status: 200 }]);
+  await applied(store, link);
+  equal(told, [{ status: 200, out: { text: "Hi" }, error: null }, "second"]);
+  stop();
+  link.send({ push: "POST /announce", status: 200 });
+  await applied(store, link);
+  equal(told.length, 3);
+});
+
+test("a commit is acknowledged after it was told, also to those who draw in a microtask", async () => {
+  const { store, link } = await online();
+  const list = store.cursor("a");
+  link.send(full(await link.expect(open("a")), 1, "E:0", ""));
+  await list.ready;
+  let drawn = "";
+  list.subscribe(records => queueMicrotask(() => (drawn = ids(records))));
+  const send = WebSocket.prototype.send;
+  after(() => (WebSocket.prototype.send = send));
+  let drawnBefore = "?";
+  WebSocket.prototype.send = function (data: string) {
+    if (data.includes("applied")) drawnBefore = drawn;
+    send.call(this, data);
+  };
+  link.send({ ...enters(1, 1, "a"), ack: true });
+  equal(await link.next(), { applied: 1 });
+  equal(drawnBefore, "a");
+});
+
+test("a new session is kept, and connected with", async () => {
+  const { store, link } = await online({ user: "" });
+  const list = store.cursor("a");
+  link.send(full(await link.expect(open("a")), 1, "E:1", "a"));
+  await list.ready;
+  const signedIn = store.call("POST /session");
+  const id = await link.expect({ call: "POST /session", in: {} });
+  link.send({ id, status: 200, session: "ticket", location: "/" });
+  equal(await ticket(), "text/plain;charset=UTF-8 ticket");
+  const result = await signedIn;
+  equal([result.session, result.location], [true, "/"]);
+  await link.ended;
+
+  const next = await accept();
+  await next.greet({ user: "ada" });
+  next.send(full(await next.expect(open("a")), 1, "E:1", "ab"));
+  await applied(store, next);
+  equal([store.state.user, ids(list.records)], ["ada", "ab"]);
+});
+
+test("a session that is not accepted fails the call", async () => {
+  const { store, link } = await online();
+  const signedIn = rejection(store.call("POST /session"));
+  link.send({ id: await link.expect({ call: "POST /session", in: {} }), status: 200, session: "refused" });
+  await ticket();
+  equal((await signedIn).code, "session");
+});
+
+test("it comes back at once when the network or the reader does", async () => {
+  const random = Math.random;
+  after(() => (Math.random = random));
+  const { store, link } = await online();
+  Math.random = () => 1e6; // a retry by itself would be too late for this test
+  let next = link;
+  const wake = { online: () => window.dispatchEvent(new Event("online")), visible: () => document.dispatchEvent(new Event("visibilitychange")) };
+  for (const event of [wake.online, wake.visible]) {
+    next.drop();
+    await state(store, ({ online }) => !online);
+    event();
+    next = await accept();
+    await next.greet();
+    await state(store, ({ online }) => online);
+  }
+});
+
+test("retries wait longer and longer, and are spread", async () => {
+  const { setTimeout } = window;
+  const random = Math.random;
+  after(() => {
+    window.setTimeout = setTimeout;
+    Math.random = random;
+  });
+  const waits: number[] = [];
+  Math.random = () => 0.5;
+  const { store, link } = await online();
+  window.setTimeout = ((run: () => void, ms: number) => {
+    if (ms < 10_000) waits.push(ms);
+    return setTimeout(run, ms < 10_000 ? 0 : ms);
+  }) as typeof window.setTimeout;
+  refuse(true);
+  link.drop();
+  for (let i = 0; i < 9; i++) await refused();
+  equal(waits.slice(0, 9), [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+  refuse(false);
+  const back = await accept();
+  await back.greet();
+  await state(store, ({ online }) => online);
+  waits.length = 0;
+
+  back.close(1012, "restart");
+  const restarted = await accept();
+  equal(waits, [50], "a restart is soon over");
+  await restarted.greet();
+  restarted.close(1008, "too many connections");
+  await accept();
+  equal(waits, [50, 100], "who is sent away each time waits longer");
+});
+
+test("a server that says nothing is given up", async () => {
+  const { setTimeout } = window;
+  after(() => (window.setTimeout = setTimeout));
+  window.setTimeout = ((run: () => void, ms: number) => setTimeout(run, ms === 10_000 ? 50 : ms)) as typeof window.setTimeout;
+  const store = await newStore();
+  const silent = await accept();
+  await silent.ended;
+  window.setTimeout = setTimeout;
+  equal(store.state.closed?.reason, "the server did not answer");
+  await (await accept()).greet();
+  await state(store, ({ online }) => online);
+});
+
+test("it stays away when the server does not speak its version", async () => {
+  const store = await newStore();
+  const waiting = rejection(store.call("POST /posts"));
+  const link = await accept();
+  await link.next();
+  link.close(1002, "unsupported version 1: reload the page");
+  equal((await waiting).code, "closed");
+  ok(store.ended, "the store has ended");
+  equal(store.state.closed, { code: 1002, reason: "unsupported version 1: reload the page" });
+  equal((await rejection(store.call("POST /posts"))).code, "closed");
+});
+
+test("connect shares one store with all who ask for the same server", () => {
+  const store = connect({ url: "/_tower/socket?test=0" });
+  after(() => store.close());
+  ok(connect({ url: "/_tower/socket?test=0" }) === store, "the store is shared");
+  store.close();
+  store.close();
+  ok(store.ended, "it has ended");
+  const next = connect({ url: "/_tower/socket?test=0" });
+  ok(next !== store, "after its end there is a new one");
+  next.close();
+});
