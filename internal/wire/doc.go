@@ -64,7 +64,8 @@
 // A cursor whose scope depends on the user is opened anew when the user
 // changes; "to" is the number that it has from then on, and the delta leads
 // from what it held to what it holds. "closed" says that it is no longer
-// allowed; its records have left.
+// allowed; its records have left. A close that crossed a "to" on its way names a
+// number that is no more: the client closes the new one when it hears of it.
 //
 //	← {"seq":815,"cursors":{"17":{"to":23,"leave":["01JC…"]}}}
 //	← {"seq":816,"cursors":{"23":{"leave":["01JB…"],"closed":{"code":"forbidden","message":"…"}}}}

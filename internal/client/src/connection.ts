@@ -29,10 +29,14 @@ export class Connection {
     this.#transport = transport;
     this.#events = events;
     const { signal } = this.#ended;
-    const wake = () => this.#link ?? this.#dial();
-    const returned = () => document.visibilityState === "visible" && wake();
+    const wake = () => {
+      if (!this.#link) this.#dial();
+    };
+    const seen = () => {
+      if (document.visibilityState === "visible") wake();
+    };
     addEventListener("online", wake, { signal });
-    document.addEventListener("visibilitychange", returned, { signal });
+    document.addEventListener("visibilitychange", seen, { signal });
     this.#dial();
   }
 
@@ -81,6 +85,8 @@ export class Connection {
     this.#events.lost(closed, this.#ended.signal.aborted);
     if (this.#ended.signal.aborted) return;
 
+    // Only a link that held for a while counts as a success: else who is sent
+    // away after each hello would come back at once, again and again.
     const steady = this.#greeted > 0 && performance.now() - this.#greeted > longest;
     if (steady || closed.code === restarting) this.#failures = 0;
     const most = Math.min(longest, soonest * 2 ** this.#failures++);

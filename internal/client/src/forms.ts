@@ -29,8 +29,7 @@ export function forms(store: Store): void {
     if (busy.has(form)) return;
 
     busy.add(form);
-    const done = await send(store, form, submitter, action);
-    busy.delete(form);
+    const done = await send(store, form, submitter, action).finally(() => busy.delete(form));
     if (done) return;
     native.add(form);
     requestSubmit.call(form, owned(form, submitter));
@@ -137,8 +136,9 @@ function show(form: HTMLFormElement, problems: Problems, message: string): boole
 /** Goes where the answer leads. A live page that is there already stays, as it shows what has changed. */
 function leave({ location: to, session }: Result): boolean {
   const next = new URL(to || location.href, location.href);
-  const here = next.pathname === location.pathname && next.search === location.search;
-  if (!here) location.assign(next);
+  const [there] = next.href.split("#");
+  const [here] = location.href.split("#");
+  if (there !== here && next.protocol.startsWith("http")) location.assign(next); // never a javascript: address
   else if (session || !document.querySelector("[data-live]")) location.reload();
   else return false;
   return true;

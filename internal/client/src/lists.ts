@@ -16,7 +16,7 @@ export class Lists {
   #opening = 0; // opens that have not been answered
   #online = false;
   #epoch = "";
-  #seq = 0;
+  #seq = 0; // of the last commit on this connection
 
   constructor(ask: Ask) {
     this.#ask = ask;
@@ -35,10 +35,10 @@ export class Lists {
   }
 
   /** Opens all of them on a new connection, where they left off or, if anew, from the start. */
-  greet(epoch: string, seq: number, anew: boolean): void {
+  greet(epoch: string, anew: boolean): void {
     this.#online = true;
     this.#epoch = epoch;
-    this.#seq = seq;
+    this.#seq = 0;
     for (const list of this.#kept) {
       if (anew) list.since = "";
       this.#request(list);
@@ -54,17 +54,18 @@ export class Lists {
 
   commit(frame: Commit): void {
     this.#seq = frame.seq;
-    const touched: { lists: Set<List>; delta: Delta }[] = [];
-    for (const [number, delta] of Object.entries(frame.cursors ?? {})) {
-      const lists = this.#open.get(Number(number));
-      if (!lists) continue;
-      touched.push({ lists, delta });
-      if (delta.to || delta.closed) this.#open.delete(Number(number));
-    }
+    // First all that the numbers mean now, as a delta may give one to another cursor.
+    const touched = Object.entries(frame.cursors ?? {}).map(([key, delta]) => {
+      const number = Number(key);
+      const lists = [...(this.#open.get(number) ?? [])];
+      if (delta.to || delta.closed) this.#open.delete(number);
+      return { lists, delta };
+    });
     for (const { lists, delta } of touched) {
       for (const list of lists) this.#apply(list, delta, frame);
-      if (delta.to && !delta.closed) lists.forEach(list => this.#hold(delta.to!, list));
+      if (delta.to && !delta.closed) this.#hold(delta.to, lists);
     }
+    this.#closeUnheld();
   }
 
   #apply(list: List, delta: Delta, frame: Commit): void {
@@ -87,7 +88,7 @@ export class Lists {
 
   #answered(list: List, answer: Answer): void {
     const kept = this.#kept.has(list);
-    if (answer.cursor) this.#hold(answer.cursor, kept ? list : null);
+    if (answer.cursor) this.#hold(answer.cursor, kept ? [list] : []);
     if (!kept) return;
     this.changed.add(list);
     if (answer.error) {
@@ -102,10 +103,8 @@ export class Lists {
     safely(() => (answer.delta ? list.apply(answer.delta, answer) : list.replace(answer)));
   }
 
-  #hold(number: number, list: List | null): void {
-    const lists = this.#open.get(number) ?? new Set();
-    this.#open.set(number, lists);
-    if (list) lists.add(list);
+  #hold(number: number, lists: List[]): void {
+    this.#open.set(number, new Set([...(this.#open.get(number) ?? []), ...lists]));
   }
 
   #refuse(list: List, error: Failure): void {

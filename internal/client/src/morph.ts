@@ -15,7 +15,10 @@ export function morph(old: Element, fresh: Element): Element {
   const edited = isEdited(old, fresh);
   if (isInUse(old) && !edited) {
     whenLeft(old, fresh);
-  } else if (old instanceof HTMLInputElement) {
+    return old;
+  }
+  waiting.delete(old); // what it was to become is out of date
+  if (old instanceof HTMLInputElement) {
     morphInput(old, fresh as HTMLInputElement, edited);
   } else if (old instanceof HTMLTextAreaElement) {
     morphTextArea(old, fresh as HTMLTextAreaElement, edited);
@@ -66,7 +69,7 @@ function isEdited(element: Element, fresh: Element): boolean {
   if (element instanceof HTMLInputElement) {
     if (element.type === "radio") return radios(element).some(radio => radio.checked !== radio.defaultChecked);
     if (element.type === "checkbox") return element.checked !== element.defaultChecked;
-    return element.value !== untouched(element).value;
+    return element.value !== element.defaultValue && element.value !== untouched(element).value;
   }
   if (element instanceof HTMLTextAreaElement) return element.value !== element.defaultValue;
   if (element instanceof HTMLSelectElement) return isChosen(element);
@@ -104,6 +107,7 @@ document.addEventListener("input", ({ target }) => {
   }
 });
 
+/** What the elements in use are to become. */
 const waiting = new WeakMap<Element, Element>();
 
 function whenLeft(element: Element, fresh: Element): void {
@@ -170,11 +174,16 @@ function pair(old: Element, fresh: Element): Map<Node, Node> {
   const same = new Map<Node, Node>();
   const free = new Set<Node>(old.childNodes);
   for (const sign of [innerName, ownName]) {
-    const bySign = new Map<string | null, Node[]>();
-    for (const node of free) bySign.set(sign(node), [...(bySign.get(sign(node)) ?? []), node]);
-    bySign.delete(null);
+    const bySign = new Map<string, Node[]>();
+    for (const node of free) {
+      const key = sign(node);
+      if (key === null) continue;
+      const nodes = bySign.get(key);
+      if (nodes) nodes.push(node);
+      else bySign.set(key, [node]);
+    }
     for (const node of fresh.childNodes) {
-      const found = same.has(node) ? undefined : bySign.get(sign(node))?.shift();
+      const found = same.has(node) ? undefined : bySign.get(sign(node) ?? "")?.shift();
       if (!found) continue;
       same.set(node, found);
       free.delete(found);

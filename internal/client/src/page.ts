@@ -71,7 +71,7 @@ export class Elements extends List {
     const element = old && fresh ? morph(old, fresh) : (old ?? fresh);
     if (!element) return;
     if (!old || after !== undefined) place(this.#parent, element, this.#next(id, after));
-    if (!old) greet(element);
+    if (!old) markEntered(element);
   }
 
   /** What stands behind the place of a record: first, after another, or in a list without an order by its id. */
@@ -96,7 +96,7 @@ function parse(html: string): Element | null {
 }
 
 /** Lets CSS start a transition: the element is drawn with data-entered once, and then without. */
-function greet(element: Element): void {
+function markEntered(element: Element): void {
   element.setAttribute("data-entered", "");
   requestAnimationFrame(() => requestAnimationFrame(() => element.removeAttribute("data-entered")));
 }

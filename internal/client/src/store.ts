@@ -27,7 +27,7 @@ export interface State {
   readonly transport: string;
   readonly epoch: string;
   readonly build: string;
-  /** The last commit that has been applied. */
+  /** The last commit that has been applied, or that the server had when it said hello. */
   readonly seq: number;
   /** The id of the current user; "" for a visitor. */
   readonly user: string;
@@ -68,7 +68,7 @@ interface Asked {
   lost(error: TowerError): void;
 }
 
-const unknown: State = {
+const initial: State = {
   online: false,
   transport: "",
   epoch: "",
@@ -84,7 +84,7 @@ const unknown: State = {
 export class Store {
   readonly #transport: Transport;
   readonly #connection: Connection;
-  readonly #state = new Observable(unknown);
+  readonly #state = new Observable(initial);
   readonly #cursors = new Map<string, { cursor: Cursor; holders: number }>();
   readonly #listeners = new Map<string, Set<(push: Pushed) => void>>();
   readonly #asked = new Map<number, Asked>();
@@ -155,7 +155,8 @@ export class Store {
   /**
    * Calls an action, as soon as there is a connection; URLSearchParams are sent
    * as a form. Rejects with code "disconnected" when the connection is lost
-   * before the answer: it may have taken effect, or not.
+   * before the answer: it may have taken effect, or not. With code "session" the
+   * call has taken effect, but its sign-in or sign-out was not accepted.
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
     const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: input };
@@ -217,7 +218,7 @@ export class Store {
       cursors: cursors ?? [],
       closed: null,
     });
-    this.#lists.greet(epoch, seq, anew);
+    this.#lists.greet(epoch, anew);
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const asked of waiting) this.#ask(asked);
@@ -255,17 +256,20 @@ export class Store {
   }
 
   #request(request: Request, signal?: AbortSignal): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      const asked = { request, answered: resolve, lost: reject };
-      signal?.addEventListener("abort", () => {
+    let abort = () => {};
+    const answer = new Promise<Answer>((answered, lost) => {
+      const asked = { request, answered, lost };
+      abort = () => {
         this.#waiting.delete(asked);
-        reject(signal.reason);
-      });
-      if (this.#ended) reject(disconnected(this.state.closed, true));
+        lost(signal?.reason);
+      };
+      if (signal?.aborted) abort();
+      else if (this.#ended) lost(disconnected(this.state.closed, true));
       else if (this.state.online) this.#ask(asked);
       else this.#waiting.add(asked);
     });
+    signal?.addEventListener("abort", abort);
+    return answer.finally(() => signal?.removeEventListener("abort", abort));
   }
 
   #ask(asked: Asked): void {

@@ -146,6 +146,18 @@ test("a field in use that is typed into keeps that when it is left", () => {
   equal([input.value, input.defaultValue], [typed, "b"]);
 });
 
+test("a field in use that is typed into and saved keeps that when it is left", () => {
+  const { become, find } = shown(`<form><input name="t" value="a"></form>`);
+  const input = find<HTMLInputElement>("input");
+  input.focus();
+  become(`<form><input name="t" value="b"></form>`);
+  input.select();
+  type("c");
+  become(`<form><input name="t" value="c"></form>`);
+  input.blur();
+  equal([input.value, input.defaultValue], ["c", "c"]);
+});
+
 test("ticks stay until the server has the same", () => {
   const { become, find } = shown(`<form><input type="checkbox" name="c"></form>`);
   const box = find<HTMLInputElement>("input");

@@ -206,6 +206,23 @@ test("a cursor is renumbered; numbers may change places", async () => {
   await link.expect({ close: 3 });
 });
 
+test("a cursor that is renumbered while it is being closed is closed under its new number", async () => {
+  const { store, link } = await online();
+  const [a, b] = [store.cursor("a"), store.cursor("b")];
+  link.send([full(await link.expect(open("a")), 1, "E:1", "a"), full(await link.expect(open("b")), 2, "E:1", "b")]);
+  await b.ready;
+  a.close();
+  await link.expect({ close: 1 });
+  link.send({ seq: 2, cursors: { 1: { to: 5 } } });
+  await link.expect({ close: 5 });
+
+  const c = store.cursor("c");
+  b.close(); // waits for c
+  link.send([{ seq: 3, cursors: { 2: { to: 6 } } }, full(await link.expect(open("c")), 7, "E:3", "c")]);
+  await c.ready;
+  await link.expect({ close: 6 });
+});
+
 test("a cursor that is refused says why, and is asked for again on the next connection", async () => {
   const { store, link } = await online({ user: "" });
   const list = store.cursor("mine");
@@ -274,6 +291,16 @@ test("after a loss a cursor resumes from the last commit of the connection", asy
   const fourth = await broken(third);
   await fourth.greet();
   await fourth.expect(open("a", { since: "E:21" }));
+});
+
+test("the server's seq is not taken for one that has been applied", async () => {
+  const { store, link } = await online({ seq: 900 });
+  const list = store.cursor("a");
+  link.send(full(await link.expect(open("a")), 1, "E:899", "abc"));
+  await list.ready;
+  const next = await broken(link);
+  await next.greet({ seq: 901 });
+  await next.expect(open("a", { since: "E:899" }));
 });
 
 test("a resync replaces what there was", async () => {
