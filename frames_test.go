@@ -89,7 +89,7 @@ func TestBadFramesAreAnsweredAndChangeNothing(t *testing.T) {
 	if answer := socket.ask(`{"id":20,"open":"posts.visible"}`); !strings.Contains(answer, `"status":200`) {
 		t.Errorf("the connection still works: %s", answer)
 	}
-	if answer := dial(t, app, nil).ask(`{"hello":99}`); !strings.Contains(answer, "protocol version 99 is not supported") {
+	if answer := dial(t, app, nil).ask(`{"hello":99}`); !strings.Contains(answer, "unsupported version 99; this server speaks 1") {
 		t.Errorf("another version: %s", answer)
 	}
 	long := dial(t, app, nil)

@@ -89,13 +89,11 @@ func parseWhere(m *store.Model, data []byte) (cursor.Condition, error) {
 	return condition, nil
 }
 
-// An opened cursor is held by one connection. A client that opens the same
-// scope twice holds it once, and closes it twice.
+// An opened cursor is held by one connection, which holds equal scopes once.
 type opened struct {
 	conn  *Connection
 	want  *want
 	query *cursor.Query
-	refs  int
 }
 
 // errStale says that the connection's user changed while a cursor was opened.
@@ -130,7 +128,7 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 	if since != nil && since.resync == "" {
 		from = c.recall(ctx, w, since)
 	}
-	handle := &opened{conn: c, want: w, refs: 1}
+	handle := &opened{conn: c, want: w}
 	var state cursor.Opened
 	var place *place
 	err = c.app.engine.Open(ctx, handle, spec, from, func(o cursor.Opened) {
@@ -161,17 +159,15 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 	return nil
 }
 
-// hold keeps an open cursor under the number of its query. One that the
-// connection has already is counted, and not held twice.
+// hold keeps an open cursor under the number of its query, unless the connection
+// has one under it already.
 func (c *Connection) hold(handle *opened, query *cursor.Query) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if twin := c.open[query.Number()]; twin != nil {
-		twin.refs++
-		return
+	if c.open[query.Number()] == nil {
+		handle.query = query
+		c.open[query.Number()] = handle
 	}
-	handle.query = query
-	c.open[query.Number()] = handle
 }
 
 // recall works out what the client held: the cursor's scope as it was then.
@@ -197,19 +193,12 @@ func (c *Connection) recall(ctx context.Context, w *want, since *held) *cursor.H
 func (c *Connection) closeCursor(number uint64) error {
 	c.mu.Lock()
 	handle := c.open[number]
+	delete(c.open, number)
+	c.mu.Unlock()
 	if handle == nil {
-		c.mu.Unlock()
 		return Errorf(CodeNotFound, "cursor %d is not open", number)
 	}
-	handle.refs--
-	last := handle.refs == 0
-	if last {
-		delete(c.open, number)
-	}
-	c.mu.Unlock()
-	if last {
-		c.app.engine.Close(handle)
-	}
+	c.app.engine.Close(handle)
 	return nil
 }
 

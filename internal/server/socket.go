@@ -21,7 +21,8 @@ import (
 // The codes with which a socket is closed, each with a reason in words.
 const (
 	closeRestart  = websocket.CloseServiceRestart // connect again at once
-	closeProtocol = websocket.ClosePolicyViolation
+	closeVersion  = websocket.CloseProtocolError  // do not connect again
+	closePolicy   = websocket.ClosePolicyViolation
 	closeInternal = websocket.CloseInternalServerErr
 	closeSlow     = websocket.CloseTryAgainLater // too much waits for this client
 )
@@ -103,7 +104,7 @@ func (s *sockets) connect(session *melody.Session) {
 	session.Set(connectionKey, c)
 	session.Set("limiter", rate.NewLimiter(rate.Limit(s.app.config.MaxRate), 4*s.app.config.MaxRate))
 	if err := s.app.hub.join(c, s.app.config.MaxConnections); err != nil {
-		go s.end(session, closeProtocol, AsError(err).Message)
+		go s.end(session, closePolicy, AsError(err).Message)
 	}
 }
 
@@ -187,7 +188,7 @@ func (c *Connection) handle(req *wire.Request) {
 
 func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if req.Hello != wire.Version {
-		c.leave(closeProtocol, fmt.Sprintf("protocol version %d is not supported; this server speaks %d", req.Hello, wire.Version))
+		c.leave(closeVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
 		return nil
 	}
 	if c.current() != nil {
