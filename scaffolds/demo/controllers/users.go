@@ -31,12 +31,12 @@ func (c *Users) SignIn(ctx context.Context, in SignInAs) (struct{}, error) {
 	if err != nil {
 		return struct{}{}, err
 	}
-	c.Session.SignIn(user.ID)
+	c.Session.SignIn(ctx, user.ID)
 	return struct{}{}, nil
 }
 
 // SignOut answers DELETE /session.
 func (c *Users) SignOut(ctx context.Context, in struct{}) (struct{}, error) {
-	c.Session.SignOut()
+	c.Session.SignOut(ctx)
 	return struct{}{}, nil
 }
