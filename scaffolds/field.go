@@ -37,7 +37,7 @@ var otherWords = map[string]string{
 }
 
 // reservedFields are fields of tower.Record, and its own name.
-var reservedFields = wordSet("id createdAt updatedAt record validate")
+var reservedFields = wordSet("id createdAt updatedAt record")
 
 // parseFields reads the fields of the model named own. It looks up what they
 // refer to in known.

@@ -239,7 +239,7 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 		}
 	}
 	for _, in := range g.insertions {
-		step, err := in.step(p, e.Lines[in.file] == in.text)
+		step, err := in.step(p, e.Lines[in.file])
 		if err != nil {
 			return err
 		}
@@ -251,9 +251,9 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 	return nil
 }
 
-// step compares an insertion with the file it goes into. Ours says that this
-// generator made it before.
-func (in insertion) step(p *project, ours bool) (Step, error) {
+// step compares an insertion with the file it goes into. What the same
+// generator inserted there before is replaced.
+func (in insertion) step(p *project, earlier string) (Step, error) {
 	text, err := p.read(in.file)
 	if err != nil {
 		return Step{}, err
@@ -261,10 +261,15 @@ func (in insertion) step(p *project, ours bool) (Step, error) {
 	if out, edited := takeOut(text, in.text); len(edited) == 0 && len(out) < len(text) {
 		return Step{Verb: Identical, Path: in.file}, nil
 	}
-	if ours && has(text, in.text) {
-		return Step{Verb: Keep, Path: in.file, Note: "its lines were edited"}, nil
+	base := text
+	if earlier != "" {
+		out, edited := takeOut(text, earlier)
+		if len(edited) > 0 && len(out) < len(text) {
+			return Step{Verb: Keep, Path: in.file, Note: "its lines were edited"}, nil
+		}
+		base = out
 	}
-	after, err := in.into(text)
+	after, err := in.into(base)
 	if err != nil {
 		return Step{}, err
 	}

@@ -90,6 +90,17 @@ func TestConflict(t *testing.T) {
 	}
 }
 
+// Another page for a controller: its own lines make way for the new ones.
+func TestGenerateWithAnotherPage(t *testing.T) {
+	dir, other := newApp(t), newApp(t)
+	generate(t, dir, "controller Pages about")
+	apply(t)(Generate(dir, "controller", []string{"Pages", "about", "contact"}, true))
+	generate(t, other, "controller Pages about contact")
+	want := tree(t, other)
+	want["go.mod"] = get(t, dir, "go.mod") // each has a source of its own
+	sameTree(t, tree(t, dir), want)
+}
+
 // Other fields for a model that is there: only what differs is a conflict.
 func TestGenerateWithOtherFields(t *testing.T) {
 	dir := newApp(t)

@@ -54,12 +54,6 @@ func takeOut(text []byte, inserted string) (out []byte, edited []string) {
 	return []byte(strings.Join(lines, "")), edited
 }
 
-// has says whether any of the inserted lines is still there.
-func has(text []byte, inserted string) bool {
-	out, _ := takeOut(text, inserted)
-	return len(out) != len(text)
-}
-
 // findLines returns where the block stands among the lines.
 func findLines(lines, block []string) []int {
 	var at []int
@@ -139,22 +133,28 @@ func intoRoutes(route, block string) insertion {
 	}}
 }
 
-// intoLayout adds a link to the navigation.
+const layoutFile = "views/layout.html"
+
+// intoLayout adds a link to the navigation, if the layout has one.
 func intoLayout(layout []byte, address, title string) (insertion, bool) {
-	lines := strings.Split(string(layout), "\n")
-	at := slices.IndexFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "</nav>" })
-	if at < 0 {
-		return insertion{}, false
-	}
-	margin, _, _ := strings.Cut(lines[at], "</nav>")
+	line, margin := endOfNav(layout)
 	return insertion{
 		file: layoutFile,
 		text: fmt.Sprintf("%s  <a href=%q>%s</a>\n", margin, address, title),
-		at:   func([]byte) (int, error) { return at + 1, nil },
-	}, true
+		at:   func(text []byte) (int, error) { line, _ := endOfNav(text); return line, nil },
+	}, line > 0
 }
 
-const layoutFile = "views/layout.html"
+// endOfNav returns the line that </nav> stands on, 0 when none is its own.
+func endOfNav(layout []byte) (line int, margin string) {
+	for text := range strings.Lines(string(layout)) {
+		line++
+		if margin, rest, found := strings.Cut(text, "</nav>"); found && strings.TrimSpace(margin+rest) == "" {
+			return line, margin
+		}
+	}
+	return 0, ""
+}
 
 // function finds the body of a function in a Go file.
 func function(file string, text []byte, name string) (*token.FileSet, *ast.BlockStmt, error) {

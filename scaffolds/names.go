@@ -7,6 +7,8 @@ import (
 	"go/types"
 	"io"
 	"strings"
+
+	"golang.org/x/mod/module"
 )
 
 // A name is one noun, or a few words that make one, in the forms that code needs.
@@ -153,10 +155,13 @@ func (n name) checkReserved(what, text string) error {
 	return nil
 }
 
-// checkFile refuses names whose file go build would leave out: _test.go,
-// _linux.go and their like.
+// checkFile refuses names whose file go build would leave out, _test.go,
+// _linux.go and their like, or that some systems cannot have, such as con.go.
 func (n name) checkFile(what, text string) error {
 	file := n.snake() + ".go"
+	if err := module.CheckFilePath(file); err != nil {
+		return fmt.Errorf("%s %q: %w; choose another name, as in %s", what, text, err, append(n[:len(n):len(n)], "entry").goName())
+	}
 	anywhere := build.Context{GOOS: "none", GOARCH: "none", Compiler: "gc", OpenFile: func(string) (io.ReadCloser, error) {
 		return io.NopCloser(strings.NewReader("package none\n")), nil
 	}}

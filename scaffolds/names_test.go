@@ -49,6 +49,7 @@ func TestNamesThatCannotBe(t *testing.T) {
 		"Error":                 "meaning of its own in Go",
 		"PostTest":              "only for tests",
 		"PostLinux":             "only for linux",
+		"Con":                   "disallowed",
 		"BlogAmd64":             "only for amd64",
 		"Item":                  `would be called "items"`,
 		"Cursor":                `would be called "cursors"`,

@@ -23,7 +23,7 @@ type page struct {
 }
 
 // reservedActions have a meaning for tower, or are methods of every session.
-var reservedActions = wordSet("match allow user_id sign_in sign_out set_label transaction connection session")
+var reservedActions = wordSet("match allow user_id sign_in sign_out set_label label follow view transaction connection session")
 
 // newPages reads the arguments NAME PAGE…; without a page there is an index.
 func newPages(p *project, args []string) (*pages, error) {

@@ -30,7 +30,7 @@ type model struct {
 	Type       string // Post
 	Var        string // Posts
 	Collection string // posts
-	Label      string // its first string field, Title; "" when it has none
+	Label      string // the first string that may be shown, Title; "" when there is none
 	Page       bool   // views/posts/show.html is there
 
 	file   string // models/post.go
@@ -40,6 +40,7 @@ type model struct {
 type modelField struct {
 	name, kind    string // Title, string
 	ref, validate string
+	private       bool // never sent
 }
 
 func openProject(folder string) (*project, error) {
@@ -175,7 +176,7 @@ func (p *project) models() ([]model, error) {
 			m.fields = structFields(t)
 		}
 		for _, f := range m.fields {
-			if f.kind == "string" && m.Label == "" {
+			if f.kind == "string" && !f.private && m.Label == "" {
 				m.Label = f.name
 			}
 		}
@@ -223,14 +224,18 @@ func structFields(t *ast.StructType) []modelField {
 				kind = pkg.Name + "." + typ.Sel.Name
 			}
 		}
-		ref := ""
+		field := modelField{kind: kind, validate: tag.Get("validate")}
 		for part := range strings.SplitSeq(tag.Get("tower"), ",") {
 			if name, ok := strings.CutPrefix(part, "ref="); ok {
-				ref = name
+				field.ref = name
 			}
+			field.private = field.private || part == "private"
 		}
 		for _, id := range f.Names {
-			fields = append(fields, modelField{name: id.Name, kind: kind, ref: ref, validate: tag.Get("validate")})
+			field.name = id.Name
+			if id.IsExported() {
+				fields = append(fields, field)
+			}
 		}
 	}
 	return fields

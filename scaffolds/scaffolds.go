@@ -147,7 +147,7 @@ func checkFolder(folder string) error {
 func (o *Options) readSource() error {
 	if o.Source == "" {
 		if o.Version == "" {
-			return errors.New("neither a version of tower nor its source is known, so an application could not be built")
+			return errors.New("neither a version of tower nor its source is known, so an application could not be built; go install github.com/towerkit/tower/cmd/tower@latest knows one")
 		}
 		return nil
 	}

@@ -29,7 +29,7 @@ func random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(s, 0))
 }
 
-// source returns the folder of something that looks like the source of tower.
+// sourceTree returns the folder of something that looks like the source of tower.
 func sourceTree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

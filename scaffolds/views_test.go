@@ -40,11 +40,14 @@ func (v *view) Form(route string, record any) template.HTMLAttr {
 	return template.HTMLAttr(`method="post" action="` + strings.Fields(route)[1] + `"`)
 }
 
-func (v *view) Value(field string, value any) any {
+func (v *view) Value(field string, value any) string {
 	if text, ok := v.submitted[field]; ok {
 		return text
 	}
-	return value
+	if at, ok := value.(time.Time); ok {
+		return at.Format("2006-01-02T15:04:05")
+	}
+	return fmt.Sprint(value)
 }
 
 func (v *view) Problem(field string) template.HTML {
@@ -103,7 +106,7 @@ func TestScaffoldedPages(t *testing.T) {
 
 	contains(t, (&view{Data: data}).show(t, files, "blog_posts/edit.html"),
 		`value="A &lt;b&gt;"`, `type="checkbox" value="true" checked`, `<option value="01A" selected>Ada</option>`,
-		`value="2026-11-22T18:40"`, `type="number" step="1" value="3"`, `step="any" value="1.5"`)
+		`value="2026-11-22T18:40:00"`, `type="number" step="1" value="3"`, `step="any" value="1.5"`)
 
 	none := map[string]any{
 		"ID": "", "Title": "", "Body": "", "Published": true, "AuthorID": "", "StartsAt": time.Time{}, "Stars": 0, "Price": 0.0,

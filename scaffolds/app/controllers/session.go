@@ -13,14 +13,11 @@ type Session struct {
 }
 
 // Connect is asked once for each connection: who is it? Here, everyone is a
-// visitor. An application with users keeps the current one in its session, and
-// follows it, so that a change of the user is felt at once:
+// visitor. An application with users keeps the current one in its session, nil
+// for a visitor, and follows it, so that a change of the user is felt at once:
 //
-//	CurrentUser *models.User // in Session; nil for a visitor
-//
-//	if c.UserID() != "" {
-//		s.CurrentUser, err = models.Users.Follow(ctx, c, c.UserID())
-//	}
+//	user, err := models.Users.Follow(ctx, c, c.UserID())
+//	return &Session{Connection: c, CurrentUser: user}, err
 func Connect(ctx context.Context, c *tower.Connection) (*Session, error) {
 	return &Session{Connection: c}, nil
 }
