@@ -51,8 +51,7 @@ func (a *App) describeRoutes() []wire.Route {
 func (a *App) describeCursors() []wire.CursorInfo {
 	byNumber := map[uint64]*wire.CursorInfo{}
 	for _, c := range a.hub.all() {
-		for _, handle := range c.handles() {
-			query := handle.query
+		for query, handle := range c.queries() {
 			info := byNumber[query.Number()]
 			if info == nil {
 				scope := query.Spec().Scope

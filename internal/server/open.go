@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -131,17 +132,20 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 	handle := &opened{conn: c, want: w}
 	var state cursor.Opened
 	var place *place
+	kept := false
 	err = c.app.engine.Open(ctx, handle, spec, from, func(o cursor.Opened) {
 		if c.current() == v { // it changes only under the engine's lock, which is held here
 			state, place = o, c.outbox.reserve()
-			c.hold(handle, o.Query)
+			kept = c.hold(handle, o.Query)
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("open %s: %w", w.route.Name, err)
 	}
-	if place == nil {
+	if !kept {
 		c.app.engine.Close(handle)
+	}
+	if place == nil {
 		return errStale
 	}
 	var data []byte
@@ -153,21 +157,20 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 	if err != nil {
 		return errors.Join(err, c.closeCursor(state.Query.Number()))
 	}
-	if handle.query == nil {
-		c.app.engine.Close(handle)
-	}
 	return nil
 }
 
 // hold keeps an open cursor under the number of its query, unless the connection
 // has one under it already.
-func (c *Connection) hold(handle *opened, query *cursor.Query) {
+func (c *Connection) hold(handle *opened, query *cursor.Query) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open[query.Number()] == nil {
-		handle.query = query
-		c.open[query.Number()] = handle
+	if c.open[query.Number()] != nil {
+		return false
 	}
+	handle.query = query
+	c.open[query.Number()] = handle
+	return true
 }
 
 // recall works out what the client held: the cursor's scope as it was then.
@@ -211,9 +214,16 @@ func (c *Connection) current() *visit {
 func (c *Connection) handles() []*opened {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := make([]*opened, 0, len(c.open))
+	return slices.Collect(maps.Values(c.open))
+}
+
+// queries returns what the connection holds, by query.
+func (c *Connection) queries() map[*cursor.Query]*opened {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make(map[*cursor.Query]*opened, len(c.open))
 	for _, handle := range c.open {
-		out = append(out, handle)
+		out[handle.query] = handle
 	}
 	return out
 }
