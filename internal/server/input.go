@@ -78,6 +78,22 @@ func typeName(t reflect.Type) string {
 	return strings.TrimRight(t.Kind().String(), "0123456789")
 }
 
+// notA says that a value is not of a type, to follow the field's name.
+func notA(t reflect.Type) string {
+	switch name := typeName(t); {
+	case name == "float":
+		return "is not a number"
+	case name == "int" || name == "uint":
+		return "is not a whole number"
+	case strings.HasPrefix(name, "[]"):
+		return "is not a list of such values"
+	case name == "id" || name == "object":
+		return "is not an " + name
+	default:
+		return "is not a " + name
+	}
+}
+
 // decode makes an input, a pointer to its struct, from the values in a path and
 // from a JSON object or a form, and validates it.
 func (in *inputs) decode(path url.Values, body json.RawMessage, form url.Values) (any, error) {
@@ -114,7 +130,7 @@ func (in *inputs) fromJSON(target reflect.Value, body json.RawMessage, problems 
 			continue
 		}
 		if err := json.Unmarshal(value, target.FieldByIndex(f.index).Addr().Interface()); err != nil {
-			problems.Add(name, "is not a "+typeName(f.typ))
+			problems.Add(name, notA(f.typ))
 		}
 	}
 	return nil
@@ -132,7 +148,7 @@ func (in *inputs) fromForm(target reflect.Value, form url.Values, problems *stor
 		if field.Kind() == reflect.Slice {
 			setList(field, f, values, problems)
 		} else if err := setText(field, values[len(values)-1]); err != nil {
-			problems.Add(f.name, "is not a "+typeName(f.typ))
+			problems.Add(f.name, notA(f.typ))
 		}
 	}
 }
@@ -142,7 +158,7 @@ func setList(field reflect.Value, f input, values []string, problems *store.Prob
 	for _, text := range values {
 		element := reflect.New(field.Type().Elem()).Elem()
 		if err := setText(element, text); err != nil {
-			problems.Add(f.name, "is not a "+typeName(f.typ))
+			problems.Add(f.name, notA(f.typ))
 			return
 		}
 		list = reflect.Append(list, element)
@@ -150,13 +166,10 @@ func setList(field reflect.Value, f input, values []string, problems *store.Prob
 	field.Set(list)
 }
 
-// setText sets a field from the text of a form. Empty text leaves all but
-// strings as they are: that is how a form sends nothing.
+// setText sets a field from the text of a form. Empty text is a field's zero:
+// that is how a form clears it.
 func setText(field reflect.Value, text string) (err error) {
 	if field.Kind() == reflect.Pointer {
-		if text == "" && field.Type().Elem().Kind() != reflect.String {
-			return nil
-		}
 		value := reflect.New(field.Type().Elem())
 		if err := setText(value.Elem(), text); err != nil {
 			return err
@@ -169,6 +182,7 @@ func setText(field reflect.Value, text string) (err error) {
 		return nil
 	}
 	if text == "" {
+		field.SetZero()
 		return nil
 	}
 	switch {
