@@ -33,7 +33,7 @@ type child struct {
 	conn   net.Conn      // set before the first of lines
 	lines  chan string   // what it says; closed when its socket ends
 	exited chan struct{} // closed when it has ended and all it said was read
-	stderr *log
+	stderr *errorLog
 }
 
 // A launch says how to start a process.
@@ -59,7 +59,7 @@ func start(ctx context.Context, l launch) (*child, error) {
 	}
 	c := &child{
 		program: l.program, folder: l.folder, started: time.Now(),
-		lines: make(chan string, 16), exited: make(chan struct{}), stderr: &log{out: l.out},
+		lines: make(chan string, 16), exited: make(chan struct{}), stderr: &errorLog{out: l.out},
 	}
 	c.cmd = exec.Command(l.program.binary)
 	c.cmd.Dir = l.folder
@@ -204,17 +204,17 @@ func (c *child) abandon(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	f := c.crash(err.Error())
-	f.Title = "The application does not start"
-	return f
+	return c.describe(startFailure, err.Error())
 }
 
 // crash describes a process that has ended by itself.
-func (c *child) crash(how string) *Failure {
+func (c *child) crash(how string) *Failure { return c.describe(crashFailure, how) }
+
+func (c *child) describe(read func(folder, how string, last, trace []string) *Failure, how string) *Failure {
 	last, trace := c.stderr.end()
-	f := crashFailure(c.folder, how, last)
+	f := read(c.folder, how, last, trace)
 	if f.Errors[0].File == "" {
-		io.WriteString(c.stderr.out, trace) // there is nothing more readable
+		writeLines(c.stderr.out, trace) // there is nothing more readable
 	}
 	return f
 }
@@ -231,8 +231,13 @@ func (c *child) stop(hard context.Context, bound time.Duration) {
 	case <-hard.Done():
 	}
 	c.kill()
-	if _, trace := c.stderr.end(); trace != "" {
-		io.WriteString(c.stderr.out, trace)
+	_, trace := c.stderr.end()
+	writeLines(c.stderr.out, trace)
+}
+
+func writeLines(out io.Writer, lines []string) {
+	if len(lines) > 0 {
+		io.WriteString(out, strings.Join(lines, "\n")+"\n")
 	}
 }
 

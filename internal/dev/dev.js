@@ -263,7 +263,11 @@
       const sheet = make("div", "sheet", make("header", "", title, close), ...failure.errors.map(section));
       sheet.setAttribute("role", "alertdialog");
       sheet.setAttribute("aria-labelledby", "title");
-      if (failure.text) sheet.append(make("details", "", make("summary", "", "As it was printed"), make("pre", "", failure.text)));
+      if (failure.text) {
+        const printed = make("details", "", make("summary", "", "As it was printed"), make("pre", "", failure.text));
+        printed.open = !failure.errors.some((problem) => problem.source);
+        sheet.append(printed);
+      }
       sheet.append(make("footer", "", "This goes away when the source is corrected. What you have typed is kept."));
       this.#veil.replaceChildren(sheet);
       this.#veil.hidden = false;

@@ -103,8 +103,7 @@ func TestProblemHasItsSource(t *testing.T) {
 
 func TestCrashFailure(t *testing.T) {
 	folder := "/home/ada/blog"
-	trace := strings.Split(`2026/11/22 10:00:00 a request
-panic: runtime error: index out of range [3] with length 0 [recovered]
+	trace := strings.Split(`panic: runtime error: index out of range [3] with length 0 [recovered]
 	panic: runtime error: index out of range [3] with length 0
 
 goroutine 34 [running]:
@@ -122,7 +121,7 @@ created by main.start in goroutine 1
 goroutine 1 [chan receive]:
 main.main()
 	/home/ada/blog/main.go:20 +0x86`, "\n")
-	f := crashFailure(folder, "exit status 2", trace)
+	f := crashFailure(folder, "exit status 2", trace, trace)
 	want := []Problem{
 		{
 			File: "controllers/posts.go", Line: 31,
@@ -135,15 +134,42 @@ main.main()
 	if !reflect.DeepEqual(f.Errors, want) {
 		t.Errorf("got %#v", f.Errors)
 	}
-	f = crashFailure(folder, "exit status 2", []string{"bye"})
+	f = crashFailure(folder, "exit status 2", []string{"bye"}, nil)
 	if want := []Problem{{Message: "exit status 2"}}; !reflect.DeepEqual(f.Errors, want) || f.Text != "bye" {
 		t.Errorf("got %#v", f)
 	}
 }
 
+func TestStartFailure(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(folder, "views", "posts"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "views", "posts", "index.html"), []byte("one\n{{if}}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	line := "2026/11/22 10:00:00 template: posts/index.html:2: missing value for if"
+	f := startFailure(folder, "exit status 1", []string{"gone.html:1: no", line, "bye"}, nil)
+	want := []Problem{{
+		File: "views/posts/index.html", Line: 2, Message: "missing value for if\nexit status 1", From: 1, Source: []string{"one", "{{if}}"},
+	}}
+	if !reflect.DeepEqual(f.Errors, want) {
+		t.Errorf("got %#v", f.Errors)
+	}
+	f = startFailure(folder, "views/posts/index.html:2:3: no", nil, nil)
+	want[0].Column, want[0].Message = 3, "no"
+	if !reflect.DeepEqual(f.Errors, want) {
+		t.Errorf("got %#v", f.Errors)
+	}
+	f = startFailure(folder, "exit status 1", []string{"bye"}, nil)
+	if want := []Problem{{Message: "exit status 1"}}; !reflect.DeepEqual(f.Errors, want) {
+		t.Errorf("got %#v", f.Errors)
+	}
+}
+
 func TestLogHoldsTraces(t *testing.T) {
 	var out strings.Builder
-	l := &log{out: &out}
+	l := &errorLog{out: &out}
 	l.Write([]byte("one\ntw"))
 	l.Write([]byte("o\npanic: no\n"))
 	if out.String() != "one\ntwo\n" {
@@ -151,7 +177,7 @@ func TestLogHoldsTraces(t *testing.T) {
 	}
 	l.Write([]byte("\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1\nexit status 2"))
 	last, trace := l.end()
-	if want := "panic: no\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1\nexit status 2\n"; trace != want || out.String() != "one\ntwo\n" {
+	if want := "panic: no\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1\nexit status 2"; strings.Join(trace, "\n") != want || out.String() != "one\ntwo\n" {
 		t.Errorf("passed on %q, held %q", out.String(), trace)
 	}
 	if len(last) != 8 {
@@ -159,9 +185,9 @@ func TestLogHoldsTraces(t *testing.T) {
 	}
 
 	out.Reset()
-	l = &log{out: &out}
+	l = &errorLog{out: &out}
 	l.Write([]byte("panic: is only a word here\nand the next line\nthe last"))
-	if _, trace := l.end(); trace != "" || out.String() != "panic: is only a word here\nand the next line\nthe last\n" {
+	if _, trace := l.end(); trace != nil || out.String() != "panic: is only a word here\nand the next line\nthe last\n" {
 		t.Errorf("passed on %q, held %q", out.String(), trace)
 	}
 }

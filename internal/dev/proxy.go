@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
-	stdlog "log"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -32,7 +32,7 @@ func newProxy(g *gate, e *events) *proxy {
 		Transport:     p,
 		ErrorHandler:  p.fail,
 		FlushInterval: -1,
-		ErrorLog:      stdlog.New(io.Discard, "", 0), // of answers that a client did not wait for
+		ErrorLog:      log.New(io.Discard, "", 0), // of answers that a client did not wait for
 	}
 	return p
 }

@@ -3,7 +3,7 @@ package dev
 import (
 	"context"
 	"fmt"
-	stdlog "log"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -142,7 +142,7 @@ func (s *Supervisor) serve() *http.Server {
 		e = nil
 	}
 	server := &http.Server{
-		Handler: newProxy(s.gate, e), ErrorLog: stdlog.New(s.terminal, "", 0),
+		Handler: newProxy(s.gate, e), ErrorLog: log.New(s.terminal, "", 0),
 		ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	for _, l := range s.listeners {

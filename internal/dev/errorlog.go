@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// A log passes an application's stderr on by whole lines and remembers the last
-// of them. It holds back the trace of a panic, so that it can be shown in a
-// readable form when the process has ended.
-type log struct {
+// An errorLog passes an application's stderr on by whole lines and remembers
+// the last of them. It holds back the trace of a panic, so that it can be shown
+// in a readable form when the process has ended.
+type errorLog struct {
 	out io.Writer
 
 	mu      sync.Mutex
@@ -26,7 +26,7 @@ const (
 )
 
 // Write never fails: a log that cannot be shown must not stop an application.
-func (l *log) Write(p []byte) (int, error) {
+func (l *errorLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.partial = append(l.partial, p...)
@@ -44,7 +44,7 @@ func (l *log) Write(p []byte) (int, error) {
 }
 
 // line takes one line and returns what is to be passed on.
-func (l *log) line(text string) string {
+func (l *errorLog) line(text string) string {
 	text = strings.TrimSuffix(text, "\r")
 	l.last = append(l.last, text)
 	if over := len(l.last) - keptLines; over > 0 && len(l.held) == 0 {
@@ -63,18 +63,15 @@ func (l *log) line(text string) string {
 	}
 }
 
-// end is called when the process has ended. It returns the last lines, and the
-// trace that was held back as it was printed.
-func (l *log) end() (last []string, trace string) {
+// end is called when the process has ended. It returns the last lines, and
+// those among them that were held back: a panic's trace.
+func (l *errorLog) end() (last, trace []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.partial) > 0 {
 		io.WriteString(l.out, l.line(string(l.partial)))
 		l.partial = nil
 	}
-	if len(l.held) > 0 {
-		trace = strings.Join(append(l.held, ""), "\n")
-		l.held = nil
-	}
+	trace, l.held = l.held, nil
 	return slices.Clone(l.last), trace
 }
