@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/mod/semver"
+
+	"github.com/towerkit/tower/internal/dev"
+)
+
+// A finding is what one check has found.
+type finding struct {
+	Check  string `json:"check"`
+	State  string `json:"state"` // ok, note or problem
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"` // what to do about it
+}
+
+func newDoctor() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Find out what is wrong with this machine, or with the application",
+		Long: `Check what tower needs: Go, the application's requirements, its database and its
+port. It changes nothing. The exit code is 1 if there is a problem.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+			defer stop()
+			findings := examine(ctx)
+			if ctx.Err() != nil {
+				return errors.New("interrupted")
+			}
+			return writeFindings(cmd.OutOrStdout(), findings, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func writeFindings(out io.Writer, findings []finding, asJSON bool) error {
+	problems := 0
+	for _, f := range findings {
+		if f.State == "problem" {
+			problems++
+		}
+		if asJSON {
+			continue
+		}
+		fmt.Fprintf(out, "%-7s  %-11s  %s\n", f.State, f.Check, f.Detail)
+		if f.Fix != "" {
+			fmt.Fprintf(out, "%-7s  %-11s  → %s\n", "", "", f.Fix)
+		}
+	}
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(findings); err != nil {
+			return fmt.Errorf("write the findings: %w", err)
+		}
+	}
+	if problems > 0 {
+		return exitCode(1)
+	}
+	return nil
+}
+
+// examine makes every check. Without an application, those of one are left out.
+func examine(ctx context.Context) []finding {
+	app, err := findApplication()
+	findings := []finding{checkGo(ctx, app), checkGit()}
+	switch {
+	case errors.Is(err, errNoApplication):
+		return append(findings, finding{"application", "note", err.Error(), errNoApplication.hint})
+	case err != nil:
+		return append(findings, finding{"application", "problem", err.Error(), "correct go.mod"})
+	}
+	return append(findings,
+		finding{"application", "ok", app.Name + " in " + app.Folder, ""},
+		checkTower(app),
+		checkModules(ctx, app),
+		checkDatabase(app),
+		checkPort(app),
+	)
+}
+
+func checkGo(ctx context.Context, app *application) finding {
+	f := finding{Check: "go"}
+	if _, err := exec.LookPath("go"); err != nil {
+		f.State, f.Detail = "problem", "the command go was not found"
+		f.Fix = "install Go from https://go.dev/dl and put it into PATH"
+		return f
+	}
+	cmd := exec.CommandContext(ctx, "go", "env", "GOVERSION")
+	if app != nil {
+		cmd.Dir = app.Folder
+	}
+	out, err := cmd.Output()
+	if err != nil {
+		f.State, f.Detail, f.Fix = "problem", "go env: "+firstLine(err), "run it by hand: go env GOVERSION"
+		return f
+	}
+	f.State, f.Detail = "ok", strings.TrimSpace(string(out))
+	if app != nil && semver.Compare(goVersion(f.Detail), goVersion(app.Go)) < 0 {
+		f.State, f.Fix = "problem", "install Go "+app.Go+" from https://go.dev/dl"
+		f.Detail += ", and the application asks for " + app.Go
+	}
+	return f
+}
+
+// goVersion makes go1.26.8, or 1.26, comparable.
+func goVersion(text string) string {
+	text, _, _ = strings.Cut(strings.TrimPrefix(text, "go"), " ")
+	return "v" + strings.TrimPrefix(text, "v")
+}
+
+func checkGit() finding {
+	if _, err := exec.LookPath("git"); err != nil {
+		return finding{"git", "note", "the command git was not found; tower does not need it, you may", ""}
+	}
+	return finding{"git", "ok", "found", ""}
+}
+
+func checkTower(app *application) finding {
+	f := finding{Check: "tower", State: "ok", Detail: "the application requires " + app.Tower}
+	switch {
+	case app.Replace == "" && released() != "" && semver.Compare(app.Tower, released()) > 0:
+		f.State, f.Detail = "problem", f.Detail+", and this command is "+released()
+		f.Fix = "go install " + towerModule + "/cmd/tower@" + app.Tower
+	case app.Replace != "" && !isTowerSource(app.Replace):
+		f.State, f.Detail = "problem", "go.mod replaces tower by "+app.Replace+", which is not its source"
+		f.Fix = "say where the source is: go mod edit -replace " + towerModule + "=FOLDER"
+	case app.Replace != "":
+		f.Detail = "the application uses the source in " + app.Replace
+	}
+	return f
+}
+
+// checkModules asks for every package that the application needs, without the
+// network.
+func checkModules(ctx context.Context, app *application) finding {
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...")
+	cmd.Dir = app.Folder
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly", "PWD="+app.Folder)
+	out, err := cmd.Output()
+	if err != nil {
+		return finding{"modules", "problem", firstLine(err), "go mod tidy"}
+	}
+	modules := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		modules[line] = true
+	}
+	delete(modules, "\n")
+	return finding{"modules", "ok", fmt.Sprintf("%d, all here: the application builds without the network", len(modules)), ""}
+}
+
+// firstLine is the first line that a command wrote to stderr, or else its
+// error.
+func firstLine(err error) string {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
+		line, _, _ := strings.Cut(strings.TrimSpace(string(exit.Stderr)), "\n")
+		return line
+	}
+	return err.Error()
+}
+
+func checkDatabase(app *application) finding {
+	f := finding{Check: "database"}
+	env := os.Getenv("TOWER_ENV")
+	if env == "" {
+		env = "development"
+	}
+	path := os.Getenv("TOWER_DB")
+	if path == "" {
+		path = filepath.Join("db", env+".db")
+	}
+	f.Detail = path
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(app.Folder, path)
+	}
+	if err := tryWrite(filepath.Dir(path)); err != nil {
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "let your user write to "+filepath.Dir(path)
+		return f
+	}
+	held, err := dev.Held(path)
+	running := dev.Running(app.Folder)
+	switch {
+	case err != nil:
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "let your user write to "+path
+	case held && running != nil:
+		f.State, f.Detail = "ok", fmt.Sprintf("%s, open in the application that process %d runs", f.Detail, running.PID)
+	case held:
+		f.State, f.Detail = "problem", f.Detail+" is held by another process"
+		f.Fix = "stop the application that was started without tower server"
+	default:
+		f.State, f.Detail = "ok", f.Detail+", can be written, and no process has it open"
+	}
+	return f
+}
+
+// tryWrite reports whether a file can be made in a folder, or in what the
+// folder would be made in.
+func tryWrite(folder string) error {
+	file, err := os.CreateTemp(folder, ".tower-doctor-*")
+	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(folder) != folder {
+		return tryWrite(filepath.Dir(folder))
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+func checkPort(app *application) finding {
+	f := finding{Check: "port"}
+	port := portFlag(3000)
+	if err := port.fallBack(false); err != nil {
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "unset PORT"
+		return f
+	}
+	number := strconv.Itoa(int(port))
+	err := errors.Join(tryListen("127.0.0.1", number), tryListen("::1", number))
+	running := dev.Running(app.Folder)
+	switch {
+	case port == 0:
+		f.State, f.Detail = "ok", "any that is free"
+	case err == nil:
+		f.State, f.Detail = "ok", number+" is free"
+	case running != nil && strings.HasSuffix(running.URL, ":"+number):
+		f.State, f.Detail = "ok", fmt.Sprintf("%s is served by tower server, process %d", running.URL, running.PID)
+	case errors.Is(err, syscall.EADDRINUSE):
+		f.State, f.Detail = "problem", number+" is taken by another program"
+		f.Fix = fmt.Sprintf("stop that program, or choose another port: tower server --port %d", int(port)%65535+1)
+	default:
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "choose another port: tower server --port 3000"
+	}
+	return f
+}
+
+// tryListen reports whether a port can be had. A machine without that kind of
+// address is no obstacle.
+func tryListen(host, port string) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return listener.Close()
+}

@@ -1,0 +1,89 @@
+// Command tower makes, runs and looks into realtime web applications.
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program. It returns the exit code: 0 done, 1 failed, 2 used
+// wrongly.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	began := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
+	err := unknownCommand(root, args)
+	if err == nil {
+		err = root.Execute()
+	}
+	if err != nil && !began {
+		err = wrongUse(err)
+	}
+	return report(stderr, err)
+}
+
+func newRoot() *cobra.Command {
+	cobra.EnableCommandSorting = false
+	root := &cobra.Command{
+		Use:   "tower",
+		Short: "A toolkit for realtime web applications in Go",
+		Long: `A toolkit for realtime web applications in Go.
+
+A page is live because it holds cursors: queries that stay open. Whoever changes
+a record, each browser that may see it is told, in that commit.`,
+		Example: `  tower server          serve the application in this folder, and follow its source
+  tower doctor          what is wrong with this machine, or with the application`,
+		Args:                  cobra.ArbitraryArgs,
+		Version:               version(),
+		SilenceUsage:          true,
+		SilenceErrors:         true,
+		DisableFlagsInUseLine: true,
+		RunE:                  func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+	}
+	root.SetHelpCommand(newHelp())
+	root.SetVersionTemplate("tower {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(
+		newServer(),
+		newTest(),
+		newBuild(),
+		newDoctor(),
+		newVersion(),
+	)
+	return root
+}
+
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return noCommand(cmd.Root(), strings.Join(args, " "))
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			for _, command := range cmd.Root().Commands() {
+				if command.IsAvailableCommand() && len(args) == 0 && strings.HasPrefix(command.Name(), start) {
+					names = append(names, cobra.CompletionWithDesc(command.Name(), command.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}

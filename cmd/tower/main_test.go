@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// bound is how long a script waits for what must happen.
+const bound = 30 * time.Second
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tower": main})
+}
+
+// TestScripts runs testdata/script. Beside testscript's own commands they have:
+//
+//	application          make the folders blog, an application, and tower, which it requires
+//	serve [args]         start tower server on a free port; $URL is where
+//	await REGEXP         wait until the server has printed it, since the last await
+//	get PATH [STATUS]    ask the server; the answer is stdout
+//	interrupt [SIGNAL]   end the server with Ctrl-C, or another signal; it must exit with 0
+//	signal               press Ctrl-C and do not wait
+//	taken                listen on a port; $TAKEN is its number
+//	lock FILE            hold a database as an application does
+func TestScripts(t *testing.T) {
+	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	caches := strings.Fields(string(out))
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(env.Vars, "GOCACHE="+caches[0], "GOMODCACHE="+caches[1], "GOPROXY=off", "GOTOOLCHAIN=local", "GOFLAGS=", "PORT=", "TOWER_ENV=", "TOWER_DB=",
+				"NO_COLOR=", "GORACE=atexit_sleep_ms=0")
+			env.Values[serverKey{}] = &server{}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"application": makeApplication,
+			"serve":       startServer,
+			"await":       awaitServer,
+			"get":         askServer,
+			"interrupt":   endServer,
+			"signal":      signalServer,
+			"taken":       takePort,
+			"lock":        lockDatabase,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+func makeApplication(ts *testscript.TestScript, neg bool, args []string) {
+	testdata, err := filepath.Abs(filepath.Join("testdata"))
+	ts.Check(err)
+	for _, folder := range []string{"blog", "tower"} {
+		ts.Check(os.CopyFS(ts.MkAbs(folder), os.DirFS(filepath.Join(testdata, folder))))
+	}
+}
+
+type serverKey struct{}
+
+// A server is a tower server that a script has started.
+type server struct {
+	cmd   *exec.Cmd
+	ended chan error
+
+	mu      sync.Mutex
+	output  bytes.Buffer
+	written chan struct{}
+	seen    int
+}
+
+func (s *server) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.written != nil {
+		close(s.written)
+		s.written = nil
+	}
+	return s.output.Write(p)
+}
+
+// await waits until a text after what was seen last matches, and returns it.
+func (s *server) await(pattern string) ([]string, error) {
+	wanted, err := regexp.Compile("(?m)" + pattern)
+	if err != nil {
+		return nil, err
+	}
+	timeout := time.After(bound)
+	for {
+		s.mu.Lock()
+		text := s.output.String()
+		if at := wanted.FindStringIndex(text[s.seen:]); at != nil {
+			match := wanted.FindStringSubmatch(text[s.seen:])
+			s.seen += at[1]
+			s.mu.Unlock()
+			return match, nil
+		}
+		if s.written == nil {
+			s.written = make(chan struct{})
+		}
+		written := s.written
+		s.mu.Unlock()
+		select {
+		case <-written:
+		case err := <-s.ended:
+			s.ended <- err
+			return nil, fmt.Errorf("the server has ended: %v\n%s", err, text)
+		case <-timeout:
+			return nil, fmt.Errorf("the server does not print %q but\n%s", pattern, text)
+		}
+	}
+}
+
+func startServer(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value(serverKey{}).(*server)
+	*s = server{ended: make(chan error, 1)}
+	tower, err := exec.LookPath("tower")
+	ts.Check(err)
+	s.cmd = exec.Command(tower, append([]string{"server", "--port", "0"}, args...)...)
+	s.cmd.Dir = ts.MkAbs(".")
+	for _, name := range []string{
+		"HOME", "PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOFLAGS", "GORACE", "BROWSER", "WORK",
+	} {
+		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	s.cmd.Stdout, s.cmd.Stderr = s, s
+	ts.Check(s.cmd.Start())
+	go func() { s.ended <- s.cmd.Wait() }()
+	ts.Defer(func() {
+		s.cmd.Process.Kill()
+		s.ended <- <-s.ended
+		ts.Logf("the server printed:\n%s", s.output.String())
+	})
+	match, err := s.await(`^▸ (http://\S+)$`)
+	ts.Check(err)
+	ts.Setenv("URL", match[1])
+}
+
+func awaitServer(ts *testscript.TestScript, neg bool, args []string) {
+	_, err := ts.Value(serverKey{}).(*server).await(args[0])
+	ts.Check(err)
+}
+
+func askServer(ts *testscript.TestScript, neg bool, args []string) {
+	request, err := http.NewRequest("GET", ts.Getenv("URL")+args[0], nil)
+	ts.Check(err)
+	request.Header.Set("Accept", "text/html")
+	response, err := (&http.Client{Timeout: bound}).Do(request)
+	ts.Check(err)
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	ts.Check(err)
+	fmt.Fprintf(ts.Stdout(), "%s", text)
+	status := "200"
+	if len(args) > 1 {
+		status = args[1]
+	}
+	if got := fmt.Sprint(response.StatusCode); got != status {
+		ts.Fatalf("answered with %s\n%s", got, text)
+	}
+}
+
+func endServer(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value(serverKey{}).(*server)
+	signalServer(ts, neg, args)
+	select {
+	case err := <-s.ended:
+		s.ended <- err
+		if err != nil {
+			ts.Fatalf("the server ended with %v", err)
+		}
+	case <-time.After(bound):
+		ts.Fatalf("the server does not end")
+	}
+}
+
+func signalServer(ts *testscript.TestScript, neg bool, args []string) {
+	end := os.Interrupt
+	if len(args) > 0 {
+		end = map[string]os.Signal{"TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP}[args[0]]
+	}
+	ts.Check(ts.Value(serverKey{}).(*server).cmd.Process.Signal(end))
+}
+
+func takePort(ts *testscript.TestScript, neg bool, args []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { listener.Close() })
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	ts.Check(err)
+	ts.Setenv("TAKEN", port)
+}
+
+func lockDatabase(ts *testscript.TestScript, neg bool, args []string) {
+	path := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+	file, err := os.Create(path)
+	ts.Check(err)
+	ts.Defer(func() { file.Close() })
+	ts.Check(lockFile(file))
+}
+
+func TestRun(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		code int
+		text string
+	}{
+		{nil, 0, ""},
+		{exitCode(3), 3, ""},
+		{errors.New("no"), 1, "tower: no\n"},
+		{&hintedError{errors.New("no"), "do"}, 1, "tower: no\n  → do\n"},
+		{fmt.Errorf("all: %w", &usageError{"no", "see"}), 2, "tower: all: no\n  → see\n"},
+	} {
+		var text strings.Builder
+		if code := report(&text, test.err); code != test.code || text.String() != test.text {
+			t.Errorf("%v: %d %q", test.err, code, text.String())
+		}
+	}
+}

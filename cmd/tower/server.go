@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/dev"
+)
+
+// endSignals are those that end a command.
+var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+
+func newServer() *cobra.Command {
+	o := dev.Options{}
+	port, env := portFlag(3000), envFlag("development")
+	cmd := &cobra.Command{
+		Use:     "server",
+		Aliases: []string{"s"},
+		Short:   "Serve the application, and follow its source",
+		Long: `Serve the application.
+
+While you edit, it is built beside the running process and swapped in when it has
+proven to be good: no request is refused, and no page loses what was typed into
+it. Errors are shown here and in the page. In production nothing is watched.`,
+		Example: `  tower server
+  tower server --port 4000 --open
+  tower server --env production --host 0.0.0.0`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			app, err := findApplication()
+			if err != nil {
+				return err
+			}
+			if err := port.fallBack(cmd.Flags().Changed("port")); err != nil {
+				return err
+			}
+			o.Folder, o.Port, o.Env = app.Folder, int(port), string(env)
+			o.Output = cmd.OutOrStdout()
+			o.Color = hasColor(o.Output)
+			return serve(cmd.Context(), dev.New(o))
+		},
+	}
+	cmd.Flags().VarP(&port, "port", "p", "port to listen on; 0 is any free one (default: $PORT, or 3000)")
+	cmd.Flags().StringVar(&o.Host, "host", "localhost", "address to listen on; 0.0.0.0 is all of them")
+	cmd.Flags().Var(&env, "env", "development, test or production")
+	cmd.Flags().BoolVar(&o.Open, "open", false, "open a browser")
+	cmd.Flags().Lookup("port").DefValue = "" // said in its text
+	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(environments, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// serve runs until a signal comes, and then ends gently; a second one ends it
+// at once.
+func serve(ctx context.Context, s *dev.Supervisor) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, endSignals...)
+	defer signal.Stop(signals)
+	if err := s.Open(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan struct{})
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		for _, end := range []func(){cancel, func() { s.Close() }} {
+			select {
+			case <-signals:
+				end()
+			case <-ended:
+				return
+			}
+		}
+	})
+	err := s.Run(ctx)
+	close(ended)
+	waiting.Wait()
+	return err
+}
+
+// A portFlag is a number from 0 to 65535.
+type portFlag int
+
+func (p *portFlag) String() string { return strconv.Itoa(int(*p)) }
+
+func (p *portFlag) Type() string { return "number" }
+
+func (p *portFlag) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return errors.New("a port is a number from 0 to 65535")
+	}
+	*p = portFlag(n)
+	return nil
+}
+
+// fallBack takes the port from the environment if it was not given.
+func (p *portFlag) fallBack(given bool) error {
+	text := os.Getenv("PORT")
+	if given || text == "" {
+		return nil
+	}
+	if err := p.Set(text); err != nil {
+		return &usageError{message: "PORT=" + text + ": " + err.Error(), hint: "unset PORT, or give --port"}
+	}
+	return nil
+}
+
+var environments = []string{"development", "test", "production"}
+
+// An envFlag is one of environments.
+type envFlag string
+
+func (e *envFlag) String() string { return string(*e) }
+
+func (e *envFlag) Type() string { return "name" }
+
+func (e *envFlag) Set(text string) error {
+	if !slices.Contains(environments, text) {
+		return errors.New("it must be development, test or production")
+	}
+	*e = envFlag(text)
+	return nil
+}

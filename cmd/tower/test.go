@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newTest() *cobra.Command {
+	return &cobra.Command{
+		Use:   "test [FOLDER…] [flags of go test]",
+		Short: "Run the application's tests",
+		Long: `Run the application's tests, or those of some of its folders, with go test. Flags
+are those of go test; the exit code is its own.`,
+		Example: `  tower test
+  tower test controllers
+  tower test -run TestPosts -v`,
+		DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && (args[0] == "-h" || args[0] == "--help") {
+				return cmd.Help()
+			}
+			app, err := findApplication()
+			if err != nil {
+				return err
+			}
+			return runTests(cmd, app, args)
+		},
+	}
+}
+
+func runTests(cmd *cobra.Command, app *application, args []string) error {
+	args, err := testArguments(app, args)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+	defer stop()
+	test := exec.CommandContext(ctx, "go", append([]string{"test", "-buildvcs=false"}, args...)...)
+	test.Dir = app.Folder
+	test.Env = append(os.Environ(), "TOWER_ENV=test", "PWD="+app.Folder)
+	test.Stdin, test.Stdout, test.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+	// In a terminal it has had the signal too, and ends by itself.
+	test.Cancel = func() error { return test.Process.Signal(os.Interrupt) }
+	test.WaitDelay = 5 * time.Second
+	err = test.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() > 0:
+		return exitCode(exit.ExitCode())
+	case errors.Is(err, exec.ErrNotFound):
+		return &hintedError{errors.New("the command go was not found"), "install Go from https://go.dev/dl and put it into PATH"}
+	case err != nil:
+		return fmt.Errorf("run go test: %w", err)
+	}
+	return nil
+}
+
+// testArguments are the arguments of go test. Folders of the application come
+// first, where they may be said without ./, or among the flags, as go test
+// allows it; none means all.
+func testArguments(app *application, args []string) ([]string, error) {
+	var packages []string
+	for len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		name, err := testPackage(app, args[0])
+		if err != nil {
+			return nil, err
+		}
+		packages, args = append(packages, name), args[1:]
+	}
+	if packages == nil {
+		own, _, _ := strings.Cut(strings.Join(args, "\n"), "\n-args\n")
+		if among := strings.Contains("\n"+own+"\n", "\n./"); !among {
+			packages = []string{"./..."}
+		}
+	}
+	return append(packages, args...), nil
+}
+
+func testPackage(app *application, name string) (string, error) {
+	if strings.HasPrefix(name, ".") || strings.Contains(name, "...") || name == app.Module || strings.HasPrefix(name, app.Module+"/") {
+		return name, nil
+	}
+	info, err := os.Stat(filepath.Join(app.Folder, name))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return "", &usageError{
+			message: fmt.Sprintf("the application has no folder %q", name),
+			hint:    "to run tests by their name: tower test -run " + name,
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("find the tests: %w", err)
+	}
+	return "./" + filepath.ToSlash(filepath.Clean(name)), nil
+}

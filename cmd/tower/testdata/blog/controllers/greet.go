@@ -1,0 +1,2 @@
+// Package controllers has a test.
+package controllers

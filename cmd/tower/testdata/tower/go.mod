@@ -1,0 +1,3 @@
+module github.com/towerkit/tower
+
+go 1.26

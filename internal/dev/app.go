@@ -1,0 +1,71 @@
+package dev
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// An App is an application that runs without a supervisor: it has an address of
+// its own, and does not follow the source.
+type App struct {
+	child  *child
+	lock   *folderLock
+	builds string
+}
+
+// Start builds the application and returns when it serves. Host, Port and Open
+// mean nothing here. The error is a [*RunningError] if another process runs the
+// application, and a [*Failure] if it cannot be built or does not start.
+func Start(ctx context.Context, o Options) (*App, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockFolder(o.Folder)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{lock: lock, builds: filepath.Join(o.Folder, "tmp", "build")}
+	if err := a.start(ctx, o); err != nil {
+		a.release()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *App) start(ctx context.Context, o Options) error {
+	if err := a.lock.tell(""); err != nil {
+		return fmt.Errorf("lock the application: %w", err)
+	}
+	binary := filepath.Join(a.builds, "1", programName("app"))
+	if err := build(ctx, o.Folder, binary, o.production(), o.Environ); err != nil {
+		return err
+	}
+	c, err := start(ctx, o.launch(program{binary, 1}, newTerminal(o.Output, o.Color)))
+	if err != nil {
+		return err
+	}
+	a.child = c
+	return c.open(ctx)
+}
+
+// URL is where the application can be reached from this machine.
+func (a *App) URL() string { return "http://" + a.child.addr }
+
+// Exited is closed when the application has ended.
+func (a *App) Exited() <-chan struct{} { return a.child.exited }
+
+// Close ends the application as [Supervisor.Run] does, and removes what was
+// built.
+func (a *App) Close() error {
+	a.child.stop(context.Background(), stopTime)
+	a.release()
+	return nil
+}
+
+func (a *App) release() {
+	os.RemoveAll(a.builds)
+	a.lock.unlock()
+}

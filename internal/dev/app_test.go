@@ -1,0 +1,187 @@
+package dev
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// copyApp makes a folder with an application that is really built.
+func copyApp(t *testing.T) string {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	if err == nil {
+		err = os.CopyFS(folder, os.DirFS("testdata/app"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	before, err := os.ReadFile(path)
+	if err == nil {
+		err = os.WriteFile(path, append(before, text...), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStart(t *testing.T) {
+	t.Parallel()
+	folder := copyApp(t)
+	a, err := Start(t.Context(), Options{Folder: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running *RunningError
+	if _, err := Start(t.Context(), Options{Folder: folder}); !errors.As(err, &running) || running.URL != "" {
+		t.Errorf("a second one: %v", err)
+	}
+	response, err := http.Get(a.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	env, pid, _ := strings.Cut(string(text), " ")
+	if err != nil || env != "development" {
+		t.Errorf("it says %q, %v", text, err)
+	}
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-a.Exited():
+	default:
+		t.Error("it has not exited")
+	}
+	if processRuns(pid) {
+		t.Errorf("process %s still runs", pid)
+	}
+	if left, err := os.ReadDir(filepath.Join(folder, "tmp")); len(left) != 0 || err != nil {
+		t.Errorf("left in tmp: %v %v", left, err)
+	}
+}
+
+func TestStartFails(t *testing.T) {
+	t.Parallel()
+	folder := copyApp(t)
+	appendTo(t, filepath.Join(folder, "main.go"), "\nfunc wrong() { nothing() }\n")
+	var failure *Failure
+	_, err := Start(t.Context(), Options{Folder: folder})
+	if !errors.As(err, &failure) || failure.Errors[0].String() != "main.go:34:16  undefined: nothing" {
+		t.Errorf("got %v", err)
+	}
+	if Running(folder) != nil {
+		t.Error("the folder is still locked")
+	}
+	if _, err := Start(t.Context(), Options{Folder: filepath.Join(folder, "nowhere")}); err == nil {
+		t.Error("no folder, and no error")
+	}
+}
+
+func TestBuild(t *testing.T) {
+	t.Parallel()
+	folder := copyApp(t)
+	// A program that needs little is built fast in a mode that nothing else has been built in.
+	if err := os.WriteFile(filepath.Join(folder, "main.go"), []byte("package main\nfunc main() {}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(folder, "out", programName("app"))
+	if err := Build(t.Context(), folder, out, true); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(out); err != nil || info.Mode()&0o111 == 0 {
+		t.Errorf("it built %v, %v", info, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Build(ctx, folder, out, true); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "main.go"), []byte("package other\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var failure *Failure
+	if err := Build(t.Context(), folder, out, false); !errors.As(err, &failure) {
+		t.Errorf("a package that is no program: %v", err)
+	}
+}
+
+// superviseVariable makes the test binary supervise the application in the
+// folder that it names, until it is killed.
+const superviseVariable = "TOWER_TEST_SUPERVISE"
+
+func runSupervisor(folder string) {
+	s := New(Options{Folder: folder, Environ: append(os.Environ(), superviseVariable+"=")})
+	err := s.Open()
+	if err == nil {
+		go func() {
+			<-s.Serving()
+			fmt.Println(s.URL())
+		}()
+		err = s.Run(context.Background())
+	}
+	fmt.Println(err)
+	os.Exit(1)
+}
+
+func TestKilledSupervisorLeavesNoProcess(t *testing.T) {
+	t.Parallel()
+	folder := copyApp(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), superviseVariable+"="+folder)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Get(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(response.Body)
+	response.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, pid, _ := strings.Cut(string(text), " ")
+	if !processRuns(pid) {
+		t.Fatalf("process %s does not run", pid)
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	deadline := time.Now().Add(bound)
+	for processRuns(pid) {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %s still runs", pid)
+		}
+		time.Sleep(5 * time.Millisecond) // there is no event for the end of another's process
+	}
+	if running := Running(folder); running != nil {
+		t.Errorf("the folder is still locked: %v", running)
+	}
+}

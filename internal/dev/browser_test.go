@@ -1,0 +1,172 @@
+package dev
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A tab is a page in a real browser.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// openTab starts a browser. Without one the script is not proven, so its
+// absence is a failure.
+func openTab(t *testing.T) *tab {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	browser, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(browser); err != nil {
+		t.Fatalf("this test needs Chromium or Chrome, and it did not start: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(browser, time.Minute)
+	t.Cleanup(cancel)
+	return &tab{t, ctx}
+}
+
+func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// eval returns the value of an expression.
+func (b *tab) eval(expression string) string {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[any](expression))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// until waits until an expression is true. A page that is being loaded again
+// has no value for it.
+func (b *tab) until(expression string) {
+	b.t.Helper()
+	for b.ctx.Err() == nil {
+		if value, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)); err == nil && value {
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // between questions to another process
+	}
+	b.t.Fatalf("never true: %s\nthe page is:\n%s", expression, b.page())
+}
+
+func (b *tab) page() string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](
+		`document.body.innerText.slice(0, 2000) + (document.querySelector("tower-dev")?.shadowRoot.textContent ?? " (no panel)")`))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+const (
+	panel = `document.querySelector("tower-dev").shadowRoot`
+	shown = `(!` + panel + `.querySelector(".veil").hidden)`
+	title = `document.querySelector("h1").textContent`
+)
+
+func TestPageFollowsTheSource(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.serves(1)
+	b := openTab(t)
+	b.do(chromedp.Navigate(s.URL() + "/"))
+	b.until(title + ` === "build 1"`)
+
+	// What is typed, chosen and looked at.
+	b.do(chromedp.SendKeys(`[name=body]`, "a draft"))
+	b.eval(`document.querySelector("[name=title]").value = "typed"`)
+	b.eval(`for (const box of document.querySelectorAll("[name=tag]")) box.checked = !box.checked`)
+	b.eval(`document.querySelector("[name=color]").value = "green"`)
+	b.eval(`document.querySelector("[name=body]").setSelectionRange(2, 5); scrollTo(0, 700)`)
+	kept := `document.querySelector("[name=title]").value === "typed" && document.querySelector("[name=body]").value === "a draft" &&
+		[...document.querySelectorAll("[name=tag]")].map((box) => box.checked).join() === "true,false" &&
+		document.querySelector("[name=color]").value === "green" && document.activeElement.name === "body" &&
+		document.activeElement.selectionStart === 2 && document.activeElement.selectionEnd === 5 && Math.abs(scrollY - 700) < 2`
+	if b.eval(kept) != "true" {
+		t.Fatal("the test's own page is wrong")
+	}
+
+	// An error is shown over the page, under a strict policy, and takes no focus.
+	s.write("main.go", "<b> broken\n")
+	b.until(shown)
+	sheet := b.eval(panel + `.querySelector(".sheet").textContent`)
+	if !strings.Contains(sheet, `The build failedHidemain.go:1:4undefined: broken1\u003cb\u003e broken   ^`) {
+		t.Errorf("shown is %s", sheet)
+	}
+	if color := b.eval(`getComputedStyle(` + panel + `.querySelector(".sheet")).borderTopWidth`); color != `"3px"` {
+		t.Errorf("the style does not apply: %s", color)
+	}
+	if b.eval(kept) != "true" {
+		t.Error("the page beneath has changed")
+	}
+	if folder := os.Getenv("TOWER_TEST_SCREENSHOTS"); folder != "" {
+		screenshot(t, b, folder+"/broken.png")
+	}
+
+	// The same build again: the page stays as it is. Another one: it is loaded again.
+	s.write("main.go", "version 3")
+	b.until(title + ` === "build 3"`)
+	b.until("!" + shown)
+	b.until(kept)
+
+	// A change that the application reads by itself.
+	b.eval(`window.old = true`)
+	s.write("views/home.html", "home 2")
+	b.until(`!window.old`)
+	b.until(kept)
+	if left := b.eval(`Object.keys(sessionStorage).length`); left != "0" {
+		t.Errorf("%s things are left in the storage", left)
+	}
+
+	// The form is not there for a while: what was typed waits for it.
+	s.write("main.go", "formless 4")
+	b.until(title + ` === "build 4" && !document.querySelector("form")`)
+	s.write("main.go", "version 5")
+	b.until(title + ` === "build 5"`)
+	b.until(kept)
+}
+
+func TestErrorPageGoesAway(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "broken")
+	s.told("broken")
+	b := openTab(t)
+	b.do(chromedp.Navigate(s.URL() + "/"))
+	b.until(shown)
+	b.eval(`dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }))`)
+	b.until("!" + shown)
+	s.write("main.go", "version 2")
+	b.until(title + ` === "build 2"`)
+}
+
+func screenshot(t *testing.T, b *tab, path string) {
+	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(path, picture, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,81 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+)
+
+// Build builds the application in folder into the file out, optimized for
+// production if so asked. What the compiler found is returned as a [*Failure].
+// It may be called while a [Supervisor] runs.
+func Build(ctx context.Context, folder, out string, production bool) error {
+	return build(ctx, folder, out, production, os.Environ())
+}
+
+func build(ctx context.Context, folder, out string, production bool, environ []string) error {
+	args := []string{"build", "-buildvcs=false", "-o", out}
+	if production {
+		args = append(args, "-trimpath", "-ldflags=-s -w")
+	}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return fmt.Errorf("build the application: %w", err)
+	}
+	// The thread is kept for endWithParent.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	cmd := exec.CommandContext(ctx, "go", append(args, ".")...)
+	cmd.Dir = folder
+	cmd.Env = append(environ[:len(environ):len(environ)], "PWD="+folder)
+	ownGroup(cmd)
+	cmd.Cancel = func() error { return kill(cmd.Process.Pid) }
+	cmd.WaitDelay = 2 * time.Second
+	output, err := cmd.CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, exec.ErrNotFound):
+		return &Failure{
+			Title:  "Go is missing",
+			Errors: []Problem{{Message: "the command go was not found", Hint: "install Go from https://go.dev/dl and put it into PATH"}},
+			Text:   err.Error(),
+		}
+	case errors.As(err, new(*exec.ExitError)):
+		return buildFailure(folder, string(output))
+	case err != nil:
+		return fmt.Errorf("run go build: %w", err)
+	}
+	return checkProgram(out)
+}
+
+// checkProgram refuses what go build makes of a package that is not main: an
+// archive of object code.
+func checkProgram(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read what was built: %w", err)
+	}
+	defer file.Close()
+	archive := []byte("!<arch>")
+	head := make([]byte, len(archive))
+	if _, err := file.Read(head); err != nil || !bytes.Equal(head, archive) {
+		return nil
+	}
+	message := "the application's folder does not hold a package main"
+	return &Failure{Title: "The build failed", Text: message, Errors: []Problem{{Message: message}}}
+}
+
+// programName is what a built application's file is called.
+func programName(name string) string {
+	if runtime.GOOS == "windows" {
+		return name + ".exe"
+	}
+	return name
+}

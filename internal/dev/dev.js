@@ -1,0 +1,319 @@
+// A page in development runs this. It follows what becomes of the application's
+// source: an error is shown over the page, a new version loads the page again,
+// with the same scroll position and with what was typed into its forms.
+(() => {
+  "use strict";
+
+  const script = document.currentScript;
+  if (!script || customElements.get("tower-dev")) return;
+  const version = script.dataset.version; // of the application that made this page
+  const submitted = "submitted" in script.dataset; // the page answers a form
+
+  // Events
+
+  let events;
+
+  function follow() {
+    events = new EventSource("/_tower/dev");
+    events.addEventListener("building", () => panel.building());
+    events.addEventListener("broken", (event) => panel.broken(JSON.parse(event.data)));
+    events.addEventListener("ok", (event) => {
+      panel.ok();
+      compare(JSON.parse(event.data));
+    });
+    events.addEventListener("reload", (event) => compare(JSON.parse(event.data)));
+    events.addEventListener("error", () => {
+      if (events.readyState === EventSource.CLOSED) setTimeout(resume, 1000);
+    });
+  }
+
+  function resume() {
+    if (!document.hidden && events?.readyState !== EventSource.OPEN) {
+      events?.close();
+      follow();
+    }
+  }
+
+  // A browser has few connections to one host: hidden pages do without.
+  document.addEventListener("visibilitychange", () => (document.hidden ? events?.close() : resume()));
+
+  function compare(now) {
+    if (now.version === version) return;
+    if (submitted) panel.old();
+    else reload();
+  }
+
+  let composing = false;
+  let waiting = false;
+  addEventListener("compositionstart", () => (composing = true), true);
+  addEventListener("compositionend", () => {
+    composing = false;
+    if (waiting) setTimeout(reload);
+  }, true);
+
+  function reload() {
+    waiting = composing;
+    if (waiting) return;
+    events.close();
+    keep();
+    location.reload();
+  }
+
+  // What is kept
+
+  const key = "tower.dev " + location.pathname + location.search;
+  const keptFor = 10 * 60 * 1000;
+  // What was kept, and for which there is no place in this page (yet).
+  const lost = { fields: [], focus: null, scroll: null };
+
+  // fields yields the fields that can be typed into or chosen from, each with an
+  // address that is the same after the page has been loaded again.
+  function* fields() {
+    const count = {};
+    for (const field of document.querySelectorAll("input, textarea, select")) {
+      if (/^(hidden|file|submit|button|image|reset)$/.test(field.type)) continue;
+      const form = field.form ? field.form.id || field.form.getAttribute("action") : "";
+      const choice = /^(checkbox|radio)$/.test(field.type) ? field.value : "";
+      const address = [form, field.name || field.id, field.type, choice].join(" ");
+      count[address] = (count[address] || 0) + 1;
+      yield [address + " " + count[address], field];
+    }
+  }
+
+  // edited returns what the user made of a field, or null if it is as it came.
+  function edited(field) {
+    if (/^(checkbox|radio)$/.test(field.type)) {
+      return field.checked === field.defaultChecked ? null : { checked: field.checked };
+    }
+    if (field.options) {
+      const options = [...field.options];
+      const preset = options.some((option) => option.defaultSelected);
+      const asCame = options.every((option, index) =>
+        option.selected === (preset || field.multiple ? option.defaultSelected : index === 0));
+      return asCame ? null : { selected: options.filter((option) => option.selected).map((option) => option.value) };
+    }
+    return field.value === field.defaultValue ? null : { value: field.value };
+  }
+
+  function keep() {
+    const kept = { ...lost, fields: [...lost.fields], scroll: lost.scroll ?? [scrollX, scrollY] };
+    for (const [address, field] of fields()) {
+      const edit = edited(field);
+      if (edit) kept.fields.push({ address, at: Date.now(), ...edit });
+      if (field === document.activeElement) {
+        kept.focus = { address, start: field.selectionStart, end: field.selectionEnd };
+      }
+    }
+    write(kept);
+  }
+
+  function write(kept) {
+    try {
+      if (kept.fields.length || kept.focus || kept.scroll) sessionStorage.setItem(key, JSON.stringify(kept));
+      else sessionStorage.removeItem(key);
+    } catch {
+      // Storage is off or full: the page is loaded without.
+    }
+  }
+
+  function restore() {
+    try {
+      Object.assign(lost, JSON.parse(sessionStorage.getItem(key)));
+    } catch {
+      return;
+    }
+    lost.fields = lost.fields.filter((field) => Date.now() - field.at < keptFor);
+    settle();
+    scrollBack();
+    addEventListener("load", () => {
+      settle();
+      scrollBack();
+    });
+    if (!lost.fields.length) return;
+    // Scripts may still make the fields.
+    const observer = new MutationObserver(() => {
+      settle();
+      if (!lost.fields.length) observer.disconnect();
+    });
+    observer.observe(document.documentElement, { childList: true, subtree: true });
+    setTimeout(() => observer.disconnect(), 5000);
+  }
+
+  function settle() {
+    if (lost.fields.length || lost.focus) {
+      const places = new Map(fields());
+      lost.fields = lost.fields.filter((edit) => !fill(places.get(edit.address), edit));
+      if (lost.focus && focus(places.get(lost.focus.address), lost.focus)) lost.focus = null;
+    }
+    write(lost);
+  }
+
+  function scrollBack() {
+    if (!lost.scroll) return;
+    const [left, top] = lost.scroll;
+    scrollTo({ left, top, behavior: "instant" });
+    if (Math.abs(scrollY - top) < 2) lost.scroll = null;
+    write(lost);
+  }
+
+  function fill(field, edit) {
+    if (!field) return false;
+    if ("checked" in edit) field.checked = edit.checked;
+    else if ("selected" in edit) for (const option of field.options) option.selected = edit.selected.includes(option.value);
+    else field.value = edit.value;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+    return true;
+  }
+
+  function focus(field, { start, end }) {
+    if (!field) return false;
+    field.focus({ preventScroll: true });
+    if (typeof start === "number") field.setSelectionRange(start, end);
+    return true;
+  }
+
+  // What is shown
+
+  const style = `
+    :host { all: initial; --paper: #fff; --shade: #f5f4f1; --line: #e4e2dc; --ink: #23211d; --soft: #7b766c; --red: #b3372f; --mark: #fbeceb;
+      font: 15px/1.5 system-ui, sans-serif; color: var(--ink); }
+    @media (prefers-color-scheme: dark) {
+      :host { --paper: #1b1c20; --shade: #232429; --line: #34363d; --ink: #e9e7e2; --soft: #969289; --red: #f08a80; --mark: #3a2626; }
+    }
+    [hidden] { display: none !important; }
+    .veil { position: fixed; inset: 0; z-index: 2147483647; overflow: auto; overscroll-behavior: contain;
+      padding: 6vh 16px; background: rgb(20 20 20 / .45); }
+    .sheet { box-sizing: border-box; max-width: 54rem; margin: 0 auto; padding: 24px 28px; background: var(--paper);
+      border: 1px solid var(--line); border-top: 3px solid var(--red); border-radius: 8px; box-shadow: 0 12px 48px rgb(0 0 0 / .25); }
+    header { display: flex; align-items: baseline; gap: 12px; }
+    h1 { flex: 1; margin: 0; font-size: 19px; font-weight: 600; }
+    button { font: inherit; color: var(--soft); background: none; border: 1px solid var(--line); border-radius: 6px; padding: 2px 10px; cursor: pointer; }
+    button:hover, button:focus-visible { color: var(--ink); border-color: var(--soft); }
+    section { margin-top: 20px; }
+    .place { font: 600 13px/1.5 ui-monospace, monospace; color: var(--red); overflow-wrap: anywhere; }
+    .message { margin: 2px 0 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+    .hint { margin: 6px 0 0; color: var(--soft); }
+    .code { margin: 10px 0 0; padding: 10px 0; overflow-x: auto; background: var(--shade); border: 1px solid var(--line);
+      border-radius: 6px; font: 13px/1.6 ui-monospace, monospace; tab-size: 4; }
+    .code div { display: flex; white-space: pre; padding-right: 16px; min-width: max-content; }
+    .code i { flex: none; box-sizing: border-box; width: 4.5em; padding-right: 1.2em; text-align: right; font-style: normal; color: var(--soft); user-select: none; }
+    .code .at { background: var(--mark); }
+    .code .caret { color: var(--red); font-weight: 700; }
+    details { margin-top: 20px; color: var(--soft); }
+    summary { cursor: pointer; }
+    pre { margin: 10px 0 0; overflow-x: auto; font: 12px/1.5 ui-monospace, monospace; color: var(--ink); }
+    footer { margin-top: 20px; color: var(--soft); font-size: 13px; }
+    .pill { position: fixed; right: 16px; bottom: 16px; z-index: 2147483647; display: flex; gap: 10px; align-items: center; padding: 6px 14px;
+      background: var(--paper); border: 1px solid var(--line); border-radius: 99px; box-shadow: 0 4px 16px rgb(0 0 0 / .15); font-size: 13px; color: var(--soft); }
+  `;
+
+  function make(tag, className, ...content) {
+    const element = document.createElement(tag);
+    if (className) element.className = className;
+    element.append(...content);
+    return element;
+  }
+
+  class Panel extends HTMLElement {
+    #veil = make("div", "veil");
+    #pill = make("div", "pill");
+    #soon;
+
+    constructor() {
+      super();
+      const sheet = new CSSStyleSheet();
+      sheet.replaceSync(style);
+      const root = this.attachShadow({ mode: "open" });
+      root.adoptedStyleSheets = [sheet];
+      this.#veil.hidden = this.#pill.hidden = true;
+      this.#pill.setAttribute("role", "status");
+      root.append(this.#veil, this.#pill);
+      addEventListener("keydown", (event) => {
+        if (event.key === "Escape") this.#veil.hidden = true;
+      });
+    }
+
+    building() {
+      clearTimeout(this.#soon);
+      this.#soon = setTimeout(() => this.#say("building …"), 300);
+    }
+
+    ok() {
+      this.#quiet();
+      this.#veil.hidden = true;
+    }
+
+    old() {
+      this.#quiet();
+      const button = make("button", "", "Load it");
+      button.addEventListener("click", () => {
+        keep();
+        location.assign(location.href);
+      });
+      this.#say("There is a newer version of this page.", button);
+    }
+
+    broken(failure) {
+      this.#quiet();
+      const close = make("button", "", "Hide");
+      close.addEventListener("click", () => (this.#veil.hidden = true));
+      const title = make("h1", "", failure.title);
+      title.id = "title";
+      const sheet = make("div", "sheet", make("header", "", title, close), ...failure.errors.map(section));
+      sheet.setAttribute("role", "alertdialog");
+      sheet.setAttribute("aria-labelledby", "title");
+      if (failure.text) {
+        const printed = make("details", "", make("summary", "", "As it was printed"), make("pre", "", failure.text));
+        printed.open = !failure.errors.some((problem) => problem.source);
+        sheet.append(printed);
+      }
+      sheet.append(make("footer", "", "This goes away when the source is corrected. What you have typed is kept."));
+      this.#veil.replaceChildren(sheet);
+      this.#veil.hidden = false;
+    }
+
+    #say(...content) {
+      this.#pill.replaceChildren(...content);
+      this.#pill.hidden = false;
+    }
+
+    #quiet() {
+      clearTimeout(this.#soon);
+      this.#pill.hidden = true;
+    }
+  }
+
+  function section(problem) {
+    const part = make("section");
+    if (problem.file) {
+      part.append(make("div", "place", [problem.file, problem.line, problem.column].filter(Boolean).join(":")));
+    }
+    part.append(make("p", "message", problem.message));
+    if (problem.hint) part.append(make("p", "hint", "→ " + problem.hint));
+    if (problem.source) part.append(code(problem));
+    return part;
+  }
+
+  function code(problem) {
+    const block = make("div", "code");
+    problem.source.forEach((text, index) => {
+      const number = problem.from + index;
+      const line = make("div", "", make("i", "", String(number)), text || " ");
+      block.append(line);
+      if (number !== problem.line) return;
+      line.className = "at";
+      if (!problem.column) return;
+      // Columns count bytes.
+      const before = new TextDecoder().decode(new TextEncoder().encode(text).slice(0, problem.column - 1));
+      block.append(make("div", "at caret", make("i"), before.replace(/[^\t]/gu, " ") + "^"));
+    });
+    return block;
+  }
+
+  customElements.define("tower-dev", Panel);
+  const panel = new Panel();
+  document.documentElement.append(panel);
+  restore();
+  resume();
+})();

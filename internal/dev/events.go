@@ -1,0 +1,166 @@
+package dev
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Events tell the pages that are open in browsers what becomes of the
+// application. Each page knows the version it was answered with; an event that
+// carries another one means that the page is old.
+type events struct {
+	run string // tells one supervisor's versions from another's
+
+	mu      sync.Mutex
+	state   string   // building, broken or ok
+	failure *Failure // while broken
+	build   int      // that runs
+	changes int      // that made pages old
+	pages   map[chan []byte]bool
+	closed  chan struct{}
+}
+
+// queued is how many events a page may be behind. One that is further behind is
+// dropped, comes back and is told the state.
+const queued = 16
+
+const heartbeat = 15 * time.Second
+
+func newEvents() *events {
+	return &events{
+		run:    strconv.FormatInt(time.Now().UnixMilli(), 36),
+		state:  "building",
+		pages:  map[chan []byte]bool{},
+		closed: make(chan struct{}),
+	}
+}
+
+// version is what a page that is answered now is stamped with.
+func (e *events) version() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stamp()
+}
+
+func (e *events) stamp() string { return fmt.Sprintf("%s.%d", e.run, e.changes) }
+
+// broken returns why the application does not run in its newest form, or nil.
+func (e *events) broken() *Failure {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failure
+}
+
+func (e *events) setBuilding() { e.tell(func() string { e.state = "building"; return e.state }) }
+
+func (e *events) setBroken(f *Failure) {
+	e.tell(func() string { e.state, e.failure = "broken", f; return e.state })
+}
+
+// setOK says that the newest source runs, as the given build. Pages of another
+// build are old.
+func (e *events) setOK(build int) {
+	e.tell(func() string {
+		if e.build != build {
+			e.build = build
+			e.changes++
+		}
+		e.state, e.failure = "ok", nil
+		return e.state
+	})
+}
+
+// reload says that what the application reads while it runs has changed.
+func (e *events) reload() { e.tell(func() string { e.changes++; return "reload" }) }
+
+// tell makes a change and sends the event that it names.
+func (e *events) tell(change func() string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	event := e.encode(change())
+	for page := range e.pages {
+		select {
+		case page <- event:
+		default:
+			delete(e.pages, page)
+			close(page)
+		}
+	}
+}
+
+func (e *events) encode(name string) []byte {
+	var data any = struct{}{}
+	switch name {
+	case "broken":
+		data = e.failure
+	case "ok", "reload":
+		data = struct {
+			Build   int    `json:"build"`
+			Version string `json:"version"`
+		}{e.build, e.stamp()}
+	}
+	text, err := json.Marshal(data)
+	if err != nil {
+		panic(err) // nothing of these types can fail
+	}
+	return fmt.Appendf(nil, "event: %s\ndata: %s\n\n", name, text)
+}
+
+// join returns the events for one page, beginning with the state.
+func (e *events) join() chan []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	page := make(chan []byte, queued)
+	page <- e.encode(e.state)
+	e.pages[page] = true
+	return page
+}
+
+func (e *events) leave(page chan []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.pages, page)
+}
+
+// close ends every stream.
+func (e *events) close() { close(e.closed) }
+
+// ServeHTTP is the event stream.
+func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	page := e.join()
+	defer e.leave(page)
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	out := http.NewResponseController(w)
+	if _, err := w.Write([]byte("retry: 500\n\n")); err != nil {
+		return
+	}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		var text []byte
+		select {
+		case event, ok := <-page:
+			if !ok {
+				return
+			}
+			text = event
+		case <-beat.C:
+			text = []byte(":\n\n")
+		case <-r.Context().Done():
+			return
+		case <-e.closed:
+			return
+		}
+		if _, err := w.Write(text); err != nil {
+			return
+		}
+		if out.Flush() != nil {
+			return
+		}
+	}
+}

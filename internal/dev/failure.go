@@ -1,0 +1,165 @@
+package dev
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A Failure is why an application does not run, or not in its newest form.
+type Failure struct {
+	Title  string    `json:"title"`  // "The build failed"
+	Errors []Problem `json:"errors"` // at least one
+	Text   string    `json:"text"`   // what the compiler, or the application, printed
+}
+
+// A Problem is one error, with its place in the application's source where
+// that is known.
+type Problem struct {
+	File    string   `json:"file,omitempty"` // relative to the application's folder, with slashes
+	Line    int      `json:"line,omitempty"`
+	Column  int      `json:"column,omitempty"` // in bytes, from 1; 0 is unknown
+	Message string   `json:"message"`
+	Hint    string   `json:"hint,omitempty"`   // what to do about it
+	From    int      `json:"from,omitempty"`   // the line that Source begins with
+	Source  []string `json:"source,omitempty"` // the lines around Line
+}
+
+func (f *Failure) Error() string {
+	text := strings.ToLower(f.Title[:1]) + f.Title[1:]
+	for _, p := range f.Errors {
+		text += "\n" + p.String()
+	}
+	return text
+}
+
+// String is the place and the message, without the source.
+func (p Problem) String() string {
+	if place := p.place(); place != "" {
+		return place + "  " + p.Message
+	}
+	return p.Message
+}
+
+func (p Problem) place() string {
+	if p.File == "" || p.Line == 0 {
+		return p.File
+	}
+	place := p.File + ":" + strconv.Itoa(p.Line)
+	if p.Column > 0 {
+		place += ":" + strconv.Itoa(p.Column)
+	}
+	return place
+}
+
+// around is how many lines are shown before and after the one at fault.
+const around = 3
+
+// locate fills in the source lines around a problem's place. A place outside
+// the folder keeps its absolute path and gets no source.
+func (p *Problem) locate(folder string) {
+	if p.File == "" {
+		return
+	}
+	path := filepath.FromSlash(p.File)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(folder, path)
+	}
+	inside, err := filepath.Rel(folder, path)
+	if err != nil || !filepath.IsLocal(inside) {
+		return
+	}
+	p.File = filepath.ToSlash(inside)
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return
+	}
+	lines := strings.Split(string(bytes.TrimSuffix(source, []byte("\n"))), "\n")
+	if p.Line < 1 || p.Line > len(lines) {
+		return
+	}
+	first, last := max(p.Line-around, 1), min(p.Line+around, len(lines))
+	p.From = first
+	for _, line := range lines[first-1 : last] {
+		p.Source = append(p.Source, strings.TrimSuffix(line, "\r"))
+	}
+}
+
+var (
+	placed    = regexp.MustCompile(`^(.+?\.(?:go|mod|sum|work|s|c|cc|cpp|h)):(\d+)(?::(\d+))?: (.*)$`)
+	cycleLink = regexp.MustCompile(`^\s+imports (\S+)`)
+)
+
+// buildFailure reads what go build printed.
+func buildFailure(folder, output string) *Failure {
+	f := &Failure{Title: "The build failed"}
+	var text []string
+	var cycle []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.HasPrefix(line, "go: downloading ") || strings.HasPrefix(line, "go: finding ") {
+			continue
+		}
+		text = append(text, line)
+		last := len(f.Errors) - 1
+		place := placed.FindStringSubmatch(line)
+		link := cycleLink.FindStringSubmatch(line)
+		switch {
+		case line == "" || strings.HasPrefix(line, "# ") || strings.HasSuffix(line, "too many errors"):
+		case line == "go: errors parsing go.mod:":
+		case strings.HasPrefix(line, "package "):
+			cycle = []string{strings.TrimPrefix(line, "package ")}
+		case cycle != nil && link != nil:
+			cycle = append(cycle, strings.TrimSuffix(link[1], ":"))
+			if _, message, found := strings.Cut(line, ": "); found {
+				f.Errors = append(f.Errors, Problem{Message: message + ": " + strings.Join(cycle, " → ")})
+				cycle = nil
+			}
+		case place != nil && !strings.HasPrefix(line, "\t"):
+			f.Errors = append(f.Errors, problemAt(place))
+		case last >= 0 && (line[0] == '\t' || line[0] == ' '):
+			f.Errors[last].Message += "\n" + strings.TrimSpace(line)
+		default:
+			f.Errors = append(f.Errors, Problem{Message: strings.TrimPrefix(line, "go: ")})
+		}
+	}
+	f.Text = strings.TrimSpace(strings.Join(text, "\n"))
+	if len(f.Errors) == 0 {
+		f.Errors = []Problem{{Message: f.Text}}
+	}
+	for i := range f.Errors {
+		f.Errors[i].Hint = hint(f.Errors[i].Message)
+		f.Errors[i].locate(folder)
+	}
+	return f
+}
+
+func problemAt(match []string) Problem {
+	line, _ := strconv.Atoi(match[2])
+	column, _ := strconv.Atoi(match[3])
+	file := filepath.ToSlash(strings.TrimPrefix(filepath.ToSlash(match[1]), "./"))
+	return Problem{File: file, Line: line, Column: column, Message: match[4]}
+}
+
+// hints say what to do about messages that do not say it well themselves.
+var hints = []struct{ part, hint string }{
+	{"no required module provides package", "go mod tidy"},
+	{"missing go.sum entry", "go mod tidy"},
+	{"updates to go.mod needed", "go mod tidy"},
+	{"go.mod file not found", "run it in the folder of an application"},
+	{"(replaced by ", "correct the replace in go.mod: its folder is not there"},
+	{"function main is undeclared", "main.go needs a func main"},
+	{"dial tcp", "a module is missing, and the network could not be reached"},
+}
+
+func hint(message string) string {
+	for _, h := range hints {
+		if strings.Contains(message, h.part) {
+			return h.hint
+		}
+	}
+	return ""
+}

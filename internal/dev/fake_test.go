@@ -1,0 +1,211 @@
+package dev
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// The test binary is also the application that the tests supervise: what build
+// makes of a folder is a copy of it, with the text of main.go beside it, which
+// says how the application behaves.
+func TestMain(m *testing.M) {
+	if folder := os.Getenv(superviseVariable); folder != "" {
+		runSupervisor(folder)
+	}
+	if os.Getenv("TOWER_SUPERVISOR") != "" {
+		runFake()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// fakeBuild is a compile function for folder. A main.go that has the word
+// broken does not compile.
+func fakeBuild(folder string) func(context.Context, string) error {
+	return func(ctx context.Context, out string) error {
+		source, err := os.ReadFile(filepath.Join(folder, "main.go"))
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(source), "slow") {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		if strings.Contains(string(source), "broken") {
+			return buildFailure(folder, "# fake\n./main.go:1:4: undefined: broken\n")
+		}
+		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(out), "source"), source, 0o644); err != nil {
+			return err
+		}
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		return os.Symlink(self, out)
+	}
+}
+
+// runFake is the application. It answers with the number of its build.
+func runFake() {
+	number := filepath.Base(filepath.Dir(os.Args[0]))
+	source, _ := os.ReadFile(filepath.Join(filepath.Dir(os.Args[0]), "source"))
+	does := func(what string) bool { return strings.Contains(string(source), what) }
+	if does("dies-before-ready") {
+		fmt.Fprintln(os.Stderr, "views/home/index.html: no such partial")
+		os.Exit(1)
+	}
+	supervisor, err := net.Dial("unix", os.Getenv("TOWER_SUPERVISOR"))
+	if err != nil {
+		panic(err)
+	}
+	listener, err := net.Listen("tcp", os.Getenv("TOWER_ADDR"))
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintln(supervisor, "ready", listener.Addr())
+	lines := bufio.NewScanner(supervisor)
+	if !lines.Scan() || lines.Text() != "open" {
+		return
+	}
+	// Only one process may have the store open.
+	store, err := os.OpenFile("store", os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		panic(err)
+	}
+	if err := lockFile(store); err != nil || does("fails-to-open") {
+		fmt.Fprintln(supervisor, "failed the store is held by another process")
+		os.Exit(1)
+	}
+	sockets, closeSockets := context.WithCancel(context.Background())
+	var open sync.WaitGroup
+	server := &http.Server{Handler: fakeHandler(number, string(source), sockets, &open)}
+	go server.Serve(listener)
+	fmt.Fprintln(supervisor, "serving")
+	fmt.Printf("build %s serves\n", number)
+	if does("panics") {
+		go panic("the sky is falling")
+		select {}
+	}
+	for lines.Scan() && lines.Text() != "stop" {
+	}
+	if does("does-not-stop") {
+		select {}
+	}
+	closeSockets()
+	if err := server.Shutdown(context.Background()); err != nil {
+		panic(err)
+	}
+	open.Wait()
+}
+
+// die ends this process as kill -9 does.
+func die() {
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		self.Kill()
+	}
+	select {}
+}
+
+func fakeHandler(number, source string, sockets context.Context, open *sync.WaitGroup) http.Handler {
+	mux := http.NewServeMux()
+	formless := strings.Contains(source, "formless")
+	upgrader := websocket.Upgrader{}
+	mux.HandleFunc("GET /version", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, number)
+	})
+	mux.HandleFunc("POST /version", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		// The answer's effect outlives the process: each body is written once.
+		file, err := os.OpenFile("posts", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err == nil {
+			_, err = fmt.Fprintln(file, string(body))
+			err = errors.Join(err, file.Close())
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprint(w, number)
+	})
+	mux.HandleFunc("GET /pid", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getpid()) })
+	mux.HandleFunc("GET /die", func(http.ResponseWriter, *http.Request) { die() })
+	mux.HandleFunc("POST /die", func(http.ResponseWriter, *http.Request) { die() })
+	mux.HandleFunc("GET /headers", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintln(w, "Host:", r.Host)
+		r.Header.Write(w)
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'self'")
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("ETag", `"1"`)
+		page := fakePage(number, formless)
+		w.Header().Set("Content-Length", fmt.Sprint(len(page)))
+		io.WriteString(w, page)
+	})
+	mux.HandleFunc("GET /file", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"1"`)
+		http.ServeContent(w, r, "file.txt", time.Time{}, strings.NewReader("a file of an application"))
+	})
+	mux.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: first\n\n")
+		http.NewResponseController(w).Flush()
+		select {
+		case <-r.Context().Done():
+		case <-sockets.Done():
+		}
+	})
+	mux.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		conn.WriteMessage(websocket.TextMessage, []byte(number))
+		open.Go(func() {
+			<-sockets.Done()
+			conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1012, ""), time.Now().Add(time.Second))
+		})
+		for {
+			kind, message, err := conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			conn.WriteMessage(kind, message)
+		}
+	})
+	return mux
+}
+
+// fakePage is taller than a window, and has a form.
+func fakePage(number string, formless bool) string {
+	form := `<form action="/posts" method="post">
+<input name="title" value="as it came"><textarea name="body"></textarea>
+<input type="checkbox" name="tag" value="a"><input type="checkbox" name="tag" value="b" checked>
+<select name="color"><option>red</option><option>green</option></select>
+</form>`
+	if formless {
+		form = ""
+	}
+	return `<!doctype html><html><head><title>fake</title></head><body><h1>build ` + number + `</h1>` + form + strings.Repeat("<p>a line</p>\n", 200) + `</body></html>`
+}

@@ -1,0 +1,116 @@
+package dev
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+)
+
+// A job is work beside the loop that leads to a process that is ready, or to an
+// error.
+type job struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// cancelled ends a job early; what it comes to is not wanted. There may be none.
+func (j *job) cancelled() {
+	if j != nil {
+		j.cancel()
+	}
+}
+
+// An outcome is what a job has come to.
+type outcome struct {
+	job   *job
+	child *child
+	err   error
+}
+
+// discard ends a process that is not wanted, and has not opened the store.
+func (o outcome) discard() {
+	if o.child != nil {
+		o.child.kill()
+	}
+}
+
+// begin runs work as a job. The outcome is handed to the loop, unless the job
+// is cancelled first.
+func (s *Supervisor) begin(ctx context.Context, work func(context.Context) (*child, error)) *job {
+	ctx, cancel := context.WithCancel(ctx)
+	j := &job{cancel: cancel, done: make(chan struct{})}
+	s.jobs.Go(func() {
+		defer close(j.done)
+		defer cancel()
+		c, err := work(ctx)
+		o := outcome{job: j, child: c, err: err}
+		select {
+		case s.outcomes <- o:
+		case <-ctx.Done():
+			o.discard()
+		}
+	})
+	return j
+}
+
+// startBuild builds and starts the source as it is now. A build that is under
+// way is ended first: its source is old.
+func (s *Supervisor) startBuild(ctx context.Context, why string) {
+	before := s.building
+	before.cancelled()
+	s.number++
+	number := s.number
+	s.events.setBuilding()
+	if s.current == nil {
+		s.gate.hold()
+	}
+	s.building = s.begin(ctx, func(ctx context.Context) (*child, error) {
+		if before != nil {
+			<-before.done
+		}
+		s.terminal.begin(why)
+		began := time.Now()
+		binary := filepath.Join(s.builds, fmt.Sprint(number), programName("app"))
+		if err := s.compile(ctx, binary); err != nil {
+			if ctx.Err() == nil {
+				s.terminal.end("failed")
+			}
+			return nil, err
+		}
+		s.terminal.end(fmt.Sprintf("built in %.1f s", time.Since(began).Seconds()))
+		return s.start(ctx, program{binary, number})
+	})
+}
+
+// A process that ends by itself is started again at once, and each time that
+// helps nothing after a longer delay. One that has run for steadyTime was well.
+const (
+	steadyTime = 10 * time.Second
+	firstDelay = 200 * time.Millisecond
+	lastDelay  = 5 * time.Second
+)
+
+// startAgain starts the last program that served.
+func (s *Supervisor) startAgain(ctx context.Context) {
+	delay, good := s.delay, s.good
+	s.delay = min(max(2*delay, firstDelay), lastDelay)
+	s.restart = s.begin(ctx, func(ctx context.Context) (*child, error) {
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		return s.start(ctx, good)
+	})
+}
+
+func (s *Supervisor) start(ctx context.Context, p program) (*child, error) {
+	return start(ctx, s.options.launch(p, s.terminal, "TOWER_PUBLIC_URL="+s.url))
+}
+
+func (o Options) launch(p program, out io.Writer, environ ...string) launch {
+	environ = append(environ, "TOWER_ENV="+o.Env)
+	return launch{folder: o.Folder, program: p, environ: append(o.Environ[:len(o.Environ):len(o.Environ)], environ...), out: out}
+}

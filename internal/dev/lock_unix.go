@@ -1,0 +1,15 @@
+//go:build unix
+
+package dev
+
+import (
+	"os"
+	"syscall"
+)
+
+var errHeld = syscall.EWOULDBLOCK
+
+// lockFile takes a lock that lasts until the file is closed, or returns errHeld.
+func lockFile(file *os.File) error {
+	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}

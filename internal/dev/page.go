@@ -1,0 +1,167 @@
+package dev
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// script is what a page in development runs: it follows the events.
+//
+//go:embed dev.js
+var script []byte
+
+func serveScript(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.Method != http.MethodHead {
+		w.Write(script)
+	}
+}
+
+// wantsPage reports whether a request may be for a page as a whole, and not for
+// what a script puts into one.
+func wantsPage(r *http.Request) bool {
+	if r.Header.Get("Upgrade") != "" {
+		return false
+	}
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "", "document", "iframe", "frame":
+		return true
+	}
+	return false
+}
+
+// prepare asks for a whole page in a form that can be added to. A page that is
+// added to is never one that the browser has kept.
+func prepare(r *http.Request) {
+	r.Header.Set("Accept-Encoding", "identity")
+	for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
+		r.Header.Del(name)
+	}
+}
+
+// inject puts the script at the end of an answer that is a page. The page is
+// passed on as it comes.
+func inject(r *http.Response, version string) {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	if !strings.EqualFold(strings.TrimSpace(kind), "text/html") || r.Header.Get("Content-Encoding") != "" ||
+		r.StatusCode == http.StatusNotModified || r.StatusCode == http.StatusPartialContent || r.StatusCode == http.StatusNoContent {
+		return
+	}
+	tag := `<script src="/_tower/dev.js" data-version="` + version + `"`
+	if r.Request.Method != http.MethodGet && r.Request.Method != http.MethodHead {
+		tag += ` data-submitted` // to load it again would submit it again
+	}
+	tag += " defer></script>\n"
+	for _, name := range []string{"Etag", "Last-Modified", "Accept-Ranges", "Digest", "Content-Digest", "Repr-Digest"} {
+		r.Header.Del(name)
+	}
+	if length, err := strconv.Atoi(r.Header.Get("Content-Length")); err == nil {
+		r.ContentLength = int64(length + len(tag))
+		r.Header.Set("Content-Length", strconv.Itoa(length+len(tag)))
+	}
+	if r.Request.Method != http.MethodHead {
+		r.Body = &injected{ReadCloser: r.Body, tag: []byte(tag)}
+	}
+}
+
+var bodyEnd = []byte("</body>")
+
+// An injected body has a tag before the first </body>, or at its end.
+type injected struct {
+	io.ReadCloser
+	tag  []byte // nil: it has been put in
+	held []byte // read, but not to be given yet: it may begin a </body>
+	out  []byte // to be given
+	err  error
+}
+
+func (b *injected) Read(p []byte) (int, error) {
+	for len(b.out) == 0 && b.err == nil {
+		buffer := make([]byte, max(len(p), 512))
+		n, err := b.ReadCloser.Read(buffer)
+		b.err = err
+		b.feed(buffer[:n])
+	}
+	n := copy(p, b.out)
+	b.out = b.out[n:]
+	if len(b.out) == 0 {
+		return n, b.err
+	}
+	return n, nil
+}
+
+func (b *injected) feed(text []byte) {
+	text = append(b.held, text...)
+	b.held = nil
+	if b.tag == nil {
+		b.out = text
+		return
+	}
+	at := indexBodyEnd(text)
+	switch {
+	case at >= 0:
+		b.out = bytes.Join([][]byte{text[:at], b.tag, text[at:]}, nil)
+		b.tag = nil
+	case b.err == io.EOF:
+		b.out = append(text, b.tag...)
+		b.tag = nil
+	case b.err != nil:
+		b.out = text
+	default:
+		keep := heldBack(text)
+		b.out, b.held = text[:len(text)-keep], bytes.Clone(text[len(text)-keep:])
+	}
+}
+
+func indexBodyEnd(text []byte) int {
+	for at := 0; at+len(bodyEnd) <= len(text); at++ {
+		if text[at] == '<' && bytes.EqualFold(text[at:at+len(bodyEnd)], bodyEnd) {
+			return at
+		}
+	}
+	return -1
+}
+
+// heldBack is how many of the last bytes may begin a </body>.
+func heldBack(text []byte) int {
+	for n := min(len(text), len(bodyEnd)-1); n > 0; n-- {
+		if bytes.EqualFold(text[len(text)-n:], bodyEnd[:n]) {
+			return n
+		}
+	}
+	return 0
+}
+
+var failurePage = template.Must(template.New("").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark">
+<title>{{.Title}}</title>
+</head>
+<body>
+<pre>{{.Text}}</pre>
+<script src="/_tower/dev.js" data-version="{{.Version}}" defer></script>
+</body>
+</html>
+`))
+
+// writePage answers with a page that shows what is wrong. It is loaded again
+// when the application has another version than the given one.
+func writePage(w http.ResponseWriter, status int, text, version string, f *Failure) {
+	view := struct{ Title, Text, Version string }{text, text, version}
+	if f != nil {
+		view.Title, view.Text = f.Title, f.Error()
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	failurePage.Execute(w, view)
+}

@@ -1,0 +1,598 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// bound is how long a test waits for what must happen.
+const bound = 20 * time.Second
+
+// A site is a supervised fake application.
+type site struct {
+	*Supervisor
+	t      *testing.T
+	folder string
+	output *buffer
+	page   chan []byte // what an open page is told
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+// serveFake supervises an application whose main.go is source, in a folder of
+// its own, until the test ends.
+func serveFake(t *testing.T, source string) *site {
+	t.Helper()
+	return serveFakeIn(t, "development", source)
+}
+
+func serveFakeIn(t *testing.T, env, source string) *site {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &site{t: t, folder: folder, output: &buffer{}, ended: make(chan error, 1)}
+	s.write("main.go", source)
+	s.write("views/home.html", "home")
+	// With the race detector a process sleeps for a second before it ends.
+	environ := append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+	s.Supervisor = New(Options{Folder: folder, Env: env, Output: s.output, Environ: environ})
+	s.compile = fakeBuild(folder)
+	if err := s.Open(); err != nil {
+		t.Fatal(err)
+	}
+	s.page = s.events.join()
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go func() { s.ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		s.Close()
+		if t.Failed() {
+			t.Logf("output:\n%s", s.output)
+		}
+	})
+	return s
+}
+
+func (s *site) write(name, content string) {
+	s.t.Helper()
+	path := filepath.Join(s.folder, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// told waits until a page is told name, and returns with what.
+func (s *site) told(name string) map[string]any {
+	s.t.Helper()
+	timeout := time.After(bound)
+	for {
+		select {
+		case event := <-s.page:
+			head, rest, _ := strings.Cut(string(event), "\n")
+			if head != "event: "+name {
+				continue
+			}
+			var data map[string]any
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(rest, "data: ")), &data); err != nil {
+				s.t.Fatal(err)
+			}
+			return data
+		case <-timeout:
+			s.t.Fatalf("no page was told %q", name)
+		}
+	}
+}
+
+// serves waits until the given build runs.
+func (s *site) serves(build int) {
+	s.t.Helper()
+	for s.told("ok")["build"] != float64(build) {
+	}
+}
+
+func (s *site) get(path string) (int, string) {
+	s.t.Helper()
+	status, body, err := s.try("GET", path, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return status, body
+}
+
+func (s *site) try(method, path, body string) (int, string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, s.URL()+path, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	request.Header.Set("Accept", "text/html")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(text), err
+}
+
+// prints waits until the output has a text.
+func (s *site) prints(text string) {
+	s.t.Helper()
+	if !s.output.waitFor(text, bound) {
+		s.t.Fatalf("the output has no %q", text)
+	}
+}
+
+// A buffer is an output that can be waited for.
+type buffer struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	written chan struct{}
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.written != nil {
+		close(b.written)
+		b.written = nil
+	}
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (b *buffer) waitFor(text string, bound time.Duration) bool {
+	timeout := time.After(bound)
+	for {
+		b.mu.Lock()
+		if strings.Contains(b.text.String(), text) {
+			b.mu.Unlock()
+			return true
+		}
+		if b.written == nil {
+			b.written = make(chan struct{})
+		}
+		written := b.written
+		b.mu.Unlock()
+		select {
+		case <-written:
+		case <-timeout:
+			return false
+		}
+	}
+}
+
+func TestSwapLosesNothing(t *testing.T) {
+	t.Parallel()
+	const swaps, clients = 20, 6
+	s := serveFake(t, "version 1")
+	s.serves(1)
+
+	var sent sync.Map // bodies that were acknowledged
+	var hammer sync.WaitGroup
+	stop := make(chan struct{})
+	for client := range clients {
+		hammer.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				method, body := "GET", ""
+				if client%2 == 0 {
+					method, body = "POST", fmt.Sprintf("post %d.%d", client, n)
+				}
+				status, text, err := s.try(method, "/version", body)
+				if _, notNumber := strconv.Atoi(text); err != nil || status != 200 || notNumber != nil {
+					t.Errorf("%s %s: %d %q %v", method, body, status, text, err)
+					return
+				}
+				if body != "" {
+					sent.Store(body, true)
+				}
+			}
+		})
+	}
+	hammer.Go(func() { reconnect(t, s, stop) })
+	for version := 2; version <= swaps+1; version++ {
+		s.write("main.go", fmt.Sprint("version ", version))
+		s.serves(version)
+	}
+	close(stop)
+	hammer.Wait()
+
+	if _, text := s.get("/version"); text != fmt.Sprint(swaps+1) {
+		t.Errorf("the last version that answers is %s", text)
+	}
+	received := map[string]int{}
+	posts, err := os.ReadFile(filepath.Join(s.folder, "posts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(posts)) {
+		received[strings.TrimSpace(line)]++
+	}
+	for body, times := range received {
+		if times != 1 {
+			t.Errorf("%s took effect %d times", body, times)
+		}
+	}
+	sent.Range(func(body, _ any) bool {
+		if received[body.(string)] != 1 {
+			t.Errorf("%s was answered and has no effect", body)
+		}
+		return true
+	})
+	if strings.Contains(s.output.String(), "✗") {
+		t.Error("something went wrong")
+	}
+}
+
+// reconnect keeps a web socket open as a browser does: each is closed with 1012
+// and the next one reaches a newer build.
+func reconnect(t *testing.T, s *site, stop chan struct{}) {
+	last := 0
+	for {
+		conn, _, err := websocket.DefaultDialer.Dial(strings.Replace(s.URL(), "http", "ws", 1)+"/socket", nil)
+		if err != nil {
+			t.Errorf("connect: %v", err)
+			return
+		}
+		_, message, err := conn.ReadMessage()
+		if err != nil {
+			t.Errorf("read: %v", err)
+			return
+		}
+		version, _ := strconv.Atoi(string(message))
+		if version <= last {
+			t.Errorf("reached build %d after %d", version, last)
+		}
+		last = version
+		closed := make(chan error, 1)
+		go func() {
+			_, _, err := conn.ReadMessage()
+			closed <- err
+		}()
+		select {
+		case err := <-closed:
+			conn.Close()
+			if !websocket.IsCloseError(err, 1012) {
+				t.Errorf("closed with %v", err)
+				return
+			}
+		case <-stop:
+			conn.Close()
+			<-closed
+			return
+		}
+	}
+}
+
+func TestBrokenBuild(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.serves(1)
+	s.write("main.go", "x := broken\n")
+	data := s.told("broken")
+	first := data["errors"].([]any)[0].(map[string]any)
+	if first["file"] != "main.go" || first["line"] != 1.0 || first["column"] != 4.0 || first["message"] != "undefined: broken" {
+		t.Errorf("told %v", first)
+	}
+	if _, text := s.get("/version"); text != "1" {
+		t.Errorf("build %s answers", text)
+	}
+	s.prints("main.go changed, building … failed\n✗ The build failed\n  main.go:1:4  undefined: broken\n    x := broken\n       ^\n  the build before it keeps running\n")
+	s.write("main.go", "version 3")
+	s.serves(3)
+	if _, text := s.get("/version"); text != "3" {
+		t.Errorf("build %s answers", text)
+	}
+}
+
+func TestBrokenFromTheStart(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "broken")
+	s.told("broken")
+	status, text := s.get("/")
+	if status != 500 || !strings.Contains(text, "main.go:1:4  undefined: broken") || !strings.Contains(text, `src="/_tower/dev.js"`) {
+		t.Errorf("a page is answered with %d\n%s", status, text)
+	}
+	if status, text, err := s.try("POST", "/version", "x"); status != 503 || text != "The application does not run.\n" {
+		t.Errorf("a post is answered with %d %q %v", status, text, err)
+	}
+	s.write("main.go", "version 2")
+	s.serves(2)
+	if status, text := s.get("/version"); status != 200 || text != "2" {
+		t.Errorf("a page is answered with %d %s", status, text)
+	}
+}
+
+func TestNewBuildDiesBeforeReady(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.serves(1)
+	_, before := s.get("/pid")
+	s.write("main.go", "dies-before-ready")
+	data := s.told("broken")
+	if data["title"] != "The application does not start" || !strings.Contains(data["text"].(string), "no such partial") {
+		t.Errorf("told %v", data)
+	}
+	if _, after := s.get("/pid"); after != before {
+		t.Errorf("process %s answers, not %s", after, before)
+	}
+}
+
+func TestNewBuildFailsToOpen(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.serves(1)
+	s.write("main.go", "fails-to-open")
+	data := s.told("broken")
+	first := data["errors"].([]any)[0].(map[string]any)
+	if first["message"] != "the store is held by another process" {
+		t.Errorf("told %v", first)
+	}
+	if status, text := s.get("/version"); status != 200 || text != "1" {
+		t.Errorf("answered with %d %s", status, text)
+	}
+	s.prints("running again")
+	s.write("main.go", "version 3")
+	s.serves(3)
+}
+
+func TestBuildIsOvertaken(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.serves(1)
+	s.write("main.go", "slow") // would never end
+	s.prints("main.go changed, building …")
+	s.write("main.go", "version 3")
+	s.serves(3)
+}
+
+func TestKilledProcessIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.serves(1)
+	_, before := s.get("/pid")
+	pid, _ := strconv.Atoi(before)
+	process, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	process.Kill()
+	s.prints("it ended by itself: signal: killed")
+	status, after := s.get("/pid")
+	if status != 200 || after == before {
+		t.Errorf("answered with %d by process %s", status, after)
+	}
+	s.prints("running again")
+}
+
+func TestPanicIsReadable(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "panics")
+	s.prints("✗ The application stopped\n")
+	s.prints("panic: the sky is falling")
+	s.write("main.go", "version 2")
+	s.serves(2)
+	if _, text := s.get("/version"); text != "2" {
+		t.Errorf("build %s answers", text)
+	}
+}
+
+func TestRequestThatEndsTheApplication(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.serves(1)
+	for method, body := range map[string]string{"GET": "", "POST": "body"} {
+		before := strings.Count(s.output.String(), "✗")
+		status, text, err := s.try(method, "/die", body)
+		if status != 502 || !strings.Contains(text, "ended before it answered") {
+			t.Errorf("%s is answered with %d %q %v", method, status, text, err)
+		}
+		if status, text := s.get("/version"); status != 200 || text != "1" {
+			t.Errorf("then, a page is answered with %d %q", status, text)
+		}
+		// The transport may repeat a get once by itself.
+		deaths := strings.Count(s.output.String(), "✗") - before
+		if method == "GET" && deaths > 3 || method == "POST" && deaths != 1 {
+			t.Errorf("one %s ended %d processes", method, deaths)
+		}
+	}
+}
+
+func TestChangeOfAssets(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	before := s.told("ok")
+	_, pid := s.get("/pid")
+	s.write("views/posts/index.html", "posts")
+	after := s.told("reload")
+	if before["version"] == after["version"] || after["build"] != 1.0 {
+		t.Errorf("told %v, then %v", before, after)
+	}
+	if _, now := s.get("/pid"); now != pid {
+		t.Error("another process runs")
+	}
+}
+
+func TestProduction(t *testing.T) {
+	t.Parallel()
+	s := serveFakeIn(t, "production", "version 1")
+	s.serves(1)
+	if _, text := s.get("/"); strings.Contains(text, "dev.js") {
+		t.Error("the page is changed")
+	}
+	if status, _ := s.get("/_tower/dev"); status != 404 {
+		t.Errorf("the events are answered with %d", status)
+	}
+	if status, text := s.get("/die"); status != 502 || strings.Contains(text, "<") {
+		t.Errorf("a request that ends the application is answered with %d %s", status, text)
+	}
+	if status, text := s.get("/version"); status != 200 || text != "1" {
+		t.Errorf("then, a page is answered with %d %s", status, text)
+	}
+}
+
+func TestProductionEndsWhenItCannotStart(t *testing.T) {
+	t.Parallel()
+	for source, title := range map[string]string{
+		"broken": "The build failed", "dies-before-ready": "The application does not start", "fails-to-open": "The application does not start",
+	} {
+		s := serveFakeIn(t, "production", source)
+		var failure *Failure
+		if err := s.wait(); !errors.As(err, &failure) || failure.Title != title {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}
+
+func TestStop(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.serves(1)
+	stream, err := http.Get(s.URL() + "/stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	s.stop()
+	if err := s.wait(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(stream.Body); string(text) != "data: first\n\n" || err != nil {
+		t.Errorf("the stream ended with %q %v", text, err)
+	}
+	s.leavesNothing()
+}
+
+func TestCloseKillsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "does-not-stop")
+	s.serves(1)
+	_, pid := s.get("/pid")
+	s.stop()
+	began := time.Now()
+	s.Close()
+	if err := s.wait(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > stopTime/2 {
+		t.Errorf("it took %v", took)
+	}
+	if processRuns(pid) {
+		t.Errorf("process %s still runs", pid)
+	}
+	s.leavesNothing()
+}
+
+func TestProcessThatDoesNotStopIsReplaced(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "does-not-stop")
+	s.serves(1)
+	_, pid := s.get("/pid")
+	s.write("main.go", "version 2")
+	s.serves(2)
+	if processRuns(pid) {
+		t.Errorf("process %s still runs", pid)
+	}
+}
+
+// wait waits until Run has returned.
+func (s *site) wait() error {
+	s.t.Helper()
+	select {
+	case err := <-s.ended:
+		return err
+	case <-time.After(bound):
+		s.t.Fatal("it does not stop")
+		return nil
+	}
+}
+
+func (s *site) leavesNothing() {
+	s.t.Helper()
+	left, err := os.ReadDir(filepath.Join(s.folder, "tmp"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, entry := range left {
+		s.t.Errorf("tmp/%s is left", entry.Name())
+	}
+	if conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://")); err == nil {
+		conn.Close()
+		s.t.Error("it still listens")
+	}
+}
+
+func processRuns(pid string) bool {
+	n, err := strconv.Atoi(pid)
+	if err != nil || n <= 0 {
+		return false
+	}
+	return processExists(n)
+}
+
+func TestSecondSupervisorIsRefused(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	var running *RunningError
+	err := New(Options{Folder: s.folder}).Open()
+	if !errors.As(err, &running) || running.PID != os.Getpid() || running.URL != s.URL() {
+		t.Errorf("got %v", err)
+	}
+	if got := Running(s.folder); got == nil || got.PID != os.Getpid() {
+		t.Errorf("Running is %v", got)
+	}
+	if got := Running(t.TempDir()); got != nil {
+		t.Errorf("Running elsewhere is %v", got)
+	}
+}
+
+func TestTakenPortIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, taken := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", taken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		folder := t.TempDir()
+		var refused *PortError
+		err = New(Options{Folder: folder, Port: portOf(l)}).Open()
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), fmt.Sprintf("port %d is taken", portOf(l))) {
+			t.Errorf("got %v", err)
+		}
+		if Running(folder) != nil {
+			t.Error("the folder is still locked")
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package dev
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var (
+	frameFile  = regexp.MustCompile(`^\t(.+\.go):(\d+)(?: \+0x[0-9a-f]+)?$`)
+	frameArgs  = regexp.MustCompile(`\([^()]*\)$`)
+	traceStart = regexp.MustCompile(`^(panic: |fatal error: |runtime: |unexpected fault address |SIG[A-Z]+: )`)
+)
+
+// crashFailure reads the end of an application that ended by itself: the last
+// lines that it printed, and the trace if it panicked, which is reduced to the
+// frames in the application's folder.
+func crashFailure(folder, how string, last, trace []string) *Failure {
+	message, frames := readTrace(folder, trace)
+	switch {
+	case message == "":
+		frames = []Problem{{Message: how}}
+	case len(frames) == 0:
+		frames = []Problem{{Message: message}}
+	default:
+		frames[0].Message = message + "\n" + frames[0].Message
+	}
+	for i := range frames {
+		frames[i].locate(folder)
+	}
+	return &Failure{Title: "The application stopped", Errors: frames, Text: strings.Join(last, "\n")}
+}
+
+// startFailure reads the end of an application that did not come to serve. If
+// it did not panic, it has most likely named a place in its last lines.
+func startFailure(folder, how string, last, trace []string) *Failure {
+	f := crashFailure(folder, how, last, trace)
+	f.Title = "The application does not start"
+	if f.Errors[0].File != "" {
+		return f
+	}
+	few := last[max(len(last)-5, 0):]
+	if p := namedPlace(folder, append(slices.Clone(few), how)); p != nil {
+		if !strings.Contains(how, p.Message) {
+			p.Message += "\n" + how
+		}
+		p.locate(folder)
+		f.Errors = []Problem{*p}
+	}
+	return f
+}
+
+// readTrace finds the message of a panic, and the frames of its goroutine that
+// are in folder: the Message of each is the function.
+func readTrace(folder string, trace []string) (message string, frames []Problem) {
+	goroutines, function := 0, ""
+	for _, line := range trace {
+		switch file := frameFile.FindStringSubmatch(line); {
+		case strings.HasPrefix(line, "goroutine "):
+			goroutines++
+		case goroutines == 0 && line != "" && !strings.HasPrefix(line, "[signal "):
+			message = strings.TrimSpace(message + "\n" + strings.TrimSpace(line))
+		case goroutines != 1:
+		case file == nil:
+			function = frameArgs.ReplaceAllString(strings.TrimPrefix(line, "created by "), "")
+			function, _, _ = strings.Cut(function, " in goroutine ")
+		case inFolder(folder, file[1]):
+			number, _ := strconv.Atoi(file[2])
+			frames = append(frames, Problem{File: file[1], Line: number, Message: "in " + path.Base(function)})
+		}
+	}
+	return message, frames
+}
+
+var named = regexp.MustCompile(`([\w./\\-]+\.\w+):(\d+)(?::(\d+))?: (.+)$`)
+
+// namedPlace finds the last line that has a message about a place in a file of
+// folder, or of its views, as the errors of templates have.
+func namedPlace(folder string, lines []string) *Problem {
+	for _, line := range slices.Backward(lines) {
+		match := named.FindStringSubmatch(line)
+		if match == nil {
+			continue
+		}
+		for _, name := range []string{match[1], "views/" + match[1]} {
+			path := filepath.Join(folder, filepath.FromSlash(name))
+			if filepath.IsAbs(match[1]) {
+				path = match[1]
+			}
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && inFolder(folder, path) {
+				p := problemAt(match)
+				p.File = path
+				return &p
+			}
+		}
+	}
+	return nil
+}
+
+func inFolder(folder, path string) bool {
+	inside, err := filepath.Rel(folder, path)
+	return err == nil && filepath.IsLocal(inside)
+}
+
+// inTrace reports whether a line can be part of a panic's trace, once it began.
+func inTrace(line string) bool {
+	for _, prefix := range []string{"\t", "goroutine ", "created by ", "[signal ", "exit status ", "...", "panic: ", "runtime"} {
+		if strings.HasPrefix(line, prefix) {
+			return true
+		}
+	}
+	return line == "" || strings.HasSuffix(line, ")") && strings.Contains(line, ".")
+}

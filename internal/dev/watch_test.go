@@ -1,0 +1,94 @@
+package dev
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	write := func(name, content string) {
+		t.Helper()
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("main.go", "package main")
+	write("views/home/index.html", "home")
+	write("internal/db/db.go", "package db")
+	w, err := openWatcher(folder)
+	must(err)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { w.run(ctx) })
+	defer running.Wait()
+	defer stop()
+
+	// Each change is the next that is told: what is done before it, and is
+	// nothing, is not.
+	steps := []struct {
+		name string
+		do   func()
+		want change
+	}{
+		{"content", func() { write("main.go", "package main // 2") }, change{code: []string{"main.go"}}},
+		{"touch", func() {
+			must(os.Chtimes(filepath.Join(folder, "main.go"), time.Now(), time.Now().Add(time.Hour)))
+			write("views/home/index.html", "home")
+			write("views/home/index.html", "home 2")
+		}, change{assets: []string{"views/home/index.html"}}},
+		{"ignored", func() {
+			for _, name := range []string{
+				"tmp/build/1/main.go", "db/x.go", ".git/x.go", ".tower/manifest.json", "node_modules/x/x.go", "main_test.go",
+				"views/.index.html.swp", "views/index.html~", "views/#index.html#", "views/4913", "README.md", "testdata/x.go",
+			} {
+				write(name, "something")
+			}
+			write("public/app.css", "body {}")
+		}, change{assets: []string{"public/app.css"}}},
+		{"new folders", func() { write("models/deep/er/post.go", "package er") }, change{code: []string{"models/deep/er/post.go"}}},
+		{"in a new folder", func() { write("models/deep/er/post.go", "package er // 2") }, change{code: []string{"models/deep/er/post.go"}}},
+		{"a package called db", func() { write("internal/db/db.go", "package db // 2") }, change{code: []string{"internal/db/db.go"}}},
+		{"saved by renaming", func() {
+			write(".main.go.new", "package main // 3")
+			must(os.Rename(filepath.Join(folder, ".main.go.new"), filepath.Join(folder, "main.go")))
+		}, change{code: []string{"main.go"}}},
+		{"moved folder", func() {
+			must(os.Rename(filepath.Join(folder, "models", "deep"), filepath.Join(folder, "models", "flat")))
+		}, change{code: []string{"models/deep/er/post.go", "models/flat/er/post.go"}}},
+		{"in a moved folder", func() { write("models/flat/er/post.go", "package er // 3") }, change{code: []string{"models/flat/er/post.go"}}},
+		{"removed", func() { must(os.RemoveAll(filepath.Join(folder, "models"))) }, change{code: []string{"models/flat/er/post.go"}}},
+		{"both", func() { write("go.mod", "module x"); write("views/a.html", "a") }, change{code: []string{"go.mod"}, assets: []string{"views/a.html"}}},
+	}
+	for _, step := range steps {
+		step.do()
+		var got change
+		for len(got.code) < len(step.want.code) || len(got.assets) < len(step.want.assets) {
+			select {
+			case more := <-w.changes:
+				got.add(more)
+			case <-time.After(bound):
+				t.Fatalf("%s: only told %v", step.name, got)
+			}
+		}
+		if !slices.Equal(got.code, step.want.code) || !slices.Equal(got.assets, step.want.assets) {
+			t.Errorf("%s: told %v", step.name, got)
+		}
+	}
+}
