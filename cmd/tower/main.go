@@ -42,8 +42,10 @@ func newRoot() *cobra.Command {
 
 A page is live because it holds cursors: queries that stay open. Whoever changes
 a record, each browser that may see it is told, in that commit.`,
-		Example: `  tower server          serve the application in this folder, and follow its source
-  tower doctor          what is wrong with this machine, or with the application`,
+		Example: `  tower demo            the whole idea: a sample application, served, and its console
+  tower new blog        make an application
+  tower server          serve the application in this folder, and follow its source
+  tower console         look into it and change it while it runs`,
 		Args:                  cobra.ArbitraryArgs,
 		Version:               version(),
 		SilenceUsage:          true,
@@ -55,7 +57,13 @@ a record, each browser that may see it is told, in that commit.`,
 	root.SetVersionTemplate("tower {{.Version}}\n")
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
+		newDemo(),
+		newNew(),
+		newGenerate(),
+		newDestroy(),
 		newServer(),
+		newConsole(),
+		newRoutes(),
 		newTest(),
 		newBuild(),
 		newDoctor(),

@@ -66,10 +66,7 @@ func controlFolders(folder string) (real, runtime string, err error) {
 	if real, err = filepath.Abs(folder); err == nil {
 		real, err = filepath.EvalSymlinks(real)
 	}
-	if runtime = os.Getenv("XDG_RUNTIME_DIR"); runtime == "" {
-		runtime = filepath.Join(os.TempDir(), fmt.Sprintf("tower-%d", os.Getuid()))
-	}
-	return real, runtime, err
+	return real, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()), err
 }
 
 func removeDead(path string) error {

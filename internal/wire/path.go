@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"path/filepath"
 )
 
@@ -19,4 +20,13 @@ func SocketPath(folder, runtime string) string {
 	}
 	sum := sha256.Sum256([]byte(folder))
 	return filepath.Join(runtime, "tower-"+hex.EncodeToString(sum[:8])+".sock")
+}
+
+// RuntimeFolder is a user's own folder for sockets: what the environment says in
+// XDG_RUNTIME_DIR, else one below the folder for temporary files.
+func RuntimeFolder(xdg, temporary string, user int) string {
+	if xdg != "" {
+		return xdg
+	}
+	return filepath.Join(temporary, fmt.Sprintf("tower-%d", user))
 }

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/dev"
+	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+func newConsole() *cobra.Command {
+	o := repl.Options{}
+	env := envFlag("development")
+	cmd := &cobra.Command{
+		Use:     "console [FILE]",
+		Aliases: []string{"c"},
+		Short:   "Look into the running application, and change it",
+		Long: `Open a console on the running application, or start it if it does not run. It speaks
+JavaScript, with the application's models in it; every record that is made or changed
+travels through connection cursors into connected browsers, and the console shows it
+happen.
+
+With -e, a file or piped input it is a script's tool: each result is printed, and the
+exit code is 1 when something failed.`,
+		Example: `  tower console
+  tower console -e 'Post.count()'
+  tower console --json -e 'Post.where({published: true}).limit(5)'
+  tower console seeds.js`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			app, err := findApplication()
+			if err != nil {
+				return err
+			}
+			if len(args) == 1 {
+				file, err := os.Open(args[0])
+				if err != nil {
+					return fmt.Errorf("open the script: %w", err)
+				}
+				defer file.Close()
+				o.Script, o.ScriptName = file, args[0]
+			}
+			attached := &attachment{app: app, env: string(env), progress: cmd.ErrOrStderr()}
+			defer attached.close()
+			o.Dial = attached.dial
+			o.Input, o.Output, o.Err = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if code := repl.Run(cmd.Context(), o); code != 0 {
+				return exitCode(code)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringArrayVarP(&o.Expr, "eval", "e", nil, "evaluate JavaScript and print the result; may be given several times")
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print each result as one line of JSON")
+	cmd.Flags().BoolVar(&o.Plain, "plain", false, "lines without color, which a screen reader can follow")
+	cmd.Flags().BoolVar(&o.ReadOnly, "read-only", false, "refuse to change anything")
+	cmd.Flags().BoolVar(&o.Sandbox, "sandbox", false, "throw away what is changed, unless commit() is called")
+	cmd.Flags().Var(&env, "env", "in which to start an application that does not run")
+	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(environments, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// An attachment is a console's way to its application: the one that runs, or
+// one of its own.
+type attachment struct {
+	app      *application
+	env      string
+	progress io.Writer
+
+	mu  sync.Mutex
+	own *dev.App
+}
+
+// dial attaches to the application, and starts it when nobody has.
+func (a *attachment) dial(ctx context.Context) (*repl.Client, error) {
+	client, err := attach(ctx, a.app)
+	if !errors.Is(err, repl.ErrNotRunning) {
+		return client, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.own != nil {
+		return client, err // it has ended; another server may take its place
+	}
+	fmt.Fprintln(a.progress, "starting the application, which does not run yet")
+	own, err := dev.Start(ctx, dev.Options{Folder: a.app.Folder, Env: a.env, Output: nil})
+	if err != nil {
+		var running *dev.RunningError
+		if errors.As(err, &running) { // it is just starting
+			return nil, fmt.Errorf("%w yet: %w", repl.ErrNotRunning, err)
+		}
+		return nil, err
+	}
+	a.own = own
+	return attach(ctx, a.app)
+}
+
+func (a *attachment) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.own != nil {
+		_ = a.own.Close() // what it was asked has been answered
+	}
+}
+
+// attach connects to the running application. The error is repl.ErrNotRunning
+// when it does not run.
+func attach(ctx context.Context, app *application) (*repl.Client, error) {
+	runtime := wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid())
+	return repl.Attach(ctx, wire.SocketPath(app.Folder, runtime), "console:"+userName())
+}
+
+func userName() string {
+	if who, err := user.Current(); err == nil {
+		return who.Username
+	}
+	return "unknown"
+}
+
+// running attaches to the application for a command that only looks.
+func running(ctx context.Context) (*repl.Client, error) {
+	app, err := findApplication()
+	if err != nil {
+		return nil, err
+	}
+	client, err := attach(ctx, app)
+	if errors.Is(err, repl.ErrNotRunning) {
+		return nil, &hintedError{errors.New("the application does not run"), "start it with: tower server"}
+	}
+	return client, err
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+func newRoutes() *cobra.Command {
+	var asJSON, curl bool
+	var pattern, as string
+	cmd := &cobra.Command{
+		Use:   "routes",
+		Short: "List what can be called and opened",
+		Long: `List the application's actions, pages and cursors. The application is asked if it
+runs, and started for the answer if it does not.`,
+		Example: `  tower routes
+  tower routes -g posts
+  tower routes --json
+  tower routes --curl -g 'POST /posts'`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			matching, err := regexp.Compile("(?i)" + pattern)
+			if err != nil {
+				return &usageError{message: fmt.Sprintf("--grep %q is not a pattern: %v", pattern, err), hint: "letters stand for themselves"}
+			}
+			routes, url, err := askRoutes(cmd, as)
+			if err != nil {
+				return err
+			}
+			shown := []wire.Route{}
+			for _, route := range routes {
+				if matching.MatchString(strings.Join([]string{route.Kind, route.Method + " " + route.Path, route.Name, route.Controller, route.Action}, "\n")) {
+					shown = append(shown, route)
+				}
+			}
+			switch out := cmd.OutOrStdout(); {
+			case asJSON:
+				return printRoutesJSON(out, shown)
+			case curl:
+				printCurl(out, shown, url)
+			default:
+				printRoutes(out, shown)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each")
+	cmd.Flags().BoolVar(&curl, "curl", false, "print commands that call the actions and pages")
+	cmd.Flags().StringVarP(&pattern, "grep", "g", "", "only those that match this regular expression")
+	cmd.Flags().StringVar(&as, "as", "", "only those that the user with this id may use")
+	return cmd
+}
+
+func askRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, err error) {
+	app, err := findApplication()
+	if err != nil {
+		return nil, "", err
+	}
+	attached := &attachment{app: app, env: "development", progress: cmd.ErrOrStderr()}
+	defer attached.close()
+	var client *repl.Client
+	if client, err = attached.dial(cmd.Context()); err != nil {
+		return nil, "", err
+	}
+	defer client.Close()
+	err = client.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoRoutes, Key: as}, &routes)
+	return routes, client.Hello().URL, err
+}
+
+func printRoutesJSON(out io.Writer, routes []wire.Route) error {
+	lines := json.NewEncoder(out)
+	lines.SetEscapeHTML(false)
+	for _, route := range routes {
+		if err := lines.Encode(route); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printRoutes prints a table. Columns are as wide as their longest cell, which
+// keeps lines whole for a pipe.
+func printRoutes(out io.Writer, routes []wire.Route) {
+	rows := [][]string{{"KIND", "METHOD", "PATH", "NAME", "ACTION", "INPUTS", "HELD"}}
+	for _, route := range routes {
+		held := ""
+		if route.Kind == "cursor" {
+			held = strconv.Itoa(route.Holders)
+		}
+		rows = append(rows, []string{route.Kind, route.Method, route.Path, route.Name, route.Controller + "." + route.Action, inputs(route), held})
+	}
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], lipgloss.Width(cell))
+		}
+	}
+	color := hasColor(out)
+	for n, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(paint(color, n, i, row[0], cell))
+			line.WriteString(strings.Repeat(" ", widths[i]-lipgloss.Width(cell)+2))
+		}
+		fmt.Fprintln(out, strings.TrimRight(line.String(), " "))
+	}
+}
+
+func paint(color bool, row, column int, kind, cell string) string {
+	codes := map[string]string{"action": "35", "page": "36", "cursor": "32"}
+	switch {
+	case !color || cell == "":
+		return cell
+	case row == 0:
+		return "\x1b[2m" + cell + "\x1b[0m"
+	case column == 0:
+		return "\x1b[" + codes[kind] + "m" + cell + "\x1b[0m"
+	}
+	return cell
+}
+
+// inputs are those of a route as a person reads them; a required one has a *.
+func inputs(route wire.Route) string {
+	parts := make([]string, len(route.Inputs))
+	for i, input := range route.Inputs {
+		parts[i] = input.Name + ":" + input.Type
+		if input.Required {
+			parts[i] += "*"
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func printCurl(out io.Writer, routes []wire.Route, url string) {
+	for _, route := range routes {
+		switch {
+		case route.Kind == "cursor":
+		case route.Method == "GET":
+			fmt.Fprintf(out, "curl '%s%s'\n", url, route.Path)
+		default:
+			fmt.Fprintf(out, "curl -X %s '%s%s' -H 'Content-Type: application/json' -d '%s'\n", route.Method, url, route.Path, exampleInput(route))
+		}
+	}
+}
+
+// exampleInput is an input in JSON, without what is in the path.
+func exampleInput(route wire.Route) string {
+	values := map[string]string{"string": `""`, "id": `""`, "time": `"2026-01-31T12:00:00Z"`, "bool": "false", "object": "{}"}
+	var parts []string
+	for _, input := range route.Inputs {
+		if strings.Contains(route.Path, "{"+input.Name+"}") {
+			continue
+		}
+		value := values[input.Type]
+		switch {
+		case strings.HasPrefix(input.Type, "[]"):
+			value = "[]"
+		case value == "":
+			value = "0"
+		}
+		parts = append(parts, strconv.Quote(input.Name)+":"+value)
+	}
+	return "{" + strings.Join(parts, ",") + "}"
+}

@@ -1,0 +1,31 @@
+package repl
+
+import (
+	"context"
+	"os"
+	"strings"
+	"testing"
+
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+// The test binary is the console itself when it is told where to attach.
+const childSocket = "TOWER_REPL_TEST_SOCKET"
+
+func TestMain(m *testing.M) {
+	path := os.Getenv(childSocket)
+	if path == "" {
+		os.Exit(m.Run())
+	}
+	o := Options{
+		Dial:    func(ctx context.Context) (*Client, error) { return Attach(ctx, path, "console:ada") },
+		Plain:   os.Getenv("TOWER_REPL_TEST_PLAIN") != "",
+		History: os.Getenv("TOWER_REPL_TEST_HISTORY"),
+		onMsg: func(msg tea.Msg) {
+			if key, ok := msg.(tea.KeyMsg); ok && strings.HasPrefix(string(key.Runes), "¡panic!") {
+				panic("asked to")
+			}
+		},
+	}
+	os.Exit(Run(context.Background(), o))
+}

@@ -1,0 +1,325 @@
+package repl
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/dop251/goja"
+)
+
+// A completion is what may stand in place of text[start:].
+type completion struct {
+	start int
+	items []string
+}
+
+// complete finds what may follow text. It reads properties of values that are
+// there, and calls nothing.
+func (e *evaluator) complete(text string) (found completion) {
+	defer func() {
+		if recover() != nil { // a getter that throws has nothing to offer
+			found = completion{}
+		}
+	}()
+	r := reader{e: e, text: text}
+	var s scanner
+	for _, t := range s.scan(text) {
+		if t.kind == commentToken && t.end == len(text) {
+			return completion{}
+		}
+		if t.kind != spaceToken && t.kind != commentToken {
+			r.tokens = append(r.tokens, t)
+		}
+	}
+	if s.comment || s.inTemplate() {
+		return completion{}
+	}
+	last := len(r.tokens) - 1
+	if last >= 0 && r.tokens[last].kind == stringToken {
+		return r.inText(last)
+	}
+	start, word := len(text), ""
+	if last >= 0 && r.tokens[last].end == len(text) && (r.tokens[last].kind == wordToken || r.tokens[last].kind == keywordToken) {
+		start = r.tokens[last].start
+		word = text[start:]
+		last--
+	}
+	var names []string
+	switch {
+	case r.is(last, "."):
+		names = r.members(r.subject(last - 1))
+	case r.fieldKey(last) != nil:
+		names = r.fieldKey(last)
+	default:
+		names = append(e.globals(), "console", "exit")
+		for _, m := range e.models {
+			names = append(names, m.name)
+		}
+		sort.Strings(names)
+	}
+	return completion{start, withPrefix(names, word)}
+}
+
+func withPrefix(names []string, prefix string) []string {
+	var matching []string
+	for _, fold := range []bool{false, true} {
+		for _, name := range names {
+			if len(name) >= len(prefix) && (name[:len(prefix)] == prefix || fold && strings.EqualFold(name[:len(prefix)], prefix)) {
+				matching = append(matching, name)
+			}
+		}
+		if len(matching) > 0 {
+			break
+		}
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(matching, func(name string) bool {
+		known := seen[name]
+		seen[name] = true
+		return known || name == "_"
+	})
+}
+
+// A subject is what is known of an expression without evaluating it.
+type subject struct {
+	model *model // of a model, a query or a record
+	what  subjectKind
+	value goja.Value // of a plain value
+}
+
+type subjectKind uint8
+
+const (
+	unknownSubject subjectKind = iota
+	modelSubject
+	querySubject
+	recordSubject
+	plainSubject
+)
+
+// A reader looks backwards through the tokens before the cursor.
+type reader struct {
+	e      *evaluator
+	text   string
+	tokens []token
+}
+
+func (r *reader) word(i int) string {
+	if i < 0 || i >= len(r.tokens) {
+		return ""
+	}
+	return r.text[r.tokens[i].start:r.tokens[i].end]
+}
+
+func (r *reader) is(i int, text string) bool { return r.word(i) == text }
+
+// opening is the index of the bracket that tokens[i] closes.
+func (r *reader) opening(i int) int {
+	depth := 0
+	for ; i >= 0; i-- {
+		if r.tokens[i].kind != punctToken {
+			continue
+		}
+		switch r.word(i) {
+		case ")", "]", "}":
+			depth++
+		case "(", "[", "{":
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// enclosing is the index of the bracket that is still open before i.
+func (r *reader) enclosing(i int) int {
+	depth := 0
+	for ; i >= 0; i-- {
+		if r.tokens[i].kind != punctToken {
+			continue
+		}
+		switch r.word(i) {
+		case ")", "]", "}":
+			depth++
+		case "(", "[", "{":
+			if depth == 0 {
+				return i
+			}
+			depth--
+		}
+	}
+	return -1
+}
+
+// subject is the expression that ends at tokens[i].
+func (r *reader) subject(i int) subject {
+	if r.is(i, "?") { // of ?.
+		i--
+	}
+	switch {
+	case r.is(i, ")"):
+		open := r.opening(i)
+		if open < 2 || !r.is(open-2, ".") {
+			return subject{}
+		}
+		return called(r.subject(open-3), r.word(open-1))
+	case r.is(i, "]"):
+		open := r.opening(i)
+		if open < 1 {
+			return subject{}
+		}
+		return r.e.indexed(r.subject(open - 1))
+	case i >= 0 && (r.tokens[i].kind == wordToken || r.is(i, "globalThis")):
+		if r.is(i-1, ".") {
+			return r.e.property(r.subject(i-2), r.word(i))
+		}
+		return r.e.classify(r.e.vm.Get(r.word(i)))
+	case i >= 0 && r.tokens[i].kind == stringToken:
+		return subject{what: plainSubject, value: r.e.vm.ToValue("")}
+	}
+	return subject{}
+}
+
+// called is what a method of s returns.
+func called(s subject, method string) subject {
+	switch method {
+	case "where", "asc", "desc", "limit", "offset", "all":
+		if s.what == modelSubject || s.what == querySubject {
+			return subject{model: s.model, what: querySubject}
+		}
+	case "find", "first", "last", "create", "update", "reload":
+		if s.model != nil {
+			return subject{model: s.model, what: recordSubject}
+		}
+	}
+	return subject{}
+}
+
+func (e *evaluator) classify(v goja.Value) subject {
+	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
+		return subject{}
+	}
+	if object, ok := v.(*goja.Object); ok {
+		if m := e.modelOf(object); m != nil {
+			return subject{model: m, what: modelSubject}
+		}
+		if q, ok := queryOf(object); ok {
+			return subject{model: q.model, what: querySubject}
+		}
+		if m := e.recordModel(object); m != nil {
+			return subject{model: m, what: recordSubject, value: v}
+		}
+	}
+	return subject{what: plainSubject, value: v}
+}
+
+// indexed is an element of s.
+func (e *evaluator) indexed(s subject) subject {
+	if s.what == querySubject {
+		return subject{model: s.model, what: recordSubject}
+	}
+	return e.property(s, "0")
+}
+
+func (e *evaluator) property(s subject, name string) subject {
+	object, ok := s.value.(*goja.Object)
+	if !ok {
+		return subject{}
+	}
+	var found subject
+	e.guard(func() { found = e.classify(object.Get(name)) })
+	return found
+}
+
+// members are the names that may follow a dot after s.
+func (r *reader) members(s subject) []string {
+	switch s.what {
+	case modelSubject:
+		return slices.Concat(modelMethods, arrayMethods)
+	case querySubject:
+		return slices.Concat(queryMethods, arrayMethods, []string{"length"})
+	case recordSubject:
+		return slices.Concat(s.model.fieldNames(), recordMethods)
+	case plainSubject:
+		return r.e.properties(s.value)
+	}
+	return nil
+}
+
+// properties are the names of v and its prototypes, its own first.
+func (e *evaluator) properties(v goja.Value) []string {
+	var names []string
+	e.guard(func() {
+		for object := v.ToObject(e.vm); object != nil; object = object.Prototype() {
+			own := object.GetOwnPropertyNames()
+			sort.Strings(own)
+			for _, name := range own {
+				if name != "constructor" && !strings.HasPrefix(name, "__") && identifier(name) {
+					names = append(names, name)
+				}
+			}
+		}
+	})
+	return names
+}
+
+func identifier(name string) bool {
+	return name != "" && (name[0] < '0' || name[0] > '9') && span(name, wordRune) == len(name)
+}
+
+// fieldKey are the fields that may be named after tokens[i]: at a key of the
+// object that create, update or where is given.
+func (r *reader) fieldKey(i int) []string {
+	if !r.is(i, "{") && !r.is(i, ",") {
+		return nil
+	}
+	object := i
+	if !r.is(i, "{") {
+		object = r.enclosing(i)
+	}
+	if !r.is(object, "{") {
+		return nil
+	}
+	open := r.enclosing(object - 1)
+	if r.is(open, "[") { // a list of objects
+		open = r.enclosing(open - 1)
+	}
+	if !r.is(open, "(") {
+		return nil
+	}
+	method := r.word(open - 1)
+	if method != "create" && method != "update" && method != "where" || !r.is(open-2, ".") {
+		return nil
+	}
+	m := r.subject(open - 3).model
+	if m == nil {
+		return nil
+	}
+	var keys []string
+	for _, name := range m.fieldNames() {
+		given := name == "id" || name == "createdAt" || name == "updatedAt" // by the application
+		if method == "where" || !given {
+			keys = append(keys, name+": ")
+		}
+	}
+	return keys
+}
+
+// inText completes the name of a field within quotes.
+func (r *reader) inText(i int) completion {
+	start := r.tokens[i].start + 1
+	typed := r.text[start:]
+	if strings.ContainsAny(typed, "\"'\n") || r.tokens[i].end != len(r.text) {
+		return completion{}
+	}
+	open := r.enclosing(i - 1)
+	switch r.word(open - 1) {
+	case "asc", "desc", "pluck":
+		if m := r.subject(open - 3).model; m != nil && r.is(open-2, ".") {
+			return completion{start, withPrefix(m.fieldNames(), typed)}
+		}
+	}
+	return completion{}
+}

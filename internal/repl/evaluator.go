@@ -1,0 +1,243 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A remote answers requests: a Client, or what stands in for one while the
+// application is away.
+type remote interface {
+	Do(ctx context.Context, req wire.ControlRequest, out any) error
+}
+
+// An evaluator runs JavaScript with an application's models in scope. It
+// belongs to one goroutine; only the context given to run crosses over.
+type evaluator struct {
+	vm     *goja.Runtime
+	remote remote
+	// print receives the arguments of print and console.log.
+	print func([]value)
+	// preview is how many records of a query are shown; 0 shows all.
+	preview int
+	// readOnly refuses every write before it is sent.
+	readOnly bool
+
+	models     []*model
+	queryProto *goja.Object
+	proseProto *goja.Object
+
+	ctx     context.Context // of the code that runs now
+	tx      uint64          // the open transaction, or 0
+	sandbox uint64          // the transaction that the whole session is in, or 0
+	writing bool            // a write has been sent and not been answered
+}
+
+const maxCallDepth = 2000
+
+func newEvaluator(hello wire.ControlHello, r remote) *evaluator {
+	e := &evaluator{vm: goja.New(), remote: r, print: func([]value) {}, ctx: context.Background()}
+	e.vm.SetMaxCallStackSize(maxCallDepth)
+	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
+	e.defineQueries()
+	e.defineGlobals()
+	e.adopt(hello)
+	return e
+}
+
+// A crash is a fault of the console itself, not of the code it ran.
+type crash struct {
+	cause any
+	stack []byte
+}
+
+func (c *crash) Error() string { return fmt.Sprintf("internal error: %v", c.cause) }
+
+// run evaluates src, statement by statement, and hands each value to emit, but
+// not undefined, unless the statement asks for nothing else. It stops at the first failure, and when ctx ends. The
+// error is errIncomplete, a *failure, or a *crash. Nothing has run when the
+// source is not well formed.
+func (e *evaluator) run(ctx context.Context, src source, emit func(value)) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = &crash{cause, debug.Stack()}
+		}
+	}()
+	code, err := compile(src)
+	if err != nil {
+		return err
+	}
+	e.ctx, e.writing = ctx, false
+	defer e.interruptible(ctx)()
+	if code.hoisted != nil {
+		if _, err := e.vm.RunProgram(code.hoisted); err != nil {
+			return e.explain(src, err)
+		}
+	}
+	for _, statement := range code.statements {
+		if ctx.Err() != nil {
+			return e.stopped()
+		}
+		if err := e.statement(statement, emit); err != nil {
+			return e.explain(src, err)
+		}
+	}
+	return nil
+}
+
+func (e *evaluator) statement(s compiled, emit func(value)) error {
+	result, err := e.vm.RunProgram(s.program)
+	if err != nil {
+		return err
+	}
+	if isPromise(result) {
+		if promise := result.Export().(*goja.Promise); promise.State() == goja.PromiseStateRejected {
+			return e.guard(func() { panic(promise.Result()) })
+		}
+	}
+	if goja.IsUndefined(result) {
+		if s.question {
+			emit(value{})
+		}
+		return nil
+	}
+	var shown value
+	if err := e.guard(func() { shown = e.show(result) }); err != nil {
+		return err
+	}
+	if err := e.vm.Set("_", result); err != nil {
+		return err
+	}
+	emit(shown)
+	return nil
+}
+
+// show looks at the value of a statement; a query is asked for its records.
+func (e *evaluator) show(v goja.Value) value {
+	if object, ok := v.(*goja.Object); ok {
+		if m := e.modelOf(object); m != nil {
+			return scalar(textValue, m.help())
+		}
+		if q, ok := queryOf(object); ok && e.preview > 0 {
+			return e.showQuery(q)
+		}
+	}
+	if e.preview == 0 {
+		return e.look(v, lookAll)
+	}
+	return e.look(v, lookShown)
+}
+
+func (e *evaluator) showQuery(q *query) value {
+	first := *q
+	if q.limit == 0 || q.limit > e.preview {
+		first.limit = e.preview + 1
+	}
+	shown := e.look(first.records(), lookShown)
+	if shown.total > e.preview {
+		shown.items = shown.items[:e.preview]
+		shown.total = q.count()
+	}
+	return shown
+}
+
+// interruptible makes the end of ctx stop the engine. What it returns ends that.
+func (e *evaluator) interruptible(ctx context.Context) (release func()) {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		e.vm.Interrupt(errInterrupted)
+	})
+	return func() {
+		if !stop() {
+			<-interrupted
+		}
+		e.vm.ClearInterrupt()
+		e.ctx = context.Background()
+	}
+}
+
+// guard runs fn, which may throw into the engine, and returns what it threw.
+func (e *evaluator) guard(fn func()) (err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			var interrupted *goja.InterruptedError
+			var overflow *goja.StackOverflowError
+			if known, ok := thrown.(error); ok && (errors.As(known, &interrupted) || errors.As(known, &overflow)) {
+				err = known
+				return
+			}
+			panic(thrown)
+		}
+	}()
+	if exception := e.vm.Try(fn); exception != nil {
+		return exception
+	}
+	return nil
+}
+
+// usage is an error of the caller, to be thrown with panic.
+func (e *evaluator) usage(format string, args ...any) goja.Value {
+	return e.vm.NewTypeError(append([]any{format}, args...)...)
+}
+
+// throw raises err in the code that runs, as an Error with the code and the
+// problems that the application gave.
+func (e *evaluator) throw(err error) {
+	object := e.vm.NewGoError(err)
+	f := refusal(err)
+	object.Set("code", f.title)
+	problems := e.vm.NewObject()
+	for _, p := range f.problems {
+		list, _ := problems.Get(p.field).(*goja.Object)
+		if list == nil {
+			list = e.vm.NewArray()
+			problems.Set(p.field, list)
+		}
+		list.Set(list.Get("length").String(), p.text)
+	}
+	object.Set("problems", problems)
+	panic(object)
+}
+
+// ask sends a request, in the open transaction if there is one, and throws if
+// it fails.
+func (e *evaluator) ask(req wire.ControlRequest, out any) {
+	if err := e.try(req, out); err != nil {
+		e.throw(err)
+	}
+}
+
+func (e *evaluator) try(req wire.ControlRequest, out any) error {
+	switch req.Do {
+	case wire.DoCreate, wire.DoUpdate, wire.DoDelete:
+		if e.readOnly {
+			return &failure{title: "read only", message: "this console does not write", hint: "start it without --read-only"}
+		}
+		e.writing = e.current() == 0
+	case wire.DoCommit:
+		e.writing = true
+	}
+	if req.Tx == 0 {
+		req.Tx = e.current()
+	}
+	err := e.remote.Do(e.ctx, req, out)
+	if !errors.Is(err, ErrLost) && e.ctx.Err() == nil {
+		e.writing = false
+	}
+	return err
+}
+
+func (e *evaluator) current() uint64 {
+	if e.tx != 0 {
+		return e.tx
+	}
+	return e.sandbox
+}

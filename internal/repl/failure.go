@@ -1,0 +1,166 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
+)
+
+// A failure is an error as it is shown to a person.
+type failure struct {
+	title    string // "TypeError", "invalid"
+	message  string
+	problems []problem // of the fields, where a record was refused
+	hint     string    // what to do next
+	at       position
+	excerpt  string // the line that at is on
+	before   int    // the width of what stands before at in that line
+}
+
+type problem struct{ field, text string }
+
+func (f *failure) Error() string {
+	if f.title == "" {
+		return f.message
+	}
+	return f.title + ": " + f.message
+}
+
+// errInterrupted is the cause of a context that a person cancelled.
+var errInterrupted = errors.New("interrupted")
+
+func syntaxFailure(src source, err error) *failure {
+	f := &failure{title: "SyntaxError", message: err.Error()}
+	var all parser.ErrorList
+	if errors.As(err, &all) && len(all) > 0 {
+		first := all[0]
+		f.message = first.Message
+		f.pointAt(src, positionOf(first.Position.Filename, first.Position.Line, first.Position.Column))
+	}
+	switch {
+	case regexp.MustCompile(`\bawait\b`).MatchString(src.text):
+		f.hint = "await is not needed here: every call waits for its answer"
+	case regexp.MustCompile(`^\s*(import|export)\b`).MatchString(src.text):
+		f.hint = "there are no modules here, only the application's models: help()"
+	case strings.HasPrefix(strings.TrimSpace(src.text), "."):
+		f.hint = "end the line before with the dot to go on with it here"
+	}
+	return f
+}
+
+func compileFailure(src source, err error) *failure {
+	f := &failure{title: "SyntaxError", message: err.Error()}
+	var wrong *goja.CompilerSyntaxError
+	if errors.As(err, &wrong) {
+		f.message = wrong.Message
+		if wrong.File != nil {
+			at := wrong.File.Position(wrong.Offset)
+			f.pointAt(src, positionOf(at.Filename, at.Line, at.Column))
+		}
+	}
+	return f
+}
+
+func (f *failure) pointAt(src source, at position) {
+	f.at = at
+	f.excerpt, f.before, _ = src.excerpt(at)
+}
+
+// explain turns what an evaluation of src ended with into a failure.
+func (e *evaluator) explain(src source, err error) *failure {
+	var (
+		known       *failure
+		exception   *goja.Exception
+		interrupted *goja.InterruptedError
+		overflow    *goja.StackOverflowError
+	)
+	switch {
+	case errors.As(err, &exception):
+		return e.explainException(src, exception)
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &interrupted), errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
+		return e.stopped()
+	case errors.As(err, &overflow):
+		return &failure{title: "RangeError", message: "the calls are nested too deeply"}
+	}
+	return refusal(err)
+}
+
+func (e *evaluator) stopped() *failure {
+	f := &failure{message: "stopped"}
+	if e.writing {
+		f.hint = "a write was under way and may have been made"
+	}
+	return f
+}
+
+func (e *evaluator) explainException(src source, ex *goja.Exception) *failure {
+	var f *failure
+	if thrown := errors.Unwrap(ex); thrown != nil {
+		if errors.Is(thrown, errInterrupted) {
+			return e.stopped()
+		}
+		f = refusal(thrown)
+	} else {
+		f = e.explainThrown(ex.Value())
+	}
+	for _, frame := range ex.Stack() {
+		if at := frame.Position(); at.Line > 0 && strings.ContainsRune(at.Filename, 0) {
+			f.at = positionOf(at.Filename, at.Line, at.Column)
+			break
+		}
+	}
+	// One short line at the prompt stands right above its error.
+	if f.at.name != "" || strings.Contains(strings.TrimSpace(src.text), "\n") {
+		f.excerpt, f.before, _ = src.excerpt(f.at)
+	}
+	return f
+}
+
+// explainThrown reads an Error object, or shows whatever else was thrown.
+func (e *evaluator) explainThrown(thrown goja.Value) *failure {
+	shown := e.look(thrown, lookBrief)
+	if shown.kind != errorValue {
+		return &failure{title: "thrown", message: inline(shown)}
+	}
+	f := &failure{title: shown.label, message: shown.text}
+	if match := notDefined.FindStringSubmatch(f.message); match != nil {
+		f.hint = e.suggestName(match[1])
+	} else if match := noMember.FindStringSubmatch(f.message); match != nil {
+		f.message = "there is no method " + match[1]
+		f.hint = didYouMean(match[1], slices.Concat(modelMethods, queryMethods, recordMethods, arrayMethods))
+	}
+	return f
+}
+
+var (
+	notDefined = regexp.MustCompile(`^(\S+) is not defined$`)
+	noMember   = regexp.MustCompile(`^Object has no member '(.+)'$`)
+)
+
+// refusal explains an error of a request.
+func refusal(err error) *failure {
+	var known *failure
+	if errors.As(err, &known) {
+		copied := *known
+		return &copied
+	}
+	var remote *RemoteError
+	if !errors.As(err, &remote) {
+		return &failure{message: err.Error()}
+	}
+	f := &failure{title: remote.Code, message: remote.Error()}
+	for field, texts := range remote.Problems {
+		for _, text := range texts {
+			f.problems = append(f.problems, problem{field, text})
+		}
+	}
+	slices.SortStableFunc(f.problems, func(a, b problem) int { return strings.Compare(a.field, b.field) })
+	return f
+}

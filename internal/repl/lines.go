@@ -1,0 +1,203 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+)
+
+// A lineConsole evaluates JavaScript from arguments, a file, a pipe or a plain
+// terminal, and writes lines.
+type lineConsole struct {
+	e         *evaluator
+	o         Options
+	client    *Client
+	out       formatter
+	err       formatter
+	interrupt chan os.Signal
+}
+
+func runLines(ctx context.Context, o Options, client *Client) (exit int) {
+	e, err := o.session(ctx, client.Hello(), client)
+	if err != nil {
+		fmt.Fprintln(o.Err, "error:", err)
+		return 1
+	}
+	defer e.close()
+	c := &lineConsole{e: e, o: o, client: client, out: o.lineFormatter(o.Output), err: o.lineFormatter(o.Err), interrupt: make(chan os.Signal, 1)}
+	c.e.print = c.print
+	signal.Notify(c.interrupt, os.Interrupt)
+	defer signal.Stop(c.interrupt)
+
+	switch {
+	case len(o.Expr) > 0:
+		err = c.expressions(ctx)
+	case o.Script != nil:
+		err = c.script(ctx)
+	case terminal(o.Input):
+		return c.prompt(ctx)
+	default:
+		err = c.pipe(ctx)
+	}
+	if err != nil {
+		c.fail(err)
+		return 1
+	}
+	return 0
+}
+
+// run evaluates src and writes its results, until it ends, ctx is done or an
+// interrupt comes.
+func (c *lineConsole) run(ctx context.Context, src source) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan struct{})
+	var broken, err error
+	go func() {
+		defer close(done)
+		err = c.e.run(ctx, src, func(v value) {
+			if broken = c.write(v); broken != nil {
+				cancel(broken)
+			}
+		})
+	}()
+	select {
+	case <-c.interrupt:
+		cancel(errInterrupted)
+		<-done
+	case <-done:
+	}
+	if broken != nil {
+		return fmt.Errorf("write the result: %w", broken)
+	}
+	return err
+}
+
+func (c *lineConsole) write(v value) error {
+	var out []byte
+	if c.o.JSON {
+		out = append(appendJSON(nil, v), '\n')
+	} else {
+		out = []byte(strings.Join(c.out.lines(v), "\n") + "\n")
+	}
+	_, err := c.o.Output.Write(out)
+	return err
+}
+
+// print writes what the code prints; in JSON mode beside the results.
+func (c *lineConsole) print(values []value) {
+	w, f := c.o.Output, c.out
+	if c.o.JSON {
+		w, f = c.o.Err, c.err
+	}
+	fmt.Fprintln(w, strings.Join(f.printed(values), "\n"))
+}
+
+func (c *lineConsole) fail(err error) {
+	var known *failure
+	if !errors.As(err, &known) {
+		known = &failure{title: "error", message: err.Error()}
+	}
+	fmt.Fprintln(c.o.Err, strings.Join(c.err.failure(known), "\n"))
+}
+
+func (c *lineConsole) expressions(ctx context.Context) error {
+	for i, text := range c.o.Expr {
+		name := "-e"
+		if len(c.o.Expr) > 1 {
+			name = fmt.Sprintf("-e %d", i+1)
+		}
+		if err := c.whole(ctx, source{name: name, text: text}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *lineConsole) script(ctx context.Context) error {
+	text, err := io.ReadAll(io.LimitReader(c.o.Script, longestStatement+1))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", c.o.ScriptName, err)
+	}
+	if len(text) > longestStatement {
+		return fmt.Errorf("%s is larger than %d MiB", c.o.ScriptName, longestStatement>>20)
+	}
+	return c.whole(ctx, source{name: c.o.ScriptName, text: string(text)})
+}
+
+// whole evaluates a source that nothing follows.
+func (c *lineConsole) whole(ctx context.Context, src source) error {
+	err := c.run(ctx, src)
+	if errors.Is(err, errIncomplete) {
+		return endsTooEarly(src)
+	}
+	return err
+}
+
+func endsTooEarly(src source) *failure {
+	lines := strings.Split(strings.TrimRight(src.text, "\r\n"), "\n")
+	f := &failure{title: "SyntaxError", message: errIncomplete.Error()}
+	f.pointAt(src, position{src.name, src.line + len(lines), len(lines[len(lines)-1]) + 1})
+	return f
+}
+
+// pipe evaluates each statement as soon as it is complete.
+func (c *lineConsole) pipe(ctx context.Context) error {
+	r, stop := newStatementReader(c.o.Input, "stdin", c.interrupt)
+	defer stop()
+	r.lookAhead = lookAhead
+	for {
+		src, err := r.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.whole(ctx, src); err != nil {
+			return err
+		}
+	}
+}
+
+// prompt is the console of a terminal that can only show lines.
+func (c *lineConsole) prompt(ctx context.Context) (exit int) {
+	r, stop := newStatementReader(c.o.Input, "", c.interrupt)
+	defer stop()
+	if terminal(c.o.Output) && !c.o.JSON {
+		name := c.client.Hello().App
+		r.prompt = func(more bool) {
+			if more {
+				fmt.Fprint(c.o.Output, pad("", width(name)-2)+"… ")
+			} else {
+				fmt.Fprint(c.o.Output, name+"> ")
+			}
+		}
+	}
+	for {
+		src, err := r.next(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return 0
+		case errors.Is(err, errInterrupted):
+			fmt.Fprintln(c.o.Err, "\nCtrl-D or exit leaves")
+			continue
+		case err != nil:
+			c.fail(err)
+			return 1
+		case strings.TrimRight(strings.TrimSpace(src.text), "();") == "exit":
+			return 0
+		}
+		if err := c.whole(ctx, src); err != nil {
+			c.fail(err)
+			var fault *crash
+			if ctx.Err() != nil || errors.As(err, &fault) || c.client.ended() {
+				return 1
+			}
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+const (
+	firstRetry = 50 * time.Millisecond
+	lastRetry  = 2 * time.Second
+)
+
+// A link is the application to a console that outlives it: when it goes away
+// the link attaches again, and requests wait until it has.
+type link struct {
+	dial func(context.Context) (*Client, error)
+	tell func(any) // receives attached, away and wire.ControlEvent values, in order
+
+	mu     sync.Mutex
+	client *Client       // nil while there is none
+	found  chan struct{} // closed when there is one
+	ended  bool          // there will be none any more
+	began  map[uint64]*Client
+}
+
+// attached says that there is an application, for the first time or again.
+type attached struct {
+	hello       wire.ControlHello
+	connections []wire.ConnectionInfo
+}
+
+// away says that there is none, and why, if it is not just that it ended.
+type away struct{ err error }
+
+func newLink(dial func(context.Context) (*Client, error), tell func(any)) *link {
+	return &link{dial: dial, tell: tell, found: make(chan struct{}), began: map[uint64]*Client{}}
+}
+
+// Do sends a request to the application, when there is one. A transaction ends
+// with the process that it was begun in.
+func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
+	client, err := l.wait(ctx)
+	if err != nil {
+		return err
+	}
+	if req.Tx != 0 {
+		l.mu.Lock()
+		began := l.began[req.Tx]
+		l.mu.Unlock()
+		if began != client {
+			return fmt.Errorf("the application was restarted, the transaction is gone: %w", ErrLost)
+		}
+	}
+	if req.Do != wire.DoBegin {
+		return client.Do(ctx, req, out)
+	}
+	var tx uint64
+	if err := client.Do(ctx, req, &tx); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.began[tx] = client
+	l.mu.Unlock()
+	if to, ok := out.(*uint64); ok {
+		*to = tx
+	}
+	return nil
+}
+
+func (l *link) wait(ctx context.Context) (*Client, error) {
+	for {
+		l.mu.Lock()
+		client, found, ended := l.client, l.found, l.ended
+		l.mu.Unlock()
+		switch {
+		case client != nil:
+			return client, nil
+		case ended:
+			return nil, ErrLost
+		}
+		select {
+		case <-found:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// current is the application's client now, or nil.
+func (l *link) current() *Client {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.client
+}
+
+func (l *link) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	if l.client == nil {
+		close(l.found)
+	}
+}
+
+func (l *link) set(client *Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if client != nil {
+		l.client = client
+		close(l.found)
+	} else if l.client != nil {
+		l.client, l.found = nil, make(chan struct{})
+		clear(l.began)
+	}
+}
+
+// run follows client, and its successors, until ctx is done. It closes them.
+func (l *link) run(ctx context.Context, client *Client) {
+	defer l.end()
+	for client != nil {
+		stop := context.AfterFunc(ctx, func() { client.Close() })
+		err := l.follow(ctx, client)
+		stop()
+		client.Close()
+		l.set(nil)
+		if ctx.Err() != nil {
+			return
+		}
+		l.tell(away{err})
+		client = l.redial(ctx)
+	}
+}
+
+func (l *link) follow(ctx context.Context, client *Client) error {
+	if err := client.Watch(ctx); err != nil {
+		return err
+	}
+	var connections []wire.ConnectionInfo
+	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoConnections}, &connections); err != nil {
+		return err
+	}
+	l.tell(attached{client.Hello(), connections})
+	l.set(client)
+	for event := range client.Events() {
+		l.tell(event)
+	}
+	return nil
+}
+
+// redial attaches again, waiting longer after each failure. It returns nil when
+// ctx is done.
+func (l *link) redial(ctx context.Context) *Client {
+	for wait := firstRetry; ; wait = min(wait*3/2, lastRetry) {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+		client, err := l.dial(ctx)
+		if err == nil {
+			return client
+		}
+		if !errors.Is(err, ErrNotRunning) && ctx.Err() == nil {
+			l.tell(away{err})
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package repl
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/lipgloss"
+)
+
+const (
+	frame     = time.Second / 30
+	batchSize = 500
+	// shownRecords is how many records of a query are shown.
+	shownRecords = 50
+	patience     = time.Second // for code that does not stop when the console ends
+)
+
+// The messages of the screen, beside keys and sizes.
+type (
+	batch     []any             // several messages, shown at once
+	shown     struct{ v value } // by the code that runs
+	printed   struct{ vs []value }
+	noted     struct{ text string }
+	done      struct{ err error } // the code has ended
+	completed struct {
+		text string // what was completed
+		completion
+	}
+	// leave ends the console; with an error, that is shown afterwards.
+	leave struct {
+		exit int
+		err  error
+	}
+)
+
+// A job is what the screen asks of the evaluator: to run code, or to complete it.
+type job struct {
+	ctx      context.Context
+	code     string
+	complete bool
+}
+
+// A program is everything that runs beside the screen.
+type program struct {
+	o    Options
+	tea  *tea.Program
+	link *link
+	jobs chan job
+
+	outputs, events chan any
+	running         sync.WaitGroup // all but the evaluator
+	evaluating      chan struct{}  // closed when the evaluator has ended
+}
+
+func runScreen(ctx context.Context, o Options, client *Client) (exit int) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+
+	p := &program{
+		o: o, jobs: make(chan job, 1), evaluating: make(chan struct{}),
+		outputs: make(chan any, batchSize), events: make(chan any, batchSize),
+	}
+	p.link = newLink(o.Dial, func(event any) { send(ctx, p.events, event) })
+	s := newScreen(o, client.Hello(), newStyles(screenRenderer(o.Output), screenPalette), p.jobs)
+	g := &guard{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
+	p.tea = tea.NewProgram(g, tea.WithInput(o.Input), tea.WithOutput(o.Output),
+		tea.WithAltScreen(), tea.WithFPS(30), tea.WithoutSignalHandler())
+
+	p.start(ctx, func() { p.link.run(ctx, client) })
+	p.start(ctx, func() { p.forward(ctx, p.outputs) })
+	p.start(ctx, func() { p.forward(ctx, p.events) })
+	p.start(ctx, func() { p.signals(ctx, interrupts) })
+	go p.evaluate(ctx, client)
+
+	_, err := p.tea.Run()
+	s.stop()
+	close(p.jobs)
+	select {
+	case <-p.evaluating:
+	case <-time.After(patience): // it is in a call of the engine that nothing stops
+	}
+	cancel()
+	p.running.Wait()
+	if err == nil {
+		err = s.err
+	}
+	if err != nil {
+		fmt.Fprintln(o.Err, "error:", err)
+		return 1
+	}
+	return s.exit
+}
+
+// screenRenderer knows the colors of the terminal, and has asked for its
+// background before anybody else reads from it.
+func screenRenderer(w any) *lipgloss.Renderer {
+	r := lipgloss.NewRenderer(w.(*os.File))
+	r.HasDarkBackground()
+	return r
+}
+
+// start runs do until it returns. A panic in it ends the console in good order.
+func (p *program) start(ctx context.Context, do func()) {
+	p.running.Go(func() {
+		defer func() {
+			if cause := recover(); cause != nil {
+				p.tea.Send(leave{1, &crash{cause, debug.Stack()}})
+			}
+		}()
+		do()
+	})
+}
+
+func send(ctx context.Context, to chan<- any, message any) {
+	select {
+	case to <- message:
+	case <-ctx.Done():
+	}
+}
+
+// forward hands messages to the screen as fast as it can show them, many at
+// once when they come faster.
+func (p *program) forward(ctx context.Context, from <-chan any) {
+	tick := time.NewTicker(frame)
+	defer tick.Stop()
+	for {
+		var messages batch
+		select {
+		case first := <-from:
+			messages = append(messages, first)
+		case <-ctx.Done():
+			return
+		}
+		for more := true; more && len(messages) < batchSize; {
+			select {
+			case next := <-from:
+				messages = append(messages, next)
+			default:
+				more = false
+			}
+		}
+		p.tea.Send(messages)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *program) signals(ctx context.Context, interrupts <-chan os.Signal) {
+	for {
+		select {
+		case <-interrupts:
+			p.tea.Send(tea.KeyMsg{Type: tea.KeyCtrlC})
+		case <-ctx.Done():
+			p.tea.Send(leave{exit: 1})
+			return
+		}
+	}
+}
+
+// evaluate owns the evaluator: it does one job after the other, until there
+// will be no more.
+func (p *program) evaluate(ctx context.Context, client *Client) {
+	defer close(p.evaluating)
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.tea.Send(leave{1, &crash{cause, debug.Stack()}})
+		}
+	}()
+	tell := func(message any) { send(ctx, p.outputs, message) }
+	e, err := p.o.session(ctx, client.Hello(), p.link)
+	if err != nil {
+		tell(leave{1, err})
+		return
+	}
+	defer e.close()
+	e.preview = shownRecords
+	e.print = func(values []value) { tell(printed{values}) }
+	for job := range p.jobs {
+		if now := p.link.current(); now != nil && now != client {
+			client = now
+			if err := p.renew(job.ctx, e, client, tell); err != nil {
+				tell(done{err})
+				continue
+			}
+		}
+		if job.complete {
+			tell(completed{job.code, e.complete(job.code)})
+			continue
+		}
+		tell(done{e.run(job.ctx, source{text: job.code}, func(v value) { tell(shown{v}) })})
+	}
+}
+
+// renew brings the evaluator up to an application that was restarted.
+func (p *program) renew(ctx context.Context, e *evaluator, client *Client, tell func(any)) error {
+	e.adopt(client.Hello())
+	if !p.o.Sandbox {
+		return nil
+	}
+	if err := e.openSandbox(ctx); err != nil {
+		return fmt.Errorf("open the sandbox again: %w", err)
+	}
+	tell(noted{"The sandbox ended with the application. This is a new one."})
+	return nil
+}
+
+// A guard is the screen as bubbletea runs it. It turns a panic into an orderly
+// end, after which the terminal is restored and the error is shown.
+type guard struct {
+	screen *screen
+	quit   func()
+}
+
+func (g *guard) Init() tea.Cmd { return nil }
+
+func (g *guard) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			g.screen.err = &crash{cause, debug.Stack()}
+			model, cmd = g, tea.Quit
+		}
+	}()
+	return g, g.screen.update(msg)
+}
+
+func (g *guard) View() (view string) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			view = ""
+			if g.screen.err == nil {
+				g.screen.err = &crash{cause, debug.Stack()}
+				g.quit()
+			}
+		}
+	}()
+	return g.screen.view()
+}

@@ -1,0 +1,102 @@
+package repl
+
+import (
+	"reflect"
+	"strconv"
+
+	"github.com/dop251/goja"
+)
+
+// A queryValue is a query as a JavaScript object: length and the indexes ask
+// the application, everything else is found on the prototype.
+type queryValue struct{ query *query }
+
+var queryValueType = reflect.TypeFor[*queryValue]()
+
+func (e *evaluator) defineQueries() {
+	e.queryProto = e.vm.NewObject()
+	for name, do := range queryCalls {
+		e.hide(e.queryProto, name, func(call goja.FunctionCall) goja.Value { return do(e.queryOfThis(name, call), call) })
+	}
+	for _, name := range arrayMethods {
+		e.hide(e.queryProto, name, func(call goja.FunctionCall) goja.Value { return e.queryOfThis(name, call).array(name, call) })
+	}
+	e.hide(e.queryProto, "toJSON", func(call goja.FunctionCall) goja.Value { return e.queryOfThis("toJSON", call).records() })
+	e.hide(e.queryProto, "toString", func(call goja.FunctionCall) goja.Value {
+		return e.vm.ToValue(e.queryOfThis("toString", call).String())
+	})
+	e.queryProto.SetSymbol(goja.SymIterator, func(call goja.FunctionCall) goja.Value {
+		records := e.queryOfThis("iterating", call).records()
+		iterate, _ := goja.AssertFunction(records.GetSymbol(goja.SymIterator))
+		return e.call(iterate, records)
+	})
+}
+
+func (e *evaluator) queryOfThis(name string, call goja.FunctionCall) *query {
+	if object, ok := call.This.(*goja.Object); ok {
+		if q, ok := queryOf(object); ok {
+			return q
+		}
+	}
+	panic(e.usage("%s is called on a query", name))
+}
+
+func queryOf(object *goja.Object) (*query, bool) {
+	if object.ExportType() != queryValueType {
+		return nil, false
+	}
+	return object.Export().(*queryValue).query, true
+}
+
+func (q *query) value() goja.Value {
+	object := q.model.e.vm.NewDynamicObject(&queryValue{q})
+	object.SetPrototype(q.model.e.queryProto)
+	return object
+}
+
+// Get returns the record at an index, or how many there are.
+func (v *queryValue) Get(key string) goja.Value {
+	q := v.query
+	if key == "length" {
+		return q.model.e.vm.ToValue(q.count())
+	}
+	index, err := strconv.Atoi(key)
+	if err != nil || index < 0 {
+		return nil
+	}
+	if q.limit > 0 && index >= q.limit {
+		return goja.Undefined()
+	}
+	one := *q
+	one.offset, one.limit = q.offset+index, 1
+	return one.records().Get("0")
+}
+
+// Has reports whether Get knows the key.
+func (v *queryValue) Has(key string) bool { return key == "length" }
+
+// Set refuses: a query has nothing of its own.
+func (v *queryValue) Set(string, goja.Value) bool { return false }
+
+// Delete refuses.
+func (v *queryValue) Delete(string) bool { return false }
+
+// Keys are none.
+func (v *queryValue) Keys() []string { return nil }
+
+func (e *evaluator) method(object *goja.Object, name string, args ...goja.Value) goja.Value {
+	fn, ok := goja.AssertFunction(object.Get(name))
+	if !ok {
+		panic(e.usage("there is no method %s", name))
+	}
+	return e.call(fn, object, args...)
+}
+
+// call calls back into JavaScript, and lets what it throws pass.
+func (e *evaluator) call(fn goja.Callable, this goja.Value, args ...goja.Value) goja.Value {
+	result, err := fn(this, args...)
+	if err != nil {
+		panic(err)
+	}
+	return result
+}

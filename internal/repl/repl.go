@@ -1,0 +1,150 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/term"
+	"github.com/mattn/go-isatty"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// Options say what a console reads, what it writes, and how.
+type Options struct {
+	// Dial attaches to the application. It is called at the start, and, by the
+	// full-screen console, again whenever the application went away. It may
+	// start an application that is not running. Required.
+	Dial func(context.Context) (*Client, error)
+
+	// Expr are pieces of JavaScript that are evaluated in order, in place of
+	// Input. Default: none.
+	Expr []string
+	// Script is a file of JavaScript that is evaluated in place of Input. It is
+	// read whole before any of it runs. Default: none. It excludes Expr.
+	Script io.Reader
+	// ScriptName is what errors call Script. Default: "script".
+	ScriptName string
+
+	// Input is what is read when there is neither Expr nor Script: keys when it
+	// and Output are terminals, JavaScript otherwise. Default: os.Stdin.
+	Input io.Reader
+	// Output receives the results. Default: os.Stdout.
+	Output io.Writer
+	// Err receives the errors, except those of the full-screen console, which
+	// shows them itself. Default: os.Stderr.
+	Err io.Writer
+
+	// JSON writes each result as one line of JSON; what the code prints goes
+	// to Err. Default: text for people.
+	JSON bool
+	// Plain writes lines, without color, even to a terminal, where it prompts
+	// and reads line by line. TERM=dumb has the same effect. Default: the full
+	// screen where Input and Output are terminals.
+	Plain bool
+	// ReadOnly refuses writes before they are sent. Default: they are made.
+	ReadOnly bool
+	// Sandbox makes the whole session one transaction that is thrown away when
+	// it ends, unless the code calls commit(). Default: each write is a commit.
+	Sandbox bool
+
+	// History is the file that keeps what was typed into the full-screen
+	// console. Default: one for each application in $XDG_STATE_HOME/tower, or
+	// in ~/.local/state/tower. "-" keeps nothing.
+	History string
+
+	onMsg func(tea.Msg) // called with each message of the full-screen console
+}
+
+// Run runs a console until its input ends, the person leaves or ctx is done,
+// and returns the exit code: 0 done, 1 failed, 2 wrong use. What went wrong
+// has been shown. The context is not to be ended by an interrupt: Run handles
+// those itself, they stop the code that runs; SIGTERM and SIGHUP end the
+// console. A terminal is left as it was found, whatever happens.
+func Run(ctx context.Context, o Options) (exit int) {
+	o.defaults()
+	if len(o.Expr) > 0 && o.Script != nil {
+		fmt.Fprintln(o.Err, "error: a script and expressions exclude each other")
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	client, err := o.Dial(ctx)
+	if err != nil {
+		fmt.Fprintln(o.Err, "error:", err)
+		if errors.Is(err, ErrNotRunning) {
+			fmt.Fprintln(o.Err, "  start it with: tower server")
+		}
+		return 1
+	}
+	if o.fullScreen() {
+		return runScreen(ctx, o, client)
+	}
+	defer client.Close()
+	return runLines(ctx, o, client)
+}
+
+func (o *Options) defaults() {
+	if o.ScriptName == "" {
+		o.ScriptName = "script"
+	}
+	if o.Input == nil {
+		o.Input = os.Stdin
+	}
+	if o.Output == nil {
+		o.Output = os.Stdout
+	}
+	if o.Err == nil {
+		o.Err = os.Stderr
+	}
+}
+
+func (o *Options) fullScreen() bool {
+	return !o.Plain && !o.JSON && len(o.Expr) == 0 && o.Script == nil && !dumb() && terminal(o.Input) && terminal(o.Output)
+}
+
+func dumb() bool {
+	kind := os.Getenv("TERM")
+	return kind == "dumb" || kind == "" && runtime.GOOS != "windows"
+}
+
+// terminal tells whether v is a file that is a terminal.
+func terminal(v any) bool {
+	file, ok := v.(*os.File)
+	return ok && isatty.IsTerminal(file.Fd())
+}
+
+// lineFormatter is the formatter of consoles that write lines to w.
+func (o *Options) lineFormatter(w io.Writer) formatter {
+	if !terminal(w) {
+		return formatter{raw: true}
+	}
+	f := formatter{}
+	if columns, _, err := term.GetSize(w.(*os.File).Fd()); err == nil {
+		f.width = columns
+	}
+	if !o.Plain && !dumb() {
+		f.styles = newStyles(lipgloss.NewRenderer(w), linePalette)
+	}
+	return f
+}
+
+// session makes the evaluator that a console's options ask for.
+func (o *Options) session(ctx context.Context, hello wire.ControlHello, r remote) (*evaluator, error) {
+	e := newEvaluator(hello, r)
+	e.readOnly = o.ReadOnly
+	if o.Sandbox {
+		if err := e.openSandbox(ctx); err != nil {
+			return nil, fmt.Errorf("open the sandbox: %w", err)
+		}
+	}
+	return e, nil
+}

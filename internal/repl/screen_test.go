@@ -1,0 +1,399 @@
+package repl
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/x/ansi"
+	"github.com/muesli/termenv"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// A stage is a screen whose jobs are done at once, by an evaluator on a
+// fakeApp, so that a test needs no other goroutine.
+type stage struct {
+	*session
+	screen *screen
+	jobs   chan job
+	quit   bool
+}
+
+func newStage(t *testing.T, width, height int, o Options) *stage {
+	t.Helper()
+	if o.History == "" {
+		o.History = "-"
+	}
+	st := &stage{session: newSession(t), jobs: make(chan job, 1)}
+	st.screen = newScreen(o, st.app.hello(), theme("none"), st.jobs)
+	st.e.preview = shownRecords
+	st.e.print = func(values []value) { st.send(printed{values}) }
+	st.send(tea.WindowSizeMsg{Width: width, Height: height})
+	st.send(attached{st.app.hello(), fakeConnections})
+	return st
+}
+
+// theme are the styles of a terminal: "light", "dark", or "none" for one without color.
+func theme(name string) styles {
+	profile := termenv.TrueColor
+	if name == "none" {
+		profile = termenv.Ascii
+	}
+	r := lipgloss.NewRenderer(io.Discard, termenv.WithProfile(profile))
+	r.SetHasDarkBackground(name != "light")
+	return newStyles(r, screenPalette)
+}
+
+func (st *stage) send(msg any) {
+	if cmd := st.screen.update(msg); cmd != nil {
+		if _, quits := quitMessage(cmd); quits {
+			st.quit = true
+		}
+	}
+	select {
+	case j := <-st.jobs:
+		if j.complete {
+			st.send(completed{j.code, st.e.complete(j.code)})
+		} else {
+			st.send(done{st.e.run(j.ctx, source{text: j.code}, func(v value) { st.send(shown{v}) })})
+		}
+	default:
+	}
+}
+
+// quitMessage asks a command that is known to be quick what it says.
+func quitMessage(cmd tea.Cmd) (tea.Msg, bool) {
+	if fmt.Sprintf("%p", cmd) != fmt.Sprintf("%p", tea.Quit) {
+		return nil, false
+	}
+	return cmd(), true
+}
+
+func (st *stage) type_(text string) {
+	for _, r := range text {
+		st.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}})
+	}
+}
+
+func (st *stage) press(keys ...tea.KeyType) {
+	for _, k := range keys {
+		st.send(tea.KeyMsg{Type: k})
+	}
+}
+
+func (st *stage) enter(lines ...string) {
+	for _, line := range lines {
+		st.type_(line)
+		st.press(tea.KeyEnter)
+	}
+}
+
+// text is the screen as it is read.
+func (st *stage) text() string { return ansi.Strip(st.screen.view()) }
+
+func (st *stage) wants(parts ...string) {
+	st.t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(st.text(), part) {
+			st.t.Errorf("the screen does not show %q:\n%s", part, st.text())
+		}
+	}
+}
+
+func (st *stage) lacks(part string) {
+	st.t.Helper()
+	if strings.Contains(st.text(), part) {
+		st.t.Errorf("the screen shows %q:\n%s", part, st.text())
+	}
+}
+
+// play is what the golden screens show.
+func (st *stage) play() {
+	st.enter(`User.create([{name: "ada"}, {name: "bob"}])`,
+		`Post.create({title: "Hello 日本 👋", body: "A first post,\nof two lines.", authorId: User.first().id, likes: 3})`,
+		`Post.create({title: "한국어 제목이 꽤 길어서 다 들어가지 않습니다", published: true, tags: ["live", "go"]})`,
+		`Post.desc("likes")`, `Post.create({titel: "x"})`, `let n = 41; n + 1`, `print("counted", {posts: Post.count()})`)
+	user, post := "01JBXYZ0000000000000000001", "01JBXYZ0000000000000000003"
+	for _, changes := range [][]wire.ChangeInfo{
+		{{Op: "create", Model: "users", ID: user, Label: "ada"}, {Op: "create", Model: "users", ID: user, Label: "bob"}},
+		{{Op: "create", Model: "posts", ID: post, Label: "Hello 日本 👋"}},
+		{{Op: "update", Model: "posts", ID: post, Label: "Hello 日本 👋", Fields: []string{"likes", "title"}}},
+		{{Op: "delete", Model: "posts", ID: post}},
+	} {
+		commit := fakeCommit(st.screen.seq+1, "console:ada", changes)
+		if changes[0].Op == "update" {
+			commit.By = "PATCH /posts/{id} by " + user
+		}
+		st.send(wire.ControlEvent{Commit: &commit})
+		st.send(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: commit.Seq, Connection: 1, Micros: 4100}})
+	}
+	st.send(wire.ControlEvent{Joined: &wire.ConnectionInfo{ID: 4, User: "carl", Transport: "websocket"}})
+	st.send(wire.ControlEvent{Left: 2})
+	st.type_("Post.where({published: true}).")
+	st.press(tea.KeyTab, tea.KeyTab)
+}
+
+func TestGoldenScreens(t *testing.T) {
+	for _, size := range [][2]int{{40, 20}, {80, 24}, {120, 30}, {200, 44}} {
+		for _, name := range []string{"dark", "light", "none"} {
+			t.Run(fmt.Sprintf("%d-%s", size[0], name), func(t *testing.T) {
+				st := newStage(t, size[0], size[1], Options{})
+				st.screen.st = theme(name)
+				st.play()
+				view := st.screen.view()
+				checkSize(t, view, size[0], size[1])
+				golden(t, fmt.Sprintf("screen-%d-%s", size[0], name), view)
+			})
+		}
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, []byte(got+"\n"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got+"\n" != string(want) {
+		t.Errorf("%s is not as it was (-update accepts it):\n%s", path, got)
+	}
+}
+
+// checkSize holds that a view fills the screen, and that nothing in it is wider
+// than its column.
+func checkSize(t *testing.T, view string, columns, rows int) {
+	t.Helper()
+	lines := strings.Split(view, "\n")
+	if len(lines) != rows {
+		t.Errorf("%d lines on %d rows:\n%s", len(lines), rows, view)
+	}
+	for _, line := range lines {
+		if w := ansi.StringWidth(line); w > columns {
+			t.Errorf("%d columns on %d: %q", w, columns, line)
+		}
+		if left, right, beside := strings.Cut(line, "\x1b[K\x1b["); beside {
+			var at int
+			fmt.Sscanf(right, "%dG", &at)
+			if w := ansi.StringWidth(left); w >= at {
+				t.Errorf("%d columns on the left of %d: %q", w, at, line)
+			}
+			if _, right, _ = strings.Cut(right, "G"); ansi.StringWidth(right) > columns-at+1 {
+				t.Errorf("%d columns on the right of %d: %q", ansi.StringWidth(right), at, line)
+			}
+		}
+	}
+}
+
+func TestEverySizeIsFilled(t *testing.T) {
+	st := newStage(t, 80, 24, Options{})
+	st.play()
+	for width := 1; width <= 130; width += 3 {
+		for height := 1; height <= 30; height += 4 {
+			st.send(tea.WindowSizeMsg{Width: width, Height: height})
+			if width >= 12 {
+				checkSize(t, st.screen.view(), width, height)
+			} else {
+				st.screen.view()
+			}
+		}
+	}
+}
+
+func TestTyping(t *testing.T) {
+	st := newStage(t, 100, 24, Options{})
+	st.enter("let x = {", "a: 1", "}", "x.a + 1")
+	st.wants("› let x = {", "› x.a + 1\n", "  2 ")
+	st.send(tea.KeyMsg{Type: tea.KeyRunes, Paste: true, Runes: []rune("[1,\r\n\t2].\x1b[31mlength")})
+	if got := st.screen.editor.text(); got != "[1,\n  2].[31mlength" {
+		t.Errorf("pasted %q", got)
+	}
+	st.press(tea.KeyCtrlC)
+	st.wants("›")
+	if !st.screen.editor.empty() {
+		t.Error("^C leaves what was typed")
+	}
+	st.press(tea.KeyCtrlC)
+	st.wants("^D or exit leaves")
+	st.enter("exit")
+	if !st.quit {
+		t.Error("exit does not quit")
+	}
+}
+
+func TestQuitKey(t *testing.T) {
+	st := newStage(t, 100, 24, Options{})
+	st.type_("ab")
+	st.press(tea.KeyCtrlA, tea.KeyCtrlD)
+	if got := st.screen.editor.text(); got != "b" || st.quit {
+		t.Errorf("^D in a text: %q, quit %v", got, st.quit)
+	}
+	st.press(tea.KeyCtrlD, tea.KeyCtrlD)
+	if !st.quit {
+		t.Error("^D on an empty line does not quit")
+	}
+}
+
+func TestCompletionOnScreen(t *testing.T) {
+	st := newStage(t, 100, 24, Options{})
+	st.type_("Pos")
+	st.press(tea.KeyTab)
+	st.type_(".cou")
+	st.press(tea.KeyTab)
+	st.type_("()")
+	st.press(tea.KeyEnter)
+	st.wants("› Post.count()")
+	st.type_("Post.first().up")
+	st.press(tea.KeyTab)
+	st.wants("› Post.first().update", "updatedAt", "update")
+	st.press(tea.KeyTab)
+	st.wants("› Post.first().updatedAt")
+	st.press(tea.KeyTab)
+	st.wants("› Post.first().update ")
+	st.press(tea.KeyShiftTab, tea.KeyEnter)
+	if got := st.screen.editor.text(); got != "Post.first().updatedAt" || st.screen.menu != nil {
+		t.Errorf("chose %q", got)
+	}
+}
+
+func TestScrolling(t *testing.T) {
+	st := newStage(t, 100, 24, Options{})
+	for i := range 40 {
+		st.enter(fmt.Sprintf(`"line %02d"`, i))
+	}
+	st.wants("line 39")
+	st.press(tea.KeyPgUp)
+	st.lacks("line 39")
+	for range 20 {
+		st.press(tea.KeyPgUp)
+	}
+	st.wants("help() explains")
+	st.press(tea.KeyPgDown)
+	st.lacks("help() explains")
+	st.type_("x") // goes back to where it is typed
+	st.wants("line 39", "› x")
+	st.press(tea.KeyCtrlL)
+	st.lacks("line 39")
+	st.wants("› x")
+}
+
+func TestLivePane(t *testing.T) {
+	st := newStage(t, 120, 24, Options{})
+	commit := func(seq uint64) {
+		c := fakeCommit(seq, "console:ada", []wire.ChangeInfo{{Op: "create", Model: "posts", ID: "01JBXYZ0000000000000000007", Label: "Hello"}})
+		st.send(wire.ControlEvent{Commit: &c})
+	}
+	commit(813)
+	st.wants(`#813 create posts/…0007 "Hello"`, "console:ada", "→ 2 of 3 connections in 1.3 ms", "ada      posts.all      enter", "bob      posts.mine     —")
+	st.lacks("✓")
+	st.send(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: 813, Connection: 1, Micros: 4100}})
+	st.wants("enter ✓ 4.1 ms", "…X4Y5:813")
+	st.send(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: 700, Connection: 1}}) // long gone
+	st.send(wire.ControlEvent{Joined: &wire.ConnectionInfo{ID: 9, User: "carl", Transport: "events"}})
+	st.wants("+ carl joined over events", "4 connections")
+	st.send(wire.ControlEvent{Left: 9})
+	st.wants("− carl left", "3 connections")
+
+	for seq := uint64(814); seq < 2000; seq++ {
+		commit(seq)
+	}
+	if n := len(st.screen.live.happenings); n != longestPane || len(st.screen.live.bySeq) != longestPane {
+		t.Errorf("%d happenings are kept, %d by seq", n, len(st.screen.live.bySeq))
+	}
+	st.send(wire.ControlEvent{Missed: 1234})
+	commit(4000)
+	st.wants("#4000", "sampled 1 of 1,235")
+	st.send(sampleTick(1234))
+	st.lacks("sampled")
+
+	st.press(tea.KeyF2, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyUp)
+	st.lacks("#4000")
+	st.wants("live scrolled back")
+	st.press(tea.KeyHome)
+	st.wants("#1501")
+	st.press(tea.KeyEnd)
+	st.wants("#4000")
+	st.type_("1")
+	if st.screen.inPane || st.screen.editor.text() != "1" {
+		t.Error("typing does not go back to the prompt")
+	}
+}
+
+func TestHistoryOnScreen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tower", "history")
+	st := newStage(t, 100, 24, Options{History: path})
+	st.enter("1 + 1", "2 + 2", "let f = () => {", "  3", "}", "1 + 1")
+	st = newStage(t, 100, 24, Options{History: path})
+	st.type_("draft")
+	var seen []string
+	for range 4 {
+		st.press(tea.KeyUp)
+		seen = append(seen, st.screen.editor.text())
+		for st.screen.editor.up() {
+		}
+	}
+	if want := []string{"1 + 1", "let f = () => {\n  3\n}", "2 + 2", "2 + 2"}; fmt.Sprintf("%q", seen) != fmt.Sprintf("%q", want) {
+		t.Errorf("back through %q, want %q", seen, want)
+	}
+	for range 8 {
+		st.press(tea.KeyDown)
+	}
+	if got := st.screen.editor.text(); got != "draft" {
+		t.Errorf("forth to %q", got)
+	}
+
+	st.press(tea.KeyCtrlR)
+	st.type_("+ ")
+	st.wants("search: + ", "› 1 + 1")
+	st.press(tea.KeyCtrlR)
+	st.wants("› 2 + 2")
+	st.press(tea.KeyCtrlR)
+	st.wants("nothing older: + ")
+	st.press(tea.KeyEnter)
+	if got := st.screen.editor.text(); got != "2 + 2" || st.screen.search != nil {
+		t.Errorf("took %q", got)
+	}
+	st.press(tea.KeyCtrlR)
+	st.type_("let")
+	st.press(tea.KeyEsc)
+	if got := st.screen.editor.text(); got != "2 + 2" {
+		t.Errorf("after giving up: %q", got)
+	}
+}
+
+func TestAwayAndBack(t *testing.T) {
+	st := newStage(t, 100, 24, Options{})
+	st.send(away{})
+	st.wants("reconnecting…")
+	st.send(away{errors.New("this console is older than the application")})
+	st.wants("reconnecting…", "this console is older")
+	hello := st.app.hello()
+	hello.Seq = 900
+	st.send(attached{hello, fakeConnections[:1]})
+	st.wants("…X4Y5:900", "1 connection")
+	st.lacks("reconnecting…")
+}
+
+func TestModesAreShown(t *testing.T) {
+	st := newStage(t, 120, 24, Options{Sandbox: true, ReadOnly: true})
+	st.wants("sandbox", "read only")
+	hello := st.app.hello()
+	hello.Env = "production"
+	st.send(attached{hello, nil})
+	st.wants("production", "0 connections")
+}

@@ -1,0 +1,167 @@
+package repl
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/muesli/cancelreader"
+)
+
+const (
+	longestStatement = 64 << 20
+	lookAhead        = 50 * time.Millisecond
+)
+
+// A statementReader reads JavaScript and returns each piece of it as soon as it
+// is complete, so that what follows may come much later, or never.
+type statementReader struct {
+	name      string
+	lines     <-chan line
+	interrupt <-chan os.Signal
+	prompt    func(more bool) // called before each line that is waited for
+	// lookAhead is how long to wait for a line that goes on with code that is
+	// complete without it, such as one that begins with .limit(5).
+	lookAhead time.Duration
+
+	number int // of lines read
+	ahead  *line
+}
+
+type line struct {
+	text string // with its end
+	err  error
+}
+
+// newStatementReader reads r in a goroutine, which stop ends. Only a reader
+// that cannot be cancelled, neither a file nor at its end, keeps it longer.
+func newStatementReader(r io.Reader, name string, interrupt <-chan os.Signal) (s *statementReader, stop func()) {
+	cancelable, err := cancelreader.NewReader(r)
+	if err != nil { // a regular file, which is never waited for
+		cancelable, _ = cancelreader.NewReader(struct{ io.Reader }{r})
+	}
+	lines, done, quit := make(chan line, 64), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		defer close(lines)
+		scan := bufio.NewScanner(cancelable)
+		scan.Buffer(make([]byte, 0, 64<<10), longestStatement)
+		for scan.Scan() {
+			select {
+			case lines <- line{text: scan.Text() + "\n"}:
+			case <-quit:
+				return
+			}
+		}
+		if err := scan.Err(); err != nil {
+			select {
+			case lines <- line{err: err}:
+			case <-quit:
+			}
+		}
+	}()
+	s = &statementReader{name: name, lines: lines, interrupt: interrupt, prompt: func(bool) {}}
+	return s, func() {
+		close(quit)
+		if cancelable.Cancel() {
+			<-done
+		}
+		cancelable.Close()
+	}
+}
+
+// next returns the next complete piece of code, or what is left at the end. The
+// error is io.EOF after that, errInterrupted, or that of reading.
+func (r *statementReader) next(ctx context.Context) (source, error) {
+	var (
+		text  strings.Builder
+		open  scanner
+		tried int
+	)
+	src := source{name: r.name, line: r.number}
+	for {
+		r.prompt(text.Len() > 0)
+		next, err := r.line(ctx)
+		if errors.Is(err, io.EOF) && text.Len() > 0 {
+			return src, nil
+		}
+		if err != nil {
+			return source{}, err
+		}
+		if text.Len() == 0 && strings.TrimSpace(next) == "" {
+			src.line = r.number
+			continue
+		}
+		text.WriteString(next)
+		open.scan(next)
+		src.text = text.String()
+		if text.Len() > longestStatement {
+			return source{}, fmt.Errorf("read %s: a statement is longer than %d MiB", r.name, longestStatement>>20)
+		}
+		// Open brackets are rarely wrong. They spare parsing a long statement
+		// once for each of its lines; parsing at twice the length bounds the
+		// harm when they are.
+		if open.unfinished() && text.Len() < 2*tried {
+			continue
+		}
+		tried = text.Len()
+		if _, _, err := parse(src); errors.Is(err, errIncomplete) {
+			continue
+		}
+		if strings.HasSuffix(strings.TrimSpace(next), ";") || !r.continued(ctx) {
+			return src, nil
+		}
+	}
+}
+
+func (r *statementReader) line(ctx context.Context) (string, error) {
+	var next line
+	if r.ahead != nil {
+		next, r.ahead = *r.ahead, nil
+	} else {
+		var ok bool
+		select {
+		case next, ok = <-r.lines:
+			if !ok {
+				return "", io.EOF
+			}
+		case <-r.interrupt:
+			return "", errInterrupted
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+	if next.err != nil {
+		return "", fmt.Errorf("read %s: %w", r.name, next.err)
+	}
+	r.number++
+	return next.text, nil
+}
+
+var continuation = regexp.MustCompile(`^\s*(\.[^0-9]|\?\.|[?:&|*%=<>,]|(else|catch|finally|instanceof|in)\b)`)
+
+// continued tells whether the next line goes on with the code before it.
+func (r *statementReader) continued(ctx context.Context) bool {
+	if r.lookAhead == 0 {
+		return false
+	}
+	timer := time.NewTimer(r.lookAhead)
+	defer timer.Stop()
+	select {
+	case next, ok := <-r.lines:
+		if !ok {
+			return false
+		}
+		r.ahead = &next
+		return continuation.MatchString(next.text)
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}

@@ -1,0 +1,250 @@
+package repl
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+)
+
+const (
+	columnGap     = 2
+	widestText    = 48 // of a column on a screen
+	readableText  = 16
+	narrowestText = 8
+	shortTime     = 16 // 2026-11-22 10:00
+	shortIDWidth  = 7
+)
+
+// A column is one field of the rows of a table.
+type column struct {
+	name  string
+	cells []value
+	texts []string // of the cells
+	kind  valueKind
+	id    bool
+	width int
+}
+
+// isTable tells whether v is best read as rows and columns.
+func isTable(v value) bool {
+	if v.kind != listValue || len(v.items) == 0 || v.label != "" {
+		return false
+	}
+	for _, item := range v.items {
+		if item.kind != recordValue && (item.kind != objectValue || len(item.fields) == 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// table shows a list of records, as many fields of each as fit.
+func (f formatter) table(v value) []string {
+	columns := columnsOf(v.items)
+	hidden := f.fit(&columns)
+	lines := []string{row(columns, func(c column) (string, lipgloss.Style) { return cut(clean(c.name), c.width), f.styles.dim })}
+	for i := range v.items {
+		lines = append(lines, row(columns, func(c column) (string, lipgloss.Style) {
+			style := f.styleOf(c.cells[i])
+			if c.cells[i].kind == stringValue && c.cells[i].text != "" && !c.id {
+				style = f.styles.plain
+			}
+			return c.cell(i), style
+		}))
+	}
+	note := shownOf(len(v.items), v.total, nameOfRows(v.items))
+	if len(hidden) > 0 {
+		note += " · not shown: " + strings.Join(hidden, ", ")
+	}
+	return append(lines, f.limit(f.styles.dim.Render(note)))
+}
+
+func nameOfRows(rows []value) string {
+	if rows[0].kind == recordValue {
+		return "records"
+	}
+	return "items"
+}
+
+// row joins the cells of a line, numbers to the right of their columns.
+func row(columns []column, cell func(column) (string, lipgloss.Style)) string {
+	line := ""
+	for i, c := range columns {
+		text, style := cell(c)
+		space := strings.Repeat(" ", max(c.width-width(text), 0))
+		if i > 0 {
+			line += strings.Repeat(" ", columnGap)
+		}
+		switch {
+		case c.kind == numberValue:
+			line += space + paint(style, text)
+		case i < len(columns)-1:
+			line += paint(style, text) + space
+		default:
+			line += paint(style, text)
+		}
+	}
+	return line
+}
+
+// columnsOf are the fields of rows, in the order they are met, without those
+// that are empty everywhere.
+func columnsOf(rows []value) []column {
+	var columns []column
+	at := map[string]int{}
+	for i, row := range rows {
+		for _, field := range row.fields {
+			j, ok := at[field.name]
+			if !ok {
+				j = len(columns)
+				at[field.name] = j
+				columns = append(columns, column{name: field.name, cells: make([]value, len(rows))})
+			}
+			columns[j].cells[i] = field.value
+		}
+	}
+	for i := range columns {
+		columns[i].measure()
+	}
+	filled := slices.DeleteFunc(slices.Clone(columns), func(c column) bool {
+		return !slices.ContainsFunc(c.texts, func(text string) bool { return text != "" })
+	})
+	if len(filled) > 0 {
+		return filled
+	}
+	return columns
+}
+
+func (c *column) measure() {
+	c.id, c.width = true, width(clean(c.name))
+	c.texts = make([]string, len(c.cells))
+	for i, v := range c.cells {
+		if c.texts[i] = cellText(v); c.texts[i] == "" {
+			continue
+		}
+		c.id = c.id && v.kind == stringValue && isID(v.text)
+		c.kind = v.kind
+		c.width = max(c.width, width(c.texts[i]))
+	}
+}
+
+// fit narrows columns to the width, and drops those that have no room. It
+// returns the names of the dropped.
+func (f formatter) fit(columns *[]column) (hidden []string) {
+	if f.width == 0 {
+		return nil
+	}
+	all := *columns
+	for i := range all {
+		all[i].width = min(all[i].width, max(widestText, width(all[i].name)))
+	}
+	over := func() int {
+		sum := -f.width - columnGap
+		for _, c := range all {
+			sum += c.width + columnGap
+		}
+		return sum
+	}
+	drop := func(i int) {
+		hidden = append(hidden, clean(all[i].name))
+		all = slices.Delete(all, i, i+1)
+	}
+	for over() > 0 && narrow(all, over(), readableText) {
+	}
+	for _, name := range []string{"updatedAt", "createdAt"} { // seldom needed
+		if i := slices.IndexFunc(all, func(c column) bool { return c.name == name }); i > 0 && over() > 0 {
+			drop(i)
+		}
+	}
+	for over() > 0 {
+		if narrow(all, over(), narrowestText) {
+			continue
+		}
+		if len(all) == 1 {
+			break
+		}
+		drop(len(all) - 1)
+	}
+	all[0].width = min(all[0].width, f.width)
+	*columns = all
+	slices.Reverse(hidden)
+	return hidden
+}
+
+// narrow takes up to over cells from the columns that can best spare them:
+// times, then ids, then the widest text, which keeps so many. It reports whether there was one.
+func narrow(columns []column, over, text int) bool {
+	for i := range columns {
+		if c := &columns[i]; c.kind == timeValue && c.width > shortTime {
+			c.width = shortTime
+			return true
+		}
+	}
+	for i := range columns {
+		if c := &columns[i]; c.id && c.width > max(shortIDWidth, width(c.name)) {
+			c.width = max(shortIDWidth, width(c.name))
+			return true
+		}
+	}
+	widest := -1
+	for i, c := range columns {
+		if !c.id && c.kind != timeValue && c.kind != numberValue && c.kind != boolValue && c.width > text &&
+			(widest < 0 || c.width > columns[widest].width) {
+			widest = i
+		}
+	}
+	if widest < 0 {
+		return false
+	}
+	c := &columns[widest]
+	c.width = max(c.width-min(over, max(c.width/4, 1)), text)
+	return true
+}
+
+func (c column) cell(row int) string {
+	v, text := c.cells[row], c.texts[row]
+	switch {
+	case width(text) <= c.width:
+		return text
+	case c.id:
+		return "…" + text[len(text)-min(c.width-1, len(text)):]
+	case v.kind == timeValue:
+		return cut(strings.Replace(text, "T", " ", 1)[:min(len(text), shortTime)], c.width)
+	}
+	return cut(text, c.width)
+}
+
+// cellText is a value as short as it can be told.
+func cellText(v value) string {
+	switch v.kind {
+	case undefinedValue, nullValue:
+		return ""
+	case stringValue, timeValue, numberValue, boolValue:
+		return clean(v.text)
+	case listValue:
+		var items []string
+		for _, item := range v.items {
+			if name := nameIn(item); name != "" {
+				item = scalar(stringValue, name)
+			}
+			items = append(items, cellText(item))
+		}
+		if hidden := v.total - len(v.items); hidden > 0 {
+			items = append(items, fmt.Sprintf("… %d more", hidden))
+		}
+		return strings.Join(items, ", ")
+	}
+	return inline(v)
+}
+
+// nameIn is the name that an object in a cell goes by.
+func nameIn(v value) string {
+	for _, field := range v.fields {
+		if field.name == "name" {
+			return field.value.text
+		}
+	}
+	return ""
+}

@@ -1,0 +1,258 @@
+package repl
+
+import (
+	"math"
+	"math/big"
+	"reflect"
+	"strconv"
+	"time"
+
+	"github.com/dop251/goja"
+)
+
+type valueKind uint8
+
+const (
+	undefinedValue valueKind = iota
+	nullValue
+	boolValue
+	numberValue
+	stringValue
+	timeValue
+	listValue
+	objectValue
+	recordValue
+	functionValue
+	errorValue
+	symbolValue // and whatever else is known by its text alone
+	textValue   // prose, for example of help()
+)
+
+// A value is a JavaScript value as it was when it was looked at. Unlike the
+// engine's own it can be kept, and read by another goroutine.
+type value struct {
+	kind   valueKind
+	text   string  // of a scalar; a function's name; an error's message
+	label  string  // the record's type, the object's class, the error's name
+	items  []value // of a list
+	fields []field // of an object or a record
+	total  int     // how many items or fields there are; items or fields may hold the first of them
+	more   bool    // of a query's list: there are more than total says
+}
+
+type field struct {
+	name  string
+	value value
+}
+
+// A lookLimit bounds what is copied out of the engine.
+type lookLimit struct {
+	items, depth int
+	queries      bool // ask queries within the value, too
+	strict       bool // an error at what JSON cannot say, instead of a stand-in
+}
+
+var (
+	lookBrief = lookLimit{items: 50, depth: 4}
+	lookShown = lookLimit{items: 1000, depth: 8}
+	lookAll   = lookLimit{items: math.MaxInt, depth: 200, queries: true}
+	lookSent  = lookLimit{items: math.MaxInt, depth: 200, queries: true, strict: true}
+)
+
+// A looker copies one value. It runs code of the value's owner, such as
+// getters, so it is only used where the engine may throw.
+type looker struct {
+	e     *evaluator
+	limit lookLimit
+	above []*goja.Object // that hold what is looked at
+}
+
+// look copies v. It may throw into the engine: use it within a call from
+// JavaScript, or see evaluator.guard.
+func (e *evaluator) look(v goja.Value, limit lookLimit) value {
+	l := looker{e: e, limit: limit}
+	return l.look(v)
+}
+
+func scalar(kind valueKind, text string) value { return value{kind: kind, text: text} }
+
+func (l *looker) look(v goja.Value) value {
+	if l.e.ctx.Err() != nil {
+		l.e.throw(errInterrupted) // the engine cannot: this is not its code
+	}
+	if object, ok := v.(*goja.Object); ok {
+		return l.object(object)
+	}
+	switch {
+	case v == nil || goja.IsUndefined(v):
+		return value{}
+	case goja.IsNull(v):
+		return scalar(nullValue, "null")
+	}
+	if symbol, ok := v.(*goja.Symbol); ok {
+		if l.limit.strict {
+			panic(l.e.usage("a symbol cannot be stored"))
+		}
+		return scalar(symbolValue, "Symbol("+symbol.String()+")")
+	}
+	switch x := v.Export().(type) {
+	case bool:
+		return scalar(boolValue, strconv.FormatBool(x))
+	case string:
+		return l.text(x)
+	case *big.Int:
+		return scalar(numberValue, x.String())
+	case float64:
+		if l.limit.strict && (math.IsNaN(x) || math.IsInf(x, 0)) {
+			panic(l.e.usage("%s is not a number that can be stored", v.String()))
+		}
+		return scalar(numberValue, v.String())
+	}
+	return scalar(numberValue, v.String())
+}
+
+func (l *looker) text(s string) value {
+	if len(s) >= 20 && len(s) <= 35 && s[4] == '-' && s[10] == 'T' {
+		if _, err := time.Parse(time.RFC3339Nano, s); err == nil {
+			return scalar(timeValue, s)
+		}
+	}
+	return scalar(stringValue, s)
+}
+
+func (l *looker) object(object *goja.Object) value {
+	for _, above := range l.above {
+		if above == object {
+			if l.limit.strict {
+				panic(l.e.usage("an object that contains itself cannot be stored"))
+			}
+			return scalar(symbolValue, "[circular]")
+		}
+	}
+	if known, ok := l.known(object); ok {
+		return known
+	}
+	if len(l.above) >= l.limit.depth {
+		if l.limit.strict {
+			panic(l.e.usage("the value is nested too deeply to be stored"))
+		}
+		return scalar(symbolValue, "…")
+	}
+	l.above = append(l.above, object)
+	defer func() { l.above = l.above[:len(l.above)-1] }()
+	switch exported := object.ExportType(); {
+	case object.ClassName() == "Array":
+		return l.array(object)
+	case exported == mapType, exported == setType:
+		return l.collection(object)
+	}
+	return l.properties(object)
+}
+
+// What the engine's own kinds of objects are exported as.
+var (
+	mapType     = reflect.TypeFor[[][2]any]()
+	setType     = reflect.TypeFor[[]any]() // and of arrays
+	promiseType = reflect.TypeFor[*goja.Promise]()
+	proxyType   = reflect.TypeFor[goja.Proxy]()
+)
+
+func isPromise(v goja.Value) bool {
+	object, ok := v.(*goja.Object)
+	return ok && object.ExportType() == promiseType
+}
+
+// known looks at objects that are more than their properties.
+func (l *looker) known(object *goja.Object) (value, bool) {
+	if q, ok := queryOf(object); ok {
+		if l.limit.queries {
+			return l.look(q.records()), true
+		}
+		return scalar(symbolValue, q.String()), true
+	}
+	if object.Prototype() == l.e.proseProto {
+		return scalar(textValue, object.String()), true
+	}
+	switch object.ClassName() {
+	case "Function":
+		if l.limit.strict {
+			panic(l.e.usage("a function cannot be stored"))
+		}
+		return value{kind: functionValue, text: object.Get("name").String()}, true
+	case "Error":
+		return value{kind: errorValue, label: textOf(object, "name"), text: textOf(object, "message")}, true
+	case "Date":
+		at, ok := object.Export().(time.Time)
+		if !ok {
+			return scalar(symbolValue, "Invalid Date"), true
+		}
+		return scalar(timeValue, at.UTC().Format("2006-01-02T15:04:05.000Z")), true
+	case "RegExp":
+		return scalar(symbolValue, object.String()), true
+	}
+	switch object.ExportType() {
+	case promiseType:
+		if promise := object.Export().(*goja.Promise); promise.State() == goja.PromiseStateFulfilled {
+			return l.look(promise.Result()), true
+		}
+		return scalar(symbolValue, "Promise"), true
+	case proxyType:
+		return scalar(symbolValue, "Proxy"), true
+	}
+	return value{}, false
+}
+
+func textOf(object *goja.Object, name string) string {
+	if v := object.Get(name); v != nil {
+		return v.String()
+	}
+	return ""
+}
+
+func (l *looker) array(array *goja.Object) value {
+	length := int(array.Get("length").ToInteger())
+	out := value{kind: listValue, total: length}
+	for i := range min(length, l.limit.items) {
+		out.items = append(out.items, l.look(array.Get(strconv.Itoa(i))))
+	}
+	return out
+}
+
+func (l *looker) collection(object *goja.Object) value {
+	out := value{kind: listValue, label: classOf(object)}
+	l.e.vm.ForOf(object, func(item goja.Value) bool {
+		if out.total++; len(out.items) < l.limit.items {
+			out.items = append(out.items, l.look(item))
+		}
+		return true
+	})
+	return out
+}
+
+func (l *looker) properties(object *goja.Object) value {
+	out := value{kind: objectValue, label: classOf(object)}
+	if m := l.e.recordModel(object); m != nil {
+		out.kind, out.label = recordValue, m.name
+	}
+	for _, name := range object.Keys() {
+		v := l.look(object.Get(name))
+		if v.kind == undefinedValue && l.limit.queries {
+			continue // as JSON has it
+		}
+		if out.total++; len(out.fields) < l.limit.items {
+			out.fields = append(out.fields, field{name, v})
+		}
+	}
+	return out
+}
+
+func classOf(object *goja.Object) string {
+	constructor, ok := object.Get("constructor").(*goja.Object)
+	if !ok || constructor.ClassName() != "Function" {
+		return ""
+	}
+	if name := textOf(constructor, "name"); name != "Object" {
+		return name
+	}
+	return ""
+}

@@ -1,0 +1,290 @@
+package repl
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/charmbracelet/bubbles/key"
+)
+
+const (
+	besideFrom   = 90 // columns from which the live pane is beside the prompt
+	belowFrom    = 50 // columns from which it is below
+	belowHeight  = 14 // lines of the body that it needs for that
+	menuRows     = 4
+	smallestBody = 3
+)
+
+// view draws the screen: a header, the transcript with the prompt, the live
+// pane, and the keys.
+func (s *screen) view() string {
+	if s.width <= 0 || s.height <= 0 {
+		return ""
+	}
+	body := s.height - 4
+	if body < smallestBody { // no room for anything but the prompt
+		s.pane = 0
+		return strings.Join(s.column(s.width, s.height), "\n")
+	}
+	var lines []string
+	switch {
+	case s.width >= besideFrom:
+		lines = s.beside(body)
+	case s.width >= belowFrom && body >= belowHeight:
+		lines = s.below(body)
+	default:
+		s.pane, s.inPane = 0, false
+		lines = append(lines, s.rule("", ""))
+		lines = append(lines, s.column(s.width, body)...)
+		lines = append(lines, s.margin()+s.live.status(s.formatter(s.width)))
+	}
+	lines = append([]string{s.header()}, lines...)
+	return strings.Join(append(lines, s.footer()), "\n")
+}
+
+// margin is what stays free at the sides of a column, if it can be spared.
+func (s *screen) margin() string {
+	if s.width < belowFrom {
+		return ""
+	}
+	return " "
+}
+
+// formatter lays out for a column of so many cells, less its margins.
+func (s *screen) formatter(cells int) formatter {
+	return formatter{styles: s.st, width: max(cells-2*len(s.margin()), 4)}
+}
+
+func (s *screen) beside(body int) []string {
+	right := min(max(s.width*2/5, 44), 84)
+	left := s.width - right - 1
+	s.pane = body
+	lines := []string{s.ruleWith(left, "┬", s.paneTitle(), s.live.sampled())}
+	transcript := s.column(left, body)
+	pane := s.live.view(s.formatter(right), body)
+	for i := range body {
+		line := ""
+		if i < len(transcript) {
+			line = transcript[i]
+		}
+		// The separator is put at its column, and what was before it erased: a
+		// terminal that draws a letter wider or narrower than expected does
+		// not move it.
+		line += fmt.Sprintf("\x1b[K\x1b[%dG", left+1) + s.st.rule.Render("│")
+		if i < len(pane) {
+			line += s.margin() + pane[i]
+		}
+		lines = append(lines, line)
+	}
+	return append(lines, s.ruleWith(left, "┴", "", ""))
+}
+
+func (s *screen) below(body int) []string {
+	s.pane = min(max(body/3, 5), 12)
+	lines := append([]string{s.rule("", "")}, s.column(s.width, body-s.pane-1)...)
+	lines = append(lines, s.rule(s.paneTitle(), s.live.sampled()))
+	pane := s.live.view(s.formatter(s.width), s.pane)
+	for i := range s.pane {
+		line := ""
+		if i < len(pane) {
+			line = s.margin() + pane[i]
+		}
+		lines = append(lines, line)
+	}
+	return append(lines, s.rule("", ""))
+}
+
+func (s *screen) paneTitle() string {
+	switch {
+	case s.inPane && s.live.back > 0:
+		return s.st.accent.Render("live") + s.st.dim.Render(" scrolled back")
+	case s.inPane:
+		return s.st.accent.Render("live")
+	}
+	return s.st.dim.Render("live")
+}
+
+// rule is a line across the screen, with a title at its left and its right.
+func (s *screen) rule(left, right string) string { return s.ruleWith(-1, "", left, right) }
+
+// ruleWith is a rule that meets the separator of the columns at a column.
+func (s *screen) ruleWith(column int, joint, left, right string) string {
+	var b strings.Builder
+	used := 0
+	line := func(cells int) {
+		b.WriteString(paint(s.st.rule, strings.Repeat("─", max(cells, 0))))
+		used += max(cells, 0)
+	}
+	text := func(t string) {
+		b.WriteString(t)
+		used += width(t)
+	}
+	if column >= 0 {
+		line(column)
+		text(s.st.rule.Render(joint))
+	}
+	if left != "" {
+		line(1)
+		text(" " + left + " ")
+	}
+	if right != "" {
+		line(s.width - used - width(right) - 3)
+		text(" " + s.st.warn.Render(right) + " ")
+	}
+	line(s.width - used)
+	return b.String()
+}
+
+// column is the transcript and the prompt, in so many lines, less those below.
+func (s *screen) column(cells, height int) []string {
+	f := s.formatter(cells)
+	s.page = height
+	tail, cursor := s.prompt(f)
+	if over := len(tail) - height; over > 0 { // keep the cursor in sight
+		from := min(max(cursor-height+1, 0), over)
+		tail = tail[from : from+height]
+	}
+	lines := s.transcript.view(f, tail, height)
+	if len(lines) < height && lines[0] == "" {
+		lines = lines[1:]
+	}
+	for i, line := range lines {
+		lines[i] = s.margin() + line
+	}
+	for len(lines) < height {
+		lines = append(lines, "")
+	}
+	return lines
+}
+
+// prompt is what is being typed, or that something runs, and what helps.
+func (s *screen) prompt(f formatter) (lines []string, cursor int) {
+	doing := "running…"
+	if s.lost {
+		doing = "waiting for the application…"
+	}
+	running := []string{strings.Repeat(" ", promptWidth) + f.styles.dim.Render(doing)}
+	if s.slow && s.editor.empty() {
+		return running, 0
+	}
+	at := s.editor.at
+	if s.inPane {
+		at = -1
+	}
+	lines, cursor = codeLines(&s.st, s.editor.letters, at, f.width)
+	lines, cursor = append([]string{""}, lines...), cursor+1
+	switch {
+	case s.slow: // and the next is being typed
+		lines, cursor = append(running, lines...), cursor+1
+	case s.search != nil:
+		label := "search: "
+		if s.search.query != "" && !s.search.found {
+			label = "nothing older: "
+		}
+		lines = append(lines, f.limit(paint(s.st.accent, label)+clean(s.search.query)+"\x1b[7m \x1b[27m"))
+		cursor = len(lines) - 1
+	case s.menu != nil:
+		lines = append(lines, s.menu.lines(f)...)
+	}
+	return lines, cursor
+}
+
+// lines are the completions in columns, around the chosen one.
+func (m *menu) lines(f formatter) []string {
+	longest := 0
+	for _, item := range m.items {
+		longest = max(longest, width(clean(item)))
+	}
+	longest = min(longest, f.width-promptWidth)
+	perRow := max((f.width-promptWidth+2)/(longest+2), 1)
+	rows := (len(m.items) + perRow - 1) / perRow
+	first := min(max(max(m.at, 0)/perRow-menuRows+1, 0), max(rows-menuRows, 0))
+	var lines []string
+	for row := first; row < min(first+menuRows, rows); row++ {
+		var cells []string
+		for i := row * perRow; i < min((row+1)*perRow, len(m.items)); i++ {
+			style, item := f.styles.dim, pad(cut(clean(m.items[i]), longest), longest)
+			if i == m.at {
+				style = f.styles.accent
+			}
+			cells = append(cells, style.Render(item))
+		}
+		lines = append(lines, strings.Repeat(" ", promptWidth)+strings.Join(cells, "  "))
+	}
+	if below := len(m.items) - min(first+menuRows, rows)*perRow; below > 0 {
+		lines = append(lines, strings.Repeat(" ", promptWidth)+f.styles.dim.Render(fmt.Sprintf("… %d more", below)))
+	}
+	return lines
+}
+
+// header says what the console is attached to; what has no room is left out.
+func (s *screen) header() string {
+	env := s.st.dim.Render(clean(s.hello.Env))
+	if s.hello.Env == "production" {
+		env = s.st.bad.Bold(true).Render("production")
+	}
+	left := []string{s.st.accent.Render(clean(s.hello.App)), env}
+	for _, mode := range []struct {
+		name string
+		on   bool
+	}{{"sandbox", s.o.Sandbox}, {"read only", s.o.ReadOnly}} {
+		if mode.on {
+			left = append(left, s.st.warn.Render(mode.name))
+		}
+	}
+	left = append(left, s.st.dim.Render(clean(s.hello.URL)))
+	right := []string{s.st.dim.Render(s.position()), s.st.plain.Render(counted(len(s.live.users), "connection"))}
+	if s.lost {
+		right = []string{s.st.warn.Render("reconnecting…")}
+		if s.reason != nil {
+			right = []string{s.st.dim.Render(cut(clean(s.reason.Error()), s.width/2)), right[0]}
+		}
+	}
+	gap := "  "
+	room := s.width - 2*len(s.margin())
+	used := func() int { return width(strings.Join(slices.Concat(left, right), gap)) }
+	for used() > room && len(left)+len(right) > 2 {
+		if len(left) > 2 {
+			left = left[:len(left)-1]
+		} else if len(right) > 1 {
+			right = right[1:]
+		} else {
+			left = left[:len(left)-1]
+		}
+	}
+	l, r := strings.Join(left, gap), strings.Join(right, gap)
+	if width(l)+width(gap)+width(r) > room {
+		return s.margin() + cut(l, room)
+	}
+	return s.margin() + l + padLeft("", room-width(l)-width(r)) + r
+}
+
+// footer is a hint, or the keys.
+func (s *screen) footer() string {
+	room := s.width - 2*len(s.margin())
+	if s.hint != "" {
+		return s.margin() + s.st.warn.Render(cut(clean(s.hint), room))
+	}
+	var keys []key.Binding
+	switch {
+	case s.search != nil:
+		keys = s.keys.inSearch()
+	case s.inPane:
+		keys = s.keys.inPane()
+	case s.running && s.slow:
+		keys = s.keys.whileRunning()
+	default:
+		keys = s.keys.atPrompt()
+	}
+	line, used := "", 0
+	for _, k := range keys {
+		text := k.Help().Key + " " + k.Help().Desc
+		if used+width(text) > room {
+			break
+		}
+		line += k.Help().Key + " " + s.st.dim.Render(k.Help().Desc) + "  "
+		used += width(text) + 2
+	}
+	return s.margin() + strings.TrimRight(line, " ")
+}
