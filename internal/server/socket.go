@@ -94,7 +94,7 @@ func (s *sockets) connect(session *melody.Session) {
 	c := &Connection{app: s.app, user: user.(store.ID), remote: remoteAddr(session.Request), since: time.Now(), open: map[uint64]*opened{}}
 	c.leave = func(code int, reason string) { s.end(session, code, reason) }
 	c.outbox = &outbox{limit: s.app.config.MaxQueue, overflow: func() {
-		c.leave(closeSlow, "too much was waiting for this client; connect again and resume")
+		go c.leave(closeSlow, "too much was waiting for this client; connect again and resume")
 	}}
 	c.outbox.send = func(message []byte) {
 		if err := session.Write(message); err != nil {
@@ -139,7 +139,7 @@ func (s *sockets) message(session *melody.Session, message []byte) {
 			continue
 		}
 		if req.Applied != 0 {
-			s.app.inspector.applied(c, req.Applied)
+			s.app.inspector.applied(c, req.From, req.Applied)
 			continue
 		}
 		if !limiter.(*rate.Limiter).Allow() {
@@ -311,8 +311,8 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 	handle := &opened{conn: c, want: w}
 	if o.Resumed {
 		answer.Since = req.Since
-		delta, err := a.delta(handle, o.Delta, nil)
-		answer.Delta = delta
+		steps, err := a.steps(handle, o.Delta, nil)
+		answer.Delta = deltaOf(steps)
 		if w.partial == "" {
 			answer.Records = []json.RawMessage{}
 			for _, change := range o.Delta {
