@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
@@ -55,7 +56,9 @@ func (d *delivery) collect() []*Connection {
 		if len(c.touched) == 0 {
 			touched = append(touched, c)
 		}
-		c.touched = append(c.touched, index)
+		if n := len(c.touched); n == 0 || c.touched[n-1] != index { // it may hold a query twice
+			c.touched = append(c.touched, index)
+		}
 	}
 	for i, effect := range d.effects {
 		for _, holder := range effect.Holders {
@@ -88,19 +91,20 @@ func (c *Connection) resync(reason string) {
 	c.leave(closeSlow, "the server lost track of a cursor ("+reason+"); connect again")
 }
 
-// renumber keeps a moved cursor's number, and reports whether its client must
-// be told.
+// renumber lets a cursor move to another query, and reports whether its client
+// must be told.
 func renumber(handle *opened, move cursor.Moved) bool {
 	c := handle.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open[move.From.Number()] != handle {
+	at := slices.Index(c.open, handle)
+	if at < 0 {
 		return false // closed meanwhile
 	}
-	delete(c.open, move.From.Number())
 	if move.To != nil {
 		handle.query = move.To
-		c.open[move.To.Number()] = handle
+	} else {
+		c.open = slices.Delete(c.open, at, at+1)
 	}
 	return move.To != move.From || len(move.Deltas) > 0
 }

@@ -83,8 +83,10 @@ type replica struct {
 
 func newLag(t *testing.T, random *rand.Rand, limit int) *lag {
 	l := &lag{t: t, random: random, states: map[uint64]string{}, held: map[uint64]*replica{}}
-	l.outbox = &outbox{limit: limit, overflow: func() { l.full = true }}
-	l.outbox.send = func(message []byte) { l.messages = append(l.messages, message) }
+	l.outbox = &outbox{limit: limit, transport: fakeTransport{
+		func(message []byte) { l.messages = append(l.messages, message) },
+		func() { l.full = true },
+	}}
 	for i := range 4 {
 		l.number++
 		l.lists = append(l.lists, &naiveList{number: l.number, ordered: i != 0, html: i == 3})

@@ -7,9 +7,8 @@ import "sync"
 // that wait side by side are merged. So the order is ours, bursts become few
 // messages, and nothing is dropped unseen.
 type outbox struct {
-	send     func(message []byte) // hands one message to the transport; must not block
-	overflow func()               // called once, when too much waits; must not block
-	limit    int                  // of bytes that wait
+	transport transport
+	limit     int // of bytes that wait
 
 	mu    sync.Mutex
 	queue []*place
@@ -17,6 +16,12 @@ type outbox struct {
 	most  int // bytes at which what waits is merged; at least limit
 	busy  bool
 	full  bool
+}
+
+// A transport takes a connection's messages. It never waits.
+type transport interface {
+	send(message []byte) // one at a time; the next after the outbox was told sent
+	end(code int, reason string)
 }
 
 // A place in an outbox is an answer or the like, where one will be, or a run of
@@ -58,7 +63,7 @@ func (o *outbox) deliver(f *frame) {
 	if !o.busy && len(o.queue) == 0 && !o.full {
 		o.busy = true
 		o.mu.Unlock()
-		o.send(f.text)
+		o.transport.send(f.text)
 		return
 	}
 	if !o.full {
@@ -108,7 +113,7 @@ func (o *outbox) squeeze() {
 	o.most = o.bytes + o.limit/2
 	if o.bytes > o.limit && len(o.queue) > 1 {
 		o.full, o.queue, o.bytes = true, nil, 0
-		o.overflow()
+		o.transport.end(closeSlow, "too much was waiting for this client; connect again and resume")
 	}
 }
 
@@ -147,7 +152,7 @@ func (o *outbox) take() []*place {
 // merging takes a while, and others must be able to put meanwhile.
 func (o *outbox) hand(places []*place) {
 	if len(places) > 0 {
-		o.send(message(places))
+		o.transport.send(message(places))
 	}
 }
 
