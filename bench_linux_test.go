@@ -3,13 +3,10 @@ package tower_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -20,7 +17,6 @@ import (
 	"time"
 
 	"github.com/olahol/melody"
-	bolt "go.etcd.io/bbolt"
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/towertest"
@@ -64,10 +60,17 @@ func (c *notesController) Create(ctx context.Context, in struct {
 	return note, Notes.Create(ctx, c, note)
 }
 
+// ruledController has a rule of its own for each connection.
+type ruledController struct{ *notesController }
+
+func (c *ruledController) Match(n *Note) bool { return n.Text != "" }
+
 func openNotes(b *testing.B) *towertest.App {
 	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*tower.Connection, error) { return c, nil })
 	notes := tower.Mount(r, "notes", func(c *tower.Connection) *notesController { return &notesController{c} })
 	tower.Cursor(notes, "on", (*notesController).On)
+	ruled := tower.Mount(r, "ruled", func(c *tower.Connection) *ruledController { return &ruledController{&notesController{c}} })
+	tower.Cursor(ruled, "on", (*ruledController).On)
 	tower.Action(notes, "POST /notes", (*notesController).Create)
 	return towertest.Open(b, tower.Config{Name: "notes", Models: []tower.AnyModel{Notes}, Routes: r, Files: sampleViews})
 }
@@ -79,9 +82,9 @@ var noteText = strings.Repeat("x", 60)
 func noteOn(topic string) string { return fmt.Sprintf(`{"topic":%q,"text":%q}`, topic, noteText) }
 
 // follow connects clients, each of which follows a topic.
-func follow(b *testing.B, app *towertest.App, clients int, topic string) *swarm {
+func follow(b *testing.B, app *towertest.App, clients int, cursor, topic string) *swarm {
 	return startSwarm(b, orders{URL: "ws" + strings.TrimPrefix(app.URL, "http") + "/_tower/socket", Clients: clients, Mark: mark,
-		Say: []string{`{"hello":1}`, fmt.Sprintf(`{"id":1,"open":"notes.on","in":{"topic":%q}}`, topic)}})
+		Say: []string{`{"hello":1}`, fmt.Sprintf(`{"id":1,"open":%q,"in":{"topic":%q}}`, cursor, topic)}})
 }
 
 // A bare melody, as it is by default.
@@ -127,28 +130,32 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // BenchmarkCreateReachesAll is a durable create over HTTP until the last of the
 // clients has it, beside a broadcast of melody's until the last one has it.
+//
+// Cursors of a controller with a rule have a query, and a frame, for each client.
 func BenchmarkCreateReachesAll(b *testing.B) {
 	n := benchClients(b)
-	b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
-		app, bare := openNotes(b), openMelody(b, n)
-		clients := follow(b, app, n, "all")
-		var ours, theirs []time.Duration
-		for b.Loop() {
-			received := clients.expect(n)
-			start := time.Now()
-			post(b, app, noteOn("all"))
-			ours = append(ours, received().Sub(start))
+	for _, cursor := range []string{"notes.on", "ruled.on"} {
+		b.Run(fmt.Sprintf("clients=%d/%s", n, cursor), func(b *testing.B) {
+			app, bare := openNotes(b), openMelody(b, n)
+			clients := follow(b, app, n, cursor, "all")
+			var ours, theirs []time.Duration
+			for b.Loop() {
+				received := clients.expect(n)
+				start := time.Now()
+				post(b, app, noteOn("all"))
+				ours = append(ours, received().Sub(start))
 
-			received = bare.expect(n)
-			start = time.Now()
-			_ = bare.Broadcast(bare.frame)
-			theirs = append(theirs, received().Sub(start))
-		}
-		b.ReportMetric(ms(median(ours)), "ms/create")
-		b.ReportMetric(ms(median(theirs)), "ms/broadcast")
-		b.ReportMetric(float64(median(ours))/float64(median(theirs)), "ofmelody")
-		b.ReportMetric(0, "ns/op")
-	})
+				received = bare.expect(n)
+				start = time.Now()
+				_ = bare.Broadcast(bare.frame)
+				theirs = append(theirs, received().Sub(start))
+			}
+			b.ReportMetric(ms(median(ours)), "ms/create")
+			b.ReportMetric(ms(median(theirs)), "ms/broadcast")
+			b.ReportMetric(float64(median(ours))/float64(median(theirs)), "ofmelody")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
 
 // BenchmarkCreateReachesOne is a durable create over HTTP that concerns one
@@ -157,7 +164,7 @@ func BenchmarkCreateReachesOne(b *testing.B) {
 	n := benchClients(b)
 	b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
 		many, few := openNotes(b), openNotes(b)
-		ofMany, ofFew := follow(b, many, n, "topic%d"), follow(b, few, n/5, "topic%d")
+		ofMany, ofFew := follow(b, many, n, "notes.on", "topic%d"), follow(b, few, n/5, "notes.on", "topic%d")
 		var some, all []time.Duration
 		one := func(app *towertest.App, clients *swarm) time.Duration {
 			received := clients.expect(1)
@@ -182,7 +189,7 @@ func BenchmarkBurst(b *testing.B) {
 	n := benchClients(b)
 	b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
 		app, bare := openNotes(b), openMelody(b, n)
-		clients := follow(b, app, n, "all")
+		clients := follow(b, app, n, "notes.on", "all")
 		var ours, theirs []time.Duration
 		for b.Loop() {
 			received := clients.expect(burst * n)
@@ -213,107 +220,6 @@ func BenchmarkBurst(b *testing.B) {
 	})
 }
 
-// BenchmarkCreates64Writers is durable creates by clients over HTTP, with what an
-// action does for each, beside a bare bbolt that commits in groups: behind a
-// handler of net/http that only puts what it is sent, and by itself.
-func BenchmarkCreates64Writers(b *testing.B) {
-	const writers, step = 64, 2048
-	app := openNotes(b)
-	put := openBolt(b)
-	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		put([]byte(tower.NewID()), body)
-		w.WriteHeader(http.StatusCreated)
-	}))
-	b.Cleanup(bare.Close)
-	note := noteOn("all")
-	clients := startSwarm(b, orders{URL: app.URL + "/notes", Clients: writers, Post: note})
-	others := startSwarm(b, orders{URL: bare.URL, Clients: writers, Post: note})
-	b.Cleanup(bare.CloseClientConnections)
-	posted := func(by *swarm) time.Duration {
-		by.say("post %d", step)
-		return time.Duration(by.hear("posted"))
-	}
-	var ours, theirs, alone []time.Duration
-	for b.Loop() {
-		ours = append(ours, posted(clients))
-		theirs = append(theirs, posted(others))
-		start := time.Now()
-		var all sync.WaitGroup
-		for range writers {
-			all.Go(func() {
-				for range step / writers {
-					put([]byte(tower.NewID()), []byte(note))
-				}
-			})
-		}
-		all.Wait()
-		alone = append(alone, time.Since(start))
-	}
-	rate := func(took []time.Duration) float64 { return step / median(took).Seconds() }
-	b.ReportMetric(rate(ours), "creates/s")
-	b.ReportMetric(rate(theirs), "http+bbolt/s")
-	b.ReportMetric(rate(alone), "bbolt/s")
-	b.ReportMetric(rate(ours)/rate(theirs), "ofhttp+bbolt")
-	b.ReportMetric(rate(ours)/rate(alone), "ofbbolt")
-	b.ReportMetric(0, "ns/op")
-}
-
-// openBolt returns what writes a record and an index key to a bare bbolt, in one
-// transaction with all that waits.
-func openBolt(b *testing.B) (put func(id, value []byte)) {
-	db, err := bolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	type job struct {
-		id, value []byte
-		done      chan struct{}
-	}
-	jobs := make(chan job, 1000)
-	var writer sync.WaitGroup
-	writer.Go(func() {
-		for first := range jobs {
-			group := []job{first}
-			for range len(jobs) {
-				group = append(group, <-jobs)
-			}
-			err := db.Update(func(tx *bolt.Tx) error {
-				var failed error
-				for name, pair := range map[string]func(job) ([]byte, []byte){
-					"records": func(j job) ([]byte, []byte) { return j.id, j.value },
-					"index":   func(j job) ([]byte, []byte) { return append([]byte("all"), j.id...), nil },
-				} {
-					bucket, err := tx.CreateBucketIfNotExists([]byte(name))
-					for _, j := range group {
-						if err == nil {
-							err = bucket.Put(pair(j))
-						}
-					}
-					failed = errors.Join(failed, err)
-				}
-				return failed
-			})
-			if err != nil {
-				b.Error(err)
-			}
-			for _, j := range group {
-				close(j.done)
-			}
-		}
-	})
-	b.Cleanup(func() {
-		close(jobs)
-		writer.Wait()
-		db.Close()
-	})
-	return func(id, value []byte) {
-		j := job{id, value, make(chan struct{})}
-		jobs <- j
-		<-j.done
-	}
-}
-
 // BenchmarkIdle is the memory that a connection takes, with one cursor open,
 // beside one of a bare melody: what the process has resident, after the garbage
 // is collected.
@@ -323,7 +229,7 @@ func BenchmarkIdle(b *testing.B) {
 		for b.Loop() {
 			app := openNotes(b)
 			empty := resident(b)
-			clients := follow(b, app, n, "all")
+			clients := follow(b, app, n, "notes.on", "all")
 			ours := resident(b) - empty
 			clients.in.Close()
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -125,6 +126,9 @@ func (s *sockets) connect(session *melody.Session) {
 	c := ctx.conn
 	socket := &socket{s, session}
 	c.outbox.transport = socket
+	if tcp, ok := session.WebsocketConnection().NetConn().(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(maxMessage) // what the system holds can not be merged any more
+	}
 	if err := s.app.hub.join(c, s.app.config.MaxConnections); err != nil {
 		c.leave(closePolicy, AsError(err).Message)
 	}
