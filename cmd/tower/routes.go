@@ -78,7 +78,10 @@ func askRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, 
 	}
 	defer client.Close()
 	err = client.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoRoutes, Key: as}, &routes)
-	return routes, client.Hello().URL, err
+	if url = client.Hello().URL; attached.own != nil {
+		url = "http://localhost:3000" // where tower server will be
+	}
+	return routes, url, err
 }
 
 func printRoutesJSON(out io.Writer, routes []wire.Route) error {
