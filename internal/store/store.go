@@ -183,7 +183,7 @@ func (s *Store) Secret(name string, size int) ([]byte, error) {
 		return nil, fmt.Errorf("secret %s: %w", name, err)
 	}
 	if len(secret) != size {
-		return nil, fmt.Errorf("secret %s has %d bytes, not %d", name, len(secret), size)
+		return nil, fmt.Errorf("secret %s: it was made with %d bytes, not %d", name, len(secret), size)
 	}
 	return secret, nil
 }
