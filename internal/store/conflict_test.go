@@ -60,6 +60,7 @@ func TestConflicts(t *testing.T) {
 		{"the first two, and one came between", scan(least, 2), set(3, 15), true},
 		{"the first two, and the third changed", scan(least, 2), set(2, 35), false},
 		{"the last two, and the second changed", scan(most, 2), set(2, 35), true},
+		{"the last two, and the second left", scan(most, 2), set(2, 5), true},
 		{"the last two, and one came between", scan(most, 2), set(0, 35), true},
 		{"the last two, and the third changed", scan(most, 2), set(1, 25), false},
 		{"the first two by id, and the second changed", scan(byID, 2), set(1, 0), true},
@@ -127,16 +128,24 @@ func TestReferencesConflictWithDeletes(t *testing.T) {
 	}
 	rename := func(record any) error { record.(*user).Name += "!"; return nil }
 
-	tx, strict := refer(), refer()
-	if _, err := strict.Get(b.users, ada.ID); err != nil {
+	tx, got, seen := refer(), refer(), refer()
+	if _, err := got.Get(b.users, ada.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := seen.View(context.Background(), func(snap *Snapshot) error {
+		_, err := snap.Get(b.users, ada.ID)
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	b.do(func(tx *Tx) error { _, err := tx.Update(b.users, ada.ID, rename); return err })
 	if _, err := tx.Commit(context.Background()); err != nil {
 		t.Error(err)
 	}
-	if _, err := strict.Commit(context.Background()); !errors.Is(err, ErrConflict) {
-		t.Error(err)
+	for _, tx := range []*Tx{got, seen} {
+		if _, err := tx.Commit(context.Background()); !errors.Is(err, ErrConflict) {
+			t.Error(err)
+		}
 	}
 	tx = refer()
 	b.do(func(tx *Tx) error { return tx.Delete(b.users, ada.ID) })
