@@ -70,24 +70,47 @@ func (s *Store) submit(ctx context.Context, p *pending) (Commit, error) {
 	}
 }
 
-// write is the writer's goroutine. It commits what waits, as a group, until the
-// store is closing and nothing waits any more.
+// write is the writer's goroutine. It commits what waits until the store is
+// closing and nothing waits any more.
 func (s *Store) write() {
 	defer close(s.stopped)
 	for {
 		select {
 		case p := <-s.queue:
-			s.writeGroup(s.gather([]*pending{p}))
+			s.writeGroup([]*pending{p})
+			continue
 		case <-s.closing:
-			for group := s.gather(nil); len(group) > 0; group = s.gather(nil) {
-				s.writeGroup(group)
-			}
+		}
+		select {
+		case p := <-s.queue:
+			s.writeGroup([]*pending{p})
+		default:
 			return
 		}
 	}
 }
 
-// gather adds to group what waits.
+// writeGroup commits the group, and what waits by then, in one transaction of
+// the file, and answers them.
+func (s *Store) writeGroup(group []*pending) {
+	btx, err := s.db.Begin(true)
+	if err == nil {
+		defer btx.Rollback()
+		group = s.gather(group)
+	}
+	answers := make([]answer, len(group))
+	if err == nil {
+		err = s.commitGroup(btx, group, answers)
+	}
+	for i, p := range group {
+		if err != nil && answers[i].err == nil {
+			answers[i] = answer{err: fmt.Errorf("commit: %w", err)}
+		}
+		p.answer <- answers[i]
+	}
+}
+
+// gather adds to the group what waits.
 func (s *Store) gather(group []*pending) []*pending {
 	for len(group) < maxGroup {
 		select {
@@ -100,34 +123,19 @@ func (s *Store) gather(group []*pending) []*pending {
 	return group
 }
 
-// writeGroup commits the group to the file, tells the feed, then answers.
-func (s *Store) writeGroup(group []*pending) {
-	answers := make([]answer, len(group))
-	if err := s.commitGroup(group, answers); err != nil {
-		for i := range answers {
-			if answers[i].err == nil {
-				answers[i] = answer{err: fmt.Errorf("commit: %w", err)}
-			}
-		}
-	}
-	for i, p := range group {
-		p.answer <- answers[i]
-	}
-}
-
-func (s *Store) commitGroup(group []*pending, answers []answer) error {
-	btx, err := s.db.Begin(true)
-	if err != nil {
-		return err
-	}
-	defer btx.Rollback()
+// commitGroup writes those of the group that nothing speaks against, and tells
+// the feed when they are on the disk. Where it fails, of the answers only the
+// errors hold.
+func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, answers []answer) error {
 	b := &batch{store: s, btx: btx, head: readHead(btx)}
 	b.since = b.head.seq
 	if err := s.catchUp(b); err != nil {
 		return err
 	}
 	for i, p := range group {
-		if answers[i].err = b.check(p); answers[i].err != nil {
+		err := b.check(p)
+		if err != nil {
+			answers[i].err = err
 			continue
 		}
 		if answers[i].commit, err = b.apply(p); err != nil {
