@@ -169,12 +169,21 @@ func (t *table) build(btx *bolt.Tx, x *index) error {
 	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
 	for i, e := range entries {
 		if i > 0 && bytes.Equal(e.key, entries[i-1].key) {
-			return fmt.Errorf("%s cannot be unique: %s/%s and %[2]s/%s have the same; change one of them first",
-				x.field.Name, t.model.Name, entries[i-1].value, e.value)
+			return t.notUnique(btx, x, entries[i-1].value, e.value)
 		}
 		if err := bucket.Put(e.key, e.value); err != nil {
 			return err
 		}
 	}
 	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.signature()))
+}
+
+// notUnique names two records that have the same value where it is to be unique.
+func (t *table) notUnique(btx *bolt.Tx, x *index, a, b []byte) error {
+	image, err := decodeRecord(t.model, ID(a), btx.Bucket(t.bucket).Get(a))
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s of %[2]s cannot be unique: %[2]s/%[3]s and %[2]s/%[4]s both have %[5]s; change one of them first",
+		x.field.Name, t.model.Name, a, b, image.Value(x.field))
 }
