@@ -55,18 +55,20 @@ func (s *Store) submit(ctx context.Context, p *pending) (Commit, error) {
 	case <-ctx.Done():
 		return Commit{}, ctx.Err()
 	}
+	var err error
 	select {
 	case a := <-p.answer:
 		return a.commit, a.err
 	case <-ctx.Done():
-		return Commit{}, ctx.Err()
+		err = ctx.Err()
 	case <-s.stopped:
+		err = ErrClosed
 	}
 	select {
-	case a := <-p.answer:
+	case a := <-p.answer: // it came at the same time
 		return a.commit, a.err
 	default:
-		return Commit{}, ErrClosed
+		return Commit{}, err
 	}
 }
 
