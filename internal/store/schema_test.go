@@ -28,6 +28,10 @@ type (
 		Name string `json:"name" tower:"private"`
 		Zip  string `json:"zip"`
 	}
+	narrowCity struct {
+		Record
+		Title string `json:"NAME"`
+	}
 	numberedCity struct {
 		Record
 		Name string `json:"name" tower:"index"`
@@ -166,6 +170,38 @@ func TestFieldsThatBecomePrivate(t *testing.T) {
 			t.Errorf("what is sent is %s without %s", image.JSON, image.private)
 		}
 	})
+}
+
+func TestFieldsThatGo(t *testing.T) {
+	b := newCities(t, "Ulm", "Aachen")
+	narrow := openCities(t, b, &narrowCity{})
+	var names []string
+	eachCity(t, b.Store, narrow, func(image *Image) {
+		names = append(names, image.Value(narrow.Field("NAME")).Text())
+		if sent := string(image.JSON); strings.Contains(sent, "zip") || !strings.Contains(sent, `"NAME":"`) || strings.Contains(sent, "name") {
+			t.Errorf("what is sent is %s", sent)
+		}
+	})
+	if !slices.Equal(names, []string{"Ulm", "Aachen"}) {
+		t.Errorf("the names are %v", names)
+	}
+	if b.LogStart() != 3 {
+		t.Errorf("the log begins at %d", b.LogStart())
+	}
+	b.do(func(tx *Tx) error { _, err := tx.Create(narrow, &narrowCity{Title: "Bonn"}); return err })
+	plain := openCities(t, b, &plainCity{})
+	eachCity(t, b.Store, plain, func(image *Image) {
+		if sent := string(image.JSON); !strings.Contains(sent, `"name":"`) || strings.Contains(sent, "NAME") {
+			t.Errorf("what is sent is %s", sent)
+		}
+	})
+	if got := list(t, b.Store, plain, "createdAt", "zip"); !slices.Equal(got, []string{`"111"`, `"11"`, `""`}) {
+		t.Errorf("the zips are %v", got)
+	}
+	seq, start := b.Seq(), b.LogStart()
+	if openCities(t, b, &indexedCity{}); b.Seq() != seq || b.LogStart() != start {
+		t.Errorf("an index began the log at %d", b.LogStart())
+	}
 }
 
 func eachCity(t *testing.T, s *Store, cities *Model, fn func(*Image)) {

@@ -61,10 +61,6 @@ func (s *Store) Models() []*Model { return slices.Clone(s.options.Models) }
 // View calls fn with the newest state. fn must be short and must not call the
 // store in any way but through its snapshot: the file cannot grow while it runs.
 func (s *Store) View(ctx context.Context, fn func(*Snapshot) error) error {
-	return s.view(ctx, fn)
-}
-
-func (s *Store) view(ctx context.Context, fn func(*Snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -79,7 +75,7 @@ func (s *Store) view(ctx context.Context, fn func(*Snapshot) error) error {
 // was committed later undone. It returns [ErrExpired] when the log does not reach
 // back that far. See View for what fn may do.
 func (s *Store) ViewAt(ctx context.Context, seq uint64, fn func(*Snapshot) error) error {
-	return s.view(ctx, func(snap *Snapshot) error {
+	return s.View(ctx, func(snap *Snapshot) error {
 		if seq > snap.seq {
 			return fmt.Errorf("view commit %d: the newest is %d", seq, snap.seq)
 		}
