@@ -105,14 +105,14 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 	for where, want := range map[string]string{
 		`{"titel": 1}`:                      `where: "titel" is not a field of thing; did you mean title?`,
 		`{"unheard": 1}`:                    `where: "unheard" is not a field of thing`,
-		`{"count": "many"}`:                 `where: count is a int; "many" is not`,
-		`{"count": 1.5}`:                    `where: count is a int; 1.5 is not`,
+		`{"count": "many"}`:                 `where: count is an int; "many" is not`,
+		`{"count": 1.5}`:                    `where: count is an int; 1.5 is not`,
 		`{"size": -1}`:                      `where: size is a uint; -1 is not`,
 		`{"count": {}}`:                     `where: count: no operator; its operators are is, not, in, gt, gte, lt, lte and exists`,
 		`{"count": {"eq": 1}}`:              `where: count, of type int, cannot be tested with "eq"; its operators are is, not, in, gt, gte, lt, lte and exists`,
 		`{"count": {"contains": 1}}`:        `where: count, of type int, cannot be tested with "contains"; its operators are is, not, in, gt, gte, lt, lte and exists`,
 		`{"tags": "go"}`:                    `where: tags, of type list, cannot be tested with "is"; its operators are contains and exists`,
-		`{"tags": {"contains": 1}}`:         `where: tags is a string; 1 is not`,
+		`{"tags": {"contains": 1}}`:         `where: each of tags is a string; 1 is not`,
 		`{"extra": null}`:                   `where: extra, of type object, cannot be tested with "is"; its only operator is exists`,
 		`{"extra": {"exists": 1}}`:          `where: extra: "exists" takes true or false; 1 is neither`,
 		`{"id": ["x"]}`:                     `where: id is a string; ["x"] is not`,
@@ -134,8 +134,8 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 	}
 	for term, want := range map[string]string{
 		"-titel": `order: "titel" is not a field of thing; did you mean title?`,
-		"tags":   `order: tags is a list, which has no order`,
-		"extra":  `order: extra is a object, which has no order`,
+		"tags":   `order: tags, of type list, has no order`,
+		"extra":  `order: extra, of type object, has no order`,
 		"-":      `order: "" is not a field of thing; did you mean id?`,
 	} {
 		if _, err := ParseOrder(m, []string{term}); err == nil || err.Error() != want {
@@ -159,8 +159,9 @@ func TestConditionsAreRead(t *testing.T) {
 		`{"not": {"or": [{"flag": true}, {"count": 1}]}}`:                                                   `not (flag is true or count is 1)`,
 		`{"id": {"in": ["b", "a"]}, "note": null}`:                                                          `id in ["a", "b"] and note is null`,
 		`{"tags": {"exists": false}}`:                                                                       `not tags exists`,
-		`{"or": []}`:                                                                                        `none`,
-		`{"or": [{"count": 1}]}`:                                                                            `count is 1`,
+		`{"count": {"not": 1}, "note": {"not": null}}`:                                                      `count is not 1 and note is not null`,
+		`{"or": []}`:             `none`,
+		`{"or": [{"count": 1}]}`: `count is 1`,
 	} {
 		if got := mustParse(t, m, decode(t, where)).String(); got != want {
 			t.Errorf("%s\n got %s\nwant %s", where, got, want)
