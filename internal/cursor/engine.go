@@ -71,6 +71,7 @@ type Engine struct {
 	places   map[Holder]place
 	openings map[Holder]*opening
 	number   uint64
+	spare    int // see list
 
 	// What each commit uses again.
 	touched []*selector
@@ -87,7 +88,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	}
 	seq := st.Seq()
 	e := &Engine{
-		st: st, sink: sink, report: report, feed: st.Feed(seq),
+		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
 		places: map[Holder]place{}, openings: map[Holder]*opening{},

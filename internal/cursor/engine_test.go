@@ -294,6 +294,42 @@ func TestCommitsGoOnWhileACursorIsOpened(t *testing.T) {
 	b.expect(b.deletes("D"), "#5 to [h]: leave D, enter B after A.")
 }
 
+func TestAWindowRefillsWhileItIsOpened(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "x", 3))
+	b.engine.spare = 0
+	runEngine(t, b.engine)
+	opened, err := b.meanwhile("h", b.scope(`{}`, 1), func() { b.deletes("A") })
+	if err != nil || len(opened.Images) != 1 || opened.Images[0].ID != id("B") {
+		t.Error(idsOf(nil, opened.Images), err)
+	}
+	b.expect(b.deletes("B"), "#3 to [h]: leave B, enter C after .")
+}
+
+// TestASparseRuleFillsAWindow holds: a rule is asked for records until it has
+// allowed enough, and once for each.
+func TestASparseRuleFillsAWindow(t *testing.T) {
+	var records []any
+	for i, letter := range strings.Split("ABCDEFGHJKMN", "") {
+		records = append(records, titled(letter, "x", i))
+	}
+	b := newBench(t, store.Options{}, records...)
+	b.engine.spare = 0
+	runEngine(t, b.engine)
+	asked := ""
+	rule := func(img *store.Image) bool {
+		letter := string(img.ID[25:])
+		asked += letter
+		return strings.Contains("DHJMN", letter)
+	}
+	_, held := b.open("h", Spec{Scope: b.scope(`{}`, 3), Allow: rule})
+	b.expect(held, "DHJ")
+	b.expect(asked, "ABCDEFGHJ")
+	b.expect(b.deletes("D"), "#2 to [h]: leave D, enter M after J.")
+	b.expect(b.deletes("H"), "#3 to [h]: leave H, enter N after M.")
+	b.expect(b.deletes("N"), "#4 to [h]: leave N")
+	b.expect(asked, "ABCDEFGHJKMN")
+}
+
 func TestACursorIsClosedWhileItIsOpened(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	runEngine(t, b.engine)

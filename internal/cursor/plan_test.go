@@ -64,6 +64,37 @@ func TestPlans(t *testing.T) {
 	}
 }
 
+func TestBounds(t *testing.T) {
+	m := newModels(t).things
+	for where, want := range map[string]string{
+		`{}`:                             "–",
+		`{"count": 3}`:                   "[3–3]",
+		`{"count": {"in": [5, 3, 9]}}`:   "[3–9]",
+		`{"count": {"in": []}}`:          "–",
+		`{"count": {"gt": 3}}`:           "(3–",
+		`{"count": {"lte": 3}}`:          "(null–3]",
+		`{"count": {"exists": true}}`:    "(null–",
+		`{"count": {"gte": 3, "lt": 9}}`: "[3–9)",
+		`{"and": [{"count": {"gte": 3}}, {"count": {"gt": 3}}, {"count": {"gt": 1}}]}`: "(3–",
+		`{"and": [{"count": {"lt": 3}}, {"count": {"lte": 3}}, {"count": {"lt": 4}}]}`: "(null–3)",
+		`{"or": [{"count": 3}]}`:           "–",
+		`{"not": {"count": 3}, "size": 2}`: "–",
+	} {
+		c := mustParse(t, m, decode(t, where))
+		lo, hi := c.bounds(m.Field("count"))
+		got := "–"
+		if lo != nil {
+			got = map[bool]string{true: "(", false: "["}[lo.Open] + lo.Value.String() + got
+		}
+		if hi != nil {
+			got += hi.Value.String() + map[bool]string{true: ")", false: "]"}[hi.Open]
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", where, got, want)
+		}
+	}
+}
+
 // TestTheBetterPlanWins holds: whichever index brings the records, few others
 // are looked at.
 func TestTheBetterPlanWins(t *testing.T) {

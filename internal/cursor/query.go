@@ -106,7 +106,9 @@ func (q *Query) Len() int {
 func (q *Query) live() bool { return q.list != nil }
 
 // empty returns a list of the query's records that is yet to be filled.
-func (q *Query) empty() *list { return &list{scope: &q.spec.Scope, allow: q.allow} }
+func (q *Query) empty() *list {
+	return &list{scope: &q.spec.Scope, allow: q.allow, spare: q.engine.spare}
+}
 
 // keep makes l, as of now, what the query remembers.
 func (q *Query) keep(l *list) {
