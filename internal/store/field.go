@@ -23,7 +23,8 @@ type Field struct {
 	offset  uintptr
 	pointer bool // the field is a pointer to its value
 	typ     reflect.Type
-	layout  reflect.Kind // of the value behind the pointer
+	tag     string       // of JSON
+	layout  reflect.Kind // of the value behind the pointer, or of a list's elements
 }
 
 var (
@@ -52,7 +53,7 @@ func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
 	if name == "" {
 		name = sf.Name
 	}
-	f := &Field{Name: name, GoName: sf.Name, offset: offset, typ: sf.Type}
+	f := &Field{Name: name, GoName: sf.Name, offset: offset, typ: sf.Type, tag: sf.Tag.Get("json")}
 	base := sf.Type
 	if base.Kind() == reflect.Pointer {
 		f.pointer, base = true, base.Elem()
@@ -63,7 +64,7 @@ func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
 	}
 	f.layout, f.Kind = base.Kind(), kindOf(base)
 	if f.Kind == List {
-		f.Elem = kindOf(base.Elem())
+		f.layout, f.Elem = base.Elem().Kind(), kindOf(base.Elem())
 		if f.pointer || f.Elem >= List {
 			f.Kind, f.Elem = Object, Null
 		}

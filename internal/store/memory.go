@@ -115,9 +115,8 @@ func readUint(layout reflect.Kind, at unsafe.Pointer) uint64 {
 // each yields the elements of a list field until yield returns false.
 func (f *Field) each(base unsafe.Pointer, yield func(Value) bool) {
 	list := reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem()
-	layout := f.typ.Elem().Kind()
 	for i := range list.Len() {
-		if !yield(readScalar(f.Elem, layout, list.Index(i).Addr().UnsafePointer())) {
+		if !yield(readScalar(f.Elem, f.layout, list.Index(i).Addr().UnsafePointer())) {
 			return
 		}
 	}

@@ -62,7 +62,7 @@ func Validate(record any, problems *Problems) (err error) {
 		return fmt.Errorf("validate a %T: %w", record, err)
 	}
 	for _, one := range failed {
-		_, path, _ := strings.Cut(one.Namespace(), ".")
+		path := strings.TrimPrefix(one.Namespace(), reflect.Indirect(reflect.ValueOf(record)).Type().Name()+".")
 		problems.Add(strings.ReplaceAll(path, inPlace+".", ""), wording(one))
 	}
 	if own, ok := record.(Validator); ok {
