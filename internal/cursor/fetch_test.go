@@ -103,7 +103,7 @@ func TestFetchFindsWhatANaiveQueryDoes(t *testing.T) {
 	for _, seq := range []uint64{half, st.Seq()} {
 		err := st.ViewAt(context.Background(), seq, func(snap *store.Snapshot) error {
 			all := everything(t, snap, m.things)
-			for range 400 {
+			for range 150 {
 				q := randomQuestion(r, ids, users)
 				s, want := q.scope(t, m.things), q.answer(all)
 				got, err := Fetch(snap, s)

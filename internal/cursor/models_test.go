@@ -54,8 +54,14 @@ func newModels(t testing.TB) models {
 
 func openStore(t testing.TB, m models, o store.Options) *store.Store {
 	t.Helper()
+	return openStoreAt(t, filepath.Join(t.TempDir(), "test.db"), m, o)
+}
+
+// openStoreAt opens a store that closes when the test ends, if not before.
+func openStoreAt(t testing.TB, path string, m models, o store.Options) *store.Store {
+	t.Helper()
 	o.Models = []*store.Model{m.things, m.users}
-	st, err := store.Open(filepath.Join(t.TempDir(), "test.db"), o)
+	st, err := store.Open(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
