@@ -238,6 +238,10 @@ func (c *Client) read() {
 			missed = c.offer(*reply.Event, missed)
 			continue
 		}
+		if reply.ID == 0 && reply.Error != nil { // it could not read a request, and says why
+			c.end((*RemoteError)(reply.Error))
+			return
+		}
 		c.mu.Lock()
 		if waiting, ok := c.waiting[reply.ID]; ok {
 			waiting <- reply

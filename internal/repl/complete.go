@@ -1,9 +1,11 @@
 package repl
 
 import (
+	"context"
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/dop251/goja"
 )
@@ -12,6 +14,17 @@ import (
 type completion struct {
 	start int
 	items []string
+}
+
+const completeWithin = 200 * time.Millisecond
+
+// completeSoon is complete, for a person who waits for it.
+func (e *evaluator) completeSoon(ctx context.Context, text string) completion {
+	ctx, cancel := context.WithTimeoutCause(ctx, completeWithin, errInterrupted)
+	defer cancel()
+	e.ctx = ctx
+	defer e.interruptible(ctx)()
+	return e.complete(text)
 }
 
 // complete finds what may follow text. It reads properties of values that are

@@ -157,8 +157,9 @@ func (h *happening) draw(f formatter) []string {
 		return h.lines
 	}
 	h.lines = []string{""}
-	by := cut(clean(h.commit.By), max(f.width/3, 8))
-	head := cut(commitHead(f, h.commit), max(f.width-width(by)-1, 8))
+	head := commitHead(f, h.commit)
+	by := cut(clean(h.commit.By), max(f.width-width(head)-2, f.width/3, 8))
+	head = cut(head, max(f.width-width(by)-1, 8))
 	h.lines = append(h.lines, head+padLeft("", f.width-width(head)-width(by))+paint(f.styles.dim, by))
 	if len(h.commit.Changes) > 1 {
 		h.lines = append(h.lines, h.changes(f)...)

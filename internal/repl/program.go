@@ -196,7 +196,7 @@ func (p *program) evaluate(ctx context.Context, client *Client) {
 			}
 		}
 		if job.complete {
-			tell(completed{job.code, e.complete(job.code)})
+			tell(completed{job.code, e.completeSoon(job.ctx, job.code)})
 			continue
 		}
 		tell(done{e.run(job.ctx, source{text: job.code}, func(v value) { tell(shown{v}) })})

@@ -42,12 +42,14 @@ type screen struct {
 	menu       *menu   // of completions
 	search     *search // in the history
 
-	busy    bool // a job is under way
-	running bool // and it runs code
-	slow    bool // and has for a while
-	cancel  context.CancelCauseFunc
-	waiting []string // typed while busy
-	runs    int
+	held       []tea.KeyMsg // pressed while a completion is on its way
+	busy       bool         // a job is under way
+	running    bool         // and it runs code
+	slow       bool         // and has for a while
+	completing bool         // or it completes
+	cancel     context.CancelCauseFunc
+	waiting    []string // typed while busy
+	runs       int
 
 	hint  string
 	hints int
@@ -104,7 +106,7 @@ func (s *screen) update(msg any) tea.Cmd {
 	case tea.WindowSizeMsg:
 		s.width, s.height = msg.Width, msg.Height
 	case tea.KeyMsg:
-		return s.key(msg)
+		return s.press(msg)
 	case batch:
 		var cmds []tea.Cmd
 		for _, m := range msg {
@@ -112,7 +114,9 @@ func (s *screen) update(msg any) tea.Cmd {
 		}
 		return tea.Batch(cmds...)
 	case slowTick:
-		s.slow = s.running && int(msg) == s.runs
+		if int(msg) == s.runs {
+			s.slow = s.running
+		}
 	case hintTick:
 		if int(msg) == s.hints {
 			s.hint = ""
@@ -141,9 +145,9 @@ func (s *screen) message(msg any) tea.Cmd {
 	case done:
 		return s.ended(msg.err)
 	case completed:
-		s.busy = false
+		s.busy, s.completing = false, false
 		s.offer(msg)
-		return s.next()
+		return tea.Batch(s.next(), s.release())
 	case attached:
 		s.hello, s.seq, s.lost, s.reason = msg.hello, msg.hello.Seq, false, nil
 		s.live.connected(msg.connections)
@@ -286,9 +290,20 @@ func (s *screen) complete(by int) tea.Cmd {
 	if s.busy {
 		return nil
 	}
-	s.busy = true
+	s.busy, s.completing = true, true
 	s.jobs <- job{ctx: context.Background(), code: s.editor.before(), complete: true}
 	return nil
+}
+
+// release presses the keys that were held, up to the next that has to wait.
+func (s *screen) release() tea.Cmd {
+	var cmds []tea.Cmd
+	for len(s.held) > 0 && !s.completing {
+		next := s.held[0]
+		s.held = s.held[1:]
+		cmds = append(cmds, s.press(next))
+	}
+	return tea.Batch(cmds...)
 }
 
 // offer takes an answer to complete: the only item is typed, of several what
