@@ -14,10 +14,9 @@ import (
 // A witness is a sink that keeps what it is told. Tests wait with Engine.Wait
 // before they look.
 type witness struct {
-	mu      sync.Mutex
-	moves   func(store.Commit) []Move
-	told    []string
-	resyncs map[Holder]string
+	mu    sync.Mutex
+	moves func(store.Commit) []Move
+	told  []string
 }
 
 func (s *witness) Rescope(c store.Commit) []Move {
