@@ -28,6 +28,14 @@ func (s *selector) remove(q *Query) {
 	s.queries = s.queries[:last]
 }
 
+// forget lets go of a commit's touches.
+func (s *selector) forget() {
+	clear(s.touches)
+	if s.touches = s.touches[:0]; cap(s.touches) > few {
+		s.touches = nil
+	}
+}
+
 // A touch is a change of a record for which conditions hold before or after it.
 type touch struct {
 	change        *store.Change

@@ -150,6 +150,9 @@ func record(img *store.Image) *thing {
 // randomQuestion asks about anything.
 func randomQuestion(r *rand.Rand, ids, users []store.ID) question {
 	q := question{where: randomWhere(r, ids, users, 2), ordered: r.IntN(4) == 0}
+	if r.IntN(3) == 0 {
+		q.where = map[string]any{}
+	}
 	if r.IntN(2) == 0 {
 		fields := []string{"id", "createdAt", "flag", "count", "size", "ratio", "title", "note", "slug", "owner", "due", "done"}
 		r.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
@@ -241,7 +244,7 @@ func randomValue(r *rand.Rand, name string, ids, users []store.ID) any {
 	case "due", "done":
 		return epoch.Add(time.Duration(r.IntN(4)) * 1500 * time.Microsecond).Format(time.RFC3339Nano)
 	case "tags":
-		return pick(r, words_)
+		return pick(r, colors)
 	default:
 		return pick(r, titles)
 	}

@@ -57,6 +57,10 @@ type Options struct {
 	// commit(). Default: each write is a commit.
 	Sandbox bool
 
+	// Greeting is what the full-screen console says first. Default: that it
+	// speaks JavaScript, and where help is.
+	Greeting string
+
 	// History is the file that keeps what was typed into the full-screen
 	// console. Default: one for each application in $XDG_STATE_HOME/tower, or
 	// in ~/.local/state/tower. "-" keeps nothing.
@@ -96,6 +100,9 @@ func Run(ctx context.Context, o Options) (exit int) {
 func (o *Options) defaults() {
 	if o.ScriptName == "" {
 		o.ScriptName = "script"
+	}
+	if o.Greeting == "" {
+		o.Greeting = "JavaScript on the running application. help() explains, tab completes."
 	}
 	if o.Input == nil {
 		o.Input = os.Stdin

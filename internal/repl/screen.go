@@ -75,7 +75,7 @@ func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *
 	}
 	var err error
 	s.history, err = openHistory(path)
-	s.transcript.add(&entry{note: "JavaScript on the running application. help() explains, tab completes."})
+	s.transcript.add(&entry{note: o.Greeting})
 	if err != nil {
 		s.transcript.add(&entry{note: err.Error()})
 	}

@@ -27,7 +27,7 @@ type Config struct {
 	Folder string // where the application's files and its control socket are
 	Data   string // path of the store
 	Build  string // identifies the code: clients that knew another one start anew
-	URL    string // where a person reaches it, for the console
+	URL    string // where a person reaches it, for the console; "": where it listens
 
 	Models []*store.Model
 	Router *Router

@@ -56,6 +56,7 @@ func Open(path string, o Options) (*Store, error) {
 		queue:   make(chan *pending, maxGroup),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
+		lane:    make(chan struct{}, 1),
 	}
 	if err := s.addModels(); err != nil {
 		return nil, err

@@ -89,7 +89,7 @@ func (tx *Tx) View(ctx context.Context, fn func(*Snapshot) error) error {
 	if tx.ended {
 		return errEnded
 	}
-	return tx.store.view(ctx, func(snap *Snapshot) error {
+	return tx.store.View(ctx, func(snap *Snapshot) error {
 		snap.over, snap.tx = tx.over, tx
 		return fn(snap)
 	})
@@ -99,6 +99,9 @@ func (tx *Tx) View(ctx context.Context, fn func(*Snapshot) error) error {
 // empty, its ID. A record that its rules forbid, or whose ID is taken or is none,
 // is an [*InvalidError] and is left as it was.
 func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
+	if tx.ended {
+		return nil, errEnded
+	}
 	if tx.store.tables[m] == nil {
 		return nil, foreign(m)
 	}
@@ -129,9 +132,6 @@ func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
 func (tx *Tx) claim(m *Model, header *Record, problems *Problems) error {
 	if header.ID == "" {
 		header.ID = NewID()
-		if tx.ended {
-			return errEnded
-		}
 		tx.reads[key{m, header.ID}] = read{}
 		return nil
 	}

@@ -20,7 +20,7 @@ const (
 	DoWatch       = "watch"       // → null, then events
 	DoConnections = "connections" // → []ConnectionInfo
 	DoCursors     = "cursors"     // → []CursorInfo
-	DoRoutes      = "routes"      // → []Route
+	DoRoutes      = "routes"      // Key: a user's id, or "" → []Route
 	DoWait        = "wait"        // Key is a seq → null once every cursor has been brought up to it
 )
 
