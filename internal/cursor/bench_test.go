@@ -13,7 +13,7 @@ import (
 func million(b *testing.B, where func(m *store.Model, i int) Condition) (*Engine, models) {
 	m := newModels(b)
 	e := &Engine{sink: &witness{}, progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes: map[*store.Model]*index{}, shared: map[string]*Query{}, places: map[Holder]place{}, openings: map[Holder]*opening{}}
+		indexes: map[*store.Model]*index{}, shared: map[string]*Query{}, places: map[Holder]place{}}
 	for i := range 1_000_000 {
 		e.hold(i, e.query(Spec{Scope: Scope{Model: m.things, Where: where(m.things, i)}}))
 	}

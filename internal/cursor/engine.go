@@ -29,7 +29,11 @@ const (
 // [Engine.Seq].
 type Sink interface {
 	// Rescope is asked before a commit is matched which holders have another
-	// spec from this commit on. It may name holders that are still opening.
+	// spec from this commit on. It may name those that are still opening, and
+	// those for which a call of Open is yet to come: so that no scope is opened
+	// that was lost since it was made, name a holder from before its spec is
+	// made. They are opened with what they are given here. One that is named so
+	// and then not opened has to be closed.
 	Rescope(c store.Commit) []Move
 
 	// Deliver hands over all that a commit did, each commit once, in order, also
@@ -70,6 +74,7 @@ type Engine struct {
 	shared   map[string]*Query
 	places   map[Holder]place
 	openings map[Holder]*opening
+	early    map[Holder]*Spec // given before Open was called; nil: closed
 	number   uint64
 	spare    int // see list
 
@@ -91,7 +96,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
-		places: map[Holder]place{}, openings: map[Holder]*opening{},
+		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
 	}
 	e.reach(seq)
 	return e
@@ -173,6 +178,7 @@ func (e *Engine) skip() {
 	for _, o := range e.openings {
 		o.err = ErrBehind
 	}
+	clear(e.early)
 	var effects []Effect
 	for _, q := range e.queries() {
 		effects = e.lose(effects, q, store.ErrExpired)

@@ -137,6 +137,7 @@ func (e *Engine) Close(h Holder) {
 		o.err = ErrClosed
 		delete(e.openings, h)
 	}
+	delete(e.early, h)
 	if q := e.unhold(h); q != nil {
 		e.release(q)
 	}

@@ -111,7 +111,7 @@ func runEngine(t testing.TB, e *Engine) {
 // ties.
 var (
 	titles = []string{"", "a", "ab", "abc", "b", "ba", "z\x00", "z"}
-	words_ = []string{"red", "green", "blue"}
+	colors = []string{"red", "green", "blue"}
 	epoch  = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
@@ -147,7 +147,7 @@ func (x *thing) fill(r *rand.Rand, users []store.ID) {
 	x.Done = maybe(r, randomTime(r))
 	x.Tags, x.Codes, x.Extra = nil, nil, nil
 	for range r.IntN(3) {
-		x.Tags = append(x.Tags, pick(r, words_))
+		x.Tags = append(x.Tags, pick(r, colors))
 		x.Codes = append(x.Codes, r.IntN(3))
 		x.Extra = map[string]string{"k": "v"}
 	}

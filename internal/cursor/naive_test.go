@@ -244,7 +244,7 @@ func randomValue(r *rand.Rand, name string, ids, users []store.ID) any {
 	case "due", "done":
 		return epoch.Add(time.Duration(r.IntN(4)) * 1500 * time.Microsecond).Format(time.RFC3339Nano)
 	case "tags":
-		return pick(r, words_)
+		return pick(r, colors)
 	default:
 		return pick(r, titles)
 	}

@@ -36,11 +36,11 @@ func (s *Spec) key(where string) string {
 	if s.Allow != nil {
 		return ""
 	}
-	key := appendText(nil, s.Tag)
+	form := byte(0)
 	if s.ordered() {
-		key = append(key, 1)
+		form = 1
 	}
-	return string(s.Scope.appendKey(key, where))
+	return string(s.Scope.appendKey(append(appendText(nil, s.Tag), form), where))
 }
 
 // A Holder is one open cursor of the caller's, by which it is known: any

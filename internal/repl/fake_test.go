@@ -367,7 +367,7 @@ func (app *fakeApp) write(req wire.ControlRequest, space map[string][]fakeRecord
 			change.ID = fmt.Sprintf("01JBXYZ%019d", app.ids)
 			record["id"], record["createdAt"] = change.ID, fakeTime(app.ids).Format(time.RFC3339)
 			record["updatedAt"] = record["createdAt"]
-			space[req.Model] = append(slices.Clone(space[req.Model]), record)
+			space[req.Model] = append(space[req.Model], record)
 		} else {
 			space[req.Model] = slices.Clone(space[req.Model])
 			space[req.Model][at] = record

@@ -91,7 +91,7 @@ func (e *evaluator) transaction(call goja.FunctionCall) goja.Value {
 // transact makes the writes of do one commit. Within a transaction do is part
 // of that one.
 func (e *evaluator) transact(do func()) {
-	if e.current() != 0 {
+	if e.tx != 0 || e.sandboxed {
 		do()
 		return
 	}
@@ -120,6 +120,9 @@ func (e *evaluator) rollback(tx uint64) {
 
 func (e *evaluator) globals() []string {
 	names := slices.Concat(globalNames, e.vm.GlobalObject().Keys())
+	if e.sandboxed {
+		names = append(names, "commit", "rollback")
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }

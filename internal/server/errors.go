@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -72,7 +73,9 @@ func AsError(err error) *Error {
 		return &Error{Code: CodeNotFound, Message: "not found", Err: err}
 	case errors.Is(err, store.ErrConflict):
 		return &Error{Code: CodeConflict, Message: "somebody else changed the same records; try again", Err: err}
-	case errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
+	case errors.Is(err, cursor.ErrBehind), errors.Is(err, cursor.ErrClosed):
+		return &Error{Code: CodeUnavailable, Message: "too much changed meanwhile; try again", Err: err}
+	case errors.Is(err, store.ErrClosed), errors.Is(err, cursor.ErrStopped), errors.Is(err, context.Canceled):
 		return &Error{Code: CodeUnavailable, Message: "the server is closing; try again", Err: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: CodeUnavailable, Message: "this took too long", Err: err}

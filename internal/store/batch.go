@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -48,6 +49,9 @@ func (b *batch) checkUnique(p *pending) error {
 	type slot struct {
 		index *index
 		key   string
+	}
+	if !slices.ContainsFunc(p.moves, func(m move) bool { return m.to.value != nil }) {
+		return nil
 	}
 	left, taken := map[slot]bool{}, map[slot]bool{}
 	for i := range p.moves {

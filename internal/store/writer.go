@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -196,7 +197,7 @@ func (s *Store) catchUp(b *batch) error {
 	if b.head.seq == newest {
 		return nil
 	}
-	commits, err := s.readLog(b.btx, newest+1, b.head.seq, 1<<62)
+	commits, err := s.readLog(b.btx, newest+1, b.head.seq, math.MaxInt)
 	if err == nil {
 		s.ring.publish(commits, logStart(b.btx, b.head))
 	}
