@@ -71,6 +71,8 @@ func AsError(err error) *Error {
 		return &Error{Code: CodeInvalid, Message: "not valid", Problems: invalid.Problems, Err: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &Error{Code: CodeNotFound, Message: "not found", Err: err}
+	case errors.Is(err, store.ErrOtherRequest):
+		return &Error{Code: CodeConflict, Message: store.ErrOtherRequest.Error(), Err: err}
 	case errors.Is(err, store.ErrConflict):
 		return &Error{Code: CodeConflict, Message: "somebody else changed the same records; try again", Err: err}
 	case errors.Is(err, cursor.ErrBehind), errors.Is(err, cursor.ErrClosed):
@@ -89,6 +91,20 @@ func (e *Error) wire() *wire.Error {
 		out.Problems = e.Problems.Map()
 	}
 	return out
+}
+
+// errorOf is the inverse of wire.
+func errorOf(from *wire.Error) *Error {
+	e := &Error{Code: Code(from.Code), Message: from.Message}
+	if from.Problems != nil {
+		e.Problems = &store.Problems{}
+	}
+	for field, problems := range from.Problems {
+		for _, problem := range problems {
+			e.Problems.Add(field, problem)
+		}
+	}
+	return e
 }
 
 // guard runs application code and turns a panic into an error with its stack.

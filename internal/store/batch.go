@@ -24,6 +24,11 @@ func (b *batch) check(p *pending) error {
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
+	if p.once != nil {
+		if err := b.checkOnce(p.once); err != nil {
+			return err
+		}
+	}
 	for k, r := range p.reads {
 		data := b.btx.Bucket(b.store.tables[k.model].bucket).Get([]byte(k.id))
 		if r.loose && data == nil || !r.loose && recordVersion(data) != r.version() {
@@ -91,6 +96,9 @@ func (b *batch) apply(p *pending) (Commit, error) {
 	}
 	if err == nil {
 		err = b.move(p.moves)
+	}
+	if err == nil && p.once != nil {
+		err = b.claim(p.once, &c)
 	}
 	b.head.seq = c.Seq
 	b.head.bytes += uint64(len(p.entry))
