@@ -71,14 +71,12 @@ func run(ctx context.Context, config Config) error {
 		return fmt.Errorf("TOWER_CONSOLE is %q; it is on or off", consoles)
 	}
 	return app.Run(ctx, server.Listen{
-		Addr:       variable("TOWER_ADDR", defaultAddr),
+		Addr:       variable("TOWER_ADDR", "127.0.0.1:3000"),
 		Supervisor: os.Getenv("TOWER_SUPERVISOR"),
 		Console:    consoles == "on",
 		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", env, addr) },
 	})
 }
-
-const defaultAddr = "127.0.0.1:3000"
 
 // New checks an application: its models, routes and views. It opens nothing; the
 // methods Open and Close of the [App] begin and end its life, and Handler answers
@@ -120,7 +118,7 @@ func (c Config) resolve() (out server.Config, err error) {
 	if out.Secret != "" && len(out.Secret) < 32 {
 		return out, fmt.Errorf("TOWER_SECRET has %d characters; it needs 32 or more", len(out.Secret))
 	}
-	out.URL = variable("TOWER_PUBLIC_URL", "http://"+variable("TOWER_ADDR", defaultAddr))
+	out.URL = os.Getenv("TOWER_PUBLIC_URL")
 	if info, err := os.Stat(filepath.Join(out.Folder, "views")); out.Env == "development" && err == nil && info.IsDir() {
 		out.Files, out.Reload = os.DirFS(out.Folder), true
 	}

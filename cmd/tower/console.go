@@ -75,20 +75,20 @@ type attachment struct {
 	env      string
 	progress io.Writer
 
-	mu  sync.Mutex
-	own *dev.App
+	mu    sync.Mutex
+	began bool // it was attached once
+	own   *dev.App
 }
 
-// dial attaches to the application, and starts it when nobody has.
+// dial attaches to the application. The first time it starts one that does not
+// run; one that has gone away comes back by itself, or not.
 func (a *attachment) dial(ctx context.Context) (*repl.Client, error) {
-	client, err := attach(ctx, a.app)
-	if !errors.Is(err, repl.ErrNotRunning) {
-		return client, err
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.own != nil {
-		return client, err // it has ended; another server may take its place
+	client, err := attach(ctx, a.app)
+	if a.began || !errors.Is(err, repl.ErrNotRunning) {
+		a.began = a.began || err == nil
+		return client, err
 	}
 	fmt.Fprintln(a.progress, "starting the application, which does not run yet")
 	own, err := dev.Start(ctx, dev.Options{Folder: a.app.Folder, Env: a.env, Output: nil})
@@ -99,7 +99,7 @@ func (a *attachment) dial(ctx context.Context) (*repl.Client, error) {
 		}
 		return nil, err
 	}
-	a.own = own
+	a.own, a.began = own, true
 	return attach(ctx, a.app)
 }
 
@@ -123,17 +123,4 @@ func userName() string {
 		return who.Username
 	}
 	return "unknown"
-}
-
-// running attaches to the application for a command that only looks.
-func running(ctx context.Context) (*repl.Client, error) {
-	app, err := findApplication()
-	if err != nil {
-		return nil, err
-	}
-	client, err := attach(ctx, app)
-	if errors.Is(err, repl.ErrNotRunning) {
-		return nil, &hintedError{errors.New("the application does not run"), "start it with: tower server"}
-	}
-	return client, err
 }

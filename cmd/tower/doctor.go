@@ -43,7 +43,7 @@ port. It changes nothing. The exit code is 1 if there is a problem.`,
 			defer stop()
 			findings := examine(ctx)
 			if ctx.Err() != nil {
-				return errors.New("interrupted")
+				return ctx.Err()
 			}
 			return writeFindings(cmd.OutOrStdout(), findings, asJSON)
 		},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script. Beside testscript's own commands they have:
 //
 //	application          make the folders blog, an application, and tower, which it requires
-//	serve [args]         start tower server on a free port; $URL is where
+//	serve [args]         start tower server on a free port, $SERVED; $URL is where
 //	await REGEXP         wait until the server has printed it, since the last await
 //	get PATH [STATUS]    ask the server; the answer is stdout
 //	interrupt [SIGNAL]   end the server with Ctrl-C, or another signal; it must exit with 0
@@ -151,6 +152,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	match, err := s.await(`^▸ (http://\S+)$`)
 	ts.Check(err)
 	ts.Setenv("URL", match[1])
+	ts.Setenv("SERVED", match[1][strings.LastIndex(match[1], ":")+1:])
 }
 
 func awaitServer(ts *testscript.TestScript, neg bool, args []string) {
@@ -227,6 +229,7 @@ func TestRun(t *testing.T) {
 		{exitCode(3), 3, ""},
 		{errors.New("no"), 1, "tower: no\n"},
 		{&hintedError{errors.New("no"), "do"}, 1, "tower: no\n  → do\n"},
+		{fmt.Errorf("build: %w", context.Canceled), 1, "tower: interrupted\n"},
 		{fmt.Errorf("all: %w", &usageError{"no", "see"}), 2, "tower: all: no\n  → see\n"},
 	} {
 		var text strings.Builder

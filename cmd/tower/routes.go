@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -29,7 +30,7 @@ runs, and started for the answer if it does not.`,
   tower routes --curl -g 'POST /posts'`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			matching, err := regexp.Compile("(?i)" + pattern)
+			matching, err := regexp.Compile("(?im)" + pattern)
 			if err != nil {
 				return &usageError{message: fmt.Sprintf("--grep %q is not a pattern: %v", pattern, err), hint: "letters stand for themselves"}
 			}
@@ -42,6 +43,9 @@ runs, and started for the answer if it does not.`,
 				if matching.MatchString(strings.Join([]string{route.Kind, route.Method + " " + route.Path, route.Name, route.Controller, route.Action}, "\n")) {
 					shown = append(shown, route)
 				}
+			}
+			if len(shown) == 0 && len(routes) > 0 {
+				return &hintedError{errors.New("no route is like that"), "see all of them: tower routes"}
 			}
 			switch out := cmd.OutOrStdout(); {
 			case asJSON:
@@ -74,7 +78,10 @@ func askRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, 
 	}
 	defer client.Close()
 	err = client.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoRoutes, Key: as}, &routes)
-	return routes, client.Hello().URL, err
+	if url = client.Hello().URL; attached.own != nil {
+		url = "http://localhost:3000" // where tower server will be
+	}
+	return routes, url, err
 }
 
 func printRoutesJSON(out io.Writer, routes []wire.Route) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"slices"
@@ -45,7 +46,11 @@ it. Errors are shown here and in the page. In production nothing is watched.`,
 			o.Folder, o.Port, o.Env = app.Folder, int(port), string(env)
 			o.Output = cmd.OutOrStdout()
 			o.Color = hasColor(o.Output)
-			return serve(cmd.Context(), dev.New(o))
+			err = serve(cmd.Context(), dev.New(o))
+			if o.Color && err == nil {
+				fmt.Fprintln(o.Output) // the terminal has shown a ^C
+			}
+			return err
 		},
 	}
 	cmd.Flags().VarP(&port, "port", "p", "port to listen on; 0 is any free one (default: $PORT, or 3000)")

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,8 +78,11 @@ func testArguments(app *application, args []string) ([]string, error) {
 		packages, args = append(packages, name), args[1:]
 	}
 	if packages == nil {
-		own, _, _ := strings.Cut(strings.Join(args, "\n"), "\n-args\n")
-		if among := strings.Contains("\n"+own+"\n", "\n./"); !among {
+		own := args
+		if i := slices.Index(args, "-args"); i >= 0 {
+			own = args[:i]
+		}
+		if !slices.ContainsFunc(own, func(arg string) bool { return strings.HasPrefix(arg, "./") }) {
 			packages = []string{"./..."}
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -53,6 +54,9 @@ func report(stderr io.Writer, err error) int {
 	if errors.As(err, &failure) {
 		failure.Print(stderr, hasColor(stderr))
 		return 1
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
 	}
 	fmt.Fprintf(stderr, "tower: %v\n", err)
 	var hinted interface{ Hint() string }

@@ -112,6 +112,10 @@ func (c *Condition) write(b *strings.Builder, around op) {
 	case opAll:
 		b.WriteString("all")
 	case opNot:
+		if arg := &c.args[0]; arg.op == opIs {
+			b.WriteString(arg.field.Name + " is not " + arg.values[0].String())
+			return
+		}
 		b.WriteString("not ")
 		c.args[0].write(b, opNot)
 	case opAnd, opOr:

@@ -134,8 +134,8 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 	}
 	for term, want := range map[string]string{
 		"-titel": `order: "titel" is not a field of thing; did you mean title?`,
-		"tags":   `order: tags is a list, which has no order`,
-		"extra":  `order: extra is a object, which has no order`,
+		"tags":   `order: tags, of type list, has no order`,
+		"extra":  `order: extra, of type object, has no order`,
 		"-":      `order: "" is not a field of thing; did you mean id?`,
 	} {
 		if _, err := ParseOrder(m, []string{term}); err == nil || err.Error() != want {
@@ -159,8 +159,9 @@ func TestConditionsAreRead(t *testing.T) {
 		`{"not": {"or": [{"flag": true}, {"count": 1}]}}`:                                                   `not (flag is true or count is 1)`,
 		`{"id": {"in": ["b", "a"]}, "note": null}`:                                                          `id in ["a", "b"] and note is null`,
 		`{"tags": {"exists": false}}`:                                                                       `not tags exists`,
-		`{"or": []}`:                                                                                        `none`,
-		`{"or": [{"count": 1}]}`:                                                                            `count is 1`,
+		`{"count": {"not": 1}, "note": {"not": null}}`:                                                      `count is not 1 and note is not null`,
+		`{"or": []}`:             `none`,
+		`{"or": [{"count": 1}]}`: `count is 1`,
 	} {
 		if got := mustParse(t, m, decode(t, where)).String(); got != want {
 			t.Errorf("%s\n got %s\nwant %s", where, got, want)

@@ -29,13 +29,21 @@ const (
 // [Engine.Seq].
 type Sink interface {
 	// Rescope is asked before a commit is matched which holders have another
-	// spec from this commit on. It may name holders that are still opening.
+	// spec from this commit on. It may name those that are still opening, and
+	// those for which a call of Open is yet to come: so that no scope is opened
+	// that was lost since it was made, name a holder from before its spec is
+	// made. They are opened with what they are given here. One that is named so
+	// and then not opened has to be closed.
 	Rescope(c store.Commit) []Move
 
 	// Deliver hands over all that a commit did, each commit once, in order, also
 	// those that did nothing. Where the engine fell so far behind that the log
 	// has lost commits, it gets one without changes in their place, and an
-	// effect with a Resync for every query.
+	// effect with a Resync for every query; what holders are opened with is then
+	// to be made anew, since Rescope was not asked.
+	//
+	// The two slices, and the holders in them, are good until Deliver returns.
+	// The deltas may be kept; nobody may write to them.
 	Deliver(c store.Commit, effects []Effect, moved []Moved)
 }
 
@@ -43,7 +51,7 @@ type Sink interface {
 type Effect struct {
 	Query   *Query
 	Deltas  []Delta
-	Holders []Holder // good until Deliver returns
+	Holders []Holder
 
 	// Resync says why there are no deltas, one of the reasons above; else it is
 	// empty. Such a query has ended, and its holders hold nothing until they are
@@ -66,8 +74,14 @@ type Engine struct {
 	shared   map[string]*Query
 	places   map[Holder]place
 	openings map[Holder]*opening
+	early    map[Holder]*Spec // given before Open was called; nil: closed
 	number   uint64
-	scratch  []store.ID
+	spare    int // see list
+
+	// What each commit uses again.
+	touched []*selector
+	effects []Effect
+	scratch []store.ID
 }
 
 // NewEngine returns an engine that will follow the store from its newest commit
@@ -79,10 +93,10 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	}
 	seq := st.Seq()
 	e := &Engine{
-		st: st, sink: sink, report: report, feed: st.Feed(seq),
+		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
-		places: map[Holder]place{}, openings: map[Holder]*opening{},
+		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
 	}
 	e.reach(seq)
 	return e
@@ -115,34 +129,42 @@ func (e *Engine) deliver(c store.Commit) {
 	effects := e.match(c)
 	moved := e.attach(c, moves)
 	e.sink.Deliver(c, effects, moved)
+	clear(effects)
 	e.reach(c.Seq)
 }
 
 // match finds the queries that a commit touches, and lets them follow it.
 func (e *Engine) match(c store.Commit) []Effect {
-	var touched []*selector
+	touched, effects := e.touched[:0], e.effects[:0]
 	for i := range c.Changes {
 		if x := e.indexes[c.Changes[i].Model]; x != nil {
 			touched = x.match(&c.Changes[i], touched)
 		}
 	}
 	at := e.at(context.Background(), c.Seq)
-	var effects []Effect
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
-			q := s.queries[i]
-			for _, o := range q.openings {
-				o.touches = append(o.touches, s.touches...)
-			}
-			deltas, err := q.apply(s.touches, c.Seq, at)
-			switch {
-			case err != nil:
-				effects = e.lose(effects, q, err)
-			case len(deltas) > 0 && len(q.holders) > 0:
-				effects = append(effects, Effect{Query: q, Deltas: deltas, Holders: q.holders})
-			}
+			effects = e.follow(effects, s.queries[i], s.touches, c.Seq, at)
 		}
-		s.touches = nil
+		s.forget()
+	}
+	clear(touched)
+	e.touched, e.effects = touched, effects
+	return effects
+}
+
+// follow lets one query follow a commit, and appends what its holders are to be
+// told.
+func (e *Engine) follow(effects []Effect, q *Query, touches []touch, seq uint64, at view) []Effect {
+	for _, o := range q.openings {
+		o.touches = append(o.touches, touches...)
+	}
+	deltas, err := q.apply(touches, seq, at)
+	switch {
+	case err != nil:
+		return e.lose(effects, q, err)
+	case len(deltas) > 0 && len(q.holders) > 0:
+		return append(effects, Effect{Query: q, Deltas: deltas, Holders: q.holders})
 	}
 	return effects
 }
@@ -156,6 +178,7 @@ func (e *Engine) skip() {
 	for _, o := range e.openings {
 		o.err = ErrBehind
 	}
+	clear(e.early)
 	var effects []Effect
 	for _, q := range e.queries() {
 		effects = e.lose(effects, q, store.ErrExpired)

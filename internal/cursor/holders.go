@@ -19,7 +19,7 @@ type place struct {
 func (e *Engine) rule(spec *Spec) func(*store.Image) bool {
 	ask := spec.Allow
 	if ask == nil {
-		return func(*store.Image) bool { return true }
+		return allowAll
 	}
 	return func(img *store.Image) (allowed bool) {
 		defer func() {
@@ -31,6 +31,8 @@ func (e *Engine) rule(spec *Spec) func(*store.Image) bool {
 		return ask(img)
 	}
 }
+
+func allowAll(*store.Image) bool { return true }
 
 // query returns the query that a holder of the spec shares, or a new one, which
 // follows the commits from now on.
@@ -47,6 +49,7 @@ func (e *Engine) query(spec Spec) *Query {
 	}
 	e.number++
 	q := &Query{engine: e, number: e.number, spec: spec, key: key, allow: e.rule(&spec), index: x, selector: x.add(where)}
+	q.spec.Scope.Where = q.selector.where // the same, held once
 	q.selector.add(q)
 	if key != "" {
 		e.shared[key] = q
@@ -134,6 +137,7 @@ func (e *Engine) Close(h Holder) {
 		o.err = ErrClosed
 		delete(e.openings, h)
 	}
+	delete(e.early, h)
 	if q := e.unhold(h); q != nil {
 		e.release(q)
 	}

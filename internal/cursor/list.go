@@ -12,6 +12,7 @@ import (
 type list struct {
 	scope    *Scope
 	allow    func(*store.Image) bool
+	spare    int // how many records it holds behind its window, and some more
 	images   []*store.Image
 	known    *store.Image // whose place it is; nil: none yet
 	complete bool
@@ -20,23 +21,28 @@ type list struct {
 // A view reads one state of the store. What it calls is short.
 type view func(read func(*store.Snapshot) error) error
 
-// slack is how many records a list holds behind its window, so that it need not
-// be refilled whenever one leaves.
-func (s *Scope) slack() int { return 8 + s.end()/4 }
+// spare is how many records a list holds behind a small window, so that it need
+// not be refilled whenever one leaves.
+const spare = 8
+
+// most returns how many records the list holds, 0 for all.
+func (l *list) most() int {
+	if l.scope.end() == 0 {
+		return 0
+	}
+	return l.scope.end() + l.scope.end()/4 + l.spare
+}
 
 // short reports whether the window may lack records that the store has.
 func (l *list) short() bool {
 	return !l.complete && (l.scope.end() == 0 || len(l.images) < l.scope.end())
 }
 
-// fill reads on until the list holds its window and its slack, or all there are.
+// fill reads on until the list holds as many records as it may, or all there are.
 // The rule is asked between reads, never within one: the store is read in
 // batches, each twice the one before, until the rule has allowed enough.
 func (l *list) fill(at view) error {
-	want := 0
-	if l.scope.end() > 0 {
-		want = l.scope.end() + l.scope.slack()
-	}
+	want := l.most()
 	for batch := want - len(l.images); !l.complete && (want == 0 || len(l.images) < want); batch *= 2 {
 		var found []*store.Image
 		err := at(func(snap *store.Snapshot) (err error) {
@@ -89,10 +95,10 @@ func (l *list) find(img *store.Image) (int, bool) {
 	return slices.BinarySearchFunc(l.images, img, l.scope.compare)
 }
 
-// evict lets go of what stands behind the window and its slack.
+// evict lets go of what stands too far behind the window.
 func (l *list) evict() {
-	most := l.scope.end() + l.scope.slack()
-	if l.scope.end() == 0 || len(l.images) <= most {
+	most := l.most()
+	if most == 0 || len(l.images) <= most {
 		return
 	}
 	clear(l.images[most:])

@@ -54,8 +54,14 @@ func newModels(t testing.TB) models {
 
 func openStore(t testing.TB, m models, o store.Options) *store.Store {
 	t.Helper()
+	return openStoreAt(t, filepath.Join(t.TempDir(), "test.db"), m, o)
+}
+
+// openStoreAt opens a store that closes when the test ends, if not before.
+func openStoreAt(t testing.TB, path string, m models, o store.Options) *store.Store {
+	t.Helper()
 	o.Models = []*store.Model{m.things, m.users}
-	st, err := store.Open(filepath.Join(t.TempDir(), "test.db"), o)
+	st, err := store.Open(path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +111,7 @@ func runEngine(t testing.TB, e *Engine) {
 // ties.
 var (
 	titles = []string{"", "a", "ab", "abc", "b", "ba", "z\x00", "z"}
-	words_ = []string{"red", "green", "blue"}
+	colors = []string{"red", "green", "blue"}
 	epoch  = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
@@ -141,7 +147,7 @@ func (x *thing) fill(r *rand.Rand, users []store.ID) {
 	x.Done = maybe(r, randomTime(r))
 	x.Tags, x.Codes, x.Extra = nil, nil, nil
 	for range r.IntN(3) {
-		x.Tags = append(x.Tags, pick(r, words_))
+		x.Tags = append(x.Tags, pick(r, colors))
 		x.Codes = append(x.Codes, r.IntN(3))
 		x.Extra = map[string]string{"k": "v"}
 	}

@@ -150,6 +150,9 @@ func record(img *store.Image) *thing {
 // randomQuestion asks about anything.
 func randomQuestion(r *rand.Rand, ids, users []store.ID) question {
 	q := question{where: randomWhere(r, ids, users, 2), ordered: r.IntN(4) == 0}
+	if r.IntN(3) == 0 {
+		q.where = map[string]any{}
+	}
 	if r.IntN(2) == 0 {
 		fields := []string{"id", "createdAt", "flag", "count", "size", "ratio", "title", "note", "slug", "owner", "due", "done"}
 		r.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
@@ -197,7 +200,7 @@ func randomTests(r *rand.Rand, name string, ids, users []store.ID, deep bool) an
 	if name == "tags" || name == "codes" {
 		return map[string]any{"contains": value()}
 	}
-	switch r.IntN(6) {
+	switch r.IntN(8) {
 	case 0, 1:
 		if name != "id" && r.IntN(5) == 0 {
 			return nil
@@ -214,8 +217,8 @@ func randomTests(r *rand.Rand, name string, ids, users []store.ID, deep bool) an
 			return map[string]any{"contains": s}
 		}
 		return map[string]any{"lte": value()}
-	case 4:
-		return map[string]any{"gte": value(), "lt": value()}
+	case 4, 5, 6:
+		return map[string]any{pick(r, []string{"gt", "gte"}): value(), pick(r, []string{"lt", "lte"}): value()}
 	default:
 		return map[string]any{pick(r, []string{"gt", "gte", "lt", "lte", "is"}): value()}
 	}
@@ -241,7 +244,7 @@ func randomValue(r *rand.Rand, name string, ids, users []store.ID) any {
 	case "due", "done":
 		return epoch.Add(time.Duration(r.IntN(4)) * 1500 * time.Microsecond).Format(time.RFC3339Nano)
 	case "tags":
-		return pick(r, words_)
+		return pick(r, colors)
 	default:
 		return pick(r, titles)
 	}

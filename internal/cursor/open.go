@@ -47,8 +47,8 @@ type opening struct {
 // is what the holder's client holds already, nil for nothing.
 //
 // Open reads the store, and asks a rule, while commits go on being delivered.
-// When Rescope moves the holder meanwhile, it is opened with its new spec; when
-// it is closed, the error is [ErrClosed].
+// When Rescope moves the holder meanwhile, or did before, it is opened with its
+// new spec; when it is closed, the error is [ErrClosed].
 func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, opened func(Opened)) error {
 	if err := spec.Scope.check(); err != nil {
 		return fmt.Errorf("open a cursor: %w", err)
@@ -62,9 +62,8 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, open
 	}
 	o, err := e.begin(h, spec)
 	for done := false; err == nil && !done; {
-		var l *list
-		l, err = e.read(ctx, o)
-		done, err = e.finish(ctx, o, l, err, past, opened)
+		l, failed := e.read(ctx, o)
+		done, err = e.finish(ctx, o, l, failed, past, opened)
 	}
 	if err != nil {
 		return fmt.Errorf("open a cursor on %s: %w", spec.Scope.Model.Name, err)
@@ -118,6 +117,13 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 	}
 	if _, held := e.places[h]; held || e.openings[h] != nil {
 		return nil, errors.New("its holder has one open")
+	}
+	if to, moved := e.early[h]; moved {
+		delete(e.early, h)
+		if to == nil {
+			return nil, ErrClosed
+		}
+		spec = *to
 	}
 	o := &opening{holder: h, spec: spec}
 	e.openings[h] = o

@@ -207,7 +207,7 @@ func ParseOrder(m *store.Model, terms []string) ([]Order, error) {
 		case f == nil:
 			return nil, fmt.Errorf("order: %w", unknownField(m, name))
 		case f.Kind >= store.List:
-			return nil, fmt.Errorf("order: %s is a %s, which has no order", name, f.Kind)
+			return nil, fmt.Errorf("order: %s, of type %s, has no order", name, f.TypeName())
 		case slices.ContainsFunc(order, func(o Order) bool { return o.Field == f }):
 			return nil, fmt.Errorf("order: %s is named twice", name)
 		}

@@ -36,11 +36,11 @@ func (s *Spec) key(where string) string {
 	if s.Allow != nil {
 		return ""
 	}
-	key := appendText(nil, s.Tag)
+	form := byte(0)
 	if s.ordered() {
-		key = append(key, 1)
+		form = 1
 	}
-	return string(s.Scope.appendKey(key, where))
+	return string(s.Scope.appendKey(append(appendText(nil, s.Tag), form), where))
 }
 
 // A Holder is one open cursor of the caller's, by which it is known: any
@@ -71,7 +71,8 @@ type Query struct {
 // Number returns the query's number. No other query has it, or had it.
 func (q *Query) Number() uint64 { return q.number }
 
-// Spec returns what the query was opened with, by the first to open it.
+// Spec returns what the query was opened with, by the first to open it, its
+// conditions in their canonical form.
 func (q *Query) Spec() Spec { return q.spec }
 
 // Ordered reports whether the query's records have an order to keep: its deltas
@@ -105,7 +106,9 @@ func (q *Query) Len() int {
 func (q *Query) live() bool { return q.list != nil }
 
 // empty returns a list of the query's records that is yet to be filled.
-func (q *Query) empty() *list { return &list{scope: &q.spec.Scope, allow: q.allow} }
+func (q *Query) empty() *list {
+	return &list{scope: &q.spec.Scope, allow: q.allow, spare: q.engine.spare}
+}
 
 // keep makes l, as of now, what the query remembers.
 func (q *Query) keep(l *list) {

@@ -43,8 +43,12 @@ func (e *Engine) detach(c store.Commit, moves []Move) []departure {
 			e.redirect(o, m.To)
 			continue
 		}
-		p, ok := e.places[m.Holder]
-		if !ok || p.query.serves(m.To) {
+		p, open := e.places[m.Holder]
+		if !open {
+			e.early[m.Holder] = m.To
+			continue
+		}
+		if p.query.serves(m.To) {
 			continue
 		}
 		d := departure{move: m, from: p.query}

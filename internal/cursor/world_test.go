@@ -311,8 +311,11 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 		return
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	delete(w.clients, c)
+	w.mu.Unlock()
+	w.engine.Close(c)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !errors.Is(err, ErrClosed) && ctx.Err() == nil {
 		w.fail("open: %v", err)
 	}
@@ -405,8 +408,8 @@ func (w *world) end() {
 	e := w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.indexes)+len(e.shared)+len(e.places)+len(e.openings) > 0 {
-		w.t.Errorf("left behind: %d indexes, %d queries, %d holders, %d openings", len(e.indexes), len(e.shared), len(e.places), len(e.openings))
+	if len(e.indexes)+len(e.shared)+len(e.places)+len(e.openings)+len(e.early) > 0 {
+		w.t.Errorf("left behind: %d indexes, %d queries, %d holders, %d openings, %d early", len(e.indexes), len(e.shared), len(e.places), len(e.openings), len(e.early))
 	}
 	w.t.Log(w.counts)
 }

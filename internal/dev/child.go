@@ -19,7 +19,7 @@ import (
 const (
 	readyTime = 60 * time.Second // to say ready
 	openTime  = 60 * time.Second // to open the store and say serving
-	stopTime  = 5 * time.Second  // to end when told to
+	stopTime  = 6 * time.Second  // to end when told to: it takes up to five for its requests
 )
 
 // A child is one process of the application.

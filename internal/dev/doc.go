@@ -13,8 +13,10 @@
 //
 // # The lines
 //
-// An application finds the path of a unix socket in TOWER_SUPERVISOR, dials it
-// and speaks lines:
+// An application is told by its environment where it is (TOWER_FOLDER), what for
+// (TOWER_ENV), where to listen (TOWER_ADDR) and where it is reached
+// (TOWER_PUBLIC_URL). It finds the path of a unix socket in TOWER_SUPERVISOR,
+// dials it and speaks lines:
 //
 //	app → ready ADDR        it listens on ADDR, but has not opened its store
 //	    ← open              no other process has the store open

@@ -36,8 +36,12 @@ func (s *Supervisor) changed(ctx context.Context, c change) {
 	if len(c.assets) > 0 {
 		s.events.reload()
 	}
-	if len(c.code) > 0 {
+	switch {
+	case len(c.code) > 0:
 		s.startBuild(ctx, c.code[0]+" changed, building")
+	case s.failure != nil || s.building != nil:
+		// What starts reads the assets too: this may be what it needs.
+		s.startBuild(ctx, c.assets[0]+" changed, building")
 	}
 }
 

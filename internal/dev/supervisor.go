@@ -76,7 +76,7 @@ func (s *Supervisor) Open() error {
 		return err
 	}
 	if s.listeners, err = listen(o.Host, o.Port); err != nil {
-		s.lock.unlock()
+		s.release()
 		return err
 	}
 	s.url = publicURL(o.Host, portOf(s.listeners[0]))
@@ -97,10 +97,10 @@ func (s *Supervisor) URL() string { return s.url }
 // Serving is closed when the application first serves.
 func (s *Supervisor) Serving() <-chan struct{} { return s.serving }
 
-// Run serves what Open has prepared until ctx ends; then the application finishes what it has begun,
-// for at most five seconds, and no process and no temporary file is left. In
-// production it returns a [*Failure] when the application cannot be built, or
-// does not start at first.
+// Run serves what Open has prepared until ctx ends. Then the application is
+// given a few seconds to finish what it has begun, and no process and no
+// temporary file is left. In production it returns a [*Failure] when the
+// application cannot be built, or does not start at first.
 func (s *Supervisor) Run(ctx context.Context) error {
 	s.running.Store(true)
 	defer close(s.done)

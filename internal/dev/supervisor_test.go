@@ -349,6 +349,18 @@ func TestNewBuildDiesBeforeReady(t *testing.T) {
 	}
 }
 
+func TestAssetThatKeepsItFromStarting(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.serves(1)
+	s.write("views/home.html", "broken")
+	s.told("reload")
+	s.write("main.go", "version 2")
+	s.told("broken")
+	s.write("views/home.html", "home 3")
+	s.serves(3)
+}
+
 func TestNewBuildFailsToOpen(t *testing.T) {
 	t.Parallel()
 	s := serveFake(t, "version 1")
@@ -587,12 +599,22 @@ func TestTakenPortIsRefused(t *testing.T) {
 		defer l.Close()
 		folder := t.TempDir()
 		var refused *PortError
-		err = New(Options{Folder: folder, Port: portOf(l)}).Open()
+		s := New(Options{Folder: folder, Port: portOf(l)})
+		err = s.Open()
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), fmt.Sprintf("port %d is taken", portOf(l))) {
 			t.Errorf("got %v", err)
 		}
 		if Running(folder) != nil {
 			t.Error("the folder is still locked")
 		}
+		other := New(Options{Folder: folder})
+		if err := other.Open(); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		if Running(folder) == nil {
+			t.Error("the one that was refused has taken the lock of the other")
+		}
+		other.Close()
 	}
 }

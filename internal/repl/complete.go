@@ -1,9 +1,11 @@
 package repl
 
 import (
+	"context"
 	"slices"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/dop251/goja"
 )
@@ -12,6 +14,17 @@ import (
 type completion struct {
 	start int
 	items []string
+}
+
+const completeWithin = 200 * time.Millisecond
+
+// completeSoon is complete, for a person who waits for it.
+func (e *evaluator) completeSoon(ctx context.Context, text string) completion {
+	ctx, cancel := context.WithTimeoutCause(ctx, completeWithin, errInterrupted)
+	defer cancel()
+	e.ctx = ctx
+	defer e.interruptible(ctx)()
+	return e.complete(text)
 }
 
 // complete finds what may follow text. It reads properties of values that are
@@ -229,7 +242,9 @@ func (e *evaluator) property(s subject, name string) subject {
 		return subject{}
 	}
 	var found subject
-	e.guard(func() { found = e.classify(object.Get(name)) })
+	if e.guard(func() { found = e.classify(object.Get(name)) }) != nil {
+		return subject{} // a getter that throws has nothing to offer
+	}
 	return found
 }
 
@@ -251,7 +266,7 @@ func (r *reader) members(s subject) []string {
 // properties are the names of v and its prototypes, its own first.
 func (e *evaluator) properties(v goja.Value) []string {
 	var names []string
-	e.guard(func() {
+	_ = e.guard(func() { // what was found before it threw is still there
 		for object := v.ToObject(e.vm); object != nil; object = object.Prototype() {
 			own := object.GetOwnPropertyNames()
 			sort.Strings(own)

@@ -62,3 +62,16 @@ func TestComplete(t *testing.T) {
 		}
 	}
 }
+
+func TestCompleteIsNotHeldUp(t *testing.T) {
+	s := newSession(t)
+	s.must(`let o = {get slow() { while (true) {} }, get bad() { throw 1 }, fine: 1}; 0`)
+	for text, want := range map[string]string{"o.slow.x": "", "o.bad.x": "", "o.fi": "fine"} {
+		if got := strings.Join(s.e.completeSoon(t.Context(), text).items, " "); got != want {
+			t.Errorf("%s: got %s", text, got)
+		}
+	}
+	if got := s.must(`o.fine`); got != "1" {
+		t.Errorf("afterwards: %s", got)
+	}
+}

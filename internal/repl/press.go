@@ -5,11 +5,14 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// key does what a key is for, by what has the focus.
-func (s *screen) key(msg tea.KeyMsg) tea.Cmd {
+// press does what a key is for, by what has the focus.
+func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
 	switch {
 	case key.Matches(msg, s.keys.interrupt):
 		return s.interrupt()
+	case s.completing:
+		s.held = append(s.held, msg)
+		return nil
 	case key.Matches(msg, s.keys.suspend):
 		return tea.Suspend
 	case s.search != nil:

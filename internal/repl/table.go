@@ -25,6 +25,7 @@ type column struct {
 	kind  valueKind
 	id    bool
 	width int
+	whole int // the width that nothing is cut from
 }
 
 // isTable tells whether v is best read as rows and columns.
@@ -86,7 +87,7 @@ func row(columns []column, cell func(column) (string, lipgloss.Style)) string {
 			line += paint(style, text)
 		}
 	}
-	return line
+	return strings.TrimRight(line, " ")
 }
 
 // columnsOf are the fields of rows, in the order they are met, without those
@@ -95,7 +96,7 @@ func columnsOf(rows []value) []column {
 	var columns []column
 	at := map[string]int{}
 	for i, row := range rows {
-		for _, field := range row.fields {
+		for _, field := range timesLast(row) {
 			j, ok := at[field.name]
 			if !ok {
 				j = len(columns)
@@ -139,6 +140,7 @@ func (f formatter) fit(columns *[]column) (hidden []string) {
 	all := *columns
 	for i := range all {
 		all[i].width = min(all[i].width, max(widestText, width(all[i].name)))
+		all[i].whole = all[i].width
 	}
 	over := func() int {
 		sum := -f.width - columnGap
@@ -167,6 +169,7 @@ func (f formatter) fit(columns *[]column) (hidden []string) {
 		}
 		drop(len(all) - 1)
 	}
+	widen(all, -over())
 	all[0].width = min(all[0].width, f.width)
 	*columns = all
 	slices.Reverse(hidden)
@@ -201,6 +204,24 @@ func narrow(columns []column, over, text int) bool {
 	c := &columns[widest]
 	c.width = max(c.width-min(over, max(c.width/4, 1)), text)
 	return true
+}
+
+// widen gives columns room again that a dropped one left: text as much as there
+// is, ids and times if that shows them whole.
+func widen(columns []column, room int) {
+	for _, whole := range []bool{false, true} {
+		for i := range columns {
+			c := &columns[i]
+			more := c.whole - c.width
+			if !whole {
+				more = min(more, room)
+			}
+			if more > 0 && more <= room && whole == (c.id || c.kind == timeValue) {
+				c.width += more
+				room -= more
+			}
+		}
+	}
 }
 
 func (c column) cell(row int) string {

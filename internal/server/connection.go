@@ -239,6 +239,9 @@ type call struct {
 	seq     uint64    // of the last commit that it made
 	created bool      // it created a record
 	signIn  *store.ID // who the client shall be
+
+	once    *store.Once    // the run of a call with a key, or nil
+	applied *store.Applied // another run of it came first
 }
 
 func callOf(ctx context.Context) *call {

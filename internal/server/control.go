@@ -224,7 +224,7 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 	case wire.DoCursors:
 		return c.app.describeCursors(), nil
 	case wire.DoRoutes:
-		return c.app.describeRoutes(), nil
+		return c.app.describeRoutes(ctx, store.ID(req.Key))
 	case wire.DoWait:
 		seq, err := strconv.ParseUint(req.Key, 10, 64)
 		if err != nil {

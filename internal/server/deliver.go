@@ -14,6 +14,10 @@ import (
 func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []cursor.Moved) {
 	d := &delivery{hub: h, commit: commit, effects: effects, moved: moved,
 		trace: h.app.inspector.trace(commit), frames: map[string]*frame{}, html: map[rendering]string{}}
+	if len(commit.Changes) == 0 {
+		h.app.startAnew(cursor.Expired) // commits were lost to the log, and with them who followed what
+		return
+	}
 	touched := d.collect()
 	for _, c := range touched {
 		frame, err := d.frame(c)
@@ -89,6 +93,14 @@ func (d *delivery) collect() []*Connection {
 // again, says what it holds, and is told the reason.
 func (c *Connection) resync(reason string) {
 	c.leave(closeSlow, "the server lost track of a cursor ("+reason+"); connect again")
+}
+
+// startAnew ends every connection, because what their users may see is not known
+// any more.
+func (a *App) startAnew(reason string) {
+	for _, c := range a.hub.all() {
+		c.resync(reason)
+	}
 }
 
 // renumber lets a cursor move to another query, and reports whether its client

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"os"
 	"slices"
 
@@ -30,8 +31,18 @@ func describeModel(m *store.Model) wire.ModelInfo {
 }
 
 // describeRoutes lists actions, pages and cursors in the order they were
-// declared, cursors with how many connections hold them.
-func (a *App) describeRoutes() []wire.Route {
+// declared, cursors with how many connections hold them; with a user, those that
+// it may use.
+func (a *App) describeRoutes(ctx context.Context, user store.ID) ([]wire.Route, error) {
+	allowed := func(*Route) bool { return true }
+	if user != "" {
+		v, err := (&Connection{app: a, user: user}).arrive(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer a.hub.unfollow(v)
+		allowed = v.allows
+	}
 	holders := map[*Route]int{}
 	for _, c := range a.hub.all() {
 		for _, handle := range c.handles() {
@@ -40,11 +51,13 @@ func (a *App) describeRoutes() []wire.Route {
 	}
 	routes := []wire.Route{}
 	for _, route := range a.router.routes {
-		info := route.describe()
-		info.Holders = holders[route]
-		routes = append(routes, info)
+		if allowed(route) {
+			info := route.describe()
+			info.Holders = holders[route]
+			routes = append(routes, info)
+		}
 	}
-	return routes
+	return routes, nil
 }
 
 // describeCursors lists the open queries by number.
@@ -55,7 +68,7 @@ func (a *App) describeCursors() []wire.CursorInfo {
 			info := byNumber[query.Number()]
 			if info == nil {
 				scope := query.Spec().Scope
-				info = &wire.CursorInfo{Number: query.Number(), Model: scope.Model.Name, Scope: scope.String(), Records: query.Len()}
+				info = &wire.CursorInfo{Number: query.Number(), Model: scope.Model.Name, Scope: scope.String(), Records: query.Len(), Residual: query.Reason()}
 				byNumber[query.Number()] = info
 			}
 			info.Holders++

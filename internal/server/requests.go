@@ -123,12 +123,12 @@ func (c *Connection) handleCall(ctx context.Context, v *visit, req *wire.Request
 	if err != nil {
 		return refusal(req.ID, err)
 	}
-	done, err := c.app.serve(ctx, v, route, values, req.In, form)
+	done, err := c.app.serve(ctx, v, &sent{route: route, path: values, body: req.In, form: form, key: req.Key})
 	if err != nil {
 		c.app.report(ctx, err)
 		return refusal(req.ID, err)
 	}
-	answer := &wire.Answer{ID: req.ID, Status: done.status, Out: done.out, At: wire.Position(c.app.store.Epoch(), max(done.seq, c.seq.Load()))}
+	answer := &wire.Answer{ID: req.ID, Status: done.status, Out: done.out, Repeated: done.repeated, At: wire.Position(c.app.store.Epoch(), max(done.seq, c.seq.Load()))}
 	if req.Form != nil {
 		answer.Location = done.location
 	}

@@ -216,9 +216,9 @@ func fill(b *testing.B, s *Store, notes *Model, db *bolt.DB) {
 	}
 }
 
-// BenchmarkPage reads the 20 newest of 100,000 records. Bare bbolt copies what it
+// BenchmarkPage20Of100k reads the 20 newest of 100,000 records. Bare bbolt copies what it
 // found, as whoever uses it after the transaction must.
-func BenchmarkPage(b *testing.B) {
+func BenchmarkPage20Of100k(b *testing.B) {
 	s, notes := benchStore(b)
 	db := benchBare(b)
 	fill(b, s, notes, db)

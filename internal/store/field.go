@@ -23,6 +23,7 @@ type Field struct {
 	offset  uintptr
 	pointer bool // the field is a pointer to its value
 	typ     reflect.Type
+	tag     string       // of JSON
 	layout  reflect.Kind // of the value behind the pointer, or of a list's elements
 }
 
@@ -52,7 +53,7 @@ func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
 	if name == "" {
 		name = sf.Name
 	}
-	f := &Field{Name: name, GoName: sf.Name, offset: offset, typ: sf.Type}
+	f := &Field{Name: name, GoName: sf.Name, offset: offset, typ: sf.Type, tag: sf.Tag.Get("json")}
 	base := sf.Type
 	if base.Kind() == reflect.Pointer {
 		f.pointer, base = true, base.Elem()

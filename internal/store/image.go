@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unsafe"
@@ -17,7 +18,7 @@ import (
 type Image struct {
 	Model   *Model
 	ID      ID
-	Version uint64 // seq of the commit that wrote it
+	Version uint64 // seq of the commit that wrote it, 0 before
 	JSON    []byte // what clients are sent: without the private fields
 
 	private []byte // the private fields, as JSON; nil without any
@@ -73,16 +74,12 @@ func (i *Image) decode() {
 // where an index has it, does not depend on whether the others fit.
 func (i *Image) decodeFields() any {
 	record := i.Model.New()
-	for _, data := range [...][]byte{i.JSON, i.private} {
-		var values map[string]json.RawMessage
-		if json.Unmarshal(data, &values) != nil {
-			continue
-		}
-		for name, value := range values {
-			if f := i.Model.byName[name]; f != nil {
-				i.Model.set(record, f, value)
-			}
-		}
+	known, _, err := i.Model.members(i.JSON, i.private)
+	if err != nil {
+		return record
+	}
+	for name, value := range known {
+		i.Model.set(record, i.Model.byName[name], value)
 	}
 	return record
 }
@@ -146,7 +143,7 @@ func (m *Model) freeze(record any) (*Image, error) {
 	}
 	image := &Image{Model: m, ID: m.header(base).ID}
 	data, err := json.Marshal(shallow.Interface())
-	if err == nil {
+	if image.JSON = data; err == nil && m.private {
 		image.JSON, image.private, err = m.split(data, nil)
 	}
 	if err == nil {
@@ -160,43 +157,66 @@ func (m *Model) freeze(record any) (*Image, error) {
 
 // split parts an encoded record into what may be sent and what may not, each in
 // the order of the fields. It takes a record in two parts as well, as an older
-// struct left it; what the struct has no field for stays in its part.
+// struct left it. What the struct has no field for is kept, and not sent.
 func (m *Model) split(public, private []byte) (_, _ []byte, err error) {
-	if !m.private && private == nil {
-		return public, nil, nil
-	}
-	var parts [2]map[string]json.RawMessage
-	if err := json.Unmarshal(public, &parts[0]); err != nil {
+	known, unknown, err := m.members(public, private)
+	if err != nil {
 		return nil, nil, err
 	}
-	if private != nil {
-		if err := json.Unmarshal(private, &parts[1]); err != nil {
-			return nil, nil, err
+	public, private = nil, nil
+	for _, f := range m.Fields {
+		value, ok := known[f.Name]
+		switch {
+		case !ok:
+		case f.Private:
+			private = appendMember(private, f.Name, value)
+		default:
+			public = appendMember(public, f.Name, value)
 		}
 	}
-	var split [2][]byte
-	for _, f := range m.Fields {
-		to := 0
-		if f.Private {
-			to = 1
+	for _, name := range slices.Sorted(maps.Keys(unknown)) {
+		private = appendMember(private, name, unknown[name])
+	}
+	if private != nil {
+		private = append(private, '}')
+	}
+	return append(public, '}'), private, nil
+}
+
+// members returns what the parts of a record say of its fields, and what else
+// they say. As with encoding/json, a name may differ from the field's in case.
+func (m *Model) members(parts ...[]byte) (known, unknown map[string]json.RawMessage, err error) {
+	known, unknown = map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	for _, part := range parts {
+		var values map[string]json.RawMessage
+		if part == nil {
+			continue
 		}
-		for _, part := range parts {
-			if value, ok := part[f.Name]; ok {
-				split[to] = appendMember(split[to], f.Name, value)
-				delete(part, f.Name)
-				break
+		if err := json.Unmarshal(part, &values); err != nil {
+			return nil, nil, err
+		}
+		for name, value := range values {
+			if f := m.like(name); f == nil {
+				unknown[name] = value
+			} else if _, exact := values[f.Name]; !exact || name == f.Name {
+				known[f.Name] = value
 			}
 		}
 	}
-	for i, part := range parts {
-		for _, name := range slices.Sorted(maps.Keys(part)) {
-			split[i] = appendMember(split[i], name, part[name])
-		}
-		if split[i] != nil {
-			split[i] = append(split[i], '}')
+	return known, unknown, nil
+}
+
+// like returns the field with that name, or with one that differs in case only.
+func (m *Model) like(name string) *Field {
+	if f := m.byName[name]; f != nil {
+		return f
+	}
+	for _, f := range m.Fields {
+		if strings.EqualFold(f.Name, name) {
+			return f
 		}
 	}
-	return split[0], split[1], nil
+	return nil
 }
 
 // appendMember appends one member to a JSON object that is not closed yet.

@@ -183,3 +183,48 @@ func TestImagesAreForConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+type numbers struct {
+	Record
+	I   int     `json:"i"`
+	I8  int8    `json:"i8"`
+	I16 int16   `json:"i16"`
+	I32 int32   `json:"i32"`
+	I64 int64   `json:"i64"`
+	U   uint    `json:"u"`
+	U8  uint8   `json:"u8"`
+	U16 uint16  `json:"u16"`
+	U32 *uint32 `json:"u32"`
+	U64 uint64  `json:"u64"`
+	F32 float32 `json:"f32"`
+	F64 float64 `json:"f64"`
+	B   []bool  `json:"b"`
+}
+
+func TestNumbersOfAllSizes(t *testing.T) {
+	m := mustModel(t, "numbers", &numbers{})
+	u32 := uint32(math.MaxUint32)
+	for _, n := range []*numbers{
+		{I: math.MinInt, I8: math.MinInt8, I16: math.MinInt16, I32: math.MinInt32, I64: math.MinInt64, F32: -0.5, F64: -math.MaxFloat64},
+		{I: math.MaxInt, I8: math.MaxInt8, I16: math.MaxInt16, I32: math.MaxInt32, I64: math.MaxInt64,
+			U: math.MaxUint, U8: math.MaxUint8, U16: math.MaxUint16, U32: &u32, U64: math.MaxUint64, F32: math.MaxFloat32, F64: math.MaxFloat64},
+	} {
+		image, err := m.freeze(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]Value{
+			"i": IntValue(int64(n.I)), "i8": IntValue(int64(n.I8)), "i16": IntValue(int64(n.I16)), "i32": IntValue(int64(n.I32)), "i64": IntValue(n.I64),
+			"u": UintValue(uint64(n.U)), "u8": UintValue(uint64(n.U8)), "u16": UintValue(uint64(n.U16)), "u64": UintValue(n.U64), "u32": {},
+			"f32": FloatValue(float64(n.F32)), "f64": FloatValue(n.F64),
+		}
+		if n.U32 != nil {
+			want["u32"] = UintValue(uint64(*n.U32))
+		}
+		for name, value := range want {
+			if got := image.Value(m.Field(name)); got != value {
+				t.Errorf("%s is %s, not %s", name, got, value)
+			}
+		}
+	}
+}

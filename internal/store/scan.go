@@ -94,7 +94,7 @@ func (s *Snapshot) Scan(m *Model, r Range, yield func(*Image) bool) error {
 	}
 	w := s.walk(t, sp, r.Reverse)
 	last, err := s.merge(w, s.laid(m, &sp, r.Reverse), yield)
-	if s.tx != nil && err == nil {
+	if s.tx != nil {
 		s.tx.rememberScan(m, sp, r.Reverse, last, s.seq)
 	}
 	return err
@@ -128,7 +128,7 @@ func (s *Snapshot) laid(m *Model, sp *span, reverse bool) []laid {
 
 // merge yields what the walk finds and the overlay does not hide, and what the
 // overlay holds, in one order. It returns the key at which yield stopped it, nil
-// at the end.
+// otherwise.
 func (s *Snapshot) merge(w *walk, over []laid, yield func(*Image) bool) (last []byte, err error) {
 	hidden := s.over[w.table.model]
 	for n := 0; ; n++ {

@@ -13,22 +13,37 @@ import (
 // Where that is not what a model says now, the bucket is made again. Those of
 // models that the store was opened without stay as they are.
 
-// signature says what of the model shapes how its records are stored.
+// signature says what of the model shapes how its records are stored: the public
+// fields and the private ones.
 func (t *table) signature() string {
-	var private []string
+	var public, private []string
 	for _, f := range t.model.Fields {
 		if f.Private {
 			private = append(private, f.Name)
+		} else {
+			public = append(public, f.Name)
 		}
 	}
+	slices.Sort(public)
 	slices.Sort(private)
-	return "private " + strings.Join(private, ",")
+	return strings.Join(public, " ") + ";" + strings.Join(private, " ")
+}
+
+// hides reports whether a field that was public by the signature is so no more.
+func (t *table) hides(signature string) bool {
+	public, _, _ := strings.Cut(signature, ";")
+	for name := range strings.FieldsSeq(public) {
+		if f := t.model.byName[name]; f == nil || f.Private {
+			return true
+		}
+	}
+	return false
 }
 
 // signature says what of the field shapes the keys of its index.
 func (x *index) signature() string {
 	f := x.field
-	return fmt.Sprintf("%s %s ref=%t unique=%t", f.typ, f.layout, f.Ref != "", f.Unique)
+	return fmt.Sprintf("%s %s %q ref=%t unique=%t", f.typ, f.layout, f.tag, f.Ref != "", f.Unique)
 }
 
 // wanted returns the table's buckets with their signatures.
@@ -103,21 +118,29 @@ func drop(btx *bolt.Tx, name []byte) error {
 	return btx.Bucket(schemaBucket).Delete(name)
 }
 
-// fitRecords makes the bucket of the table's records or, where other fields are
-// private now, parts the records anew. The log then has them as they may not be
-// sent any more, and is begun afresh.
+// fitRecords makes the bucket of the table's records or, where the fields are
+// others now, parts the records anew. When a field is not to be sent any more,
+// the log, which has records that show it, is begun afresh.
 func (t *table) fitRecords(btx *bolt.Tx) error {
 	schema := btx.Bucket(schemaBucket)
 	found := schema.Get(t.bucket)
-	if string(found) == t.signature() {
+	switch {
+	case string(found) == t.signature():
 		return nil
-	}
-	if found == nil {
+	case found == nil:
 		if _, err := btx.CreateBucket(t.bucket); err != nil {
 			return err
 		}
-	} else if err := t.splitAnew(btx); err != nil {
-		return err
+	default:
+		if err := t.splitAnew(btx); err != nil {
+			return err
+		}
+		if !t.hides(string(found)) {
+			break
+		}
+		if err := clearLog(btx); err != nil {
+			return err
+		}
 	}
 	return schema.Put(t.bucket, []byte(t.signature()))
 }
@@ -125,9 +148,12 @@ func (t *table) fitRecords(btx *bolt.Tx) error {
 func (t *table) splitAnew(btx *bolt.Tx) error {
 	bucket := btx.Bucket(t.bucket)
 	var records []*Image
-	if err := t.each(btx, func(image *Image) (err error) {
-		image.JSON, image.private, err = t.model.split(image.JSON, image.private)
-		records = append(records, image)
+	if err := t.each(btx, func(image *Image) error {
+		public, private, err := t.model.split(image.JSON, image.private)
+		if err == nil && !(bytes.Equal(public, image.JSON) && bytes.Equal(private, image.private)) {
+			image.JSON, image.private = public, private
+			records = append(records, image)
+		}
 		return err
 	}); err != nil {
 		return err
@@ -137,7 +163,7 @@ func (t *table) splitAnew(btx *bolt.Tx) error {
 			return err
 		}
 	}
-	return clearLog(btx)
+	return nil
 }
 
 // each calls fn with all records of the table, by id.
@@ -169,12 +195,21 @@ func (t *table) build(btx *bolt.Tx, x *index) error {
 	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
 	for i, e := range entries {
 		if i > 0 && bytes.Equal(e.key, entries[i-1].key) {
-			return fmt.Errorf("%s cannot be unique: %s/%s and %[2]s/%s have the same; change one of them first",
-				x.field.Name, t.model.Name, entries[i-1].value, e.value)
+			return t.notUnique(btx, x, entries[i-1].value, e.value)
 		}
 		if err := bucket.Put(e.key, e.value); err != nil {
 			return err
 		}
 	}
 	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.signature()))
+}
+
+// notUnique names two records that have the same value where it is to be unique.
+func (t *table) notUnique(btx *bolt.Tx, x *index, a, b []byte) error {
+	image, err := decodeRecord(t.model, ID(a), btx.Bucket(t.bucket).Get(a))
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s of %[2]s cannot be unique: %[2]s/%[3]s and %[2]s/%[4]s both have %[5]s; change one of them first",
+		x.field.Name, t.model.Name, a, b, image.Value(x.field))
 }

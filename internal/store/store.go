@@ -5,10 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	mrand "math/rand/v2"
 	"slices"
 	"sync"
-	"time"
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -32,10 +30,12 @@ type Store struct {
 	models  map[string]*Model
 	tables  map[*Model]*table
 	ring    ring
+	answers answers
 
 	queue   chan *pending
 	closing chan struct{} // closed to stop the writer
 	stopped chan struct{} // closed by the writer
+	lane    chan struct{} // holds one while a transaction that lost a race runs again
 	close   sync.Once
 }
 
@@ -62,10 +62,6 @@ func (s *Store) Models() []*Model { return slices.Clone(s.options.Models) }
 // View calls fn with the newest state. fn must be short and must not call the
 // store in any way but through its snapshot: the file cannot grow while it runs.
 func (s *Store) View(ctx context.Context, fn func(*Snapshot) error) error {
-	return s.view(ctx, fn)
-}
-
-func (s *Store) view(ctx context.Context, fn func(*Snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -80,7 +76,7 @@ func (s *Store) view(ctx context.Context, fn func(*Snapshot) error) error {
 // was committed later undone. It returns [ErrExpired] when the log does not reach
 // back that far. See View for what fn may do.
 func (s *Store) ViewAt(ctx context.Context, seq uint64, fn func(*Snapshot) error) error {
-	return s.view(ctx, func(snap *Snapshot) error {
+	return s.View(ctx, func(snap *Snapshot) error {
 		if seq > snap.seq {
 			return fmt.Errorf("view commit %d: the newest is %d", seq, snap.seq)
 		}
@@ -135,28 +131,6 @@ func (s *Store) read(fn func(*bolt.Tx) error) error {
 	return fn(btx)
 }
 
-// Update runs fn in a transaction and commits it. When it lost a race it is run
-// again, some times; then the error is [ErrConflict]. fn's own error is returned
-// as it is, and nothing is committed.
-func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Commit, error) {
-	for try := 1; ; try++ {
-		tx := s.Begin(by)
-		if err := fn(tx); err != nil {
-			return Commit{}, err
-		}
-		c, err := tx.Commit(ctx)
-		if !errors.Is(err, ErrConflict) {
-			return c, err
-		}
-		if try == maxTries {
-			return Commit{}, fmt.Errorf("gave up after %d tries: %w", try, err)
-		}
-		if err := pause(ctx, try); err != nil {
-			return Commit{}, err
-		}
-	}
-}
-
 // Secret returns the random bytes kept in the file under name; they are made when
 // they are first asked for.
 func (s *Store) Secret(name string, size int) ([]byte, error) {
@@ -183,25 +157,7 @@ func (s *Store) Secret(name string, size int) ([]byte, error) {
 		return nil, fmt.Errorf("secret %s: %w", name, err)
 	}
 	if len(secret) != size {
-		return nil, fmt.Errorf("secret %s has %d bytes, not %d", name, len(secret), size)
+		return nil, fmt.Errorf("secret %s: it was made with %d bytes, not %d", name, len(secret), size)
 	}
 	return secret, nil
-}
-
-const maxTries = 24
-
-func backoff(try int) time.Duration {
-	return time.Duration(mrand.Int64N(int64(100*time.Microsecond) << min(try, 8)))
-}
-
-// pause waits before the next try, longer and more at random each time.
-func pause(ctx context.Context, try int) error {
-	wait := time.NewTimer(backoff(try))
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

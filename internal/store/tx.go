@@ -19,6 +19,7 @@ type Tx struct {
 	again bool  // one of them was touched twice
 	reads map[key]read
 	scans []scanned
+	once  *Once // the run that it is a part of, or nil
 	ended bool
 }
 
@@ -89,7 +90,7 @@ func (tx *Tx) View(ctx context.Context, fn func(*Snapshot) error) error {
 	if tx.ended {
 		return errEnded
 	}
-	return tx.store.view(ctx, func(snap *Snapshot) error {
+	return tx.store.View(ctx, func(snap *Snapshot) error {
 		snap.over, snap.tx = tx.over, tx
 		return fn(snap)
 	})
@@ -99,6 +100,9 @@ func (tx *Tx) View(ctx context.Context, fn func(*Snapshot) error) error {
 // empty, its ID. A record that its rules forbid, or whose ID is taken or is none,
 // is an [*InvalidError] and is left as it was.
 func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
+	if tx.ended {
+		return nil, errEnded
+	}
 	if tx.store.tables[m] == nil {
 		return nil, foreign(m)
 	}
@@ -129,9 +133,6 @@ func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
 func (tx *Tx) claim(m *Model, header *Record, problems *Problems) error {
 	if header.ID == "" {
 		header.ID = NewID()
-		if tx.ended {
-			return errEnded
-		}
 		tx.reads[key{m, header.ID}] = read{}
 		return nil
 	}
@@ -275,7 +276,8 @@ func (tx *Tx) changes() []Change {
 // Commit makes the changes durable, all or none of them, and ends the
 // transaction. It waits for the disk. It returns [ErrConflict] when something
 // that the transaction read has changed since, and [*InvalidError] when a unique
-// value is taken; nothing has happened then. When ctx ends while Commit waits,
+// value is taken, [*AppliedError] when it is a part of a run
+// that comes too late; nothing has happened then. When ctx ends while Commit waits,
 // it returns ctx's error, and the commit may still happen. A transaction without
 // changes returns the zero Commit, and nothing is checked.
 func (tx *Tx) Commit(ctx context.Context) (Commit, error) {

@@ -20,7 +20,7 @@ const (
 	DoWatch       = "watch"       // → null, then events
 	DoConnections = "connections" // → []ConnectionInfo
 	DoCursors     = "cursors"     // → []CursorInfo
-	DoRoutes      = "routes"      // → []Route
+	DoRoutes      = "routes"      // Key: a user's id, or "" → []Route
 	DoWait        = "wait"        // Key is a seq → null once every cursor has been brought up to it
 )
 
@@ -157,6 +157,10 @@ type CursorInfo struct {
 	Scope   string   `json:"scope"` // as a person reads it
 	Holders int      `json:"holders"`
 	Records int      `json:"records"` // -1: not kept
+
+	// Residual says why every change of the model is tested against the query's
+	// conditions; "" where an index finds those that may touch it.
+	Residual string `json:"residual,omitempty"`
 }
 
 // A Route is something that can be called or opened.

@@ -28,6 +28,14 @@
 //	← {"id":3,"status":201,"at":"01J8…:813","out":{…}}
 //	← {"id":3,"status":422,"error":{"code":"invalid","message":"…","problems":{"title":["is required"]}}}
 //
+// A call with a key, a ULID that the client made for it, takes effect once: a
+// client that lost its connection before the answer sends it again, as it was,
+// and is given the answer of the first time. Where that is not known any more,
+// it is status 200 with "out":null.
+//
+//	→ {"id":1,"call":"POST /posts","in":{"title":"Hi"},"key":"01JC…"}
+//	← {"id":1,"status":201,"at":"01J8…:813","out":{…},"repeated":true}
+//
 // A page's own lists are opened with the sealed text that the page carries, and
 // travel as HTML: the items hold the rendered partial of each record.
 //

@@ -48,6 +48,7 @@ type Answer struct {
 	Status   int             `json:"status"`
 	At       string          `json:"at,omitempty"`       // "epoch:seq" that the answer reflects
 	Out      json.RawMessage `json:"out,omitempty"`      // of a call
+	Repeated bool            `json:"repeated,omitempty"` // of a call that took effect when it was sent before
 	Location string          `json:"location,omitempty"` // where a form's sender goes next
 	Session  string          `json:"session,omitempty"`  // one-time ticket to exchange for a cookie
 	Error    *Error          `json:"error,omitempty"`

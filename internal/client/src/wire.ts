@@ -21,6 +21,7 @@ export interface Answer {
   status: number;
   at?: string;
   out?: unknown;
+  repeated?: boolean;
   location?: string;
   session?: string;
   error?: Failure;

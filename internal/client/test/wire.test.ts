@@ -6,6 +6,7 @@ import answerInvalid from "../../wire/testdata/answer_invalid.json";
 import answerItems from "../../wire/testdata/answer_items.json";
 import answerOpen from "../../wire/testdata/answer_open.json";
 import answerEmpty from "../../wire/testdata/answer_open_empty.json";
+import answerRepeated from "../../wire/testdata/answer_repeated.json";
 import answerResync from "../../wire/testdata/answer_resync.json";
 import answerSession from "../../wire/testdata/answer_session.json";
 import answerUnchanged from "../../wire/testdata/answer_unchanged.json";
@@ -35,6 +36,7 @@ import { accept, applied, newStore, online, state } from "./server";
 // That these lines compile proves that the types say what the golden frames hold.
 const answers: Answer[] = [
   answerCall, answerDelta, answerEmpty, answerForbidden, answerForm, answerInvalid, answerItems, answerOpen,
+  answerRepeated,
   answerResync, answerSession, answerUnchanged,
 ];
 const commits: Commit[] = [commit, commitClosed, commitItems, commitMerged, commitTo] as Commit[];

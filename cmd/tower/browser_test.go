@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A browser is a Chromium without a window. Each tab is a person of its own.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+func openBrowser(t *testing.T) *browser {
+	t.Helper()
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start Chromium, which script/test installs: %v", err)
+	}
+	return &browser{t, ctx}
+}
+
+// A tab is a page as one person sees it.
+type tab struct {
+	t    *testing.T
+	name string
+	url  string
+	ctx  context.Context
+}
+
+func (b *browser) tab(name, url string) *tab {
+	b.t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	b.t.Cleanup(cancel)
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1000, 800)); err != nil {
+		b.t.Fatalf("open a tab for %s: %v", name, err)
+	}
+	return &tab{b.t, name, url, ctx}
+}
+
+func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, bound)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatalf("%s: %v", p.name, err)
+	}
+}
+
+// visit opens a page, and waits until it is live.
+func (p *tab) visit(path string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(p.url + path))
+	p.until("a live page", `document.documentElement.dataset.tower == "online"`)
+}
+
+// signIn signs in from within the front page, and goes to the posts.
+func (p *tab) signIn(author string) {
+	p.t.Helper()
+	p.visit("/")
+	signIn := fmt.Sprintf(`fetch("/session", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({author: %q})}).then(r => r.status)`, author)
+	status, err := chromedp.Run(p.ctx, chromedp.Evaluate[int](signIn, chromedp.EvalAwaitPromise))
+	if err != nil || status != 200 {
+		p.t.Fatalf("%s signs in: %d, %v", p.name, status, err)
+	}
+	p.visit("/posts")
+}
+
+// until waits until an expression is true in the page, whichever page there is
+// by then.
+func (p *tab) until(what, expression string) {
+	p.t.Helper()
+	eventually(p.t, p.name+" sees "+what, func() bool {
+		ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+		defer cancel()
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("Boolean("+expression+")"))
+		return err == nil && ok // it fails while the page is replaced
+	})
+}
+
+// shows waits until the titles in the page's list are these, in this order.
+func (p *tab) shows(titles ...string) {
+	p.t.Helper()
+	want, err := json.Marshal(titles)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	expression := fmt.Sprintf(`JSON.stringify([...document.querySelectorAll("[data-live] > [data-id] a")].map(e => e.textContent.trim())) == JSON.stringify(%s)`, want)
+	defer func() {
+		if p.t.Failed() {
+			body, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string]("document.body.innerText")) // for the report only
+			p.t.Logf("%s sees:\n%s", p.name, body)
+		}
+	}()
+	p.until(strings.Join(titles, ", "), expression)
+}

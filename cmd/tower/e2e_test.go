@@ -1,0 +1,220 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestEverythingTogether does what a newcomer does, with real parts: an
+// application is made and changed by hand, two people look at it in Chromium, and
+// records are made in a console in a terminal.
+func TestEverythingTogether(t *testing.T) {
+	w := newWorkshop(t)
+	app := w.journal()
+	app.serve()
+	ids := app.authors("Ada", "Bob")
+	browser := openBrowser(t)
+	ada, bob := browser.tab("ada", app.url), browser.tab("bob", app.url)
+	ada.signIn(ids["Ada"])
+	bob.signIn(ids["Bob"])
+	console := app.console()
+
+	// A record made in the terminal is in both pages, and the console says so.
+	console.types(fmt.Sprintf(`Post.create({title: "Hello", published: true, authorId: %q})`, ids["Ada"]))
+	ada.shows("Hello")
+	bob.shows("Hello")
+	console.shows("2 of 2 connections", "Ada", "Bob", "posts.all", "enter", "applied")
+
+	// A draft is its author's alone; what comes after it shows that it was passed by.
+	console.types(fmt.Sprintf(`Post.create({title: "A draft", authorId: %q})`, ids["Ada"]))
+	ada.shows("A draft", "Hello")
+	console.types(`Post.where({title: "Hello"}).first().update({title: "Hello again"})`)
+	ada.shows("A draft", "Hello again")
+	bob.shows("Hello again")
+	console.types(`Post.where({title: "A draft"}).first().update({published: true})`)
+	bob.shows("A draft", "Hello again")
+	console.types(`Post.where({title: "Hello again"}).first().delete()`)
+	ada.shows("A draft")
+	bob.shows("A draft")
+
+	// Many at once, newest first.
+	console.types(fmt.Sprintf(`Post.create(Array.from({length: 12}, (_, i) => ({title: "n" + i, published: true, authorId: %q})))`, ids["Bob"]))
+	ada.shows("n11", "n10", "n9", "n8", "n7", "n6", "n5", "n4", "n3", "n2", "n1", "n0", "A draft")
+	console.types(`Post.create({title: ""})`)
+	console.shows("is required")
+
+	app.edits(ada, bob, console)
+	app.fails(ada, console)
+	app.dies(ada, bob, ids["Ada"])
+}
+
+// edits changes a view and a controller, and sees both take effect.
+func (a *journal) edits(ada, bob *tab, console *terminalScreen) {
+	a.replace("views/posts/_post.html", "<li", `<li class="edited"`)
+	ada.until("the edited view", `document.querySelectorAll("[data-live] .edited").length == 13`)
+	a.replace("controllers/posts.go", "Limit(50)", "Limit(3)")
+	ada.shows("n11", "n10", "n9")
+	bob.shows("n11", "n10", "n9")
+	console.types(`Post.where({title: "n10"}).first().delete()`)
+	ada.shows("n11", "n9", "n8")
+}
+
+// fails breaks the application and mends it: the page says where the fault is.
+func (a *journal) fails(ada *tab, console *terminalScreen) {
+	a.replace("controllers/posts.go", "Limit(3)", "Limits(3)")
+	ada.until("the compile error over the page", overlay+`?.includes("controllers/posts.go")`)
+	a.prints("controllers/posts.go:")
+	console.types(`Post.where({title: "n9"}).first().delete()`) // what ran before runs on
+	a.replace("controllers/posts.go", "Limits(3)", "Limit(3)")
+	ada.until("the page without the error", `!(`+overlay+`)`)
+	ada.shows("n11", "n8", "n7")
+}
+
+// overlay is the text of the compile error over a page.
+const overlay = `[...document.querySelectorAll("*")].map(e => e.shadowRoot?.textContent).find(text => text?.trim())`
+
+// dies kills the application, and then the server, the hard way. The pages
+// come back by themselves, with what was made meanwhile.
+func (a *journal) dies(ada, bob *tab, author string) {
+	kill(a.t, a.pid())
+	create := func(title string) {
+		a.run("console", "-e", fmt.Sprintf(`Post.create({title: %q, published: true, authorId: %q})`, title, author))
+	}
+	a.t.Log("the application was killed")
+	a.comesBack()
+	create("after the first")
+	ada.shows("after the first", "n11", "n8")
+	bob.shows("after the first", "n11", "n8")
+
+	child := a.pid()
+	kill(a.t, a.server.Process.Pid)
+	_ = a.server.Wait()
+	gone(a.t, child)
+	create("while nobody served") // the console starts the application itself
+	a.serve()
+	ada.shows("while nobody served", "after the first", "n11")
+	bob.shows("while nobody served", "after the first", "n11")
+
+	child = a.pid()
+	if err := a.server.Process.Signal(os.Interrupt); err != nil {
+		a.t.Fatal(err)
+	}
+	if err := a.server.Wait(); err != nil {
+		a.t.Errorf("tower server, interrupted: %v\n%s", err, a.output.String())
+	}
+	gone(a.t, child)
+}
+
+// TestThousandsOfRecordsThroughAPipe pipes lines of this program's own source as
+// posts through the console, and sees all of them, in order.
+func TestThousandsOfRecordsThroughAPipe(t *testing.T) {
+	w := newWorkshop(t)
+	app := w.journal()
+	app.serve()
+	ids := app.authors("Ada")
+	page := openBrowser(t).tab("visitor", app.url)
+	page.visit("/posts")
+
+	var script strings.Builder
+	var titles []string
+	for _, line := range sourceLines(t, 3000) {
+		titles = append(titles, fmt.Sprintf("%d %s", len(titles)+1, line))
+		fmt.Fprintf(&script, "Post.create({title: %s, published: true, authorId: %q})\n", strconv.Quote(titles[len(titles)-1]), ids["Ada"])
+	}
+	cmd := w.command(app.folder, "console", "--json")
+	cmd.Stdin = strings.NewReader(script.String())
+	out, err := cmd.Output()
+	if err != nil || bytes.Count(out, []byte("\n")) != len(titles) {
+		t.Fatalf("%d lines of output, %v: %s", bytes.Count(out, []byte("\n")), err, stderrOf(err))
+	}
+	var newest []string
+	for i := range 50 {
+		newest = append(newest, titles[len(titles)-1-i])
+	}
+	page.shows(newest...)
+	if count := strings.TrimSpace(app.run("console", "-e", "Post.count()")); count != "3000" {
+		t.Errorf("Post.count() is %s", count)
+	}
+	first := app.run("console", "--json", "-e", `Post.all().asc("createdAt").pluck("title").slice(0, 3)`)
+	if !strings.Contains(first, `"1 `) || !strings.Contains(first, `"3 `) {
+		t.Errorf("the first are %s", first)
+	}
+}
+
+// sourceLines returns the first n lines of this program that are worth a title.
+func sourceLines(t *testing.T, n int) (lines []string) {
+	t.Helper()
+	files, err := filepath.Glob("../../internal/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if line = strings.Join(strings.Fields(line), " "); len(line) > 3 && len(line) < 150 && len(lines) < n {
+				lines = append(lines, line)
+			}
+		}
+	}
+	if len(lines) < n {
+		t.Fatalf("this program has %d lines", len(lines))
+	}
+	return lines
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatalf("kill %d: %v", pid, err)
+	}
+}
+
+// gone waits until a process has ended.
+func gone(t *testing.T, pid int) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("process %d ends", pid), func() bool { return syscall.Kill(pid, 0) != nil })
+}
+
+// eventually waits for what no event announces.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(bound)
+	for !done() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			t.Fatalf("waited %s in vain until %s", bound, what)
+		}
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
+}
+
+func stderrOf(err error) string {
+	if exit, ok := err.(*exec.ExitError); ok {
+		return string(exit.Stderr)
+	}
+	return ""
+}

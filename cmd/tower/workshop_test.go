@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
+
+	"github.com/towerkit/tower/internal/repl"
+)
+
+// A workshop has a tower of its own, on PATH, and no network.
+type workshop struct {
+	t      *testing.T
+	folder string
+	tower  string
+}
+
+func newWorkshop(t *testing.T) *workshop {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &workshop{t: t, folder: folder, tower: filepath.Join(folder, "bin", "tower")}
+	if out, err := exec.Command("go", "build", "-o", w.tower, ".").CombinedOutput(); err != nil {
+		t.Fatalf("build tower: %v\n%s", err, out)
+	}
+	return w
+}
+
+func (w *workshop) command(folder string, args ...string) *exec.Cmd {
+	cmd := exec.Command(w.tower, args...)
+	cmd.Dir = folder
+	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly", "PORT=", "TERM=xterm-256color",
+		"XDG_STATE_HOME="+filepath.Join(w.folder, "state"), "XDG_RUNTIME_DIR="+filepath.Join(w.folder, "run"))
+	return cmd
+}
+
+// A journal is the application of the story, and its server.
+type journal struct {
+	*workshop
+	folder string
+	port   string
+	url    string
+	server *exec.Cmd
+	output *screenText
+}
+
+// journal makes an application as a newcomer does, with two models, and then
+// gives it users and a rule.
+func (w *workshop) journal() *journal {
+	w.t.Helper()
+	a := &journal{workshop: w, folder: filepath.Join(w.folder, "journal"), port: freePort(w.t)}
+	a.url = "http://localhost:" + a.port
+	w.must(w.folder, "new", "journal")
+	a.run("generate", "scaffold", "Author", "name:string:unique")
+	a.run("generate", "scaffold", "Post", "title:string", "body:text", "published:bool", "author:ref")
+	a.run("test")
+	session, err := os.ReadFile("testdata/e2e/session.go.txt")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(a.folder, "controllers", "session.go"), session, 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	a.replace("routes.go", "\treturn r\n", "\ttower.Action(home, \"POST /session\", (*controllers.Home).SignIn)\n\n\treturn r\n")
+	return a
+}
+
+func (w *workshop) must(folder string, args ...string) string {
+	w.t.Helper()
+	out, err := w.command(folder, args...).Output()
+	if err != nil {
+		w.t.Fatalf("tower %s: %v\n%s%s", strings.Join(args, " "), err, out, stderrOf(err))
+	}
+	return string(out)
+}
+
+func (a *journal) run(args ...string) string {
+	a.t.Helper()
+	return a.must(a.folder, args...)
+}
+
+// serve starts tower server, and waits until it serves.
+func (a *journal) serve() {
+	a.t.Helper()
+	a.output = &screenText{}
+	a.server = a.command(a.folder, "server", "--port", a.port)
+	a.server.Stdout, a.server.Stderr = a.output, a.output
+	if err := a.server.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	server := a.server
+	a.t.Cleanup(func() {
+		_ = server.Process.Signal(syscall.SIGTERM) // it may have ended
+		_ = server.Wait()
+		if a.t.Failed() {
+			a.t.Logf("tower server printed:\n%s", a.output.String())
+		}
+	})
+	a.prints("http://localhost:" + a.port)
+}
+
+// prints waits until the server has printed a text.
+func (a *journal) prints(text string) {
+	a.t.Helper()
+	eventually(a.t, "the server prints "+text, func() bool { return strings.Contains(a.output.String(), text) })
+}
+
+// attach connects to the running application, once it runs.
+func (a *journal) attach() (client *repl.Client) {
+	a.t.Helper()
+	app, err := readApplication(a.folder)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.t.Setenv("XDG_RUNTIME_DIR", filepath.Join(a.workshop.folder, "run"))
+	eventually(a.t, "the application answers", func() bool {
+		client, err = attach(a.t.Context(), app)
+		return err == nil
+	})
+	return client
+}
+
+func (a *journal) pid() int {
+	a.t.Helper()
+	client := a.attach()
+	defer client.Close()
+	return client.Hello().PID
+}
+
+// comesBack waits until the application that was killed runs again.
+func (a *journal) comesBack() { a.attach().Close() }
+
+func (a *journal) authors(names ...string) map[string]string {
+	a.t.Helper()
+	ids := map[string]string{}
+	for _, name := range names {
+		var author struct{ ID string }
+		out := a.run("console", "--json", "-e", fmt.Sprintf("Author.create({name: %q})", name))
+		if err := json.Unmarshal([]byte(out), &author); err != nil || author.ID == "" {
+			a.t.Fatalf("Author.create printed %s", out)
+		}
+		ids[name] = author.ID
+	}
+	return ids
+}
+
+// replace edits a file of the application.
+func (a *journal) replace(name, old, with string) {
+	a.t.Helper()
+	path := filepath.Join(a.folder, filepath.FromSlash(name))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if !bytes.Contains(text, []byte(old)) {
+		a.t.Fatalf("%s does not hold %q:\n%s", name, old, text)
+	}
+	if err := os.WriteFile(path, bytes.Replace(text, []byte(old), []byte(with), 1), 0o644); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// A screenText collects what a process prints.
+type screenText struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *screenText) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *screenText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// A terminalScreen is a console in a terminal.
+type terminalScreen struct {
+	t      *testing.T
+	keys   *os.File
+	screen vt10x.Terminal
+}
+
+func (a *journal) console() *terminalScreen {
+	a.t.Helper()
+	cmd := a.command(a.folder, "console")
+	keys, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 150})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	s := &terminalScreen{t: a.t, keys: keys, screen: vt10x.New(vt10x.WithSize(150, 40), vt10x.WithWriter(keys))}
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		buffer := make([]byte, 4096)
+		for {
+			n, err := keys.Read(buffer)
+			if err != nil {
+				return
+			}
+			s.screen.Write(buffer[:n])
+		}
+	})
+	a.t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+		keys.Close()
+		reading.Wait()
+	})
+	s.shows("live")
+	return s
+}
+
+func (s *terminalScreen) types(text string) {
+	s.t.Helper()
+	if _, err := s.keys.WriteString(text + "\r"); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// shows waits until the screen holds all of the texts.
+func (s *terminalScreen) shows(texts ...string) {
+	s.t.Helper()
+	defer func() {
+		if s.t.Failed() {
+			s.t.Logf("the console shows:\n%s", s.screen.String())
+		}
+	}()
+	for _, text := range texts {
+		eventually(s.t, "the console shows "+text, func() bool { return strings.Contains(s.screen.String(), text) })
+	}
+}

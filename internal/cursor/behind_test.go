@@ -1,0 +1,173 @@
+package cursor
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// newForgetful returns a bench on a store whose log has lost its first commits:
+// A to C, of title x, in commits 1 to 3.
+func newForgetful(t *testing.T) *bench {
+	m, path := newModels(t), filepath.Join(t.TempDir(), "test.db")
+	o := store.Options{LogBytes: 1}
+	st := openStoreAt(t, path, m, o)
+	for i, letter := range []string{"A", "B", "C"} {
+		create(t, st, m.things, titled(letter, "x", i))
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return newBenchOn(t, m, openStoreAt(t, path, m, o))
+}
+
+func TestWhatTheLogHasLostIsSentAnew(t *testing.T) {
+	b := newForgetful(t)
+	runEngine(t, b.engine)
+	spec := Spec{Scope: b.scope(`{}`, 0)}
+	var o Opened
+	if err := b.engine.Open(context.Background(), "h", spec, &Held{Seq: 1, Spec: spec}, func(opened Opened) { o = opened }); err != nil {
+		t.Fatal(err)
+	}
+	if o.Resumed || o.Resync != Expired || len(o.Images) != 3 {
+		t.Error(o)
+	}
+}
+
+// TestResumingWaitsForTheEngine holds: a client may hold a state, of a page, that
+// the engine has yet to reach, and is not led back behind it.
+func TestResumingWaitsForTheEngine(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1))
+	spec := Spec{Scope: b.scope(`{}`, 0)}
+	c := commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.things, id("A")) })
+	images, err := b.engine.Read(t.Context(), c.Seq, spec)
+	if err != nil || len(images) != 0 || b.engine.Seq() != 1 {
+		t.Fatal(images, err)
+	}
+	opened := make(chan Opened, 1)
+	done := make(chan error, 1)
+	go func() {
+		done <- b.engine.Open(context.Background(), "h", spec, &Held{Seq: c.Seq, Spec: spec}, func(o Opened) { opened <- o })
+	}()
+	runEngine(t, b.engine)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if o := <-opened; o.Seq != c.Seq || !o.Resumed || len(o.Delta) > 0 {
+		t.Error(o)
+	}
+}
+
+// TestAnEngineThatFellBehindSaysSo has the engine begin where the log does not
+// reach: every cursor ends with the reason, and opens again.
+func TestAnEngineThatFellBehindSaysSo(t *testing.T) {
+	b := newForgetful(t)
+	plain, list := Spec{Scope: b.scope(`{}`, 0)}, Spec{Scope: b.scope(`{}`, 2)}
+	b.open("plain", plain)
+	b.open("list", list)
+	b.engine.feed = b.st.Feed(1)
+	_, err := b.meanwhile("opening", plain.Scope, func() {
+		c := commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.things, id("A")) })
+		runEngine(t, b.engine)
+		if err := b.engine.Wait(context.Background(), c.Seq); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if !errors.Is(err, ErrBehind) {
+		t.Error(err)
+	}
+	b.expect(b.take(), "#4 to [plain]: expired; #4 to [list]: expired")
+	b.expectNothingLeft()
+	_, held := b.open("list", list)
+	b.expect(held, "BC")
+	b.expect(b.deletes("B"), "#5 to [list]: leave B")
+}
+
+// TestACursorThatCannotBeReadEndsWithAReason has the store fail where a window
+// is refilled and where a holder moves.
+func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
+	var records []any
+	for _, letter := range []string{"A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "M", "N"} {
+		records = append(records, titled(letter, "x", 1))
+	}
+	b := newBench(t, store.Options{}, records...)
+	q, _ := b.open("list", Spec{Scope: b.scope(`{}`, 1)})
+	b.open("plain", Spec{Scope: b.scope(`{}`, 0)})
+	b.moves = func(store.Commit) []Move { return []Move{{"plain", &Spec{Scope: b.scope(`{"count":1}`, 0)}}} }
+	c := commit(t, b.st, func(tx *store.Tx) error {
+		for _, img := range q.list.images {
+			if err := tx.Delete(b.things, img.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := b.st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.engine.deliver(c)
+	b.expect(b.take(), "#2 to [list]: failed; #2 moves plain: failed")
+	for range 2 {
+		if err := <-b.reports; !errors.Is(err, store.ErrClosed) {
+			t.Error(err)
+		}
+	}
+	b.expectNothingLeft()
+}
+
+func TestWaiting(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1))
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := b.engine.Wait(ctx, b.st.Seq()); err != nil || b.engine.Seq() != 1 {
+		t.Error(b.engine.Seq(), err)
+	}
+	waited := make(chan error, 3)
+	for _, seq := range []uint64{2, 2, 3} {
+		go func() { waited <- b.engine.Wait(context.Background(), seq) }()
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- b.engine.Run(ctx) }()
+	b.sets("A", func(x *thing) { x.Count = 2 })
+	for range 2 {
+		if err := <-waited; err != nil {
+			t.Error(err)
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if err := <-waited; !errors.Is(err, ErrStopped) {
+		t.Error(err)
+	}
+	if err := b.engine.Wait(ctx, 9); err == nil {
+		t.Error("waited for a commit that was never made")
+	}
+	if err := b.engine.Open(context.Background(), "h", Spec{Scope: b.scope(`{}`, 0)}, nil, nil); !errors.Is(err, ErrStopped) {
+		t.Error(err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1))
+	b.open("h", Spec{Scope: b.scope(`{}`, 0)})
+	name, title := b.users.Field("name"), b.things.Field("title")
+	for _, s := range []Scope{
+		b.scope(`{}`, 0), {}, {Model: b.things, Limit: -1}, {Model: b.things, Offset: -1}, {Model: b.things, Order: []Order{{Field: name}}},
+		{Model: b.things, Order: []Order{{Field: b.things.Field("tags")}}}, {Model: b.things, Where: And(Exists(title), Not(Exists(name)))},
+	} {
+		if err := b.engine.Open(context.Background(), "h", Spec{Scope: s}, nil, nil); err == nil {
+			t.Errorf("opened %+v", s)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := b.engine.Open(ctx, "late", Spec{Scope: b.scope(`{}`, 0)}, nil, nil); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	b.engine.Close("h")
+	b.expectNothingLeft()
+}

@@ -1,0 +1,138 @@
+package cursor
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// emptyEngine returns an engine without a store.
+func emptyEngine() *Engine {
+	return &Engine{sink: &witness{}, progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
+		indexes: map[*store.Model]*index{}, shared: map[string]*Query{}, places: map[Holder]place{}, openings: map[Holder]*opening{}}
+}
+
+// million fills an engine, without a store, with a million cursors
+// {"owner": X, "flag": true}, each on an owner of its own.
+func million(b *testing.B, where func(m *store.Model, i int) Condition) (*Engine, models) {
+	m := newModels(b)
+	e := emptyEngine()
+	for i := range 1_000_000 {
+		e.hold(i, e.query(Spec{Scope: Scope{Model: m.things, Where: where(m.things, i)}}))
+	}
+	return e, m
+}
+
+func ownerOf(i int) string { return fmt.Sprintf("01JDA7Q4Z3M8X2V6K9T%07d", i) }
+
+func equality(m *store.Model, i int) Condition {
+	return And(Is(m.Field("owner"), store.StringValue(ownerOf(i))), Is(m.Field("flag"), store.BoolValue(true)))
+}
+
+func BenchmarkMatchOneOfMillionCursors(b *testing.B) {
+	e, m := million(b, equality)
+	img := imageOf(b, m.things, &thing{Flag: true, Owner: store.ID(ownerOf(700_000))})
+	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.things, ID: img.ID, After: img}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if effects := e.match(c); len(effects) != 1 || len(effects[0].Holders) != 1 {
+			b.Fatal(effects)
+		}
+	}
+}
+
+func BenchmarkMatchNoneOfMillionCursors(b *testing.B) {
+	e, m := million(b, equality)
+	img := imageOf(b, m.things, &thing{Flag: true, Owner: "01JDA7Q4Z3M8X2V6K9T5B1C0RW"})
+	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.things, ID: img.ID, After: img}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if effects := e.match(c); len(effects) != 0 {
+			b.Fatal(effects)
+		}
+	}
+}
+
+// BenchmarkMatch100kRanges is a change of one record among a hundred thousand
+// cursors on ranges that overlap; ten hold it before and after.
+func BenchmarkMatch100kRanges(b *testing.B) {
+	m := newModels(b)
+	e := emptyEngine()
+	count := m.things.Field("count")
+	for i := range 100_000 {
+		from := store.IntValue(int64(i))
+		e.hold(i, e.query(Spec{Scope: Scope{Model: m.things, Where: And(Gte(count, from), Lt(count, store.IntValue(int64(i+10))))}}))
+	}
+	before, after := imageOf(b, m.things, &thing{Count: 50_000}), imageOf(b, m.things, &thing{Count: 50_000, Title: "x"})
+	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Update, Model: m.things, ID: after.ID, Before: before, After: after}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if effects := e.match(c); len(effects) != 10 {
+			b.Fatal(effects)
+		}
+	}
+}
+
+// BenchmarkMatchThousandHolders is a change of a record that a thousand cursors
+// share one query on.
+func BenchmarkMatchThousandHolders(b *testing.B) {
+	for _, spec := range []Spec{{}, {Scope: Scope{Limit: 20}}} {
+		b.Run(fmt.Sprint("limit=", spec.Scope.Limit), func(b *testing.B) { benchmarkHolders(b, spec) })
+	}
+}
+
+func benchmarkHolders(b *testing.B, spec Spec) {
+	x := newBench(b, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
+	spec.Scope.Model = x.things
+	spec.Scope.Where = Is(x.things.Field("title"), store.StringValue("x"))
+	for i := range 1000 {
+		x.open(i, spec)
+	}
+	c := commit(b, x.st, func(tx *store.Tx) error {
+		_, err := tx.Update(x.things, id("A"), func(x any) error {
+			x.(*thing).Count = 5
+			return nil
+		})
+		return err
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		if effects := x.engine.match(c); len(effects) != 1 || len(effects[0].Holders) != 1000 {
+			b.Fatal(effects)
+		}
+	}
+}
+
+// BenchmarkOpenSharedList is one more holder of an ordered query that is open.
+func BenchmarkOpenSharedList(b *testing.B) {
+	benchmarkOpen(b, func(x *bench) Spec { return Spec{Scope: x.scope(`{"title": "x"}`, 20, "-createdAt")} })
+}
+
+// BenchmarkOpenPlain reads twenty records by an index.
+func BenchmarkOpenPlain(b *testing.B) {
+	benchmarkOpen(b, func(x *bench) Spec { return Spec{Scope: x.scope(`{"title": "x"}`, 0)} })
+}
+
+func benchmarkOpen(b *testing.B, spec func(*bench) Spec) {
+	x := newBench(b, store.Options{})
+	commit(b, x.st, func(tx *store.Tx) error {
+		for range 20 {
+			if _, err := tx.Create(x.things, &thing{Title: "x"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	runEngine(b, x.engine)
+	if err := x.engine.Wait(context.Background(), x.st.Seq()); err != nil {
+		b.Fatal(err)
+	}
+	s := spec(x)
+	x.open("first", s)
+	for b.Loop() {
+		x.open("h", s)
+		x.engine.Close("h")
+	}
+}

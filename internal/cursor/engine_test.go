@@ -1,0 +1,432 @@
+package cursor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A witness is a sink that keeps what it is told. Tests wait with Engine.Wait
+// before they look.
+type witness struct {
+	mu    sync.Mutex
+	moves func(store.Commit) []Move
+	told  []string
+}
+
+func (s *witness) Rescope(c store.Commit) []Move {
+	if s.moves == nil {
+		return nil
+	}
+	return s.moves(c)
+}
+
+func (s *witness) Deliver(c store.Commit, effects []Effect, moved []Moved) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range effects {
+		s.told = append(s.told, fmt.Sprintf("#%d to %v: %s%s", c.Seq, e.Holders, brief(e.Deltas), e.Resync))
+	}
+	for _, m := range moved {
+		s.told = append(s.told, fmt.Sprintf("#%d moves %v: %s%s", c.Seq, m.Holder, brief(m.Deltas), m.Resync))
+	}
+}
+
+// take returns what was told since it was last asked.
+func (s *witness) take() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	told := strings.Join(s.told, "; ")
+	s.told = nil
+	return told
+}
+
+// brief says deltas with the last letters of their ids.
+func brief(deltas []Delta) string {
+	deltas = slices.Clone(deltas)
+	for i := range deltas {
+		deltas[i].ID = deltas[i].ID[25:]
+		if after := deltas[i].After; after != nil && *after != "" {
+			short := (*after)[25:]
+			deltas[i].After = &short
+		}
+	}
+	return told(deltas)
+}
+
+// id returns an id that ends with a letter.
+func id(letter string) store.ID { return store.ID(strings.Repeat("0", 25) + letter) }
+
+func titled(letter, title string, count int) *thing {
+	return &thing{Record: store.Record{ID: id(letter)}, Title: title, Count: count}
+}
+
+// A bench is a store and an engine with a witness.
+type bench struct {
+	testing.TB
+	models
+	st     *store.Store
+	engine *Engine
+	*witness
+	reports chan error
+}
+
+func newBench(t testing.TB, o store.Options, records ...any) *bench {
+	m := newModels(t)
+	st := openStore(t, m, o)
+	if len(records) > 0 {
+		create(t, st, m.things, records...)
+	}
+	return newBenchOn(t, m, st)
+}
+
+func newBenchOn(t testing.TB, m models, st *store.Store) *bench {
+	b := &bench{TB: t, models: m, st: st, witness: &witness{}, reports: make(chan error, 10)}
+	b.engine = NewEngine(b.st, b.witness, func(err error) { b.reports <- err })
+	return b
+}
+
+func (b *bench) scope(where string, limit int, order ...string) Scope {
+	b.Helper()
+	q := question{where: decode(b, where), order: order, limit: limit}
+	return q.scope(b, b.things)
+}
+
+// open opens a cursor and returns it with the letters of what it holds.
+func (b *bench) open(h Holder, spec Spec) (*Query, string) {
+	b.Helper()
+	var query *Query
+	letters := ""
+	if err := b.engine.Open(context.Background(), h, spec, nil, func(o Opened) {
+		query = o.Query
+		for _, img := range o.Images {
+			letters += string(img.ID[25:])
+		}
+	}); err != nil {
+		b.Fatal(err)
+	}
+	return query, letters
+}
+
+// does commits, waits for the engine, and returns what was told.
+func (b *bench) does(fn func(*store.Tx) error) string {
+	b.Helper()
+	c := commit(b, b.st, fn)
+	if err := b.engine.Wait(context.Background(), c.Seq); err != nil {
+		b.Fatal(err)
+	}
+	return b.take()
+}
+
+func (b *bench) sets(letter string, fn func(*thing)) string {
+	b.Helper()
+	return b.does(func(tx *store.Tx) error {
+		_, err := tx.Update(b.things, id(letter), func(x any) error {
+			fn(x.(*thing))
+			return nil
+		})
+		return err
+	})
+}
+
+func (b *bench) deletes(letter string) string {
+	b.Helper()
+	return b.does(func(tx *store.Tx) error { return tx.Delete(b.things, id(letter)) })
+}
+
+func (b *bench) expect(got, want string) {
+	b.Helper()
+	if got != want {
+		b.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+func (b *bench) expectNothingLeft() {
+	b.Helper()
+	e := b.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.indexes)+len(e.shared)+len(e.places)+len(e.openings)+len(e.early) > 0 {
+		b.Errorf("left behind: %v %v %v %v %v", e.indexes, e.shared, e.places, e.openings, e.early)
+	}
+}
+
+func TestEqualSpecsShareAQuery(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 2))
+	runEngine(t, b.engine)
+	one, held := b.open("one", Spec{Scope: b.scope(`{"title":"x","count":{"gt":0}}`, 0)})
+	b.expect(held, "A")
+	two, held := b.open("two", Spec{Scope: b.scope(`{"and":[{"count":{"gt":0}},{"title":"x"}]}`, 0)})
+	b.expect(held, "A")
+	other, _ := b.open("html", Spec{Scope: b.scope(`{"title":"x","count":{"gt":0}}`, 0), Tag: "partial"})
+	if one != two || other == one || len(one.Holders()) != 2 || one.Len() != -1 || other.Number() == one.Number() {
+		t.Error(one.Holders(), other.Holders(), one.Len())
+	}
+	if n := len(b.engine.indexes[b.things].selectors); n != 1 {
+		t.Errorf("%d selectors", n)
+	}
+	b.expect(b.sets("B", func(x *thing) { x.Title = "x" }), "#2 to [html]: enter B; #2 to [one two]: enter B")
+	b.expect(b.sets("A", func(x *thing) { x.Flag = true }), "#3 to [html]: change A; #3 to [one two]: change A")
+	b.engine.Close("one")
+	b.expect(b.sets("A", func(x *thing) { x.Count = 0 }), "#4 to [html]: leave A; #4 to [two]: leave A")
+	b.expect(b.sets("A", func(x *thing) { x.Count = -1 }), "")
+	if n := len(b.engine.Queries()); n != 2 {
+		t.Errorf("%d queries", n)
+	}
+	b.engine.Close("two")
+	b.engine.Close("html")
+	b.engine.Close("nobody")
+	b.expectNothingLeft()
+}
+
+func TestAWindowRefills(t *testing.T) {
+	var records []any
+	for i, letter := range strings.Split("ABCDEFGHJKMNPQRSTVWXYZ", "") {
+		records = append(records, titled(letter, "x", i))
+	}
+	b := newBench(t, store.Options{}, records...)
+	runEngine(t, b.engine)
+	q, held := b.open("h", Spec{Scope: b.scope(`{"title":"x"}`, 3, "count")})
+	b.expect(held, "ABC")
+	b.expect(b.deletes("B"), "#2 to [h]: leave B, enter D after C.")
+	b.expect(b.sets("A", func(x *thing) { x.Count = 2 }), "#3 to [h]: change A")
+	b.expect(b.sets("A", func(x *thing) { x.Count = 3 }), "#4 to [h]: change A after C.")
+	b.expect(b.sets("A", func(x *thing) { x.Count = 100 }), "#5 to [h]: leave A, enter E after D.")
+	b.expect(b.sets("Z", func(x *thing) { x.Count = -1 }), "#6 to [h]: leave E, enter Z after .")
+	b.expect(b.sets("Z", func(x *thing) { x.Note = &x.Title }), "#7 to [h]: change Z")
+	b.expect(b.sets("Y", func(x *thing) { x.Note = &x.Title }), "")
+	for range 20 {
+		ids := idsOf(nil, q.list.visible())
+		got := b.does(func(tx *store.Tx) error {
+			for _, id := range ids {
+				if err := tx.Delete(b.things, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if len(ids) > 0 && !strings.Contains(got, "leave") {
+			t.Errorf("%v left: %s", ids, got)
+		}
+	}
+	if !q.list.complete || q.Len() != 0 {
+		t.Errorf("%d are left", q.Len())
+	}
+	b.engine.Close("h")
+	b.expectNothingLeft()
+}
+
+func TestARuleThatPanicsDenies(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
+	runEngine(t, b.engine)
+	rule := func(img *store.Image) bool {
+		if record(img).Count == 2 {
+			panic("two")
+		}
+		return true
+	}
+	_, held := b.open("h", Spec{Scope: b.scope(`{}`, 0), Allow: rule})
+	b.expect(held, "A")
+	b.expect((<-b.reports).Error(), "the rule of a cursor on things, asked for 0000000000000000000000000B: panic: two")
+	b.expect(b.sets("A", func(x *thing) { x.Count = 2 }), "#2 to [h]: leave A")
+	<-b.reports
+	b.expect(b.sets("B", func(x *thing) { x.Count = 3 }), "#3 to [h]: enter B")
+}
+
+// TestAHolderIsRemembered holds: what a rule has let a holder see leaves it,
+// whatever the rule says by then.
+func TestAHolderIsRemembered(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
+	runEngine(t, b.engine)
+	allowed := true
+	b.open("held", Spec{Scope: b.scope(`{}`, 0), Allow: func(*store.Image) bool { return allowed }})
+	b.open("list", Spec{Scope: b.scope(`{}`, 5), Allow: func(*store.Image) bool { return allowed }})
+	b.engine.mu.Lock()
+	allowed = false
+	b.engine.mu.Unlock()
+	b.expect(b.deletes("A"), "#2 to [list]: leave A; #2 to [held]: leave A")
+	b.expect(b.sets("B", func(x *thing) { x.Count = 9 }), "#3 to [list]: leave B; #3 to [held]: leave B")
+	b.expect(b.sets("B", func(x *thing) { x.Count = 1 }), "")
+}
+
+// meanwhile opens a cursor, and runs fn when it has read and is asking its rule.
+func (b *bench) meanwhile(h Holder, scope Scope, fn func()) (Opened, error) {
+	b.Helper()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	rule := func(*store.Image) bool {
+		once.Do(func() {
+			close(asked)
+			<-answer
+		})
+		return true
+	}
+	var opened Opened
+	done := make(chan error, 1)
+	go func() {
+		done <- b.engine.Open(context.Background(), h, Spec{Scope: scope, Allow: rule}, nil, func(o Opened) { opened = o })
+	}()
+	<-asked
+	fn()
+	close(answer)
+	return opened, <-done
+}
+
+func TestCommitsGoOnWhileACursorIsOpened(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "x", 3))
+	runEngine(t, b.engine)
+	var opened Opened
+	opened, err := b.meanwhile("h", b.scope(`{"title":"x"}`, 2, "-count"), func() {
+		b.expect(b.deletes("C"), "")
+		b.expect(b.sets("A", func(x *thing) { x.Count = 5 }), "")
+		b.expect(b.does(func(tx *store.Tx) error {
+			_, err := tx.Create(b.things, titled("D", "x", 4))
+			return err
+		}), "")
+	})
+	if err != nil || opened.Seq != 4 || fmt.Sprint(idsOf(nil, opened.Images)) != fmt.Sprint([]store.ID{id("A"), id("D")}) {
+		t.Error(opened.Seq, idsOf(nil, opened.Images), err)
+	}
+	b.expect(b.deletes("D"), "#5 to [h]: leave D, enter B after A.")
+}
+
+func TestAWindowRefillsWhileItIsOpened(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "x", 3))
+	b.engine.spare = 0
+	runEngine(t, b.engine)
+	opened, err := b.meanwhile("h", b.scope(`{}`, 1), func() { b.deletes("A") })
+	if err != nil || len(opened.Images) != 1 || opened.Images[0].ID != id("B") {
+		t.Error(idsOf(nil, opened.Images), err)
+	}
+	b.expect(b.deletes("B"), "#3 to [h]: leave B, enter C after .")
+}
+
+// TestASparseRuleFillsAWindow holds: a rule is asked for records until it has
+// allowed enough, and once for each.
+func TestASparseRuleFillsAWindow(t *testing.T) {
+	var records []any
+	for i, letter := range strings.Split("ABCDEFGHJKMN", "") {
+		records = append(records, titled(letter, "x", i))
+	}
+	b := newBench(t, store.Options{}, records...)
+	b.engine.spare = 0
+	runEngine(t, b.engine)
+	asked := ""
+	rule := func(img *store.Image) bool {
+		letter := string(img.ID[25:])
+		asked += letter
+		return strings.Contains("DHJMN", letter)
+	}
+	_, held := b.open("h", Spec{Scope: b.scope(`{}`, 3), Allow: rule})
+	b.expect(held, "DHJ")
+	b.expect(asked, "ABCDEFGHJ")
+	b.expect(b.deletes("D"), "#2 to [h]: leave D, enter M after J.")
+	b.expect(b.deletes("H"), "#3 to [h]: leave H, enter N after M.")
+	b.expect(b.deletes("N"), "#4 to [h]: leave N")
+	b.expect(asked, "ABCDEFGHJKMN")
+}
+
+func TestACursorIsClosedWhileItIsOpened(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1))
+	runEngine(t, b.engine)
+	_, err := b.meanwhile("h", b.scope(`{}`, 0), func() { b.engine.Close("h") })
+	if !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	b.moves = func(store.Commit) []Move { return []Move{{Holder: "h"}} }
+	_, err = b.meanwhile("h", b.scope(`{}`, 0), func() { b.sets("A", func(x *thing) { x.Count = 2 }) })
+	if !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	b.expectNothingLeft()
+}
+
+// TestACursorMovesWhileItIsOpened holds: nothing of a scope that was lost on the
+// way is told.
+func TestACursorMovesWhileItIsOpened(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 1))
+	runEngine(t, b.engine)
+	to := Spec{Scope: b.scope(`{"title":"y"}`, 0)}
+	b.moves = func(store.Commit) []Move { return []Move{{Holder: "h", To: &to}} }
+	opened, err := b.meanwhile("h", b.scope(`{"title":"x"}`, 0), func() { b.sets("A", func(x *thing) { x.Count = 2 }) })
+	if err != nil || len(opened.Images) != 1 || opened.Images[0].ID != id("B") {
+		t.Error(idsOf(nil, opened.Images), err)
+	}
+	b.engine.Close("h")
+	b.expectNothingLeft()
+}
+
+// TestACursorMovesBeforeItIsOpened holds the same for a spec that was made
+// before the commit, and opened after it.
+func TestACursorMovesBeforeItIsOpened(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 1))
+	runEngine(t, b.engine)
+	to := Spec{Scope: b.scope(`{"title":"y"}`, 0)}
+	b.moves = func(store.Commit) []Move { return []Move{{"moved", &to}, {"closed", nil}, {"gone", &to}} }
+	b.expect(b.sets("A", func(x *thing) { x.Count = 2 }), "")
+	b.moves = nil
+	old := Spec{Scope: b.scope(`{"title":"x"}`, 0)}
+	_, held := b.open("moved", old)
+	b.expect(held, "B")
+	if err := b.engine.Open(t.Context(), "closed", old, nil, nil); !errors.Is(err, ErrClosed) {
+		t.Error(err)
+	}
+	for _, h := range []Holder{"moved", "gone"} {
+		b.engine.Close(h)
+	}
+	b.expectNothingLeft()
+}
+
+func TestAHolderMoves(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "y", 3))
+	runEngine(t, b.engine)
+	b.open("h", Spec{Scope: b.scope(`{"title":"x"}`, 0)})
+	b.open("stays", Spec{Scope: b.scope(`{"title":"x"}`, 0)})
+	next := Spec{Scope: b.scope(`{"count":{"gte":2}}`, 2, "-count")}
+	b.moves = func(store.Commit) []Move { return []Move{{"h", &next}} }
+	b.expect(b.sets("B", func(x *thing) { x.Count = 4 }), "#2 to [stays]: change B; #2 moves h: leave A, enter C after B., change B")
+	b.expect(b.sets("B", func(x *thing) { x.Count = 2 }), "#3 to [stays]: change B; #3 to [h]: change B after C.")
+	b.moves = func(store.Commit) []Move { return []Move{{"h", nil}} }
+	b.expect(b.sets("A", func(x *thing) { x.Count = 9 }), "#4 to [stays]: change A; #4 moves h: leave C, leave B")
+	b.engine.Close("stays")
+	b.expectNothingLeft()
+}
+
+func TestResuming(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
+	runEngine(t, b.engine)
+	spec := Spec{Scope: b.scope(`{"title":"x"}`, 0)}
+	b.deletes("A")
+	b.sets("B", func(x *thing) { x.Count = 3 })
+	b.does(func(tx *store.Tx) error {
+		_, err := tx.Create(b.things, titled("C", "x", 1))
+		return err
+	})
+	resume := func(seq uint64, held Spec) (o Opened, err error) {
+		err = b.engine.Open(context.Background(), "h", spec, &Held{Seq: seq, Spec: held}, func(opened Opened) { o = opened })
+		b.engine.Close("h")
+		return o, err
+	}
+	o, err := resume(1, spec)
+	b.expect(brief(o.Delta), "leave A, enter C, change B")
+	if err != nil || !o.Resumed || o.Resync != "" || o.Images != nil {
+		t.Error(o, err)
+	}
+	o, _ = resume(3, Spec{Scope: b.scope(`{"count":{"gt":7}}`, 0)})
+	b.expect(brief(o.Delta), "enter B, enter C")
+	if o, err = resume(4, spec); err != nil || !o.Resumed || len(o.Delta) > 0 {
+		t.Error(o, err)
+	}
+	if o, err = resume(99, spec); err != nil || o.Resumed || o.Resync != Epoch || len(o.Images) != 2 {
+		t.Error(o, err)
+	}
+	if _, err = resume(1, Spec{Scope: Scope{Model: b.users}}); err == nil {
+		t.Error("resumed from another model")
+	}
+}

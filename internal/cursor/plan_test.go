@@ -1,0 +1,135 @@
+package cursor
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+func TestPlans(t *testing.T) {
+	m := newModels(t).things
+	for _, c := range []struct {
+		where string
+		order []string
+		limit int
+		want  string
+	}{
+		{`{}`, nil, 0, "order"},
+		{`{}`, nil, 5, "order"},
+		{`{}`, []string{"title"}, 0, "scan"},
+		{`{}`, []string{"-title"}, 5, "order title"},
+		{`{}`, []string{"-id"}, 5, "order"},
+		{`{}`, []string{"size"}, 5, "scan"},
+		{`{}`, []string{"title", "count"}, 5, "scan"},
+		{`{"size": 1}`, nil, 0, "order"},
+		{`{"id": "x"}`, []string{"title"}, 5, "filter 1 ids"},
+		{`{"id": {"in": ["x", "y"]}}`, nil, 0, "filter 2 ids"},
+		{`{"slug": "x"}`, []string{"title"}, 5, "filter slug"},
+		{`{"slug": null}`, []string{"title"}, 5, "filter slug | order title"},
+		{`{"owner": "x"}`, []string{"title"}, 0, "filter owner"},
+		{`{"owner": "x"}`, []string{"title"}, 5, "filter owner | order title"},
+		{`{"owner": "x"}`, []string{"size"}, 5, "filter owner"},
+		{`{"owner": "x"}`, nil, 5, "filter owner"},
+		{`{"owner": "x", "flag": true}`, []string{"-createdAt"}, 0, "filter owner"},
+		{`{"owner": "x", "slug": "y"}`, nil, 0, "filter slug"},
+		{`{"owner": {"in": ["x", "y"]}}`, nil, 0, "filter owner owner"},
+		{`{"or": [{"owner": "x"}, {"title": "y", "size": 3}, {"id": "z"}]}`, nil, 0, "filter 1 ids owner title"},
+		{`{"or": [{"owner": "x"}, {"size": 3}]}`, nil, 0, "order"},
+		{`{"count": {"gte": 3, "lt": 9}}`, nil, 0, "range count"},
+		{`{"count": {"gte": 3}}`, []string{"count"}, 5, "order count"},
+		{`{"count": {"gte": 3}}`, []string{"title"}, 5, "range count | order title"},
+		{`{"slug": {"exists": true}}`, []string{"size"}, 0, "range slug"},
+		{`{"not": {"owner": "x"}}`, nil, 0, "order"},
+	} {
+		q := question{where: decode(t, c.where), order: c.order, limit: c.limit}
+		s := q.scope(t, m)
+		got := ""
+		for i, p := range s.plans(nil, s.end()) {
+			if got += p.name; i > 0 {
+				got = got[:len(got)-len(p.name)] + " | " + p.name
+			}
+			if len(p.ids) > 0 {
+				got += fmt.Sprintf(" %d ids", len(p.ids))
+			}
+			for _, r := range p.ranges {
+				if r.Index != nil {
+					got += " " + r.Index.Name
+				}
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", s, got, c.want)
+		}
+	}
+}
+
+func TestBounds(t *testing.T) {
+	m := newModels(t).things
+	for where, want := range map[string]string{
+		`{}`:                             "–",
+		`{"count": 3}`:                   "[3–3]",
+		`{"count": {"in": [5, 3, 9]}}`:   "[3–9]",
+		`{"count": {"in": []}}`:          "–",
+		`{"count": {"gt": 3}}`:           "(3–",
+		`{"count": {"lte": 3}}`:          "(null–3]",
+		`{"count": {"exists": true}}`:    "(null–",
+		`{"count": {"gte": 3, "lt": 9}}`: "[3–9)",
+		`{"and": [{"count": {"gte": 3}}, {"count": {"gt": 3}}, {"count": {"gt": 1}}]}`: "(3–",
+		`{"and": [{"count": {"lt": 3}}, {"count": {"lte": 3}}, {"count": {"lt": 4}}]}`: "(null–3)",
+		`{"or": [{"count": 3}]}`:           "–",
+		`{"not": {"count": 3}, "size": 2}`: "–",
+	} {
+		c := mustParse(t, m, decode(t, where))
+		lo, hi := c.bounds(m.Field("count"))
+		got := "–"
+		if lo != nil {
+			got = map[bool]string{true: "(", false: "["}[lo.Open] + lo.Value.String() + got
+		}
+		if hi != nil {
+			got += hi.Value.String() + map[bool]string{true: ")", false: "]"}[hi.Open]
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", where, got, want)
+		}
+	}
+}
+
+// TestTheBetterPlanWins holds: whichever index brings the records, few others
+// are looked at.
+func TestTheBetterPlanWins(t *testing.T) {
+	m := newModels(t)
+	st := openStore(t, m, store.Options{})
+	rare, common := &user{Name: "rare"}, &user{Name: "common"}
+	create(t, st, m.users, rare, common)
+	commit(t, st, func(tx *store.Tx) error {
+		for i := range 3000 {
+			owner := common.ID
+			if i < 5 {
+				owner = rare.ID
+			}
+			if _, err := tx.Create(m.things, &thing{Owner: owner, Count: i}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, owner := range []store.ID{rare.ID, common.ID} {
+		s := Scope{Model: m.things, Where: Is(m.things.Field("owner"), store.StringValue(string(owner))), Order: []Order{{m.things.Field("count"), true}}, Limit: 5}
+		if err := st.View(t.Context(), func(snap *store.Snapshot) error {
+			done := 0
+			for _, p := range s.plans(nil, s.end()) {
+				if _, ok, err := s.run(snap, &p, nil, s.end(), budget); ok && err == nil {
+					done++
+				}
+			}
+			images, err := Fetch(snap, s)
+			if done != 1 || len(images) != 5 || images[0].Value(m.things.Field("count")).Compare(images[4].Value(m.things.Field("count"))) < 0 {
+				t.Errorf("%d plans end within the first budget; %d records", done, len(images))
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

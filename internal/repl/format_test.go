@@ -1,0 +1,123 @@
+package repl
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// valueOf evaluates code.
+func valueOf(t *testing.T, code string) (last value) {
+	t.Helper()
+	s := newSession(t)
+	s.e.preview = shownRecords
+	if err := s.e.run(t.Context(), source{text: code}, func(v value) { last = v }); err != nil {
+		t.Fatalf("%s: %v", code, err)
+	}
+	return last
+}
+
+// shownAs evaluates code and lays its value out in so many cells.
+func shownAs(t *testing.T, code string, width int) []string {
+	t.Helper()
+	return formatter{styles: theme("none"), width: width}.lines(valueOf(t, code))
+}
+
+func TestValues(t *testing.T) {
+	for _, test := range []struct {
+		code  string
+		width int
+		want  string
+	}{
+		{`"text"`, 40, "text"},
+		{`""`, 40, `""`},
+		{`"a\x1b[31mb\u202ec"`, 40, `a\x1b[31mb\u202ec`},
+		{`[1, "a", null, undefined, true]`, 40, `[1, "a", null, undefined, true]`},
+		{`({a: {b: [1]}})`, 40, `{a: {b: [1]}}`},
+		{`[]`, 40, `[]`},
+		{`({})`, 40, `{}`},
+		{`() => 1`, 40, `ƒ`},
+		{`function name() {} name`, 40, `ƒ name`},
+		{`/x/g`, 40, `/x/g`},
+		{`Symbol("s")`, 40, `Symbol(s)`},
+		{`new Error("no")`, 40, `Error: no`},
+		{`new Set([1, 2])`, 40, `Set [1, 2]`},
+		{`new (class Point { constructor() { this.x = 1 } })()`, 40, `Point {x: 1}`},
+		{`let a = [1]; a.push(a); a`, 40, `[1, [circular]]`},
+		{`"one two three four"`, 9, "one two\nthree\nfour"},
+		{`"日本語日本語"`, 6, "日本語\n日本語"},
+		{`({a: 1, b: "longer than fits here"})`, 20, "a  1\nb  longer than fits\n   here"},
+		{`[..."abc"].map(x => x.repeat(12))`, 20, "\"aaaaaaaaaaaa\"\n\"bbbbbbbbbbbb\"\n\"cccccccccccc\"\n3 items"},
+		{`Array.from({length: 2000}, (_, i) => i).length`, 40, "2000"},
+		{`[{a: 1, b: "x"}, {a: 22, c: [1, 2]}]`, 40, " a  b  c\n 1  x\n22     1, 2\n2 items"},
+		{`[{name: "日本"}, {name: "x"}]`, 40, "name\n日本\nx\n2 items"},
+	} {
+		if got := strings.Join(trimmed(shownAs(t, test.code, test.width)), "\n"); got != test.want {
+			t.Errorf("%s\n got %q\nwant %q", test.code, got, test.want)
+		}
+	}
+}
+
+func TestWhenARecordWasWrittenComesLast(t *testing.T) {
+	record := value{kind: recordValue, fields: []field{{"id", scalar(stringValue, "a")}, {"createdAt", scalar(stringValue, "b")}, {"title", scalar(stringValue, "c")}}, total: 3}
+	if got := strings.Join((formatter{}).lines(record), "|"); got != "id         a|title      c|createdAt  b" {
+		t.Errorf("got %s", got)
+	}
+	if got := (formatter{}).lines(value{kind: listValue, items: []value{record}, total: 1})[0]; got != "id  title  createdAt" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func trimmed(lines []string) []string {
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return lines
+}
+
+func TestTablesFitAndAlign(t *testing.T) {
+	records := valueOf(t, `
+		Post.create([{title: "日本語のタイトル", body: "x".repeat(500), likes: 12345}, {title: "emoji 👋🏽 👩‍👩‍👧", body: "a\nb\tc", tags: ["a", "b"]},
+			{title: "x", published: true, authorId: "01JBXYZ0000000000000000009"}])
+		Post.all()`)
+	for width := 1; width < 200; width++ {
+		lines := formatter{styles: theme("none"), width: width}.lines(records)
+		if len(lines) != 5 {
+			t.Fatalf("%d lines in %d cells", len(lines), width)
+		}
+		for _, line := range lines {
+			if w := ansi.StringWidth(line); w > width {
+				t.Errorf("%d cells in %d: %q", w, width, line)
+			}
+		}
+		// The column after the titles begins at the same cell in every row.
+		if at := strings.Index(lines[0], "  body"); width > 60 && at > 0 {
+			for _, line := range lines[1:4] {
+				if cell := ansi.Cut(line, at, at+2); cell != "  " {
+					t.Errorf("in %d cells the columns do not align: %q", width, line)
+				}
+			}
+		}
+	}
+}
+
+func TestManyRecordsAreShownInPart(t *testing.T) {
+	lines := shownAs(t, `User.create(Array.from({length: 120}, (_, i) => ({name: "user " + i}))); User.all()`, 80)
+	if n := len(lines); n != shownRecords+2 || !strings.HasPrefix(lines[n-1], "50 of 120 records") {
+		t.Errorf("%d lines, the last %q", n, lines[n-1])
+	}
+	lines = shownAs(t, `User.create(Array.from({length: 60}, (_, i) => ({name: "user " + i}))); User.all().limit(3)`, 80)
+	if n := len(lines); n != 5 || lines[4] != "3 records" {
+		t.Errorf("%d lines, the last %q", n, lines[n-1])
+	}
+}
+
+func TestPointerIntoALongLine(t *testing.T) {
+	src := source{text: strings.Repeat("a + ", 100) + "b c" + strings.Repeat(" + d", 100)}
+	_, err := compile(src)
+	lines := formatter{width: 40}.failure(err.(*failure))
+	if len(lines) != 3 || width(lines[1]) > 40 || lines[1][width(lines[2])-1] != 'c' {
+		t.Errorf("got %q", lines)
+	}
+}

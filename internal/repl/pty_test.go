@@ -1,0 +1,327 @@
+//go:build unix
+
+package repl
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A console is the real one: a process on a terminal, whose screen is read.
+type console struct {
+	t       *testing.T
+	app     *fakeApp
+	cmd     *exec.Cmd
+	files   [2]*os.File // ours and the console's side of the terminal
+	before  *term.State
+	vt      vt10x.Terminal
+	stderr  *os.File
+	changed chan struct{} // receives when the screen has changed
+	read    sync.WaitGroup
+}
+
+func startConsole(t *testing.T, app *fakeApp, environ ...string) *console {
+	t.Helper()
+	ours, theirs, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &console{t: t, app: app, files: [2]*os.File{ours, theirs}, changed: make(chan struct{}, 1)}
+	c.vt = vt10x.New(vt10x.WithWriter(ours), vt10x.WithSize(120, 30))
+	if err := pty.Setsize(ours, &pty.Winsize{Cols: 120, Rows: 30}); err != nil {
+		t.Fatal(err)
+	}
+	if c.before, err = term.GetState(theirs.Fd()); err != nil {
+		t.Fatal(err)
+	}
+	executable, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.cmd = exec.Command(executable)
+	c.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", childSocket+"="+app.path,
+		"TOWER_REPL_TEST_HISTORY="+filepath.Join(t.TempDir(), "history"))
+	c.cmd.Env = append(c.cmd.Env, environ...)
+	if c.stderr, err = os.Create(filepath.Join(t.TempDir(), "stderr")); err != nil {
+		t.Fatal(err)
+	}
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = theirs, theirs, c.stderr
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.read.Go(c.follow)
+	t.Cleanup(func() {
+		c.cmd.Process.Kill()
+		theirs.Close()
+		c.read.Wait()
+		ours.Close()
+		c.stderr.Close()
+	})
+	return c
+}
+
+// follow feeds the screen with what the console writes, until nobody has the
+// terminal open any more.
+func (c *console) follow() {
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := c.files[0].Read(buffer)
+		if n > 0 {
+			c.vt.Write(buffer[:n])
+			select {
+			case c.changed <- struct{}{}:
+			default:
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// errs is what the console wrote to its standard error.
+func (c *console) errs() string {
+	text, err := os.ReadFile(c.stderr.Name())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (c *console) screen() string { return c.vt.String() }
+
+// until waits for the screen to be as wanted.
+func (c *console) until(what string, holds func(screen string) bool) {
+	c.t.Helper()
+	deadline := time.After(20 * time.Second)
+	for !holds(c.screen()) {
+		select {
+		case <-c.changed:
+		case <-deadline:
+			c.t.Fatalf("waited for %s on this screen:\n%s\n%s", what, c.screen(), c.errs())
+		}
+	}
+}
+
+func (c *console) shows(parts ...string) {
+	c.t.Helper()
+	for _, part := range parts {
+		c.until("“"+part+"”", func(screen string) bool { return strings.Contains(screen, part) })
+	}
+}
+
+func (c *console) keys(text string) {
+	c.t.Helper()
+	if _, err := c.files[0].WriteString(text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// ends waits for the process, and holds that the terminal is as it was.
+func (c *console) ends(exit int) {
+	c.t.Helper()
+	ended := make(chan error, 1)
+	c.read.Go(func() { ended <- c.cmd.Wait() })
+	select {
+	case <-ended:
+	case <-time.After(20 * time.Second):
+		c.t.Fatalf("the console does not end:\n%s", c.screen())
+	}
+	if code := c.cmd.ProcessState.ExitCode(); code != exit {
+		c.t.Errorf("exit %d, want %d: %s", code, exit, c.errs())
+	}
+	after, err := term.GetState(c.files[1].Fd())
+	if err != nil || !reflect.DeepEqual(c.before, after) {
+		c.t.Errorf("the terminal is not as it was: %v\n%+v\n%+v", err, c.before, after)
+	}
+	c.until("the main screen and its cursor", func(string) bool {
+		return c.vt.Mode()&vt10x.ModeAltScreen == 0 && c.vt.CursorVisible()
+	})
+}
+
+func TestConsoleOnATerminal(t *testing.T) {
+	app := startFake(t)
+	c := startConsole(t, app)
+	c.shows("blog  development", "3 connections", "› ")
+	c.keys("Post.create({title: \"Hello\"})\r")
+	c.shows("title      Hello", "#813 create posts/…0001 \"Hello\"", "enter ✓ 4.1 ms", ":813")
+	c.keys("Post.cou\t()\r")
+	c.shows("› Post.count()")
+	app.publish(814, "POST /posts by bob", []wire.ChangeInfo{{Op: "delete", Model: "posts", ID: "x"}})
+	c.shows("#814 delete posts/x", "POST /posts by bob", ":814")
+	c.keys("\x1b[200~let a = 1\nlet b = 2\x1b[201~\r")
+	c.keys("a + b + 39\r")
+	c.shows("› a + b + 39", "  42")
+
+	for _, size := range []*pty.Winsize{{Cols: 60, Rows: 24}, {Cols: 40, Rows: 12}, {Cols: 140, Rows: 36}} {
+		c.vt.Resize(int(size.Cols), int(size.Rows))
+		if err := pty.Setsize(c.files[0], size); err != nil {
+			t.Fatal(err)
+		}
+		c.until("the screen at its new size", func(screen string) bool {
+			lines := strings.Split(strings.TrimSuffix(screen, "\n"), "\n")
+			return strings.Contains(lines[0], "blog") && strings.HasPrefix(strings.TrimSpace(lines[len(lines)-1]), "enter run") &&
+				strings.Contains(screen, "a + b + 39") && strings.Contains(screen, "#814")
+		})
+	}
+	c.keys("exit\r")
+	c.ends(0)
+}
+
+func TestConsoleStopsCode(t *testing.T) {
+	c := startConsole(t, startFake(t))
+	c.shows("› ")
+	c.keys("let kept = 7\r")
+	c.keys("while (true) {}\r")
+	c.shows("running…", "^C stop")
+	c.keys("\x03")
+	c.shows("stopped")
+	c.keys("kept * 6\r")
+	c.shows("  42")
+	c.keys("\x03")
+	c.shows("^D or exit leaves")
+	c.keys("\x04")
+	c.ends(0)
+}
+
+func TestConsoleRestoresTheTerminal(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(c *console)
+		errs string
+	}{
+		{"after a panic", func(c *console) { c.keys("\x1b[200~¡panic!\x1b[201~") }, "error: internal error: asked to\n"},
+		{"after SIGTERM", func(c *console) { c.cmd.Process.Signal(syscall.SIGTERM) }, ""},
+		{"after SIGTERM while code runs", func(c *console) {
+			c.keys("while (true) {}\r")
+			c.shows("running…")
+			c.cmd.Process.Signal(syscall.SIGTERM)
+		}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := startConsole(t, startFake(t))
+			c.shows("› ", "3 connections")
+			test.end(c)
+			c.ends(1)
+			if got := c.errs(); got != test.errs {
+				t.Errorf("said %q, want %q", got, test.errs)
+			}
+		})
+	}
+}
+
+func TestConsoleOutlivesTheApplication(t *testing.T) {
+	app := startFake(t)
+	c := startConsole(t, app)
+	c.shows("› ", "3 connections")
+	c.keys("let post = Post.create({title: \"kept\"})\r")
+	c.shows("#813")
+	app.stop()
+	c.shows("reconnecting…")
+	c.keys("post.title + Post.count()\r")
+	c.shows("waiting for the application…")
+	app.start()
+	c.shows("kept1", "3 connections")
+	app.publish(900, "seed", []wire.ChangeInfo{{Op: "create", Model: "posts", ID: "x", Label: "again"}})
+	c.shows("#900", `"again"`)
+	c.keys("\x04")
+	c.ends(0)
+}
+
+func TestConsoleKeepsItsHistory(t *testing.T) {
+	app := startFake(t)
+	history := "TOWER_REPL_TEST_HISTORY=" + filepath.Join(t.TempDir(), "state", "history")
+	c := startConsole(t, app, history)
+	c.shows("› ")
+	c.keys("6 * 7\r")
+	c.shows("  42")
+	c.keys("exit\r")
+	c.ends(0)
+	c = startConsole(t, app, history)
+	c.shows("› ")
+	c.keys("\x1b[A")
+	c.shows("› 6 * 7")
+	c.keys("\x15\x12* 7")
+	c.shows("search: * 7")
+	c.keys("\r\r")
+	c.shows("  42")
+	c.keys("\x04")
+	c.ends(0)
+	info, err := os.Stat(strings.TrimPrefix(history, "TOWER_REPL_TEST_HISTORY="))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the history file: %v %v", info.Mode(), err)
+	}
+}
+
+func TestConsoleOnADumbTerminal(t *testing.T) {
+	c := startConsole(t, startFake(t), "TERM=dumb")
+	c.shows("blog> ")
+	c.keys("Post.create({\n")
+	c.shows("… ")
+	c.keys("title: \"plain\"}).title\n")
+	c.shows("\nplain ")
+	c.keys("print(\"in\" + \"side\"); while (true) {}\n")
+	c.shows("inside")
+	c.keys("\x03") // the terminal drops what was typed and not yet read
+	c.until("a prompt after ^C", func(screen string) bool {
+		_, after, stopped := strings.Cut(screen, "^C")
+		return stopped && strings.Contains(after, "blog> ")
+	})
+	c.keys("40 + 2\n")
+	c.shows("42 ")
+	c.keys("nope\n\x04")
+	c.ends(0)
+	if got := c.errs(); !strings.Contains(got, "stopped") || !strings.Contains(got, "nope is not defined") {
+		t.Errorf("said %q", got)
+	}
+}
+
+func TestInterruptEndsCodeInAPipe(t *testing.T) {
+	var errs bytes.Buffer
+	o := Options{Dial: startFake(t).dial, Expr: []string{`Post.count(); while (true) {}`}, Err: &errs}
+	o.Output = writerFunc(func(p []byte) (int, error) {
+		return len(p), syscall.Kill(syscall.Getpid(), syscall.SIGINT) // it is shown, so the loop runs next
+	})
+	if exit := Run(t.Context(), o); exit != 1 || errs.String() != "stopped\n" {
+		t.Errorf("exit %d: %q", exit, errs.String())
+	}
+}
+
+// stuck is code in a call of the engine that nothing interrupts.
+const stuck = `"a".repeat(99).match(/^(a+)+\1$b/)`
+
+func TestConsoleCanBeLeftWhenCodeIsStuck(t *testing.T) {
+	c := startConsole(t, startFake(t))
+	c.shows("› ")
+	c.keys(stuck + "\r")
+	c.shows("running…")
+	c.keys("\x03")
+	c.shows("stopping…")
+	c.keys("\x04")
+	c.ends(0)
+
+	c = startConsole(t, startFake(t), "TERM=dumb")
+	c.shows("blog> ")
+	c.keys(`print("in" + "side"); ` + stuck + "\n")
+	c.shows("inside")
+	c.keys("\x03")
+	c.ends(1)
+	if got := c.errs(); got != "error: the code does not stop\n" {
+		t.Errorf("said %q", got)
+	}
+}

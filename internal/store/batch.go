@@ -1,0 +1,162 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// A batch is a group on its way into one bbolt transaction.
+type batch struct {
+	store   *Store
+	btx     *bolt.Tx
+	head    head
+	since   uint64 // the newest commit before the batch
+	commits []Commit
+}
+
+// check reports why p may not be committed as things stand in the batch. It
+// writes nothing.
+func (b *batch) check(p *pending) error {
+	if err := p.ctx.Err(); err != nil {
+		return err
+	}
+	if p.once != nil {
+		if err := b.checkOnce(p.once); err != nil {
+			return err
+		}
+	}
+	for k, r := range p.reads {
+		data := b.btx.Bucket(b.store.tables[k.model].bucket).Get([]byte(k.id))
+		if r.loose && data == nil || !r.loose && recordVersion(data) != r.version() {
+			return fmt.Errorf("%s/%s: %w", k.model.Name, k.id, ErrConflict)
+		}
+	}
+	for i := range p.scans {
+		if !b.unchanged(&p.scans[i]) {
+			return fmt.Errorf("%s: %w", p.scans[i].table.model.Name, ErrConflict)
+		}
+	}
+	return b.checkUnique(p)
+}
+
+// checkUnique reports the values of the first record of p that another record
+// has, or gets in p. What a record gives up in p is free.
+func (b *batch) checkUnique(p *pending) error {
+	type slot struct {
+		index *index
+		key   string
+	}
+	if !slices.ContainsFunc(p.moves, func(m move) bool { return m.to.value != nil }) {
+		return nil
+	}
+	left, taken := map[slot]bool{}, map[slot]bool{}
+	for i := range p.moves {
+		if m := &p.moves[i]; m.from.value != nil {
+			left[slot{m.index, string(m.from.key)}] = true
+		}
+	}
+	var invalid *InvalidError
+	var id []byte
+	for i := range p.moves {
+		m := &p.moves[i]
+		if m.to.value == nil {
+			continue
+		}
+		to := slot{m.index, string(m.to.key)}
+		free := !taken[to] && (left[to] || b.btx.Bucket(m.index.bucket).Get(m.to.key) == nil)
+		taken[to] = true
+		if free || invalid != nil && !bytes.Equal(id, m.to.value) {
+			continue
+		}
+		if invalid == nil {
+			invalid, id = &InvalidError{Model: m.table.model.Name, Problems: &Problems{}}, m.to.value
+		}
+		invalid.Problems.Add(m.index.field.Name, "is already taken")
+	}
+	if invalid != nil {
+		return invalid
+	}
+	return nil
+}
+
+// apply writes p, which check has let pass, under the next number.
+func (b *batch) apply(p *pending) (Commit, error) {
+	c := Commit{Seq: b.head.seq + 1, At: b.store.now(), By: p.by, Changes: p.changes}
+	binary.BigEndian.PutUint64(p.entry, uint64(c.At.UnixMicro()))
+	for _, at := range p.versions {
+		binary.BigEndian.PutUint64(p.entry[at:], c.Seq)
+	}
+	err := b.bucket(logBucket, appendFill).Put(seqKey(c.Seq), p.entry)
+	if err == nil {
+		err = b.records(p, c.Seq)
+	}
+	if err == nil {
+		err = b.move(p.moves)
+	}
+	if err == nil && p.once != nil {
+		err = b.claim(p.once, &c)
+	}
+	b.head.seq = c.Seq
+	b.head.bytes += uint64(len(p.entry))
+	b.commits = append(b.commits, c)
+	return c, err
+}
+
+// bucket returns a bucket of which pages that are split are left that full.
+func (b *batch) bucket(name []byte, fill float64) *bolt.Bucket {
+	bucket := b.btx.Bucket(name)
+	bucket.FillPercent = fill
+	return bucket
+}
+
+// records writes what p leaves of its records. They are parts of its log entry.
+func (b *batch) records(p *pending, seq uint64) error {
+	versions := p.versions
+	for i := range p.changes {
+		c := &p.changes[i]
+		bucket := b.bucket(b.store.tables[c.Model].bucket, recordFill)
+		if c.After == nil {
+			if err := bucket.Delete([]byte(c.ID)); err != nil {
+				return err
+			}
+			continue
+		}
+		from := versions[0]
+		versions = versions[1:]
+		if err := bucket.Put([]byte(c.ID), p.entry[from:from+c.After.stored()]); err != nil {
+			return err
+		}
+		c.After = c.After.at(seq)
+	}
+	return nil
+}
+
+// move takes all old keys out of the indexes before it puts the new ones in:
+// records may exchange their values.
+func (b *batch) move(moves []move) error {
+	for i := range moves {
+		if m := &moves[i]; m.from.key != nil {
+			if err := b.btx.Bucket(m.index.bucket).Delete(m.from.key); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range moves {
+		m := &moves[i]
+		if m.to.key == nil {
+			continue
+		}
+		fill := bolt.DefaultFillPercent
+		if m.index.field.Kind == Time {
+			fill = recordFill
+		}
+		if err := b.bucket(m.index.bucket, fill).Put(m.to.key, m.to.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

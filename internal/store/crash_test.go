@@ -1,0 +1,195 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+)
+
+// A pair is two of these, made in one transaction: either both are there, or
+// none. All later pairs change the first record, too. Each pair is made by a call
+// with a key of its own, and made again by writers that come later.
+type half struct {
+	Record
+	Pair int  `json:"pair" tower:"index"`
+	Left bool `json:"left"`
+}
+
+const writersToKill = 4
+
+// writeUntilKilled is the process that makes pairs and says so when they are
+// committed.
+func writeUntilKilled(path string) {
+	halves, err := NewModel("halves", &half{})
+	if err != nil {
+		panic(err)
+	}
+	s, err := Open(path, Options{Models: []*Model{halves}, LogBytes: 50_000})
+	if err != nil {
+		panic(err)
+	}
+	var first *Image
+	if err := s.View(context.Background(), func(snap *Snapshot) error {
+		return snap.Scan(halves, Range{}, func(image *Image) bool { first = image; return false })
+	}); err != nil {
+		panic(err)
+	}
+	repeatPairs(s, halves, first)
+	seed := int(time.Now().UnixMicro())
+	var wg sync.WaitGroup
+	for i := range writersToKill {
+		wg.Go(func() {
+			for n := seed + i; ; n += writersToKill {
+				once := pairOnce(n)
+				if _, err := s.Update(context.Background(), "test", func(tx *Tx) error {
+					tx.Once(once)
+					return makePair(tx, halves, first, n)
+				}); err != nil {
+					panic(err)
+				}
+				s.Answered(once, []byte(strconv.Itoa(n)))
+				fmt.Println(n)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func pairOnce(n int) *Once {
+	var key ulid.ULID
+	binary.BigEndian.PutUint64(key[2:], uint64(n))
+	once, err := NewOnce("", ID(key.String()), []byte("POST /pairs"))
+	if err != nil {
+		panic(err)
+	}
+	return once
+}
+
+// repeatPairs makes the newest pairs again, in vain.
+func repeatPairs(s *Store, halves *Model, first *Image) {
+	var pairs []int
+	if err := s.View(context.Background(), func(snap *Snapshot) error {
+		return snap.Scan(halves, Range{Index: halves.Field("pair"), Reverse: true}, func(image *Image) bool {
+			pairs = append(pairs, int(image.Value(halves.Field("pair")).Any().(int64)))
+			return len(pairs) < 40
+		})
+	}); err != nil {
+		panic(err)
+	}
+	for _, n := range pairs {
+		_, err := s.Update(context.Background(), "again", func(tx *Tx) error {
+			tx.Once(pairOnce(n))
+			return makePair(tx, halves, first, n)
+		})
+		var applied *AppliedError
+		if !errors.As(err, &applied) || applied.Answer != nil && string(applied.Answer) != strconv.Itoa(n) {
+			panic(fmt.Sprintf("pair %d again: %v", n, err))
+		}
+	}
+}
+
+func makePair(tx *Tx, halves *Model, first *Image, n int) error {
+	_, err := tx.Create(halves, &half{Pair: n, Left: true})
+	_, err2 := tx.Create(halves, &half{Pair: n})
+	if first != nil && n%7 == 0 {
+		_, err3 := tx.Update(halves, first.ID, func(record any) error {
+			record.(*half).Left = !record.(*half).Left
+			return nil
+		})
+		err = errors.Join(err, err3)
+	}
+	return errors.Join(err, err2)
+}
+
+func TestKilledWriters(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	path := filepath.Join(t.TempDir(), "x.db")
+	halves := mustModel(t, "halves", &half{})
+	acknowledged := map[int]bool{}
+	kills := 20
+	if testing.Short() {
+		kills = 5
+	}
+	for range kills {
+		killWriter(t, path, random.IntN(60), acknowledged)
+		s, err := Open(path, Options{Models: []*Model{halves}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkPairs(t, s, halves, acknowledged)
+		if err := errors.Join(s.Check(context.Background()), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d pairs were acknowledged", len(acknowledged))
+}
+
+// killWriter runs a writer until it has acknowledged some pairs, kills it, and
+// notes all that it acknowledged.
+func killWriter(t *testing.T, path string, after int, acknowledged map[int]bool) {
+	t.Helper()
+	writer := exec.Command(os.Args[0])
+	writer.Env = append(os.Environ(), "STORE_TEST_PROCESS=write", "STORE_TEST_FILE="+path)
+	writer.Stderr = os.Stderr
+	stdout, err := writer.StdoutPipe()
+	if err == nil {
+		err = writer.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	for n := 0; lines.Scan(); n++ {
+		pair, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			t.Fatal(err)
+		}
+		acknowledged[pair] = true
+		if n == after {
+			if err := writer.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var exit *exec.ExitError
+	if err := writer.Wait(); !errors.As(err, &exit) || exit.Exited() {
+		t.Fatalf("the writer ended by itself: %v", err)
+	}
+}
+
+func checkPairs(t *testing.T, s *Store, halves *Model, acknowledged map[int]bool) {
+	t.Helper()
+	count := map[int]int{}
+	if err := s.View(context.Background(), func(snap *Snapshot) error {
+		return snap.Scan(halves, Range{Index: halves.Field("pair")}, func(image *Image) bool {
+			count[int(image.Value(halves.Field("pair")).Any().(int64))]++
+			return true
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for pair, n := range count {
+		if n != 2 {
+			t.Errorf("of pair %d there are %d", pair, n)
+		}
+	}
+	for pair := range acknowledged {
+		if count[pair] != 2 {
+			t.Errorf("pair %d was acknowledged, and there are %d of it", pair, count[pair])
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestFeedWaits(t *testing.T) {
+	b := newBlog(t, Options{})
+	b.write("a", 0)
+	feed := b.Feed(1)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if c, err := feed.Next(context.Background()); err != nil || c.Seq != 2 {
+			t.Errorf("%v, %v", c, err)
+		}
+	})
+	b.write("b", 0)
+	wg.Wait()
+	ctx, cancel := context.WithCancel(context.Background())
+	wg.Go(func() {
+		if _, err := feed.Next(ctx); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	cancel()
+	wg.Wait()
+	wg.Go(func() {
+		if _, err := feed.Next(context.Background()); !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+	})
+	if err := b.Close(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+}
+
+func TestTheRingIsBounded(t *testing.T) {
+	b := newBlog(t, Options{})
+	b.ring.maxCount = 3
+	for range 10 {
+		b.write("a", 0)
+	}
+	if n := len(b.ring.commits); n != 3 || b.ring.commits[0].Seq != 8 {
+		t.Errorf("it has %d commits from %d", n, b.ring.commits[0].Seq)
+	}
+	size := 0
+	for _, c := range b.ring.commits {
+		size += c.size()
+	}
+	if size != b.ring.size {
+		t.Errorf("its size is %d, its account says %d", size, b.ring.size)
+	}
+	b.ring.maxSize = 1
+	b.write("a", 0)
+	if n := len(b.ring.commits); n != 1 {
+		t.Errorf("it has %d commits", n)
+	}
+	for seq, want := range map[uint64]int{0: 1, 9: 1, 10: 1, 11: 0, 12: 0} {
+		if got := len(b.ring.since(seq)); got != want {
+			t.Errorf("since %d it has %d commits, not %d", seq, got, want)
+		}
+	}
+}
+
+func (b *blog) logBytes() (bytes, counted int) {
+	b.t.Helper()
+	tx, err := b.db.Begin(false)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer tx.Rollback()
+	cursor := tx.Bucket(logBucket).Cursor()
+	for k, v := cursor.First(); k != nil; k, v = cursor.Next() {
+		counted += len(v)
+	}
+	return int(readHead(tx).bytes), counted
+}
+
+func TestTheLogIsBoundedInBytes(t *testing.T) {
+	b := newBlog(t, Options{LogBytes: 5000})
+	b.ring.maxCount = 1
+	ctx := context.Background()
+	for range 100 {
+		b.write("a", 0)
+	}
+	size, counted := b.logBytes()
+	if start := b.LogStart(); size != counted || size > 5000 || size < 4000 || start < 50 {
+		t.Errorf("the log begins at %d and has %d bytes, its account says %d", start, counted, size)
+	}
+	start := b.LogStart()
+	if c, err := b.Feed(start - 1).Next(ctx); err != nil || c.Seq != start {
+		t.Errorf("%v, %v", c, err)
+	}
+	for _, seq := range []uint64{0, start - 2} {
+		if _, err := b.Feed(seq).Next(ctx); !errors.Is(err, ErrExpired) {
+			t.Errorf("after %d: %v", seq, err)
+		}
+		if err := b.ViewAt(ctx, seq, func(*Snapshot) error { return nil }); !errors.Is(err, ErrExpired) {
+			t.Errorf("at %d: %v", seq, err)
+		}
+	}
+	if n := len(b.titles(start-1, Range{})); n != int(start)-1 {
+		t.Errorf("the oldest state has %d posts, not %d", n, start-1)
+	}
+	b.close()
+	b.open(Options{LogBytes: 5000})
+	if b.LogStart() != start {
+		t.Errorf("the log begins at %d, not %d", b.LogStart(), start)
+	}
+}
+
+func TestTheLogIsBoundedInAge(t *testing.T) {
+	now := time.UnixMicro(1_000_000)
+	b := newBlog(t, Options{LogAge: time.Hour, Now: func() time.Time { return now }})
+	for range 100 {
+		b.write("old", 0)
+	}
+	now = now.Add(time.Hour)
+	b.write("still in time", 0)
+	if b.LogStart() != 1 {
+		t.Errorf("the log begins at %d", b.LogStart())
+	}
+	now = now.Add(time.Second)
+	var starts []uint64
+	for range 3 {
+		b.write("new", 0)
+		starts = append(starts, b.LogStart())
+	}
+	if want := []uint64{1 + trimMore + 1, 101, 101}; !slices.Equal(starts, want) {
+		t.Errorf("the log begins at %d, not at %d", starts, want)
+	}
+}
+
+// A feed that has fallen behind what is kept says so, also in the middle.
+func TestASlowReaderIsLeftBehind(t *testing.T) {
+	b := newBlog(t, Options{LogBytes: 1000})
+	b.ring.maxCount = 1
+	feed := b.Feed(0)
+	b.write("a", 0)
+	if c, err := feed.Next(context.Background()); err != nil || c.Seq != 1 {
+		t.Fatalf("%v, %v", c, err)
+	}
+	for range 20 {
+		b.write("a", 0)
+	}
+	if _, err := feed.Next(context.Background()); !errors.Is(err, ErrExpired) || err.Error() != "commit 2: no longer in the log" {
+		t.Error(err)
+	}
+}

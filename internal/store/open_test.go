@@ -1,0 +1,223 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+func TestOpenCreates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a", "b", "new.db")
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	epoch := s.Epoch()
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if s.Seq() != 0 || s.LogStart() != 1 {
+		t.Errorf("it begins at %d, its log at %d", s.Seq(), s.LogStart())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); err != nil || len(left) != 1 {
+		t.Errorf("beside the file are %v", left)
+	}
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(path, Options{}); err != nil || s.Epoch() != epoch {
+		t.Fatalf("%v, %v", s, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("opening it has changed it: %v", err)
+	}
+}
+
+func TestModelsThatDoNotGoTogether(t *testing.T) {
+	posts, users := mustModel(t, "posts", &post{}), mustModel(t, "users", &user{})
+	for _, c := range []struct {
+		models []*Model
+		err    string
+	}{
+		{[]*Model{users, users}, "two models have the name users"},
+		{[]*Model{posts}, "field AuthorID of posts refers to users, which is no model"},
+	} {
+		path := filepath.Join(t.TempDir(), "x.db")
+		if _, err := Open(path, Options{Models: c.models}); errorText(err) != c.err {
+			t.Error(err)
+		}
+		if _, err := os.Stat(path); !os.IsNotExist(err) {
+			t.Errorf("the file was created: %v", err)
+		}
+	}
+}
+
+func TestFilesThatAreNoStore(t *testing.T) {
+	bare := func(name, format string) func(t *testing.T, path string) {
+		return func(t *testing.T, path string) {
+			db, err := bolt.Open(path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Update(func(btx *bolt.Tx) error {
+				bucket, err := btx.CreateBucket([]byte(name))
+				return errors.Join(err, bucket.Put([]byte("format"), []byte(format)))
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	damage := func(fn func(data []byte) []byte) func(t *testing.T, path string) {
+		return func(t *testing.T, path string) {
+			b := &blog{t: t, posts: mustModel(t, "posts", &post{}), users: mustModel(t, "users", &user{}), path: path}
+			b.open(Options{})
+			for range 300 {
+				b.write(strings.Repeat("x", 100), 0)
+			}
+			b.close()
+			data, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(path, fn(data), 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range []struct {
+		name string
+		make func(t *testing.T, path string)
+		err  string
+	}{
+		{"text", func(t *testing.T, path string) {
+			if err := os.WriteFile(path, bytes.Repeat([]byte("text "), 10_000), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "it is no store, or a damaged one: invalid database"},
+		{"a folder", func(t *testing.T, path string) {
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "is a directory"},
+		{"another program's", bare("jobs", "1"), "it is a bbolt file of another program"},
+		{"a newer format", bare("meta", "2"), `it has the format "2" of a newer program; this one knows "1"`},
+		{"cut off", damage(func(data []byte) []byte { return data[:3*4096] }), "the file is damaged"},
+		{"written over", damage(func(data []byte) []byte {
+			return append(data[:2*4096:2*4096], make([]byte, len(data)-2*4096)...)
+		}), "the file is damaged"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.db")
+			c.make(t, path)
+			before, _ := os.ReadFile(path)
+			_, err := Open(path, Options{})
+			if !strings.HasPrefix(errorText(err), "open the store "+path+": ") || !strings.Contains(errorText(err), c.err) {
+				t.Error(err)
+			}
+			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+				t.Error("opening it has changed it")
+			}
+			if _, err := os.Stat(holderPath(path)); !os.IsNotExist(err) {
+				t.Errorf("its holder is left: %v", err)
+			}
+		})
+	}
+}
+
+func TestOpenInAFolderThatIsAFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(filepath.Join(path, "x.db"), Options{}); !strings.HasPrefix(errorText(err), "open the store: mkdir ") {
+		t.Error(err)
+	}
+}
+
+// hold is the process that holds a file until its input ends.
+func hold(path string) {
+	s, err := Open(path, Options{})
+	fmt.Println(err)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	if err == nil {
+		_ = s.Close()
+	}
+}
+
+func TestAFileIsHeldByAnotherProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.db")
+	if err := os.WriteFile(holderPath(path), []byte(`{"pid":1,"program":"crashed"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := exec.Command(os.Args[0])
+	other.Env = append(os.Environ(), "STORE_TEST_PROCESS=hold", "STORE_TEST_FILE="+path)
+	stdin, err := other.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := other.StdoutPipe()
+	if err == nil {
+		err = other.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := make([]byte, len("<nil>\n")); true {
+		if _, err := io.ReadFull(stdout, said); err != nil || string(said) != "<nil>\n" {
+			t.Fatalf("it said %s: %v", said, err)
+		}
+	}
+	started := time.Now()
+	_, err = Open(path, Options{})
+	took := time.Since(started)
+	var held *HeldError
+	if !errors.As(err, &held) || held.PID != other.Process.Pid || held.Path != path || held.Program != filepath.Base(os.Args[0]) {
+		t.Errorf("%+v", err)
+	}
+	want := fmt.Sprintf("%s is in use by %s (pid %d): stop it, or open another file", path, held.Program, held.PID)
+	if err.Error() != want || took < time.Second || took > 4*time.Second {
+		t.Errorf("%v after %s", err, took)
+	}
+	if err := errors.Join(stdin.Close(), other.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Check(context.Background()), s.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAHolderThatIsNotKnown(t *testing.T) {
+	for _, content := range []string{"", "{", `{"pid":0}`} {
+		path := filepath.Join(t.TempDir(), "x.db")
+		if err := os.WriteFile(holderPath(path), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := heldError(path); err.Error() != path+" is in use by another process: stop it, or open another file" {
+			t.Error(err)
+		}
+	}
+}
