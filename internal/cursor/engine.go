@@ -51,6 +51,7 @@ type Sink interface {
 type Effect struct {
 	Query   *Query
 	Deltas  []Delta
+	Value   *store.Value // of a query of a value: what it is now
 	Holders []Holder
 
 	// Resync says why there are no deltas, one of the reasons above; else it is
@@ -159,12 +160,18 @@ func (e *Engine) follow(effects []Effect, q *Query, touches []touch, seq uint64,
 	for _, o := range q.openings {
 		o.touches = append(o.touches, touches...)
 	}
-	deltas, err := q.apply(touches, seq, at)
+	effect := Effect{Query: q, Holders: q.holders}
+	var err error
+	if q.tally != nil {
+		effect.Value, err = q.tally.follow(touches, at)
+	} else {
+		effect.Deltas, err = q.apply(touches, seq, at)
+	}
 	switch {
 	case err != nil:
 		return e.lose(effects, q, err)
-	case len(deltas) > 0 && len(q.holders) > 0:
-		return append(effects, Effect{Query: q, Deltas: deltas, Holders: q.holders})
+	case len(q.holders) > 0 && (len(effect.Deltas) > 0 || effect.Value != nil):
+		return append(effects, effect)
 	}
 	return effects
 }
@@ -203,4 +210,20 @@ func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Imag
 		return nil, fmt.Errorf("read %s: %w", spec.Scope, err)
 	}
 	return l.visible(), nil
+}
+
+// ReadValue returns the value of a spec after the commit seq. It fails as Read
+// does.
+func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (store.Value, error) {
+	if err := spec.check(); err != nil {
+		return store.Value{}, err
+	}
+	if !spec.valued() {
+		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
+	}
+	t := newTally(&spec, e.rule(&spec))
+	if err := t.fill(e.at(ctx, seq)); err != nil {
+		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
+	}
+	return t.value(), nil
 }

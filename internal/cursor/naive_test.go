@@ -109,6 +109,8 @@ type question struct {
 	limit, offset int
 	ordered       bool
 	allow         func(*thing) bool // nil allows all
+	value         ValueKind
+	field         string // that the value is of
 }
 
 // answer is a fresh query over all records.
@@ -238,7 +240,7 @@ func randomValue(r *rand.Rand, name string, ids, users []store.ID) any {
 	case "size", "codes":
 		return float64(r.IntN(4))
 	case "ratio":
-		return float64(r.IntN(5)-2) / 2
+		return pick(r, ratios)
 	case "slug":
 		return fmt.Sprint("s", r.IntN(400))
 	case "due", "done":
