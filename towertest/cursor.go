@@ -15,6 +15,7 @@ type Cursor struct {
 	name    string
 	ids     []string
 	records map[string]json.RawMessage
+	value   json.RawMessage
 	closed  bool
 }
 
@@ -62,7 +63,22 @@ func (c *Cursor) AwaitLen(n int) {
 	c.client.await(fmt.Sprintf("%d records in %s", n, c.name), func() bool { return len(c.ids) == n })
 }
 
+// Value returns, as JSON, the value that the cursor carries; "" of a cursor of
+// records, and of one that the user may not hold any more.
+func (c *Cursor) Value() string {
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	return string(c.value)
+}
+
+// AwaitValue waits until the cursor carries the value, in JSON.
+func (c *Cursor) AwaitValue(value string) {
+	c.client.t.Helper()
+	c.client.await(fmt.Sprintf("%s in %s, which is %s", value, c.name, c.Value()), func() bool { return string(c.value) == value })
+}
+
 func (c *Cursor) fill(answer *wire.Answer) {
+	c.value = answer.Value
 	c.ids = answer.IDs
 	for _, record := range answer.Records {
 		c.records[recordID(record)] = record
@@ -101,6 +117,9 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 		if err := c.place(entry); err != nil {
 			return err
 		}
+	}
+	if delta.Value != nil || delta.Closed != nil {
+		c.value = delta.Value
 	}
 	c.closed = c.closed || delta.Closed != nil
 	return nil

@@ -67,7 +67,7 @@ func (d *delivery) collect() []*Connection {
 				continue
 			}
 			note(handle.conn, i)
-			d.trace.reach(handle, effect.Deltas)
+			d.trace.reach(handle, effect.Deltas, effect.Value)
 		}
 	}
 	for i, move := range d.moved {
@@ -78,7 +78,7 @@ func (d *delivery) collect() []*Connection {
 		}
 		if renumber(handle, move) {
 			note(handle.conn, -1-i)
-			d.trace.reach(handle, move.Deltas)
+			d.trace.reach(handle, move.Deltas, move.Value)
 		}
 	}
 	return touched
@@ -104,7 +104,7 @@ func renumber(handle *opened, move cursor.Moved) bool {
 		handle.query = move.To
 		c.open[move.To.Number()] = handle
 	}
-	return move.To != move.From || len(move.Deltas) > 0
+	return move.To != move.From || len(move.Deltas) > 0 || move.Value != nil
 }
 
 func (d *delivery) frame(c *Connection) ([]byte, error) {
@@ -148,9 +148,11 @@ func (d *delivery) encode(indexes []int) ([]byte, error) {
 	for _, index := range indexes {
 		if index >= 0 {
 			effect := d.effects[index]
-			if _, err := add(effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas); err != nil {
+			delta, err := add(effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas)
+			if err != nil {
 				return nil, err
 			}
+			delta.Value = valueJSON(effect.Value)
 			continue
 		}
 		move := d.moved[-1-index]
@@ -158,7 +160,7 @@ func (d *delivery) encode(indexes []int) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if move.To == nil {
+		if delta.Value = valueJSON(move.Value); move.To == nil {
 			delta.Closed = Errorf(CodeForbidden, "you may not see this any more").wire()
 		} else if move.To != move.From {
 			delta.To = move.To.Number()
@@ -190,6 +192,18 @@ func (a *App) delta(handle *opened, deltas []cursor.Delta, html map[rendering]st
 		}
 	}
 	return out, nil
+}
+
+// valueJSON puts a cursor's value into the wire's form, nil for none.
+func valueJSON(v *store.Value) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	data, err := json.Marshal(v.Any())
+	if err != nil {
+		panic(err) // a field's value always has a JSON form
+	}
+	return data
 }
 
 // render renders one record, once for all who see the same.

@@ -59,6 +59,8 @@ type Answer struct {
 	IDs    []string `json:"ids,omitempty"`
 	Items  []Item   `json:"items,omitempty"`
 
+	Value json.RawMessage `json:"value,omitempty"` // of a cursor that carries one; null is a value
+
 	// Records of the opened cursor, under the name of Model.
 	Records []json.RawMessage `json:"-"`
 }
@@ -83,6 +85,8 @@ type Delta struct {
 	Change []Entry  `json:"change,omitempty"`
 	Leave  []string `json:"leave,omitempty"`
 	Closed *Error   `json:"closed,omitempty"`
+
+	Value json.RawMessage `json:"value,omitempty"` // of a cursor that carries one, if it is another
 }
 
 // A Commit is one transaction as one connection sees it.
@@ -112,5 +116,5 @@ type Error struct {
 var Reserved = map[string]bool{
 	"seq": true, "from": true, "to": true, "epoch": true, "ack": true, "cursors": true, "id": true, "status": true, "at": true,
 	"out": true, "location": true, "session": true, "error": true, "cursor": true, "model": true, "since": true,
-	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true,
+	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true, "value": true,
 }

@@ -31,6 +31,8 @@ export interface Answer {
   resync?: string;
   ids?: string[];
   items?: Item[];
+  /** Of a cursor that carries one; null is a value. */
+  value?: unknown;
 }
 
 /** A commit also holds the records it touched, under the names of their models: see records. */
@@ -81,6 +83,8 @@ export interface Delta {
   change?: Entry[];
   leave?: string[];
   closed?: Failure;
+  /** Of a cursor that carries one, if it is another. */
+  value?: unknown;
 }
 
 export interface Row {
