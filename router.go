@@ -101,15 +101,53 @@ func call[C, In, Out any](m *Mounted[C], kind server.Kind, action func(C, contex
 // that name, "posts.published", with the input, and hold the records of the scope
 // that open returns for their user.
 func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Context, In) (Scope[T], error), options ...CursorOption[T]) {
+	route := follow[C, In, T](m, open, func(c C, ctx context.Context, in In) (cursor.Spec, error) {
+		scope, err := open(c, ctx, in)
+		if err != nil {
+			return cursor.Spec{}, err
+		}
+		resolved, err := scope.resolve()
+		return cursor.Spec{Scope: resolved}, err
+	})
+	route.Out = reflect.TypeFor[T]()
+	for _, option := range options {
+		option(route)
+	}
+	m.router.Add(route, name)
+}
+
+// Value adds a cursor that carries a value instead of records:
+// [Scope.LiveCount] or one of its like, of those records of the scope that the
+// user may see. Clients open it by its name, and are told when the value is
+// another. Of the options, Narrow lets them add conditions, but no order.
+//
+//	tower.Value(posts, "drafts", (*Posts).Drafts)
+//
+//	func (c *Posts) Drafts(ctx context.Context, in struct{}) (tower.Live[Post], error) {
+//		post := models.Posts.Fields
+//		return models.Posts.Where(tower.Is(&post.Published, false)).LiveCount(), nil
+//	}
+func Value[C, In, T any](m *Mounted[C], name string, open func(C, context.Context, In) (Live[T], error), options ...CursorOption[T]) {
+	route := follow[C, In, T](m, open, func(c C, ctx context.Context, in In) (cursor.Spec, error) {
+		live, err := open(c, ctx, in)
+		if err != nil {
+			return cursor.Spec{}, err
+		}
+		return live.resolve()
+	})
+	route.Value = true
+	for _, option := range options {
+		option(route)
+	}
+	m.router.Add(route, name)
+}
+
+// follow returns the route of a cursor on records of T, with its controller's rule.
+func follow[C, In, T any](m *Mounted[C], open any, spec func(C, context.Context, In) (cursor.Spec, error)) *server.Route {
 	route := &server.Route{
-		Kind: server.KindCursor, Action: methodName(open), Controller: m.controller,
-		In: reflect.TypeFor[In](), Out: reflect.TypeFor[T](),
-		Scope: func(ctx context.Context, controller, in any) (cursor.Scope, error) {
-			scope, err := open(controller.(C), ctx, *in.(*In))
-			if err != nil {
-				return cursor.Scope{}, err
-			}
-			return scope.resolve()
+		Kind: server.KindCursor, Action: methodName(open), Controller: m.controller, In: reflect.TypeFor[In](),
+		Spec: func(ctx context.Context, controller, in any) (cursor.Spec, error) {
+			return spec(controller.(C), ctx, *in.(*In))
 		},
 	}
 	if _, ok := any(*new(C)).(interface{ Match(*T) bool }); ok {
@@ -118,10 +156,7 @@ func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Conte
 			return func(record any) bool { return rule.Match(record.(*T)) }
 		}
 	}
-	for _, option := range options {
-		option(route)
-	}
-	m.router.Add(route, name)
+	return route
 }
 
 // A CursorOption says more about a cursor of T.

@@ -81,6 +81,18 @@ func (c *PostsController) Newest(ctx context.Context, in struct {
 	return Posts.All().Desc(&Posts.Fields.CreatedAt).Limit(in.N), nil
 }
 
+func (c *PostsController) HowMany(ctx context.Context, in struct{}) (tower.Live[Post], error) {
+	return Posts.All().LiveCount(), nil
+}
+
+func (c *PostsController) AllLikes(ctx context.Context, in struct{}) (tower.Live[Post], error) {
+	return Posts.All().LiveSum(&Posts.Fields.Likes), nil
+}
+
+func (c *PostsController) LastTitle(ctx context.Context, in struct{}) (tower.Live[Post], error) {
+	return Posts.All().LiveMax(&Posts.Fields.Title), nil
+}
+
 func (c *PostsController) Index(ctx context.Context, in struct{}) (string, error) {
 	return "Journal", nil
 }
@@ -174,6 +186,9 @@ func routes() *tower.Router[*Session] {
 	tower.Page(posts, "GET /posts/new", (*PostsController).New)
 	tower.Cursor(posts, "visible", (*PostsController).Visible, tower.Narrow(Posts, &Posts.Fields.Title, &Posts.Fields.Likes))
 	tower.Cursor(posts, "newest", (*PostsController).Newest)
+	tower.Value(posts, "howMany", (*PostsController).HowMany, tower.Narrow(Posts, &Posts.Fields.Title))
+	tower.Value(posts, "allLikes", (*PostsController).AllLikes)
+	tower.Value(posts, "lastTitle", (*PostsController).LastTitle)
 	tower.Action(posts, "POST /posts", (*PostsController).Create, tower.Form("GET /posts/new"), tower.Then("/posts/{id}"))
 	tower.Action(posts, "PATCH /posts/{id}", (*PostsController).Update)
 	tower.Action(posts, "DELETE /posts/{id}", (*PostsController).Delete, tower.Then("/posts"))
@@ -190,7 +205,7 @@ var sampleViews = fstest.MapFS{
 	"views/layout.html":               {Data: []byte(`<title>{{block "title" .}}Journal{{end}}</title>{{template "main" .}}`)},
 	"views/postscontroller/none.html": {Data: []byte(`{{define "main"}}{{end}}`)},
 	"views/posts/index.html": {Data: []byte(`{{define "main"}}<h1>{{.Data}}</h1>{{$posts := .Cursor "newest" "posts/_post.html" "n" 2}}
-<ul {{$posts.Attrs}}>{{$posts.Items}}</ul>{{end}}`)},
+<ul {{$posts.Attrs}}>{{$posts.Items}}</ul>{{$n := .Live "howMany"}}<b {{$n.Attrs}}>{{$n.Text}}</b>{{end}}`)},
 	"views/posts/new.html": {Data: []byte(`{{define "main"}}<form {{.Form "POST /posts"}}>
 <input name="title" value="{{.Value "title" .Data.Title}}">{{.Problem "title"}}</form>{{end}}`)},
 	"views/posts/_post.html": {Data: []byte(`<li class="post">{{.Title}}</li>`)},

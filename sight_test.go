@@ -16,7 +16,7 @@ import (
 // TestEveryClientHoldsWhatItsUserMaySee makes random transactions by which posts
 // change, change hands and go, and users gain and lose rights, while clients come
 // and go. After each, every client must hold what a fresh query would give its
-// user; and no frame may ever have held a record that its user could not see at
+// user, values included; and no frame may ever have held a record that its user could not see at
 // that commit.
 func TestEveryClientHoldsWhatItsUserMaySee(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
@@ -49,6 +49,7 @@ type watching struct {
 	user          *User
 	posts, newest *towertest.Cursor
 	people        *towertest.Cursor
+	howMany, last *towertest.Cursor // values
 }
 
 func newWorld(t *testing.T, random *rand.Rand) *world {
@@ -167,6 +168,7 @@ func (w *world) comeAndGo() {
 	}
 	c.Client = w.app.Connect(w.t, id)
 	c.posts, c.newest, c.people = c.Open("posts.visible", nil), c.Open("posts.newest", map[string]int{"n": 3}), c.Open("users.everyone", nil)
+	c.howMany, c.last = c.Open("posts.howMany", nil), c.Open("posts.lastTitle", nil)
 	w.clients = append(w.clients, c)
 }
 
@@ -188,6 +190,15 @@ func (w *world) check() {
 			return strings.Compare(string(b.ID), string(a.ID))
 		})
 		w.compare(c, "posts.newest", c.newest, all[:min(3, len(all))])
+		last := "null"
+		for _, p := range all {
+			if title := fmt.Sprintf("%q", p.Title); last == "null" || title > last {
+				last = title
+			}
+		}
+		if c.howMany.Value() != fmt.Sprint(len(all)) || c.last.Value() != last {
+			w.t.Fatalf("at %d %s holds %s posts up to %s, not %d up to %s", w.seq, w.name(c), c.howMany.Value(), c.last.Value(), len(all), last)
+		}
 		people := len(w.users)
 		if c.user == nil {
 			people = 0

@@ -79,8 +79,12 @@ type App = server.App
 type Request = server.Request
 
 // A View is what a page's template sees as ".": Data, Session, Path, and the
-// methods Cursor, Form, Value and Problem.
+// methods Cursor, Live, Form, Value and Problem.
 type View = server.View
+
+// A LiveValue is what View.Live returns: Attrs for the element, and Text for what
+// is in it.
+type LiveValue = server.Live
 
 // A List is what View.Cursor returns: Attrs for the element, Items for its
 // children, and Len.

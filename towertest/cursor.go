@@ -15,6 +15,7 @@ type Cursor struct {
 	name    string
 	ids     []string
 	records map[string]json.RawMessage
+	value   json.RawMessage
 	at      string // "epoch:seq" of what it held when it was opened
 	closed  bool
 }
@@ -63,6 +64,20 @@ func (c *Cursor) AwaitLen(n int) {
 	c.client.await(fmt.Sprintf("%d records in %s", n, c.name), func() bool { return len(c.ids) == n })
 }
 
+// Value returns, as JSON, the value that the cursor carries; "" of a cursor of
+// records, and of one that the user may not hold any more.
+func (c *Cursor) Value() string {
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	return string(c.value)
+}
+
+// AwaitValue waits until the cursor carries the value, in JSON.
+func (c *Cursor) AwaitValue(value string) {
+	c.client.t.Helper()
+	c.client.await(fmt.Sprintf("%s in %s, which is %s", value, c.name, c.Value()), func() bool { return string(c.value) == value })
+}
+
 // raw returns a record as it was sent, nil where the cursor does not hold it.
 func (c *Cursor) raw(id string) json.RawMessage {
 	c.client.mu.Lock()
@@ -72,7 +87,7 @@ func (c *Cursor) raw(id string) json.RawMessage {
 
 // fill takes the answer to an open: everything, or what changed of what is held.
 func (c *Cursor) fill(answer *wire.Answer) error {
-	c.at = answer.At
+	c.at, c.value = answer.At, answer.Value
 	if answer.Delta != nil {
 		records := map[string]json.RawMessage{}
 		for _, record := range answer.Records {
@@ -124,6 +139,9 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 		if err := c.apply(&delta.Then[i], records); err != nil {
 			return err
 		}
+	}
+	if delta.Value != nil || delta.Closed != nil {
+		c.value = delta.Value
 	}
 	c.closed = c.closed || delta.Closed != nil
 	return nil

@@ -203,7 +203,7 @@ func (v *visit) spec(ctx context.Context, want *want) (spec cursor.Spec, err err
 		return spec, err
 	}
 	err = guard(route.Controller.Type+"."+route.Action, func() error {
-		spec.Scope, err = route.Scope(ctx, controller, want.in)
+		spec, err = route.Spec(ctx, controller, want.in)
 		return err
 	})
 	if err != nil {

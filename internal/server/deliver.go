@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"slices"
 
 	"github.com/towerkit/tower/internal/cursor"
@@ -72,7 +73,7 @@ func (d *delivery) collect() []*Connection {
 				continue
 			}
 			note(handle.conn, i)
-			d.trace.reach(handle, effect.Deltas)
+			d.trace.reach(handle, effect.Deltas, effect.Value)
 		}
 	}
 	for i, move := range d.moved {
@@ -83,7 +84,7 @@ func (d *delivery) collect() []*Connection {
 		}
 		if renumber(handle, move) {
 			note(handle.conn, -1-i)
-			d.trace.reach(handle, move.Deltas)
+			d.trace.reach(handle, move.Deltas, move.Value)
 		}
 	}
 	return touched
@@ -118,7 +119,7 @@ func renumber(handle *opened, move cursor.Moved) bool {
 	} else {
 		c.open = slices.Delete(c.open, at, at+1)
 	}
-	return move.To != move.From || len(move.Deltas) > 0
+	return move.To != move.From || len(move.Deltas) > 0 || move.Value != nil
 }
 
 func (d *delivery) frame(c *Connection) (*frame, error) {
@@ -151,9 +152,11 @@ func (d *delivery) parts(indexes []int) ([]part, error) {
 		if index >= 0 {
 			effect := &d.effects[index]
 			p.number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas
+			p.value = valueJSON(effect.Value)
 		} else {
 			move := &d.moved[-1-index]
 			p.number, handle, deltas = move.From.Number(), move.Holder.(*opened), move.Deltas
+			p.value = valueJSON(move.Value)
 			if move.To == nil {
 				p.closed = Errorf(CodeForbidden, "you may not see this any more").wire()
 			} else if move.To != move.From {
@@ -182,6 +185,18 @@ func (a *App) steps(handle *opened, deltas []cursor.Delta, html map[rendering]st
 		}
 	}
 	return out, nil
+}
+
+// valueJSON puts a cursor's value into the wire's form, nil for none.
+func valueJSON(v *store.Value) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	data, err := json.Marshal(v.Any())
+	if err != nil {
+		panic(err) // a field's value always has a JSON form
+	}
+	return data
 }
 
 // render renders one record, once for all who see the same.

@@ -67,8 +67,8 @@ func (a *App) describeCursors() []wire.CursorInfo {
 		for query, handle := range c.queries() {
 			info := byNumber[query.Number()]
 			if info == nil {
-				scope := query.Spec().Scope
-				info = &wire.CursorInfo{Number: query.Number(), Model: scope.Model.Name, Scope: scope.String(), Records: query.Len(), Residual: query.Reason()}
+				spec := query.Spec()
+				info = &wire.CursorInfo{Number: query.Number(), Model: spec.Scope.Model.Name, Scope: spec.String(), Records: query.Len(), Residual: query.Reason()}
 				byNumber[query.Number()] = info
 			}
 			info.Holders++

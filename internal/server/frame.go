@@ -25,6 +25,7 @@ type part struct {
 	closed *wire.Error // why it is closed; nil: it is not
 	html   bool        // it is a page's list
 	steps  []step
+	value  json.RawMessage // of a cursor that carries one, if it is another
 }
 
 // A step is what becomes of one record in a cursor. Steps are taken one after
@@ -60,7 +61,7 @@ func (f *frame) encode() []byte {
 	for i := range f.parts {
 		p := &f.parts[i]
 		delta := deltaOf(p.steps)
-		delta.To, delta.Closed = p.to, p.closed
+		delta.To, delta.Closed, delta.Value = p.to, p.closed, p.value
 		out.Cursors[p.number] = delta
 		if p.html {
 			continue

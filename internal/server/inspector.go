@@ -121,11 +121,14 @@ func (i *inspector) trace(commit store.Commit) *trace {
 	return &trace{inspector: i, event: event, commit: commit}
 }
 
-func (t *trace) reach(handle *opened, deltas []cursor.Delta) {
+func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *store.Value) {
 	if t == nil || len(t.event.Reached) >= maxReach {
 		return
 	}
 	reach := wire.Reach{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name}
+	if value != nil {
+		reach.Change++
+	}
 	for _, delta := range deltas {
 		switch delta.Op {
 		case cursor.Enter:

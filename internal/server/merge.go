@@ -43,13 +43,19 @@ func (r *run) merged() *frame {
 	return r.one
 }
 
+// named is how a record is told from those of other models.
+type named struct {
+	model *store.Model
+	id    store.ID
+}
+
 // merge makes one frame of several plain ones: of each record only its newest
 // image, and for each cursor what leads from before the first frame to after the
 // last.
 func merge(frames []*frame) *frame {
 	var parts []part
 	at := map[uint64]int{} // the place of a cursor among parts
-	newest := map[store.ID]*store.Image{}
+	newest := map[named]*store.Image{}
 	ack := false
 	for _, f := range frames {
 		ack = ack || f.ack
@@ -61,9 +67,12 @@ func merge(frames []*frame) *frame {
 				parts = append(parts, part{number: p.number, html: p.html})
 			}
 			parts[i].steps = append(parts[i].steps, p.steps...)
+			if p.value != nil {
+				parts[i].value = p.value
+			}
 			for _, s := range p.steps {
 				if s.Image != nil && !p.html {
-					newest[s.ID] = s.Image
+					newest[named{s.Image.Model, s.ID}] = s.Image
 				}
 			}
 		}
@@ -72,7 +81,7 @@ func merge(frames []*frame) *frame {
 		parts[i].steps = compose(parts[i].steps)
 		for j := range parts[i].steps {
 			if s := &parts[i].steps[j]; s.Image != nil && !parts[i].html {
-				s.Image = newest[s.ID]
+				s.Image = newest[named{s.Image.Model, s.ID}]
 			}
 		}
 	}

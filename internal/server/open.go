@@ -32,6 +32,9 @@ func (w *want) perViewer() bool { return strings.HasSuffix(w.partial, ".viewer.h
 // narrow applies what the client asked for on top of the application's scope,
 // on the fields that the application allows.
 func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
+	if w.route.Value && (len(w.order) > 0 || w.limit > 0) {
+		return scope, Errorf(CodeBadRequest, "%s is a value; it takes neither an order nor a limit", w.route.Name)
+	}
 	if len(w.where) > 0 {
 		where, err := parseWhere(scope.Model, w.where)
 		if err != nil {
@@ -125,7 +128,7 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 		return err
 	}
 	var from *cursor.Held
-	if since != nil && since.resync == "" {
+	if since != nil && since.resync == "" && !w.route.Value {
 		from = c.recall(ctx, w, since)
 	}
 	handle := &opened{conn: c, want: w}

@@ -196,6 +196,10 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 	if since != nil && since.resync != "" {
 		answer.Resync = since.resync
 	}
+	if w.route.Value {
+		answer.Resync, answer.Value = "", valueJSON(&o.Value)
+		return answer, nil
+	}
 	handle := &opened{conn: c, want: w}
 	if o.Resumed {
 		answer.Since = req.Since

@@ -42,12 +42,13 @@ type Route struct {
 	Controller *Controller
 	In, Out    reflect.Type
 
-	Call  func(ctx context.Context, controller, in any) (any, error)          // of an action or a page
-	Scope func(ctx context.Context, controller, in any) (cursor.Scope, error) // of a cursor
-	Match func(controller any) func(record any) bool                          // of a cursor; nil without a rule
+	Call  func(ctx context.Context, controller, in any) (any, error)         // of an action or a page
+	Spec  func(ctx context.Context, controller, in any) (cursor.Spec, error) // of a cursor: its scope, and its value
+	Match func(controller any) func(record any) bool                         // of a cursor; nil without a rule
 
 	Form   string         // the page that shows an action's form again: "GET /posts/new"
 	Then   string         // where a form's sender goes next: "/posts/{id}"
+	Value  bool           // the cursor carries a value
 	Narrow []*store.Field // what a client may narrow a cursor by
 
 	inputs *inputs

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -41,35 +42,82 @@ type List struct {
 	Len   int
 }
 
+// A Live is a cursor's value in a page: complete when the page is loaded, and
+// kept current in the browser from then on.
+type Live struct {
+	Attrs template.HTMLAttr // for the element whose text is the value
+	Text  string            // "" where there is no value
+}
+
 // Cursor reads a declared cursor, "published" of the page's own controller or
 // "posts.published", and renders each of its records with a partial, such as
 // "posts/_post.html". Pairs of name and value are the cursor's input.
 func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
-	if !strings.Contains(name, ".") {
-		name = v.route.Controller.Name + "." + name
+	w, in, spec, err := v.want(name, partial, pairs)
+	if err != nil {
+		return nil, err
 	}
 	app := v.visit.conn.app
-	w := &want{route: app.router.cursors[name], partial: partial}
-	if w.route == nil {
-		return nil, fmt.Errorf("there is no cursor %q", name)
-	}
-	in, err := pairsJSON(pairs)
-	if err != nil {
-		return nil, fmt.Errorf("cursor %s: %w", name, err)
-	}
-	if w.in, err = w.route.inputs.decode(nil, in, nil); err != nil {
-		return nil, fmt.Errorf("cursor %s: %w", name, err)
-	}
-	spec, err := v.visit.spec(v.ctx, w)
-	if err != nil {
-		return nil, fmt.Errorf("cursor %s: %w", name, err)
-	}
 	seq := app.seqOf(v.ctx)
 	images, err := app.engine.Read(v.ctx, seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("cursor %s: %w", name, err)
 	}
 	return v.list(w, in, images, seq)
+}
+
+// Live reads a declared value, "drafts" of the page's own controller or
+// "posts.drafts". Pairs of name and value are its input.
+func (v *View) Live(name string, pairs ...any) (*Live, error) {
+	w, in, spec, err := v.want(name, "", pairs)
+	if err != nil {
+		return nil, err
+	}
+	app := v.visit.conn.app
+	seq := app.seqOf(v.ctx)
+	value, err := app.engine.ReadValue(v.ctx, seq, spec)
+	if err != nil {
+		return nil, fmt.Errorf("value %s: %w", name, err)
+	}
+	attrs, err := v.attrs(w, in, seq)
+	if err != nil {
+		return nil, err
+	}
+	text := string(valueJSON(&value))
+	switch value.Kind() {
+	case store.Null:
+		text = ""
+	case store.String:
+		text = value.Text()
+	case store.Time:
+		text = strings.Trim(text, `"`)
+	}
+	return &Live{Attrs: attrs + ` data-value`, Text: text}, nil
+}
+
+// want reads what a page asks for, as its user sees it.
+func (v *View) want(name, partial string, pairs []any) (w *want, in json.RawMessage, spec cursor.Spec, err error) {
+	if !strings.Contains(name, ".") {
+		name = v.route.Controller.Name + "." + name
+	}
+	app := v.visit.conn.app
+	w = &want{route: app.router.cursors[name], partial: partial}
+	if w.route == nil {
+		return nil, nil, spec, fmt.Errorf("there is no cursor %q", name)
+	}
+	if w.route.Value != (partial == "") {
+		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records, with a partial, and .Live a value", name)
+	}
+	if in, err = pairsJSON(pairs); err == nil {
+		w.in, err = w.route.inputs.decode(nil, in, nil)
+	}
+	if err == nil {
+		spec, err = v.visit.spec(v.ctx, w)
+	}
+	if err != nil {
+		return nil, nil, spec, fmt.Errorf("cursor %s: %w", name, err)
+	}
+	return w, in, spec, nil
 }
 
 func (v *View) list(w *want, in json.RawMessage, images []*store.Image, seq uint64) (*List, error) {
@@ -82,14 +130,21 @@ func (v *View) list(w *want, in json.RawMessage, images []*store.Image, seq uint
 		}
 		items.WriteString(html)
 	}
-	sealed, err := app.cookies.seal(sealedList{Cursor: w.route.Name, In: in, Partial: w.partial,
-		User: v.visit.conn.user, Build: app.config.Build})
+	attrs, err := v.attrs(w, in, seq)
 	if err != nil {
 		return nil, err
 	}
-	attrs := fmt.Sprintf(`data-cursor="%s" data-live="%s" data-since="%s" data-count="%d"`,
-		template.HTMLEscapeString(w.route.Name), sealed, wire.Position(app.store.Epoch(), seq), len(images))
-	return &List{Attrs: template.HTMLAttr(attrs), Items: template.HTML(items.String()), Len: len(images)}, nil
+	attrs += template.HTMLAttr(fmt.Sprintf(` data-count="%d"`, len(images)))
+	return &List{Attrs: attrs, Items: template.HTML(items.String()), Len: len(images)}, nil
+}
+
+// attrs returns what an element says of the cursor that it shows.
+func (v *View) attrs(w *want, in json.RawMessage, seq uint64) (template.HTMLAttr, error) {
+	app := v.visit.conn.app
+	sealed, err := app.cookies.seal(sealedList{Cursor: w.route.Name, In: in, Partial: w.partial,
+		User: v.visit.conn.user, Build: app.config.Build})
+	return template.HTMLAttr(fmt.Sprintf(`data-cursor="%s" data-live="%s" data-since="%s"`,
+		template.HTMLEscapeString(w.route.Name), sealed, wire.Position(app.store.Epoch(), seq))), err
 }
 
 // seqOf returns the commit as of which a request reads.

@@ -35,6 +35,9 @@ func appendDelta(out []byte, d *Delta) []byte {
 		}
 		out = append(out, ']')
 	}
+	if d.Value != nil {
+		out = append(append(out, `,"value":`...), d.Value...)
+	}
 	if d.Closed != nil {
 		closed, _ := Encode(d.Closed) // texts are always JSON
 		out = append(append(out, `,"closed":`...), closed...)

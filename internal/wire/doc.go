@@ -43,6 +43,13 @@
 //	← {"id":4,"status":200,"at":"01J8…:812","cursor":18,"model":"posts","since":"01J8…:812","delta":{}}
 //	← {"id":4,"status":200,"at":"01J8…:812","cursor":18,"model":"posts","items":[{"id":"01JB…","html":"<li …>"}]}
 //
+// A cursor may carry a value instead of records: a count, whether there is one,
+// or a sum, least, greatest or average. Its answers hold the value, null where
+// there is none, whatever since the client has; a page opens it as it does a list.
+//
+//	→ {"id":5,"open":"posts.howMany"}
+//	← {"id":5,"status":200,"at":"01J8…:812","cursor":19,"model":"posts","value":12}
+//
 // An open that names a since is answered by the delta that leads from there to
 // at, or, where that cannot be known, by everything, with resync saying why:
 // "epoch", "expired", "overflow" or "rules". The answer comes before every
@@ -87,6 +94,10 @@
 //
 //	← {"seq":815,"cursors":{"17":{"to":23,"leave":["01JC…"]}}}
 //	← {"seq":816,"cursors":{"23":{"leave":["01JB…"],"closed":{"code":"forbidden","message":"…"}}}}
+//
+// A cursor that carries a value says what it is when it is another:
+//
+//	← {"seq":817,"cursors":{"19":{"value":13}}}
 //
 // A frame with "ack":true asks the client to say that it has applied it:
 //

@@ -61,6 +61,8 @@ type Answer struct {
 	IDs    []string `json:"ids,omitempty"`
 	Items  []Item   `json:"items,omitempty"`
 
+	Value json.RawMessage `json:"value,omitempty"` // of a cursor that carries one; null is a value
+
 	// Records of the opened cursor, under the name of Model.
 	Records []json.RawMessage `json:"-"`
 }
@@ -87,6 +89,8 @@ type Delta struct {
 	Leave  []string `json:"leave,omitempty"`
 	Then   []Delta  `json:"then,omitempty"` // applied after it, in order
 	Closed *Error   `json:"closed,omitempty"`
+
+	Value json.RawMessage `json:"value,omitempty"` // of a cursor that carries one, if it is another
 }
 
 // A Commit is one transaction as one connection sees it, or several that were
@@ -118,5 +122,5 @@ type Error struct {
 var Reserved = map[string]bool{
 	"seq": true, "from": true, "to": true, "epoch": true, "ack": true, "cursors": true, "id": true, "status": true, "at": true,
 	"out": true, "location": true, "session": true, "error": true, "cursor": true, "model": true, "since": true,
-	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true,
+	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true, "value": true,
 }

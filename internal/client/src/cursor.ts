@@ -32,52 +32,81 @@ export abstract class List {
   abstract changed(): void;
 }
 
-/** A Cursor is a list of records that is kept as the server would answer it now. */
-export class Cursor<T extends Row = Row> extends List {
+/** What a program follows: it can be subscribed to, and is shared by all who ask the store for an equal one. */
+export abstract class Followed<V> extends List {
   readonly request: Open;
 
-  /** Settles with the server's first answer: the records, or the reason why there are none. */
-  readonly ready: Promise<readonly T[]>;
+  /** Settles with the server's first answer: what there is, or the reason why there is nothing. */
+  readonly ready: Promise<V>;
 
-  /** Calls a function with the records, now and whenever they or stale have changed. Returns what ends that. */
-  readonly subscribe: (tell: (records: readonly T[]) => void) => () => void;
+  /** Calls a function with what there is, now and whenever it or stale has changed. Returns what ends that. */
+  readonly subscribe: (tell: (held: V) => void) => () => void;
 
-  /** The records; the same array until they change. */
-  readonly getSnapshot: () => readonly T[];
+  /** What there is; the same until it changes. */
+  readonly getSnapshot: () => V;
 
-  /** Gives the cursor back. It ends when everyone who asked the store for it has done so. */
+  /** Gives it back. It ends when everyone who asked the store for it has done so. */
   readonly close: () => void;
 
-  #list = new Observable<readonly T[]>([]);
-  #settle!: { resolve(records: readonly T[]): void; reject(error: TowerError): void };
+  protected readonly held: Observable<V>;
+  #settle!: { resolve(held: V): void; reject(error: TowerError): void };
 
-  constructor(request: Open, close: () => void) {
+  constructor(request: Open, nothing: V, close: () => void) {
     super();
     this.request = request;
     this.close = close;
-    this.subscribe = this.#list.subscribe;
-    this.getSnapshot = this.#list.getSnapshot;
+    this.held = new Observable(nothing);
+    this.subscribe = this.held.subscribe;
+    this.getSnapshot = this.held.getSnapshot;
     this.ready = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.ready.catch(() => {}); // whoever does not wait for it reads error
   }
 
+  changed(): void {
+    if (this.error) this.#settle.reject(new TowerError(this.error));
+    else if (!this.stale) this.#settle.resolve(this.held.value);
+    this.held.tell();
+  }
+}
+
+/** A Cursor is a list of records that is kept as the server would answer it now. */
+export class Cursor<T extends Row = Row> extends Followed<readonly T[]> {
+  constructor(request: Open, close: () => void) {
+    super(request, [], close);
+  }
+
+  /** The records; the same array until they change. */
   get records(): readonly T[] {
-    return this.#list.value;
+    return this.held.value;
   }
 
   replace(answer: Answer): void {
     const found = byId(records<T>(answer, this.model));
-    this.#list.value = (answer.ids ?? []).flatMap(id => found.get(id) ?? []);
+    this.held.value = (answer.ids ?? []).flatMap(id => found.get(id) ?? []);
   }
 
   apply(delta: Delta, frame: Answer | Commit): void {
-    this.#list.value = applied(this.records, delta, byId(records<T>(frame, this.model)));
+    this.held.value = applied(this.records, delta, byId(records<T>(frame, this.model)));
+  }
+}
+
+/** A Value is a count, a sum or its like, kept as the server would answer it now. */
+export class Value<V = number> extends Followed<V | null | undefined> {
+  constructor(request: Open, close: () => void) {
+    super(request, undefined, close);
   }
 
-  changed(): void {
-    if (this.error) this.#settle.reject(new TowerError(this.error));
-    else if (!this.stale) this.#settle.resolve(this.records);
-    this.#list.tell();
+  /** The value: null where there is none, as of the least of no records; undefined until the server has said it. */
+  get value(): V | null | undefined {
+    return this.held.value;
+  }
+
+  replace(answer: Answer): void {
+    this.held.value = answer.value as V | null | undefined;
+  }
+
+  apply(delta: Delta): void {
+    if (delta.closed || "value" in delta) this.held.value = delta.value as V | null | undefined;
   }
 }
 

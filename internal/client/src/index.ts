@@ -2,7 +2,7 @@ import { forms } from "./forms";
 import { page } from "./page";
 import { connect, type Store } from "./store";
 
-export { Cursor } from "./cursor";
+export { Cursor, Value } from "./cursor";
 export { TowerError } from "./error";
 export { connect, Store } from "./store";
 export type { CallOptions, Options, Pushed, Result, State } from "./store";

@@ -9,7 +9,7 @@ import type { Answer, Delta, Entry, Live } from "./wire";
  * lists came into the document, or old ones left, dispatch tower:refresh on it.
  */
 export function page(store: Store): void {
-  const lists = new Map<HTMLElement, Elements>();
+  const lists = new Map<HTMLElement, Elements | LiveText>();
   const refresh = () => {
     for (const [element, list] of lists) {
       if (element.isConnected && element.dataset.live === list.request.live) continue;
@@ -19,7 +19,7 @@ export function page(store: Store): void {
     }
     for (const element of document.querySelectorAll<HTMLElement>("[data-live]")) {
       if (lists.has(element)) continue;
-      const list = new Elements(element);
+      const list = "value" in element.dataset ? new LiveText(element) : new Elements(element);
       lists.set(element, list);
       store.keep(list);
     }
@@ -87,6 +87,36 @@ export class Elements extends List {
 
   #items(): HTMLElement[] {
     return [...this.#parent.querySelectorAll<HTMLElement>(":scope > [data-id]")];
+  }
+}
+
+/** A LiveText is a value that a page shows: what is in an element with data-live and data-value. */
+export class LiveText extends List {
+  readonly request: Live;
+  readonly #element: HTMLElement;
+
+  constructor(element: HTMLElement) {
+    super();
+    this.#element = element;
+    this.request = { live: element.dataset.live ?? "" };
+    this.since = element.dataset.since ?? "";
+  }
+
+  replace({ value }: Answer): void {
+    this.#show(value);
+  }
+
+  apply(delta: Delta): void {
+    if (delta.closed || "value" in delta) this.#show(delta.value);
+  }
+
+  changed(): void {
+    if (this.error) console.warn(`tower: a value of this page is not live: ${this.error.message}`);
+  }
+
+  #show(value: unknown): void {
+    const text = String(value ?? "");
+    if (this.#element.textContent !== text) this.#element.textContent = text;
   }
 }
 

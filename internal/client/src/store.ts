@@ -1,5 +1,5 @@
 import { Connection } from "./connection";
-import { Cursor, type List } from "./cursor";
+import { Cursor, Value, type Followed, type List } from "./cursor";
 import { TowerError } from "./error";
 import { Lists } from "./lists";
 import { Observable, safely } from "./observable";
@@ -91,7 +91,7 @@ export class Store {
   readonly #transport: Transport;
   readonly #connection: Connection;
   readonly #state = new Observable(initial);
-  readonly #cursors = new Map<string, { cursor: Cursor; holders: number }>();
+  readonly #followed = new Map<string, { list: Followed<any>; holders: number }>();
   readonly #listeners = new Map<string, Set<(push: Pushed) => void>>();
   readonly #asked = new Map<number, Asked>();
   readonly #waiting = new Set<Asked>();
@@ -129,23 +129,36 @@ export class Store {
    * the same; it ends when each has closed it.
    */
   cursor<T extends Row = Row>(name: string, input: unknown = {}, narrowing: Narrowing = {}): Cursor<T> {
-    const key = canonical({ open: name, in: input, ...narrowing });
-    let shared = this.#cursors.get(key);
-    if (!shared) {
-      const cursor = new Cursor(JSON.parse(key) as Open, () => this.#giveBack(key, cursor));
-      shared = { cursor, holders: 0 };
-      this.#cursors.set(key, shared);
-      this.keep(cursor);
-    }
-    shared.holders++;
-    return shared.cursor as Cursor<Row> as Cursor<T>;
+    return this.#follow("cursor", Cursor<T>, { open: name, in: input, ...narrowing });
   }
 
-  #giveBack(key: string, cursor: Cursor): void {
-    const shared = this.#cursors.get(key);
-    if (shared?.cursor !== cursor || --shared.holders > 0) return;
-    this.#cursors.delete(key);
-    this.release(cursor);
+  /**
+   * Opens a declared value and keeps it current. Who asks for an equal one gets
+   * the same; it ends when each has closed it.
+   */
+  value<V = number>(name: string, input: unknown = {}, narrowing: Pick<Narrowing, "where"> = {}): Value<V> {
+    return this.#follow("value", Value<V>, { open: name, in: input, ...narrowing });
+  }
+
+  #follow<F extends Followed<any>>(word: string, kind: new (request: Open, close: () => void) => F, request: Open): F {
+    const text = canonical(request);
+    const key = `${word} ${text}`;
+    let shared = this.#followed.get(key);
+    if (!shared) {
+      const list = new kind(JSON.parse(text) as Open, () => this.#giveBack(key, list));
+      shared = { list, holders: 0 };
+      this.#followed.set(key, shared);
+      this.keep(list);
+    }
+    shared.holders++;
+    return shared.list as F;
+  }
+
+  #giveBack(key: string, list: List): void {
+    const shared = this.#followed.get(key);
+    if (shared?.list !== list || --shared.holders > 0) return;
+    this.#followed.delete(key);
+    this.release(list);
   }
 
   /** Keeps a list current. */

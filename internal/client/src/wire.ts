@@ -32,6 +32,8 @@ export interface Answer {
   resync?: string;
   ids?: string[];
   items?: Item[];
+  /** Of a cursor that carries one; null is a value. */
+  value?: unknown;
 }
 
 /** A commit also holds the records it touched, under the names of their models: see records. */
@@ -86,6 +88,8 @@ export interface Delta {
   /** What is applied after it, one by one. */
   then?: Delta[];
   closed?: Failure;
+  /** Of a cursor that carries one, if it is another. */
+  value?: unknown;
 }
 
 export interface Row {

@@ -198,3 +198,20 @@ test("a list that is refused is emptied if it is not allowed, and else left as i
   }
   equal(warnings, ["no 410", "no 403"].map(why => `tower: a list of this page is not live: ${why}`));
 });
+
+test("a page's value is kept as text", async () => {
+  document.body.insertAdjacentHTML("beforeend", `<b data-cursor="posts.howMany" data-live="sealed" data-since="E:5" data-value>2</b>`);
+  const element = document.body.lastElementChild as HTMLElement;
+  const { store, link } = await online();
+  after(() => delete document.documentElement.dataset.tower);
+  page(store);
+  link.send({ id: await link.expect({ live: "sealed", since: "E:5" }), status: 200, at: "E:6", cursor: 18, model: "posts", value: 3 });
+  await applied(store, link);
+  equal(element.textContent, "3");
+  link.send({ seq: 7, cursors: { 18: { value: "<b>" } } });
+  await applied(store, link);
+  equal(element.innerHTML, "&lt;b&gt;");
+  link.send({ seq: 8, cursors: { 18: { value: null } } });
+  await applied(store, link);
+  equal(element.textContent, "");
+});

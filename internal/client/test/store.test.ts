@@ -584,3 +584,22 @@ test("connect shares one store with all who ask for the same server", () => {
   ok(next !== store, "after its end there is a new one");
   next.close();
 });
+
+test("a value is told when it is another", async () => {
+  const { store, link } = await online();
+  const many = store.value("posts.howMany");
+  ok(store.value("posts.howMany") === many, "equal values are one");
+  equal([many.value, many.stale], [undefined, true]);
+  const told: unknown[] = [];
+  many.subscribe(value => told.push(value));
+  link.send({ id: await link.expect(open("posts.howMany")), status: 200, at: "E:5", cursor: 19, model: "posts", value: 12 });
+  equal(await many.ready, 12);
+  link.send({ seq: 6, cursors: { 19: { value: 13 } } });
+  link.send({ seq: 7, cursors: { 19: { to: 20 } } });
+  link.send({ seq: 8, cursors: { 20: { value: null } } });
+  await applied(store, link);
+  equal(told, [undefined, 12, 13, 13, null]);
+  link.send({ seq: 9, cursors: { 20: { closed: { code: "forbidden", message: "no" } } } });
+  await applied(store, link);
+  equal([many.value, many.stale, many.error?.code], [undefined, true, "forbidden"]);
+});

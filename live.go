@@ -1,0 +1,54 @@
+package tower
+
+import (
+	"fmt"
+
+	"github.com/towerkit/tower/internal/cursor"
+)
+
+// A Live is a value of a scope's records that stays current where it is held:
+// see [Value]. A mistake in it is reported when it is opened.
+type Live[T any] struct {
+	scope Scope[T]
+	kind  cursor.ValueKind
+	field any
+}
+
+// LiveCount is how many records there are, within limit and offset.
+func (s Scope[T]) LiveCount() Live[T] { return Live[T]{s, cursor.ValueCount, nil} }
+
+// LiveExists is whether there is a record, within limit and offset.
+func (s Scope[T]) LiveExists() Live[T] { return Live[T]{s, cursor.ValueExists, nil} }
+
+// LiveSum is the sum of a field of numbers, a pointer into the model's Fields; 0
+// without records. It is exact; where it is more than the field's type holds, it
+// is the nearest float. The scope has no limit and no offset.
+func (s Scope[T]) LiveSum(field any) Live[T] { return Live[T]{s, cursor.ValueSum, field} }
+
+// LiveAvg is the average of a field of numbers, null without any. The scope has
+// no limit and no offset.
+func (s Scope[T]) LiveAvg(field any) Live[T] { return Live[T]{s, cursor.ValueAvg, field} }
+
+// LiveMin is the least value of a field, null without any. The scope has no
+// limit and no offset.
+func (s Scope[T]) LiveMin(field any) Live[T] { return Live[T]{s, cursor.ValueMin, field} }
+
+// LiveMax is the greatest value of a field, null without any. The scope has no
+// limit and no offset.
+func (s Scope[T]) LiveMax(field any) Live[T] { return Live[T]{s, cursor.ValueMax, field} }
+
+// resolve turns pointers into fields.
+func (l Live[T]) resolve() (spec cursor.Spec, err error) {
+	spec.Value.Kind = l.kind
+	if spec.Scope, err = l.scope.resolve(); err != nil || l.field == nil {
+		return spec, err
+	}
+	m := spec.Scope.Model
+	if spec.Value.Field, err = m.FieldAt(l.field); err != nil {
+		return spec, fmt.Errorf("%s of %s: %w", l.kind, m.Name, err)
+	}
+	if spec.Value.Field.Private {
+		return spec, fmt.Errorf("%s of %s: %s is private and never sent", l.kind, m.Name, spec.Value.Field.Name)
+	}
+	return spec, nil
+}
