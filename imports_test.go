@@ -26,7 +26,8 @@ var rooms = []struct {
 	{"internal/dev", nil, map[string]string{"go.etcd.io/bbolt": "the supervisor never touches the store"}},
 	{"scaffolds", nil, map[string]string{"net/http": "templates need no network"}},
 	{"cmd/tower", []string{"internal/repl", "internal/dev", "internal/wire", "scaffolds"}, map[string]string{"go.etcd.io/bbolt": "the command line meets an application through its socket"}},
-	{"towertest", []string{"", "internal/wire"}, nil},
+	// It checks cursors against the application's own scopes, rules and records.
+	{"towertest", []string{"", "internal/wire", "internal/server", "internal/cursor", "internal/store"}, nil},
 }
 
 const bundler = "github.com/evanw/esbuild/pkg/api"

@@ -3,7 +3,9 @@ package towertest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,8 +29,8 @@ type Client struct {
 	changed chan struct{} // closed, and made anew, when anything arrives
 	frames  []string
 	answers map[uint64]*wire.Answer
-	cursors map[uint64]*Cursor
-	opening map[uint64]*Cursor // by the id of the request
+	cursors map[uint64][]*Cursor // equal ones have one number
+	opening map[uint64]*Cursor   // by the id of the request
 	lastID  uint64
 	err     error
 }
@@ -51,7 +53,7 @@ func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
-	c := &Client{t: t, socket: socket, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64]*Cursor{}, opening: map[uint64]*Cursor{}}
+	c := &Client{t: t, socket: socket, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
 	c.reader.Go(c.read)
 	t.Cleanup(c.Close)
 	c.send(wire.Request{Hello: wire.Version})
@@ -113,7 +115,17 @@ func (c *Client) Narrow(name string, by Narrowing) (*Cursor, Answer) {
 
 func (c *Client) open(req wire.Request) (*Cursor, Answer) {
 	c.t.Helper()
+	return c.resume(req, nil)
+}
+
+// resume opens a cursor from what another connection of the same user held of it,
+// nil for nothing.
+func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
+	c.t.Helper()
 	cursor := &Cursor{client: c, name: req.Open, records: map[string]json.RawMessage{}}
+	if held != nil {
+		cursor.ids, cursor.records, req.Since = slices.Clone(held.ids), maps.Clone(held.records), held.at
+	}
 	id := c.request(req, cursor)
 	answer := c.answer(id, "open "+req.Open)
 	out := Answer{Status: answer.Status}
@@ -121,6 +133,14 @@ func (c *Client) open(req wire.Request) (*Cursor, Answer) {
 		out.Code, out.Message = answer.Error.Code, answer.Error.Message
 	}
 	return cursor, out
+}
+
+// settle waits until all that the server has sent so far is here: an answer comes
+// after it.
+func (c *Client) settle() {
+	c.t.Helper()
+	const unknown = 1 << 52 // a cursor that is not open
+	c.answer(c.request(wire.Request{Close: unknown}, nil), "a request")
 }
 
 // Frames returns every message that was received so far, as text: what a user's
@@ -252,8 +272,10 @@ func (c *Client) applyOne(frame []byte) error {
 			return err
 		}
 		if cursor := c.opening[answer.ID]; cursor != nil && answer.Error == nil {
-			cursor.fill(answer)
-			c.cursors[answer.Cursor] = cursor
+			if err := cursor.fill(answer); err != nil {
+				return err
+			}
+			c.cursors[answer.Cursor] = append(c.cursors[answer.Cursor], cursor)
 		}
 		c.answers[answer.ID] = answer
 		return nil
@@ -272,24 +294,27 @@ func (c *Client) commit(commit *wire.Commit) error {
 			records[recordID(record)] = record
 		}
 	}
-	moved := map[uint64]*Cursor{}
+	moved := map[uint64][]*Cursor{}
 	for number, delta := range commit.Cursors {
-		cursor := c.cursors[number]
-		if cursor == nil {
+		cursors := c.cursors[number]
+		if len(cursors) == 0 {
 			return fmt.Errorf("cursor %d is not open", number)
 		}
-		if err := cursor.apply(delta, records); err != nil {
-			return err
+		for _, cursor := range cursors {
+			if err := cursor.apply(delta, records); err != nil {
+				return err
+			}
+			cursor.at = wire.Position(c.hello.Epoch, commit.Seq)
 		}
 		if delta.To != 0 || delta.Closed != nil {
 			delete(c.cursors, number)
 		}
 		if delta.To != 0 {
-			moved[delta.To] = cursor
+			moved[delta.To] = append(moved[delta.To], cursors...)
 		}
 	}
-	for number, cursor := range moved {
-		c.cursors[number] = cursor
+	for number, cursors := range moved {
+		c.cursors[number] = append(c.cursors[number], cursors...)
 	}
 	return nil
 }

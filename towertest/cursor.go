@@ -15,6 +15,7 @@ type Cursor struct {
 	name    string
 	ids     []string
 	records map[string]json.RawMessage
+	at      string // "epoch:seq" of what it held when it was opened
 	closed  bool
 }
 
@@ -62,11 +63,28 @@ func (c *Cursor) AwaitLen(n int) {
 	c.client.await(fmt.Sprintf("%d records in %s", n, c.name), func() bool { return len(c.ids) == n })
 }
 
-func (c *Cursor) fill(answer *wire.Answer) {
-	c.ids = answer.IDs
+// raw returns a record as it was sent, nil where the cursor does not hold it.
+func (c *Cursor) raw(id string) json.RawMessage {
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	return c.records[id]
+}
+
+// fill takes the answer to an open: everything, or what changed of what is held.
+func (c *Cursor) fill(answer *wire.Answer) error {
+	c.at = answer.At
+	if answer.Delta != nil {
+		records := map[string]json.RawMessage{}
+		for _, record := range answer.Records {
+			records[recordID(record)] = record
+		}
+		return c.apply(answer.Delta, records)
+	}
+	c.ids, c.records = slices.Clone(answer.IDs), map[string]json.RawMessage{}
 	for _, record := range answer.Records {
 		c.records[recordID(record)] = record
 	}
+	return nil
 }
 
 // apply brings the cursor up to date as a client does: what leaves, what enters,
@@ -99,6 +117,11 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 			return err
 		}
 		if err := c.place(entry); err != nil {
+			return err
+		}
+	}
+	for i := range delta.Then {
+		if err := c.apply(&delta.Then[i], records); err != nil {
 			return err
 		}
 	}

@@ -79,6 +79,14 @@ func test(o op, f *store.Field, vs ...store.Value) Condition {
 	return Condition{op: o, field: f, values: vs}
 }
 
+// Parts takes a condition apart, for those who judge it by themselves: the word
+// for it ("all", "is", "in", ">", ">=", "<", "<=", "contains", "exists", "not",
+// "and" or "or"), the field that it tests, nil for none, and the values that it
+// tests for or the conditions that it is made of.
+func (c Condition) Parts() (word string, f *store.Field, values []store.Value, args []Condition) {
+	return words[c.op], c.field, slices.Clone(c.values), slices.Clone(c.args)
+}
+
 // Fields yields the fields that the condition tests, as often as it does, until
 // yield returns false.
 func (c Condition) Fields(yield func(*store.Field) bool) { c.fields(yield) }
@@ -95,7 +103,7 @@ func (c *Condition) fields(yield func(*store.Field) bool) bool {
 	return true
 }
 
-var words = map[op]string{opIs: "is", opIn: "in", opGt: ">", opGte: ">=", opLt: "<", opLte: "<=", opContains: "contains", opExists: "exists"}
+var words = map[op]string{opAll: "all", opNot: "not", opAnd: "and", opOr: "or", opIs: "is", opIn: "in", opGt: ">", opGte: ">=", opLt: "<", opLte: "<=", opContains: "contains", opExists: "exists"}
 
 // String returns the condition as a person reads it:
 //
@@ -110,7 +118,7 @@ func (c Condition) String() string {
 func (c *Condition) write(b *strings.Builder, around op) {
 	switch c.op {
 	case opAll:
-		b.WriteString("all")
+		b.WriteString(words[opAll])
 	case opNot:
 		if arg := &c.args[0]; arg.op == opIs {
 			b.WriteString(arg.field.Name + " is not " + arg.values[0].String())

@@ -200,7 +200,7 @@ func randomTests(r *rand.Rand, name string, ids, users []store.ID, deep bool) an
 	if name == "tags" || name == "codes" {
 		return map[string]any{"contains": value()}
 	}
-	switch r.IntN(6) {
+	switch r.IntN(8) {
 	case 0, 1:
 		if name != "id" && r.IntN(5) == 0 {
 			return nil
@@ -217,8 +217,8 @@ func randomTests(r *rand.Rand, name string, ids, users []store.ID, deep bool) an
 			return map[string]any{"contains": s}
 		}
 		return map[string]any{"lte": value()}
-	case 4:
-		return map[string]any{"gte": value(), "lt": value()}
+	case 4, 5, 6:
+		return map[string]any{pick(r, []string{"gt", "gte"}): value(), pick(r, []string{"lt", "lte"}): value()}
 	default:
 		return map[string]any{pick(r, []string{"gt", "gte", "lt", "lte", "is"}): value()}
 	}

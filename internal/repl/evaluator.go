@@ -192,19 +192,19 @@ func (e *evaluator) usage(format string, args ...any) goja.Value {
 // throw raises err in the code that runs, as an Error with the code and the
 // problems that the application gave.
 func (e *evaluator) throw(err error) {
-	object := e.vm.NewGoError(err)
+	object, problems := e.vm.NewGoError(err), e.vm.NewObject()
 	f := refusal(err)
-	object.Set("code", f.title)
-	problems := e.vm.NewObject()
 	for _, p := range f.problems {
-		list, _ := problems.Get(p.field).(*goja.Object)
-		if list == nil {
-			list = e.vm.NewArray()
-			problems.Set(p.field, list)
+		var texts []any
+		for _, other := range f.problems {
+			if other.field == p.field {
+				texts = append(texts, other.text)
+			}
 		}
-		list.Set(list.Get("length").String(), p.text)
+		e.hold(problems, p.field, e.vm.NewArray(texts...))
 	}
-	object.Set("problems", problems)
+	e.hold(object, "code", e.vm.ToValue(f.title))
+	e.hold(object, "problems", problems)
 	panic(object)
 }
 

@@ -115,7 +115,7 @@ func (e *evaluator) transact(do func()) {
 func (e *evaluator) rollback(tx uint64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), rollbackTimeout)
 	defer cancel()
-	e.remote.Do(ctx, wire.ControlRequest{Do: wire.DoRollback, Tx: tx}, nil)
+	_ = e.remote.Do(ctx, wire.ControlRequest{Do: wire.DoRollback, Tx: tx}, nil)
 }
 
 func (e *evaluator) globals() []string {

@@ -115,10 +115,10 @@ func (l *link) set(client *Client) {
 // run follows client, and its successors, until ctx is done. It closes them.
 func (l *link) run(ctx context.Context, client *Client) {
 	for client != nil {
-		stop := context.AfterFunc(ctx, func() { client.Close() })
+		stop := context.AfterFunc(ctx, func() { _ = client.Close() })
 		err := l.follow(ctx, client)
 		stop()
-		client.Close()
+		_ = client.Close() // it always succeeds
 		l.set(nil)
 		if ctx.Err() != nil {
 			return

@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) (exit int) {
 	if o.fullScreen() {
 		return runScreen(ctx, o, client)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }() // it always succeeds
 	return runLines(ctx, o, client)
 }
 

@@ -11,7 +11,6 @@ import (
 	"reflect"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
@@ -85,7 +84,6 @@ type App struct {
 	sockets *sockets
 	control *control
 	running sync.WaitGroup
-	closing atomic.Bool
 }
 
 // New checks an application's routes, models and views, and does no I/O beyond
@@ -134,17 +132,17 @@ func (a *App) Open() (err error) {
 // Close ends every connection with a word to come back, and closes the store.
 // Requests that are being served are waited for by the HTTP server before.
 func (a *App) Close() error {
-	a.closing.Store(true)
 	if a.control != nil {
 		a.control.close()
 	}
-	if a.hub != nil {
-		for _, c := range a.hub.all() {
-			c.leave(closeRestart, "the server restarts; connect again")
-		}
+	if a.sockets != nil {
+		a.sockets.close()
 	}
 	a.cancel()
 	a.running.Wait()
+	if a.sockets != nil {
+		a.sockets.running.Wait()
+	}
 	if a.store == nil {
 		return nil
 	}

@@ -64,6 +64,12 @@ func TestADraftIsSeenByItsAuthorAlone(t *testing.T) {
 	board.AwaitLen(0)
 }
 
+// TestEveryListConverges makes random changes, and compares what clients hold
+// with what a fresh query would give them.
+func TestEveryListConverges(t *testing.T) {
+	towertest.Converge(t, Config(), towertest.Convergence{Steps: 100})
+}
+
 func TestOnlyItsAuthorChangesAPost(t *testing.T) {
 	app, ada, bob := open(t)
 	post := &models.Post{AuthorID: ada.ID, Title: "Hers", Published: true}

@@ -242,7 +242,8 @@ export class Store {
     this.#lists.commit(frame);
     this.#set({ seq: frame.seq });
     // A framework that is told draws in a microtask of its own, before this one.
-    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send({ applied: frame.seq })));
+    const { from, seq } = frame;
+    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
   #push(frame: Push): void {

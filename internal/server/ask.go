@@ -1,0 +1,45 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// What follows is for package towertest, which checks an application against a
+// naive reading of its own scopes and rules. They are functions, so that an
+// application does not see them as methods of its App.
+
+// Models returns the application's models.
+func Models(a *App) []*store.Model { return slices.Clone(a.config.Models) }
+
+// Cursors returns the application's declared cursors, in the order in which they
+// were declared.
+func Cursors(a *App) []*Route {
+	return slices.DeleteFunc(slices.Clone(a.router.routes), func(r *Route) bool { return r.Kind != KindCursor })
+}
+
+// Ask asks the application, as it would be asked for a client that connects now
+// as the user, for the scope of a declared cursor and for the rule that its
+// records must meet, nil for none. It registers nothing. The error is the one
+// with which the client would be refused.
+func Ask(ctx context.Context, a *App, user store.ID, name string, in json.RawMessage) (cursor.Scope, func(*store.Image) bool, error) {
+	route := a.router.cursors[name]
+	if route == nil {
+		return cursor.Scope{}, nil, Errorf(CodeNotFound, "there is no cursor %q", name)
+	}
+	input, err := route.inputs.decode(nil, in, nil)
+	if err != nil {
+		return cursor.Scope{}, nil, err
+	}
+	v, err := (&Connection{app: a, user: user}).arrive(ctx)
+	if err != nil {
+		return cursor.Scope{}, nil, err
+	}
+	defer a.hub.unfollow(v)
+	spec, err := v.spec(ctx, &want{route: route, in: input})
+	return spec.Scope, spec.Allow, err
+}

@@ -1,0 +1,293 @@
+package towertest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/server"
+)
+
+// A Convergence says how [Converge] checks an application. The zero value of each
+// field is its default.
+type Convergence struct {
+	// Steps is how many transactions, connections, opens and returns are made.
+	// Default: 150.
+	Steps int
+
+	// Seed makes the steps the same again. Default: another one each time.
+	Seed uint64
+
+	// Users is the model whose records clients connect as, besides as visitors.
+	// Default: "users", where there is such a model.
+	Users string
+
+	// Fill completes a random record of a model, by its name: it is called with a
+	// pointer to the record after its fields were filled by their kinds and
+	// tags, and may change any but the id. Randomness must come from random, so
+	// that a seed makes the same records again.
+	Fill map[string]func(random *rand.Rand, record any)
+
+	// Inputs are what a cursor, by its name, is opened with; one of them is
+	// chosen. Default: an input by the types of its fields, ids being those of
+	// records that there are.
+	Inputs map[string][]any
+
+	// Folder is where failures are saved. Default: testdata/converge.
+	Folder string
+}
+
+// Converge checks that what clients hold is what a fresh query would give them,
+// whatever happens to the records.
+//
+// It opens the application on a store of its own and makes random steps: clients
+// connect as users and as visitors, open the application's declared cursors, go
+// and come back with what they held; transactions create, change and delete
+// records of all models, one or several at once. Records are written past the
+// controllers, so that anything a model allows can happen, in any order.
+//
+// After each step every open cursor of every client is compared, id for id in
+// order and record for record, with a naive reading of the same cursor: its
+// function and its controller's Match are asked as for a client that connects
+// now, and tested on every record of the store, without an index and with none of
+// the code that keeps cursors current. Besides, no message may have held a record
+// that none of the client's cursors holds, and no transaction may have been sent
+// in more than one message. A cursor that the user may not hold must be refused,
+// or have been closed.
+//
+// So the application's rules must depend on nothing but the store, the record and
+// the session, and a session on nothing but the store and what its router's
+// connect function follows (see [tower.Model.Follow]).
+//
+// A failure is made small: steps are left out, each time on a fresh application,
+// while it still fails. It is saved as FOLDER/TEST-SEED.json and reported with the
+// steps and the command that replays it. Saved failures of the test are replayed
+// first, so one that is kept in the repository guards against its return.
+//
+// Converge fails, too, if no record could be made of some model, or if no client
+// ever held a record: then it would have checked nothing. Config is used to make
+// the application more than once, one at a time.
+func Converge(t testing.TB, config tower.Config, c Convergence) {
+	t.Helper()
+	c.setDefaults()
+	k := &checker{Convergence: c, t: t, config: config}
+	if !k.replay() {
+		return
+	}
+	t.Logf("towertest: converge with seed %d", c.Seed)
+	steps, failure, seen := k.explore()
+	if failure == "" {
+		k.reportEmpty(seen)
+		return
+	}
+	steps, failure = k.shrink(steps, failure)
+	file, err := k.save(steps, failure)
+	if err != nil {
+		t.Errorf("towertest: the failure could not be saved: %v", err)
+	}
+	t.Errorf("%s", k.describe(file, steps, failure))
+}
+
+func (c *Convergence) setDefaults() {
+	if c.Steps == 0 {
+		c.Steps = 150
+	}
+	if c.Seed == 0 {
+		c.Seed = uint64(time.Now().UnixNano())
+	}
+	if c.Users == "" {
+		c.Users = "users"
+	}
+	if c.Folder == "" {
+		c.Folder = filepath.Join("testdata", "converge")
+	}
+}
+
+type checker struct {
+	Convergence
+	t      testing.TB
+	config tower.Config
+}
+
+// explore makes random steps until one fails.
+func (k *checker) explore() (steps []step, failure string, seen *census) {
+	failure = try(k.t, func(t testing.TB) {
+		r := newRun(t, k.config)
+		seen = &r.seen
+		source := newSource(k, r)
+		for range k.Steps {
+			next, err := source.next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			steps = append(steps, next)
+			r.take(&next)
+		}
+	})
+	return steps, failure, seen
+}
+
+// fails makes the steps on a fresh application, and returns why they fail.
+func (k *checker) fails(steps []step) string {
+	return try(k.t, func(t testing.TB) {
+		r := newRun(t, k.config)
+		for i := range steps {
+			r.take(&steps[i])
+		}
+	})
+}
+
+// reportEmpty fails the test where it has checked nothing.
+func (k *checker) reportEmpty(seen *census) {
+	k.t.Helper()
+	for _, m := range seen.models {
+		if seen.created[m] == 0 {
+			k.t.Errorf("towertest: no random record of %s was valid, the last one because %s; complete them with Convergence.Fill[%q]", m, seen.refused[m], m)
+		}
+	}
+	if seen.held == 0 {
+		k.t.Errorf("towertest: nothing was checked: no client ever held a record; give Convergence.Inputs, or name the model of Users")
+	}
+	k.t.Logf("towertest: %d commits, %d opens, %d returns; %d times a client held what it should, %d times at least one record", seen.commits, seen.opens, seen.returns, seen.compared, seen.held)
+}
+
+// A saved failure, as it is in a file.
+type saved struct {
+	Test    string `json:"test"`
+	Seed    uint64 `json:"seed"`
+	Failure string `json:"failure"`
+	Steps   []step `json:"steps"`
+}
+
+func (k *checker) fileName() string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`/\:*?"<>|[] `, r) {
+			return '_'
+		}
+		return r
+	}, k.t.Name())
+}
+
+// replay makes the steps of the failures that were saved, and reports whether all
+// of them pass now.
+func (k *checker) replay() bool {
+	k.t.Helper()
+	entries, err := os.ReadDir(k.Folder)
+	if err != nil && !os.IsNotExist(err) {
+		k.t.Fatalf("towertest: look for saved failures: %v", err)
+	}
+	passed := true
+	for _, entry := range entries {
+		if !k.isOwn(entry) {
+			continue
+		}
+		file := filepath.Join(k.Folder, entry.Name())
+		var old saved
+		data, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(data, &old)
+		}
+		if err != nil {
+			k.t.Fatalf("towertest: read a saved failure: %s: %v; remove it, or put it right", file, err)
+		}
+		if failure := k.fails(old.Steps); failure != "" {
+			k.t.Errorf("%s", k.describe(file, old.Steps, failure))
+			passed = false
+		} else {
+			k.t.Logf("towertest: %s, which failed once, passes", file)
+		}
+	}
+	return passed
+}
+
+// isOwn reports whether a file is TEST-SEED.json of this test.
+func (k *checker) isOwn(entry fs.DirEntry) bool {
+	seed, own := strings.CutPrefix(entry.Name(), k.fileName()+"-")
+	seed, isJSON := strings.CutSuffix(seed, ".json")
+	return own && isJSON && !entry.IsDir() && strings.Trim(seed, "0123456789") == ""
+}
+
+func (k *checker) save(steps []step, failure string) (string, error) {
+	file := filepath.Join(k.Folder, fmt.Sprintf("%s-%d.json", k.fileName(), k.Seed))
+	data, err := json.MarshalIndent(saved{k.t.Name(), k.Seed, failure, steps}, "", "  ")
+	if err == nil {
+		err = os.MkdirAll(k.Folder, 0o777)
+	}
+	if err == nil {
+		err = os.WriteFile(file, append(data, '\n'), 0o666)
+	}
+	return file, err
+}
+
+func (k *checker) describe(file string, steps []step, failure string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "towertest: a client does not hold what a fresh query gives its user\n%s\n\nafter\n", failure)
+	for i := range steps {
+		fmt.Fprintf(&b, "  %d. %s\n", i+1, &steps[i])
+	}
+	pattern := "^" + strings.Join(strings.Split(k.t.Name(), "/"), "$/^") + "$"
+	fmt.Fprintf(&b, "\nsaved as %s; it is replayed first by\n  go test -run '%s' .", file, pattern)
+	return b.String()
+}
+
+// Bounds on how long a failure is made smaller.
+const (
+	shrinkTries = 400
+	shrinkTime  = 30 * time.Second
+)
+
+// shrink leaves out what is not needed for a failure: steps, first many at once,
+// then changes of a transaction, then fields of a change.
+func (k *checker) shrink(steps []step, failure string) ([]step, string) {
+	deadline, tries := time.Now().Add(shrinkTime), 0
+	attempt := func(fewer []step) bool {
+		if tries++; tries > shrinkTries || time.Now().After(deadline) {
+			return false
+		}
+		why := k.fails(fewer)
+		if why != "" {
+			steps, failure = fewer, why
+		}
+		return why != ""
+	}
+	for size := len(steps) / 2; size > 0; size /= 2 {
+		for at := len(steps) - size; at >= 0; at -= size {
+			if at+size <= len(steps) {
+				attempt(slices.Delete(slices.Clone(steps), at, at+size))
+			}
+		}
+	}
+	for i := range steps {
+		for j := len(steps[i].Changes) - 1; j >= 0 && len(steps[i].Changes) > 1; j-- {
+			fewer := slices.Clone(steps)
+			fewer[i].Changes = slices.Delete(slices.Clone(steps[i].Changes), j, j+1)
+			attempt(fewer)
+		}
+		for j := range steps[i].Changes {
+			for name := range steps[i].Changes[j].Set {
+				fewer := slices.Clone(steps)
+				fewer[i].Changes = slices.Clone(steps[i].Changes)
+				fewer[i].Changes[j] = steps[i].Changes[j].without(name)
+				attempt(fewer)
+			}
+		}
+	}
+	return steps, failure
+}
+
+// modelNames are the names of the application's models.
+func modelNames(app *tower.App) []string {
+	var names []string
+	for _, m := range server.Models(app) {
+		names = append(names, m.Name)
+	}
+	return names
+}

@@ -1,0 +1,259 @@
+package towertest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// This file says again, as simply as it can, what a cursor holds: all records,
+// those that its conditions and its rule hold for, in order, its window of them.
+// Values are read by reflection and compared here; nothing is shared with what
+// keeps cursors current but the application's own scope and rule.
+
+// An answer is what a fresh query gives a user.
+type answer struct {
+	ids     []string
+	records map[string]any // as their JSON decodes, without private fields
+	refused string         // why the user may not hold the cursor, "" if it may
+}
+
+// ask makes the naive query for one user, over records of all models.
+func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in json.RawMessage, all map[*store.Model][]*store.Image) (answer, error) {
+	scope, allow, err := server.Ask(ctx, app, user, name, in)
+	if err != nil {
+		return answer{refused: err.Error()}, nil
+	}
+	type row struct {
+		id     string
+		record reflect.Value
+		image  *store.Image
+	}
+	var rows []row
+	for _, image := range all[scope.Model] {
+		record, err := image.Record()
+		if err != nil {
+			return answer{}, err
+		}
+		v := reflect.ValueOf(record).Elem()
+		if holds(scope.Where, v) && allowed(allow, image) {
+			rows = append(rows, row{string(image.ID), v, image})
+		}
+	}
+	slices.SortFunc(rows, func(a, b row) int {
+		sign := 1
+		for _, term := range scope.Order {
+			if sign = 1; term.Desc {
+				sign = -1
+			}
+			if order := compare(value(a.record, term.Field), value(b.record, term.Field)); order != 0 {
+				return sign * order
+			}
+		}
+		return sign * strings.Compare(a.id, b.id)
+	})
+	rows = rows[min(scope.Offset, len(rows)):]
+	if scope.Limit > 0 {
+		rows = rows[:min(scope.Limit, len(rows))]
+	}
+	out := answer{ids: []string{}, records: map[string]any{}}
+	for _, row := range rows {
+		out.ids = append(out.ids, row.id)
+		if out.records[row.id], err = public(scope.Model, row.record.Addr().Interface()); err != nil {
+			return answer{}, err
+		}
+	}
+	return out, nil
+}
+
+// everything reads all records there are.
+func everything(ctx context.Context, app *tower.App) (map[*store.Model][]*store.Image, error) {
+	all := map[*store.Model][]*store.Image{}
+	err := app.View(ctx, func(snap *store.Snapshot) error {
+		for _, m := range server.Models(app) {
+			if err := snap.Scan(m, store.Range{}, func(image *store.Image) bool {
+				all[m] = append(all[m], image)
+				return true
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return all, err
+}
+
+// allowed asks a rule. One that panics denies.
+func allowed(rule func(*store.Image) bool, image *store.Image) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	return rule == nil || rule(image)
+}
+
+// public is a record as clients may see it.
+func public(m *store.Model, record any) (any, error) {
+	data, err := json.Marshal(record)
+	if err != nil {
+		return nil, err
+	}
+	fields, err := decoded(data)
+	if object, ok := fields.(map[string]any); ok {
+		for _, f := range m.Fields {
+			if f.Private {
+				delete(object, f.Name)
+			}
+		}
+	}
+	return fields, err
+}
+
+func decoded(data []byte) (v any, err error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	return v, decoder.Decode(&v)
+}
+
+func holds(c cursor.Condition, record reflect.Value) bool {
+	word, field, values, args := c.Parts()
+	switch word {
+	case "all":
+		return true
+	case "not":
+		return !holds(args[0], record)
+	case "and":
+		return !slices.ContainsFunc(args, func(arg cursor.Condition) bool { return !holds(arg, record) })
+	case "or":
+		return slices.ContainsFunc(args, func(arg cursor.Condition) bool { return holds(arg, record) })
+	}
+	have := value(record, field)
+	switch word {
+	case "exists":
+		return have != nil
+	case "is", "in":
+		return slices.ContainsFunc(values, func(v store.Value) bool { return compare(have, v.Any()) == 0 })
+	case "contains":
+		return contains(have, values[0].Any())
+	}
+	if have == nil || values[0].IsNull() {
+		return false
+	}
+	order := compare(have, values[0].Any())
+	return word == ">" && order > 0 || word == ">=" && order >= 0 || word == "<" && order < 0 || word == "<=" && order <= 0
+}
+
+func contains(have, want any) bool {
+	switch have := have.(type) {
+	case string:
+		part, ok := want.(string)
+		return ok && strings.Contains(have, part)
+	case []any:
+		return slices.ContainsFunc(have, func(one any) bool { return compare(one, want) == 0 })
+	}
+	return false
+}
+
+// value returns a field as nil, bool, int64, uint64, float64, string, time.Time,
+// a list of such, or, for an object, the object.
+func value(record reflect.Value, f *store.Field) any {
+	v := record.FieldByName(f.GoName)
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return nil
+		}
+		v = v.Elem()
+	}
+	if f.Ref != "" && v.String() == "" {
+		return nil
+	}
+	if f.Kind == store.List {
+		if v.IsNil() {
+			return nil
+		}
+		list := []any{}
+		for i := range v.Len() {
+			list = append(list, scalar(v.Index(i)))
+		}
+		return list
+	}
+	return scalar(v)
+}
+
+func scalar(v reflect.Value) any {
+	if at, ok := v.Interface().(time.Time); ok {
+		if at.IsZero() {
+			return nil
+		}
+		return at.Truncate(time.Microsecond)
+	}
+	switch {
+	case v.CanInt():
+		return v.Int()
+	case v.CanUint():
+		return v.Uint()
+	case v.CanFloat():
+		return v.Float()
+	case v.Kind() == reflect.Bool:
+		return v.Bool()
+	case v.Kind() == reflect.String:
+		return v.String()
+	case v.IsZero():
+		return nil
+	}
+	return v.Interface()
+}
+
+// compare orders two plain values of one field: null first. Values that are of
+// different kinds differ.
+func compare(a, b any) int {
+	if a == nil || b == nil {
+		return cmp.Compare(present(a), present(b))
+	}
+	switch x := a.(type) {
+	case bool:
+		if y, ok := b.(bool); ok {
+			return cmp.Compare(fmt.Sprint(x), fmt.Sprint(y)) // "false" < "true"
+		}
+	case int64:
+		if y, ok := b.(int64); ok {
+			return cmp.Compare(x, y)
+		}
+	case uint64:
+		if y, ok := b.(uint64); ok {
+			return cmp.Compare(x, y)
+		}
+	case float64:
+		if y, ok := b.(float64); ok {
+			return cmp.Compare(x, y)
+		}
+	case string:
+		if y, ok := b.(string); ok {
+			return strings.Compare(x, y)
+		}
+	case time.Time:
+		if y, ok := b.(time.Time); ok {
+			return x.Compare(y)
+		}
+	}
+	return 1
+}
+
+func present(v any) int {
+	if v == nil {
+		return 0
+	}
+	return 1
+}

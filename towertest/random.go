@@ -1,0 +1,342 @@
+package towertest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A source makes random steps for a run, by what is there at the moment. Values
+// are few, so that they meet: equal titles, the same author.
+type source struct {
+	*checker
+	run     *run
+	random  *rand.Rand
+	cursors []*server.Route
+	clients int // made so far
+}
+
+const (
+	maxClients = 5
+	maxLists   = 6  // that a client holds
+	maxRecords = 24 // of a model; beyond, more are deleted than created
+)
+
+func newSource(k *checker, r *run) *source {
+	return &source{checker: k, run: r, random: rand.New(rand.NewPCG(k.Seed, 1)), cursors: server.Cursors(r.app.App)}
+}
+
+func (s *source) next() (step, error) {
+	here, away := s.watchers(true), s.watchers(false)
+	n := s.random.IntN(20)
+	switch {
+	case n < 2 && len(here)+len(away) < maxClients, n < 10 && len(here) == 0 && len(away) == 0 && s.run.seen.commits > 2:
+		s.clients++
+		return step{Do: "connect", Client: s.clients, User: s.user()}, nil
+	case n < 6 && len(here) > 0 && len(s.cursors) > 0:
+		client := pick(s.random, here)
+		if len(s.run.clients[client].lists) == maxLists {
+			break
+		}
+		route := pick(s.random, s.cursors)
+		in, err := s.input(route)
+		return step{Do: "open", Client: client, Cursor: route.Name, In: in}, err
+	case n < 8 && len(here) > 2:
+		return step{Do: "leave", Client: pick(s.random, here)}, nil
+	case n < 10 && len(away) > 0:
+		return step{Do: "return", Client: pick(s.random, away)}, nil
+	}
+	changes, err := s.changes()
+	return step{Do: "commit", Changes: changes}, err
+}
+
+func (s *source) watchers(connected bool) (numbers []int) {
+	for number, w := range s.run.clients {
+		if (w.client != nil) == connected {
+			numbers = append(numbers, number)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers
+}
+
+// user is one there is, or now and then a visitor.
+func (s *source) user() tower.ID {
+	ids := s.ids(s.Users)
+	if len(ids) == 0 || s.random.IntN(5) == 0 {
+		return ""
+	}
+	return pick(s.random, ids)
+}
+
+// ids are those of a model's records.
+func (s *source) ids(model string) (ids []tower.ID) {
+	for _, image := range s.run.all[s.run.models[model]] {
+		ids = append(ids, image.ID)
+	}
+	return ids
+}
+
+func (s *source) changes() ([]change, error) {
+	if len(s.run.seen.models) == 0 {
+		return nil, fmt.Errorf("the application has no models: there is nothing to check")
+	}
+	var changes []change
+	for range 1 + s.random.IntN(2)*s.random.IntN(4) {
+		c, err := s.change()
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}
+
+func (s *source) change() (change, error) {
+	m := s.run.models[pick(s.random, s.run.seen.models)]
+	ids := s.ids(m.Name)
+	n := s.random.IntN(10)
+	if len(ids) > maxRecords {
+		n = 3 + s.random.IntN(7)
+	}
+	switch {
+	case n < 4 && len(ids) <= maxRecords || len(ids) < 2:
+		set, err := s.record(m)
+		return change{Op: "create", Model: m.Name, ID: s.newID(), Set: set}, err
+	case n < 8:
+		set, err := s.record(m)
+		names := slices.Sorted(maps.Keys(set))
+		for range s.random.IntN(len(names) + 1) {
+			delete(set, pick(s.random, names))
+		}
+		return change{Op: "update", Model: m.Name, ID: pick(s.random, ids), Set: set}, err
+	default:
+		return change{Op: "delete", Model: m.Name, ID: pick(s.random, ids)}, nil
+	}
+}
+
+// newID makes an id that does not say when it was made, so that no order by time
+// is one by id.
+func (s *source) newID() tower.ID {
+	var id ulid.ULID
+	for i := range id {
+		id[i] = byte(s.random.UintN(256))
+	}
+	return tower.ID(id.String())
+}
+
+// record makes the fields of a random record, as JSON.
+func (s *source) record(m *store.Model) (map[string]json.RawMessage, error) {
+	record := m.New()
+	v := reflect.ValueOf(record).Elem()
+	for _, f := range m.Fields {
+		if !s.owned(f) {
+			sf, _ := v.Type().FieldByName(f.GoName)
+			s.fill(v.FieldByName(f.GoName), f, rulesOf(sf))
+		}
+	}
+	if fill := s.Fill[m.Name]; fill != nil {
+		fill(s.random, record)
+	}
+	data, err := json.Marshal(record)
+	var set map[string]json.RawMessage
+	if err == nil {
+		err = json.Unmarshal(data, &set)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("a random record of %s: %w", m.Name, err)
+	}
+	for name := range set {
+		if f := m.Field(name); f == nil || s.owned(f) {
+			delete(set, name)
+		}
+	}
+	return set, nil
+}
+
+// owned reports whether the store fills a field.
+func (s *source) owned(f *store.Field) bool {
+	return f.GoName == "ID" || f.GoName == "CreatedAt" || f.GoName == "UpdatedAt"
+}
+
+// rules are what a field's validate tag asks for, of that which can be aimed at.
+type rules map[string]string
+
+func rulesOf(sf reflect.StructField) rules {
+	found := rules{}
+	for rule := range strings.SplitSeq(sf.Tag.Get("validate"), ",") {
+		name, value, _ := strings.Cut(rule, "=")
+		if name == "dive" {
+			break
+		}
+		found[name] = value
+	}
+	return found
+}
+
+func (r rules) has(name string) bool { _, ok := r[name]; return ok }
+
+// bounds returns the smallest and the largest whole number that is asked for.
+func (r rules) bounds(low, high int) (int, int) {
+	number := func(name string) (int, bool) {
+		n, err := strconv.Atoi(r[name])
+		return n, err == nil
+	}
+	span := high - low
+	for name, beside := range map[string]int{"min": 0, "gte": 0, "gt": 1, "len": 0} {
+		if n, ok := number(name); ok {
+			low = n + beside
+			high = max(high, low+span)
+		}
+	}
+	for name, beside := range map[string]int{"max": 0, "lte": 0, "lt": 1, "len": 0} {
+		if n, ok := number(name); ok {
+			high = min(high, n-beside)
+			low = min(low, high)
+		}
+	}
+	return low, high
+}
+
+// fill sets a field to a random value of its kind.
+func (s *source) fill(v reflect.Value, f *store.Field, r rules) {
+	if v.Kind() == reflect.Pointer {
+		if !r.has("required") && s.random.IntN(3) == 0 {
+			return
+		}
+		v.Set(reflect.New(v.Type().Elem()))
+		v = v.Elem()
+	}
+	if f.Ref != "" {
+		if ids := s.ids(f.Ref); len(ids) > 0 && (r.has("required") || s.random.IntN(6) > 0) {
+			v.SetString(string(pick(s.random, ids)))
+		}
+		return
+	}
+	if f.Kind == store.List {
+		low, high := r.bounds(0, 3)
+		v.Set(reflect.MakeSlice(v.Type(), low+s.random.IntN(high-low+1), high))
+		for i := range v.Len() {
+			s.scalar(v.Index(i), f.Elem, rules{}, false)
+		}
+		return
+	}
+	s.scalar(v, f.Kind, r, f.Unique)
+}
+
+var origin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func (s *source) scalar(v reflect.Value, kind store.Kind, r rules, unique bool) {
+	many := 6
+	if unique {
+		many = 1000
+	}
+	if options := strings.Fields(r["oneof"]); len(options) > 0 && kind == store.String {
+		v.SetString(strings.Trim(pick(s.random, options), "'"))
+		return
+	}
+	switch kind {
+	case store.Bool:
+		v.SetBool(r.has("required") || s.random.IntN(2) == 0)
+	case store.Int, store.Uint, store.Float:
+		low, high := r.bounds(0, many-1)
+		n := low + s.random.IntN(high-low+1)
+		if r.has("required") && n == 0 {
+			n = high
+		}
+		v.Set(reflect.ValueOf(n).Convert(v.Type()))
+	case store.Time:
+		v.Set(reflect.ValueOf(origin.Add(time.Duration(s.random.IntN(many)) * time.Hour)))
+	case store.String:
+		v.SetString(s.text(many, r))
+	}
+}
+
+func (s *source) text(many int, r rules) string {
+	n := s.random.IntN(many)
+	switch {
+	case r.has("email"):
+		return fmt.Sprintf("p%d@example.com", n)
+	case r.has("url"), r.has("http_url"):
+		return fmt.Sprintf("https://example.com/%d", n)
+	case r.has("numeric"), r.has("number"):
+		return strconv.Itoa(n)
+	}
+	text := fmt.Sprintf("%c%d", 'a'+rune(n%26), n)
+	if r.has("alpha") || r.has("lowercase") {
+		text = strings.Repeat(string('a'+rune(n%26)), 1+n/26)
+	}
+	low, high := r.bounds(1, 1<<20)
+	text += strings.Repeat("x", max(0, low-len(text)))
+	return text[:min(len(text), max(high, 0))]
+}
+
+// input makes what a cursor is opened with, nil for nothing.
+func (s *source) input(route *server.Route) (json.RawMessage, error) {
+	if given := s.Inputs[route.Name]; len(given) > 0 {
+		return json.Marshal(pick(s.random, given))
+	}
+	in := reflect.New(route.In).Elem()
+	for _, sf := range reflect.VisibleFields(route.In) {
+		if !sf.IsExported() || sf.Anonymous {
+			continue
+		}
+		v := in.FieldByIndex(sf.Index)
+		if sf.Type == reflect.TypeFor[tower.ID]() {
+			if ids := s.anyIDs(route); len(ids) > 0 {
+				v.SetString(string(pick(s.random, ids)))
+			}
+			continue
+		}
+		if kind := scalarKind(sf.Type); kind != store.Null {
+			s.scalar(v, kind, rulesOf(sf), false)
+		}
+	}
+	if in.NumField() == 0 {
+		return nil, nil
+	}
+	return json.Marshal(in.Interface())
+}
+
+// anyIDs are those of the cursor's own records, or now and then of all.
+func (s *source) anyIDs(route *server.Route) (ids []tower.ID) {
+	for _, name := range s.run.seen.models {
+		if s.run.models[name].Is(route.Out) || s.random.IntN(4) == 0 {
+			ids = append(ids, s.ids(name)...)
+		}
+	}
+	return ids
+}
+
+func scalarKind(t reflect.Type) store.Kind {
+	if t == reflect.TypeFor[time.Time]() {
+		return store.Time
+	}
+	switch v := reflect.New(t).Elem(); {
+	case v.CanInt():
+		return store.Int
+	case v.CanUint():
+		return store.Uint
+	case v.CanFloat():
+		return store.Float
+	case t.Kind() == reflect.Bool:
+		return store.Bool
+	case t.Kind() == reflect.String:
+		return store.String
+	}
+	return store.Null
+}
+
+func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }

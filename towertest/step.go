@@ -1,0 +1,367 @@
+package towertest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A step is one thing that happens to an application: a transaction, or something
+// that a client does.
+type step struct {
+	Do      string          `json:"do"` // commit, connect, open, leave, return
+	Client  int             `json:"client,omitempty"`
+	User    tower.ID        `json:"user,omitempty"`
+	Cursor  string          `json:"cursor,omitempty"`
+	In      json.RawMessage `json:"in,omitempty"`
+	Changes []change        `json:"changes,omitempty"`
+}
+
+// A change is one record of a transaction. One that cannot be made is left out.
+type change struct {
+	Op    string                     `json:"op"` // create, update, delete
+	Model string                     `json:"model"`
+	ID    tower.ID                   `json:"id"`
+	Set   map[string]json.RawMessage `json:"set,omitempty"`
+}
+
+func (c change) without(name string) change {
+	c.Set = maps.Clone(c.Set)
+	delete(c.Set, name)
+	return c
+}
+
+func (c change) String() string {
+	text := c.Op + " " + c.Model + "/" + string(c.ID)
+	for _, name := range slices.Sorted(maps.Keys(c.Set)) {
+		text += fmt.Sprintf(" %s=%s", name, c.Set[name])
+	}
+	return text
+}
+
+func (s *step) String() string {
+	switch s.Do {
+	case "commit":
+		var parts []string
+		for _, c := range s.Changes {
+			parts = append(parts, c.String())
+		}
+		return strings.Join(parts, "; ")
+	case "connect":
+		if s.User == "" {
+			return fmt.Sprintf("client %d connects as a visitor", s.Client)
+		}
+		return fmt.Sprintf("client %d connects as %s", s.Client, s.User)
+	case "open":
+		return strings.TrimSpace(fmt.Sprintf("client %d opens %s %s", s.Client, s.Cursor, s.In))
+	case "leave":
+		return fmt.Sprintf("client %d loses its connection", s.Client)
+	default:
+		return fmt.Sprintf("client %d comes back with what it held", s.Client)
+	}
+}
+
+// A census counts what happened, to know whether anything was checked.
+type census struct {
+	models                                  []string
+	created                                 map[string]int
+	refused                                 map[string]string // why the last record of a model was not made
+	commits, opens, returns, compared, held int
+}
+
+// A run is an application to which steps happen.
+type run struct {
+	t       testing.TB
+	app     *App
+	models  map[string]*store.Model
+	all     map[*store.Model][]*store.Image
+	clients map[int]*watcher
+	seen    census
+}
+
+// A watcher is one client, also while it is not connected.
+type watcher struct {
+	name   string
+	user   tower.ID
+	client *Client // nil while it is away
+	frames int     // that have been looked at
+	lists  []*watched
+}
+
+// A watched cursor is open, or will be when its client comes back.
+type watched struct {
+	cursor *Cursor
+	in     json.RawMessage
+}
+
+func newRun(t testing.TB, config tower.Config) *run {
+	app := Open(t, config)
+	r := &run{t: t, app: app, models: map[string]*store.Model{}, clients: map[int]*watcher{},
+		seen: census{models: modelNames(app.App), created: map[string]int{}, refused: map[string]string{}}}
+	for _, m := range server.Models(app.App) {
+		r.models[m.Name] = m
+	}
+	r.look()
+	return r
+}
+
+// look reads all records.
+func (r *run) look() {
+	var err error
+	if r.all, err = everything(r.t.Context(), r.app.App); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// take makes a step, and checks all clients. A step that has become impossible
+// because others were left out does nothing.
+func (r *run) take(s *step) {
+	w := r.clients[s.Client]
+	switch s.Do {
+	case "commit":
+		r.commit(s.Changes)
+	case "connect":
+		if w == nil {
+			w = &watcher{name: fmt.Sprintf("client %d, %s,", s.Client, userName(s.User)), user: s.User}
+			w.client = r.app.Connect(r.t, s.User)
+			r.clients[s.Client] = w
+		}
+	case "open":
+		if w != nil && w.client != nil {
+			r.open(w, s.Cursor, s.In, nil)
+		}
+	case "leave":
+		if w != nil && w.client != nil {
+			w.client.Close()
+			w.client = nil
+		}
+	case "return":
+		if w != nil && w.client == nil {
+			r.comeBack(w)
+		}
+	default:
+		r.t.Fatalf("there is no step %q", s.Do)
+	}
+	r.check()
+}
+
+func userName(user tower.ID) string {
+	if user == "" {
+		return "a visitor"
+	}
+	return "user " + string(user)
+}
+
+func (r *run) commit(changes []change) {
+	ctx := r.t.Context()
+	before := r.app.Seq()
+	var made []string
+	err := r.app.Transaction(ctx, func(tx *tower.Tx) error {
+		made = nil
+		for _, c := range changes {
+			err := r.change(tx, c)
+			var invalid *store.InvalidError
+			switch {
+			case err == nil && c.Op == "create":
+				made = append(made, c.Model)
+			case errors.As(err, &invalid):
+				r.seen.refused[c.Model] = invalid.Problems.String()
+			case err != nil && !errors.Is(err, store.ErrNotFound):
+				return err
+			}
+		}
+		return nil
+	})
+	var invalid *store.InvalidError
+	if errors.As(err, &invalid) {
+		r.seen.refused[invalid.Model] = invalid.Problems.String()
+	} else if err != nil {
+		r.t.Fatalf("a transaction failed: %v", err)
+	}
+	if err != nil || r.app.Seq() == before {
+		return
+	}
+	r.seen.commits++
+	for _, name := range made {
+		r.seen.created[name]++
+	}
+	if err := r.app.Wait(ctx, r.app.Seq()); err != nil {
+		r.t.Fatal(err)
+	}
+	r.look()
+}
+
+func (r *run) change(tx *tower.Tx, c change) error {
+	m := r.models[c.Model]
+	if m == nil {
+		return fmt.Errorf("there is no model %q", c.Model)
+	}
+	set := func(record any) error {
+		data, err := json.Marshal(c.Set)
+		if err != nil {
+			return err
+		}
+		if problems := m.Assign(record, data); c.Set != nil && problems.Any() {
+			return &store.InvalidError{Model: m.Name, Problems: problems}
+		}
+		return nil
+	}
+	switch c.Op {
+	case "create":
+		record := m.New()
+		if err := set(record); err != nil {
+			return err
+		}
+		header, err := m.Header(record)
+		if err != nil {
+			return err
+		}
+		header.ID = c.ID
+		_, err = tx.Create(m, record)
+		return err
+	case "update":
+		_, err := tx.Update(m, c.ID, set)
+		return err
+	case "delete":
+		return tx.Delete(m, c.ID)
+	}
+	return fmt.Errorf("there is no change %q", c.Op)
+}
+
+// open opens a cursor, or, with what a client holds already, opens it again.
+func (r *run) open(w *watcher, name string, in json.RawMessage, held *Cursor) {
+	cursor, got := w.client.resume(wire.Request{Open: name, In: in}, held)
+	want := r.ask(w, name, in)
+	switch {
+	case got.Code == string(server.CodeTooMany):
+		return // a limit, and no answer
+	case got.Status != http.StatusOK && want.refused == "":
+		r.t.Fatalf("%s is refused %s: %s\na fresh query gives %v", w.name, name, got.Message, want.ids)
+	case got.Status == http.StatusOK && want.refused != "":
+		r.t.Fatalf("%s may open %s and holds %v\na fresh query is refused: %s", w.name, name, cursor.IDs(), want.refused)
+	}
+	r.seen.opens++
+	if got.Status == http.StatusOK {
+		w.lists = append(w.lists, &watched{cursor, in})
+	}
+}
+
+func (r *run) comeBack(w *watcher) {
+	r.seen.returns++
+	lists := w.lists
+	w.lists, w.frames = nil, 0
+	w.client = r.app.Connect(r.t, w.user)
+	for _, list := range lists {
+		r.open(w, list.cursor.name, list.in, list.cursor)
+	}
+}
+
+func (r *run) ask(w *watcher, name string, in json.RawMessage) answer {
+	want, err := ask(r.t.Context(), r.app.App, w.user, name, in, r.all)
+	if err != nil {
+		r.t.Fatalf("a naive query of %s: %v", name, err)
+	}
+	return want
+}
+
+// check compares what all clients hold with what they ought to.
+func (r *run) check() {
+	for _, number := range slices.Sorted(maps.Keys(r.clients)) {
+		if w := r.clients[number]; w.client != nil {
+			w.client.settle()
+			r.checkClient(w)
+		}
+	}
+}
+
+func (r *run) checkClient(w *watcher) {
+	sight := map[string]bool{}
+	kept := w.lists[:0]
+	for _, list := range w.lists {
+		want := r.ask(w, list.cursor.name, list.in)
+		for _, id := range want.ids {
+			sight[id] = true
+		}
+		closed := list.cursor.Closed()
+		switch {
+		case closed && want.refused == "":
+			r.t.Fatalf("%s had %s closed\na fresh query gives %v", w.name, list.cursor.name, want.ids)
+		case !closed && want.refused != "":
+			r.t.Fatalf("%s holds %s %v\na fresh query is refused: %s", w.name, list.cursor.name, list.cursor.IDs(), want.refused)
+		case !closed:
+			r.compare(w, list.cursor, want)
+			kept = append(kept, list)
+		}
+	}
+	w.lists = kept
+	r.checkFrames(w, sight)
+}
+
+func (r *run) compare(w *watcher, held *Cursor, want answer) {
+	if ids := held.IDs(); !slices.Equal(ids, want.ids) {
+		r.t.Fatalf("%s holds %s %v\na fresh query gives %v", w.name, held.name, ids, want.ids)
+	}
+	for _, id := range want.ids {
+		data := held.raw(id)
+		if got, err := decoded(data); err != nil || !reflect.DeepEqual(got, want.records[id]) {
+			fresh, _ := json.Marshal(want.records[id]) // it was decoded from JSON
+			r.t.Fatalf("%s holds %s in %s as %s\na fresh query gives %s", w.name, id, held.name, data, fresh)
+		}
+	}
+	r.seen.compared++
+	if len(want.ids) > 0 {
+		r.seen.held++
+	}
+}
+
+// checkFrames looks at the messages that came with a step: at most one commit,
+// and no record that is not in sight.
+func (r *run) checkFrames(w *watcher, sight map[string]bool) {
+	frames := w.client.Frames()
+	commits := 0
+	for _, message := range frames[w.frames:] {
+		parts, err := wire.Frames([]byte(message))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, part := range parts {
+			var kind struct {
+				Hello, Status int
+				Push          string
+			}
+			var commit wire.Commit
+			if err := json.Unmarshal(part, &kind); err != nil {
+				r.t.Fatal(err)
+			}
+			if kind.Hello != 0 || kind.Status != 0 || kind.Push != "" {
+				continue
+			}
+			if err := json.Unmarshal(part, &commit); err != nil {
+				r.t.Fatal(err)
+			}
+			commits++
+			for _, records := range commit.Records {
+				for _, record := range records {
+					if !sight[recordID(record)] {
+						r.t.Fatalf("%s was sent a record that no cursor of its holds: %s", w.name, part)
+					}
+				}
+			}
+		}
+	}
+	w.frames = len(frames)
+	if commits > 1 {
+		r.t.Fatalf("%s was sent one transaction in %d messages: %v", w.name, commits, frames)
+	}
+}
