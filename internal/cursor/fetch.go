@@ -27,7 +27,7 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 	}
 	end, n := s.end(), 0
 	s.Order = nil
-	err := s.plans(nil, 0)[0].each(snap, s.Model, func(img *store.Image) bool {
+	err := s.plans(nil, 0)[0].each(snap, s.Model, s.Where, func(img *store.Image) bool {
 		if s.Where.match(img) {
 			n++
 		}
@@ -70,7 +70,7 @@ func (s *Scope) read(snap *store.Snapshot, after *store.Image, n int) ([]*store.
 func (s *Scope) run(snap *store.Snapshot, p *plan, after *store.Image, n, most int) (images []*store.Image, done bool, err error) {
 	top := top{scope: s, n: n, sorted: p.sorted}
 	seen := 0
-	err = p.each(snap, s.Model, func(img *store.Image) bool {
+	err = p.each(snap, s.Model, s.Where, func(img *store.Image) bool {
 		if seen++; most > 0 && seen > most {
 			return false
 		}

@@ -130,8 +130,9 @@ type plan struct {
 	sure   bool // no other plan can be much better
 }
 
-// each yields what the plan finds until yield returns false.
-func (p *plan) each(snap *store.Snapshot, m *store.Model, yield func(*store.Image) bool) error {
+// each yields what the plan finds until yield returns false. To a transaction,
+// only records that the conditions hold for matter.
+func (p *plan) each(snap *store.Snapshot, m *store.Model, where Condition, yield func(*store.Image) bool) error {
 	seen := map[store.ID]bool{}
 	going := true
 	once := func(img *store.Image) bool {
@@ -157,6 +158,7 @@ func (p *plan) each(snap *store.Snapshot, m *store.Model, yield func(*store.Imag
 		}
 	}
 	for _, r := range p.ranges {
+		r.Heeds = where.match
 		if err := snap.Scan(m, r, once); err != nil || !going {
 			return err
 		}

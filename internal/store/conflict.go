@@ -9,7 +9,8 @@ import (
 
 const (
 	maxTries = 20
-	maxTurn  = time.Second // longest wait for a turn
+	minTurn  = 8 * time.Millisecond // half of the first wait for a turn: a few commits
+	maxTurn  = time.Second          // longest wait for a turn
 )
 
 // Update runs fn in a transaction and commits it. When it lost a race it is run
@@ -34,7 +35,7 @@ func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Comm
 		if try == maxTries {
 			return Commit{}, fmt.Errorf("gave up after %d tries: %w", try, err)
 		}
-		if turn, err = s.lineUp(ctx, turn, min(time.Millisecond<<try, maxTurn)); err != nil {
+		if turn, err = s.lineUp(ctx, turn, min(minTurn<<try, maxTurn)); err != nil {
 			return Commit{}, err
 		}
 	}
@@ -63,7 +64,8 @@ func (s *Store) lineUp(ctx context.Context, turn bool, wait time.Duration) (bool
 type scanned struct {
 	table *table
 	span  span
-	seq   uint64 // of the state that was read
+	heeds func(*Image) bool // nil: all
+	seq   uint64            // of the state that was read
 }
 
 // remember keeps what the transaction saw, unless it has seen the record before.
@@ -77,15 +79,15 @@ func (tx *Tx) remember(m *Model, id ID, image *Image) {
 }
 
 // rememberScan keeps that the span was read up to last; nil is all of it.
-func (tx *Tx) rememberScan(m *Model, sp span, reverse bool, last []byte, seq uint64) {
+func (tx *Tx) rememberScan(m *Model, sp span, r *Range, last []byte, seq uint64) {
 	switch {
 	case last == nil:
-	case reverse:
+	case r.Reverse:
 		sp.lo = last
 	default:
 		sp.hi = append(last, 0)
 	}
-	tx.scans = append(tx.scans, scanned{table: tx.store.tables[m], span: sp, seq: seq})
+	tx.scans = append(tx.scans, scanned{table: tx.store.tables[m], span: sp, heeds: r.Heeds, seq: seq})
 }
 
 // unchanged reports whether no commit since has had a part in what was scanned.
@@ -111,7 +113,7 @@ func (sc *scanned) touchedBy(c *Commit) bool {
 			continue
 		}
 		for _, image := range [...]*Image{change.Before, change.After} {
-			if image != nil && sc.span.holds(sc.span.key(image)) {
+			if image != nil && sc.span.holds(sc.span.key(image)) && (sc.heeds == nil || sc.heeds(image)) {
 				return true
 			}
 		}

@@ -23,7 +23,7 @@
 // A [Tx] is an overlay that is checked when it commits: what it read must not have
 // changed since, else it fails with [ErrConflict]. A record that it read counts
 // with its version, a range with the records that were, or would by then be, in
-// the part of it that was read, a reference with the existence of its record.
+// the part of it that was read and that it heeds, a reference with the existence of its record.
 // Creating records conflicts with nothing. [Store.Update] runs a transaction that
 // lost such a race again.
 //

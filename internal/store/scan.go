@@ -14,6 +14,11 @@ type Range struct {
 	Index    *Field // nil: in the order of ids
 	Min, Max *Bound // nil: no bound
 	Reverse  bool   // both value and id
+
+	// Heeds says which records matter to a transaction that scans the range: when
+	// others in it change, come or go, that is no conflict. It must depend on the
+	// record alone. nil: all matter.
+	Heeds func(*Image) bool
 }
 
 // A Bound is where a range begins or ends: with its value or, if it is open,
@@ -95,7 +100,7 @@ func (s *Snapshot) Scan(m *Model, r Range, yield func(*Image) bool) error {
 	w := s.walk(t, sp, r.Reverse)
 	last, err := s.merge(w, s.laid(m, &sp, r.Reverse), yield)
 	if s.tx != nil {
-		s.tx.rememberScan(m, sp, r.Reverse, last, s.seq)
+		s.tx.rememberScan(m, sp, &r, last, s.seq)
 	}
 	return err
 }
