@@ -24,6 +24,7 @@ var rooms = []struct {
 	{"", []string{"internal/server", "internal/store", "internal/cursor", "internal/wire"}, with(application, "testing", "an application is not a test")},
 	{"internal/repl", []string{"internal/wire"}, map[string]string{"go.etcd.io/bbolt": "the console changes records through the running application"}},
 	{"internal/dev", nil, map[string]string{"go.etcd.io/bbolt": "the supervisor never touches the store"}},
+	{"internal/floor", nil, map[string]string{"github.com/spf13/cobra": "it is the least that a server can be"}},
 	{"scaffolds", nil, map[string]string{"net/http": "templates need no network"}},
 	{"cmd/tower", []string{"internal/repl", "internal/dev", "internal/wire", "scaffolds"}, map[string]string{"go.etcd.io/bbolt": "the command line meets an application through its socket"}},
 	// It checks cursors against the application's own scopes, rules and records.

@@ -93,22 +93,11 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 		return fmt.Errorf("make a folder for the sample: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	if folder, err = filepath.EvalSymlinks(folder); err != nil {
-		return fmt.Errorf("make a folder for the sample: %w", err)
-	}
-	options := applicationOptions("board", filepath.Join(folder, "board"), "")
-	plan, err := scaffolds.Demo(options)
-	if err == nil {
-		err = plan.Apply()
-	}
-	if err != nil {
-		return fmt.Errorf("write the sample: %w", err)
-	}
-	fmt.Fprintf(out, "▸ sample application written to %s\n", options.Folder)
-	app, err := readApplication(options.Folder)
+	app, err := writeSample(folder)
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "▸ sample application written to %s\n", app.Folder)
 	progress := &progress{out: out}
 	supervisor := dev.New(dev.Options{Folder: app.Folder, Port: port, Output: progress, Color: hasColor(out)})
 	if err := supervisor.Open(); err != nil {
@@ -127,6 +116,23 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 		return exitCode(130)
 	}
 	return fn(&sample{app: app, url: supervisor.URL(), out: out, progress: progress})
+}
+
+// writeSample writes the sample application into a new folder in folder.
+func writeSample(folder string) (*application, error) {
+	folder, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the sample: %w", err)
+	}
+	options := applicationOptions("board", filepath.Join(folder, "board"), "")
+	plan, err := scaffolds.Demo(options)
+	if err == nil {
+		err = plan.Apply()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write the sample: %w", err)
+	}
+	return readApplication(options.Folder)
 }
 
 // people are who is there to sign in as.

@@ -63,7 +63,7 @@ func (t *tally) fill(at view) error {
 // count reads all records.
 func (t *tally) count(snap *store.Snapshot) error {
 	whole := t.whole()
-	return whole.plans(nil, 0)[0].each(snap, whole.Model, func(img *store.Image) bool {
+	return whole.plans(nil, 0)[0].each(snap, whole.Model, whole.Where, func(img *store.Image) bool {
 		if whole.Where.match(img) {
 			t.enter(img)
 		}

@@ -16,10 +16,10 @@ import (
 // Models returns the application's models.
 func Models(a *App) []*store.Model { return slices.Clone(a.config.Models) }
 
-// Cursors returns the application's declared cursors, in the order in which they
+// Cursors returns the application's declared cursors of records, in the order in which they
 // were declared.
 func Cursors(a *App) []*Route {
-	return slices.DeleteFunc(slices.Clone(a.router.routes), func(r *Route) bool { return r.Kind != KindCursor })
+	return slices.DeleteFunc(slices.Clone(a.router.routes), func(r *Route) bool { return r.Kind != KindCursor || r.Value })
 }
 
 // Ask asks the application, as it would be asked for a client that connects now

@@ -43,7 +43,7 @@ async function runAll(): Promise<Outcome[]> {
 async function outcomeOf(run: () => void | Promise<void>): Promise<string> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("nothing happened for 5 s")), 5000);
+    timer = setTimeout(() => reject(new Error("nothing happened for 20 s")), 20_000);
   });
   let error = "";
   try {

@@ -1,0 +1,365 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/dev"
+	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+func newBench() *cobra.Command {
+	b := &bench{}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure how fast changes reach clients on this machine",
+		Long: `Measure how fast changes reach clients on this machine.
+
+The sample application is written, built for production and served. Clients in a
+process of their own hold its lists and make posts over HTTP. Beside it, in turns
+with it, runs the floor: a server of nothing but melody and bbolt, which shows what
+messages and durable writes cost here at least. Figures are medians of the runs; the
+ratio to the floor can be compared between machines, the rest cannot.
+
+The exit code is 0 when all was measured, whatever the figures, and 1 when a message
+was lost.`,
+		Example: `  tower bench
+  tower bench --connections 5000 --runs 5
+  tower bench --json > figures.ndjson`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := b.check(); err != nil {
+				return err
+			}
+			b.progress = cmd.ErrOrStderr()
+			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+			defer stop()
+			measures, err := b.run(ctx)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err != nil {
+				return err
+			}
+			return printMeasures(cmd.OutOrStdout(), measures, b.json)
+		},
+	}
+	cmd.Flags().IntVar(&b.connections, "connections", 1000, "how many clients are connected")
+	cmd.Flags().IntVar(&b.runs, "runs", 3, "how often each measure is taken")
+	cmd.Flags().BoolVar(&b.json, "json", false, "print a line of JSON for each measure")
+	return cmd
+}
+
+// A bench is a benchmark as it was asked for.
+type bench struct {
+	connections, runs int
+	json              bool
+	progress          io.Writer
+}
+
+// check refuses what cannot be measured here.
+func (b *bench) check() error {
+	switch need := uint64(2*b.connections + 300); {
+	case b.connections < 5:
+		return &usageError{message: fmt.Sprintf("--connections %d: at least 5 clients are needed", b.connections), hint: "see: tower bench --help"}
+	case b.runs < 1:
+		return &usageError{message: fmt.Sprintf("--runs %d: at least one run is needed", b.runs), hint: "see: tower bench --help"}
+	case need > maxFiles():
+		return &hintedError{fmt.Errorf("%d clients need %d open files, and this system allows a process %d", b.connections, need, maxFiles()),
+			"raise the hard limit of open files (ulimit -Hn), or ask for fewer --connections"}
+	}
+	return nil
+}
+
+func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.progress, "▸ "+format+"\n", args...) }
+
+// run sets everything up, measures, and leaves nothing behind.
+func (b *bench) run(ctx context.Context) (measures []measure, err error) {
+	folder, err := os.MkdirTemp("", "tower-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder for the sample: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
+	b.say("the sample application is written and built")
+	app, err := writeSample(folder)
+	if err != nil {
+		return nil, err
+	}
+	floor, err := startFloor(ctx, app, folder)
+	if err != nil {
+		return nil, err
+	}
+	defer floor.close()
+	served, err := dev.Start(ctx, dev.Options{Folder: app.Folder, Env: "production", Environ: append(os.Environ(), "TOWER_CONSOLE=on", "TOWER_DB=")})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, served.Close()) }()
+	users, err := b.makeUsers(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	load, err := startLoad(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer load.close()
+	return b.measure(load, served.URL(), floor.url, users)
+}
+
+// makeUsers makes one for each client, and one who writes, in one transaction.
+func (b *bench) makeUsers(ctx context.Context, app *application) (ids []string, err error) {
+	client, err := attach(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	var tx uint64
+	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoBegin}, &tx); err != nil {
+		return nil, fmt.Errorf("make users: %w", err)
+	}
+	for i := range b.connections + 1 {
+		id, err := createIn(ctx, client, tx, fmt.Sprintf("User %d", i+1))
+		if err != nil {
+			return nil, fmt.Errorf("make users: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoCommit, Tx: tx}, nil); err != nil {
+		return nil, fmt.Errorf("make users: %w", err)
+	}
+	return ids, nil
+}
+
+func createIn(ctx context.Context, client *repl.Client, tx uint64, name string) (string, error) {
+	set, err := wire.Encode(map[string]string{"name": name})
+	if err != nil {
+		return "", err
+	}
+	var written wire.Written
+	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoCreate, Model: "users", Set: set, Tx: tx}, &written); err != nil {
+		return "", err
+	}
+	var record created
+	return record.ID, decode(written.Record, &record)
+}
+
+// measure takes all measures, in turns with the floor.
+func (b *bench) measure(load *loadProcess, app, floor string, users []string) ([]measure, error) {
+	n, few := b.connections, b.connections/5
+	writer, users := users[n], users[:n]
+	one := loadRequest{Do: "reach", Target: "app", Times: 20}
+	b.say("%d clients connect", few)
+	if err := load.do(loadRequest{Do: "join", Target: "app", URL: app, Users: users[:few], Writer: writer}, nil); err != nil {
+		return nil, err
+	}
+	var s samples
+	for range b.runs {
+		if err := s.reach(load, &s.oneOfFew, one); err != nil {
+			return nil, err
+		}
+	}
+	b.say("%d more, and %d to the floor", n-few, n)
+	if err := load.do(loadRequest{Do: "join", Target: "app", Users: users[few:]}, nil); err != nil {
+		return nil, err
+	}
+	if err := load.do(loadRequest{Do: "join", Target: "floor", URL: floor, Users: users}, nil); err != nil {
+		return nil, err
+	}
+	for i := range b.runs {
+		b.say("run %d of %d", i+1, b.runs)
+		if err := s.take(load, one); err != nil {
+			return nil, err
+		}
+	}
+	return s.measures(n), nil
+}
+
+// A loadProcess is the process in which the clients live.
+type loadProcess struct {
+	ctx     context.Context
+	cmd     *exec.Cmd
+	in      io.WriteCloser
+	encoder *json.Encoder
+	decoder *json.Decoder
+}
+
+func startLoad(ctx context.Context) (*loadProcess, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start the clients: %w", err)
+	}
+	p := &loadProcess{ctx: ctx, cmd: exec.CommandContext(ctx, self, "bench-load")}
+	p.cmd.Stderr = os.Stderr
+	out, err := p.cmd.StdoutPipe()
+	if err == nil {
+		p.in, err = p.cmd.StdinPipe()
+	}
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start the clients: %w", err)
+	}
+	p.encoder, p.decoder = json.NewEncoder(p.in), json.NewDecoder(out)
+	return p, nil
+}
+
+// do sends a request and waits for its reply.
+func (p *loadProcess) do(req loadRequest, reply *loadReply) error {
+	if reply == nil {
+		reply = &loadReply{}
+	}
+	err := p.encoder.Encode(req)
+	if err == nil {
+		err = p.decoder.Decode(reply)
+	}
+	switch {
+	case p.ctx.Err() != nil:
+		return p.ctx.Err()
+	case err != nil:
+		return fmt.Errorf("the process of the clients has ended: %w", err)
+	case reply.Error != "":
+		return fmt.Errorf("%s: %s", req.Target, reply.Error)
+	}
+	return nil
+}
+
+// close ends the process: it ends with its input.
+func (p *loadProcess) close() {
+	_ = p.in.Close()
+	_ = p.cmd.Wait()
+}
+
+// A floorProcess serves what is measured against.
+type floorProcess struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	url string
+}
+
+// startFloor builds the floor with the modules of an application, and serves it.
+func startFloor(ctx context.Context, app *application, folder string) (*floorProcess, error) {
+	binary := filepath.Join(folder, "floor")
+	if runtime.GOOS == "windows" {
+		binary += ".exe"
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", binary, towerModule+"/internal/floor")
+	build.Dir = app.Folder
+	if output, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the floor: %w\n%s", err, strings.TrimSpace(string(output)))
+	}
+	p := &floorProcess{cmd: exec.CommandContext(ctx, binary, folder)}
+	p.cmd.Stderr = os.Stderr
+	out, err := p.cmd.StdoutPipe()
+	if err == nil {
+		p.in, err = p.cmd.StdinPipe()
+	}
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("start the floor: %w", err)
+	}
+	if p.url, err = bufio.NewReader(out).ReadString('\n'); err != nil {
+		p.close()
+		return nil, errors.New("the floor does not start")
+	}
+	p.url = strings.TrimSpace(p.url)
+	return p, nil
+}
+
+func (p *floorProcess) close() {
+	_ = p.in.Close()
+	_ = p.cmd.Wait()
+}
+
+// Samples are what was measured so far, in seconds or in writes a second.
+type samples struct {
+	oneOfFew, one, all, allFloor, burst, burstFloor []float64
+	many, manyFloor, single, singleFloor            []float64
+}
+
+// How much of each is done in a run.
+const (
+	writers    = 64
+	writeTime  = time.Second
+	burstBy    = 20 // writers, each on a post of its own among those that all see
+	burstEach  = 5
+	burstSize  = burstBy * burstEach
+	burstTimes = 2
+	recordSize = 300 // bytes that a post of the benchmark takes in the store
+)
+
+// take takes each measure once, each beside its floor.
+func (s *samples) take(load *loadProcess, one loadRequest) error {
+	all := loadRequest{Do: "reach", Target: "app", Published: true, Times: burstBy}
+	var reply loadReply
+	if err := load.do(all, &reply); err != nil {
+		return err
+	}
+	s.all = append(s.all, reply.Seconds...)
+	floor := all
+	floor.Target, floor.Size = "floor", reply.Size
+	if err := s.reach(load, &s.allFloor, floor); err != nil {
+		return err
+	}
+	for _, burst := range []*loadRequest{&floor, &all} {
+		burst.Do, burst.Writers, burst.Each, burst.Times = "burst", burstBy, burstEach, burstTimes
+	}
+	if err := s.reach(load, &s.burstFloor, floor); err != nil {
+		return err
+	}
+	if err := s.reach(load, &s.burst, all); err != nil {
+		return err
+	}
+	if err := s.reach(load, &s.one, one); err != nil {
+		return err
+	}
+	for _, w := range []struct {
+		into    *[]float64
+		target  string
+		clients int
+	}{
+		{&s.manyFloor, "floor", writers}, {&s.many, "app", writers},
+		{&s.singleFloor, "floor", 1}, {&s.single, "app", 1},
+	} {
+		var reply loadReply
+		if err := load.do(loadRequest{Do: "write", Target: w.target, Writers: w.clients, For: writeTime, Size: recordSize}, &reply); err != nil {
+			return err
+		}
+		*w.into = append(*w.into, reply.Written)
+	}
+	return nil
+}
+
+func (s *samples) reach(load *loadProcess, into *[]float64, req loadRequest) error {
+	var reply loadReply
+	err := load.do(req, &reply)
+	*into = append(*into, reply.Seconds...)
+	return err
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	middle := len(sorted) / 2
+	if len(sorted)%2 == 1 {
+		return sorted[middle]
+	}
+	return (sorted[middle-1] + sorted[middle]) / 2
+}
