@@ -45,11 +45,10 @@ type world struct {
 
 type watching struct {
 	*towertest.Client
-	world          *world
-	user           *User
-	posts, newest  *towertest.Cursor
-	people         *towertest.Cursor
-	since, visited uint64
+	world         *world
+	user          *User
+	posts, newest *towertest.Cursor
+	people        *towertest.Cursor
 }
 
 func newWorld(t *testing.T, random *rand.Rand) *world {
@@ -160,7 +159,7 @@ func (w *world) comeAndGo() {
 	if w.rand.IntN(3) > 0 && len(w.clients) > 2 {
 		return
 	}
-	c := &watching{world: w, since: w.seq}
+	c := &watching{world: w}
 	var id tower.ID
 	if n := w.rand.IntN(len(w.users) + 1); n < len(w.users) {
 		c.user = w.users[n]

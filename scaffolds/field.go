@@ -181,7 +181,11 @@ func (f field) tags() string {
 	if f.Kind == "string" {
 		rules = append(rules, "max=200")
 	}
-	tags := fmt.Sprintf("json:%q", f.JSON)
+	name := f.JSON
+	if f.Kind == "time" {
+		name += ",omitzero" // no time is no value, and not the year 1
+	}
+	tags := fmt.Sprintf("json:%q", name)
 	if len(store) > 0 {
 		tags += fmt.Sprintf(" tower:%q", strings.Join(store, ","))
 	}

@@ -15,7 +15,7 @@ func TestFields(t *testing.T) {
 		{"title:string", "Title", "string", `json:"title" validate:"max=200"`},
 		{"body:text", "Body", "string", `json:"body"`},
 		{"body:text:required", "Body", "string", `json:"body" validate:"required"`},
-		{"published_at:time:index", "PublishedAt", "time.Time", `json:"publishedAt" tower:"index"`},
+		{"published_at:time:index", "PublishedAt", "time.Time", `json:"publishedAt,omitzero" tower:"index"`},
 		{"stars:int:index", "Stars", "int", `json:"stars" tower:"index"`},
 		{"code:int:unique", "Code", "int", `json:"code" tower:"unique"`},
 		{"price:float", "Price", "float64", `json:"price"`},

@@ -120,6 +120,11 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 			return err
 		}
 	}
+	for i := range delta.Then {
+		if err := c.apply(&delta.Then[i], records); err != nil {
+			return err
+		}
+	}
 	c.closed = c.closed || delta.Closed != nil
 	return nil
 }

@@ -124,16 +124,3 @@ func userName() string {
 	}
 	return "unknown"
 }
-
-// running attaches to the application for a command that only looks.
-func running(ctx context.Context) (*repl.Client, error) {
-	app, err := findApplication()
-	if err != nil {
-		return nil, err
-	}
-	client, err := attach(ctx, app)
-	if errors.Is(err, repl.ErrNotRunning) {
-		return nil, &hintedError{errors.New("the application does not run"), "start it with: tower server"}
-	}
-	return client, err
-}

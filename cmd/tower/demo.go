@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -56,9 +57,32 @@ exit code is 0 only if all of it was right.`,
 
 // A sample is the sample application as it runs.
 type sample struct {
-	app *application
-	url string
-	out io.Writer
+	app      *application
+	url      string
+	out      io.Writer
+	progress *progress
+}
+
+// A progress passes on what a supervisor prints, until it is hushed.
+type progress struct {
+	mu     sync.Mutex
+	out    io.Writer
+	hushed bool
+}
+
+func (p *progress) Write(text []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hushed {
+		return len(text), nil
+	}
+	return p.out.Write(text)
+}
+
+func (p *progress) hush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hushed = true
 }
 
 // withSample writes, builds and serves the sample application, calls fn, and
@@ -73,8 +97,8 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "▸ sample application written to %s\n", app.Folder)
-	supervisor := dev.New(dev.Options{Folder: app.Folder, Port: port, Output: out, Color: hasColor(out)})
+	progress := &progress{out: out}
+	supervisor := dev.New(dev.Options{Folder: app.Folder, Port: port, Output: progress, Color: hasColor(out)})
 	if err := supervisor.Open(); err != nil {
 		return err
 	}
@@ -90,7 +114,7 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 	case <-ctx.Done():
 		return exitCode(130)
 	}
-	return fn(&sample{app: app, url: supervisor.URL(), out: out})
+	return fn(&sample{app: app, url: supervisor.URL(), out: out, progress: progress})
 }
 
 // writeSample writes the sample application into a new folder in folder.
@@ -133,15 +157,23 @@ func (s *sample) settle(ctx context.Context) (ids map[string]string, err error) 
 	return ids, err
 }
 
+const demoGreeting = `Open %s in two windows, one of them private. Sign in as Ada and as Bob, and type here:
+
+Post.create({title: "Hello", published: true})
+Post.create({title: "Only Ada's", authorId: User.first().id})
+
+help() explains, tab completes.`
+
 // console opens a console on the sample.
 func (s *sample) console(ctx context.Context, cmd *cobra.Command) error {
 	if _, err := s.settle(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "▸ open %s in two windows, one of them private, and sign in as Ada and as Bob\n", s.url)
+	s.progress.hush() // the screen is the console's now
 	code := repl.Run(ctx, repl.Options{
-		Dial:  func(ctx context.Context) (*repl.Client, error) { return attach(ctx, s.app) },
-		Input: cmd.InOrStdin(), Output: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
+		Greeting: fmt.Sprintf(demoGreeting, s.url),
+		Dial:     func(ctx context.Context) (*repl.Client, error) { return attach(ctx, s.app) },
+		Input:    cmd.InOrStdin(), Output: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
 	})
 	if code != 0 {
 		return exitCode(code)

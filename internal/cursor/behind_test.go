@@ -37,6 +37,30 @@ func TestWhatTheLogHasLostIsSentAnew(t *testing.T) {
 	}
 }
 
+// TestResumingWaitsForTheEngine holds: a client may hold a state, of a page, that
+// the engine has yet to reach, and is not led back behind it.
+func TestResumingWaitsForTheEngine(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1))
+	spec := Spec{Scope: b.scope(`{}`, 0)}
+	c := commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.things, id("A")) })
+	images, err := b.engine.Read(t.Context(), c.Seq, spec)
+	if err != nil || len(images) != 0 || b.engine.Seq() != 1 {
+		t.Fatal(images, err)
+	}
+	opened := make(chan Opened, 1)
+	done := make(chan error, 1)
+	go func() {
+		done <- b.engine.Open(context.Background(), "h", spec, &Held{Seq: c.Seq, Spec: spec}, func(o Opened) { opened <- o })
+	}()
+	runEngine(t, b.engine)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if o := <-opened; o.Seq != c.Seq || !o.Resumed || len(o.Delta) > 0 {
+		t.Error(o)
+	}
+}
+
 // TestAnEngineThatFellBehindSaysSo has the engine begin where the log does not
 // reach: every cursor ends with the reason, and opens again.
 func TestAnEngineThatFellBehindSaysSo(t *testing.T) {

@@ -8,12 +8,17 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
+// emptyEngine returns an engine without a store.
+func emptyEngine() *Engine {
+	return &Engine{sink: &witness{}, progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
+		indexes: map[*store.Model]*index{}, shared: map[string]*Query{}, places: map[Holder]place{}, openings: map[Holder]*opening{}}
+}
+
 // million fills an engine, without a store, with a million cursors
 // {"owner": X, "flag": true}, each on an owner of its own.
 func million(b *testing.B, where func(m *store.Model, i int) Condition) (*Engine, models) {
 	m := newModels(b)
-	e := &Engine{sink: &witness{}, progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes: map[*store.Model]*index{}, shared: map[string]*Query{}, places: map[Holder]place{}, openings: map[Holder]*opening{}}
+	e := emptyEngine()
 	for i := range 1_000_000 {
 		e.hold(i, e.query(Spec{Scope: Scope{Model: m.things, Where: where(m.things, i)}}))
 	}
@@ -45,6 +50,26 @@ func BenchmarkMatchNoneOfMillionCursors(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		if effects := e.match(c); len(effects) != 0 {
+			b.Fatal(effects)
+		}
+	}
+}
+
+// BenchmarkMatch100kRanges is a change of one record among a hundred thousand
+// cursors on ranges that overlap; ten hold it before and after.
+func BenchmarkMatch100kRanges(b *testing.B) {
+	m := newModels(b)
+	e := emptyEngine()
+	count := m.things.Field("count")
+	for i := range 100_000 {
+		from := store.IntValue(int64(i))
+		e.hold(i, e.query(Spec{Scope: Scope{Model: m.things, Where: And(Gte(count, from), Lt(count, store.IntValue(int64(i+10))))}}))
+	}
+	before, after := imageOf(b, m.things, &thing{Count: 50_000}), imageOf(b, m.things, &thing{Count: 50_000, Title: "x"})
+	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Update, Model: m.things, ID: after.ID, Before: before, After: after}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if effects := e.match(c); len(effects) != 10 {
 			b.Fatal(effects)
 		}
 	}

@@ -139,9 +139,9 @@ func (d *differ) settle() {
 			continue
 		}
 		d.moved[i] = true
-		weight := 1
+		weight := int64(1)
 		if img.Version <= d.since {
-			weight = len(d.after) + 1
+			weight = int64(len(d.after)) + 1
 		}
 		until := heaviest.upTo(d.was[i])
 		from[i] = until.end
@@ -153,7 +153,10 @@ func (d *differ) settle() {
 }
 
 // weighed is a sequence: its weight, and one more than the place of its end.
-type weighed struct{ weight, end int }
+type weighed struct {
+	weight int64
+	end    int
+}
 
 // prefixMax is a Fenwick tree of sequences by where their ends were.
 type prefixMax struct{ best []weighed }

@@ -23,7 +23,7 @@ func versions(text string) (images []*store.Image) {
 	return images
 }
 
-func show_(deltas []Delta) string {
+func told(deltas []Delta) string {
 	var parts []string
 	for _, d := range deltas {
 		text := fmt.Sprint(d.Op, " ", d.ID)
@@ -52,7 +52,7 @@ func TestDeltasAreFew(t *testing.T) {
 		{"m a b", "a n! m! b", "enter n after a., change m after n."},
 		{"a b c", "c a b", "change c after ."},
 	} {
-		got := show_(diff(idsOf(nil, versions(c.before)), versions(c.after), 1, true))
+		got := told(diff(idsOf(nil, versions(c.before)), versions(c.after), 1, true))
 		if got != c.want {
 			t.Errorf("%s → %s\n got %s\nwant %s", c.before, c.after, got, c.want)
 		}
@@ -87,16 +87,16 @@ func TestDeltasLeadFromOneListToTheOther(t *testing.T) {
 		}
 		got := idsOf(nil, client.images)
 		if want := idsOf(nil, after); !slices.Equal(got, want) {
-			t.Fatalf("%v → %v\n got %v by %s", idsOf(nil, before), want, got, show_(deltas))
+			t.Fatalf("%v → %v\n got %v by %s", idsOf(nil, before), want, got, told(deltas))
 		}
 		for i, img := range client.images {
 			if img.Version != after[i].Version {
-				t.Fatalf("%s is not the new one by %s", img.ID, show_(deltas))
+				t.Fatalf("%s is not the new one by %s", img.ID, told(deltas))
 			}
 		}
 		for _, d := range deltas {
 			if d.Op == Change && d.Image.Version == 1 && !wild {
-				t.Fatalf("%v → %v: %s", idsOf(nil, before), idsOf(nil, after), show_(deltas))
+				t.Fatalf("%v → %v: %s", idsOf(nil, before), idsOf(nil, after), told(deltas))
 			}
 		}
 	}

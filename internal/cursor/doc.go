@@ -32,6 +32,16 @@
 //     Where they cannot be known, as when the log does not reach back far
 //     enough, there is a reason instead, and the cursor has to be opened again.
 //
+// # Values
+//
+// A spec may ask for a value of its scope's records instead: how many there are,
+// whether there is one, or the sum, the least, the greatest or the average of a
+// field. It is kept from the records before and after each commit, and is told
+// when it is another. Sums are exact, so that none depends on the order in which
+// its records came and went. A least or greatest that leaves is looked for in the
+// state of that commit; with a rule, among the values that are remembered of each
+// record that the rule allows.
+//
 // # What blocks what
 //
 // A commit is matched and delivered under the engine's lock, and the engine

@@ -29,7 +29,11 @@ const (
 // [Engine.Seq].
 type Sink interface {
 	// Rescope is asked before a commit is matched which holders have another
-	// spec from this commit on. It may name holders that are still opening.
+	// spec from this commit on. It may name those that are still opening, and
+	// those for which a call of Open is yet to come: so that no scope is opened
+	// that was lost since it was made, name a holder from before its spec is
+	// made. They are opened with what they are given here. One that is named so
+	// and then not opened has to be closed.
 	Rescope(c store.Commit) []Move
 
 	// Deliver hands over all that a commit did, each commit once, in order, also
@@ -47,6 +51,7 @@ type Sink interface {
 type Effect struct {
 	Query   *Query
 	Deltas  []Delta
+	Value   *store.Value // of a query of a value: what it is now
 	Holders []Holder
 
 	// Resync says why there are no deltas, one of the reasons above; else it is
@@ -70,6 +75,7 @@ type Engine struct {
 	shared   map[string]*Query
 	places   map[Holder]place
 	openings map[Holder]*opening
+	early    map[Holder]*Spec // given before Open was called; nil: closed
 	number   uint64
 	spare    int // see list
 
@@ -91,7 +97,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
-		places: map[Holder]place{}, openings: map[Holder]*opening{},
+		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
 	}
 	e.reach(seq)
 	return e
@@ -154,12 +160,18 @@ func (e *Engine) follow(effects []Effect, q *Query, touches []touch, seq uint64,
 	for _, o := range q.openings {
 		o.touches = append(o.touches, touches...)
 	}
-	deltas, err := q.apply(touches, seq, at)
+	effect := Effect{Query: q, Holders: q.holders}
+	var err error
+	if q.tally != nil {
+		effect.Value, err = q.tally.follow(touches, at)
+	} else {
+		effect.Deltas, err = q.apply(touches, seq, at)
+	}
 	switch {
 	case err != nil:
 		return e.lose(effects, q, err)
-	case len(deltas) > 0 && len(q.holders) > 0:
-		return append(effects, Effect{Query: q, Deltas: deltas, Holders: q.holders})
+	case len(q.holders) > 0 && (len(effect.Deltas) > 0 || effect.Value != nil):
+		return append(effects, effect)
 	}
 	return effects
 }
@@ -173,6 +185,7 @@ func (e *Engine) skip() {
 	for _, o := range e.openings {
 		o.err = ErrBehind
 	}
+	clear(e.early)
 	var effects []Effect
 	for _, q := range e.queries() {
 		effects = e.lose(effects, q, store.ErrExpired)
@@ -197,4 +210,20 @@ func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Imag
 		return nil, fmt.Errorf("read %s: %w", spec.Scope, err)
 	}
 	return l.visible(), nil
+}
+
+// ReadValue returns the value of a spec after the commit seq. It fails as Read
+// does.
+func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (store.Value, error) {
+	if err := spec.check(); err != nil {
+		return store.Value{}, err
+	}
+	if !spec.valued() {
+		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
+	}
+	t := newTally(&spec, e.rule(&spec))
+	if err := t.fill(e.at(ctx, seq)); err != nil {
+		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
+	}
+	return t.value(), nil
 }

@@ -113,6 +113,9 @@ func TestFetchFindsWhatANaiveQueryDoes(t *testing.T) {
 				if describeImages(got) != describeImages(want) {
 					t.Fatalf("at %d of %s\n got %s\nwant %s", seq, s, describeImages(got), describeImages(want))
 				}
+				if !slices.IsSortedFunc(got, s.Compare) {
+					t.Fatalf("%s does not compare as it is ordered", s)
+				}
 				if n, err := Count(snap, s); n != len(want) || err != nil {
 					t.Fatalf("count %s: %d, want %d: %v", s, n, len(want), err)
 				}

@@ -94,7 +94,7 @@ func (e *Engine) lose(effects []Effect, q *Query, err error) []Effect {
 	if len(q.holders) > 0 {
 		effects = append(effects, Effect{Query: q, Holders: q.holders, Resync: e.reason(err)})
 	}
-	q.holders, q.list, q.held = nil, nil, nil
+	q.holders, q.list, q.tally, q.held = nil, nil, nil, nil
 	e.end(q)
 	return effects
 }
@@ -137,6 +137,7 @@ func (e *Engine) Close(h Holder) {
 		o.err = ErrClosed
 		delete(e.openings, h)
 	}
+	delete(e.early, h)
 	if q := e.unhold(h); q != nil {
 		e.release(q)
 	}

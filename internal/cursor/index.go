@@ -54,8 +54,8 @@ func (t *touch) op() DeltaOp {
 }
 
 // An index finds a model's selectors that a change may touch, by the values that
-// the record has and had. Conditions without an equality are in a list that
-// every change goes through.
+// the record has and had. Conditions that name neither a value nor a range are
+// in a list that every change goes through.
 type index struct {
 	selectors map[string]*selector
 	tables    []*table
@@ -67,6 +67,7 @@ type index struct {
 type table struct {
 	field   *store.Field
 	drawers map[store.Value]drawer
+	spans   *stretch
 }
 
 // A drawer is where selectors are filed, in no order.
@@ -75,7 +76,8 @@ type drawer []*filing
 // A filing is one place at which a selector is found.
 type filing struct {
 	selector *selector
-	table    *table // nil: the residual
+	table    *table   // nil: the residual
+	stretch  *stretch // nil: by value
 	value    store.Value
 	at       int // in its drawer
 }
@@ -89,12 +91,16 @@ func (x *index) add(where canon) *selector {
 	}
 	s := &selector{key: where.key, where: where.Condition}
 	x.selectors[s.key] = s
-	spots, ok := s.where.spots(func(*store.Field) bool { return true })
-	if !ok {
-		x.file(s, nil, store.Value{})
+	niches, why := s.where.niches()
+	if why != "" {
+		x.file(&filing{selector: s})
 	}
-	for _, at := range spots {
-		x.file(s, x.table(at.field), at.value)
+	for _, n := range niches {
+		f := &filing{selector: s, table: x.table(n.field), value: n.value}
+		if n.span != nil {
+			f.table.spans, f.stretch = f.table.spans.with(*n.span)
+		}
+		x.file(f)
 	}
 	return s
 }
@@ -111,25 +117,32 @@ func (x *index) table(f *store.Field) *table {
 	return t
 }
 
-func (x *index) file(s *selector, t *table, v store.Value) {
-	f := &filing{selector: s, table: t, value: v}
+func (x *index) file(f *filing) {
 	d := x.drawer(f)
 	f.at = len(d)
 	x.put(f, append(d, f))
-	s.filings = append(s.filings, f)
+	f.selector.filings = append(f.selector.filings, f)
 }
 
 func (x *index) drawer(f *filing) drawer {
-	if f.table == nil {
+	switch {
+	case f.table == nil:
 		return x.residual
+	case f.stretch != nil:
+		return f.stretch.filed
+	default:
+		return f.table.drawers[f.value]
 	}
-	return f.table.drawers[f.value]
 }
 
 func (x *index) put(f *filing, d drawer) {
 	switch {
 	case f.table == nil:
 		x.residual = d
+	case f.stretch != nil && len(d) == 0:
+		f.table.spans = f.table.spans.without(f.stretch.span)
+	case f.stretch != nil:
+		f.stretch.filed = d
 	case len(d) == 0:
 		delete(f.table.drawers, f.value)
 	default:
@@ -150,7 +163,7 @@ func (x *index) remove(s *selector) {
 	}
 	kept := x.tables[:0]
 	for _, t := range x.tables {
-		if len(t.drawers) > 0 {
+		if len(t.drawers) > 0 || t.spans != nil {
 			kept = append(kept, t)
 		}
 	}
@@ -167,18 +180,37 @@ func (x *index) match(c *store.Change, touched []*selector) []*selector {
 		case t.field.Kind == store.List:
 			touched = x.matchList(t, c, touched)
 		case c.Before == nil:
-			touched = x.meet(t.drawers[c.After.Value(t.field)], c, touched)
+			touched = x.matchValue(t, c.After.Value(t.field), c, touched)
 		case c.After == nil:
-			touched = x.meet(t.drawers[c.Before.Value(t.field)], c, touched)
+			touched = x.matchValue(t, c.Before.Value(t.field), c, touched)
 		default:
 			before, after := c.Before.Value(t.field), c.After.Value(t.field)
-			touched = x.meet(t.drawers[before], c, touched)
+			touched = x.matchValue(t, before, c, touched)
 			if before != after {
-				touched = x.meet(t.drawers[after], c, touched)
+				touched = x.matchValue(t, after, c, touched)
 			}
 		}
 	}
 	return x.meet(x.residual, c, touched)
+}
+
+func (x *index) matchValue(t *table, v store.Value, c *store.Change, touched []*selector) []*selector {
+	return x.pierce(t.spans, v, c, x.meet(t.drawers[v], c, touched))
+}
+
+// pierce looks through the spans that hold v.
+func (x *index) pierce(n *stretch, v store.Value, c *store.Change, touched []*selector) []*selector {
+	for n != nil && n.reach.above(v) {
+		touched = x.pierce(n.left, v, c, touched)
+		if n.lo.above(v) {
+			break // and so do those to the right
+		}
+		if n.hi.above(v) {
+			touched = x.meet(n.filed, c, touched)
+		}
+		n = n.right
+	}
+	return touched
 }
 
 // matchList looks up the elements of a list.

@@ -111,7 +111,8 @@ func runEngine(t testing.TB, e *Engine) {
 // ties.
 var (
 	titles = []string{"", "a", "ab", "abc", "b", "ba", "z\x00", "z"}
-	words_ = []string{"red", "green", "blue"}
+	colors = []string{"red", "green", "blue"}
+	ratios = []float64{-1, -0.1, 0, 0.1, 0.3, 1e17}
 	epoch  = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
@@ -136,7 +137,7 @@ func (x *thing) fill(r *rand.Rand, users []store.ID) {
 	x.Flag = r.IntN(2) == 0
 	x.Count = r.IntN(6) - 2
 	x.Size = uint8(r.IntN(4))
-	x.Ratio = float64(r.IntN(5)-2) / 2
+	x.Ratio = pick(r, ratios)
 	x.Title = pick(r, titles)
 	x.Note = maybe(r, pick(r, titles))
 	x.Slug = maybe(r, fmt.Sprint("s", r.IntN(400)))
@@ -147,7 +148,7 @@ func (x *thing) fill(r *rand.Rand, users []store.ID) {
 	x.Done = maybe(r, randomTime(r))
 	x.Tags, x.Codes, x.Extra = nil, nil, nil
 	for range r.IntN(3) {
-		x.Tags = append(x.Tags, pick(r, words_))
+		x.Tags = append(x.Tags, pick(r, colors))
 		x.Codes = append(x.Codes, r.IntN(3))
 		x.Extra = map[string]string{"k": "v"}
 	}

@@ -109,6 +109,8 @@ type question struct {
 	limit, offset int
 	ordered       bool
 	allow         func(*thing) bool // nil allows all
+	value         ValueKind
+	field         string // that the value is of
 }
 
 // answer is a fresh query over all records.
@@ -200,7 +202,7 @@ func randomTests(r *rand.Rand, name string, ids, users []store.ID, deep bool) an
 	if name == "tags" || name == "codes" {
 		return map[string]any{"contains": value()}
 	}
-	switch r.IntN(6) {
+	switch r.IntN(8) {
 	case 0, 1:
 		if name != "id" && r.IntN(5) == 0 {
 			return nil
@@ -217,8 +219,8 @@ func randomTests(r *rand.Rand, name string, ids, users []store.ID, deep bool) an
 			return map[string]any{"contains": s}
 		}
 		return map[string]any{"lte": value()}
-	case 4:
-		return map[string]any{"gte": value(), "lt": value()}
+	case 4, 5, 6:
+		return map[string]any{pick(r, []string{"gt", "gte"}): value(), pick(r, []string{"lt", "lte"}): value()}
 	default:
 		return map[string]any{pick(r, []string{"gt", "gte", "lt", "lte", "is"}): value()}
 	}
@@ -238,13 +240,13 @@ func randomValue(r *rand.Rand, name string, ids, users []store.ID) any {
 	case "size", "codes":
 		return float64(r.IntN(4))
 	case "ratio":
-		return float64(r.IntN(5)-2) / 2
+		return pick(r, ratios)
 	case "slug":
 		return fmt.Sprint("s", r.IntN(400))
 	case "due", "done":
 		return epoch.Add(time.Duration(r.IntN(4)) * 1500 * time.Microsecond).Format(time.RFC3339Nano)
 	case "tags":
-		return pick(r, words_)
+		return pick(r, colors)
 	default:
 		return pick(r, titles)
 	}

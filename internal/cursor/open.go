@@ -21,6 +21,7 @@ type Opened struct {
 	Query   *Query
 	Seq     uint64
 	Images  []*store.Image // all, in order; not where it is resumed
+	Value   store.Value    // of a spec that asks for one, in place of them
 	Delta   []Delta        // where it is resumed: from what was held
 	Resumed bool
 	Resync  string // why it was not resumed though something was held: Expired, Epoch
@@ -44,14 +45,18 @@ type opening struct {
 // the sink, and like those must return soon and call nothing of the engine.
 //
 // It is called once, before Open returns nil; where Open fails it is not. from
-// is what the holder's client holds already, nil for nothing.
+// is what the holder's client holds already, nil for nothing; a value is told
+// whatever was held.
 //
 // Open reads the store, and asks a rule, while commits go on being delivered.
-// When Rescope moves the holder meanwhile, it is opened with its new spec; when
-// it is closed, the error is [ErrClosed].
+// When Rescope moves the holder meanwhile, or did before, it is opened with its
+// new spec; when it is closed, the error is [ErrClosed].
 func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, opened func(Opened)) error {
-	if err := spec.Scope.check(); err != nil {
+	if err := spec.check(); err != nil {
 		return fmt.Errorf("open a cursor: %w", err)
+	}
+	if spec.valued() {
+		from = nil
 	}
 	if from != nil && from.Spec.Scope.Model != spec.Scope.Model {
 		return fmt.Errorf("open a cursor on %s: what is held is of another model", spec.Scope.Model.Name)
@@ -62,9 +67,8 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, open
 	}
 	o, err := e.begin(h, spec)
 	for done := false; err == nil && !done; {
-		var l *list
-		l, err = e.read(ctx, o)
-		done, err = e.finish(ctx, o, l, err, past, opened)
+		r, failed := e.read(ctx, o)
+		done, err = e.finish(ctx, o, r, failed, past, opened)
 	}
 	if err != nil {
 		return fmt.Errorf("open a cursor on %s: %w", spec.Scope.Model.Name, err)
@@ -119,6 +123,13 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 	if _, held := e.places[h]; held || e.openings[h] != nil {
 		return nil, errors.New("its holder has one open")
 	}
+	if to, moved := e.early[h]; moved {
+		delete(e.early, h)
+		if to == nil {
+			return nil, ErrClosed
+		}
+		spec = *to
+	}
 	o := &opening{holder: h, spec: spec}
 	e.openings[h] = o
 	e.enroll(o)
@@ -130,27 +141,27 @@ func (e *Engine) enroll(o *opening) {
 	o.query.openings = append(o.query.openings, o)
 }
 
-// read reads the query's records as of the opening's registration, unless the
-// query itself knows them.
-func (e *Engine) read(ctx context.Context, o *opening) (*list, error) {
+// read reads the query's records, or its value, as of the opening's registration,
+// unless the query itself knows them.
+func (e *Engine) read(ctx context.Context, o *opening) (reading, error) {
 	e.mu.Lock()
 	live := o.query.live()
-	l := o.query.empty()
+	r := o.query.empty()
 	e.mu.Unlock()
 	if live {
 		return nil, nil
 	}
-	err := l.fill(e.at(ctx, o.seq))
+	err := r.fill(e.at(ctx, o.seq))
 	if errors.Is(err, store.ErrExpired) {
 		// The engine is far behind: begin again when it has come further.
 		return nil, e.Wait(ctx, o.seq+1)
 	}
-	return l, err
+	return r, err
 }
 
 // finish brings what was read up to the present, and makes the holder one of its
 // query's. It reports false where the opening has to begin again.
-func (e *Engine) finish(ctx context.Context, o *opening, l *list, err error, from past, opened func(Opened)) (bool, error) {
+func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, from past, opened func(Opened)) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := o.query
@@ -158,13 +169,13 @@ func (e *Engine) finish(ctx context.Context, o *opening, l *list, err error, fro
 	if o.err != nil {
 		err = o.err
 	}
-	now := l
+	now := r
 	switch {
 	case err != nil || o.again:
 	case q.live():
-		now = q.list
-	case l != nil:
-		err = o.catchUp(l, e.at(ctx, e.Seq()))
+		now = q.reading()
+	case r != nil:
+		err = o.catchUp(r, e.at(ctx, e.Seq()))
 	}
 	if err != nil && !errors.Is(err, store.ErrExpired) {
 		e.abandon(o)
@@ -180,17 +191,17 @@ func (e *Engine) finish(ctx context.Context, o *opening, l *list, err error, fro
 	}
 	delete(e.openings, o.holder)
 	e.hold(o.holder, q)
-	opened(describe(q, e.Seq(), now.visible(), from))
+	opened(describe(q, e.Seq(), now, from))
 	return true, nil
 }
 
-// catchUp lets the list follow the commits that came while it was read.
-func (o *opening) catchUp(l *list, at view) error {
+// catchUp lets a reading follow the commits that came while it was made.
+func (o *opening) catchUp(r reading, at view) error {
 	for i := range o.touches {
-		l.apply(&o.touches[i])
+		r.apply(&o.touches[i])
 	}
-	if l.short() {
-		return l.fill(at)
+	if r.short() {
+		return r.fill(at)
 	}
 	return nil
 }
@@ -203,12 +214,17 @@ func (e *Engine) abandon(o *opening) {
 }
 
 // describe tells the holder where it stands.
-func describe(q *Query, seq uint64, images []*store.Image, from past) Opened {
+func describe(q *Query, seq uint64, now reading, from past) Opened {
 	o := Opened{Query: q, Seq: seq, Resumed: from.known, Resync: from.resync}
-	if from.known {
-		o.Delta = diff(from.ids, images, from.seq, q.Ordered())
-	} else {
-		o.Images = slices.Clone(images)
+	switch now := now.(type) {
+	case *tally:
+		o.Value = now.value()
+	case *list:
+		if from.known {
+			o.Delta = diff(from.ids, now.visible(), from.seq, q.Ordered())
+		} else {
+			o.Images = slices.Clone(now.visible())
+		}
 	}
 	return o
 }

@@ -11,6 +11,9 @@ import (
 type Spec struct {
 	Scope Scope
 
+	// Value asks for a value of the scope's records in place of the records.
+	Value ValueSpec
+
 	// Tag keeps otherwise equal cursors apart.
 	Tag string
 
@@ -28,7 +31,26 @@ type Spec struct {
 
 // ordered reports whether there is an order to keep.
 func (s *Spec) ordered() bool {
-	return s.Ordered || len(s.Scope.Order) > 0 || s.Scope.Limit > 0 || s.Scope.Offset > 0
+	return !s.valued() && (s.Ordered || len(s.Scope.Order) > 0 || s.Scope.Limit > 0 || s.Scope.Offset > 0)
+}
+
+// valued reports whether a value is asked for.
+func (s *Spec) valued() bool { return s.Value.Kind != ValueNone }
+
+// check says what is wrong with a spec that a program made.
+func (s *Spec) check() error {
+	if err := s.Scope.check(); err != nil {
+		return err
+	}
+	return s.Value.check(&s.Scope)
+}
+
+// String returns the spec as a person reads it.
+func (s *Spec) String() string {
+	if s.valued() {
+		return s.Value.String() + " of " + s.Scope.String()
+	}
+	return s.Scope.String()
 }
 
 // key is equal for specs that may share a query, "" for those that may not.
@@ -37,10 +59,17 @@ func (s *Spec) key(where string) string {
 		return ""
 	}
 	key := appendText(nil, s.Tag)
-	if s.ordered() {
+	scope := s.Scope
+	switch { // a byte for each form, so that no key is the beginning of another's
+	case s.valued():
+		scope.Order = nil
+		key = appendText(append(key, 2), s.Value.String())
+	case s.ordered():
 		key = append(key, 1)
+	default:
+		key = append(key, 0)
 	}
-	return string(s.Scope.appendKey(key, where))
+	return string(scope.appendKey(key, where))
 }
 
 // A Holder is one open cursor of the caller's, by which it is known: any
@@ -49,8 +78,8 @@ type Holder = any
 
 // A Query is a spec that is kept current for those who hold it. What it
 // remembers of its records depends on the spec: of an ordered one the list up to
-// the end of its window and some beyond, of another one with a rule the ids,
-// else nothing.
+// the end of its window and some beyond, of a value the tally, of another one
+// with a rule the ids, else nothing.
 type Query struct {
 	engine   *Engine
 	number   uint64
@@ -64,8 +93,9 @@ type Query struct {
 	holders  []Holder
 	openings []*opening
 
-	list *list                 // once an ordered query has been read
-	held map[store.ID]struct{} // once an unordered one with a rule has
+	list  *list                 // once an ordered query has been read
+	tally *tally                // once one of a value has
+	held  map[store.ID]struct{} // once an unordered one with a rule has
 }
 
 // Number returns the query's number. No other query has it, or had it.
@@ -95,6 +125,8 @@ func (q *Query) Len() int {
 	switch {
 	case q.list != nil:
 		return len(q.list.images)
+	case q.tally != nil && q.tally.own != nil:
+		return len(q.tally.own)
 	case q.held != nil:
 		return len(q.held)
 	default:
@@ -102,17 +134,43 @@ func (q *Query) Len() int {
 	}
 }
 
-// live reports whether the query itself knows its records.
-func (q *Query) live() bool { return q.list != nil }
+// A reading is what has been read of a query, a list or a tally, and follows the
+// commits from then on.
+type reading interface {
+	fill(at view) error
+	apply(t *touch)
+	short() bool // it has to be filled again
+}
 
-// empty returns a list of the query's records that is yet to be filled.
-func (q *Query) empty() *list {
+// live reports whether the query itself knows its records, or its value.
+func (q *Query) live() bool { return q.list != nil || q.tally != nil }
+
+// reading returns what a live query knows.
+func (q *Query) reading() reading {
+	if q.tally != nil {
+		return q.tally
+	}
+	return q.list
+}
+
+// empty returns a reading of the query that is yet to be filled.
+func (q *Query) empty() reading {
+	if q.spec.valued() {
+		return newTally(&q.spec, q.allow)
+	}
+	return q.emptyList()
+}
+
+func (q *Query) emptyList() *list {
 	return &list{scope: &q.spec.Scope, allow: q.allow, spare: q.engine.spare}
 }
 
-// keep makes l, as of now, what the query remembers.
-func (q *Query) keep(l *list) {
+// keep makes r, as of now, what the query remembers.
+func (q *Query) keep(r reading) {
+	l, ok := r.(*list)
 	switch {
+	case !ok:
+		q.tally = r.(*tally)
 	case q.spec.ordered():
 		q.list = l
 		l.evict()
@@ -124,12 +182,12 @@ func (q *Query) keep(l *list) {
 	}
 }
 
-// apply follows a commit: touches are what it did to the records that the
+// apply follows a commit with records: touches are what it did to the records that the
 // query's conditions hold for, at is the state after it. The deltas lead from
 // what was visible before.
 func (q *Query) apply(touches []touch, seq uint64, at view) ([]Delta, error) {
 	switch {
-	case q.live():
+	case q.list != nil:
 		return q.applyList(touches, seq, at)
 	case len(q.holders) == 0:
 		return nil, nil
@@ -200,7 +258,7 @@ func flat(touches []touch) []Delta {
 // order, if the query knows them.
 func (q *Query) remembered() ([]store.ID, bool) {
 	switch {
-	case q.live():
+	case q.list != nil:
 		return idsOf(nil, q.list.visible()), true
 	case q.held != nil:
 		ids := make([]store.ID, 0, len(q.held))

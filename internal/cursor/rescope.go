@@ -2,6 +2,7 @@ package cursor
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/towerkit/tower/internal/store"
 )
@@ -16,8 +17,9 @@ type Move struct {
 type Moved struct {
 	Holder Holder
 	From   *Query
-	To     *Query  // nil: it is closed
-	Deltas []Delta // from what it held before the commit to what it holds after it
+	To     *Query       // nil: it is closed
+	Deltas []Delta      // from what it held before the commit to what it holds after it
+	Value  *store.Value // of a cursor of a value: what it is now, if that is another
 
 	// Resync says why there are no deltas, as in [Effect]: the holder holds
 	// nothing until it is opened again.
@@ -26,10 +28,11 @@ type Moved struct {
 
 // A departure is a holder on its way from one query to another.
 type departure struct {
-	move Move
-	from *Query
-	ids  []store.ID // that it held
-	err  error
+	move  Move
+	from  *Query
+	ids   []store.ID  // that it held
+	value store.Value // or this
+	err   error
 }
 
 // detach takes the holders that move away from their queries, with what they
@@ -43,12 +46,18 @@ func (e *Engine) detach(c store.Commit, moves []Move) []departure {
 			e.redirect(o, m.To)
 			continue
 		}
-		p, ok := e.places[m.Holder]
-		if !ok || p.query.serves(m.To) {
+		p, open := e.places[m.Holder]
+		if !open {
+			e.early[m.Holder] = m.To
+			continue
+		}
+		if p.query.serves(m.To) {
 			continue
 		}
 		d := departure{move: m, from: p.query}
-		if known := held[d.from]; known != nil {
+		if d.from.tally != nil {
+			d.value = d.from.tally.value()
+		} else if known := held[d.from]; known != nil {
 			d.ids, d.err = known.ids, known.err
 		} else {
 			d.ids, d.err = d.from.ids(before)
@@ -84,7 +93,7 @@ func (q *Query) ids(before view) ([]store.ID, error) {
 	if ids, ok := q.remembered(); ok {
 		return ids, nil
 	}
-	l := q.empty()
+	l := q.emptyList()
 	err := l.fill(before)
 	return idsOf(nil, l.visible()), err
 }
@@ -99,12 +108,15 @@ func (e *Engine) attach(c store.Commit, leaving []departure) []Moved {
 		var images []*store.Image
 		err := d.err
 		if err == nil && d.move.To != nil {
-			m.To, images, err = e.arrive(d.move, at, now)
+			m.To, images, err = e.arrive(d, at, now)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			m.To, m.Resync = nil, e.reason(err)
-		} else {
+		case !d.from.spec.valued():
 			m.Deltas = diff(d.ids, images, c.Seq-1, m.To != nil && m.To.Ordered())
+		case m.To != nil:
+			m.Value = m.To.tally.since(d.value)
 		}
 		moved = append(moved, m)
 	}
@@ -116,26 +128,31 @@ func (e *Engine) attach(c store.Commit, leaving []departure) []Moved {
 
 // arrive makes a holder one of its new query's, and returns what that shows; now
 // holds what is known of it already.
-func (e *Engine) arrive(m Move, at view, now map[*Query][]*store.Image) (*Query, []*store.Image, error) {
-	if err := m.To.Scope.check(); err != nil {
+func (e *Engine) arrive(d departure, at view, now map[*Query][]*store.Image) (*Query, []*store.Image, error) {
+	to := d.move.To
+	if err := to.check(); err != nil {
 		return nil, nil, err
 	}
-	q := e.query(*m.To)
+	if to.valued() != d.from.spec.valued() {
+		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &d.from.spec, to)
+	}
+	q := e.query(*to)
 	images, known := now[q]
-	switch {
-	case known:
-	case q.live():
-		images = q.list.visible()
-	default:
-		l := q.empty()
-		if err := l.fill(at); err != nil {
+	if !known {
+		r := q.empty()
+		if q.live() {
+			r = q.reading()
+		} else if err := r.fill(at); err != nil {
 			e.release(q)
 			return nil, nil, err
+		} else {
+			q.keep(r)
 		}
-		q.keep(l)
-		images = l.visible()
+		if l, ok := r.(*list); ok {
+			images = l.visible()
+		}
+		now[q] = images
 	}
-	now[q] = images
-	e.hold(m.Holder, q)
+	e.hold(d.move.Holder, q)
 	return q, images, nil
 }

@@ -24,7 +24,8 @@ func (o Order) String() string {
 }
 
 // A Scope is a query: which records of a model, in which order, and which of
-// those. Its conditions and order must name fields of the model.
+// those. Its conditions and order must name fields of the model, and Order stays
+// as it is once the scope is in use.
 type Scope struct {
 	Model  *store.Model
 	Where  Condition

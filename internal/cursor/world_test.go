@@ -30,6 +30,7 @@ type replica struct {
 	seq    uint64 // of what it holds
 	level  int64  // by which it holds that
 	images []*store.Image
+	value  store.Value
 }
 
 func (c *replica) place(id store.ID) int {
@@ -125,6 +126,9 @@ func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
 func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 	q := &w.questions[tag]
 	s := Spec{Scope: q.scope(w.t, w.m.things), Tag: strconv.Itoa(tag), Ordered: q.ordered}
+	if s.Value.Kind = q.value; q.field != "" {
+		s.Value.Field = w.m.things.Field(q.field)
+	}
 	if w.rule(tag, 0) != nil {
 		s.Allow = func(img *store.Image) bool { return w.rule(tag, level())(record(img)) }
 	}
@@ -166,6 +170,12 @@ func (w *world) fail(format string, args ...any) {
 func (w *world) verify(c *replica, why string) {
 	want := w.answer(c)
 	c.seq, c.level = w.seq, c.viewer.level.Load()
+	if q := w.questions[c.tag]; q.value != ValueNone {
+		if now := q.result(want); c.value.Any() != now {
+			w.fail("%s at %d: %s of %s of %v (rule %d) is %s, want %v", why, w.seq, q.value, q.field, q.where, c.tag%3, c.value, now)
+		}
+		return
+	}
 	if slices.EqualFunc(c.images, want, func(a, b *store.Image) bool {
 		return a.ID == b.ID && a.Version == b.Version && bytes.Equal(a.JSON, b.JSON)
 	}) {
@@ -232,7 +242,7 @@ func (w *world) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 }
 
 func (w *world) deliverEffect(c store.Commit, e Effect) {
-	if e.Resync != "" || len(e.Deltas) == 0 || len(e.Holders) == 0 {
+	if e.Resync != "" || len(e.Deltas) == 0 && e.Value == nil || len(e.Holders) == 0 {
 		w.fail("%s has an effect of %d deltas on %d holders, resync %q", e.Query.spec.Scope, len(e.Deltas), len(e.Holders), e.Resync)
 	}
 	for _, d := range e.Deltas {
@@ -244,6 +254,10 @@ func (w *world) deliverEffect(c store.Commit, e Effect) {
 	for _, h := range e.Holders {
 		client := h.(*replica)
 		if !client.open {
+			continue
+		}
+		if e.Value != nil {
+			client.tell(w, *e.Value)
 			continue
 		}
 		if err := client.apply(e.Deltas, e.Query.Ordered()); err != nil {
@@ -261,6 +275,9 @@ func (w *world) deliverMoved(m Moved) {
 	if m.Resync != "" {
 		w.fail("%s is moved with a resync %s", m.From.spec.Scope, m.Resync)
 	}
+	if m.Value != nil {
+		client.tell(w, *m.Value)
+	}
 	ordered := m.To != nil && m.To.Ordered()
 	if err := client.apply(m.Deltas, ordered); err != nil {
 		w.fail("%s is moved: %v", m.From.spec.Scope, err)
@@ -274,6 +291,15 @@ func (w *world) deliverMoved(m Moved) {
 	}
 	client.tag, _ = strconv.Atoi(m.To.Spec().Tag)
 	client.asks = client.tag
+}
+
+// tell gives a client the value that its cursor carries from now on.
+func (c *replica) tell(w *world, v store.Value) {
+	w.counts["told"]++
+	if c.value == v {
+		w.fail("at %d %s is told again", w.seq, v)
+	}
+	c.value = v
 }
 
 // enter opens a cursor for a client, from what it holds if that is asked.
@@ -293,6 +319,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.counts["opened"]++
+		resume := resume && o.Query.spec.Value.Kind == ValueNone
 		if o.Seq != w.seq || o.Resumed != resume || o.Resync != "" {
 			w.fail("opened at %d, resumed %v %q; the world is at %d", o.Seq, o.Resumed, o.Resync, w.seq)
 		}
@@ -303,7 +330,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 				w.fail("%s is resumed: %v", o.Query.spec.Scope, err)
 			}
 		} else {
-			c.images = slices.Clone(o.Images)
+			c.images, c.value = slices.Clone(o.Images), o.Value
 		}
 		w.verify(c, "an open")
 	})
@@ -311,8 +338,11 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 		return
 	}
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	delete(w.clients, c)
+	w.mu.Unlock()
+	w.engine.Close(c)
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !errors.Is(err, ErrClosed) && ctx.Err() == nil {
 		w.fail("open: %v", err)
 	}
@@ -405,8 +435,8 @@ func (w *world) end() {
 	e := w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.indexes)+len(e.shared)+len(e.places)+len(e.openings) > 0 {
-		w.t.Errorf("left behind: %d indexes, %d queries, %d holders, %d openings", len(e.indexes), len(e.shared), len(e.places), len(e.openings))
+	if len(e.indexes)+len(e.shared)+len(e.places)+len(e.openings)+len(e.early) > 0 {
+		w.t.Errorf("left behind: %d indexes, %d queries, %d holders, %d openings, %d early", len(e.indexes), len(e.shared), len(e.places), len(e.openings), len(e.early))
 	}
 	w.t.Log(w.counts)
 }

@@ -52,6 +52,9 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	r.SetURL(&url.URL{Scheme: "http", Host: "app"}) // a target knows where it is
 	r.Out.Host = r.In.Host
 	r.SetXForwarded()
+	if proto := r.In.Header.Get("X-Forwarded-Proto"); proto != "" && p.events == nil {
+		r.Out.Header.Set("X-Forwarded-Proto", proto) // of what stands before this in production
+	}
 	if r.Out.Body != nil {
 		r.Out.Body = keptBody{r.Out.Body}
 	}

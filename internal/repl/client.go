@@ -80,7 +80,7 @@ func Attach(ctx context.Context, path, by string) (*Client, error) {
 	}
 	go c.read()
 	if err := c.greet(ctx); err != nil {
-		c.Close()
+		_ = c.Close() // greet says what is wrong
 		return nil, fmt.Errorf("attach to %s: %w", path, err)
 	}
 	return c, nil
@@ -162,8 +162,11 @@ func (c *Client) send(req wire.ControlRequest) error {
 	if c.ended() {
 		return c.lost()
 	}
-	c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	if _, err := c.conn.Write(append(line, '\n')); err != nil {
+	err = c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if err == nil {
+		_, err = c.conn.Write(append(line, '\n'))
+	}
+	if err != nil {
 		c.end(err) // a part of the line may have been sent: nothing can follow it
 		return c.lost()
 	}
@@ -205,7 +208,7 @@ func (c *Client) end(err error) {
 	if c.err == nil {
 		c.err = err
 		close(c.done)
-		c.conn.Close()
+		_ = c.conn.Close() // err says why it ended
 	}
 }
 

@@ -242,7 +242,9 @@ func (e *evaluator) property(s subject, name string) subject {
 		return subject{}
 	}
 	var found subject
-	e.guard(func() { found = e.classify(object.Get(name)) })
+	if e.guard(func() { found = e.classify(object.Get(name)) }) != nil {
+		return subject{} // a getter that throws has nothing to offer
+	}
 	return found
 }
 
@@ -264,7 +266,7 @@ func (r *reader) members(s subject) []string {
 // properties are the names of v and its prototypes, its own first.
 func (e *evaluator) properties(v goja.Value) []string {
 	var names []string
-	e.guard(func() {
+	_ = e.guard(func() { // what was found before it threw is still there
 		for object := v.ToObject(e.vm); object != nil; object = object.Prototype() {
 			own := object.GetOwnPropertyNames()
 			sort.Strings(own)

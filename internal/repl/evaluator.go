@@ -34,10 +34,11 @@ type evaluator struct {
 	queryProto *goja.Object
 	proseProto *goja.Object
 
-	ctx     context.Context // of the code that runs now
-	tx      uint64          // the open transaction, or 0
-	sandbox uint64          // the transaction that the whole session is in, or 0
-	writing bool            // a write has been sent and not been answered
+	ctx       context.Context // of the code that runs now
+	tx        uint64          // the open transaction, or 0
+	sandboxed bool            // all that is written is kept in one transaction,
+	sandbox   uint64          // this one, or 0 before the first write
+	writing   bool            // a commit has been asked for and not been answered
 }
 
 const maxCallDepth = 2000
@@ -61,9 +62,9 @@ type crash struct {
 func (c *crash) Error() string { return fmt.Sprintf("internal error: %v", c.cause) }
 
 // run evaluates src, statement by statement, and hands each value to emit, but
-// not undefined, unless the statement asks for nothing else. It stops at the first failure, and when ctx ends. The
-// error is errIncomplete, a *failure, or a *crash. Nothing has run when the
-// source is not well formed.
+// not undefined, unless the statement asks for nothing else. It stops at the
+// first failure, and when ctx ends. The error is errIncomplete, a *failure, or a
+// *crash. Nothing has run when the source is not well formed.
 func (e *evaluator) run(ctx context.Context, src source, emit func(value)) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -191,19 +192,19 @@ func (e *evaluator) usage(format string, args ...any) goja.Value {
 // throw raises err in the code that runs, as an Error with the code and the
 // problems that the application gave.
 func (e *evaluator) throw(err error) {
-	object := e.vm.NewGoError(err)
+	object, problems := e.vm.NewGoError(err), e.vm.NewObject()
 	f := refusal(err)
-	object.Set("code", f.title)
-	problems := e.vm.NewObject()
 	for _, p := range f.problems {
-		list, _ := problems.Get(p.field).(*goja.Object)
-		if list == nil {
-			list = e.vm.NewArray()
-			problems.Set(p.field, list)
+		var texts []any
+		for _, other := range f.problems {
+			if other.field == p.field {
+				texts = append(texts, other.text)
+			}
 		}
-		list.Set(list.Get("length").String(), p.text)
+		e.hold(problems, p.field, e.vm.NewArray(texts...))
 	}
-	object.Set("problems", problems)
+	e.hold(object, "code", e.vm.ToValue(f.title))
+	e.hold(object, "problems", problems)
 	panic(object)
 }
 
@@ -220,6 +221,11 @@ func (e *evaluator) try(req wire.ControlRequest, out any) error {
 	case wire.DoCreate, wire.DoUpdate, wire.DoDelete:
 		if e.readOnly {
 			return &failure{title: "read only", message: "this console does not write", hint: "start it without --read-only"}
+		}
+		if e.sandboxed && e.sandbox == 0 {
+			if err := e.remote.Do(e.ctx, wire.ControlRequest{Do: wire.DoBegin}, &e.sandbox); err != nil {
+				return err
+			}
 		}
 		e.writing = e.current() == 0
 	case wire.DoCommit:

@@ -312,11 +312,12 @@ func TestReadOnly(t *testing.T) {
 func TestSandbox(t *testing.T) {
 	s := newSession(t)
 	s.must(seed)
-	if err := s.e.openSandbox(t.Context()); err != nil {
-		t.Fatal(err)
+	s.e.enterSandbox()
+	if got := s.must(`commit()`); got != "0" {
+		t.Errorf("%s changes committed before there are any", got)
 	}
-	s.must(`Post.create({title: "x"}); transaction(() => Post.create({title: "y"}))`)
-	if inside, outside := s.must(`Post.count()`), s.app.count("posts"); inside != "5" || outside != 3 {
+	s.must(`Post.create({title: "x"}); transaction(() => Post.create({title: "y"})); Post.create([{title: "z"}])`)
+	if inside, outside := s.must(`Post.count()`), s.app.count("posts"); inside != "6" || outside != 3 {
 		t.Errorf("%s records inside, %d outside", inside, outside)
 	}
 	s.must(`rollback()`)
@@ -326,10 +327,17 @@ func TestSandbox(t *testing.T) {
 	if got := s.must(`commit()`); got != "1" || s.app.count("posts") != 4 {
 		t.Errorf("%s changes committed, %d records", got, s.app.count("posts"))
 	}
+	// Whatever becomes of its transaction, a sandbox never writes outside of one.
 	s.must(`Post.create({title: "lost"})`)
-	s.e.close()
+	s.app.mu.Lock()
+	clear(s.app.overlays)
+	s.app.mu.Unlock()
+	if _, failed := s.run(`commit()`); !strings.Contains(failed, "there is no such transaction") {
+		t.Errorf("got %q", failed)
+	}
+	s.must(`Post.create({title: "held"})`)
 	if got := s.app.count("posts"); got != 4 {
-		t.Errorf("%d records after the end", got)
+		t.Errorf("%d records outside", got)
 	}
 }
 

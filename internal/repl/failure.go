@@ -92,10 +92,12 @@ func (e *evaluator) explain(src source, err error) *failure {
 	return refusal(err)
 }
 
+const mayHaveWritten = "a write was under way and may have been made"
+
 func (e *evaluator) stopped() *failure {
 	f := &failure{message: "stopped"}
 	if e.writing {
-		f.hint = "a write was under way and may have been made"
+		f.hint = mayHaveWritten
 	}
 	return f
 }
@@ -107,6 +109,9 @@ func (e *evaluator) explainException(src source, ex *goja.Exception) *failure {
 			return e.stopped()
 		}
 		f = refusal(thrown)
+		if errors.Is(thrown, ErrLost) && e.writing {
+			f.hint = mayHaveWritten
+		}
 	} else {
 		f = e.explainThrown(ex.Value())
 	}

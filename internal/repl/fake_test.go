@@ -38,7 +38,6 @@ type fakeApp struct {
 	overlays map[uint64]map[string][]fakeRecord
 	staged   map[uint64][]wire.ChangeInfo
 	lastTx   uint64
-	asked    []wire.ControlRequest
 }
 
 type fakeRecord map[string]any
@@ -141,13 +140,6 @@ func (app *fakeApp) attach(t testing.TB) *Client {
 	return client
 }
 
-// requests are those of a kind that were asked.
-func (app *fakeApp) requests(do string) []wire.ControlRequest {
-	app.mu.Lock()
-	defer app.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(app.asked), func(req wire.ControlRequest) bool { return req.Do != do })
-}
-
 func (app *fakeApp) count(model string) int {
 	app.mu.Lock()
 	defer app.mu.Unlock()
@@ -174,9 +166,6 @@ func (app *fakeApp) serve(conn net.Conn) {
 		}
 		app.before(req)
 		app.mu.Lock()
-		if len(app.asked) < 100 {
-			app.asked = append(app.asked, req)
-		}
 		out, refused, changes := app.handle(conn, req)
 		seq := app.seq
 		app.mu.Unlock()
@@ -367,7 +356,7 @@ func (app *fakeApp) write(req wire.ControlRequest, space map[string][]fakeRecord
 			change.ID = fmt.Sprintf("01JBXYZ%019d", app.ids)
 			record["id"], record["createdAt"] = change.ID, fakeTime(app.ids).Format(time.RFC3339)
 			record["updatedAt"] = record["createdAt"]
-			space[req.Model] = append(slices.Clone(space[req.Model]), record)
+			space[req.Model] = append(space[req.Model], record)
 		} else {
 			space[req.Model] = slices.Clone(space[req.Model])
 			space[req.Model][at] = record

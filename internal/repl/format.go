@@ -2,6 +2,7 @@ package repl
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,17 +72,29 @@ func (f formatter) prose(text string) []string {
 	return lines
 }
 
+// timesLast is the fields of a record as a person reads them: what it is, then
+// when it was written.
+func timesLast(v value) []field {
+	if v.kind != recordValue {
+		return v.fields
+	}
+	isTime := func(f field) bool { return f.name == "createdAt" || f.name == "updatedAt" }
+	own := slices.DeleteFunc(slices.Clone(v.fields), isTime)
+	times := slices.DeleteFunc(slices.Clone(v.fields), func(f field) bool { return !isTime(f) })
+	return append(own, times...)
+}
+
 // block is a record or an object, a field to a line.
 func (f formatter) block(v value) []string {
-	longest := 0
-	for _, field := range v.fields {
+	fields, longest := timesLast(v), 0
+	for _, field := range fields {
 		longest = max(longest, width(clean(field.name)))
 	}
 	if f.width > 0 {
 		longest = min(longest, max(f.width/3, 6))
 	}
 	var lines []string
-	for _, field := range v.fields {
+	for _, field := range fields {
 		name := f.styles.dim.Render(pad(cut(clean(field.name), longest), longest)) + indent
 		inner := f
 		if f.width > 0 {

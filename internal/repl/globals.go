@@ -91,7 +91,7 @@ func (e *evaluator) transaction(call goja.FunctionCall) goja.Value {
 // transact makes the writes of do one commit. Within a transaction do is part
 // of that one.
 func (e *evaluator) transact(do func()) {
-	if e.current() != 0 {
+	if e.tx != 0 || e.sandboxed {
 		do()
 		return
 	}
@@ -115,11 +115,14 @@ func (e *evaluator) transact(do func()) {
 func (e *evaluator) rollback(tx uint64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), rollbackTimeout)
 	defer cancel()
-	e.remote.Do(ctx, wire.ControlRequest{Do: wire.DoRollback, Tx: tx}, nil)
+	_ = e.remote.Do(ctx, wire.ControlRequest{Do: wire.DoRollback, Tx: tx}, nil)
 }
 
 func (e *evaluator) globals() []string {
 	names := slices.Concat(globalNames, e.vm.GlobalObject().Keys())
+	if e.sandboxed {
+		names = append(names, "commit", "rollback")
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }

@@ -46,6 +46,10 @@ func (e *evaluator) overview() string {
 		}
 		names, example = strings.Join(all, ", "), all[0]
 	}
+	sandbox := ""
+	if e.sandboxed {
+		sandbox = "\n  commit()  rollback()       keeps what the sandbox holds, or drops it"
+	}
 	return fmt.Sprintf(`JavaScript on the running application. Every write is validated, committed and
 sent to whoever may see it, as if it came from a browser.
 
@@ -56,10 +60,10 @@ sent to whoever may see it, as if it came from a browser.
   %[2]s.where({…}).desc("createdAt").limit(5)
   %[2]s.first().update({…})   %[2]s.last().delete()
 
-  transaction(() => { … })   one commit, or nothing when it throws
+  transaction(() => { … })   one commit, or nothing when it throws%[3]s
   connections()  cursors()  routes()  seq()
   print(x)                   shows a value along the way
-  _                          the last value`, names, example)
+  _                          the last value`, names, example, sandbox)
 }
 
 func (m *model) help() string {
@@ -77,7 +81,7 @@ func (m *model) help() string {
 	fmt.Fprintf(&b, `
   %[1]s.create({%[2]s: …})     one record; an array makes several in one commit
   %[1]s.find(id)               %[1]s.first()  %[1]s.last()  %[1]s.all()  %[1]s.count()
-  %[1]s.where({%[2]s: …})      narrower; {gte, gt, lte, lt, in, not, contains} compare
+  %[1]s.where({%[2]s: …})      narrower; {gt, gte, lt, lte, in, not, contains, exists}
     .asc("%[2]s") .desc("%[2]s") .limit(n) .offset(n)
     .all() .first() .last() .count() .pluck("%[2]s") .map(fn) .filter(fn) .forEach(fn)
   %[1]s.update(id, {…})        %[1]s.delete(id)

@@ -62,7 +62,7 @@ func (h *history) load() error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it is only read
 	read := 0
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 2*longestInput)

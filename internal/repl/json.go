@@ -52,7 +52,7 @@ func appendText(out []byte, text string) []byte {
 	var quoted bytes.Buffer
 	encoder := json.NewEncoder(&quoted)
 	encoder.SetEscapeHTML(false)
-	encoder.Encode(text) // a string always has a JSON form
+	_ = encoder.Encode(text) // a string always has a JSON form
 	return append(out, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"time"
 )
 
 // A lineConsole evaluates JavaScript from arguments, a file, a pipe or a plain
@@ -22,17 +23,14 @@ type lineConsole struct {
 }
 
 func runLines(ctx context.Context, o Options, client *Client) (exit int) {
-	e, err := o.session(ctx, client.Hello(), client)
-	if err != nil {
-		fmt.Fprintln(o.Err, "error:", err)
-		return 1
+	c := &lineConsole{
+		e: o.session(client.Hello(), client), o: o, client: client,
+		out: o.lineFormatter(o.Output), err: o.lineFormatter(o.Err), interrupt: make(chan os.Signal, 1),
 	}
-	defer e.close()
-	c := &lineConsole{e: e, o: o, client: client, out: o.lineFormatter(o.Output), err: o.lineFormatter(o.Err), interrupt: make(chan os.Signal, 1)}
-	c.e.print = c.print
 	signal.Notify(c.interrupt, os.Interrupt)
 	defer signal.Stop(c.interrupt)
 
+	var err error
 	switch {
 	case len(o.Expr) > 0:
 		err = c.expressions(ctx)
@@ -50,51 +48,60 @@ func runLines(ctx context.Context, o Options, client *Client) (exit int) {
 	return 0
 }
 
-// run evaluates src and writes its results, until it ends, ctx is done or an
-// interrupt comes.
+// errStuck says that code went on after it was stopped: it is in a call of the
+// engine that nothing interrupts, and the evaluator is lost with it.
+var errStuck = errors.New("the code does not stop")
+
+// run evaluates src and writes its results, until it ends, ctx is done, an
+// interrupt comes, or nobody takes the results any more.
 func (c *lineConsole) run(ctx context.Context, src source) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	done := make(chan struct{})
-	var broken, err error
-	go func() {
-		defer close(done)
-		err = c.e.run(ctx, src, func(v value) {
-			if broken = c.write(v); broken != nil {
-				cancel(broken)
-			}
-		})
-	}()
+	done := make(chan error, 1)
+	go func() { done <- c.evaluate(ctx, cancel, src) }()
 	select {
+	case err := <-done:
+		return err
 	case <-c.interrupt:
 		cancel(errInterrupted)
-		<-done
-	case <-done:
+	case <-ctx.Done():
 	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(patience):
+		return errStuck
+	}
+}
+
+func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFunc, src source) error {
+	var broken error
+	write := func(w io.Writer, text []byte) {
+		if broken == nil {
+			if _, broken = w.Write(text); broken != nil {
+				cancel(broken)
+			}
+		}
+	}
+	c.e.print = func(values []value) {
+		w, f := c.o.Output, c.out
+		if c.o.JSON { // which are the results alone
+			w, f = c.o.Err, c.err
+		}
+		write(w, []byte(strings.Join(f.printed(values), "\n")+"\n"))
+	}
+	err := c.e.run(ctx, src, func(v value) { write(c.o.Output, c.result(v)) })
 	if broken != nil {
 		return fmt.Errorf("write the result: %w", broken)
 	}
 	return err
 }
 
-func (c *lineConsole) write(v value) error {
-	var out []byte
+func (c *lineConsole) result(v value) []byte {
 	if c.o.JSON {
-		out = append(appendJSON(nil, v), '\n')
-	} else {
-		out = []byte(strings.Join(c.out.lines(v), "\n") + "\n")
+		return append(appendJSON(nil, v), '\n')
 	}
-	_, err := c.o.Output.Write(out)
-	return err
-}
-
-// print writes what the code prints; in JSON mode beside the results.
-func (c *lineConsole) print(values []value) {
-	w, f := c.o.Output, c.out
-	if c.o.JSON {
-		w, f = c.o.Err, c.err
-	}
-	fmt.Fprintln(w, strings.Join(f.printed(values), "\n"))
+	return []byte(strings.Join(c.out.lines(v), "\n") + "\n")
 }
 
 func (c *lineConsole) fail(err error) {
@@ -195,7 +202,7 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 		if err := c.whole(ctx, src); err != nil {
 			c.fail(err)
 			var fault *crash
-			if ctx.Err() != nil || errors.As(err, &fault) || c.client.ended() {
+			if ctx.Err() != nil || errors.As(err, &fault) || errors.Is(err, errStuck) || c.client.ended() {
 				return 1
 			}
 		}

@@ -3,7 +3,6 @@ package repl
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -22,10 +21,9 @@ type link struct {
 	tell func(any) // receives attached, away and wire.ControlEvent values, in order
 
 	mu     sync.Mutex
-	client *Client       // nil while there is none
-	found  chan struct{} // closed when there is one
-	ended  bool          // there will be none any more
-	began  map[uint64]*Client
+	client *Client            // nil while there is none
+	found  chan struct{}      // closed when there is one
+	began  map[uint64]*Client // by the transactions that it has open
 }
 
 // attached says that there is an application, for the first time or again.
@@ -37,6 +35,9 @@ type attached struct {
 // away says that there is none, and why, if it is not just that it ended.
 type away struct{ err error }
 
+// errGone is the answer to a request in a transaction of an earlier process.
+var errGone = errors.New("the application was restarted, and the transaction is gone with it")
+
 func newLink(dial func(context.Context) (*Client, error), tell func(any)) *link {
 	return &link{dial: dial, tell: tell, found: make(chan struct{}), began: map[uint64]*Client{}}
 }
@@ -44,17 +45,18 @@ func newLink(dial func(context.Context) (*Client, error), tell func(any)) *link 
 // Do sends a request to the application, when there is one. A transaction ends
 // with the process that it was begun in.
 func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
+	if req.Tx != 0 {
+		l.mu.Lock()
+		client := l.began[req.Tx]
+		l.mu.Unlock()
+		if client == nil {
+			return errGone
+		}
+		return client.Do(ctx, req, out)
+	}
 	client, err := l.wait(ctx)
 	if err != nil {
 		return err
-	}
-	if req.Tx != 0 {
-		l.mu.Lock()
-		began := l.began[req.Tx]
-		l.mu.Unlock()
-		if began != client {
-			return fmt.Errorf("the application was restarted, the transaction is gone: %w", ErrLost)
-		}
 	}
 	if req.Do != wire.DoBegin {
 		return client.Do(ctx, req, out)
@@ -64,8 +66,11 @@ func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 		return err
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.client != client {
+		return errGone
+	}
 	l.began[tx] = client
-	l.mu.Unlock()
 	if to, ok := out.(*uint64); ok {
 		*to = tx
 	}
@@ -75,13 +80,10 @@ func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 func (l *link) wait(ctx context.Context) (*Client, error) {
 	for {
 		l.mu.Lock()
-		client, found, ended := l.client, l.found, l.ended
+		client, found := l.client, l.found
 		l.mu.Unlock()
-		switch {
-		case client != nil:
+		if client != nil {
 			return client, nil
-		case ended:
-			return nil, ErrLost
 		}
 		select {
 		case <-found:
@@ -98,15 +100,6 @@ func (l *link) current() *Client {
 	return l.client
 }
 
-func (l *link) end() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ended = true
-	if l.client == nil {
-		close(l.found)
-	}
-}
-
 func (l *link) set(client *Client) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,12 +114,11 @@ func (l *link) set(client *Client) {
 
 // run follows client, and its successors, until ctx is done. It closes them.
 func (l *link) run(ctx context.Context, client *Client) {
-	defer l.end()
 	for client != nil {
-		stop := context.AfterFunc(ctx, func() { client.Close() })
+		stop := context.AfterFunc(ctx, func() { _ = client.Close() })
 		err := l.follow(ctx, client)
 		stop()
-		client.Close()
+		_ = client.Close() // it always succeeds
 		l.set(nil)
 		if ctx.Err() != nil {
 			return

@@ -64,7 +64,9 @@ func TestLinkAttachesAgain(t *testing.T) {
 		}
 	}
 	end()
-	if err := l.Do(t.Context(), wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); !errors.Is(err, ErrLost) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errInterrupted)
+	if err := l.Do(ctx, wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); !errors.Is(err, errInterrupted) {
 		t.Errorf("after the end: %v", err)
 	}
 }
@@ -85,7 +87,7 @@ func TestTransactionEndsWithTheApplication(t *testing.T) {
 		app.mu.Unlock()
 	}
 	_, failed := s.run(`transaction(() => { Post.create({title: "x"}); print(); Post.create({title: "y"}) })`)
-	if !strings.Contains(failed, "the transaction is gone") || app.count("posts") != 0 {
+	if !strings.Contains(failed, "the transaction is gone with it") || app.count("posts") != 0 {
 		t.Errorf("%q, %d records", failed, app.count("posts"))
 	}
 }

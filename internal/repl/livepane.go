@@ -157,20 +157,36 @@ func (h *happening) draw(f formatter) []string {
 		return h.lines
 	}
 	h.lines = []string{""}
-	head := commitHead(f, h.commit)
-	by := cut(clean(h.commit.By), max(f.width-width(head)-2, f.width/3, 8))
-	head = cut(head, max(f.width-width(by)-1, 8))
-	h.lines = append(h.lines, head+padLeft("", f.width-width(head)-width(by))+paint(f.styles.dim, by))
-	if len(h.commit.Changes) > 1 {
-		h.lines = append(h.lines, h.changes(f)...)
-	}
+	head, by := commitHead(f, h.commit), clean(h.commit.By)
 	reached := "→ " + reachedOf(h.commit)
 	if h.commit.ReachedAll > 0 {
 		reached += " in " + duration(h.commit.Micros)
 	}
-	h.lines = append(h.lines, below(f)+paint(f.styles.dim, cut(reached, f.width-len(below(f)))))
+	reached = below(f) + paint(f.styles.dim, cut(reached, f.width-len(below(f))))
+	// Who did it stands where there is room.
+	if line, ok := f.beside(head, by); ok {
+		head = line
+	} else if line, ok := f.beside(reached, by); ok {
+		reached = line
+	} else {
+		reached, _ = f.beside(reached, cut(by, f.width-width(reached)-2))
+	}
+	h.lines = append(h.lines, cut(head, f.width))
+	if len(h.commit.Changes) > 1 {
+		h.lines = append(h.lines, h.changes(f)...)
+	}
+	h.lines = append(h.lines, reached)
 	h.lines = append(h.lines, h.reaches(f)...)
 	return h.lines
+}
+
+// beside puts text, dimmed, at the right end of a line, if there is room for it.
+func (f formatter) beside(line, text string) (string, bool) {
+	room := f.width - width(line) - width(text)
+	if room < 2 {
+		return line, false
+	}
+	return line + padLeft("", room) + paint(f.styles.dim, text), true
 }
 
 // commitHead is a commit in a few words: #813 create posts/…7QX "Hello".

@@ -41,7 +41,9 @@ func (e *evaluator) adopt(hello wire.ControlHello) {
 		m := &model{e: e, name: name, info: info, object: e.vm.NewObject(), record: e.vm.NewObject()}
 		m.define()
 		e.models = append(e.models, m)
-		e.vm.Set(name, m.object)
+		if err := e.vm.Set(name, m.object); err != nil {
+			continue // the session has sealed the name for itself
+		}
 	}
 }
 
@@ -79,7 +81,19 @@ type method = func(call goja.FunctionCall) goja.Value
 
 // hide defines name on object so that it is not listed as a property.
 func (e *evaluator) hide(object *goja.Object, name string, v any) {
-	object.DefineDataProperty(name, e.vm.ToValue(v), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	e.must(object.DefineDataProperty(name, e.vm.ToValue(v), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+}
+
+// hold defines name on object, whatever it is called.
+func (e *evaluator) hold(object *goja.Object, name string, v goja.Value) {
+	e.must(object.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE))
+}
+
+// must throws what only code that sealed the console's own objects can cause.
+func (e *evaluator) must(err error) {
+	if err != nil {
+		panic(e.usage("%s", err.Error()))
+	}
 }
 
 func (m *model) define() {
@@ -237,7 +251,7 @@ func (m *model) fill(record *goja.Object, stored json.RawMessage) goja.Value {
 		m.e.throw(&failure{message: "the application did not answer with a record"})
 	}
 	for _, name := range record.Keys() {
-		record.Delete(name)
+		m.e.must(record.Delete(name))
 	}
 	if err := (jsonReader{m.e.vm, decoder}).fill(record); err != nil {
 		m.e.throw(fmt.Errorf("read a record: %w", err))

@@ -179,20 +179,16 @@ func (p *program) evaluate(ctx context.Context, client *Client) {
 		}
 	}()
 	tell := func(message any) { send(ctx, p.outputs, message) }
-	e, err := p.o.session(ctx, client.Hello(), p.link)
-	if err != nil {
-		tell(leave{1, err})
-		return
-	}
-	defer e.close()
+	e := p.o.session(client.Hello(), p.link)
 	e.preview = shownRecords
 	e.print = func(values []value) { tell(printed{values}) }
 	for job := range p.jobs {
 		if now := p.link.current(); now != nil && now != client {
 			client = now
-			if err := p.renew(job.ctx, e, client, tell); err != nil {
-				tell(done{err})
-				continue
+			e.adopt(client.Hello())
+			if e.sandbox != 0 {
+				e.sandbox = 0
+				tell(noted{"The application was restarted. What the sandbox held is gone."})
 			}
 		}
 		if job.complete {
@@ -201,19 +197,6 @@ func (p *program) evaluate(ctx context.Context, client *Client) {
 		}
 		tell(done{e.run(job.ctx, source{text: job.code}, func(v value) { tell(shown{v}) })})
 	}
-}
-
-// renew brings the evaluator up to an application that was restarted.
-func (p *program) renew(ctx context.Context, e *evaluator, client *Client, tell func(any)) error {
-	e.adopt(client.Hello())
-	if !p.o.Sandbox {
-		return nil
-	}
-	if err := e.openSandbox(ctx); err != nil {
-		return fmt.Errorf("open the sandbox again: %w", err)
-	}
-	tell(noted{"The sandbox ended with the application. This is a new one."})
-	return nil
 }
 
 // A guard is the screen as bubbletea runs it. It turns a panic into an orderly

@@ -3,6 +3,7 @@
 package repl
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -286,6 +287,41 @@ func TestConsoleOnADumbTerminal(t *testing.T) {
 	c.keys("nope\n\x04")
 	c.ends(0)
 	if got := c.errs(); !strings.Contains(got, "stopped") || !strings.Contains(got, "nope is not defined") {
+		t.Errorf("said %q", got)
+	}
+}
+
+func TestInterruptEndsCodeInAPipe(t *testing.T) {
+	var errs bytes.Buffer
+	o := Options{Dial: startFake(t).dial, Expr: []string{`Post.count(); while (true) {}`}, Err: &errs}
+	o.Output = writerFunc(func(p []byte) (int, error) {
+		return len(p), syscall.Kill(syscall.Getpid(), syscall.SIGINT) // it is shown, so the loop runs next
+	})
+	if exit := Run(t.Context(), o); exit != 1 || errs.String() != "stopped\n" {
+		t.Errorf("exit %d: %q", exit, errs.String())
+	}
+}
+
+// stuck is code in a call of the engine that nothing interrupts.
+const stuck = `"a".repeat(99).match(/^(a+)+\1$b/)`
+
+func TestConsoleCanBeLeftWhenCodeIsStuck(t *testing.T) {
+	c := startConsole(t, startFake(t))
+	c.shows("› ")
+	c.keys(stuck + "\r")
+	c.shows("running…")
+	c.keys("\x03")
+	c.shows("stopping…")
+	c.keys("\x04")
+	c.ends(0)
+
+	c = startConsole(t, startFake(t), "TERM=dumb")
+	c.shows("blog> ")
+	c.keys(`print("in" + "side"); ` + stuck + "\n")
+	c.shows("inside")
+	c.keys("\x03")
+	c.ends(1)
+	if got := c.errs(); got != "error: the code does not stop\n" {
 		t.Errorf("said %q", got)
 	}
 }

@@ -25,11 +25,11 @@ func (e *evaluator) defineQueries() {
 	e.hide(e.queryProto, "toString", func(call goja.FunctionCall) goja.Value {
 		return e.vm.ToValue(e.queryOfThis("toString", call).String())
 	})
-	e.queryProto.SetSymbol(goja.SymIterator, func(call goja.FunctionCall) goja.Value {
+	e.must(e.queryProto.SetSymbol(goja.SymIterator, func(call goja.FunctionCall) goja.Value {
 		records := e.queryOfThis("iterating", call).records()
 		iterate, _ := goja.AssertFunction(records.GetSymbol(goja.SymIterator))
 		return e.call(iterate, records)
-	})
+	}))
 }
 
 func (e *evaluator) queryOfThis(name string, call goja.FunctionCall) *query {
@@ -50,7 +50,7 @@ func queryOf(object *goja.Object) (*query, bool) {
 
 func (q *query) value() goja.Value {
 	object := q.model.e.vm.NewDynamicObject(&queryValue{q})
-	object.SetPrototype(q.model.e.queryProto)
+	q.model.e.must(object.SetPrototype(q.model.e.queryProto))
 	return object
 }
 

@@ -52,9 +52,14 @@ type Options struct {
 	Plain bool
 	// ReadOnly refuses writes before they are sent. Default: they are made.
 	ReadOnly bool
-	// Sandbox makes the whole session one transaction that is thrown away when
-	// it ends, unless the code calls commit(). Default: each write is a commit.
+	// Sandbox keeps what the session writes, transactions included, in one
+	// transaction that is thrown away at the end, unless the code calls
+	// commit(). Default: each write is a commit.
 	Sandbox bool
+
+	// Greeting is what the full-screen console says first. Default: that it
+	// speaks JavaScript, and where help is.
+	Greeting string
 
 	// History is the file that keeps what was typed into the full-screen
 	// console. Default: one for each application in $XDG_STATE_HOME/tower, or
@@ -88,13 +93,16 @@ func Run(ctx context.Context, o Options) (exit int) {
 	if o.fullScreen() {
 		return runScreen(ctx, o, client)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }() // it always succeeds
 	return runLines(ctx, o, client)
 }
 
 func (o *Options) defaults() {
 	if o.ScriptName == "" {
 		o.ScriptName = "script"
+	}
+	if o.Greeting == "" {
+		o.Greeting = "JavaScript on the running application. help() explains, tab completes."
 	}
 	if o.Input == nil {
 		o.Input = os.Stdin
@@ -138,13 +146,11 @@ func (o *Options) lineFormatter(w io.Writer) formatter {
 }
 
 // session makes the evaluator that a console's options ask for.
-func (o *Options) session(ctx context.Context, hello wire.ControlHello, r remote) (*evaluator, error) {
+func (o *Options) session(hello wire.ControlHello, r remote) *evaluator {
 	e := newEvaluator(hello, r)
 	e.readOnly = o.ReadOnly
 	if o.Sandbox {
-		if err := e.openSandbox(ctx); err != nil {
-			return nil, fmt.Errorf("open the sandbox: %w", err)
-		}
+		e.enterSandbox()
 	}
-	return e, nil
+	return e
 }

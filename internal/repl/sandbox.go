@@ -1,19 +1,16 @@
 package repl
 
 import (
-	"context"
-
 	"github.com/dop251/goja"
 
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// openSandbox begins the transaction that the session is in from now on, and
-// gives the code commit() and rollback() to end it and begin another.
-func (e *evaluator) openSandbox(ctx context.Context) error {
-	if err := e.remote.Do(ctx, wire.ControlRequest{Do: wire.DoBegin}, &e.sandbox); err != nil {
-		return err
-	}
+// enterSandbox keeps what the session writes in one transaction, which begins
+// with the first write, and gives the code commit() and rollback() to end it.
+// The application forgets an open transaction with the connection.
+func (e *evaluator) enterSandbox() {
+	e.sandboxed = true
 	e.hide(e.vm.GlobalObject(), "commit", func(goja.FunctionCall) goja.Value {
 		var written wire.Written
 		e.endSandbox(wire.DoCommit, &written)
@@ -23,25 +20,13 @@ func (e *evaluator) openSandbox(ctx context.Context) error {
 		e.endSandbox(wire.DoRollback, nil)
 		return goja.Undefined()
 	})
-	return nil
 }
 
 func (e *evaluator) endSandbox(do string, out any) {
+	if e.sandbox == 0 {
+		return
+	}
 	ended := e.sandbox
-	e.sandbox = 0
-	err := e.try(wire.ControlRequest{Do: do, Tx: ended}, out)
-	if again := e.remote.Do(e.ctx, wire.ControlRequest{Do: wire.DoBegin}, &e.sandbox); err == nil {
-		err = again
-	}
-	if err != nil {
-		e.throw(err)
-	}
-}
-
-// close throws the sandbox away.
-func (e *evaluator) close() {
-	if e.sandbox != 0 {
-		e.rollback(e.sandbox)
-		e.sandbox = 0
-	}
+	e.sandbox = 0 // whatever the answer is
+	e.ask(wire.ControlRequest{Do: do, Tx: ended}, out)
 }

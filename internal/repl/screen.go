@@ -64,22 +64,6 @@ type (
 	sampleTick int // how many were missed then
 )
 
-// A menu offers completions of the text from start on.
-type menu struct {
-	start string // the text before the completion
-	typed string // what was typed of it
-	items []string
-	at    int // -1 before one is chosen
-}
-
-// A search goes back through the history.
-type search struct {
-	typed string // what was in the editor
-	query string
-	at    int
-	found bool
-}
-
 func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *screen {
 	s := &screen{o: o, st: st, keys: newKeyMap(), jobs: jobs, hello: hello, seq: hello.Seq}
 	path := o.History
@@ -91,7 +75,7 @@ func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *
 	}
 	var err error
 	s.history, err = openHistory(path)
-	s.transcript.add(&entry{note: "JavaScript on the running application. help() explains, tab completes."})
+	s.transcript.add(&entry{note: o.Greeting})
 	if err != nil {
 		s.transcript.add(&entry{note: err.Error()})
 	}
@@ -274,77 +258,6 @@ func (s *screen) interrupt() tea.Cmd {
 		return s.tell("^D or exit leaves")
 	}
 	return nil
-}
-
-// complete asks for what may follow what was typed, or goes on in the menu.
-func (s *screen) complete(by int) tea.Cmd {
-	if s.menu != nil {
-		n := len(s.menu.items)
-		if s.menu.at < 0 && by < 0 {
-			s.menu.at = 0
-		}
-		s.menu.at = (s.menu.at + by + n) % n
-		s.choose()
-		return nil
-	}
-	if s.busy {
-		return nil
-	}
-	s.busy, s.completing = true, true
-	s.jobs <- job{ctx: context.Background(), code: s.editor.before(), complete: true}
-	return nil
-}
-
-// release presses the keys that were held, up to the next that has to wait.
-func (s *screen) release() tea.Cmd {
-	var cmds []tea.Cmd
-	for len(s.held) > 0 && !s.completing {
-		next := s.held[0]
-		s.held = s.held[1:]
-		cmds = append(cmds, s.press(next))
-	}
-	return tea.Batch(cmds...)
-}
-
-// offer takes an answer to complete: the only item is typed, of several what
-// they have in common, and the rest is up to the person.
-func (s *screen) offer(found completed) {
-	if found.text != s.editor.before() || len(found.items) == 0 || s.search != nil {
-		return
-	}
-	m := &menu{start: found.text[:found.start], typed: found.text[found.start:], items: found.items, at: -1}
-	common := found.items[0]
-	for _, item := range found.items[1:] {
-		for !strings.HasPrefix(item, common) {
-			common = common[:len(common)-1]
-		}
-	}
-	if len(found.items) == 1 || len(common) > len(m.typed) {
-		s.retype(m, common)
-		m.typed = common
-	}
-	if len(found.items) > 1 {
-		s.menu = m
-	}
-}
-
-func (s *screen) choose() { s.retype(s.menu, s.menu.items[s.menu.at]) }
-
-// retype puts item where the completion is.
-func (s *screen) retype(m *menu, item string) {
-	after := strings.Join(s.editor.letters[s.editor.at:], "")
-	s.editor.set(m.start + item)
-	at := s.editor.at
-	s.editor.set(m.start + item + after)
-	s.editor.at = at
-}
-
-// look goes to the next older entry that contains the query.
-func (s *screen) look(before int) {
-	s.search.at, s.search.found = s.history.find(s.search.query, before)
-	if s.search.found {
-		s.editor.set(s.history.entries[s.search.at])
-	}
 }
 
 // position is how far the application's history goes.

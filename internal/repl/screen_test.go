@@ -35,6 +35,7 @@ func newStage(t *testing.T, width, height int, o Options) *stage {
 		o.History = "-"
 	}
 	st := &stage{session: newSession(t), jobs: make(chan job, 1)}
+	o.defaults()
 	st.screen = newScreen(o, st.app.hello(), theme("none"), st.jobs)
 	st.e.preview = shownRecords
 	st.e.print = func(values []value) { st.send(printed{values}) }

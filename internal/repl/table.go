@@ -87,7 +87,7 @@ func row(columns []column, cell func(column) (string, lipgloss.Style)) string {
 			line += paint(style, text)
 		}
 	}
-	return line
+	return strings.TrimRight(line, " ")
 }
 
 // columnsOf are the fields of rows, in the order they are met, without those
@@ -96,7 +96,7 @@ func columnsOf(rows []value) []column {
 	var columns []column
 	at := map[string]int{}
 	for i, row := range rows {
-		for _, field := range row.fields {
+		for _, field := range timesLast(row) {
 			j, ok := at[field.name]
 			if !ok {
 				j = len(columns)

@@ -78,8 +78,10 @@ func (e *entry) draw(f formatter) []string {
 	case e.failure != nil:
 		lines = f.failure(e.failure)
 	default:
-		for _, line := range wrap(clean(e.note), f.width) {
-			lines = append(lines, paint(f.styles.dim, line))
+		for text := range strings.SplitSeq(cleanLines(e.note), "\n") {
+			for _, line := range wrap(text, f.width) {
+				lines = append(lines, paint(f.styles.dim, line))
+			}
 		}
 	}
 	if hidden := len(lines) - longestEntry; hidden > 0 {

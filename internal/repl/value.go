@@ -37,7 +37,6 @@ type value struct {
 	items  []value // of a list
 	fields []field // of an object or a record
 	total  int     // how many items or fields there are; items or fields may hold the first of them
-	more   bool    // of a query's list: there are more than total says
 }
 
 type field struct {

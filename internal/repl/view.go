@@ -12,7 +12,6 @@ const (
 	besideFrom   = 90 // columns from which the live pane is beside the prompt
 	belowFrom    = 50 // columns from which it is below
 	belowHeight  = 14 // lines of the body that it needs for that
-	menuRows     = 4
 	smallestBody = 3
 )
 
@@ -188,34 +187,6 @@ func (s *screen) prompt(f formatter) (lines []string, cursor int) {
 		lines = append(lines, s.menu.lines(f)...)
 	}
 	return lines, cursor
-}
-
-// lines are the completions in columns, around the chosen one.
-func (m *menu) lines(f formatter) []string {
-	longest := 0
-	for _, item := range m.items {
-		longest = max(longest, width(clean(item)))
-	}
-	longest = min(longest, f.width-promptWidth)
-	perRow := max((f.width-promptWidth+2)/(longest+2), 1)
-	rows := (len(m.items) + perRow - 1) / perRow
-	first := min(max(max(m.at, 0)/perRow-menuRows+1, 0), max(rows-menuRows, 0))
-	var lines []string
-	for row := first; row < min(first+menuRows, rows); row++ {
-		var cells []string
-		for i := row * perRow; i < min((row+1)*perRow, len(m.items)); i++ {
-			style, item := f.styles.dim, pad(cut(clean(m.items[i]), longest), longest)
-			if i == m.at {
-				style = f.styles.accent
-			}
-			cells = append(cells, style.Render(item))
-		}
-		lines = append(lines, strings.Repeat(" ", promptWidth)+strings.Join(cells, "  "))
-	}
-	if below := len(m.items) - min(first+menuRows, rows)*perRow; below > 0 {
-		lines = append(lines, strings.Repeat(" ", promptWidth)+f.styles.dim.Render(fmt.Sprintf("… %d more", below)))
-	}
-	return lines
 }
 
 // header says what the console is attached to; what has no room is left out.

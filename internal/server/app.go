@@ -8,11 +8,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"reflect"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
@@ -75,6 +73,7 @@ type App struct {
 	views     *views
 	log       *slog.Logger
 	inspector *inspector
+	runs      runs
 
 	ctx     context.Context // ends when the application closes
 	cancel  context.CancelFunc
@@ -85,14 +84,13 @@ type App struct {
 	sockets *sockets
 	control *control
 	running sync.WaitGroup
-	closing atomic.Bool
 }
 
 // New checks an application's routes, models and views, and does no I/O beyond
 // reading its views.
 func New(config Config) (*App, error) {
 	config.setDefaults()
-	a := &App{config: config, router: config.Router, log: config.Log, inspector: newInspector()}
+	a := &App{config: config, router: config.Router, log: config.Log, inspector: newInspector(), runs: runs{running: map[string]chan struct{}{}}}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	if err := a.router.Check(); err != nil {
 		return nil, err
@@ -134,17 +132,17 @@ func (a *App) Open() (err error) {
 // Close ends every connection with a word to come back, and closes the store.
 // Requests that are being served are waited for by the HTTP server before.
 func (a *App) Close() error {
-	a.closing.Store(true)
 	if a.control != nil {
 		a.control.close()
 	}
-	if a.hub != nil {
-		for _, c := range a.hub.all() {
-			c.leave(closeRestart, "the server restarts; connect again")
-		}
+	if a.sockets != nil {
+		a.sockets.close()
 	}
 	a.cancel()
 	a.running.Wait()
+	if a.sockets != nil {
+		a.sockets.running.Wait()
+	}
 	if a.store == nil {
 		return nil
 	}
@@ -155,35 +153,34 @@ func (a *App) Close() error {
 type served struct {
 	*call
 	status   int
-	value    any
 	out      json.RawMessage
 	location string
+	repeated bool // it was answered before
 }
 
-// serve passes a request through its action, and returns when every open
-// connection has been handed what the action committed.
-func (a *App) serve(ctx context.Context, v *visit, route *Route, path url.Values, body json.RawMessage, form url.Values) (*served, error) {
-	in, err := route.inputs.decode(path, body, form)
+// act decodes what was sent, runs the action and says in done what it answers.
+func (a *App) act(ctx context.Context, v *visit, in *sent, done *served) error {
+	route := in.route
+	input, err := route.inputs.decode(in.path, in.body, in.form)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	done := &served{call: &call{by: route.Pattern() + " by " + v.conn.Label()}, status: http.StatusOK}
-	ctx = context.WithValue(ctx, callKey{}, done.call)
-	if done.value, err = v.run(ctx, route, in); err != nil {
-		return nil, err
+	value, err := v.run(ctx, route, input)
+	if err != nil {
+		return err
 	}
-	if done.out, err = a.encode(done.value); err != nil {
-		return nil, fmt.Errorf("%s: encode its output: %w", route.Pattern(), err)
+	if done.out, err = a.encode(value); err != nil {
+		return fmt.Errorf("%s: encode its output: %w", route.Pattern(), err)
 	}
 	if done.created {
 		done.status = http.StatusCreated
 	}
 	if route.Then != "" {
-		if done.location, err = fill(route.Then, done.out, path); err != nil {
-			return nil, fmt.Errorf("%s: %w", route.Pattern(), err)
+		if done.location, err = fill(route.Then, done.out, in.path); err != nil {
+			return fmt.Errorf("%s: %w", route.Pattern(), err)
 		}
 	}
-	return done, a.engine.Wait(ctx, done.seq)
+	return nil
 }
 
 // Handle finds the route of a request once and has every connection handle it,

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -22,15 +24,17 @@ type Connection struct {
 	user   store.ID
 	remote string
 	since  time.Time
-	outbox *outbox                       // nil while it serves one HTTP request
-	leave  func(code int, reason string) // ends the transport
+
+	// A connection that serves one HTTP request has none of these.
+	outbox  outbox
+	limiter *rate.Limiter
 
 	label atomic.Pointer[string]
 	seq   atomic.Uint64 // of the last commit handed over
 
 	mu    sync.Mutex
 	visit *visit
-	open  map[uint64]*opened // by the number of their query
+	open  []*opened
 	ended bool
 
 	touched []int // effects of the commit being delivered; the hub's own
@@ -74,9 +78,15 @@ type visit struct {
 	session any
 	stale   atomic.Bool // a followed record changed before the visit was in use
 
-	mu          sync.Mutex
-	controllers map[*Controller]any
-	follows     []follow
+	mu        sync.Mutex
+	instances []instance
+	follows   []follow
+}
+
+// An instance is a visit's own of a controller.
+type instance struct {
+	of    *Controller
+	value any
 }
 
 // A follow names a record whose change makes a connection be asked anew.
@@ -109,7 +119,7 @@ func (c *Connection) Follow(ctx context.Context, m *store.Model, id store.ID) (i
 // of that commit.
 func (c *Connection) arrive(ctx context.Context) (*visit, error) {
 	for range 100 {
-		v := &visit{conn: c, controllers: map[*Controller]any{}}
+		v := &visit{conn: c}
 		err := guard("Connect", func() (err error) {
 			v.session, err = c.app.router.Connect(context.WithValue(ctx, visitKey{}, v), c)
 			return err
@@ -125,21 +135,26 @@ func (c *Connection) arrive(ctx context.Context) (*visit, error) {
 	return nil, Errorf(CodeUnavailable, "the user's record changes too fast; try again")
 }
 
+// leave ends the connection, with a code and a reason. It does not wait.
+func (c *Connection) leave(code int, reason string) { c.outbox.transport.end(code, reason) }
+
 // controller returns the visit's instance of a controller, made on first use.
-func (v *visit) controller(controller *Controller) (instance any, err error) {
+func (v *visit) controller(controller *Controller) (made any, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if instance, made := v.controllers[controller]; made {
-		return instance, nil
+	for _, known := range v.instances {
+		if known.of == controller {
+			return known.value, nil
+		}
 	}
 	err = guard(controller.Type, func() error {
-		instance = controller.Make(v.session)
+		made = controller.Make(v.session)
 		return nil
 	})
 	if err == nil {
-		v.controllers[controller] = instance
+		v.instances = append(v.instances, instance{controller, made})
 	}
-	return instance, err
+	return made, err
 }
 
 // allows reports whether the visit's user may use a route: its controller's
@@ -224,6 +239,9 @@ type call struct {
 	seq     uint64    // of the last commit that it made
 	created bool      // it created a record
 	signIn  *store.ID // who the client shall be
+
+	once    *store.Once    // the run of a call with a key, or nil
+	applied *store.Applied // another run of it came first
 }
 
 func callOf(ctx context.Context) *call {

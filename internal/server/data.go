@@ -36,9 +36,16 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	if call != nil {
 		by = call.by
 	}
-	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error { return fn(&Tx{tx}) })
-	if err == nil && call != nil {
+	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error {
+		if call != nil {
+			tx.Once(call.once)
+		}
+		return fn(&Tx{tx})
+	})
+	if call != nil && err == nil {
 		call.note(commit)
+	} else if call != nil {
+		call.noteApplied(err)
 	}
 	return err
 }

@@ -2,11 +2,10 @@ package server
 
 import (
 	"encoding/binary"
-	"encoding/json"
+	"slices"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
-	"github.com/towerkit/tower/internal/wire"
 )
 
 // Deliver is told by the engine what a commit did: each connection that holds a
@@ -14,7 +13,11 @@ import (
 // share its bytes.
 func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []cursor.Moved) {
 	d := &delivery{hub: h, commit: commit, effects: effects, moved: moved,
-		trace: h.app.inspector.trace(commit), frames: map[string][]byte{}, html: map[rendering]string{}}
+		trace: h.app.inspector.trace(commit), frames: map[string]*frame{}, html: map[rendering]string{}}
+	if len(commit.Changes) == 0 {
+		h.app.startAnew(cursor.Expired) // commits were lost to the log, and with them who followed what
+		return
+	}
 	touched := d.collect()
 	for _, c := range touched {
 		frame, err := d.frame(c)
@@ -24,7 +27,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			continue
 		}
 		c.seq.Store(commit.Seq)
-		c.outbox.put(frame)
+		c.outbox.deliver(frame)
 	}
 	d.trace.done(len(touched), h)
 }
@@ -36,7 +39,7 @@ type delivery struct {
 	effects []cursor.Effect
 	moved   []cursor.Moved
 	trace   *trace
-	frames  map[string][]byte
+	frames  map[string]*frame
 	html    map[rendering]string
 	key     []byte
 }
@@ -57,7 +60,9 @@ func (d *delivery) collect() []*Connection {
 		if len(c.touched) == 0 {
 			touched = append(touched, c)
 		}
-		c.touched = append(c.touched, index)
+		if n := len(c.touched); n == 0 || c.touched[n-1] != index { // it may hold a query twice
+			c.touched = append(c.touched, index)
+		}
 	}
 	for i, effect := range d.effects {
 		for _, holder := range effect.Holders {
@@ -90,24 +95,33 @@ func (c *Connection) resync(reason string) {
 	c.leave(closeSlow, "the server lost track of a cursor ("+reason+"); connect again")
 }
 
-// renumber keeps a moved cursor's number, and reports whether its client must
-// be told.
+// startAnew ends every connection, because what their users may see is not known
+// any more.
+func (a *App) startAnew(reason string) {
+	for _, c := range a.hub.all() {
+		c.resync(reason)
+	}
+}
+
+// renumber lets a cursor move to another query, and reports whether its client
+// must be told.
 func renumber(handle *opened, move cursor.Moved) bool {
 	c := handle.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open[move.From.Number()] != handle {
+	at := slices.Index(c.open, handle)
+	if at < 0 {
 		return false // closed meanwhile
 	}
-	delete(c.open, move.From.Number())
 	if move.To != nil {
 		handle.query = move.To
-		c.open[move.To.Number()] = handle
+	} else {
+		c.open = slices.Delete(c.open, at, at+1)
 	}
 	return move.To != move.From || len(move.Deltas) > 0
 }
 
-func (d *delivery) frame(c *Connection) ([]byte, error) {
+func (d *delivery) frame(c *Connection) (*frame, error) {
 	d.key = d.key[:0]
 	shared := true
 	for _, index := range c.touched {
@@ -115,78 +129,56 @@ func (d *delivery) frame(c *Connection) ([]byte, error) {
 		d.key = binary.AppendVarint(d.key, int64(index))
 	}
 	defer func() { c.touched = c.touched[:0] }()
-	if frame, ok := d.frames[string(d.key)]; ok && shared {
-		return frame, nil
+	if f, ok := d.frames[string(d.key)]; ok && shared {
+		return f, nil
 	}
-	frame, err := d.encode(c.touched)
-	if err == nil && shared {
-		d.frames[string(d.key)] = frame
+	parts, err := d.parts(c.touched)
+	if err != nil {
+		return nil, err
 	}
-	return frame, err
+	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace != nil, parts)
+	if shared {
+		d.frames[string(d.key)] = f
+	}
+	return f, nil
 }
 
-func (d *delivery) encode(indexes []int) ([]byte, error) {
-	out := wire.Commit{Seq: d.commit.Seq, Ack: d.trace != nil,
-		Records: map[string][]json.RawMessage{}, Cursors: map[uint64]*wire.Delta{}}
-	sent := map[*store.Image]bool{}
-	add := func(number uint64, handle *opened, deltas []cursor.Delta) (*wire.Delta, error) {
-		delta, err := d.hub.app.delta(handle, deltas, d.html)
-		if err != nil {
-			return nil, err
-		}
-		out.Cursors[number] = delta
-		if handle.want.partial == "" {
-			for _, change := range deltas {
-				if image := change.Image; image != nil && !sent[image] {
-					sent[image] = true
-					out.Records[image.Model.Name] = append(out.Records[image.Model.Name], image.JSON)
-				}
-			}
-		}
-		return delta, nil
-	}
-	for _, index := range indexes {
+func (d *delivery) parts(indexes []int) ([]part, error) {
+	parts := make([]part, len(indexes))
+	for i, index := range indexes {
+		p := &parts[i]
+		handle, deltas := (*opened)(nil), []cursor.Delta(nil)
 		if index >= 0 {
-			effect := d.effects[index]
-			if _, err := add(effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas); err != nil {
-				return nil, err
+			effect := &d.effects[index]
+			p.number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas
+		} else {
+			move := &d.moved[-1-index]
+			p.number, handle, deltas = move.From.Number(), move.Holder.(*opened), move.Deltas
+			if move.To == nil {
+				p.closed = Errorf(CodeForbidden, "you may not see this any more").wire()
+			} else if move.To != move.From {
+				p.to = move.To.Number()
 			}
-			continue
 		}
-		move := d.moved[-1-index]
-		delta, err := add(move.From.Number(), move.Holder.(*opened), move.Deltas)
-		if err != nil {
+		var err error
+		p.html = handle.want.partial != ""
+		if p.steps, err = d.hub.app.steps(handle, deltas, d.html); err != nil {
 			return nil, err
 		}
-		if move.To == nil {
-			delta.Closed = Errorf(CodeForbidden, "you may not see this any more").wire()
-		} else if move.To != move.From {
-			delta.To = move.To.Number()
-		}
 	}
-	return wire.Encode(out)
+	return parts, nil
 }
 
-// delta puts what became of a cursor into the wire's form, rendering the
-// records of a page's list.
-func (a *App) delta(handle *opened, deltas []cursor.Delta, html map[rendering]string) (*wire.Delta, error) {
-	out := &wire.Delta{}
-	for _, change := range deltas {
-		if change.Op == cursor.Leave {
-			out.Leave = append(out.Leave, string(change.ID))
-			continue
-		}
-		entry := wire.Entry{ID: string(change.ID), After: (*string)(change.After)}
-		if handle.want.partial != "" {
+// steps renders the records of a page's list.
+func (a *App) steps(handle *opened, deltas []cursor.Delta, html map[rendering]string) ([]step, error) {
+	out := make([]step, len(deltas))
+	for i, delta := range deltas {
+		out[i].Delta = delta
+		if handle.want.partial != "" && delta.Image != nil {
 			var err error
-			if entry.HTML, err = a.render(handle, change.Image, html); err != nil {
+			if out[i].html, err = a.render(handle, delta.Image, html); err != nil {
 				return nil, err
 			}
-		}
-		if change.Op == cursor.Enter {
-			out.Enter = append(out.Enter, entry)
-		} else {
-			out.Change = append(out.Change, entry)
 		}
 	}
 	return out, nil

@@ -68,7 +68,7 @@ func (a *App) describeCursors() []wire.CursorInfo {
 			info := byNumber[query.Number()]
 			if info == nil {
 				scope := query.Spec().Scope
-				info = &wire.CursorInfo{Number: query.Number(), Model: scope.Model.Name, Scope: scope.String(), Records: query.Len()}
+				info = &wire.CursorInfo{Number: query.Number(), Model: scope.Model.Name, Scope: scope.String(), Records: query.Len(), Residual: query.Reason()}
 				byNumber[query.Number()] = info
 			}
 			info.Holders++

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -70,9 +71,13 @@ func AsError(err error) *Error {
 		return &Error{Code: CodeInvalid, Message: "not valid", Problems: invalid.Problems, Err: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &Error{Code: CodeNotFound, Message: "not found", Err: err}
+	case errors.Is(err, store.ErrOtherRequest):
+		return &Error{Code: CodeConflict, Message: store.ErrOtherRequest.Error(), Err: err}
 	case errors.Is(err, store.ErrConflict):
 		return &Error{Code: CodeConflict, Message: "somebody else changed the same records; try again", Err: err}
-	case errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled):
+	case errors.Is(err, cursor.ErrBehind), errors.Is(err, cursor.ErrClosed):
+		return &Error{Code: CodeUnavailable, Message: "too much changed meanwhile; try again", Err: err}
+	case errors.Is(err, store.ErrClosed), errors.Is(err, cursor.ErrStopped), errors.Is(err, context.Canceled):
 		return &Error{Code: CodeUnavailable, Message: "the server is closing; try again", Err: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: CodeUnavailable, Message: "this took too long", Err: err}
@@ -86,6 +91,20 @@ func (e *Error) wire() *wire.Error {
 		out.Problems = e.Problems.Map()
 	}
 	return out
+}
+
+// errorOf is the inverse of wire.
+func errorOf(from *wire.Error) *Error {
+	e := &Error{Code: Code(from.Code), Message: from.Message}
+	if from.Problems != nil {
+		e.Problems = &store.Problems{}
+	}
+	for field, problems := range from.Problems {
+		for _, problem := range problems {
+			e.Problems.Add(field, problem)
+		}
+	}
+	return e
 }
 
 // guard runs application code and turns a panic into an error with its stack.

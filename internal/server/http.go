@@ -152,7 +152,8 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if err != nil {
 		return err
 	}
-	done, err := a.serve(ctx, v, route, values, body, form)
+	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
+	done, err := a.serve(ctx, v, &sent{route: route, path: values, body: body, form: form, key: key})
 	asForm := form != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := AsError(err).Problems; asForm && problems != nil && route.Form != "" {
@@ -171,6 +172,9 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	if done.repeated {
+		w.Header().Set("Idempotency-Replayed", "true")
+	}
 	w.WriteHeader(done.status)
 	_, _ = w.Write(append(done.out, '\n'))
 	return nil

@@ -135,7 +135,7 @@ func (h *hub) rescope(old *visit, commit store.Commit) []cursor.Move {
 	fresh, err := c.arrive(ctx)
 	if err != nil {
 		h.report(err)
-		fresh = &visit{conn: c, controllers: map[*Controller]any{}}
+		fresh = &visit{conn: c}
 	}
 	c.mu.Lock()
 	c.visit = fresh

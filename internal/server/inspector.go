@@ -1,6 +1,8 @@
 package server
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -146,16 +148,25 @@ func (t *trace) done(reached int, h *hub) {
 	t.inspector.tell(wire.ControlEvent{Commit: t.event})
 }
 
-// applied notes a client's word that it has applied a commit.
-func (i *inspector) applied(c *Connection, seq uint64) {
+// applied notes a client's word that it has applied a commit, or those from one
+// to another that were merged for it.
+func (i *inspector) applied(c *Connection, from, seq uint64) {
 	if i.watching.Load() == 0 {
 		return
 	}
+	if from == 0 {
+		from = seq
+	}
+	made := map[uint64]time.Time{}
 	i.mu.Lock()
-	at, known := i.recent[seq]
+	for _, recent := range i.order {
+		if from <= recent && recent <= seq {
+			made[recent] = i.recent[recent]
+		}
+	}
 	i.mu.Unlock()
-	if known {
-		i.tell(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: seq, Connection: c.number, Micros: time.Since(at).Microseconds()}})
+	for _, seq := range slices.Sorted(maps.Keys(made)) {
+		i.tell(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: seq, Connection: c.number, Micros: time.Since(made[seq]).Microseconds()}})
 	}
 }
 

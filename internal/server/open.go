@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -160,16 +159,17 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 	return nil
 }
 
-// hold keeps an open cursor under the number of its query, unless the connection
-// has one under it already.
+// hold keeps an open cursor, unless the connection holds its query already.
 func (c *Connection) hold(handle *opened, query *cursor.Query) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open[query.Number()] != nil {
-		return false
+	for _, other := range c.open {
+		if other.query == query {
+			return false
+		}
 	}
 	handle.query = query
-	c.open[query.Number()] = handle
+	c.open = append(c.open, handle)
 	return true
 }
 
@@ -194,14 +194,22 @@ func (c *Connection) recall(ctx context.Context, w *want, since *held) *cursor.H
 }
 
 func (c *Connection) closeCursor(number uint64) error {
+	var closed []*opened // more than one where scopes have become equal
 	c.mu.Lock()
-	handle := c.open[number]
-	delete(c.open, number)
+	c.open = slices.DeleteFunc(c.open, func(handle *opened) bool {
+		found := handle.query.Number() == number
+		if found {
+			closed = append(closed, handle)
+		}
+		return found
+	})
 	c.mu.Unlock()
-	if handle == nil {
+	for _, handle := range closed {
+		c.app.engine.Close(handle)
+	}
+	if closed == nil {
 		return Errorf(CodeNotFound, "cursor %d is not open", number)
 	}
-	c.app.engine.Close(handle)
 	return nil
 }
 
@@ -214,7 +222,7 @@ func (c *Connection) current() *visit {
 func (c *Connection) handles() []*opened {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Collect(maps.Values(c.open))
+	return slices.Clone(c.open)
 }
 
 // queries returns what the connection holds, by query.

@@ -3,32 +3,41 @@ package server
 import "sync"
 
 // An outbox holds what waits to be sent on a connection. At most one message is
-// inside the transport; what is put meanwhile is joined into the next one. So
-// the order is ours, bursts become few messages, and nothing is dropped unseen.
+// inside the transport; what is put meanwhile goes into the next one, and commits
+// that wait side by side are merged. So the order is ours, bursts become few
+// messages, and nothing is dropped unseen.
 type outbox struct {
-	send     func(message []byte) // hands one message to the transport; must not block
-	overflow func()               // called once, when more than limit bytes wait
-	limit    int
+	transport transport
+	limit     int // of bytes that wait
 
 	mu    sync.Mutex
 	queue []*place
 	bytes int
+	most  int // bytes at which what waits is merged; at least limit
 	busy  bool
 	full  bool
 }
 
-// A place in an outbox is a frame, or where one will be: what is put after it
-// waits for it.
+// A transport takes a connection's messages. It never waits.
+type transport interface {
+	send(message []byte) // one at a time; the next after the outbox was told sent
+	end(code int, reason string)
+}
+
+// A place in an outbox is an answer or the like, where one will be, or a run of
+// commits. What is put after it waits for it.
 type place struct {
-	frame []byte
+	text  []byte
+	run   *run // instead of text
+	bytes int
 	ready bool
 }
 
 // maxMessage bounds what is joined into one message, in bytes.
 const maxMessage = 256 << 10
 
-// put queues a frame.
-func (o *outbox) put(frame []byte) { o.fill(o.reserve(), frame) }
+// put queues an answer or the like.
+func (o *outbox) put(text []byte) { o.fill(o.reserve(), text) }
 
 // reserve takes the next place, which is to be filled soon.
 func (o *outbox) reserve() *place {
@@ -41,68 +50,128 @@ func (o *outbox) reserve() *place {
 	return p
 }
 
-// fill puts a frame into a place; nil gives the place up.
-func (o *outbox) fill(p *place, frame []byte) {
+// fill puts a text into a place; nil gives the place up.
+func (o *outbox) fill(p *place, text []byte) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	p.frame, p.ready = frame, true
-	if o.full {
+	p.text, p.bytes, p.ready = text, len(text), true
+	o.added(len(text))
+}
+
+// deliver queues a commit. Nobody else may deliver at the same time.
+func (o *outbox) deliver(f *frame) {
+	o.mu.Lock()
+	if !o.busy && len(o.queue) == 0 && !o.full {
+		o.busy = true
+		o.mu.Unlock()
+		o.transport.send(f.text)
 		return
 	}
-	o.bytes += len(frame)
-	if !o.busy {
-		o.next()
+	if !o.full {
+		o.enqueue(f)
 	}
+	o.added(len(f.text))
+}
+
+// enqueue lets a commit join the run before it, or begin one.
+func (o *outbox) enqueue(f *frame) {
+	if n := len(o.queue); n > 0 {
+		if p := o.queue[n-1]; p.run != nil && p.run.last.plain() && f.plain() {
+			p.run = p.run.then(f)
+			p.bytes += len(f.text)
+			return
+		}
+	}
+	o.queue = append(o.queue, &place{run: &f.alone, bytes: len(f.text), ready: true})
+}
+
+// added accounts for what was put, and unlocks.
+func (o *outbox) added(bytes int) {
+	var next []*place
+	if !o.full {
+		o.bytes += bytes
+		next = o.take()
+		if o.bytes > max(o.limit, o.most) {
+			o.squeeze()
+		}
+	}
+	o.mu.Unlock()
+	o.hand(next)
+}
+
+// squeeze merges what waits, and gives up if that is still too much. Else it
+// lets half as much again come before the next time, so that it does not do so
+// for each frame.
+func (o *outbox) squeeze() {
+	o.bytes = 0
+	for _, p := range o.queue {
+		if p.run != nil {
+			one := p.run.merged()
+			p.run, p.bytes = &one.alone, len(one.text)
+		}
+		o.bytes += p.bytes
+	}
+	o.most = o.bytes + o.limit/2
 	if o.bytes > o.limit && len(o.queue) > 1 {
 		o.full, o.queue, o.bytes = true, nil, 0
-		go o.overflow()
+		o.transport.end(closeSlow, "too much was waiting for this client; connect again and resume")
 	}
 }
 
 // sent is the transport's word that the last message is on its way.
 func (o *outbox) sent() {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.busy = false
-	o.next()
+	next := o.take()
+	o.mu.Unlock()
+	o.hand(next)
 }
 
-// next hands over the frames that are ready, as many as fit into a message.
-func (o *outbox) next() {
-	var frames [][]byte
-	size := 0
-	for len(o.queue) > 0 && o.queue[0].ready {
-		frame := o.queue[0].frame
-		if size > 0 && size+len(frame) > maxMessage {
+// take removes what is ready to be sent, as much as fits into a message.
+func (o *outbox) take() []*place {
+	var places []*place
+	for size := 0; !o.busy && len(o.queue) > 0 && o.queue[0].ready; {
+		p := o.queue[0]
+		if size > 0 && size+p.bytes > maxMessage {
 			break
 		}
-		if frame != nil {
-			frames = append(frames, frame)
-			size += len(frame) + 1
-			o.bytes -= len(frame)
+		if p.bytes > 0 {
+			places = append(places, p)
 		}
+		size += p.bytes
+		o.bytes -= p.bytes
 		o.queue = o.queue[1:]
 	}
 	if len(o.queue) == 0 {
 		o.queue = nil
 	}
-	if len(frames) > 0 {
-		o.busy = true
-		o.send(join(frames, size))
+	o.busy = o.busy || len(places) > 0
+	return places
+}
+
+// hand gives what was taken to the transport. It is done without the lock:
+// merging takes a while, and others must be able to put meanwhile.
+func (o *outbox) hand(places []*place) {
+	if len(places) > 0 {
+		o.transport.send(message(places))
 	}
 }
 
-// join makes one message of frames: the frame itself, or an array.
-func join(frames [][]byte, size int) []byte {
-	if len(frames) == 1 {
-		return frames[0]
+// message makes one message of what is in places: the frame itself, or an array.
+func message(places []*place) []byte {
+	for _, p := range places {
+		if p.run != nil {
+			p.text = p.run.merged().text
+		}
 	}
-	message := append(make([]byte, 0, size+1), '[')
-	for i, frame := range frames {
+	if len(places) == 1 {
+		return places[0].text
+	}
+	message := []byte{'['}
+	for i, p := range places {
 		if i > 0 {
 			message = append(message, ',')
 		}
-		message = append(message, frame...)
+		message = append(message, p.text...)
 	}
 	return append(message, ']')
 }

@@ -10,6 +10,14 @@ import (
 	"time"
 )
 
+type fakeTransport struct {
+	took  func(message []byte)
+	ended func()
+}
+
+func (f fakeTransport) send(message []byte) { f.took(message) }
+func (f fakeTransport) end(int, string)     { f.ended() }
+
 // TestOutboxKeepsOrderAndJoins puts frames while a transport takes messages at
 // random times: all must arrive once, in order, one message at a time.
 func TestOutboxKeepsOrderAndJoins(t *testing.T) {
@@ -17,8 +25,10 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	var messages [][]byte
-	o := &outbox{limit: 1 << 30, overflow: func() { t.Error("overflow") }}
-	o.send = func(message []byte) { messages = append(messages, message) }
+	o := &outbox{limit: 1 << 30, transport: fakeTransport{
+		func(message []byte) { messages = append(messages, message) },
+		func() { t.Error("the client was let go") },
+	}}
 	sent := 0
 	var promised *place
 	var promise []byte
@@ -67,7 +77,7 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 
 func TestOutboxIsBounded(t *testing.T) {
 	full := make(chan struct{})
-	o := &outbox{limit: 1000, overflow: func() { close(full) }, send: func([]byte) {}}
+	o := &outbox{limit: 1000, transport: fakeTransport{func([]byte) {}, func() { close(full) }}}
 	for range 100 {
 		o.put(make([]byte, 100))
 	}

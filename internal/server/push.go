@@ -15,7 +15,7 @@ func (c *Connection) push(ctx context.Context, v *visit, route *Route, path url.
 	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
 	defer cancel()
 	push := wire.Push{Push: route.Pattern(), Status: http.StatusOK}
-	done, err := c.app.serve(ctx, v, route, path, body, nil)
+	done, err := c.app.serve(ctx, v, &sent{route: route, path: path, body: body})
 	if err != nil {
 		c.app.report(ctx, err)
 		coded := AsError(err)

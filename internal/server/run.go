@@ -106,12 +106,9 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener, console boo
 
 // shutdown lets requests finish, within bounds. Sockets are not waited for.
 func (a *App) shutdown(server *http.Server) error {
-	a.closing.Store(true)
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
-	for _, c := range a.hub.all() {
-		c.leave(closeRestart, "the server restarts; connect again")
-	}
+	a.sockets.close()
 	if err := server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests did not finish within %s", drain), server.Close())
 	}

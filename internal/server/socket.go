@@ -2,19 +2,17 @@ package server
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/olahol/melody"
 	"golang.org/x/time/rate"
 
-	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -30,34 +28,46 @@ const (
 // sockets carries connections over WebSockets, by way of melody. Melody drops
 // what does not fit into its buffer and says so too late, so each connection has
 // an outbox of its own and keeps at most one message inside melody.
+//
+// A socket is idle for most of its life, so it keeps nothing of the request that
+// it began as: no goroutine and no buffers of net/http, no headers.
 type sockets struct {
 	app    *App
 	melody *melody.Melody
-}
 
-const connectionKey = "connection"
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup // what reads a socket, or ends it
+}
 
 func newSockets(app *App) *sockets {
 	s := &sockets{app: app, melody: melody.New()}
-	s.melody.Upgrader.CheckOrigin = sameOrigin
-	s.melody.Upgrader.Error = func(w http.ResponseWriter, r *http.Request, status int, reason error) {
-		http.Error(w, "socket: "+reason.Error(), status)
+	s.melody.Upgrader = &websocket.Upgrader{
+		HandshakeTimeout: 10 * time.Second,
+		ReadBufferSize:   256,
+		WriteBufferSize:  4096,
+		WriteBufferPool:  &sync.Pool{},
+		CheckOrigin:      sameOrigin,
+		Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
+			http.Error(w, "socket: "+reason.Error(), status)
+		},
 	}
 	s.melody.Config.MaxMessageSize = app.config.MaxFrame
-	s.melody.Config.MessageBufferSize = 2
+	s.melody.Config.MessageBufferSize = 1
 	s.melody.Config.WriteWait = 10 * time.Second
 	s.melody.Config.PongWait = 75 * time.Second
 	s.melody.Config.PingPeriod = 30 * time.Second
 	s.melody.HandleConnect(s.connect)
-	s.melody.HandleMessage(s.message)
+	s.melody.HandleMessage(func(session *melody.Session, message []byte) {
+		// An action needs more of a stack than an idle socket shall keep.
+		var handled sync.WaitGroup
+		handled.Go(func() { of(session).receive(message) })
+		handled.Wait()
+	})
 	s.melody.HandleMessageBinary(func(session *melody.Session, _ []byte) {
-		s.end(session, websocket.CloseUnsupportedData, "frames are text")
+		of(session).leave(websocket.CloseUnsupportedData, "frames are text")
 	})
-	s.melody.HandleSentMessage(func(session *melody.Session, _ []byte) {
-		if c := of(session); c != nil {
-			c.outbox.sent()
-		}
-	})
+	s.melody.HandleSentMessage(func(session *melody.Session, _ []byte) { of(session).outbox.sent() })
 	s.melody.HandleDisconnect(s.disconnect)
 	return s
 }
@@ -72,271 +82,117 @@ func sameOrigin(r *http.Request) bool {
 	return err == nil && strings.EqualFold(from.Host, r.Host)
 }
 
+// ServeHTTP returns when the socket is open, or refused. Melody reads a socket on
+// the goroutine that it is given a request on, and keeps the request; so it is
+// given another goroutine, and a request that holds no more than it needs.
 func (s *sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.app.closing.Load() {
+	c := &Connection{app: s.app, user: s.app.cookies.user(r), remote: remoteAddr(r), since: time.Now(),
+		limiter: rate.NewLimiter(rate.Limit(s.app.config.MaxRate), 4*s.app.config.MaxRate)}
+	c.outbox.limit = s.app.config.MaxQueue
+	opened := make(chan struct{})
+	slim := (&http.Request{Method: r.Method, Host: r.Host, Header: r.Header}).
+		WithContext(&socketContext{Context: context.Background(), conn: c, opened: opened})
+	begun := s.begin(func() {
+		if err := s.melody.HandleRequest(w, slim); err != nil {
+			s.app.log.Debug("socket refused", "remote", c.remote, "error", err)
+			close(opened)
+		}
+	})
+	if !begun {
 		s.app.fail(w, r, Errorf(CodeUnavailable, "the server is closing"))
 		return
 	}
-	user := s.app.cookies.user(r)
-	if err := s.melody.HandleRequestWithKeys(w, r, map[string]any{"user": user}); err != nil {
-		s.app.log.Debug("socket refused", "remote", r.RemoteAddr, "error", err)
-	}
+	<-opened
+}
+
+// A socketContext is how melody's session knows its connection: by the context of
+// the request that it keeps.
+type socketContext struct {
+	context.Context
+	conn   *Connection
+	opened chan struct{} // closed when melody has taken over
 }
 
 func of(session *melody.Session) *Connection {
-	value, _ := session.Get(connectionKey)
-	c, _ := value.(*Connection)
-	return c
+	return session.Request.Context().(*socketContext).conn
 }
 
+// connect is called by melody before it reads from a socket or writes to it.
 func (s *sockets) connect(session *melody.Session) {
-	user, _ := session.Get("user")
-	c := &Connection{app: s.app, user: user.(store.ID), remote: remoteAddr(session.Request), since: time.Now(), open: map[uint64]*opened{}}
-	c.leave = func(code int, reason string) { s.end(session, code, reason) }
-	c.outbox = &outbox{limit: s.app.config.MaxQueue, overflow: func() {
-		c.leave(closeSlow, "too much was waiting for this client; connect again and resume")
-	}}
-	c.outbox.send = func(message []byte) {
-		if err := session.Write(message); err != nil {
-			s.app.log.Debug("socket write", "connection", c.number, "error", err)
-		}
+	session.Request.Header = nil
+	ctx := session.Request.Context().(*socketContext)
+	close(ctx.opened)
+	ctx.opened = nil
+	c := ctx.conn
+	socket := &socket{s, session}
+	c.outbox.transport = socket
+	if tcp, ok := session.WebsocketConnection().NetConn().(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(maxMessage) // what the system holds can not be merged any more
 	}
-	session.Set(connectionKey, c)
-	session.Set("limiter", rate.NewLimiter(rate.Limit(s.app.config.MaxRate), 4*s.app.config.MaxRate))
 	if err := s.app.hub.join(c, s.app.config.MaxConnections); err != nil {
-		go s.end(session, closePolicy, AsError(err).Message)
+		c.leave(closePolicy, AsError(err).Message)
+	}
+	if s.closing() { // it may have joined too late to be seen
+		socket.close(closeRestart, "the server restarts; connect again")
 	}
 }
 
 func (s *sockets) disconnect(session *melody.Session) {
-	if c := of(session); c != nil {
-		s.app.hub.part(c)
-		s.app.inspector.tell(wire.ControlEvent{Left: c.number})
-	}
-}
-
-// end closes a socket with a code and a reason, past whatever waits in melody.
-func (s *sockets) end(session *melody.Session, code int, reason string) {
-	conn := session.WebsocketConnection()
-	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
-	_ = conn.Close()
-}
-
-// message handles the frames of one message, in order, on the goroutine that
-// reads this socket: a client that sends faster than it is served waits.
-func (s *sockets) message(session *melody.Session, message []byte) {
 	c := of(session)
-	limiter, _ := session.Get("limiter")
-	frames, err := wire.Frames(message)
-	if err != nil {
-		c.send(refusal(0, Errorf("bad_frame", "%v", err)))
+	s.app.hub.part(c)
+	s.app.inspector.tell(wire.ControlEvent{Left: c.number})
+}
+
+// begin runs fn on a goroutine of its own, unless the sockets are closed.
+func (s *sockets) begin(fn func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.running.Go(fn)
+	}
+	return !s.closed
+}
+
+func (s *sockets) closing() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// close ends every socket with a word to come back, and takes no more. It does
+// not wait for them.
+func (s *sockets) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		return
 	}
-	for _, frame := range frames {
-		var req wire.Request
-		if err := json.Unmarshal(frame, &req); err != nil {
-			c.send(refusal(req.ID, Errorf("bad_frame", "a frame that cannot be read: %v", err)))
-			continue
-		}
-		if req.Applied != 0 {
-			s.app.inspector.applied(c, req.Applied)
-			continue
-		}
-		if !limiter.(*rate.Limiter).Allow() {
-			c.send(refusal(req.ID, Errorf(CodeTooMany, "more than %d frames a second; slow down", s.app.config.MaxRate)))
-			continue
-		}
-		c.handle(&req)
+	s.closed = true
+	for _, c := range s.app.hub.all() {
+		s.running.Go(func() { c.outbox.transport.(*socket).close(closeRestart, "the server restarts; connect again") })
 	}
 }
 
-// refusal answers a request that failed.
-func refusal(id uint64, err error) *wire.Answer {
-	coded := AsError(err)
-	status := coded.Status()
-	if status == 0 {
-		status = http.StatusBadRequest
-	}
-	return &wire.Answer{ID: id, Status: status, Error: coded.wire()}
+// A socket is a connection's transport.
+type socket struct {
+	sockets *sockets
+	session *melody.Session
 }
 
-func (c *Connection) handle(req *wire.Request) {
-	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Timeout)
-	defer cancel()
-	var err error
-	switch visit := c.current(); {
-	case req.Hello != 0:
-		err = c.hello(ctx, req)
-	case visit == nil:
-		err = Errorf(CodeBadRequest, `the first frame must be {"hello":%d}`, wire.Version)
-	case req.Open != "" || req.Live != "":
-		err = c.handleOpen(ctx, req)
-	case req.Close != 0:
-		if err = c.closeCursor(req.Close); err == nil {
-			c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
-		}
-	case req.Call != "":
-		c.send(c.handleCall(ctx, visit, req))
-	default:
-		err = Errorf("bad_frame", "a frame is one of hello, open, live, close, call and applied")
-	}
-	if err != nil {
-		c.app.report(ctx, err)
-		c.send(refusal(req.ID, err))
+func (s *socket) send(message []byte) {
+	if err := s.session.Write(message); err != nil {
+		s.sockets.app.log.Debug("socket write", "remote", of(s.session).remote, "error", err)
 	}
 }
 
-func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
-	if req.Hello != wire.Version {
-		c.leave(closeVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
-		return nil
-	}
-	if c.current() != nil {
-		return Errorf(CodeBadRequest, "hello was said before")
-	}
-	v, err := c.arrive(ctx)
-	if err != nil {
-		return err
-	}
-	hello := wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
-		Build: c.app.config.Build, User: string(c.user), Actions: []string{}, Cursors: []string{}}
-	for _, route := range c.app.router.routes {
-		switch {
-		case !v.allows(route):
-		case route.Kind == KindAction:
-			hello.Actions = append(hello.Actions, route.Pattern())
-		case route.Kind == KindCursor:
-			hello.Cursors = append(hello.Cursors, route.Name)
-		}
-	}
-	c.mu.Lock()
-	c.visit = v
-	c.mu.Unlock()
-	c.send(hello)
-	info := c.info()
-	c.app.inspector.tell(wire.ControlEvent{Joined: &info})
-	return nil
+// end closes the socket without waiting for a client that does not read.
+func (s *socket) end(code int, reason string) {
+	s.sockets.begin(func() { s.close(code, reason) })
 }
 
-// handleCall passes a frame that names a route through its action. The answer
-// comes after the frames of the commits that the call made.
-func (c *Connection) handleCall(ctx context.Context, v *visit, req *wire.Request) *wire.Answer {
-	method, path, _ := strings.Cut(req.Call, " ")
-	route, values, err := c.app.router.Find(method, path)
-	if err == nil && route.Kind != KindAction {
-		err = Errorf(CodeBadRequest, "%s is a page; load it over HTTP", req.Call)
-	}
-	var form url.Values
-	if err == nil && req.Form != nil {
-		if form, err = url.ParseQuery(*req.Form); err != nil {
-			err = Errorf(CodeBadRequest, "the form cannot be read: %v", err)
-		}
-	}
-	if err != nil {
-		return refusal(req.ID, err)
-	}
-	done, err := c.app.serve(ctx, v, route, values, req.In, form)
-	if err != nil {
-		c.app.report(ctx, err)
-		return refusal(req.ID, err)
-	}
-	answer := &wire.Answer{ID: req.ID, Status: done.status, Out: done.out, At: wire.Position(c.app.store.Epoch(), max(done.seq, c.seq.Load()))}
-	if req.Form != nil {
-		answer.Location = done.location
-	}
-	if done.signIn != nil {
-		answer.Session = c.app.cookies.ticket(*done.signIn)
-	}
-	return answer
-}
-
-func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
-	w, since, err := c.app.wanted(c, req)
-	if err != nil {
-		return err
-	}
-	c.mu.Lock()
-	count := len(c.open)
-	c.mu.Unlock()
-	if count >= c.app.config.MaxCursors {
-		return Errorf(CodeTooMany, "%d cursors are open on this connection; close one", count)
-	}
-	return c.openCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
-		return c.app.answerOpen(c, w, req, since, o)
-	})
-}
-
-// wanted reads what a client asks to open, and what it says it holds.
-func (a *App) wanted(c *Connection, req *wire.Request) (w *want, since *held, err error) {
-	w = &want{where: req.Where, order: req.Order, limit: req.Limit}
-	since = &held{user: c.user}
-	name, in := req.Open, req.In
-	if req.Live != "" {
-		var list sealedList
-		if list, err = a.cookies.unseal(req.Live); err != nil {
-			return nil, nil, Errorf(CodeBadRequest, "this page's list is not known here; reload the page")
-		}
-		name, in, w.partial = list.Cursor, list.In, list.Partial
-		if list.Build != a.config.Build || list.User != c.user {
-			since.resync = "rules"
-		}
-	}
-	if w.route = a.router.cursors[name]; w.route == nil {
-		return nil, nil, Errorf(CodeNotFound, "there is no cursor %q", name)
-	}
-	if w.in, err = w.route.inputs.decode(nil, in, nil); err != nil {
-		return nil, nil, err
-	}
-	if req.Since == "" {
-		return w, nil, nil
-	}
-	epoch, seq, err := wire.ParsePosition(req.Since)
-	if err != nil {
-		return nil, nil, Errorf(CodeBadRequest, "since: %v", err)
-	}
-	if since.seq = seq; epoch != a.store.Epoch() || seq > a.store.Seq() {
-		since.resync = "epoch"
-	}
-	return w, since, nil
-}
-
-// answerOpen makes the answer to an open: the records, or what changed of them.
-func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held, o cursor.Opened) (*wire.Answer, error) {
-	epoch := a.store.Epoch()
-	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(epoch, o.Seq),
-		Cursor: o.Query.Number(), Model: o.Query.Spec().Scope.Model.Name, Resync: o.Resync}
-	if since != nil && since.resync != "" {
-		answer.Resync = since.resync
-	}
-	handle := &opened{conn: c, want: w}
-	if o.Resumed {
-		answer.Since = req.Since
-		delta, err := a.delta(handle, o.Delta, nil)
-		answer.Delta = delta
-		if w.partial == "" {
-			answer.Records = []json.RawMessage{}
-			for _, change := range o.Delta {
-				if change.Image != nil {
-					answer.Records = append(answer.Records, change.Image.JSON)
-				}
-			}
-		}
-		return answer, err
-	}
-	if w.partial != "" {
-		for _, image := range o.Images {
-			html, err := a.render(handle, image, nil)
-			if err != nil {
-				return nil, err
-			}
-			answer.Items = append(answer.Items, wire.Item{ID: string(image.ID), HTML: html})
-		}
-		return answer, nil
-	}
-	answer.Records = []json.RawMessage{}
-	for _, image := range o.Images {
-		answer.IDs = append(answer.IDs, string(image.ID))
-		answer.Records = append(answer.Records, image.JSON)
-	}
-	return answer, nil
+// close closes the socket with a code and a reason, past whatever waits in melody.
+func (s *socket) close(code int, reason string) {
+	conn := s.session.WebsocketConnection()
+	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
+	_ = conn.Close()
 }

@@ -62,6 +62,9 @@ func (m *Model) unknown(name string) string {
 func (m *Model) Nearest(name string) string {
 	best, distance := "", 3
 	for _, f := range m.Fields {
+		if max(len(name)-len(f.Name), len(f.Name)-len(name)) >= distance {
+			continue // too far apart, and a name from outside may be long
+		}
 		if d := editDistance(strings.ToLower(name), strings.ToLower(f.Name)); d < distance {
 			best, distance = f.Name, d
 		}

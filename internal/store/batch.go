@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -22,6 +23,11 @@ type batch struct {
 func (b *batch) check(p *pending) error {
 	if err := p.ctx.Err(); err != nil {
 		return err
+	}
+	if p.once != nil {
+		if err := b.checkOnce(p.once); err != nil {
+			return err
+		}
 	}
 	for k, r := range p.reads {
 		data := b.btx.Bucket(b.store.tables[k.model].bucket).Get([]byte(k.id))
@@ -43,6 +49,9 @@ func (b *batch) checkUnique(p *pending) error {
 	type slot struct {
 		index *index
 		key   string
+	}
+	if !slices.ContainsFunc(p.moves, func(m move) bool { return m.to.value != nil }) {
+		return nil
 	}
 	left, taken := map[slot]bool{}, map[slot]bool{}
 	for i := range p.moves {
@@ -87,6 +96,9 @@ func (b *batch) apply(p *pending) (Commit, error) {
 	}
 	if err == nil {
 		err = b.move(p.moves)
+	}
+	if err == nil && p.once != nil {
+		err = b.claim(p.once, &c)
 	}
 	b.head.seq = c.Seq
 	b.head.bytes += uint64(len(p.entry))

@@ -11,7 +11,7 @@ import (
 )
 
 // Check reads the whole file and returns where its parts disagree: pages, records
-// with indexes, the log with the records and with its own account. It reads for
+// with indexes, applied keys with their ages, the log with the records and with its own account. It reads for
 // as long as that takes, and the file cannot grow meanwhile.
 func (s *Store) Check(ctx context.Context) error {
 	return s.read(func(btx *bolt.Tx) error {
@@ -21,6 +21,7 @@ func (s *Store) Check(ctx context.Context) error {
 			c.table(s.tables[m])
 		}
 		c.log()
+		c.keys()
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -129,6 +130,25 @@ func (c *check) log() {
 		if found != version {
 			c.say("%s/%s is of commit %d, the log says %d", k.model.Name, k.id, found, version)
 		}
+	}
+}
+
+// keys checks that each applied key has its age, and each age its key.
+func (c *check) keys() {
+	keys, ages := c.btx.Bucket(keysBucket), 0
+	for k, v := range c.each(agesBucket) {
+		ages++
+		applied := decodeApplied(keys.Get(v[8:]))
+		if seq := binary.BigEndian.Uint64(k); applied == nil || applied.Seq != seq || seq > c.head.seq {
+			c.say("the key that commit %d applied is not as it was left", seq)
+		}
+	}
+	found := 0
+	for range c.each(keysBucket) {
+		found++
+	}
+	if found != ages && c.ctx.Err() == nil {
+		c.say("there are %d keys, and the age of %d", found, ages)
 	}
 }
 

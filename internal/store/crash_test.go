@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,10 +14,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/oklog/ulid/v2"
 )
 
 // A pair is two of these, made in one transaction: either both are there, or
-// none. All later pairs change the first record, too.
+// none. All later pairs change the first record, too. Each pair is made by a call
+// with a key of its own, and made again by writers that come later.
 type half struct {
 	Record
 	Pair int  `json:"pair" tower:"index"`
@@ -42,19 +46,58 @@ func writeUntilKilled(path string) {
 	}); err != nil {
 		panic(err)
 	}
+	repeatPairs(s, halves, first)
 	seed := int(time.Now().UnixMicro())
 	var wg sync.WaitGroup
 	for i := range writersToKill {
 		wg.Go(func() {
 			for n := seed + i; ; n += writersToKill {
-				if _, err := s.Update(context.Background(), "test", func(tx *Tx) error { return makePair(tx, halves, first, n) }); err != nil {
+				once := pairOnce(n)
+				if _, err := s.Update(context.Background(), "test", func(tx *Tx) error {
+					tx.Once(once)
+					return makePair(tx, halves, first, n)
+				}); err != nil {
 					panic(err)
 				}
+				s.Answered(once, []byte(strconv.Itoa(n)))
 				fmt.Println(n)
 			}
 		})
 	}
 	wg.Wait()
+}
+
+func pairOnce(n int) *Once {
+	var key ulid.ULID
+	binary.BigEndian.PutUint64(key[2:], uint64(n))
+	once, err := NewOnce("", ID(key.String()), []byte("POST /pairs"))
+	if err != nil {
+		panic(err)
+	}
+	return once
+}
+
+// repeatPairs makes the newest pairs again, in vain.
+func repeatPairs(s *Store, halves *Model, first *Image) {
+	var pairs []int
+	if err := s.View(context.Background(), func(snap *Snapshot) error {
+		return snap.Scan(halves, Range{Index: halves.Field("pair"), Reverse: true}, func(image *Image) bool {
+			pairs = append(pairs, int(image.Value(halves.Field("pair")).Any().(int64)))
+			return len(pairs) < 40
+		})
+	}); err != nil {
+		panic(err)
+	}
+	for _, n := range pairs {
+		_, err := s.Update(context.Background(), "again", func(tx *Tx) error {
+			tx.Once(pairOnce(n))
+			return makePair(tx, halves, first, n)
+		})
+		var applied *AppliedError
+		if !errors.As(err, &applied) || applied.Answer != nil && string(applied.Answer) != strconv.Itoa(n) {
+			panic(fmt.Sprintf("pair %d again: %v", n, err))
+		}
+	}
 }
 
 func makePair(tx *Tx, halves *Model, first *Image, n int) error {

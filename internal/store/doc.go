@@ -27,6 +27,11 @@
 // Creating records conflicts with nothing. [Store.Update] runs a transaction that
 // lost such a race again.
 //
+// # Calls that are sent twice
+//
+// A transaction may be a part of a [Once]: a run of a call that is to take effect
+// once. Its key is in the file with its effects, or neither is.
+//
 // # Durability
 //
 // What Commit has acknowledged survives the end of the process and of the power.

@@ -17,6 +17,7 @@ type Options struct {
 	Models   []*Model         // those that are read and written
 	LogBytes int64            // how long the log may grow; default 64 MiB
 	LogAge   time.Duration    // how old its commits may grow; default 24 h
+	KeyAge   time.Duration    // how long it is known that a call took effect; default 24 h
 	Now      func() time.Time // the clock; default time.Now
 }
 
@@ -38,6 +39,8 @@ var (
 	logBucket     = []byte("log")
 	secretsBucket = []byte("secrets")
 	schemaBucket  = []byte("schema")
+	keysBucket    = []byte("keys")
+	agesBucket    = []byte("keys/age")
 
 	formatKey = []byte("format")
 	epochKey  = []byte("epoch")
@@ -57,6 +60,7 @@ func Open(path string, o Options) (*Store, error) {
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 		lane:    make(chan struct{}, 1),
+		answers: answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
 	}
 	if err := s.addModels(); err != nil {
 		return nil, err
@@ -74,6 +78,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.LogAge == 0 {
 		o.LogAge = 24 * time.Hour
+	}
+	if o.KeyAge == 0 {
+		o.KeyAge = 24 * time.Hour
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -181,13 +188,18 @@ func (s *Store) isReady(btx *bolt.Tx) (bool, error) {
 	if found := string(meta.Get(formatKey)); found != format {
 		return false, fmt.Errorf("it has the format %q of a newer program; this one knows %q", found, format)
 	}
-	return s.fits(btx), nil
+	return btx.Bucket(keysBucket) != nil && s.fits(btx), nil
 }
 
 // makeReady makes an empty file a store, and brings it in line with the models.
 func (s *Store) makeReady(btx *bolt.Tx) error {
 	if btx.Bucket(metaBucket) == nil {
 		if err := create(btx); err != nil {
+			return err
+		}
+	}
+	for _, name := range [...][]byte{keysBucket, agesBucket} { // files of earlier versions have none
+		if _, err := btx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
 	}

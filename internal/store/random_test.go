@@ -254,6 +254,8 @@ type world struct {
 	store  *Store
 	states []plain // by seq
 	ids    []ID    // that steps choose from
+	calls  []ID    // keys that runs choose from
+	runs   map[string]*applying
 	epoch  string
 }
 
@@ -262,9 +264,12 @@ func newWorld(t *rapid.T, folder string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, items: items, path: filepath.Join(folder, "test.db"), states: []plain{{}}}
+	w := &world{t: t, items: items, path: filepath.Join(folder, "test.db"), states: []plain{{}}, runs: map[string]*applying{}}
 	for range 8 {
 		w.ids = append(w.ids, NewID())
+	}
+	for range 3 {
+		w.calls = append(w.calls, NewID())
 	}
 	w.open()
 	w.epoch = w.store.Epoch()
@@ -352,7 +357,46 @@ func (w *world) drawStep(t *rapid.T) *step {
 	return s
 }
 
+// An applying is the run that came first with its key.
+type applying struct {
+	once   *Once
+	seq    uint64
+	answer string
+}
+
+// drawOnce returns a run of a call, now and then the one that came first.
+func (w *world) drawOnce(t *rapid.T) *Once {
+	n := rapid.IntRange(0, 2*len(w.calls)).Draw(t, "call")
+	if n >= len(w.calls) {
+		return nil
+	}
+	once, err := NewOnce("ada", w.calls[n], []byte("POST /items"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := w.runs[once.Key()]; first != nil && rapid.Bool().Draw(t, "same run") {
+		return first.once
+	}
+	return once
+}
+
+// repeat asks for what is known of all calls.
+func (w *world) repeat(t *rapid.T) {
+	for _, call := range w.calls {
+		once, err := NewOnce("ada", call, []byte("POST /items"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		applied, err := w.store.Applied(once)
+		first := w.runs[once.Key()]
+		if err != nil || (applied == nil) != (first == nil) || first != nil && (applied.Seq != first.seq || string(applied.Answer) != first.answer) {
+			t.Fatalf("of %s it is known that %+v, %v, not %+v", call, applied, err, first)
+		}
+	}
+}
+
 type running struct {
+	once  *Once
 	tx    *Tx
 	steps []*step
 	began int // how many states there were
@@ -363,7 +407,8 @@ type running struct {
 func (w *world) transact(t *rapid.T) {
 	open := make([]*running, rapid.IntRange(1, 4).Draw(t, "transactions"))
 	for i := range open {
-		open[i] = &running{tx: w.store.Begin("random"), began: len(w.states)}
+		open[i] = &running{tx: w.store.Begin("random"), began: len(w.states), once: w.drawOnce(t)}
+		open[i].tx.Once(open[i].once)
 	}
 	var group []*running
 	for len(open) > 0 {
@@ -418,6 +463,20 @@ func (w *world) commit(t *rapid.T, group []*running) {
 // checkAnswer checks that what the transaction was answered in its steps is what
 // they answer when run now, in the newest state.
 func (w *world) checkAnswer(t *rapid.T, r *running, a answer) {
+	var applied *AppliedError
+	var first *applying
+	if r.once != nil {
+		first = w.runs[r.once.Key()]
+	}
+	if errors.As(a.err, &applied) {
+		if first == nil || first.once == r.once || applied.Seq != first.seq {
+			t.Fatalf("%v, and it was %+v", a.err, first)
+		}
+		return
+	}
+	if first != nil && first.once != r.once && (a.err != nil || a.commit.Seq != 0) {
+		t.Fatalf("a call that took effect in %d was answered %d, %v", first.seq, a.commit.Seq, a.err)
+	}
 	if errors.Is(a.err, ErrConflict) {
 		if r.began == len(w.states) {
 			t.Fatalf("%v, and nothing else was committed", a.err)
@@ -443,6 +502,23 @@ func (w *world) checkAnswer(t *rapid.T, r *running, a answer) {
 	if got == "ok" {
 		w.checkCommit(t, a.commit, state)
 		w.states = append(w.states, state)
+		w.answer(t, r.once, a.commit.Seq)
+	}
+}
+
+// answer notes that the run has committed something, and now and then answers it.
+func (w *world) answer(t *rapid.T, once *Once, seq uint64) {
+	if once == nil {
+		return
+	}
+	first := w.runs[once.Key()]
+	if first == nil {
+		first = &applying{once: once, seq: seq}
+		w.runs[once.Key()] = first
+	}
+	if rapid.Bool().Draw(t, "answered") {
+		first.answer = fmt.Sprint("answer ", seq)
+		w.store.Answered(once, []byte(first.answer))
 	}
 }
 
@@ -564,6 +640,7 @@ func TestRandomTransactions(t *testing.T) {
 			"again":    w.transact,
 			"more":     w.transact,
 			"view":     w.view,
+			"repeat":   w.repeat,
 			"follow":   w.follow,
 			"reopen":   w.reopen,
 			"":         w.invariants,

@@ -30,6 +30,7 @@ type Store struct {
 	models  map[string]*Model
 	tables  map[*Model]*table
 	ring    ring
+	answers answers
 
 	queue   chan *pending
 	closing chan struct{} // closed to stop the writer

@@ -19,6 +19,7 @@ type Tx struct {
 	again bool  // one of them was touched twice
 	reads map[key]read
 	scans []scanned
+	once  *Once // the run that it is a part of, or nil
 	ended bool
 }
 
@@ -275,7 +276,8 @@ func (tx *Tx) changes() []Change {
 // Commit makes the changes durable, all or none of them, and ends the
 // transaction. It waits for the disk. It returns [ErrConflict] when something
 // that the transaction read has changed since, and [*InvalidError] when a unique
-// value is taken; nothing has happened then. When ctx ends while Commit waits,
+// value is taken, [*AppliedError] when it is a part of a run
+// that comes too late; nothing has happened then. When ctx ends while Commit waits,
 // it returns ctx's error, and the commit may still happen. A transaction without
 // changes returns the zero Commit, and nothing is checked.
 func (tx *Tx) Commit(ctx context.Context) (Commit, error) {

@@ -3,13 +3,15 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
+	"time"
 
 	bolt "go.etcd.io/bbolt"
 )
 
 const (
 	maxGroup = 1000 // transactions that share one write to the disk
-	trimMore = 64   // log entries that a group may trim beyond as many as it adds
+	trimMore = 64   // log entries, and keys, that a group may trim beyond as many as it adds
 )
 
 // A pending is a transaction as the writer takes it: everything that can be
@@ -19,6 +21,7 @@ type pending struct {
 	reads    map[key]read
 	scans    []scanned
 	by       string
+	once     *Once
 	changes  []Change
 	moves    []move
 	entry    []byte // for the log
@@ -32,7 +35,7 @@ type answer struct {
 }
 
 func (s *Store) prepare(tx *Tx, changes []Change) *pending {
-	p := &pending{reads: tx.reads, scans: tx.scans, by: tx.by, changes: changes, answer: make(chan answer, 1)}
+	p := &pending{reads: tx.reads, scans: tx.scans, by: tx.by, once: tx.once, changes: changes, answer: make(chan answer, 1)}
 	for i := range changes {
 		p.moves = s.tables[changes[i].Model].moves(p.moves, &changes[i])
 	}
@@ -79,10 +82,20 @@ func (s *Store) submit(ctx context.Context, p *pending) (Commit, error) {
 // closing and nothing waits any more.
 func (s *Store) write() {
 	defer close(s.stopped)
+	var due <-chan time.Time // for answers that no commit has taken along
 	for {
 		select {
 		case p := <-s.queue:
 			s.writeGroup([]*pending{p})
+			continue
+		case <-s.answers.wake:
+			if due == nil {
+				due = time.After(answerWait)
+			}
+			continue
+		case <-due:
+			due = nil
+			s.writeGroup(nil)
 			continue
 		case <-s.closing:
 		}
@@ -90,14 +103,20 @@ func (s *Store) write() {
 		case p := <-s.queue:
 			s.writeGroup([]*pending{p})
 		default:
+			s.writeGroup(nil)
 			return
 		}
 	}
 }
 
 // writeGroup commits the group, and what waits by then, in one transaction of
-// the file, and answers them.
+// the file, and answers them. Answers of runs that wait are written too.
 func (s *Store) writeGroup(group []*pending) {
+	said := s.answers.all()
+	defer s.answers.drop(said)
+	if len(group)+len(said) == 0 {
+		return
+	}
 	btx, err := s.db.Begin(true)
 	if err == nil {
 		defer btx.Rollback()
@@ -105,7 +124,7 @@ func (s *Store) writeGroup(group []*pending) {
 	}
 	answers := make([]answer, len(group))
 	if err == nil {
-		err = s.commitGroup(btx, group, answers)
+		err = s.commitGroup(btx, group, said, answers)
 	}
 	for i, p := range group {
 		if err != nil && answers[i].err == nil {
@@ -131,7 +150,7 @@ func (s *Store) gather(group []*pending) []*pending {
 // commitGroup writes those of the group that nothing speaks against, and tells
 // the feed when they are on the disk. Where it fails, of the answers only the
 // errors hold.
-func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, answers []answer) error {
+func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, said map[string]waitingAnswer, answers []answer) error {
 	b := &batch{store: s, btx: btx, head: readHead(btx)}
 	b.since = b.head.seq
 	if err := s.catchUp(b); err != nil {
@@ -147,10 +166,17 @@ func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, answers []answer) er
 			return err
 		}
 	}
-	if len(b.commits) == 0 {
+	if len(b.commits)+len(said) == 0 {
 		return nil
 	}
-	if err := s.trim(btx, &b.head, s.now(), len(b.commits)+trimMore); err != nil {
+	if err := b.putAnswers(said); err != nil {
+		return err
+	}
+	now, limit := s.now(), len(b.commits)+trimMore
+	if err := s.expire(btx, now, limit); err != nil {
+		return err
+	}
+	if err := s.trim(btx, &b.head, now, limit); err != nil {
 		return err
 	}
 	if err := b.head.write(btx); err != nil {
@@ -171,7 +197,7 @@ func (s *Store) catchUp(b *batch) error {
 	if b.head.seq == newest {
 		return nil
 	}
-	commits, err := s.readLog(b.btx, newest+1, b.head.seq, 1<<62)
+	commits, err := s.readLog(b.btx, newest+1, b.head.seq, math.MaxInt)
 	if err == nil {
 		s.ring.publish(commits, logStart(b.btx, b.head))
 	}

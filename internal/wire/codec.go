@@ -52,10 +52,18 @@ func (a *Answer) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON writes a commit with its keys in a fixed order: seq, ack, models
-// by name, cursors by number. Equal commits are equal bytes.
-func (c Commit) MarshalJSON() ([]byte, error) {
-	out := append([]byte(`{"seq":`), strconv.FormatUint(c.Seq, 10)...)
+// MarshalJSON is [Commit.Append].
+func (c Commit) MarshalJSON() ([]byte, error) { return c.Append(nil), nil }
+
+// Append appends a commit with its keys in a fixed order: from, seq, ack, models
+// by name, cursors by number. Equal commits are equal bytes. The records must be
+// JSON.
+func (c *Commit) Append(out []byte) []byte {
+	out = append(out, '{')
+	if c.From != 0 {
+		out = append(strconv.AppendUint(append(out, `"from":`...), c.From, 10), ',')
+	}
+	out = strconv.AppendUint(append(out, `"seq":`...), c.Seq, 10)
 	if c.Ack {
 		out = append(out, `,"ack":true`...)
 	}
@@ -69,16 +77,12 @@ func (c Commit) MarshalJSON() ([]byte, error) {
 			if i > 0 {
 				out = append(out, ',')
 			}
-			delta, err := Encode(c.Cursors[number])
-			if err != nil {
-				return nil, fmt.Errorf("encode cursor %d: %w", number, err)
-			}
-			out = append(append(append(out, '"'), strconv.FormatUint(number, 10)...), '"', ':')
-			out = append(out, delta...)
+			out = append(strconv.AppendUint(append(out, '"'), number, 10), `":`...)
+			out = appendDelta(out, c.Cursors[number])
 		}
 		out = append(out, '}')
 	}
-	return append(out, '}'), nil
+	return append(out, '}')
 }
 
 // UnmarshalJSON is the inverse of MarshalJSON.
@@ -91,6 +95,8 @@ func (c *Commit) UnmarshalJSON(data []byte) error {
 	for name, value := range fields {
 		var err error
 		switch {
+		case name == "from":
+			err = json.Unmarshal(value, &c.From)
 		case name == "seq":
 			err = json.Unmarshal(value, &c.Seq)
 		case name == "ack":
@@ -139,18 +145,6 @@ func ParsePosition(text string) (epoch string, seq uint64, err error) {
 		return "", 0, fmt.Errorf("%q is not a position of the form epoch:seq", text)
 	}
 	return epoch, seq, nil
-}
-
-func appendRecords(out []byte, model string, records []json.RawMessage) []byte {
-	name, _ := json.Marshal(model) // a string is always JSON
-	out = append(append(out, name...), ':', '[')
-	for i, record := range records {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(out, record...)
-	}
-	return append(out, ']')
 }
 
 func sortedKeys[K string | uint64, V any](m map[K]V) []K {

@@ -157,6 +157,10 @@ type CursorInfo struct {
 	Scope   string   `json:"scope"` // as a person reads it
 	Holders int      `json:"holders"`
 	Records int      `json:"records"` // -1: not kept
+
+	// Residual says why every change of the model is tested against the query's
+	// conditions; "" where an index finds those that may touch it.
+	Residual string `json:"residual,omitempty"`
 }
 
 // A Route is something that can be called or opened.

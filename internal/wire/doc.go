@@ -28,6 +28,14 @@
 //	← {"id":3,"status":201,"at":"01J8…:813","out":{…}}
 //	← {"id":3,"status":422,"error":{"code":"invalid","message":"…","problems":{"title":["is required"]}}}
 //
+// A call with a key, a ULID that the client made for it, takes effect once: a
+// client that lost its connection before the answer sends it again, as it was,
+// and is given the answer of the first time. Where that is not known any more,
+// it is status 200 with "out":null.
+//
+//	→ {"id":1,"call":"POST /posts","in":{"title":"Hi"},"key":"01JC…"}
+//	← {"id":1,"status":201,"at":"01J8…:813","out":{…},"repeated":true}
+//
 // A page's own lists are opened with the sealed text that the page carries, and
 // travel as HTML: the items hold the rendered partial of each record.
 //
@@ -61,6 +69,16 @@
 // in the model's list of the same frame; those of an HTML cursor are in the
 // entry as html.
 //
+// Commits that had to wait for a client are merged: the frame has the seq of
+// the last and, as from, that of the first. It holds only the newest image of
+// each record, and leads from before the first commit to after the last. An
+// answer or a push is never overtaken, nor a "to" or a "closed". A delta in it
+// may have others in "then", which are applied after it, one by one; a record in
+// it may be there for no longer than until it leaves in the last of them, so
+// that others find their places.
+//
+//	← {"from":814,"seq":829,"posts":[{…}],"cursors":{"17":{"enter":[{"id":"01JD…","after":"01JC…"}],"then":[{"leave":["01JC…"]}]}}}
+//
 // A cursor whose scope depends on the user is opened anew when the user
 // changes; "to" is the number that it has from then on, and the delta leads
 // from what it held to what it holds. "closed" says that it is no longer
@@ -73,6 +91,7 @@
 // A frame with "ack":true asks the client to say that it has applied it:
 //
 //	→ {"applied":813}
+//	→ {"applied":829,"from":814}
 //
 // The server may push what an action produced for this connection:
 //

@@ -20,6 +20,7 @@ type Request struct {
 	Close   uint64 `json:"close,omitempty"`   // a cursor's number
 	Call    string `json:"call,omitempty"`    // a route, "POST /posts"
 	Applied uint64 `json:"applied,omitempty"` // a seq
+	From    uint64 `json:"from,omitempty"`    // with Applied: of a merged commit
 
 	In    json.RawMessage `json:"in,omitempty"`    // input of Open and Call
 	Form  *string         `json:"form,omitempty"`  // input of Call as a URL-encoded form
@@ -47,6 +48,7 @@ type Answer struct {
 	Status   int             `json:"status"`
 	At       string          `json:"at,omitempty"`       // "epoch:seq" that the answer reflects
 	Out      json.RawMessage `json:"out,omitempty"`      // of a call
+	Repeated bool            `json:"repeated,omitempty"` // of a call that took effect when it was sent before
 	Location string          `json:"location,omitempty"` // where a form's sender goes next
 	Session  string          `json:"session,omitempty"`  // one-time ticket to exchange for a cookie
 	Error    *Error          `json:"error,omitempty"`
@@ -76,17 +78,21 @@ type Entry struct {
 	HTML  string  `json:"html,omitempty"`
 }
 
-// A Delta is what one commit, or a resumption, does to one cursor.
+// A Delta is what one commit, several that were merged, or a resumption does to
+// one cursor.
 type Delta struct {
 	To     uint64   `json:"to,omitempty"` // the number the cursor has from now on
 	Enter  []Entry  `json:"enter,omitempty"`
 	Change []Entry  `json:"change,omitempty"`
 	Leave  []string `json:"leave,omitempty"`
+	Then   []Delta  `json:"then,omitempty"` // applied after it, in order
 	Closed *Error   `json:"closed,omitempty"`
 }
 
-// A Commit is one transaction as one connection sees it.
+// A Commit is one transaction as one connection sees it, or several that were
+// merged.
 type Commit struct {
+	From    uint64 // the first of several; 0: there is one
 	Seq     uint64
 	Ack     bool
 	Records map[string][]json.RawMessage // by model

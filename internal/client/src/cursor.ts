@@ -87,7 +87,7 @@ export function applied<T extends Row>(list: readonly T[], delta: Delta, found: 
   const next = list.filter(record => !left.has(record.id));
   for (const entry of delta.enter ?? []) put(next, entry, found.get(entry.id));
   for (const entry of delta.change ?? []) put(next, entry, found.get(entry.id));
-  return next;
+  return (delta.then ?? []).reduce((list, more) => applied(list, more, found), next);
 }
 
 function put<T extends Row>(list: T[], { id, after }: Entry, record: T | undefined): void {

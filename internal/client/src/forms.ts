@@ -1,6 +1,5 @@
 import { TowerError } from "./error";
 import type { Result, Store } from "./store";
-import { ulid } from "./ulid";
 import type { Problems } from "./wire";
 
 type Submitter = HTMLButtonElement | HTMLInputElement | null;
@@ -53,9 +52,11 @@ async function send(store: Store, form: HTMLFormElement, submitter: Submitter, a
   const release = occupy(form, submitter);
   let result: Result;
   try {
-    result = await deliver(store, `${method} ${action.pathname}`, fields);
-  } catch {
-    return false;
+    result = await store.call(`${method} ${action.pathname}`, fields);
+  } catch (error) {
+    if (!(error instanceof TowerError && error.code === "disconnected")) return false;
+    location.reload(); // as another user; this one's form may have taken effect
+    return true;
   } finally {
     release();
   }
@@ -91,18 +92,6 @@ function occupy(form: HTMLFormElement, submitter: Submitter): () => void {
     if (submitter) submitter.disabled = false;
     if (focused && document.activeElement === document.body) submitter.focus();
   };
-}
-
-/** Sends it until there is an answer; the key makes it take effect once. */
-async function deliver(store: Store, route: string, fields: URLSearchParams): Promise<Result> {
-  const key = ulid();
-  for (;;) {
-    try {
-      return await store.call(route, fields, { key });
-    } catch (error) {
-      if (!(error instanceof TowerError && error.code === "disconnected")) throw error;
-    }
-  }
 }
 
 /** Shows these problems and no others. Returns false, and shows none, if there is no place for one. */

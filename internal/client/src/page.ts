@@ -54,10 +54,11 @@ export class Elements extends List {
     }
   }
 
-  apply({ leave = [], enter = [], change = [] }: Delta): void {
+  apply({ leave = [], enter = [], change = [], then = [] }: Delta): void {
     for (const id of leave) this.#find(id)?.remove();
     for (const entry of enter) this.#put(entry);
     for (const entry of change) this.#put(entry);
+    for (const more of then) this.apply(more);
   }
 
   changed(): void {

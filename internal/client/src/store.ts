@@ -49,6 +49,8 @@ export interface Result<Out = unknown> {
   readonly location: string;
   /** Whether someone has been signed in or out. */
   readonly session: boolean;
+  /** Whether it had taken effect when it was sent before; out may not be known any more then. */
+  readonly repeated: boolean;
 }
 
 export interface CallOptions {
@@ -61,11 +63,15 @@ export interface CallOptions {
 /** What an action produced for everyone it ran for. */
 export type Pushed = Pick<Result, "status" | "out" | "error">;
 
+const remembered = 12 * 3600_000; // ms; a server knows for longer that a call took effect
+
 /** A request that waits for a connection, or for its answer. */
 interface Asked {
   request: Request;
+  /** When, and as which user, a call was sent first. */
+  first?: { at: number; user: string };
   answered(answer: Answer): void;
-  lost(error: TowerError): void;
+  lost?(error: TowerError): void;
 }
 
 const initial: State = {
@@ -93,7 +99,7 @@ export class Store {
   #lastID = 0;
   #ended = false;
 
-  readonly #lists = new Lists((request, answered) => this.#ask({ request, answered, lost() {} }));
+  readonly #lists = new Lists((request, answered) => this.#ask({ request, answered }));
 
   constructor(transport: Transport) {
     this.#transport = transport;
@@ -154,9 +160,12 @@ export class Store {
 
   /**
    * Calls an action, as soon as there is a connection; URLSearchParams are sent
-   * as a form. Rejects with code "disconnected" when the connection is lost
-   * before the answer: it may have taken effect, or not. With code "session" the
-   * call has taken effect, but its sign-in or sign-out was not accepted.
+   * as a form. When the connection is lost before the answer, the call is sent
+   * again over the next one, under its key: it takes effect once. Rejects with
+   * code "disconnected" if that is the connection of another user, or comes half
+   * a day later, and with "closed" if there will be none: then the call may have
+   * taken effect, or not. With code "session" it has taken effect, but its
+   * sign-in or sign-out was not accepted.
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
     const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: input };
@@ -169,6 +178,7 @@ export class Store {
       problems: answer.error?.problems ?? {},
       location: answer.location ?? "",
       session: Boolean(answer.session),
+      repeated: Boolean(answer.repeated),
     };
   }
 
@@ -221,14 +231,19 @@ export class Store {
     this.#lists.greet(epoch, anew);
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const asked of waiting) this.#ask(asked);
+    for (const asked of waiting) {
+      const { first } = asked;
+      if (!first || (first.user === user && Date.now() - first.at < remembered)) this.#ask(asked);
+      else asked.lost?.(disconnected(was.closed, false));
+    }
   }
 
   #commit(frame: Commit): void {
     this.#lists.commit(frame);
     this.#set({ seq: frame.seq });
     // A framework that is told draws in a microtask of its own, before this one.
-    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send({ applied: frame.seq })));
+    const { from, seq } = frame;
+    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
   #push(frame: Push): void {
@@ -246,9 +261,11 @@ export class Store {
     this.#ended = final;
     this.#set({ online: false, transport: "", closed });
     this.#lists.lost();
-    const lost = [...this.#asked.values(), ...(final ? this.#waiting : [])];
+    for (const asked of this.#asked.values()) if (asked.first) this.#waiting.add(asked);
     this.#asked.clear();
-    for (const asked of lost) asked.lost(disconnected(closed, final));
+    if (!final) return;
+    for (const asked of this.#waiting) asked.lost?.(disconnected(closed, true));
+    this.#waiting.clear();
   }
 
   #set(change: Partial<State>): void {
@@ -258,9 +275,10 @@ export class Store {
   #request(request: Request, signal?: AbortSignal): Promise<Answer> {
     let abort = () => {};
     const answer = new Promise<Answer>((answered, lost) => {
-      const asked = { request, answered, lost };
+      const asked: Asked = { request, answered, lost };
       abort = () => {
         this.#waiting.delete(asked);
+        for (const [id, other] of this.#asked) if (other === asked) this.#asked.delete(id);
         lost(signal?.reason);
       };
       if (signal?.aborted) abort();
@@ -274,6 +292,7 @@ export class Store {
 
   #ask(asked: Asked): void {
     const id = ++this.#lastID;
+    if ("call" in asked.request) asked.first ??= { at: Date.now(), user: this.state.user };
     this.#asked.set(id, asked);
     this.#connection.send({ id, ...asked.request });
   }

@@ -21,6 +21,7 @@ export interface Answer {
   status: number;
   at?: string;
   out?: unknown;
+  repeated?: boolean;
   location?: string;
   session?: string;
   error?: Failure;
@@ -35,6 +36,8 @@ export interface Answer {
 
 /** A commit also holds the records it touched, under the names of their models: see records. */
 export interface Commit {
+  /** The first of several commits that were merged. */
+  from?: number;
   seq: number;
   ack?: boolean;
   cursors?: Record<string, Delta>;
@@ -80,6 +83,8 @@ export interface Delta {
   enter?: Entry[];
   change?: Entry[];
   leave?: string[];
+  /** What is applied after it, one by one. */
+  then?: Delta[];
   closed?: Failure;
 }
 
@@ -109,7 +114,7 @@ export type Call = { call: string; key: string } & ({ in: unknown } | { form: st
 /** A frame that is answered. */
 export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
 
-export type Sent = { hello: number } | { applied: number } | ({ id: number } & Request);
+export type Sent = { hello: number } | { applied: number; from?: number } | ({ id: number } & Request);
 
 /** The frames of a message: the elements of an array, or the message itself. */
 export function decode(message: string): Frame[] {

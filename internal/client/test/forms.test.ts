@@ -199,6 +199,16 @@ test("a form that loses its connection is sent again, as the same call", async (
   ok(!page.find("button").matches(":disabled"), "the button is not free again");
 });
 
+test("a form is not sent again as another user", async () => {
+  const { page, link } = await connected(`${liveList}<form method="post" action="/posts"><button></button></form>`);
+  page.find("button").click();
+  await link.next();
+  const left = page.left();
+  link.drop();
+  await (await accept()).greet({ user: "bob" });
+  await left;
+});
+
 test("fields that are called like a form's own properties do not disturb", async () => {
   const names = ["action", "method", "target", "reset", "requestSubmit", "dataset", "elements", "submit"];
   const { page, link } = await connected(`${liveList}<form method="post" action="/posts">

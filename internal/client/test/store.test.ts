@@ -1,6 +1,6 @@
 import { connect } from "../src/store";
 import { after, equal, ok, takeReported, test } from "./runner";
-import { accept, applied, newStore, online, refuse, refused, state, ticket, type Link } from "./server";
+import { accept, applied, newStore, online, refuse, refused, state, ticket, type Link, type Received } from "./server";
 
 interface Post {
   id: string;
@@ -333,7 +333,7 @@ test("a call is answered with status, output and problems", async () => {
   const { store, link } = await online();
   const created = store.call<Post>("POST /posts", { title: "Hi" });
   link.send({ id: await link.expect({ call: "POST /posts", in: { title: "Hi" } }), status: 201, at: "E:1", out: post("a") });
-  equal(await created, { status: 201, out: post("a"), error: null, problems: {}, location: "", session: false });
+  equal(await created, { status: 201, out: post("a"), error: null, problems: {}, location: "", session: false, repeated: false });
 
   const refused = store.call("POST /posts");
   const error = { code: "invalid", message: "No.", problems: { title: ["is required"] } };
@@ -392,14 +392,49 @@ test("a signal ends the wait", async () => {
   await applied(store, link); // the abandoned call was not sent
 });
 
-test("a call that loses its connection says so", async () => {
+test("calls that lose their connection are sent again, as the same calls", async () => {
+  const { store, link } = await online();
+  const calls = [store.call("POST /posts", { n: 1 }), store.call("POST /posts", new URLSearchParams("n=2"))];
+  const lost = [await link.next(), await link.next()];
+  link.drop();
+  await state(store, ({ online }) => !online);
+  const later = store.call("POST /posts", { n: 3 });
+  const next = await accept();
+  await next.greet({ build: "b2" });
+  const again = [await next.next(), await next.next()];
+  const same = ({ id, ...frame }: Received) => frame;
+  equal(again.map(same), lost.map(same));
+  next.send({ id: again[1]!.id, status: 200, out: 2 });
+  next.send({ id: again[0]!.id, status: 201, out: 1, repeated: true });
+  next.send({ id: await next.expect({ call: "POST /posts", in: { n: 3 } }), status: 200, out: 3 });
+  const results = await Promise.all([...calls, later]);
+  equal(results.map(({ out, repeated }) => [out, repeated]), [[1, true], [2, false], [3, false]]);
+});
+
+test("a call that was abandoned is not sent again", async () => {
+  const { store, link } = await online();
+  const cancel = new AbortController();
+  const abandoned = rejection(store.call("POST /posts", {}, { signal: cancel.signal }));
+  await link.next();
+  cancel.abort(new Error("enough"));
+  equal((await abandoned).message, "enough");
+  link.drop();
+  const next = await accept();
+  await next.greet();
+  await applied(store, next);
+});
+
+test("a call is not sent again as another user", async () => {
   const { store, link } = await online();
   const lost = rejection(store.call("POST /posts"));
   await link.next();
   link.close(1012, "restart");
+  const next = await accept();
+  await next.greet({ user: "bob" });
   const error = await lost;
   equal(error.code, "disconnected");
   ok(error.message.includes("restart"), `the message does not say why: ${error.message}`);
+  await applied(store, next);
 });
 
 test("pushes are told to those who listen", async () => {

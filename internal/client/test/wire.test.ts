@@ -6,6 +6,7 @@ import answerInvalid from "../../wire/testdata/answer_invalid.json";
 import answerItems from "../../wire/testdata/answer_items.json";
 import answerOpen from "../../wire/testdata/answer_open.json";
 import answerEmpty from "../../wire/testdata/answer_open_empty.json";
+import answerRepeated from "../../wire/testdata/answer_repeated.json";
 import answerResync from "../../wire/testdata/answer_resync.json";
 import answerSession from "../../wire/testdata/answer_session.json";
 import answerUnchanged from "../../wire/testdata/answer_unchanged.json";
@@ -13,12 +14,14 @@ import badFrame from "../../wire/testdata/answer_bad_frame.json";
 import commit from "../../wire/testdata/commit.json";
 import commitClosed from "../../wire/testdata/commit_closed.json";
 import commitItems from "../../wire/testdata/commit_items.json";
+import commitMerged from "../../wire/testdata/commit_merged.json";
 import commitTo from "../../wire/testdata/commit_to.json";
 import frames from "../../wire/testdata/frames.json";
 import hello from "../../wire/testdata/hello.json";
 import push from "../../wire/testdata/push.json";
 import pushError from "../../wire/testdata/push_error.json";
 import requestApplied from "../../wire/testdata/request_applied.json";
+import requestAppliedMerged from "../../wire/testdata/request_applied_merged.json";
 import requestCall from "../../wire/testdata/request_call.json";
 import requestClose from "../../wire/testdata/request_close.json";
 import requestForm from "../../wire/testdata/request_form.json";
@@ -33,11 +36,12 @@ import { accept, applied, newStore, online, state } from "./server";
 // That these lines compile proves that the types say what the golden frames hold.
 const answers: Answer[] = [
   answerCall, answerDelta, answerEmpty, answerForbidden, answerForm, answerInvalid, answerItems, answerOpen,
+  answerRepeated,
   answerResync, answerSession, answerUnchanged,
 ];
-const commits: Commit[] = [commit, commitClosed, commitItems, commitTo] as Commit[];
+const commits: Commit[] = [commit, commitClosed, commitItems, commitMerged, commitTo] as Commit[];
 const others: (Hello | Push | Complaint)[] = [hello, push, pushError, badFrame];
-const sent: Sent[] = [requestApplied, requestCall, requestClose, requestForm, requestHello, requestLive, requestOpen];
+const sent: Sent[] = [requestApplied, requestAppliedMerged, requestCall, requestClose, requestForm, requestHello, requestLive, requestOpen];
 
 test("every golden frame decodes to itself", () => {
   for (const frame of [...answers, ...commits, ...others]) equal(decode(JSON.stringify(frame)), [frame]);
@@ -114,6 +118,21 @@ test("the golden commits lead a cursor from open to closed", async () => {
   equal(posts.records, []);
   equal(posts.error, commitClosed.cursors["23"].closed);
   ok(posts.stale, "a closed cursor is stale");
+});
+
+test("merged commits are applied in one turn, step by step", async () => {
+  const { store, link } = await online(hello);
+  const posts = store.cursor("posts.published");
+  await link.expect({ open: "posts.published", in: {} });
+  const [last, left] = [{ id: "01JB00000000000000000000B2" }, { id: "01JA00000000000000000000A1" }];
+  link.send({ ...answerOpen, ids: [left.id, last.id], posts: [left, last] });
+  await posts.ready;
+
+  const lists: string[][] = [];
+  posts.subscribe(list => lists.push(list.map(post => post.id)));
+  link.send({ ...commitMerged, ack: true });
+  equal(await link.next(), requestAppliedMerged);
+  equal(lists.slice(1), [[commitMerged.posts[0]!.id, last.id]]);
 });
 
 test("unknown frames and fields are ignored, a complaint is reported", async () => {

@@ -1,0 +1,263 @@
+package tower_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/olahol/melody"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/towertest"
+)
+
+// The benchmarks do the same with tower and with the parts it stands on, each a
+// piece in turn, and report the ratio of the medians. They keep few clients, so
+// that they are quick; TOWER_BENCH_CLIENTS=5000 is what the figures in
+// internal/README.md are of.
+
+func benchClients(b *testing.B) int {
+	n, err := strconv.Atoi(os.Getenv("TOWER_BENCH_CLIENTS"))
+	if err != nil {
+		return 200
+	}
+	return n
+}
+
+// A Note is a record of about 200 bytes.
+type Note struct {
+	tower.Record
+	Topic string `json:"topic" validate:"required,max=40" tower:"index"`
+	Text  string `json:"text" validate:"required,max=400"`
+}
+
+var Notes = tower.NewModel[Note]("notes")
+
+type notesController struct{ *tower.Connection }
+
+func (c *notesController) On(ctx context.Context, in struct {
+	Topic string `json:"topic"`
+}) (tower.Scope[Note], error) {
+	return Notes.Where(tower.Is(&Notes.Fields.Topic, in.Topic)), nil
+}
+
+func (c *notesController) Create(ctx context.Context, in struct {
+	Topic string `json:"topic"`
+	Text  string `json:"text"`
+}) (*Note, error) {
+	note := &Note{Topic: in.Topic, Text: in.Text}
+	return note, Notes.Create(ctx, c, note)
+}
+
+// ruledController has a rule of its own for each connection.
+type ruledController struct{ *notesController }
+
+func (c *ruledController) Match(n *Note) bool { return n.Text != "" }
+
+func openNotes(b *testing.B) *towertest.App {
+	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*tower.Connection, error) { return c, nil })
+	notes := tower.Mount(r, "notes", func(c *tower.Connection) *notesController { return &notesController{c} })
+	tower.Cursor(notes, "on", (*notesController).On)
+	ruled := tower.Mount(r, "ruled", func(c *tower.Connection) *ruledController { return &ruledController{&notesController{c}} })
+	tower.Cursor(ruled, "on", (*ruledController).On)
+	tower.Action(notes, "POST /notes", (*notesController).Create)
+	return towertest.Open(b, tower.Config{Name: "notes", Models: []tower.AnyModel{Notes}, Routes: r, Files: sampleViews})
+}
+
+const mark = `"text":"xx`
+
+var noteText = strings.Repeat("x", 60)
+
+func noteOn(topic string) string { return fmt.Sprintf(`{"topic":%q,"text":%q}`, topic, noteText) }
+
+// follow connects clients, each of which follows a topic.
+func follow(b *testing.B, app *towertest.App, clients int, cursor, topic string) *swarm {
+	return startSwarm(b, orders{URL: "ws" + strings.TrimPrefix(app.URL, "http") + "/_tower/socket", Clients: clients, Mark: mark,
+		Say: []string{`{"hello":1}`, fmt.Sprintf(`{"id":1,"open":%q,"in":{"topic":%q}}`, cursor, topic)}})
+}
+
+// A bare melody, as it is by default.
+type bareMelody struct {
+	*melody.Melody
+	*swarm
+	frame []byte
+}
+
+func openMelody(b *testing.B, clients int) *bareMelody {
+	m := melody.New()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = m.HandleRequest(w, r) }))
+	b.Cleanup(func() {
+		_ = m.Close()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	bare := &bareMelody{Melody: m}
+	bare.swarm = startSwarm(b, orders{URL: "ws" + strings.TrimPrefix(server.URL, "http"), Clients: clients, Mark: mark})
+	bare.frame = fmt.Appendf(nil, `{"seq":813,"notes":[{"id":"01J00000000000000000000000","createdAt":"2026-11-22T10:00:00.000000Z",`+
+		`"updatedAt":"2026-11-22T10:00:00.000000Z","topic":"all",%s%s"}],"cursors":{"17":{"enter":[{"id":"01J00000000000000000000000"}]}}}`, mark, noteText[2:])
+	return bare
+}
+
+func post(b *testing.B, app *towertest.App, note string) {
+	b.Helper()
+	response, err := http.Post(app.URL+"/notes", "application/json", strings.NewReader(note))
+	if err != nil {
+		b.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusCreated {
+		b.Fatal(response.Status)
+	}
+}
+
+func median(of []time.Duration) time.Duration {
+	slices.Sort(of)
+	return of[len(of)/2]
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// BenchmarkCreateReachesAll is a durable create over HTTP until the last of the
+// clients has it, beside a broadcast of melody's until the last one has it.
+//
+// Cursors of a controller with a rule have a query, and a frame, for each client.
+func BenchmarkCreateReachesAll(b *testing.B) {
+	n := benchClients(b)
+	for _, cursor := range []string{"notes.on", "ruled.on"} {
+		b.Run(fmt.Sprintf("clients=%d/%s", n, cursor), func(b *testing.B) {
+			app, bare := openNotes(b), openMelody(b, n)
+			clients := follow(b, app, n, cursor, "all")
+			var ours, theirs []time.Duration
+			for b.Loop() {
+				received := clients.expect(n)
+				start := time.Now()
+				post(b, app, noteOn("all"))
+				ours = append(ours, received().Sub(start))
+
+				received = bare.expect(n)
+				start = time.Now()
+				_ = bare.Broadcast(bare.frame)
+				theirs = append(theirs, received().Sub(start))
+			}
+			b.ReportMetric(ms(median(ours)), "ms/create")
+			b.ReportMetric(ms(median(theirs)), "ms/broadcast")
+			b.ReportMetric(float64(median(ours))/float64(median(theirs)), "ofmelody")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkCreateReachesOne is a durable create over HTTP that concerns one
+// client of many, and the same with a fifth of them.
+func BenchmarkCreateReachesOne(b *testing.B) {
+	n := benchClients(b)
+	b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
+		many, few := openNotes(b), openNotes(b)
+		ofMany, ofFew := follow(b, many, n, "notes.on", "topic%d"), follow(b, few, n/5, "notes.on", "topic%d")
+		var some, all []time.Duration
+		one := func(app *towertest.App, clients *swarm) time.Duration {
+			received := clients.expect(1)
+			start := time.Now()
+			post(b, app, noteOn("topic7"))
+			return received().Sub(start)
+		}
+		for b.Loop() {
+			all = append(all, one(many, ofMany))
+			some = append(some, one(few, ofFew))
+		}
+		b.ReportMetric(ms(median(all)), "ms/create")
+		b.ReportMetric(float64(median(all))/float64(median(some)), "offifth")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+// BenchmarkBurst is a hundred durable creates at once until each client has all
+// of them, beside a hundred broadcasts of melody's.
+func BenchmarkBurst(b *testing.B) {
+	const burst = 100
+	n := benchClients(b)
+	b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
+		app, bare := openNotes(b), openMelody(b, n)
+		clients := follow(b, app, n, "notes.on", "all")
+		var ours, theirs []time.Duration
+		for b.Loop() {
+			received := clients.expect(burst * n)
+			start := time.Now()
+			var writers sync.WaitGroup
+			for range burst {
+				writers.Go(func() {
+					if err := Notes.Create(b.Context(), app, &Note{Topic: "all", Text: noteText}); err != nil {
+						b.Error(err)
+					}
+				})
+			}
+			ours = append(ours, received().Sub(start))
+			writers.Wait()
+
+			received = bare.expect(burst * n)
+			start = time.Now()
+			for range burst {
+				_ = bare.Broadcast(bare.frame)
+			}
+			theirs = append(theirs, received().Sub(start))
+		}
+		rate := func(took []time.Duration) float64 { return float64(burst*n) / 1000 / median(took).Seconds() }
+		b.ReportMetric(rate(ours), "kreceived/s")
+		b.ReportMetric(rate(theirs), "kmelody/s")
+		b.ReportMetric(rate(ours)/rate(theirs), "ofmelody")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+// BenchmarkIdle is the memory that a connection takes, with one cursor open,
+// beside one of a bare melody: what the process has resident, after the garbage
+// is collected.
+func BenchmarkIdle(b *testing.B) {
+	n := benchClients(b)
+	b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
+		for b.Loop() {
+			app := openNotes(b)
+			empty := resident(b)
+			clients := follow(b, app, n, "notes.on", "all")
+			ours := resident(b) - empty
+			clients.in.Close()
+
+			empty = resident(b)
+			bare := openMelody(b, n)
+			theirs := resident(b) - empty
+			bare.in.Close()
+			b.ReportMetric(float64(ours)/float64(n)/1024, "KiB/connection")
+			b.ReportMetric(float64(theirs)/float64(n)/1024, "KiB/melody")
+			b.ReportMetric(float64(ours)/float64(theirs), "ofmelody")
+			b.ReportMetric(0, "ns/op")
+		}
+	})
+}
+
+func resident(b *testing.B) int {
+	b.Helper()
+	for range 4 {
+		runtime.GC() // each halves stacks that are too large
+	}
+	debug.FreeOSMemory()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		b.Fatal(err)
+	}
+	pages, err := strconv.Atoi(string(bytes.Fields(text)[1]))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pages * os.Getpagesize()
+}

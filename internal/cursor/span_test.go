@@ -1,0 +1,146 @@
+package cursor
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// TestSpansAreFoundAsInAList puts spans in and takes them out at random, and
+// compares what a change touches with a list of all of them.
+func TestSpansAreFoundAsInAList(t *testing.T) {
+	r := seeded(t)
+	m := newModels(t).things
+	count := m.Field("count")
+	v := func() store.Value { return store.IntValue(int64(r.IntN(40))) }
+	x := newIndex()
+	var held []*selector
+	for step := range 4000 {
+		if len(held) > 0 && r.IntN(5) < 2 {
+			i := r.IntN(len(held))
+			x.remove(held[i])
+			held = slices.Delete(held, i, i+1)
+		} else {
+			where := []Condition{Gt(count, v()), Gte(count, v()), Lt(count, v()), Lte(count, v()), And(Gte(count, v()), Lt(count, v())), And(Gt(count, v()), Lte(count, v()))}[r.IntN(6)]
+			if s := x.add(canonical(where)); !slices.Contains(held, s) {
+				held = append(held, s)
+			}
+		}
+		if len(x.residual) > 0 {
+			t.Fatal("a range is in the residual list")
+		}
+		checkTreap(t, x)
+		at := v()
+		img := imageOf(t, m, &thing{Count: int(at.Any().(int64))})
+		touched := x.match(&store.Change{Op: store.Create, Model: m, ID: img.ID, After: img}, nil)
+		want := 0
+		for _, s := range held {
+			if s.where.Match(img) {
+				want++
+				if !slices.Contains(touched, s) {
+					t.Fatalf("step %d: %s does not meet count %s", step, s.where, at)
+				}
+			}
+		}
+		if len(touched) != want {
+			t.Fatalf("step %d: count %s meets %d, want %d", step, at, len(touched), want)
+		}
+		for _, s := range touched {
+			s.forget()
+		}
+	}
+	for _, s := range held {
+		x.remove(s)
+	}
+	if len(x.tables)+len(x.selectors)+len(x.residual) > 0 {
+		t.Errorf("left behind: %+v", x)
+	}
+}
+
+// checkTreap looks whether the spans are in order, balanced, and say how far
+// they reach.
+func checkTreap(t *testing.T, x *index) {
+	t.Helper()
+	var last *span
+	var check func(n *stretch, weight uint32) edge
+	check = func(n *stretch, weight uint32) (reach edge) {
+		if n == nil {
+			return edge{}
+		}
+		reach = n.hi
+		if left := check(n.left, n.weight); left.compare(reach) > 0 {
+			reach = left
+		}
+		if n.weight > weight || len(n.filed) == 0 || last != nil && last.compare(n.span) >= 0 {
+			t.Fatalf("%+v stands behind %+v", n.span, last)
+		}
+		last = &n.span
+		if right := check(n.right, n.weight); right.compare(reach) > 0 {
+			reach = right
+		}
+		if reach != n.reach {
+			t.Fatalf("%+v reaches to %+v, not to %+v", n.span, reach, n.reach)
+		}
+		return reach
+	}
+	for _, table := range x.tables {
+		last = nil
+		check(table.spans, ^uint32(0))
+	}
+}
+
+func TestReasons(t *testing.T) {
+	m := newModels(t).things
+	for where, want := range map[string]string{
+		`{}`:                            "it has no conditions",
+		`{"count": 3}`:                  "",
+		`{"count": {"gt": 3}}`:          "",
+		`{"tags": {"contains": "red"}}`: "",
+		`{"title": {"contains": "x"}}`:  `title contains "x" names neither a value nor a range`,
+		`{"count": {"not": {"gt": 3}}}`: `not count > 3 names neither a value nor a range`,
+		`{"tags": null}`:                `tags is null names neither a value nor a range`,
+		`{"or": [{"count": 1}, {"title": {"contains": "x"}}]}`:   `title contains "x" names neither a value nor a range`,
+		`{"or": [{"count": 1}, {"size": {"lt": 2}}]}`:            "",
+		`{"title": {"contains": "x"}, "note": {"exists": true}}`: `nothing in title contains "x" and note is not null names a value or a range`,
+		`{"title": {"contains": "x"}, "size": {"gte": 1}}`:       "",
+	} {
+		q := question{where: decode(t, where)}
+		scope := q.scope(t, m)
+		scope.Where = canonical(scope.Where).Condition
+		if got := (&Query{spec: Spec{Scope: scope}}).Reason(); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", where, got, want)
+		}
+	}
+}
+
+// TestConjunctionsAreFiledUnderTheirNarrowestPart names the field, and whether it
+// is by a span.
+func TestConjunctionsAreFiledUnderTheirNarrowestPart(t *testing.T) {
+	m := newModels(t).things
+	for where, want := range map[string]string{
+		`{"owner": "x", "count": {"gte": 1, "lt": 2}}`:      "owner",
+		`{"flag": true, "count": {"gte": 1, "lt": 2}}`:      "count span",
+		`{"flag": true, "count": {"gte": 1}}`:               "count span",
+		`{"size": {"gt": 1}, "count": {"gte": 1, "lt": 2}}`: "count span",
+		`{"owner": null, "count": {"gte": 1, "lt": 2}}`:     "count span",
+		`{"owner": null, "count": {"gte": 1}}`:              "owner",
+		`{"count": {"gte": 2, "lt": 2}, "slug": "x"}`:       "",
+		`{"or": [{"owner": "x"}, {"count": {"lt": 2}}]}`:    "owner count span",
+		`{"title": {"contains": "x"}, "count": {"lte": 2}}`: "count span",
+	} {
+		q := question{where: decode(t, where)}
+		where := canonical(q.scope(t, m).Where)
+		niches, why := where.niches()
+		got := ""
+		for _, n := range niches {
+			if got += " " + n.field.Name; n.span != nil {
+				got += " span"
+			}
+		}
+		if got = strings.TrimSpace(got); why != "" || got != want {
+			t.Errorf("%s: filed under %q %s, want %q", where.Condition, got, why, want)
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package cursor
+
+import (
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A tally is the value of a scope's records, and what it takes to keep it
+// current. It is not for concurrent use.
+type tally struct {
+	spec  *Spec
+	allow func(*store.Image) bool
+	own   map[store.ID]store.Value // with a rule: of each record that it allows
+
+	n    int // how many records count
+	sum  sum
+	best store.Value // the least or the greatest, null without any
+	lost bool        // it has left, and there may be another
+}
+
+func newTally(spec *Spec, allow func(*store.Image) bool) *tally {
+	t := &tally{spec: spec, allow: allow}
+	if spec.Allow != nil {
+		t.own = map[store.ID]store.Value{}
+	}
+	return t
+}
+
+// whole returns the scope without what the value does not depend on.
+func (t *tally) whole() Scope { return Scope{Model: t.spec.Scope.Model, Where: t.spec.Scope.Where} }
+
+func (t *tally) extreme() bool {
+	return t.spec.Value.Kind == ValueMin || t.spec.Value.Kind == ValueMax
+}
+
+// fill reads the records, or, when the best has left, the next best.
+func (t *tally) fill(at view) error {
+	switch {
+	case t.own != nil && t.lost:
+		t.best, t.lost = store.Value{}, false
+		for _, v := range t.own {
+			if !v.IsNull() {
+				t.raise(v)
+			}
+		}
+		return nil
+	case t.own != nil:
+		whole := t.whole()
+		l := list{scope: &whole, allow: t.allow}
+		if err := l.fill(at); err != nil {
+			return err
+		}
+		for _, img := range l.images {
+			t.enter(img)
+		}
+		return nil
+	case t.extreme():
+		return at(t.findBest)
+	default:
+		return at(t.count)
+	}
+}
+
+// count reads all records.
+func (t *tally) count(snap *store.Snapshot) error {
+	whole := t.whole()
+	return whole.plans(nil, 0)[0].each(snap, whole.Model, func(img *store.Image) bool {
+		if whole.Where.match(img) {
+			t.enter(img)
+		}
+		return true
+	})
+}
+
+// findBest reads the one record that has the best value.
+func (t *tally) findBest(snap *store.Snapshot) error {
+	f := t.spec.Value.Field
+	first := t.whole()
+	first.Where = And(first.Where, Exists(f))
+	first.Order = []Order{{Field: f, Desc: t.spec.Value.Kind == ValueMax}}
+	images, err := first.read(snap, nil, 1)
+	if err != nil {
+		return err
+	}
+	t.best, t.lost = store.Value{}, false
+	if len(images) > 0 {
+		t.best = images[0].Value(f)
+	}
+	return nil
+}
+
+// short reports whether the value has to be read.
+func (t *tally) short() bool { return t.lost }
+
+// apply follows one change of a record: before and after say whether the scope's
+// conditions hold for it.
+func (t *tally) apply(c *touch) {
+	if t.own != nil {
+		if was, held := t.own[c.change.ID]; held {
+			delete(t.own, c.change.ID)
+			t.take(was)
+		}
+		if c.after && t.allow(c.change.After) {
+			t.enter(c.change.After)
+		}
+		return
+	}
+	if c.before {
+		t.take(t.of(c.change.Before))
+	}
+	if c.after {
+		t.enter(c.change.After)
+	}
+}
+
+// of returns what a record adds to the tally.
+func (t *tally) of(img *store.Image) store.Value {
+	if f := t.spec.Value.Field; f != nil {
+		return img.Value(f)
+	}
+	return store.Value{}
+}
+
+func (t *tally) enter(img *store.Image) {
+	v := t.of(img)
+	if t.own != nil {
+		t.own[img.ID] = v
+	}
+	switch {
+	case t.spec.Value.Field == nil:
+		t.n++
+	case v.IsNull():
+	case t.extreme():
+		t.raise(v)
+	default:
+		t.n++
+		t.sum.add(v, 1)
+	}
+}
+
+func (t *tally) take(v store.Value) {
+	switch {
+	case t.spec.Value.Field == nil:
+		t.n--
+	case v.IsNull():
+	case t.extreme():
+		t.lost = t.lost || v == t.best
+	default:
+		t.n--
+		t.sum.add(v, -1)
+	}
+}
+
+// raise makes v the best if it is; also in place of one that was lost, since
+// none that is left is better than that.
+func (t *tally) raise(v store.Value) {
+	order := v.Compare(t.best)
+	if t.spec.Value.Kind == ValueMin {
+		order = -order
+	}
+	if t.best.IsNull() || order >= 0 {
+		t.best, t.lost = v, false
+	}
+}
+
+// value returns the value as of what has been read and applied.
+func (t *tally) value() store.Value {
+	v := t.spec.Value
+	switch v.Kind {
+	case ValueCount:
+		return store.IntValue(int64(t.shown()))
+	case ValueExists:
+		return store.BoolValue(t.shown() > 0)
+	case ValueSum:
+		return t.sum.value(v.Field.Kind)
+	case ValueAvg:
+		if t.n == 0 {
+			return store.Value{}
+		}
+		return t.sum.over(t.n, v.Field.Kind)
+	default:
+		return t.best
+	}
+}
+
+// shown returns how many of the records the scope's window shows.
+func (t *tally) shown() int {
+	n := max(t.n-t.spec.Scope.Offset, 0)
+	if limit := t.spec.Scope.Limit; limit > 0 {
+		n = min(n, limit)
+	}
+	return n
+}
+
+// follow follows a commit, and returns the value if it is another now.
+func (t *tally) follow(touches []touch, at view) (*store.Value, error) {
+	before := t.value()
+	for i := range touches {
+		t.apply(&touches[i])
+	}
+	if t.short() {
+		if err := t.fill(at); err != nil {
+			return nil, err
+		}
+	}
+	return t.since(before), nil
+}
+
+// since returns the value if it is not what it was.
+func (t *tally) since(before store.Value) *store.Value {
+	now := t.value()
+	if now == before {
+		return nil
+	}
+	return &now
+}

@@ -1,0 +1,126 @@
+package cursor
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A ValueKind is what a cursor that carries a value tells of its records.
+type ValueKind uint8
+
+// The kinds. Records without a value in the field count for none of the last
+// four.
+const (
+	ValueNone   ValueKind = iota // the cursor carries records
+	ValueCount                   // how many there are, within limit and offset
+	ValueExists                  // whether there is one, within limit and offset
+	ValueSum                     // 0 of none
+	ValueMin                     // null of none
+	ValueMax                     // null of none
+	ValueAvg                     // null of none
+)
+
+func (k ValueKind) String() string {
+	return [...]string{"records", "count", "exists", "sum", "min", "max", "avg"}[k]
+}
+
+// A ValueSpec is the value that a cursor carries.
+type ValueSpec struct {
+	Kind  ValueKind
+	Field *store.Field // nil of a count and of exists
+}
+
+// String returns the value as a person reads it: "sum of likes".
+func (v ValueSpec) String() string {
+	if v.Field == nil {
+		return v.Kind.String()
+	}
+	return v.Kind.String() + " of " + v.Field.Name
+}
+
+// check says what is wrong with the value of a scope.
+func (v ValueSpec) check(s *Scope) error {
+	f := v.Field
+	switch v.Kind {
+	case ValueNone, ValueCount, ValueExists:
+		if f != nil {
+			return fmt.Errorf("%s of %s: it is not of a field", v, s.Model.Name)
+		}
+		return nil
+	}
+	switch {
+	case !slices.Contains(s.Model.Fields, f):
+		return fmt.Errorf("%s of %s: it needs a field of that model", v, s.Model.Name)
+	case s.Limit > 0 || s.Offset > 0:
+		return fmt.Errorf("%s of %s: it is of the whole scope; leave limit and offset away", v, s.Model.Name)
+	case v.numeric() && f.Kind != store.Int && f.Kind != store.Uint && f.Kind != store.Float:
+		return fmt.Errorf("%s of %s: a field of numbers has one; this is of type %s", v, s.Model.Name, f.TypeName())
+	case f.Kind >= store.List:
+		return fmt.Errorf("%s of %s: a value of type %s has no order", v, s.Model.Name, f.TypeName())
+	}
+	return nil
+}
+
+func (v ValueSpec) numeric() bool { return v.Kind == ValueSum || v.Kind == ValueAvg }
+
+// A sum is exact, so that it does not depend on how it came about: in units of
+// the smallest number that a field of its kind can hold.
+type sum struct {
+	total, one big.Int
+}
+
+// smallest is the exponent of the smallest float64, 2 to the power of it.
+const smallest = -1074
+
+// add adds v, or takes it away.
+func (s *sum) add(v store.Value, sign int) {
+	switch n := v.Any().(type) {
+	case int64:
+		s.one.SetInt64(n)
+	case uint64:
+		s.one.SetUint64(n)
+	case float64:
+		fraction, exponent := math.Frexp(n)
+		shift := exponent - 53 - smallest
+		whole := int64(math.Ldexp(fraction, 53))
+		if s.one.SetInt64(whole); shift >= 0 {
+			s.one.Lsh(&s.one, uint(shift))
+		} else {
+			s.one.Rsh(&s.one, uint(-shift)) // its last bits are zero
+		}
+	}
+	if sign < 0 {
+		s.total.Sub(&s.total, &s.one)
+	} else {
+		s.total.Add(&s.total, &s.one)
+	}
+}
+
+// value returns the sum as a value of its fields' kind; one that this cannot
+// hold, as the nearest float.
+func (s *sum) value(k store.Kind) store.Value {
+	switch {
+	case k == store.Int && s.total.IsInt64():
+		return store.IntValue(s.total.Int64())
+	case k == store.Uint && s.total.IsUint64():
+		return store.UintValue(s.total.Uint64())
+	}
+	return s.over(1, k)
+}
+
+// over returns the sum divided by n, as a float.
+func (s *sum) over(n int, k store.Kind) store.Value {
+	f := new(big.Float).SetInt(&s.total)
+	if k == store.Float {
+		f.SetMantExp(f, smallest)
+	}
+	if n > 1 {
+		f.Quo(f.SetPrec(max(f.Prec(), 256)), new(big.Float).SetInt64(int64(n)))
+	}
+	nearest, _ := f.Float64()
+	return store.FloatValue(max(-math.MaxFloat64, min(nearest, math.MaxFloat64)))
+}

@@ -1,0 +1,126 @@
+package repl
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+)
+
+const menuRows = 4
+
+// A menu offers completions of the text from start on.
+type menu struct {
+	start string // the text before the completion
+	typed string // what was typed of it
+	items []string
+	at    int // -1 before one is chosen
+}
+
+// A search goes back through the history.
+type search struct {
+	typed string // what was in the editor
+	query string
+	at    int
+	found bool
+}
+
+// complete asks for what may follow what was typed, or goes on in the menu.
+func (s *screen) complete(by int) tea.Cmd {
+	if s.menu != nil {
+		n := len(s.menu.items)
+		if s.menu.at < 0 && by < 0 {
+			s.menu.at = 0
+		}
+		s.menu.at = (s.menu.at + by + n) % n
+		s.choose()
+		return nil
+	}
+	if s.busy {
+		return nil
+	}
+	s.busy, s.completing = true, true
+	s.jobs <- job{ctx: context.Background(), code: s.editor.before(), complete: true}
+	return nil
+}
+
+// release presses the keys that were held, up to the next that has to wait.
+func (s *screen) release() tea.Cmd {
+	var cmds []tea.Cmd
+	for len(s.held) > 0 && !s.completing {
+		next := s.held[0]
+		s.held = s.held[1:]
+		cmds = append(cmds, s.press(next))
+	}
+	return tea.Batch(cmds...)
+}
+
+// offer takes an answer to complete: the only item is typed, of several what
+// they have in common, and the rest is up to the person.
+func (s *screen) offer(found completed) {
+	if found.text != s.editor.before() || len(found.items) == 0 || s.search != nil {
+		return
+	}
+	m := &menu{start: found.text[:found.start], typed: found.text[found.start:], items: found.items, at: -1}
+	common := found.items[0]
+	for _, item := range found.items[1:] {
+		for !strings.HasPrefix(item, common) {
+			common = common[:len(common)-1]
+		}
+	}
+	if len(found.items) == 1 || len(common) > len(m.typed) {
+		s.retype(m, common)
+		m.typed = common
+	}
+	if len(found.items) > 1 {
+		s.menu = m
+	}
+}
+
+func (s *screen) choose() { s.retype(s.menu, s.menu.items[s.menu.at]) }
+
+// retype puts item where the completion is.
+func (s *screen) retype(m *menu, item string) {
+	after := strings.Join(s.editor.letters[s.editor.at:], "")
+	s.editor.set(m.start + item)
+	at := s.editor.at
+	s.editor.set(m.start + item + after)
+	s.editor.at = at
+}
+
+// look goes to the next older entry that contains the query.
+func (s *screen) look(before int) {
+	s.search.at, s.search.found = s.history.find(s.search.query, before)
+	if s.search.found {
+		s.editor.set(s.history.entries[s.search.at])
+	}
+}
+
+// lines are the completions in columns, around the chosen one.
+func (m *menu) lines(f formatter) []string {
+	longest := 0
+	for _, item := range m.items {
+		longest = max(longest, width(clean(item)))
+	}
+	longest = min(longest, f.width-promptWidth)
+	perRow := max((f.width-promptWidth+2)/(longest+2), 1)
+	rows := (len(m.items) + perRow - 1) / perRow
+	first := min(max(max(m.at, 0)/perRow-menuRows+1, 0), max(rows-menuRows, 0))
+	var lines []string
+	for row := first; row < min(first+menuRows, rows); row++ {
+		var cells []string
+		for i := row * perRow; i < min((row+1)*perRow, len(m.items)); i++ {
+			style, item := f.styles.dim, pad(cut(clean(m.items[i]), longest), longest)
+			if i == m.at {
+				style = f.styles.accent
+			}
+			cells = append(cells, style.Render(item))
+		}
+		lines = append(lines, strings.Repeat(" ", promptWidth)+strings.Join(cells, "  "))
+	}
+	if below := len(m.items) - min(first+menuRows, rows)*perRow; below > 0 {
+		lines = append(lines, strings.Repeat(" ", promptWidth)+f.styles.dim.Render(fmt.Sprintf("… %d more", below)))
+	}
+	return lines
+}

@@ -1,0 +1,113 @@
+package server
+
+import (
+	"encoding/json"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A frame is one commit, or several that were merged, as all those connections
+// see it that are touched in the same way. It does not change once it is made.
+type frame struct {
+	from, seq uint64 // the first and the last commit
+	ack       bool
+	parts     []part
+	text      []byte
+	alone     run
+}
+
+// A part is what became of one cursor.
+type part struct {
+	number uint64
+	to     uint64      // the number it has from now on; 0: the same
+	closed *wire.Error // why it is closed; nil: it is not
+	html   bool        // it is a page's list
+	steps  []step
+}
+
+// A step is what becomes of one record in a cursor. Steps are taken one after
+// another.
+type step struct {
+	cursor.Delta
+	html string // of a page's list
+}
+
+func newFrame(from, seq uint64, ack bool, parts []part) *frame {
+	f := &frame{from: from, seq: seq, ack: ack, parts: parts}
+	f.alone = run{last: f, size: 1}
+	f.text = f.encode()
+	return f
+}
+
+// plain reports whether the frame gives no cursor another number and closes none.
+func (f *frame) plain() bool {
+	for i := range f.parts {
+		if f.parts[i].to != 0 || f.parts[i].closed != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *frame) encode() []byte {
+	out := wire.Commit{Seq: f.seq, Ack: f.ack, Cursors: make(map[uint64]*wire.Delta, len(f.parts)), Records: map[string][]json.RawMessage{}}
+	if f.from != f.seq {
+		out.From = f.from
+	}
+	sent := map[*store.Image]bool{}
+	for i := range f.parts {
+		p := &f.parts[i]
+		delta := deltaOf(p.steps)
+		delta.To, delta.Closed = p.to, p.closed
+		out.Cursors[p.number] = delta
+		if p.html {
+			continue
+		}
+		for j := range p.steps {
+			if image := p.steps[j].Image; image != nil && !sent[image] {
+				sent[image] = true
+				out.Records[image.Model.Name] = append(out.Records[image.Model.Name], image.JSON)
+			}
+		}
+	}
+	return out.Append(nil)
+}
+
+// deltaOf puts steps into the wire's form: a delta, and where its order of
+// leave, enter, change does not do, others that come after it.
+func deltaOf(steps []step) *wire.Delta {
+	first := &wire.Delta{}
+	delta, before := first, turn(cursor.Leave)
+	for i := range steps {
+		s := &steps[i]
+		if turn(s.Op) < before {
+			first.Then = append(first.Then, wire.Delta{})
+			delta = &first.Then[len(first.Then)-1]
+		}
+		before = turn(s.Op)
+		entry := wire.Entry{ID: string(s.ID), After: (*string)(s.After), HTML: s.html}
+		switch s.Op {
+		case cursor.Leave:
+			delta.Leave = append(delta.Leave, string(s.ID))
+		case cursor.Enter:
+			delta.Enter = append(delta.Enter, entry)
+		default:
+			delta.Change = append(delta.Change, entry)
+		}
+	}
+	return first
+}
+
+// turn is when an op is applied within a delta.
+func turn(op cursor.DeltaOp) int {
+	switch op {
+	case cursor.Leave:
+		return 0
+	case cursor.Enter:
+		return 1
+	default:
+		return 2
+	}
+}

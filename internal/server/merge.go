@@ -1,0 +1,172 @@
+package server
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A run is frames that wait together for a connection. Connections that wait for
+// the same ones share it, and so what is made of it.
+type run struct {
+	before *run
+	last   *frame
+	size   int  // how many frames
+	next   *run // the one that was made of it last; only Deliver makes them
+
+	once sync.Once
+	one  *frame
+}
+
+// then returns the run with one frame more.
+func (r *run) then(f *frame) *run {
+	if r.next == nil || r.next.last != f {
+		r.next = &run{before: r, last: f, size: r.size + 1}
+	}
+	return r.next
+}
+
+// merged returns one frame that does what those of the run do.
+func (r *run) merged() *frame {
+	if r.before == nil {
+		return r.last
+	}
+	r.once.Do(func() {
+		frames := make([]*frame, r.size)
+		for at, i := r, r.size-1; at != nil; at, i = at.before, i-1 {
+			frames[i] = at.last
+		}
+		r.one = merge(frames)
+	})
+	return r.one
+}
+
+// merge makes one frame of several plain ones: of each record only its newest
+// image, and for each cursor what leads from before the first frame to after the
+// last.
+func merge(frames []*frame) *frame {
+	var parts []part
+	at := map[uint64]int{} // the place of a cursor among parts
+	newest := map[store.ID]*store.Image{}
+	ack := false
+	for _, f := range frames {
+		ack = ack || f.ack
+		for _, p := range f.parts {
+			i, known := at[p.number]
+			if !known {
+				i = len(parts)
+				at[p.number] = i
+				parts = append(parts, part{number: p.number, html: p.html})
+			}
+			parts[i].steps = append(parts[i].steps, p.steps...)
+			for _, s := range p.steps {
+				if s.Image != nil && !p.html {
+					newest[s.ID] = s.Image
+				}
+			}
+		}
+	}
+	for i := range parts {
+		parts[i].steps = compose(parts[i].steps)
+		for j := range parts[i].steps {
+			if s := &parts[i].steps[j]; s.Image != nil && !parts[i].html {
+				s.Image = newest[s.ID]
+			}
+		}
+	}
+	return newFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts)
+}
+
+// A fate is what becomes of one record in the course of several frames.
+type fate struct {
+	fresh   bool // it was not held before
+	gone    bool // it is not held after
+	latest  step // its newest image
+	settled bool // a later step says where it stands, or it is gone
+	needed  bool // a later step says that another stands after it
+	anchor  bool // some step that is kept does
+	put     bool // it has been placed
+}
+
+// compose returns fewer steps that lead from any list to where all the steps
+// lead it.
+//
+// What leaves does so at the very end. Until then it stands where it stood, and
+// changes nothing about who comes after whom among the others; so a step that
+// places a record after a neighbor remains right, even if that has left since.
+// A step that places a record can be dropped when a later one does so too, or
+// when it leaves, unless another record is placed after it in between. And what
+// nobody is placed after may leave at once.
+func compose(steps []step) []step {
+	fates := make(map[store.ID]*fate)
+	var ids []store.ID // in the order in which they are met
+	for _, s := range steps {
+		f := fates[s.ID]
+		if f == nil {
+			f = &fate{fresh: s.Op == cursor.Enter}
+			fates[s.ID] = f
+			ids = append(ids, s.ID)
+		}
+		if f.gone = s.Op == cursor.Leave; !f.gone {
+			if s.html == "" {
+				s.html = f.latest.html // of a frame that was merged, which says it once
+			}
+			f.latest = s
+		}
+		f.settled = f.gone
+	}
+
+	var kept []step // the last first
+	for _, s := range slices.Backward(steps) {
+		f := fates[s.ID]
+		if !s.places() || f.settled && !f.needed {
+			continue
+		}
+		f.settled, f.needed = true, false
+		if s.After != nil {
+			if neighbor := fates[*s.After]; neighbor != nil {
+				neighbor.needed, neighbor.anchor = true, true
+			}
+		}
+		kept = append(kept, s)
+	}
+
+	out := make([]step, 0, len(kept))
+	for _, id := range ids {
+		if f := fates[id]; f.gone && !f.fresh && !f.anchor {
+			out = append(out, leave(id))
+		}
+	}
+	for _, s := range slices.Backward(kept) {
+		f := fates[s.ID]
+		placed := step{Delta: cursor.Delta{Op: cursor.Change, ID: s.ID, Image: f.latest.Image, After: s.After}}
+		if !f.put {
+			placed.html = f.latest.html
+			if f.fresh {
+				placed.Op = cursor.Enter
+			}
+		}
+		f.put = true
+		out = append(out, placed)
+	}
+	for _, id := range ids {
+		if f := fates[id]; !f.gone && !f.put {
+			out = append(out, f.latest) // a change in its place
+		}
+	}
+	for _, id := range ids {
+		if f := fates[id]; f.gone && f.anchor {
+			out = append(out, leave(id))
+		}
+	}
+	return out
+}
+
+// places reports whether the step says where its record stands.
+func (s *step) places() bool {
+	return s.Op == cursor.Enter || s.Op == cursor.Change && s.After != nil
+}
+
+func leave(id store.ID) step { return step{Delta: cursor.Delta{Op: cursor.Leave, ID: id}} }

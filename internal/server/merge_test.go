@@ -1,0 +1,300 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// TestWhatALaggingClientAppliesIsAlwaysAState makes random commits to random
+// cursors of a connection whose transport takes messages at random times. After
+// each frame the client must hold what the naive model held after that commit,
+// and answers must stand in their place among the commits.
+func TestWhatALaggingClientAppliesIsAlwaysAState(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 2))
+	merged, closed := 0, 0
+	for i := range 16 {
+		limit := 1000 // too little
+		if i > 3 {
+			limit = 6000 + random.IntN(20_000)
+		}
+		l := newLag(t, random, limit)
+		for range 200 {
+			l.act()
+		}
+		l.finish()
+		merged += l.merged
+		if l.full {
+			closed++
+		}
+	}
+	if merged < 50 || closed == 0 || closed == 16 {
+		t.Errorf("%d merged frames, %d of 16 clients were let go: the test tests little", merged, closed)
+	}
+}
+
+var lagModel = &store.Model{Name: "posts"}
+
+// A lag is a connection and its client, both by the naive model.
+type lag struct {
+	t      *testing.T
+	random *rand.Rand
+	outbox *outbox
+	full   bool
+
+	seq      uint64
+	number   uint64
+	lists    []*naiveList
+	states   map[uint64]string // after each commit that touched the connection
+	promised *place
+	promise  []byte
+
+	messages [][]byte
+	read     int
+	held     map[uint64]*replica
+	lastSeq  uint64
+	merged   int
+}
+
+// A naiveList is what a cursor holds, in order.
+type naiveList struct {
+	number        uint64
+	ordered, html bool
+	records       []*store.Image
+}
+
+func newLag(t *testing.T, random *rand.Rand, limit int) *lag {
+	l := &lag{t: t, random: random, states: map[uint64]string{}, held: map[uint64]*replica{}}
+	l.outbox = &outbox{limit: limit, transport: fakeTransport{
+		func(message []byte) { l.messages = append(l.messages, message) },
+		func() { l.full = true },
+	}}
+	for i := range 4 {
+		l.number++
+		l.lists = append(l.lists, &naiveList{number: l.number, ordered: i != 0, html: i == 3})
+		l.held[l.number] = &replica{html: i == 3, bodies: map[string]string{}}
+	}
+	l.states[0] = l.describe()
+	return l
+}
+
+func (l *lag) act() {
+	switch n := l.random.IntN(20); {
+	case n < 12:
+		l.commit()
+	case n == 12 && l.promised == nil:
+		l.promised, l.promise = l.outbox.reserve(), fmt.Appendf(nil, `{"id":1,"at":"e:%d"}`, l.seq)
+	case n == 13:
+		l.outbox.put(fmt.Appendf(nil, `{"id":1,"at":"e:%d"}`, l.seq))
+	case n < 16 && l.promised != nil:
+		l.outbox.fill(l.promised, l.promise)
+		l.promised = nil
+	case l.random.IntN(6) == 0:
+		l.receive()
+	}
+}
+
+func (l *lag) finish() {
+	if l.promised != nil {
+		l.outbox.fill(l.promised, nil)
+	}
+	for l.read < len(l.messages) {
+		l.receive()
+	}
+	if !l.full && (l.replay() != l.sorted(l.describe()) || l.outbox.waiting() != 0) {
+		l.t.Errorf("in the end the client holds\n%s\nand not\n%s", l.replay(), l.describe())
+	}
+}
+
+// commit makes a commit: what becomes of a few records in each of some cursors.
+func (l *lag) commit() {
+	l.seq++
+	images := map[store.ID]*store.Image{}
+	for range 1 + l.random.IntN(3) {
+		id := store.ID(fmt.Sprintf("r%02d", l.random.IntN(25)))
+		body := fmt.Sprintf(`{"id":"%s","v":%d,"x":"%s"}`, id, l.seq, strings.Repeat("x", l.random.IntN(100)))
+		images[id] = &store.Image{Model: lagModel, ID: id, Version: l.seq, JSON: []byte(body)}
+	}
+	var parts []part
+	for _, list := range l.lists {
+		steps := list.follow(images, l.random)
+		p := part{number: list.number, html: list.html, steps: steps}
+		if l.random.IntN(60) == 0 {
+			l.number++
+			p.to, list.number = l.number, l.number
+		}
+		if len(steps) > 0 || p.to != 0 {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	l.states[l.seq] = l.describe()
+	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts))
+}
+
+// follow lets the list follow a commit in which the records have become images,
+// and says how: as the engine does, leave, enter, change.
+func (n *naiveList) follow(images map[store.ID]*store.Image, random *rand.Rand) []step {
+	var leave, enter, change []step
+	for _, id := range slices.Sorted(maps.Keys(images)) {
+		s := step{Delta: cursor.Delta{ID: id, Image: images[id]}}
+		if n.html {
+			s.html = string(images[id].JSON)
+		}
+		switch held, stay := n.find(id) >= 0, random.IntN(3) > 0; {
+		case held && !stay:
+			leave = append(leave, step{Delta: cursor.Delta{Op: cursor.Leave, ID: id}})
+		case !held && stay:
+			s.Op = cursor.Enter
+			enter = append(enter, s)
+		case held:
+			s.Op = cursor.Change
+			change = append(change, s)
+		}
+	}
+	steps := slices.Concat(leave, enter, change)
+	for i := range steps {
+		s := &steps[i]
+		at := n.find(s.ID)
+		if s.Op == cursor.Change && (!n.ordered || random.IntN(2) == 0) {
+			n.records[at] = s.Image
+			continue
+		}
+		if at >= 0 {
+			n.records = slices.Delete(n.records, at, at+1)
+		}
+		if s.Op == cursor.Leave {
+			continue
+		}
+		at, _ = slices.BinarySearchFunc(n.records, s.ID, func(image *store.Image, id store.ID) int { return strings.Compare(string(image.ID), string(id)) })
+		if n.ordered {
+			at, s.After = random.IntN(len(n.records)+1), new(store.ID)
+			if at > 0 {
+				*s.After = n.records[at-1].ID
+			}
+		}
+		n.records = slices.Insert(n.records, at, s.Image)
+	}
+	return steps
+}
+
+func (n *naiveList) find(id store.ID) int {
+	return slices.IndexFunc(n.records, func(image *store.Image) bool { return image.ID == id })
+}
+
+func (l *lag) describe() string {
+	var out strings.Builder
+	for _, list := range l.lists {
+		fmt.Fprintf(&out, "%d:", list.number)
+		for _, image := range list.records {
+			fmt.Fprintf(&out, " %s", brief(image.JSON))
+		}
+		out.WriteByte('\n')
+	}
+	return out.String()
+}
+
+// brief is the record's id and version.
+func brief(body []byte) string {
+	var record struct {
+		ID string
+		V  int
+	}
+	if err := json.Unmarshal(body, &record); err != nil {
+		return fmt.Sprintf("%q: %v", body, err)
+	}
+	return fmt.Sprintf("%s@%d", record.ID, record.V)
+}
+
+func (l *lag) replay() string {
+	var out strings.Builder
+	for _, list := range slices.Sorted(maps.Keys(l.held)) {
+		fmt.Fprintf(&out, "%d:", list)
+		for _, id := range l.held[list].ids {
+			fmt.Fprintf(&out, " %s", brief([]byte(l.held[list].bodies[id])))
+		}
+		out.WriteByte('\n')
+	}
+	return strings.Join(slices.SortedFunc(strings.Lines(out.String()), strings.Compare), "")
+}
+
+// receive lets the client read one message.
+func (l *lag) receive() {
+	if len(l.messages)-l.read > 1 {
+		l.t.Fatalf("%d messages at once", len(l.messages)-l.read)
+	}
+	if l.read == len(l.messages) {
+		return
+	}
+	frames, err := wire.Frames(l.messages[l.read])
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, text := range frames {
+		l.apply(text)
+	}
+	l.read++
+	l.outbox.sent()
+}
+
+func (l *lag) apply(text []byte) {
+	var answer wire.Answer
+	if json.Unmarshal(text, &answer); answer.At != "" {
+		_, at, _ := wire.ParsePosition(answer.At)
+		for seq := range l.states {
+			if l.lastSeq < seq && seq <= at || at < seq && seq <= l.lastSeq {
+				l.t.Fatalf("an answer as of %d came after commit %d, and %d is on the other side", at, l.lastSeq, seq)
+			}
+		}
+		return
+	}
+	var commit wire.Commit
+	if err := json.Unmarshal(text, &commit); err != nil {
+		l.t.Fatal(err)
+	}
+	if commit.From != 0 {
+		l.merged++
+	}
+	if first := max(commit.From, min(commit.Seq, l.lastSeq+1)); first <= l.lastSeq || commit.Seq <= l.lastSeq {
+		l.t.Fatalf("commits %d to %d after %d", commit.From, commit.Seq, l.lastSeq)
+	}
+	bodies := map[string]string{}
+	for _, body := range commit.Records["posts"] {
+		var record struct{ ID string }
+		json.Unmarshal(body, &record)
+		if bodies[record.ID] != "" {
+			l.t.Fatalf("two images of %s in %s", record.ID, text)
+		}
+		bodies[record.ID] = string(body)
+	}
+	for number, delta := range commit.Cursors {
+		if err := l.held[number].apply(delta, bodies); err != nil {
+			l.t.Fatalf("cursor %d: %v in %s", number, err, text)
+		}
+		if delta.To != 0 {
+			l.held[delta.To] = l.held[number]
+			delete(l.held, number)
+		}
+	}
+	l.lastSeq = commit.Seq
+	if got, want := l.replay(), l.sorted(l.states[commit.Seq]); got != want {
+		l.t.Fatalf("after %s the client holds\n%s\nand not\n%s", text, got, want)
+	}
+}
+
+func (l *lag) sorted(state string) string {
+	return strings.Join(slices.SortedFunc(strings.Lines(state), strings.Compare), "")
+}
