@@ -214,8 +214,28 @@ func (t *target) connect(ctx context.Context, user string) (*listener, error) {
 	return l, nil
 }
 
-// commitMark begins every commit, and nothing else that a server sends.
-var commitMark = []byte(`{"seq":`)
+// commitMark begins a commit, and mergedMark several that had to wait and became
+// one frame, from that with one seq to that with another. Nothing else that a
+// server sends begins so.
+var commitMark, mergedMark = []byte(`{"seq":`), []byte(`{"from":`)
+
+// commitsIn counts the commits that a message tells of. While a benchmark waits,
+// all that are made reach the clients that it waits for, so a merged frame tells of
+// each from its first to its last.
+func commitsIn(message []byte) int64 {
+	n := int64(bytes.Count(message, commitMark))
+	for {
+		_, rest, found := bytes.Cut(message, mergedMark)
+		if !found {
+			return n
+		}
+		var from, to int64
+		if _, err := fmt.Sscanf(string(rest[:min(len(rest), 64)]), `%d,"seq":%d`, &from, &to); err == nil {
+			n += to - from + 1
+		}
+		message = rest
+	}
+}
 
 // read counts the commits that a client is sent.
 func (t *target) read(l *listener) {
@@ -224,7 +244,7 @@ func (t *target) read(l *listener) {
 		if err != nil {
 			return
 		}
-		n := int64(bytes.Count(message, commitMark))
+		n := commitsIn(message)
 		if n == 0 {
 			continue
 		}

@@ -97,6 +97,7 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 	if err != nil {
 		return err
 	}
+	fmt.Fprintf(out, "▸ sample application written to %s\n", app.Folder)
 	progress := &progress{out: out}
 	supervisor := dev.New(dev.Options{Folder: app.Folder, Port: port, Output: progress, Color: hasColor(out)})
 	if err := supervisor.Open(); err != nil {
