@@ -70,7 +70,7 @@ func TestConvergeFindsShrinksAndSavesWhatIsBroken(t *testing.T) {
 	for name, config := range brokenConfigs() {
 		t.Run(name, func(t *testing.T) {
 			folder := filepath.Join(t.TempDir(), "failures")
-			c := towertest.Convergence{Steps: 400, Folder: folder}
+			c := towertest.Convergence{Steps: 400, Seed: 1, Folder: folder}
 			found := &recorder{TB: t}
 			towertest.Converge(found, config(), c)
 			if len(found.errors) != 1 {

@@ -214,11 +214,28 @@ func (t *target) connect(ctx context.Context, user string) (*listener, error) {
 	return l, nil
 }
 
-// Every commit begins with one of these, and nothing else that a server sends.
-var (
-	commitMark = []byte(`{"seq":`)
-	mergedMark = []byte(`{"from":`)
-)
+// commitMark begins a commit, and mergedMark several that had to wait and became
+// one frame, from that with one seq to that with another. Nothing else that a
+// server sends begins so.
+var commitMark, mergedMark = []byte(`{"seq":`), []byte(`{"from":`)
+
+// commitsIn counts the commits that a message tells of. While a benchmark waits,
+// all that are made reach the clients that it waits for, so a merged frame tells of
+// each from its first to its last.
+func commitsIn(message []byte) int64 {
+	n := int64(bytes.Count(message, commitMark))
+	for {
+		_, rest, found := bytes.Cut(message, mergedMark)
+		if !found {
+			return n
+		}
+		var from, to int64
+		if _, err := fmt.Sscanf(string(rest[:min(len(rest), 64)]), `%d,"seq":%d`, &from, &to); err == nil {
+			n += to - from + 1
+		}
+		message = rest
+	}
+}
 
 // read counts the commits that a client is sent.
 func (t *target) read(l *listener) {
@@ -237,31 +254,6 @@ func (t *target) read(l *listener) {
 			t.reached <- time.Now()
 		}
 	}
-}
-
-// commitsIn counts the commits in a message: one for each frame, and of a frame
-// that was merged from several, as many as it covers.
-func commitsIn(message []byte) (n int64) {
-	n = int64(bytes.Count(message, commitMark))
-	for {
-		at := bytes.Index(message, mergedMark)
-		if at < 0 {
-			return n
-		}
-		var from, seq int64
-		from, message = leadingNumber(message[at+len(mergedMark):])
-		if rest, ok := bytes.CutPrefix(message, []byte(`,"seq":`)); ok {
-			seq, message = leadingNumber(rest)
-			n += seq - from + 1
-		}
-	}
-}
-
-func leadingNumber(text []byte) (n int64, rest []byte) {
-	for len(text) > 0 && '0' <= text[0] && text[0] <= '9' {
-		n, text = n*10+int64(text[0]-'0'), text[1:]
-	}
-	return n, text
 }
 
 // reach makes posts, one after another, waits until all who may see one have it,

@@ -41,7 +41,7 @@ func (s *samples) measures(n int) []measure {
 		{Measure: "reach_one", says: fmt.Sprintf("a create that one of %d may see", n), against: fmt.Sprintf("the same of %d", n/5),
 			Value: milliseconds(s.one), Floor: milliseconds(s.oneOfFew), Unit: "ms", Target: targetOne, atMost: true},
 		{Measure: "burst", says: fmt.Sprintf("%d changes at once, to all %d, none lost", burstSize, n), against: "melody's broadcast",
-			Value: rate(s.burst), Floor: rate(s.burstFloor), Unit: "k messages/s", Target: targetBurst},
+			Value: rate(s.burst), Floor: rate(s.burstFloor), Unit: "k changes/s", Target: targetBurst},
 		{Measure: "writes_64", says: fmt.Sprintf("durable creates by %d clients", writers), against: "bare bbolt over HTTP",
 			Value: median(s.many), Floor: median(s.manyFloor), Unit: "/s", Target: targetMany},
 		{Measure: "writes_1", says: "durable creates by one client", against: "bare bbolt over HTTP",

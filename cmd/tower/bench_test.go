@@ -31,9 +31,22 @@ func TestMeasures(t *testing.T) {
 	if err := printMeasures(&text, measures, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"12.0 ms", "1000 k messages/s", "at most 1.50  ✗ of the same of 200", "at least 0.25  ✓"} {
+	for _, part := range []string{"12.0 ms", "1000 k changes/s", "at most 1.50  ✗ of the same of 200", "at least 0.25  ✓"} {
 		if !strings.Contains(text.String(), part) {
 			t.Errorf("the table has no %q:\n%s", part, text.String())
+		}
+	}
+}
+
+func TestCommitsAreCountedAlsoWhereTheyWereMerged(t *testing.T) {
+	for message, want := range map[string]int64{
+		`{"seq":814,"posts":[{"id":"a"}],"cursors":{}}`:                       1,
+		`[{"seq":814},{"from":815,"seq":829,"cursors":{}},{"seq":830}]`:       17,
+		`{"hello":1,"epoch":"01J8","seq":812}`:                                0,
+		`{"id":4,"status":200,"at":"01J8:812","since":"01J8:800","delta":{}}`: 0,
+	} {
+		if got := commitsIn([]byte(message)); got != want {
+			t.Errorf("%s tells of %d commits, not of %d", message, got, want)
 		}
 	}
 }

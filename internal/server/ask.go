@@ -16,8 +16,8 @@ import (
 // Models returns the application's models.
 func Models(a *App) []*store.Model { return slices.Clone(a.config.Models) }
 
-// Cursors returns the application's declared cursors of records, in the order in which they
-// were declared.
+// Cursors returns the application's declared cursors of records, in the order in
+// which they were declared.
 func Cursors(a *App) []*Route {
 	return slices.DeleteFunc(slices.Clone(a.router.routes), func(r *Route) bool { return r.Kind != KindCursor || r.Value })
 }
