@@ -100,7 +100,7 @@ func (c *child) run(listener net.Listener, remove func()) error {
 			return
 		}
 		c.cmd.Wait()
-		kill(c.cmd.Process.Pid) // what it left behind in its group
+		_ = kill(c.cmd.Process.Pid) // what it left behind in its group
 		listener.Close()
 		<-heard
 		close(c.exited)
@@ -246,7 +246,7 @@ func (c *child) kill() {
 	select {
 	case <-c.exited:
 	default:
-		kill(c.cmd.Process.Pid)
+		_ = kill(c.cmd.Process.Pid)
 		<-c.exited
 	}
 }

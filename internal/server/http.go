@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/client"
+	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -74,7 +75,7 @@ func (a *App) serveScript(w http.ResponseWriter, r *http.Request) {
 func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1024))
 	if err == nil {
-		var user = a.cookies.user(r)
+		var user store.ID
 		if user, err = a.cookies.redeem(string(text)); err == nil {
 			err = a.cookies.set(w, r, user)
 		}
