@@ -57,11 +57,10 @@ func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
 		if err := w.permit(fields); err != nil {
 			return scope, err
 		}
-		if scope.Limit == 0 && scope.Offset == 0 {
-			scope.Order = order
-		} else {
+		if scope.Limit != 0 || scope.Offset != 0 {
 			return scope, Errorf(CodeBadRequest, "%s has a limit of its own and keeps its order", w.route.Name)
 		}
+		scope.Order = order
 	}
 	if w.limit > 0 && (scope.Limit == 0 || w.limit < scope.Limit) {
 		scope.Limit = w.limit
@@ -157,9 +156,9 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 	}
 	c.outbox.fill(place, data)
 	if err != nil {
-		return errors.Join(err, c.closeCursor(state.Query.Number()))
+		c.drop(func(other *opened) bool { return other == handle })
 	}
-	return nil
+	return err
 }
 
 // hold keeps an open cursor, unless the connection holds its query already.
@@ -196,11 +195,21 @@ func (c *Connection) recall(ctx context.Context, w *want, since *held) *cursor.H
 	return nil
 }
 
+// closeCursor closes what is held under a number: more than one where scopes have
+// become equal.
 func (c *Connection) closeCursor(number uint64) error {
-	var closed []*opened // more than one where scopes have become equal
+	if c.drop(func(handle *opened) bool { return handle.query.Number() == number }) == 0 {
+		return Errorf(CodeNotFound, "cursor %d is not open", number)
+	}
+	return nil
+}
+
+// drop closes the cursors for which which is true, and returns how many.
+func (c *Connection) drop(which func(*opened) bool) int {
+	var closed []*opened
 	c.mu.Lock()
 	c.open = slices.DeleteFunc(c.open, func(handle *opened) bool {
-		found := handle.query.Number() == number
+		found := which(handle)
 		if found {
 			closed = append(closed, handle)
 		}
@@ -210,10 +219,7 @@ func (c *Connection) closeCursor(number uint64) error {
 	for _, handle := range closed {
 		c.app.engine.Close(handle)
 	}
-	if closed == nil {
-		return Errorf(CodeNotFound, "cursor %d is not open", number)
-	}
-	return nil
+	return len(closed)
 }
 
 func (c *Connection) current() *visit {
