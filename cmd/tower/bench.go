@@ -190,11 +190,36 @@ func (b *bench) measure(load *loadProcess, app, floor string, users []string) ([
 	return s.measures(n), nil
 }
 
+// A process is one that is spoken with, and ends with its input.
+type process struct {
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out io.Reader
+}
+
+func startProcess(cmd *exec.Cmd) (*process, error) {
+	p := &process{cmd: cmd}
+	cmd.Stderr = os.Stderr
+	var err error
+	if p.out, err = cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	if p.in, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	return p, cmd.Start()
+}
+
+// close ends the process, and waits for it.
+func (p *process) close() {
+	_ = p.in.Close()
+	_ = p.cmd.Wait()
+}
+
 // A loadProcess is the process in which the clients live.
 type loadProcess struct {
+	*process
 	ctx     context.Context
-	cmd     *exec.Cmd
-	in      io.WriteCloser
 	encoder *json.Encoder
 	decoder *json.Decoder
 }
@@ -204,20 +229,11 @@ func startLoad(ctx context.Context) (*loadProcess, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the clients: %w", err)
 	}
-	p := &loadProcess{ctx: ctx, cmd: exec.CommandContext(ctx, self, "bench-load")}
-	p.cmd.Stderr = os.Stderr
-	out, err := p.cmd.StdoutPipe()
-	if err == nil {
-		p.in, err = p.cmd.StdinPipe()
-	}
-	if err == nil {
-		err = p.cmd.Start()
-	}
+	child, err := startProcess(exec.CommandContext(ctx, self, "bench-load"))
 	if err != nil {
 		return nil, fmt.Errorf("start the clients: %w", err)
 	}
-	p.encoder, p.decoder = json.NewEncoder(p.in), json.NewDecoder(out)
-	return p, nil
+	return &loadProcess{process: child, ctx: ctx, encoder: json.NewEncoder(child.in), decoder: json.NewDecoder(child.out)}, nil
 }
 
 // do sends a request and waits for its reply.
@@ -240,16 +256,9 @@ func (p *loadProcess) do(req loadRequest, reply *loadReply) error {
 	return nil
 }
 
-// close ends the process: it ends with its input.
-func (p *loadProcess) close() {
-	_ = p.in.Close()
-	_ = p.cmd.Wait()
-}
-
 // A floorProcess serves what is measured against.
 type floorProcess struct {
-	cmd *exec.Cmd
-	in  io.WriteCloser
+	*process
 	url string
 }
 
@@ -264,29 +273,17 @@ func startFloor(ctx context.Context, app *application, folder string) (*floorPro
 	if output, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the floor: %w\n%s", err, strings.TrimSpace(string(output)))
 	}
-	p := &floorProcess{cmd: exec.CommandContext(ctx, binary, folder)}
-	p.cmd.Stderr = os.Stderr
-	out, err := p.cmd.StdoutPipe()
-	if err == nil {
-		p.in, err = p.cmd.StdinPipe()
-	}
-	if err == nil {
-		err = p.cmd.Start()
-	}
+	child, err := startProcess(exec.CommandContext(ctx, binary, folder))
 	if err != nil {
 		return nil, fmt.Errorf("start the floor: %w", err)
 	}
-	if p.url, err = bufio.NewReader(out).ReadString('\n'); err != nil {
+	p := &floorProcess{process: child}
+	if p.url, err = bufio.NewReader(p.out).ReadString('\n'); err != nil {
 		p.close()
 		return nil, errors.New("the floor does not start")
 	}
 	p.url = strings.TrimSpace(p.url)
 	return p, nil
-}
-
-func (p *floorProcess) close() {
-	_ = p.in.Close()
-	_ = p.cmd.Wait()
 }
 
 // Samples are what was measured so far, in seconds or in writes a second.

@@ -105,32 +105,24 @@ func (g *gate) leave(t *target) {
 // drain waits until t has begun to answer all that it was given, but not longer
 // than bound: what it was given so long ago, it has.
 func (g *gate) drain(t *target, bound time.Duration) {
-	timer := time.NewTimer(bound)
-	defer timer.Stop()
-	for {
-		g.mu.Lock()
-		pending, changed := t.pending, g.changed
-		g.mu.Unlock()
-		if pending == 0 {
-			return
-		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			return
-		}
-	}
+	g.wait(context.Background(), bound, func() bool { return t.pending == 0 })
 }
 
 // replaced waits until t is not the current target, but not longer than bound.
 func (g *gate) replaced(ctx context.Context, t *target, bound time.Duration) {
+	g.wait(ctx, bound, func() bool { return g.target != t })
+}
+
+// wait waits until done, which is asked with the lock held, but not longer than
+// bound.
+func (g *gate) wait(ctx context.Context, bound time.Duration, done func() bool) {
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
 	for {
 		g.mu.Lock()
-		current, changed := g.target, g.changed
+		over, changed := done(), g.changed
 		g.mu.Unlock()
-		if current != t {
+		if over {
 			return
 		}
 		select {

@@ -127,25 +127,6 @@ func (r *reader) word(i int) string {
 
 func (r *reader) is(i int, text string) bool { return r.word(i) == text }
 
-// opening is the index of the bracket that tokens[i] closes.
-func (r *reader) opening(i int) int {
-	depth := 0
-	for ; i >= 0; i-- {
-		if r.tokens[i].kind != punctToken {
-			continue
-		}
-		switch r.word(i) {
-		case ")", "]", "}":
-			depth++
-		case "(", "[", "{":
-			if depth--; depth == 0 {
-				return i
-			}
-		}
-	}
-	return -1
-}
-
 // enclosing is the index of the bracket that is still open before i.
 func (r *reader) enclosing(i int) int {
 	depth := 0
@@ -173,13 +154,13 @@ func (r *reader) subject(i int) subject {
 	}
 	switch {
 	case r.is(i, ")"):
-		open := r.opening(i)
+		open := r.enclosing(i - 1)
 		if open < 2 || !r.is(open-2, ".") {
 			return subject{}
 		}
 		return called(r.subject(open-3), r.word(open-1))
 	case r.is(i, "]"):
-		open := r.opening(i)
+		open := r.enclosing(i - 1)
 		if open < 1 {
 			return subject{}
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,12 +10,12 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // Config is what an application is made of and how it runs. The zero value of
@@ -45,25 +46,17 @@ type Config struct {
 }
 
 func (c *Config) setDefaults() {
-	c.MaxFrame = cmpOr(c.MaxFrame, 64<<10)
-	c.MaxBody = cmpOr(c.MaxBody, 1<<20)
-	c.MaxQueue = cmpOr(c.MaxQueue, 1<<20)
-	c.MaxRate = cmpOr(c.MaxRate, 200)
-	c.MaxCursors = cmpOr(c.MaxCursors, 200)
-	c.MaxConnections = cmpOr(c.MaxConnections, 100)
-	c.Timeout = cmpOr(c.Timeout, 30*time.Second)
-	c.Policy = cmpOr(c.Policy, defaultPolicy)
+	c.MaxFrame = cmp.Or(c.MaxFrame, 64<<10)
+	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
+	c.MaxQueue = cmp.Or(c.MaxQueue, 1<<20)
+	c.MaxRate = cmp.Or(c.MaxRate, 200)
+	c.MaxCursors = cmp.Or(c.MaxCursors, 200)
+	c.MaxConnections = cmp.Or(c.MaxConnections, 100)
+	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	c.Policy = cmp.Or(c.Policy, defaultPolicy)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-}
-
-func cmpOr[T comparable](value, fallback T) T {
-	var zero T
-	if value == zero {
-		return fallback
-	}
-	return value
 }
 
 // An App is a running application. Its methods are safe for concurrent use.
@@ -231,14 +224,13 @@ func (a *App) Env() string { return a.config.Env }
 // programs that act as a user.
 func (a *App) Cookie(id store.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
 
-// report logs what is the application's fault and not the client's.
-func (a *App) report(_ context.Context, err error) {
+// report logs what is the application's fault and not the client's; what says
+// where it happened.
+func (a *App) report(what string, err error) {
 	if AsError(err).Code == CodeInternal {
-		a.log.Error("request", "error", err)
+		a.log.Error(what, "error", err)
 	}
 }
-
-func stack() []byte { return debug.Stack() }
 
 // checkModels makes sure that names are free and references lead somewhere.
 func checkModels(models []*store.Model) error {
@@ -247,7 +239,7 @@ func checkModels(models []*store.Model) error {
 		if names[m.Name] {
 			return fmt.Errorf("model %q is declared twice", m.Name)
 		}
-		if reserved(m.Name) {
+		if wire.Reserved[m.Name] {
 			return fmt.Errorf("model %q: the name is reserved; choose another", m.Name)
 		}
 		names[m.Name] = true

@@ -115,8 +115,8 @@ func (c *Connection) Follow(ctx context.Context, m *store.Model, id store.ID) (i
 	return image, err
 }
 
-// arrive asks the application who the client is. With at, it reads the store as
-// of that commit.
+// arrive asks the application who the client is, as of ctx, and again where that
+// changed meanwhile.
 func (c *Connection) arrive(ctx context.Context) (*visit, error) {
 	for range 100 {
 		v := &visit{conn: c}

@@ -172,7 +172,7 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 		reply.OK, err = json.Marshal(out)
 	}
 	if err != nil {
-		c.app.report(ctx, err)
+		c.app.report("request", err)
 		reply.Error, reply.OK = AsError(err).wire(), nil
 		if AsError(err).Code == CodeInternal {
 			reply.Error.Message = err.Error() // a console is its owner's

@@ -23,7 +23,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
-			h.report(err)
+			h.app.report("rule", err)
 			c.leave(closeInternal, "a frame could not be made")
 			continue
 		}
@@ -210,7 +210,11 @@ func (a *App) render(handle *opened, image *store.Image, done map[rendering]stri
 	if html, ok := done[key]; ok {
 		return html, nil
 	}
-	html, err := a.views.partial(handle.want.partial, image, session)
+	templates, err := a.views.current()
+	if err != nil {
+		return "", err
+	}
+	html, err := templates.partial(handle.want.partial, image, session)
 	if err == nil && done != nil {
 		done[key] = html
 	}

@@ -9,8 +9,6 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-func reserved(name string) bool { return wire.Reserved[name] }
-
 // introduce tells a console what it is attached to.
 func (a *App) introduce() wire.ControlHello {
 	hello := wire.ControlHello{Version: wire.Version, App: a.config.Name, Env: a.config.Env, PID: os.Getpid(), URL: a.config.URL,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
@@ -111,7 +112,7 @@ func errorOf(from *wire.Error) *Error {
 func guard(what string, fn func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil && r != http.ErrAbortHandler {
-			err = &panicError{what: what, value: r, stack: stack()}
+			err = &panicError{what: what, value: r, stack: debug.Stack()}
 		}
 	}()
 	return fn()

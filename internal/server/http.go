@@ -264,7 +264,7 @@ func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
 // fail answers a request that failed: with a page to a browser, with JSON to a
 // program.
 func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
-	a.report(r.Context(), err)
+	a.report("request", err)
 	coded := AsError(err)
 	status := coded.Status()
 	if coded.Code == CodeUnavailable {

@@ -1,9 +1,6 @@
 package server
 
 import (
-	"context"
-	"errors"
-	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -17,7 +14,6 @@ import (
 // for each connection.
 type hub struct {
 	app *App
-	log *slog.Logger
 
 	mu          sync.Mutex
 	connections map[uint64]*Connection
@@ -27,7 +23,7 @@ type hub struct {
 }
 
 func newHub(app *App) *hub {
-	return &hub{app: app, log: app.log, connections: map[uint64]*Connection{},
+	return &hub{app: app, connections: map[uint64]*Connection{},
 		perUser: map[store.ID]int{}, followers: map[follow]map[*visit]struct{}{}}
 }
 
@@ -134,7 +130,7 @@ func (h *hub) rescope(old *visit, commit store.Commit) []cursor.Move {
 	ctx := asOf(h.app.ctx, commit.Seq)
 	fresh, err := c.arrive(ctx)
 	if err != nil {
-		h.report(err)
+		h.app.report("rule", err)
 		fresh = &visit{conn: c}
 	}
 	c.mu.Lock()
@@ -154,17 +150,10 @@ func (h *hub) rescope(old *visit, commit store.Commit) []cursor.Move {
 			if spec, err := fresh.spec(ctx, handle.want); err == nil {
 				move.To = &spec
 			} else {
-				h.report(err)
+				h.app.report("rule", err)
 			}
 		}
 		moves = append(moves, move)
 	}
 	return moves
-}
-
-// report logs what is the application's fault and not the user's.
-func (h *hub) report(err error) {
-	if AsError(err).Code == CodeInternal && !errors.Is(err, context.Canceled) {
-		h.log.Error("rule", "error", err)
-	}
 }

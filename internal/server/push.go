@@ -17,7 +17,7 @@ func (c *Connection) push(ctx context.Context, v *visit, route *Route, path url.
 	push := wire.Push{Push: route.Pattern(), Status: http.StatusOK}
 	done, err := c.app.serve(ctx, v, &sent{route: route, path: path, body: body})
 	if err != nil {
-		c.app.report(ctx, err)
+		c.app.report("request", err)
 		coded := AsError(err)
 		push.Status, push.Error = coded.Status(), coded.wire()
 	} else {

@@ -69,7 +69,7 @@ func (c *Connection) handle(req *wire.Request) {
 		err = Errorf("bad_frame", "a frame is one of hello, open, live, close, call and applied")
 	}
 	if err != nil {
-		c.app.report(ctx, err)
+		c.app.report("request", err)
 		c.send(refusal(req.ID, err))
 	}
 }
@@ -125,7 +125,7 @@ func (c *Connection) handleCall(ctx context.Context, v *visit, req *wire.Request
 	}
 	done, err := c.app.serve(ctx, v, &sent{route: route, path: values, body: req.In, form: form, key: req.Key})
 	if err != nil {
-		c.app.report(ctx, err)
+		c.app.report("request", err)
 		return refusal(req.ID, err)
 	}
 	answer := &wire.Answer{ID: req.ID, Status: done.status, Out: done.out, Repeated: done.repeated, At: wire.Position(c.app.store.Epoch(), max(done.seq, c.seq.Load()))}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (a *App) Run(ctx context.Context, l Listen) error {
 		return fmt.Errorf("listen on %s: %w", l.Addr, err)
 	}
 	defer listener.Close()
-	a.config.URL = cmpOr(a.config.URL, "http://"+listener.Addr().String())
+	a.config.URL = cmp.Or(a.config.URL, "http://"+listener.Addr().String())
 	if l.Supervisor == "" {
 		return a.serveUntil(ctx, listener, l.Console, func() { l.Serving(listener.Addr()) })
 	}

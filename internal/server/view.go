@@ -122,9 +122,13 @@ func (v *View) want(name, partial string, pairs []any) (w *want, in json.RawMess
 
 func (v *View) list(w *want, in json.RawMessage, images []*store.Image, seq uint64) (*List, error) {
 	app := v.visit.conn.app
+	templates, err := app.views.current()
+	if err != nil {
+		return nil, err
+	}
 	var items strings.Builder
 	for _, image := range images {
-		html, err := app.views.partial(w.partial, image, v.Session)
+		html, err := templates.partial(w.partial, image, v.Session)
 		if err != nil {
 			return nil, err
 		}

@@ -137,11 +137,7 @@ func (v *views) page(page *View) ([]byte, error) {
 
 // partial renders one record. The element that it renders is given the record's
 // id, by which the browser finds it.
-func (v *views) partial(name string, image *store.Image, session any) (string, error) {
-	current, err := v.current()
-	if err != nil {
-		return "", err
-	}
+func (p *parsed) partial(name string, image *store.Image, session any) (string, error) {
 	record, err := image.Record()
 	if err != nil {
 		return "", err
@@ -150,7 +146,7 @@ func (v *views) partial(name string, image *store.Image, session any) (string, e
 	if strings.HasSuffix(name, ".viewer.html") {
 		data = struct{ Record, Session any }{record, session}
 	}
-	partial := current.partials.Lookup(name)
+	partial := p.partials.Lookup(name)
 	if partial == nil {
 		return "", fmt.Errorf("views/%s does not exist", name)
 	}
