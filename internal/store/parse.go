@@ -11,8 +11,7 @@ import (
 
 // Parse turns what a program or a JSON decoder holds into a value that compares
 // with this field's: of its kind, or, for a list, of its elements' kind. nil is
-// null. A whole number may be the text of its digits: that is the form of one that
-// JavaScript's numbers cannot hold. The error says what the field takes.
+// null. The error says what the field takes.
 func (f *Field) Parse(v any) (Value, error) {
 	kind := f.Kind
 	if kind == List {
@@ -60,8 +59,6 @@ func parse(kind Kind, v any) (Value, bool) {
 		return BoolValue(r.Bool()), true
 	case kind == String && r.Kind() == reflect.String:
 		return StringValue(r.String()), true
-	case (kind == Int || kind == Uint) && r.Kind() == reflect.String:
-		return parseDigits(kind, r.String())
 	case kind == Int || kind == Uint || kind == Float:
 		return parseNumeric(kind, r)
 	}
@@ -84,15 +81,6 @@ func parseNumber(kind Kind, n json.Number) (Value, bool) {
 		return Value{}, false
 	}
 	return parse(kind, f)
-}
-
-func parseDigits(kind Kind, text string) (Value, bool) {
-	if kind == Int {
-		i, err := strconv.ParseInt(text, 10, 64)
-		return IntValue(i), err == nil
-	}
-	u, err := strconv.ParseUint(text, 10, 64)
-	return UintValue(u), err == nil
 }
 
 // parseNumeric accepts a number of another type where it is the same number.
