@@ -1,6 +1,7 @@
 import { TowerError } from "./error";
 import { Observable } from "./observable";
-import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row } from "./wire";
+import { equal, rebased, type Served, type Touched } from "./pending";
+import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "./wire";
 
 /** A List is what a store keeps current: here the records of a cursor, on a page the elements of one. */
 export abstract class List {
@@ -69,24 +70,53 @@ export abstract class Followed<V> extends List {
   }
 }
 
-/** A Cursor is a list of records that is kept as the server would answer it now. */
-export class Cursor<T extends Row = Row> extends Followed<readonly T[]> {
+const none: ReadonlySet<string> = new Set();
+
+/**
+ * A Cursor is a list of records that is kept as the server would answer it now,
+ * with what this client wrote and the server has not answered.
+ */
+export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implements Served {
+  /** The ids of the records in it that show a write which has not been answered. */
+  pending = none;
+
+  /** What the server has said: its records, and what it is of, as far as that is known here. */
+  served: readonly T[] = [];
+  scope: Scope | null = null;
+
   constructor(request: Open, close: () => void) {
     super(request, [], close);
   }
 
-  /** The records; the same array until they change. */
+  /** The records; the same array until they, or what is pending, change. */
   get records(): readonly T[] {
     return this.held.value;
   }
 
+  get count(): number {
+    return this.records.length;
+  }
+
   replace(answer: Answer): void {
     const found = byId(records<T>(answer, this.model));
-    this.held.value = (answer.ids ?? []).flatMap(id => found.get(id) ?? []);
+    this.scope = answer.scope ?? null;
+    this.served = (answer.ids ?? []).flatMap(id => found.get(id) ?? []);
   }
 
   apply(delta: Delta, frame: Answer | Commit): void {
-    this.held.value = applied(this.records, delta, byId(records<T>(frame, this.model)));
+    if ("scope" in frame) this.scope = frame.scope ?? null;
+    if (delta.to || delta.closed) this.scope = delta.scope ?? null;
+    this.served = applied(this.served, delta, byId(records<T>(frame, this.model)));
+  }
+
+  /** Shows what the server has said, and over it what was written here. Returns whether that is another list. */
+  show(touched: ReadonlyMap<string, Touched> | undefined): boolean {
+    const records = touched && this.scope ? rebased(this.served, this.scope, touched) : this.served;
+    const pending = touched ? records.filter(({ id }) => touched.has(id)).map(({ id }) => id) : [];
+    if (equal(records, this.records) && equal(pending, [...this.pending])) return false;
+    this.held.value = records === this.records ? [...records] : records;
+    this.pending = pending.length > 0 ? new Set(pending) : none;
+    return true;
   }
 }
 

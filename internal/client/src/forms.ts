@@ -1,5 +1,6 @@
 import { TowerError } from "./error";
-import type { Result, Store } from "./store";
+import type { Result } from "./result";
+import type { Store } from "./store";
 import type { Problems } from "./wire";
 
 type Submitter = HTMLButtonElement | HTMLInputElement | null;

@@ -2,19 +2,22 @@ import { Connection } from "./connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
 import { TowerError } from "./error";
 import { Lists } from "./lists";
+import { Model } from "./model";
 import { Observable, safely } from "./observable";
+import { Overlay, type Effect } from "./pending";
+import { Queue, remembered } from "./queue";
+import { resultOf, type Result } from "./result";
 import { websocket, type Closed, type Transport } from "./transport";
 import { ulid } from "./ulid";
+import type { Note, Write } from "./write";
 import {
   decode,
   type Answer,
   type Commit,
-  type Failure,
   type Frame,
   type Hello,
   type Narrowing,
   type Open,
-  type Problems,
   type Push,
   type Request,
   type Row,
@@ -37,20 +40,10 @@ export interface State {
   readonly cursors: readonly string[];
   /** Why the last connection ended, while there is no other. */
   readonly closed: Closed | null;
-}
-
-export interface Result<Out = unknown> {
-  readonly status: number;
-  readonly out: Out | undefined;
-  readonly error: Failure | null;
-  /** Messages by field; "" holds those of the whole. */
-  readonly problems: Problems;
-  /** Where a form's sender goes next; "" if nowhere. */
-  readonly location: string;
-  /** Whether someone has been signed in or out. */
-  readonly session: boolean;
-  /** Whether it had taken effect when it was sent before; out may not be known any more then. */
-  readonly repeated: boolean;
+  /** How many writes the server has not answered. */
+  readonly pending: number;
+  /** Whether those survive the page: in Node, and where a browser keeps nothing, they do not. */
+  readonly durable: boolean;
 }
 
 export interface CallOptions {
@@ -63,12 +56,12 @@ export interface CallOptions {
 /** What an action produced for everyone it ran for. */
 export type Pushed = Pick<Result, "status" | "out" | "error">;
 
-const remembered = 12 * 3600_000; // ms; a server knows for longer that a call took effect
+const tooBig = 1009; // the code of WebSocket
 
 /** A request that waits for a connection, or for its answer. */
 interface Asked {
   request: Request;
-  /** When, and as which user, a call was sent first. */
+  /** When, and as which user, a call that may be sent again was sent first. */
   first?: { at: number; user: string };
   answered(answer: Answer): void;
   lost?(error: TowerError): void;
@@ -84,6 +77,8 @@ const initial: State = {
   actions: [],
   cursors: [],
   closed: null,
+  pending: 0,
+  durable: false,
 };
 
 /** A Store is what a client sees of the server, over one connection that it keeps alive. */
@@ -100,9 +95,18 @@ export class Store {
   #ended = false;
 
   readonly #lists = new Lists((request, answered) => this.#ask({ request, answered }));
+  readonly #overlay = new Overlay();
+  readonly #queue: Queue;
+  #now = 0;
 
-  constructor(transport: Transport) {
+  /** With a name writes are kept on this device under it until they have been answered. */
+  constructor(transport: Transport, name = "") {
     this.#transport = transport;
+    this.#queue = new Queue(name, {
+      ask: (request, answered) => this.#ask({ request, answered }),
+      turn: run => this.#turn(run),
+      finish: answer => this.#finish(answer),
+    });
     this.#connection = new Connection(transport, {
       message: message => this.#turn(() => decode(message).forEach(frame => this.#apply(frame))),
       lost: (closed, final) => this.#turn(() => this.#lost(closed, final)),
@@ -129,7 +133,7 @@ export class Store {
    * the same; it ends when each has closed it.
    */
   cursor<T extends Row = Row>(name: string, input: unknown = {}, narrowing: Narrowing = {}): Cursor<T> {
-    return this.#follow("cursor", Cursor<T>, { open: name, in: input, ...narrowing });
+    return this.#follow("cursor", Cursor<T>, { open: name, in: input, ...narrowing, scope: true });
   }
 
   /**
@@ -168,6 +172,7 @@ export class Store {
 
   /** Keeps it no longer. Its since says how far it came. */
   release(list: List): void {
+    if (list instanceof Cursor) this.#overlay.leave(list);
     this.#lists.release(list);
   }
 
@@ -182,17 +187,47 @@ export class Store {
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
     const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: input };
-    const answer = await this.#request({ call: route, ...body, key: options.key ?? ulid() }, options.signal);
+    return this.#finish(await this.#request({ call: route, ...body, key: options.key ?? ulid() }, options.signal));
+  }
+
+  async #finish<Out>(answer: Answer): Promise<Result<Out>> {
     if (answer.session) await this.#exchange(answer.session);
-    return {
-      status: answer.status,
-      out: answer.out as Out | undefined,
-      error: answer.error ?? null,
-      problems: answer.error?.problems ?? {},
-      location: answer.location ?? "",
-      session: Boolean(answer.session),
-      repeated: Boolean(answer.repeated),
-    };
+    return resultOf(answer);
+  }
+
+  /** The model with that name, whose routes are below a path: by default "/" and its name. */
+  model<T extends Row = Row>(name: string, path?: string): Model<T> {
+    return new Model(this, name, path ?? `/${name}`);
+  }
+
+  /**
+   * Calls an action with an effect on records. That shows at once in every cursor
+   * that they match, until the server's answer keeps it, corrects it or takes it
+   * back. Writes are sent one after another, under their keys; those that wait for
+   * a connection are kept on this device, survive the page, and are only sent as
+   * the user who made them.
+   */
+  write<Out = unknown>(route: string, input: unknown = {}, effects: readonly Effect[] = [], note?: Note): Write<Out> {
+    const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: plain(input) };
+    return this.#queue.add({ call: route, ...body }, plain(effects), note);
+  }
+
+  /** The writes that were refused while nobody waited for them, until they are dismissed; to be subscribed to. */
+  get refused(): Queue["refused"] {
+    return this.#queue.refused;
+  }
+
+  /** The time, but later than any that is known of records of the model: clocks differ. */
+  now(model: string): string {
+    const times = this.#cursors().flatMap(list => (list.model === model ? list.served : []))
+      .flatMap(({ createdAt, updatedAt }: Row & { createdAt?: string; updatedAt?: string }) => [createdAt, updatedAt]);
+    const latest = times.reduce<string>((a, b) => (b && b > a ? b : a), "1970-01-01T00:00:00Z");
+    this.#now = Math.max(Date.now(), this.#now + 1, Date.parse(latest) + 1);
+    return new Date(this.#now).toISOString();
+  }
+
+  #cursors(): Cursor[] {
+    return [...this.#lists.kept].filter(list => list instanceof Cursor);
   }
 
   /** Calls a function with what the server pushes under a route. Returns what ends that. */
@@ -211,10 +246,16 @@ export class Store {
   #turn(run: () => void): void {
     const before = this.state;
     safely(run);
+    const cursors = this.#cursors();
+    const touched = this.#overlay.touched(this.#queue.effects(), cursors.filter(list => !list.error));
+    for (const list of cursors) if (list.show(touched.get(list.model))) this.#lists.changed.add(list);
+    const { pending, durable } = this.#queue;
+    if (pending !== before.pending || durable !== before.durable) this.#set({ pending, durable });
     const changed = [...this.#lists.changed];
     this.#lists.changed.clear();
     for (const list of changed) safely(() => list.changed());
     if (this.state !== before) this.#state.tell();
+    this.#queue.tell();
     for (const tell of this.#later.splice(0)) safely(tell);
   }
 
@@ -242,6 +283,7 @@ export class Store {
       closed: null,
     });
     this.#lists.greet(epoch, anew);
+    this.#queue.greet(user);
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const asked of waiting) {
@@ -274,11 +316,24 @@ export class Store {
     this.#ended = final;
     this.#set({ online: false, transport: "", closed });
     this.#lists.lost();
+    if (closed.code === tooBig) this.#refuseLargest();
+    this.#queue.lost();
     for (const asked of this.#asked.values()) if (asked.first) this.#waiting.add(asked);
     this.#asked.clear();
     if (!final) return;
+    this.#queue.close(disconnected(closed, true).message);
     for (const asked of this.#waiting) asked.lost?.(disconnected(closed, true));
     this.#waiting.clear();
+  }
+
+  /** The server has ended the connection because of a frame, and would again. */
+  #refuseLargest(): void {
+    const size = ({ request }: Asked) => JSON.stringify(request).length;
+    const [largest] = [...this.#asked].sort(([, a], [, b]) => size(b) - size(a));
+    if (!largest) return;
+    const [id, asked] = largest;
+    this.#asked.delete(id);
+    asked.answered({ id, status: 413, error: { code: "too_large", message: "This is more than the server takes at once." } });
   }
 
   #set(change: Partial<State>): void {
@@ -305,7 +360,7 @@ export class Store {
 
   #ask(asked: Asked): void {
     const id = ++this.#lastID;
-    if ("call" in asked.request) asked.first ??= { at: Date.now(), user: this.state.user };
+    if (asked.lost) asked.first ??= { at: Date.now(), user: this.state.user };
     this.#asked.set(id, asked);
     this.#connection.send({ id, ...asked.request });
   }
@@ -323,6 +378,11 @@ function disconnected(closed: Closed | null, final: boolean): TowerError {
   return final
     ? new TowerError({ code: "closed", message: `The connection has ended for good${why}.` })
     : new TowerError({ code: "disconnected", message: `The connection was lost before the answer came${why}.` });
+}
+
+/** A value as JSON tells it. */
+function plain<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
 }
 
 /** A value as JSON, the same for equal ones. */
@@ -346,7 +406,7 @@ export function connect({ url = "/_tower/socket" }: Options = {}): Store {
   socket.protocol = socket.protocol.replace("http", "ws");
   let store = stores.get(socket.href);
   if (!store || store.ended) {
-    store = new Store(websocket(socket));
+    store = new Store(websocket(socket), `tower ${socket.href}`);
     stores.set(socket.href, store);
   }
   return store;
