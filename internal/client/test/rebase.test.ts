@@ -134,7 +134,7 @@ class World {
         if (id && pick(2)) this.write("delete", id, {});
         return "delete";
       case 3: {
-        const other = `s${pick(12)}`;
+        const other = pick(2) && server.tasks.has(id) ? id : `s${pick(12)}`;
         if (pick(4) === 0) server.commit(tasks => tasks.delete(id));
         else server.put({ id: other, title: "ab"[pick(2)]!, rank: pick(6), done: pick(3) === 0, createdAt: "", updatedAt: "" });
         return "another writes";
@@ -147,7 +147,7 @@ class World {
       case 6:
       case 7:
       case 8:
-        if (server.toServer.length > 0) server.receive();
+        if (server.waits) server.receive();
         return "a request";
       default: {
         const { length } = server.toClient;
@@ -165,8 +165,8 @@ class World {
   /** Lets all that is under way come to an end. */
   async calm(): Promise<void> {
     await this.connect();
-    while (this.server.toServer.length + this.server.toClient.length > 0) {
-      if (this.server.toServer.length > 0) this.server.receive();
+    while (this.server.waits || this.server.toClient.length > 0) {
+      if (this.server.waits) this.server.receive();
       else await this.deliver();
       await this.settle();
       this.check("calming down");
@@ -233,7 +233,7 @@ test("by its own writes alone, nothing that is shown goes and comes back", async
     telling = true;
     for (let n = pick(4); n > 0; n--) {
       await world.settle();
-      if (world.server.toServer.length > 0) world.server.receive();
+      if (world.server.waits) world.server.receive();
       else if (world.server.toClient.length > 0) await world.deliver();
     }
     telling = false;

@@ -60,6 +60,7 @@ export class Reference implements Transport {
   #lastNumber = 0;
   #time = Date.UTC(2026, 0, 1) * 1000;
   readonly #answers = new Map<string, Answer>();
+  #late: (() => void) | null = null; // answers a call that has taken effect
   readonly toServer: string[] = [];
   readonly toClient: object[] = [];
 
@@ -93,6 +94,7 @@ export class Reference implements Transport {
     const link = this.#link;
     this.#link = null;
     this.#open.clear();
+    this.#late = null;
     this.toServer.length = this.toClient.length = 0;
     return link;
   }
@@ -102,15 +104,26 @@ export class Reference implements Transport {
     this.#hangUp()?.close({ code: 1006, reason: "" });
   }
 
-  /** Handles the client's next message. */
+  /** Whether there is something to receive. */
+  get waits(): boolean {
+    return this.toServer.length > 0 || this.#late !== null;
+  }
+
+  /** Handles the client's next message. A call is answered later, before the one after it. */
   receive(): void {
+    const late = this.#late;
+    this.#late = null;
+    if (late) return late();
     const frame = JSON.parse(this.toServer.shift()!) as Record<string, any>;
     if (frame.hello) {
       const { user, seq } = this;
       this.toClient.push({ hello: 1, epoch: "E", seq, build: "b", user, actions: [], cursors: [] });
     } else if (frame.open) this.#answerOpen(frame.id, frame.open);
     else if (frame.close) this.#answer(frame.id, { status: this.#open.delete(frame.close) ? 200 : 404 });
-    else if (frame.call) this.#answer(frame.id, this.#call(frame as Call));
+    else if (frame.call) {
+      const answer = this.#call(frame as Call);
+      this.#late = () => this.#answer(frame.id, answer);
+    }
   }
 
   /** Lets the client's next message from the server arrive, or several in one. */
