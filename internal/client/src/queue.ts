@@ -1,4 +1,4 @@
-import { openDisk, type Disk } from "./disk";
+import type { Disk } from "./disk";
 import { Observable } from "./observable";
 import type { Effect } from "./pending";
 import type { Result } from "./result";
@@ -48,16 +48,21 @@ export class Queue {
   #attempt = 0;
   #told = this.refused.value;
 
-  constructor(name: string, hooks: Hooks) {
+  constructor(name: string, disk: Promise<Disk | null>, hooks: Hooks) {
     this.#name = name;
+    this.#disk = disk;
     this.#hooks = hooks;
-    this.#disk = name ? openDisk(name).catch(() => null) : Promise.resolve(null);
     void this.#open();
   }
 
   /** How many writes of the user there are. */
   get pending(): number {
     return this.#own().length;
+  }
+
+  /** Those that nobody waits for. */
+  get left(): Kept[] {
+    return this.#own().flatMap(({ awaited, kept }) => (awaited ? [] : kept));
   }
 
   /** What they do, in order. */

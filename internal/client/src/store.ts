@@ -1,5 +1,7 @@
+import { Cold, type Known } from "./cold";
 import { Connection } from "./connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
+import { openDisk } from "./disk";
 import { TowerError } from "./error";
 import { Lists } from "./lists";
 import { Model } from "./model";
@@ -46,6 +48,11 @@ export interface State {
   readonly durable: boolean;
 }
 
+export interface CursorOptions extends Narrowing {
+  /** Keeps the last records on this device, for a start without a connection. */
+  keep?: boolean;
+}
+
 export interface CallOptions {
   /** Ends the wait for a connection and for the answer. A call that was sent may still take effect. */
   signal?: AbortSignal;
@@ -87,6 +94,7 @@ export class Store {
   readonly #connection: Connection;
   readonly #state = new Observable(initial);
   readonly #followed = new Map<string, { list: Followed<any>; holders: number }>();
+  readonly #keeping = new Map<List, string>(); // under which name on the disk
   readonly #listeners = new Map<string, Set<(push: Pushed) => void>>();
   readonly #asked = new Map<number, Asked>();
   readonly #waiting = new Set<Asked>();
@@ -97,12 +105,15 @@ export class Store {
   readonly #lists = new Lists((request, answered) => this.#ask({ request, answered }));
   readonly #overlay = new Overlay();
   readonly #queue: Queue;
+  readonly #cold: Cold;
   #now = 0;
 
   /** With a name writes are kept on this device under it until they have been answered. */
   constructor(transport: Transport, name = "") {
     this.#transport = transport;
-    this.#queue = new Queue(name, {
+    const disk = name ? openDisk(name).catch(() => null) : Promise.resolve(null);
+    this.#cold = new Cold(disk);
+    this.#queue = new Queue(name, disk, {
       ask: (request, answered) => this.#ask({ request, answered }),
       turn: run => this.#turn(run),
       finish: answer => this.#finish(answer),
@@ -110,6 +121,9 @@ export class Store {
     this.#connection = new Connection(transport, {
       message: message => this.#turn(() => decode(message).forEach(frame => this.#apply(frame))),
       lost: (closed, final) => this.#turn(() => this.#lost(closed, final)),
+    });
+    void this.#cold.known().then(known => {
+      if (known && !this.state.epoch) this.#turn(() => this.#expect(known));
     });
   }
 
@@ -132,8 +146,15 @@ export class Store {
    * Opens a declared cursor and keeps it current. Who asks for an equal one gets
    * the same; it ends when each has closed it.
    */
-  cursor<T extends Row = Row>(name: string, input: unknown = {}, narrowing: Narrowing = {}): Cursor<T> {
-    return this.#follow("cursor", Cursor<T>, { open: name, in: input, ...narrowing, scope: true });
+  cursor<T extends Row = Row>(name: string, input: unknown = {}, { keep, ...narrowing }: CursorOptions = {}): Cursor<T> {
+    const request = { open: name, in: input, ...narrowing, scope: true };
+    const list = this.#follow("cursor", Cursor<T>, request);
+    if (keep && !this.#keeping.has(list)) {
+      const key = canonical(request);
+      this.#keeping.set(list, key);
+      void this.#cold.restore(key, list as Cursor<any>).then(found => found && this.#turn(() => this.#lists.changed.add(list)));
+    }
+    return list;
   }
 
   /**
@@ -162,6 +183,7 @@ export class Store {
     const shared = this.#followed.get(key);
     if (shared?.list !== list || --shared.holders > 0) return;
     this.#followed.delete(key);
+    this.#keeping.delete(list);
     this.release(list);
   }
 
@@ -217,6 +239,11 @@ export class Store {
     return this.#queue.refused;
   }
 
+  /** The writes that have not been answered, and that nobody waits for, in order. */
+  get left(): Queue["left"] {
+    return this.#queue.left;
+  }
+
   /** The time, but later than any that is known of records of the model: clocks differ. */
   now(model: string): string {
     const times = this.#cursors().flatMap(list => (list.model === model ? list.served : []))
@@ -253,6 +280,7 @@ export class Store {
     if (pending !== before.pending || durable !== before.durable) this.#set({ pending, durable });
     const changed = [...this.#lists.changed];
     this.#lists.changed.clear();
+    for (const [list, key] of this.#keeping) if (changed.includes(list)) this.#cold.save(key, list as Cursor);
     for (const list of changed) safely(() => list.changed());
     if (this.state !== before) this.#state.tell();
     this.#queue.tell();
@@ -284,6 +312,7 @@ export class Store {
     });
     this.#lists.greet(epoch, anew);
     this.#queue.greet(user);
+    void this.#cold.greet({ user, epoch, build });
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const asked of waiting) {
@@ -291,6 +320,12 @@ export class Store {
       if (!first || (first.user === user && Date.now() - first.at < remembered)) this.#ask(asked);
       else asked.lost?.(disconnected(was.closed, false));
     }
+  }
+
+  /** Starts from what was known before, until the server says more. */
+  #expect(known: Known): void {
+    this.#set(known);
+    this.#queue.greet(known.user, false);
   }
 
   #commit(frame: Commit): void {
@@ -322,6 +357,7 @@ export class Store {
     this.#asked.clear();
     if (!final) return;
     this.#queue.close(disconnected(closed, true).message);
+    this.#cold.close();
     for (const asked of this.#waiting) asked.lost?.(disconnected(closed, true));
     this.#waiting.clear();
   }

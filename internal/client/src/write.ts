@@ -25,7 +25,7 @@ export interface Note {
 }
 
 /** A write that was refused, and that nobody waited for. */
-export type Refused = Omit<Kept, "error"> & {
+export type Refused = Kept & {
   readonly error: Failure;
   /** Sends it again, as another write. */
   retry(): Write;
@@ -66,6 +66,11 @@ export class Write<Out = unknown> implements PromiseLike<Result<Out>> {
   /** Tells who waits for it that its answer will not come here. */
   abandon(code: string, message: string): void {
     this.fail(new TowerError({ code, message }));
+    this.leave();
+  }
+
+  /** Waits for it no longer: if it is refused, it goes on the store's list. */
+  leave(): void {
     this.awaited = false;
   }
 

@@ -118,10 +118,10 @@ test("an error is shown for the whole, or the browser sends the form in its own 
 });
 
 test("the method is in the action, and the rest of its query are fields", async () => {
-  const { page, link } = await connected(`<form method="post" action="/posts/a%20b?_method=patch&x=1#y"><input name="t" value="v"><button></button></form>
+  const { page, link } = await connected(`<form method="post" action="/posts/a%20b?_method=patch&x=1#y"><input name="t" value="v"><p data-problem=""></p><button></button></form>
     <form method="get"><button id="remove" formmethod="post" formaction="/posts/b?_method=DELETE"></button></form>`);
   page.find("button").click();
-  await link.expect({ call: "PATCH /posts/a%20b", form: "x=1&t=v" });
+  link.send({ id: await link.expect({ call: "PATCH /posts/a%20b", form: "x=1&t=v" }), status: 409, error: { code: "conflict", message: "No." } });
   page.find("#remove").click();
   await link.expect({ call: "DELETE /posts/b", form: "" });
 });
