@@ -40,9 +40,15 @@ export class Cold {
   /** Takes down what the server says, and forgets the lists of another user or another server. */
   async greet(known: Known): Promise<void> {
     this.#known = known;
-    if (equal(known, await this.known())) return;
-    await this.#do(table => table.clear());
-    await this.#do(table => table.put(known, knownKey));
+    await this.#do(table => {
+      const was: IDBRequest<Known | undefined> = table.get(knownKey);
+      was.onsuccess = () => {
+        if (equal(known, was.result)) return;
+        table.clear();
+        table.put(known, knownKey);
+      };
+      return was;
+    });
   }
 
   /** Puts back what a cursor held that has not been told anything since. Returns whether there was something. */

@@ -79,9 +79,10 @@ async function send(store: Store, outbox: Outbox, form: HTMLFormElement, submitt
 /** Resolves with the answer, or with null when the form has been left to the outbox. */
 async function write(store: Store, outbox: Outbox, route: string, fields: URLSearchParams, text: string): Promise<Result | null> {
   const sent = store.write(route, fields, [], { page: location.pathname + location.search, text });
-  if (!outbox.element) return sent;
+  const answered = sent.then(result => result); // somebody waits, as of now
+  if (!outbox.element) return answered;
   const done = new AbortController();
-  const result = await Promise.race([sent, unreachable(store, done.signal)]).finally(() => done.abort());
+  const result = await Promise.race([answered, unreachable(store, done.signal)]).finally(() => done.abort());
   if (!result) {
     sent.leave();
     outbox.render();

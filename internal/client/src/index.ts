@@ -1,6 +1,4 @@
-import { forms } from "./forms";
-import { page } from "./page";
-import { connect, type Store } from "./store";
+// The library. It does nothing by itself, and runs in Node as in a browser.
 
 export { Cursor, Value } from "./cursor";
 export { TowerError } from "./error";
@@ -14,14 +12,3 @@ export { ulid } from "./ulid";
 export type { Failure, Narrowing, Problems, Row } from "./wire";
 export { Write } from "./write";
 export type { Refused } from "./write";
-
-declare global {
-  interface Window {
-    /** The page's store. */
-    tower: Store;
-  }
-}
-
-window.tower = connect();
-page(window.tower);
-forms(window.tower);

@@ -21,11 +21,12 @@ export class Outbox {
     this.#store = store;
     this.#show = show;
     let shown = -1;
+    const soon = () => queueMicrotask(() => this.render()); // who has just written is not waiting yet
     store.subscribe(({ pending }) => {
-      if (pending !== shown) this.render();
+      if (pending !== shown) soon();
       shown = pending;
     });
-    store.refused.subscribe(() => this.render());
+    store.refused.subscribe(soon);
   }
 
   get element(): HTMLElement | null {

@@ -167,6 +167,7 @@ export class Queue {
       this.#refused = [...this.#refused, write.kept];
       void this.#save(write.kept);
       this.#list();
+      write.dismiss = () => this.#dismiss(write.key);
     } else {
       void this.#forget(write.key);
     }
@@ -185,16 +186,18 @@ export class Queue {
   #refusedOf(kept: Kept): Refused {
     const { effects, note } = kept;
     const body = "form" in kept ? { call: kept.call, form: kept.form } : { call: kept.call, in: kept.in };
-    const dismiss = () => {
-      this.#refused = this.#refused.filter(({ key }) => key !== kept.key);
-      this.#hooks.turn(() => this.#list());
-      void this.#forget(kept.key).then(() => this.#announce());
-    };
+    const dismiss = () => this.#dismiss(kept.key);
     const retry = () => {
       dismiss();
       return this.add(body, effects, note);
     };
     return { ...kept, error: kept.error!, dismiss, retry };
+  }
+
+  #dismiss(key: string): void {
+    this.#refused = this.#refused.filter(kept => kept.key !== key);
+    this.#hooks.turn(() => this.#list());
+    void this.#forget(key).then(() => this.#announce());
   }
 
   /* The disk, and the other pages that use it. */

@@ -37,7 +37,7 @@ export type Refused = Kept & {
  * A Write has happened on this client, and will happen on the server as soon as
  * that can be reached. Await it for the server's answer, which says as well what
  * was wrong with it. One that is refused while nobody waits for it is put on the
- * store's list of refused writes.
+ * store's list of refused writes, until somebody does.
  */
 export class Write<Out = unknown> implements PromiseLike<Result<Out>> {
   /** The call's key: a ULID that grows from write to write. */
@@ -48,6 +48,9 @@ export class Write<Out = unknown> implements PromiseLike<Result<Out>> {
 
   /** Whether somebody waits for it. */
   awaited = false;
+
+  /** Takes it off the list of what nobody waited for. */
+  dismiss: (() => void) | undefined;
 
   tries = 0;
   saved: Promise<unknown> | undefined;
@@ -79,6 +82,8 @@ export class Write<Out = unknown> implements PromiseLike<Result<Out>> {
     failed?: ((error: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
     this.awaited = true;
+    this.dismiss?.();
+    this.dismiss = undefined;
     return this.#result.then(done, failed);
   }
 }
