@@ -1,6 +1,6 @@
 import { TowerError } from "./error";
 import { Observable } from "./observable";
-import { equal, rebased, type Served, type Touched } from "./pending";
+import { equal, overlaid, rebased, type Served, type Touched } from "./pending";
 import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "./wire";
 
 /** A List is what a store keeps current: here the records of a cursor, on a page the elements of one. */
@@ -83,6 +83,8 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
   /** What the server has said: its records, and what it is of, as far as that is known here. */
   served: readonly T[] = [];
   scope: Scope | null = null;
+  readonly #included = new Map<string, ReadonlyMap<string, Row>>();
+  #shown = new Map<string, ReadonlyMap<string, Row>>(); // the included ones, with what was written here
 
   constructor(request: Open, close: () => void) {
     super(request, [], close);
@@ -97,23 +99,51 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
     return this.records.length;
   }
 
+  /** The records of a model that the cursor includes, by id: those that its own refer to, as far as the user may see them. */
+  included<R extends Row = Row>(model: string): ReadonlyMap<string, R> {
+    return (this.#shown.get(model) ?? new Map()) as ReadonlyMap<string, R>;
+  }
+
   replace(answer: Answer): void {
     const found = byId(records<T>(answer, this.model));
     this.scope = answer.scope ?? null;
     this.served = (answer.ids ?? []).flatMap(id => found.get(id) ?? []);
+    this.#included.clear();
+    for (const [model, ids] of Object.entries(answer.include ?? {})) this.#include(model, { enter: ids.map(id => ({ id })) }, answer);
   }
 
   apply(delta: Delta, frame: Answer | Commit): void {
     if ("scope" in frame) this.scope = frame.scope ?? null;
     if (delta.to || delta.closed) this.scope = delta.scope ?? null;
+    for (const [model, one] of Object.entries(delta.include ?? {})) this.#include(model, one, frame);
     this.served = applied(this.served, delta, byId(records<T>(frame, this.model)));
   }
 
-  /** Shows what the server has said, and over it what was written here. Returns whether that is another list. */
-  show(touched: ReadonlyMap<string, Touched> | undefined): boolean {
-    const records = touched && this.scope ? rebased(this.served, this.scope, touched) : this.served;
-    const pending = touched ? records.filter(({ id }) => touched.has(id)).map(({ id }) => id) : [];
-    if (equal(records, this.records) && equal(pending, [...this.pending])) return false;
+  #include(model: string, delta: Delta, frame: Answer | Commit): void {
+    const found = byId(records(frame, model));
+    const held = new Map(this.#included.get(model));
+    for (const id of delta.leave ?? []) held.delete(id);
+    for (const { id } of [...(delta.enter ?? []), ...(delta.change ?? [])]) {
+      const record = found.get(id);
+      if (record) held.set(id, record);
+    }
+    this.#included.set(model, held);
+  }
+
+  /** What the server has said of a record. */
+  known(model: string, id: string): Row | undefined {
+    return (model === this.model && this.served.find(record => record.id === id)) || this.#included.get(model)?.get(id);
+  }
+
+  /** Shows what the server has said, and over it what was written here. Returns whether that is something else than before. */
+  show(touched: ReadonlyMap<string, ReadonlyMap<string, Touched>>): boolean {
+    const own = touched.get(this.model);
+    const records = own && this.scope ? rebased(this.served, this.scope, own) : this.served;
+    const pending = own ? records.filter(({ id }) => own.has(id)).map(({ id }) => id) : [];
+    const shown = new Map([...this.#included].map(([model, served]) => [model, overlaid(served, touched.get(model))] as const));
+    const all = (included: typeof shown) => [...included.values()].flatMap(records => [...records.values()]);
+    if (equal(records, this.records) && equal(pending, [...this.pending]) && equal(all(shown), all(this.#shown))) return false;
+    this.#shown = shown;
     this.held.value = records === this.records ? [...records] : records;
     this.pending = pending.length > 0 ? new Set(pending) : none;
     return true;

@@ -23,11 +23,14 @@ export interface Served {
   readonly at: number;
   readonly served: readonly Row[];
   readonly scope: Scope | null;
+  known(model: string, id: string): Row | undefined;
 }
 
 interface Made extends Touched {
   readonly base: Row | undefined;
   readonly effects: readonly Effect[];
+  /** Whether the model's fields were known. */
+  readonly shaped: boolean;
 }
 
 /** An Overlay lays effects over the records that the server has sent. */
@@ -45,15 +48,14 @@ export class Overlay {
     const before = this.#made;
     this.#made = new Map();
     const touched = new Map<string, Map<string, Touched>>();
+    const newest = [...lists].sort((a, b) => b.at - a.at);
     for (const [model, ids] of models) {
-      const own = lists.filter(list => list.model === model).sort((a, b) => b.at - a.at);
-      const fields = own.find(list => list.scope)?.scope?.fields;
-      if (!fields) continue;
+      const fields = newest.find(list => list.model === model && list.scope)?.scope?.fields;
       for (const [id, effects] of ids) {
         const key = `${model} ${id}`;
-        const base = find(own, id) ?? this.#left.get(key);
+        const base = find(newest, model, id) ?? this.#left.get(key);
         const old = before.get(key);
-        const made = old && old.base === base && equal(old.effects, effects) ? old : make(base, effects, fields);
+        const made = old && old.base === base && old.shaped === Boolean(fields) && equal(old.effects, effects) ? old : make(base, effects, fields);
         this.#made.set(key, made);
         entry(touched, model, () => new Map<string, Touched>()).set(id, made);
       }
@@ -71,18 +73,20 @@ export class Overlay {
   }
 }
 
-function make(base: Row | undefined, effects: readonly Effect[], fields: Fields): Made {
+/** Makes what effects leave of a record. Of a model that is only known as included, the fields are those that it has. */
+function make(base: Row | undefined, effects: readonly Effect[], shapes: Fields | undefined): Made {
+  const fields = shapes ?? Object.fromEntries(Object.keys(base ?? {}).map(name => [name, "any"]));
   let record = base ?? null;
   for (const { op, id, set = {} } of effects) {
     if (op === "delete") record = null;
-    else if (op === "update") record &&= { ...record, ...known(set, fields) };
-    else record ??= { ...empty(fields), ...known(set, fields), id }; // what the server has is no longer to be made
+    else if (op === "update") record &&= { ...record, ...fitting(set, fields) };
+    else if (shapes) record ??= { ...empty(fields), ...fitting(set, fields), id }; // what the server has is no longer to be made
   }
-  return { record, created: !base && record !== null, base, effects };
+  return { record, created: !base && record !== null, base, effects, shaped: Boolean(shapes) };
 }
 
 /** What the model has fields for. null means nothing to one that cannot be null. */
-function known(set: object, fields: Fields): object {
+function fitting(set: object, fields: Fields): object {
   return Object.fromEntries(
     Object.entries(set).filter(([name, value]) => {
       const shape = fields[name];
@@ -95,12 +99,21 @@ function empty(fields: Fields): object {
   return Object.fromEntries(Object.entries(fields).map(([name, shape]) => [name, zero(shape)]));
 }
 
-function find(lists: readonly Served[], id: string): Row | undefined {
-  for (const { served } of lists) {
-    const found = served.find(record => record.id === id);
+function find(lists: readonly Served[], model: string, id: string): Row | undefined {
+  for (const list of lists) {
+    const found = list.known(model, id);
     if (found) return found;
   }
   return undefined;
+}
+
+/** Records by id, with what became of those that are touched. */
+export function overlaid(served: ReadonlyMap<string, Row>, touched: ReadonlyMap<string, Touched> | undefined): ReadonlyMap<string, Row> {
+  if (!touched) return served;
+  return new Map([...served].flatMap(([id, old]) => {
+    const record = touched.has(id) ? touched.get(id)!.record : old;
+    return record ? [[id, record] as const] : [];
+  }));
 }
 
 /**

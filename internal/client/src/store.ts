@@ -275,7 +275,7 @@ export class Store {
     safely(run);
     const cursors = this.#cursors();
     const touched = this.#overlay.touched(this.#queue.effects(), cursors.filter(list => !list.error));
-    for (const list of cursors) if (list.show(touched.get(list.model))) this.#lists.changed.add(list);
+    for (const list of cursors) if (list.show(touched)) this.#lists.changed.add(list);
     const { pending, durable } = this.#queue;
     if (pending !== before.pending || durable !== before.durable) this.#set({ pending, durable });
     const changed = [...this.#lists.changed];
