@@ -198,8 +198,7 @@ func (d *delivery) parts(indexes []int) ([]part, error) {
 				p.closed = Errorf(CodeForbidden, "you may not see this any more").wire()
 			} else if move.To != move.From {
 				p.to = move.To.Number()
-				spec := move.To.Spec()
-				if p.scope, err = d.hub.app.told(handle.conn, handle.want, &spec); err != nil {
+				if p.scope, err = d.hub.app.told(handle.conn, handle.want, move.To); err != nil {
 					return nil, err
 				}
 			}

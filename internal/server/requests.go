@@ -196,7 +196,7 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
 		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
 	var err error
-	if answer.Scope, err = a.told(c, w, &spec); err != nil {
+	if answer.Scope, err = a.told(c, w, o.Query); err != nil {
 		return nil, err
 	}
 	if since != nil && since.resync != "" {

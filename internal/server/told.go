@@ -14,12 +14,17 @@ import (
 // writes before the server does; nil where it did not ask. It learns no private
 // field, none of their values, and no id that it has not named itself or that is
 // not its user's own.
-func (a *App) told(c *Connection, w *want, spec *cursor.Spec) (*wire.Scope, error) {
+func (a *App) told(c *Connection, w *want, query *cursor.Query) (*wire.Scope, error) {
 	if !w.scope || w.route.Value {
 		return nil, nil
 	}
-	scope := &spec.Scope
-	out := &wire.Scope{Fields: map[string]string{}, Limit: scope.Limit, Offset: scope.Offset, Rule: spec.Allow != nil || scope.Private}
+	controller, err := c.current().controller(w.route.Controller)
+	if err != nil {
+		return nil, err
+	}
+	scope := query.Spec().Scope
+	ruled := a.rule(scope.Model, controller) != nil
+	out := &wire.Scope{Fields: map[string]string{}, Limit: scope.Limit, Offset: scope.Offset, Rule: ruled || scope.Private}
 	for _, f := range scope.Model.Fields {
 		if !f.Private {
 			out.Fields[f.Name] = f.Shape()
