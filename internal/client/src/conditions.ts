@@ -60,13 +60,26 @@ function listPasses(operator: string, wanted: unknown, list: unknown[] | null | 
 export function comparator(order: readonly string[], fields: Fields): (a: Row, b: Row) => number {
   const terms = order.map(term => (term.startsWith("-") ? { name: term.slice(1), sign: -1 } : { name: term, sign: 1 }));
   const last = terms.at(-1)?.sign ?? 1;
+  const values = memo((record: Row) =>
+    terms.map(({ name }) => read((record as unknown as Record<string, unknown>)[name], fields[name] ?? "any")),
+  );
   return (a, b) => {
-    for (const { name, sign } of terms) {
-      const value = (record: Row) => read((record as unknown as Record<string, unknown>)[name], fields[name] ?? "any");
-      const order = compare(value(a), value(b));
+    const [of, to] = [values(a), values(b)];
+    for (const [i, { sign }] of terms.entries()) {
+      const order = compare(of[i]!, to[i]!);
       if (order) return sign * order;
     }
     return last * compare(a.id, b.id);
+  };
+}
+
+/** A function that remembers what it made of an object that does not change. */
+export function memo<K extends object, V>(make: (of: K) => V): (of: K) => V {
+  const made = new WeakMap<K, { value: V }>();
+  return of => {
+    let known = made.get(of);
+    if (!known) made.set(of, (known = { value: make(of) }));
+    return known.value;
   };
 }
 

@@ -1,6 +1,6 @@
 import { TowerError } from "./error";
 import { Observable } from "./observable";
-import { equal, overlaid, rebased, type Served, type Touched } from "./pending";
+import { equal, indexed, overlaid, rebased, type Served, type Touched } from "./pending";
 import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "./wire";
 
 /** A List is what a store keeps current: here the records of a cursor, on a page the elements of one. */
@@ -132,7 +132,7 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
 
   /** What the server has said of a record. */
   known(model: string, id: string): Row | undefined {
-    return (model === this.model && this.served.find(record => record.id === id)) || this.#included.get(model)?.get(id);
+    return (model === this.model ? indexed(this.served).get(id) : undefined) ?? this.#included.get(model)?.get(id);
   }
 
   /** Shows what the server has said, and over it what was written here. Returns whether that is something else than before. */

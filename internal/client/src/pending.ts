@@ -1,4 +1,4 @@
-import { comparator, holds, zero, type Fields } from "./conditions";
+import { comparator, holds, memo, zero, type Fields } from "./conditions";
 import type { Row, Scope } from "./wire";
 
 /** What a write does to a record on this client, until the server has said what it did. */
@@ -116,6 +116,12 @@ export function overlaid(served: ReadonlyMap<string, Row>, touched: ReadonlyMap<
   }));
 }
 
+/** What a scope asks of records. They do not change, so each is asked about once. */
+const judge = memo(({ fields, where = {}, order = [] }: Scope) => ({
+  compare: comparator(order, fields),
+  fits: memo((record: Row) => holds(where, record, fields)),
+}));
+
 /**
  * The records of a cursor as they will be, as far as that can be told here. A
  * record that it has stays while its conditions hold for it, and one that it has
@@ -124,9 +130,8 @@ export function overlaid(served: ReadonlyMap<string, Row>, touched: ReadonlyMap<
  * known is left to the server.
  */
 export function rebased<T extends Row>(served: readonly T[], scope: Scope, touched: ReadonlyMap<string, Touched>): readonly T[] {
-  const { fields, where = {}, order = [], limit = 0, offset = 0, rule, ranked } = scope;
-  const compare = comparator(order, fields);
-  const fits = (record: Row | null) => record !== null && holds(where, record, fields);
+  const { limit = 0, offset = 0, rule, ranked } = scope;
+  const { compare, fits } = judge(scope);
   const list: T[] = [];
   const placed: T[] = [];
   const there = new Set<string>();
@@ -143,12 +148,23 @@ export function rebased<T extends Row>(served: readonly T[], scope: Scope, touch
   for (const [id, { record, created }] of touched) {
     if (!there.has(id) && record && fits(record) && (created || !rule) && within(record)) placed.push(record as T);
   }
-  for (const record of placed) {
-    const at = ranked ? 0 : list.findIndex(other => compare(record, other) < 0);
-    list.splice(at < 0 ? list.length : at, 0, record);
-  }
-  return limit ? list.slice(0, limit) : list;
+  const all = ranked ? [...placed, ...list] : merged(placed.sort(compare), list, compare);
+  return limit ? all.slice(0, limit) : all;
 }
+
+/** Two lists that have an order, as one. */
+function merged<T>(a: T[], b: T[], compare: (a: T, b: T) => number): T[] {
+  const all: T[] = [];
+  let i = 0;
+  for (const one of b) {
+    while (i < a.length && compare(a[i]!, one) < 0) all.push(a[i++]!);
+    all.push(one);
+  }
+  return [...all, ...a.slice(i)];
+}
+
+/** Records by their ids. */
+export const indexed = memo((records: readonly Row[]) => new Map(records.map(record => [record.id, record])));
 
 /** Whether two lists have the same elements. */
 export function equal(a: readonly unknown[], b: readonly unknown[]): boolean {

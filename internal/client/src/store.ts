@@ -5,7 +5,7 @@ import { openDisk } from "./disk";
 import { TowerError } from "./error";
 import { Lists } from "./lists";
 import { Model } from "./model";
-import { Observable, safely } from "./observable";
+import { Observable, report, safely } from "./observable";
 import { Overlay, type Effect } from "./pending";
 import { Queue, remembered } from "./queue";
 import { resultOf, type Result } from "./result";
@@ -292,7 +292,7 @@ export class Store {
     else if ("push" in frame) this.#push(frame);
     else if ("id" in frame) this.#answer(frame);
     else if ("seq" in frame) this.#commit(frame);
-    else if ("error" in frame) reportError(new TowerError(frame.error));
+    else if ("error" in frame) report(new TowerError(frame.error));
   }
 
   #greet({ epoch, build, seq, user = "", actions, cursors }: Hello): void {
@@ -430,7 +430,7 @@ function canonical(value: unknown): string {
 }
 
 export interface Options {
-  /** The server's socket; by default the one of the page's own server. */
+  /** The server's socket; by default the one of the page's own server. In Node there is no default. */
   url?: string;
 }
 
@@ -438,7 +438,7 @@ const stores = new Map<string, Store>();
 
 /** The store of a server. Every part of a page that connects to one shares it. */
 export function connect({ url = "/_tower/socket" }: Options = {}): Store {
-  const socket = new URL(url, location.href);
+  const socket = new URL(url, globalThis.location?.href);
   socket.protocol = socket.protocol.replace("http", "ws");
   let store = stores.get(socket.href);
   if (!store || store.ended) {
