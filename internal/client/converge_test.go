@@ -34,7 +34,7 @@ import (
 // user, every write took effect once or was reported as refused, and none is left
 // over. TOWER_TEST_SEED repeats a storm, TOWER_TEST_STORM says how long it lasts.
 func TestClientsConverge(t *testing.T) {
-	seed, length := uint64(time.Now().UnixNano())%1e9, 6*time.Second
+	seed, length := uint64(time.Now().UnixNano())%1e9, 4*time.Second
 	scan(t, "TOWER_TEST_SEED", &seed)
 	if text := os.Getenv("TOWER_TEST_STORM"); text != "" {
 		var err error
@@ -61,7 +61,7 @@ func scan(t *testing.T, variable string, into any) {
 }
 
 // patience is how long the end of a storm may take.
-const patience = 15 * time.Second
+const patience = 60 * time.Second
 
 // A harness runs the server, the clients and the storms between them, and is told
 // what becomes of writes.
