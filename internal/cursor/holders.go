@@ -35,7 +35,7 @@ func (e *Engine) rule(allow func(*store.Image) bool) rule {
 // follows the commits from now on.
 func (e *Engine) query(spec Spec) *Query {
 	where := canonical(spec.Scope.Where)
-	key := spec.key(where.key)
+	key := spec.key(&where)
 	if q := e.shared[key]; q != nil {
 		return q
 	}

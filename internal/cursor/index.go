@@ -85,11 +85,12 @@ type filing struct {
 func newIndex() *index { return &index{selectors: map[string]*selector{}} }
 
 // add returns the selector of the conditions, which are canonical.
-func (x *index) add(where canon) *selector {
-	if s := x.selectors[where.key]; s != nil {
+func (x *index) add(where Condition) *selector {
+	key := string(where.appendKey(nil))
+	if s := x.selectors[key]; s != nil {
 		return s
 	}
-	s := &selector{key: where.key, where: where.Condition}
+	s := &selector{key: key, where: where}
 	x.selectors[s.key] = s
 	niches, why := s.where.niches()
 	if why != "" {

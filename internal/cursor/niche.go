@@ -22,7 +22,7 @@ func (c *Condition) niches() (found []niche, why string) {
 		return nil, "it has no conditions"
 	case opIs, opIn, opContains:
 		if (c.op == opContains) == (c.field.Kind == store.List) && c.field.Kind != store.Object {
-			for _, v := range c.values {
+			for _, v := range c.values() {
 				found = append(found, niche{field: c.field, value: v})
 			}
 			return found, ""
@@ -30,8 +30,9 @@ func (c *Condition) niches() (found []niche, why string) {
 	case opGt, opGte, opLt, opLte:
 		return c.stretches(c.field), ""
 	case opOr:
-		for i := range c.args {
-			some, why := c.args[i].niches()
+		args := c.args()
+		for i := range args {
+			some, why := args[i].niches()
 			if why != "" {
 				return nil, why
 			}
@@ -58,8 +59,9 @@ func (c *Condition) stretches(f *store.Field) []niche {
 // records in them. Ranges of one field are taken together.
 func (c *Condition) narrowest() (best []niche, why string) {
 	why = fmt.Sprintf("nothing in %s names a value or a range", c)
-	for i := range c.args {
-		arg := &c.args[i]
+	args := c.args()
+	for i := range args {
+		arg := &args[i]
 		some, vague := arg.niches()
 		if vague != "" {
 			continue

@@ -52,8 +52,9 @@ func (s *Spec) String() string {
 	return s.Scope.String()
 }
 
-// key is equal for specs that share a query.
-func (s *Spec) key(where string) string {
+// key is equal for specs that share a query. where is their condition in its
+// canonical form.
+func (s *Spec) key(where *Condition) string {
 	key := appendText(nil, s.Tag)
 	if s.Allow != nil {
 		key = append(key, 3)

@@ -81,8 +81,11 @@ func (e *Engine) redirect(o *opening, to *Spec) {
 
 // serves reports whether the query is what a holder of the spec would share.
 func (q *Query) serves(to *Spec) bool {
-	return to != nil && !q.ruled && to.Allow == nil && q.spec.Scope.Model == to.Scope.Model &&
-		q.key == to.key(canonical(to.Scope.Where).key)
+	if to == nil || q.ruled || to.Allow != nil || q.spec.Scope.Model != to.Scope.Model {
+		return false
+	}
+	where := canonical(to.Scope.Where)
+	return q.key == to.key(&where)
 }
 
 // attach brings the holders that move to their new queries, as of the commit.

@@ -108,7 +108,7 @@ func TestReasons(t *testing.T) {
 	} {
 		q := question{where: decode(t, where)}
 		scope := q.scope(t, m)
-		scope.Where = canonical(scope.Where).Condition
+		scope.Where = canonical(scope.Where)
 		if got := (&Query{spec: Spec{Scope: scope}}).Reason(); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", where, got, want)
 		}
@@ -140,7 +140,7 @@ func TestConjunctionsAreFiledUnderTheirNarrowestPart(t *testing.T) {
 			}
 		}
 		if got = strings.TrimSpace(got); why != "" || got != want {
-			t.Errorf("%s: filed under %q %s, want %q", where.Condition, got, why, want)
+			t.Errorf("%s: filed under %q %s, want %q", where, got, why, want)
 		}
 	}
 }
