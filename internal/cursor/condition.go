@@ -97,6 +97,19 @@ func (c *Condition) args() []Condition {
 	return c.more.args
 }
 
+// conjuncts returns the conditions that all have to hold where c, which is
+// canonical, does.
+func (c *Condition) conjuncts() []Condition {
+	switch c.op {
+	case opAll:
+		return nil
+	case opAnd:
+		return c.args()
+	default:
+		return []Condition{*c}
+	}
+}
+
 // values returns what the condition tests for.
 func (c *Condition) values() []store.Value {
 	switch {

@@ -46,7 +46,7 @@ func (e *Engine) query(spec Spec) *Query {
 	}
 	e.number++
 	q := &Query{engine: e, number: e.number, spec: spec, ruled: spec.Allow != nil, key: key, index: x, selector: x.add(where)}
-	q.spec.Scope.Where = q.selector.where // the same, held once
+	q.spec.Scope.Where = q.selector.condition() // the same, held once
 	q.spec.Allow = nil
 	q.selector.add(q)
 	e.shared[key] = q

@@ -2,6 +2,7 @@ package cursor
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -116,6 +117,16 @@ func (c *Condition) appendKey(key []byte) []byte {
 		key = v.AppendKey(key)
 	}
 	return key
+}
+
+// A digest stands for the key of a condition: it is the same for equal ones, and
+// nobody can make two others that have the same.
+type digest [16]byte
+
+func (c *Condition) digest() digest {
+	var room [256]byte
+	sum := sha256.Sum256(c.appendKey(room[:0]))
+	return digest(sum[:16])
 }
 
 // appendText appends s so that nothing that follows can be taken for a part of it.
