@@ -11,7 +11,7 @@ import (
 // emptyEngine returns an engine without a store.
 func emptyEngine() *Engine {
 	return &Engine{sink: &witness{}, progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes: map[*store.Model]*index{}, shared: map[string]*Query{}, places: map[Holder]place{}, openings: map[Holder]*opening{}}
+		indexes: map[*store.Model]*index{}, places: map[Holder]place{}, openings: map[Holder]*opening{}}
 }
 
 // million fills an engine, without a store, with a million cursors

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/towerkit/tower/internal/store"
@@ -74,7 +75,6 @@ type Engine struct {
 
 	mu        sync.Mutex // held while a commit is matched and delivered
 	indexes   map[*store.Model]*index
-	shared    map[string]*Query
 	places    map[Holder]place
 	openings  map[Holder]*opening
 	joining   map[*opening]struct{}         // those of openings that include records
@@ -100,8 +100,8 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	e := &Engine{
 		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
-		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
+		indexes:  map[*store.Model]*index{},
+		places:   map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
 		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{},
 	}
 	e.reach(seq)
@@ -166,14 +166,14 @@ func (e *Engine) match(c store.Commit) []Effect {
 // follow lets one query follow a commit, and appends what its holders are to be
 // told.
 func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *moment) []Effect {
-	for _, o := range q.openings {
+	for o := q.openings; o != nil; o = o.next {
 		o.touches = append(o.touches, touches...)
 	}
-	for i := len(q.groups) - 1; i >= 0; i-- {
-		if !q.ruled {
-			return q.groups[i].follow(effects, touches, now)
-		}
-		q.groups[i].decide(touches, func(g *group, decided []touch) {
+	if !q.ruled {
+		return q.whole.follow(effects, touches, now)
+	}
+	for i := len(q.parted.groups) - 1; i >= 0; i-- {
+		q.parted.groups[i].decide(touches, func(g *group, decided []touch) {
 			effects = g.follow(effects, decided, now)
 		})
 	}
@@ -193,8 +193,8 @@ func (e *Engine) skip() {
 	clear(e.early)
 	var effects []Effect
 	for _, q := range e.queries() {
-		for i := len(q.groups) - 1; i >= 0; i-- {
-			effects = e.lose(effects, q.groups[i], store.ErrExpired)
+		for _, g := range slices.Backward(q.groups()) {
+			effects = e.lose(effects, g, store.ErrExpired)
 		}
 	}
 	e.sink.Deliver(store.Commit{Seq: seq}, effects, nil)

@@ -152,8 +152,8 @@ func (b *bench) expectNothingLeft() {
 	e := b.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.indexes)+len(e.shared)+len(e.places)+len(e.openings)+len(e.early) > 0 {
-		b.Errorf("left behind: %v %v %v %v %v", e.indexes, e.shared, e.places, e.openings, e.early)
+	if len(e.indexes)+len(e.places)+len(e.openings)+len(e.early) > 0 {
+		b.Errorf("left behind: %v %v %v %v", e.indexes, e.places, e.openings, e.early)
 	}
 }
 
@@ -202,7 +202,7 @@ func TestAWindowRefills(t *testing.T) {
 	b.expect(b.sets("Z", func(x *thing) { x.Note = &x.Title }), "#7 to [h]: change Z")
 	b.expect(b.sets("Y", func(x *thing) { x.Note = &x.Title }), "")
 	for range 20 {
-		ids := idsOf(nil, q.groups[0].reading.(*list).visible())
+		ids := idsOf(nil, q.whole.reading.(*list).visible())
 		got := b.does(func(tx *store.Tx) error {
 			for _, id := range ids {
 				if err := tx.Delete(b.things, id); err != nil {
@@ -215,7 +215,7 @@ func TestAWindowRefills(t *testing.T) {
 			t.Errorf("%v left: %s", ids, got)
 		}
 	}
-	if !q.groups[0].reading.(*list).complete || q.Len() != 0 {
+	if !q.whole.reading.(*list).complete || q.Len() != 0 {
 		t.Errorf("%d are left", q.Len())
 	}
 	b.engine.Close("h")

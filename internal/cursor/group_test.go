@@ -16,7 +16,7 @@ func seeing(letters string) func(*store.Image) bool {
 // groups returns the holders of a query, those of a group side by side.
 func groups(q *Query) string {
 	var all []string
-	for _, g := range q.groups {
+	for _, g := range q.groups() {
 		names := ""
 		for _, h := range g.holders {
 			names += h.(string)
@@ -51,7 +51,7 @@ func TestHoldersThatSeeTheSameAreOne(t *testing.T) {
 				t.Helper()
 				b.engine.mu.Lock()
 				defer b.engine.mu.Unlock()
-				if len(q.groups) != n {
+				if len(q.groups()) != n {
 					t.Errorf("the groups are %s, want %d", groups(q), n)
 				}
 			}

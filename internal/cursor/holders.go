@@ -46,33 +46,33 @@ func (e *Engine) rule(allow func(*store.Image) bool) rule {
 // query returns the query that a holder of the spec shares, or a new one, which
 // follows the commits from now on.
 func (e *Engine) query(spec Spec) *Query {
-	where := canonical(spec.Scope.Where)
-	key := spec.key(&where)
-	if q := e.shared[key]; q != nil {
-		return q
-	}
 	x := e.indexes[spec.Scope.Model]
 	if x == nil {
 		x = newIndex()
 		e.indexes[spec.Scope.Model] = x
 	}
-	e.number++
-	q := &Query{engine: e, number: e.number, spec: spec, ruled: spec.ruled(), key: key, index: x, selector: x.add(where)}
-	q.spec.Scope.Where = q.selector.condition() // the same, held once
-	q.spec.forgetRules()
-	q.selector.add(q)
-	e.shared[key] = q
+	s, by := x.add(canonical(spec.Scope.Where)), share{x.form(&spec), spec.Tag}
+	q := s.query(by)
+	if q == nil {
+		e.number++
+		q = &Query{engine: e, selector: s, form: by.form, tag: by.tag, number: e.number}
+		if q.ruled = spec.ruled(); q.ruled {
+			q.parted = &division{}
+		}
+		s.add(q)
+		by.form.queries++
+	}
 	return q
 }
 
 // release ends a query that nobody holds or opens.
 func (e *Engine) release(q *Query) {
-	for _, g := range q.groups {
+	for _, g := range q.groups() {
 		if len(g.holders) > 0 {
 			return
 		}
 	}
-	if len(q.openings) == 0 {
+	if q.openings == nil {
 		e.end(q)
 	}
 }
@@ -83,17 +83,16 @@ func (e *Engine) end(q *Query) {
 		return
 	}
 	q.ended = true
-	for _, g := range q.groups {
+	for _, g := range q.groups() {
 		g.retire()
 	}
-	q.selector.remove(q)
-	if len(q.selector.queries) == 0 {
-		q.index.remove(q.selector)
+	s, x := q.selector, q.selector.index
+	if s.remove(q); len(s.queries) == 0 {
+		x.remove(s)
 	}
-	if len(q.index.selectors) == 0 {
-		delete(e.indexes, q.spec.Scope.Model)
+	if x.release(q.form); len(x.selectors) == 0 {
+		delete(e.indexes, q.form.Scope.Model)
 	}
-	delete(e.shared, q.key)
 }
 
 // lose ends a group that cannot be kept current, and appends what its holders
@@ -103,10 +102,12 @@ func (e *Engine) lose(effects []Effect, g *group, err error) []Effect {
 		delete(e.places, h)
 	}
 	if len(g.holders) > 0 {
-		effects = append(effects, Effect{Query: g.query, Holders: g.holders, Resync: e.reason(err)})
+		effects = append(effects, Effect{Query: g.query, Holders: slices.Clone(g.holders), Resync: e.reason(err)})
 	}
 	g.query.remove(g)
-	g.query.alike = nil
+	if d := g.query.parted; d != nil {
+		d.alike = nil
+	}
 	e.release(g.query)
 	return effects
 }

@@ -11,14 +11,24 @@ import (
 // change, however many they are.
 type selector struct {
 	index   *index
-	key     digest
 	where   []Condition // all have to hold
 	queries []*Query
-	filings []filing  // where it is found, in the order of its niches
-	own     [1]filing // as most have one niche
-	round   uint64    // of the index, when it last met this selector
-	touches []touch   // what the commit at hand did to its records
+	sole    [1]*Query        // as most have one
+	shared  map[share]*Query // by what they differ in; nil: they are few
+	filings []filing         // where it is found, in the order of its niches
+	filed   [1]filing        // as most have one niche
+	round   uint64           // of the index, when it last met this selector
+	touches []touch          // what the commit at hand did to its records
 }
+
+// A share is what holders of the same conditions have to have in common, too, to
+// share a query.
+type share struct {
+	form *form
+	tag  string
+}
+
+func (q *Query) share() share { return share{q.form, q.tag} }
 
 // condition returns what has to hold.
 func (s *selector) condition() Condition { return conjunction(s.where) }
@@ -36,9 +46,31 @@ func (s *selector) holds(img *store.Image) bool {
 	return true
 }
 
+// query returns the one of the selector's queries that is shared, nil for none.
+func (s *selector) query(by share) *Query {
+	if s.shared != nil {
+		return s.shared[by]
+	}
+	for _, q := range s.queries {
+		if q.share() == by {
+			return q
+		}
+	}
+	return nil
+}
+
 func (s *selector) add(q *Query) {
-	q.at = len(s.queries)
+	q.at = int32(len(s.queries))
 	s.queries = append(s.queries, q)
+	switch {
+	case s.shared != nil:
+		s.shared[q.share()] = q
+	case len(s.queries) > few:
+		s.shared = map[share]*Query{}
+		for _, q := range s.queries {
+			s.shared[q.share()] = q
+		}
+	}
 }
 
 func (s *selector) remove(q *Query) {
@@ -47,6 +79,7 @@ func (s *selector) remove(q *Query) {
 	s.queries[q.at].at = q.at
 	s.queries[last] = nil
 	s.queries = s.queries[:last]
+	delete(s.shared, q.share())
 }
 
 // forget lets go of a commit's touches. What held them is used again.
@@ -80,6 +113,7 @@ func (t *touch) op() DeltaOp {
 // in a list that every change goes through.
 type index struct {
 	selectors map[digest]*selector
+	forms     map[string]*form
 	tables    []*table
 	residual  *filing
 	round     uint64
@@ -97,7 +131,9 @@ type table struct {
 	spans   *stretch
 }
 
-func newIndex() *index { return &index{selectors: map[digest]*selector{}} }
+func newIndex() *index {
+	return &index{selectors: map[digest]*selector{}, forms: map[string]*form{}}
+}
 
 // add returns the selector of the conditions, which are canonical.
 func (x *index) add(where Condition) *selector {
@@ -105,10 +141,11 @@ func (x *index) add(where Condition) *selector {
 	if s := x.selectors[key]; s != nil {
 		return s
 	}
-	s := &selector{index: x, key: key, where: where.conjuncts()}
+	s := &selector{index: x, where: where.conjuncts()}
+	s.queries = s.sole[:0]
 	x.selectors[key] = s
 	niches := s.niches()
-	if s.filings = s.own[:]; len(niches) != 1 {
+	if s.filings = s.filed[:]; len(niches) != 1 {
 		s.filings = make([]filing, len(niches))
 	}
 	for i := range niches {
@@ -121,7 +158,8 @@ func (x *index) add(where Condition) *selector {
 
 // remove takes the selector out of the index, and the tables that it leaves empty.
 func (x *index) remove(s *selector) {
-	delete(x.selectors, s.key)
+	where := s.condition()
+	delete(x.selectors, where.digest())
 	niches := s.niches()
 	for i := range niches {
 		x.put(&niches[i], s.filings[i].out(x.drawer(&niches[i])))

@@ -93,7 +93,8 @@ func breadth(niches []niche) int {
 // Reason says why every change of the query's model is tested against its
 // conditions, "" where an index finds the changes that may touch it.
 func (q *Query) Reason() string {
-	switch _, vague := q.spec.Scope.Where.niches(); {
+	where := q.selector.condition()
+	switch _, vague := where.niches(); {
 	case vague == nil:
 		return ""
 	case vague.op == opAll:

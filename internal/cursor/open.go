@@ -35,6 +35,7 @@ type opening struct {
 	spec    Spec
 	own     rules
 	query   *Query
+	next    *opening       // of the same query
 	seq     uint64         // the state to be read
 	touches []touch        // what commits did since
 	changes []store.Change // all that they did, if records are included
@@ -145,7 +146,7 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 
 func (e *Engine) enroll(o *opening) {
 	o.query, o.own, o.seq, o.touches, o.changes, o.again = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
-	o.query.openings = append(o.query.openings, o)
+	o.next, o.query.openings = o.query.openings, o
 	if len(o.spec.Include) > 0 {
 		e.joining[o] = struct{}{}
 	}
@@ -175,7 +176,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := o.query
-	q.openings = slices.DeleteFunc(q.openings, func(other *opening) bool { return other == o })
+	q.leave(o)
 	delete(e.joining, o)
 	if o.err != nil {
 		err = o.err
@@ -217,6 +218,15 @@ func (o *opening) catchUp(r reading, at view) error {
 		}
 	}
 	return accompany(r, &moment{changes: o.changes, at: at}, o.own)
+}
+
+// leave takes an opening away from its query.
+func (q *Query) leave(o *opening) {
+	at := &q.openings
+	for *at != o {
+		at = &(*at).next
+	}
+	*at, o.next = o.next, nil
 }
 
 func (e *Engine) abandon(o *opening) {

@@ -87,11 +87,11 @@ func (e *Engine) redirect(o *opening, to *Spec) {
 
 // serves reports whether the query is what a holder of the spec would share.
 func (q *Query) serves(to *Spec) bool {
-	if to == nil || q.ruled || to.ruled() || q.spec.Scope.Model != to.Scope.Model {
+	if to == nil || q.ruled || to.ruled() || q.form.Scope.Model != to.Scope.Model {
 		return false
 	}
-	where := canonical(to.Scope.Where)
-	return q.key == to.key(&where)
+	return q.tag == to.Tag && q.form.key == string(to.appendForm(nil)) &&
+		compare(q.selector.condition(), canonical(to.Scope.Where)) == 0
 }
 
 // attach brings the holders that move to their new queries, as of the commit.
@@ -134,8 +134,9 @@ func (e *Engine) arrive(d departure, at view, read map[*Query]reading) (*Query, 
 	if err := to.check(); err != nil {
 		return nil, nil, err
 	}
-	if to.valued() != d.from.spec.valued() {
-		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &d.from.spec, to)
+	if to.valued() != d.from.form.valued() {
+		from := d.from.Spec()
+		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &from, to)
 	}
 	q, own := e.query(*to), e.rules(to)
 	now := read[q]

@@ -66,7 +66,10 @@ func (s Scope) Key() string {
 // appendKey appends the key of the scope, with its conditions in their canonical
 // form.
 func (s *Scope) appendKey(key []byte, where *Condition) []byte {
-	key = where.appendKey(appendText(key, s.Model.Name))
+	return s.appendWindow(where.appendKey(appendText(key, s.Model.Name)))
+}
+
+func (s *Scope) appendWindow(key []byte) []byte {
 	key = binary.AppendUvarint(key, uint64(len(s.Order)))
 	for _, term := range s.Order {
 		key = appendText(key, term.String())
