@@ -11,7 +11,7 @@ import (
 // emptyEngine returns an engine without a store.
 func emptyEngine() *Engine {
 	return &Engine{sink: &witness{}, progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes: map[*store.Model]*index{}, places: map[Holder]place{}, openings: map[Holder]*opening{}}
+		indexes: map[*store.Model]*index{}, openings: map[Holder]*opening{}}
 }
 
 // million fills an engine, without a store, with a million cursors
@@ -21,7 +21,7 @@ func million(b *testing.B, where func(m *store.Model, i int) Condition) (*Engine
 	e := emptyEngine()
 	for i := range 1_000_000 {
 		q := e.query(Spec{Scope: Scope{Model: m.things, Where: where(m.things, i)}})
-		e.hold(i, nil, q.join(nil))
+		e.hold(&guest{}, nil, q.join(nil))
 	}
 	return e, m
 }
@@ -65,7 +65,7 @@ func BenchmarkMatch100kRanges(b *testing.B) {
 	for i := range 100_000 {
 		from := store.IntValue(int64(i))
 		q := e.query(Spec{Scope: Scope{Model: m.things, Where: And(Gte(count, from), Lt(count, store.IntValue(int64(i+10))))}})
-		e.hold(i, nil, q.join(nil))
+		e.hold(&guest{}, nil, q.join(nil))
 	}
 	before, after := imageOf(b, m.things, &thing{Count: 50_000}), imageOf(b, m.things, &thing{Count: 50_000, Title: "x"})
 	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Update, Model: m.things, ID: after.ID, Before: before, After: after}}}

@@ -75,7 +75,6 @@ type Engine struct {
 
 	mu        sync.Mutex // held while a commit is matched and delivered
 	indexes   map[*store.Model]*index
-	places    map[Holder]place
 	openings  map[Holder]*opening
 	joining   map[*opening]struct{}         // those of openings that include records
 	referring map[named]map[*group]struct{} // whose records refer to it
@@ -101,7 +100,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*store.Model]*index{},
-		places:   map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
+		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
 		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{},
 	}
 	e.reach(seq)

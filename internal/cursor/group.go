@@ -142,7 +142,7 @@ func (q *Query) unite() {
 // take makes holders those of the group.
 func (g *group) take(holders []Holder, own []rules) {
 	for i, h := range holders {
-		g.query.engine.places[h] = place{g, len(g.holders) + i}
+		*h.seat() = Seat{g, len(g.holders) + i}
 	}
 	g.holders = append(g.holders, holders...)
 	g.rules = append(g.rules, own...)
@@ -171,7 +171,7 @@ func (g *group) ask(of int, images []*store.Image) []part {
 		if string(answers) == parts[0].answers {
 			if stay < i { // others have parted
 				holders[stay], rules[stay] = holders[i], rules[i]
-				g.query.engine.places[holders[i]] = place{g, stay}
+				holders[i].seat().at = stay
 			}
 			stay++
 			continue

@@ -2,6 +2,7 @@ package cursor
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func groups(q *Query) string {
 	for _, g := range q.groups() {
 		names := ""
 		for _, h := range g.holders {
-			names += h.(string)
+			names += fmt.Sprint(h)
 		}
 		all = append(all, names)
 	}

@@ -9,12 +9,6 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A place is where a holder stands among those of its group.
-type place struct {
-	group *group
-	at    int
-}
-
 // rules returns a holder's rules, nil where it has none.
 func (e *Engine) rules(spec *Spec) rules {
 	if !spec.ruled() {
@@ -99,7 +93,7 @@ func (e *Engine) end(q *Query) {
 // are to be told.
 func (e *Engine) lose(effects []Effect, g *group, err error) []Effect {
 	for _, h := range g.holders {
-		delete(e.places, h)
+		*h.seat() = Seat{}
 	}
 	if len(g.holders) > 0 {
 		effects = append(effects, Effect{Query: g.query, Holders: slices.Clone(g.holders), Resync: e.reason(err)})
@@ -123,7 +117,7 @@ func (e *Engine) reason(err error) string {
 
 // hold makes a holder one of a group's.
 func (e *Engine) hold(h Holder, own rules, g *group) {
-	e.places[h] = place{g, len(g.holders)}
+	*h.seat() = Seat{g, len(g.holders)}
 	if g.holders = append(g.holders, h); g.query.ruled {
 		g.rules = append(g.rules, own)
 	}
@@ -132,21 +126,21 @@ func (e *Engine) hold(h Holder, own rules, g *group) {
 // unhold takes the holder away from its group, and returns its query, nil if it
 // holds none.
 func (e *Engine) unhold(h Holder) *Query {
-	p, ok := e.places[h]
-	if !ok {
+	g, at := h.seat().group, h.seat().at
+	if g == nil {
 		return nil
 	}
-	g, last := p.group, len(p.group.holders)-1
-	g.holders[p.at] = g.holders[last]
-	e.places[g.holders[p.at]] = p
+	last := len(g.holders) - 1
+	g.holders[at] = g.holders[last]
+	g.holders[at].seat().at = at
 	g.holders[last] = nil
 	g.holders = g.holders[:last]
+	*h.seat() = Seat{}
 	if g.query.ruled {
-		g.rules[p.at] = g.rules[last]
+		g.rules[at] = g.rules[last]
 		g.rules[last] = nil
 		g.rules = g.rules[:last]
 	}
-	delete(e.places, h)
 	if last == 0 && g.query.ruled {
 		g.query.drop(g)
 	}

@@ -128,7 +128,7 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 		return nil, ErrStopped
 	default:
 	}
-	if _, held := e.places[h]; held || e.openings[h] != nil {
+	if h.seat().group != nil || e.openings[h] != nil {
 		return nil, errors.New("its holder has one open")
 	}
 	if to, moved := e.early[h]; moved {

@@ -86,9 +86,18 @@ func (s *Spec) String() string {
 	return text
 }
 
-// A Holder is one open cursor of the caller's, by which it is known: any
-// comparable value.
-type Holder = any
+// A Holder is one open cursor of the caller's, by which it is known: a pointer to
+// a struct with a [Seat] embedded.
+type Holder interface{ seat() *Seat }
+
+// A Seat is where a holder is found among those who hold the same. It is for the
+// engine alone; the zero value is ready.
+type Seat struct {
+	group *group // nil: it holds nothing
+	at    int    // among the group's
+}
+
+func (s *Seat) seat() *Seat { return s }
 
 // A Query is a spec that is kept current for those who hold it: its model,
 // conditions, order and window. Where they have rules, it is kept for each group

@@ -49,25 +49,25 @@ func (e *Engine) detach(c store.Commit, moves []Move) []departure {
 			e.redirect(o, m.To)
 			continue
 		}
-		p, open := e.places[m.Holder]
-		if !open {
+		g := m.Holder.seat().group
+		if g == nil {
 			e.early[m.Holder] = m.To
 			continue
 		}
-		if p.group.query.serves(m.To) {
+		if g.query.serves(m.To) {
 			continue
 		}
-		d := departure{move: m, from: p.group.query}
-		if t, ok := p.group.reading.(*tally); ok {
+		d := departure{move: m, from: g.query}
+		if t, ok := g.reading.(*tally); ok {
 			d.value = t.value()
-		} else if known := held[p.group]; known != nil {
+		} else if known := held[g]; known != nil {
 			d.ids, d.with, d.err = known.ids, known.with, known.err
 		} else {
-			if l, ok := p.group.reading.(*list); ok {
+			if l, ok := g.reading.(*list); ok {
 				d.with = l.companions()
 			}
-			d.ids, d.err = p.group.ids(before)
-			held[p.group] = &d
+			d.ids, d.err = g.ids(before)
+			held[g] = &d
 		}
 		e.unhold(m.Holder)
 		leaving = append(leaving, d)

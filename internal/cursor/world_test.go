@@ -22,6 +22,7 @@ type viewer struct{ level atomic.Int64 }
 
 // A replica is a client: it applies deltas mechanically, and knows nothing else.
 type replica struct {
+	Seat
 	number int
 	viewer *viewer
 	asks   int // the question it opens or has open
@@ -514,8 +515,13 @@ func (w *world) end() {
 	if len(e.joining)+len(e.referring) > 0 {
 		w.t.Errorf("left behind: %d that join, %d that are referred to", len(e.joining), len(e.referring))
 	}
-	if len(e.indexes)+len(e.places)+len(e.openings)+len(e.early) > 0 {
-		w.t.Errorf("left behind: %d indexes, %d holders, %d openings, %d early", len(e.indexes), len(e.places), len(e.openings), len(e.early))
+	if len(e.indexes)+len(e.openings)+len(e.early) > 0 {
+		w.t.Errorf("left behind: %d indexes, %d openings, %d early", len(e.indexes), len(e.openings), len(e.early))
+	}
+	for _, c := range left {
+		if c.group != nil {
+			w.t.Errorf("client %d sits still", c.number)
+		}
 	}
 	w.t.Log(w.counts)
 }

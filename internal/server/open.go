@@ -93,6 +93,7 @@ func parseWhere(m *store.Model, data []byte) (cursor.Condition, error) {
 
 // An opened cursor is held by one connection, which holds equal scopes once.
 type opened struct {
+	cursor.Seat
 	conn  *Connection
 	want  *want
 	query *cursor.Query
