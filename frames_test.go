@@ -16,11 +16,11 @@ import (
 
 // A raw socket, for what no well-behaved client sends.
 type raw struct {
-	t *testing.T
+	t testing.TB
 	*websocket.Conn
 }
 
-func dial(t *testing.T, app *towertest.App, user *User) raw {
+func dial(t testing.TB, app *towertest.App, user *User) raw {
 	t.Helper()
 	header := map[string][]string{}
 	if user != nil {
