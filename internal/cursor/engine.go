@@ -47,7 +47,8 @@ type Sink interface {
 	Deliver(c store.Commit, effects []Effect, moved []Moved)
 }
 
-// An Effect is what a commit does to a query, and so to all who hold it.
+// An Effect is what a commit does to a query, for all of its holders, or for
+// those of them whose rules let them see the same.
 type Effect struct {
 	Query   *Query
 	Deltas  []Delta
@@ -55,8 +56,7 @@ type Effect struct {
 	Holders []Holder
 
 	// Resync says why there are no deltas, one of the reasons above; else it is
-	// empty. Such a query has ended, and its holders hold nothing until they are
-	// opened again.
+	// empty. Such holders hold nothing until they are opened again.
 	Resync string
 }
 
@@ -160,18 +160,16 @@ func (e *Engine) follow(effects []Effect, q *Query, touches []touch, seq uint64,
 	for _, o := range q.openings {
 		o.touches = append(o.touches, touches...)
 	}
-	effect := Effect{Query: q, Holders: q.holders}
-	var err error
-	if q.tally != nil {
-		effect.Value, err = q.tally.follow(touches, at)
-	} else {
-		effect.Deltas, err = q.apply(touches, seq, at)
+	for i := len(q.groups) - 1; i >= 0; i-- {
+		if !q.ruled {
+			return q.groups[i].follow(effects, touches, seq, at)
+		}
+		q.groups[i].decide(touches, func(g *group, decided []touch) {
+			effects = g.follow(effects, decided, seq, at)
+		})
 	}
-	switch {
-	case err != nil:
-		return e.lose(effects, q, err)
-	case len(q.holders) > 0 && (len(effect.Deltas) > 0 || effect.Value != nil):
-		return append(effects, effect)
+	if q.alike = nil; len(q.groups) > 1 {
+		q.unite()
 	}
 	return effects
 }
@@ -188,7 +186,9 @@ func (e *Engine) skip() {
 	clear(e.early)
 	var effects []Effect
 	for _, q := range e.queries() {
-		effects = e.lose(effects, q, store.ErrExpired)
+		for i := len(q.groups) - 1; i >= 0; i-- {
+			effects = e.lose(effects, q.groups[i], store.ErrExpired)
+		}
 	}
 	e.sink.Deliver(store.Commit{Seq: seq}, effects, nil)
 	e.reach(seq)
@@ -205,8 +205,8 @@ func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Imag
 	if err := spec.Scope.check(); err != nil {
 		return nil, err
 	}
-	l := &list{scope: &spec.Scope, allow: e.rule(&spec)}
-	if err := l.fill(e.at(ctx, seq)); err != nil {
+	l := &list{scope: &spec.Scope}
+	if err := l.fill(e.at(ctx, seq), e.rule(spec.Allow)); err != nil {
 		return nil, fmt.Errorf("read %s: %w", spec.Scope, err)
 	}
 	return l.visible(), nil
@@ -221,8 +221,8 @@ func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (store.Va
 	if !spec.valued() {
 		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
 	}
-	t := newTally(&spec, e.rule(&spec))
-	if err := t.fill(e.at(ctx, seq)); err != nil {
+	t := newTally(&spec, spec.Allow != nil)
+	if err := t.fill(e.at(ctx, seq), e.rule(spec.Allow)); err != nil {
 		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
 	}
 	return t.value(), nil

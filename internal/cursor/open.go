@@ -32,6 +32,7 @@ type Opened struct {
 type opening struct {
 	holder  Holder
 	spec    Spec
+	allow   rule
 	query   *Query
 	seq     uint64  // the state to be read
 	touches []touch // what commits did since
@@ -137,7 +138,7 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 }
 
 func (e *Engine) enroll(o *opening) {
-	o.query, o.seq, o.touches, o.again = e.query(o.spec), e.Seq(), nil, false
+	o.query, o.allow, o.seq, o.touches, o.again = e.query(o.spec), e.rule(o.spec.Allow), e.Seq(), nil, false
 	o.query.openings = append(o.query.openings, o)
 }
 
@@ -146,12 +147,12 @@ func (e *Engine) enroll(o *opening) {
 func (e *Engine) read(ctx context.Context, o *opening) (reading, error) {
 	e.mu.Lock()
 	live := o.query.live()
-	r := o.query.empty()
+	r, allow := o.query.empty(), o.allow
 	e.mu.Unlock()
-	if live {
+	if live != nil {
 		return nil, nil
 	}
-	err := r.fill(e.at(ctx, o.seq))
+	err := r.fill(e.at(ctx, o.seq), allow)
 	if errors.Is(err, store.ErrExpired) {
 		// The engine is far behind: begin again when it has come further.
 		return nil, e.Wait(ctx, o.seq+1)
@@ -172,8 +173,8 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 	now := r
 	switch {
 	case err != nil || o.again:
-	case q.live():
-		now = q.reading()
+	case q.live() != nil:
+		now = q.live()
 	case r != nil:
 		err = o.catchUp(r, e.at(ctx, e.Seq()))
 	}
@@ -186,22 +187,22 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 		e.enroll(o)
 		return false, nil
 	}
-	if !q.live() {
-		q.keep(now)
-	}
 	delete(e.openings, o.holder)
-	e.hold(o.holder, q)
+	e.hold(o.holder, o.allow, q.join(now))
 	opened(describe(q, e.Seq(), now, from))
 	return true, nil
 }
 
 // catchUp lets a reading follow the commits that came while it was made.
 func (o *opening) catchUp(r reading, at view) error {
-	for i := range o.touches {
-		r.apply(&o.touches[i])
+	for _, t := range o.touches {
+		if o.allow != nil && r.asks(&t) {
+			t.after = o.allow(t.change.After)
+		}
+		r.apply(&t)
 	}
 	if r.short() {
-		return r.fill(at)
+		return r.fill(at, o.allow)
 	}
 	return nil
 }

@@ -218,12 +218,13 @@ func (v *visit) spec(ctx context.Context, want *want) (spec cursor.Spec, err err
 				record, err := image.Record()
 				return err == nil && rule(record)
 			}
+			spec.Tag = "by " + route.Controller.Name
 		}
 	}
 	if want.partial != "" {
-		spec.Ordered, spec.Tag = true, want.partial
+		spec.Ordered, spec.Tag = true, want.partial+" "+spec.Tag
 		if want.perViewer() {
-			spec.Tag = fmt.Sprintf("%s for %d", want.partial, v.conn.number)
+			spec.Tag += fmt.Sprintf(" for %d", v.conn.number)
 		}
 	}
 	return spec, nil
