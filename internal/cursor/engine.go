@@ -76,8 +76,14 @@ type Engine struct {
 	places   map[Holder]place
 	openings map[Holder]*opening
 	early    map[Holder]*Spec // given before Open was called; nil: closed
+	history  *history         // once somebody has come back
 	number   uint64
 	spare    int // see list
+	memory   int // changes that a history may hold
+
+	pages   pages
+	studies sync.Mutex // held while a history is read, around mu
+	beyond  uint64     // no history reaches back to before this commit
 
 	// What each commit uses again.
 	touched []*selector
@@ -94,7 +100,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	}
 	seq := st.Seq()
 	e := &Engine{
-		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare,
+		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, memory: maxHistory,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
 		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
@@ -131,6 +137,11 @@ func (e *Engine) deliver(c store.Commit) {
 	moved := e.attach(c, moves)
 	e.sink.Deliver(c, effects, moved)
 	clear(effects)
+	if e.history != nil {
+		if e.history.add(c); e.history.spent() {
+			e.history = nil
+		}
+	}
 	e.reach(c.Seq)
 }
 
@@ -184,6 +195,7 @@ func (e *Engine) skip() {
 		o.err = ErrBehind
 	}
 	clear(e.early)
+	e.history = nil
 	var effects []Effect
 	for _, q := range e.queries() {
 		for i := len(q.groups) - 1; i >= 0; i-- {
@@ -206,7 +218,7 @@ func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Imag
 		return nil, err
 	}
 	l := &list{scope: &spec.Scope}
-	if err := l.fill(e.at(ctx, seq), e.rule(spec.Allow)); err != nil {
+	if err := e.fill(ctx, l, seq, e.rule(spec.Allow)); err != nil {
 		return nil, fmt.Errorf("read %s: %w", spec.Scope, err)
 	}
 	return l.visible(), nil

@@ -14,6 +14,7 @@ import (
 type Held struct {
 	Seq  uint64
 	Spec Spec
+	Same bool // the rule answers as that of what is opened
 }
 
 // Opened is a cursor as it was opened: the state after the commit Seq.
@@ -62,13 +63,13 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, open
 	if from != nil && from.Spec.Scope.Model != spec.Scope.Model {
 		return fmt.Errorf("open a cursor on %s: what is held is of another model", spec.Scope.Model.Name)
 	}
-	past, err := e.recall(ctx, from)
+	past, err := e.recall(ctx, from, &spec)
 	if err != nil {
 		return fmt.Errorf("resume a cursor on %s: %w", spec.Scope.Model.Name, err)
 	}
-	o, err := e.begin(h, spec)
+	o, err := e.begin(h, spec, past)
 	for done := false; err == nil && !done; {
-		r, failed := e.read(ctx, o)
+		r, failed := e.read(ctx, o, past)
 		done, err = e.finish(ctx, o, r, failed, past, opened)
 	}
 	if err != nil {
@@ -77,43 +78,8 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, open
 	return nil
 }
 
-// A past is what a holder is to be led from.
-type past struct {
-	seq    uint64
-	ids    []store.ID
-	known  bool
-	resync string
-}
-
-// recall reads what is held.
-func (e *Engine) recall(ctx context.Context, from *Held) (past, error) {
-	if from == nil {
-		return past{}, nil
-	}
-	if from.Seq > e.Seq() {
-		var newest uint64
-		if err := e.st.View(ctx, func(snap *store.Snapshot) error {
-			newest = snap.Seq()
-			return nil
-		}); err != nil {
-			return past{}, err
-		}
-		if from.Seq > newest {
-			return past{resync: Epoch}, nil
-		}
-		if err := e.Wait(ctx, from.Seq); err != nil {
-			return past{}, err
-		}
-	}
-	images, err := e.Read(ctx, from.Seq, from.Spec)
-	if errors.Is(err, store.ErrExpired) {
-		return past{resync: Expired}, nil
-	}
-	return past{seq: from.Seq, ids: idsOf(nil, images), known: true}, err
-}
-
 // begin registers the holder: from now on what commits do to its query is noted.
-func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
+func (e *Engine) begin(h Holder, spec Spec, from *past) (*opening, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	select {
@@ -129,7 +95,7 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 		if to == nil {
 			return nil, ErrClosed
 		}
-		spec = *to
+		spec, from.alike = *to, false
 	}
 	o := &opening{holder: h, spec: spec}
 	e.openings[h] = o
@@ -143,16 +109,28 @@ func (e *Engine) enroll(o *opening) {
 }
 
 // read reads the query's records, or its value, as of the opening's registration,
-// unless the query itself knows them.
-func (e *Engine) read(ctx context.Context, o *opening) (reading, error) {
+// unless the query itself knows them or nobody has to; and what was held, where it
+// is to be known.
+func (e *Engine) read(ctx context.Context, o *opening, from *past) (reading, error) {
+	if err := e.readPast(ctx, from); err != nil {
+		return nil, err
+	}
 	e.mu.Lock()
 	live := o.query.live()
 	r, allow := o.query.empty(), o.allow
 	e.mu.Unlock()
-	if live != nil {
+	switch {
+	case live != nil:
 		return nil, nil
+	case from.alike && o.query.plain():
+		return r, nil
 	}
-	err := r.fill(e.at(ctx, o.seq), allow)
+	var err error
+	if l, ok := r.(*list); ok {
+		err = e.fill(ctx, l, o.seq, allow)
+	} else {
+		err = r.fill(e.at(ctx, o.seq), allow)
+	}
 	if errors.Is(err, store.ErrExpired) {
 		// The engine is far behind: begin again when it has come further.
 		return nil, e.Wait(ctx, o.seq+1)
@@ -162,7 +140,7 @@ func (e *Engine) read(ctx context.Context, o *opening) (reading, error) {
 
 // finish brings what was read up to the present, and makes the holder one of its
 // query's. It reports false where the opening has to begin again.
-func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, from past, opened func(Opened)) (bool, error) {
+func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, from *past, opened func(Opened)) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := o.query
@@ -175,6 +153,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 	case err != nil || o.again:
 	case q.live() != nil:
 		now = q.live()
+	case from.alike && q.plain():
 	case r != nil:
 		err = o.catchUp(r, e.at(ctx, e.Seq()))
 	}
@@ -182,7 +161,8 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 		e.abandon(o)
 		return false, err
 	}
-	if err != nil || o.again || now == nil {
+	from.alike = from.alike && !o.again
+	if err != nil || o.again || now == nil || !e.leadsOn(from, o, now) {
 		e.release(q)
 		e.enroll(o)
 		return false, nil
@@ -215,17 +195,18 @@ func (e *Engine) abandon(o *opening) {
 }
 
 // describe tells the holder where it stands.
-func describe(q *Query, seq uint64, now reading, from past) Opened {
-	o := Opened{Query: q, Seq: seq, Resumed: from.known, Resync: from.resync}
-	switch now := now.(type) {
-	case *tally:
-		o.Value = now.value()
-	case *list:
-		if from.known {
-			o.Delta = diff(from.ids, now.visible(), from.seq, q.Ordered())
-		} else {
-			o.Images = slices.Clone(now.visible())
-		}
+func describe(q *Query, seq uint64, now reading, from *past) Opened {
+	o := Opened{Query: q, Seq: seq, Resync: from.resync}
+	l, ok := now.(*list)
+	switch {
+	case !ok:
+		o.Value = now.(*tally).value()
+	case from.alike && !q.Ordered():
+		o.Delta, o.Resumed = flat(from.missed), true
+	case from.known:
+		o.Delta, o.Resumed = diff(from.ids, l.visible(), from.held.Seq, q.Ordered()), true
+	default:
+		o.Images = slices.Clone(l.visible())
 	}
 	return o
 }
