@@ -53,6 +53,7 @@ type swarm struct {
 	b   *testing.B
 	in  io.WriteCloser
 	out *bufio.Scanner
+	pid int
 }
 
 func startSwarm(b *testing.B, o orders) *swarm {
@@ -75,7 +76,7 @@ func startSwarm(b *testing.B, o orders) *swarm {
 	if err := command.Start(); err != nil {
 		b.Fatal(err)
 	}
-	s := &swarm{b, in, bufio.NewScanner(out)}
+	s := &swarm{b, in, bufio.NewScanner(out), command.Process.Pid}
 	b.Cleanup(func() {
 		in.Close()
 		_ = command.Wait()

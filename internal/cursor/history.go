@@ -100,31 +100,49 @@ func (h *history) missed(m *store.Model, where *Condition, seq uint64) []touch {
 // has missed: little beside reading it.
 func (h *history) few(s *Scope, seq uint64) bool {
 	a := h.models[s.Model]
-	return a == nil || len(a.find(&s.Where, seq)) <= 2*s.end()
+	return a == nil || a.many(&s.Where, seq) <= 2*s.end()
+}
+
+// many returns how many places find would return, or a few more.
+func (a *annals) many(where *Condition, seq uint64) (n int) {
+	spots, ok := where.spots(anyField)
+	if !ok {
+		return len(a.changes) - a.first(seq)
+	}
+	for _, at := range spots {
+		n += len(a.noted(at, seq))
+	}
+	return n
 }
 
 // find returns the places of changes after seq among which are all that touch the
 // conditions, each once, in order.
 func (a *annals) find(where *Condition, seq uint64) (places []int) {
-	spots, ok := where.spots(func(*store.Field) bool { return true })
+	spots, ok := where.spots(anyField)
 	if !ok {
-		for place := a.after(seq, len(a.changes), func(i int) int { return i }); place < len(a.changes); place++ {
+		for place := a.first(seq); place < len(a.changes); place++ {
 			places = append(places, place)
 		}
 		return places
 	}
 	for _, at := range spots {
-		found := a.register(at.field).places[at.value]
-		places = append(places, found[a.after(seq, len(found), func(i int) int { return found[i] }):]...)
+		places = append(places, a.noted(at, seq)...)
 	}
 	slices.Sort(places)
 	return slices.Compact(places)
 }
 
-// after returns the first of n places, in order, at which there is a change after
-// seq.
-func (a *annals) after(seq uint64, n int, place func(i int) int) int {
-	return sort.Search(n, func(i int) bool { return a.changes[place(i)].seq > seq })
+func anyField(*store.Field) bool { return true }
+
+// first returns the place of the first change after seq.
+func (a *annals) first(seq uint64) int {
+	return sort.Search(len(a.changes), func(i int) bool { return a.changes[i].seq > seq })
+}
+
+// noted returns the places of changes after seq at which a field had or has a value.
+func (a *annals) noted(at spot, seq uint64) []int {
+	places := a.register(at.field).places[at.value]
+	return places[sort.Search(len(places), func(i int) bool { return a.changes[places[i]].seq > seq }):]
 }
 
 // register returns the register of a field, up to date.

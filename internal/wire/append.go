@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Commits are most of what a server sends, so they are written by hand, in the
-// form that encoding/json would give them.
+// Commits, and the records of answers, are most of what a server sends, so they are
+// written by hand, in the form that encoding/json would give them.
 
 func appendDelta(out []byte, d *Delta) []byte {
 	start := len(out)
@@ -16,14 +16,7 @@ func appendDelta(out []byte, d *Delta) []byte {
 	out = appendEntries(out, `,"enter":[`, d.Enter)
 	out = appendEntries(out, `,"change":[`, d.Change)
 	if len(d.Leave) > 0 {
-		out = append(out, `,"leave":[`...)
-		for i, id := range d.Leave {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = appendString(out, id)
-		}
-		out = append(out, ']')
+		out = appendTexts(append(out, `,"leave":`...), d.Leave)
 	}
 	if len(d.Then) > 0 {
 		out = append(out, `,"then":[`...)
@@ -67,6 +60,17 @@ func appendEntries(out []byte, head string, entries []Entry) []byte {
 			out = appendString(append(out, `,"html":`...), e.HTML)
 		}
 		out = append(out, '}')
+	}
+	return append(out, ']')
+}
+
+func appendTexts(out []byte, texts []string) []byte {
+	out = append(out, '[')
+	for i, text := range texts {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = appendString(out, text)
 	}
 	return append(out, ']')
 }

@@ -12,6 +12,9 @@ import (
 // Encode is the JSON text of a frame as it is sent. It does not escape what
 // only JSON inside a page's source must: that would double the size of markup.
 func Encode(frame any) ([]byte, error) {
+	if a, ok := frame.(*Answer); ok {
+		return a.encode()
+	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -22,14 +25,27 @@ func Encode(frame any) ([]byte, error) {
 }
 
 // MarshalJSON puts the records under the name of their model.
-func (a Answer) MarshalJSON() ([]byte, error) {
+func (a Answer) MarshalJSON() ([]byte, error) { return a.encode() }
+
+// encode writes by hand what there may be much of.
+func (a *Answer) encode() ([]byte, error) {
 	type plain Answer
-	head, err := Encode(plain(a))
-	if err != nil || a.Records == nil {
-		return head, err
+	head := plain(*a)
+	head.Delta, head.IDs = nil, nil
+	out, err := Encode(&head)
+	if err != nil {
+		return nil, err
 	}
-	out := append(head[:len(head)-1], ',')
-	out = appendRecords(out, a.Model, a.Records)
+	out = out[:len(out)-1]
+	if a.Delta != nil {
+		out = appendDelta(append(out, `,"delta":`...), a.Delta)
+	}
+	if len(a.IDs) > 0 {
+		out = appendTexts(append(out, `,"ids":`...), a.IDs)
+	}
+	if a.Records != nil {
+		out = appendRecords(append(out, ','), a.Model, a.Records)
+	}
 	return append(out, '}'), nil
 }
 
