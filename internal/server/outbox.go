@@ -117,6 +117,19 @@ func (o *outbox) squeeze() {
 	}
 }
 
+// hold keeps what is put back until release, so that it goes into one message. It
+// reports false where a message is on its way, which does the same.
+func (o *outbox) hold() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	held := !o.busy
+	o.busy = true
+	return held
+}
+
+// release ends what hold began.
+func (o *outbox) release() { o.sent() }
+
 // sent is the transport's word that the last message is on its way.
 func (o *outbox) sent() {
 	o.mu.Lock()

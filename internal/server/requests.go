@@ -20,6 +20,7 @@ func (c *Connection) receive(message []byte) {
 		c.send(refusal(0, Errorf("bad_frame", "%v", err)))
 		return
 	}
+	held := len(frames) > 1 && c.outbox.hold() // their answers are one message, too
 	for _, frame := range frames {
 		var req wire.Request
 		if err := json.Unmarshal(frame, &req); err != nil {
@@ -34,7 +35,14 @@ func (c *Connection) receive(message []byte) {
 			c.send(refusal(req.ID, Errorf(CodeTooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
 			continue
 		}
+		if held && req.Call != "" { // it may take long
+			held = false
+			c.outbox.release()
+		}
 		c.handle(&req)
+	}
+	if held {
+		c.outbox.release()
 	}
 }
 
