@@ -15,7 +15,19 @@ type place struct {
 	at    int
 }
 
-// rule returns a holder's rule as one that a panic makes deny.
+// rules returns a holder's rules, nil where it has none.
+func (e *Engine) rules(spec *Spec) rules {
+	if !spec.ruled() {
+		return nil
+	}
+	own := rules{e.rule(spec.Allow)}
+	for i := range spec.Include {
+		own = append(own, e.rule(spec.Include[i].Allow))
+	}
+	return own
+}
+
+// rule returns a rule as one that a panic makes deny, nil for nil.
 func (e *Engine) rule(allow func(*store.Image) bool) rule {
 	if allow == nil {
 		return nil
@@ -45,9 +57,9 @@ func (e *Engine) query(spec Spec) *Query {
 		e.indexes[spec.Scope.Model] = x
 	}
 	e.number++
-	q := &Query{engine: e, number: e.number, spec: spec, ruled: spec.Allow != nil, key: key, index: x, selector: x.add(where)}
+	q := &Query{engine: e, number: e.number, spec: spec, ruled: spec.ruled(), key: key, index: x, selector: x.add(where)}
 	q.spec.Scope.Where = q.selector.where // the same, held once
-	q.spec.Allow = nil
+	q.spec.forgetRules()
 	q.selector.add(q)
 	e.shared[key] = q
 	return q
@@ -71,6 +83,9 @@ func (e *Engine) end(q *Query) {
 		return
 	}
 	q.ended = true
+	for _, g := range q.groups {
+		g.retire()
+	}
 	q.selector.remove(q)
 	if len(q.selector.queries) == 0 {
 		q.index.remove(q.selector)
@@ -106,10 +121,10 @@ func (e *Engine) reason(err error) string {
 }
 
 // hold makes a holder one of a group's.
-func (e *Engine) hold(h Holder, allow rule, g *group) {
+func (e *Engine) hold(h Holder, own rules, g *group) {
 	e.places[h] = place{g, len(g.holders)}
-	if g.holders = append(g.holders, h); allow != nil {
-		g.rules = append(g.rules, allow)
+	if g.holders = append(g.holders, h); g.query.ruled {
+		g.rules = append(g.rules, own)
 	}
 }
 

@@ -19,13 +19,14 @@ type Held struct {
 
 // Opened is a cursor as it was opened: the state after the commit Seq.
 type Opened struct {
-	Query   *Query
-	Seq     uint64
-	Images  []*store.Image // all, in order; not where it is resumed
-	Value   store.Value    // of a spec that asks for one, in place of them
-	Delta   []Delta        // where it is resumed: from what was held
-	Resumed bool
-	Resync  string // why it was not resumed though something was held: Expired, Epoch
+	Query    *Query
+	Seq      uint64
+	Images   []*store.Image // all, in order; not where it is resumed
+	Value    store.Value    // of a spec that asks for one, in place of them
+	Delta    []Delta        // where it is resumed: from what was held
+	Included []Included
+	Resumed  bool
+	Resync   string // why it was not resumed though something was held: Expired, Epoch
 }
 
 // An opening is a cursor between its registration and the first that its holder
@@ -33,12 +34,13 @@ type Opened struct {
 type opening struct {
 	holder  Holder
 	spec    Spec
-	allow   rule
+	own     rules
 	query   *Query
-	seq     uint64  // the state to be read
-	touches []touch // what commits did since
-	again   bool    // spec, or query, is not what it was
-	err     error   // it is to end with this
+	seq     uint64         // the state to be read
+	touches []touch        // what commits did since
+	changes []store.Change // all that they did, if records are included
+	again   bool           // spec, or query, is not what it was
+	err     error          // it is to end with this
 }
 
 // Open opens a cursor for a holder that has none, and calls opened with its
@@ -104,8 +106,11 @@ func (e *Engine) begin(h Holder, spec Spec, from *past) (*opening, error) {
 }
 
 func (e *Engine) enroll(o *opening) {
-	o.query, o.allow, o.seq, o.touches, o.again = e.query(o.spec), e.rule(o.spec.Allow), e.Seq(), nil, false
+	o.query, o.own, o.seq, o.touches, o.changes, o.again = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
 	o.query.openings = append(o.query.openings, o)
+	if len(o.spec.Include) > 0 {
+		e.joining[o] = struct{}{}
+	}
 }
 
 // read reads the query's records, or its value, as of the opening's registration,
@@ -117,7 +122,7 @@ func (e *Engine) read(ctx context.Context, o *opening, from *past) (reading, err
 	}
 	e.mu.Lock()
 	live := o.query.live()
-	r, allow := o.query.empty(), o.allow
+	r, own := o.query.empty(), o.own
 	e.mu.Unlock()
 	switch {
 	case live != nil:
@@ -125,12 +130,7 @@ func (e *Engine) read(ctx context.Context, o *opening, from *past) (reading, err
 	case from.alike && o.query.plain():
 		return r, nil
 	}
-	var err error
-	if l, ok := r.(*list); ok {
-		err = e.fill(ctx, l, o.seq, allow)
-	} else {
-		err = r.fill(e.at(ctx, o.seq), allow)
-	}
+	err := e.fill(ctx, r, o.seq, own)
 	if errors.Is(err, store.ErrExpired) {
 		// The engine is far behind: begin again when it has come further.
 		return nil, e.Wait(ctx, o.seq+1)
@@ -145,6 +145,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 	defer e.mu.Unlock()
 	q := o.query
 	q.openings = slices.DeleteFunc(q.openings, func(other *opening) bool { return other == o })
+	delete(e.joining, o)
 	if o.err != nil {
 		err = o.err
 	}
@@ -168,7 +169,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 		return false, nil
 	}
 	delete(e.openings, o.holder)
-	e.hold(o.holder, o.allow, q.join(now))
+	e.hold(o.holder, o.own, q.join(now))
 	opened(describe(q, e.Seq(), now, from))
 	return true, nil
 }
@@ -176,15 +177,17 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 // catchUp lets a reading follow the commits that came while it was made.
 func (o *opening) catchUp(r reading, at view) error {
 	for _, t := range o.touches {
-		if o.allow != nil && r.asks(&t) {
-			t.after = o.allow(t.change.After)
+		if r.asks(&t) {
+			t.after = o.own.allow(0, t.change.After)
 		}
 		r.apply(&t)
 	}
 	if r.short() {
-		return r.fill(at, o.allow)
+		if err := r.fill(at, o.own); err != nil {
+			return err
+		}
 	}
-	return nil
+	return accompany(r, &moment{changes: o.changes, at: at}, o.own)
 }
 
 func (e *Engine) abandon(o *opening) {
@@ -196,17 +199,19 @@ func (e *Engine) abandon(o *opening) {
 
 // describe tells the holder where it stands.
 func describe(q *Query, seq uint64, now reading, from *past) Opened {
-	o := Opened{Query: q, Seq: seq, Resync: from.resync}
+	o := Opened{Query: q, Seq: seq, Resumed: from.alike || from.known, Resync: from.resync}
 	l, ok := now.(*list)
 	switch {
 	case !ok:
 		o.Value = now.(*tally).value()
-	case from.alike && !q.Ordered():
-		o.Delta, o.Resumed = flat(from.missed), true
 	case from.known:
-		o.Delta, o.Resumed = diff(from.ids, l.visible(), from.held.Seq, q.Ordered()), true
+		o.Delta = diff(from.ids, l.visible(), from.held.Seq, q.Ordered())
+		o.Included = from.with.diff(l, from.held.Seq)
+	case from.alike:
+		o.Delta = flat(from.missed)
 	default:
 		o.Images = slices.Clone(l.visible())
+		o.Included = l.included()
 	}
 	return o
 }

@@ -53,9 +53,10 @@ func (p *pages) drop(key pageKey, failed *page) {
 	}
 }
 
-// fill fills an empty list with the records of the state after the commit seq.
-func (e *Engine) fill(ctx context.Context, l *list, seq uint64, allow rule) error {
-	if l.scope.end() > 0 {
+// fill fills an empty reading with the state after the commit seq.
+func (e *Engine) fill(ctx context.Context, r reading, seq uint64, own rules) error {
+	at := e.at(ctx, seq)
+	if l, ok := r.(*list); ok && l.scope.end() > 0 {
 		key := pageKey{l.scope.Key(), seq}
 		p := e.pages.get(key)
 		p.once.Do(func() {
@@ -68,7 +69,7 @@ func (e *Engine) fill(ctx context.Context, l *list, seq uint64, allow rule) erro
 			return p.err
 		}
 		l.complete = p.complete
-		l.take(p.images, func(i int) bool { return allow == nil || allow(p.images[i]) })
+		l.take(p.images, func(i int) bool { return own.allow(0, p.images[i]) })
 	}
-	return l.fill(e.at(ctx, seq), allow)
+	return fill(r, at, own)
 }

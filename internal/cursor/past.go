@@ -18,8 +18,9 @@ type past struct {
 	alike  bool
 	missed []touch
 
-	known bool // the ids that are held
+	known bool // what is held
 	ids   []store.ID
+	with  companions
 }
 
 // recall looks at what is held.
@@ -51,9 +52,10 @@ func (e *Engine) recall(ctx context.Context, from *Held, spec *Spec) (*past, err
 	return p, err
 }
 
-// opens reports whether what is held is a state of the spec.
+// opens reports whether what is held is a state of the spec, of which the history
+// can tell.
 func (h *Held) opens(spec *Spec) bool {
-	if (h.Spec.Allow == nil) != (spec.Allow == nil) || spec.Allow != nil && !h.Same {
+	if h.Spec.ruled() != spec.ruled() || spec.ruled() && !h.Same || len(spec.Include) > 0 {
 		return false
 	}
 	return h.Spec.key(canonical(h.Spec.Scope.Where).key) == spec.key(canonical(spec.Scope.Where).key)
@@ -64,13 +66,16 @@ func (e *Engine) readPast(ctx context.Context, p *past) error {
 	if p.held == nil || p.known || p.alike {
 		return nil
 	}
-	images, err := e.Read(ctx, p.held.Seq, p.held.Spec)
-	if errors.Is(err, store.ErrExpired) {
+	l, err := e.readList(ctx, p.held.Seq, &p.held.Spec)
+	switch {
+	case errors.Is(err, store.ErrExpired):
 		*p = past{resync: Expired}
 		return nil
+	case err != nil:
+		return err
 	}
-	p.ids, p.known = idsOf(nil, images), err == nil
-	return err
+	p.ids, p.with, p.known = idsOf(nil, l.visible()), l.companions(), true
+	return nil
 }
 
 // leadsOn finds out what the opening's holder has missed, and reports false where
@@ -84,7 +89,7 @@ func (e *Engine) leadsOn(p *past, o *opening, now reading) bool {
 	if !p.alike {
 		return false
 	}
-	p.missed = allowed(h.missed(scope.Model, &scope.Where, p.held.Seq), o.allow)
+	p.missed = allowed(h.missed(scope.Model, &scope.Where, p.held.Seq), o.own)
 	if !o.query.Ordered() {
 		return true
 	}
@@ -98,14 +103,11 @@ func (e *Engine) leadsOn(p *past, o *opening, now reading) bool {
 }
 
 // allowed returns the touches as a rule sees them.
-func allowed(touches []touch, allow rule) []touch {
-	if allow == nil {
-		return touches
-	}
+func allowed(touches []touch, own rules) []touch {
 	for i := range touches {
 		t := &touches[i]
-		t.before = t.before && allow(t.change.Before)
-		t.after = t.after && allow(t.change.After)
+		t.before = t.before && own.allow(0, t.change.Before)
+		t.after = t.after && own.allow(0, t.change.After)
 	}
 	return slices.DeleteFunc(touches, func(t touch) bool { return !t.before && !t.after })
 }

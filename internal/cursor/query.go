@@ -1,6 +1,9 @@
 package cursor
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -10,6 +13,10 @@ type Spec struct {
 
 	// Value asks for a value of the scope's records in place of the records.
 	Value ValueSpec
+
+	// Include asks for records that those of the scope refer to, at most once of a
+	// model. Such a spec is ordered.
+	Include []Include
 
 	// Tag keeps otherwise equal cursors apart. One who holds two with different
 	// rules needs it.
@@ -30,7 +37,7 @@ type Spec struct {
 
 // ordered reports whether there is an order to keep.
 func (s *Spec) ordered() bool {
-	return !s.valued() && (s.Ordered || len(s.Scope.Order) > 0 || s.Scope.Limit > 0 || s.Scope.Offset > 0)
+	return !s.valued() && (s.Ordered || len(s.Include) > 0 || len(s.Scope.Order) > 0 || s.Scope.Limit > 0 || s.Scope.Offset > 0)
 }
 
 // valued reports whether a value is asked for.
@@ -41,7 +48,28 @@ func (s *Spec) check() error {
 	if err := s.Scope.check(); err != nil {
 		return err
 	}
+	for i := range s.Include {
+		if err := s.Include[i].check(&s.Scope); err != nil {
+			return err
+		}
+	}
+	if s.valued() && len(s.Include) > 0 {
+		return fmt.Errorf("%s of %s: a value includes no records", s.Value, s.Scope.Model.Name)
+	}
 	return s.Value.check(&s.Scope)
+}
+
+// ruled reports whether the holder has a rule.
+func (s *Spec) ruled() bool {
+	return s.Allow != nil || slices.ContainsFunc(s.Include, func(in Include) bool { return in.Allow != nil })
+}
+
+// forgetRules makes the spec one that can be shared.
+func (s *Spec) forgetRules() {
+	s.Allow, s.Include = nil, slices.Clone(s.Include)
+	for i := range s.Include {
+		s.Include[i].Allow = nil
+	}
 }
 
 // String returns the spec as a person reads it.
@@ -49,14 +77,25 @@ func (s *Spec) String() string {
 	if s.valued() {
 		return s.Value.String() + " of " + s.Scope.String()
 	}
-	return s.Scope.String()
+	text := s.Scope.String()
+	for _, in := range s.Include {
+		for _, f := range in.Fields {
+			text += " with " + f.Name
+		}
+	}
+	return text
 }
 
 // key is equal for specs that share a query.
 func (s *Spec) key(where string) string {
 	key := appendText(nil, s.Tag)
-	if s.Allow != nil {
+	if s.ruled() {
 		key = append(key, 3)
+	}
+	for _, in := range s.Include {
+		for _, f := range in.Fields {
+			key = appendText(append(key, 4), f.Name)
+		}
 	}
 	scope := s.Scope
 	switch { // a byte for each form, so that no key is the beginning of another's
@@ -151,7 +190,7 @@ func (q *Query) empty() reading {
 }
 
 func (q *Query) emptyList() *list {
-	return &list{scope: &q.spec.Scope, spare: q.engine.spare}
+	return newList(&q.spec, q.engine.spare)
 }
 
 // remembered returns what of a reading, which is up to date, the query needs to

@@ -119,7 +119,7 @@ func renumber(handle *opened, move cursor.Moved) bool {
 	} else {
 		c.open = slices.Delete(c.open, at, at+1)
 	}
-	return move.To != move.From || len(move.Deltas) > 0 || move.Value != nil
+	return move.To != move.From || len(move.Deltas)+len(move.Included) > 0 || move.Value != nil
 }
 
 func (d *delivery) frame(c *Connection) (*frame, error) {
@@ -152,11 +152,11 @@ func (d *delivery) parts(indexes []int) ([]part, error) {
 		if index >= 0 {
 			effect := &d.effects[index]
 			p.number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas
-			p.value = valueJSON(effect.Value)
+			p.value, p.include = valueJSON(effect.Value), included(effect.Included)
 		} else {
 			move := &d.moved[-1-index]
 			p.number, handle, deltas = move.From.Number(), move.Holder.(*opened), move.Deltas
-			p.value = valueJSON(move.Value)
+			p.value, p.include = valueJSON(move.Value), included(move.Included)
 			if move.To == nil {
 				p.closed = Errorf(CodeForbidden, "you may not see this any more").wire()
 			} else if move.To != move.From {
@@ -185,6 +185,17 @@ func (a *App) steps(handle *opened, deltas []cursor.Delta, html map[rendering]st
 		}
 	}
 	return out, nil
+}
+
+// included returns what becomes of included records, by model.
+func included(all []cursor.Included) map[string][]step {
+	out := make(map[string][]step, len(all))
+	for _, in := range all {
+		for _, delta := range in.Deltas {
+			out[in.Model.Name] = append(out[in.Model.Name], step{Delta: delta})
+		}
+	}
+	return out
 }
 
 // valueJSON puts a cursor's value into the wire's form, nil for none.

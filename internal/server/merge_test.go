@@ -298,3 +298,28 @@ func (l *lag) apply(text []byte) {
 func (l *lag) sorted(state string) string {
 	return strings.Join(slices.SortedFunc(strings.Lines(state), strings.Compare), "")
 }
+
+// TestIncludedRecordsAreMerged holds: of an included record, too, a merged frame
+// says only what leads from before to after.
+func TestIncludedRecordsAreMerged(t *testing.T) {
+	image := func(id store.ID, seq uint64) *store.Image {
+		return &store.Image{Model: lagModel, ID: id, Version: seq, JSON: fmt.Appendf(nil, `{"id":%q,"v":%d}`, id, seq)}
+	}
+	frameOf := func(seq uint64, deltas ...cursor.Delta) *frame {
+		var steps []step
+		for _, d := range deltas {
+			steps = append(steps, step{Delta: d})
+		}
+		return newFrame(seq, seq, false, []part{{number: 7, include: map[string][]step{"posts": steps}}})
+	}
+	enter, change := cursor.Enter, cursor.Change
+	merged := merge([]*frame{
+		frameOf(1, cursor.Delta{Op: enter, ID: "a", Image: image("a", 1)}, cursor.Delta{Op: enter, ID: "b", Image: image("b", 1)}),
+		frameOf(2, cursor.Delta{Op: cursor.Leave, ID: "b"}, cursor.Delta{Op: cursor.Leave, ID: "c"}, cursor.Delta{Op: change, ID: "d", Image: image("d", 2)}),
+		frameOf(3, cursor.Delta{Op: change, ID: "a", Image: image("a", 3)}, cursor.Delta{Op: cursor.Leave, ID: "d"}),
+	})
+	want := `{"from":1,"seq":3,"posts":[{"id":"a","v":3}],"cursors":{"7":{"include":{"posts":{"enter":[{"id":"a"}],"leave":["c","d"]}}}}}`
+	if got := string(merged.text); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Commits, and the records of answers, are most of what a server sends, so they are
-// written by hand, in the form that encoding/json would give them.
+// Commits are most of what a server sends, so they are written by hand, in the
+// form that encoding/json would give them.
 
 func appendDelta(out []byte, d *Delta) []byte {
 	start := len(out)
@@ -16,7 +16,14 @@ func appendDelta(out []byte, d *Delta) []byte {
 	out = appendEntries(out, `,"enter":[`, d.Enter)
 	out = appendEntries(out, `,"change":[`, d.Change)
 	if len(d.Leave) > 0 {
-		out = appendTexts(append(out, `,"leave":`...), d.Leave)
+		out = append(out, `,"leave":[`...)
+		for i, id := range d.Leave {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = appendString(out, id)
+		}
+		out = append(out, ']')
 	}
 	if len(d.Then) > 0 {
 		out = append(out, `,"then":[`...)
@@ -30,6 +37,16 @@ func appendDelta(out []byte, d *Delta) []byte {
 	}
 	if d.Value != nil {
 		out = append(append(out, `,"value":`...), d.Value...)
+	}
+	if len(d.Include) > 0 {
+		out = append(out, `,"include":{`...)
+		for i, model := range sortedKeys(d.Include) {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = appendDelta(append(appendString(out, model), ':'), d.Include[model])
+		}
+		out = append(out, '}')
 	}
 	if d.Closed != nil {
 		closed, _ := Encode(d.Closed) // texts are always JSON
@@ -60,17 +77,6 @@ func appendEntries(out []byte, head string, entries []Entry) []byte {
 			out = appendString(append(out, `,"html":`...), e.HTML)
 		}
 		out = append(out, '}')
-	}
-	return append(out, ']')
-}
-
-func appendTexts(out []byte, texts []string) []byte {
-	out = append(out, '[')
-	for i, text := range texts {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = appendString(out, text)
 	}
 	return append(out, ']')
 }

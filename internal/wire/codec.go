@@ -27,24 +27,16 @@ func Encode(frame any) ([]byte, error) {
 // MarshalJSON puts the records under the name of their model.
 func (a Answer) MarshalJSON() ([]byte, error) { return a.encode() }
 
-// encode writes by hand what there may be much of.
+// encode is MarshalJSON without another look at the records.
 func (a *Answer) encode() ([]byte, error) {
 	type plain Answer
-	head := plain(*a)
-	head.Delta, head.IDs = nil, nil
-	out, err := Encode(&head)
-	if err != nil {
-		return nil, err
+	out, err := Encode((*plain)(a))
+	if err != nil || len(a.Records) == 0 {
+		return out, err
 	}
 	out = out[:len(out)-1]
-	if a.Delta != nil {
-		out = appendDelta(append(out, `,"delta":`...), a.Delta)
-	}
-	if len(a.IDs) > 0 {
-		out = appendTexts(append(out, `,"ids":`...), a.IDs)
-	}
-	if a.Records != nil {
-		out = appendRecords(append(out, ','), a.Model, a.Records)
+	for _, model := range sortedKeys(a.Records) {
+		out = appendRecords(append(out, ','), model, a.Records[model])
 	}
 	return append(out, '}'), nil
 }
@@ -58,12 +50,31 @@ func (a *Answer) UnmarshalJSON(data []byte) error {
 	if a.Model == "" {
 		return nil
 	}
+	models := map[string]bool{a.Model: true}
+	for model := range a.Include {
+		models[model] = true
+	}
+	if a.Delta != nil {
+		for model := range a.Delta.Include {
+			models[model] = true
+		}
+	}
 	rest := map[string]json.RawMessage{}
 	if err := json.Unmarshal(data, &rest); err != nil {
 		return err
 	}
-	if records, ok := rest[a.Model]; ok {
-		return json.Unmarshal(records, &a.Records)
+	for model := range models {
+		if rest[model] == nil {
+			continue
+		}
+		var records []json.RawMessage
+		if err := json.Unmarshal(rest[model], &records); err != nil {
+			return err
+		}
+		if a.Records == nil {
+			a.Records = map[string][]json.RawMessage{}
+		}
+		a.Records[model] = records
 	}
 	return nil
 }
