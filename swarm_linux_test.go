@@ -172,15 +172,13 @@ func comers(o orders) error {
 		}
 		all.Wait()
 		took := time.Since(start)
-		for _, socket := range sockets {
-			if socket != nil {
-				socket.Close()
-			}
-		}
 		if len(failed) > 0 {
 			return <-failed
 		}
 		fmt.Println("came", took.Nanoseconds())
+		for _, socket := range sockets {
+			socket.Close()
+		}
 	}
 	return nil
 }

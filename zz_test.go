@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -68,6 +69,8 @@ func BenchmarkZZ(b *testing.B) {
 					end = e
 					url = app.URL + "/_tower/socket"
 				}
+				runtime.GC()
+				runtime.GC()
 				s, c := cpuSelf(), cpuOf(back.pid)
 				wall += back.come(url)
 				server1 += cpuSelf() - s

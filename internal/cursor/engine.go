@@ -81,6 +81,7 @@ type Engine struct {
 	referring map[named]map[*group]struct{} // whose records refer to it
 	early     map[Holder]*Spec              // given before Open was called; nil: closed
 	history   *history                      // once somebody has come back
+	leads     map[*group]lead
 	number    uint64
 	spare     int // see list
 	memory    int // changes that a history may hold
@@ -108,7 +109,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
 		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
-		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{},
+		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{}, leads: map[*group]lead{},
 	}
 	e.reach(seq)
 	return e
@@ -142,6 +143,7 @@ func (e *Engine) deliver(c store.Commit) {
 	moved := e.attach(c, moves)
 	e.sink.Deliver(c, effects, moved)
 	clear(effects)
+	clear(e.leads)
 	if e.history != nil {
 		if e.history.add(c); e.history.spent() {
 			e.history = nil

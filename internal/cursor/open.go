@@ -25,6 +25,7 @@ type Opened struct {
 	Value    store.Value    // of a spec that asks for one, in place of them
 	Delta    []Delta        // where it is resumed: from what was held
 	Included []Included
+	Shared   bool // Delta is the same slice for all who come back from there
 	Resumed  bool
 	Resync   string // why it was not resumed though something was held: Expired, Epoch
 }
@@ -169,8 +170,9 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 		return false, nil
 	}
 	delete(e.openings, o.holder)
-	e.hold(o.holder, o.own, q.join(now))
-	opened(describe(q, e.Seq(), now, from))
+	g := q.join(now)
+	e.hold(o.holder, o.own, g)
+	opened(e.describe(o, g, now, from))
 	return true, nil
 }
 
@@ -197,21 +199,23 @@ func (e *Engine) abandon(o *opening) {
 	e.release(o.query)
 }
 
-// describe tells the holder where it stands.
-func describe(q *Query, seq uint64, now reading, from *past) Opened {
-	o := Opened{Query: q, Seq: seq, Resumed: from.alike || from.known, Resync: from.resync}
+// describe tells the holder, which is one of the group's, where it stands.
+func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened {
+	to := Opened{Query: o.query, Seq: e.Seq(), Resumed: from.alike || from.known, Resync: from.resync}
 	l, ok := now.(*list)
 	switch {
 	case !ok:
-		o.Value = now.(*tally).value()
+		to.Value = now.(*tally).value()
 	case from.known:
-		o.Delta = diff(from.ids, l.visible(), from.held.Seq, q.Ordered())
-		o.Included = from.with.diff(l, from.held.Seq)
+		to.Delta, to.Shared = e.lead(g, from, func() []Delta {
+			return diff(from.ids, l.visible(), from.held.Seq, o.query.Ordered())
+		})
+		to.Included = from.with.diff(l, from.held.Seq)
 	case from.alike:
-		o.Delta = flat(from.missed)
+		to.Delta, to.Shared = e.lead(g, from, func() []Delta { return flat(e.missed(from, o)) })
 	default:
-		o.Images = slices.Clone(l.visible())
-		o.Included = l.included()
+		to.Images = slices.Clone(l.visible())
+		to.Included = l.included()
 	}
-	return o
+	return to
 }

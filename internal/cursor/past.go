@@ -13,12 +13,9 @@ type past struct {
 	held   *Held  // nil: nothing
 	resync string // why not, though something is held
 
-	// What is held is a state of what is opened, and the history tells what was
-	// missed since.
-	alike  bool
-	missed []touch
+	alike bool // it is a state of what is opened, and the history leads on from it
 
-	known bool // what is held
+	known bool // what is held:
 	ids   []store.ID
 	with  companions
 }
@@ -78,23 +75,19 @@ func (e *Engine) readPast(ctx context.Context, p *past) error {
 	return nil
 }
 
-// leadsOn finds out what the opening's holder has missed, and reports false where
-// what it held has to be read for that.
+// leadsOn reports whether it is known what leads the opening's holder on. If not,
+// what it held has to be read.
 func (e *Engine) leadsOn(p *past, o *opening, now reading) bool {
 	if !p.alike {
 		return p.held == nil || p.known
 	}
 	h, scope := e.history, &o.query.spec.Scope
 	p.alike = h != nil && h.since <= p.held.Seq && (scope.end() == 0 || h.few(scope, p.held.Seq))
-	if !p.alike {
-		return false
-	}
-	p.missed = allowed(h.missed(scope.Model, &scope.Where, p.held.Seq), o.own)
-	if !o.query.Ordered() {
-		return true
+	if !p.alike || !o.query.Ordered() {
+		return p.alike
 	}
 	was := now.clone().(*list)
-	for _, t := range p.missed {
+	for _, t := range e.missed(p, o) {
 		was.apply(&touch{&store.Change{Before: t.change.After, After: t.change.Before}, t.after, t.before})
 	}
 	p.alike, p.known = false, !was.short()
@@ -102,12 +95,41 @@ func (e *Engine) leadsOn(p *past, o *opening, now reading) bool {
 	return p.known
 }
 
-// allowed returns the touches as a rule sees them.
-func allowed(touches []touch, own rules) []touch {
+// missed returns what the history says to have become of the opening's records, as
+// the holder's rule sees them.
+func (e *Engine) missed(p *past, o *opening) []touch {
+	touches := e.history.missed(o.query.spec.Scope.Model, &o.query.spec.Scope.Where, p.held.Seq)
 	for i := range touches {
 		t := &touches[i]
-		t.before = t.before && own.allow(0, t.change.Before)
-		t.after = t.after && own.allow(0, t.change.After)
+		t.before = t.before && o.own.allow(0, t.change.Before)
+		t.after = t.after && o.own.allow(0, t.change.After)
 	}
 	return slices.DeleteFunc(touches, func(t touch) bool { return !t.before && !t.after })
+}
+
+// A lead is the deltas that lead a group's holder on. They serve others who come
+// back from the same, until the next commit.
+type lead struct {
+	since uint64
+	ids   []store.ID
+	delta []Delta
+}
+
+const maxLeads = 64
+
+// lead returns the deltas that lead a holder of the group on, and whether others
+// have them, too.
+func (e *Engine) lead(g *group, from *past, find func() []Delta) ([]Delta, bool) {
+	if len(g.holders) == 1 || g.query.ruled && !from.known {
+		return find(), false
+	}
+	known, ok := e.leads[g]
+	if !ok || known.since != from.held.Seq || !slices.Equal(known.ids, from.ids) {
+		if len(e.leads) >= maxLeads {
+			clear(e.leads)
+		}
+		known = lead{from.held.Seq, from.ids, find()}
+		e.leads[g] = known
+	}
+	return known.delta, true
 }

@@ -13,8 +13,9 @@ type outbox struct {
 	mu    sync.Mutex
 	queue []*place
 	bytes int
-	most  int // bytes at which what waits is merged; at least limit
-	busy  bool
+	most  int  // bytes at which what waits is merged; at least limit
+	busy  bool // a message is inside the transport
+	held  bool
 	full  bool
 }
 
@@ -60,7 +61,7 @@ func (o *outbox) fill(p *place, text []byte) {
 // deliver queues a commit. Nobody else may deliver at the same time.
 func (o *outbox) deliver(f *frame) {
 	o.mu.Lock()
-	if !o.busy && len(o.queue) == 0 && !o.full {
+	if !o.busy && !o.held && len(o.queue) == 0 && !o.full {
 		o.busy = true
 		o.mu.Unlock()
 		o.transport.send(f.text)
@@ -117,18 +118,21 @@ func (o *outbox) squeeze() {
 	}
 }
 
-// hold keeps what is put back until release, so that it goes into one message. It
-// reports false where a message is on its way, which does the same.
-func (o *outbox) hold() bool {
+// hold keeps what is put until release, so that it goes into one message.
+func (o *outbox) hold() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	held := !o.busy
-	o.busy = true
-	return held
+	o.held = true
 }
 
-// release ends what hold began.
-func (o *outbox) release() { o.sent() }
+// release lets go what hold kept. Without a hold it does nothing.
+func (o *outbox) release() {
+	o.mu.Lock()
+	o.held = false
+	next := o.take()
+	o.mu.Unlock()
+	o.hand(next)
+}
 
 // sent is the transport's word that the last message is on its way.
 func (o *outbox) sent() {
@@ -142,7 +146,7 @@ func (o *outbox) sent() {
 // take removes what is ready to be sent, as much as fits into a message.
 func (o *outbox) take() []*place {
 	var places []*place
-	for size := 0; !o.busy && len(o.queue) > 0 && o.queue[0].ready; {
+	for size := 0; !o.busy && !o.held && len(o.queue) > 0 && o.queue[0].ready; {
 		p := o.queue[0]
 		if size > 0 && size+p.bytes > maxMessage {
 			break
@@ -179,7 +183,11 @@ func message(places []*place) []byte {
 	if len(places) == 1 {
 		return places[0].text
 	}
-	message := []byte{'['}
+	size := 1
+	for _, p := range places {
+		size += len(p.text) + 1
+	}
+	message := append(make([]byte, 0, size), '[')
 	for i, p := range places {
 		if i > 0 {
 			message = append(message, ',')
