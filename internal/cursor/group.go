@@ -150,8 +150,10 @@ func (g *group) ask(of int, images []*store.Image) []part {
 	for i := 1; i < len(holders); i++ {
 		rules[i].answer(of, images, answers)
 		if string(answers) == parts[0].answers {
-			holders[stay], rules[stay] = holders[i], rules[i]
-			g.query.engine.places[holders[i]] = place{g, stay}
+			if stay < i { // others have parted
+				holders[stay], rules[stay] = holders[i], rules[i]
+				g.query.engine.places[holders[i]] = place{g, stay}
+			}
 			stay++
 			continue
 		}

@@ -37,7 +37,9 @@ type Connection struct {
 	open  []*opened
 	ended bool
 
-	touched []int // effects of the commit being delivered; the hub's own
+	// The hub's own.
+	touched []int // effects of the commit being delivered
+	held    bool  // its outbox holds commits that are yet to be flushed
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.

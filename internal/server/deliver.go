@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
@@ -19,7 +20,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		h.app.startAnew(cursor.Expired) // commits were lost to the log, and with them who followed what
 		return
 	}
-	touched := d.collect()
+	touched, hold := d.collect(), h.holds(commit)
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
@@ -28,9 +29,44 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			continue
 		}
 		c.seq.Store(commit.Seq)
-		c.outbox.deliver(frame)
+		c.outbox.deliver(frame, hold)
+		if hold && !c.held {
+			c.held = true
+			h.held = append(h.held, c)
+		}
+	}
+	if !hold {
+		h.release()
 	}
 	d.trace.done(len(touched), h)
+}
+
+// When more commits wait to be delivered, what goes to a connection is held until
+// the last of them, so that a burst becomes few messages; but not for long.
+const (
+	maxHeld     = 64 // commits
+	maxHeldTime = 5 * time.Millisecond
+)
+
+// holds reports whether what a commit sends is to be held.
+func (h *hub) holds(commit store.Commit) bool {
+	if h.app.store.Seq() <= commit.Seq {
+		return false
+	}
+	now := time.Now()
+	if h.heldFrom == 0 {
+		h.heldFrom, h.heldSince = commit.Seq, now
+	}
+	return commit.Seq-h.heldFrom < maxHeld && now.Sub(h.heldSince) < maxHeldTime
+}
+
+// release sends what was held.
+func (h *hub) release() {
+	for i, c := range h.held {
+		c.outbox.flush()
+		c.held, h.held[i] = false, nil
+	}
+	h.held, h.heldFrom = h.held[:0], 0
 }
 
 // A delivery is one commit on its way out.

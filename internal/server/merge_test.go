@@ -100,6 +100,8 @@ func (l *lag) act() {
 	case n < 16 && l.promised != nil:
 		l.outbox.fill(l.promised, l.promise)
 		l.promised = nil
+	case n == 16:
+		l.outbox.flush()
 	case l.random.IntN(6) == 0:
 		l.receive()
 	}
@@ -109,6 +111,7 @@ func (l *lag) finish() {
 	if l.promised != nil {
 		l.outbox.fill(l.promised, nil)
 	}
+	l.outbox.flush()
 	for l.read < len(l.messages) {
 		l.receive()
 	}
@@ -142,7 +145,7 @@ func (l *lag) commit() {
 		return
 	}
 	l.states[l.seq] = l.describe()
-	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts))
+	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts), l.random.IntN(3) == 0)
 }
 
 // follow lets the list follow a commit in which the records have become images,

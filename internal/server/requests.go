@@ -22,8 +22,8 @@ func (c *Connection) receive(message []byte) {
 		return
 	}
 	if len(requests) > 1 { // their answers are one message, too
-		c.outbox.hold()
-		defer c.outbox.release()
+		c.outbox.collect()
+		defer c.outbox.flush()
 	}
 	for i := range requests {
 		switch req := &requests[i]; {
@@ -35,7 +35,7 @@ func (c *Connection) receive(message []byte) {
 			c.send(refusal(req.ID, Errorf(CodeTooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
 		default:
 			if req.Call != "" { // it may take long
-				c.outbox.release()
+				c.outbox.flush()
 			}
 			c.handle(req)
 		}
