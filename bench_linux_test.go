@@ -122,8 +122,9 @@ func socketURL(url string) string { return "ws" + strings.TrimPrefix(url, "http"
 type bareMelody struct {
 	*melody.Melody
 	*swarm
-	url   string
-	frame []byte
+	url     string
+	frame   []byte
+	present sync.WaitGroup // its clients
 }
 
 func openMelody(b *testing.B, clients int) *bareMelody {
@@ -135,6 +136,8 @@ func openMelody(b *testing.B, clients int) *bareMelody {
 		server.Close()
 	})
 	bare := &bareMelody{Melody: m, url: server.URL}
+	m.HandleConnect(func(*melody.Session) { bare.present.Add(1) })
+	m.HandleDisconnect(func(*melody.Session) { bare.present.Done() })
 	bare.swarm = startSwarm(b, orders{URL: socketURL(server.URL), Clients: clients, Mark: mark})
 	bare.frame = fmt.Appendf(nil, `{"seq":813,"notes":[{"id":"01J00000000000000000000000","createdAt":"2026-11-22T10:00:00.000000Z",`+
 		`"updatedAt":"2026-11-22T10:00:00.000000Z","topic":"all",%s%s"}],"cursors":{"17":{"enter":[{"id":"01J00000000000000000000000"}]}}}`, mark, noteText[2:])

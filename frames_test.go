@@ -99,6 +99,33 @@ func TestBadFramesAreAnsweredAndChangeNothing(t *testing.T) {
 	}
 }
 
+// What comes in one message is answered in one, but for calls, which may take long.
+func TestAnswersToOneMessageAreOne(t *testing.T) {
+	app := openSample(t)
+	socket := dial(t, app, nil)
+	answer := socket.ask(`[{"hello":1},{"id":1,"open":"posts.visible"},{"id":"x"},{"id":2,"open":"posts.howMany"},{"id":3,"close":99}]`)
+	for _, part := range []string{`[{"hello":1,`, `{"id":1,"status":200,`, `"code":"bad_frame"`, `{"id":2,"status":200,`, `{"id":3,"status":404,`} {
+		at := strings.Index(answer, part)
+		if at < 0 {
+			t.Fatalf("no %s comes in %s", part, answer)
+		}
+		answer = answer[at:]
+	}
+
+	l := newLedger(t)
+	l.committed, l.release = make(chan struct{}), make(chan struct{})
+	socket = l.enter()
+	socket.say(`[{"id":4,"close":98},{"id":5,"call":"POST /entries","in":{"text":"Hi"}}]`)
+	<-l.committed
+	if answer := socket.hear(); !strings.HasPrefix(answer, `{"id":4,`) {
+		t.Errorf("what comes before a call waits for it: %s", answer)
+	}
+	close(l.release)
+	if answer := socket.hear(); !strings.HasPrefix(answer, `{"id":5,"status":201`) {
+		t.Error(answer)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	app := openSample(t)
 	c := app.Connect(t, "")

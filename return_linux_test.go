@@ -3,6 +3,7 @@ package tower_test
 import (
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -30,9 +31,12 @@ func BenchmarkReturn(b *testing.B) {
 			var ours, theirs []time.Duration
 			for b.Loop() {
 				app, end := serveNotes(b, path)
+				runtime.GC() // neither is to pay for what the other left
 				ours = append(ours, back.come(app.URL+"/_tower/socket"))
 				end()
+				runtime.GC()
 				theirs = append(theirs, arriving.come(bare.url))
+				bare.present.Wait() // until they are gone
 			}
 			b.ReportMetric(ms(median(ours)), "ms/return")
 			b.ReportMetric(ms(median(theirs)), "ms/melody")

@@ -53,7 +53,6 @@ type swarm struct {
 	b   *testing.B
 	in  io.WriteCloser
 	out *bufio.Scanner
-	pid int
 }
 
 func startSwarm(b *testing.B, o orders) *swarm {
@@ -76,7 +75,7 @@ func startSwarm(b *testing.B, o orders) *swarm {
 	if err := command.Start(); err != nil {
 		b.Fatal(err)
 	}
-	s := &swarm{b, in, bufio.NewScanner(out), command.Process.Pid}
+	s := &swarm{b, in, bufio.NewScanner(out)}
 	b.Cleanup(func() {
 		in.Close()
 		_ = command.Wait()

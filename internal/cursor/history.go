@@ -247,7 +247,7 @@ func (e *Engine) Untouched(ctx context.Context, seq uint64, scopes ...Scope) (bo
 	if err := e.Wait(ctx, e.st.Seq()); err != nil {
 		return false, err
 	}
-	if known, err := e.reachesBack(ctx, seq); !known || err != nil {
+	if known, err := e.reachesBack(ctx, seq); !known || err != nil || seq > e.Seq() {
 		return false, err
 	}
 	e.mu.Lock()
