@@ -27,10 +27,17 @@ import (
 // that they are quick; TOWER_BENCH_CLIENTS=5000 is what the figures in
 // internal/README.md are of.
 
-func benchClients(b *testing.B) int {
-	n, err := strconv.Atoi(os.Getenv("TOWER_BENCH_CLIENTS"))
+func benchClients(b *testing.B) int { return number(b, "TOWER_BENCH_CLIENTS", 200) }
+
+// number is what a variable of the environment says.
+func number(b *testing.B, variable string, fallback int) int {
+	text := os.Getenv(variable)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
 	if err != nil {
-		return 200
+		b.Fatalf("%s: %v", variable, err)
 	}
 	return n
 }
@@ -56,6 +63,10 @@ func (c *notesController) Newest(context.Context, struct{}) (tower.Scope[Note], 
 	return Notes.All().Desc(&Notes.Fields.CreatedAt).Limit(20), nil
 }
 
+func (c *notesController) Page(ctx context.Context, in struct{}) ([]*Note, error) {
+	return Notes.All().Desc(&Notes.Fields.CreatedAt).Limit(20).Records(ctx, c)
+}
+
 func (c *notesController) Create(ctx context.Context, in struct {
 	Topic string `json:"topic"`
 	Text  string `json:"text"`
@@ -78,6 +89,7 @@ func notes() tower.Config {
 	tower.Cursor(ruled, "on", (*ruledController).On)
 	tower.Cursor(ruled, "newest", (*ruledController).Newest)
 	tower.Action(notes, "POST /notes", (*notesController).Create)
+	tower.Action(notes, "GET /notes/newest", (*notesController).Page)
 	return tower.Config{Name: "notes", Models: []tower.AnyModel{Notes}, Routes: r, Files: sampleViews}
 }
 
