@@ -171,6 +171,9 @@ func (q *Query) Len() int {
 	return n
 }
 
+// plain reports whether the query remembers nothing.
+func (q *Query) plain() bool { return !q.ruled && !q.form.ordered() && !q.form.valued() }
+
 // live returns what a query without rules knows of its records, or its value,
 // nil if it does not.
 func (q *Query) live() reading { return q.whole.reading }

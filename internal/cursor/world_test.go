@@ -365,7 +365,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 	var from *Held
 	if resume {
 		level := c.level
-		from = &Held{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level })}
+		from = &Held{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level }), Same: level == c.viewer.level.Load()}
 		w.counts["resumed"]++
 	}
 	c.asks = tag
