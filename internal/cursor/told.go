@@ -11,15 +11,8 @@ import (
 // their values, and with values that may not be told, for which may is asked, are
 // left out: then the rest holds wherever the whole does, and whole is false.
 func (c Condition) Told(may func(store.Value) bool) (where map[string]any, whole bool) {
-	told := teller{may}
-	plain := canonical(c).Condition
-	if plain.op == opAnd {
-		return told.and(plain.args)
-	}
-	if where, whole = told.one(&plain); !whole {
-		return map[string]any{}, false
-	}
-	return where, true
+	plain := canonical(c)
+	return teller{may}.and(plain.conjuncts())
 }
 
 type teller struct {
@@ -48,14 +41,12 @@ func (t teller) and(cs []Condition) (where map[string]any, whole bool) {
 // one tells a condition in an object of one member, or reports that it cannot.
 func (t teller) one(c *Condition) (map[string]any, bool) {
 	switch c.op {
-	case opAll:
-		return map[string]any{}, true
 	case opAnd:
-		return t.and(c.args)
+		return t.and(c.args())
 	case opOr:
-		list := make([]any, len(c.args))
-		for i := range c.args {
-			one, ok := t.one(&c.args[i])
+		list := make([]any, len(c.args()))
+		for i := range list {
+			one, ok := t.one(&c.args()[i])
 			if !ok {
 				return nil, false
 			}
@@ -63,7 +54,7 @@ func (t teller) one(c *Condition) (map[string]any, bool) {
 		}
 		return map[string]any{"or": list}, true
 	case opNot:
-		return t.not(&c.args[0])
+		return t.not(&c.args()[0])
 	default:
 		test, ok := t.test(c)
 		return map[string]any{c.field.Name: test}, ok
@@ -90,8 +81,8 @@ func (t teller) test(c *Condition) (any, bool) {
 	if f.Private || f.Shape() == "any" || f.Name == "and" || f.Name == "or" || f.Name == "not" {
 		return nil, false
 	}
-	values := make([]any, len(c.values))
-	for i, v := range c.values {
+	values := make([]any, len(c.values()))
+	for i, v := range c.values() {
 		if values[i] = f.JSON(v); !t.may(v) {
 			return nil, false
 		}
@@ -99,7 +90,7 @@ func (t teller) test(c *Condition) (any, bool) {
 	switch {
 	case c.op == opIn:
 		return map[string]any{"in": values}, true
-	case c.op == opIs && c.values[0].IsNull():
+	case c.op == opIs && c.value.IsNull():
 		return map[string]any{"exists": false}, true
 	case c.op == opIs && f.Kind == store.Object:
 		return nil, false

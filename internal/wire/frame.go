@@ -30,6 +30,8 @@ type Request struct {
 	Order []string        `json:"order,omitempty"` // narrows Open; "-field" descends
 	Limit int             `json:"limit,omitempty"` // narrows Open
 	Scope bool            `json:"scope,omitempty"` // Open is to be answered with the scope as well
+
+	Err error `json:"-"` // why it cannot be read; see Requests
 }
 
 // Hello is the server's first frame.
@@ -70,6 +72,10 @@ type Answer struct {
 
 	// Records of the opened cursor, and those that it includes, by model.
 	Records map[string][]json.RawMessage `json:"-"`
+
+	// Body is a delta and records that were encoded by the function of that name,
+	// once for all answers that hold them.
+	Body []byte `json:"-"`
 }
 
 // A Scope is what a client is told of a cursor that it holds: enough to judge its
