@@ -1,0 +1,25 @@
+// What the library is, held against what types/tower.d.ts says of it. tsc checks it.
+
+import * as library from "../src/index";
+import type * as declared from "../types/tower";
+
+type Declared = typeof declared;
+type Library = typeof library;
+
+/** What is exported for the library itself, or as a class where a type is enough. */
+type Internal = "Cursor" | "Store" | "Value";
+
+export const satisfies: Declared = library;
+export const complete: Exclude<keyof Library, keyof Declared | Internal> extends never ? true : never = true;
+
+/** Members that only the library's own parts use. */
+type Followed = "request" | "model" | "at" | "since" | "replace" | "apply" | "changed";
+
+type Unsaid<Real, Said, Own> = Exclude<keyof Real, keyof Said | Own> extends never ? true : Exclude<keyof Real, keyof Said | Own>;
+
+export const store: Unsaid<library.Store, declared.Store, "keep" | "release"> = true;
+export const cursor: Unsaid<library.Cursor, declared.Cursor, Followed> = true;
+export const value: Unsaid<library.Value, declared.Value, Followed> = true;
+export const state: Unsaid<library.State, declared.State, never> = true;
+export const result: Unsaid<library.Result, declared.Result, never> = true;
+export const options: Unsaid<library.Options, declared.Options, never> = true;
