@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +48,36 @@ tower server writes it on every change, once there is a folder app.`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite a file that tower has not written")
 	return cmd
+}
+
+// followTypes writes the types of the running application, if it has a folder app
+// and they are others than before. It returns what it wrote.
+func followTypes(ctx context.Context, app *application) (string, error) {
+	if info, err := os.Stat(filepath.Join(app.Folder, "app")); err != nil || !info.IsDir() {
+		return "", nil
+	}
+	connected, err := attach(ctx, app)
+	if err != nil {
+		return "", fmt.Errorf("types for app/: %w", err)
+	}
+	defer connected.Close()
+	plan, err := planTypes(ctx, app, connected, false)
+	if err != nil {
+		return "", fmt.Errorf("types for app/: %w", err)
+	}
+	if len(plan.Conflicts()) > 0 {
+		return "", fmt.Errorf("types for app/: %s is not tower's; see: tower generate types", plan.Conflicts()[0].Path)
+	}
+	var written []string
+	for _, step := range plan.Steps {
+		if step.Verb != scaffolds.Identical {
+			written = append(written, step.Path)
+		}
+	}
+	if len(written) == 0 {
+		return "", nil
+	}
+	return "wrote " + strings.Join(written, ", "), plan.Apply()
 }
 
 // planTypes plans the types of a running application.

@@ -1,6 +1,9 @@
 // What the library is, held against what types/tower.d.ts says of it. tsc checks it.
 
 import * as library from "../src/index";
+import * as react from "../src/react";
+import * as svelte from "../src/svelte";
+import * as vue from "../src/vue";
 import type * as declared from "../types/tower";
 
 type Declared = typeof declared;
@@ -23,3 +26,7 @@ export const value: Unsaid<library.Value, declared.Value, Followed> = true;
 export const state: Unsaid<library.State, declared.State, never> = true;
 export const result: Unsaid<library.Result, declared.Result, never> = true;
 export const options: Unsaid<library.Options, declared.Options, never> = true;
+
+export const inReact: typeof import("../types/react") = react;
+export const inSvelte: typeof import("../types/svelte") = svelte;
+export const inVue: typeof import("../types/vue") = vue;

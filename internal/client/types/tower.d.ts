@@ -152,9 +152,14 @@ export interface Narrowing<T = any, Fields extends keyof T = keyof T> {
   limit?: number;
 }
 
-type CursorRecord<N> = At<Cursors, N, "record"> extends infer T extends Row ? T : any;
-type CursorNarrowing<N> = Narrowing<CursorRecord<N>, At<Cursors, N, "narrow"> & keyof CursorRecord<N>>;
-type ValueNarrowing<N> = Pick<Narrowing<Record<At<Values, N, "narrow"> & string, any>>, "where">;
+/** The record of a cursor. */
+export type CursorRecord<N> = At<Cursors, N, "record"> extends infer T extends Row ? T : any;
+
+/** What follows a cursor's name: its input, and what the client adds. */
+export type CursorArguments<N> = With<At<Cursors, N, "in">, Narrowing<CursorRecord<N>, At<Cursors, N, "narrow"> & keyof CursorRecord<N>>>;
+
+/** What follows a value's name. */
+export type ValueArguments<N> = With<At<Values, N, "in">, Pick<Narrowing<Record<At<Values, N, "narrow"> & string, any>>, "where">>;
 
 /** What is followed: it can be subscribed to, as a store of Svelte's and with React's useSyncExternalStore. */
 export interface Followed<V> {
@@ -186,6 +191,23 @@ export interface Value<V = number> extends Followed<V | null | undefined> {
   readonly value: V | null | undefined;
 }
 
+/** What a component sees of a cursor. Each change makes a new one. */
+export interface HeldCursor<T> {
+  readonly records: readonly T[];
+  /** Whether it may be behind the server. */
+  readonly stale: boolean;
+  /** Why the server does not keep it open. */
+  readonly error: Failure | null;
+}
+
+/** What a component sees of a value. Each change makes a new one. */
+export interface HeldValue<V> {
+  /** null where there is none, as of the least of no records; undefined until the server has said it. */
+  readonly value: V | null | undefined;
+  readonly stale: boolean;
+  readonly error: Failure | null;
+}
+
 /** What a client sees of the server, over one connection that is kept alive. */
 export interface Store {
   readonly state: State;
@@ -199,13 +221,13 @@ export interface Store {
    * Opens a declared cursor and keeps it current. Who asks for an equal one gets
    * the same; it ends when each has closed it.
    */
-  cursor<N extends CursorName>(name: N, ...rest: With<At<Cursors, N, "in">, CursorNarrowing<N>>): Cursor<CursorRecord<N>>;
+  cursor<N extends CursorName>(name: N, ...rest: CursorArguments<N>): Cursor<CursorRecord<N>>;
 
   /**
    * Opens a declared value and keeps it current. Who asks for an equal one gets
    * the same; it ends when each has closed it.
    */
-  value<V = number, N extends ValueName = ValueName>(name: N, ...rest: With<At<Values, N, "in">, ValueNarrowing<N>>): Value<V>;
+  value<V = number, N extends ValueName = ValueName>(name: N, ...rest: ValueArguments<N>): Value<V>;
 
   /**
    * Calls an action, as soon as there is a connection; URLSearchParams are sent
