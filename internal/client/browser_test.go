@@ -108,6 +108,7 @@ func bundle(t *testing.T, entry string) []byte {
 		Conditions:  []string{"browser", "production"},
 		Define:      map[string]string{"process.env.NODE_ENV": `"production"`},
 		Plugins:     []api.Plugin{svelte},
+		Loader:      map[string]api.Loader{".jsonl": api.LoaderText},
 		LogLevel:    api.LogLevelSilent,
 	})
 	if len(result.Errors) > 0 {

@@ -1,6 +1,7 @@
-// Command bundle builds the browser library: src/index.ts and what it imports
-// become dist/tower.js, one minified module, and so do the bindings, beside which
-// stand the library and the framework that they bind. It runs in internal/client.
+// Command bundle builds the browser library into dist, each part as one minified
+// module: tower.js, what a page loads; index.js, the library without what is for
+// pages of HTML; and the bindings, which leave the library, and the framework that
+// they bind, where they are. It runs in internal/client.
 package main
 
 import (
@@ -13,7 +14,9 @@ import (
 )
 
 // scripts are what is built into dist, from src.
-var scripts = map[string]string{"tower.js": "index.ts", "react.js": "react.ts", "svelte.js": "svelte.ts", "vue.js": "vue.ts"}
+var scripts = map[string]string{
+	"tower.js": "tower.ts", "index.js": "index.ts", "react.js": "react.ts", "svelte.js": "svelte.ts", "vue.js": "vue.ts",
+}
 
 func main() {
 	if err := run("."); err != nil {

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// budgets are what a page may have to load, gzipped; of a binding beside the
-// library.
-var budgets = map[string]int{"tower.js": 12 << 10, "react.js": 1 << 10, "svelte.js": 1 << 10, "vue.js": 1 << 10}
+// budgets are the bytes that may have to be loaded, gzipped; of a binding beside
+// the library.
+var budgets = map[string]int{"tower.js": 15 << 10, "index.js": 12 << 10, "react.js": 1 << 10, "svelte.js": 1 << 10, "vue.js": 1 << 10}
 
 func TestBundlesAreCurrent(t *testing.T) {
 	for name, source := range scripts {
@@ -60,7 +60,7 @@ func TestBrokenSourceIsAnErrorThatNamesTheLine(t *testing.T) {
 	}
 	for _, source := range scripts {
 		text := ""
-		if source == "index.ts" {
+		if source == "tower.ts" {
 			text = "const a = 1;\nlet = ;\n"
 		}
 		if err := os.WriteFile(filepath.Join(folder, "src", source), []byte(text), 0o644); err != nil {
@@ -68,8 +68,8 @@ func TestBrokenSourceIsAnErrorThatNamesTheLine(t *testing.T) {
 		}
 	}
 	err := run(folder)
-	if err == nil || !strings.Contains(err.Error(), "src/index.ts:2:") {
-		t.Errorf("got %v, want an error at src/index.ts:2", err)
+	if err == nil || !strings.Contains(err.Error(), "src/tower.ts:2:") {
+		t.Errorf("got %v, want an error at src/tower.ts:2", err)
 	}
 	if _, err := os.Stat(filepath.Join(folder, "dist", "tower.js")); err == nil {
 		t.Error("a bundle was written all the same")

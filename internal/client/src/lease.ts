@@ -55,10 +55,10 @@ function same<T extends object>(a: T, b: T | undefined): boolean {
   return b !== undefined && (Object.keys(a) as (keyof T)[]).every(key => a[key] === b[key]);
 }
 
-export const heldCursor = ({ records, stale, error }: Cursor): HeldCursor<any> => ({ records, stale, error });
+export const heldCursor = ({ records, pending, stale, error }: Cursor): HeldCursor<any> => ({ records, pending, stale, error });
 
 export const heldValue = ({ value, stale, error }: Value<any>): HeldValue<any> => ({ value, stale, error });
 
-export const noCursor: HeldCursor<any> = { records: [], stale: true, error: null };
+export const noCursor: HeldCursor<any> = { records: [], pending: new Set(), stale: true, error: null };
 
 export const noValue: HeldValue<any> = { value: undefined, stale: true, error: null };

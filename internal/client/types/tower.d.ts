@@ -89,6 +89,10 @@ export interface State {
   readonly cursors: readonly string[];
   /** Why the last connection ended, while there is no other. */
   readonly closed: Closed | null;
+  /** How many writes the server has not answered. */
+  readonly pending: number;
+  /** Whether those survive the page: in Node, and where a browser keeps nothing, they do not. */
+  readonly durable: boolean;
 }
 
 /** Why a connection has ended, in the codes of WebSocket. */
@@ -152,11 +156,16 @@ export interface Narrowing<T = any, Fields extends keyof T = keyof T> {
   limit?: number;
 }
 
+export interface CursorOptions<T = any, Fields extends keyof T = keyof T> extends Narrowing<T, Fields> {
+  /** Keeps the last records on this device, for a start without a connection. */
+  keep?: boolean;
+}
+
 /** The record of a cursor. */
 export type CursorRecord<N> = At<Cursors, N, "record"> extends infer T extends Row ? T : any;
 
 /** What follows a cursor's name: its input, and what the client adds. */
-export type CursorArguments<N> = With<At<Cursors, N, "in">, Narrowing<CursorRecord<N>, At<Cursors, N, "narrow"> & keyof CursorRecord<N>>>;
+export type CursorArguments<N> = With<At<Cursors, N, "in">, CursorOptions<CursorRecord<N>, At<Cursors, N, "narrow"> & keyof CursorRecord<N>>>;
 
 /** What follows a value's name. */
 export type ValueArguments<N> = With<At<Values, N, "in">, Pick<Narrowing<Record<At<Values, N, "narrow"> & string, any>>, "where">>;
@@ -177,10 +186,16 @@ export interface Followed<V> {
   readonly close: () => void;
 }
 
-/** A list of records that is kept as the server would answer it now. */
+/**
+ * A list of records that is kept as the server would answer it now, with what this
+ * client wrote and the server has not answered.
+ */
 export interface Cursor<T extends Row = any> extends Followed<readonly T[]> {
-  /** The records; the same array until they change. */
+  /** The records; the same array until they, or what is pending, change. */
   readonly records: readonly T[];
+  readonly count: number;
+  /** The ids of the records in it that show a write which has not been answered. */
+  readonly pending: ReadonlySet<ID>;
   /** The records of a model that the cursor includes, by id: those that its own refer to, as far as the user may see them. */
   included<M extends ModelName>(model: M): ReadonlyMap<ID, RecordOf<M>>;
 }
@@ -191,9 +206,76 @@ export interface Value<V = number> extends Followed<V | null | undefined> {
   readonly value: V | null | undefined;
 }
 
+/** A value that can be subscribed to. */
+export interface Observable<T> {
+  readonly value: T;
+  readonly subscribe: (tell: (value: T) => void) => () => void;
+  readonly getSnapshot: () => T;
+}
+
+/** What a write does to a record on this client, until the server has said what it did. */
+export type Effect = {
+  [M in ModelName]: {
+    readonly op: "create" | "update" | "delete";
+    readonly model: M;
+    readonly id: ID;
+    /** What fields become. */
+    readonly set?: Readonly<Partial<RecordOf<M>>>;
+  };
+}[ModelName];
+
+/**
+ * What has happened on this client, and will happen on the server as soon as that
+ * can be reached. Await it for the server's answer, which says as well what was
+ * wrong with it. One that is refused while nobody waits for it is put on the
+ * store's list of refused writes.
+ */
+export interface Write<Out = unknown> extends PromiseLike<Result<Out>> {
+  /** The call's key: a ULID that grows from write to write. */
+  readonly key: string;
+  /** The id of the record that it makes or changes; "" if it says of none. */
+  readonly id: ID;
+}
+
+/** A write that was refused, and that nobody waited for. */
+export interface Refused {
+  readonly key: string;
+  readonly call: string;
+  readonly in?: unknown;
+  readonly form?: string;
+  readonly effects: readonly Effect[];
+  readonly error: Failure;
+  /** Sends it again, as another write. */
+  retry(): Write;
+  /** Takes it off the list. */
+  dismiss(): void;
+}
+
+/** What an action takes besides what is in its path; where there is no such action, fields of a record. */
+type Fields<R, T> = R extends keyof Actions ? Omit<At<Actions, R, "in">, Braces<R>> : Partial<T>;
+
+/**
+ * Where records of one kind are made, changed and deleted, by the routes POST path,
+ * PATCH path/{id} and DELETE path/{id}. What is written shows at once in the store's
+ * cursors, and is sent as soon as the server can be reached.
+ */
+export interface Model<T extends Row = any, Create = Partial<T>, Update = Partial<T>> {
+  readonly name: string;
+  readonly path: string;
+  /** Makes a record. Its id is made here, unless it is given, and is final. */
+  create(fields: Create): Write<T>;
+  /** Changes fields of a record. Those that are not named stay as they are. */
+  update(id: ID, fields: Update): Write<T>;
+  delete(id: ID): Write;
+  /** What was wrong with the writes to a record that were refused and have not been dismissed. */
+  problems(id: ID): Problems;
+}
+
 /** What a component sees of a cursor. Each change makes a new one. */
 export interface HeldCursor<T> {
   readonly records: readonly T[];
+  /** The ids of the records that show a write which the server has not answered. */
+  readonly pending: ReadonlySet<ID>;
   /** Whether it may be behind the server. */
   readonly stale: boolean;
   /** Why the server does not keep it open. */
@@ -239,6 +321,21 @@ export interface Store {
    * sign-in or sign-out was not accepted.
    */
   call<R extends Route>(route: R, ...rest: With<InputOf<R> | URLSearchParams, CallOptions>): Promise<Result<OutputOf<R>>>;
+
+  /** The model with that name, whose routes are below a path: by default "/" and its name. */
+  model<M extends ModelName, P extends string = `/${M}`>(name: M, path?: P): Model<RecordOf<M>, Fields<`POST ${P}`, RecordOf<M>>, Fields<`PATCH ${P}/{id}`, RecordOf<M>>>;
+
+  /**
+   * Calls an action with an effect on records. That shows at once in every cursor
+   * that they match, until the server's answer keeps it, corrects it or takes it
+   * back. Writes are sent one after another, under their keys; those that wait for
+   * a connection are kept on this device, survive the page, and are only sent as
+   * the user who made them.
+   */
+  write<R extends Route>(route: R, input: InputOf<R> | URLSearchParams, effects?: readonly Effect[]): Write<OutputOf<R>>;
+
+  /** The writes that were refused while nobody waited for them, until they are dismissed. */
+  readonly refused: Observable<readonly Refused[]>;
 
   /** Calls a function with what the server pushes under a route. Returns what ends that. */
   on<R extends Route>(route: R, listener: (push: Pushed<OutputOf<R>>) => void): () => void;
