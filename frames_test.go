@@ -43,7 +43,7 @@ func (r raw) say(text string) {
 
 func (r raw) hear() string {
 	r.t.Helper()
-	r.SetReadDeadline(time.Now().Add(10 * time.Second))
+	r.SetReadDeadline(time.Now().Add(time.Minute))
 	_, message, err := r.ReadMessage()
 	if err != nil {
 		return err.Error()

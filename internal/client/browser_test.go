@@ -103,6 +103,7 @@ func bundle(t *testing.T, entry string) []byte {
 		Format:      api.FormatESModule,
 		Target:      api.ES2022,
 		Charset:     api.CharsetUTF8,
+		Loader:      map[string]api.Loader{".jsonl": api.LoaderText},
 		LogLevel:    api.LogLevelSilent,
 	})
 	if len(result.Errors) > 0 {

@@ -161,9 +161,11 @@ func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
 	b := newBench(t, store.Options{}, records...)
 	q, _ := b.open("list", Spec{Scope: b.scope(`{}`, 1)})
 	b.open("plain", Spec{Scope: b.scope(`{}`, 0)})
-	b.moves = func(store.Commit) []Move { return []Move{{"plain", &Spec{Scope: b.scope(`{"count":1}`, 0)}}} }
+	b.moves = func(store.Commit) []Move {
+		return []Move{{b.engine.holder("plain"), &Spec{Scope: b.scope(`{"count":1}`, 0)}}}
+	}
 	c := commit(t, b.st, func(tx *store.Tx) error {
-		for _, img := range q.groups[0].reading.(*list).images {
+		for _, img := range q.whole.reading.(*list).images {
 			if err := tx.Delete(b.things, img.ID); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/towerkit/tower/internal/store"
@@ -74,8 +75,6 @@ type Engine struct {
 
 	mu        sync.Mutex // held while a commit is matched and delivered
 	indexes   map[*store.Model]*index
-	shared    map[string]*Query
-	places    map[Holder]place
 	openings  map[Holder]*opening
 	joining   map[*opening]struct{}         // those of openings that include records
 	referring map[named]map[*group]struct{} // whose records refer to it
@@ -107,8 +106,8 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	e := &Engine{
 		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, memory: maxHistory,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
-		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
+		indexes:  map[*store.Model]*index{},
+		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
 		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{}, leads: map[*group]lead{},
 	}
 	e.reach(seq)
@@ -179,14 +178,14 @@ func (e *Engine) match(c store.Commit) []Effect {
 // follow lets one query follow a commit, and appends what its holders are to be
 // told.
 func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *moment) []Effect {
-	for _, o := range q.openings {
+	for o := q.openings; o != nil; o = o.next {
 		o.touches = append(o.touches, touches...)
 	}
-	for i := len(q.groups) - 1; i >= 0; i-- {
-		if !q.ruled {
-			return q.groups[i].follow(effects, touches, now)
-		}
-		q.groups[i].decide(touches, func(g *group, decided []touch) {
+	if !q.ruled {
+		return q.whole.follow(effects, touches, now)
+	}
+	for i := len(q.parted.groups) - 1; i >= 0; i-- {
+		q.parted.groups[i].decide(touches, func(g *group, decided []touch) {
 			effects = g.follow(effects, decided, now)
 		})
 	}
@@ -207,8 +206,8 @@ func (e *Engine) skip() {
 	e.history = nil
 	var effects []Effect
 	for _, q := range e.queries() {
-		for i := len(q.groups) - 1; i >= 0; i-- {
-			effects = e.lose(effects, q.groups[i], store.ErrExpired)
+		for _, g := range slices.Backward(q.groups()) {
+			effects = e.lose(effects, g, store.ErrExpired)
 		}
 	}
 	e.sink.Deliver(store.Commit{Seq: seq}, effects, nil)

@@ -37,6 +37,7 @@ type opening struct {
 	spec    Spec
 	own     rules
 	query   *Query
+	next    *opening       // of the same query
 	seq     uint64         // the state to be read
 	touches []touch        // what commits did since
 	changes []store.Change // all that they did, if records are included
@@ -90,7 +91,7 @@ func (e *Engine) begin(h Holder, spec Spec, from *past) (*opening, error) {
 		return nil, ErrStopped
 	default:
 	}
-	if _, held := e.places[h]; held || e.openings[h] != nil {
+	if h.seat().group != nil || e.openings[h] != nil {
 		return nil, errors.New("its holder has one open")
 	}
 	if to, moved := e.early[h]; moved {
@@ -108,7 +109,7 @@ func (e *Engine) begin(h Holder, spec Spec, from *past) (*opening, error) {
 
 func (e *Engine) enroll(o *opening) {
 	o.query, o.own, o.seq, o.touches, o.changes, o.again = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
-	o.query.openings = append(o.query.openings, o)
+	o.next, o.query.openings = o.query.openings, o
 	if len(o.spec.Include) > 0 {
 		e.joining[o] = struct{}{}
 	}
@@ -145,7 +146,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := o.query
-	q.openings = slices.DeleteFunc(q.openings, func(other *opening) bool { return other == o })
+	q.leave(o)
 	delete(e.joining, o)
 	if o.err != nil {
 		err = o.err
@@ -190,6 +191,15 @@ func (o *opening) catchUp(r reading, at view) error {
 		}
 	}
 	return accompany(r, &moment{changes: o.changes, at: at}, o.own)
+}
+
+// leave takes an opening away from its query.
+func (q *Query) leave(o *opening) {
+	at := &q.openings
+	for *at != o {
+		at = &(*at).next
+	}
+	*at, o.next = o.next, nil
 }
 
 func (e *Engine) abandon(o *opening) {

@@ -55,7 +55,8 @@ func (h *Held) opens(spec *Spec) bool {
 	if h.Spec.ruled() != spec.ruled() || spec.ruled() && !h.Same || len(spec.Include) > 0 {
 		return false
 	}
-	return h.Spec.key(canonical(h.Spec.Scope.Where).key) == spec.key(canonical(spec.Scope.Where).key)
+	return h.Spec.Tag == spec.Tag && string(h.Spec.appendForm(nil)) == string(spec.appendForm(nil)) &&
+		compare(canonical(h.Spec.Scope.Where), canonical(spec.Scope.Where)) == 0
 }
 
 // readPast reads the ids that are held, where the history does not tell.
@@ -81,8 +82,8 @@ func (e *Engine) leadsOn(p *past, o *opening, now reading) bool {
 	if !p.alike {
 		return p.held == nil || p.known
 	}
-	h, scope := e.history, &o.query.spec.Scope
-	p.alike = h != nil && h.since <= p.held.Seq && (scope.end() == 0 || h.few(scope, p.held.Seq))
+	h, scope := e.history, o.query.Spec().Scope
+	p.alike = h != nil && h.since <= p.held.Seq && (scope.end() == 0 || h.few(&scope, p.held.Seq))
 	if !p.alike || !o.query.Ordered() {
 		return p.alike
 	}
@@ -98,7 +99,8 @@ func (e *Engine) leadsOn(p *past, o *opening, now reading) bool {
 // missed returns what the history says to have become of the opening's records, as
 // the holder's rule sees them.
 func (e *Engine) missed(p *past, o *opening) []touch {
-	touches := e.history.missed(o.query.spec.Scope.Model, &o.query.spec.Scope.Where, p.held.Seq)
+	scope := o.query.Spec().Scope
+	touches := e.history.missed(scope.Model, &scope.Where, p.held.Seq)
 	for i := range touches {
 		t := &touches[i]
 		t.before = t.before && o.own.allow(0, t.change.Before)

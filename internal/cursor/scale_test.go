@@ -130,7 +130,7 @@ func newGallery(b *testing.B, file string, records, windows int) *gallery {
 	g.st, g.memos = openMemos(b, file, records)
 	g.engine = NewEngine(g.st, &witness{}, func(err error) { b.Error(err) })
 	for i := range windows {
-		if err := g.engine.Open(b.Context(), i, Spec{Scope: g.window(i)}, nil, func(Opened) {}); err != nil {
+		if err := g.engine.Open(b.Context(), &guest{name: i}, Spec{Scope: g.window(i)}, nil, func(Opened) {}); err != nil {
 			b.Fatal(err)
 		}
 	}

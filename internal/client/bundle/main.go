@@ -1,4 +1,4 @@
-// Command bundle builds the browser library: src/index.ts and what it imports
+// Command bundle builds the browser library: src/tower.ts and what it imports
 // become dist/tower.js, one minified module. It runs in internal/client.
 package main
 
@@ -11,7 +11,11 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-const output = "dist/tower.js"
+const (
+	page   = "src/tower.ts" // what a page loads
+	core   = "src/index.ts" // the library without what is for pages of HTML
+	output = "dist/tower.js"
+)
 
 func main() {
 	if err := run("."); err != nil {
@@ -21,7 +25,7 @@ func main() {
 }
 
 func run(folder string) error {
-	script, err := build(folder)
+	script, err := build(folder, page)
 	if err != nil {
 		return err
 	}
@@ -35,14 +39,14 @@ func run(folder string) error {
 	return nil
 }
 
-func build(folder string) ([]byte, error) {
+func build(folder, entry string) ([]byte, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
 		return nil, fmt.Errorf("find the sources: %w", err)
 	}
 	result := api.Build(api.BuildOptions{
 		AbsWorkingDir:     folder,
-		EntryPoints:       []string{"src/index.ts"},
+		EntryPoints:       []string{entry},
 		Bundle:            true,
 		Format:            api.FormatESModule,
 		Target:            api.ES2022,
