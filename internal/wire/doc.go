@@ -149,5 +149,9 @@
 //
 // A console speaks to a running application over a unix socket in lines of
 // JSON: a [ControlRequest] each way out, a [ControlReply] each way back, and
-// after "watch" a [ControlEvent] for each commit and each acknowledgement.
+// after "watch" a [ControlEvent] for each commit and each acknowledgement. "schema"
+// is answered by a [Schema], from which types for clients are generated:
+//
+//	→ {"id":9,"do":"schema"}
+//	← {"id":9,"ok":{"types":[{"name":"blog/models.Post","fields":[{"name":"id","is":"id"},…]}],"models":[{"name":"posts","record":{"is":"blog/models.Post"}}],"routes":[{"kind":"action","name":"POST /posts","in":{"is":"blog/controllers.NewPost"},"out":{"is":"blog/models.Post","null":true}}]}}
 package wire

@@ -9,6 +9,7 @@ import { Observable, report, safely } from "./observable";
 import { Overlay, type Effect } from "./pending";
 import { Queue, remembered } from "./queue";
 import { resultOf, type Result } from "./result";
+import { filled } from "./route";
 import { websocket, type Closed, type Transport } from "./transport";
 import { ulid } from "./ulid";
 import type { Note, Write } from "./write";
@@ -209,7 +210,7 @@ export class Store {
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
     const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: input };
-    return this.#finish(await this.#request({ call: route, ...body, key: options.key ?? ulid() }, options.signal));
+    return this.#finish(await this.#request({ call: filled(route, input), ...body, key: options.key ?? ulid() }, options.signal));
   }
 
   async #finish<Out>(answer: Answer): Promise<Result<Out>> {
@@ -231,7 +232,7 @@ export class Store {
    */
   write<Out = unknown>(route: string, input: unknown = {}, effects: readonly Effect[] = [], note?: Note): Write<Out> {
     const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: plain(input) };
-    return this.#queue.add({ call: route, ...body }, plain(effects), note);
+    return this.#queue.add({ call: filled(route, input), ...body }, plain(effects), note);
   }
 
   /** The writes that were refused while nobody waited for them, until they are dismissed; to be subscribed to. */
