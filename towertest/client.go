@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -20,18 +21,22 @@ import (
 // A Client is connected to an application over a real socket, as a user.
 type Client struct {
 	t      testing.TB
+	app    *App
+	user   tower.ID
 	socket *websocket.Conn
 	hello  wire.Hello
 	reader sync.WaitGroup
 	write  sync.Mutex
 
 	mu      sync.Mutex
+	observe func(seq uint64, open []*Cursor)
 	changed chan struct{} // closed, and made anew, when anything arrives
 	frames  []string
 	answers map[uint64]*wire.Answer
 	cursors map[uint64][]*Cursor // equal ones have one number
 	opening map[uint64]*Cursor   // by the id of the request
 	lastID  uint64
+	seq     uint64 // the newest commit that is known of
 	err     error
 }
 
@@ -53,12 +58,30 @@ func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
-	c := &Client{t: t, socket: socket, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
+	c := &Client{t: t, app: a, user: user, socket: socket, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
 	c.reader.Go(c.read)
 	t.Cleanup(c.Close)
 	c.send(wire.Request{Hello: wire.Version})
 	c.await("a hello", func() bool { return c.hello.Hello != 0 })
 	return c
+}
+
+// Allowed returns what the server says that the user may use now: the routes of
+// actions, and the names of cursors.
+func (c *Client) Allowed() (actions, cursors []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.hello.Actions), slices.Clone(c.hello.Cursors)
+}
+
+// Observe calls fn after each message that tells of the store, with the newest
+// commit that the client knows of by then and the cursors that it has open. What
+// these hold is the state after that commit: the next message is not read before
+// fn returns. fn may read what the client holds, and must not wait for it.
+func (c *Client) Observe(fn func(seq uint64, open []*Cursor)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.observe = fn
 }
 
 // Close ends the connection. The test's end does so too.
@@ -95,6 +118,42 @@ func (c *Client) TryOpen(name string, in any) (*Cursor, Answer) {
 	return c.open(wire.Request{Open: name, In: c.encode(in)})
 }
 
+// live finds what an element of a page says of the cursor that it shows.
+var live = regexp.MustCompile(`data-cursor="([^"]+)" data-live="([^"]+)" data-since="([^"]+)"`)
+
+// shown finds the items of a page's list.
+var shown = regexp.MustCompile(`data-id="([^"]+)"`)
+
+// Page loads a page as the client's user and opens its lists and values, as a
+// browser does: from what the page shows. They are in the order of the page, in
+// which no list may be within another.
+func (c *Client) Page(path string) []*Cursor {
+	c.t.Helper()
+	status, page := c.app.GetAs(c.t, c.user, path)
+	if status != http.StatusOK {
+		c.t.Fatalf("load %s: %d %s", path, status, page)
+	}
+	var cursors []*Cursor
+	found := live.FindAllStringSubmatchIndex(page, -1)
+	for i, at := range found {
+		end := len(page)
+		if i+1 < len(found) {
+			end = found[i+1][0]
+		}
+		held := &Cursor{name: page[at[2]:at[3]], at: page[at[6]:at[7]], records: map[string]json.RawMessage{}}
+		for _, item := range shown.FindAllStringSubmatch(page[at[0]:end], -1) {
+			held.ids = append(held.ids, item[1])
+			held.records[item[1]] = json.RawMessage(`""`)
+		}
+		cursor, answer := c.resume(wire.Request{Live: page[at[4]:at[5]]}, held)
+		if answer.Status != http.StatusOK {
+			c.t.Fatalf("open %s of %s: %d %s", held.name, path, answer.Status, answer.Message)
+		}
+		cursors = append(cursors, cursor)
+	}
+	return cursors
+}
+
 // A Narrowing is what a client asks for on top of a cursor's own scope, in the
 // form of the browser library.
 type Narrowing struct {
@@ -122,12 +181,12 @@ func (c *Client) open(req wire.Request) (*Cursor, Answer) {
 // nil for nothing.
 func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 	c.t.Helper()
-	cursor := &Cursor{client: c, name: req.Open, records: map[string]json.RawMessage{}}
+	cursor := &Cursor{client: c, name: req.Open, in: req.In, records: map[string]json.RawMessage{}}
 	if held != nil {
-		cursor.ids, cursor.records, req.Since = slices.Clone(held.ids), maps.Clone(held.records), held.at
+		cursor.name, cursor.ids, cursor.records, req.Since = held.name, slices.Clone(held.ids), maps.Clone(held.records), held.at
 	}
 	id := c.request(req, cursor)
-	answer := c.answer(id, "open "+req.Open)
+	answer := c.answer(id, "open "+cursor.name)
 	out := Answer{Status: answer.Status}
 	if answer.Error != nil {
 		out.Code, out.Message = answer.Error.Code, answer.Error.Message
@@ -231,11 +290,24 @@ func (c *Client) read() {
 		c.err = err
 		close(c.changed)
 		c.changed = make(chan struct{})
+		observe, seq, open := c.observe, c.seq, c.held()
 		c.mu.Unlock()
 		if err != nil {
 			return
 		}
+		if observe != nil && seq > 0 {
+			observe(seq, open)
+		}
 	}
+}
+
+// held returns the open cursors.
+func (c *Client) held() []*Cursor {
+	var all []*Cursor
+	for _, cursors := range c.cursors {
+		all = append(all, cursors...)
+	}
+	return all
 }
 
 func (c *Client) apply(message []byte) error {
@@ -277,6 +349,9 @@ func (c *Client) applyOne(frame []byte) error {
 			}
 			c.cursors[answer.Cursor] = append(c.cursors[answer.Cursor], cursor)
 		}
+		if _, seq, err := wire.ParsePosition(answer.At); err == nil {
+			c.seq = max(c.seq, seq)
+		}
 		c.answers[answer.ID] = answer
 		return nil
 	}
@@ -288,6 +363,10 @@ func (c *Client) applyOne(frame []byte) error {
 }
 
 func (c *Client) commit(commit *wire.Commit) error {
+	c.seq = commit.Seq
+	if commit.Allowed != nil {
+		c.hello.Allowed = *commit.Allowed
+	}
 	records := map[string]json.RawMessage{}
 	for _, list := range commit.Records {
 		for _, record := range list {

@@ -13,12 +13,20 @@ import (
 type Cursor struct {
 	client  *Client
 	name    string
+	in      json.RawMessage
 	ids     []string
-	records map[string]json.RawMessage
+	records map[string]json.RawMessage // of a page's list: the HTML of each
 	value   json.RawMessage
 	at      string // "epoch:seq" of what it held when it was opened
 	closed  bool
 }
+
+// Name returns the name under which the cursor is declared.
+func (c *Cursor) Name() string { return c.name }
+
+// Input returns, as JSON, what the cursor was opened with; nil without, and for
+// one of a page.
+func (c *Cursor) Input() json.RawMessage { return c.in }
 
 // IDs returns the ids of the records, in order.
 func (c *Cursor) IDs() []string {
@@ -43,6 +51,16 @@ func (c *Cursor) Record(id string, v any) bool {
 		}
 	}
 	return ok
+}
+
+// HTML returns what a page's list shows of a record: "" where that is what came
+// with the page, and where it does not show the record.
+func (c *Cursor) HTML(id string) string {
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	var html string
+	_ = json.Unmarshal(c.records[id], &html) // a record is no text
+	return html
 }
 
 // Closed reports whether the user may not hold the cursor any more.
@@ -99,7 +117,24 @@ func (c *Cursor) fill(answer *wire.Answer) error {
 	for _, record := range answer.Records {
 		c.records[recordID(record)] = record
 	}
+	for _, item := range answer.Items {
+		c.ids = append(c.ids, item.ID)
+		c.records[item.ID] = encoded(item.HTML)
+	}
 	return nil
+}
+
+func encoded(html string) json.RawMessage {
+	data, _ := json.Marshal(html) // a text is always JSON
+	return data
+}
+
+// record is what an entry, or else its frame, holds of a record.
+func record(entry wire.Entry, records map[string]json.RawMessage) json.RawMessage {
+	if entry.HTML != "" {
+		return encoded(entry.HTML)
+	}
+	return records[entry.ID]
 }
 
 // apply brings the cursor up to date as a client does: what leaves, what enters,
@@ -115,7 +150,7 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 		if c.records[entry.ID] != nil {
 			return fmt.Errorf("%s: %s entered and was held", c.name, entry.ID)
 		}
-		c.records[entry.ID] = records[entry.ID]
+		c.records[entry.ID] = record(entry, records)
 		if err := c.place(entry); err != nil {
 			return err
 		}
@@ -124,7 +159,9 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 		if c.records[entry.ID] == nil {
 			return fmt.Errorf("%s: %s changed and was not held", c.name, entry.ID)
 		}
-		c.records[entry.ID] = records[entry.ID]
+		if changed := record(entry, records); changed != nil { // else it has only moved
+			c.records[entry.ID] = changed
+		}
 		if entry.After == nil {
 			continue
 		}

@@ -11,25 +11,25 @@ import (
 // found by the same index that finds queries, so that it costs as much as there
 // are who wait for a commit, however many wait for others. The zero value is
 // none. They are safe for concurrent use.
-type Watches struct {
+type Watches[W comparable] struct {
 	mu      sync.Mutex
 	indexes map[*store.Model]*index
-	watches map[*selector][]*Watch
+	watches map[*selector][]*Watch[W]
 	touched []*selector // what each commit uses again
 }
 
 // A Watch is a scope that a watcher waits for.
-type Watch struct {
-	watcher  any
+type Watch[W comparable] struct {
+	watcher  W
 	model    *store.Model
 	selector *selector
 	at       int // among those of its selector
 }
 
-// Add has the watcher, any comparable value, be touched by commits from now on
-// that change the scope: that change, make or delete a record for which its
-// conditions hold before or after. Its order, limit and offset are not looked at.
-func (w *Watches) Add(watcher any, scope Scope) (*Watch, error) {
+// Add has the watcher be touched by commits from now on that change the scope:
+// that change, make or delete a record for which its conditions hold before or
+// after. Its order, limit and offset are not looked at.
+func (w *Watches[W]) Add(watcher W, scope Scope) (*Watch[W], error) {
 	if err := scope.check(); err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
@@ -37,7 +37,7 @@ func (w *Watches) Add(watcher any, scope Scope) (*Watch, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.indexes == nil {
-		w.indexes, w.watches = map[*store.Model]*index{}, map[*selector][]*Watch{}
+		w.indexes, w.watches = map[*store.Model]*index{}, map[*selector][]*Watch[W]{}
 	}
 	x := w.indexes[scope.Model]
 	if x == nil {
@@ -45,13 +45,13 @@ func (w *Watches) Add(watcher any, scope Scope) (*Watch, error) {
 		w.indexes[scope.Model] = x
 	}
 	s := x.add(where)
-	watch := &Watch{watcher: watcher, model: scope.Model, selector: s, at: len(w.watches[s])}
+	watch := &Watch[W]{watcher: watcher, model: scope.Model, selector: s, at: len(w.watches[s])}
 	w.watches[s] = append(w.watches[s], watch)
 	return watch, nil
 }
 
 // Remove takes a watch away that Add returned, once.
-func (w *Watches) Remove(watch *Watch) {
+func (w *Watches[W]) Remove(watch *Watch[W]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := watch.selector
@@ -72,7 +72,7 @@ func (w *Watches) Remove(watch *Watch) {
 }
 
 // Touched returns the watchers that a commit touches, each once, in no order.
-func (w *Watches) Touched(c store.Commit) []any {
+func (w *Watches[W]) Touched(c store.Commit) []W {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	touched := w.touched[:0]
@@ -84,8 +84,8 @@ func (w *Watches) Touched(c store.Commit) []any {
 	if len(touched) == 0 {
 		return nil
 	}
-	var found []any
-	known := map[any]struct{}{}
+	var found []W
+	known := map[W]struct{}{}
 	for _, s := range touched {
 		for _, watch := range w.watches[s] {
 			if _, twice := known[watch.watcher]; !twice {

@@ -16,9 +16,9 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 	r := seeded(t)
 	m := newModels(t).things
 	users := []store.ID{store.NewID(), store.NewID(), store.NewID()}
-	var w Watches
+	var w Watches[int]
 	type watching struct {
-		watch *Watch
+		watch *Watch[int]
 		by    int
 		where map[string]any
 	}
@@ -50,7 +50,7 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 			all = append(all, watching{watch, by, where})
 		}
 		var c store.Commit
-		want := map[any]bool{}
+		want := map[int]bool{}
 		for range 1 + r.IntN(3) {
 			change := random()
 			c.Changes = append(c.Changes, change)
@@ -63,7 +63,7 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 			}
 		}
 		got := w.Touched(c)
-		found := map[any]bool{}
+		found := map[int]bool{}
 		for _, by := range got {
 			found[by] = true
 		}
@@ -85,9 +85,9 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 
 func TestAWatchRefusesWhatIsNoScope(t *testing.T) {
 	m := newModels(t)
-	var w Watches
+	var w Watches[int]
 	for want, scope := range map[string]Scope{
-		"watch: a scope has no model": {},
+		"watch: a scope has no model":                                           {},
 		"watch: scope of users: limit -1 and offset 0: neither can be negative": {Model: m.users, Limit: -1},
 		"watch: scope of users: flag is a field of another model":               {Model: m.users, Where: Exists(m.things.Field("flag"))},
 	} {
@@ -102,7 +102,7 @@ func TestAWatchRefusesWhatIsNoScope(t *testing.T) {
 // nobody does.
 func BenchmarkTouchOneOf100kWatches(b *testing.B) {
 	m := newModels(b).things
-	var w Watches
+	var w Watches[int]
 	for i := range 100_000 {
 		if _, err := w.Add(i, Scope{Model: m, Where: Is(m.Field("owner"), store.StringValue(ownerOf(i)))}); err != nil {
 			b.Fatal(err)

@@ -35,11 +35,10 @@ func Ask(ctx context.Context, a *App, user store.ID, name string, in json.RawMes
 	if err != nil {
 		return cursor.Scope{}, nil, err
 	}
-	v, err := (&Connection{app: a, user: user}).arrive(ctx)
-	if err != nil {
-		return cursor.Scope{}, nil, err
+	v := (&Connection{app: a, user: user}).connect(ctx, &follower{})
+	if v.err != nil {
+		return cursor.Scope{}, nil, v.err
 	}
-	defer a.hub.unfollow(v)
-	spec, err := v.spec(ctx, &want{route: route, in: input})
+	spec, _, err := v.spec(ctx, &follower{}, &want{route: route, in: input})
 	return spec.Scope, spec.Allow, err
 }

@@ -20,6 +20,11 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		return
 	}
 	touched := d.collect()
+	for c := range h.renewed {
+		if len(c.touched) == 0 {
+			touched = append(touched, c)
+		}
+	}
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
@@ -27,10 +32,15 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			c.leave(closeInternal, "a frame could not be made")
 			continue
 		}
-		c.seq.Store(commit.Seq)
 		c.outbox.deliver(frame)
+		c.seq.Store(commit.Seq) // an answer that names it comes after the frame
 	}
 	d.trace.done(len(touched), h)
+	for _, c := range h.denied {
+		c.outbox.finish(closePolicy, "it is not known any more what this user may see; connect again")
+	}
+	clear(h.renewed)
+	h.denied = nil
 }
 
 // A delivery is one commit on its way out.
@@ -70,6 +80,9 @@ func (d *delivery) collect() []*Connection {
 			handle := holder.(*opened)
 			if effect.Resync != "" {
 				handle.conn.resync(effect.Resync)
+				continue
+			}
+			if !handle.live.Load() { // it is about to be closed, and has not moved with its user
 				continue
 			}
 			note(handle.conn, i)
@@ -124,7 +137,8 @@ func renumber(handle *opened, move cursor.Moved) bool {
 
 func (d *delivery) frame(c *Connection) (*frame, error) {
 	d.key = d.key[:0]
-	shared := true
+	allowed := d.hub.renewed[c]
+	shared := allowed == nil
 	for _, index := range c.touched {
 		shared = shared && index >= 0
 		d.key = binary.AppendVarint(d.key, int64(index))
@@ -137,7 +151,7 @@ func (d *delivery) frame(c *Connection) (*frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace != nil, parts)
+	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace != nil, parts, allowed)
 	if shared {
 		d.frames[string(d.key)] = f
 	}

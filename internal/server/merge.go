@@ -85,7 +85,7 @@ func merge(frames []*frame) *frame {
 			}
 		}
 	}
-	return newFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts)
+	return newFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts, nil)
 }
 
 // A fate is what becomes of one record in the course of several frames.

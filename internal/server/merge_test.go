@@ -142,7 +142,7 @@ func (l *lag) commit() {
 		return
 	}
 	l.states[l.seq] = l.describe()
-	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts))
+	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts, nil))
 }
 
 // follow lets the list follow a commit in which the records have become images,

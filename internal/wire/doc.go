@@ -53,8 +53,9 @@
 // An open that names a since is answered by the delta that leads from there to
 // at, or, where that cannot be known, by everything, with resync saying why:
 // "epoch", "expired", "overflow" or "rules". The answer comes before every
-// commit that follows at. Equal scopes have one number on a connection, and one
-// close ends it for all of them.
+// commit that follows at. A cursor that is opened again as it was, with the same
+// input and narrowing, may have the same number on a connection; then one close
+// ends it for all that have it.
 //
 // An answer may carry a session: a ticket that is good once. The client posts
 // it, as text/plain, to /_tower/session, which sets the cookie of the new user
@@ -98,6 +99,14 @@
 // A cursor that carries a value says what it is when it is another:
 //
 //	← {"seq":817,"cursors":{"19":{"value":13}}}
+//
+// When the user may call other routes or open other cursors from a commit on than
+// the server said before, in its hello or since, the frame of that commit lists
+// them anew, all of them:
+//
+//	← {"seq":818,"allowed":{"actions":["POST /posts"],"cursors":["posts.published","posts.drafts"]},"cursors":{…}}
+//
+// Such a frame is not merged with others.
 //
 // A frame with "ack":true asks the client to say that it has applied it:
 //

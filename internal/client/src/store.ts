@@ -7,6 +7,7 @@ import { websocket, type Closed, type Transport } from "./transport";
 import { ulid } from "./ulid";
 import {
   decode,
+  type Allowed,
   type Answer,
   type Commit,
   type Failure,
@@ -237,8 +238,7 @@ export class Store {
       build,
       seq,
       user,
-      actions: actions ?? [],
-      cursors: cursors ?? [],
+      ...listed({ actions, cursors }),
       closed: null,
     });
     this.#lists.greet(epoch, anew);
@@ -253,9 +253,9 @@ export class Store {
 
   #commit(frame: Commit): void {
     this.#lists.commit(frame);
-    this.#set({ seq: frame.seq });
+    const { from, seq, allowed } = frame;
+    this.#set({ seq, ...(allowed && listed(allowed)) });
     // A framework that is told draws in a microtask of its own, before this one.
-    const { from, seq } = frame;
     if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
@@ -316,6 +316,10 @@ export class Store {
     if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}). Please try again.` });
     this.#connection.restart();
   }
+}
+
+function listed({ actions, cursors }: Allowed): Pick<State, "actions" | "cursors"> {
+  return { actions: actions ?? [], cursors: cursors ?? [] };
 }
 
 function disconnected(closed: Closed | null, final: boolean): TowerError {
