@@ -24,7 +24,7 @@ import (
 func TestEveryClientHoldsWhatItsUserMaySee(t *testing.T) {
 	eachWorld(t, func(w *world) {
 		var lookers []*looker
-		for range 100 {
+		for range 60 {
 			w.transaction()
 			if len(lookers) > 5 {
 				gone := w.rand.IntN(len(lookers))
@@ -69,7 +69,7 @@ func TestRightsChangeWhileClientsComeAndGo(t *testing.T) {
 				}
 			})
 		}
-		for range 300 {
+		for range 150 {
 			w.transaction()
 		}
 		close(done)
