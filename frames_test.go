@@ -71,7 +71,7 @@ func TestBadFramesAreAnsweredAndChangeNothing(t *testing.T) {
 	if answer := socket.ask(`{"id":1,"call":"POST /posts"}`); !strings.Contains(answer, "first frame must be") {
 		t.Errorf("before hello: %s", answer)
 	}
-	if answer := socket.ask(`{"hello":1}`); !strings.Contains(answer, `"cursors":["posts.visible","posts.newest","posts.howMany","posts.allLikes","posts.lastTitle","users.everyone"]`) {
+	if answer := socket.ask(`{"hello":1}`); !strings.Contains(answer, `"cursors":["posts.visible","posts.newest","posts.signed","posts.howMany","posts.allLikes","posts.lastTitle","users.everyone"]`) {
 		t.Errorf("hello: %s", answer)
 	}
 	for frame, want := range map[string]string{
@@ -150,6 +150,9 @@ func TestAReturningClientGetsWhatItMissed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := Posts.Delete(t.Context(), app, gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Wait(t.Context(), app.Seq()); err != nil {
 		t.Fatal(err)
 	}
 	second := dial(t, app, nil)

@@ -3,584 +3,286 @@ package tower_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/towerkit/tower"
-	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/towertest"
 )
 
-// TestEveryClientHoldsWhatItsUserMaySee makes random transactions by which people
-// gain and lose rights in every way, while clients come and go. After each commit,
-// every client holds what a fresh query would give its user, values included, and
-// has been told which actions it may use; and no frame holds a record, or its id,
-// that its user cannot see at that commit.
+// TestEveryClientHoldsWhatItsUserMaySee makes random transactions by which posts
+// change, change hands and go, and users gain and lose rights, while clients come
+// and go. After each, every client must hold what a fresh query would give its
+// user, values included; and no frame may ever have held a record that its user could not see at
+// that commit.
 func TestEveryClientHoldsWhatItsUserMaySee(t *testing.T) {
-	eachWorld(t, func(w *world) {
-		var lookers []*looker
-		for range 60 {
-			w.transaction()
-			if len(lookers) > 5 {
-				gone := w.rand.IntN(len(lookers))
-				lookers[gone].leave()
-				lookers = slices.Delete(lookers, gone, gone+1)
-			}
-			if w.rand.IntN(3) == 0 || len(lookers) < 3 {
-				lookers = append(lookers, w.look(w.rand))
-			}
-			for _, l := range lookers {
-				l.settled(w.newest)
-			}
-		}
-		for _, l := range lookers {
-			l.leave()
-		}
-	})
-}
-
-// TestRightsChangeWhileClientsComeAndGo is the same at once: clients connect, load
-// pages and open cursors while rights change, and each message that comes is
-// compared with the commit that it is of.
-func TestRightsChangeWhileClientsComeAndGo(t *testing.T) {
-	eachWorld(t, func(w *world) {
-		var lookers sync.WaitGroup
-		var last []*looker
-		done := make(chan struct{})
-		for i := range 3 {
-			random := rand.New(rand.NewPCG(w.rand.Uint64(), uint64(i)))
-			lookers.Go(func() {
-				for {
-					l := w.look(random)
-					select {
-					case <-done:
-						w.mu.Lock()
-						last = append(last, l)
-						w.mu.Unlock()
-						return
-					default:
-						l.leave()
-					}
-				}
-			})
-		}
-		for range 150 {
-			w.transaction()
-		}
-		close(done)
-		lookers.Wait()
-		for _, l := range last {
-			l.settled(0)
-			l.leave()
-		}
-	})
-}
-
-func TestTheClubConverges(t *testing.T) {
-	for name, routes := range map[string]func() *tower.Router[*clubSession]{"rules": rulesOfTheClub, "scopes": scopesOfTheClub} {
-		t.Run(name, func(t *testing.T) {
-			towertest.Converge(t, clubConfig(routes), towertest.Convergence{Users: "people"})
-		})
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	w := newWorld(t, rand.New(rand.NewPCG(seed, 1)))
+	for range 150 {
+		w.transaction()
+		w.comeAndGo()
+		w.check()
+	}
+	for _, c := range w.clients {
+		c.checkFrames()
 	}
 }
 
-// A club is all records at one commit, and what follows from them, said without
-// any help: it is what the clients are compared with.
-type club struct {
-	people      map[tower.ID]Person
-	teams       map[tower.ID]Team
-	memberships map[tower.ID]Membership
-	tasks       map[tower.ID]Task
-}
-
-func (c *club) clone() *club {
-	return &club{maps.Clone(c.people), maps.Clone(c.teams), maps.Clone(c.memberships), maps.Clone(c.tasks)}
-}
-
-func (c *club) sees(who tower.ID, task *Task) bool {
-	if c.people[who].Chief {
-		return true
-	}
-	for _, m := range c.memberships {
-		if who != "" && m.PersonID == who && m.TeamID == task.TeamID && (task.Shared || !m.Guest) {
-			return true
-		}
-	}
-	return task.Shared && c.teams[task.TeamID].Open
-}
-
-// seen returns the ids of what a person may see of a cursor's records, in order,
-// and the tasks among them.
-func (c *club) seen(who tower.ID, cursor *towertest.Cursor) (ids []string, tasks []Task) {
-	var in ofTeam
-	_ = json.Unmarshal(cursor.Input(), &in) // without an input there is none
-	controller, name, _ := strings.Cut(cursor.Name(), ".")
-	if name == "roster" {
-		for id, m := range c.memberships {
-			if m.TeamID == in.Team {
-				ids = append(ids, string(id))
-			}
-		}
-		slices.Sort(ids)
-		return ids, nil
-	}
-	for _, task := range c.tasks {
-		mine := c.sees(who, &task) && (in.Team == "" || task.TeamID == in.Team)
-		if mine && (controller != "both" || task.Shared || c.people[who].Chief) {
-			tasks = append(tasks, task)
-		}
-	}
-	slices.SortFunc(tasks, func(a, b Task) int {
-		sign, order := -1, 0
-		switch name {
-		case "newest":
-			order = a.CreatedAt.Compare(b.CreatedAt)
-		case "ranked":
-			order = a.Points - b.Points
-		case "titles":
-			sign, order = 1, strings.Compare(a.Title, b.Title)
-		default:
-			sign = 1
-		}
-		if order == 0 {
-			order = strings.Compare(string(a.ID), string(b.ID))
-		}
-		return sign * order
-	})
-	switch name {
-	case "titles":
-		tasks = tasks[min(1, len(tasks)):]
-		tasks = tasks[:min(3, len(tasks))]
-	case "newest":
-		tasks = tasks[:min(3, len(tasks))]
-	}
-	for _, task := range tasks {
-		ids = append(ids, string(task.ID))
-	}
-	return ids, tasks
-}
-
-// refuses reports whether a person may not hold a cursor.
-func (c *club) refuses(who tower.ID, cursor *towertest.Cursor) bool {
-	var in ofTeam
-	if _, name, _ := strings.Cut(cursor.Name(), "."); name != "roster" || json.Unmarshal(cursor.Input(), &in) != nil {
-		return false
-	}
-	for _, m := range c.memberships {
-		if m.PersonID == who && m.TeamID == in.Team {
-			return false
-		}
-	}
-	return true
-}
-
-// value returns what a cursor carries, as JSON; "" where that is records.
-func (c *club) value(cursor *towertest.Cursor, tasks []Task) string {
-	sum, most := 0, "null"
-	for _, task := range tasks {
-		sum += task.Points
-	}
-	if len(tasks) > 0 {
-		most = fmt.Sprint(slices.MaxFunc(tasks, func(a, b Task) int { return a.Points - b.Points }).Points)
-	}
-	switch _, name, _ := strings.Cut(cursor.Name(), "."); name {
-	case "howMany":
-		return fmt.Sprint(len(tasks))
-	case "points":
-		return fmt.Sprint(sum)
-	case "most":
-		return most
-	}
-	return ""
-}
-
-// compare says how what a client holds of a cursor is not what it ought to, ""
-// if it is.
-func (c *club) compare(who tower.ID, cursor *towertest.Cursor) string {
-	ids, tasks := c.seen(who, cursor)
-	if value := c.value(cursor, tasks); value != "" {
-		if got := cursor.Value(); got != value {
-			return fmt.Sprintf("holds %s, not %s", got, value)
-		}
-		return ""
-	}
-	if c.refuses(who, cursor) {
-		return "is held by one who may not"
-	}
-	if got := cursor.IDs(); !slices.Equal(got, ids) {
-		return fmt.Sprintf("holds %v, not %v", got, ids)
-	}
-	for _, task := range tasks {
-		if onPage := cursor.Input() == nil; onPage {
-			html := cursor.HTML(string(task.ID))
-			if html != "" && !strings.HasSuffix(html, ">"+task.Title+"</li>") {
-				return fmt.Sprintf("shows %s for %+v", html, task)
-			}
-			continue
-		}
-		var got Task
-		cursor.Record(string(task.ID), &got)
-		task.UpdatedAt = got.UpdatedAt // changes that undo each other in one commit leave it as it was
-		if got != task {
-			return fmt.Sprintf("holds %+v, not %+v", got, task)
-		}
-	}
-	return ""
-}
-
-// A world is a club, its history, and the clients that look at it.
 type world struct {
 	t       *testing.T
 	rand    *rand.Rand
 	app     *towertest.App
-	assigns func(c *club, who tower.ID) bool // who may assign tasks
-	people  []tower.ID
-	teams   []tower.ID
-
-	mu      sync.Mutex
-	noted   *sync.Cond
-	history map[uint64]*club
-	newest  uint64
+	users   []*User
+	posts   map[tower.ID]*Post
+	seq     uint64
+	sights  map[uint64]map[tower.ID]map[string]bool // seq → user → ids in sight
+	clients []*watching
 }
 
-// A looker is a client with what it has open.
-type looker struct {
+type watching struct {
 	*towertest.Client
-	world   *world
-	who     tower.ID
-	cursors []*towertest.Cursor
+	world         *world
+	user          *User
+	posts, newest *towertest.Cursor
+	people        *towertest.Cursor
+	signed        *towertest.Cursor // with their authors
+	howMany, last *towertest.Cursor // values
 }
 
-// eachWorld runs a test for a club whose rights are in its rules, and for one
-// whose rights are in its scopes.
-func eachWorld(t *testing.T, test func(w *world)) {
-	chief := func(c *club, who tower.ID) bool { return c.people[who].Chief }
-	member := func(c *club, who tower.ID) bool {
-		for _, m := range c.memberships {
-			if m.PersonID == who && !m.Guest {
-				return true
-			}
-		}
-		return chief(c, who)
+func newWorld(t *testing.T, random *rand.Rand) *world {
+	w := &world{t: t, rand: random, app: openSample(t), posts: map[tower.ID]*Post{}, sights: map[uint64]map[tower.ID]map[string]bool{}}
+	for i := range 4 {
+		w.users = append(w.users, makeUser(t, w.app, fmt.Sprintf("user%d", i), i == 0))
 	}
-	t.Run("rules", func(t *testing.T) { test(newWorld(t, rulesOfTheClub, member)) })
-	t.Run("scopes", func(t *testing.T) { test(newWorld(t, scopesOfTheClub, chief)) })
-}
-
-func newWorld(t *testing.T, routes func() *tower.Router[*clubSession], assigns func(*club, tower.ID) bool) *world {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	w := &world{t: t, rand: rand.New(rand.NewPCG(seed, 1)), app: towertest.Open(t, clubConfig(routes)), assigns: assigns, history: map[uint64]*club{0: {}}}
-	w.noted = sync.NewCond(&w.mu)
-	first := &club{map[tower.ID]Person{}, map[tower.ID]Team{}, map[tower.ID]Membership{}, map[tower.ID]Task{}}
-	w.commit(first, func(tx *tower.Tx) error {
-		for i := range 4 {
-			person, team := Person{Name: fmt.Sprint("person ", i)}, Team{Name: fmt.Sprint("team ", i)}
-			if err := People.Create(t.Context(), tx, &person); err != nil {
-				return err
-			}
-			if err := Teams.Create(t.Context(), tx, &team); err != nil {
-				return err
-			}
-			first.people[person.ID], first.teams[team.ID] = person, team
-		}
-		return nil
-	})
-	w.people, w.teams = slices.Sorted(maps.Keys(first.people)), slices.Sorted(maps.Keys(first.teams))
+	w.note()
 	return w
 }
 
-// commit makes a transaction, and notes what there is after it.
-func (w *world) commit(after *club, change func(*tower.Tx) error) {
-	if err := w.app.Transaction(w.t.Context(), change); err != nil {
-		w.t.Fatal(err)
+func sees(u *User, p *Post) bool { return p.Published || u != nil && (u.Editor || p.AuthorID == u.ID) }
+
+// note remembers what everybody may see now.
+func (w *world) note() {
+	w.seq = w.app.Seq()
+	sight := map[tower.ID]map[string]bool{"": {}}
+	for _, u := range append([]*User{nil}, w.users...) {
+		ids := map[string]bool{}
+		for _, p := range w.posts {
+			if sees(u, p) {
+				ids[string(p.ID)] = true
+			}
+		}
+		for _, other := range w.users {
+			if u != nil && (u.Editor || other == u) {
+				ids[string(other.ID)] = true
+			}
+		}
+		if u == nil {
+			sight[""] = ids
+		} else {
+			sight[u.ID] = ids
+		}
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.newest = w.app.Seq()
-	w.history[w.newest] = after
-	w.noted.Broadcast()
+	w.sights[w.seq] = sight
 }
 
-// at returns what there was after a commit, once that is known.
-func (w *world) at(seq uint64) *club {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for w.newest < seq {
-		w.noted.Wait()
-	}
-	return w.history[seq]
-}
-
-// transaction changes some records, mostly such as rights depend on: at times
-// those that one loses and the tasks that one loses sight of, in one commit.
 func (w *world) transaction() {
-	after := w.at(w.newest).clone()
-	w.commit(after, func(tx *tower.Tx) error {
+	ctx := w.t.Context()
+	next := map[tower.ID]*Post{}
+	for id, p := range w.posts {
+		next[id] = p
+	}
+	var demoted []*User
+	err := w.app.Transaction(ctx, func(tx *tower.Tx) error {
 		for range 1 + w.rand.IntN(4) {
-			if err := w.step(tx, after); err != nil {
+			if err := w.step(tx, next, &demoted); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, u := range demoted {
+		u.Editor = !u.Editor
+	}
+	w.posts = next
+	w.note()
+	if err := w.app.Wait(ctx, w.seq); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
-func (w *world) step(tx *tower.Tx, c *club) error {
-	team, person := pick(w, w.teams), pick(w, w.people)
-	switch n := w.rand.IntN(14); {
-	case n < 3 || len(c.tasks) < 5:
-		task := &Task{TeamID: team, Title: fmt.Sprint("t", w.rand.IntN(1000)), Points: w.rand.IntN(5), Shared: w.rand.IntN(2) == 0}
-		return create(w, tx, Tasks, c.tasks, task, &task.ID)
-	case n < 4:
-		return change(w, tx, Tasks, c.tasks, func(task *Task) { task.TeamID = team })
-	case n < 6:
-		return change(w, tx, Tasks, c.tasks, func(task *Task) {
-			task.Title, task.Points, task.Shared = fmt.Sprint("t", w.rand.IntN(1000)), w.rand.IntN(5), w.rand.IntN(2) == 0
-		})
+func (w *world) step(tx *tower.Tx, posts map[tower.ID]*Post, flipped *[]*User) error {
+	ctx := w.t.Context()
+	user := w.users[w.rand.IntN(len(w.users))]
+	var ids []tower.ID
+	for id := range posts {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	switch n := w.rand.IntN(10); {
+	case n < 4 || len(ids) == 0:
+		p := &Post{AuthorID: user.ID, Title: fmt.Sprintf("t%d", w.rand.IntN(1000)), Published: w.rand.IntN(2) == 0}
+		err := Posts.Create(ctx, tx, p)
+		posts[p.ID] = p
+		return err
 	case n < 7:
-		return remove(w, tx, Tasks, c.tasks)
-	case n < 9 || len(c.memberships) < 3:
-		m := &Membership{PersonID: person, TeamID: team, Guest: w.rand.IntN(3) == 0}
-		return create(w, tx, Memberships, c.memberships, m, &m.ID)
-	case n < 11:
-		return remove(w, tx, Memberships, c.memberships)
-	case n < 12:
-		return change(w, tx, Memberships, c.memberships, func(m *Membership) {
-			switch w.rand.IntN(3) {
-			case 0:
-				m.Guest = !m.Guest
-			case 1:
-				m.TeamID = team
-			default:
-				m.PersonID = person
-			}
+		p, err := Posts.Update(ctx, tx, ids[w.rand.IntN(len(ids))], func(p *Post) error {
+			p.Published, p.AuthorID, p.Title = w.rand.IntN(2) == 0, user.ID, fmt.Sprintf("t%d", w.rand.IntN(1000))
+			return nil
 		})
-	case n < 13:
-		return change(w, tx, Teams, c.teams, func(t *Team) { t.Open = !t.Open })
+		if err == nil {
+			posts[p.ID] = p
+		}
+		return err
+	case n < 8:
+		id := ids[w.rand.IntN(len(ids))]
+		delete(posts, id)
+		return Posts.Delete(ctx, tx, id)
 	default:
-		return change(w, tx, People, c.people, func(p *Person) { p.Chief = !p.Chief && w.rand.IntN(2) == 0 })
+		*flipped = append(*flipped, user)
+		_, err := Users.Update(ctx, tx, user.ID, func(u *User) error { u.Editor = !u.Editor; return nil })
+		return err
 	}
 }
 
-func pick[T any](w *world, of []T) T { return of[w.rand.IntN(len(of))] }
-
-func create[T any](w *world, tx *tower.Tx, model *tower.Model[T], all map[tower.ID]T, record *T, id *tower.ID) error {
-	err := model.Create(w.t.Context(), tx, record)
-	all[*id] = *record
-	return err
-}
-
-func change[T any](w *world, tx *tower.Tx, model *tower.Model[T], all map[tower.ID]T, how func(*T)) error {
-	id := pick(w, slices.Sorted(maps.Keys(all)))
-	changed, err := model.Update(w.t.Context(), tx, id, func(record *T) error { how(record); return nil })
-	if err == nil {
-		all[id] = *changed
+func (w *world) comeAndGo() {
+	if len(w.clients) > 6 {
+		gone := w.rand.IntN(len(w.clients))
+		w.clients[gone].checkFrames()
+		w.clients[gone].Close()
+		w.clients = slices.Delete(w.clients, gone, gone+1)
 	}
-	return err
-}
-
-func remove[T any](w *world, tx *tower.Tx, model *tower.Model[T], all map[tower.ID]T) error {
-	id := pick(w, slices.Sorted(maps.Keys(all)))
-	delete(all, id)
-	return model.Delete(w.t.Context(), tx, id)
-}
-
-// look connects as somebody, or as a visitor, and opens cursors in random order
-// while whatever happens; each message that comes is checked.
-func (w *world) look(random *rand.Rand) *looker {
-	l := &looker{world: w}
-	if n := random.IntN(len(w.people) + 1); n < len(w.people) {
-		l.who = w.people[n]
+	if w.rand.IntN(3) > 0 && len(w.clients) > 2 {
+		return
 	}
-	l.Client = w.app.Connect(w.t, l.who)
-	l.Observe(l.check)
-	_, cursors := l.Allowed()
-	random.Shuffle(len(cursors), func(i, j int) { cursors[i], cursors[j] = cursors[j], cursors[i] })
-	for i, name := range cursors {
-		if i == len(cursors)/2 {
-			l.cursors = append(l.cursors, l.Page("/tasks")...)
-		}
-		if strings.HasSuffix(name, "ofTeam") || strings.HasSuffix(name, "roster") {
-			for _, team := range w.teams {
-				l.open(name, ofTeam{team})
+	c := &watching{world: w}
+	var id tower.ID
+	if n := w.rand.IntN(len(w.users) + 1); n < len(w.users) {
+		c.user = w.users[n]
+		id = c.user.ID
+	}
+	c.Client = w.app.Connect(w.t, id)
+	c.posts, c.newest, c.people = c.Open("posts.visible", nil), c.Open("posts.newest", map[string]int{"n": 3}), c.Open("users.everyone", nil)
+	c.howMany, c.last = c.Open("posts.howMany", nil), c.Open("posts.lastTitle", nil)
+	c.signed = c.Open("posts.signed", nil)
+	w.clients = append(w.clients, c)
+}
+
+func (w *world) check() {
+	for _, c := range w.clients {
+		c.Call("GET /greeting", nil) // its answer comes after all frames so far
+		var all []*Post
+		for _, p := range w.posts {
+			if sees(c.user, p) {
+				all = append(all, p)
 			}
-		} else {
-			l.open(name, struct{}{})
+		}
+		slices.SortFunc(all, func(a, b *Post) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		w.compare(c, "posts.visible", c.posts, all)
+		slices.SortFunc(all, func(a, b *Post) int {
+			if d := b.CreatedAt.Compare(a.CreatedAt); d != 0 {
+				return d
+			}
+			return strings.Compare(string(b.ID), string(a.ID))
+		})
+		w.compare(c, "posts.newest", c.newest, all[:min(3, len(all))])
+		w.compare(c, "posts.signed", c.signed, all[:min(5, len(all))])
+		w.checkAuthors(c, all[:min(5, len(all))])
+		last := "null"
+		for _, p := range all {
+			if title := fmt.Sprintf("%q", p.Title); last == "null" || title > last {
+				last = title
+			}
+		}
+		if c.howMany.Value() != fmt.Sprint(len(all)) || c.last.Value() != last {
+			w.t.Fatalf("at %d %s holds %s posts up to %s, not %d up to %s", w.seq, w.name(c), c.howMany.Value(), c.last.Value(), len(all), last)
+		}
+		people := len(w.users)
+		if c.user == nil {
+			people = 0
+		} else if !c.user.Editor {
+			people = 1
+		}
+		if c.people.Len() != people {
+			w.t.Fatalf("%s holds %d users, not %d", w.name(c), c.people.Len(), people)
 		}
 	}
-	return l
 }
 
-func (l *looker) open(name string, in any) {
-	cursor, answer := l.TryOpen(name, in)
-	if answer.Status == 200 {
-		l.cursors = append(l.cursors, cursor)
-	} else if answer.Code != "forbidden" || !strings.HasSuffix(name, "roster") {
-		l.world.t.Errorf("open %s: %+v", name, answer)
+// checkAuthors compares the users that ride along with posts.
+func (w *world) checkAuthors(c *watching, posts []*Post) {
+	var want []string
+	for _, u := range w.users {
+		wrote := slices.ContainsFunc(posts, func(p *Post) bool { return p.AuthorID == u.ID })
+		if wrote && c.user != nil && (c.user.Editor || c.user == u) {
+			want = append(want, string(u.ID))
+		}
+	}
+	slices.Sort(want)
+	if got := c.signed.Included("users"); !slices.Equal(got, want) {
+		w.t.Fatalf("at %d %s holds the authors %v, want %v\n%s", w.seq, w.name(c), got, want, strings.Join(c.Frames(), "\n"))
 	}
 }
 
-// check is called as each message has been applied.
-func (l *looker) check(seq uint64, open []*towertest.Cursor) {
-	club := l.world.at(seq)
-	if actions, _ := l.Allowed(); slices.Contains(actions, "POST /assign") != l.world.assigns(club, l.who) {
-		l.world.t.Errorf("at %d %s is told that it may use %v", seq, club.people[l.who].Name, actions)
+func (w *world) name(c *watching) string {
+	if c.user == nil {
+		return "a visitor"
 	}
-	for _, cursor := range open {
-		if problem := club.compare(l.who, cursor); problem != "" {
-			l.world.t.Errorf("at %d %s %s %s %s", seq, club.people[l.who].Name, cursor.Name(), cursor.Input(), problem)
+	return c.user.Name
+}
+
+func (w *world) compare(c *watching, name string, held *towertest.Cursor, want []*Post) {
+	var ids []string
+	for _, p := range want {
+		ids = append(ids, string(p.ID))
+	}
+	if got := held.IDs(); !slices.Equal(got, ids) {
+		w.t.Fatalf("at %d %s holds %s %v\nwant %v\n%s", w.seq, w.name(c), name, got, ids, strings.Join(c.Frames(), "\n"))
+	}
+	for _, p := range want {
+		var got Post
+		if held.Record(string(p.ID), &got); got != *p {
+			w.t.Fatalf("at %d %s holds %+v, want %+v", w.seq, w.name(c), got, *p)
 		}
 	}
 }
 
-// settled looks once everything has come: also what no message told of is right,
-// and what was closed had to be, after the commit since or a later one.
-func (l *looker) settled(since uint64) {
-	if err := l.world.app.Wait(l.world.t.Context(), l.world.newest); err != nil {
-		l.world.t.Fatal(err)
+// checkFrames looks at every commit that a client was sent: its records must have
+// been in sight after the commit, and what left, before it.
+func (c *watching) checkFrames() {
+	var id tower.ID
+	if c.user != nil {
+		id = c.user.ID
 	}
-	l.Call("POST /assign", nil) // its answer comes after all frames so far
-	club := l.world.at(l.world.newest)
-	l.cursors = slices.DeleteFunc(l.cursors, func(cursor *towertest.Cursor) bool {
-		problem := ""
-		if closed := cursor.Closed(); !closed {
-			problem = club.compare(l.who, cursor)
-		} else {
-			problem = "was closed"
-			for seq := since; seq <= l.world.newest; seq++ {
-				if l.world.at(seq).refuses(l.who, cursor) {
-					problem = ""
+	for _, message := range c.Frames() {
+		var frame struct {
+			Seq          uint64
+			Users, Posts []struct{ ID string }
+			Cursors      map[string]struct {
+				Leave   []string
+				Include map[string]struct{ Leave []string }
+			}
+		}
+		if json.Unmarshal([]byte(message), &frame) != nil || frame.Seq == 0 || len(frame.Cursors) == 0 {
+			continue
+		}
+		for _, record := range append(frame.Users, frame.Posts...) {
+			if !c.world.sights[frame.Seq][id][record.ID] {
+				c.world.t.Errorf("%s may not see %s at %d: %s", c.world.name(c), record.ID, frame.Seq, message)
+			}
+		}
+		for _, cursor := range frame.Cursors {
+			for _, left := range append(cursor.Leave, cursor.Include["users"].Leave...) {
+				if !c.world.sights[frame.Seq-1][id][left] {
+					c.world.t.Errorf("%s was told that %s left at %d, which it could not see: %s", c.world.name(c), left, frame.Seq, message)
 				}
 			}
 		}
-		if problem != "" {
-			l.world.t.Fatalf("after %d %s %s %s %s\n%s", l.world.newest, club.people[l.who].Name, cursor.Name(), cursor.Input(), problem, strings.Join(l.Frames()[max(0, len(l.Frames())-10):], "\n"))
-		}
-		return cursor.Closed()
-	})
-}
-
-// leave closes the connection, and looks at everything that it was ever sent.
-func (l *looker) leave() {
-	l.Close()
-	for _, message := range l.Frames() {
-		frames, err := wire.Frames([]byte(message))
-		if err != nil {
-			l.world.t.Error(err)
-		}
-		for _, frame := range frames {
-			l.checkFrame(frame)
-		}
 	}
-}
-
-type sent struct {
-	Hello              int
-	From, Seq          uint64
-	At, Since          string
-	Tasks, Memberships []struct{ ID string }
-	Items              []struct{ ID string }
-	IDs                []string
-	Delta              *sentDelta
-	Cursors            json.RawMessage // a hello's are names
-}
-
-type sentDelta struct {
-	Enter, Change []struct{ ID, After string }
-	Leave         []string
-	Then          []sentDelta
-}
-
-// checkFrame makes sure that what a frame holds was in sight after the commits
-// that it is of, and what it says has left, after them or before.
-func (l *looker) checkFrame(text []byte) {
-	var frame sent
-	if err := json.Unmarshal(text, &frame); err != nil {
-		l.world.t.Error(err)
-	}
-	if frame.Hello != 0 {
-		return
-	}
-	first, last := frame.Seq, frame.Seq
-	if frame.From != 0 {
-		first = frame.From
-	}
-	before := first - 1
-	if frame.At != "" {
-		_, last, _ = wire.ParsePosition(frame.At)
-		first, before = last, last
-	}
-	if frame.Since != "" {
-		_, before, _ = wire.ParsePosition(frame.Since)
-	}
-	now, ever := map[string]bool{}, map[string]bool{}
-	for seq := before; seq <= last; seq++ {
-		for id := range l.world.at(seq).sight(l.who) {
-			ever[id] = true
-			now[id] = now[id] || seq >= first
-		}
-	}
-	held, left := frame.IDs, []string(nil)
-	for _, record := range slices.Concat(frame.Tasks, frame.Memberships, frame.Items) {
-		held = append(held, record.ID)
-	}
-	var walk func(d *sentDelta)
-	walk = func(d *sentDelta) {
-		for _, entry := range slices.Concat(d.Enter, d.Change) {
-			held = append(held, entry.ID)
-			if entry.After != "" {
-				held = append(held, entry.After)
-			}
-		}
-		left = append(left, d.Leave...)
-		for i := range d.Then {
-			walk(&d.Then[i])
-		}
-	}
-	if frame.Delta != nil {
-		walk(frame.Delta)
-	}
-	var cursors map[string]*sentDelta
-	if frame.Cursors != nil {
-		if err := json.Unmarshal(frame.Cursors, &cursors); err != nil {
-			l.world.t.Error(err)
-		}
-	}
-	for _, d := range cursors {
-		walk(d)
-	}
-	for _, id := range held {
-		if !now[id] {
-			l.world.t.Errorf("%s was sent %s, which it may not see: %s", l.who, id, text)
-		}
-	}
-	for _, id := range left {
-		if !ever[id] {
-			l.world.t.Errorf("%s was told that %s left, which it could not see: %s", l.who, id, text)
-		}
-	}
-}
-
-// sight returns the ids of all that a person may see.
-func (c *club) sight(who tower.ID) map[string]bool {
-	ids := map[string]bool{}
-	for id, task := range c.tasks {
-		if c.sees(who, &task) {
-			ids[string(id)] = true
-		}
-	}
-	for _, mine := range c.memberships {
-		for id, other := range c.memberships {
-			if mine.PersonID == who && mine.TeamID == other.TeamID {
-				ids[string(id)] = true
-			}
-		}
-	}
-	return ids
 }

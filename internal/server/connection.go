@@ -39,7 +39,9 @@ type Connection struct {
 	opening  []*opened
 	ended    bool
 
-	touched []int // effects of the commit being delivered; the hub's own
+	// The hub's own.
+	touched []int // effects of the commit being delivered
+	held    bool  // its outbox holds commits that are yet to be flushed
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.
@@ -209,17 +211,34 @@ func (v *visit) ask(ctx context.Context, want *want) (spec cursor.Spec, err erro
 	if spec.Scope, err = want.narrow(spec.Scope); err != nil {
 		return spec, err
 	}
-	if route.Match != nil {
-		if rule := route.Match(controller); rule != nil {
-			spec.Allow = func(image *store.Image) bool {
-				record, err := image.Record()
-				return err == nil && rule(record)
-			}
+	spec.Allow = v.conn.app.rule(spec.Scope.Model, controller)
+	if want.partial != "" {
+		spec.Include = nil // a partial sees the record
+	}
+	for i := range spec.Include {
+		if err := v.admit(&spec.Include[i]); err != nil {
+			return spec, fmt.Errorf("%s: %w", route.Name, err)
 		}
 	}
 	spec.Ordered = want.partial != ""
 	spec.Tag, err = want.tag(v.conn)
 	return spec, err
+}
+
+// admit completes what a scope includes with its model and the rule of that.
+func (v *visit) admit(in *cursor.Include) error {
+	a := v.conn.app
+	in.Model = a.store.Model(in.Fields[0].Ref)
+	guard, err := a.guard(in.Model)
+	if guard == nil || err != nil {
+		return err
+	}
+	controller, err := v.controller(guard)
+	if err != nil {
+		return err
+	}
+	in.Allow = a.rule(in.Model, controller)
+	return nil
 }
 
 type atKey struct{}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
@@ -26,6 +27,11 @@ type hub struct {
 	// What Rescope leaves for Deliver.
 	renewed map[*Connection]*wire.Allowed // what their users may use from this commit on
 	denied  []*Connection                 // whose users are not known any more
+
+	// Deliver's own.
+	held      []*Connection
+	heldFrom  uint64 // the first commit that is held, 0 for none
+	heldSince time.Time
 }
 
 func newHub(app *App) *hub {
