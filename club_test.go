@@ -2,6 +2,7 @@ package tower_test
 
 import (
 	"context"
+	"slices"
 	"testing/fstest"
 
 	"github.com/towerkit/tower"
@@ -9,7 +10,8 @@ import (
 
 // The club is people in teams, with tasks. A task is seen by its team's members,
 // by guests of the team if it is shared, and then by everybody if the team is
-// open; chiefs see all. So what one may see depends on records of four models.
+// open; chiefs see all. A team is seen as part of its tasks, by those whom the rule
+// for teams lets see it. So what one may see depends on records of four models.
 
 type Person struct {
 	tower.Record
@@ -59,17 +61,7 @@ type standing struct {
 }
 
 func (s *standing) sees(task *Task) bool {
-	for _, team := range s.full {
-		if task.TeamID == team {
-			return true
-		}
-	}
-	for _, team := range s.shared {
-		if task.TeamID == team {
-			return s.chief || task.Shared
-		}
-	}
-	return s.chief
+	return s.chief || slices.Contains(s.full, task.TeamID) || task.Shared && slices.Contains(s.shared, task.TeamID)
 }
 
 // scope says the same as sees.
@@ -179,7 +171,7 @@ func mountClub[C clubController](r *tower.Router[*clubSession], name string, cre
 	list("all", func(s tower.Scope[Task]) tower.Scope[Task] { return s })
 	list("newest", func(s tower.Scope[Task]) tower.Scope[Task] { return s.Desc(&task.CreatedAt).Limit(3) })
 	list("titles", func(s tower.Scope[Task]) tower.Scope[Task] { return s.Asc(&task.Title).Offset(1).Limit(3) })
-	list("ranked", func(s tower.Scope[Task]) tower.Scope[Task] { return s.Desc(&task.Points) })
+	list("ranked", func(s tower.Scope[Task]) tower.Scope[Task] { return s.Desc(&task.Points).Include(&task.TeamID) })
 	value("howMany", func(s tower.Scope[Task]) tower.Live[Task] { return s.LiveCount() })
 	value("points", func(s tower.Scope[Task]) tower.Live[Task] { return s.LiveSum(&task.Points) })
 	value("most", func(s tower.Scope[Task]) tower.Live[Task] { return s.LiveMax(&task.Points) })
@@ -205,6 +197,20 @@ func (s *clubSession) Index(ctx context.Context, in struct{}) (struct{}, error) 
 
 func (s *clubSession) Assign(ctx context.Context, in struct{}) (struct{}, error) { return in, nil }
 
+// teamsByRule shows a team to whom it is open, and to its members and guests.
+type teamsByRule struct{ *clubSession }
+
+func (c *teamsByRule) Match(team *Team) bool {
+	return c.chief || slices.Contains(c.full, team.ID) || slices.Contains(c.shared, team.ID)
+}
+
+// teamsByPerson shows open teams, and to chiefs all.
+type teamsByPerson struct{ *clubSession }
+
+func (c *teamsByPerson) Match(team *Team) bool {
+	return team.Open || c.person != nil && c.person.Chief
+}
+
 func clubConfig(routes func() *tower.Router[*clubSession]) tower.Config {
 	return tower.Config{Name: "club", Models: []tower.AnyModel{People, Teams, Memberships, Tasks}, Routes: routes(), Files: clubViews}
 }
@@ -214,6 +220,7 @@ func rulesOfTheClub() *tower.Router[*clubSession] {
 	m := mountClub(r, "tasks", func(s *clubSession) *clubByRule { return &clubByRule{s} })
 	tower.Page(m, "GET /tasks", (*clubByRule).Index)
 	tower.Action(m, "POST /assign", (*clubByRule).Assign)
+	tower.Mount(r, "teams", func(s *clubSession) *teamsByRule { return &teamsByRule{s} })
 	return r
 }
 
@@ -223,6 +230,7 @@ func scopesOfTheClub() *tower.Router[*clubSession] {
 	tower.Page(m, "GET /tasks", (*clubByScope).Index)
 	tower.Action(m, "POST /assign", (*clubByScope).Assign)
 	tower.Cursor(m, "roster", (*clubByScope).Roster)
+	tower.Mount(r, "teams", func(s *clubSession) *teamsByPerson { return &teamsByPerson{s} })
 	mountClub(r, "both", func(s *clubSession) *clubByBoth { return &clubByBoth{&clubByScope{s}} })
 	return r
 }

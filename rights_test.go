@@ -22,9 +22,9 @@ import (
 // has been told which actions it may use; and no frame holds a record, or its id,
 // that its user cannot see at that commit.
 func TestEveryRightIsFeltInItsCommit(t *testing.T) {
-	eachWorld(t, func(w *clubWorld) {
+	eachClub(t, func(w *clubWorld) {
 		var lookers []*looker
-		for range 60 {
+		for range 40 {
 			w.transaction()
 			if len(lookers) > 5 {
 				gone := w.rand.IntN(len(lookers))
@@ -48,7 +48,7 @@ func TestEveryRightIsFeltInItsCommit(t *testing.T) {
 // pages and open cursors while rights change, and each message that comes is
 // compared with the commit that it is of.
 func TestRightsChangeWhileClientsComeAndGo(t *testing.T) {
-	eachWorld(t, func(w *clubWorld) {
+	eachClub(t, func(w *clubWorld) {
 		var lookers sync.WaitGroup
 		var last []*looker
 		done := make(chan struct{})
@@ -69,7 +69,7 @@ func TestRightsChangeWhileClientsComeAndGo(t *testing.T) {
 				}
 			})
 		}
-		for range 150 {
+		for range 100 {
 			w.transaction()
 		}
 		close(done)
@@ -92,6 +92,7 @@ func TestTheClubConverges(t *testing.T) {
 // A club is all records at one commit, and what follows from them, said without
 // any help: it is what the clients are compared with.
 type club struct {
+	byRule      bool // by which the rights are told that depend on more than the person
 	people      map[tower.ID]Person
 	teams       map[tower.ID]Team
 	memberships map[tower.ID]Membership
@@ -99,19 +100,33 @@ type club struct {
 }
 
 func (c *club) clone() *club {
-	return &club{maps.Clone(c.people), maps.Clone(c.teams), maps.Clone(c.memberships), maps.Clone(c.tasks)}
+	return &club{c.byRule, maps.Clone(c.people), maps.Clone(c.teams), maps.Clone(c.memberships), maps.Clone(c.tasks)}
+}
+
+// member says what a person is in a team.
+func (c *club) member(who, team tower.ID) (full, guest bool) {
+	for _, m := range c.memberships {
+		if who != "" && m.PersonID == who && (m.TeamID == team || team == "") {
+			full, guest = full || !m.Guest, guest || m.Guest
+		}
+	}
+	return full, guest
 }
 
 func (c *club) sees(who tower.ID, task *Task) bool {
-	if c.people[who].Chief {
-		return true
-	}
-	for _, m := range c.memberships {
-		if who != "" && m.PersonID == who && m.TeamID == task.TeamID && (task.Shared || !m.Guest) {
-			return true
-		}
-	}
-	return task.Shared && c.teams[task.TeamID].Open
+	full, guest := c.member(who, task.TeamID)
+	return full || c.people[who].Chief || task.Shared && (guest || c.teams[task.TeamID].Open)
+}
+
+func (c *club) seesTeam(who, team tower.ID) bool {
+	full, guest := c.member(who, team)
+	return c.teams[team].Open || c.people[who].Chief || c.byRule && (full || guest)
+}
+
+// assigns reports whether a person may assign tasks.
+func (c *club) assigns(who tower.ID) bool {
+	full, _ := c.member(who, "")
+	return c.people[who].Chief || c.byRule && full
 }
 
 // seen returns the ids of what a person may see of a cursor's records, in order,
@@ -215,6 +230,17 @@ func (c *club) compare(who tower.ID, cursor *towertest.Cursor) string {
 	if got := cursor.IDs(); !slices.Equal(got, ids) {
 		return fmt.Sprintf("holds %v, not %v", got, ids)
 	}
+	if strings.HasSuffix(cursor.Name(), "ranked") {
+		teams := map[string]bool{}
+		for _, task := range tasks {
+			if c.seesTeam(who, task.TeamID) {
+				teams[string(task.TeamID)] = true
+			}
+		}
+		if got, want := cursor.Included("teams"), slices.Sorted(maps.Keys(teams)); !slices.Equal(got, want) {
+			return fmt.Sprintf("includes %v, not %v", got, want)
+		}
+	}
 	for _, task := range tasks {
 		if onPage := cursor.Input() == nil; onPage {
 			html := cursor.HTML(string(task.ID))
@@ -235,12 +261,11 @@ func (c *club) compare(who tower.ID, cursor *towertest.Cursor) string {
 
 // A clubWorld is a club, its history, and the clients that look at it.
 type clubWorld struct {
-	t       *testing.T
-	rand    *rand.Rand
-	app     *towertest.App
-	assigns func(c *club, who tower.ID) bool // who may assign tasks
-	people  []tower.ID
-	teams   []tower.ID
+	t      *testing.T
+	rand   *rand.Rand
+	app    *towertest.App
+	people []tower.ID
+	teams  []tower.ID
 
 	mu      sync.Mutex
 	noted   *sync.Cond
@@ -256,28 +281,19 @@ type looker struct {
 	cursors []*towertest.Cursor
 }
 
-// eachWorld runs a test for a club whose rights are in its rules, and for one
+// eachClub runs a test for a club whose rights are in its rules, and for one
 // whose rights are in its scopes.
-func eachWorld(t *testing.T, test func(w *clubWorld)) {
-	chief := func(c *club, who tower.ID) bool { return c.people[who].Chief }
-	member := func(c *club, who tower.ID) bool {
-		for _, m := range c.memberships {
-			if m.PersonID == who && !m.Guest {
-				return true
-			}
-		}
-		return chief(c, who)
-	}
-	t.Run("rules", func(t *testing.T) { test(newClubWorld(t, rulesOfTheClub, member)) })
-	t.Run("scopes", func(t *testing.T) { test(newClubWorld(t, scopesOfTheClub, chief)) })
+func eachClub(t *testing.T, test func(w *clubWorld)) {
+	t.Run("rules", func(t *testing.T) { test(newClubWorld(t, rulesOfTheClub, true)) })
+	t.Run("scopes", func(t *testing.T) { test(newClubWorld(t, scopesOfTheClub, false)) })
 }
 
-func newClubWorld(t *testing.T, routes func() *tower.Router[*clubSession], assigns func(*club, tower.ID) bool) *clubWorld {
+func newClubWorld(t *testing.T, routes func() *tower.Router[*clubSession], byRule bool) *clubWorld {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	w := &clubWorld{t: t, rand: rand.New(rand.NewPCG(seed, 1)), app: towertest.Open(t, clubConfig(routes)), assigns: assigns, history: map[uint64]*club{0: {}}}
+	w := &clubWorld{t: t, rand: rand.New(rand.NewPCG(seed, 1)), app: towertest.Open(t, clubConfig(routes)), history: map[uint64]*club{0: {byRule: byRule}}}
 	w.noted = sync.NewCond(&w.mu)
-	first := &club{map[tower.ID]Person{}, map[tower.ID]Team{}, map[tower.ID]Membership{}, map[tower.ID]Task{}}
+	first := &club{byRule, map[tower.ID]Person{}, map[tower.ID]Team{}, map[tower.ID]Membership{}, map[tower.ID]Task{}}
 	w.commit(first, func(tx *tower.Tx) error {
 		for i := range 4 {
 			person, team := Person{Name: fmt.Sprint("person ", i)}, Team{Name: fmt.Sprint("team ", i)}
@@ -362,7 +378,11 @@ func (w *clubWorld) step(tx *tower.Tx, c *club) error {
 			}
 		})
 	case n < 13:
-		return change(w, tx, Teams, c.teams, func(t *Team) { t.Open = !t.Open })
+		return change(w, tx, Teams, c.teams, func(t *Team) {
+			if t.Open = !t.Open; w.rand.IntN(3) == 0 {
+				t.Name = fmt.Sprint("team ", w.rand.IntN(1000))
+			}
+		})
 	default:
 		return change(w, tx, People, c.people, func(p *Person) { p.Chief = !p.Chief && w.rand.IntN(2) == 0 })
 	}
@@ -429,7 +449,7 @@ func (l *looker) open(name string, in any) {
 // check is called as each message has been applied.
 func (l *looker) check(seq uint64, open []*towertest.Cursor) {
 	club := l.world.at(seq)
-	if actions, _ := l.Allowed(); slices.Contains(actions, "POST /assign") != l.world.assigns(club, l.who) {
+	if actions, _ := l.Allowed(); slices.Contains(actions, "POST /assign") != club.assigns(l.who) {
 		l.world.t.Errorf("at %d %s is told that it may use %v", seq, club.people[l.who].Name, actions)
 	}
 	for _, cursor := range open {
@@ -485,7 +505,7 @@ type sentFrame struct {
 	From, Seq          uint64
 	At, Since          string
 	Tasks, Memberships []struct{ ID string }
-	Items              []struct{ ID string }
+	Teams, Items       []struct{ ID string }
 	IDs                []string
 	Delta              *sentDelta
 	Cursors            json.RawMessage // a hello's are names
@@ -495,6 +515,7 @@ type sentDelta struct {
 	Enter, Change []struct{ ID, After string }
 	Leave         []string
 	Then          []sentDelta
+	Include       map[string]*sentDelta
 }
 
 // checkFrame makes sure that what a frame holds was in sight after the commits
@@ -521,13 +542,13 @@ func (l *looker) checkFrame(text []byte) {
 	}
 	now, ever := map[string]bool{}, map[string]bool{}
 	for seq := before; seq <= last; seq++ {
-		for id := range l.world.at(seq).sight(l.who) {
-			ever[id] = true
-			now[id] = now[id] || seq >= first
+		for id, seen := range l.world.at(seq).sight(l.who) {
+			ever[id] = ever[id] || seen
+			now[id] = now[id] || seen && seq >= first
 		}
 	}
 	held, left := frame.IDs, []string(nil)
-	for _, record := range slices.Concat(frame.Tasks, frame.Memberships, frame.Items) {
+	for _, record := range slices.Concat(frame.Tasks, frame.Memberships, frame.Teams, frame.Items) {
 		held = append(held, record.ID)
 	}
 	var walk func(d *sentDelta)
@@ -541,6 +562,9 @@ func (l *looker) checkFrame(text []byte) {
 		left = append(left, d.Leave...)
 		for i := range d.Then {
 			walk(&d.Then[i])
+		}
+		for _, included := range d.Include {
+			walk(included)
 		}
 	}
 	if frame.Delta != nil {
@@ -573,6 +597,7 @@ func (c *club) sight(who tower.ID) map[string]bool {
 	for id, task := range c.tasks {
 		if c.sees(who, &task) {
 			ids[string(id)] = true
+			ids[string(task.TeamID)] = ids[string(task.TeamID)] || c.seesTeam(who, task.TeamID)
 		}
 	}
 	for _, mine := range c.memberships {
