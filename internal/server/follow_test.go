@@ -20,28 +20,43 @@ type badge struct {
 	Level  int    `json:"level"`
 }
 
-// openBadges opens an application whose clients follow their user's badges, and
-// whose one cursor is of badges of their highest level.
-func openBadges(t testing.TB) (*App, *store.Model) {
+// openBadges opens an application whose clients follow their user's badges. One
+// cursor is of the badges of their highest level, another one follows the boss's
+// badges for that. Each calls what is in meanwhile, once, between reading and
+// answering.
+func openBadges(t testing.TB, meanwhile ...*func()) (*App, *store.Model) {
 	t.Helper()
 	badges, err := store.NewModel("badges", &badge{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := func(ctx context.Context, c *Connection) (level int64, err error) {
-		images, err := c.Follow(ctx, cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("userId"), store.StringValue(string(c.UserID())))})
+	levelOf := func(ctx context.Context, c *Connection, user store.ID) (level int64, err error) {
+		images, err := c.Follow(ctx, cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("userId"), store.StringValue(string(user)))})
 		for _, image := range images {
 			level = max(level, image.Value(badges.Field("level")).Any().(int64))
+		}
+		for _, happens := range meanwhile {
+			if fn := *happens; fn != nil {
+				*happens = nil
+				fn()
+			}
 		}
 		return level, err
 	}
 	r := NewRouter()
-	r.Connect = func(ctx context.Context, c *Connection) (any, error) { return own(ctx, c) }
-	controller := &Controller{Name: "badges", Type: "Badges", Make: func(session any) any { return session }}
+	r.Connect = func(ctx context.Context, c *Connection) (any, error) {
+		level, err := levelOf(ctx, c, c.UserID())
+		return &holder{c, level}, err
+	}
+	controller := &Controller{Name: "badges", Type: "Badges", Make: func(session any) any { return session.(*holder) }}
 	r.Mount(controller)
 	r.Add(&Route{Kind: KindCursor, Action: "Peers", Controller: controller, In: reflect.TypeFor[struct{}](), Spec: func(ctx context.Context, session, in any) (cursor.Spec, error) {
-		return cursor.Spec{Scope: cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("level"), store.IntValue(session.(int64)))}}, nil
+		return peers(badges, session.(*holder).level), nil
 	}}, "peers")
+	r.Add(&Route{Kind: KindCursor, Action: "Top", Controller: controller, In: reflect.TypeFor[struct{}](), Spec: func(ctx context.Context, session, in any) (cursor.Spec, error) {
+		level, err := levelOf(ctx, session.(*holder).conn, "boss")
+		return peers(badges, level), err
+	}}, "top")
 	app, err := New(Config{Name: "badges", Data: filepath.Join(t.TempDir(), "badges.db"), Models: []*store.Model{badges}, Router: r})
 	if err != nil {
 		t.Fatal(err)
@@ -55,6 +70,16 @@ func openBadges(t testing.TB) (*App, *store.Model) {
 		}
 	})
 	return app, badges
+}
+
+// A holder of badges is a session, and its own controller.
+type holder struct {
+	conn  *Connection
+	level int64
+}
+
+func peers(badges *store.Model, level int64) cursor.Spec {
+	return cursor.Spec{Scope: cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("level"), store.IntValue(level))}}
 }
 
 func give(t testing.TB, app *App, m *store.Model, user string, level int) store.ID {
@@ -120,6 +145,40 @@ func TestACursorThatIsBeingClosedTellsNothing(t *testing.T) {
 		t.Errorf("it was sent %s", (*sent)[before:])
 	}
 	app.engine.Close(handle)
+}
+
+// TestWhatChangesMeanwhileCounts has the boss rise after its badges were read, and
+// before what depends on them is in use: as it arrives, and as somebody opens a
+// cursor that follows it. Connections have been handed that commit by then.
+func TestWhatChangesMeanwhileCounts(t *testing.T) {
+	var meanwhile func()
+	app, badges := openBadges(t, &meanwhile)
+	give(t, app, badges, "boss", 1)
+	level := 1
+	rise := func() {
+		level++
+		give(t, app, badges, "boss", level)
+	}
+	expect := func(c *Connection, name string) {
+		t.Helper()
+		err := c.openCursor(t.Context(), &want{route: app.router.cursors[name]}, nil, func(o cursor.Opened) (any, error) {
+			if len(o.Images) != 1 || o.Images[0].Value(badges.Field("level")).Any() != int64(level) {
+				t.Errorf("%s holds %v, and the boss has level %d", name, o.Images, level)
+			}
+			return "opened", nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	meanwhile = rise
+	boss, _ := greeted(t, app, "boss")
+	expect(boss, "badges.peers")
+	ada, _ := greeted(t, app, "ada")
+	meanwhile = rise
+	expect(ada, "badges.top")
+	meanwhile = rise
+	expect(boss, "badges.top")
 }
 
 // TestWhoIsGoneFollowsNothing counts what is left of connections that have gone.
