@@ -37,7 +37,7 @@ func request(t *testing.T, app *towertest.App, method, path, body string, header
 	return response, string(text)
 }
 
-func cookieOf(t *testing.T, app *towertest.App, user tower.ID) string {
+func cookieOf(t testing.TB, app *towertest.App, user tower.ID) string {
 	t.Helper()
 	cookie, err := app.Cookie(user)
 	if err != nil {

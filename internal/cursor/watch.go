@@ -33,7 +33,6 @@ func (w *Watches[W]) Add(watcher W, scope Scope) (*Watch[W], error) {
 	if err := scope.check(); err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
-	where := canonical(scope.Where)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.indexes == nil {
@@ -44,11 +43,14 @@ func (w *Watches[W]) Add(watcher W, scope Scope) (*Watch[W], error) {
 		x = newIndex()
 		w.indexes[scope.Model] = x
 	}
-	s := x.add(where)
+	s := x.add(canonical(scope.Where))
 	watch := &Watch[W]{watcher: watcher, model: scope.Model, selector: s, at: len(w.watches[s])}
 	w.watches[s] = append(w.watches[s], watch)
 	return watch, nil
 }
+
+// Scope returns what is watched: the model, and the conditions.
+func (w *Watch[W]) Scope() Scope { return Scope{Model: w.model, Where: w.selector.condition()} }
 
 // Remove takes a watch away that Add returned, once.
 func (w *Watches[W]) Remove(watch *Watch[W]) {

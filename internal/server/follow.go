@@ -72,6 +72,19 @@ func (f *follower) watch(scope cursor.Scope) error {
 	return err
 }
 
+// scopes returns what is followed, and whether the answer counts.
+func (f *follower) scopes() (all []cursor.Scope, counts bool) {
+	if f == nil {
+		return nil, true
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, watch := range f.watches {
+		all = append(all, watch.Scope())
+	}
+	return all, !f.ended
+}
+
 func (f *follower) saw(seq uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -108,6 +108,7 @@ func parseWhere(m *store.Model, data []byte) (cursor.Condition, error) {
 
 // An opened cursor is held by one connection, which holds equal ones once.
 type opened struct {
+	cursor.Seat
 	conn     *Connection
 	want     *want
 	query    *cursor.Query
@@ -155,7 +156,8 @@ type held struct {
 // these change meanwhile, Rescope has it opened by another one.
 func (c *Connection) tryOpen(ctx context.Context, handle *opened, since *held, opened func(cursor.Opened)) error {
 	w, f := handle.want, handle.follower
-	spec, f, err := c.begin(handle).spec(ctx, f, w)
+	v := c.begin(handle)
+	spec, f, err := v.spec(ctx, f, w)
 	if err == nil {
 		err = f.catchUp(ctx)
 	}
@@ -164,7 +166,7 @@ func (c *Connection) tryOpen(ctx context.Context, handle *opened, since *held, o
 	}
 	var from *cursor.Held
 	if since != nil && since.resync == "" && !w.route.Value {
-		from = c.recall(ctx, w, since)
+		from = c.recall(ctx, v, w, since)
 	}
 	err = c.app.engine.Open(ctx, handle, spec, from, opened)
 	if errors.Is(err, cursor.ErrClosed) {
@@ -227,17 +229,26 @@ func (handle *opened) followed(by *follower) {
 	by.end()
 }
 
-// recall works out what the client held: the cursor's scope as it was then.
-// Where that cannot be known, it notes why, and the client gets everything anew.
-func (c *Connection) recall(ctx context.Context, w *want, since *held) *cursor.Held {
-	past := &Connection{app: c.app, number: c.number, user: since.user}
+// recall works out what the client held: the cursor's scope as it was then, for
+// who the client was then. Where nothing that Connect followed has changed since,
+// that is the visit; else Connect is asked again. Where it cannot be known, it notes
+// why, and the client gets everything anew.
+func (c *Connection) recall(ctx context.Context, v *visit, w *want, since *held) *cursor.Held {
+	followed, same := v.follower.scopes()
+	var err error
+	if same {
+		same, err = c.app.engine.Untouched(ctx, since.seq, followed...)
+	}
 	ctx = asOf(ctx, since.seq)
-	v := past.connect(ctx, &follower{})
-	err := v.err
+	if err == nil && !same {
+		past := &Connection{app: c.app, number: c.number, user: since.user}
+		v = past.connect(ctx, &follower{})
+		err = v.err
+	}
 	if err == nil {
 		var spec cursor.Spec
 		if spec, _, err = v.spec(ctx, &follower{}, w); err == nil {
-			return &cursor.Held{Seq: since.seq, Spec: spec}
+			return &cursor.Held{Seq: since.seq, Spec: spec, Same: same}
 		}
 	}
 	since.resync = "rules"
