@@ -52,9 +52,10 @@ func TestASlowClientGetsFewerFramesAndAllOfTheState(t *testing.T) {
 
 	held, merged, frames := map[string]string{}, 0, 0
 	for seq := uint64(0); seq < app.Seq(); {
-		texts, err := wire.Frames([]byte(slow.hear()))
+		message := slow.hear()
+		texts, err := wire.Frames([]byte(message))
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v: %.300s", err, message)
 		}
 		for _, text := range texts {
 			var commit wire.Commit
