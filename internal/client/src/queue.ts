@@ -35,13 +35,17 @@ export class Queue {
   readonly #name: string;
   readonly #hooks: Hooks;
   readonly #session = ulid();
-  readonly #sessions = new Set([this.#session]);
+  readonly #sessions = new Set([this.#session]); // those that are known
+  readonly #inherited = new Set<string>();
+  readonly #seen = new Set<string>(); // keys of writes that are, or were, here
   readonly #disk: Promise<Disk | null>;
   readonly #end = new AbortController();
   #channel: BroadcastChannel | undefined;
   #locked: Promise<void> | undefined;
   #writes: Write[] = [];
   #refused: readonly Kept[] = []; // of all users
+  readonly #unsaved = new Set<Kept>(); // of those, which are not on the disk yet
+  readonly #dismissed = new Set<string>();
   #user: string | null = null;
   #online = false;
   #busy = false;
@@ -74,7 +78,7 @@ export class Queue {
     const kept: Kept = { ...body, key: ulid(), effects, session: this.#session, user: this.#user, ...(note && { note }) };
     const write = new Write<Out>(kept, this.#hooks.finish);
     this.#hooks.turn(() => {
-      this.#writes.push(write);
+      this.#take(write);
       this.#pump();
       write.saved ??= this.#save(kept);
     });
@@ -96,6 +100,7 @@ export class Queue {
     }
     this.#list();
     this.#pump();
+    void this.#refresh();
   }
 
   lost(): void {
@@ -120,6 +125,11 @@ export class Queue {
 
   #own(): Write[] {
     return this.#writes.filter(({ kept }) => kept.user === this.#user);
+  }
+
+  #take(write: Write): void {
+    this.#writes.push(write);
+    this.#seen.add(write.key);
   }
 
   #pump(): void {
@@ -165,7 +175,8 @@ export class Queue {
     if (answer.error && !write.awaited) {
       write.kept.error = answer.error;
       this.#refused = [...this.#refused, write.kept];
-      void this.#save(write.kept);
+      this.#unsaved.add(write.kept);
+      void this.#save(write.kept).then(() => this.#unsaved.delete(write.kept));
       this.#list();
       write.dismiss = () => this.#dismiss(write.key);
     } else {
@@ -195,6 +206,7 @@ export class Queue {
   }
 
   #dismiss(key: string): void {
+    this.#dismissed.add(key);
     this.#refused = this.#refused.filter(kept => kept.key !== key);
     this.#hooks.turn(() => this.#list());
     void this.#forget(key).then(() => this.#announce());
@@ -210,30 +222,32 @@ export class Queue {
       this.#channel.onmessage = () => void this.#refresh();
     }
     await this.#refresh();
+    this.#announce();
   }
 
-  /** Looks for what others have put on the disk: refused writes, and sessions whose pages may end. */
+  /** Looks for what others have put on the disk: writes that were refused, or left by a page that has ended. */
   async #refresh(): Promise<void> {
+    if (!this.durable) return;
     const all = await this.#all();
-    const sessions = new Set(all.filter(({ error }) => !error).map(({ session }) => session));
-    for (const session of sessions) if (!this.#sessions.has(session)) void this.#inherit(session);
+    if (this.#end.signal.aborted) return;
+    const waiting = all.filter(({ error }) => !error);
+    for (const { session } of waiting) if (!this.#sessions.has(session)) void this.#inherit(session);
     this.#hooks.turn(() => {
-      this.#refused = all.filter(({ error }) => error);
+      for (const kept of waiting) if (this.#inherited.has(kept.session) && !this.#seen.has(kept.key)) this.#take(new Write(kept, this.#hooks.finish));
+      this.#writes.sort((a, b) => (a.key < b.key ? -1 : 1));
+      const unsaved = [...this.#unsaved].filter(({ key }) => !all.some(kept => kept.error && kept.key === key));
+      this.#refused = [...all.filter(({ error }) => error), ...unsaved].filter(({ key }) => !this.#dismissed.has(key));
       this.#list();
+      this.#pump();
     });
   }
 
-  /** Takes over what a session has left when its page ends, which may be long ago. */
+  /** Takes a session over when its page ends, which may be long ago. */
   async #inherit(session: string): Promise<void> {
     this.#sessions.add(session);
     await this.#lock(session);
-    const left = (await this.#all()).filter(kept => kept.session === session && !kept.error);
-    if (this.#end.signal.aborted) return;
-    this.#hooks.turn(() => {
-      this.#writes.push(...left.map(kept => Object.assign(new Write(kept, this.#hooks.finish), { saved: Promise.resolve() })));
-      this.#writes.sort((a, b) => (a.key < b.key ? -1 : 1));
-      this.#pump();
-    });
+    this.#inherited.add(session);
+    await this.#refresh();
   }
 
   /** Resolves when this page has the session for itself. It keeps it until it ends. */

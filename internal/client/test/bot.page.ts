@@ -1,9 +1,25 @@
 // A bot that is a page in Chromium. Its path says who it is.
 
+import { openDisk } from "../src/disk";
 import { connect } from "../src/index";
+import type { Kept } from "../src/write";
 import { Bot } from "./bot";
 
 const seed = Number(new URLSearchParams(location.search).get("seed"));
 const store = connect();
-Object.assign(window, { store });
-void new Bot(store, location.pathname.replace(/\/$/, ""), seed).run();
+const disk = openDisk(`tower ws://${location.host}/_tower/socket`);
+const kept = async () => (await disk)("writes", table => table.getAll() as IDBRequest<Kept[]>);
+
+/** What there is to say when it does not come to an end. */
+async function told(): Promise<string> {
+  const all = await kept();
+  const { held, pending } = await navigator.locks.query();
+  const locks = [held, pending].map(locks => locks?.map(({ name, clientId }) => `${name?.slice(-4)} ${clientId?.slice(0, 4)}`));
+  return JSON.stringify({
+    ...store.state, actions: [], cursors: [], refused: store.refused.value.length, locks,
+    kept: all.map(({ session, error }) => `${session.slice(-4)} ${error?.code}`),
+  });
+}
+
+Object.assign(window, { told });
+void new Bot(store, location.pathname.replace(/\/$/, ""), seed, kept).run();
