@@ -202,28 +202,13 @@ func (e *Engine) at(ctx context.Context, seq uint64) view {
 // Read returns the records of a spec after the commit seq, in order. It fails
 // with [store.ErrExpired] where the log does not reach back to it.
 func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Image, error) {
-	if err := spec.Scope.check(); err != nil {
-		return nil, err
-	}
-	l := &list{scope: &spec.Scope}
-	if err := l.fill(e.at(ctx, seq), e.rule(spec.Allow)); err != nil {
-		return nil, fmt.Errorf("read %s: %w", spec.Scope, err)
-	}
-	return l.visible(), nil
+	spec.Allow = e.rule(spec.Allow)
+	return Read(e.at(ctx, seq), spec)
 }
 
 // ReadValue returns the value of a spec after the commit seq. It fails as Read
 // does.
 func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (store.Value, error) {
-	if err := spec.check(); err != nil {
-		return store.Value{}, err
-	}
-	if !spec.valued() {
-		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
-	}
-	t := newTally(&spec, spec.Allow != nil)
-	if err := t.fill(e.at(ctx, seq), e.rule(spec.Allow)); err != nil {
-		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
-	}
-	return t.value(), nil
+	spec.Allow = e.rule(spec.Allow)
+	return ReadValue(e.at(ctx, seq), spec)
 }
