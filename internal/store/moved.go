@@ -64,14 +64,8 @@ func (s *Store) movedSince(ctx context.Context, k key, r read) (*Moved, error) {
 		}
 		return m, nil
 	}
-	// It was deleted: what else happened to it before does not matter.
-	for seq := r.version(); ; seq = m.Later.Seq {
-		c, err := s.nextChange(ctx, seq, k, nil)
-		if err != nil || c == nil {
-			return m, err
-		}
-		m.Later = *c
-	}
+	m.Later, err = s.lastChange(ctx, r.version(), k, nil)
+	return m, err
 }
 
 // nextTouch returns the first commit that had a part in what was scanned, nil if

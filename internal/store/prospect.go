@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -32,20 +33,50 @@ func (tx *Tx) Fork() *Tx {
 		fork.over[m] = maps.Clone(images)
 	}
 	fork.reads, fork.order, fork.scans = maps.Clone(tx.reads), slices.Clone(tx.order), slices.Clone(tx.scans)
+	fork.forked = &forked{was: map[key]pendingImage{}, scans: len(tx.scans)}
 	return &fork
 }
 
-// Join makes tx what its fork has become. It returns [ErrConflict], and leaves tx
-// alone, if another fork came first.
+// A forked is what a fork needs to know of where it comes from.
+type forked struct {
+	was   map[key]pendingImage // under what it has written
+	scans int
+}
+
+// A pendingImage is what a transaction has at a key, if it has written it.
+type pendingImage struct {
+	image   *Image
+	written bool
+}
+
+func (tx *Tx) pending(k key) pendingImage {
+	image, written := tx.over[k.model][k.id]
+	return pendingImage{image, written}
+}
+
+// Join adds to tx what its fork has read and written. It returns [ErrConflict],
+// and leaves tx alone, if tx has written one of the same records meanwhile.
 func (tx *Tx) Join(fork *Tx) error {
-	switch {
-	case tx.ended:
+	if tx.ended {
 		return errEnded
-	case tx.joined != fork.joined:
-		return ErrConflict
 	}
-	*tx = *fork
-	tx.joined++
+	for k, was := range fork.forked.was {
+		if tx.pending(k) != was {
+			return fmt.Errorf("%s/%s: %w", k.model.Name, k.id, ErrConflict)
+		}
+	}
+	for k, r := range fork.reads {
+		if own, known := tx.reads[k]; !known || own.loose {
+			tx.reads[k] = r
+		}
+	}
+	tx.scans = append(tx.scans, fork.scans[fork.forked.scans:]...)
+	for _, k := range fork.order {
+		if _, wrote := fork.forked.was[k]; wrote {
+			tx.put(k.model, k.id, fork.over[k.model][k.id])
+		}
+	}
+	tx.again = tx.again || fork.again
 	fork.ended = true
 	return nil
 }

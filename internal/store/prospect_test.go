@@ -75,9 +75,25 @@ func TestAForkIsKeptOrForgotten(t *testing.T) {
 	if got := titles(t, b, tx.Look); got != "a:5@0" {
 		t.Errorf("what a fork does is seen before its join: %s", got)
 	}
+	// Two forks that write different records can both be kept.
+	fourth, fifth := tx.Fork(), tx.Fork()
+	for i, fork := range []*Tx{fourth, fifth} {
+		if _, err := fork.Create(b.posts, &post{Title: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := tx.Join(fork); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := setLikes(fifth, b.posts, p.ID, 1); err == nil {
+		t.Error("a fork that was joined goes on")
+	}
 	c, err := tx.Commit(t.Context())
-	if err != nil || len(c.Changes) != 1 {
+	if err != nil || len(c.Changes) != 3 {
 		t.Errorf("%+v: %v", c, err)
+	}
+	if err := tx.Join(tx.Fork()); err == nil {
+		t.Error("a transaction that has ended is joined")
 	}
 }
 

@@ -22,7 +22,7 @@ type Tx struct {
 	once  *Once // the run that it is a part of, or nil
 	ended bool
 
-	joined int // how many forks have been joined
+	forked *forked // nil: it is no fork
 }
 
 type key struct {
@@ -200,13 +200,19 @@ func (tx *Tx) Delete(m *Model, id ID) error {
 
 // put lays image, nil for none, over the record that was read before.
 func (tx *Tx) put(m *Model, id ID, image *Image) {
+	k := key{m, id}
+	if tx.forked != nil {
+		if _, wrote := tx.forked.was[k]; !wrote {
+			tx.forked.was[k] = tx.pending(k)
+		}
+	}
 	if tx.over[m] == nil {
 		tx.over[m] = map[ID]*Image{}
 	}
 	if _, touched := tx.over[m][id]; touched {
 		tx.again = true
 	} else {
-		tx.order = append(tx.order, key{m, id})
+		tx.order = append(tx.order, k)
 	}
 	tx.over[m][id] = image
 }

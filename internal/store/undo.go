@@ -115,38 +115,35 @@ func (tx *Tx) takeBack(ctx context.Context, seq uint64, c *Change, now *Image) e
 	return err
 }
 
-// contradicted looks for the first commit after seq that did something to the
+// contradicted looks for the last commit after seq that did something to the
 // record, or to one field of it.
 func (tx *Tx) contradicted(ctx context.Context, seq uint64, c *Change, f *Field) error {
-	out := &ContradictedError{Model: c.Model, ID: c.ID, Field: f}
-	later, err := tx.store.nextChange(ctx, seq, key{c.Model, c.ID}, f)
+	later, err := tx.store.lastChange(ctx, seq, key{c.Model, c.ID}, f)
 	if err != nil {
 		return err
 	}
-	if later != nil {
-		out.Later = *later
-	}
-	return out
+	return &ContradictedError{Model: c.Model, ID: c.ID, Field: f, Later: later}
 }
 
-// nextChange returns the first commit after seq that changed the record, or one
-// field of it, nil if there is none, or if it is not in the log any more.
-func (s *Store) nextChange(ctx context.Context, seq uint64, k key, f *Field) (*Commit, error) {
+// lastChange returns the last commit after seq that changed the record, or one
+// field of it, the zero Commit if there is none, or if the log does not reach back
+// to seq.
+func (s *Store) lastChange(ctx context.Context, seq uint64, k key, f *Field) (last Commit, err error) {
 	newest := s.Seq()
 	for feed := s.Feed(seq); feed.seq < newest; {
 		c, err := feed.Next(ctx)
 		if errors.Is(err, ErrExpired) {
-			return nil, nil
+			return Commit{}, nil
 		}
 		if err != nil {
-			return nil, err
+			return Commit{}, err
 		}
 		for i := range c.Changes {
 			change := &c.Changes[i]
 			if change.Model == k.model && change.ID == k.id && (f == nil || change.Op != Update || !change.Same(f)) {
-				return &c, nil
+				last = c
 			}
 		}
 	}
-	return nil, nil
+	return last, nil
 }

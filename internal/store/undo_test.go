@@ -81,8 +81,8 @@ func TestWhatCannotBeUndone(t *testing.T) {
 		undo Commit
 		err  string
 	}{
-		{made, where + " has been changed since, by commit 2 (test)"},
-		{liked, where + ": likes has been changed since, by commit 3 (test)"},
+		{made, where + " has been changed since, by commit 4 (test)"},
+		{liked, where + ": likes has been changed since, by commit 4 (test)"},
 	} {
 		_, err := b.undo(c.undo)
 		var contradicted *ContradictedError
@@ -94,7 +94,7 @@ func TestWhatCannotBeUndone(t *testing.T) {
 		t.Error(err)
 	}
 	deleted := b.do(func(tx *Tx) error { return tx.Delete(b.posts, p.ID) })
-	if _, err := b.undo(liked); errorText(err) != where+" has been changed since, by commit 3 (test)" {
+	if _, err := b.undo(liked); errorText(err) != where+" has been changed since, by commit 6 (test)" {
 		t.Error(err)
 	}
 	if _, err := b.undo(deleted); err != nil {
