@@ -90,12 +90,12 @@ func TestAConsoleActsAsAUser(t *testing.T) {
 		{wire.ControlRequest{Do: wire.DoQuery, Name: "posts.newest", As: id}, "invalid: not valid map[n:["},
 		{wire.ControlRequest{Do: wire.DoQuery, Name: "posts.visible", As: id, Where: raws(`{"authorId":"x"}`)}, "forbidden: posts.visible cannot be narrowed by authorId"},
 		{wire.ControlRequest{Do: wire.DoQuery, Name: "posts.visible", As: id, Offset: 1}, "bad_request: posts.visible takes no offset"},
-		{wire.ControlRequest{Do: wire.DoQuery, Name: "posts.visible", As: string(tower.NewID())}, "not_found: there is no User "},
-		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /posts", In: raws(`{"title":"x"}`)}, "unauthenticated: sign in to write"},
-		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /posts", In: raws(`{"title":"SHOUT"}`), As: id}, "invalid: not valid map[title:[is too loud]]"},
-		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /purge", As: id}, "forbidden: you may not use POST /purge"},
-		{wire.ControlRequest{Do: wire.DoCall, Name: "GET /posts", As: id}, "bad_request: GET /posts is a page"},
-		{wire.ControlRequest{Do: wire.DoCall, Name: "GET /nowhere", As: id}, "not_found: there is no GET /nowhere"},
+		{wire.ControlRequest{Do: wire.DoQuery, Name: "posts.visible", As: string(tower.NewID())}, "unauthenticated: there is no User "},
+		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /posts", In: raws(`{"title":"x"}`)}, `"status":401,"error":{"code":"unauthenticated","message":"sign in to write"}`},
+		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /posts", In: raws(`{"title":"SHOUT"}`), As: id}, `"problems":{"title":["is too loud"]}`},
+		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /purge", As: id}, `"message":"you may not use POST /purge"`},
+		{wire.ControlRequest{Do: wire.DoCall, Name: "GET /posts", As: id}, `{"status":400,"error":{"code":"bad_request","message":"GET /posts is a page`},
+		{wire.ControlRequest{Do: wire.DoCall, Name: "GET /nowhere", As: id}, `there is no GET /nowhere"}`},
 		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /session", In: raws(`{"user":"` + id + `"}`)}, `"session":true`},
 	} {
 		if got := l.ask(c.req); !strings.Contains(got, c.says) {
@@ -328,7 +328,7 @@ func TestAConsoleReadsThePast(t *testing.T) {
 		{wire.ControlRequest{Do: wire.DoWhy, Name: "posts.visible", Model: "posts", Key: id, At: at(4)}, `"sees":true`},
 		{wire.ControlRequest{Do: wire.DoCount, Model: "posts", At: at(9)}, "not_found: commit 9 is yet to be made; the newest is 5"},
 		{wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: raws(`{"title":"x"}`), At: at(4)}, "forbidden: the past cannot be changed"},
-		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /posts", In: raws(`{"title":"x"}`), As: string(ada.ID), At: at(4)}, "forbidden: the past cannot be changed"},
+		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /posts", In: raws(`{"title":"x"}`), As: string(ada.ID), At: at(4)}, `{"status":403,"error":{"code":"forbidden","message":"the past cannot be changed"}}`},
 		{wire.ControlRequest{Do: wire.DoCount, Model: "posts", At: at(4), Tx: 1}, "bad_request: a transaction is about what is now"},
 	} {
 		if got := l.ask(c.req); !strings.Contains(got, c.says) {

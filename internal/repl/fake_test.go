@@ -37,6 +37,7 @@ type fakeApp struct {
 	records  map[string][]fakeRecord // by model, in order of id
 	overlays map[uint64]map[string][]fakeRecord
 	staged   map[uint64][]wire.ChangeInfo
+	within   map[uint64]uint64 // transactions that are part of others
 	lastTx   uint64
 }
 
@@ -77,7 +78,7 @@ func newFakeApp(path string) *fakeApp {
 	return &fakeApp{
 		path: path, version: wire.Version, before: func(wire.ControlRequest) {}, seq: 812,
 		conns: map[net.Conn]*sync.Mutex{}, watchers: map[net.Conn]bool{}, records: map[string][]fakeRecord{},
-		overlays: map[uint64]map[string][]fakeRecord{}, staged: map[uint64][]wire.ChangeInfo{},
+		overlays: map[uint64]map[string][]fakeRecord{}, staged: map[uint64][]wire.ChangeInfo{}, within: map[uint64]uint64{},
 	}
 }
 
@@ -264,8 +265,12 @@ func (app *fakeApp) handle(conn net.Conn, req wire.ControlRequest) (out any, ref
 		}, nil, nil
 	case wire.DoBegin:
 		app.lastTx++
-		overlay := map[string][]fakeRecord{}
-		for model, records := range app.records {
+		overlay, from := map[string][]fakeRecord{}, app.records
+		if req.Tx != 0 {
+			from = app.overlays[req.Tx]
+			app.within[app.lastTx] = req.Tx
+		}
+		for model, records := range from {
 			overlay[model] = slices.Clone(records)
 		}
 		app.overlays[app.lastTx] = overlay
@@ -286,9 +291,14 @@ func (app *fakeApp) commit(tx uint64) (any, *wire.Error, []wire.ChangeInfo) {
 		return nil, &wire.Error{Code: "bad_request", Message: "there is no such transaction"}, nil
 	}
 	changes := app.staged[tx]
-	app.records = overlay
 	delete(app.overlays, tx)
 	delete(app.staged, tx)
+	if within := app.within[tx]; within != 0 {
+		app.overlays[within] = overlay
+		app.staged[within] = append(app.staged[within], changes...)
+		return wire.Written{}, nil, nil
+	}
+	app.records = overlay
 	if len(changes) == 0 {
 		return wire.Written{}, nil, nil
 	}

@@ -45,16 +45,7 @@ func newLink(dial func(context.Context) (*Client, error), tell func(any)) *link 
 // Do sends a request to the application, when there is one. A transaction ends
 // with the process that it was begun in.
 func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
-	if req.Tx != 0 {
-		l.mu.Lock()
-		client := l.began[req.Tx]
-		l.mu.Unlock()
-		if client == nil {
-			return errGone
-		}
-		return client.Do(ctx, req, out)
-	}
-	client, err := l.wait(ctx)
+	client, err := l.clientOf(ctx, req.Tx)
 	if err != nil {
 		return err
 	}
@@ -75,6 +66,20 @@ func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 		*to = tx
 	}
 	return nil
+}
+
+// clientOf is the client that a transaction was begun with; without one, that of
+// the application, once there is one.
+func (l *link) clientOf(ctx context.Context, tx uint64) (*Client, error) {
+	if tx == 0 {
+		return l.wait(ctx)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if client := l.began[tx]; client != nil {
+		return client, nil
+	}
+	return nil, errGone
 }
 
 func (l *link) wait(ctx context.Context) (*Client, error) {

@@ -17,13 +17,21 @@ import (
 // and iterated like an array.
 type query struct {
 	model         *model
+	cursor        *cursor // that it narrows; nil: all of the model
 	where         json.RawMessage
 	order         []string
 	limit, offset int
 }
 
+// A cursor is one that the application declares, as a user would open it.
+type cursor struct {
+	name string
+	in   json.RawMessage
+	as   string
+}
+
 var (
-	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck"}
+	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck", "updateAll", "deleteAll"}
 	// arrayMethods work on the records that a query finds.
 	arrayMethods = []string{"map", "filter", "forEach", "reduce", "some", "every", "flatMap", "slice", "at", "indexOf", "join"}
 )
@@ -40,6 +48,10 @@ var queryCalls = map[string]func(q *query, call goja.FunctionCall) goja.Value{
 	"last":   func(q *query, call goja.FunctionCall) goja.Value { return q.end("last", call.Argument(0)) },
 	"count":  func(q *query, _ goja.FunctionCall) goja.Value { return q.model.e.vm.ToValue(q.count()) },
 	"pluck":  func(q *query, call goja.FunctionCall) goja.Value { return q.pluck(call.Arguments) },
+	"updateAll": func(q *query, call goja.FunctionCall) goja.Value {
+		return q.writeAll(wire.DoUpdateAll, "update", q.model.fields("updateAll", call.Argument(0)))
+	},
+	"deleteAll": func(q *query, _ goja.FunctionCall) goja.Value { return q.writeAll(wire.DoDeleteAll, "delete", nil) },
 }
 
 func (q *query) narrow(call goja.FunctionCall) goja.Value {
@@ -68,8 +80,55 @@ func (m *model) checkWhere(where value) {
 			m.checkWhere(f.value)
 		default:
 			m.check(f.name)
+			m.checkOperators(*m.fieldOrEvery(f.name), f.value)
 		}
 	}
+}
+
+// checkOperators throws at what cannot be asked of a field.
+func (m *model) checkOperators(f wire.FieldInfo, asked value) {
+	if asked.kind != objectValue {
+		return
+	}
+	for _, operator := range asked.fields {
+		if operator.name == "not" {
+			m.checkOperators(f, operator.value)
+		} else if known := operatorsOf(f.Type); !slices.Contains(known, operator.name) {
+			m.e.throw(&failure{title: "unknown operator", word: operator.name, hint: orThereIs(didYouMean(operator.name, known), known),
+				message: m.name + "." + f.Name + ", of type " + f.Type + ", cannot be tested with " + clean(operator.name)})
+		}
+	}
+}
+
+// operatorsOf are those that a field of a type can be tested with.
+func operatorsOf(kind string) []string {
+	switch kind {
+	case "object":
+		return []string{"exists"}
+	case "list":
+		return []string{"contains", "exists"}
+	case "string", "ref":
+		return []string{"is", "not", "in", "gt", "gte", "lt", "lte", "contains", "exists"}
+	}
+	return []string{"is", "not", "in", "gt", "gte", "lt", "lte", "exists"}
+}
+
+func orThereIs(hint string, known []string) string {
+	if hint == "" {
+		return "there is " + list(known)
+	}
+	return hint
+}
+
+// list is words as a person lists them.
+func list(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	if last := len(words) - 1; last > 0 {
+		return strings.Join(words[:last], ", ") + " and " + words[last]
+	}
+	return words[0]
 }
 
 // both is the condition that a and b hold.
@@ -108,16 +167,27 @@ func (q *query) limited(method string, v goja.Value) goja.Value {
 }
 
 func (q *query) request(do string) wire.ControlRequest {
-	return wire.ControlRequest{Do: do, Model: q.model.info.Name, Where: q.where}
+	req := q.model.request(do, "")
+	if req.Where = q.where; q.cursor != nil {
+		req.Model, req.Name, req.In, req.As = "", q.cursor.name, q.cursor.in, q.cursor.as
+	}
+	return req
 }
 
 // fetch asks for the records as they are stored.
 func (q *query) fetch() []json.RawMessage {
 	req := q.request(wire.DoQuery)
 	req.Order, req.Limit, req.Offset = q.order, q.limit, q.offset
+	skip := 0
+	if q.cursor != nil { // which has no offset of ours
+		req.Offset, skip = 0, q.offset
+		if req.Limit > 0 {
+			req.Limit += skip
+		}
+	}
 	var stored []json.RawMessage
 	q.model.e.ask(req, &stored)
-	return stored
+	return stored[min(skip, len(stored)):]
 }
 
 // records asks for the records, as an array.
@@ -144,7 +214,7 @@ func (q *query) count() int {
 func (q *query) end(method string, v goja.Value) goja.Value {
 	few := *q
 	if method == "last" {
-		if q.limit > 0 || q.offset > 0 {
+		if q.limit > 0 || q.offset > 0 || q.cursor != nil {
 			return q.tail(v)
 		}
 		few.order = reversed(q.order)
@@ -170,6 +240,23 @@ func (q *query) end(method string, v goja.Value) goja.Value {
 		return first
 	}
 	return goja.Null()
+}
+
+// writeAll changes all records of the query, as one commit, and returns how many
+// there were.
+func (q *query) writeAll(do, verb string, set json.RawMessage) goja.Value {
+	e := q.model.e
+	if q.cursor != nil {
+		panic(e.usage("%s shows what a user sees; to %s records: %s.where(…).%s(…)", q.cursor.name, verb, q.model.name, do))
+	}
+	n := q.count()
+	if n > 0 {
+		e.consent(verb + " " + grouped(n) + " of " + q.model.info.Name)
+		req := q.request(do)
+		req.Order, req.Limit, req.Offset, req.Set, req.Expect = q.order, q.limit, q.offset, set, &n
+		e.ask(req, nil)
+	}
+	return e.vm.ToValue(n)
 }
 
 // tail is the end of a window, which has to be asked for whole.
@@ -232,6 +319,13 @@ func (q *query) array(name string, call goja.FunctionCall) goja.Value {
 // String is the query as it may be written.
 func (q *query) String() string {
 	text := q.model.name
+	switch {
+	case q.cursor != nil:
+		text = q.cursor.String()
+	case q.model.at != nil:
+		text = fmt.Sprintf("at(%d).%s", *q.model.at, q.model.name)
+	}
+	begins := text
 	if q.where != nil {
 		text += ".where(" + string(q.where) + ")"
 	}
@@ -248,8 +342,20 @@ func (q *query) String() string {
 	if q.offset > 0 {
 		text += fmt.Sprintf(".offset(%d)", q.offset)
 	}
-	if text == q.model.name {
+	if text == begins && q.cursor == nil {
 		text += ".all()"
 	}
 	return text
+}
+
+// String is the cursor as it may be written.
+func (c *cursor) String() string {
+	text := fmt.Sprintf("as(%q).cursor(%q", c.as, c.name)
+	if c.as == "" {
+		text = fmt.Sprintf("as(null).cursor(%q", c.name)
+	}
+	if len(c.in) > 0 && string(c.in) != "{}" {
+		text += ", " + string(c.in)
+	}
+	return text + ")"
 }

@@ -39,8 +39,9 @@ type screen struct {
 	inPane     bool // the live pane has the focus
 	editor     editor
 	history    *history
-	menu       *menu   // of completions
-	search     *search // in the history
+	menu       *menu     // of completions
+	search     *search   // in the history
+	question   *question // that waits for an answer
 
 	held       []tea.KeyMsg // pressed while a completion is on its way
 	busy       bool         // a job is under way
@@ -126,7 +127,10 @@ func (s *screen) message(msg any) tea.Cmd {
 		s.transcript.add(&entry{printed: msg.vs})
 	case noted:
 		s.transcript.add(&entry{note: msg.text})
+	case *question:
+		s.question = msg
 	case done:
+		s.question = nil
 		return s.ended(msg.err)
 	case completed:
 		s.busy, s.completing = false, false

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -49,28 +50,36 @@ func (v *visit) exists(ctx context.Context) error {
 		_, err := snap.Get(of, v.conn.user)
 		return err
 	})
-	return missing(of, string(v.conn.user), err)
+	if errors.Is(err, store.ErrNotFound) {
+		return Errorf(CodeUnauthenticated, "there is no %s %s", of.Type, v.conn.user)
+	}
+	return err
 }
 
-// call passes an action's input through it, as a frame from a browser would be.
+// call passes an action's input through it, as a frame from a browser would be,
+// and answers with what went wrong as with what came of it.
 func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	method, path, _ := strings.Cut(req.Name, " ")
-	route, values, err := c.app.router.Find(method, path)
-	if err != nil {
-		return nil, err
-	}
-	if route.Kind != KindAction {
-		return nil, Errorf(CodeBadRequest, "%s is a page; open it in a browser", req.Name)
-	}
 	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
 	defer cancel()
-	return c.as(ctx, req, func(ctx context.Context, v *visit) (any, error) {
+	called, err := c.as(ctx, req, func(ctx context.Context, v *visit) (any, error) {
+		method, path, _ := strings.Cut(req.Name, " ")
+		route, values, err := c.app.router.Find(method, path)
+		if err == nil && route.Kind != KindAction {
+			err = Errorf(CodeBadRequest, "%s is a page; open it in a browser", req.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
 		done, err := c.app.serve(ctx, v, &sent{route: route, path: values, body: req.In})
 		if err != nil {
 			return nil, err
 		}
 		return wire.Called{Status: done.status, Out: done.out, Location: done.location, Session: done.signIn != nil, Seq: done.seq}, nil
 	})
+	if coded := AsError(err); err != nil && coded.Code != CodeInternal {
+		return wire.Called{Status: coded.Status(), Error: coded.wire()}, nil
+	}
+	return called, err
 }
 
 // opens reads which cursor a request is about, with its input.

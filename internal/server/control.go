@@ -173,10 +173,19 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 		c.app.report("request", err)
 		reply.Error, reply.OK = AsError(err).wire(), nil
 		if AsError(err).Code == CodeInternal {
-			reply.Error.Message = err.Error() // a console is its owner's
+			reply.Error.Message = briefly(err) // a console is its owner's
 		}
 	}
 	c.reply(reply)
+}
+
+// briefly is an error without the stack of a panic, which is in the log.
+func briefly(err error) string {
+	var panicked *panicError
+	if errors.As(err, &panicked) {
+		return fmt.Sprintf("panic in %s: %v; the server's log has the stack", panicked.what, panicked.value)
+	}
+	return err.Error()
 }
 
 func (c *console) reply(reply wire.ControlReply) {

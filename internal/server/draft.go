@@ -15,8 +15,9 @@ import (
 // A draft is a transaction that a console has open. Actions that are called
 // within it write to it, from as many goroutines as they like.
 type draft struct {
-	mu sync.Mutex
-	tx *store.Tx
+	mu     sync.Mutex
+	tx     *store.Tx
+	within *draft // that it becomes a part of when it is committed; nil: the store
 }
 
 // view reads the store as the draft has changed it. With look it does not matter
@@ -120,12 +121,29 @@ func (c *console) past(seq uint64) (DB, error) {
 	}}, nil
 }
 
+// begin begins a transaction, or a part of one that is open.
+func (c *console) begin(req *wire.ControlRequest) (any, error) {
+	made := &draft{}
+	if req.Tx == 0 {
+		made.tx = c.app.store.Begin(c.by)
+	} else {
+		d, err := c.draft(req)
+		if err != nil {
+			return nil, err
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		made.tx, made.within = d.tx.Fork(), d
+	}
+	c.lastTx++
+	c.drafts[c.lastTx] = made
+	return c.lastTx, nil
+}
+
 // transaction begins one, or ends it. One that is refused stays open.
 func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	if req.Do == wire.DoBegin {
-		c.lastTx++
-		c.drafts[c.lastTx] = &draft{tx: c.app.store.Begin(c.by)}
-		return c.lastTx, nil
+		return c.begin(req)
 	}
 	d, err := c.draft(req)
 	if err != nil {
@@ -137,6 +155,12 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.within != nil {
+		delete(c.drafts, req.Tx)
+		d.within.mu.Lock()
+		defer d.within.mu.Unlock()
+		return wire.Written{}, d.within.tx.Join(d.tx)
+	}
 	commit, err := d.tx.Commit(ctx)
 	var invalid *store.InvalidError
 	switch {

@@ -83,7 +83,7 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 }
 
 func describeForeseen(handle *opened, f cursor.Foreseen, commit store.Commit) wire.Told {
-	out := wire.Told{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name, Closed: f.Closed, Value: valueJSON(f.Value)}
+	out := wire.Told{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name, Closed: f.Closed, Value: valueJSON(f.Value), Deltas: []wire.Turn{}}
 	model := handle.model()
 	for _, delta := range f.Deltas {
 		turn := wire.Turn{Op: delta.Op.String(), Model: model.Name, ID: string(delta.ID), Label: labelOf(delta.Image)}

@@ -19,7 +19,7 @@ const (
 	DoDeleteAll   = "deleteAll"   // Model, Where, Order, Limit, Offset, Expect → Written
 	DoCall        = "call"        // Name, In, As → Called
 	DoWhy         = "why"         // Name, In, As; Model, Key → Why
-	DoBegin       = "begin"       // → number of a transaction, for Tx
+	DoBegin       = "begin"       // → number of a transaction, for Tx; with Tx, of a part of that one
 	DoDiff        = "diff"        // Tx, or Key, a seq → []Diff
 	DoImpact      = "impact"      // Tx → Impact
 	DoCommit      = "commit"      // Tx → Written; refused with "conflict" or "invalid", the transaction stays open
@@ -187,6 +187,8 @@ type Route struct {
 	Action     string  `json:"action"` // the Go method
 	Inputs     []Input `json:"inputs"`
 	Output     string  `json:"output,omitempty"`
+	Model      string  `json:"model,omitempty"` // whose records a cursor holds, or an action answers with one
+	Value      bool    `json:"value,omitempty"` // it is a cursor that carries a value
 	Holders    int     `json:"holders"` // of a cursor, now
 }
 

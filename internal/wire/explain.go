@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// Called is what an action answered.
+// Called is what an action answered, or why it did not.
 type Called struct {
 	Status   int             `json:"status"`
-	Out      json.RawMessage `json:"out"`
+	Out      json.RawMessage `json:"out,omitempty"`
+	Error    *Error          `json:"error,omitempty"`
 	Location string          `json:"location,omitempty"` // where a form's sender would go
 	Session  bool            `json:"session,omitempty"`  // it would have signed its sender in or out
 	Seq      uint64          `json:"seq,omitempty"`      // of its last commit
@@ -73,7 +74,7 @@ type Told struct {
 	Connection uint64          `json:"connection"`
 	User       string          `json:"user"` // label
 	Cursor     string          `json:"cursor"`
-	Deltas     []Turn         `json:"deltas,omitempty"`
+	Deltas     []Turn         `json:"deltas"`
 	Value      json.RawMessage `json:"value,omitempty"`  // of a cursor that carries one: what it would be
 	Closed     bool            `json:"closed,omitempty"` // its user would not be allowed to hold it any more
 }
