@@ -259,9 +259,9 @@ func (app *fakeApp) handle(conn net.Conn, req wire.ControlRequest) (out any, ref
 	case wire.DoRoutes:
 		return []wire.Route{
 			{Kind: "page", Method: "GET", Path: "/posts", Name: "posts.index", Controller: "posts", Action: "Index", Inputs: []wire.Input{}},
-			{Kind: "action", Method: "POST", Path: "/posts", Name: "posts.create", Controller: "posts", Action: "Create", Output: "Post",
+			{Kind: "action", Method: "POST", Path: "/posts", Name: "posts.create", Controller: "posts", Action: "Create", Output: "Post", Model: "posts",
 				Inputs: []wire.Input{{Name: "title", Type: "string", Required: true}, {Name: "body", Type: "string"}}},
-			{Kind: "cursor", Name: "posts.all", Controller: "posts", Action: "All", Inputs: []wire.Input{}, Holders: 2},
+			{Kind: "cursor", Name: "posts.all", Controller: "posts", Action: "All", Model: "posts", Inputs: []wire.Input{}, Holders: 2},
 		}, nil, nil
 	case wire.DoBegin:
 		app.lastTx++

@@ -64,12 +64,31 @@ func (f formatter) prose(text string) []string {
 		style := f.styles.plain
 		if i == 0 {
 			style = f.styles.strong
+		} else if marked, ok := f.marked(line); ok {
+			style = marked
 		}
 		for _, part := range wrap(line, f.width) {
 			lines = append(lines, paint(style, part))
 		}
 	}
 	return lines
+}
+
+// marked is the style of a line that begins with a mark: of what came or holds,
+// what went or does not, and what changed.
+func (f formatter) marked(line string) (lipgloss.Style, bool) {
+	mark, _, _ := strings.Cut(strings.TrimLeft(line, " "), " ")
+	switch mark {
+	case "+", "✓":
+		return f.styles.good, true
+	case "-", "✗":
+		return f.styles.bad, true
+	case "~":
+		return f.styles.changed, true
+	case "→":
+		return f.styles.warn, true
+	}
+	return lipgloss.Style{}, false
 }
 
 // timesLast is the fields of a record as a person reads them: what it is, then

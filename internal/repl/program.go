@@ -184,12 +184,7 @@ func (p *program) evaluate(ctx context.Context, client *Client) {
 	e.print = func(values []value) { tell(printed{values}) }
 	e.confirm = askBy(tell)
 	for job := range p.jobs {
-		if now := p.link.current(); now != nil && now != client {
-			client = now
-			if note := e.reattached(client.Hello()); note != "" {
-				tell(noted{note})
-			}
-		}
+		client = e.followLink(job.ctx, p.link, client, !job.complete, func(note string) { tell(noted{note}) })
 		if job.complete {
 			tell(completed{job.code, e.completeSoon(job.ctx, job.code)})
 			continue

@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -100,6 +101,23 @@ func (e *evaluator) commit() int {
 		e.throw(err)
 	}
 	return written.Changes
+}
+
+// followLink tells the evaluator of another process of the application, if there is
+// one. What a sandbox holds may wait for it.
+func (e *evaluator) followLink(ctx context.Context, l *link, known *Client, wait bool, note func(string)) *Client {
+	now := l.current()
+	if now == nil && wait && e.sandbox != nil && e.sandbox.tx != 0 {
+		now, _ = l.wait(ctx) // without one the code is told that it is gone
+	}
+	if now == nil || now == known {
+		return known
+	}
+	e.ctx = ctx
+	if text := e.reattached(now.Hello()); text != "" {
+		note(text)
+	}
+	return now
 }
 
 // reattached is called when there is another process of the application. It

@@ -183,7 +183,7 @@ func (s *screen) submit() tea.Cmd {
 	}
 	s.editor.set("")
 	var told tea.Cmd
-	if err := s.history.add(typed); err != nil {
+	if err := s.history.add(redact(typed, s.hello.Models)); err != nil {
 		told = s.tell(err.Error())
 	}
 	s.waiting = append(s.waiting, typed)

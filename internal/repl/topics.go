@@ -17,10 +17,7 @@ type topic struct {
 
 var topics = []topic{
 	{[]string{"where"}, "where({field: value, field: {operator: value}})",
-		`Narrows a model or a query to the records that meet all of it. The application
-compares, by an index where there is one. Operators: is, not, in, gt, gte, lt, lte,
-contains (a part of a text, an element of a list), exists. and and or take a list of
-such objects, not takes one. To test records here instead: filter(fn).`,
+		"Narrows a model or a query to the records that meet all of it. The application compares, by an index where there is one. Operators: is, not, in, gt, gte, lt, lte, contains (a part of a text, an element of a list), exists. and and or take a list of such objects, not takes one. To test records here instead: filter(fn).",
 		func(x *example) []string {
 			return []string{x.scope() + ".where(" + x.where() + ")",
 				x.model.name + ".where({or: [" + x.where() + ", {createdAt: {gt: \"" + x.yesterday() + "\"}}]})"}
@@ -32,8 +29,7 @@ such objects, not takes one. To test records here instead: filter(fn).`,
 	{[]string{"limit", "offset"}, "limit(n)  offset(n)", "The first n records; without the first n.",
 		func(x *example) []string { return []string{x.model.name + `.desc("createdAt").offset(10).limit(10)`} }},
 	{[]string{"all", "map", "filter", "forEach", "reduce", "some", "every", "flatMap", "slice", "at", "indexOf", "join"}, "all()  map(fn)  filter(fn)  forEach(fn) …",
-		`The records as an array, and the methods of arrays on them. A query is asked each
-time it is used; for … of goes through it.`,
+		"The records as an array, and the methods of arrays on them. A query is asked each time it is used; for … of goes through it.",
 		func(x *example) []string {
 			return []string{"for (const x of " + x.model.name + ".all()) print(x." + x.field() + ")", x.model.name + ".map(x => x." + x.field() + ")"}
 		}},
@@ -50,8 +46,7 @@ time it is used; for … of goes through it.`,
 			return []string{x.model.name + `.desc("createdAt").limit(5).pluck(` + quoted(x.field()) + ")"}
 		}},
 	{[]string{"create"}, "create({field: value, …})  create([{…}, {…}])",
-		`Makes a record, validated and committed as one from a browser. An array makes
-several in one commit. A record may stand for the id of a reference.`,
+		"Makes a record, validated and committed as one from a browser. An array makes several in one commit. A record may stand for the id of a reference.",
 		func(x *example) []string { return []string{x.model.name + ".create(" + x.fields() + ")"} }},
 	{[]string{"update", "reload"}, "record.update({field: value, …})  MODEL.update(id, {…})  record.reload()",
 		"Changes the fields that are named, and brings the record up to date; reload only does the latter.",
@@ -61,9 +56,7 @@ several in one commit. A record may stand for the id of a reference.`,
 	{[]string{"delete"}, "record.delete()  MODEL.delete(id)", "Deletes a record. In production it asks first.",
 		func(x *example) []string { return []string{x.model.name + ".last().delete()"} }},
 	{[]string{"updateAll", "deleteAll"}, "query.updateAll({field: value, …})  query.deleteAll()",
-		`Changes or deletes all records of a query, as one commit, and returns how many. At
-the prompt it says how many and asks first; if they have become more or less
-meanwhile, nothing is done.`,
+		"Changes or deletes all records of a query, as one commit, and returns how many. At the prompt it says how many and asks first; if they have become more or less meanwhile, nothing is done.",
 		func(x *example) []string {
 			return []string{x.model.name + ".where(" + x.where() + ").updateAll(" + x.change() + ")", x.model.name + ".where(" + x.where() + ").deleteAll()"}
 		}},
@@ -74,11 +67,7 @@ meanwhile, nothing is done.`,
 			return []string{"transaction(() => { " + x.model.name + ".create(" + x.fields() + "); " + x.model.name + ".first().update(" + x.change() + ") })"}
 		}},
 	{[]string{"as", "call", "cursor", "value"}, "as(user)  as(user).CONTROLLER.ACTION({…})  as(user).CONTROLLER.CURSOR({…})",
-		`The application as a user sees it: a record, its id, or null for a visitor. Actions
-take the way of that user's browser, through its controller, rules and validation;
-cursors hold what its browser would hold, and can be narrowed. cursor, value and call
-have the names of the browser library; as(user).cursors() says what the user sees.
-What an action does outside of the store, it does.`,
+		"The application as a user sees it: a record, its id, or null for a visitor. Actions take the way of that user's browser, through its controller, rules and validation; cursors hold what its browser would hold, and can be narrowed. cursor, value and call have the names of the browser library; as(user).cursors() says what the user sees. What an action does outside of the store, it does.",
 		func(x *example) []string { return x.acts() }},
 	{[]string{"why"}, `why(record, "CONTROLLER.CURSOR", user, {input})`,
 		"Why a user's cursor holds a record, or not: each condition with its value, the rule, and the rank in the window.",
@@ -92,9 +81,7 @@ What an action does outside of the store, it does.`,
 			return []string{fmt.Sprintf("diff(%d)", x.seq()), fmt.Sprintf("undo(%d)", x.seq())}
 		}},
 	{[]string{"diff", "impact"}, "diff()  diff(seq)  diff(() => { … })  impact()  impact(() => { … })",
-		`diff says what the sandbox has changed, or what a commit did, field by field; impact
-says which connections would see what of it, worked out by the server against the
-cursors that are open, without telling anybody. A function is tried and taken back.`,
+		"diff says what the sandbox has changed, or what a commit did, field by field; impact says which connections would see what of it, worked out by the server against the cursors that are open, without telling anybody. A function is tried and taken back.",
 		func(x *example) []string {
 			return []string{"impact(() => " + x.model.name + ".first().update(" + x.change() + "))", "diff(() => " + x.model.name + ".last().delete())"}
 		}},
@@ -128,9 +115,12 @@ func topicNames() []string {
 	return names
 }
 
+// readable is how wide a paragraph is at most.
+const readable = 84
+
 // say is the topic with its examples.
 func (t *topic) say(x *example) string {
-	text := t.usage + "\n\n" + t.text
+	text := t.usage + "\n\n" + strings.Join(wrap(t.text, readable), "\n")
 	if x.model != nil {
 		text += "\n\n  " + strings.Join(t.examples(x), "\n  ")
 	}
