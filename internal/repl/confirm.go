@@ -21,7 +21,9 @@ func (e *evaluator) agree(what string) {
 	switch {
 	case e.yes:
 	case e.confirm != nil:
-		if !e.confirm(e.ctx, what) {
+		if yes := e.confirm(e.ctx, what); e.ctx.Err() != nil {
+			e.throw(errInterrupted)
+		} else if !yes {
 			e.throw(&failure{message: "not done"})
 		}
 	case e.hello.Env == "production":

@@ -289,7 +289,8 @@ func (e *evaluator) try(req wire.ControlRequest, out any) error {
 
 // place puts a request into the transaction that is open, or into the sandbox,
 // which begins with its first write. What is looked at in a sandbox, outside of a
-// transaction, may change until it is committed.
+// transaction, may change until it is committed: also by an action, but for what
+// that reads in a transaction of its own.
 func (e *evaluator) place(req *wire.ControlRequest, write bool) error {
 	switch req.Do {
 	case wire.DoHello, wire.DoConnections, wire.DoCursors, wire.DoRoutes, wire.DoCommit, wire.DoRollback:
@@ -303,6 +304,7 @@ func (e *evaluator) place(req *wire.ControlRequest, write bool) error {
 			return err
 		}
 	}
-	req.Tx, req.Look = e.sandbox.tx, e.sandbox.tx != 0 && !write && req.Do != wire.DoBegin
+	looks := !write && req.Do != wire.DoBegin || req.Do == wire.DoCall
+	req.Tx, req.Look = e.sandbox.tx, looks && e.sandbox.tx != 0
 	return nil
 }

@@ -377,44 +377,76 @@ func TestAdoptKeepsTheSession(t *testing.T) {
 	}
 }
 
+// fuzzed is code of every kind, to begin with.
+var fuzzed = []string{`Post.create({title: "x"})`, `{a: [1, {b: 2}]}`, "`a ${b} c`", `for (const p of Post.all()) p.title`, `/[/]/.test("x")`,
+	`transaction(() => Post.where({likes: {gt: 1}}).desc("title")[0])`, `new Proxy({}, {get: () => { throw 1 }})`, `Object.create(null)`,
+	`Post.first().update.apply(Post, [])`, `({get a() { return this }, toString: 1, constructor: 1})`, `Symbol.iterator`, `[,1]`, `_ = _`,
+	`Array(1e4)`, `Post.prototype`, `Object.setPrototypeOf(Post.all(), null)`, `Reflect.ownKeys(Post)`, `delete globalThis.Post; Post`,
+	`Error.prototype`, `({get 0() { nothing }})`, `Promise.reject()`, `Date.prototype`, `let {a, ...b} = {a: 1, c: 2}; b`, `x = 1n << 64n`, `"\ud800"`,
+	`await Post.first()`, `let {a, b: [c]} = await x, d`, `for (const p of await Post.all()) await p`, `await 1 }) (() => {`, `{a: await 1}`, "await `${await 1}`",
+	`as(User.first()).posts.create({title: "x"})`, `as(null).cursor("posts.popular", {}, {where: {}, order: ["-likes"], limit: 1})`, `as(null).call("POST /posts", {})`,
+	`why(Post.first(), "posts.popular", null, {})`, `at(1).Post.find("x").author`, `undo(1)`, `diff(() => Post.deleteAll())`, `impact(() => { while (1); })`,
+	`Post.where({or: [{likes: {gte: 3}}, {not: {title: {contains: "x"}}}]}).updateAll({likes: 1})`, `Post.first().author.posts.first()`, `help(help)`, `help("as")`,
+	`Object.setPrototypeOf(Post.first(), as(null))`, `Object.assign(as(null), {x: 1})`, `at(0) + as(null)`, `let p = Post.first(); p.__proto__ = p; p`,
+	`Object.defineProperty(Post.first().constructor, "x", {})`, `class A extends Post {}; new A()`, `Post.first.call(as(null))`, `JSON.stringify(as(null))`,
+	`Object.getPrototypeOf(Object.getPrototypeOf(Post.first())).x`, `commit(); discard(); commit`}
+
 func FuzzEvaluator(f *testing.F) {
-	for _, code := range []string{`Post.create({title: "x"})`, `{a: [1, {b: 2}]}`, "`a ${b} c`", `for (const p of Post.all()) p.title`, `/[/]/.test("x")`,
-		`transaction(() => Post.where({likes: {gt: 1}}).desc("title")[0])`, `new Proxy({}, {get: () => { throw 1 }})`, `Object.create(null)`,
-		`Post.first().update.apply(Post, [])`, `({get a() { return this }, toString: 1, constructor: 1})`, `Symbol.iterator`, `[,1]`, `_ = _`,
-		`Array(1e4)`, `Post.prototype`, `Object.setPrototypeOf(Post.all(), null)`, `Reflect.ownKeys(Post)`, `delete globalThis.Post; Post`,
-		`Error.prototype`, `({get 0() { nothing }})`, `Promise.reject()`, `Date.prototype`, `let {a, ...b} = {a: 1, c: 2}; b`, `x = 1n << 64n`, `"\ud800"`} {
+	for _, code := range fuzzed {
 		f.Add(code)
 	}
 	app := startFake(f)
 	client := app.attach(f)
-	f.Fuzz(func(t *testing.T, code string) {
-		if len(code) > 4096 {
-			return
-		}
-		ctx, cancel := context.WithTimeoutCause(t.Context(), 200e6, errInterrupted)
-		defer cancel()
-		e := newEvaluator(client.Hello(), client)
-		e.preview = len(code) % 2 * 50
-		err := e.run(ctx, source{name: "fuzz", text: code}, func(v value) {
-			appendJSON(nil, v)
-			for _, width := range []int{0, 7, 60} {
-				for _, line := range (formatter{width: width}).lines(v) {
-					if ansi := clean(line); ansi != line {
-						t.Errorf("%q shows %q", code, line)
-					}
+	f.Fuzz(func(t *testing.T, code string) { fuzzWith(t, client, code) })
+}
+
+// FuzzEvaluatorOnAnApplication is the same on a real one.
+func FuzzEvaluatorOnAnApplication(f *testing.F) {
+	for _, code := range fuzzed {
+		f.Add(code)
+	}
+	d := newDesk(f)
+	client := d.e.remote.(*Client)
+	f.Fuzz(func(t *testing.T, code string) { fuzzWith(t, client, code) })
+}
+
+// fuzzWith holds that whatever the code, the console shows something of it or says
+// what is wrong with it, on lines that nothing in it can break.
+func fuzzWith(t *testing.T, client *Client, code string) {
+	if len(code) > 4096 {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 200e6, errInterrupted)
+	defer cancel()
+	e := newEvaluator(client.Hello(), client)
+	if e.preview = len(code) % 2 * 50; len(code)%3 > 0 {
+		e.enterSandbox()
+		defer func() {
+			if tx := e.sandbox.tx; tx != 0 {
+				_ = client.Do(context.Background(), wire.ControlRequest{Do: wire.DoRollback, Tx: tx}, nil)
+			}
+		}()
+	}
+	err := e.run(ctx, source{name: "fuzz", text: code}, func(v value) {
+		appendJSON(nil, v)
+		for _, width := range []int{0, 7, 60} {
+			for _, line := range (formatter{width: width}).lines(v) {
+				if ansi := clean(line); ansi != line {
+					t.Errorf("%q shows %q", code, line)
 				}
 			}
-		})
-		var fault *crash
-		var known *failure
-		switch {
-		case errors.As(err, &fault):
-			t.Fatalf("%q: %v\n%s", code, err, fault.stack)
-		case errors.As(err, &known):
-			formatter{width: 40}.failure(known)
-		case err != nil && !errors.Is(err, errIncomplete):
-			t.Fatalf("%q: %v is not a failure", code, err)
 		}
-		e.complete(code)
 	})
+	var fault *crash
+	var known *failure
+	switch {
+	case errors.As(err, &fault):
+		t.Fatalf("%q: %v\n%s", code, err, fault.stack)
+	case errors.As(err, &known):
+		formatter{width: 40}.failure(known)
+	case err != nil && !errors.Is(err, errIncomplete):
+		t.Fatalf("%q: %v is not a failure", code, err)
+	}
+	e.complete(code)
+	redact(code, client.Hello().Models)
 }

@@ -157,7 +157,7 @@ type desk struct {
 	asked    []string
 }
 
-func newDesk(t *testing.T) *desk {
+func newDesk(t testing.TB) *desk {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "tower") // t.TempDir may be too long for a socket
 	if err != nil {

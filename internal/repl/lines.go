@@ -234,11 +234,7 @@ func (c *lineConsole) invite(more bool) {
 		fmt.Fprint(c.o.Output, pad("", width(name)-1)+"… ")
 		return
 	}
-	style := c.out.styles.plain
-	if c.e.hello.Env == "production" {
-		style = c.out.styles.bad
-	}
-	fmt.Fprint(c.o.Output, style.Render(name+">")+" ")
+	fmt.Fprint(c.o.Output, paint(c.out.styles.inEnv(c.e.hello.Env).prompt, name+">")+" ")
 }
 
 // promptOf is what stands before the code: the application's name, and where it is

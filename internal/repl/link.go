@@ -50,9 +50,20 @@ func newLink(dial func(context.Context) (*Client, error), tell func(any)) *link 
 	return &link{dial: dial, tell: tell, found: make(chan struct{}), began: map[uint64]*Client{}}
 }
 
-// Do sends a request to the application, when there is one. A transaction ends
-// with the process that it was begun in.
+// Do sends a request to the application, when there is one; again where the
+// application goes away over it and nothing can have come of it. A transaction
+// ends with the process that it was begun in.
 func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
+	harmless := req.Tx == 0 && (!writes(req.Do) || req.At != nil)
+	for {
+		err := l.do(ctx, req, out)
+		if !harmless || !errors.Is(err, ErrLost) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+func (l *link) do(ctx context.Context, req wire.ControlRequest, out any) error {
 	client, err := l.clientOf(ctx, req.Tx)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ type (
 )
 
 func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *screen {
-	s := &screen{o: o, st: st, keys: newKeyMap(), jobs: jobs, hello: hello, seq: hello.Seq}
+	s := &screen{o: o, st: st.inEnv(hello.Env), keys: newKeyMap(), jobs: jobs, hello: hello, seq: hello.Seq}
 	path := o.History
 	switch path {
 	case "":
