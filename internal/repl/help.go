@@ -95,8 +95,7 @@ func (e *evaluator) overview() string {
 	if e.sandbox != nil {
 		sandbox = "\n  commit()  discard()        makes what the sandbox holds one commit, or drops it"
 	}
-	return fmt.Sprintf(`JavaScript on the running application. Every write is validated, committed and
-sent to whoever may see it, as if it came from a browser.
+	return fmt.Sprintf(`JavaScript on the running application. Every write is validated, committed and sent to whoever may see it, as if it came from a browser.
 
   models           %[1]s
   help(%[2]s)       its fields and methods

@@ -115,12 +115,9 @@ func topicNames() []string {
 	return names
 }
 
-// readable is how wide a paragraph is at most.
-const readable = 84
-
 // say is the topic with its examples.
 func (t *topic) say(x *example) string {
-	text := t.usage + "\n\n" + strings.Join(wrap(t.text, readable), "\n")
+	text := t.usage + "\n\n" + t.text
 	if x.model != nil {
 		text += "\n\n  " + strings.Join(t.examples(x), "\n  ")
 	}
