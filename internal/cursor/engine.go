@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/towerkit/tower/internal/store"
@@ -55,6 +56,8 @@ type Effect struct {
 	Value   *store.Value // of a query of a value: what it is now
 	Holders []Holder
 
+	Included []Included // what else: of the records that the query includes
+
 	// Resync says why there are no deltas, one of the reasons above; else it is
 	// empty. Such holders hold nothing until they are opened again.
 	Resync string
@@ -70,14 +73,21 @@ type Engine struct {
 	feed   *store.Feed
 	progress
 
-	mu       sync.Mutex // held while a commit is matched and delivered
-	indexes  map[*store.Model]*index
-	shared   map[string]*Query
-	places   map[Holder]place
-	openings map[Holder]*opening
-	early    map[Holder]*Spec // given before Open was called; nil: closed
-	number   uint64
-	spare    int // see list
+	mu        sync.Mutex // held while a commit is matched and delivered
+	indexes   map[*store.Model]*index
+	openings  map[Holder]*opening
+	joining   map[*opening]struct{}         // those of openings that include records
+	referring map[named]map[*group]struct{} // whose records refer to it
+	early     map[Holder]*Spec              // given before Open was called; nil: closed
+	history   *history                      // once somebody has come back
+	leads     map[*group]lead
+	number    uint64
+	spare     int // see list
+	memory    int // changes that a history may hold
+
+	pages   pages
+	studies sync.Mutex // held while a history is read, around mu
+	beyond  uint64     // no history reaches back to before this commit
 
 	// What each commit uses again.
 	touched []*selector
@@ -94,10 +104,11 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	}
 	seq := st.Seq()
 	e := &Engine{
-		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare,
+		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, memory: maxHistory,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
-		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
+		indexes:  map[*store.Model]*index{},
+		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
+		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{}, leads: map[*group]lead{},
 	}
 	e.reach(seq)
 	return e
@@ -131,6 +142,12 @@ func (e *Engine) deliver(c store.Commit) {
 	moved := e.attach(c, moves)
 	e.sink.Deliver(c, effects, moved)
 	clear(effects)
+	clear(e.leads)
+	if e.history != nil {
+		if e.history.add(c); e.history.spent() {
+			e.history = nil
+		}
+	}
 	e.reach(c.Seq)
 }
 
@@ -142,35 +159,37 @@ func (e *Engine) match(c store.Commit) []Effect {
 			touched = x.match(&c.Changes[i], touched)
 		}
 	}
-	at := e.at(context.Background(), c.Seq)
+	now := moment{seq: c.Seq, changes: c.Changes, at: e.at(context.Background(), c.Seq)}
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
-			effects = e.follow(effects, s.queries[i], s.touches, c.Seq, at)
+			effects = e.follow(effects, s.queries[i], s.touches, &now)
 		}
 		s.forget()
 	}
 	clear(touched)
+	effects = e.followReferred(effects, &now)
+	for o := range e.joining {
+		o.changes = append(o.changes, c.Changes...)
+	}
 	e.touched, e.effects = touched, effects
 	return effects
 }
 
 // follow lets one query follow a commit, and appends what its holders are to be
 // told.
-func (e *Engine) follow(effects []Effect, q *Query, touches []touch, seq uint64, at view) []Effect {
-	for _, o := range q.openings {
+func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *moment) []Effect {
+	for o := q.openings; o != nil; o = o.next {
 		o.touches = append(o.touches, touches...)
 	}
-	for i := len(q.groups) - 1; i >= 0; i-- {
-		if !q.ruled {
-			return q.groups[i].follow(effects, touches, seq, at)
-		}
-		q.groups[i].decide(touches, func(g *group, decided []touch) {
-			effects = g.follow(effects, decided, seq, at)
+	if !q.ruled {
+		return q.whole.follow(effects, touches, now)
+	}
+	for i := len(q.parted.groups) - 1; i >= 0; i-- {
+		q.parted.groups[i].decide(touches, func(g *group, decided []touch) {
+			effects = g.follow(effects, decided, now)
 		})
 	}
-	if q.alike = nil; len(q.groups) > 1 {
-		q.unite()
-	}
+	q.reunite()
 	return effects
 }
 
@@ -184,10 +203,11 @@ func (e *Engine) skip() {
 		o.err = ErrBehind
 	}
 	clear(e.early)
+	e.history = nil
 	var effects []Effect
 	for _, q := range e.queries() {
-		for i := len(q.groups) - 1; i >= 0; i-- {
-			effects = e.lose(effects, q.groups[i], store.ErrExpired)
+		for _, g := range slices.Backward(q.groups()) {
+			effects = e.lose(effects, g, store.ErrExpired)
 		}
 	}
 	e.sink.Deliver(store.Commit{Seq: seq}, effects, nil)
@@ -202,13 +222,36 @@ func (e *Engine) at(ctx context.Context, seq uint64) view {
 // Read returns the records of a spec after the commit seq, in order. It fails
 // with [store.ErrExpired] where the log does not reach back to it.
 func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Image, error) {
-	spec.Allow = e.rule(spec.Allow)
-	return Read(e.at(ctx, seq), spec)
+	if err := spec.Scope.check(); err != nil {
+		return nil, err
+	}
+	l, err := e.readList(ctx, seq, &spec)
+	if err != nil {
+		return nil, err
+	}
+	return l.visible(), nil
+}
+
+func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, error) {
+	l := newList(spec, 0)
+	if err := e.fill(ctx, l, seq, e.rules(spec)); err != nil {
+		return nil, fmt.Errorf("read %s: %w", spec, err)
+	}
+	return l, nil
 }
 
 // ReadValue returns the value of a spec after the commit seq. It fails as Read
 // does.
 func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (store.Value, error) {
-	spec.Allow = e.rule(spec.Allow)
-	return ReadValue(e.at(ctx, seq), spec)
+	if err := spec.check(); err != nil {
+		return store.Value{}, err
+	}
+	if !spec.valued() {
+		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
+	}
+	t := newTally(&spec, spec.ruled())
+	if err := t.fill(e.at(ctx, seq), e.rules(&spec)); err != nil {
+		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
+	}
+	return t.value(), nil
 }

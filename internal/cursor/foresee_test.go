@@ -26,22 +26,30 @@ func (p *prophet) Rescope(store.Commit) []Move { return p.moves }
 func (p *prophet) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	for _, e := range effects {
 		for _, h := range e.Holders {
-			p.hear(p.heard, h, e.Deltas, e.Value, false)
+			p.hear(p.heard, h, Foreseen{Deltas: e.Deltas, Value: e.Value, Included: e.Included})
 		}
 	}
 	for _, m := range moved {
-		p.hear(p.heard, m.Holder, m.Deltas, m.Value, m.To == nil)
+		p.hear(p.heard, m.Holder, Foreseen{Deltas: m.Deltas, Value: m.Value, Included: m.Included, Closed: m.To == nil})
 	}
 	p.world.Deliver(c, effects, moved)
 }
 
-func (p *prophet) hear(by map[*replica]string, h Holder, deltas []Delta, value *store.Value, closed bool) {
-	if len(deltas) > 0 || value != nil || closed {
-		by[h.(*replica)] += told(deltas) + fmt.Sprint(value != nil && *value != store.Value{}, closed)
-		if value != nil {
-			by[h.(*replica)] += value.String()
-		}
+func (p *prophet) hear(by map[*replica]string, h Holder, seen Foreseen) {
+	if seen.nothing() {
+		return
 	}
+	text := fmt.Sprint(told(seen.Deltas), seen.Closed)
+	if seen.Value != nil {
+		text += seen.Value.String()
+	}
+	var with []string
+	for _, in := range seen.Included {
+		with = append(with, in.Model.Name+" "+told(in.Deltas))
+		p.counts["included"]++
+	}
+	slices.Sort(with)
+	by[h.(*replica)] += text + strings.Join(with, "; ")
 }
 
 // choose makes moves for the next commit.
@@ -91,6 +99,11 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if r.IntN(4) == 0 {
+			if _, err := tx.Update(w.m.users, pick(r, w.users), func(x any) error { x.(*user).Level++; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
 		clear(seen)
 		clear(p.heard)
 		for range 2 { // to look does not change what is seen
@@ -100,7 +113,7 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, f := range all {
-				p.hear(seen, f.Holder, f.Deltas, f.Value, f.Closed)
+				p.hear(seen, f.Holder, f)
 			}
 		}
 		if len(p.heard) > 0 {
@@ -124,8 +137,8 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 			t.Fatalf("commit %d: foreseen was\n%s\nand told is\n%s", c.Seq, said(seen), said(p.heard))
 		}
 	}
-	if foreseen < 100 {
-		t.Errorf("only %d were told anything", foreseen)
+	if foreseen < 100 || w.counts["included"] < 10 {
+		t.Errorf("only %d were told anything, %d of included records", foreseen, w.counts["included"])
 	}
 	w.end()
 }

@@ -3,12 +3,21 @@ package cursor
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A rule says whether its holder may see a record. nil allows all.
+// A rule says whether its holder may see a record.
 type rule func(*store.Image) bool
+
+// Rules are a holder's: first for the records of its scope, then for those of
+// each include. Where there is none, all are allowed.
+type rules []rule
+
+func (r rules) allow(of int, img *store.Image) bool {
+	return of >= len(r) || r[of] == nil || r[of](img)
+}
 
 // A group is some of a query's holders, who hold the same: all of them, or where
 // they have rules, those whose rules have answered alike. As soon as a rule
@@ -17,33 +26,56 @@ type rule func(*store.Image) bool
 // them, and yet each rule is asked about each record.
 type group struct {
 	query   *Query
-	at      int // among the query's
+	at      int // among those of a division
 	holders []Holder
-	rules   []rule  // theirs, or none
-	reading reading // nil: nothing needs to be remembered
+	sole    [1]Holder // as most have one
+	rules   []rules   // theirs, or none
+	reading reading   // nil: nothing needs to be remembered
+	seq     uint64    // of the last commit that its company followed
+}
+
+// begin makes the group, which has no holders, one that remembers what r does.
+func (g *group) begin(q *Query, r reading) {
+	g.query, g.holders, g.reading = q, g.sole[:0], r
+	for _, c := range g.company() {
+		g.watch(c.of.Model, nil, c.seen)
+	}
 }
 
 // add makes an empty group one of the query's.
 func (q *Query) add(r reading) *group {
-	g := &group{query: q, at: len(q.groups), reading: r}
-	q.groups = append(q.groups, g)
+	g := &group{at: len(q.parted.groups)}
+	q.parted.groups = append(q.parted.groups, g)
+	g.begin(q, r)
 	return g
 }
 
 // remove takes a group away from its query.
 func (q *Query) remove(g *group) {
-	last := len(q.groups) - 1
-	q.groups[g.at] = q.groups[last]
-	q.groups[g.at].at = g.at
-	q.groups[last] = nil
-	q.groups = q.groups[:last]
+	g.retire()
+	if !q.ruled {
+		g.begin(q, nil)
+		return
+	}
+	groups, last := q.parted.groups, len(q.parted.groups)-1
+	groups[g.at] = groups[last]
+	groups[g.at].at = g.at
+	groups[last] = nil
+	q.parted.groups = groups[:last]
+}
+
+// retire ends what the group keeps up outside of its query.
+func (g *group) retire() {
+	for _, c := range g.company() {
+		g.watch(c.of.Model, c.seen, nil)
+	}
 }
 
 // drop removes a group whose rules went with its last holder.
 func (q *Query) drop(g *group) {
 	q.remove(g)
-	if sum := g.reading.sum(); q.alike[sum] == g {
-		delete(q.alike, sum)
+	if sum := g.reading.sum(); q.parted.alike[sum] == g {
+		delete(q.parted.alike, sum)
 	}
 }
 
@@ -51,40 +83,55 @@ func (q *Query) drop(g *group) {
 // one.
 func (q *Query) join(r reading) *group {
 	r = q.remembered(r)
+	if !q.ruled {
+		if len(q.whole.holders) == 0 && q.whole.reading == nil {
+			q.whole.begin(q, r)
+		}
+		return &q.whole
+	}
+	d := q.parted
 	switch {
-	case len(q.groups) == 0:
+	case len(d.groups) == 0:
 		return q.add(r)
-	case !q.ruled:
-		return q.groups[0]
-	case len(q.groups) == 1 && q.groups[0].reading.absorb(r):
-		return q.groups[0]
-	case q.alike == nil:
+	case len(d.groups) == 1 && d.groups[0].reading.absorb(r):
+		return d.groups[0]
+	case d.alike == nil:
 		q.unite()
 	}
 	sum := r.sum()
-	g := q.alike[sum]
+	g := d.alike[sum]
 	if g != nil && g.reading.absorb(r) {
 		return g
 	}
 	added := q.add(r)
 	if g == nil {
-		q.alike[sum] = added
+		d.alike[sum] = added
 	}
 	return added
 }
 
+// reunite unites the groups after they followed a commit.
+func (q *Query) reunite() {
+	if d := q.parted; d != nil {
+		if d.alike = nil; len(d.groups) > 1 {
+			q.unite()
+		}
+	}
+}
+
 // unite brings together the groups that have come to hold the same.
 func (q *Query) unite() {
-	if q.alike == nil {
-		q.alike = map[uint64]*group{}
+	d := q.parted
+	if d.alike == nil {
+		d.alike = map[uint64]*group{}
 	}
-	clear(q.alike)
-	for i := len(q.groups) - 1; i >= 0; i-- {
-		g := q.groups[i]
+	clear(d.alike)
+	for i := len(d.groups) - 1; i >= 0; i-- {
+		g := d.groups[i]
 		sum := g.reading.sum()
-		other := q.alike[sum]
+		other := d.alike[sum]
 		if other == nil {
-			q.alike[sum] = g
+			d.alike[sum] = g
 		} else if other.reading.absorb(g.reading) {
 			other.take(g.holders, g.rules)
 			q.remove(g)
@@ -93,12 +140,12 @@ func (q *Query) unite() {
 }
 
 // take makes holders those of the group.
-func (g *group) take(holders []Holder, rules []rule) {
+func (g *group) take(holders []Holder, own []rules) {
 	for i, h := range holders {
-		g.query.engine.places[h] = place{g, len(g.holders) + i}
+		*h.seat() = Seat{g, len(g.holders) + i}
 	}
 	g.holders = append(g.holders, holders...)
-	g.rules = append(g.rules, rules...)
+	g.rules = append(g.rules, own...)
 }
 
 // A part is a group, and for each of some questions the answer of its holders'
@@ -108,18 +155,24 @@ type part struct {
 	answers string // a byte each, 1: it is allowed
 }
 
-// ask asks the holders' rules about images; nil is none. Those who answer as the
-// first does stay in the group, the others part from it.
-func (g *group) ask(images []*store.Image) []part {
+// ask asks the holders' rules about images, of the scope's model or of an
+// include's; nil is none. Those who answer as the first does stay in the group,
+// the others part from it.
+func (g *group) ask(of int, images []*store.Image) []part {
+	if !g.query.ruled {
+		return []part{{g, strings.Repeat("\x01", len(images))}}
+	}
 	answers := make([]byte, len(images))
-	g.answer(0, images, answers)
+	g.rules[0].answer(of, images, answers)
 	parts := []part{{g, string(answers)}}
 	holders, rules, stay := g.holders, g.rules, 1
 	for i := 1; i < len(holders); i++ {
-		g.answer(i, images, answers)
+		rules[i].answer(of, images, answers)
 		if string(answers) == parts[0].answers {
-			holders[stay], rules[stay] = holders[i], rules[i]
-			g.query.engine.places[holders[i]] = place{g, stay}
+			if stay < i { // others have parted
+				holders[stay], rules[stay] = holders[i], rules[i]
+				holders[i].seat().at = stay
+			}
 			stay++
 			continue
 		}
@@ -136,11 +189,10 @@ func (g *group) ask(images []*store.Image) []part {
 	return parts
 }
 
-// answer asks one holder's rule.
-func (g *group) answer(i int, images []*store.Image, answers []byte) {
-	for j, img := range images {
-		if answers[j] = 0; img != nil && g.rules[i](img) {
-			answers[j] = 1
+func (r rules) answer(of int, images []*store.Image, answers []byte) {
+	for i, img := range images {
+		if answers[i] = 0; img != nil && r.allow(of, img) {
+			answers[i] = 1
 		}
 	}
 }
@@ -154,7 +206,7 @@ func (g *group) decide(touches []touch, follow func(*group, []touch)) {
 			images[i] = touches[i].change.After
 		}
 	}
-	for _, p := range g.ask(images) {
+	for _, p := range g.ask(0, images) {
 		decided := slices.Clone(touches)
 		for i := range decided {
 			decided[i].after = p.answers[i] == 1
@@ -165,14 +217,13 @@ func (g *group) decide(touches []touch, follow func(*group, []touch)) {
 
 // follow lets the group follow a commit, and appends what its holders are to be
 // told. touches are what it did to the records that the query's conditions hold
-// for and the holders' rules allow, at is the state after it. The deltas lead
-// from what was visible before.
-func (g *group) follow(effects []Effect, touches []touch, seq uint64, at view) []Effect {
+// for and the holders' rules allow. The deltas lead from what was visible before.
+func (g *group) follow(effects []Effect, touches []touch, now *moment) []Effect {
 	switch r := g.reading.(type) {
 	case *list:
-		return g.followList(effects, r, touches, seq, at)
+		return g.followList(effects, r, touches, now)
 	case *tally:
-		return g.followTally(effects, r, touches, at)
+		return g.followTally(effects, r, touches, now)
 	case sight:
 		for i := range touches {
 			r.apply(&touches[i])
@@ -182,51 +233,54 @@ func (g *group) follow(effects []Effect, touches []touch, seq uint64, at view) [
 	if len(g.holders) == 0 {
 		return effects
 	}
-	return g.tell(effects, flat(touches))
+	return g.tell(effects, flat(touches), nil)
 }
 
-func (g *group) tell(effects []Effect, deltas []Delta) []Effect {
-	if len(g.holders) == 0 || len(deltas) == 0 {
+func (g *group) tell(effects []Effect, deltas []Delta, included []Included) []Effect {
+	if len(g.holders) == 0 || len(deltas)+len(included) == 0 {
 		return effects
 	}
-	return append(effects, Effect{Query: g.query, Holders: g.holders, Deltas: deltas})
+	return append(effects, Effect{Query: g.query, Holders: g.holders, Deltas: deltas, Included: included})
 }
 
-func (g *group) followTally(effects []Effect, t *tally, touches []touch, at view) []Effect {
+func (g *group) followTally(effects []Effect, t *tally, touches []touch, now *moment) []Effect {
 	before := t.value()
 	for i := range touches {
 		t.apply(&touches[i])
 	}
 	if t.short() {
-		if err := t.fill(at, nil); err != nil {
+		if err := t.fill(now.at, nil); err != nil {
 			return g.query.engine.lose(effects, g, err)
 		}
 	}
-	if now := t.since(before); now != nil && len(g.holders) > 0 {
-		return append(effects, Effect{Query: g.query, Holders: g.holders, Value: now})
+	if value := t.since(before); value != nil && len(g.holders) > 0 {
+		return append(effects, Effect{Query: g.query, Holders: g.holders, Value: value})
 	}
 	return effects
 }
 
-func (g *group) followList(effects []Effect, l *list, touches []touch, seq uint64, at view) []Effect {
+func (g *group) followList(effects []Effect, l *list, touches []touch, now *moment) []Effect {
 	e := g.query.engine
 	before := idsOf(e.scratch[:0], l.visible())
 	for i := range touches {
 		l.apply(&touches[i])
 	}
-	groups := []*group{g}
-	if l.short() {
-		var err error
-		if groups, err = g.refill(at); err != nil {
-			for _, lost := range groups {
-				effects = e.lose(effects, lost, err)
-			}
-			return effects
-		}
-	}
+	groups, err := g.refill(now.at)
+	var all []escort
 	for _, g := range groups {
-		l := g.reading.(*list)
-		effects = g.tell(effects, diff(before, l.visible(), seq-1, true))
+		parted := []escort{{group: g}}
+		if err == nil {
+			parted, err = g.accompany(now)
+		}
+		all = append(all, parted...)
+	}
+	for _, x := range all {
+		if err != nil {
+			effects = e.lose(effects, x.group, err)
+			continue
+		}
+		l := x.reading.(*list)
+		effects = x.tell(effects, diff(before, l.visible(), now.seq-1, true), x.included)
 		l.evict()
 	}
 	clear(before)
@@ -240,23 +294,26 @@ func (g *group) refill(at view) ([]*group, error) {
 	groups := []*group{g}
 	for i := 0; i < len(groups); i++ {
 		g, l := groups[i], groups[i].reading.(*list)
+		if !l.short() {
+			continue
+		}
 		for batch := l.wants(); len(g.rules) > 1 && l.wants() != 0; batch *= 2 {
 			found, err := l.next(at, batch)
 			if err != nil {
 				return groups, err
 			}
-			for _, p := range g.ask(found) {
+			for _, p := range g.ask(0, found) {
 				p.reading.(*list).take(found, func(i int) bool { return p.answers[i] == 1 })
 				if p.group != g {
 					groups = append(groups, p.group)
 				}
 			}
 		}
-		var first rule
+		var own rules
 		if len(g.rules) > 0 {
-			first = g.rules[0]
+			own = g.rules[0]
 		}
-		if err := l.fill(at, first); err != nil {
+		if err := l.fill(at, own); err != nil {
 			return groups, err
 		}
 	}

@@ -15,6 +15,16 @@ type list struct {
 	images   []*store.Image
 	known    *store.Image // whose place it is; nil: none yet
 	complete bool
+	company  []company // of what the window shows
+}
+
+// newList returns a list of a spec that is yet to be filled.
+func newList(spec *Spec, spare int) *list {
+	l := &list{scope: &spec.Scope, spare: spare}
+	for i := range spec.Include {
+		l.company = append(l.company, company{of: &spec.Include[i]})
+	}
+	return l
 }
 
 // A view reads one state of the store. What it calls is short.
@@ -40,13 +50,13 @@ func (l *list) short() bool {
 // fill reads on until the list holds as many records as it may, or all there are.
 // The rule is asked between reads, never within one: the store is read in
 // batches, each twice the one before, until the rule has allowed enough.
-func (l *list) fill(at view, allow rule) error {
+func (l *list) fill(at view, own rules) error {
 	for batch := l.wants(); l.wants() != 0; batch *= 2 {
 		found, err := l.next(at, batch)
 		if err != nil {
 			return err
 		}
-		l.take(found, func(i int) bool { return allow == nil || allow(found[i]) })
+		l.take(found, func(i int) bool { return own.allow(0, found[i]) })
 	}
 	return nil
 }
@@ -132,7 +142,7 @@ func (l *list) len() int { return len(l.images) }
 
 func (l *list) clone() reading {
 	c := *l
-	c.images = slices.Clone(l.images)
+	c.images, c.company = slices.Clone(l.images), slices.Clone(l.company)
 	return &c
 }
 
@@ -140,6 +150,11 @@ func (l *list) clone() reading {
 func (l *list) sum() (sum uint64) {
 	for _, img := range l.visible() {
 		sum = sum*31 + idSum(img.ID)
+	}
+	for i := range l.company {
+		for _, img := range l.company[i].images() {
+			sum = sum*31 + idSum(img.ID)
+		}
 	}
 	return sum
 }
@@ -154,7 +169,7 @@ func (l *list) absorb(r reading) bool {
 	n := len(near.images)
 	switch {
 	case len(far.images) < n || len(far.images) > n && near.knows(far.images[n]),
-		near.short(),
+		near.short(), !sameCompany(near.company, far.company),
 		!slices.EqualFunc(near.images, far.images[:n], func(a, b *store.Image) bool { return a.ID == b.ID }):
 		return false
 	}

@@ -12,8 +12,8 @@ func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*store.
 	if err := spec.Scope.check(); err != nil {
 		return nil, err
 	}
-	l := &list{scope: &spec.Scope}
-	if err := l.fill(at, spec.Allow); err != nil {
+	l := newList(&spec, 0)
+	if err := l.fill(at, rules{spec.Allow}); err != nil {
 		return nil, fmt.Errorf("read %s: %w", spec.Scope, err)
 	}
 	return l.visible(), nil
@@ -27,8 +27,8 @@ func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (stor
 	if !spec.valued() {
 		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
 	}
-	t := newTally(&spec, spec.Allow != nil)
-	if err := t.fill(at, spec.Allow); err != nil {
+	t := newTally(&spec, spec.ruled())
+	if err := t.fill(at, rules{spec.Allow}); err != nil {
 		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
 	}
 	return t.value(), nil

@@ -11,7 +11,7 @@ import (
 // a tally or a sight. It follows the commits from then on, and is not for
 // concurrent use.
 type reading interface {
-	fill(at view, allow rule) error
+	fill(at view, own rules) error
 	short() bool // it has to be filled again
 	asks(t *touch) bool
 	apply(t *touch)
@@ -21,6 +21,40 @@ type reading interface {
 	absorb(r reading) bool // it holds what r does, and becomes what they know in common
 
 	len() int // how many records it remembers, -1 where it needs none
+}
+
+// A moment is a commit, or several, that readings follow: what they changed, and
+// the state after them.
+type moment struct {
+	seq     uint64
+	changes []store.Change
+	at      view
+}
+
+// change returns the last change of a record, nil if there is none.
+func (m *moment) change(of *store.Model, id store.ID) *store.Change {
+	for i := len(m.changes) - 1; i >= 0; i-- {
+		if c := &m.changes[i]; c.ID == id && c.Model == of {
+			return c
+		}
+	}
+	return nil
+}
+
+// fill reads all that a new reading is to know.
+func fill(r reading, at view, own rules) error {
+	if err := r.fill(at, own); err != nil {
+		return err
+	}
+	return accompany(r, &moment{at: at}, own)
+}
+
+// accompany brings the company of a list, if it has one, up to a moment.
+func accompany(r reading, now *moment, own rules) error {
+	if l, ok := r.(*list); ok {
+		return l.accompany(now, own)
+	}
+	return nil
 }
 
 // A sight is which records a rule has let its holder see, where they have no
@@ -35,7 +69,7 @@ func newSight(images []*store.Image) sight {
 	return s
 }
 
-func (sight) fill(view, rule) error { return nil }
+func (sight) fill(view, rules) error { return nil }
 
 func (sight) short() bool { return false }
 

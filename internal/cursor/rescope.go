@@ -21,6 +21,8 @@ type Moved struct {
 	Deltas []Delta      // from what it held before the commit to what it holds after it
 	Value  *store.Value // of a cursor of a value: what it is now, if that is another
 
+	Included []Included // what else
+
 	// Resync says why there are no deltas, as in [Effect]: the holder holds
 	// nothing until it is opened again.
 	Resync string
@@ -30,7 +32,8 @@ type Moved struct {
 type departure struct {
 	move  Move
 	from  *Query
-	ids   []store.ID  // that it held
+	ids   []store.ID // that it held
+	with  companions
 	value store.Value // or this
 	err   error
 }
@@ -46,22 +49,25 @@ func (e *Engine) detach(c store.Commit, moves []Move) []departure {
 			e.redirect(o, m.To)
 			continue
 		}
-		p, open := e.places[m.Holder]
-		if !open {
+		g := m.Holder.seat().group
+		if g == nil {
 			e.early[m.Holder] = m.To
 			continue
 		}
-		if p.group.query.serves(m.To) {
+		if g.query.serves(m.To) {
 			continue
 		}
-		d := departure{move: m, from: p.group.query}
-		if t, ok := p.group.reading.(*tally); ok {
+		d := departure{move: m, from: g.query}
+		if t, ok := g.reading.(*tally); ok {
 			d.value = t.value()
-		} else if known := held[p.group]; known != nil {
-			d.ids, d.err = known.ids, known.err
+		} else if known := held[g]; known != nil {
+			d.ids, d.with, d.err = known.ids, known.with, known.err
 		} else {
-			d.ids, d.err = p.group.ids(before)
-			held[p.group] = &d
+			if l, ok := g.reading.(*list); ok {
+				d.with = l.companions()
+			}
+			d.ids, d.err = g.ids(before)
+			held[g] = &d
 		}
 		e.unhold(m.Holder)
 		leaving = append(leaving, d)
@@ -81,8 +87,11 @@ func (e *Engine) redirect(o *opening, to *Spec) {
 
 // serves reports whether the query is what a holder of the spec would share.
 func (q *Query) serves(to *Spec) bool {
-	return to != nil && !q.ruled && to.Allow == nil && q.spec.Scope.Model == to.Scope.Model &&
-		q.key == to.key(canonical(to.Scope.Where).key)
+	if to == nil || q.ruled || to.ruled() || q.form.Scope.Model != to.Scope.Model {
+		return false
+	}
+	return q.tag == to.Tag && q.form.key == string(to.appendForm(nil)) &&
+		compare(q.selector.condition(), canonical(to.Scope.Where)) == 0
 }
 
 // attach brings the holders that move to their new queries, as of the commit.
@@ -102,11 +111,13 @@ func (e *Engine) attach(c store.Commit, leaving []departure) []Moved {
 			m.Value = now.since(d.value)
 		case *list:
 			m.Deltas = diff(d.ids, now.visible(), c.Seq-1, m.To.Ordered())
+			m.Included = d.with.diff(now, c.Seq-1)
 		default:
 			m.Deltas = diff(d.ids, nil, c.Seq-1, false)
+			m.Included = d.with.diff(nil, c.Seq-1)
 		}
 		if err != nil {
-			m.To, m.Deltas, m.Resync = nil, nil, e.reason(err)
+			m.To, m.Deltas, m.Included, m.Resync = nil, nil, nil, e.reason(err)
 		}
 		moved = append(moved, m)
 	}
@@ -123,17 +134,18 @@ func (e *Engine) arrive(d departure, at view, read map[*Query]reading) (*Query, 
 	if err := to.check(); err != nil {
 		return nil, nil, err
 	}
-	if to.valued() != d.from.spec.valued() {
-		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &d.from.spec, to)
+	if to.valued() != d.from.form.valued() {
+		from := d.from.Spec()
+		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &from, to)
 	}
-	q, allow := e.query(*to), e.rule(to.Allow)
+	q, own := e.query(*to), e.rules(to)
 	now := read[q]
 	if now == nil {
 		now = q.live()
 	}
 	if now == nil {
 		now = q.empty()
-		if err := now.fill(at, allow); err != nil {
+		if err := fill(now, at, own); err != nil {
 			e.release(q)
 			return nil, nil, err
 		}
@@ -141,6 +153,6 @@ func (e *Engine) arrive(d departure, at view, read map[*Query]reading) (*Query, 
 	if !q.ruled {
 		read[q] = now
 	}
-	e.hold(d.move.Holder, allow, q.join(now))
+	e.hold(d.move.Holder, own, q.join(now))
 	return q, now, nil
 }

@@ -34,7 +34,7 @@ func (t *tally) extreme() bool {
 }
 
 // fill reads the records, or, when the best has left, the next best.
-func (t *tally) fill(at view, allow rule) error {
+func (t *tally) fill(at view, own rules) error {
 	switch {
 	case t.own != nil && t.lost:
 		t.best, t.lost = store.Value{}, false
@@ -47,7 +47,7 @@ func (t *tally) fill(at view, allow rule) error {
 	case t.own != nil:
 		whole := t.whole()
 		l := list{scope: &whole}
-		if err := l.fill(at, allow); err != nil {
+		if err := l.fill(at, own); err != nil {
 			return err
 		}
 		for _, img := range l.images {

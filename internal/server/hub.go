@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
@@ -20,6 +21,11 @@ type hub struct {
 	perUser     map[store.ID]int
 	lastNumber  uint64
 	followers   map[follow]map[*visit]struct{}
+
+	// Deliver's own.
+	held      []*Connection
+	heldFrom  uint64 // the first commit that is held, 0 for none
+	heldSince time.Time
 }
 
 func newHub(app *App) *hub {
@@ -99,6 +105,17 @@ func (h *hub) unfollow(v *visit) {
 		}
 	}
 	v.follows = nil
+}
+
+// followed returns what a visit follows.
+func (h *hub) followed(v *visit) []cursor.Scope {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	scopes := make([]cursor.Scope, len(v.follows))
+	for i, f := range v.follows {
+		scopes[i] = cursor.Scope{Model: f.model, Where: cursor.Is(f.model.Field("id"), store.StringValue(string(f.id)))}
+	}
+	return scopes
 }
 
 func (h *hub) concerned(c store.Commit) []*visit {

@@ -84,15 +84,20 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 
 func describeForeseen(handle *opened, f cursor.Foreseen, commit store.Commit) wire.Told {
 	out := wire.Told{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name, Closed: f.Closed, Value: valueJSON(f.Value), Deltas: []wire.Turn{}}
-	model := handle.model()
-	for _, delta := range f.Deltas {
-		turn := wire.Turn{Op: delta.Op.String(), Model: model.Name, ID: string(delta.ID), Label: labelOf(delta.Image)}
-		for _, change := range commit.Changes {
-			if delta.Image == nil && change.Model == model && change.ID == delta.ID {
-				turn.Label = labelOf(change.Before)
+	add := func(model *store.Model, deltas []cursor.Delta) {
+		for _, delta := range deltas {
+			turn := wire.Turn{Op: delta.Op.String(), Model: model.Name, ID: string(delta.ID), Label: labelOf(delta.Image)}
+			for _, change := range commit.Changes {
+				if delta.Image == nil && change.Model == model && change.ID == delta.ID {
+					turn.Label = labelOf(change.Before)
+				}
 			}
+			out.Deltas = append(out.Deltas, turn)
 		}
-		out.Deltas = append(out.Deltas, turn)
+	}
+	add(handle.model(), f.Deltas)
+	for _, in := range f.Included {
+		add(in.Model, in.Deltas)
 	}
 	return out
 }

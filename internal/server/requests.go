@@ -6,35 +6,39 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// receive handles the frames of one message, in order, on the goroutine that
-// reads this socket: a client that sends faster than it is served waits.
+// receive handles the frames of one message, in order, while the goroutine that
+// reads this socket waits: a client that sends faster than it is served waits, too.
 func (c *Connection) receive(message []byte) {
-	frames, err := wire.Frames(message)
+	requests, err := wire.Requests(message)
 	if err != nil {
 		c.send(refusal(0, Errorf("bad_frame", "%v", err)))
 		return
 	}
-	for _, frame := range frames {
-		var req wire.Request
-		if err := json.Unmarshal(frame, &req); err != nil {
-			c.send(refusal(req.ID, Errorf("bad_frame", "a frame that cannot be read: %v", err)))
-			continue
-		}
-		if req.Applied != 0 {
+	if len(requests) > 1 { // their answers are one message, too
+		c.outbox.collect()
+		defer c.outbox.flush()
+	}
+	for i := range requests {
+		switch req := &requests[i]; {
+		case req.Err != nil:
+			c.send(refusal(req.ID, Errorf("bad_frame", "a frame that cannot be read: %v", req.Err)))
+		case req.Applied != 0:
 			c.app.inspector.applied(c, req.From, req.Applied)
-			continue
-		}
-		if !c.limiter.Allow() {
+		case !c.limiter.Allow():
 			c.send(refusal(req.ID, Errorf(CodeTooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
-			continue
+		default:
+			if req.Call != "" { // it may take long
+				c.outbox.flush()
+			}
+			c.handle(req)
 		}
-		c.handle(&req)
 	}
 }
 
@@ -202,17 +206,9 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 	}
 	handle := &opened{conn: c, want: w}
 	if o.Resumed {
+		var err error
 		answer.Since = req.Since
-		steps, err := a.steps(handle, o.Delta, nil)
-		answer.Delta = deltaOf(steps)
-		if w.partial == "" {
-			answer.Records = []json.RawMessage{}
-			for _, change := range o.Delta {
-				if change.Image != nil {
-					answer.Records = append(answer.Records, change.Image.JSON)
-				}
-			}
-		}
+		answer.Body, err = a.bodies.of(&o, func() ([]byte, error) { return a.body(handle, &o) })
 		return answer, err
 	}
 	if w.partial != "" {
@@ -225,10 +221,21 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 		}
 		return answer, nil
 	}
-	answer.Records = []json.RawMessage{}
+	answer.IDs, answer.Records = nil, map[string][]json.RawMessage{answer.Model: {}}
 	for _, image := range o.Images {
 		answer.IDs = append(answer.IDs, string(image.ID))
-		answer.Records = append(answer.Records, image.JSON)
+		answer.Records[answer.Model] = append(answer.Records[answer.Model], image.JSON)
+	}
+	answer.Include = map[string][]string{}
+	for _, in := range o.Included {
+		model := in.Model.Name
+		answer.Include[model] = []string{}
+		for _, image := range in.Images {
+			answer.Include[model] = append(answer.Include[model], string(image.ID))
+			if model != answer.Model || !slices.Contains(answer.IDs, string(image.ID)) {
+				answer.Records[model] = append(answer.Records[model], image.JSON)
+			}
+		}
 	}
 	return answer, nil
 }

@@ -29,6 +29,8 @@ type Request struct {
 	Where json.RawMessage `json:"where,omitempty"` // narrows Open
 	Order []string        `json:"order,omitempty"` // narrows Open; "-field" descends
 	Limit int             `json:"limit,omitempty"` // narrows Open
+
+	Err error `json:"-"` // why it cannot be read; see Requests
 }
 
 // Hello is the server's first frame.
@@ -63,8 +65,15 @@ type Answer struct {
 
 	Value json.RawMessage `json:"value,omitempty"` // of a cursor that carries one; null is a value
 
-	// Records of the opened cursor, under the name of Model.
-	Records []json.RawMessage `json:"-"`
+	// Include is the ids, by model, of the records that the opened cursor includes.
+	Include map[string][]string `json:"include,omitempty"`
+
+	// Records of the opened cursor, and those that it includes, by model.
+	Records map[string][]json.RawMessage `json:"-"`
+
+	// Body is a delta and records that were encoded by the function of that name,
+	// once for all answers that hold them.
+	Body []byte `json:"-"`
 }
 
 // An Item is one record of a page's list, as HTML.
@@ -91,6 +100,10 @@ type Delta struct {
 	Closed *Error   `json:"closed,omitempty"`
 
 	Value json.RawMessage `json:"value,omitempty"` // of a cursor that carries one, if it is another
+
+	// Include is what becomes of the records that the cursor includes, by model.
+	// They have no order.
+	Include map[string]*Delta `json:"include,omitempty"`
 }
 
 // A Commit is one transaction as one connection sees it, or several that were
@@ -122,5 +135,5 @@ type Error struct {
 var Reserved = map[string]bool{
 	"seq": true, "from": true, "to": true, "epoch": true, "ack": true, "cursors": true, "id": true, "status": true, "at": true,
 	"out": true, "location": true, "session": true, "error": true, "cursor": true, "model": true, "since": true,
-	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true, "value": true,
+	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true, "value": true, "include": true,
 }
