@@ -180,7 +180,7 @@ func TestAnImpactIsSeenByTheConsoleAlone(t *testing.T) {
 	}
 	var diffs []wire.Diff
 	l.do(wire.ControlRequest{Do: wire.DoDiff, Tx: tx}, &diffs)
-	if len(diffs) != 3 || diffs[0].Label != "new" || diffs[2].Fields[0] != "editor" || strings.Contains(fmt.Sprintf("%s", diffs[2].Before), "hush") {
+	if len(diffs) != 3 || diffs[0].Label != "new" || diffs[2].Fields[0] != "editor" || strings.Contains(string(diffs[2].Before), "hush") {
 		t.Errorf("the diff is %+v", diffs)
 	}
 	look := func() (wire.Impact, string) {

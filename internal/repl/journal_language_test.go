@@ -98,7 +98,7 @@ func TestAUserActsInTheConsole(t *testing.T) {
 		{`as(null).posts.create({title: "x"})`, "unauthenticated: sign in to write"},
 		{`as(bob).posts.update(Post.first().id, {title: "x"})`, "forbidden: only its author may change a post"},
 		{`as(ada).posts.create({titel: "x"})`, "unknown input: posts.create takes no titel\n  as(ada).posts.create({titel: \"x\"})\n                        ^\n  did you mean title?"},
-		{`as(ada).posts.popluar()`, "TypeError: posts has no popluar\n  as(ada).posts.popluar()\n                ^\n  did you mean popular?"},
+		{`as(ada).posts.popula()`, "TypeError: posts has no popula\n  as(ada).posts.popula()\n                ^\n  did you mean popular?"},
 		{`as(ada).psots`, "TypeError: as(…) has no psots\n  as(ada).psots\n          ^\n  did you mean posts?"},
 		{`as(ada).cursor("posts.everything")`, "not_found: there is no cursor posts.everything\n  as(ada).cursor(\"posts.everything\")\n                  ^\n  there is posts.popular, posts.mine and posts.one"},
 		{`as(ada).cursor("posts.howMany")`, "TypeError: posts.howMany carries a value: value(\"posts.howMany\")\n  as(ada).cursor(\"posts.howMany\")\n                ^"},

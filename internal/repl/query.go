@@ -17,17 +17,10 @@ import (
 // and iterated like an array.
 type query struct {
 	model         *model
-	cursor        *cursor // that it narrows; nil: all of the model
+	cursor        *declared // that it narrows; nil: all of the model
 	where         json.RawMessage
 	order         []string
 	limit, offset int
-}
-
-// A cursor is one that the application declares, as a user would open it.
-type cursor struct {
-	name string
-	in   json.RawMessage
-	as   string
 }
 
 var (
@@ -67,68 +60,6 @@ func (q *query) narrow(call goja.FunctionCall) goja.Value {
 	narrowed := *q
 	narrowed.where = both(q.where, appendJSON(nil, where))
 	return narrowed.value()
-}
-
-func (m *model) checkWhere(where value) {
-	for _, f := range where.fields {
-		switch f.name {
-		case "and", "or":
-			for _, item := range f.value.items {
-				m.checkWhere(item)
-			}
-		case "not":
-			m.checkWhere(f.value)
-		default:
-			m.check(f.name)
-			m.checkOperators(*m.fieldOrEvery(f.name), f.value)
-		}
-	}
-}
-
-// checkOperators throws at what cannot be asked of a field.
-func (m *model) checkOperators(f wire.FieldInfo, asked value) {
-	if asked.kind != objectValue {
-		return
-	}
-	for _, operator := range asked.fields {
-		if operator.name == "not" {
-			m.checkOperators(f, operator.value)
-		} else if known := operatorsOf(f.Type); !slices.Contains(known, operator.name) {
-			m.e.throw(&failure{title: "unknown operator", word: operator.name, hint: orThereIs(didYouMean(operator.name, known), known),
-				message: m.name + "." + f.Name + ", of type " + f.Type + ", cannot be tested with " + clean(operator.name)})
-		}
-	}
-}
-
-// operatorsOf are those that a field of a type can be tested with.
-func operatorsOf(kind string) []string {
-	switch kind {
-	case "object":
-		return []string{"exists"}
-	case "list":
-		return []string{"contains", "exists"}
-	case "string", "ref":
-		return []string{"is", "not", "in", "gt", "gte", "lt", "lte", "contains", "exists"}
-	}
-	return []string{"is", "not", "in", "gt", "gte", "lt", "lte", "exists"}
-}
-
-func orThereIs(hint string, known []string) string {
-	if hint == "" {
-		return "there is " + list(known)
-	}
-	return hint
-}
-
-// list is words as a person lists them.
-func list(words []string) string {
-	if len(words) == 0 {
-		return "none"
-	}
-	if last := len(words) - 1; last > 0 {
-		return strings.Join(words[:last], ", ") + " and " + words[last]
-	}
-	return words[0]
 }
 
 // both is the condition that a and b hold.
@@ -346,16 +277,4 @@ func (q *query) String() string {
 		text += ".all()"
 	}
 	return text
-}
-
-// String is the cursor as it may be written.
-func (c *cursor) String() string {
-	text := fmt.Sprintf("as(%q).cursor(%q", c.as, c.name)
-	if c.as == "" {
-		text = fmt.Sprintf("as(null).cursor(%q", c.name)
-	}
-	if len(c.in) > 0 && string(c.in) != "{}" {
-		text += ", " + string(c.in)
-	}
-	return text + ")"
 }

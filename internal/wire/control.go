@@ -189,7 +189,7 @@ type Route struct {
 	Output     string  `json:"output,omitempty"`
 	Model      string  `json:"model,omitempty"` // whose records a cursor holds, or an action answers with one
 	Value      bool    `json:"value,omitempty"` // it is a cursor that carries a value
-	Holders    int     `json:"holders"` // of a cursor, now
+	Holders    int     `json:"holders"`         // of a cursor, now
 }
 
 // An Input is one field of an action's input.

@@ -74,7 +74,7 @@ type Told struct {
 	Connection uint64          `json:"connection"`
 	User       string          `json:"user"` // label
 	Cursor     string          `json:"cursor"`
-	Deltas     []Turn         `json:"deltas"`
+	Deltas     []Turn          `json:"deltas"`
 	Value      json.RawMessage `json:"value,omitempty"`  // of a cursor that carries one: what it would be
 	Closed     bool            `json:"closed,omitempty"` // its user would not be allowed to hold it any more
 }
