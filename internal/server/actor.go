@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"time"
 
@@ -84,7 +85,7 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 
 // opens reads which cursor a request is about, with its input.
 func (c *console) opens(req *wire.ControlRequest) (*want, error) {
-	w := &want{route: c.app.router.cursors[req.Name], where: req.Where, order: req.Order, limit: req.Limit}
+	w := &want{route: c.app.router.cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
 	if w.route == nil {
 		return nil, Errorf(CodeNotFound, "there is no cursor %q", req.Name)
 	}

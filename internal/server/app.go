@@ -65,6 +65,7 @@ type App struct {
 	config    Config
 	router    *Router
 	views     *views
+	assets    *assets
 	log       *slog.Logger
 	inspector *inspector
 	runs      runs
@@ -99,6 +100,9 @@ func New(config Config) (*App, error) {
 		}
 	}
 	var err error
+	if a.assets, err = newAssets(config); err != nil {
+		return nil, err
+	}
 	if a.views, err = newViews(config.Files, config.Reload, a.router); err != nil {
 		return nil, err
 	}
@@ -181,7 +185,7 @@ func (a *App) act(ctx context.Context, v *visit, in *sent, done *served) error {
 // Handle finds the route of a request once and has every connection handle it,
 // with its own controller and user; what each produced goes to that client. It
 // returns how many did. A connection whose user may not use the action is left
-// out.
+// out. Where a console only tries something, nobody is reached.
 func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 	route, path, err := a.router.Find(request.Method, request.Path)
 	if err == nil && route.Kind != KindAction {
@@ -195,6 +199,9 @@ func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 		return 0, fmt.Errorf("handle: %w", err)
 	}
 	handled := 0
+	if _, tried := ctx.Value(dbKey{}).(DB); tried {
+		return 0, nil
+	}
 	for _, c := range a.hub.all() {
 		if ctx.Err() != nil {
 			return handled, ctx.Err()

@@ -143,7 +143,7 @@ func explainCondition(c cursor.Condition, image *store.Image) wire.Test {
 	}
 	if field != nil {
 		if test.Field = field.Name; !field.Private {
-			test.Value = member(image, field.Name)
+			test.Value = valueIn(image, field.Name)
 		}
 		return test
 	}
@@ -153,8 +153,8 @@ func explainCondition(c cursor.Condition, image *store.Image) wire.Test {
 	return test
 }
 
-// member returns a field's value as clients are sent it.
-func member(image *store.Image, name string) json.RawMessage {
+// valueIn returns a field's value as clients are sent it.
+func valueIn(image *store.Image, name string) json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(image.JSON, &members) != nil {
 		return nil

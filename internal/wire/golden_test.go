@@ -28,6 +28,7 @@ var kinds = map[string]func() any{
 	"control_why":     func() any { return new(Why) },
 	"control_diff":    func() any { return new(Diff) },
 	"control_impact":  func() any { return new(Impact) },
+	"control_schema":  func() any { return new(Schema) },
 }
 
 func kindOf(name string) func() any {
