@@ -82,6 +82,7 @@ func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
 	d.expect(`impact().reached.filter(r => r.user === "bob").length`, `3`)
 	d.expect(`[Post.count(), as(null).posts.popular().pluck("title"), as(bob).posts.mine().count()]`, `[4,["two","three"],2]`)
 	d.expect(`p.author.postsByAuthor.where({published: true}).count()`, `2`)
+	d.expect(`as(bob).posts.announce({})`, `0`)
 	if heard := all.heard(); len(heard) > 0 {
 		t.Errorf("somebody was told: %s", heard)
 	}

@@ -127,6 +127,13 @@ func (c *journalController) Greet(ctx context.Context, in struct {
 	return in.Word + " " + c.Label(), nil
 }
 
+// Announce has everybody greet.
+func (c *journalController) Announce(ctx context.Context, in struct{}) (int, error) {
+	return announcer.Handle(ctx, tower.Request{Method: "GET", Path: "/greet", In: map[string]string{"word": "hear"}})
+}
+
+var announcer *tower.App // of the test at hand
+
 func (c *journalController) Fail(ctx context.Context, in struct{}) (struct{}, error) {
 	_ = journalPosts.Create(ctx, c, &Post{Title: "half"})
 	panic("everything is gone")
@@ -143,6 +150,7 @@ func journal() tower.Config {
 	tower.Action(posts, "PATCH /posts/{id}", (*journalController).Update)
 	tower.Action(posts, "DELETE /posts/{id}", (*journalController).Delete)
 	tower.Action(posts, "GET /greet", (*journalController).Greet)
+	tower.Action(posts, "POST /announce", (*journalController).Announce)
 	tower.Action(posts, "POST /fail", (*journalController).Fail)
 	return tower.Config{Name: "journal", Models: []tower.AnyModel{journalUsers, journalPosts, journalNotes}, Routes: r,
 		Files: fstest.MapFS{"views/layout.html": {Data: []byte("<p>")}}}
@@ -170,6 +178,7 @@ func newDesk(t testing.TB) *desk {
 	t.Setenv("TOWER_FOLDER", folder)
 	t.Setenv("XDG_RUNTIME_DIR", folder)
 	d := &desk{app: towertest.Open(t, journal()), folder: folder}
+	announcer = d.app.App
 	if err := d.app.OpenControl(); err != nil {
 		t.Fatal(err)
 	}
