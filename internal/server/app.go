@@ -185,7 +185,7 @@ func (a *App) act(ctx context.Context, v *visit, in *sent, done *served) error {
 // Handle finds the route of a request once and has every connection handle it,
 // with its own controller and user; what each produced goes to that client. It
 // returns how many did. A connection whose user may not use the action is left
-// out.
+// out. Where a console only tries something, nobody is reached.
 func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 	route, path, err := a.router.Find(request.Method, request.Path)
 	if err == nil && route.Kind != KindAction {
@@ -199,6 +199,9 @@ func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 		return 0, fmt.Errorf("handle: %w", err)
 	}
 	handled := 0
+	if _, tried := ctx.Value(dbKey{}).(DB); tried {
+		return 0, nil
+	}
 	for _, c := range a.hub.all() {
 		if ctx.Err() != nil {
 			return handled, ctx.Err()

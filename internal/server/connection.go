@@ -24,6 +24,10 @@ type Connection struct {
 	remote string
 	since  time.Time
 
+	// A connection that a console acts through has these.
+	by string // who acts: "console:ada"
+	db DB     // what it reads and writes in place of the store, or nil
+
 	// A connection that serves one HTTP request has none of these.
 	outbox  outbox
 	limiter *rate.Limiter
@@ -267,11 +271,19 @@ func asOf(ctx context.Context, seq uint64) context.Context {
 // View reads the store: its newest state, or, while rules are evaluated for a
 // commit, its state at that commit.
 func (c *Connection) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return c.app.View(ctx, fn)
+	return c.app.View(c.on(ctx), fn)
+}
+
+// on returns the context with which the connection reads and writes.
+func (c *Connection) on(ctx context.Context) context.Context {
+	if c.db == nil {
+		return ctx
+	}
+	return on(ctx, c.db)
 }
 
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn
 // again when somebody else changed what it had read.
 func (c *Connection) Transaction(ctx context.Context, fn func(*Tx) error) error {
-	return c.app.Transaction(ctx, fn)
+	return c.app.Transaction(c.on(ctx), fn)
 }

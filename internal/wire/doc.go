@@ -163,4 +163,28 @@
 //
 //	→ {"id":9,"do":"schema"}
 //	← {"id":9,"ok":{"types":[{"name":"blog/models.Post","fields":[{"name":"id","is":"id"},…]}],"models":[{"name":"posts","record":{"is":"blog/models.Post"}}],"routes":[{"kind":"action","name":"POST /posts","in":{"is":"blog/controllers.NewPost"},"out":{"is":"blog/models.Post","null":true}}]}}
+//
+// Requests are answered in the order they came. What each of them does is said
+// beside its name, [DoHello] and those that follow it; these fields mean the same
+// in all of them:
+//
+//   - With as, and the name of an action or a cursor, the request takes the way of
+//     that user's browser: connect, controller, rules, validation. The user's own
+//     clients are not involved.
+//   - With tx it reads and writes an open transaction: an overlay that holds no
+//     lock. What it has read must be the same when it is committed, but for what
+//     was read with look.
+//   - With at it reads the state after that commit, as long as the log reaches back
+//     to it, and writes nothing.
+//
+// A console that thinks before it commits says:
+//
+//	→ {"id":7,"do":"begin"}
+//	← {"id":7,"ok":3}
+//	→ {"id":8,"do":"call","name":"POST /posts","in":{"title":"Hi"},"as":"01J7…","tx":3}
+//	← {"id":8,"ok":{"status":200,"out":{…}}}
+//	→ {"id":9,"do":"impact","tx":3}
+//	← {"id":9,"ok":{"seq":812,"changes":1,"connections":2,"reached":[{"connection":1,"user":"ada","cursor":"posts.mine","deltas":[{"op":"enter",…}]}],"reachedAll":1,"moved":[]}}
+//	→ {"id":10,"do":"commit","tx":3}
+//	← {"id":10,"ok":{"seq":813,"changes":1}}
 package wire

@@ -24,6 +24,10 @@ var kinds = map[string]func() any{
 	"control_written": func() any { return new(Written) },
 	"control_cursor":  func() any { return new(CursorInfo) },
 	"control_route":   func() any { return new(Route) },
+	"control_called":  func() any { return new(Called) },
+	"control_why":     func() any { return new(Why) },
+	"control_diff":    func() any { return new(Diff) },
+	"control_impact":  func() any { return new(Impact) },
 	"control_schema":  func() any { return new(Schema) },
 }
 
