@@ -65,6 +65,7 @@ type App struct {
 	config    Config
 	router    *Router
 	views     *views
+	assets    *assets
 	log       *slog.Logger
 	inspector *inspector
 	runs      runs
@@ -99,6 +100,9 @@ func New(config Config) (*App, error) {
 		}
 	}
 	var err error
+	if a.assets, err = newAssets(config); err != nil {
+		return nil, err
+	}
 	if a.views, err = newViews(config.Files, config.Reload, a.router); err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ func (a *App) Handler() http.Handler {
 	mux.Handle("GET /_tower/socket", a.sockets)
 	mux.HandleFunc("GET /_tower/tower.js", a.serveScript)
 	mux.HandleFunc("POST /_tower/session", a.redeem)
+	mux.HandleFunc("GET "+assetsURL+"{file}", a.serveAsset)
 	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, Errorf(CodeNotFound, "there is no %s", r.URL.Path))
 	})

@@ -23,7 +23,8 @@ type want struct {
 
 	where []byte
 	order []string
-	limit int
+	limit int32
+	scope bool // it wants to know the scope
 }
 
 // perViewer reports whether the partial is rendered for each viewer, which its
@@ -77,8 +78,8 @@ func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
 		}
 		scope.Order = order
 	}
-	if w.limit > 0 && (scope.Limit == 0 || w.limit < scope.Limit) {
-		scope.Limit = w.limit
+	if limit := int(w.limit); limit > 0 && (scope.Limit == 0 || limit < scope.Limit) {
+		scope.Limit = limit
 	}
 	return scope, nil
 }
@@ -192,8 +193,12 @@ func (c *Connection) begin(handle *opened) *visit {
 func (c *Connection) hold(handle *opened, query *cursor.Query) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	twice := slices.ContainsFunc(c.open, func(other *opened) bool { return other.query == query })
-	if twice || c.ended {
+	twice := slices.IndexFunc(c.open, func(other *opened) bool { return other.query == query })
+	if twice >= 0 {
+		other := c.open[twice].want
+		other.scope = other.scope || handle.want.scope
+	}
+	if twice >= 0 || c.ended {
 		return
 	}
 	c.opening = without(c.opening, handle)

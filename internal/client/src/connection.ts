@@ -35,8 +35,8 @@ export class Connection {
     const seen = () => {
       if (document.visibilityState === "visible") wake();
     };
-    addEventListener("online", wake, { signal });
-    document.addEventListener("visibilitychange", seen, { signal });
+    globalThis.addEventListener?.("online", wake, { signal }); // there are no such events in Node
+    globalThis.document?.addEventListener("visibilitychange", seen, { signal });
     this.#dial();
   }
 

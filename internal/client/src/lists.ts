@@ -10,8 +10,10 @@ export class Lists {
   /** Those that have changed and have not told it yet. */
   readonly changed = new Set<List>();
 
+  /** All of them. */
+  readonly kept = new Set<List>();
+
   readonly #ask: Ask;
-  readonly #kept = new Set<List>();
   readonly #open = new Map<number, Set<List>>();
   #opening = 0; // opens that have not been answered
   #online = false;
@@ -23,12 +25,12 @@ export class Lists {
   }
 
   keep(list: List): void {
-    this.#kept.add(list);
+    this.kept.add(list);
     if (this.#online) this.#request(list);
   }
 
   release(list: List): void {
-    this.#kept.delete(list);
+    this.kept.delete(list);
     this.changed.delete(list);
     for (const lists of this.#open.values()) if (lists.delete(list)) this.#leave(list);
     this.#closeUnheld();
@@ -39,7 +41,7 @@ export class Lists {
     this.#online = true;
     this.#epoch = epoch;
     this.#seq = 0;
-    for (const list of this.#kept) {
+    for (const list of this.kept) {
       if (anew) list.since = "";
       this.#request(list);
     }
@@ -87,7 +89,7 @@ export class Lists {
   }
 
   #answered(list: List, answer: Answer): void {
-    const kept = this.#kept.has(list);
+    const kept = this.kept.has(list);
     if (answer.cursor) this.#hold(answer.cursor, kept ? [list] : []);
     if (!kept) return;
     this.changed.add(list);
@@ -118,7 +120,7 @@ export class Lists {
     list.at = Math.max(list.at, this.#seq);
     list.since = position(this.#epoch, list.at);
     list.stale = true;
-    if (this.#kept.has(list)) this.changed.add(list);
+    if (this.kept.has(list)) this.changed.add(list);
   }
 
   /**
