@@ -454,7 +454,8 @@ func (l *looker) check(seq uint64, open []*towertest.Cursor) {
 	}
 	for _, cursor := range open {
 		if problem := club.compare(l.who, cursor); problem != "" {
-			l.world.t.Errorf("at %d %s %s %s %s", seq, club.people[l.who].Name, cursor.Name(), cursor.Input(), problem)
+			frames := l.Frames()
+			l.world.t.Errorf("at %d %s %s %s %s\n%s", seq, club.people[l.who].Name, cursor.Name(), cursor.Input(), problem, strings.Join(frames[max(0, len(frames)-6):], "\n"))
 		}
 	}
 }
