@@ -11,16 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Client is connected to an application over a real socket, as a user.
+// A Client is connected to an application over a real network, as a user.
 type Client struct {
 	t      testing.TB
-	socket *websocket.Conn
+	line   line
 	hello  wire.Hello
 	reader sync.WaitGroup
 	write  sync.Mutex
@@ -44,16 +42,15 @@ type Answer struct {
 	Problems map[string][]string
 }
 
-// Connect connects as the user with that id, "" for a visitor, until the test
-// ends.
+// Connect connects as the user with that id, "" for a visitor, over the
+// application's Transport, until the test ends.
 func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	t.Helper()
-	header := a.request(t, user, http.MethodGet, "/", nil).Header
-	socket, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(a.URL, "http")+"/_tower/socket", header)
+	line, err := a.dial(t, user)
 	if err != nil {
-		t.Fatalf("connect: %v", err)
+		t.Fatalf("connect over a %s: %v", a.Transport, err)
 	}
-	c := &Client{t: t, socket: socket, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
+	c := &Client{t: t, line: line, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
 	c.reader.Go(c.read)
 	t.Cleanup(c.Close)
 	c.send(wire.Request{Hello: wire.Version})
@@ -63,7 +60,7 @@ func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 
 // Close ends the connection. The test's end does so too.
 func (c *Client) Close() {
-	_ = c.socket.Close()
+	c.line.close()
 	c.reader.Wait()
 }
 
@@ -185,7 +182,11 @@ func (c *Client) send(req wire.Request) {
 	c.t.Helper()
 	c.write.Lock()
 	defer c.write.Unlock()
-	if err := c.socket.WriteJSON(req); err != nil {
+	frame, err := wire.Encode(req)
+	if err == nil {
+		err = c.line.send(frame)
+	}
+	if err != nil {
 		c.t.Fatalf("send: %v", err)
 	}
 }
@@ -222,7 +223,7 @@ func (c *Client) await(what string, done func() bool) {
 
 func (c *Client) read() {
 	for {
-		_, message, err := c.socket.ReadMessage()
+		message, err := c.line.receive()
 		c.mu.Lock()
 		if err == nil {
 			c.frames = append(c.frames, string(message))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,15 @@ type Connection struct {
 	ended bool
 
 	touched []int // effects of the commit being delivered; the hub's own
+}
+
+// newConnection returns a connection for who sent a request. It has no transport
+// yet.
+func (a *App) newConnection(r *http.Request) *Connection {
+	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now(),
+		limiter: rate.NewLimiter(rate.Limit(a.config.MaxRate), 4*a.config.MaxRate)}
+	c.outbox.limit = a.config.MaxQueue
+	return c
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.
@@ -133,6 +143,20 @@ func (c *Connection) arrive(ctx context.Context) (*visit, error) {
 		}
 	}
 	return nil, Errorf(CodeUnavailable, "the user's record changes too fast; try again")
+}
+
+// begin puts a visit into use, unless the connection has ended meanwhile.
+func (c *Connection) begin(v *visit) bool {
+	c.mu.Lock()
+	ended := c.ended
+	if !ended {
+		c.visit = v
+	}
+	c.mu.Unlock()
+	if ended {
+		c.app.hub.unfollow(v)
+	}
+	return !ended
 }
 
 // leave ends the connection, with a code and a reason. It does not wait.

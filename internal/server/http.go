@@ -27,7 +27,11 @@ const defaultPolicy = "default-src 'self'; img-src 'self' data:; base-uri 'self'
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /_tower/socket", a.sockets)
+	mux.HandleFunc("POST /_tower/stream", a.serveStream)
+	mux.HandleFunc("POST /_tower/poll", a.servePoll)
+	mux.HandleFunc("POST /_tower/send", a.serveBatch)
 	mux.HandleFunc("GET /_tower/tower.js", a.serveScript)
+	mux.HandleFunc("GET /_tower/session", a.serveUser)
 	mux.HandleFunc("POST /_tower/session", a.redeem)
 	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, Errorf(CodeNotFound, "there is no %s", r.URL.Path))
@@ -69,6 +73,16 @@ func (a *App) serveScript(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("ETag", `"`+client.Hash+`"`)
 	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(client.Script)))
+}
+
+// serveUser says whose the request's cookie is.
+func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
+	user, err := json.Marshal(sealedUser{a.cookies.user(r)})
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	writeJSON(w, user)
 }
 
 // redeem exchanges a ticket that a socket gave out for the session's cookie.

@@ -161,10 +161,14 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 	return err
 }
 
-// hold keeps an open cursor, unless the connection holds its query already.
+// hold keeps an open cursor, unless the connection holds its query already, or has
+// ended.
 func (c *Connection) hold(handle *opened, query *cursor.Query) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
 	for _, other := range c.open {
 		if other.query == query {
 			return false

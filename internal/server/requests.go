@@ -20,6 +20,11 @@ func (c *Connection) receive(message []byte) {
 		c.send(refusal(0, Errorf("bad_frame", "%v", err)))
 		return
 	}
+	c.take(frames)
+}
+
+// take handles frames in order. Nobody else may do so at the same time.
+func (c *Connection) take(frames []json.RawMessage) {
 	for _, frame := range frames {
 		var req wire.Request
 		if err := json.Unmarshal(frame, &req); err != nil {
@@ -55,6 +60,8 @@ func (c *Connection) handle(req *wire.Request) {
 	switch visit := c.current(); {
 	case req.Hello != 0:
 		err = c.hello(ctx, req)
+	case req.Ping:
+		c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 	case visit == nil:
 		err = Errorf(CodeBadRequest, `the first frame must be {"hello":%d}`, wire.Version)
 	case req.Open != "" || req.Live != "":
@@ -66,7 +73,7 @@ func (c *Connection) handle(req *wire.Request) {
 	case req.Call != "":
 		c.send(c.handleCall(ctx, visit, req))
 	default:
-		err = Errorf("bad_frame", "a frame is one of hello, open, live, close, call and applied")
+		err = Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
 	}
 	if err != nil {
 		c.app.report("request", err)
@@ -97,9 +104,10 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 			hello.Cursors = append(hello.Cursors, route.Name)
 		}
 	}
-	c.mu.Lock()
-	c.visit = v
-	c.mu.Unlock()
+	c.app.links.replace(req.Instead, c.user)
+	if !c.begin(v) {
+		return Errorf(CodeUnavailable, "this connection has ended")
+	}
 	c.send(hello)
 	info := c.info()
 	c.app.inspector.tell(wire.ControlEvent{Joined: &info})
