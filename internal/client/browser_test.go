@@ -22,8 +22,14 @@ type outcome struct {
 	Error string `json:"error"`
 }
 
+// transports are those over which the tests of clients are run.
+var transports = []string{"socket", "stream", "poll"}
+
+// alone are suites without a network.
+var alone = map[string]bool{"cursor": true, "morph": true}
+
 // TestInBrowser runs each of test/*.test.ts in a page of its own, in a real
-// browser, before a server that the page itself scripts.
+// browser, before a server that the page itself scripts, over each transport.
 func TestInBrowser(t *testing.T) {
 	suites, err := filepath.Glob("test/*.test.ts")
 	if err != nil || len(suites) == 0 {
@@ -32,11 +38,16 @@ func TestInBrowser(t *testing.T) {
 	browser := startBrowser(t)
 	for _, suite := range suites {
 		name := strings.TrimSuffix(filepath.Base(suite), ".test.ts")
-		t.Run(name, func(t *testing.T) { runSuite(t, browser, suite) })
+		for _, transport := range transports {
+			t.Run(name+"/"+transport, func(t *testing.T) { runSuite(t, browser, suite, transport) })
+			if alone[name] {
+				break
+			}
+		}
 	}
 }
 
-func runSuite(t *testing.T, browser context.Context, suite string) {
+func runSuite(t *testing.T, browser context.Context, suite, transport string) {
 	relay := newRelay(bundle(t, suite))
 	server := httptest.NewServer(relay)
 	defer server.Close()
@@ -55,7 +66,7 @@ func runSuite(t *testing.T, browser context.Context, suite string) {
 			t.Fatalf("TOWER_TEST_SEED: %v", err)
 		}
 	}
-	if err := chromedp.Do(tab, chromedp.Navigate(fmt.Sprintf("%s/?seed=%d", server.URL, seed))); err != nil {
+	if err := chromedp.Do(tab, chromedp.Navigate(fmt.Sprintf("%s/?seed=%d&transport=%s", server.URL, seed, transport))); err != nil {
 		t.Fatalf("open the test page: %v", err)
 	}
 	outcomes, err := chromedp.Run(tab, chromedp.Evaluate[[]outcome]("results", chromedp.EvalAwaitPromise))
@@ -99,6 +110,7 @@ func bundle(t *testing.T, entry string) []byte {
 	t.Helper()
 	result := api.Build(api.BuildOptions{
 		EntryPoints: []string{entry},
+		Define:      map[string]string{"WORKER": `"test"`},
 		Bundle:      true,
 		Format:      api.FormatESModule,
 		Target:      api.ES2022,
@@ -112,7 +124,8 @@ func bundle(t *testing.T, entry string) []byte {
 }
 
 func TestHashNamesTheScript(t *testing.T) {
-	if len(Hash) != 16 || Hash != hash(bytes.Clone(Script)) || Hash == hash(append(bytes.Clone(Script), ' ')) {
-		t.Errorf("Hash is %q", Hash)
+	name := Hash(Script)
+	if len(name) != 16 || name != Hash(bytes.Clone(Script)) || name == Hash(append(bytes.Clone(Script), ' ')) {
+		t.Errorf("Hash is %q", name)
 	}
 }

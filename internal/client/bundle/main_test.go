@@ -17,20 +17,23 @@ func TestBundleIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := os.ReadFile(filepath.Join("..", output))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Error("dist/tower.js is not what src builds now; run: go generate ./internal/client")
+	for output, script := range want {
+		got, err := os.ReadFile(filepath.Join("..", output))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, script) {
+			t.Errorf("%s is not what src builds now; run: go generate ./internal/client", output)
+		}
 	}
 }
 
 func TestBundleIsSmall(t *testing.T) {
-	script, err := build("..")
+	scripts, err := build("..")
 	if err != nil {
 		t.Fatal(err)
 	}
+	script := scripts[pageScript]
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 	if err != nil {
@@ -57,11 +60,14 @@ func TestBrokenSourceIsAnErrorThatNamesTheLine(t *testing.T) {
 	if err := os.WriteFile(source, []byte("const a = 1;\nlet = ;\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(folder, "src", "worker.ts"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	err := run(folder)
 	if err == nil || !strings.Contains(err.Error(), "src/index.ts:2:") {
 		t.Errorf("got %v, want an error at src/index.ts:2", err)
 	}
-	if _, err := os.Stat(filepath.Join(folder, output)); err == nil {
+	if _, err := os.Stat(filepath.Join(folder, pageScript)); err == nil {
 		t.Error("a bundle was written all the same")
 	}
 }

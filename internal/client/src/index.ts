@@ -6,6 +6,7 @@ export { Cursor, Value } from "./cursor";
 export { TowerError } from "./error";
 export { connect, Store } from "./store";
 export type { CallOptions, Options, Pushed, Result, State } from "./store";
+export type { TransportName } from "./dial";
 export type { Closed } from "./transport";
 export { ulid } from "./ulid";
 export type { Failure, Narrowing, Problems, Row } from "./wire";

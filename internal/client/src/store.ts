@@ -1,12 +1,13 @@
-import { Connection } from "./connection";
+import { watch, type Line, type LineEvents } from "./connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
+import { dial, route, type TransportName } from "./dial";
 import { TowerError } from "./error";
 import { Lists } from "./lists";
 import { Observable, safely } from "./observable";
-import { websocket, type Closed, type Transport } from "./transport";
+import { Shared } from "./share";
+import type { Closed } from "./transport";
 import { ulid } from "./ulid";
 import {
-  decode,
   type Answer,
   type Commit,
   type Failure,
@@ -23,7 +24,7 @@ import {
 /** What a store knows of its connection. Each change makes a new one. */
 export interface State {
   readonly online: boolean;
-  /** How the server is reached: "websocket"; "" while it is not. */
+  /** How the server is reached: "socket", "stream" or "poll"; "" while it is not. */
   readonly transport: string;
   readonly epoch: string;
   readonly build: string;
@@ -88,8 +89,7 @@ const initial: State = {
 
 /** A Store is what a client sees of the server, over one connection that it keeps alive. */
 export class Store {
-  readonly #transport: Transport;
-  readonly #connection: Connection;
+  readonly #line: Line;
   readonly #state = new Observable(initial);
   readonly #followed = new Map<string, { list: Followed<any>; holders: number }>();
   readonly #listeners = new Map<string, Set<(push: Pushed) => void>>();
@@ -101,12 +101,12 @@ export class Store {
 
   readonly #lists = new Lists((request, answered) => this.#ask({ request, answered }));
 
-  constructor(transport: Transport) {
-    this.#transport = transport;
-    this.#connection = new Connection(transport, {
-      message: message => this.#turn(() => decode(message).forEach(frame => this.#apply(frame))),
+  constructor(open: (events: LineEvents) => Line) {
+    this.#line = open({
+      received: frames => this.#turn(() => frames.forEach(frame => this.#apply(frame))),
       lost: (closed, final) => this.#turn(() => this.#lost(closed, final)),
     });
+    watch(this.#line);
   }
 
   get state(): State {
@@ -204,7 +204,7 @@ export class Store {
 
   /** Ends the connection for good. */
   close(): void {
-    this.#connection.close();
+    this.#line.close();
   }
 
   /** Runs what a message, or a loss, does, and tells of all its changes when it is done. */
@@ -229,10 +229,10 @@ export class Store {
   #greet({ epoch, build, seq, user = "", actions, cursors }: Hello): void {
     const was = this.state;
     const anew = was.epoch !== "" && (was.epoch !== epoch || was.build !== build || was.user !== user);
-    this.#connection.greeted();
+    if (was.online) this.#leave(!anew); // for another link
     this.#set({
       online: true,
-      transport: this.#transport.name,
+      transport: this.#line.transport,
       epoch,
       build,
       seq,
@@ -256,7 +256,7 @@ export class Store {
     this.#set({ seq: frame.seq });
     // A framework that is told draws in a microtask of its own, before this one.
     const { from, seq } = frame;
-    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
+    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#line.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
   #push(frame: Push): void {
@@ -273,12 +273,18 @@ export class Store {
   #lost(closed: Closed, final: boolean): void {
     this.#ended = final;
     this.#set({ online: false, transport: "", closed });
-    this.#lists.lost();
-    for (const asked of this.#asked.values()) if (asked.first) this.#waiting.add(asked);
-    this.#asked.clear();
+    this.#leave(false);
     if (!final) return;
     for (const asked of this.#waiting) asked.lost?.(disconnected(closed, true));
     this.#waiting.clear();
+  }
+
+  /** Leaves a connection, or a link of it for another. */
+  #leave(moving: boolean): void {
+    if (moving) this.#lists.moved();
+    else this.#lists.lost();
+    for (const asked of this.#asked.values()) if (asked.first) this.#waiting.add(asked);
+    this.#asked.clear();
   }
 
   #set(change: Partial<State>): void {
@@ -307,14 +313,14 @@ export class Store {
     const id = ++this.#lastID;
     if ("call" in asked.request) asked.first ??= { at: Date.now(), user: this.state.user };
     this.#asked.set(id, asked);
-    this.#connection.send({ id, ...asked.request });
+    this.#line.send({ id, ...asked.request });
   }
 
   /** Trades the ticket of a new session for its cookie, and connects as its user. */
   async #exchange(ticket: string): Promise<void> {
     const { ok, status } = await fetch("/_tower/session", { method: "POST", body: ticket });
     if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}). Please try again.` });
-    this.#connection.restart();
+    this.#line.restart();
   }
 }
 
@@ -334,20 +340,36 @@ function canonical(value: unknown): string {
 }
 
 export interface Options {
-  /** The server's socket; by default the one of the page's own server. */
+  /** The server's socket, which has the others beside it; by default that of the page's own server. */
   url?: string;
+  /** How to reach the server: the first that works. By default "socket", then "stream", then "poll". */
+  transports?: readonly TransportName[];
+  /** Whether the pages of this origin share a connection where the browser lets them. By default they do. */
+  share?: boolean;
 }
+
+declare const WORKER: string; // a hash: pages share a worker with those who have the same
 
 const stores = new Map<string, Store>();
 
-/** The store of a server. Every part of a page that connects to one shares it. */
-export function connect({ url = "/_tower/socket" }: Options = {}): Store {
-  const socket = new URL(url, location.href);
-  socket.protocol = socket.protocol.replace("http", "ws");
-  let store = stores.get(socket.href);
+/**
+ * The store of a server. Every part of a page that connects to one in the same way
+ * shares it. What is not said is what the page says in <meta name="tower">, as JSON.
+ */
+export function connect(options: Options = {}): Store {
+  const { url = "/_tower/socket", transports = ["socket", "stream", "poll"], share = true } = { ...said(), ...options };
+  const server = new URL(url, location.href);
+  const way = route(server, transports);
+  const shared = share && Shared.possible && server.origin === location.origin;
+  const key = `${shared} ${way}`;
+  let store = stores.get(key);
   if (!store || store.ended) {
-    store = new Store(websocket(socket));
-    stores.set(socket.href, store);
+    store = new Store(events => (shared ? new Shared(way, new URL(`worker.js?${WORKER}`, server), events) : dial(way, events)));
+    stores.set(key, store);
   }
   return store;
+}
+
+function said(): Options {
+  return JSON.parse(document.querySelector<HTMLMetaElement>('meta[name="tower"]')?.content || "{}") as Options;
 }

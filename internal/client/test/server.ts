@@ -1,8 +1,9 @@
 // The server's side of a test: links to clients, played by the test itself
 // over the relay that relay_test.go describes.
 
+import { dial, route, type TransportName } from "../src/dial";
 import { Store, type State } from "../src/store";
-import { websocket } from "../src/transport";
+import { times } from "../src/times";
 import type { Hello } from "../src/wire";
 import { after, equal } from "./runner";
 
@@ -137,10 +138,16 @@ export function ticket(): Promise<string> {
   return tickets.take();
 }
 
+times.again = 0;
+
+/** What this page's tests connect over. */
+export const transport = new URLSearchParams(location.search).get("transport") as TransportName;
+
 /** A new store, which ends with the test. It is not connected yet: accept its link. */
-export async function newStore(): Promise<Store> {
+export async function newStore(transports: TransportName[] = [transport]): Promise<Store> {
   await ready;
-  const store = new Store(websocket(new URL(`ws://${location.host}/_tower/socket`)));
+  const way = route(new URL("/_tower/socket", location.href), transports);
+  const store = new Store(events => dial(way, events));
   after(() => store.close());
   return store;
 }
