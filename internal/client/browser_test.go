@@ -1,4 +1,4 @@
-package client
+package client_test
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/towerkit/tower/internal/client"
 )
 
 // outcome is what became of one test in the page.
@@ -50,14 +52,25 @@ func TestInBrowser(t *testing.T) {
 func runSuite(t *testing.T, browser context.Context, suite, transport string) {
 	relay := newRelay(bundle(t, suite))
 	server := httptest.NewServer(relay)
-	defer server.Close()
-	defer relay.close()
+	t.Cleanup(func() {
+		relay.close()
+		server.Close()
+	})
 
+	runPage(t, newTab(t, browser), server.URL+"/?transport="+transport, 25*time.Second)
+}
+
+func newTab(t *testing.T, browser context.Context) context.Context {
 	tab, cancel := chromedp.NewContext(browser)
-	defer cancel()
-	tab, cancel = context.WithTimeout(tab, 25*time.Second)
-	defer cancel()
+	t.Cleanup(cancel)
+	return tab
+}
 
+// runPage opens a page that runs tests, and reports what became of them.
+func runPage(t *testing.T, tab context.Context, url string, bound time.Duration) {
+	t.Helper()
+	tab, cancel := context.WithTimeout(tab, bound)
+	defer cancel()
 	seed := rand.Uint32()
 	t.Logf("seed %d", seed)
 	if fixed := os.Getenv("TOWER_TEST_SEED"); fixed != "" {
@@ -66,7 +79,7 @@ func runSuite(t *testing.T, browser context.Context, suite, transport string) {
 			t.Fatalf("TOWER_TEST_SEED: %v", err)
 		}
 	}
-	if err := chromedp.Do(tab, chromedp.Navigate(fmt.Sprintf("%s/?seed=%d&transport=%s", server.URL, seed, transport))); err != nil {
+	if err := chromedp.Do(tab, chromedp.Navigate(fmt.Sprintf("%s&seed=%d&bound=%.0f", url, seed, bound.Seconds()))); err != nil {
 		t.Fatalf("open the test page: %v", err)
 	}
 	outcomes, err := chromedp.Run(tab, chromedp.Evaluate[[]outcome]("results", chromedp.EvalAwaitPromise))
@@ -124,8 +137,8 @@ func bundle(t *testing.T, entry string) []byte {
 }
 
 func TestHashNamesTheScript(t *testing.T) {
-	name := Hash(Script)
-	if len(name) != 16 || name != Hash(bytes.Clone(Script)) || name == Hash(append(bytes.Clone(Script), ' ')) {
+	name := client.Hash(client.Script)
+	if len(name) != 16 || name != client.Hash(bytes.Clone(client.Script)) || name == client.Hash(append(bytes.Clone(client.Script), ' ')) {
 		t.Errorf("Hash is %q", name)
 	}
 }

@@ -1,4 +1,4 @@
-package client
+package client_test
 
 import (
 	"encoding/json"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/towerkit/tower/internal/client"
 )
 
 // A relay is the server of a test page. The page opens /script and plays the
@@ -63,8 +65,8 @@ func newRelay(suite []byte) *relay {
 		page(w, `<!doctype html><title>tests</title><body><script type="module" src="/suite.js"></script>`)
 	})
 	r.mux.HandleFunc("GET /suite.js", script(suite))
-	r.mux.HandleFunc("GET /_tower/tower.js", script(Script))
-	r.mux.HandleFunc("GET /_tower/worker.js", script(Worker))
+	r.mux.HandleFunc("GET /_tower/tower.js", script(client.Script))
+	r.mux.HandleFunc("GET /_tower/worker.js", script(client.Worker))
 	r.mux.HandleFunc("GET /_tower/socket", r.serveSocket)
 	r.mux.HandleFunc("POST /_tower/stream", r.serveStream)
 	r.mux.HandleFunc("POST /_tower/poll", r.servePoll)
@@ -142,17 +144,17 @@ func (r *relay) obey(order order) {
 		r.user = *order.User
 		return
 	}
-	client := r.clients[order.Link]
-	if client == nil {
+	to := r.clients[order.Link]
+	if to == nil {
 		return
 	}
 	switch {
 	case order.Send != nil:
-		client.send(*order.Send)
+		to.send(*order.Send)
 	case order.Close != 0:
-		client.end(order.Close, order.Reason)
+		to.end(order.Close, order.Reason)
 	case order.Drop:
-		client.drop()
+		to.drop()
 	}
 }
 

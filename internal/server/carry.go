@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -19,6 +20,7 @@ func (a *App) serveStream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer a.links.forget(l, closeDone, "the stream has ended")
+	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // what is between may still be sending it
 	l.rest(a.links.silence)
 	narrow(r.Context())
 	header := w.Header()

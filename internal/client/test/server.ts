@@ -2,10 +2,13 @@
 // over the relay that relay_test.go describes.
 
 import { dial, route, type TransportName } from "../src/dial";
-import { Store, type State } from "../src/store";
+import { Store } from "../src/store";
 import { times } from "../src/times";
 import type { Hello } from "../src/wire";
 import { after, equal } from "./runner";
+import { state } from "./state";
+
+export { state };
 
 /** A queue hands out what was put into it, in order, now or later. */
 class Queue<T> {
@@ -159,18 +162,6 @@ export async function online(change: Partial<Hello> = {}): Promise<{ store: Stor
   await link.greet(change);
   await state(store, ({ online }) => online);
   return { store, link };
-}
-
-/** Resolves once the state is as asked for. */
-export function state(store: Store, wanted: (state: State) => boolean): Promise<State> {
-  return new Promise(resolve => {
-    let done = () => {};
-    done = store.subscribe(state => {
-      if (!wanted(state)) return;
-      resolve(state);
-      queueMicrotask(() => done());
-    });
-  });
 }
 
 /** Resolves once the client has applied all that was sent before: a call comes back after that. */
