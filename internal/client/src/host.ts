@@ -49,7 +49,7 @@ class House {
   admit(port: MessagePort): void {
     const page: Page = { port, known: false };
     port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-      if ("join" in data) void this.#join(page, data.join);
+      if ("join" in data) this.#join(page, data.join);
       else if ("send" in data) this.#send(page, data.send);
       else if ("restart" in data) this.#line?.restart();
       else if ("leave" in data) this.#leave(page);
@@ -60,29 +60,33 @@ class House {
     };
   }
 
-  /** The cookie may be another one than when the connection began: then all begin anew. */
-  async #join(page: Page, lock: string): Promise<void> {
+  #join(page: Page, lock: string): void {
     if (this.#open.size > most) return tell(page, { full: true });
     tell(page, {});
     this.#pages.add(page);
     void navigator.locks.request(lock, () => this.#leave(page)); // once the page is gone
-    if (!this.#line) {
-      this.#line = dial(this.#route, {
-        received: frames => this.#received(frames),
-        lost: (closed, final) => this.#lost(closed, final),
-      });
-    } else if (!this.#hello || (await this.#user()) !== (this.#hello?.user ?? "")) {
-      this.#line?.restart();
-    }
+    if (this.#line) return void this.#meet(page);
     page.known = true;
-    if (this.#hello) this.#tell(page, [this.#hello]);
+    this.#line = dial(this.#route, {
+      received: frames => this.#received(frames),
+      lost: (closed, final) => this.#lost(closed, final),
+    });
   }
 
-  /** Whose cookie it is; null if that is not known. */
-  async #user(): Promise<string | null> {
+  /** Gets to know a page. Where its cookie is another user's than the connection's, all begin anew. */
+  async #meet(page: Page): Promise<void> {
+    if (!this.#hello) return; // it is met when that has come
     const [href] = JSON.parse(this.#route) as [string];
     const answer = await fetch(new URL("session", href), { cache: "no-store" }).then(response => response.json(), () => null);
-    return answer?.user ?? null;
+    if (!this.#hello) return;
+    if (!answer) {
+      this.#leave(page);
+      tell(page, { full: true });
+    } else if (answer.user !== (this.#hello.user ?? "")) this.#line!.restart();
+    else {
+      page.known = true;
+      this.#tell(page, [this.#hello]);
+    }
   }
 
   #leave(page: Page): void {
@@ -126,6 +130,7 @@ class House {
     this.#asked.clear();
     this.#open.clear();
     this.#hello = hello;
+    for (const page of this.#pages) if (!page.known) void this.#meet(page);
   }
 
   #answer(answer: Answer, give: (page: Page, frame: Frame) => void): void {

@@ -13,7 +13,7 @@ export interface ToPage {
   transport?: string;
   lost?: Closed;
   final?: boolean;
-  /** The worker has all the pages that one connection can serve. */
+  /** The worker cannot serve this page, too. */
   full?: boolean;
 }
 

@@ -131,6 +131,12 @@ export function refuse(refuse: boolean): void {
   if (refuse) after(() => order({ refuse: false }));
 }
 
+/** From now on the pages' cookie is that of a user. */
+export async function cookieOf(user: string): Promise<void> {
+  await ready;
+  order({ user });
+}
+
 /** The next connection that has been refused. */
 export function refused(): Promise<void> {
   return refusals.take();
