@@ -68,7 +68,7 @@ func newNetwork(t *testing.T, pages map[string][]byte) *network {
 	mux := http.NewServeMux()
 	for path, source := range pages {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			page(w, `<!doctype html><meta name="tower" content='{"share":false}'><title>tests</title><body><script type="module">`+string(source)+`</script>`)
+			writePage(w, `<!doctype html><meta name="tower" content='{"share":false}'><title>tests</title><body><script type="module">`+string(source)+`</script>`)
 		})
 	}
 	mux.HandleFunc("PUT /faults", n.setFaults)
@@ -196,10 +196,14 @@ func (n *network) setFaults(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	n.set(set)
+}
+
+func (n *network) set(f faults) {
 	n.mu.Lock()
-	n.faults = set
+	n.faults = f
 	n.mu.Unlock()
-	if set.Stall {
+	if f.Stall {
 		n.stall()
 	}
 }
@@ -248,7 +252,7 @@ func (n *network) carry(transport string) http.HandlerFunc {
 		case transport == "socket" && f.Upgrade != "":
 			w.Header().Set("Content-Type", "text/html")
 			w.WriteHeader(map[string]int{"200": 200, "400": 400, "502": 502}[f.Upgrade])
-			page(w, "<p>This is not the network that you are looking for.")
+			writePage(w, "<p>This is not the network that you are looking for.")
 			return
 		case transport == "stream" && f.Buffer:
 			kept := httptest.NewRecorder()

@@ -62,7 +62,7 @@ var upgrader = websocket.Upgrader{}
 func newRelay(suite []byte) *relay {
 	r := &relay{mux: http.NewServeMux(), clients: map[int]carrier{}, links: map[string]*link{}, pages: map[string]string{}}
 	r.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		page(w, `<!doctype html><title>tests</title><body><script type="module" src="/suite.js"></script>`)
+		writePage(w, `<!doctype html><title>tests</title><body><script type="module" src="/suite.js"></script>`)
 	})
 	r.mux.HandleFunc("GET /suite.js", script(suite))
 	r.mux.HandleFunc("GET /_tower/tower.js", script(client.Script))
@@ -97,7 +97,7 @@ func script(source []byte) http.HandlerFunc {
 	}
 }
 
-func page(w io.Writer, html string) { _, _ = io.WriteString(w, html) }
+func writePage(w io.Writer, html string) { _, _ = io.WriteString(w, html) }
 
 // servePage keeps what is PUT and serves it; a POST, which only the browser's
 // own way of sending a form makes, is shown.
@@ -109,9 +109,9 @@ func (r *relay) servePage(w http.ResponseWriter, req *http.Request) {
 	case http.MethodPut:
 		r.pages[req.URL.Path] = string(body)
 	case http.MethodPost:
-		page(w, fmt.Sprintf("<!doctype html><p id=posted>%s %s</p>", req.URL.RequestURI(), strings.TrimSpace(string(body))))
+		writePage(w, fmt.Sprintf("<!doctype html><p id=posted>%s %s</p>", req.URL.RequestURI(), strings.TrimSpace(string(body))))
 	default:
-		page(w, r.pages[req.URL.Path])
+		writePage(w, r.pages[req.URL.Path])
 	}
 }
 

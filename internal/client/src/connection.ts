@@ -288,5 +288,5 @@ export function watch(line: Line): void {
   addEventListener("pagehide", () => line.pause(), options);
   addEventListener("pageshow", ({ persisted }) => persisted && line.check(true), options);
   document.addEventListener("visibilitychange", () => seen(true), options);
-  document.addEventListener("resume", () => seen(true), options);
+  document.addEventListener("resume", () => line.check(true), options);
 }
