@@ -36,7 +36,7 @@ func request(t *testing.T, app *towertest.App, method, path, body string, header
 	return response, string(text)
 }
 
-func cookieOf(t *testing.T, app *towertest.App, user *User) string {
+func cookieOf(t testing.TB, app *towertest.App, user *User) string {
 	t.Helper()
 	cookie, err := app.Cookie(user.ID)
 	if err != nil {

@@ -52,7 +52,7 @@ func supervise(t *testing.T, data string) *supervision {
 
 func (s *supervision) hear() string {
 	s.t.Helper()
-	s.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	s.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	if !s.lines.Scan() {
 		s.t.Fatalf("the application said nothing: %v", s.lines.Err())
 	}

@@ -1,7 +1,9 @@
 package towertest
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -30,6 +32,7 @@ type Client struct {
 	cursors map[uint64][]*Cursor // equal ones have one number
 	opening map[uint64]*Cursor   // by the id of the request
 	lastID  uint64
+	seq     uint64 // of the last commit
 	err     error
 }
 
@@ -46,16 +49,31 @@ type Answer struct {
 // application's Transport, until the test ends.
 func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	t.Helper()
-	line, err := a.dial(t, user)
+	c, err := dial(t, a.Transport, a.URL, a.request(t, user, http.MethodGet, "/", nil).Header)
 	if err != nil {
 		t.Fatalf("connect over a %s: %v", a.Transport, err)
 	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// dial connects to the application at url over a transport, and waits for its
+// hello.
+func dial(t testing.TB, transport, url string, header http.Header) (*Client, error) {
+	line, err := dialLine(t.Context(), transport, url, header)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errLost, err)
+	}
 	c := &Client{t: t, line: line, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
 	c.reader.Go(c.read)
-	t.Cleanup(c.Close)
-	c.send(wire.Request{Hello: wire.Version})
-	c.await("a hello", func() bool { return c.hello.Hello != 0 })
-	return c
+	if err = c.send(wire.Request{Hello: wire.Version}); err == nil {
+		err = c.wait("a hello", func() bool { return c.hello.Hello != 0 })
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
 // Close ends the connection. The test's end does so too.
@@ -67,8 +85,7 @@ func (c *Client) Close() {
 // Call calls an action and waits for its answer.
 func (c *Client) Call(route string, in any) Answer {
 	c.t.Helper()
-	id := c.request(wire.Request{Call: route, In: c.encode(in)}, nil)
-	answer := c.answer(id, route)
+	answer := c.answer(wire.Request{Call: route, In: c.encode(in)}, nil)
 	out := Answer{Status: answer.Status, Out: answer.Out}
 	if answer.Error != nil {
 		out.Code, out.Message, out.Problems = answer.Error.Code, answer.Error.Message, answer.Error.Problems
@@ -126,8 +143,7 @@ func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 			cursor.include[model] = maps.Clone(records)
 		}
 	}
-	id := c.request(req, cursor)
-	answer := c.answer(id, "open "+req.Open)
+	answer := c.answer(req, cursor)
 	out := Answer{Status: answer.Status}
 	if answer.Error != nil {
 		out.Code, out.Message = answer.Error.Code, answer.Error.Message
@@ -140,7 +156,7 @@ func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 func (c *Client) settle() {
 	c.t.Helper()
 	const unknown = 1 << 52 // a cursor that is not open
-	c.answer(c.request(wire.Request{Close: unknown}, nil), "a request")
+	c.answer(wire.Request{Close: unknown}, nil)
 }
 
 // Frames returns every message that was received so far, as text: what a user's
@@ -169,7 +185,18 @@ func (c *Client) encode(in any) json.RawMessage {
 	return data
 }
 
-func (c *Client) request(req wire.Request, cursor *Cursor) uint64 {
+// answer sends a request and waits for its answer; cursor is what it opens.
+func (c *Client) answer(req wire.Request, cursor *Cursor) *wire.Answer {
+	c.t.Helper()
+	answer, err := c.ask(req, cursor)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return answer
+}
+
+// ask is answer for a connection that may be lost.
+func (c *Client) ask(req wire.Request, cursor *Cursor) (*wire.Answer, error) {
 	c.mu.Lock()
 	c.lastID++
 	req.ID = c.lastID
@@ -177,12 +204,19 @@ func (c *Client) request(req wire.Request, cursor *Cursor) uint64 {
 		c.opening[req.ID] = cursor
 	}
 	c.mu.Unlock()
-	c.send(req)
-	return req.ID
+	if err := c.send(req); err != nil {
+		return nil, err
+	}
+	err := c.wait("answer to "+cmp.Or(req.Call, req.Open, "a request"), func() bool { return c.answers[req.ID] != nil })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.answers[req.ID], err
 }
 
-func (c *Client) send(req wire.Request) {
-	c.t.Helper()
+// errLost says that a connection has ended.
+var errLost = errors.New("the connection was lost")
+
+func (c *Client) send(req wire.Request) error {
 	c.write.Lock()
 	defer c.write.Unlock()
 	frame, err := wire.Encode(req)
@@ -190,36 +224,35 @@ func (c *Client) send(req wire.Request) {
 		err = c.line.send(frame)
 	}
 	if err != nil {
-		c.t.Fatalf("send: %v", err)
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	return nil
+}
+
+func (c *Client) await(what string, done func() bool) {
+	c.t.Helper()
+	if err := c.wait(what, done); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
-func (c *Client) answer(id uint64, what string) *wire.Answer {
-	c.t.Helper()
-	c.await("an answer to "+what, func() bool { return c.answers[id] != nil })
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.answers[id]
-}
-
-// await waits with the lock held while done looks.
-func (c *Client) await(what string, done func() bool) {
-	c.t.Helper()
+// wait waits with the lock held while done looks.
+func (c *Client) wait(what string, done func() bool) error {
 	deadline := time.After(patience)
 	for {
 		c.mu.Lock()
 		ok, changed, err := done(), c.changed, c.err
 		c.mu.Unlock()
 		if ok {
-			return
+			return nil
 		}
 		if err != nil {
-			c.t.Fatalf("waiting for %s: %v", what, err)
+			return fmt.Errorf("waiting for %s: %w", what, err)
 		}
 		select {
 		case <-changed:
 		case <-deadline:
-			c.t.Fatalf("no %s within %s; received:\n%s", what, patience, strings.Join(c.Frames(), "\n"))
+			return fmt.Errorf("no %s within %s; received:\n%s", what, patience, strings.Join(c.Frames(), "\n"))
 		}
 	}
 }
@@ -228,7 +261,9 @@ func (c *Client) read() {
 	for {
 		message, err := c.line.receive()
 		c.mu.Lock()
-		if err == nil {
+		if err != nil {
+			err = fmt.Errorf("%w: %w", errLost, err)
+		} else {
 			c.frames = append(c.frames, string(message))
 			err = c.apply(message)
 		}
@@ -292,6 +327,10 @@ func (c *Client) applyOne(frame []byte) error {
 }
 
 func (c *Client) commit(commit *wire.Commit) error {
+	if first := cmp.Or(commit.From, commit.Seq); first <= c.seq || commit.Seq < first {
+		return fmt.Errorf("commits %d to %d came after %d", first, commit.Seq, c.seq)
+	}
+	c.seq = commit.Seq
 	records := byID(commit.Records)
 	moved := map[uint64][]*Cursor{}
 	for number, delta := range commit.Cursors {

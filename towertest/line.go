@@ -9,11 +9,9 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"testing"
 
 	"github.com/gorilla/websocket"
 
-	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -35,11 +33,10 @@ type line interface {
 	close()
 }
 
-func (a *App) dial(t testing.TB, user tower.ID) (line, error) {
-	header := a.request(t, user, http.MethodGet, "/", nil).Header
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context())) // a line can be closed when its test has ended
-	posts := posts{ctx: ctx, cancel: cancel, url: a.URL, header: header}
-	switch a.Transport {
+func dialLine(ctx context.Context, transport, url string, header http.Header) (line, error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it is closed when the test has ended
+	posts := posts{ctx: ctx, cancel: cancel, url: url, header: header}
+	switch transport {
 	case Stream:
 		l := &streamLine{posts: posts}
 		return l, l.open()
@@ -47,8 +44,8 @@ func (a *App) dial(t testing.TB, user tower.ID) (line, error) {
 		l := &pollLine{posts: posts}
 		return l, l.open()
 	default:
-		cancel()
-		conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(a.URL, "http")+"/_tower/socket", header)
+		defer cancel()
+		conn, _, err := websocket.DefaultDialer.DialContext(ctx, "ws"+strings.TrimPrefix(url, "http")+"/_tower/socket", header)
 		return socketLine{conn}, err
 	}
 }

@@ -28,6 +28,7 @@ type loadRequest struct {
 
 	Users     []string      // join: as whom; of the floor only their number counts
 	Writer    string        // join: the user that writes
+	Subject   *subject      // join: of the app, what is measured; nil: the sample
 	Published bool          // reach: all match, not only one
 	Times     int           // reach: how often
 	Writers   int           // burst and write: how many at the same time
@@ -90,6 +91,7 @@ type target struct {
 	url       string
 	http      *http.Client
 	writer    string   // cookie
+	subject   *subject // nil: the sample
 	made      []string // ids of what the writer published
 	listeners []*listener
 	readers   sync.WaitGroup
@@ -156,6 +158,9 @@ func together(n, workers int, do func(i int) error) error {
 
 // join connects clients, beside those that are connected.
 func (t *target) join(ctx context.Context, req *loadRequest) (err error) {
+	if req.Subject != nil {
+		t.subject = req.Subject
+	}
 	if req.Writer != "" {
 		if t.writer, err = t.signIn(ctx, req.Writer); err != nil {
 			return err
@@ -200,14 +205,17 @@ func (t *target) connect(ctx context.Context, user string) (*listener, error) {
 		return l, err
 	}
 	var err error
-	if l.cookie, err = t.signIn(ctx, user); err != nil {
+	opens := []wire.Request{{Open: "posts.published"}, {Open: "posts.mine"}}
+	if t.subject != nil {
+		opens = []wire.Request{{Open: t.subject.Cursor, In: t.subject.With}}
+	} else if l.cookie, err = t.signIn(ctx, user); err != nil {
 		return nil, err
 	}
 	if l.socket, _, err = dialer.DialContext(ctx, address+"/_tower/socket", http.Header{"Cookie": {l.cookie}}); err != nil {
 		return nil, err
 	}
 	p := &player{socket: l.socket, cursors: map[uint64]string{}}
-	if err := p.open(ctx); err != nil {
+	if err := p.open(ctx, opens...); err != nil {
 		p.close()
 		return nil, err
 	}
@@ -259,7 +267,7 @@ func (t *target) read(l *listener) {
 // reach makes posts, one after another, waits until all who may see one have it,
 // and notes how long each took.
 func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, err error) {
-	path, body := t.message(req)
+	method, path, body := t.message(req)
 	for i := range req.Times {
 		matching, cookie := t.listeners, t.writer
 		if !req.Published && !t.floor {
@@ -267,11 +275,11 @@ func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, 
 			matching, cookie = []*listener{chosen}, chosen.cookie
 		}
 		var made created
-		took, err := t.await(ctx, matching, 1, func() error { return t.send(ctx, http.MethodPost, path, cookie, body, &made) })
+		took, err := t.await(ctx, matching, 1, func() error { return t.send(ctx, method, path, cookie, body, &made) })
 		if err != nil {
 			return reply, err
 		}
-		if req.Published {
+		if req.Published && t.subject == nil {
 			t.made = append(t.made, made.ID)
 		}
 		reply.Seconds = append(reply.Seconds, took.Seconds())
@@ -283,13 +291,13 @@ func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, 
 // burst has writers change the newest posts, each one of them several times, and
 // waits until everybody has every change.
 func (t *target) burst(ctx context.Context, req *loadRequest) (reply loadReply, err error) {
-	_, message := t.message(req)
-	if !t.floor && len(t.made) < req.Writers {
+	method, path, message := t.message(req)
+	if !t.floor && t.subject == nil && len(t.made) < req.Writers {
 		return reply, fmt.Errorf("a burst by %d writers needs as many posts; there are %d", req.Writers, len(t.made))
 	}
 	change := func(writer, turn int) error {
-		if t.floor {
-			return t.send(ctx, http.MethodPost, "/broadcast", "", message, nil)
+		if t.floor || t.subject != nil {
+			return t.send(ctx, method, path, "", message, nil)
 		}
 		body := fmt.Appendf(nil, `{"body":"%s %d %d"}`, strings.Repeat("y", 80), time.Now().UnixNano(), turn)
 		return t.send(ctx, http.MethodPatch, "/posts/"+t.made[len(t.made)-1-writer], t.writer, body, nil)
@@ -338,6 +346,9 @@ func (t *target) await(ctx context.Context, listeners []*listener, commits int, 
 		}
 		return last.Sub(began), nil
 	case <-time.After(patience):
+		if t.subject != nil && t.got.Load() == total-int64(commits*len(listeners)) {
+			return 0, fmt.Errorf("what %s makes has not come to those who hold %s within %s: do visitors see it? --call takes another action, or input", t.subject.Call, t.subject.Cursor, patience)
+		}
 		return 0, fmt.Errorf("%d messages of %d were lost: they have not come within %s", total-t.got.Load(), commits*len(listeners), patience)
 	case <-ctx.Done():
 		return 0, ctx.Err()
@@ -345,18 +356,22 @@ func (t *target) await(ctx context.Context, listeners []*listener, commits int, 
 }
 
 // message is what is posted, and where.
-func (t *target) message(req *loadRequest) (path string, body []byte) {
+func (t *target) message(req *loadRequest) (method, path string, body []byte) {
+	if t.subject != nil {
+		method, path, _ = strings.Cut(t.subject.Call, " ")
+		return method, path, t.subject.In
+	}
 	if t.floor {
 		pad := max(0, req.Size-len(commitMark)-len(`1,"pad":""}`))
-		return "/broadcast", fmt.Appendf(nil, `%s1,"pad":"%s"}`, commitMark, strings.Repeat("x", pad))
+		return http.MethodPost, "/broadcast", fmt.Appendf(nil, `%s1,"pad":"%s"}`, commitMark, strings.Repeat("x", pad))
 	}
 	body, _ = json.Marshal(map[string]any{"title": "A note on the board", "body": strings.Repeat("x", 80), "published": req.Published}) // strings and a bool
-	return "/posts", body
+	return http.MethodPost, "/posts", body
 }
 
 // write has clients write one record after another, which nobody is told of.
 func (t *target) write(ctx context.Context, req *loadRequest) (loadReply, error) {
-	path, body := t.message(&loadRequest{})
+	method, path, body := t.message(&loadRequest{})
 	if t.floor {
 		path, body = "/records", bytes.Repeat([]byte{'x'}, req.Size)
 	}
@@ -365,7 +380,7 @@ func (t *target) write(ctx context.Context, req *loadRequest) (loadReply, error)
 	end := began.Add(req.For)
 	err := together(req.Writers, req.Writers, func(int) error {
 		for time.Now().Before(end) {
-			if err := t.send(ctx, http.MethodPost, path, t.writer, body, nil); err != nil {
+			if err := t.send(ctx, method, path, t.writer, body, nil); err != nil {
 				return err
 			}
 			written.Add(1)
@@ -402,6 +417,9 @@ func (t *target) request(ctx context.Context, method, path, cookie string, body 
 		var refused struct{ Error wire.Error }
 		_ = json.Unmarshal(text, &refused) // it may not be JSON; the status says enough
 		err = fmt.Errorf("%s %s: %s %s", method, path, response.Status, refused.Error.Message)
+		for field, problems := range refused.Error.Problems {
+			err = fmt.Errorf("%w; %s %s", err, field, strings.Join(problems, ", "))
+		}
 	}
 	return response.Header, text, err
 }

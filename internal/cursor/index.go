@@ -1,23 +1,76 @@
 package cursor
 
 import (
+	"hash/maphash"
+	"slices"
+
 	"github.com/towerkit/tower/internal/store"
 )
 
 // A selector is what all queries with equal conditions share: one test of each
 // change, however many they are.
 type selector struct {
-	key     string
-	where   Condition
+	index   *index
+	where   []Condition // all have to hold
 	queries []*Query
-	filings []*filing
-	round   uint64  // of the index, when it last met this selector
-	touches []touch // what the commit at hand did to its records
+	sole    [1]*Query        // as most have one
+	shared  map[share]*Query // by what they differ in; nil: they are few
+	filings []filing         // where it is found, in the order of its niches
+	filed   [1]filing        // as most have one niche
+	round   uint64           // of the index, when it last met this selector
+	touches []touch          // what the commit at hand did to its records
+}
+
+// A share is what holders of the same conditions have to have in common, too, to
+// share a query.
+type share struct {
+	form *form
+	tag  string
+}
+
+func (q *Query) share() share { return share{q.form, q.tag} }
+
+// condition returns what has to hold.
+func (s *selector) condition() Condition { return conjunction(s.where) }
+
+// holds reports whether the conditions hold for the record, nil for none.
+func (s *selector) holds(img *store.Image) bool {
+	if img == nil {
+		return false
+	}
+	for i := range s.where {
+		if !s.where[i].match(img) {
+			return false
+		}
+	}
+	return true
+}
+
+// query returns the one of the selector's queries that is shared, nil for none.
+func (s *selector) query(by share) *Query {
+	if s.shared != nil {
+		return s.shared[by]
+	}
+	for _, q := range s.queries {
+		if q.share() == by {
+			return q
+		}
+	}
+	return nil
 }
 
 func (s *selector) add(q *Query) {
-	q.at = len(s.queries)
+	q.at = int32(len(s.queries))
 	s.queries = append(s.queries, q)
+	switch {
+	case s.shared != nil:
+		s.shared[q.share()] = q
+	case len(s.queries) > few:
+		s.shared = map[share]*Query{}
+		for _, q := range s.queries {
+			s.shared[q.share()] = q
+		}
+	}
 }
 
 func (s *selector) remove(q *Query) {
@@ -26,14 +79,16 @@ func (s *selector) remove(q *Query) {
 	s.queries[q.at].at = q.at
 	s.queries[last] = nil
 	s.queries = s.queries[:last]
+	delete(s.shared, q.share())
 }
 
-// forget lets go of a commit's touches.
+// forget lets go of a commit's touches. What held them is used again.
 func (s *selector) forget() {
 	clear(s.touches)
-	if s.touches = s.touches[:0]; cap(s.touches) > few {
-		s.touches = nil
+	if x := s.index; cap(s.touches) <= few && len(x.spare) < maxSpare {
+		x.spare = append(x.spare, s.touches[:0])
 	}
+	s.touches = nil
 }
 
 // A touch is a change of a record for which conditions hold before or after it.
@@ -57,52 +112,69 @@ func (t *touch) op() DeltaOp {
 // the record has and had. Conditions that name neither a value nor a range are
 // in a list that every change goes through.
 type index struct {
-	selectors map[string]*selector
+	selectors map[digest]*selector
+	forms     map[string]*form
 	tables    []*table
-	residual  drawer
+	residual  *filing
 	round     uint64
+	spare     [][]touch // for selectors that are touched
 }
 
-// A table finds selectors by one field's value.
+// maxSpare is how many touched selectors an index has touches at hand for.
+const maxSpare = 1024
+
+// A table finds selectors by one field's value. Those for values that have one
+// hash are together: the conditions are tested anyway.
 type table struct {
 	field   *store.Field
-	drawers map[store.Value]drawer
+	drawers map[uint64]*filing
 	spans   *stretch
 }
 
-// A drawer is where selectors are filed, in no order.
-type drawer []*filing
-
-// A filing is one place at which a selector is found.
-type filing struct {
-	selector *selector
-	table    *table   // nil: the residual
-	stretch  *stretch // nil: by value
-	value    store.Value
-	at       int // in its drawer
+func newIndex() *index {
+	return &index{selectors: map[digest]*selector{}, forms: map[string]*form{}}
 }
 
-func newIndex() *index { return &index{selectors: map[string]*selector{}} }
-
 // add returns the selector of the conditions, which are canonical.
-func (x *index) add(where canon) *selector {
-	if s := x.selectors[where.key]; s != nil {
+func (x *index) add(where Condition) *selector {
+	key := where.digest()
+	if s := x.selectors[key]; s != nil {
 		return s
 	}
-	s := &selector{key: where.key, where: where.Condition}
-	x.selectors[s.key] = s
-	niches, why := s.where.niches()
-	if why != "" {
-		x.file(&filing{selector: s})
+	s := &selector{index: x, where: where.conjuncts()}
+	s.queries = s.sole[:0]
+	x.selectors[key] = s
+	niches := s.niches()
+	if s.filings = s.filed[:]; len(niches) != 1 {
+		s.filings = make([]filing, len(niches))
 	}
-	for _, n := range niches {
-		f := &filing{selector: s, table: x.table(n.field), value: n.value}
-		if n.span != nil {
-			f.table.spans, f.stretch = f.table.spans.with(*n.span)
-		}
-		x.file(f)
+	for i := range niches {
+		f := &s.filings[i]
+		f.selector = s
+		x.put(&niches[i], f.before(x.drawer(&niches[i])))
 	}
 	return s
+}
+
+// remove takes the selector out of the index, and the tables that it leaves empty.
+func (x *index) remove(s *selector) {
+	where := s.condition()
+	delete(x.selectors, where.digest())
+	niches := s.niches()
+	for i := range niches {
+		x.put(&niches[i], s.filings[i].out(x.drawer(&niches[i])))
+	}
+	x.tables = slices.DeleteFunc(x.tables, func(t *table) bool { return len(t.drawers) == 0 && t.spans == nil })
+}
+
+// niches returns where the selector is filed; the zero niche is the residual.
+func (s *selector) niches() []niche {
+	where := s.condition()
+	niches, vague := where.niches()
+	if vague != nil {
+		return []niche{{}}
+	}
+	return niches
 }
 
 // table returns the table of a field, and makes it when there is none.
@@ -112,63 +184,70 @@ func (x *index) table(f *store.Field) *table {
 			return t
 		}
 	}
-	t := &table{field: f, drawers: map[store.Value]drawer{}}
+	t := &table{field: f, drawers: map[uint64]*filing{}}
 	x.tables = append(x.tables, t)
 	return t
 }
 
-func (x *index) file(f *filing) {
-	d := x.drawer(f)
-	f.at = len(d)
-	x.put(f, append(d, f))
-	f.selector.filings = append(f.selector.filings, f)
-}
-
-func (x *index) drawer(f *filing) drawer {
+func (x *index) drawer(n *niche) *filing {
 	switch {
-	case f.table == nil:
+	case n.field == nil:
 		return x.residual
-	case f.stretch != nil:
-		return f.stretch.filed
+	case n.span != nil:
+		return x.table(n.field).spans.drawer(*n.span)
 	default:
-		return f.table.drawers[f.value]
+		return x.table(n.field).drawers[hash(n.value)]
 	}
 }
 
-func (x *index) put(f *filing, d drawer) {
-	switch {
-	case f.table == nil:
+// put makes d, which may be empty, the drawer of a niche.
+func (x *index) put(n *niche, d *filing) {
+	if n.field == nil {
 		x.residual = d
-	case f.stretch != nil && len(d) == 0:
-		f.table.spans = f.table.spans.without(f.stretch.span)
-	case f.stretch != nil:
-		f.stretch.filed = d
-	case len(d) == 0:
-		delete(f.table.drawers, f.value)
+		return
+	}
+	t := x.table(n.field)
+	switch {
+	case n.span != nil && d == nil:
+		t.spans = t.spans.without(*n.span)
+	case n.span != nil:
+		var at *stretch
+		t.spans, at = t.spans.with(*n.span)
+		at.filed = d
+	case d == nil:
+		delete(t.drawers, hash(n.value))
 	default:
-		f.table.drawers[f.value] = d
+		t.drawers[hash(n.value)] = d
 	}
 }
 
-// remove takes the selector out of the index, and the tables that it leaves empty.
-func (x *index) remove(s *selector) {
-	delete(x.selectors, s.key)
-	for _, f := range s.filings {
-		d := x.drawer(f)
-		last := len(d) - 1
-		d[f.at] = d[last]
-		d[f.at].at = f.at
-		d[last] = nil
-		x.put(f, d[:last])
+func hash(v store.Value) uint64 { return maphash.Comparable(seed, v) }
+
+// A filing is one place at which a selector is found. Those of a niche are linked,
+// in no order; the first is its drawer, nil an empty one.
+type filing struct {
+	selector   *selector
+	prev, next *filing
+}
+
+// before puts the filing into a drawer, and returns that.
+func (f *filing) before(drawer *filing) *filing {
+	if f.next = drawer; drawer != nil {
+		drawer.prev = f
 	}
-	kept := x.tables[:0]
-	for _, t := range x.tables {
-		if len(t.drawers) > 0 || t.spans != nil {
-			kept = append(kept, t)
-		}
+	return f
+}
+
+// out takes the filing out of its drawer, and returns that.
+func (f *filing) out(drawer *filing) *filing {
+	if f.next != nil {
+		f.next.prev = f.prev
 	}
-	clear(x.tables[len(kept):])
-	x.tables = kept
+	if f.prev == nil {
+		return f.next
+	}
+	f.prev.next = f.next
+	return drawer
 }
 
 // match appends to touched the selectors that the change is the first to touch,
@@ -195,7 +274,7 @@ func (x *index) match(c *store.Change, touched []*selector) []*selector {
 }
 
 func (x *index) matchValue(t *table, v store.Value, c *store.Change, touched []*selector) []*selector {
-	return x.pierce(t.spans, v, c, x.meet(t.drawers[v], c, touched))
+	return x.pierce(t.spans, v, c, x.meet(t.drawers[hash(v)], c, touched))
 }
 
 // pierce looks through the spans that hold v.
@@ -218,7 +297,7 @@ func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*sel
 	for _, img := range [...]*store.Image{c.Before, c.After} {
 		if img != nil {
 			img.Each(t.field, func(v store.Value) bool {
-				touched = x.meet(t.drawers[v], c, touched)
+				touched = x.meet(t.drawers[hash(v)], c, touched)
 				return true
 			})
 		}
@@ -227,21 +306,22 @@ func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*sel
 }
 
 // meet tests the change against the selectors in a drawer.
-func (x *index) meet(d drawer, c *store.Change, touched []*selector) []*selector {
-	for _, f := range d {
+func (x *index) meet(drawer *filing, c *store.Change, touched []*selector) []*selector {
+	for f := drawer; f != nil; f = f.next {
 		s := f.selector
 		if s.round == x.round {
 			continue
 		}
 		s.round = x.round
-		t := touch{change: c}
-		t.before = c.Before != nil && s.where.match(c.Before)
-		t.after = c.After != nil && s.where.match(c.After)
+		t := touch{change: c, before: s.holds(c.Before), after: s.holds(c.After)}
 		if !t.before && !t.after {
 			continue
 		}
 		if len(s.touches) == 0 {
 			touched = append(touched, s)
+			if last := len(x.spare) - 1; last >= 0 {
+				s.touches, x.spare = x.spare[last], x.spare[:last]
+			}
 		}
 		s.touches = append(s.touches, t)
 	}

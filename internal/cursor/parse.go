@@ -49,6 +49,7 @@ func (p parser) object(where map[string]any, depth int) (Condition, error) {
 	return conjunction(cs), nil
 }
 
+// conjunction is [And] of conditions that nobody else will write to.
 func conjunction(cs []Condition) Condition {
 	switch len(cs) {
 	case 0:
@@ -56,7 +57,7 @@ func conjunction(cs []Condition) Condition {
 	case 1:
 		return cs[0]
 	}
-	return And(cs...)
+	return compose(opAnd, cs)
 }
 
 func (p parser) member(name string, v any, depth int) (Condition, error) {

@@ -58,10 +58,18 @@ func directed(order int, desc bool) int {
 
 // Key returns a text that is the same for equal scopes, however their
 // conditions are nested and ordered, and another for others.
-func (s Scope) Key() string { return string(s.appendKey(nil, canonical(s.Where).key)) }
+func (s Scope) Key() string {
+	where := canonical(s.Where)
+	return string(s.appendKey(nil, &where))
+}
 
-func (s *Scope) appendKey(key []byte, where string) []byte {
-	key = append(appendText(key, s.Model.Name), where...)
+// appendKey appends the key of the scope, with its conditions in their canonical
+// form.
+func (s *Scope) appendKey(key []byte, where *Condition) []byte {
+	return s.appendWindow(where.appendKey(appendText(key, s.Model.Name)))
+}
+
+func (s *Scope) appendWindow(key []byte) []byte {
 	key = binary.AppendUvarint(key, uint64(len(s.Order)))
 	for _, term := range s.Order {
 		key = appendText(key, term.String())

@@ -70,6 +70,7 @@ type App struct {
 	log       *slog.Logger
 	inspector *inspector
 	runs      runs
+	bodies    bodies
 
 	ctx     context.Context // ends when the application closes
 	cancel  context.CancelFunc

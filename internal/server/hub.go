@@ -107,6 +107,17 @@ func (h *hub) unfollow(v *visit) {
 	v.follows = nil
 }
 
+// followed returns what a visit follows.
+func (h *hub) followed(v *visit) []cursor.Scope {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	scopes := make([]cursor.Scope, len(v.follows))
+	for i, f := range v.follows {
+		scopes[i] = cursor.Scope{Model: f.model, Where: cursor.Is(f.model.Field("id"), store.StringValue(string(f.id)))}
+	}
+	return scopes
+}
+
 func (h *hub) concerned(c store.Commit) []*visit {
 	h.mu.Lock()
 	defer h.mu.Unlock()

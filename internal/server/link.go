@@ -194,6 +194,6 @@ func (l *link) take(batch *wire.Batch) error {
 		}
 	}
 	l.taken = next
-	l.conn.take(batch.Frames)
+	l.conn.take(batch.Requests())
 	return nil
 }

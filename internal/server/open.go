@@ -93,6 +93,7 @@ func parseWhere(m *store.Model, data []byte) (cursor.Condition, error) {
 
 // An opened cursor is held by one connection, which holds equal scopes once.
 type opened struct {
+	cursor.Seat
 	conn  *Connection
 	want  *want
 	query *cursor.Query
@@ -128,7 +129,7 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 	}
 	var from *cursor.Held
 	if since != nil && since.resync == "" && !w.route.Value {
-		from = c.recall(ctx, w, since)
+		from = c.recall(ctx, v, w, since)
 	}
 	handle := &opened{conn: c, want: w}
 	var state cursor.Opened
@@ -179,17 +180,23 @@ func (c *Connection) hold(handle *opened, query *cursor.Query) bool {
 	return true
 }
 
-// recall works out what the client held: the cursor's scope as it was then.
-// Where that cannot be known, it notes why, and the client gets everything anew.
-func (c *Connection) recall(ctx context.Context, w *want, since *held) *cursor.Held {
-	past := &Connection{app: c.app, number: c.number, user: since.user}
+// recall works out what the client held: the cursor's scope as it was then, for
+// who the client was then. Where nothing that Connect followed has changed since,
+// that is the visit; else Connect is asked again. Where it cannot be known, it notes
+// why, and the client gets everything anew.
+func (c *Connection) recall(ctx context.Context, v *visit, w *want, since *held) *cursor.Held {
+	same, err := c.app.engine.Untouched(ctx, since.seq, c.app.hub.followed(v)...)
 	ctx = asOf(ctx, since.seq)
-	v, err := past.arrive(ctx)
+	if err == nil && !same {
+		past := &Connection{app: c.app, number: c.number, user: since.user}
+		if v, err = past.arrive(ctx); err == nil {
+			defer c.app.hub.unfollow(v)
+		}
+	}
 	if err == nil {
-		defer c.app.hub.unfollow(v)
 		var spec cursor.Spec
 		if spec, err = v.spec(ctx, w); err == nil {
-			return &cursor.Held{Seq: since.seq, Spec: spec}
+			return &cursor.Held{Seq: since.seq, Spec: spec, Same: same}
 		}
 	}
 	since.resync = "rules"

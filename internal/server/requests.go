@@ -13,34 +13,37 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// receive handles the frames of one message, in order, on the goroutine that
-// reads this socket: a client that sends faster than it is served waits.
+// receive handles the frames of one message, in order, while the goroutine that
+// reads this socket waits: a client that sends faster than it is served waits, too.
 func (c *Connection) receive(message []byte) {
-	frames, err := wire.Frames(message)
+	requests, err := wire.Requests(message)
 	if err != nil {
 		c.send(refusal(0, Errorf("bad_frame", "%v", err)))
 		return
 	}
-	c.take(frames)
+	c.take(requests)
 }
 
-// take handles frames in order. Nobody else may do so at the same time.
-func (c *Connection) take(frames []json.RawMessage) {
-	for _, frame := range frames {
-		var req wire.Request
-		if err := json.Unmarshal(frame, &req); err != nil {
-			c.send(refusal(req.ID, Errorf("bad_frame", "a frame that cannot be read: %v", err)))
-			continue
-		}
-		if req.Applied != 0 {
+// take handles requests in order. Nobody else may do so at the same time.
+func (c *Connection) take(requests []wire.Request) {
+	if len(requests) > 1 { // their answers are one message, too
+		c.outbox.collect()
+		defer c.outbox.flush()
+	}
+	for i := range requests {
+		switch req := &requests[i]; {
+		case req.Err != nil:
+			c.send(refusal(req.ID, Errorf("bad_frame", "a frame that cannot be read: %v", req.Err)))
+		case req.Applied != 0:
 			c.app.inspector.applied(c, req.From, req.Applied)
-			continue
-		}
-		if !c.limiter.Allow() {
+		case !c.limiter.Allow():
 			c.send(refusal(req.ID, Errorf(CodeTooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
-			continue
+		default:
+			if req.Call != "" { // it may take long
+				c.outbox.flush()
+			}
+			c.handle(req)
 		}
-		c.handle(&req)
 	}
 }
 
@@ -211,14 +214,9 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 	}
 	handle := &opened{conn: c, want: w}
 	if o.Resumed {
+		var err error
 		answer.Since = req.Since
-		steps, err := a.steps(handle, o.Delta, nil)
-		f := frame{parts: []part{{steps: steps, html: w.partial != "", include: included(o.Included)}}}
-		commit := f.commit()
-		answer.Delta = commit.Cursors[0]
-		if answer.Records = commit.Records; w.partial == "" && answer.Records[answer.Model] == nil {
-			answer.Records[answer.Model] = []json.RawMessage{}
-		}
+		answer.Body, err = a.bodies.of(&o, func() ([]byte, error) { return a.body(handle, &o) })
 		return answer, err
 	}
 	if w.partial != "" {

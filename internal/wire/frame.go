@@ -32,6 +32,8 @@ type Request struct {
 	Limit int             `json:"limit,omitempty"` // narrows Open
 
 	Instead string `json:"instead,omitempty"` // with Hello: the link whose place this connection takes
+
+	Err error `json:"-"` // why it cannot be read; see Requests
 }
 
 // Hello is the server's first frame.
@@ -71,6 +73,10 @@ type Answer struct {
 
 	// Records of the opened cursor, and those that it includes, by model.
 	Records map[string][]json.RawMessage `json:"-"`
+
+	// Body is a delta and records that were encoded by the function of that name,
+	// once for all answers that hold them.
+	Body []byte `json:"-"`
 }
 
 // An Item is one record of a page's list, as HTML.

@@ -13,6 +13,9 @@ type Batch struct {
 	End    bool              `json:"end,omitempty"` // ends the link instead
 }
 
+// Requests reads the frames of the batch, as [Requests] does those of a message.
+func (b *Batch) Requests() []Request { return requestsOf(b.Frames) }
+
 // A Poll is what a client posts to /_tower/poll: without a link it opens one,
 // else it asks for the next message.
 type Poll struct {
