@@ -318,7 +318,7 @@ func (s *stream) event() *wire.Delivery {
 		}
 		d := &wire.Delivery{}
 		if err := json.Unmarshal([]byte(data), d); err != nil {
-			s.t.Fatalf("%v in %s", err, data)
+			s.t.Fatalf("%v in %.200s", err, data)
 		}
 		return d
 	}
