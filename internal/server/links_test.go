@@ -142,6 +142,22 @@ func TestVisitorsWithoutASocketAreCounted(t *testing.T) {
 	}
 }
 
+func TestALinkOfASlowClientEndsAndSaysWhy(t *testing.T) {
+	app, url := serve(t, Config{MaxQueue: 1000}, func(*links) {})
+	_, opened := post(t, url+"/_tower/poll", `{}`)
+	l, err := app.links.find(opened.Link, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		l.conn.outbox.put([]byte(`"` + strings.Repeat("x", 100) + `"`))
+	}
+	awaitCount(t, app, 0)
+	if _, d := post(t, url+"/_tower/poll", fmt.Sprintf(`{"link":%q}`, opened.Link)); d.End == nil || d.End.Code != closeSlow {
+		t.Errorf("it is told %+v", d)
+	}
+}
+
 // TestPollsLoseAndDoubleNothing puts messages into an outbox while a client polls
 // over a network that loses answers and sends requests twice.
 func TestPollsLoseAndDoubleNothing(t *testing.T) {

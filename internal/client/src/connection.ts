@@ -95,6 +95,10 @@ export class Connection implements Line {
     const current = this.#current;
     if (now && !current && !this.#left && !this.ended.aborted) this.#dial();
     if (!current?.greeted || current.pinged) return;
+    if (now && !this.#trial) {
+      this.#trials = Math.min(this.#trials, 1); // what was in the way may be gone
+      this.#later();
+    }
     if (!now && Date.now() - current.heard < times.quiet) return;
     current.pinged = true;
     this.#expect(current, times.answer * (current.due > 0 ? 4 : 1), "the server was silent");
