@@ -18,6 +18,7 @@ type Scope[T any] struct {
 	order         []term
 	limit, offset int
 	include       []any
+	private       bool
 }
 
 type term struct {
@@ -53,6 +54,17 @@ func (s Scope[T]) Limit(n int) Scope[T] {
 // Offset skips the first n records.
 func (s Scope[T]) Offset(n int) Scope[T] {
 	s.offset = n
+	return s
+}
+
+// Private keeps the scope's conditions and its order from clients. Otherwise those
+// that hold a cursor of it are told, but for what is on private fields and for ids
+// that are not the user's own and that the client has not named, so that their own
+// writes can show at once in the cursors that they match. With a private scope, or
+// a controller's Match, a client shows at once only what it changed in records it
+// holds, and what it created; the rest it leaves to the server.
+func (s Scope[T]) Private() Scope[T] {
+	s.private = true
 	return s
 }
 
@@ -143,7 +155,7 @@ func (s Scope[T]) resolve() (cursor.Scope, error) {
 		return cursor.Scope{}, fmt.Errorf("a scope begins with a model's Where or All")
 	}
 	m := s.model.model
-	out := cursor.Scope{Model: m, Limit: s.limit, Offset: s.offset}
+	out := cursor.Scope{Model: m, Limit: s.limit, Offset: s.offset, Private: s.private}
 	if s.limit < 0 || s.offset < 0 {
 		return out, fmt.Errorf("scope of %s: limit %d and offset %d must not be negative", m.Name, s.limit, s.offset)
 	}

@@ -1,4 +1,4 @@
-package client_test
+package client
 
 import (
 	"bytes"
@@ -14,8 +14,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/evanw/esbuild/pkg/api"
-
-	"github.com/towerkit/tower/internal/client"
 )
 
 // outcome is what became of one test in the page.
@@ -27,24 +25,26 @@ type outcome struct {
 // transports are those over which the tests of clients are run.
 var transports = []string{"socket", "stream", "poll"}
 
-// alone are suites without a network.
-var alone = map[string]bool{"cursor": true, "morph": true}
+// carried are the suites that are run over each of them.
+var carried = map[string]bool{"forms": true, "page": true, "queue": true, "share": true, "store": true, "wire": true, "writes": true}
 
 // TestInBrowser runs each of test/*.test.ts in a page of its own, in a real
-// browser, before a server that the page itself scripts, over each transport.
+// browser, before a server that the page itself scripts.
 func TestInBrowser(t *testing.T) {
-	suites, err := filepath.Glob("test/*.test.ts")
+	suites, err := filepath.Glob("test/*.test.ts*")
 	if err != nil || len(suites) == 0 {
 		t.Fatalf("no tests in test: %v", err)
 	}
+	needPackages(t)
 	browser := startBrowser(t)
 	for _, suite := range suites {
-		name := strings.TrimSuffix(filepath.Base(suite), ".test.ts")
+		name, _, _ := strings.Cut(filepath.Base(suite), ".")
+		if !carried[name] {
+			t.Run(name, func(t *testing.T) { runSuite(t, browser, suite, "socket") })
+			continue
+		}
 		for _, transport := range transports {
 			t.Run(name+"/"+transport, func(t *testing.T) { runSuite(t, browser, suite, transport) })
-			if alone[name] {
-				break
-			}
 		}
 	}
 }
@@ -56,7 +56,6 @@ func runSuite(t *testing.T, browser context.Context, suite, transport string) {
 		relay.close()
 		server.Close()
 	})
-
 	runPage(t, newTab(t, browser), server.URL+"/?transport="+transport, 25*time.Second)
 }
 
@@ -123,11 +122,15 @@ func bundle(t *testing.T, entry string) []byte {
 	t.Helper()
 	result := api.Build(api.BuildOptions{
 		EntryPoints: []string{entry},
-		Define:      map[string]string{"WORKER": `"test"`},
 		Bundle:      true,
 		Format:      api.FormatESModule,
 		Target:      api.ES2022,
 		Charset:     api.CharsetUTF8,
+		Alias:       map[string]string{"tower": "./src/index.ts"},
+		Conditions:  []string{"browser", "production"},
+		Define:      map[string]string{"process.env.NODE_ENV": `"production"`, "WORKER": `"test"`},
+		Plugins:     []api.Plugin{svelte},
+		Loader:      map[string]api.Loader{".jsonl": api.LoaderText},
 		LogLevel:    api.LogLevelSilent,
 	})
 	if len(result.Errors) > 0 {
@@ -137,8 +140,8 @@ func bundle(t *testing.T, entry string) []byte {
 }
 
 func TestHashNamesTheScript(t *testing.T) {
-	name := client.Hash(client.Script)
-	if len(name) != 16 || name != client.Hash(bytes.Clone(client.Script)) || name == client.Hash(append(bytes.Clone(client.Script), ' ')) {
+	name := Hash(Script)
+	if len(name) != 16 || name != Hash(bytes.Clone(Script)) || name == Hash(append(bytes.Clone(Script), ' ')) {
 		t.Errorf("Hash is %q", name)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/client"
 	"github.com/towerkit/tower/towertest"
 )
 
@@ -68,7 +69,7 @@ func newNetwork(t *testing.T, pages map[string][]byte) *network {
 	mux := http.NewServeMux()
 	for path, source := range pages {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			writePage(w, `<!doctype html><meta name="tower" content='{"share":false}'><title>tests</title><body><script type="module">`+string(source)+`</script>`)
+			_, _ = io.WriteString(w, `<!doctype html><meta name="tower" content='{"share":false}'><title>tests</title><body><script type="module">`+string(source)+`</script>`)
 		})
 	}
 	mux.HandleFunc("PUT /faults", n.setFaults)
@@ -252,7 +253,7 @@ func (n *network) carry(transport string) http.HandlerFunc {
 		case transport == "socket" && f.Upgrade != "":
 			w.Header().Set("Content-Type", "text/html")
 			w.WriteHeader(map[string]int{"200": 200, "400": 400, "502": 502}[f.Upgrade])
-			writePage(w, "<p>This is not the network that you are looking for.")
+			_, _ = io.WriteString(w, "<p>This is not the network that you are looking for.")
 			return
 		case transport == "stream" && f.Buffer:
 			kept := httptest.NewRecorder()
@@ -333,6 +334,6 @@ func notes() tower.Config {
 // TestOnBadNetworks runs the tests of a page before a real application, on a
 // network whose faults the page sets.
 func TestOnBadNetworks(t *testing.T) {
-	n := newNetwork(t, map[string][]byte{"/{$}": bundle(t, "test/network/faults.ts")})
-	runPage(t, newTab(t, startBrowser(t)), n.server.URL+"/?network", time.Minute)
+	n := newNetwork(t, map[string][]byte{"/{$}": client.Bundle(t, "test/network/faults.ts")})
+	client.RunPage(t, client.NewTab(t, client.StartBrowser(t)), n.server.URL+"/?network", time.Minute)
 }

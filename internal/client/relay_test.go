@@ -1,4 +1,4 @@
-package client_test
+package client
 
 import (
 	"encoding/json"
@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-
-	"github.com/towerkit/tower/internal/client"
 )
 
 // A relay is the server of a test page. The page opens /script and plays the
@@ -65,8 +63,8 @@ func newRelay(suite []byte) *relay {
 		writePage(w, `<!doctype html><title>tests</title><body><script type="module" src="/suite.js"></script>`)
 	})
 	r.mux.HandleFunc("GET /suite.js", script(suite))
-	r.mux.HandleFunc("GET /_tower/tower.js", script(client.Script))
-	r.mux.HandleFunc("GET /_tower/worker.js", script(client.Worker))
+	r.mux.HandleFunc("GET /_tower/tower.js", script(Script))
+	r.mux.HandleFunc("GET /_tower/worker.js", script(Worker))
 	r.mux.HandleFunc("GET /_tower/socket", r.serveSocket)
 	r.mux.HandleFunc("POST /_tower/stream", r.serveStream)
 	r.mux.HandleFunc("POST /_tower/poll", r.servePoll)

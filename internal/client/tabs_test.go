@@ -16,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/client"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -113,7 +114,7 @@ func tabNetwork(t *testing.T) (*network, string) {
 		t.Fatal(err)
 	}
 	t.Setenv("TOWER_FOLDER", folder)
-	n := newNetwork(t, map[string][]byte{"/tab": bundle(t, "test/network/tab.ts")})
+	n := newNetwork(t, map[string][]byte{"/tab": client.Bundle(t, "test/network/tab.ts")})
 	if err := n.app.OpenControl(); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func tabNetwork(t *testing.T) (*network, string) {
 func TestTabsShareAConnection(t *testing.T) {
 	n, folder := tabNetwork(t)
 	n.set(faults{Upgrade: "502"})
-	browser := startBrowser(t)
+	browser := client.StartBrowser(t)
 	one := openTab(t, browser, n, "share&mine")
 	one.has("tab.ready", "stream")
 	two := openTab(t, browser, n, "share")
@@ -176,7 +177,7 @@ func TestTabsShareAConnection(t *testing.T) {
 
 func TestTabsThatDoNotShareHaveConnectionsOfTheirOwn(t *testing.T) {
 	n, folder := tabNetwork(t)
-	browser := startBrowser(t)
+	browser := client.StartBrowser(t)
 	for _, tab := range []*tab{openTab(t, browser, n, ""), openTab(t, browser, n, "")} {
 		tab.has("tab.ready", "socket")
 	}
@@ -189,7 +190,7 @@ func TestTabsThatDoNotShareHaveConnectionsOfTheirOwn(t *testing.T) {
 // does that spares the battery, and lets the network forget them meanwhile.
 func TestATabThatWasFrozenNoticesThatItsConnectionIsGone(t *testing.T) {
 	n, _ := tabNetwork(t)
-	browser := startBrowser(t)
+	browser := client.StartBrowser(t)
 	for _, transport := range []string{"socket", "stream", "poll"} {
 		t.Run(transport, func(t *testing.T) {
 			tab := openTab(t, browser, n, "transports="+transport)

@@ -32,6 +32,8 @@ type Scope struct {
 	Order  []Order // none: by id
 	Limit  int     // 0: all
 	Offset int
+
+	Private bool // its conditions and its order are not told to who holds it
 }
 
 // Compare orders two records of the scope's model. It is total: what the order
@@ -75,7 +77,11 @@ func (s *Scope) appendWindow(key []byte) []byte {
 		key = appendText(key, term.String())
 	}
 	key = binary.AppendUvarint(key, uint64(s.Limit))
-	return binary.AppendUvarint(key, uint64(s.Offset))
+	key = binary.AppendUvarint(key, uint64(s.Offset))
+	if s.Private {
+		return append(key, 1)
+	}
+	return append(key, 0)
 }
 
 // String returns the scope as a person reads it:

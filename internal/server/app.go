@@ -67,6 +67,7 @@ type App struct {
 	config    Config
 	router    *Router
 	views     *views
+	assets    *assets
 	log       *slog.Logger
 	inspector *inspector
 	runs      runs
@@ -102,6 +103,9 @@ func New(config Config) (*App, error) {
 		}
 	}
 	var err error
+	if a.assets, err = newAssets(config); err != nil {
+		return nil, err
+	}
 	if a.views, err = newViews(config.Files, config.Reload, a.router); err != nil {
 		return nil, err
 	}

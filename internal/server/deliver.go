@@ -185,6 +185,7 @@ func (d *delivery) parts(indexes []int) ([]part, error) {
 	for i, index := range indexes {
 		p := &parts[i]
 		handle, deltas := (*opened)(nil), []cursor.Delta(nil)
+		var err error
 		if index >= 0 {
 			effect := &d.effects[index]
 			p.number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas
@@ -197,9 +198,11 @@ func (d *delivery) parts(indexes []int) ([]part, error) {
 				p.closed = Errorf(CodeForbidden, "you may not see this any more").wire()
 			} else if move.To != move.From {
 				p.to = move.To.Number()
+				if p.scope, err = d.hub.app.told(handle.conn, handle.want, move.To); err != nil {
+					return nil, err
+				}
 			}
 		}
-		var err error
 		p.html = handle.want.partial != ""
 		if p.steps, err = d.hub.app.steps(handle, deltas, d.html); err != nil {
 			return nil, err

@@ -24,6 +24,7 @@ type part struct {
 	number uint64
 	to     uint64      // the number it has from now on; 0: the same
 	closed *wire.Error // why it is closed; nil: it is not
+	scope  *wire.Scope // with to: the scope from now on, for who asked
 	html   bool        // it is a page's list
 	steps  []step
 	value  json.RawMessage // of a cursor that carries one, if it is another
@@ -78,7 +79,7 @@ func (f *frame) commit() wire.Commit {
 	for i := range f.parts {
 		p := &f.parts[i]
 		delta := deltaOf(p.steps)
-		delta.To, delta.Closed, delta.Value = p.to, p.closed, p.value
+		delta.To, delta.Scope, delta.Closed, delta.Value = p.to, p.scope, p.closed, p.value
 		out.Cursors[p.number] = delta
 		if p.html {
 			continue

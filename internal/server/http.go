@@ -35,6 +35,7 @@ func (a *App) Handler() http.Handler {
 	mux.Handle("GET /_tower/worker.js", script(client.Worker))
 	mux.HandleFunc("GET /_tower/session", a.serveUser)
 	mux.HandleFunc("POST /_tower/session", a.redeem)
+	mux.HandleFunc("GET "+assetsURL+"{file}", a.serveAsset)
 	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, Errorf(CodeNotFound, "there is no %s", r.URL.Path))
 	})

@@ -22,7 +22,8 @@ type want struct {
 
 	where []byte
 	order []string
-	limit int
+	limit int32
+	scope bool // it wants to know the scope
 }
 
 // perViewer reports whether the partial is rendered for each viewer, which its
@@ -62,8 +63,8 @@ func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
 		}
 		scope.Order = order
 	}
-	if w.limit > 0 && (scope.Limit == 0 || w.limit < scope.Limit) {
-		scope.Limit = w.limit
+	if limit := int(w.limit); limit > 0 && (scope.Limit == 0 || limit < scope.Limit) {
+		scope.Limit = limit
 	}
 	return scope, nil
 }
@@ -172,6 +173,7 @@ func (c *Connection) hold(handle *opened, query *cursor.Query) bool {
 	}
 	for _, other := range c.open {
 		if other.query == query {
+			other.want.scope = other.want.scope || handle.want.scope
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -168,7 +169,7 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 
 // wanted reads what a client asks to open, and what it says it holds.
 func (a *App) wanted(c *Connection, req *wire.Request) (w *want, since *held, err error) {
-	w = &want{where: req.Where, order: req.Order, limit: req.Limit}
+	w = &want{where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
 	since = &held{user: c.user}
 	name, in := req.Open, req.In
 	if req.Live != "" {
@@ -202,9 +203,13 @@ func (a *App) wanted(c *Connection, req *wire.Request) (w *want, since *held, er
 
 // answerOpen makes the answer to an open: the records, or what changed of them.
 func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held, o cursor.Opened) (*wire.Answer, error) {
-	epoch := a.store.Epoch()
-	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(epoch, o.Seq),
-		Cursor: o.Query.Number(), Model: o.Query.Spec().Scope.Model.Name, Resync: o.Resync}
+	spec := o.Query.Spec()
+	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
+		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
+	var err error
+	if answer.Scope, err = a.told(c, w, o.Query); err != nil {
+		return nil, err
+	}
 	if since != nil && since.resync != "" {
 		answer.Resync = since.resync
 	}

@@ -49,6 +49,10 @@ type Live struct {
 	Text  string            // "" where there is no value
 }
 
+// Asset returns the address of what came of a script that stands in app/,
+// "board.tsx", or of the styles that it imports, "board.css".
+func (v *View) Asset(name string) (string, error) { return v.visit.conn.app.assets.url(name) }
+
 // Cursor reads a declared cursor, "published" of the page's own controller or
 // "posts.published", and renders each of its records with a partial, such as
 // "posts/_post.html". Pairs of name and value are the cursor's input.

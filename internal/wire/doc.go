@@ -56,6 +56,24 @@
 //	→ {"id":5,"open":"posts.howMany"}
 //	← {"id":5,"status":200,"at":"01J8…:812","cursor":19,"model":"posts","value":12}
 //
+// An open with "scope":true is answered with the cursor's scope besides, so that a
+// client can judge by itself what its own writes do to the cursor before the server
+// says so: the shapes of the model's fields, the conditions in the form in which it
+// narrows, the order and the window.
+//
+//	→ {"id":6,"open":"posts.published","scope":true}
+//	← {"id":6,"status":200,"at":"01J8…:812","cursor":17,"model":"posts","scope":{"fields":{"title":"string",…},"where":{"published":true},"order":["-createdAt"],"limit":20},"ids":[…],"posts":[…]}
+//
+// A shape is "bool", "int", "uint", "float", "string", "time", "ref" (whose "" is
+// null) or "[]" and one of them, with "?" where the field may be null; "object" is
+// tested only for null, and "any" not at all. A whole number beyond 2^53 that is a
+// value of a condition is the text of its digits; a client may send such a number
+// so, in conditions and in inputs, and must take care of its digits in records. A
+// scope says nothing of private fields, of their values, and of ids that the client
+// has not named and that are not its user's own. Where it is more than it says,
+// "rule" is true: what the conditions hold for may be in the cursor, what they do
+// not hold for is not. With "ranked" the order is one that is not said.
+//
 // An open that names a since is answered by the delta that leads from there to
 // at, or, where that cannot be known, by everything, with resync saying why:
 // "epoch", "expired", "overflow" or "rules". The answer comes before every
@@ -94,7 +112,7 @@
 //
 // A cursor whose scope depends on the user is opened anew when the user
 // changes; "to" is the number that it has from then on, and the delta leads
-// from what it held to what it holds. "closed" says that it is no longer
+// from what it held to what it holds; who asked for the scope gets the new one. "closed" says that it is no longer
 // allowed; its records have left. A close that crossed a "to" on its way names a
 // number that is no more: the client closes the new one when it hears of it.
 //
@@ -183,5 +201,9 @@
 //
 // A console speaks to a running application over a unix socket in lines of
 // JSON: a [ControlRequest] each way out, a [ControlReply] each way back, and
-// after "watch" a [ControlEvent] for each commit and each acknowledgement.
+// after "watch" a [ControlEvent] for each commit and each acknowledgement. "schema"
+// is answered by a [Schema], from which types for clients are generated:
+//
+//	→ {"id":9,"do":"schema"}
+//	← {"id":9,"ok":{"types":[{"name":"blog/models.Post","fields":[{"name":"id","is":"id"},…]}],"models":[{"name":"posts","record":{"is":"blog/models.Post"}}],"routes":[{"kind":"action","name":"POST /posts","in":{"is":"blog/controllers.NewPost"},"out":{"is":"blog/models.Post","null":true}}]}}
 package wire

@@ -30,6 +30,7 @@ type Request struct {
 	Where json.RawMessage `json:"where,omitempty"` // narrows Open
 	Order []string        `json:"order,omitempty"` // narrows Open; "-field" descends
 	Limit int             `json:"limit,omitempty"` // narrows Open
+	Scope bool            `json:"scope,omitempty"` // Open is to be answered with the scope as well
 
 	Instead string `json:"instead,omitempty"` // with Hello: the link whose place this connection takes
 
@@ -60,6 +61,7 @@ type Answer struct {
 
 	Cursor uint64   `json:"cursor,omitempty"` // of an open
 	Model  string   `json:"model,omitempty"`
+	Scope  *Scope   `json:"scope,omitempty"`
 	Since  string   `json:"since,omitempty"` // with Delta: where it leads from
 	Delta  *Delta   `json:"delta,omitempty"`
 	Resync string   `json:"resync,omitempty"` // why everything was sent in spite of a since
@@ -79,6 +81,18 @@ type Answer struct {
 	Body []byte `json:"-"`
 }
 
+// A Scope is what a client is told of a cursor that it holds: enough to judge its
+// own writes before the server does, as far as it may know.
+type Scope struct {
+	Fields map[string]string `json:"fields"`           // the model's, with their shapes: "string", "int?", "[]string", …
+	Where  json.RawMessage   `json:"where,omitempty"`  // in the form in which a client narrows
+	Order  []string          `json:"order,omitempty"`  // none: by id
+	Limit  int               `json:"limit,omitempty"`  // 0: all
+	Offset int               `json:"offset,omitempty"` // how many come before
+	Rule   bool              `json:"rule,omitempty"`   // there is more to it, which only the server judges
+	Ranked bool              `json:"ranked,omitempty"` // only the server knows the order
+}
+
 // An Item is one record of a page's list, as HTML.
 type Item struct {
 	ID   string `json:"id"`
@@ -95,7 +109,8 @@ type Entry struct {
 // A Delta is what one commit, several that were merged, or a resumption does to
 // one cursor.
 type Delta struct {
-	To     uint64   `json:"to,omitempty"` // the number the cursor has from now on
+	To     uint64   `json:"to,omitempty"`    // the number the cursor has from now on
+	Scope  *Scope   `json:"scope,omitempty"` // with To: what it is of from now on, for who asked
 	Enter  []Entry  `json:"enter,omitempty"`
 	Change []Entry  `json:"change,omitempty"`
 	Leave  []string `json:"leave,omitempty"`
@@ -139,4 +154,5 @@ var Reserved = map[string]bool{
 	"seq": true, "from": true, "to": true, "epoch": true, "ack": true, "cursors": true, "id": true, "status": true, "at": true,
 	"out": true, "location": true, "session": true, "error": true, "cursor": true, "model": true, "since": true,
 	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true, "value": true, "include": true,
+	"scope": true,
 }

@@ -1,4 +1,4 @@
-import { times } from "./times";
+import { deadline, times } from "./times";
 import { broken, restarting, type Closed, type Link, type Transport } from "./transport";
 import { unsupportedVersion, version, type Complaint, type Frame, type Sent } from "./wire";
 
@@ -34,7 +34,7 @@ class Attempt {
   pinged = false;
   proven = false; // a trial: it works both ways, and has said hello
   readonly held: Frame[] = []; // a trial: what came then
-  timer: ReturnType<typeof setTimeout> | undefined;
+  callOff = () => {}; // ends the wait for what is to come in time
 
   constructor(readonly at: number) {}
 
@@ -44,12 +44,17 @@ class Attempt {
   }
 
   hangUp(): void {
-    clearTimeout(this.timer);
+    this.callOff();
     this.link.close();
   }
 }
 
+const soon = 100; // ms before the first retry, at most
+const later = 10_000; // ms before any other, and for the last transport to bring a hello
+const steady = 60_000; // ms after which a link that breaks has been a good one
 const tolerated = 2; // links of a transport that broke early
+const seldom = 300_000; // ms before a better transport is tried again, at most
+const drain = 2_000; // ms for the link that is left to bring what was sent before
 
 /**
  * A Connection keeps a link to the server, over the first of its transports that
@@ -135,7 +140,7 @@ export class Connection implements Line {
   #dial = (): void => {
     clearTimeout(this.#timer);
     const last = this.#at === this.#transports.length - 1;
-    this.#current = this.#open(this.#at, { hello: version }, last ? times.later : times.hello);
+    this.#current = this.#open(this.#at, { hello: version }, last ? later : times.hello);
   };
 
   #open(at: number, first: Sent, patience: number): Attempt {
@@ -150,20 +155,14 @@ export class Connection implements Line {
   }
 
   /** Drops a link from which nothing comes in time. */
-  #expect(attempt: Attempt, patience: number, reason: string, again = false): void {
-    const due = Date.now() + patience;
-    clearTimeout(attempt.timer);
-    attempt.timer = setTimeout(() => {
-      // What came while the page was frozen, or asleep, is still to be seen.
-      if (!again && Date.now() > due + 1000) this.#expect(attempt, patience, reason, true);
-      else this.#drop(attempt, { code: broken, reason });
-    }, patience);
+  #expect(attempt: Attempt, patience: number, reason: string): void {
+    attempt.callOff = deadline(() => this.#drop(attempt, { code: broken, reason }), patience);
   }
 
   #heard(attempt: Attempt, frames: Frame[]): void {
     attempt.heard = Date.now();
     attempt.due -= frames.filter(frame => "id" in frame).length;
-    if (attempt.pinged) clearTimeout(attempt.timer);
+    if (attempt.pinged) attempt.callOff();
     attempt.pinged = false;
     if (frames.length === 0) return;
     if (attempt !== this.#current && !attempt.proven) {
@@ -177,9 +176,9 @@ export class Connection implements Line {
       if (refused) return this.#drop(attempt, { code: 1011, reason: refused.error.message });
       if (!frames.some(frame => "hello" in frame)) return;
       attempt.greeted = Date.now();
-      clearTimeout(attempt.timer);
+      attempt.callOff();
       if (attempt === this.#current) this.#settle();
-      else if (this.#current?.link.id) attempt.timer = setTimeout(() => this.#replace(), times.drain);
+      else if (this.#current?.link.id) attempt.callOff = deadline(() => this.#replace(), drain);
     }
     if (attempt === this.#current) return this.#events.received(frames);
     attempt.held.push(...frames);
@@ -190,7 +189,7 @@ export class Connection implements Line {
   #replace(): void {
     const trial = this.#trial!;
     this.#current?.hangUp();
-    clearTimeout(trial.timer);
+    trial.callOff();
     this.#current = trial;
     this.#trial = this.#left = null;
     this.#at = trial.at;
@@ -207,7 +206,7 @@ export class Connection implements Line {
   #later(): void {
     clearTimeout(this.#timer);
     if (this.#at === 0) return;
-    const wait = Math.min(times.climbs, times.climb * 2 ** this.#trials++);
+    const wait = Math.min(seldom, times.climb * 2 ** this.#trials++);
     this.#timer = setTimeout(() => this.#try(0), wait * (1 - Math.random() / 2));
   }
 
@@ -221,7 +220,7 @@ export class Connection implements Line {
   }
 
   #lost(attempt: Attempt, closed: Closed): void {
-    clearTimeout(attempt.timer);
+    attempt.callOff();
     const end = () => this.#over(attempt, closed);
     if (attempt === this.#current) {
       this.#current = null;
@@ -246,9 +245,9 @@ export class Connection implements Line {
     // Only a link that held for a while counts as a success: else who is sent
     // away after each hello would come back at once, again and again.
     const held = greeted ? Date.now() - greeted : 0;
-    if (held > times.steady) this.#early[at] = this.#trials = 0;
-    if (held > times.later || closed.code === restarting) this.#failures = 0;
-    let most = Math.min(times.later, times.soon * 2 ** this.#failures++);
+    if (held > steady) this.#early[at] = this.#trials = 0;
+    if (held > later || closed.code === restarting) this.#failures = 0;
+    let most = Math.min(later, soon * 2 ** this.#failures++);
     if (closed.code === broken && !greeted) {
       this.#at = (at + 1) % this.#transports.length;
       if (this.#at > 0) most = 0;
@@ -280,17 +279,18 @@ function remember(transport: string): void {
   }
 }
 
-/** Has the line looked at while the page is seen, and when it wakes up. */
+/** Has the line looked at while the page is seen, and when it wakes up. In Node there is no page, and nothing to wake. */
 export function watch(line: Line): void {
+  const { addEventListener, document } = globalThis;
   const options = { signal: line.ended };
   const seen = (now: boolean) => {
-    if (document.visibilityState === "visible") line.check(now);
+    if (document?.visibilityState !== "hidden") line.check(now);
   };
   const timer = setInterval(() => seen(false), times.look);
   line.ended.addEventListener("abort", () => clearInterval(timer));
-  addEventListener("online", () => line.check(true), options);
-  addEventListener("pagehide", () => line.pause(), options);
-  addEventListener("pageshow", ({ persisted }) => persisted && line.check(true), options);
-  document.addEventListener("visibilitychange", () => seen(true), options);
-  document.addEventListener("resume", () => line.check(true), options);
+  addEventListener?.("online", () => line.check(true), options);
+  addEventListener?.("pagehide", () => line.pause(), options);
+  addEventListener?.("pageshow", ({ persisted }) => persisted && line.check(true), options);
+  document?.addEventListener("visibilitychange", () => seen(true), options);
+  document?.addEventListener("resume", () => line.check(true), options);
 }

@@ -10,8 +10,10 @@ export class Lists {
   /** Those that have changed and have not told it yet. */
   readonly changed = new Set<List>();
 
+  /** All of them. */
+  readonly kept = new Set<List>();
+
   readonly #ask: Ask;
-  readonly #kept = new Set<List>();
   readonly #open = new Map<number, Set<List>>();
   #opening = 0; // opens that have not been answered
   #online = false;
@@ -23,12 +25,12 @@ export class Lists {
   }
 
   keep(list: List): void {
-    this.#kept.add(list);
+    this.kept.add(list);
     if (this.#online) this.#request(list);
   }
 
   release(list: List): void {
-    this.#kept.delete(list);
+    this.kept.delete(list);
     this.changed.delete(list);
     for (const lists of this.#open.values()) if (lists.delete(list)) this.#leave(list);
     list.stale = true;
@@ -40,7 +42,7 @@ export class Lists {
     this.#online = true;
     this.#epoch = epoch;
     this.#seq = 0;
-    for (const list of this.#kept) {
+    for (const list of this.kept) {
       if (anew) list.since = "";
       this.#request(list);
     }
@@ -49,7 +51,7 @@ export class Lists {
   lost(): void {
     this.#online = false;
     this.moved();
-    for (const list of this.#kept) {
+    for (const list of this.kept) {
       if (!list.stale) this.changed.add(list);
       list.stale = true;
     }
@@ -97,7 +99,7 @@ export class Lists {
   }
 
   #answered(list: List, answer: Answer): void {
-    const kept = this.#kept.has(list);
+    const kept = this.kept.has(list);
     if (answer.cursor) this.#hold(answer.cursor, kept ? [list] : []);
     if (!kept) return;
     this.changed.add(list);

@@ -1,6 +1,6 @@
 import type { Line, LineEvents } from "./connection";
 import { dial } from "./dial";
-import { times } from "./times";
+import { deadline, times } from "./times";
 import { broken, type Closed } from "./transport";
 import type { Frame, Sent } from "./wire";
 
@@ -30,7 +30,7 @@ export class Shared implements Line {
   #port: MessagePort | null = null;
   #own: Line | null = null;
   #transport = "";
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #callOff = () => {}; // ends the wait for the worker
   #release = () => {};
 
   /** Whether this browser has what it takes. A lock tells the worker when a page is gone. */
@@ -105,7 +105,7 @@ export class Shared implements Line {
   }
 
   #heard({ frames, transport, lost, final = false, full }: ToPage): void {
-    clearTimeout(this.#timer);
+    this.#callOff();
     if (full) this.#leave();
     else if (frames) {
       this.#transport = transport!;
@@ -117,19 +117,15 @@ export class Shared implements Line {
     }
   }
 
-  #expect(again = false): void {
-    const due = Date.now() + times.worker;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      if (!again && Date.now() > due + 1000) this.#expect(true); // the page was frozen
-      else this.#leave();
-    }, times.worker);
+  #expect(): void {
+    this.#callOff();
+    this.#callOff = deadline(() => this.#leave(), times.worker);
   }
 
   /** Lets go of the worker. */
   #part(closed: Closed, final: boolean): void {
     const had = this.#port;
-    clearTimeout(this.#timer);
+    this.#callOff();
     this.#tell({ leave: true });
     this.#release();
     this.#port?.close();

@@ -33,6 +33,9 @@ export const broken = 1006;
 /** The code of a link to a server that restarts. */
 export const restarting = 1012;
 
+/** The code of a link over which a frame was sent that the server does not take. */
+export const tooBig = 1009;
+
 export function socket(url: URL): Transport {
   return {
     name: "socket",

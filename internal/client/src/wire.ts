@@ -1,5 +1,7 @@
 // The frames of the protocol. internal/wire describes them and what they mean.
 
+import type { Fields, Where } from "./conditions";
+
 export const version = 1;
 
 /** Begins the reason of a close after which it makes no sense to come back. */
@@ -27,6 +29,7 @@ export interface Answer {
   error?: Failure;
   cursor?: number;
   model?: string;
+  scope?: Scope;
   since?: string;
   delta?: Delta;
   resync?: string;
@@ -82,8 +85,22 @@ export interface Entry {
   html?: string;
 }
 
+/** What is known here of what a cursor holds. */
+export interface Scope {
+  fields: Fields;
+  where?: Where;
+  order?: readonly string[];
+  limit?: number;
+  offset?: number;
+  /** There is more to it, which only the server judges. */
+  rule?: boolean;
+  /** Only the server knows the order. */
+  ranked?: boolean;
+}
+
 export interface Delta {
   to?: number;
+  scope?: Scope;
   enter?: Entry[];
   change?: Entry[];
   leave?: string[];
@@ -104,10 +121,12 @@ export interface Row {
 export interface Open extends Narrowing {
   open: string;
   in: unknown;
+  /** Asks for the scope, too. */
+  scope?: boolean;
 }
 
 export interface Narrowing {
-  where?: Record<string, unknown>;
+  where?: Where;
   order?: readonly string[];
   limit?: number;
 }
@@ -135,11 +154,21 @@ export interface Delivery {
 
 /** The frames of a message: the elements of an array, or the message itself. */
 export function decode(message: string): Frame[] {
-  return list(JSON.parse(message) as Frame | Frame[]);
+  return list(parse(message) as Frame | Frame[]);
 }
 
 export function list(message: Frame | Frame[]): Frame[] {
   return Array.isArray(message) ? message : [message];
+}
+
+const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** What JSON says; a whole number that JavaScript cannot hold is the text of its digits. */
+export function parse(json: string): unknown {
+  if (/\d{16}/.test(json)) {
+    json = json.replace(tokens, token => (/^-?\d{16,}$/.test(token) && String(Number(token)) !== token ? `"${token}"` : token));
+  }
+  return JSON.parse(json);
 }
 
 /** The records of a model that a frame holds. */

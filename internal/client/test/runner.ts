@@ -57,9 +57,20 @@ async function outcomeOf(run: () => void | Promise<void>): Promise<string> {
   clearTimeout(timer);
   for (const cleanup of cleanups.splice(0)) cleanup();
   document.body.replaceChildren();
+  await forget();
   const uncaught = takeReported();
   if (!error && uncaught.length > 0) error = `reported: ${uncaught.join("; ")}`;
   return error;
+}
+
+/** Empties the disk, so that no test inherits writes of another. */
+async function forget(): Promise<void> {
+  for (const { name } of await indexedDB.databases()) {
+    await new Promise(done => {
+      const deleting = indexedDB.deleteDatabase(name!);
+      deleting.onsuccess = deleting.onerror = done;
+    });
+  }
 }
 
 declare global {

@@ -69,6 +69,7 @@ export class Link {
   async expect(request: object): Promise<number> {
     const { id, ...frame } = await this.next();
     if (frame.call) delete frame.key;
+    delete frame.scope; // asked for with every cursor
     equal(frame, request, "the client's frame");
     return id as number;
   }
@@ -153,10 +154,10 @@ times.again = 0;
 export const transport = new URLSearchParams(location.search).get("transport") as TransportName;
 
 /** A new store, which ends with the test. It is not connected yet: accept its link. */
-export async function newStore(transports: TransportName[] = [transport]): Promise<Store> {
+export async function newStore(name?: string): Promise<Store> {
   await ready;
-  const way = route(new URL("/_tower/socket", location.href), transports);
-  const store = new Store(events => dial(way, events));
+  const way = route(new URL("/_tower/socket", location.href), [transport]);
+  const store = new Store(events => dial(way, events), name);
   after(() => store.close());
   return store;
 }
