@@ -39,7 +39,7 @@ func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(cont
 // exists makes sure that there is the user, if the application has looked for one.
 func (v *visit) exists(ctx context.Context) error {
 	var of *store.Model
-	followed, _ := v.follower.scopes()
+	followed := v.follower.scopes()
 	for _, scope := range followed {
 		word, field, values, _ := scope.Where.Parts()
 		if word == "is" && field.Name == "id" && values[0].Text() == string(v.conn.user) {

@@ -1,7 +1,7 @@
 // Bots in a process of Node's. Their orders are in its environment.
 
+import { dial, route } from "../src/dial";
 import { Store } from "../src/index";
-import { websocket } from "../src/transport";
 import { Bot } from "./bot";
 
 interface Order {
@@ -24,6 +24,6 @@ globalThis.WebSocket = class extends Plain {
 } as unknown as typeof WebSocket;
 
 for (const { url, seed } of orders) {
-  const socket = new URL("/_tower/socket", url.replace("http", "ws"));
-  void new Bot(new Store(websocket(socket)), `${url}/node`, seed).run();
+  const way = route(new URL("/_tower/socket", url), ["socket"]);
+  void new Bot(new Store(events => dial(way, events)), `${url}/node`, seed).run();
 }
