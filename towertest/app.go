@@ -7,6 +7,9 @@
 //	ada.Call("POST /posts", map[string]any{"title": "Hello"})
 //	posts.AwaitLen(1)
 //
+// Clients connect over WebSockets, or over another of [Transports]: set the
+// application's Transport.
+//
 // What is waited for and does not come fails the test, with what there was
 // instead.
 package towertest
