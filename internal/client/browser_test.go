@@ -25,13 +25,14 @@ type outcome struct {
 // TestInBrowser runs each of test/*.test.ts in a page of its own, in a real
 // browser, before a server that the page itself scripts.
 func TestInBrowser(t *testing.T) {
-	suites, err := filepath.Glob("test/*.test.ts")
+	suites, err := filepath.Glob("test/*.test.ts*")
 	if err != nil || len(suites) == 0 {
 		t.Fatalf("no tests in test: %v", err)
 	}
+	needPackages(t)
 	browser := startBrowser(t)
 	for _, suite := range suites {
-		name := strings.TrimSuffix(filepath.Base(suite), ".test.ts")
+		name, _, _ := strings.Cut(filepath.Base(suite), ".")
 		t.Run(name, func(t *testing.T) { runSuite(t, browser, suite) })
 	}
 }
@@ -103,6 +104,10 @@ func bundle(t *testing.T, entry string) []byte {
 		Format:      api.FormatESModule,
 		Target:      api.ES2022,
 		Charset:     api.CharsetUTF8,
+		Alias:       map[string]string{"tower": "./src/index.ts"},
+		Conditions:  []string{"browser", "production"},
+		Define:      map[string]string{"process.env.NODE_ENV": `"production"`},
+		Plugins:     []api.Plugin{svelte},
 		Loader:      map[string]api.Loader{".jsonl": api.LoaderText},
 		LogLevel:    api.LogLevelSilent,
 	})

@@ -65,6 +65,7 @@ type App struct {
 	config    Config
 	router    *Router
 	views     *views
+	assets    *assets
 	log       *slog.Logger
 	inspector *inspector
 	runs      runs
@@ -99,6 +100,9 @@ func New(config Config) (*App, error) {
 		}
 	}
 	var err error
+	if a.assets, err = newAssets(config); err != nil {
+		return nil, err
+	}
 	if a.views, err = newViews(config.Files, config.Reload, a.router); err != nil {
 		return nil, err
 	}
@@ -225,6 +229,21 @@ func (a *App) Env() string { return a.config.Env }
 // Cookie returns the cookie by which a client is the user id, for tests and for
 // programs that act as a user.
 func (a *App) Cookie(id store.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
+
+// allowed lists the actions and cursors that rights are about.
+func (a *App) allowed(rights string) *wire.Allowed {
+	list := &wire.Allowed{Actions: []string{}, Cursors: []string{}}
+	for i, route := range a.router.routes {
+		switch {
+		case rights[i] == 0:
+		case route.Kind == KindAction:
+			list.Actions = append(list.Actions, route.Pattern())
+		default:
+			list.Cursors = append(list.Cursors, route.Name)
+		}
+	}
+	return list
+}
 
 // report logs what is the application's fault and not the client's; what says
 // where it happened.

@@ -225,6 +225,8 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 		return c.app.describeCursors(), nil
 	case wire.DoRoutes:
 		return c.app.describeRoutes(ctx, store.ID(req.Key))
+	case wire.DoSchema:
+		return c.app.describeSchema(), nil
 	case wire.DoWait:
 		seq, err := strconv.ParseUint(req.Key, 10, 64)
 		if err != nil {

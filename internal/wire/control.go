@@ -21,6 +21,7 @@ const (
 	DoConnections = "connections" // → []ConnectionInfo
 	DoCursors     = "cursors"     // → []CursorInfo
 	DoRoutes      = "routes"      // Key: a user's id, or "" → []Route
+	DoSchema      = "schema"      // → Schema
 	DoWait        = "wait"        // Key is a seq → null once every cursor has been brought up to it
 )
 

@@ -24,6 +24,7 @@ var kinds = map[string]func() any{
 	"control_written": func() any { return new(Written) },
 	"control_cursor":  func() any { return new(CursorInfo) },
 	"control_route":   func() any { return new(Route) },
+	"control_schema":  func() any { return new(Schema) },
 }
 
 func kindOf(name string) func() any {

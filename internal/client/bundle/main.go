@@ -1,5 +1,7 @@
-// Command bundle builds the browser library: src/tower.ts and what it imports
-// become dist/tower.js, one minified module. It runs in internal/client.
+// Command bundle builds the browser library into dist, each part as one minified
+// module: tower.js, what a page loads; index.js, the library without what is for
+// pages of HTML; and the bindings, which leave the library, and the framework that
+// they bind, where they are. It runs in internal/client.
 package main
 
 import (
@@ -11,11 +13,10 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-const (
-	page   = "src/tower.ts" // what a page loads
-	core   = "src/index.ts" // the library without what is for pages of HTML
-	output = "dist/tower.js"
-)
+// scripts are what is built into dist, from src.
+var scripts = map[string]string{
+	"tower.js": "tower.ts", "index.js": "index.ts", "react.js": "react.ts", "svelte.js": "svelte.ts", "vue.js": "vue.ts",
+}
 
 func main() {
 	if err := run("."); err != nil {
@@ -25,28 +26,35 @@ func main() {
 }
 
 func run(folder string) error {
-	script, err := build(folder, page)
-	if err != nil {
-		return err
+	built := map[string][]byte{}
+	for name, source := range scripts {
+		script, err := build(folder, source)
+		if err != nil {
+			return err
+		}
+		built[name] = script
 	}
-	path := filepath.Join(folder, output)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	dist := filepath.Join(folder, "dist")
+	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return fmt.Errorf("make the output folder: %w", err)
 	}
-	if err := os.WriteFile(path, script, 0o644); err != nil {
-		return fmt.Errorf("write the bundle: %w", err)
+	for name, script := range built {
+		if err := os.WriteFile(filepath.Join(dist, name), script, 0o644); err != nil {
+			return fmt.Errorf("write the bundle: %w", err)
+		}
 	}
 	return nil
 }
 
-func build(folder, entry string) ([]byte, error) {
+func build(folder, source string) ([]byte, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
 		return nil, fmt.Errorf("find the sources: %w", err)
 	}
 	result := api.Build(api.BuildOptions{
 		AbsWorkingDir:     folder,
-		EntryPoints:       []string{entry},
+		EntryPoints:       []string{"src/" + source},
+		External:          []string{"tower", "react", "vue"},
 		Bundle:            true,
 		Format:            api.FormatESModule,
 		Target:            api.ES2022,

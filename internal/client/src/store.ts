@@ -9,11 +9,13 @@ import { Observable, report, safely } from "./observable";
 import { Overlay, type Effect } from "./pending";
 import { Queue, remembered } from "./queue";
 import { resultOf, type Result } from "./result";
+import { filled } from "./route";
 import { websocket, type Closed, type Transport } from "./transport";
 import { ulid } from "./ulid";
 import type { Note, Write } from "./write";
 import {
   decode,
+  type Allowed,
   type Answer,
   type Commit,
   type Frame,
@@ -209,7 +211,7 @@ export class Store {
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
     const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: input };
-    return this.#finish(await this.#request({ call: route, ...body, key: options.key ?? ulid() }, options.signal));
+    return this.#finish(await this.#request({ call: filled(route, input), ...body, key: options.key ?? ulid() }, options.signal));
   }
 
   async #finish<Out>(answer: Answer): Promise<Result<Out>> {
@@ -231,7 +233,7 @@ export class Store {
    */
   write<Out = unknown>(route: string, input: unknown = {}, effects: readonly Effect[] = [], note?: Note): Write<Out> {
     const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: plain(input) };
-    return this.#queue.add({ call: route, ...body }, plain(effects), note);
+    return this.#queue.add({ call: filled(route, input), ...body }, plain(effects), note);
   }
 
   /** The writes that were refused while nobody waited for them, until they are dismissed; to be subscribed to. */
@@ -306,8 +308,7 @@ export class Store {
       build,
       seq,
       user,
-      actions: actions ?? [],
-      cursors: cursors ?? [],
+      ...listed({ actions, cursors }),
       closed: null,
     });
     this.#lists.greet(epoch, anew);
@@ -330,9 +331,9 @@ export class Store {
 
   #commit(frame: Commit): void {
     this.#lists.commit(frame);
-    this.#set({ seq: frame.seq });
+    const { from, seq, allowed } = frame;
+    this.#set({ seq, ...(allowed && listed(allowed)) });
     // A framework that is told draws in a microtask of its own, before this one.
-    const { from, seq } = frame;
     if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
@@ -407,6 +408,10 @@ export class Store {
     if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}). Please try again.` });
     this.#connection.restart();
   }
+}
+
+function listed({ actions, cursors }: Allowed): Pick<State, "actions" | "cursors"> {
+  return { actions: actions ?? [], cursors: cursors ?? [] };
 }
 
 function disconnected(closed: Closed | null, final: boolean): TowerError {
