@@ -380,12 +380,19 @@ func (h *harness) ask(user tower.ID, request wire.Request) *wire.Answer {
 		h.t.Fatal(err)
 	}
 	for {
-		answer := &wire.Answer{}
-		if err := socket.ReadJSON(answer); err != nil {
+		_, message, err := socket.ReadMessage()
+		if err != nil {
 			h.t.Fatal(err)
 		}
-		if answer.ID == 1 {
-			return answer
+		frames, err := wire.Frames(message)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, frame := range frames {
+			answer := &wire.Answer{}
+			if json.Unmarshal(frame, answer) == nil && answer.ID == 1 {
+				return answer
+			}
 		}
 	}
 }
