@@ -25,15 +25,18 @@ import (
 // The benchmarks do the same with tower and with the parts it stands on, each a
 // piece in turn, and report the ratio of the medians. They keep few clients, so
 // that they are quick; TOWER_BENCH_CLIENTS=5000 is what the figures in
-// internal/README.md are of.
+// docs/performance.md are of. With -short they only show that they run.
 
-func benchClients(b *testing.B) int { return number(b, "TOWER_BENCH_CLIENTS", 200) }
+func benchClients(b *testing.B) int { return number(b, "TOWER_BENCH_CLIENTS", 200, 50) }
 
-// number is what a variable of the environment says.
-func number(b *testing.B, variable string, fallback int) int {
+// number is what a variable of the environment says, else what is usual.
+func number(b *testing.B, variable string, usual, short int) int {
 	text := os.Getenv(variable)
-	if text == "" {
-		return fallback
+	switch {
+	case text == "" && testing.Short():
+		return short
+	case text == "":
+		return usual
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -134,22 +137,22 @@ func socketURL(url string) string { return "ws" + strings.TrimPrefix(url, "http"
 type bareMelody struct {
 	*melody.Melody
 	*swarm
-	url     string
-	frame   []byte
-	present sync.WaitGroup // its clients
+	url   string
+	frame []byte
+	gone  chan struct{} // one for each client that has gone
 }
 
 func openMelody(b *testing.B, clients int) *bareMelody {
 	m := melody.New()
+	bare := &bareMelody{Melody: m, gone: make(chan struct{}, benchClients(b))}
+	m.HandleDisconnect(func(*melody.Session) { bare.gone <- struct{}{} })
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = m.HandleRequest(w, r) }))
 	b.Cleanup(func() {
 		_ = m.Close()
 		server.CloseClientConnections()
 		server.Close()
 	})
-	bare := &bareMelody{Melody: m, url: server.URL}
-	m.HandleConnect(func(*melody.Session) { bare.present.Add(1) })
-	m.HandleDisconnect(func(*melody.Session) { bare.present.Done() })
+	bare.url = server.URL
 	bare.swarm = startSwarm(b, orders{URL: socketURL(server.URL), Clients: clients, Mark: mark})
 	bare.frame = fmt.Appendf(nil, `{"seq":813,"notes":[{"id":"01J00000000000000000000000","createdAt":"2026-11-22T10:00:00.000000Z",`+
 		`"updatedAt":"2026-11-22T10:00:00.000000Z","topic":"all",%s%s"}],"cursors":{"17":{"enter":[{"id":"01J00000000000000000000000"}]}}}`, mark, noteText[2:])

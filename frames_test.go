@@ -22,8 +22,16 @@ type raw struct {
 
 func dial(t testing.TB, app *towertest.App, user *User) raw {
 	t.Helper()
+	if user == nil {
+		return dialAs(t, app, "")
+	}
+	return dialAs(t, app, user.ID)
+}
+
+func dialAs(t testing.TB, app *towertest.App, user tower.ID) raw {
+	t.Helper()
 	header := map[string][]string{}
-	if user != nil {
+	if user != "" {
 		header["Cookie"] = []string{cookieOf(t, app, user)}
 	}
 	socket, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(app.URL, "http")+"/_tower/socket", header)
@@ -169,6 +177,9 @@ func TestAReturningClientGetsWhatItMissed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := Posts.Delete(t.Context(), app, gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Wait(t.Context(), app.Seq()); err != nil {
 		t.Fatal(err)
 	}
 	second := dial(t, app, nil)

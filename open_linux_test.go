@@ -14,7 +14,7 @@ import (
 // until it has answered its first request, and beside it one on an empty file.
 // TOWER_BENCH_RECORDS says how many there are instead.
 func BenchmarkOpen(b *testing.B) {
-	n := number(b, "TOWER_BENCH_RECORDS", 1_000_000)
+	n := number(b, "TOWER_BENCH_RECORDS", 1_000_000, 2000)
 	folder := b.TempDir()
 	full, empty := filepath.Join(folder, "full.db"), filepath.Join(folder, "empty.db")
 	app, end := serveNotes(b, full)

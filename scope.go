@@ -94,13 +94,34 @@ func (s Scope[T]) Records(ctx context.Context, db DB) ([]*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	records := make([]*T, len(images))
-	for i, image := range images {
-		if records[i], err = own[T](image); err != nil {
-			return nil, err
-		}
+	return owned[T](images)
+}
+
+// Follow is Records for what a user's rights depend on, a membership or a role.
+// It is for a router's connect function and for the method of a cursor, with the
+// context that they are given, and is refused elsewhere. Besides reading, it has
+// them asked again in the commit that changes the scope, so that from that commit
+// on the user has what it may see then, and nothing else:
+//
+//   - What connect follows concerns the whole connection: it gets another session,
+//     other controllers, and its cursors the scopes and rules that these give them.
+//   - What a cursor's method follows concerns that cursor; it alone is asked for
+//     its scope again, of the controller that there is.
+//
+// A commit changes the scope when it creates, changes or deletes a record that
+// meets the conditions before the commit or after it. Order, limit and offset are
+// not looked at. Many connections may follow scopes of their own: a commit costs
+// as much as it concerns of them, where the conditions name a value or a range.
+func (s Scope[T]) Follow(ctx context.Context, c *Connection) ([]*T, error) {
+	scope, err := s.resolve()
+	if err != nil {
+		return nil, err
 	}
-	return records, nil
+	images, err := c.Follow(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	return owned[T](images)
 }
 
 // First returns the first record. The error is [NotFound] when there is none.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -22,12 +23,15 @@ import (
 // A Client is connected to an application over a real socket, as a user.
 type Client struct {
 	t      testing.TB
+	app    *App
+	user   tower.ID
 	socket *websocket.Conn
 	hello  wire.Hello
 	reader sync.WaitGroup
 	write  sync.Mutex
 
 	mu      sync.Mutex
+	observe func(seq uint64, open []*Cursor)
 	changed chan struct{} // closed, and made anew, when anything arrives
 	frames  []string
 	answers map[uint64]*wire.Answer
@@ -35,6 +39,7 @@ type Client struct {
 	opening map[uint64]*Cursor   // by the id of the request
 	lastID  uint64
 	seq     uint64 // of the last commit
+	told    uint64 // the newest commit that is known of
 	err     error
 }
 
@@ -55,6 +60,7 @@ func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	if err != nil {
 		t.Fatalf("connect: %v", err)
 	}
+	c.app, c.user = a, user
 	t.Cleanup(c.Close)
 	return c
 }
@@ -75,6 +81,24 @@ func dial(t testing.TB, url string, header http.Header) (*Client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// Allowed returns what the server says that the user may use now: the routes of
+// actions, and the names of cursors.
+func (c *Client) Allowed() (actions, cursors []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.hello.Actions), slices.Clone(c.hello.Cursors)
+}
+
+// Observe calls fn after each message that tells of the store, with the newest
+// commit that the client knows of by then and the cursors that it has open. What
+// these hold is the state after that commit: the next message is not read before
+// fn returns. fn may read what the client holds, and must not wait for it.
+func (c *Client) Observe(fn func(seq uint64, open []*Cursor)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.observe = fn
 }
 
 // Close ends the connection. The test's end does so too.
@@ -110,6 +134,42 @@ func (c *Client) TryOpen(name string, in any) (*Cursor, Answer) {
 	return c.open(wire.Request{Open: name, In: c.encode(in)})
 }
 
+// live finds what an element of a page says of the cursor that it shows.
+var live = regexp.MustCompile(`data-cursor="([^"]+)" data-live="([^"]+)" data-since="([^"]+)"`)
+
+// shown finds the items of a page's list.
+var shown = regexp.MustCompile(`data-id="([^"]+)"`)
+
+// Page loads a page as the client's user and opens its lists and values, as a
+// browser does: from what the page shows. They are in the order of the page, in
+// which no list may be within another.
+func (c *Client) Page(path string) []*Cursor {
+	c.t.Helper()
+	status, page := c.app.GetAs(c.t, c.user, path)
+	if status != http.StatusOK {
+		c.t.Fatalf("load %s: %d %s", path, status, page)
+	}
+	var cursors []*Cursor
+	found := live.FindAllStringSubmatchIndex(page, -1)
+	for i, at := range found {
+		end := len(page)
+		if i+1 < len(found) {
+			end = found[i+1][0]
+		}
+		held := &Cursor{name: page[at[2]:at[3]], at: page[at[6]:at[7]], records: map[string]json.RawMessage{}}
+		for _, item := range shown.FindAllStringSubmatch(page[at[0]:end], -1) {
+			held.ids = append(held.ids, item[1])
+			held.records[item[1]] = json.RawMessage(`""`)
+		}
+		cursor, answer := c.resume(wire.Request{Live: page[at[4]:at[5]]}, held)
+		if answer.Status != http.StatusOK {
+			c.t.Fatalf("open %s of %s: %d %s", held.name, path, answer.Status, answer.Message)
+		}
+		cursors = append(cursors, cursor)
+	}
+	return cursors
+}
+
 // A Narrowing is what a client asks for on top of a cursor's own scope, in the
 // form of the browser library.
 type Narrowing struct {
@@ -137,9 +197,9 @@ func (c *Client) open(req wire.Request) (*Cursor, Answer) {
 // nil for nothing.
 func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 	c.t.Helper()
-	cursor := &Cursor{client: c, name: req.Open, records: map[string]json.RawMessage{}, include: map[string]map[string]json.RawMessage{}}
+	cursor := &Cursor{client: c, name: req.Open, in: req.In, records: map[string]json.RawMessage{}, include: map[string]map[string]json.RawMessage{}}
 	if held != nil {
-		cursor.ids, cursor.records, req.Since = slices.Clone(held.ids), maps.Clone(held.records), held.at
+		cursor.name, cursor.ids, cursor.records, req.Since = held.name, slices.Clone(held.ids), maps.Clone(held.records), held.at
 		for model, records := range held.include {
 			cursor.include[model] = maps.Clone(records)
 		}
@@ -208,7 +268,7 @@ func (c *Client) ask(req wire.Request, cursor *Cursor) (*wire.Answer, error) {
 	if err := c.send(req); err != nil {
 		return nil, err
 	}
-	err := c.wait("answer to "+cmp.Or(req.Call, req.Open, "a request"), func() bool { return c.answers[req.ID] != nil })
+	err := c.wait("answer to "+cmp.Or(req.Call, req.Open, req.Live, "a request"), func() bool { return c.answers[req.ID] != nil })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.answers[req.ID], err
@@ -267,11 +327,24 @@ func (c *Client) read() {
 		c.err = err
 		close(c.changed)
 		c.changed = make(chan struct{})
+		observe, seq, open := c.observe, c.told, c.held()
 		c.mu.Unlock()
 		if err != nil {
 			return
 		}
+		if observe != nil && seq > 0 {
+			observe(seq, open)
+		}
 	}
+}
+
+// held returns the open cursors.
+func (c *Client) held() []*Cursor {
+	var all []*Cursor
+	for _, cursors := range c.cursors {
+		all = append(all, cursors...)
+	}
+	return all
 }
 
 func (c *Client) apply(message []byte) error {
@@ -313,6 +386,9 @@ func (c *Client) applyOne(frame []byte) error {
 			}
 			c.cursors[answer.Cursor] = append(c.cursors[answer.Cursor], cursor)
 		}
+		if _, seq, err := wire.ParsePosition(answer.At); err == nil {
+			c.told = max(c.told, seq)
+		}
 		c.answers[answer.ID] = answer
 		return nil
 	}
@@ -327,7 +403,10 @@ func (c *Client) commit(commit *wire.Commit) error {
 	if first := cmp.Or(commit.From, commit.Seq); first <= c.seq || commit.Seq < first {
 		return fmt.Errorf("commits %d to %d came after %d", first, commit.Seq, c.seq)
 	}
-	c.seq = commit.Seq
+	c.seq, c.told = commit.Seq, commit.Seq
+	if commit.Allowed != nil {
+		c.hello.Allowed = *commit.Allowed
+	}
 	records := byID(commit.Records)
 	moved := map[uint64][]*Cursor{}
 	for number, delta := range commit.Cursors {

@@ -123,11 +123,16 @@ func (b *bench) run(ctx context.Context) (measures []measure, err error) {
 		return nil, err
 	}
 	defer floor.close()
-	served, err := dev.Start(ctx, dev.Options{Folder: app.Folder, Env: "production", Environ: append(os.Environ(), "TOWER_CONSOLE=on", "TOWER_DB="+database)})
+	options := dev.Options{Folder: app.Folder, Env: "production", Environ: append(os.Environ(), "TOWER_CONSOLE=on", "TOWER_DB="+database)}
+	served, err := dev.Start(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, served.Close()) }()
+	defer func() {
+		if served != nil {
+			err = errors.Join(err, served.Close())
+		}
+	}()
 	client, err := attach(ctx, app)
 	if err != nil {
 		return nil, err
@@ -148,7 +153,16 @@ func (b *bench) run(ctx context.Context) (measures []measure, err error) {
 		return nil, err
 	}
 	defer load.close()
-	return b.measure(load, served.URL(), floor.url, users)
+	return b.measure(load, served.URL(), floor.url, users, func() (url string, err error) {
+		err = served.Close()
+		if served = nil; err == nil {
+			served, err = dev.Start(ctx, options)
+		}
+		if err != nil {
+			return "", fmt.Errorf("start the application anew: %w", err)
+		}
+		return served.URL(), nil
+	})
 }
 
 // application returns what is measured, and where its database is, "" for its
@@ -198,7 +212,7 @@ func createIn(ctx context.Context, client *repl.Client, tx uint64, name string) 
 }
 
 // measure takes all measures, in turns with the floor.
-func (b *bench) measure(load *loadProcess, app, floor string, users []string) ([]measure, error) {
+func (b *bench) measure(load *loadProcess, app, floor string, users []string, restart func() (string, error)) ([]measure, error) {
 	n, few := b.connections, b.connections/5
 	writer, users := users[n], users[:n]
 	one := loadRequest{Do: "reach", Target: "app", Times: 20}
@@ -234,13 +248,15 @@ func (b *bench) measure(load *loadProcess, app, floor string, users []string) ([
 		if err := s.deliver(load); err != nil {
 			return nil, err
 		}
-		if b.subject != nil {
-			continue
+		if b.subject == nil {
+			if err := s.reach(load, &s.one, one); err != nil {
+				return nil, err
+			}
+			if err := s.write(load); err != nil {
+				return nil, err
+			}
 		}
-		if err := s.reach(load, &s.one, one); err != nil {
-			return nil, err
-		}
-		if err := s.write(load); err != nil {
+		if err := s.comeBack(load, restart); err != nil {
 			return nil, err
 		}
 	}
@@ -364,6 +380,7 @@ func startFloor(ctx context.Context, app *application, folder string) (*floorPro
 type samples struct {
 	oneOfFew, one, all, allFloor, burst, burstFloor []float64
 	many, manyFloor, single, singleFloor            []float64
+	back, backFloor                                 []float64
 }
 
 // How much of each is done in a run.

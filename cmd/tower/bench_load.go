@@ -22,16 +22,16 @@ import (
 // A loadRequest is one line that the bench command sends to the process in which
 // its clients live.
 type loadRequest struct {
-	Do     string // join, reach, burst or write
+	Do     string // join, reach, burst, write, leave, miss or return
 	Target string // app or floor
-	URL    string // of a target that is new
+	URL    string // of a target that is new, or has another
 
 	Users     []string      // join: as whom; of the floor only their number counts
 	Writer    string        // join: the user that writes
 	Subject   *subject      // join: of the app, what is measured; nil: the sample
-	Published bool          // reach: all match, not only one
-	Times     int           // reach: how often
-	Writers   int           // burst and write: how many at the same time
+	Published bool          // reach and miss: all match, not only one
+	Times     int           // reach and miss: how often
+	Writers   int           // burst, write and miss: how many at the same time
 	Each      int           // burst: changes by each of them
 	Size      int           // bytes of a message of the floor
 	For       time.Duration // write
@@ -39,7 +39,7 @@ type loadRequest struct {
 
 // A loadReply is the line that answers it.
 type loadReply struct {
-	Seconds []float64 // reach and burst: from the first request to the last receipt
+	Seconds []float64 // reach, burst and return: from the first request to the last receipt
 	Written float64   // write: a second
 	Size    int       // reach: bytes of a message
 	Error   string
@@ -93,6 +93,7 @@ type target struct {
 	writer    string   // cookie
 	subject   *subject // nil: the sample
 	made      []string // ids of what the writer published
+	since     string   // position at which the listeners left
 	listeners []*listener
 	readers   sync.WaitGroup
 
@@ -131,6 +132,12 @@ func (t *target) do(ctx context.Context, req *loadRequest) (loadReply, error) {
 		return t.burst(ctx, req)
 	case "write":
 		return t.write(ctx, req)
+	case "leave":
+		return loadReply{}, t.leave(ctx)
+	case "miss":
+		return loadReply{}, t.miss(ctx, req)
+	case "return":
+		return t.comeBack(ctx, req)
 	}
 	return loadReply{}, fmt.Errorf("there is no request %q", req.Do)
 }
@@ -195,31 +202,30 @@ func (t *target) signIn(ctx context.Context, user string) (cookie string, err er
 	return cookie, nil
 }
 
-func (t *target) connect(ctx context.Context, user string) (*listener, error) {
-	l := &listener{}
-	dialer := websocket.Dialer{ReadBufferSize: 1024, WriteBufferSize: 256, HandshakeTimeout: 30 * time.Second}
-	address := "ws" + strings.TrimPrefix(t.url, "http")
-	if t.floor {
-		var err error
-		l.socket, _, err = dialer.DialContext(ctx, address+"/socket", nil)
+func (t *target) connect(ctx context.Context, user string) (l *listener, err error) {
+	l = &listener{}
+	if !t.floor && t.subject == nil {
+		if l.cookie, err = t.signIn(ctx, user); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.dial(ctx, l); err != nil || t.floor {
 		return l, err
 	}
-	var err error
-	opens := []wire.Request{{Open: "posts.published"}, {Open: "posts.mine"}}
-	if t.subject != nil {
-		opens = []wire.Request{{Open: t.subject.Cursor, In: t.subject.With}}
-	} else if l.cookie, err = t.signIn(ctx, user); err != nil {
-		return nil, err
-	}
-	if l.socket, _, err = dialer.DialContext(ctx, address+"/_tower/socket", http.Header{"Cookie": {l.cookie}}); err != nil {
-		return nil, err
-	}
 	p := &player{socket: l.socket, cursors: map[uint64]string{}}
-	if err := p.open(ctx, opens...); err != nil {
+	if err := p.open(ctx, t.opens()...); err != nil {
 		p.close()
 		return nil, err
 	}
 	return l, nil
+}
+
+// opens are the cursors that each client holds.
+func (t *target) opens() []wire.Request {
+	if t.subject != nil {
+		return []wire.Request{{Open: t.subject.Cursor, In: t.subject.With}}
+	}
+	return []wire.Request{{Open: "posts.published"}, {Open: "posts.mine"}}
 }
 
 // commitMark begins a commit, and mergedMark several that had to wait and became

@@ -31,6 +31,7 @@ const (
 	targetBurst  = 3.0  // times melody's rate, at least
 	targetMany   = 0.45 // of bbolt behind net/http, 64 clients, at least
 	targetSingle = 0.40 // the same, one client
+	targetReturn = 2.0  // times what melody takes to let in as many, at most
 )
 
 func (s *samples) measures(n int) []measure {
@@ -45,6 +46,8 @@ func (s *samples) measures(n int) []measure {
 			Value: median(s.many), Floor: median(s.manyFloor), Unit: "/s", Target: targetMany},
 		{Measure: "writes_1", says: "durable creates by one client", against: "bare bbolt over HTTP",
 			Value: median(s.single), Floor: median(s.singleFloor), Unit: "/s", Target: targetSingle},
+		{Measure: "return", says: fmt.Sprintf("%d come back, %d commits missed", n, missed), against: fmt.Sprintf("melody that lets in %d", n),
+			Value: milliseconds(s.back), Floor: milliseconds(s.backFloor), Unit: "ms", Target: targetReturn, atMost: true},
 	}
 	if len(s.one) > 0 {
 		out = slices.Insert(out, 1, measure{Measure: "reach_one", says: fmt.Sprintf("a create that one of %d may see", n), against: fmt.Sprintf("the same of %d", n/5),

@@ -162,7 +162,7 @@ func (e *Engine) match(c store.Commit) []Effect {
 	now := moment{seq: c.Seq, changes: c.Changes, at: e.at(context.Background(), c.Seq)}
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
-			effects = e.follow(effects, s.queries[i], s.touches, &now)
+			effects = e.follow(effects, s.queries[i], *s.touches, &now)
 		}
 		s.forget()
 	}

@@ -79,7 +79,7 @@ func (f *foresight) match() (err error) {
 		for _, q := range s.queries {
 			for _, g := range q.groups() {
 				if err == nil {
-					err = f.follow(g, s.touches)
+					err = f.follow(g, *s.touches)
 				}
 			}
 		}

@@ -3,6 +3,7 @@ package cursor
 import (
 	"hash/maphash"
 	"slices"
+	"sync"
 
 	"github.com/towerkit/tower/internal/store"
 )
@@ -15,10 +16,9 @@ type selector struct {
 	queries []*Query
 	sole    [1]*Query        // as most have one
 	shared  map[share]*Query // by what they differ in; nil: they are few
-	filings []filing         // where it is found, in the order of its niches
-	filed   [1]filing        // as most have one niche
+	filed   filing           // the first of its filings, in the order of its niches
 	round   uint64           // of the index, when it last met this selector
-	touches []touch          // what the commit at hand did to its records
+	touches *[]touch         // what the commit at hand did to its records; nil: nothing
 }
 
 // A share is what holders of the same conditions have to have in common, too, to
@@ -82,14 +82,24 @@ func (s *selector) remove(q *Query) {
 	delete(s.shared, q.share())
 }
 
-// forget lets go of a commit's touches. What held them is used again.
-func (s *selector) forget() {
-	clear(s.touches)
-	if x := s.index; cap(s.touches) <= few && len(x.spare) < maxSpare {
-		x.spare = append(x.spare, s.touches[:0])
+// touch notes a touch, and reports whether it is the commit's first.
+func (s *selector) touch(t touch) (first bool) {
+	if first = s.touches == nil; first {
+		s.touches = touches.Get().(*[]touch)
 	}
+	*s.touches = append(*s.touches, t)
+	return first
+}
+
+// forget lets go of a commit's touches.
+func (s *selector) forget() {
+	clear(*s.touches)
+	*s.touches = (*s.touches)[:0]
+	touches.Put(s.touches)
 	s.touches = nil
 }
+
+var touches = sync.Pool{New: func() any { return new([]touch) }}
 
 // A touch is a change of a record for which conditions hold before or after it.
 type touch struct {
@@ -117,11 +127,7 @@ type index struct {
 	tables    []*table
 	residual  *filing
 	round     uint64
-	spare     [][]touch // for selectors that are touched
 }
-
-// maxSpare is how many touched selectors an index has touches at hand for.
-const maxSpare = 1024
 
 // A table finds selectors by one field's value. Those for values that have one
 // hash are together: the conditions are tested anyway.
@@ -144,14 +150,14 @@ func (x *index) add(where Condition) *selector {
 	s := &selector{index: x, where: where.conjuncts()}
 	s.queries = s.sole[:0]
 	x.selectors[key] = s
-	niches := s.niches()
-	if s.filings = s.filed[:]; len(niches) != 1 {
-		s.filings = make([]filing, len(niches))
-	}
-	for i := range niches {
-		f := &s.filings[i]
+	f := &s.filed
+	for i, n := range s.niches() {
+		if i > 0 {
+			f.also = &filing{}
+			f = f.also
+		}
 		f.selector = s
-		x.put(&niches[i], f.before(x.drawer(&niches[i])))
+		x.put(&n, f.before(x.drawer(&n)))
 	}
 	return s
 }
@@ -160,9 +166,10 @@ func (x *index) add(where Condition) *selector {
 func (x *index) remove(s *selector) {
 	where := s.condition()
 	delete(x.selectors, where.digest())
-	niches := s.niches()
-	for i := range niches {
-		x.put(&niches[i], s.filings[i].out(x.drawer(&niches[i])))
+	f := &s.filed
+	for _, n := range s.niches() {
+		x.put(&n, f.out(x.drawer(&n)))
+		f = f.also
 	}
 	x.tables = slices.DeleteFunc(x.tables, func(t *table) bool { return len(t.drawers) == 0 && t.spans == nil })
 }
@@ -228,6 +235,7 @@ func hash(v store.Value) uint64 { return maphash.Comparable(seed, v) }
 type filing struct {
 	selector   *selector
 	prev, next *filing
+	also       *filing // the next of the same selector
 }
 
 // before puts the filing into a drawer, and returns that.
@@ -314,16 +322,9 @@ func (x *index) meet(drawer *filing, c *store.Change, touched []*selector) []*se
 		}
 		s.round = x.round
 		t := touch{change: c, before: s.holds(c.Before), after: s.holds(c.After)}
-		if !t.before && !t.after {
-			continue
-		}
-		if len(s.touches) == 0 {
+		if (t.before || t.after) && s.touch(t) {
 			touched = append(touched, s)
-			if last := len(x.spare) - 1; last >= 0 {
-				s.touches, x.spare = x.spare[last], x.spare[:last]
-			}
 		}
-		s.touches = append(s.touches, t)
 	}
 	return touched
 }

@@ -22,6 +22,7 @@ type pageKey struct {
 
 // A page is the records that a list reads first.
 type page struct {
+	again    bool // it was asked for again
 	once     sync.Once
 	images   []*store.Image
 	complete bool
@@ -35,13 +36,30 @@ func (p *pages) get(key pageKey) *page {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	found := p.all[key]
-	if found == nil {
-		if found = new(page); len(p.all) >= maxPages || p.all == nil {
-			p.all = map[pageKey]*page{}
-		}
-		p.all[key] = found
+	if found != nil {
+		found.again = true
+		return found
 	}
-	return found
+	if len(p.all) >= maxPages || p.all == nil {
+		p.sweep()
+	}
+	p.all[key] = new(page)
+	return p.all[key]
+}
+
+// sweep makes room: it keeps those that were asked for again since the last time,
+// if they leave any.
+func (p *pages) sweep() {
+	kept := map[pageKey]*page{}
+	for key, page := range p.all {
+		if page.again {
+			page.again = false
+			kept[key] = page
+		}
+	}
+	if p.all = kept; len(kept) > maxPages/2 {
+		p.all = map[pageKey]*page{}
+	}
 }
 
 // drop forgets a page that could not be read.

@@ -20,12 +20,15 @@ import (
 
 // The benchmarks here are about size: how much more it costs when there is more.
 // What is compared is done in turns, and medians are compared. They are of a
-// million records and cursors; TOWER_BENCH_RECORDS and TOWER_BENCH_CURSORS say
-// otherwise.
+// million records and cursors, unless TOWER_BENCH_RECORDS and TOWER_BENCH_CURSORS
+// say otherwise. With -short they only show that they run.
 
 func size(b *testing.B, variable string) int {
 	text := os.Getenv(variable)
-	if text == "" {
+	switch {
+	case text == "" && testing.Short():
+		return 2000
+	case text == "":
 		return 1_000_000
 	}
 	n, err := strconv.Atoi(text)
@@ -52,14 +55,14 @@ const (
 
 var memoText = strings.Repeat("x", 150)
 
-// openMemos opens a store of n memos, in files that are made once for all
-// benchmarks.
-func openMemos(b *testing.B, n int) (*store.Store, *store.Model) {
+// openMemos opens a store of n memos, in a file that is made once for all
+// benchmarks that name it so.
+func openMemos(b *testing.B, name string, n int) (*store.Store, *store.Model) {
 	memos, err := store.NewModel("memos", &memo{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	path := filepath.Join(filesFor(b), fmt.Sprintf("memos-%d.db", n))
+	path := filepath.Join(filesFor(b), name+".db")
 	_, missing := os.Stat(path)
 	st, err := store.Open(path, store.Options{Models: []*store.Model{memos}, LogBytes: 1 << 20})
 	if err != nil {
@@ -122,9 +125,9 @@ type gallery struct {
 	engine *Engine
 }
 
-func newGallery(b *testing.B, records int) *gallery {
+func newGallery(b *testing.B, file string, records, windows int) *gallery {
 	g := &gallery{B: b}
-	g.st, g.memos = openMemos(b, records)
+	g.st, g.memos = openMemos(b, file, records)
 	g.engine = NewEngine(g.st, &witness{}, func(err error) { b.Error(err) })
 	for i := range windows {
 		if err := g.engine.Open(b.Context(), &guest{name: i}, Spec{Scope: g.window(i)}, nil, func(Opened) {}); err != nil {
@@ -201,7 +204,8 @@ func (g *gallery) refill() time.Duration {
 // comes and goes, and one whose place has to be filled from the store.
 func BenchmarkOneOf10kWindows(b *testing.B) {
 	n := size(b, "TOWER_BENCH_RECORDS")
-	few, many := newGallery(b, min(n, 10_000)), newGallery(b, n)
+	open := min(n, windows)
+	few, many := newGallery(b, "few", open, open), newGallery(b, "many", n, open)
 	for name, do := range map[string]func(*gallery) time.Duration{"touch": (*gallery).touch, "refill": (*gallery).refill} {
 		b.Run(fmt.Sprintf("records=%d/%s", n, name), func(b *testing.B) {
 			var ofFew, ofMany []time.Duration
@@ -249,7 +253,7 @@ func BenchmarkMatchAmongManyCursors(b *testing.B) {
 // index range of twenty keys, and twenty records, copied.
 func BenchmarkFirstPage(b *testing.B) {
 	n := size(b, "TOWER_BENCH_RECORDS")
-	st, memos := openMemos(b, n)
+	st, memos := openMemos(b, "many", n)
 	bare := openBare(b, n)
 	b.Run(fmt.Sprintf("records=%d", n), func(b *testing.B) {
 		var ours, theirs []time.Duration

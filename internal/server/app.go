@@ -233,6 +233,21 @@ func (a *App) Env() string { return a.config.Env }
 // programs that act as a user.
 func (a *App) Cookie(id store.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
 
+// allowed lists the actions and cursors that rights are about.
+func (a *App) allowed(rights string) *wire.Allowed {
+	list := &wire.Allowed{Actions: []string{}, Cursors: []string{}}
+	for i, route := range a.router.routes {
+		switch {
+		case rights[i] == 0:
+		case route.Kind == KindAction:
+			list.Actions = append(list.Actions, route.Pattern())
+		default:
+			list.Cursors = append(list.Cursors, route.Name)
+		}
+	}
+	return list
+}
+
 // report logs what is the application's fault and not the client's; what says
 // where it happened.
 func (a *App) report(what string, err error) {

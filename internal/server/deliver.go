@@ -21,6 +21,11 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		return
 	}
 	touched, hold := d.collect(), h.holds(commit)
+	for c := range h.renewed {
+		if len(c.touched) == 0 {
+			touched = append(touched, c)
+		}
+	}
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
@@ -28,8 +33,8 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			c.leave(closeInternal, "a frame could not be made")
 			continue
 		}
-		c.seq.Store(commit.Seq)
 		c.outbox.deliver(frame, hold)
+		c.seq.Store(commit.Seq) // an answer that names it comes after the frame
 		if hold && !c.held {
 			c.held = true
 			h.held = append(h.held, c)
@@ -39,6 +44,11 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		h.release()
 	}
 	d.trace.done(len(touched), h)
+	for _, c := range h.denied {
+		c.outbox.finish(closePolicy, "it is not known any more what this user may see; connect again")
+	}
+	clear(h.renewed)
+	h.denied = nil
 }
 
 // When more commits wait to be delivered, what goes to a connection is held until
@@ -108,6 +118,9 @@ func (d *delivery) collect() []*Connection {
 				handle.conn.resync(effect.Resync)
 				continue
 			}
+			if !handle.live.Load() { // it is about to be closed, and has not moved with its user
+				continue
+			}
 			note(handle.conn, i)
 			d.trace.reach(handle, effect.Deltas, effect.Value)
 		}
@@ -160,7 +173,8 @@ func renumber(handle *opened, move cursor.Moved) bool {
 
 func (d *delivery) frame(c *Connection) (*frame, error) {
 	d.key = d.key[:0]
-	shared := true
+	allowed := d.hub.renewed[c]
+	shared := allowed == nil
 	for _, index := range c.touched {
 		shared = shared && index >= 0
 		d.key = binary.AppendVarint(d.key, int64(index))
@@ -173,7 +187,7 @@ func (d *delivery) frame(c *Connection) (*frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace != nil, parts)
+	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace != nil, parts, allowed)
 	if shared {
 		d.frames[string(d.key)] = f
 	}

@@ -34,11 +34,10 @@ func describeModel(m *store.Model) wire.ModelInfo {
 func (a *App) describeRoutes(ctx context.Context, user store.ID) ([]wire.Route, error) {
 	allowed := func(*Route) bool { return true }
 	if user != "" {
-		v, err := (&Connection{app: a, user: user}).arrive(ctx)
-		if err != nil {
-			return nil, err
+		v := (&Connection{app: a, user: user}).connect(ctx, &follower{})
+		if v.err != nil {
+			return nil, v.err
 		}
-		defer a.hub.unfollow(v)
 		allowed = v.allows
 	}
 	holders := map[*Route]int{}

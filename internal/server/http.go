@@ -108,9 +108,8 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), a.config.Timeout)
 	defer cancel()
 	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now()}
-	v, err := c.arrive(ctx)
-	if err == nil {
-		defer a.hub.unfollow(v)
+	v := c.connect(ctx, &follower{})
+	if err = v.err; err == nil {
 		if route.Kind == KindPage {
 			err = a.servePage(ctx, w, r, v, route, values)
 		} else {

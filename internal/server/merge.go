@@ -114,7 +114,7 @@ func merge(frames []*frame) *frame {
 			newest.put(p.include[model])
 		}
 	}
-	return newFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts)
+	return newFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts, nil)
 }
 
 // A fate is what becomes of one record in the course of several frames.

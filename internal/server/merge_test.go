@@ -145,7 +145,7 @@ func (l *lag) commit() {
 		return
 	}
 	l.states[l.seq] = l.describe()
-	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts), l.random.IntN(3) == 0)
+	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts, nil), l.random.IntN(3) == 0)
 }
 
 // follow lets the list follow a commit in which the records have become images,
@@ -313,7 +313,7 @@ func TestIncludedRecordsAreMerged(t *testing.T) {
 		for _, d := range deltas {
 			steps = append(steps, step{Delta: d})
 		}
-		return newFrame(seq, seq, false, []part{{number: 7, include: map[string][]step{"posts": steps}}})
+		return newFrame(seq, seq, false, []part{{number: 7, include: map[string][]step{"posts": steps}}}, nil)
 	}
 	enter, change := cursor.Enter, cursor.Change
 	merged := merge([]*frame{

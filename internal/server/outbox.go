@@ -17,6 +17,7 @@ type outbox struct {
 	busy       bool // a message is inside the transport
 	collecting bool // what is put waits for flush
 	full       bool
+	last       func() // ends the transport once all is sent; nil: it stays
 }
 
 // A transport takes a connection's messages. It never waits.
@@ -146,8 +147,25 @@ func (o *outbox) sent() {
 	o.mu.Lock()
 	o.busy = false
 	next := o.take()
-	o.mu.Unlock()
+	o.rest()
 	o.hand(next)
+}
+
+// finish ends the transport once what waits has been sent.
+func (o *outbox) finish(code int, reason string) {
+	o.mu.Lock()
+	o.last = func() { o.transport.end(code, reason) }
+	o.rest()
+}
+
+// rest ends the transport if that is due, and unlocks.
+func (o *outbox) rest() {
+	last := o.last
+	idle := !o.busy && len(o.queue) == 0
+	o.mu.Unlock()
+	if idle && last != nil {
+		last()
+	}
 }
 
 // take removes what is ready to be sent, as much as fits into a message.

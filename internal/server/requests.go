@@ -87,28 +87,72 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if c.current() != nil {
 		return Errorf(CodeBadRequest, "hello was said before")
 	}
-	v, err := c.arrive(ctx)
-	if err != nil {
+	if err := c.arrive(ctx); err != nil {
 		return err
 	}
-	hello := wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
-		Build: c.app.config.Build, User: string(c.user), Actions: []string{}, Cursors: []string{}}
-	for _, route := range c.app.router.routes {
-		switch {
-		case !v.allows(route):
-		case route.Kind == KindAction:
-			hello.Actions = append(hello.Actions, route.Pattern())
-		case route.Kind == KindCursor:
-			hello.Cursors = append(hello.Cursors, route.Name)
-		}
-	}
-	c.mu.Lock()
-	c.visit = v
-	c.mu.Unlock()
-	c.send(hello)
 	info := c.info()
 	c.app.inspector.tell(wire.ControlEvent{Joined: &info})
 	return nil
+}
+
+// arrive finds out who the client is, and greets it. Where what that depends on
+// changes meanwhile, Rescope finds it out anew, and that counts.
+func (c *Connection) arrive(ctx context.Context) error {
+	f := &follower{conn: c}
+	asked := &visit{conn: c, follower: f}
+	c.arriveAs(nil, asked)
+	v := c.connect(ctx, f)
+	if err := v.follower.catchUp(ctx); err != nil {
+		v.follower.end()
+		v = &visit{conn: c, err: err}
+	}
+	c.arriveAs(asked, v)
+	for {
+		v := c.coming()
+		rights := v.rights()
+		hello, err := wire.Encode(wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
+			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights)})
+		if place, settled := c.settle(v, rights); settled {
+			if v.err != nil {
+				return v.err
+			}
+			c.outbox.fill(place, hello)
+			return err
+		}
+	}
+}
+
+// coming returns the visit to come.
+func (c *Connection) coming() *visit {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.arriving
+}
+
+// arriveAs puts one visit to come in the place of another, if that is still it.
+func (c *Connection) arriveAs(old, fresh *visit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.arriving == old {
+		c.arriving = fresh
+	} else {
+		fresh.follower.end()
+	}
+}
+
+// settle ends the arrival, if v is still the visit to come. It returns the place
+// for the client's hello, before all that becomes of the visit.
+func (c *Connection) settle(v *visit, rights string) (hello *place, settled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.arriving != v {
+		return nil, false
+	}
+	if c.arriving = nil; v.err == nil {
+		c.visit, c.rights = v, rights
+		hello = c.outbox.reserve()
+	}
+	return hello, true
 }
 
 // handleCall passes a frame that names a route through its action. The answer

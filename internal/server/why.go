@@ -60,7 +60,7 @@ func (a *App) explain(ctx context.Context, v *visit, w *want, image *store.Image
 			return out, nil
 		}
 	}
-	spec, err := v.spec(ctx, w)
+	spec, _, err := v.spec(ctx, &follower{}, w)
 	if err != nil {
 		coded := AsError(err)
 		if coded.Code == CodeInternal {

@@ -91,8 +91,8 @@ func (a *Answer) UnmarshalJSON(data []byte) error {
 // MarshalJSON is [Commit.Append].
 func (c Commit) MarshalJSON() ([]byte, error) { return c.Append(nil), nil }
 
-// Append appends a commit with its keys in a fixed order: from, seq, ack, models
-// by name, cursors by number. Equal commits are equal bytes. The records must be
+// Append appends a commit with its keys in a fixed order: from, seq, ack, allowed,
+// models by name, cursors by number. Equal commits are equal bytes. The records must be
 // JSON.
 func (c *Commit) Append(out []byte) []byte {
 	out = append(out, '{')
@@ -102,6 +102,10 @@ func (c *Commit) Append(out []byte) []byte {
 	out = strconv.AppendUint(append(out, `"seq":`...), c.Seq, 10)
 	if c.Ack {
 		out = append(out, `,"ack":true`...)
+	}
+	if c.Allowed != nil {
+		allowed, _ := Encode(c.Allowed) // texts are always JSON
+		out = append(append(out, `,"allowed":`...), allowed...)
 	}
 	for _, model := range sortedKeys(c.Records) {
 		out = append(out, ',')
@@ -137,6 +141,8 @@ func (c *Commit) UnmarshalJSON(data []byte) error {
 			err = json.Unmarshal(value, &c.Seq)
 		case name == "ack":
 			err = json.Unmarshal(value, &c.Ack)
+		case name == "allowed":
+			err = json.Unmarshal(value, &c.Allowed)
 		case name == "cursors":
 			err = json.Unmarshal(value, &c.Cursors)
 		case !Reserved[name] && len(value) > 0 && value[0] == '[':

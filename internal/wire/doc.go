@@ -71,8 +71,9 @@
 // An open that names a since is answered by the delta that leads from there to
 // at, or, where that cannot be known, by everything, with resync saying why:
 // "epoch", "expired", "overflow" or "rules". The answer comes before every
-// commit that follows at. Equal scopes have one number on a connection, and one
-// close ends it for all of them.
+// commit that follows at. A cursor that is opened again as it was, with the same
+// input and narrowing, may have the same number on a connection; then one close
+// ends it for all that have it.
 //
 // An answer may carry a session: a ticket that is good once. The client posts
 // it, as text/plain, to /_tower/session, which sets the cookie of the new user
@@ -125,6 +126,14 @@
 //
 //	← {"seq":818,"posts":[{…}],"users":[{…}],"cursors":{"17":{"enter":[{"id":"01JD…","after":""}],"include":{"users":{"enter":[{"id":"01J7…"}]}}}}}
 //	← {"id":6,"status":200,"at":"01J8…:818","cursor":17,"model":"posts","ids":["01JD…"],"include":{"users":["01J7…"]},"posts":[{…}],"users":[{…}]}
+//
+// When the user may call other routes or open other cursors from a commit on than
+// the server said before, in its hello or since, the frame of that commit lists
+// them anew, all of them:
+//
+//	← {"seq":819,"allowed":{"actions":["POST /posts"],"cursors":["posts.published","posts.drafts"]},"cursors":{…}}
+//
+// Such a frame is not merged with others.
 //
 // A frame with "ack":true asks the client to say that it has applied it:
 //

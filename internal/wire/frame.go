@@ -36,13 +36,18 @@ type Request struct {
 
 // Hello is the server's first frame.
 type Hello struct {
-	Hello   int      `json:"hello"`
-	Epoch   string   `json:"epoch"`
-	Seq     uint64   `json:"seq"`
-	Build   string   `json:"build"`
-	User    string   `json:"user,omitempty"` // id of the current user, "" for a visitor
-	Actions []string `json:"actions"`        // routes this user may call
-	Cursors []string `json:"cursors"`        // cursors this user may open
+	Hello int    `json:"hello"`
+	Epoch string `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+	Build string `json:"build"`
+	User  string `json:"user,omitempty"` // id of the current user, "" for a visitor
+	Allowed
+}
+
+// Allowed is what a user may use.
+type Allowed struct {
+	Actions []string `json:"actions"` // routes it may call
+	Cursors []string `json:"cursors"` // cursors it may open
 }
 
 // An Answer is the one frame that answers a request.
@@ -127,6 +132,7 @@ type Commit struct {
 	From    uint64 // the first of several; 0: there is one
 	Seq     uint64
 	Ack     bool
+	Allowed *Allowed                     // what the user may use from now on; nil: as before
 	Records map[string][]json.RawMessage // by model
 	Cursors map[uint64]*Delta
 }
@@ -151,5 +157,5 @@ var Reserved = map[string]bool{
 	"seq": true, "from": true, "to": true, "epoch": true, "ack": true, "cursors": true, "id": true, "status": true, "at": true,
 	"out": true, "location": true, "session": true, "error": true, "cursor": true, "model": true, "since": true,
 	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true, "value": true, "include": true,
-	"scope": true,
+	"scope": true, "allowed": true,
 }

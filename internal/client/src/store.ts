@@ -15,6 +15,7 @@ import { ulid } from "./ulid";
 import type { Note, Write } from "./write";
 import {
   decode,
+  type Allowed,
   type Answer,
   type Commit,
   type Frame,
@@ -307,8 +308,7 @@ export class Store {
       build,
       seq,
       user,
-      actions: actions ?? [],
-      cursors: cursors ?? [],
+      ...listed({ actions, cursors }),
       closed: null,
     });
     this.#lists.greet(epoch, anew);
@@ -331,9 +331,9 @@ export class Store {
 
   #commit(frame: Commit): void {
     this.#lists.commit(frame);
-    this.#set({ seq: frame.seq });
+    const { from, seq, allowed } = frame;
+    this.#set({ seq, ...(allowed && listed(allowed)) });
     // A framework that is told draws in a microtask of its own, before this one.
-    const { from, seq } = frame;
     if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
@@ -408,6 +408,10 @@ export class Store {
     if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}). Please try again.` });
     this.#connection.restart();
   }
+}
+
+function listed({ actions, cursors }: Allowed): Pick<State, "actions" | "cursors"> {
+  return { actions: actions ?? [], cursors: cursors ?? [] };
 }
 
 function disconnected(closed: Closed | null, final: boolean): TowerError {

@@ -7,14 +7,18 @@ export const version = 1;
 /** Begins the reason of a close after which it makes no sense to come back. */
 export const unsupportedVersion = "unsupported version";
 
-export interface Hello {
+/** What the user may call and open. */
+export interface Allowed {
+  actions: string[] | null;
+  cursors: string[] | null;
+}
+
+export interface Hello extends Allowed {
   hello: number;
   epoch: string;
   seq: number;
   build: string;
   user?: string;
-  actions: string[] | null;
-  cursors: string[] | null;
 }
 
 /** An answer also holds the records of an opened cursor, under its model's name: see records. */
@@ -47,6 +51,8 @@ export interface Commit {
   from?: number;
   seq: number;
   ack?: boolean;
+  /** What the user may use from now on, if that is another. */
+  allowed?: Allowed;
   cursors?: Record<string, Delta>;
 }
 

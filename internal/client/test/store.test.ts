@@ -61,6 +61,24 @@ test("the state follows the connection", async () => {
   equal([back.closed, back.user], [null, ""]);
 });
 
+test("what the user may use changes with a commit", async () => {
+  const { store, link } = await online();
+  const list = store.cursor<Post>("posts.all");
+  link.send(full(await link.expect(open("posts.all")), 17, "E:5", "ab"));
+  await list.ready;
+  const told: [readonly string[], readonly string[], string][] = [];
+  store.subscribe(({ actions, cursors }) => told.push([actions, cursors, ids(list.records)]));
+
+  link.send({ seq: 6, allowed: { actions: [], cursors: ["posts.all"] }, cursors: { 17: { leave: ["b"] } } });
+  link.send({ seq: 7, cursors: { 17: { leave: ["a"] } } });
+  await applied(store, link);
+  equal(told, [
+    [["POST /posts"], ["posts.published"], "ab"],
+    [[], ["posts.all"], "a"],
+    [[], ["posts.all"], ""],
+  ]);
+});
+
 test("a cursor opens, is followed, and closes", async () => {
   const { store, link } = await online();
   const list = store.cursor<Post>("posts.all", { tag: "x" }, { order: ["-title"], limit: 3 });
