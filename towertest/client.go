@@ -284,7 +284,17 @@ func (c *Client) applyOne(frame []byte) error {
 	if err := json.Unmarshal(frame, &commit); err != nil {
 		return err
 	}
-	return c.commit(&commit)
+	if err := c.commit(&commit); err != nil || !commit.Ack {
+		return err
+	}
+	return c.confirm(&commit)
+}
+
+// confirm says that a commit has been applied, which a console is watching for.
+func (c *Client) confirm(commit *wire.Commit) error {
+	c.write.Lock()
+	defer c.write.Unlock()
+	return c.socket.WriteJSON(wire.Request{Applied: commit.Seq, From: commit.From})
 }
 
 func (c *Client) commit(commit *wire.Commit) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/store"
 )
@@ -78,6 +79,8 @@ type Engine struct {
 	early    map[Holder]*Spec // given before Open was called; nil: closed
 	number   uint64
 	spare    int // see list
+	reads    int // of the store, to refill windows
+	measured atomic.Bool
 
 	// What each commit uses again.
 	touched []*selector
@@ -142,10 +145,10 @@ func (e *Engine) match(c store.Commit) []Effect {
 			touched = x.match(&c.Changes[i], touched)
 		}
 	}
-	at := e.at(context.Background(), c.Seq)
+	at := e.refill(e.at(context.Background(), c.Seq))
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
-			effects = e.follow(effects, s.queries[i], s.touches, c.Seq, at)
+			effects = e.account(effects, s.queries[i], s.touches, c.Seq, at)
 		}
 		s.forget()
 	}

@@ -92,6 +92,7 @@ type Query struct {
 	ended    bool // it follows no commits any more
 	holders  []Holder
 	openings []*opening
+	cost     Cost
 
 	list  *list                 // once an ordered query has been read
 	tally *tally                // once one of a value has

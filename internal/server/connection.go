@@ -23,14 +23,17 @@ type Connection struct {
 	number uint64
 	user   store.ID
 	remote string
+	via    string // how it reaches the server, "" over a WebSocket
 	since  time.Time
 
 	// A connection that serves one HTTP request has none of these.
 	outbox  outbox
 	limiter *rate.Limiter
 
-	label atomic.Pointer[string]
-	seq   atomic.Uint64 // of the last commit handed over
+	label   atomic.Pointer[string]
+	seq     atomic.Uint64 // of the last commit handed over
+	applied atomic.Uint64 // the last commit that the client said it has applied,
+	lag     atomic.Int64  // and how many microseconds after the commit that was
 
 	mu    sync.Mutex
 	visit *visit
@@ -212,14 +215,7 @@ func (v *visit) spec(ctx context.Context, want *want) (spec cursor.Spec, err err
 	if spec.Scope, err = want.narrow(spec.Scope); err != nil {
 		return spec, err
 	}
-	if route.Match != nil {
-		if rule := route.Match(controller); rule != nil {
-			spec.Allow = func(image *store.Image) bool {
-				record, err := image.Record()
-				return err == nil && rule(record)
-			}
-		}
-	}
+	spec.Allow = route.rule(controller)
 	if want.partial != "" {
 		spec.Ordered, spec.Tag = true, want.partial
 		if want.perViewer() {

@@ -127,20 +127,24 @@ type console struct {
 	transactions map[uint64]*store.Tx
 	lastTx       uint64
 	watching     bool
+	streams      map[uint64]*stream
+	running      sync.WaitGroup // what sends events
 }
 
 func (c *control) serve(conn net.Conn) {
 	ctx, cancel := context.WithCancel(c.app.ctx)
-	var events sync.WaitGroup
+	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*store.Tx{}, streams: map[uint64]*stream{}}
 	defer func() {
 		cancel()
 		_ = conn.Close()
-		events.Wait()
+		for _, s := range client.streams {
+			s.end(closeNormal, "the console is gone")
+		}
+		client.running.Wait()
 		c.mu.Lock()
 		delete(c.clients, conn)
 		c.mu.Unlock()
 	}()
-	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*store.Tx{}}
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
 	for lines.Scan() {
@@ -152,7 +156,7 @@ func (c *control) serve(conn net.Conn) {
 		if req.Do == wire.DoWatch && !client.watching {
 			client.watching = true
 			watcher := c.app.inspector.watch()
-			events.Go(func() { client.events(ctx, watcher) })
+			client.running.Go(func() { client.events(ctx, watcher) })
 		}
 		client.answer(ctx, &req)
 	}
@@ -193,12 +197,15 @@ func (c *console) reply(reply wire.ControlReply) {
 }
 
 func (c *console) events(ctx context.Context, w *watcher) {
+	skipped := time.NewTicker(skippedEvery)
+	defer skipped.Stop()
 	defer c.app.inspector.unwatch(w)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.wake:
+		case <-skipped.C:
 		}
 		for _, event := range w.take() {
 			c.reply(wire.ControlReply{Event: &event})
@@ -231,6 +238,10 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 			return nil, Errorf(CodeBadRequest, "%q is not a seq", req.Key)
 		}
 		return nil, c.app.engine.Wait(ctx, seq)
+	case wire.DoOpen:
+		return nil, c.openStream(ctx, req)
+	case wire.DoClose:
+		return nil, c.closeStream(req.Stream)
 	case wire.DoBegin, wire.DoCommit, wire.DoRollback:
 		return c.transaction(ctx, req)
 	}
@@ -313,18 +324,9 @@ func (c *console) data(ctx context.Context, m *store.Model, req *wire.ControlReq
 }
 
 func (c *console) query(ctx context.Context, m *store.Model, req *wire.ControlRequest, view func(context.Context, func(*store.Snapshot) error) error) (any, error) {
-	scope := cursor.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
-	var err error
-	if len(req.Where) > 0 {
-		if scope.Where, err = parseWhere(m, req.Where); err != nil {
-			return nil, err
-		}
-	}
-	if scope.Order, err = cursor.ParseOrder(m, req.Order); err != nil {
-		return nil, Errorf(CodeBadRequest, "%v", err)
-	}
-	if req.Limit < 0 || req.Offset < 0 {
-		return nil, Errorf(CodeBadRequest, "limit and offset are not negative")
+	scope, err := scopeOf(m, req)
+	if err != nil {
+		return nil, err
 	}
 	count := 0
 	records := []json.RawMessage{}
@@ -343,6 +345,24 @@ func (c *console) query(ctx context.Context, m *store.Model, req *wire.ControlRe
 		return count, err
 	}
 	return records, err
+}
+
+// scopeOf reads the query of a request.
+func scopeOf(m *store.Model, req *wire.ControlRequest) (cursor.Scope, error) {
+	scope := cursor.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
+	var err error
+	if len(req.Where) > 0 {
+		if scope.Where, err = parseWhere(m, req.Where); err != nil {
+			return scope, err
+		}
+	}
+	if scope.Order, err = cursor.ParseOrder(m, req.Order); err != nil {
+		return scope, Errorf(CodeBadRequest, "%v", err)
+	}
+	if req.Limit < 0 || req.Offset < 0 {
+		return scope, Errorf(CodeBadRequest, "limit and offset are not negative")
+	}
+	return scope, nil
 }
 
 func write(tx *store.Tx, m *store.Model, req *wire.ControlRequest) (*store.Image, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // Deliver is told by the engine what a commit did: each connection that holds a
@@ -20,6 +21,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		return
 	}
 	touched := d.collect()
+	d.trace.ask(len(touched))
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
@@ -30,7 +32,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		c.seq.Store(commit.Seq)
 		c.outbox.deliver(frame)
 	}
-	d.trace.done(len(touched), h)
+	d.trace.end(len(touched), h)
 }
 
 // A delivery is one commit on its way out.
@@ -69,25 +71,35 @@ func (d *delivery) collect() []*Connection {
 		for _, holder := range effect.Holders {
 			handle := holder.(*opened)
 			if effect.Resync != "" {
+				d.trace.reach(handle, nil, nil, wire.Lost)
 				handle.conn.resync(effect.Resync)
 				continue
 			}
 			note(handle.conn, i)
-			d.trace.reach(handle, effect.Deltas, effect.Value)
+			d.trace.reach(handle, effect.Deltas, effect.Value, "")
 		}
 	}
 	for i, move := range d.moved {
 		handle := move.Holder.(*opened)
 		if move.Resync != "" {
+			d.trace.reach(handle, nil, nil, wire.Lost)
 			handle.conn.resync(move.Resync)
 			continue
 		}
 		if renumber(handle, move) {
 			note(handle.conn, -1-i)
-			d.trace.reach(handle, move.Deltas, move.Value)
+			d.trace.reach(handle, move.Deltas, move.Value, ended(move))
 		}
 	}
 	return touched
+}
+
+// ended says that a cursor that moved has come to an end.
+func ended(move cursor.Moved) wire.Outcome {
+	if move.To == nil {
+		return wire.Closed
+	}
+	return ""
 }
 
 // resync ends a connection whose cursors cannot be kept up: its client connects
@@ -137,7 +149,7 @@ func (d *delivery) frame(c *Connection) (*frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace != nil, parts)
+	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace.asked(), parts)
 	if shared {
 		d.frames[string(d.key)] = f
 	}

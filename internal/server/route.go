@@ -62,6 +62,22 @@ func (r *Route) Pattern() string {
 	return r.Method + " " + r.Path
 }
 
+// rule returns a controller's own rule about the records of the cursor, nil where
+// it has none.
+func (r *Route) rule(controller any) func(*store.Image) bool {
+	if r.Match == nil {
+		return nil
+	}
+	match := r.Match(controller)
+	if match == nil {
+		return nil
+	}
+	return func(image *store.Image) bool {
+		record, err := image.Record()
+		return err == nil && match(record)
+	}
+}
+
 func (r *Route) view() string {
 	return r.Controller.Name + "/" + strings.ToLower(r.Action) + ".html"
 }

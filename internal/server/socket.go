@@ -18,6 +18,7 @@ import (
 
 // The codes with which a socket is closed, each with a reason in words.
 const (
+	closeNormal   = websocket.CloseNormalClosure
 	closeRestart  = websocket.CloseServiceRestart // connect again at once
 	closeVersion  = websocket.CloseProtocolError  // do not connect again
 	closePolicy   = websocket.ClosePolicyViolation
@@ -169,7 +170,9 @@ func (s *sockets) close() {
 	}
 	s.closed = true
 	for _, c := range s.app.hub.all() {
-		s.running.Go(func() { c.outbox.transport.(*socket).close(closeRestart, "the server restarts; connect again") })
+		if socket, ok := c.outbox.transport.(*socket); ok {
+			s.running.Go(func() { socket.close(closeRestart, "the server restarts; connect again") })
+		}
 	}
 }
 
