@@ -163,7 +163,7 @@ func TestConsoleOnATerminal(t *testing.T) {
 	c.keys("Post.cou\t()\r")
 	c.shows("› Post.count()")
 	app.publish(814, "POST /posts by bob", []wire.ChangeInfo{{Op: "delete", Model: "posts", ID: "x"}})
-	c.shows("#814 delete posts/x", "POST /posts by bob", ":814")
+	c.shows("#814 delete posts/x", "bob · POST /posts", ":814")
 	c.keys("\x1b[200~let a = 1\nlet b = 2\x1b[201~\r")
 	c.keys("a + b + 39\r")
 	c.shows("› a + b + 39", "  42")

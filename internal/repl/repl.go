@@ -57,6 +57,9 @@ type Options struct {
 	// commit(). Default: each write is a commit.
 	Sandbox bool
 
+	// Vi begins with the keys of vi. Default: those of emacs.
+	Vi bool
+
 	// Greeting is what the full-screen console says first. Default: that it
 	// speaks JavaScript, and where help is.
 	Greeting string
