@@ -63,7 +63,7 @@ func TestBadFramesAreAnsweredAndChangeNothing(t *testing.T) {
 	if answer := socket.ask(`{"id":1,"call":"POST /posts"}`); !strings.Contains(answer, "first frame must be") {
 		t.Errorf("before hello: %s", answer)
 	}
-	if answer := socket.ask(`{"hello":1}`); !strings.Contains(answer, `"cursors":["posts.visible","posts.newest","posts.howMany","posts.allLikes","posts.lastTitle","users.everyone"]`) {
+	if answer := socket.ask(`{"hello":1}`); !strings.Contains(answer, `"cursors":["posts.visible","posts.newest","posts.signed","posts.howMany","posts.allLikes","posts.lastTitle","users.everyone"]`) {
 		t.Errorf("hello: %s", answer)
 	}
 	for frame, want := range map[string]string{

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/store"
 )
 
 // Config is what an application is made of. The environment, which [Main] lists,
@@ -95,13 +96,14 @@ func New(config Config) (*App, error) {
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Build: build()}
+		Policy: c.ContentSecurityPolicy, Build: build(), Rules: map[*store.Model]server.Rule{}}
 	if c.Routes == nil {
 		return out, errors.New("the application has no routes; set Config.Routes")
 	}
 	out.Router = c.Routes.erased()
 	for _, m := range c.Models {
 		out.Models = append(out.Models, m.erased())
+		out.Rules[m.erased()] = m.rule
 	}
 	if info, ok := debug.ReadBuildInfo(); out.Name == "" && ok {
 		out.Name = filepath.Base(info.Main.Path)

@@ -20,7 +20,10 @@ type Model[T any] struct {
 }
 
 // AnyModel is a [Model] of any type, for [Config].
-type AnyModel interface{ erased() *store.Model }
+type AnyModel interface {
+	erased() *store.Model
+	rule(controller any) func(record any) bool
+}
 
 // NewModel declares the collection name, whose records are structs T that embed
 // [Record]. Exported fields are stored under their JSON names. A field's tower tag
@@ -43,6 +46,15 @@ func NewModel[T any](name string) *Model[T] {
 }
 
 func (m *Model[T]) erased() *store.Model { return m.model }
+
+// rule returns a controller's rule for the model's records, nil for none.
+func (m *Model[T]) rule(controller any) func(record any) bool {
+	asked, ok := controller.(interface{ Match(*T) bool })
+	if !ok {
+		return nil
+	}
+	return func(record any) bool { return asked.Match(record.(*T)) }
+}
 
 // Name returns the name of the collection.
 func (m *Model[T]) Name() string { return m.model.Name }

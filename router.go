@@ -50,6 +50,7 @@ func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
 	controller := &server.Controller{
 		Name: name,
 		Type: strings.TrimPrefix(typeName[C](), "*"),
+		Zero: *new(C),
 		Make: func(session any) any { return create(session.(S)) },
 	}
 	r.router.Mount(controller)
@@ -107,7 +108,11 @@ func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Conte
 			return cursor.Spec{}, err
 		}
 		resolved, err := scope.resolve()
-		return cursor.Spec{Scope: resolved}, err
+		if err != nil {
+			return cursor.Spec{}, err
+		}
+		included, err := scope.included()
+		return cursor.Spec{Scope: resolved, Include: included}, err
 	})
 	route.Out = reflect.TypeFor[T]()
 	for _, option := range options {
@@ -142,21 +147,14 @@ func Value[C, In, T any](m *Mounted[C], name string, open func(C, context.Contex
 	m.router.Add(route, name)
 }
 
-// follow returns the route of a cursor on records of T, with its controller's rule.
+// follow returns the route of a cursor on records of T.
 func follow[C, In, T any](m *Mounted[C], open any, spec func(C, context.Context, In) (cursor.Spec, error)) *server.Route {
-	route := &server.Route{
+	return &server.Route{
 		Kind: server.KindCursor, Action: methodName(open), Controller: m.controller, In: reflect.TypeFor[In](),
 		Spec: func(ctx context.Context, controller, in any) (cursor.Spec, error) {
 			return spec(controller.(C), ctx, *in.(*In))
 		},
 	}
-	if _, ok := any(*new(C)).(interface{ Match(*T) bool }); ok {
-		route.Match = func(controller any) func(any) bool {
-			rule := controller.(interface{ Match(*T) bool })
-			return func(record any) bool { return rule.Match(record.(*T)) }
-		}
-	}
-	return route
 }
 
 // A CursorOption says more about a cursor of T.

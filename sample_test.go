@@ -81,6 +81,10 @@ func (c *PostsController) Newest(ctx context.Context, in struct {
 	return Posts.All().Desc(&Posts.Fields.CreatedAt).Limit(in.N), nil
 }
 
+func (c *PostsController) Signed(ctx context.Context, in struct{}) (tower.Scope[Post], error) {
+	return Posts.All().Desc(&Posts.Fields.CreatedAt).Limit(5).Include(&Posts.Fields.AuthorID), nil
+}
+
 func (c *PostsController) HowMany(ctx context.Context, in struct{}) (tower.Live[Post], error) {
 	return Posts.All().LiveCount(), nil
 }
@@ -186,6 +190,7 @@ func routes() *tower.Router[*Session] {
 	tower.Page(posts, "GET /posts/new", (*PostsController).New)
 	tower.Cursor(posts, "visible", (*PostsController).Visible, tower.Narrow(Posts, &Posts.Fields.Title, &Posts.Fields.Likes))
 	tower.Cursor(posts, "newest", (*PostsController).Newest)
+	tower.Cursor(posts, "signed", (*PostsController).Signed)
 	tower.Value(posts, "howMany", (*PostsController).HowMany, tower.Narrow(Posts, &Posts.Fields.Title))
 	tower.Value(posts, "allLikes", (*PostsController).AllLikes)
 	tower.Value(posts, "lastTitle", (*PostsController).LastTitle)

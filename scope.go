@@ -17,6 +17,7 @@ type Scope[T any] struct {
 	conditions    []Condition
 	order         []term
 	limit, offset int
+	include       []any
 }
 
 type term struct {
@@ -52,6 +53,18 @@ func (s Scope[T]) Limit(n int) Scope[T] {
 // Offset skips the first n records.
 func (s Scope[T]) Offset(n int) Scope[T] {
 	s.offset = n
+	return s
+}
+
+// Include has a cursor of the scope carry, besides its records, those that they
+// refer to by a field, a pointer to one with a ref in the model's Fields. They
+// come, change and go in the same message as the records that refer to them, each
+// under the rule of its own model: the Match of the controller that is mounted
+// under the model's name, or else of the only one that has a Match for it. It
+// matters to clients that hold the cursor's records; a page's list, whose partials
+// see the record alone, goes without.
+func (s Scope[T]) Include(field *ID) Scope[T] {
+	s.include = append(slices.Clip(s.include), field)
 	return s
 }
 
@@ -101,6 +114,27 @@ func (s Scope[T]) Count(ctx context.Context, db DB) (n int, err error) {
 		return err
 	})
 	return n, err
+}
+
+// included returns what the scope includes, by model.
+func (s Scope[T]) included() ([]cursor.Include, error) {
+	var all []cursor.Include
+	for _, pointer := range s.include {
+		f, err := s.model.model.FieldAt(pointer)
+		if err == nil && f.Ref == "" {
+			err = fmt.Errorf("%s refers to no model; its tag has no ref", f.GoName)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("scope of %s: include: %w", s.model.model.Name, err)
+		}
+		at := slices.IndexFunc(all, func(in cursor.Include) bool { return in.Fields[0].Ref == f.Ref })
+		if at < 0 {
+			at = len(all)
+			all = append(all, cursor.Include{})
+		}
+		all[at].Fields = append(all[at].Fields, f)
+	}
+	return all, nil
 }
 
 // resolve turns pointers into fields.

@@ -49,6 +49,7 @@ type watching struct {
 	user          *User
 	posts, newest *towertest.Cursor
 	people        *towertest.Cursor
+	signed        *towertest.Cursor // with their authors
 	howMany, last *towertest.Cursor // values
 }
 
@@ -169,6 +170,7 @@ func (w *world) comeAndGo() {
 	c.Client = w.app.Connect(w.t, id)
 	c.posts, c.newest, c.people = c.Open("posts.visible", nil), c.Open("posts.newest", map[string]int{"n": 3}), c.Open("users.everyone", nil)
 	c.howMany, c.last = c.Open("posts.howMany", nil), c.Open("posts.lastTitle", nil)
+	c.signed = c.Open("posts.signed", nil)
 	w.clients = append(w.clients, c)
 }
 
@@ -190,6 +192,8 @@ func (w *world) check() {
 			return strings.Compare(string(b.ID), string(a.ID))
 		})
 		w.compare(c, "posts.newest", c.newest, all[:min(3, len(all))])
+		w.compare(c, "posts.signed", c.signed, all[:min(5, len(all))])
+		w.checkAuthors(c, all[:min(5, len(all))])
 		last := "null"
 		for _, p := range all {
 			if title := fmt.Sprintf("%q", p.Title); last == "null" || title > last {
@@ -208,6 +212,21 @@ func (w *world) check() {
 		if c.people.Len() != people {
 			w.t.Fatalf("%s holds %d users, not %d", w.name(c), c.people.Len(), people)
 		}
+	}
+}
+
+// checkAuthors compares the users that ride along with posts.
+func (w *world) checkAuthors(c *watching, posts []*Post) {
+	var want []string
+	for _, u := range w.users {
+		wrote := slices.ContainsFunc(posts, func(p *Post) bool { return p.AuthorID == u.ID })
+		if wrote && c.user != nil && (c.user.Editor || c.user == u) {
+			want = append(want, string(u.ID))
+		}
+	}
+	slices.Sort(want)
+	if got := c.signed.Included("users"); !slices.Equal(got, want) {
+		w.t.Fatalf("at %d %s holds the authors %v, want %v\n%s", w.seq, w.name(c), got, want, strings.Join(c.Frames(), "\n"))
 	}
 }
 
@@ -245,7 +264,10 @@ func (c *watching) checkFrames() {
 		var frame struct {
 			Seq          uint64
 			Users, Posts []struct{ ID string }
-			Cursors      map[string]struct{ Leave []string }
+			Cursors      map[string]struct {
+				Leave   []string
+				Include map[string]struct{ Leave []string }
+			}
 		}
 		if json.Unmarshal([]byte(message), &frame) != nil || frame.Seq == 0 || len(frame.Cursors) == 0 {
 			continue
@@ -256,7 +278,7 @@ func (c *watching) checkFrames() {
 			}
 		}
 		for _, cursor := range frame.Cursors {
-			for _, left := range cursor.Leave {
+			for _, left := range append(cursor.Leave, cursor.Include["users"].Leave...) {
 				if !c.world.sights[frame.Seq-1][id][left] {
 					c.world.t.Errorf("%s was told that %s left at %d, which it could not see: %s", c.world.name(c), left, frame.Seq, message)
 				}

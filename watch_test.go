@@ -258,7 +258,7 @@ func TestAConsoleHoldsCursors(t *testing.T) {
 	}
 	open(wire.ControlRequest{Stream: 1, Name: "posts.visible"})
 	l.frame(1, `"model":"posts"`, string(first.ID))
-	open(wire.ControlRequest{Stream: 2, Name: "posts.visible", Key: string(ada.ID)})
+	open(wire.ControlRequest{Stream: 2, Name: "posts.visible", As: string(ada.ID)})
 	l.frame(2, string(first.ID))
 	open(wire.ControlRequest{Stream: 3, Model: "posts", Where: raws(`{"published":false}`), Order: []string{"-createdAt"}, Limit: 1})
 	answer := l.frame(3, `"posts":[]`)

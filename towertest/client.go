@@ -122,9 +122,12 @@ func (c *Client) open(req wire.Request) (*Cursor, Answer) {
 // nil for nothing.
 func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 	c.t.Helper()
-	cursor := &Cursor{client: c, name: req.Open, records: map[string]json.RawMessage{}}
+	cursor := &Cursor{client: c, name: req.Open, records: map[string]json.RawMessage{}, include: map[string]map[string]json.RawMessage{}}
 	if held != nil {
 		cursor.ids, cursor.records, req.Since = slices.Clone(held.ids), maps.Clone(held.records), held.at
+		for model, records := range held.include {
+			cursor.include[model] = maps.Clone(records)
+		}
 	}
 	id := c.request(req, cursor)
 	answer := c.answer(id, "open "+req.Open)
@@ -298,12 +301,7 @@ func (c *Client) confirm(commit *wire.Commit) error {
 }
 
 func (c *Client) commit(commit *wire.Commit) error {
-	records := map[string]json.RawMessage{}
-	for _, list := range commit.Records {
-		for _, record := range list {
-			records[recordID(record)] = record
-		}
-	}
+	records := byID(commit.Records)
 	moved := map[uint64][]*Cursor{}
 	for number, delta := range commit.Cursors {
 		cursors := c.cursors[number]
@@ -327,6 +325,17 @@ func (c *Client) commit(commit *wire.Commit) error {
 		c.cursors[number] = append(c.cursors[number], cursors...)
 	}
 	return nil
+}
+
+// byID returns the records of a frame. No two of an application have one id.
+func byID(models map[string][]json.RawMessage) map[string]json.RawMessage {
+	records := map[string]json.RawMessage{}
+	for _, list := range models {
+		for _, record := range list {
+			records[recordID(record)] = record
+		}
+	}
+	return records
 }
 
 func recordID(record json.RawMessage) string {

@@ -3,6 +3,7 @@ package towertest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/towerkit/tower/internal/wire"
@@ -15,6 +16,7 @@ type Cursor struct {
 	name    string
 	ids     []string
 	records map[string]json.RawMessage
+	include map[string]map[string]json.RawMessage // by model and id
 	value   json.RawMessage
 	at      string // "epoch:seq" of what it held when it was opened
 	closed  bool
@@ -36,13 +38,55 @@ func (c *Cursor) Record(id string, v any) bool {
 	c.client.t.Helper()
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
-	record, ok := c.records[id]
-	if ok {
-		if err := json.Unmarshal(record, v); err != nil {
-			c.client.t.Fatalf("%s: decode %s: %v", c.name, record, err)
+	return c.decode(c.records[id], v)
+}
+
+// decode decodes a record that is held, and reports whether it is.
+func (c *Cursor) decode(record json.RawMessage, v any) bool {
+	c.client.t.Helper()
+	if record == nil {
+		return false
+	}
+	if err := json.Unmarshal(record, v); err != nil {
+		c.client.t.Fatalf("%s: decode %s: %v", c.name, record, err)
+	}
+	return true
+}
+
+// Included returns the ids, in order, of the records of a model that the cursor
+// includes.
+func (c *Cursor) Included(model string) []string {
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	return slices.Sorted(maps.Keys(c.include[model]))
+}
+
+// IncludedRecord decodes an included record into v, a pointer, and reports
+// whether the cursor includes it.
+func (c *Cursor) IncludedRecord(model, id string, v any) bool {
+	c.client.t.Helper()
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	return c.decode(c.include[model][id], v)
+}
+
+// included returns all that the cursor includes, by model and id, as its JSON
+// decodes; nil for nothing.
+func (c *Cursor) included() (all map[string]map[string]any) {
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	for model, records := range c.include {
+		for id, record := range records {
+			if all == nil {
+				all = map[string]map[string]any{}
+			}
+			if all[model] == nil {
+				all[model] = map[string]any{}
+			}
+			all[model][id], _ = decoded(record) // what is not JSON equals no record
 		}
 	}
-	return ok
+	return all
 }
 
 // Closed reports whether the user may not hold the cursor any more.
@@ -88,16 +132,40 @@ func (c *Cursor) raw(id string) json.RawMessage {
 // fill takes the answer to an open: everything, or what changed of what is held.
 func (c *Cursor) fill(answer *wire.Answer) error {
 	c.at, c.value = answer.At, answer.Value
+	records := byID(answer.Records)
 	if answer.Delta != nil {
-		records := map[string]json.RawMessage{}
-		for _, record := range answer.Records {
-			records[recordID(record)] = record
-		}
 		return c.apply(answer.Delta, records)
 	}
-	c.ids, c.records = slices.Clone(answer.IDs), map[string]json.RawMessage{}
-	for _, record := range answer.Records {
-		c.records[recordID(record)] = record
+	c.ids, c.records, c.include = slices.Clone(answer.IDs), map[string]json.RawMessage{}, map[string]map[string]json.RawMessage{}
+	for _, id := range c.ids {
+		c.records[id] = records[id]
+	}
+	for model, ids := range answer.Include {
+		c.include[model] = map[string]json.RawMessage{}
+		for _, id := range ids {
+			c.include[model][id] = records[id]
+		}
+	}
+	return nil
+}
+
+// join lets the included records of a model follow.
+func (c *Cursor) join(model string, delta *wire.Delta, records map[string]json.RawMessage) error {
+	if c.include[model] == nil {
+		c.include[model] = map[string]json.RawMessage{}
+	}
+	held := c.include[model]
+	for _, id := range delta.Leave {
+		if held[id] == nil {
+			return fmt.Errorf("%s: the included %s left and was not held", c.name, id)
+		}
+		delete(held, id)
+	}
+	for i, entry := range slices.Concat(delta.Enter, delta.Change) {
+		if (held[entry.ID] == nil) != (i < len(delta.Enter)) || records[entry.ID] == nil {
+			return fmt.Errorf("%s: the included %s entered and was held, or changed and was not, or is not in the frame", c.name, entry.ID)
+		}
+		held[entry.ID] = records[entry.ID]
 	}
 	return nil
 }
@@ -137,6 +205,11 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 	}
 	for i := range delta.Then {
 		if err := c.apply(&delta.Then[i], records); err != nil {
+			return err
+		}
+	}
+	for model, included := range delta.Include {
+		if err := c.join(model, included, records); err != nil {
 			return err
 		}
 	}

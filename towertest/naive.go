@@ -25,16 +25,18 @@ import (
 // An answer is what a fresh query gives a user.
 type answer struct {
 	ids     []string
-	records map[string]any // as their JSON decodes, without private fields
-	refused string         // why the user may not hold the cursor, "" if it may
+	records map[string]any            // as their JSON decodes, without private fields
+	include map[string]map[string]any // what it includes, by model and id
+	refused string                    // why the user may not hold the cursor, "" if it may
 }
 
 // ask makes the naive query for one user, over records of all models.
 func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in json.RawMessage, all map[*store.Model][]*store.Image) (answer, error) {
-	scope, allow, err := server.Ask(ctx, app, user, name, in)
+	spec, err := server.Ask(ctx, app, user, name, in)
 	if err != nil {
 		return answer{refused: err.Error()}, nil
 	}
+	scope, allow := spec.Scope, spec.Allow
 	type row struct {
 		id     string
 		record reflect.Value
@@ -73,8 +75,37 @@ func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in jso
 		if out.records[row.id], err = public(scope.Model, row.record.Addr().Interface()); err != nil {
 			return answer{}, err
 		}
+		for _, in := range spec.Include {
+			if err := out.refer(in, row.record, all[in.Model]); err != nil {
+				return answer{}, err
+			}
+		}
 	}
 	return out, nil
+}
+
+// refer adds what a record's references include.
+func (a *answer) refer(in cursor.Include, record reflect.Value, all []*store.Image) error {
+	for _, image := range all {
+		refers := slices.ContainsFunc(in.Fields, func(f *store.Field) bool { return value(record, f) == string(image.ID) })
+		if !refers || !allowed(in.Allow, image) {
+			continue
+		}
+		referred, err := image.Record()
+		if err != nil {
+			return err
+		}
+		if a.include == nil {
+			a.include = map[string]map[string]any{}
+		}
+		if a.include[in.Model.Name] == nil {
+			a.include[in.Model.Name] = map[string]any{}
+		}
+		if a.include[in.Model.Name][string(image.ID)], err = public(in.Model, referred); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // everything reads all records there are.

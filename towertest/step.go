@@ -293,6 +293,11 @@ func (r *run) checkClient(w *watcher) {
 		for _, id := range want.ids {
 			sight[id] = true
 		}
+		for _, included := range want.include {
+			for id := range included {
+				sight[id] = true
+			}
+		}
 		closed := list.cursor.Closed()
 		switch {
 		case closed && want.refused == "":
@@ -318,6 +323,9 @@ func (r *run) compare(w *watcher, held *Cursor, want answer) {
 			fresh, _ := json.Marshal(want.records[id]) // it was decoded from JSON
 			r.t.Fatalf("%s holds %s in %s as %s\na fresh query gives %s", w.name, id, held.name, data, fresh)
 		}
+	}
+	if got := held.included(); !reflect.DeepEqual(got, want.include) {
+		r.t.Fatalf("%s holds %s, which includes %v\na fresh query gives %v", w.name, held.name, got, want.include)
 	}
 	r.seen.compared++
 	if len(want.ids) > 0 {

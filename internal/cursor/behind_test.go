@@ -98,7 +98,7 @@ func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
 	b.open("plain", Spec{Scope: b.scope(`{}`, 0)})
 	b.moves = func(store.Commit) []Move { return []Move{{"plain", &Spec{Scope: b.scope(`{"count":1}`, 0)}}} }
 	c := commit(t, b.st, func(tx *store.Tx) error {
-		for _, img := range q.list.images {
+		for _, img := range q.groups[0].reading.(*list).images {
 			if err := tx.Delete(b.things, img.ID); err != nil {
 				return err
 			}

@@ -20,7 +20,8 @@ func million(b *testing.B, where func(m *store.Model, i int) Condition) (*Engine
 	m := newModels(b)
 	e := emptyEngine()
 	for i := range 1_000_000 {
-		e.hold(i, e.query(Spec{Scope: Scope{Model: m.things, Where: where(m.things, i)}}))
+		q := e.query(Spec{Scope: Scope{Model: m.things, Where: where(m.things, i)}})
+		e.hold(i, nil, q.join(nil))
 	}
 	return e, m
 }
@@ -63,7 +64,8 @@ func BenchmarkMatch100kRanges(b *testing.B) {
 	count := m.things.Field("count")
 	for i := range 100_000 {
 		from := store.IntValue(int64(i))
-		e.hold(i, e.query(Spec{Scope: Scope{Model: m.things, Where: And(Gte(count, from), Lt(count, store.IntValue(int64(i+10))))}}))
+		q := e.query(Spec{Scope: Scope{Model: m.things, Where: And(Gte(count, from), Lt(count, store.IntValue(int64(i+10))))}})
+		e.hold(i, nil, q.join(nil))
 	}
 	before, after := imageOf(b, m.things, &thing{Count: 50_000}), imageOf(b, m.things, &thing{Count: 50_000, Title: "x"})
 	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Update, Model: m.things, ID: after.ID, Before: before, After: after}}}

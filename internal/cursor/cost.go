@@ -25,14 +25,14 @@ func (q *Query) Cost() Cost {
 func (e *Engine) Measure(on bool) { e.measured.Store(on) }
 
 // account lets a query follow a commit, and notes what that cost.
-func (e *Engine) account(effects []Effect, q *Query, touches []touch, seq uint64, at view) []Effect {
+func (e *Engine) account(effects []Effect, q *Query, touches []touch, now *moment) []Effect {
 	q.cost.Evaluations++
 	reads := e.reads
 	if e.measured.Load() {
 		start := time.Now()
 		defer func() { q.cost.Spent += time.Since(start) }()
 	}
-	effects = e.follow(effects, q, touches, seq, at)
+	effects = e.follow(effects, q, touches, now)
 	if e.reads != reads {
 		q.cost.Refills++
 	}

@@ -48,16 +48,18 @@ type Sink interface {
 	Deliver(c store.Commit, effects []Effect, moved []Moved)
 }
 
-// An Effect is what a commit does to a query, and so to all who hold it.
+// An Effect is what a commit does to a query, for all of its holders, or for
+// those of them whose rules let them see the same.
 type Effect struct {
 	Query   *Query
 	Deltas  []Delta
 	Value   *store.Value // of a query of a value: what it is now
 	Holders []Holder
 
+	Included []Included // what else: of the records that the query includes
+
 	// Resync says why there are no deltas, one of the reasons above; else it is
-	// empty. Such a query has ended, and its holders hold nothing until they are
-	// opened again.
+	// empty. Such holders hold nothing until they are opened again.
 	Resync string
 }
 
@@ -71,16 +73,18 @@ type Engine struct {
 	feed   *store.Feed
 	progress
 
-	mu       sync.Mutex // held while a commit is matched and delivered
-	indexes  map[*store.Model]*index
-	shared   map[string]*Query
-	places   map[Holder]place
-	openings map[Holder]*opening
-	early    map[Holder]*Spec // given before Open was called; nil: closed
-	number   uint64
-	spare    int // see list
-	reads    int // of the store, to refill windows
-	measured atomic.Bool
+	mu        sync.Mutex // held while a commit is matched and delivered
+	indexes   map[*store.Model]*index
+	shared    map[string]*Query
+	places    map[Holder]place
+	openings  map[Holder]*opening
+	joining   map[*opening]struct{}         // those of openings that include records
+	referring map[named]map[*group]struct{} // whose records refer to it
+	early     map[Holder]*Spec              // given before Open was called; nil: closed
+	number    uint64
+	spare     int // see list
+	reads     int // of the store, to refill windows
+	measured  atomic.Bool
 
 	// What each commit uses again.
 	touched []*selector
@@ -101,6 +105,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
 		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
+		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{},
 	}
 	e.reach(seq)
 	return e
@@ -145,37 +150,37 @@ func (e *Engine) match(c store.Commit) []Effect {
 			touched = x.match(&c.Changes[i], touched)
 		}
 	}
-	at := e.refill(e.at(context.Background(), c.Seq))
+	now := moment{seq: c.Seq, changes: c.Changes, at: e.refill(e.at(context.Background(), c.Seq))}
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
-			effects = e.account(effects, s.queries[i], s.touches, c.Seq, at)
+			effects = e.account(effects, s.queries[i], s.touches, &now)
 		}
 		s.forget()
 	}
 	clear(touched)
+	effects = e.followReferred(effects, &now)
+	for o := range e.joining {
+		o.changes = append(o.changes, c.Changes...)
+	}
 	e.touched, e.effects = touched, effects
 	return effects
 }
 
 // follow lets one query follow a commit, and appends what its holders are to be
 // told.
-func (e *Engine) follow(effects []Effect, q *Query, touches []touch, seq uint64, at view) []Effect {
+func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *moment) []Effect {
 	for _, o := range q.openings {
 		o.touches = append(o.touches, touches...)
 	}
-	effect := Effect{Query: q, Holders: q.holders}
-	var err error
-	if q.tally != nil {
-		effect.Value, err = q.tally.follow(touches, at)
-	} else {
-		effect.Deltas, err = q.apply(touches, seq, at)
+	for i := len(q.groups) - 1; i >= 0; i-- {
+		if !q.ruled {
+			return q.groups[i].follow(effects, touches, now)
+		}
+		q.groups[i].decide(touches, func(g *group, decided []touch) {
+			effects = g.follow(effects, decided, now)
+		})
 	}
-	switch {
-	case err != nil:
-		return e.lose(effects, q, err)
-	case len(q.holders) > 0 && (len(effect.Deltas) > 0 || effect.Value != nil):
-		return append(effects, effect)
-	}
+	q.reunite()
 	return effects
 }
 
@@ -191,7 +196,9 @@ func (e *Engine) skip() {
 	clear(e.early)
 	var effects []Effect
 	for _, q := range e.queries() {
-		effects = e.lose(effects, q, store.ErrExpired)
+		for i := len(q.groups) - 1; i >= 0; i-- {
+			effects = e.lose(effects, q.groups[i], store.ErrExpired)
+		}
 	}
 	e.sink.Deliver(store.Commit{Seq: seq}, effects, nil)
 	e.reach(seq)
@@ -208,11 +215,19 @@ func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Imag
 	if err := spec.Scope.check(); err != nil {
 		return nil, err
 	}
-	l := &list{scope: &spec.Scope, allow: e.rule(&spec)}
-	if err := l.fill(e.at(ctx, seq)); err != nil {
-		return nil, fmt.Errorf("read %s: %w", spec.Scope, err)
+	l, err := e.readList(ctx, seq, &spec)
+	if err != nil {
+		return nil, err
 	}
 	return l.visible(), nil
+}
+
+func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, error) {
+	l := newList(spec, 0)
+	if err := fill(l, e.at(ctx, seq), e.rules(spec)); err != nil {
+		return nil, fmt.Errorf("read %s: %w", spec, err)
+	}
+	return l, nil
 }
 
 // ReadValue returns the value of a spec after the commit seq. It fails as Read
@@ -224,8 +239,8 @@ func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (store.Va
 	if !spec.valued() {
 		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
 	}
-	t := newTally(&spec, e.rule(&spec))
-	if err := t.fill(e.at(ctx, seq)); err != nil {
+	t := newTally(&spec, spec.ruled())
+	if err := t.fill(e.at(ctx, seq), e.rules(&spec)); err != nil {
 		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
 	}
 	return t.value(), nil

@@ -202,7 +202,7 @@ func TestAWindowRefills(t *testing.T) {
 	b.expect(b.sets("Z", func(x *thing) { x.Note = &x.Title }), "#7 to [h]: change Z")
 	b.expect(b.sets("Y", func(x *thing) { x.Note = &x.Title }), "")
 	for range 20 {
-		ids := idsOf(nil, q.list.visible())
+		ids := idsOf(nil, q.groups[0].reading.(*list).visible())
 		got := b.does(func(tx *store.Tx) error {
 			for _, id := range ids {
 				if err := tx.Delete(b.things, id); err != nil {
@@ -215,7 +215,7 @@ func TestAWindowRefills(t *testing.T) {
 			t.Errorf("%v left: %s", ids, got)
 		}
 	}
-	if !q.list.complete || q.Len() != 0 {
+	if !q.groups[0].reading.(*list).complete || q.Len() != 0 {
 		t.Errorf("%d are left", q.Len())
 	}
 	b.engine.Close("h")

@@ -9,17 +9,28 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A place is where a holder stands among those of its query.
+// A place is where a holder stands among those of its group.
 type place struct {
-	query *Query
+	group *group
 	at    int
 }
 
-// rule returns the spec's rule, as one that a panic makes deny.
-func (e *Engine) rule(spec *Spec) func(*store.Image) bool {
-	ask := spec.Allow
-	if ask == nil {
-		return allowAll
+// rules returns a holder's rules, nil where it has none.
+func (e *Engine) rules(spec *Spec) rules {
+	if !spec.ruled() {
+		return nil
+	}
+	own := rules{e.rule(spec.Allow)}
+	for i := range spec.Include {
+		own = append(own, e.rule(spec.Include[i].Allow))
+	}
+	return own
+}
+
+// rule returns a rule as one that a panic makes deny, nil for nil.
+func (e *Engine) rule(allow func(*store.Image) bool) rule {
+	if allow == nil {
+		return nil
 	}
 	return func(img *store.Image) (allowed bool) {
 		defer func() {
@@ -28,18 +39,16 @@ func (e *Engine) rule(spec *Spec) func(*store.Image) bool {
 				e.report(fmt.Errorf("the rule of a cursor on %s, asked for %s: panic: %v", img.Model.Name, img.ID, r))
 			}
 		}()
-		return ask(img)
+		return allow(img)
 	}
 }
-
-func allowAll(*store.Image) bool { return true }
 
 // query returns the query that a holder of the spec shares, or a new one, which
 // follows the commits from now on.
 func (e *Engine) query(spec Spec) *Query {
 	where := canonical(spec.Scope.Where)
 	key := spec.key(where.key)
-	if q := e.shared[key]; q != nil && key != "" {
+	if q := e.shared[key]; q != nil {
 		return q
 	}
 	x := e.indexes[spec.Scope.Model]
@@ -48,18 +57,22 @@ func (e *Engine) query(spec Spec) *Query {
 		e.indexes[spec.Scope.Model] = x
 	}
 	e.number++
-	q := &Query{engine: e, number: e.number, spec: spec, key: key, allow: e.rule(&spec), index: x, selector: x.add(where)}
+	q := &Query{engine: e, number: e.number, spec: spec, ruled: spec.ruled(), key: key, index: x, selector: x.add(where)}
 	q.spec.Scope.Where = q.selector.where // the same, held once
+	q.spec.forgetRules()
 	q.selector.add(q)
-	if key != "" {
-		e.shared[key] = q
-	}
+	e.shared[key] = q
 	return q
 }
 
 // release ends a query that nobody holds or opens.
 func (e *Engine) release(q *Query) {
-	if len(q.holders) == 0 && len(q.openings) == 0 {
+	for _, g := range q.groups {
+		if len(g.holders) > 0 {
+			return
+		}
+	}
+	if len(q.openings) == 0 {
 		e.end(q)
 	}
 }
@@ -70,6 +83,9 @@ func (e *Engine) end(q *Query) {
 		return
 	}
 	q.ended = true
+	for _, g := range q.groups {
+		g.retire()
+	}
 	q.selector.remove(q)
 	if len(q.selector.queries) == 0 {
 		q.index.remove(q.selector)
@@ -77,25 +93,21 @@ func (e *Engine) end(q *Query) {
 	if len(q.index.selectors) == 0 {
 		delete(e.indexes, q.spec.Scope.Model)
 	}
-	if q.key != "" {
-		delete(e.shared, q.key)
-	}
+	delete(e.shared, q.key)
 }
 
-// lose ends a query that cannot be kept current, and appends what its holders
-// are to be told. Those that are opening it begin again.
-func (e *Engine) lose(effects []Effect, q *Query, err error) []Effect {
-	for _, h := range q.holders {
+// lose ends a group that cannot be kept current, and appends what its holders
+// are to be told.
+func (e *Engine) lose(effects []Effect, g *group, err error) []Effect {
+	for _, h := range g.holders {
 		delete(e.places, h)
 	}
-	for _, o := range q.openings {
-		o.again = true
+	if len(g.holders) > 0 {
+		effects = append(effects, Effect{Query: g.query, Holders: g.holders, Resync: e.reason(err)})
 	}
-	if len(q.holders) > 0 {
-		effects = append(effects, Effect{Query: q, Holders: q.holders, Resync: e.reason(err)})
-	}
-	q.holders, q.list, q.tally, q.held = nil, nil, nil, nil
-	e.end(q)
+	g.query.remove(g)
+	g.query.alike = nil
+	e.release(g.query)
 	return effects
 }
 
@@ -108,24 +120,36 @@ func (e *Engine) reason(err error) string {
 	return Failed
 }
 
-func (e *Engine) hold(h Holder, q *Query) {
-	e.places[h] = place{q, len(q.holders)}
-	q.holders = append(q.holders, h)
+// hold makes a holder one of a group's.
+func (e *Engine) hold(h Holder, own rules, g *group) {
+	e.places[h] = place{g, len(g.holders)}
+	if g.holders = append(g.holders, h); g.query.ruled {
+		g.rules = append(g.rules, own)
+	}
 }
 
-// unhold takes the holder away from its query, nil if it holds none.
+// unhold takes the holder away from its group, and returns its query, nil if it
+// holds none.
 func (e *Engine) unhold(h Holder) *Query {
 	p, ok := e.places[h]
 	if !ok {
 		return nil
 	}
-	q, last := p.query, len(p.query.holders)-1
-	q.holders[p.at] = q.holders[last]
-	e.places[q.holders[p.at]] = p
-	q.holders[last] = nil
-	q.holders = q.holders[:last]
+	g, last := p.group, len(p.group.holders)-1
+	g.holders[p.at] = g.holders[last]
+	e.places[g.holders[p.at]] = p
+	g.holders[last] = nil
+	g.holders = g.holders[:last]
+	if g.query.ruled {
+		g.rules[p.at] = g.rules[last]
+		g.rules[last] = nil
+		g.rules = g.rules[:last]
+	}
 	delete(e.places, h)
-	return q
+	if last == 0 && g.query.ruled {
+		g.query.drop(g)
+	}
+	return g.query
 }
 
 // Close ends what the holder has open, or is opening; it gets nothing more. It

@@ -11,11 +11,20 @@ import (
 // concurrent use.
 type list struct {
 	scope    *Scope
-	allow    func(*store.Image) bool
 	spare    int // how many records it holds behind its window, and some more
 	images   []*store.Image
 	known    *store.Image // whose place it is; nil: none yet
 	complete bool
+	company  []company // of what the window shows
+}
+
+// newList returns a list of a spec that is yet to be filled.
+func newList(spec *Spec, spare int) *list {
+	l := &list{scope: &spec.Scope, spare: spare}
+	for i := range spec.Include {
+		l.company = append(l.company, company{of: &spec.Include[i]})
+	}
+	return l
 }
 
 // A view reads one state of the store. What it calls is short.
@@ -41,27 +50,47 @@ func (l *list) short() bool {
 // fill reads on until the list holds as many records as it may, or all there are.
 // The rule is asked between reads, never within one: the store is read in
 // batches, each twice the one before, until the rule has allowed enough.
-func (l *list) fill(at view) error {
-	want := l.most()
-	for batch := want - len(l.images); !l.complete && (want == 0 || len(l.images) < want); batch *= 2 {
-		var found []*store.Image
-		err := at(func(snap *store.Snapshot) (err error) {
-			found, err = l.scope.read(snap, l.known, batch)
-			return err
-		})
+func (l *list) fill(at view, own rules) error {
+	for batch := l.wants(); l.wants() != 0; batch *= 2 {
+		found, err := l.next(at, batch)
 		if err != nil {
 			return err
 		}
-		l.complete = want == 0 || len(found) < batch
-		l.take(found, want)
+		l.take(found, func(i int) bool { return own.allow(0, found[i]) })
 	}
 	return nil
 }
 
-// take appends those of the records that the rule allows, up to want.
-func (l *list) take(found []*store.Image, want int) {
+// wants returns how many records the list has yet to read, -1 for all that
+// remain, 0 for none.
+func (l *list) wants() int {
+	switch most := l.most(); {
+	case l.complete:
+		return 0
+	case most == 0:
+		return -1
+	default:
+		return max(most-len(l.images), 0)
+	}
+}
+
+// next reads up to n records from the place known on, and whether those are all;
+// all that remain if n is negative.
+func (l *list) next(at view, n int) (found []*store.Image, err error) {
+	err = at(func(snap *store.Snapshot) (err error) {
+		found, err = l.scope.read(snap, l.known, max(n, 0))
+		return err
+	})
+	l.complete = err == nil && (n < 0 || len(found) < n)
+	return found, err
+}
+
+// take appends those of the records, just read, that the rule allows, as many as
+// the list wants.
+func (l *list) take(found []*store.Image, allowed func(i int) bool) {
+	want := l.most()
 	for i, img := range found {
-		if l.allow(img) {
+		if allowed(i) {
 			l.images = append(l.images, img)
 		}
 		l.known = img
@@ -72,15 +101,18 @@ func (l *list) take(found []*store.Image, want int) {
 	}
 }
 
-// apply follows one change of a record: before and after say whether the scope's
-// conditions hold for it.
+// asks reports whether it matters to the list what a rule says to the change.
+func (l *list) asks(t *touch) bool { return t.after && l.knows(t.change.After) }
+
+// apply follows one change of a record: before says whether the scope's
+// conditions held for it, after whether they do and the rule allows it.
 func (l *list) apply(t *touch) {
 	if t.before {
 		if i, found := l.find(t.change.Before); found {
 			l.images = slices.Delete(l.images, i, i+1)
 		}
 	}
-	if t.after && l.knows(t.change.After) && l.allow(t.change.After) {
+	if l.asks(t) {
 		i, _ := l.find(t.change.After)
 		l.images = slices.Insert(l.images, i, t.change.After)
 	}
@@ -104,6 +136,45 @@ func (l *list) evict() {
 	clear(l.images[most:])
 	l.images = l.images[:most]
 	l.known, l.complete = l.images[most-1], false
+}
+
+func (l *list) len() int { return len(l.images) }
+
+func (l *list) clone() reading {
+	c := *l
+	c.images, c.company = slices.Clone(l.images), slices.Clone(l.company)
+	return &c
+}
+
+// sum is the same for lists that show the same.
+func (l *list) sum() (sum uint64) {
+	for _, img := range l.visible() {
+		sum = sum*31 + idSum(img.ID)
+	}
+	for i := range l.company {
+		for _, img := range l.company[i].images() {
+			sum = sum*31 + idSum(img.ID)
+		}
+	}
+	return sum
+}
+
+// absorb makes the list what it and another know in common, if that is enough to
+// be both.
+func (l *list) absorb(r reading) bool {
+	near, far := l, r.(*list) // near is the one that knows less
+	if near.complete || !far.complete && l.scope.compare(far.known, near.known) < 0 {
+		near, far = far, near
+	}
+	n := len(near.images)
+	switch {
+	case len(far.images) < n || len(far.images) > n && near.knows(far.images[n]),
+		near.short(), !sameCompany(near.company, far.company),
+		!slices.EqualFunc(near.images, far.images[:n], func(a, b *store.Image) bool { return a.ID == b.ID }):
+		return false
+	}
+	l.images, l.known, l.complete = near.images, near.known, near.complete
+	return true
 }
 
 // visible returns what the scope's window shows. It is the list's own.

@@ -111,6 +111,7 @@ type question struct {
 	allow         func(*thing) bool // nil allows all
 	value         ValueKind
 	field         string // that the value is of
+	with          bool   // the owners are included
 }
 
 // answer is a fresh query over all records.

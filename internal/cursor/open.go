@@ -18,13 +18,14 @@ type Held struct {
 
 // Opened is a cursor as it was opened: the state after the commit Seq.
 type Opened struct {
-	Query   *Query
-	Seq     uint64
-	Images  []*store.Image // all, in order; not where it is resumed
-	Value   store.Value    // of a spec that asks for one, in place of them
-	Delta   []Delta        // where it is resumed: from what was held
-	Resumed bool
-	Resync  string // why it was not resumed though something was held: Expired, Epoch
+	Query    *Query
+	Seq      uint64
+	Images   []*store.Image // all, in order; not where it is resumed
+	Value    store.Value    // of a spec that asks for one, in place of them
+	Delta    []Delta        // where it is resumed: from what was held
+	Included []Included
+	Resumed  bool
+	Resync   string // why it was not resumed though something was held: Expired, Epoch
 }
 
 // An opening is a cursor between its registration and the first that its holder
@@ -32,11 +33,13 @@ type Opened struct {
 type opening struct {
 	holder  Holder
 	spec    Spec
+	own     rules
 	query   *Query
-	seq     uint64  // the state to be read
-	touches []touch // what commits did since
-	again   bool    // spec, or query, is not what it was
-	err     error   // it is to end with this
+	seq     uint64         // the state to be read
+	touches []touch        // what commits did since
+	changes []store.Change // all that they did, if records are included
+	again   bool           // spec, or query, is not what it was
+	err     error          // it is to end with this
 }
 
 // Open opens a cursor for a holder that has none, and calls opened with its
@@ -80,6 +83,7 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, open
 type past struct {
 	seq    uint64
 	ids    []store.ID
+	with   companions
 	known  bool
 	resync string
 }
@@ -104,11 +108,14 @@ func (e *Engine) recall(ctx context.Context, from *Held) (past, error) {
 			return past{}, err
 		}
 	}
-	images, err := e.Read(ctx, from.Seq, from.Spec)
+	l, err := e.readList(ctx, from.Seq, &from.Spec)
 	if errors.Is(err, store.ErrExpired) {
 		return past{resync: Expired}, nil
 	}
-	return past{seq: from.Seq, ids: idsOf(nil, images), known: true}, err
+	if err != nil {
+		return past{}, err
+	}
+	return past{seq: from.Seq, ids: idsOf(nil, l.visible()), with: l.companions(), known: true}, nil
 }
 
 // begin registers the holder: from now on what commits do to its query is noted.
@@ -137,8 +144,11 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 }
 
 func (e *Engine) enroll(o *opening) {
-	o.query, o.seq, o.touches, o.again = e.query(o.spec), e.Seq(), nil, false
+	o.query, o.own, o.seq, o.touches, o.changes, o.again = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
 	o.query.openings = append(o.query.openings, o)
+	if len(o.spec.Include) > 0 {
+		e.joining[o] = struct{}{}
+	}
 }
 
 // read reads the query's records, or its value, as of the opening's registration,
@@ -146,12 +156,12 @@ func (e *Engine) enroll(o *opening) {
 func (e *Engine) read(ctx context.Context, o *opening) (reading, error) {
 	e.mu.Lock()
 	live := o.query.live()
-	r := o.query.empty()
+	r, own := o.query.empty(), o.own
 	e.mu.Unlock()
-	if live {
+	if live != nil {
 		return nil, nil
 	}
-	err := r.fill(e.at(ctx, o.seq))
+	err := fill(r, e.at(ctx, o.seq), own)
 	if errors.Is(err, store.ErrExpired) {
 		// The engine is far behind: begin again when it has come further.
 		return nil, e.Wait(ctx, o.seq+1)
@@ -166,14 +176,15 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 	defer e.mu.Unlock()
 	q := o.query
 	q.openings = slices.DeleteFunc(q.openings, func(other *opening) bool { return other == o })
+	delete(e.joining, o)
 	if o.err != nil {
 		err = o.err
 	}
 	now := r
 	switch {
 	case err != nil || o.again:
-	case q.live():
-		now = q.reading()
+	case q.live() != nil:
+		now = q.live()
 	case r != nil:
 		err = o.catchUp(r, e.at(ctx, e.Seq()))
 	}
@@ -186,24 +197,26 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 		e.enroll(o)
 		return false, nil
 	}
-	if !q.live() {
-		q.keep(now)
-	}
 	delete(e.openings, o.holder)
-	e.hold(o.holder, q)
+	e.hold(o.holder, o.own, q.join(now))
 	opened(describe(q, e.Seq(), now, from))
 	return true, nil
 }
 
 // catchUp lets a reading follow the commits that came while it was made.
 func (o *opening) catchUp(r reading, at view) error {
-	for i := range o.touches {
-		r.apply(&o.touches[i])
+	for _, t := range o.touches {
+		if r.asks(&t) {
+			t.after = o.own.allow(0, t.change.After)
+		}
+		r.apply(&t)
 	}
 	if r.short() {
-		return r.fill(at)
+		if err := r.fill(at, o.own); err != nil {
+			return err
+		}
 	}
-	return nil
+	return accompany(r, &moment{changes: o.changes, at: at}, o.own)
 }
 
 func (e *Engine) abandon(o *opening) {
@@ -222,8 +235,10 @@ func describe(q *Query, seq uint64, now reading, from past) Opened {
 	case *list:
 		if from.known {
 			o.Delta = diff(from.ids, now.visible(), from.seq, q.Ordered())
+			o.Included = from.with.diff(now, from.seq)
 		} else {
 			o.Images = slices.Clone(now.visible())
+			o.Included = now.included()
 		}
 	}
 	return o

@@ -21,6 +21,8 @@ type Moved struct {
 	Deltas []Delta      // from what it held before the commit to what it holds after it
 	Value  *store.Value // of a cursor of a value: what it is now, if that is another
 
+	Included []Included // what else
+
 	// Resync says why there are no deltas, as in [Effect]: the holder holds
 	// nothing until it is opened again.
 	Resync string
@@ -30,7 +32,8 @@ type Moved struct {
 type departure struct {
 	move  Move
 	from  *Query
-	ids   []store.ID  // that it held
+	ids   []store.ID // that it held
+	with  companions
 	value store.Value // or this
 	err   error
 }
@@ -39,7 +42,7 @@ type departure struct {
 // held before the commit: none of it reaches them under their old spec.
 func (e *Engine) detach(c store.Commit, moves []Move) []departure {
 	before := e.at(context.Background(), c.Seq-1)
-	held := map[*Query]*departure{}
+	held := map[*group]*departure{}
 	var leaving []departure
 	for _, m := range moves {
 		if o := e.openings[m.Holder]; o != nil {
@@ -51,21 +54,22 @@ func (e *Engine) detach(c store.Commit, moves []Move) []departure {
 			e.early[m.Holder] = m.To
 			continue
 		}
-		if p.query.serves(m.To) {
+		if p.group.query.serves(m.To) {
 			continue
 		}
-		d := departure{move: m, from: p.query}
-		if d.from.tally != nil {
-			d.value = d.from.tally.value()
-		} else if known := held[d.from]; known != nil {
-			d.ids, d.err = known.ids, known.err
+		d := departure{move: m, from: p.group.query}
+		if t, ok := p.group.reading.(*tally); ok {
+			d.value = t.value()
+		} else if known := held[p.group]; known != nil {
+			d.ids, d.with, d.err = known.ids, known.with, known.err
 		} else {
-			d.ids, d.err = d.from.ids(before)
-			held[d.from] = &d
+			if l, ok := p.group.reading.(*list); ok {
+				d.with = l.companions()
+			}
+			d.ids, d.err = p.group.ids(before)
+			held[p.group] = &d
 		}
-		if e.unhold(m.Holder); d.from.key == "" {
-			e.release(d.from)
-		}
+		e.unhold(m.Holder)
 		leaving = append(leaving, d)
 	}
 	return leaving
@@ -83,40 +87,34 @@ func (e *Engine) redirect(o *opening, to *Spec) {
 
 // serves reports whether the query is what a holder of the spec would share.
 func (q *Query) serves(to *Spec) bool {
-	return to != nil && q.key != "" && to.Allow == nil && q.spec.Scope.Model == to.Scope.Model &&
+	return to != nil && !q.ruled && !to.ruled() && q.spec.Scope.Model == to.Scope.Model &&
 		q.key == to.key(canonical(to.Scope.Where).key)
-}
-
-// ids returns the ids that the query's holders hold, in their order; before is
-// the state that they hold.
-func (q *Query) ids(before view) ([]store.ID, error) {
-	if ids, ok := q.remembered(); ok {
-		return ids, nil
-	}
-	l := q.emptyList()
-	err := l.fill(before)
-	return idsOf(nil, l.visible()), err
 }
 
 // attach brings the holders that move to their new queries, as of the commit.
 func (e *Engine) attach(c store.Commit, leaving []departure) []Moved {
 	at := e.at(context.Background(), c.Seq)
-	now := map[*Query][]*store.Image{}
+	read := map[*Query]reading{}
 	var moved []Moved
 	for _, d := range leaving {
 		m := Moved{Holder: d.move.Holder, From: d.from}
-		var images []*store.Image
+		var now reading
 		err := d.err
 		if err == nil && d.move.To != nil {
-			m.To, images, err = e.arrive(d, at, now)
+			m.To, now, err = e.arrive(d, at, read)
 		}
-		switch {
-		case err != nil:
-			m.To, m.Resync = nil, e.reason(err)
-		case !d.from.spec.valued():
-			m.Deltas = diff(d.ids, images, c.Seq-1, m.To != nil && m.To.Ordered())
-		case m.To != nil:
-			m.Value = m.To.tally.since(d.value)
+		switch now := now.(type) {
+		case *tally:
+			m.Value = now.since(d.value)
+		case *list:
+			m.Deltas = diff(d.ids, now.visible(), c.Seq-1, m.To.Ordered())
+			m.Included = d.with.diff(now, c.Seq-1)
+		default:
+			m.Deltas = diff(d.ids, nil, c.Seq-1, false)
+			m.Included = d.with.diff(nil, c.Seq-1)
+		}
+		if err != nil {
+			m.To, m.Deltas, m.Included, m.Resync = nil, nil, nil, e.reason(err)
 		}
 		moved = append(moved, m)
 	}
@@ -126,9 +124,9 @@ func (e *Engine) attach(c store.Commit, leaving []departure) []Moved {
 	return moved
 }
 
-// arrive makes a holder one of its new query's, and returns what that shows; now
+// arrive makes a holder one of its new query's, and returns what that shows; read
 // holds what is known of it already.
-func (e *Engine) arrive(d departure, at view, now map[*Query][]*store.Image) (*Query, []*store.Image, error) {
+func (e *Engine) arrive(d departure, at view, read map[*Query]reading) (*Query, reading, error) {
 	to := d.move.To
 	if err := to.check(); err != nil {
 		return nil, nil, err
@@ -136,23 +134,21 @@ func (e *Engine) arrive(d departure, at view, now map[*Query][]*store.Image) (*Q
 	if to.valued() != d.from.spec.valued() {
 		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &d.from.spec, to)
 	}
-	q := e.query(*to)
-	images, known := now[q]
-	if !known {
-		r := q.empty()
-		if q.live() {
-			r = q.reading()
-		} else if err := r.fill(at); err != nil {
+	q, own := e.query(*to), e.rules(to)
+	now := read[q]
+	if now == nil {
+		now = q.live()
+	}
+	if now == nil {
+		now = q.empty()
+		if err := fill(now, at, own); err != nil {
 			e.release(q)
 			return nil, nil, err
-		} else {
-			q.keep(r)
 		}
-		if l, ok := r.(*list); ok {
-			images = l.visible()
-		}
-		now[q] = images
 	}
-	e.hold(d.move.Holder, q)
-	return q, images, nil
+	if !q.ruled {
+		read[q] = now
+	}
+	e.hold(d.move.Holder, own, q.join(now))
+	return q, now, nil
 }

@@ -1,25 +1,26 @@
 package cursor
 
 import (
+	"maps"
+
 	"github.com/towerkit/tower/internal/store"
 )
 
 // A tally is the value of a scope's records, and what it takes to keep it
 // current. It is not for concurrent use.
 type tally struct {
-	spec  *Spec
-	allow func(*store.Image) bool
-	own   map[store.ID]store.Value // with a rule: of each record that it allows
+	spec *Spec
+	own  map[store.ID]store.Value // with a rule: of each record that it allows
 
-	n    int // how many records count
-	sum  sum
-	best store.Value // the least or the greatest, null without any
-	lost bool        // it has left, and there may be another
+	n     int // how many records count
+	total sum
+	best  store.Value // the least or the greatest, null without any
+	lost  bool        // it has left, and there may be another
 }
 
-func newTally(spec *Spec, allow func(*store.Image) bool) *tally {
-	t := &tally{spec: spec, allow: allow}
-	if spec.Allow != nil {
+func newTally(spec *Spec, ruled bool) *tally {
+	t := &tally{spec: spec}
+	if ruled {
 		t.own = map[store.ID]store.Value{}
 	}
 	return t
@@ -33,7 +34,7 @@ func (t *tally) extreme() bool {
 }
 
 // fill reads the records, or, when the best has left, the next best.
-func (t *tally) fill(at view) error {
+func (t *tally) fill(at view, own rules) error {
 	switch {
 	case t.own != nil && t.lost:
 		t.best, t.lost = store.Value{}, false
@@ -45,8 +46,8 @@ func (t *tally) fill(at view) error {
 		return nil
 	case t.own != nil:
 		whole := t.whole()
-		l := list{scope: &whole, allow: t.allow}
-		if err := l.fill(at); err != nil {
+		l := list{scope: &whole}
+		if err := l.fill(at, own); err != nil {
 			return err
 		}
 		for _, img := range l.images {
@@ -91,15 +92,17 @@ func (t *tally) findBest(snap *store.Snapshot) error {
 // short reports whether the value has to be read.
 func (t *tally) short() bool { return t.lost }
 
-// apply follows one change of a record: before and after say whether the scope's
-// conditions hold for it.
+func (t *tally) asks(c *touch) bool { return c.after }
+
+// apply follows one change of a record: before says whether the scope's
+// conditions held for it, after whether they do and the rule allows it.
 func (t *tally) apply(c *touch) {
 	if t.own != nil {
 		if was, held := t.own[c.change.ID]; held {
 			delete(t.own, c.change.ID)
 			t.take(was)
 		}
-		if c.after && t.allow(c.change.After) {
+		if c.after {
 			t.enter(c.change.After)
 		}
 		return
@@ -133,7 +136,7 @@ func (t *tally) enter(img *store.Image) {
 		t.raise(v)
 	default:
 		t.n++
-		t.sum.add(v, 1)
+		t.total.add(v, 1)
 	}
 }
 
@@ -146,7 +149,7 @@ func (t *tally) take(v store.Value) {
 		t.lost = t.lost || v == t.best
 	default:
 		t.n--
-		t.sum.add(v, -1)
+		t.total.add(v, -1)
 	}
 }
 
@@ -171,12 +174,12 @@ func (t *tally) value() store.Value {
 	case ValueExists:
 		return store.BoolValue(t.shown() > 0)
 	case ValueSum:
-		return t.sum.value(v.Field.Kind)
+		return t.total.value(v.Field.Kind)
 	case ValueAvg:
 		if t.n == 0 {
 			return store.Value{}
 		}
-		return t.sum.over(t.n, v.Field.Kind)
+		return t.total.over(t.n, v.Field.Kind)
 	default:
 		return t.best
 	}
@@ -191,19 +194,31 @@ func (t *tally) shown() int {
 	return n
 }
 
-// follow follows a commit, and returns the value if it is another now.
-func (t *tally) follow(touches []touch, at view) (*store.Value, error) {
-	before := t.value()
-	for i := range touches {
-		t.apply(&touches[i])
+// len returns how many records the tally remembers, -1 where it needs none.
+func (t *tally) len() int {
+	if t.own == nil {
+		return -1
 	}
-	if t.short() {
-		if err := t.fill(at); err != nil {
-			return nil, err
-		}
-	}
-	return t.since(before), nil
+	return len(t.own)
 }
+
+func (t *tally) clone() reading {
+	c := *t
+	c.own = maps.Clone(t.own)
+	c.total = sum{}
+	c.total.total.Set(&t.total.total)
+	return &c
+}
+
+// sum is the same for tallies of the same records.
+func (t *tally) sum() (sum uint64) {
+	for id := range t.own {
+		sum += idSum(id)
+	}
+	return sum
+}
+
+func (t *tally) absorb(r reading) bool { return maps.Equal(t.own, r.(*tally).own) }
 
 // since returns the value if it is not what it was.
 func (t *tally) since(before store.Value) *store.Value {

@@ -31,6 +31,7 @@ type replica struct {
 	level  int64  // by which it holds that
 	images []*store.Image
 	value  store.Value
+	owners map[store.ID]*store.Image // that ride along
 }
 
 func (c *replica) place(id store.ID) int {
@@ -77,6 +78,25 @@ func (c *replica) apply(deltas []Delta, ordered bool) error {
 	return nil
 }
 
+// join applies what becomes of the records that are included.
+func (c *replica) join(included []Included) error {
+	for _, in := range included {
+		phase := 0
+		for _, d := range in.Deltas {
+			step := map[DeltaOp]int{Leave: 0, Enter: 1, Change: 2}[d.Op]
+			_, held := c.owners[d.ID]
+			if step < phase || held == (d.Op == Enter) || (d.Image == nil) != (d.Op == Leave) || d.After != nil {
+				return fmt.Errorf("%s of the included %s, held %v", d.Op, d.ID, held)
+			}
+			phase = step
+			if c.owners[d.ID] = d.Image; d.Op == Leave {
+				delete(c.owners, d.ID)
+			}
+		}
+	}
+	return nil
+}
+
 // A world is a store, an engine on it, clients, and what they ought to hold. It
 // is the engine's sink.
 type world struct {
@@ -93,6 +113,7 @@ type world struct {
 	rescopes bool
 	seq      uint64
 	all      map[store.ID]*store.Image
+	people   map[store.ID]*store.Image
 	clients  map[*replica]bool // those that are open or opening
 	answers  map[string][]*store.Image
 	counts   map[string]int
@@ -109,11 +130,12 @@ func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
 	}
 	for len(w.questions) < questions {
 		q := randomQuestion(r, ids, users)
+		q.with = r.IntN(2) == 0
 		w.questions = append(w.questions, q)
 	}
 	w.engine = NewEngine(w.st, w, func(err error) { t.Error(err) })
 	if err := w.st.View(context.Background(), func(snap *store.Snapshot) error {
-		w.seq, w.all = snap.Seq(), everything(t, snap, w.m.things)
+		w.seq, w.all, w.people = snap.Seq(), everything(t, snap, w.m.things), everything(t, snap, w.m.users)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -132,7 +154,35 @@ func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 	if w.rule(tag, 0) != nil {
 		s.Allow = func(img *store.Image) bool { return w.rule(tag, level())(record(img)) }
 	}
+	if q.with && q.value == ValueNone {
+		in := Include{Fields: []*store.Field{w.m.things.Field("owner")}, Model: w.m.users}
+		if tag%2 == 0 {
+			in.Allow = func(img *store.Image) bool { return visible(img, level()) }
+		}
+		s.Include = []Include{in}
+	}
 	return s
+}
+
+// visible is a rule for users that the viewer's level decides.
+func visible(img *store.Image, level int64) bool {
+	x, _ := img.Record()
+	return (int64(x.(*user).Level)+level)%3 > 0
+}
+
+// company is which users a client ought to hold besides, by version.
+func (w *world) company(c *replica) map[store.ID]uint64 {
+	want := map[store.ID]uint64{}
+	if !w.questions[c.tag].with {
+		return want
+	}
+	for _, img := range w.answer(c) {
+		owner := w.people[record(img).Owner]
+		if owner != nil && (c.tag%2 > 0 || visible(owner, c.viewer.level.Load())) {
+			want[owner.ID] = owner.Version
+		}
+	}
+	return want
 }
 
 func (w *world) rule(tag int, level int64) func(*thing) bool {
@@ -175,6 +225,13 @@ func (w *world) verify(c *replica, why string) {
 			w.fail("%s at %d: %s of %s of %v (rule %d) is %s, want %v", why, w.seq, q.value, q.field, q.where, c.tag%3, c.value, now)
 		}
 		return
+	}
+	held := map[store.ID]uint64{}
+	for id, owner := range c.owners {
+		held[id] = owner.Version
+	}
+	if company := w.company(c); !maps.Equal(held, company) {
+		w.fail("%s at %d: %s (rule %d) includes %v, want %v", why, w.seq, w.questions[c.tag].scope(w.t, w.m.things), c.tag%3, held, company)
 	}
 	if slices.EqualFunc(c.images, want, func(a, b *store.Image) bool {
 		return a.ID == b.ID && a.Version == b.Version && bytes.Equal(a.JSON, b.JSON)
@@ -219,13 +276,12 @@ func (w *world) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	w.seq = c.Seq
 	clear(w.answers)
 	for _, change := range c.Changes {
-		if change.Model != w.m.things {
-			continue
+		all := w.all
+		if change.Model == w.m.users {
+			all = w.people
 		}
-		if change.After == nil {
-			delete(w.all, change.ID)
-		} else {
-			w.all[change.ID] = change.After
+		if delete(all, change.ID); change.After != nil {
+			all[change.ID] = change.After
 		}
 	}
 	for _, e := range effects {
@@ -242,7 +298,7 @@ func (w *world) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 }
 
 func (w *world) deliverEffect(c store.Commit, e Effect) {
-	if e.Resync != "" || len(e.Deltas) == 0 && e.Value == nil || len(e.Holders) == 0 {
+	if e.Resync != "" || len(e.Deltas)+len(e.Included) == 0 && e.Value == nil || len(e.Holders) == 0 {
 		w.fail("%s has an effect of %d deltas on %d holders, resync %q", e.Query.spec.Scope, len(e.Deltas), len(e.Holders), e.Resync)
 	}
 	for _, d := range e.Deltas {
@@ -260,7 +316,7 @@ func (w *world) deliverEffect(c store.Commit, e Effect) {
 			client.tell(w, *e.Value)
 			continue
 		}
-		if err := client.apply(e.Deltas, e.Query.Ordered()); err != nil {
+		if err := errors.Join(client.apply(e.Deltas, e.Query.Ordered()), client.join(e.Included)); err != nil {
 			w.fail("%d: %s: %v", c.Seq, e.Query.spec.Scope, err)
 		}
 	}
@@ -279,11 +335,11 @@ func (w *world) deliverMoved(m Moved) {
 		client.tell(w, *m.Value)
 	}
 	ordered := m.To != nil && m.To.Ordered()
-	if err := client.apply(m.Deltas, ordered); err != nil {
+	if err := errors.Join(client.apply(m.Deltas, ordered), client.join(m.Included)); err != nil {
 		w.fail("%s is moved: %v", m.From.spec.Scope, err)
 	}
 	if m.To == nil {
-		if client.open, client.seq = false, 0; len(client.images) > 0 {
+		if client.open, client.seq = false, 0; len(client.images)+len(client.owners) > 0 {
 			w.fail("%s is closed and leaves %s", m.From.spec.Scope, describeImages(client.images))
 		}
 		delete(w.clients, client)
@@ -326,11 +382,16 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 		c.tag, _ = strconv.Atoi(o.Query.Spec().Tag)
 		c.asks = c.tag
 		if c.open = true; resume {
-			if err := c.apply(o.Delta, o.Query.Ordered()); err != nil {
+			if err := errors.Join(c.apply(o.Delta, o.Query.Ordered()), c.join(o.Included)); err != nil {
 				w.fail("%s is resumed: %v", o.Query.spec.Scope, err)
 			}
 		} else {
-			c.images, c.value = slices.Clone(o.Images), o.Value
+			c.images, c.value, c.owners = slices.Clone(o.Images), o.Value, map[store.ID]*store.Image{}
+			for _, in := range o.Included {
+				for _, img := range in.Images {
+					c.owners[img.ID] = img
+				}
+			}
 		}
 		w.verify(c, "an open")
 	})
@@ -366,12 +427,10 @@ func (w *world) isOpen(c *replica) bool {
 // write commits something random, and deletes none of the last few of its records.
 func (w *world) write(r *rand.Rand, ids *[]store.ID, few int) {
 	_, err := w.st.Update(context.Background(), "writer", func(tx *store.Tx) error {
-		if r.IntN(15) == 0 {
-			_, err := tx.Update(w.m.users, pick(r, w.users), func(x any) error {
-				x.(*user).Level++
-				return nil
-			})
-			return err
+		if r.IntN(6) == 0 {
+			if err := w.writeUser(r, tx); err != nil || r.IntN(2) == 0 {
+				return err
+			}
 		}
 		for range 1 + r.IntN(3)*r.IntN(3) {
 			if err := w.writeOne(r, tx, ids, few); err != nil {
@@ -384,6 +443,23 @@ func (w *world) write(r *rand.Rand, ids *[]store.ID, few int) {
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) && !errors.As(err, &invalid) {
 		w.t.Error(err)
 	}
+}
+
+// writeUser changes a user, or takes it away, or brings it back.
+func (w *world) writeUser(r *rand.Rand, tx *store.Tx) error {
+	id := pick(r, w.users)
+	if r.IntN(4) == 0 {
+		if err := tx.Delete(w.m.users, id); !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		_, err := tx.Create(w.m.users, &user{Record: store.Record{ID: id}, Name: string(id)})
+		return err
+	}
+	_, err := tx.Update(w.m.users, id, func(x any) error {
+		x.(*user).Level++
+		return nil
+	})
+	return err
 }
 
 func (w *world) writeOne(r *rand.Rand, tx *store.Tx, ids *[]store.ID, few int) error {
@@ -435,6 +511,9 @@ func (w *world) end() {
 	e := w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if len(e.joining)+len(e.referring) > 0 {
+		w.t.Errorf("left behind: %d that join, %d that are referred to", len(e.joining), len(e.referring))
+	}
 	if len(e.indexes)+len(e.shared)+len(e.places)+len(e.openings)+len(e.early) > 0 {
 		w.t.Errorf("left behind: %d indexes, %d queries, %d holders, %d openings, %d early", len(e.indexes), len(e.shared), len(e.places), len(e.openings), len(e.early))
 	}

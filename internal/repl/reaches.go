@@ -63,7 +63,7 @@ func (h *happening) outcome(f formatter, reach wire.Reach) string {
 		name  string
 		n     int
 		style lipgloss.Style
-	}{{"enter", reach.Enter, f.styles.good}, {"change", reach.Change, f.styles.changed}, {"leave", reach.Leave, f.styles.bad}} {
+	}{{"enter", reach.Enter, f.styles.good}, {"change", reach.Change, f.styles.changed}, {"leave", reach.Leave, f.styles.bad}, {"included", reach.Included, f.styles.changed}} {
 		switch {
 		case part.n == 1:
 			parts = append(parts, paint(part.style, part.name))

@@ -29,6 +29,7 @@ type Config struct {
 	URL    string // where a person reaches it, for the console; "": where it listens
 
 	Models []*store.Model
+	Rules  map[*store.Model]Rule
 	Router *Router
 	Files  fs.FS  // holds views/ and public/
 	Reload bool   // read views again when they change

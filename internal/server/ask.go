@@ -23,23 +23,22 @@ func Cursors(a *App) []*Route {
 }
 
 // Ask asks the application, as it would be asked for a client that connects now
-// as the user, for the scope of a declared cursor and for the rule that its
-// records must meet, nil for none. It registers nothing. The error is the one
-// with which the client would be refused.
-func Ask(ctx context.Context, a *App, user store.ID, name string, in json.RawMessage) (cursor.Scope, func(*store.Image) bool, error) {
+// as the user, for what a declared cursor is opened with: its scope, and the rules
+// that its records must meet. It registers nothing. The error is the one with
+// which the client would be refused.
+func Ask(ctx context.Context, a *App, user store.ID, name string, in json.RawMessage) (cursor.Spec, error) {
 	route := a.router.cursors[name]
 	if route == nil {
-		return cursor.Scope{}, nil, Errorf(CodeNotFound, "there is no cursor %q", name)
+		return cursor.Spec{}, Errorf(CodeNotFound, "there is no cursor %q", name)
 	}
 	input, err := route.inputs.decode(nil, in, nil)
 	if err != nil {
-		return cursor.Scope{}, nil, err
+		return cursor.Spec{}, err
 	}
 	v, err := (&Connection{app: a, user: user}).arrive(ctx)
 	if err != nil {
-		return cursor.Scope{}, nil, err
+		return cursor.Spec{}, err
 	}
 	defer a.hub.unfollow(v)
-	spec, err := v.spec(ctx, &want{route: route, in: input})
-	return spec.Scope, spec.Allow, err
+	return v.spec(ctx, &want{route: route, in: input})
 }

@@ -40,7 +40,9 @@ type Connection struct {
 	open  []*opened
 	ended bool
 
-	touched []int // effects of the commit being delivered; the hub's own
+	// The hub's own.
+	touched []int // effects of the commit being delivered
+	held    bool  // its outbox holds commits that are yet to be flushed
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.
@@ -215,14 +217,40 @@ func (v *visit) spec(ctx context.Context, want *want) (spec cursor.Spec, err err
 	if spec.Scope, err = want.narrow(spec.Scope); err != nil {
 		return spec, err
 	}
-	spec.Allow = route.rule(controller)
+	if spec.Allow = v.conn.app.rule(spec.Scope.Model, controller); spec.Allow != nil {
+		spec.Tag = "by " + route.Controller.Name
+	}
 	if want.partial != "" {
-		spec.Ordered, spec.Tag = true, want.partial
+		spec.Include = nil // a partial sees the record
+	}
+	for i := range spec.Include {
+		if err := v.admit(&spec.Include[i]); err != nil {
+			return spec, fmt.Errorf("%s: %w", route.Name, err)
+		}
+	}
+	if want.partial != "" {
+		spec.Ordered, spec.Tag = true, want.partial+" "+spec.Tag
 		if want.perViewer() {
-			spec.Tag = fmt.Sprintf("%s for %d", want.partial, v.conn.number)
+			spec.Tag += fmt.Sprintf(" for %d", v.conn.number)
 		}
 	}
 	return spec, nil
+}
+
+// admit completes what a scope includes with its model and the rule of that.
+func (v *visit) admit(in *cursor.Include) error {
+	a := v.conn.app
+	in.Model = a.store.Model(in.Fields[0].Ref)
+	guard, err := a.guard(in.Model)
+	if guard == nil || err != nil {
+		return err
+	}
+	controller, err := v.controller(guard)
+	if err != nil {
+		return err
+	}
+	in.Allow = a.rule(in.Model, controller)
+	return nil
 }
 
 type visitKey struct{}

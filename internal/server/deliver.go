@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
@@ -20,7 +21,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		h.app.startAnew(cursor.Expired) // commits were lost to the log, and with them who followed what
 		return
 	}
-	touched := d.collect()
+	touched, hold := d.collect(), h.holds(commit)
 	d.trace.ask(len(touched))
 	for _, c := range touched {
 		frame, err := d.frame(c)
@@ -30,9 +31,44 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			continue
 		}
 		c.seq.Store(commit.Seq)
-		c.outbox.deliver(frame)
+		c.outbox.deliver(frame, hold)
+		if hold && !c.held {
+			c.held = true
+			h.held = append(h.held, c)
+		}
+	}
+	if !hold {
+		h.release()
 	}
 	d.trace.end(len(touched), h)
+}
+
+// When more commits wait to be delivered, what goes to a connection is held until
+// the last of them, so that a burst becomes few messages; but not for long.
+const (
+	maxHeld     = 64 // commits
+	maxHeldTime = 5 * time.Millisecond
+)
+
+// holds reports whether what a commit sends is to be held.
+func (h *hub) holds(commit store.Commit) bool {
+	if h.app.store.Seq() <= commit.Seq {
+		return false
+	}
+	now := time.Now()
+	if h.heldFrom == 0 {
+		h.heldFrom, h.heldSince = commit.Seq, now
+	}
+	return commit.Seq-h.heldFrom < maxHeld && now.Sub(h.heldSince) < maxHeldTime
+}
+
+// release sends what was held.
+func (h *hub) release() {
+	for i, c := range h.held {
+		c.outbox.flush()
+		c.held, h.held[i] = false, nil
+	}
+	h.held, h.heldFrom = h.held[:0], 0
 }
 
 // A delivery is one commit on its way out.
@@ -71,24 +107,24 @@ func (d *delivery) collect() []*Connection {
 		for _, holder := range effect.Holders {
 			handle := holder.(*opened)
 			if effect.Resync != "" {
-				d.trace.reach(handle, nil, nil, wire.Lost)
+				d.trace.reach(handle, nil, nil, nil, wire.Lost)
 				handle.conn.resync(effect.Resync)
 				continue
 			}
 			note(handle.conn, i)
-			d.trace.reach(handle, effect.Deltas, effect.Value, "")
+			d.trace.reach(handle, effect.Deltas, effect.Value, effect.Included, "")
 		}
 	}
 	for i, move := range d.moved {
 		handle := move.Holder.(*opened)
 		if move.Resync != "" {
-			d.trace.reach(handle, nil, nil, wire.Lost)
+			d.trace.reach(handle, nil, nil, nil, wire.Lost)
 			handle.conn.resync(move.Resync)
 			continue
 		}
 		if renumber(handle, move) {
 			note(handle.conn, -1-i)
-			d.trace.reach(handle, move.Deltas, move.Value, ended(move))
+			d.trace.reach(handle, move.Deltas, move.Value, move.Included, ended(move))
 		}
 	}
 	return touched
@@ -131,7 +167,7 @@ func renumber(handle *opened, move cursor.Moved) bool {
 	} else {
 		c.open = slices.Delete(c.open, at, at+1)
 	}
-	return move.To != move.From || len(move.Deltas) > 0 || move.Value != nil
+	return move.To != move.From || len(move.Deltas)+len(move.Included) > 0 || move.Value != nil
 }
 
 func (d *delivery) frame(c *Connection) (*frame, error) {
@@ -164,11 +200,11 @@ func (d *delivery) parts(indexes []int) ([]part, error) {
 		if index >= 0 {
 			effect := &d.effects[index]
 			p.number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas
-			p.value = valueJSON(effect.Value)
+			p.value, p.include = valueJSON(effect.Value), included(effect.Included)
 		} else {
 			move := &d.moved[-1-index]
 			p.number, handle, deltas = move.From.Number(), move.Holder.(*opened), move.Deltas
-			p.value = valueJSON(move.Value)
+			p.value, p.include = valueJSON(move.Value), included(move.Included)
 			if move.To == nil {
 				p.closed = Errorf(CodeForbidden, "you may not see this any more").wire()
 			} else if move.To != move.From {
@@ -197,6 +233,17 @@ func (a *App) steps(handle *opened, deltas []cursor.Delta, html map[rendering]st
 		}
 	}
 	return out, nil
+}
+
+// included returns what becomes of included records, by model.
+func included(all []cursor.Included) map[string][]step {
+	out := make(map[string][]step, len(all))
+	for _, in := range all {
+		for _, delta := range in.Deltas {
+			out[in.Model.Name] = append(out[in.Model.Name], step{Delta: delta})
+		}
+	}
+	return out
 }
 
 // valueJSON puts a cursor's value into the wire's form, nil for none.

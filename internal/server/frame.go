@@ -2,9 +2,10 @@ package server
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -26,6 +27,8 @@ type part struct {
 	html   bool        // it is a page's list
 	steps  []step
 	value  json.RawMessage // of a cursor that carries one, if it is another
+
+	include map[string][]step // of the records that the cursor includes, by model
 }
 
 // A step is what becomes of one record in a cursor. Steps are taken one after
@@ -53,11 +56,25 @@ func (f *frame) plain() bool {
 }
 
 func (f *frame) encode() []byte {
+	commit := f.commit()
+	return commit.Append(nil)
+}
+
+// commit puts the frame into the wire's form.
+func (f *frame) commit() wire.Commit {
 	out := wire.Commit{Seq: f.seq, Ack: f.ack, Cursors: make(map[uint64]*wire.Delta, len(f.parts)), Records: map[string][]json.RawMessage{}}
 	if f.from != f.seq {
 		out.From = f.from
 	}
-	sent := map[*store.Image]bool{}
+	sent := map[named]bool{}
+	send := func(steps []step) {
+		for i := range steps {
+			if image := steps[i].Image; image != nil && !sent[named{image.Model, image.ID}] {
+				sent[named{image.Model, image.ID}] = true
+				out.Records[image.Model.Name] = append(out.Records[image.Model.Name], image.JSON)
+			}
+		}
+	}
 	for i := range f.parts {
 		p := &f.parts[i]
 		delta := deltaOf(p.steps)
@@ -66,14 +83,16 @@ func (f *frame) encode() []byte {
 		if p.html {
 			continue
 		}
-		for j := range p.steps {
-			if image := p.steps[j].Image; image != nil && !sent[image] {
-				sent[image] = true
-				out.Records[image.Model.Name] = append(out.Records[image.Model.Name], image.JSON)
+		send(p.steps)
+		for _, model := range slices.Sorted(maps.Keys(p.include)) {
+			if delta.Include == nil {
+				delta.Include = map[string]*wire.Delta{}
 			}
+			delta.Include[model] = deltaOf(p.include[model])
+			send(p.include[model])
 		}
 	}
-	return out.Append(nil)
+	return out
 }
 
 // deltaOf puts steps into the wire's form: a delta, and where its order of

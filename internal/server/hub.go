@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
@@ -20,6 +21,11 @@ type hub struct {
 	perUser     map[store.ID]int
 	lastNumber  uint64
 	followers   map[follow]map[*visit]struct{}
+
+	// Deliver's own.
+	held      []*Connection
+	heldFrom  uint64 // the first commit that is held, 0 for none
+	heldSince time.Time
 }
 
 func newHub(app *App) *hub {

@@ -49,13 +49,32 @@ type named struct {
 	id    store.ID
 }
 
+// Images are the newest of each record.
+type images map[named]*store.Image
+
+func (n images) note(steps []step) {
+	for _, s := range steps {
+		if s.Image != nil {
+			n[named{s.Image.Model, s.ID}] = s.Image
+		}
+	}
+}
+
+func (n images) put(steps []step) {
+	for i := range steps {
+		if s := &steps[i]; s.Image != nil {
+			s.Image = n[named{s.Image.Model, s.ID}]
+		}
+	}
+}
+
 // merge makes one frame of several plain ones: of each record only its newest
 // image, and for each cursor what leads from before the first frame to after the
 // last.
 func merge(frames []*frame) *frame {
 	var parts []part
 	at := map[uint64]int{} // the place of a cursor among parts
-	newest := map[named]*store.Image{}
+	newest := images{}
 	ack := false
 	for _, f := range frames {
 		ack = ack || f.ack
@@ -70,19 +89,29 @@ func merge(frames []*frame) *frame {
 			if p.value != nil {
 				parts[i].value = p.value
 			}
-			for _, s := range p.steps {
-				if s.Image != nil && !p.html {
-					newest[named{s.Image.Model, s.ID}] = s.Image
+			if p.html {
+				continue
+			}
+			newest.note(p.steps)
+			for model, steps := range p.include {
+				newest.note(steps)
+				if parts[i].include == nil {
+					parts[i].include = map[string][]step{}
 				}
+				parts[i].include[model] = append(parts[i].include[model], steps...)
 			}
 		}
 	}
 	for i := range parts {
-		parts[i].steps = compose(parts[i].steps)
-		for j := range parts[i].steps {
-			if s := &parts[i].steps[j]; s.Image != nil && !parts[i].html {
-				s.Image = newest[named{s.Image.Model, s.ID}]
-			}
+		p := &parts[i]
+		p.steps = compose(p.steps)
+		if p.html {
+			continue
+		}
+		newest.put(p.steps)
+		for model, steps := range p.include {
+			p.include[model] = compose(steps)
+			newest.put(p.include[model])
 		}
 	}
 	return newFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts)

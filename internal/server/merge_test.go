@@ -100,6 +100,8 @@ func (l *lag) act() {
 	case n < 16 && l.promised != nil:
 		l.outbox.fill(l.promised, l.promise)
 		l.promised = nil
+	case n == 16:
+		l.outbox.flush()
 	case l.random.IntN(6) == 0:
 		l.receive()
 	}
@@ -109,6 +111,7 @@ func (l *lag) finish() {
 	if l.promised != nil {
 		l.outbox.fill(l.promised, nil)
 	}
+	l.outbox.flush()
 	for l.read < len(l.messages) {
 		l.receive()
 	}
@@ -142,7 +145,7 @@ func (l *lag) commit() {
 		return
 	}
 	l.states[l.seq] = l.describe()
-	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts))
+	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts), l.random.IntN(3) == 0)
 }
 
 // follow lets the list follow a commit in which the records have become images,
@@ -297,4 +300,29 @@ func (l *lag) apply(text []byte) {
 
 func (l *lag) sorted(state string) string {
 	return strings.Join(slices.SortedFunc(strings.Lines(state), strings.Compare), "")
+}
+
+// TestIncludedRecordsAreMerged holds: of an included record, too, a merged frame
+// says only what leads from before to after.
+func TestIncludedRecordsAreMerged(t *testing.T) {
+	image := func(id store.ID, seq uint64) *store.Image {
+		return &store.Image{Model: lagModel, ID: id, Version: seq, JSON: fmt.Appendf(nil, `{"id":%q,"v":%d}`, id, seq)}
+	}
+	frameOf := func(seq uint64, deltas ...cursor.Delta) *frame {
+		var steps []step
+		for _, d := range deltas {
+			steps = append(steps, step{Delta: d})
+		}
+		return newFrame(seq, seq, false, []part{{number: 7, include: map[string][]step{"posts": steps}}})
+	}
+	enter, change := cursor.Enter, cursor.Change
+	merged := merge([]*frame{
+		frameOf(1, cursor.Delta{Op: enter, ID: "a", Image: image("a", 1)}, cursor.Delta{Op: enter, ID: "b", Image: image("b", 1)}),
+		frameOf(2, cursor.Delta{Op: cursor.Leave, ID: "b"}, cursor.Delta{Op: cursor.Leave, ID: "c"}, cursor.Delta{Op: change, ID: "d", Image: image("d", 2)}),
+		frameOf(3, cursor.Delta{Op: change, ID: "a", Image: image("a", 3)}, cursor.Delta{Op: cursor.Leave, ID: "d"}),
+	})
+	want := `{"from":1,"seq":3,"posts":[{"id":"a","v":3}],"cursors":{"7":{"include":{"posts":{"enter":[{"id":"a"}],"leave":["c","d"]}}}}}`
+	if got := string(merged.text); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 }

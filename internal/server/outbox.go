@@ -57,9 +57,16 @@ func (o *outbox) fill(p *place, text []byte) {
 	o.added(len(text))
 }
 
-// deliver queues a commit. Nobody else may deliver at the same time.
-func (o *outbox) deliver(f *frame) {
+// deliver queues a commit. Nobody else may deliver at the same time. What is held
+// waits for flush, or for anything else that is put.
+func (o *outbox) deliver(f *frame, hold bool) {
 	o.mu.Lock()
+	if hold && !o.full && o.bytes+len(f.text) < o.limit {
+		o.enqueue(f)
+		o.bytes += len(f.text)
+		o.mu.Unlock()
+		return
+	}
 	if !o.busy && len(o.queue) == 0 && !o.full {
 		o.busy = true
 		o.mu.Unlock()
@@ -70,6 +77,14 @@ func (o *outbox) deliver(f *frame) {
 		o.enqueue(f)
 	}
 	o.added(len(f.text))
+}
+
+// flush sends what was held.
+func (o *outbox) flush() {
+	o.mu.Lock()
+	next := o.take()
+	o.mu.Unlock()
+	o.hand(next)
 }
 
 // enqueue lets a commit join the run before it, or begin one.

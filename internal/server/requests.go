@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
@@ -215,14 +216,11 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 	if o.Resumed {
 		answer.Since = req.Since
 		steps, err := a.steps(handle, o.Delta, nil)
-		answer.Delta = deltaOf(steps)
-		if w.partial == "" {
-			answer.Records = []json.RawMessage{}
-			for _, change := range o.Delta {
-				if change.Image != nil {
-					answer.Records = append(answer.Records, change.Image.JSON)
-				}
-			}
+		f := frame{parts: []part{{steps: steps, html: w.partial != "", include: included(o.Included)}}}
+		commit := f.commit()
+		answer.Delta = commit.Cursors[0]
+		if answer.Records = commit.Records; w.partial == "" && answer.Records[answer.Model] == nil {
+			answer.Records[answer.Model] = []json.RawMessage{}
 		}
 		return answer, err
 	}
@@ -236,10 +234,21 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 		}
 		return answer, nil
 	}
-	answer.Records = []json.RawMessage{}
+	answer.IDs, answer.Records = nil, map[string][]json.RawMessage{answer.Model: {}}
 	for _, image := range o.Images {
 		answer.IDs = append(answer.IDs, string(image.ID))
-		answer.Records = append(answer.Records, image.JSON)
+		answer.Records[answer.Model] = append(answer.Records[answer.Model], image.JSON)
+	}
+	answer.Include = map[string][]string{}
+	for _, in := range o.Included {
+		model := in.Model.Name
+		answer.Include[model] = []string{}
+		for _, image := range in.Images {
+			answer.Include[model] = append(answer.Include[model], string(image.ID))
+			if model != answer.Model || !slices.Contains(answer.IDs, string(image.ID)) {
+				answer.Records[model] = append(answer.Records[model], image.JSON)
+			}
+		}
 	}
 	return answer, nil
 }

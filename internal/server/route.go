@@ -28,8 +28,12 @@ const (
 type Controller struct {
 	Name string // "posts"
 	Type string // "Posts"
+	Zero any    // of its Go type
 	Make func(session any) any
 }
+
+// A Rule returns a controller's rule for the records of a model, nil for none.
+type Rule func(controller any) func(record any) bool
 
 // A Route is one action, page or cursor of a controller. The functions are
 // closures over the application's typed methods.
@@ -42,9 +46,8 @@ type Route struct {
 	Controller *Controller
 	In, Out    reflect.Type
 
-	Call  func(ctx context.Context, controller, in any) (any, error)         // of an action or a page
-	Spec  func(ctx context.Context, controller, in any) (cursor.Spec, error) // of a cursor: its scope, and its value
-	Match func(controller any) func(record any) bool                         // of a cursor; nil without a rule
+	Call func(ctx context.Context, controller, in any) (any, error)         // of an action or a page
+	Spec func(ctx context.Context, controller, in any) (cursor.Spec, error) // of a cursor: its scope, and its value
 
 	Form   string         // the page that shows an action's form again: "GET /posts/new"
 	Then   string         // where a form's sender goes next: "/posts/{id}"
@@ -60,22 +63,6 @@ func (r *Route) Pattern() string {
 		return r.Name
 	}
 	return r.Method + " " + r.Path
-}
-
-// rule returns a controller's own rule about the records of the cursor, nil where
-// it has none.
-func (r *Route) rule(controller any) func(*store.Image) bool {
-	if r.Match == nil {
-		return nil
-	}
-	match := r.Match(controller)
-	if match == nil {
-		return nil
-	}
-	return func(image *store.Image) bool {
-		record, err := image.Record()
-		return err == nil && match(record)
-	}
 }
 
 func (r *Route) view() string {
@@ -97,6 +84,7 @@ type Router struct {
 	Connect func(ctx context.Context, c *Connection) (session any, err error)
 
 	routes      []*Route
+	mounted     []*Controller
 	controllers map[string]*Controller
 	cursors     map[string]*Route
 	mux         *http.ServeMux
@@ -117,6 +105,7 @@ func (r *Router) Mount(c *Controller) {
 		r.refuse("controller %q is mounted twice", c.Name)
 	}
 	r.controllers[c.Name] = c
+	r.mounted = append(r.mounted, c)
 }
 
 // Add adds a route. pattern is "METHOD /path", or a cursor's name within its

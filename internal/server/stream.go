@@ -41,7 +41,7 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 		return Errorf(CodeBadRequest, "stream %d is open", req.Stream)
 	}
 	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{}),
-		conn: &Connection{app: c.app, user: store.ID(req.Key), remote: c.by, via: "console", since: time.Now()}}
+		conn: &Connection{app: c.app, user: store.ID(req.As), remote: c.by, via: "console", since: time.Now()}}
 	s.conn.outbox.limit, s.conn.outbox.transport = c.app.config.MaxQueue, s
 	if err := c.app.hub.join(s.conn, c.app.config.MaxConnections); err != nil {
 		return err

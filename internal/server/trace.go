@@ -65,8 +65,9 @@ func (t *trace) ask(clients int) {
 
 func (t *trace) asked() bool { return t != nil && t.event.Asked }
 
-// reach notes what the commit did to one cursor.
-func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *store.Value, ended wire.Outcome) {
+// reach notes what the commit did to one cursor: to its records, its value, and the
+// records that it includes.
+func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *store.Value, included []cursor.Included, ended wire.Outcome) {
 	if t == nil {
 		return
 	}
@@ -74,6 +75,9 @@ func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *store.Value,
 	reach := wire.Reach{Outcome: ended}
 	if value != nil {
 		reach.Change++
+	}
+	for _, in := range included {
+		reach.Included += len(in.Deltas)
 	}
 	for _, delta := range deltas {
 		switch delta.Op {
@@ -155,7 +159,7 @@ func (o *opened) allows(image *store.Image) (allowed bool) {
 	err := guard(o.want.route.Name, func() error {
 		controller, err := v.controller(o.want.route.Controller)
 		if err == nil {
-			rule := o.want.route.rule(controller)
+			rule := o.conn.app.rule(image.Model, controller)
 			allowed = rule == nil || rule(image)
 		}
 		return err

@@ -38,6 +38,16 @@ func appendDelta(out []byte, d *Delta) []byte {
 	if d.Value != nil {
 		out = append(append(out, `,"value":`...), d.Value...)
 	}
+	if len(d.Include) > 0 {
+		out = append(out, `,"include":{`...)
+		for i, model := range sortedKeys(d.Include) {
+			if i > 0 {
+				out = append(out, ',')
+			}
+			out = appendDelta(append(appendString(out, model), ':'), d.Include[model])
+		}
+		out = append(out, '}')
+	}
 	if d.Closed != nil {
 		closed, _ := Encode(d.Closed) // texts are always JSON
 		out = append(append(out, `,"closed":`...), closed...)

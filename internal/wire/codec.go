@@ -21,15 +21,20 @@ func Encode(frame any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// MarshalJSON puts the records under the name of their model.
+// MarshalJSON puts the records under the names of their models.
 func (a Answer) MarshalJSON() ([]byte, error) {
 	type plain Answer
 	head, err := Encode(plain(a))
-	if err != nil || a.Records == nil {
+	if err != nil || len(a.Records) == 0 {
 		return head, err
 	}
 	out := append(head[:len(head)-1], ',')
-	out = appendRecords(out, a.Model, a.Records)
+	for i, model := range sortedKeys(a.Records) {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = appendRecords(out, model, a.Records[model])
+	}
 	return append(out, '}'), nil
 }
 
@@ -42,12 +47,31 @@ func (a *Answer) UnmarshalJSON(data []byte) error {
 	if a.Model == "" {
 		return nil
 	}
+	models := map[string]bool{a.Model: true}
+	for model := range a.Include {
+		models[model] = true
+	}
+	if a.Delta != nil {
+		for model := range a.Delta.Include {
+			models[model] = true
+		}
+	}
 	rest := map[string]json.RawMessage{}
 	if err := json.Unmarshal(data, &rest); err != nil {
 		return err
 	}
-	if records, ok := rest[a.Model]; ok {
-		return json.Unmarshal(records, &a.Records)
+	for model := range models {
+		if rest[model] == nil {
+			continue
+		}
+		var records []json.RawMessage
+		if err := json.Unmarshal(rest[model], &records); err != nil {
+			return err
+		}
+		if a.Records == nil {
+			a.Records = map[string][]json.RawMessage{}
+		}
+		a.Records[model] = records
 	}
 	return nil
 }

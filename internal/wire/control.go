@@ -18,7 +18,7 @@ const (
 	DoCommit      = "commit"      // Tx → Written
 	DoRollback    = "rollback"    // Tx → null
 	DoWatch       = "watch"       // → null, then events
-	DoOpen        = "open"        // Name, In and Key, a user's id, or Model and a query → number of a stream, then events with its frames
+	DoOpen        = "open"        // Stream, a number of one's own; Name, In and As, or Model, Where, Order, Limit, Offset; Since → null, then events with its frames
 	DoClose       = "close"       // Stream → null
 	DoConnections = "connections" // → []ConnectionInfo
 	DoCursors     = "cursors"     // → []CursorInfo
@@ -38,9 +38,10 @@ type ControlRequest struct {
 	Order  []string        `json:"order,omitempty"`
 	Limit  int             `json:"limit,omitempty"`
 	Offset int             `json:"offset,omitempty"`
-	Tx     uint64          `json:"tx,omitempty"` // 0: the request is a transaction of its own
-	Name   string          `json:"name,omitempty"`
-	In     json.RawMessage `json:"in,omitempty"`
+	Tx     uint64          `json:"tx,omitempty"`    // 0: the request is a transaction of its own
+	Name   string          `json:"name,omitempty"`  // of a cursor, "posts.published"
+	In     json.RawMessage `json:"in,omitempty"`    // its input
+	As     string          `json:"as,omitempty"`    // the id of the user who opens it; "" is a visitor
 	Since  string          `json:"since,omitempty"` // of an open: what is held already, epoch:seq
 	Stream uint64          `json:"stream,omitempty"`
 }
@@ -163,6 +164,7 @@ type Reach struct {
 	Enter      int     `json:"enter,omitempty"`
 	Change     int     `json:"change,omitempty"`
 	Leave      int     `json:"leave,omitempty"`
+	Included   int     `json:"included,omitempty"` // records that the cursor includes, and that entered, changed or left
 	Outcome    Outcome `json:"outcome,omitempty"`
 	By         string  `json:"by,omitempty"` // the rule that denied it: "Posts.Match"
 }

@@ -99,6 +99,15 @@
 //
 //	← {"seq":817,"cursors":{"19":{"value":13}}}
 //
+// A cursor may include the records that its own refer to: what becomes of them is
+// under "include", by model, in the delta of the cursor. They have no order, and
+// may have entered or left while the cursor's own records stayed as they were. An
+// answer that holds everything has their ids in "include". Where a model includes
+// records of its own, one list of the frame holds both.
+//
+//	← {"seq":818,"posts":[{…}],"users":[{…}],"cursors":{"17":{"enter":[{"id":"01JD…","after":""}],"include":{"users":{"enter":[{"id":"01J7…"}]}}}}}
+//	← {"id":6,"status":200,"at":"01J8…:818","cursor":17,"model":"posts","ids":["01JD…"],"include":{"users":["01J7…"]},"posts":[{…}],"users":[{…}]}
+//
 // A frame with "ack":true asks the client to say that it has applied it:
 //
 //	→ {"applied":813}

@@ -63,8 +63,11 @@ type Answer struct {
 
 	Value json.RawMessage `json:"value,omitempty"` // of a cursor that carries one; null is a value
 
-	// Records of the opened cursor, under the name of Model.
-	Records []json.RawMessage `json:"-"`
+	// Include is the ids, by model, of the records that the opened cursor includes.
+	Include map[string][]string `json:"include,omitempty"`
+
+	// Records of the opened cursor, and those that it includes, by model.
+	Records map[string][]json.RawMessage `json:"-"`
 }
 
 // An Item is one record of a page's list, as HTML.
@@ -91,6 +94,10 @@ type Delta struct {
 	Closed *Error   `json:"closed,omitempty"`
 
 	Value json.RawMessage `json:"value,omitempty"` // of a cursor that carries one, if it is another
+
+	// Include is what becomes of the records that the cursor includes, by model.
+	// They have no order.
+	Include map[string]*Delta `json:"include,omitempty"`
 }
 
 // A Commit is one transaction as one connection sees it, or several that were
@@ -122,5 +129,5 @@ type Error struct {
 var Reserved = map[string]bool{
 	"seq": true, "from": true, "to": true, "epoch": true, "ack": true, "cursors": true, "id": true, "status": true, "at": true,
 	"out": true, "location": true, "session": true, "error": true, "cursor": true, "model": true, "since": true,
-	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true, "value": true,
+	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true, "value": true, "include": true,
 }

@@ -71,6 +71,8 @@ export abstract class Followed<V> extends List {
 
 /** A Cursor is a list of records that is kept as the server would answer it now. */
 export class Cursor<T extends Row = Row> extends Followed<readonly T[]> {
+  #included = new Map<string, Map<string, Row>>();
+
   constructor(request: Open, close: () => void) {
     super(request, [], close);
   }
@@ -80,13 +82,32 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> {
     return this.held.value;
   }
 
+  /** The records of a model that the cursor includes, by id: those that its own refer to, as far as the user may see them. */
+  included<R extends Row = Row>(model: string): ReadonlyMap<string, R> {
+    return (this.#included.get(model) ?? new Map()) as ReadonlyMap<string, R>;
+  }
+
   replace(answer: Answer): void {
     const found = byId(records<T>(answer, this.model));
     this.held.value = (answer.ids ?? []).flatMap(id => found.get(id) ?? []);
+    this.#included.clear();
+    for (const [model, ids] of Object.entries(answer.include ?? {})) this.#include(model, { enter: ids.map(id => ({ id })) }, answer);
   }
 
   apply(delta: Delta, frame: Answer | Commit): void {
+    for (const [model, one] of Object.entries(delta.include ?? {})) this.#include(model, one, frame);
     this.held.value = applied(this.records, delta, byId(records<T>(frame, this.model)));
+  }
+
+  #include(model: string, delta: Delta, frame: Answer | Commit): void {
+    const found = byId(records(frame, model));
+    const held = new Map(this.#included.get(model));
+    for (const id of delta.leave ?? []) held.delete(id);
+    for (const { id } of [...(delta.enter ?? []), ...(delta.change ?? [])]) {
+      const record = found.get(id);
+      if (record) held.set(id, record);
+    }
+    this.#included.set(model, held);
   }
 }
 

@@ -31,6 +31,8 @@ export interface Answer {
   delta?: Delta;
   resync?: string;
   ids?: string[];
+  /** The ids, by model, of the records that the cursor includes. */
+  include?: Record<string, string[]>;
   items?: Item[];
   /** Of a cursor that carries one; null is a value. */
   value?: unknown;
@@ -90,6 +92,8 @@ export interface Delta {
   closed?: Failure;
   /** Of a cursor that carries one, if it is another. */
   value?: unknown;
+  /** What becomes of the records that the cursor includes, by model. They have no order. */
+  include?: Record<string, Delta>;
 }
 
 export interface Row {

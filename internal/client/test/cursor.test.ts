@@ -1,7 +1,7 @@
-import { applied } from "../src/cursor";
+import { applied, Cursor } from "../src/cursor";
 import { Elements } from "../src/page";
 import { ulid } from "../src/ulid";
-import type { Delta, Entry } from "../src/wire";
+import type { Answer, Commit, Delta, Entry } from "../src/wire";
 import { equal, ok, random, test } from "./runner";
 
 interface Post {
@@ -129,4 +129,23 @@ test("ulids grow, also within a millisecond and when the clock is set back", () 
 test("a ulid begins with its time", () => {
   const far = 2 ** 47; // no other test gets there
   equal(ulid(far).slice(0, 10), "4000000000");
+});
+
+test("what a cursor includes comes, changes and goes in its frames", () => {
+  const cursor = new Cursor<Post>({ open: "posts.signed", in: {} }, () => {});
+  cursor.model = "posts";
+  const held = () => [...cursor.included<{ id: string; name: string }>("users").values()].map(user => user.name).join(" ");
+  const answer = { id: 1, status: 200, ids: ["a"], include: { users: ["u"] }, posts: posts("a"), users: [{ id: "u", name: "Ada" }] };
+  cursor.replace(answer as Answer);
+  equal([ids(cursor.records), held()], ["a", "Ada"]);
+
+  const before = cursor.records;
+  const frame = { seq: 2, users: [{ id: "u", name: "Eve" }, { id: "v", name: "Bob" }] };
+  cursor.apply({ include: { users: { enter: [{ id: "v" }], change: [{ id: "u" }] } } }, frame as Commit);
+  equal(held(), "Eve Bob");
+  ok(cursor.records !== before, "the snapshot is another one");
+
+  cursor.apply({ include: { users: { leave: ["u"] } } }, { seq: 3 });
+  equal(held(), "Bob");
+  equal(cursor.included("teams").size, 0);
 });

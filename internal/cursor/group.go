@@ -1,0 +1,333 @@
+package cursor
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A rule says whether its holder may see a record.
+type rule func(*store.Image) bool
+
+// Rules are a holder's: first for the records of its scope, then for those of
+// each include. Where there is none, all are allowed.
+type rules []rule
+
+func (r rules) allow(of int, img *store.Image) bool {
+	return of >= len(r) || r[of] == nil || r[of](img)
+}
+
+// A group is some of a query's holders, who hold the same: all of them, or where
+// they have rules, those whose rules have answered alike. As soon as a rule
+// answers otherwise, its holder parts from the group, and groups that have come
+// to hold the same are united. So what they hold is worked out once for all of
+// them, and yet each rule is asked about each record.
+type group struct {
+	query   *Query
+	at      int // among the query's
+	holders []Holder
+	rules   []rules // theirs, or none
+	reading reading // nil: nothing needs to be remembered
+	seq     uint64  // of the last commit that its company followed
+}
+
+// add makes an empty group one of the query's.
+func (q *Query) add(r reading) *group {
+	g := &group{query: q, at: len(q.groups), reading: r}
+	q.groups = append(q.groups, g)
+	for _, c := range g.company() {
+		g.watch(c.of.Model, nil, c.seen)
+	}
+	return g
+}
+
+// remove takes a group away from its query.
+func (q *Query) remove(g *group) {
+	last := len(q.groups) - 1
+	q.groups[g.at] = q.groups[last]
+	q.groups[g.at].at = g.at
+	q.groups[last] = nil
+	q.groups = q.groups[:last]
+	g.retire()
+}
+
+// retire ends what the group keeps up outside of its query.
+func (g *group) retire() {
+	for _, c := range g.company() {
+		g.watch(c.of.Model, c.seen, nil)
+	}
+}
+
+// drop removes a group whose rules went with its last holder.
+func (q *Query) drop(g *group) {
+	q.remove(g)
+	if sum := g.reading.sum(); q.alike[sum] == g {
+		delete(q.alike, sum)
+	}
+}
+
+// join returns the group that holds what r does, which is up to date, or a new
+// one.
+func (q *Query) join(r reading) *group {
+	r = q.remembered(r)
+	switch {
+	case len(q.groups) == 0:
+		return q.add(r)
+	case !q.ruled:
+		return q.groups[0]
+	case len(q.groups) == 1 && q.groups[0].reading.absorb(r):
+		return q.groups[0]
+	case q.alike == nil:
+		q.unite()
+	}
+	sum := r.sum()
+	g := q.alike[sum]
+	if g != nil && g.reading.absorb(r) {
+		return g
+	}
+	added := q.add(r)
+	if g == nil {
+		q.alike[sum] = added
+	}
+	return added
+}
+
+// reunite unites the groups after they followed a commit.
+func (q *Query) reunite() {
+	if q.alike = nil; len(q.groups) > 1 {
+		q.unite()
+	}
+}
+
+// unite brings together the groups that have come to hold the same.
+func (q *Query) unite() {
+	if q.alike == nil {
+		q.alike = map[uint64]*group{}
+	}
+	clear(q.alike)
+	for i := len(q.groups) - 1; i >= 0; i-- {
+		g := q.groups[i]
+		sum := g.reading.sum()
+		other := q.alike[sum]
+		if other == nil {
+			q.alike[sum] = g
+		} else if other.reading.absorb(g.reading) {
+			other.take(g.holders, g.rules)
+			q.remove(g)
+		}
+	}
+}
+
+// take makes holders those of the group.
+func (g *group) take(holders []Holder, own []rules) {
+	for i, h := range holders {
+		g.query.engine.places[h] = place{g, len(g.holders) + i}
+	}
+	g.holders = append(g.holders, holders...)
+	g.rules = append(g.rules, own...)
+}
+
+// A part is a group, and for each of some questions the answer of its holders'
+// rules.
+type part struct {
+	*group
+	answers string // a byte each, 1: it is allowed
+}
+
+// ask asks the holders' rules about images, of the scope's model or of an
+// include's; nil is none. Those who answer as the first does stay in the group,
+// the others part from it.
+func (g *group) ask(of int, images []*store.Image) []part {
+	if !g.query.ruled {
+		return []part{{g, strings.Repeat("\x01", len(images))}}
+	}
+	answers := make([]byte, len(images))
+	g.rules[0].answer(of, images, answers)
+	parts := []part{{g, string(answers)}}
+	holders, rules, stay := g.holders, g.rules, 1
+	for i := 1; i < len(holders); i++ {
+		rules[i].answer(of, images, answers)
+		if string(answers) == parts[0].answers {
+			holders[stay], rules[stay] = holders[i], rules[i]
+			g.query.engine.places[holders[i]] = place{g, stay}
+			stay++
+			continue
+		}
+		at := slices.IndexFunc(parts, func(p part) bool { return p.answers == string(answers) })
+		if at < 0 {
+			at = len(parts)
+			parts = append(parts, part{g.query.add(g.reading.clone()), string(answers)})
+		}
+		parts[at].take(holders[i:i+1], rules[i:i+1])
+	}
+	clear(holders[stay:])
+	clear(rules[stay:])
+	g.holders, g.rules = holders[:stay], rules[:stay]
+	return parts
+}
+
+func (r rules) answer(of int, images []*store.Image, answers []byte) {
+	for i, img := range images {
+		if answers[i] = 0; img != nil && r.allow(of, img) {
+			answers[i] = 1
+		}
+	}
+}
+
+// decide has the rules of the group's holders decide about a commit's touches.
+// Each part of the group is to follow what it is handed.
+func (g *group) decide(touches []touch, follow func(*group, []touch)) {
+	images := make([]*store.Image, len(touches))
+	for i := range touches {
+		if g.reading.asks(&touches[i]) {
+			images[i] = touches[i].change.After
+		}
+	}
+	for _, p := range g.ask(0, images) {
+		decided := slices.Clone(touches)
+		for i := range decided {
+			decided[i].after = p.answers[i] == 1
+		}
+		follow(p.group, decided)
+	}
+}
+
+// follow lets the group follow a commit, and appends what its holders are to be
+// told. touches are what it did to the records that the query's conditions hold
+// for and the holders' rules allow. The deltas lead from what was visible before.
+func (g *group) follow(effects []Effect, touches []touch, now *moment) []Effect {
+	switch r := g.reading.(type) {
+	case *list:
+		return g.followList(effects, r, touches, now)
+	case *tally:
+		return g.followTally(effects, r, touches, now)
+	case sight:
+		for i := range touches {
+			r.apply(&touches[i])
+		}
+		touches = slices.DeleteFunc(touches, func(t touch) bool { return !t.before && !t.after })
+	}
+	if len(g.holders) == 0 {
+		return effects
+	}
+	return g.tell(effects, flat(touches), nil)
+}
+
+func (g *group) tell(effects []Effect, deltas []Delta, included []Included) []Effect {
+	if len(g.holders) == 0 || len(deltas)+len(included) == 0 {
+		return effects
+	}
+	return append(effects, Effect{Query: g.query, Holders: g.holders, Deltas: deltas, Included: included})
+}
+
+func (g *group) followTally(effects []Effect, t *tally, touches []touch, now *moment) []Effect {
+	before := t.value()
+	for i := range touches {
+		t.apply(&touches[i])
+	}
+	if t.short() {
+		if err := t.fill(now.at, nil); err != nil {
+			return g.query.engine.lose(effects, g, err)
+		}
+	}
+	if value := t.since(before); value != nil && len(g.holders) > 0 {
+		return append(effects, Effect{Query: g.query, Holders: g.holders, Value: value})
+	}
+	return effects
+}
+
+func (g *group) followList(effects []Effect, l *list, touches []touch, now *moment) []Effect {
+	e := g.query.engine
+	before := idsOf(e.scratch[:0], l.visible())
+	for i := range touches {
+		l.apply(&touches[i])
+	}
+	groups, err := g.refill(now.at)
+	var all []escort
+	for _, g := range groups {
+		parted := []escort{{group: g}}
+		if err == nil {
+			parted, err = g.accompany(now)
+		}
+		all = append(all, parted...)
+	}
+	for _, x := range all {
+		if err != nil {
+			effects = e.lose(effects, x.group, err)
+			continue
+		}
+		l := x.reading.(*list)
+		effects = x.tell(effects, diff(before, l.visible(), now.seq-1, true), x.included)
+		l.evict()
+	}
+	clear(before)
+	e.scratch = before
+	return effects
+}
+
+// refill reads what a group's list has come to lack, and returns the groups
+// that it has parted into over it.
+func (g *group) refill(at view) ([]*group, error) {
+	groups := []*group{g}
+	for i := 0; i < len(groups); i++ {
+		g, l := groups[i], groups[i].reading.(*list)
+		if !l.short() {
+			continue
+		}
+		for batch := l.wants(); len(g.rules) > 1 && l.wants() != 0; batch *= 2 {
+			found, err := l.next(at, batch)
+			if err != nil {
+				return groups, err
+			}
+			for _, p := range g.ask(0, found) {
+				p.reading.(*list).take(found, func(i int) bool { return p.answers[i] == 1 })
+				if p.group != g {
+					groups = append(groups, p.group)
+				}
+			}
+		}
+		var own rules
+		if len(g.rules) > 0 {
+			own = g.rules[0]
+		}
+		if err := l.fill(at, own); err != nil {
+			return groups, err
+		}
+	}
+	return groups, nil
+}
+
+// flat returns the deltas of a query without an order.
+func flat(touches []touch) []Delta {
+	deltas := make([]Delta, 0, len(touches))
+	for _, op := range [...]DeltaOp{Leave, Enter, Change} {
+		for i := range touches {
+			t := &touches[i]
+			if t.op() != op {
+				continue
+			}
+			d := Delta{Op: op, ID: t.change.ID}
+			if op != Leave {
+				d.Image = t.change.After
+			}
+			deltas = append(deltas, d)
+		}
+	}
+	return deltas
+}
+
+// ids returns the ids that the group's holders hold, in their order; before is
+// the state that they hold.
+func (g *group) ids(before view) ([]store.ID, error) {
+	switch r := g.reading.(type) {
+	case *list:
+		return idsOf(nil, r.visible()), nil
+	case sight:
+		return slices.Sorted(maps.Keys(r)), nil
+	}
+	l := g.query.emptyList()
+	err := l.fill(before, nil)
+	return idsOf(nil, l.visible()), err
+}

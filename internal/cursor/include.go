@@ -1,0 +1,330 @@
+package cursor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// An Include asks for the records of a model that a cursor's records refer to.
+// They come, change and go with those that refer to them.
+type Include struct {
+	Fields []*store.Field // of the scope's model
+	Model  *store.Model   // that they refer to
+
+	// Allow is the holder's own rule for these records, as [Spec.Allow] is for
+	// those that refer to them.
+	Allow func(*store.Image) bool
+}
+
+// check says what is wrong with an include of a scope.
+func (in *Include) check(s *Scope) error {
+	for _, f := range in.Fields {
+		if !slices.Contains(s.Model.Fields, f) || in.Model == nil || f.Ref != in.Model.Name {
+			return fmt.Errorf("include %s of %s: it is no reference of that model", f.Name, s.Model.Name)
+		}
+	}
+	return nil
+}
+
+// Included is what becomes of the records of one model that a cursor includes.
+type Included struct {
+	Model  *store.Model
+	Images []*store.Image // of a cursor as it was opened: all, by id
+	Deltas []Delta        // else; they stand by id
+}
+
+// A company is the records that those of a list refer to, by one include.
+type company struct {
+	of   *Include
+	seen map[store.ID]*store.Image // all that are referred to; nil: there is none to be seen
+}
+
+// A referral is one record that is referred to.
+type referral struct {
+	id    store.ID
+	image *store.Image // what there is to be asked about, nil for nothing
+	known bool         // it is as it was
+}
+
+// refer returns the records that those of a list refer to at a moment.
+func (c *company) refer(images []*store.Image, now *moment) ([]referral, error) {
+	var all []referral
+	found := map[store.ID]bool{"": true}
+	missing := false
+	for _, img := range images {
+		for _, f := range c.of.Fields {
+			r := referral{id: store.ID(img.Value(f).Text())}
+			if found[r.id] {
+				continue
+			}
+			found[r.id] = true
+			if change := now.change(c.of.Model, r.id); change != nil {
+				r.image = change.After
+			} else if _, r.known = c.seen[r.id]; !r.known {
+				missing = true
+			}
+			all = append(all, r)
+		}
+	}
+	if !missing {
+		return all, nil
+	}
+	return all, now.at(func(snap *store.Snapshot) error {
+		for i := range all {
+			r := &all[i]
+			if r.known || now.change(c.of.Model, r.id) != nil {
+				continue
+			}
+			var err error
+			if r.image, err = find(snap, c.of.Model, r.id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// find returns a record, nil if there is none.
+func find(snap *store.Snapshot, m *store.Model, id store.ID) (*store.Image, error) {
+	image, err := snap.Get(m, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return image, err
+}
+
+// follow makes the company what is referred to now, as far as it is allowed, and
+// returns what became of it.
+func (c *company) follow(all []referral, allowed func(i int) bool) []Delta {
+	was := c.seen
+	c.seen = make(map[store.ID]*store.Image, len(all))
+	var enter, change, leave []Delta
+	for i, r := range all {
+		before := was[r.id]
+		switch {
+		case r.known:
+			c.seen[r.id] = before
+			continue
+		case r.image == nil || !allowed(i):
+			r.image = nil
+		case before == nil:
+			enter = append(enter, Delta{Op: Enter, ID: r.id, Image: r.image})
+		default:
+			change = append(change, Delta{Op: Change, ID: r.id, Image: r.image})
+		}
+		c.seen[r.id] = r.image
+	}
+	for _, id := range slices.Sorted(maps.Keys(was)) {
+		if was[id] != nil && c.seen[id] == nil {
+			leave = append(leave, Delta{Op: Leave, ID: id})
+		}
+	}
+	return slices.Concat(leave, enter, change)
+}
+
+// images returns the company, by id.
+func (c *company) images() []*store.Image {
+	var images []*store.Image
+	for _, id := range slices.Sorted(maps.Keys(c.seen)) {
+		if image := c.seen[id]; image != nil {
+			images = append(images, image)
+		}
+	}
+	return images
+}
+
+// sameCompany reports whether two lists of the same records have the same.
+func sameCompany(a, b []company) bool {
+	return slices.EqualFunc(a, b, func(a, b company) bool {
+		return maps.EqualFunc(a.seen, b.seen, func(a, b *store.Image) bool { return (a == nil) == (b == nil) })
+	})
+}
+
+// accompany reads what the list's records refer to, or brings that up to a later
+// moment.
+func (l *list) accompany(now *moment, own rules) error {
+	for i := range l.company {
+		c := &l.company[i]
+		all, err := c.refer(l.visible(), now)
+		if err != nil {
+			return err
+		}
+		c.follow(all, func(at int) bool { return own.allow(1+i, all[at].image) })
+	}
+	return nil
+}
+
+// included returns the list's company as it is opened.
+func (l *list) included() []Included {
+	var all []Included
+	for i := range l.company {
+		all = append(all, Included{Model: l.company[i].of.Model, Images: l.company[i].images()})
+	}
+	return all
+}
+
+// Companions are the ids of a company that was, by model.
+type companions map[*store.Model][]store.ID
+
+func (l *list) companions() companions {
+	if len(l.company) == 0 {
+		return nil
+	}
+	ids := companions{}
+	for i := range l.company {
+		ids[l.company[i].of.Model] = idsOf(nil, l.company[i].images())
+	}
+	return ids
+}
+
+// diff returns what leads from the companions to those of a list, nil for none.
+func (was companions) diff(l *list, since uint64) []Included {
+	var all []Included
+	left := maps.Clone(was)
+	add := func(m *store.Model, images []*store.Image) {
+		if deltas := diff(was[m], images, since, false); len(deltas) > 0 {
+			all = append(all, Included{Model: m, Deltas: deltas})
+		}
+		delete(left, m)
+	}
+	if l != nil {
+		for i := range l.company {
+			add(l.company[i].of.Model, l.company[i].images())
+		}
+	}
+	for m := range left {
+		add(m, nil)
+	}
+	return all
+}
+
+// accompany lets the company of the group's list follow a commit, and returns
+// what becomes of it, for each of the groups that this one has parted into over
+// it.
+func (g *group) accompany(now *moment) ([]escort, error) {
+	all := []escort{{group: g}}
+	for n := range g.company() {
+		for i := range all {
+			x := &all[i]
+			refs, err := x.company()[n].refer(x.reading.(*list).visible(), now)
+			if err != nil {
+				return all, err
+			}
+			before := x.included
+			for _, p := range x.ask(1+n, questions(refs)) {
+				deltas := p.meet(n, refs, p.answers)
+				included := slices.Clip(before)
+				if len(deltas) > 0 {
+					included = append(included, Included{Model: p.company()[n].of.Model, Deltas: deltas})
+				}
+				if p.group == x.group {
+					all[i].included = included
+				} else {
+					all = append(all, escort{p.group, included})
+				}
+			}
+		}
+	}
+	for _, x := range all {
+		x.seq = now.seq
+	}
+	return all, nil
+}
+
+// An escort is a group, and what becomes of its company.
+type escort struct {
+	*group
+	included []Included
+}
+
+func questions(refs []referral) []*store.Image {
+	images := make([]*store.Image, len(refs))
+	for i, r := range refs {
+		images[i] = r.image
+	}
+	return images
+}
+
+// meet lets one of the group's companies follow a commit.
+func (g *group) meet(n int, refs []referral, answers string) []Delta {
+	c := &g.company()[n]
+	was := c.seen
+	deltas := c.follow(refs, func(i int) bool { return answers[i] == 1 })
+	g.watch(c.of.Model, was, c.seen)
+	return deltas
+}
+
+// A named is how a record is told from those of other models.
+type named struct {
+	model *store.Model
+	id    store.ID
+}
+
+// watch notes which records the group's list refers to: now those in is.
+func (g *group) watch(m *store.Model, was, is map[store.ID]*store.Image) {
+	referring := g.query.engine.referring
+	for id := range was {
+		if _, stays := is[id]; stays {
+			continue
+		}
+		key := named{m, id}
+		if delete(referring[key], g); len(referring[key]) == 0 {
+			delete(referring, key)
+		}
+	}
+	for id := range is {
+		key := named{m, id}
+		if referring[key] == nil {
+			referring[key] = map[*group]struct{}{}
+		}
+		referring[key][g] = struct{}{}
+	}
+}
+
+func (g *group) company() []company {
+	if l, ok := g.reading.(*list); ok {
+		return l.company
+	}
+	return nil
+}
+
+// followReferred lets the groups follow a commit whose records refer to what it
+// changed, and that have not yet.
+func (e *Engine) followReferred(effects []Effect, now *moment) []Effect {
+	if len(e.referring) == 0 {
+		return effects
+	}
+	var concerned []*group
+	for i := range now.changes {
+		for g := range e.referring[named{now.changes[i].Model, now.changes[i].ID}] {
+			if g.seq != now.seq {
+				g.seq = now.seq
+				concerned = append(concerned, g)
+			}
+		}
+	}
+	slices.SortFunc(concerned, func(a, b *group) int {
+		return cmp.Or(cmp.Compare(a.query.number, b.query.number), cmp.Compare(a.at, b.at))
+	})
+	for _, g := range concerned {
+		all, err := g.accompany(now)
+		for _, x := range all {
+			if err != nil {
+				effects = e.lose(effects, x.group, err)
+			} else {
+				effects = x.tell(effects, nil, x.included)
+			}
+		}
+	}
+	for i, g := range concerned {
+		if i == 0 || g.query != concerned[i-1].query {
+			g.query.reunite()
+		}
+	}
+	return effects
+}

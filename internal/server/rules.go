@@ -1,0 +1,48 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// rule returns a controller's rule for the records of a model, nil for none.
+func (a *App) rule(m *store.Model, controller any) func(*store.Image) bool {
+	of := a.config.Rules[m]
+	if of == nil {
+		return nil
+	}
+	rule := of(controller)
+	if rule == nil {
+		return nil
+	}
+	return func(image *store.Image) bool {
+		record, err := image.Record()
+		return err == nil && rule(record)
+	}
+}
+
+// guard returns the controller whose rule a model's records have to meet where
+// another model's cursor includes them, nil for none: the one of the model's own
+// name, or else the only one that has such a rule.
+func (a *App) guard(m *store.Model) (*Controller, error) {
+	var found []*Controller
+	var names []string
+	for _, c := range a.router.mounted {
+		if a.rule(m, c.Zero) == nil {
+			continue
+		}
+		if c.Name == m.Name {
+			return c, nil
+		}
+		found, names = append(found, c), append(names, c.Name)
+	}
+	switch len(found) {
+	case 0:
+		return nil, nil
+	case 1:
+		return found[0], nil
+	}
+	return nil, fmt.Errorf("%s is included, and %s have rules for it; mount the controller whose rule holds as %q", m.Name, strings.Join(names, ", "), m.Name)
+}
