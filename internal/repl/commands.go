@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
@@ -81,12 +80,11 @@ type edited struct {
 
 // edit opens what is being typed in the person's editor.
 func (s *screen) edit() tea.Cmd {
-	args := strings.Fields(cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR"), "vi"))
 	path, err := writeDraft(s.editor.text())
 	if err != nil {
 		return s.tell(fmt.Sprintf("write what is to be edited: %v", err))
 	}
-	cmd := exec.Command(args[0], append(args[1:], path)...)
+	cmd := editorCommand(cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR")), path)
 	cmd.Stdout, cmd.Stderr = s.o.Output, s.o.Output
 	s.tty.release()
 	return tea.ExecProcess(cmd, func(err error) tea.Msg { return edited{path, err} })

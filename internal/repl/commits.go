@@ -83,7 +83,7 @@ func (h *happening) draw(f formatter) []string {
 func (h *happening) line(f formatter) string {
 	tail := paint(f.styles.dim, fmt.Sprintf("→ %d", h.commit.ReachedAll))
 	if n := len(h.applied); n > 0 {
-		tail += paint(f.styles.good, " ✓") + paint(f.styles.dim, fmt.Sprintf("%d", n))
+		tail += paint(f.styles.good, " ✓ ") + paint(f.styles.dim, strconv.Itoa(n))
 	}
 	head := commitHead(f, h.commit, true)
 	if by := " " + paint(f.styles.dim, maker(h.commit.By)); width(head)+width(by)+width(tail)+2 <= f.width {

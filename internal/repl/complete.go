@@ -14,6 +14,7 @@ import (
 type completion struct {
 	start int
 	items []string
+	notes map[string]string // what an item is, if it does not say so by itself
 }
 
 const completeWithin = 200 * time.Millisecond
@@ -59,11 +60,12 @@ func (e *evaluator) complete(text string) (found completion) {
 		last--
 	}
 	var names []string
+	expected, known := r.expected(last)
 	switch {
 	case r.is(last, "."):
 		names = r.members(r.subject(last - 1))
-	case r.fieldKey(last) != nil:
-		names = r.fieldKey(last)
+	case known:
+		names = expected
 	default:
 		names = append(e.globals(), "console", "exit")
 		for _, m := range e.models {
@@ -71,7 +73,7 @@ func (e *evaluator) complete(text string) (found completion) {
 		}
 		sort.Strings(names)
 	}
-	return completion{start, withPrefix(names, word)}
+	return completion{start: start, items: withPrefix(names, word)}
 }
 
 func withPrefix(names []string, prefix string) []string {
@@ -99,6 +101,7 @@ type subject struct {
 	model *model // of a model, a query or a record
 	what  subjectKind
 	value goja.Value // of a plain value
+	name  string     // of a controller
 }
 
 type subjectKind uint8
@@ -109,6 +112,8 @@ const (
 	querySubject
 	recordSubject
 	plainSubject
+	userSubject       // as(user)
+	controllerSubject // as(user).posts
 )
 
 // A reader looks backwards through the tokens before the cursor.
@@ -155,6 +160,9 @@ func (r *reader) subject(i int) subject {
 	switch {
 	case r.is(i, ")"):
 		open := r.enclosing(i - 1)
+		if r.is(open-1, "as") && !r.is(open-2, ".") {
+			return subject{what: userSubject}
+		}
 		if open < 2 || !r.is(open-2, ".") {
 			return subject{}
 		}
@@ -218,6 +226,9 @@ func (e *evaluator) indexed(s subject) subject {
 }
 
 func (e *evaluator) property(s subject, name string) subject {
+	if s.what == userSubject {
+		return subject{what: controllerSubject, name: name}
+	}
 	object, ok := s.value.(*goja.Object)
 	if !ok {
 		return subject{}
@@ -240,6 +251,8 @@ func (r *reader) members(s subject) []string {
 		return slices.Concat(s.model.fieldNames(), recordMethods)
 	case plainSubject:
 		return r.e.properties(s.value)
+	case userSubject, controllerSubject:
+		return r.e.callable(s.name)
 	}
 	return nil
 }
@@ -263,59 +276,4 @@ func (e *evaluator) properties(v goja.Value) []string {
 
 func identifier(name string) bool {
 	return name != "" && (name[0] < '0' || name[0] > '9') && span(name, wordRune) == len(name)
-}
-
-// fieldKey are the fields that may be named after tokens[i]: at a key of the
-// object that create, update or where is given.
-func (r *reader) fieldKey(i int) []string {
-	if !r.is(i, "{") && !r.is(i, ",") {
-		return nil
-	}
-	object := i
-	if !r.is(i, "{") {
-		object = r.enclosing(i)
-	}
-	if !r.is(object, "{") {
-		return nil
-	}
-	open := r.enclosing(object - 1)
-	if r.is(open, "[") { // a list of objects
-		open = r.enclosing(open - 1)
-	}
-	if !r.is(open, "(") {
-		return nil
-	}
-	method := r.word(open - 1)
-	if method != "create" && method != "update" && method != "where" || !r.is(open-2, ".") {
-		return nil
-	}
-	m := r.subject(open - 3).model
-	if m == nil {
-		return nil
-	}
-	var keys []string
-	for _, name := range m.fieldNames() {
-		given := name == "id" || name == "createdAt" || name == "updatedAt" // by the application
-		if method == "where" || !given {
-			keys = append(keys, name+": ")
-		}
-	}
-	return keys
-}
-
-// inText completes the name of a field within quotes.
-func (r *reader) inText(i int) completion {
-	start := r.tokens[i].start + 1
-	typed := r.text[start:]
-	if strings.ContainsAny(typed, "\"'\n") || r.tokens[i].end != len(r.text) {
-		return completion{}
-	}
-	open := r.enclosing(i - 1)
-	switch r.word(open - 1) {
-	case "asc", "desc", "pluck":
-		if m := r.subject(open - 3).model; m != nil && r.is(open-2, ".") {
-			return completion{start, withPrefix(m.fieldNames(), typed)}
-		}
-	}
-	return completion{}
 }

@@ -37,7 +37,7 @@ func (r *cursorRow) value() (what, whole string) { return copied("cursor "+r.key
 func (r *cursorRow) kept(st *styles) (string, lipgloss.Style) {
 	switch {
 	case r.Residual != "":
-		return "every change is tested: " + clean(r.Residual), st.warn
+		return "every change: " + clean(r.Residual), st.warn
 	case r.Refills > 0:
 		return fmt.Sprintf("incremental, %s", counted(int(r.Refills), "refill")), st.changed
 	}

@@ -25,6 +25,7 @@ import (
 type fakeApp struct {
 	path    string
 	version int
+	build   string
 	before  func(wire.ControlRequest) // called before each request is handled; may block
 
 	mu       sync.Mutex
@@ -89,7 +90,7 @@ func fakeTime(seconds int) time.Time {
 
 func newFakeApp(path string) *fakeApp {
 	return &fakeApp{
-		path: path, version: wire.Version, before: func(wire.ControlRequest) {}, seq: 812,
+		path: path, version: wire.Version, build: "b1", before: func(wire.ControlRequest) {}, seq: 812,
 		conns: map[net.Conn]*sync.Mutex{}, watchers: map[net.Conn]bool{}, records: map[string][]fakeRecord{},
 		overlays: map[uint64]map[string][]fakeRecord{}, staged: map[uint64][]wire.ChangeInfo{},
 	}
@@ -255,7 +256,7 @@ func fakeCommit(seq uint64, by string, changes []wire.ChangeInfo) wire.CommitEve
 
 func (app *fakeApp) hello() wire.ControlHello {
 	return wire.ControlHello{Version: app.version, App: "blog", Env: "development", PID: 1, URL: "http://localhost:3000",
-		Build: "b1", Epoch: "01JA7XK2M4Q8R9S0T1V2W3X4Y5", Seq: app.seq, Models: fakeModels}
+		Build: app.build, Epoch: "01JA7XK2M4Q8R9S0T1V2W3X4Y5", Seq: app.seq, Models: fakeModels}
 }
 
 func (app *fakeApp) handle(conn net.Conn, req wire.ControlRequest) (out any, refused *wire.Error, changes []wire.ChangeInfo) {

@@ -16,7 +16,8 @@ const historySize = 1000
 // A history is what was typed, oldest first, kept in a file from one session to
 // the next.
 type history struct {
-	path    string // "" keeps nothing
+	path    string                 // "" keeps nothing
+	secret  func(name string) bool // whose values are not kept in the file
 	entries []string
 	at      int    // the entry shown; len(entries) is the draft
 	draft   string // what was being typed before going back
@@ -113,7 +114,7 @@ func (h *history) add(entry string) error {
 		return fmt.Errorf("keep the history: %w", err)
 	}
 	// One write, so that the lines of two consoles do not mix.
-	_, err = file.WriteString(escapeEntry.Replace(entry) + "\n")
+	_, err = file.WriteString(escapeEntry.Replace(redacted(entry, h.secret)) + "\n")
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("keep the history: %w", err)
 	}
@@ -123,7 +124,7 @@ func (h *history) add(entry string) error {
 func (h *history) rewrite() error {
 	var text strings.Builder
 	for _, entry := range h.entries {
-		text.WriteString(escapeEntry.Replace(entry) + "\n")
+		text.WriteString(escapeEntry.Replace(redacted(entry, h.secret)) + "\n")
 	}
 	next := fmt.Sprintf("%s.%d", h.path, os.Getpid())
 	if err := os.WriteFile(next, []byte(text.String()), 0o600); err != nil {

@@ -33,6 +33,14 @@ func TestEditorKeys(t *testing.T) {
 		{"down stops at the end of the line", "abc|\nd", []tea.KeyMsg{key(tea.KeyDown)}, "abc\nd|"},
 		{"at the edges", "|", []tea.KeyMsg{key(tea.KeyLeft), key(tea.KeyRight), key(tea.KeyBackspace), key(tea.KeyDelete), key(tea.KeyCtrlW), alt('b'), alt('f'), alt('d')}, "|"},
 		{"a mark joins the letter before it", "e|x", []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("\u0301")}}, "e\u0301|x"},
+		{"swap letters", "ab|", []tea.KeyMsg{key(tea.KeyCtrlT)}, "ba|"},
+		{"swap letters in between", "a|b", []tea.KeyMsg{key(tea.KeyCtrlT)}, "ba|"},
+		{"upper case", "|ab cd", []tea.KeyMsg{alt('u')}, "AB| cd"},
+		{"lower case", "|AB cd", []tea.KeyMsg{alt('l')}, "ab| cd"},
+		{"title case", "|ab cd", []tea.KeyMsg{alt('c'), alt('c')}, "Ab Cd|"},
+		{"undo", "ab cd|", []tea.KeyMsg{key(tea.KeyCtrlW), key(tea.KeyCtrlW), key(tea.KeyCtrlUnderscore)}, "ab |"},
+		{"undo a word", "|", []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("a")}, {Type: tea.KeyRunes, Runes: []rune("b")}, key(tea.KeyCtrlUnderscore)}, "|"},
+		{"undo with two keys", "ab|", []tea.KeyMsg{key(tea.KeyCtrlU), key(tea.KeyCtrlX), key(tea.KeyCtrlU)}, "ab|"},
 		{"another line", "a|", []tea.KeyMsg{{Type: tea.KeyEnter, Alt: true}}, "a\n|"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -77,7 +77,7 @@ func newKeyMap() keyMap {
 		next:     bind("tab", "view", "tab", "right", "l"),
 		previous: bind("shift+tab", "view", "shift+tab", "left", "h"),
 		pick:     bind("1-5", "view", "1", "2", "3", "4", "5"),
-		back:     bind("esc", "back", "esc", "ctrl+g", "q"),
+		back:     bind("esc", "back", "esc", "alt+esc", "ctrl+g", "q"),
 
 		again:      bind("n", "next match", "n"),
 		againBack:  bind("N", "match before", "N"),

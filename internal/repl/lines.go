@@ -175,6 +175,8 @@ func (c *lineConsole) pipe(ctx context.Context) error {
 func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	r, stop := newStatementReader(c.o.Input, "", c.interrupt)
 	defer stop()
+	told := narrator{out: c.o.Output}
+	defer told.end(c.client)
 	if terminal(c.o.Output) && !c.o.JSON {
 		name := c.client.Hello().App
 		r.prompt = func(more bool) {
@@ -198,6 +200,11 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 			return 1
 		case strings.TrimRight(strings.TrimSpace(src.text), "();") == "exit":
 			return 0
+		case strings.TrimSpace(src.text) == narrate:
+			if err := told.turn(ctx, c.client); err != nil {
+				c.fail(err)
+			}
+			continue
 		}
 		if err := c.whole(ctx, src); err != nil {
 			c.fail(err)

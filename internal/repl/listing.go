@@ -100,14 +100,10 @@ func (l *listing) move(by int) {
 		return
 	}
 	at := l.at(rows)
-	if at < 0 {
-		at = 0
-		if l.tail {
-			at = len(rows)
-		} else if by > 0 {
-			at = -1
-		}
+	if at < 0 && l.tail {
+		at = len(rows)
 	}
+	at = max(at, 0)
 	if at+by >= len(rows) && l.tail {
 		l.follow()
 		return
@@ -116,16 +112,20 @@ func (l *listing) move(by int) {
 	l.selected = rows[min(max(at+by, 0), len(rows)-1)].key()
 }
 
-// current is the selected row; of a listing that follows, the last.
+// current is the selected row: the first, or of a listing that follows the last,
+// before one is selected.
 func (l *listing) current() row {
 	rows := l.shown()
 	if at := l.at(rows); at >= 0 {
 		return rows[at]
 	}
-	if l.tail && len(rows) > 0 {
+	switch {
+	case len(rows) == 0:
+		return nil
+	case l.tail:
 		return rows[len(rows)-1]
 	}
-	return nil
+	return rows[0]
 }
 
 // enter opens the current row, leave closes it.
@@ -187,7 +187,7 @@ func (l *listing) body(f formatter, height int) (lines []string, from, to int) {
 		return f.wrapped(f.styles.dim, empty), 0, 0
 	}
 	if l.tail && l.selected == "" {
-		return end(f, rows, height), 0, 0
+		return lastOf(f, rows, height), 0, 0
 	}
 	selected := max(l.at(rows), 0)
 	for i, r := range rows {
@@ -208,8 +208,8 @@ func (l *listing) body(f formatter, height int) (lines []string, from, to int) {
 	return lines[l.top:min(l.top+height, len(lines))], max(from-l.top, 0), min(to-l.top, height)
 }
 
-// end is the end of the rows.
-func end(f formatter, rows []row, height int) []string {
+// lastOf is the end of the rows.
+func lastOf(f formatter, rows []row, height int) []string {
 	var lines []string
 	for i := len(rows) - 1; i >= 0 && len(lines) < height; i-- {
 		lines = append(slices.Clone(rows[i].draw(f)), lines...)

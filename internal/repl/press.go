@@ -7,8 +7,23 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
+// pressed takes a message of keys: letters that come at once are one message, and
+// where they are not text, they are pressed one after the other.
+func (s *screen) pressed(msg tea.KeyMsg) tea.Cmd {
+	text := s.pager == nil && !s.inPane && (s.vi == nil || !s.vi.command)
+	if msg.Type != tea.KeyRunes || len(msg.Runes) < 2 || msg.Paste || text {
+		return s.press(msg)
+	}
+	var cmds []tea.Cmd
+	for _, r := range msg.Runes {
+		cmds = append(cmds, s.press(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: msg.Alt}))
+	}
+	return tea.Batch(cmds...)
+}
+
 // press does what a key is for, by what has the focus.
 func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
+	s.hint = ""
 	switch {
 	case s.pager != nil:
 		return s.keyInPager(msg)

@@ -90,6 +90,7 @@ func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *
 	}
 	var err error
 	s.history, err = openHistory(path)
+	s.history.secret = func(name string) bool { return isSecret(s.hello.Models, name) }
 	s.transcript.add(&entry{note: o.Greeting})
 	if err != nil {
 		s.transcript.add(&entry{note: err.Error()})
@@ -105,7 +106,7 @@ func (s *screen) update(msg any) tea.Cmd {
 	case tea.WindowSizeMsg:
 		s.width, s.height = msg.Width, msg.Height
 	case tea.KeyMsg:
-		return s.press(msg)
+		return s.pressed(msg)
 	case batch:
 		var cmds []tea.Cmd
 		for _, m := range msg {

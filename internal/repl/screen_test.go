@@ -207,11 +207,11 @@ var scenes = []struct {
 		st.busy()
 		st.press(tea.KeyF2)
 	}},
-	{"connections", func(st *stage) { st.see("2"); st.press(tea.KeyDown, tea.KeyDown) }},
-	{"connection", func(st *stage) { st.see("2"); st.press(tea.KeyDown, tea.KeyEnter) }},
+	{"connections", func(st *stage) { st.see("2"); st.press(tea.KeyDown) }},
+	{"connection", func(st *stage) { st.see("2"); st.press(tea.KeyEnter) }},
 	{"cursors", func(st *stage) { st.see("3"); st.press(tea.KeyDown) }},
-	{"cursor", func(st *stage) { st.see("3"); st.press(tea.KeyDown, tea.KeyEnter) }},
-	{"routes", func(st *stage) { st.see("4"); st.press(tea.KeyDown, tea.KeyDown) }},
+	{"cursor", func(st *stage) { st.see("3"); st.press(tea.KeyEnter) }},
+	{"routes", func(st *stage) { st.see("4"); st.press(tea.KeyDown) }},
 	{"log", func(st *stage) { st.happenings(); st.see("5"); st.type_("/refused") }},
 	{"keys", func(st *stage) { st.type_("?") }},
 	{"result", func(st *stage) {

@@ -3,6 +3,7 @@
 package repl
 
 import (
+	"cmp"
 	"io"
 	"os"
 	"os/exec"
@@ -46,6 +47,11 @@ func startGuardian(file *os.File, saved string) *guardian {
 		return nil
 	}
 	return &guardian{cmd, word}
+}
+
+// editorCommand runs the person's editor on a file, in the words of a shell.
+func editorCommand(editor, path string) *exec.Cmd {
+	return exec.Command("sh", "-c", cmp.Or(editor, "vi")+` "$1"`, "sh", path)
 }
 
 func (g *guardian) dismiss() {

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 )
 
@@ -24,15 +23,17 @@ func newVi() *vi { return &vi{} }
 // key handles a key, and reports whether it was one of vi's.
 func (v *vi) key(s *screen, msg tea.KeyMsg) bool {
 	ed := &s.editor
-	if key.Matches(msg, s.keys.dismiss) && msg.String() == "esc" {
+	if msg.Type == tea.KeyEsc || msg.Alt && msg.Type == tea.KeyRunes { // esc and a letter that came at once
 		if !v.command {
 			v.command = true
 			ed.at = max(ed.at-1, ed.lineStart())
 		}
 		v.count, v.operator, v.awaits = 0, "", ""
-		return true
+		if msg.Type == tea.KeyEsc {
+			return true
+		}
 	}
-	if !v.command || msg.Alt || msg.Type != tea.KeyRunes && msg.Type != tea.KeySpace || len(msg.Runes) != 1 {
+	if !v.command || msg.Type != tea.KeyRunes && msg.Type != tea.KeySpace || len(msg.Runes) != 1 {
 		return false
 	}
 	letter := string(msg.Runes)
