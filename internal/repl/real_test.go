@@ -66,7 +66,7 @@ func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	c.shows("notes by -createdAt limit 3", "2 connections: ada, bob", "each")
 	c.keys("q")
 	c.keys("4")
-	c.shows("POST /notes", "title:string* published:bool", "notes.howMany")
+	c.shows("POST /notes", "title:string published", "notes.howMany")
 	b.Log().Warn("could not send mail", "to", "carl")
 	c.keys("5")
 	c.shows("WARN  could not send mail to=carl")

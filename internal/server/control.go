@@ -128,6 +128,7 @@ type console struct {
 	lastTx       uint64
 	watching     bool
 	streams      map[uint64]*stream
+	opened       []*stream      // those that do not run yet
 	running      sync.WaitGroup // what sends events
 }
 
@@ -159,6 +160,7 @@ func (c *control) serve(conn net.Conn) {
 			client.running.Go(func() { client.events(ctx, watcher) })
 		}
 		client.answer(ctx, &req)
+		client.begun()
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		client.reply(wire.ControlReply{Error: Errorf(CodeTooLarge, "a request is at most %d bytes", maxLine).wire()})

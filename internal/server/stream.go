@@ -53,8 +53,16 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 	c.streams[s.number] = s
 	info := s.conn.info()
 	c.app.inspector.tell(wire.ControlEvent{Joined: &info})
-	c.running.Go(func() { c.run(s) })
+	c.opened = append(c.opened, s)
 	return nil
+}
+
+// begun lets the streams run that were opened, once that has been answered.
+func (c *console) begun() {
+	for _, s := range c.opened {
+		c.running.Go(func() { c.run(s) })
+	}
+	c.opened = nil
 }
 
 // begin says who the stream's user is, and opens its cursor.
