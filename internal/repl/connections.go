@@ -21,8 +21,8 @@ type connectionRow struct {
 
 func newConnectionGrid() *grid {
 	return newGrid(textColumn("user", 8, 26, 0), textColumn("via", 9, 12, 4), textColumn("cursors", 12, 60, 3),
-		numberColumn("seq", 12, 5), numberColumn("lag", 9, 1), numberColumn("queued", 9, 2),
-		numberColumn("for", 8, 6), textColumn("remote", 15, 24, 7))
+		numberColumn("seq", 5, 12, 5), numberColumn("lag", 7, 9, 1), numberColumn("queued", 6, 9, 2),
+		numberColumn("for", 6, 8, 6), textColumn("remote", 15, 24, 7))
 }
 
 func (r *connectionRow) key() string { return strconv.FormatUint(r.ID, 10) }

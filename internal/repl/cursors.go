@@ -19,8 +19,8 @@ type cursorRow struct {
 }
 
 func newCursorGrid() *grid {
-	return newGrid(textColumn("cursor", 12, 40, 0), numberColumn("held", 8, 1), numberColumn("evals", 12, 3),
-		numberColumn("cost", 9, 2), numberColumn("each", 9, 6), numberColumn("records", 8, 7),
+	return newGrid(textColumn("cursor", 12, 40, 0), numberColumn("held", 4, 8, 1), numberColumn("evals", 6, 12, 3),
+		numberColumn("cost", 7, 9, 2), numberColumn("each", 6, 9, 6), numberColumn("records", 7, 8, 7),
 		textColumn("kept", 11, 44, 4), textColumn("scope", 24, 90, 5))
 }
 

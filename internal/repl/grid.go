@@ -12,7 +12,8 @@ import (
 type gridColumn struct {
 	name  string
 	least int // cells that its text is cut to before a column is left out; 0: it is not cut
-	most  int // cells
+	usual int // cells that it is given from the beginning
+	most  int
 	drop  int // the column with the greatest is left out first; 0 never is
 	right bool
 }
@@ -21,8 +22,8 @@ func textColumn(name string, least, most, drop int) gridColumn {
 	return gridColumn{name: name, least: least, most: most, drop: drop}
 }
 
-func numberColumn(name string, most, drop int) gridColumn {
-	return gridColumn{name: name, most: most, drop: drop, right: true}
+func numberColumn(name string, usual, most, drop int) gridColumn {
+	return gridColumn{name: name, usual: usual, most: most, drop: drop, right: true}
 }
 
 // A cell is a text and what it means.
@@ -50,7 +51,7 @@ type drawn struct {
 func newGrid(columns ...gridColumn) *grid {
 	g := &grid{columns: columns, needs: make([]int, len(columns)), widths: make([]int, len(columns))}
 	for i, c := range columns {
-		g.needs[i] = width(c.name)
+		g.needs[i] = max(width(c.name), c.usual)
 	}
 	return g
 }

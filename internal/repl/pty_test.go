@@ -170,6 +170,8 @@ func (c *console) ends(exit int) {
 		c.t.Errorf("exit %d, want %d: %s", code, exit, c.errs())
 	}
 	c.until("the main screen and its cursor", func(string) bool {
+		c.vt.Lock()
+		defer c.vt.Unlock()
 		return c.vt.Mode()&vt10x.ModeAltScreen == 0 && c.vt.CursorVisible()
 	})
 	after, err := term.GetState(c.files[1].Fd())

@@ -57,7 +57,7 @@ func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	c.keys("qqq")
 	// The other views.
 	c.keys("2")
-	c.shows("via", "websocket", "notes.newest, notes.by", "lag")
+	c.shows("via", "websocket", "notes.newest", "lag")
 	c.keys("\x1b[B\r")
 	c.shows("bob ("+string(b.bob.ID)+")", "after the commit")
 	c.keys("q3")

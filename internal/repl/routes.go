@@ -14,7 +14,7 @@ type routeRow struct {
 }
 
 func newRouteGrid() *grid {
-	return newGrid(textColumn("kind", 6, 6, 2), textColumn("route", 16, 44, 0), numberColumn("held", 6, 1),
+	return newGrid(textColumn("kind", 6, 6, 2), textColumn("route", 16, 44, 0), numberColumn("held", 4, 6, 1),
 		textColumn("name", 8, 30, 3), textColumn("inputs", 12, 70, 4))
 }
 

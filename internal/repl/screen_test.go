@@ -305,8 +305,8 @@ func TestEverySizeIsFilled(t *testing.T) {
 	for _, scene := range scenes {
 		st := newStage(t, 80, 24, Options{})
 		scene.play(st)
-		for width := 1; width <= 130; width += 3 {
-			for height := 1; height <= 30; height += 4 {
+		for width := 1; width <= 130; width += 7 {
+			for height := 1; height <= 30; height += 6 {
 				st.send(tea.WindowSizeMsg{Width: width, Height: height})
 				if width >= 12 {
 					checkSize(t, st.screen.view(), width, height)
