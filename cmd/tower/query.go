@@ -81,6 +81,7 @@ type queryCommand struct {
 	condition *repl.Condition // nil: there is none
 	request   wire.ControlRequest
 	held      repl.Held
+	build     string // of the application that told what is held
 	printer   *repl.Printer
 }
 
@@ -219,7 +220,11 @@ func cause(ctx context.Context, err error) error {
 // listen opens the cursor, and takes its frames until it is done or the stream ends.
 func (q *queryCommand) listen(ctx context.Context, client *repl.Client) error {
 	req := q.request
-	req.Since = q.held.At
+	if build := client.Hello().Build; build == q.build {
+		req.Since = q.held.At
+	} else { // its scope may be another; what is held is led to what that holds
+		q.build = build
+	}
 	stream, err := client.Open(ctx, req)
 	if err != nil {
 		return fmt.Errorf("open %s: %w", q.scope, err)

@@ -241,6 +241,31 @@ func TestThePaneTakesTheScreenWhereThereIsNoRoom(t *testing.T) {
 	st.wants("JavaScript on")
 }
 
+// BenchmarkSecond is what a second at 10,000 commits takes the console, with what
+// the application tells it of them, and as many frames as are drawn.
+func BenchmarkSecond(b *testing.B) {
+	st := newStage(b, 160, 48, Options{})
+	st.screen.st = theme("dark")
+	st.happenings()
+	for b.Loop() {
+		for range 10 {
+			st.at = st.at.Add(time.Second / 10)
+			for range 2 {
+				c := fakeCommit(st.screen.live.seq+500, "POST /posts by bot", []wire.ChangeInfo{{Op: "create", Model: "posts", ID: "01JBXYZ0000000000000000007", Label: "Hello 日本"}})
+				st.send(wire.ControlEvent{Commit: &c})
+				for range 50 {
+					st.send(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: c.Seq, Connection: 1, Micros: 4100}})
+				}
+			}
+			st.send(wire.ControlEvent{Skipped: &wire.Skipped{Commits: 998, Seq: st.screen.live.seq, Changes: []wire.Count{{Op: "create", Model: "posts", N: 998}}}})
+			for range 3 {
+				st.screen.view()
+			}
+			st.send(turnTick{})
+		}
+	}
+}
+
 func TestWhoIsConnectedIsCountedAnewWhenEventsWereMissed(t *testing.T) {
 	st := newStage(t, 120, 24, Options{})
 	st.screen.remote = st.app.attach(t)

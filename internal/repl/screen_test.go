@@ -33,7 +33,7 @@ type stage struct {
 	said   bytes.Buffer // past the screen
 }
 
-func newStage(t *testing.T, width, height int, o Options) *stage {
+func newStage(t testing.TB, width, height int, o Options) *stage {
 	t.Helper()
 	if o.History == "" {
 		o.History = "-"
