@@ -39,9 +39,9 @@ func (e *Engine) account(effects []Effect, q *Query, touches []touch, now *momen
 	return effects
 }
 
-// refill returns a view of the state after the commit seq that counts how often
+// counted returns a view of the state after the commit seq that counts how often
 // it is read.
-func (e *Engine) refill(at view) view {
+func (e *Engine) counted(at view) view {
 	return func(read func(*store.Snapshot) error) error {
 		e.reads++
 		return at(read)

@@ -150,7 +150,7 @@ func (e *Engine) match(c store.Commit) []Effect {
 			touched = x.match(&c.Changes[i], touched)
 		}
 	}
-	now := moment{seq: c.Seq, changes: c.Changes, at: e.refill(e.at(context.Background(), c.Seq))}
+	now := moment{seq: c.Seq, changes: c.Changes, at: e.counted(e.at(context.Background(), c.Seq))}
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
 			effects = e.account(effects, s.queries[i], s.touches, &now)

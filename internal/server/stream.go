@@ -97,6 +97,7 @@ func (c *console) wanted(conn *Connection, open *wire.Request, req *wire.Control
 	if err != nil {
 		return nil, nil, err
 	}
+	conn.SetLabel(c.by) // it is nobody's but the console's
 	since, err := c.app.heldBy(conn, req.Since)
 	return &want{route: queryRoute(scope)}, since, err
 }
