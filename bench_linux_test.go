@@ -25,12 +25,22 @@ import (
 // The benchmarks do the same with tower and with the parts it stands on, each a
 // piece in turn, and report the ratio of the medians. They keep few clients, so
 // that they are quick; TOWER_BENCH_CLIENTS=5000 is what the figures in
-// internal/README.md are of.
+// docs/performance.md are of. With -short they only show that they run.
 
-func benchClients(b *testing.B) int {
-	n, err := strconv.Atoi(os.Getenv("TOWER_BENCH_CLIENTS"))
+func benchClients(b *testing.B) int { return number(b, "TOWER_BENCH_CLIENTS", 200, 50) }
+
+// number is what a variable of the environment says, else what is usual.
+func number(b *testing.B, variable string, usual, short int) int {
+	text := os.Getenv(variable)
+	switch {
+	case text == "" && testing.Short():
+		return short
+	case text == "":
+		return usual
+	}
+	n, err := strconv.Atoi(text)
 	if err != nil {
-		return 200
+		b.Fatalf("%s: %v", variable, err)
 	}
 	return n
 }
@@ -52,6 +62,14 @@ func (c *notesController) On(ctx context.Context, in struct {
 	return Notes.Where(tower.Is(&Notes.Fields.Topic, in.Topic)), nil
 }
 
+func (c *notesController) Newest(context.Context, struct{}) (tower.Scope[Note], error) {
+	return Notes.All().Desc(&Notes.Fields.CreatedAt).Limit(20), nil
+}
+
+func (c *notesController) Page(ctx context.Context, in struct{}) ([]*Note, error) {
+	return Notes.All().Desc(&Notes.Fields.CreatedAt).Limit(20).Records(ctx, c)
+}
+
 func (c *notesController) Create(ctx context.Context, in struct {
 	Topic string `json:"topic"`
 	Text  string `json:"text"`
@@ -65,14 +83,40 @@ type ruledController struct{ *notesController }
 
 func (c *ruledController) Match(n *Note) bool { return n.Text != "" }
 
-func openNotes(b *testing.B) *towertest.App {
+func notes() tower.Config {
 	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*tower.Connection, error) { return c, nil })
 	notes := tower.Mount(r, "notes", func(c *tower.Connection) *notesController { return &notesController{c} })
 	tower.Cursor(notes, "on", (*notesController).On)
+	tower.Cursor(notes, "newest", (*notesController).Newest)
 	ruled := tower.Mount(r, "ruled", func(c *tower.Connection) *ruledController { return &ruledController{&notesController{c}} })
 	tower.Cursor(ruled, "on", (*ruledController).On)
+	tower.Cursor(ruled, "newest", (*ruledController).Newest)
 	tower.Action(notes, "POST /notes", (*notesController).Create)
-	return towertest.Open(b, tower.Config{Name: "notes", Models: []tower.AnyModel{Notes}, Routes: r, Files: sampleViews})
+	tower.Action(notes, "GET /notes/newest", (*notesController).Page)
+	return tower.Config{Name: "notes", Models: []tower.AnyModel{Notes}, Routes: r, Files: sampleViews}
+}
+
+func openNotes(b *testing.B) *towertest.App { return towertest.Open(b, notes()) }
+
+// serveNotes opens the application on a file of its own, until end.
+func serveNotes(b *testing.B, path string) (app *towertest.App, end func()) {
+	config := notes()
+	config.Env, config.Data = "test", path
+	inner, err := tower.New(config)
+	if err == nil {
+		err = inner.Open()
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	server := httptest.NewServer(inner.Handler())
+	return &towertest.App{App: inner, URL: server.URL}, func() {
+		if err := inner.Close(); err != nil {
+			b.Error(err)
+		}
+		server.CloseClientConnections()
+		server.Close()
+	}
 }
 
 const mark = `"text":"xx`
@@ -83,27 +127,33 @@ func noteOn(topic string) string { return fmt.Sprintf(`{"topic":%q,"text":%q}`, 
 
 // follow connects clients, each of which follows a topic.
 func follow(b *testing.B, app *towertest.App, clients int, cursor, topic string) *swarm {
-	return startSwarm(b, orders{URL: "ws" + strings.TrimPrefix(app.URL, "http") + "/_tower/socket", Clients: clients, Mark: mark,
+	return startSwarm(b, orders{URL: socketURL(app.URL) + "/_tower/socket", Clients: clients, Mark: mark,
 		Say: []string{`{"hello":1}`, fmt.Sprintf(`{"id":1,"open":%q,"in":{"topic":%q}}`, cursor, topic)}})
 }
+
+func socketURL(url string) string { return "ws" + strings.TrimPrefix(url, "http") }
 
 // A bare melody, as it is by default.
 type bareMelody struct {
 	*melody.Melody
 	*swarm
+	url   string
 	frame []byte
+	gone  chan struct{} // one for each client that has gone
 }
 
 func openMelody(b *testing.B, clients int) *bareMelody {
 	m := melody.New()
+	bare := &bareMelody{Melody: m, gone: make(chan struct{}, benchClients(b))}
+	m.HandleDisconnect(func(*melody.Session) { bare.gone <- struct{}{} })
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _ = m.HandleRequest(w, r) }))
 	b.Cleanup(func() {
 		_ = m.Close()
 		server.CloseClientConnections()
 		server.Close()
 	})
-	bare := &bareMelody{Melody: m}
-	bare.swarm = startSwarm(b, orders{URL: "ws" + strings.TrimPrefix(server.URL, "http"), Clients: clients, Mark: mark})
+	bare.url = server.URL
+	bare.swarm = startSwarm(b, orders{URL: socketURL(server.URL), Clients: clients, Mark: mark})
 	bare.frame = fmt.Appendf(nil, `{"seq":813,"notes":[{"id":"01J00000000000000000000000","createdAt":"2026-11-22T10:00:00.000000Z",`+
 		`"updatedAt":"2026-11-22T10:00:00.000000Z","topic":"all",%s%s"}],"cursors":{"17":{"enter":[{"id":"01J00000000000000000000000"}]}}}`, mark, noteText[2:])
 	return bare

@@ -54,7 +54,7 @@ func attach(t *testing.T, path string) *line {
 
 func (l *line) read() wire.ControlReply {
 	l.t.Helper()
-	l.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	l.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	if !l.replies.Scan() {
 		l.t.Fatalf("the control socket ended: %v", l.replies.Err())
 	}

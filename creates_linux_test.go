@@ -2,6 +2,7 @@ package tower_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,11 +16,17 @@ import (
 	"github.com/towerkit/tower"
 )
 
-// BenchmarkCreates64Writers is durable creates by clients over HTTP, with what an
-// action does for each, beside a bare bbolt that commits in groups: behind a
-// handler of net/http that only puts what it is sent, and by itself.
-func BenchmarkCreates64Writers(b *testing.B) {
-	const writers, step = 64, 2048
+// BenchmarkCreates is durable creates by clients over HTTP, with what an action does
+// for each, beside a bare bbolt that commits in groups: behind a handler of net/http
+// that only puts what it is sent, and by itself.
+func BenchmarkCreates(b *testing.B) {
+	for _, writers := range []int{1, 64} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) { benchmarkCreates(b, writers) })
+	}
+}
+
+func benchmarkCreates(b *testing.B, writers int) {
+	step := number(b, "TOWER_BENCH_CREATES", 32, 2) * (writers + 1)
 	app := openNotes(b)
 	put := openBolt(b)
 	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -52,7 +59,7 @@ func BenchmarkCreates64Writers(b *testing.B) {
 		all.Wait()
 		alone = append(alone, time.Since(start))
 	}
-	rate := func(took []time.Duration) float64 { return step / median(took).Seconds() }
+	rate := func(took []time.Duration) float64 { return float64(step) / median(took).Seconds() }
 	b.ReportMetric(rate(ours), "creates/s")
 	b.ReportMetric(rate(theirs), "http+bbolt/s")
 	b.ReportMetric(rate(alone), "bbolt/s")

@@ -16,14 +16,22 @@ import (
 
 // A raw socket, for what no well-behaved client sends.
 type raw struct {
-	t *testing.T
+	t testing.TB
 	*websocket.Conn
 }
 
-func dial(t *testing.T, app *towertest.App, user *User) raw {
+func dial(t testing.TB, app *towertest.App, user *User) raw {
+	t.Helper()
+	if user == nil {
+		return dialAs(t, app, "")
+	}
+	return dialAs(t, app, user.ID)
+}
+
+func dialAs(t testing.TB, app *towertest.App, user tower.ID) raw {
 	t.Helper()
 	header := map[string][]string{}
-	if user != nil {
+	if user != "" {
 		header["Cookie"] = []string{cookieOf(t, app, user)}
 	}
 	socket, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(app.URL, "http")+"/_tower/socket", header)
@@ -43,7 +51,7 @@ func (r raw) say(text string) {
 
 func (r raw) hear() string {
 	r.t.Helper()
-	r.SetReadDeadline(time.Now().Add(10 * time.Second))
+	r.SetReadDeadline(time.Now().Add(time.Minute))
 	_, message, err := r.ReadMessage()
 	if err != nil {
 		return err.Error()
@@ -99,6 +107,33 @@ func TestBadFramesAreAnsweredAndChangeNothing(t *testing.T) {
 	}
 }
 
+// What comes in one message is answered in one, but for calls, which may take long.
+func TestAnswersToOneMessageAreOne(t *testing.T) {
+	app := openSample(t)
+	socket := dial(t, app, nil)
+	answer := socket.ask(`[{"hello":1},{"id":1,"open":"posts.visible"},{"id":"x"},{"id":2,"open":"posts.howMany"},{"id":3,"close":99}]`)
+	for _, part := range []string{`[{"hello":1,`, `{"id":1,"status":200,`, `"code":"bad_frame"`, `{"id":2,"status":200,`, `{"id":3,"status":404,`} {
+		at := strings.Index(answer, part)
+		if at < 0 {
+			t.Fatalf("no %s comes in %s", part, answer)
+		}
+		answer = answer[at:]
+	}
+
+	l := newLedger(t)
+	l.committed, l.release = make(chan struct{}), make(chan struct{})
+	socket = l.enter()
+	socket.say(`[{"id":4,"close":98},{"id":5,"call":"POST /entries","in":{"text":"Hi"}}]`)
+	<-l.committed
+	if answer := socket.hear(); !strings.HasPrefix(answer, `{"id":4,`) {
+		t.Errorf("what comes before a call waits for it: %s", answer)
+	}
+	close(l.release)
+	if answer := socket.hear(); !strings.HasPrefix(answer, `{"id":5,"status":201`) {
+		t.Error(answer)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	app := openSample(t)
 	c := app.Connect(t, "")
@@ -142,6 +177,9 @@ func TestAReturningClientGetsWhatItMissed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := Posts.Delete(t.Context(), app, gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Wait(t.Context(), app.Seq()); err != nil {
 		t.Fatal(err)
 	}
 	second := dial(t, app, nil)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/towertest"
 )
 
@@ -36,9 +37,9 @@ func request(t *testing.T, app *towertest.App, method, path, body string, header
 	return response, string(text)
 }
 
-func cookieOf(t *testing.T, app *towertest.App, user *User) string {
+func cookieOf(t testing.TB, app *towertest.App, user tower.ID) string {
 	t.Helper()
-	cookie, err := app.Cookie(user.ID)
+	cookie, err := app.Cookie(user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func cookieOf(t *testing.T, app *towertest.App, user *User) string {
 func TestTheSameActionAnswersJSONAndForms(t *testing.T) {
 	app := openSample(t)
 	ada := makeUser(t, app, "ada", false)
-	as := cookieOf(t, app, ada)
+	as := cookieOf(t, app, ada.ID)
 	json := map[string]string{"Cookie": as, "Content-Type": "application/json"}
 	form := map[string]string{"Cookie": as, "Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
 

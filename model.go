@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -81,16 +82,18 @@ func (m *Model[T]) Find(ctx context.Context, db DB, id ID) (*T, error) {
 	return own[T](image)
 }
 
-// Follow is Find for a router's connect function: besides, it has the connection
-// evaluated again, in that same commit, when the record changes, and its cursors
-// brought in line with what the user may see from then on. Without an id, or
-// without such a record, it returns nil and no error: a visitor.
+// Follow is Find for what a user's rights depend on, such as the user itself: see
+// [Scope.Follow]. Without an id, or without such a record, it returns nil and no
+// error: a visitor.
 func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error) {
-	image, err := c.Follow(ctx, m.model, id)
-	if err != nil || image == nil {
+	if id == "" {
+		return nil, nil
+	}
+	images, err := c.Follow(ctx, cursor.Scope{Model: m.model, Where: cursor.Is(m.model.Field("id"), store.StringValue(string(id)))})
+	if err != nil || len(images) == 0 {
 		return nil, err
 	}
-	return own[T](image)
+	return own[T](images[0])
 }
 
 // Create stores record. It fills ID, unless that is set already, CreatedAt and
@@ -136,6 +139,18 @@ func (m *Model[T]) coded(id ID, err error) error {
 		return server.AsError(err)
 	}
 	return err
+}
+
+// owned returns records that are the caller's to change.
+func owned[T any](images []*store.Image) ([]*T, error) {
+	records := make([]*T, len(images))
+	for i, image := range images {
+		var err error
+		if records[i], err = own[T](image); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
 }
 
 // own returns a record that is the caller's to change.

@@ -18,6 +18,7 @@ type Scope[T any] struct {
 	order         []term
 	limit, offset int
 	include       []any
+	private       bool
 }
 
 type term struct {
@@ -56,6 +57,17 @@ func (s Scope[T]) Offset(n int) Scope[T] {
 	return s
 }
 
+// Private keeps the scope's conditions and its order from clients. Otherwise those
+// that hold a cursor of it are told, but for what is on private fields and for ids
+// that are not the user's own and that the client has not named, so that their own
+// writes can show at once in the cursors that they match. With a private scope, or
+// a controller's Match, a client shows at once only what it changed in records it
+// holds, and what it created; the rest it leaves to the server.
+func (s Scope[T]) Private() Scope[T] {
+	s.private = true
+	return s
+}
+
 // Include has a cursor of the scope carry, besides its records, those that they
 // refer to by a field, a pointer to one with a ref in the model's Fields. They
 // come, change and go in the same message as the records that refer to them, each
@@ -82,13 +94,34 @@ func (s Scope[T]) Records(ctx context.Context, db DB) ([]*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	records := make([]*T, len(images))
-	for i, image := range images {
-		if records[i], err = own[T](image); err != nil {
-			return nil, err
-		}
+	return owned[T](images)
+}
+
+// Follow is Records for what a user's rights depend on, a membership or a role.
+// It is for a router's connect function and for the method of a cursor, with the
+// context that they are given, and is refused elsewhere. Besides reading, it has
+// them asked again in the commit that changes the scope, so that from that commit
+// on the user has what it may see then, and nothing else:
+//
+//   - What connect follows concerns the whole connection: it gets another session,
+//     other controllers, and its cursors the scopes and rules that these give them.
+//   - What a cursor's method follows concerns that cursor; it alone is asked for
+//     its scope again, of the controller that there is.
+//
+// A commit changes the scope when it creates, changes or deletes a record that
+// meets the conditions before the commit or after it. Order, limit and offset are
+// not looked at. Many connections may follow scopes of their own: a commit costs
+// as much as it concerns of them, where the conditions name a value or a range.
+func (s Scope[T]) Follow(ctx context.Context, c *Connection) ([]*T, error) {
+	scope, err := s.resolve()
+	if err != nil {
+		return nil, err
 	}
-	return records, nil
+	images, err := c.Follow(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	return owned[T](images)
 }
 
 // First returns the first record. The error is [NotFound] when there is none.
@@ -143,7 +176,7 @@ func (s Scope[T]) resolve() (cursor.Scope, error) {
 		return cursor.Scope{}, fmt.Errorf("a scope begins with a model's Where or All")
 	}
 	m := s.model.model
-	out := cursor.Scope{Model: m, Limit: s.limit, Offset: s.offset}
+	out := cursor.Scope{Model: m, Limit: s.limit, Offset: s.offset, Private: s.private}
 	if s.limit < 0 || s.offset < 0 {
 		return out, fmt.Errorf("scope of %s: limit %d and offset %d must not be negative", m.Name, s.limit, s.offset)
 	}

@@ -40,13 +40,15 @@ func TestMain(m *testing.M) {
 
 // Orders say what a swarm does. Clients of sockets connect, say their frames, "%d"
 // standing for their number, and count how often the mark comes in what they
-// receive. Clients of HTTP post, all at once, again and again.
+// receive; or come when they are told to where, as many at once as come, say their
+// frames, and go. Clients of HTTP post, all at once, again and again.
 type orders struct {
 	URL     string
 	Clients int
 	Say     []string
 	Mark    string
 	Post    string
+	Come    bool
 }
 
 // A swarm is the other end of the process: lines of text, one for each step.
@@ -111,8 +113,11 @@ func swarmMain(text string) error {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
-	if o.Post != "" {
+	switch {
+	case o.Post != "":
 		return posters(o)
+	case o.Come:
+		return comers(o)
 	}
 	var left atomic.Int64
 	for i := range o.Clients {
@@ -138,19 +143,62 @@ func swarmMain(text string) error {
 	return nil
 }
 
-// connect connects a client and waits for an answer to each of its frames.
+// come has all clients connect and say their frames, and returns how long it took
+// until the last of them was answered. Then they go.
+func (s *swarm) come(url string) time.Duration {
+	s.say("come %s", socketURL(url))
+	return time.Duration(s.hear("came"))
+}
+
+// comers come and go as they are told.
+func comers(o orders) error {
+	const atOnce = 64
+	fmt.Println("ready")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		o.URL = strings.TrimPrefix(lines.Text(), "come ")
+		sockets := make([]*websocket.Conn, o.Clients)
+		failed := make(chan error, atOnce)
+		var next atomic.Int64
+		var all sync.WaitGroup
+		start := time.Now()
+		for range atOnce {
+			all.Go(func() {
+				for i := int(next.Add(1)) - 1; i < o.Clients; i = int(next.Add(1)) - 1 {
+					var err error
+					if sockets[i], err = o.connect(i); err != nil {
+						failed <- err
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		took := time.Since(start)
+		if len(failed) > 0 {
+			return <-failed
+		}
+		fmt.Println("came", took.Nanoseconds())
+		for _, socket := range sockets {
+			socket.Close()
+		}
+	}
+	return nil
+}
+
+// connect connects a client and waits for the answers to each of its messages.
 func (o orders) connect(number int) (*websocket.Conn, error) {
 	dialer := websocket.Dialer{ReadBufferSize: 1024, WriteBufferSize: 512, WriteBufferPool: &swarmBuffers}
 	socket, _, err := dialer.Dial(o.URL, nil)
-	for _, frame := range o.Say {
+	for _, say := range o.Say {
 		if err == nil {
-			err = socket.WriteMessage(websocket.TextMessage, []byte(strings.ReplaceAll(frame, "%d", fmt.Sprint(number))))
+			err = socket.WriteMessage(websocket.TextMessage, []byte(strings.ReplaceAll(say, "%d", fmt.Sprint(number))))
 		}
-		if err == nil {
+		for left := max(1, strings.Count(say, `"id":`)); err == nil && left > 0; {
 			var answer []byte
-			if _, answer, err = socket.ReadMessage(); bytes.Contains(answer, []byte(`"error"`)) {
+			if _, answer, err = socket.ReadMessage(); bytes.Contains(answer, []byte(`"error"`)) || bytes.Contains(answer, []byte(`"resync"`)) {
 				err = fmt.Errorf("%s", answer)
 			}
+			left -= bytes.Count(answer, []byte(`"hello":`)) + bytes.Count(answer, []byte(`"status":`))
 		}
 	}
 	return socket, err

@@ -17,7 +17,7 @@ type Verb string
 const (
 	Create    Verb = "create"
 	Insert    Verb = "insert"    // lines into a file that is there
-	Update    Verb = "update"    // lines taken out, or the manifest
+	Update    Verb = "update"    // lines taken out, or a file of tower's own
 	Overwrite Verb = "overwrite" // a conflict, forced
 	Remove    Verb = "remove"
 	Identical Verb = "identical"

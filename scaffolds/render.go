@@ -12,7 +12,7 @@ import (
 // The templates write their own actions as [[ ]]: what they make has {{ }} of
 // its own. Those that are Go and would not compile here end in .tmpl.
 //
-//go:embed all:resource pages
+//go:embed all:resource pages types
 //go:embed app/*.go app/README.md app/.gitignore app/models app/controllers all:app/views app/public
 //go:embed demo/*.go demo/README.md demo/.gitignore demo/models demo/controllers all:demo/views demo/public
 var trees embed.FS

@@ -1,37 +1,44 @@
 package towertest
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Client is connected to an application over a real socket, as a user.
+// A Client is connected to an application over a real network, as a user.
 type Client struct {
 	t      testing.TB
-	socket *websocket.Conn
+	app    *App
+	user   tower.ID
+	line   line
 	hello  wire.Hello
 	reader sync.WaitGroup
 	write  sync.Mutex
+	acks   []wire.Request // to be sent by the reader
 
 	mu      sync.Mutex
+	observe func(seq uint64, open []*Cursor)
 	changed chan struct{} // closed, and made anew, when anything arrives
 	frames  []string
 	answers map[uint64]*wire.Answer
 	cursors map[uint64][]*Cursor // equal ones have one number
 	opening map[uint64]*Cursor   // by the id of the request
 	lastID  uint64
+	seq     uint64 // of the last commit
+	told    uint64 // the newest commit that is known of
 	err     error
 }
 
@@ -44,34 +51,66 @@ type Answer struct {
 	Problems map[string][]string
 }
 
-// Connect connects as the user with that id, "" for a visitor, until the test
-// ends.
+// Connect connects as the user with that id, "" for a visitor, over the
+// application's Transport, until the test ends.
 func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	t.Helper()
-	header := a.request(t, user, http.MethodGet, "/", nil).Header
-	socket, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(a.URL, "http")+"/_tower/socket", header)
+	c, err := dial(t, a.Transport, a.URL, a.request(t, user, http.MethodGet, "/", nil).Header)
 	if err != nil {
-		t.Fatalf("connect: %v", err)
+		t.Fatalf("connect over a %s: %v", a.Transport, err)
 	}
-	c := &Client{t: t, socket: socket, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
-	c.reader.Go(c.read)
+	c.app, c.user = a, user
 	t.Cleanup(c.Close)
-	c.send(wire.Request{Hello: wire.Version})
-	c.await("a hello", func() bool { return c.hello.Hello != 0 })
 	return c
+}
+
+// dial connects to the application at url over a transport, and waits for its
+// hello.
+func dial(t testing.TB, transport, url string, header http.Header) (*Client, error) {
+	line, err := dialLine(t.Context(), transport, url, header)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errLost, err)
+	}
+	c := &Client{t: t, line: line, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
+	c.reader.Go(c.read)
+	if err = c.send(wire.Request{Hello: wire.Version}); err == nil {
+		err = c.wait("a hello", func() bool { return c.hello.Hello != 0 })
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Allowed returns what the server says that the user may use now: the routes of
+// actions, and the names of cursors.
+func (c *Client) Allowed() (actions, cursors []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.hello.Actions), slices.Clone(c.hello.Cursors)
+}
+
+// Observe calls fn after each message that tells of the store, with the newest
+// commit that the client knows of by then and the cursors that it has open. What
+// these hold is the state after that commit: the next message is not read before
+// fn returns. fn may read what the client holds, and must not wait for it.
+func (c *Client) Observe(fn func(seq uint64, open []*Cursor)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.observe = fn
 }
 
 // Close ends the connection. The test's end does so too.
 func (c *Client) Close() {
-	_ = c.socket.Close()
+	c.line.close()
 	c.reader.Wait()
 }
 
 // Call calls an action and waits for its answer.
 func (c *Client) Call(route string, in any) Answer {
 	c.t.Helper()
-	id := c.request(wire.Request{Call: route, In: c.encode(in)}, nil)
-	answer := c.answer(id, route)
+	answer := c.answer(wire.Request{Call: route, In: c.encode(in)}, nil)
 	out := Answer{Status: answer.Status, Out: answer.Out}
 	if answer.Error != nil {
 		out.Code, out.Message, out.Problems = answer.Error.Code, answer.Error.Message, answer.Error.Problems
@@ -93,6 +132,42 @@ func (c *Client) Open(name string, in any) *Cursor {
 func (c *Client) TryOpen(name string, in any) (*Cursor, Answer) {
 	c.t.Helper()
 	return c.open(wire.Request{Open: name, In: c.encode(in)})
+}
+
+// live finds what an element of a page says of the cursor that it shows.
+var live = regexp.MustCompile(`data-cursor="([^"]+)" data-live="([^"]+)" data-since="([^"]+)"`)
+
+// shown finds the items of a page's list.
+var shown = regexp.MustCompile(`data-id="([^"]+)"`)
+
+// Page loads a page as the client's user and opens its lists and values, as a
+// browser does: from what the page shows. They are in the order of the page, in
+// which no list may be within another.
+func (c *Client) Page(path string) []*Cursor {
+	c.t.Helper()
+	status, page := c.app.GetAs(c.t, c.user, path)
+	if status != http.StatusOK {
+		c.t.Fatalf("load %s: %d %s", path, status, page)
+	}
+	var cursors []*Cursor
+	found := live.FindAllStringSubmatchIndex(page, -1)
+	for i, at := range found {
+		end := len(page)
+		if i+1 < len(found) {
+			end = found[i+1][0]
+		}
+		held := &Cursor{name: page[at[2]:at[3]], at: page[at[6]:at[7]], records: map[string]json.RawMessage{}}
+		for _, item := range shown.FindAllStringSubmatch(page[at[0]:end], -1) {
+			held.ids = append(held.ids, item[1])
+			held.records[item[1]] = json.RawMessage(`""`)
+		}
+		cursor, answer := c.resume(wire.Request{Live: page[at[4]:at[5]]}, held)
+		if answer.Status != http.StatusOK {
+			c.t.Fatalf("open %s of %s: %d %s", held.name, path, answer.Status, answer.Message)
+		}
+		cursors = append(cursors, cursor)
+	}
+	return cursors
 }
 
 // A Narrowing is what a client asks for on top of a cursor's own scope, in the
@@ -122,15 +197,14 @@ func (c *Client) open(req wire.Request) (*Cursor, Answer) {
 // nil for nothing.
 func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 	c.t.Helper()
-	cursor := &Cursor{client: c, name: req.Open, records: map[string]json.RawMessage{}, include: map[string]map[string]json.RawMessage{}}
+	cursor := &Cursor{client: c, name: req.Open, in: req.In, records: map[string]json.RawMessage{}, include: map[string]map[string]json.RawMessage{}}
 	if held != nil {
-		cursor.ids, cursor.records, req.Since = slices.Clone(held.ids), maps.Clone(held.records), held.at
+		cursor.name, cursor.ids, cursor.records, req.Since = held.name, slices.Clone(held.ids), maps.Clone(held.records), held.at
 		for model, records := range held.include {
 			cursor.include[model] = maps.Clone(records)
 		}
 	}
-	id := c.request(req, cursor)
-	answer := c.answer(id, "open "+req.Open)
+	answer := c.answer(req, cursor)
 	out := Answer{Status: answer.Status}
 	if answer.Error != nil {
 		out.Code, out.Message = answer.Error.Code, answer.Error.Message
@@ -143,7 +217,7 @@ func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 func (c *Client) settle() {
 	c.t.Helper()
 	const unknown = 1 << 52 // a cursor that is not open
-	c.answer(c.request(wire.Request{Close: unknown}, nil), "a request")
+	c.answer(wire.Request{Close: unknown}, nil)
 }
 
 // Frames returns every message that was received so far, as text: what a user's
@@ -172,7 +246,18 @@ func (c *Client) encode(in any) json.RawMessage {
 	return data
 }
 
-func (c *Client) request(req wire.Request, cursor *Cursor) uint64 {
+// answer sends a request and waits for its answer; cursor is what it opens.
+func (c *Client) answer(req wire.Request, cursor *Cursor) *wire.Answer {
+	c.t.Helper()
+	answer, err := c.ask(req, cursor)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return answer
+}
+
+// ask is answer for a connection that may be lost.
+func (c *Client) ask(req wire.Request, cursor *Cursor) (*wire.Answer, error) {
 	c.mu.Lock()
 	c.lastID++
 	req.ID = c.lastID
@@ -180,65 +265,95 @@ func (c *Client) request(req wire.Request, cursor *Cursor) uint64 {
 		c.opening[req.ID] = cursor
 	}
 	c.mu.Unlock()
-	c.send(req)
-	return req.ID
+	if err := c.send(req); err != nil {
+		return nil, err
+	}
+	err := c.wait("answer to "+cmp.Or(req.Call, req.Open, req.Live, "a request"), func() bool { return c.answers[req.ID] != nil })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.answers[req.ID], err
 }
 
-func (c *Client) send(req wire.Request) {
-	c.t.Helper()
+// errLost says that a connection has ended.
+var errLost = errors.New("the connection was lost")
+
+func (c *Client) send(req wire.Request) error {
 	c.write.Lock()
 	defer c.write.Unlock()
-	if err := c.socket.WriteJSON(req); err != nil {
-		c.t.Fatalf("send: %v", err)
+	frame, err := wire.Encode(req)
+	if err == nil {
+		err = c.line.send(frame)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	return nil
+}
+
+func (c *Client) await(what string, done func() bool) {
+	c.t.Helper()
+	if err := c.wait(what, done); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
-func (c *Client) answer(id uint64, what string) *wire.Answer {
-	c.t.Helper()
-	c.await("an answer to "+what, func() bool { return c.answers[id] != nil })
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.answers[id]
-}
-
-// await waits with the lock held while done looks.
-func (c *Client) await(what string, done func() bool) {
-	c.t.Helper()
+// wait waits with the lock held while done looks.
+func (c *Client) wait(what string, done func() bool) error {
 	deadline := time.After(patience)
 	for {
 		c.mu.Lock()
 		ok, changed, err := done(), c.changed, c.err
 		c.mu.Unlock()
 		if ok {
-			return
+			return nil
 		}
 		if err != nil {
-			c.t.Fatalf("waiting for %s: %v", what, err)
+			return fmt.Errorf("waiting for %s: %w", what, err)
 		}
 		select {
 		case <-changed:
 		case <-deadline:
-			c.t.Fatalf("no %s within %s; received:\n%s", what, patience, strings.Join(c.Frames(), "\n"))
+			return fmt.Errorf("no %s within %s; received:\n%s", what, patience, strings.Join(c.Frames(), "\n"))
 		}
 	}
 }
 
 func (c *Client) read() {
 	for {
-		_, message, err := c.socket.ReadMessage()
+		message, err := c.line.receive()
 		c.mu.Lock()
-		if err == nil {
+		if err != nil {
+			err = fmt.Errorf("%w: %w", errLost, err)
+		} else {
 			c.frames = append(c.frames, string(message))
 			err = c.apply(message)
 		}
 		c.err = err
 		close(c.changed)
 		c.changed = make(chan struct{})
+		observe, seq, open := c.observe, c.told, c.held()
+		acks := c.acks
+		c.acks = nil
 		c.mu.Unlock()
+		for _, ack := range acks {
+			_ = c.send(ack) // where the connection is lost, receive says so
+		}
 		if err != nil {
 			return
 		}
+		if observe != nil && seq > 0 {
+			observe(seq, open)
+		}
 	}
+}
+
+// held returns the open cursors.
+func (c *Client) held() []*Cursor {
+	var all []*Cursor
+	for _, cursors := range c.cursors {
+		all = append(all, cursors...)
+	}
+	return all
 }
 
 func (c *Client) apply(message []byte) error {
@@ -280,6 +395,9 @@ func (c *Client) applyOne(frame []byte) error {
 			}
 			c.cursors[answer.Cursor] = append(c.cursors[answer.Cursor], cursor)
 		}
+		if _, seq, err := wire.ParsePosition(answer.At); err == nil {
+			c.told = max(c.told, seq)
+		}
 		c.answers[answer.ID] = answer
 		return nil
 	}
@@ -287,20 +405,20 @@ func (c *Client) applyOne(frame []byte) error {
 	if err := json.Unmarshal(frame, &commit); err != nil {
 		return err
 	}
-	if err := c.commit(&commit); err != nil || !commit.Ack {
-		return err
+	if commit.Ack {
+		c.acks = append(c.acks, wire.Request{Applied: commit.Seq, From: commit.From})
 	}
-	return c.confirm(&commit)
-}
-
-// confirm says that a commit has been applied, which a console is watching for.
-func (c *Client) confirm(commit *wire.Commit) error {
-	c.write.Lock()
-	defer c.write.Unlock()
-	return c.socket.WriteJSON(wire.Request{Applied: commit.Seq, From: commit.From})
+	return c.commit(&commit)
 }
 
 func (c *Client) commit(commit *wire.Commit) error {
+	if first := cmp.Or(commit.From, commit.Seq); first <= c.seq || commit.Seq < first {
+		return fmt.Errorf("commits %d to %d came after %d", first, commit.Seq, c.seq)
+	}
+	c.seq, c.told = commit.Seq, commit.Seq
+	if commit.Allowed != nil {
+		c.hello.Allowed = *commit.Allowed
+	}
 	records := byID(commit.Records)
 	moved := map[uint64][]*Cursor{}
 	for number, delta := range commit.Cursors {

@@ -14,13 +14,21 @@ import (
 type Cursor struct {
 	client  *Client
 	name    string
+	in      json.RawMessage
 	ids     []string
-	records map[string]json.RawMessage
+	records map[string]json.RawMessage            // of a page's list: the HTML of each
 	include map[string]map[string]json.RawMessage // by model and id
 	value   json.RawMessage
 	at      string // "epoch:seq" of what it held when it was opened
 	closed  bool
 }
+
+// Name returns the name under which the cursor is declared.
+func (c *Cursor) Name() string { return c.name }
+
+// Input returns, as JSON, what the cursor was opened with; nil without, and for
+// one of a page.
+func (c *Cursor) Input() json.RawMessage { return c.in }
 
 // IDs returns the ids of the records, in order.
 func (c *Cursor) IDs() []string {
@@ -89,6 +97,16 @@ func (c *Cursor) included() (all map[string]map[string]any) {
 	return all
 }
 
+// HTML returns what a page's list shows of a record: "" where that is what came
+// with the page, and where it does not show the record.
+func (c *Cursor) HTML(id string) string {
+	c.client.mu.Lock()
+	defer c.client.mu.Unlock()
+	var html string
+	_ = json.Unmarshal(c.records[id], &html) // a record is no text
+	return html
+}
+
 // Closed reports whether the user may not hold the cursor any more.
 func (c *Cursor) Closed() bool {
 	c.client.mu.Lock()
@@ -146,6 +164,10 @@ func (c *Cursor) fill(answer *wire.Answer) error {
 			c.include[model][id] = records[id]
 		}
 	}
+	for _, item := range answer.Items {
+		c.ids = append(c.ids, item.ID)
+		c.records[item.ID] = encoded(item.HTML)
+	}
 	return nil
 }
 
@@ -170,6 +192,19 @@ func (c *Cursor) join(model string, delta *wire.Delta, records map[string]json.R
 	return nil
 }
 
+func encoded(html string) json.RawMessage {
+	data, _ := json.Marshal(html) // a text is always JSON
+	return data
+}
+
+// record is what an entry, or else its frame, holds of a record.
+func record(entry wire.Entry, records map[string]json.RawMessage) json.RawMessage {
+	if entry.HTML != "" {
+		return encoded(entry.HTML)
+	}
+	return records[entry.ID]
+}
+
 // apply brings the cursor up to date as a client does: what leaves, what enters,
 // what changes, in this order, each placed after the record that it names.
 func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) error {
@@ -183,7 +218,7 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 		if c.records[entry.ID] != nil {
 			return fmt.Errorf("%s: %s entered and was held", c.name, entry.ID)
 		}
-		c.records[entry.ID] = records[entry.ID]
+		c.records[entry.ID] = record(entry, records)
 		if err := c.place(entry); err != nil {
 			return err
 		}
@@ -192,7 +227,9 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 		if c.records[entry.ID] == nil {
 			return fmt.Errorf("%s: %s changed and was not held", c.name, entry.ID)
 		}
-		c.records[entry.ID] = records[entry.ID]
+		if changed := record(entry, records); changed != nil { // else it has only moved
+			c.records[entry.ID] = changed
+		}
 		if entry.After == nil {
 			continue
 		}

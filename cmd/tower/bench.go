@@ -26,7 +26,7 @@ import (
 func newBench() *cobra.Command {
 	b := &bench{}
 	cmd := &cobra.Command{
-		Use:   "bench",
+		Use:   "bench [CURSOR]",
 		Short: "Measure how fast changes reach clients on this machine",
 		Long: `Measure how fast changes reach clients on this machine.
 
@@ -36,14 +36,20 @@ with it, runs the floor: a server of nothing but melody and bbolt, which shows w
 messages and durable writes cost here at least. Figures are medians of the runs; the
 ratio to the floor can be compared between machines, the rest cannot.
 
+With the name of a cursor, the application in this folder is measured instead, on a
+database of its own that is thrown away: visitors hold the cursor, and an action makes
+records that it shows. Either may be followed by its input.
+
 The exit code is 0 when all was measured, whatever the figures, and 1 when a message
 was lost.`,
 		Example: `  tower bench
   tower bench --connections 5000 --runs 5
-  tower bench --json > figures.ndjson`,
-		Args: noArguments,
+  tower bench --json > figures.ndjson
+  tower bench posts.all
+  tower bench 'posts.newest {"n":20}' --call 'POST /posts {"title":"Hi","published":true}'`,
+		Args: atMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := b.check(); err != nil {
+			if err := b.check(args); err != nil {
 				return err
 			}
 			b.progress = cmd.ErrOrStderr()
@@ -61,6 +67,7 @@ was lost.`,
 	}
 	cmd.Flags().IntVar(&b.connections, "connections", 1000, "how many clients are connected")
 	cmd.Flags().IntVar(&b.runs, "runs", 3, "how often each measure is taken")
+	cmd.Flags().StringVar(&b.call, "call", "", "the action that makes records for CURSOR (default: its controller's POST action)")
 	cmd.Flags().BoolVar(&b.json, "json", false, "print a line of JSON for each measure")
 	return cmd
 }
@@ -68,12 +75,24 @@ was lost.`,
 // A bench is a benchmark as it was asked for.
 type bench struct {
 	connections, runs int
+	call              string
 	json              bool
 	progress          io.Writer
+	subject           *subject // nil: the sample
 }
 
 // check refuses what cannot be measured here.
-func (b *bench) check() error {
+func (b *bench) check(args []string) error {
+	if len(args) == 0 && b.call != "" {
+		return &usageError{message: "--call is for an application of your own: name its cursor", hint: "see: tower bench --help"}
+	}
+	if len(args) > 0 {
+		s, err := parseSubject(args[0], b.call)
+		if err != nil {
+			return err
+		}
+		b.subject = &s
+	}
 	switch need := uint64(2*b.connections + 300); {
 	case b.connections < 5:
 		return &usageError{message: fmt.Sprintf("--connections %d: at least 5 clients are needed", b.connections), hint: "see: tower bench --help"}
@@ -95,8 +114,7 @@ func (b *bench) run(ctx context.Context) (measures []measure, err error) {
 		return nil, fmt.Errorf("make a folder for the sample: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
-	b.say("the sample application is written and built")
-	app, err := writeSample(folder)
+	app, database, err := b.application(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -105,12 +123,28 @@ func (b *bench) run(ctx context.Context) (measures []measure, err error) {
 		return nil, err
 	}
 	defer floor.close()
-	served, err := dev.Start(ctx, dev.Options{Folder: app.Folder, Env: "production", Environ: append(os.Environ(), "TOWER_CONSOLE=on", "TOWER_DB=")})
+	options := dev.Options{Folder: app.Folder, Env: "production", Environ: append(os.Environ(), "TOWER_CONSOLE=on", "TOWER_DB="+database)}
+	served, err := dev.Start(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, served.Close()) }()
-	users, err := b.makeUsers(ctx, app)
+	defer func() {
+		if served != nil {
+			err = errors.Join(err, served.Close())
+		}
+	}()
+	client, err := attach(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	var users []string
+	if b.subject != nil {
+		users = make([]string, b.connections+1) // visitors
+		err = b.subject.resolve(ctx, client)
+	} else {
+		users, err = b.makeUsers(ctx, client)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -119,16 +153,34 @@ func (b *bench) run(ctx context.Context) (measures []measure, err error) {
 		return nil, err
 	}
 	defer load.close()
-	return b.measure(load, served.URL(), floor.url, users)
+	return b.measure(load, served.URL(), floor.url, users, func() (url string, err error) {
+		err = served.Close()
+		if served = nil; err == nil {
+			served, err = dev.Start(ctx, options)
+		}
+		if err != nil {
+			return "", fmt.Errorf("start the application anew: %w", err)
+		}
+		return served.URL(), nil
+	})
+}
+
+// application returns what is measured, and where its database is, "" for its
+// own.
+func (b *bench) application(folder string) (app *application, database string, err error) {
+	if b.subject == nil {
+		b.say("the sample application is written and built")
+		app, err = writeSample(folder)
+		return app, "", err
+	}
+	if app, err = findApplication(); err == nil {
+		b.say("%s is built", app.Name)
+	}
+	return app, filepath.Join(folder, "bench.db"), err
 }
 
 // makeUsers makes one for each client, and one who writes, in one transaction.
-func (b *bench) makeUsers(ctx context.Context, app *application) (ids []string, err error) {
-	client, err := attach(ctx, app)
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
+func (b *bench) makeUsers(ctx context.Context, client *repl.Client) (ids []string, err error) {
 	var tx uint64
 	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoBegin}, &tx); err != nil {
 		return nil, fmt.Errorf("make users: %w", err)
@@ -160,16 +212,26 @@ func createIn(ctx context.Context, client *repl.Client, tx uint64, name string) 
 }
 
 // measure takes all measures, in turns with the floor.
-func (b *bench) measure(load *loadProcess, app, floor string, users []string) ([]measure, error) {
+func (b *bench) measure(load *loadProcess, app, floor string, users []string, restart func() (string, error)) ([]measure, error) {
 	n, few := b.connections, b.connections/5
 	writer, users := users[n], users[:n]
 	one := loadRequest{Do: "reach", Target: "app", Times: 20}
+	join := loadRequest{Do: "join", Target: "app", URL: app, Writer: writer, Subject: b.subject}
+	var s samples
+	if b.subject != nil { // while nobody is told
+		if err := b.alone(load, &s, join, floor); err != nil {
+			return nil, err
+		}
+	}
 	b.say("%d clients connect", few)
-	if err := load.do(loadRequest{Do: "join", Target: "app", URL: app, Users: users[:few], Writer: writer}, nil); err != nil {
+	join.Users = users[:few]
+	if err := load.do(join, nil); err != nil {
 		return nil, err
 	}
-	var s samples
 	for range b.runs {
+		if b.subject != nil {
+			break // all hold the cursor
+		}
 		if err := s.reach(load, &s.oneOfFew, one); err != nil {
 			return nil, err
 		}
@@ -183,11 +245,39 @@ func (b *bench) measure(load *loadProcess, app, floor string, users []string) ([
 	}
 	for i := range b.runs {
 		b.say("run %d of %d", i+1, b.runs)
-		if err := s.take(load, one); err != nil {
+		if err := s.deliver(load); err != nil {
+			return nil, err
+		}
+		if b.subject == nil {
+			if err := s.reach(load, &s.one, one); err != nil {
+				return nil, err
+			}
+			if err := s.write(load); err != nil {
+				return nil, err
+			}
+		}
+		if err := s.comeBack(load, restart); err != nil {
 			return nil, err
 		}
 	}
 	return s.measures(n), nil
+}
+
+// alone measures how fast records are made while no client is there.
+func (b *bench) alone(load *loadProcess, s *samples, join loadRequest, floor string) error {
+	if err := load.do(join, nil); err != nil {
+		return err
+	}
+	if err := load.do(loadRequest{Do: "join", Target: "floor", URL: floor}, nil); err != nil {
+		return err
+	}
+	for i := range b.runs {
+		b.say("writes, %d of %d", i+1, b.runs)
+		if err := s.write(load); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A process is one that is spoken with, and ends with its input.
@@ -290,6 +380,7 @@ func startFloor(ctx context.Context, app *application, folder string) (*floorPro
 type samples struct {
 	oneOfFew, one, all, allFloor, burst, burstFloor []float64
 	many, manyFloor, single, singleFloor            []float64
+	back, backFloor                                 []float64
 }
 
 // How much of each is done in a run.
@@ -303,8 +394,8 @@ const (
 	recordSize = 300 // bytes that a post of the benchmark takes in the store
 )
 
-// take takes each measure once, each beside its floor.
-func (s *samples) take(load *loadProcess, one loadRequest) error {
+// deliver measures once how changes reach all, beside the floor.
+func (s *samples) deliver(load *loadProcess) error {
 	all := loadRequest{Do: "reach", Target: "app", Published: true, Times: burstBy}
 	var reply loadReply
 	if err := load.do(all, &reply); err != nil {
@@ -322,12 +413,11 @@ func (s *samples) take(load *loadProcess, one loadRequest) error {
 	if err := s.reach(load, &s.burstFloor, floor); err != nil {
 		return err
 	}
-	if err := s.reach(load, &s.burst, all); err != nil {
-		return err
-	}
-	if err := s.reach(load, &s.one, one); err != nil {
-		return err
-	}
+	return s.reach(load, &s.burst, all)
+}
+
+// write measures once how fast records are made, beside the floor.
+func (s *samples) write(load *loadProcess) error {
 	for _, w := range []struct {
 		into    *[]float64
 		target  string

@@ -22,15 +22,16 @@ import (
 // A loadRequest is one line that the bench command sends to the process in which
 // its clients live.
 type loadRequest struct {
-	Do     string // join, reach, burst or write
+	Do     string // join, reach, burst, write, leave, miss or return
 	Target string // app or floor
-	URL    string // of a target that is new
+	URL    string // of a target that is new, or has another
 
 	Users     []string      // join: as whom; of the floor only their number counts
 	Writer    string        // join: the user that writes
-	Published bool          // reach: all match, not only one
-	Times     int           // reach: how often
-	Writers   int           // burst and write: how many at the same time
+	Subject   *subject      // join: of the app, what is measured; nil: the sample
+	Published bool          // reach and miss: all match, not only one
+	Times     int           // reach and miss: how often
+	Writers   int           // burst, write and miss: how many at the same time
 	Each      int           // burst: changes by each of them
 	Size      int           // bytes of a message of the floor
 	For       time.Duration // write
@@ -38,7 +39,7 @@ type loadRequest struct {
 
 // A loadReply is the line that answers it.
 type loadReply struct {
-	Seconds []float64 // reach and burst: from the first request to the last receipt
+	Seconds []float64 // reach, burst and return: from the first request to the last receipt
 	Written float64   // write: a second
 	Size    int       // reach: bytes of a message
 	Error   string
@@ -90,7 +91,9 @@ type target struct {
 	url       string
 	http      *http.Client
 	writer    string   // cookie
+	subject   *subject // nil: the sample
 	made      []string // ids of what the writer published
+	since     string   // position at which the listeners left
 	listeners []*listener
 	readers   sync.WaitGroup
 
@@ -129,6 +132,12 @@ func (t *target) do(ctx context.Context, req *loadRequest) (loadReply, error) {
 		return t.burst(ctx, req)
 	case "write":
 		return t.write(ctx, req)
+	case "leave":
+		return loadReply{}, t.leave(ctx)
+	case "miss":
+		return loadReply{}, t.miss(ctx, req)
+	case "return":
+		return t.comeBack(ctx, req)
 	}
 	return loadReply{}, fmt.Errorf("there is no request %q", req.Do)
 }
@@ -156,6 +165,9 @@ func together(n, workers int, do func(i int) error) error {
 
 // join connects clients, beside those that are connected.
 func (t *target) join(ctx context.Context, req *loadRequest) (err error) {
+	if req.Subject != nil {
+		t.subject = req.Subject
+	}
 	if req.Writer != "" {
 		if t.writer, err = t.signIn(ctx, req.Writer); err != nil {
 			return err
@@ -190,28 +202,30 @@ func (t *target) signIn(ctx context.Context, user string) (cookie string, err er
 	return cookie, nil
 }
 
-func (t *target) connect(ctx context.Context, user string) (*listener, error) {
-	l := &listener{}
-	dialer := websocket.Dialer{ReadBufferSize: 1024, WriteBufferSize: 256, HandshakeTimeout: 30 * time.Second}
-	address := "ws" + strings.TrimPrefix(t.url, "http")
-	if t.floor {
-		var err error
-		l.socket, _, err = dialer.DialContext(ctx, address+"/socket", nil)
+func (t *target) connect(ctx context.Context, user string) (l *listener, err error) {
+	l = &listener{}
+	if !t.floor && t.subject == nil {
+		if l.cookie, err = t.signIn(ctx, user); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.dial(ctx, l); err != nil || t.floor {
 		return l, err
 	}
-	var err error
-	if l.cookie, err = t.signIn(ctx, user); err != nil {
-		return nil, err
-	}
-	if l.socket, _, err = dialer.DialContext(ctx, address+"/_tower/socket", http.Header{"Cookie": {l.cookie}}); err != nil {
-		return nil, err
-	}
 	p := &player{socket: l.socket, cursors: map[uint64]string{}}
-	if err := p.open(ctx); err != nil {
+	if err := p.open(ctx, t.opens()...); err != nil {
 		p.close()
 		return nil, err
 	}
 	return l, nil
+}
+
+// opens are the cursors that each client holds.
+func (t *target) opens() []wire.Request {
+	if t.subject != nil {
+		return []wire.Request{{Open: t.subject.Cursor, In: t.subject.With}}
+	}
+	return []wire.Request{{Open: "posts.published"}, {Open: "posts.mine"}}
 }
 
 // commitMark begins a commit, and mergedMark several that had to wait and became
@@ -259,7 +273,7 @@ func (t *target) read(l *listener) {
 // reach makes posts, one after another, waits until all who may see one have it,
 // and notes how long each took.
 func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, err error) {
-	path, body := t.message(req)
+	method, path, body := t.message(req)
 	for i := range req.Times {
 		matching, cookie := t.listeners, t.writer
 		if !req.Published && !t.floor {
@@ -267,11 +281,11 @@ func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, 
 			matching, cookie = []*listener{chosen}, chosen.cookie
 		}
 		var made created
-		took, err := t.await(ctx, matching, 1, func() error { return t.send(ctx, http.MethodPost, path, cookie, body, &made) })
+		took, err := t.await(ctx, matching, 1, func() error { return t.send(ctx, method, path, cookie, body, &made) })
 		if err != nil {
 			return reply, err
 		}
-		if req.Published {
+		if req.Published && t.subject == nil {
 			t.made = append(t.made, made.ID)
 		}
 		reply.Seconds = append(reply.Seconds, took.Seconds())
@@ -283,13 +297,13 @@ func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, 
 // burst has writers change the newest posts, each one of them several times, and
 // waits until everybody has every change.
 func (t *target) burst(ctx context.Context, req *loadRequest) (reply loadReply, err error) {
-	_, message := t.message(req)
-	if !t.floor && len(t.made) < req.Writers {
+	method, path, message := t.message(req)
+	if !t.floor && t.subject == nil && len(t.made) < req.Writers {
 		return reply, fmt.Errorf("a burst by %d writers needs as many posts; there are %d", req.Writers, len(t.made))
 	}
 	change := func(writer, turn int) error {
-		if t.floor {
-			return t.send(ctx, http.MethodPost, "/broadcast", "", message, nil)
+		if t.floor || t.subject != nil {
+			return t.send(ctx, method, path, "", message, nil)
 		}
 		body := fmt.Appendf(nil, `{"body":"%s %d %d"}`, strings.Repeat("y", 80), time.Now().UnixNano(), turn)
 		return t.send(ctx, http.MethodPatch, "/posts/"+t.made[len(t.made)-1-writer], t.writer, body, nil)
@@ -338,6 +352,9 @@ func (t *target) await(ctx context.Context, listeners []*listener, commits int, 
 		}
 		return last.Sub(began), nil
 	case <-time.After(patience):
+		if t.subject != nil && t.got.Load() == total-int64(commits*len(listeners)) {
+			return 0, fmt.Errorf("what %s makes has not come to those who hold %s within %s: do visitors see it? --call takes another action, or input", t.subject.Call, t.subject.Cursor, patience)
+		}
 		return 0, fmt.Errorf("%d messages of %d were lost: they have not come within %s", total-t.got.Load(), commits*len(listeners), patience)
 	case <-ctx.Done():
 		return 0, ctx.Err()
@@ -345,18 +362,22 @@ func (t *target) await(ctx context.Context, listeners []*listener, commits int, 
 }
 
 // message is what is posted, and where.
-func (t *target) message(req *loadRequest) (path string, body []byte) {
+func (t *target) message(req *loadRequest) (method, path string, body []byte) {
+	if t.subject != nil {
+		method, path, _ = strings.Cut(t.subject.Call, " ")
+		return method, path, t.subject.In
+	}
 	if t.floor {
 		pad := max(0, req.Size-len(commitMark)-len(`1,"pad":""}`))
-		return "/broadcast", fmt.Appendf(nil, `%s1,"pad":"%s"}`, commitMark, strings.Repeat("x", pad))
+		return http.MethodPost, "/broadcast", fmt.Appendf(nil, `%s1,"pad":"%s"}`, commitMark, strings.Repeat("x", pad))
 	}
 	body, _ = json.Marshal(map[string]any{"title": "A note on the board", "body": strings.Repeat("x", 80), "published": req.Published}) // strings and a bool
-	return "/posts", body
+	return http.MethodPost, "/posts", body
 }
 
 // write has clients write one record after another, which nobody is told of.
 func (t *target) write(ctx context.Context, req *loadRequest) (loadReply, error) {
-	path, body := t.message(&loadRequest{})
+	method, path, body := t.message(&loadRequest{})
 	if t.floor {
 		path, body = "/records", bytes.Repeat([]byte{'x'}, req.Size)
 	}
@@ -365,7 +386,7 @@ func (t *target) write(ctx context.Context, req *loadRequest) (loadReply, error)
 	end := began.Add(req.For)
 	err := together(req.Writers, req.Writers, func(int) error {
 		for time.Now().Before(end) {
-			if err := t.send(ctx, http.MethodPost, path, t.writer, body, nil); err != nil {
+			if err := t.send(ctx, method, path, t.writer, body, nil); err != nil {
 				return err
 			}
 			written.Add(1)
@@ -402,6 +423,9 @@ func (t *target) request(ctx context.Context, method, path, cookie string, body 
 		var refused struct{ Error wire.Error }
 		_ = json.Unmarshal(text, &refused) // it may not be JSON; the status says enough
 		err = fmt.Errorf("%s %s: %s %s", method, path, response.Status, refused.Error.Message)
+		for field, problems := range refused.Error.Problems {
+			err = fmt.Errorf("%w; %s %s", err, field, strings.Join(problems, ", "))
+		}
 	}
 	return response.Header, text, err
 }

@@ -9,6 +9,7 @@ func TestMeasures(t *testing.T) {
 	s := samples{
 		oneOfFew: []float64{0.001}, one: []float64{0.003, 0.001, 0.002}, all: []float64{0.010, 0.014}, allFloor: []float64{0.010},
 		burst: []float64{0.1}, burstFloor: []float64{0.4}, many: []float64{100}, manyFloor: []float64{1000}, single: []float64{5}, singleFloor: []float64{10},
+		back: []float64{0.3}, backFloor: []float64{0.2},
 	}
 	want := map[string]measure{
 		"reach_all": {Value: 12, Floor: 10, Ratio: 1.2, Met: true},
@@ -16,6 +17,7 @@ func TestMeasures(t *testing.T) {
 		"burst":     {Value: 1000, Floor: 250, Ratio: 4, Met: true},
 		"writes_64": {Value: 100, Floor: 1000, Ratio: 0.1},
 		"writes_1":  {Value: 5, Floor: 10, Ratio: 0.5, Met: true},
+		"return":    {Value: 300, Floor: 200, Ratio: 1.5, Met: true},
 	}
 	measures := s.measures(1000)
 	if len(measures) != len(want) {

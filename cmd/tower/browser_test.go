@@ -108,3 +108,20 @@ func (p *tab) shows(titles ...string) {
 	}()
 	p.until(strings.Join(titles, ", "), expression)
 }
+
+// submits fills in the page's form, to be published, and sends it.
+func (p *tab) submits(fields map[string]string) {
+	p.t.Helper()
+	values, err := json.Marshal(fields)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.until("the form", fmt.Sprintf(`(values => {
+		const form = document.querySelector("main form");
+		if (form.hasAttribute("aria-busy")) return false;
+		for (const [name, value] of Object.entries(values)) form.querySelector("[name=" + name + "]").value = value;
+		form.querySelector("[name=published][type=checkbox]").checked = true;
+		form.requestSubmit();
+		return true;
+	})(%s)`, values))
+}

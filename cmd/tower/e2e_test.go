@@ -60,7 +60,10 @@ func TestEverythingTogether(t *testing.T) {
 	app.edits(ada, bob, console)
 	watched.agrees()
 	app.fails(ada, console)
-	app.dies(ada, bob, ids["Ada"], watched)
+	writer := browser.tab("writer", app.url)
+	writer.signIn(ids["Bob"])
+	writer.visit("/posts/new")
+	app.dies(ada, bob, writer, ids["Ada"], watched)
 }
 
 // edits changes a view and a controller, and sees both take effect.
@@ -93,8 +96,9 @@ func (a *journal) fails(ada *tab, console *terminalScreen) {
 const overlay = `[...document.querySelectorAll("*")].map(e => e.shadowRoot?.textContent).find(text => text?.trim())`
 
 // dies kills the application, and then the server, the hard way. The pages
-// come back by themselves, with what was made meanwhile.
-func (a *journal) dies(ada, bob *tab, author string, watched *watched) {
+// come back by themselves, with what was made meanwhile, and what was written in
+// them is sent.
+func (a *journal) dies(ada, bob, writer *tab, author string, watched *watched) {
 	kill(a.t, a.pid())
 	create := func(title string) {
 		a.run("console", "-e", fmt.Sprintf(`Post.create({title: %q, published: true, authorId: %q})`, title, author))
@@ -109,10 +113,17 @@ func (a *journal) dies(ada, bob *tab, author string, watched *watched) {
 	kill(a.t, a.server.Process.Pid)
 	_ = a.server.Wait()
 	gone(a.t, child)
+	writer.until("that nobody is there", `document.documentElement.dataset.tower == "offline"`)
+	writer.submits(map[string]string{"title": "Kept for later", "authorId": author})
+	writer.until("what waits", `document.querySelector("[data-outbox] [data-state=waiting]")?.textContent.includes("Kept for later")`)
+	writer.submits(map[string]string{"body": "Without a title", "authorId": author})
+	writer.until("both that wait", `document.querySelectorAll("[data-outbox] [data-state=waiting]").length == 2`)
 	create("while nobody served") // the console starts the application itself
 	a.serve()
-	ada.shows("while nobody served", "after the first", "n11")
-	bob.shows("while nobody served", "after the first", "n11")
+	ada.shows("Kept for later", "while nobody served", "after the first")
+	bob.shows("Kept for later", "while nobody served", "after the first")
+	writer.until("what was wrong beside its field, and what was put in", `document.querySelector("[data-problem=title]").textContent.includes("required")
+		&& document.querySelector("[name=body]").value == "Without a title" && document.querySelectorAll("[data-outbox] [data-state]").length == 1`)
 	watched.agrees()
 
 	child = a.pid()

@@ -15,14 +15,17 @@ func newGenerate() *cobra.Command {
 		Short:   "Write a model, a controller, or both with their pages",
 		Long: `Write code into the application: a model, a controller, or a scaffold, which is both
 with their pages and tests. What was written can be taken back with tower destroy.
+tower generate types writes TypeScript types for a front end in app/.
 
 A field is NAME:TYPE, with TYPE one of string, text, int, float, bool, time and ref.
 A ref refers to another model: author:ref to Author, author:ref=users to User. More can
 follow: title:string:required, email:string:unique, state:string:index.`,
 		Example: `  tower generate scaffold Post title:string body:text published:bool author:ref
   tower generate model User name:string email:string:unique
-  tower generate controller Pages about contact`,
+  tower generate controller Pages about contact
+  tower generate types`,
 	}
+	cmd.AddCommand(newGenerateTypes())
 	return planned(cmd, scaffolds.Generate, "overwrite files that are not as they were generated")
 }
 

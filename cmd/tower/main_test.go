@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 //	signal               press Ctrl-C and do not wait
 //	taken                listen on a port; $TAKEN is its number
 //	lock FILE            hold a database as an application does
+//	tsc FOLDER           check the TypeScript in it; what is wrong is stdout
 func TestScripts(t *testing.T) {
 	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	if err != nil {
@@ -61,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"signal":      signalServer,
 			"taken":       takePort,
 			"lock":        lockDatabase,
+			"tsc":         checkTypes,
 		},
 		RequireExplicitExec: true,
 	})
@@ -217,6 +219,20 @@ func lockDatabase(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Defer(func() { file.Close() })
 	ts.Check(lockFile(file))
+}
+
+func checkTypes(ts *testscript.TestScript, neg bool, args []string) {
+	tsc, err := filepath.Abs("../../internal/client/node_modules/.bin/tsc")
+	ts.Check(err)
+	if _, err := os.Stat(tsc); err != nil {
+		ts.Fatalf("TypeScript is missing; script/test installs it, or: npm ci --prefix internal/client")
+	}
+	switch err := ts.Exec(tsc, "--pretty", "false", "-p", args[0]); {
+	case err == nil && neg:
+		ts.Fatalf("there is nothing wrong with the types")
+	case err != nil && !neg:
+		ts.Fatalf("the types are wrong")
+	}
 }
 
 func TestRun(t *testing.T) {

@@ -47,7 +47,7 @@ func (s *sample) enter(ctx context.Context, name, id string) (*player, error) {
 		return nil, err
 	}
 	p := &player{socket: socket, cursors: map[uint64]string{}}
-	if err := p.open(ctx); err != nil {
+	if err := p.open(ctx, wire.Request{Open: "posts.published"}, wire.Request{Open: "posts.mine"}); err != nil {
 		p.close()
 		return nil, err
 	}
@@ -56,22 +56,23 @@ func (s *sample) enter(ctx context.Context, name, id string) (*player, error) {
 
 func (p *player) close() { _ = p.socket.Close() }
 
-func (p *player) open(ctx context.Context) error {
+// open says hello and opens cursors.
+func (p *player) open(ctx context.Context, cursors ...wire.Request) error {
 	if err := p.socket.WriteJSON(wire.Request{Hello: wire.Version}); err != nil {
 		return err
 	}
 	if _, err := p.read(ctx); err != nil {
 		return err
 	}
-	for _, name := range []string{"published", "mine"} {
-		answer, _, err := p.ask(ctx, wire.Request{Open: "posts." + name})
+	for _, open := range cursors {
+		answer, _, err := p.ask(ctx, open)
 		if err != nil {
 			return err
 		}
 		if answer.Error != nil {
-			return fmt.Errorf("open posts.%s: %s", name, answer.Error.Message)
+			return fmt.Errorf("open %s: %s", open.Open, answer.Error.Message)
 		}
-		p.cursors[answer.Cursor] = name
+		p.cursors[answer.Cursor] = strings.TrimPrefix(open.Open, "posts.")
 	}
 	return nil
 }

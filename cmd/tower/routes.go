@@ -155,14 +155,15 @@ func printCurl(out io.Writer, routes []wire.Route, url string) {
 		case route.Method == "GET":
 			fmt.Fprintf(out, "curl '%s%s'\n", url, route.Path)
 		default:
-			fmt.Fprintf(out, "curl -X %s '%s%s' -H 'Content-Type: application/json' -d '%s'\n", route.Method, url, route.Path, exampleInput(route))
+			fmt.Fprintf(out, "curl -X %s '%s%s' -H 'Content-Type: application/json' -d '%s'\n", route.Method, url, route.Path, exampleInput(route, ""))
 		}
 	}
 }
 
-// exampleInput is an input in JSON, without what is in the path.
-func exampleInput(route wire.Route) string {
-	values := map[string]string{"string": `""`, "id": `""`, "time": `"2026-01-31T12:00:00Z"`, "bool": "false", "object": "{}"}
+// exampleInput is an input in JSON, without what is in the path. Its texts say
+// text.
+func exampleInput(route wire.Route, text string) string {
+	values := map[string]string{"string": strconv.Quote(text), "id": `""`, "time": `"2026-01-31T12:00:00Z"`, "bool": "false", "object": "{}"}
 	var parts []string
 	for _, input := range route.Inputs {
 		if strings.Contains(route.Path, "{"+input.Name+"}") {

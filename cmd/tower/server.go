@@ -30,7 +30,10 @@ func newServer() *cobra.Command {
 
 While you edit, it is built beside the running process and swapped in when it has
 proven to be good: no request is refused, and no page loses what was typed into
-it. Errors are shown here and in the page. In production nothing is watched.`,
+it. Errors are shown here and in the page. In production nothing is watched.
+
+The TypeScript that stands in app/, and what it imports, is bundled for browsers, and
+the types of the application are written to app/tower.d.ts.`,
 		Example: `  tower server
   tower server --port 4000 --open
   tower server --env production --host 0.0.0.0`,
@@ -46,6 +49,7 @@ it. Errors are shown here and in the page. In production nothing is watched.`,
 			o.Folder, o.Port, o.Env = app.Folder, int(port), string(env)
 			o.Output = cmd.OutOrStdout()
 			o.Color = hasColor(o.Output)
+			o.Served = func(ctx context.Context) (string, error) { return followTypes(ctx, app) }
 			err = serve(cmd.Context(), dev.New(o))
 			if o.Color && err == nil {
 				fmt.Fprintln(o.Output) // the terminal has shown a ^C

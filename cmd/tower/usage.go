@@ -150,3 +150,13 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		hint:    "see: " + cmd.CommandPath() + " --help",
 	}
 }
+
+func atMostOneArgument(cmd *cobra.Command, args []string) error {
+	if len(args) <= 1 {
+		return nil
+	}
+	return &usageError{
+		message: fmt.Sprintf("%s takes one argument at most, and was given %q too", cmd.Name(), args[1]),
+		hint:    "see: " + cmd.CommandPath() + " --help",
+	}
+}

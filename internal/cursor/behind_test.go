@@ -3,6 +3,7 @@ package cursor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -35,6 +36,70 @@ func TestWhatTheLogHasLostIsSentAnew(t *testing.T) {
 	if o.Resumed || o.Resync != Expired || len(o.Images) != 3 {
 		t.Error(o)
 	}
+}
+
+func TestUntouched(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 2))
+	runEngine(t, b.engine)
+	x, y, all := b.scope(`{"title":"x"}`, 3), b.scope(`{"title":"y"}`, 0), b.scope(`{}`, 0)
+	b.sets("A", func(x *thing) { x.Count = 2 })                        // 2
+	b.sets("B", func(x *thing) { x.Title = "z" })                      // 3
+	b.does(func(tx *store.Tx) error { return makes(tx, b, "C", "w") }) // 4
+	b.deletes("C")                                                     // 5
+	check := func(seq uint64, want bool, scopes ...Scope) {
+		t.Helper()
+		if got, err := b.engine.Untouched(t.Context(), seq, scopes...); got != want || err != nil {
+			t.Errorf("since %d %v are untouched: %t, %v", seq, scopes, got, err)
+		}
+	}
+	check(1, true)
+	check(1, false, x)
+	check(2, true, x)
+	check(2, false, x, y)
+	check(3, true, x, y, all) // C came and went
+	check(4, false, all)
+	check(5, true, all)
+	check(9, false, x) // what is yet to come
+	b.engine.mu.Lock()
+	b.engine.history, b.engine.memory = nil, 2
+	b.engine.mu.Unlock()
+	check(1, false, x) // too long ago to tell
+	check(3, true, x)
+}
+
+func makes(tx *store.Tx, b *bench, letter, title string) error {
+	_, err := tx.Create(b.things, titled(letter, title, 1))
+	return err
+}
+
+// TestWhoComesBackToTheSameIsToldTheSame holds: the deltas are one slice for all.
+func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
+	runEngine(t, b.engine)
+	allow := func(*store.Image) bool { return true }
+	specs := []Spec{{Scope: b.scope(`{"title":"x"}`, 0)}, {Scope: b.scope(`{"title":"x"}`, 2)}, {Scope: b.scope(`{"title":"x"}`, 2), Allow: allow}}
+	b.sets("A", func(x *thing) { x.Count = 7 })
+	for i, spec := range specs {
+		var told []Opened
+		for n := range 3 {
+			h := fmt.Sprint(i, n)
+			if err := b.engine.Open(t.Context(), h, spec, &Held{Seq: 1, Spec: spec, Same: true}, func(o Opened) { told = append(told, o) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if told[0].Shared || !told[1].Shared || !told[2].Shared || &told[1].Delta[0] != &told[2].Delta[0] {
+			t.Error(told)
+		}
+		for _, o := range told {
+			b.expect(brief(o.Delta), "change A")
+		}
+	}
+	b.sets("B", func(x *thing) { x.Count = 7 })
+	var o Opened
+	if err := b.engine.Open(t.Context(), "later", specs[1], &Held{Seq: 1, Spec: specs[1]}, func(opened Opened) { o = opened }); err != nil {
+		t.Fatal(err)
+	}
+	b.expect(brief(o.Delta), "change A, change B")
 }
 
 // TestResumingWaitsForTheEngine holds: a client may hold a state, of a page, that
@@ -86,6 +151,22 @@ func TestAnEngineThatFellBehindSaysSo(t *testing.T) {
 	b.expect(b.deletes("B"), "#5 to [list]: leave B")
 }
 
+// TestAnEngineThatFellBehindEndsOpenings holds the same of one without a rule, on
+// a query that nobody holds yet.
+func TestAnEngineThatFellBehindEndsOpenings(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1))
+	o, err := b.engine.begin(b.engine.holder("h"), Spec{Scope: b.scope(`{"title":"x"}`, 0)}, &past{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.engine.skip()
+	if _, err := b.engine.finish(t.Context(), o, nil, nil, &past{}, nil); !errors.Is(err, ErrBehind) {
+		t.Error(err)
+	}
+	b.expect(b.take(), "")
+	b.expectNothingLeft()
+}
+
 // TestACursorThatCannotBeReadEndsWithAReason has the store fail where a window
 // is refilled and where a holder moves.
 func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
@@ -96,9 +177,11 @@ func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
 	b := newBench(t, store.Options{}, records...)
 	q, _ := b.open("list", Spec{Scope: b.scope(`{}`, 1)})
 	b.open("plain", Spec{Scope: b.scope(`{}`, 0)})
-	b.moves = func(store.Commit) []Move { return []Move{{"plain", &Spec{Scope: b.scope(`{"count":1}`, 0)}}} }
+	b.moves = func(store.Commit) []Move {
+		return []Move{{b.engine.holder("plain"), &Spec{Scope: b.scope(`{"count":1}`, 0)}}}
+	}
 	c := commit(t, b.st, func(tx *store.Tx) error {
-		for _, img := range q.groups[0].reading.(*list).images {
+		for _, img := range q.whole.reading.(*list).images {
 			if err := tx.Delete(b.things, img.ID); err != nil {
 				return err
 			}

@@ -31,10 +31,16 @@ const (
 // There are two truth values: a test on an absent value is false, but for Is of
 // null, and Not of it is true.
 type Condition struct {
-	op     op
-	field  *store.Field
-	values []store.Value // one, but for opIn, where they are sorted
-	args   []Condition
+	op    op
+	field *store.Field
+	value store.Value // of a test for one
+	more  *more       // of other conditions; nil: none
+}
+
+// More is what most conditions, and so most memory, can do without.
+type more struct {
+	values []store.Value // of opIn, sorted
+	args   []Condition   // of opNot, opAnd and opOr
 }
 
 // Is holds where the field has the value; null is a value here. Of a list or an
@@ -44,7 +50,7 @@ func Is(f *store.Field, v store.Value) Condition { return test(opIs, f, v) }
 // In holds where the field has one of the values.
 func In(f *store.Field, vs ...store.Value) Condition {
 	sorted := slices.SortedFunc(slices.Values(vs), store.Value.Compare)
-	return test(opIn, f, slices.Compact(sorted)...)
+	return Condition{op: opIn, field: f, more: &more{values: slices.Compact(sorted)}}
 }
 
 // Gt holds where the field is more than v.
@@ -64,19 +70,56 @@ func Lte(f *store.Field, v store.Value) Condition { return test(opLte, f, v) }
 func Contains(f *store.Field, v store.Value) Condition { return test(opContains, f, v) }
 
 // Exists holds where the field is not null.
-func Exists(f *store.Field) Condition { return test(opExists, f) }
+func Exists(f *store.Field) Condition { return test(opExists, f, store.Value{}) }
 
 // Not holds where c does not.
-func Not(c Condition) Condition { return Condition{op: opNot, args: []Condition{c}} }
+func Not(c Condition) Condition { return compose(opNot, []Condition{c}) }
 
 // And holds where all of cs hold; always, when there are none.
-func And(cs ...Condition) Condition { return Condition{op: opAnd, args: slices.Clone(cs)} }
+func And(cs ...Condition) Condition { return compose(opAnd, slices.Clone(cs)) }
 
 // Or holds where one of cs holds; never, when there are none.
-func Or(cs ...Condition) Condition { return Condition{op: opOr, args: slices.Clone(cs)} }
+func Or(cs ...Condition) Condition { return compose(opOr, slices.Clone(cs)) }
 
-func test(o op, f *store.Field, vs ...store.Value) Condition {
-	return Condition{op: o, field: f, values: vs}
+func test(o op, f *store.Field, v store.Value) Condition {
+	return Condition{op: o, field: f, value: v}
+}
+
+func compose(o op, args []Condition) Condition {
+	return Condition{op: o, more: &more{args: args}}
+}
+
+// args returns what the condition is made of.
+func (c *Condition) args() []Condition {
+	if c.more == nil {
+		return nil
+	}
+	return c.more.args
+}
+
+// conjuncts returns the conditions that all have to hold where c, which is
+// canonical, does.
+func (c *Condition) conjuncts() []Condition {
+	switch c.op {
+	case opAll:
+		return nil
+	case opAnd:
+		return c.args()
+	default:
+		return []Condition{*c}
+	}
+}
+
+// values returns what the condition tests for.
+func (c *Condition) values() []store.Value {
+	switch {
+	case c.op == opIn:
+		return c.more.values
+	case c.op >= opIs && c.op <= opContains:
+		return []store.Value{c.value}
+	default:
+		return nil
+	}
 }
 
 // Parts takes a condition apart, for those who judge it by themselves: the word
@@ -84,7 +127,7 @@ func test(o op, f *store.Field, vs ...store.Value) Condition {
 // "and" or "or"), the field that it tests, nil for none, and the values that it
 // tests for or the conditions that it is made of.
 func (c Condition) Parts() (word string, f *store.Field, values []store.Value, args []Condition) {
-	return words[c.op], c.field, slices.Clone(c.values), slices.Clone(c.args)
+	return words[c.op], c.field, slices.Clone(c.values()), slices.Clone(c.args())
 }
 
 // Fields yields the fields that the condition tests, as often as it does, until
@@ -95,8 +138,9 @@ func (c *Condition) fields(yield func(*store.Field) bool) bool {
 	if c.field != nil && !yield(c.field) {
 		return false
 	}
-	for i := range c.args {
-		if !c.args[i].fields(yield) {
+	args := c.args()
+	for i := range args {
+		if !args[i].fields(yield) {
 			return false
 		}
 	}
@@ -120,17 +164,18 @@ func (c *Condition) write(b *strings.Builder, around op) {
 	case opAll:
 		b.WriteString(words[opAll])
 	case opNot:
-		if arg := &c.args[0]; arg.op == opIs {
-			b.WriteString(arg.field.Name + " is not " + arg.values[0].String())
+		arg := &c.args()[0]
+		if arg.op == opIs {
+			b.WriteString(arg.field.Name + " is not " + arg.value.String())
 			return
 		}
 		b.WriteString("not ")
-		c.args[0].write(b, opNot)
+		arg.write(b, opNot)
 	case opAnd, opOr:
 		c.writeArgs(b, around)
 	case opIn:
 		b.WriteString(c.field.Name + " in [")
-		for i, v := range c.values {
+		for i, v := range c.values() {
 			if i > 0 {
 				b.WriteString(", ")
 			}
@@ -139,7 +184,7 @@ func (c *Condition) write(b *strings.Builder, around op) {
 		b.WriteByte(']')
 	default:
 		b.WriteString(c.field.Name + " " + words[c.op])
-		for _, v := range c.values {
+		for _, v := range c.values() {
 			b.WriteString(" " + v.String())
 		}
 	}
@@ -150,22 +195,23 @@ func (c *Condition) writeArgs(b *strings.Builder, around op) {
 	if c.op == opOr {
 		word, none = " or ", "none"
 	}
-	switch len(c.args) {
+	args := c.args()
+	switch len(args) {
 	case 0:
 		b.WriteString(none)
 		return
 	case 1:
-		c.args[0].write(b, around)
+		args[0].write(b, around)
 		return
 	}
 	if around != opAll && around != c.op {
 		b.WriteByte('(')
 		defer b.WriteByte(')')
 	}
-	for i := range c.args {
+	for i := range args {
 		if i > 0 {
 			b.WriteString(word)
 		}
-		c.args[i].write(b, c.op)
+		args[i].write(b, c.op)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -75,16 +76,21 @@ type Engine struct {
 
 	mu        sync.Mutex // held while a commit is matched and delivered
 	indexes   map[*store.Model]*index
-	shared    map[string]*Query
-	places    map[Holder]place
 	openings  map[Holder]*opening
 	joining   map[*opening]struct{}         // those of openings that include records
 	referring map[named]map[*group]struct{} // whose records refer to it
 	early     map[Holder]*Spec              // given before Open was called; nil: closed
+	history   *history                      // once somebody has come back
+	leads     map[*group]lead
 	number    uint64
 	spare     int // see list
 	reads     int // of the store, to refill windows
 	measured  atomic.Bool
+	memory    int // changes that a history may hold
+
+	pages   pages
+	studies sync.Mutex // held while a history is read, around mu
+	beyond  uint64     // no history reaches back to before this commit
 
 	// What each commit uses again.
 	touched []*selector
@@ -101,11 +107,11 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	}
 	seq := st.Seq()
 	e := &Engine{
-		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare,
+		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, memory: maxHistory,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes:  map[*store.Model]*index{}, shared: map[string]*Query{},
-		places: map[Holder]place{}, openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
-		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{},
+		indexes:  map[*store.Model]*index{},
+		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
+		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{}, leads: map[*group]lead{},
 	}
 	e.reach(seq)
 	return e
@@ -139,6 +145,12 @@ func (e *Engine) deliver(c store.Commit) {
 	moved := e.attach(c, moves)
 	e.sink.Deliver(c, effects, moved)
 	clear(effects)
+	clear(e.leads)
+	if e.history != nil {
+		if e.history.add(c); e.history.spent() {
+			e.history = nil
+		}
+	}
 	e.reach(c.Seq)
 }
 
@@ -153,7 +165,7 @@ func (e *Engine) match(c store.Commit) []Effect {
 	now := moment{seq: c.Seq, changes: c.Changes, at: e.counted(e.at(context.Background(), c.Seq))}
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
-			effects = e.account(effects, s.queries[i], s.touches, &now)
+			effects = e.account(effects, s.queries[i], *s.touches, &now)
 		}
 		s.forget()
 	}
@@ -169,14 +181,14 @@ func (e *Engine) match(c store.Commit) []Effect {
 // follow lets one query follow a commit, and appends what its holders are to be
 // told.
 func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *moment) []Effect {
-	for _, o := range q.openings {
+	for o := q.openings; o != nil; o = o.next {
 		o.touches = append(o.touches, touches...)
 	}
-	for i := len(q.groups) - 1; i >= 0; i-- {
-		if !q.ruled {
-			return q.groups[i].follow(effects, touches, now)
-		}
-		q.groups[i].decide(touches, func(g *group, decided []touch) {
+	if !q.ruled {
+		return q.whole.follow(effects, touches, now)
+	}
+	for i := len(q.parted.groups) - 1; i >= 0; i-- {
+		q.parted.groups[i].decide(touches, func(g *group, decided []touch) {
 			effects = g.follow(effects, decided, now)
 		})
 	}
@@ -194,10 +206,11 @@ func (e *Engine) skip() {
 		o.err = ErrBehind
 	}
 	clear(e.early)
+	e.history = nil
 	var effects []Effect
 	for _, q := range e.queries() {
-		for i := len(q.groups) - 1; i >= 0; i-- {
-			effects = e.lose(effects, q.groups[i], store.ErrExpired)
+		for _, g := range slices.Backward(q.groups()) {
+			effects = e.lose(effects, g, store.ErrExpired)
 		}
 	}
 	e.sink.Deliver(store.Commit{Seq: seq}, effects, nil)
@@ -224,7 +237,7 @@ func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Imag
 
 func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, error) {
 	l := newList(spec, 0)
-	if err := fill(l, e.at(ctx, seq), e.rules(spec)); err != nil {
+	if err := e.fill(ctx, l, seq, e.rules(spec)); err != nil {
 		return nil, fmt.Errorf("read %s: %w", spec, err)
 	}
 	return l, nil

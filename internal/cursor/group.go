@@ -26,31 +26,42 @@ func (r rules) allow(of int, img *store.Image) bool {
 // them, and yet each rule is asked about each record.
 type group struct {
 	query   *Query
-	at      int // among the query's
+	at      int // among those of a division
 	holders []Holder
-	rules   []rules // theirs, or none
-	reading reading // nil: nothing needs to be remembered
-	seq     uint64  // of the last commit that its company followed
+	sole    [1]Holder // as most have one
+	rules   []rules   // theirs, or none
+	reading reading   // nil: nothing needs to be remembered
+	seq     uint64    // of the last commit that its company followed
+}
+
+// begin makes the group, which has no holders, one that remembers what r does.
+func (g *group) begin(q *Query, r reading) {
+	g.query, g.holders, g.reading = q, g.sole[:0], r
+	for _, c := range g.company() {
+		g.watch(c.of.Model, nil, c.seen)
+	}
 }
 
 // add makes an empty group one of the query's.
 func (q *Query) add(r reading) *group {
-	g := &group{query: q, at: len(q.groups), reading: r}
-	q.groups = append(q.groups, g)
-	for _, c := range g.company() {
-		g.watch(c.of.Model, nil, c.seen)
-	}
+	g := &group{at: len(q.parted.groups)}
+	q.parted.groups = append(q.parted.groups, g)
+	g.begin(q, r)
 	return g
 }
 
 // remove takes a group away from its query.
 func (q *Query) remove(g *group) {
-	last := len(q.groups) - 1
-	q.groups[g.at] = q.groups[last]
-	q.groups[g.at].at = g.at
-	q.groups[last] = nil
-	q.groups = q.groups[:last]
 	g.retire()
+	if !q.ruled {
+		g.begin(q, nil)
+		return
+	}
+	groups, last := q.parted.groups, len(q.parted.groups)-1
+	groups[g.at] = groups[last]
+	groups[g.at].at = g.at
+	groups[last] = nil
+	q.parted.groups = groups[:last]
 }
 
 // retire ends what the group keeps up outside of its query.
@@ -63,8 +74,8 @@ func (g *group) retire() {
 // drop removes a group whose rules went with its last holder.
 func (q *Query) drop(g *group) {
 	q.remove(g)
-	if sum := g.reading.sum(); q.alike[sum] == g {
-		delete(q.alike, sum)
+	if sum := g.reading.sum(); q.parted.alike[sum] == g {
+		delete(q.parted.alike, sum)
 	}
 }
 
@@ -72,47 +83,55 @@ func (q *Query) drop(g *group) {
 // one.
 func (q *Query) join(r reading) *group {
 	r = q.remembered(r)
+	if !q.ruled {
+		if len(q.whole.holders) == 0 && q.whole.reading == nil {
+			q.whole.begin(q, r)
+		}
+		return &q.whole
+	}
+	d := q.parted
 	switch {
-	case len(q.groups) == 0:
+	case len(d.groups) == 0:
 		return q.add(r)
-	case !q.ruled:
-		return q.groups[0]
-	case len(q.groups) == 1 && q.groups[0].reading.absorb(r):
-		return q.groups[0]
-	case q.alike == nil:
+	case len(d.groups) == 1 && d.groups[0].reading.absorb(r):
+		return d.groups[0]
+	case d.alike == nil:
 		q.unite()
 	}
 	sum := r.sum()
-	g := q.alike[sum]
+	g := d.alike[sum]
 	if g != nil && g.reading.absorb(r) {
 		return g
 	}
 	added := q.add(r)
 	if g == nil {
-		q.alike[sum] = added
+		d.alike[sum] = added
 	}
 	return added
 }
 
 // reunite unites the groups after they followed a commit.
 func (q *Query) reunite() {
-	if q.alike = nil; len(q.groups) > 1 {
-		q.unite()
+	if d := q.parted; d != nil {
+		if d.alike = nil; len(d.groups) > 1 {
+			q.unite()
+		}
 	}
 }
 
 // unite brings together the groups that have come to hold the same.
 func (q *Query) unite() {
-	if q.alike == nil {
-		q.alike = map[uint64]*group{}
+	d := q.parted
+	if d.alike == nil {
+		d.alike = map[uint64]*group{}
 	}
-	clear(q.alike)
-	for i := len(q.groups) - 1; i >= 0; i-- {
-		g := q.groups[i]
+	clear(d.alike)
+	for i := len(d.groups) - 1; i >= 0; i-- {
+		g := d.groups[i]
 		sum := g.reading.sum()
-		other := q.alike[sum]
+		other := d.alike[sum]
 		if other == nil {
-			q.alike[sum] = g
+			d.alike[sum] = g
 		} else if other.reading.absorb(g.reading) {
 			other.take(g.holders, g.rules)
 			q.remove(g)
@@ -123,7 +142,7 @@ func (q *Query) unite() {
 // take makes holders those of the group.
 func (g *group) take(holders []Holder, own []rules) {
 	for i, h := range holders {
-		g.query.engine.places[h] = place{g, len(g.holders) + i}
+		*h.seat() = Seat{g, len(g.holders) + i}
 	}
 	g.holders = append(g.holders, holders...)
 	g.rules = append(g.rules, own...)
@@ -150,8 +169,10 @@ func (g *group) ask(of int, images []*store.Image) []part {
 	for i := 1; i < len(holders); i++ {
 		rules[i].answer(of, images, answers)
 		if string(answers) == parts[0].answers {
-			holders[stay], rules[stay] = holders[i], rules[i]
-			g.query.engine.places[holders[i]] = place{g, stay}
+			if stay < i { // others have parted
+				holders[stay], rules[stay] = holders[i], rules[i]
+				holders[i].seat().at = stay
+			}
 			stay++
 			continue
 		}

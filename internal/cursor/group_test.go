@@ -2,6 +2,7 @@ package cursor
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -16,10 +17,10 @@ func seeing(letters string) func(*store.Image) bool {
 // groups returns the holders of a query, those of a group side by side.
 func groups(q *Query) string {
 	var all []string
-	for _, g := range q.groups {
+	for _, g := range q.groups() {
 		names := ""
 		for _, h := range g.holders {
-			names += h.(string)
+			names += fmt.Sprint(h)
 		}
 		all = append(all, names)
 	}
@@ -51,7 +52,7 @@ func TestHoldersThatSeeTheSameAreOne(t *testing.T) {
 				t.Helper()
 				b.engine.mu.Lock()
 				defer b.engine.mu.Unlock()
-				if len(q.groups) != n {
+				if len(q.groups()) != n {
 					t.Errorf("the groups are %s, want %d", groups(q), n)
 				}
 			}

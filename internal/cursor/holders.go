@@ -9,12 +9,6 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A place is where a holder stands among those of its group.
-type place struct {
-	group *group
-	at    int
-}
-
 // rules returns a holder's rules, nil where it has none.
 func (e *Engine) rules(spec *Spec) rules {
 	if !spec.ruled() {
@@ -46,33 +40,35 @@ func (e *Engine) rule(allow func(*store.Image) bool) rule {
 // query returns the query that a holder of the spec shares, or a new one, which
 // follows the commits from now on.
 func (e *Engine) query(spec Spec) *Query {
-	where := canonical(spec.Scope.Where)
-	key := spec.key(where.key)
-	if q := e.shared[key]; q != nil {
-		return q
-	}
 	x := e.indexes[spec.Scope.Model]
 	if x == nil {
 		x = newIndex()
 		e.indexes[spec.Scope.Model] = x
 	}
-	e.number++
-	q := &Query{engine: e, number: e.number, spec: spec, ruled: spec.ruled(), key: key, index: x, selector: x.add(where)}
-	q.spec.Scope.Where = q.selector.where // the same, held once
-	q.spec.forgetRules()
-	q.selector.add(q)
-	e.shared[key] = q
+	s, by := x.add(canonical(spec.Scope.Where)), share{x.form(&spec), spec.Tag}
+	q := s.query(by)
+	if q == nil {
+		e.number++
+		q = &Query{engine: e, selector: s, form: by.form, tag: by.tag, number: e.number}
+		if q.ruled = spec.ruled(); q.ruled {
+			q.parted = &division{}
+		} else {
+			q.whole.begin(q, nil)
+		}
+		s.add(q)
+		by.form.queries++
+	}
 	return q
 }
 
 // release ends a query that nobody holds or opens.
 func (e *Engine) release(q *Query) {
-	for _, g := range q.groups {
+	for _, g := range q.groups() {
 		if len(g.holders) > 0 {
 			return
 		}
 	}
-	if len(q.openings) == 0 {
+	if q.openings == nil {
 		e.end(q)
 	}
 }
@@ -83,30 +79,31 @@ func (e *Engine) end(q *Query) {
 		return
 	}
 	q.ended = true
-	for _, g := range q.groups {
+	for _, g := range q.groups() {
 		g.retire()
 	}
-	q.selector.remove(q)
-	if len(q.selector.queries) == 0 {
-		q.index.remove(q.selector)
+	s, x := q.selector, q.selector.index
+	if s.remove(q); len(s.queries) == 0 {
+		x.remove(s)
 	}
-	if len(q.index.selectors) == 0 {
-		delete(e.indexes, q.spec.Scope.Model)
+	if x.release(q.form); len(x.selectors) == 0 {
+		delete(e.indexes, q.form.Scope.Model)
 	}
-	delete(e.shared, q.key)
 }
 
 // lose ends a group that cannot be kept current, and appends what its holders
 // are to be told.
 func (e *Engine) lose(effects []Effect, g *group, err error) []Effect {
 	for _, h := range g.holders {
-		delete(e.places, h)
+		*h.seat() = Seat{}
 	}
 	if len(g.holders) > 0 {
-		effects = append(effects, Effect{Query: g.query, Holders: g.holders, Resync: e.reason(err)})
+		effects = append(effects, Effect{Query: g.query, Holders: slices.Clone(g.holders), Resync: e.reason(err)})
 	}
 	g.query.remove(g)
-	g.query.alike = nil
+	if d := g.query.parted; d != nil {
+		d.alike = nil
+	}
 	e.release(g.query)
 	return effects
 }
@@ -122,7 +119,7 @@ func (e *Engine) reason(err error) string {
 
 // hold makes a holder one of a group's.
 func (e *Engine) hold(h Holder, own rules, g *group) {
-	e.places[h] = place{g, len(g.holders)}
+	*h.seat() = Seat{g, len(g.holders)}
 	if g.holders = append(g.holders, h); g.query.ruled {
 		g.rules = append(g.rules, own)
 	}
@@ -131,21 +128,21 @@ func (e *Engine) hold(h Holder, own rules, g *group) {
 // unhold takes the holder away from its group, and returns its query, nil if it
 // holds none.
 func (e *Engine) unhold(h Holder) *Query {
-	p, ok := e.places[h]
-	if !ok {
+	g, at := h.seat().group, h.seat().at
+	if g == nil {
 		return nil
 	}
-	g, last := p.group, len(p.group.holders)-1
-	g.holders[p.at] = g.holders[last]
-	e.places[g.holders[p.at]] = p
+	last := len(g.holders) - 1
+	g.holders[at] = g.holders[last]
+	g.holders[at].seat().at = at
 	g.holders[last] = nil
 	g.holders = g.holders[:last]
+	*h.seat() = Seat{}
 	if g.query.ruled {
-		g.rules[p.at] = g.rules[last]
+		g.rules[at] = g.rules[last]
 		g.rules[last] = nil
 		g.rules = g.rules[:last]
 	}
-	delete(e.places, h)
 	if last == 0 && g.query.ruled {
 		g.query.drop(g)
 	}

@@ -1,108 +1,66 @@
 package cursor
 
 import (
+	"hash/maphash"
+	"slices"
+
 	"github.com/towerkit/tower/internal/store"
 )
-
-// A selector is what all queries with equal conditions share: one test of each
-// change, however many they are.
-type selector struct {
-	key     string
-	where   Condition
-	queries []*Query
-	filings []*filing
-	round   uint64  // of the index, when it last met this selector
-	touches []touch // what the commit at hand did to its records
-}
-
-func (s *selector) add(q *Query) {
-	q.at = len(s.queries)
-	s.queries = append(s.queries, q)
-}
-
-func (s *selector) remove(q *Query) {
-	last := len(s.queries) - 1
-	s.queries[q.at] = s.queries[last]
-	s.queries[q.at].at = q.at
-	s.queries[last] = nil
-	s.queries = s.queries[:last]
-}
-
-// forget lets go of a commit's touches.
-func (s *selector) forget() {
-	clear(s.touches)
-	if s.touches = s.touches[:0]; cap(s.touches) > few {
-		s.touches = nil
-	}
-}
-
-// A touch is a change of a record for which conditions hold before or after it.
-type touch struct {
-	change        *store.Change
-	before, after bool
-}
-
-func (t *touch) op() DeltaOp {
-	switch {
-	case !t.before:
-		return Enter
-	case !t.after:
-		return Leave
-	default:
-		return Change
-	}
-}
 
 // An index finds a model's selectors that a change may touch, by the values that
 // the record has and had. Conditions that name neither a value nor a range are
 // in a list that every change goes through.
 type index struct {
-	selectors map[string]*selector
+	selectors map[digest]*selector
+	forms     map[string]*form
 	tables    []*table
-	residual  drawer
+	residual  *filing
 	round     uint64
 }
 
-// A table finds selectors by one field's value.
+// A table finds selectors by one field's value. Those for values that have one
+// hash are together: the conditions are tested anyway.
 type table struct {
 	field   *store.Field
-	drawers map[store.Value]drawer
+	drawers map[uint64]*filing
 	spans   *stretch
 }
 
-// A drawer is where selectors are filed, in no order.
-type drawer []*filing
-
-// A filing is one place at which a selector is found.
-type filing struct {
-	selector *selector
-	table    *table   // nil: the residual
-	stretch  *stretch // nil: by value
-	value    store.Value
-	at       int // in its drawer
+func newIndex() *index {
+	return &index{selectors: map[digest]*selector{}, forms: map[string]*form{}}
 }
 
-func newIndex() *index { return &index{selectors: map[string]*selector{}} }
-
 // add returns the selector of the conditions, which are canonical.
-func (x *index) add(where canon) *selector {
-	if s := x.selectors[where.key]; s != nil {
+func (x *index) add(where Condition) *selector {
+	key := where.digest()
+	if s := x.selectors[key]; s != nil {
 		return s
 	}
-	s := &selector{key: where.key, where: where.Condition}
-	x.selectors[s.key] = s
-	niches, why := s.where.niches()
-	if why != "" {
-		x.file(&filing{selector: s})
-	}
-	for _, n := range niches {
-		f := &filing{selector: s, table: x.table(n.field), value: n.value}
-		if n.span != nil {
-			f.table.spans, f.stretch = f.table.spans.with(*n.span)
+	s := newSelector(where.conjuncts())
+	s.index = x
+	x.selectors[key] = s
+	f := &s.filed
+	for i, n := range s.niches() {
+		if i > 0 {
+			f.also = &filing{}
+			f = f.also
 		}
-		x.file(f)
+		f.selector = s
+		x.put(&n, f.before(x.drawer(&n)))
 	}
 	return s
+}
+
+// remove takes the selector out of the index, and the tables that it leaves empty.
+func (x *index) remove(s *selector) {
+	where := s.condition()
+	delete(x.selectors, where.digest())
+	f := &s.filed
+	for _, n := range s.niches() {
+		x.put(&n, f.out(x.drawer(&n)))
+		f = f.also
+	}
+	x.tables = slices.DeleteFunc(x.tables, func(t *table) bool { return len(t.drawers) == 0 && t.spans == nil })
 }
 
 // table returns the table of a field, and makes it when there is none.
@@ -112,64 +70,44 @@ func (x *index) table(f *store.Field) *table {
 			return t
 		}
 	}
-	t := &table{field: f, drawers: map[store.Value]drawer{}}
+	t := &table{field: f, drawers: map[uint64]*filing{}}
 	x.tables = append(x.tables, t)
 	return t
 }
 
-func (x *index) file(f *filing) {
-	d := x.drawer(f)
-	f.at = len(d)
-	x.put(f, append(d, f))
-	f.selector.filings = append(f.selector.filings, f)
-}
-
-func (x *index) drawer(f *filing) drawer {
+func (x *index) drawer(n *niche) *filing {
 	switch {
-	case f.table == nil:
+	case n.field == nil:
 		return x.residual
-	case f.stretch != nil:
-		return f.stretch.filed
+	case n.span != nil:
+		return x.table(n.field).spans.drawer(*n.span)
 	default:
-		return f.table.drawers[f.value]
+		return x.table(n.field).drawers[hash(n.value)]
 	}
 }
 
-func (x *index) put(f *filing, d drawer) {
-	switch {
-	case f.table == nil:
+// put makes d, which may be empty, the drawer of a niche.
+func (x *index) put(n *niche, d *filing) {
+	if n.field == nil {
 		x.residual = d
-	case f.stretch != nil && len(d) == 0:
-		f.table.spans = f.table.spans.without(f.stretch.span)
-	case f.stretch != nil:
-		f.stretch.filed = d
-	case len(d) == 0:
-		delete(f.table.drawers, f.value)
+		return
+	}
+	t := x.table(n.field)
+	switch {
+	case n.span != nil && d == nil:
+		t.spans = t.spans.without(*n.span)
+	case n.span != nil:
+		var at *stretch
+		t.spans, at = t.spans.with(*n.span)
+		at.filed = d
+	case d == nil:
+		delete(t.drawers, hash(n.value))
 	default:
-		f.table.drawers[f.value] = d
+		t.drawers[hash(n.value)] = d
 	}
 }
 
-// remove takes the selector out of the index, and the tables that it leaves empty.
-func (x *index) remove(s *selector) {
-	delete(x.selectors, s.key)
-	for _, f := range s.filings {
-		d := x.drawer(f)
-		last := len(d) - 1
-		d[f.at] = d[last]
-		d[f.at].at = f.at
-		d[last] = nil
-		x.put(f, d[:last])
-	}
-	kept := x.tables[:0]
-	for _, t := range x.tables {
-		if len(t.drawers) > 0 || t.spans != nil {
-			kept = append(kept, t)
-		}
-	}
-	clear(x.tables[len(kept):])
-	x.tables = kept
-}
+func hash(v store.Value) uint64 { return maphash.Comparable(seed, v) }
 
 // match appends to touched the selectors that the change is the first to touch,
 // and notes the change with all that it touches.
@@ -195,7 +133,7 @@ func (x *index) match(c *store.Change, touched []*selector) []*selector {
 }
 
 func (x *index) matchValue(t *table, v store.Value, c *store.Change, touched []*selector) []*selector {
-	return x.pierce(t.spans, v, c, x.meet(t.drawers[v], c, touched))
+	return x.pierce(t.spans, v, c, x.meet(t.drawers[hash(v)], c, touched))
 }
 
 // pierce looks through the spans that hold v.
@@ -218,7 +156,7 @@ func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*sel
 	for _, img := range [...]*store.Image{c.Before, c.After} {
 		if img != nil {
 			img.Each(t.field, func(v store.Value) bool {
-				touched = x.meet(t.drawers[v], c, touched)
+				touched = x.meet(t.drawers[hash(v)], c, touched)
 				return true
 			})
 		}
@@ -227,23 +165,17 @@ func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*sel
 }
 
 // meet tests the change against the selectors in a drawer.
-func (x *index) meet(d drawer, c *store.Change, touched []*selector) []*selector {
-	for _, f := range d {
+func (x *index) meet(drawer *filing, c *store.Change, touched []*selector) []*selector {
+	for f := drawer; f != nil; f = f.next {
 		s := f.selector
 		if s.round == x.round {
 			continue
 		}
 		s.round = x.round
-		t := touch{change: c}
-		t.before = c.Before != nil && s.where.match(c.Before)
-		t.after = c.After != nil && s.where.match(c.After)
-		if !t.before && !t.after {
-			continue
-		}
-		if len(s.touches) == 0 {
+		t := touch{change: c, before: s.holds(c.Before), after: s.holds(c.After)}
+		if (t.before || t.after) && s.touch(t) {
 			touched = append(touched, s)
 		}
-		s.touches = append(s.touches, t)
 	}
 	return touched
 }

@@ -1,6 +1,8 @@
 package cursor
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"slices"
 	"strings"
@@ -8,103 +10,123 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A canon is a condition in its canonical form: of all the ways to nest, order,
-// repeat and negate the same tests, one. Its key names it, and is no prefix of
-// another's.
-type canon struct {
-	Condition
-	key   string
-	parts []canon // of not, and, or: the arguments
-}
-
 var (
 	all  = Condition{}
 	none = Condition{op: opOr}
 )
 
-// canonical returns the canonical form of c.
-func canonical(c Condition) canon {
+// canonical returns the canonical form of c: of all the ways to nest, order,
+// repeat and negate the same tests, one.
+func canonical(c Condition) Condition {
 	switch c.op {
 	case opAnd, opOr:
 		return join(c)
 	case opNot:
-		inner := canonical(c.args[0])
+		arg := canonical(c.args()[0])
 		switch {
-		case inner.op == opNot:
-			return inner.parts[0]
-		case inner.op == opAll:
-			return leaf(none)
-		case inner.is(none):
-			return leaf(all)
+		case arg.op == opNot:
+			return arg.args()[0]
+		case arg.is(all):
+			return none
+		case arg.is(none):
+			return all
 		}
-		return canon{Condition: Not(inner.Condition), key: string(rune(opNot)) + inner.key, parts: []canon{inner}}
+		return Not(arg)
 	case opExists:
-		return canonical(Not(Is(c.field, store.Value{})))
+		return Not(Is(c.field, store.Value{}))
 	case opIn:
-		switch len(c.values) {
+		switch values := c.values(); len(values) {
 		case 0:
-			return leaf(none)
+			return none
 		case 1:
-			return leaf(Is(c.field, c.values[0]))
+			return Is(c.field, values[0])
 		}
 	}
-	return leaf(c)
+	return c
 }
 
-func (c *canon) is(other Condition) bool { return c.op == other.op && len(c.args) == len(other.args) }
+// is compares c with all or none.
+func (c *Condition) is(other Condition) bool { return c.op == other.op && len(c.args()) == 0 }
 
 // join returns the canonical form of an and or an or: the arguments flat,
 // sorted, each once, without those that decide nothing.
-func join(c Condition) canon {
+func join(c Condition) Condition {
 	neutral, absorbing := all, none
 	if c.op == opOr {
 		neutral, absorbing = none, all
 	}
-	var parts []canon
-	for _, arg := range c.args {
+	args := make([]Condition, 0, len(c.args()))
+	for _, arg := range c.args() {
 		one := canonical(arg)
 		switch {
 		case one.is(absorbing):
-			return leaf(absorbing)
+			return absorbing
 		case one.is(neutral):
 		case one.op == c.op:
-			parts = append(parts, one.parts...)
+			args = append(args, one.args()...)
 		default:
-			parts = append(parts, one)
+			args = append(args, one)
 		}
 	}
-	slices.SortFunc(parts, func(a, b canon) int { return strings.Compare(a.key, b.key) })
-	parts = slices.CompactFunc(parts, func(a, b canon) bool { return a.key == b.key })
-	switch len(parts) {
+	slices.SortFunc(args, compare)
+	args = slices.CompactFunc(args, func(a, b Condition) bool { return compare(a, b) == 0 })
+	switch len(args) {
 	case 0:
-		return leaf(neutral)
+		return neutral
 	case 1:
-		return parts[0]
+		return args[0]
 	}
-	joined := canon{Condition: Condition{op: c.op}, parts: parts}
-	key := binary.AppendUvarint([]byte{byte(c.op)}, uint64(len(parts)))
-	for _, one := range parts {
-		joined.args = append(joined.args, one.Condition)
-		key = append(key, one.key...)
-	}
-	joined.key = string(key)
-	return joined
+	return compose(c.op, args)
 }
 
-// leaf returns a condition without arguments as it is.
-func leaf(c Condition) canon {
-	key := []byte{byte(c.op)}
-	if c.op == opOr {
-		key = append(key, 0)
+// compare orders canonical conditions on a model's records.
+func compare(a, b Condition) int {
+	if order := cmp.Compare(a.op, b.op); order != 0 {
+		return order
 	}
-	if c.field != nil {
-		key = appendText(key, c.field.Name)
-		key = binary.AppendUvarint(key, uint64(len(c.values)))
+	if a.field == nil {
+		return slices.CompareFunc(a.args(), b.args(), compare)
 	}
-	for _, v := range c.values {
+	if order := strings.Compare(a.field.Name, b.field.Name); order != 0 {
+		return order
+	}
+	if a.op == opIn {
+		return slices.CompareFunc(a.more.values, b.more.values, store.Value.Compare)
+	}
+	return a.value.Compare(b.value)
+}
+
+// appendKey appends a text that is the same for equal canonical conditions,
+// another for others, and no prefix of another.
+func (c *Condition) appendKey(key []byte) []byte {
+	key = append(key, byte(c.op))
+	if c.field == nil {
+		args := c.args()
+		key = binary.AppendUvarint(key, uint64(len(args)))
+		for i := range args {
+			key = args[i].appendKey(key)
+		}
+		return key
+	}
+	key = appendText(key, c.field.Name)
+	if c.op != opIn {
+		return c.value.AppendKey(key)
+	}
+	key = binary.AppendUvarint(key, uint64(len(c.more.values)))
+	for _, v := range c.more.values {
 		key = v.AppendKey(key)
 	}
-	return canon{Condition: c, key: string(key)}
+	return key
+}
+
+// A digest stands for the key of a condition: it is the same for equal ones, and
+// nobody can make two others that have the same.
+type digest [16]byte
+
+func (c *Condition) digest() digest {
+	var room [256]byte
+	sum := sha256.Sum256(c.appendKey(room[:0]))
+	return digest(sum[:16])
 }
 
 // appendText appends s so that nothing that follows can be taken for a part of it.

@@ -16,7 +16,7 @@ func (c *Condition) match(img *store.Image) bool {
 	case opAll:
 		return true
 	case opIs:
-		return img.Value(c.field) == c.values[0]
+		return img.Value(c.field) == c.value
 	case opIn:
 		return c.has(img.Value(c.field))
 	case opContains:
@@ -24,17 +24,19 @@ func (c *Condition) match(img *store.Image) bool {
 	case opExists:
 		return !img.Value(c.field).IsNull()
 	case opNot:
-		return !c.args[0].match(img)
+		return !c.args()[0].match(img)
 	case opAnd:
-		for i := range c.args {
-			if !c.args[i].match(img) {
+		args := c.args()
+		for i := range args {
+			if !args[i].match(img) {
 				return false
 			}
 		}
 		return true
 	case opOr:
-		for i := range c.args {
-			if c.args[i].match(img) {
+		args := c.args()
+		for i := range args {
+			if args[i].match(img) {
 				return true
 			}
 		}
@@ -48,20 +50,21 @@ func (c *Condition) match(img *store.Image) bool {
 const few = 8
 
 func (c *Condition) has(v store.Value) bool {
-	if len(c.values) <= few {
-		return slices.Contains(c.values, v)
+	values := c.more.values
+	if len(values) <= few {
+		return slices.Contains(values, v)
 	}
-	_, found := slices.BinarySearchFunc(c.values, v, store.Value.Compare)
+	_, found := slices.BinarySearchFunc(values, v, store.Value.Compare)
 	return found
 }
 
 // compare tests v by the condition's order. A value of another kind, and null
 // is one, has no place in it.
 func (c *Condition) compare(v store.Value) bool {
-	if v.IsNull() || v.Kind() != c.values[0].Kind() {
+	if v.IsNull() || v.Kind() != c.value.Kind() {
 		return false
 	}
-	order := v.Compare(c.values[0])
+	order := v.Compare(c.value)
 	switch c.op {
 	case opGt:
 		return order > 0
@@ -75,7 +78,7 @@ func (c *Condition) compare(v store.Value) bool {
 }
 
 func (c *Condition) contains(img *store.Image) bool {
-	want := c.values[0]
+	want := c.value
 	if c.field.Kind == store.List {
 		found := false
 		img.Each(c.field, func(v store.Value) bool {

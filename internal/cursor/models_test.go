@@ -94,7 +94,7 @@ func create(t testing.TB, st *store.Store, m *store.Model, records ...any) {
 	})
 }
 
-func runEngine(t testing.TB, e *Engine) {
+func runEngine(t testing.TB, e interface{ Run(context.Context) error }) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

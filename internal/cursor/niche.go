@@ -15,33 +15,32 @@ type niche struct {
 
 // niches returns niches of which every record that c holds for is in one: those
 // of the narrowest argument of an and, those of every argument of an or. Where c
-// gives none, it says why.
-func (c *Condition) niches() (found []niche, why string) {
+// gives none, it returns that part of it for which there is none.
+func (c *Condition) niches() (found []niche, vague *Condition) {
 	switch c.op {
-	case opAll:
-		return nil, "it has no conditions"
 	case opIs, opIn, opContains:
 		if (c.op == opContains) == (c.field.Kind == store.List) && c.field.Kind != store.Object {
-			for _, v := range c.values {
+			for _, v := range c.values() {
 				found = append(found, niche{field: c.field, value: v})
 			}
-			return found, ""
+			return found, nil
 		}
 	case opGt, opGte, opLt, opLte:
-		return c.stretches(c.field), ""
+		return c.stretches(c.field), nil
 	case opOr:
-		for i := range c.args {
-			some, why := c.args[i].niches()
-			if why != "" {
-				return nil, why
+		args := c.args()
+		for i := range args {
+			some, vague := args[i].niches()
+			if vague != nil {
+				return nil, vague
 			}
 			found = append(found, some...)
 		}
-		return found, ""
+		return found, nil
 	case opAnd:
 		return c.narrowest()
 	}
-	return nil, fmt.Sprintf("%s names neither a value nor a range", c)
+	return nil, c
 }
 
 // stretches returns the span of f's values outside of which c does not hold,
@@ -56,22 +55,23 @@ func (c *Condition) stretches(f *store.Field) []niche {
 
 // narrowest returns the niches of that argument of an and that has the fewest
 // records in them. Ranges of one field are taken together.
-func (c *Condition) narrowest() (best []niche, why string) {
-	why = fmt.Sprintf("nothing in %s names a value or a range", c)
-	for i := range c.args {
-		arg := &c.args[i]
-		some, vague := arg.niches()
-		if vague != "" {
+func (c *Condition) narrowest() (best []niche, vague *Condition) {
+	vague = c
+	args := c.args()
+	for i := range args {
+		arg := &args[i]
+		some, without := arg.niches()
+		if without != nil {
 			continue
 		}
 		if arg.op >= opGt && arg.op <= opLte {
 			some = c.stretches(arg.field)
 		}
-		if why != "" || breadth(some) < breadth(best) {
-			best, why = some, ""
+		if vague != nil || breadth(some) < breadth(best) {
+			best, vague = some, nil
 		}
 	}
-	return best, why
+	return best, vague
 }
 
 // breadth guesses how many records are in the niches, to compare.
@@ -93,6 +93,15 @@ func breadth(niches []niche) int {
 // Reason says why every change of the query's model is tested against its
 // conditions, "" where an index finds the changes that may touch it.
 func (q *Query) Reason() string {
-	_, why := q.spec.Scope.Where.niches()
-	return why
+	where := q.selector.condition()
+	switch _, vague := where.niches(); {
+	case vague == nil:
+		return ""
+	case vague.op == opAll:
+		return "it has no conditions"
+	case vague.op == opAnd:
+		return fmt.Sprintf("nothing in %s names a value or a range", vague)
+	default:
+		return fmt.Sprintf("%s names neither a value nor a range", vague)
+	}
 }

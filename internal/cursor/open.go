@@ -14,6 +14,7 @@ import (
 type Held struct {
 	Seq  uint64
 	Spec Spec
+	Same bool // the rule answers as that of what is opened
 }
 
 // Opened is a cursor as it was opened: the state after the commit Seq.
@@ -24,6 +25,7 @@ type Opened struct {
 	Value    store.Value    // of a spec that asks for one, in place of them
 	Delta    []Delta        // where it is resumed: from what was held
 	Included []Included
+	Shared   bool // Delta is the same slice for all who come back from there
 	Resumed  bool
 	Resync   string // why it was not resumed though something was held: Expired, Epoch
 }
@@ -35,6 +37,7 @@ type opening struct {
 	spec    Spec
 	own     rules
 	query   *Query
+	next    *opening       // of the same query
 	seq     uint64         // the state to be read
 	touches []touch        // what commits did since
 	changes []store.Change // all that they did, if records are included
@@ -64,13 +67,13 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, open
 	if from != nil && from.Spec.Scope.Model != spec.Scope.Model {
 		return fmt.Errorf("open a cursor on %s: what is held is of another model", spec.Scope.Model.Name)
 	}
-	past, err := e.recall(ctx, from)
+	past, err := e.recall(ctx, from, &spec)
 	if err != nil {
 		return fmt.Errorf("resume a cursor on %s: %w", spec.Scope.Model.Name, err)
 	}
-	o, err := e.begin(h, spec)
+	o, err := e.begin(h, spec, past)
 	for done := false; err == nil && !done; {
-		r, failed := e.read(ctx, o)
+		r, failed := e.read(ctx, o, past)
 		done, err = e.finish(ctx, o, r, failed, past, opened)
 	}
 	if err != nil {
@@ -79,47 +82,8 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, open
 	return nil
 }
 
-// A past is what a holder is to be led from.
-type past struct {
-	seq    uint64
-	ids    []store.ID
-	with   companions
-	known  bool
-	resync string
-}
-
-// recall reads what is held.
-func (e *Engine) recall(ctx context.Context, from *Held) (past, error) {
-	if from == nil {
-		return past{}, nil
-	}
-	if from.Seq > e.Seq() {
-		var newest uint64
-		if err := e.st.View(ctx, func(snap *store.Snapshot) error {
-			newest = snap.Seq()
-			return nil
-		}); err != nil {
-			return past{}, err
-		}
-		if from.Seq > newest {
-			return past{resync: Epoch}, nil
-		}
-		if err := e.Wait(ctx, from.Seq); err != nil {
-			return past{}, err
-		}
-	}
-	l, err := e.readList(ctx, from.Seq, &from.Spec)
-	if errors.Is(err, store.ErrExpired) {
-		return past{resync: Expired}, nil
-	}
-	if err != nil {
-		return past{}, err
-	}
-	return past{seq: from.Seq, ids: idsOf(nil, l.visible()), with: l.companions(), known: true}, nil
-}
-
 // begin registers the holder: from now on what commits do to its query is noted.
-func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
+func (e *Engine) begin(h Holder, spec Spec, from *past) (*opening, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	select {
@@ -127,7 +91,7 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 		return nil, ErrStopped
 	default:
 	}
-	if _, held := e.places[h]; held || e.openings[h] != nil {
+	if h.seat().group != nil || e.openings[h] != nil {
 		return nil, errors.New("its holder has one open")
 	}
 	if to, moved := e.early[h]; moved {
@@ -135,7 +99,7 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 		if to == nil {
 			return nil, ErrClosed
 		}
-		spec = *to
+		spec, from.alike = *to, false
 	}
 	o := &opening{holder: h, spec: spec}
 	e.openings[h] = o
@@ -145,23 +109,30 @@ func (e *Engine) begin(h Holder, spec Spec) (*opening, error) {
 
 func (e *Engine) enroll(o *opening) {
 	o.query, o.own, o.seq, o.touches, o.changes, o.again = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
-	o.query.openings = append(o.query.openings, o)
+	o.next, o.query.openings = o.query.openings, o
 	if len(o.spec.Include) > 0 {
 		e.joining[o] = struct{}{}
 	}
 }
 
 // read reads the query's records, or its value, as of the opening's registration,
-// unless the query itself knows them.
-func (e *Engine) read(ctx context.Context, o *opening) (reading, error) {
+// unless the query itself knows them or nobody has to; and what was held, where it
+// is to be known.
+func (e *Engine) read(ctx context.Context, o *opening, from *past) (reading, error) {
+	if err := e.readPast(ctx, from); err != nil {
+		return nil, err
+	}
 	e.mu.Lock()
 	live := o.query.live()
 	r, own := o.query.empty(), o.own
 	e.mu.Unlock()
-	if live != nil {
+	switch {
+	case live != nil:
 		return nil, nil
+	case from.alike && o.query.plain():
+		return r, nil
 	}
-	err := fill(r, e.at(ctx, o.seq), own)
+	err := e.fill(ctx, r, o.seq, own)
 	if errors.Is(err, store.ErrExpired) {
 		// The engine is far behind: begin again when it has come further.
 		return nil, e.Wait(ctx, o.seq+1)
@@ -171,11 +142,11 @@ func (e *Engine) read(ctx context.Context, o *opening) (reading, error) {
 
 // finish brings what was read up to the present, and makes the holder one of its
 // query's. It reports false where the opening has to begin again.
-func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, from past, opened func(Opened)) (bool, error) {
+func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, from *past, opened func(Opened)) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := o.query
-	q.openings = slices.DeleteFunc(q.openings, func(other *opening) bool { return other == o })
+	q.leave(o)
 	delete(e.joining, o)
 	if o.err != nil {
 		err = o.err
@@ -185,6 +156,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 	case err != nil || o.again:
 	case q.live() != nil:
 		now = q.live()
+	case from.alike && q.plain():
 	case r != nil:
 		err = o.catchUp(r, e.at(ctx, e.Seq()))
 	}
@@ -192,14 +164,16 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 		e.abandon(o)
 		return false, err
 	}
-	if err != nil || o.again || now == nil {
+	from.alike = from.alike && !o.again
+	if err != nil || o.again || now == nil || !e.leadsOn(from, o, now) {
 		e.release(q)
 		e.enroll(o)
 		return false, nil
 	}
 	delete(e.openings, o.holder)
-	e.hold(o.holder, o.own, q.join(now))
-	opened(describe(q, e.Seq(), now, from))
+	g := q.join(now)
+	e.hold(o.holder, o.own, g)
+	opened(e.describe(o, g, now, from))
 	return true, nil
 }
 
@@ -219,6 +193,15 @@ func (o *opening) catchUp(r reading, at view) error {
 	return accompany(r, &moment{changes: o.changes, at: at}, o.own)
 }
 
+// leave takes an opening away from its query.
+func (q *Query) leave(o *opening) {
+	at := &q.openings
+	for *at != o {
+		at = &(*at).next
+	}
+	*at, o.next = o.next, nil
+}
+
 func (e *Engine) abandon(o *opening) {
 	if e.openings[o.holder] == o {
 		delete(e.openings, o.holder)
@@ -226,20 +209,23 @@ func (e *Engine) abandon(o *opening) {
 	e.release(o.query)
 }
 
-// describe tells the holder where it stands.
-func describe(q *Query, seq uint64, now reading, from past) Opened {
-	o := Opened{Query: q, Seq: seq, Resumed: from.known, Resync: from.resync}
-	switch now := now.(type) {
-	case *tally:
-		o.Value = now.value()
-	case *list:
-		if from.known {
-			o.Delta = diff(from.ids, now.visible(), from.seq, q.Ordered())
-			o.Included = from.with.diff(now, from.seq)
-		} else {
-			o.Images = slices.Clone(now.visible())
-			o.Included = now.included()
-		}
+// describe tells the holder, which is one of the group's, where it stands.
+func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened {
+	to := Opened{Query: o.query, Seq: e.Seq(), Resumed: from.alike || from.known, Resync: from.resync}
+	l, ok := now.(*list)
+	switch {
+	case !ok:
+		to.Value = now.(*tally).value()
+	case from.known:
+		to.Delta, to.Shared = e.lead(g, from, func() []Delta {
+			return diff(from.ids, l.visible(), from.held.Seq, o.query.Ordered())
+		})
+		to.Included = from.with.diff(l, from.held.Seq)
+	case from.alike:
+		to.Delta, to.Shared = e.lead(g, from, func() []Delta { return flat(e.missed(from, o)) })
+	default:
+		to.Images = slices.Clone(l.visible())
+		to.Included = l.included()
 	}
-	return o
+	return to
 }

@@ -20,8 +20,9 @@ const depth = 16
 //
 // The members of an object all have to hold. A member is a field with a value,
 // or with an object of operators; or it is "and" or "or" with a list of such
-// objects, or "not" with one. Numbers may be json.Number. The error says which
-// field, operator or value is wrong, and which there are.
+// objects, or "not" with one. Numbers may be json.Number, and whole ones the text
+// of their digits, as a browser has those that are too large for it. The error
+// says which field, operator or value is wrong, and which there are.
 func Parse(m *store.Model, where map[string]any) (Condition, error) {
 	c, err := parser{m}.object(where, depth)
 	if err != nil {
@@ -49,6 +50,7 @@ func (p parser) object(where map[string]any, depth int) (Condition, error) {
 	return conjunction(cs), nil
 }
 
+// conjunction is [And] of conditions that nobody else will write to.
 func conjunction(cs []Condition) Condition {
 	switch len(cs) {
 	case 0:
@@ -56,7 +58,7 @@ func conjunction(cs []Condition) Condition {
 	case 1:
 		return cs[0]
 	}
-	return And(cs...)
+	return compose(opAnd, cs)
 }
 
 func (p parser) member(name string, v any, depth int) (Condition, error) {
@@ -146,7 +148,7 @@ func (p parser) operator(f *store.Field, name string, v any, depth int) (Conditi
 	case "in":
 		return p.in(f, v)
 	}
-	value, err := f.Parse(v)
+	value, err := f.Parse(number(f, v))
 	if err != nil {
 		return Condition{}, err
 	}
@@ -164,11 +166,27 @@ func (p parser) in(f *store.Field, v any) (Condition, error) {
 	values := make([]store.Value, len(list))
 	for i, item := range list {
 		var err error
-		if values[i], err = f.Parse(item); err != nil {
+		if values[i], err = f.Parse(number(f, item)); err != nil {
 			return Condition{}, err
 		}
 	}
 	return In(f, values...), nil
+}
+
+// number returns the whole number that a text for f stands for, else v.
+func number(f *store.Field, v any) any {
+	text, _ := v.(string)
+	kind := f.Kind
+	if kind == store.List {
+		kind = f.Elem
+	}
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil && (kind == store.Int || kind == store.Uint) {
+		return i
+	}
+	if u, err := strconv.ParseUint(text, 10, 64); err == nil && kind == store.Uint {
+		return u
+	}
+	return v
 }
 
 var byName = map[string]op{"is": opIs, "gt": opGt, "gte": opGte, "lt": opLt, "lte": opLte, "contains": opContains}

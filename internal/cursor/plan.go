@@ -24,8 +24,8 @@ func (c *Condition) spots(usable func(*store.Field) bool) ([]spot, bool) {
 		return c.ownSpots(), c.field.Kind == store.List && usable(c.field)
 	case opOr:
 		var union []spot
-		for i := range c.args {
-			some, ok := c.args[i].spots(usable)
+		for _, arg := range c.args() {
+			some, ok := arg.spots(usable)
 			if !ok {
 				return nil, false
 			}
@@ -35,8 +35,8 @@ func (c *Condition) spots(usable func(*store.Field) bool) ([]spot, bool) {
 	case opAnd:
 		var best []spot
 		found := false
-		for i := range c.args {
-			some, ok := c.args[i].spots(usable)
+		for _, arg := range c.args() {
+			some, ok := arg.spots(usable)
 			if ok && (!found || crowd(some) < crowd(best)) {
 				best, found = some, true
 			}
@@ -47,8 +47,9 @@ func (c *Condition) spots(usable func(*store.Field) bool) ([]spot, bool) {
 }
 
 func (c *Condition) ownSpots() []spot {
-	spots := make([]spot, len(c.values))
-	for i, v := range c.values {
+	values := c.values()
+	spots := make([]spot, len(values))
+	for i, v := range values {
 		spots[i] = spot{c.field, v}
 	}
 	return spots
@@ -80,8 +81,8 @@ func indexed(f *store.Field) bool { return f.Index || f.Unique || isID(f) }
 // where it is open-ended.
 func (c *Condition) bounds(f *store.Field) (lo, hi *store.Bound) {
 	if c.op == opAnd {
-		for i := range c.args {
-			l, h := c.args[i].bounds(f)
+		for _, arg := range c.args() {
+			l, h := arg.bounds(f)
 			lo, hi = inner(lo, l, 1), inner(hi, h, -1)
 		}
 		return lo, hi
@@ -92,13 +93,13 @@ func (c *Condition) bounds(f *store.Field) (lo, hi *store.Bound) {
 	notNull := &store.Bound{Open: true}
 	switch c.op {
 	case opIs, opIn:
-		if len(c.values) > 0 {
-			return &store.Bound{Value: c.values[0]}, &store.Bound{Value: c.values[len(c.values)-1]}
+		if values := c.values(); len(values) > 0 {
+			return &store.Bound{Value: values[0]}, &store.Bound{Value: values[len(values)-1]}
 		}
 	case opGt, opGte:
-		return &store.Bound{Value: c.values[0], Open: c.op == opGt}, nil
+		return &store.Bound{Value: c.value, Open: c.op == opGt}, nil
 	case opLt, opLte:
-		return notNull, &store.Bound{Value: c.values[0], Open: c.op == opLt}
+		return notNull, &store.Bound{Value: c.value, Open: c.op == opLt}
 	case opExists:
 		return notNull, nil
 	}

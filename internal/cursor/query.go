@@ -86,51 +86,49 @@ func (s *Spec) String() string {
 	return text
 }
 
-// key is equal for specs that share a query.
-func (s *Spec) key(where string) string {
-	key := appendText(nil, s.Tag)
-	if s.ruled() {
-		key = append(key, 3)
-	}
-	for _, in := range s.Include {
-		for _, f := range in.Fields {
-			key = appendText(append(key, 4), f.Name)
-		}
-	}
-	scope := s.Scope
-	switch { // a byte for each form, so that no key is the beginning of another's
-	case s.valued():
-		scope.Order = nil
-		key = appendText(append(key, 2), s.Value.String())
-	case s.ordered():
-		key = append(key, 1)
-	default:
-		key = append(key, 0)
-	}
-	return string(scope.appendKey(key, where))
+// A Holder is one open cursor of the caller's, by which it is known: a pointer to
+// a struct with a [Seat] embedded.
+type Holder interface{ seat() *Seat }
+
+// A Seat is where a holder is found among those who hold the same. It is for the
+// engine alone; the zero value is ready.
+type Seat struct {
+	group *group // nil: it holds nothing
+	at    int    // among the group's
 }
 
-// A Holder is one open cursor of the caller's, by which it is known: any
-// comparable value.
-type Holder = any
+func (s *Seat) seat() *Seat { return s }
 
 // A Query is a spec that is kept current for those who hold it: its model,
 // conditions, order and window. Where they have rules, it is kept for each group
 // of holders that see the same.
 type Query struct {
 	engine   *Engine
-	number   uint64
-	spec     Spec
-	key      string
 	selector *selector
-	index    *index
-	at       int  // among the selector's queries
-	ruled    bool // its holders have rules, which spec lacks
-	ended    bool // it follows no commits any more
-	groups   []*group
-	alike    map[uint64]*group // by what they hold; nil: there are less than two
-	openings []*opening
+	form     *form
+	tag      string
+	number   uint64
+	at       int32 // among the selector's queries
+	ruled    bool  // its holders have rules
+	ended    bool  // it follows no commits any more
+	openings *opening
+	whole    group     // of a query without rules: all who hold it
+	parted   *division // of one with rules
 	cost     Cost
+}
+
+// A division is the groups of a query whose holders have rules.
+type division struct {
+	groups []*group
+	alike  map[uint64]*group // by what they hold; nil: there are less than two
+}
+
+// groups returns the groups of the query's holders.
+func (q *Query) groups() []*group {
+	if q.ruled {
+		return q.parted.groups
+	}
+	return []*group{&q.whole}
 }
 
 // Number returns the query's number. No other query has it, or had it.
@@ -138,11 +136,15 @@ func (q *Query) Number() uint64 { return q.number }
 
 // Spec returns what the query was opened with, its conditions in their canonical
 // form, without a rule.
-func (q *Query) Spec() Spec { return q.spec }
+func (q *Query) Spec() Spec {
+	spec := q.form.Spec
+	spec.Scope.Where, spec.Tag = q.selector.condition(), q.tag
+	return spec
+}
 
 // Ordered reports whether the query's records have an order to keep: its deltas
 // say After. Those of other queries stand by id.
-func (q *Query) Ordered() bool { return q.spec.ordered() }
+func (q *Query) Ordered() bool { return q.form.ordered() }
 
 // Holders returns who holds the query. A [Sink] must not call it, and has
 // [Effect.Holders].
@@ -150,7 +152,7 @@ func (q *Query) Holders() []Holder {
 	q.engine.mu.Lock()
 	defer q.engine.mu.Unlock()
 	var holders []Holder
-	for _, g := range q.groups {
+	for _, g := range q.groups() {
 		holders = append(holders, g.holders...)
 	}
 	return holders
@@ -162,7 +164,7 @@ func (q *Query) Len() int {
 	q.engine.mu.Lock()
 	defer q.engine.mu.Unlock()
 	n := -1
-	for _, g := range q.groups {
+	for _, g := range q.groups() {
 		if g.reading != nil && g.reading.len() >= 0 {
 			n = max(n, 0) + g.reading.len()
 		}
@@ -170,25 +172,25 @@ func (q *Query) Len() int {
 	return n
 }
 
+// plain reports whether the query remembers nothing.
+func (q *Query) plain() bool { return !q.ruled && !q.form.ordered() && !q.form.valued() }
+
 // live returns what a query without rules knows of its records, or its value,
 // nil if it does not.
-func (q *Query) live() reading {
-	if q.ruled || len(q.groups) == 0 {
-		return nil
-	}
-	return q.groups[0].reading
-}
+func (q *Query) live() reading { return q.whole.reading }
 
 // empty returns a reading of the query that is yet to be filled.
 func (q *Query) empty() reading {
-	if q.spec.valued() {
-		return newTally(&q.spec, q.ruled)
+	if q.form.valued() {
+		spec := q.Spec()
+		return newTally(&spec, q.ruled)
 	}
 	return q.emptyList()
 }
 
 func (q *Query) emptyList() *list {
-	return newList(&q.spec, q.engine.spare)
+	spec := q.Spec()
+	return newList(&spec, q.engine.spare)
 }
 
 // remembered returns what of a reading, which is up to date, the query needs to
@@ -198,7 +200,7 @@ func (q *Query) remembered(r reading) reading {
 	switch {
 	case !ok:
 		return r
-	case q.spec.ordered():
+	case q.form.ordered():
 		l.evict()
 		return l
 	case q.ruled:

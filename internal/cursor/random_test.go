@@ -42,7 +42,7 @@ func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
 		r := seeded(t)
 		w := newWorld(t, r, 60, 60)
 		w.rescopes = rescopes
-		w.engine.spare = r.IntN(3)
+		w.engine.spare, w.engine.memory = r.IntN(3), 1+r.IntN(400)
 		runEngine(t, w.engine)
 		ctx, cancel := context.WithCancel(context.Background())
 		var visitors, writers sync.WaitGroup
@@ -78,7 +78,7 @@ func TestEveryCursorIsExact(t *testing.T) {
 	r := seeded(t)
 	w := newWorld(t, r, 60, 90)
 	w.rescopes = true
-	w.engine.spare = 0
+	w.engine.spare, w.engine.memory = 0, 1+r.IntN(400)
 	runEngine(t, w.engine)
 	ctx := context.Background()
 	var clients []*replica

@@ -49,25 +49,25 @@ func (e *Engine) detach(c store.Commit, moves []Move) []departure {
 			e.redirect(o, m.To)
 			continue
 		}
-		p, open := e.places[m.Holder]
-		if !open {
+		g := m.Holder.seat().group
+		if g == nil {
 			e.early[m.Holder] = m.To
 			continue
 		}
-		if p.group.query.serves(m.To) {
+		if g.query.serves(m.To) {
 			continue
 		}
-		d := departure{move: m, from: p.group.query}
-		if t, ok := p.group.reading.(*tally); ok {
+		d := departure{move: m, from: g.query}
+		if t, ok := g.reading.(*tally); ok {
 			d.value = t.value()
-		} else if known := held[p.group]; known != nil {
+		} else if known := held[g]; known != nil {
 			d.ids, d.with, d.err = known.ids, known.with, known.err
 		} else {
-			if l, ok := p.group.reading.(*list); ok {
+			if l, ok := g.reading.(*list); ok {
 				d.with = l.companions()
 			}
-			d.ids, d.err = p.group.ids(before)
-			held[p.group] = &d
+			d.ids, d.err = g.ids(before)
+			held[g] = &d
 		}
 		e.unhold(m.Holder)
 		leaving = append(leaving, d)
@@ -87,8 +87,11 @@ func (e *Engine) redirect(o *opening, to *Spec) {
 
 // serves reports whether the query is what a holder of the spec would share.
 func (q *Query) serves(to *Spec) bool {
-	return to != nil && !q.ruled && !to.ruled() && q.spec.Scope.Model == to.Scope.Model &&
-		q.key == to.key(canonical(to.Scope.Where).key)
+	if to == nil || q.ruled || to.ruled() || q.form.Scope.Model != to.Scope.Model {
+		return false
+	}
+	return q.tag == to.Tag && q.form.key == string(to.appendForm(nil)) &&
+		compare(q.selector.condition(), canonical(to.Scope.Where)) == 0
 }
 
 // attach brings the holders that move to their new queries, as of the commit.
@@ -131,8 +134,9 @@ func (e *Engine) arrive(d departure, at view, read map[*Query]reading) (*Query, 
 	if err := to.check(); err != nil {
 		return nil, nil, err
 	}
-	if to.valued() != d.from.spec.valued() {
-		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &d.from.spec, to)
+	if to.valued() != d.from.form.valued() {
+		from := d.from.Spec()
+		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &from, to)
 	}
 	q, own := e.query(*to), e.rules(to)
 	now := read[q]

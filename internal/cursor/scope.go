@@ -32,6 +32,8 @@ type Scope struct {
 	Order  []Order // none: by id
 	Limit  int     // 0: all
 	Offset int
+
+	Private bool // its conditions and its order are not told to who holds it
 }
 
 // Compare orders two records of the scope's model. It is total: what the order
@@ -58,16 +60,28 @@ func directed(order int, desc bool) int {
 
 // Key returns a text that is the same for equal scopes, however their
 // conditions are nested and ordered, and another for others.
-func (s Scope) Key() string { return string(s.appendKey(nil, canonical(s.Where).key)) }
+func (s Scope) Key() string {
+	where := canonical(s.Where)
+	return string(s.appendKey(nil, &where))
+}
 
-func (s *Scope) appendKey(key []byte, where string) []byte {
-	key = append(appendText(key, s.Model.Name), where...)
+// appendKey appends the key of the scope, with its conditions in their canonical
+// form.
+func (s *Scope) appendKey(key []byte, where *Condition) []byte {
+	return s.appendWindow(where.appendKey(appendText(key, s.Model.Name)))
+}
+
+func (s *Scope) appendWindow(key []byte) []byte {
 	key = binary.AppendUvarint(key, uint64(len(s.Order)))
 	for _, term := range s.Order {
 		key = appendText(key, term.String())
 	}
 	key = binary.AppendUvarint(key, uint64(s.Limit))
-	return binary.AppendUvarint(key, uint64(s.Offset))
+	key = binary.AppendUvarint(key, uint64(s.Offset))
+	if s.Private {
+		return append(key, 1)
+	}
+	return append(key, 0)
 }
 
 // String returns the scope as a person reads it:
@@ -76,8 +90,8 @@ func (s *Scope) appendKey(key []byte, where string) []byte {
 func (s Scope) String() string {
 	var b strings.Builder
 	b.WriteString(s.Model.Name)
-	if s.Where.op != opAll {
-		b.WriteString(" where " + s.Where.String())
+	if where := s.Where.String(); where != words[opAll] {
+		b.WriteString(" where " + where)
 	}
 	for i, term := range s.Order {
 		b.WriteString([]string{" by ", ", "}[min(i, 1)] + term.String())

@@ -71,11 +71,9 @@ func (s span) compare(o span) int {
 // A stretch is a span with what is filed under it, and the root of a treap of
 // such: ordered by span, and each with how far those beneath it reach, so that
 // those around a value are found without the others. nil is an empty treap.
-//
-// A stretch stays where it is in memory until it is taken out.
 type stretch struct {
 	span
-	filed       drawer
+	filed       *filing
 	reach       edge // the farthest of its own end and those beneath
 	weight      uint32
 	left, right *stretch
@@ -107,6 +105,21 @@ func (n *stretch) with(s span) (root, at *stretch) {
 	}
 	n.settle()
 	return n, at
+}
+
+// drawer returns what is filed under the span.
+func (n *stretch) drawer(s span) *filing {
+	for n != nil {
+		switch order := s.compare(n.span); {
+		case order == 0:
+			return n.filed
+		case order < 0:
+			n = n.left
+		default:
+			n = n.right
+		}
+	}
+	return nil
 }
 
 // without returns the treap without the span, which is in it.

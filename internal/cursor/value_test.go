@@ -228,7 +228,7 @@ func TestACursorCannotTurnIntoAValue(t *testing.T) {
 	runEngine(t, b.engine)
 	b.open("h", Spec{Scope: b.scope(`{}`, 0)})
 	b.moves = func(store.Commit) []Move {
-		return []Move{{"h", &Spec{Scope: b.scope(`{}`, 0), Value: ValueSpec{Kind: ValueCount}}}}
+		return []Move{{b.engine.holder("h"), &Spec{Scope: b.scope(`{}`, 0), Value: ValueSpec{Kind: ValueCount}}}}
 	}
 	b.expect(b.deletes("A"), "#2 moves h: failed")
 	if err := <-b.reports; !strings.Contains(err.Error(), "things cannot become count of things") {

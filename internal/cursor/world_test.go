@@ -22,6 +22,7 @@ type viewer struct{ level atomic.Int64 }
 
 // A replica is a client: it applies deltas mechanically, and knows nothing else.
 type replica struct {
+	Seat
 	number int
 	viewer *viewer
 	asks   int // the question it opens or has open
@@ -299,7 +300,7 @@ func (w *world) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 
 func (w *world) deliverEffect(c store.Commit, e Effect) {
 	if e.Resync != "" || len(e.Deltas)+len(e.Included) == 0 && e.Value == nil || len(e.Holders) == 0 {
-		w.fail("%s has an effect of %d deltas on %d holders, resync %q", e.Query.spec.Scope, len(e.Deltas), len(e.Holders), e.Resync)
+		w.fail("%s has an effect of %d deltas on %d holders, resync %q", e.Query.Spec().Scope, len(e.Deltas), len(e.Holders), e.Resync)
 	}
 	for _, d := range e.Deltas {
 		w.counts[d.Op.String()]++
@@ -317,7 +318,7 @@ func (w *world) deliverEffect(c store.Commit, e Effect) {
 			continue
 		}
 		if err := errors.Join(client.apply(e.Deltas, e.Query.Ordered()), client.join(e.Included)); err != nil {
-			w.fail("%d: %s: %v", c.Seq, e.Query.spec.Scope, err)
+			w.fail("%d: %s: %v", c.Seq, e.Query.Spec().Scope, err)
 		}
 	}
 }
@@ -329,18 +330,18 @@ func (w *world) deliverMoved(m Moved) {
 		return
 	}
 	if m.Resync != "" {
-		w.fail("%s is moved with a resync %s", m.From.spec.Scope, m.Resync)
+		w.fail("%s is moved with a resync %s", m.From.Spec().Scope, m.Resync)
 	}
 	if m.Value != nil {
 		client.tell(w, *m.Value)
 	}
 	ordered := m.To != nil && m.To.Ordered()
 	if err := errors.Join(client.apply(m.Deltas, ordered), client.join(m.Included)); err != nil {
-		w.fail("%s is moved: %v", m.From.spec.Scope, err)
+		w.fail("%s is moved: %v", m.From.Spec().Scope, err)
 	}
 	if m.To == nil {
 		if client.open, client.seq = false, 0; len(client.images)+len(client.owners) > 0 {
-			w.fail("%s is closed and leaves %s", m.From.spec.Scope, describeImages(client.images))
+			w.fail("%s is closed and leaves %s", m.From.Spec().Scope, describeImages(client.images))
 		}
 		delete(w.clients, client)
 		return
@@ -364,7 +365,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 	var from *Held
 	if resume {
 		level := c.level
-		from = &Held{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level })}
+		from = &Held{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level }), Same: level == c.viewer.level.Load()}
 		w.counts["resumed"]++
 	}
 	c.asks = tag
@@ -375,7 +376,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.counts["opened"]++
-		resume := resume && o.Query.spec.Value.Kind == ValueNone
+		resume := resume && o.Query.Spec().Value.Kind == ValueNone
 		if o.Seq != w.seq || o.Resumed != resume || o.Resync != "" {
 			w.fail("opened at %d, resumed %v %q; the world is at %d", o.Seq, o.Resumed, o.Resync, w.seq)
 		}
@@ -383,7 +384,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 		c.asks = c.tag
 		if c.open = true; resume {
 			if err := errors.Join(c.apply(o.Delta, o.Query.Ordered()), c.join(o.Included)); err != nil {
-				w.fail("%s is resumed: %v", o.Query.spec.Scope, err)
+				w.fail("%s is resumed: %v", o.Query.Spec().Scope, err)
 			}
 		} else {
 			c.images, c.value, c.owners = slices.Clone(o.Images), o.Value, map[store.ID]*store.Image{}
@@ -514,8 +515,13 @@ func (w *world) end() {
 	if len(e.joining)+len(e.referring) > 0 {
 		w.t.Errorf("left behind: %d that join, %d that are referred to", len(e.joining), len(e.referring))
 	}
-	if len(e.indexes)+len(e.shared)+len(e.places)+len(e.openings)+len(e.early) > 0 {
-		w.t.Errorf("left behind: %d indexes, %d queries, %d holders, %d openings, %d early", len(e.indexes), len(e.shared), len(e.places), len(e.openings), len(e.early))
+	if len(e.indexes)+len(e.openings)+len(e.early) > 0 {
+		w.t.Errorf("left behind: %d indexes, %d openings, %d early", len(e.indexes), len(e.openings), len(e.early))
+	}
+	for _, c := range left {
+		if c.group != nil {
+			w.t.Errorf("client %d sits still", c.number)
+		}
 	}
 	w.t.Log(w.counts)
 }

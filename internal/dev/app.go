@@ -54,9 +54,6 @@ func (a *App) start(ctx context.Context, o Options) error {
 // URL is where the application can be reached from this machine.
 func (a *App) URL() string { return "http://" + a.child.addr }
 
-// Exited is closed when the application has ended.
-func (a *App) Exited() <-chan struct{} { return a.child.exited }
-
 // Close ends the application as [Supervisor.Run] does, and removes what was
 // built.
 func (a *App) Close() error {

@@ -64,7 +64,7 @@ func TestStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	select {
-	case <-a.Exited():
+	case <-a.child.exited:
 	default:
 		t.Error("it has not exited")
 	}

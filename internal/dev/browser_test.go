@@ -148,6 +148,55 @@ func TestPageFollowsTheSource(t *testing.T) {
 	b.until(kept)
 }
 
+func TestPageFollowsItsScripts(t *testing.T) {
+	t.Parallel()
+	s := serveFake(t, "version 1")
+	s.write("app/board.css", "h1 { color: rgb(1, 2, 3) }")
+	s.write("app/parts/say.ts", `export const say = (text: string) => { document.querySelector("h1")!.textContent = text; };`)
+	s.write("app/board.ts", `import "./board.css"; import { say } from "./parts/say"; say("one");`)
+	s.serves(1)
+	s.prints("bundled app/")
+	b := openTab(t)
+	b.do(chromedp.Navigate(s.URL() + "/scripted"))
+	color := `getComputedStyle(document.querySelector("h1")).color`
+	b.until(title + ` === "one" && ` + color + ` === "rgb(1, 2, 3)"`)
+
+	// Other styles are taken by the page as it is.
+	b.eval(`window.old = true`)
+	s.write("app/board.css", "h1 { color: rgb(4, 5, 6) }")
+	b.until(color + ` === "rgb(4, 5, 6)" && document.querySelectorAll("link").length === 1`)
+	if b.eval(`window.old`) != "true" {
+		t.Error("other styles have loaded the page again")
+	}
+
+	// Another script loads it again, also one that is imported.
+	s.write("app/parts/say.ts", `export const say = (text: string) => { document.querySelector("h1")!.textContent = text + "!"; };`)
+	b.until(title + ` === "one!" && !window.old`)
+
+	// What is wrong is shown over the page, and in the terminal.
+	s.write("app/board.ts", "import \"./board.css\";\nsay(;\n")
+	b.until(shown)
+	if sheet := b.eval(panel + `.querySelector(".sheet").textContent`); !strings.Contains(sheet, `The bundle failedHideapp/board.ts:2:5Unexpected \";\"`) {
+		t.Errorf("shown is %s", sheet)
+	}
+	s.prints("✗ The bundle failed\n  app/board.ts:2:5  Unexpected \";\"\n    say(;\n        ^")
+	if b.eval(title) != `"one!"` {
+		t.Error("the page beneath has changed")
+	}
+	s.write("app/board.ts", `import "./board.css"; import { say } from "./parts/say"; say("two");`)
+	b.until(title + ` === "two!" && !` + shown)
+
+	// So it is with Go, and the scripts that changed meanwhile are there when it is mended.
+	s.write("main.go", "broken")
+	b.until(shown)
+	s.write("app/board.ts", "import \"react\";\n")
+	s.prints("→ npm install react")
+	s.write("main.go", "version 3")
+	b.until(shown + ` && ` + panel + `.querySelector(".sheet").textContent.includes("app/board.ts:1:8")`)
+	s.write("app/board.ts", `import { say } from "./parts/say"; say("three");`)
+	b.until(title + ` === "three!" && !` + shown)
+}
+
 func TestErrorPageGoesAway(t *testing.T) {
 	t.Parallel()
 	s := serveFake(t, "broken")

@@ -13,8 +13,9 @@ import (
 )
 
 // Build builds the application in folder into the file out, optimized for
-// production if so asked. What the compiler found is returned as a [*Failure].
-// It may be called while a [Supervisor] runs.
+// production if so asked; then what came of app/ is in it, below public. What the
+// compiler or the bundler found is returned as a [*Failure]. It may be called
+// while a [Supervisor] runs.
 func Build(ctx context.Context, folder, out string, production bool) error {
 	return build(ctx, folder, out, production, os.Environ())
 }
@@ -22,7 +23,12 @@ func Build(ctx context.Context, folder, out string, production bool) error {
 func build(ctx context.Context, folder, out string, production bool, environ []string) error {
 	args := []string{"build", "-buildvcs=false", "-o", out}
 	if production {
-		args = append(args, "-trimpath", "-ldflags=-s -w")
+		overlay, remove, err := embedScripts(ctx, folder)
+		if err != nil {
+			return err
+		}
+		defer remove()
+		args = append(args, "-trimpath", "-ldflags=-s -w", "-overlay="+overlay)
 	}
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return fmt.Errorf("build the application: %w", err)

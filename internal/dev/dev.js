@@ -6,7 +6,7 @@
 
   const script = document.currentScript;
   if (!script || customElements.get("tower-dev")) return;
-  const version = script.dataset.version; // of the application that made this page
+  let [version, styles] = script.dataset.version.split("+"); // of the application that made this page
   const submitted = "submitted" in script.dataset; // the page answers a form
 
   // Events
@@ -38,9 +38,28 @@
   document.addEventListener("visibilitychange", () => (document.hidden ? events?.close() : resume()));
 
   function compare(now) {
-    if (now.version === version) return;
-    if (submitted) panel.old();
-    else reload();
+    const [newest, restyled] = now.version.split("+");
+    if (newest !== version) {
+      if (submitted) panel.old();
+      else reload();
+    } else if (restyled !== styles) {
+      styles = restyled;
+      restyle();
+    }
+  }
+
+  // restyle loads this site's stylesheets again, each in the place of the one before.
+  function restyle() {
+    for (const link of document.querySelectorAll('link[rel="stylesheet"]')) {
+      const url = new URL(link.href);
+      if (url.origin !== location.origin) continue;
+      url.searchParams.set("styles", styles);
+      const fresh = link.cloneNode();
+      fresh.href = url.href;
+      fresh.addEventListener("load", () => link.remove());
+      fresh.addEventListener("error", () => fresh.remove());
+      link.after(fresh);
+    }
   }
 
   let composing = false;

@@ -11,7 +11,8 @@ import (
 
 // Events tell the pages that are open in browsers what becomes of the
 // application. Each page knows the version it was answered with; an event that
-// carries another one means that the page is old.
+// carries another one means that the page is old, or, where only what follows the
+// plus is another, its styles.
 type events struct {
 	run string // tells one supervisor's versions from another's
 
@@ -20,6 +21,7 @@ type events struct {
 	failure *Failure // while broken
 	build   int      // that runs
 	changes int      // that made pages old
+	styles  int      // changes of nothing but styles
 	pages   map[chan []byte]bool
 	closed  chan struct{}
 }
@@ -46,7 +48,7 @@ func (e *events) version() string {
 	return e.stamp()
 }
 
-func (e *events) stamp() string { return fmt.Sprintf("%s.%d", e.run, e.changes) }
+func (e *events) stamp() string { return fmt.Sprintf("%s.%d+%d", e.run, e.changes, e.styles) }
 
 // broken returns why the application does not run in its newest form, or nil.
 func (e *events) broken() *Failure {
@@ -76,6 +78,9 @@ func (e *events) setOK(build int) {
 
 // reload says that what the application reads while it runs has changed.
 func (e *events) reload() { e.tell(func() string { e.changes++; return "reload" }) }
+
+// restyle says that nothing but styles has changed.
+func (e *events) restyle() { e.tell(func() string { e.styles++; return "reload" }) }
 
 // tell makes a change and sends the event that it names.
 func (e *events) tell(change func() string) {

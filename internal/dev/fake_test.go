@@ -163,6 +163,11 @@ func fakeHandler(number, source string, sockets context.Context, open *sync.Wait
 		w.Header().Set("Content-Length", fmt.Sprint(len(page)))
 		io.WriteString(w, page)
 	})
+	mux.HandleFunc("GET /scripted", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'self'")
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		io.WriteString(w, `<!doctype html><link rel="stylesheet" href="/_tower/app/board.css"><h1></h1><script type="module" src="/_tower/app/board.js"></script>`)
+	})
 	mux.HandleFunc("GET /file", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("ETag", `"1"`)
 		http.ServeContent(w, r, "file.txt", time.Time{}, strings.NewReader("a file of an application"))

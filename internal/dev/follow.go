@@ -12,6 +12,9 @@ import (
 // follow is the loop that owns the application's processes.
 func (s *Supervisor) follow(ctx context.Context, changes <-chan change) error {
 	s.startBuild(ctx, "building")
+	if !s.options.production() {
+		s.startBundle(ctx)
+	}
 	for {
 		var gone chan struct{}
 		if s.current != nil {
@@ -36,10 +39,13 @@ func (s *Supervisor) changed(ctx context.Context, c change) {
 	if len(c.assets) > 0 {
 		s.events.reload()
 	}
+	if len(c.scripts) > 0 {
+		s.startBundle(ctx)
+	}
 	switch {
 	case len(c.code) > 0:
 		s.startBuild(ctx, c.code[0]+" changed, building")
-	case s.failure != nil || s.building != nil:
+	case len(c.assets) > 0 && (s.failure != nil || s.building != nil):
 		// What starts reads the assets too: this may be what it needs.
 		s.startBuild(ctx, c.assets[0]+" changed, building")
 	}
@@ -48,6 +54,11 @@ func (s *Supervisor) changed(ctx context.Context, c change) {
 // arrived takes what a job has come to. In production, a first build that does
 // not serve is an error.
 func (s *Supervisor) arrived(ctx context.Context, o outcome) error {
+	if o.job == s.bundling {
+		s.bundling = nil
+		s.bundled(o)
+		return nil
+	}
 	if o.job != s.building && o.job != s.restart {
 		o.discard()
 		return nil
@@ -66,13 +77,36 @@ func (s *Supervisor) arrived(ctx context.Context, o outcome) error {
 	case ctx.Err() != nil:
 		return nil
 	case err == nil:
-		s.served(fresh)
+		s.served(ctx, fresh)
 		return nil
 	case s.options.production() && s.good.binary == "":
 		return err
 	}
 	s.failed(ctx, asFailure(err), fresh)
 	return nil
+}
+
+// bundled takes what bundling has come to, and tells the pages, unless a build will.
+func (s *Supervisor) bundled(o outcome) {
+	was := s.unbundled
+	s.unbundled = nil
+	if o.err != nil {
+		s.unbundled = asFailure(o.err)
+		s.terminal.fail(s.unbundled)
+	}
+	switch s.scripts.set(o.bundle) {
+	case otherScripts:
+		s.events.reload()
+	case otherStyles:
+		s.events.restyle()
+	}
+	switch {
+	case s.building != nil || s.failure != nil || s.current == nil:
+	case s.unbundled != nil:
+		s.events.setBroken(s.unbundled)
+	case was != nil:
+		s.events.setOK(s.current.program.build)
+	}
 }
 
 // swap puts next in the place of the current process. Requests wait until next
@@ -104,7 +138,7 @@ func (s *Supervisor) leave() {
 }
 
 // served opens the gate to the process that has just come to serve.
-func (s *Supervisor) served(fresh bool) {
+func (s *Supervisor) served(ctx context.Context, fresh bool) {
 	now := s.current.program
 	if fresh {
 		s.failure, s.delay = nil, 0
@@ -115,10 +149,15 @@ func (s *Supervisor) served(fresh bool) {
 	case s.building != nil: // and will say what comes of it
 	case s.failure != nil:
 		s.events.setBroken(s.failure) // of a newer source than the one that runs
+	case s.unbundled != nil:
+		s.events.setBroken(s.unbundled)
 	default:
 		s.events.setOK(now.build)
 	}
 	s.gate.open(s.target)
+	if fresh && !s.options.production() && s.options.Served != nil {
+		s.jobs.Go(func() { s.report(ctx) })
+	}
 	select {
 	case <-s.serving:
 		if !fresh {
@@ -130,6 +169,23 @@ func (s *Supervisor) served(fresh bool) {
 		if !s.options.production() {
 			s.terminal.tell("look inside: tower console")
 		}
+	}
+}
+
+// report says what became of it that a new build serves. Where that is over
+// before it could be told, another one follows.
+func (s *Supervisor) report(ctx context.Context) {
+	s.reporting.Lock()
+	defer s.reporting.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	note, err := s.options.Served(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		s.terminal.tell(err.Error())
+	case note != "":
+		s.terminal.say(note)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A job is work beside the loop that leads to a process that is ready, or to an
-// error.
+// A job is work beside the loop that leads to a process that is ready, to a bundle,
+// or to an error.
 type job struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -24,9 +24,10 @@ func (j *job) cancelled() {
 
 // An outcome is what a job has come to.
 type outcome struct {
-	job   *job
-	child *child
-	err   error
+	job    *job
+	child  *child
+	bundle *bundle
+	err    error
 }
 
 // discard ends a process that is not wanted, and has not opened the store.
@@ -38,14 +39,14 @@ func (o outcome) discard() {
 
 // begin runs work as a job. The outcome is handed to the loop, unless the job
 // is cancelled first.
-func (s *Supervisor) begin(ctx context.Context, work func(context.Context) (*child, error)) *job {
+func (s *Supervisor) begin(ctx context.Context, work func(context.Context) outcome) *job {
 	ctx, cancel := context.WithCancel(ctx)
 	j := &job{cancel: cancel, done: make(chan struct{})}
 	s.jobs.Go(func() {
 		defer close(j.done)
 		defer cancel()
-		c, err := work(ctx)
-		o := outcome{job: j, child: c, err: err}
+		o := work(ctx)
+		o.job = j
 		select {
 		case s.outcomes <- o:
 		case <-ctx.Done():
@@ -66,7 +67,7 @@ func (s *Supervisor) startBuild(ctx context.Context, why string) {
 	if s.current == nil {
 		s.gate.hold()
 	}
-	s.building = s.begin(ctx, func(ctx context.Context) (*child, error) {
+	s.building = s.begin(ctx, func(ctx context.Context) outcome {
 		if before != nil {
 			<-before.done
 		}
@@ -77,7 +78,7 @@ func (s *Supervisor) startBuild(ctx context.Context, why string) {
 			if ctx.Err() == nil {
 				s.terminal.end("failed")
 			}
-			return nil, err
+			return outcome{err: err}
 		}
 		s.terminal.end(fmt.Sprintf("built in %.1f s", time.Since(began).Seconds()))
 		return s.start(ctx, program{binary, number})
@@ -96,18 +97,37 @@ const (
 func (s *Supervisor) startAgain(ctx context.Context) {
 	delay, good := s.delay, s.good
 	s.delay = min(max(2*delay, firstDelay), lastDelay)
-	s.restart = s.begin(ctx, func(ctx context.Context) (*child, error) {
+	s.restart = s.begin(ctx, func(ctx context.Context) outcome {
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return outcome{err: ctx.Err()}
 		}
 		return s.start(ctx, good)
 	})
 }
 
-func (s *Supervisor) start(ctx context.Context, p program) (*child, error) {
-	return start(ctx, s.options.launch(p, s.terminal, "TOWER_PUBLIC_URL="+s.url))
+func (s *Supervisor) start(ctx context.Context, p program) outcome {
+	c, err := start(ctx, s.options.launch(p, s.terminal, "TOWER_PUBLIC_URL="+s.url))
+	return outcome{child: c, err: err}
+}
+
+// startBundle bundles the scripts as they are now. A bundle that is under way is
+// ended first.
+func (s *Supervisor) startBundle(ctx context.Context) {
+	before := s.bundling
+	before.cancelled()
+	s.bundling = s.begin(ctx, func(ctx context.Context) outcome {
+		if before != nil {
+			<-before.done
+		}
+		began := time.Now()
+		made, err := s.bundler.bundle(ctx)
+		if err == nil && len(made.files) > 0 {
+			s.terminal.say(fmt.Sprintf("bundled app/ in %.2f s", time.Since(began).Seconds()))
+		}
+		return outcome{bundle: made, err: err}
+	})
 }
 
 func (o Options) launch(p program, out io.Writer, environ ...string) launch {

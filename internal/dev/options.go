@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,11 @@ type Options struct {
 	Output  io.Writer // of progress, and of what the application prints; default: none
 	Color   bool      // colors in Output
 	Open    bool      // show the application in a browser when it first serves
+
+	// Served is called when a new build has come to serve, for what is made from
+	// the running application; not in production. It returns what to say, if
+	// anything. Calls do not overlap. Default: none.
+	Served func(context.Context) (note string, err error)
 }
 
 func (o Options) withDefaults() (Options, error) {

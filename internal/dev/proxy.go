@@ -21,12 +21,13 @@ const waitTime = 30 * time.Second
 type proxy struct {
 	gate    *gate
 	events  *events // nil in production
+	scripts http.Handler
 	wait    time.Duration
 	reverse *httputil.ReverseProxy
 }
 
-func newProxy(g *gate, e *events) *proxy {
-	p := &proxy{gate: g, events: e, wait: waitTime}
+func newProxy(g *gate, e *events, scripts http.Handler) *proxy {
+	p := &proxy{gate: g, events: e, scripts: scripts, wait: waitTime}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:       p.rewrite,
 		Transport:     p,
@@ -43,6 +44,8 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		serveScript(w, r)
 	case p.events != nil && r.URL.Path == "/_tower/dev":
 		p.events.ServeHTTP(w, r)
+	case p.events != nil && strings.HasPrefix(r.URL.Path, scriptsURL):
+		p.scripts.ServeHTTP(w, r)
 	default:
 		p.reverse.ServeHTTP(w, r)
 	}

@@ -213,7 +213,7 @@ func TestStreamIsNotHeldBack(t *testing.T) {
 }
 
 func TestRequestsWaitForALimitedTime(t *testing.T) {
-	p := newProxy(newGate(), newEvents())
+	p := newProxy(newGate(), newEvents(), newScripts())
 	p.wait = time.Millisecond
 	server := httptest.NewServer(p)
 	defer server.Close()

@@ -24,12 +24,15 @@ type Supervisor struct {
 	terminal  *terminal
 	gate      *gate
 	events    *events
+	scripts   *scripts
+	bundler   *bundler
 	compile   func(ctx context.Context, out string) error
 
 	serving     chan struct{}   // closed when the application first serves
 	hard        context.Context // ends when nothing may be waited for any longer
 	kill        context.CancelFunc
 	jobs        sync.WaitGroup
+	reporting   sync.Mutex
 	running     atomic.Bool
 	done        chan struct{} // closed when Run returns
 	releaseOnce sync.Once
@@ -38,11 +41,13 @@ type Supervisor struct {
 	outcomes  chan outcome
 	number    int // of the last build
 	building  *job
+	bundling  *job
 	restart   *job
 	current   *child
 	target    *target
-	good      program // the last that served
-	failure   *Failure
+	good      program  // the last that served
+	failure   *Failure // of the newest source
+	unbundled *Failure // of the newest scripts
 	delay     time.Duration
 	announced bool
 }
@@ -50,7 +55,7 @@ type Supervisor struct {
 // New returns a supervisor that has not begun.
 func New(o Options) *Supervisor {
 	s := &Supervisor{
-		options: o, terminal: newTerminal(o.Output, o.Color), gate: newGate(), events: newEvents(),
+		options: o, terminal: newTerminal(o.Output, o.Color), gate: newGate(), events: newEvents(), scripts: newScripts(),
 		serving: make(chan struct{}), done: make(chan struct{}), outcomes: make(chan outcome),
 	}
 	s.hard, s.kill = context.WithCancel(context.Background())
@@ -67,6 +72,7 @@ func (s *Supervisor) Open() error {
 	}
 	s.options = o
 	s.builds = filepath.Join(o.Folder, "tmp", "build")
+	s.bundler = &bundler{folder: o.Folder}
 	if s.compile == nil {
 		s.compile = func(ctx context.Context, out string) error {
 			return build(ctx, o.Folder, out, o.production(), o.Environ)
@@ -142,7 +148,7 @@ func (s *Supervisor) serve() *http.Server {
 		e = nil
 	}
 	server := &http.Server{
-		Handler: newProxy(s.gate, e), ErrorLog: log.New(s.terminal, "", 0),
+		Handler: newProxy(s.gate, e, s.scripts), ErrorLog: log.New(s.terminal, "", 0),
 		ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	for _, l := range s.listeners {
@@ -154,6 +160,7 @@ func (s *Supervisor) serve() *http.Server {
 // finish ends everything that Run began.
 func (s *Supervisor) finish(server *http.Server) {
 	s.building.cancelled()
+	s.bundling.cancelled()
 	s.restart.cancelled()
 	for _, l := range s.listeners {
 		l.Close()
@@ -172,6 +179,7 @@ func (s *Supervisor) finish(server *http.Server) {
 		server.Close()
 	}
 	s.jobs.Wait()
+	s.bundler.close()
 	s.release()
 }
 

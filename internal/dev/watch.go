@@ -21,8 +21,9 @@ import (
 // A change is the files whose content became different, relative to the
 // folder, with slashes.
 type change struct {
-	code   []string // go build reads them
-	assets []string // the running application reads them
+	code    []string // go build reads them
+	assets  []string // the running application reads them
+	scripts []string // the bundler reads them
 }
 
 // quiet is how long no event must come before a change is looked at; lasting
@@ -96,14 +97,14 @@ func (w *watcher) run(ctx context.Context) {
 		}
 		settled, overdue = nil, nil
 		pending.add(w.look())
-		if len(pending.code)+len(pending.assets) > 0 {
+		if len(pending.code)+len(pending.assets)+len(pending.scripts) > 0 {
 			changes = w.changes
 		}
 	}
 }
 
 func (c *change) add(more change) {
-	for _, pair := range []struct{ to, from *[]string }{{&c.code, &more.code}, {&c.assets, &more.assets}} {
+	for _, pair := range []struct{ to, from *[]string }{{&c.code, &more.code}, {&c.assets, &more.assets}, {&c.scripts, &more.scripts}} {
 		*pair.to = append(*pair.to, *pair.from...)
 		slices.Sort(*pair.to)
 		*pair.to = slices.Compact(*pair.to)
@@ -132,10 +133,13 @@ func (w *watcher) look() change {
 }
 
 func (c *change) note(name string) {
-	if isCode(name) {
+	switch {
+	case isCode(name):
 		c.code = append(c.code, name)
-	} else {
+	case isAsset(name):
 		c.assets = append(c.assets, name)
+	default:
+		c.scripts = append(c.scripts, name)
 	}
 }
 
@@ -165,7 +169,7 @@ func (w *watcher) scan() (map[string]seen, error) {
 		}
 		name, _ := filepath.Rel(w.folder, path)
 		name = filepath.ToSlash(name)
-		if isCode(name) || isAsset(name) {
+		if isCode(name) || isAsset(name) || isBundled(name) {
 			if s, ok := w.see(name, path); ok {
 				files[name] = s
 			}
@@ -235,6 +239,16 @@ func isCode(name string) bool {
 		return true
 	}
 	return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
+}
+
+// isBundled reports whether the bundler may read a file. What npm installs is told
+// by package.json.
+func isBundled(name string) bool {
+	switch name {
+	case "package.json", "tsconfig.json":
+		return true
+	}
+	return strings.HasPrefix(name, "app/") && !strings.HasSuffix(name, ".d.ts")
 }
 
 func isAsset(name string) bool {

@@ -76,6 +76,10 @@ func TestWatch(t *testing.T) {
 		{"removed", func() { must(os.RemoveAll(filepath.Join(folder, "models"))) }, change{code: []string{"models/flat/er/post.go"}}},
 		{"both", func() { write("go.mod", "module x"); write("views/a.html", "a") }, change{code: []string{"go.mod"}, assets: []string{"views/a.html"}}},
 	}
+	var before change // a file that is written may be told of twice, the second time late
+	late := func(names, wanted []string) func(string) bool {
+		return func(name string) bool { return slices.Contains(names, name) && !slices.Contains(wanted, name) }
+	}
 	for _, step := range steps {
 		step.do()
 		var got change
@@ -83,6 +87,8 @@ func TestWatch(t *testing.T) {
 			select {
 			case more := <-w.changes:
 				got.add(more)
+				got.code = slices.DeleteFunc(got.code, late(before.code, step.want.code))
+				got.assets = slices.DeleteFunc(got.assets, late(before.assets, step.want.assets))
 			case <-time.After(bound):
 				t.Fatalf("%s: only told %v", step.name, got)
 			}
@@ -90,5 +96,6 @@ func TestWatch(t *testing.T) {
 		if !slices.Equal(got.code, step.want.code) || !slices.Equal(got.assets, step.want.assets) {
 			t.Errorf("%s: told %v", step.name, got)
 		}
+		before = step.want
 	}
 }

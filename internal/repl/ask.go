@@ -76,7 +76,7 @@ func (c *Condition) Holds(ctx context.Context, h *Held) (bool, error) {
 	defer stop()
 	for name, look := range map[string]func() any{
 		"count":   func() any { return h.Len() },
-		"records": func() any { return decoded(h.Records()) },
+		"records": func() any { return each(h.Records()) },
 		"first":   func() any { return endOf(h, 0) },
 		"last":    func() any { return endOf(h, h.Len()-1) },
 		"value":   func() any { return decode(h.Value) },
@@ -101,7 +101,7 @@ func endOf(h *Held, at int) any {
 	return decode(h.records[h.ids[at]])
 }
 
-func decoded(records []json.RawMessage) []any {
+func each(records []json.RawMessage) []any {
 	out := make([]any, len(records))
 	for i, record := range records {
 		out[i] = decode(record)

@@ -22,7 +22,7 @@ type Member struct {
 	Pass string `json:"pass" tower:"private"`
 }
 
-type Note struct {
+type Memo struct {
 	tower.Record
 	AuthorID  tower.ID `json:"authorId" tower:"ref=members,index"`
 	Title     string   `json:"title" validate:"required,max=140"`
@@ -34,7 +34,7 @@ type Note struct {
 
 var (
 	members = tower.NewModel[Member]("members")
-	posted  = tower.NewModel[Note]("notes")
+	posted  = tower.NewModel[Memo]("memos")
 )
 
 type boardSession struct {
@@ -42,31 +42,31 @@ type boardSession struct {
 	user *Member
 }
 
-type boardNotes struct{ *boardSession }
+type boardMemos struct{ *boardSession }
 
-func (c *boardNotes) Match(n *Note) bool {
+func (c *boardMemos) Match(n *Memo) bool {
 	return n.Published || c.user != nil && n.AuthorID == c.user.ID
 }
 
-func (c *boardNotes) Newest(ctx context.Context, in struct{}) (tower.Scope[Note], error) {
+func (c *boardMemos) Newest(ctx context.Context, in struct{}) (tower.Scope[Memo], error) {
 	return posted.All().Desc(&posted.Fields.CreatedAt).Limit(3), nil
 }
 
-func (c *boardNotes) By(ctx context.Context, in struct {
+func (c *boardMemos) By(ctx context.Context, in struct {
 	Author tower.ID `json:"author"`
-}) (tower.Scope[Note], error) {
+}) (tower.Scope[Memo], error) {
 	return posted.Where(tower.Is(&posted.Fields.AuthorID, in.Author)), nil
 }
 
-func (c *boardNotes) HowMany(ctx context.Context, in struct{}) (tower.Live[Note], error) {
+func (c *boardMemos) HowMany(ctx context.Context, in struct{}) (tower.Live[Memo], error) {
 	return posted.All().LiveCount(), nil
 }
 
-func (c *boardNotes) Create(ctx context.Context, in struct {
+func (c *boardMemos) Create(ctx context.Context, in struct {
 	Title     string `json:"title"`
 	Published bool   `json:"published"`
-}) (*Note, error) {
-	n := &Note{Title: in.Title, Published: in.Published, AuthorID: c.UserID()}
+}) (*Memo, error) {
+	n := &Memo{Title: in.Title, Published: in.Published, AuthorID: c.UserID()}
 	return n, posted.Create(ctx, c, n)
 }
 
@@ -89,11 +89,11 @@ func openBoard(t *testing.T) *board {
 		}
 		return &boardSession{c, user}, err
 	})
-	list := tower.Mount(r, "notes", func(s *boardSession) *boardNotes { return &boardNotes{s} })
-	tower.Cursor(list, "newest", (*boardNotes).Newest)
-	tower.Cursor(list, "by", (*boardNotes).By)
-	tower.Value(list, "howMany", (*boardNotes).HowMany)
-	tower.Action(list, "POST /notes", (*boardNotes).Create)
+	list := tower.Mount(r, "memos", func(s *boardSession) *boardMemos { return &boardMemos{s} })
+	tower.Cursor(list, "newest", (*boardMemos).Newest)
+	tower.Cursor(list, "by", (*boardMemos).By)
+	tower.Value(list, "howMany", (*boardMemos).HowMany)
+	tower.Action(list, "POST /memos", (*boardMemos).Create)
 	b := &board{App: towertest.Open(t, tower.Config{Name: "board", Models: []tower.AnyModel{members, posted}, Routes: r,
 		Files: fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}}})}
 	if err := b.OpenControl(); err != nil {

@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // A completion is what may stand in place of text[start:].
 type completion struct {
 	start int
 	items []string
-	notes map[string]string // what an item is, if it does not say so by itself
 }
 
 const completeWithin = 200 * time.Millisecond
@@ -29,7 +30,7 @@ func (e *evaluator) completeSoon(ctx context.Context, text string) completion {
 }
 
 // complete finds what may follow text. It reads properties of values that are
-// there, and calls nothing.
+// there and asks the application for names, and runs nothing.
 func (e *evaluator) complete(text string) (found completion) {
 	defer func() {
 		if recover() != nil { // a getter that throws has nothing to offer
@@ -60,12 +61,11 @@ func (e *evaluator) complete(text string) (found completion) {
 		last--
 	}
 	var names []string
-	expected, known := r.expected(last)
 	switch {
 	case r.is(last, "."):
 		names = r.members(r.subject(last - 1))
-	case known:
-		names = expected
+	case r.keys(last) != nil:
+		names = r.keys(last)
 	default:
 		names = append(e.globals(), "console", "exit")
 		for _, m := range e.models {
@@ -73,7 +73,7 @@ func (e *evaluator) complete(text string) (found completion) {
 		}
 		sort.Strings(names)
 	}
-	return completion{start: start, items: withPrefix(names, word)}
+	return completion{start, withPrefix(names, word)}
 }
 
 func withPrefix(names []string, prefix string) []string {
@@ -101,7 +101,8 @@ type subject struct {
 	model *model // of a model, a query or a record
 	what  subjectKind
 	value goja.Value // of a plain value
-	name  string     // of a controller
+	space *namespace // of a namespace
+	route *wire.Route
 }
 
 type subjectKind uint8
@@ -112,8 +113,8 @@ const (
 	querySubject
 	recordSubject
 	plainSubject
-	userSubject       // as(user)
-	controllerSubject // as(user).posts
+	spaceSubject
+	routeSubject // a function that calls or opens it
 )
 
 // A reader looks backwards through the tokens before the cursor.
@@ -159,14 +160,7 @@ func (r *reader) subject(i int) subject {
 	}
 	switch {
 	case r.is(i, ")"):
-		open := r.enclosing(i - 1)
-		if r.is(open-1, "as") && !r.is(open-2, ".") {
-			return subject{what: userSubject}
-		}
-		if open < 2 || !r.is(open-2, ".") {
-			return subject{}
-		}
-		return called(r.subject(open-3), r.word(open-1))
+		return r.called(r.enclosing(i - 1))
 	case r.is(i, "]"):
 		open := r.enclosing(i - 1)
 		if open < 1 {
@@ -184,8 +178,54 @@ func (r *reader) subject(i int) subject {
 	return subject{}
 }
 
+// called is what a call returns, whose arguments begin at tokens[open].
+func (r *reader) called(open int) subject {
+	if open < 1 {
+		return subject{}
+	}
+	name := r.word(open - 1)
+	if r.is(open-2, ".") {
+		of := r.subject(open - 3)
+		if of.what == spaceSubject && (name == "cursor" || name == "as") {
+			return r.spaceCalled(name, open)
+		}
+		return r.e.called(of, name)
+	}
+	return r.spaceCalled(name, open)
+}
+
+// spaceCalled is what as, at and cursor return.
+func (r *reader) spaceCalled(name string, open int) subject {
+	switch name {
+	case "as":
+		return r.e.classify(r.e.as(goja.Null(), nil))
+	case "at":
+		return r.e.classify(r.e.atSeq(goja.FunctionCall{Arguments: []goja.Value{r.e.vm.ToValue(r.e.hello.Seq)}}))
+	case "cursor":
+		if text := r.word(open + 1); len(text) > 2 {
+			if route := r.e.routeNamed(strings.Trim(text, "\"'")); route != nil {
+				return r.e.called(subject{what: routeSubject, route: route}, "")
+			}
+		}
+	}
+	return subject{}
+}
+
 // called is what a method of s returns.
-func called(s subject, method string) subject {
+func (e *evaluator) called(s subject, method string) subject {
+	if s.what == spaceSubject {
+		s = e.property(s, method)
+	}
+	if s.what == routeSubject {
+		for _, m := range e.models {
+			if m.info.Name == s.route.Model && s.route.Kind == "cursor" {
+				return subject{model: m, what: querySubject}
+			} else if m.info.Name == s.route.Model {
+				return subject{model: m, what: recordSubject}
+			}
+		}
+		return subject{}
+	}
 	switch method {
 	case "where", "asc", "desc", "limit", "offset", "all":
 		if s.what == modelSubject || s.what == querySubject {
@@ -213,6 +253,9 @@ func (e *evaluator) classify(v goja.Value) subject {
 		if m := e.recordModel(object); m != nil {
 			return subject{model: m, what: recordSubject, value: v}
 		}
+		if n := namespaceOf(object); n != nil {
+			return subject{what: spaceSubject, space: n}
+		}
 	}
 	return subject{what: plainSubject, value: v}
 }
@@ -226,8 +269,18 @@ func (e *evaluator) indexed(s subject) subject {
 }
 
 func (e *evaluator) property(s subject, name string) subject {
-	if s.what == userSubject {
-		return subject{what: controllerSubject, name: name}
+	switch s.what {
+	case spaceSubject:
+		if route := e.routeNamed(s.space.what + "." + name); route != nil && route.Kind != "page" {
+			return subject{what: routeSubject, route: route}
+		}
+		return e.classify(s.space.member(name))
+	case recordSubject:
+		if r := s.model.ref(name); r != nil && r.many {
+			return subject{model: r.to, what: querySubject}
+		} else if r != nil {
+			return subject{model: r.to, what: recordSubject}
+		}
 	}
 	object, ok := s.value.(*goja.Object)
 	if !ok {
@@ -248,11 +301,11 @@ func (r *reader) members(s subject) []string {
 	case querySubject:
 		return slices.Concat(queryMethods, arrayMethods, []string{"length"})
 	case recordSubject:
-		return slices.Concat(s.model.fieldNames(), recordMethods)
+		return slices.Concat(s.model.fieldNames(), s.model.refNames(), recordMethods)
+	case spaceSubject:
+		return s.space.names()
 	case plainSubject:
 		return r.e.properties(s.value)
-	case userSubject, controllerSubject:
-		return r.e.callable(s.name)
 	}
 	return nil
 }

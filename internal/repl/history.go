@@ -16,8 +16,7 @@ const historySize = 1000
 // A history is what was typed, oldest first, kept in a file from one session to
 // the next.
 type history struct {
-	path    string                 // "" keeps nothing
-	secret  func(name string) bool // whose values are not kept in the file
+	path    string // "" keeps nothing
 	entries []string
 	at      int    // the entry shown; len(entries) is the draft
 	draft   string // what was being typed before going back
@@ -114,7 +113,7 @@ func (h *history) add(entry string) error {
 		return fmt.Errorf("keep the history: %w", err)
 	}
 	// One write, so that the lines of two consoles do not mix.
-	_, err = file.WriteString(escapeEntry.Replace(redacted(entry, h.secret)) + "\n")
+	_, err = file.WriteString(escapeEntry.Replace(entry) + "\n")
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("keep the history: %w", err)
 	}
@@ -124,7 +123,7 @@ func (h *history) add(entry string) error {
 func (h *history) rewrite() error {
 	var text strings.Builder
 	for _, entry := range h.entries {
-		text.WriteString(escapeEntry.Replace(redacted(entry, h.secret)) + "\n")
+		text.WriteString(escapeEntry.Replace(entry) + "\n")
 	}
 	next := fmt.Sprintf("%s.%d", h.path, os.Getpid())
 	if err := os.WriteFile(next, []byte(text.String()), 0o600); err != nil {

@@ -83,7 +83,7 @@ func TestInputHasAnEnd(t *testing.T) {
 
 func TestCodeLines(t *testing.T) {
 	st := theme("none")
-	lines, cursor := codeLines(&st, cell{promptText, st.accent}, lettersOf("let 日本 = 1\nf()"), 12, 10)
+	lines, cursor := codeLines(&st, cell{promptText, st.prompt}, lettersOf("let 日本 = 1\nf()"), 12, 10)
 	want := []string{"› let 日本", "   = 1", "  f()"}
 	for i := range lines {
 		lines[i] = ansi.Strip(lines[i])

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -17,36 +16,41 @@ const narrate = ".live"
 // A narrator says what happens in the application, a sentence a line, for a person
 // who listens to the lines.
 type narrator struct {
+	dial  func(context.Context) (*Client, error)
 	out   io.Writer
 	write sync.Mutex
 
-	on      atomic.Bool
-	began   bool
+	stop    context.CancelFunc // nil: it says nothing
 	running sync.WaitGroup
 	users   map[uint64]string
 }
 
 // turn begins or ends it, and says which.
-func (n *narrator) turn(ctx context.Context, client *Client) error {
-	if !n.began {
-		if err := client.Watch(ctx); err != nil {
-			return err
-		}
-		n.began = true
-		n.running.Go(func() { n.follow(client.Events()) })
-	}
-	if n.on.Store(!n.on.Load()); n.on.Load() {
-		n.say("What happens is told from now on; .live ends that.")
-	} else {
+func (n *narrator) turn(ctx context.Context) error {
+	if n.stop != nil {
+		n.end()
 		n.say("What happens is not told any more.")
+		return nil
 	}
+	client, err := n.dial(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, n.stop = context.WithCancel(ctx)
+	n.users = map[uint64]string{}
+	l := newLink(n.dial, n.tell)
+	n.running.Go(func() { l.run(ctx, client) })
+	n.say("What happens is told from now on; .live ends that.")
 	return nil
 }
 
-// end waits until nothing more is said. It closes the client.
-func (n *narrator) end(client *Client) {
-	_ = client.Close() // it always succeeds
-	n.running.Wait()
+// end ends it, and waits until nothing more is said.
+func (n *narrator) end() {
+	if n.stop != nil {
+		n.stop()
+		n.running.Wait()
+		n.stop = nil
+	}
 }
 
 func (n *narrator) say(text string) {
@@ -55,15 +59,14 @@ func (n *narrator) say(text string) {
 	_, _ = fmt.Fprintln(n.out, text) // a terminal that is gone is noticed by who reads from it
 }
 
-// follow tells events until there are no more.
-func (n *narrator) follow(events <-chan wire.ControlEvent) {
-	n.users = map[uint64]string{}
-	for event := range events {
-		for _, text := range n.sentences(event) {
-			if n.on.Load() {
-				n.say(text)
-			}
-		}
+// tell says what a link hears of.
+func (n *narrator) tell(message any) {
+	event, ok := message.(wire.ControlEvent)
+	if !ok {
+		return // the prompt says where the application has gone
+	}
+	for _, text := range n.sentences(event) {
+		n.say(text)
 	}
 }
 

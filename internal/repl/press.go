@@ -29,6 +29,9 @@ func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
 		return s.keyInPager(msg)
 	case key.Matches(msg, s.keys.interrupt) && !(s.inPane && !s.running):
 		return s.interrupt()
+	case s.question != nil:
+		s.keyInQuestion(msg)
+		return nil
 	case s.completing:
 		s.held = append(s.held, msg)
 		return nil

@@ -58,11 +58,11 @@ func (p *Printer) All(h *Held) error {
 			lines = append(lines, string(record))
 		}
 	case h.Value != nil:
-		lines = p.f.lines(parsed(h.Value))
+		lines = p.f.lines(decoded(h.Value))
 	default:
 		v := value{kind: listValue, total: h.Len()}
 		for _, record := range h.Records() {
-			one := parsed(record)
+			one := decoded(record)
 			one.kind, one.label = recordValue, h.Model
 			v.items = append(v.items, one)
 		}
@@ -84,7 +84,7 @@ func (p *Printer) line(s Step) string {
 	st := p.f.styles
 	switch s.Op {
 	case "value":
-		return paint(st.changed, "=") + " " + p.f.inline(parsed(s.Value))
+		return paint(st.changed, "=") + " " + p.f.inline(decoded(s.Value))
 	case "current":
 		return paint(st.dim, fmt.Sprintf("%s, up to #%d", counted(*s.Count, "record"), s.Seq))
 	case "resync":
@@ -106,61 +106,4 @@ func (p *Printer) name(s Step) string {
 		return ""
 	}
 	return nameOf(p.models[i], record)
-}
-
-// parsed is a value of JSON text, with its fields in their order.
-func parsed(data json.RawMessage) value {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.UseNumber()
-	v, err := readValue(decoder)
-	if err != nil {
-		return scalar(symbolValue, strings.TrimSpace(string(data)))
-	}
-	return v
-}
-
-func readValue(decoder *json.Decoder) (v value, err error) {
-	token, err := decoder.Token()
-	if err != nil {
-		return v, err
-	}
-	switch token := token.(type) {
-	case json.Delim:
-		return readNested(decoder, token)
-	case string:
-		return (&looker{}).text(token), nil
-	case json.Number:
-		return scalar(numberValue, token.String()), nil
-	case bool:
-		return scalar(boolValue, fmt.Sprint(token)), nil
-	}
-	return scalar(nullValue, "null"), nil
-}
-
-func readNested(decoder *json.Decoder, open json.Delim) (v value, err error) {
-	v.kind = listValue
-	if open == '{' {
-		v.kind = objectValue
-	}
-	for decoder.More() {
-		name := ""
-		if v.kind == objectValue {
-			token, err := decoder.Token()
-			if err != nil {
-				return v, err
-			}
-			name, _ = token.(string) // a key always is one
-		}
-		item, err := readValue(decoder)
-		if err != nil {
-			return v, err
-		}
-		if v.total++; v.kind == objectValue {
-			v.fields = append(v.fields, field{name, item})
-		} else {
-			v.items = append(v.items, item)
-		}
-	}
-	_, err = decoder.Token()
-	return v, err
 }

@@ -21,52 +21,52 @@ import (
 func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	b := openBoard(t)
 	ada, bob := b.Connect(t, b.ada.ID), b.Connect(t, b.bob.ID)
-	ada.Open("notes.newest", nil)
-	ada.Open("notes.by", map[string]any{"author": b.bob.ID})
-	list := bob.Open("notes.newest", nil)
+	ada.Open("memos.newest", nil)
+	ada.Open("memos.by", map[string]any{"author": b.bob.ID})
+	list := bob.Open("memos.newest", nil)
 	c := startConsoleOn(t, b.path, 170, 44)
 	c.shows("2 connections")
 
 	// In a browser, by somebody.
-	ada.Call("POST /notes", map[string]any{"title": "From a browser", "published": true})
-	c.shows(`"From a browser"`, "ada · POST /notes", "2 of 2 connections in", "enter ✓ applied", "not matched")
+	ada.Call("POST /memos", map[string]any{"title": "From a browser", "published": true})
+	c.shows(`"From a browser"`, "ada · POST /memos", "2 of 2 connections in", "enter ✓ applied", "not matched")
 	// In this console, in a job.
-	c.keys(`Note.create({title: "A draft", authorId: Member.where({name: "ada"}).first().id})` + "\r")
-	c.shows(`"A draft"`, "console:ada", "1 of 2 connections", "denied by boardNotes.Match")
+	c.keys(`Memo.create({title: "A draft", authorId: Member.where({name: "ada"}).first().id})` + "\r")
+	c.shows(`"A draft"`, "console:ada", "1 of 2 connections", "denied by boardMemos.Match")
 	job := tower.By(t.Context(), "job: publish")
 	published, err := posted.Where(tower.Is(&posted.Fields.Title, "A draft")).First(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := posted.Update(job, b, published.ID, func(n *Note) error { n.Published, n.Likes = true, 3; return nil }); err != nil {
+	if _, err := posted.Update(job, b, published.ID, func(n *Memo) error { n.Published, n.Likes = true, 3; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	c.shows("job: publish", "published false → true", "likes 0 → 3", "change ✓ applied")
 	if err := posted.Delete(job, b, published.ID); err != nil {
 		t.Fatal(err)
 	}
-	c.shows("delete notes/", "leave ✓ applied")
+	c.shows("delete memos/", "leave ✓ applied")
 	list.AwaitLen(1)
 	// Somebody who comes and goes.
 	b.Connect(t, "").Close()
 	c.shows("+ visitor joined over websocket", "− visitor left")
 
 	// All that is known of a commit.
-	c.keys("\x1bOQ/delete notes\r\r")
+	c.keys("\x1bOQ/delete memos\r\r")
 	c.shows("commits", "by 2 of 2, the last after", `title      "A draft"`)
 	c.keys("qqq")
 	// The other views.
 	c.keys("2")
-	c.shows("via", "websocket", "notes.newest", "lag")
+	c.shows("via", "websocket", "memos.newest", "lag")
 	c.keys("\x1b[B\r")
 	c.shows("bob ("+string(b.bob.ID)+")", "after the commit")
 	c.keys("q3")
-	c.shows("notes.newest", "incremental", "evals")
+	c.shows("memos.newest", "incremental", "evals")
 	c.keys("\r")
-	c.shows("notes by -createdAt limit 3", "2 connections: ada, bob", "each")
+	c.shows("memos by -createdAt limit 3", "2 connections: ada, bob", "each")
 	c.keys("q")
 	c.keys("4")
-	c.shows("POST /notes", "title:string published", "notes.howMany")
+	c.shows("POST /memos", "title:string published", "memos.howMany")
 	b.Log().Warn("could not send mail", "to", "carl")
 	c.keys("5")
 	c.shows("WARN  could not send mail to=carl")
@@ -108,13 +108,13 @@ func TestTerminalStaysReadableWhenMuchHappens(t *testing.T) {
 	c.shows("0 connections")
 	for i := 0; !strings.Contains(c.screen(), "/s, sampled"); i++ {
 		err := b.Transaction(t.Context(), func(tx *tower.Tx) error {
-			return posted.Create(t.Context(), tx, &Note{Title: fmt.Sprintf("n%d", i)})
+			return posted.Create(t.Context(), tx, &Memo{Title: fmt.Sprintf("n%d", i)})
 		})
 		if err != nil || i > 20_000 {
 			t.Fatal(i, err)
 		}
 	}
-	c.shows("create notes", "/s")
+	c.shows("create memos", "/s")
 	c.keys("40 + 2\r") // it is not in the way of typing
 	c.shows("  42")
 	c.until("calm", func(screen string) bool { return !strings.Contains(screen, "sampled") })
@@ -128,14 +128,14 @@ func TestTerminalCompletes(t *testing.T) {
 	c := startConsoleOn(t, b.path, 120, 30)
 	c.shows("0 connections")
 	for _, test := range []struct{ keys, shows string }{
-		{"No\t", "› Note "},
-		{"Note.whe\t({publ\t", "› Note.where({published: "},
-		{"Note.where({likes: {g\t\t", "› Note.where({likes: {gt: "},
-		{"Note.where({published: t\t", "› Note.where({published: true"},
-		{`why(1, "notes.ho` + "\t", `› why(1, "notes.howMany`},
-		{"as(1).notes.cre\t", "› as(1).notes.create"},
+		{"Memb\t", "› Member "},
+		{"Memo.whe\t({publ\t", "› Memo.where({published: "},
+		{"Memo.where({likes: {g\t\t", "› Memo.where({likes: {gt: "},
+		{"Memo.where({published: t\t", "› Memo.where({published: true"},
+		{`why(1, "memos.ho` + "\t", `› why(1, "memos.howMany`},
+		{"as(1).memos.cre\t", "› as(1).memos.create"},
 		{`Member.find("bo` + "\t", `› Member.find("` + string(b.bob.ID)},
-		{`Note.create({authorId: "ad` + "\t", `› Note.create({authorId: "` + string(b.ada.ID)},
+		{`Memo.create({authorId: "ad` + "\t", `› Memo.create({authorId: "` + string(b.ada.ID)},
 		{".ke\t", "› .keys"},
 	} {
 		c.keys(test.keys)
@@ -153,9 +153,9 @@ func TestTerminalResults(t *testing.T) {
 	b := openBoard(t)
 	c := startConsoleOn(t, b.path, 120, 30)
 	c.shows("0 connections")
-	c.keys(`Note.create([{title: "日本 👋", likes: 3, tags: ["a", "b"], authorId: Member.first().id}, {title: "x", published: true}]).length` + "\r")
+	c.keys(`Memo.create([{title: "日本 👋", likes: 3, tags: ["a", "b"], authorId: Member.first().id}, {title: "x", published: true}]).length` + "\r")
 	c.shows("  2")
-	c.keys("Note.all()\r")
+	c.keys("Memo.all()\r")
 	c.shows("title", "日", "2 records")
 	c.keys("\x0c")
 	c.lacks("2 records")
@@ -163,7 +163,7 @@ func TestTerminalResults(t *testing.T) {
 	if err := pty.Setsize(c.files[0], &pty.Winsize{Cols: 40, Rows: 60}); err != nil {
 		t.Fatal(err)
 	}
-	c.keys("Note.all()\r")
+	c.keys("Memo.all()\r")
 	c.shows("─ 1 ───", "─ 2 ───", "published  true", "2 records") // upright, where it is narrow
 	c.keys(`({user: {name: "Ada", roles: ["editor", "author of very many posts"]}, n: 1})` + "\r")
 	c.shows("├ user", "│ └ roles", "│   └ 1", "└ n") // a tree
@@ -241,13 +241,13 @@ func TestTerminalColors(t *testing.T) {
 func TestTerminalTellsInPlainLines(t *testing.T) {
 	b := openBoard(t)
 	ada := b.Connect(t, b.ada.ID)
-	ada.Open("notes.newest", nil)
+	ada.Open("memos.newest", nil)
 	c := startConsoleOn(t, b.path, 120, 40, "TOWER_REPL_TEST_PLAIN=1")
 	c.shows("board> ")
 	c.keys(".live\n")
 	c.shows("What happens is told from now on; .live ends that.")
-	ada.Call("POST /notes", map[string]any{"title": "Hi", "published": true})
-	c.shows("by ada · POST /notes: create notes", `"Hi"; it reached 1 of 1 connection in`, "  ada, notes.newest: enter.", "was applied by ada after")
+	ada.Call("POST /memos", map[string]any{"title": "Hi", "published": true})
+	c.shows("by ada · POST /memos: create memos", `"Hi"; it reached 1 of 1 connection in`, "  ada, memos.newest: enter.", "was applied by ada after")
 	b.Connect(t, "").Close()
 	c.shows("visitor joined over websocket.", "visitor left.")
 	b.Log().Error("broken", "at", 7)

@@ -1,80 +1,99 @@
 package repl
 
 import (
+	"encoding/json"
+	"slices"
 	"strings"
+
+	"github.com/dop251/goja"
 
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A routeRow is something that can be called or opened, in the live pane.
-type routeRow struct {
-	wire.Route
-	grid  *grid
-	drawn drawn
-}
-
-func newRouteGrid() *grid {
-	return newGrid(textColumn("kind", 6, 6, 2), textColumn("route", 16, 44, 0), numberColumn("held", 4, 6, 1),
-		textColumn("name", 8, 30, 3), textColumn("inputs", 12, 70, 4))
-}
-
-func (r *routeRow) key() string { return r.Kind + " " + r.pattern() }
-func (r *routeRow) text() string {
-	return strings.Join([]string{r.Kind, r.pattern(), r.Name, r.Controller, r.Action}, " ")
-}
-
-func (r *routeRow) value() (what, whole string) { return copied(r.pattern(), r.Route) }
-
-func (r *routeRow) pattern() string {
-	if r.Method == "" {
-		return r.Name
+// allRoutes are the application's routes. They are asked for once.
+func (e *evaluator) allRoutes() []wire.Route {
+	if e.routes == nil {
+		e.ask(wire.ControlRequest{Do: wire.DoRoutes}, &e.routes)
 	}
-	return r.Method + " " + r.Path
+	return e.routes
 }
 
-func (r *routeRow) cells(st *styles) []cell {
-	kind := map[string]cell{"action": {"action", st.keyword}, "page": {"page", st.changed}, "cursor": {"cursor", st.good}}[r.Kind]
-	held := cell{"", st.dim}
-	if r.Holders > 0 {
-		held = cell{grouped(r.Holders), st.number}
-	}
-	name := r.Name
-	if r.Method == "" {
-		name = ""
-	}
-	return []cell{kind, {clean(r.pattern()), st.strong}, held, {clean(name), st.plain}, {clean(inputsOf(r.Route)), st.dim}}
-}
-
-// inputsOf are the inputs of a route; a required one has a *.
-func inputsOf(r wire.Route) string {
-	inputs := make([]string, len(r.Inputs))
-	for i, input := range r.Inputs {
-		inputs[i] = input.Name + ":" + input.Type
-		if input.Required {
-			inputs[i] += "*"
+// controllers are the names under which actions and cursors are found.
+func (e *evaluator) controllers() []string {
+	var names []string
+	for _, route := range e.allRoutes() {
+		name, _, _ := strings.Cut(route.Name, ".")
+		if !slices.Contains(names, name) && !slices.Contains(actorNames, name) {
+			names = append(names, name)
 		}
 	}
-	return strings.Join(inputs, " ")
+	return names
 }
 
-func (r *routeRow) draw(f formatter) []string {
-	return r.grid.draw(&r.drawn, func() []cell { return r.cells(&f.styles) })
-}
-
-func (r *routeRow) detail(f formatter) []string {
-	facts := []fact{{"kind", r.Kind}, {"name", clean(r.Name)}, {"method", clean(r.Controller + "." + r.Action)}}
-	for i, input := range r.Inputs {
-		text := clean(input.Name + ", " + input.Type)
-		if input.Required {
-			text += ", required"
+// routeNames are the actions and cursors of a controller.
+func (e *evaluator) routeNames(controller string) []string {
+	var names []string
+	for _, route := range e.allRoutes() {
+		if name, found := strings.CutPrefix(route.Name, controller+"."); found && route.Kind != "page" && !slices.Contains(names, name) {
+			names = append(names, name)
 		}
-		facts = append(facts, fact{map[bool]string{true: "inputs"}[i == 0], text})
 	}
-	if r.Output != "" {
-		facts = append(facts, fact{"output", clean(r.Output)})
+	return names
+}
+
+// routeNamed is a route by its name; a page only where nothing else has it.
+func (e *evaluator) routeNamed(name string) (found *wire.Route) {
+	for i, route := range e.allRoutes() {
+		if route.Name == name && (found == nil || found.Kind == "page") {
+			found = &e.routes[i]
+		}
 	}
-	if r.Kind == "cursor" {
-		facts = append(facts, fact{"held by", counted(r.Holders, "connection")})
+	return found
+}
+
+// cursorNames are the names of the cursors, those that carry a value or the others.
+func (e *evaluator) cursorNames(valued bool) []string {
+	var names []string
+	for _, route := range e.allRoutes() {
+		if route.Kind == "cursor" && route.Value == valued {
+			names = append(names, route.Name)
+		}
 	}
-	return append([]string{paint(f.styles.strong, cut(clean(r.pattern()), f.width))}, f.facts(facts)...)
+	return names
+}
+
+// cursorNamed is a cursor by its name; it throws where there is none.
+func (e *evaluator) cursorNamed(name string, valued bool) *wire.Route {
+	if route := e.routeNamed(name); route != nil && route.Kind == "cursor" {
+		if route.Value != valued {
+			kinds := map[bool]string{true: "a value: value(%q)", false: "records: cursor(%q)"}
+			panic(e.usage("%s carries "+kinds[route.Value], name, name))
+		}
+		return route
+	}
+	names := e.cursorNames(valued)
+	e.throw(&failure{title: "not_found", message: "there is no cursor " + clean(name), hint: orThereIs(didYouMean(name, names), names), word: name})
+	return nil
+}
+
+// input encodes what a route is given, and throws at what it does not take.
+func (e *evaluator) input(route *wire.Route, v goja.Value) json.RawMessage {
+	if goja.IsUndefined(v) || goja.IsNull(v) {
+		return nil
+	}
+	in := e.look(v, lookSent)
+	if in.kind != objectValue {
+		panic(e.usage("%s takes an object: %s", route.Name, usageOf(route)))
+	}
+	names := make([]string, len(route.Inputs))
+	for i, known := range route.Inputs {
+		names[i] = known.Name
+	}
+	for _, given := range in.fields {
+		if !slices.Contains(names, given.name) {
+			e.throw(&failure{title: "unknown input", message: route.Name + " takes no " + clean(given.name),
+				hint: orThereIs(didYouMean(given.name, names), names), word: given.name})
+		}
+	}
+	return appendJSON(nil, in)
 }

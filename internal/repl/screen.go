@@ -49,8 +49,9 @@ type screen struct {
 	vi         *vi  // nil: keys are those of emacs
 	prefixed   bool // ^X was pressed
 	history    *history
-	menu       *menu   // of completions
-	search     *search // in the history
+	menu       *menu     // of completions
+	search     *search   // in the history
+	question   *question // that waits for an answer
 
 	held       []tea.KeyMsg // pressed while a completion is on its way
 	busy       bool         // a job is under way
@@ -76,7 +77,7 @@ type (
 )
 
 func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *screen {
-	s := &screen{o: o, st: st, keys: newKeyMap(), jobs: jobs, hello: hello, tty: &tty{out: io.Discard}, live: newLivePane()}
+	s := &screen{o: o, st: st.inEnv(hello.Env), keys: newKeyMap(), jobs: jobs, hello: hello, tty: &tty{out: io.Discard}, live: newLivePane()}
 	s.live.seq = hello.Seq
 	if o.Vi {
 		s.vi = newVi()
@@ -90,7 +91,6 @@ func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *
 	}
 	var err error
 	s.history, err = openHistory(path)
-	s.history.secret = func(name string) bool { return isSecret(s.hello.Models, name) }
 	s.transcript.add(&entry{note: o.Greeting})
 	if err != nil {
 		s.transcript.add(&entry{note: err.Error()})
@@ -149,7 +149,10 @@ func (s *screen) message(msg any) tea.Cmd {
 		s.transcript.add(&entry{printed: msg.vs})
 	case noted:
 		s.transcript.add(&entry{note: msg.text})
+	case *question:
+		s.question = msg
 	case done:
+		s.question = nil
 		return s.ended(msg.err)
 	case completed:
 		s.busy, s.completing = false, false
@@ -224,7 +227,7 @@ func (s *screen) submit() tea.Cmd {
 	}
 	s.editor.set("")
 	var told tea.Cmd
-	if err := s.history.add(typed); err != nil {
+	if err := s.history.add(redact(typed, s.hello.Models)); err != nil {
 		told = s.tell(err.Error())
 	}
 	s.waiting = append(s.waiting, typed)

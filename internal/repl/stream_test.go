@@ -118,9 +118,9 @@ func TestStreamsHoldWhatIsThere(t *testing.T) {
 	b := openBoard(t)
 	client := b.attach(t)
 	readings := []*reading{
-		{t: t, req: wire.ControlRequest{Name: "notes.newest", As: string(b.ada.ID)}},
-		{t: t, req: wire.ControlRequest{Model: "notes", Where: json.RawMessage(`{"likes":{"gte":3}}`), Order: []string{"-likes", "title"}, Limit: 4, Offset: 1}},
-		{t: t, req: wire.ControlRequest{Model: "notes", Where: json.RawMessage(`{"published":true}`)}},
+		{t: t, req: wire.ControlRequest{Name: "memos.newest", As: string(b.ada.ID)}},
+		{t: t, req: wire.ControlRequest{Model: "memos", Where: json.RawMessage(`{"likes":{"gte":3}}`), Order: []string{"-likes", "title"}, Limit: 4, Offset: 1}},
+		{t: t, req: wire.ControlRequest{Model: "memos", Where: json.RawMessage(`{"published":true}`)}},
 	}
 	for _, r := range readings {
 		r.client = b.attach(t) // a stream that is not read holds up what else its client asks
@@ -151,11 +151,11 @@ func TestStreamsHoldWhatIsThere(t *testing.T) {
 	}
 }
 
-// change makes a few changes of notes.
+// change makes a few changes of memos.
 func change(ctx context.Context, tx *tower.Tx, b *board, random *rand.Rand, ids *[]tower.ID) error {
 	for range 1 + random.IntN(3) {
 		if len(*ids) < 3 || random.IntN(3) == 0 {
-			n := &Note{Title: fmt.Sprint("t", random.IntN(9)), Likes: random.IntN(6), Published: random.IntN(2) == 0, AuthorID: b.ada.ID}
+			n := &Memo{Title: fmt.Sprint("t", random.IntN(9)), Likes: random.IntN(6), Published: random.IntN(2) == 0, AuthorID: b.ada.ID}
 			if err := posted.Create(ctx, tx, n); err != nil {
 				return err
 			}
@@ -171,7 +171,7 @@ func change(ctx context.Context, tx *tower.Tx, b *board, random *rand.Rand, ids 
 			}
 			continue
 		}
-		if _, err := posted.Update(ctx, tx, id, func(n *Note) error {
+		if _, err := posted.Update(ctx, tx, id, func(n *Memo) error {
 			n.Likes, n.Published = random.IntN(6), random.IntN(2) == 0
 			return nil
 		}); err != nil {
@@ -186,7 +186,7 @@ func (r *reading) expected(b *board, client *Client) []string {
 	r.t.Helper()
 	req := r.req
 	if req.Name != "" {
-		req = wire.ControlRequest{Model: "notes", Order: []string{"-createdAt"}, Limit: 3}
+		req = wire.ControlRequest{Model: "memos", Order: []string{"-createdAt"}, Limit: 3}
 	}
 	req.Do, req.Since, req.Stream = wire.DoQuery, "", 0
 	var records []json.RawMessage
@@ -198,9 +198,9 @@ func (r *reading) expected(b *board, client *Client) []string {
 
 func TestAStreamOfAValue(t *testing.T) {
 	b := openBoard(t)
-	r := &reading{t: t, req: wire.ControlRequest{Name: "notes.howMany"}}
+	r := &reading{t: t, req: wire.ControlRequest{Name: "memos.howMany"}}
 	r.open(b.attach(t))
-	if err := posted.Create(t.Context(), b, &Note{Title: "x", Published: true}); err != nil {
+	if err := posted.Create(t.Context(), b, &Memo{Title: "x", Published: true}); err != nil {
 		t.Fatal(err)
 	}
 	r.until(func() bool { return string(r.held.Value) == "1" })
@@ -222,9 +222,9 @@ func TestHeldIsLedToWhatAnAnswerHolds(t *testing.T) {
 			r.step(step)
 		}
 	}
-	take(`{"status":200,"at":"E:5","cursor":1,"model":"notes","ids":["a","b","c"],"notes":[{"id":"a"},{"id":"b","n":1},{"id":"c"}],"include":{"users":["u","v"]},"users":[{"id":"u"},{"id":"v"}]}`)
+	take(`{"status":200,"at":"E:5","cursor":1,"model":"memos","ids":["a","b","c"],"memos":[{"id":"a"},{"id":"b","n":1},{"id":"c"}],"include":{"users":["u","v"]},"users":[{"id":"u"},{"id":"v"}]}`)
 	r.steps = nil
-	take(`{"status":200,"at":"E:9","cursor":2,"model":"notes","resync":"expired","ids":["c","b","d"],"notes":[{"id":"b","n":2},{"id":"c"},{"id":"d"}],"include":{"users":["v","w"]},"users":[{"id":"v","n":1},{"id":"w"}]}`)
+	take(`{"status":200,"at":"E:9","cursor":2,"model":"memos","resync":"expired","ids":["c","b","d"],"memos":[{"id":"b","n":2},{"id":"c"},{"id":"d"}],"include":{"users":["v","w"]},"users":[{"id":"v","n":1},{"id":"w"}]}`)
 	var ops []string
 	for _, s := range r.steps {
 		ops = append(ops, s.Op+" "+s.ID)
@@ -235,7 +235,7 @@ func TestHeldIsLedToWhatAnAnswerHolds(t *testing.T) {
 	if !slices.Equal(r.list, []string{"c", "b", "d"}) || r.held.At != "E:9" {
 		t.Errorf("held: %v at %s", r.list, r.held.At)
 	}
-	take(`{"from":10,"seq":12,"notes":[{"id":"e"},{"id":"c","n":3}],"cursors":{"2":{"to":3,"enter":[{"id":"e","after":""}],"then":[{"leave":["d"]},{"change":[{"id":"c","after":"b"}]}]}}}`)
+	take(`{"from":10,"seq":12,"memos":[{"id":"e"},{"id":"c","n":3}],"cursors":{"2":{"to":3,"enter":[{"id":"e","after":""}],"then":[{"leave":["d"]},{"change":[{"id":"c","after":"b"}]}]}}}`)
 	if !slices.Equal(r.list, []string{"e", "b", "c"}) || !slices.Equal(idsOf(r.held.Records()), r.list) {
 		t.Errorf("then: %v, %v", r.list, idsOf(r.held.Records()))
 	}
@@ -252,10 +252,10 @@ func TestHeldIsLedToWhatAnAnswerHolds(t *testing.T) {
 func TestStreamsEnd(t *testing.T) {
 	b := openBoard(t)
 	client := b.attach(t)
-	if _, err := client.Open(t.Context(), wire.ControlRequest{Name: "notes.nope"}); err == nil || !strings.Contains(err.Error(), "there is no cursor") {
+	if _, err := client.Open(t.Context(), wire.ControlRequest{Name: "memos.nope"}); err == nil || !strings.Contains(err.Error(), "there is no cursor") {
 		t.Errorf("opened: %v", err)
 	}
-	s, err := client.Open(t.Context(), wire.ControlRequest{Name: "notes.newest"})
+	s, err := client.Open(t.Context(), wire.ControlRequest{Name: "memos.newest"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +270,7 @@ func TestStreamsEnd(t *testing.T) {
 	if err := s.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	s, err = client.Open(t.Context(), wire.ControlRequest{Model: "notes"})
+	s, err = client.Open(t.Context(), wire.ControlRequest{Model: "memos"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -283,16 +283,16 @@ func TestStreamsEnd(t *testing.T) {
 func TestQueriesOfExpressions(t *testing.T) {
 	b := openBoard(t)
 	client := b.attach(t)
-	req, err := Query(t.Context(), client, `Note.where({likes: {gte: 3}}).desc("createdAt").limit(5).offset(2)`)
-	if err != nil || req.Model != "notes" || string(req.Where) != `{"likes":{"gte":3}}` || !slices.Equal(req.Order, []string{"-createdAt"}) || req.Limit != 5 || req.Offset != 2 {
+	req, err := Query(t.Context(), client, `Memo.where({likes: {gte: 3}}).desc("createdAt").limit(5).offset(2)`)
+	if err != nil || req.Model != "memos" || string(req.Where) != `{"likes":{"gte":3}}` || !slices.Equal(req.Order, []string{"-createdAt"}) || req.Limit != 5 || req.Offset != 2 {
 		t.Errorf("%+v: %v", req, err)
 	}
-	if req, err = Query(t.Context(), client, "Note"); err != nil || req.Model != "notes" || req.Where != nil {
+	if req, err = Query(t.Context(), client, "Memo"); err != nil || req.Model != "memos" || req.Where != nil {
 		t.Errorf("%+v: %v", req, err)
 	}
 	for expression, says := range map[string]string{
-		`1 + 1`: "it is not a query", `"x"`: "it is not a query", `let x = 1`: "it is not a query", `Note.where({titel: 1})`: "did you mean title?",
-		`Note.(`: "SyntaxError", `Note.create({title: "x"})`: "does not write",
+		`1 + 1`: "it is not a query", `"x"`: "it is not a query", `let x = 1`: "it is not a query", `Memo.where({titel: 1})`: "did you mean title?",
+		`Memo.(`: "SyntaxError", `Memo.create({title: "x"})`: "does not write",
 	} {
 		if _, err := Query(t.Context(), client, expression); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %s", expression, err, says)
@@ -302,7 +302,7 @@ func TestQueriesOfExpressions(t *testing.T) {
 
 func TestConditions(t *testing.T) {
 	h := &Held{}
-	if _, err := h.Apply(json.RawMessage(`{"status":200,"at":"E:5","cursor":1,"model":"notes","ids":["a","b"],"notes":[{"id":"a","title":"A"},{"id":"b","likes":7}]}`)); err != nil {
+	if _, err := h.Apply(json.RawMessage(`{"status":200,"at":"E:5","cursor":1,"model":"memos","ids":["a","b"],"memos":[{"id":"a","title":"A"},{"id":"b","likes":7}]}`)); err != nil {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]bool{
@@ -340,14 +340,14 @@ func TestConditions(t *testing.T) {
 }
 
 func TestPrinter(t *testing.T) {
-	models := []wire.ModelInfo{{Name: "notes", Fields: []wire.FieldInfo{{Name: "id", Type: "string"}, {Name: "title", Type: "string"}}}}
+	models := []wire.ModelInfo{{Name: "memos", Fields: []wire.FieldInfo{{Name: "id", Type: "string"}, {Name: "title", Type: "string"}}}}
 	print := func(asJSON bool) (steps, all string) {
 		var out bytes.Buffer
 		p := NewPrinter(&out, wire.ControlHello{Models: models}, asJSON)
 		h := &Held{}
 		for _, frame := range []string{
-			`{"status":200,"at":"E:5","cursor":1,"model":"notes","resync":"rules","ids":["a"],"notes":[{"id":"a","title":"A","tags":["x","y"]}]}`,
-			`{"seq":6,"notes":[{"id":"a","title":"B"},{"id":"b"}],"cursors":{"1":{"enter":[{"id":"b","after":"a"}],"change":[{"id":"a"}]}}}`,
+			`{"status":200,"at":"E:5","cursor":1,"model":"memos","resync":"rules","ids":["a"],"memos":[{"id":"a","title":"A","tags":["x","y"]}]}`,
+			`{"seq":6,"memos":[{"id":"a","title":"B"},{"id":"b"}],"cursors":{"1":{"enter":[{"id":"b","after":"a"}],"change":[{"id":"a"}]}}}`,
 			`{"seq":7,"cursors":{"1":{"leave":["b"]}}}`,
 		} {
 			steps, err := h.Apply(json.RawMessage(frame))
@@ -364,21 +364,21 @@ func TestPrinter(t *testing.T) {
 	}
 	steps, all := print(true)
 	if want := `{"op":"resync","seq":5,"reason":"rules"}
-{"op":"enter","seq":5,"model":"notes","id":"a","record":{"id":"a","title":"A","tags":["x","y"]},"count":1}
+{"op":"enter","seq":5,"model":"memos","id":"a","record":{"id":"a","title":"A","tags":["x","y"]},"count":1}
 {"op":"current","seq":5,"count":1}
-{"op":"enter","seq":6,"model":"notes","id":"b","after":"a","record":{"id":"b"},"count":2}
-{"op":"change","seq":6,"model":"notes","id":"a","record":{"id":"a","title":"B"},"count":2}
-{"op":"leave","seq":7,"model":"notes","id":"b","count":1}
+{"op":"enter","seq":6,"model":"memos","id":"b","after":"a","record":{"id":"b"},"count":2}
+{"op":"change","seq":6,"model":"memos","id":"a","record":{"id":"a","title":"B"},"count":2}
+{"op":"leave","seq":7,"model":"memos","id":"b","count":1}
 `; steps != want || all != "{\"id\":\"a\",\"title\":\"B\"}\n" {
 		t.Errorf("got\n%s%swant\n%s", steps, all, want)
 	}
 	steps, all = print(false)
 	if want := `anew, because of: rules
-+ enter  notes/a "A"
++ enter  memos/a "A"
 1 record, up to #5
-+ enter  notes/b
-~ change notes/a "B"
-− leave  notes/b
++ enter  memos/b
+~ change memos/a "B"
+− leave  memos/b
 `; steps != want || all != "id  title\na   B\n1 record\n" {
 		t.Errorf("got\n%s%swant\n%s", steps, all, want)
 	}

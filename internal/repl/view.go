@@ -148,6 +148,9 @@ func (s *screen) prompt(f formatter) (lines []string, cursor int) {
 		doing = "waiting for the application…"
 	}
 	running := []string{strings.Repeat(" ", promptWidth) + f.styles.dim.Render(doing)}
+	if s.question != nil {
+		return f.wrapped(s.st.warn, clean(s.question.text())+" "), 0
+	}
 	if s.slow && s.editor.empty() {
 		return running, 0
 	}
@@ -177,11 +180,11 @@ func (s *screen) prompt(f formatter) (lines []string, cursor int) {
 func (s *screen) promptCell() cell {
 	switch {
 	case s.hello.Env == "production":
-		return cell{"production" + promptText, s.st.bad.Bold(true)}
+		return cell{"production" + promptText, s.st.prompt}
 	case s.o.Sandbox:
 		return cell{"sandbox" + promptText, s.st.warn}
 	}
-	return cell{promptText, s.st.accent}
+	return cell{promptText, s.st.prompt}
 }
 
 // header says what the console is attached to; what has no room is left out.

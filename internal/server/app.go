@@ -43,6 +43,7 @@ type Config struct {
 	MaxRate        int           // frames a second from one connection; 200
 	MaxCursors     int           // open on one connection; 200
 	MaxConnections int           // of one user; 100
+	MaxVisitors    int           // connections of all visitors that are not over a socket; 10,000
 	Timeout        time.Duration // of one request; 30 s
 }
 
@@ -53,6 +54,7 @@ func (c *Config) setDefaults() {
 	c.MaxRate = cmp.Or(c.MaxRate, 200)
 	c.MaxCursors = cmp.Or(c.MaxCursors, 200)
 	c.MaxConnections = cmp.Or(c.MaxConnections, 100)
+	c.MaxVisitors = cmp.Or(c.MaxVisitors, 10_000)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
 	c.Policy = cmp.Or(c.Policy, defaultPolicy)
 	if c.Log == nil {
@@ -65,9 +67,11 @@ type App struct {
 	config    Config
 	router    *Router
 	views     *views
+	assets    *assets
 	log       *slog.Logger
 	inspector *inspector
 	runs      runs
+	bodies    bodies
 
 	ctx     context.Context // ends when the application closes
 	cancel  context.CancelFunc
@@ -76,6 +80,7 @@ type App struct {
 	hub     *hub
 	cookies *cookies
 	sockets *sockets
+	links   *links
 	control *control
 	running sync.WaitGroup
 }
@@ -99,6 +104,9 @@ func New(config Config) (*App, error) {
 		}
 	}
 	var err error
+	if a.assets, err = newAssets(config); err != nil {
+		return nil, err
+	}
 	if a.views, err = newViews(config.Files, config.Reload, a.router); err != nil {
 		return nil, err
 	}
@@ -117,6 +125,7 @@ func (a *App) Open() (err error) {
 	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
 	a.inspector.measure = a.engine.Measure
 	a.sockets = newSockets(a)
+	a.links = newLinks(a)
 	a.running.Go(func() {
 		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {
 			a.log.Error("cursors stopped", "error", err)
@@ -133,11 +142,13 @@ func (a *App) Close() error {
 	}
 	if a.sockets != nil {
 		a.sockets.close()
+		a.links.close()
 	}
 	a.cancel()
 	a.running.Wait()
 	if a.sockets != nil {
 		a.sockets.running.Wait()
+		a.links.running.Wait()
 	}
 	if a.store == nil {
 		return nil
@@ -182,7 +193,7 @@ func (a *App) act(ctx context.Context, v *visit, in *sent, done *served) error {
 // Handle finds the route of a request once and has every connection handle it,
 // with its own controller and user; what each produced goes to that client. It
 // returns how many did. A connection whose user may not use the action is left
-// out.
+// out. Where a console only tries something, nobody is reached.
 func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 	route, path, err := a.router.Find(request.Method, request.Path)
 	if err == nil && route.Kind != KindAction {
@@ -196,6 +207,9 @@ func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 		return 0, fmt.Errorf("handle: %w", err)
 	}
 	handled := 0
+	if _, tried := ctx.Value(dbKey{}).(DB); tried {
+		return 0, nil
+	}
 	for _, c := range a.hub.all() {
 		if ctx.Err() != nil {
 			return handled, ctx.Err()
@@ -230,6 +244,21 @@ func (a *App) Env() string { return a.config.Env }
 // Cookie returns the cookie by which a client is the user id, for tests and for
 // programs that act as a user.
 func (a *App) Cookie(id store.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
+
+// allowed lists the actions and cursors that rights are about.
+func (a *App) allowed(rights string) *wire.Allowed {
+	list := &wire.Allowed{Actions: []string{}, Cursors: []string{}}
+	for i, route := range a.router.routes {
+		switch {
+		case rights[i] == 0:
+		case route.Kind == KindAction:
+			list.Actions = append(list.Actions, route.Pattern())
+		default:
+			list.Cursors = append(list.Cursors, route.Name)
+		}
+	}
+	return list
+}
 
 // report logs what is the application's fault and not the client's; what says
 // where it happened.

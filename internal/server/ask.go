@@ -35,10 +35,10 @@ func Ask(ctx context.Context, a *App, user store.ID, name string, in json.RawMes
 	if err != nil {
 		return cursor.Spec{}, err
 	}
-	v, err := (&Connection{app: a, user: user}).arrive(ctx)
-	if err != nil {
-		return cursor.Spec{}, err
+	v := (&Connection{app: a, user: user}).connect(ctx, &follower{})
+	if v.err != nil {
+		return cursor.Spec{}, v.err
 	}
-	defer a.hub.unfollow(v)
-	return v.spec(ctx, &want{route: route, in: input})
+	spec, _, err := v.spec(ctx, &follower{}, &want{route: route, in: input})
+	return spec, err
 }

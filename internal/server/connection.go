@@ -2,8 +2,8 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +23,11 @@ type Connection struct {
 	number uint64
 	user   store.ID
 	remote string
-	via    string // how it reaches the server, "" over a WebSocket
 	since  time.Time
+
+	// A connection that a console acts through has these.
+	by string // who acts: "console:ada"
+	db DB     // what it reads and writes in place of the store, or nil
 
 	// A connection that serves one HTTP request has none of these.
 	outbox  outbox
@@ -35,14 +38,26 @@ type Connection struct {
 	applied atomic.Uint64 // the last commit that the client said it has applied,
 	lag     atomic.Int64  // and how many microseconds after the commit that was
 
-	mu    sync.Mutex
-	visit *visit
-	open  []*opened
-	ended bool
+	mu       sync.Mutex
+	visit    *visit
+	arriving *visit // the one to come, while the client's hello is being answered
+	rights   string // those that the client was told of, see visit.rights
+	open     []*opened
+	opening  []*opened
+	ended    bool
 
 	// The hub's own.
 	touched []int // effects of the commit being delivered
 	held    bool  // its outbox holds commits that are yet to be flushed
+}
+
+// newConnection returns a connection for who sent a request. It has no transport
+// yet.
+func (a *App) newConnection(r *http.Request) *Connection {
+	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now(),
+		limiter: rate.NewLimiter(rate.Limit(a.config.MaxRate), 4*a.config.MaxRate)}
+	c.outbox.limit = a.config.MaxQueue
+	return c
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.
@@ -76,16 +91,16 @@ func (c *Connection) SignIn(ctx context.Context, id store.ID) {
 func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, "") }
 
 // A visit is what [Router.Connect] answered for a connection: its session, and
-// the controllers made from it. When a record that it followed changes, the
+// the controllers made from it. When something that it followed changes, the
 // connection gets another one.
 type visit struct {
-	conn    *Connection
-	session any
-	stale   atomic.Bool // a followed record changed before the visit was in use
+	conn     *Connection
+	session  any
+	follower *follower // nil: it depends on nothing
+	err      error     // why there is no session; all is denied
 
 	mu        sync.Mutex
 	instances []instance
-	follows   []follow
 }
 
 // An instance is a visit's own of a controller.
@@ -94,50 +109,20 @@ type instance struct {
 	value any
 }
 
-// A follow names a record whose change makes a connection be asked anew.
-type follow struct {
-	model *store.Model
-	id    store.ID
-}
-
-// Follow reads a record for Connect and has the connection evaluated again in
-// the commit that changes it. Without such a record it returns nil.
-func (c *Connection) Follow(ctx context.Context, m *store.Model, id store.ID) (image *store.Image, err error) {
-	v, _ := ctx.Value(visitKey{}).(*visit)
-	if v == nil {
-		return nil, fmt.Errorf("follow %s/%s: only Connect can follow a record", m.Name, id)
-	}
-	if id == "" {
-		return nil, nil
-	}
-	c.app.hub.follow(v, follow{m, id})
-	err = c.View(ctx, func(snap *store.Snapshot) error {
-		if image, err = snap.Get(m, id); errors.Is(err, store.ErrNotFound) {
-			return nil
-		}
-		return err
-	})
-	return image, err
-}
-
-// arrive asks the application who the client is, as of ctx, and again where that
-// changed meanwhile.
-func (c *Connection) arrive(ctx context.Context) (*visit, error) {
-	for range 100 {
-		v := &visit{conn: c}
-		err := guard("Connect", func() (err error) {
-			v.session, err = c.app.router.Connect(context.WithValue(ctx, visitKey{}, v), c)
+// connect asks the application who the client is, as ctx sees the store; the
+// follower is for what the answer depends on.
+func (c *Connection) connect(ctx context.Context, f *follower) *visit {
+	v := &visit{conn: c}
+	v.follower, v.err = f.ask(ctx, func(ctx context.Context) error {
+		return guard("Connect", func() (err error) {
+			v.session, err = c.app.router.Connect(ctx, c)
 			return err
 		})
-		if err == nil && !v.stale.Load() {
-			return v, nil
-		}
-		c.app.hub.unfollow(v)
-		if err != nil {
-			return nil, fmt.Errorf("connect: %w", err)
-		}
+	})
+	if v.err != nil {
+		v.err = fmt.Errorf("connect: %w", v.err)
 	}
-	return nil, Errorf(CodeUnavailable, "the user's record changes too fast; try again")
+	return v
 }
 
 // leave ends the connection, with a code and a reason. It does not wait.
@@ -145,6 +130,9 @@ func (c *Connection) leave(code int, reason string) { c.outbox.transport.end(cod
 
 // controller returns the visit's instance of a controller, made on first use.
 func (v *visit) controller(controller *Controller) (made any, err error) {
+	if v.err != nil {
+		return nil, v.err
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, known := range v.instances {
@@ -181,6 +169,19 @@ func (v *visit) allows(route *Route) bool {
 	return err == nil && allowed
 }
 
+// rights says what the visit's user may use, a byte for each route. Pages are not
+// told of.
+func (v *visit) rights() string {
+	routes := v.conn.app.router.routes
+	rights := make([]byte, len(routes))
+	for i, route := range routes {
+		if route.Kind != KindPage && v.allows(route) {
+			rights[i] = 1
+		}
+	}
+	return string(rights)
+}
+
 // run passes an input through an action or a page.
 func (v *visit) run(ctx context.Context, route *Route, in any) (out any, err error) {
 	if !v.allows(route) {
@@ -197,8 +198,17 @@ func (v *visit) run(ctx context.Context, route *Route, in any) (out any, err err
 	return out, err
 }
 
-// spec asks the controller for the scope of a cursor, as this user sees it.
-func (v *visit) spec(ctx context.Context, want *want) (spec cursor.Spec, err error) {
+// spec asks the controller for the scope of a cursor, as this user sees it; the
+// follower, which it returns if it is needed, is for what the scope depends on.
+func (v *visit) spec(ctx context.Context, f *follower, want *want) (spec cursor.Spec, _ *follower, err error) {
+	f, err = f.ask(ctx, func(ctx context.Context) error {
+		spec, err = v.ask(ctx, want)
+		return err
+	})
+	return spec, f, err
+}
+
+func (v *visit) ask(ctx context.Context, want *want) (spec cursor.Spec, err error) {
 	route := want.route
 	if !v.allows(route) {
 		return spec, Errorf(CodeForbidden, "you may not open %s", route.Name)
@@ -217,9 +227,7 @@ func (v *visit) spec(ctx context.Context, want *want) (spec cursor.Spec, err err
 	if spec.Scope, err = want.narrow(spec.Scope); err != nil {
 		return spec, err
 	}
-	if spec.Allow = v.conn.app.rule(spec.Scope.Model, controller); spec.Allow != nil {
-		spec.Tag = "by " + route.Controller.Name
-	}
+	spec.Allow = v.conn.app.rule(spec.Scope.Model, controller)
 	if want.partial != "" {
 		spec.Include = nil // a partial sees the record
 	}
@@ -228,13 +236,9 @@ func (v *visit) spec(ctx context.Context, want *want) (spec cursor.Spec, err err
 			return spec, fmt.Errorf("%s: %w", route.Name, err)
 		}
 	}
-	if want.partial != "" {
-		spec.Ordered, spec.Tag = true, want.partial+" "+spec.Tag
-		if want.perViewer() {
-			spec.Tag += fmt.Sprintf(" for %d", v.conn.number)
-		}
-	}
-	return spec, nil
+	spec.Ordered = want.partial != ""
+	spec.Tag, err = want.tag(v.conn)
+	return spec, err
 }
 
 // admit completes what a scope includes with its model and the rule of that.
@@ -253,7 +257,6 @@ func (v *visit) admit(in *cursor.Include) error {
 	return nil
 }
 
-type visitKey struct{}
 type atKey struct{}
 type callKey struct{}
 
@@ -280,11 +283,19 @@ func asOf(ctx context.Context, seq uint64) context.Context {
 // View reads the store: its newest state, or, while rules are evaluated for a
 // commit, its state at that commit.
 func (c *Connection) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return c.app.View(ctx, fn)
+	return c.app.View(c.on(ctx), fn)
+}
+
+// on returns the context with which the connection reads and writes.
+func (c *Connection) on(ctx context.Context) context.Context {
+	if c.db == nil {
+		return ctx
+	}
+	return on(ctx, c.db)
 }
 
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn
 // again when somebody else changed what it had read.
 func (c *Connection) Transaction(ctx context.Context, fn func(*Tx) error) error {
-	return c.app.Transaction(ctx, fn)
+	return c.app.Transaction(c.on(ctx), fn)
 }

@@ -22,6 +22,11 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		return
 	}
 	touched, hold := d.collect(), h.holds(commit)
+	for c := range h.renewed {
+		if len(c.touched) == 0 {
+			touched = append(touched, c)
+		}
+	}
 	d.trace.ask(len(touched))
 	for _, c := range touched {
 		frame, err := d.frame(c)
@@ -30,8 +35,8 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			c.leave(closeInternal, "a frame could not be made")
 			continue
 		}
-		c.seq.Store(commit.Seq)
 		c.outbox.deliver(frame, hold)
+		c.seq.Store(commit.Seq) // an answer that names it comes after the frame
 		if hold && !c.held {
 			c.held = true
 			h.held = append(h.held, c)
@@ -41,6 +46,11 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		h.release()
 	}
 	d.trace.end(len(touched), h)
+	for _, c := range h.denied {
+		c.outbox.finish(closePolicy, "it is not known any more what this user may see; connect again")
+	}
+	clear(h.renewed)
+	h.denied = nil
 }
 
 // When more commits wait to be delivered, what goes to a connection is held until
@@ -111,6 +121,9 @@ func (d *delivery) collect() []*Connection {
 				handle.conn.resync(effect.Resync)
 				continue
 			}
+			if !handle.live.Load() { // it is about to be closed, and has not moved with its user
+				continue
+			}
 			note(handle.conn, i)
 			d.trace.reach(handle, effect.Deltas, effect.Value, effect.Included, "")
 		}
@@ -172,7 +185,8 @@ func renumber(handle *opened, move cursor.Moved) bool {
 
 func (d *delivery) frame(c *Connection) (*frame, error) {
 	d.key = d.key[:0]
-	shared := true
+	allowed := d.hub.renewed[c]
+	shared := allowed == nil
 	for _, index := range c.touched {
 		shared = shared && index >= 0
 		d.key = binary.AppendVarint(d.key, int64(index))
@@ -185,7 +199,7 @@ func (d *delivery) frame(c *Connection) (*frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace.asked(), parts)
+	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace.asked(), parts, allowed)
 	if shared {
 		d.frames[string(d.key)] = f
 	}
@@ -197,6 +211,7 @@ func (d *delivery) parts(indexes []int) ([]part, error) {
 	for i, index := range indexes {
 		p := &parts[i]
 		handle, deltas := (*opened)(nil), []cursor.Delta(nil)
+		var err error
 		if index >= 0 {
 			effect := &d.effects[index]
 			p.number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas
@@ -209,9 +224,11 @@ func (d *delivery) parts(indexes []int) ([]part, error) {
 				p.closed = Errorf(CodeForbidden, "you may not see this any more").wire()
 			} else if move.To != move.From {
 				p.to = move.To.Number()
+				if p.scope, err = d.hub.app.told(handle.conn, handle.want, move.To); err != nil {
+					return nil, err
+				}
 			}
 		}
-		var err error
 		p.html = handle.want.partial != ""
 		if p.steps, err = d.hub.app.steps(handle, deltas, d.html); err != nil {
 			return nil, err

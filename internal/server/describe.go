@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"os"
 	"slices"
@@ -35,11 +34,10 @@ func describeModel(m *store.Model) wire.ModelInfo {
 func (a *App) describeRoutes(ctx context.Context, user store.ID) ([]wire.Route, error) {
 	allowed := func(*Route) bool { return true }
 	if user != "" {
-		v, err := (&Connection{app: a, user: user}).arrive(ctx)
-		if err != nil {
-			return nil, err
+		v := (&Connection{app: a, user: user}).connect(ctx, &follower{})
+		if v.err != nil {
+			return nil, v.err
 		}
-		defer a.hub.unfollow(v)
 		allowed = v.allows
 	}
 	holders := map[*Route]int{}
@@ -52,11 +50,21 @@ func (a *App) describeRoutes(ctx context.Context, user store.ID) ([]wire.Route, 
 	for _, route := range a.router.routes {
 		if allowed(route) {
 			info := route.describe()
-			info.Holders = holders[route]
+			info.Holders, info.Model, info.Value = holders[route], a.modelOf(route), route.Value
 			routes = append(routes, info)
 		}
 	}
 	return routes, nil
+}
+
+// modelOf names the model of a route's output, "" where that is none.
+func (a *App) modelOf(route *Route) string {
+	for _, m := range a.config.Models {
+		if route.Kind != KindPage && route.Out != nil && m.Is(route.Out) {
+			return m.Name
+		}
+	}
+	return ""
 }
 
 // describeCursors lists the open queries by number.
@@ -89,7 +97,7 @@ func (a *App) describeCursors() []wire.CursorInfo {
 }
 
 func (c *Connection) info() wire.ConnectionInfo {
-	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: cmp.Or(c.via, "websocket"),
+	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.transport.name(),
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.waiting(),
 		Applied: c.applied.Load(), Lag: c.lag.Load()}
 	for _, handle := range c.handles() {

@@ -15,6 +15,7 @@ type frame struct {
 	from, seq uint64 // the first and the last commit
 	ack       bool
 	parts     []part
+	allowed   *wire.Allowed // what the user may use from now on; nil: as before
 	text      []byte
 	alone     run
 }
@@ -24,6 +25,7 @@ type part struct {
 	number uint64
 	to     uint64      // the number it has from now on; 0: the same
 	closed *wire.Error // why it is closed; nil: it is not
+	scope  *wire.Scope // with to: the scope from now on, for who asked
 	html   bool        // it is a page's list
 	steps  []step
 	value  json.RawMessage // of a cursor that carries one, if it is another
@@ -38,15 +40,19 @@ type step struct {
 	html string // of a page's list
 }
 
-func newFrame(from, seq uint64, ack bool, parts []part) *frame {
-	f := &frame{from: from, seq: seq, ack: ack, parts: parts}
+func newFrame(from, seq uint64, ack bool, parts []part, allowed *wire.Allowed) *frame {
+	f := &frame{from: from, seq: seq, ack: ack, parts: parts, allowed: allowed}
 	f.alone = run{last: f, size: 1}
 	f.text = f.encode()
 	return f
 }
 
-// plain reports whether the frame gives no cursor another number and closes none.
+// plain reports whether the frame tells of nothing but records and values: it
+// gives no cursor another number, closes none, and leaves the user's rights.
 func (f *frame) plain() bool {
+	if f.allowed != nil {
+		return false
+	}
 	for i := range f.parts {
 		if f.parts[i].to != 0 || f.parts[i].closed != nil {
 			return false
@@ -62,7 +68,7 @@ func (f *frame) encode() []byte {
 
 // commit puts the frame into the wire's form.
 func (f *frame) commit() wire.Commit {
-	out := wire.Commit{Seq: f.seq, Ack: f.ack, Cursors: make(map[uint64]*wire.Delta, len(f.parts)), Records: map[string][]json.RawMessage{}}
+	out := wire.Commit{Seq: f.seq, Ack: f.ack, Allowed: f.allowed, Cursors: make(map[uint64]*wire.Delta, len(f.parts)), Records: map[string][]json.RawMessage{}}
 	if f.from != f.seq {
 		out.From = f.from
 	}
@@ -78,7 +84,7 @@ func (f *frame) commit() wire.Commit {
 	for i := range f.parts {
 		p := &f.parts[i]
 		delta := deltaOf(p.steps)
-		delta.To, delta.Closed, delta.Value = p.to, p.closed, p.value
+		delta.To, delta.Scope, delta.Closed, delta.Value = p.to, p.scope, p.closed, p.value
 		out.Cursors[p.number] = delta
 		if p.html {
 			continue

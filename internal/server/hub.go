@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -8,19 +9,24 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
 )
 
-// A hub knows the open connections and which of them follow which records. It
-// is the cursor engine's sink: what a commit did to cursors becomes one frame
-// for each connection.
+// A hub knows the open connections and what they follow. It is the cursor
+// engine's sink: what a commit did to cursors becomes one frame for each
+// connection.
 type hub struct {
-	app *App
+	app     *App
+	watches cursor.Watches[*follower]
 
 	mu          sync.Mutex
 	connections map[uint64]*Connection
 	perUser     map[store.ID]int
 	lastNumber  uint64
-	followers   map[follow]map[*visit]struct{}
+
+	// What Rescope leaves for Deliver.
+	renewed map[*Connection]*wire.Allowed // what their users may use from this commit on
+	denied  []*Connection                 // whose users are not known any more
 
 	// Deliver's own.
 	held      []*Connection
@@ -29,8 +35,7 @@ type hub struct {
 }
 
 func newHub(app *App) *hub {
-	return &hub{app: app, connections: map[uint64]*Connection{},
-		perUser: map[store.ID]int{}, followers: map[follow]map[*visit]struct{}{}}
+	return &hub{app: app, connections: map[uint64]*Connection{}, perUser: map[store.ID]int{}, renewed: map[*Connection]*wire.Allowed{}}
 }
 
 // join adds a connection and gives it its number.
@@ -61,11 +66,9 @@ func (h *hub) part(c *Connection) {
 	c.ended = true
 	v := c.visit
 	c.mu.Unlock()
-	for _, handle := range c.handles() {
-		h.app.engine.Close(handle)
-	}
+	c.drop(func(*opened) bool { return true })
 	if v != nil {
-		h.unfollow(v)
+		v.follower.end()
 	}
 }
 
@@ -86,80 +89,87 @@ func (h *hub) count() int {
 	return len(h.connections)
 }
 
-func (h *hub) follow(v *visit, f follow) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.followers[f] == nil {
-		h.followers[f] = map[*visit]struct{}{}
-	}
-	h.followers[f][v] = struct{}{}
-	v.follows = append(v.follows, f)
-}
-
-func (h *hub) unfollow(v *visit) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, f := range v.follows {
-		if delete(h.followers[f], v); len(h.followers[f]) == 0 {
-			delete(h.followers, f)
+// Rescope is asked by the engine before a commit is matched: connections that
+// follow what it changes are evaluated anew, as of that commit, and their cursors
+// move to the scopes they have from then on. Where only a cursor followed it,
+// only that is.
+func (h *hub) Rescope(commit store.Commit) []cursor.Move {
+	touched := h.watches.Touched(commit)
+	ctx := asOf(h.app.ctx, commit.Seq)
+	var moves []cursor.Move
+	for _, f := range touched {
+		if f.conn.follows(f) {
+			moves = append(moves, h.revisit(ctx, f.conn)...)
 		}
 	}
-	v.follows = nil
-}
-
-func (h *hub) concerned(c store.Commit) []*visit {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	found := map[*visit]struct{}{}
-	for _, change := range c.Changes {
-		maps.Copy(found, h.followers[follow{change.Model, change.ID}])
-	}
-	return slices.Collect(maps.Keys(found))
-}
-
-// Rescope is asked by the engine before a commit is matched: connections that
-// follow a record it changes are evaluated anew, as of that commit, and their
-// cursors move to the scopes they have from then on.
-func (h *hub) Rescope(commit store.Commit) []cursor.Move {
-	var moves []cursor.Move
-	for _, v := range h.concerned(commit) {
-		v.stale.Store(true)
-		if v.conn.current() == v {
-			moves = append(moves, h.rescope(v, commit)...)
+	for _, f := range touched { // those of a visit that was made anew are replaced by now
+		if handle := f.handle(); handle != nil {
+			moves = append(moves, h.rescope(ctx, f.conn.current(), handle))
 		}
 	}
 	return moves
 }
 
-func (h *hub) rescope(old *visit, commit store.Commit) []cursor.Move {
-	c := old.conn
-	ctx := asOf(h.app.ctx, commit.Seq)
-	fresh, err := c.arrive(ctx)
-	if err != nil {
-		h.app.report("rule", err)
-		fresh = &visit{conn: c}
+// revisit evaluates a connection anew. Where that fails, all is denied, and the
+// connection ends, so that its client asks again who it is.
+func (h *hub) revisit(ctx context.Context, c *Connection) []cursor.Move {
+	fresh := c.connect(ctx, &follower{conn: c})
+	if fresh.err != nil {
+		h.app.report("rule", fresh.err)
 	}
-	c.mu.Lock()
-	c.visit = fresh
-	ended := c.ended
-	c.mu.Unlock()
-	h.unfollow(old)
-	if ended {
-		h.unfollow(fresh)
+	if !c.replace(fresh) {
 		return nil
 	}
-
+	switch rights := fresh.rights(); {
+	case fresh.err != nil:
+		h.denied = append(h.denied, c)
+	case rights != c.rights:
+		c.rights = rights
+		h.renewed[c] = h.app.allowed(rights)
+	}
 	var moves []cursor.Move
-	for _, handle := range c.handles() {
-		move := cursor.Move{Holder: handle}
-		if err == nil {
-			if spec, err := fresh.spec(ctx, handle.want); err == nil {
-				move.To = &spec
-			} else {
-				h.app.report("rule", err)
-			}
-		}
-		moves = append(moves, move)
+	for _, handle := range c.moving() {
+		moves = append(moves, h.rescope(ctx, fresh, handle))
 	}
 	return moves
+}
+
+// rescope asks for the scope of an open cursor anew. One that cannot be had any
+// more is closed.
+func (h *hub) rescope(ctx context.Context, v *visit, handle *opened) cursor.Move {
+	move := cursor.Move{Holder: handle}
+	spec, f, err := v.spec(ctx, &follower{conn: v.conn}, handle.want)
+	if err == nil {
+		move.To = &spec
+	} else {
+		h.app.report("rule", err)
+	}
+	handle.followed(f)
+	return move
+}
+
+// follows reports whether the connection's visit, or the one to come, is the
+// follower's answer.
+func (c *Connection) follows(f *follower) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.visit != nil && c.visit.follower == f || c.arriving != nil && c.arriving.follower == f
+}
+
+// replace puts a visit in the place of the connection's own, and reports whether
+// it is in use: its client has been greeted, and has not gone.
+func (c *Connection) replace(fresh *visit) bool {
+	c.mu.Lock()
+	old, used := c.visit, c.arriving == nil && !c.ended
+	switch {
+	case used:
+		c.visit = fresh
+	case c.arriving != nil:
+		old, c.arriving = c.arriving, fresh
+	default:
+		old = fresh
+	}
+	c.mu.Unlock()
+	old.follower.end()
+	return used
 }

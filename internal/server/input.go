@@ -129,11 +129,25 @@ func (in *inputs) fromJSON(target reflect.Value, body json.RawMessage, problems 
 			problems.Add(name, "is not an input; there are "+in.names())
 			continue
 		}
-		if err := json.Unmarshal(value, target.FieldByIndex(f.index).Addr().Interface()); err != nil {
+		if err := setJSON(target.FieldByIndex(f.index), value); err != nil {
 			problems.Add(name, notA(f.typ))
 		}
 	}
 	return nil
+}
+
+// setJSON sets a field from JSON. A whole number may be the text of its digits, as
+// a browser has one that its numbers cannot hold.
+func setJSON(field reflect.Value, value json.RawMessage) error {
+	err := json.Unmarshal(value, field.Addr().Interface())
+	var digits string
+	if err == nil || json.Unmarshal(value, &digits) != nil || digits == "" {
+		return err
+	}
+	if name := typeName(field.Type()); name != "int" && name != "uint" {
+		return err
+	}
+	return setText(field, digits)
 }
 
 // fromForm takes the last of several values, so that a hidden field can stand

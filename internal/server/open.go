@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
@@ -22,12 +23,27 @@ type want struct {
 
 	where []byte
 	order []string
-	limit int
+	limit int32
+	scope bool // it wants to know the scope
 }
 
 // perViewer reports whether the partial is rendered for each viewer, which its
 // name declares: "posts/_post.viewer.html".
 func (w *want) perViewer() bool { return strings.HasSuffix(w.partial, ".viewer.html") }
+
+// tag keeps cursors apart that are asked for in different ways: scopes that are
+// equal now may differ when the user's rights have changed.
+func (w *want) tag(viewer *Connection) (string, error) {
+	in, err := json.Marshal(w.in)
+	if err != nil {
+		return "", fmt.Errorf("encode its input: %w", err)
+	}
+	tag := fmt.Sprintf("%s %s %s %q %d %s", w.route.Name, in, w.where, w.order, w.limit, w.partial)
+	if w.perViewer() {
+		tag = fmt.Sprintf("%s for %d", tag, viewer.number)
+	}
+	return tag, nil
+}
 
 // narrow applies what the client asked for on top of the application's scope,
 // on the fields that the application allows.
@@ -62,8 +78,8 @@ func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
 		}
 		scope.Order = order
 	}
-	if w.limit > 0 && (scope.Limit == 0 || w.limit < scope.Limit) {
-		scope.Limit = w.limit
+	if limit := int(w.limit); limit > 0 && (scope.Limit == 0 || limit < scope.Limit) {
+		scope.Limit = limit
 	}
 	return scope, nil
 }
@@ -91,63 +107,31 @@ func parseWhere(m *store.Model, data []byte) (cursor.Condition, error) {
 	return condition, nil
 }
 
-// An opened cursor is held by one connection, which holds equal scopes once.
+// An opened cursor is held by one connection, which holds equal ones once.
 type opened struct {
-	conn  *Connection
-	want  *want
-	query *cursor.Query
+	cursor.Seat
+	conn     *Connection
+	want     *want
+	query    *cursor.Query
+	follower *follower   // nil: its scope depends on nothing but the visit
+	live     atomic.Bool // its client is to be told what becomes of it
 }
-
-// errStale says that the connection's user changed while a cursor was opened.
-var errStale = errors.New("the user changed meanwhile")
 
 // openCursor opens a cursor and sends the frame that answer makes of it, in its
 // place among the commits.
 func (c *Connection) openCursor(ctx context.Context, w *want, since *held, answer func(cursor.Opened) (any, error)) error {
-	for range 100 {
-		if err := c.tryOpen(ctx, w, since, answer); !errors.Is(err, errStale) {
-			return err
-		}
-	}
-	return Errorf(CodeUnavailable, "the user's record changes too fast; try again")
-}
-
-// held is what a returning client says it holds. A reason says why it cannot be
-// built upon.
-type held struct {
-	seq    uint64
-	user   store.ID
-	resync string
-}
-
-func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer func(cursor.Opened) (any, error)) error {
-	v := c.current()
-	spec, err := v.spec(ctx, w)
-	if err != nil {
-		return err
-	}
-	var from *cursor.Held
-	if since != nil && since.resync == "" && !w.route.Value {
-		from = c.recall(ctx, w, since)
-	}
-	handle := &opened{conn: c, want: w}
+	handle := &opened{conn: c, want: w, follower: &follower{conn: c}}
 	var state cursor.Opened
 	var place *place
-	kept := false
-	err = c.app.engine.Open(ctx, handle, spec, from, func(o cursor.Opened) {
-		if c.current() == v { // it changes only under the engine's lock, which is held here
-			state, place = o, c.outbox.reserve()
-			kept = c.hold(handle, o.Query)
-		}
+	err := c.tryOpen(ctx, handle, since, func(o cursor.Opened) {
+		state, place = o, c.outbox.reserve()
+		c.hold(handle, o.Query)
 	})
+	if !handle.live.Load() {
+		c.forget(handle)
+	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", w.route.Name, err)
-	}
-	if !kept {
-		c.app.engine.Close(handle)
-	}
-	if place == nil {
-		return errStale
+		return err
 	}
 	var data []byte
 	frame, err := answer(state)
@@ -161,31 +145,112 @@ func (c *Connection) tryOpen(ctx context.Context, w *want, since *held, answer f
 	return err
 }
 
-// hold keeps an open cursor, unless the connection holds its query already.
-func (c *Connection) hold(handle *opened, query *cursor.Query) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, other := range c.open {
-		if other.query == query {
-			return false
-		}
-	}
-	handle.query = query
-	c.open = append(c.open, handle)
-	return true
+// held is what a returning client says it holds. A reason says why it cannot be
+// built upon.
+type held struct {
+	seq    uint64
+	user   store.ID
+	resync string
 }
 
-// recall works out what the client held: the cursor's scope as it was then.
-// Where that cannot be known, it notes why, and the client gets everything anew.
-func (c *Connection) recall(ctx context.Context, w *want, since *held) *cursor.Held {
-	past := &Connection{app: c.app, number: c.number, user: since.user}
-	ctx = asOf(ctx, since.seq)
-	v, err := past.arrive(ctx)
+// tryOpen opens a cursor by the scope that the user's rights give it now. Where
+// these change meanwhile, Rescope has it opened by another one.
+func (c *Connection) tryOpen(ctx context.Context, handle *opened, since *held, opened func(cursor.Opened)) error {
+	w, f := handle.want, handle.follower
+	v := c.begin(handle)
+	spec, f, err := v.spec(ctx, f, w)
 	if err == nil {
-		defer c.app.hub.unfollow(v)
+		err = f.catchUp(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	var from *cursor.Held
+	if since != nil && since.resync == "" && !w.route.Value {
+		from = c.recall(ctx, v, w, since)
+	}
+	err = c.app.engine.Open(ctx, handle, spec, from, opened)
+	if errors.Is(err, cursor.ErrClosed) {
+		return Errorf(CodeForbidden, "you may not open %s", w.route.Name)
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", w.route.Name, err)
+	}
+	return nil
+}
+
+// begin has Rescope know of a cursor before its scope is asked for, and returns
+// the visit that is to be asked.
+func (c *Connection) begin(handle *opened) *visit {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.opening = append(c.opening, handle)
+	return c.visit
+}
+
+// hold keeps an open cursor, unless the connection holds its query already, or has
+// ended.
+func (c *Connection) hold(handle *opened, query *cursor.Query) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	twice := slices.IndexFunc(c.open, func(other *opened) bool { return other.query == query })
+	if twice >= 0 {
+		other := c.open[twice].want
+		other.scope = other.scope || handle.want.scope
+	}
+	if twice >= 0 || c.ended {
+		return
+	}
+	c.opening = without(c.opening, handle)
+	c.open = append(c.open, handle)
+	handle.query = query
+	handle.live.Store(true)
+	if handle.follower.idle() {
+		handle.follower = nil
+	}
+}
+
+// forget closes a cursor that is not kept.
+func (c *Connection) forget(handle *opened) {
+	c.mu.Lock()
+	c.opening = without(c.opening, handle)
+	c.mu.Unlock()
+	c.app.engine.Close(handle)
+	handle.follower.end()
+}
+
+func without(handles []*opened, one *opened) []*opened {
+	return slices.DeleteFunc(handles, func(other *opened) bool { return other == one })
+}
+
+// followed puts another follower in the place of a cursor's own.
+func (handle *opened) followed(by *follower) {
+	c := handle.conn
+	c.mu.Lock()
+	if slices.Contains(c.open, handle) || slices.Contains(c.opening, handle) {
+		handle.follower, by = by, handle.follower
+	} // else it has been closed, and its own has ended
+	c.mu.Unlock()
+	by.end()
+}
+
+// recall works out what the client held: the cursor's scope as it was then, for
+// who the client was then. Where nothing that Connect followed has changed since,
+// that is the visit, if it is still current; else Connect is asked again. Where it
+// cannot be known, it notes why, and the client gets everything anew.
+func (c *Connection) recall(ctx context.Context, v *visit, w *want, since *held) *cursor.Held {
+	same, err := c.app.engine.Untouched(ctx, since.seq, v.follower.scopes()...)
+	same = same && !v.follower.over()
+	ctx = asOf(ctx, since.seq)
+	if err == nil && !same {
+		past := &Connection{app: c.app, number: c.number, user: since.user}
+		v = past.connect(ctx, &follower{})
+		err = v.err
+	}
+	if err == nil {
 		var spec cursor.Spec
-		if spec, err = v.spec(ctx, w); err == nil {
-			return &cursor.Held{Seq: since.seq, Spec: spec}
+		if spec, _, err = v.spec(ctx, &follower{}, w); err == nil {
+			return &cursor.Held{Seq: since.seq, Spec: spec, Same: same}
 		}
 	}
 	since.resync = "rules"
@@ -195,8 +260,7 @@ func (c *Connection) recall(ctx context.Context, w *want, since *held) *cursor.H
 	return nil
 }
 
-// closeCursor closes what is held under a number: more than one where scopes have
-// become equal.
+// closeCursor closes what is held under a number.
 func (c *Connection) closeCursor(number uint64) error {
 	if c.drop(func(handle *opened) bool { return handle.query.Number() == number }) == 0 {
 		return Errorf(CodeNotFound, "cursor %d is not open", number)
@@ -211,6 +275,7 @@ func (c *Connection) drop(which func(*opened) bool) int {
 	c.open = slices.DeleteFunc(c.open, func(handle *opened) bool {
 		found := which(handle)
 		if found {
+			handle.live.Store(false) // before Rescope knows it no more
 			closed = append(closed, handle)
 		}
 		return found
@@ -218,6 +283,7 @@ func (c *Connection) drop(which func(*opened) bool) int {
 	c.mu.Unlock()
 	for _, handle := range closed {
 		c.app.engine.Close(handle)
+		handle.follower.end()
 	}
 	return len(closed)
 }
@@ -232,6 +298,14 @@ func (c *Connection) handles() []*opened {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.open)
+}
+
+// moving returns the cursors that move with the visit: those that are open, and
+// those on their way there.
+func (c *Connection) moving() []*opened {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Concat(c.open, c.opening)
 }
 
 // queries returns what the connection holds, by query.

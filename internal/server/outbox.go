@@ -10,16 +10,19 @@ type outbox struct {
 	transport transport
 	limit     int // of bytes that wait
 
-	mu    sync.Mutex
-	queue []*place
-	bytes int
-	most  int // bytes at which what waits is merged; at least limit
-	busy  bool
-	full  bool
+	mu         sync.Mutex
+	queue      []*place
+	bytes      int
+	most       int  // bytes at which what waits is merged; at least limit
+	busy       bool // a message is inside the transport
+	collecting bool // what is put waits for flush
+	full       bool
+	last       func() // ends the transport once all is sent; nil: it stays
 }
 
 // A transport takes a connection's messages. It never waits.
 type transport interface {
+	name() string
 	send(message []byte) // one at a time; the next after the outbox was told sent
 	end(code int, reason string)
 }
@@ -67,7 +70,7 @@ func (o *outbox) deliver(f *frame, hold bool) {
 		o.mu.Unlock()
 		return
 	}
-	if !o.busy && len(o.queue) == 0 && !o.full {
+	if !o.busy && !o.collecting && len(o.queue) == 0 && !o.full {
 		o.busy = true
 		o.mu.Unlock()
 		o.transport.send(f.text)
@@ -79,9 +82,17 @@ func (o *outbox) deliver(f *frame, hold bool) {
 	o.added(len(f.text))
 }
 
-// flush sends what was held.
+// collect keeps what is put until flush, so that it goes into one message.
+func (o *outbox) collect() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.collecting = true
+}
+
+// flush sends what was kept.
 func (o *outbox) flush() {
 	o.mu.Lock()
+	o.collecting = false
 	next := o.take()
 	o.mu.Unlock()
 	o.hand(next)
@@ -137,14 +148,31 @@ func (o *outbox) sent() {
 	o.mu.Lock()
 	o.busy = false
 	next := o.take()
-	o.mu.Unlock()
+	o.rest()
 	o.hand(next)
+}
+
+// finish ends the transport once what waits has been sent.
+func (o *outbox) finish(code int, reason string) {
+	o.mu.Lock()
+	o.last = func() { o.transport.end(code, reason) }
+	o.rest()
+}
+
+// rest ends the transport if that is due, and unlocks.
+func (o *outbox) rest() {
+	last := o.last
+	idle := !o.busy && len(o.queue) == 0
+	o.mu.Unlock()
+	if idle && last != nil {
+		last()
+	}
 }
 
 // take removes what is ready to be sent, as much as fits into a message.
 func (o *outbox) take() []*place {
 	var places []*place
-	for size := 0; !o.busy && len(o.queue) > 0 && o.queue[0].ready; {
+	for size := 0; !o.busy && !o.collecting && len(o.queue) > 0 && o.queue[0].ready; {
 		p := o.queue[0]
 		if size > 0 && size+p.bytes > maxMessage {
 			break
@@ -181,7 +209,11 @@ func message(places []*place) []byte {
 	if len(places) == 1 {
 		return places[0].text
 	}
-	message := []byte{'['}
+	size := 1
+	for _, p := range places {
+		size += len(p.text) + 1
+	}
+	message := append(make([]byte, 0, size), '[')
 	for i, p := range places {
 		if i > 0 {
 			message = append(message, ',')

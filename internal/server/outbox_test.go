@@ -15,6 +15,7 @@ type fakeTransport struct {
 	ended func()
 }
 
+func (f fakeTransport) name() string        { return "fake" }
 func (f fakeTransport) send(message []byte) { f.took(message) }
 func (f fakeTransport) end(int, string)     { f.ended() }
 
@@ -41,6 +42,12 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 		default:
 			o.fill(place, frame)
 		}
+		switch random.IntN(10) {
+		case 0:
+			o.collect()
+		case 1, 2:
+			o.flush()
+		}
 		if promised != nil && random.IntN(10) == 0 {
 			o.fill(promised, promise)
 			promised = nil
@@ -56,6 +63,7 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 	if promised != nil {
 		o.fill(promised, promise)
 	}
+	o.flush()
 	for ; sent < len(messages); sent++ {
 		o.sent()
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,29 +15,37 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// receive handles the frames of one message, in order, on the goroutine that
-// reads this socket: a client that sends faster than it is served waits.
+// receive handles the frames of one message, in order, while the goroutine that
+// reads this socket waits: a client that sends faster than it is served waits, too.
 func (c *Connection) receive(message []byte) {
-	frames, err := wire.Frames(message)
+	requests, err := wire.Requests(message)
 	if err != nil {
 		c.send(refusal(0, Errorf("bad_frame", "%v", err)))
 		return
 	}
-	for _, frame := range frames {
-		var req wire.Request
-		if err := json.Unmarshal(frame, &req); err != nil {
-			c.send(refusal(req.ID, Errorf("bad_frame", "a frame that cannot be read: %v", err)))
-			continue
-		}
-		if req.Applied != 0 {
+	c.take(requests)
+}
+
+// take handles requests in order. Nobody else may do so at the same time.
+func (c *Connection) take(requests []wire.Request) {
+	if len(requests) > 1 { // their answers are one message, too
+		c.outbox.collect()
+		defer c.outbox.flush()
+	}
+	for i := range requests {
+		switch req := &requests[i]; {
+		case req.Err != nil:
+			c.send(refusal(req.ID, Errorf("bad_frame", "a frame that cannot be read: %v", req.Err)))
+		case req.Applied != 0:
 			c.app.inspector.applied(c, req.From, req.Applied)
-			continue
-		}
-		if !c.limiter.Allow() {
+		case !c.limiter.Allow():
 			c.send(refusal(req.ID, Errorf(CodeTooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
-			continue
+		default:
+			if req.Call != "" { // it may take long
+				c.outbox.flush()
+			}
+			c.handle(req)
 		}
-		c.handle(&req)
 	}
 }
 
@@ -57,6 +66,8 @@ func (c *Connection) handle(req *wire.Request) {
 	switch visit := c.current(); {
 	case req.Hello != 0:
 		err = c.hello(ctx, req)
+	case req.Ping:
+		c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 	case visit == nil:
 		err = Errorf(CodeBadRequest, `the first frame must be {"hello":%d}`, wire.Version)
 	case req.Open != "" || req.Live != "":
@@ -68,7 +79,7 @@ func (c *Connection) handle(req *wire.Request) {
 	case req.Call != "":
 		c.send(c.handleCall(ctx, visit, req))
 	default:
-		err = Errorf("bad_frame", "a frame is one of hello, open, live, close, call and applied")
+		err = Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
 	}
 	if err != nil {
 		c.app.report("request", err)
@@ -84,28 +95,78 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if c.current() != nil {
 		return Errorf(CodeBadRequest, "hello was said before")
 	}
-	v, err := c.arrive(ctx)
-	if err != nil {
+	if err := c.arrive(ctx); err != nil {
 		return err
 	}
-	hello := wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
-		Build: c.app.config.Build, User: string(c.user), Actions: []string{}, Cursors: []string{}}
-	for _, route := range c.app.router.routes {
-		switch {
-		case !v.allows(route):
-		case route.Kind == KindAction:
-			hello.Actions = append(hello.Actions, route.Pattern())
-		case route.Kind == KindCursor:
-			hello.Cursors = append(hello.Cursors, route.Name)
-		}
-	}
-	c.mu.Lock()
-	c.visit = v
-	c.mu.Unlock()
-	c.send(hello)
+	c.app.links.replace(req.Instead, c.user)
 	info := c.info()
 	c.app.inspector.tell(wire.ControlEvent{Joined: &info})
 	return nil
+}
+
+// arrive finds out who the client is, and greets it. Where what that depends on
+// changes meanwhile, Rescope finds it out anew, and that counts.
+func (c *Connection) arrive(ctx context.Context) error {
+	f := &follower{conn: c}
+	asked := &visit{conn: c, follower: f}
+	c.arriveAs(nil, asked)
+	v := c.connect(ctx, f)
+	if err := v.follower.catchUp(ctx); err != nil {
+		v.follower.end()
+		v = &visit{conn: c, err: err}
+	}
+	c.arriveAs(asked, v)
+	for {
+		v := c.coming()
+		rights := v.rights()
+		hello, err := wire.Encode(wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
+			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights)})
+		if place, settled := c.settle(v, rights); settled {
+			if v.err != nil {
+				return v.err
+			}
+			if place == nil {
+				v.follower.end()
+				return Errorf(CodeUnavailable, "this connection has ended")
+			}
+			c.outbox.fill(place, hello)
+			return err
+		}
+	}
+}
+
+// coming returns the visit to come.
+func (c *Connection) coming() *visit {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.arriving
+}
+
+// arriveAs puts one visit to come in the place of another, if that is still it.
+func (c *Connection) arriveAs(old, fresh *visit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.arriving == old {
+		c.arriving = fresh
+	} else {
+		fresh.follower.end()
+	}
+}
+
+// settle ends the arrival, if v is still the visit to come. It returns the place
+// for the client's hello, before all that becomes of the visit; nil where there is
+// none, or the connection has ended.
+func (c *Connection) settle(v *visit, rights string) (hello *place, settled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.arriving != v {
+		return nil, false
+	}
+	if c.arriving = nil; v.err == nil && !c.ended {
+		c.visit, c.rights = v, rights
+		hello = c.outbox.reserve()
+	}
+	return hello, true
 }
 
 // handleCall passes a frame that names a route through its action. The answer
@@ -158,7 +219,7 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 
 // wanted reads what a client asks to open, and what it says it holds.
 func (a *App) wanted(c *Connection, req *wire.Request) (w *want, since *held, err error) {
-	w = &want{where: req.Where, order: req.Order, limit: req.Limit}
+	w = &want{where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
 	resync := ""
 	name, in := req.Open, req.In
 	if req.Live != "" {
@@ -202,9 +263,13 @@ func (a *App) heldBy(c *Connection, position string) (*held, error) {
 
 // answerOpen makes the answer to an open: the records, or what changed of them.
 func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held, o cursor.Opened) (*wire.Answer, error) {
-	epoch := a.store.Epoch()
-	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(epoch, o.Seq),
-		Cursor: o.Query.Number(), Model: o.Query.Spec().Scope.Model.Name, Resync: o.Resync}
+	spec := o.Query.Spec()
+	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
+		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
+	var err error
+	if answer.Scope, err = a.told(c, w, o.Query); err != nil {
+		return nil, err
+	}
 	if since != nil && since.resync != "" {
 		answer.Resync = since.resync
 	}
@@ -214,14 +279,9 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 	}
 	handle := &opened{conn: c, want: w}
 	if o.Resumed {
+		var err error
 		answer.Since = req.Since
-		steps, err := a.steps(handle, o.Delta, nil)
-		f := frame{parts: []part{{steps: steps, html: w.partial != "", include: included(o.Included)}}}
-		commit := f.commit()
-		answer.Delta = commit.Cursors[0]
-		if answer.Records = commit.Records; w.partial == "" && answer.Records[answer.Model] == nil {
-			answer.Records[answer.Model] = []json.RawMessage{}
-		}
+		answer.Body, err = a.bodies.of(&o, func() ([]byte, error) { return a.body(handle, &o) })
 		return answer, err
 	}
 	if w.partial != "" {

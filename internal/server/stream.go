@@ -21,6 +21,8 @@ type stream struct {
 	closed   chan struct{} // when nothing follows any more
 }
 
+func (s *stream) name() string { return "console" }
+
 // send takes the next message.
 func (s *stream) send(message []byte) { s.messages <- message }
 
@@ -32,7 +34,8 @@ func (s *stream) end(code int, reason string) {
 	}
 }
 
-// openStream opens a cursor for the console. Its answer is the first frame.
+// openStream opens a cursor for the console. The first frame is a hello, the next
+// the answer to the open.
 func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) error {
 	if most := c.app.config.MaxCursors; len(c.streams) >= most {
 		return Errorf(CodeTooMany, "%d streams are open; close one", most)
@@ -41,12 +44,12 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 		return Errorf(CodeBadRequest, "stream %d is open", req.Stream)
 	}
 	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{}),
-		conn: &Connection{app: c.app, user: store.ID(req.As), remote: c.by, via: "console", since: time.Now()}}
+		conn: &Connection{app: c.app, user: store.ID(req.As), remote: c.by, since: time.Now()}}
 	s.conn.outbox.limit, s.conn.outbox.transport = c.app.config.MaxQueue, s
 	if err := c.app.hub.join(s.conn, c.app.config.MaxConnections); err != nil {
 		return err
 	}
-	if err := c.begin(ctx, s, req); err != nil {
+	if err := c.arrive(ctx, s, req); err != nil {
 		c.app.hub.part(s.conn)
 		return err
 	}
@@ -65,15 +68,16 @@ func (c *console) begun() {
 	c.opened = nil
 }
 
-// begin says who the stream's user is, and opens its cursor.
-func (c *console) begin(ctx context.Context, s *stream, req *wire.ControlRequest) error {
-	v, err := s.conn.arrive(ctx)
-	if err != nil {
+// arrive says who the stream's user is, and opens its cursor.
+func (c *console) arrive(ctx context.Context, s *stream, req *wire.ControlRequest) error {
+	if req.As != "" { // whom there has to be
+		if _, err := c.as(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *visit) (any, error) { return nil, nil }); err != nil {
+			return err
+		}
+	}
+	if err := s.conn.arrive(ctx); err != nil {
 		return err
 	}
-	s.conn.mu.Lock()
-	s.conn.visit = v
-	s.conn.mu.Unlock()
 	open := &wire.Request{ID: req.ID, Open: req.Name, In: req.In, Where: req.Where, Order: req.Order, Limit: req.Limit, Since: req.Since}
 	w, since, err := c.wanted(s.conn, open, req)
 	if err != nil {

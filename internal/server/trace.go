@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"time"
 	"unicode/utf8"
@@ -196,32 +197,23 @@ func describeCommit(t told) *wire.CommitEvent {
 }
 
 func describeChange(change store.Change) wire.ChangeInfo {
-	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID)}
-	before, after := members(change.Before), members(change.After)
+	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: changed(change),
+		Label: cmp.Or(labelOf(change.After), labelOf(change.Before))}
+	before, after := fieldsOf(change.Before), fieldsOf(change.After)
 	for _, field := range change.Model.Fields {
 		if ofEvery(field) || change.Same(field) {
 			continue
-		}
-		if change.Op == store.Update {
-			info.Fields = append(info.Fields, field.Name)
 		}
 		if !field.Private {
 			from, to := shortenBoth(string(before[field.Name]), string(after[field.Name]))
 			info.Values = append(info.Values, wire.FieldChange{Name: field.Name, Before: from, After: to})
 		}
 	}
-	image := change.After
-	if image == nil {
-		image = change.Before
-	}
-	if field := labelField(change.Model); field != nil {
-		info.Label = shorten(image.Value(field).Text(), maxLabel)
-	}
 	return info
 }
 
-// members are the fields of a record as JSON, none of nil.
-func members(image *store.Image) map[string]json.RawMessage {
+// fieldsOf are the fields of a record as JSON, none of nil.
+func fieldsOf(image *store.Image) map[string]json.RawMessage {
 	if image == nil {
 		return nil
 	}

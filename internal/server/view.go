@@ -26,6 +26,9 @@ type View struct {
 	visit *visit
 	route *Route
 	sent  *submission
+
+	shown *visit // of the same user, as of the commit seq; nil before the first cursor
+	seq   uint64
 }
 
 // A submission is a form that was sent and refused.
@@ -49,6 +52,10 @@ type Live struct {
 	Text  string            // "" where there is no value
 }
 
+// Asset returns the address of what came of a script that stands in app/,
+// "board.tsx", or of the styles that it imports, "board.css".
+func (v *View) Asset(name string) (string, error) { return v.visit.conn.app.assets.url(name) }
+
 // Cursor reads a declared cursor, "published" of the page's own controller or
 // "posts.published", and renders each of its records with a partial, such as
 // "posts/_post.html". Pairs of name and value are the cursor's input.
@@ -57,13 +64,11 @@ func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	app := v.visit.conn.app
-	seq := app.seqOf(v.ctx)
-	images, err := app.engine.Read(v.ctx, seq, spec)
+	images, err := v.visit.conn.app.engine.Read(v.ctx, v.seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("cursor %s: %w", name, err)
 	}
-	return v.list(w, in, images, seq)
+	return v.list(w, in, images)
 }
 
 // Live reads a declared value, "drafts" of the page's own controller or
@@ -73,13 +78,11 @@ func (v *View) Live(name string, pairs ...any) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	app := v.visit.conn.app
-	seq := app.seqOf(v.ctx)
-	value, err := app.engine.ReadValue(v.ctx, seq, spec)
+	value, err := v.visit.conn.app.engine.ReadValue(v.ctx, v.seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("value %s: %w", name, err)
 	}
-	attrs, err := v.attrs(w, in, seq)
+	attrs, err := v.attrs(w, in)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +115,10 @@ func (v *View) want(name, partial string, pairs []any) (w *want, in json.RawMess
 		w.in, err = w.route.inputs.decode(nil, in, nil)
 	}
 	if err == nil {
-		spec, err = v.visit.spec(v.ctx, w)
+		err = v.settle()
+	}
+	if err == nil {
+		spec, _, err = v.shown.spec(asOf(v.ctx, v.seq), &follower{}, w)
 	}
 	if err != nil {
 		return nil, nil, spec, fmt.Errorf("cursor %s: %w", name, err)
@@ -120,7 +126,17 @@ func (v *View) want(name, partial string, pairs []any) (w *want, in json.RawMess
 	return w, in, spec, nil
 }
 
-func (v *View) list(w *want, in json.RawMessage, images []*store.Image, seq uint64) (*List, error) {
+// settle has all of the page's cursors read as of one commit, by what its user may
+// see then: from there its client is told what has changed.
+func (v *View) settle() error {
+	if v.shown == nil {
+		v.seq = v.visit.conn.app.store.Seq()
+		v.shown = v.visit.conn.connect(asOf(v.ctx, v.seq), &follower{})
+	}
+	return v.shown.err
+}
+
+func (v *View) list(w *want, in json.RawMessage, images []*store.Image) (*List, error) {
 	app := v.visit.conn.app
 	templates, err := app.views.current()
 	if err != nil {
@@ -128,13 +144,13 @@ func (v *View) list(w *want, in json.RawMessage, images []*store.Image, seq uint
 	}
 	var items strings.Builder
 	for _, image := range images {
-		html, err := templates.partial(w.partial, image, v.Session)
+		html, err := templates.partial(w.partial, image, v.shown.session)
 		if err != nil {
 			return nil, err
 		}
 		items.WriteString(html)
 	}
-	attrs, err := v.attrs(w, in, seq)
+	attrs, err := v.attrs(w, in)
 	if err != nil {
 		return nil, err
 	}
@@ -143,20 +159,12 @@ func (v *View) list(w *want, in json.RawMessage, images []*store.Image, seq uint
 }
 
 // attrs returns what an element says of the cursor that it shows.
-func (v *View) attrs(w *want, in json.RawMessage, seq uint64) (template.HTMLAttr, error) {
+func (v *View) attrs(w *want, in json.RawMessage) (template.HTMLAttr, error) {
 	app := v.visit.conn.app
 	sealed, err := app.cookies.seal(sealedList{Cursor: w.route.Name, In: in, Partial: w.partial,
 		User: v.visit.conn.user, Build: app.config.Build})
 	return template.HTMLAttr(fmt.Sprintf(`data-cursor="%s" data-live="%s" data-since="%s"`,
-		template.HTMLEscapeString(w.route.Name), sealed, wire.Position(app.store.Epoch(), seq))), err
-}
-
-// seqOf returns the commit as of which a request reads.
-func (a *App) seqOf(ctx context.Context) uint64 {
-	if seq, ok := ctx.Value(atKey{}).(uint64); ok {
-		return seq
-	}
-	return a.store.Seq()
+		template.HTMLEscapeString(w.route.Name), sealed, wire.Position(app.store.Epoch(), v.seq))), err
 }
 
 func pairsJSON(pairs []any) (json.RawMessage, error) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,13 +31,23 @@ type half struct {
 const writersToKill = 4
 
 // writeUntilKilled is the process that makes pairs and says so when they are
-// committed.
-func writeUntilKilled(path string) {
+// committed. It may kill itself when it has asked for the time so often: the writer
+// does so while a transaction of the file is half made.
+func writeUntilKilled(path string, times int) {
 	halves, err := NewModel("halves", &half{})
 	if err != nil {
 		panic(err)
 	}
-	s, err := Open(path, Options{Models: []*Model{halves}, LogBytes: 50_000})
+	var asked atomic.Int64
+	now := func() time.Time {
+		if asked.Add(1) == int64(times) {
+			self, _ := os.FindProcess(os.Getpid())
+			_ = self.Kill()
+			select {}
+		}
+		return time.Now()
+	}
+	s, err := Open(path, Options{Models: []*Model{halves}, LogBytes: 50_000, Now: now})
 	if err != nil {
 		panic(err)
 	}
@@ -125,7 +136,11 @@ func TestKilledWriters(t *testing.T) {
 		kills = 5
 	}
 	for range kills {
-		killWriter(t, path, random.IntN(60), acknowledged)
+		after, times := random.IntN(60), 0
+		if random.IntN(2) == 0 {
+			after, times = -1, 1+random.IntN(400)
+		}
+		killWriter(t, path, after, times, acknowledged)
 		s, err := Open(path, Options{Models: []*Model{halves}})
 		if err != nil {
 			t.Fatal(err)
@@ -138,12 +153,12 @@ func TestKilledWriters(t *testing.T) {
 	t.Logf("%d pairs were acknowledged", len(acknowledged))
 }
 
-// killWriter runs a writer until it has acknowledged some pairs, kills it, and
-// notes all that it acknowledged.
-func killWriter(t *testing.T, path string, after int, acknowledged map[int]bool) {
+// killWriter runs a writer until it has acknowledged some pairs, and kills it, or
+// until it does so itself, and notes all that it acknowledged.
+func killWriter(t *testing.T, path string, after, times int, acknowledged map[int]bool) {
 	t.Helper()
 	writer := exec.Command(os.Args[0])
-	writer.Env = append(os.Environ(), "STORE_TEST_PROCESS=write", "STORE_TEST_FILE="+path)
+	writer.Env = append(os.Environ(), "STORE_TEST_PROCESS=write", "STORE_TEST_FILE="+path, fmt.Sprint("STORE_TEST_TIMES=", times))
 	writer.Stderr = os.Stderr
 	stdout, err := writer.StdoutPipe()
 	if err == nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
@@ -41,6 +42,30 @@ func (r *ring) publish(commits []Commit, start uint64) {
 	r.commits = r.commits[drop:]
 	close(r.wake)
 	r.wake = make(chan struct{})
+}
+
+// precede takes commits that were read from the log and end where those in memory
+// begin, as many as there is room for: who reads an old state, as all do who come
+// back after a restart, need not read the log again for the next one.
+func (r *ring) precede(commits []Commit) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := r.seq + 1
+	if len(r.commits) > 0 {
+		first = r.commits[0].Seq
+	}
+	for len(commits) > 0 && commits[len(commits)-1].Seq >= first {
+		commits = commits[:len(commits)-1]
+	}
+	if len(commits) == 0 || commits[len(commits)-1].Seq != first-1 {
+		return
+	}
+	from := len(commits)
+	for from > 0 && len(r.commits)+len(commits)-from < r.maxCount && r.size+commits[from-1].size() <= r.maxSize {
+		from--
+		r.size += commits[from].size()
+	}
+	r.commits = append(slices.Clip(commits[from:]), r.commits...)
 }
 
 // close wakes all readers for good.

@@ -68,6 +68,47 @@ func TestTheRingIsBounded(t *testing.T) {
 	}
 }
 
+// TestOldStatesAreReadFromTheLogOnce holds for whoever comes back after a restart,
+// as far as memory goes.
+func TestOldStatesAreReadFromTheLogOnce(t *testing.T) {
+	b := newBlog(t, Options{})
+	for range 10 {
+		b.write("a", 0)
+	}
+	b.close()
+	b.open(Options{})
+	inMemory := func(from, to uint64) {
+		t.Helper()
+		size := 0
+		for i, c := range b.ring.commits {
+			if size += c.size(); c.Seq != from+uint64(i) || len(c.Changes) == 0 {
+				t.Errorf("commit %d is in the place of %d", c.Seq, from+uint64(i))
+			}
+		}
+		if len(b.ring.commits) != int(to-from+1) || size != b.ring.size {
+			t.Errorf("%d commits are in memory, of %d bytes by its account, not %d to %d of %d", len(b.ring.commits), b.ring.size, from, to, size)
+		}
+	}
+	at := func(seq uint64) {
+		t.Helper()
+		if err := b.ViewAt(t.Context(), seq, func(snap *Snapshot) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at(7)
+	inMemory(8, 10)
+	at(9)
+	b.write("a", 0)
+	inMemory(8, 11)
+	at(4)
+	inMemory(5, 11)
+	b.ring.maxCount = 8
+	at(1)
+	inMemory(4, 11)
+	b.write("a", 0)
+	inMemory(5, 12)
+}
+
 func (b *blog) logBytes() (bytes, counted int) {
 	b.t.Helper()
 	tx, err := b.db.Begin(false)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"os"
+	"strconv"
 	"testing"
 )
 
@@ -12,7 +13,11 @@ func TestMain(m *testing.M) {
 	case "hold":
 		hold(os.Getenv("STORE_TEST_FILE"))
 	case "write":
-		writeUntilKilled(os.Getenv("STORE_TEST_FILE"))
+		times, err := strconv.Atoi(os.Getenv("STORE_TEST_TIMES"))
+		if err != nil {
+			panic(err)
+		}
+		writeUntilKilled(os.Getenv("STORE_TEST_FILE"), times)
 	default:
 		os.Exit(m.Run())
 	}

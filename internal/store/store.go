@@ -93,6 +93,7 @@ func (s *Store) ViewAt(ctx context.Context, seq uint64, fn func(*Snapshot) error
 // from memory where they are there, else from the log as btx has it.
 func (s *Store) eachSince(btx *bolt.Tx, seq, last uint64, fn func([]Change)) error {
 	recent := s.ring.since(seq)
+	var older []Commit
 	for next := seq + 1; next <= last; {
 		for len(recent) > 0 && recent[0].Seq < next {
 			recent = recent[1:]
@@ -114,7 +115,9 @@ func (s *Store) eachSince(btx *bolt.Tx, seq, last uint64, fn func([]Change)) err
 			fn(commits[i].Changes)
 			next++
 		}
+		older = append(older, commits...)
 	}
+	s.ring.precede(older)
 	return nil
 }
 

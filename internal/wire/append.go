@@ -13,6 +13,10 @@ func appendDelta(out []byte, d *Delta) []byte {
 	if d.To != 0 {
 		out = strconv.AppendUint(append(out, `,"to":`...), d.To, 10)
 	}
+	if d.Scope != nil {
+		scope, _ := Encode(d.Scope) // its conditions are JSON
+		out = append(append(out, `,"scope":`...), scope...)
+	}
 	out = appendEntries(out, `,"enter":[`, d.Enter)
 	out = appendEntries(out, `,"change":[`, d.Change)
 	if len(d.Leave) > 0 {

@@ -12,6 +12,9 @@ import (
 // Encode is the JSON text of a frame as it is sent. It does not escape what
 // only JSON inside a page's source must: that would double the size of markup.
 func Encode(frame any) ([]byte, error) {
+	if a, ok := frame.(*Answer); ok {
+		return a.encode()
+	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -21,21 +24,30 @@ func Encode(frame any) ([]byte, error) {
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
 }
 
-// MarshalJSON puts the records under the names of their models.
-func (a Answer) MarshalJSON() ([]byte, error) {
+// MarshalJSON puts the records under the name of their model.
+func (a Answer) MarshalJSON() ([]byte, error) { return a.encode() }
+
+// encode is MarshalJSON without another look at the records.
+func (a *Answer) encode() ([]byte, error) {
 	type plain Answer
-	head, err := Encode(plain(a))
-	if err != nil || len(a.Records) == 0 {
-		return head, err
+	out, err := Encode((*plain)(a))
+	if err != nil || len(a.Body)+len(a.Records) == 0 {
+		return out, err
 	}
-	out := append(head[:len(head)-1], ',')
-	for i, model := range sortedKeys(a.Records) {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = appendRecords(out, model, a.Records[model])
+	out = append(out[:len(out)-1], a.Body...)
+	for _, model := range sortedKeys(a.Records) {
+		out = appendRecords(append(out, ','), model, a.Records[model])
 	}
 	return append(out, '}'), nil
+}
+
+// Body returns a delta, and records by model, as the Body of an answer.
+func Body(delta *Delta, records map[string][]json.RawMessage) []byte {
+	out := appendDelta([]byte(`,"delta":`), delta)
+	for _, model := range sortedKeys(records) {
+		out = appendRecords(append(out, ','), model, records[model])
+	}
+	return out
 }
 
 // UnmarshalJSON is the inverse of MarshalJSON.
@@ -79,8 +91,8 @@ func (a *Answer) UnmarshalJSON(data []byte) error {
 // MarshalJSON is [Commit.Append].
 func (c Commit) MarshalJSON() ([]byte, error) { return c.Append(nil), nil }
 
-// Append appends a commit with its keys in a fixed order: from, seq, ack, models
-// by name, cursors by number. Equal commits are equal bytes. The records must be
+// Append appends a commit with its keys in a fixed order: from, seq, ack, allowed,
+// models by name, cursors by number. Equal commits are equal bytes. The records must be
 // JSON.
 func (c *Commit) Append(out []byte) []byte {
 	out = append(out, '{')
@@ -90,6 +102,10 @@ func (c *Commit) Append(out []byte) []byte {
 	out = strconv.AppendUint(append(out, `"seq":`...), c.Seq, 10)
 	if c.Ack {
 		out = append(out, `,"ack":true`...)
+	}
+	if c.Allowed != nil {
+		allowed, _ := Encode(c.Allowed) // texts are always JSON
+		out = append(append(out, `,"allowed":`...), allowed...)
 	}
 	for _, model := range sortedKeys(c.Records) {
 		out = append(out, ',')
@@ -125,6 +141,8 @@ func (c *Commit) UnmarshalJSON(data []byte) error {
 			err = json.Unmarshal(value, &c.Seq)
 		case name == "ack":
 			err = json.Unmarshal(value, &c.Ack)
+		case name == "allowed":
+			err = json.Unmarshal(value, &c.Allowed)
 		case name == "cursors":
 			err = json.Unmarshal(value, &c.Cursors)
 		case !Reserved[name] && len(value) > 0 && value[0] == '[':
@@ -152,6 +170,28 @@ func Frames(message []byte) ([]json.RawMessage, error) {
 		return nil, fmt.Errorf("the message is not JSON")
 	}
 	return []json.RawMessage{message}, nil
+}
+
+// Requests reads a client's message. A frame in it that cannot be read says so in
+// its Err.
+func Requests(message []byte) ([]Request, error) {
+	var requests []Request
+	if bytes.HasPrefix(bytes.TrimLeft(message, " \t\r\n"), []byte("[")) && json.Unmarshal(message, &requests) == nil {
+		return requests, nil
+	}
+	frames, err := Frames(message)
+	if err != nil {
+		return nil, err
+	}
+	return requestsOf(frames), nil
+}
+
+func requestsOf(frames []json.RawMessage) []Request {
+	requests := make([]Request, len(frames))
+	for i, frame := range frames {
+		requests[i].Err = json.Unmarshal(frame, &requests[i])
+	}
+	return requests
 }
 
 // Position is a place in a store's history, written "epoch:seq".

@@ -10,11 +10,12 @@ const Version = 1
 // code 1002, whose hello names a version that the server does not speak.
 const UnsupportedVersion = "unsupported version"
 
-// A Request is a frame from a client. Exactly one of Hello, Open, Live, Close,
-// Call and Applied says what it is.
+// A Request is a frame from a client. Exactly one of Hello, Ping, Open, Live,
+// Close, Call and Applied says what it is.
 type Request struct {
 	Hello   int    `json:"hello,omitempty"`
 	ID      uint64 `json:"id,omitempty"`
+	Ping    bool   `json:"ping,omitempty"`
 	Open    string `json:"open,omitempty"`    // a declared cursor, "posts.published"
 	Live    string `json:"live,omitempty"`    // the sealed list of a page
 	Close   uint64 `json:"close,omitempty"`   // a cursor's number
@@ -29,17 +30,27 @@ type Request struct {
 	Where json.RawMessage `json:"where,omitempty"` // narrows Open
 	Order []string        `json:"order,omitempty"` // narrows Open; "-field" descends
 	Limit int             `json:"limit,omitempty"` // narrows Open
+	Scope bool            `json:"scope,omitempty"` // Open is to be answered with the scope as well
+
+	Instead string `json:"instead,omitempty"` // with Hello: the link whose place this connection takes
+
+	Err error `json:"-"` // why it cannot be read; see Requests
 }
 
 // Hello is the server's first frame.
 type Hello struct {
-	Hello   int      `json:"hello"`
-	Epoch   string   `json:"epoch"`
-	Seq     uint64   `json:"seq"`
-	Build   string   `json:"build"`
-	User    string   `json:"user,omitempty"` // id of the current user, "" for a visitor
-	Actions []string `json:"actions"`        // routes this user may call
-	Cursors []string `json:"cursors"`        // cursors this user may open
+	Hello int    `json:"hello"`
+	Epoch string `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+	Build string `json:"build"`
+	User  string `json:"user,omitempty"` // id of the current user, "" for a visitor
+	Allowed
+}
+
+// Allowed is what a user may use.
+type Allowed struct {
+	Actions []string `json:"actions"` // routes it may call
+	Cursors []string `json:"cursors"` // cursors it may open
 }
 
 // An Answer is the one frame that answers a request.
@@ -55,6 +66,7 @@ type Answer struct {
 
 	Cursor uint64   `json:"cursor,omitempty"` // of an open
 	Model  string   `json:"model,omitempty"`
+	Scope  *Scope   `json:"scope,omitempty"`
 	Since  string   `json:"since,omitempty"` // with Delta: where it leads from
 	Delta  *Delta   `json:"delta,omitempty"`
 	Resync string   `json:"resync,omitempty"` // why everything was sent in spite of a since
@@ -68,6 +80,22 @@ type Answer struct {
 
 	// Records of the opened cursor, and those that it includes, by model.
 	Records map[string][]json.RawMessage `json:"-"`
+
+	// Body is a delta and records that were encoded by the function of that name,
+	// once for all answers that hold them.
+	Body []byte `json:"-"`
+}
+
+// A Scope is what a client is told of a cursor that it holds: enough to judge its
+// own writes before the server does, as far as it may know.
+type Scope struct {
+	Fields map[string]string `json:"fields"`           // the model's, with their shapes: "string", "int?", "[]string", …
+	Where  json.RawMessage   `json:"where,omitempty"`  // in the form in which a client narrows
+	Order  []string          `json:"order,omitempty"`  // none: by id
+	Limit  int               `json:"limit,omitempty"`  // 0: all
+	Offset int               `json:"offset,omitempty"` // how many come before
+	Rule   bool              `json:"rule,omitempty"`   // there is more to it, which only the server judges
+	Ranked bool              `json:"ranked,omitempty"` // only the server knows the order
 }
 
 // An Item is one record of a page's list, as HTML.
@@ -86,7 +114,8 @@ type Entry struct {
 // A Delta is what one commit, several that were merged, or a resumption does to
 // one cursor.
 type Delta struct {
-	To     uint64   `json:"to,omitempty"` // the number the cursor has from now on
+	To     uint64   `json:"to,omitempty"`    // the number the cursor has from now on
+	Scope  *Scope   `json:"scope,omitempty"` // with To: what it is of from now on, for who asked
 	Enter  []Entry  `json:"enter,omitempty"`
 	Change []Entry  `json:"change,omitempty"`
 	Leave  []string `json:"leave,omitempty"`
@@ -106,6 +135,7 @@ type Commit struct {
 	From    uint64 // the first of several; 0: there is one
 	Seq     uint64
 	Ack     bool
+	Allowed *Allowed                     // what the user may use from now on; nil: as before
 	Records map[string][]json.RawMessage // by model
 	Cursors map[uint64]*Delta
 }
@@ -130,4 +160,5 @@ var Reserved = map[string]bool{
 	"seq": true, "from": true, "to": true, "epoch": true, "ack": true, "cursors": true, "id": true, "status": true, "at": true,
 	"out": true, "location": true, "session": true, "error": true, "cursor": true, "model": true, "since": true,
 	"delta": true, "resync": true, "ids": true, "items": true, "hello": true, "push": true, "value": true, "include": true,
+	"scope": true, "allowed": true,
 }

@@ -1,17 +1,25 @@
-// Command bundle builds the browser library: src/index.ts and what it imports
-// become dist/tower.js, one minified module. It runs in internal/client.
+// Command bundle builds the browser library into dist, each part as one minified
+// module: tower.js, what a page loads; index.js, the library without what is for
+// pages of HTML; worker.js, what pages share a connection by; and the bindings, which leave the library, and the framework that
+// they bind, where they are. It runs in internal/client.
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-const output = "dist/tower.js"
+// scripts are what is built into dist, from src.
+var scripts = map[string]string{
+	"tower.js": "tower.ts", "index.js": "index.ts", "worker.js": "worker.ts", "react.js": "react.ts", "svelte.js": "svelte.ts", "vue.js": "vue.ts",
+}
 
 func main() {
 	if err := run("."); err != nil {
@@ -21,28 +29,47 @@ func main() {
 }
 
 func run(folder string) error {
-	script, err := build(folder)
-	if err != nil {
-		return err
+	built := map[string][]byte{}
+	for name, source := range scripts {
+		script, err := build(folder, source)
+		if err != nil {
+			return err
+		}
+		built[name] = script
 	}
-	path := filepath.Join(folder, output)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	dist := filepath.Join(folder, "dist")
+	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return fmt.Errorf("make the output folder: %w", err)
 	}
-	if err := os.WriteFile(path, script, 0o644); err != nil {
-		return fmt.Errorf("write the bundle: %w", err)
+	for name, script := range built {
+		if err := os.WriteFile(filepath.Join(dist, name), script, 0o644); err != nil {
+			return fmt.Errorf("write the bundle: %w", err)
+		}
 	}
 	return nil
 }
 
-func build(folder string) ([]byte, error) {
+// build builds one script. A page starts the worker that was built with it, by its
+// hash.
+func build(folder, source string) ([]byte, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
 		return nil, fmt.Errorf("find the sources: %w", err)
 	}
+	worker, err := bundle(folder, scripts["worker.js"], nil)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(worker)
+	return bundle(folder, source, map[string]string{"WORKER": strconv.Quote(hex.EncodeToString(sum[:4]))})
+}
+
+func bundle(folder, source string, define map[string]string) ([]byte, error) {
 	result := api.Build(api.BuildOptions{
 		AbsWorkingDir:     folder,
-		EntryPoints:       []string{"src/index.ts"},
+		EntryPoints:       []string{"src/" + source},
+		External:          []string{"tower", "react", "vue"},
+		Define:            define,
 		Bundle:            true,
 		Format:            api.FormatESModule,
 		Target:            api.ES2022,

@@ -1,6 +1,7 @@
 import { TowerError } from "./error";
 import { Observable } from "./observable";
-import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row } from "./wire";
+import { equal, indexed, overlaid, rebased, type Served, type Touched } from "./pending";
+import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "./wire";
 
 /** A List is what a store keeps current: here the records of a cursor, on a page the elements of one. */
 export abstract class List {
@@ -69,34 +70,53 @@ export abstract class Followed<V> extends List {
   }
 }
 
-/** A Cursor is a list of records that is kept as the server would answer it now. */
-export class Cursor<T extends Row = Row> extends Followed<readonly T[]> {
-  #included = new Map<string, Map<string, Row>>();
+const none: ReadonlySet<string> = new Set();
+
+/**
+ * A Cursor is a list of records that is kept as the server would answer it now,
+ * with what this client wrote and the server has not answered.
+ */
+export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implements Served {
+  /** The ids of the records in it that show a write which has not been answered. */
+  pending = none;
+
+  /** What the server has said: its records, and what it is of, as far as that is known here. */
+  served: readonly T[] = [];
+  scope: Scope | null = null;
+  readonly #included = new Map<string, ReadonlyMap<string, Row>>();
+  #shown = new Map<string, ReadonlyMap<string, Row>>(); // the included ones, with what was written here
 
   constructor(request: Open, close: () => void) {
     super(request, [], close);
   }
 
-  /** The records; the same array until they change. */
+  /** The records; the same array until they, or what is pending, change. */
   get records(): readonly T[] {
     return this.held.value;
   }
 
+  get count(): number {
+    return this.records.length;
+  }
+
   /** The records of a model that the cursor includes, by id: those that its own refer to, as far as the user may see them. */
   included<R extends Row = Row>(model: string): ReadonlyMap<string, R> {
-    return (this.#included.get(model) ?? new Map()) as ReadonlyMap<string, R>;
+    return (this.#shown.get(model) ?? new Map()) as ReadonlyMap<string, R>;
   }
 
   replace(answer: Answer): void {
     const found = byId(records<T>(answer, this.model));
-    this.held.value = (answer.ids ?? []).flatMap(id => found.get(id) ?? []);
+    this.scope = answer.scope ?? null;
+    this.served = (answer.ids ?? []).flatMap(id => found.get(id) ?? []);
     this.#included.clear();
     for (const [model, ids] of Object.entries(answer.include ?? {})) this.#include(model, { enter: ids.map(id => ({ id })) }, answer);
   }
 
   apply(delta: Delta, frame: Answer | Commit): void {
+    if ("scope" in frame) this.scope = frame.scope ?? null;
+    if (delta.to || delta.closed) this.scope = delta.scope ?? null;
     for (const [model, one] of Object.entries(delta.include ?? {})) this.#include(model, one, frame);
-    this.held.value = applied(this.records, delta, byId(records<T>(frame, this.model)));
+    this.served = applied(this.served, delta, byId(records<T>(frame, this.model)));
   }
 
   #include(model: string, delta: Delta, frame: Answer | Commit): void {
@@ -108,6 +128,25 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> {
       if (record) held.set(id, record);
     }
     this.#included.set(model, held);
+  }
+
+  /** What the server has said of a record. */
+  known(model: string, id: string): Row | undefined {
+    return (model === this.model ? indexed(this.served).get(id) : undefined) ?? this.#included.get(model)?.get(id);
+  }
+
+  /** Shows what the server has said, and over it what was written here. Returns whether that is something else than before. */
+  show(touched: ReadonlyMap<string, ReadonlyMap<string, Touched>>): boolean {
+    const own = touched.get(this.model);
+    const records = own && this.scope ? rebased(this.served, this.scope, own) : this.served;
+    const pending = own ? records.filter(({ id }) => own.has(id)).map(({ id }) => id) : [];
+    const shown = new Map([...this.#included].map(([model, served]) => [model, overlaid(served, touched.get(model))] as const));
+    const all = (included: typeof shown) => [...included.values()].flatMap(records => [...records.values()]);
+    if (equal(records, this.records) && equal(pending, [...this.pending]) && equal(all(shown), all(this.#shown))) return false;
+    this.#shown = shown;
+    this.held.value = records === this.records ? [...records] : records;
+    this.pending = pending.length > 0 ? new Set(pending) : none;
+    return true;
   }
 }
 

@@ -1,6 +1,9 @@
-import { TowerError } from "./error";
-import type { Result, Store } from "./store";
+import { Outbox } from "./outbox";
+import type { Result } from "./result";
+import type { Store } from "./store";
 import type { Problems } from "./wire";
+
+const patience = 400; // ms without a connection, until a form is left to the outbox
 
 type Submitter = HTMLButtonElement | HTMLInputElement | null;
 
@@ -12,11 +15,14 @@ const { requestSubmit, reset } = HTMLFormElement.prototype;
  * Sends the page's forms over the connection: those with method=post to this
  * server, but not uploads, forms with a target or with data-tower="off". What
  * is wrong is shown in the form's own [data-problem] elements; if it has none
- * for it, the browser sends the form in its own way.
+ * for it, the browser sends the form in its own way. Without a connection, what
+ * a form says is kept until there is one, on a page that has an outbox to show
+ * it in; but not of a form with a password or with data-tower="now".
  */
 export function forms(store: Store): void {
   const busy = new WeakSet<HTMLFormElement>();
   const native = new WeakSet<HTMLFormElement>();
+  const outbox = new Outbox(store, show);
 
   document.addEventListener("submit", async event => {
     const form = event.target as HTMLFormElement;
@@ -28,7 +34,7 @@ export function forms(store: Store): void {
     if (busy.has(form)) return;
 
     busy.add(form);
-    const done = await send(store, form, submitter, action).finally(() => busy.delete(form));
+    const done = await send(store, outbox, form, submitter, action).finally(() => busy.delete(form));
     if (done) return;
     native.add(form);
     requestSubmit.call(form, owned(form, submitter));
@@ -46,26 +52,67 @@ function actionOf(form: HTMLFormElement, submitter: Submitter): URL | null {
 }
 
 /** Returns whether nothing is left to do. */
-async function send(store: Store, form: HTMLFormElement, submitter: Submitter, action: URL): Promise<boolean> {
+async function send(store: Store, outbox: Outbox, form: HTMLFormElement, submitter: Submitter, action: URL): Promise<boolean> {
   const method = (action.searchParams.get("_method") ?? "POST").toUpperCase();
+  const route = `${method} ${action.pathname}`;
   const fields = fieldsOf(form, submitter, action);
+  if (store.ended) return false;
+  outbox.sent(form);
   const release = occupy(form, submitter);
-  let result: Result;
+  let result: Result | null;
   try {
-    result = await store.call(`${method} ${action.pathname}`, fields);
-  } catch (error) {
-    if (!(error instanceof TowerError && error.code === "disconnected")) return false;
-    location.reload(); // as another user; this one's form may have taken effect
+    result = await (isSecret(form) ? store.call(route, fields) : write(store, outbox, route, fields, textOf(form, submitter)));
+  } catch {
+    location.reload(); // as another user, or anew; what was sent may have taken effect
     return true;
   } finally {
     release();
   }
-  if (result.error) return show(form, result.problems, result.error.message);
+  if (result?.error) return show(form, result.problems, result.error.message);
 
   show(form, {}, "");
   const unchanged = fieldsOf(form, submitter, action).toString() === fields.toString();
-  if (!leave(result) && method === "POST" && unchanged) reset.call(form);
+  if (!(result && leave(result)) && method === "POST" && unchanged) reset.call(form);
   return true;
+}
+
+/** Resolves with the answer, or with null when the form has been left to the outbox. */
+async function write(store: Store, outbox: Outbox, route: string, fields: URLSearchParams, text: string): Promise<Result | null> {
+  const sent = store.write(route, fields, [], { page: location.pathname + location.search, text });
+  const answered = sent.then(result => result); // somebody waits, as of now
+  if (!outbox.element) return answered;
+  const done = new AbortController();
+  const result = await Promise.race([answered, unreachable(store, done.signal)]).finally(() => done.abort());
+  if (!result) {
+    sent.leave();
+    outbox.render();
+  }
+  return result;
+}
+
+/** By what a person knows what was sent: the first of what was put in, else what is on the button. */
+function textOf(form: HTMLFormElement, submitter: Submitter): string {
+  const inputs = [...form.querySelectorAll<HTMLInputElement>("[name]:not([type=hidden], [type=checkbox], [type=radio])")];
+  return inputs.map(({ value }) => value).find(Boolean) ?? submitter?.textContent?.trim() ?? "";
+}
+
+/** Resolves with null when there has been no connection for a while. */
+function unreachable(store: Store, signal: AbortSignal): Promise<null> {
+  return new Promise(resolve => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = store.subscribe(({ online, closed }) => {
+      if (online) timer = clearTimeout(timer) as undefined;
+      else if (closed) timer ??= setTimeout(() => resolve(null), patience);
+    });
+    signal.addEventListener("abort", () => {
+      stop();
+      clearTimeout(timer);
+    });
+  });
+}
+
+function isSecret(form: HTMLFormElement): boolean {
+  return form.getAttribute("data-tower") === "now" || form.querySelector("[type=password]") !== null;
 }
 
 /** What the browser would send, after what the action's query says. */

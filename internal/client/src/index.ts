@@ -1,22 +1,15 @@
-import { forms } from "./forms";
-import { page } from "./page";
-import { connect, type Store } from "./store";
+// The library. It does nothing by itself, and runs in Node as in a browser.
 
 export { Cursor, Value } from "./cursor";
 export { TowerError } from "./error";
+export { Model } from "./model";
+export type { Effect } from "./pending";
+export type { Result } from "./result";
 export { connect, Store } from "./store";
-export type { CallOptions, Options, Pushed, Result, State } from "./store";
+export type { CallOptions, CursorOptions, Options, Pushed, State } from "./store";
+export type { TransportName } from "./dial";
 export type { Closed } from "./transport";
 export { ulid } from "./ulid";
 export type { Failure, Narrowing, Problems, Row } from "./wire";
-
-declare global {
-  interface Window {
-    /** The page's store. */
-    tower: Store;
-  }
-}
-
-window.tower = connect();
-page(window.tower);
-forms(window.tower);
+export { Write } from "./write";
+export type { Refused } from "./write";

@@ -10,8 +10,10 @@ export class Lists {
   /** Those that have changed and have not told it yet. */
   readonly changed = new Set<List>();
 
+  /** All of them. */
+  readonly kept = new Set<List>();
+
   readonly #ask: Ask;
-  readonly #kept = new Set<List>();
   readonly #open = new Map<number, Set<List>>();
   #opening = 0; // opens that have not been answered
   #online = false;
@@ -23,14 +25,15 @@ export class Lists {
   }
 
   keep(list: List): void {
-    this.#kept.add(list);
+    this.kept.add(list);
     if (this.#online) this.#request(list);
   }
 
   release(list: List): void {
-    this.#kept.delete(list);
+    this.kept.delete(list);
     this.changed.delete(list);
     for (const lists of this.#open.values()) if (lists.delete(list)) this.#leave(list);
+    list.stale = true;
     this.#closeUnheld();
   }
 
@@ -39,7 +42,7 @@ export class Lists {
     this.#online = true;
     this.#epoch = epoch;
     this.#seq = 0;
-    for (const list of this.#kept) {
+    for (const list of this.kept) {
       if (anew) list.since = "";
       this.#request(list);
     }
@@ -47,6 +50,15 @@ export class Lists {
 
   lost(): void {
     this.#online = false;
+    this.moved();
+    for (const list of this.kept) {
+      if (!list.stale) this.changed.add(list);
+      list.stale = true;
+    }
+  }
+
+  /** The connection goes on over another link, on which nothing is open yet. */
+  moved(): void {
     this.#opening = 0;
     for (const lists of this.#open.values()) lists.forEach(list => this.#leave(list));
     this.#open.clear();
@@ -87,7 +99,7 @@ export class Lists {
   }
 
   #answered(list: List, answer: Answer): void {
-    const kept = this.#kept.has(list);
+    const kept = this.kept.has(list);
     if (answer.cursor) this.#hold(answer.cursor, kept ? [list] : []);
     if (!kept) return;
     this.changed.add(list);
@@ -117,8 +129,6 @@ export class Lists {
   #leave(list: List): void {
     list.at = Math.max(list.at, this.#seq);
     list.since = position(this.#epoch, list.at);
-    list.stale = true;
-    if (this.#kept.has(list)) this.changed.add(list);
   }
 
   /**

@@ -26,11 +26,16 @@ export class Observable<T> {
   }
 }
 
-/** Runs what may throw without letting it stop the rest; the browser reports it. */
+/** Runs what may throw without letting it stop the rest. */
 export function safely(run: () => void): void {
   try {
     run();
   } catch (error) {
-    reportError(error);
+    report(error);
   }
+}
+
+/** Reports what nobody catches, as the browser does; in Node, on the console. */
+export function report(error: unknown): void {
+  (globalThis.reportError ?? console.error)(error);
 }

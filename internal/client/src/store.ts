@@ -1,20 +1,28 @@
-import { Connection } from "./connection";
+import { Cold, type Known } from "./cold";
+import { watch, type Line, type LineEvents } from "./connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
+import { dial, route, type TransportName } from "./dial";
+import { openDisk } from "./disk";
 import { TowerError } from "./error";
 import { Lists } from "./lists";
-import { Observable, safely } from "./observable";
-import { websocket, type Closed, type Transport } from "./transport";
+import { Model } from "./model";
+import { Observable, report, safely } from "./observable";
+import { Overlay, type Effect } from "./pending";
+import { Queue, remembered } from "./queue";
+import { resultOf, type Result } from "./result";
+import { filled } from "./route";
+import { Shared } from "./share";
+import { tooBig, type Closed } from "./transport";
 import { ulid } from "./ulid";
+import type { Note, Write } from "./write";
 import {
-  decode,
+  type Allowed,
   type Answer,
   type Commit,
-  type Failure,
   type Frame,
   type Hello,
   type Narrowing,
   type Open,
-  type Problems,
   type Push,
   type Request,
   type Row,
@@ -23,7 +31,7 @@ import {
 /** What a store knows of its connection. Each change makes a new one. */
 export interface State {
   readonly online: boolean;
-  /** How the server is reached: "websocket"; "" while it is not. */
+  /** How the server is reached: "socket", "stream" or "poll"; "" while it is not. */
   readonly transport: string;
   readonly epoch: string;
   readonly build: string;
@@ -37,20 +45,15 @@ export interface State {
   readonly cursors: readonly string[];
   /** Why the last connection ended, while there is no other. */
   readonly closed: Closed | null;
+  /** How many writes the server has not answered. */
+  readonly pending: number;
+  /** Whether those survive the page: in Node, and where a browser keeps nothing, they do not. */
+  readonly durable: boolean;
 }
 
-export interface Result<Out = unknown> {
-  readonly status: number;
-  readonly out: Out | undefined;
-  readonly error: Failure | null;
-  /** Messages by field; "" holds those of the whole. */
-  readonly problems: Problems;
-  /** Where a form's sender goes next; "" if nowhere. */
-  readonly location: string;
-  /** Whether someone has been signed in or out. */
-  readonly session: boolean;
-  /** Whether it had taken effect when it was sent before; out may not be known any more then. */
-  readonly repeated: boolean;
+export interface CursorOptions extends Narrowing {
+  /** Keeps the last records on this device, for a start without a connection. */
+  keep?: boolean;
 }
 
 export interface CallOptions {
@@ -63,12 +66,10 @@ export interface CallOptions {
 /** What an action produced for everyone it ran for. */
 export type Pushed = Pick<Result, "status" | "out" | "error">;
 
-const remembered = 12 * 3600_000; // ms; a server knows for longer that a call took effect
-
 /** A request that waits for a connection, or for its answer. */
 interface Asked {
   request: Request;
-  /** When, and as which user, a call was sent first. */
+  /** When, and as which user, a call that may be sent again was sent first. */
   first?: { at: number; user: string };
   answered(answer: Answer): void;
   lost?(error: TowerError): void;
@@ -84,14 +85,16 @@ const initial: State = {
   actions: [],
   cursors: [],
   closed: null,
+  pending: 0,
+  durable: false,
 };
 
 /** A Store is what a client sees of the server, over one connection that it keeps alive. */
 export class Store {
-  readonly #transport: Transport;
-  readonly #connection: Connection;
+  readonly #line: Line;
   readonly #state = new Observable(initial);
   readonly #followed = new Map<string, { list: Followed<any>; holders: number }>();
+  readonly #keeping = new Map<List, string>(); // under which name on the disk
   readonly #listeners = new Map<string, Set<(push: Pushed) => void>>();
   readonly #asked = new Map<number, Asked>();
   readonly #waiting = new Set<Asked>();
@@ -100,12 +103,27 @@ export class Store {
   #ended = false;
 
   readonly #lists = new Lists((request, answered) => this.#ask({ request, answered }));
+  readonly #overlay = new Overlay();
+  readonly #queue: Queue;
+  readonly #cold: Cold;
+  #now = 0;
 
-  constructor(transport: Transport) {
-    this.#transport = transport;
-    this.#connection = new Connection(transport, {
-      message: message => this.#turn(() => decode(message).forEach(frame => this.#apply(frame))),
+  /** With a name writes are kept on this device under it until they have been answered. */
+  constructor(open: (events: LineEvents) => Line, name = "") {
+    const disk = name ? openDisk(name).catch(() => null) : Promise.resolve(null);
+    this.#cold = new Cold(disk);
+    this.#queue = new Queue(name, disk, {
+      ask: (request, answered) => this.#ask({ request, answered }),
+      turn: run => this.#turn(run),
+      finish: answer => this.#finish(answer),
+    });
+    this.#line = open({
+      received: frames => this.#turn(() => frames.forEach(frame => this.#apply(frame))),
       lost: (closed, final) => this.#turn(() => this.#lost(closed, final)),
+    });
+    watch(this.#line);
+    void this.#cold.known().then(known => {
+      if (known && !this.state.epoch) this.#turn(() => this.#expect(known));
     });
   }
 
@@ -128,8 +146,15 @@ export class Store {
    * Opens a declared cursor and keeps it current. Who asks for an equal one gets
    * the same; it ends when each has closed it.
    */
-  cursor<T extends Row = Row>(name: string, input: unknown = {}, narrowing: Narrowing = {}): Cursor<T> {
-    return this.#follow("cursor", Cursor<T>, { open: name, in: input, ...narrowing });
+  cursor<T extends Row = Row>(name: string, input: unknown = {}, { keep, ...narrowing }: CursorOptions = {}): Cursor<T> {
+    const request = { open: name, in: input, ...narrowing, scope: true };
+    const list = this.#follow("cursor", Cursor<T>, request);
+    if (keep && !this.#keeping.has(list)) {
+      const key = canonical(request);
+      this.#keeping.set(list, key);
+      void this.#cold.restore(key, list as Cursor<any>).then(found => found && this.#turn(() => this.#lists.changed.add(list)));
+    }
+    return list;
   }
 
   /**
@@ -158,6 +183,7 @@ export class Store {
     const shared = this.#followed.get(key);
     if (shared?.list !== list || --shared.holders > 0) return;
     this.#followed.delete(key);
+    this.#keeping.delete(list);
     this.release(list);
   }
 
@@ -168,6 +194,7 @@ export class Store {
 
   /** Keeps it no longer. Its since says how far it came. */
   release(list: List): void {
+    if (list instanceof Cursor) this.#overlay.leave(list);
     this.#lists.release(list);
   }
 
@@ -182,17 +209,52 @@ export class Store {
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
     const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: input };
-    const answer = await this.#request({ call: route, ...body, key: options.key ?? ulid() }, options.signal);
+    return this.#finish(await this.#request({ call: filled(route, input), ...body, key: options.key ?? ulid() }, options.signal));
+  }
+
+  async #finish<Out>(answer: Answer): Promise<Result<Out>> {
     if (answer.session) await this.#exchange(answer.session);
-    return {
-      status: answer.status,
-      out: answer.out as Out | undefined,
-      error: answer.error ?? null,
-      problems: answer.error?.problems ?? {},
-      location: answer.location ?? "",
-      session: Boolean(answer.session),
-      repeated: Boolean(answer.repeated),
-    };
+    return resultOf(answer);
+  }
+
+  /** The model with that name, whose routes are below a path: by default "/" and its name. */
+  model<T extends Row = Row>(name: string, path?: string): Model<T> {
+    return new Model(this, name, path ?? `/${name}`);
+  }
+
+  /**
+   * Calls an action with an effect on records. That shows at once in every cursor
+   * that they match, until the server's answer keeps it, corrects it or takes it
+   * back. Writes are sent one after another, under their keys; those that wait for
+   * a connection are kept on this device, survive the page, and are only sent as
+   * the user who made them.
+   */
+  write<Out = unknown>(route: string, input: unknown = {}, effects: readonly Effect[] = [], note?: Note): Write<Out> {
+    const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: plain(input) };
+    return this.#queue.add({ call: filled(route, input), ...body }, plain(effects), note);
+  }
+
+  /** The writes that were refused while nobody waited for them, until they are dismissed; to be subscribed to. */
+  get refused(): Queue["refused"] {
+    return this.#queue.refused;
+  }
+
+  /** The writes that have not been answered, and that nobody waits for, in order. */
+  get left(): Queue["left"] {
+    return this.#queue.left;
+  }
+
+  /** The time, but later than any that is known of records of the model: clocks differ. */
+  now(model: string): string {
+    const times = this.#cursors().flatMap(list => (list.model === model ? list.served : []))
+      .flatMap(({ createdAt, updatedAt }: Row & { createdAt?: string; updatedAt?: string }) => [createdAt, updatedAt]);
+    const latest = times.reduce<string>((a, b) => (b && b > a ? b : a), "1970-01-01T00:00:00Z");
+    this.#now = Math.max(Date.now(), this.#now + 1, Date.parse(latest) + 1);
+    return new Date(this.#now).toISOString();
+  }
+
+  #cursors(): Cursor[] {
+    return [...this.#lists.kept].filter(list => list instanceof Cursor);
   }
 
   /** Calls a function with what the server pushes under a route. Returns what ends that. */
@@ -204,17 +266,24 @@ export class Store {
 
   /** Ends the connection for good. */
   close(): void {
-    this.#connection.close();
+    this.#line.close();
   }
 
   /** Runs what a message, or a loss, does, and tells of all its changes when it is done. */
   #turn(run: () => void): void {
     const before = this.state;
     safely(run);
+    const cursors = this.#cursors();
+    const touched = this.#overlay.touched(this.#queue.effects(), cursors.filter(list => !list.error));
+    for (const list of cursors) if (list.show(touched)) this.#lists.changed.add(list);
+    const { pending, durable } = this.#queue;
+    if (pending !== before.pending || durable !== before.durable) this.#set({ pending, durable });
     const changed = [...this.#lists.changed];
     this.#lists.changed.clear();
+    for (const [list, key] of this.#keeping) if (changed.includes(list)) this.#cold.save(key, list as Cursor);
     for (const list of changed) safely(() => list.changed());
     if (this.state !== before) this.#state.tell();
+    this.#queue.tell();
     for (const tell of this.#later.splice(0)) safely(tell);
   }
 
@@ -223,25 +292,26 @@ export class Store {
     else if ("push" in frame) this.#push(frame);
     else if ("id" in frame) this.#answer(frame);
     else if ("seq" in frame) this.#commit(frame);
-    else if ("error" in frame) reportError(new TowerError(frame.error));
+    else if ("error" in frame) report(new TowerError(frame.error));
   }
 
   #greet({ epoch, build, seq, user = "", actions, cursors }: Hello): void {
     const was = this.state;
     const anew = was.epoch !== "" && (was.epoch !== epoch || was.build !== build || was.user !== user);
-    this.#connection.greeted();
+        if (was.online) this.#leave(!anew); // for another link
     this.#set({
       online: true,
-      transport: this.#transport.name,
+      transport: this.#line.transport,
       epoch,
       build,
       seq,
       user,
-      actions: actions ?? [],
-      cursors: cursors ?? [],
+      ...listed({ actions, cursors }),
       closed: null,
     });
     this.#lists.greet(epoch, anew);
+    this.#queue.greet(user);
+    void this.#cold.greet({ user, epoch, build });
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const asked of waiting) {
@@ -251,12 +321,18 @@ export class Store {
     }
   }
 
+  /** Starts from what was known before, until the server says more. */
+  #expect(known: Known): void {
+    this.#set(known);
+    this.#queue.greet(known.user, false);
+  }
+
   #commit(frame: Commit): void {
     this.#lists.commit(frame);
-    this.#set({ seq: frame.seq });
+    const { from, seq, allowed } = frame;
+    this.#set({ seq, ...(allowed && listed(allowed)) });
     // A framework that is told draws in a microtask of its own, before this one.
-    const { from, seq } = frame;
-    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
+    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#line.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
   #push(frame: Push): void {
@@ -273,12 +349,32 @@ export class Store {
   #lost(closed: Closed, final: boolean): void {
     this.#ended = final;
     this.#set({ online: false, transport: "", closed });
-    this.#lists.lost();
-    for (const asked of this.#asked.values()) if (asked.first) this.#waiting.add(asked);
-    this.#asked.clear();
+    if (closed.code === tooBig) this.#refuseLargest();
+    this.#leave(false);
     if (!final) return;
+    this.#queue.close(disconnected(closed, true).message);
+    this.#cold.close();
     for (const asked of this.#waiting) asked.lost?.(disconnected(closed, true));
     this.#waiting.clear();
+  }
+
+  /** Leaves a connection, or one link of it for another. */
+  #leave(moving: boolean): void {
+    if (moving) this.#lists.moved();
+    else this.#lists.lost();
+    this.#queue.lost();
+    for (const asked of this.#asked.values()) if (asked.first) this.#waiting.add(asked);
+    this.#asked.clear();
+  }
+
+  /** The server has ended the connection because of a frame, and would again. */
+  #refuseLargest(): void {
+    const size = ({ request }: Asked) => JSON.stringify(request).length;
+    const [largest] = [...this.#asked].sort(([, a], [, b]) => size(b) - size(a));
+    if (!largest) return;
+    const [id, asked] = largest;
+    this.#asked.delete(id);
+    asked.answered({ id, status: 413, error: { code: "too_large", message: "This is more than the server takes at once." } });
   }
 
   #set(change: Partial<State>): void {
@@ -305,17 +401,21 @@ export class Store {
 
   #ask(asked: Asked): void {
     const id = ++this.#lastID;
-    if ("call" in asked.request) asked.first ??= { at: Date.now(), user: this.state.user };
+    if (asked.lost) asked.first ??= { at: Date.now(), user: this.state.user };
     this.#asked.set(id, asked);
-    this.#connection.send({ id, ...asked.request });
+    this.#line.send({ id, ...asked.request });
   }
 
   /** Trades the ticket of a new session for its cookie, and connects as its user. */
   async #exchange(ticket: string): Promise<void> {
     const { ok, status } = await fetch("/_tower/session", { method: "POST", body: ticket });
     if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}). Please try again.` });
-    this.#connection.restart();
+    this.#line.restart();
   }
+}
+
+function listed({ actions, cursors }: Allowed): Pick<State, "actions" | "cursors"> {
+  return { actions: actions ?? [], cursors: cursors ?? [] };
 }
 
 function disconnected(closed: Closed | null, final: boolean): TowerError {
@@ -323,6 +423,11 @@ function disconnected(closed: Closed | null, final: boolean): TowerError {
   return final
     ? new TowerError({ code: "closed", message: `The connection has ended for good${why}.` })
     : new TowerError({ code: "disconnected", message: `The connection was lost before the answer came${why}.` });
+}
+
+/** A value as JSON tells it. */
+function plain<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
 }
 
 /** A value as JSON, the same for equal ones. */
@@ -334,20 +439,37 @@ function canonical(value: unknown): string {
 }
 
 export interface Options {
-  /** The server's socket; by default the one of the page's own server. */
+  /** The server's socket, which has the others beside it; by default that of the page's own server. In Node there is no default. */
   url?: string;
+  /** How to reach the server: the first that works. By default "socket", then "stream", then "poll". */
+  transports?: readonly TransportName[];
+  /** Whether the pages of this origin share a connection where the browser lets them. By default they do. */
+  share?: boolean;
 }
+
+declare const WORKER: string; // a hash: pages share a worker with those who have the same
 
 const stores = new Map<string, Store>();
 
-/** The store of a server. Every part of a page that connects to one shares it. */
-export function connect({ url = "/_tower/socket" }: Options = {}): Store {
-  const socket = new URL(url, location.href);
-  socket.protocol = socket.protocol.replace("http", "ws");
-  let store = stores.get(socket.href);
+/**
+ * The store of a server. Every part of a page that connects to one in the same way
+ * shares it. What is not said is what the page says in <meta name="tower">, as JSON.
+ */
+export function connect(options: Options = {}): Store {
+  const { url = "/_tower/socket", transports = ["socket", "stream", "poll"], share = true } = { ...said(), ...options };
+  const server = new URL(url, globalThis.location?.href);
+  const way = route(server, transports);
+  const shared = share && Shared.possible && server.origin === location.origin;
+  const key = `${shared} ${way}`;
+  let store = stores.get(key);
   if (!store || store.ended) {
-    store = new Store(websocket(socket));
-    stores.set(socket.href, store);
+    const open = (events: LineEvents) => (shared ? new Shared(way, new URL(`worker.js?${WORKER}`, server), events) : dial(way, events));
+    store = new Store(open, `tower ${server.href.replace(/^http/, "ws")}`);
+    stores.set(key, store);
   }
   return store;
+}
+
+function said(): Options {
+  return JSON.parse(globalThis.document?.querySelector<HTMLMetaElement>('meta[name="tower"]')?.content || "{}") as Options;
 }

@@ -1,18 +1,24 @@
 // The frames of the protocol. internal/wire describes them and what they mean.
 
+import type { Fields, Where } from "./conditions";
+
 export const version = 1;
 
 /** Begins the reason of a close after which it makes no sense to come back. */
 export const unsupportedVersion = "unsupported version";
 
-export interface Hello {
+/** What the user may call and open. */
+export interface Allowed {
+  actions: string[] | null;
+  cursors: string[] | null;
+}
+
+export interface Hello extends Allowed {
   hello: number;
   epoch: string;
   seq: number;
   build: string;
   user?: string;
-  actions: string[] | null;
-  cursors: string[] | null;
 }
 
 /** An answer also holds the records of an opened cursor, under its model's name: see records. */
@@ -27,6 +33,7 @@ export interface Answer {
   error?: Failure;
   cursor?: number;
   model?: string;
+  scope?: Scope;
   since?: string;
   delta?: Delta;
   resync?: string;
@@ -44,6 +51,8 @@ export interface Commit {
   from?: number;
   seq: number;
   ack?: boolean;
+  /** What the user may use from now on, if that is another. */
+  allowed?: Allowed;
   cursors?: Record<string, Delta>;
 }
 
@@ -82,8 +91,22 @@ export interface Entry {
   html?: string;
 }
 
+/** What is known here of what a cursor holds. */
+export interface Scope {
+  fields: Fields;
+  where?: Where;
+  order?: readonly string[];
+  limit?: number;
+  offset?: number;
+  /** There is more to it, which only the server judges. */
+  rule?: boolean;
+  /** Only the server knows the order. */
+  ranked?: boolean;
+}
+
 export interface Delta {
   to?: number;
+  scope?: Scope;
   enter?: Entry[];
   change?: Entry[];
   leave?: string[];
@@ -104,10 +127,12 @@ export interface Row {
 export interface Open extends Narrowing {
   open: string;
   in: unknown;
+  /** Asks for the scope, too. */
+  scope?: boolean;
 }
 
 export interface Narrowing {
-  where?: Record<string, unknown>;
+  where?: Where;
   order?: readonly string[];
   limit?: number;
 }
@@ -122,12 +147,34 @@ export type Call = { call: string; key: string } & ({ in: unknown } | { form: st
 /** A frame that is answered. */
 export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
 
-export type Sent = { hello: number } | { applied: number; from?: number } | ({ id: number } & Request);
+export type Sent = { hello: number; instead?: string } | { ping: true } | { applied: number; from?: number } | ({ id: number } & Request);
+
+/** What a stream's event holds, or what answers a poll; nothing of all this is a sign of life. */
+export interface Delivery {
+  /** The link that was opened. */
+  link?: string;
+  number?: number;
+  message?: Frame | Frame[];
+  end?: { code: number; reason: string };
+}
 
 /** The frames of a message: the elements of an array, or the message itself. */
 export function decode(message: string): Frame[] {
-  const frames = JSON.parse(message) as Frame | Frame[];
-  return Array.isArray(frames) ? frames : [frames];
+  return list(parse(message) as Frame | Frame[]);
+}
+
+export function list(message: Frame | Frame[]): Frame[] {
+  return Array.isArray(message) ? message : [message];
+}
+
+const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+
+/** What JSON says; a whole number that JavaScript cannot hold is the text of its digits. */
+export function parse(json: string): unknown {
+  if (/\d{16}/.test(json)) {
+    json = json.replace(tokens, token => (/^-?\d{16,}$/.test(token) && String(Number(token)) !== token ? `"${token}"` : token));
+  }
+  return JSON.parse(json);
 }
 
 /** The records of a model that a frame holds. */

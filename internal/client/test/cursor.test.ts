@@ -1,7 +1,7 @@
 import { applied, Cursor } from "../src/cursor";
 import { Elements } from "../src/page";
 import { ulid } from "../src/ulid";
-import type { Answer, Commit, Delta, Entry } from "../src/wire";
+import type { Answer, Commit, Delta, Entry, Row } from "../src/wire";
 import { equal, ok, random, test } from "./runner";
 
 interface Post {
@@ -136,16 +136,21 @@ test("what a cursor includes comes, changes and goes in its frames", () => {
   cursor.model = "posts";
   const held = () => [...cursor.included<{ id: string; name: string }>("users").values()].map(user => user.name).join(" ");
   const answer = { id: 1, status: 200, ids: ["a"], include: { users: ["u"] }, posts: posts("a"), users: [{ id: "u", name: "Ada" }] };
+  const none = new Map();
   cursor.replace(answer as Answer);
+  cursor.show(none);
   equal([ids(cursor.records), held()], ["a", "Ada"]);
 
   const before = cursor.records;
   const frame = { seq: 2, users: [{ id: "u", name: "Eve" }, { id: "v", name: "Bob" }] };
   cursor.apply({ include: { users: { enter: [{ id: "v" }], change: [{ id: "u" }] } } }, frame as Commit);
+  cursor.show(none);
   equal(held(), "Eve Bob");
   ok(cursor.records !== before, "the snapshot is another one");
 
   cursor.apply({ include: { users: { leave: ["u"] } } }, { seq: 3 });
-  equal(held(), "Bob");
+  cursor.show(new Map([["users", new Map([["v", { record: { id: "v", name: "Ben" } as Row, created: false }]])]]));
+  equal(held(), "Ben", "with what was written here");
+  ok(!cursor.show(new Map([["users", new Map([["v", { record: cursor.included("users").get("v")!, created: false }]])]])), "nothing is new");
   equal(cursor.included("teams").size, 0);
 });

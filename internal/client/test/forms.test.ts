@@ -1,65 +1,6 @@
-// Forms on pages of their own, in a frame, with the library as it is served.
-
+import { connected, invalid, liveList, problems, visible } from "./pages";
 import { after, equal, ok, seen, test } from "./runner";
-import { accept, ready, ticket, type Link } from "./server";
-
-const script = `<script type="module" src="/_tower/tower.js"></script>`;
-const liveList = `<ul data-live="sealed" data-since="E:0"></ul>`;
-const problems = `<p data-problem="title" hidden></p><p data-problem="body">old</p><p data-problem="" hidden></p>`;
-let pages = 0;
-
-interface Page {
-  readonly path: string;
-  readonly document: Document;
-  readonly window: Window & typeof globalThis;
-  find<T extends HTMLElement = HTMLInputElement>(selector: string): T;
-  /** Resolves when the frame shows another document. */
-  left(): Promise<void>;
-}
-
-/** Shows a page in a frame. */
-async function visit(html: string): Promise<Page> {
-  await ready;
-  const path = `/pages/${++pages}`;
-  await fetch(path, { method: "PUT", body: `<!doctype html><body>${html}${script}` });
-  const frame = document.body.appendChild(document.createElement("iframe"));
-  const loaded = () => new Promise<void>(resolve => frame.addEventListener("load", () => resolve(), { once: true }));
-  frame.src = path;
-  await loaded();
-  return {
-    path,
-    get document() {
-      return frame.contentDocument!;
-    },
-    get window() {
-      return frame.contentWindow as Window & typeof globalThis;
-    },
-    find: <T extends HTMLElement>(selector: string) => frame.contentDocument!.querySelector<T>(selector)!,
-    left: loaded,
-  };
-}
-
-/** A page, and its connection; if it is live its list has been opened. */
-async function connected(html: string): Promise<{ page: Page; link: Link }> {
-  const page = await visit(html);
-  const link = await accept();
-  await link.greet();
-  if (html.includes(liveList)) {
-    const id = await link.expect({ live: "sealed", since: "E:0" });
-    link.send({ id, status: 200, at: "E:0", cursor: 1, model: "posts", since: "E:0", delta: {} });
-  }
-  await seen(() => page.document.documentElement.dataset.tower === "online", page.document);
-  return { page, link };
-}
-
-const invalid = (id: number, problems: object) => ({
-  id, status: 422, error: { code: "invalid", message: "Some fields need another look.", problems },
-});
-
-const visible = (page: Page) =>
-  [...page.document.querySelectorAll<HTMLElement>("[data-problem]")]
-    .filter(place => !place.hidden)
-    .map(place => `${place.dataset.problem}: ${place.textContent}`);
+import { accept, ticket } from "./server";
 
 test("the page's store is window.tower", async () => {
   const { page } = await connected(liveList);
@@ -118,10 +59,10 @@ test("an error is shown for the whole, or the browser sends the form in its own 
 });
 
 test("the method is in the action, and the rest of its query are fields", async () => {
-  const { page, link } = await connected(`<form method="post" action="/posts/a%20b?_method=patch&x=1#y"><input name="t" value="v"><button></button></form>
+  const { page, link } = await connected(`<form method="post" action="/posts/a%20b?_method=patch&x=1#y"><input name="t" value="v"><p data-problem=""></p><button></button></form>
     <form method="get"><button id="remove" formmethod="post" formaction="/posts/b?_method=DELETE"></button></form>`);
   page.find("button").click();
-  await link.expect({ call: "PATCH /posts/a%20b", form: "x=1&t=v" });
+  link.send({ id: await link.expect({ call: "PATCH /posts/a%20b", form: "x=1&t=v" }), status: 409, error: { code: "conflict", message: "No." } });
   page.find("#remove").click();
   await link.expect({ call: "DELETE /posts/b", form: "" });
 });

@@ -12,6 +12,7 @@ import answerSession from "../../wire/testdata/answer_session.json";
 import answerUnchanged from "../../wire/testdata/answer_unchanged.json";
 import badFrame from "../../wire/testdata/answer_bad_frame.json";
 import commit from "../../wire/testdata/commit.json";
+import commitAllowed from "../../wire/testdata/commit_allowed.json";
 import commitClosed from "../../wire/testdata/commit_closed.json";
 import commitItems from "../../wire/testdata/commit_items.json";
 import commitMerged from "../../wire/testdata/commit_merged.json";
@@ -39,7 +40,7 @@ const answers: Answer[] = [
   answerRepeated,
   answerResync, answerSession, answerUnchanged,
 ];
-const commits: Commit[] = [commit, commitClosed, commitItems, commitMerged, commitTo] as Commit[];
+const commits: Commit[] = [commit, commitAllowed, commitClosed, commitItems, commitMerged, commitTo] as Commit[];
 const others: (Hello | Push | Complaint)[] = [hello, push, pushError, badFrame];
 const sent: Sent[] = [requestApplied, requestAppliedMerged, requestCall, requestClose, requestForm, requestHello, requestLive, requestOpen];
 

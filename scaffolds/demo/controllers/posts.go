@@ -19,11 +19,13 @@ type PostID struct {
 	ID tower.ID `json:"id"`
 }
 
-// NewPost is the input of Create.
+// NewPost is the input of Create. A client may make the ID, so that it knows the
+// record before the server does.
 type NewPost struct {
-	Title     string `json:"title"`
-	Body      string `json:"body"`
-	Published bool   `json:"published"`
+	ID        tower.ID `json:"id"`
+	Title     string   `json:"title"`
+	Body      string   `json:"body"`
+	Published bool     `json:"published"`
 }
 
 // EditPost is the input of Update. What is not sent stays as it is.
@@ -68,6 +70,7 @@ func (c *Posts) Create(ctx context.Context, in NewPost) (*models.Post, error) {
 		return nil, tower.Unauthenticated("Sign in to write.")
 	}
 	post := &models.Post{
+		Record:    tower.Record{ID: in.ID},
 		AuthorID:  c.CurrentUser.ID,
 		Byline:    c.CurrentUser.Name,
 		Title:     in.Title,

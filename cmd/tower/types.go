@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/client"
+	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/scaffolds"
+)
+
+func newGenerateTypes() *cobra.Command {
+	var dryRun, force bool
+	cmd := &cobra.Command{
+		Use:   "types",
+		Short: "Write TypeScript types from what the application declares in Go",
+		Long: `Write app/tower.d.ts: TypeScript types of the models, of what actions take and give, and
+of the cursors, from their Go declarations; with it, the types of the client library. The
+application is asked if it runs, and started for the answer if it does not.
+
+tower server writes it on every change, once there is a folder app.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			app, err := findApplication()
+			if err != nil {
+				return err
+			}
+			attached := &attachment{app: app, env: "development", progress: cmd.ErrOrStderr()}
+			defer attached.close()
+			connected, err := attached.dial(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer connected.Close()
+			plan, err := planTypes(cmd.Context(), app, connected, force)
+			if err != nil {
+				return err
+			}
+			return carryOut(cmd.OutOrStdout(), plan, dryRun)
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite a file that tower has not written")
+	return cmd
+}
+
+// followTypes writes the types of the running application, if it has a folder app
+// and they are others than before. It returns what it wrote.
+func followTypes(ctx context.Context, app *application) (string, error) {
+	if info, err := os.Stat(filepath.Join(app.Folder, "app")); err != nil || !info.IsDir() {
+		return "", nil
+	}
+	connected, err := attach(ctx, app)
+	if err != nil {
+		return "", fmt.Errorf("types for app/: %w", err)
+	}
+	defer connected.Close()
+	plan, err := planTypes(ctx, app, connected, false)
+	if err != nil {
+		return "", fmt.Errorf("types for app/: %w", err)
+	}
+	if len(plan.Conflicts()) > 0 {
+		return "", fmt.Errorf("types for app/: %s is not tower's; see: tower generate types", plan.Conflicts()[0].Path)
+	}
+	var written []string
+	for _, step := range plan.Steps {
+		if step.Verb != scaffolds.Identical {
+			written = append(written, step.Path)
+		}
+	}
+	if len(written) == 0 {
+		return "", nil
+	}
+	return "wrote " + strings.Join(written, ", "), plan.Apply()
+}
+
+// planTypes plans the types of a running application.
+func planTypes(ctx context.Context, app *application, connected *repl.Client, force bool) (*scaffolds.Plan, error) {
+	var schema wire.Schema
+	if err := connected.Do(ctx, wire.ControlRequest{Do: wire.DoSchema}, &schema); err != nil {
+		return nil, err
+	}
+	return scaffolds.Types(app.Folder, schema, client.Types(), force)
+}

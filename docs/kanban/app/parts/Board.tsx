@@ -1,0 +1,57 @@
+import { useRef } from "react";
+import type { Card } from "tower/types";
+import { useCursor } from "tower/react";
+import { CardFace } from "./CardView";
+import { move, placeAt } from "./cards";
+import { Column } from "./Column";
+import { useDrag } from "./drag";
+import { useGlide } from "./glide";
+import { Refusals, Status } from "./Status";
+
+export function Board() {
+  const lists = [
+    { name: "todo", title: "To do", ...useCursor("cards.in", { column: "todo" }) },
+    { name: "doing", title: "Doing", ...useCursor("cards.in", { column: "doing" }) },
+    { name: "done", title: "Done", ...useCursor("cards.in", { column: "done" }) },
+  ] as const;
+
+  /** Puts a card where it would be the one at index, among the others of a column. */
+  const put = (card: Card, column: string, index: number) => {
+    const list = lists.find(({ name }) => name === column);
+    if (list) move(card, list.name, list.records, index);
+  };
+
+  /** Moves a card by one, down or up, or to the next column. */
+  const step = (card: Card, right: number, down: number) => {
+    const at = lists.findIndex(({ name }) => name === card.column);
+    const from = lists[at];
+    const to = lists[at + right];
+    if (!from || !to) return;
+    const index = from.records.findIndex(({ id }) => id === card.id);
+    put(card, to.name, right ? placeAt(to.records, card.place) : index + down);
+  };
+
+  const { drag, grab } = useDrag(put);
+  const area = useRef<HTMLElement>(null);
+  useGlide(area, drag?.card.id);
+
+  return (
+    <>
+      <header>
+        <h1>Kanban</h1>
+        <Status />
+      </header>
+      <main ref={area}>
+        {lists.map(list => (
+          <Column key={list.name} {...list} drag={drag} grab={grab} step={step} />
+        ))}
+      </main>
+      {drag && (
+        <div className="card lifted" style={{ left: drag.left, top: drag.top, width: drag.width }}>
+          <CardFace card={drag.card} />
+        </div>
+      )}
+      <Refusals />
+    </>
+  );
+}

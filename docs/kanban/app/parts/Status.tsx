@@ -1,0 +1,33 @@
+import { useSyncExternalStore } from "react";
+import { connect } from "tower";
+import { useConnection } from "tower/react";
+
+/** Says whether what is seen is what everybody sees. */
+export function Status() {
+  const { online, pending } = useConnection();
+  const changes = pending === 1 ? "1 change" : `${pending} changes`;
+  let text = pending ? `Saving ${changes}` : "Everything is saved";
+  if (!online) text = pending ? `Offline. ${changes} will be saved` : "Offline";
+  return (
+    <p className="status" role="status" data-online={online} data-waits={pending > 0 || undefined}>
+      {text}
+    </p>
+  );
+}
+
+/** Lists what the server did not accept. */
+export function Refusals() {
+  const { refused } = connect();
+  const list = useSyncExternalStore(refused.subscribe, refused.getSnapshot);
+  if (list.length === 0) return null;
+  return (
+    <aside role="alert">
+      {list.map(({ key, error, dismiss }) => (
+        <p key={key}>
+          Not saved: {Object.entries(error.problems ?? { "": [error.message] }).map(([field, problems]) => `${field} ${problems.join(", ")}`).join("; ")}
+          <button onClick={dismiss}>Dismiss</button>
+        </p>
+      ))}
+    </aside>
+  );
+}

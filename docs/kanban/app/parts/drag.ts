@@ -1,0 +1,72 @@
+import { useEffect, useRef, useState, type PointerEvent as Pointed } from "react";
+import type { Card } from "tower/types";
+
+/** A card that is being dragged, and where it would be put. */
+export interface Drag {
+  card: Card;
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+  column: string;
+  index: number;
+}
+
+export type Grab = (event: Pointed<HTMLElement>, card: Card) => void;
+
+const slack = 4; // px that a pointer may move in a click
+
+/** Lets cards be dragged with whatever points, and dropped. */
+export function useDrag(drop: (card: Card, column: string, index: number) => void): { drag: Drag | null; grab: Grab } {
+  const [drag, setDrag] = useState<Drag | null>(null);
+  const dropped = useRef(drop); // as it is when it comes to that
+  dropped.current = drop;
+  const ended = useRef(new AbortController());
+  useEffect(() => () => ended.current.abort(), []);
+
+  const grab: Grab = (event, card) => {
+    if (event.button !== 0) return;
+    const { clientX: startX, clientY: startY } = event;
+    const { left, top, width, height } = event.currentTarget.getBoundingClientRect();
+    const { signal } = (ended.current = new AbortController());
+    let now: Drag | null = null;
+
+    const end = () => {
+      ended.current.abort();
+      setDrag(null);
+    };
+    addEventListener(
+      "pointermove",
+      ({ clientX, clientY }) => {
+        if (!now && Math.hypot(clientX - startX, clientY - startY) < slack) return;
+        const moved = { card, left: left + clientX - startX, top: top + clientY - startY, width, height };
+        setDrag((now = { ...moved, ...target(clientX, moved.top + height / 2, card) }));
+      },
+      { signal },
+    );
+    addEventListener(
+      "pointerup",
+      () => {
+        if (now) dropped.current(card, now.column, now.index);
+        end();
+      },
+      { signal },
+    );
+    addEventListener("pointercancel", end, { signal });
+    addEventListener("keydown", event => event.key === "Escape" && end(), { signal });
+  };
+  return { drag, grab };
+}
+
+/** The column that is nearest, and which of its cards the dragged one would be. */
+function target(x: number, y: number, card: Card): { column: string; index: number } {
+  const distance = ({ left, right }: DOMRect) => Math.max(left - x, x - right, 0);
+  const columns = [...document.querySelectorAll<HTMLElement>("[data-column]")];
+  const column = columns.reduce((a, b) => (distance(b.getBoundingClientRect()) < distance(a.getBoundingClientRect()) ? b : a));
+  const others = [...column.querySelectorAll<HTMLElement>("[data-id]")].filter(({ dataset }) => dataset.id !== card.id);
+  const below = others.findIndex(other => {
+    const { top, height } = other.getBoundingClientRect();
+    return y < top + height / 2;
+  });
+  return { column: column.dataset.column!, index: below < 0 ? others.length : below };
+}

@@ -1,0 +1,483 @@
+package client_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/gorilla/websocket"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/client"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// TestClientsConverge lets clients in Chromium, and in Node where there is one,
+// write at random through storms, over one transport or another, with reloads,
+// spells without a connection, and a server that is killed; pages crash, too. When
+// it calms down each holds what a fresh query gives its
+// user, every write took effect once or was reported as refused, and none is left
+// over. TOWER_TEST_SEED repeats a storm, TOWER_TEST_STORM says how long it lasts.
+func TestClientsConverge(t *testing.T) {
+	seed, length := uint64(time.Now().UnixNano())%1e9, 4*time.Second
+	scan(t, "TOWER_TEST_SEED", &seed)
+	if text := os.Getenv("TOWER_TEST_STORM"); text != "" {
+		var err error
+		if length, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("seed %d; a storm of %s", seed, length)
+	h := newHarness(t, seed)
+	h.startPages(2)
+	h.startNode(3)
+	h.rage(length)
+	h.calm()
+	h.compare()
+}
+
+func scan(t *testing.T, variable string, into any) {
+	t.Helper()
+	if text := os.Getenv(variable); text != "" {
+		if _, err := fmt.Sscan(text, into); err != nil {
+			t.Fatalf("%s: %v", variable, err)
+		}
+	}
+}
+
+// patience is how long the end of a storm may take.
+const patience = 30 * time.Second
+
+// A harness runs the server, the clients and the storms between them, and is told
+// what becomes of writes.
+type harness struct {
+	t       *testing.T
+	random  *rand.Rand
+	server  serving
+	process *exec.Cmd
+	cookies map[tower.ID]string
+	storms  []*storm
+	pages   []*botPage
+
+	mu      sync.Mutex
+	changed chan struct{}
+	phase   string
+	clients map[string]*botClient
+	made    map[string]bool   // tokens of writes that are to survive
+	done    map[string]bool   // and of those that were said to have taken effect
+	refused map[string]string // or to be refused, and why
+}
+
+// A botClient is one that has to say at the end what it holds.
+type botClient struct {
+	user    tower.ID
+	drained bool
+	holds   map[string]held
+}
+
+type held struct {
+	Records []map[string]any `json:"records"`
+	Pending []string         `json:"pending"`
+}
+
+func newHarness(t *testing.T, seed uint64) *harness {
+	h := &harness{t: t, random: rand.New(rand.NewPCG(seed, 1)), changed: make(chan struct{}), phase: "storm",
+		clients: map[string]*botClient{}, made: map[string]bool{}, done: map[string]bool{}, refused: map[string]string{}}
+	h.server = serving{Data: filepath.Join(t.TempDir(), "chores.db"), Addr: freeAddr(t)}
+	h.serve()
+	t.Cleanup(h.kill)
+	return h
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+// serve starts the server's process, and waits until it serves.
+func (h *harness) serve() {
+	h.t.Helper()
+	orders, err := json.Marshal(h.server)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.process = exec.Command(os.Args[0])
+	h.process.Env = append(os.Environ(), serveVariable+"="+string(orders))
+	h.process.Stderr = os.Stderr
+	out, err := h.process.StdoutPipe()
+	if err == nil {
+		err = h.process.Start()
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err == nil {
+		err = json.Unmarshal([]byte(line), &h.cookies)
+	}
+	if err != nil {
+		h.t.Fatalf("the server does not start: %s %v", line, err)
+	}
+}
+
+// kill ends it the hard way.
+func (h *harness) kill() {
+	_ = h.process.Process.Kill()
+	_ = h.process.Wait()
+}
+
+// storm makes what a client sees of the world: a page, an endless storm before the
+// server's socket, and an ear for what it reports.
+func (h *harness) storm(user tower.ID, script []byte) (name, url string) {
+	s := newStorm(h.server.Addr, h.random.Uint64())
+	mux := http.NewServeMux()
+	mux.Handle("GET /_tower/socket", s)
+	mux.Handle("/_tower/{what}", s.requests())
+	mux.HandleFunc("GET /{client}/{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Set-Cookie", h.cookies[user]+"; Path=/")
+		_, _ = io.WriteString(w, `<!doctype html><title>bot</title><script type="module" src="/bot.js"></script>`)
+	})
+	mux.HandleFunc("GET /bot.js", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		_, _ = w.Write(script)
+	})
+	name = fmt.Sprintf("bot%d.localhost", len(h.storms)) // cookies are a host's, on whichever port
+	mux.HandleFunc("POST /{client}/harness/{what}", func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err == nil {
+			_, _ = io.WriteString(w, h.hear(name+"/"+r.PathValue("client"), r.PathValue("what"), body))
+		}
+	})
+	server := httptest.NewServer(mux)
+	h.storms = append(h.storms, s)
+	h.t.Cleanup(func() {
+		server.CloseClientConnections()
+		s.close()
+		server.Close()
+	})
+	return name, server.URL
+}
+
+func (h *harness) expect(client string, user tower.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.clients[client] = &botClient{user: user}
+}
+
+// hear takes down what a client reports, and answers.
+func (h *harness) hear(from, what string, body []byte) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.clients[from]
+	var report struct{ Token, Code string }
+	err := json.Unmarshal(body, &report)
+	switch {
+	case c == nil:
+		h.t.Errorf("unknown client %s says %s", from, what)
+	case what == "phase":
+		return h.phase
+	case what == "drained":
+		c.drained = true
+	case what == "holds":
+		err = json.Unmarshal(body, &c.holds)
+	case what == "made":
+		h.made[report.Token] = true
+	case what == "done":
+		h.done[report.Token] = true
+	case what == "refused":
+		h.refused[report.Token] = report.Code
+	}
+	if err != nil {
+		h.t.Errorf("%s says %s: %v", from, what, err)
+	}
+	close(h.changed)
+	h.changed = make(chan struct{})
+	return ""
+}
+
+// await waits until all clients are as wanted.
+func (h *harness) await(what string, is func(*botClient) bool) {
+	h.t.Helper()
+	deadline := time.After(patience)
+	for {
+		h.mu.Lock()
+		changed, left := h.changed, []string{}
+		for name, c := range h.clients {
+			if !is(c) {
+				left = append(left, name)
+			}
+		}
+		h.mu.Unlock()
+		if len(left) == 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			for _, p := range h.pages {
+				h.t.Logf("%s: %s", p.url, p.state())
+			}
+			h.t.Fatalf("%v have not %s within %s", left, what, patience)
+		}
+	}
+}
+
+// startNode starts clients in one process of Node's.
+func (h *harness) startNode(count int) {
+	path, err := exec.LookPath("node")
+	if err != nil {
+		h.t.Log("there is no Node here; its clients do not take part")
+		return
+	}
+	script := filepath.Join(h.t.TempDir(), "bots.mjs")
+	if err := os.WriteFile(script, client.Bundle(h.t, "test/bot.node.ts"), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+	type order struct {
+		URL    string `json:"url"`
+		Cookie string `json:"cookie"`
+		Seed   uint32 `json:"seed"`
+	}
+	var orders []order
+	for i := range count {
+		user := choreUsers[i%len(choreUsers)]
+		name, url := h.storm(user, nil)
+		h.expect(name+"/node", user)
+		orders = append(orders, order{url, h.cookies[user], h.random.Uint32()})
+	}
+	text, err := json.Marshal(orders)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	process := exec.Command(path, "--experimental-websocket", script) // which Node has by itself from 22 on
+	process.Env = append(os.Environ(), "TOWER_TEST_BOTS="+string(text), "NODE_NO_WARNINGS=1")
+	output := &bytes.Buffer{}
+	process.Stdout, process.Stderr = output, output
+	if err := process.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() {
+		_ = process.Process.Kill()
+		_ = process.Wait()
+		if output.Len() > 0 {
+			h.t.Logf("Node says:\n%s", output)
+		}
+	})
+}
+
+// A botPage is a client in a tab of Chromium's.
+type botPage struct {
+	url string
+	tab context.Context
+}
+
+// startPages starts clients in Chromium: two in tabs of one origin, which share
+// their device, and others alone.
+func (h *harness) startPages(count int) {
+	browser := client.StartBrowser(h.t)
+	script := client.Bundle(h.t, "test/bot.page.ts")
+	for i := range count {
+		user := choreUsers[i%len(choreUsers)]
+		name, url := h.storm(user, script)
+		for tab := range 2 - min(i, 1) {
+			ctx, cancel := chromedp.NewContext(browser)
+			h.t.Cleanup(cancel)
+			if err := chromedp.Do(ctx); err != nil {
+				h.t.Fatalf("open a tab: %v", err)
+			}
+			p := &botPage{url: fmt.Sprintf("%s/tab%d", strings.Replace(url, "127.0.0.1", name, 1), tab), tab: ctx}
+			h.expect(fmt.Sprintf("%s/tab%d", name, tab), user)
+			h.pages = append(h.pages, p)
+			h.load(p)
+		}
+	}
+}
+
+// load loads a page, or loads it anew; again, while it crashes.
+func (h *harness) load(p *botPage) {
+	h.t.Helper()
+	url := fmt.Sprintf("%s/?seed=%d", p.url, h.random.Uint32())
+	var err error
+	for range 10 {
+		ctx, cancel := context.WithTimeout(p.tab, patience/10)
+		err = chromedp.Do(ctx, chromedp.Navigate(url))
+		cancel()
+		if err == nil {
+			return
+		}
+	}
+	h.t.Fatalf("load %s: %v", p.url, err)
+}
+
+// crash ends the page's process. It does not answer to that.
+func (p *botPage) crash() {
+	ctx, cancel := context.WithTimeout(p.tab, 200*time.Millisecond)
+	defer cancel()
+	_ = chromedp.Do(ctx, chromedp.Navigate("chrome://crash"))
+}
+
+func (p *botPage) state() string {
+	ctx, cancel := context.WithTimeout(p.tab, 5*time.Second)
+	defer cancel()
+	state, err := chromedp.Run(ctx, chromedp.Evaluate[string]("told()", chromedp.EvalAwaitPromise))
+	return fmt.Sprint(state, err)
+}
+
+// rage lets things happen for a while.
+func (h *harness) rage(length time.Duration) {
+	end := time.Now().Add(length)
+	for time.Now().Before(end) {
+		time.Sleep(time.Duration(50+h.random.IntN(400)) * time.Millisecond)
+		switch h.random.IntN(4) {
+		case 0:
+			s := h.storms[h.random.IntN(len(h.storms))]
+			s.turn(false, true)
+			time.AfterFunc(time.Duration(100+h.random.IntN(1500))*time.Millisecond, func() { s.turn(false, false) })
+		case 1:
+			p := h.pages[h.random.IntN(len(h.pages))]
+			if h.random.IntN(2) == 0 {
+				p.crash()
+			}
+			h.load(p)
+		case 2:
+			h.kill()
+			h.serve()
+		}
+	}
+}
+
+// calm ends the storm, waits until all writes have been answered, and tells every
+// client of the end, which comes after everything else.
+func (h *harness) calm() {
+	h.t.Helper()
+	for _, s := range h.storms {
+		s.turn(true, false)
+		time.AfterFunc(1600*time.Millisecond, func() { s.turn(true, false) }) // after the last spell
+	}
+	h.mu.Lock()
+	h.phase = "calm"
+	h.mu.Unlock()
+	h.await("sent what they wrote", func(c *botClient) bool { return c.drained })
+	answer := h.ask(choreUsers[0], wire.Request{Call: "POST /chores", In: json.RawMessage(`{"title":"the end","shared":true}`)})
+	if answer.Status != http.StatusCreated {
+		h.t.Fatalf("the end is answered %+v", answer)
+	}
+	h.await("said what they hold", func(c *botClient) bool { return c.holds != nil })
+}
+
+// ask makes a request past every storm.
+func (h *harness) ask(user tower.ID, request wire.Request) *wire.Answer {
+	h.t.Helper()
+	socket, _, err := websocket.DefaultDialer.Dial("ws://"+h.server.Addr+"/_tower/socket", http.Header{"Cookie": {h.cookies[user]}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer socket.Close()
+	request.ID = 1
+	if err := socket.WriteJSON([]wire.Request{{Hello: wire.Version}, request}); err != nil {
+		h.t.Fatal(err)
+	}
+	for {
+		_, message, err := socket.ReadMessage()
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		frames, err := wire.Frames(message)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		for _, frame := range frames {
+			answer := &wire.Answer{}
+			if err := json.Unmarshal(frame, answer); err != nil {
+				h.t.Fatal(err)
+			}
+			if answer.ID == 1 {
+				return answer
+			}
+		}
+	}
+}
+
+// compare holds every client to what a fresh query gives its user, and every write
+// to its marks.
+func (h *harness) compare() {
+	h.t.Helper()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	records := 0
+	for name, c := range h.clients {
+		for cursor, held := range c.holds {
+			fresh := h.fresh(c.user, cursor, "chores")
+			records += len(fresh)
+			if len(held.Pending) > 0 || !reflect.DeepEqual(held.Records, fresh) {
+				h.t.Errorf("%s, of %s, holds of %s, with %v pending\n%v\nand not\n%v", name, c.user, cursor, held.Pending, held.Records, fresh)
+			}
+		}
+	}
+	marks := map[string]int{}
+	for _, mark := range h.fresh(choreUsers[0], "plain.marks", "marks") {
+		marks[mark["token"].(string)]++
+	}
+	for token, times := range marks {
+		if times != 1 && token != "" {
+			h.t.Errorf("write %s took effect %d times", token, times)
+		}
+		if code, refused := h.refused[token]; refused {
+			h.t.Errorf("write %s took effect, and was reported as refused: %s", token, code)
+		}
+	}
+	for token := range h.done {
+		if marks[token] != 1 {
+			h.t.Errorf("write %s was acknowledged and took effect %d times", token, marks[token])
+		}
+	}
+	for token := range h.made {
+		if _, refused := h.refused[token]; !refused && marks[token] == 0 {
+			h.t.Errorf("write %s is lost: it neither took effect nor was it reported as refused", token)
+		}
+	}
+	if len(marks) < 20 || len(h.refused) == 0 || records == 0 {
+		h.t.Errorf("hardly anything happened: %d writes took effect, %d were acknowledged, %d refused, %d records are held", len(marks), len(h.done), len(h.refused), records)
+	}
+	h.t.Logf("%d writes are known, %d took effect, %d were refused; %d clients hold %d records", len(h.made), len(marks), len(h.refused), len(h.clients), records)
+}
+
+// fresh is what a query gives a user now.
+func (h *harness) fresh(user tower.ID, cursor, model string) []map[string]any {
+	h.t.Helper()
+	request := wire.Request{Open: cursor}
+	if cursor == "plain.ranked" {
+		request.In = json.RawMessage(`{"below":3}`)
+	}
+	answer := h.ask(user, request)
+	out := []map[string]any{}
+	for _, record := range answer.Records[model] {
+		var fields map[string]any
+		if err := json.Unmarshal(record, &fields); err != nil {
+			h.t.Fatal(err)
+		}
+		out = append(out, fields)
+	}
+	return out
+}

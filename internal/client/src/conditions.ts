@@ -1,0 +1,138 @@
+// What conditions and orders mean: the same as on the server. The vectors in
+// internal/cursor/testdata hold both to it.
+
+import type { Row } from "./wire";
+
+/** Conditions in the form in which a cursor is narrowed: {published: true, likes: {gte: 3}, or: [{…}, {…}]}. */
+export type Where = Readonly<Record<string, unknown>>;
+
+/** The fields of a model and the shapes of their values: see internal/wire. */
+export type Fields = Readonly<Record<string, string>>;
+
+type Value = null | boolean | number | bigint | string;
+
+/** Whether conditions hold for a record. */
+export function holds(where: Where, record: Row, fields: Fields): boolean {
+  const each = (parts: unknown) => (parts as Where[]).map(part => () => holds(part, record, fields));
+  return Object.entries(where).every(([name, test]) => {
+    if (name === "and") return each(test).every(part => part());
+    if (name === "or") return each(test).some(part => part());
+    if (name === "not") return !holds(test as Where, record, fields);
+    return passes(test, (record as unknown as Record<string, unknown>)[name], fields[name] ?? "any");
+  });
+}
+
+function passes(test: unknown, raw: unknown, shape: string): boolean {
+  if (test === null || typeof test !== "object") test = { is: test };
+  return Object.entries(test as object).every(([operator, wanted]) => {
+    if (operator === "not") return !passes(wanted, raw, shape);
+    if (shape.startsWith("[")) return listPasses(operator, wanted, raw as unknown[] | null | undefined, shape.slice(2));
+    const value = read(raw, shape);
+    const order = (wanted: unknown) => compare(value, wanted === null ? null : read(wanted, shape));
+    switch (operator) {
+      case "is":
+        return order(wanted) === 0;
+      case "in":
+        return (wanted as unknown[]).some(one => order(one) === 0);
+      case "exists":
+        return (value !== null) === wanted;
+      case "contains":
+        return value !== null && String(value).includes(wanted as string);
+    }
+    return value !== null && inequalities[operator]!(order(wanted));
+  });
+}
+
+const inequalities: Record<string, (order: number) => boolean> = {
+  gt: order => order > 0,
+  gte: order => order >= 0,
+  lt: order => order < 0,
+  lte: order => order <= 0,
+};
+
+function listPasses(operator: string, wanted: unknown, list: unknown[] | null | undefined, shape: string): boolean {
+  if (operator !== "contains") return (list != null) === (operator === "exists" && wanted);
+  const value = read(wanted, shape);
+  return (list ?? []).some(one => compare(read(one, shape), value) === 0);
+}
+
+/** How two records stand to each other in an order such as ["-createdAt"], as Array.sort wants it. */
+export function comparator(order: readonly string[], fields: Fields): (a: Row, b: Row) => number {
+  const terms = order.map(term => (term.startsWith("-") ? { name: term.slice(1), sign: -1 } : { name: term, sign: 1 }));
+  const last = terms.at(-1)?.sign ?? 1;
+  const values = memo((record: Row) =>
+    terms.map(({ name }) => read((record as unknown as Record<string, unknown>)[name], fields[name] ?? "any")),
+  );
+  return (a, b) => {
+    const [of, to] = [values(a), values(b)];
+    for (const [i, { sign }] of terms.entries()) {
+      const order = compare(of[i]!, to[i]!);
+      if (order) return sign * order;
+    }
+    return last * compare(a.id, b.id);
+  };
+}
+
+/** A function that remembers what it made of an object that does not change. */
+export function memo<K extends object, V>(make: (of: K) => V): (of: K) => V {
+  const made = new WeakMap<K, { value: V }>();
+  return of => {
+    let known = made.get(of);
+    if (!known) made.set(of, (known = { value: make(of) }));
+    return known.value;
+  };
+}
+
+/** What a field of that shape holds in JSON where nothing was put into it. */
+export function zero(shape: string): unknown {
+  return zeros[shape] ?? null;
+}
+
+const zeros: Record<string, unknown> = { bool: false, int: 0, uint: 0, float: 0, string: "", ref: "", time: "0001-01-01T00:00:00Z" };
+
+/** What JSON holds, as it is compared. */
+function read(raw: unknown, shape: string): Value {
+  raw ??= zero(shape);
+  if (raw === null) return null;
+  switch (shape.replace("?", "")) {
+    case "ref":
+      return (raw as string) || null;
+    case "time":
+      return instant(String(raw));
+    case "int":
+    case "uint":
+      return Number.isSafeInteger(raw) || !/^-?\d+$/.test(String(raw)) ? (raw as number) : BigInt(String(raw));
+    case "object":
+      return true;
+  }
+  return raw as Value;
+}
+
+/** A time as a text that sorts by it, to the microsecond; null is the zero time. */
+function instant(text: string): string | null {
+  const [, second, fraction = "", zone] = /^([^.]*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
+  const at = Date.parse(`${second}${zone}`);
+  if (Number.isNaN(at)) return text;
+  const sortable = `${new Date(at).toISOString().slice(0, 19)}.${fraction.slice(0, 6).replace(/0+$/, "")}`;
+  return sortable === "0001-01-01T00:00:00." ? null : sortable;
+}
+
+function compare(a: Value, b: Value): number {
+  if (a === null || b === null) return Number(b === null) - Number(a === null);
+  if (typeof a === "string" && typeof b === "string") return compareText(a, b);
+  return a < b ? -1 : a > b ? 1 : a == b ? 0 : NaN;
+}
+
+/** Texts sort by the bytes of UTF-8: by code points, where UTF-16 has surrogates before U+E000. */
+function compareText(a: string, b: string): number {
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    const order = rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
+    if (order !== 0) return order;
+  }
+  return a.length - b.length;
+}
+
+function rank(code: number): number {
+  if (code < 0xd800) return code;
+  return code < 0xe000 ? code + 0x2000 : code - 0x800;
+}

@@ -1,0 +1,179 @@
+import { comparator, holds, memo, zero, type Fields } from "./conditions";
+import type { Row, Scope } from "./wire";
+
+/** What a write does to a record on this client, until the server has said what it did. */
+export interface Effect {
+  readonly op: "create" | "update" | "delete";
+  readonly model: string;
+  readonly id: string;
+  /** What fields become. */
+  readonly set?: Readonly<Record<string, unknown>>;
+}
+
+/** A record that effects touch, as they leave it: null if it is gone, or not known here. */
+export interface Touched {
+  readonly record: Row | null;
+  /** Whether only this client knows of it yet. */
+  readonly created: boolean;
+}
+
+/** A list as the server keeps it. */
+export interface Served {
+  readonly model: string;
+  readonly at: number;
+  readonly served: readonly Row[];
+  readonly scope: Scope | null;
+  known(model: string, id: string): Row | undefined;
+}
+
+interface Made extends Touched {
+  readonly base: Row | undefined;
+  readonly effects: readonly Effect[];
+  /** Whether the model's fields were known. */
+  readonly shaped: boolean;
+}
+
+/** An Overlay lays effects over the records that the server has sent. */
+export class Overlay {
+  #made = new Map<string, Made>();
+  readonly #left = new Map<string, Row>();
+
+  /** What effects make of the records that they touch, by model and id. */
+  touched(effects: readonly Effect[], lists: readonly Served[]): Map<string, Map<string, Touched>> {
+    const models = new Map<string, Map<string, Effect[]>>();
+    for (const effect of effects) {
+      const ids = entry(models, effect.model, () => new Map<string, Effect[]>());
+      entry(ids, effect.id, () => []).push(effect);
+    }
+    const before = this.#made;
+    this.#made = new Map();
+    const touched = new Map<string, Map<string, Touched>>();
+    const newest = [...lists].sort((a, b) => b.at - a.at);
+    for (const [model, ids] of models) {
+      const fields = newest.find(list => list.model === model && list.scope)?.scope?.fields;
+      for (const [id, effects] of ids) {
+        const key = `${model} ${id}`;
+        const base = find(newest, model, id) ?? this.#left.get(key);
+        const old = before.get(key);
+        const made = old && old.base === base && old.shaped === Boolean(fields) && equal(old.effects, effects) ? old : make(base, effects, fields);
+        this.#made.set(key, made);
+        entry(touched, model, () => new Map<string, Touched>()).set(id, made);
+      }
+    }
+    for (const key of this.#left.keys()) if (!this.#made.has(key)) this.#left.delete(key);
+    return touched;
+  }
+
+  /** Remembers what a list that is given back knew of the records that are touched: others may show them. */
+  leave({ model, served }: Served): void {
+    for (const record of served) {
+      const key = `${model} ${record.id}`;
+      if (this.#made.has(key)) this.#left.set(key, record);
+    }
+  }
+}
+
+/** Makes what effects leave of a record. Of a model that is only known as included, the fields are those that it has. */
+function make(base: Row | undefined, effects: readonly Effect[], shapes: Fields | undefined): Made {
+  const fields = shapes ?? Object.fromEntries(Object.keys(base ?? {}).map(name => [name, "any"]));
+  let record = base ?? null;
+  for (const { op, id, set = {} } of effects) {
+    if (op === "delete") record = null;
+    else if (op === "update") record &&= { ...record, ...fitting(set, fields) };
+    else if (shapes) record ??= { ...empty(fields), ...fitting(set, fields), id }; // what the server has is no longer to be made
+  }
+  return { record, created: !base && record !== null, base, effects, shaped: Boolean(shapes) };
+}
+
+/** What the model has fields for. null means nothing to one that cannot be null. */
+function fitting(set: object, fields: Fields): object {
+  return Object.fromEntries(
+    Object.entries(set).filter(([name, value]) => {
+      const shape = fields[name];
+      return shape !== undefined && value !== undefined && (value !== null || zero(shape) === null);
+    }),
+  );
+}
+
+function empty(fields: Fields): object {
+  return Object.fromEntries(Object.entries(fields).map(([name, shape]) => [name, zero(shape)]));
+}
+
+function find(lists: readonly Served[], model: string, id: string): Row | undefined {
+  for (const list of lists) {
+    const found = list.known(model, id);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** Records by id, with what became of those that are touched. */
+export function overlaid(served: ReadonlyMap<string, Row>, touched: ReadonlyMap<string, Touched> | undefined): ReadonlyMap<string, Row> {
+  if (!touched) return served;
+  return new Map([...served].flatMap(([id, old]) => {
+    const record = touched.has(id) ? touched.get(id)!.record : old;
+    return record ? [[id, record] as const] : [];
+  }));
+}
+
+/** What a scope asks of records. They do not change, so each is asked about once. */
+const judge = memo(({ fields, where = {}, order = [] }: Scope) => ({
+  compare: comparator(order, fields),
+  fits: memo((record: Row) => holds(where, record, fields)),
+}));
+
+/**
+ * The records of a cursor as they will be, as far as that can be told here. A
+ * record that it has stays while its conditions hold for it, and one that it has
+ * not enters when they do; where there is more to it than conditions, only one
+ * that nobody else knows of. What would stand where the window's neighbors are not
+ * known is left to the server.
+ */
+export function rebased<T extends Row>(served: readonly T[], scope: Scope, touched: ReadonlyMap<string, Touched>): readonly T[] {
+  const { limit = 0, offset = 0, rule, ranked } = scope;
+  const { compare, fits } = judge(scope);
+  const list: T[] = [];
+  const placed: T[] = [];
+  const there = new Set<string>();
+  for (const old of served) {
+    there.add(old.id);
+    const record = touched.has(old.id) ? (touched.get(old.id)!.record as T | null) : old;
+    if (record === old) list.push(old);
+    else if (record && fits(record)) (ranked || !compare(record, old) ? list : placed).push(record);
+  }
+  const [first, last] = [served[0], served.at(-1)];
+  const full = limit > 0 && served.length >= limit;
+  const within = (record: Row) =>
+    ranked ? !full && !offset : (!full || compare(record, last!) < 0) && (!offset || (first && compare(record, first) > 0));
+  for (const [id, { record, created }] of touched) {
+    if (!there.has(id) && record && fits(record) && (created || !rule) && within(record)) placed.push(record as T);
+  }
+  const all = ranked ? [...placed, ...list] : merged(placed.sort(compare), list, compare);
+  return limit ? all.slice(0, limit) : all;
+}
+
+/** Two lists that have an order, as one. */
+function merged<T>(a: T[], b: T[], compare: (a: T, b: T) => number): T[] {
+  const all: T[] = [];
+  let i = 0;
+  for (const one of b) {
+    while (i < a.length && compare(a[i]!, one) < 0) all.push(a[i++]!);
+    all.push(one);
+  }
+  return [...all, ...a.slice(i)];
+}
+
+/** Records by their ids. */
+export const indexed = memo((records: readonly Row[]) => new Map(records.map(record => [record.id, record])));
+
+/** Whether two lists have the same elements. */
+export function equal(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
+}
+
+/** What a map has under a key; what make makes, where it has nothing. */
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}

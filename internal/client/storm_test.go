@@ -1,0 +1,271 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// A storm stands between one client and the server. It delays messages, delivers
+// them twice or in part, drops connections, leaves them half open, and lets none
+// through for a while; and so with requests; until it is calm.
+type storm struct {
+	addr string // of the server
+
+	mu     sync.Mutex
+	random *rand.Rand
+	calm   bool
+	away   bool // no connection comes through
+	links  map[*link]bool
+	spell  context.Context // of weather in which requests hold
+	end    func()          // of the spell
+	pumps  sync.WaitGroup
+}
+
+// A link is a client's socket and the server's, with what happens between.
+type link struct {
+	storm          *storm
+	client, server *websocket.Conn
+
+	mu     sync.Mutex
+	random *rand.Rand
+	mute   bool // half open: what comes is lost
+}
+
+var stormUpgrader = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+
+func newStorm(addr string, seed uint64) *storm {
+	s := &storm{addr: addr, random: rand.New(rand.NewPCG(seed, 2)), links: map[*link]bool{}}
+	s.spell, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// ServeHTTP lets a socket through, or not.
+func (s *storm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	blocked := s.away || !s.calm && s.random.IntN(6) == 0
+	random := rand.New(rand.NewPCG(s.random.Uint64(), 3))
+	s.mu.Unlock()
+	if blocked {
+		http.Error(w, "upgrades are blocked here", http.StatusForbidden)
+		return
+	}
+	server, _, err := websocket.DefaultDialer.DialContext(r.Context(), "ws://"+s.addr+"/_tower/socket", http.Header{"Cookie": r.Header["Cookie"]})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	client, err := stormUpgrader.Upgrade(w, r, nil)
+	if err != nil {
+		_ = server.Close()
+		return
+	}
+	l := &link{storm: s, client: client, server: server, random: random}
+	s.mu.Lock()
+	s.links[l] = true
+	s.mu.Unlock()
+	s.pumps.Go(func() { l.pump(client, server, true) })
+	s.pumps.Go(func() { l.pump(server, client, false) })
+}
+
+// turn sets the weather. Who is away loses what connections there are.
+func (s *storm) turn(calm, away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calm, s.away = calm, away
+	if away {
+		s.end()
+		s.spell, s.end = context.WithCancel(context.Background())
+	}
+	for l := range s.links {
+		if away {
+			l.cut()
+		}
+	}
+}
+
+func (s *storm) close() {
+	s.turn(true, true)
+	s.end()
+	s.pumps.Wait()
+}
+
+// requests lets through what is carried by requests, as the weather wants it.
+func (s *storm) requests() http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: s.addr})
+			r.Out.Host = r.In.Host
+		},
+		Transport:     s,
+		FlushInterval: -1,
+		ErrorLog:      log.New(io.Discard, "", 0),
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			if errors.Is(err, errBlocked) {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			panic(http.ErrAbortHandler)
+		},
+	}
+}
+
+var (
+	errBlocked = errors.New("requests are blocked here")
+	errLost    = errors.New("the answer was lost")
+)
+
+// RoundTrip sends a request: not at all, twice, or so that its answer is lost or
+// breaks off.
+func (s *storm) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	calm, away, n, most, spell := s.calm, s.away, s.random.IntN(100), s.random.IntN(20_000), s.spell
+	s.mu.Unlock()
+	if away || !calm && n < 4 {
+		return nil, errBlocked
+	}
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	send := func() (*http.Response, error) {
+		ctx, cancel := context.WithCancel(r.Context())
+		context.AfterFunc(spell, cancel)
+		again := r.Clone(ctx)
+		again.Body = io.NopCloser(bytes.NewReader(body))
+		return http.DefaultTransport.RoundTrip(again)
+	}
+	isStream := strings.HasSuffix(r.URL.Path, "/stream")
+	if !calm && !isStream && n < 12 {
+		response, err := send()
+		if err == nil {
+			_, _ = io.Copy(io.Discard, response.Body)
+			_ = response.Body.Close()
+		}
+		if n < 8 {
+			return nil, errLost
+		}
+	}
+	response, err := send()
+	if err == nil && !calm && isStream && n < 50 {
+		response.Body = &short{response.Body, most}
+	}
+	return response, err
+}
+
+// A short body breaks off.
+type short struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *short) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= n; b.left < 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// pump carries messages from one end to the other, until one of them breaks.
+func (l *link) pump(from, to *websocket.Conn, up bool) {
+	defer func() {
+		l.cut()
+		l.storm.mu.Lock()
+		delete(l.storm.links, l)
+		l.storm.mu.Unlock()
+	}()
+	for first := true; ; first = false {
+		_, message, err := from.ReadMessage()
+		if closed, ok := err.(*websocket.CloseError); ok && closed.Code != websocket.CloseNoStatusReceived && closed.Code != websocket.CloseAbnormalClosure {
+			_ = to.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(closed.Code, closed.Text), time.Now().Add(time.Second))
+		}
+		if err != nil || !l.carry(to, message, up, first) {
+			return
+		}
+	}
+}
+
+// carry passes a message on as the weather wants it, and reports whether the link
+// holds. The first of a client, its hello, comes once.
+func (l *link) carry(to *websocket.Conn, message []byte, up, first bool) bool {
+	l.storm.mu.Lock()
+	calm := l.storm.calm
+	l.storm.mu.Unlock()
+	if calm {
+		return !l.isMute() && to.WriteMessage(websocket.TextMessage, message) == nil
+	}
+	switch n := l.roll(200); {
+	case l.isMute():
+		return true
+	case n < 1:
+		return false
+	case n < 2:
+		_, _ = to.NetConn().Write(half(message, up))
+		return false
+	case n < 3:
+		l.fallSilent()
+		return true
+	case n < 12 && !(up && first):
+		if to.WriteMessage(websocket.TextMessage, message) != nil {
+			return false
+		}
+	case n < 60:
+		time.Sleep(time.Duration(l.roll(30)) * time.Millisecond)
+	}
+	return to.WriteMessage(websocket.TextMessage, message) == nil
+}
+
+// fallSilent leaves the link half open for a while.
+func (l *link) fallSilent() {
+	l.mu.Lock()
+	l.mute = true
+	l.mu.Unlock()
+	time.AfterFunc(time.Duration(200+l.roll(1500))*time.Millisecond, l.cut)
+}
+
+func (l *link) isMute() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mute
+}
+
+func (l *link) roll(below int) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.random.IntN(below)
+}
+
+// cut ends both sockets without a word.
+func (l *link) cut() {
+	_ = l.client.NetConn().Close()
+	_ = l.server.NetConn().Close()
+}
+
+// half is the first half of a message's frame.
+func half(message []byte, masked bool) []byte {
+	bit := byte(0)
+	if masked {
+		bit = 0x80
+	}
+	frame := binary.BigEndian.AppendUint64([]byte{0x81, bit | 127}, uint64(len(message)))
+	if masked {
+		frame = append(frame, 0, 0, 0, 0) // a mask that changes nothing
+	}
+	return append(frame, message[:len(message)/2]...)
+}

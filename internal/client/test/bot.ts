@@ -1,0 +1,144 @@
+// A client that writes at random until it is told to be calm, and then tells what
+// it holds. It runs in Node and in Chromium; what happens to it there, and to its
+// connection, is not its business.
+
+import type { Cursor } from "../src/cursor";
+import type { TransportName } from "../src/dial";
+import type { Store } from "../src/store";
+import type { Row } from "../src/wire";
+import type { Kept, Refused, Write } from "../src/write";
+import { ulid } from "../src/ulid";
+
+export interface Chore extends Row {
+  title: string;
+  rank: number;
+  done: boolean;
+  shared: boolean;
+}
+
+const cursors: readonly [name: string, input?: object][] = [
+  ["chores.all"], ["chores.first"], ["plain.mine"], ["plain.todo"], ["plain.second"], ["plain.ranked", { below: 3 }],
+];
+
+/** How bots reach the server. */
+export const ways: TransportName[][] = [["socket", "stream", "poll"], ["stream", "poll"], ["poll"]];
+
+/** The end, of which every client hears. */
+const theEnd = "the end";
+
+/** Random numbers that a seed repeats. */
+function random(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return below => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+const sleep = (ms: number) => new Promise(done => setTimeout(done, ms));
+
+export class Bot {
+  readonly #store: Store;
+  readonly #harness: string;
+  readonly #pick: (below: number) => number;
+  readonly #disk: (() => Promise<Kept[]>) | undefined;
+  readonly #held = new Map<string, Cursor<Chore>>();
+  readonly #reports: Promise<unknown>[] = [];
+
+  /** One with a disk may be gone at any moment, and so leaves it to the store to remember what was refused. */
+  constructor(store: Store, harness: string, seed: number, disk?: () => Promise<Kept[]>) {
+    this.#disk = disk;
+    this.#store = store;
+    this.#harness = harness;
+    this.#pick = random(seed);
+    this.#open(0);
+    store.refused.subscribe(refused => refused.forEach(one => this.#refused(one)));
+  }
+
+  async run(): Promise<void> {
+    while ((await this.#ask("phase")) === "storm") {
+      await sleep(this.#pick(60));
+      if (this.#store.state.pending < 40) await this.#step();
+    }
+    await this.#until(() => this.#store.state.online && this.#store.state.pending === 0);
+    while (this.#disk) {
+      const kept = await this.#disk(); // of this page, of others and of those before
+      if (kept.every(({ error }) => error) && kept.length === this.#store.refused.value.length) break;
+      await sleep(5);
+    }
+    await Promise.all(this.#reports);
+    await this.#ask("drained");
+    while (this.#held.size > 0) this.#close();
+    cursors.forEach((_, i) => this.#open(i));
+    const all = this.#held.get("chores.all")!;
+    await this.#until(() => [...this.#held.values()].every(list => !list.stale) && all.records.some(({ title }) => title === theEnd));
+    const holds = [...this.#held].map(([name, { records, pending }]) => [name, { records, pending: [...pending] }] as const);
+    await this.#ask("holds", Object.fromEntries(holds));
+  }
+
+  async #step(): Promise<void> {
+    const pick = this.#pick;
+    const chores = this.#store.model<Chore>("chores");
+    const token = ulid();
+    const some = { title: ["water", "sweep", "bad", "cook"][pick(4)]!, rank: pick(6), done: pick(2) === 0, shared: pick(2) === 0, token };
+    const known = [...this.#held.values()].flatMap(list => list.records);
+    const chosen = known[pick(known.length || 1)];
+    switch (pick(8)) {
+      case 0:
+        return this.#open(pick(cursors.length));
+      case 1:
+        return pick(3) === 0 ? this.#close() : undefined;
+      case 2:
+      case 3:
+        return this.#made(token, chores.create(some));
+      case 4:
+        if (!chosen || pick(2)) return;
+        return this.#made(token, this.#store.write(`DELETE /chores/${chosen.id}`, { token }, [{ op: "delete", model: "chores", id: chosen.id }]));
+      default:
+        if (chosen) return this.#made(token, chores.update(chosen.id, pick(2) ? { rank: some.rank, token } as object : some));
+    }
+  }
+
+  /** Says what was written as soon as it is to survive; one without a disk sometimes waits for what becomes of it. */
+  async #made(token: string, write: Write): Promise<void> {
+    if (!this.#disk && this.#pick(2)) {
+      write.then(
+        ({ error }) => this.#report(error ? "refused" : "done", { token, ...(error && { code: error.code }) }),
+        () => {}, // another user, or the end: it is kept
+      );
+    }
+    await write.saved;
+    this.#report("made", { token });
+  }
+
+  #refused(refused: Refused): void {
+    this.#report("refused", { token: ("in" in refused ? (refused.in as { token: string }) : { token: "" }).token, code: refused.error.code });
+  }
+
+  #open(at: number): void {
+    const [name, input = {}] = cursors[at]!;
+    if (!this.#held.has(name)) this.#held.set(name, this.#store.cursor<Chore>(name, input, { keep: true }));
+  }
+
+  #close(): void {
+    const [name, list] = [...this.#held][this.#pick(this.#held.size)] ?? [];
+    list?.close();
+    if (name) this.#held.delete(name);
+  }
+
+  /** At once: the page may be gone in a moment. */
+  #report(kind: string, body: object): void {
+    this.#reports.push(this.#ask(kind, body));
+  }
+
+  async #ask(what: string, body: object = {}): Promise<string> {
+    const answer = await fetch(`${this.#harness}/harness/${what}`, { method: "POST", body: JSON.stringify(body), keepalive: what !== "holds" });
+    return answer.text();
+  }
+
+  async #until(is: () => boolean): Promise<void> {
+    while (!is()) await sleep(5);
+  }
+}

@@ -1,0 +1,6 @@
+// Prints what a component of Svelte is in JavaScript.
+import { readFileSync } from "node:fs";
+import { compile } from "svelte/compiler";
+
+const [filename] = process.argv.slice(2);
+process.stdout.write(compile(readFileSync(filename, "utf8"), { filename, generate: "client" }).js.code);

@@ -1,0 +1,268 @@
+// What is kept on the device. Two stores of one name are two pages, but for the
+// last test, which has real ones.
+
+import type { Store } from "../src/store";
+import { after, equal, ok, seen, test } from "./runner";
+import { accept, applied, newStore, ready, refuse, state, type Link, type Received } from "./server";
+
+interface Post {
+  id: string;
+  title: string;
+}
+
+const fields = { id: "string", title: "string", createdAt: "time", updatedAt: "time" };
+const error = { code: "invalid", message: "no", problems: { title: ["is required"] } };
+
+/** A page's store. It has found its disk when this resolves. */
+async function page(name = "queue"): Promise<Store> {
+  const store = await newStore(name);
+  await state(store, ({ durable }) => durable);
+  return store;
+}
+
+async function greeted(store: Store, user = "ada"): Promise<Link> {
+  const link = await accept();
+  await link.greet({ user });
+  await state(store, ({ online }) => online);
+  return link;
+}
+
+/** Two writes that were made and not sent, by a page that is no more. */
+async function leaveTwo(name?: string): Promise<void> {
+  const store = await page(name);
+  const link = await greeted(store);
+  refuse(true);
+  link.drop();
+  await state(store, ({ online }) => !online);
+  const posts = store.model<Post>("posts");
+  posts.create({ id: "a", title: "A" });
+  posts.update("a", { title: "B" });
+  await saved(2);
+  store.close();
+  refuse(false);
+}
+
+/** What is on the disk. */
+async function onDisk(name = "queue"): Promise<Received[]> {
+  const opening = indexedDB.open(name);
+  const database = await new Promise<IDBDatabase>(done => (opening.onsuccess = () => done(opening.result)));
+  const all = database.transaction("writes").objectStore("writes").getAll();
+  await new Promise(done => (all.onsuccess = done));
+  database.close();
+  return all.result as Received[];
+}
+
+/** Resolves once there are so many writes on the disk. Pages tell each other of what they put there. */
+async function saved(count: number, name = "queue"): Promise<void> {
+  const channel = new BroadcastChannel(name);
+  after(() => channel.close());
+  let told!: () => void;
+  channel.onmessage = () => told();
+  for (;;) {
+    const more = new Promise<void>(done => (told = done));
+    if ((await onDisk(name)).length === count) return;
+    await more;
+  }
+}
+
+/** Resolves once so many refused writes are listed. */
+function listed(store: Store, count: number): Promise<void> {
+  return new Promise(done => after(store.refused.subscribe(({ length }) => length === count && done())));
+}
+
+test("writes outlive their page, and are sent in order by the next one", async () => {
+  await leaveTwo();
+  const store = await page();
+  const link = await greeted(store);
+  const create = await link.next();
+  equal([create.call, create.in], ["POST /posts", { title: "A", id: "a" }]);
+  link.send({ id: create.id, status: 201, at: "E:1" });
+  link.send({ id: await link.expect({ call: "PATCH /posts/a", in: { title: "B" } }), status: 200, at: "E:2" });
+  await state(store, ({ pending }) => pending === 0);
+  equal(await onDisk(), []);
+});
+
+test("a write that was sent and not answered is sent again by the next page, under its key", async () => {
+  const store = await page();
+  const link = await greeted(store);
+  store.model("posts").delete("a");
+  const sent = await link.next();
+  store.close();
+  await link.ended;
+  const next = await page();
+  const again = await (await greeted(next)).next();
+  equal([again.call, again.key], [sent.call, sent.key]);
+});
+
+test("what other pages hold is theirs while they last", async () => {
+  const one = await page();
+  const first = await greeted(one);
+  one.model("posts").delete("a");
+  const sent = await first.next();
+  const two = await page();
+  const second = await greeted(two);
+  two.model("posts").delete("b");
+  second.send({ id: await second.expect({ call: "DELETE /posts/b", in: {} }), status: 200 });
+  await applied(two, second); // and nothing of the other's
+  one.close();
+  const inherited = await second.next();
+  equal([inherited.call, inherited.key], [sent.call, sent.key]);
+});
+
+test("writes of one user are not sent as another", async () => {
+  await leaveTwo();
+  const store = await page();
+  const bobs = await greeted(store, "bob");
+  store.model("posts").delete("b");
+  bobs.send({ id: await bobs.expect({ call: "DELETE /posts/b", in: {} }), status: 200 });
+  await applied(store, bobs);
+  equal(store.state.pending, 0);
+  bobs.close(1012);
+  const adas = await accept();
+  await adas.greet({ user: "ada" });
+  await adas.expect({ call: "POST /posts", in: { title: "A", id: "a" } });
+  equal(store.state.pending, 2);
+});
+
+test("what was refused is known to every page until it is dismissed", async () => {
+  await leaveTwo();
+  const store = await page();
+  const link = await greeted(store);
+  link.send({ id: (await link.next()).id, status: 422, error });
+  link.send({ id: (await link.next()).id, status: 404, error: { code: "not_found", message: "gone" } });
+  await applied(store, link);
+  equal(store.refused.value.map(({ call, error }) => [call, error.code]), [["POST /posts", "invalid"], ["PATCH /posts/a", "not_found"]]);
+  equal(store.model("posts").problems("a"), { ...error.problems, "": ["gone"] });
+
+  const other = await page();
+  await greeted(other);
+  await listed(other, 2);
+  for (const refused of store.refused.value) refused.dismiss();
+  await listed(other, 0);
+  equal(await onDisk(), []);
+});
+
+test("after half a day nobody knows whether a write took effect, and it is not sent again", async () => {
+  const store = await page();
+  const link = await greeted(store);
+  store.model("posts").delete("a");
+  await link.next();
+  store.close();
+  const { now } = Date;
+  after(() => (Date.now = now));
+  Date.now = () => now() + 13 * 3600_000;
+  const next = await page();
+  const other = await greeted(next);
+  await listed(next, 1);
+  equal(next.refused.value[0]!.error.code, "uncertain");
+  await applied(next, other);
+});
+
+test("writes are made without a disk as well", async () => {
+  const { open } = indexedDB;
+  after(() => (indexedDB.open = open));
+  indexedDB.open = () => {
+    throw new Error("private");
+  };
+  const store = await newStore("none");
+  const link = await greeted(store);
+  const written = store.model("posts").delete("a");
+  link.send({ id: await link.expect({ call: "DELETE /posts/a", in: {} }), status: 200 });
+  equal([(await written).status, store.state.durable], [200, false]);
+});
+
+test("a full disk does not hold up a write", async () => {
+  const store = await page();
+  const link = await greeted(store);
+  const { put } = IDBObjectStore.prototype;
+  after(() => (IDBObjectStore.prototype.put = put));
+  IDBObjectStore.prototype.put = function (...args) {
+    if (this.name === "writes") throw new DOMException("full", "QuotaExceededError");
+    return put.apply(this, args);
+  };
+  const written = store.model("posts").delete("a");
+  link.send({ id: await link.expect({ call: "DELETE /posts/a", in: {} }), status: 200 });
+  equal([(await written).status, store.state.durable], [200, false]);
+});
+
+test("records that are kept are there before the server is", async () => {
+  const store = await page();
+  const link = await greeted(store);
+  const list = store.cursor<Post>("posts.all", {}, { keep: true });
+  const posts = [{ id: "a", title: "A" }];
+  const id = await link.expect({ open: "posts.all", in: {} });
+  link.send({ id, status: 200, at: "E:5", cursor: 1, model: "posts", scope: { fields }, ids: ["a"], posts });
+  await list.ready;
+  document.dispatchEvent(new Event("visibilitychange"));
+  store.close();
+  await link.ended;
+
+  refuse(true);
+  const cold = await page();
+  const kept = cold.cursor<Post>("posts.all", {}, { keep: true });
+  await new Promise<void>(done => after(kept.subscribe(({ length }) => length && done())));
+  equal([kept.records, kept.stale, cold.state.user, cold.state.online], [posts, true, "ada", false]);
+  void cold.model<Post>("posts").create({ id: "b", title: "B" });
+  equal(kept.records.map(({ id }) => id), ["a", "b"], "what is written shows as well");
+  refuse(false);
+  dispatchEvent(new Event("online"));
+  const next = await accept();
+  await next.greet();
+  await next.expect({ open: "posts.all", in: {}, since: "E:5" });
+  await next.expect({ call: "POST /posts", in: { id: "b", title: "B" } });
+});
+
+test("records of another user, or of another server, are forgotten", async () => {
+  for (const change of [{ user: "bob" }, { epoch: "F" }, { build: "b2" }]) {
+    const name = Object.keys(change)[0]!;
+    const store = await page(name);
+    const link = await greeted(store);
+    const list = store.cursor<Post>("posts.all", {}, { keep: true });
+    link.send({ id: await link.expect({ open: "posts.all", in: {} }), status: 200, at: "E:5", cursor: 1, model: "posts", ids: ["a"], posts: [{ id: "a" }] });
+    await list.ready;
+    document.dispatchEvent(new Event("visibilitychange"));
+    store.close();
+    await link.ended;
+
+    const other = await page(name);
+    const next = await accept();
+    await next.greet(change);
+    await state(other, ({ online }) => online);
+    const fresh = other.cursor<Post>("posts.all", {}, { keep: true });
+    await next.expect({ open: "posts.all", in: {} });
+    await applied(other, next);
+    equal(fresh.records, []);
+    other.close();
+  }
+});
+
+test("a page that is reloaded without a connection goes on where it was", async () => {
+  await ready;
+  await fetch("/pages/app", { method: "PUT", body: `<!doctype html><body><script type="module" src="/_tower/tower.js"></script>` });
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  const loaded = () => new Promise<void>(done => frame.addEventListener("load", () => done(), { once: true }));
+  const root = () => frame.contentDocument!.documentElement;
+  frame.src = "/pages/app";
+  await loaded();
+  const link = await accept();
+  await link.greet();
+  await seen(() => root().dataset.tower === "online", frame.contentDocument!);
+  refuse(true);
+  link.drop();
+  await seen(() => root().dataset.tower === "offline", frame.contentDocument!);
+  const own = () => (frame.contentWindow as unknown as { tower: Store }).tower;
+  own().model<Post>("posts").create({ id: "a", title: "A" });
+  await state(own(), ({ durable }) => durable);
+  await saved(1, `tower ws://${location.host}/_tower/socket`);
+
+  const again = loaded();
+  frame.contentWindow!.location.reload();
+  await again;
+  await state(own(), ({ pending }) => pending === 1);
+  refuse(false);
+  frame.contentWindow!.dispatchEvent(new Event("online"));
+  const next = await accept();
+  await next.greet();
+  await next.expect({ call: "POST /posts", in: { id: "a", title: "A" } });
+  ok(own().state.durable, "it says that it keeps writes");
+});

@@ -1,0 +1,53 @@
+package cursor
+
+// A form is what queries on a model have in common that differ in their
+// conditions and tags: the rest of their spec, without rules. It is held once.
+type form struct {
+	Spec
+	key     string
+	queries int // that have it
+}
+
+// form returns the form of a spec.
+func (x *index) form(s *Spec) *form {
+	var room [128]byte
+	key := s.appendForm(room[:0])
+	f := x.forms[string(key)]
+	if f == nil {
+		f = &form{Spec: *s, key: string(key)}
+		f.Scope.Where, f.Tag = Condition{}, ""
+		f.forgetRules()
+		x.forms[f.key] = f
+	}
+	return f
+}
+
+// release lets go of a form that a query had.
+func (x *index) release(f *form) {
+	if f.queries--; f.queries == 0 {
+		delete(x.forms, f.key)
+	}
+}
+
+// appendForm appends a text that is the same for specs of one form only.
+func (s *Spec) appendForm(key []byte) []byte {
+	if s.ruled() {
+		key = append(key, 3)
+	}
+	for _, in := range s.Include {
+		for _, f := range in.Fields {
+			key = appendText(append(key, 4), f.Name)
+		}
+	}
+	scope := s.Scope
+	switch { // a byte for each form, so that no key is the beginning of another's
+	case s.valued():
+		scope.Order = nil
+		key = appendText(append(key, 2), s.Value.String())
+	case s.ordered():
+		key = append(key, 1)
+	default:
+		key = append(key, 0)
+	}
+	return scope.appendWindow(key)
+}

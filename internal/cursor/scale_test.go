@@ -1,0 +1,340 @@
+package cursor
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// The benchmarks here are about size: how much more it costs when there is more.
+// What is compared is done in turns, and medians are compared. They are of a
+// million records and cursors, unless TOWER_BENCH_RECORDS and TOWER_BENCH_CURSORS
+// say otherwise. With -short they only show that they run.
+
+func size(b *testing.B, variable string) int {
+	text := os.Getenv(variable)
+	switch {
+	case text == "" && testing.Short():
+		return 2000
+	case text == "":
+		return 1_000_000
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		b.Fatalf("%s: %v", variable, err)
+	}
+	return n
+}
+
+// A memo is a record of about 300 bytes.
+type memo struct {
+	store.Record
+	Owner string `json:"owner" tower:"index"`
+	Text  string `json:"text"`
+}
+
+// Memos are many, of as many owners as there are windows; the first owner has some
+// more than the others.
+const (
+	windows   = 10_000
+	ofTheOne  = 400
+	perCommit = 20_000
+)
+
+var memoText = strings.Repeat("x", 150)
+
+// openMemos opens a store of n memos, in a file that is made once for all
+// benchmarks that name it so.
+func openMemos(b *testing.B, name string, n int) (*store.Store, *store.Model) {
+	memos, err := store.NewModel("memos", &memo{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	path := filepath.Join(filesFor(b), name+".db")
+	_, missing := os.Stat(path)
+	st, err := store.Open(path, store.Options{Models: []*store.Model{memos}, LogBytes: 1 << 20})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { st.Close() })
+	for made := 0; missing != nil && made < n; {
+		if _, err := st.Update(b.Context(), "bench", func(tx *store.Tx) error {
+			for range min(perCommit, n-made) {
+				owner := max(made-ofTheOne, 0) % windows
+				if _, err := tx.Create(memos, &memo{Owner: ownerOf(owner), Text: memoText}); err != nil {
+					return err
+				}
+				made++
+			}
+			return nil
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return st, memos
+}
+
+var files string
+
+func filesFor(b *testing.B) string {
+	if files == "" {
+		var err error
+		if files, err = os.MkdirTemp("", "tower-bench-"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return files
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if files != "" {
+		_ = os.RemoveAll(files)
+	}
+	os.Exit(code)
+}
+
+// newest is the twenty newest of all.
+func newest(memos *store.Model) Scope {
+	return Scope{Model: memos, Order: []Order{{Field: memos.Field("createdAt"), Desc: true}}, Limit: 20}
+}
+
+func middle(of []time.Duration) time.Duration {
+	slices.Sort(of)
+	return of[len(of)/2]
+}
+
+// A gallery is an engine with ten thousand windows open, the twenty last of each
+// owner. It is given commits by hand.
+type gallery struct {
+	*testing.B
+	st     *store.Store
+	memos  *store.Model
+	engine *Engine
+}
+
+func newGallery(b *testing.B, file string, records, windows int) *gallery {
+	g := &gallery{B: b}
+	g.st, g.memos = openMemos(b, file, records)
+	g.engine = NewEngine(g.st, &witness{}, func(err error) { b.Error(err) })
+	for i := range windows {
+		if err := g.engine.Open(b.Context(), &guest{name: i}, Spec{Scope: g.window(i)}, nil, func(Opened) {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return g
+}
+
+func (g *gallery) window(owner int) Scope {
+	return Scope{Model: g.memos, Limit: 20, Order: []Order{{Field: g.memos.Field("id"), Desc: true}},
+		Where: Is(g.memos.Field("owner"), store.StringValue(ownerOf(owner)))}
+}
+
+// deliver makes a commit, and returns how long the engine takes for it.
+func (g *gallery) deliver(fn func(*store.Tx) error) time.Duration {
+	g.Helper()
+	c := commit(g, g.st, fn)
+	start := time.Now()
+	g.engine.deliver(c)
+	return time.Since(start)
+}
+
+// make makes memos of the first owner.
+func (g *gallery) make(n int) time.Duration {
+	return g.deliver(func(tx *store.Tx) error {
+		for range n {
+			if _, err := tx.Create(g.memos, &memo{Owner: ownerOf(0), Text: memoText}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// delete deletes the newest memos of the first owner.
+func (g *gallery) delete(n int) time.Duration {
+	last := g.window(0)
+	last.Limit = n
+	var images []*store.Image
+	if err := g.st.View(g.Context(), func(snap *store.Snapshot) (err error) {
+		images, err = Fetch(snap, last)
+		return err
+	}); err != nil {
+		g.Fatal(err)
+	}
+	return g.deliver(func(tx *store.Tx) error {
+		for _, img := range images {
+			if err := tx.Delete(g.memos, img.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// touch has a record enter a window and leave it, and returns how long the engine
+// takes for the longer of the two.
+func (g *gallery) touch() time.Duration { return max(g.make(1), g.delete(1)) }
+
+// refill lets go of a record that a window needs to be full, as of some before it,
+// and returns how long the engine takes for that one.
+func (g *gallery) refill() time.Duration {
+	l := list{scope: &Scope{Limit: 20}, spare: spare}
+	held := l.most()
+	g.delete(held - 20)
+	took := g.delete(1)
+	g.make(held - 20 + 1)
+	return took
+}
+
+// BenchmarkOneOf10kWindows is a change that touches one of ten thousand windows of
+// twenty, over many records, beside the same over ten thousand: a record that
+// comes and goes, and one whose place has to be filled from the store.
+func BenchmarkOneOf10kWindows(b *testing.B) {
+	n := size(b, "TOWER_BENCH_RECORDS")
+	open := min(n, windows)
+	few, many := newGallery(b, "few", open, open), newGallery(b, "many", n, open)
+	for name, do := range map[string]func(*gallery) time.Duration{"touch": (*gallery).touch, "refill": (*gallery).refill} {
+		b.Run(fmt.Sprintf("records=%d/%s", n, name), func(b *testing.B) {
+			var ofFew, ofMany []time.Duration
+			for b.Loop() {
+				ofFew, ofMany = append(ofFew, do(few)), append(ofMany, do(many))
+			}
+			b.ReportMetric(float64(middle(ofMany).Nanoseconds())/1000, "us/change")
+			b.ReportMetric(float64(middle(ofMany))/float64(middle(ofFew)), "of10k")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkMatchAmongManyCursors is a change of a record that one cursor holds,
+// among as many as there are and among a thousand.
+func BenchmarkMatchAmongManyCursors(b *testing.B) {
+	n := size(b, "TOWER_BENCH_CURSORS")
+	among := func(n int) func() time.Duration {
+		e, m := openEngine(b, n, equality)
+		img := imageOf(b, m.things, &thing{Flag: true, Owner: store.ID(ownerOf(n / 2))})
+		c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.things, ID: img.ID, After: img}}}
+		return func() time.Duration {
+			start := time.Now()
+			for range 1000 {
+				if effects := e.match(c); len(effects) != 1 {
+					b.Fatal(effects)
+				}
+			}
+			return time.Since(start)
+		}
+	}
+	many, few := among(n), among(1000)
+	b.Run(fmt.Sprintf("cursors=%d", n), func(b *testing.B) {
+		var ofMany, ofFew []time.Duration
+		for b.Loop() {
+			ofMany, ofFew = append(ofMany, many()), append(ofFew, few())
+		}
+		b.ReportMetric(float64(middle(ofMany).Nanoseconds())/1000, "ns/change")
+		b.ReportMetric(float64(middle(ofMany))/float64(middle(ofFew)), "of1k")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+// BenchmarkFirstPage is the twenty newest of many records, beside a bare bbolt: an
+// index range of twenty keys, and twenty records, copied.
+func BenchmarkFirstPage(b *testing.B) {
+	n := size(b, "TOWER_BENCH_RECORDS")
+	st, memos := openMemos(b, "many", n)
+	bare := openBare(b, n)
+	b.Run(fmt.Sprintf("records=%d", n), func(b *testing.B) {
+		var ours, theirs []time.Duration
+		timed := func(read func() int) time.Duration {
+			start := time.Now()
+			for range 1000 {
+				if found := read(); found != 20 {
+					b.Fatal(found)
+				}
+			}
+			return time.Since(start)
+		}
+		for b.Loop() {
+			ours = append(ours, timed(func() (found int) {
+				if err := st.View(context.Background(), func(snap *store.Snapshot) error {
+					page, err := Fetch(snap, newest(memos))
+					found = len(page)
+					return err
+				}); err != nil {
+					b.Fatal(err)
+				}
+				return found
+			}))
+			theirs = append(theirs, timed(func() int { return len(barePage(b, bare)) }))
+		}
+		b.ReportMetric(1000/middle(ours).Seconds(), "pages/s")
+		b.ReportMetric(1000/middle(theirs).Seconds(), "bbolt/s")
+		b.ReportMetric(float64(middle(theirs))/float64(middle(ours)), "ofbbolt")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+var bareRecords, bareIndex = []byte("records"), []byte("index")
+
+// openBare opens a bbolt file with as many records, and a key in one index of each.
+func openBare(b *testing.B, n int) *bolt.DB {
+	path := filepath.Join(filesFor(b), fmt.Sprintf("bare-%d.db", n))
+	_, missing := os.Stat(path)
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { db.Close() })
+	value := bytes.Repeat([]byte{'x'}, 300)
+	for made := 0; missing != nil && made < n; {
+		if err := db.Update(func(tx *bolt.Tx) error {
+			records, err := tx.CreateBucketIfNotExists(bareRecords)
+			if err != nil {
+				return err
+			}
+			index, err := tx.CreateBucketIfNotExists(bareIndex)
+			for range min(perCommit, n-made) {
+				id := []byte(store.NewID())
+				if err == nil {
+					err = records.Put(id, value)
+				}
+				if err == nil {
+					err = index.Put(append(binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMicro())), id...), nil)
+				}
+				made++
+			}
+			return err
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return db
+}
+
+// barePage returns copies of the newest records, as whoever uses them after the
+// transaction needs.
+func barePage(b *testing.B, db *bolt.DB) [][]byte {
+	page := make([][]byte, 0, 20)
+	if err := db.View(func(tx *bolt.Tx) error {
+		records, c := tx.Bucket(bareRecords), tx.Bucket(bareIndex).Cursor()
+		for k, _ := c.Last(); k != nil && len(page) < 20; k, _ = c.Prev() {
+			page = append(page, bytes.Clone(records.Get(k[8:])))
+		}
+		return nil
+	}); err != nil {
+		b.Fatal(err)
+	}
+	return page
+}

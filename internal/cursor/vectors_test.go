@@ -1,0 +1,333 @@
+package cursor
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// The browser library judges records by conditions and orders, too. What they
+// mean is said here, once: testdata/vectors.jsonl is made by this test, and read
+// by this one and by the browser's.
+
+var update = flag.Bool("update", false, "write testdata/vectors.jsonl anew")
+
+const vectorsFile = "testdata/vectors.jsonl"
+
+type opaque struct{ name string }
+
+func (o opaque) MarshalText() ([]byte, error)  { return []byte("<" + o.name + ">"), nil }
+func (o *opaque) UnmarshalText(t []byte) error { o.name = string(t[1 : len(t)-1]); return nil }
+
+// A shaped thing has a field of every shape.
+type shaped struct {
+	store.Record
+	Flag    bool            `json:"flag"`
+	MayFlag *bool           `json:"mayFlag"`
+	Int     int64           `json:"int"`
+	MayInt  *int64          `json:"mayInt"`
+	Digits  int64           `json:"digits,string"`
+	Uint    uint64          `json:"uint,omitempty"`
+	Float   float64         `json:"float"`
+	Single  float32         `json:"single"`
+	Text    string          `json:"text,omitempty"`
+	May     *string         `json:"may"`
+	Owner   store.ID        `json:"owner" tower:"ref=users"`
+	Time    time.Time       `json:"time"`
+	MayTime *time.Time      `json:"mayTime"`
+	Texts   []string        `json:"texts"`
+	Ints    []int64         `json:"ints"`
+	Floats  []float32       `json:"floats"`
+	Flags   []bool          `json:"flags"`
+	Times   []time.Time     `json:"times,omitempty"`
+	Map     map[string]int  `json:"map"`
+	Bytes   []byte          `json:"bytes"`
+	Opaque  opaque          `json:"opaque"`
+	Struct  struct{ A int } `json:"struct"`
+	Not     string          `json:"not"`
+	Secret  string          `json:"secret" tower:"private"`
+}
+
+var (
+	// Bytes and UTF-16 put the last of these in different orders.
+	vectorTexts  = []string{"", "A", "Z", "a", "ab", "a\x00", "b", "é", "e\u0301", "ß", "\ue000", "\ufb01", "\ufffd", "😀", "😀a", "\U0010ffff"}
+	vectorInts   = []int64{0, 1, -1, 2, 1<<53 - 1, 1 << 53, 1<<53 + 1, 1<<53 + 2, -1 << 53, -1<<53 - 1, 123456789012345678, 123456789012345680, 123456789012345690, math.MaxInt64, math.MaxInt64 - 1, math.MinInt64}
+	vectorFloats = []float64{0, 0.1, -0.1, 0.3, 1, 1e17, 123456789012345680, 1e21, -1e300, 5e-324, math.MaxFloat64}
+	vectorTimes  = []time.Time{{}, epoch, epoch.Add(time.Microsecond), epoch.Add(500 * time.Millisecond), epoch.Add(10 * time.Microsecond), epoch.Add(time.Second), time.Unix(-1, 0).UTC(), time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC), time.Date(3, 1, 1, 0, 0, 0, 0, time.UTC)}
+	vectorIDs    = []store.ID{"", "01JDA7Q4Z3M8X2V6K9T5B1C0RW", "01JDA7Q4Z3M8X2V6K9T5B1C0RX"}
+)
+
+func some[T any](r *rand.Rand, from []T) []T {
+	switch n := r.IntN(4); n {
+	case 0:
+		return nil
+	default:
+		list := make([]T, n-1)
+		for i := range list {
+			list[i] = pick(r, from)
+		}
+		return list
+	}
+}
+
+func randomShaped(r *rand.Rand) *shaped {
+	x := &shaped{
+		Flag: r.IntN(2) == 0, MayFlag: maybe(r, r.IntN(2) == 0),
+		Int: pick(r, vectorInts), MayInt: maybe(r, pick(r, vectorInts)), Digits: pick(r, vectorInts),
+		Float: pick(r, vectorFloats), Single: pick(r, []float32{0, 0.1, 0.3, -1, 16777216, 1e20}),
+		Text: pick(r, vectorTexts), May: maybe(r, pick(r, vectorTexts)), Owner: pick(r, vectorIDs),
+		Time: pick(r, vectorTimes), MayTime: maybe(r, pick(r, vectorTimes)),
+		Texts: some(r, vectorTexts), Ints: some(r, vectorInts), Floats: some(r, []float32{0, 0.1, 0.3}),
+		Flags: some(r, []bool{true, false}), Times: some(r, vectorTimes[1:]),
+		Bytes: some(r, []byte("abc")), Opaque: opaque{pick(r, colors)}, Not: pick(r, colors), Secret: pick(r, colors),
+	}
+	if x.Uint = uint64(r.IntN(3)); r.IntN(2) == 0 {
+		x.Uint = math.MaxUint64 - uint64(r.IntN(2))
+	}
+	if r.IntN(2) == 0 {
+		x.Map = map[string]int{}
+	}
+	return x
+}
+
+// randomTest is a test of one field by any operator that it knows.
+func randomTest(r *rand.Rand, m *store.Model, images []*store.Image) Condition {
+	f := pick(r, m.Fields)
+	values := []store.Value{{}}
+	for _, img := range images {
+		if f.Kind == store.List {
+			img.Each(f, func(v store.Value) bool { values = append(values, v); return true })
+		} else if f.Kind != store.Object {
+			values = append(values, img.Value(f))
+		}
+	}
+	v := pick(r, values)
+	switch name := pick(r, operatorsOf(f)); {
+	case name == "exists":
+		return Exists(f)
+	case name == "in":
+		return In(f, v, pick(r, values), pick(r, values))
+	case f.Kind == store.List && v.IsNull():
+		return Is(f, v)
+	case name == "not":
+		return Not(Is(f, v))
+	case v.IsNull():
+		return Is(f, v)
+	default:
+		return test(byName[name], f, v)
+	}
+}
+
+func randomCondition(r *rand.Rand, m *store.Model, images []*store.Image, depth int) Condition {
+	if depth == 0 || r.IntN(3) == 0 {
+		return randomTest(r, m, images)
+	}
+	var cs []Condition
+	for range r.IntN(4) {
+		cs = append(cs, randomCondition(r, m, images, depth-1))
+	}
+	switch r.IntN(3) {
+	case 0:
+		return And(cs...)
+	case 1:
+		return Or(cs...)
+	default:
+		return Not(randomCondition(r, m, images, depth-1))
+	}
+}
+
+func tellAll(store.Value) bool { return true }
+
+// tell puts the condition into JSON, if all of it can be told.
+func tell(t testing.TB, c Condition) ([]byte, bool) {
+	t.Helper()
+	where, whole := c.Told(tellAll)
+	data, err := json.Marshal(where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, whole
+}
+
+func makeVectors(t *testing.T) []byte {
+	m, err := store.NewModel("shaped", &shaped{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	var out bytes.Buffer
+	line := func(v any) {
+		encoder := json.NewEncoder(&out)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shapes := map[string]string{}
+	for _, f := range m.Fields {
+		if !f.Private {
+			shapes[f.Name] = f.Shape()
+		}
+	}
+	line(map[string]any{"fields": shapes})
+	images := make([]*store.Image, 60)
+	for i := range images {
+		images[i] = shapedImage(t, m, i, randomShaped(r))
+		line(map[string]any{"record": json.RawMessage(images[i].JSON)})
+	}
+	for n := 0; n < 400; {
+		c := randomCondition(r, m, images, 3)
+		where, whole := tell(t, c)
+		if !whole || !decides(c, images) && r.IntN(10) > 0 {
+			continue
+		}
+		n++
+		holds := []int{}
+		for i, img := range images {
+			if c.Match(img) {
+				holds = append(holds, i)
+			}
+		}
+		line(map[string]any{"where": json.RawMessage(where), "holds": holds})
+	}
+	for range 40 {
+		line(randomOrder(r, m, images))
+	}
+	return out.Bytes()
+}
+
+// shapedImage is a record as a client would be sent it.
+func shapedImage(t *testing.T, m *store.Model, i int, x *shaped) *store.Image {
+	x.ID = store.ID(fmt.Sprintf("01JDA7Q4Z3M8X2V6K9T5B1%04d", i*7919%60))
+	x.CreatedAt = epoch.Add(time.Duration(i) * time.Microsecond)
+	data, err := json.Marshal(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := &store.Image{Model: m, ID: x.ID, JSON: data}
+	record, err := whole.Record()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := m.Public(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &store.Image{Model: m, ID: x.ID, JSON: public}
+}
+
+// decides reports whether the condition holds for some of the records only.
+func decides(c Condition, images []*store.Image) bool {
+	first := c.Match(images[0])
+	return slices.ContainsFunc(images, func(img *store.Image) bool { return c.Match(img) != first })
+}
+
+func randomOrder(r *rand.Rand, m *store.Model, images []*store.Image) any {
+	scope := Scope{Model: m}
+	var terms []string
+	for range r.IntN(3) {
+		f := pick(r, m.Fields)
+		if f.Kind >= store.List || f.Private || f.Shape() == "any" || slices.ContainsFunc(scope.Order, func(o Order) bool { return o.Field == f }) {
+			continue
+		}
+		scope.Order = append(scope.Order, Order{f, r.IntN(2) == 0})
+		terms = append(terms, scope.Order[len(scope.Order)-1].String())
+	}
+	at := make([]int, len(images))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortFunc(at, func(i, j int) int { return scope.Compare(images[i], images[j]) })
+	return map[string]any{"order": terms, "sorted": at}
+}
+
+func TestVectorsAreCurrent(t *testing.T) {
+	want := makeVectors(t)
+	if *update {
+		if err := os.WriteFile(vectorsFile, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(vectorsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what conditions mean now; if they are to mean that, run: go test ./internal/cursor -run Vectors -update", vectorsFile)
+	}
+}
+
+// TestWhatIsToldIsWhatIsMeant reads back what a client is told.
+func TestWhatIsToldIsWhatIsMeant(t *testing.T) {
+	r := seeded(t)
+	m, err := store.NewModel("shaped", &shaped{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var images []*store.Image
+	for i := range 40 {
+		images = append(images, shapedImage(t, m, i, randomShaped(r)))
+	}
+	parts := 0
+	for range 3000 {
+		c := randomCondition(r, m, images, 4)
+		where, whole := tell(t, c)
+		back := mustParse(t, m, decode(t, string(where)))
+		if !whole {
+			parts++
+		}
+		for _, img := range images {
+			if is, was := back.Match(img), c.Match(img); is != was && (whole || was) {
+				t.Fatalf("%s (whole %v)\nis told as %s\nof %s: %v, meant was %v", c, whole, where, img.JSON, is, was)
+			}
+		}
+		for f := range back.Fields {
+			if f.Private {
+				t.Fatalf("%s is told as %s", c, where)
+			}
+		}
+	}
+	if parts == 0 {
+		t.Error("all could be told")
+	}
+}
+
+func TestValuesThatMayNotBeToldAreNot(t *testing.T) {
+	m, err := store.NewModel("shaped", &shaped{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, text := m.Field("owner"), m.Field("text")
+	id := func(i int) store.Value { return store.StringValue(string(vectorIDs[i])) }
+	may := func(v store.Value) bool { return v != id(2) }
+	for _, c := range []struct {
+		condition Condition
+		want      string
+		whole     bool
+	}{
+		{Is(owner, id(1)), `{"owner":"01JDA7Q4Z3M8X2V6K9T5B1C0RW"}`, true},
+		{Is(owner, id(2)), `{}`, false},
+		{Not(In(owner, id(1), id(2))), `{}`, false},
+		{And(Is(owner, id(2)), Gt(text, store.StringValue("a")), Lt(text, store.StringValue("b"))), `{"text":{"gt":"a","lt":"b"}}`, false},
+		{Or(Is(owner, id(2)), Is(text, store.StringValue("a"))), `{}`, false},
+		{Is(m.Field("secret"), store.StringValue("a")), `{}`, false},
+		{Not(Is(m.Field("secret"), store.StringValue("a"))), `{}`, false},
+		{Exists(m.Field("opaque")), `{}`, false},
+		{Is(m.Field("not"), store.StringValue("a")), `{}`, false},
+	} {
+		where, whole := c.condition.Told(may)
+		data, err := json.Marshal(where)
+		if err != nil || string(data) != c.want || whole != c.whole {
+			t.Errorf("%s is told as %s, whole %v: %v", c.condition, data, whole, err)
+		}
+	}
+}

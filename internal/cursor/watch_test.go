@@ -1,0 +1,123 @@
+package cursor
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// TestWatchersAreTouchedByWhatTheyWatch adds and removes watches at random and
+// makes random changes, several at once: exactly those are touched for whose
+// conditions a naive reading finds a record before or after.
+func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
+	r := seeded(t)
+	m := newModels(t).things
+	users := []store.ID{store.NewID(), store.NewID(), store.NewID()}
+	var w Watches[int]
+	type watching struct {
+		watch *Watch[int]
+		by    int
+		where map[string]any
+	}
+	var all []watching
+	random := func() store.Change {
+		var images [2]*store.Image
+		for i := range images {
+			x := &thing{}
+			x.fill(r, users)
+			images[i] = imageOf(t, m, x)
+		}
+		if n := r.IntN(4); n < 2 {
+			images[n] = nil
+		}
+		return store.Change{Model: m, Before: images[0], After: images[1]}
+	}
+	touches := 0
+	for range 800 {
+		if len(all) > 0 && r.IntN(3) == 0 {
+			i := r.IntN(len(all))
+			w.Remove(all[i].watch)
+			all = slices.Delete(all, i, i+1)
+		} else {
+			where, by := randomWhere(r, users, users, 2), r.IntN(20)
+			watch, err := w.Add(by, Scope{Model: m, Where: mustParse(t, m, where), Limit: 1, Offset: r.IntN(3)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, watching{watch, by, where})
+		}
+		var c store.Commit
+		want := map[int]bool{}
+		for range 1 + r.IntN(3) {
+			change := random()
+			c.Changes = append(c.Changes, change)
+			for _, one := range all {
+				for _, img := range []*store.Image{change.Before, change.After} {
+					if img != nil && naiveMatch(one.where, record(img)) {
+						want[one.by] = true
+					}
+				}
+			}
+		}
+		got := w.Touched(c)
+		found := map[int]bool{}
+		for _, by := range got {
+			found[by] = true
+		}
+		if len(got) != len(found) || !maps.Equal(found, want) {
+			t.Fatalf("touched are %v, want %v", got, want)
+		}
+		touches += len(got)
+	}
+	if touches == 0 {
+		t.Error("nothing was ever touched")
+	}
+	for _, one := range all {
+		w.Remove(one.watch)
+	}
+	if len(w.indexes)+len(w.watches) > 0 {
+		t.Errorf("left behind: %v %v", w.indexes, w.watches)
+	}
+}
+
+func TestAWatchRefusesWhatIsNoScope(t *testing.T) {
+	m := newModels(t)
+	var w Watches[int]
+	for want, scope := range map[string]Scope{
+		"watch: a scope has no model":                                           {},
+		"watch: scope of users: limit -1 and offset 0: neither can be negative": {Model: m.users, Limit: -1},
+		"watch: scope of users: flag is a field of another model":               {Model: m.users, Where: Exists(m.things.Field("flag"))},
+	} {
+		if _, err := w.Add(1, scope); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", scope.Where, err, want)
+		}
+	}
+}
+
+// BenchmarkTouchOneOf100kWatches is a change of one record that one of a hundred
+// thousand watchers, each with a record of its own, watches; and that of one that
+// nobody does.
+func BenchmarkTouchOneOf100kWatches(b *testing.B) {
+	m := newModels(b).things
+	var w Watches[int]
+	for i := range 100_000 {
+		if _, err := w.Add(i, Scope{Model: m, Where: Is(m.Field("owner"), store.StringValue(ownerOf(i)))}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for want, owner := range []string{ownerOf(1_000_000), ownerOf(70_000)} {
+		b.Run(fmt.Sprint("touched=", want), func(b *testing.B) {
+			img := imageOf(b, m, &thing{Owner: store.ID(owner)})
+			c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Delete, Model: m, ID: img.ID, Before: img}}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := w.Touched(c); len(got) != want {
+					b.Fatal(got)
+				}
+			}
+		})
+	}
+}

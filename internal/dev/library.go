@@ -1,0 +1,34 @@
+package dev
+
+import (
+	"path/filepath"
+
+	"github.com/evanw/esbuild/pkg/api"
+
+	"github.com/towerkit/tower/internal/client"
+)
+
+// library lets scripts import what tower brings along. The library itself is the
+// one that the application serves, so that a page has one connection however many
+// scripts it loads; bindings become part of the bundle, beside the framework that
+// they bind.
+func library(folder string) api.Plugin {
+	bindings := client.Bindings()
+	return api.Plugin{Name: "tower", Setup: func(build api.PluginBuild) {
+		build.OnResolve(api.OnResolveOptions{Filter: `^tower(/|$)`}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+			_, isBinding := bindings[args.Path]
+			switch {
+			case args.Path == "tower":
+				return api.OnResolveResult{Path: "/_tower/tower.js", External: true}, nil
+			case isBinding || args.Path == "tower/types":
+				return api.OnResolveResult{Path: args.Path, Namespace: "tower"}, nil
+			}
+			return api.OnResolveResult{}, nil
+		})
+		build.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: "tower"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+			source := bindings[args.Path] // none of tower/types, which is nothing but types
+			// The framework is that of the application.
+			return api.OnLoadResult{Contents: &source, Loader: api.LoaderJS, ResolveDir: filepath.Join(folder, "app")}, nil
+		})
+	}}
+}

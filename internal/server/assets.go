@@ -1,0 +1,89 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// assetsURL is the path below which a browser finds what came of an application's
+// folder app. In development tower server answers there. A program that tower
+// build has made holds the files, below public by the same path.
+const assetsURL = "/_tower/app/"
+
+// assets say what came of the scripts in app/.
+type assets struct {
+	env    string
+	folder string            // of the application
+	files  fs.FS             // nil in a program without them
+	names  map[string]string // of the file that came of board.tsx, and of its styles, board.css
+}
+
+func newAssets(config Config) (*assets, error) {
+	a := &assets{env: config.Env, folder: config.Folder}
+	if config.Files == nil {
+		return a, nil
+	}
+	text, err := fs.ReadFile(config.Files, path.Join("public", assetsURL, "manifest.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return a, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &a.names)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what came of app/: %w", err)
+	}
+	a.files = config.Files
+	return a, nil
+}
+
+// url is where a browser finds what came of a script, or its styles.
+func (a *assets) url(name string) (string, error) {
+	kind := path.Ext(name)
+	isScript := slices.Contains([]string{".ts", ".tsx", ".js", ".jsx"}, kind)
+	switch file, found := a.names[name]; {
+	case path.Base(name) != name || !isScript && kind != ".css":
+		return "", fmt.Errorf("asset %q is neither a script that stands in app/, as board.tsx does, nor its styles, board.css", name)
+	case found:
+		return assetsURL + file, nil
+	case a.files != nil:
+		return "", fmt.Errorf("nothing came of app/%s; of app/ came %s", name, strings.Join(slices.Sorted(maps.Keys(a.names)), ", "))
+	case a.env == "production":
+		return "", fmt.Errorf("asset %s: this program holds nothing that came of app/; make it with tower build, and embed all:public", name)
+	}
+	if _, err := os.Stat(filepath.Join(a.folder, "app", name)); isScript && a.env == "development" && err != nil {
+		return "", fmt.Errorf("asset %s: there is no app/%s", name, name)
+	}
+	if isScript {
+		name = strings.TrimSuffix(name, kind) + ".js"
+	}
+	return assetsURL + name, nil
+}
+
+func (a *assets) has(file string) bool {
+	if a.files == nil || path.Base(file) != file || file == "manifest.json" {
+		return false
+	}
+	info, err := fs.Stat(a.files, path.Join("public", assetsURL, file))
+	return err == nil && !info.IsDir()
+}
+
+// serveAsset answers with a file that is named after its contents.
+func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
+	file := r.PathValue("file")
+	if !a.assets.has(file) {
+		a.fail(w, r, Errorf(CodeNotFound, "there is no %s; tower server bundles what is in app/, and tower build puts it into the program", r.URL.Path))
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	http.ServeFileFS(w, r, a.assets.files, path.Join("public", assetsURL, file))
+}

@@ -1,0 +1,57 @@
+package server
+
+import (
+	"encoding/json"
+	"sync"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// Bodies are what those are answered who come back with the same, at one time:
+// it is made once for all of them. They are safe for concurrent use.
+type bodies struct {
+	mu   sync.Mutex
+	made map[*cursor.Delta][]byte // by the first of the deltas, which they share
+}
+
+const maxBodies = 64
+
+// of returns the body of the answer to an open, which may have to be made.
+func (b *bodies) of(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
+	if !o.Shared || len(o.Delta) == 0 || len(o.Included) > 0 {
+		return make()
+	}
+	b.mu.Lock()
+	body := b.made[&o.Delta[0]]
+	b.mu.Unlock()
+	if body != nil {
+		return body, nil
+	}
+	body, err := make()
+	if err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.made) >= maxBodies || b.made == nil {
+		b.made = map[*cursor.Delta][]byte{}
+	}
+	b.made[&o.Delta[0]] = body
+	return body, nil
+}
+
+// body makes what an opened cursor that is resumed is answered with.
+func (a *App) body(handle *opened, o *cursor.Opened) ([]byte, error) {
+	steps, err := a.steps(handle, o.Delta, nil)
+	if err != nil {
+		return nil, err
+	}
+	html, model := handle.want.partial != "", o.Query.Spec().Scope.Model.Name
+	f := frame{parts: []part{{steps: steps, html: html, include: included(o.Included)}}}
+	commit := f.commit()
+	if !html && commit.Records[model] == nil {
+		commit.Records[model] = []json.RawMessage{}
+	}
+	return wire.Body(commit.Cursors[0], commit.Records), nil
+}

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// A member is a field of a struct's JSON: its own, or one of an embedded struct.
+type member struct {
+	reflect.StructField
+	name          string
+	index         []int
+	behindPointer bool // of an embedded struct that may be missing
+}
+
+// members returns the fields that encoding/json writes, by its rules: of several
+// with one name that which is embedded least deeply, or that alone which is named
+// by a tag, or none.
+func members(t reflect.Type) []member {
+	found := map[string]*member{}
+	seen := map[reflect.Type]bool{}
+	for level := []member{{StructField: reflect.StructField{Type: t}}}; len(level) > 0; {
+		var deeper []member
+		here := map[string][]member{}
+		for _, at := range level {
+			if seen[at.inner()] {
+				continue
+			}
+			seen[at.inner()] = true
+			for m := range at.own {
+				if m.embedded() {
+					deeper = append(deeper, m)
+				} else {
+					here[m.name] = append(here[m.name], m)
+				}
+			}
+		}
+		for name, rivals := range here {
+			if _, taken := found[name]; !taken {
+				found[name] = dominant(rivals)
+			}
+		}
+		level = deeper
+	}
+	var out []member
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if found[name] != nil {
+			out = append(out, *found[name])
+		}
+	}
+	slices.SortFunc(out, func(a, b member) int { return slices.Compare(a.index, b.index) })
+	return out
+}
+
+// inner is the type of the field, or what that points to.
+func (m member) inner() reflect.Type {
+	if m.Type.Kind() == reflect.Pointer {
+		return m.Type.Elem()
+	}
+	return m.Type
+}
+
+// embedded reports whether the fields of m stand in its place.
+func (m member) embedded() bool {
+	return m.Anonymous && m.tag() == "" && m.inner().Kind() == reflect.Struct
+}
+
+func (m member) tag() string {
+	name, _, _ := strings.Cut(m.Tag.Get("json"), ",")
+	return name
+}
+
+// own yields the fields of the struct that m is, as JSON sees them.
+func (m member) own(yield func(member) bool) {
+	for i := range m.inner().NumField() {
+		field := member{StructField: m.inner().Field(i), index: append(slices.Clone(m.index), i), behindPointer: m.behindPointer}
+		if field.Tag.Get("json") == "-" || !field.IsExported() && !field.embedded() {
+			continue
+		}
+		if field.name = field.tag(); field.name == "" {
+			field.name = field.Name
+		}
+		field.behindPointer = field.behindPointer || field.embedded() && field.Type.Kind() == reflect.Pointer
+		if !yield(field) {
+			return
+		}
+	}
+}
+
+func dominant(rivals []member) *member {
+	if len(rivals) > 1 {
+		rivals = slices.DeleteFunc(rivals, func(m member) bool { return m.tag() == "" })
+	}
+	if len(rivals) != 1 {
+		return nil
+	}
+	return &rivals[0]
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// told is what a client is told of a cursor's scope, so that it can judge its own
+// writes before the server does; nil where it did not ask. It learns no private
+// field, none of their values, and no id that it has not named itself or that is
+// not its user's own.
+func (a *App) told(c *Connection, w *want, query *cursor.Query) (*wire.Scope, error) {
+	if !w.scope || w.route.Value {
+		return nil, nil
+	}
+	controller, err := c.current().controller(w.route.Controller)
+	if err != nil {
+		return nil, err
+	}
+	scope := query.Spec().Scope
+	ruled := a.rule(scope.Model, controller) != nil
+	out := &wire.Scope{Fields: map[string]string{}, Limit: scope.Limit, Offset: scope.Offset, Rule: ruled || scope.Private}
+	for _, f := range scope.Model.Fields {
+		if !f.Private {
+			out.Fields[f.Name] = f.Shape()
+		}
+	}
+	if !scope.Private {
+		known, err := w.named(c.user)
+		if err != nil {
+			return nil, err
+		}
+		where, whole := scope.Where.Told(func(v store.Value) bool {
+			_, err := store.ParseID(v.Text())
+			return err != nil || strings.Contains(known, v.Text())
+		})
+		out.Rule = out.Rule || !whole
+		if len(where) > 0 {
+			if out.Where, err = json.Marshal(where); err != nil {
+				return nil, fmt.Errorf("tell the scope of %s: %w", w.route.Name, err)
+			}
+		}
+	}
+	for _, term := range scope.Order {
+		if scope.Private || term.Field.Private || term.Field.Shape() == "any" {
+			out.Order, out.Ranked = nil, true
+			break
+		}
+		out.Order = append(out.Order, term.String())
+	}
+	return out, nil
+}
+
+// named returns a text with all the ids that the client knows: it sent them.
+func (w *want) named(user store.ID) (string, error) {
+	in, err := json.Marshal(w.in)
+	if err != nil {
+		return "", fmt.Errorf("tell the scope of %s: encode its input: %w", w.route.Name, err)
+	}
+	return string(user) + " " + string(in) + " " + string(w.where), nil
+}

@@ -1,0 +1,90 @@
+package store
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The largest and the smallest whole numbers that a JavaScript number, and so
+// JSON in a browser, holds without a doubt.
+const (
+	maxSafe = 1<<53 - 1
+	minSafe = -maxSafe
+)
+
+// Shape says how the field's values look in JSON, for who compares them there:
+// the name of the kind, "ref" for a reference, whose "" is null, or "[]" and the
+// name of the elements' kind; with "?" where it may be null. "object" is what can
+// only be told from null, and "any" what tells nothing, as its type has a JSON
+// form of its own.
+func (f *Field) Shape() string {
+	shape := f.TypeName()
+	switch {
+	case f.opaque():
+		return "any"
+	case f.Kind == List:
+		return "[]" + f.Elem.String()
+	case f.Kind == Object:
+		return "object"
+	case f.pointer:
+		shape += "?"
+	}
+	return shape
+}
+
+var (
+	marshalerType     = reflect.TypeFor[json.Marshaler]()
+	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
+)
+
+// opaque reports whether the field's JSON is not that of its kind.
+func (f *Field) opaque() bool {
+	base := f.typ
+	if f.pointer {
+		base = base.Elem()
+	}
+	if f.Kind == List {
+		base = base.Elem()
+	}
+	_, options, _ := strings.Cut(f.tag, ",")
+	for option := range strings.SplitSeq(options, ",") {
+		if option == "string" && f.Kind != Int && f.Kind != Uint {
+			return true
+		}
+	}
+	if base == timeType {
+		return false
+	}
+	own := reflect.PointerTo(base)
+	if own.Implements(marshalerType) || own.Implements(textMarshalerType) {
+		return true
+	}
+	// The zero of these is null to the store, and not so in JSON.
+	return f.Kind == Object && !f.pointer && (base.Kind() == reflect.Struct || base.Kind() == reflect.Array)
+}
+
+// JSON returns a value as the field has it in JSON, for an encoder: a whole number
+// that JavaScript cannot hold is the text of its digits, a time is in UTC.
+func (f *Field) JSON(v Value) any {
+	switch v.kind {
+	case Int:
+		if i := int64(v.bits); i > maxSafe || i < minSafe {
+			return strconv.FormatInt(i, 10)
+		}
+	case Uint:
+		if v.bits > maxSafe {
+			return strconv.FormatUint(v.bits, 10)
+		}
+	case Float:
+		if f.layout == reflect.Float32 {
+			return json.Number(strconv.FormatFloat(v.Any().(float64), 'g', -1, 32))
+		}
+	case Time:
+		return v.Any().(time.Time).Format(time.RFC3339Nano)
+	}
+	return v.Any()
+}

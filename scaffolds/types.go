@@ -1,0 +1,103 @@
+package scaffolds
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// The files of an application that tell an editor, and tsc, what there is.
+const (
+	typesFile    = "app/tower.d.ts"
+	tsconfigFile = "tsconfig.json"
+)
+
+const typesHead = "// What this application declares in Go, for TypeScript, and the library that reads it.\n" +
+	"// Written by tower: do not edit. It is right to commit it.\n"
+
+// Types plans the TypeScript declarations of an application in folder: what schema
+// says, and the library's own, by the names of their modules. Those of a binding,
+// tower/react, are only for an application whose package.json names react. A
+// tsconfig.json is made where there is none.
+func Types(folder string, schema wire.Schema, library map[string]string, force bool) (*Plan, error) {
+	p := &project{folder: folder}
+	frameworks, err := p.frameworks()
+	if err != nil {
+		return nil, err
+	}
+	files, err := trees.ReadFile("types/files.d.ts")
+	if err != nil {
+		return nil, err
+	}
+	text := typesHead + newTypeScript(schema).String() + "\n" + string(files)
+	for _, name := range slices.Sorted(maps.Keys(library)) {
+		_, framework, isBinding := strings.Cut(name, "/")
+		if !isBinding || frameworks[framework] {
+			text += "\n" + ambient(name, library[name])
+		}
+	}
+	plan := newPlan(folder)
+	before, err := p.read(typesFile)
+	if err != nil {
+		return nil, err
+	}
+	if before != nil && !same(before, []byte(text)) && bytes.HasPrefix(before, []byte(typesHead)) {
+		plan.Steps = append(plan.Steps, Step{Verb: Update, Path: typesFile, before: before, after: []byte(text)})
+	} else {
+		plan.write(typesFile, before, []byte(text), force)
+	}
+	return plan, p.planTSConfig(plan)
+}
+
+// planTSConfig adds a tsconfig.json, unless the application has its own.
+func (p *project) planTSConfig(plan *Plan) error {
+	for _, name := range []string{tsconfigFile, "app/" + tsconfigFile} {
+		if text, err := p.read(name); err != nil || text != nil {
+			return err
+		}
+	}
+	text, err := trees.ReadFile("types/" + tsconfigFile)
+	if err == nil {
+		plan.write("app/"+tsconfigFile, nil, text, false)
+	}
+	return err
+}
+
+// frameworks returns the packages that the application's package.json names.
+func (p *project) frameworks() (map[string]bool, error) {
+	text, err := p.read("package.json")
+	if err != nil || text == nil {
+		return nil, err
+	}
+	var named struct{ Dependencies, DevDependencies map[string]any }
+	if err := json.Unmarshal(text, &named); err != nil {
+		return nil, fmt.Errorf("read package.json: %w", err)
+	}
+	found := map[string]bool{}
+	for name := range maps.Keys(named.Dependencies) {
+		found[name] = true
+	}
+	for name := range maps.Keys(named.DevDependencies) {
+		found[name] = true
+	}
+	return found, nil
+}
+
+// ambient makes a module's declarations such as can stand beside those of others.
+func ambient(name, declarations string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "declare module %q {\n", name)
+	for line := range strings.Lines(declarations) {
+		if line != "\n" {
+			line = "  " + line
+		}
+		b.WriteString(line)
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
