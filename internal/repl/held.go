@@ -53,6 +53,7 @@ func (h *Held) Records() []json.RawMessage {
 // Apply takes a frame, and returns what became of what was held.
 func (h *Held) Apply(frame json.RawMessage) ([]Step, error) {
 	var kind struct {
+		Hello  int
 		Status int
 		Error  *wire.Error
 	}
@@ -61,6 +62,9 @@ func (h *Held) Apply(frame json.RawMessage) ([]Step, error) {
 	}
 	if kind.Error != nil {
 		return nil, (*RemoteError)(kind.Error)
+	}
+	if kind.Hello != 0 {
+		return nil, nil // it says what the client knows
 	}
 	if kind.Status != 0 {
 		var answer wire.Answer

@@ -49,7 +49,7 @@ func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	list.AwaitLen(1)
 	// Somebody who comes and goes.
 	b.Connect(t, "").Close()
-	c.shows("+ visitor joined over websocket", "− visitor left")
+	c.shows("+ visitor joined over socket", "− visitor left")
 
 	// All that is known of a commit.
 	c.keys("\x1bOQ/delete memos\r\r")
@@ -57,7 +57,7 @@ func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	c.keys("qqq")
 	// The other views.
 	c.keys("2")
-	c.shows("via", "websocket", "memos.newest", "lag")
+	c.shows("via", "socket", "memos.newest", "lag")
 	c.keys("\x1b[B\r")
 	c.shows("bob ("+string(b.bob.ID)+")", "after the commit")
 	c.keys("q3")
@@ -249,7 +249,7 @@ func TestTerminalTellsInPlainLines(t *testing.T) {
 	ada.Call("POST /memos", map[string]any{"title": "Hi", "published": true})
 	c.shows("by ada · POST /memos: create memos", `"Hi"; it reached 1 of 1 connection in`, "  ada, memos.newest: enter.", "was applied by ada after")
 	b.Connect(t, "").Close()
-	c.shows("visitor joined over websocket.", "visitor left.")
+	c.shows("visitor joined over socket.", "visitor left.")
 	b.Log().Error("broken", "at", 7)
 	c.shows("Log, error: broken at=7")
 	c.keys(".live\n")

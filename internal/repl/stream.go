@@ -41,8 +41,8 @@ func (c *Client) Open(ctx context.Context, req wire.ControlRequest) (*Stream, er
 	return s, nil
 }
 
-// Next waits for the next message and returns its frames: first the answer to the
-// open, then commits. The error is a [*StreamError] when the application has ended
+// Next waits for the next message and returns its frames: first a hello and the
+// answer to the open, then commits. The error is a [*StreamError] when the application has ended
 // the stream, [ErrLost] when it went away, or the cause of ctx.
 func (s *Stream) Next(ctx context.Context) ([]json.RawMessage, error) {
 	select {

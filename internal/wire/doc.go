@@ -257,7 +257,8 @@
 // A console may hold cursors as a browser does. It opens each as a stream, with a
 // number of its own choice: a declared cursor, as a user or a visitor, or a query of
 // the console's own, which no rule narrows. The reply to the open comes first; then
-// what a browser would be sent, in messages of one frame or an array of frames:
+// what a browser would be sent, from the hello on, in messages of one frame or an
+// array of frames:
 //
 //	→ {"id":2,"do":"open","stream":1,"name":"posts.published","in":{},"as":"01J7…"}
 //	→ {"id":3,"do":"open","stream":2,"model":"posts","where":{"likes":{"gte":3}},"order":["-createdAt"],"limit":10}
