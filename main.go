@@ -39,7 +39,8 @@ type Config struct {
 	// Data is the path of the store. Default: TOWER_DB.
 	Data string
 	// Log takes what the application has to say. Default: standard error, as text,
-	// in production as JSON.
+	// in production as JSON; [Main] then makes it slog's default as well, and what is
+	// logged there is seen in the console.
 	Log *slog.Logger
 }
 
@@ -65,6 +66,9 @@ func run(ctx context.Context, config Config) error {
 	app, err := New(config)
 	if err != nil {
 		return err
+	}
+	if config.Log == nil {
+		slog.SetDefault(app.Log()) // so that consoles read along what the application logs by itself
 	}
 	env := app.Env()
 	consoles := variable("TOWER_CONSOLE", map[bool]string{true: "off", false: "on"}[env == "production"])

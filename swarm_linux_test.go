@@ -25,6 +25,9 @@ import (
 const swarmVariable = "TOWER_TEST_SWARM"
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(consoleVariable); path != "" {
+		os.Exit(consoleMain(path))
+	}
 	if orders := os.Getenv(swarmVariable); orders != "" {
 		if err := swarmMain(orders); err != nil {
 			fmt.Println("failed", err)

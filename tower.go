@@ -28,6 +28,8 @@
 package tower
 
 import (
+	"context"
+
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -68,6 +70,11 @@ type Tx = server.Tx
 // A DB is where records are read and written: a [Connection], an [App] or a
 // [Tx].
 type DB = server.DB
+
+// By returns a context whose commits are made by name, for example "job: remind",
+// which the console and the log of commits show. Without it they are made by the
+// action and its user, and outside of an action by "app".
+func By(ctx context.Context, name string) context.Context { return server.By(ctx, name) }
 
 // An App is a running application. [Main] makes it; tests open one with package
 // towertest. Its method Handle has every connection handle a request.

@@ -27,6 +27,7 @@ type Client struct {
 	hello  wire.Hello
 	reader sync.WaitGroup
 	write  sync.Mutex
+	acks   []wire.Request // to be sent by the reader
 
 	mu      sync.Mutex
 	observe func(seq uint64, open []*Cursor)
@@ -331,7 +332,12 @@ func (c *Client) read() {
 		close(c.changed)
 		c.changed = make(chan struct{})
 		observe, seq, open := c.observe, c.told, c.held()
+		acks := c.acks
+		c.acks = nil
 		c.mu.Unlock()
+		for _, ack := range acks {
+			_ = c.send(ack) // where the connection is lost, receive says so
+		}
 		if err != nil {
 			return
 		}
@@ -398,6 +404,9 @@ func (c *Client) applyOne(frame []byte) error {
 	var commit wire.Commit
 	if err := json.Unmarshal(frame, &commit); err != nil {
 		return err
+	}
+	if commit.Ack {
+		c.acks = append(c.acks, wire.Request{Applied: commit.Seq, From: commit.From})
 	}
 	return c.commit(&commit)
 }

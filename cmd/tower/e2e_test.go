@@ -30,12 +30,13 @@ func TestEverythingTogether(t *testing.T) {
 	ada.signIn(ids["Ada"])
 	bob.signIn(ids["Bob"])
 	console := app.console()
+	watched := app.watches("posts.all")
 
 	// A record made in the terminal is in both pages, and the console says so.
 	console.types(fmt.Sprintf(`Post.create({title: "Hello", published: true, authorId: %q})`, ids["Ada"]))
 	ada.shows("Hello")
 	bob.shows("Hello")
-	console.shows("2 of 2 connections", "Ada", "Bob", "posts.all", "enter", "applied")
+	console.shows("3 of 3 connections", "Ada", "Bob", "posts.all", "enter", "applied")
 
 	// A draft is its author's alone; what comes after it shows that it was passed by.
 	console.types(fmt.Sprintf(`Post.create({title: "A draft", authorId: %q})`, ids["Ada"]))
@@ -55,21 +56,27 @@ func TestEverythingTogether(t *testing.T) {
 	console.types(`Post.create({title: ""})`)
 	console.shows("is required")
 
+	watched.agrees()
 	app.edits(ada, bob, console)
+	watched.agrees()
 	app.fails(ada, console)
 	writer := browser.tab("writer", app.url)
 	writer.signIn(ids["Bob"])
 	writer.visit("/posts/new")
-	app.dies(ada, bob, writer, ids["Ada"])
+	app.dies(ada, bob, writer, ids["Ada"], watched)
 }
 
 // edits changes a view and a controller, and sees both take effect.
 func (a *journal) edits(ada, bob *tab, console *terminalScreen) {
 	a.replace("views/posts/_post.html", "<li", `<li class="edited"`)
 	ada.until("the edited view", `document.querySelectorAll("[data-live] .edited").length == 13`)
+	console.types("let kept = 41")
 	a.replace("controllers/posts.go", "Limit(50)", "Limit(3)")
 	ada.shows("n11", "n10", "n9")
 	bob.shows("n11", "n10", "n9")
+	console.shows("The application was rebuilt. Variables are kept.")
+	console.types("kept + 1000")
+	console.shows("1041")
 	console.types(`Post.where({title: "n10"}).first().delete()`)
 	ada.shows("n11", "n9", "n8")
 }
@@ -91,7 +98,7 @@ const overlay = `[...document.querySelectorAll("*")].map(e => e.shadowRoot?.text
 // dies kills the application, and then the server, the hard way. The pages
 // come back by themselves, with what was made meanwhile, and what was written in
 // them is sent.
-func (a *journal) dies(ada, bob, writer *tab, author string) {
+func (a *journal) dies(ada, bob, writer *tab, author string, watched *watched) {
 	kill(a.t, a.pid())
 	create := func(title string) {
 		a.run("console", "-e", fmt.Sprintf(`Post.create({title: %q, published: true, authorId: %q})`, title, author))
@@ -117,6 +124,7 @@ func (a *journal) dies(ada, bob, writer *tab, author string) {
 	bob.shows("Kept for later", "while nobody served", "after the first")
 	writer.until("what was wrong beside its field, and what was put in", `document.querySelector("[data-problem=title]").textContent.includes("required")
 		&& document.querySelector("[name=body]").value == "Without a title" && document.querySelectorAll("[data-outbox] [data-state]").length == 1`)
+	watched.agrees()
 
 	child = a.pid()
 	if err := a.server.Process.Signal(os.Interrupt); err != nil {

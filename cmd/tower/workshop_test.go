@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -190,6 +191,66 @@ func (s *screenText) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
+}
+
+// A watched is what tower query --watch prints of a cursor.
+type watched struct {
+	app    *journal
+	name   string
+	output *screenText
+}
+
+func (a *journal) watches(name string) *watched {
+	a.t.Helper()
+	w := &watched{a, name, &screenText{}}
+	cmd := a.command(a.folder, "query", name, "--watch")
+	cmd.Stdout, cmd.Stderr = w.output, os.Stderr
+	if err := cmd.Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	a.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	eventually(a.t, "the cursor is open", func() bool { return strings.Contains(w.output.String(), `"op":"current"`) })
+	return w
+}
+
+// agrees waits until what was printed so far leads to what the cursor holds.
+func (w *watched) agrees() {
+	w.app.t.Helper()
+	var held []string
+	for line := range strings.Lines(w.app.run("query", w.name, "--json")) {
+		var record struct{ ID string }
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			w.app.t.Fatalf("%s: %v", line, err)
+		}
+		held = append(held, record.ID)
+	}
+	eventually(w.app.t, "the watched cursor holds "+strings.Join(held, " "), func() bool { return slices.Equal(w.holds(), held) })
+}
+
+// holds follows the lines that were printed.
+func (w *watched) holds() (ids []string) {
+	for line := range strings.Lines(w.output.String()) {
+		var step struct {
+			Op, ID string
+			After  *string
+		}
+		if json.Unmarshal([]byte(line), &step) != nil {
+			return nil // it is not whole yet
+		}
+		if at := slices.Index(ids, step.ID); step.Op == "leave" || step.Op == "change" && step.After != nil {
+			ids = slices.Delete(ids, at, at+1)
+		}
+		switch {
+		case step.Op == "enter" && step.After == nil: // as it was in the beginning
+			ids = append(ids, step.ID)
+		case step.Op != "leave" && step.After != nil:
+			ids = slices.Insert(ids, slices.Index(ids, *step.After)+1, step.ID)
+		}
+	}
+	return ids
 }
 
 // A terminalScreen is a console in a terminal.

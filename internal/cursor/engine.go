@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/store"
 )
@@ -83,6 +84,8 @@ type Engine struct {
 	leads     map[*group]lead
 	number    uint64
 	spare     int // see list
+	reads     int // of the store, to refill windows
+	measured  atomic.Bool
 	memory    int // changes that a history may hold
 
 	pages   pages
@@ -159,10 +162,10 @@ func (e *Engine) match(c store.Commit) []Effect {
 			touched = x.match(&c.Changes[i], touched)
 		}
 	}
-	now := moment{seq: c.Seq, changes: c.Changes, at: e.at(context.Background(), c.Seq)}
+	now := moment{seq: c.Seq, changes: c.Changes, at: e.counted(e.at(context.Background(), c.Seq))}
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
-			effects = e.follow(effects, s.queries[i], *s.touches, &now)
+			effects = e.account(effects, s.queries[i], *s.touches, &now)
 		}
 		s.forget()
 	}

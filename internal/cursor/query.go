@@ -114,6 +114,7 @@ type Query struct {
 	openings *opening
 	whole    group     // of a query without rules: all who hold it
 	parted   *division // of one with rules
+	cost     Cost
 }
 
 // A division is the groups of a query whose holders have rules.

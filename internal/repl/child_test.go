@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 )
@@ -13,6 +14,7 @@ import (
 const childSocket = "TOWER_REPL_TEST_SOCKET"
 
 func TestMain(m *testing.M) {
+	time.Local = time.UTC
 	path := os.Getenv(childSocket)
 	if path == "" {
 		os.Exit(m.Run())

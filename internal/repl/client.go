@@ -51,6 +51,7 @@ type Client struct {
 	mu      sync.Mutex // guards the fields below
 	next    uint64
 	waiting map[uint64]chan wire.ControlReply
+	streams map[uint64]*Stream
 	err     error // why the connection ended
 
 	events  chan wire.ControlEvent
@@ -74,6 +75,7 @@ func Attach(ctx context.Context, path, by string) (*Client, error) {
 	c := &Client{
 		conn: conn, by: by,
 		waiting: map[uint64]chan wire.ControlReply{},
+		streams: map[uint64]*Stream{},
 		events:  make(chan wire.ControlEvent, eventBuffer),
 		done:    make(chan struct{}),
 		stopped: make(chan struct{}),
@@ -193,6 +195,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// Lost reports whether the connection has ended.
+func (c *Client) Lost() bool { return c.ended() }
+
 func (c *Client) ended() bool {
 	select {
 	case <-c.done:
@@ -236,6 +241,10 @@ func (c *Client) read() {
 		if err := json.Unmarshal(line, &reply); err != nil {
 			c.end(fmt.Errorf("the application sent a line that is not a reply: %w", err))
 			return
+		}
+		if reply.Event != nil && reply.Event.Stream != nil {
+			c.stream(*reply.Event.Stream)
+			continue
 		}
 		if reply.Event != nil {
 			missed = c.offer(*reply.Event, missed)

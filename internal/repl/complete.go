@@ -16,6 +16,7 @@ import (
 type completion struct {
 	start int
 	items []string
+	notes map[string]string // what an item is, where it does not say so by itself
 }
 
 const completeWithin = 200 * time.Millisecond
@@ -66,6 +67,8 @@ func (e *evaluator) complete(text string) (found completion) {
 		names = r.members(r.subject(last - 1))
 	case r.keys(last) != nil:
 		names = r.keys(last)
+	case r.tested(last+1) != nil && r.tested(last+1).Type == "bool":
+		names = []string{"true", "false"}
 	default:
 		names = append(e.globals(), "console", "exit")
 		for _, m := range e.models {
@@ -73,7 +76,7 @@ func (e *evaluator) complete(text string) (found completion) {
 		}
 		sort.Strings(names)
 	}
-	return completion{start, withPrefix(names, word)}
+	return completion{start: start, items: withPrefix(names, word)}
 }
 
 func withPrefix(names []string, prefix string) []string {

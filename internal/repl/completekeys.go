@@ -1,7 +1,6 @@
 package repl
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -77,18 +76,11 @@ func (r *reader) fieldOf(object int) (*model, string) {
 
 // argumentKeys are those of the object that create, update or an action is given.
 func (r *reader) argumentKeys(object int) []string {
-	open := object - 1
-	if r.is(open, ",") || r.is(open, "[") { // after another argument, or in a list of objects
-		open = r.enclosing(open - 1)
-	}
-	if r.is(open, "[") {
-		open = r.enclosing(open - 1)
-	}
-	if !r.is(open, "(") || !r.is(open-2, ".") {
+	open := r.callOf(object)
+	if open < 0 {
 		return nil
 	}
-	of, method := r.subject(open-3), r.word(open-1)
-	if of.what == spaceSubject {
+	if of, method := r.subject(open-3), r.word(open-1); of.what == spaceSubject {
 		if route := r.e.property(of, method).route; route != nil {
 			var names []string
 			for _, in := range route.Inputs {
@@ -98,11 +90,36 @@ func (r *reader) argumentKeys(object int) []string {
 		}
 		return nil
 	}
-	if of.model == nil || !slices.Contains([]string{"create", "update", "updateAll"}, method) {
+	m := r.argumentOf(object)
+	if m == nil {
 		return nil
 	}
 	given := []string{"id", "createdAt", "updatedAt"} // by the application
-	return keyed(slices.DeleteFunc(of.model.fieldNames(), func(name string) bool { return slices.Contains(given, name) }))
+	return keyed(slices.DeleteFunc(m.fieldNames(), func(name string) bool { return slices.Contains(given, name) }))
+}
+
+// callOf is where the call of a method begins that is given an object, or -1.
+func (r *reader) callOf(object int) int {
+	open := object - 1
+	if r.is(open, ",") || r.is(open, "[") { // after another argument, or in a list of objects
+		open = r.enclosing(open - 1)
+	}
+	if r.is(open, "[") {
+		open = r.enclosing(open - 1)
+	}
+	if !r.is(open, "(") || !r.is(open-2, ".") {
+		return -1
+	}
+	return open
+}
+
+// argumentOf is the model whose fields an object sets, or nil.
+func (r *reader) argumentOf(object int) *model {
+	open := r.callOf(object)
+	if open < 0 || !slices.Contains([]string{"create", "update", "updateAll"}, r.word(open-1)) {
+		return nil
+	}
+	return r.subject(open - 3).model
 }
 
 // inText completes what stands within quotes: the name of a field, of a cursor, of
@@ -117,11 +134,50 @@ func (r *reader) inText(i int) completion {
 	if !r.is(open, "(") {
 		open = r.enclosing(i - 1)
 	}
-	return completion{start, withPrefix(r.texts(r.word(open-1), open, typed), typed)}
+	if m := r.idsAt(i, open); m != nil {
+		return m.ids(start, typed)
+	}
+	return completion{start: start, items: withPrefix(r.texts(r.word(open-1), open), typed)}
+}
+
+// idsAt is the model whose id the text at tokens[i] is to be, or nil: the first that
+// a method is given, or the value of a field that refers.
+func (r *reader) idsAt(i, open int) *model {
+	if r.is(i-1, "(") && r.is(open-2, ".") && slices.Contains([]string{"find", "update", "delete"}, r.word(open-1)) {
+		return r.subject(open - 3).model
+	}
+	field := r.tested(i)
+	if field == nil || field.Ref == "" {
+		return nil
+	}
+	at := slices.IndexFunc(r.e.models, func(m *model) bool { return m.info.Name == field.Ref })
+	if at < 0 {
+		return nil
+	}
+	return r.e.models[at]
+}
+
+// tested is the field whose value begins at tokens[i], in conditions or among the
+// fields of a record, or nil.
+func (r *reader) tested(i int) *wire.FieldInfo {
+	object := r.enclosing(i - 1)
+	if !r.is(i-1, ":") || !r.is(object, "{") {
+		return nil
+	}
+	if m := r.whereOf(object); m != nil {
+		return m.field(r.word(i - 2))
+	}
+	if m, field := r.fieldOf(object); m != nil { // the value of an operator
+		return m.field(field)
+	}
+	if m := r.argumentOf(object); m != nil {
+		return m.field(r.word(i - 2))
+	}
+	return nil
 }
 
 // texts are what a function may be given as text.
-func (r *reader) texts(function string, open int, typed string) []string {
+func (r *reader) texts(function string, open int) []string {
 	var m *model
 	if r.is(open-2, ".") {
 		m = r.subject(open - 3).model
@@ -130,10 +186,6 @@ func (r *reader) texts(function string, open int, typed string) []string {
 	case "asc", "desc", "pluck":
 		if m != nil {
 			return m.fieldNames()
-		}
-	case "find", "update", "delete":
-		if m != nil {
-			return m.ids(typed)
 		}
 	case "why":
 		if m := r.subject(r.argumentEnd(open)).model; m != nil {
@@ -174,25 +226,41 @@ func (r *reader) argumentEnd(open int) int {
 	return -1
 }
 
-// offeredIDs is how many ids are offered, the newest first.
-const offeredIDs = 20
+// recentIDs is how many of the newest records are looked through for an id.
+const recentIDs = 200
 
-// ids are those of records that begin as typed.
-func (m *model) ids(typed string) []string {
+// ids are those of the newest records that begin or end as typed, or whose names
+// hold it.
+func (m *model) ids(start int, typed string) completion {
 	req := m.request(wire.DoQuery, "")
-	req.Order, req.Limit = []string{"-id"}, offeredIDs
-	req.Where, _ = json.Marshal(map[string]any{"id": map[string]string{"gte": typed, "lt": typed + "~"}}) // it always has a JSON form
-	var stored []json.RawMessage
-	if m.e.try(req, &stored) != nil {
-		return nil // without an answer there is nothing to offer
+	req.Order, req.Limit = []string{"-id"}, recentIDs
+	var records []map[string]any
+	if m.e.try(req, &records) != nil {
+		return completion{} // without an answer there is nothing to offer
 	}
-	var ids []string
-	for _, record := range stored {
-		for _, f := range decoded(record).fields {
-			if f.name == "id" {
-				ids = append(ids, f.value.text)
-			}
+	found := completion{start: start, notes: map[string]string{}}
+	for _, record := range records {
+		id, _ := record["id"].(string)
+		name := nameOf(*m.info, record)
+		if strings.HasPrefix(id, typed) || strings.HasSuffix(id, strings.ToUpper(typed)) || strings.Contains(strings.ToLower(name), strings.ToLower(typed)) {
+			found.items = append(found.items, id)
+			found.notes[id] = name
 		}
 	}
-	return ids
+	return found
+}
+
+// nameOf is what a person knows a record by.
+func nameOf(m wire.ModelInfo, record map[string]any) string {
+	for _, name := range []string{"title", "name"} {
+		if text, ok := record[name].(string); ok {
+			return text
+		}
+	}
+	for _, f := range m.Fields {
+		if text, ok := record[f.Name].(string); ok && f.Type == "string" && f.Name != "id" {
+			return text
+		}
+	}
+	return ""
 }

@@ -25,6 +25,7 @@ import (
 type fakeApp struct {
 	path    string
 	version int
+	build   string
 	env     string
 	before  func(wire.ControlRequest) // called before each request is handled; may block
 
@@ -66,9 +67,23 @@ var fakeModels = []wire.ModelInfo{
 }
 
 var fakeConnections = []wire.ConnectionInfo{
-	{ID: 1, User: "ada", UserID: "01JB0000000000000000000ADA", Transport: "websocket", Remote: "127.0.0.1:50001", Since: fakeTime(0), Cursors: []string{"posts.all"}, Seq: 812},
+	{ID: 1, User: "ada", UserID: "01JB0000000000000000000ADA", Transport: "websocket", Remote: "127.0.0.1:50001", Since: fakeTime(0), Cursors: []string{"posts.all"}, Seq: 812, Applied: 812, Lag: 4100},
 	{ID: 2, User: "bob", UserID: "01JB0000000000000000000B0B", Transport: "websocket", Remote: "127.0.0.1:50002", Since: fakeTime(1), Cursors: []string{"posts.mine"}, Seq: 812},
 	{ID: 3, User: "visitor", Transport: "events", Remote: "127.0.0.1:50003", Since: fakeTime(2), Cursors: []string{"posts.published", "posts.one"}, Seq: 811, Queued: 120},
+}
+
+var fakeRoutes = []wire.Route{
+	{Kind: "page", Method: "GET", Path: "/posts", Name: "posts.index", Controller: "posts", Action: "Index", Inputs: []wire.Input{}},
+	{Kind: "action", Method: "POST", Path: "/posts", Name: "posts.create", Controller: "posts", Action: "Create", Output: "Post", Model: "posts",
+		Inputs: []wire.Input{{Name: "title", Type: "string", Required: true}, {Name: "body", Type: "string"}}},
+	{Kind: "cursor", Name: "posts.all", Controller: "posts", Action: "All", Model: "posts", Inputs: []wire.Input{}, Holders: 2},
+}
+
+var fakeCursors = []wire.CursorInfo{
+	{Number: 17, Names: []string{"posts.all"}, Model: "posts", Scope: "posts by -createdAt limit 20", Holders: 2, Records: 23, Connections: []uint64{1, 3}, Evaluations: 41_234, Micros: 51_300, Refills: 3},
+	{Number: 18, Names: []string{"posts.mine"}, Model: "posts", Scope: "posts where authorId is …0B0B", Holders: 1, Records: -1, Connections: []uint64{2}, Evaluations: 12, Micros: 24},
+	{Number: 21, Names: []string{"posts.published", "posts.search"}, Model: "posts", Scope: "posts where title contains 日本", Holders: 1, Records: -1, Connections: []uint64{3},
+		Residual: "contains on title cannot be looked up"},
 }
 
 func fakeTime(seconds int) time.Time {
@@ -77,7 +92,7 @@ func fakeTime(seconds int) time.Time {
 
 func newFakeApp(path string) *fakeApp {
 	return &fakeApp{
-		path: path, version: wire.Version, env: "development", before: func(wire.ControlRequest) {}, seq: 812,
+		path: path, version: wire.Version, build: "b1", env: "development", before: func(wire.ControlRequest) {}, seq: 812,
 		conns: map[net.Conn]*sync.Mutex{}, watchers: map[net.Conn]bool{}, records: map[string][]fakeRecord{},
 		overlays: map[uint64]map[string][]fakeRecord{}, staged: map[uint64][]wire.ChangeInfo{}, within: map[uint64]uint64{},
 	}
@@ -222,7 +237,7 @@ func (app *fakeApp) publish(seq uint64, by string, changes []wire.ChangeInfo) {
 }
 
 func fakeCommit(seq uint64, by string, changes []wire.ChangeInfo) wire.CommitEvent {
-	commit := wire.CommitEvent{Seq: seq, At: fakeTime(int(seq % 60)), By: by, Changes: changes, Connections: 3, Micros: 1300, ReachedAll: 2}
+	commit := wire.CommitEvent{Seq: seq, At: fakeTime(int(seq % 60)), By: by, Changes: changes, ChangesAll: len(changes), Connections: 3, Micros: 1300, ReachedAll: 2, Asked: true}
 	ada := wire.Reach{Connection: 1, User: "ada", Cursor: "posts.all"}
 	visitor := wire.Reach{Connection: 3, User: "visitor", Cursor: "posts.published"}
 	for _, change := range changes {
@@ -237,13 +252,13 @@ func fakeCommit(seq uint64, by string, changes []wire.ChangeInfo) wire.CommitEve
 			}
 		}
 	}
-	commit.Reached = []wire.Reach{ada, {Connection: 2, User: "bob", Cursor: "posts.mine"}, visitor}
+	commit.Reached = []wire.Reach{ada, visitor, {Connection: 2, User: "bob", Cursor: "posts.mine", Outcome: wire.Denied, By: "Posts.Match"}}
 	return commit
 }
 
 func (app *fakeApp) hello() wire.ControlHello {
 	return wire.ControlHello{Version: app.version, App: "blog", Env: app.env, PID: 1, URL: "http://localhost:3000",
-		Build: "b1", Epoch: "01JA7XK2M4Q8R9S0T1V2W3X4Y5", Seq: app.seq, Models: fakeModels}
+		Build: app.build, Epoch: "01JA7XK2M4Q8R9S0T1V2W3X4Y5", Seq: app.seq, Models: fakeModels}
 }
 
 func (app *fakeApp) handle(conn net.Conn, req wire.ControlRequest) (out any, refused *wire.Error, changes []wire.ChangeInfo) {
@@ -256,14 +271,9 @@ func (app *fakeApp) handle(conn net.Conn, req wire.ControlRequest) (out any, ref
 	case wire.DoConnections:
 		return fakeConnections, nil, nil
 	case wire.DoCursors:
-		return []wire.CursorInfo{{Number: 17, Names: []string{"posts.all"}, Model: "posts", Scope: "all, newest first, 20", Holders: 2, Records: 3}}, nil, nil
+		return fakeCursors, nil, nil
 	case wire.DoRoutes:
-		return []wire.Route{
-			{Kind: "page", Method: "GET", Path: "/posts", Name: "posts.index", Controller: "posts", Action: "Index", Inputs: []wire.Input{}},
-			{Kind: "action", Method: "POST", Path: "/posts", Name: "posts.create", Controller: "posts", Action: "Create", Output: "Post", Model: "posts",
-				Inputs: []wire.Input{{Name: "title", Type: "string", Required: true}, {Name: "body", Type: "string"}}},
-			{Kind: "cursor", Name: "posts.all", Controller: "posts", Action: "All", Model: "posts", Inputs: []wire.Input{}, Holders: 2},
-		}, nil, nil
+		return fakeRoutes, nil, nil
 	case wire.DoBegin:
 		app.lastTx++
 		overlay, from := map[string][]fakeRecord{}, app.records

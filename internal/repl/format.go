@@ -14,6 +14,7 @@ type formatter struct {
 	styles styles
 	width  int  // cells in a line; 0 is as many as it takes
 	raw    bool // a string that stands alone is written as it is, for a pipe
+	page   int  // lines of the screen that a result may take; 0: as many as it needs
 }
 
 const (
@@ -35,7 +36,9 @@ func (f formatter) lines(v value) []string {
 		return f.table(v)
 	case v.kind == stringValue && v.text != "":
 		return f.wrapped(f.styles.text, cleanLines(v.text))
-	case v.kind == objectValue && f.width > 0 && width(inline(v)) > f.width:
+	case f.branches(v) && nested(v):
+		return f.tree(v)
+	case v.kind == objectValue && f.branches(v):
 		return f.block(v)
 	case v.kind == listValue && len(v.items) > 0 && (len(v.items) > inlineItems || f.width > 0 && width(inline(v)) > f.width):
 		return f.list(v)
@@ -142,12 +145,15 @@ func (f formatter) block(v value) []string {
 
 // field is a value beside its name: text over several lines, the rest on one.
 func (f formatter) field(v value) []string {
+	if f.branches(v) {
+		return f.tree(v)
+	}
 	if v.kind != stringValue || v.text == "" {
 		return []string{f.limit(f.inline(v))}
 	}
 	lines := f.wrapped(f.styleOf(v), cleanLines(v.text))
 	if hidden := len(lines) - longestText; hidden > 0 && f.width > 0 {
-		lines = append(lines[:longestText], f.styles.dim.Render(fmt.Sprintf("… %d more lines", hidden)))
+		lines = append(lines[:longestText], f.limit(f.styles.dim.Render(fmt.Sprintf("… %d more lines", hidden))))
 	}
 	return lines
 }

@@ -81,10 +81,10 @@ func TestTablesFitAndAlign(t *testing.T) {
 		Post.create([{title: "日本語のタイトル", body: "x".repeat(500), likes: 12345}, {title: "emoji 👋🏽 👩‍👩‍👧", body: "a\nb\tc", tags: ["a", "b"]},
 			{title: "x", published: true, authorId: "01JBXYZ0000000000000000009"}])
 		Post.all()`)
-	for width := 1; width < 200; width++ {
+	for width := 16; width < 200; width++ {
 		lines := formatter{styles: theme("none"), width: width}.lines(records)
-		if len(lines) != 5 {
-			t.Fatalf("%d lines in %d cells", len(lines), width)
+		if upright := strings.HasPrefix(lines[0], "─ 1 ──"); upright != (len(lines) != 5) || upright && width >= narrowTable {
+			t.Fatalf("%d lines in %d cells: %q", len(lines), width, lines)
 		}
 		for _, line := range lines {
 			if w := ansi.StringWidth(line); w > width {
@@ -99,6 +99,67 @@ func TestTablesFitAndAlign(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestATableTurnsUprightWhenItIsNarrow(t *testing.T) {
+	code := `Post.create({title: "日本語のタイトル", likes: 3, tags: ["a", "b"]}); Post.all()`
+	want := `─ 1 ────────────────────────────
+id         01JBXYZ00000000000000
+           00001
+title      日本語のタイトル
+body       ""
+authorId   ""
+published  false
+likes      3
+tags       ["a", "b"]
+createdAt  2026-11-22T10:00:01Z
+updatedAt  2026-11-22T10:00:01Z
+1 record`
+	if got := strings.Join(trimmed(shownAs(t, code, 32)), "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := shownAs(t, code, 100); len(got) != 3 {
+		t.Errorf("where there is room: %q", got)
+	}
+}
+
+func TestNestedValuesAreTrees(t *testing.T) {
+	code := `({user: {name: "Ada 日本", roles: ["editor", "author of many long and winding posts"], address: {city: "Kyōto"}},
+		post: "a text that is too long for the line that it is on", empty: {}, n: 1})`
+	want := `├ user
+│ ├ name     Ada 日本
+│ ├ roles
+│ │ ├ 0  editor
+│ │ └ 1  author of many long and
+│ │      winding posts
+│ └ address  {city: "Kyōto"}
+├ post   a text that is too long
+│        for the line that it is
+│        on
+├ empty  {}
+└ n      1`
+	got := strings.Join(trimmed(shownAs(t, code, 32)), "\n")
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	list := shownAs(t, `[{a: 1, b: {c: "long enough for a line of its own"}}, [1, 2]]`, 32)
+	if got := strings.Join(trimmed(list), "\n"); got != "├ 0\n│ ├ a  1\n│ └ b\n│   └ c  long enough for a line\n│        of its own\n└ 1  [1, 2]" {
+		t.Errorf("a list:\n%s", got)
+	}
+}
+
+func TestALongResultIsFolded(t *testing.T) {
+	e := entry{shown: &value{}}
+	*e.shown = valueOf(t, "Array.from({length: 100}, (_, i) => ({title: \"n\" + i}))")
+	f := formatter{styles: theme("none"), width: 80, page: 20}
+	lines := e.draw(f)
+	if len(lines) != 16 || strings.TrimSpace(lines[15]) != "… 87 more lines, ^O shows them" {
+		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
+	}
+	f.page = 200
+	if lines := e.draw(f); len(lines) != 102 {
+		t.Errorf("%d lines on a large screen", len(lines))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
 )
 
@@ -15,7 +14,17 @@ type editor struct {
 	letters []string
 	at      int
 	killed  string // what was cut last
+	past    []past // for undo
+	typing  bool   // the last change was a letter
 }
+
+// A past is what was there before a change.
+type past struct {
+	text string
+	at   int
+}
+
+const longestPast = 100
 
 const longestInput = 1 << 20
 
@@ -35,6 +44,30 @@ func lettersOf(text string) []string {
 func (ed *editor) text() string   { return strings.Join(ed.letters, "") }
 func (ed *editor) before() string { return strings.Join(ed.letters[:ed.at], "") }
 func (ed *editor) empty() bool    { return len(ed.letters) == 0 }
+
+// keep remembers what there is, before it is changed.
+func (ed *editor) keep() {
+	now := past{ed.text(), ed.at}
+	if n := len(ed.past); n > 0 && ed.past[n-1].text == now.text {
+		return
+	}
+	if ed.past = append(ed.past, now); len(ed.past) > longestPast {
+		ed.past = slices.Delete(ed.past, 0, 1)
+	}
+}
+
+// undo goes back to before the last change.
+func (ed *editor) undo() {
+	for n := len(ed.past); n > 0; n = len(ed.past) {
+		before := ed.past[n-1]
+		ed.past = ed.past[:n-1]
+		if before.text != ed.text() {
+			ed.set(before.text)
+			ed.at = min(before.at, len(ed.letters))
+			return
+		}
+	}
+}
 
 // set replaces everything, and puts the cursor at the end.
 func (ed *editor) set(text string) {
@@ -104,17 +137,81 @@ func (ed *editor) word(direction int) int {
 	return at
 }
 
+// nextWord is where the word after the one at begins, wordEnd the last letter of
+// the one at, or of the next.
+func (ed *editor) nextWord(at int) int {
+	kind := func(i int) int {
+		switch {
+		case strings.TrimSpace(ed.letters[i]) == "":
+			return 0
+		case isWord(ed.letters[i]):
+			return 1
+		}
+		return 2
+	}
+	for start := at; at < len(ed.letters) && kind(start) != 0 && kind(at) == kind(start); {
+		at++
+	}
+	for at < len(ed.letters) && kind(at) == 0 {
+		at++
+	}
+	return at
+}
+
+func (ed *editor) wordEnd(at int) int {
+	last := len(ed.letters) - 1
+	at = min(at+1, max(last, 0))
+	for at < last && strings.TrimSpace(ed.letters[at]) == "" {
+		at++
+	}
+	for at < last && isWord(ed.letters[at]) == isWord(ed.letters[at+1]) && strings.TrimSpace(ed.letters[at+1]) != "" {
+		at++
+	}
+	return at
+}
+
+// turn changes letters[from:to], and goes behind them.
+func (ed *editor) turn(from, to int, change func(string) string) {
+	if from >= to {
+		return
+	}
+	ed.keep()
+	changed := lettersOf(change(strings.Join(ed.letters[from:to], "")))
+	ed.letters = slices.Replace(ed.letters, from, to, changed...)
+	ed.at = from + len(changed)
+}
+
+// transpose swaps the letters around the cursor.
+func (ed *editor) transpose() {
+	at := min(ed.at, len(ed.letters)-1)
+	if at > 0 {
+		ed.keep()
+		ed.letters[at-1], ed.letters[at] = ed.letters[at], ed.letters[at-1]
+		ed.at = at + 1
+	}
+}
+
+// indented is where the line's text begins.
+func (ed *editor) indented() int {
+	at, end := ed.lineStart(), ed.lineEnd()
+	for at < end && ed.letters[at] == " " {
+		at++
+	}
+	return at
+}
+
 // lineStart and lineEnd are those of the line that the cursor is on.
-func (ed *editor) lineStart() int {
-	at := ed.at
+func (ed *editor) lineStart() int { return ed.lineStartOf(ed.at) }
+func (ed *editor) lineEnd() int   { return ed.lineEndOf(ed.at) }
+
+func (ed *editor) lineStartOf(at int) int {
 	for at > 0 && ed.letters[at-1] != "\n" {
 		at--
 	}
 	return at
 }
 
-func (ed *editor) lineEnd() int {
-	at := ed.at
+func (ed *editor) lineEndOf(at int) int {
 	for at < len(ed.letters) && ed.letters[at] != "\n" {
 		at++
 	}
@@ -142,111 +239,4 @@ func (ed *editor) down() bool {
 	ed.at = end + 1
 	ed.at = min(end+1+column, ed.lineEnd())
 	return true
-}
-
-const (
-	promptText  = "› "
-	promptWidth = 2
-)
-
-// codeStyle is how a token of JavaScript looks.
-func (st *styles) codeStyle(kind tokenKind) lipgloss.Style {
-	switch kind {
-	case keywordToken:
-		return st.keyword
-	case stringToken, templateToken, regexpToken:
-		return st.text
-	case numberToken:
-		return st.number
-	case commentToken:
-		return st.dim
-	}
-	return st.plain
-}
-
-// codeLines lays code out behind a prompt, in lines of so many cells. A cursor
-// of -1 is not shown. It returns the line that the cursor is on, too.
-func codeLines(st *styles, letters []string, cursor, cells int) (lines []string, cursorLine int) {
-	var s scanner
-	tokens := s.scan(strings.Join(letters, ""))
-	w := codeWriter{st: st, cells: max(cells, promptWidth+2)}
-	w.prompt(promptText)
-	offset := 0
-	for i, letter := range letters {
-		for len(tokens) > 1 && offset >= tokens[0].end {
-			tokens = tokens[1:]
-		}
-		if i == cursor {
-			cursorLine = w.cursor(letter)
-		}
-		if letter == "\n" {
-			w.end()
-			w.prompt(pad("", promptWidth))
-		} else if i != cursor {
-			w.write(letter, tokens[0].kind)
-		}
-		offset += len(letter)
-	}
-	if cursor == len(letters) {
-		cursorLine = w.cursor(" ")
-	}
-	w.end()
-	return w.lines, cursorLine
-}
-
-type codeWriter struct {
-	st    *styles
-	cells int
-	lines []string
-	line  strings.Builder
-	used  int
-	run   strings.Builder // letters that look alike
-	kind  tokenKind
-}
-
-func (w *codeWriter) prompt(text string) {
-	w.line.WriteString(paint(w.st.prompt, text))
-	w.used = promptWidth
-}
-
-func (w *codeWriter) flush() {
-	w.line.WriteString(paint(w.st.codeStyle(w.kind), w.run.String()))
-	w.run.Reset()
-}
-
-func (w *codeWriter) end() {
-	w.flush()
-	w.lines = append(w.lines, w.line.String())
-	w.line.Reset()
-}
-
-// room begins another line when the next letter does not fit on this one.
-func (w *codeWriter) room(cells int) {
-	if w.used+cells > w.cells {
-		w.end()
-		w.prompt(pad("", promptWidth))
-	}
-	w.used += cells
-}
-
-func (w *codeWriter) write(letter string, kind tokenKind) {
-	letter = clean(letter)
-	w.room(width(letter))
-	if kind != w.kind {
-		w.flush()
-		w.kind = kind
-	}
-	w.run.WriteString(letter)
-}
-
-// cursor shows letter in reverse, which is no color, so it is seen without any.
-func (w *codeWriter) cursor(letter string) (line int) {
-	if letter == "\n" {
-		letter = " "
-	}
-	letter = clean(letter)
-	w.room(width(letter))
-	w.flush()
-	w.line.WriteString("\x1b[7m" + letter + "\x1b[27m")
-	return len(w.lines)
 }

@@ -33,6 +33,14 @@ func TestEditorKeys(t *testing.T) {
 		{"down stops at the end of the line", "abc|\nd", []tea.KeyMsg{key(tea.KeyDown)}, "abc\nd|"},
 		{"at the edges", "|", []tea.KeyMsg{key(tea.KeyLeft), key(tea.KeyRight), key(tea.KeyBackspace), key(tea.KeyDelete), key(tea.KeyCtrlW), alt('b'), alt('f'), alt('d')}, "|"},
 		{"a mark joins the letter before it", "e|x", []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("\u0301")}}, "e\u0301|x"},
+		{"swap letters", "ab|", []tea.KeyMsg{key(tea.KeyCtrlT)}, "ba|"},
+		{"swap letters in between", "a|b", []tea.KeyMsg{key(tea.KeyCtrlT)}, "ba|"},
+		{"upper case", "|ab cd", []tea.KeyMsg{alt('u')}, "AB| cd"},
+		{"lower case", "|AB cd", []tea.KeyMsg{alt('l')}, "ab| cd"},
+		{"title case", "|ab cd", []tea.KeyMsg{alt('c'), alt('c')}, "Ab Cd|"},
+		{"undo", "ab cd|", []tea.KeyMsg{key(tea.KeyCtrlW), key(tea.KeyCtrlW), key(tea.KeyCtrlUnderscore)}, "ab |"},
+		{"undo a word", "|", []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("a")}, {Type: tea.KeyRunes, Runes: []rune("b")}, key(tea.KeyCtrlUnderscore)}, "|"},
+		{"undo with two keys", "ab|", []tea.KeyMsg{key(tea.KeyCtrlU), key(tea.KeyCtrlX), key(tea.KeyCtrlU)}, "ab|"},
 		{"another line", "a|", []tea.KeyMsg{{Type: tea.KeyEnter, Alt: true}}, "a\n|"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -75,7 +83,7 @@ func TestInputHasAnEnd(t *testing.T) {
 
 func TestCodeLines(t *testing.T) {
 	st := theme("none")
-	lines, cursor := codeLines(&st, lettersOf("let 日本 = 1\nf()"), 12, 10)
+	lines, cursor := codeLines(&st, cell{promptText, st.prompt}, lettersOf("let 日本 = 1\nf()"), 12, 10)
 	want := []string{"› let 日本", "   = 1", "  f()"}
 	for i := range lines {
 		lines[i] = ansi.Strip(lines[i])

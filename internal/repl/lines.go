@@ -183,6 +183,8 @@ func (c *lineConsole) pipe(ctx context.Context) error {
 func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	r, stop := newStatementReader(c.o.Input, "", c.interrupt)
 	defer stop()
+	told := narrator{dial: c.o.Dial, out: c.o.Output}
+	defer told.end()
 	shows := terminal(c.o.Output) && !c.o.JSON
 	if shows {
 		r.prompt = c.invite
@@ -216,6 +218,11 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 			return 1
 		case strings.TrimRight(strings.TrimSpace(src.text), "();") == "exit":
 			return 0
+		case strings.TrimSpace(src.text) == narrate:
+			if err := told.turn(ctx); err != nil {
+				c.fail(err)
+			}
+			continue
 		}
 		if err := c.whole(ctx, src); err != nil {
 			c.fail(err)

@@ -1,54 +1,87 @@
 package repl
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-
-	"github.com/charmbracelet/lipgloss"
+	"time"
 
 	"github.com/towerkit/tower/internal/wire"
 )
 
+// A paneView is one of the views of the live pane.
+type paneView int
+
 const (
-	longestPane  = 500 // happenings
-	shownChanges = 4   // of one commit
-	shownReaches = 6   // of one commit
-	outcomeRoom  = 20  // for two gaps and "change ✓ 12.3 ms"
-	roomyPane    = 50  // cells from which nothing has to be tight
+	commitsView paneView = iota
+	connectionsView
+	cursorsView
+	routesView
+	logView
+	paneViews
 )
 
-// A livePane is what happens in the application, as it happens: commits, and
-// connections that come and go. It keeps the last of them.
+func (v paneView) String() string {
+	return [...]string{"commits", "connections", "cursors", "routes", "log"}[v]
+}
+
+// asks is the request by which the view is brought up to date, "" where events do.
+func (v paneView) asks() string {
+	return [...]string{"", wire.DoConnections, wire.DoCursors, wire.DoRoutes, ""}[v]
+}
+
+// A livePane is the running application, as it runs: the commits, as they happen,
+// and what is open. It keeps the last of what happened.
 type livePane struct {
-	happenings []*happening
-	bySeq      map[uint64]*happening
-	users      map[uint64]string // of the open connections
-	received   int               // events since the last that was missed
-	missed     int               // events lately missed
-	back       int               // lines below the visible ones
+	now   func() time.Time
+	view  paneView
+	views [paneViews]listing
+	grids [paneViews]*grid
+
+	bySeq  map[uint64]*happening
+	coming []row             // commits that are shown with the next turn, while there are many
+	users  map[uint64]string // of the open connections
+	count  int               // of the open connections
+	seq    uint64
+	rows   uint64 // how many there ever were
+	pulse  pulse
+	told   int       // commits told one by one, in this turn and the last
+	asked  time.Time // when what is shown was asked for
+	failed error
 }
 
-// A happening is a commit, or a note about a connection.
-type happening struct {
-	commit  *wire.CommitEvent
-	applied map[uint64]int64 // microseconds, by connection
-	note    string
-
-	cells int // the width that lines was made for
-	lines []string
+func newLivePane() livePane {
+	p := livePane{now: time.Now, bySeq: map[uint64]*happening{}, users: map[uint64]string{}}
+	p.views[commitsView] = listing{tail: true, empty: "Commits appear here as they happen, with the connections that they reach."}
+	p.views[connectionsView] = listing{empty: "Nobody is connected."}
+	p.views[cursorsView] = listing{empty: "No cursor is open."}
+	p.views[routesView] = listing{empty: "There are no routes."}
+	p.views[logView] = listing{tail: true, empty: "What the application logs appears here."}
+	p.grids = [paneViews]*grid{connectionsView: newConnectionGrid(), cursorsView: newCursorGrid(), routesView: newRouteGrid()}
+	return p
 }
 
-func (p *livePane) add(h *happening) {
-	p.happenings = append(p.happenings, h)
-	if over := len(p.happenings) - longestPane; over > 0 {
-		for _, old := range p.happenings[:over] {
-			if old.commit != nil {
-				delete(p.bySeq, old.commit.Seq)
+func (p *livePane) list() *listing { return &p.views[p.view] }
+
+// add puts a row at the end of a view that keeps the last of them.
+func (p *livePane) add(view paneView, rows ...row) {
+	l := &p.views[view]
+	l.rows = append(l.rows, rows...)
+	if over := len(l.rows) - longestPane; over > 0 {
+		for _, old := range l.rows[:over] {
+			if h, ok := old.(*happening); ok && h.commit != nil {
+				delete(p.bySeq, h.commit.Seq)
 			}
 		}
-		p.happenings = slices.Delete(p.happenings, 0, over)
+		l.rows = slices.Delete(l.rows, 0, over)
 	}
+}
+
+func (p *livePane) number() uint64 {
+	p.rows++
+	return p.rows
 }
 
 // connected replaces what is known of the open connections.
@@ -57,79 +90,134 @@ func (p *livePane) connected(connections []wire.ConnectionInfo) {
 	for _, c := range connections {
 		p.users[c.ID] = c.User
 	}
+	p.count = len(p.users)
 }
 
 func (p *livePane) event(event wire.ControlEvent) {
-	if p.missed > 0 {
-		p.received++
-	}
 	switch {
 	case event.Commit != nil:
-		h := &happening{commit: event.Commit, applied: map[uint64]int64{}}
-		if p.bySeq == nil {
-			p.bySeq = map[uint64]*happening{}
-		}
-		p.bySeq[event.Commit.Seq] = h
-		p.add(h)
+		p.commit(event.Commit)
+	case event.Skipped != nil:
+		p.skipped(event.Skipped)
 	case event.Applied != nil:
 		if h := p.bySeq[event.Applied.Seq]; h != nil {
 			h.applied[event.Applied.Connection] = event.Applied.Micros
 			h.lines = nil
 		}
 	case event.Joined != nil:
-		if p.users == nil {
-			p.users = map[uint64]string{}
-		}
 		p.users[event.Joined.ID] = event.Joined.User
-		p.add(&happening{note: fmt.Sprintf("+ %s joined over %s", event.Joined.User, event.Joined.Transport)})
+		p.count = len(p.users)
+		p.happen(&happening{note: fmt.Sprintf("+ %s joined over %s", event.Joined.User, event.Joined.Transport)})
 	case event.Left != 0:
-		user, ok := p.users[event.Left]
-		if !ok {
-			user = fmt.Sprintf("connection %d", event.Left)
-		}
+		user := cmp.Or(p.users[event.Left], fmt.Sprintf("connection %d", event.Left))
 		delete(p.users, event.Left)
-		p.add(&happening{note: fmt.Sprintf("− %s left", user)})
-	case event.Missed > 0:
-		p.missed += event.Missed
+		p.count = len(p.users)
+		p.happen(&happening{note: fmt.Sprintf("− %s left", user)})
+	case event.Log != nil:
+		p.add(logView, &logRow{LogEvent: *event.Log, number: p.number()})
 	}
 }
 
-// calm forgets that events were missed.
-func (p *livePane) calm() { p.received, p.missed = 0, 0 }
+func (p *livePane) commit(c *wire.CommitEvent) {
+	now := p.now()
+	p.seq, p.count = c.Seq, c.Connections
+	p.pulse.add(now, 1)
+	for _, change := range c.Changes {
+		p.pulse.count(change.Op, change.Model, 1)
+	}
+	p.told++
+	h := &happening{commit: c, applied: map[uint64]int64{}, dense: p.pulse.busy(now)}
+	p.bySeq[c.Seq] = h
+	p.happen(h)
+}
 
-// sampled says how much of what happens the pane could follow, or "".
-func (p *livePane) sampled() string {
-	if p.missed == 0 {
+// skipped notes commits that the application only counts.
+func (p *livePane) skipped(s *wire.Skipped) {
+	now := p.now()
+	p.seq = max(p.seq, s.Seq)
+	p.pulse.add(now, s.Commits)
+	p.pulse.until = now.Add(busyFor)
+	for _, c := range s.Changes {
+		p.pulse.count(c.Op, c.Model, c.N)
+	}
+}
+
+// happen shows what happened: at once, or where much does, with the next turn.
+func (p *livePane) happen(h *happening) {
+	h.number = p.number()
+	if p.busy() {
+		p.coming = append(p.coming, h)
+		return
+	}
+	p.add(commitsView, h)
+}
+
+func (p *livePane) busy() bool { return p.pulse.busy(p.now()) }
+
+// turn shows what has come since the last turn. It reports whether another one is
+// due, a quarter of a second later.
+func (p *livePane) turn() (again bool) {
+	p.pulse.turn(p.now())
+	p.add(commitsView, p.coming...)
+	p.coming = nil
+	return p.busy()
+}
+
+// status says how much happens, where that is more than is shown.
+func (p *livePane) status() string {
+	if !p.busy() {
 		return ""
 	}
-	return fmt.Sprintf("sampled %s of %s", grouped(p.received), grouped(p.received+p.missed))
+	return grouped(p.pulse.rate()) + "/s, sampled"
 }
 
-// view is the end of the pane, less what is scrolled back, from the top.
-func (p *livePane) view(f formatter, height int) []string {
-	if len(p.happenings) == 0 {
-		return f.wrapped(f.styles.dim, "Commits appear here as they happen, with the connections that they reach.")
+// staleAfter is the age from which it is said.
+const staleAfter = 4 * time.Second
+
+// age is how long ago what is shown was asked for; 0 where events bring it.
+func (p *livePane) age() time.Duration {
+	if p.view.asks() == "" || p.asked.IsZero() {
+		return 0
 	}
-	var lines []string
-	for i := len(p.happenings) - 1; i >= 0 && len(lines) < height+p.back; i-- {
-		drawn := p.happenings[i].draw(f)
-		for j := len(drawn) - 1; j >= 0; j-- {
-			lines = append(lines, drawn[j])
-		}
-	}
-	p.back = min(p.back, max(len(lines)-height, 0))
-	lines = lines[p.back:min(p.back+height, len(lines))]
-	slices.Reverse(lines)
-	if len(lines) < height && lines[0] == "" {
-		lines = lines[1:]
-	}
-	return lines
+	return p.now().Sub(p.asked)
 }
 
-// status is the last commit on one line, as much of it as fits.
-func (p *livePane) status(f formatter) string {
-	for i := len(p.happenings) - 1; i >= 0; i-- {
-		c := p.happenings[i].commit
+// load says what the many commits are.
+func (p *livePane) load(f formatter) string {
+	kinds := p.pulse.kinds()
+	names := slices.SortedFunc(maps.Keys(kinds), func(a, b string) int {
+		return cmp.Or(cmp.Compare(kinds[b], kinds[a]), strings.Compare(a, b))
+	})
+	parts := make([]string, len(names))
+	for i, name := range names {
+		parts[i] = clean(name) + " " + grouped(kinds[name]) + "/s"
+	}
+	return paint(f.styles.dim, cut(strings.Join(parts, "  "), f.width))
+}
+
+// see is what is visible of the pane, from the top, and which lines are of the
+// selected row.
+func (p *livePane) see(f formatter, height int) (lines []string, from, to int) {
+	l := p.list()
+	l.head = ""
+	if g := p.grids[p.view]; g != nil && len(l.rows) > 0 {
+		g.fit(f.width)
+		l.head = g.head(&f.styles)
+	}
+	if p.view == commitsView && p.busy() && l.open == nil && height > 4 {
+		l.head = p.load(f)
+	}
+	if p.failed != nil && p.view.asks() != "" {
+		return f.wrapped(f.styles.bad, clean(p.failed.Error())), 0, 0
+	}
+	return l.view(f, height)
+}
+
+// last is the last commit on one line, as much of it as fits.
+func (p *livePane) last(f formatter) string {
+	rows := p.views[commitsView].rows
+	for i := len(rows) - 1; i >= 0; i-- {
+		c := rows[i].(*happening).commit
 		if c == nil {
 			continue
 		}
@@ -138,175 +226,54 @@ func (p *livePane) status(f formatter) string {
 			short.Changes = []wire.ChangeInfo{{Op: c.Changes[0].Op, Model: c.Changes[0].Model, ID: c.Changes[0].ID}}
 		}
 		for _, commit := range []*wire.CommitEvent{c, &short} {
-			if line := commitHead(f, commit) + paint(f.styles.dim, "  → "+reachedOf(c)); width(line) <= f.width {
+			if line := commitHead(f, commit, true) + paint(f.styles.dim, "  → "+reachedOf(c)); width(line) <= f.width {
 				return line
 			}
 		}
-		return cut(commitHead(f, &short), f.width)
+		return cut(commitHead(f, &short, true), f.width)
 	}
 	return paint(f.styles.dim, "no commit yet")
 }
 
-func (h *happening) draw(f formatter) []string {
-	if h.cells == f.width && h.lines != nil {
-		return h.lines
-	}
-	h.cells = f.width
-	if h.commit == nil {
-		h.lines = []string{paint(f.styles.dim, cut(clean(h.note), f.width))}
-		return h.lines
-	}
-	h.lines = []string{""}
-	head, by := commitHead(f, h.commit), clean(h.commit.By)
-	reached := "→ " + reachedOf(h.commit)
-	if h.commit.ReachedAll > 0 {
-		reached += " in " + duration(h.commit.Micros)
-	}
-	reached = below(f) + paint(f.styles.dim, cut(reached, f.width-len(below(f))))
-	// Who did it stands where there is room.
-	if line, ok := f.beside(head, by); ok {
-		head = line
-	} else if line, ok := f.beside(reached, by); ok {
-		reached = line
-	} else {
-		reached, _ = f.beside(reached, cut(by, f.width-width(reached)-2))
-	}
-	h.lines = append(h.lines, cut(head, f.width))
-	if len(h.commit.Changes) > 1 {
-		h.lines = append(h.lines, h.changes(f)...)
-	}
-	h.lines = append(h.lines, reached)
-	h.lines = append(h.lines, h.reaches(f)...)
-	return h.lines
+// polled is what was asked for a view that events do not bring up to date.
+type polled struct {
+	view        paneView
+	number      int // of the question
+	connections []wire.ConnectionInfo
+	cursors     []wire.CursorInfo
+	routes      []wire.Route
+	took        time.Duration
+	err         error
 }
 
-// beside puts text, dimmed, at the right end of a line, if there is room for it.
-func (f formatter) beside(line, text string) (string, bool) {
-	room := f.width - width(line) - width(text)
-	if room < 2 {
-		return line, false
+// update takes what was asked.
+func (p *livePane) update(msg polled) {
+	if p.failed = msg.err; msg.err != nil {
+		return
 	}
-	return line + padLeft("", room) + paint(f.styles.dim, text), true
-}
-
-// commitHead is a commit in a few words: #813 create posts/…7QX "Hello".
-func commitHead(f formatter, c *wire.CommitEvent) string {
-	head := paint(f.styles.strong, fmt.Sprintf("#%d", c.Seq)) + " "
-	if len(c.Changes) == 1 {
-		return head + changeText(f, c.Changes[0])
+	p.asked = p.now()
+	l, g := &p.views[msg.view], p.grids[msg.view]
+	l.rows = nil
+	for _, c := range msg.connections {
+		p.users[c.ID] = c.User
+		r := &connectionRow{ConnectionInfo: c, seq: p.seq, at: p.asked, grid: g}
+		g.measure(r.cells(&styles{}))
+		l.rows = append(l.rows, r)
 	}
-	return head + fmt.Sprintf("%s changes", grouped(len(c.Changes)))
-}
-
-// below is the indentation of what is below a commit's head.
-func below(f formatter) string {
-	if f.width < roomyPane {
-		return "  "
-	}
-	return "     "
-}
-
-func (h *happening) changes(f formatter) []string {
-	var lines []string
-	for i, change := range h.commit.Changes {
-		if i == shownChanges {
-			more := fmt.Sprintf("… %s more", grouped(len(h.commit.Changes)-i))
-			lines = append(lines, below(f)+paint(f.styles.dim, more))
-			break
+	for _, c := range msg.cursors {
+		r := &cursorRow{CursorInfo: c, grid: g}
+		for _, number := range c.Connections {
+			if user, ok := p.users[number]; ok && !slices.Contains(r.users, user) {
+				r.users = append(r.users, user)
+			}
 		}
-		lines = append(lines, below(f)+cut(changeText(f, change), f.width-len(below(f))))
+		g.measure(r.cells(&styles{}))
+		l.rows = append(l.rows, r)
 	}
-	return lines
-}
-
-func changeText(f formatter, c wire.ChangeInfo) string {
-	style := f.styles.changed
-	switch c.Op {
-	case "create":
-		style = f.styles.good
-	case "delete":
-		style = f.styles.bad
+	for _, route := range msg.routes {
+		r := &routeRow{Route: route, grid: g}
+		g.measure(r.cells(&styles{}))
+		l.rows = append(l.rows, r)
 	}
-	text := paint(style, clean(c.Op)) + " " + clean(c.Model) + paint(f.styles.dim, "/"+shortID(c.ID))
-	if c.Label != "" {
-		text += " " + paint(f.styles.text, quoted(c.Label))
-	}
-	if len(c.Fields) > 0 {
-		text += " " + paint(f.styles.dim, clean(strings.Join(c.Fields, ", ")))
-	}
-	return text
-}
-
-func reachedOf(c *wire.CommitEvent) string {
-	if c.Connections == 0 {
-		return "no connections"
-	}
-	return fmt.Sprintf("%s of %s", grouped(c.ReachedAll), counted(c.Connections, "connection"))
-}
-
-func counted(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return grouped(n) + " " + what
-}
-
-func duration(micros int64) string {
-	switch {
-	case micros < 1000:
-		return fmt.Sprintf("%d µs", micros)
-	case micros < 1_000_000:
-		return fmt.Sprintf("%.1f ms", float64(micros)/1e3)
-	}
-	return fmt.Sprintf("%.1f s", float64(micros)/1e6)
-}
-
-// reaches are what became of the commit in each cursor, a line each.
-func (h *happening) reaches(f formatter) []string {
-	shown := h.commit.Reached[:min(len(h.commit.Reached), shownReaches)]
-	users, cursors := 0, 0
-	for _, reach := range shown {
-		users = max(users, width(clean(reach.User)))
-		cursors = max(cursors, width(clean(reach.Cursor)))
-	}
-	users = min(users, max(f.width/5, 6))
-	cursors = min(cursors, max(f.width-len(below(f))-users-outcomeRoom, 8))
-	var lines []string
-	for _, reach := range shown {
-		line := below(f) + pad(cut(clean(reach.User), users), users) + "  " +
-			paint(f.styles.dim, pad(cut(clean(reach.Cursor), cursors), cursors)) + "  " + h.outcome(f, reach)
-		lines = append(lines, cut(line, f.width))
-	}
-	if more := len(h.commit.Reached) - len(shown); more > 0 {
-		lines = append(lines, below(f)+paint(f.styles.dim, fmt.Sprintf("… %s more", grouped(more))))
-	}
-	return lines
-}
-
-func (h *happening) outcome(f formatter, reach wire.Reach) string {
-	var parts []string
-	for _, part := range []struct {
-		name  string
-		n     int
-		style lipgloss.Style
-	}{{"enter", reach.Enter, f.styles.good}, {"change", reach.Change, f.styles.changed}, {"leave", reach.Leave, f.styles.bad}} {
-		switch {
-		case part.n == 1:
-			parts = append(parts, paint(part.style, part.name))
-		case part.n > 1:
-			parts = append(parts, paint(part.style, fmt.Sprintf("%s %s", part.name, grouped(part.n))))
-		}
-	}
-	if len(parts) == 0 {
-		return paint(f.styles.dim, "—")
-	}
-	text := strings.Join(parts, " ")
-	if micros, ok := h.applied[reach.Connection]; ok {
-		applied := " ✓ applied "
-		if f.width < roomyPane {
-			applied = " ✓ "
-		}
-		text += paint(f.styles.good, applied) + paint(f.styles.dim, duration(micros))
-	}
-	return text
+	l.renew()
 }

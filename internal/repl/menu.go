@@ -15,6 +15,7 @@ type menu struct {
 	start string // the text before the completion
 	typed string // what was typed of it
 	items []string
+	notes map[string]string
 	at    int // -1 before one is chosen
 }
 
@@ -35,6 +36,10 @@ func (s *screen) complete(by int) tea.Cmd {
 		}
 		s.menu.at = (s.menu.at + by + n) % n
 		s.choose()
+		return nil
+	}
+	if typed := s.editor.before(); isCommand(typed) {
+		s.offer(completed{typed, completion{items: withPrefix(commandNames(), typed)}})
 		return nil
 	}
 	if s.busy {
@@ -62,14 +67,14 @@ func (s *screen) offer(found completed) {
 	if found.text != s.editor.before() || len(found.items) == 0 || s.search != nil {
 		return
 	}
-	m := &menu{start: found.text[:found.start], typed: found.text[found.start:], items: found.items, at: -1}
+	m := &menu{start: found.text[:found.start], typed: found.text[found.start:], items: found.items, notes: found.notes, at: -1}
 	common := found.items[0]
 	for _, item := range found.items[1:] {
 		for !strings.HasPrefix(item, common) {
 			common = common[:len(common)-1]
 		}
 	}
-	if len(found.items) == 1 || len(common) > len(m.typed) {
+	if len(found.items) == 1 || len(common) > len(m.typed) && strings.HasPrefix(common, m.typed) {
 		s.retype(m, common)
 		m.typed = common
 	}
@@ -97,14 +102,18 @@ func (s *screen) look(before int) {
 	}
 }
 
-// lines are the completions in columns, around the chosen one.
+// lines are the completions in columns, around the chosen one; those that have to
+// be explained have a line each.
 func (m *menu) lines(f formatter) []string {
-	longest := 0
+	room, longest := f.width-promptWidth, 0
 	for _, item := range m.items {
 		longest = max(longest, width(clean(item)))
 	}
-	longest = min(longest, f.width-promptWidth)
-	perRow := max((f.width-promptWidth+2)/(longest+2), 1)
+	longest = min(longest, room)
+	perRow := max((room+2)/(longest+2), 1)
+	if len(m.notes) > 0 {
+		perRow = 1
+	}
 	rows := (len(m.items) + perRow - 1) / perRow
 	first := min(max(max(m.at, 0)/perRow-menuRows+1, 0), max(rows-menuRows, 0))
 	var lines []string
@@ -115,9 +124,13 @@ func (m *menu) lines(f formatter) []string {
 			if i == m.at {
 				style = f.styles.accent
 			}
-			cells = append(cells, style.Render(item))
+			text := style.Render(item)
+			if note := m.notes[m.items[i]]; note != "" && room > longest+6 {
+				text += "  " + cut(clean(note), room-longest-2)
+			}
+			cells = append(cells, text)
 		}
-		lines = append(lines, strings.Repeat(" ", promptWidth)+strings.Join(cells, "  "))
+		lines = append(lines, strings.Repeat(" ", promptWidth)+strings.TrimRight(strings.Join(cells, "  "), " "))
 	}
 	if below := len(m.items) - min(first+menuRows, rows)*perRow; below > 0 {
 		lines = append(lines, strings.Repeat(" ", promptWidth)+f.styles.dim.Render(fmt.Sprintf("… %d more", below)))

@@ -1,14 +1,33 @@
 package repl
 
 import (
+	"strings"
+
 	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 )
 
+// pressed takes a message of keys: letters that come at once are one message, and
+// where they are not text, they are pressed one after the other.
+func (s *screen) pressed(msg tea.KeyMsg) tea.Cmd {
+	text := s.pager == nil && !s.inPane && (s.vi == nil || !s.vi.command)
+	if msg.Type != tea.KeyRunes || len(msg.Runes) < 2 || msg.Paste || text {
+		return s.press(msg)
+	}
+	var cmds []tea.Cmd
+	for _, r := range msg.Runes {
+		cmds = append(cmds, s.press(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: msg.Alt}))
+	}
+	return tea.Batch(cmds...)
+}
+
 // press does what a key is for, by what has the focus.
 func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
+	s.hint = ""
 	switch {
-	case key.Matches(msg, s.keys.interrupt):
+	case s.pager != nil:
+		return s.keyInPager(msg)
+	case key.Matches(msg, s.keys.interrupt) && !(s.inPane && !s.running):
 		return s.interrupt()
 	case s.question != nil:
 		s.keyInQuestion(msg)
@@ -17,21 +36,33 @@ func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
 		s.held = append(s.held, msg)
 		return nil
 	case key.Matches(msg, s.keys.suspend):
+		s.tty.release()
 		return tea.Suspend
 	case s.search != nil:
 		return s.keyInSearch(msg)
 	case key.Matches(msg, s.keys.live):
-		s.inPane = !s.inPane && s.pane > 0
-		return nil
+		return s.toPane()
 	case s.inPane:
 		return s.keyInPane(msg)
 	}
 	return s.keyAtPrompt(msg)
 }
 
-func (s *screen) keyAtPrompt(msg tea.KeyMsg) tea.Cmd {
-	k := s.keys
+func (s *screen) keyInPager(msg tea.KeyMsg) tea.Cmd {
 	switch {
+	case key.Matches(msg, s.keys.copy):
+		return s.copyResult()
+	case key.Matches(msg, s.keys.interrupt), s.pager.press(&s.keys, msg):
+		s.pager = nil
+	}
+	return nil
+}
+
+func (s *screen) keyAtPrompt(msg tea.KeyMsg) tea.Cmd {
+	k := &s.keys
+	switch {
+	case s.prefixed:
+		return s.afterPrefix(msg)
 	case key.Matches(msg, k.pageUp):
 		s.transcript.back += max(s.page-2, 1)
 		return nil
@@ -39,8 +70,15 @@ func (s *screen) keyAtPrompt(msg tea.KeyMsg) tea.Cmd {
 		s.transcript.back = max(s.transcript.back-max(s.page-2, 1), 0)
 		return nil
 	case key.Matches(msg, k.clear):
-		s.transcript.clear()
-		return tea.ClearScreen
+		return s.clearScreen()
+	case key.Matches(msg, k.help) && (s.editor.empty() || msg.Type == tea.KeyF1):
+		s.openSheet()
+		return nil
+	case key.Matches(msg, k.whole):
+		s.openWhole()
+		return nil
+	case key.Matches(msg, k.copy):
+		return s.copyResult()
 	}
 	s.transcript.back = 0
 	switch {
@@ -53,36 +91,85 @@ func (s *screen) keyAtPrompt(msg tea.KeyMsg) tea.Cmd {
 		return nil
 	}
 	s.menu = nil
+	if s.vi != nil && s.vi.key(s, msg) {
+		return nil
+	}
+	return s.keyInLine(msg)
+}
+
+// afterPrefix is the key after ^X.
+func (s *screen) afterPrefix(msg tea.KeyMsg) tea.Cmd {
+	s.prefixed = false
+	switch {
+	case key.Matches(msg, s.keys.prefixEdit):
+		return s.edit()
+	case msg.String() == "o":
+		return s.toPane()
+	case msg.String() == "ctrl+u":
+		s.editor.undo()
+	}
+	return nil
+}
+
+// keyInLine runs what was typed, goes through what was typed before, or edits.
+func (s *screen) keyInLine(msg tea.KeyMsg) tea.Cmd {
+	k := &s.keys
 	switch {
 	case key.Matches(msg, k.run):
 		return s.submit()
 	case key.Matches(msg, k.newline):
+		s.editor.keep()
 		s.editor.insert("\n")
 	case key.Matches(msg, k.quit) && s.editor.empty():
 		return tea.Quit
+	case key.Matches(msg, k.prefix):
+		s.prefixed = true
 	case key.Matches(msg, k.search):
-		s.search = &search{typed: s.editor.text(), at: len(s.history.entries)}
+		s.beginSearch()
 	case key.Matches(msg, k.up):
 		if !s.editor.up() {
-			if entry, ok := s.history.back(s.editor.text()); ok {
-				s.editor.set(entry)
-			}
+			s.recall(true)
 		}
 	case key.Matches(msg, k.down):
 		if !s.editor.down() {
-			if entry, ok := s.history.forth(); ok {
-				s.editor.set(entry)
-			}
+			s.recall(false)
 		}
+	case key.Matches(msg, k.first), key.Matches(msg, k.last):
+		s.recallEnd(key.Matches(msg, k.first))
 	default:
 		s.keyInText(msg)
 	}
 	return nil
 }
 
+func (s *screen) beginSearch() {
+	s.search = &search{typed: s.editor.text(), at: len(s.history.entries)}
+}
+
+// recall goes to what was typed before this, or after it.
+func (s *screen) recall(before bool) {
+	entry, ok := "", false
+	if before {
+		entry, ok = s.history.back(s.editor.text())
+	} else {
+		entry, ok = s.history.forth()
+	}
+	if ok {
+		s.editor.set(entry)
+	}
+}
+
+// recallEnd goes to the oldest of what was typed, or back to what is being typed.
+func (s *screen) recallEnd(oldest bool) {
+	for at := -1; at != s.history.at; {
+		at = s.history.at
+		s.recall(oldest)
+	}
+}
+
 // keyInText edits.
 func (s *screen) keyInText(msg tea.KeyMsg) {
-	k, ed := s.keys, &s.editor
+	k, ed := &s.keys, &s.editor
 	switch {
 	case key.Matches(msg, k.left):
 		ed.move(-1)
@@ -96,57 +183,75 @@ func (s *screen) keyInText(msg tea.KeyMsg) {
 		ed.at = ed.lineStart()
 	case key.Matches(msg, k.end):
 		ed.at = ed.lineEnd()
+	case key.Matches(msg, k.undo):
+		ed.undo()
+	case (msg.Type == tea.KeyRunes || msg.Type == tea.KeySpace) && (!msg.Alt || msg.Paste):
+		if msg.Paste || msg.Type == tea.KeySpace || !ed.typing { // an undo takes back a word
+			ed.keep()
+		}
+		ed.insert(string(msg.Runes))
+		ed.typing = !msg.Paste
+		return
+	default:
+		s.keyThatCuts(msg)
+	}
+	ed.typing = false
+}
+
+// keyThatCuts deletes, cuts or changes.
+func (s *screen) keyThatCuts(msg tea.KeyMsg) {
+	k, ed := &s.keys, &s.editor
+	cut := func(from, to int) {
+		ed.keep()
+		ed.cut(from, to, true)
+	}
+	switch {
 	case key.Matches(msg, k.backspace):
+		ed.keep()
 		ed.backspace()
 	case key.Matches(msg, k.deleteForward), key.Matches(msg, k.quit):
+		ed.keep()
 		ed.deleteForward()
 	case key.Matches(msg, k.killWord):
-		ed.cut(ed.word(-1), ed.at, true)
+		cut(ed.word(-1), ed.at)
 	case key.Matches(msg, k.killWordForward):
-		ed.cut(ed.at, ed.word(1), true)
+		cut(ed.at, ed.word(1))
 	case key.Matches(msg, k.killToEnd):
 		end := ed.lineEnd()
 		if end == ed.at && end < len(ed.letters) {
 			end++ // at the end of a line, the break
 		}
-		ed.cut(ed.at, end, true)
+		cut(ed.at, end)
 	case key.Matches(msg, k.killToStart):
-		ed.cut(ed.lineStart(), ed.at, true)
+		cut(ed.lineStart(), ed.at)
 	case key.Matches(msg, k.yank):
+		ed.keep()
 		ed.insert(ed.killed)
-	case (msg.Type == tea.KeyRunes || msg.Type == tea.KeySpace) && (!msg.Alt || msg.Paste):
-		ed.insert(string(msg.Runes))
+	case key.Matches(msg, k.transpose):
+		ed.transpose()
+	case key.Matches(msg, k.upper):
+		ed.turn(ed.at, ed.word(1), strings.ToUpper)
+	case key.Matches(msg, k.lower):
+		ed.turn(ed.at, ed.word(1), strings.ToLower)
+	case key.Matches(msg, k.capital):
+		ed.turn(ed.at, ed.word(1), capital)
 	}
 }
 
-func (s *screen) keyInPane(msg tea.KeyMsg) tea.Cmd {
-	k, p := s.keys, &s.live
-	switch {
-	case key.Matches(msg, k.up):
-		p.back++
-	case key.Matches(msg, k.down):
-		p.back = max(p.back-1, 0)
-	case key.Matches(msg, k.pageUp):
-		p.back += max(s.pane-2, 1)
-	case key.Matches(msg, k.pageDown):
-		p.back = max(p.back-max(s.pane-2, 1), 0)
-	case key.Matches(msg, k.top):
-		p.back = 1 << 30 // the view stops at the first
-	case key.Matches(msg, k.bottom):
-		p.back = 0
-	case key.Matches(msg, k.quit):
-		return tea.Quit
-	case key.Matches(msg, k.dismiss):
-		s.inPane = false
-	case msg.Type == tea.KeyRunes: // to type is to go back to the prompt
-		s.inPane = false
-		return s.keyAtPrompt(msg)
+// capital begins text's first word in upper case.
+func capital(text string) string {
+	letters := lettersOf(strings.ToLower(text))
+	for i, letter := range letters {
+		if isWord(letter) {
+			letters[i] = strings.ToUpper(letter)
+			break
+		}
 	}
-	return nil
+	return strings.Join(letters, "")
 }
 
 func (s *screen) keyInSearch(msg tea.KeyMsg) tea.Cmd {
-	k := s.keys
+	k := &s.keys
 	switch {
 	case key.Matches(msg, k.search):
 		s.look(s.search.at)
@@ -154,12 +259,10 @@ func (s *screen) keyInSearch(msg tea.KeyMsg) tea.Cmd {
 		s.editor.set(s.search.typed)
 		s.search = nil
 	case key.Matches(msg, k.backspace):
-		if letters := lettersOf(s.search.query); len(letters) > 0 {
-			s.search.query = s.search.query[:len(s.search.query)-len(letters[len(letters)-1])]
-			s.look(len(s.history.entries))
-		}
+		s.search.query = typed(k, s.search.query, msg)
+		s.look(len(s.history.entries))
 	case (msg.Type == tea.KeyRunes || msg.Type == tea.KeySpace) && !msg.Alt:
-		s.search.query += clean(string(msg.Runes))
+		s.search.query = typed(k, s.search.query, msg)
 		s.look(min(s.search.at+1, len(s.history.entries)))
 	default: // any other key takes what was found, and acts on it
 		if s.search.found {

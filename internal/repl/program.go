@@ -71,8 +71,11 @@ func runScreen(ctx context.Context, o Options, client *Client) (exit int) {
 	}
 	p.link = newLink(o.Dial, func(event any) { send(ctx, p.events, event) })
 	s := newScreen(o, client.Hello(), newStyles(screenRenderer(o.Output), screenPalette), p.jobs)
+	s.remote, s.tty = p.link, newTTY(o.Output.(*os.File))
+	s.tty.guard()
+	defer s.tty.release()
 	g := &guard{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
-	p.tea = tea.NewProgram(g, tea.WithInput(o.Input), tea.WithOutput(o.Output),
+	p.tea = tea.NewProgram(g, tea.WithInput(o.Input), tea.WithOutput(s.tty),
 		tea.WithAltScreen(), tea.WithFPS(30), tea.WithoutSignalHandler())
 
 	p.start(ctx, func() { p.link.run(ctx, client) })

@@ -24,7 +24,6 @@ import (
 // A console is the real one: a process on a terminal, whose screen is read.
 type console struct {
 	t       *testing.T
-	app     *fakeApp
 	cmd     *exec.Cmd
 	files   [2]*os.File // ours and the console's side of the terminal
 	before  *term.State
@@ -32,17 +31,26 @@ type console struct {
 	stderr  *os.File
 	changed chan struct{} // receives when the screen has changed
 	read    sync.WaitGroup
+
+	mu  sync.Mutex
+	raw bytes.Buffer // all that the console has written
 }
 
 func startConsole(t *testing.T, app *fakeApp, environ ...string) *console {
+	t.Helper()
+	return startConsoleOn(t, app.path, 120, 30, environ...)
+}
+
+// startConsoleOn starts a console of a size on the application that listens at path.
+func startConsoleOn(t *testing.T, path string, columns, rows int, environ ...string) *console {
 	t.Helper()
 	ours, theirs, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &console{t: t, app: app, files: [2]*os.File{ours, theirs}, changed: make(chan struct{}, 1)}
-	c.vt = vt10x.New(vt10x.WithWriter(ours), vt10x.WithSize(120, 30))
-	if err := pty.Setsize(ours, &pty.Winsize{Cols: 120, Rows: 30}); err != nil {
+	c := &console{t: t, files: [2]*os.File{ours, theirs}, changed: make(chan struct{}, 1)}
+	c.vt = vt10x.New(vt10x.WithWriter(ours), vt10x.WithSize(columns, rows))
+	if err := pty.Setsize(ours, &pty.Winsize{Cols: uint16(columns), Rows: uint16(rows)}); err != nil {
 		t.Fatal(err)
 	}
 	if c.before, err = term.GetState(theirs.Fd()); err != nil {
@@ -53,7 +61,7 @@ func startConsole(t *testing.T, app *fakeApp, environ ...string) *console {
 		t.Fatal(err)
 	}
 	c.cmd = exec.Command(executable)
-	c.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", childSocket+"="+app.path,
+	c.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", "VISUAL=", "EDITOR=", childSocket+"="+path,
 		"TOWER_REPL_TEST_HISTORY="+filepath.Join(t.TempDir(), "history"))
 	c.cmd.Env = append(c.cmd.Env, environ...)
 	if c.stderr, err = os.Create(filepath.Join(t.TempDir(), "stderr")); err != nil {
@@ -83,6 +91,9 @@ func (c *console) follow() {
 		n, err := c.files[0].Read(buffer)
 		if n > 0 {
 			c.vt.Write(buffer[:n])
+			c.mu.Lock()
+			c.raw.Write(buffer[:n])
+			c.mu.Unlock()
 			select {
 			case c.changed <- struct{}{}:
 			default:
@@ -101,6 +112,13 @@ func (c *console) errs() string {
 		c.t.Fatal(err)
 	}
 	return string(text)
+}
+
+// written is all that the console has written to the terminal.
+func (c *console) written() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.raw.String()
 }
 
 func (c *console) screen() string { return c.vt.String() }
@@ -132,6 +150,12 @@ func (c *console) keys(text string) {
 	}
 }
 
+// lacks waits until the screen does not show a part any more.
+func (c *console) lacks(part string) {
+	c.t.Helper()
+	c.until("no “"+part+"”", func(screen string) bool { return !strings.Contains(screen, part) })
+}
+
 // ends waits for the process, and holds that the terminal is as it was.
 func (c *console) ends(exit int) {
 	c.t.Helper()
@@ -145,13 +169,15 @@ func (c *console) ends(exit int) {
 	if code := c.cmd.ProcessState.ExitCode(); code != exit {
 		c.t.Errorf("exit %d, want %d: %s", code, exit, c.errs())
 	}
+	c.until("the main screen and its cursor", func(string) bool {
+		c.vt.Lock()
+		defer c.vt.Unlock()
+		return c.vt.Mode()&vt10x.ModeAltScreen == 0 && c.vt.CursorVisible()
+	})
 	after, err := term.GetState(c.files[1].Fd())
 	if err != nil || !reflect.DeepEqual(c.before, after) {
 		c.t.Errorf("the terminal is not as it was: %v\n%+v\n%+v", err, c.before, after)
 	}
-	c.until("the main screen and its cursor", func(string) bool {
-		return c.vt.Mode()&vt10x.ModeAltScreen == 0 && c.vt.CursorVisible()
-	})
 }
 
 func TestConsoleOnATerminal(t *testing.T) {
@@ -163,7 +189,7 @@ func TestConsoleOnATerminal(t *testing.T) {
 	c.keys("Post.cou\t()\r")
 	c.shows("› Post.count()")
 	app.publish(814, "POST /posts by bob", []wire.ChangeInfo{{Op: "delete", Model: "posts", ID: "x"}})
-	c.shows("#814 delete posts/x", "POST /posts by bob", ":814")
+	c.shows("#814 delete posts/x", "bob · POST /posts", ":814")
 	c.keys("\x1b[200~let a = 1\nlet b = 2\x1b[201~\r")
 	c.keys("a + b + 39\r")
 	c.shows("› a + b + 39", "  42")
@@ -207,6 +233,7 @@ func TestConsoleRestoresTheTerminal(t *testing.T) {
 	}{
 		{"after a panic", func(c *console) { c.keys("\x1b[200~¡panic!\x1b[201~") }, "error: internal error: asked to\n"},
 		{"after SIGTERM", func(c *console) { c.cmd.Process.Signal(syscall.SIGTERM) }, ""},
+		{"after SIGHUP", func(c *console) { c.cmd.Process.Signal(syscall.SIGHUP) }, ""},
 		{"after SIGTERM while code runs", func(c *console) {
 			c.keys("while (true) {}\r")
 			c.shows("running…")
@@ -222,6 +249,17 @@ func TestConsoleRestoresTheTerminal(t *testing.T) {
 				t.Errorf("said %q, want %q", got, test.errs)
 			}
 		})
+	}
+}
+
+// Nothing in a process that is killed can put the terminal back; another one does.
+func TestAKilledConsoleLeavesTheTerminalAsItWas(t *testing.T) {
+	c := startConsole(t, startFake(t))
+	c.shows("› ", "3 connections")
+	c.cmd.Process.Kill()
+	c.ends(-1)
+	if !strings.Contains(c.written(), "\x1b[?2004l") {
+		t.Error("what is pasted is still bracketed")
 	}
 }
 

@@ -61,6 +61,9 @@ type Options struct {
 	// refused there, and done elsewhere.
 	Yes bool
 
+	// Vi begins with the keys of vi. Default: those of emacs.
+	Vi bool
+
 	// Greeting is what the full-screen console says first. Default: that it
 	// speaks JavaScript, and where help is.
 	Greeting string

@@ -3,6 +3,7 @@ package repl
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"time"
 
@@ -12,9 +13,10 @@ import (
 )
 
 const (
-	slowAfter  = 200 * time.Millisecond // code that runs longer is said to run
-	hintFor    = 4 * time.Second
-	sampledFor = 5 * time.Second
+	slowAfter = 200 * time.Millisecond // code that runs longer is said to run
+	hintFor   = 4 * time.Second
+	pollEvery = time.Second
+	pollShare = 50 // what is asked for the live pane takes no greater part of the time
 )
 
 // A screen is the full-screen console: what it shows, and what keys do to it.
@@ -24,8 +26,10 @@ type screen struct {
 	st     styles
 	keys   keyMap
 	jobs   chan<- job
+	remote remote // for what the live pane asks
+	tty    *tty
 	hello  wire.ControlHello
-	seq    uint64
+	began  bool  // it was attached once
 	lost   bool  // there is no application now
 	reason error // why, if it is known
 
@@ -35,9 +39,15 @@ type screen struct {
 
 	transcript transcript
 	live       livePane
-	calming    bool // events were missed lately
+	turning    bool // another turn of the live pane is due
+	polls      int  // how often it has begun to ask for what it shows
+	counting   bool // who is connected is being asked
 	inPane     bool // the live pane has the focus
+	zoomed     bool // and the whole screen
+	pager      *pager
 	editor     editor
+	vi         *vi  // nil: keys are those of emacs
+	prefixed   bool // ^X was pressed
 	history    *history
 	menu       *menu     // of completions
 	search     *search   // in the history
@@ -60,13 +70,18 @@ type screen struct {
 
 // The messages of timers; each says for which run or hint it was set.
 type (
-	slowTick   int
-	hintTick   int
-	sampleTick int // how many were missed then
+	slowTick int
+	hintTick int
+	pollTick int
+	turnTick struct{}
 )
 
 func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *screen {
-	s := &screen{o: o, st: st.inEnv(hello.Env), keys: newKeyMap(), jobs: jobs, hello: hello, seq: hello.Seq}
+	s := &screen{o: o, st: st.inEnv(hello.Env), keys: newKeyMap(), jobs: jobs, hello: hello, tty: &tty{out: io.Discard}, live: newLivePane()}
+	s.live.seq = hello.Seq
+	if o.Vi {
+		s.vi = newVi()
+	}
 	path := o.History
 	switch path {
 	case "":
@@ -91,7 +106,7 @@ func (s *screen) update(msg any) tea.Cmd {
 	case tea.WindowSizeMsg:
 		s.width, s.height = msg.Width, msg.Height
 	case tea.KeyMsg:
-		return s.press(msg)
+		return s.pressed(msg)
 	case batch:
 		var cmds []tea.Cmd
 		for _, m := range msg {
@@ -106,12 +121,19 @@ func (s *screen) update(msg any) tea.Cmd {
 		if int(msg) == s.hints {
 			s.hint = ""
 		}
-	case sampleTick:
-		if int(msg) != s.live.missed {
-			return s.calm()
+	case pollTick:
+		if int(msg) == s.polls {
+			return s.ask()
 		}
-		s.calming = false
-		s.live.calm()
+	case turnTick:
+		s.turning = false
+		if s.live.turn() {
+			return s.turn()
+		}
+	case edited:
+		return s.edited(msg)
+	case tea.ResumeMsg:
+		s.tty.guard()
 	default:
 		return s.message(msg)
 	}
@@ -137,8 +159,14 @@ func (s *screen) message(msg any) tea.Cmd {
 		s.offer(msg)
 		return tea.Batch(s.next(), s.release())
 	case attached:
-		s.hello, s.seq, s.lost, s.reason = msg.hello, msg.hello.Seq, false, nil
-		s.live.connected(msg.connections)
+		s.attached(msg)
+		return s.poll()
+	case polled:
+		return s.polled(msg)
+	case connected:
+		if s.counting = false; msg != nil {
+			s.live.connected(msg)
+		}
 	case away:
 		s.lost, s.reason = true, msg.err
 	case wire.ControlEvent:
@@ -150,22 +178,34 @@ func (s *screen) message(msg any) tea.Cmd {
 	return nil
 }
 
-func (s *screen) event(event wire.ControlEvent) tea.Cmd {
-	s.live.event(event)
-	if event.Commit != nil {
-		s.seq = event.Commit.Seq
+// attached takes note of the application, which may be another than before.
+func (s *screen) attached(msg attached) {
+	if s.began {
+		for _, note := range whatChanged(s.hello, msg.hello) {
+			s.transcript.add(&entry{note: note})
+		}
 	}
-	if event.Missed == 0 || s.calming {
-		return nil
-	}
-	s.calming = true
-	return s.calm()
+	s.began = true
+	s.hello, s.lost, s.reason = msg.hello, false, nil
+	s.live.seq = msg.hello.Seq
+	s.live.connected(msg.connections)
 }
 
-// calm looks, after a while, whether more was missed since.
-func (s *screen) calm() tea.Cmd {
-	missed := s.live.missed
-	return tea.Tick(sampledFor, func(time.Time) tea.Msg { return sampleTick(missed) })
+func (s *screen) event(event wire.ControlEvent) tea.Cmd {
+	s.live.event(event)
+	if event.Missed > 0 { // who came and went is not known any more
+		return s.count()
+	}
+	if !s.live.busy() || s.turning {
+		return nil
+	}
+	return s.turn()
+}
+
+// turn shows, a little later, what comes meanwhile.
+func (s *screen) turn() tea.Cmd {
+	s.turning = true
+	return tea.Tick(pulseEvery, func(time.Time) tea.Msg { return turnTick{} })
 }
 
 // submit takes what was typed: it is run at once, or after what runs now.
@@ -176,6 +216,10 @@ func (s *screen) submit() tea.Cmd {
 	}
 	if strings.TrimRight(typed, "();") == "exit" {
 		return tea.Quit
+	}
+	if isCommand(typed) {
+		s.editor.set("")
+		return s.command(typed)
 	}
 	if _, err := compile(source{text: typed}); errors.Is(err, errIncomplete) {
 		s.editor.insert("\n")
@@ -265,4 +309,4 @@ func (s *screen) interrupt() tea.Cmd {
 }
 
 // position is how far the application's history goes.
-func (s *screen) position() string { return wire.Position(shortID(s.hello.Epoch), s.seq) }
+func (s *screen) position() string { return wire.Position(shortID(s.hello.Epoch), s.live.seq) }

@@ -10,6 +10,9 @@ func didYouMean(name string, candidates []string) string {
 	return ""
 }
 
+// Like is the one of the candidates that name was probably meant to be, or "".
+func Like(name string, candidates []string) string { return nearest(name, candidates) }
+
 func nearest(name string, candidates []string) string {
 	best, least := "", len([]rune(name))/3+1
 	for _, candidate := range candidates {

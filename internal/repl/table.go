@@ -44,10 +44,14 @@ func isTable(v value) bool {
 // table shows a list of records, as many fields of each as fit.
 func (f formatter) table(v value) []string {
 	columns := columnsOf(v.items)
+	all := len(columns)
 	hidden := f.fit(&columns)
-	lines := []string{row(columns, func(c column) (string, lipgloss.Style) { return cut(clean(c.name), c.width), f.styles.dim })}
+	if f.upright(all, hidden) {
+		return f.blocks(v)
+	}
+	lines := []string{joined(columns, func(c column) (string, lipgloss.Style) { return cut(clean(c.name), c.width), f.styles.dim })}
 	for i := range v.items {
-		lines = append(lines, row(columns, func(c column) (string, lipgloss.Style) {
+		lines = append(lines, joined(columns, func(c column) (string, lipgloss.Style) {
 			style := f.styleOf(c.cells[i])
 			if c.cells[i].kind == stringValue && c.cells[i].text != "" && !c.id {
 				style = f.styles.plain
@@ -62,6 +66,32 @@ func (f formatter) table(v value) []string {
 	return append(lines, f.limit(f.styles.dim.Render(note)))
 }
 
+// narrowTable is the width below which a table hides nothing but times.
+const narrowTable = 60
+
+// upright tells whether records are better shown one below the other than with
+// these columns hidden.
+func (f formatter) upright(all int, hidden []string) bool {
+	missed := len(hidden)
+	for _, name := range hidden {
+		if name == "updatedAt" || name == "createdAt" {
+			missed--
+		}
+	}
+	return missed > 0 && (f.width < narrowTable || 2*missed > all)
+}
+
+// blocks shows records one below the other, a field to a line.
+func (f formatter) blocks(v value) []string {
+	var lines []string
+	for i, item := range v.items {
+		number := fmt.Sprintf("─ %s ", grouped(i+1))
+		lines = append(lines, paint(f.styles.rule, number+strings.Repeat("─", max(min(f.width, narrowTable)-width(number), 0))))
+		lines = append(lines, f.block(item)...)
+	}
+	return append(lines, f.limit(f.styles.dim.Render(shownOf(len(v.items), v.total, nameOfRows(v.items)))))
+}
+
 func nameOfRows(rows []value) string {
 	if rows[0].kind == recordValue {
 		return "records"
@@ -69,8 +99,8 @@ func nameOfRows(rows []value) string {
 	return "items"
 }
 
-// row joins the cells of a line, numbers to the right of their columns.
-func row(columns []column, cell func(column) (string, lipgloss.Style)) string {
+// joined joins the cells of a line, numbers to the right of their columns.
+func joined(columns []column, cell func(column) (string, lipgloss.Style)) string {
 	line := ""
 	for i, c := range columns {
 		text, style := cell(c)
@@ -95,8 +125,8 @@ func row(columns []column, cell func(column) (string, lipgloss.Style)) string {
 func columnsOf(rows []value) []column {
 	var columns []column
 	at := map[string]int{}
-	for i, row := range rows {
-		for _, field := range timesLast(row) {
+	for i, one := range rows {
+		for _, field := range timesLast(one) {
 			j, ok := at[field.name]
 			if !ok {
 				j = len(columns)

@@ -9,6 +9,8 @@ import (
 const (
 	longestTranscript = 2000 // entries
 	longestEntry      = 500  // lines
+	aroundEntry       = 4    // lines of a page for what was typed, and for the prompt
+	shortestFold      = 6    // lines to which a long result is folded at least
 )
 
 // An entry is one thing in the transcript: what was typed, or what came of it.
@@ -20,8 +22,8 @@ type entry struct {
 	failure *failure
 	note    string
 
-	cells int // the width that lines was made for
-	lines []string
+	cells, page int // the room that lines was made for
+	lines       []string
 }
 
 // A transcript is what happened in a session, and how far it is scrolled back.
@@ -35,6 +37,16 @@ func (t *transcript) add(e *entry) {
 	if over := len(t.entries) - longestTranscript; over > 0 {
 		t.entries = slices.Delete(t.entries, 0, over)
 	}
+}
+
+// result is the last value that was shown, nil without one.
+func (t *transcript) result() *value {
+	for _, e := range slices.Backward(t.entries) {
+		if e.shown != nil {
+			return e.shown
+		}
+	}
+	return nil
 }
 
 func (t *transcript) clear() { *t = transcript{} }
@@ -59,12 +71,12 @@ func (t *transcript) view(f formatter, tail []string, height int) []string {
 
 // draw lays the entry out. What did not change is not laid out again.
 func (e *entry) draw(f formatter) []string {
-	if e.cells == f.width && e.lines != nil {
+	if e.cells == f.width && e.page == f.page && e.lines != nil {
 		return e.lines
 	}
-	e.cells = f.width
+	e.cells, e.page = f.width, f.page
 	if e.typed != "" {
-		code, _ := codeLines(&f.styles, lettersOf(e.typed), -1, f.width)
+		code, _ := codeLines(&f.styles, cell{promptText, f.styles.prompt}, lettersOf(e.typed), -1, f.width)
 		e.lines = append([]string{""}, code...)
 		return e.lines
 	}
@@ -83,6 +95,11 @@ func (e *entry) draw(f formatter) []string {
 				lines = append(lines, paint(f.styles.dim, line))
 			}
 		}
+	}
+	if most := f.page - aroundEntry; e.shown != nil && f.page > 0 && len(lines) > max(most, shortestFold) {
+		kept := max(most, shortestFold) - 1
+		more := fmt.Sprintf("… %s more lines, ^O shows them", grouped(len(lines)-kept))
+		lines = append(lines[:kept:kept], f.limit(paint(f.styles.warn, more)))
 	}
 	if hidden := len(lines) - longestEntry; hidden > 0 {
 		lines = append(lines[:longestEntry], paint(f.styles.dim, fmt.Sprintf("… %s more lines", grouped(hidden))))

@@ -23,85 +23,69 @@ func (s *screen) view() string {
 	}
 	body := s.height - 4
 	if body < smallestBody { // no room for anything but the prompt
-		s.pane = 0
+		s.pane, s.inPane = 0, false
 		return strings.Join(s.column(s.width, s.height), "\n")
 	}
 	var lines []string
 	switch {
+	case s.pager != nil:
+		lines = s.framed(s.st.accent.Render(s.pager.title), s.pagerLines(body), s.pager.place())
+	case s.inPane && (s.zoomed || s.width < belowFrom || body < belowHeight):
+		s.pane = body
+		lines = s.framed(s.paneTitle(s.width), s.paneLines(s.width, body), s.paneStatus())
 	case s.width >= besideFrom:
 		lines = s.beside(body)
 	case s.width >= belowFrom && body >= belowHeight:
 		lines = s.below(body)
 	default:
-		s.pane, s.inPane = 0, false
+		s.pane = 0
 		lines = append(lines, s.rule("", ""))
 		lines = append(lines, s.column(s.width, body)...)
-		lines = append(lines, s.margin()+s.live.status(s.formatter(s.width)))
+		lines = append(lines, s.margin()+s.live.last(s.formatter(s.width)))
 	}
 	lines = append([]string{s.header()}, lines...)
 	return strings.Join(append(lines, s.footer()), "\n")
 }
 
-// margin is what stays free at the sides of a column, if it can be spared.
-func (s *screen) margin() string {
-	if s.width < belowFrom {
-		return ""
+func (s *screen) pagerLines(body int) []string {
+	lines := s.pager.view(s.formatter(s.width), body)
+	for i, line := range lines {
+		lines[i] = s.margin() + line
 	}
-	return " "
+	return lines
 }
 
-// formatter lays out for a column of so many cells, less its margins.
-func (s *screen) formatter(cells int) formatter {
-	return formatter{styles: s.st, width: max(cells-2*len(s.margin()), 4)}
+// framed is what takes the place of all but the header and the footer.
+func (s *screen) framed(title string, body []string, status string) []string {
+	lines := append([]string{s.rule(title, status)}, body...)
+	return append(lines, s.rule("", ""))
 }
 
 func (s *screen) beside(body int) []string {
 	right := min(max(s.width*2/5, 44), 84)
 	left := s.width - right - 1
 	s.pane = body
-	lines := []string{s.ruleWith(left, "┬", s.paneTitle(), s.live.sampled())}
+	lines := []string{s.ruleWith(left, "┬", s.paneTitle(right), s.paneStatus())}
 	transcript := s.column(left, body)
-	pane := s.live.view(s.formatter(right), body)
+	pane := s.paneLines(right, body)
 	for i := range body {
-		line := ""
-		if i < len(transcript) {
-			line = transcript[i]
-		}
 		// The separator is put at its column, and what was before it erased: a
 		// terminal that draws a letter wider or narrower than expected does
 		// not move it.
-		line += fmt.Sprintf("\x1b[K\x1b[%dG", left+1) + s.st.rule.Render("│")
-		if i < len(pane) {
-			line += s.margin() + pane[i]
-		}
-		lines = append(lines, line)
+		lines = append(lines, transcript[i]+fmt.Sprintf("\x1b[K\x1b[%dG", left+1)+s.st.rule.Render("│")+pane[i])
 	}
 	return append(lines, s.ruleWith(left, "┴", "", ""))
 }
 
 func (s *screen) below(body int) []string {
 	s.pane = min(max(body/3, 5), 12)
+	if s.inPane {
+		s.pane = body * 2 / 3
+	}
 	lines := append([]string{s.rule("", "")}, s.column(s.width, body-s.pane-1)...)
-	lines = append(lines, s.rule(s.paneTitle(), s.live.sampled()))
-	pane := s.live.view(s.formatter(s.width), s.pane)
-	for i := range s.pane {
-		line := ""
-		if i < len(pane) {
-			line = s.margin() + pane[i]
-		}
-		lines = append(lines, line)
-	}
+	lines = append(lines, s.rule(s.paneTitle(s.width), s.paneStatus()))
+	lines = append(lines, s.paneLines(s.width, s.pane)...)
 	return append(lines, s.rule("", ""))
-}
-
-func (s *screen) paneTitle() string {
-	switch {
-	case s.inPane && s.live.back > 0:
-		return s.st.accent.Render("live") + s.st.dim.Render(" scrolled back")
-	case s.inPane:
-		return s.st.accent.Render("live")
-	}
-	return s.st.dim.Render("live")
 }
 
 // rule is a line across the screen, with a title at its left and its right.
@@ -123,11 +107,11 @@ func (s *screen) ruleWith(column int, joint, left, right string) string {
 		line(column)
 		text(s.st.rule.Render(joint))
 	}
-	if left != "" {
+	if room := s.width - used - 3; left != "" && room > 0 {
 		line(1)
-		text(" " + left + " ")
+		text(" " + cut(left, room) + " ")
 	}
-	if right != "" {
+	if right != "" && s.width-used-width(right)-3 >= 0 {
 		line(s.width - used - width(right) - 3)
 		text(" " + s.st.warn.Render(right) + " ")
 	}
@@ -138,7 +122,7 @@ func (s *screen) ruleWith(column int, joint, left, right string) string {
 // column is the transcript and the prompt, in so many lines, less those below.
 func (s *screen) column(cells, height int) []string {
 	f := s.formatter(cells)
-	s.page = height
+	s.page, f.page = height, height
 	tail, cursor := s.prompt(f)
 	if over := len(tail) - height; over > 0 { // keep the cursor in sight
 		from := min(max(cursor-height+1, 0), over)
@@ -174,7 +158,7 @@ func (s *screen) prompt(f formatter) (lines []string, cursor int) {
 	if s.inPane {
 		at = -1
 	}
-	lines, cursor = codeLines(&s.st, s.editor.letters, at, f.width)
+	lines, cursor = codeLines(&s.st, s.promptCell(), s.editor.letters, at, f.width)
 	lines, cursor = append([]string{""}, lines...), cursor+1
 	switch {
 	case s.slow: // and the next is being typed
@@ -190,6 +174,17 @@ func (s *screen) prompt(f formatter) (lines []string, cursor int) {
 		lines = append(lines, s.menu.lines(f)...)
 	}
 	return lines, cursor
+}
+
+// promptCell is what stands before what is typed: a word where that matters.
+func (s *screen) promptCell() cell {
+	switch {
+	case s.hello.Env == "production":
+		return cell{"production" + promptText, s.st.prompt}
+	case s.o.Sandbox:
+		return cell{"sandbox" + promptText, s.st.warn}
+	}
+	return cell{promptText, s.st.prompt}
 }
 
 // header says what the console is attached to; what has no room is left out.
@@ -208,7 +203,7 @@ func (s *screen) header() string {
 		}
 	}
 	left = append(left, s.st.dim.Render(clean(s.hello.URL)))
-	right := []string{s.st.dim.Render(s.position()), s.st.plain.Render(counted(len(s.live.users), "connection"))}
+	right := []string{s.st.dim.Render(s.position()), s.st.plain.Render(counted(s.live.count, "connection"))}
 	if s.lost {
 		right = []string{s.st.warn.Render("reconnecting…")}
 		if s.reason != nil {
@@ -242,16 +237,21 @@ func (s *screen) footer() string {
 	}
 	var keys []key.Binding
 	switch {
+	case s.pager != nil:
+		keys = s.pager.keys
 	case s.search != nil:
 		keys = s.keys.inSearch()
 	case s.inPane:
-		keys = s.keys.inPane()
+		keys = s.keys.inPane(s.live.list())
 	case s.running && s.slow:
 		keys = s.keys.whileRunning()
 	default:
 		keys = s.keys.atPrompt()
 	}
 	line, used := "", 0
+	if s.vi != nil && s.vi.command && !s.inPane && s.pager == nil {
+		line, used = s.st.accent.Render("command")+"  ", len("command")+2
+	}
 	for _, k := range keys {
 		text := k.Help().Key + " " + k.Help().Desc
 		if used+width(text) > room {

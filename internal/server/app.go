@@ -89,7 +89,8 @@ type App struct {
 // reading its views.
 func New(config Config) (*App, error) {
 	config.setDefaults()
-	a := &App{config: config, router: config.Router, log: config.Log, inspector: newInspector(), runs: runs{running: map[string]chan struct{}{}}}
+	a := &App{config: config, router: config.Router, inspector: newInspector(), runs: runs{running: map[string]chan struct{}{}}}
+	a.log = newTap(config.Log, a.inspector)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	if err := a.router.Check(); err != nil {
 		return nil, err
@@ -122,6 +123,7 @@ func (a *App) Open() (err error) {
 	}
 	a.hub = newHub(a)
 	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
+	a.inspector.measure = a.engine.Measure
 	a.sockets = newSockets(a)
 	a.links = newLinks(a)
 	a.running.Go(func() {
@@ -231,6 +233,10 @@ func (a *App) Wait(ctx context.Context, seq uint64) error { return a.engine.Wait
 
 // Seq returns the number of the newest commit.
 func (a *App) Seq() uint64 { return a.store.Seq() }
+
+// Log returns the log that the application was given, which consoles read along
+// while it is written to.
+func (a *App) Log() *slog.Logger { return a.log }
 
 // Env returns the environment that the application runs in.
 func (a *App) Env() string { return a.config.Env }

@@ -33,8 +33,10 @@ type Connection struct {
 	outbox  outbox
 	limiter *rate.Limiter
 
-	label atomic.Pointer[string]
-	seq   atomic.Uint64 // of the last commit handed over
+	label   atomic.Pointer[string]
+	seq     atomic.Uint64 // of the last commit handed over
+	applied atomic.Uint64 // the last commit that the client said it has applied,
+	lag     atomic.Int64  // and how many microseconds after the commit that was
 
 	mu       sync.Mutex
 	visit    *visit

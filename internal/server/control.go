@@ -125,20 +125,25 @@ type console struct {
 	drafts   map[uint64]*draft // by number, those that are open
 	lastTx   uint64
 	watching bool
+	streams  map[uint64]*stream
+	opened   []*stream      // those that do not run yet
+	running  sync.WaitGroup // what sends events
 }
 
 func (c *control) serve(conn net.Conn) {
 	ctx, cancel := context.WithCancel(c.app.ctx)
-	var events sync.WaitGroup
+	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), drafts: map[uint64]*draft{}, streams: map[uint64]*stream{}}
 	defer func() {
 		cancel()
 		_ = conn.Close()
-		events.Wait()
+		for _, s := range client.streams {
+			s.end(closeNormal, "the console is gone")
+		}
+		client.running.Wait()
 		c.mu.Lock()
 		delete(c.clients, conn)
 		c.mu.Unlock()
 	}()
-	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), drafts: map[uint64]*draft{}}
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
 	for lines.Scan() {
@@ -150,9 +155,10 @@ func (c *control) serve(conn net.Conn) {
 		if req.Do == wire.DoWatch && !client.watching {
 			client.watching = true
 			watcher := c.app.inspector.watch()
-			events.Go(func() { client.events(ctx, watcher) })
+			client.running.Go(func() { client.events(ctx, watcher) })
 		}
 		client.answer(ctx, &req)
+		client.begun()
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		client.reply(wire.ControlReply{Error: Errorf(CodeTooLarge, "a request is at most %d bytes", maxLine).wire()})
@@ -200,12 +206,15 @@ func (c *console) reply(reply wire.ControlReply) {
 }
 
 func (c *console) events(ctx context.Context, w *watcher) {
+	skipped := time.NewTicker(skippedEvery)
+	defer skipped.Stop()
 	defer c.app.inspector.unwatch(w)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.wake:
+		case <-skipped.C:
 		}
 		for _, event := range w.take() {
 			c.reply(wire.ControlReply{Event: &event})
@@ -240,6 +249,10 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 			return nil, Errorf(CodeBadRequest, "%q is not a seq", req.Key)
 		}
 		return nil, c.app.engine.Wait(ctx, seq)
+	case wire.DoOpen:
+		return nil, c.openStream(ctx, req)
+	case wire.DoClose:
+		return nil, c.closeStream(req.Stream)
 	case wire.DoBegin, wire.DoCommit, wire.DoRollback:
 		return c.transaction(ctx, req)
 	case wire.DoDiff:

@@ -37,6 +37,13 @@ func (a *App) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 	return a.store.View(ctx, fn)
 }
 
+type byKey struct{}
+
+// By returns a context whose commits are made by name.
+func By(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, byKey{}, name)
+}
+
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn
 // again when somebody else changed what it had read.
 func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
@@ -47,6 +54,9 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	call := callOf(ctx)
 	if call != nil {
 		by = call.by
+	}
+	if name, named := ctx.Value(byKey{}).(string); named {
+		by = name
 	}
 	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error {
 		if call != nil {

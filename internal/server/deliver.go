@@ -8,6 +8,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // Deliver is told by the engine what a commit did: each connection that holds a
@@ -26,6 +27,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			touched = append(touched, c)
 		}
 	}
+	d.trace.ask(len(touched))
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
@@ -43,7 +45,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	if !hold {
 		h.release()
 	}
-	d.trace.done(len(touched), h)
+	d.trace.end(len(touched), h)
 	for _, c := range h.denied {
 		c.outbox.finish(closePolicy, "it is not known any more what this user may see; connect again")
 	}
@@ -115,6 +117,7 @@ func (d *delivery) collect() []*Connection {
 		for _, holder := range effect.Holders {
 			handle := holder.(*opened)
 			if effect.Resync != "" {
+				d.trace.reach(handle, nil, nil, nil, wire.Lost)
 				handle.conn.resync(effect.Resync)
 				continue
 			}
@@ -122,21 +125,30 @@ func (d *delivery) collect() []*Connection {
 				continue
 			}
 			note(handle.conn, i)
-			d.trace.reach(handle, effect.Deltas, effect.Value)
+			d.trace.reach(handle, effect.Deltas, effect.Value, effect.Included, "")
 		}
 	}
 	for i, move := range d.moved {
 		handle := move.Holder.(*opened)
 		if move.Resync != "" {
+			d.trace.reach(handle, nil, nil, nil, wire.Lost)
 			handle.conn.resync(move.Resync)
 			continue
 		}
 		if renumber(handle, move) {
 			note(handle.conn, -1-i)
-			d.trace.reach(handle, move.Deltas, move.Value)
+			d.trace.reach(handle, move.Deltas, move.Value, move.Included, ended(move))
 		}
 	}
 	return touched
+}
+
+// ended says that a cursor that moved has come to an end.
+func ended(move cursor.Moved) wire.Outcome {
+	if move.To == nil {
+		return wire.Closed
+	}
+	return ""
 }
 
 // resync ends a connection whose cursors cannot be kept up: its client connects
@@ -187,7 +199,7 @@ func (d *delivery) frame(c *Connection) (*frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace != nil, parts, allowed)
+	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace.asked(), parts, allowed)
 	if shared {
 		d.frames[string(d.key)] = f
 	}

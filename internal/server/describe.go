@@ -75,10 +75,14 @@ func (a *App) describeCursors() []wire.CursorInfo {
 			info := byNumber[query.Number()]
 			if info == nil {
 				spec := query.Spec()
-				info = &wire.CursorInfo{Number: query.Number(), Model: spec.Scope.Model.Name, Scope: spec.String(), Records: query.Len(), Residual: query.Reason()}
+				cost := query.Cost()
+				info = &wire.CursorInfo{Number: query.Number(), Model: spec.Scope.Model.Name, Scope: spec.String(), Records: query.Len(), Residual: query.Reason(),
+					Evaluations: cost.Evaluations, Micros: cost.Spent.Microseconds(), Refills: cost.Refills}
 				byNumber[query.Number()] = info
 			}
-			info.Holders++
+			if info.Holders++; info.Holders <= maxReach {
+				info.Connections = append(info.Connections, c.number)
+			}
 			if !slices.Contains(info.Names, handle.want.route.Name) {
 				info.Names = append(info.Names, handle.want.route.Name)
 			}
@@ -90,4 +94,14 @@ func (a *App) describeCursors() []wire.CursorInfo {
 	}
 	slices.SortFunc(infos, func(a, b wire.CursorInfo) int { return int(a.Number) - int(b.Number) })
 	return infos
+}
+
+func (c *Connection) info() wire.ConnectionInfo {
+	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.transport.name(),
+		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.waiting(),
+		Applied: c.applied.Load(), Lag: c.lag.Load()}
+	for _, handle := range c.handles() {
+		info.Cursors = append(info.Cursors, handle.want.route.Name)
+	}
+	return info
 }

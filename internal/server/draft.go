@@ -280,7 +280,7 @@ func labelOf(image *store.Image) string {
 		return ""
 	}
 	if f := labelField(image.Model); f != nil {
-		return shorten(image.Value(f).Text())
+		return shorten(image.Value(f).Text(), maxLabel)
 	}
 	return ""
 }

@@ -1,53 +1,59 @@
 package server
 
 import (
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// An inspector tells watching consoles what happens. Without a watcher it costs
-// one atomic load a commit.
+// An inspector tells watching consoles what happens, as much as a person can
+// follow: of more it tells how much it was. Without a watcher it costs one atomic
+// load a commit, and for one that does not keep up nothing waits or grows.
 type inspector struct {
 	watching atomic.Int32
+	measure  func(bool) // is told whether somebody watches
+	log      logTail
 
 	mu       sync.Mutex
 	watchers map[*watcher]struct{}
-	recent   map[uint64]time.Time // when the newest traced commits were made
+	commits  budget
+	acks     budget
+	recent   map[uint64]*trace // the newest traced commits, whose acknowledgements are timed
 	order    []uint64
 }
 
-// A watcher is a console's queue of events. A console that does not keep up
-// misses some, and is told how many.
-type watcher struct {
-	mu     sync.Mutex
-	queue  []wire.ControlEvent
-	missed int
-	wake   chan struct{}
-}
-
 const (
-	maxEvents = 10_000 // that wait for one console
-	maxReach  = 100    // cursors named in one event
-	maxRecent = 1024   // commits whose acknowledgements are timed
+	tracedPerSecond = 20
+	tracedAtOnce    = 200
+	asksPerSecond   = 1000 // clients asked to say when they have applied a commit
+	asksAtOnce      = 5000
+	maxRecent       = 1024
+	maxWaiting      = 10_000 // changes, cursors and other events that wait for one console
+	skippedEvery    = 100 * time.Millisecond
 )
 
 func newInspector() *inspector {
-	return &inspector{watchers: map[*watcher]struct{}{}, recent: map[uint64]time.Time{}}
+	return &inspector{
+		watchers: map[*watcher]struct{}{}, recent: map[uint64]*trace{},
+		commits: budget{perSecond: tracedPerSecond, most: tracedAtOnce},
+		acks:    budget{perSecond: asksPerSecond, most: asksAtOnce},
+	}
 }
 
+// watch begins with the end of the log.
 func (i *inspector) watch() *watcher {
 	w := &watcher{wake: make(chan struct{}, 1)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	for _, line := range i.log.lines() {
+		w.put(told{event: wire.ControlEvent{Log: &line}})
+	}
 	i.watchers[w] = struct{}{}
 	i.watching.Add(1)
+	i.measure(true)
 	return w
 }
 
@@ -55,7 +61,7 @@ func (i *inspector) unwatch(w *watcher) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.watchers, w)
-	i.watching.Add(-1)
+	i.measure(i.watching.Add(-1) > 0)
 }
 
 func (i *inspector) tell(event wire.ControlEvent) {
@@ -64,160 +70,169 @@ func (i *inspector) tell(event wire.ControlEvent) {
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	i.tellLocked(told{event: event})
+}
+
+func (i *inspector) tellLocked(t told) {
 	for w := range i.watchers {
-		w.put(event)
+		w.put(t)
 	}
 }
 
-func (w *watcher) put(event wire.ControlEvent) {
+// applied notes a client's word that it has applied a commit, or those from one
+// to another that were merged for it.
+func (i *inspector) applied(c *Connection, from, seq uint64) {
+	if from == 0 {
+		from = seq
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, recent := range i.order {
+		if from <= recent && recent <= seq {
+			i.confirm(i.recent[recent], c)
+		}
+	}
+}
+
+func (i *inspector) confirm(t *trace, c *Connection) {
+	lag := time.Since(t.commit.At).Microseconds()
+	c.applied.Store(t.commit.Seq)
+	c.lag.Store(lag)
+	event := wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: t.commit.Seq, Connection: c.number, Micros: lag}}
+	if t.done {
+		i.tellLocked(told{event: event})
+	} else {
+		t.early = append(t.early, event) // a console hears of the commit first
+	}
+}
+
+// A budget is spent by what happens, and fills up with time.
+type budget struct {
+	perSecond, most float64
+	left            float64
+	at              time.Time
+}
+
+// spend reports whether there was anything left; it may take more than that.
+func (b *budget) spend(n int) bool {
+	now := time.Now()
+	if b.at.IsZero() {
+		b.left = b.most
+	}
+	b.left = min(b.left+b.perSecond*now.Sub(b.at).Seconds(), b.most)
+	b.at = now
+	if b.left < 1 {
+		return false
+	}
+	b.left -= float64(n)
+	return true
+}
+
+// A watcher is a console's queue of events.
+type watcher struct {
+	mu      sync.Mutex
+	queue   []told
+	weight  int
+	skipped skipped
+	missed  int
+	wake    chan struct{}
+}
+
+// A told is an event on its way to consoles; that of a commit is completed when
+// it is taken, so that this is not done where commits wait for it.
+type told struct {
+	event  wire.ControlEvent
+	commit *store.Commit
+}
+
+func (t *told) weight() int {
+	if t.commit == nil {
+		return 1
+	}
+	return 1 + min(len(t.commit.Changes), maxChanges) + len(t.event.Commit.Reached)
+}
+
+func (w *watcher) put(t told) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.queue) >= maxEvents {
+	weight := t.weight()
+	switch {
+	case w.weight+weight <= maxWaiting:
+		w.queue = append(w.queue, t)
+		w.weight += weight
+	case t.commit != nil:
+		w.skipped.count(t.commit)
+	default:
 		w.missed++
-		return
 	}
-	w.queue = append(w.queue, event)
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-// take returns what waits, with a word about what was missed.
-func (w *watcher) take() []wire.ControlEvent {
+func (w *watcher) skip(commit *store.Commit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	events := w.queue
-	if w.missed > 0 {
-		events = append(events, wire.ControlEvent{Missed: w.missed})
+	w.skipped.count(commit)
+}
+
+// take returns what waits, with a word about what was left out.
+func (w *watcher) take() []wire.ControlEvent {
+	w.mu.Lock()
+	queue, left, missed := w.queue, w.skipped, w.missed
+	w.queue, w.weight, w.skipped, w.missed = nil, 0, skipped{}, 0
+	w.mu.Unlock()
+	events := make([]wire.ControlEvent, len(queue))
+	for i, t := range queue {
+		if events[i] = t.event; t.commit != nil {
+			events[i].Commit = describeCommit(t)
+		}
 	}
-	w.queue, w.missed = nil, 0
+	if left.commits > 0 {
+		events = append(events, wire.ControlEvent{Skipped: left.describe()})
+	}
+	if missed > 0 {
+		events = append(events, wire.ControlEvent{Missed: missed})
+	}
 	return events
 }
 
-// A trace collects whom one commit reached. A nil trace, when nobody watches,
-// does nothing.
-type trace struct {
-	inspector *inspector
-	event     *wire.CommitEvent
-	commit    store.Commit
+// skipped counts commits that are not told one by one.
+type skipped struct {
+	commits int
+	seq     uint64
+	changes []skippedChanges
 }
 
-func (i *inspector) trace(commit store.Commit) *trace {
-	if i.watching.Load() == 0 {
-		return nil
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.recent[commit.Seq] = commit.At
-	if i.order = append(i.order, commit.Seq); len(i.order) > maxRecent {
-		delete(i.recent, i.order[0])
-		i.order = i.order[1:]
-	}
-	event := &wire.CommitEvent{Seq: commit.Seq, At: commit.At, By: commit.By, Reached: []wire.Reach{}}
-	for _, change := range commit.Changes {
-		event.Changes = append(event.Changes, describeChange(change))
-	}
-	return &trace{inspector: i, event: event, commit: commit}
+type skippedChanges struct {
+	op    store.Op
+	model *store.Model
+	n     int
 }
 
-func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *store.Value) {
-	if t == nil || len(t.event.Reached) >= maxReach {
-		return
+func (s *skipped) count(commit *store.Commit) {
+	s.commits++
+	s.seq = commit.Seq
+	for i := range commit.Changes {
+		s.countChange(&commit.Changes[i])
 	}
-	reach := wire.Reach{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name}
-	if value != nil {
-		reach.Change++
-	}
-	for _, delta := range deltas {
-		switch delta.Op {
-		case cursor.Enter:
-			reach.Enter++
-		case cursor.Change:
-			reach.Change++
-		case cursor.Leave:
-			reach.Leave++
+}
+
+func (s *skipped) countChange(change *store.Change) {
+	for i := range s.changes {
+		if known := &s.changes[i]; known.op == change.Op && known.model == change.Model {
+			known.n++
+			return
 		}
 	}
-	t.event.Reached = append(t.event.Reached, reach)
+	s.changes = append(s.changes, skippedChanges{change.Op, change.Model, 1})
 }
 
-func (t *trace) done(reached int, h *hub) {
-	if t == nil {
-		return
+func (s *skipped) describe() *wire.Skipped {
+	out := &wire.Skipped{Commits: s.commits, Seq: s.seq, Changes: make([]wire.Count, len(s.changes))}
+	for i, c := range s.changes {
+		out.Changes[i] = wire.Count{Op: c.op.String(), Model: c.model.Name, N: c.n}
 	}
-	t.event.Connections, t.event.ReachedAll = h.count(), reached
-	t.event.Micros = time.Since(t.commit.At).Microseconds()
-	t.inspector.tell(wire.ControlEvent{Commit: t.event})
-}
-
-// applied notes a client's word that it has applied a commit, or those from one
-// to another that were merged for it.
-func (i *inspector) applied(c *Connection, from, seq uint64) {
-	if i.watching.Load() == 0 {
-		return
-	}
-	if from == 0 {
-		from = seq
-	}
-	made := map[uint64]time.Time{}
-	i.mu.Lock()
-	for _, recent := range i.order {
-		if from <= recent && recent <= seq {
-			made[recent] = i.recent[recent]
-		}
-	}
-	i.mu.Unlock()
-	for _, seq := range slices.Sorted(maps.Keys(made)) {
-		i.tell(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: seq, Connection: c.number, Micros: time.Since(made[seq]).Microseconds()}})
-	}
-}
-
-func describeChange(change store.Change) wire.ChangeInfo {
-	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID)}
-	image := change.After
-	if image == nil {
-		image = change.Before
-	}
-	for _, field := range change.Model.Fields {
-		if change.Op == store.Update && field.Name != "updatedAt" && !change.Same(field) {
-			info.Fields = append(info.Fields, field.Name)
-		}
-	}
-	if field := labelField(change.Model); field != nil {
-		info.Label = shorten(image.Value(field).Text())
-	}
-	return info
-}
-
-// labelField is what a person knows a record by: its title or name, else the
-// first text that it has.
-func labelField(m *store.Model) *store.Field {
-	for _, name := range []string{"title", "name"} {
-		if f := m.Field(name); f != nil && f.Kind == store.String && !f.Private {
-			return f
-		}
-	}
-	for _, f := range m.Fields {
-		if f.Kind == store.String && f.Ref == "" && f.Name != "id" && !f.Private {
-			return f
-		}
-	}
-	return nil
-}
-
-func shorten(text string) string {
-	if runes := []rune(text); len(runes) > 40 {
-		return string(runes[:39]) + "…"
-	}
-	return text
-}
-
-func (c *Connection) info() wire.ConnectionInfo {
-	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.transport.name(),
-		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.waiting()}
-	for _, handle := range c.handles() {
-		info.Cursors = append(info.Cursors, handle.want.route.Name)
-	}
-	return info
+	return out
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -219,7 +220,7 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 // wanted reads what a client asks to open, and what it says it holds.
 func (a *App) wanted(c *Connection, req *wire.Request) (w *want, since *held, err error) {
 	w = &want{where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
-	since = &held{user: c.user}
+	resync := ""
 	name, in := req.Open, req.In
 	if req.Live != "" {
 		var list sealedList
@@ -228,7 +229,7 @@ func (a *App) wanted(c *Connection, req *wire.Request) (w *want, since *held, er
 		}
 		name, in, w.partial = list.Cursor, list.In, list.Partial
 		if list.Build != a.config.Build || list.User != c.user {
-			since.resync = "rules"
+			resync = "rules"
 		}
 	}
 	if w.route = a.router.cursors[name]; w.route == nil {
@@ -237,17 +238,27 @@ func (a *App) wanted(c *Connection, req *wire.Request) (w *want, since *held, er
 	if w.in, err = w.route.inputs.decode(nil, in, nil); err != nil {
 		return nil, nil, err
 	}
-	if req.Since == "" {
-		return w, nil, nil
+	if since, err = a.heldBy(c, req.Since); since != nil {
+		since.resync = cmp.Or(since.resync, resync)
 	}
-	epoch, seq, err := wire.ParsePosition(req.Since)
+	return w, since, err
+}
+
+// heldBy reads the position up to which a client says it holds a cursor, nil for
+// none.
+func (a *App) heldBy(c *Connection, position string) (*held, error) {
+	if position == "" {
+		return nil, nil
+	}
+	epoch, seq, err := wire.ParsePosition(position)
 	if err != nil {
-		return nil, nil, Errorf(CodeBadRequest, "since: %v", err)
+		return nil, Errorf(CodeBadRequest, "since: %v", err)
 	}
-	if since.seq = seq; epoch != a.store.Epoch() || seq > a.store.Seq() {
+	since := &held{user: c.user, seq: seq}
+	if epoch != a.store.Epoch() || seq > a.store.Seq() {
 		since.resync = "epoch"
 	}
-	return w, since, nil
+	return since, nil
 }
 
 // answerOpen makes the answer to an open: the records, or what changed of them.

@@ -16,6 +16,7 @@ import (
 
 // The codes with which a connection is closed, each with a reason in words.
 const (
+	closeNormal   = websocket.CloseNormalClosure
 	closeRestart  = websocket.CloseServiceRestart // connect again at once
 	closeVersion  = websocket.CloseProtocolError  // do not connect again
 	closePolicy   = websocket.ClosePolicyViolation

@@ -26,6 +26,8 @@ const (
 	DoRollback    = "rollback"    // Tx → null
 	DoUndo        = "undo"        // Key, a seq → Written
 	DoWatch       = "watch"       // → null, then events
+	DoOpen        = "open"        // Stream, a number of one's own; Name, In and As, or Model, Where, Order, Limit, Offset; Since → null, then events with its frames
+	DoClose       = "close"       // Stream → null
 	DoConnections = "connections" // → []ConnectionInfo
 	DoCursors     = "cursors"     // → []CursorInfo
 	DoRoutes      = "routes"      // Key: a user's id, or "" → []Route
@@ -52,6 +54,8 @@ type ControlRequest struct {
 	Tx     uint64          `json:"tx,omitempty"`     // 0: the request is a transaction of its own
 	Look   bool            `json:"look,omitempty"`   // what is read within Tx may have changed when that is committed
 	At     *uint64         `json:"at,omitempty"`     // read the state after this commit
+	Since  string          `json:"since,omitempty"`  // of an open: what is held already, epoch:seq
+	Stream uint64          `json:"stream,omitempty"`
 }
 
 // A ControlReply is the one line that answers a request. A line with ID 0 and
@@ -103,52 +107,121 @@ type Written struct {
 	Record  json.RawMessage `json:"record,omitempty"`
 }
 
-// A ControlEvent is what a watching console is told. Exactly one of its fields
-// is set.
+// A ControlEvent is what a console is told without having asked: what a watching
+// one sees happen, and the frames of its streams. Exactly one of its fields is set.
 type ControlEvent struct {
 	Commit  *CommitEvent    `json:"commit,omitempty"`
+	Skipped *Skipped        `json:"skipped,omitempty"`
 	Applied *AppliedEvent   `json:"applied,omitempty"`
 	Joined  *ConnectionInfo `json:"joined,omitempty"`
-	Left    uint64          `json:"left,omitempty"`   // a connection's number
-	Missed  int             `json:"missed,omitempty"` // events dropped because the console did not keep up
+	Left    uint64          `json:"left,omitempty"` // a connection's number
+	Log     *LogEvent       `json:"log,omitempty"`
+	Stream  *StreamEvent    `json:"stream,omitempty"`
+	Missed  int             `json:"missed,omitempty"` // events, other than commits, dropped because the console did not keep up
 }
 
 // A CommitEvent is one commit, and whom it reached.
 type CommitEvent struct {
 	Seq         uint64       `json:"seq"`
 	At          time.Time    `json:"at"`
-	By          string       `json:"by"` // "console:ada", "POST /posts by 01J…", "seed"
-	Changes     []ChangeInfo `json:"changes"`
+	By          string       `json:"by"`          // "console:ada", "POST /posts by ada", "app", or as a job calls itself
+	Changes     []ChangeInfo `json:"changes"`     // at most 50
+	ChangesAll  int          `json:"changesAll"`  // how many records it changed
 	Connections int          `json:"connections"` // open when it was routed
-	Reached     []Reach      `json:"reached"`     // at most 100
+	Reached     []Reach      `json:"reached"`     // at most 100, those that it touched first
 	ReachedAll  int          `json:"reachedAll"`  // how many connections got a frame
 	Micros      int64        `json:"micros"`      // from commit to the last frame handed over
+	Asked       bool         `json:"asked"`       // the clients were asked to say when they have applied it
+}
+
+// Skipped counts commits that a console is not told one by one, because there
+// are more than a person can follow, or than it took.
+type Skipped struct {
+	Commits int     `json:"commits"`
+	Changes []Count `json:"changes"`
+	Seq     uint64  `json:"seq"` // the last
+}
+
+// A Count is how many changes of one kind there were.
+type Count struct {
+	Op    string `json:"op"`
+	Model string `json:"model"`
+	N     int    `json:"n"`
 }
 
 // ChangeInfo is one record of a commit.
 type ChangeInfo struct {
-	Op     string   `json:"op"` // create, update, delete
-	Model  string   `json:"model"`
-	ID     string   `json:"id"`
-	Fields []string `json:"fields,omitempty"` // that an update changed
-	Label  string   `json:"label,omitempty"`  // the first string field's value, shortened
+	Op     string        `json:"op"` // create, update, delete
+	Model  string        `json:"model"`
+	ID     string        `json:"id"`
+	Fields []string      `json:"fields,omitempty"` // that an update changed
+	Values []FieldChange `json:"values,omitempty"` // what the fields were and are, without the private
+	Label  string        `json:"label,omitempty"`  // the first string field's value, shortened
 }
 
-// Reach is what a commit did to one cursor of one connection.
-type Reach struct {
-	Connection uint64 `json:"connection"`
-	User       string `json:"user"`   // label of the connection's user, "visitor" without one
-	Cursor     string `json:"cursor"` // "posts.published"
-	Enter      int    `json:"enter,omitempty"`
-	Change     int    `json:"change,omitempty"`
-	Leave      int    `json:"leave,omitempty"`
+// A FieldChange is a field before and after a change, as JSON that may be cut
+// short; "" where there was no record.
+type FieldChange struct {
+	Name   string `json:"name"`
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
 }
+
+// Reach is what a commit did to one cursor of one connection. It did nothing
+// where an outcome says why.
+type Reach struct {
+	Connection uint64  `json:"connection"`
+	User       string  `json:"user"`   // label of the connection's user, "visitor" without one
+	Cursor     string  `json:"cursor"` // "posts.published"
+	Enter      int     `json:"enter,omitempty"`
+	Change     int     `json:"change,omitempty"`
+	Leave      int     `json:"leave,omitempty"`
+	Included   int     `json:"included,omitempty"` // records that the cursor includes, and that entered, changed or left
+	Outcome    Outcome `json:"outcome,omitempty"`
+	By         string  `json:"by,omitempty"` // the rule that denied it: "Posts.Match"
+}
+
+// An Outcome says why a commit did nothing to a cursor of a model that it
+// changed, or that it ended the cursor.
+type Outcome string
+
+// The outcomes.
+const (
+	Unmatched Outcome = "unmatched" // its conditions hold for none of the records, before or after
+	Denied    Outcome = "denied"    // a rule keeps them from this user
+	Outside   Outcome = "outside"   // they are beyond its limit or offset
+	Same      Outcome = "same"      // it carries a value, which is what it was
+	Closed    Outcome = "closed"    // its user may not hold it any more
+	Lost      Outcome = "lost"      // it could not be kept; its client starts anew
+)
 
 // AppliedEvent says that a connection's client has applied a commit.
 type AppliedEvent struct {
 	Seq        uint64 `json:"seq"`
 	Connection uint64 `json:"connection"`
 	Micros     int64  `json:"micros"` // from commit to the acknowledgement
+}
+
+// A LogEvent is a line of the application's log.
+type LogEvent struct {
+	At      time.Time `json:"at"`
+	Level   string    `json:"level"` // DEBUG, INFO, WARN, ERROR
+	Message string    `json:"message"`
+	Attrs   string    `json:"attrs,omitempty"` // "key=value key=value"
+}
+
+// A StreamEvent is what a browser would have been sent in one message: the
+// answer to the open, and then commits, as doc.go describes them.
+type StreamEvent struct {
+	Stream uint64          `json:"stream"`
+	Frames json.RawMessage `json:"frames,omitempty"` // one frame, or an array of them
+	Closed *StreamClosed   `json:"closed,omitempty"` // it has ended; nothing follows
+}
+
+// StreamClosed says why a stream has ended, as the close of a socket does.
+type StreamClosed struct {
+	Code   int    `json:"code"`
+	Reason string `json:"reason"`
 }
 
 // ConnectionInfo describes an open connection.
@@ -162,6 +235,11 @@ type ConnectionInfo struct {
 	Cursors   []string  `json:"cursors"`
 	Seq       uint64    `json:"seq"`    // last handed over
 	Queued    int       `json:"queued"` // bytes
+
+	// Applied is the last commit that the client said it has applied, and Lag how
+	// many microseconds after the commit that was; 0 before it was asked.
+	Applied uint64 `json:"applied,omitempty"`
+	Lag     int64  `json:"lag,omitempty"`
 }
 
 // CursorInfo describes a query that one or more connections hold open.
@@ -176,6 +254,11 @@ type CursorInfo struct {
 	// Residual says why every change of the model is tested against the query's
 	// conditions; "" where an index finds those that may touch it.
 	Residual string `json:"residual,omitempty"`
+
+	Connections []uint64 `json:"connections,omitempty"` // that hold it, at most 100
+	Evaluations uint64   `json:"evaluations,omitempty"` // commits that touched it
+	Micros      int64    `json:"micros,omitempty"`      // that those took, since a console watches
+	Refills     uint64   `json:"refills,omitempty"`     // how often records were read for it, because some left its window
 }
 
 // A Route is something that can be called or opened.

@@ -210,8 +210,8 @@
 //
 // A console speaks to a running application over a unix socket in lines of
 // JSON: a [ControlRequest] each way out, a [ControlReply] each way back, and
-// after "watch" a [ControlEvent] for each commit and each acknowledgement. "schema"
-// is answered by a [Schema], from which types for clients are generated:
+// after "watch" a [ControlEvent] for what happens. "schema" is answered by a
+// [Schema], from which types for clients are generated:
 //
 //	→ {"id":9,"do":"schema"}
 //	← {"id":9,"ok":{"types":[{"name":"blog/models.Post","fields":[{"name":"id","is":"id"},…]}],"models":[{"name":"posts","record":{"is":"blog/models.Post"}}],"routes":[{"kind":"action","name":"POST /posts","in":{"is":"blog/controllers.NewPost"},"out":{"is":"blog/models.Post","null":true}}]}}
@@ -239,4 +239,37 @@
 //	← {"id":9,"ok":{"seq":812,"changes":1,"connections":2,"reached":[{"connection":1,"user":"ada","cursor":"posts.mine","deltas":[{"op":"enter",…}]}],"reachedAll":1,"moved":[]}}
 //	→ {"id":10,"do":"commit","tx":3}
 //	← {"id":10,"ok":{"seq":813,"changes":1}}
+//
+// What a watching console is told:
+//
+//	→ {"id":1,"do":"watch"}
+//	← {"id":1,"ok":null}
+//	← {"event":{"commit":{"seq":813,"by":"POST /posts by ada","changes":[{…}],"reached":[{"connection":7,"user":"ada","cursor":"posts.published","enter":1}],…}}}
+//	← {"event":{"applied":{"seq":813,"connection":7,"micros":4100}}}
+//	← {"event":{"skipped":{"commits":998,"seq":1811,"changes":[{"op":"create","model":"posts","n":998}]}}}
+//
+// It is told as much as a person can follow: commits beyond some twenty a second,
+// and those that come while it does not read, are counted in "skipped", ten times a
+// second at most. Other events that come meanwhile are counted in "missed". The
+// application asks clients for their word on a commit only while somebody watches,
+// and not of more than some thousand a second; "asked" says whether it did.
+//
+// A console may hold cursors as a browser does. It opens each as a stream, with a
+// number of its own choice: a declared cursor, as a user or a visitor, or a query of
+// the console's own, which no rule narrows. The reply to the open comes first; then
+// what a browser would be sent, from the hello on, in messages of one frame or an
+// array of frames:
+//
+//	→ {"id":2,"do":"open","stream":1,"name":"posts.published","in":{},"as":"01J7…"}
+//	→ {"id":3,"do":"open","stream":2,"model":"posts","where":{"likes":{"gte":3}},"order":["-createdAt"],"limit":10}
+//	← {"id":2,"ok":null}
+//	← {"event":{"stream":{"stream":1,"frames":{"id":2,"status":200,"at":"01J8…:812","cursor":17,"model":"posts","ids":[…],"posts":[…]}}}}
+//	← {"event":{"stream":{"stream":1,"frames":{"seq":813,"posts":[{…}],"cursors":{"17":{"enter":[{"id":"01JC…","after":""}]}}}}}}
+//	→ {"id":4,"do":"close","stream":1}
+//	← {"event":{"stream":{"stream":1,"closed":{"code":1000,"reason":"it was closed"}}}}
+//	← {"id":4,"ok":null}
+//
+// What a stream has held may be named in "since", in the application's same epoch
+// and build. Frames that wait for a console that reads slowly are merged; where that
+// is too much the stream is closed with a reason, and may be opened again.
 package wire

@@ -1,0 +1,290 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+func newQuery() *cobra.Command {
+	q := &queryCommand{}
+	cmd := &cobra.Command{
+		Use:   "query SCOPE",
+		Short: "Print the records of a cursor, or follow them as they change",
+		Long: `Print the records of a cursor that the application declares, or of a query in the
+words of the console. With --watch they are followed: a line of JSON for each record,
+then one that says "current", then a line for each that enters, changes or leaves, as it
+happens. Nothing is left out and nothing told twice, also when the application is
+rebuilt meanwhile.
+
+--until ends it when a condition holds: JavaScript on count, records, first, last, value
+and seq. Without --watch it waits for that, and prints the records then.
+
+The exit code is 1 when something failed, or when the time was up before the condition
+held.`,
+		Example: `  tower query posts.published
+  tower query posts.mine --as 01M82ENM7NWCG84FJC6E41ZYKS --json
+  tower query 'Post.where({published: true}).limit(5)'
+  tower query posts.published --watch
+  tower query 'Post' --until 'count >= 3' --timeout 5s
+  tower query posts.one --in '{"id": "01M82ENM7NWCG84FJC6E41ZYKS"}' --watch`,
+		Args: oneScope,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			q.scope, q.out = args[0], cmd.OutOrStdout()
+			if err := q.check(); err != nil {
+				return err
+			}
+			app, err := findApplication()
+			if err != nil {
+				return err
+			}
+			attached := &attachment{app: app, env: "development", progress: cmd.ErrOrStderr()}
+			defer attached.close()
+			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+			defer stop()
+			return q.run(ctx, attached)
+		},
+	}
+	cmd.Flags().BoolVarP(&q.watch, "watch", "w", false, "go on, and print what enters, changes and leaves")
+	cmd.Flags().BoolVar(&q.json, "json", false, "print a line of JSON for each record")
+	cmd.Flags().StringVar(&q.until, "until", "", "end when this `condition` holds")
+	cmd.Flags().DurationVar(&q.timeout, "timeout", 0, "give up after this time")
+	cmd.Flags().StringVar(&q.as, "as", "", "open the cursor as the user with this id")
+	cmd.Flags().StringVar(&q.in, "in", "", "the cursor's input, as JSON")
+	return cmd
+}
+
+func oneScope(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		return nil
+	}
+	return &usageError{message: fmt.Sprintf("query takes one scope, and was given %d", len(args)), hint: "see: " + cmd.CommandPath() + " --help"}
+}
+
+// A queryCommand is one run of tower query.
+type queryCommand struct {
+	scope, until, as, in string
+	watch, json          bool
+	timeout              time.Duration
+	out                  io.Writer
+
+	condition *repl.Condition // nil: there is none
+	request   wire.ControlRequest
+	held      repl.Held
+	build     string // of the application that told what is held
+	printer   *repl.Printer
+}
+
+// declaredName is what the name of a declared cursor looks like.
+var declaredName = regexp.MustCompile(`^[\pL_][\pL\d_-]*\.[\pL_][\pL\d_]*$`)
+
+// errTimeUp is the end of the time that --timeout gives.
+var errTimeUp = errors.New("the time is up")
+
+// check finds what is wrong with the command line by itself.
+func (q *queryCommand) check() (err error) {
+	if q.until != "" {
+		if q.condition, err = repl.NewCondition(q.until); err != nil {
+			return &usageError{message: "--until " + err.Error(), hint: "it is JavaScript, for example: count >= 3"}
+		}
+	}
+	if q.in != "" && !json.Valid([]byte(q.in)) {
+		return &usageError{message: fmt.Sprintf("--in %s is not JSON", q.in), hint: `for example: --in '{"id": "…"}'`}
+	}
+	if q.timeout < 0 {
+		return &usageError{message: "--timeout is not negative", hint: "for example: --timeout 5s"}
+	}
+	q.request = wire.ControlRequest{Name: q.scope, As: q.as}
+	if q.in != "" {
+		q.request.In = json.RawMessage(q.in)
+	}
+	return nil
+}
+
+func (q *queryCommand) run(ctx context.Context, attached *attachment) error {
+	if q.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, q.timeout, errTimeUp)
+		defer cancel()
+	}
+	client, err := attached.dial(ctx)
+	if err != nil {
+		return cause(ctx, err)
+	}
+	defer func() { _ = client.Close() }() // it always succeeds
+	if err := q.resolve(ctx, client); err != nil {
+		return cause(ctx, err)
+	}
+	q.printer = repl.NewPrinter(q.out, client.Hello(), q.json || q.watch && !isTerminal(q.out))
+	err = q.follow(ctx, client, attached)
+	switch {
+	case errors.Is(err, errDone) && q.watch:
+		return nil
+	case errors.Is(err, errDone):
+		return q.printer.All(&q.held)
+	case errors.Is(err, errTimeUp) && q.condition != nil:
+		return &hintedError{fmt.Errorf("%s did not hold within %s", q.until, q.timeout), q.state()}
+	case errors.Is(err, errTimeUp) && q.watch:
+		return nil
+	case errors.Is(err, context.Canceled) && q.watch:
+		return exitCode(130)
+	}
+	return err
+}
+
+// state says what there is instead of what was waited for.
+func (q *queryCommand) state() string {
+	if q.held.Value != nil {
+		return "value is " + string(q.held.Value)
+	}
+	return fmt.Sprintf("count is %d", q.held.Len())
+}
+
+// resolve finds out what the scope means.
+func (q *queryCommand) resolve(ctx context.Context, client *repl.Client) error {
+	if declaredName.MatchString(q.scope) {
+		var routes []wire.Route
+		if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoRoutes}, &routes); err != nil {
+			return err
+		}
+		return declared(q.scope, routes)
+	}
+	if q.as != "" || q.in != "" {
+		return &usageError{message: "--as and --in are for declared cursors; a query of your own is nobody's", hint: "see what is declared: tower routes -g cursor"}
+	}
+	var err error
+	q.request, err = repl.Query(ctx, client, q.scope)
+	if err != nil {
+		return &usageError{message: fmt.Sprintf("%s: %v", q.scope, err), hint: "it is the name of a cursor, or a query: 'Post.where({published: true})'"}
+	}
+	return nil
+}
+
+func declared(name string, routes []wire.Route) error {
+	var names []string
+	for _, route := range routes {
+		if route.Kind == "cursor" {
+			names = append(names, route.Name)
+		}
+		if route.Kind == "cursor" && route.Name == name {
+			return nil
+		}
+	}
+	hint := "see what is declared: tower routes -g cursor"
+	if like := repl.Like(name, names); like != "" {
+		hint = "did you mean: tower query " + like
+	}
+	return &usageError{message: fmt.Sprintf("there is no cursor %s", name), hint: hint}
+}
+
+// errDone says that all that was asked for has been printed.
+var errDone = errors.New("done")
+
+// follow opens the cursor and takes what comes of it. When the application goes
+// away it goes on with the one that comes back, from where it was.
+func (q *queryCommand) follow(ctx context.Context, client *repl.Client, attached *attachment) error {
+	for {
+		err := q.listen(ctx, client)
+		var ended *repl.StreamError
+		if again := errors.Is(err, repl.ErrLost) || errors.As(err, &ended); !again || !q.watch && q.condition == nil {
+			return cause(ctx, err)
+		}
+		if !client.Lost() {
+			continue
+		}
+		if client, err = redial(ctx, attached); err != nil {
+			return cause(ctx, err)
+		}
+		defer func() { _ = client.Close() }() // there are few: it comes back seldom
+	}
+}
+
+// cause is why the context ended, if it has.
+func cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !errors.Is(err, errDone) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// listen opens the cursor, and takes its frames until it is done or the stream ends.
+func (q *queryCommand) listen(ctx context.Context, client *repl.Client) error {
+	req := q.request
+	if build := client.Hello().Build; build == q.build {
+		req.Since = q.held.At
+	} else { // its scope may be another; what is held is led to what that holds
+		q.build = build
+	}
+	stream, err := client.Open(ctx, req)
+	if err != nil {
+		return fmt.Errorf("open %s: %w", q.scope, err)
+	}
+	for {
+		frames, err := stream.Next(ctx)
+		if err != nil {
+			return err
+		}
+		for _, frame := range frames {
+			if err := q.take(ctx, frame); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take prints what came of one commit, and decides whether that was all.
+func (q *queryCommand) take(ctx context.Context, frame json.RawMessage) error {
+	steps, err := q.held.Apply(frame)
+	if q.watch {
+		err = errors.Join(err, q.printer.Steps(steps))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", q.scope, err)
+	}
+	switch {
+	case q.condition != nil:
+		holds, err := q.condition.Holds(ctx, &q.held)
+		if holds && err == nil {
+			return errDone
+		}
+		return err
+	case !q.watch:
+		return errDone
+	}
+	return nil
+}
+
+const (
+	firstRedial = 50 * time.Millisecond
+	lastRedial  = time.Second
+)
+
+// redial attaches again, to the application that comes back.
+func redial(ctx context.Context, attached *attachment) (*repl.Client, error) {
+	for wait := firstRedial; ; wait = min(2*wait, lastRedial) {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		}
+		client, err := attached.dial(ctx)
+		if err == nil || !errors.Is(err, repl.ErrNotRunning) {
+			return client, err
+		}
+		if wait < lastRedial && 2*wait >= lastRedial {
+			fmt.Fprintln(attached.progress, "waiting for the application, which does not run")
+		}
+	}
+}

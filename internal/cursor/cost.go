@@ -1,0 +1,49 @@
+package cursor
+
+import (
+	"time"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A Cost is what it took to keep a query current, since it was opened.
+type Cost struct {
+	Evaluations uint64        // commits that touched it
+	Refills     uint64        // of those, how many made the store be read, because records had left its window
+	Spent       time.Duration // on them, while [Engine.Measure] was on
+}
+
+// Cost returns what the query has cost. A [Sink] must not call it.
+func (q *Query) Cost() Cost {
+	q.engine.mu.Lock()
+	defer q.engine.mu.Unlock()
+	return q.cost
+}
+
+// Measure says whether the time is taken of each evaluation, which costs about as
+// much as a cheap one does.
+func (e *Engine) Measure(on bool) { e.measured.Store(on) }
+
+// account lets a query follow a commit, and notes what that cost.
+func (e *Engine) account(effects []Effect, q *Query, touches []touch, now *moment) []Effect {
+	q.cost.Evaluations++
+	reads := e.reads
+	if e.measured.Load() {
+		start := time.Now()
+		defer func() { q.cost.Spent += time.Since(start) }()
+	}
+	effects = e.follow(effects, q, touches, now)
+	if e.reads != reads {
+		q.cost.Refills++
+	}
+	return effects
+}
+
+// counted returns a view of the state after the commit seq that counts how often
+// it is read.
+func (e *Engine) counted(at view) view {
+	return func(read func(*store.Snapshot) error) error {
+		e.reads++
+		return at(read)
+	}
+}

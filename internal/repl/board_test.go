@@ -1,0 +1,129 @@
+//go:build unix
+
+package repl
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/fstest"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/towertest"
+)
+
+// The board is a real application: people, and posts that some of them may see.
+
+type Member struct {
+	tower.Record
+	Name string `json:"name" validate:"required,max=40" tower:"unique"`
+	Pass string `json:"pass" tower:"private"`
+}
+
+type Memo struct {
+	tower.Record
+	AuthorID  tower.ID `json:"authorId" tower:"ref=members,index"`
+	Title     string   `json:"title" validate:"required,max=140"`
+	Body      string   `json:"body"`
+	Published bool     `json:"published" tower:"index"`
+	Likes     int      `json:"likes"`
+	Tags      []string `json:"tags"`
+}
+
+var (
+	members = tower.NewModel[Member]("members")
+	posted  = tower.NewModel[Memo]("memos")
+)
+
+type boardSession struct {
+	*tower.Connection
+	user *Member
+}
+
+type boardMemos struct{ *boardSession }
+
+func (c *boardMemos) Match(n *Memo) bool {
+	return n.Published || c.user != nil && n.AuthorID == c.user.ID
+}
+
+func (c *boardMemos) Newest(ctx context.Context, in struct{}) (tower.Scope[Memo], error) {
+	return posted.All().Desc(&posted.Fields.CreatedAt).Limit(3), nil
+}
+
+func (c *boardMemos) By(ctx context.Context, in struct {
+	Author tower.ID `json:"author"`
+}) (tower.Scope[Memo], error) {
+	return posted.Where(tower.Is(&posted.Fields.AuthorID, in.Author)), nil
+}
+
+func (c *boardMemos) HowMany(ctx context.Context, in struct{}) (tower.Live[Memo], error) {
+	return posted.All().LiveCount(), nil
+}
+
+func (c *boardMemos) Create(ctx context.Context, in struct {
+	Title     string `json:"title"`
+	Published bool   `json:"published"`
+}) (*Memo, error) {
+	n := &Memo{Title: in.Title, Published: in.Published, AuthorID: c.UserID()}
+	return n, posted.Create(ctx, c, n)
+}
+
+// A board is the application, and where consoles find it.
+type board struct {
+	*towertest.App
+	path string
+	ada  *Member
+	bob  *Member
+}
+
+func openBoard(t *testing.T) *board {
+	t.Helper()
+	folder := t.TempDir()
+	t.Setenv("TOWER_FOLDER", folder)
+	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*boardSession, error) {
+		user, err := members.Follow(ctx, c, c.UserID())
+		if user != nil {
+			c.SetLabel(user.Name)
+		}
+		return &boardSession{c, user}, err
+	})
+	list := tower.Mount(r, "memos", func(s *boardSession) *boardMemos { return &boardMemos{s} })
+	tower.Cursor(list, "newest", (*boardMemos).Newest)
+	tower.Cursor(list, "by", (*boardMemos).By)
+	tower.Value(list, "howMany", (*boardMemos).HowMany)
+	tower.Action(list, "POST /memos", (*boardMemos).Create)
+	b := &board{App: towertest.Open(t, tower.Config{Name: "board", Models: []tower.AnyModel{members, posted}, Routes: r,
+		Files: fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}}})}
+	if err := b.OpenControl(); err != nil {
+		t.Fatal(err)
+	}
+	real, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.path = wire.SocketPath(real, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()))
+	b.ada, b.bob = b.member(t, "ada"), b.member(t, "bob")
+	return b
+}
+
+func (b *board) member(t *testing.T, name string) *Member {
+	t.Helper()
+	m := &Member{Name: name}
+	if err := members.Create(tower.By(t.Context(), "seed"), b, m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// attach is a client of the board's control socket.
+func (b *board) attach(t *testing.T) *Client {
+	t.Helper()
+	client, err := Attach(t.Context(), b.path, "console:test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client
+}

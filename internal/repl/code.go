@@ -1,0 +1,116 @@
+package repl
+
+import (
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+)
+
+const (
+	promptText  = "› "
+	promptWidth = 2
+)
+
+// codeStyle is how a token of JavaScript looks.
+func (st *styles) codeStyle(kind tokenKind) lipgloss.Style {
+	switch kind {
+	case keywordToken:
+		return st.keyword
+	case stringToken, templateToken, regexpToken:
+		return st.text
+	case numberToken:
+		return st.number
+	case commentToken:
+		return st.dim
+	}
+	return st.plain
+}
+
+// codeLines lays code out behind a prompt, in lines of so many cells. A cursor
+// of -1 is not shown. It returns the line that the cursor is on, too.
+func codeLines(st *styles, prompt cell, letters []string, cursor, cells int) (lines []string, cursorLine int) {
+	var s scanner
+	tokens := s.scan(strings.Join(letters, ""))
+	w := codeWriter{st: st, cells: max(cells, promptWidth+2)}
+	w.prompt(prompt)
+	offset := 0
+	for i, letter := range letters {
+		for len(tokens) > 1 && offset >= tokens[0].end {
+			tokens = tokens[1:]
+		}
+		if i == cursor {
+			cursorLine = w.cursor(letter)
+		}
+		if letter == "\n" {
+			w.end()
+			w.indent()
+		} else if i != cursor {
+			w.write(letter, tokens[0].kind)
+		}
+		offset += len(letter)
+	}
+	if cursor == len(letters) {
+		cursorLine = w.cursor(" ")
+	}
+	w.end()
+	return w.lines, cursorLine
+}
+
+type codeWriter struct {
+	st    *styles
+	cells int
+	lines []string
+	line  strings.Builder
+	used  int
+	run   strings.Builder // letters that look alike
+	kind  tokenKind
+}
+
+func (w *codeWriter) prompt(c cell) {
+	w.line.WriteString(paint(c.style, c.text))
+	w.used = width(c.text)
+}
+
+func (w *codeWriter) indent() { w.prompt(cell{pad("", promptWidth), w.st.plain}) }
+
+func (w *codeWriter) flush() {
+	w.line.WriteString(paint(w.st.codeStyle(w.kind), w.run.String()))
+	w.run.Reset()
+}
+
+func (w *codeWriter) end() {
+	w.flush()
+	w.lines = append(w.lines, w.line.String())
+	w.line.Reset()
+}
+
+// room begins another line when the next letter does not fit on this one.
+func (w *codeWriter) room(cells int) {
+	if w.used+cells > w.cells {
+		w.end()
+		w.indent()
+	}
+	w.used += cells
+}
+
+func (w *codeWriter) write(letter string, kind tokenKind) {
+	letter = clean(letter)
+	w.room(width(letter))
+	if kind != w.kind {
+		w.flush()
+		w.kind = kind
+	}
+	w.run.WriteString(letter)
+}
+
+// cursor shows letter in reverse, which is no color, so it is seen without any.
+func (w *codeWriter) cursor(letter string) (line int) {
+	if letter == "\n" {
+		letter = " "
+	}
+	letter = clean(letter)
+	w.room(width(letter))
+	w.flush()
+	w.line.WriteString("\x1b[7m" + letter + "\x1b[27m")
+	return len(w.lines)
+}

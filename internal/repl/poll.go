@@ -1,0 +1,75 @@
+package repl
+
+import (
+	"context"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// poll asks for what the live pane shows, at once and then again and again, if
+// that is not told by events.
+func (s *screen) poll() tea.Cmd {
+	s.polls++
+	return s.ask()
+}
+
+// patienceToAsk is how long an answer is waited for.
+const patienceToAsk = 30 * time.Second
+
+func (s *screen) ask() tea.Cmd {
+	view, number, remote := s.live.view, s.polls, s.remote
+	if view.asks() == "" || !s.paneVisible() || remote == nil {
+		return nil
+	}
+	return func() tea.Msg {
+		ctx, cancel := context.WithTimeout(context.Background(), patienceToAsk)
+		defer cancel()
+		begun, msg := time.Now(), polled{view: view, number: number}
+		req := wire.ControlRequest{Do: view.asks()}
+		switch view {
+		case connectionsView:
+			msg.err = remote.Do(ctx, req, &msg.connections)
+		case cursorsView:
+			msg.err = remote.Do(ctx, req, &msg.cursors)
+		default:
+			msg.err = remote.Do(ctx, req, &msg.routes)
+		}
+		msg.took = time.Since(begun)
+		return msg
+	}
+}
+
+// connected is who is connected, nil if that could not be asked.
+type connected []wire.ConnectionInfo
+
+// count asks, a little later, who is connected.
+func (s *screen) count() tea.Cmd {
+	if s.counting || s.remote == nil {
+		return nil
+	}
+	s.counting = true
+	remote := s.remote
+	return tea.Tick(pollEvery, func(time.Time) tea.Msg {
+		ctx, cancel := context.WithTimeout(context.Background(), patienceToAsk)
+		defer cancel()
+		var msg connected
+		if err := remote.Do(ctx, wire.ControlRequest{Do: wire.DoConnections}, &msg); err != nil {
+			return connected(nil) // an application that comes back says so by itself
+		}
+		return msg
+	})
+}
+
+// polled takes an answer, and asks again when it is time: the more an answer
+// takes, the later.
+func (s *screen) polled(msg polled) tea.Cmd {
+	if msg.number != s.polls {
+		return nil
+	}
+	s.live.update(msg)
+	number := s.polls
+	return tea.Tick(max(pollEvery, pollShare*msg.took), func(time.Time) tea.Msg { return pollTick(number) })
+}

@@ -1,0 +1,393 @@
+//go:build unix
+
+package repl
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A reading is a stream, what it holds, and what its steps have made of nothing.
+type reading struct {
+	t      *testing.T
+	client *Client
+	req    wire.ControlRequest
+	stream *Stream
+	held   Held
+	list   []string // the ids, by the steps alone
+	steps  []Step
+}
+
+func (r *reading) open(client *Client) {
+	r.t.Helper()
+	r.req.Since = r.held.At
+	stream, err := client.Open(r.t.Context(), r.req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.stream = stream
+	r.next()
+}
+
+// next takes the next message.
+func (r *reading) next() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
+	defer cancel()
+	frames, err := r.stream.Next(ctx)
+	for _, frame := range frames {
+		steps, wrong := r.held.Apply(frame)
+		for _, step := range steps {
+			r.step(step)
+		}
+		err = errors.Join(err, wrong)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *reading) step(s Step) {
+	r.t.Helper()
+	r.steps = append(r.steps, s)
+	if s.Included {
+		return
+	}
+	at := slices.Index(r.list, s.ID)
+	switch s.Op {
+	case "enter", "change":
+		if (s.Op == "enter") != (at < 0) || s.Record == nil {
+			r.t.Errorf("%s of %s, of which there is %v: %s", s.Op, s.ID, at >= 0, s.Record)
+		}
+		if at >= 0 && s.After != nil {
+			r.list = slices.Delete(r.list, at, at+1)
+		}
+		switch {
+		case s.After != nil:
+			r.list = slices.Insert(r.list, slices.Index(r.list, *s.After)+1, s.ID)
+		case at < 0:
+			r.list = append(r.list, s.ID)
+		}
+	case "leave":
+		if at < 0 {
+			r.t.Errorf("leave of %s, which there is not", s.ID)
+		} else {
+			r.list = slices.Delete(r.list, at, at+1)
+		}
+	}
+	if s.Count != nil && *s.Count != len(r.list) {
+		r.t.Errorf("%s says that there are %d of %d", s.Op, *s.Count, len(r.list))
+	}
+}
+
+// until takes messages until the stream is as far as the application.
+func (r *reading) until(done func() bool) {
+	r.t.Helper()
+	for !done() {
+		r.next()
+	}
+}
+
+func idsOf(records []json.RawMessage) (ids []string) {
+	for _, record := range records {
+		var head struct{ ID string }
+		_ = json.Unmarshal(record, &head) // it is a record
+		ids = append(ids, head.ID)
+	}
+	return ids
+}
+
+// TestStreamsHoldWhatIsThere makes random changes. Whatever came and went, and
+// however often a stream was taken up again, it holds what a query finds, and its
+// steps alone lead there.
+func TestStreamsHoldWhatIsThere(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	b := openBoard(t)
+	client := b.attach(t)
+	readings := []*reading{
+		{t: t, req: wire.ControlRequest{Name: "memos.newest", As: string(b.ada.ID)}},
+		{t: t, req: wire.ControlRequest{Model: "memos", Where: json.RawMessage(`{"likes":{"gte":3}}`), Order: []string{"-likes", "title"}, Limit: 4, Offset: 1}},
+		{t: t, req: wire.ControlRequest{Model: "memos", Where: json.RawMessage(`{"published":true}`)}},
+	}
+	for _, r := range readings {
+		r.client = b.attach(t) // a stream that is not read holds up what else its client asks
+		r.open(r.client)
+	}
+	var ids []tower.ID
+	for range 60 {
+		if err := b.Transaction(t.Context(), func(tx *tower.Tx) error { return change(t.Context(), tx, b, random, &ids) }); err != nil {
+			t.Fatal(err)
+		}
+		if random.IntN(8) == 0 { // taken up again
+			r := readings[random.IntN(len(readings))]
+			if err := r.stream.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			r.open(r.client)
+		}
+		for _, r := range readings {
+			want := r.expected(b, client)
+			r.until(func() bool { return slices.Equal(idsOf(r.held.Records()), want) || r.held.Seq >= b.Seq() })
+			if got := idsOf(r.held.Records()); !slices.Equal(got, want) {
+				t.Fatalf("%v holds %v, want %v", r.req, got, want)
+			}
+			if slices.Sort(r.list); len(r.req.Order) == 0 && r.req.Name == "" && !slices.Equal(r.list, want) {
+				t.Fatalf("the steps lead to %v, not to %v", r.list, want)
+			}
+		}
+	}
+}
+
+// change makes a few changes of memos.
+func change(ctx context.Context, tx *tower.Tx, b *board, random *rand.Rand, ids *[]tower.ID) error {
+	for range 1 + random.IntN(3) {
+		if len(*ids) < 3 || random.IntN(3) == 0 {
+			n := &Memo{Title: fmt.Sprint("t", random.IntN(9)), Likes: random.IntN(6), Published: random.IntN(2) == 0, AuthorID: b.ada.ID}
+			if err := posted.Create(ctx, tx, n); err != nil {
+				return err
+			}
+			*ids = append(*ids, n.ID)
+			continue
+		}
+		at := random.IntN(len(*ids))
+		id := (*ids)[at]
+		if random.IntN(4) == 0 {
+			*ids = slices.Delete(*ids, at, at+1)
+			if err := posted.Delete(ctx, tx, id); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := posted.Update(ctx, tx, id, func(n *Memo) error {
+			n.Likes, n.Published = random.IntN(6), random.IntN(2) == 0
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expected are the ids that a query finds.
+func (r *reading) expected(b *board, client *Client) []string {
+	r.t.Helper()
+	req := r.req
+	if req.Name != "" {
+		req = wire.ControlRequest{Model: "memos", Order: []string{"-createdAt"}, Limit: 3}
+	}
+	req.Do, req.Since, req.Stream = wire.DoQuery, "", 0
+	var records []json.RawMessage
+	if err := client.Do(r.t.Context(), req, &records); err != nil {
+		r.t.Fatal(err)
+	}
+	return idsOf(records)
+}
+
+func TestAStreamOfAValue(t *testing.T) {
+	b := openBoard(t)
+	r := &reading{t: t, req: wire.ControlRequest{Name: "memos.howMany"}}
+	r.open(b.attach(t))
+	if err := posted.Create(t.Context(), b, &Memo{Title: "x", Published: true}); err != nil {
+		t.Fatal(err)
+	}
+	r.until(func() bool { return string(r.held.Value) == "1" })
+	if len(r.steps) != 2 || r.steps[0].Op != "value" || string(r.steps[0].Value) != "0" || r.steps[1].Seq != b.Seq() {
+		t.Errorf("%+v", r.steps)
+	}
+}
+
+// A stream whose past is not known any more tells by steps what is another.
+func TestHeldIsLedToWhatAnAnswerHolds(t *testing.T) {
+	r := &reading{t: t}
+	take := func(frame string) {
+		t.Helper()
+		steps, err := r.held.Apply(json.RawMessage(frame))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range steps {
+			r.step(step)
+		}
+	}
+	take(`{"status":200,"at":"E:5","cursor":1,"model":"memos","ids":["a","b","c"],"memos":[{"id":"a"},{"id":"b","n":1},{"id":"c"}],"include":{"users":["u","v"]},"users":[{"id":"u"},{"id":"v"}]}`)
+	r.steps = nil
+	take(`{"status":200,"at":"E:9","cursor":2,"model":"memos","resync":"expired","ids":["c","b","d"],"memos":[{"id":"b","n":2},{"id":"c"},{"id":"d"}],"include":{"users":["v","w"]},"users":[{"id":"v","n":1},{"id":"w"}]}`)
+	var ops []string
+	for _, s := range r.steps {
+		ops = append(ops, s.Op+" "+s.ID)
+	}
+	if got := strings.Join(ops, ", "); got != "resync , leave a, change c, change b, enter d, leave u, enter w, change v, current " {
+		t.Errorf("steps: %s", got)
+	}
+	if !slices.Equal(r.list, []string{"c", "b", "d"}) || r.held.At != "E:9" {
+		t.Errorf("held: %v at %s", r.list, r.held.At)
+	}
+	take(`{"from":10,"seq":12,"memos":[{"id":"e"},{"id":"c","n":3}],"cursors":{"2":{"to":3,"enter":[{"id":"e","after":""}],"then":[{"leave":["d"]},{"change":[{"id":"c","after":"b"}]}]}}}`)
+	if !slices.Equal(r.list, []string{"e", "b", "c"}) || !slices.Equal(idsOf(r.held.Records()), r.list) {
+		t.Errorf("then: %v, %v", r.list, idsOf(r.held.Records()))
+	}
+	if _, err := r.held.Apply(json.RawMessage(`{"seq":13,"cursors":{"3":{"leave":["e"],"closed":{"code":"forbidden","message":"no more"}}}}`)); err == nil || err.Error() != "no more" {
+		t.Errorf("closed: %v", err)
+	}
+	for _, bad := range []string{`{`, `{"status":200,"at":"x"}`, `{"status":404,"error":{"code":"not_found","message":"gone"}}`} {
+		if _, err := new(Held).Apply(json.RawMessage(bad)); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
+func TestStreamsEnd(t *testing.T) {
+	b := openBoard(t)
+	client := b.attach(t)
+	if _, err := client.Open(t.Context(), wire.ControlRequest{Name: "memos.nope"}); err == nil || !strings.Contains(err.Error(), "there is no cursor") {
+		t.Errorf("opened: %v", err)
+	}
+	s, err := client.Open(t.Context(), wire.ControlRequest{Name: "memos.newest"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for held := (Held{}); held.At == ""; { // a hello comes first
+		frames, err := s.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, frame := range frames {
+			if _, err := held.Apply(frame); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errInterrupted)
+	if _, err := s.Next(ctx); !errors.Is(err, errInterrupted) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s, err = client.Open(t.Context(), wire.ControlRequest{Model: "memos"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Close()
+	if _, err := s.Next(t.Context()); !errors.Is(err, ErrLost) || !client.Lost() {
+		t.Errorf("lost: %v", err)
+	}
+}
+
+func TestQueriesOfExpressions(t *testing.T) {
+	b := openBoard(t)
+	client := b.attach(t)
+	req, err := Query(t.Context(), client, `Memo.where({likes: {gte: 3}}).desc("createdAt").limit(5).offset(2)`)
+	if err != nil || req.Model != "memos" || string(req.Where) != `{"likes":{"gte":3}}` || !slices.Equal(req.Order, []string{"-createdAt"}) || req.Limit != 5 || req.Offset != 2 {
+		t.Errorf("%+v: %v", req, err)
+	}
+	if req, err = Query(t.Context(), client, "Memo"); err != nil || req.Model != "memos" || req.Where != nil {
+		t.Errorf("%+v: %v", req, err)
+	}
+	for expression, says := range map[string]string{
+		`1 + 1`: "it is not a query", `"x"`: "it is not a query", `let x = 1`: "it is not a query", `Memo.where({titel: 1})`: "did you mean title?",
+		`Memo.(`: "SyntaxError", `Memo.create({title: "x"})`: "does not write",
+	} {
+		if _, err := Query(t.Context(), client, expression); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %s", expression, err, says)
+		}
+	}
+}
+
+func TestConditions(t *testing.T) {
+	h := &Held{}
+	if _, err := h.Apply(json.RawMessage(`{"status":200,"at":"E:5","cursor":1,"model":"memos","ids":["a","b"],"memos":[{"id":"a","title":"A"},{"id":"b","likes":7}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		"count >= 2": true, "count>2": false, `first.title == "A" && last.likes == 7`: true, "records.some(r => r.likes > 6)": true,
+		"records.length == count": true, "value": false, "seq === 5": true,
+	} {
+		c, err := NewCondition(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := c.Holds(t.Context(), h); got != want || err != nil {
+			t.Errorf("%s is %v: %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"count >=", "let x = 1", "", "1; 2"} {
+		if _, err := NewCondition(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+	c, err := NewCondition("nothing.here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Holds(t.Context(), h); err == nil || !strings.Contains(err.Error(), "nothing is not defined") {
+		t.Errorf("an error: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if c, err = NewCondition("(() => { while (true) {} })()"); err == nil {
+		_, err = c.Holds(ctx, h)
+	}
+	if err == nil {
+		t.Error("a condition that does not end holds")
+	}
+}
+
+func TestPrinter(t *testing.T) {
+	models := []wire.ModelInfo{{Name: "memos", Fields: []wire.FieldInfo{{Name: "id", Type: "string"}, {Name: "title", Type: "string"}}}}
+	print := func(asJSON bool) (steps, all string) {
+		var out bytes.Buffer
+		p := NewPrinter(&out, wire.ControlHello{Models: models}, asJSON)
+		h := &Held{}
+		for _, frame := range []string{
+			`{"status":200,"at":"E:5","cursor":1,"model":"memos","resync":"rules","ids":["a"],"memos":[{"id":"a","title":"A","tags":["x","y"]}]}`,
+			`{"seq":6,"memos":[{"id":"a","title":"B"},{"id":"b"}],"cursors":{"1":{"enter":[{"id":"b","after":"a"}],"change":[{"id":"a"}]}}}`,
+			`{"seq":7,"cursors":{"1":{"leave":["b"]}}}`,
+		} {
+			steps, err := h.Apply(json.RawMessage(frame))
+			if err = errors.Join(err, p.Steps(steps)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		steps = out.String()
+		out.Reset()
+		if err := p.All(h); err != nil {
+			t.Fatal(err)
+		}
+		return steps, out.String()
+	}
+	steps, all := print(true)
+	if want := `{"op":"resync","seq":5,"reason":"rules"}
+{"op":"enter","seq":5,"model":"memos","id":"a","record":{"id":"a","title":"A","tags":["x","y"]},"count":1}
+{"op":"current","seq":5,"count":1}
+{"op":"enter","seq":6,"model":"memos","id":"b","after":"a","record":{"id":"b"},"count":2}
+{"op":"change","seq":6,"model":"memos","id":"a","record":{"id":"a","title":"B"},"count":2}
+{"op":"leave","seq":7,"model":"memos","id":"b","count":1}
+`; steps != want || all != "{\"id\":\"a\",\"title\":\"B\"}\n" {
+		t.Errorf("got\n%s%swant\n%s", steps, all, want)
+	}
+	steps, all = print(false)
+	if want := `anew, because of: rules
++ enter  memos/a "A"
+1 record, up to #5
++ enter  memos/b
+~ change memos/a "B"
+− leave  memos/b
+`; steps != want || all != "id  title\na   B\n1 record\n" {
+		t.Errorf("got\n%s%swant\n%s", steps, all, want)
+	}
+}

@@ -1,0 +1,80 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// keptLines is how much of the log a console finds when it begins to watch.
+const keptLines = 200
+
+// A logTail is the end of the log.
+type logTail struct {
+	mu   sync.Mutex
+	kept []wire.LogEvent
+}
+
+func (l *logTail) add(line wire.LogEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kept = append(l.kept, line); len(l.kept) > keptLines {
+		l.kept = slices.Delete(l.kept, 0, len(l.kept)-keptLines)
+	}
+}
+
+func (l *logTail) lines() []wire.LogEvent {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.kept)
+}
+
+// A tap is a log handler that lets consoles read along.
+type tap struct {
+	slog.Handler
+	inspector *inspector
+	// attrs holds what With and WithGroup were given.
+	attrs func(slog.Handler) slog.Handler
+}
+
+func newTap(log *slog.Logger, i *inspector) *slog.Logger {
+	return slog.New(&tap{log.Handler(), i, func(h slog.Handler) slog.Handler { return h }})
+}
+
+// Handle passes the record on, and tells it.
+func (t *tap) Handle(ctx context.Context, record slog.Record) error {
+	line := wire.LogEvent{At: record.Time, Level: record.Level.String(), Message: shorten(record.Message, maxLogText), Attrs: shorten(t.text(ctx, record), maxLogText)}
+	t.inspector.log.add(line)
+	t.inspector.tell(wire.ControlEvent{Log: &line})
+	return t.Handler.Handle(ctx, record)
+}
+
+const maxLogText = 2000
+
+// text is the record's attributes as "key=value key=value".
+func (t *tap) text(ctx context.Context, record slog.Record) string {
+	var out bytes.Buffer
+	plain := slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	_ = t.attrs(plain).Handle(ctx, record) // a buffer takes everything
+	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// WithAttrs returns a tap on a handler with these attributes.
+func (t *tap) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &tap{t.Handler.WithAttrs(attrs), t.inspector, func(h slog.Handler) slog.Handler { return t.attrs(h).WithAttrs(attrs) }}
+}
+
+// WithGroup returns a tap on a handler with this group.
+func (t *tap) WithGroup(name string) slog.Handler {
+	return &tap{t.Handler.WithGroup(name), t.inspector, func(h slog.Handler) slog.Handler { return t.attrs(h).WithGroup(name) }}
+}

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A stream is a connection that a console holds over the control socket, with one
+// cursor: a declared one, as a user, or a query of the console's own. What a
+// browser would be sent travels as events; a console that does not keep up gets
+// fewer, merged frames, as a browser does.
+type stream struct {
+	number   uint64
+	conn     *Connection
+	messages chan []byte // at most one: the outbox hands over one at a time
+	ending   chan wire.StreamClosed
+	closed   chan struct{} // when nothing follows any more
+}
+
+func (s *stream) name() string { return "console" }
+
+// send takes the next message.
+func (s *stream) send(message []byte) { s.messages <- message }
+
+// end ends the stream.
+func (s *stream) end(code int, reason string) {
+	select {
+	case s.ending <- wire.StreamClosed{Code: code, Reason: reason}:
+	default: // it ends already
+	}
+}
+
+// openStream opens a cursor for the console. The first frame is a hello, the next
+// the answer to the open.
+func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) error {
+	if most := c.app.config.MaxCursors; len(c.streams) >= most {
+		return Errorf(CodeTooMany, "%d streams are open; close one", most)
+	}
+	if c.streams[req.Stream] != nil {
+		return Errorf(CodeBadRequest, "stream %d is open", req.Stream)
+	}
+	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{}),
+		conn: &Connection{app: c.app, user: store.ID(req.As), remote: c.by, since: time.Now()}}
+	s.conn.outbox.limit, s.conn.outbox.transport = c.app.config.MaxQueue, s
+	if err := c.app.hub.join(s.conn, c.app.config.MaxConnections); err != nil {
+		return err
+	}
+	if err := c.arrive(ctx, s, req); err != nil {
+		c.app.hub.part(s.conn)
+		return err
+	}
+	c.streams[s.number] = s
+	info := s.conn.info()
+	c.app.inspector.tell(wire.ControlEvent{Joined: &info})
+	c.opened = append(c.opened, s)
+	return nil
+}
+
+// begun lets the streams run that were opened, once that has been answered.
+func (c *console) begun() {
+	for _, s := range c.opened {
+		c.running.Go(func() { c.run(s) })
+	}
+	c.opened = nil
+}
+
+// arrive says who the stream's user is, and opens its cursor.
+func (c *console) arrive(ctx context.Context, s *stream, req *wire.ControlRequest) error {
+	if req.As != "" { // whom there has to be
+		if _, err := c.as(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *visit) (any, error) { return nil, nil }); err != nil {
+			return err
+		}
+	}
+	if err := s.conn.arrive(ctx); err != nil {
+		return err
+	}
+	open := &wire.Request{ID: req.ID, Open: req.Name, In: req.In, Where: req.Where, Order: req.Order, Limit: req.Limit, Since: req.Since}
+	w, since, err := c.wanted(s.conn, open, req)
+	if err != nil {
+		return err
+	}
+	return s.conn.openCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
+		return c.app.answerOpen(s.conn, w, open, since, o)
+	})
+}
+
+// wanted reads what a console asks to open.
+func (c *console) wanted(conn *Connection, open *wire.Request, req *wire.ControlRequest) (*want, *held, error) {
+	if req.Name != "" {
+		return c.app.wanted(conn, open)
+	}
+	m := c.app.store.Model(req.Model)
+	if m == nil {
+		return nil, nil, Errorf(CodeNotFound, "there is no model %q", req.Model)
+	}
+	scope, err := scopeOf(m, req)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn.SetLabel(c.by) // it is nobody's but the console's
+	since, err := c.app.heldBy(conn, req.Since)
+	return &want{route: queryRoute(scope)}, since, err
+}
+
+// queryRoute stands in for the declaration of a console's own query.
+func queryRoute(scope cursor.Scope) *Route {
+	return &Route{Kind: KindCursor, Name: scope.String(), Action: "Query",
+		Controller: &Controller{Name: "console", Type: "Console", Make: func(any) any { return struct{}{} }},
+		Spec: func(context.Context, any, any) (cursor.Spec, error) {
+			return cursor.Spec{Scope: scope}, nil
+		}}
+}
+
+// run passes the stream's messages on until it ends.
+func (c *console) run(s *stream) {
+	defer close(s.closed)
+	defer func() {
+		c.app.hub.part(s.conn)
+		c.app.inspector.tell(wire.ControlEvent{Left: s.conn.number})
+	}()
+	for {
+		select {
+		case message := <-s.messages:
+			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Frames: message}}})
+			s.conn.outbox.sent()
+		case closed := <-s.ending:
+			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Closed: &closed}}})
+			return
+		}
+	}
+}
+
+// closeStream ends a stream, and waits until it has.
+func (c *console) closeStream(number uint64) error {
+	s := c.streams[number]
+	if s == nil {
+		return Errorf(CodeNotFound, "stream %d is not open", number)
+	}
+	delete(c.streams, number)
+	s.end(closeNormal, "it was closed")
+	<-s.closed
+	return nil
+}

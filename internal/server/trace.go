@@ -1,0 +1,274 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"time"
+	"unicode/utf8"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+const (
+	maxChanges = 50  // described in one event
+	maxReach   = 100 // cursors named in one event
+	maxText    = 200 // characters of a field's value
+)
+
+// A trace collects what one commit did to whom. A nil trace, of a commit that is
+// not told, does nothing.
+type trace struct {
+	inspector *inspector
+	commit    store.Commit
+	event     *wire.CommitEvent
+	touched   map[*opened]bool
+
+	done  bool // and what came of it is told
+	early []wire.ControlEvent
+}
+
+// trace returns nil where nobody watches, and for what is more than a person can
+// follow, which is counted.
+func (i *inspector) trace(commit store.Commit) *trace {
+	if i.watching.Load() == 0 {
+		return nil
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.commits.spend(1) {
+		for w := range i.watchers {
+			w.skip(&commit)
+		}
+		return nil
+	}
+	t := &trace{inspector: i, commit: commit, touched: map[*opened]bool{},
+		event: &wire.CommitEvent{Seq: commit.Seq, At: commit.At, By: commit.By, ChangesAll: len(commit.Changes), Reached: []wire.Reach{}}}
+	i.recent[commit.Seq] = t
+	if i.order = append(i.order, commit.Seq); len(i.order) > maxRecent {
+		delete(i.recent, i.order[0])
+		i.order = i.order[1:]
+	}
+	return t
+}
+
+// ask decides whether the frames of the commit ask so many clients for their word.
+func (t *trace) ask(clients int) {
+	if t == nil {
+		return
+	}
+	t.inspector.mu.Lock()
+	defer t.inspector.mu.Unlock()
+	t.event.Asked = t.inspector.acks.spend(clients)
+}
+
+func (t *trace) asked() bool { return t != nil && t.event.Asked }
+
+// reach notes what the commit did to one cursor: to its records, its value, and the
+// records that it includes.
+func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *store.Value, included []cursor.Included, ended wire.Outcome) {
+	if t == nil {
+		return
+	}
+	t.touched[handle] = true
+	reach := wire.Reach{Outcome: ended}
+	if value != nil {
+		reach.Change++
+	}
+	for _, in := range included {
+		reach.Included += len(in.Deltas)
+	}
+	for _, delta := range deltas {
+		switch delta.Op {
+		case cursor.Enter:
+			reach.Enter++
+		case cursor.Change:
+			reach.Change++
+		case cursor.Leave:
+			reach.Leave++
+		}
+	}
+	t.note(handle, reach)
+}
+
+func (t *trace) note(handle *opened, reach wire.Reach) {
+	if len(t.event.Reached) >= maxReach {
+		return
+	}
+	reach.Connection, reach.User, reach.Cursor = handle.conn.number, handle.conn.Label(), handle.want.route.Name
+	t.event.Reached = append(t.event.Reached, reach)
+}
+
+// pass notes the cursors of changed models that the commit did nothing to, and
+// why. Where there are very many connections it does not look for them.
+func (t *trace) pass(h *hub) {
+	if t == nil || h.count() > maxReach {
+		return
+	}
+	for _, c := range h.all() {
+		for _, handle := range c.handles() {
+			if t.touched[handle] || len(t.event.Reached) >= maxReach {
+				continue
+			}
+			if outcome, by := t.outcome(handle); outcome != "" {
+				t.note(handle, wire.Reach{Outcome: outcome, By: by})
+			}
+		}
+	}
+}
+
+// outcome says why the commit did nothing to a cursor; "" where it changed none of
+// its model.
+func (t *trace) outcome(handle *opened) (outcome wire.Outcome, by string) {
+	scope := handle.query.Spec().Scope
+	concerned, matched, allowed := false, false, false
+	for i := range t.commit.Changes {
+		change := &t.commit.Changes[i]
+		if change.Model != scope.Model {
+			continue
+		}
+		concerned = true
+		for _, image := range []*store.Image{change.Before, change.After} {
+			if image != nil && scope.Where.Match(image) {
+				matched = true
+				allowed = allowed || handle.allows(image)
+			}
+		}
+	}
+	switch route := handle.want.route; {
+	case !concerned:
+		return "", ""
+	case !matched:
+		return wire.Unmatched, ""
+	case !allowed:
+		return wire.Denied, route.Controller.Type + ".Match"
+	case route.Value:
+		return wire.Same, ""
+	default:
+		return wire.Outside, ""
+	}
+}
+
+// allows asks the rule of the cursor's own user.
+func (o *opened) allows(image *store.Image) (allowed bool) {
+	v := o.conn.current()
+	if v == nil {
+		return false
+	}
+	err := guard(o.want.route.Name, func() error {
+		controller, err := v.controller(o.want.route.Controller)
+		if err == nil {
+			rule := o.conn.app.rule(image.Model, controller)
+			allowed = rule == nil || rule(image)
+		}
+		return err
+	})
+	return allowed && err == nil
+}
+
+// end tells what became of the commit.
+func (t *trace) end(reached int, h *hub) {
+	if t == nil {
+		return
+	}
+	t.event.Connections, t.event.ReachedAll = h.count(), reached
+	t.event.Micros = time.Since(t.commit.At).Microseconds()
+	t.pass(h)
+	t.inspector.mu.Lock()
+	defer t.inspector.mu.Unlock()
+	t.done = true
+	t.inspector.tellLocked(told{event: wire.ControlEvent{Commit: t.event}, commit: &t.commit})
+	for _, event := range t.early {
+		t.inspector.tellLocked(told{event: event})
+	}
+	t.early = nil
+}
+
+// describeCommit completes the event of a commit with what it changed.
+func describeCommit(t told) *wire.CommitEvent {
+	event := *t.event.Commit
+	event.Changes = []wire.ChangeInfo{}
+	for _, change := range t.commit.Changes[:min(len(t.commit.Changes), maxChanges)] {
+		event.Changes = append(event.Changes, describeChange(change))
+	}
+	return &event
+}
+
+func describeChange(change store.Change) wire.ChangeInfo {
+	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: changed(change),
+		Label: cmp.Or(labelOf(change.After), labelOf(change.Before))}
+	before, after := fieldsOf(change.Before), fieldsOf(change.After)
+	for _, field := range change.Model.Fields {
+		if ofEvery(field) || change.Same(field) {
+			continue
+		}
+		if !field.Private {
+			from, to := shortenBoth(string(before[field.Name]), string(after[field.Name]))
+			info.Values = append(info.Values, wire.FieldChange{Name: field.Name, Before: from, After: to})
+		}
+	}
+	return info
+}
+
+// fieldsOf are the fields of a record as JSON, none of nil.
+func fieldsOf(image *store.Image) map[string]json.RawMessage {
+	if image == nil {
+		return nil
+	}
+	var fields map[string]json.RawMessage
+	decoder := json.NewDecoder(bytes.NewReader(image.JSON))
+	if err := decoder.Decode(&fields); err != nil {
+		return nil // it does not fit; what is stored is no object
+	}
+	return fields
+}
+
+// ofEvery reports whether every record has the field.
+func ofEvery(f *store.Field) bool {
+	return f.Name == "id" || f.Name == "createdAt" || f.Name == "updatedAt"
+}
+
+const maxLabel = 40
+
+// labelField is what a person knows a record by: its title or name, else the
+// first text that it has.
+func labelField(m *store.Model) *store.Field {
+	for _, name := range []string{"title", "name"} {
+		if f := m.Field(name); f != nil && f.Kind == store.String && !f.Private {
+			return f
+		}
+	}
+	for _, f := range m.Fields {
+		if f.Kind == store.String && f.Ref == "" && f.Name != "id" && !f.Private {
+			return f
+		}
+	}
+	return nil
+}
+
+// shortenBoth shortens two texts so that where they begin to differ can be seen.
+func shortenBoth(a, b string) (string, string) {
+	same := 0
+	for same < min(len(a), len(b)) && a[same] == b[same] {
+		same++
+	}
+	if from := same - maxText/4; from > maxText/2 {
+		for !utf8.RuneStart(a[from]) {
+			from--
+		}
+		a, b = "…"+a[from:], "…"+b[from:]
+	}
+	return shorten(a, maxText), shorten(b, maxText)
+}
+
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
