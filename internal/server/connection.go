@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,15 @@ type Connection struct {
 	// The hub's own.
 	touched []int // effects of the commit being delivered
 	held    bool  // its outbox holds commits that are yet to be flushed
+}
+
+// newConnection returns a connection for who sent a request. It has no transport
+// yet.
+func (a *App) newConnection(r *http.Request) *Connection {
+	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now(),
+		limiter: rate.NewLimiter(rate.Limit(a.config.MaxRate), 4*a.config.MaxRate)}
+	c.outbox.limit = a.config.MaxQueue
+	return c
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.

@@ -76,17 +76,27 @@ func (f *follower) watch(scope cursor.Scope) error {
 	return err
 }
 
-// scopes returns what is followed, and whether the answer counts.
-func (f *follower) scopes() (all []cursor.Scope, counts bool) {
+// scopes returns what is followed.
+func (f *follower) scopes() (all []cursor.Scope) {
 	if f == nil {
-		return nil, true
+		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, watch := range f.watches {
 		all = append(all, watch.Scope())
 	}
-	return all, !f.ended
+	return all
+}
+
+// over reports whether the answer does not count any more.
+func (f *follower) over() bool {
+	if f == nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ended
 }
 
 func (f *follower) saw(seq uint64) {

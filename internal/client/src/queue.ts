@@ -10,6 +10,7 @@ export const remembered = 12 * 3600_000; // ms; a server knows for longer that a
 
 const patience = 10; // times that a write is told to come again, until that is taken for an answer
 const slow = 3000; // ms that a disk may take before a write is sent all the same
+const soon = 1500; // ms until a page looks again whether another has ended
 
 /** What a queue asks of its store. */
 interface Hooks {
@@ -35,18 +36,23 @@ export class Queue {
   readonly #name: string;
   readonly #hooks: Hooks;
   readonly #session = ulid();
-  readonly #sessions = new Set([this.#session]);
+  readonly #inherited = new Set<string>(); // sessions of pages that have ended
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #seen = new Set<string>(); // keys of writes that are, or were, here
   readonly #disk: Promise<Disk | null>;
   readonly #end = new AbortController();
   #channel: BroadcastChannel | undefined;
-  #locked: Promise<void> | undefined;
+  #locked: Promise<unknown> | undefined;
   #writes: Write[] = [];
   #refused: readonly Kept[] = []; // of all users
+  readonly #unsaved = new Set<Kept>(); // of those, which are not on the disk yet
+  readonly #dismissed = new Set<string>();
   #user: string | null = null;
   #online = false;
   #busy = false;
   #attempt = 0;
   #told = this.refused.value;
+  #opened = false; // what was there at the start has been taken over
 
   constructor(name: string, disk: Promise<Disk | null>, hooks: Hooks) {
     this.#name = name;
@@ -74,7 +80,7 @@ export class Queue {
     const kept: Kept = { ...body, key: ulid(), effects, session: this.#session, user: this.#user, ...(note && { note }) };
     const write = new Write<Out>(kept, this.#hooks.finish);
     this.#hooks.turn(() => {
-      this.#writes.push(write);
+      this.#take(write);
       this.#pump();
       write.saved ??= this.#save(kept);
     });
@@ -96,6 +102,7 @@ export class Queue {
     }
     this.#list();
     this.#pump();
+    void this.#refresh();
   }
 
   lost(): void {
@@ -106,7 +113,9 @@ export class Queue {
   /** Sends no more, and leaves what there is to other pages. */
   close(why: string): void {
     this.lost();
+    this.#announce();
     this.#end.abort();
+    clearTimeout(this.#timer);
     this.#channel?.close();
     for (const write of this.#writes) write.abandon("closed", why);
   }
@@ -120,6 +129,11 @@ export class Queue {
 
   #own(): Write[] {
     return this.#writes.filter(({ kept }) => kept.user === this.#user);
+  }
+
+  #take(write: Write): void {
+    this.#writes.push(write);
+    this.#seen.add(write.key);
   }
 
   #pump(): void {
@@ -165,7 +179,8 @@ export class Queue {
     if (answer.error && !write.awaited) {
       write.kept.error = answer.error;
       this.#refused = [...this.#refused, write.kept];
-      void this.#save(write.kept);
+      this.#unsaved.add(write.kept);
+      void this.#save(write.kept).then(() => this.#unsaved.delete(write.kept));
       this.#list();
       write.dismiss = () => this.#dismiss(write.key);
     } else {
@@ -195,6 +210,7 @@ export class Queue {
   }
 
   #dismiss(key: string): void {
+    this.#dismissed.add(key);
     this.#refused = this.#refused.filter(kept => kept.key !== key);
     this.#hooks.turn(() => this.#list());
     void this.#forget(key).then(() => this.#announce());
@@ -210,43 +226,43 @@ export class Queue {
       this.#channel.onmessage = () => void this.#refresh();
     }
     await this.#refresh();
+    this.#opened = true;
+    this.#announce();
   }
 
-  /** Looks for what others have put on the disk: refused writes, and sessions whose pages may end. */
+  /** Looks for what others have put on the disk: writes that were refused, or left by a page that has ended. */
   async #refresh(): Promise<void> {
-    const all = await this.#all();
-    const sessions = new Set(all.filter(({ error }) => !error).map(({ session }) => session));
-    for (const session of sessions) if (!this.#sessions.has(session)) void this.#inherit(session);
-    this.#hooks.turn(() => {
-      this.#refused = all.filter(({ error }) => error);
-      this.#list();
-    });
-  }
-
-  /** Takes over what a session has left when its page ends, which may be long ago. */
-  async #inherit(session: string): Promise<void> {
-    this.#sessions.add(session);
-    await this.#lock(session);
-    const left = (await this.#all()).filter(kept => kept.session === session && !kept.error);
+    if (!this.durable) return;
+    const others = new Set((await this.#all()).flatMap(({ session, error }) => (error || session === this.#session ? [] : session)));
+    for (const session of others) {
+      if (!this.#inherited.has(session) && (await this.#lock(session, true))) this.#inherited.add(session);
+    }
+    clearTimeout(this.#timer);
     if (this.#end.signal.aborted) return;
+    // To wait in line for the lock is no good: where a browser crashes, the line may stop.
+    if ([...others].some(session => !this.#inherited.has(session))) this.#timer = setTimeout(() => void this.#refresh(), soon);
+    const all = await this.#all();
+    const waiting = all.filter(({ error }) => !error);
     this.#hooks.turn(() => {
-      this.#writes.push(...left.map(kept => Object.assign(new Write(kept, this.#hooks.finish), { saved: Promise.resolve() })));
+      for (const kept of waiting) if (this.#inherited.has(kept.session) && !this.#seen.has(kept.key)) this.#take(new Write(kept, this.#hooks.finish));
       this.#writes.sort((a, b) => (a.key < b.key ? -1 : 1));
+      const unsaved = [...this.#unsaved].filter(({ key }) => !all.some(kept => kept.error && kept.key === key));
+      this.#refused = [...all.filter(({ error }) => error), ...unsaved].filter(({ key }) => !this.#dismissed.has(key));
+      this.#list();
       this.#pump();
     });
   }
 
-  /** Resolves when this page has the session for itself. It keeps it until it ends. */
-  #lock(session: string): Promise<void> {
+  /** Resolves when this page has the session for itself, which it keeps until it ends; or with false if another has it. */
+  #lock(session: string, ifAvailable: boolean): Promise<boolean> {
     const { locks } = navigator;
-    if (!locks) return Promise.resolve();
-    const { signal } = this.#end;
+    if (!locks) return Promise.resolve(!this.#opened);
     return new Promise(locked => {
-      const held = () => {
-        locked();
-        return new Promise(done => signal.addEventListener("abort", done));
+      const held = (lock: Lock | null) => {
+        locked(lock !== null);
+        return lock && new Promise(done => this.#end.signal.addEventListener("abort", done));
       };
-      locks.request(`${this.#name} ${session}`, { signal }, held).catch(() => {}); // it has been closed
+      locks.request(`${this.#name} ${session}`, { ifAvailable }, held).catch(() => locked(false));
     });
   }
 
@@ -258,7 +274,7 @@ export class Queue {
   async #save(kept: Kept): Promise<void> {
     const disk = await this.#disk;
     if (!disk || kept.user === null) return;
-    await (this.#locked ??= this.#lock(this.#session));
+    await (this.#locked ??= this.#lock(this.#session, false));
     await disk("writes", table => table.put(kept)).catch(() => this.#hooks.turn(() => (this.durable = false)));
     this.#announce();
   }

@@ -1,9 +1,27 @@
 // A bot that is a page in Chromium. Its path says who it is.
 
+import { openDisk } from "../src/disk";
 import { connect } from "../src/index";
-import { Bot } from "./bot";
+import type { Kept } from "../src/write";
+import { times } from "../src/times";
+import { Bot, ways } from "./bot";
 
 const seed = Number(new URLSearchParams(location.search).get("seed"));
-const store = connect();
-Object.assign(window, { store });
-void new Bot(store, location.pathname.replace(/\/$/, ""), seed).run();
+Object.assign(times, { climb: 300, again: 50 });
+const store = connect({ transports: ways[seed % ways.length]!, share: seed % 2 === 0 });
+const disk = openDisk(`tower ws://${location.host}/_tower/socket`);
+const kept = async () => (await disk)("writes", table => table.getAll() as IDBRequest<Kept[]>);
+
+/** What there is to say when it does not come to an end. */
+async function told(): Promise<string> {
+  const all = await kept();
+  const { held, pending } = await navigator.locks.query();
+  const locks = [held, pending].map(locks => locks?.map(({ name, clientId }) => `${name?.slice(-4)} ${clientId?.slice(0, 4)}`));
+  return JSON.stringify({
+    ...store.state, actions: [], cursors: [], refused: store.refused.value.length, locks,
+    kept: all.map(({ session, error }) => `${session.slice(-4)} ${error?.code}`),
+  });
+}
+
+Object.assign(window, { told, store });
+void new Bot(store, location.pathname.replace(/\/$/, ""), seed, kept).run();

@@ -3,9 +3,10 @@
 // connection, is not its business.
 
 import type { Cursor } from "../src/cursor";
+import type { TransportName } from "../src/dial";
 import type { Store } from "../src/store";
 import type { Row } from "../src/wire";
-import type { Refused, Write } from "../src/write";
+import type { Kept, Refused, Write } from "../src/write";
 import { ulid } from "../src/ulid";
 
 export interface Chore extends Row {
@@ -18,6 +19,9 @@ export interface Chore extends Row {
 const cursors: readonly [name: string, input?: object][] = [
   ["chores.all"], ["chores.first"], ["plain.mine"], ["plain.todo"], ["plain.second"], ["plain.ranked", { below: 3 }],
 ];
+
+/** How bots reach the server. */
+export const ways: TransportName[][] = [["socket", "stream", "poll"], ["stream", "poll"], ["poll"]];
 
 /** The end, of which every client hears. */
 const theEnd = "the end";
@@ -39,10 +43,13 @@ export class Bot {
   readonly #store: Store;
   readonly #harness: string;
   readonly #pick: (below: number) => number;
+  readonly #disk: (() => Promise<Kept[]>) | undefined;
   readonly #held = new Map<string, Cursor<Chore>>();
-  #reports: Promise<unknown> = Promise.resolve();
+  readonly #reports: Promise<unknown>[] = [];
 
-  constructor(store: Store, harness: string, seed: number) {
+  /** One with a disk may be gone at any moment, and so leaves it to the store to remember what was refused. */
+  constructor(store: Store, harness: string, seed: number, disk?: () => Promise<Kept[]>) {
+    this.#disk = disk;
     this.#store = store;
     this.#harness = harness;
     this.#pick = random(seed);
@@ -56,7 +63,12 @@ export class Bot {
       if (this.#store.state.pending < 40) await this.#step();
     }
     await this.#until(() => this.#store.state.online && this.#store.state.pending === 0);
-    await this.#reports;
+    while (this.#disk) {
+      const kept = await this.#disk(); // of this page, of others and of those before
+      if (kept.every(({ error }) => error) && kept.length === this.#store.refused.value.length) break;
+      await sleep(5);
+    }
+    await Promise.all(this.#reports);
     await this.#ask("drained");
     while (this.#held.size > 0) this.#close();
     cursors.forEach((_, i) => this.#open(i));
@@ -89,9 +101,9 @@ export class Bot {
     }
   }
 
-  /** Says what was written as soon as it is to survive; sometimes waits for what becomes of it. */
+  /** Says what was written as soon as it is to survive; one without a disk sometimes waits for what becomes of it. */
   async #made(token: string, write: Write): Promise<void> {
-    if (this.#pick(2)) {
+    if (!this.#disk && this.#pick(2)) {
       write.then(
         ({ error }) => this.#report(error ? "refused" : "done", { token, ...(error && { code: error.code }) }),
         () => {}, // another user, or the end: it is kept
@@ -116,8 +128,9 @@ export class Bot {
     if (name) this.#held.delete(name);
   }
 
+  /** At once: the page may be gone in a moment. */
   #report(kind: string, body: object): void {
-    this.#reports = this.#reports.then(() => this.#ask(kind, body));
+    this.#reports.push(this.#ask(kind, body));
   }
 
   async #ask(what: string, body: object = {}): Promise<string> {
