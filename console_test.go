@@ -343,3 +343,68 @@ func TestAConsoleReadsThePast(t *testing.T) {
 		t.Errorf("something was committed: %d", app.Seq())
 	}
 }
+
+// TestAnImpactIsWhatHappens compares what an impact says with what the commit then
+// did, to each cursor of each connection.
+func TestAnImpactIsWhatHappens(t *testing.T) {
+	app, path := openControl(t)
+	ada, bob := makeUser(t, app, "ada", false), makeUser(t, app, "bob", true)
+	var posts []*Post
+	for i := range 12 {
+		posts = append(posts, makePost(t, app, []*User{ada, bob}[i%2], fmt.Sprint("post ", i), i%3 == 0))
+	}
+	for _, as := range []tower.ID{ada.ID, bob.ID, bob.ID, ""} {
+		c := app.Connect(t, as)
+		c.Open("posts.visible", nil)
+		c.Open("posts.allLikes", nil)
+		c.Open("posts.newest", map[string]any{"n": 3})
+		c.Open("users.everyone", nil)
+	}
+	l := attach(t, path)
+	l.do(wire.ControlRequest{Do: wire.DoWatch}, nil)
+	for _, writes := range [][]wire.ControlRequest{
+		{{Do: wire.DoUpdate, Model: "users", Key: string(bob.ID), Set: raws(`{"editor":false}`)}},
+		{{Do: wire.DoUpdate, Model: "users", Key: string(ada.ID), Set: raws(`{"editor":true}`)}, {Do: wire.DoDelete, Model: "posts", Key: string(posts[11].ID)}},
+		{{Do: wire.DoUpdateAll, Model: "posts", Set: raws(`{"likes":2}`)}, {Do: wire.DoCreate, Model: "posts", Set: raws(`{"title":"x","published":true}`)}},
+		{{Do: wire.DoDelete, Model: "users", Key: string(bob.ID)}},
+		{{Do: wire.DoDeleteAll, Model: "posts", Where: raws(`{"published":true}`)}},
+	} {
+		tx := l.begin()
+		for _, req := range writes {
+			req.Tx = tx
+			if got := l.ask(req); strings.Contains(got, ": ") {
+				t.Fatal(got)
+			}
+		}
+		var impact wire.Impact
+		if refused := l.do(wire.ControlRequest{Do: wire.DoImpact, Tx: tx}, &impact); refused != "" {
+			t.Fatal(refused)
+		}
+		var foreseen []string
+		for _, told := range impact.Reached {
+			counts := map[string]int{}
+			for _, turn := range told.Deltas {
+				counts[turn.Op]++
+			}
+			if told.Value != nil {
+				counts["change"]++
+			}
+			if told.Cursor != "" && len(counts) > 0 {
+				foreseen = append(foreseen, fmt.Sprint(told.Connection, told.Cursor, counts["enter"], counts["change"], counts["leave"]))
+			}
+		}
+		l.ask(wire.ControlRequest{Do: wire.DoCommit, Tx: tx})
+		event := l.event(func(e wire.ControlEvent) bool { return e.Commit != nil && e.Commit.Seq == impact.Seq+1 }).Commit
+		var happened []string
+		for _, reach := range event.Reached {
+			if reach.Enter+reach.Change+reach.Leave > 0 {
+				happened = append(happened, fmt.Sprint(reach.Connection, reach.Cursor, reach.Enter, reach.Change, reach.Leave))
+			}
+		}
+		slices.Sort(foreseen)
+		slices.Sort(happened)
+		if !slices.Equal(foreseen, happened) || len(happened) == 0 {
+			t.Errorf("commit %d: foreseen\n%s\nhappened\n%s", event.Seq, strings.Join(foreseen, "\n"), strings.Join(happened, "\n"))
+		}
+	}
+}
