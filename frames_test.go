@@ -217,6 +217,9 @@ func TestAPageListIsKeptAsHTML(t *testing.T) {
 	_, page := app.Get(t, "/posts")
 	attrs := regexp.MustCompile(`data-live="([^"]+)" data-since="([^"]+)"`).FindStringSubmatch(page)
 	late := makePost(t, app, ada, "late", true)
+	if err := app.Wait(t.Context(), app.Seq()); err != nil {
+		t.Fatal(err)
+	}
 	socket := dial(t, app, nil)
 	socket.ask(`{"hello":1}`)
 	want := fmt.Sprintf(`"delta":{"enter":[{"id":%q,"after":"","html":"<li data-id=\"%s\" class=\"post\">late</li>"}]}`, late.ID, late.ID)

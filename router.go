@@ -22,9 +22,14 @@ type Routes interface{ erased() *server.Router }
 func (r *Router[S]) erased() *server.Router { return r.router }
 
 // NewRouter returns a router without routes. connect says who a client is: it is
-// asked once for each connection, and again when a record that it followed (see
-// [Model.Follow]) changes. It must not keep what it reads elsewhere than in the
-// session it returns.
+// asked once for each connection, and again when something that it followed (see
+// [Model.Follow] and [Scope.Follow]) changes; and once for a request over HTTP, a
+// second time for a page with cursors. It must not keep what it reads elsewhere
+// than in the session it returns, nor depend on records that it does not follow.
+//
+// When it fails as it is asked again, the user may see and do nothing any more:
+// all cursors are closed, and the connection is ended, so that its client asks
+// anew.
 func NewRouter[S any](connect func(context.Context, *Connection) (S, error)) *Router[S] {
 	r := server.NewRouter()
 	r.Connect = func(ctx context.Context, c *Connection) (any, error) { return connect(ctx, c) }
@@ -45,7 +50,9 @@ type Mounted[C any] struct {
 // Go name of an action, page or cursor before it is used, and a method
 // Match(*T) bool, the rule that every record of its cursors of T must meet besides
 // their scopes. Rules may be asked at the same time as an action runs; they must
-// be quick, and depend on nothing but the record and the session.
+// be quick, and depend on nothing but the record and the session. What they need
+// of other records, such as memberships, belongs in the session, where connect
+// follows it: create is not given a context, and may be called late.
 func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
 	controller := &server.Controller{
 		Name: name,
@@ -101,6 +108,10 @@ func call[C, In, Out any](m *Mounted[C], kind server.Kind, action func(C, contex
 // Cursor adds a cursor under a name within its controller. Clients open it by
 // that name, "posts.published", with the input, and hold the records of the scope
 // that open returns for their user.
+//
+// open is asked again when the session is another, and when a scope changes that
+// it followed itself: see [Scope.Follow]. That may be while an action runs. When
+// it fails then, the cursor is closed.
 func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Context, In) (Scope[T], error), options ...CursorOption[T]) {
 	route := follow[C, In, T](m, open, func(c C, ctx context.Context, in In) (cursor.Spec, error) {
 		scope, err := open(c, ctx, in)

@@ -63,9 +63,9 @@ type Convergence struct {
 // in more than one message. A cursor that the user may not hold must be refused,
 // or have been closed.
 //
-// So the application's rules must depend on nothing but the store, the record and
-// the session, and a session on nothing but the store and what its router's
-// connect function follows (see [tower.Model.Follow]).
+// So the application's rules must depend on nothing but the record and the
+// session, and a session, as well as what a cursor's function returns, on nothing
+// but what they follow (see [tower.Scope.Follow]).
 //
 // A failure is made small: steps are left out, each time on a fresh application,
 // while it still fails. It is saved as FOLDER/TEST-SEED.json and reported with the
