@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,7 +221,7 @@ func BenchmarkOneOf10kWindows(b *testing.B) {
 }
 
 // BenchmarkMatchAmongManyCursors is a change of a record that one cursor holds,
-// among as many as there are and among a thousand.
+// among as many as there are and among a thousand; and the memory that each takes.
 func BenchmarkMatchAmongManyCursors(b *testing.B) {
 	n := size(b, "TOWER_BENCH_CURSORS")
 	among := func(n int) func() time.Duration {
@@ -237,7 +238,10 @@ func BenchmarkMatchAmongManyCursors(b *testing.B) {
 			return time.Since(start)
 		}
 	}
-	many, few := among(n), among(1000)
+	empty := held()
+	many := among(n)
+	each := float64(held()-empty) / float64(n)
+	few := among(1000)
 	b.Run(fmt.Sprintf("cursors=%d", n), func(b *testing.B) {
 		var ofMany, ofFew []time.Duration
 		for b.Loop() {
@@ -245,8 +249,18 @@ func BenchmarkMatchAmongManyCursors(b *testing.B) {
 		}
 		b.ReportMetric(float64(middle(ofMany).Nanoseconds())/1000, "ns/change")
 		b.ReportMetric(float64(middle(ofMany))/float64(middle(ofFew)), "of1k")
+		b.ReportMetric(each, "B/cursor")
 		b.ReportMetric(0, "ns/op")
 	})
+}
+
+// held is how many bytes are in use.
+func held() int64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 // BenchmarkFirstPage is the twenty newest of many records, beside a bare bbolt: an
