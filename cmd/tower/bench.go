@@ -31,10 +31,11 @@ func newBench() *cobra.Command {
 		Long: `Measure how fast changes reach clients on this machine.
 
 The sample application is written, built for production and served. Clients in a
-process of their own hold its lists and make posts over HTTP. Beside it, in turns
-with it, runs the floor: a server of nothing but melody and bbolt, which shows what
-messages and durable writes cost here at least. Figures are medians of the runs; the
-ratio to the floor can be compared between machines, the rest cannot.
+process of their own hold its lists, make posts over HTTP, and come back when it has
+been started anew. Beside it, in turns with it, runs the floor: a server of nothing but
+melody and bbolt, which shows what messages and durable writes cost here at least.
+Figures are medians of the runs; the ratio to the floor can be compared between
+machines, the rest cannot.
 
 With the name of a cursor, the application in this folder is measured instead, on a
 database of its own that is thrown away: visitors hold the cursor, and an action makes

@@ -42,6 +42,14 @@
 // state of that commit; with a rule, among the values that are remembered of each
 // record that the rule allows.
 //
+// # Coming back
+//
+// Who says what is held is led on from there. What was missed is found in the
+// newest commits, by the values before and after, and only what does not follow
+// from them is read from the store: the ids of a window that has changed much,
+// records that are included, what is held by another spec or rule. Those who come
+// back from the same state of the same are told the same, worked out once.
+//
 // # What blocks what
 //
 // A commit is matched and delivered under the engine's lock, and the engine

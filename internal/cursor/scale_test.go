@@ -14,7 +14,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
 	bolt "go.etcd.io/bbolt"
 
@@ -226,13 +225,25 @@ func BenchmarkOneOf10kWindows(b *testing.B) {
 type hall struct {
 	engine *Engine
 	size   int
+	each   float64 // bytes that a cursor takes, its holder's seat and the text of its value included
 	commit store.Commit
 }
 
 func newHall(b *testing.B, n int) *hall {
+	empty := held()
 	e, m := openEngine(b, n, equality)
+	each := float64(held()-empty) / float64(n)
 	img := imageOf(b, m.things, &thing{Flag: true})
-	return &hall{e, n, store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.things, ID: img.ID, After: img}}}}
+	return &hall{e, n, each, store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.things, ID: img.ID, After: img}}}}
+}
+
+// held is how many bytes are in use.
+func held() int64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
 
 // match makes a thousand changes, each of which touches one cursor, of the first so
@@ -256,7 +267,7 @@ func (h *hall) match(b *testing.B, among int) time.Duration {
 
 // BenchmarkMatchAmongManyCursors is a change of a record that one cursor holds,
 // among as many as there are and among a thousand: always one of the same hundred,
-// and any, which is in no cache where there are many.
+// and any, which is in no cache where there are many; and the memory that each takes.
 func BenchmarkMatchAmongManyCursors(b *testing.B) {
 	n := size(b, "TOWER_BENCH_CURSORS")
 	many, few := newHall(b, n), newHall(b, 1000)
@@ -268,34 +279,10 @@ func BenchmarkMatchAmongManyCursors(b *testing.B) {
 			}
 			b.ReportMetric(float64(middle(ofMany).Nanoseconds())/1000, "ns/change")
 			b.ReportMetric(float64(middle(ofMany))/float64(middle(ofFew)), "of1k")
+			b.ReportMetric(many.each, "B/cursor")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
-}
-
-// BenchmarkMemoryOfManyCursors is what each of many cursors takes that are all on
-// other values, with the text of its value and the seat of its holder.
-func BenchmarkMemoryOfManyCursors(b *testing.B) {
-	n := size(b, "TOWER_BENCH_CURSORS")
-	b.Run(fmt.Sprintf("cursors=%d", n), func(b *testing.B) {
-		var each float64
-		for b.Loop() {
-			before := inUse()
-			e, _ := openEngine(b, n, equality)
-			each = (inUse()-before)/float64(n) - float64(unsafe.Sizeof(guest{})-unsafe.Sizeof(Seat{}))
-			runtime.KeepAlive(e)
-		}
-		b.ReportMetric(each, "B/cursor")
-		b.ReportMetric(0, "ns/op")
-	})
-}
-
-// inUse returns how many bytes on the heap are still needed.
-func inUse() float64 {
-	var stats runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&stats)
-	return float64(stats.HeapAlloc)
 }
 
 // BenchmarkRegisterAmongManyCursors registers a cursor among as many as there are,
