@@ -25,7 +25,7 @@ func openEngine(b *testing.B, cursors int, where func(m *store.Model, i int) Con
 	e := emptyEngine()
 	for i := range cursors {
 		q := e.query(Spec{Scope: Scope{Model: m.things, Where: where(m.things, i)}})
-		e.hold(&guest{}, nil, q.join(nil))
+		e.hold(&struct{ Seat }{}, nil, q.join(nil))
 	}
 	return e, m
 }

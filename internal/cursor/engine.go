@@ -206,6 +206,7 @@ func (e *Engine) skip() {
 		o.err = ErrBehind
 	}
 	clear(e.early)
+	clear(e.leads)
 	e.history = nil
 	var effects []Effect
 	for _, q := range e.queries() {

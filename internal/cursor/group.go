@@ -31,7 +31,6 @@ type group struct {
 	sole    [1]Holder // as most have one
 	rules   []rules   // theirs, or none
 	reading reading   // nil: nothing needs to be remembered
-	seq     uint64    // of the last commit that its company followed
 }
 
 // begin makes the group, which has no holders, one that remembers what r does.

@@ -231,7 +231,7 @@ func (g *group) accompany(now *moment) ([]escort, error) {
 		}
 	}
 	for _, x := range all {
-		x.seq = now.seq
+		x.reading.(*list).seq = now.seq
 	}
 	return all, nil
 }
@@ -302,8 +302,8 @@ func (e *Engine) followReferred(effects []Effect, now *moment) []Effect {
 	var concerned []*group
 	for i := range now.changes {
 		for g := range e.referring[named{now.changes[i].Model, now.changes[i].ID}] {
-			if g.seq != now.seq {
-				g.seq = now.seq
+			if l := g.reading.(*list); l.seq != now.seq {
+				l.seq = now.seq
 				concerned = append(concerned, g)
 			}
 		}

@@ -16,6 +16,7 @@ type list struct {
 	known    *store.Image // whose place it is; nil: none yet
 	complete bool
 	company  []company // of what the window shows
+	seq      uint64    // of the last commit that the company followed
 }
 
 // newList returns a list of a spec that is yet to be filled.

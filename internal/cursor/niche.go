@@ -26,7 +26,7 @@ func (c *Condition) niches() (found []niche, vague *Condition) {
 			return found, nil
 		}
 	case opGt, opGte, opLt, opLte:
-		return c.stretches(c.field), nil
+		return stretches(c.field, []Condition{*c}), nil
 	case opOr:
 		args := c.args()
 		for i := range args {
@@ -38,40 +38,40 @@ func (c *Condition) niches() (found []niche, vague *Condition) {
 		}
 		return found, nil
 	case opAnd:
-		return c.narrowest()
+		if best, ok := narrowest(c.args()); ok {
+			return best, nil
+		}
 	}
 	return nil, c
 }
 
-// stretches returns the span of f's values outside of which c does not hold,
-// none if it never does.
-func (c *Condition) stretches(f *store.Field) []niche {
-	s := spanOf(c.bounds(f))
+// stretches returns the span of f's values outside of which not all of the
+// conditions hold, none if they never do.
+func stretches(f *store.Field, all []Condition) []niche {
+	s := spanOf(bounds(f, all))
 	if s.empty() {
 		return nil
 	}
 	return []niche{{field: f, span: &s}}
 }
 
-// narrowest returns the niches of that argument of an and that has the fewest
-// records in them. Ranges of one field are taken together.
-func (c *Condition) narrowest() (best []niche, vague *Condition) {
-	vague = c
-	args := c.args()
-	for i := range args {
-		arg := &args[i]
-		some, without := arg.niches()
-		if without != nil {
+// narrowest returns the niches of that one of conditions, which all have to hold,
+// that has the fewest records in them. Ranges of one field are taken together.
+func narrowest(all []Condition) (best []niche, ok bool) {
+	for i := range all {
+		one := &all[i]
+		some, vague := one.niches()
+		if vague != nil {
 			continue
 		}
-		if arg.op >= opGt && arg.op <= opLte {
-			some = c.stretches(arg.field)
+		if one.op >= opGt && one.op <= opLte {
+			some = stretches(one.field, all)
 		}
-		if vague != nil || breadth(some) < breadth(best) {
-			best, vague = some, nil
+		if !ok || breadth(some) < breadth(best) {
+			best, ok = some, true
 		}
 	}
-	return best, vague
+	return best, ok
 }
 
 // breadth guesses how many records are in the niches, to compare.

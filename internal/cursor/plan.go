@@ -81,11 +81,7 @@ func indexed(f *store.Field) bool { return f.Index || f.Unique || isID(f) }
 // where it is open-ended.
 func (c *Condition) bounds(f *store.Field) (lo, hi *store.Bound) {
 	if c.op == opAnd {
-		for _, arg := range c.args() {
-			l, h := arg.bounds(f)
-			lo, hi = inner(lo, l, 1), inner(hi, h, -1)
-		}
-		return lo, hi
+		return bounds(f, c.args())
 	}
 	if c.field != f {
 		return nil, nil
@@ -104,6 +100,16 @@ func (c *Condition) bounds(f *store.Field) (lo, hi *store.Bound) {
 		return notNull, nil
 	}
 	return nil, nil
+}
+
+// bounds returns the range of f's values outside of which not all of the
+// conditions hold.
+func bounds(f *store.Field, all []Condition) (lo, hi *store.Bound) {
+	for i := range all {
+		l, h := all[i].bounds(f)
+		lo, hi = inner(lo, l, 1), inner(hi, h, -1)
+	}
+	return lo, hi
 }
 
 // inner returns the narrower of two lower bounds (sign 1) or two upper ones (-1).

@@ -108,12 +108,10 @@ func (s *selector) remove(q *Query) {
 
 // niches returns where the selector is filed; the zero niche is the residual.
 func (s *selector) niches() []niche {
-	where := s.condition()
-	niches, vague := where.niches()
-	if vague != nil {
-		return []niche{{}}
+	if niches, ok := narrowest(s.where); ok {
+		return niches
 	}
-	return niches
+	return []niche{{}}
 }
 
 // A filing is one place at which a selector is found. Those of a niche are linked,
