@@ -71,6 +71,9 @@ func TestRightsChangeWhileClientsComeAndGo(t *testing.T) {
 		}
 		for range 100 {
 			w.transaction()
+			if w.rand.IntN(3) > 0 { // else connections fall behind
+				w.wait()
+			}
 		}
 		close(done)
 		lookers.Wait()
@@ -333,6 +336,13 @@ func (w *clubWorld) at(seq uint64) *club {
 	return w.history[seq]
 }
 
+// wait returns when connections have been handed all there is.
+func (w *clubWorld) wait() {
+	if err := w.app.Wait(w.t.Context(), w.newest); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // transaction changes some records, mostly such as rights depend on: at times
 // those that one loses and the tasks that one loses sight of, in one commit.
 func (w *clubWorld) transaction() {
@@ -462,9 +472,7 @@ func (l *looker) check(seq uint64, open []*towertest.Cursor) {
 // settled looks once everything has come: also what no message told of is right,
 // and what was closed had to be, after the commit since or a later one.
 func (l *looker) settled(since uint64) {
-	if err := l.world.app.Wait(l.world.t.Context(), l.world.newest); err != nil {
-		l.world.t.Fatal(err)
-	}
+	l.world.wait()
 	l.Call("POST /assign", nil) // its answer comes after all frames so far
 	club := l.world.at(l.world.newest)
 	l.cursors = slices.DeleteFunc(l.cursors, func(cursor *towertest.Cursor) bool {

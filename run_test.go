@@ -3,6 +3,7 @@ package tower_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -96,12 +97,20 @@ func TestAnApplicationDoesAsItsSupervisorSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
+	stream, err := http.Post("http://"+addr+"/_tower/stream", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
 
 	second := supervise(t, data) // ready beside the first, which holds the store
 	second.hear()
 	first.say("stop")
 	if _, _, err := socket.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseServiceRestart) {
 		t.Errorf("the socket ended with %v", err)
+	}
+	if events, err := io.ReadAll(stream.Body); err != nil || !strings.Contains(string(events), `"end":{"code":1012`) {
+		t.Errorf("the stream ended with %s, %v", events, err)
 	}
 	if err := first.end(); err != nil {
 		t.Errorf("stopped: %v", err)

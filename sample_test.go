@@ -223,8 +223,13 @@ func sample() tower.Config {
 
 func openSample(t testing.TB) *towertest.App {
 	t.Helper()
-	return towertest.Open(t, sample())
+	app := towertest.Open(t, sample())
+	app.Transport = transport
+	return app
 }
+
+// transport is what clients of the sample connect over.
+var transport = towertest.Socket
 
 func makeUser(t testing.TB, app *towertest.App, name string, editor bool) *User {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/towertest"
 )
 
@@ -167,6 +168,7 @@ func (w *world) comeAndGo() {
 		c.user = w.users[n]
 		id = c.user.ID
 	}
+	w.app.Transport = towertest.Transports[w.rand.IntN(len(towertest.Transports))]
 	c.Client = w.app.Connect(w.t, id)
 	c.posts, c.newest, c.people = c.Open("posts.visible", nil), c.Open("posts.newest", map[string]int{"n": 3}), c.Open("users.everyone", nil)
 	c.howMany, c.last = c.Open("posts.howMany", nil), c.Open("posts.lastTitle", nil)
@@ -261,27 +263,40 @@ func (c *watching) checkFrames() {
 		id = c.user.ID
 	}
 	for _, message := range c.Frames() {
-		var frame struct {
-			Seq          uint64
-			Users, Posts []struct{ ID string }
-			Cursors      map[string]struct {
-				Leave   []string
-				Include map[string]struct{ Leave []string }
-			}
+		frames, err := wire.Frames([]byte(message))
+		if err != nil {
+			c.world.t.Fatal(err)
 		}
-		if json.Unmarshal([]byte(message), &frame) != nil || frame.Seq == 0 || len(frame.Cursors) == 0 {
-			continue
+		for _, text := range frames {
+			c.checkFrame(id, text)
 		}
-		for _, record := range append(frame.Users, frame.Posts...) {
-			if !c.world.sights[frame.Seq][id][record.ID] {
-				c.world.t.Errorf("%s may not see %s at %d: %s", c.world.name(c), record.ID, frame.Seq, message)
-			}
+	}
+}
+
+func (c *watching) checkFrame(id tower.ID, text []byte) {
+	var frame struct {
+		From, Seq    uint64
+		Users, Posts []struct{ ID string }
+		Cursors      map[string]struct {
+			Leave   []string
+			Include map[string]struct{ Leave []string }
 		}
-		for _, cursor := range frame.Cursors {
-			for _, left := range append(cursor.Leave, cursor.Include["users"].Leave...) {
-				if !c.world.sights[frame.Seq-1][id][left] {
-					c.world.t.Errorf("%s was told that %s left at %d, which it could not see: %s", c.world.name(c), left, frame.Seq, message)
-				}
+	}
+	if json.Unmarshal(text, &frame) != nil || frame.Seq == 0 || len(frame.Cursors) == 0 {
+		return
+	}
+	for _, record := range append(frame.Users, frame.Posts...) {
+		if !c.world.sights[frame.Seq][id][record.ID] {
+			c.world.t.Errorf("%s may not see %s at %d: %s", c.world.name(c), record.ID, frame.Seq, text)
+		}
+	}
+	if frame.From == 0 {
+		frame.From = frame.Seq
+	}
+	for _, cursor := range frame.Cursors {
+		for _, left := range append(cursor.Leave, cursor.Include["users"].Leave...) {
+			if !c.world.sights[frame.From-1][id][left] {
+				c.world.t.Errorf("%s was told that %s left at %d, which it could not see: %s", c.world.name(c), left, frame.Seq, text)
 			}
 		}
 	}

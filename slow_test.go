@@ -12,6 +12,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/towertest"
 )
 
 // TestASlowClientGetsFewerFramesAndAllOfTheState lets a client read nothing until
@@ -23,6 +24,13 @@ func TestASlowClientGetsFewerFramesAndAllOfTheState(t *testing.T) {
 	slow := dial(t, app, ada)
 	slow.ask(`{"hello":1}`)
 	slow.ask(`{"id":1,"open":"posts.visible"}`)
+	checkSlow(t, app, ada, slow.hear)
+}
+
+// checkSlow commits a lot, and only then lets a client hear it, who holds all
+// posts and has an editor's rights.
+func checkSlow(t *testing.T, app *towertest.App, ada *User, hear func() string) {
+	t.Helper()
 	const posts, edits = 200, 60
 	ids := make([]tower.ID, posts)
 	for edit := range edits {
@@ -52,9 +60,10 @@ func TestASlowClientGetsFewerFramesAndAllOfTheState(t *testing.T) {
 
 	held, merged, frames := map[string]string{}, 0, 0
 	for seq := uint64(0); seq < app.Seq(); {
-		texts, err := wire.Frames([]byte(slow.hear()))
+		message := hear()
+		texts, err := wire.Frames([]byte(message))
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%v: %.300s", err, message)
 		}
 		for _, text := range texts {
 			var commit wire.Commit

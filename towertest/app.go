@@ -7,6 +7,9 @@
 //	ada.Call("POST /posts", map[string]any{"title": "Hello"})
 //	posts.AwaitLen(1)
 //
+// Clients connect over WebSockets, or over another of [Transports]: set the
+// application's Transport.
+//
 // What is waited for and does not come fails the test, with what there was
 // instead.
 package towertest
@@ -22,6 +25,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/server"
 )
 
 // patience is how long anything is waited for.
@@ -31,6 +35,10 @@ const patience = 10 * time.Second
 type App struct {
 	*tower.App
 	URL string // "http://127.0.0.1:41234"
+
+	// Transport is one of Transports, over which clients connect from now on.
+	// Default: Socket.
+	Transport string
 }
 
 // Open opens the application and closes it when the test ends.
@@ -46,15 +54,17 @@ func Open(t testing.TB, config tower.Config) *App {
 	if err := app.Open(); err != nil {
 		t.Fatalf("the application cannot start: %v", err)
 	}
-	server := httptest.NewServer(app.Handler())
+	web := httptest.NewUnstartedServer(app.Handler())
+	web.Config.ConnContext = server.ConnContext
+	web.Start()
 	t.Cleanup(func() {
 		if err := app.Close(); err != nil {
 			t.Errorf("close the application: %v", err)
 		}
-		server.CloseClientConnections()
-		server.Close()
+		web.CloseClientConnections()
+		web.Close()
 	})
-	return &App{App: app, URL: server.URL}
+	return &App{App: app, URL: web.URL, Transport: Socket}
 }
 
 // Get loads a page as a visitor, and returns its status and its body.

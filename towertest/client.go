@@ -14,18 +14,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Client is connected to an application over a real socket, as a user.
+// A Client is connected to an application over a real network, as a user.
 type Client struct {
 	t      testing.TB
 	app    *App
 	user   tower.ID
-	socket *websocket.Conn
+	line   line
 	hello  wire.Hello
 	reader sync.WaitGroup
 	write  sync.Mutex
@@ -52,26 +50,27 @@ type Answer struct {
 	Problems map[string][]string
 }
 
-// Connect connects as the user with that id, "" for a visitor, until the test
-// ends.
+// Connect connects as the user with that id, "" for a visitor, over the
+// application's Transport, until the test ends.
 func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	t.Helper()
-	c, err := dial(t, a.URL, a.request(t, user, http.MethodGet, "/", nil).Header)
+	c, err := dial(t, a.Transport, a.URL, a.request(t, user, http.MethodGet, "/", nil).Header)
 	if err != nil {
-		t.Fatalf("connect: %v", err)
+		t.Fatalf("connect over a %s: %v", a.Transport, err)
 	}
 	c.app, c.user = a, user
 	t.Cleanup(c.Close)
 	return c
 }
 
-// dial connects to the application at url, and waits for its hello.
-func dial(t testing.TB, url string, header http.Header) (*Client, error) {
-	socket, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(url, "http")+"/_tower/socket", header)
+// dial connects to the application at url over a transport, and waits for its
+// hello.
+func dial(t testing.TB, transport, url string, header http.Header) (*Client, error) {
+	line, err := dialLine(t.Context(), transport, url, header)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errLost, err)
 	}
-	c := &Client{t: t, socket: socket, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
+	c := &Client{t: t, line: line, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
 	c.reader.Go(c.read)
 	if err = c.send(wire.Request{Hello: wire.Version}); err == nil {
 		err = c.wait("a hello", func() bool { return c.hello.Hello != 0 })
@@ -103,7 +102,7 @@ func (c *Client) Observe(fn func(seq uint64, open []*Cursor)) {
 
 // Close ends the connection. The test's end does so too.
 func (c *Client) Close() {
-	_ = c.socket.Close()
+	c.line.close()
 	c.reader.Wait()
 }
 
@@ -280,7 +279,11 @@ var errLost = errors.New("the connection was lost")
 func (c *Client) send(req wire.Request) error {
 	c.write.Lock()
 	defer c.write.Unlock()
-	if err := c.socket.WriteJSON(req); err != nil {
+	frame, err := wire.Encode(req)
+	if err == nil {
+		err = c.line.send(frame)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	return nil
@@ -316,7 +319,7 @@ func (c *Client) wait(what string, done func() bool) error {
 
 func (c *Client) read() {
 	for {
-		_, message, err := c.socket.ReadMessage()
+		message, err := c.line.receive()
 		c.mu.Lock()
 		if err != nil {
 			err = fmt.Errorf("%w: %w", errLost, err)

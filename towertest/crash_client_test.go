@@ -142,10 +142,10 @@ func (s *survivor) find(there map[string]*store.Image) {
 	}
 }
 
-// comeBack connects, opens every cursor from what was held of it, and sends again
+// comeBack connects, over one transport or another, opens every cursor from what was held of it, and sends again
 // what was not answered.
 func (s *survivor) comeBack(url string) error {
-	client, err := dial(s.t, url, s.header)
+	client, err := dial(s.t, pick(s.random, Transports), url, s.header)
 	if err != nil {
 		return err
 	}
@@ -344,7 +344,7 @@ func (s *survivor) enter(url string) error {
 // be by what everybody has.
 func (s *survivor) compare(url string, everybody []*survivor) error {
 	s.client.settle()
-	fresh, err := dial(s.t, url, s.header)
+	fresh, err := dial(s.t, Socket, url, s.header)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package towertest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type step struct {
 	Do      string          `json:"do"` // commit, connect, open, leave, return
 	Client  int             `json:"client,omitempty"`
 	User    tower.ID        `json:"user,omitempty"`
+	Over    string          `json:"over,omitempty"` // one of Transports; Socket by default
 	Cursor  string          `json:"cursor,omitempty"`
 	In      json.RawMessage `json:"in,omitempty"`
 	Changes []change        `json:"changes,omitempty"`
@@ -60,17 +62,19 @@ func (s *step) String() string {
 		return strings.Join(parts, "; ")
 	case "connect":
 		if s.User == "" {
-			return fmt.Sprintf("client %d connects as a visitor", s.Client)
+			return fmt.Sprintf("client %d connects as a visitor over a %s", s.Client, s.over())
 		}
-		return fmt.Sprintf("client %d connects as %s", s.Client, s.User)
+		return fmt.Sprintf("client %d connects as %s over a %s", s.Client, s.User, s.over())
 	case "open":
 		return strings.TrimSpace(fmt.Sprintf("client %d opens %s %s", s.Client, s.Cursor, s.In))
 	case "leave":
 		return fmt.Sprintf("client %d loses its connection", s.Client)
 	default:
-		return fmt.Sprintf("client %d comes back with what it held", s.Client)
+		return fmt.Sprintf("client %d comes back over a %s with what it held", s.Client, s.over())
 	}
 }
+
+func (s *step) over() string { return cmp.Or(s.Over, Socket) }
 
 // A census counts what happened, to know whether anything was checked.
 type census struct {
@@ -128,6 +132,7 @@ func (r *run) look() {
 // because others were left out does nothing.
 func (r *run) take(s *step) {
 	w := r.clients[s.Client]
+	r.app.Transport = s.over()
 	switch s.Do {
 	case "commit":
 		r.commit(s.Changes)

@@ -199,9 +199,9 @@ type terminalScreen struct {
 	screen vt10x.Terminal
 }
 
-func (a *journal) console() *terminalScreen {
+func (a *journal) console(flags ...string) *terminalScreen {
 	a.t.Helper()
-	cmd := a.command(a.folder, "console")
+	cmd := a.command(a.folder, append([]string{"console"}, flags...)...)
 	keys, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 150})
 	if err != nil {
 		a.t.Fatal(err)
@@ -230,7 +230,12 @@ func (a *journal) console() *terminalScreen {
 
 func (s *terminalScreen) types(text string) {
 	s.t.Helper()
-	if _, err := s.keys.WriteString(text + "\r"); err != nil {
+	s.presses(text + "\r")
+}
+
+func (s *terminalScreen) presses(keys string) {
+	s.t.Helper()
+	if _, err := s.keys.WriteString(keys); err != nil {
 		s.t.Fatal(err)
 	}
 }

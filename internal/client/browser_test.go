@@ -22,6 +22,12 @@ type outcome struct {
 	Error string `json:"error"`
 }
 
+// transports are those over which the tests of clients are run.
+var transports = []string{"socket", "stream", "poll"}
+
+// carried are the suites that are run over each of them.
+var carried = map[string]bool{"forms": true, "page": true, "queue": true, "share": true, "store": true, "wire": true, "writes": true}
+
 // TestInBrowser runs each of test/*.test.ts in a page of its own, in a real
 // browser, before a server that the page itself scripts.
 func TestInBrowser(t *testing.T) {
@@ -33,21 +39,37 @@ func TestInBrowser(t *testing.T) {
 	browser := startBrowser(t)
 	for _, suite := range suites {
 		name, _, _ := strings.Cut(filepath.Base(suite), ".")
-		t.Run(name, func(t *testing.T) { runSuite(t, browser, suite) })
+		if !carried[name] {
+			t.Run(name, func(t *testing.T) { runSuite(t, browser, suite, "socket") })
+			continue
+		}
+		for _, transport := range transports {
+			t.Run(name+"/"+transport, func(t *testing.T) { runSuite(t, browser, suite, transport) })
+		}
 	}
 }
 
-func runSuite(t *testing.T, browser context.Context, suite string) {
+func runSuite(t *testing.T, browser context.Context, suite, transport string) {
 	relay := newRelay(bundle(t, suite))
 	server := httptest.NewServer(relay)
-	defer server.Close()
-	defer relay.close()
+	t.Cleanup(func() {
+		relay.close()
+		server.Close()
+	})
+	runPage(t, newTab(t, browser), server.URL+"/?transport="+transport, 25*time.Second)
+}
 
+func newTab(t *testing.T, browser context.Context) context.Context {
 	tab, cancel := chromedp.NewContext(browser)
-	defer cancel()
-	tab, cancel = context.WithTimeout(tab, 25*time.Second)
-	defer cancel()
+	t.Cleanup(cancel)
+	return tab
+}
 
+// runPage opens a page that runs tests, and reports what became of them.
+func runPage(t *testing.T, tab context.Context, url string, bound time.Duration) {
+	t.Helper()
+	tab, cancel := context.WithTimeout(tab, bound)
+	defer cancel()
 	seed := rand.Uint32()
 	t.Logf("seed %d", seed)
 	if fixed := os.Getenv("TOWER_TEST_SEED"); fixed != "" {
@@ -56,7 +78,7 @@ func runSuite(t *testing.T, browser context.Context, suite string) {
 			t.Fatalf("TOWER_TEST_SEED: %v", err)
 		}
 	}
-	if err := chromedp.Do(tab, chromedp.Navigate(fmt.Sprintf("%s/?seed=%d", server.URL, seed))); err != nil {
+	if err := chromedp.Do(tab, chromedp.Navigate(fmt.Sprintf("%s&seed=%d&bound=%.0f", url, seed, bound.Seconds()))); err != nil {
 		t.Fatalf("open the test page: %v", err)
 	}
 	outcomes, err := chromedp.Run(tab, chromedp.Evaluate[[]outcome]("results", chromedp.EvalAwaitPromise))
@@ -106,7 +128,7 @@ func bundle(t *testing.T, entry string) []byte {
 		Charset:     api.CharsetUTF8,
 		Alias:       map[string]string{"tower": "./src/index.ts"},
 		Conditions:  []string{"browser", "production"},
-		Define:      map[string]string{"process.env.NODE_ENV": `"production"`},
+		Define:      map[string]string{"process.env.NODE_ENV": `"production"`, "WORKER": `"test"`},
 		Plugins:     []api.Plugin{svelte},
 		Loader:      map[string]api.Loader{".jsonl": api.LoaderText},
 		LogLevel:    api.LogLevelSilent,
@@ -118,7 +140,8 @@ func bundle(t *testing.T, entry string) []byte {
 }
 
 func TestHashNamesTheScript(t *testing.T) {
-	if len(Hash) != 16 || Hash != hash(bytes.Clone(Script)) || Hash == hash(append(bytes.Clone(Script), ' ')) {
-		t.Errorf("Hash is %q", Hash)
+	name := Hash(Script)
+	if len(name) != 16 || name != Hash(bytes.Clone(Script)) || name == Hash(append(bytes.Clone(Script), ' ')) {
+		t.Errorf("Hash is %q", name)
 	}
 }

@@ -17,10 +17,14 @@ import (
 //go:embed dist/tower.js
 var Script []byte
 
-// Hash names the contents of Script, for an ETag.
-var Hash = hash(Script)
+// Worker is what pages share a connection by, as another module. It must not be
+// changed.
+//
+//go:embed dist/worker.js
+var Worker []byte
 
-func hash(data []byte) string {
+// Hash names the contents of a script, for an ETag.
+func Hash(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:8])
 }

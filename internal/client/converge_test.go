@@ -29,8 +29,9 @@ import (
 )
 
 // TestClientsConverge lets clients in Chromium, and in Node where there is one,
-// write at random through storms, with reloads, spells without a connection, and a
-// server that is killed; pages crash, too. When it calms down each holds what a fresh query gives its
+// write at random through storms, over one transport or another, with reloads,
+// spells without a connection, and a server that is killed; pages crash, too. When
+// it calms down each holds what a fresh query gives its
 // user, every write took effect once or was reported as refused, and none is left
 // over. TOWER_TEST_SEED repeats a storm, TOWER_TEST_STORM says how long it lasts.
 func TestClientsConverge(t *testing.T) {
@@ -152,6 +153,7 @@ func (h *harness) storm(user tower.ID, script []byte) (name, url string) {
 	s := newStorm(h.server.Addr, h.random.Uint64())
 	mux := http.NewServeMux()
 	mux.Handle("GET /_tower/socket", s)
+	mux.Handle("/_tower/{what}", s.requests())
 	mux.HandleFunc("GET /{client}/{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Set-Cookie", h.cookies[user]+"; Path=/")
 		_, _ = io.WriteString(w, `<!doctype html><title>bot</title><script type="module" src="/bot.js"></script>`)
@@ -407,7 +409,10 @@ func (h *harness) ask(user tower.ID, request wire.Request) *wire.Answer {
 		}
 		for _, frame := range frames {
 			answer := &wire.Answer{}
-			if json.Unmarshal(frame, answer) == nil && answer.ID == 1 {
+			if err := json.Unmarshal(frame, answer); err != nil {
+				h.t.Fatal(err)
+			}
+			if answer.ID == 1 {
 				return answer
 			}
 		}

@@ -4,4 +4,6 @@ package client
 var (
 	StartBrowser = startBrowser
 	Bundle       = bundle
+	NewTab       = newTab
+	RunPage      = runPage
 )

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,15 +17,24 @@ import (
 // what it answers is passed back. So the clients under test cross a real
 // network, and the script stands beside the assertions.
 type relay struct {
-	mux   *http.ServeMux
-	links sync.WaitGroup
+	mux  *http.ServeMux
+	open sync.WaitGroup // carriers
 
 	mu      sync.Mutex
 	script  *websocket.Conn
-	clients map[int]*websocket.Conn
+	clients map[int]carrier
+	links   map[string]*link
 	last    int
 	refuse  bool
+	user    string
 	pages   map[string]string
+}
+
+// A carrier takes a client's messages to it, over one transport or another.
+type carrier interface {
+	send(message string)
+	end(code int, reason string)
+	drop()
 }
 
 // order is what the script tells the relay to do.
@@ -35,6 +45,7 @@ type order struct {
 	Reason string  `json:"reason"`
 	Drop   bool    `json:"drop"`
 	Refuse *bool   `json:"refuse"`
+	User   *string `json:"user"` // whose cookie the pages have
 }
 
 // event is what the relay tells the script.
@@ -47,13 +58,22 @@ type event struct {
 var upgrader = websocket.Upgrader{}
 
 func newRelay(suite []byte) *relay {
-	r := &relay{mux: http.NewServeMux(), clients: map[int]*websocket.Conn{}, pages: map[string]string{}}
+	r := &relay{mux: http.NewServeMux(), clients: map[int]carrier{}, links: map[string]*link{}, pages: map[string]string{}}
 	r.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		page(w, `<!doctype html><title>tests</title><body><script type="module" src="/suite.js"></script>`)
+		writePage(w, `<!doctype html><title>tests</title><body><script type="module" src="/suite.js"></script>`)
 	})
 	r.mux.HandleFunc("GET /suite.js", script(suite))
 	r.mux.HandleFunc("GET /_tower/tower.js", script(Script))
-	r.mux.HandleFunc("GET /_tower/socket", r.serveClient)
+	r.mux.HandleFunc("GET /_tower/worker.js", script(Worker))
+	r.mux.HandleFunc("GET /_tower/socket", r.serveSocket)
+	r.mux.HandleFunc("POST /_tower/stream", r.serveStream)
+	r.mux.HandleFunc("POST /_tower/poll", r.servePoll)
+	r.mux.HandleFunc("POST /_tower/send", r.serveBatch)
+	r.mux.HandleFunc("GET /_tower/session", func(w http.ResponseWriter, _ *http.Request) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		_ = json.NewEncoder(w).Encode(map[string]string{"user": r.user})
+	})
 	r.mux.HandleFunc("POST /_tower/session", func(w http.ResponseWriter, req *http.Request) {
 		ticket, _ := io.ReadAll(req.Body)
 		r.tell(event{Event: "session", Message: req.Header.Get("Content-Type") + " " + string(ticket)})
@@ -75,7 +95,7 @@ func script(source []byte) http.HandlerFunc {
 	}
 }
 
-func page(w io.Writer, html string) { _, _ = io.WriteString(w, html) }
+func writePage(w io.Writer, html string) { _, _ = io.WriteString(w, html) }
 
 // servePage keeps what is PUT and serves it; a POST, which only the browser's
 // own way of sending a form makes, is shown.
@@ -87,9 +107,9 @@ func (r *relay) servePage(w http.ResponseWriter, req *http.Request) {
 	case http.MethodPut:
 		r.pages[req.URL.Path] = string(body)
 	case http.MethodPost:
-		page(w, fmt.Sprintf("<!doctype html><p id=posted>%s %s</p>", req.URL.RequestURI(), strings.TrimSpace(string(body))))
+		writePage(w, fmt.Sprintf("<!doctype html><p id=posted>%s %s</p>", req.URL.RequestURI(), strings.TrimSpace(string(body))))
 	default:
-		page(w, r.pages[req.URL.Path])
+		writePage(w, r.pages[req.URL.Path])
 	}
 }
 
@@ -118,28 +138,67 @@ func (r *relay) obey(order order) {
 		r.refuse = *order.Refuse
 		return
 	}
-	client := r.clients[order.Link]
-	if client == nil {
+	if order.User != nil {
+		r.user = *order.User
+		return
+	}
+	to := r.clients[order.Link]
+	if to == nil {
 		return
 	}
 	switch {
 	case order.Send != nil:
-		_ = client.WriteMessage(websocket.TextMessage, []byte(*order.Send))
+		to.send(*order.Send)
 	case order.Close != 0:
-		reason := websocket.FormatCloseMessage(order.Close, order.Reason)
-		_ = client.WriteControl(websocket.CloseMessage, reason, time.Now().Add(time.Second))
+		to.end(order.Close, order.Reason)
 	case order.Drop:
-		_ = client.UnderlyingConn().Close()
+		to.drop()
 	}
 }
 
-func (r *relay) serveClient(w http.ResponseWriter, req *http.Request) {
+// refuses answers a client as something that is no tower, if it is told to.
+func (r *relay) refuses(w http.ResponseWriter) bool {
 	r.mu.Lock()
 	refuse := r.refuse
 	r.mu.Unlock()
 	if refuse {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		r.tell(event{Event: "refused"})
+	}
+	return refuse
+}
+
+// joined tells of a client; left ends that.
+func (r *relay) joined(client carrier, req *http.Request) (number int) {
+	r.mu.Lock()
+	r.last++
+	number = r.last
+	r.clients[number] = client
+	r.mu.Unlock()
+	r.tell(event{Link: number, Event: "open", Message: req.Header.Get("Cookie")})
+	return number
+}
+
+func (r *relay) left(number int) {
+	r.mu.Lock()
+	_, known := r.clients[number]
+	delete(r.clients, number)
+	r.mu.Unlock()
+	if known {
+		r.tell(event{Link: number, Event: "close"})
+	}
+}
+
+type socket struct{ *websocket.Conn }
+
+func (s socket) send(message string) { _ = s.WriteMessage(websocket.TextMessage, []byte(message)) }
+func (s socket) drop()               { _ = s.UnderlyingConn().Close() }
+func (s socket) end(code int, reason string) {
+	_ = s.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
+}
+
+func (r *relay) serveSocket(w http.ResponseWriter, req *http.Request) {
+	if r.refuses(w) {
 		return
 	}
 	conn, err := upgrader.Upgrade(w, req, nil)
@@ -147,26 +206,17 @@ func (r *relay) serveClient(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	defer conn.Close()
-	r.links.Add(1)
-	defer r.links.Done()
-	r.mu.Lock()
-	r.last++
-	link := r.last
-	r.clients[link] = conn
-	r.mu.Unlock()
-
-	r.tell(event{Link: link, Event: "open", Message: req.Header.Get("Cookie")})
+	r.open.Add(1)
+	defer r.open.Done()
+	number := r.joined(socket{conn}, req)
+	defer r.left(number)
 	for {
 		_, message, err := conn.ReadMessage()
 		if err != nil {
-			break
+			return
 		}
-		r.tell(event{Link: link, Event: "message", Message: string(message)})
+		r.tell(event{Link: number, Event: "message", Message: string(message)})
 	}
-	r.mu.Lock()
-	delete(r.clients, link)
-	r.mu.Unlock()
-	r.tell(event{Link: link, Event: "close"})
 }
 
 func (r *relay) tell(event event) {
@@ -184,8 +234,8 @@ func (r *relay) close() {
 		_ = r.script.Close()
 	}
 	for _, client := range r.clients {
-		_ = client.Close()
+		client.drop()
 	}
 	r.mu.Unlock()
-	r.links.Wait()
+	r.open.Wait()
 }

@@ -1,9 +1,17 @@
 package client_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
+	"errors"
+	"io"
+	"log"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,7 +20,7 @@ import (
 
 // A storm stands between one client and the server. It delays messages, delivers
 // them twice or in part, drops connections, leaves them half open, and lets none
-// through for a while; until it is calm.
+// through for a while; and so with requests; until it is calm.
 type storm struct {
 	addr string // of the server
 
@@ -21,6 +29,8 @@ type storm struct {
 	calm   bool
 	away   bool // no connection comes through
 	links  map[*link]bool
+	spell  context.Context // of weather in which requests hold
+	end    func()          // of the spell
 	pumps  sync.WaitGroup
 }
 
@@ -37,7 +47,9 @@ type link struct {
 var stormUpgrader = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 
 func newStorm(addr string, seed uint64) *storm {
-	return &storm{addr: addr, random: rand.New(rand.NewPCG(seed, 2)), links: map[*link]bool{}}
+	s := &storm{addr: addr, random: rand.New(rand.NewPCG(seed, 2)), links: map[*link]bool{}}
+	s.spell, s.end = context.WithCancel(context.Background())
+	return s
 }
 
 // ServeHTTP lets a socket through, or not.
@@ -73,6 +85,10 @@ func (s *storm) turn(calm, away bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calm, s.away = calm, away
+	if away {
+		s.end()
+		s.spell, s.end = context.WithCancel(context.Background())
+	}
 	for l := range s.links {
 		if away {
 			l.cut()
@@ -82,7 +98,88 @@ func (s *storm) turn(calm, away bool) {
 
 func (s *storm) close() {
 	s.turn(true, true)
+	s.end()
 	s.pumps.Wait()
+}
+
+// requests lets through what is carried by requests, as the weather wants it.
+func (s *storm) requests() http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: s.addr})
+			r.Out.Host = r.In.Host
+		},
+		Transport:     s,
+		FlushInterval: -1,
+		ErrorLog:      log.New(io.Discard, "", 0),
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			if errors.Is(err, errBlocked) {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			panic(http.ErrAbortHandler)
+		},
+	}
+}
+
+var (
+	errBlocked = errors.New("requests are blocked here")
+	errLost    = errors.New("the answer was lost")
+)
+
+// RoundTrip sends a request: not at all, twice, or so that its answer is lost or
+// breaks off.
+func (s *storm) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.mu.Lock()
+	calm, away, n, most, spell := s.calm, s.away, s.random.IntN(100), s.random.IntN(20_000), s.spell
+	s.mu.Unlock()
+	if away || !calm && n < 4 {
+		return nil, errBlocked
+	}
+	var body []byte
+	if r.Body != nil {
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+	}
+	send := func() (*http.Response, error) {
+		ctx, cancel := context.WithCancel(r.Context())
+		context.AfterFunc(spell, cancel)
+		again := r.Clone(ctx)
+		again.Body = io.NopCloser(bytes.NewReader(body))
+		return http.DefaultTransport.RoundTrip(again)
+	}
+	isStream := strings.HasSuffix(r.URL.Path, "/stream")
+	if !calm && !isStream && n < 12 {
+		response, err := send()
+		if err == nil {
+			_, _ = io.Copy(io.Discard, response.Body)
+			_ = response.Body.Close()
+		}
+		if n < 8 {
+			return nil, errLost
+		}
+	}
+	response, err := send()
+	if err == nil && !calm && isStream && n < 50 {
+		response.Body = &short{response.Body, most}
+	}
+	return response, err
+}
+
+// A short body breaks off.
+type short struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *short) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= n; b.left < 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // pump carries messages from one end to the other, until one of them breaks.

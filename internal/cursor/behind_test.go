@@ -151,6 +151,22 @@ func TestAnEngineThatFellBehindSaysSo(t *testing.T) {
 	b.expect(b.deletes("B"), "#5 to [list]: leave B")
 }
 
+// TestAnEngineThatFellBehindEndsOpenings holds the same of one without a rule, on
+// a query that nobody holds yet.
+func TestAnEngineThatFellBehindEndsOpenings(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1))
+	o, err := b.engine.begin(b.engine.holder("h"), Spec{Scope: b.scope(`{"title":"x"}`, 0)}, &past{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.engine.skip()
+	if _, err := b.engine.finish(t.Context(), o, nil, nil, &past{}, nil); !errors.Is(err, ErrBehind) {
+		t.Error(err)
+	}
+	b.expect(b.take(), "")
+	b.expectNothingLeft()
+}
+
 // TestACursorThatCannotBeReadEndsWithAReason has the store fail where a window
 // is refilled and where a holder moves.
 func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {

@@ -52,6 +52,8 @@ func (e *Engine) query(spec Spec) *Query {
 		q = &Query{engine: e, selector: s, form: by.form, tag: by.tag, number: e.number}
 		if q.ruled = spec.ruled(); q.ruled {
 			q.parted = &division{}
+		} else {
+			q.whole.begin(q, nil)
 		}
 		s.add(q)
 		by.form.queries++

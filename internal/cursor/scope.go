@@ -90,8 +90,8 @@ func (s *Scope) appendWindow(key []byte) []byte {
 func (s Scope) String() string {
 	var b strings.Builder
 	b.WriteString(s.Model.Name)
-	if s.Where.op != opAll {
-		b.WriteString(" where " + s.Where.String())
+	if where := s.Where.String(); where != words[opAll] {
+		b.WriteString(" where " + where)
 	}
 	for i, term := range s.Order {
 		b.WriteString([]string{" by ", ", "}[min(i, 1)] + term.String())

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // A completion is what may stand in place of text[start:].
@@ -28,7 +30,7 @@ func (e *evaluator) completeSoon(ctx context.Context, text string) completion {
 }
 
 // complete finds what may follow text. It reads properties of values that are
-// there, and calls nothing.
+// there and asks the application for names, and runs nothing.
 func (e *evaluator) complete(text string) (found completion) {
 	defer func() {
 		if recover() != nil { // a getter that throws has nothing to offer
@@ -62,8 +64,8 @@ func (e *evaluator) complete(text string) (found completion) {
 	switch {
 	case r.is(last, "."):
 		names = r.members(r.subject(last - 1))
-	case r.fieldKey(last) != nil:
-		names = r.fieldKey(last)
+	case r.keys(last) != nil:
+		names = r.keys(last)
 	default:
 		names = append(e.globals(), "console", "exit")
 		for _, m := range e.models {
@@ -99,6 +101,8 @@ type subject struct {
 	model *model // of a model, a query or a record
 	what  subjectKind
 	value goja.Value // of a plain value
+	space *namespace // of a namespace
+	route *wire.Route
 }
 
 type subjectKind uint8
@@ -109,6 +113,8 @@ const (
 	querySubject
 	recordSubject
 	plainSubject
+	spaceSubject
+	routeSubject // a function that calls or opens it
 )
 
 // A reader looks backwards through the tokens before the cursor.
@@ -154,11 +160,7 @@ func (r *reader) subject(i int) subject {
 	}
 	switch {
 	case r.is(i, ")"):
-		open := r.enclosing(i - 1)
-		if open < 2 || !r.is(open-2, ".") {
-			return subject{}
-		}
-		return called(r.subject(open-3), r.word(open-1))
+		return r.called(r.enclosing(i - 1))
 	case r.is(i, "]"):
 		open := r.enclosing(i - 1)
 		if open < 1 {
@@ -176,8 +178,54 @@ func (r *reader) subject(i int) subject {
 	return subject{}
 }
 
+// called is what a call returns, whose arguments begin at tokens[open].
+func (r *reader) called(open int) subject {
+	if open < 1 {
+		return subject{}
+	}
+	name := r.word(open - 1)
+	if r.is(open-2, ".") {
+		of := r.subject(open - 3)
+		if of.what == spaceSubject && (name == "cursor" || name == "as") {
+			return r.spaceCalled(name, open)
+		}
+		return r.e.called(of, name)
+	}
+	return r.spaceCalled(name, open)
+}
+
+// spaceCalled is what as, at and cursor return.
+func (r *reader) spaceCalled(name string, open int) subject {
+	switch name {
+	case "as":
+		return r.e.classify(r.e.as(goja.Null(), nil))
+	case "at":
+		return r.e.classify(r.e.atSeq(goja.FunctionCall{Arguments: []goja.Value{r.e.vm.ToValue(r.e.hello.Seq)}}))
+	case "cursor":
+		if text := r.word(open + 1); len(text) > 2 {
+			if route := r.e.routeNamed(strings.Trim(text, "\"'")); route != nil {
+				return r.e.called(subject{what: routeSubject, route: route}, "")
+			}
+		}
+	}
+	return subject{}
+}
+
 // called is what a method of s returns.
-func called(s subject, method string) subject {
+func (e *evaluator) called(s subject, method string) subject {
+	if s.what == spaceSubject {
+		s = e.property(s, method)
+	}
+	if s.what == routeSubject {
+		for _, m := range e.models {
+			if m.info.Name == s.route.Model && s.route.Kind == "cursor" {
+				return subject{model: m, what: querySubject}
+			} else if m.info.Name == s.route.Model {
+				return subject{model: m, what: recordSubject}
+			}
+		}
+		return subject{}
+	}
 	switch method {
 	case "where", "asc", "desc", "limit", "offset", "all":
 		if s.what == modelSubject || s.what == querySubject {
@@ -205,6 +253,9 @@ func (e *evaluator) classify(v goja.Value) subject {
 		if m := e.recordModel(object); m != nil {
 			return subject{model: m, what: recordSubject, value: v}
 		}
+		if n := namespaceOf(object); n != nil {
+			return subject{what: spaceSubject, space: n}
+		}
 	}
 	return subject{what: plainSubject, value: v}
 }
@@ -218,6 +269,19 @@ func (e *evaluator) indexed(s subject) subject {
 }
 
 func (e *evaluator) property(s subject, name string) subject {
+	switch s.what {
+	case spaceSubject:
+		if route := e.routeNamed(s.space.what + "." + name); route != nil && route.Kind != "page" {
+			return subject{what: routeSubject, route: route}
+		}
+		return e.classify(s.space.member(name))
+	case recordSubject:
+		if r := s.model.ref(name); r != nil && r.many {
+			return subject{model: r.to, what: querySubject}
+		} else if r != nil {
+			return subject{model: r.to, what: recordSubject}
+		}
+	}
 	object, ok := s.value.(*goja.Object)
 	if !ok {
 		return subject{}
@@ -237,7 +301,9 @@ func (r *reader) members(s subject) []string {
 	case querySubject:
 		return slices.Concat(queryMethods, arrayMethods, []string{"length"})
 	case recordSubject:
-		return slices.Concat(s.model.fieldNames(), recordMethods)
+		return slices.Concat(s.model.fieldNames(), s.model.refNames(), recordMethods)
+	case spaceSubject:
+		return s.space.names()
 	case plainSubject:
 		return r.e.properties(s.value)
 	}
@@ -263,59 +329,4 @@ func (e *evaluator) properties(v goja.Value) []string {
 
 func identifier(name string) bool {
 	return name != "" && (name[0] < '0' || name[0] > '9') && span(name, wordRune) == len(name)
-}
-
-// fieldKey are the fields that may be named after tokens[i]: at a key of the
-// object that create, update or where is given.
-func (r *reader) fieldKey(i int) []string {
-	if !r.is(i, "{") && !r.is(i, ",") {
-		return nil
-	}
-	object := i
-	if !r.is(i, "{") {
-		object = r.enclosing(i)
-	}
-	if !r.is(object, "{") {
-		return nil
-	}
-	open := r.enclosing(object - 1)
-	if r.is(open, "[") { // a list of objects
-		open = r.enclosing(open - 1)
-	}
-	if !r.is(open, "(") {
-		return nil
-	}
-	method := r.word(open - 1)
-	if method != "create" && method != "update" && method != "where" || !r.is(open-2, ".") {
-		return nil
-	}
-	m := r.subject(open - 3).model
-	if m == nil {
-		return nil
-	}
-	var keys []string
-	for _, name := range m.fieldNames() {
-		given := name == "id" || name == "createdAt" || name == "updatedAt" // by the application
-		if method == "where" || !given {
-			keys = append(keys, name+": ")
-		}
-	}
-	return keys
-}
-
-// inText completes the name of a field within quotes.
-func (r *reader) inText(i int) completion {
-	start := r.tokens[i].start + 1
-	typed := r.text[start:]
-	if strings.ContainsAny(typed, "\"'\n") || r.tokens[i].end != len(r.text) {
-		return completion{}
-	}
-	open := r.enclosing(i - 1)
-	switch r.word(open - 1) {
-	case "asc", "desc", "pluck":
-		if m := r.subject(open - 3).model; m != nil && r.is(open-2, ".") {
-			return completion{start, withPrefix(m.fieldNames(), typed)}
-		}
-	}
-	return completion{}
 }

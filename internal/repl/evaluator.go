@@ -25,28 +25,40 @@ type evaluator struct {
 	remote remote
 	// print receives the arguments of print and console.log.
 	print func([]value)
+	// confirm asks a person whether to do what a text says; nil: there is nobody.
+	confirm func(ctx context.Context, what string) bool
+	// yes answers all that would be asked.
+	yes bool
 	// preview is how many records of a query are shown; 0 shows all.
 	preview int
 	// readOnly refuses every write before it is sent.
 	readOnly bool
 
-	models     []*model
-	queryProto *goja.Object
-	proseProto *goja.Object
+	hello       wire.ControlHello
+	models      []*model
+	pasts       map[uint64][]*model // as they were after a commit
+	known       map[*goja.Object]*model
+	routes      []wire.Route // nil: yet to be asked for
+	queryProto  *goja.Object
+	proseProto  *goja.Object
+	plainObject *goja.Object // the prototype of all objects
+	told        *goja.Symbol // of what an object says of itself
 
-	ctx       context.Context // of the code that runs now
-	tx        uint64          // the open transaction, or 0
-	sandboxed bool            // all that is written is kept in one transaction,
-	sandbox   uint64          // this one, or 0 before the first write
-	writing   bool            // a commit has been asked for and not been answered
+	ctx     context.Context // of the code that runs now
+	tx      uint64          // the open transaction, or 0
+	trying  bool            // and what it holds is thrown away in any case
+	sandbox *sandbox        // nil: there is none
+	writing bool            // a commit has been asked for and not been answered
 }
 
 const maxCallDepth = 2000
 
 func newEvaluator(hello wire.ControlHello, r remote) *evaluator {
-	e := &evaluator{vm: goja.New(), remote: r, print: func([]value) {}, ctx: context.Background()}
+	e := &evaluator{vm: goja.New(), remote: r, print: func([]value) {}, ctx: context.Background(),
+		known: map[*goja.Object]*model{}, told: goja.NewSymbol("told")}
 	e.vm.SetMaxCallStackSize(maxCallDepth)
 	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
+	e.plainObject = e.vm.NewObject().Prototype()
 	e.defineQueries()
 	e.defineGlobals()
 	e.adopt(hello)
@@ -95,6 +107,15 @@ func (e *evaluator) run(ctx context.Context, src source, emit func(value)) (err 
 
 func (e *evaluator) statement(s compiled, emit func(value)) error {
 	result, err := e.vm.RunProgram(s.program)
+	if err == nil && s.awaits {
+		result, err = e.settled(result)
+	}
+	if err == nil && s.then != nil {
+		if err = e.vm.Set(awaitedName, result); err == nil {
+			result, err = e.vm.RunProgram(s.then)
+		}
+		e.must(e.vm.GlobalObject().Delete(awaitedName))
+	}
 	if err != nil {
 		return err
 	}
@@ -118,6 +139,21 @@ func (e *evaluator) statement(s compiled, emit func(value)) error {
 	}
 	emit(shown)
 	return nil
+}
+
+// settled is what a promise has come to. All there is to wait for has been waited
+// for by then.
+func (e *evaluator) settled(result goja.Value) (goja.Value, error) {
+	promise, ok := result.Export().(*goja.Promise)
+	switch {
+	case !ok:
+		return result, nil
+	case promise.State() == goja.PromiseStateRejected:
+		return nil, e.guard(func() { panic(promise.Result()) })
+	case promise.State() == goja.PromiseStatePending:
+		return nil, &failure{message: "this promise is never kept: nothing here runs later"}
+	}
+	return promise.Result(), nil
 }
 
 // show looks at the value of a statement; a query is asked for its records.
@@ -206,44 +242,4 @@ func (e *evaluator) throw(err error) {
 	e.hold(object, "code", e.vm.ToValue(f.title))
 	e.hold(object, "problems", problems)
 	panic(object)
-}
-
-// ask sends a request, in the open transaction if there is one, and throws if
-// it fails.
-func (e *evaluator) ask(req wire.ControlRequest, out any) {
-	if err := e.try(req, out); err != nil {
-		e.throw(err)
-	}
-}
-
-func (e *evaluator) try(req wire.ControlRequest, out any) error {
-	switch req.Do {
-	case wire.DoCreate, wire.DoUpdate, wire.DoDelete:
-		if e.readOnly {
-			return &failure{title: "read only", message: "this console does not write", hint: "start it without --read-only"}
-		}
-		if e.sandboxed && e.sandbox == 0 {
-			if err := e.remote.Do(e.ctx, wire.ControlRequest{Do: wire.DoBegin}, &e.sandbox); err != nil {
-				return err
-			}
-		}
-		e.writing = e.current() == 0
-	case wire.DoCommit:
-		e.writing = true
-	}
-	if req.Tx == 0 {
-		req.Tx = e.current()
-	}
-	err := e.remote.Do(e.ctx, req, out)
-	if !errors.Is(err, ErrLost) && e.ctx.Err() == nil {
-		e.writing = false
-	}
-	return err
-}
-
-func (e *evaluator) current() uint64 {
-	if e.tx != 0 {
-		return e.tx
-	}
-	return e.sandbox
 }

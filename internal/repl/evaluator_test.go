@@ -81,6 +81,14 @@ func TestEvaluator(t *testing.T) {
 		{"class", `class A { constructor() { this.x = 1 } } new A()`, `{"x":1}`},
 		{"hoisting", `let r = f(); function f() { return 3 } r`, `3`},
 		{"last value", "20 + 1\n_ * 2", `42`},
+		{"await", `await Post.count()`, `3`},
+		{"await of a promise", `await (async () => 7)()`, `7`},
+		{"await in a declaration", `let n = await Post.count(), {title} = await Post.first(), m = 1; [n, title, m]`, `[3,"one",1]`},
+		{"await in a loop", "let all = []; for (const p of await Post.all()) { all.push(await p.title) }\nall", `["one","two","three"]`},
+		{"await in an object", `{a: await 1}`, `{"a":1}`},
+		{"await among others", "let a = 1\nlet b = await 2\nfunction f() { return a + b }\nf()", `3`},
+		{"no await", `let x = "await"; x`, `"await"`},
+		{"names outlive an await", "const z = await 5\nz + 1", `6`},
 
 		{"create", `Post.create({title: "Hi"}).title`, `"Hi"`},
 		{"create many", `Post.create([{title: "a"}, {title: "b"}]).map(p => p.title)`, `["a","b"]`},
@@ -162,34 +170,46 @@ func TestFailures(t *testing.T) {
 	for _, test := range []struct{ name, code, want string }{
 		{"validation", `Post.create({body: "x"})`, "invalid: the record is not valid\n  title  is required"},
 		{"not found", `Post.find("nope")`, "not_found: there is no record nope in posts"},
-		{"model misspelled", `Pots.count()`, "ReferenceError: Pots is not defined\n  did you mean Post?"},
-		{"model by its plural", `posts.count()`, "ReferenceError: posts is not defined\n  did you mean Post?"},
-		{"function misspelled", `conections()`, "ReferenceError: conections is not defined\n  did you mean connections?"},
-		{"require", `require("fs")`, "ReferenceError: require is not defined\n  there is nothing here but the application: help()"},
-		{"field misspelled in create", `Post.create({titel: "x"})`, "unknown field: Post has no field titel\n  did you mean title?"},
-		{"field misspelled in where", `Post.where({publishd: true})`, "unknown field: Post has no field publishd\n  did you mean published?"},
-		{"field misspelled in order", `Post.desc("createdat")`, "unknown field: Post has no field createdat\n  did you mean createdAt?"},
-		{"field misspelled in pluck", `Post.pluck("liks")`, "unknown field: Post has no field liks\n  did you mean likes?"},
-		{"method misspelled", `Post.wher({})`, "TypeError: there is no method wher\n  did you mean where?"},
-		{"create nothing", `Post.create("x")`, "TypeError: Post.create takes an object of fields: {title: …}"},
-		{"find without an id", `Post.find()`, "TypeError: Post.find needs an id"},
-		{"find an object", `Post.find({})`, "TypeError: Post.find needs an id as text"},
-		{"where a function", `Post.where(p => p.likes)`, "TypeError: where takes fields, which the application compares; to test records here: Post.filter(…)"},
-		{"limit", `Post.limit("x")`, "TypeError: limit takes a whole number, not x"},
-		{"store a function", `Post.create({title: () => 1})`, "TypeError: a function cannot be stored"},
-		{"store NaN", `Post.create({title: "x", likes: 0/0})`, "TypeError: NaN is not a number that can be stored"},
-		{"store a cycle", `let o = {title: "x"}; o.body = o; Post.create(o)`, "TypeError: an object that contains itself cannot be stored"},
-		{"update elsewhere", `Post.first().update.call({}, {})`, "TypeError: update is called on a record"},
+		{"model misspelled", `Pots.count()`, "ReferenceError: Pots is not defined\n  Pots.count()\n  ^\n  did you mean Post?"},
+		{"model by its plural", `posts.count()`, "ReferenceError: posts is not defined\n  posts.count()\n  ^\n  did you mean Post?"},
+		{"function misspelled", `conections()`, "ReferenceError: conections is not defined\n  conections()\n  ^\n  did you mean connections?"},
+		{"require", `require("fs")`, "ReferenceError: require is not defined\n  require(\"fs\")\n  ^\n  there is nothing here but the application: help()"},
+		{"field misspelled in create", `Post.create({titel: "x"})`, "unknown field: Post has no field titel\n  Post.create({titel: \"x\"})\n               ^\n  did you mean title?"},
+		{"field misspelled in where", `Post.where({publishd: true})`, "unknown field: Post has no field publishd\n  Post.where({publishd: true})\n              ^\n  did you mean published?"},
+		{"field misspelled in order", `Post.desc("createdat")`, "unknown field: Post has no field createdat\n  Post.desc(\"createdat\")\n             ^\n  did you mean createdAt?"},
+		{"field misspelled in pluck", `Post.pluck("liks")`, "unknown field: Post has no field liks\n  Post.pluck(\"liks\")\n              ^\n  did you mean likes?"},
+		{"method misspelled", `Post.wher({})`, "TypeError: Post has no method wher\n  Post.wher({})\n       ^\n  did you mean where?"},
+		{"create nothing", `Post.create("x")`, "TypeError: Post.create takes an object of fields: {title: …}\n  Post.create(\"x\")\n             ^"},
+		{"find without an id", `Post.find()`, "TypeError: Post.find needs an id\n  Post.find()\n           ^"},
+		{"find an object", `Post.find({})`, "TypeError: Post.find needs an id as text\n  Post.find({})\n           ^"},
+		{"where a function", `Post.where(p => p.likes)`, "TypeError: where takes fields, which the application compares; to test records here: Post.filter(…)\n  Post.where(p => p.likes)\n            ^"},
+		{"limit", `Post.limit("x")`, "TypeError: limit takes a whole number, not x\n  Post.limit(\"x\")\n            ^"},
+		{"store a function", `Post.create({title: () => 1})`, "TypeError: a function cannot be stored\n  Post.create({title: () => 1})\n             ^"},
+		{"store NaN", `Post.create({title: "x", likes: 0/0})`, "TypeError: NaN is not a number that can be stored\n  Post.create({title: \"x\", likes: 0/0})\n             ^"},
+		{"store a cycle", `let o = {title: "x"}; o.body = o; Post.create(o)`, "TypeError: an object that contains itself cannot be stored\n  let o = {title: \"x\"}; o.body = o; Post.create(o)\n                                               ^"},
+		{"update elsewhere", `Post.first().update.call({}, {})`, "TypeError: update is called on a record\n  Post.first().update.call({}, {})\n                          ^"},
 		{"throw", `throw {a: 1}`, "thrown: {a: 1}"},
 		{"rejected", `(async () => { throw new RangeError("no") })()`, "RangeError: no"},
+		{"await what is rejected", `await Promise.reject(new RangeError("no"))`, "RangeError: no"},
+		{"await nothing", `await new Promise(() => {})`, "this promise is never kept: nothing here runs later"},
+		{"syntax after await", "await Post.first()\nlet = = 2", "SyntaxError: Unexpected token =\n  let = = 2\n        ^"},
+		{"error after await", "await 1\nawait nothing()", "ReferenceError: nothing is not defined\n  await nothing()\n        ^"},
+		{"field that is none", `Post.first().titel`, "unknown field: Post has no field titel\n  Post.first().titel\n               ^\n  did you mean title?"},
+		{"field that is none, far from any", `let {xyz} = Post.first()`, "unknown field: Post has no field xyz\n  let {xyz} = Post.first()\n       ^\n  it has id, title, body, authorId, published, likes, tags, createdAt, updatedAt and author"},
+		{"private field", `User.first().passwordHash`, "private field: User.passwordHash is stored and never sent\n  User.first().passwordHash\n               ^"},
+		{"method that is none", `Post.all().wher`, "TypeError: a query has no method wher\n  Post.all().wher\n             ^\n  did you mean where?"},
+		{"operator that is none", `Post.where({likes: {gtee: 3}})`, "unknown operator: Post.likes, of type int, cannot be tested with gtee\n  Post.where({likes: {gtee: 3}})\n                      ^\n  did you mean gte?"},
+		{"operator of another type", `Post.where({tags: {gt: 3}})`, "unknown operator: Post.tags, of type list, cannot be tested with gt\n  Post.where({tags: {gt: 3}})\n                     ^\n  there is contains and exists"},
+		{"help on nothing", `help("wher")`, "help: there is nothing on wher\n  help(\"wher\")\n        ^\n  did you mean where?"},
+		{"no sandbox", `impact()`, "no sandbox: there is nothing that is not committed\n  impact(() => { … }) tries a function and takes back what it wrote; --sandbox keeps all for a while"},
+		{"no number", `undo("x")`, "TypeError: undo takes the number of a commit: undo(812)\n  undo(\"x\")\n      ^"},
 		{"too deep", `function f() { f() } f()`, "RangeError: the calls are nested too deeply"},
 		{"syntax", `Post.create({title: "x" y})`, "SyntaxError: Unexpected identifier\n  Post.create({title: \"x\" y})\n                          ^"},
 		{"syntax after wide letters", `let 日本 = = 1`, "SyntaxError: Unexpected token =\n  let 日本 = = 1\n             ^"},
-		{"await", `await Post.first()`, "SyntaxError: Unexpected identifier\n  await Post.first()\n        ^\n  await is not needed here: every call waits for its answer"},
 		{"import", `import x from "y"`, "SyntaxError: Unexpected reserved word\n  import x from \"y\"\n  ^\n  there are no modules here, only the application's models: help()"},
 		{"in a longer input", "let x = 1\nx.y.z", "TypeError: Cannot read property 'z' of undefined\n  x.y.z\n      ^"},
-		{"transaction in a transaction", `transaction(() => transaction(() => 1))`, "TypeError: a transaction cannot hold another one"},
-		{"async transaction", `transaction(async () => 1)`, "TypeError: a transaction takes a plain function, not an async one"},
+		{"transaction in a transaction", `transaction(() => transaction(() => 1))`, "TypeError: a transaction cannot hold another one\n  transaction(() => transaction(() => 1))\n                               ^"},
+		{"async transaction", `transaction(async () => 1)`, "TypeError: a transaction takes a plain function, not an async one\n  transaction(async () => 1)\n             ^"},
 		{"control characters", `throw new Error("\x1b[2Jhi")`, `Error: \x1b[2Jhi`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -208,7 +228,7 @@ func TestFailures(t *testing.T) {
 
 func TestUnfinishedCode(t *testing.T) {
 	for _, code := range []string{"(", "{", "{a: 1,", "{a: 1, b:", "Post.create({", "[1,", "`text", "`a ${b", "function f() {", "if (x)", "x =>", "a.", "1 +",
-		"/* comment", "try { f() }", "switch (a) { case 1:", "'a\\\n"} {
+		"/* comment", "await", "let x = await", "await f(", "await f({", "if (await x) {", "try { f() }", "switch (a) { case 1:", "'a\\\n"} {
 		if _, err := compile(source{text: code}); !errors.Is(err, errIncomplete) {
 			t.Errorf("%q: got %v, want errIncomplete", code, err)
 		}
@@ -320,9 +340,9 @@ func TestSandbox(t *testing.T) {
 	if inside, outside := s.must(`Post.count()`), s.app.count("posts"); inside != "6" || outside != 3 {
 		t.Errorf("%s records inside, %d outside", inside, outside)
 	}
-	s.must(`rollback()`)
+	s.must(`discard()`)
 	if got := s.must(`Post.create({title: "kept"}); Post.count()`); got != "4" {
-		t.Errorf("%s records after a rollback", got)
+		t.Errorf("%s records after discard", got)
 	}
 	if got := s.must(`commit()`); got != "1" || s.app.count("posts") != 4 {
 		t.Errorf("%s changes committed, %d records", got, s.app.count("posts"))
@@ -357,44 +377,76 @@ func TestAdoptKeepsTheSession(t *testing.T) {
 	}
 }
 
+// fuzzed is code of every kind, to begin with.
+var fuzzed = []string{`Post.create({title: "x"})`, `{a: [1, {b: 2}]}`, "`a ${b} c`", `for (const p of Post.all()) p.title`, `/[/]/.test("x")`,
+	`transaction(() => Post.where({likes: {gt: 1}}).desc("title")[0])`, `new Proxy({}, {get: () => { throw 1 }})`, `Object.create(null)`,
+	`Post.first().update.apply(Post, [])`, `({get a() { return this }, toString: 1, constructor: 1})`, `Symbol.iterator`, `[,1]`, `_ = _`,
+	`Array(1e4)`, `Post.prototype`, `Object.setPrototypeOf(Post.all(), null)`, `Reflect.ownKeys(Post)`, `delete globalThis.Post; Post`,
+	`Error.prototype`, `({get 0() { nothing }})`, `Promise.reject()`, `Date.prototype`, `let {a, ...b} = {a: 1, c: 2}; b`, `x = 1n << 64n`, `"\ud800"`,
+	`await Post.first()`, `let {a, b: [c]} = await x, d`, `for (const p of await Post.all()) await p`, `await 1 }) (() => {`, `{a: await 1}`, "await `${await 1}`",
+	`as(User.first()).posts.create({title: "x"})`, `as(null).cursor("posts.popular", {}, {where: {}, order: ["-likes"], limit: 1})`, `as(null).call("POST /posts", {})`,
+	`why(Post.first(), "posts.popular", null, {})`, `at(1).Post.find("x").author`, `undo(1)`, `diff(() => Post.deleteAll())`, `impact(() => { while (1); })`,
+	`Post.where({or: [{likes: {gte: 3}}, {not: {title: {contains: "x"}}}]}).updateAll({likes: 1})`, `Post.first().author.posts.first()`, `help(help)`, `help("as")`,
+	`Object.setPrototypeOf(Post.first(), as(null))`, `Object.assign(as(null), {x: 1})`, `at(0) + as(null)`, `let p = Post.first(); p.__proto__ = p; p`,
+	`Object.defineProperty(Post.first().constructor, "x", {})`, `class A extends Post {}; new A()`, `Post.first.call(as(null))`, `JSON.stringify(as(null))`,
+	`Object.getPrototypeOf(Object.getPrototypeOf(Post.first())).x`, `commit(); discard(); commit`}
+
 func FuzzEvaluator(f *testing.F) {
-	for _, code := range []string{`Post.create({title: "x"})`, `{a: [1, {b: 2}]}`, "`a ${b} c`", `for (const p of Post.all()) p.title`, `/[/]/.test("x")`,
-		`transaction(() => Post.where({likes: {gt: 1}}).desc("title")[0])`, `new Proxy({}, {get: () => { throw 1 }})`, `Object.create(null)`,
-		`Post.first().update.apply(Post, [])`, `({get a() { return this }, toString: 1, constructor: 1})`, `Symbol.iterator`, `[,1]`, `_ = _`,
-		`Array(1e4)`, `Post.prototype`, `Object.setPrototypeOf(Post.all(), null)`, `Reflect.ownKeys(Post)`, `delete globalThis.Post; Post`,
-		`Error.prototype`, `({get 0() { nothing }})`, `Promise.reject()`, `Date.prototype`, `let {a, ...b} = {a: 1, c: 2}; b`, `x = 1n << 64n`, `"\ud800"`} {
+	for _, code := range fuzzed {
 		f.Add(code)
 	}
 	app := startFake(f)
 	client := app.attach(f)
-	f.Fuzz(func(t *testing.T, code string) {
-		if len(code) > 4096 {
-			return
-		}
-		ctx, cancel := context.WithTimeoutCause(t.Context(), 200e6, errInterrupted)
-		defer cancel()
-		e := newEvaluator(client.Hello(), client)
-		e.preview = len(code) % 2 * 50
-		err := e.run(ctx, source{name: "fuzz", text: code}, func(v value) {
-			appendJSON(nil, v)
-			for _, width := range []int{0, 7, 60} {
-				for _, line := range (formatter{width: width}).lines(v) {
-					if ansi := clean(line); ansi != line {
-						t.Errorf("%q shows %q", code, line)
-					}
+	f.Fuzz(func(t *testing.T, code string) { fuzzWith(t, client, code) })
+}
+
+// FuzzEvaluatorOnAnApplication is the same on a real one.
+func FuzzEvaluatorOnAnApplication(f *testing.F) {
+	for _, code := range fuzzed {
+		f.Add(code)
+	}
+	d := newDesk(f)
+	client := d.e.remote.(*Client)
+	f.Fuzz(func(t *testing.T, code string) { fuzzWith(t, client, code) })
+}
+
+// fuzzWith holds that whatever the code, the console shows something of it or says
+// what is wrong with it, on lines that nothing in it can break.
+func fuzzWith(t *testing.T, client *Client, code string) {
+	if len(code) > 4096 {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 200e6, errInterrupted)
+	defer cancel()
+	e := newEvaluator(client.Hello(), client)
+	if e.preview = len(code) % 2 * 50; len(code)%3 > 0 {
+		e.enterSandbox()
+		defer func() {
+			if tx := e.sandbox.tx; tx != 0 {
+				_ = client.Do(context.Background(), wire.ControlRequest{Do: wire.DoRollback, Tx: tx}, nil)
+			}
+		}()
+	}
+	err := e.run(ctx, source{name: "fuzz", text: code}, func(v value) {
+		appendJSON(nil, v)
+		for _, width := range []int{0, 7, 60} {
+			for _, line := range (formatter{width: width}).lines(v) {
+				if ansi := clean(line); ansi != line {
+					t.Errorf("%q shows %q", code, line)
 				}
 			}
-		})
-		var fault *crash
-		var known *failure
-		switch {
-		case errors.As(err, &fault):
-			t.Fatalf("%q: %v\n%s", code, err, fault.stack)
-		case errors.As(err, &known):
-			formatter{width: 40}.failure(known)
-		case err != nil && !errors.Is(err, errIncomplete):
-			t.Fatalf("%q: %v is not a failure", code, err)
 		}
-		e.complete(code)
 	})
+	var fault *crash
+	var known *failure
+	switch {
+	case errors.As(err, &fault):
+		t.Fatalf("%q: %v\n%s", code, err, fault.stack)
+	case errors.As(err, &known):
+		formatter{width: 40}.failure(known)
+	case err != nil && !errors.Is(err, errIncomplete):
+		t.Fatalf("%q: %v is not a failure", code, err)
+	}
+	e.complete(code)
+	redact(code, client.Hello().Models)
 }

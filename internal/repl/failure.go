@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
@@ -20,6 +21,7 @@ type failure struct {
 	at       position
 	excerpt  string // the line that at is on
 	before   int    // the width of what stands before at in that line
+	word     string // what is wrong there, if it is one word
 }
 
 type problem struct{ field, text string }
@@ -43,8 +45,6 @@ func syntaxFailure(src source, err error) *failure {
 		f.pointAt(src, positionOf(first.Position.Filename, first.Position.Line, first.Position.Column))
 	}
 	switch {
-	case regexp.MustCompile(`\bawait\b`).MatchString(src.text):
-		f.hint = "await is not needed here: every call waits for its answer"
 	case regexp.MustCompile(`^\s*(import|export)\b`).MatchString(src.text):
 		f.hint = "there are no modules here, only the application's models: help()"
 	case strings.HasPrefix(strings.TrimSpace(src.text), "."):
@@ -121,12 +121,52 @@ func (e *evaluator) explainException(src source, ex *goja.Exception) *failure {
 			break
 		}
 	}
-	// One short line at the prompt stands right above its error.
-	if f.at.name != "" || strings.Contains(strings.TrimSpace(src.text), "\n") {
+	f.at = src.pointer(f.at, f.word)
+	// One short line at the prompt stands right above its error, which need not
+	// point at it unless something in it is wrong.
+	mistake := f.word != "" || f.title == "TypeError" || f.title == "ReferenceError"
+	if mistake || f.at.name != "" || strings.Contains(strings.TrimSpace(src.text), "\n") {
 		f.excerpt, f.before, _ = src.excerpt(f.at)
 	}
 	return f
 }
+
+// pointer is the place of a word, if it is known, near where an error happened.
+func (src source) pointer(at position, word string) position {
+	lines := strings.Split(src.text, "\n")
+	for number := at.line - src.line - 1; word != "" && number >= 0 && number < len(lines) && at.name == src.name; number++ {
+		best := -1
+		for _, start := range occurrences(lines[number], word) {
+			if best < 0 || abs(start+1-at.column) < abs(best+1-at.column) || number > at.line-src.line-1 {
+				best = start
+			}
+		}
+		if best >= 0 {
+			return position{at.name, number + src.line + 1, best + 1}
+		}
+	}
+	return at
+}
+
+// occurrences are the places of a word that is no part of another.
+func occurrences(line, word string) []int {
+	var all []int
+	for from := 0; ; {
+		at := strings.Index(line[from:], word)
+		if at < 0 {
+			return all
+		}
+		at += from
+		before, _ := utf8.DecodeLastRuneInString(line[:at])
+		after, _ := utf8.DecodeRuneInString(line[at+len(word):])
+		if !wordRune(before) && !wordRune(after) {
+			all = append(all, at)
+		}
+		from = at + len(word)
+	}
+}
+
+func abs(n int) int { return max(n, -n) }
 
 // explainThrown reads an Error object, or shows whatever else was thrown.
 func (e *evaluator) explainThrown(thrown goja.Value) *failure {
@@ -136,8 +176,9 @@ func (e *evaluator) explainThrown(thrown goja.Value) *failure {
 	}
 	f := &failure{title: shown.label, message: shown.text}
 	if match := notDefined.FindStringSubmatch(f.message); match != nil {
-		f.hint = e.suggestName(match[1])
+		f.hint, f.word = e.suggestName(match[1]), match[1]
 	} else if match := noMember.FindStringSubmatch(f.message); match != nil {
+		f.word = match[1]
 		f.message = "there is no method " + match[1]
 		f.hint = didYouMean(match[1], slices.Concat(modelMethods, queryMethods, recordMethods, arrayMethods))
 	}

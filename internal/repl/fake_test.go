@@ -25,6 +25,7 @@ import (
 type fakeApp struct {
 	path    string
 	version int
+	env     string
 	before  func(wire.ControlRequest) // called before each request is handled; may block
 
 	mu       sync.Mutex
@@ -37,6 +38,7 @@ type fakeApp struct {
 	records  map[string][]fakeRecord // by model, in order of id
 	overlays map[uint64]map[string][]fakeRecord
 	staged   map[uint64][]wire.ChangeInfo
+	within   map[uint64]uint64 // transactions that are part of others
 	lastTx   uint64
 }
 
@@ -75,9 +77,9 @@ func fakeTime(seconds int) time.Time {
 
 func newFakeApp(path string) *fakeApp {
 	return &fakeApp{
-		path: path, version: wire.Version, before: func(wire.ControlRequest) {}, seq: 812,
+		path: path, version: wire.Version, env: "development", before: func(wire.ControlRequest) {}, seq: 812,
 		conns: map[net.Conn]*sync.Mutex{}, watchers: map[net.Conn]bool{}, records: map[string][]fakeRecord{},
-		overlays: map[uint64]map[string][]fakeRecord{}, staged: map[uint64][]wire.ChangeInfo{},
+		overlays: map[uint64]map[string][]fakeRecord{}, staged: map[uint64][]wire.ChangeInfo{}, within: map[uint64]uint64{},
 	}
 }
 
@@ -240,7 +242,7 @@ func fakeCommit(seq uint64, by string, changes []wire.ChangeInfo) wire.CommitEve
 }
 
 func (app *fakeApp) hello() wire.ControlHello {
-	return wire.ControlHello{Version: app.version, App: "blog", Env: "development", PID: 1, URL: "http://localhost:3000",
+	return wire.ControlHello{Version: app.version, App: "blog", Env: app.env, PID: 1, URL: "http://localhost:3000",
 		Build: "b1", Epoch: "01JA7XK2M4Q8R9S0T1V2W3X4Y5", Seq: app.seq, Models: fakeModels}
 }
 
@@ -258,14 +260,18 @@ func (app *fakeApp) handle(conn net.Conn, req wire.ControlRequest) (out any, ref
 	case wire.DoRoutes:
 		return []wire.Route{
 			{Kind: "page", Method: "GET", Path: "/posts", Name: "posts.index", Controller: "posts", Action: "Index", Inputs: []wire.Input{}},
-			{Kind: "action", Method: "POST", Path: "/posts", Name: "posts.create", Controller: "posts", Action: "Create", Output: "Post",
+			{Kind: "action", Method: "POST", Path: "/posts", Name: "posts.create", Controller: "posts", Action: "Create", Output: "Post", Model: "posts",
 				Inputs: []wire.Input{{Name: "title", Type: "string", Required: true}, {Name: "body", Type: "string"}}},
-			{Kind: "cursor", Name: "posts.all", Controller: "posts", Action: "All", Inputs: []wire.Input{}, Holders: 2},
+			{Kind: "cursor", Name: "posts.all", Controller: "posts", Action: "All", Model: "posts", Inputs: []wire.Input{}, Holders: 2},
 		}, nil, nil
 	case wire.DoBegin:
 		app.lastTx++
-		overlay := map[string][]fakeRecord{}
-		for model, records := range app.records {
+		overlay, from := map[string][]fakeRecord{}, app.records
+		if req.Tx != 0 {
+			from = app.overlays[req.Tx]
+			app.within[app.lastTx] = req.Tx
+		}
+		for model, records := range from {
 			overlay[model] = slices.Clone(records)
 		}
 		app.overlays[app.lastTx] = overlay
@@ -286,9 +292,14 @@ func (app *fakeApp) commit(tx uint64) (any, *wire.Error, []wire.ChangeInfo) {
 		return nil, &wire.Error{Code: "bad_request", Message: "there is no such transaction"}, nil
 	}
 	changes := app.staged[tx]
-	app.records = overlay
 	delete(app.overlays, tx)
 	delete(app.staged, tx)
+	if within := app.within[tx]; within != 0 {
+		app.overlays[within] = overlay
+		app.staged[within] = append(app.staged[within], changes...)
+		return wire.Written{}, nil, nil
+	}
+	app.records = overlay
 	if len(changes) == 0 {
 		return wire.Written{}, nil, nil
 	}
@@ -297,6 +308,9 @@ func (app *fakeApp) commit(tx uint64) (any, *wire.Error, []wire.ChangeInfo) {
 }
 
 func (app *fakeApp) onRecords(req wire.ControlRequest) (any, *wire.Error, []wire.ChangeInfo) {
+	if !slices.ContainsFunc(fakeModels, func(m wire.ModelInfo) bool { return m.Name == req.Model }) {
+		return nil, &wire.Error{Code: "bad_request", Message: "this is no real application"}, nil
+	}
 	space := app.records
 	if req.Tx != 0 {
 		if space = app.overlays[req.Tx]; space == nil {
@@ -318,6 +332,16 @@ func (app *fakeApp) onRecords(req wire.ControlRequest) (any, *wire.Error, []wire
 		return records, nil, nil
 	case wire.DoCount:
 		return len(fakeFilter(space[req.Model], req.Where)), nil, nil
+	case wire.DoDeleteAll:
+		gone := fakeFilter(space[req.Model], req.Where)
+		space[req.Model] = slices.DeleteFunc(slices.Clone(space[req.Model]), func(r fakeRecord) bool {
+			return slices.ContainsFunc(gone, func(g fakeRecord) bool { return g["id"] == r["id"] })
+		})
+		app.seq++
+		return wire.Written{Seq: app.seq, Changes: len(gone)}, nil, nil
+	}
+	if req.Do != wire.DoCreate && req.Do != wire.DoUpdate && req.Do != wire.DoDelete {
+		return nil, &wire.Error{Code: "bad_request", Message: "this is no real application"}, nil
 	}
 	return app.write(req, space, at)
 }

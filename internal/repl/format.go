@@ -26,7 +26,7 @@ const (
 func (f formatter) lines(v value) []string {
 	switch {
 	case v.kind == textValue:
-		return f.prose(v.text)
+		return f.prose(v)
 	case v.kind == stringValue && f.raw:
 		return []string{v.text}
 	case v.kind == recordValue:
@@ -58,18 +58,45 @@ func (f formatter) wrapped(style lipgloss.Style, text string) []string {
 	return lines
 }
 
-func (f formatter) prose(text string) []string {
+// prose is text to be read: paragraphs where it is that alone, else a line each.
+func (f formatter) prose(v value) []string {
 	var lines []string
-	for i, line := range strings.Split(cleanLines(text), "\n") {
+	for i, line := range strings.Split(cleanLines(v.text), "\n") {
 		style := f.styles.plain
 		if i == 0 {
 			style = f.styles.strong
+		} else if marked, ok := f.marked(line); ok {
+			style = marked
 		}
-		for _, part := range wrap(line, f.width) {
+		cells := f.width
+		if paragraph := v.data == nil && !strings.HasPrefix(line, " "); paragraph && (cells == 0 || cells > readable) {
+			cells = readable
+		}
+		for _, part := range wrap(line, cells) {
 			lines = append(lines, paint(style, part))
 		}
 	}
 	return lines
+}
+
+// readable is how wide a paragraph is at most.
+const readable = 88
+
+// marked is the style of a line that begins with a mark: of what came or holds,
+// what went or does not, and what changed.
+func (f formatter) marked(line string) (lipgloss.Style, bool) {
+	mark, _, _ := strings.Cut(strings.TrimLeft(line, " "), " ")
+	switch mark {
+	case "+", "✓":
+		return f.styles.good, true
+	case "-", "✗":
+		return f.styles.bad, true
+	case "~":
+		return f.styles.changed, true
+	case "→":
+		return f.styles.warn, true
+	}
+	return lipgloss.Style{}, false
 }
 
 // timesLast is the fields of a record as a person reads them: what it is, then

@@ -12,7 +12,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-var globalNames = []string{"connections", "cursors", "help", "print", "routes", "seq", "transaction"}
+var globalNames = []string{"as", "at", "connections", "cursors", "diff", "help", "impact", "print", "routes", "seq", "transaction", "undo", "why"}
 
 const rollbackTimeout = 2 * time.Second
 
@@ -29,7 +29,13 @@ func (e *evaluator) defineGlobals() {
 		"connections": listed(wire.DoConnections),
 		"cursors":     listed(wire.DoCursors),
 		"routes":      listed(wire.DoRoutes),
+		"as":          func(call goja.FunctionCall) goja.Value { return e.as(call.Argument(0), nil) },
+		"at":          e.atSeq,
+		"diff":        func(call goja.FunctionCall) goja.Value { return e.diff(call.Argument(0)) },
 		"help":        func(call goja.FunctionCall) goja.Value { return e.help(call.Argument(0)) },
+		"impact":      func(call goja.FunctionCall) goja.Value { return e.impact(call.Argument(0)) },
+		"undo":        e.undo,
+		"why":         func(call goja.FunctionCall) goja.Value { return e.why(call, nil) },
 		"print":       printed,
 		"seq": func(goja.FunctionCall) goja.Value {
 			var hello wire.ControlHello
@@ -59,6 +65,14 @@ func (e *evaluator) printed(args []goja.Value) {
 func (e *evaluator) list(do string) goja.Value {
 	var answer json.RawMessage
 	e.ask(wire.ControlRequest{Do: do}, &answer)
+	return e.parsed(answer)
+}
+
+// parsed is a value of what the application answered.
+func (e *evaluator) parsed(answer json.RawMessage) goja.Value {
+	if len(answer) == 0 {
+		return goja.Undefined()
+	}
 	decoder := json.NewDecoder(bytes.NewReader(answer))
 	decoder.UseNumber()
 	v, err := (jsonReader{e.vm, decoder}).value()
@@ -66,6 +80,12 @@ func (e *evaluator) list(do string) goja.Value {
 		e.throw(err)
 	}
 	return v
+}
+
+// tells lets an object say in words what it holds.
+func (e *evaluator) tells(object *goja.Object, text string) *goja.Object {
+	e.must(object.DefineDataPropertySymbol(e.told, e.vm.ToValue(text), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	return object
 }
 
 // transaction runs a function whose writes become one commit, or nothing when
@@ -88,30 +108,39 @@ func (e *evaluator) transaction(call goja.FunctionCall) goja.Value {
 	return result
 }
 
-// transact makes the writes of do one commit. Within a transaction do is part
-// of that one.
+// transact makes the writes of do one commit, or none when it throws. Within a
+// transaction do is part of that one, and a sandbox keeps what it wrote.
 func (e *evaluator) transact(do func()) {
-	if e.tx != 0 || e.sandboxed {
+	if e.tx != 0 {
 		do()
 		return
 	}
+	e.within(func(tx uint64) (kept bool) {
+		do()
+		e.ask(wire.ControlRequest{Do: wire.DoCommit, Tx: tx}, nil)
+		return true
+	})
+}
+
+// within runs do in a transaction of its own, which is thrown away unless do
+// returns that it has been committed.
+func (e *evaluator) within(do func(tx uint64) (kept bool)) {
 	var tx uint64
 	e.ask(wire.ControlRequest{Do: wire.DoBegin}, &tx)
 	e.tx = tx
-	committed := false
+	began := e.sandbox.written()
+	kept := false
 	defer func() {
-		e.tx = 0
-		if !committed {
+		if e.tx = 0; !kept {
 			e.rollback(tx)
+			e.sandbox.forget(began)
 		}
 	}()
-	do()
-	committed = true // from here on only the application knows
-	e.ask(wire.ControlRequest{Do: wire.DoCommit, Tx: tx}, nil)
+	kept = do(tx)
 }
 
 // rollback lets go of a transaction, even of one that was interrupted. When it
-// fails the application has gone, and the transaction with it.
+// fails the transaction is gone: it was committed, or the application has ended.
 func (e *evaluator) rollback(tx uint64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), rollbackTimeout)
 	defer cancel()
@@ -120,8 +149,8 @@ func (e *evaluator) rollback(tx uint64) {
 
 func (e *evaluator) globals() []string {
 	names := slices.Concat(globalNames, e.vm.GlobalObject().Keys())
-	if e.sandboxed {
-		names = append(names, "commit", "rollback")
+	if e.sandbox != nil {
+		names = append(names, "commit", "discard")
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -9,11 +9,14 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// help explains the console, a model, or what a value is.
+// help explains the console, a model, one of the names, or what a value is.
 func (e *evaluator) help(v goja.Value) goja.Value {
 	object, ok := v.(*goja.Object)
 	if !ok {
-		return e.prose(e.overview())
+		if goja.IsUndefined(v) || goja.IsNull(v) {
+			return e.prose(e.overview())
+		}
+		return e.prose(e.helpFor(v.String()))
 	}
 	m := e.modelOf(object)
 	if m == nil {
@@ -22,15 +25,61 @@ func (e *evaluator) help(v goja.Value) goja.Value {
 	if q, ok := queryOf(object); ok {
 		m = q.model
 	}
-	if m == nil {
-		return e.prose(e.overview())
+	if m != nil {
+		return e.prose(m.help())
 	}
-	return e.prose(m.help())
+	if name := e.nameOf(object); name != "" {
+		return e.prose(e.helpFor(name))
+	}
+	if n := namespaceOf(object); n != nil {
+		return e.prose(n.what + " has " + list(n.names()) + "\n\n" + topicOf("as").say(e.example(nil)))
+	}
+	return e.prose(e.overview())
+}
+
+// helpFor explains a name.
+func (e *evaluator) helpFor(name string) string {
+	name = strings.TrimSuffix(strings.TrimSpace(name), "()")
+	for _, m := range e.models {
+		if strings.EqualFold(name, m.name) || strings.EqualFold(name, m.info.Name) {
+			return m.help()
+		}
+	}
+	if t := topicOf(name); t != nil {
+		return t.say(e.example(nil))
+	}
+	e.throw(&failure{title: "help", message: "there is nothing on " + clean(name), word: name,
+		hint: orThereIs(didYouMean(name, append(topicNames(), e.modelNames()...)), topicNames())})
+	return ""
+}
+
+// nameOf is the name under which a function of the console is known.
+func (e *evaluator) nameOf(fn *goja.Object) string {
+	holders := []*goja.Object{e.vm.GlobalObject(), e.queryProto}
+	for _, m := range e.models {
+		holders = append(holders, m.object, m.record)
+	}
+	for _, holder := range holders {
+		for _, name := range holder.GetOwnPropertyNames() {
+			if topicOf(name) != nil && holder.Get(name) == goja.Value(fn) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+func (e *evaluator) modelNames() []string {
+	names := make([]string, len(e.models))
+	for i, m := range e.models {
+		names[i] = m.name
+	}
+	return names
 }
 
 // prose wraps text that is to be read, not quoted.
 func (e *evaluator) prose(text string) goja.Value {
-	object := e.vm.CreateObject(e.proseProto)
+	object := e.tells(e.vm.CreateObject(e.proseProto), text)
 	say := func(goja.FunctionCall) goja.Value { return e.vm.ToValue(text) }
 	e.hide(object, "toString", say)
 	e.hide(object, "toJSON", say)
@@ -38,32 +87,36 @@ func (e *evaluator) prose(text string) goja.Value {
 }
 
 func (e *evaluator) overview() string {
-	names, example := "none", "Post"
+	names, x := "none", "Post"
 	if len(e.models) > 0 {
-		var all []string
-		for _, m := range e.models {
-			all = append(all, m.name)
-		}
-		names, example = strings.Join(all, ", "), all[0]
+		names, x = strings.Join(e.modelNames(), ", "), e.models[0].name
 	}
 	sandbox := ""
-	if e.sandboxed {
-		sandbox = "\n  commit()  rollback()       keeps what the sandbox holds, or drops it"
+	if e.sandbox != nil {
+		sandbox = "\n  commit()  discard()        makes what the sandbox holds one commit, or drops it"
 	}
-	return fmt.Sprintf(`JavaScript on the running application. Every write is validated, committed and
-sent to whoever may see it, as if it came from a browser.
+	return fmt.Sprintf(`JavaScript on the running application. Every write is validated, committed and sent to whoever may see it, as if it came from a browser.
 
   models           %[1]s
   help(%[2]s)       its fields and methods
+  help("where")    one of the names below, with examples
 
   %[2]s.create({…})           %[2]s.find(id)            %[2]s.count()
   %[2]s.where({…}).desc("createdAt").limit(5)
   %[2]s.first().update({…})   %[2]s.last().delete()
+  %[2]s.where({…}).updateAll({…})  .deleteAll()  all of them, as one commit
 
-  transaction(() => { … })   one commit, or nothing when it throws%[3]s
+  transaction(() => { … })   one commit, or nothing when it throws
+  diff(fn)  impact(fn)       what a function would change, and who would see it%[3]s
+  undo(seq)  diff(seq)       the inverse of a commit; what it did
+  at(seq).%[2]s.find(id)      as it was after a commit
+
+  as(user)                   what a user sees; as(user).CONTROLLER.ACTION({…})
+  why(record, cursor, user)  why a cursor holds a record, or not
   connections()  cursors()  routes()  seq()
+
   print(x)                   shows a value along the way
-  _                          the last value`, names, example, sandbox)
+  _                          the last value`, names, x, sandbox)
 }
 
 func (m *model) help() string {
@@ -77,15 +130,22 @@ func (m *model) help() string {
 		line := "  " + pad(f.Name, names) + "  " + pad(kindOf(f), kinds) + "  " + strings.Join(notes(f), ", ")
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	field := m.firstField()
+	for _, r := range m.refs {
+		leads := "the " + r.to.name + " that " + r.field + " means"
+		if r.many {
+			leads = "the " + r.to.info.Name + " whose " + r.field + " it is"
+		}
+		b.WriteString("  " + pad(r.name, names) + "  " + leads + "\n")
+	}
+	x := m.e.example(m)
 	fmt.Fprintf(&b, `
-  %[1]s.create({%[2]s: …})     one record; an array makes several in one commit
-  %[1]s.find(id)               %[1]s.first()  %[1]s.last()  %[1]s.all()  %[1]s.count()
-  %[1]s.where({%[2]s: …})      narrower; {gt, gte, lt, lte, in, not, contains, exists}
-    .asc("%[2]s") .desc("%[2]s") .limit(n) .offset(n)
-    .all() .first() .last() .count() .pluck("%[2]s") .map(fn) .filter(fn) .forEach(fn)
-  %[1]s.update(id, {…})        %[1]s.delete(id)
-  record.update({…})  record.delete()  record.reload()`, m.name, field)
+  %[1]s.create(%[2]s)
+  %[1]s.where(%[3]s).desc("createdAt").limit(5)
+  %[1]s.find("%[4]s")
+  %[1]s.first()  %[1]s.last()  %[1]s.all()  %[1]s.count()  %[1]s.pluck("%[5]s")
+  %[1]s.where(%[3]s).updateAll(%[6]s)  .deleteAll()
+  record.update(%[6]s)  record.delete()  record.reload()`,
+		m.name, x.fields(), x.where(), x.id(), x.field(), x.change())
 	return b.String()
 }
 

@@ -205,7 +205,7 @@ type codeWriter struct {
 }
 
 func (w *codeWriter) prompt(text string) {
-	w.line.WriteString(paint(w.st.accent, text))
+	w.line.WriteString(paint(w.st.prompt, text))
 	w.used = promptWidth
 }
 

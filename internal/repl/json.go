@@ -44,6 +44,10 @@ func appendJSON(out []byte, v value) []byte {
 		return appendText(out, "function "+v.text)
 	case errorValue:
 		return appendText(out, v.label+": "+v.text)
+	case textValue:
+		if v.data != nil {
+			return appendJSON(out, *v.data)
+		}
 	}
 	return appendText(out, v.text)
 }
@@ -127,4 +131,57 @@ func (r jsonReader) fill(object *goja.Object) error {
 	}
 	_, err := r.decoder.Token()
 	return err
+}
+
+// decoded is a value of JSON text that needs no engine, such as a stored record.
+func decoded(text json.RawMessage) value {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	v, err := decodeValue(decoder)
+	if err != nil {
+		return value{}
+	}
+	return v
+}
+
+func decodeValue(decoder *json.Decoder) (value, error) {
+	token, err := decoder.Token()
+	if err != nil {
+		return value{}, err
+	}
+	switch t := token.(type) {
+	case json.Delim:
+		out := value{kind: listValue}
+		if t == '{' {
+			out.kind = objectValue
+		}
+		for decoder.More() {
+			name := ""
+			if out.kind == objectValue {
+				token, err := decoder.Token()
+				if err != nil {
+					return value{}, err
+				}
+				name, _ = token.(string)
+			}
+			item, err := decodeValue(decoder)
+			if err != nil {
+				return value{}, err
+			}
+			if out.total++; out.kind == objectValue {
+				out.fields = append(out.fields, field{name, item})
+			} else {
+				out.items = append(out.items, item)
+			}
+		}
+		_, err := decoder.Token()
+		return out, err
+	case bool:
+		return scalar(boolValue, strconv.FormatBool(t)), nil
+	case json.Number:
+		return scalar(numberValue, t.String()), nil
+	case string:
+		return textOrTime(t), nil
+	}
+	return scalar(nullValue, "null"), nil
 }

@@ -8,7 +8,10 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // A lineConsole evaluates JavaScript from arguments, a file, a pipe or a plain
@@ -17,6 +20,7 @@ type lineConsole struct {
 	e         *evaluator
 	o         Options
 	client    *Client
+	link      *link // nil: the console ends with the application
 	out       formatter
 	err       formatter
 	interrupt chan os.Signal
@@ -89,6 +93,9 @@ func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFu
 			w, f = c.o.Err, c.err
 		}
 		write(w, []byte(strings.Join(f.printed(values), "\n")+"\n"))
+	}
+	if c.link != nil {
+		c.client = c.e.followLink(ctx, c.link, c.client, true, func(note string) { write(c.o.Err, []byte(note+"\n")) })
 	}
 	err := c.e.run(ctx, src, func(v value) { write(c.o.Output, c.result(v)) })
 	if broken != nil {
@@ -171,20 +178,31 @@ func (c *lineConsole) pipe(ctx context.Context) error {
 	}
 }
 
-// prompt is the console of a terminal that can only show lines.
+// prompt is the console of a terminal that can only show lines. It outlives the
+// application: what is asked while that is being rebuilt waits for it.
 func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	r, stop := newStatementReader(c.o.Input, "", c.interrupt)
 	defer stop()
-	if terminal(c.o.Output) && !c.o.JSON {
-		name := c.client.Hello().App
-		r.prompt = func(more bool) {
-			if more {
-				fmt.Fprint(c.o.Output, pad("", width(name)-2)+"… ")
-			} else {
-				fmt.Fprint(c.o.Output, name+"> ")
-			}
+	shows := terminal(c.o.Output) && !c.o.JSON
+	if shows {
+		r.prompt = c.invite
+		c.e.confirm = func(ctx context.Context, what string) bool {
+			return c.confirmed(ctx, r, what)
 		}
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	c.link = newLink(c.o.Dial, func(message any) {
+		if gone, ok := message.(away); ok {
+			fmt.Fprintln(c.o.Err, gone.text())
+		}
+	})
+	c.link.mute = true
+	c.e.remote = c.link
+	var following sync.WaitGroup
+	first := c.client
+	following.Go(func() { c.link.run(ctx, first) })
+	defer following.Wait()
+	defer cancel()
 	for {
 		src, err := r.next(ctx)
 		switch {
@@ -202,9 +220,35 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 		if err := c.whole(ctx, src); err != nil {
 			c.fail(err)
 			var fault *crash
-			if ctx.Err() != nil || errors.As(err, &fault) || errors.Is(err, errStuck) || c.client.ended() {
+			if ctx.Err() != nil || errors.As(err, &fault) || errors.Is(err, errStuck) {
 				return 1
 			}
 		}
 	}
+}
+
+// invite asks for a line.
+func (c *lineConsole) invite(more bool) {
+	name := promptOf(c.e.hello)
+	if more {
+		fmt.Fprint(c.o.Output, pad("", width(name)-1)+"… ")
+		return
+	}
+	fmt.Fprint(c.o.Output, paint(c.out.styles.inEnv(c.e.hello.Env).prompt, name+">")+" ")
+}
+
+// promptOf is what stands before the code: the application's name, and where it is
+// dangerous that it is so.
+func promptOf(hello wire.ControlHello) string {
+	if hello.Env == "production" {
+		return clean(hello.App) + " production"
+	}
+	return clean(hello.App)
+}
+
+// confirmed asks the person at the prompt, whose next line is the answer.
+func (c *lineConsole) confirmed(ctx context.Context, r *statementReader, what string) bool {
+	fmt.Fprint(c.o.Output, (&question{what: what}).text()+" ")
+	answer, err := r.line(ctx)
+	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
 }

@@ -19,6 +19,7 @@ const (
 type link struct {
 	dial func(context.Context) (*Client, error)
 	tell func(any) // receives attached, away and wire.ControlEvent values, in order
+	mute bool      // no events are asked for
 
 	mu     sync.Mutex
 	client *Client            // nil while there is none
@@ -35,6 +36,13 @@ type attached struct {
 // away says that there is none, and why, if it is not just that it ended.
 type away struct{ err error }
 
+func (a away) text() string {
+	if a.err == nil {
+		return "The application has gone away. What is asked waits for it."
+	}
+	return "The application does not answer: " + a.err.Error()
+}
+
 // errGone is the answer to a request in a transaction of an earlier process.
 var errGone = errors.New("the application was restarted, and the transaction is gone with it")
 
@@ -42,19 +50,21 @@ func newLink(dial func(context.Context) (*Client, error), tell func(any)) *link 
 	return &link{dial: dial, tell: tell, found: make(chan struct{}), began: map[uint64]*Client{}}
 }
 
-// Do sends a request to the application, when there is one. A transaction ends
-// with the process that it was begun in.
+// Do sends a request to the application, when there is one; again where the
+// application goes away over it and nothing can have come of it. A transaction
+// ends with the process that it was begun in.
 func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
-	if req.Tx != 0 {
-		l.mu.Lock()
-		client := l.began[req.Tx]
-		l.mu.Unlock()
-		if client == nil {
-			return errGone
+	harmless := req.Tx == 0 && (!writes(req.Do) || req.At != nil)
+	for {
+		err := l.do(ctx, req, out)
+		if !harmless || !errors.Is(err, ErrLost) || ctx.Err() != nil {
+			return err
 		}
-		return client.Do(ctx, req, out)
 	}
-	client, err := l.wait(ctx)
+}
+
+func (l *link) do(ctx context.Context, req wire.ControlRequest, out any) error {
+	client, err := l.clientOf(ctx, req.Tx)
 	if err != nil {
 		return err
 	}
@@ -77,11 +87,24 @@ func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 	return nil
 }
 
+// clientOf is the client that a transaction was begun with; without one, that of
+// the application, once there is one.
+func (l *link) clientOf(ctx context.Context, tx uint64) (*Client, error) {
+	if tx == 0 {
+		return l.wait(ctx)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if client := l.began[tx]; client != nil {
+		return client, nil
+	}
+	return nil, errGone
+}
+
+// wait returns the application's client, once there is one that has not ended.
 func (l *link) wait(ctx context.Context) (*Client, error) {
 	for {
-		l.mu.Lock()
-		client, found := l.client, l.found
-		l.mu.Unlock()
+		client, found := l.state()
 		if client != nil {
 			return client, nil
 		}
@@ -95,9 +118,17 @@ func (l *link) wait(ctx context.Context) (*Client, error) {
 
 // current is the application's client now, or nil.
 func (l *link) current() *Client {
+	client, _ := l.state()
+	return client
+}
+
+func (l *link) state() (*Client, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.client
+	if l.client != nil && l.client.ended() {
+		l.forget()
+	}
+	return l.client, l.found
 }
 
 func (l *link) set(client *Client) {
@@ -107,9 +138,14 @@ func (l *link) set(client *Client) {
 		l.client = client
 		close(l.found)
 	} else if l.client != nil {
-		l.client, l.found = nil, make(chan struct{})
-		clear(l.began)
+		l.forget()
 	}
+}
+
+// forget lets go of a client that has ended.
+func (l *link) forget() {
+	l.client, l.found = nil, make(chan struct{})
+	clear(l.began)
 }
 
 // run follows client, and its successors, until ctx is done. It closes them.
@@ -129,6 +165,12 @@ func (l *link) run(ctx context.Context, client *Client) {
 }
 
 func (l *link) follow(ctx context.Context, client *Client) error {
+	if l.mute {
+		l.tell(attached{hello: client.Hello()})
+		l.set(client)
+		<-client.Done()
+		return nil
+	}
 	if err := client.Watch(ctx); err != nil {
 		return err
 	}

@@ -5,74 +5,106 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/dop251/goja"
 
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A model is one of the application's models, as JavaScript sees it.
+// A model is one of the application's models, as JavaScript sees it: as it is now
+// or, read only, as it was.
 type model struct {
 	e      *evaluator
 	name   string // as it is called here: "Post"
-	info   wire.ModelInfo
+	info   *wire.ModelInfo
+	at     *uint64 // the commit after which it is read; nil: now
 	object *goja.Object
 	record *goja.Object // the prototype of its records
+	refs   []relation   // of its records
 }
 
 var (
-	modelMethods  = []string{"create", "find", "first", "last", "all", "count", "where", "asc", "desc", "limit", "offset", "pluck", "update", "delete"}
+	modelMethods  = []string{"create", "find", "first", "last", "all", "count", "where", "asc", "desc", "limit", "offset", "pluck", "update", "delete", "updateAll", "deleteAll"}
 	recordMethods = []string{"update", "delete", "reload"}
 )
 
 // adopt learns the application's models, again after it has been rebuilt.
 // What the session holds of a model stays valid.
 func (e *evaluator) adopt(hello wire.ControlHello) {
+	e.hello, e.routes, e.pasts = hello, nil, map[uint64][]*model{}
 	for _, info := range hello.Models {
 		name := info.Type
 		if taken := e.modelNamed(name); name == "" || taken != nil && taken.info.Name != info.Name {
 			name = info.Name // two packages may call their types the same
 		}
 		if known := e.modelNamed(name); known != nil {
-			known.info = info
+			*known.info = info
 			continue
 		}
-		m := &model{e: e, name: name, info: info, object: e.vm.NewObject(), record: e.vm.NewObject()}
-		m.define()
+		m := e.newModel(name, &info, nil)
 		e.models = append(e.models, m)
 		if err := e.vm.Set(name, m.object); err != nil {
 			continue // the session has sealed the name for itself
 		}
 	}
+	e.relate(e.models)
+}
+
+func (e *evaluator) newModel(name string, info *wire.ModelInfo, at *uint64) *model {
+	m := &model{e: e, name: name, info: info, at: at}
+	m.object = e.guarded(func(unknown string) *failure {
+		return &failure{title: "TypeError", message: m.name + " has no method " + clean(unknown),
+			hint: orHelp(didYouMean(unknown, slices.Concat(modelMethods, arrayMethods)), m.name)}
+	})
+	m.record = e.guarded(m.unread)
+	m.define()
+	e.known[m.object], e.known[m.record] = m, m
+	return m
+}
+
+func orHelp(hint, of string) string {
+	if hint == "" {
+		return "help(" + of + ") says what there is"
+	}
+	return hint
+}
+
+// models as of a moment; nil is now.
+func (e *evaluator) modelsAt(at *uint64) []*model {
+	if at == nil {
+		return e.models
+	}
+	past, known := e.pasts[*at]
+	if !known {
+		for _, m := range e.models {
+			past = append(past, e.newModel(m.name, m.info, at))
+		}
+		e.relate(past)
+		e.pasts[*at] = past
+	}
+	return past
 }
 
 func (e *evaluator) modelNamed(name string) *model {
-	for _, m := range e.models {
-		if m.name == name {
-			return m
-		}
+	i := slices.IndexFunc(e.models, func(m *model) bool { return m.name == name })
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return e.models[i]
 }
 
 // modelOf returns the model that object stands for, or nil.
 func (e *evaluator) modelOf(object *goja.Object) *model {
-	for _, m := range e.models {
-		if m.object == object {
-			return m
-		}
+	if m := e.known[object]; m != nil && m.object == object {
+		return m
 	}
 	return nil
 }
 
 // recordModel returns the model that object is a record of, or nil.
 func (e *evaluator) recordModel(object *goja.Object) *model {
-	proto := object.Prototype()
-	for _, m := range e.models {
-		if m.record == proto {
-			return m
-		}
+	if proto := object.Prototype(); proto != nil && e.known[proto] != nil && e.known[proto].record == proto {
+		return e.known[proto]
 	}
 	return nil
 }
@@ -123,7 +155,7 @@ func (m *model) define() {
 		"delete": func(record *goja.Object, _ goja.FunctionCall) goja.Value { return m.delete(m.id("delete", record)) },
 		"reload": func(record *goja.Object, _ goja.FunctionCall) goja.Value {
 			var stored json.RawMessage
-			e.ask(wire.ControlRequest{Do: wire.DoFind, Model: m.info.Name, Key: m.id("reload", record)}, &stored)
+			e.ask(m.request(wire.DoFind, m.id("reload", record)), &stored)
 			return m.fill(record, stored)
 		},
 	} {
@@ -167,77 +199,35 @@ func (m *model) create(v goja.Value) goja.Value {
 
 func (m *model) createOne(v goja.Value) goja.Value {
 	var written wire.Written
-	m.e.ask(wire.ControlRequest{Do: wire.DoCreate, Model: m.info.Name, Set: m.fields("create", v)}, &written)
+	req := m.request(wire.DoCreate, "")
+	req.Set = m.fields("create", v)
+	m.e.ask(req, &written)
 	return m.fill(nil, written.Record)
+}
+
+// request begins a request about the model.
+func (m *model) request(do, key string) wire.ControlRequest {
+	return wire.ControlRequest{Do: do, Model: m.info.Name, Key: key, At: m.at}
 }
 
 func (m *model) find(id string) goja.Value {
 	var stored json.RawMessage
-	m.e.ask(wire.ControlRequest{Do: wire.DoFind, Model: m.info.Name, Key: id}, &stored)
+	m.e.ask(m.request(wire.DoFind, id), &stored)
 	return m.fill(nil, stored)
 }
 
 func (m *model) update(id string, v goja.Value, record *goja.Object) goja.Value {
 	var written wire.Written
-	m.e.ask(wire.ControlRequest{Do: wire.DoUpdate, Model: m.info.Name, Key: id, Set: m.fields("update", v)}, &written)
+	req := m.request(wire.DoUpdate, id)
+	req.Set = m.fields("update", v)
+	m.e.ask(req, &written)
 	return m.fill(record, written.Record)
 }
 
 func (m *model) delete(id string) goja.Value {
-	m.e.ask(wire.ControlRequest{Do: wire.DoDelete, Model: m.info.Name, Key: id}, nil)
+	m.e.consentTo("delete " + m.name + " " + id)
+	m.e.ask(m.request(wire.DoDelete, id), nil)
 	return m.e.vm.ToValue(true)
-}
-
-// fields encodes the object of fields that a method was given.
-func (m *model) fields(method string, v goja.Value) json.RawMessage {
-	if goja.IsUndefined(v) {
-		v = m.e.vm.NewObject()
-	}
-	set := m.e.look(v, lookSent)
-	if set.kind != objectValue && set.kind != recordValue {
-		panic(m.e.usage("%s.%s takes an object of fields: {%s: …}", m.name, method, m.firstField()))
-	}
-	for _, f := range set.fields {
-		m.check(f.name)
-	}
-	return appendJSON(nil, set)
-}
-
-// check throws when the model has no such field.
-func (m *model) check(name string) {
-	if !slices.Contains(m.fieldNames(), name) {
-		m.e.throw(&failure{title: "unknown field", message: m.name + " has no field " + clean(name), hint: m.suggestField(name)})
-	}
-}
-
-func (m *model) suggestField(name string) string {
-	if hint := didYouMean(name, m.fieldNames()); hint != "" {
-		return hint
-	}
-	return "it has " + strings.Join(m.fieldNames(), ", ")
-}
-
-// fieldNames are the model's fields, with those that every record has.
-func (m *model) fieldNames() []string {
-	names := make([]string, 0, len(m.info.Fields)+3)
-	for _, f := range m.info.Fields {
-		names = append(names, f.Name)
-	}
-	for _, name := range []string{"id", "createdAt", "updatedAt"} {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
-func (m *model) firstField() string {
-	for _, name := range m.fieldNames() {
-		if name != "id" && name != "createdAt" && name != "updatedAt" {
-			return name
-		}
-	}
-	return "id"
 }
 
 // fill makes a record of what is stored, or brings record up to it.

@@ -10,6 +10,9 @@ func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
 	switch {
 	case key.Matches(msg, s.keys.interrupt):
 		return s.interrupt()
+	case s.question != nil:
+		s.keyInQuestion(msg)
+		return nil
 	case s.completing:
 		s.held = append(s.held, msg)
 		return nil

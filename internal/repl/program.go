@@ -182,15 +182,9 @@ func (p *program) evaluate(ctx context.Context, client *Client) {
 	e := p.o.session(client.Hello(), p.link)
 	e.preview = shownRecords
 	e.print = func(values []value) { tell(printed{values}) }
+	e.confirm = askBy(tell)
 	for job := range p.jobs {
-		if now := p.link.current(); now != nil && now != client {
-			client = now
-			e.adopt(client.Hello())
-			if e.sandbox != 0 {
-				e.sandbox = 0
-				tell(noted{"The application was restarted. What the sandbox held is gone."})
-			}
-		}
+		client = e.followLink(job.ctx, p.link, client, !job.complete, func(note string) { tell(noted{note}) })
 		if job.complete {
 			tell(completed{job.code, e.completeSoon(job.ctx, job.code)})
 			continue

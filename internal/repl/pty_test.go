@@ -291,6 +291,78 @@ func TestConsoleOnADumbTerminal(t *testing.T) {
 	}
 }
 
+func TestConsoleAsksBeforeItDestroys(t *testing.T) {
+	app := startFake(t)
+	c := startConsole(t, app)
+	c.shows("› ")
+	c.keys(`Post.create([{title: "a"}, {title: "b"}])` + "\r")
+	c.shows("2 records")
+	c.keys("Post.deleteAll()\r")
+	c.shows("delete 2 of posts? [y/N]")
+	c.keys("n")
+	c.shows("delete 2 of posts? [y/N] no", "not done")
+	c.keys("Post.deleteAll()\r")
+	c.until("the question again", func(screen string) bool { return strings.Count(screen, "delete 2 of posts?") == 2 })
+	c.keys("\x03") // stops the code that asks
+	c.shows("stopped")
+	if app.count("posts") != 2 {
+		t.Fatal("it was done")
+	}
+	c.keys("Post.deleteAll()\r")
+	c.until("the question once more", func(screen string) bool {
+		return strings.Contains(screen, "? [y/N]\n") || strings.Contains(screen, "? [y/N]  ")
+	})
+	c.keys("y")
+	c.shows("delete 2 of posts? [y/N] yes")
+	if app.count("posts") != 0 {
+		t.Error("it was not done")
+	}
+	c.keys("\x04")
+	c.ends(0)
+}
+
+func TestProductionIsSeen(t *testing.T) {
+	app := startFake(t)
+	app.mu.Lock()
+	app.env = "production"
+	app.mu.Unlock()
+	c := startConsole(t, app, "TERM=dumb")
+	c.shows("blog production> ")
+	c.keys("Post.create({title: \"a\"}).delete()\r")
+	c.shows("? [y/N] ")
+	c.keys("n\r")
+	c.until("the next prompt", func(screen string) bool { return strings.Count(screen, "blog production>") == 2 })
+	if !strings.Contains(c.errs(), "not done") {
+		t.Errorf("it says %s", c.errs())
+	}
+	c.keys("Post.first().delete()\r")
+	c.until("the question", func(screen string) bool { return strings.Count(screen, "? [y/N] ") == 2 })
+	c.keys("y\r")
+	c.shows("true")
+	if app.count("posts") != 0 {
+		t.Error("it was not done")
+	}
+	c.keys("exit\r")
+	c.ends(0)
+}
+
+func TestAPlainPromptOutlivesTheApplication(t *testing.T) {
+	app := startFake(t)
+	c := startConsole(t, app, "TERM=dumb")
+	c.shows("blog> ")
+	c.keys("let kept = 41\r")
+	c.until("the prompt", func(screen string) bool { return strings.Count(screen, "blog> ") == 2 })
+	app.stop()
+	c.keys("Post.count() + kept + 1\r")
+	app.start()
+	c.shows("42")
+	if !strings.Contains(c.errs(), "The application has gone away. What is asked waits for it.") {
+		t.Errorf("it says %s", c.errs())
+	}
+	c.keys("exit\r")
+	c.ends(0)
+}
+
 func TestInterruptEndsCodeInAPipe(t *testing.T) {
 	var errs bytes.Buffer
 	o := Options{Dial: startFake(t).dial, Expr: []string{`Post.count(); while (true) {}`}, Err: &errs}

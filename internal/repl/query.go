@@ -17,13 +17,14 @@ import (
 // and iterated like an array.
 type query struct {
 	model         *model
+	cursor        *declared // that it narrows; nil: all of the model
 	where         json.RawMessage
 	order         []string
 	limit, offset int
 }
 
 var (
-	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck"}
+	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck", "updateAll", "deleteAll"}
 	// arrayMethods work on the records that a query finds.
 	arrayMethods = []string{"map", "filter", "forEach", "reduce", "some", "every", "flatMap", "slice", "at", "indexOf", "join"}
 )
@@ -40,6 +41,10 @@ var queryCalls = map[string]func(q *query, call goja.FunctionCall) goja.Value{
 	"last":   func(q *query, call goja.FunctionCall) goja.Value { return q.end("last", call.Argument(0)) },
 	"count":  func(q *query, _ goja.FunctionCall) goja.Value { return q.model.e.vm.ToValue(q.count()) },
 	"pluck":  func(q *query, call goja.FunctionCall) goja.Value { return q.pluck(call.Arguments) },
+	"updateAll": func(q *query, call goja.FunctionCall) goja.Value {
+		return q.writeAll(wire.DoUpdateAll, "update", q.model.fields("updateAll", call.Argument(0)))
+	},
+	"deleteAll": func(q *query, _ goja.FunctionCall) goja.Value { return q.writeAll(wire.DoDeleteAll, "delete", nil) },
 }
 
 func (q *query) narrow(call goja.FunctionCall) goja.Value {
@@ -55,21 +60,6 @@ func (q *query) narrow(call goja.FunctionCall) goja.Value {
 	narrowed := *q
 	narrowed.where = both(q.where, appendJSON(nil, where))
 	return narrowed.value()
-}
-
-func (m *model) checkWhere(where value) {
-	for _, f := range where.fields {
-		switch f.name {
-		case "and", "or":
-			for _, item := range f.value.items {
-				m.checkWhere(item)
-			}
-		case "not":
-			m.checkWhere(f.value)
-		default:
-			m.check(f.name)
-		}
-	}
 }
 
 // both is the condition that a and b hold.
@@ -108,16 +98,27 @@ func (q *query) limited(method string, v goja.Value) goja.Value {
 }
 
 func (q *query) request(do string) wire.ControlRequest {
-	return wire.ControlRequest{Do: do, Model: q.model.info.Name, Where: q.where}
+	req := q.model.request(do, "")
+	if req.Where = q.where; q.cursor != nil {
+		req.Model, req.Name, req.In, req.As = "", q.cursor.name, q.cursor.in, q.cursor.as
+	}
+	return req
 }
 
 // fetch asks for the records as they are stored.
 func (q *query) fetch() []json.RawMessage {
 	req := q.request(wire.DoQuery)
 	req.Order, req.Limit, req.Offset = q.order, q.limit, q.offset
+	skip := 0
+	if q.cursor != nil { // which has no offset of ours
+		req.Offset, skip = 0, q.offset
+		if req.Limit > 0 {
+			req.Limit += skip
+		}
+	}
 	var stored []json.RawMessage
 	q.model.e.ask(req, &stored)
-	return stored
+	return stored[min(skip, len(stored)):]
 }
 
 // records asks for the records, as an array.
@@ -144,7 +145,7 @@ func (q *query) count() int {
 func (q *query) end(method string, v goja.Value) goja.Value {
 	few := *q
 	if method == "last" {
-		if q.limit > 0 || q.offset > 0 {
+		if q.limit > 0 || q.offset > 0 || q.cursor != nil {
 			return q.tail(v)
 		}
 		few.order = reversed(q.order)
@@ -170,6 +171,23 @@ func (q *query) end(method string, v goja.Value) goja.Value {
 		return first
 	}
 	return goja.Null()
+}
+
+// writeAll changes all records of the query, as one commit, and returns how many
+// there were.
+func (q *query) writeAll(do, verb string, set json.RawMessage) goja.Value {
+	e := q.model.e
+	if q.cursor != nil {
+		panic(e.usage("%s shows what a user sees; to %s records: %s.where(…).%s(…)", q.cursor.name, verb, q.model.name, do))
+	}
+	n := q.count()
+	if n > 0 {
+		e.consent(verb + " " + grouped(n) + " of " + q.model.info.Name)
+		req := q.request(do)
+		req.Order, req.Limit, req.Offset, req.Set, req.Expect = q.order, q.limit, q.offset, set, &n
+		e.ask(req, nil)
+	}
+	return e.vm.ToValue(n)
 }
 
 // tail is the end of a window, which has to be asked for whole.
@@ -232,6 +250,13 @@ func (q *query) array(name string, call goja.FunctionCall) goja.Value {
 // String is the query as it may be written.
 func (q *query) String() string {
 	text := q.model.name
+	switch {
+	case q.cursor != nil:
+		text = q.cursor.String()
+	case q.model.at != nil:
+		text = fmt.Sprintf("at(%d).%s", *q.model.at, q.model.name)
+	}
+	begins := text
 	if q.where != nil {
 		text += ".where(" + string(q.where) + ")"
 	}
@@ -248,7 +273,7 @@ func (q *query) String() string {
 	if q.offset > 0 {
 		text += fmt.Sprintf(".offset(%d)", q.offset)
 	}
-	if text == q.model.name {
+	if text == begins && q.cursor == nil {
 		text += ".all()"
 	}
 	return text

@@ -2,6 +2,7 @@ package repl
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 
 	"github.com/dop251/goja"
@@ -14,7 +15,10 @@ type queryValue struct{ query *query }
 var queryValueType = reflect.TypeFor[*queryValue]()
 
 func (e *evaluator) defineQueries() {
-	e.queryProto = e.vm.NewObject()
+	e.queryProto = e.guarded(func(name string) *failure {
+		return &failure{title: "TypeError", message: "a query has no method " + clean(name),
+			hint: orThereIs(didYouMean(name, slices.Concat(queryMethods, arrayMethods)), queryMethods)}
+	})
 	for name, do := range queryCalls {
 		e.hide(e.queryProto, name, func(call goja.FunctionCall) goja.Value { return do(e.queryOfThis(name, call), call) })
 	}
@@ -57,8 +61,11 @@ func (q *query) value() goja.Value {
 // Get returns the record at an index, or how many there are.
 func (v *queryValue) Get(key string) goja.Value {
 	q := v.query
-	if key == "length" {
+	switch key {
+	case "length":
 		return q.model.e.vm.ToValue(q.count())
+	case "records":
+		return q.records()
 	}
 	index, err := strconv.Atoi(key)
 	if err != nil || index < 0 {

@@ -56,6 +56,10 @@ type Options struct {
 	// transaction that is thrown away at the end, unless the code calls
 	// commit(). Default: each write is a commit.
 	Sandbox bool
+	// Yes answers yes to all that a person would be asked. Default: a person at
+	// the prompt is asked; without one, what would be asked in production is
+	// refused there, and done elsewhere.
+	Yes bool
 
 	// Greeting is what the full-screen console says first. Default: that it
 	// speaks JavaScript, and where help is.
@@ -148,7 +152,7 @@ func (o *Options) lineFormatter(w io.Writer) formatter {
 // session makes the evaluator that a console's options ask for.
 func (o *Options) session(hello wire.ControlHello, r remote) *evaluator {
 	e := newEvaluator(hello, r)
-	e.readOnly = o.ReadOnly
+	e.readOnly, e.yes = o.ReadOnly, o.Yes
 	if o.Sandbox {
 		e.enterSandbox()
 	}

@@ -39,8 +39,9 @@ type screen struct {
 	inPane     bool // the live pane has the focus
 	editor     editor
 	history    *history
-	menu       *menu   // of completions
-	search     *search // in the history
+	menu       *menu     // of completions
+	search     *search   // in the history
+	question   *question // that waits for an answer
 
 	held       []tea.KeyMsg // pressed while a completion is on its way
 	busy       bool         // a job is under way
@@ -65,7 +66,7 @@ type (
 )
 
 func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *screen {
-	s := &screen{o: o, st: st, keys: newKeyMap(), jobs: jobs, hello: hello, seq: hello.Seq}
+	s := &screen{o: o, st: st.inEnv(hello.Env), keys: newKeyMap(), jobs: jobs, hello: hello, seq: hello.Seq}
 	path := o.History
 	switch path {
 	case "":
@@ -126,7 +127,10 @@ func (s *screen) message(msg any) tea.Cmd {
 		s.transcript.add(&entry{printed: msg.vs})
 	case noted:
 		s.transcript.add(&entry{note: msg.text})
+	case *question:
+		s.question = msg
 	case done:
+		s.question = nil
 		return s.ended(msg.err)
 	case completed:
 		s.busy, s.completing = false, false
@@ -179,7 +183,7 @@ func (s *screen) submit() tea.Cmd {
 	}
 	s.editor.set("")
 	var told tea.Cmd
-	if err := s.history.add(typed); err != nil {
+	if err := s.history.add(redact(typed, s.hello.Models)); err != nil {
 		told = s.tell(err.Error())
 	}
 	s.waiting = append(s.waiting, typed)

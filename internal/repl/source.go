@@ -7,6 +7,7 @@ import (
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/ast"
+	"github.com/dop251/goja/file"
 	"github.com/dop251/goja/parser"
 )
 
@@ -24,10 +25,12 @@ type script struct {
 }
 
 // A compiled statement may be a question, whose answer is shown even if it is
-// undefined.
+// undefined. One that awaits is a promise to be waited for, and then to be used.
 type compiled struct {
 	program  *goja.Program
 	question bool
+	awaits   bool
+	then     *goja.Program // nil: the value is that of the promise
 }
 
 // errIncomplete says that the source is a beginning of something longer.
@@ -41,14 +44,24 @@ const maxNesting = 2000
 // errIncomplete or a *failure. Names declared at the top with let, const and
 // class outlive the source, and may be declared again by the next one.
 func compile(src source) (*script, error) {
-	program, src, err := parse(src)
-	if err != nil || len(program.Body) == 0 {
+	p, err := parse(src)
+	if err != nil {
 		return &script{}, err
 	}
+	c := compiler{parsed: p}
+	return c.compile()
+}
+
+// A compiler makes programs of what was parsed, statement by statement.
+type compiler struct {
+	*parsed
+}
+
+func (c *compiler) compile() (*script, error) {
 	var out script
-	hoisted := &ast.Program{File: program.File, DeclarationList: program.DeclarationList}
+	hoisted := &ast.Program{File: c.file, DeclarationList: c.declared}
 	var rest []ast.Statement
-	for _, statement := range program.Body {
+	for _, statement := range c.statements {
 		switch s := statement.(type) {
 		case *ast.FunctionDeclaration:
 			hoisted.Body = append(hoisted.Body, s)
@@ -64,18 +77,45 @@ func compile(src source) (*script, error) {
 		rest = append(rest, statement)
 	}
 	if len(hoisted.Body)+len(hoisted.DeclarationList) > 0 {
+		var err error
 		if out.hoisted, err = goja.CompileAST(hoisted, false); err != nil {
-			return nil, compileFailure(src, err)
+			return nil, compileFailure(c.src, err)
 		}
 	}
-	for _, statement := range rest {
-		one, err := goja.CompileAST(&ast.Program{Body: []ast.Statement{statement}, File: program.File}, false)
-		if err != nil {
-			return nil, compileFailure(src, err)
+	for i, statement := range rest {
+		end := len(c.src.text)
+		if i+1 < len(rest) {
+			end = c.offset(rest[i+1])
 		}
-		out.statements = append(out.statements, compiled{one, isQuestion(statement)})
+		all, err := c.statement(statement, c.src.text[min(c.offset(statement), end):end])
+		if err != nil {
+			return nil, err
+		}
+		out.statements = append(out.statements, all...)
 	}
 	return &out, nil
+}
+
+// statement makes programs of a statement, which was written as text.
+func (c *compiler) statement(statement ast.Statement, text string) ([]compiled, error) {
+	if c.function != nil && hasAwait(text) {
+		return c.awaiting(statement)
+	}
+	program, err := c.program(statement)
+	return []compiled{{program: program, question: isQuestion(statement)}}, err
+}
+
+// offset is where a statement begins in the text.
+func (c *compiler) offset(statement ast.Statement) int {
+	return min(max(int(statement.Idx0())-c.file.Base(), 0), len(c.src.text))
+}
+
+func (c *compiler) program(statement ast.Statement) (*goja.Program, error) {
+	program, err := goja.CompileAST(&ast.Program{Body: []ast.Statement{statement}, File: c.file}, false)
+	if err != nil {
+		return nil, compileFailure(c.src, err)
+	}
+	return program, nil
 }
 
 // isQuestion tells whether a statement is there for its value alone.
@@ -91,34 +131,50 @@ func isQuestion(statement ast.Statement) bool {
 	return false
 }
 
+// A parsed source is its statements, and what they declare.
+type parsed struct {
+	src        source
+	file       *file.File
+	statements []ast.Statement
+	declared   []*ast.VariableDeclaration
+	function   *ast.ArrowFunctionLiteral // whose body the statements are; nil: they are of the top
+}
+
+func parsedProgram(src source, program *ast.Program) *parsed {
+	return &parsed{src: src, file: program.File, statements: program.Body, declared: program.DeclarationList}
+}
+
 // parse reads {…} as an object where it can be one, and as a block elsewhere.
-func parse(src source) (*ast.Program, source, error) {
+func parse(src source) (*parsed, error) {
 	var s scanner
 	s.scan(src.text)
 	if s.deepest > maxNesting {
-		return nil, src, &failure{title: "SyntaxError", message: "the code is nested too deeply", at: position{src.name, src.line + 1, 1}}
+		return nil, &failure{title: "SyntaxError", message: "the code is nested too deeply", at: position{src.name, src.line + 1, 1}}
+	}
+	if hasAwait(src.text) {
+		return parseAwaiting(src)
 	}
 	trimmed := strings.TrimRight(src.text, "; \t\r\n")
 	braces := strings.HasPrefix(strings.TrimLeft(trimmed, " \t\r\n"), "{")
 	if braces {
 		object := source{src.name, src.line, "(" + trimmed + ")"}
 		if program, err := parseFile(object); err == nil {
-			return program, object, nil
+			return parsedProgram(object, program), nil
 		}
 	}
 	program, err := parseFile(src)
 	switch {
 	case endsEarly(err), s.quote != 0, err == nil && s.unfinished():
-		return nil, src, errIncomplete
+		return nil, errIncomplete
 	case err != nil && braces:
 		if _, err := parseFile(source{src.name, src.line, "(" + src.text}); endsEarly(err) {
-			return nil, src, errIncomplete
+			return nil, errIncomplete
 		}
 	}
-	if err != nil {
-		return nil, src, syntaxFailure(src, err)
+	if err == nil {
+		return parsedProgram(src, program), nil
 	}
-	return program, src, nil
+	return nil, syntaxFailure(src, err)
 }
 
 func parseFile(src source) (*ast.Program, error) {

@@ -6,7 +6,8 @@ import "github.com/charmbracelet/lipgloss"
 type styles struct {
 	plain   lipgloss.Style
 	strong  lipgloss.Style // names, headings
-	accent  lipgloss.Style // the prompt, what has the focus
+	accent  lipgloss.Style // what has the focus
+	prompt  lipgloss.Style // red where one is in production
 	dim     lipgloss.Style // what can be overlooked
 	rule    lipgloss.Style // lines between panes
 	good    lipgloss.Style // created, entered, applied
@@ -51,10 +52,18 @@ var linePalette = palette{
 func newStyles(r *lipgloss.Renderer, p palette) styles {
 	in := func(c lipgloss.TerminalColor) lipgloss.Style { return r.NewStyle().Foreground(c) }
 	return styles{
-		plain: r.NewStyle(), strong: r.NewStyle().Bold(true), accent: in(p.accent).Bold(true), dim: in(p.dim), rule: in(p.rule),
+		plain: r.NewStyle(), strong: r.NewStyle().Bold(true), accent: in(p.accent).Bold(true), prompt: in(p.accent).Bold(true), dim: in(p.dim), rule: in(p.rule),
 		good: in(p.good), changed: in(p.changed), bad: in(p.bad), warn: in(p.warn),
 		text: in(p.text), number: in(p.number), keyword: in(p.keyword), time: in(p.changed), id: in(p.dim),
 	}
+}
+
+// inEnv are the styles of a console in an environment.
+func (st styles) inEnv(env string) styles {
+	if env == "production" {
+		st.prompt = st.bad.Bold(true)
+	}
+	return st
 }
 
 // paint styles text, which holds no line breaks. An empty text stays empty.

@@ -58,6 +58,8 @@ func (e *evaluator) suggestName(name string) string {
 	switch name {
 	case "require", "module", "process", "fetch", "window", "document", "setTimeout":
 		return "there is nothing here but the application: help()"
+	case redacted:
+		return "a secret stood here, which is not kept: type it again"
 	}
 	return didYouMean(name, append(names, e.globals()...))
 }

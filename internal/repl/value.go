@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dop251/goja"
@@ -36,6 +37,7 @@ type value struct {
 	label  string  // the record's type, the object's class, the error's name
 	items  []value // of a list
 	fields []field // of an object or a record
+	data   *value  // what a text tells of, if it is more than a text
 	total  int     // how many items or fields there are; items or fields may hold the first of them
 }
 
@@ -49,13 +51,14 @@ type lookLimit struct {
 	items, depth int
 	queries      bool // ask queries within the value, too
 	strict       bool // an error at what JSON cannot say, instead of a stand-in
+	ids          bool // a record within the value is its id
 }
 
 var (
 	lookBrief = lookLimit{items: 50, depth: 4}
 	lookShown = lookLimit{items: 1000, depth: 8}
 	lookAll   = lookLimit{items: math.MaxInt, depth: 200, queries: true}
-	lookSent  = lookLimit{items: math.MaxInt, depth: 200, queries: true, strict: true}
+	lookSent  = lookLimit{items: math.MaxInt, depth: 200, queries: true, strict: true, ids: true}
 )
 
 // A looker copies one value. It runs code of the value's owner, such as
@@ -98,7 +101,7 @@ func (l *looker) look(v goja.Value) value {
 	case bool:
 		return scalar(boolValue, strconv.FormatBool(x))
 	case string:
-		return l.text(x)
+		return textOrTime(x)
 	case *big.Int:
 		return scalar(numberValue, x.String())
 	case float64:
@@ -110,7 +113,8 @@ func (l *looker) look(v goja.Value) value {
 	return scalar(numberValue, v.String())
 }
 
-func (l *looker) text(s string) value {
+// textOrTime is a string, which may be a time as JSON has it.
+func textOrTime(s string) value {
 	if len(s) >= 20 && len(s) <= 35 && s[4] == '-' && s[10] == 'T' {
 		if _, err := time.Parse(time.RFC3339Nano, s); err == nil {
 			return scalar(timeValue, s)
@@ -130,6 +134,9 @@ func (l *looker) object(object *goja.Object) value {
 	}
 	if known, ok := l.known(object); ok {
 		return known
+	}
+	if l.limit.ids && len(l.above) > 0 && l.e.recordModel(object) != nil {
+		return l.look(object.Get("id"))
 	}
 	if len(l.above) >= l.limit.depth {
 		if l.limit.strict {
@@ -154,6 +161,8 @@ var (
 	setType     = reflect.TypeFor[[]any]() // and of arrays
 	promiseType = reflect.TypeFor[*goja.Promise]()
 	proxyType   = reflect.TypeFor[goja.Proxy]()
+	// And one of ours.
+	namespaceType = reflect.TypeFor[*namespace]()
 )
 
 func isPromise(v goja.Value) bool {
@@ -169,8 +178,11 @@ func (l *looker) known(object *goja.Object) (value, bool) {
 		}
 		return scalar(symbolValue, q.String()), true
 	}
-	if object.Prototype() == l.e.proseProto {
-		return scalar(textValue, object.String()), true
+	if n := namespaceOf(object); n != nil {
+		return l.namespace(n), true
+	}
+	if text := object.GetSymbol(l.e.told); text != nil {
+		return l.telling(object, text.String()), true
 	}
 	switch object.ClassName() {
 	case "Function":
@@ -199,6 +211,28 @@ func (l *looker) known(object *goja.Object) (value, bool) {
 		return scalar(symbolValue, "Proxy"), true
 	}
 	return value{}, false
+}
+
+// telling looks at an object that says in words what it holds.
+func (l *looker) telling(object *goja.Object, text string) value {
+	out := scalar(textValue, text)
+	if object.Prototype() == l.e.proseProto {
+		return out
+	}
+	data := l.properties(object)
+	if object.ClassName() == "Array" {
+		data = l.array(object)
+	}
+	out.data = &data
+	return out
+}
+
+// namespace looks at what is to be shown of one.
+func (l *looker) namespace(n *namespace) value {
+	if n.show != nil {
+		return l.look(n.show())
+	}
+	return scalar(symbolValue, n.what+" {"+strings.Join(n.names(), ", ")+"}")
 }
 
 func textOf(object *goja.Object, name string) string {

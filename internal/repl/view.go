@@ -164,6 +164,9 @@ func (s *screen) prompt(f formatter) (lines []string, cursor int) {
 		doing = "waiting for the application…"
 	}
 	running := []string{strings.Repeat(" ", promptWidth) + f.styles.dim.Render(doing)}
+	if s.question != nil {
+		return f.wrapped(s.st.warn, clean(s.question.text())+" "), 0
+	}
 	if s.slow && s.editor.empty() {
 		return running, 0
 	}

@@ -43,6 +43,7 @@ type Config struct {
 	MaxRate        int           // frames a second from one connection; 200
 	MaxCursors     int           // open on one connection; 200
 	MaxConnections int           // of one user; 100
+	MaxVisitors    int           // connections of all visitors that are not over a socket; 10,000
 	Timeout        time.Duration // of one request; 30 s
 }
 
@@ -53,6 +54,7 @@ func (c *Config) setDefaults() {
 	c.MaxRate = cmp.Or(c.MaxRate, 200)
 	c.MaxCursors = cmp.Or(c.MaxCursors, 200)
 	c.MaxConnections = cmp.Or(c.MaxConnections, 100)
+	c.MaxVisitors = cmp.Or(c.MaxVisitors, 10_000)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
 	c.Policy = cmp.Or(c.Policy, defaultPolicy)
 	if c.Log == nil {
@@ -78,6 +80,7 @@ type App struct {
 	hub     *hub
 	cookies *cookies
 	sockets *sockets
+	links   *links
 	control *control
 	running sync.WaitGroup
 }
@@ -120,6 +123,7 @@ func (a *App) Open() (err error) {
 	a.hub = newHub(a)
 	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
 	a.sockets = newSockets(a)
+	a.links = newLinks(a)
 	a.running.Go(func() {
 		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {
 			a.log.Error("cursors stopped", "error", err)
@@ -136,11 +140,13 @@ func (a *App) Close() error {
 	}
 	if a.sockets != nil {
 		a.sockets.close()
+		a.links.close()
 	}
 	a.cancel()
 	a.running.Wait()
 	if a.sockets != nil {
 		a.sockets.running.Wait()
+		a.links.running.Wait()
 	}
 	if a.store == nil {
 		return nil
@@ -185,7 +191,7 @@ func (a *App) act(ctx context.Context, v *visit, in *sent, done *served) error {
 // Handle finds the route of a request once and has every connection handle it,
 // with its own controller and user; what each produced goes to that client. It
 // returns how many did. A connection whose user may not use the action is left
-// out.
+// out. Where a console only tries something, nobody is reached.
 func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 	route, path, err := a.router.Find(request.Method, request.Path)
 	if err == nil && route.Kind != KindAction {
@@ -199,6 +205,9 @@ func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 		return 0, fmt.Errorf("handle: %w", err)
 	}
 	handled := 0
+	if _, tried := ctx.Value(dbKey{}).(DB); tried {
+		return 0, nil
+	}
 	for _, c := range a.hub.all() {
 		if ctx.Err() != nil {
 			return handled, ctx.Err()

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,10 @@ type Connection struct {
 	remote string
 	since  time.Time
 
+	// A connection that a console acts through has these.
+	by string // who acts: "console:ada"
+	db DB     // what it reads and writes in place of the store, or nil
+
 	// A connection that serves one HTTP request has none of these.
 	outbox  outbox
 	limiter *rate.Limiter
@@ -42,6 +47,15 @@ type Connection struct {
 	// The hub's own.
 	touched []int // effects of the commit being delivered
 	held    bool  // its outbox holds commits that are yet to be flushed
+}
+
+// newConnection returns a connection for who sent a request. It has no transport
+// yet.
+func (a *App) newConnection(r *http.Request) *Connection {
+	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now(),
+		limiter: rate.NewLimiter(rate.Limit(a.config.MaxRate), 4*a.config.MaxRate)}
+	c.outbox.limit = a.config.MaxQueue
+	return c
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.
@@ -267,11 +281,19 @@ func asOf(ctx context.Context, seq uint64) context.Context {
 // View reads the store: its newest state, or, while rules are evaluated for a
 // commit, its state at that commit.
 func (c *Connection) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return c.app.View(ctx, fn)
+	return c.app.View(c.on(ctx), fn)
+}
+
+// on returns the context with which the connection reads and writes.
+func (c *Connection) on(ctx context.Context) context.Context {
+	if c.db == nil {
+		return ctx
+	}
+	return on(ctx, c.db)
 }
 
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn
 // again when somebody else changed what it had read.
 func (c *Connection) Transaction(ctx context.Context, fn func(*Tx) error) error {
-	return c.app.Transaction(ctx, fn)
+	return c.app.Transaction(c.on(ctx), fn)
 }

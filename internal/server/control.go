@@ -10,11 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -124,9 +122,9 @@ type console struct {
 	write sync.Mutex
 	out   *bufio.Writer
 
-	transactions map[uint64]*store.Tx
-	lastTx       uint64
-	watching     bool
+	drafts   map[uint64]*draft // by number, those that are open
+	lastTx   uint64
+	watching bool
 }
 
 func (c *control) serve(conn net.Conn) {
@@ -140,7 +138,7 @@ func (c *control) serve(conn net.Conn) {
 		delete(c.clients, conn)
 		c.mu.Unlock()
 	}()
-	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*store.Tx{}}
+	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), drafts: map[uint64]*draft{}}
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
 	for lines.Scan() {
@@ -175,10 +173,19 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 		c.app.report("request", err)
 		reply.Error, reply.OK = AsError(err).wire(), nil
 		if AsError(err).Code == CodeInternal {
-			reply.Error.Message = err.Error() // a console is its owner's
+			reply.Error.Message = briefly(err) // a console is its owner's
 		}
 	}
 	c.reply(reply)
+}
+
+// briefly is an error without the stack of a panic, which is in the log.
+func briefly(err error) string {
+	var panicked *panicError
+	if errors.As(err, &panicked) {
+		return fmt.Sprintf("panic in %s: %v; the server's log has the stack", panicked.what, panicked.value)
+	}
+	return err.Error()
 }
 
 func (c *console) reply(reply wire.ControlReply) {
@@ -235,6 +242,21 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 		return nil, c.app.engine.Wait(ctx, seq)
 	case wire.DoBegin, wire.DoCommit, wire.DoRollback:
 		return c.transaction(ctx, req)
+	case wire.DoDiff:
+		return c.diff(ctx, req)
+	case wire.DoImpact:
+		return c.impact(ctx, req)
+	case wire.DoUndo:
+		return c.undo(ctx, req)
+	case wire.DoCall:
+		return c.call(ctx, req)
+	case wire.DoWhy:
+		return c.why(ctx, req)
+	case wire.DoValue:
+		return c.sees(ctx, req)
+	}
+	if req.Name != "" && (req.Do == wire.DoQuery || req.Do == wire.DoCount) {
+		return c.sees(ctx, req)
 	}
 	m := c.app.store.Model(req.Model)
 	if m == nil {
@@ -244,141 +266,4 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 		return nil, Errorf(CodeNotFound, "there is no model %q", req.Model)
 	}
 	return c.data(ctx, m, req)
-}
-
-func isDataRequest(do string) bool {
-	switch do {
-	case wire.DoFind, wire.DoQuery, wire.DoCount, wire.DoCreate, wire.DoUpdate, wire.DoDelete:
-		return true
-	}
-	return false
-}
-
-func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	if req.Do == wire.DoBegin {
-		c.lastTx++
-		c.transactions[c.lastTx] = c.app.store.Begin(c.by)
-		return c.lastTx, nil
-	}
-	tx := c.transactions[req.Tx]
-	if tx == nil {
-		return nil, Errorf(CodeNotFound, "there is no open transaction %d", req.Tx)
-	}
-	delete(c.transactions, req.Tx)
-	if req.Do == wire.DoRollback {
-		return nil, nil
-	}
-	commit, err := tx.Commit(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return wire.Written{Seq: commit.Seq, Changes: len(commit.Changes)}, c.app.engine.Wait(ctx, commit.Seq)
-}
-
-// data reads or writes records, within a transaction or as one of its own.
-func (c *console) data(ctx context.Context, m *store.Model, req *wire.ControlRequest) (any, error) {
-	view := c.app.store.View
-	open := c.transactions[req.Tx]
-	if req.Tx != 0 {
-		if open == nil {
-			return nil, Errorf(CodeNotFound, "there is no open transaction %d", req.Tx)
-		}
-		view = open.View
-	}
-	switch req.Do {
-	case wire.DoFind:
-		var image *store.Image
-		err := view(ctx, func(snap *store.Snapshot) (err error) {
-			image, err = snap.Get(m, store.ID(req.Key))
-			return err
-		})
-		if err != nil {
-			return nil, missing(m, req.Key, err)
-		}
-		return json.RawMessage(image.JSON), nil
-	case wire.DoQuery, wire.DoCount:
-		return c.query(ctx, m, req, view)
-	}
-	if open != nil {
-		image, err := write(open, m, req)
-		return written(store.Commit{}, image), err
-	}
-	var image *store.Image
-	commit, err := c.app.store.Update(ctx, c.by, func(tx *store.Tx) (err error) {
-		image, err = write(tx, m, req)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return written(commit, image), c.app.engine.Wait(ctx, commit.Seq)
-}
-
-func (c *console) query(ctx context.Context, m *store.Model, req *wire.ControlRequest, view func(context.Context, func(*store.Snapshot) error) error) (any, error) {
-	scope := cursor.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
-	var err error
-	if len(req.Where) > 0 {
-		if scope.Where, err = parseWhere(m, req.Where); err != nil {
-			return nil, err
-		}
-	}
-	if scope.Order, err = cursor.ParseOrder(m, req.Order); err != nil {
-		return nil, Errorf(CodeBadRequest, "%v", err)
-	}
-	if req.Limit < 0 || req.Offset < 0 {
-		return nil, Errorf(CodeBadRequest, "limit and offset are not negative")
-	}
-	count := 0
-	records := []json.RawMessage{}
-	err = view(ctx, func(snap *store.Snapshot) error {
-		if req.Do == wire.DoCount {
-			count, err = cursor.Count(snap, scope)
-			return err
-		}
-		images, err := cursor.Fetch(snap, scope)
-		for _, image := range images {
-			records = append(records, image.JSON)
-		}
-		return err
-	})
-	if req.Do == wire.DoCount {
-		return count, err
-	}
-	return records, err
-}
-
-func write(tx *store.Tx, m *store.Model, req *wire.ControlRequest) (*store.Image, error) {
-	switch req.Do {
-	case wire.DoCreate:
-		record := m.New()
-		if problems := m.Assign(record, req.Set); problems.Any() {
-			return nil, &store.InvalidError{Model: m.Name, Problems: problems}
-		}
-		return tx.Create(m, record)
-	case wire.DoUpdate:
-		image, err := tx.Update(m, store.ID(req.Key), func(record any) error {
-			if problems := m.Assign(record, req.Set); problems.Any() {
-				return &store.InvalidError{Model: m.Name, Problems: problems}
-			}
-			return nil
-		})
-		return image, missing(m, req.Key, err)
-	default:
-		return nil, missing(m, req.Key, tx.Delete(m, store.ID(req.Key)))
-	}
-}
-
-func written(commit store.Commit, image *store.Image) wire.Written {
-	out := wire.Written{Seq: commit.Seq, Changes: len(commit.Changes)}
-	if image != nil {
-		out.Record = image.JSON
-	}
-	return out
-}
-
-func missing(m *store.Model, key string, err error) error {
-	if errors.Is(err, store.ErrNotFound) {
-		return Errorf(CodeNotFound, "there is no %s %s", m.Type, strings.TrimSpace(key))
-	}
-	return err
 }

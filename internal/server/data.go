@@ -20,8 +20,17 @@ type Tx struct{ *store.Tx }
 // Transaction runs fn as part of tx.
 func (tx *Tx) Transaction(_ context.Context, fn func(*Tx) error) error { return fn(tx) }
 
+type dbKey struct{}
+
+// on returns a context with which the application reads and writes db in place
+// of its store.
+func on(ctx context.Context, db DB) context.Context { return context.WithValue(ctx, dbKey{}, db) }
+
 // View reads the store as of ctx.
 func (a *App) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	if db, ok := ctx.Value(dbKey{}).(DB); ok {
+		return db.View(ctx, fn)
+	}
 	if seq, ok := ctx.Value(atKey{}).(uint64); ok {
 		return a.store.ViewAt(ctx, seq, fn)
 	}
@@ -31,6 +40,9 @@ func (a *App) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn
 // again when somebody else changed what it had read.
 func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
+	if db, ok := ctx.Value(dbKey{}).(DB); ok {
+		return db.Transaction(ctx, fn)
+	}
 	by := "app"
 	call := callOf(ctx)
 	if call != nil {

@@ -50,11 +50,21 @@ func (a *App) describeRoutes(ctx context.Context, user store.ID) ([]wire.Route, 
 	for _, route := range a.router.routes {
 		if allowed(route) {
 			info := route.describe()
-			info.Holders = holders[route]
+			info.Holders, info.Model, info.Value = holders[route], a.modelOf(route), route.Value
 			routes = append(routes, info)
 		}
 	}
 	return routes, nil
+}
+
+// modelOf names the model of a route's output, "" where that is none.
+func (a *App) modelOf(route *Route) string {
+	for _, m := range a.config.Models {
+		if route.Kind != KindPage && route.Out != nil && m.Is(route.Out) {
+			return m.Name
+		}
+	}
+	return ""
 }
 
 // describeCursors lists the open queries by number.

@@ -23,6 +23,7 @@ const (
 	CodeNotFound        Code = "not_found"       // 404
 	CodeMethod          Code = "method"          // 405: the path exists, not with this method
 	CodeConflict        Code = "conflict"        // 409: somebody else was faster
+	CodeExpired         Code = "expired"         // 410: the log does not reach back to it
 	CodeTooLarge        Code = "too_large"       // 413
 	CodeInvalid         Code = "invalid"         // 422: see the problems
 	CodeTooMany         Code = "too_many"        // 429: a limit is reached
@@ -32,7 +33,7 @@ const (
 
 var statuses = map[Code]int{
 	CodeBadRequest: 400, CodeUnauthenticated: 401, CodeForbidden: 403, CodeNotFound: 404, CodeMethod: 405,
-	CodeConflict: 409, CodeTooLarge: 413, CodeInvalid: 422, CodeTooMany: 429, CodeInternal: 500, CodeUnavailable: 503,
+	CodeConflict: 409, CodeExpired: 410, CodeTooLarge: 413, CodeInvalid: 422, CodeTooMany: 429, CodeInternal: 500, CodeUnavailable: 503,
 }
 
 // An Error is an error that may be shown to a client. Any other error that an
@@ -76,6 +77,8 @@ func AsError(err error) *Error {
 		return &Error{Code: CodeConflict, Message: store.ErrOtherRequest.Error(), Err: err}
 	case errors.Is(err, store.ErrConflict):
 		return &Error{Code: CodeConflict, Message: "somebody else changed the same records; try again", Err: err}
+	case errors.Is(err, store.ErrExpired):
+		return &Error{Code: CodeExpired, Message: "the log does not reach back that far", Err: err}
 	case errors.Is(err, cursor.ErrBehind), errors.Is(err, cursor.ErrClosed):
 		return &Error{Code: CodeUnavailable, Message: "too much changed meanwhile; try again", Err: err}
 	case errors.Is(err, store.ErrClosed), errors.Is(err, cursor.ErrStopped), errors.Is(err, context.Canceled):

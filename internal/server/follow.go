@@ -25,6 +25,7 @@ type follower struct {
 	ended   bool   // it does not count any more
 	seq     uint64 // of the newest state that was read
 	watches []*cursor.Watch[*follower]
+	asked   []cursor.Scope // without a conn: what would be watched
 }
 
 type followerKey struct{}
@@ -62,6 +63,9 @@ func (f *follower) watch(scope cursor.Scope) error {
 	if f.given {
 		return errors.New("what depends on it has been answered already")
 	}
+	if f.conn == nil {
+		f.asked = append(f.asked, scope)
+	}
 	if f.ended || f.conn == nil {
 		return nil
 	}
@@ -72,17 +76,27 @@ func (f *follower) watch(scope cursor.Scope) error {
 	return err
 }
 
-// scopes returns what is followed, and whether the answer counts.
-func (f *follower) scopes() (all []cursor.Scope, counts bool) {
+// scopes returns what is followed.
+func (f *follower) scopes() (all []cursor.Scope) {
 	if f == nil {
-		return nil, true
+		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, watch := range f.watches {
 		all = append(all, watch.Scope())
 	}
-	return all, !f.ended
+	return all
+}
+
+// over reports whether the answer does not count any more.
+func (f *follower) over() bool {
+	if f == nil {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ended
 }
 
 func (f *follower) saw(seq uint64) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,12 @@ const defaultPolicy = "default-src 'self'; img-src 'self' data:; base-uri 'self'
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /_tower/socket", a.sockets)
-	mux.HandleFunc("GET /_tower/tower.js", a.serveScript)
+	mux.HandleFunc("POST /_tower/stream", a.serveStream)
+	mux.HandleFunc("POST /_tower/poll", a.servePoll)
+	mux.HandleFunc("POST /_tower/send", a.serveBatch)
+	mux.Handle("GET /_tower/tower.js", script(client.Script))
+	mux.Handle("GET /_tower/worker.js", script(client.Worker))
+	mux.HandleFunc("GET /_tower/session", a.serveUser)
 	mux.HandleFunc("POST /_tower/session", a.redeem)
 	mux.HandleFunc("GET "+assetsURL+"{file}", a.serveAsset)
 	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
@@ -65,11 +71,25 @@ func (a *App) recovered(next http.Handler) http.Handler {
 	})
 }
 
-func (a *App) serveScript(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("ETag", `"`+client.Hash+`"`)
-	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(client.Script)))
+// script serves a part of the browser library.
+func script(source []byte) http.Handler {
+	hash := client.Hash(source)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("ETag", `"`+hash+`"`)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(source))
+	})
+}
+
+// serveUser says whose the request's cookie is.
+func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
+	user, err := json.Marshal(sealedUser{a.cookies.user(r)})
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	writeJSON(w, user)
 }
 
 // redeem exchanges a ticket that a socket gave out for the session's cookie.

@@ -214,7 +214,7 @@ func shorten(text string) string {
 }
 
 func (c *Connection) info() wire.ConnectionInfo {
-	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: "websocket",
+	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.transport.name(),
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.waiting()}
 	for _, handle := range c.handles() {
 		info.Cursors = append(info.Cursors, handle.want.route.Name)

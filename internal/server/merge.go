@@ -110,8 +110,10 @@ func merge(frames []*frame) *frame {
 		}
 		newest.put(p.steps)
 		for model, steps := range p.include {
-			p.include[model] = compose(steps)
-			newest.put(p.include[model])
+			steps = compose(steps)
+			slices.SortStableFunc(steps, func(a, b step) int { return turn(a.Op) - turn(b.Op) }) // they have no order, and are one delta
+			newest.put(steps)
+			p.include[model] = steps
 		}
 	}
 	return newFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts, nil)

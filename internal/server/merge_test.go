@@ -318,10 +318,11 @@ func TestIncludedRecordsAreMerged(t *testing.T) {
 	enter, change := cursor.Enter, cursor.Change
 	merged := merge([]*frame{
 		frameOf(1, cursor.Delta{Op: enter, ID: "a", Image: image("a", 1)}, cursor.Delta{Op: enter, ID: "b", Image: image("b", 1)}),
-		frameOf(2, cursor.Delta{Op: cursor.Leave, ID: "b"}, cursor.Delta{Op: cursor.Leave, ID: "c"}, cursor.Delta{Op: change, ID: "d", Image: image("d", 2)}),
-		frameOf(3, cursor.Delta{Op: change, ID: "a", Image: image("a", 3)}, cursor.Delta{Op: cursor.Leave, ID: "d"}),
+		frameOf(2, cursor.Delta{Op: cursor.Leave, ID: "b"}, cursor.Delta{Op: cursor.Leave, ID: "c"}, cursor.Delta{Op: cursor.Leave, ID: "e"}, cursor.Delta{Op: change, ID: "d", Image: image("d", 2)}),
+		frameOf(3, cursor.Delta{Op: enter, ID: "e", Image: image("e", 3)}, cursor.Delta{Op: change, ID: "a", Image: image("a", 3)}, cursor.Delta{Op: cursor.Leave, ID: "d"}),
+		frameOf(4, cursor.Delta{Op: enter, ID: "f", Image: image("f", 4)}),
 	})
-	want := `{"from":1,"seq":3,"posts":[{"id":"a","v":3}],"cursors":{"7":{"include":{"posts":{"enter":[{"id":"a"}],"leave":["c","d"]}}}}}`
+	want := `{"from":1,"seq":4,"posts":[{"id":"a","v":3},{"id":"f","v":4},{"id":"e","v":3}],"cursors":{"7":{"include":{"posts":{"enter":[{"id":"a"},{"id":"f"}],"change":[{"id":"e"}],"leave":["c","d"]}}}}}`
 	if got := string(merged.text); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -156,7 +156,7 @@ func (a *App) serve(ctx context.Context, v *visit, in *sent) (*served, error) {
 
 // perform runs the action of a request.
 func (a *App) perform(ctx context.Context, v *visit, in *sent, once *store.Once) (*served, error) {
-	done := &served{call: &call{by: in.route.Pattern() + " by " + v.conn.Label(), once: once}, status: http.StatusOK}
+	done := &served{call: &call{by: v.conn.author(in.route), once: once}, status: http.StatusOK}
 	err := a.act(context.WithValue(ctx, callKey{}, done.call), v, in, done)
 	if done.applied != nil {
 		return a.again(ctx, done.applied)
@@ -168,6 +168,14 @@ func (a *App) perform(ctx context.Context, v *visit, in *sent, once *store.Once)
 		return nil, err
 	}
 	return done, a.engine.Wait(ctx, done.seq)
+}
+
+// author says who makes the commits of an action that is called.
+func (c *Connection) author(route *Route) string {
+	if c.by != "" {
+		return c.by + " as " + c.Label()
+	}
+	return route.Pattern() + " by " + c.Label()
 }
 
 // noteApplied keeps that a transaction of the call came after another run of it.

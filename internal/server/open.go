@@ -236,14 +236,11 @@ func (handle *opened) followed(by *follower) {
 
 // recall works out what the client held: the cursor's scope as it was then, for
 // who the client was then. Where nothing that Connect followed has changed since,
-// that is the visit; else Connect is asked again. Where it cannot be known, it notes
-// why, and the client gets everything anew.
+// that is the visit, if it is still current; else Connect is asked again. Where it
+// cannot be known, it notes why, and the client gets everything anew.
 func (c *Connection) recall(ctx context.Context, v *visit, w *want, since *held) *cursor.Held {
-	followed, same := v.follower.scopes()
-	var err error
-	if same {
-		same, err = c.app.engine.Untouched(ctx, since.seq, followed...)
-	}
+	same, err := c.app.engine.Untouched(ctx, since.seq, v.follower.scopes()...)
+	same = same && !v.follower.over()
 	ctx = asOf(ctx, since.seq)
 	if err == nil && !same {
 		past := &Connection{app: c.app, number: c.number, user: since.user}

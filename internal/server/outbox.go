@@ -22,6 +22,7 @@ type outbox struct {
 
 // A transport takes a connection's messages. It never waits.
 type transport interface {
+	name() string
 	send(message []byte) // one at a time; the next after the outbox was told sent
 	end(code int, reason string)
 }

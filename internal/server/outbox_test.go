@@ -15,6 +15,7 @@ type fakeTransport struct {
 	ended func()
 }
 
+func (f fakeTransport) name() string        { return "fake" }
 func (f fakeTransport) send(message []byte) { f.took(message) }
 func (f fakeTransport) end(int, string)     { f.ended() }
 

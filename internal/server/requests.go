@@ -22,6 +22,11 @@ func (c *Connection) receive(message []byte) {
 		c.send(refusal(0, Errorf("bad_frame", "%v", err)))
 		return
 	}
+	c.take(requests)
+}
+
+// take handles requests in order. Nobody else may do so at the same time.
+func (c *Connection) take(requests []wire.Request) {
 	if len(requests) > 1 { // their answers are one message, too
 		c.outbox.collect()
 		defer c.outbox.flush()
@@ -60,6 +65,8 @@ func (c *Connection) handle(req *wire.Request) {
 	switch visit := c.current(); {
 	case req.Hello != 0:
 		err = c.hello(ctx, req)
+	case req.Ping:
+		c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 	case visit == nil:
 		err = Errorf(CodeBadRequest, `the first frame must be {"hello":%d}`, wire.Version)
 	case req.Open != "" || req.Live != "":
@@ -71,7 +78,7 @@ func (c *Connection) handle(req *wire.Request) {
 	case req.Call != "":
 		c.send(c.handleCall(ctx, visit, req))
 	default:
-		err = Errorf("bad_frame", "a frame is one of hello, open, live, close, call and applied")
+		err = Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
 	}
 	if err != nil {
 		c.app.report("request", err)
@@ -90,6 +97,7 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if err := c.arrive(ctx); err != nil {
 		return err
 	}
+	c.app.links.replace(req.Instead, c.user)
 	info := c.info()
 	c.app.inspector.tell(wire.ControlEvent{Joined: &info})
 	return nil
@@ -116,6 +124,10 @@ func (c *Connection) arrive(ctx context.Context) error {
 			if v.err != nil {
 				return v.err
 			}
+			if place == nil {
+				v.follower.end()
+				return Errorf(CodeUnavailable, "this connection has ended")
+			}
 			c.outbox.fill(place, hello)
 			return err
 		}
@@ -141,14 +153,15 @@ func (c *Connection) arriveAs(old, fresh *visit) {
 }
 
 // settle ends the arrival, if v is still the visit to come. It returns the place
-// for the client's hello, before all that becomes of the visit.
+// for the client's hello, before all that becomes of the visit; nil where there is
+// none, or the connection has ended.
 func (c *Connection) settle(v *visit, rights string) (hello *place, settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.arriving != v {
 		return nil, false
 	}
-	if c.arriving = nil; v.err == nil {
+	if c.arriving = nil; v.err == nil && !c.ended {
 		c.visit, c.rights = v, rights
 		hello = c.outbox.reserve()
 	}

@@ -91,7 +91,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener, console boo
 			return errors.Join(err, a.Close())
 		}
 	}
-	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: ConnContext}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	serving()
@@ -110,6 +110,7 @@ func (a *App) shutdown(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	a.sockets.close()
+	a.links.close()
 	if err := server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests did not finish within %s", drain), server.Close())
 	}

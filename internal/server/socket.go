@@ -11,19 +11,23 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/olahol/melody"
-	"golang.org/x/time/rate"
-
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// The codes with which a socket is closed, each with a reason in words.
+// The codes with which a connection is closed, each with a reason in words.
 const (
 	closeRestart  = websocket.CloseServiceRestart // connect again at once
 	closeVersion  = websocket.CloseProtocolError  // do not connect again
 	closePolicy   = websocket.ClosePolicyViolation
 	closeInternal = websocket.CloseInternalServerErr
 	closeSlow     = websocket.CloseTryAgainLater // too much waits for this client
+	closeDone     = websocket.CloseNormalClosure // another connection has taken its place
 )
+
+// writeWait is how long a client may take to accept what is written to it.
+const writeWait = 10 * time.Second
+
+const restarts = "the server restarts; connect again"
 
 // sockets carries connections over WebSockets, by way of melody. Melody drops
 // what does not fit into its buffer and says so too late, so each connection has
@@ -54,7 +58,7 @@ func newSockets(app *App) *sockets {
 	}
 	s.melody.Config.MaxMessageSize = app.config.MaxFrame
 	s.melody.Config.MessageBufferSize = 1
-	s.melody.Config.WriteWait = 10 * time.Second
+	s.melody.Config.WriteWait = writeWait
 	s.melody.Config.PongWait = 75 * time.Second
 	s.melody.Config.PingPeriod = 30 * time.Second
 	s.melody.HandleConnect(s.connect)
@@ -86,9 +90,7 @@ func sameOrigin(r *http.Request) bool {
 // the goroutine that it is given a request on, and keeps the request; so it is
 // given another goroutine, and a request that holds no more than it needs.
 func (s *sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &Connection{app: s.app, user: s.app.cookies.user(r), remote: remoteAddr(r), since: time.Now(),
-		limiter: rate.NewLimiter(rate.Limit(s.app.config.MaxRate), 4*s.app.config.MaxRate)}
-	c.outbox.limit = s.app.config.MaxQueue
+	c := s.app.newConnection(r)
 	opened := make(chan struct{})
 	slim := (&http.Request{Method: r.Method, Host: r.Host, Header: r.Header}).
 		WithContext(&socketContext{Context: context.Background(), conn: c, opened: opened})
@@ -133,14 +135,18 @@ func (s *sockets) connect(session *melody.Session) {
 		c.leave(closePolicy, AsError(err).Message)
 	}
 	if s.closing() { // it may have joined too late to be seen
-		socket.close(closeRestart, "the server restarts; connect again")
+		socket.close(closeRestart, restarts)
 	}
 }
 
 func (s *sockets) disconnect(session *melody.Session) {
-	c := of(session)
-	s.app.hub.part(c)
-	s.app.inspector.tell(wire.ControlEvent{Left: c.number})
+	s.app.part(of(session))
+}
+
+// part takes a connection from among the others.
+func (a *App) part(c *Connection) {
+	a.hub.part(c)
+	a.inspector.tell(wire.ControlEvent{Left: c.number})
 }
 
 // begin runs fn on a goroutine of its own, unless the sockets are closed.
@@ -169,7 +175,9 @@ func (s *sockets) close() {
 	}
 	s.closed = true
 	for _, c := range s.app.hub.all() {
-		s.running.Go(func() { c.outbox.transport.(*socket).close(closeRestart, "the server restarts; connect again") })
+		if socket, ok := c.outbox.transport.(*socket); ok {
+			s.running.Go(func() { socket.close(closeRestart, restarts) })
+		}
 	}
 }
 
@@ -178,6 +186,8 @@ type socket struct {
 	sockets *sockets
 	session *melody.Session
 }
+
+func (s *socket) name() string { return "socket" }
 
 func (s *socket) send(message []byte) {
 	if err := s.session.Write(message); err != nil {

@@ -21,6 +21,8 @@ type Tx struct {
 	scans []scanned
 	once  *Once // the run that it is a part of, or nil
 	ended bool
+
+	forked *forked // nil: it is no fork
 }
 
 type key struct {
@@ -198,13 +200,19 @@ func (tx *Tx) Delete(m *Model, id ID) error {
 
 // put lays image, nil for none, over the record that was read before.
 func (tx *Tx) put(m *Model, id ID, image *Image) {
+	k := key{m, id}
+	if tx.forked != nil {
+		if _, wrote := tx.forked.was[k]; !wrote {
+			tx.forked.was[k] = tx.pending(k)
+		}
+	}
 	if tx.over[m] == nil {
 		tx.over[m] = map[ID]*Image{}
 	}
 	if _, touched := tx.over[m][id]; touched {
 		tx.again = true
 	} else {
-		tx.order = append(tx.order, key{m, id})
+		tx.order = append(tx.order, k)
 	}
 	tx.over[m][id] = image
 }
@@ -257,29 +265,38 @@ func (tx *Tx) admitField(f *Field, image, before *Image, problems *Problems) err
 func (tx *Tx) changes() []Change {
 	changes := make([]Change, 0, len(tx.order))
 	for _, k := range tx.order {
-		c := Change{Op: Update, Model: k.model, ID: k.id, Before: tx.reads[k].image, After: tx.over[k.model][k.id]}
-		switch {
-		case c.Before == nil && c.After == nil:
-			continue
-		case c.Before == nil:
-			c.Op = Create
-		case c.After == nil:
-			c.Op = Delete
-		case tx.again && c.Before.same(c.After):
-			continue
+		if c, ok := changeOf(k, tx.reads[k].image, tx.over[k.model][k.id], tx.again); ok {
+			changes = append(changes, c)
 		}
-		changes = append(changes, c)
 	}
 	return changes
+}
+
+// changeOf returns what leads from before to after, if that is anything; nil is no
+// record. Images are looked at only if they may be the same.
+func changeOf(k key, before, after *Image, maySame bool) (Change, bool) {
+	c := Change{Op: Update, Model: k.model, ID: k.id, Before: before, After: after}
+	switch {
+	case before == nil && after == nil:
+		return c, false
+	case before == nil:
+		c.Op = Create
+	case after == nil:
+		c.Op = Delete
+	case maySame && before.same(after):
+		return c, false
+	}
+	return c, true
 }
 
 // Commit makes the changes durable, all or none of them, and ends the
 // transaction. It waits for the disk. It returns [ErrConflict] when something
 // that the transaction read has changed since, and [*InvalidError] when a unique
 // value is taken, [*AppliedError] when it is a part of a run
-// that comes too late; nothing has happened then. When ctx ends while Commit waits,
-// it returns ctx's error, and the commit may still happen. A transaction without
-// changes returns the zero Commit, and nothing is checked.
+// that comes too late; nothing has happened then, and the transaction stays open.
+// When ctx ends while Commit waits, it returns ctx's error, and the commit may
+// still happen. A transaction without changes returns the zero Commit, and
+// nothing is checked.
 func (tx *Tx) Commit(ctx context.Context) (Commit, error) {
 	if tx.ended {
 		return Commit{}, errEnded
@@ -289,7 +306,16 @@ func (tx *Tx) Commit(ctx context.Context) (Commit, error) {
 	if len(changes) == 0 {
 		return Commit{}, nil
 	}
-	return tx.store.submit(ctx, tx.store.prepare(tx, changes))
+	c, err := tx.store.submit(ctx, tx.store.prepare(tx, changes))
+	tx.ended = !refused(err)
+	return c, err
+}
+
+// refused reports whether a commit was answered with a reason not to make it.
+func refused(err error) bool {
+	var invalid *InvalidError
+	var applied *AppliedError
+	return errors.Is(err, ErrConflict) || errors.As(err, &invalid) || errors.As(err, &applied)
 }
 
 // now is the time, as precise as it is stored.

@@ -183,11 +183,15 @@ func Requests(message []byte) ([]Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	requests = make([]Request, len(frames))
+	return requestsOf(frames), nil
+}
+
+func requestsOf(frames []json.RawMessage) []Request {
+	requests := make([]Request, len(frames))
 	for i, frame := range frames {
 		requests[i].Err = json.Unmarshal(frame, &requests[i])
 	}
-	return requests, nil
+	return requests
 }
 
 // Position is a place in a store's history, written "epoch:seq".

@@ -9,14 +9,22 @@ import (
 const (
 	DoHello       = "hello"       // → ControlHello; the first request, By says who asks
 	DoFind        = "find"        // Model, Key → one record
-	DoQuery       = "query"       // Model, Where, Order, Limit, Offset → []record
-	DoCount       = "count"       // Model, Where → number
+	DoQuery       = "query"       // Model, or Name, In and As; Where, Order, Limit, Offset → []record
+	DoCount       = "count"       // the same → number
+	DoValue       = "value"       // Name, In, As, Where → what a cursor carries that carries a value
 	DoCreate      = "create"      // Model, Set → Written
 	DoUpdate      = "update"      // Model, Key, Set → Written
 	DoDelete      = "delete"      // Model, Key → Written
-	DoBegin       = "begin"       // → number of a transaction, for Tx
-	DoCommit      = "commit"      // Tx → Written
+	DoUpdateAll   = "updateAll"   // Model, Where, Order, Limit, Offset, Set, Expect → Written
+	DoDeleteAll   = "deleteAll"   // Model, Where, Order, Limit, Offset, Expect → Written
+	DoCall        = "call"        // Name, In, As → Called
+	DoWhy         = "why"         // Name, In, As; Model, Key → Why
+	DoBegin       = "begin"       // → number of a transaction, for Tx; with Tx, of a part of that one
+	DoDiff        = "diff"        // Tx, or Key, a seq → []Diff
+	DoImpact      = "impact"      // Tx → Impact
+	DoCommit      = "commit"      // Tx → Written; refused with "conflict" or "invalid", the transaction stays open
 	DoRollback    = "rollback"    // Tx → null
+	DoUndo        = "undo"        // Key, a seq → Written
 	DoWatch       = "watch"       // → null, then events
 	DoConnections = "connections" // → []ConnectionInfo
 	DoCursors     = "cursors"     // → []CursorInfo
@@ -32,12 +40,18 @@ type ControlRequest struct {
 	By     string          `json:"by,omitempty"`
 	Model  string          `json:"model,omitempty"`
 	Key    string          `json:"key,omitempty"`
+	Name   string          `json:"name,omitempty"` // of a cursor, "posts.published", or of an action, "POST /posts"
+	In     json.RawMessage `json:"in,omitempty"`   // its input
+	As     string          `json:"as,omitempty"`   // the id of the user who opens or calls it; "" is a visitor
 	Set    json.RawMessage `json:"set,omitempty"`
 	Where  json.RawMessage `json:"where,omitempty"`
 	Order  []string        `json:"order,omitempty"`
 	Limit  int             `json:"limit,omitempty"`
 	Offset int             `json:"offset,omitempty"`
-	Tx     uint64          `json:"tx,omitempty"` // 0: the request is a transaction of its own
+	Expect *int            `json:"expect,omitempty"` // how many records are meant; with another number, nothing is done
+	Tx     uint64          `json:"tx,omitempty"`     // 0: the request is a transaction of its own
+	Look   bool            `json:"look,omitempty"`   // what is read within Tx may have changed when that is committed
+	At     *uint64         `json:"at,omitempty"`     // read the state after this commit
 }
 
 // A ControlReply is the one line that answers a request. A line with ID 0 and
@@ -174,7 +188,9 @@ type Route struct {
 	Action     string  `json:"action"` // the Go method
 	Inputs     []Input `json:"inputs"`
 	Output     string  `json:"output,omitempty"`
-	Holders    int     `json:"holders"` // of a cursor, now
+	Model      string  `json:"model,omitempty"` // whose records a cursor holds, or an action answers with one
+	Value      bool    `json:"value,omitempty"` // it is a cursor that carries a value
+	Holders    int     `json:"holders"`         // of a cursor, now
 }
 
 // An Input is one field of an action's input.

@@ -13,6 +13,12 @@
 //	→ {"hello":1}
 //	← {"hello":1,"epoch":"01J8…","seq":812,"build":"9f2c…","user":"01J7…","actions":["POST /posts"],"cursors":["posts.published"]}
 //
+// A client that doubts whether the server is there pings it at any time, also
+// before hello, and is answered:
+//
+//	→ {"ping":true}
+//	← {"status":200}
+//
 // epoch names the store's history and build the application's code: a client
 // that kept records from another epoch, from another build or for another user
 // starts again.
@@ -154,6 +160,52 @@
 // sooner or later; at once after 1012, a restart. Only when the reason begins
 // with [UnsupportedVersion] does it stay away.
 //
+// # Transports
+//
+// A connection is a WebSocket at /_tower/socket, each message one of its own. Where
+// that does not get through it is a link, which is carried by requests: its id is
+// known to the client alone, and works with the cookie of the user who opened it
+// only. The frames are the same, and so is what may be relied on.
+//
+// The messages of a stream are the events of an answer to POST /_tower/stream. The
+// first event names the link. A comment, each 15 seconds in which there is nothing
+// else, says that it lives.
+//
+//	← data: {"link":"6WQK…"}
+//	← data: {"number":1,"message":{"hello":1,…}}
+//	← :
+//
+// Without a stream, each POST to /_tower/poll opens a link or asks for the message
+// that follows the last one that the client has: a message that was lost on its way
+// comes again. Where there is none within wait seconds, the answer is empty.
+//
+//	→ {}
+//	← {"link":"6WQK…"}
+//	→ {"link":"6WQK…","have":12,"wait":25}
+//	← {"number":13,"message":[{…},{…}]}
+//
+// The client's frames go in batches to POST /_tower/send, which is answered with
+// status 204 when they have been handled. Batches are numbered from 1, and sent one
+// at a time: one that is sent again is not handled again.
+//
+//	→ {"link":"6WQK…","number":4,"frames":[{"id":7,"call":"POST /posts",…}]}
+//	→ {"link":"6WQK…","end":true}
+//
+// A link ends with a close code and a reason, as a socket does: in an event, or in
+// the answer to a poll. It ends when its stream breaks, when it is not polled for
+// half a minute, or when the client of a stream sends nothing for five minutes. A
+// request for a link that has ended is answered with status 404, and the client
+// connects anew, as after the loss of a socket. Requests need the Content-Type
+// application/json, but for that of a stream.
+//
+//	← {"end":{"code":1012,"reason":"the server restarts; connect again"}}
+//
+// A client that has found a better transport says hello on it in the stead of its
+// link. The server takes the link from among the connections, which then ends when
+// all that was sent over it has come:
+//
+//	→ {"hello":1,"instead":"6WQK…"}
+//
 // # The control socket
 //
 // A console speaks to a running application over a unix socket in lines of
@@ -163,4 +215,28 @@
 //
 //	→ {"id":9,"do":"schema"}
 //	← {"id":9,"ok":{"types":[{"name":"blog/models.Post","fields":[{"name":"id","is":"id"},…]}],"models":[{"name":"posts","record":{"is":"blog/models.Post"}}],"routes":[{"kind":"action","name":"POST /posts","in":{"is":"blog/controllers.NewPost"},"out":{"is":"blog/models.Post","null":true}}]}}
+//
+// Requests are answered in the order they came. What each of them does is said
+// beside its name, [DoHello] and those that follow it; these fields mean the same
+// in all of them:
+//
+//   - With as, and the name of an action or a cursor, the request takes the way of
+//     that user's browser: connect, controller, rules, validation. The user's own
+//     clients are not involved.
+//   - With tx it reads and writes an open transaction: an overlay that holds no
+//     lock. What it has read must be the same when it is committed, but for what
+//     was read with look.
+//   - With at it reads the state after that commit, as long as the log reaches back
+//     to it, and writes nothing.
+//
+// A console that thinks before it commits says:
+//
+//	→ {"id":7,"do":"begin"}
+//	← {"id":7,"ok":3}
+//	→ {"id":8,"do":"call","name":"POST /posts","in":{"title":"Hi"},"as":"01J7…","tx":3}
+//	← {"id":8,"ok":{"status":200,"out":{…}}}
+//	→ {"id":9,"do":"impact","tx":3}
+//	← {"id":9,"ok":{"seq":812,"changes":1,"connections":2,"reached":[{"connection":1,"user":"ada","cursor":"posts.mine","deltas":[{"op":"enter",…}]}],"reachedAll":1,"moved":[]}}
+//	→ {"id":10,"do":"commit","tx":3}
+//	← {"id":10,"ok":{"seq":813,"changes":1}}
 package wire

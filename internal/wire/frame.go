@@ -10,11 +10,12 @@ const Version = 1
 // code 1002, whose hello names a version that the server does not speak.
 const UnsupportedVersion = "unsupported version"
 
-// A Request is a frame from a client. Exactly one of Hello, Open, Live, Close,
-// Call and Applied says what it is.
+// A Request is a frame from a client. Exactly one of Hello, Ping, Open, Live,
+// Close, Call and Applied says what it is.
 type Request struct {
 	Hello   int    `json:"hello,omitempty"`
 	ID      uint64 `json:"id,omitempty"`
+	Ping    bool   `json:"ping,omitempty"`
 	Open    string `json:"open,omitempty"`    // a declared cursor, "posts.published"
 	Live    string `json:"live,omitempty"`    // the sealed list of a page
 	Close   uint64 `json:"close,omitempty"`   // a cursor's number
@@ -30,6 +31,8 @@ type Request struct {
 	Order []string        `json:"order,omitempty"` // narrows Open; "-field" descends
 	Limit int             `json:"limit,omitempty"` // narrows Open
 	Scope bool            `json:"scope,omitempty"` // Open is to be answered with the scope as well
+
+	Instead string `json:"instead,omitempty"` // with Hello: the link whose place this connection takes
 
 	Err error `json:"-"` // why it cannot be read; see Requests
 }

@@ -18,12 +18,19 @@ var kinds = map[string]func() any{
 	"answer":          func() any { return new(Answer) },
 	"commit":          func() any { return new(Commit) },
 	"push":            func() any { return new(Push) },
+	"link_batch":      func() any { return new(Batch) },
+	"link_poll":       func() any { return new(Poll) },
+	"link_delivery":   func() any { return new(Delivery) },
 	"control_request": func() any { return new(ControlRequest) },
 	"control_reply":   func() any { return new(ControlReply) },
 	"control_hello":   func() any { return new(ControlHello) },
 	"control_written": func() any { return new(Written) },
 	"control_cursor":  func() any { return new(CursorInfo) },
 	"control_route":   func() any { return new(Route) },
+	"control_called":  func() any { return new(Called) },
+	"control_why":     func() any { return new(Why) },
+	"control_diff":    func() any { return new(Diff) },
+	"control_impact":  func() any { return new(Impact) },
 	"control_schema":  func() any { return new(Schema) },
 }
 
@@ -72,8 +79,12 @@ func TestGoldenFramesRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := compact(t, data); !bytes.Equal(got, want) {
+			want := compact(t, data)
+			if !bytes.Equal(got, want) {
 				t.Errorf("encoded again:\n got %s\nwant %s", got, want)
+			}
+			if delivery, ok := frame.(*Delivery); ok && !bytes.Equal(delivery.Append(nil), want) {
+				t.Errorf("appended:\n got %s\nwant %s", delivery.Append(nil), want)
 			}
 		})
 	}

@@ -1,21 +1,24 @@
 // Command bundle builds the browser library into dist, each part as one minified
 // module: tower.js, what a page loads; index.js, the library without what is for
-// pages of HTML; and the bindings, which leave the library, and the framework that
+// pages of HTML; worker.js, what pages share a connection by; and the bindings, which leave the library, and the framework that
 // they bind, where they are. It runs in internal/client.
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
 
 // scripts are what is built into dist, from src.
 var scripts = map[string]string{
-	"tower.js": "tower.ts", "index.js": "index.ts", "react.js": "react.ts", "svelte.js": "svelte.ts", "vue.js": "vue.ts",
+	"tower.js": "tower.ts", "index.js": "index.ts", "worker.js": "worker.ts", "react.js": "react.ts", "svelte.js": "svelte.ts", "vue.js": "vue.ts",
 }
 
 func main() {
@@ -46,15 +49,27 @@ func run(folder string) error {
 	return nil
 }
 
+// build builds one script. A page starts the worker that was built with it, by its
+// hash.
 func build(folder, source string) ([]byte, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
 		return nil, fmt.Errorf("find the sources: %w", err)
 	}
+	worker, err := bundle(folder, scripts["worker.js"], nil)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(worker)
+	return bundle(folder, source, map[string]string{"WORKER": strconv.Quote(hex.EncodeToString(sum[:4]))})
+}
+
+func bundle(folder, source string, define map[string]string) ([]byte, error) {
 	result := api.Build(api.BuildOptions{
 		AbsWorkingDir:     folder,
 		EntryPoints:       []string{"src/" + source},
 		External:          []string{"tower", "react", "vue"},
+		Define:            define,
 		Bundle:            true,
 		Format:            api.FormatESModule,
 		Target:            api.ES2022,

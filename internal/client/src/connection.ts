@@ -1,95 +1,296 @@
-import type { Closed, Link, Transport } from "./transport";
-import { unsupportedVersion, version, type Sent } from "./wire";
+import { deadline, times } from "./times";
+import { broken, restarting, type Closed, type Link, type Transport } from "./transport";
+import { unsupportedVersion, version, type Complaint, type Frame, type Sent } from "./wire";
 
-const soonest = 100; // ms before the first retry, at most
-const longest = 10_000; // ms before any other, and until a server must have said hello
-const restarting = 1012;
+/** A Line is what a store sends frames on. It comes back by itself when it is lost. */
+export interface Line {
+  /** The name of what carries it now. */
+  readonly transport: string;
+  /** Aborts when it has ended for good. */
+  readonly ended: AbortSignal;
+  send(frame: Sent): void;
+  /** Looks whether the server is there: now, or if nothing has been heard for a while. */
+  check(now: boolean): void;
+  /** Connects anew, as whoever the cookie says. */
+  restart(): void;
+  /** Lets go of the server until the next check. */
+  pause(): void;
+  close(): void;
+}
 
-export interface ConnectionEvents {
-  message(message: string): void;
-  /** The link has ended; for good, if final. */
+export interface LineEvents {
+  /** The frames of a message. A hello among them begins a connection, also while there is one, whose place it takes. */
+  received(frames: Frame[]): void;
+  /** The connection has ended; for good, if final. */
   lost(closed: Closed, final: boolean): void;
 }
 
-/**
- * A Connection keeps a link to the server: it says hello, and when the link is
- * lost it dials again; soon at first, later while that fails, and at once when
- * the network or the reader comes back.
- */
-export class Connection {
-  readonly #transport: Transport;
-  readonly #events: ConnectionEvents;
-  readonly #ended = new AbortController();
-  #link: Link | null = null;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #failures = 0;
-  #greeted = 0;
+/** A link in use, or a better one that is tried beside it. */
+class Attempt {
+  link!: Link;
+  heard = 0; // when something came last
+  greeted = 0; // when hello came
+  due = 0; // answers
+  pinged = false;
+  proven = false; // a trial: it works both ways, and has said hello
+  readonly held: Frame[] = []; // a trial: what came then
+  callOff = () => {}; // ends the wait for what is to come in time
 
-  constructor(transport: Transport, events: ConnectionEvents) {
-    this.#transport = transport;
+  constructor(readonly at: number) {}
+
+  say(frame: Sent): void {
+    if ("id" in frame) this.due++;
+    this.link.send(JSON.stringify(frame));
+  }
+
+  hangUp(): void {
+    this.callOff();
+    this.link.close();
+  }
+}
+
+const soon = 100; // ms before the first retry, at most
+const later = 10_000; // ms before any other, and for the last transport to bring a hello
+const steady = 60_000; // ms after which a link that breaks has been a good one
+const tolerated = 2; // links of a transport that broke early
+const seldom = 300_000; // ms before a better transport is tried again, at most
+const drain = 2_000; // ms for the link that is left to bring what was sent before
+
+/**
+ * A Connection keeps a link to the server, over the first of its transports that
+ * works. It says hello, and when the link is lost it dials again; soon at first,
+ * later while that fails, and at once when the network or the reader comes back.
+ * Over a lesser transport, it tries the better ones from time to time.
+ */
+export class Connection implements Line {
+  readonly #transports: readonly Transport[];
+  readonly #events: LineEvents;
+  readonly #end = new AbortController();
+  readonly #early: number[]; // by transport: links that broke early
+  #current: Attempt | null = null;
+  #trial: Attempt | null = null;
+  #left: (() => void) | null = null; // tells of a link that has ended for a trial that is not there yet
+  #timer: ReturnType<typeof setTimeout> | undefined; // of the next dial, or the next trial
+  #at: number;
+  #failures = 0;
+  #trials = 0;
+
+  constructor(transports: readonly Transport[], events: LineEvents) {
+    this.#transports = transports;
     this.#events = events;
-    const { signal } = this.#ended;
-    const wake = () => {
-      if (!this.#link) this.#dial();
-    };
-    const seen = () => {
-      if (document.visibilityState === "visible") wake();
-    };
-    globalThis.addEventListener?.("online", wake, { signal }); // there are no such events in Node
-    globalThis.document?.addEventListener("visibilitychange", seen, { signal });
+    this.#early = transports.map(() => 0);
+    const worked = recall();
+    this.#at = Math.max(0, transports.findIndex(({ name }) => name === worked));
     this.#dial();
   }
 
+  get transport(): string {
+    return this.#transports[this.#at]!.name;
+  }
+
+  get ended(): AbortSignal {
+    return this.#end.signal;
+  }
+
   send(frame: Sent): void {
-    this.#link?.send(JSON.stringify(frame));
+    this.#current?.say(frame);
   }
 
-  /** Says that the server's hello has come. */
-  greeted(): void {
-    clearTimeout(this.#timer);
-    this.#greeted = performance.now();
+  check(now: boolean): void {
+    const current = this.#current;
+    if (now && !current && !this.#left && !this.ended.aborted) this.#dial();
+    if (!current?.greeted || current.pinged) return;
+    if (now && !this.#trial) {
+      this.#trials = Math.min(this.#trials, 1); // what was in the way may be gone
+      this.#later();
+    }
+    if (!now && Date.now() - current.heard < times.quiet) return;
+    current.pinged = true;
+    this.#expect(current, times.answer * (current.due > 0 ? 4 : 1), "the server was silent");
+    current.say({ ping: true });
   }
 
-  /** Gives up the link for a new one. */
   restart(): void {
-    this.#drop({ code: restarting, reason: "restart" });
+    this.#trial?.hangUp();
+    this.#trial = null;
+    if (this.#left) this.#left();
+    else if (this.#current) this.#drop(this.#current, { code: restarting, reason: "restart" });
+  }
+
+  pause(): void {
+    if (this.#forget()) this.#events.lost({ code: 1000, reason: "paused" }, false);
   }
 
   close(): void {
-    if (this.#ended.signal.aborted) return;
-    this.#ended.abort();
-    this.#drop({ code: 1000, reason: "closed" });
+    if (this.ended.aborted) return;
+    this.#forget();
+    this.#end.abort();
+    this.#events.lost({ code: 1000, reason: "closed" }, true);
+  }
+
+  #forget(): boolean {
+    const had = this.#current ?? this.#left;
+    clearTimeout(this.#timer);
+    this.#current?.hangUp();
+    this.#trial?.hangUp();
+    this.#current = this.#trial = this.#left = null;
+    return Boolean(had);
   }
 
   #dial = (): void => {
     clearTimeout(this.#timer);
-    const link = this.#transport.open({
-      open: () => this.send({ hello: version }),
-      message: message => this.#events.message(message),
-      close: closed => this.#lost(closed),
-    });
-    this.#link = link;
-    this.#greeted = 0;
-    this.#timer = setTimeout(() => this.#drop({ code: 1006, reason: "the server did not answer" }), longest);
+    const last = this.#at === this.#transports.length - 1;
+    this.#current = this.#open(this.#at, { hello: version }, last ? later : times.hello);
   };
 
-  #drop(closed: Closed): void {
-    this.#link?.close();
-    this.#lost(closed);
+  #open(at: number, first: Sent, patience: number): Attempt {
+    const attempt = new Attempt(at);
+    attempt.link = this.#transports[at]!.open({
+      open: () => attempt.say(first),
+      received: frames => this.#heard(attempt, frames),
+      close: closed => this.#lost(attempt, closed),
+    });
+    this.#expect(attempt, patience, "the server did not answer");
+    return attempt;
   }
 
-  #lost(closed: Closed): void {
-    this.#link = null;
+  /** Drops a link from which nothing comes in time. */
+  #expect(attempt: Attempt, patience: number, reason: string): void {
+    attempt.callOff = deadline(() => this.#drop(attempt, { code: broken, reason }), patience);
+  }
+
+  #heard(attempt: Attempt, frames: Frame[]): void {
+    attempt.heard = Date.now();
+    attempt.due -= frames.filter(frame => "id" in frame).length;
+    if (attempt.pinged) attempt.callOff();
+    attempt.pinged = false;
+    if (frames.length === 0) return;
+    if (attempt !== this.#current && !attempt.proven) {
+      attempt.proven = true;
+      const instead = this.#current?.link.id;
+      attempt.say({ hello: version, ...(instead && { instead }) });
+      return;
+    }
+    if (!attempt.greeted) {
+      const refused = frames.find((frame): frame is Complaint => "error" in frame);
+      if (refused) return this.#drop(attempt, { code: 1011, reason: refused.error.message });
+      if (!frames.some(frame => "hello" in frame)) return;
+      attempt.greeted = Date.now();
+      attempt.callOff();
+      if (attempt === this.#current) this.#settle();
+      else if (this.#current?.link.id) attempt.callOff = deadline(() => this.#replace(), drain);
+    }
+    if (attempt === this.#current) return this.#events.received(frames);
+    attempt.held.push(...frames);
+    if (!this.#current?.link.id) this.#replace();
+  }
+
+  /** Puts the trial in the place of the link in use, which has brought all that there was. */
+  #replace(): void {
+    const trial = this.#trial!;
+    this.#current?.hangUp();
+    trial.callOff();
+    this.#current = trial;
+    this.#trial = this.#left = null;
+    this.#at = trial.at;
+    this.#settle();
+    this.#events.received(trial.held);
+  }
+
+  /** Remembers what works, and when to try what would be better. */
+  #settle(): void {
+    remember(this.#at > 0 ? this.transport : "");
+    this.#later();
+  }
+
+  #later(): void {
     clearTimeout(this.#timer);
-    if (closed.reason.startsWith(unsupportedVersion)) this.#ended.abort();
-    this.#events.lost(closed, this.#ended.signal.aborted);
-    if (this.#ended.signal.aborted) return;
+    if (this.#at === 0) return;
+    const wait = Math.min(seldom, times.climb * 2 ** this.#trials++);
+    this.#timer = setTimeout(() => this.#try(0), wait * (1 - Math.random() / 2));
+  }
+
+  #try(at: number): void {
+    this.#trial = this.#open(at, { ping: true }, times.hello);
+  }
+
+  #drop(attempt: Attempt, closed: Closed): void {
+    attempt.link.close();
+    this.#lost(attempt, closed);
+  }
+
+  #lost(attempt: Attempt, closed: Closed): void {
+    attempt.callOff();
+    const end = () => this.#over(attempt, closed);
+    if (attempt === this.#current) {
+      this.#current = null;
+      if (this.#trial?.greeted) return this.#replace();
+      if (this.#trial?.proven) this.#left = end;
+      else end();
+    } else if (attempt === this.#trial) {
+      this.#trial = null;
+      if (this.#left) this.#left();
+      else if (attempt.at + 1 < this.#at) this.#try(attempt.at + 1);
+      else this.#later();
+    }
+  }
+
+  /** What was in use has ended: tells so, and dials again. */
+  #over({ at, greeted }: Attempt, closed: Closed): void {
+    this.#forget();
+    if (closed.reason.startsWith(unsupportedVersion)) this.#end.abort();
+    this.#events.lost(closed, this.ended.aborted);
+    if (this.ended.aborted) return;
 
     // Only a link that held for a while counts as a success: else who is sent
     // away after each hello would come back at once, again and again.
-    const steady = this.#greeted > 0 && performance.now() - this.#greeted > longest;
-    if (steady || closed.code === restarting) this.#failures = 0;
-    const most = Math.min(longest, soonest * 2 ** this.#failures++);
+    const held = greeted ? Date.now() - greeted : 0;
+    if (held > steady) this.#early[at] = this.#trials = 0;
+    if (held > later || closed.code === restarting) this.#failures = 0;
+    let most = Math.min(later, soon * 2 ** this.#failures++);
+    if (closed.code === broken && !greeted) {
+      this.#at = (at + 1) % this.#transports.length;
+      if (this.#at > 0) most = 0;
+    } else if (closed.code === broken && ++this.#early[at]! > tolerated && at + 1 < this.#transports.length) {
+      this.#at++;
+      this.#trials += 4; // what works at first is not tried again so soon
+    }
     this.#timer = setTimeout(this.#dial, Math.random() * most);
   }
+}
+
+const key = "tower.transport";
+
+/** What reached the server from this tab last, if it was not the first choice. */
+function recall(): string | null {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null; // there is no storage, or it may not be used
+  }
+}
+
+function remember(transport: string): void {
+  try {
+    if (transport) sessionStorage.setItem(key, transport);
+    else sessionStorage.removeItem(key);
+  } catch {
+    // the next page finds out by itself
+  }
+}
+
+/** Has the line looked at while the page is seen, and when it wakes up. In Node there is no page, and nothing to wake. */
+export function watch(line: Line): void {
+  const { addEventListener, document } = globalThis;
+  const options = { signal: line.ended };
+  const seen = (now: boolean) => {
+    if (document?.visibilityState !== "hidden") line.check(now);
+  };
+  const timer = setInterval(() => seen(false), times.look);
+  line.ended.addEventListener("abort", () => clearInterval(timer));
+  addEventListener?.("online", () => line.check(true), options);
+  addEventListener?.("pagehide", () => line.pause(), options);
+  addEventListener?.("pageshow", ({ persisted }) => persisted && line.check(true), options);
+  document?.addEventListener("visibilitychange", () => seen(true), options);
+  document?.addEventListener("resume", () => line.check(true), options);
 }

@@ -7,6 +7,7 @@ export type { Effect } from "./pending";
 export type { Result } from "./result";
 export { connect, Store } from "./store";
 export type { CallOptions, CursorOptions, Options, Pushed, State } from "./store";
+export type { TransportName } from "./dial";
 export type { Closed } from "./transport";
 export { ulid } from "./ulid";
 export type { Failure, Narrowing, Problems, Row } from "./wire";

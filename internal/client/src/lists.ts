@@ -33,6 +33,7 @@ export class Lists {
     this.kept.delete(list);
     this.changed.delete(list);
     for (const lists of this.#open.values()) if (lists.delete(list)) this.#leave(list);
+    list.stale = true;
     this.#closeUnheld();
   }
 
@@ -49,6 +50,15 @@ export class Lists {
 
   lost(): void {
     this.#online = false;
+    this.moved();
+    for (const list of this.kept) {
+      if (!list.stale) this.changed.add(list);
+      list.stale = true;
+    }
+  }
+
+  /** The connection goes on over another link, on which nothing is open yet. */
+  moved(): void {
     this.#opening = 0;
     for (const lists of this.#open.values()) lists.forEach(list => this.#leave(list));
     this.#open.clear();
@@ -119,8 +129,6 @@ export class Lists {
   #leave(list: List): void {
     list.at = Math.max(list.at, this.#seq);
     list.since = position(this.#epoch, list.at);
-    list.stale = true;
-    if (this.kept.has(list)) this.changed.add(list);
   }
 
   /**

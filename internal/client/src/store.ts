@@ -1,6 +1,7 @@
 import { Cold, type Known } from "./cold";
-import { Connection } from "./connection";
+import { watch, type Line, type LineEvents } from "./connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
+import { dial, route, type TransportName } from "./dial";
 import { openDisk } from "./disk";
 import { TowerError } from "./error";
 import { Lists } from "./lists";
@@ -10,11 +11,11 @@ import { Overlay, type Effect } from "./pending";
 import { Queue, remembered } from "./queue";
 import { resultOf, type Result } from "./result";
 import { filled } from "./route";
-import { websocket, type Closed, type Transport } from "./transport";
+import { Shared } from "./share";
+import { tooBig, type Closed } from "./transport";
 import { ulid } from "./ulid";
 import type { Note, Write } from "./write";
 import {
-  decode,
   type Allowed,
   type Answer,
   type Commit,
@@ -30,7 +31,7 @@ import {
 /** What a store knows of its connection. Each change makes a new one. */
 export interface State {
   readonly online: boolean;
-  /** How the server is reached: "websocket"; "" while it is not. */
+  /** How the server is reached: "socket", "stream" or "poll"; "" while it is not. */
   readonly transport: string;
   readonly epoch: string;
   readonly build: string;
@@ -65,8 +66,6 @@ export interface CallOptions {
 /** What an action produced for everyone it ran for. */
 export type Pushed = Pick<Result, "status" | "out" | "error">;
 
-const tooBig = 1009; // the code of WebSocket
-
 /** A request that waits for a connection, or for its answer. */
 interface Asked {
   request: Request;
@@ -92,8 +91,7 @@ const initial: State = {
 
 /** A Store is what a client sees of the server, over one connection that it keeps alive. */
 export class Store {
-  readonly #transport: Transport;
-  readonly #connection: Connection;
+  readonly #line: Line;
   readonly #state = new Observable(initial);
   readonly #followed = new Map<string, { list: Followed<any>; holders: number }>();
   readonly #keeping = new Map<List, string>(); // under which name on the disk
@@ -111,8 +109,7 @@ export class Store {
   #now = 0;
 
   /** With a name writes are kept on this device under it until they have been answered. */
-  constructor(transport: Transport, name = "") {
-    this.#transport = transport;
+  constructor(open: (events: LineEvents) => Line, name = "") {
     const disk = name ? openDisk(name).catch(() => null) : Promise.resolve(null);
     this.#cold = new Cold(disk);
     this.#queue = new Queue(name, disk, {
@@ -120,10 +117,11 @@ export class Store {
       turn: run => this.#turn(run),
       finish: answer => this.#finish(answer),
     });
-    this.#connection = new Connection(transport, {
-      message: message => this.#turn(() => decode(message).forEach(frame => this.#apply(frame))),
+    this.#line = open({
+      received: frames => this.#turn(() => frames.forEach(frame => this.#apply(frame))),
       lost: (closed, final) => this.#turn(() => this.#lost(closed, final)),
     });
+    watch(this.#line);
     void this.#cold.known().then(known => {
       if (known && !this.state.epoch) this.#turn(() => this.#expect(known));
     });
@@ -273,7 +271,7 @@ export class Store {
 
   /** Ends the connection for good. */
   close(): void {
-    this.#connection.close();
+    this.#line.close();
   }
 
   /** Runs what a message, or a loss, does, and tells of all its changes when it is done. */
@@ -305,10 +303,10 @@ export class Store {
   #greet({ epoch, build, seq, user = "", actions, cursors }: Hello): void {
     const was = this.state;
     const anew = was.epoch !== "" && (was.epoch !== epoch || was.build !== build || was.user !== user);
-    this.#connection.greeted();
+        if (was.online) this.#leave(!anew); // for another link
     this.#set({
       online: true,
-      transport: this.#transport.name,
+      transport: this.#line.transport,
       epoch,
       build,
       seq,
@@ -339,7 +337,7 @@ export class Store {
     const { from, seq, allowed } = frame;
     this.#set({ seq, ...(allowed && listed(allowed)) });
     // A framework that is told draws in a microtask of its own, before this one.
-    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
+    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#line.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
   #push(frame: Push): void {
@@ -356,16 +354,22 @@ export class Store {
   #lost(closed: Closed, final: boolean): void {
     this.#ended = final;
     this.#set({ online: false, transport: "", closed });
-    this.#lists.lost();
     if (closed.code === tooBig) this.#refuseLargest();
-    this.#queue.lost();
-    for (const asked of this.#asked.values()) if (asked.first) this.#waiting.add(asked);
-    this.#asked.clear();
+    this.#leave(false);
     if (!final) return;
     this.#queue.close(disconnected(closed, true).message);
     this.#cold.close();
     for (const asked of this.#waiting) asked.lost?.(disconnected(closed, true));
     this.#waiting.clear();
+  }
+
+  /** Leaves a connection, or one link of it for another. */
+  #leave(moving: boolean): void {
+    if (moving) this.#lists.moved();
+    else this.#lists.lost();
+    this.#queue.lost();
+    for (const asked of this.#asked.values()) if (asked.first) this.#waiting.add(asked);
+    this.#asked.clear();
   }
 
   /** The server has ended the connection because of a frame, and would again. */
@@ -404,14 +408,14 @@ export class Store {
     const id = ++this.#lastID;
     if (asked.lost) asked.first ??= { at: Date.now(), user: this.state.user };
     this.#asked.set(id, asked);
-    this.#connection.send({ id, ...asked.request });
+    this.#line.send({ id, ...asked.request });
   }
 
   /** Trades the ticket of a new session for its cookie, and connects as its user. */
   async #exchange(ticket: string): Promise<void> {
     const { ok, status } = await fetch("/_tower/session", { method: "POST", body: ticket });
     if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}). Please try again.` });
-    this.#connection.restart();
+    this.#line.restart();
   }
 }
 
@@ -440,20 +444,37 @@ function canonical(value: unknown): string {
 }
 
 export interface Options {
-  /** The server's socket; by default the one of the page's own server. In Node there is no default. */
+  /** The server's socket, which has the others beside it; by default that of the page's own server. In Node there is no default. */
   url?: string;
+  /** How to reach the server: the first that works. By default "socket", then "stream", then "poll". */
+  transports?: readonly TransportName[];
+  /** Whether the pages of this origin share a connection where the browser lets them. By default they do. */
+  share?: boolean;
 }
+
+declare const WORKER: string; // a hash: pages share a worker with those who have the same
 
 const stores = new Map<string, Store>();
 
-/** The store of a server. Every part of a page that connects to one shares it. */
-export function connect({ url = "/_tower/socket" }: Options = {}): Store {
-  const socket = new URL(url, globalThis.location?.href);
-  socket.protocol = socket.protocol.replace("http", "ws");
-  let store = stores.get(socket.href);
+/**
+ * The store of a server. Every part of a page that connects to one in the same way
+ * shares it. What is not said is what the page says in <meta name="tower">, as JSON.
+ */
+export function connect(options: Options = {}): Store {
+  const { url = "/_tower/socket", transports = ["socket", "stream", "poll"], share = true } = { ...said(), ...options };
+  const server = new URL(url, globalThis.location?.href);
+  const way = route(server, transports);
+  const shared = share && Shared.possible && server.origin === location.origin;
+  const key = `${shared} ${way}`;
+  let store = stores.get(key);
   if (!store || store.ended) {
-    store = new Store(websocket(socket), `tower ${socket.href}`);
-    stores.set(socket.href, store);
+    const open = (events: LineEvents) => (shared ? new Shared(way, new URL(`worker.js?${WORKER}`, server), events) : dial(way, events));
+    store = new Store(open, `tower ${server.href.replace(/^http/, "ws")}`);
+    stores.set(key, store);
   }
   return store;
+}
+
+function said(): Options {
+  return JSON.parse(globalThis.document?.querySelector<HTMLMetaElement>('meta[name="tower"]')?.content || "{}") as Options;
 }

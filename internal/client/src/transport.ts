@@ -1,3 +1,5 @@
+import { decode, type Frame } from "./wire";
+
 /** A Transport is a way to reach the server. */
 export interface Transport {
   readonly name: string;
@@ -6,13 +8,16 @@ export interface Transport {
 }
 
 export interface Link {
-  send(message: string): void;
+  /** By which the server knows it; "" if it does not. */
+  readonly id: string;
+  send(frame: string): void;
   close(): void;
 }
 
 export interface LinkEvents {
   open(): void;
-  message(message: string): void;
+  /** The frames of a message; none is a sign of life. */
+  received(frames: Frame[]): void;
   close(closed: Closed): void;
 }
 
@@ -22,15 +27,25 @@ export interface Closed {
   readonly reason: string;
 }
 
-export function websocket(url: URL): Transport {
+/** The code of a link that broke: nobody has ended it. */
+export const broken = 1006;
+
+/** The code of a link to a server that restarts. */
+export const restarting = 1012;
+
+/** The code of a link over which a frame was sent that the server does not take. */
+export const tooBig = 1009;
+
+export function socket(url: URL): Transport {
   return {
-    name: "websocket",
+    name: "socket",
     open(events) {
-      const socket = new WebSocket(url);
+      const socket = new WebSocket(Object.assign(new URL(url), { protocol: url.protocol.replace("http", "ws") }));
       socket.onopen = () => events.open();
-      socket.onmessage = event => events.message(event.data);
+      socket.onmessage = event => events.received(decode(event.data));
       socket.onclose = ({ code, reason }) => events.close({ code, reason });
       return {
+        id: "",
         send: message => socket.send(message),
         close() {
           socket.onopen = socket.onmessage = socket.onclose = null;

@@ -147,12 +147,24 @@ export type Call = { call: string; key: string } & ({ in: unknown } | { form: st
 /** A frame that is answered. */
 export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
 
-export type Sent = { hello: number } | { applied: number; from?: number } | ({ id: number } & Request);
+export type Sent = { hello: number; instead?: string } | { ping: true } | { applied: number; from?: number } | ({ id: number } & Request);
+
+/** What a stream's event holds, or what answers a poll; nothing of all this is a sign of life. */
+export interface Delivery {
+  /** The link that was opened. */
+  link?: string;
+  number?: number;
+  message?: Frame | Frame[];
+  end?: { code: number; reason: string };
+}
 
 /** The frames of a message: the elements of an array, or the message itself. */
 export function decode(message: string): Frame[] {
-  const frames = parse(message) as Frame | Frame[];
-  return Array.isArray(frames) ? frames : [frames];
+  return list(parse(message) as Frame | Frame[]);
+}
+
+export function list(message: Frame | Frame[]): Frame[] {
+  return Array.isArray(message) ? message : [message];
 }
 
 const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;

@@ -1,8 +1,8 @@
 // Bots in a process of Node's. Their orders are in its environment.
 
+import { dial, route } from "../src/dial";
 import { Store } from "../src/index";
-import { websocket } from "../src/transport";
-import { Bot } from "./bot";
+import { Bot, ways } from "./bot";
 
 interface Order {
   url: string;
@@ -23,7 +23,13 @@ globalThis.WebSocket = class extends Plain {
   }
 } as unknown as typeof WebSocket;
 
+const { fetch } = globalThis;
+globalThis.fetch = (to, init) => {
+  const cookie = cookies.get(new URL(String(to)).host)!;
+  return fetch(to, { ...init, headers: { ...init?.headers, cookie } });
+};
+
 for (const { url, seed } of orders) {
-  const socket = new URL("/_tower/socket", url.replace("http", "ws"));
-  void new Bot(new Store(websocket(socket)), `${url}/node`, seed).run();
+  const way = route(new URL("/_tower/socket", url), ways[seed % ways.length]!);
+  void new Bot(new Store(events => dial(way, events)), `${url}/node`, seed).run();
 }

@@ -3,10 +3,12 @@
 import { openDisk } from "../src/disk";
 import { connect } from "../src/index";
 import type { Kept } from "../src/write";
-import { Bot } from "./bot";
+import { times } from "../src/times";
+import { Bot, ways } from "./bot";
 
 const seed = Number(new URLSearchParams(location.search).get("seed"));
-const store = connect();
+Object.assign(times, { climb: 300, again: 50 });
+const store = connect({ transports: ways[seed % ways.length]!, share: seed % 2 === 0 });
 const disk = openDisk(`tower ws://${location.host}/_tower/socket`);
 const kept = async () => (await disk)("writes", table => table.getAll() as IDBRequest<Kept[]>);
 
@@ -21,5 +23,5 @@ async function told(): Promise<string> {
   });
 }
 
-Object.assign(window, { told });
+Object.assign(window, { told, store });
 void new Bot(store, location.pathname.replace(/\/$/, ""), seed, kept).run();

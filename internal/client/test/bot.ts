@@ -3,6 +3,7 @@
 // connection, is not its business.
 
 import type { Cursor } from "../src/cursor";
+import type { TransportName } from "../src/dial";
 import type { Store } from "../src/store";
 import type { Row } from "../src/wire";
 import type { Kept, Refused, Write } from "../src/write";
@@ -18,6 +19,9 @@ export interface Chore extends Row {
 const cursors: readonly [name: string, input?: object][] = [
   ["chores.all"], ["chores.first"], ["plain.mine"], ["plain.todo"], ["plain.second"], ["plain.ranked", { below: 3 }],
 ];
+
+/** How bots reach the server. */
+export const ways: TransportName[][] = [["socket", "stream", "poll"], ["stream", "poll"], ["poll"]];
 
 /** The end, of which every client hears. */
 const theEnd = "the end";

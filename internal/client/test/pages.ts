@@ -1,9 +1,9 @@
 // Pages of their own, in a frame, with the library as it is served.
 
 import { seen } from "./runner";
-import { accept, ready, type Link } from "./server";
+import { accept, ready, transport, type Link } from "./server";
 
-const script = `<script type="module" src="/_tower/tower.js"></script>`;
+const script = `<meta name="tower" content='{"share":false,"transports":["${transport}"]}'><script type="module" src="/_tower/tower.js"></script>`;
 export const liveList = `<ul data-live="sealed" data-since="E:0"></ul>`;
 export const problems = `<p data-problem="title" hidden></p><p data-problem="body">old</p><p data-problem="" hidden></p>`;
 let pages = 0;

@@ -1,11 +1,10 @@
 // What is kept on the device. Two stores of one name are two pages, but for the
 // last test, which has real ones.
 
-import { Store } from "../src/store";
-import { websocket } from "../src/transport";
+import type { Store } from "../src/store";
 import { onDisk, saved } from "./device";
 import { after, equal, ok, seen, test } from "./runner";
-import { accept, applied, ready, refuse, state, type Link } from "./server";
+import { accept, applied, newStore, ready, refuse, state, type Link } from "./server";
 
 interface Post {
   id: string;
@@ -17,9 +16,7 @@ const error = { code: "invalid", message: "no", problems: { title: ["is required
 
 /** A page's store. It has found its disk when this resolves. */
 async function page(name = "queue"): Promise<Store> {
-  await ready;
-  const store = new Store(websocket(new URL(`ws://${location.host}/_tower/socket`)), name);
-  after(() => store.close());
+  const store = await newStore(name);
   await state(store, ({ durable }) => durable);
   return store;
 }
@@ -145,9 +142,7 @@ test("writes are made without a disk as well", async () => {
   indexedDB.open = () => {
     throw new Error("private");
   };
-  await ready;
-  const store = new Store(websocket(new URL(`ws://${location.host}/_tower/socket`)), "none");
-  after(() => store.close());
+  const store = await newStore("none");
   const link = await greeted(store);
   const written = store.model("posts").delete("a");
   link.send({ id: await link.expect({ call: "DELETE /posts/a", in: {} }), status: 200 });

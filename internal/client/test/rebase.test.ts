@@ -2,6 +2,7 @@
 // what the server's state, as far as it has come, becomes by the writes that have
 // not been answered; and in the end what the server has. The seed is in the log.
 
+import { Connection } from "../src/connection";
 import { Store } from "../src/store";
 import type { Cursor } from "../src/cursor";
 import type { Write } from "../src/write";
@@ -42,7 +43,7 @@ class World {
 
   constructor(pick: (below: number) => number, names = Object.keys(queries)) {
     this.pick = pick;
-    this.store = new Store(this.server);
+    this.store = new Store(events => new Connection([this.server], events));
     after(() => this.store.close());
     for (const name of names) this.cursors.set(name, this.store.cursor<Task>(name));
   }

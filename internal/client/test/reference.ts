@@ -2,8 +2,8 @@
 // every cursor after every commit, and takes a link's messages one by one, when
 // the test says so. It knows nothing of how the client judges its own writes.
 
-import type { LinkEvents, Transport } from "../src/transport";
-import type { Delta, Failure, Scope } from "../src/wire";
+import type { Link, LinkEvents, Transport } from "../src/transport";
+import { decode, type Delta, type Failure, type Scope } from "../src/wire";
 
 export interface Task {
   id: string;
@@ -80,11 +80,12 @@ export class Reference implements Transport {
     return this.#link !== null;
   }
 
-  open(events: LinkEvents): { send(message: string): void; close(): void } {
+  open(events: LinkEvents): Link {
     this.#link = events;
     queueMicrotask(() => this.#link === events && events.open());
     const own = () => this.#link === events;
     return {
+      id: "",
       send: message => own() && this.toServer.push(message),
       close: () => own() && this.#hangUp(),
     };
@@ -129,7 +130,7 @@ export class Reference implements Transport {
   /** Lets the client's next message from the server arrive, or several in one. */
   deliver(together = 1): void {
     const frames = this.toClient.splice(0, together);
-    this.#link!.message(JSON.stringify(frames.length === 1 ? frames[0] : frames));
+    this.#link!.received(decode(JSON.stringify(frames.length === 1 ? frames[0] : frames)));
   }
 
   #answer(id: number, answer: Answer): void {

@@ -1,10 +1,14 @@
 // The server's side of a test: links to clients, played by the test itself
 // over the relay that relay_test.go describes.
 
-import { Store, type State } from "../src/store";
-import { websocket } from "../src/transport";
+import { dial, route, type TransportName } from "../src/dial";
+import { Store } from "../src/store";
+import { times } from "../src/times";
 import type { Hello } from "../src/wire";
 import { after, equal } from "./runner";
+import { state } from "./state";
+
+export { state };
 
 /** A queue hands out what was put into it, in order, now or later. */
 class Queue<T> {
@@ -128,6 +132,12 @@ export function refuse(refuse: boolean): void {
   if (refuse) after(() => order({ refuse: false }));
 }
 
+/** From now on the pages' cookie is that of a user. */
+export async function cookieOf(user: string): Promise<void> {
+  await ready;
+  order({ user });
+}
+
 /** The next connection that has been refused. */
 export function refused(): Promise<void> {
   return refusals.take();
@@ -138,10 +148,16 @@ export function ticket(): Promise<string> {
   return tickets.take();
 }
 
+times.again = 0;
+
+/** What this page's tests connect over. */
+export const transport = new URLSearchParams(location.search).get("transport") as TransportName;
+
 /** A new store, which ends with the test. It is not connected yet: accept its link. */
-export async function newStore(): Promise<Store> {
+export async function newStore(name?: string): Promise<Store> {
   await ready;
-  const store = new Store(websocket(new URL(`ws://${location.host}/_tower/socket`)));
+  const way = route(new URL("/_tower/socket", location.href), [transport]);
+  const store = new Store(events => dial(way, events), name);
   after(() => store.close());
   return store;
 }
@@ -153,18 +169,6 @@ export async function online(change: Partial<Hello> = {}): Promise<{ store: Stor
   await link.greet(change);
   await state(store, ({ online }) => online);
   return { store, link };
-}
-
-/** Resolves once the state is as asked for. */
-export function state(store: Store, wanted: (state: State) => boolean): Promise<State> {
-  return new Promise(resolve => {
-    let done = () => {};
-    done = store.subscribe(state => {
-      if (!wanted(state)) return;
-      resolve(state);
-      queueMicrotask(() => done());
-    });
-  });
 }
 
 /** Resolves once the client has applied all that was sent before: a call comes back after that. */

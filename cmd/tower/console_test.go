@@ -1,0 +1,133 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// hears holds that the players have received these effects since they were last
+// asked, and nothing else.
+func hears(t *testing.T, players map[string]*player, want map[string][]string) {
+	t.Helper()
+	for name, p := range players {
+		got, messages, err := p.received(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want[name]) || messages != min(1, len(want[name])) {
+			t.Errorf("%s received %v in %d messages, not %v", name, got, messages, want[name])
+		}
+	}
+}
+
+// TestAConsoleThinksBeforeItActs types into a console on a terminal, on a real
+// server that two people are connected to: it looks with their eyes, and nobody is
+// told anything before commit().
+func TestAConsoleThinksBeforeItActs(t *testing.T) {
+	w := newWorkshop(t)
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(w.folder, "run"))
+	t.Setenv("GOPROXY", "off")
+	err := withSample(t.Context(), io.Discard, 0, func(s *sample) error {
+		ids, err := s.settle(t.Context())
+		if err != nil {
+			return err
+		}
+		players := map[string]*player{}
+		for _, name := range people {
+			if players[name], err = s.enter(t.Context(), name, ids[name]); err != nil {
+				return err
+			}
+			defer players[name].close()
+		}
+		hears(t, players, nil)
+		console := (&journal{workshop: w, folder: s.app.Folder}).console("--sandbox")
+		console.thinks(t, players)
+		console.outlivesARebuild(t, s)
+		return nil
+	})
+	if err != nil && t.Context().Err() == nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *terminalScreen) thinks(t *testing.T, players map[string]*player) {
+	t.Helper()
+	s.types(`let ada = User.where({name: "Ada"}).first(), bob = User.where({name: "Bob"}).first(), hello = Post.first()`)
+	s.types(`[hello.author.name, ada.posts.count(), await as(bob).posts.mine().count()]`)
+	s.shows(`["Ada", 1, 0]`)
+	s.types(`why(hello, "posts.published", bob)`)
+	s.shows("Bob sees Post", "published is true", "Posts.Match", "rank 1, of the first 20: inside")
+	s.types(`why(hello, "posts.mine", bob)`)
+	s.shows("Bob does not see Post", "✗ authorId is", "decides")
+
+	s.types(`hello.update({published: false}); as(bob).posts.create({title: "From Bob", published: true})`)
+	s.shows("From Bob")
+	s.types(`impact()`)
+	s.shows("2 changes would reach 2 of 2 connections", "posts.published  leave   Post", "enter   Post", `"From Bob"`)
+	s.types(`diff()`)
+	s.shows("published  true → false")
+	s.types(`as(ada).posts.published().pluck("title")`)
+	s.shows(`["From Bob"]`)
+	hears(t, players, nil)
+
+	s.types(`while (true) {}`)
+	s.shows("running…")
+	s.presses("\x03")
+	s.shows("stopped")
+	s.types(`Post.first().titel`)
+	s.shows("Post has no field titel", "did you mean title?")
+	hears(t, players, nil)
+	s.types(`commit()`)
+	s.shows("console:" + userName())
+	hears(t, players, map[string][]string{"Ada": {"mine change", "published enter", "published leave"}, "Bob": {"mine enter", "published enter", "published leave"}})
+	s.types(`undo(seq()); commit()`)
+	s.shows("is undone when this is committed")
+	eventuallyHears(t, players)
+}
+
+// eventuallyHears waits until the undo has come to all of the players.
+func eventuallyHears(t *testing.T, players map[string]*player) {
+	t.Helper()
+	for name, p := range players {
+		eventually(t, name+" hears of the undo", func() bool {
+			_, messages, err := p.received(context.Background())
+			return err == nil && messages == 1
+		})
+	}
+}
+
+// outlivesARebuild builds the application anew under the console, which keeps its
+// variables and what its sandbox holds.
+func (s *terminalScreen) outlivesARebuild(t *testing.T, app *sample) {
+	t.Helper()
+	s.types(`let made = Post.create({title: "Kept in the sandbox"}), kept = 40`)
+	s.types(`diff().length * 100`)
+	s.shows("100")
+	path := filepath.Join(app.app.Folder, "controllers", "posts.go")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := attach(t.Context(), app.app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "Limit(20)", "Limit(21)", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	<-client.Done() // the process that was built before has ended
+	s.types(`[kept + 2, made.reload().title, ada.name, diff().length]`)
+	s.shows("The application was restarted. What the sandbox held, 1 write, was repeated.", `[42, "Kept in the sandbox", "Ada", 1]`)
+	s.types(`discard()`)
+	s.types(fmt.Sprintf("why(made, %q)", "posts.published"))
+	s.shows("not_found: there is no Post")
+}

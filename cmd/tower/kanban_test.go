@@ -1,0 +1,210 @@
+//go:build unix
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// kanban copies the board of docs/kanban, with this tower beneath it.
+func (w *workshop) kanban() *journal {
+	w.t.Helper()
+	source, err := filepath.Abs("../../docs/kanban")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(source, "node_modules")); err != nil {
+		w.t.Fatal("the packages of the board are not here; script/test installs them, or: npm ci --prefix docs/kanban")
+	}
+	a := &journal{workshop: w, folder: filepath.Join(w.folder, "kanban"), port: freePort(w.t)}
+	a.url = "http://localhost:" + a.port
+	files := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	files.Dir = source
+	names, err := files.Output()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(names), "\x00"), "\x00") {
+		text, err := os.ReadFile(filepath.Join(source, name))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(filepath.Join(a.folder, name)), 0o777)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(a.folder, name), text, 0o666)
+		}
+		if err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(filepath.Join(source, "node_modules"), filepath.Join(a.folder, "node_modules")); err != nil {
+		w.t.Fatal(err)
+	}
+	a.replace("go.mod", "=> ../..", "=> "+filepath.Dir(filepath.Dir(source)))
+	return a
+}
+
+// stop ends the server, as Ctrl-C does.
+func (a *journal) stop() {
+	a.t.Helper()
+	if err := a.server.Process.Signal(syscall.SIGINT); err != nil {
+		a.t.Fatal(err)
+	}
+	if err := a.server.Wait(); err != nil {
+		a.t.Fatalf("the server ended with %v\n%s", err, a.output.String())
+	}
+}
+
+// columns waits until the cards of each column are these, from top to bottom.
+func (p *tab) columns(todo, doing, done []string) {
+	p.t.Helper()
+	want, err := json.Marshal([][]string{todo, doing, done})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.until(string(want), fmt.Sprintf(`JSON.stringify([...document.querySelectorAll("[data-column]")].map(column =>
+		[...column.querySelectorAll("[data-id] p")].map(title => title.textContent))) == JSON.stringify(%s)`, want))
+}
+
+// says waits until the board says so of its connection.
+func (p *tab) says(status string) {
+	p.t.Helper()
+	p.until(status, fmt.Sprintf(`document.querySelector(".status")?.textContent == %q`, status))
+}
+
+// add adds a card at the end of a column, by hand.
+func (p *tab) add(column, title string) {
+	p.t.Helper()
+	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[any](`document.querySelector("[data-column=`+column+`] .add").click()`)); err != nil {
+		p.t.Fatalf("%s adds a card: %v", p.name, err)
+	}
+	p.do(chromedp.SendKeys(`[data-column="`+column+`"] input`, title+"\r\x1b"))
+}
+
+// drag moves a card with the mouse, to where another part of the page is, and lets
+// go of it in the end.
+func (p *tab) drag(title, target string, during func()) {
+	p.t.Helper()
+	from, to := p.middle(fmt.Sprintf(`[...document.querySelectorAll("[data-id]")].find(card => card.textContent.includes(%q))`, title)), p.middle(target)
+	p.do(chromedp.MouseEvent("mousePressed", from[0], from[1], chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	for step := 1; step <= 4; step++ {
+		share := float64(step) / 4
+		p.do(chromedp.MouseEvent("mouseMoved", from[0]+(to[0]-from[0])*share, from[1]+(to[1]-from[1])*share, chromedp.ButtonLeft))
+	}
+	if during != nil {
+		during()
+	}
+	p.do(chromedp.MouseEvent("mouseReleased", to[0], to[1], chromedp.ButtonLeft, chromedp.ClickCount(1)))
+}
+
+func (p *tab) middle(element string) [2]float64 {
+	p.t.Helper()
+	var at [2]float64
+	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[[]float64](fmt.Sprintf(`(box => [box.left + box.width / 2, box.top + box.height / 2])((%s).getBoundingClientRect())`, element)))
+	if err != nil || len(value) != 2 {
+		p.t.Fatalf("%s: where is %s? %v", p.name, element, err)
+	}
+	copy(at[:], value)
+	return at
+}
+
+// shoot keeps a picture of the page, for who asks for it.
+func (p *tab) shoot(name string) {
+	p.t.Helper()
+	folder := os.Getenv("TOWER_TEST_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// TestKanbanTypes holds the board's scripts against its declarations in Go.
+func TestKanbanTypes(t *testing.T) {
+	a := newWorkshop(t).kanban()
+	if out := a.run("generate", "types"); !strings.Contains(out, "identical  app/tower.d.ts") {
+		t.Errorf("docs/kanban/app/tower.d.ts is not what tower makes of it now; there, run: tower generate types\n%s", out)
+	}
+	tsc, err := filepath.Abs("../../internal/client/node_modules/.bin/tsc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(tsc, "--pretty", "false", "-p", filepath.Join(a.folder, "app")).CombinedOutput(); err != nil {
+		t.Errorf("tsc: %v\n%s", err, out)
+	}
+	a.run("test")
+}
+
+// TestKanban plays with the board of the docs in two windows.
+func TestKanban(t *testing.T) {
+	a := newWorkshop(t).kanban()
+	a.serve()
+	browser := openBrowser(t)
+	ada, bob := browser.tab("ada", a.url), browser.tab("bob", a.url)
+	for _, person := range []*tab{ada, bob} {
+		person.do(chromedp.Navigate(a.url))
+		person.columns([]string{}, []string{}, []string{})
+	}
+
+	// Cards are made in one window, and seen in both.
+	for _, title := range []string{"First sketch", "Choose a typeface", "Ask Ada"} {
+		ada.add("todo", title)
+	}
+	bob.add("doing", "Book a room")
+	for _, person := range []*tab{ada, bob} {
+		person.columns([]string{"First sketch", "Choose a typeface", "Ask Ada"}, []string{"Book a room"}, []string{})
+		person.says("Everything is saved")
+	}
+	ada.shoot("kanban")
+
+	// They are dragged within a column and into another.
+	ada.drag("Ask Ada", `document.querySelector("h2")`, func() { ada.shoot("kanban-drag") })
+	bob.columns([]string{"Ask Ada", "First sketch", "Choose a typeface"}, []string{"Book a room"}, []string{})
+	bob.drag("First sketch", `document.querySelector("[data-column=doing] .add")`, nil)
+	ada.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"Book a room", "First sketch"}, []string{})
+
+	// And moved with the keyboard.
+	ada.do(chromedp.Focus(`[data-column="doing"] [data-id]`), chromedp.KeyEvent(kb.ArrowRight, chromedp.KeyModifiers(chromedp.ModifierAlt)))
+	bob.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room"})
+
+	// Without the server everything goes on, and survives that the page is left.
+	a.stop()
+	ada.says("Offline")
+	ada.drag("Ask Ada", `document.querySelector("[data-column=done]")`, nil)
+	ada.add("todo", "Written offline")
+	ada.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
+	ada.says("Offline. 2 changes will be saved")
+	ada.shoot("kanban-offline")
+	bob.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room"})
+	ada.do(chromedp.Navigate("about:blank"))
+	a.serve()
+	bob.says("Everything is saved")
+	ada.do(chromedp.Navigate(a.url))
+	for _, person := range []*tab{ada, bob} {
+		person.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
+		person.says("Everything is saved")
+	}
+
+	// What the server refuses is taken back, and told.
+	ada.add("todo", strings.Repeat("too long ", 20))
+	ada.until("why it was refused", `document.querySelector("aside")?.textContent.startsWith("Not saved: title is too long")`)
+	ada.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
+	ada.shoot("kanban-refused")
+	ada.do(chromedp.Click("aside button"))
+	ada.until("nothing of it", `!document.querySelector("aside")`)
+	bob.drag("Written offline", `document.querySelector("h1")`, func() { bob.shoot("kanban-bob") })
+}

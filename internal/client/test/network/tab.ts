@@ -1,0 +1,35 @@
+// A page that a Go test drives: ?share shares its connection with others.
+
+import { connect } from "../../src/store";
+import { times } from "../../src/times";
+import { state } from "../state";
+
+interface Note {
+  id: string;
+  text: string;
+}
+
+const query = new URLSearchParams(location.search);
+Object.assign(times, { look: 100, quiet: 1000, answer: 1000 });
+
+const store = connect({ share: query.has("share"), transports: (query.get("transports") ?? "socket,stream,poll").split(",") as "poll"[] });
+const notes = store.cursor<Note>("notes.all");
+const mine = query.has("mine") ? store.cursor<Note>("notes.mine") : null;
+
+const tab = {
+  store,
+  ready: Promise.all([notes.ready, mine?.ready]).then(() => store.state.transport),
+  /** Resolves when there is a note of this text. */
+  note: (text: string) => new Promise<boolean>(resolve => notes.subscribe(list => list.some(note => note.text === text) && resolve(true))),
+  over: (name: string) => state(store, ({ online, transport }) => online && transport === name).then(() => true),
+  user: (id: string) => state(store, ({ online, user }) => online && user === id).then(() => true),
+  call: (route: string, input: unknown) => store.call(route, input).then(({ status }) => status),
+};
+
+declare global {
+  interface Window {
+    tab: typeof tab;
+  }
+}
+
+window.tab = tab;

@@ -1,0 +1,13 @@
+import type { State, Store } from "../src/store";
+
+/** Resolves once the state is as asked for. */
+export function state(store: Store, wanted: (state: State) => boolean): Promise<State> {
+  return new Promise(resolve => {
+    let done = () => {};
+    done = store.subscribe(state => {
+      if (!wanted(state)) return;
+      resolve(state);
+      queueMicrotask(() => done());
+    });
+  });
+}

@@ -1,0 +1,186 @@
+package cursor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A prophet is a world whose moves are known before, and that keeps what each
+// client is told.
+type prophet struct {
+	*world
+	moves []Move
+	heard map[*replica]string
+}
+
+func (p *prophet) Rescope(store.Commit) []Move { return p.moves }
+
+func (p *prophet) Deliver(c store.Commit, effects []Effect, moved []Moved) {
+	for _, e := range effects {
+		for _, h := range e.Holders {
+			p.hear(p.heard, h, Foreseen{Deltas: e.Deltas, Value: e.Value, Included: e.Included})
+		}
+	}
+	for _, m := range moved {
+		p.hear(p.heard, m.Holder, Foreseen{Deltas: m.Deltas, Value: m.Value, Included: m.Included, Closed: m.To == nil})
+	}
+	p.world.Deliver(c, effects, moved)
+}
+
+func (p *prophet) hear(by map[*replica]string, h Holder, seen Foreseen) {
+	if seen.nothing() {
+		return
+	}
+	text := fmt.Sprint(told(seen.Deltas), seen.Closed)
+	if seen.Value != nil {
+		text += seen.Value.String()
+	}
+	var with []string
+	for _, in := range seen.Included {
+		with = append(with, in.Model.Name+" "+told(in.Deltas))
+		p.counts["included"]++
+	}
+	slices.Sort(with)
+	by[h.(*replica)] += text + strings.Join(with, "; ")
+}
+
+// choose makes moves for the next commit.
+func (p *prophet) choose(r *rand.Rand) {
+	p.moves = nil
+	clients := slices.SortedFunc(maps.Keys(p.clients), func(a, b *replica) int { return a.number - b.number })
+	for _, c := range clients {
+		switch n := r.IntN(12); {
+		case n == 0:
+			p.moves = append(p.moves, Move{Holder: c})
+		case n == 1:
+			tag := r.IntN(len(p.questions))
+			if (p.questions[tag].value == ValueNone) != (p.questions[c.tag].value == ValueNone) {
+				continue
+			}
+			to := p.spec(c, tag, c.viewer.level.Load)
+			p.moves = append(p.moves, Move{Holder: c, To: &to})
+		}
+	}
+}
+
+// TestWhatIsForeseenComesTrue holds: what a commit would do is what it does, to
+// each holder, and until it is made nothing has happened.
+func TestWhatIsForeseenComesTrue(t *testing.T) {
+	r := seeded(t)
+	w := newWorld(t, r, 60, 90)
+	p := &prophet{world: w, heard: map[*replica]string{}}
+	w.engine = NewEngine(w.st, p, func(err error) { t.Error(err) })
+	w.engine.spare = 0
+	runEngine(t, w.engine)
+	ctx := t.Context()
+	var clients []*replica
+	for i := range 40 {
+		clients = append(clients, &replica{number: i, viewer: pick(r, w.viewers)})
+	}
+	own := w.ids()
+	foreseen, seen := 0, map[*replica]string{}
+	for range 300 {
+		w.act(ctx, r, pick(r, clients))
+		w.mu.Lock()
+		p.choose(r)
+		w.mu.Unlock()
+		tx := w.st.Begin("test")
+		for range 1 + r.IntN(3) {
+			var invalid *store.InvalidError
+			if err := w.writeOne(r, tx, &own, 30); err != nil && !errors.As(err, &invalid) && !errors.Is(err, store.ErrNotFound) {
+				t.Fatal(err)
+			}
+		}
+		if r.IntN(4) == 0 {
+			if _, err := tx.Update(w.m.users, pick(r, w.users), func(x any) error { x.(*user).Level++; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clear(seen)
+		clear(p.heard)
+		for range 2 { // to look does not change what is seen
+			clear(seen)
+			_, all, err := w.engine.Foresee(ctx, func(seq uint64) (store.Commit, error) { return tx.Prospect(ctx, seq) }, p.Rescope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range all {
+				p.hear(seen, f.Holder, f)
+			}
+		}
+		if len(p.heard) > 0 {
+			t.Fatal("somebody was told of what was only foreseen")
+		}
+		c, err := tx.Commit(ctx)
+		var invalid *store.InvalidError
+		if errors.As(err, &invalid) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Seq == 0 {
+			continue
+		}
+		if err := w.engine.Wait(ctx, c.Seq); err != nil {
+			t.Fatal(err)
+		}
+		if foreseen += len(seen); !maps.Equal(seen, p.heard) {
+			t.Fatalf("commit %d: foreseen was\n%s\nand told is\n%s", c.Seq, said(seen), said(p.heard))
+		}
+	}
+	if foreseen < 100 || w.counts["included"] < 10 {
+		t.Errorf("only %d were told anything, %d of included records", foreseen, w.counts["included"])
+	}
+	w.end()
+}
+
+func said(by map[*replica]string) string {
+	var all []string
+	for c, text := range by {
+		all = append(all, fmt.Sprintf("%d: %s", c.number, text))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}
+
+func TestRank(t *testing.T) {
+	b := newBench(t, store.Options{})
+	var records []any
+	for i := range 700 {
+		records = append(records, &thing{Title: "x", Count: i})
+	}
+	create(t, b.st, b.things, records...)
+	at := func(read func(*store.Snapshot) error) error { return b.st.View(context.Background(), read) }
+	even := func(img *store.Image) bool { return record(img).Count%2 == 0 }
+	for _, i := range []int{0, 1, 399, 698} {
+		var img *store.Image
+		if err := at(func(snap *store.Snapshot) (err error) {
+			img, err = snap.Get(b.things, records[i].(*thing).ID)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			spec Spec
+			want int
+		}{
+			{Spec{Scope: b.scope(`{}`, 5, "count")}, i},
+			{Spec{Scope: b.scope(`{}`, 5, "-count")}, 699 - i},
+			{Spec{Scope: b.scope(`{"count":{"gte":300}}`, 0, "count")}, max(i-300, 0)},
+			{Spec{Scope: b.scope(`{}`, 5, "count"), Allow: even}, (i + 1) / 2},
+		} {
+			if got, err := Rank(at, c.spec, img); err != nil || got != c.want {
+				t.Errorf("%d in %s: %d, %v; want %d", i, c.spec.Scope, got, err, c.want)
+			}
+		}
+	}
+}

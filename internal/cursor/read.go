@@ -1,0 +1,67 @@
+package cursor
+
+import (
+	"fmt"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// Read returns the records of a spec in the state that at reads, in order. The
+// rule is asked while nothing is being read; a panic in it is not held up.
+func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*store.Image, error) {
+	if err := spec.Scope.check(); err != nil {
+		return nil, err
+	}
+	l := newList(&spec, 0)
+	if err := l.fill(at, rules{spec.Allow}); err != nil {
+		return nil, fmt.Errorf("read %s: %w", spec.Scope, err)
+	}
+	return l.visible(), nil
+}
+
+// ReadValue returns the value of a spec in the state that at reads, as Read does.
+func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (store.Value, error) {
+	if err := spec.check(); err != nil {
+		return store.Value{}, err
+	}
+	if !spec.valued() {
+		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
+	}
+	t := newTally(&spec, spec.ruled())
+	if err := t.fill(at, rules{spec.Allow}); err != nil {
+		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
+	}
+	return t.value(), nil
+}
+
+// Rank returns how many records of a spec, whatever its limit and offset, stand
+// before img in the state that at reads: those that its conditions hold for and
+// its rule allows. It looks at no more than those.
+func Rank(at func(read func(*store.Snapshot) error) error, spec Spec, img *store.Image) (int, error) {
+	if err := spec.check(); err != nil {
+		return 0, err
+	}
+	rank, batch := 0, budget
+	for after := (*store.Image)(nil); ; batch *= 2 {
+		var found []*store.Image
+		err := at(func(snap *store.Snapshot) (err error) {
+			found, err = spec.Scope.read(snap, after, batch)
+			return err
+		})
+		if err != nil {
+			return 0, fmt.Errorf("rank a record in %s: %w", spec.Scope, err)
+		}
+		for _, other := range found {
+			if spec.Scope.compare(other, img) >= 0 {
+				return rank, nil
+			}
+			if spec.Allow == nil || spec.Allow(other) {
+				rank++
+			}
+		}
+		if len(found) < batch {
+			return rank, nil
+		}
+		after = found[len(found)-1]
+	}
+}

@@ -1,0 +1,165 @@
+package repl
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// redacted stands where a secret stood. It is not defined, so that code that is
+// taken from the history does not write it in place of the secret.
+const redacted = "REDACTED"
+
+var (
+	secretName = regexp.MustCompile(`(?i)(^|_)(passw(or)?d|passphrase|passcode|pass|pwd|secret|token|api_?key|access_?key|private_?key|credentials?|authorization|auth|bearer|otp|pin|ssn)$`)
+	// What the makers of tokens have them begin with, and what else is no word.
+	secretText = regexp.MustCompile(`(?i)^(bearer |basic |eyj[\w-]{8,}\.|(sk|pk|rk)_(live|test)_|gh[pousr]_|github_pat_|glpat-|xox[abposr]-|akia[0-9a-z]{12,}|aiza[\w-]{30,}|-----begin |\$2[aby]\$|\$argon2)`)
+	userinfo   = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@`)
+	camel      = regexp.MustCompile(`([a-z0-9])([A-Z])`)
+)
+
+// redact takes secrets out of code before it is kept: the values of private
+// fields, those that are called a password or a token, and those that look like
+// one.
+func redact(code string, models []wire.ModelInfo) string {
+	var s scanner
+	tokens := slices.DeleteFunc(s.scan(code), func(t token) bool { return t.kind == spaceToken || t.kind == commentToken })
+	r := redactor{code: code, tokens: tokens, private: privateNames(models)}
+	var out strings.Builder
+	written := 0
+	for i, t := range tokens {
+		if t.start >= written && r.secret(i) {
+			out.WriteString(code[written:t.start] + redacted)
+			written = r.end(i)
+		}
+	}
+	return out.String() + code[written:]
+}
+
+func privateNames(models []wire.ModelInfo) []string {
+	var names []string
+	for _, m := range models {
+		for _, f := range m.Fields {
+			if f.Private {
+				names = append(names, f.Name)
+			}
+		}
+	}
+	return names
+}
+
+type redactor struct {
+	code    string
+	tokens  []token
+	private []string
+}
+
+func (r *redactor) word(i int) string {
+	if i < 0 || i >= len(r.tokens) {
+		return ""
+	}
+	return r.code[r.tokens[i].start:r.tokens[i].end]
+}
+
+// secret tells whether a literal is one.
+func (r *redactor) secret(i int) bool {
+	switch r.tokens[i].kind {
+	case stringToken, templateToken:
+		return looksSecret(strings.Trim(r.word(i), "\"'`")) || r.named(i) && r.word(i+1) != ":"
+	case numberToken:
+		return r.named(i)
+	}
+	return false
+}
+
+// named tells whether a literal is the value of something with a telling name: a
+// key, a variable, a condition's operator on such a field.
+func (r *redactor) named(i int) bool {
+	for {
+		switch r.word(i - 1) {
+		case ":", "=":
+			name := strings.Trim(r.word(i-2), "\"'`")
+			if r.telling(name) {
+				return true
+			}
+			// {password: {is: "x"}}
+			if open := r.around(i - 3); r.word(open) == "{" && r.word(open-1) == ":" {
+				i = open
+				continue
+			}
+		case "(", "[", ",": // a list of them, or what a function is given
+			open := r.around(i - 1)
+			if r.word(open) == "(" {
+				return r.telling(r.word(open - 1))
+			}
+			if r.word(open) == "[" && (r.word(open-1) == ":" || r.word(open-1) == "=") {
+				i = open
+				continue
+			}
+		}
+		return false
+	}
+}
+
+// around is the bracket that is open before tokens[i+1].
+func (r *redactor) around(i int) int {
+	depth := 0
+	for ; i >= 0; i-- {
+		switch r.word(i) {
+		case ")", "]", "}":
+			depth++
+		case "(", "[", "{":
+			if depth == 0 {
+				return i
+			}
+			depth--
+		}
+	}
+	return -1
+}
+
+func (r *redactor) telling(name string) bool {
+	return name != "" && (slices.Contains(r.private, name) || secretName.MatchString(camel.ReplaceAllString(name, "${1}_$2")))
+}
+
+// end is where the literal that begins with tokens[i] ends: a template is several
+// tokens.
+func (r *redactor) end(i int) int {
+	if r.tokens[i].kind != templateToken {
+		return r.tokens[i].end
+	}
+	var s scanner
+	for at := r.tokens[i].start; at < len(r.code); {
+		_, end := s.token(r.code, at)
+		if at = end; len(s.open) == 0 {
+			return end
+		}
+	}
+	return len(r.code)
+}
+
+// looksSecret recognizes tokens by their beginning, and other long texts that no
+// person has written.
+func looksSecret(text string) bool {
+	if secretText.MatchString(text) || userinfo.MatchString(text) {
+		return true
+	}
+	return len(text) >= 32 && !isID(text) && strings.IndexFunc(text, notOfToken) < 0 && mixed(text)
+}
+
+func notOfToken(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("+/=_-", r))
+}
+
+// mixed tells whether a text has letters and many digits, as random ones do.
+func mixed(text string) bool {
+	digits := 0
+	for _, r := range text {
+		if r >= '0' && r <= '9' {
+			digits++
+		}
+	}
+	return digits >= len(text)/10 && digits < len(text)
+}

@@ -1,0 +1,139 @@
+package repl
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A declared cursor is one of the application's, as a user would open it.
+type declared struct {
+	name string
+	in   json.RawMessage
+	as   string
+}
+
+// String is the cursor as it may be written.
+func (c *declared) String() string {
+	text := fmt.Sprintf("as(%q).cursor(%q", c.as, c.name)
+	if c.as == "" {
+		text = fmt.Sprintf("as(null).cursor(%q", c.name)
+	}
+	if len(c.in) > 0 && string(c.in) != "{}" {
+		text += ", " + string(c.in)
+	}
+	return text + ")"
+}
+
+// open is the records of a cursor, as a query that may be narrowed, or its value.
+func (a *actor) open(route *wire.Route, in, narrowing goja.Value) goja.Value {
+	e := a.e
+	c := &declared{name: route.Name, in: e.input(route, in), as: a.user}
+	narrow, narrows := narrowing.(*goja.Object)
+	if !route.Value {
+		q := (&query{model: a.model(route.Model), cursor: c}).value()
+		if narrows {
+			q = e.narrowed(q.(*goja.Object), narrow)
+		}
+		return q
+	}
+	req := wire.ControlRequest{Do: wire.DoValue, Name: c.name, In: c.in, As: c.as, At: a.at}
+	if narrows {
+		req.Where = appendJSON(nil, e.look(narrow.Get("where"), lookSent))
+	}
+	var answer json.RawMessage
+	e.ask(req, &answer)
+	return e.parsed(answer)
+}
+
+// narrowed is a query with the browser library's {where, order, limit}.
+func (e *evaluator) narrowed(q, narrowing *goja.Object) goja.Value {
+	for _, name := range narrowing.Keys() {
+		v := narrowing.Get(name)
+		switch name {
+		case "where", "limit":
+			q = e.method(q, name, v).(*goja.Object)
+		case "order":
+			for _, term := range e.look(v, lookSent).items {
+				if field, down := strings.CutPrefix(term.text, "-"); down {
+					q = e.method(q, "desc", e.vm.ToValue(field)).(*goja.Object)
+				} else {
+					q = e.method(q, "asc", e.vm.ToValue(field)).(*goja.Object)
+				}
+			}
+		default:
+			e.throw(&failure{title: "TypeError", message: "a cursor is narrowed by where, order and limit, not by " + clean(name), word: name})
+		}
+	}
+	return q
+}
+
+func (a *actor) model(name string) *model {
+	for _, m := range a.e.modelsAt(a.at) {
+		if m.info.Name == name {
+			return m
+		}
+	}
+	panic(a.e.usage("the application does not say of which model its records are"))
+}
+
+// cursors are the cursors that the user may open, with how many records each
+// shows. Those that need an input are not opened.
+func (a *actor) cursors() goja.Value {
+	e := a.e
+	var all []any
+	for i := range e.allRoutes() {
+		route := &e.routes[i]
+		if route.Kind != "cursor" {
+			continue
+		}
+		row := e.vm.NewObject()
+		e.hold(row, "cursor", e.vm.ToValue(route.Name))
+		var sees json.RawMessage
+		note := ""
+		if needs := required(route); len(needs) > 0 {
+			note = "needs " + list(needs)
+		} else {
+			req := wire.ControlRequest{Do: wire.DoCount, Name: route.Name, As: a.user, At: a.at}
+			if route.Value {
+				req.Do = wire.DoValue
+			}
+			err := e.try(req, &sees)
+			var refused *RemoteError
+			switch {
+			case errors.As(err, &refused) && (a.user == "" || refused.Code != "unauthenticated"):
+				note = refused.Error()
+			case err != nil:
+				e.throw(err)
+			}
+		}
+		e.hold(row, "sees", e.parsed(sees))
+		e.hold(row, "note", e.vm.ToValue(note))
+		all = append(all, row)
+	}
+	return e.vm.NewArray(all...)
+}
+
+// required are the inputs without which a route cannot be used. An id that is
+// not given is none.
+func required(route *wire.Route) []string {
+	var names []string
+	for _, in := range route.Inputs {
+		if in.Required || in.Type == "id" {
+			names = append(names, in.Name)
+		}
+	}
+	return names
+}
+
+// routes are those that the user may use.
+func (a *actor) routes() goja.Value {
+	var answer json.RawMessage
+	a.e.ask(wire.ControlRequest{Do: wire.DoRoutes, Key: a.user}, &answer)
+	return a.e.parsed(answer)
+}

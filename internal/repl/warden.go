@@ -1,0 +1,97 @@
+package repl
+
+import (
+	"slices"
+
+	"github.com/dop251/goja"
+)
+
+// A warden stands behind an object's prototypes. It throws where a name is asked
+// for that the object does not have, which is a misspelling more often than a
+// question.
+type warden struct {
+	e       *evaluator
+	unknown func(name string) *failure
+}
+
+// lenient are names that the language itself asks objects for.
+var lenient = []string{"then", "toJSON", "constructor", "__proto__", "length"}
+
+// guarded makes an object whose missing members are errors.
+func (e *evaluator) guarded(unknown func(name string) *failure) *goja.Object {
+	return e.vm.CreateObject(e.vm.NewDynamicObject(&warden{e, unknown}))
+}
+
+// Get throws, unless every object knows the name.
+func (w *warden) Get(name string) goja.Value {
+	if slices.Contains(lenient, name) || w.e.plainObject.Get(name) != nil {
+		return nil
+	}
+	f := w.unknown(name)
+	if f == nil {
+		return nil
+	}
+	f.word = name
+	w.e.throw(f)
+	return nil
+}
+
+// Has reports that the warden has no member.
+func (w *warden) Has(string) bool { return false }
+
+// Set refuses: the warden has no member.
+func (w *warden) Set(string, goja.Value) bool { return false }
+
+// Delete has nothing to do.
+func (w *warden) Delete(string) bool { return true }
+
+// Keys are none.
+func (w *warden) Keys() []string { return nil }
+
+// A namespace is an object whose members are found when they are asked for.
+type namespace struct {
+	e      *evaluator
+	what   string                       // what it is called: "as(…).posts"
+	names  func() []string              // of its members
+	member func(name string) goja.Value // nil: there is none
+	show   func() goja.Value            // what is shown of it, nil: its names
+}
+
+func (n *namespace) object() *goja.Object { return n.e.vm.NewDynamicObject(n) }
+
+// namespaceOf returns the namespace behind an object, or nil.
+func namespaceOf(object *goja.Object) *namespace {
+	if object.ExportType() != namespaceType {
+		return nil
+	}
+	n, _ := object.Export().(*namespace)
+	return n
+}
+
+// Get returns a member, and throws where there is none.
+func (n *namespace) Get(name string) goja.Value {
+	if v := n.member(name); v != nil {
+		return v
+	}
+	if slices.Contains(lenient, name) || n.e.plainObject.Get(name) != nil {
+		return nil
+	}
+	hint := didYouMean(name, n.names())
+	if hint == "" {
+		hint = "there is " + list(n.names())
+	}
+	n.e.throw(&failure{title: "TypeError", message: n.what + " has no " + clean(name), hint: hint, word: name})
+	return nil
+}
+
+// Has reports whether there is such a member.
+func (n *namespace) Has(name string) bool { return slices.Contains(n.names(), name) }
+
+// Set refuses.
+func (n *namespace) Set(string, goja.Value) bool { return false }
+
+// Delete refuses.
+func (n *namespace) Delete(string) bool { return false }
+
+// Keys are the names.
+func (n *namespace) Keys() []string { return n.names() }

@@ -1,0 +1,279 @@
+package repl
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// why is how a cursor decides about a record for a user, test by test:
+// why(post, "posts.published", user, {input}).
+func (e *evaluator) why(call goja.FunctionCall, at *uint64) goja.Value {
+	record, ok := call.Argument(0).(*goja.Object)
+	var m *model
+	if ok {
+		m = e.recordModel(record)
+	}
+	if m == nil {
+		panic(e.usage("why takes a record, a cursor and a user: %s", e.whyUsage()))
+	}
+	name := call.Argument(1)
+	if goja.IsUndefined(name) {
+		e.throw(&failure{title: "TypeError", message: "why needs a cursor of " + m.info.Name,
+			hint: orThereIs("", e.cursorsOf(m))})
+	}
+	route := e.routeNamed(name.String())
+	if route == nil || route.Kind != "cursor" {
+		all := slices.Concat(e.cursorNames(false), e.cursorNames(true))
+		e.throw(&failure{title: "not_found", message: "there is no cursor " + clean(name.String()),
+			hint: orThereIs(didYouMean(name.String(), all), all), word: name.String()})
+	}
+	if at == nil {
+		at = m.at
+	}
+	req := wire.ControlRequest{Do: wire.DoWhy, Model: m.info.Name, Key: m.id("why", record), Name: route.Name,
+		As: e.userOf(call.Argument(2)), In: e.input(route, call.Argument(3)), At: at}
+	var answer json.RawMessage
+	e.ask(req, &answer)
+	var why wire.Why
+	if err := json.Unmarshal(answer, &why); err != nil {
+		e.throw(err)
+	}
+	return e.tells(e.parsed(answer).(*goja.Object), e.tellWhy(why))
+}
+
+func (e *evaluator) whyUsage() string {
+	for _, m := range e.models {
+		if names := e.cursorsOf(m); len(names) > 0 {
+			return fmt.Sprintf("why(%s.first(), %q, user)", m.name, names[0])
+		}
+	}
+	return "why(record, cursor, user)"
+}
+
+// cursorsOf are the cursors that hold records of a model.
+func (e *evaluator) cursorsOf(m *model) []string {
+	var names []string
+	for _, route := range e.allRoutes() {
+		if route.Kind == "cursor" && route.Model == m.info.Name {
+			names = append(names, route.Name)
+		}
+	}
+	return names
+}
+
+// titled is what a record is called: its type, its id and what a person knows it by.
+func (e *evaluator) titled(model, id, label string) string {
+	name := model
+	for _, m := range e.models {
+		if m.info.Name == model {
+			name = m.name
+		}
+	}
+	if name += " " + id; label != "" {
+		name += " " + quoted(label)
+	}
+	return name
+}
+
+func (e *evaluator) tellWhy(why wire.Why) string {
+	verdict := "does not see"
+	if why.Sees {
+		verdict = "sees"
+	}
+	lines := []string{fmt.Sprintf("%s %s %s in %s", why.User, verdict, e.titled(why.Model, why.ID, why.Label), why.Cursor)}
+	if why.Scope != "" {
+		lines = append(lines, "  "+why.Scope)
+	}
+	lines = append(lines, "")
+	longest := 0
+	eachTest(why.Tests, 0, func(test wire.Test, depth int) { longest = max(longest, width(test.What)+2*depth) })
+	eachTest(why.Tests, 0, func(test wire.Test, depth int) {
+		line := "  " + mark(test.Holds) + " " + pad(strings.Repeat("  ", depth)+test.What, longest) + "  " + said(test)
+		lines = append(lines, strings.TrimRight(line, " "))
+	})
+	if why.Rank > 0 {
+		lines = append(lines, "  "+mark(why.Sees)+" "+tellRank(why))
+	}
+	decided := why.Decided
+	switch {
+	case why.Decided == "window":
+		decided = "the window decides"
+	case why.Decided == "":
+		decided = "nothing speaks against it"
+	case why.Sees:
+		decided = "everything holds"
+	default:
+		decided += " decides"
+	}
+	return strings.Join(append(lines, "  → "+decided), "\n")
+}
+
+func mark(holds bool) string {
+	if holds {
+		return "✓"
+	}
+	return "✗"
+}
+
+func eachTest(tests []wire.Test, depth int, do func(test wire.Test, depth int)) {
+	for _, test := range tests {
+		do(test, depth)
+		eachTest(test.Tests, depth+1, do)
+	}
+}
+
+// said is what a test was about: the value, or what went wrong.
+func said(test wire.Test) string {
+	switch {
+	case test.Message != "":
+		return test.Message
+	case test.Field != "" && test.Value == nil:
+		return test.Field + " is private"
+	case test.Field != "":
+		return test.Field + " is " + cut(string(test.Value), 60)
+	}
+	return ""
+}
+
+func tellRank(why wire.Why) string {
+	text := fmt.Sprintf("rank %s", grouped(why.Rank))
+	switch {
+	case why.Limit == 0 && why.Offset == 0:
+		return text + ", of all"
+	case why.Limit == 0:
+		text += fmt.Sprintf(", of those after the first %s", grouped(why.Offset))
+	case why.Offset == 0:
+		text += fmt.Sprintf(", of the first %s", grouped(why.Limit))
+	default:
+		text += fmt.Sprintf(", of %s to %s", grouped(why.Offset+1), grouped(why.Offset+why.Limit))
+	}
+	switch {
+	case why.Sees:
+		return text + ": inside"
+	case why.Rank <= why.Offset:
+		return text + ": before"
+	}
+	return text + ": beyond"
+}
+
+// tellDiffs says what changed, field by field.
+func (e *evaluator) tellDiffs(diffs []wire.Diff) string {
+	if len(diffs) == 0 {
+		return "nothing is changed"
+	}
+	lines := []string{counted(len(diffs), "change")}
+	for _, d := range diffs {
+		lines = append(lines, map[string]string{"create": "+ ", "update": "~ ", "delete": "- "}[d.Op]+e.titled(d.Model, d.ID, d.Label))
+		before, after := membersOf(d.Before), membersOf(d.After)
+		longest := 0
+		names := d.Fields
+		if d.Op == "create" {
+			names = namesOf(d.After)
+		}
+		for _, name := range names {
+			longest = max(longest, width(clean(name)))
+		}
+		for _, name := range names {
+			change := after[name]
+			switch {
+			case d.Op == "update" && before[name] == "" && after[name] == "":
+				change = "is private"
+			case d.Op == "update":
+				change = before[name] + " → " + after[name]
+			}
+			lines = append(lines, "    "+pad(clean(name), longest)+"  "+change)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// namesOf are the fields of a record that a person wants to see first.
+func namesOf(record json.RawMessage) []string {
+	v := decoded(record)
+	var names []string
+	for _, f := range v.fields {
+		if f.name != "id" && f.name != "createdAt" && f.name != "updatedAt" {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// membersOf are the fields of a record, as they are shown on a line.
+func membersOf(record json.RawMessage) map[string]string {
+	texts := map[string]string{}
+	for _, f := range decoded(record).fields {
+		texts[f.name] = cut(inline(f.value), 60)
+	}
+	return texts
+}
+
+// tellImpact says who would be told what.
+func (e *evaluator) tellImpact(impact wire.Impact) string {
+	text := counted(impact.Changes, "change") + " would reach " + fmt.Sprintf("%s of %s", grouped(impact.ReachedAll), counted(impact.Connections, "connection"))
+	if impact.ReachedAll == 0 {
+		text = counted(impact.Changes, "change") + " would reach nobody"
+	}
+	lines := []string{text}
+	user, cursor := 0, 0
+	for _, told := range impact.Reached {
+		user, cursor = max(user, width(clean(told.User))), max(cursor, width(clean(told.Cursor)))
+	}
+	for _, told := range impact.Reached {
+		head := "  " + pad(clean(told.User), user) + "  " + pad(clean(told.Cursor), cursor) + "  "
+		for _, what := range e.turns(told) {
+			lines = append(lines, head+what)
+			head = strings.Repeat(" ", width(head))
+		}
+	}
+	if len(impact.Moved) > 0 {
+		lines = append(lines, "", "commit() would be refused, for this has moved since it was read:")
+	}
+	for _, m := range impact.Moved {
+		lines = append(lines, "  "+strings.TrimSpace(e.titled(m.Model, m.ID, ""))+tellMoved(m))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// mostTurns is how many records of one cursor are named.
+const mostTurns = 20
+
+func (e *evaluator) turns(told wire.Told) []string {
+	var all []string
+	for _, turn := range told.Deltas[:min(len(told.Deltas), mostTurns)] {
+		all = append(all, pad(turn.Op, 6)+"  "+e.titled(turn.Model, turn.ID, turn.Label))
+	}
+	if more := len(told.Deltas) - mostTurns; more > 0 {
+		all = append(all, "and "+grouped(more)+" more")
+	}
+	if told.Value != nil {
+		all = append(all, "value   "+string(told.Value))
+	}
+	for _, end := range []struct {
+		so   bool
+		text string
+	}{{told.Closed, "closed  the user may not hold it any more"}, {told.Rights, "rights  the user may use other actions and cursors"},
+		{told.Ends, "ends    who the user is would not be known"}} {
+		if end.so {
+			all = append(all, end.text)
+		}
+	}
+	return all
+}
+
+func tellMoved(m wire.Moved) string {
+	text := ""
+	if m.Seq > 0 {
+		text += fmt.Sprintf(" by commit %d (%s)", m.Seq, clean(m.By))
+	}
+	if len(m.Fields) > 0 {
+		text += ": " + strings.Join(m.Fields, ", ")
+	}
+	return text
+}

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// as runs fn with a visit of the user that a request names, as a client of that
+// user would have it. What it reads and writes is the request's.
+func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(context.Context, *visit) (any, error)) (any, error) {
+	db, err := c.db(req)
+	if err != nil {
+		return nil, err
+	}
+	conn := &Connection{app: c.app, user: store.ID(req.As), remote: "console", since: time.Now(), by: c.by}
+	if db != DB(c.app) {
+		conn.db = db
+	}
+	ctx = conn.on(ctx)
+	asked := &follower{}
+	v := conn.connect(ctx, asked)
+	if v.err != nil {
+		return nil, v.err
+	}
+	if err := v.exists(ctx, asked); err != nil {
+		return nil, err
+	}
+	return fn(ctx, v)
+}
+
+// exists makes sure that there is the user, if the application has looked for one.
+func (v *visit) exists(ctx context.Context, asked *follower) error {
+	id := v.conn.user
+	for _, scope := range asked.asked {
+		word, field, values, _ := scope.Where.Parts()
+		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
+			continue
+		}
+		err := v.conn.View(ctx, func(snap *store.Snapshot) error {
+			_, err := snap.Get(scope.Model, id)
+			return err
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return Errorf(CodeUnauthenticated, "there is no %s %s", scope.Model.Type, id)
+		}
+		return err
+	}
+	return nil
+}
+
+// call passes an action's input through it, as a frame from a browser would be,
+// and answers with what went wrong as with what came of it.
+func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
+	defer cancel()
+	called, err := c.as(ctx, req, func(ctx context.Context, v *visit) (any, error) {
+		method, path, _ := strings.Cut(req.Name, " ")
+		route, values, err := c.app.router.Find(method, path)
+		if err == nil && route.Kind != KindAction {
+			err = Errorf(CodeBadRequest, "%s is a page; open it in a browser", req.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		done, err := c.app.serve(ctx, v, &sent{route: route, path: values, body: req.In})
+		if err != nil {
+			return nil, err
+		}
+		return wire.Called{Status: done.status, Out: done.out, Location: done.location, Session: done.signIn != nil, Seq: done.seq}, nil
+	})
+	if coded := AsError(err); err != nil && coded.Code != CodeInternal {
+		return wire.Called{Status: coded.Status(), Error: coded.wire()}, nil
+	}
+	return called, err
+}
+
+// opens reads which cursor a request is about, with its input.
+func (c *console) opens(req *wire.ControlRequest) (*want, error) {
+	w := &want{route: c.app.router.cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
+	if w.route == nil {
+		return nil, Errorf(CodeNotFound, "there is no cursor %q", req.Name)
+	}
+	if req.Offset != 0 {
+		return nil, Errorf(CodeBadRequest, "%s takes no offset", req.Name)
+	}
+	var err error
+	w.in, err = w.route.inputs.decode(nil, req.In, nil)
+	return w, err
+}
+
+// sees reads what a cursor holds for a user: its records, how many they are, or
+// the value that it carries.
+func (c *console) sees(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	w, err := c.opens(req)
+	if err != nil {
+		return nil, err
+	}
+	if w.route.Value != (req.Do == wire.DoValue) {
+		return nil, Errorf(CodeBadRequest, "%s carries %s", req.Name, map[bool]string{true: "a value, not records", false: "records, not a value"}[w.route.Value])
+	}
+	return c.as(ctx, req, func(ctx context.Context, v *visit) (any, error) {
+		spec, _, err := v.spec(ctx, &follower{}, w)
+		if err != nil {
+			return nil, err
+		}
+		spec.Allow = c.app.denying(spec.Allow)
+		at := func(read func(*store.Snapshot) error) error { return v.conn.View(ctx, read) }
+		if w.route.Value {
+			value, err := cursor.ReadValue(at, spec)
+			return value.Any(), err
+		}
+		images, err := cursor.Read(at, spec)
+		if req.Do == wire.DoCount {
+			return len(images), err
+		}
+		records := []json.RawMessage{}
+		for _, image := range images {
+			records = append(records, image.JSON)
+		}
+		return records, err
+	})
+}
+
+// denying returns a rule that denies where it panics, as it does for clients.
+func (a *App) denying(allow func(*store.Image) bool) func(*store.Image) bool {
+	if allow == nil {
+		return nil
+	}
+	return func(image *store.Image) (allowed bool) {
+		err := guard("a rule", func() error {
+			allowed = allow(image)
+			return nil
+		})
+		if err != nil {
+			a.report("rule", err)
+		}
+		return allowed && err == nil
+	}
+}

@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// serveStream opens a link and sends its messages as events, until either side
+// ends it.
+func (a *App) serveStream(w http.ResponseWriter, r *http.Request) {
+	l, err := a.links.add(a.newConnection(r), "stream")
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	defer a.links.forget(l, closeDone, "the stream has ended")
+	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // what is between may still be sending it
+	l.rest(a.links.silence)
+	narrow(r.Context())
+	header := w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store, no-transform")
+	header.Set("X-Accel-Buffering", "no") // to proxies: pass each event on
+
+	l.stream(http.NewResponseController(w))
+	defer l.stream(nil)
+	next, have := &wire.Delivery{Link: l.id}, uint64(0)
+	for err = l.write(w, next); err == nil && next.End == nil; err = l.write(w, next) {
+		have = max(have, next.Number)
+		if next, err = l.next(r.Context(), have, a.links.beat); err != nil || r.Context().Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		a.log.Debug("stream", "remote", l.conn.remote, "error", err)
+	}
+}
+
+// event is a delivery as an event of a stream. Nothing is a comment, by which the
+// client, and what is between, know that the stream lives.
+func event(d *wire.Delivery) []byte {
+	if d.Link == "" && d.Message == nil && d.End == nil {
+		return []byte(":\n\n")
+	}
+	return append(d.Append([]byte("data: ")), "\n\n"...)
+}
+
+// servePoll opens a link, or answers with the next message of one.
+func (a *App) servePoll(w http.ResponseWriter, r *http.Request) {
+	var poll wire.Poll
+	delivery := &wire.Delivery{}
+	err := a.readJSON(w, r, &poll)
+	if err == nil && poll.Link == "" {
+		var l *link
+		if l, err = a.links.add(a.newConnection(r), "poll"); err == nil {
+			delivery.Link = l.id
+		}
+	} else if err == nil {
+		delivery, err = a.poll(r, &poll)
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	writeJSON(w, delivery.Append(nil)) // what does not arrive is asked for again
+}
+
+func (a *App) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
+	l, err := a.links.find(poll.Link, a.cookies.user(r))
+	if err != nil {
+		return nil, err
+	}
+	if l.kind != "poll" {
+		return nil, Errorf(CodeBadRequest, "the messages of this link come over its %s", l.kind)
+	}
+	wait := a.links.wait
+	if asked := time.Duration(poll.Wait) * time.Second; 0 < asked && asked < wait {
+		wait = asked
+	}
+	l.rest(wait + a.links.absence)
+	delivery, err := l.next(r.Context(), poll.Have, wait)
+	l.rest(a.links.absence)
+	if err == nil && delivery.End != nil {
+		a.links.forget(l, delivery.End.Code, delivery.End.Reason)
+	}
+	return delivery, err
+}
+
+// serveBatch handles frames that a client sends beside its stream or its polls,
+// and answers when that is done. What comes of them goes over the link.
+func (a *App) serveBatch(w http.ResponseWriter, r *http.Request) {
+	var batch wire.Batch
+	var l *link
+	err := a.readJSON(w, r, &batch)
+	if err == nil {
+		l, err = a.links.find(batch.Link, a.cookies.user(r))
+	}
+	switch {
+	case err != nil:
+	case batch.End:
+		a.links.forget(l, closeDone, "the client has left")
+	default:
+		if l.kind == "stream" {
+			l.rest(a.links.silence)
+		}
+		err = l.take(&batch)
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// readJSON decodes the body of a request that no form makes.
+func (a *App) readJSON(w http.ResponseWriter, r *http.Request, into any) error {
+	body, form, err := a.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	if form != nil || len(body) == 0 {
+		return Errorf(CodeBadRequest, "the request must be a JSON object, as application/json")
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return Errorf(CodeBadRequest, "the request cannot be read: %v", err)
+	}
+	return nil
+}
+
+// writeJSON answers with what must not be kept by anybody between.
+func writeJSON(w http.ResponseWriter, data []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(append(data, '\n')) // the client may be gone
+}
+
+// narrow bounds what the system holds for a client that does not read: that can
+// not be merged any more.
+func narrow(ctx context.Context) {
+	if tcp, ok := ctx.Value(tcpKey{}).(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(maxMessage)
+	}
+}
+
+type tcpKey struct{}
+
+// ConnContext is that of the [http.Server] that serves an application: by it a
+// stream finds what it is sent over.
+func ConnContext(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, tcpKey{}, conn)
+}

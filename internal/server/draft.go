@@ -1,0 +1,286 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A draft is a transaction that a console has open. Actions that are called
+// within it write to it, from as many goroutines as they like.
+type draft struct {
+	mu     sync.Mutex
+	tx     *store.Tx
+	within *draft // that it becomes a part of when it is committed; nil: the store
+}
+
+// view reads the store as the draft has changed it. With look it does not matter
+// to the commit what is read.
+func (d *draft) view(ctx context.Context, look bool, fn func(*store.Snapshot) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if look {
+		return d.tx.Look(ctx, fn)
+	}
+	return d.tx.View(ctx, fn)
+}
+
+// maxForks is how often a function is run again because another wrote the same
+// records of the draft meanwhile.
+const maxForks = 20
+
+// write runs fn on a copy of the draft, and keeps what it wrote if it succeeds.
+func (d *draft) write(fn func(*store.Tx) error) error {
+	for try := 1; ; try++ {
+		d.mu.Lock()
+		fork := d.tx.Fork()
+		d.mu.Unlock()
+		if err := fn(fork); err != nil {
+			return err
+		}
+		d.mu.Lock()
+		err := d.tx.Join(fork)
+		d.mu.Unlock()
+		if !errors.Is(err, store.ErrConflict) || try == maxForks {
+			return err
+		}
+	}
+}
+
+// drafted is a draft as a DB.
+type drafted struct {
+	*draft
+	look bool
+}
+
+func (d drafted) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return d.view(ctx, d.look, fn)
+}
+
+func (d drafted) Transaction(_ context.Context, fn func(*Tx) error) error {
+	return d.write(func(tx *store.Tx) error { return fn(&Tx{tx}) })
+}
+
+// A still is a state of the store that is read only.
+type still struct {
+	view func(ctx context.Context, fn func(*store.Snapshot) error) error
+	why  string // nothing is written
+}
+
+func (s still) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return s.view(ctx, fn)
+}
+
+func (s still) Transaction(context.Context, func(*Tx) error) error {
+	return Errorf(CodeForbidden, "%s", s.why)
+}
+
+// db returns what a request reads and writes: the store, a transaction that is
+// open, or the past.
+func (c *console) db(req *wire.ControlRequest) (DB, error) {
+	if req.At != nil {
+		if req.Tx != 0 {
+			return nil, Errorf(CodeBadRequest, "a transaction is about what is now, not about the past")
+		}
+		return c.past(*req.At)
+	}
+	if req.Tx == 0 {
+		return c.app, nil
+	}
+	d, err := c.draft(req)
+	return drafted{d, req.Look}, err
+}
+
+// draft returns the open transaction that a request names.
+func (c *console) draft(req *wire.ControlRequest) (*draft, error) {
+	d := c.drafts[req.Tx]
+	if d == nil {
+		return nil, Errorf(CodeNotFound, "there is no open transaction %d", req.Tx)
+	}
+	return d, nil
+}
+
+// past returns the state after a commit.
+func (c *console) past(seq uint64) (DB, error) {
+	st := c.app.store
+	if newest := st.Seq(); seq > newest {
+		return nil, Errorf(CodeNotFound, "commit %d is yet to be made; the newest is %d", seq, newest)
+	}
+	return still{why: "the past cannot be changed", view: func(ctx context.Context, fn func(*store.Snapshot) error) error {
+		err := st.ViewAt(ctx, seq, fn)
+		if errors.Is(err, store.ErrExpired) {
+			return Errorf(CodeExpired, "the state after commit %d is not known any more: the log begins with commit %d", seq, st.LogStart())
+		}
+		return err
+	}}, nil
+}
+
+// begin begins a transaction, or a part of one that is open.
+func (c *console) begin(req *wire.ControlRequest) (any, error) {
+	made := &draft{}
+	if req.Tx == 0 {
+		made.tx = c.app.store.Begin(c.by)
+	} else {
+		d, err := c.draft(req)
+		if err != nil {
+			return nil, err
+		}
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		made.tx, made.within = d.tx.Fork(), d
+	}
+	c.lastTx++
+	c.drafts[c.lastTx] = made
+	return c.lastTx, nil
+}
+
+// transaction begins one, or ends it. One that is refused stays open.
+func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	if req.Do == wire.DoBegin {
+		return c.begin(req)
+	}
+	d, err := c.draft(req)
+	if err != nil {
+		return nil, err
+	}
+	if req.Do == wire.DoRollback {
+		delete(c.drafts, req.Tx)
+		return nil, nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.within != nil {
+		delete(c.drafts, req.Tx)
+		d.within.mu.Lock()
+		defer d.within.mu.Unlock()
+		return wire.Written{}, d.within.tx.Join(d.tx)
+	}
+	commit, err := d.tx.Commit(ctx)
+	var invalid *store.InvalidError
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return nil, c.conflict(ctx, d.tx)
+	case errors.As(err, &invalid):
+		return nil, err
+	}
+	delete(c.drafts, req.Tx)
+	if err != nil {
+		return nil, err
+	}
+	return written(commit), c.app.engine.Wait(ctx, commit.Seq)
+}
+
+// conflict says what has moved under a transaction.
+func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
+	moved, err := c.moved(ctx, tx)
+	if err != nil {
+		return err
+	}
+	problems := &store.Problems{}
+	for _, m := range moved {
+		what := m.Model
+		if m.ID != "" {
+			what = c.app.store.Model(m.Model).Type + " " + m.ID
+		}
+		problems.Add(what, m.say())
+	}
+	return &Error{Code: CodeConflict, Message: "this is not as it was read any more", Problems: problems}
+}
+
+// A movement is what has moved, to be told in words too.
+type movement struct{ wire.Moved }
+
+func (m movement) say() string {
+	text := map[string]string{"create": "was created", "update": "was updated", "delete": "was deleted", "": "was changed"}[m.Op]
+	if m.ID == "" {
+		text = "what was read has changed"
+	}
+	if m.Seq > 0 {
+		text += fmt.Sprintf(" by commit %d (%s)", m.Seq, m.By)
+	}
+	if len(m.Fields) > 0 {
+		text += ": " + strings.Join(m.Fields, ", ")
+	}
+	return text
+}
+
+// moved returns what has moved under a transaction.
+func (c *console) moved(ctx context.Context, tx *store.Tx) ([]movement, error) {
+	found, err := tx.Moved(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := []movement{}
+	for _, f := range found {
+		m := movement{wire.Moved{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
+		for _, change := range f.Later.Changes {
+			if change.Model == f.Model && change.ID == f.ID {
+				m.Op, m.Fields = change.Op.String(), changed(change)
+			}
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// changed names the fields that an update changed.
+func changed(change store.Change) []string {
+	var names []string
+	for _, f := range change.Model.Fields {
+		if change.Op == store.Update && f.Name != "updatedAt" && !change.Same(f) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// diff returns what a transaction has done so far, or what a commit did.
+func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	var changes []store.Change
+	if req.Key != "" {
+		commit, err := c.commitAt(ctx, req.Key)
+		if err != nil {
+			return nil, err
+		}
+		changes = commit.Changes
+	} else {
+		d, err := c.draft(req)
+		if err != nil {
+			return nil, err
+		}
+		d.mu.Lock()
+		changes = d.tx.Changes()
+		d.mu.Unlock()
+	}
+	diffs := []wire.Diff{}
+	for _, change := range changes {
+		diff := wire.Diff{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: changed(change), Label: labelOf(change.After)}
+		if change.Before != nil {
+			diff.Before = json.RawMessage(change.Before.JSON)
+		}
+		if change.After != nil {
+			diff.After = json.RawMessage(change.After.JSON)
+		} else {
+			diff.Label = labelOf(change.Before)
+		}
+		diffs = append(diffs, diff)
+	}
+	return diffs, nil
+}
+
+// labelOf is what a person knows a record by, "" for none.
+func labelOf(image *store.Image) string {
+	if image == nil {
+		return ""
+	}
+	if f := labelField(image.Model); f != nil {
+		return shorten(image.Value(f).Text())
+	}
+	return ""
+}

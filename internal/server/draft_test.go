@@ -1,0 +1,138 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+type leaf struct {
+	store.Record
+	Text string `json:"text"`
+}
+
+// newConsole is a console of an application that is nothing but its store, which
+// has as many commits of the past, and remembers nothing of them.
+func newConsole(t *testing.T, commits int) (*console, *store.Model) {
+	t.Helper()
+	m, err := store.NewModel("leaves", &leaf{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "test.db")
+	open := func() *store.Store {
+		t.Helper()
+		st, err := store.Open(path, store.Options{Models: []*store.Model{m}, LogBytes: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	st := open()
+	for i := range commits {
+		if _, err := st.Update(t.Context(), "test", func(tx *store.Tx) error {
+			_, err := tx.Create(m, &leaf{Text: fmt.Sprint(i)})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	st = open()
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &console{app: &App{store: st}, by: "console:test", drafts: map[uint64]*draft{}}, m
+}
+
+func TestThePastEndsWithTheLog(t *testing.T) {
+	c, m := newConsole(t, 5)
+	start, at := c.app.store.LogStart(), uint64(1)
+	_, err := c.data(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &at})
+	if want := fmt.Sprintf("the state after commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want || AsError(err).Code != CodeExpired {
+		t.Errorf("at 1: %v; want %s", err, want)
+	}
+	_, err = c.undo(t.Context(), &wire.ControlRequest{Key: "1"})
+	if want := fmt.Sprintf("commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want {
+		t.Errorf("undo 1: %v; want %s", err, want)
+	}
+	last := c.app.store.Seq()
+	if n, err := c.data(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &last}); n != 5 || err != nil {
+		t.Errorf("at %d: %v, %v", last, n, err)
+	}
+}
+
+// TestADraftIsWrittenFromManyGoroutines holds: what an action writes to a draft from
+// several goroutines is all there, or an error.
+func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
+	c, m := newConsole(t, 0)
+	tx, err := c.begin(&wire.ControlRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := drafted{c.drafts[tx.(uint64)], false}
+	counter := &leaf{Text: "0"}
+	if err := d.Transaction(t.Context(), func(tx *Tx) error {
+		_, err := tx.Create(m, counter)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var writers sync.WaitGroup
+	for range 8 {
+		writers.Go(func() {
+			for range 5 {
+				err := errors.New("not tried")
+				for err != nil {
+					err = d.Transaction(context.Background(), func(tx *Tx) error {
+						if _, err := tx.Create(m, &leaf{}); err != nil {
+							return err
+						}
+						_, err := tx.Update(m, counter.ID, func(record any) error {
+							record.(*leaf).Text += "+"
+							return nil
+						})
+						return err
+					})
+					if err != nil && !errors.Is(err, store.ErrConflict) {
+						t.Error(err)
+						return
+					}
+				}
+				if err := d.View(context.Background(), func(snap *store.Snapshot) error {
+					_, err := snap.Get(m, counter.ID)
+					return err
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	var text string
+	n := 0
+	if err := d.View(t.Context(), func(snap *store.Snapshot) error {
+		return snap.Scan(m, store.Range{}, func(image *store.Image) bool {
+			n++
+			if image.ID == counter.ID {
+				text = image.Value(m.Field("text")).Text()
+			}
+			return true
+		})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n != 41 || len(text) != 41 || c.app.store.Seq() != 0 {
+		t.Errorf("%d records, counted %s, commit %d", n, text, c.app.store.Seq())
+	}
+}

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A foresight is what a commit that is not made would make of connections.
+type foresight struct {
+	hub    *hub
+	ctx    context.Context        // in which the state after the commit is read
+	visits map[*Connection]*visit // those that would be made anew
+	moves  []cursor.Move
+}
+
+// foresee says which cursors a commit that is not made would give another scope,
+// as Rescope does, and changes nothing: connections that stand in for the real
+// ones are asked who they are.
+func (h *hub) foresee(ctx context.Context, commit store.Commit) *foresight {
+	db := still{why: "this is only thought of", view: func(ctx context.Context, fn func(*store.Snapshot) error) error {
+		return h.app.store.ViewWith(ctx, commit, fn)
+	}}
+	f := &foresight{hub: h, ctx: on(ctx, db), visits: map[*Connection]*visit{}}
+	touched := h.watches.Touched(commit)
+	for _, by := range touched {
+		if c := by.conn; c.follows(by) && c.current() != nil {
+			shadow := &Connection{app: c.app, number: c.number, user: c.user, remote: c.remote, since: c.since, db: db}
+			f.visits[c] = shadow.connect(f.ctx, &follower{})
+			for _, handle := range c.handles() {
+				f.move(f.visits[c], handle)
+			}
+		}
+	}
+	for _, by := range touched {
+		if handle := by.handle(); handle != nil && f.visits[by.conn] == nil && handle.live.Load() {
+			f.move(by.conn.current(), handle)
+		}
+	}
+	return f
+}
+
+func (f *foresight) move(v *visit, handle *opened) {
+	move := cursor.Move{Holder: handle}
+	if spec, _, err := v.spec(f.ctx, &follower{}, handle.want); err == nil {
+		move.To = &spec
+	}
+	f.moves = append(f.moves, move)
+}
+
+// told is what connections would be told beside what becomes of their cursors.
+func (f *foresight) told() (all []wire.Told) {
+	for c, v := range f.visits {
+		told := wire.Told{Connection: c.number, User: c.Label(), Deltas: []wire.Turn{}, Ends: v.err != nil}
+		if told.Rights = v.err == nil && v.rights() != c.rights; told.Rights || told.Ends {
+			all = append(all, told)
+		}
+	}
+	return all
+}
+
+const maxTold = 1000 // cursors named in one impact
+
+// impact says what a transaction would do to open cursors. Nobody is told.
+func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	d, err := c.draft(req)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var told []wire.Told
+	commit, seen, err := c.app.engine.Foresee(ctx,
+		func(seq uint64) (store.Commit, error) { return d.tx.Prospect(ctx, seq) },
+		func(commit store.Commit) []cursor.Move {
+			f := c.app.hub.foresee(ctx, commit)
+			told = f.told()
+			return f.moves
+		})
+	if err != nil {
+		return nil, err
+	}
+	moved, err := c.moved(ctx, d.tx)
+	if err != nil {
+		return nil, err
+	}
+	out := wire.Impact{Seq: commit.Seq - 1, Changes: len(commit.Changes), Connections: c.app.hub.count(), Reached: []wire.Told{}, Moved: []wire.Moved{}}
+	for _, m := range moved {
+		out.Moved = append(out.Moved, m.Moved)
+	}
+	for _, f := range seen {
+		told = append(told, describeForeseen(f.Holder.(*opened), f, commit))
+	}
+	slices.SortStableFunc(told, func(a, b wire.Told) int {
+		return cmp.Or(cmp.Compare(a.Connection, b.Connection), cmp.Compare(a.Cursor, b.Cursor))
+	})
+	reached := map[uint64]bool{}
+	for _, t := range told {
+		reached[t.Connection] = true
+	}
+	out.Reached, out.ReachedAll = append(out.Reached, told[:min(len(told), maxTold)]...), len(reached)
+	return out, nil
+}
+
+func describeForeseen(handle *opened, f cursor.Foreseen, commit store.Commit) wire.Told {
+	out := wire.Told{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name, Closed: f.Closed, Value: valueJSON(f.Value), Deltas: []wire.Turn{}}
+	add := func(model *store.Model, deltas []cursor.Delta) {
+		for _, delta := range deltas {
+			turn := wire.Turn{Op: delta.Op.String(), Model: model.Name, ID: string(delta.ID), Label: labelOf(delta.Image)}
+			for _, change := range commit.Changes {
+				if delta.Image == nil && change.Model == model && change.ID == delta.ID {
+					turn.Label = labelOf(change.Before)
+				}
+			}
+			out.Deltas = append(out.Deltas, turn)
+		}
+	}
+	add(handle.model(), f.Deltas)
+	for _, in := range f.Included {
+		add(in.Model, in.Deltas)
+	}
+	return out
+}
+
+// model is that of the cursor's records.
+func (o *opened) model() *store.Model {
+	o.conn.mu.Lock()
+	defer o.conn.mu.Unlock()
+	return o.query.Spec().Scope.Model
+}

@@ -1,0 +1,122 @@
+package server
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// links knows the connections that are carried by requests. A link is found by an
+// id that nobody can guess, and only for the user who opened it.
+type links struct {
+	app *App
+
+	beat    time.Duration // of silence, after which a stream says that it lives
+	wait    time.Duration // that a poll may take
+	absence time.Duration // after a poll, that the next may take
+	silence time.Duration // of a stream's client, who sends nothing
+
+	mu       sync.Mutex
+	closed   bool
+	open     map[string]*link
+	visitors int
+	running  sync.WaitGroup // what ends links
+}
+
+func newLinks(app *App) *links {
+	return &links{app: app, open: map[string]*link{},
+		beat: 15 * time.Second, wait: 25 * time.Second, absence: 30 * time.Second, silence: 5 * time.Minute}
+}
+
+// add opens a link for a connection.
+func (s *links) add(c *Connection, kind string) (*link, error) {
+	l := &link{links: s, id: rand.Text(), kind: kind, conn: c}
+	c.outbox.transport = l
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, Errorf(CodeUnavailable, "the server is closing")
+	}
+	if most := s.app.config.MaxVisitors; c.user == "" && s.visitors >= most {
+		return nil, Errorf(CodeTooMany, "%d visitors are connected without a socket; try again later", most)
+	}
+	if err := s.app.hub.join(c, s.app.config.MaxConnections); err != nil {
+		return nil, err
+	}
+	if c.user == "" {
+		s.visitors++
+	}
+	s.open[l.id] = l
+	l.idle = time.AfterFunc(s.absence, func() {
+		s.begin(func() { s.forget(l, closePolicy, "the client was silent for too long") })
+	})
+	return l, nil
+}
+
+// find returns an open link, for its user.
+func (s *links) find(id string, user store.ID) (*link, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.open[id]
+	switch {
+	case id == "":
+		return nil, Errorf(CodeBadRequest, "link is missing: the one that was opened")
+	case l == nil:
+		return nil, Errorf(CodeNotFound, "there is no such link, or it has ended; connect again")
+	case l.conn.user != user:
+		return nil, Errorf(CodeForbidden, "this link was opened by another user; connect again")
+	}
+	return l, nil
+}
+
+// replace ends a link of the user once its client has all that was sent: another
+// connection, which is said to take its place, is open.
+func (s *links) replace(id string, user store.ID) {
+	if l, err := s.find(id, user); err == nil {
+		l.part()
+		l.mu.Lock()
+		l.replaced = true
+		l.wake()
+		l.mu.Unlock()
+	}
+}
+
+// forget ends a link of which nobody is to know any more.
+func (s *links) forget(l *link, code int, reason string) {
+	s.mu.Lock()
+	if s.open[l.id] == l {
+		delete(s.open, l.id)
+		if l.conn.user == "" {
+			s.visitors--
+		}
+	}
+	s.mu.Unlock()
+	l.close(code, reason)
+	l.idle.Stop()
+}
+
+// begin runs fn on a goroutine of its own, unless the links are closed.
+func (s *links) begin(fn func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.running.Go(fn)
+	}
+}
+
+// close ends every link with a word to come back, and takes no more. It does not
+// wait for them.
+func (s *links) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	for _, l := range s.open {
+		s.running.Go(func() { l.close(closeRestart, restarts) })
+		l.idle.Stop()
+	}
+}

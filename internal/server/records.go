@@ -1,0 +1,183 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+func isDataRequest(do string) bool {
+	switch do {
+	case wire.DoFind, wire.DoQuery, wire.DoCount, wire.DoCreate, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll:
+		return true
+	}
+	return false
+}
+
+// data reads or writes records: within a transaction, as one of its own, or, to
+// read, in the past.
+func (c *console) data(ctx context.Context, m *store.Model, req *wire.ControlRequest) (any, error) {
+	db, err := c.db(req)
+	if err != nil {
+		return nil, err
+	}
+	switch req.Do {
+	case wire.DoFind:
+		var image *store.Image
+		err := db.View(ctx, func(snap *store.Snapshot) (err error) {
+			image, err = snap.Get(m, store.ID(req.Key))
+			return err
+		})
+		if err != nil {
+			return nil, missing(m, req.Key, err)
+		}
+		return json.RawMessage(image.JSON), nil
+	case wire.DoQuery, wire.DoCount:
+		return c.query(ctx, m, req, db.View)
+	}
+	if db != DB(c.app) {
+		var out wire.Written
+		err := db.Transaction(ctx, func(tx *Tx) (err error) {
+			out, err = write(ctx, tx.Tx, m, req)
+			return err
+		})
+		return out, err
+	}
+	var out wire.Written
+	commit, err := c.app.store.Update(ctx, c.by, func(tx *store.Tx) (err error) {
+		out, err = write(ctx, tx, m, req)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out.Seq, out.Changes = commit.Seq, len(commit.Changes)
+	return out, c.app.engine.Wait(ctx, commit.Seq)
+}
+
+func (c *console) query(ctx context.Context, m *store.Model, req *wire.ControlRequest, view func(context.Context, func(*store.Snapshot) error) error) (any, error) {
+	scope, err := scopeOf(m, req)
+	if err != nil {
+		return nil, err
+	}
+	count := 0
+	records := []json.RawMessage{}
+	err = view(ctx, func(snap *store.Snapshot) error {
+		if req.Do == wire.DoCount {
+			count, err = cursor.Count(snap, scope)
+			return err
+		}
+		images, err := cursor.Fetch(snap, scope)
+		for _, image := range images {
+			records = append(records, image.JSON)
+		}
+		return err
+	})
+	if req.Do == wire.DoCount {
+		return count, err
+	}
+	return records, err
+}
+
+// scopeOf reads the query of a request.
+func scopeOf(m *store.Model, req *wire.ControlRequest) (cursor.Scope, error) {
+	scope := cursor.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
+	var err error
+	if len(req.Where) > 0 {
+		if scope.Where, err = parseWhere(m, req.Where); err != nil {
+			return scope, err
+		}
+	}
+	if scope.Order, err = cursor.ParseOrder(m, req.Order); err != nil {
+		return scope, Errorf(CodeBadRequest, "%v", err)
+	}
+	if req.Limit < 0 || req.Offset < 0 {
+		return scope, Errorf(CodeBadRequest, "limit and offset are not negative")
+	}
+	return scope, nil
+}
+
+// write changes one record, or all that a query finds.
+func write(ctx context.Context, tx *store.Tx, m *store.Model, req *wire.ControlRequest) (out wire.Written, err error) {
+	var image *store.Image
+	switch req.Do {
+	case wire.DoUpdateAll, wire.DoDeleteAll:
+		out.Changes, err = writeAll(ctx, tx, m, req)
+	case wire.DoCreate:
+		record := m.New()
+		if problems := m.Assign(record, req.Set); problems.Any() {
+			return out, &store.InvalidError{Model: m.Name, Problems: problems}
+		}
+		image, err = tx.Create(m, record)
+	case wire.DoUpdate:
+		image, err = update(tx, m, store.ID(req.Key), req.Set)
+		err = missing(m, req.Key, err)
+	default:
+		err = missing(m, req.Key, tx.Delete(m, store.ID(req.Key)))
+	}
+	if err == nil && image != nil {
+		out.Record = image.JSON
+	}
+	return out, err
+}
+
+func update(tx *store.Tx, m *store.Model, id store.ID, set []byte) (*store.Image, error) {
+	return tx.Update(m, id, func(record any) error {
+		if problems := m.Assign(record, set); problems.Any() {
+			return &store.InvalidError{Model: m.Name, Problems: problems}
+		}
+		return nil
+	})
+}
+
+// writeAll changes all records that a query finds, if they are as many as were
+// meant, and returns how many.
+func writeAll(ctx context.Context, tx *store.Tx, m *store.Model, req *wire.ControlRequest) (int, error) {
+	scope, err := scopeOf(m, req)
+	if err != nil {
+		return 0, err
+	}
+	var images []*store.Image
+	err = tx.View(ctx, func(snap *store.Snapshot) (err error) {
+		images, err = cursor.Fetch(snap, scope)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if req.Expect != nil && len(images) != *req.Expect {
+		return 0, Errorf(CodeConflict, "there are %d now, not %d; nothing was done", len(images), *req.Expect)
+	}
+	for _, image := range images {
+		if req.Do == wire.DoDeleteAll {
+			err = tx.Delete(m, image.ID)
+		} else {
+			_, err = update(tx, m, image.ID, req.Set)
+		}
+		var invalid *store.InvalidError
+		if errors.As(err, &invalid) {
+			return 0, &Error{Code: CodeInvalid, Message: fmt.Sprintf("%s %s is not valid then; nothing was done", m.Type, image.ID), Problems: invalid.Problems}
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	return len(images), nil
+}
+
+func written(commit store.Commit) wire.Written {
+	return wire.Written{Seq: commit.Seq, Changes: len(commit.Changes)}
+}
+
+func missing(m *store.Model, key string, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return Errorf(CodeNotFound, "there is no %s %s", m.Type, strings.TrimSpace(key))
+	}
+	return err
+}

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// commitAt returns the commit with a number that a console wrote.
+func (c *console) commitAt(ctx context.Context, key string) (store.Commit, error) {
+	seq, err := strconv.ParseUint(key, 10, 64)
+	if err != nil {
+		return store.Commit{}, Errorf(CodeBadRequest, "%q is not a seq", key)
+	}
+	commit, err := c.app.store.CommitAt(ctx, seq)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return commit, Errorf(CodeNotFound, "there is no commit %d; the newest is %d", seq, c.app.store.Seq())
+	case errors.Is(err, store.ErrExpired):
+		return commit, Errorf(CodeExpired, "commit %d is not known any more: the log begins with commit %d", seq, c.app.store.LogStart())
+	}
+	return commit, err
+}
+
+// undo commits the inverse of a commit, or adds it to an open transaction.
+func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	commit, err := c.commitAt(ctx, req.Key)
+	if err != nil {
+		return nil, err
+	}
+	inverse := func(tx *store.Tx) error {
+		err := tx.Undo(ctx, commit)
+		var contradicted *store.ContradictedError
+		if errors.As(err, &contradicted) {
+			return c.contradicted(commit.Seq, contradicted)
+		}
+		return err
+	}
+	if req.Tx != 0 {
+		d, err := c.draft(req)
+		if err != nil {
+			return nil, err
+		}
+		return wire.Written{Changes: len(commit.Changes)}, d.write(inverse)
+	}
+	made, err := c.app.store.Update(ctx, c.by, inverse)
+	if err != nil {
+		return nil, err
+	}
+	return written(made), c.app.engine.Wait(ctx, made.Seq)
+}
+
+// contradicted says what stands against the undo of a commit.
+func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
+	m := movement{wire.Moved{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
+	for _, change := range err.Later.Changes {
+		if change.Model == err.Model && change.ID == err.ID {
+			m.Op, m.Fields = change.Op.String(), changed(change)
+		}
+	}
+	out := &Error{Code: CodeConflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &store.Problems{}}
+	out.Problems.Add(err.Model.Type+" "+string(err.ID), m.say())
+	return out
+}

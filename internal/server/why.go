@@ -1,0 +1,163 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A verdict is the tests of a cursor for a record, as they are made.
+type verdict struct {
+	out   *wire.Why
+	image *store.Image
+}
+
+// add notes a test; the first that does not hold decides.
+func (v *verdict) add(test wire.Test) bool {
+	v.out.Tests = append(v.out.Tests, test)
+	if !test.Holds && v.out.Decided == "" {
+		v.out.Decided = test.What
+	}
+	return test.Holds
+}
+
+// why says how a cursor decides about a record for a user.
+func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	w, err := c.opens(&wire.ControlRequest{Name: req.Name, In: req.In})
+	if err != nil {
+		return nil, err
+	}
+	m := c.app.store.Model(req.Model)
+	if m == nil {
+		return nil, Errorf(CodeNotFound, "there is no model %q", req.Model)
+	}
+	return c.as(ctx, req, func(ctx context.Context, v *visit) (any, error) {
+		var image *store.Image
+		err := v.conn.View(ctx, func(snap *store.Snapshot) (err error) {
+			image, err = snap.Get(m, store.ID(req.Key))
+			return err
+		})
+		if err != nil {
+			return nil, missing(m, req.Key, err)
+		}
+		return c.app.explain(ctx, v, w, image)
+	})
+}
+
+func (a *App) explain(ctx context.Context, v *visit, w *want, image *store.Image) (*wire.Why, error) {
+	out := &wire.Why{Cursor: w.route.Name, Model: image.Model.Name, ID: string(image.ID), Label: labelOf(image), User: v.conn.Label()}
+	tests := verdict{out: out, image: image}
+	controller, err := v.controller(w.route.Controller)
+	if err != nil {
+		return nil, err
+	}
+	if _, asks := controller.(interface{ Allow(string) bool }); asks {
+		if !tests.add(wire.Test{Kind: "allow", What: w.route.Controller.Type + ".Allow(" + w.route.Action + ")", Holds: v.allows(w.route)}) {
+			return out, nil
+		}
+	}
+	spec, _, err := v.spec(ctx, &follower{}, w)
+	if err != nil {
+		coded := AsError(err)
+		if coded.Code == CodeInternal {
+			return nil, err
+		}
+		tests.add(wire.Test{Kind: "cursor", What: w.route.Controller.Type + "." + w.route.Action, Message: coded.Error()})
+		return out, nil
+	}
+	if spec.Scope.Model != image.Model {
+		return nil, Errorf(CodeBadRequest, "%s holds %s; this is one of %s", w.route.Name, spec.Scope.Model.Name, image.Model.Name)
+	}
+	out.Scope, out.Offset, out.Limit = spec.String(), spec.Scope.Offset, spec.Scope.Limit
+	matches := true
+	for _, condition := range conjuncts(spec.Scope.Where) {
+		matches = tests.add(explainCondition(condition, image)) && matches
+	}
+	if spec.Allow != nil {
+		test := wire.Test{Kind: "match", What: w.route.Controller.Type + ".Match"}
+		err := guard(test.What, func() error {
+			test.Holds = spec.Allow(image)
+			return nil
+		})
+		var panicked *panicError
+		if errors.As(err, &panicked) {
+			test.Holds, test.Message = false, "it panicked, and so denies"
+		}
+		matches = tests.add(test) && matches
+	}
+	if matches {
+		return out, a.rank(ctx, v, w, spec, tests)
+	}
+	return out, nil
+}
+
+// rank completes the answer for a record that meets all tests.
+func (a *App) rank(ctx context.Context, v *visit, w *want, spec cursor.Spec, tests verdict) error {
+	out := tests.out
+	out.Sees = true
+	if len(out.Tests) > 0 {
+		out.Decided = out.Tests[len(out.Tests)-1].What
+	}
+	if w.route.Value {
+		return nil
+	}
+	spec.Allow = a.denying(spec.Allow)
+	before, err := cursor.Rank(func(read func(*store.Snapshot) error) error { return v.conn.View(ctx, read) }, spec, tests.image)
+	if err != nil {
+		return err
+	}
+	out.Rank = before + 1
+	if before < out.Offset || out.Limit > 0 && before >= out.Offset+out.Limit {
+		out.Sees, out.Decided = false, "window"
+	}
+	return nil
+}
+
+// conjuncts takes conditions apart that all have to hold.
+func conjuncts(c cursor.Condition) []cursor.Condition {
+	switch word, _, _, args := c.Parts(); word {
+	case "all":
+		return nil
+	case "and":
+		var all []cursor.Condition
+		for _, arg := range args {
+			all = append(all, conjuncts(arg)...)
+		}
+		return all
+	default:
+		return []cursor.Condition{c}
+	}
+}
+
+// explainCondition says whether a condition holds for a record, and with which
+// value.
+func explainCondition(c cursor.Condition, image *store.Image) wire.Test {
+	word, field, _, args := c.Parts()
+	test := wire.Test{Kind: "where", What: c.String(), Holds: c.Match(image)}
+	if word == "not" && len(args) == 1 { // of one field it is a condition like others
+		_, field, _, _ = args[0].Parts()
+	}
+	if field != nil {
+		if test.Field = field.Name; !field.Private {
+			test.Value = valueIn(image, field.Name)
+		}
+		return test
+	}
+	for _, arg := range args {
+		test.Tests = append(test.Tests, explainCondition(arg, image))
+	}
+	return test
+}
+
+// valueIn returns a field's value as clients are sent it.
+func valueIn(image *store.Image, name string) json.RawMessage {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(image.JSON, &members) != nil {
+		return nil
+	}
+	return members[name]
+}
