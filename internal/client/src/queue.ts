@@ -97,7 +97,7 @@ export class Queue {
         kept.user = user;
         write.saved = this.#save(kept);
       } else if (kept.user !== user) {
-        write.abandon("user", "Another user has come. What was written is kept until its own is back.");
+        write.abandon("user", "Another user has come. It waits for its own.");
       }
     }
     this.#list();
@@ -141,7 +141,7 @@ export class Queue {
     if (!this.#online || this.#busy || !head) return;
     const { kept } = head;
     if (kept.first && Date.now() - kept.first > remembered) {
-      const message = "It was sent long ago, and no answer came. It may have taken effect, or not.";
+      const message = "It was sent long ago. It may have taken effect, or not.";
       return this.#done(head, { id: 0, status: 0, error: { code: "uncertain", message } });
     }
     if (!kept.first) {
