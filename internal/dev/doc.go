@@ -8,6 +8,10 @@
 // one opens the store. Requests that arrive meanwhile wait: none is refused. A
 // build that fails changes nothing but what the terminal and the page say.
 //
+// What stands in the application's folder app is bundled for browsers beside that:
+// in development a Supervisor serves it, and in production [Build] puts it into the
+// program.
+//
 // [Start] runs an application in the same way without a public listener and
 // without watching, and [Build] only builds it.
 //

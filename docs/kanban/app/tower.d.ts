@@ -148,7 +148,7 @@ declare module "tower" {
   /** What a store knows of its connection. Each change makes a new one. */
   export interface State {
     readonly online: boolean;
-    /** How the server is reached: "websocket"; "" while it is not. */
+    /** How the server is reached: "socket", "stream" or "poll"; "" while it is not. */
     readonly transport: string;
     readonly epoch: string;
     readonly build: string;
@@ -417,12 +417,20 @@ declare module "tower" {
     close(): void;
   }
 
+  /** A way to reach the server: a WebSocket, an event stream with requests beside it, or requests alone. */
+  export type TransportName = "socket" | "stream" | "poll";
+
+  /** What is not said is what the page says in <meta name="tower">, as JSON. */
   export interface Options {
-    /** The server's socket; by default the one of the page's own server. */
+    /** The server's socket, which has the other transports beside it; by default that of the page's own server. In Node there is no default. */
     url?: string;
+    /** How to reach the server: the first that works. By default "socket", then "stream", then "poll". */
+    transports?: readonly TransportName[];
+    /** Whether the pages of this origin share a connection where the browser lets them. By default they do. */
+    share?: boolean;
   }
 
-  /** The store of a server. Every part of a page that connects to one shares it. */
+  /** The store of a server. Every part of a page that connects to one in the same way shares it. */
   export function connect(options?: Options): Store;
 
   /** A new id. Each sorts after the one before. */

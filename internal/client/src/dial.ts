@@ -10,7 +10,7 @@ export type TransportName = keyof typeof carriers;
 /** Where a server is, and how to reach it, as text: the same for the same. */
 export function route(url: URL, transports: readonly TransportName[]): string {
   const unknown = transports.find(name => !(name in carriers));
-  if (unknown || transports.length === 0) throw new TypeError(`tower: there is no transport ${unknown}; there are ${Object.keys(carriers)}`);
+  if (unknown || transports.length === 0) throw new TypeError(`tower: no transport ${unknown}; there are ${Object.keys(carriers)}`);
   return JSON.stringify([url.href.replace(/^ws/, "http"), ...transports]);
 }
 
@@ -18,6 +18,6 @@ export function route(url: URL, transports: readonly TransportName[]): string {
 export function dial(route: string, events: LineEvents): Connection {
   const [href, ...named] = JSON.parse(route) as [string, ...TransportName[]];
   const transports = named.filter(name => name !== "socket" || "WebSocket" in globalThis);
-  if (transports.length === 0) throw new TypeError("tower: there is no WebSocket here; let it use stream or poll");
+  if (transports.length === 0) throw new TypeError("tower: no WebSocket here");
   return new Connection(transports.map(name => carriers[name](new URL(href))), events);
 }

@@ -136,7 +136,7 @@ export class Shared implements Line {
   /** Leaves the worker for a connection of this page's own. */
   #leave(): void {
     if (this.#own) return;
-    this.#part({ code: broken, reason: "the shared connection is silent" }, false);
+    this.#part({ code: broken, reason: "the worker was silent" }, false);
     this.#own = dial(this.#route, this.#events);
     this.#own.ended.addEventListener("abort", () => this.#end.abort());
   }

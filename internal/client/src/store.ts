@@ -379,7 +379,7 @@ export class Store {
     if (!largest) return;
     const [id, asked] = largest;
     this.#asked.delete(id);
-    asked.answered({ id, status: 413, error: { code: "too_large", message: "This is more than the server takes at once." } });
+    asked.answered({ id, status: 413, error: { code: "too_large", message: "It is more than the server takes." } });
   }
 
   #set(change: Partial<State>): void {
@@ -414,7 +414,7 @@ export class Store {
   /** Trades the ticket of a new session for its cookie, and connects as its user. */
   async #exchange(ticket: string): Promise<void> {
     const { ok, status } = await fetch("/_tower/session", { method: "POST", body: ticket });
-    if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}). Please try again.` });
+    if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}).` });
     this.#line.restart();
   }
 }

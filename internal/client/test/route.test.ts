@@ -8,7 +8,7 @@ test("braces are filled in from the input", () => {
     ["POST /posts", undefined, "POST /posts"],
     ["PATCH /posts/{id}", { id: "01J", title: "a" }, "PATCH /posts/01J"],
     ["GET /a/{b}/c/{d}", { b: "x/y z", d: 0 }, "GET /a/x%2Fy%20z/c/0"],
-    ["GET /files/{path...}", { path: "a/b c" }, "GET /files/a/b%20c"],
+    ["GET /files/{path...}", { path: "a/b c" }, "GET /files/a%2Fb%20c"],
     ["PATCH /posts/{id}", new URLSearchParams({ id: "01J" }), "PATCH /posts/01J"],
   ] as const) {
     equal(filled(route, input), want);
