@@ -196,6 +196,9 @@ func TestAnImpactIsSeenByTheConsoleAlone(t *testing.T) {
 				text += " " + turn.Op + " " + turn.Label
 			}
 			text += string(told.Value)
+			if told.Rights {
+				text += "other rights"
+			}
 		}
 		return impact, text
 	}
@@ -203,6 +206,7 @@ func TestAnImpactIsSeenByTheConsoleAlone(t *testing.T) {
 ada posts.howMany3
 ada posts.newest leave draft enter secret
 ada posts.visible enter new enter secret
+bob other rights
 bob posts.howMany3
 bob posts.newest enter secret
 bob posts.visible enter draft enter new enter secret

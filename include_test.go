@@ -57,6 +57,9 @@ func TestACursorIncludesWhatItsRecordsReferTo(t *testing.T) {
 
 	for i := range 5 {
 		makePost(t, app, editor, fmt.Sprint("more", i), true)
+		if err := app.Wait(t.Context(), app.Seq()); err != nil { // else they may be told as one
+			t.Fatal(err)
+		}
 	}
 	expect("his post has left the window", 5, "evita", "")
 	if err := Users.Delete(t.Context(), app, editor.ID); err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -108,6 +111,7 @@ func (p *tab) drag(title, target string, during func()) {
 
 func (p *tab) middle(element string) [2]float64 {
 	p.t.Helper()
+	p.until("nothing that moves", `document.getAnimations().length == 0`)
 	var at [2]float64
 	value, err := chromedp.Run(p.ctx, chromedp.Evaluate[[]float64](fmt.Sprintf(`(box => [box.left + box.width / 2, box.top + box.height / 2])((%s).getBoundingClientRect())`, element)))
 	if err != nil || len(value) != 2 {
@@ -206,5 +210,36 @@ func TestKanban(t *testing.T) {
 	ada.shoot("kanban-refused")
 	ada.do(chromedp.Click("aside button"))
 	ada.until("nothing of it", `!document.querySelector("aside")`)
-	bob.drag("Written offline", `document.querySelector("h1")`, func() { bob.shoot("kanban-bob") })
+
+	// A finger scrolls, unless it has been held still.
+	cleo := browser.tab("cleo", a.url)
+	cleo.do(chromedp.EmulateViewport(420, 500, chromedp.EmulateTouch, chromedp.EmulateMobile), chromedp.Navigate(a.url))
+	cleo.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
+	at := cleo.middle(`document.querySelectorAll("[data-id]")[1]`)
+	cleo.touch("touchStart", at[0], at[1])
+	cleo.until("the card lifted", `document.querySelector(".lifted")`)
+	cleo.touch("touchMove", at[0], at[1]-20)
+	cleo.touch("touchMove", at[0], at[1]-60)
+	cleo.touch("touchEnd", 0, 0)
+	bob.columns([]string{"Written offline", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
+	cleo.touch("touchStart", at[0], at[1])
+	for step := range 5 {
+		cleo.touch("touchMove", at[0], at[1]-30*float64(step))
+	}
+	cleo.touch("touchEnd", 0, 0)
+	cleo.until("the page scrolled", `scrollY > 20`)
+	cleo.columns([]string{"Written offline", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
+}
+
+// touch does with a finger what kind says.
+func (p *tab) touch(kind input.DispatchTouchEventType, x, y float64) {
+	p.t.Helper()
+	points := []*input.TouchPoint{}
+	if kind != "touchEnd" {
+		points = append(points, &input.TouchPoint{X: x, Y: y})
+	}
+	p.do(chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points})
+		return err
+	}))
 }

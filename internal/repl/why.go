@@ -255,8 +255,14 @@ func (e *evaluator) turns(told wire.Told) []string {
 	if told.Value != nil {
 		all = append(all, "value   "+string(told.Value))
 	}
-	if told.Closed {
-		all = append(all, "closed  the user may not hold it any more")
+	for _, end := range []struct {
+		so   bool
+		text string
+	}{{told.Closed, "closed  the user may not hold it any more"}, {told.Rights, "rights  the user may use other actions and cursors"},
+		{told.Ends, "ends    who the user is would not be known"}} {
+		if end.so {
+			all = append(all, end.text)
+		}
 	}
 	return all
 }

@@ -25,38 +25,35 @@ func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(cont
 		conn.db = db
 	}
 	ctx = conn.on(ctx)
-	v := conn.connect(ctx, &follower{conn: conn})
+	asked := &follower{}
+	v := conn.connect(ctx, asked)
 	if v.err != nil {
 		return nil, v.err
 	}
-	defer v.follower.end()
-	if err := v.exists(ctx); err != nil {
+	if err := v.exists(ctx, asked); err != nil {
 		return nil, err
 	}
 	return fn(ctx, v)
 }
 
 // exists makes sure that there is the user, if the application has looked for one.
-func (v *visit) exists(ctx context.Context) error {
-	var of *store.Model
-	followed := v.follower.scopes()
-	for _, scope := range followed {
+func (v *visit) exists(ctx context.Context, asked *follower) error {
+	id := v.conn.user
+	for _, scope := range asked.asked {
 		word, field, values, _ := scope.Where.Parts()
-		if word == "is" && field.Name == "id" && values[0].Text() == string(v.conn.user) {
-			of = scope.Model
+		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
+			continue
 		}
-	}
-	if v.conn.user == "" || of == nil {
-		return nil
-	}
-	err := v.conn.View(ctx, func(snap *store.Snapshot) error {
-		_, err := snap.Get(of, v.conn.user)
+		err := v.conn.View(ctx, func(snap *store.Snapshot) error {
+			_, err := snap.Get(scope.Model, id)
+			return err
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return Errorf(CodeUnauthenticated, "there is no %s %s", scope.Model.Type, id)
+		}
 		return err
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return Errorf(CodeUnauthenticated, "there is no %s %s", of.Type, v.conn.user)
 	}
-	return err
+	return nil
 }
 
 // call passes an action's input through it, as a frame from a browser would be,

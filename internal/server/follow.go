@@ -25,6 +25,7 @@ type follower struct {
 	ended   bool   // it does not count any more
 	seq     uint64 // of the newest state that was read
 	watches []*cursor.Watch[*follower]
+	asked   []cursor.Scope // without a conn: what would be watched
 }
 
 type followerKey struct{}
@@ -61,6 +62,9 @@ func (f *follower) watch(scope cursor.Scope) error {
 	defer f.mu.Unlock()
 	if f.given {
 		return errors.New("what depends on it has been answered already")
+	}
+	if f.conn == nil {
+		f.asked = append(f.asked, scope)
 	}
 	if f.ended || f.conn == nil {
 		return nil

@@ -1,51 +1,66 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
+// A foresight is what a commit that is not made would make of connections.
+type foresight struct {
+	hub    *hub
+	ctx    context.Context        // in which the state after the commit is read
+	visits map[*Connection]*visit // those that would be made anew
+	moves  []cursor.Move
+}
+
 // foresee says which cursors a commit that is not made would give another scope,
-// as Rescope does, and changes nothing.
-func (h *hub) foresee(ctx context.Context, commit store.Commit) []cursor.Move {
+// as Rescope does, and changes nothing: connections that stand in for the real
+// ones are asked who they are.
+func (h *hub) foresee(ctx context.Context, commit store.Commit) *foresight {
 	db := still{why: "this is only thought of", view: func(ctx context.Context, fn func(*store.Snapshot) error) error {
 		return h.app.store.ViewWith(ctx, commit, fn)
 	}}
-	ctx = on(ctx, db)
-	var moves []cursor.Move
-	known := map[*opened]bool{}
-	move := func(v *visit, handle *opened) {
-		if known[handle] {
-			return
-		}
-		known[handle] = true
-		m := cursor.Move{Holder: handle}
-		if spec, _, err := v.spec(ctx, &follower{}, handle.want); err == nil {
-			m.To = &spec
-		}
-		moves = append(moves, m)
-	}
+	f := &foresight{hub: h, ctx: on(ctx, db), visits: map[*Connection]*visit{}}
 	touched := h.watches.Touched(commit)
-	for _, f := range touched {
-		if c := f.conn; c.follows(f) {
+	for _, by := range touched {
+		if c := by.conn; c.follows(by) && c.current() != nil {
 			shadow := &Connection{app: c.app, number: c.number, user: c.user, remote: c.remote, since: c.since, db: db}
-			fresh := shadow.connect(ctx, &follower{})
+			f.visits[c] = shadow.connect(f.ctx, &follower{})
 			for _, handle := range c.handles() {
-				move(fresh, handle)
+				f.move(f.visits[c], handle)
 			}
 		}
 	}
-	for _, f := range touched {
-		if handle := f.handle(); handle != nil {
-			move(f.conn.current(), handle)
+	for _, by := range touched {
+		if handle := by.handle(); handle != nil && f.visits[by.conn] == nil && handle.live.Load() {
+			f.move(by.conn.current(), handle)
 		}
 	}
-	return moves
+	return f
+}
+
+func (f *foresight) move(v *visit, handle *opened) {
+	move := cursor.Move{Holder: handle}
+	if spec, _, err := v.spec(f.ctx, &follower{}, handle.want); err == nil {
+		move.To = &spec
+	}
+	f.moves = append(f.moves, move)
+}
+
+// told is what connections would be told beside what becomes of their cursors.
+func (f *foresight) told() (all []wire.Told) {
+	for c, v := range f.visits {
+		told := wire.Told{Connection: c.number, User: c.Label(), Deltas: []wire.Turn{}, Ends: v.err != nil}
+		if told.Rights = v.err == nil && v.rights() != c.rights; told.Rights || told.Ends {
+			all = append(all, told)
+		}
+	}
+	return all
 }
 
 const maxTold = 1000 // cursors named in one impact
@@ -58,9 +73,14 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	var told []wire.Told
 	commit, seen, err := c.app.engine.Foresee(ctx,
 		func(seq uint64) (store.Commit, error) { return d.tx.Prospect(ctx, seq) },
-		func(commit store.Commit) []cursor.Move { return c.app.hub.foresee(ctx, commit) })
+		func(commit store.Commit) []cursor.Move {
+			f := c.app.hub.foresee(ctx, commit)
+			told = f.told()
+			return f.moves
+		})
 	if err != nil {
 		return nil, err
 	}
@@ -72,21 +92,17 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	for _, m := range moved {
 		out.Moved = append(out.Moved, m.Moved)
 	}
-	reached := map[uint64]bool{}
-	slices.SortStableFunc(seen, func(a, b cursor.Foreseen) int {
-		x, y := a.Holder.(*opened), b.Holder.(*opened)
-		if x.conn.number != y.conn.number {
-			return int(x.conn.number) - int(y.conn.number)
-		}
-		return strings.Compare(x.want.route.Name, y.want.route.Name)
-	})
 	for _, f := range seen {
-		handle := f.Holder.(*opened)
-		if reached[handle.conn.number] = true; len(out.Reached) < maxTold {
-			out.Reached = append(out.Reached, describeForeseen(handle, f, commit))
-		}
+		told = append(told, describeForeseen(f.Holder.(*opened), f, commit))
 	}
-	out.ReachedAll = len(reached)
+	slices.SortStableFunc(told, func(a, b wire.Told) int {
+		return cmp.Or(cmp.Compare(a.Connection, b.Connection), cmp.Compare(a.Cursor, b.Cursor))
+	})
+	reached := map[uint64]bool{}
+	for _, t := range told {
+		reached[t.Connection] = true
+	}
+	out.Reached, out.ReachedAll = append(out.Reached, told[:min(len(told), maxTold)]...), len(reached)
 	return out, nil
 }
 

@@ -69,7 +69,8 @@ type Impact struct {
 	Moved       []Moved `json:"moved"`       // for which the commit would be refused
 }
 
-// Told is what a holder of a cursor would be told.
+// Told is what a holder of a cursor would be told; without a cursor, what a
+// connection would.
 type Told struct {
 	Connection uint64          `json:"connection"`
 	User       string          `json:"user"` // label
@@ -77,6 +78,8 @@ type Told struct {
 	Deltas     []Turn          `json:"deltas"`
 	Value      json.RawMessage `json:"value,omitempty"`  // of a cursor that carries one: what it would be
 	Closed     bool            `json:"closed,omitempty"` // its user would not be allowed to hold it any more
+	Rights     bool            `json:"rights,omitempty"` // its user might use other actions and cursors
+	Ends       bool            `json:"ends,omitempty"`   // the connection would end: who its user is would not be known
 }
 
 // A Turn is what would become of one record.

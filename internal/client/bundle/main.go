@@ -1,7 +1,8 @@
 // Command bundle builds the browser library into dist, each part as one minified
 // module: tower.js, what a page loads; index.js, the library without what is for
-// pages of HTML; worker.js, what pages share a connection by; and the bindings, which leave the library, and the framework that
-// they bind, where they are. It runs in internal/client.
+// pages of HTML; worker.js, what pages share a connection by; and the bindings,
+// which leave the library, and the framework that they bind, where they are. It runs
+// in internal/client.
 package main
 
 import (

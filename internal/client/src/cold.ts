@@ -88,5 +88,5 @@ export class Cold {
 }
 
 function equal(a: Known, b: Known | undefined): boolean {
-  return b !== undefined && a.user === b.user && a.epoch === b.epoch && a.build === b.build;
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -13,10 +13,10 @@ type Value = null | boolean | number | bigint | string;
 
 /** Whether conditions hold for a record. */
 export function holds(where: Where, record: Row, fields: Fields): boolean {
-  const each = (parts: unknown) => (parts as Where[]).map(part => () => holds(part, record, fields));
+  const each = (parts: unknown) => (parts as Where[]).map(part => holds(part, record, fields));
   return Object.entries(where).every(([name, test]) => {
-    if (name === "and") return each(test).every(part => part());
-    if (name === "or") return each(test).some(part => part());
+    if (name === "and") return each(test).every(Boolean);
+    if (name === "or") return each(test).some(Boolean);
     if (name === "not") return !holds(test as Where, record, fields);
     return passes(test, (record as unknown as Record<string, unknown>)[name], fields[name] ?? "any");
   });
@@ -29,26 +29,15 @@ function passes(test: unknown, raw: unknown, shape: string): boolean {
     if (shape.startsWith("[")) return listPasses(operator, wanted, raw as unknown[] | null | undefined, shape.slice(2));
     const value = read(raw, shape);
     const order = (wanted: unknown) => compare(value, wanted === null ? null : read(wanted, shape));
-    switch (operator) {
-      case "is":
-        return order(wanted) === 0;
-      case "in":
-        return (wanted as unknown[]).some(one => order(one) === 0);
-      case "exists":
-        return (value !== null) === wanted;
-      case "contains":
-        return value !== null && String(value).includes(wanted as string);
-    }
-    return value !== null && inequalities[operator]!(order(wanted));
+    if (operator === "is") return order(wanted) === 0;
+    if (operator === "in") return (wanted as unknown[]).some(one => order(one) === 0);
+    if (operator === "exists") return (value !== null) === wanted;
+    if (value === null) return false;
+    if (operator === "contains") return String(value).includes(wanted as string);
+    const direction = order(wanted);
+    return (direction === 0 && operator.endsWith("e")) || (operator.startsWith("g") ? direction > 0 : direction < 0);
   });
 }
-
-const inequalities: Record<string, (order: number) => boolean> = {
-  gt: order => order > 0,
-  gte: order => order >= 0,
-  lt: order => order < 0,
-  lte: order => order <= 0,
-};
 
 function listPasses(operator: string, wanted: unknown, list: unknown[] | null | undefined, shape: string): boolean {
   if (operator !== "contains") return (list != null) === (operator === "exists" && wanted);

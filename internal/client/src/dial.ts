@@ -14,8 +14,10 @@ export function route(url: URL, transports: readonly TransportName[]): string {
   return JSON.stringify([url.href.replace(/^ws/, "http"), ...transports]);
 }
 
-/** Connects by a route. */
+/** Connects by a route. Before Node 22 there is no WebSocket. */
 export function dial(route: string, events: LineEvents): Connection {
-  const [href, ...transports] = JSON.parse(route) as [string, ...TransportName[]];
+  const [href, ...named] = JSON.parse(route) as [string, ...TransportName[]];
+  const transports = named.filter(name => name !== "socket" || "WebSocket" in globalThis);
+  if (transports.length === 0) throw new TypeError("tower: there is no WebSocket here; let it use stream or poll");
   return new Connection(transports.map(name => carriers[name](new URL(href))), events);
 }

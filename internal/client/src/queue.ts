@@ -1,6 +1,6 @@
 import type { Disk } from "./disk";
 import { Observable } from "./observable";
-import type { Effect } from "./pending";
+import { equal, type Effect } from "./pending";
 import type { Result } from "./result";
 import { ulid } from "./ulid";
 import { Write, type Kept, type Note, type Refused } from "./write";
@@ -35,24 +35,24 @@ export class Queue {
 
   readonly #name: string;
   readonly #hooks: Hooks;
-  readonly #session = ulid();
-  readonly #inherited = new Set<string>(); // sessions of pages that have ended
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #seen = new Set<string>(); // keys of writes that are, or were, here
   readonly #disk: Promise<Disk | null>;
   readonly #end = new AbortController();
-  #channel: BroadcastChannel | undefined;
-  #locked: Promise<unknown> | undefined;
-  #writes: Write[] = [];
-  #refused: readonly Kept[] = []; // of all users
-  readonly #unsaved = new Set<Kept>(); // of those, which are not on the disk yet
-  readonly #dismissed = new Set<string>();
+
   #user: string | null = null;
   #online = false;
-  #busy = false;
+  #busy = false; // a write is on its way
   #attempt = 0;
+  #writes: Write[] = [];
+  #refused: readonly Kept[] = []; // of all users
   #told = this.refused.value;
-  #opened = false; // what was there at the start has been taken over
+  #saving: Promise<unknown> | undefined; // the last change of the disk
+
+  readonly #session = ulid();
+  #locked: Promise<unknown> | undefined; // this page has the lock of its session
+  readonly #inherited = new Set<string>(); // sessions of pages that have ended
+  #opened = false; // those that had ended before this page are among them
+  #channel: BroadcastChannel | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(name: string, disk: Promise<Disk | null>, hooks: Hooks) {
     this.#name = name;
@@ -80,7 +80,7 @@ export class Queue {
     const kept: Kept = { ...body, key: ulid(), effects, session: this.#session, user: this.#user, ...(note && { note }) };
     const write = new Write<Out>(kept, this.#hooks.finish);
     this.#hooks.turn(() => {
-      this.#take(write);
+      this.#writes.push(write);
       this.#pump();
       write.saved ??= this.#save(kept);
     });
@@ -97,7 +97,7 @@ export class Queue {
         kept.user = user;
         write.saved = this.#save(kept);
       } else if (kept.user !== user) {
-        write.abandon("user", "Another user has come. What was written is kept until its own is back.");
+        write.abandon("user", "Another user has come. It is kept for its own.");
       }
     }
     this.#list();
@@ -131,17 +131,12 @@ export class Queue {
     return this.#writes.filter(({ kept }) => kept.user === this.#user);
   }
 
-  #take(write: Write): void {
-    this.#writes.push(write);
-    this.#seen.add(write.key);
-  }
-
   #pump(): void {
     const [head] = this.#own();
     if (!this.#online || this.#busy || !head) return;
     const { kept } = head;
     if (kept.first && Date.now() - kept.first > remembered) {
-      const message = "It was sent long ago, and no answer came. It may have taken effect, or not.";
+      const message = "No answer came in time. It may have taken effect, or not.";
       return this.#done(head, { id: 0, status: 0, error: { code: "uncertain", message } });
     }
     if (!kept.first) {
@@ -150,10 +145,11 @@ export class Queue {
     }
     this.#busy = true;
     const attempt = ++this.#attempt;
-    const { call, key } = kept;
-    const request = "form" in kept ? { call, form: kept.form, key } : { call, in: kept.in, key };
-    void Promise.race([head.saved, new Promise(done => setTimeout(done, slow))]).then(() => {
-      if (attempt === this.#attempt) this.#hooks.ask(request, answer => this.#answered(head, answer));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise(done => (timer = setTimeout(done, slow)));
+    void Promise.race([head.saved, late]).then(() => {
+      clearTimeout(timer);
+      if (attempt === this.#attempt) this.#hooks.ask(callOf(kept), answer => this.#answered(head, answer));
     });
   }
 
@@ -179,8 +175,7 @@ export class Queue {
     if (answer.error && !write.awaited) {
       write.kept.error = answer.error;
       this.#refused = [...this.#refused, write.kept];
-      this.#unsaved.add(write.kept);
-      void this.#save(write.kept).then(() => this.#unsaved.delete(write.kept));
+      void this.#save(write.kept);
       this.#list();
       write.dismiss = () => this.#dismiss(write.key);
     } else {
@@ -194,23 +189,21 @@ export class Queue {
   #list(): void {
     const own = this.#refused.filter(({ user }) => user === this.#user);
     const listed = this.refused.value;
-    if (own.length === listed.length && own.every(({ key }, i) => key === listed[i]!.key)) return;
+    if (equal(own.map(keyOf), listed.map(keyOf))) return;
     this.refused.value = own.map(kept => listed.find(({ key }) => key === kept.key) ?? this.#refusedOf(kept));
   }
 
   #refusedOf(kept: Kept): Refused {
-    const { effects, note } = kept;
-    const body = "form" in kept ? { call: kept.call, form: kept.form } : { call: kept.call, in: kept.in };
-    const dismiss = () => this.#dismiss(kept.key);
+    const { key, ...body } = callOf(kept);
+    const dismiss = () => this.#dismiss(key);
     const retry = () => {
       dismiss();
-      return this.add(body, effects, note);
+      return this.add(body, kept.effects, kept.note);
     };
     return { ...kept, error: kept.error!, dismiss, retry };
   }
 
   #dismiss(key: string): void {
-    this.#dismissed.add(key);
     this.#refused = this.#refused.filter(kept => kept.key !== key);
     this.#hooks.turn(() => this.#list());
     void this.#forget(key).then(() => this.#announce());
@@ -232,22 +225,21 @@ export class Queue {
 
   /** Looks for what others have put on the disk: writes that were refused, or left by a page that has ended. */
   async #refresh(): Promise<void> {
-    if (!this.durable) return;
     const others = new Set((await this.#all()).flatMap(({ session, error }) => (error || session === this.#session ? [] : session)));
     for (const session of others) {
       if (!this.#inherited.has(session) && (await this.#lock(session, true))) this.#inherited.add(session);
     }
+    const all = await this.#all();
+    if (!this.durable || this.#end.signal.aborted) return;
     clearTimeout(this.#timer);
-    if (this.#end.signal.aborted) return;
     // To wait in line for the lock is no good: where a browser crashes, the line may stop.
     if ([...others].some(session => !this.#inherited.has(session))) this.#timer = setTimeout(() => void this.#refresh(), soon);
-    const all = await this.#all();
-    const waiting = all.filter(({ error }) => !error);
     this.#hooks.turn(() => {
-      for (const kept of waiting) if (this.#inherited.has(kept.session) && !this.#seen.has(kept.key)) this.#take(new Write(kept, this.#hooks.finish));
+      const here = new Set(this.#writes.map(keyOf));
+      const left = all.filter(({ key, session, error }) => !error && this.#inherited.has(session) && !here.has(key));
+      this.#writes.push(...left.map(kept => new Write(kept, this.#hooks.finish)));
       this.#writes.sort((a, b) => (a.key < b.key ? -1 : 1));
-      const unsaved = [...this.#unsaved].filter(({ key }) => !all.some(kept => kept.error && kept.key === key));
-      this.#refused = [...all.filter(({ error }) => error), ...unsaved].filter(({ key }) => !this.#dismissed.has(key));
+      this.#refused = all.filter(({ error }) => error);
       this.#list();
       this.#pump();
     });
@@ -266,25 +258,44 @@ export class Queue {
     });
   }
 
+  /** All that is on the disk, with all that has been changed there from here. */
   async #all(): Promise<Kept[]> {
-    const disk = await this.#disk;
-    return disk ? disk("writes", table => table.getAll()).catch(() => []) : [];
+    for (;;) {
+      const last = this.#saving;
+      await last;
+      const all: Kept[] = (await this.#do(table => table.getAll())) ?? [];
+      if (last === this.#saving) return all;
+    }
   }
 
-  async #save(kept: Kept): Promise<void> {
-    const disk = await this.#disk;
-    if (!disk || kept.user === null) return;
+  #save(kept: Kept): Promise<unknown> {
+    return (this.#saving = this.#put(kept));
+  }
+
+  async #put(kept: Kept): Promise<void> {
+    if (kept.user === null || !(await this.#disk)) return;
     await (this.#locked ??= this.#lock(this.#session, false));
-    await disk("writes", table => table.put(kept)).catch(() => this.#hooks.turn(() => (this.durable = false)));
+    await this.#do(table => table.put(kept));
     this.#announce();
   }
 
-  async #forget(key: string): Promise<void> {
-    const disk = await this.#disk;
-    await disk?.("writes", table => table.delete(key)).catch(() => {});
+  #forget(key: string): Promise<unknown> {
+    return (this.#saving = this.#do(table => table.delete(key)));
+  }
+
+  /** Uses the disk. Once that has failed, writes do not survive. */
+  async #do<T>(run: (table: IDBObjectStore) => IDBRequest<T>): Promise<T | undefined> {
+    return (await this.#disk)?.("writes", run).catch(() => void this.#hooks.turn(() => (this.durable = false)));
   }
 
   #announce(): void {
     if (!this.#end.signal.aborted) this.#channel?.postMessage(null);
   }
+}
+
+const keyOf = ({ key }: { key: string }) => key;
+
+/** What is sent of a write. */
+function callOf({ effects, session, user, first, error, note, ...call }: Kept): Call {
+  return call;
 }

@@ -248,9 +248,14 @@ export class Store {
 
   /** The time, but later than any that is known of records of the model: clocks differ. */
   now(model: string): string {
-    const times = this.#cursors().flatMap(list => (list.model === model ? list.served : []))
-      .flatMap(({ createdAt, updatedAt }: Row & { createdAt?: string; updatedAt?: string }) => [createdAt, updatedAt]);
-    const latest = times.reduce<string>((a, b) => (b && b > a ? b : a), "1970-01-01T00:00:00Z");
+    let latest = "1970-01-01T00:00:00Z";
+    for (const list of this.#cursors()) {
+      if (list.model !== model) continue;
+      for (const { createdAt = "", updatedAt = "" } of list.served as readonly { createdAt?: string; updatedAt?: string }[]) {
+        if (createdAt > latest) latest = createdAt;
+        if (updatedAt > latest) latest = updatedAt;
+      }
+    }
     this.#now = Math.max(Date.now(), this.#now + 1, Date.parse(latest) + 1);
     return new Date(this.#now).toISOString();
   }

@@ -1,5 +1,6 @@
 // Forms without a connection.
 
+import { saved } from "./device";
 import { connected, invalid, visible, type Page } from "./pages";
 import { equal, ok, seen, test } from "./runner";
 import { accept, refuse, type Link } from "./server";
@@ -92,6 +93,7 @@ test("what waits, or was refused, is shown by the next page as well", async () =
   const link = await back(page);
   link.send(invalid(await link.expect({ call: "POST /posts", form: "title=x" }), { title: ["is too short"] }));
   await seen(() => visible(page).length === 1, page.document);
+  await saved(1, `tower ws://${location.host}/_tower/socket`, kept => kept.error);
   loaded = page.left();
   page.window.location.reload();
   await loaded;

@@ -2,8 +2,9 @@
 // last test, which has real ones.
 
 import type { Store } from "../src/store";
+import { onDisk, saved } from "./device";
 import { after, equal, ok, seen, test } from "./runner";
-import { accept, applied, newStore, ready, refuse, state, type Link, type Received } from "./server";
+import { accept, applied, newStore, ready, refuse, state, type Link } from "./server";
 
 interface Post {
   id: string;
@@ -40,29 +41,6 @@ async function leaveTwo(name?: string): Promise<void> {
   await saved(2);
   store.close();
   refuse(false);
-}
-
-/** What is on the disk. */
-async function onDisk(name = "queue"): Promise<Received[]> {
-  const opening = indexedDB.open(name);
-  const database = await new Promise<IDBDatabase>(done => (opening.onsuccess = () => done(opening.result)));
-  const all = database.transaction("writes").objectStore("writes").getAll();
-  await new Promise(done => (all.onsuccess = done));
-  database.close();
-  return all.result as Received[];
-}
-
-/** Resolves once there are so many writes on the disk. Pages tell each other of what they put there. */
-async function saved(count: number, name = "queue"): Promise<void> {
-  const channel = new BroadcastChannel(name);
-  after(() => channel.close());
-  let told!: () => void;
-  channel.onmessage = () => told();
-  for (;;) {
-    const more = new Promise<void>(done => (told = done));
-    if ((await onDisk(name)).length === count) return;
-    await more;
-  }
 }
 
 /** Resolves once so many refused writes are listed. */

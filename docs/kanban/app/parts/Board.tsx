@@ -33,7 +33,7 @@ export function Board() {
 
   const { drag, grab } = useDrag(put);
   const area = useRef<HTMLElement>(null);
-  useGlide(area, drag?.card.id);
+  useGlide(area);
 
   return (
     <>

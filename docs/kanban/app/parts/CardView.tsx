@@ -7,11 +7,13 @@ interface Props {
   card: Card;
   /** Whether it shows what the server has not answered. */
   waits: boolean;
+  /** Whether it is being dragged. */
+  lifted: boolean;
   grab: Grab;
   step(card: Card, right: number, down: number): void;
 }
 
-export function CardView({ card, waits, grab, step }: Props) {
+export function CardView({ card, waits, lifted, grab, step }: Props) {
   const [editing, setEditing] = useState(false);
   const pressed = (event: KeyboardEvent) => {
     if (event.target !== event.currentTarget) return;
@@ -27,6 +29,7 @@ export function CardView({ card, waits, grab, step }: Props) {
       className="card"
       data-id={card.id}
       data-waits={waits || undefined}
+      hidden={lifted}
       tabIndex={0}
       aria-keyshortcuts="Alt+ArrowUp Alt+ArrowDown Alt+ArrowLeft Alt+ArrowRight Enter Delete"
       onKeyDown={pressed}

@@ -14,11 +14,11 @@ interface Props extends HeldCursor<Card> {
 }
 
 export function Column({ name, title, records, pending, stale, drag, grab, step }: Props) {
-  const shown = records.filter(({ id }) => id !== drag?.card.id);
-  const slot = drag?.column === name ? drag.index : -1;
-  const items = shown.map(card => (
-    <CardView key={card.id} card={card} waits={pending.has(card.id)} grab={grab} step={step} />
+  // The card that is dragged stays where it was, hidden: a finger holds on to it.
+  const items = records.map(card => (
+    <CardView key={card.id} card={card} waits={pending.has(card.id)} lifted={card.id === drag?.card.id} grab={grab} step={step} />
   ));
+  const slot = drag?.column === name ? slotAt(records, drag) : -1;
   if (slot >= 0) items.splice(slot, 0, <li key="slot" className="slot" style={{ height: drag!.height }} />);
   return (
     <section data-column={name} aria-labelledby={name}>
@@ -30,6 +30,12 @@ export function Column({ name, title, records, pending, stale, drag, grab, step 
       <Adder name={name} list={records} />
     </section>
   );
+}
+
+/** Where the slot stands that a dragged card would go to, which counts the others. */
+function slotAt(records: readonly Card[], { card, index }: Drag): number {
+  const own = records.findIndex(({ id }) => id === card.id);
+  return own >= 0 && own < index ? index + 1 : index;
 }
 
 function Adder({ name, list }: { name: ColumnName; list: readonly Card[] }) {

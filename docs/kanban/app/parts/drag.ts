@@ -15,38 +15,56 @@ export interface Drag {
 export type Grab = (event: Pointed<HTMLElement>, card: Card) => void;
 
 const slack = 4; // px that a pointer may move in a click
+const hold = 250; // ms after which a finger does not scroll, but drags
 
 /** Lets cards be dragged with whatever points, and dropped. */
 export function useDrag(drop: (card: Card, column: string, index: number) => void): { drag: Drag | null; grab: Grab } {
   const [drag, setDrag] = useState<Drag | null>(null);
   const dropped = useRef(drop); // as it is when it comes to that
   dropped.current = drop;
+  const lifted = useRef<Drag | null>(null);
   const ended = useRef(new AbortController());
-  useEffect(() => () => ended.current.abort(), []);
+  useEffect(() => {
+    // A browser asks who might keep a finger from scrolling when it comes down.
+    const still = (event: TouchEvent) => lifted.current && event.preventDefault();
+    addEventListener("touchmove", still, { passive: false });
+    return () => {
+      ended.current.abort();
+      removeEventListener("touchmove", still);
+    };
+  }, []);
 
   const grab: Grab = (event, card) => {
     if (event.button !== 0) return;
     const { clientX: startX, clientY: startY } = event;
     const { left, top, width, height } = event.currentTarget.getBoundingClientRect();
     const { signal } = (ended.current = new AbortController());
-    let now: Drag | null = null;
+    const finger = event.pointerType === "touch";
 
-    const end = () => {
-      ended.current.abort();
-      setDrag(null);
+    const at = (x: number, y: number) => {
+      const moved = { card, left: left + x - startX, top: top + y - startY, width, height };
+      setDrag((lifted.current = { ...moved, ...target(x, moved.top + height / 2, card) }));
     };
+    const end = () => {
+      clearTimeout(timer);
+      ended.current.abort();
+      setDrag((lifted.current = null));
+    };
+    const timer = finger ? setTimeout(at, hold, startX, startY) : undefined;
     addEventListener(
       "pointermove",
       ({ clientX, clientY }) => {
-        if (!now && Math.hypot(clientX - startX, clientY - startY) < slack) return;
-        const moved = { card, left: left + clientX - startX, top: top + clientY - startY, width, height };
-        setDrag((now = { ...moved, ...target(clientX, moved.top + height / 2, card) }));
+        if (lifted.current) at(clientX, clientY);
+        else if (Math.hypot(clientX - startX, clientY - startY) < slack) return;
+        else if (finger) end();
+        else at(clientX, clientY);
       },
       { signal },
     );
     addEventListener(
       "pointerup",
       () => {
+        const now = lifted.current;
         if (now) dropped.current(card, now.column, now.index);
         end();
       },

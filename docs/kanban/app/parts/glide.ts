@@ -3,12 +3,12 @@ import { useLayoutEffect, useRef, type RefObject } from "react";
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** Lets cards glide to where they have moved to, also when somebody else has moved them. */
-export function useGlide(area: RefObject<HTMLElement | null>, lifted: string | undefined): void {
+export function useGlide(area: RefObject<HTMLElement | null>): void {
   const places = useRef(new Map<string, [left: number, top: number]>());
   useLayoutEffect(() => {
     const before = places.current;
     places.current = new Map();
-    for (const card of area.current!.querySelectorAll<HTMLElement>("[data-id]")) {
+    for (const card of area.current!.querySelectorAll<HTMLElement>("[data-id]:not([hidden])")) {
       const id = card.dataset.id!;
       const [left, top] = [card.offsetLeft, card.offsetTop];
       places.current.set(id, [left, top]);
@@ -16,7 +16,5 @@ export function useGlide(area: RefObject<HTMLElement | null>, lifted: string | u
       if (still.matches || (wasLeft === left && wasTop === top)) continue;
       card.animate({ transform: [`translate(${wasLeft - left}px, ${wasTop - top}px)`, "none"] }, { duration: 180, easing: "cubic-bezier(.2, .7, .3, 1)" });
     }
-    // A card that is dragged lands where it is let go.
-    if (lifted) places.current.delete(lifted);
   });
 }
