@@ -31,7 +31,7 @@ func TestASlowClientGetsFewerFramesAndAllOfTheState(t *testing.T) {
 // posts and has an editor's rights.
 func checkSlow(t *testing.T, app *towertest.App, ada *User, hear func() string) {
 	t.Helper()
-	const posts, edits = 200, 60
+	const posts, edits = 100, 50
 	ids := make([]tower.ID, posts)
 	for edit := range edits {
 		err := app.Transaction(t.Context(), func(tx *tower.Tx) (err error) {

@@ -69,7 +69,7 @@ func newNetwork(t *testing.T, pages map[string][]byte) *network {
 	mux := http.NewServeMux()
 	for path, source := range pages {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, `<!doctype html><meta name="tower" content='{"share":false}'><title>tests</title><body><script type="module">`+string(source)+`</script>`)
+			_, _ = io.WriteString(w, `<!doctype html><title>tests</title><body><script type="module">`+string(source)+`</script>`)
 		})
 	}
 	mux.HandleFunc("PUT /faults", n.setFaults)

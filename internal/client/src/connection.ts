@@ -25,6 +25,11 @@ export interface LineEvents {
   lost(closed: Closed, final: boolean): void;
 }
 
+export interface StoreEvents extends LineEvents {
+  /** Another line takes the place of this one. */
+  replaced(line: Line): void;
+}
+
 /** A link in use, or a better one that is tried beside it. */
 class Attempt {
   link!: Link;
@@ -79,7 +84,7 @@ export class Connection implements Line {
     this.#transports = transports;
     this.#events = events;
     this.#early = transports.map(() => 0);
-    const worked = recall();
+    const worked = remembered();
     this.#at = Math.max(0, transports.findIndex(({ name }) => name === worked));
     this.#dial();
   }
@@ -199,7 +204,7 @@ export class Connection implements Line {
 
   /** Remembers what works, and when to try what would be better. */
   #settle(): void {
-    remember(this.#at > 0 ? this.transport : "");
+    remembered(this.#at > 0 ? this.transport : "");
     this.#later();
   }
 
@@ -259,23 +264,13 @@ export class Connection implements Line {
   }
 }
 
-const key = "tower.transport";
-
-/** What reached the server from this tab last, if it was not the first choice. */
-function recall(): string | null {
+/** What reached the server from this tab last; "" if that was the first choice. */
+function remembered(now?: string): string | undefined {
   try {
-    return sessionStorage.getItem(key);
+    if (now !== undefined) sessionStorage["tower.transport"] = now;
+    return sessionStorage["tower.transport"];
   } catch {
-    return null; // there is no storage, or it may not be used
-  }
-}
-
-function remember(transport: string): void {
-  try {
-    if (transport) sessionStorage.setItem(key, transport);
-    else sessionStorage.removeItem(key);
-  } catch {
-    // the next page finds out by itself
+    return; // there is no storage, or it may not be used: the next page finds out by itself
   }
 }
 

@@ -1,5 +1,5 @@
 import { Cold, type Known } from "./cold";
-import { watch, type Line, type LineEvents } from "./connection";
+import { watch, type Line, type StoreEvents } from "./connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
 import { dial, route, type TransportName } from "./dial";
 import { openDisk } from "./disk";
@@ -91,7 +91,7 @@ const initial: State = {
 
 /** A Store is what a client sees of the server, over one connection that it keeps alive. */
 export class Store {
-  readonly #line: Line;
+  #line!: Line;
   readonly #state = new Observable(initial);
   readonly #followed = new Map<string, { list: Followed<any>; holders: number }>();
   readonly #keeping = new Map<List, string>(); // under which name on the disk
@@ -109,7 +109,7 @@ export class Store {
   #now = 0;
 
   /** With a name writes are kept on this device under it until they have been answered. */
-  constructor(open: (events: LineEvents) => Line, name = "") {
+  constructor(open: (events: StoreEvents) => Line, name = "") {
     const disk = name ? openDisk(name).catch(() => null) : Promise.resolve(null);
     this.#cold = new Cold(disk);
     this.#queue = new Queue(name, disk, {
@@ -117,11 +117,13 @@ export class Store {
       turn: run => this.#turn(run),
       finish: answer => this.#finish(answer),
     });
-    this.#line = open({
+    const replaced = (line: Line) => watch((this.#line = line));
+    const line = open({
+      replaced,
       received: frames => this.#turn(() => frames.forEach(frame => this.#apply(frame))),
       lost: (closed, final) => this.#turn(() => this.#lost(closed, final)),
     });
-    watch(this.#line);
+    replaced(line);
     void this.#cold.known().then(known => {
       if (known && !this.state.epoch) this.#turn(() => this.#expect(known));
     });
@@ -456,25 +458,24 @@ declare const WORKER: string; // a hash: pages share a worker with those who hav
 
 const stores = new Map<string, Store>();
 
+/** Options that hold where none is given. */
+export const defaults: Options = {};
+
 /**
  * The store of a server. Every part of a page that connects to one in the same way
- * shares it. What is not said is what the page says in <meta name="tower">, as JSON.
+ * shares it. What is not said is, on a page, what that says in <meta name="tower">, as JSON.
  */
 export function connect(options: Options = {}): Store {
-  const { url = "/_tower/socket", transports = ["socket", "stream", "poll"], share = true } = { ...said(), ...options };
+  const { url = "/_tower/socket", transports = ["socket", "stream", "poll"], share = true } = { ...defaults, ...options };
   const server = new URL(url, globalThis.location?.href);
   const way = route(server, transports);
   const shared = share && Shared.possible && server.origin === location.origin;
   const key = `${shared} ${way}`;
   let store = stores.get(key);
   if (!store || store.ended) {
-    const open = (events: LineEvents) => (shared ? new Shared(way, new URL(`worker.js?${WORKER}`, server), events) : dial(way, events));
+    const open = (events: StoreEvents) => (shared ? new Shared(way, new URL(`worker.js?${WORKER}`, server), events) : dial(way, events));
     store = new Store(open, `tower ${server.href.replace(/^http/, "ws")}`);
     stores.set(key, store);
   }
   return store;
-}
-
-function said(): Options {
-  return JSON.parse(globalThis.document?.querySelector<HTMLMetaElement>('meta[name="tower"]')?.content || "{}") as Options;
 }

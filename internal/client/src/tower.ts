@@ -2,7 +2,7 @@
 
 import { forms } from "./forms";
 import { page } from "./page";
-import { connect, type Store } from "./store";
+import { connect, defaults, type Store } from "./store";
 
 export * from "./index";
 
@@ -12,6 +12,9 @@ declare global {
     tower: Store;
   }
 }
+
+const said = document.querySelector<HTMLMetaElement>('meta[name="tower"]');
+if (said) Object.assign(defaults, JSON.parse(said.content));
 
 window.tower = connect();
 page(window.tower);

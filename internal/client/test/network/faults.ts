@@ -104,7 +104,7 @@ for (const name of ["socket", "stream", "poll"] as const) {
   testOn({}, `over a ${name} alone`, async () => {
     const followed = await follow([name]);
     const stop = traffic(followed);
-    for (let i = 0; i < 100; i++) await followed.store.call("GET /greeting");
+    for (let i = 0; i < 20; i++) await followed.store.call("GET /greeting");
     await stop();
     equal(followed.over, ["-", name]);
   });
