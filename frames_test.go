@@ -1,8 +1,10 @@
 package tower_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"regexp"
 	"strings"
 	"testing"
@@ -34,12 +36,23 @@ func dialAs(t testing.TB, app *towertest.App, user tower.ID) raw {
 	if user != "" {
 		header["Cookie"] = []string{cookieOf(t, app, user)}
 	}
-	socket, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(app.URL, "http")+"/_tower/socket", header)
+	dialer := websocket.Dialer{NetDialContext: narrow}
+	socket, _, err := dialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(app.URL, "http")+"/_tower/socket", header)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { socket.Close() })
 	return raw{t, socket}
+}
+
+// narrow dials with little room for what is not read yet: then who does not read
+// holds the server up soon.
+func narrow(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.(*net.TCPConn).SetReadBuffer(16 << 10)
 }
 
 func (r raw) say(text string) {

@@ -31,12 +31,12 @@ func TestASlowClientGetsFewerFramesAndAllOfTheState(t *testing.T) {
 // posts and has an editor's rights.
 func checkSlow(t *testing.T, app *towertest.App, ada *User, hear func() string) {
 	t.Helper()
-	const posts, edits = 100, 50
+	const posts, edits = 60, 40
 	ids := make([]tower.ID, posts)
 	for edit := range edits {
 		err := app.Transaction(t.Context(), func(tx *tower.Tx) (err error) {
 			for i := range ids {
-				title := fmt.Sprintf("%d/%d/%s", i, edit, strings.Repeat("!", 130))
+				title := fmt.Sprintf("%d/%d/%s", i, edit, strings.Repeat("🦀", 130))
 				if edit == 0 {
 					post := &Post{AuthorID: ada.ID, Title: title, Published: true}
 					err = Posts.Create(t.Context(), tx, post)
@@ -83,7 +83,7 @@ func checkSlow(t *testing.T, app *towertest.App, ada *User, hear func() string) 
 		t.Errorf("%d frames for %d commits, %d of them merged", frames, edits, merged)
 	}
 	for i, id := range ids {
-		if want := fmt.Sprintf("%d/%d/!", i, edits-1); !strings.HasPrefix(held[string(id)], want) {
+		if want := fmt.Sprintf("%d/%d/🦀", i, edits-1); !strings.HasPrefix(held[string(id)], want) {
 			t.Errorf("of the post %d the slow client holds %q", i, held[string(id)])
 		}
 	}

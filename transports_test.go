@@ -294,7 +294,7 @@ func openStream(t *testing.T, app *towertest.App, user *User) *stream {
 		s.header["Cookie"] = cookieOf(t, app, user.ID)
 		req.Header.Set("Cookie", s.header["Cookie"])
 	}
-	response, err := http.DefaultClient.Do(req)
+	response, err := (&http.Transport{DialContext: narrow, DisableKeepAlives: true}).RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
 	}

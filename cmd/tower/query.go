@@ -252,6 +252,8 @@ func (q *queryCommand) take(ctx context.Context, frame json.RawMessage) error {
 		return fmt.Errorf("%s: %w", q.scope, err)
 	}
 	switch {
+	case q.held.At == "": // only a hello so far
+		return nil
 	case q.condition != nil:
 		holds, err := q.condition.Holds(ctx, &q.held)
 		if holds && err == nil {
