@@ -90,7 +90,8 @@ func (p *tab) add(column, title string) {
 	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[any](`document.querySelector("[data-column=`+column+`] .add").click()`)); err != nil {
 		p.t.Fatalf("%s adds a card: %v", p.name, err)
 	}
-	p.do(chromedp.SendKeys(`[data-column="`+column+`"] input`, title+"\r\x1b"))
+	p.until("the field of a new card", `document.activeElement.matches('[data-column="`+column+`"] input')`)
+	p.do(chromedp.KeyEvent(title + "\r\x1b"))
 }
 
 // drag moves a card with the mouse, to where another part of the page is, and lets
@@ -208,8 +209,7 @@ func TestKanban(t *testing.T) {
 	ada.until("why it was refused", `document.querySelector("aside")?.textContent.startsWith("Not saved: title is too long")`)
 	ada.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
 	ada.shoot("kanban-refused")
-	ada.do(chromedp.Click("aside button"))
-	ada.until("nothing of it", `!document.querySelector("aside")`)
+	ada.until("nothing of it", `[...document.querySelectorAll("aside button")].map(button => button.click()) && !document.querySelector("aside")`)
 
 	// A finger scrolls, unless it has been held still.
 	cleo := browser.tab("cleo", a.url)

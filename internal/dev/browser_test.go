@@ -95,7 +95,8 @@ func TestPageFollowsTheSource(t *testing.T) {
 	b.until(title + ` === "build 1"`)
 
 	// What is typed, chosen and looked at.
-	b.do(chromedp.SendKeys(`[name=body]`, "a draft"))
+	b.eval(`document.querySelector("[name=body]").focus()`)
+	b.do(chromedp.KeyEvent("a draft"))
 	b.eval(`document.querySelector("[name=title]").value = "typed"`)
 	b.eval(`for (const box of document.querySelectorAll("[name=tag]")) box.checked = !box.checked`)
 	b.eval(`document.querySelector("[name=color]").value = "green"`)
