@@ -21,9 +21,10 @@ var (
 
 // The reasons for a resync.
 const (
-	Expired = "expired" // the log does not reach back to what was held
-	Epoch   = "epoch"   // what was held is not of this store's history
-	Failed  = "failed"  // the store could not be read; the error was reported
+	Expired  = "expired"  // the log does not reach back to what was held
+	Epoch    = "epoch"    // what was held is not of this store's history
+	Overflow = "overflow" // so much of what was held has left that all there is, is less to tell
+	Failed   = "failed"   // the store could not be read; the error was reported
 )
 
 // A Sink is told what becomes of the open cursors. Both methods are called under

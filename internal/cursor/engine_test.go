@@ -63,6 +63,8 @@ func brief(deltas []Delta) string {
 // id returns an id that ends with a letter.
 func id(letter string) store.ID { return store.ID(strings.Repeat("0", 25) + letter) }
 
+func numbered(i int) store.ID { return store.ID(fmt.Sprintf("%026d", i)) }
+
 func titled(letter, title string, count int) *thing {
 	return &thing{Record: store.Record{ID: id(letter)}, Title: title, Count: count}
 }
@@ -464,5 +466,36 @@ func TestResuming(t *testing.T) {
 	}
 	if _, err = resume(1, Spec{Scope: Scope{Model: b.users}}); err == nil {
 		t.Error("resumed from another model")
+	}
+}
+
+// TestResumingWhereMostHasLeft tells everything where that is less than all that
+// has left.
+func TestResumingWhereMostHasLeft(t *testing.T) {
+	for _, left := range []int{100, 101} {
+		var things []any
+		for i := range left + 3 {
+			things = append(things, &thing{Record: store.Record{ID: numbered(i)}, Title: "x", Count: i})
+		}
+		b := newBench(t, store.Options{}, things...)
+		runEngine(t, b.engine)
+		b.does(func(tx *store.Tx) error {
+			for i := range left {
+				if err := tx.Delete(b.things, numbered(i)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		spec := Spec{Scope: b.scope(`{"title":"x"}`, 0, "count")}
+		held := &Held{Seq: 1, Spec: Spec{Scope: b.scope(`{"count":{"gte":0}}`, 0, "count")}}
+		var o Opened
+		if err := b.engine.Open(t.Context(), "h", spec, held, func(opened Opened) { o = opened }); err != nil {
+			t.Fatal(err)
+		}
+		told := fmt.Sprintf("%d deltas, %d records, %q", len(o.Delta), len(o.Images), o.Resync)
+		if want := map[int]string{100: `100 deltas, 0 records, ""`, 101: `0 deltas, 3 records, "overflow"`}[left]; told != want || o.Resumed != (o.Resync == "") {
+			t.Errorf("when %d have left: %s", left, told)
+		}
 	}
 }

@@ -27,7 +27,7 @@ type Opened struct {
 	Included []Included
 	Shared   bool // Delta is the same slice for all who come back from there
 	Resumed  bool
-	Resync   string // why it was not resumed though something was held: Expired, Epoch
+	Resync   string // why it was not resumed though something was held: Expired, Epoch, Overflow
 }
 
 // An opening is a cursor between its registration and the first that its holder
@@ -221,6 +221,10 @@ func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened 
 			return diff(from.ids, l.visible(), from.held.Seq, o.query.Ordered())
 		})
 		to.Included = from.with.diff(l, from.held.Seq)
+		if overflows(to.Delta, l) {
+			to.Delta, to.Shared, to.Resumed, to.Resync = nil, false, false, Overflow
+			to.Images, to.Included = slices.Clone(l.visible()), l.included()
+		}
 	case from.alike:
 		to.Delta, to.Shared = e.lead(g, from, func() []Delta { return flat(e.missed(from, o)) })
 	default:
@@ -228,4 +232,21 @@ func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened 
 		to.Included = l.included()
 	}
 	return to
+}
+
+// overflows reports whether more records have left than are in the list, and than
+// may leave one by one in any case.
+func overflows(deltas []Delta, now *list) bool {
+	const fine = 100
+	least := max(len(now.visible()), fine)
+	if len(deltas) <= least {
+		return false
+	}
+	leaves := 0
+	for _, d := range deltas {
+		if d.Op == Leave {
+			leaves++
+		}
+	}
+	return leaves > least
 }

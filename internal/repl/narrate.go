@@ -40,6 +40,10 @@ func (n *narrator) turn(ctx context.Context) error {
 	n.users = map[uint64]string{}
 	l := newLink(n.dial, n.tell)
 	n.running.Go(func() { l.run(ctx, client) })
+	if _, err := l.wait(ctx); err != nil {
+		n.end()
+		return err
+	}
 	n.say("What happens is told from now on; .live ends that.")
 	return nil
 }

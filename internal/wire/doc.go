@@ -76,8 +76,10 @@
 //
 // An open that names a since is answered by the delta that leads from there to
 // at, or, where that cannot be known, by everything, with resync saying why:
-// "epoch", "expired", "overflow" or "rules". The answer comes before every
-// commit that follows at. A cursor that is opened again as it was, with the same
+// "epoch" (it is of another store), "expired" (the log does not reach back to it),
+// "overflow" (so many records have left the cursor that all it holds is less to
+// tell) or "rules" (what the client might see then is not known). The answer comes
+// before every commit that follows at. A cursor that is opened again as it was, with the same
 // input and narrowing, may have the same number on a connection; then one close
 // ends it for all that have it.
 //
