@@ -54,10 +54,12 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 }
 
 // When more commits wait to be delivered, what goes to a connection is held until
-// the last of them, so that a burst becomes few messages; but not for long.
+// the last of them, so that a burst becomes few messages; but not for long: for
+// less than it will take to send it.
 const (
-	maxHeld     = 64 // commits
+	maxHeld     = 256 // commits
 	maxHeldTime = 5 * time.Millisecond
+	sendTime    = 5 * time.Microsecond // more for each connection; a write to a socket takes twice that
 )
 
 // holds reports whether what a commit sends is to be held.
@@ -69,7 +71,7 @@ func (h *hub) holds(commit store.Commit) bool {
 	if h.heldFrom == 0 {
 		h.heldFrom, h.heldSince = commit.Seq, now
 	}
-	return commit.Seq-h.heldFrom < maxHeld && now.Sub(h.heldSince) < maxHeldTime
+	return commit.Seq-h.heldFrom < maxHeld && now.Sub(h.heldSince) < maxHeldTime+time.Duration(len(h.held))*sendTime
 }
 
 // release sends what was held.

@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -175,8 +176,18 @@ func Frames(message []byte) ([]json.RawMessage, error) {
 // Requests reads a client's message. A frame in it that cannot be read says so in
 // its Err.
 func Requests(message []byte) ([]Request, error) {
+	message = bytes.TrimLeft(message, " \t\r\n")
+	if bytes.HasPrefix(message, []byte("{")) {
+		requests := make([]Request, 1)
+		err := json.Unmarshal(message, &requests[0])
+		if syntax := new(json.SyntaxError); errors.As(err, &syntax) {
+			return nil, err
+		}
+		requests[0].Err = err
+		return requests, nil
+	}
 	var requests []Request
-	if bytes.HasPrefix(bytes.TrimLeft(message, " \t\r\n"), []byte("[")) && json.Unmarshal(message, &requests) == nil {
+	if bytes.HasPrefix(message, []byte("[")) && json.Unmarshal(message, &requests) == nil {
 		return requests, nil
 	}
 	frames, err := Frames(message)
