@@ -388,16 +388,15 @@ type samples struct {
 const (
 	writers    = 64
 	writeTime  = time.Second
-	burstBy    = 20 // writers, each on a post of its own among those that all see
-	burstEach  = 5
-	burstSize  = burstBy * burstEach
+	burstSize  = 100 // changes, each by another client
+	burstPosts = 20  // that they change, among those that all see
 	burstTimes = 2
 	recordSize = 300 // bytes that a post of the benchmark takes in the store
 )
 
 // deliver measures once how changes reach all, beside the floor.
 func (s *samples) deliver(load *loadProcess) error {
-	all := loadRequest{Do: "reach", Target: "app", Published: true, Times: burstBy}
+	all := loadRequest{Do: "reach", Target: "app", Published: true, Times: burstPosts}
 	var reply loadReply
 	if err := load.do(all, &reply); err != nil {
 		return err
@@ -409,7 +408,7 @@ func (s *samples) deliver(load *loadProcess) error {
 		return err
 	}
 	for _, burst := range []*loadRequest{&floor, &all} {
-		burst.Do, burst.Writers, burst.Each, burst.Times = "burst", burstBy, burstEach, burstTimes
+		burst.Do, burst.Writers, burst.Times = "burst", burstSize, burstTimes
 	}
 	if err := s.reach(load, &s.burstFloor, floor); err != nil {
 		return err

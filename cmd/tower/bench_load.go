@@ -32,7 +32,6 @@ type loadRequest struct {
 	Published bool          // reach and miss: all match, not only one
 	Times     int           // reach and miss: how often
 	Writers   int           // burst, write and miss: how many at the same time
-	Each      int           // burst: changes by each of them
 	Size      int           // bytes of a message of the floor
 	For       time.Duration // write
 }
@@ -294,31 +293,22 @@ func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, 
 	return reply, nil
 }
 
-// burst has writers change the newest posts, each one of them several times, and
-// waits until everybody has every change.
+// burst has as many writers each make a change to one of the newest posts, all at
+// once, and waits until everybody has every change.
 func (t *target) burst(ctx context.Context, req *loadRequest) (reply loadReply, err error) {
 	method, path, message := t.message(req)
-	if !t.floor && t.subject == nil && len(t.made) < req.Writers {
-		return reply, fmt.Errorf("a burst by %d writers needs as many posts; there are %d", req.Writers, len(t.made))
+	if !t.floor && t.subject == nil && len(t.made) < burstPosts {
+		return reply, fmt.Errorf("a burst changes %d posts; there are %d", burstPosts, len(t.made))
 	}
-	change := func(writer, turn int) error {
+	change := func(writer int) error {
 		if t.floor || t.subject != nil {
 			return t.send(ctx, method, path, "", message, nil)
 		}
-		body := fmt.Appendf(nil, `{"body":"%s %d %d"}`, strings.Repeat("y", 80), time.Now().UnixNano(), turn)
-		return t.send(ctx, http.MethodPatch, "/posts/"+t.made[len(t.made)-1-writer], t.writer, body, nil)
+		body := fmt.Appendf(nil, `{"body":"%s %d %d"}`, strings.Repeat("y", 80), time.Now().UnixNano(), writer)
+		return t.send(ctx, http.MethodPatch, "/posts/"+t.made[len(t.made)-1-writer%burstPosts], t.writer, body, nil)
 	}
 	for range req.Times {
-		took, err := t.await(ctx, t.listeners, req.Writers*req.Each, func() error {
-			return together(req.Writers, req.Writers, func(writer int) error {
-				for turn := range req.Each {
-					if err := change(writer, turn); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-		})
+		took, err := t.await(ctx, t.listeners, req.Writers, func() error { return together(req.Writers, req.Writers, change) })
 		if err != nil {
 			return reply, err
 		}

@@ -1,6 +1,7 @@
 package cursor
 
 import (
+	"context"
 	"time"
 
 	"github.com/towerkit/tower/internal/store"
@@ -39,11 +40,9 @@ func (e *Engine) account(effects []Effect, q *Query, touches []touch, now *momen
 	return effects
 }
 
-// counted returns a view of the state after the commit seq that counts how often
-// it is read.
-func (e *Engine) counted(at view) view {
-	return func(read func(*store.Snapshot) error) error {
-		e.reads++
-		return at(read)
-	}
+// present views the state after the commit that is being matched, and counts how
+// often that is done.
+func (e *Engine) present(read func(*store.Snapshot) error) error {
+	e.reads++
+	return e.st.ViewAt(context.Background(), e.now.seq, read)
 }

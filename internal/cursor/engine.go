@@ -94,6 +94,7 @@ type Engine struct {
 	beyond  uint64     // no history reaches back to before this commit
 
 	// What each commit uses again.
+	now     moment
 	touched []*selector
 	effects []Effect
 	scratch []store.ID
@@ -114,6 +115,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
 		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{}, leads: map[*group]lead{},
 	}
+	e.now.at = e.present
 	e.reach(seq)
 	return e
 }
@@ -163,19 +165,19 @@ func (e *Engine) match(c store.Commit) []Effect {
 			touched = x.match(&c.Changes[i], touched)
 		}
 	}
-	now := moment{seq: c.Seq, changes: c.Changes, at: e.counted(e.at(context.Background(), c.Seq))}
+	e.now.seq, e.now.changes = c.Seq, c.Changes
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
-			effects = e.account(effects, s.queries[i], *s.touches, &now)
+			effects = e.account(effects, s.queries[i], *s.touches, &e.now)
 		}
 		s.forget()
 	}
 	clear(touched)
-	effects = e.followReferred(effects, &now)
+	effects = e.followReferred(effects, &e.now)
 	for o := range e.joining {
 		o.changes = append(o.changes, c.Changes...)
 	}
-	e.touched, e.effects = touched, effects
+	e.touched, e.effects, e.now.changes = touched, effects, nil
 	return effects
 }
 
