@@ -61,7 +61,7 @@ func scan(t *testing.T, variable string, into any) {
 	}
 }
 
-// patience is how long the end of a storm may take.
+// patience is how long nothing may happen at the end of a storm.
 const patience = 30 * time.Second
 
 // A harness runs the server, the clients and the storms between them, and is told
@@ -133,7 +133,7 @@ func (h *harness) serve() {
 		h.t.Fatal(err)
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	if err == nil {
+	if err == nil && h.cookies == nil { // those of one process are good for the next
 		err = json.Unmarshal([]byte(line), &h.cookies)
 	}
 	if err != nil {
@@ -216,10 +216,9 @@ func (h *harness) hear(from, what string, body []byte) string {
 	return ""
 }
 
-// await waits until all clients are as wanted.
+// await waits until all clients are as wanted, for as long as they get on with it.
 func (h *harness) await(what string, is func(*botClient) bool) {
 	h.t.Helper()
-	deadline := time.After(patience)
 	for {
 		h.mu.Lock()
 		changed, left := h.changed, []string{}
@@ -234,11 +233,11 @@ func (h *harness) await(what string, is func(*botClient) bool) {
 		}
 		select {
 		case <-changed:
-		case <-deadline:
+		case <-time.After(patience):
 			for _, p := range h.pages {
 				h.t.Logf("%s: %s", p.url, p.state())
 			}
-			h.t.Fatalf("%v have not %s within %s", left, what, patience)
+			h.t.Fatalf("%v have not %s, and nothing happens for %s", left, what, patience)
 		}
 	}
 }

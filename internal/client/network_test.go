@@ -335,5 +335,5 @@ func notes() tower.Config {
 // network whose faults the page sets.
 func TestOnBadNetworks(t *testing.T) {
 	n := newNetwork(t, map[string][]byte{"/{$}": client.Bundle(t, "test/network/faults.ts")})
-	client.RunPage(t, client.NewTab(t, client.StartBrowser(t)), n.server.URL+"/?network", time.Minute)
+	client.RunPage(t, client.NewTab(t, client.StartBrowser(t)), n.server.URL+"/?network", 3*time.Minute)
 }

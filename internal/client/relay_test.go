@@ -51,7 +51,7 @@ type order struct {
 // event is what the relay tells the script.
 type event struct {
 	Link    int    `json:"link"`
-	Event   string `json:"event"`   // ready, open, message, close, refused, session
+	Event   string `json:"event"`   // ready, set, open, message, close, refused, session
 	Message string `json:"message"` // of open: the cookies
 }
 
@@ -132,16 +132,13 @@ func (r *relay) serveScript(w http.ResponseWriter, req *http.Request) {
 }
 
 func (r *relay) obey(order order) {
+	if order.Refuse != nil || order.User != nil {
+		r.set(order)
+		r.tell(event{Event: "set"})
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if order.Refuse != nil {
-		r.refuse = *order.Refuse
-		return
-	}
-	if order.User != nil {
-		r.user = *order.User
-		return
-	}
 	to := r.clients[order.Link]
 	if to == nil {
 		return
@@ -153,6 +150,17 @@ func (r *relay) obey(order order) {
 		to.end(order.Close, order.Reason)
 	case order.Drop:
 		to.drop()
+	}
+}
+
+func (r *relay) set(order order) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if order.Refuse != nil {
+		r.refuse = *order.Refuse
+	}
+	if order.User != nil {
+		r.user = *order.User
 	}
 }
 

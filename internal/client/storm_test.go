@@ -127,11 +127,12 @@ var (
 	errLost    = errors.New("the answer was lost")
 )
 
-// RoundTrip sends a request: not at all, twice, or so that its answer is lost or
-// breaks off.
+// RoundTrip sends a request: not at all, late, twice, or so that its answer is lost,
+// breaks off, or falls silent first.
 func (s *storm) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
 	calm, away, n, most, spell := s.calm, s.away, s.random.IntN(100), s.random.IntN(20_000), s.spell
+	delay, silence := time.Duration(s.random.IntN(30))*time.Millisecond, time.Duration(200+s.random.IntN(1500))*time.Millisecond
 	s.mu.Unlock()
 	if away || !calm && n < 4 {
 		return nil, errBlocked
@@ -151,32 +152,40 @@ func (s *storm) RoundTrip(r *http.Request) (*http.Response, error) {
 		return http.DefaultTransport.RoundTrip(again)
 	}
 	isStream := strings.HasSuffix(r.URL.Path, "/stream")
-	if !calm && !isStream && n < 12 {
+	if !calm && n >= 70 {
+		time.Sleep(delay)
+	}
+	if !calm && !isStream && n < 14 {
 		response, err := send()
 		if err == nil {
 			_, _ = io.Copy(io.Discard, response.Body)
 			_ = response.Body.Close()
 		}
-		if n < 8 {
+		if n < 6 {
+			time.Sleep(silence)
+		}
+		if n < 10 {
 			return nil, errLost
 		}
 	}
 	response, err := send()
 	if err == nil && !calm && isStream && n < 50 {
-		response.Body = &short{response.Body, most}
+		response.Body = &short{response.Body, most, silence * time.Duration(n%2)}
 	}
 	return response, err
 }
 
-// A short body breaks off.
+// A short body breaks off, when nothing has come for a while of what was sent.
 type short struct {
 	io.ReadCloser
-	left int
+	left    int
+	silence time.Duration
 }
 
 func (b *short) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= n; b.left < 0 {
+		time.Sleep(b.silence)
 		return 0, io.ErrUnexpectedEOF
 	}
 	return n, err

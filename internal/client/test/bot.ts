@@ -46,6 +46,7 @@ export class Bot {
   readonly #disk: (() => Promise<Kept[]>) | undefined;
   readonly #held = new Map<string, Cursor<Chore>>();
   readonly #reports: Promise<unknown>[] = [];
+  readonly #told = new Set<Refused>();
 
   /** One with a disk may be gone at any moment, and so leaves it to the store to remember what was refused. */
   constructor(store: Store, harness: string, seed: number, disk?: () => Promise<Kept[]>) {
@@ -54,7 +55,7 @@ export class Bot {
     this.#harness = harness;
     this.#pick = random(seed);
     this.#open(0);
-    store.refused.subscribe(refused => refused.forEach(one => this.#refused(one)));
+    store.refused.subscribe(refused => refused.forEach(one => void this.#refused(one)));
   }
 
   async run(): Promise<void> {
@@ -62,6 +63,8 @@ export class Bot {
       await sleep(this.#pick(60));
       if (this.#store.state.pending < 40) await this.#step();
     }
+    let left = -1; // writes: so it is seen that it gets on
+    this.#store.subscribe(({ pending }) => pending !== left && this.#report("left", { pending: (left = pending) }));
     await this.#until(() => this.#store.state.online && this.#store.state.pending === 0);
     while (this.#disk) {
       const kept = await this.#disk(); // of this page, of others and of those before
@@ -113,8 +116,13 @@ export class Bot {
     this.#report("made", { token });
   }
 
-  #refused(refused: Refused): void {
-    this.#report("refused", { token: ("in" in refused ? (refused.in as { token: string }) : { token: "" }).token, code: refused.error.code });
+  /** Says of a refused write once that it is, and then takes some off the list. */
+  async #refused(refused: Refused): Promise<void> {
+    if (this.#told.has(refused)) return;
+    this.#told.add(refused);
+    const { token } = "in" in refused ? (refused.in as { token: string }) : { token: "" };
+    await this.#report("refused", { token, code: refused.error.code });
+    if (this.#pick(2)) refused.dismiss();
   }
 
   #open(at: number): void {
@@ -129,8 +137,10 @@ export class Bot {
   }
 
   /** At once: the page may be gone in a moment. */
-  #report(kind: string, body: object): void {
-    this.#reports.push(this.#ask(kind, body));
+  #report(kind: string, body: object): Promise<unknown> {
+    const report = this.#ask(kind, body);
+    this.#reports.push(report);
+    return report;
   }
 
   async #ask(what: string, body: object = {}): Promise<string> {

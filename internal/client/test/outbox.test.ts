@@ -14,7 +14,7 @@ const listed = (page: Page) =>
 /** A page that has lost its connection. */
 async function cutOff(html: string): Promise<{ page: Page }> {
   const { page, link } = await connected(html);
-  refuse(true);
+  await refuse(true);
   link.drop();
   await seen(() => page.document.documentElement.dataset.tower === "offline", page.document);
   return { page };
@@ -22,7 +22,7 @@ async function cutOff(html: string): Promise<{ page: Page }> {
 
 /** Lets a page connect again. */
 async function back(page: Page, change = {}): Promise<Link> {
-  refuse(false);
+  await refuse(false);
   page.window.dispatchEvent(new Event("online"));
   const link = await accept();
   await link.greet(change);

@@ -32,7 +32,7 @@ async function greeted(store: Store, user = "ada"): Promise<Link> {
 async function leaveTwo(name?: string): Promise<void> {
   const store = await page(name);
   const link = await greeted(store);
-  refuse(true);
+  await refuse(true);
   link.drop();
   await state(store, ({ online }) => !online);
   const posts = store.model<Post>("posts");
@@ -40,7 +40,7 @@ async function leaveTwo(name?: string): Promise<void> {
   posts.update("a", { title: "B" });
   await saved(2);
   store.close();
-  refuse(false);
+  await refuse(false);
 }
 
 /** Resolves once so many refused writes are listed. */
@@ -175,14 +175,14 @@ test("records that are kept are there before the server is", async () => {
   store.close();
   await link.ended;
 
-  refuse(true);
+  await refuse(true);
   const cold = await page();
   const kept = cold.cursor<Post>("posts.all", {}, { keep: true });
   await new Promise<void>(done => after(kept.subscribe(({ length }) => length && done())));
   equal([kept.records, kept.stale, cold.state.user, cold.state.online], [posts, true, "ada", false]);
   void cold.model<Post>("posts").create({ id: "b", title: "B" });
   equal(kept.records.map(({ id }) => id), ["a", "b"], "what is written shows as well");
-  refuse(false);
+  await refuse(false);
   dispatchEvent(new Event("online"));
   const next = await accept();
   await next.greet();
@@ -225,7 +225,7 @@ test("a page that is reloaded without a connection goes on where it was", async 
   const link = await accept();
   await link.greet();
   await seen(() => root().dataset.tower === "online", frame.contentDocument!);
-  refuse(true);
+  await refuse(true);
   link.drop();
   await seen(() => root().dataset.tower === "offline", frame.contentDocument!);
   const own = () => (frame.contentWindow as unknown as { tower: Store }).tower;
@@ -237,7 +237,7 @@ test("a page that is reloaded without a connection goes on where it was", async 
   frame.contentWindow!.location.reload();
   await again;
   await state(own(), ({ pending }) => pending === 1);
-  refuse(false);
+  await refuse(false);
   frame.contentWindow!.dispatchEvent(new Event("online"));
   const next = await accept();
   await next.greet();

@@ -97,6 +97,7 @@ const links = new Map<number, Link>();
 const opened = new Queue<Link>();
 const refusals = new Queue<void>();
 const tickets = new Queue<string>();
+const settings = new Queue<void>();
 
 const script = new WebSocket(`ws://${location.host}/script`);
 let isReady!: () => void;
@@ -106,6 +107,7 @@ export const ready = new Promise<void>(resolve => (isReady = resolve));
 script.onmessage = event => {
   const { link, event: kind, message } = JSON.parse(event.data as string) as { link: number; event: string; message: string };
   if (kind === "ready") isReady();
+  else if (kind === "set") settings.put();
   else if (kind === "refused") refusals.put();
   else if (kind === "session") tickets.put(message);
   else if (kind === "open") {
@@ -126,16 +128,22 @@ export async function accept(): Promise<Link> {
   }
 }
 
+/** Resolves once the server is set so. */
+async function set(setting: object): Promise<void> {
+  await ready;
+  order(setting);
+  await settings.take();
+}
+
 /** From now on connections are refused, or no longer so. */
-export function refuse(refuse: boolean): void {
-  order({ refuse });
-  if (refuse) after(() => order({ refuse: false }));
+export function refuse(refuse: boolean): Promise<void> {
+  if (refuse) after(() => void set({ refuse: false }));
+  return set({ refuse });
 }
 
 /** From now on the pages' cookie is that of a user. */
-export async function cookieOf(user: string): Promise<void> {
-  await ready;
-  order({ user });
+export function cookieOf(user: string): Promise<void> {
+  return set({ user });
 }
 
 /** The next connection that has been refused. */

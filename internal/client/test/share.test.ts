@@ -7,8 +7,12 @@ import { times } from "../src/times";
 import { after, equal, ok, test } from "./runner";
 import { accept, applied, cookieOf, ready, state, transport, type Link } from "./server";
 
+times.worker = 60_000; // a busy machine may start one slowly
 const usual = { ...times };
-const worker = new URL("/_tower/worker.js?test", location.href);
+let tests = 0;
+
+/** The script of this test's worker: each has its own. */
+const worker = () => new URL(`/_tower/worker.js?${tests}`, location.href);
 
 interface Post {
   id: string;
@@ -22,7 +26,7 @@ const ids = (records: readonly Post[]) => records.map(record => record.id).join(
 const open = (name: string) => ({ open: name, in: {} });
 
 /** A page, of which the server may not know yet. */
-async function page(script = worker): Promise<Store> {
+async function page(script = worker()): Promise<Store> {
   await ready;
   const way = route(new URL("/_tower/socket", location.href), [transport]);
   const store = new Store(events => new Shared(way, script, events));
@@ -35,6 +39,7 @@ async function page(script = worker): Promise<Store> {
 
 /** Two pages, and what they share. */
 async function pages(): Promise<{ one: Store; two: Store; link: Link }> {
+  tests++;
   await cookieOf("ada");
   const one = await page();
   const link = await accept();

@@ -558,11 +558,11 @@ test("retries wait longer and longer, and are spread", async () => {
     if (0 < ms && ms < 10_000) waits.push(ms);
     return setTimeout(run, ms < 10_000 ? 0 : ms);
   }) as typeof window.setTimeout;
-  refuse(true);
+  await refuse(true);
   link.drop();
   while (waits.length < 9) await refused();
   equal(waits.slice(0, 9), [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-  refuse(false);
+  await refuse(false);
   const back = await accept();
   await back.greet();
   await state(store, ({ online }) => online);
