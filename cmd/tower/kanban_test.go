@@ -182,8 +182,11 @@ func TestKanban(t *testing.T) {
 	bob.drag("First sketch", `document.querySelector("[data-column=doing] .add")`, nil)
 	ada.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"Book a room", "First sketch"}, []string{})
 
-	// And moved with the keyboard.
-	ada.do(chromedp.Focus(`[data-column="doing"] [data-id]`), chromedp.KeyEvent(kb.ArrowRight, chromedp.KeyModifiers(chromedp.ModifierAlt)))
+	// And moved with the keyboard, as far as one likes.
+	ada.do(chromedp.Focus(`[data-column="doing"] [data-id]`))
+	for _, key := range []string{kb.ArrowRight, kb.ArrowLeft, kb.ArrowDown, kb.ArrowUp, kb.ArrowRight} {
+		ada.do(chromedp.KeyEvent(key, chromedp.KeyModifiers(chromedp.ModifierAlt)))
+	}
 	bob.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room"})
 
 	// Without the server everything goes on, and survives that the page is left.

@@ -105,9 +105,9 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
   }
 
   replace(answer: Answer): void {
-    const found = byId(records<T>(answer, this.model));
+    const records = found<T>(answer, this.model);
     this.scope = answer.scope ?? null;
-    this.served = (answer.ids ?? []).flatMap(id => found.get(id) ?? []);
+    this.served = (answer.ids ?? []).flatMap(id => records.get(id) ?? []);
     this.#included.clear();
     for (const [model, ids] of Object.entries(answer.include ?? {})) this.#include(model, { enter: ids.map(id => ({ id })) }, answer);
   }
@@ -116,15 +116,15 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
     if ("scope" in frame) this.scope = frame.scope ?? null;
     if (delta.to || delta.closed) this.scope = delta.scope ?? null;
     for (const [model, one] of Object.entries(delta.include ?? {})) this.#include(model, one, frame);
-    this.served = applied(this.served, delta, byId(records<T>(frame, this.model)));
+    this.served = applied(this.served, delta, found<T>(frame, this.model));
   }
 
   #include(model: string, delta: Delta, frame: Answer | Commit): void {
-    const found = byId(records(frame, model));
+    const records = found(frame, model);
     const held = new Map(this.#included.get(model));
     for (const id of delta.leave ?? []) held.delete(id);
     for (const { id } of [...(delta.enter ?? []), ...(delta.change ?? [])]) {
-      const record = found.get(id);
+      const record = records.get(id);
       if (record) held.set(id, record);
     }
     this.#included.set(model, held);
@@ -171,11 +171,10 @@ export class Value<V = number> extends Followed<V | null | undefined> {
 }
 
 /** The list after a delta: what left, what entered, what changed, in that order. */
-export function applied<T extends Row>(list: readonly T[], delta: Delta, found: Map<string, T>): T[] {
+export function applied<T extends Row>(list: readonly T[], delta: Delta, found: ReadonlyMap<string, T>): T[] {
   const left = new Set(delta.leave);
   const next = list.filter(record => !left.has(record.id));
-  for (const entry of delta.enter ?? []) put(next, entry, found.get(entry.id));
-  for (const entry of delta.change ?? []) put(next, entry, found.get(entry.id));
+  for (const entry of [...(delta.enter ?? []), ...(delta.change ?? [])]) put(next, entry, found.get(entry.id));
   return (delta.then ?? []).reduce((list, more) => applied(list, more, found), next);
 }
 
@@ -183,22 +182,17 @@ function put<T extends Row>(list: T[], { id, after }: Entry, record: T | undefin
   const at = list.findIndex(other => other.id === id);
   record ??= list[at];
   if (!record) return;
-  if (at >= 0 && after === undefined) {
-    list[at] = record;
-    return;
-  }
   if (at >= 0) list.splice(at, 1);
-  list.splice(place(list, id, after), 0, record);
+  list.splice(at >= 0 && after === undefined ? at : place(list, id, after), 0, record);
 }
 
 /** Where a record stands: first, after another, or in a list without an order by its id. */
 function place(list: readonly Row[], id: string, after: string | undefined): number {
-  if (after === "") return 0;
   const at = list.findIndex(other => (after === undefined ? other.id > id : other.id === after));
-  if (at < 0) return list.length;
-  return after === undefined ? at : at + 1;
+  return after === "" ? 0 : at < 0 ? list.length : after === undefined ? at : at + 1;
 }
 
-function byId<T extends Row>(list: T[]): Map<string, T> {
-  return new Map(list.map(record => [record.id, record]));
+/** The records of a model that a frame holds, by id. */
+function found<T extends Row>(frame: Answer | Commit, model: string): ReadonlyMap<string, T> {
+  return indexed(records(frame, model)) as ReadonlyMap<string, Row> as ReadonlyMap<string, T>;
 }

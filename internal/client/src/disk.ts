@@ -15,7 +15,7 @@ export async function openDisk(name: string): Promise<Disk> {
       opening.result.createObjectStore("lists");
     };
     opening.onsuccess = () => resolve(opening.result);
-    opening.onerror = () => reject(opening.error);
+    opening.onerror = reject;
   });
   database.onversionchange = () => database.close();
   return (table, run) =>
@@ -23,6 +23,6 @@ export async function openDisk(name: string): Promise<Disk> {
       const transaction = database.transaction(table, "readwrite");
       const request = run(transaction.objectStore(table));
       transaction.oncomplete = () => resolve(request.result);
-      transaction.onabort = () => reject(transaction.error);
+      transaction.onabort = reject;
     });
 }

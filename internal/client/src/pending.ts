@@ -148,19 +148,9 @@ export function rebased<T extends Row>(served: readonly T[], scope: Scope, touch
   for (const [id, { record, created }] of touched) {
     if (!there.has(id) && record && fits(record) && (created || !rule) && within(record)) placed.push(record as T);
   }
-  const all = ranked ? [...placed, ...list] : merged(placed.sort(compare), list, compare);
+  const all = [...placed, ...list];
+  if (!ranked) all.sort(compare);
   return limit ? all.slice(0, limit) : all;
-}
-
-/** Two lists that have an order, as one. */
-function merged<T>(a: T[], b: T[], compare: (a: T, b: T) => number): T[] {
-  const all: T[] = [];
-  let i = 0;
-  for (const one of b) {
-    while (i < a.length && compare(a[i]!, one) < 0) all.push(a[i++]!);
-    all.push(one);
-  }
-  return [...all, ...a.slice(i)];
 }
 
 /** Records by their ids. */

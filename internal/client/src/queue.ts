@@ -4,7 +4,7 @@ import { equal, type Effect } from "./pending";
 import type { Result } from "./result";
 import { ulid } from "./ulid";
 import { Write, type Kept, type Note, type Refused } from "./write";
-import type { Answer, Call } from "./wire";
+import type { Answer, Call, Called } from "./wire";
 
 export const remembered = 12 * 3600_000; // ms; a server knows for longer that a call took effect
 
@@ -30,14 +30,12 @@ export class Queue {
   /** The writes that were refused while nobody waited for them, until they are dismissed. */
   readonly refused = new Observable<readonly Refused[]>([]);
 
-  /** Whether what is in it survives the page. */
-  durable = false;
-
   readonly #name: string;
   readonly #hooks: Hooks;
   readonly #disk: Promise<Disk | null>;
   readonly #end = new AbortController();
 
+  #keeps = false; // the disk works
   #user: string | null = null;
   #online = false;
   #busy = false; // a write is on its way
@@ -61,6 +59,11 @@ export class Queue {
     void this.#open();
   }
 
+  /** Whether what is in it survives the page. Nobody could say whose it is before the user is known. */
+  get durable(): boolean {
+    return this.#keeps && this.#user !== null;
+  }
+
   /** How many writes of the user there are. */
   get pending(): number {
     return this.#own().length;
@@ -76,7 +79,7 @@ export class Queue {
     return this.#own().flatMap(({ kept }) => kept.effects);
   }
 
-  add<Out>(body: { call: string } & ({ in: unknown } | { form: string }), effects: readonly Effect[], note?: Note): Write<Out> {
+  add<Out>(body: Called, effects: readonly Effect[], note?: Note): Write<Out> {
     const kept: Kept = { ...body, key: ulid(), effects, session: this.#session, user: this.#user, ...(note && { note }) };
     const write = new Write<Out>(kept, this.#hooks.finish);
     this.#hooks.turn(() => {
@@ -213,7 +216,7 @@ export class Queue {
 
   async #open(): Promise<void> {
     if (!(await this.#disk) || this.#end.signal.aborted) return;
-    this.#hooks.turn(() => (this.durable = true));
+    this.#hooks.turn(() => (this.#keeps = true));
     if (globalThis.navigator?.locks) {
       this.#channel = new BroadcastChannel(this.#name);
       this.#channel.onmessage = () => void this.#refresh();
@@ -230,7 +233,7 @@ export class Queue {
       if (!this.#inherited.has(session) && (await this.#lock(session, true))) this.#inherited.add(session);
     }
     const all = await this.#all();
-    if (!this.durable || this.#end.signal.aborted) return;
+    if (!this.#keeps || this.#end.signal.aborted) return;
     clearTimeout(this.#timer);
     // To wait in line for the lock is no good: where a browser crashes, the line may stop.
     if ([...others].some(session => !this.#inherited.has(session))) this.#timer = setTimeout(() => void this.#refresh(), soon);
@@ -285,7 +288,7 @@ export class Queue {
 
   /** Uses the disk. Once that has failed, writes do not survive. */
   async #do<T>(run: (table: IDBObjectStore) => IDBRequest<T>): Promise<T | undefined> {
-    return (await this.#disk)?.("writes", run).catch(() => void this.#hooks.turn(() => (this.durable = false)));
+    return (await this.#disk)?.("writes", run).catch(() => void this.#hooks.turn(() => (this.#keeps = false)));
   }
 
   #announce(): void {

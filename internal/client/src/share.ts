@@ -40,7 +40,7 @@ export class Shared implements Line {
     this.#route = route;
     this.#script = script;
     this.#events = events;
-    this.#start();
+    void this.#start();
   }
 
   send(frame: Sent): void {
@@ -51,7 +51,7 @@ export class Shared implements Line {
     if (this.#port) {
       this.#tell({ check: now });
       this.#expect();
-    } else if (now) this.#start();
+    } else if (now) void this.#start();
   }
 
   restart(): void {
@@ -66,22 +66,22 @@ export class Shared implements Line {
     if (!this.ended.aborted) this.#part({ code: 1000, reason: "closed" }, true);
   }
 
-  #start(): void {
-    this.#join().catch(() => this.#leave());
-  }
-
   /** Asks the worker in. It is told the name of a lock, which it is given when this page is gone. */
-  async #join(): Promise<void> {
+  async #start(): Promise<void> {
     this.#expect();
-    const worker = new SharedWorker(this.#script, { type: "module", name: this.#route });
-    worker.onerror = () => this.#leave();
-    this.#port = worker.port;
-    this.#port.onmessage = ({ data }: MessageEvent<ToPage>) => this.#heard(data);
-    const lock = `tower.${crypto.randomUUID()}`;
-    await navigator.locks.request(lock, () => {
-      this.#tell({ join: lock });
-      return new Promise<void>(release => (this.#release = release));
-    });
+    try {
+      const worker = new SharedWorker(this.#script, { type: "module", name: this.#route });
+      worker.onerror = () => this.#leave();
+      this.#port = worker.port;
+      this.#port.onmessage = ({ data }: MessageEvent<ToPage>) => this.#heard(data);
+      const lock = `tower.${crypto.randomUUID()}`;
+      await navigator.locks.request(lock, () => {
+        this.#tell({ join: lock });
+        return new Promise<void>(release => (this.#release = release));
+      });
+    } catch {
+      this.#leave();
+    }
   }
 
   #tell(word: ToWorker): void {

@@ -18,6 +18,7 @@ import type { Note, Write } from "./write";
 import {
   type Allowed,
   type Answer,
+  type Called,
   type Commit,
   type Frame,
   type Hello,
@@ -47,7 +48,7 @@ export interface State {
   readonly closed: Closed | null;
   /** How many writes the server has not answered. */
   readonly pending: number;
-  /** Whether those survive the page: in Node, and where a browser keeps nothing, they do not. */
+  /** Whether those survive the page: not in Node, nor where a browser keeps nothing, nor before the user is known. */
   readonly durable: boolean;
 }
 
@@ -210,8 +211,7 @@ export class Store {
    * sign-in or sign-out was not accepted.
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
-    const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: input };
-    return this.#finish(await this.#request({ call: filled(route, input), ...body, key: options.key ?? ulid() }, options.signal));
+    return this.#finish(await this.#request({ ...called(route, input), key: options.key ?? ulid() }, options.signal));
   }
 
   async #finish<Out>(answer: Answer): Promise<Result<Out>> {
@@ -232,8 +232,7 @@ export class Store {
    * the user who made them.
    */
   write<Out = unknown>(route: string, input: unknown = {}, effects: readonly Effect[] = [], note?: Note): Write<Out> {
-    const body = input instanceof URLSearchParams ? { form: input.toString() } : { in: plain(input) };
-    return this.#queue.add({ call: filled(route, input), ...body }, plain(effects), note);
+    return this.#queue.add(plain(called(route, input)), plain(effects), note);
   }
 
   /** The writes that were refused while nobody waited for them, until they are dismissed; to be subscribed to. */
@@ -305,7 +304,7 @@ export class Store {
   #greet({ epoch, build, seq, user = "", actions, cursors }: Hello): void {
     const was = this.state;
     const anew = was.epoch !== "" && (was.epoch !== epoch || was.build !== build || was.user !== user);
-        if (was.online) this.#leave(!anew); // for another link
+    if (was.online) this.#leave(!anew); // for another link
     this.#set({
       online: true,
       transport: this.#line.transport,
@@ -376,12 +375,10 @@ export class Store {
 
   /** The server has ended the connection because of a frame, and would again. */
   #refuseLargest(): void {
-    const size = ({ request }: Asked) => JSON.stringify(request).length;
-    const [largest] = [...this.#asked].sort(([, a], [, b]) => size(b) - size(a));
-    if (!largest) return;
-    const [id, asked] = largest;
-    this.#asked.delete(id);
-    asked.answered({ id, status: 413, error: { code: "too_large", message: "It is more than the server takes." } });
+    const size = ([, { request }]: [number, Asked]) => JSON.stringify(request).length;
+    const [largest] = [...this.#asked].sort((a, b) => size(b) - size(a));
+    const error = { code: "too_large", message: "It is too large for the server." };
+    if (largest) this.#answer({ id: largest[0], status: 413, error });
   }
 
   #set(change: Partial<State>): void {
@@ -427,9 +424,15 @@ function listed({ actions, cursors }: Allowed): Pick<State, "actions" | "cursors
 
 function disconnected(closed: Closed | null, final: boolean): TowerError {
   const why = closed?.reason ? `: ${closed.reason}` : "";
-  return final
-    ? new TowerError({ code: "closed", message: `The connection has ended for good${why}.` })
-    : new TowerError({ code: "disconnected", message: `The connection was lost before the answer came${why}.` });
+  return new TowerError(
+    final
+      ? { code: "closed", message: `The connection has ended for good${why}.` }
+      : { code: "disconnected", message: `The connection was lost before the answer came${why}.` },
+  );
+}
+
+function called(route: string, input: unknown): Called {
+  return { call: filled(route, input), ...(input instanceof URLSearchParams ? { form: input.toString() } : { in: input }) };
 }
 
 /** A value as JSON tells it. */

@@ -11,7 +11,7 @@ let digits = new Uint8Array(16);
 export function ulid(now = Date.now()): string {
   if (now > time) {
     time = now;
-    digits = crypto.getRandomValues(new Uint8Array(16)).map(byte => byte % 32);
+    digits = crypto.getRandomValues(digits).map(byte => byte % 32);
   } else {
     increment();
   }

@@ -142,7 +142,10 @@ export interface Live {
   live: string;
 }
 
-export type Call = { call: string; key: string } & ({ in: unknown } | { form: string });
+/** A route, and what it is given. */
+export type Called = { call: string } & ({ in: unknown } | { form: string });
+
+export type Call = Called & { key: string };
 
 /** A frame that is answered. */
 export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
@@ -189,5 +192,5 @@ export function position(epoch: string, seq: number): string {
 
 /** The seq of a position. */
 export function seqOf(position: string): number {
-  return Number(position.slice(position.lastIndexOf(":") + 1));
+  return Number(position.split(":").pop());
 }

@@ -12,13 +12,20 @@ const store = connect({ transports: ways[seed % ways.length]!, share: seed % 2 =
 const disk = openDisk(`tower ws://${location.host}/_tower/socket`);
 const kept = async () => (await disk)("writes", table => table.getAll() as IDBRequest<Kept[]>);
 
+const history: string[] = [];
+store.subscribe(({ transport, closed, pending }) => {
+  const now = `${transport || closed?.reason} ${pending}`;
+  if (!history.at(-1)?.endsWith(now)) history.push(`${(performance.now() / 1000).toFixed(1)} ${now}`);
+});
+
 /** What there is to say when it does not come to an end. */
 async function told(): Promise<string> {
   const all = await kept();
   const { held, pending } = await navigator.locks.query();
   const locks = [held, pending].map(locks => locks?.map(({ name, clientId }) => `${name?.slice(-4)} ${clientId?.slice(0, 4)}`));
   return JSON.stringify({
-    ...store.state, actions: [], cursors: [], refused: store.refused.value.length, locks,
+    ...store.state, actions: [], cursors: [], refused: store.refused.value.length, locks, seed, now: performance.now(), visible: document.visibilityState,
+    history: history.slice(-30),
     kept: all.map(({ session, error }) => `${session.slice(-4)} ${error?.code}`),
   });
 }

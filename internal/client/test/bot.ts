@@ -61,7 +61,8 @@ export class Bot {
   async run(): Promise<void> {
     while ((await this.#ask("phase")) === "storm") {
       await sleep(this.#pick(60));
-      if (this.#store.state.pending < 40) await this.#step();
+      const { pending, durable } = this.#store.state;
+      if (pending < 40 && durable === Boolean(this.#disk)) await this.#step();
     }
     let left = -1; // writes: so it is seen that it gets on
     this.#store.subscribe(({ pending }) => pending !== left && this.#report("left", { pending: (left = pending) }));

@@ -14,17 +14,14 @@ interface Post {
 const fields = { id: "string", title: "string", createdAt: "time", updatedAt: "time" };
 const error = { code: "invalid", message: "no", problems: { title: ["is required"] } };
 
-/** A page's store. It has found its disk when this resolves. */
-async function page(name = "queue"): Promise<Store> {
-  const store = await newStore(name);
-  await state(store, ({ durable }) => durable);
-  return store;
-}
+/** A page's store. */
+const page = (name = "queue"): Promise<Store> => newStore(name);
 
+/** The server's side of its connection. It has found its disk when this resolves. */
 async function greeted(store: Store, user = "ada"): Promise<Link> {
   const link = await accept();
   await link.greet({ user });
-  await state(store, ({ online }) => online);
+  await state(store, ({ online, durable }) => online && durable);
   return link;
 }
 
@@ -143,10 +140,22 @@ test("writes are made without a disk as well", async () => {
     throw new Error("private");
   };
   const store = await newStore("none");
-  const link = await greeted(store);
+  const link = await accept();
+  await link.greet();
   const written = store.model("posts").delete("a");
   link.send({ id: await link.expect({ call: "DELETE /posts/a", in: {} }), status: 200 });
   equal([(await written).status, store.state.durable], [200, false]);
+});
+
+test("what is written before anybody knows whose it is does not survive until that is known", async () => {
+  const store = await page();
+  const written = store.model("posts").delete("a");
+  await saved(0);
+  equal([store.state.pending, store.state.durable, await onDisk()], [1, false, []]);
+  const link = await greeted(store);
+  await saved(1);
+  link.send({ id: await link.expect({ call: "DELETE /posts/a", in: {} }), status: 200 });
+  equal((await written).status, 200);
 });
 
 test("a full disk does not hold up a write", async () => {

@@ -1,4 +1,4 @@
-import { useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 import type { Card } from "tower/types";
 import { useCursor } from "tower/react";
 import { CardFace } from "./CardView";
@@ -28,11 +28,18 @@ export function Board() {
     const to = lists[at + right];
     if (!from || !to) return;
     const index = from.records.findIndex(({ id }) => id === card.id);
+    stepped.current = card.id;
     put(card, to.name, right ? placeAt(to.records, card.place) : index + down);
   };
 
-  const { drag, grab } = useDrag(put);
   const area = useRef<HTMLElement>(null);
+  const stepped = useRef(""); // the card that would lose the focus, as it is put elsewhere in the page
+  useLayoutEffect(() => {
+    area.current!.querySelector<HTMLElement>(`[data-id="${stepped.current}"]`)?.focus();
+    stepped.current = "";
+  });
+
+  const { drag, grab } = useDrag(put);
   useGlide(area);
 
   return (

@@ -1,10 +1,11 @@
-import { useSyncExternalStore } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 import { connect } from "tower";
 import { useConnection } from "tower/react";
 
 /** Says whether what is seen is what everybody sees. */
 export function Status() {
-  const { online, pending } = useConnection();
+  const { online, pending: all } = useConnection();
+  const pending = useLasting(all > 0) || !online ? all : 0;
   const changes = pending === 1 ? "1 change" : `${pending} changes`;
   let text = pending ? `Saving ${changes}` : "Everything is saved";
   if (!online) text = pending ? `Offline. ${changes} will be saved` : "Offline";
@@ -13,6 +14,16 @@ export function Status() {
       {text}
     </p>
   );
+}
+
+/** Whether something has been so for a moment: what is over at once is not worth a word. */
+function useLasting(now: boolean): boolean {
+  const [lasting, setLasting] = useState(now);
+  useEffect(() => {
+    const timer = setTimeout(setLasting, now ? 400 : 0, now);
+    return () => clearTimeout(timer);
+  }, [now]);
+  return now && lasting;
 }
 
 /** Lists what the server did not accept. */
