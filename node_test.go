@@ -10,7 +10,7 @@ import (
 )
 
 // The script is a program of its own: it imports the library as it would be
-// published, and ends when it has closed the store.
+// published, packed and installed, and ends when it has closed the store.
 const nodeScript = `
 import { connect, ulid } from "tower";
 import * as svelte from "tower/svelte";
@@ -31,17 +31,7 @@ posts.subscribe(records => {
 func TestTheLibraryRunsInNode(t *testing.T) {
 	app := openSample(t)
 	ada := makeUser(t, app, "ada", false)
-	library, err := filepath.Abs("internal/client")
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := t.TempDir()
-	if err := os.Mkdir(filepath.Join(folder, "node_modules"), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(library, filepath.Join(folder, "node_modules", "tower")); err != nil {
-		t.Fatal(err)
-	}
+	folder := installLibrary(t)
 	if err := os.WriteFile(filepath.Join(folder, "bot.mjs"), []byte(nodeScript), 0o666); err != nil {
 		t.Fatal(err)
 	}
@@ -71,4 +61,75 @@ func TestTheLibraryRunsInNode(t *testing.T) {
 	if err := node.Wait(); err != nil {
 		t.Fatalf("it ended with %v\n%s", err, wrong.String())
 	}
+}
+
+// TestTheLibraryHasTypesForWhoInstallsIt checks a program against the types of
+// the library as it would be published.
+func TestTheLibraryHasTypesForWhoInstallsIt(t *testing.T) {
+	folder := installLibrary(t)
+	modules, err := filepath.Abs("internal/client/node_modules")
+	if err == nil {
+		err = os.Symlink(filepath.Join(modules, "vue"), filepath.Join(folder, "node_modules", "vue"))
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(folder, "bot.mts"), []byte(typedScript), 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := exec.Command(filepath.Join(modules, ".bin", "tsc"), "--pretty", "false", "--noEmit", "--strict",
+		"--target", "es2022", "--module", "nodenext", "--types", "", "bot.mts")
+	check.Dir = folder
+	if out, err := check.CombinedOutput(); err != nil {
+		t.Errorf("tsc: %v\n%s", err, out)
+	}
+}
+
+const typedScript = `
+import { connect, type ID } from "tower";
+import { useCursor } from "tower/react";
+import { cursor } from "tower/svelte";
+import { useValue } from "tower/vue";
+
+interface Post {
+  id: ID;
+  title: string;
+}
+
+declare module "tower" {
+  interface Cursors {
+    "posts.visible": { in: {}; record: Post; narrow: "title" };
+  }
+}
+
+const store = connect({ url: "http://localhost:3000/_tower/socket", transports: ["stream"] });
+const posts = store.cursor("posts.visible", {}, { order: ["title"] });
+export const titles: string[] = posts.records.map(post => post.title);
+export const stale: boolean = useCursor("posts.visible").stale;
+export const stop: () => void = cursor("posts.visible").subscribe(() => {});
+export const count: number | null | undefined = useValue("posts.count").value.value;
+
+// @ts-expect-error: there is no such field
+posts.records[0]!.titel;
+// @ts-expect-error: there is no such cursor
+store.cursor("posts.visibel");
+// @ts-expect-error: there is no such transport
+connect({ transports: ["pigeon"] });
+`
+
+// installLibrary makes a folder into which the library has been installed from a
+// package, as it would be published.
+func installLibrary(t *testing.T) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	for _, args := range [][]string{
+		{"pack", "--silent", "--pack-destination", folder, "./internal/client"},
+		{"install", "--silent", "--offline", "--no-audit", "--no-fund", "--prefix", folder, filepath.Join(folder, "tower-0.0.0.tgz")},
+	} {
+		npm := exec.Command("npm", args...)
+		if out, err := npm.CombinedOutput(); err != nil {
+			t.Fatalf("this test needs npm, which script/test installs: npm %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return folder
 }
