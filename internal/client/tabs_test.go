@@ -48,6 +48,13 @@ func (tab *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
+// crash ends the tab's process. It does not answer to that.
+func (tab *tab) crash() {
+	ctx, cancel := context.WithTimeout(tab.ctx, 200*time.Millisecond)
+	defer cancel()
+	_ = chromedp.Do(ctx, chromedp.Navigate("chrome://crash"))
+}
+
 // set freezes the tab, or wakes it up.
 func (tab *tab) set(state page.SetWebLifecycleStateState) {
 	tab.t.Helper()
@@ -173,6 +180,21 @@ func TestTabsShareAConnection(t *testing.T) {
 	for _, tab := range []*tab{two, three, four} {
 		tab.has(`tab.note("for all")`, true)
 	}
+}
+
+// TestATabOutlivesTheOneThatItSharesAConnectionWith crashes the tab in whose
+// process the browser may have put what both of them share.
+func TestATabOutlivesTheOneThatItSharesAConnectionWith(t *testing.T) {
+	n, _ := tabNetwork(t)
+	browser := client.StartBrowser(t)
+	one := openTab(t, browser, n, "share")
+	one.has("tab.ready", "socket")
+	two := openTab(t, browser, n, "share")
+	two.has("tab.ready", "socket")
+	one.crash()
+	n.note(t, "for who is left")
+	two.has(`tab.note("for who is left")`, true)
+	two.has(`tab.call("POST /notes", {text: "from who is left"})`, 201)
 }
 
 func TestTabsThatDoNotShareHaveConnectionsOfTheirOwn(t *testing.T) {

@@ -55,7 +55,7 @@ class House {
       else if ("leave" in data) this.#leave(page);
       else {
         this.#line?.check(data.check);
-        tell(page, { full: !this.#pages.has(page) });
+        tell(page, {});
       }
     };
   }

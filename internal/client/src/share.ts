@@ -30,7 +30,7 @@ export class Shared implements Line {
   readonly #end = new AbortController();
   readonly ended = this.#end.signal;
   #port: MessagePort | null = null;
-  #callOff = () => {}; // ends the wait for the worker
+  #callOff: (() => void) | null = null; // ends the wait for the worker
   #release = () => {};
 
   /** Whether this browser has what it takes. A lock tells the worker when a page is gone. */
@@ -89,7 +89,7 @@ export class Shared implements Line {
   }
 
   #heard({ frames, transport = "", lost, final = false, full }: ToPage): void {
-    this.#callOff();
+    this.#stopWaiting();
     if (full) this.#leave();
     else if (frames) {
       this.transport = transport;
@@ -98,14 +98,19 @@ export class Shared implements Line {
     else if (lost) this.#events.lost(lost, false);
   }
 
+  /** Leaves the worker if it says nothing from now on, however often it is asked meanwhile. */
   #expect(): void {
-    this.#callOff();
-    this.#callOff = deadline(() => this.#leave(), times.worker);
+    this.#callOff ??= deadline(() => this.#leave(), times.worker);
+  }
+
+  #stopWaiting(): void {
+    this.#callOff?.();
+    this.#callOff = null;
   }
 
   /** Lets go of the worker. */
   #part(closed: Closed, final: boolean): void {
-    this.#callOff();
+    this.#stopWaiting();
     this.#tell({ leave: true });
     this.#release();
     this.#port?.close();
@@ -116,7 +121,7 @@ export class Shared implements Line {
 
   #leave(): void {
     if (this.ended.aborted) return;
-    this.#part({ code: broken, reason: "the shared connection is silent" }, false);
+    this.#part({ code: broken, reason: "the worker was silent" }, false);
     this.#end.abort();
     this.#events.replaced(dial(this.#route, this.#events));
   }

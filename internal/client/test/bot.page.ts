@@ -7,7 +7,7 @@ import { times } from "../src/times";
 import { Bot, ways } from "./bot";
 
 const seed = Number(new URLSearchParams(location.search).get("seed"));
-Object.assign(times, { climb: 300, again: 50 });
+Object.assign(times, { climb: 300, again: 50, look: 1000, worker: 3000 });
 const store = connect({ transports: ways[seed % ways.length]!, share: seed % 2 === 0 });
 const disk = openDisk(`tower ws://${location.host}/_tower/socket`);
 const kept = async () => (await disk)("writes", table => table.getAll() as IDBRequest<Kept[]>);
