@@ -47,6 +47,7 @@ export class Link {
   /** The cookie of the test that it belongs to. */
   readonly test: string;
   #end!: () => void;
+  #heard = false; // what is closed before it has said anything is no connection
 
   constructor(number: number, test: string) {
     this.#number = number;
@@ -88,6 +89,8 @@ export class Link {
   }
 
   got(event: string, message: string): void {
+    if (event === "message" && !this.#heard) opened.put(this);
+    this.#heard = true;
     if (event === "message") this.#received.put(JSON.parse(message) as Received);
     if (event === "close") this.#end();
   }
@@ -110,17 +113,15 @@ script.onmessage = event => {
   else if (kind === "set") settings.put();
   else if (kind === "refused") refusals.put();
   else if (kind === "session") tickets.put(message);
-  else if (kind === "open") {
-    links.set(link, new Link(link, message));
-    opened.put(links.get(link)!);
-  } else links.get(link)?.got(kind, message);
+  else if (kind === "open") links.set(link, new Link(link, message));
+  else links.get(link)?.got(kind, message);
 };
 
 function order(order: object): void {
   script.send(JSON.stringify(order));
 }
 
-/** The next connection that a client of this test opens. */
+/** The next connection over which a client of this test has said something. */
 export async function accept(): Promise<Link> {
   for (;;) {
     const link = await opened.take();
