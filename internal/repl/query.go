@@ -24,23 +24,24 @@ type query struct {
 }
 
 var (
-	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck", "updateAll", "deleteAll"}
+	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck", "included", "updateAll", "deleteAll"}
 	// arrayMethods work on the records that a query finds.
 	arrayMethods = []string{"map", "filter", "forEach", "reduce", "some", "every", "flatMap", "slice", "at", "indexOf", "join"}
 )
 
 // queryCalls are the methods of queries, and of models, where they begin one.
 var queryCalls = map[string]func(q *query, call goja.FunctionCall) goja.Value{
-	"where":  (*query).narrow,
-	"asc":    func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("asc", "", call.Arguments) },
-	"desc":   func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("desc", "-", call.Arguments) },
-	"limit":  func(q *query, call goja.FunctionCall) goja.Value { return q.limited("limit", call.Argument(0)) },
-	"offset": func(q *query, call goja.FunctionCall) goja.Value { return q.limited("offset", call.Argument(0)) },
-	"all":    func(q *query, _ goja.FunctionCall) goja.Value { return q.records() },
-	"first":  func(q *query, call goja.FunctionCall) goja.Value { return q.end("first", call.Argument(0)) },
-	"last":   func(q *query, call goja.FunctionCall) goja.Value { return q.end("last", call.Argument(0)) },
-	"count":  func(q *query, _ goja.FunctionCall) goja.Value { return q.model.e.vm.ToValue(q.count()) },
-	"pluck":  func(q *query, call goja.FunctionCall) goja.Value { return q.pluck(call.Arguments) },
+	"where":    (*query).narrow,
+	"asc":      func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("asc", "", call.Arguments) },
+	"desc":     func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("desc", "-", call.Arguments) },
+	"limit":    func(q *query, call goja.FunctionCall) goja.Value { return q.limited("limit", call.Argument(0)) },
+	"offset":   func(q *query, call goja.FunctionCall) goja.Value { return q.limited("offset", call.Argument(0)) },
+	"all":      func(q *query, _ goja.FunctionCall) goja.Value { return q.records() },
+	"first":    func(q *query, call goja.FunctionCall) goja.Value { return q.end("first", call.Argument(0)) },
+	"last":     func(q *query, call goja.FunctionCall) goja.Value { return q.end("last", call.Argument(0)) },
+	"count":    func(q *query, _ goja.FunctionCall) goja.Value { return q.model.e.vm.ToValue(q.count()) },
+	"pluck":    func(q *query, call goja.FunctionCall) goja.Value { return q.pluck(call.Arguments) },
+	"included": func(q *query, call goja.FunctionCall) goja.Value { return q.included(call.Argument(0)) },
 	"updateAll": func(q *query, call goja.FunctionCall) goja.Value {
 		return q.writeAll(wire.DoUpdateAll, "update", q.model.fields("updateAll", call.Argument(0)))
 	},
@@ -240,6 +241,40 @@ func (q *query) pluck(fields []goja.Value) goja.Value {
 		}
 	}
 	return e.vm.NewArray(plucked...)
+}
+
+// included is what a cursor's records refer to, where it includes that: the records
+// of one model, as an array.
+func (q *query) included(of goja.Value) goja.Value {
+	e := q.model.e
+	if q.cursor == nil {
+		panic(e.usage("included is what a cursor includes: as(user).CONTROLLER.CURSOR().included(%q)", q.model.info.Name))
+	}
+	name := of.String()
+	if object, ok := of.(*goja.Object); ok && e.modelOf(object) != nil {
+		name = e.modelOf(object).info.Name
+	}
+	known := e.models
+	if at := q.model.at; at != nil {
+		known = e.pasts[*at]
+	}
+	names := make([]string, len(known))
+	for i, m := range known {
+		if names[i] = m.info.Name; names[i] != name && m.name != name {
+			continue
+		}
+		req := q.request(wire.DoIncluded)
+		req.Model, req.Order, req.Limit = m.info.Name, q.order, q.limit
+		var stored []json.RawMessage
+		e.ask(req, &stored)
+		records := make([]any, len(stored))
+		for i, s := range stored {
+			records[i] = m.fill(nil, s)
+		}
+		return e.vm.NewArray(records...)
+	}
+	e.throw(&failure{title: "not_found", message: "there is no model " + clean(name), hint: orThereIs(didYouMean(name, names), names), word: name})
+	return nil
 }
 
 // array calls a method of arrays on the records.

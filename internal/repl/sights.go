@@ -134,6 +134,6 @@ func required(route *wire.Route) []string {
 // routes are those that the user may use.
 func (a *actor) routes() goja.Value {
 	var answer json.RawMessage
-	a.e.ask(wire.ControlRequest{Do: wire.DoRoutes, Key: a.user}, &answer)
+	a.e.ask(wire.ControlRequest{Do: wire.DoAllowed, As: a.user, At: a.at}, &answer)
 	return a.e.parsed(answer)
 }
