@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -224,5 +225,22 @@ func TestTextIsCutBetweenWords(t *testing.T) {
 	}
 	if got := cutList("posts.published", "cursors", 9); got != "posts.pu…" {
 		t.Errorf("one name: %q", got)
+	}
+}
+
+func TestIndentedTextHangs(t *testing.T) {
+	got := hang("    Ada  posts.mine  enter  Post 01J \"In a box\"", 24)
+	want := []string{"    Ada  posts.mine  ", "      enter  Post 01J ", "      \"In a box\""}
+	for i := range got {
+		got[i] = strings.TrimRight(got[i], " ")
+	}
+	for i := range want {
+		want[i] = strings.TrimRight(want[i], " ")
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if got := hang("  fits", 24); !slices.Equal(got, []string{"  fits"}) {
+		t.Errorf("%q", got)
 	}
 }

@@ -99,6 +99,10 @@ func (k keyMap) atPrompt() []key.Binding {
 
 func (k keyMap) whileRunning() []key.Binding { return []key.Binding{k.interrupt, k.pageUp, k.live} }
 
+func (k keyMap) inQuestion() []key.Binding {
+	return []key.Binding{as(k.run, "y", "yes"), as(k.run, "n", "no"), k.interrupt}
+}
+
 func (k keyMap) inPane(l *listing) []key.Binding {
 	switch {
 	case l.typing:

@@ -243,40 +243,6 @@ func (q *query) pluck(fields []goja.Value) goja.Value {
 	return e.vm.NewArray(plucked...)
 }
 
-// included is what a cursor's records refer to, where it includes that: the records
-// of one model, as an array.
-func (q *query) included(of goja.Value) goja.Value {
-	e := q.model.e
-	if q.cursor == nil {
-		panic(e.usage("included is what a cursor includes: as(user).CONTROLLER.CURSOR().included(%q)", q.model.info.Name))
-	}
-	name := of.String()
-	if object, ok := of.(*goja.Object); ok && e.modelOf(object) != nil {
-		name = e.modelOf(object).info.Name
-	}
-	known := e.models
-	if at := q.model.at; at != nil {
-		known = e.pasts[*at]
-	}
-	names := make([]string, len(known))
-	for i, m := range known {
-		if names[i] = m.info.Name; names[i] != name && m.name != name {
-			continue
-		}
-		req := q.request(wire.DoIncluded)
-		req.Model, req.Order, req.Limit = m.info.Name, q.order, q.limit
-		var stored []json.RawMessage
-		e.ask(req, &stored)
-		records := make([]any, len(stored))
-		for i, s := range stored {
-			records[i] = m.fill(nil, s)
-		}
-		return e.vm.NewArray(records...)
-	}
-	e.throw(&failure{title: "not_found", message: "there is no model " + clean(name), hint: orThereIs(didYouMean(name, names), names), word: name})
-	return nil
-}
-
 // array calls a method of arrays on the records.
 func (q *query) array(name string, call goja.FunctionCall) goja.Value {
 	return q.model.e.method(q.records(), name, call.Arguments...)

@@ -107,6 +107,23 @@ func wrap(text string, cells int) []string {
 	return strings.Split(text, "\n")
 }
 
+// hang is wrap for a line that is indented: what goes on below is indented more.
+func hang(line string, cells int) []string {
+	text := strings.TrimLeft(line, " ")
+	indent := len(line) - len(text)
+	if indent == 0 || cells == 0 || width(line) <= cells || cells-indent < narrowest {
+		return wrap(line, cells)
+	}
+	first, rest, _ := strings.Cut(strings.Join(wrap(text, cells-indent), "\n"), "\n")
+	lines := []string{line[:indent] + first}
+	for _, part := range wrap(strings.ReplaceAll(rest, "\n", " "), cells-indent-2) {
+		lines = append(lines, line[:indent]+"  "+part)
+	}
+	return lines
+}
+
+const narrowest = 12 // cells in which text can hang
+
 // steady draws emoji that are made of several by the first of them: terminals do
 // not agree how wide such a one is, and what is right of it would move. It is as
 // wide as before.

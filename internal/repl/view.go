@@ -246,6 +246,8 @@ func (s *screen) footer() string {
 		keys = s.keys.inSearch()
 	case s.inPane:
 		keys = s.keys.inPane(s.live.list())
+	case s.question != nil:
+		keys = s.keys.inQuestion()
 	case s.running && s.slow:
 		keys = s.keys.whileRunning()
 	default:

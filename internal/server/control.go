@@ -132,15 +132,6 @@ type console struct {
 	asked map[uint64]context.CancelFunc // the requests that are not answered yet
 }
 
-// maxAsked is how many requests of one console wait for those before them.
-const maxAsked = 64
-
-// An asked request is to be answered, unless its context has ended.
-type asked struct {
-	ctx context.Context
-	req *wire.ControlRequest
-}
-
 func (c *control) serve(conn net.Conn) {
 	ctx, cancel := context.WithCancel(c.app.ctx)
 	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), drafts: map[uint64]*draft{}, streams: map[uint64]*stream{},
@@ -182,36 +173,6 @@ func (c *control) serve(conn net.Conn) {
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		client.reply(wire.ControlReply{Error: Errorf(CodeTooLarge, "a request is at most %d bytes", maxLine).wire()})
-	}
-}
-
-// ask notes a request, and returns the context in which it is answered.
-func (c *console) ask(ctx context.Context, id uint64) context.Context {
-	ctx, cancel := context.WithCancel(ctx)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.asked[id] = cancel
-	return ctx
-}
-
-// giveUp ends the context of a request, whether it has begun or waits.
-func (c *console) giveUp(id uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if cancel := c.asked[id]; cancel != nil {
-		cancel()
-	}
-}
-
-// answers answers requests in order, one after the other.
-func (c *console) answers(requests <-chan asked) {
-	for r := range requests {
-		c.answer(r.ctx, r.req)
-		c.giveUp(r.req.ID)
-		c.mu.Lock()
-		delete(c.asked, r.req.ID)
-		c.mu.Unlock()
-		c.begun()
 	}
 }
 
