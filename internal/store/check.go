@@ -8,25 +8,33 @@ import (
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // Check reads the whole file and returns where its parts disagree: pages, records
-// with indexes, applied keys with their ages, the log with the records and with its own account. It reads for
-// as long as that takes, and the file cannot grow meanwhile.
+// with indexes, applied keys with their ages, the log with the records and with its
+// own account. Nothing is committed for as long as that takes: bbolt's list of free
+// pages may not be read while it is changed.
 func (s *Store) Check(ctx context.Context) error {
-	return s.read(func(btx *bolt.Tx) error {
-		c := &check{ctx: ctx, store: s, btx: btx, head: readHead(btx)}
-		c.pages()
-		for _, m := range s.options.Models {
-			c.table(s.tables[m])
-		}
-		c.log()
-		c.keys()
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return errors.Join(c.found...)
-	})
+	btx, err := s.db.Begin(true)
+	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	if err != nil {
+		return fmt.Errorf("check the store: %w", err)
+	}
+	defer btx.Rollback()
+	c := &check{ctx: ctx, store: s, btx: btx, head: readHead(btx)}
+	c.pages()
+	for _, m := range s.options.Models {
+		c.table(s.tables[m])
+	}
+	c.log()
+	c.keys()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return errors.Join(c.found...)
 }
 
 const maxFound = 20 // disagreements that a check reports
