@@ -77,7 +77,11 @@ func askRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, 
 		return nil, "", err
 	}
 	defer client.Close()
-	err = client.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoRoutes, Key: as}, &routes)
+	req := wire.ControlRequest{Do: wire.DoRoutes}
+	if as != "" {
+		req = wire.ControlRequest{Do: wire.DoAllowed, As: as}
+	}
+	err = client.Do(cmd.Context(), req, &routes)
 	if url = client.Hello().URL; attached.own != nil {
 		url = "http://localhost:3000" // where tower server will be
 	}

@@ -25,7 +25,8 @@ func (f *Foreseen) nothing() bool {
 // would be told, but holder by holder, and nobody is told. prospect makes the
 // commit, to follow seq, the last that was delivered; moves says, as Rescope does,
 // which holders it would give another spec. Both are called under the engine's
-// lock, and must change nothing that the sink relies on.
+// lock, and must change nothing that the sink relies on. Where ctx ends, so does the
+// thought: commits are not delivered meanwhile.
 func (e *Engine) Foresee(ctx context.Context, prospect func(seq uint64) (store.Commit, error), moves func(store.Commit) []Move) (store.Commit, []Foreseen, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -40,7 +41,7 @@ func (e *Engine) Foresee(ctx context.Context, prospect func(seq uint64) (store.C
 			return c, nil, fmt.Errorf("foresee commit %d: %w", c.Seq, err)
 		}
 	}
-	if err := f.match(); err != nil {
+	if err := f.match(ctx); err != nil {
 		return c, nil, fmt.Errorf("foresee commit %d: %w", c.Seq, err)
 	}
 	return c, f.seen, nil
@@ -68,7 +69,7 @@ func (f *foresight) see(seen Foreseen, holders ...Holder) {
 }
 
 // match finds the queries that the commit would touch, as [Engine.match] does.
-func (f *foresight) match() (err error) {
+func (f *foresight) match(ctx context.Context) (err error) {
 	var touched []*selector
 	for i := range f.now.changes {
 		if x := f.engine.indexes[f.now.changes[i].Model]; x != nil {
@@ -79,7 +80,7 @@ func (f *foresight) match() (err error) {
 		for _, q := range s.queries {
 			for _, g := range q.groups() {
 				if err == nil {
-					err = f.follow(g, *s.touches)
+					err = f.follow(ctx, g, *s.touches)
 				}
 			}
 		}
@@ -88,7 +89,7 @@ func (f *foresight) match() (err error) {
 	for i := range f.now.changes {
 		for g := range f.engine.referring[named{f.now.changes[i].Model, f.now.changes[i].ID}] {
 			if err == nil && !f.followed[g] {
-				err = f.follow(g, nil)
+				err = f.follow(ctx, g, nil)
 			}
 		}
 	}
@@ -97,7 +98,10 @@ func (f *foresight) match() (err error) {
 
 // follow thinks of what a group's holders would be told: the same, where they
 // have no rules.
-func (f *foresight) follow(g *group, touches []touch) error {
+func (f *foresight) follow(ctx context.Context, g *group, touches []touch) error {
+	if err := ctx.Err(); err != nil { // commits wait to be delivered
+		return err
+	}
 	f.followed[g] = true
 	if !g.query.ruled {
 		seen, err := f.would(g, nil, touches)

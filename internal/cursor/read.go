@@ -19,6 +19,28 @@ func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*store.
 	return l.visible(), nil
 }
 
+// ReadIncluded returns the records of a model that those of a spec include, by id,
+// in the state that at reads, as Read does.
+func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of *store.Model) ([]*store.Image, error) {
+	if err := spec.check(); err != nil {
+		return nil, err
+	}
+	own := rules{spec.Allow}
+	for i := range spec.Include {
+		own = append(own, spec.Include[i].Allow)
+	}
+	l := newList(&spec, 0)
+	if err := fill(l, at, own); err != nil {
+		return nil, fmt.Errorf("read what %s includes: %w", spec.Scope, err)
+	}
+	for i := range l.company {
+		if l.company[i].of.Model == of {
+			return l.company[i].images(), nil
+		}
+	}
+	return nil, nil
+}
+
 // ReadValue returns the value of a spec in the state that at reads, as Read does.
 func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (store.Value, error) {
 	if err := spec.check(); err != nil {

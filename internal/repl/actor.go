@@ -81,11 +81,11 @@ func (a *actor) controller(name string) goja.Value {
 					panic(a.e.usage("%s is a page; open %s in a browser", route.Name, route.Path))
 				})
 			case route.Kind == "cursor":
-				return a.e.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+				return a.e.function(route.Name, func(call goja.FunctionCall) goja.Value {
 					return a.open(route, call.Argument(0), call.Argument(1))
 				})
 			}
-			return a.e.vm.ToValue(func(call goja.FunctionCall) goja.Value { return a.act(route, call) })
+			return a.e.function(route.Name, func(call goja.FunctionCall) goja.Value { return a.act(route, call) })
 		},
 	}).object()
 }

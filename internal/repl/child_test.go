@@ -20,9 +20,11 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	o := Options{
-		Dial:    func(ctx context.Context) (*Client, error) { return Attach(ctx, path, "console:ada") },
-		Plain:   os.Getenv("TOWER_REPL_TEST_PLAIN") != "",
-		History: os.Getenv("TOWER_REPL_TEST_HISTORY"),
+		Dial:     func(ctx context.Context) (*Client, error) { return Attach(ctx, path, "console:ada") },
+		Plain:    os.Getenv("TOWER_REPL_TEST_PLAIN") != "",
+		History:  os.Getenv("TOWER_REPL_TEST_HISTORY"),
+		Sandbox:  os.Getenv("TOWER_REPL_TEST_SANDBOX") != "",
+		ReadOnly: os.Getenv("TOWER_REPL_TEST_READ_ONLY") != "",
 		onMsg: func(msg tea.Msg) {
 			if key, ok := msg.(tea.KeyMsg); ok && strings.HasPrefix(string(key.Runes), "¡panic!") {
 				panic("asked to")

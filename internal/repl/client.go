@@ -109,7 +109,8 @@ func (c *Client) Hello() wire.ControlHello { return c.hello }
 // Do sends a request and waits for its answer, which is decoded into out unless
 // out is nil. It sets the request's ID and By. The error is a [*RemoteError]
 // when the application refused, [ErrLost] when it went away, and the cause of
-// ctx when that ended first; in the last two cases a write may have been made.
+// ctx when that ended first, and the application is told to give the request up;
+// in the last two cases a write may have been made.
 func (c *Client) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 	reply := make(chan wire.ControlReply, 1)
 	c.mu.Lock()
@@ -130,6 +131,7 @@ func (c *Client) Do(ctx context.Context, req wire.ControlRequest, out any) error
 	case answer := <-reply:
 		return decodeReply(req.Do, answer, out)
 	case <-ctx.Done():
+		_ = c.send(wire.ControlRequest{ID: req.ID, Do: wire.DoCancel}) // where that fails, all ends
 		return context.Cause(ctx)
 	case <-c.done:
 	}

@@ -20,7 +20,7 @@ type connectionRow struct {
 }
 
 func newConnectionGrid() *grid {
-	return newGrid(textColumn("user", 8, 26, 0), textColumn("via", 9, 12, 4), textColumn("cursors", 12, 60, 3),
+	return newGrid(textColumn("user", 8, 26, 0), textColumn("via", 9, 12, 4), gridColumn{name: "cursors", least: 12, most: 60, drop: 3, names: true},
 		numberColumn("seq", 5, 12, 5), numberColumn("lag", 7, 9, 1), numberColumn("queued", 6, 9, 2),
 		numberColumn("for", 6, 8, 6), textColumn("remote", 15, 24, 7))
 }

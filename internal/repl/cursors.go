@@ -21,7 +21,7 @@ type cursorRow struct {
 func newCursorGrid() *grid {
 	return newGrid(textColumn("cursor", 12, 40, 0), numberColumn("held", 4, 8, 1), numberColumn("evals", 6, 12, 3),
 		numberColumn("cost", 7, 9, 2), numberColumn("each", 6, 9, 6), numberColumn("records", 7, 8, 7),
-		textColumn("kept", 11, 44, 4), textColumn("scope", 24, 90, 5))
+		textColumn("kept", 12, 44, 4), textColumn("scope", 24, 90, 5))
 }
 
 func (r *cursorRow) key() string  { return strconv.FormatUint(r.Number, 10) }
@@ -37,7 +37,7 @@ func (r *cursorRow) value() (what, whole string) { return copied("cursor "+r.key
 func (r *cursorRow) kept(st *styles) (string, lipgloss.Style) {
 	switch {
 	case r.Residual != "":
-		return "every change: " + clean(r.Residual), st.warn
+		return "each change: " + clean(r.Residual), st.warn
 	case r.Refills > 0:
 		return fmt.Sprintf("incremental, %s", counted(int(r.Refills), "refill")), st.changed
 	}

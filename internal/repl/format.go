@@ -75,7 +75,7 @@ func (f formatter) prose(v value) []string {
 		if paragraph := v.data == nil && !strings.HasPrefix(line, " "); paragraph && (cells == 0 || cells > readable) {
 			cells = readable
 		}
-		for _, part := range wrap(line, cells) {
+		for _, part := range hang(line, cells) {
 			lines = append(lines, paint(style, part))
 		}
 	}

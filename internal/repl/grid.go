@@ -16,6 +16,7 @@ type gridColumn struct {
 	most  int
 	drop  int // the column with the greatest is left out first; 0 never is
 	right bool
+	names bool // its text is a list of names
 }
 
 func textColumn(name string, least, most, drop int) gridColumn {
@@ -128,16 +129,19 @@ func (g *grid) line(cells []cell) string {
 			used += columnGap
 		}
 		room := min(g.widths[i], max(g.room-used, 1))
-		b.WriteString(c.padded(room, g.columns[i].right))
+		b.WriteString(c.padded(room, &g.columns[i]))
 		used += room
 	}
 	return strings.TrimRight(b.String(), " ")
 }
 
-func (c cell) padded(room int, right bool) string {
-	text := cut(c.text, room)
+func (c cell) padded(room int, in *gridColumn) string {
+	text := cutWords(c.text, room)
+	if in.names {
+		text = cutList(c.text, in.name, room)
+	}
 	space := strings.Repeat(" ", max(room-width(text), 0))
-	if right {
+	if in.right {
 		return space + paint(c.style, text)
 	}
 	return paint(c.style, text) + space

@@ -85,7 +85,10 @@ func TestAUserActsInTheConsole(t *testing.T) {
 		{`as(ada).posts.greet({word: "hi"})`, `"hi ada"`},
 		{`as(as(ada)).posts.greet({word: "hi"})`, `"hi ada"`},
 		{`as(ada).user === ada.id`, `true`},
+		{`as(ada).posts.mine().included("users").map(u => u.name)`, `["ada"]`},
+		{`as(bob).posts.mine().included(User).map(u => u.name)`, `["bob"]`},
 		{`as(ada).routes().length > 3`, `true`},
+		{`[ada, bob, null].map(u => as(u).routes().some(r => r.name === "posts.mine"))`, `[true,true,false]`},
 		{`as(ada).posts.delete(Post.where({title: "x"}).first().id) && Post.where({title: "x"}).count()`, `0`},
 		{`transaction(() => { as(ada).posts.create({title: "a"}); as(bob).posts.create({title: "b"}) }); diff(seq()).length`, `2`},
 	} {
@@ -97,6 +100,9 @@ func TestAUserActsInTheConsole(t *testing.T) {
 	for _, c := range []struct{ code, want string }{
 		{`as(null).posts.create({title: "x"})`, "unauthenticated: sign in to write"},
 		{`as(bob).posts.update(Post.first().id, {title: "x"})`, "forbidden: only its author may change a post"},
+		{`as(ada).posts.popular.count()`, "TypeError: posts.popular is a function\n  as(ada).posts.popular.count()\n                        ^\n  did you mean posts.popular().count?"},
+		{`as(ada).posts.popular().included("users")`, "not_found: posts.popular includes no users; it includes nothing"},
+		{`as(ada).posts.popular().included("usres")`, "not_found: there is no model usres\n  as(ada).posts.popular().included(\"usres\")\n                                    ^\n  did you mean users?"},
 		{`as(ada).posts.create({titel: "x"})`, "unknown input: posts.create takes no titel\n  as(ada).posts.create({titel: \"x\"})\n                        ^\n  did you mean title?"},
 		{`as(ada).posts.popula()`, "TypeError: posts has no popula\n  as(ada).posts.popula()\n                ^\n  did you mean popular?"},
 		{`as(ada).psots`, "TypeError: as(…) has no psots\n  as(ada).psots\n          ^\n  did you mean posts?"},

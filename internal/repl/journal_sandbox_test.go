@@ -161,7 +161,7 @@ func TestAFunctionIsTriedAndTakenBack(t *testing.T) {
 	all := d.audience()
 	d.expect(`impact(() => Post.where({title: "one"}).first().update({likes: 9})).reachedAll`, `3`)
 	d.expect(`diff(() => { as(ada).posts.create({title: "x"}); Post.deleteAll() }).map(d => d.op)`, `["delete","delete","delete","delete"]`)
-	d.expect(`impact(() => User.where({name: "bob"}).first().update({editor: true})).reached.map(r => r.cursor + " " + r.deltas.map(d => d.op))`, `["posts.howMany ","posts.popular leave,enter"]`)
+	d.expect(`impact(() => User.where({name: "bob"}).first().update({editor: true})).reached.map(r => r.cursor + " " + r.deltas.map(d => d.op))`, `["posts.howMany ","posts.mine change","posts.popular leave,enter"]`)
 	d.expect(`impact(() => { Post.create({}) })`, "invalid: not valid\n  title  is required")
 	d.expect(`impact(() => as(ada).posts.fail())`, "internal: panic in journalController.Fail: everything is gone; the server's log has the stack")
 	d.expect(`impact(async () => {})`, "TypeError: impact takes a plain function, not an async one\n  impact(async () => {})\n        ^")

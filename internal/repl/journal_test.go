@@ -74,7 +74,8 @@ func (c *journalController) Popular(ctx context.Context, in struct{}) (tower.Sco
 }
 
 func (c *journalController) Mine(ctx context.Context, in struct{}) (tower.Scope[Post], error) {
-	return journalPosts.Where(tower.Is(&journalPosts.Fields.AuthorID, c.UserID())), nil
+	post := journalPosts.Fields
+	return journalPosts.Where(tower.Is(&post.AuthorID, c.UserID())).Include(&post.AuthorID), nil
 }
 
 type journalID struct {

@@ -94,10 +94,14 @@ func as(k key.Binding, help, does string) key.Binding {
 
 // atPrompt and those that follow are the keys that the footer shows.
 func (k keyMap) atPrompt() []key.Binding {
-	return []key.Binding{k.run, k.complete, k.search, k.live, k.help, k.pageUp, k.clear, k.quit}
+	return []key.Binding{k.run, k.complete, k.live, k.help, k.search, k.pageUp, k.clear, k.quit}
 }
 
 func (k keyMap) whileRunning() []key.Binding { return []key.Binding{k.interrupt, k.pageUp, k.live} }
+
+func (k keyMap) inQuestion() []key.Binding {
+	return []key.Binding{as(k.run, "y", "yes"), as(k.run, "n", "no"), k.interrupt}
+}
 
 func (k keyMap) inPane(l *listing) []key.Binding {
 	switch {
@@ -106,7 +110,7 @@ func (k keyMap) inPane(l *listing) []key.Binding {
 	case l.open != nil:
 		return []key.Binding{as(k.up, "↑ ↓", "scroll"), as(k.copy, "c", "copy"), k.zoom, k.back}
 	}
-	keys := []key.Binding{k.next, as(k.up, "↑ ↓", "select"), k.open, k.filter}
+	keys := []key.Binding{k.next, k.open, k.filter, as(k.up, "↑ ↓", "select")}
 	if l.tail {
 		freeze := k.freeze
 		if l.frozen != nil {

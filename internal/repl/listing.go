@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -208,8 +209,16 @@ func (l *listing) body(f formatter, height int) (lines []string, from, to int) {
 	return lines[l.top:min(l.top+height, len(lines))], max(from-l.top, 0), min(to-l.top, height)
 }
 
-// lastOf is the end of the rows.
+// lastOf is the end of the rows, or as much of the last one as there is room for.
 func lastOf(f formatter, rows []row, height int) []string {
+	last := rows[len(rows)-1].draw(f)
+	if last[0] == "" { // which sets it apart from the one before it
+		last = last[1:]
+	}
+	if over := len(last) - height; over > 0 && height > 1 {
+		more := paint(f.styles.dim, cut(fmt.Sprintf("… %d more lines, enter shows them", over+1), f.width))
+		return append(slices.Clone(last[:height-1]), more)
+	}
 	var lines []string
 	for i := len(rows) - 1; i >= 0 && len(lines) < height; i-- {
 		lines = append(slices.Clone(rows[i].draw(f)), lines...)

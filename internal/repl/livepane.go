@@ -165,10 +165,11 @@ func (p *livePane) turn() (again bool) {
 
 // status says how much happens, where that is more than is shown.
 func (p *livePane) status() string {
-	if !p.busy() {
+	rate := p.pulse.rate()
+	if !p.busy() || rate == 0 {
 		return ""
 	}
-	return grouped(p.pulse.rate()) + "/s, sampled"
+	return grouped(rate) + "/s, sampled"
 }
 
 // staleAfter is the age from which it is said.

@@ -24,23 +24,24 @@ type query struct {
 }
 
 var (
-	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck", "updateAll", "deleteAll"}
+	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck", "included", "updateAll", "deleteAll"}
 	// arrayMethods work on the records that a query finds.
 	arrayMethods = []string{"map", "filter", "forEach", "reduce", "some", "every", "flatMap", "slice", "at", "indexOf", "join"}
 )
 
 // queryCalls are the methods of queries, and of models, where they begin one.
 var queryCalls = map[string]func(q *query, call goja.FunctionCall) goja.Value{
-	"where":  (*query).narrow,
-	"asc":    func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("asc", "", call.Arguments) },
-	"desc":   func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("desc", "-", call.Arguments) },
-	"limit":  func(q *query, call goja.FunctionCall) goja.Value { return q.limited("limit", call.Argument(0)) },
-	"offset": func(q *query, call goja.FunctionCall) goja.Value { return q.limited("offset", call.Argument(0)) },
-	"all":    func(q *query, _ goja.FunctionCall) goja.Value { return q.records() },
-	"first":  func(q *query, call goja.FunctionCall) goja.Value { return q.end("first", call.Argument(0)) },
-	"last":   func(q *query, call goja.FunctionCall) goja.Value { return q.end("last", call.Argument(0)) },
-	"count":  func(q *query, _ goja.FunctionCall) goja.Value { return q.model.e.vm.ToValue(q.count()) },
-	"pluck":  func(q *query, call goja.FunctionCall) goja.Value { return q.pluck(call.Arguments) },
+	"where":    (*query).narrow,
+	"asc":      func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("asc", "", call.Arguments) },
+	"desc":     func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("desc", "-", call.Arguments) },
+	"limit":    func(q *query, call goja.FunctionCall) goja.Value { return q.limited("limit", call.Argument(0)) },
+	"offset":   func(q *query, call goja.FunctionCall) goja.Value { return q.limited("offset", call.Argument(0)) },
+	"all":      func(q *query, _ goja.FunctionCall) goja.Value { return q.records() },
+	"first":    func(q *query, call goja.FunctionCall) goja.Value { return q.end("first", call.Argument(0)) },
+	"last":     func(q *query, call goja.FunctionCall) goja.Value { return q.end("last", call.Argument(0)) },
+	"count":    func(q *query, _ goja.FunctionCall) goja.Value { return q.model.e.vm.ToValue(q.count()) },
+	"pluck":    func(q *query, call goja.FunctionCall) goja.Value { return q.pluck(call.Arguments) },
+	"included": func(q *query, call goja.FunctionCall) goja.Value { return q.included(call.Argument(0)) },
 	"updateAll": func(q *query, call goja.FunctionCall) goja.Value {
 		return q.writeAll(wire.DoUpdateAll, "update", q.model.fields("updateAll", call.Argument(0)))
 	},

@@ -28,8 +28,10 @@ func duration(micros int64) string {
 	switch {
 	case micros < 1000:
 		return fmt.Sprintf("%d µs", micros)
-	case micros < 1_000_000:
+	case micros < 100_000:
 		return fmt.Sprintf("%.1f ms", float64(micros)/1e3)
+	case micros < 1_000_000:
+		return fmt.Sprintf("%d ms", micros/1e3)
 	}
 	return fmt.Sprintf("%.1f s", float64(micros)/1e6)
 }

@@ -66,7 +66,7 @@ func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	c.shows("memos by -createdAt limit 3", "2 connections: ada, bob", "each")
 	c.keys("q")
 	c.keys("4")
-	c.shows("POST /memos", "title:string published", "memos.howMany")
+	c.shows("POST /memos", "title:string", "memos.howMany")
 	b.Log().Warn("could not send mail", "to", "carl")
 	c.keys("5")
 	c.shows("WARN  could not send mail to=carl")

@@ -82,6 +82,40 @@ func (a *actor) model(name string) *model {
 	panic(a.e.usage("the application does not say of which model its records are"))
 }
 
+// included is what a cursor's records refer to, where it includes that: the records
+// of one model, as an array.
+func (q *query) included(of goja.Value) goja.Value {
+	e := q.model.e
+	if q.cursor == nil {
+		panic(e.usage("included is what a cursor includes: as(user).CONTROLLER.CURSOR().included(%q)", q.model.info.Name))
+	}
+	name := of.String()
+	if object, ok := of.(*goja.Object); ok && e.modelOf(object) != nil {
+		name = e.modelOf(object).info.Name
+	}
+	known := e.models
+	if at := q.model.at; at != nil {
+		known = e.pasts[*at]
+	}
+	names := make([]string, len(known))
+	for i, m := range known {
+		if names[i] = m.info.Name; names[i] != name && m.name != name {
+			continue
+		}
+		req := q.request(wire.DoIncluded)
+		req.Model, req.Order, req.Limit = m.info.Name, q.order, q.limit
+		var stored []json.RawMessage
+		e.ask(req, &stored)
+		records := make([]any, len(stored))
+		for i, s := range stored {
+			records[i] = m.fill(nil, s)
+		}
+		return e.vm.NewArray(records...)
+	}
+	e.throw(&failure{title: "not_found", message: "there is no model " + clean(name), hint: orThereIs(didYouMean(name, names), names), word: name})
+	return nil
+}
+
 // cursors are the cursors that the user may open, with how many records each
 // shows. Those that need an input are not opened.
 func (a *actor) cursors() goja.Value {
@@ -134,6 +168,6 @@ func required(route *wire.Route) []string {
 // routes are those that the user may use.
 func (a *actor) routes() goja.Value {
 	var answer json.RawMessage
-	a.e.ask(wire.ControlRequest{Do: wire.DoRoutes, Key: a.user}, &answer)
+	a.e.ask(wire.ControlRequest{Do: wire.DoAllowed, As: a.user, At: a.at}, &answer)
 	return a.e.parsed(answer)
 }

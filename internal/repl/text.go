@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 )
@@ -59,6 +60,32 @@ func cut(text string, cells int) string {
 	return ansi.Truncate(text, max(cells, 0), "…")
 }
 
+// cutWords is cut, except that it leaves words whole where most of the text stays.
+func cutWords(text string, cells int) string {
+	short := cut(text, cells)
+	if short == text {
+		return text
+	}
+	if at := strings.LastIndexByte(short, ' '); 5*at > 2*len(short) && text[len(short)-len("…")] != ' ' {
+		return strings.TrimRight(short[:at], " ,:") + "…"
+	}
+	return short
+}
+
+// cutList leaves whole names of a list, or says how many of what there are.
+func cutList(names, what string, cells int) string {
+	all := strings.Split(names, ", ")
+	if width(names) <= cells || len(all) == 1 {
+		return cut(names, cells)
+	}
+	for n := len(all) - 1; n > 0; n-- {
+		if some := fmt.Sprintf("%s +%d", strings.Join(all[:n], ", "), len(all)-n); width(some) <= cells {
+			return some
+		}
+	}
+	return cut(fmt.Sprintf("%d %s", len(all), what), cells)
+}
+
 // cutLeft leaves out so many cells at the beginning of text.
 func cutLeft(text string, cells int) string { return ansi.TruncateLeft(text, cells, "") }
 
@@ -78,4 +105,49 @@ func wrap(text string, cells int) []string {
 		text = ansi.Wrap(text, cells, "")
 	}
 	return strings.Split(text, "\n")
+}
+
+// hang is wrap for a line that is indented: what goes on below is indented more.
+func hang(line string, cells int) []string {
+	text := strings.TrimLeft(line, " ")
+	indent := len(line) - len(text)
+	if indent == 0 || cells == 0 || width(line) <= cells || cells-indent < narrowest {
+		return wrap(line, cells)
+	}
+	first, rest, _ := strings.Cut(strings.Join(wrap(text, cells-indent), "\n"), "\n")
+	lines := []string{line[:indent] + first}
+	for _, part := range wrap(strings.ReplaceAll(rest, "\n", " "), cells-indent-2) {
+		lines = append(lines, line[:indent]+"  "+part)
+	}
+	return lines
+}
+
+const narrowest = 12 // cells in which text can hang
+
+// steady draws emoji that are made of several by the first of them: terminals do
+// not agree how wide such a one is, and what is right of it would move. It is as
+// wide as before.
+func steady(line string) string {
+	if !strings.ContainsFunc(line, modifies) {
+		return line
+	}
+	var b strings.Builder
+	for state := byte(0); line != ""; {
+		sequence, cells, n, next := ansi.DecodeSequence(line, state, nil)
+		first, size := utf8.DecodeRuneInString(sequence)
+		switch {
+		case modifies(first): // a digit, which was decoded by itself
+			sequence = pad("", width("0"+sequence)-1)
+		case size < len(sequence) && !unicode.IsLetter(first) && strings.ContainsFunc(sequence, modifies):
+			sequence = pad(string(first), cells)
+		}
+		b.WriteString(sequence)
+		line, state = line[n:], next
+	}
+	return b.String()
+}
+
+// modifies reports whether a rune makes another emoji of that before it.
+func modifies(r rune) bool {
+	return r == zeroWidthJoiner || r == '\ufe0f' || r >= 0x1f3fb && r <= 0x1f3ff
 }

@@ -45,6 +45,9 @@ var topics = []topic{
 		func(x *example) []string {
 			return []string{x.model.name + `.desc("createdAt").limit(5).pluck(` + quoted(x.field()) + ")"}
 		}},
+	{[]string{"included"}, `as(user).CONTROLLER.CURSOR({…}).included("MODEL")`,
+		"The records of another model that a cursor's own refer to, where it includes them: as that user sees them.",
+		func(x *example) []string { return []string{"as(null).cursors()"} }},
 	{[]string{"create"}, "create({field: value, …})  create([{…}, {…}])",
 		"Makes a record, validated and committed as one from a browser. An array makes several in one commit. A record may stand for the id of a reference.",
 		func(x *example) []string { return []string{x.model.name + ".create(" + x.fields() + ")"} }},

@@ -157,11 +157,12 @@ func otherCase(text string) string {
 // motion moves, or lets the operator that waits do its work up to there.
 func (v *vi) motion(s *screen, motion string) {
 	ed := &s.editor
-	from, at, inclusive := ed.at, ed.at, false
+	from, inclusive := ed.at, false
 	for range max(v.count, 1) {
 		ed.at, inclusive = v.target(ed, motion)
 	}
-	at, ed.at = ed.at, from
+	at := ed.at
+	ed.at = from
 	v.count = 0
 	if v.operator == "" {
 		ed.at = min(at, max(ed.lineEndOf(at)-1, ed.lineStartOf(at)))

@@ -43,8 +43,11 @@ func (s *screen) view() string {
 		lines = append(lines, s.column(s.width, body)...)
 		lines = append(lines, s.margin()+s.live.last(s.formatter(s.width)))
 	}
-	lines = append([]string{s.header()}, lines...)
-	return strings.Join(append(lines, s.footer()), "\n")
+	lines = append(append([]string{s.header()}, lines...), s.footer())
+	for i, line := range lines {
+		lines[i] = steady(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func (s *screen) pagerLines(body int) []string {
@@ -243,6 +246,8 @@ func (s *screen) footer() string {
 		keys = s.keys.inSearch()
 	case s.inPane:
 		keys = s.keys.inPane(s.live.list())
+	case s.question != nil:
+		keys = s.keys.inQuestion()
 	case s.running && s.slow:
 		keys = s.keys.whileRunning()
 	default:

@@ -48,6 +48,15 @@ func (w *warden) Delete(string) bool { return true }
 // Keys are none.
 func (w *warden) Keys() []string { return nil }
 
+// function makes a function of which nothing is asked before it is called.
+func (e *evaluator) function(what string, fn func(goja.FunctionCall) goja.Value) goja.Value {
+	object := e.vm.ToValue(fn).(*goja.Object)
+	e.must(object.SetPrototype(e.guarded(func(name string) *failure {
+		return &failure{title: "TypeError", message: what + " is a function", hint: "did you mean " + clean(what+"()."+name) + "?"}
+	})))
+	return object
+}
+
 // A namespace is an object whose members are found when they are asked for.
 type namespace struct {
 	e      *evaluator

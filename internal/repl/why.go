@@ -170,6 +170,9 @@ func (e *evaluator) tellDiffs(diffs []wire.Diff) string {
 	lines := []string{counted(len(diffs), "change")}
 	for _, d := range diffs {
 		lines = append(lines, map[string]string{"create": "+ ", "update": "~ ", "delete": "- "}[d.Op]+e.titled(d.Model, d.ID, d.Label))
+		if d.Op == "delete" {
+			continue
+		}
 		before, after := membersOf(d.Before), membersOf(d.After)
 		longest := 0
 		names := d.Fields

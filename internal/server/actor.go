@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,6 +83,11 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 	return called, err
 }
 
+// allowed lists what a user may use.
+func (c *console) allowed(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	return c.as(ctx, req, func(_ context.Context, v *visit) (any, error) { return c.app.describeRoutes(v.allows), nil })
+}
+
 // opens reads which cursor a request is about, with its input.
 func (c *console) opens(req *wire.ControlRequest) (*want, error) {
 	w := &want{route: c.app.router.cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
@@ -96,8 +102,8 @@ func (c *console) opens(req *wire.ControlRequest) (*want, error) {
 	return w, err
 }
 
-// sees reads what a cursor holds for a user: its records, how many they are, or
-// the value that it carries.
+// sees reads what a cursor holds for a user: its records, how many they are, those
+// of another model that it includes, or the value that it carries.
 func (c *console) sees(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	w, err := c.opens(req)
 	if err != nil {
@@ -117,7 +123,7 @@ func (c *console) sees(ctx context.Context, req *wire.ControlRequest) (any, erro
 			value, err := cursor.ReadValue(at, spec)
 			return value.Any(), err
 		}
-		images, err := cursor.Read(at, spec)
+		images, err := c.held(at, spec, req)
 		if req.Do == wire.DoCount {
 			return len(images), err
 		}
@@ -127,6 +133,23 @@ func (c *console) sees(ctx context.Context, req *wire.ControlRequest) (any, erro
 		}
 		return records, err
 	})
+}
+
+// held reads records that a cursor of a spec holds.
+func (c *console) held(at func(func(*store.Snapshot) error) error, spec cursor.Spec, req *wire.ControlRequest) ([]*store.Image, error) {
+	if req.Do != wire.DoIncluded {
+		return cursor.Read(at, spec)
+	}
+	var names []string
+	for i := range spec.Include {
+		in := &spec.Include[i]
+		in.Allow = c.app.denying(in.Allow)
+		if in.Model.Name == req.Model {
+			return cursor.ReadIncluded(at, spec, in.Model)
+		}
+		names = append(names, in.Model.Name)
+	}
+	return nil, Errorf(CodeNotFound, "%s includes no %s; it includes %s", req.Name, req.Model, cmp.Or(strings.Join(names, ", "), "nothing"))
 }
 
 // denying returns a rule that denies where it panics, as it does for clients.

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -128,14 +127,23 @@ type console struct {
 	streams  map[uint64]*stream
 	opened   []*stream      // those that do not run yet
 	running  sync.WaitGroup // what sends events
+
+	mu    sync.Mutex
+	asked map[uint64]context.CancelFunc // the requests that are not answered yet
 }
 
 func (c *control) serve(conn net.Conn) {
 	ctx, cancel := context.WithCancel(c.app.ctx)
-	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), drafts: map[uint64]*draft{}, streams: map[uint64]*stream{}}
+	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), drafts: map[uint64]*draft{}, streams: map[uint64]*stream{},
+		asked: map[uint64]context.CancelFunc{}}
+	requests := make(chan asked, maxAsked)
+	var answering sync.WaitGroup
+	answering.Go(func() { client.answers(requests) })
 	defer func() {
 		cancel()
 		_ = conn.Close()
+		close(requests)
+		answering.Wait()
 		for _, s := range client.streams {
 			s.end(closeNormal, "the console is gone")
 		}
@@ -147,9 +155,13 @@ func (c *control) serve(conn net.Conn) {
 	lines := bufio.NewScanner(conn)
 	lines.Buffer(make([]byte, 0, 4096), maxLine)
 	for lines.Scan() {
-		var req wire.ControlRequest
-		if err := json.Unmarshal(lines.Bytes(), &req); err != nil {
+		req := &wire.ControlRequest{}
+		if err := json.Unmarshal(lines.Bytes(), req); err != nil {
 			client.reply(wire.ControlReply{Error: Errorf(CodeBadRequest, "not a request: %v", err).wire()})
+			continue
+		}
+		if req.Do == wire.DoCancel {
+			client.giveUp(req.ID)
 			continue
 		}
 		if req.Do == wire.DoWatch && !client.watching {
@@ -157,8 +169,7 @@ func (c *control) serve(conn net.Conn) {
 			watcher := c.app.inspector.watch()
 			client.running.Go(func() { client.events(ctx, watcher) })
 		}
-		client.answer(ctx, &req)
-		client.begun()
+		requests <- asked{client.ask(ctx, req.ID), req}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		client.reply(wire.ControlReply{Error: Errorf(CodeTooLarge, "a request is at most %d bytes", maxLine).wire()})
@@ -168,10 +179,13 @@ func (c *control) serve(conn net.Conn) {
 func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 	reply := wire.ControlReply{ID: req.ID}
 	var out any
-	err := guard(req.Do, func() (err error) {
-		out, err = c.do(ctx, req)
-		return err
-	})
+	err := ctx.Err() // it may have been given up before its turn
+	if err == nil {
+		err = guard(req.Do, func() (err error) {
+			out, err = c.do(ctx, req)
+			return err
+		})
+	}
 	if err == nil {
 		reply.OK, err = json.Marshal(out)
 	}
@@ -240,7 +254,9 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 	case wire.DoCursors:
 		return c.app.describeCursors(), nil
 	case wire.DoRoutes:
-		return c.app.describeRoutes(ctx, store.ID(req.Key))
+		return c.app.describeRoutes(func(*Route) bool { return true }), nil
+	case wire.DoAllowed:
+		return c.allowed(ctx, req)
 	case wire.DoSchema:
 		return c.app.describeSchema(), nil
 	case wire.DoWait:
@@ -265,7 +281,7 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 		return c.call(ctx, req)
 	case wire.DoWhy:
 		return c.why(ctx, req)
-	case wire.DoValue:
+	case wire.DoValue, wire.DoIncluded:
 		return c.sees(ctx, req)
 	}
 	if req.Name != "" && (req.Do == wire.DoQuery || req.Do == wire.DoCount) {

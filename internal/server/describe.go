@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"os"
 	"slices"
 
@@ -28,18 +27,9 @@ func describeModel(m *store.Model) wire.ModelInfo {
 	return info
 }
 
-// describeRoutes lists actions, pages and cursors in the order they were
-// declared, cursors with how many connections hold them; with a user, those that
-// it may use.
-func (a *App) describeRoutes(ctx context.Context, user store.ID) ([]wire.Route, error) {
-	allowed := func(*Route) bool { return true }
-	if user != "" {
-		v := (&Connection{app: a, user: user}).connect(ctx, &follower{})
-		if v.err != nil {
-			return nil, v.err
-		}
-		allowed = v.allows
-	}
+// describeRoutes lists the actions, pages and cursors that are allowed, in the
+// order they were declared, cursors with how many connections hold them.
+func (a *App) describeRoutes(allowed func(*Route) bool) []wire.Route {
 	holders := map[*Route]int{}
 	for _, c := range a.hub.all() {
 		for _, handle := range c.handles() {
@@ -54,7 +44,7 @@ func (a *App) describeRoutes(ctx context.Context, user store.ID) ([]wire.Route, 
 			routes = append(routes, info)
 		}
 	}
-	return routes, nil
+	return routes
 }
 
 // modelOf names the model of a route's output, "" where that is none.

@@ -11,6 +11,7 @@ const (
 	DoFind        = "find"        // Model, Key → one record
 	DoQuery       = "query"       // Model, or Name, In and As; Where, Order, Limit, Offset → []record
 	DoCount       = "count"       // the same → number
+	DoIncluded    = "included"    // Name, In, As, Where, Order, Limit; Model → []record, those of the model that the cursor's refer to
 	DoValue       = "value"       // Name, In, As, Where → what a cursor carries that carries a value
 	DoCreate      = "create"      // Model, Set → Written
 	DoUpdate      = "update"      // Model, Key, Set → Written
@@ -30,9 +31,11 @@ const (
 	DoClose       = "close"       // Stream → null
 	DoConnections = "connections" // → []ConnectionInfo
 	DoCursors     = "cursors"     // → []CursorInfo
-	DoRoutes      = "routes"      // Key: a user's id, or "" → []Route
+	DoRoutes      = "routes"      // → []Route
+	DoAllowed     = "allowed"     // As → []Route, those that this user may use
 	DoSchema      = "schema"      // → Schema
 	DoWait        = "wait"        // Key is a seq → null once every cursor has been brought up to it
+	DoCancel      = "cancel"      // ID is that of an earlier request, which is given up; only that is answered
 )
 
 // A ControlRequest is one line from a console.
