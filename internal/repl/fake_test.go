@@ -181,6 +181,9 @@ func (app *fakeApp) serve(conn net.Conn) {
 		if err := json.Unmarshal(line, &req); err != nil {
 			panic(err)
 		}
+		if req.Do == wire.DoCancel {
+			continue // it answers at once, and nothing is left to give up
+		}
 		app.before(req)
 		app.mu.Lock()
 		out, refused, changes := app.handle(conn, req)

@@ -164,7 +164,7 @@ declare module "tower" {
     readonly closed: Closed | null;
     /** How many writes the server has not answered. */
     readonly pending: number;
-    /** Whether those survive the page: in Node, and where a browser keeps nothing, they do not. */
+    /** Whether those survive the page: not in Node, nor where a browser keeps nothing, nor before the user is known. */
     readonly durable: boolean;
   }
 
