@@ -15,6 +15,7 @@ import (
 
 const (
 	frame     = time.Second / 30
+	glance    = time.Second / 10 // what happens is shown as often at most
 	batchSize = 500
 	// shownRecords is how many records of a query are shown.
 	shownRecords = 50
@@ -79,8 +80,8 @@ func runScreen(ctx context.Context, o Options, client *Client) (exit int) {
 		tea.WithAltScreen(), tea.WithFPS(30), tea.WithoutSignalHandler())
 
 	p.start(ctx, func() { p.link.run(ctx, client) })
-	p.start(ctx, func() { p.forward(ctx, p.outputs) })
-	p.start(ctx, func() { p.forward(ctx, p.events) })
+	p.start(ctx, func() { p.forward(ctx, p.outputs, frame) })
+	p.start(ctx, func() { p.forward(ctx, p.events, glance) })
 	p.start(ctx, func() { p.signals(ctx, interrupts) })
 	go p.evaluate(ctx, client)
 
@@ -130,10 +131,10 @@ func send(ctx context.Context, to chan<- any, message any) {
 	}
 }
 
-// forward hands messages to the screen as fast as it can show them, many at
-// once when they come faster.
-func (p *program) forward(ctx context.Context, from <-chan any) {
-	tick := time.NewTicker(frame)
+// forward hands messages to the screen, the first at once, and many at once when
+// they come faster than every so often.
+func (p *program) forward(ctx context.Context, from <-chan any, every time.Duration) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		var messages batch

@@ -74,7 +74,7 @@ func TestForwardGathersWhatComesFast(t *testing.T) {
 	for i := range 300 {
 		in <- noted{text: string(rune('a' + i%26))}
 	}
-	p.start(t.Context(), func() { p.forward(t.Context(), in) })
+	p.start(t.Context(), func() { p.forward(t.Context(), in, frame) })
 	ran := make(chan error, 1)
 	go func() { _, err := p.tea.Run(); ran <- err }()
 	select {
