@@ -37,7 +37,7 @@ func consoleMain(path string) int {
 func openConsole(b *testing.B, path string) (drawn func() int) {
 	b.Helper()
 	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), consoleVariable+"="+path, "TERM=xterm-256color", "COLORTERM=truecolor", "NO_COLOR=")
+	command.Env = append(os.Environ(), consoleVariable+"="+path, "TERM=xterm-256color", "COLORTERM=truecolor", "NO_COLOR=", "CI=")
 	terminal, err := pty.StartWithSize(command, &pty.Winsize{Cols: 160, Rows: 48})
 	if err != nil {
 		b.Fatal(err)

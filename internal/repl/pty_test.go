@@ -61,9 +61,9 @@ func startConsoleOn(t *testing.T, path string, columns, rows int, environ ...str
 		t.Fatal(err)
 	}
 	c.cmd = exec.Command(executable)
-	c.cmd.Env = append(os.Environ(), "TERM=xterm-256color", "NO_COLOR=", "VISUAL=", "EDITOR=", childSocket+"="+path,
-		"TOWER_REPL_TEST_HISTORY="+filepath.Join(t.TempDir(), "history"))
-	c.cmd.Env = append(c.cmd.Env, environ...)
+	// Nothing of the tester's own terminal: CI alone would take the colours away.
+	c.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + os.TempDir(), "TERM=xterm-256color",
+		childSocket + "=" + path, "TOWER_REPL_TEST_HISTORY=" + filepath.Join(t.TempDir(), "history")}, environ...)
 	if c.stderr, err = os.Create(filepath.Join(t.TempDir(), "stderr")); err != nil {
 		t.Fatal(err)
 	}
