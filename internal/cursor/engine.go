@@ -250,15 +250,6 @@ func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, e
 // ReadValue returns the value of a spec after the commit seq. It fails as Read
 // does.
 func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (store.Value, error) {
-	if err := spec.check(); err != nil {
-		return store.Value{}, err
-	}
-	if !spec.valued() {
-		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
-	}
-	t := newTally(&spec, spec.ruled())
-	if err := t.fill(e.at(ctx, seq), e.rules(&spec)); err != nil {
-		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
-	}
-	return t.value(), nil
+	spec.Allow = e.rule(spec.Allow)
+	return ReadValue(e.at(ctx, seq), spec)
 }

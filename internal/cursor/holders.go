@@ -9,14 +9,11 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// rules returns a holder's rules, nil where it has none.
+// rules returns a holder's rules, in which a panic denies.
 func (e *Engine) rules(spec *Spec) rules {
-	if !spec.ruled() {
-		return nil
-	}
-	own := rules{e.rule(spec.Allow)}
-	for i := range spec.Include {
-		own = append(own, e.rule(spec.Include[i].Allow))
+	own := spec.rules()
+	for i, allow := range own {
+		own[i] = e.rule(allow)
 	}
 	return own
 }

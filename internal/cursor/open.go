@@ -222,16 +222,20 @@ func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened 
 		})
 		to.Included = from.with.diff(l, from.held.Seq)
 		if overflows(to.Delta, l) {
-			to.Delta, to.Shared, to.Resumed, to.Resync = nil, false, false, Overflow
-			to.Images, to.Included = slices.Clone(l.visible()), l.included()
+			to = Opened{Query: to.Query, Seq: to.Seq, Resync: Overflow}
+			to.hold(l)
 		}
 	case from.alike:
 		to.Delta, to.Shared = e.lead(g, from, func() []Delta { return flat(e.missed(from, o)) })
 	default:
-		to.Images = slices.Clone(l.visible())
-		to.Included = l.included()
+		to.hold(l)
 	}
 	return to
+}
+
+// hold says all that the list holds.
+func (o *Opened) hold(l *list) {
+	o.Images, o.Included = slices.Clone(l.visible()), l.included()
 }
 
 // overflows reports whether more records have left than are in the list, and than

@@ -64,6 +64,18 @@ func (s *Spec) ruled() bool {
 	return s.Allow != nil || slices.ContainsFunc(s.Include, func(in Include) bool { return in.Allow != nil })
 }
 
+// rules returns the spec's rules, nil where it has none.
+func (s *Spec) rules() rules {
+	if !s.ruled() {
+		return nil
+	}
+	own := rules{s.Allow}
+	for i := range s.Include {
+		own = append(own, s.Include[i].Allow)
+	}
+	return own
+}
+
 // forgetRules makes the spec one that can be shared.
 func (s *Spec) forgetRules() {
 	s.Allow, s.Include = nil, slices.Clone(s.Include)

@@ -25,12 +25,8 @@ func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
-	own := rules{spec.Allow}
-	for i := range spec.Include {
-		own = append(own, spec.Include[i].Allow)
-	}
 	l := newList(&spec, 0)
-	if err := fill(l, at, own); err != nil {
+	if err := fill(l, at, spec.rules()); err != nil {
 		return nil, fmt.Errorf("read what %s includes: %w", spec.Scope, err)
 	}
 	for i := range l.company {
