@@ -24,12 +24,14 @@ func (c *console) ask(ctx context.Context, id uint64) context.Context {
 	return ctx
 }
 
-// giveUp ends the context of a request, whether it has begun or waits.
+// giveUp ends the context of a request, whether it waits, has begun, or has been
+// answered.
 func (c *console) giveUp(id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if cancel := c.asked[id]; cancel != nil {
 		cancel()
+		delete(c.asked, id)
 	}
 }
 
@@ -38,9 +40,6 @@ func (c *console) answers(requests <-chan asked) {
 	for r := range requests {
 		c.answer(r.ctx, r.req)
 		c.giveUp(r.req.ID)
-		c.mu.Lock()
-		delete(c.asked, r.req.ID)
-		c.mu.Unlock()
 		c.begun()
 	}
 }
