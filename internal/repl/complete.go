@@ -38,7 +38,7 @@ func (e *evaluator) complete(text string) (found completion) {
 			found = completion{}
 		}
 	}()
-	r := reader{e: e, text: text}
+	r := reader{e, words{text: text}}
 	var s scanner
 	for _, t := range s.scan(text) {
 		if t.kind == commentToken && t.end == len(text) {
@@ -122,39 +122,11 @@ const (
 
 // A reader looks backwards through the tokens before the cursor.
 type reader struct {
-	e      *evaluator
-	text   string
-	tokens []token
-}
-
-func (r *reader) word(i int) string {
-	if i < 0 || i >= len(r.tokens) {
-		return ""
-	}
-	return r.text[r.tokens[i].start:r.tokens[i].end]
+	e *evaluator
+	words
 }
 
 func (r *reader) is(i int, text string) bool { return r.word(i) == text }
-
-// enclosing is the index of the bracket that is still open before i.
-func (r *reader) enclosing(i int) int {
-	depth := 0
-	for ; i >= 0; i-- {
-		if r.tokens[i].kind != punctToken {
-			continue
-		}
-		switch r.word(i) {
-		case ")", "]", "}":
-			depth++
-		case "(", "[", "{":
-			if depth == 0 {
-				return i
-			}
-			depth--
-		}
-	}
-	return -1
-}
 
 // subject is the expression that ends at tokens[i].
 func (r *reader) subject(i int) subject {

@@ -26,7 +26,7 @@ var (
 func redact(code string, models []wire.ModelInfo) string {
 	var s scanner
 	tokens := slices.DeleteFunc(s.scan(code), func(t token) bool { return t.kind == spaceToken || t.kind == commentToken })
-	r := redactor{code: code, tokens: tokens, private: privateNames(models)}
+	r := redactor{words{code, tokens}, privateNames(models)}
 	var out strings.Builder
 	written := 0
 	for i, t := range tokens {
@@ -51,16 +51,8 @@ func privateNames(models []wire.ModelInfo) []string {
 }
 
 type redactor struct {
-	code    string
-	tokens  []token
+	words
 	private []string
-}
-
-func (r *redactor) word(i int) string {
-	if i < 0 || i >= len(r.tokens) {
-		return ""
-	}
-	return r.code[r.tokens[i].start:r.tokens[i].end]
 }
 
 // secret tells whether a literal is one.
@@ -85,12 +77,12 @@ func (r *redactor) named(i int) bool {
 				return true
 			}
 			// {password: {is: "x"}}
-			if open := r.around(i - 3); r.word(open) == "{" && r.word(open-1) == ":" {
+			if open := r.enclosing(i - 3); r.word(open) == "{" && r.word(open-1) == ":" {
 				i = open
 				continue
 			}
 		case "(", "[", ",": // a list of them, or what a function is given
-			open := r.around(i - 1)
+			open := r.enclosing(i - 1)
 			if r.word(open) == "(" {
 				return r.telling(r.word(open - 1))
 			}
@@ -101,23 +93,6 @@ func (r *redactor) named(i int) bool {
 		}
 		return false
 	}
-}
-
-// around is the bracket that is open before tokens[i+1].
-func (r *redactor) around(i int) int {
-	depth := 0
-	for ; i >= 0; i-- {
-		switch r.word(i) {
-		case ")", "]", "}":
-			depth++
-		case "(", "[", "{":
-			if depth == 0 {
-				return i
-			}
-			depth--
-		}
-	}
-	return -1
 }
 
 func (r *redactor) telling(name string) bool {
@@ -131,13 +106,13 @@ func (r *redactor) end(i int) int {
 		return r.tokens[i].end
 	}
 	var s scanner
-	for at := r.tokens[i].start; at < len(r.code); {
-		_, end := s.token(r.code, at)
+	for at := r.tokens[i].start; at < len(r.text); {
+		_, end := s.token(r.text, at)
 		if at = end; len(s.open) == 0 {
 			return end
 		}
 	}
-	return len(r.code)
+	return len(r.text)
 }
 
 // looksSecret recognizes tokens by their beginning, and other long texts that no
