@@ -108,7 +108,7 @@ func printRoutes(out io.Writer, routes []wire.Route) {
 		if route.Kind == "cursor" {
 			held = strconv.Itoa(route.Holders)
 		}
-		rows = append(rows, []string{route.Kind, route.Method, route.Path, route.Name, route.Controller + "." + route.Action, inputs(route), held})
+		rows = append(rows, []string{route.Kind, route.Method, route.Path, route.Name, route.Controller + "." + route.Action, route.InputList(), held})
 	}
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -138,18 +138,6 @@ func paint(color bool, row, column int, kind, cell string) string {
 		return "\x1b[" + codes[kind] + "m" + cell + "\x1b[0m"
 	}
 	return cell
-}
-
-// inputs are those of a route as a person reads them; a required one has a *.
-func inputs(route wire.Route) string {
-	parts := make([]string, len(route.Inputs))
-	for i, input := range route.Inputs {
-		parts[i] = input.Name + ":" + input.Type
-		if input.Required {
-			parts[i] += "*"
-		}
-	}
-	return strings.Join(parts, " ")
 }
 
 func printCurl(out io.Writer, routes []wire.Route, url string) {

@@ -42,19 +42,7 @@ func (r *routeRow) cells(st *styles) []cell {
 	if r.Method == "" {
 		name = ""
 	}
-	return []cell{kind, {clean(r.pattern()), st.strong}, held, {clean(name), st.plain}, {clean(inputsOf(r.Route)), st.dim}}
-}
-
-// inputsOf are the inputs of a route; a required one has a *.
-func inputsOf(r wire.Route) string {
-	inputs := make([]string, len(r.Inputs))
-	for i, input := range r.Inputs {
-		inputs[i] = input.Name + ":" + input.Type
-		if input.Required {
-			inputs[i] += "*"
-		}
-	}
-	return strings.Join(inputs, " ")
+	return []cell{kind, {clean(r.pattern()), st.strong}, held, {clean(name), st.plain}, {clean(r.InputList()), st.dim}}
 }
 
 func (r *routeRow) draw(f formatter) []string {
