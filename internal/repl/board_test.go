@@ -4,12 +4,17 @@ package repl
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/fstest"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/towertest"
 )
@@ -70,18 +75,7 @@ func (c *boardMemos) Create(ctx context.Context, in struct {
 	return n, posted.Create(ctx, c, n)
 }
 
-// A board is the application, and where consoles find it.
-type board struct {
-	*towertest.App
-	path string
-	ada  *Member
-	bob  *Member
-}
-
-func openBoard(t *testing.T) *board {
-	t.Helper()
-	folder := t.TempDir()
-	t.Setenv("TOWER_FOLDER", folder)
+func boardRoutes() *tower.Router[*boardSession] {
 	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*boardSession, error) {
 		user, err := members.Follow(ctx, c, c.UserID())
 		if user != nil {
@@ -94,18 +88,61 @@ func openBoard(t *testing.T) *board {
 	tower.Cursor(list, "by", (*boardMemos).By)
 	tower.Value(list, "howMany", (*boardMemos).HowMany)
 	tower.Action(list, "POST /memos", (*boardMemos).Create)
-	b := &board{App: towertest.Open(t, tower.Config{Name: "board", Models: []tower.AnyModel{members, posted}, Routes: r,
-		Files: fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}}})}
-	if err := b.OpenControl(); err != nil {
-		t.Fatal(err)
-	}
-	real, err := filepath.EvalSymlinks(folder)
+	return r
+}
+
+// A board is the application, and where consoles find it.
+type board struct {
+	*towertest.App
+	t           *testing.T
+	env, folder string
+	path        string
+	close       func()
+	ada, bob    *Member
+}
+
+func openBoard(t *testing.T) *board { return openBoardIn(t, "test") }
+
+// openBoardIn opens the board in an environment, and closes it when the test ends.
+func openBoardIn(t *testing.T, env string) *board {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.path = wire.SocketPath(real, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()))
+	t.Setenv("TOWER_FOLDER", folder)
+	b := &board{t: t, env: env, folder: folder,
+		path: wire.SocketPath(folder, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()))}
+	b.start()
+	t.Cleanup(func() { b.close() })
 	b.ada, b.bob = b.member(t, "ada"), b.member(t, "bob")
 	return b
+}
+
+// start serves the board: it can be closed, and started again with what it holds.
+func (b *board) start() {
+	b.t.Helper()
+	app, err := tower.New(tower.Config{Name: "board", Env: b.env, Data: filepath.Join(b.folder, "board.db"),
+		Models: []tower.AnyModel{members, posted}, Routes: boardRoutes(),
+		Files: fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}},
+		Log:   slog.New(slog.NewTextHandler(b.t.Output(), nil))})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := errors.Join(app.Open(), app.OpenControl()); err != nil {
+		b.t.Fatal(err)
+	}
+	web := httptest.NewUnstartedServer(app.Handler())
+	web.Config.ConnContext = server.ConnContext
+	web.Start()
+	b.App = &towertest.App{App: app, URL: web.URL, Transport: towertest.Socket}
+	b.close = sync.OnceFunc(func() {
+		if err := app.Close(); err != nil {
+			b.t.Errorf("close the board: %v", err)
+		}
+		web.CloseClientConnections()
+		web.Close()
+	})
 }
 
 func (b *board) member(t *testing.T, name string) *Member {

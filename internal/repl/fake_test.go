@@ -26,7 +26,6 @@ type fakeApp struct {
 	path    string
 	version int
 	build   string
-	env     string
 	before  func(wire.ControlRequest) // called before each request is handled; may block
 
 	mu       sync.Mutex
@@ -92,7 +91,7 @@ func fakeTime(seconds int) time.Time {
 
 func newFakeApp(path string) *fakeApp {
 	return &fakeApp{
-		path: path, version: wire.Version, build: "b1", env: "development", before: func(wire.ControlRequest) {}, seq: 812,
+		path: path, version: wire.Version, build: "b1", before: func(wire.ControlRequest) {}, seq: 812,
 		conns: map[net.Conn]*sync.Mutex{}, watchers: map[net.Conn]bool{}, records: map[string][]fakeRecord{},
 		overlays: map[uint64]map[string][]fakeRecord{}, staged: map[uint64][]wire.ChangeInfo{}, within: map[uint64]uint64{},
 	}
@@ -260,7 +259,7 @@ func fakeCommit(seq uint64, by string, changes []wire.ChangeInfo) wire.CommitEve
 }
 
 func (app *fakeApp) hello() wire.ControlHello {
-	return wire.ControlHello{Version: app.version, App: "blog", Env: app.env, PID: 1, URL: "http://localhost:3000",
+	return wire.ControlHello{Version: app.version, App: "blog", Env: "development", PID: 1, URL: "http://localhost:3000",
 		Build: app.build, Epoch: "01JA7XK2M4Q8R9S0T1V2W3X4Y5", Seq: app.seq, Models: fakeModels}
 }
 

@@ -135,21 +135,20 @@ func TestTerminalStopsWhatRunsOn(t *testing.T) {
 	c.ends(0)
 }
 
-// A production prompt is red.
+// A production prompt is red, and what destroys asks first.
 func TestTerminalInProduction(t *testing.T) {
-	app := startFake(t)
-	app.mu.Lock()
-	app.env = "production"
-	app.mu.Unlock()
-	c := startConsole(t, app, "COLORTERM=truecolor")
-	c.shows("blog  production", "production› ")
+	b := openBoardIn(t, "production")
+	list := b.Connect(t, b.ada.ID).Open("memos.newest", nil)
+	c := startConsole(t, b, "COLORTERM=truecolor")
+	c.shows("board  production", "production› ", "1 connection")
 	if red := theme("dark").inEnv("production").prompt.Render("production› "); !strings.Contains(c.written(), strings.SplitN(red, "production", 2)[0]+"production") {
 		t.Errorf("the prompt is not %q", red)
 	}
-	c.keys("Post.create({title: \"a\"}).delete()\r")
+	c.keys("Memo.create({title: \"a\", published: true}).delete()\r")
 	c.shows("? [y/N]", "y yes  n no")
 	c.keys("n")
 	c.shows("? [y/N] no", "not done")
+	list.AwaitLen(1)
 	c.keys("\x04")
 	c.ends(0)
 }

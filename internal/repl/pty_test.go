@@ -17,8 +17,6 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
-
-	"github.com/towerkit/tower/internal/wire"
 )
 
 // A console is the real one: a process on a terminal, whose screen is read.
@@ -36,9 +34,10 @@ type console struct {
 	raw bytes.Buffer // all that the console has written
 }
 
-func startConsole(t *testing.T, app *fakeApp, environ ...string) *console {
+// startConsole starts a console of the usual size on a board.
+func startConsole(t *testing.T, b *board, environ ...string) *console {
 	t.Helper()
-	return startConsoleOn(t, app.path, 120, 30, environ...)
+	return startConsoleOn(t, b.path, 120, 30, environ...)
 }
 
 // startConsoleOn starts a console of a size on the application that listens at path.
@@ -181,15 +180,17 @@ func (c *console) ends(exit int) {
 }
 
 func TestConsoleOnATerminal(t *testing.T) {
-	app := startFake(t)
-	c := startConsole(t, app)
-	c.shows("blog  development", "3 connections", "› ")
-	c.keys("Post.create({title: \"Hello\"})\r")
-	c.shows("title      Hello", "#813 create posts/…0001 \"Hello\"", "enter ✓ 4.1 ms", ":813")
-	c.keys("Post.cou\t()\r")
-	c.shows("› Post.count()")
-	app.publish(814, "POST /posts by bob", []wire.ChangeInfo{{Op: "delete", Model: "posts", ID: "x"}})
-	c.shows("#814 delete posts/x", "bob · POST /posts", ":814")
+	b := openBoard(t)
+	bob := b.Connect(t, b.bob.ID)
+	bob.Open("memos.newest", nil)
+	c := startConsole(t, b)
+	c.shows("board  test", "1 connection", "› ")
+	c.keys("Memo.create({title: \"Hello\", published: true})\r")
+	c.shows("title      Hello", "#3 create memos/", `"Hello"`, "bob  memos.newest  enter ✓", ":3")
+	c.keys("Memo.cou\t()\r")
+	c.shows("› Memo.count()")
+	bob.Call("POST /memos", map[string]any{"title": "From Bob"})
+	c.shows("#4 create memos/", "bob · POST /memos", ":4")
 	c.keys("\x1b[200~let a = 1\nlet b = 2\x1b[201~\r")
 	c.keys("a + b + 39\r")
 	c.shows("› a + b + 39", "  42")
@@ -201,8 +202,8 @@ func TestConsoleOnATerminal(t *testing.T) {
 		}
 		c.until("the screen at its new size", func(screen string) bool {
 			lines := strings.Split(strings.TrimSuffix(screen, "\n"), "\n")
-			return strings.Contains(lines[0], "blog") && strings.HasPrefix(strings.TrimSpace(lines[len(lines)-1]), "enter run") &&
-				strings.Contains(screen, "a + b + 39") && strings.Contains(screen, "#814")
+			return strings.Contains(lines[0], "board") && strings.HasPrefix(strings.TrimSpace(lines[len(lines)-1]), "enter run") &&
+				strings.Contains(screen, "a + b + 39") && strings.Contains(screen, "#4")
 		})
 	}
 	c.keys("exit\r")
@@ -210,7 +211,7 @@ func TestConsoleOnATerminal(t *testing.T) {
 }
 
 func TestConsoleStopsCode(t *testing.T) {
-	c := startConsole(t, startFake(t))
+	c := startConsole(t, openBoard(t))
 	c.shows("› ")
 	c.keys("let kept = 7\r")
 	c.keys("while (true) {}\r")
@@ -241,21 +242,26 @@ func TestConsoleRestoresTheTerminal(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := startConsole(t, startFake(t))
-			c.shows("› ", "3 connections")
+			b := openBoard(t)
+			ada := b.Connect(t, b.ada.ID)
+			list := ada.Open("memos.newest", nil)
+			c := startConsole(t, b)
+			c.shows("› ", "1 connection")
 			test.end(c)
 			c.ends(1)
 			if got := c.errs(); got != test.errs {
 				t.Errorf("said %q, want %q", got, test.errs)
 			}
+			ada.Call("POST /memos", map[string]any{"title": "Served"})
+			list.AwaitLen(1)
 		})
 	}
 }
 
 // Nothing in a process that is killed can put the terminal back; another one does.
 func TestAKilledConsoleLeavesTheTerminalAsItWas(t *testing.T) {
-	c := startConsole(t, startFake(t))
-	c.shows("› ", "3 connections")
+	c := startConsole(t, openBoard(t))
+	c.shows("› ", "0 connections")
 	c.cmd.Process.Kill()
 	c.ends(-1)
 	if !strings.Contains(c.written(), "\x1b[?2004l") {
@@ -264,33 +270,36 @@ func TestAKilledConsoleLeavesTheTerminalAsItWas(t *testing.T) {
 }
 
 func TestConsoleOutlivesTheApplication(t *testing.T) {
-	app := startFake(t)
-	c := startConsole(t, app)
-	c.shows("› ", "3 connections")
-	c.keys("let post = Post.create({title: \"kept\"})\r")
-	c.shows("#813")
-	app.stop()
+	b := openBoard(t)
+	b.Connect(t, b.bob.ID)
+	c := startConsole(t, b)
+	c.shows("› ", "1 connection")
+	c.keys("let memo = Memo.create({title: \"kept\"})\r")
+	c.shows("#3")
+	b.close()
 	c.shows("reconnecting…")
-	c.keys("post.title + Post.count()\r")
+	c.keys("memo.title + Memo.count()\r")
 	c.shows("waiting for the application…")
-	app.start()
-	c.shows("kept1", "3 connections")
-	app.publish(900, "seed", []wire.ChangeInfo{{Op: "create", Model: "posts", ID: "x", Label: "again"}})
-	c.shows("#900", `"again"`)
+	b.start()
+	c.shows("kept1", "0 connections")
+	bob := b.Connect(t, b.bob.ID)
+	c.shows("1 connection")
+	bob.Call("POST /memos", map[string]any{"title": "again"})
+	c.shows("#4", `"again"`)
 	c.keys("\x04")
 	c.ends(0)
 }
 
 func TestConsoleKeepsItsHistory(t *testing.T) {
-	app := startFake(t)
+	b := openBoard(t)
 	history := "TOWER_REPL_TEST_HISTORY=" + filepath.Join(t.TempDir(), "state", "history")
-	c := startConsole(t, app, history)
+	c := startConsole(t, b, history)
 	c.shows("› ")
 	c.keys("6 * 7\r")
 	c.shows("  42")
 	c.keys("exit\r")
 	c.ends(0)
-	c = startConsole(t, app, history)
+	c = startConsole(t, b, history)
 	c.shows("› ")
 	c.keys("\x1b[A")
 	c.shows("› 6 * 7")
@@ -307,9 +316,9 @@ func TestConsoleKeepsItsHistory(t *testing.T) {
 }
 
 func TestConsoleOnADumbTerminal(t *testing.T) {
-	c := startConsole(t, startFake(t), "TERM=dumb")
-	c.shows("blog> ")
-	c.keys("Post.create({\n")
+	c := startConsole(t, openBoard(t), "TERM=dumb")
+	c.shows("board> ")
+	c.keys("Memo.create({\n")
 	c.shows("… ")
 	c.keys("title: \"plain\"}).title\n")
 	c.shows("\nplain ")
@@ -318,7 +327,7 @@ func TestConsoleOnADumbTerminal(t *testing.T) {
 	c.keys("\x03") // the terminal drops what was typed and not yet read
 	c.until("a prompt after ^C", func(screen string) bool {
 		_, after, stopped := strings.Cut(screen, "^C")
-		return stopped && strings.Contains(after, "blog> ")
+		return stopped && strings.Contains(after, "board> ")
 	})
 	c.keys("40 + 2\n")
 	c.shows("42 ")
@@ -330,69 +339,67 @@ func TestConsoleOnADumbTerminal(t *testing.T) {
 }
 
 func TestConsoleAsksBeforeItDestroys(t *testing.T) {
-	app := startFake(t)
-	c := startConsole(t, app)
+	b := openBoard(t)
+	ada := b.Connect(t, b.ada.ID)
+	list := ada.Open("memos.newest", nil)
+	c := startConsole(t, b)
 	c.shows("› ")
-	c.keys(`Post.create([{title: "a"}, {title: "b"}])` + "\r")
+	c.keys(`Memo.create([{title: "a", published: true}, {title: "b", published: true}])` + "\r")
 	c.shows("2 records")
-	c.keys("Post.deleteAll()\r")
-	c.shows("delete 2 of posts? [y/N]")
+	list.AwaitLen(2)
+	c.keys("Memo.deleteAll()\r")
+	c.shows("delete 2 of memos? [y/N]")
 	c.keys("n")
-	c.shows("delete 2 of posts? [y/N] no", "not done")
-	c.keys("Post.deleteAll()\r")
-	c.until("the question again", func(screen string) bool { return strings.Count(screen, "delete 2 of posts?") == 2 })
+	c.shows("delete 2 of memos? [y/N] no", "not done")
+	c.keys("Memo.deleteAll()\r")
+	c.until("the question again", func(screen string) bool { return strings.Count(screen, "delete 2 of memos?") == 2 })
 	c.keys("\x03") // stops the code that asks
 	c.shows("stopped")
-	if app.count("posts") != 2 {
+	if b.Seq() != 3 || list.Len() != 2 {
 		t.Fatal("it was done")
 	}
-	c.keys("Post.deleteAll()\r")
+	c.keys("Memo.deleteAll()\r")
 	c.until("the question once more", func(screen string) bool {
 		return strings.Contains(screen, "? [y/N]\n") || strings.Contains(screen, "? [y/N]  ")
 	})
 	c.keys("y")
-	c.shows("delete 2 of posts? [y/N] yes")
-	if app.count("posts") != 0 {
-		t.Error("it was not done")
-	}
+	c.shows("delete 2 of memos? [y/N] yes")
+	list.AwaitLen(0)
 	c.keys("\x04")
 	c.ends(0)
 }
 
 func TestProductionIsSeen(t *testing.T) {
-	app := startFake(t)
-	app.mu.Lock()
-	app.env = "production"
-	app.mu.Unlock()
-	c := startConsole(t, app, "TERM=dumb")
-	c.shows("blog production> ")
-	c.keys("Post.create({title: \"a\"}).delete()\r")
+	b := openBoardIn(t, "production")
+	list := b.Connect(t, b.ada.ID).Open("memos.newest", nil)
+	c := startConsole(t, b, "TERM=dumb")
+	c.shows("board production> ")
+	c.keys("Memo.create({title: \"a\", published: true}).delete()\r")
 	c.shows("? [y/N] ")
 	c.keys("n\r")
-	c.until("the next prompt", func(screen string) bool { return strings.Count(screen, "blog production>") == 2 })
+	c.until("the next prompt", func(screen string) bool { return strings.Count(screen, "board production>") == 2 })
 	if !strings.Contains(c.errs(), "not done") {
 		t.Errorf("it says %s", c.errs())
 	}
-	c.keys("Post.first().delete()\r")
+	list.AwaitLen(1)
+	c.keys("Memo.first().delete()\r")
 	c.until("the question", func(screen string) bool { return strings.Count(screen, "? [y/N] ") == 2 })
 	c.keys("y\r")
 	c.shows("true")
-	if app.count("posts") != 0 {
-		t.Error("it was not done")
-	}
+	list.AwaitLen(0)
 	c.keys("exit\r")
 	c.ends(0)
 }
 
 func TestAPlainPromptOutlivesTheApplication(t *testing.T) {
-	app := startFake(t)
-	c := startConsole(t, app, "TERM=dumb")
-	c.shows("blog> ")
-	c.keys("let kept = 41\r")
-	c.until("the prompt", func(screen string) bool { return strings.Count(screen, "blog> ") == 2 })
-	app.stop()
-	c.keys("Post.count() + kept + 1\r")
-	app.start()
+	b := openBoard(t)
+	c := startConsole(t, b, "TERM=dumb")
+	c.shows("board> ")
+	c.keys("let kept = 40\r")
+	c.until("the prompt", func(screen string) bool { return strings.Count(screen, "board> ") == 2 })
+	b.close()
+	c.keys("Member.count() + kept\r")
+	b.start()
 	c.shows("42")
 	if !strings.Contains(c.errs(), "The application has gone away. What is asked waits for it.") {
 		t.Errorf("it says %s", c.errs())
@@ -416,7 +423,7 @@ func TestInterruptEndsCodeInAPipe(t *testing.T) {
 const stuck = `"a".repeat(99).match(/^(a+)+\1$b/)`
 
 func TestConsoleCanBeLeftWhenCodeIsStuck(t *testing.T) {
-	c := startConsole(t, startFake(t))
+	c := startConsole(t, openBoard(t))
 	c.shows("› ")
 	c.keys(stuck + "\r")
 	c.shows("running…")
@@ -425,8 +432,8 @@ func TestConsoleCanBeLeftWhenCodeIsStuck(t *testing.T) {
 	c.keys("\x04")
 	c.ends(0)
 
-	c = startConsole(t, startFake(t), "TERM=dumb")
-	c.shows("blog> ")
+	c = startConsole(t, openBoard(t), "TERM=dumb")
+	c.shows("board> ")
 	c.keys(`print("in" + "side"); ` + stuck + "\n")
 	c.shows("inside")
 	c.keys("\x03")

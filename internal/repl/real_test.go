@@ -266,7 +266,7 @@ func TestTerminalTellsInPlainLines(t *testing.T) {
 
 func TestTerminalSaysThatTheApplicationCameBack(t *testing.T) {
 	app := startFake(t)
-	c := startConsole(t, app)
+	c := startConsoleOn(t, app.path, 120, 30)
 	c.shows("› ", "3 connections")
 	c.keys("let kept = 41\r")
 	app.stop()
