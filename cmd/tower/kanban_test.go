@@ -198,6 +198,11 @@ func TestKanban(t *testing.T) {
 	ada.says("Offline. 2 changes will be saved")
 	ada.shoot("kanban-offline")
 	bob.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room"})
+	ada.do(chromedp.Navigate("about:blank"), chromedp.Navigate(a.url)) // and that it is opened again
+	ada.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
+	ada.says("Offline. 2 changes will be saved")
+	ada.until("its styles", `getComputedStyle(document.querySelector("main")).display == "grid"`)
+	ada.shoot("kanban-cold")
 	ada.do(chromedp.Navigate("about:blank"))
 	a.serve()
 	bob.says("Everything is saved")

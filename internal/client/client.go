@@ -23,6 +23,12 @@ var Script []byte
 //go:embed dist/worker.js
 var Worker []byte
 
+// Offline is the service worker by which pages load without a connection, as another
+// script. It must not be changed.
+//
+//go:embed dist/offline.js
+var Offline []byte
+
 // Hash names the contents of a script, for an ETag.
 func Hash(data []byte) string {
 	sum := sha256.Sum256(data)

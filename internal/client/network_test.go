@@ -42,6 +42,7 @@ type faults struct {
 	Buffer  bool   // streams are kept until they end
 	Idle    int    // ms of silence, after which a connection is cut off
 	Stall   bool   // for what is connected now, nothing passes any more
+	Absent  string // the server: "" is there, "gone" nothing answers, "502" a proxy does
 }
 
 // A cable is a connection from a browser.
@@ -79,7 +80,7 @@ func newNetwork(t *testing.T, pages map[string][]byte) *network {
 	mux.HandleFunc("POST /_tower/stream", n.carry("stream"))
 	mux.HandleFunc("POST /_tower/poll", n.carry("poll"))
 	mux.Handle("/", n.proxy)
-	n.server = httptest.NewUnstartedServer(mux)
+	n.server = httptest.NewUnstartedServer(n.unless(mux))
 	n.server.Listener = n.listen(n.server.Listener)
 	n.server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, cableKey{}, conn)
@@ -95,6 +96,26 @@ func newNetwork(t *testing.T, pages map[string][]byte) *network {
 		reaper.Wait()
 	})
 	return n
+}
+
+// unless passes on what is asked, unless the server is absent.
+func (n *network) unless(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n.current().Absent {
+		case "":
+			next.ServeHTTP(w, r)
+		case "502":
+			http.Error(w, "there is nobody behind this proxy", http.StatusBadGateway)
+		default:
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+// leaves has the server go.
+func (n *network) leaves(how string) {
+	n.set(faults{Absent: how})
+	n.cut(func(*cable) bool { return true })
 }
 
 type cableKey struct{}
@@ -310,6 +331,8 @@ func (c *NotesController) Create(ctx context.Context, in struct {
 	return note, Notes.Create(ctx, c, note)
 }
 
+func (c *NotesController) Page(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }
+
 func (c *NotesController) Greet(_ context.Context, in struct{}) (string, error) { return "hello", nil }
 
 func (c *NotesController) SignIn(ctx context.Context, in struct {
@@ -327,8 +350,17 @@ func notes() tower.Config {
 	tower.Action(notes, "POST /notes", (*NotesController).Create)
 	tower.Action(notes, "GET /greeting", (*NotesController).Greet)
 	tower.Action(notes, "POST /session", (*NotesController).SignIn)
-	return tower.Config{Name: "notes", Models: []tower.AnyModel{Notes}, Routes: r,
-		Files: fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}}}
+	tower.Page(notes, "GET /mine", (*NotesController).Page)
+	tower.Page(notes, "GET /also", (*NotesController).Page)
+	page := []byte(`{{define "main"}}<h1>Of {{or .Session.UserID "visitors"}}</h1>
+		{{$list := .Cursor "mine" "notes/_note.html"}}<ul {{$list.Attrs}}>{{$list.Items}}</ul>{{end}}`)
+	return tower.Config{Name: "notes", Models: []tower.AnyModel{Notes}, Routes: r, Files: fstest.MapFS{
+		"views/layout.html": {Data: []byte(`<!doctype html><meta name="tower" content='{"offline": true}'><link rel="stylesheet" href="/notes.css">
+			<script type="module" src="/_tower/tower.js"></script>{{template "main" .}}`)},
+		"views/notes/page.html":  {Data: page},
+		"views/notes/_note.html": {Data: []byte(`<li>{{.Text}}</li>`)},
+		"public/notes.css":       {Data: []byte(`h1 { color: rgb(1, 2, 3) }`)},
+	}}
 }
 
 // TestOnBadNetworks runs the tests of a page before a real application, on a

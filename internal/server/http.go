@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,6 +34,7 @@ func (a *App) Handler() http.Handler {
 	mux.HandleFunc("POST /_tower/send", a.serveBatch)
 	mux.Handle("GET /_tower/tower.js", script(client.Script))
 	mux.Handle("GET /_tower/worker.js", script(client.Worker))
+	mux.HandleFunc("GET /_tower/offline.js", serveOffline)
 	mux.HandleFunc("GET /_tower/session", a.serveUser)
 	mux.HandleFunc("POST /_tower/session", a.redeem)
 	mux.HandleFunc("GET "+assetsURL+"{file}", a.serveAsset)
@@ -80,6 +82,12 @@ func script(source []byte) http.Handler {
 		w.Header().Set("ETag", `"`+hash+`"`)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(source))
 	})
+}
+
+// serveOffline serves the worker that keeps pages, for all of the site.
+func serveOffline(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Service-Worker-Allowed", "/")
+	script(client.Offline).ServeHTTP(w, r)
 }
 
 // serveUser says whose the request's cookie is.
@@ -163,6 +171,7 @@ func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Cookie")
+	w.Header().Set("Tower-User", cmp.Or(string(page.visit.conn.user), "visitor")) // what a browser keeps of it is theirs alone
 	w.WriteHeader(status)
 	_, _ = w.Write(html) // the client may be gone
 	return nil

@@ -1,8 +1,8 @@
 // Command bundle builds the browser library into dist, each part as one minified
 // module: tower.js, what a page loads; index.js, the library without what is for
-// pages of HTML; worker.js, what pages share a connection by; and the bindings,
-// which leave the library, and the framework that they bind, where they are. It runs
-// in internal/client.
+// pages of HTML; worker.js, what pages share a connection by; offline.js, what they load
+// by without one; and the bindings, which leave the library, and the framework that
+// they bind, where they are. It runs in internal/client.
 package main
 
 import (
@@ -19,7 +19,8 @@ import (
 
 // scripts are what is built into dist, from src.
 var scripts = map[string]string{
-	"tower.js": "tower.ts", "index.js": "index.ts", "worker.js": "worker.ts", "react.js": "react.ts", "svelte.js": "svelte.ts", "vue.js": "vue.ts",
+	"tower.js": "tower.ts", "index.js": "index.ts", "worker.js": "worker.ts", "offline.js": "offline.ts",
+	"react.js": "react.ts", "svelte.js": "svelte.ts", "vue.js": "vue.ts",
 }
 
 func main() {

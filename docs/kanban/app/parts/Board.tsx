@@ -2,17 +2,20 @@ import { useLayoutEffect, useRef } from "react";
 import type { Card } from "tower/types";
 import { useCursor } from "tower/react";
 import { CardFace } from "./CardView";
-import { move, placeAt } from "./cards";
+import { move, placeAt, type ColumnName } from "./cards";
 import { Column } from "./Column";
 import { useDrag } from "./drag";
 import { useGlide } from "./glide";
 import { Refusals, Status } from "./Status";
 
+/** The cards of a column. They are kept for when the board is opened without a connection. */
+const useColumn = (column: ColumnName) => useCursor("cards.in", { column }, { keep: true });
+
 export function Board() {
   const lists = [
-    { name: "todo", title: "To do", ...useCursor("cards.in", { column: "todo" }) },
-    { name: "doing", title: "Doing", ...useCursor("cards.in", { column: "doing" }) },
-    { name: "done", title: "Done", ...useCursor("cards.in", { column: "done" }) },
+    { name: "todo", title: "To do", ...useColumn("todo") },
+    { name: "doing", title: "Doing", ...useColumn("doing") },
+    { name: "done", title: "Done", ...useColumn("done") },
   ] as const;
 
   /** Puts a card where it would be the one at index, among the others of a column. */

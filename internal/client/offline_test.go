@@ -1,0 +1,87 @@
+package client_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/client"
+)
+
+const (
+	heading = `new Promise(done => (look => look())(function look() {
+		const title = document.querySelector("h1")
+		title && getComputedStyle(title).color == "rgb(1, 2, 3)" ? done(title.textContent) : setTimeout(look, 20)
+	}))`
+	kept = `(async path => {
+		for (;;) {
+			const urls = {} // by the cache that has them
+			for (const name of await caches.keys()) {
+				urls[name] = (await (await caches.open(name)).keys()).map(({url}) => new URL(url).pathname)
+			}
+			const all = Object.values(urls)
+			if (all.length == 1 && all[0].includes(path) && all[0].includes("/notes.css")) return true
+			await new Promise(next => setTimeout(next, 20))
+		}
+	})`
+)
+
+// keeps waits until a page is kept, with what it is made of, and nobody else's.
+func (tab *tab) keeps(path string) {
+	tab.t.Helper()
+	tab.has(fmt.Sprintf("%s(%q)", kept, path), true)
+}
+
+// lists waits until the page's list is this, and was brought up to date.
+func (tab *tab) lists(texts ...string) {
+	tab.t.Helper()
+	want, err := json.Marshal(texts)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	tab.has(fmt.Sprintf(`new Promise(done => (look => look())(function look() {
+		const list = [...document.querySelectorAll("li")].map(item => item.textContent)
+		JSON.stringify(list) == JSON.stringify(%s) ? done(true) : setTimeout(look, 20)
+	}))`, want), true)
+}
+
+func (tab *tab) visit(url string) {
+	tab.t.Helper()
+	tab.do(chromedp.Navigate(url))
+}
+
+func TestPagesLoadWithoutAConnection(t *testing.T) {
+	n, _ := tabNetwork(t)
+	tab := openTab(t, client.StartBrowser(t), n, "")
+	mine, also := n.server.URL+"/mine", n.server.URL+"/also"
+	tab.visit(mine)
+	tab.keeps("/mine") // although it was here before what keeps it
+	for _, how := range []string{"gone", "502"} {
+		n.leaves(how)
+		tab.visit("about:blank")
+		tab.visit(mine)
+		tab.has(heading, "Of visitors")
+		n.note(t, "while it was "+how)
+		n.set(faults{})
+		tab.has(`new Promise(done => document.documentElement.dataset.tower == "online" ? done(true) : tower.subscribe(({online}) => online && done(true)))`, true)
+	}
+	tab.lists("while it was gone", "while it was 502") // from where the kept page stood
+
+	// Another user finds nothing of it.
+	user := tower.NewID()
+	tab.has(fmt.Sprintf(`tower.call("POST /session", {user: %q}).then(({status}) => status)`, user), 200)
+	tab.has(fmt.Sprintf(`new Promise(done => tower.subscribe(({online, user}) => online && user == %q && done(true)))`, user), true)
+	tab.visit(also)
+	tab.has(heading, "Of "+string(user))
+	tab.keeps("/also")
+	n.leaves("gone")
+	tab.visit("about:blank")
+	tab.visit(also)
+	tab.has(heading, "Of "+string(user))
+	if err := chromedp.Do(tab.ctx, chromedp.Navigate(mine)); err == nil {
+		t.Error("a page that a visitor saw is shown to a user")
+	}
+}
