@@ -139,7 +139,7 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
   show(touched: ReadonlyMap<string, ReadonlyMap<string, Touched>>): boolean {
     const own = touched.get(this.model);
     const records = own && this.scope ? rebased(this.served, this.scope, own) : this.served;
-    const pending = own ? records.filter(({ id }) => own.has(id)).map(({ id }) => id) : [];
+    const pending = records.flatMap(({ id }) => (own?.has(id) ? id : []));
     const shown = new Map([...this.#included].map(([model, served]) => [model, overlaid(served, touched.get(model))] as const));
     const all = (included: typeof shown) => [...included.values()].flatMap(records => [...records.values()]);
     if (equal(records, this.records) && equal(pending, [...this.pending]) && equal(all(shown), all(this.#shown))) return false;

@@ -30,6 +30,9 @@ export class Queue {
   /** The writes that were refused while nobody waited for them, until they are dismissed. */
   readonly refused = new Observable<readonly Refused[]>([]);
 
+  /** What the disk has is among the writes. */
+  readonly begun: Promise<void>;
+
   readonly #name: string;
   readonly #hooks: Hooks;
   readonly #disk: Promise<Disk | null>;
@@ -56,7 +59,7 @@ export class Queue {
     this.#name = name;
     this.#disk = disk;
     this.#hooks = hooks;
-    void this.#open();
+    this.begun = this.#open();
   }
 
   /** Whether what is in it survives the page. Nobody could say whose it is before the user is known. */
@@ -139,7 +142,7 @@ export class Queue {
     if (!this.#online || this.#busy || !head) return;
     const { kept } = head;
     if (kept.first && Date.now() - kept.first > remembered) {
-      const message = "No answer came in time. It may have taken effect, or not.";
+      const message = "No answer came in time. It may have taken effect.";
       return this.#done(head, { id: 0, status: 0, error: { code: "uncertain", message } });
     }
     if (!kept.first) {

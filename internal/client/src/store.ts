@@ -1,4 +1,4 @@
-import { Cold, type Known } from "./cold";
+import { Cold } from "./cold";
 import { watch, type Line, type StoreEvents } from "./connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
 import { dial, route, type TransportName } from "./dial";
@@ -112,12 +112,12 @@ export class Store {
   /** With a name writes are kept on this device under it until they have been answered. */
   constructor(open: (events: StoreEvents) => Line, name = "") {
     const disk = name ? openDisk(name).catch(() => null) : Promise.resolve(null);
-    this.#cold = new Cold(disk);
     this.#queue = new Queue(name, disk, {
       ask: (request, answered) => this.#ask({ request, answered }),
       turn: run => this.#turn(run),
       finish: answer => this.#finish(answer),
     });
+    this.#cold = new Cold(this.#queue.begun.then(() => disk)); // its records are shown with what was written to them
     const replaced = (line: Line) => watch((this.#line = line));
     const line = open({
       replaced,
@@ -126,7 +126,11 @@ export class Store {
     });
     replaced(line);
     void this.#cold.known().then(known => {
-      if (known && !this.state.epoch) this.#turn(() => this.#expect(known));
+      if (!known || this.state.epoch) return;
+      this.#turn(() => { // until the server says more
+        this.#set(known);
+        this.#queue.greet(known.user, false);
+      });
     });
   }
 
@@ -327,12 +331,6 @@ export class Store {
     }
   }
 
-  /** Starts from what was known before, until the server says more. */
-  #expect(known: Known): void {
-    this.#set(known);
-    this.#queue.greet(known.user, false);
-  }
-
   #commit(frame: Commit): void {
     this.#lists.commit(frame);
     const { from, seq, allowed } = frame;
@@ -442,9 +440,9 @@ function plain<T>(value: T): T {
 
 /** A value as JSON, the same for equal ones. */
 function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => {
-    if (part === null || typeof part !== "object" || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return JSON.stringify(value, (_, part) => {
+    if (part !== Object(part) || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.keys(part).sort().map(key => [key, part[key]]));
   });
 }
 

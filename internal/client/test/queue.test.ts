@@ -191,6 +191,15 @@ test("records that are kept are there before the server is", async () => {
   equal([kept.records, kept.stale, cold.state.user, cold.state.online], [posts, true, "ada", false]);
   void cold.model<Post>("posts").create({ id: "b", title: "B" });
   equal(kept.records.map(({ id }) => id), ["a", "b"], "what is written shows as well");
+  await saved(1);
+  cold.close();
+
+  const again = await page();
+  const told: string[][] = [];
+  await new Promise<void>(done =>
+    after(again.cursor<Post>("posts.all", {}, { keep: true }).subscribe(list => list.length && told.push(list.map(({ id }) => id)) && done())),
+  );
+  equal(told, [["a", "b"]], "and what was written before, from the first");
   await refuse(false);
   dispatchEvent(new Event("online"));
   const next = await accept();
