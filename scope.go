@@ -72,9 +72,9 @@ func (s Scope[T]) Private() Scope[T] {
 // refer to by a field, a pointer to one with a ref in the model's Fields. They
 // come, change and go in the same message as the records that refer to them, each
 // under the rule of its own model: the Match of the controller that is mounted
-// under the model's name, or else of the only one that has a Match for it. It
-// matters to clients that hold the cursor's records; a page's list, whose partials
-// see the record alone, goes without.
+// under the model's name, or else of the only one that has a Match for it. In the
+// partial of a page's list, ref finds what a field refers to, {{with ref .AuthorID}}
+// {{.Name}}{{end}}, or nothing; the record is rendered anew when that changes.
 func (s Scope[T]) Include(field *ID) Scope[T] {
 	s.include = append(slices.Clip(s.include), field)
 	return s

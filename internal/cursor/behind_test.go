@@ -108,7 +108,7 @@ func TestResumingWaitsForTheEngine(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	spec := Spec{Scope: b.scope(`{}`, 0)}
 	c := commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.things, id("A")) })
-	images, err := b.engine.Read(t.Context(), c.Seq, spec)
+	images, _, err := b.engine.Read(t.Context(), c.Seq, spec)
 	if err != nil || len(images) != 0 || b.engine.Seq() != 1 {
 		t.Fatal(images, err)
 	}

@@ -24,6 +24,8 @@ type Delta struct {
 	ID    store.ID
 	Image *store.Image // nil of a leave
 	After *store.ID    // "": first; nil: not ordered, or a change that does not move
+
+	With []*store.Image // of a spec that is inline: what is included of what Image refers to
 }
 
 var first store.ID

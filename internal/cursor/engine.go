@@ -226,17 +226,18 @@ func (e *Engine) at(ctx context.Context, seq uint64) view {
 	return func(read func(*store.Snapshot) error) error { return e.st.ViewAt(ctx, seq, read) }
 }
 
-// Read returns the records of a spec after the commit seq, in order. It fails
-// with [store.ErrExpired] where the log does not reach back to it.
-func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) ([]*store.Image, error) {
-	if err := spec.Scope.check(); err != nil {
-		return nil, err
+// Read returns the records of a spec after the commit seq, in order, and if it is
+// inline what each of them comes with. It fails with [store.ErrExpired] where the log
+// does not reach back to it.
+func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) (images []*store.Image, with [][]*store.Image, err error) {
+	if err := spec.check(); err != nil {
+		return nil, nil, err
 	}
 	l, err := e.readList(ctx, seq, &spec)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return l.visible(), nil
+	return l.visible(), l.withs(), nil
 }
 
 func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, error) {

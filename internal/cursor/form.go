@@ -39,6 +39,9 @@ func (s *Spec) appendForm(key []byte) []byte {
 			key = appendText(append(key, 4), f.Name)
 		}
 	}
+	if s.Inline {
+		key = append(key, 5)
+	}
 	scope := s.Scope
 	switch { // a byte for each form, so that no key is the beginning of another's
 	case s.valued():

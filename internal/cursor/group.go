@@ -239,6 +239,9 @@ func (g *group) tell(effects []Effect, deltas []Delta, included []Included) []Ef
 	if len(g.holders) == 0 || len(deltas)+len(included) == 0 {
 		return effects
 	}
+	if l, ok := g.reading.(*list); ok {
+		deltas = l.join(deltas, included)
+	}
 	return append(effects, Effect{Query: g.query, Holders: g.holders, Deltas: deltas, Included: included})
 }
 

@@ -16,12 +16,13 @@ type list struct {
 	known    *store.Image // whose place it is; nil: none yet
 	complete bool
 	company  []company // of what the window shows
+	inline   bool      // and is seen as one with that
 	seq      uint64    // of the last commit that the company followed
 }
 
 // newList returns a list of a spec that is yet to be filled.
 func newList(spec *Spec, spare int) *list {
-	l := &list{scope: &spec.Scope, spare: spare}
+	l := &list{scope: &spec.Scope, spare: spare, inline: spec.Inline && len(spec.Include) > 0}
 	for i := range spec.Include {
 		l.company = append(l.company, company{of: &spec.Include[i]})
 	}

@@ -25,7 +25,8 @@ type Opened struct {
 	Value    store.Value    // of a spec that asks for one, in place of them
 	Delta    []Delta        // where it is resumed: from what was held
 	Included []Included
-	Shared   bool // Delta is the same slice for all who come back from there
+	With     [][]*store.Image // of a spec that is inline, for each of Images, as in Delta
+	Shared   bool             // Delta is the same slice for all who come back from there
 	Resumed  bool
 	Resync   string // why it was not resumed though something was held: Expired, Epoch, Overflow
 }
@@ -221,6 +222,9 @@ func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened 
 			return diff(from.ids, l.visible(), from.held.Seq, o.query.Ordered())
 		})
 		to.Included = from.with.diff(l, from.held.Seq)
+		if l.inline {
+			to.Delta, to.Shared = l.join(to.Delta, to.Included), false
+		}
 		if overflows(to.Delta, l) {
 			to = Opened{Query: to.Query, Seq: to.Seq, Resync: Overflow}
 			to.hold(l)
@@ -235,7 +239,7 @@ func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened 
 
 // hold says all that the list holds.
 func (o *Opened) hold(l *list) {
-	o.Images, o.Included = slices.Clone(l.visible()), l.included()
+	o.Images, o.Included, o.With = slices.Clone(l.visible()), l.included(), l.withs()
 }
 
 // overflows reports whether more records have left than are in the list, and than

@@ -18,6 +18,10 @@ type Spec struct {
 	// model. Such a spec is ordered.
 	Include []Include
 
+	// Inline says that a record is seen as one with what it includes: it changes when
+	// that does, and comes with it.
+	Inline bool
+
 	// Tag keeps otherwise equal cursors apart. One who holds two with different
 	// rules needs it.
 	Tag string

@@ -110,8 +110,8 @@ func (e *Engine) attach(c store.Commit, leaving []departure) []Moved {
 		case *tally:
 			m.Value = now.since(d.value)
 		case *list:
-			m.Deltas = diff(d.ids, now.visible(), c.Seq-1, m.To.Ordered())
 			m.Included = d.with.diff(now, c.Seq-1)
+			m.Deltas = now.join(diff(d.ids, now.visible(), c.Seq-1, m.To.Ordered()), m.Included)
 		default:
 			m.Deltas = diff(d.ids, nil, c.Seq-1, false)
 			m.Included = d.with.diff(nil, c.Seq-1)

@@ -228,15 +228,12 @@ func (v *visit) ask(ctx context.Context, want *want) (spec cursor.Spec, err erro
 		return spec, err
 	}
 	spec.Allow = v.conn.app.rule(spec.Scope.Model, controller)
-	if want.partial != "" {
-		spec.Include = nil // a partial sees the record
-	}
 	for i := range spec.Include {
 		if err := v.admit(&spec.Include[i]); err != nil {
 			return spec, fmt.Errorf("%s: %w", route.Name, err)
 		}
 	}
-	spec.Ordered = want.partial != ""
+	spec.Ordered, spec.Inline = want.partial != "", want.partial != ""
 	spec.Tag, err = want.tag(v.conn)
 	return spec, err
 }

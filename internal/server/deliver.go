@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -95,11 +96,12 @@ type delivery struct {
 	key     []byte
 }
 
-// A rendering is the HTML of one record by one partial for one viewer (nil:
-// for everyone).
+// A rendering is the HTML of one record, with what it refers to, by one partial for
+// one viewer (nil: for everyone).
 type rendering struct {
 	partial string
 	image   *store.Image
+	with    string
 	viewer  *Connection
 }
 
@@ -246,7 +248,7 @@ func (a *App) steps(handle *opened, deltas []cursor.Delta, html map[rendering]st
 		out[i].Delta = delta
 		if handle.want.partial != "" && delta.Image != nil {
 			var err error
-			if out[i].html, err = a.render(handle, delta.Image, html); err != nil {
+			if out[i].html, err = a.render(handle, delta.Image, delta.With, html); err != nil {
 				return nil, err
 			}
 		}
@@ -278,8 +280,11 @@ func valueJSON(v *store.Value) json.RawMessage {
 }
 
 // render renders one record, once for all who see the same.
-func (a *App) render(handle *opened, image *store.Image, done map[rendering]string) (string, error) {
+func (a *App) render(handle *opened, image *store.Image, with []*store.Image, done map[rendering]string) (string, error) {
 	key := rendering{partial: handle.want.partial, image: image}
+	for _, other := range with {
+		key.with += fmt.Sprintf("%s@%d ", other.ID, other.Version)
+	}
 	var session any
 	if handle.want.perViewer() {
 		key.viewer = handle.conn
@@ -292,7 +297,7 @@ func (a *App) render(handle *opened, image *store.Image, done map[rendering]stri
 	if err != nil {
 		return "", err
 	}
-	html, err := templates.partial(handle.want.partial, image, session)
+	html, err := templates.partial(handle.want.partial, image, with, session)
 	if err == nil && done != nil {
 		done[key] = html
 	}

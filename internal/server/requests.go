@@ -285,8 +285,8 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 		return answer, err
 	}
 	if w.partial != "" {
-		for _, image := range o.Images {
-			html, err := a.render(handle, image, nil)
+		for i, image := range o.Images {
+			html, err := a.render(handle, image, with(o.With, i), nil)
 			if err != nil {
 				return nil, err
 			}

@@ -64,11 +64,11 @@ func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := v.visit.conn.app.engine.Read(v.ctx, v.seq, spec)
+	images, with, err := v.visit.conn.app.engine.Read(v.ctx, v.seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("cursor %s: %w", name, err)
 	}
-	return v.list(w, in, images)
+	return v.list(w, in, images, with)
 }
 
 // Live reads a declared value, "drafts" of the page's own controller or
@@ -136,15 +136,15 @@ func (v *View) settle() error {
 	return v.shown.err
 }
 
-func (v *View) list(w *want, in json.RawMessage, images []*store.Image) (*List, error) {
+func (v *View) list(w *want, in json.RawMessage, images []*store.Image, all [][]*store.Image) (*List, error) {
 	app := v.visit.conn.app
 	templates, err := app.views.current()
 	if err != nil {
 		return nil, err
 	}
 	var items strings.Builder
-	for _, image := range images {
-		html, err := templates.partial(w.partial, image, v.shown.session)
+	for i, image := range images {
+		html, err := templates.partial(w.partial, image, with(all, i), v.shown.session)
 		if err != nil {
 			return nil, err
 		}

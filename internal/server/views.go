@@ -28,8 +28,40 @@ type views struct {
 }
 
 type parsed struct {
-	partials *template.Template // of live lists
+	partials *template.Template // of live lists; it is never executed, and cloned instead
+	plain    *template.Template // those that are rendered without what a record refers to
+	bound    sync.Pool          // those that are rendered with it, each a *bound
 	pages    map[string]*template.Template
+}
+
+// A bound is partials in which ref finds what one record comes with. It is not for
+// concurrent use.
+type bound struct {
+	partials *template.Template
+	with     []*store.Image
+}
+
+// ref returns the record that an id refers to, nil if there is none that may be seen.
+func (b *bound) ref(id store.ID) (any, error) {
+	for _, image := range b.with {
+		if image.ID == id {
+			return image.Record()
+		}
+	}
+	return nil, nil
+}
+
+// noRef is ref where nothing is included.
+func noRef(id store.ID) (any, error) {
+	return nil, errors.New("ref finds what a live list's scope includes, and this is of none that does: .Include(&post.AuthorID)")
+}
+
+// with returns what one of several records comes with.
+func with(all [][]*store.Image, i int) []*store.Image {
+	if all == nil {
+		return nil
+	}
+	return all[i]
 }
 
 func newViews(files fs.FS, reload bool, router *Router) (*views, error) {
@@ -86,7 +118,7 @@ func (v *views) list() (names []string, stamp string, err error) {
 }
 
 func (v *views) parse(names []string) (*parsed, error) {
-	out := &parsed{partials: template.New("").Option("missingkey=error"), pages: map[string]*template.Template{}}
+	out := &parsed{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef}), pages: map[string]*template.Template{}}
 	pages := map[string]string{}
 	for _, file := range names {
 		text, err := fs.ReadFile(v.files, file)
@@ -101,6 +133,10 @@ func (v *views) parse(names []string) (*parsed, error) {
 		if _, err := out.partials.New(name).Parse(string(text)); err != nil {
 			return nil, err
 		}
+	}
+	var err error
+	if out.plain, err = out.partials.Clone(); err != nil {
+		return nil, err
 	}
 	for name, text := range pages {
 		page, err := out.partials.Clone()
@@ -135,9 +171,30 @@ func (v *views) page(page *View) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// partial renders one record. The element that it renders is given the record's
-// id, by which the browser finds it.
-func (p *parsed) partial(name string, image *store.Image, session any) (string, error) {
+// bind returns partials in which ref finds what a record comes with; nil is a record
+// that comes alone. They are for one rendering.
+func (p *parsed) bind(with []*store.Image) (partials *template.Template, done func(), err error) {
+	if with == nil {
+		return p.plain, func() {}, nil
+	}
+	b, _ := p.bound.Get().(*bound)
+	if b == nil {
+		b = &bound{}
+		if b.partials, err = p.partials.Clone(); err != nil {
+			return nil, nil, err
+		}
+		b.partials.Funcs(template.FuncMap{"ref": b.ref})
+	}
+	b.with = with
+	return b.partials, func() {
+		b.with = nil
+		p.bound.Put(b)
+	}, nil
+}
+
+// partial renders one record, and what it comes with. The element that it renders is
+// given the record's id, by which the browser finds it.
+func (p *parsed) partial(name string, image *store.Image, with []*store.Image, session any) (string, error) {
 	record, err := image.Record()
 	if err != nil {
 		return "", err
@@ -146,7 +203,12 @@ func (p *parsed) partial(name string, image *store.Image, session any) (string, 
 	if strings.HasSuffix(name, ".viewer.html") {
 		data = struct{ Record, Session any }{record, session}
 	}
-	partial := p.partials.Lookup(name)
+	partials, done, err := p.bind(with)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	partial := partials.Lookup(name)
 	if partial == nil {
 		return "", fmt.Errorf("views/%s does not exist", name)
 	}

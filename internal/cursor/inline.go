@@ -1,0 +1,76 @@
+package cursor
+
+import "github.com/towerkit/tower/internal/store"
+
+// with returns the records that one of the list's refers to, as far as they are
+// included; nil where the two are not seen as one.
+func (l *list) with(img *store.Image) []*store.Image {
+	if !l.inline {
+		return nil
+	}
+	with := []*store.Image{}
+	l.referred(img, func(_ *store.Model, _ store.ID, other *store.Image) {
+		if other != nil {
+			with = append(with, other)
+		}
+	})
+	return with
+}
+
+// withs returns what each of the records that the window shows comes with; nil
+// where that is nothing.
+func (l *list) withs() [][]*store.Image {
+	if !l.inline {
+		return nil
+	}
+	var all [][]*store.Image
+	for _, img := range l.visible() {
+		all = append(all, l.with(img))
+	}
+	return all
+}
+
+// referred goes through what a record of the list's refers to.
+func (l *list) referred(img *store.Image, each func(*store.Model, store.ID, *store.Image)) {
+	for i := range l.company {
+		c := &l.company[i]
+		for _, f := range c.of.Fields {
+			id := store.ID(img.Value(f).Text())
+			each(c.of.Model, id, c.seen[id])
+		}
+	}
+}
+
+// join returns deltas of the list's records that tell what becomes of those they
+// refer to as well: a record changes when one of those does, and each comes with all
+// of them.
+func (l *list) join(deltas []Delta, included []Included) []Delta {
+	if !l.inline {
+		return deltas
+	}
+	stirred := map[named]bool{}
+	for _, in := range included {
+		for _, d := range in.Deltas {
+			stirred[named{in.Model, d.ID}] = true
+		}
+	}
+	joined := make([]Delta, 0, len(deltas))
+	told := map[store.ID]bool{}
+	for _, d := range deltas {
+		if d.Image != nil {
+			told[d.ID], d.With = true, l.with(d.Image)
+		}
+		joined = append(joined, d)
+	}
+	if len(stirred) == 0 {
+		return joined
+	}
+	for _, img := range l.visible() {
+		touched := false
+		l.referred(img, func(m *store.Model, id store.ID, _ *store.Image) { touched = touched || stirred[named{m, id}] })
+		if touched && !told[img.ID] {
+			joined = append(joined, Delta{Op: Change, ID: img.ID, Image: img, With: l.with(img)})
+		}
+	}
+	return joined
+}
