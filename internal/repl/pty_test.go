@@ -295,6 +295,8 @@ func TestConsoleKeepsItsHistory(t *testing.T) {
 	history := "TOWER_REPL_TEST_HISTORY=" + filepath.Join(t.TempDir(), "state", "history")
 	c := startConsole(t, b, history)
 	c.shows("› ")
+	c.keys(`Member.create({name: "eve", pass: "open sesame"}).name` + "\r")
+	c.shows("  eve")
 	c.keys("6 * 7\r")
 	c.shows("  42")
 	c.keys("exit\r")
@@ -309,9 +311,13 @@ func TestConsoleKeepsItsHistory(t *testing.T) {
 	c.shows("  42")
 	c.keys("\x04")
 	c.ends(0)
-	info, err := os.Stat(strings.TrimPrefix(history, "TOWER_REPL_TEST_HISTORY="))
+	path := strings.TrimPrefix(history, "TOWER_REPL_TEST_HISTORY=")
+	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the history file: %v %v", info.Mode(), err)
+	}
+	if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), `Member.create({name: "eve", pass: `) || strings.Contains(string(text), "sesame") {
+		t.Errorf("the history is %q: %v", text, err)
 	}
 }
 
