@@ -360,6 +360,7 @@ func notes() tower.Config {
 		"views/notes/page.html":  {Data: page},
 		"views/notes/_note.html": {Data: []byte(`<li>{{.Text}}</li>`)},
 		"public/notes.css":       {Data: []byte(`h1 { color: rgb(1, 2, 3) }`)},
+		"public/report.txt":      {Data: []byte(`A file that is not a page.`)},
 	}}
 }
 

@@ -56,7 +56,7 @@ func (tab *tab) visit(url string) {
 func TestPagesLoadWithoutAConnection(t *testing.T) {
 	n, _ := tabNetwork(t)
 	tab := openTab(t, client.StartBrowser(t), n, "")
-	mine, also := n.server.URL+"/mine", n.server.URL+"/also"
+	mine, also, report := n.server.URL+"/mine", n.server.URL+"/also", n.server.URL+"/report.txt"
 	tab.visit(mine)
 	tab.keeps("/mine") // although it was here before what keeps it
 	for _, how := range []string{"gone", "502"} {
@@ -77,11 +77,16 @@ func TestPagesLoadWithoutAConnection(t *testing.T) {
 	tab.visit(also)
 	tab.has(heading, "Of "+string(user))
 	tab.keeps("/also")
+	tab.visit(report)
+	tab.visit(also)
+	tab.has(heading, "Of "+string(user))
 	n.leaves("gone")
 	tab.visit("about:blank")
 	tab.visit(also)
 	tab.has(heading, "Of "+string(user))
-	if err := chromedp.Do(tab.ctx, chromedp.Navigate(mine)); err == nil {
-		t.Error("a page that a visitor saw is shown to a user")
+	for _, url := range []string{mine, report} { // what a visitor saw, and what is no page
+		if err := chromedp.Do(tab.ctx, chromedp.Navigate(url)); err == nil {
+			t.Errorf("%s is shown", url)
+		}
 	}
 }

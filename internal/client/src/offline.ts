@@ -28,7 +28,8 @@ const parts = new Set(["document", "script", "style", "image", "font", "sharedwo
 /** With these a proxy says that the server is not there. */
 const absent = new Set([502, 504]);
 
-/** What is kept belongs to one user, and is named after that: see keep. */
+/** In this header a page says whose it is. What is kept belongs to one user, and is named after that. */
+const owner = "Tower-User";
 const prefix = "tower.pages.";
 
 const most = 200;
@@ -49,11 +50,9 @@ async function answer(event: Fetching): Promise<Response> {
   const { request } = event;
   try {
     const response = await fetch(request);
-    if (!absent.has(response.status)) {
-      event.waitUntil(keep(request.url, response.clone()));
-      return response;
-    }
-    return (await kept(request.url)) ?? response;
+    if (absent.has(response.status)) return (await kept(request.url)) ?? response;
+    if (lasts(response, request.destination === "document")) event.waitUntil(keep(request.url, response.clone()));
+    return response;
   } catch (error) {
     const response = await kept(request.url);
     if (response) return response;
@@ -63,12 +62,19 @@ async function answer(event: Fetching): Promise<Response> {
 
 async function fetchAll(urls: string[]): Promise<void> {
   const answers = await Promise.allSettled(urls.map(url => fetch(url)));
-  answers.forEach((answer, i) => answer.status === "fulfilled" && void keep(urls[i]!, answer.value));
+  answers.forEach((answer, i) => {
+    if (answer.status === "fulfilled" && lasts(answer.value, i === 0)) void keep(urls[i]!, answer.value);
+  });
   await last;
 }
 
 function kept(url: string): Promise<Response | undefined> {
   return caches.match(url, { ignoreVary: true });
+}
+
+/** Whether a response is one to keep. Of pages that is what tower renders: else it may be a large file, or anybody's. */
+function lasts({ status, type, redirected, headers }: Response, isPage: boolean): boolean {
+  return status === 200 && type === "basic" && !redirected && (!isPage || headers.has(owner));
 }
 
 let last: Promise<void> = Promise.resolve();
@@ -80,12 +86,10 @@ function keep(url: string, response: Response): Promise<void> {
 }
 
 async function put(url: string, response: Response): Promise<void> {
-  if (response.status !== 200 || response.type !== "basic" || response.redirected) return;
   const names = (await caches.keys()).filter(name => name.startsWith(prefix));
   let [name] = names;
-  if (response.headers.get("Content-Type")?.startsWith("text/html")) {
-    const user = response.headers.get("Tower-User");
-    if (!user) return; // not a page of tower's
+  const user = response.headers.get(owner);
+  if (user) {
     name = prefix + user;
     for (const other of names) if (other !== name) await caches.delete(other);
   }
