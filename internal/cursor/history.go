@@ -20,11 +20,14 @@ type history struct {
 	most         int    // changes that it holds
 	unused       int    // commits since it was last asked
 	models       map[*store.Model]*annals
+	standing     map[named]*store.Image // records that were read, as they are; nil: there is none
 }
 
 const (
 	maxHistory = 16 << 10 // changes that a history holds, some 20 MB of them
 	maxUnused  = 4 << 10  // commits after which a history that nobody asks is given up
+
+	maxStanding = 4 << 10 // records
 )
 
 // Annals are the changes of one model's records, in order.
@@ -45,7 +48,7 @@ type register struct {
 }
 
 func newHistory(since uint64, most int) *history {
-	return &history{since: since, until: since, most: most, models: map[*store.Model]*annals{}}
+	return &history{since: since, until: since, most: most, models: map[*store.Model]*annals{}, standing: map[named]*store.Image{}}
 }
 
 // add appends a commit.
@@ -58,6 +61,7 @@ func (h *history) add(c store.Commit) {
 			h.models[change.Model] = a
 		}
 		a.changes = append(a.changes, dated{change, c.Seq})
+		delete(h.standing, named{change.Model, change.ID})
 	}
 	h.size += len(c.Changes)
 	h.unused++
@@ -94,6 +98,32 @@ func (h *history) missed(m *store.Model, where *Condition, seq uint64) []touch {
 		net = append(net, t)
 	}
 	return slices.DeleteFunc(net, func(t touch) bool { return !t.before && !t.after })
+}
+
+// at returns a record as it was after the commit seq, nil if there was none. What has
+// not changed since is read as it is now.
+func (h *history) at(seq uint64, m *store.Model, id store.ID, now view) (*store.Image, error) {
+	if a := h.models[m]; a != nil {
+		if places := a.noted(spot{m.Field("id"), store.StringValue(string(id))}, seq); len(places) > 0 {
+			return a.changes[places[0]].Before, nil
+		}
+	}
+	key := named{m, id}
+	image, known := h.standing[key]
+	if known {
+		return image, nil
+	}
+	err := now(func(snap *store.Snapshot) (err error) {
+		image, err = find(snap, m, id)
+		return err
+	})
+	if err == nil {
+		if len(h.standing) >= maxStanding {
+			clear(h.standing)
+		}
+		h.standing[key] = image
+	}
+	return image, err
 }
 
 // few reports whether it is little work to find out what a list that has an end

@@ -46,9 +46,10 @@ type company struct {
 
 // A referral is one record that is referred to.
 type referral struct {
-	id    store.ID
-	image *store.Image // what there is to be asked about, nil for nothing
-	known bool         // it is as it was
+	id     store.ID
+	image  *store.Image // what there is to be asked about, nil for nothing
+	known  bool         // it is as it was
+	unread bool         // image is yet to be read
 }
 
 // refer returns the records that those of a list refer to at a moment.
@@ -66,27 +67,26 @@ func (c *company) refer(images []*store.Image, now *moment) ([]referral, error) 
 			if change := now.change(c.of.Model, r.id); change != nil {
 				r.image = change.After
 			} else if _, r.known = c.seen[r.id]; !r.known {
-				missing = true
+				r.unread, missing = true, true
 			}
 			all = append(all, r)
 		}
 	}
-	if !missing {
+	if !missing || !now.page.recall(c.of.Model, all) {
 		return all, nil
 	}
-	return all, now.at(func(snap *store.Snapshot) error {
+	err := now.at(func(snap *store.Snapshot) (err error) {
 		for i := range all {
-			r := &all[i]
-			if r.known || now.change(c.of.Model, r.id) != nil {
-				continue
-			}
-			var err error
-			if r.image, err = find(snap, c.of.Model, r.id); err != nil {
-				return err
+			if r := &all[i]; r.unread && err == nil {
+				r.image, err = find(snap, c.of.Model, r.id)
 			}
 		}
-		return nil
+		return err
 	})
+	if err == nil {
+		now.page.note(c.of.Model, all)
+	}
+	return all, err
 }
 
 // find returns a record, nil if there is none.

@@ -26,7 +26,7 @@ type Opened struct {
 	Delta    []Delta        // where it is resumed: from what was held
 	Included []Included
 	With     [][]*store.Image // of a spec that is inline, for each of Images, as in Delta
-	Shared   bool             // Delta is the same slice for all who come back from there
+	Shared   bool             // Delta is the same slice for all who come back from there, and Included is
 	Resumed  bool
 	Resync   string // why it was not resumed though something was held: Expired, Epoch, Overflow
 }
@@ -166,7 +166,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 		return false, err
 	}
 	from.alike = from.alike && !o.again
-	if err != nil || o.again || now == nil || !e.leadsOn(from, o, now) {
+	if err != nil || o.again || now == nil || !e.leadsOn(from, o, now, e.at(ctx, e.Seq())) {
 		e.release(q)
 		e.enroll(o)
 		return false, nil
@@ -218,19 +218,16 @@ func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened 
 	case !ok:
 		to.Value = now.(*tally).value()
 	case from.known:
-		to.Delta, to.Shared = e.lead(g, from, func() []Delta {
-			return diff(from.ids, l.visible(), from.held.Seq, o.query.Ordered())
+		e.lead(g, from, &to, func() ([]Delta, []Included) {
+			included := from.with.diff(l, from.held.Seq)
+			return l.join(diff(from.ids, l.visible(), from.held.Seq, o.query.Ordered()), included), included
 		})
-		to.Included = from.with.diff(l, from.held.Seq)
-		if l.inline {
-			to.Delta, to.Shared = l.join(to.Delta, to.Included), false
-		}
 		if overflows(to.Delta, l) {
 			to = Opened{Query: to.Query, Seq: to.Seq, Resync: Overflow}
 			to.hold(l)
 		}
 	case from.alike:
-		to.Delta, to.Shared = e.lead(g, from, func() []Delta { return flat(e.missed(from, o)) })
+		e.lead(g, from, &to, func() ([]Delta, []Included) { return flat(e.missed(from, o)), nil })
 	default:
 		to.hold(l)
 	}

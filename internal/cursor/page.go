@@ -20,16 +20,56 @@ type pageKey struct {
 	seq   uint64
 }
 
-// A page is the records that a list reads first.
+// A page is the records that a list reads first, and what they refer to.
 type page struct {
 	again    bool // it was asked for again
 	once     sync.Once
 	images   []*store.Image
 	complete bool
 	err      error
+
+	mu       sync.Mutex
+	referred map[named]*store.Image // nil: there is none
 }
 
-const maxPages = 64
+const (
+	maxPages    = 64
+	maxReferred = 1 << 10 // records of a page
+)
+
+// recall finds what the page's records refer to, as far as others have read it.
+func (p *page) recall(of *store.Model, all []referral) (missing bool) {
+	if p == nil {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i := range all {
+		r := &all[i]
+		if image, read := p.referred[named{of, r.id}]; read && r.unread {
+			r.image, r.unread = image, false
+		}
+		missing = missing || r.unread
+	}
+	return missing
+}
+
+// note keeps what was read, for others.
+func (p *page) note(of *store.Model, all []referral) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.referred)+len(all) > maxReferred || p.referred == nil {
+		p.referred = map[named]*store.Image{}
+	}
+	for _, r := range all {
+		if r.unread {
+			p.referred[named{of, r.id}] = r.image
+		}
+	}
+}
 
 // get returns the page of a key; it may have to be read.
 func (p *pages) get(key pageKey) *page {
@@ -74,9 +114,10 @@ func (p *pages) drop(key pageKey, failed *page) {
 // fill fills an empty reading with the state after the commit seq.
 func (e *Engine) fill(ctx context.Context, r reading, seq uint64, own rules) error {
 	at := e.at(ctx, seq)
+	var p *page
 	if l, ok := r.(*list); ok && l.scope.end() > 0 {
 		key := pageKey{l.scope.Key(), seq}
-		p := e.pages.get(key)
+		p = e.pages.get(key)
 		p.once.Do(func() {
 			first := list{scope: l.scope, spare: l.spare}
 			p.images, p.err = first.next(e.at(context.WithoutCancel(ctx), seq), first.wants())
@@ -89,5 +130,8 @@ func (e *Engine) fill(ctx context.Context, r reading, seq uint64, own rules) err
 		l.complete = p.complete
 		l.take(p.images, func(i int) bool { return own.allow(0, p.images[i]) })
 	}
-	return fill(r, at, own)
+	if err := r.fill(at, own); err != nil {
+		return err
+	}
+	return accompany(r, &moment{at: at, page: p}, own)
 }

@@ -3,6 +3,7 @@ package cursor
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/towerkit/tower/internal/store"
@@ -52,7 +53,7 @@ func (e *Engine) recall(ctx context.Context, from *Held, spec *Spec) (*past, err
 // opens reports whether what is held is a state of the spec, of which the history
 // can tell.
 func (h *Held) opens(spec *Spec) bool {
-	if h.Spec.ruled() != spec.ruled() || spec.ruled() && !h.Same || len(spec.Include) > 0 {
+	if h.Spec.ruled() != spec.ruled() || spec.ruled() && !h.Same {
 		return false
 	}
 	return h.Spec.Tag == spec.Tag && string(h.Spec.appendForm(nil)) == string(spec.appendForm(nil)) &&
@@ -78,7 +79,7 @@ func (e *Engine) readPast(ctx context.Context, p *past) error {
 
 // leadsOn reports whether it is known what leads the opening's holder on. If not,
 // what it held has to be read.
-func (e *Engine) leadsOn(p *past, o *opening, now reading) bool {
+func (e *Engine) leadsOn(p *past, o *opening, now reading, at view) bool {
 	if !p.alike {
 		return p.held == nil || p.known
 	}
@@ -91,9 +92,44 @@ func (e *Engine) leadsOn(p *past, o *opening, now reading) bool {
 	for _, t := range e.missed(p, o) {
 		was.apply(&touch{&store.Change{Before: t.change.After, After: t.change.Before}, t.after, t.before})
 	}
-	p.alike, p.known = false, !was.short()
-	p.ids = idsOf(nil, was.visible())
+	p.alike, p.ids = false, idsOf(nil, was.visible())
+	var err error
+	p.with, err = was.past(h, p.held.Seq, o.own, at)
+	p.known = err == nil && !was.short()
 	return p.known
+}
+
+// past returns what the records of the list, as they were after the commit seq,
+// included then. The rules are those of then; at reads the present.
+func (l *list) past(h *history, seq uint64, own rules, at view) (companions, error) {
+	if len(l.company) == 0 {
+		return nil, nil
+	}
+	with := companions{}
+	for i := range l.company {
+		of := l.company[i].of
+		var ids []store.ID
+		for _, img := range l.visible() {
+			for _, f := range of.Fields {
+				if id := store.ID(img.Value(f).Text()); id != "" {
+					ids = append(ids, id)
+				}
+			}
+		}
+		slices.Sort(ids)
+		var seen []store.ID
+		for _, id := range slices.Compact(ids) {
+			image, err := h.at(seq, of.Model, id, at)
+			if err != nil {
+				return nil, err
+			}
+			if image != nil && own.allow(1+i, image) {
+				seen = append(seen, id)
+			}
+		}
+		with[of.Model] = seen
+	}
+	return with, nil
 }
 
 // missed returns what the history says to have become of the opening's records, as
@@ -109,29 +145,38 @@ func (e *Engine) missed(p *past, o *opening) []touch {
 	return slices.DeleteFunc(touches, func(t touch) bool { return !t.before && !t.after })
 }
 
-// A lead is the deltas that lead a group's holder on. They serve others who come
-// back from the same, until the next commit.
+// A lead is what leads a group's holder on. It serves others who come back from the
+// same, until the next commit.
 type lead struct {
-	since uint64
-	ids   []store.ID
-	delta []Delta
+	since    uint64
+	ids      []store.ID
+	with     companions
+	delta    []Delta
+	included []Included
+}
+
+// from reports whether the lead begins where the past is.
+func (l *lead) from(p *past) bool {
+	return l.since == p.held.Seq && slices.Equal(l.ids, p.ids) && maps.EqualFunc(l.with, p.with, slices.Equal)
 }
 
 const maxLeads = 64
 
-// lead returns the deltas that lead a holder of the group on, and whether others
-// have them, too.
-func (e *Engine) lead(g *group, from *past, find func() []Delta) ([]Delta, bool) {
+// lead tells a holder of the group what leads it on, and whether others are told the
+// same.
+func (e *Engine) lead(g *group, from *past, to *Opened, find func() ([]Delta, []Included)) {
 	if len(g.holders) == 1 || g.query.ruled && !from.known {
-		return find(), false
+		to.Delta, to.Included = find()
+		return
 	}
 	known, ok := e.leads[g]
-	if !ok || known.since != from.held.Seq || !slices.Equal(known.ids, from.ids) {
+	if !ok || !known.from(from) {
 		if len(e.leads) >= maxLeads {
 			clear(e.leads)
 		}
-		known = lead{from.held.Seq, from.ids, find()}
+		known = lead{since: from.held.Seq, ids: from.ids, with: from.with}
+		known.delta, known.included = find()
 		e.leads[g] = known
 	}
-	return known.delta, true
+	to.Delta, to.Included, to.Shared = known.delta, known.included, true
 }

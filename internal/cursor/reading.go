@@ -29,6 +29,7 @@ type moment struct {
 	seq     uint64
 	changes []store.Change
 	at      view
+	page    *page // of what is read; nil: there is none
 }
 
 // change returns the last change of a record, nil if there is none.

@@ -19,7 +19,7 @@ const maxBodies = 64
 
 // of returns the body of the answer to an open, which may have to be made.
 func (b *bodies) of(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
-	if !o.Shared || len(o.Delta) == 0 || len(o.Included) > 0 {
+	if !o.Shared || len(o.Delta) == 0 {
 		return make()
 	}
 	b.mu.Lock()
