@@ -144,6 +144,11 @@ func (r *resource) Refs() []field {
 	return refs
 }
 
+// Named are the fields that refer to records which are called by a name.
+func (r *resource) Named() []field {
+	return slices.DeleteFunc(r.Refs(), func(f field) bool { return f.Ref.Label == "" })
+}
+
 // Uses says whether the fields need a package.
 func (r *resource) Uses(pkg string) bool {
 	for _, f := range r.Fields {

@@ -16,6 +16,7 @@ type view struct {
 
 	set       *template.Template
 	lists     map[string][]any
+	refs      map[string]any
 	submitted map[string]string
 	problems  map[string]string
 }
@@ -58,7 +59,7 @@ func (v *view) Problem(field string) template.HTML {
 // the partials.
 func (v *view) show(t *testing.T, files map[string]string, page string) string {
 	t.Helper()
-	v.set = template.New("")
+	v.set = template.New("").Funcs(template.FuncMap{"ref": func(id string) any { return v.refs[id] }})
 	for name, text := range files {
 		rel, ok := strings.CutPrefix(name, "views/")
 		if ok && path.Ext(rel) == ".html" && (rel == "layout.html" || strings.HasPrefix(path.Base(rel), "_")) {
@@ -97,12 +98,15 @@ func TestScaffoldedPages(t *testing.T) {
 	}
 	data := map[string]any{"BlogPost": post, "Authors": []any{ada}}
 
-	contains(t, (&view{lists: map[string][]any{"all": {post}}}).show(t, files, "blog_posts/index.html"),
+	refs := map[string]any{"01A": ada}
+	contains(t, (&view{lists: map[string][]any{"all": {post}}, refs: refs}).show(t, files, "blog_posts/index.html"),
+		"<span>Author Ada</span>",
 		"<title>Blog posts</title>", `<a href="/blog_posts/01P">A &lt;b&gt;</a>`, `data-count="1"`, `<span class="badge">Published</span>`,
 		`<a href="/users">Users</a>`, "No blog posts yet.")
 
-	contains(t, (&view{Data: data, lists: map[string][]any{"one": {post}}}).show(t, files, "blog_posts/show.html"),
-		"<title>A &lt;b&gt;</title>", `<dd class="text">—</dd>`, `<a href="/users/01A">`, "22 November 2026, 18:40 UTC", `action="/blog_posts/{id}"`)
+	contains(t, (&view{Data: data, lists: map[string][]any{"one": {post}}}).show(t, files, "blog_posts/show.html"), `<a href="/users/01A">01A</a>`)
+	contains(t, (&view{Data: data, lists: map[string][]any{"one": {post}}, refs: refs}).show(t, files, "blog_posts/show.html"),
+		"<title>A &lt;b&gt;</title>", `<dd class="text">—</dd>`, `<a href="/users/01A">Ada</a>`, "22 November 2026, 18:40 UTC", `action="/blog_posts/{id}"`)
 
 	contains(t, (&view{Data: data}).show(t, files, "blog_posts/edit.html"),
 		`value="A &lt;b&gt;"`, `type="checkbox" value="true" checked`, `<option value="01A" selected>Ada</option>`,
@@ -129,10 +133,11 @@ func TestDemoPages(t *testing.T) {
 	apply(t)(Demo(Options{Name: "board", Folder: dir, Source: sourceTree(t)}))
 	files := tree(t, dir)
 	at := time.Date(2026, 11, 22, 18, 40, 0, 0, time.UTC)
-	post := map[string]any{"ID": "01P", "CreatedAt": at, "Title": "Hello", "Body": "World", "Byline": "Ünal", "Published": false}
+	post := map[string]any{"ID": "01P", "CreatedAt": at, "Title": "Hello", "Body": "World", "AuthorID": "01U", "Published": false}
 	ada := map[string]any{"ID": "01A", "Name": "Ada"}
+	refs := map[string]any{"01U": map[string]any{"Name": "Ünal"}}
 
-	signedIn := &view{Session: map[string]any{"CurrentUser": ada}, lists: map[string][]any{"published": {post}, "mine": {post}}}
+	signedIn := &view{Session: map[string]any{"CurrentUser": ada}, lists: map[string][]any{"published": {post}, "mine": {post}}, refs: refs}
 	contains(t, signedIn.show(t, files, "posts/index.html"),
 		"<strong>Ada</strong>", "<h2>Hello</h2>", `aria-hidden="true">Ü</span> Ünal`, `action="/posts/01P?_method=PATCH"`, `name="published" value="true"`, "Publish</button>")
 

@@ -87,7 +87,8 @@ func (s *terminalScreen) thinks(t *testing.T, players map[string]*player) {
 	hears(t, players, nil)
 	s.types(`commit()`)
 	s.shows("console:" + userName())
-	hears(t, players, map[string][]string{"Ada": {"mine change", "published enter", "published leave"}, "Bob": {"mine enter", "published enter", "published leave"}})
+	hears(t, players, map[string][]string{"Ada": {"mine change", "published enter", "published leave", "published/users enter", "published/users leave"},
+		"Bob": {"mine enter", "published enter", "published leave", "published/users enter", "published/users leave"}})
 	s.types(`undo(seq()); commit()`)
 	s.shows("is undone when this is committed")
 	eventuallyHears(t, players)

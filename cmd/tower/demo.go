@@ -154,7 +154,7 @@ func (s *sample) settle(ctx context.Context) (ids map[string]string, err error) 
 		ids[name] = record.ID
 	}
 	_, err = create(ctx, client, "posts", map[string]any{"title": "Hello from Ada", "body": "Make another in the console, and watch.",
-		"published": true, "authorId": ids["Ada"], "byline": "Ada"})
+		"published": true, "authorId": ids["Ada"]})
 	return ids, err
 }
 

@@ -56,6 +56,12 @@ func TestEverythingTogether(t *testing.T) {
 	console.types(`Post.create({title: ""})`)
 	console.shows("is required")
 
+	// Who wrote them is renamed, and so in each of them.
+	ada.until("twelve posts by Bob", signed("Bob")+` == 12`)
+	console.types(`Author.where({name: "Bob"}).first().update({name: "Robert"})`)
+	ada.until("twelve posts by Robert", signed("Robert")+` == 12`)
+	bob.until("twelve posts by Robert", signed("Robert")+` == 12`)
+
 	watched.agrees()
 	app.edits(ada, bob, console)
 	watched.agrees()
@@ -64,6 +70,11 @@ func TestEverythingTogether(t *testing.T) {
 	writer.signIn(ids["Bob"])
 	writer.visit("/posts/new")
 	app.dies(ada, bob, writer, ids["Ada"], watched)
+}
+
+// signed is how many posts of a page are by somebody.
+func signed(name string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("[data-live] .meta")].filter(meta => meta.textContent.includes(%q)).length`, name)
 }
 
 // edits changes a view and a controller, and sees both take effect.

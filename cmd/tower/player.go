@@ -124,18 +124,26 @@ func (p *player) received(ctx context.Context) (effects []string, messages int, 
 	_, commits, err := p.ask(ctx, wire.Request{Close: 1 << 52})
 	for _, commit := range commits {
 		for number, delta := range commit.Cursors {
-			name := p.cursors[number]
-			for range delta.Enter {
-				effects = append(effects, name+" enter")
-			}
-			for range delta.Change {
-				effects = append(effects, name+" change")
-			}
-			for range delta.Leave {
-				effects = append(effects, name+" leave")
+			effects = appendEffects(effects, p.cursors[number], delta)
+			for model, of := range delta.Include {
+				effects = appendEffects(effects, p.cursors[number]+"/"+model, of)
 			}
 		}
 	}
 	slices.Sort(effects)
 	return effects, len(commits), err
+}
+
+// appendEffects appends what becomes of the records of a list, or of what it includes.
+func appendEffects(effects []string, of string, delta *wire.Delta) []string {
+	for range delta.Enter {
+		effects = append(effects, of+" enter")
+	}
+	for range delta.Change {
+		effects = append(effects, of+" change")
+	}
+	for range delta.Leave {
+		effects = append(effects, of+" leave")
+	}
+	return effects
 }

@@ -234,11 +234,15 @@ func (w *watched) agrees() {
 func (w *watched) holds() (ids []string) {
 	for line := range strings.Lines(w.output.String()) {
 		var step struct {
-			Op, ID string
-			After  *string
+			Op, ID   string
+			After    *string
+			Included bool
 		}
 		if json.Unmarshal([]byte(line), &step) != nil {
 			return nil // it is not whole yet
+		}
+		if step.Included {
+			continue
 		}
 		if at := slices.Index(ids, step.ID); step.Op == "leave" || step.Op == "change" && step.After != nil {
 			ids = slices.Delete(ids, at, at+1)

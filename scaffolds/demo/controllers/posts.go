@@ -72,7 +72,6 @@ func (c *Posts) Create(ctx context.Context, in NewPost) (*models.Post, error) {
 	post := &models.Post{
 		Record:    tower.Record{ID: in.ID},
 		AuthorID:  c.CurrentUser.ID,
-		Byline:    c.CurrentUser.Name,
 		Title:     in.Title,
 		Body:      in.Body,
 		Published: in.Published,

@@ -6,7 +6,6 @@ import "github.com/towerkit/tower"
 type Post struct {
 	tower.Record
 	AuthorID  tower.ID `json:"authorId" tower:"ref=users,index"`
-	Byline    string   `json:"byline" validate:"max=40"` // the author's name when it was written
 	Title     string   `json:"title" validate:"required,max=140"`
 	Body      string   `json:"body" validate:"max=4000"`
 	Published bool     `json:"published" tower:"index"`
@@ -15,10 +14,10 @@ type Post struct {
 // Posts is the model of posts.
 var Posts = tower.NewModel[Post]("posts")
 
-// Published is what everyone may read, newest first.
+// Published is what everyone may read, newest first, with those who wrote it.
 func Published() tower.Scope[Post] {
 	post := Posts.Fields
-	return Posts.Where(tower.Is(&post.Published, true)).Desc(&post.CreatedAt)
+	return Posts.Where(tower.Is(&post.Published, true)).Desc(&post.CreatedAt).Include(&post.AuthorID)
 }
 
 // PostsBy is what one user wrote, drafts too, newest first.
