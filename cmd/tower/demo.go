@@ -162,6 +162,7 @@ const demoGreeting = `Open %s in two windows, one of them private. Sign in as Ad
 
 Post.create({title: "Hello", published: true})
 Post.create({title: "Only Ada's", authorId: User.first().id})
+User.first().update({name: "Ada Lovelace"})
 
 help() explains, tab completes.`
 
