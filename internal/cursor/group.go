@@ -162,6 +162,9 @@ func (g *group) ask(of int, images []*store.Image) []part {
 		return []part{{g, strings.Repeat("\x01", len(images))}}
 	}
 	answers := make([]byte, len(images))
+	if !slices.ContainsFunc(images, func(img *store.Image) bool { return img != nil }) {
+		return []part{{g, string(answers)}} // there is nothing to ask
+	}
 	g.rules[0].answer(of, images, answers)
 	parts := []part{{g, string(answers)}}
 	holders, rules, stay := g.holders, g.rules, 1
