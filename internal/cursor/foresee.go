@@ -162,7 +162,6 @@ func (f *foresight) wouldList(l *list, own rules, touches []touch) (seen Foresee
 			return seen, err
 		}
 	}
-	seen.Deltas = diff(ids, l.visible(), f.now.seq-1, true)
 	for n := range l.company {
 		c := &l.company[n]
 		refs, err := c.refer(l.visible(), &f.now)
@@ -173,6 +172,7 @@ func (f *foresight) wouldList(l *list, own rules, touches []touch) (seen Foresee
 			seen.Included = append(seen.Included, Included{Model: c.of.Model, Deltas: deltas})
 		}
 	}
+	seen.Deltas = l.join(diff(ids, l.visible(), f.now.seq-1, true), seen.Included)
 	return seen, nil
 }
 
@@ -226,6 +226,7 @@ func (f *foresight) moved(seen *Foreseen, g *group, to *Spec) error {
 	if err := fill(now, f.now.at, f.engine.rules(to)); err != nil {
 		return err
 	}
-	seen.Deltas, seen.Included = diff(ids, now.visible(), f.now.seq-1, to.ordered()), with.diff(now, f.now.seq-1)
+	seen.Included = with.diff(now, f.now.seq-1)
+	seen.Deltas = now.join(diff(ids, now.visible(), g.query.form.unchanged(f.now.seq-1, to), to.ordered()), seen.Included)
 	return nil
 }

@@ -1,6 +1,10 @@
 package cursor
 
-import "github.com/towerkit/tower/internal/store"
+import (
+	"slices"
+
+	"github.com/towerkit/tower/internal/store"
+)
 
 // with returns the records that one of the list's refers to, as far as they are
 // included; nil where the two are not seen as one.
@@ -28,6 +32,16 @@ func (l *list) withs() [][]*store.Image {
 		all = append(all, l.with(img))
 	}
 	return all
+}
+
+// unchanged returns seq, up to which a record has to have changed to look different to
+// who moves from the one spec to the other: 0 where each of them does.
+func (s *Spec) unchanged(seq uint64, to *Spec) uint64 {
+	same := func(a, b Include) bool { return a.Model == b.Model && slices.Equal(a.Fields, b.Fields) }
+	if s.Inline != to.Inline || s.Inline && !slices.EqualFunc(s.Include, to.Include, same) {
+		return 0
+	}
+	return seq
 }
 
 // referred goes through what a record of the list's refers to.

@@ -220,7 +220,8 @@ func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened 
 	case from.known:
 		e.lead(g, from, &to, func() ([]Delta, []Included) {
 			included := from.with.diff(l, from.held.Seq)
-			return l.join(diff(from.ids, l.visible(), from.held.Seq, o.query.Ordered()), included), included
+			since := from.held.Spec.unchanged(from.held.Seq, &o.spec)
+			return l.join(diff(from.ids, l.visible(), since, o.query.Ordered()), included), included
 		})
 		if overflows(to.Delta, l) {
 			to = Opened{Query: to.Query, Seq: to.Seq, Resync: Overflow}

@@ -148,7 +148,7 @@ func (e *Engine) missed(p *past, o *opening) []touch {
 // A lead is what leads a group's holder on. It serves others who come back from the
 // same, until the next commit.
 type lead struct {
-	since    uint64
+	held     *Held
 	ids      []store.ID
 	with     companions
 	delta    []Delta
@@ -157,7 +157,8 @@ type lead struct {
 
 // from reports whether the lead begins where the past is.
 func (l *lead) from(p *past) bool {
-	return l.since == p.held.Seq && slices.Equal(l.ids, p.ids) && maps.EqualFunc(l.with, p.with, slices.Equal)
+	return l.held.Seq == p.held.Seq && l.held.Spec.unchanged(1, &p.held.Spec) > 0 &&
+		slices.Equal(l.ids, p.ids) && maps.EqualFunc(l.with, p.with, slices.Equal)
 }
 
 const maxLeads = 64
@@ -174,7 +175,7 @@ func (e *Engine) lead(g *group, from *past, to *Opened, find func() ([]Delta, []
 		if len(e.leads) >= maxLeads {
 			clear(e.leads)
 		}
-		known = lead{since: from.held.Seq, ids: from.ids, with: from.with}
+		known = lead{held: from.held, ids: from.ids, with: from.with}
 		known.delta, known.included = find()
 		e.leads[g] = known
 	}

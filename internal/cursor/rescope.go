@@ -111,7 +111,7 @@ func (e *Engine) attach(c store.Commit, leaving []departure) []Moved {
 			m.Value = now.since(d.value)
 		case *list:
 			m.Included = d.with.diff(now, c.Seq-1)
-			m.Deltas = now.join(diff(d.ids, now.visible(), c.Seq-1, m.To.Ordered()), m.Included)
+			m.Deltas = now.join(diff(d.ids, now.visible(), d.from.form.unchanged(c.Seq-1, d.move.To), m.To.Ordered()), m.Included)
 		default:
 			m.Deltas = diff(d.ids, nil, c.Seq-1, false)
 			m.Included = d.with.diff(nil, c.Seq-1)

@@ -33,6 +33,7 @@ type replica struct {
 	images []*store.Image
 	value  store.Value
 	owners map[store.ID]*store.Image // that ride along
+	with   map[store.ID][]*store.Image
 }
 
 func (c *replica) place(id store.ID) int {
@@ -41,6 +42,9 @@ func (c *replica) place(id store.ID) int {
 
 // apply follows deltas to a state that is ordered, or stands by id.
 func (c *replica) apply(deltas []Delta, ordered bool) error {
+	if c.with == nil {
+		c.with = map[store.ID][]*store.Image{}
+	}
 	phase := 0
 	for _, d := range deltas {
 		step := map[DeltaOp]int{Leave: 0, Enter: 1, Change: 2}[d.Op]
@@ -48,6 +52,9 @@ func (c *replica) apply(deltas []Delta, ordered bool) error {
 			return fmt.Errorf("%s of %s comes too late", d.Op, d.ID)
 		}
 		phase = step
+		if c.with[d.ID] = d.With; d.Op == Leave {
+			delete(c.with, d.ID)
+		}
 		at := c.place(d.ID)
 		if (at >= 0) == (d.Op == Enter) || (d.Image == nil) != (d.Op == Leave) || !ordered && d.After != nil {
 			return fmt.Errorf("%s of %s, which is at %d", d.Op, d.ID, at)
@@ -160,7 +167,7 @@ func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 		if tag%2 == 0 {
 			in.Allow = func(img *store.Image) bool { return visible(img, level()) }
 		}
-		s.Include = []Include{in}
+		s.Include, s.Inline = []Include{in}, tag%4 > 1
 	}
 	return s
 }
@@ -234,6 +241,7 @@ func (w *world) verify(c *replica, why string) {
 	if company := w.company(c); !maps.Equal(held, company) {
 		w.fail("%s at %d: %s (rule %d) includes %v, want %v", why, w.seq, w.questions[c.tag].scope(w.t, w.m.things), c.tag%3, held, company)
 	}
+	w.verifyWith(c, why)
 	if slices.EqualFunc(c.images, want, func(a, b *store.Image) bool {
 		return a.ID == b.ID && a.Version == b.Version && bytes.Equal(a.JSON, b.JSON)
 	}) {
@@ -241,6 +249,22 @@ func (w *world) verify(c *replica, why string) {
 	}
 	s := w.questions[c.tag].scope(w.t, w.m.things)
 	w.fail("%s at %d: %s (rule %d)\n got %s\nwant %s", why, w.seq, s, c.tag%3, describeImages(c.images), describeImages(want))
+}
+
+// verifyWith holds that each record of an inline cursor came with what it refers to, as
+// that is included now, and those of others with nothing.
+func (w *world) verifyWith(c *replica, why string) {
+	inline := w.spec(c, c.tag, c.viewer.level.Load).Inline
+	for _, img := range c.images {
+		var want []*store.Image
+		if owner := c.owners[store.ID(img.Value(w.m.things.Field("owner")).Text())]; owner != nil && inline {
+			want = []*store.Image{owner}
+		}
+		same := func(a, b *store.Image) bool { return a.ID == b.ID && a.Version == b.Version }
+		if with := c.with[img.ID]; (with != nil) != inline || !slices.EqualFunc(with, want, same) {
+			w.fail("%s at %d: %s came with %s, want %s", why, w.seq, img.ID, describeImages(with), describeImages(want))
+		}
+	}
 }
 
 func (w *world) Rescope(c store.Commit) []Move {
@@ -304,7 +328,7 @@ func (w *world) deliverEffect(c store.Commit, e Effect) {
 	}
 	for _, d := range e.Deltas {
 		w.counts[d.Op.String()]++
-		if d.Op == Change && d.Image.Version != c.Seq {
+		if d.Op == Change && d.Image.Version != c.Seq && !e.Query.Spec().Inline {
 			w.fail("%s of %s, which did not change", d.Op, d.ID)
 		}
 	}
@@ -387,7 +411,10 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 				w.fail("%s is resumed: %v", o.Query.Spec().Scope, err)
 			}
 		} else {
-			c.images, c.value, c.owners = slices.Clone(o.Images), o.Value, map[store.ID]*store.Image{}
+			c.images, c.value, c.owners, c.with = slices.Clone(o.Images), o.Value, map[store.ID]*store.Image{}, map[store.ID][]*store.Image{}
+			for i, with := range o.With {
+				c.with[o.Images[i].ID] = with
+			}
 			for _, in := range o.Included {
 				for _, img := range in.Images {
 					c.owners[img.ID] = img
