@@ -223,7 +223,7 @@ func (f *foresight) moved(seen *Foreseen, g *group, to *Spec) error {
 		return err
 	}
 	now := newList(to, 0)
-	if err := fill(now, f.now.at, f.engine.rules(to)); err != nil {
+	if err := fill(now, &moment{at: f.now.at}, f.engine.rules(to)); err != nil {
 		return err
 	}
 	seen.Included = with.diff(now, f.now.seq-1)

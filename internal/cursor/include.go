@@ -31,6 +31,20 @@ func (in *Include) check(s *Scope) error {
 	return nil
 }
 
+// refers returns the ids that records refer to by the include, each once.
+func (in *Include) refers(images []*store.Image) (ids []store.ID) {
+	found := map[store.ID]bool{"": true}
+	for _, img := range images {
+		for _, f := range in.Fields {
+			if id := store.ID(img.Value(f).Text()); !found[id] {
+				found[id] = true
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
 // Included is what becomes of the records of one model that a cursor includes.
 type Included struct {
 	Model  *store.Model
@@ -55,22 +69,15 @@ type referral struct {
 // refer returns the records that those of a list refer to at a moment.
 func (c *company) refer(images []*store.Image, now *moment) ([]referral, error) {
 	var all []referral
-	found := map[store.ID]bool{"": true}
 	missing := false
-	for _, img := range images {
-		for _, f := range c.of.Fields {
-			r := referral{id: store.ID(img.Value(f).Text())}
-			if found[r.id] {
-				continue
-			}
-			found[r.id] = true
-			if change := now.change(c.of.Model, r.id); change != nil {
-				r.image = change.After
-			} else if _, r.known = c.seen[r.id]; !r.known {
-				r.unread, missing = true, true
-			}
-			all = append(all, r)
+	for _, id := range c.of.refers(images) {
+		r := referral{id: id}
+		if change := now.change(c.of.Model, id); change != nil {
+			r.image = change.After
+		} else if _, r.known = c.seen[id]; !r.known {
+			r.unread, missing = true, true
 		}
+		all = append(all, r)
 	}
 	if !missing || !now.page.recall(c.of.Model, all) {
 		return all, nil

@@ -34,11 +34,16 @@ func (l *list) withs() [][]*store.Image {
 	return all
 }
 
-// unchanged returns seq, up to which a record has to have changed to look different to
-// who moves from the one spec to the other: 0 where each of them does.
-func (s *Spec) unchanged(seq uint64, to *Spec) uint64 {
+// looksAs reports whether a record looks by the one spec as it does by the other.
+func (s *Spec) looksAs(to *Spec) bool {
 	same := func(a, b Include) bool { return a.Model == b.Model && slices.Equal(a.Fields, b.Fields) }
-	if s.Inline != to.Inline || s.Inline && !slices.EqualFunc(s.Include, to.Include, same) {
+	return s.Inline == to.Inline && (!s.Inline || slices.EqualFunc(s.Include, to.Include, same))
+}
+
+// unchanged returns the seq since which a record has to have changed to look different
+// to who moves from the one spec to the other: 0 where each of them does.
+func (s *Spec) unchanged(seq uint64, to *Spec) uint64 {
+	if !s.looksAs(to) {
 		return 0
 	}
 	return seq

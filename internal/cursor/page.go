@@ -113,11 +113,10 @@ func (p *pages) drop(key pageKey, failed *page) {
 
 // fill fills an empty reading with the state after the commit seq.
 func (e *Engine) fill(ctx context.Context, r reading, seq uint64, own rules) error {
-	at := e.at(ctx, seq)
-	var p *page
+	now := moment{at: e.at(ctx, seq)}
 	if l, ok := r.(*list); ok && l.scope.end() > 0 {
 		key := pageKey{l.scope.Key(), seq}
-		p = e.pages.get(key)
+		p := e.pages.get(key)
 		p.once.Do(func() {
 			first := list{scope: l.scope, spare: l.spare}
 			p.images, p.err = first.next(e.at(context.WithoutCancel(ctx), seq), first.wants())
@@ -129,9 +128,7 @@ func (e *Engine) fill(ctx context.Context, r reading, seq uint64, own rules) err
 		}
 		l.complete = p.complete
 		l.take(p.images, func(i int) bool { return own.allow(0, p.images[i]) })
+		now.page = p
 	}
-	if err := r.fill(at, own); err != nil {
-		return err
-	}
-	return accompany(r, &moment{at: at, page: p}, own)
+	return fill(r, &now, own)
 }

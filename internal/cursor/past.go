@@ -108,17 +108,10 @@ func (l *list) past(h *history, seq uint64, own rules, at view) (companions, err
 	with := companions{}
 	for i := range l.company {
 		of := l.company[i].of
-		var ids []store.ID
-		for _, img := range l.visible() {
-			for _, f := range of.Fields {
-				if id := store.ID(img.Value(f).Text()); id != "" {
-					ids = append(ids, id)
-				}
-			}
-		}
+		ids := of.refers(l.visible())
 		slices.Sort(ids)
 		var seen []store.ID
-		for _, id := range slices.Compact(ids) {
+		for _, id := range ids {
 			image, err := h.at(seq, of.Model, id, at)
 			if err != nil {
 				return nil, err
@@ -157,7 +150,7 @@ type lead struct {
 
 // from reports whether the lead begins where the past is.
 func (l *lead) from(p *past) bool {
-	return l.held.Seq == p.held.Seq && l.held.Spec.unchanged(1, &p.held.Spec) > 0 &&
+	return l.held.Seq == p.held.Seq && l.held.Spec.looksAs(&p.held.Spec) &&
 		slices.Equal(l.ids, p.ids) && maps.EqualFunc(l.with, p.with, slices.Equal)
 }
 

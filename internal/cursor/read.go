@@ -26,7 +26,7 @@ func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of
 		return nil, err
 	}
 	l := newList(&spec, 0)
-	if err := fill(l, at, spec.rules()); err != nil {
+	if err := fill(l, &moment{at: at}, spec.rules()); err != nil {
 		return nil, fmt.Errorf("read what %s includes: %w", spec.Scope, err)
 	}
 	for i := range l.company {

@@ -42,12 +42,12 @@ func (m *moment) change(of *store.Model, id store.ID) *store.Change {
 	return nil
 }
 
-// fill reads all that a new reading is to know.
-func fill(r reading, at view, own rules) error {
-	if err := r.fill(at, own); err != nil {
+// fill reads all that a new reading is to know at a moment.
+func fill(r reading, now *moment, own rules) error {
+	if err := r.fill(now.at, own); err != nil {
 		return err
 	}
-	return accompany(r, &moment{at: at}, own)
+	return accompany(r, now, own)
 }
 
 // accompany brings the company of a list, if it has one, up to a moment.

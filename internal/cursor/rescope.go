@@ -145,7 +145,7 @@ func (e *Engine) arrive(d departure, at view, read map[*Query]reading) (*Query, 
 	}
 	if now == nil {
 		now = q.empty()
-		if err := fill(now, at, own); err != nil {
+		if err := fill(now, &moment{at: at}, own); err != nil {
 			e.release(q)
 			return nil, nil, err
 		}
