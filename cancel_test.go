@@ -3,8 +3,6 @@ package tower_test
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -39,22 +37,16 @@ func (o *outpost) Sign(ctx context.Context, in struct{}) (*User, error) {
 
 func openOutpost(t *testing.T) (*station, *line) {
 	t.Helper()
-	folder := t.TempDir()
-	t.Setenv("TOWER_FOLDER", folder)
 	s := &station{began: make(chan struct{}), ended: make(chan struct{})}
 	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*outpost, error) { return &outpost{c, s}, nil })
 	posts := tower.Mount(r, "outpost", func(o *outpost) *outpost { return o })
 	tower.Action(posts, "POST /wait", (*outpost).Wait)
 	tower.Action(posts, "POST /sign", (*outpost).Sign)
-	s.app = towertest.Open(t, tower.Config{Name: "outpost", Models: []tower.AnyModel{Users}, Routes: r})
-	if err := s.app.OpenControl(); err != nil {
-		t.Fatal(err)
-	}
-	real, err := filepath.EvalSymlinks(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, attach(t, wire.SocketPath(real, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid())))
+	var path string
+	s.app, path = controlled(t, func() *towertest.App {
+		return towertest.Open(t, tower.Config{Name: "outpost", Models: []tower.AnyModel{Users}, Routes: r})
+	})
+	return s, attach(t, path)
 }
 
 func (l *line) send(req wire.ControlRequest) {

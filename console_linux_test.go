@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -17,7 +16,6 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/towerkit/tower/internal/repl"
-	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/towertest"
 )
 
@@ -71,21 +69,6 @@ func openConsole(b *testing.B, path string) (drawn func() int) {
 	return func() int { return int(size.Load()) }
 }
 
-// openControlled opens the notes with a control socket.
-func openControlled(b *testing.B) (*towertest.App, string) {
-	folder := b.TempDir()
-	b.Setenv("TOWER_FOLDER", folder)
-	app := openNotes(b)
-	if err := app.OpenControl(); err != nil {
-		b.Fatal(err)
-	}
-	real, err := filepath.EvalSymlinks(folder)
-	if err != nil {
-		b.Fatal(err)
-	}
-	return app, wire.SocketPath(real, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()))
-}
-
 // BenchmarkWatched is how many durable creates a second reach the last client
 // while a console shows them, beside the same without a console, and what the
 // server's process takes for one. The console is told of some creates in full and
@@ -93,8 +76,8 @@ func openControlled(b *testing.B) (*towertest.App, string) {
 func BenchmarkWatched(b *testing.B) {
 	n := benchClients(b) / 10
 	b.Run(fmt.Sprintf("clients=%d", n), func(b *testing.B) {
-		watched, path := openControlled(b)
-		alone, _ := openControlled(b)
+		watched, path := controlled(b, func() *towertest.App { return openNotes(b) })
+		alone, _ := controlled(b, func() *towertest.App { return openNotes(b) })
 		with, without := &flood{b: b, app: watched, clients: n}, &flood{b: b, app: alone, clients: n}
 		with.swarm, without.swarm = follow(b, watched, n, "notes.on", "all"), follow(b, alone, n, "notes.on", "all")
 		drawn := openConsole(b, path)

@@ -26,17 +26,22 @@ type line struct {
 
 func openControl(t *testing.T) (*towertest.App, string) {
 	t.Helper()
-	folder := t.TempDir()
-	t.Setenv("TOWER_FOLDER", folder)
-	app := openSample(t)
-	if err := app.OpenControl(); err != nil {
-		t.Fatal(err)
-	}
-	real, err := filepath.EvalSymlinks(folder)
+	return controlled(t, func() *towertest.App { return openSample(t) })
+}
+
+// controlled opens an application with a control socket, and returns where that is.
+func controlled(t testing.TB, open func() *towertest.App) (*towertest.App, string) {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return app, wire.SocketPath(real, os.TempDir())
+	t.Setenv("TOWER_FOLDER", folder)
+	app := open()
+	if err := app.OpenControl(); err != nil {
+		t.Fatal(err)
+	}
+	return app, wire.SocketPath(folder, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()))
 }
 
 func attach(t *testing.T, path string) *line {
