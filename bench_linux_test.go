@@ -102,21 +102,7 @@ func openNotes(b *testing.B) *towertest.App { return towertest.Open(b, notes()) 
 func serveNotes(b *testing.B, path string) (app *towertest.App, end func()) {
 	config := notes()
 	config.Env, config.Data = "test", path
-	inner, err := tower.New(config)
-	if err == nil {
-		err = inner.Open()
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	server := httptest.NewServer(inner.Handler())
-	return &towertest.App{App: inner, URL: server.URL}, func() {
-		if err := inner.Close(); err != nil {
-			b.Error(err)
-		}
-		server.CloseClientConnections()
-		server.Close()
-	}
+	return towertest.Serve(b, config)
 }
 
 const mark = `"text":"xx`

@@ -47,6 +47,15 @@ func Open(t testing.TB, config tower.Config) *App {
 	config.Env = "test"
 	config.Data = filepath.Join(t.TempDir(), "test.db")
 	config.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+	app, end := Serve(t, config)
+	t.Cleanup(end)
+	return app
+}
+
+// Serve opens the application with its own environment, data and log, until end is
+// called, once: so it can be served again with what it holds.
+func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
+	t.Helper()
 	app, err := tower.New(config)
 	if err != nil {
 		t.Fatalf("the application cannot start: %v", err)
@@ -57,14 +66,13 @@ func Open(t testing.TB, config tower.Config) *App {
 	web := httptest.NewUnstartedServer(app.Handler())
 	web.Config.ConnContext = server.ConnContext
 	web.Start()
-	t.Cleanup(func() {
+	return &App{App: app, URL: web.URL, Transport: Socket}, func() {
 		if err := app.Close(); err != nil {
 			t.Errorf("close the application: %v", err)
 		}
 		web.CloseClientConnections()
 		web.Close()
-	})
-	return &App{App: app, URL: web.URL, Transport: Socket}
+	}
 }
 
 // Get loads a page as a visitor, and returns its status and its body.

@@ -4,9 +4,7 @@ package repl
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"sync"
@@ -14,7 +12,6 @@ import (
 	"testing/fstest"
 
 	"github.com/towerkit/tower"
-	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/towertest"
 )
@@ -122,27 +119,14 @@ func openBoardIn(t *testing.T, env string) *board {
 // start serves the board: it can be closed, and started again with what it holds.
 func (b *board) start() {
 	b.t.Helper()
-	app, err := tower.New(tower.Config{Name: "board", Env: b.env, Data: filepath.Join(b.folder, "board.db"),
+	app, end := towertest.Serve(b.t, tower.Config{Name: "board", Env: b.env, Data: filepath.Join(b.folder, "board.db"),
 		Models: []tower.AnyModel{members, posted}, Routes: boardRoutes(),
 		Files: fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}},
 		Log:   slog.New(slog.NewTextHandler(b.t.Output(), nil))})
-	if err != nil {
+	b.App, b.close = app, sync.OnceFunc(end)
+	if err := b.OpenControl(); err != nil {
 		b.t.Fatal(err)
 	}
-	if err := errors.Join(app.Open(), app.OpenControl()); err != nil {
-		b.t.Fatal(err)
-	}
-	web := httptest.NewUnstartedServer(app.Handler())
-	web.Config.ConnContext = server.ConnContext
-	web.Start()
-	b.App = &towertest.App{App: app, URL: web.URL, Transport: towertest.Socket}
-	b.close = sync.OnceFunc(func() {
-		if err := app.Close(); err != nil {
-			b.t.Errorf("close the board: %v", err)
-		}
-		web.CloseClientConnections()
-		web.Close()
-	})
 }
 
 func (b *board) member(t *testing.T, name string) *Member {
