@@ -247,7 +247,7 @@ func (e *evaluator) tellImpact(impact wire.Impact) string {
 // mostTurns is how many records of one cursor are named.
 const mostTurns = 20
 
-func (e *evaluator) turns(told wire.Told) []string {
+func (e *evaluator) turns(told wire.Reaction) []string {
 	var all []string
 	for _, turn := range told.Deltas[:min(len(told.Deltas), mostTurns)] {
 		all = append(all, pad(turn.Op, 6)+"  "+e.titled(turn.Model, turn.ID, turn.Label))
@@ -270,7 +270,7 @@ func (e *evaluator) turns(told wire.Told) []string {
 	return all
 }
 
-func tellMoved(m wire.Moved) string {
+func tellMoved(m wire.StaleRead) string {
 	text := ""
 	if m.Seq > 0 {
 		text += fmt.Sprintf(" by commit %d (%s)", m.Seq, clean(m.By))

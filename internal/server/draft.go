@@ -194,7 +194,7 @@ func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 }
 
 // A movement is what has moved, to be told in words too.
-type movement struct{ wire.Moved }
+type movement struct{ wire.StaleRead }
 
 func (m movement) say() string {
 	text := map[string]string{"create": "was created", "update": "was updated", "delete": "was deleted", "": "was changed"}[m.Op]
@@ -218,7 +218,7 @@ func (c *console) moved(ctx context.Context, tx *store.Tx) ([]movement, error) {
 	}
 	all := []movement{}
 	for _, f := range found {
-		m := movement{wire.Moved{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
+		m := movement{wire.StaleRead{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
 		for _, change := range f.Later.Changes {
 			if change.Model == f.Model && change.ID == f.ID {
 				m.Op, m.Fields = change.Op.String(), changed(change)

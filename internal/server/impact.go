@@ -53,9 +53,9 @@ func (f *foresight) move(v *visit, handle *opened) {
 }
 
 // told is what connections would be told beside what becomes of their cursors.
-func (f *foresight) told() (all []wire.Told) {
+func (f *foresight) told() (all []wire.Reaction) {
 	for c, v := range f.visits {
-		told := wire.Told{Connection: c.number, User: c.Label(), Deltas: []wire.Turn{}, Ends: v.err != nil}
+		told := wire.Reaction{Connection: c.number, User: c.Label(), Deltas: []wire.RecordDelta{}, Ends: v.err != nil}
 		if told.Rights = v.err == nil && v.rights() != c.rights; told.Rights || told.Ends {
 			all = append(all, told)
 		}
@@ -73,7 +73,7 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var told []wire.Told
+	var told []wire.Reaction
 	commit, seen, err := c.app.engine.Foresee(ctx,
 		func(seq uint64) (store.Commit, error) { return d.tx.Prospect(ctx, seq) },
 		func(commit store.Commit) []cursor.Move {
@@ -88,14 +88,14 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	if err != nil {
 		return nil, err
 	}
-	out := wire.Impact{Seq: commit.Seq - 1, Changes: len(commit.Changes), Connections: c.app.hub.count(), Reached: []wire.Told{}, Moved: []wire.Moved{}}
+	out := wire.Impact{Seq: commit.Seq - 1, Changes: len(commit.Changes), Connections: c.app.hub.count(), Reached: []wire.Reaction{}, Moved: []wire.StaleRead{}}
 	for _, m := range moved {
-		out.Moved = append(out.Moved, m.Moved)
+		out.Moved = append(out.Moved, m.StaleRead)
 	}
 	for _, f := range seen {
 		told = append(told, describeForeseen(f.Holder.(*opened), f, commit))
 	}
-	slices.SortStableFunc(told, func(a, b wire.Told) int {
+	slices.SortStableFunc(told, func(a, b wire.Reaction) int {
 		return cmp.Or(cmp.Compare(a.Connection, b.Connection), cmp.Compare(a.Cursor, b.Cursor))
 	})
 	reached := map[uint64]bool{}
@@ -106,11 +106,11 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	return out, nil
 }
 
-func describeForeseen(handle *opened, f cursor.Foreseen, commit store.Commit) wire.Told {
-	out := wire.Told{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name, Closed: f.Closed, Value: valueJSON(f.Value), Deltas: []wire.Turn{}}
+func describeForeseen(handle *opened, f cursor.Foreseen, commit store.Commit) wire.Reaction {
+	out := wire.Reaction{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name, Closed: f.Closed, Value: valueJSON(f.Value), Deltas: []wire.RecordDelta{}}
 	add := func(model *store.Model, deltas []cursor.Delta) {
 		for _, delta := range deltas {
-			turn := wire.Turn{Op: delta.Op.String(), Model: model.Name, ID: string(delta.ID), Label: labelOf(delta.Image)}
+			turn := wire.RecordDelta{Op: delta.Op.String(), Model: model.Name, ID: string(delta.ID), Label: labelOf(delta.Image)}
 			for _, change := range commit.Changes {
 				if delta.Image == nil && change.Model == model && change.ID == delta.ID {
 					turn.Label = labelOf(change.Before)

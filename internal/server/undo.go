@@ -55,7 +55,7 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 
 // contradicted says what stands against the undo of a commit.
 func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
-	m := movement{wire.Moved{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
+	m := movement{wire.StaleRead{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
 	for _, change := range err.Later.Changes {
 		if change.Model == err.Model && change.ID == err.ID {
 			m.Op, m.Fields = change.Op.String(), changed(change)

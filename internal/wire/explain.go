@@ -61,37 +61,37 @@ type Diff struct {
 
 // Impact is what a transaction would do to open cursors if it were committed now.
 type Impact struct {
-	Seq         uint64  `json:"seq"` // the commit that it would follow
-	Changes     int     `json:"changes"`
-	Connections int     `json:"connections"` // open now
-	Reached     []Told  `json:"reached"`     // at most 1000
-	ReachedAll  int     `json:"reachedAll"`  // how many connections would get a frame
-	Moved       []Moved `json:"moved"`       // for which the commit would be refused
+	Seq         uint64      `json:"seq"` // the commit that it would follow
+	Changes     int         `json:"changes"`
+	Connections int         `json:"connections"` // open now
+	Reached     []Reaction  `json:"reached"`     // at most 1000
+	ReachedAll  int         `json:"reachedAll"`  // how many connections would get a frame
+	Moved       []StaleRead `json:"moved"`       // for which the commit would be refused
 }
 
-// Told is what a holder of a cursor would be told; without a cursor, what a
+// Reaction is what a holder of a cursor would be told; without a cursor, what a
 // connection would.
-type Told struct {
+type Reaction struct {
 	Connection uint64          `json:"connection"`
 	User       string          `json:"user"` // label
 	Cursor     string          `json:"cursor"`
-	Deltas     []Turn          `json:"deltas"`
+	Deltas     []RecordDelta   `json:"deltas"`
 	Value      json.RawMessage `json:"value,omitempty"`  // of a cursor that carries one: what it would be
 	Closed     bool            `json:"closed,omitempty"` // its user would not be allowed to hold it any more
 	Rights     bool            `json:"rights,omitempty"` // its user might use other actions and cursors
 	Ends       bool            `json:"ends,omitempty"`   // the connection would end: who its user is would not be known
 }
 
-// A Turn is what would become of one record.
-type Turn struct {
+// A RecordDelta is what would become of one record.
+type RecordDelta struct {
 	Op    string `json:"op"` // enter, change, leave
 	Model string `json:"model"`
 	ID    string `json:"id"`
 	Label string `json:"label,omitempty"`
 }
 
-// Moved is what has changed under a transaction since it was read.
-type Moved struct {
+// StaleRead is what has changed under a transaction since it was read.
+type StaleRead struct {
 	Model  string    `json:"model"`
 	ID     string    `json:"id,omitempty"`  // "": records that came into what was read, or left it
 	Seq    uint64    `json:"seq,omitempty"` // of the commit; 0: it is not in the log any more
