@@ -108,7 +108,7 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 		clear(p.heard)
 		for range 2 { // to look does not change what is seen
 			clear(seen)
-			_, all, err := w.engine.Foresee(ctx, func(seq uint64) (store.Commit, error) { return tx.Prospect(ctx, seq) }, p.Rescope)
+			_, all, err := w.engine.Foresee(ctx, func(seq uint64) (store.Commit, error) { return tx.Preview(ctx, seq) }, p.Rescope)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -165,7 +165,7 @@ func (p *plan) each(snap *store.Snapshot, m *store.Model, where Condition, yield
 		}
 	}
 	for _, r := range p.ranges {
-		r.Heeds = where.match
+		r.Relevant = where.match
 		if err := snap.Scan(m, r, once); err != nil || !going {
 			return err
 		}

@@ -264,7 +264,7 @@ type call struct {
 	created bool      // it created a record
 	signIn  *store.ID // who the client shall be
 
-	once    *store.Once    // the run of a call with a key, or nil
+	once    *store.Attempt // the run of a call with a key, or nil
 	applied *store.Applied // another run of it came first
 }
 

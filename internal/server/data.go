@@ -60,7 +60,7 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	}
 	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error {
 		if call != nil {
-			tx.Once(call.once)
+			tx.SetAttempt(call.once)
 		}
 		return fn(&Tx{tx})
 	})

@@ -26,7 +26,7 @@ func (d *draft) view(ctx context.Context, look bool, fn func(*store.Snapshot) er
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if look {
-		return d.tx.Look(ctx, fn)
+		return d.tx.ViewUntracked(ctx, fn)
 	}
 	return d.tx.View(ctx, fn)
 }
@@ -212,7 +212,7 @@ func (m movement) say() string {
 
 // moved returns what has moved under a transaction.
 func (c *console) moved(ctx context.Context, tx *store.Tx) ([]movement, error) {
-	found, err := tx.Moved(ctx)
+	found, err := tx.Conflicts(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	defer d.mu.Unlock()
 	var told []wire.Reaction
 	commit, seen, err := c.app.engine.Foresee(ctx,
-		func(seq uint64) (store.Commit, error) { return d.tx.Prospect(ctx, seq) },
+		func(seq uint64) (store.Commit, error) { return d.tx.Preview(ctx, seq) },
 		func(commit store.Commit) []cursor.Move {
 			f := c.app.hub.foresee(ctx, commit)
 			told = f.told()

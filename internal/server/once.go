@@ -46,7 +46,7 @@ type sent struct {
 }
 
 // once begins a run of the call, nil without a key.
-func (in *sent) once(user store.ID) (*store.Once, error) {
+func (in *sent) once(user store.ID) (*store.Attempt, error) {
 	if in.key == "" {
 		return nil, nil
 	}
@@ -54,7 +54,7 @@ func (in *sent) once(user store.ID) (*store.Once, error) {
 	if err != nil {
 		return nil, Errorf(CodeBadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", in.key)
 	}
-	return store.NewOnce(string(user), key, []byte(in.route.Pattern()), []byte(in.path.Encode()), in.body, []byte(in.form.Encode()))
+	return store.NewAttempt(string(user), key, []byte(in.route.Pattern()), []byte(in.path.Encode()), in.body, []byte(in.form.Encode()))
 }
 
 // runs are the calls with a key that are being served.
@@ -112,7 +112,7 @@ func (a *App) remember(done *served, err error) {
 	if data, err := json.Marshal(kept); err != nil {
 		a.log.Error("keep an answer", "call", done.by, "error", err)
 	} else {
-		a.store.Answered(done.once, data)
+		a.store.SaveAnswer(done.once, data)
 	}
 }
 
@@ -155,7 +155,7 @@ func (a *App) serve(ctx context.Context, v *visit, in *sent) (*served, error) {
 }
 
 // perform runs the action of a request.
-func (a *App) perform(ctx context.Context, v *visit, in *sent, once *store.Once) (*served, error) {
+func (a *App) perform(ctx context.Context, v *visit, in *sent, once *store.Attempt) (*served, error) {
 	done := &served{call: &call{by: v.conn.author(in.route), once: once}, status: http.StatusOK}
 	err := a.act(context.WithValue(ctx, callKey{}, done.call), v, in, done)
 	if done.applied != nil {

@@ -46,7 +46,7 @@ func (m *Model) set(record any, f *Field, value json.RawMessage) bool {
 	to, ok := m.pointer(record)
 	from, _ := m.pointer(other)
 	if ok {
-		f.take(to, from)
+		f.copyFrom(to, from)
 	}
 	return ok
 }

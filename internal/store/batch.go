@@ -24,15 +24,15 @@ func (b *batch) check(p *pending) error {
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
-	if p.once != nil {
-		if err := b.checkOnce(p.once); err != nil {
+	if p.attempt != nil {
+		if err := b.checkAttempt(p.attempt); err != nil {
 			return err
 		}
 	}
 	for k, r := range p.reads {
-		data := b.btx.Bucket(b.store.tables[k.model].bucket).Get([]byte(k.id))
-		if r.loose && data == nil || !r.loose && recordVersion(data) != r.version() {
-			return fmt.Errorf("%s/%s: %w", k.model.Name, k.id, ErrConflict)
+		data := b.btx.Bucket(b.store.tables[k.Model].bucket).Get([]byte(k.ID))
+		if r.existsOnly && data == nil || !r.existsOnly && recordVersion(data) != r.version() {
+			return fmt.Errorf("%s/%s: %w", k.Model.Name, k.ID, ErrConflict)
 		}
 	}
 	for i := range p.scans {
@@ -97,8 +97,8 @@ func (b *batch) apply(p *pending) (Commit, error) {
 	if err == nil {
 		err = b.move(p.moves)
 	}
-	if err == nil && p.once != nil {
-		err = b.claim(p.once, &c)
+	if err == nil && p.attempt != nil {
+		err = b.claim(p.attempt, &c)
 	}
 	b.head.seq = c.Seq
 	b.head.bytes += uint64(len(p.entry))
@@ -127,7 +127,7 @@ func (b *batch) records(p *pending, seq uint64) error {
 		}
 		from := versions[0]
 		versions = versions[1:]
-		if err := bucket.Put([]byte(c.ID), p.entry[from:from+c.After.stored()]); err != nil {
+		if err := bucket.Put([]byte(c.ID), p.entry[from:from+c.After.storedSize()]); err != nil {
 			return err
 		}
 		c.After = c.After.at(seq)

@@ -47,7 +47,7 @@ type check struct {
 	found []error
 }
 
-func (c *check) say(format string, args ...any) {
+func (c *check) report(format string, args ...any) {
 	if len(c.found) < maxFound {
 		c.found = append(c.found, fmt.Errorf(format, args...))
 	}
@@ -55,7 +55,7 @@ func (c *check) say(format string, args ...any) {
 
 func (c *check) pages() {
 	for err := range c.btx.Check() {
-		c.say("pages: %w", err)
+		c.report("pages: %w", err)
 	}
 }
 
@@ -66,19 +66,19 @@ func (c *check) table(t *table) {
 	err := t.each(c.btx, func(image *Image) error {
 		records++
 		if image.Version == 0 || image.Version > c.head.seq {
-			c.say("%s/%s was written by commit %d, the newest is %d", t.model.Name, image.ID, image.Version, c.head.seq)
+			c.report("%s/%s was written by commit %d, the newest is %d", t.model.Name, image.ID, image.Version, c.head.seq)
 		}
 		for _, x := range t.indexes {
 			e := x.entry(image)
 			k, v := c.btx.Bucket(x.bucket).Cursor().Seek(e.key)
 			if !bytes.Equal(k, e.key) || !bytes.Equal(v, e.value) {
-				c.say("%s/%s is not in the index %s", t.model.Name, image.ID, x.field.Name)
+				c.report("%s/%s is not in the index %s", t.model.Name, image.ID, x.field.Name)
 			}
 		}
 		return c.ctx.Err()
 	})
 	if err != nil {
-		c.say("%w", err)
+		c.report("%w", err)
 		return
 	}
 	for _, x := range t.indexes {
@@ -87,7 +87,7 @@ func (c *check) table(t *table) {
 			entries++
 		}
 		if entries != records {
-			c.say("the index %s of %s has %d entries for %d records", x.field.Name, t.model.Name, entries, records)
+			c.report("the index %s of %s has %d entries for %d records", x.field.Name, t.model.Name, entries, records)
 		}
 	}
 }
@@ -110,15 +110,15 @@ func (c *check) each(bucket []byte) func(yield func(k, v []byte) bool) {
 func (c *check) log() {
 	var size uint64
 	next := logStart(c.btx, c.head)
-	left := map[key]uint64{}
+	left := map[Key]uint64{}
 	for k, v := range c.each(logBucket) {
 		if seq := binary.BigEndian.Uint64(k); seq != next {
-			c.say("the log has commit %d where %d belongs", seq, next)
+			c.report("the log has commit %d where %d belongs", seq, next)
 			next = seq
 		}
 		commit, err := decodeCommit(next, bytes.Clone(v), c.store.Model)
 		if err != nil {
-			c.say("%w", err)
+			c.report("%w", err)
 		}
 		c.changes(&commit, left)
 		size += uint64(len(v))
@@ -128,15 +128,15 @@ func (c *check) log() {
 		return
 	}
 	if next != c.head.seq+1 {
-		c.say("the log ends at commit %d, the newest is %d", next-1, c.head.seq)
+		c.report("the log ends at commit %d, the newest is %d", next-1, c.head.seq)
 	}
 	if size != c.head.bytes {
-		c.say("the log has %d bytes, its account says %d", size, c.head.bytes)
+		c.report("the log has %d bytes, its account says %d", size, c.head.bytes)
 	}
 	for k, version := range left {
-		found := recordVersion(c.btx.Bucket(c.store.tables[k.model].bucket).Get([]byte(k.id)))
+		found := recordVersion(c.btx.Bucket(c.store.tables[k.Model].bucket).Get([]byte(k.ID)))
 		if found != version {
-			c.say("%s/%s is of commit %d, the log says %d", k.model.Name, k.id, found, version)
+			c.report("%s/%s is of commit %d, the log says %d", k.Model.Name, k.ID, found, version)
 		}
 	}
 }
@@ -148,7 +148,7 @@ func (c *check) keys() {
 		ages++
 		applied := decodeApplied(keys.Get(v[8:]))
 		if seq := binary.BigEndian.Uint64(k); applied == nil || applied.Seq != seq || seq > c.head.seq {
-			c.say("the key that commit %d applied is not as it was left", seq)
+			c.report("the key that commit %d applied is not as it was left", seq)
 		}
 	}
 	found := 0
@@ -156,17 +156,17 @@ func (c *check) keys() {
 		found++
 	}
 	if found != ages && c.ctx.Err() == nil {
-		c.say("there are %d keys, and the age of %d", found, ages)
+		c.report("there are %d keys, and the age of %d", found, ages)
 	}
 }
 
 // changes follows the versions of the records that a commit changed.
-func (c *check) changes(commit *Commit, left map[key]uint64) {
+func (c *check) changes(commit *Commit, left map[Key]uint64) {
 	for _, change := range commit.Changes {
-		k := key{change.Model, change.ID}
+		k := Key{change.Model, change.ID}
 		before := read{image: change.Before}.version()
 		if was, known := left[k]; known && was != before {
-			c.say("commit %d found %s/%s of commit %d, the log says %d", commit.Seq, k.model.Name, k.id, before, was)
+			c.report("commit %d found %s/%s of commit %d, the log says %d", commit.Seq, k.Model.Name, k.ID, before, was)
 		}
 		left[k] = read{image: change.After}.version()
 	}

@@ -77,7 +77,7 @@ func decodeRecord(m *Model, id ID, data []byte) (*Image, error) {
 func encodeCommit(by string, changes []Change) (entry []byte, versions []int) {
 	size := 32 + len(by)
 	for i := range changes {
-		size += 64 + len(changes[i].Model.Name) + changes[i].Before.stored() + changes[i].After.stored()
+		size += 64 + len(changes[i].Model.Name) + changes[i].Before.storedSize() + changes[i].After.storedSize()
 	}
 	entry = make([]byte, 8, size)
 	entry = appendText(entry, by)
@@ -87,11 +87,11 @@ func encodeCommit(by string, changes []Change) (entry []byte, versions []int) {
 		entry = appendText(entry, c.Model.Name)
 		entry = appendText(entry, c.ID)
 		if c.Before != nil {
-			entry = binary.AppendUvarint(entry, uint64(c.Before.stored()))
+			entry = binary.AppendUvarint(entry, uint64(c.Before.storedSize()))
 			entry = appendRecord(entry, c.Before)
 		}
 		if c.After != nil {
-			entry = binary.AppendUvarint(entry, uint64(c.After.stored()))
+			entry = binary.AppendUvarint(entry, uint64(c.After.storedSize()))
 			versions = append(versions, len(entry))
 			entry = appendRecord(entry, c.After)
 		}

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	maxTries = 20
-	minTurn  = 8 * time.Millisecond // half of the first wait for a turn: a few commits
-	maxTurn  = time.Second          // longest wait for a turn
+	maxTries     = 20
+	minRetryWait = 8 * time.Millisecond // half of the first wait for a turn: a few commits
+	maxRetryWait = time.Second          // longest wait for a turn
 )
 
 // Update runs fn in a transaction and commits it. When it lost a race it is run
@@ -20,7 +20,7 @@ func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Comm
 	turn := false
 	defer func() {
 		if turn {
-			<-s.lane
+			<-s.retryQueue
 		}
 	}()
 	for try := 1; ; try++ {
@@ -35,23 +35,23 @@ func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Comm
 		if try == maxTries {
 			return Commit{}, fmt.Errorf("gave up after %d tries: %w", try, err)
 		}
-		if turn, err = s.lineUp(ctx, turn, min(minTurn<<try, maxTurn)); err != nil {
+		if turn, err = s.waitTurn(ctx, turn, min(minRetryWait<<try, maxRetryWait)); err != nil {
 			return Commit{}, err
 		}
 	}
 }
 
-// lineUp lets those who lost a race try again one after another, and so win
+// waitTurn lets those who lost a race try again one after another, and so win
 // against each other. Who waited for long enough tries out of turn: the one whose
 // turn it is may be busy with something else.
-func (s *Store) lineUp(ctx context.Context, turn bool, wait time.Duration) (bool, error) {
+func (s *Store) waitTurn(ctx context.Context, turn bool, wait time.Duration) (bool, error) {
 	if turn {
 		return true, nil
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case s.lane <- struct{}{}:
+	case s.retryQueue <- struct{}{}:
 		return true, nil
 	case <-timer.C:
 		return false, nil
@@ -60,20 +60,20 @@ func (s *Store) lineUp(ctx context.Context, turn bool, wait time.Duration) (bool
 	}
 }
 
-// A scanned is a range that a transaction has read.
-type scanned struct {
-	table *table
-	span  span
-	heeds func(*Image) bool // nil: all
-	seq   uint64            // of the state that was read
+// A scanRead is a range that a transaction has read.
+type scanRead struct {
+	table    *table
+	span     span
+	relevant func(*Image) bool // nil: all
+	seq      uint64            // of the state that was read
 }
 
 // remember keeps what the transaction saw, unless it has seen the record before.
 func (tx *Tx) remember(m *Model, id ID, image *Image) {
-	k := key{m, id}
+	k := Key{m, id}
 	if r, known := tx.reads[k]; !known {
 		tx.reads[k] = read{image: image}
-	} else if r.loose {
+	} else if r.existsOnly {
 		tx.reads[k] = read{image: r.image}
 	}
 }
@@ -87,11 +87,11 @@ func (tx *Tx) rememberScan(m *Model, sp span, r *Range, last []byte, seq uint64)
 	default:
 		sp.hi = append(last, 0)
 	}
-	tx.scans = append(tx.scans, scanned{table: tx.store.tables[m], span: sp, heeds: r.Heeds, seq: seq})
+	tx.scans = append(tx.scans, scanRead{table: tx.store.tables[m], span: sp, relevant: r.Relevant, seq: seq})
 }
 
 // unchanged reports whether no commit since has had a part in what was scanned.
-func (b *batch) unchanged(sc *scanned) bool {
+func (b *batch) unchanged(sc *scanRead) bool {
 	published := b.store.ring.since(sc.seq)
 	if uint64(len(published)) < b.since-sc.seq {
 		return false // too long ago to tell
@@ -106,14 +106,14 @@ func (b *batch) unchanged(sc *scanned) bool {
 	return true
 }
 
-func (sc *scanned) touchedBy(c *Commit) bool {
+func (sc *scanRead) touchedBy(c *Commit) bool {
 	for i := range c.Changes {
 		change := &c.Changes[i]
 		if change.Model != sc.table.model {
 			continue
 		}
 		for _, image := range [...]*Image{change.Before, change.After} {
-			if image != nil && sc.span.holds(sc.span.key(image)) && (sc.heeds == nil || sc.heeds(image)) {
+			if image != nil && sc.span.holds(sc.span.key(image)) && (sc.relevant == nil || sc.relevant(image)) {
 				return true
 			}
 		}

@@ -65,12 +65,12 @@ func writeUntilKilled(path string, times int) {
 			for n := seed + i; ; n += writersToKill {
 				once := pairOnce(n)
 				if _, err := s.Update(context.Background(), "test", func(tx *Tx) error {
-					tx.Once(once)
+					tx.SetAttempt(once)
 					return makePair(tx, halves, first, n)
 				}); err != nil {
 					panic(err)
 				}
-				s.Answered(once, []byte(strconv.Itoa(n)))
+				s.SaveAnswer(once, []byte(strconv.Itoa(n)))
 				fmt.Println(n)
 			}
 		})
@@ -78,10 +78,10 @@ func writeUntilKilled(path string, times int) {
 	wg.Wait()
 }
 
-func pairOnce(n int) *Once {
+func pairOnce(n int) *Attempt {
 	var key ulid.ULID
 	binary.BigEndian.PutUint64(key[2:], uint64(n))
-	once, err := NewOnce("", ID(key.String()), []byte("POST /pairs"))
+	once, err := NewAttempt("", ID(key.String()), []byte("POST /pairs"))
 	if err != nil {
 		panic(err)
 	}
@@ -101,7 +101,7 @@ func repeatPairs(s *Store, halves *Model, first *Image) {
 	}
 	for _, n := range pairs {
 		_, err := s.Update(context.Background(), "again", func(tx *Tx) error {
-			tx.Once(pairOnce(n))
+			tx.SetAttempt(pairOnce(n))
 			return makePair(tx, halves, first, n)
 		})
 		var applied *AppliedError

@@ -44,10 +44,10 @@ func (r *ring) publish(commits []Commit, start uint64) {
 	r.wake = make(chan struct{})
 }
 
-// precede takes commits that were read from the log and end where those in memory
+// prepend takes commits that were read from the log and end where those in memory
 // begin, as many as there is room for: who reads an old state, as all do who come
 // back after a restart, need not read the log again for the next one.
-func (r *ring) precede(commits []Commit) {
+func (r *ring) prepend(commits []Commit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	first := r.seq + 1

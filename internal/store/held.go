@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// A HeldError says that another process has the file open.
-type HeldError struct {
+// A InUseError says that another process has the file open.
+type InUseError struct {
 	Path    string
 	PID     int    // 0 where it is not known
 	Program string // "" where it is not known
 }
 
-func (e *HeldError) Error() string {
+func (e *InUseError) Error() string {
 	if e.PID == 0 {
 		return fmt.Sprintf("%s is in use by another process: stop it, or open another file", e.Path)
 	}
@@ -40,12 +40,12 @@ func writeHolder(path string) error {
 	return os.WriteFile(holderPath(path), append(data, '\n'), 0o600)
 }
 
-// heldError names the holder of the file as well as can be known.
-func heldError(path string) error {
+// inUseError names the holder of the file as well as can be known.
+func inUseError(path string) error {
 	var h holder
 	data, err := os.ReadFile(holderPath(path))
 	if err != nil || json.Unmarshal(data, &h) != nil {
 		h = holder{}
 	}
-	return &HeldError{Path: path, PID: h.PID, Program: h.Program}
+	return &InUseError{Path: path, PID: h.PID, Program: h.Program}
 }

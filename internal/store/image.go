@@ -94,13 +94,13 @@ func (i *Image) at(seq uint64) *Image {
 // same reports whether two images of a record differ in nothing but the time of
 // their update.
 func (i *Image) same(other *Image) bool {
-	a, b := i.settled(), other.settled()
+	a, b := i.canonicalJSON(), other.canonicalJSON()
 	return a != nil && bytes.Equal(a, b)
 }
 
-// settled returns the encoded record without the time of its update, nil where
+// canonicalJSON returns the encoded record without the time of its update, nil where
 // it does not fit its struct.
-func (i *Image) settled() []byte {
+func (i *Image) canonicalJSON() []byte {
 	if _, err := i.Record(); err != nil {
 		return nil
 	}
@@ -114,8 +114,8 @@ func (i *Image) settled() []byte {
 	return data
 }
 
-// stored returns how many bytes the image takes as a record, 0 of nil.
-func (i *Image) stored() int {
+// storedSize returns how many bytes the image takes as a record, 0 of nil.
+func (i *Image) storedSize() int {
 	if i == nil {
 		return 0
 	}
@@ -196,7 +196,7 @@ func (m *Model) members(parts ...[]byte) (known, unknown map[string]json.RawMess
 			return nil, nil, err
 		}
 		for name, value := range values {
-			if f := m.like(name); f == nil {
+			if f := m.similar(name); f == nil {
 				unknown[name] = value
 			} else if _, exact := values[f.Name]; !exact || name == f.Name {
 				known[f.Name] = value
@@ -206,8 +206,8 @@ func (m *Model) members(parts ...[]byte) (known, unknown map[string]json.RawMess
 	return known, unknown, nil
 }
 
-// like returns the field with that name, or with one that differs in case only.
-func (m *Model) like(name string) *Field {
+// similar returns the field with that name, or with one that differs in case only.
+func (m *Model) similar(name string) *Field {
 	if f := m.byName[name]; f != nil {
 		return f
 	}

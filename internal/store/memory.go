@@ -140,23 +140,23 @@ func (f *Field) normalize(base unsafe.Pointer) {
 		}
 		own := make([]time.Time, len(list))
 		for i, t := range list {
-			own[i] = stored(t)
+			own[i] = storedTime(t)
 		}
 		*(*[]time.Time)(at) = own
 	case !f.pointer:
-		*(*time.Time)(at) = stored(*(*time.Time)(at))
+		*(*time.Time)(at) = storedTime(*(*time.Time)(at))
 	case *(**time.Time)(at) != nil:
-		t := stored(**(**time.Time)(at))
+		t := storedTime(**(**time.Time)(at))
 		*(**time.Time)(at) = &t
 	}
 }
 
-// stored returns t as it is stored.
-func stored(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+// storedTime returns t as it is stored.
+func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// take sets the field of the struct at base, which this package or its caller
+// copyFrom sets the field of the struct at base, which this package or its caller
 // owns, to what it is in the struct at other.
-func (f *Field) take(base, other unsafe.Pointer) {
+func (f *Field) copyFrom(base, other unsafe.Pointer) {
 	to := reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem()
 	to.Set(reflect.NewAt(f.typ, unsafe.Add(other, f.offset)).Elem())
 }

@@ -5,20 +5,20 @@ import (
 	"errors"
 )
 
-// A Moved is a record that is not as a transaction has read it any more.
-type Moved struct {
+// A Conflict is a record that is not as a transaction has read it any more.
+type Conflict struct {
 	Model *Model
 	ID    ID // "" where it is records that came into what was read, or left it
 	Later Commit
 }
 
-// Moved returns why a commit of the transaction, as things stand, would be
+// Conflicts returns why a commit of the transaction, as things stand, would be
 // refused with [ErrConflict], in no order; what the log does not reach back to
 // has no commit.
-func (tx *Tx) Moved(ctx context.Context) ([]Moved, error) {
-	var moved []Moved
+func (tx *Tx) Conflicts(ctx context.Context) ([]Conflict, error) {
+	var moved []Conflict
 	for k, r := range tx.reads {
-		m, err := tx.store.movedSince(ctx, k, r)
+		m, err := tx.store.conflictSince(ctx, k, r)
 		if err != nil {
 			return nil, err
 		}
@@ -33,28 +33,28 @@ func (tx *Tx) Moved(ctx context.Context) ([]Moved, error) {
 			return nil, err
 		}
 		if c != nil {
-			moved = append(moved, Moved{Model: sc.table.model, Later: *c})
+			moved = append(moved, Conflict{Model: sc.table.model, Later: *c})
 		}
 	}
 	return moved, nil
 }
 
-// movedSince returns what happened to a record since it was read, nil if nothing
+// conflictSince returns what happened to a record since it was read, nil if nothing
 // did.
-func (s *Store) movedSince(ctx context.Context, k key, r read) (*Moved, error) {
+func (s *Store) conflictSince(ctx context.Context, k Key, r read) (*Conflict, error) {
 	var now *Image
 	err := s.View(ctx, func(snap *Snapshot) (err error) {
-		now, err = snap.Get(k.model, k.id)
+		now, err = snap.Get(k.Model, k.ID)
 		return err
 	})
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
 	current := read{image: now}
-	if current.version() == r.version() || r.loose && now != nil {
+	if current.version() == r.version() || r.existsOnly && now != nil {
 		return nil, nil
 	}
-	m := &Moved{Model: k.model, ID: k.id}
+	m := &Conflict{Model: k.Model, ID: k.ID}
 	if now != nil {
 		c, err := s.CommitAt(ctx, now.Version)
 		if err == nil {
@@ -70,7 +70,7 @@ func (s *Store) movedSince(ctx context.Context, k key, r read) (*Moved, error) {
 
 // nextTouch returns the first commit that had a part in what was scanned, nil if
 // there is none.
-func (s *Store) nextTouch(ctx context.Context, sc *scanned) (*Commit, error) {
+func (s *Store) nextTouch(ctx context.Context, sc *scanRead) (*Commit, error) {
 	newest := s.Seq()
 	for feed := s.Feed(sc.seq); feed.seq < newest; {
 		c, err := feed.Next(ctx)

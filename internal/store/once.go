@@ -17,7 +17,7 @@ import (
 // ErrOtherRequest says that a key belongs to another request.
 var ErrOtherRequest = errors.New("this key was used for another request")
 
-// A Once is one run of a call that is to take effect once, however often it is
+// A Attempt is one run of a call that is to take effect once, however often it is
 // sent: the runs of one call have one key. The first commit of a run puts the key
 // into the file, together with the effects; from then on each commit of another
 // run fails with [*AppliedError] and does nothing. A run may make several
@@ -27,25 +27,25 @@ var ErrOtherRequest = errors.New("this key was used for another request")
 // only its hash. Its scope keeps users apart, and it is good for one request
 // only. So what was answered is told to who knows the scope, the key and the
 // request, and the file does not help to guess any of them.
-type Once struct {
+type Attempt struct {
 	key     string // 6 bytes of time, which keep new keys together, and a hash
 	request [16]byte
 	run     [8]byte
 }
 
-const onceSize = 6 + 26
+const attemptKeySize = 6 + 26
 
-// NewOnce begins a run of the call that has key in scope, for example a user's
+// NewAttempt begins a run of the call that has key in scope, for example a user's
 // id. request is the call's route and input.
-func NewOnce(scope string, key ID, request ...[]byte) (*Once, error) {
+func NewAttempt(scope string, key ID, request ...[]byte) (*Attempt, error) {
 	made, err := ulid.ParseStrict(string(key))
 	if err != nil {
 		return nil, fmt.Errorf("%q is no key; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", key)
 	}
-	o := &Once{}
+	o := &Attempt{}
 	secret := appendText(appendText(nil, scope), key)
 	hash := sha256.Sum256(secret)
-	o.key = string(made[:6]) + string(hash[:onceSize-6])
+	o.key = string(made[:6]) + string(hash[:attemptKeySize-6])
 	for _, part := range request {
 		secret = appendText(secret, part)
 	}
@@ -56,7 +56,7 @@ func NewOnce(scope string, key ID, request ...[]byte) (*Once, error) {
 }
 
 // Key returns what the runs of one call have in common.
-func (o *Once) Key() string { return o.key }
+func (o *Attempt) Key() string { return o.key }
 
 // Applied is what is known of a call that has taken effect.
 type Applied struct {
@@ -83,7 +83,7 @@ func (e *AppliedError) Error() string {
 //
 //	time in microseconds, 8 bytes big-endian ‖ key
 
-func (o *Once) entry(seq uint64) []byte {
+func (o *Attempt) entry(seq uint64) []byte {
 	return append(append(seqKey(seq), o.run[:]...), o.request[:]...)
 }
 
@@ -101,14 +101,14 @@ func decodeApplied(entry []byte) *Applied {
 	return a
 }
 
-// Once makes the transaction a part of the run o. It has no effect if another run
+// SetAttempt makes the transaction a part of the run o. It has no effect if another run
 // of the call comes first.
-func (tx *Tx) Once(o *Once) { tx.once = o }
+func (tx *Tx) SetAttempt(o *Attempt) { tx.attempt = o }
 
 // Applied returns what is known of the call that o is a run of, nil while none of
 // its runs has committed anything, and for as long as Options.KeyAge after that.
 // With another request under the key it returns [ErrOtherRequest].
-func (s *Store) Applied(o *Once) (*Applied, error) {
+func (s *Store) Applied(o *Attempt) (*Applied, error) {
 	waiting, waits := s.answers.get(o.key) // before the file: it is on its way there
 	var applied *Applied
 	err := s.read(func(btx *bolt.Tx) error {
@@ -132,12 +132,12 @@ const (
 	answerWait = 100 * time.Millisecond // how long answers wait for a commit to share its write
 )
 
-// Answered keeps what a run that has committed something answered, for
+// SaveAnswer keeps what a run that has committed something answered, for
 // [Store.Applied]. It does not wait for the disk: the answer is written with the
 // next commit, or a moment later without one. A crash in that moment, or a size
 // above 64 KiB, makes the answer be unknown; that the call took effect is known
 // nevertheless.
-func (s *Store) Answered(o *Once, answer []byte) {
+func (s *Store) SaveAnswer(o *Attempt, answer []byte) {
 	if len(answer) <= maxAnswer {
 		s.answers.add(o.key, waitingAnswer{run: o.run, data: answer})
 	}
@@ -194,8 +194,8 @@ func (a *answers) drop(written map[string]waitingAnswer) {
 	}
 }
 
-// checkOnce reports that another run of the call has come first.
-func (b *batch) checkOnce(o *Once) error {
+// checkAttempt reports that another run of the call has come first.
+func (b *batch) checkAttempt(o *Attempt) error {
 	switch applied := decodeApplied(b.btx.Bucket(keysBucket).Get([]byte(o.key))); {
 	case applied == nil || applied.run == o.run:
 		return nil
@@ -208,7 +208,7 @@ func (b *batch) checkOnce(o *Once) error {
 
 // claim puts the key of a run into the file, unless an earlier commit of the run
 // has done so.
-func (b *batch) claim(o *Once, c *Commit) error {
+func (b *batch) claim(o *Attempt, c *Commit) error {
 	keys := b.btx.Bucket(keysBucket)
 	if keys.Get([]byte(o.key)) != nil {
 		return nil

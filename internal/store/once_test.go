@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-func (b *blog) once(scope string, key ID, request string) *Once {
+func (b *blog) once(scope string, key ID, request string) *Attempt {
 	b.t.Helper()
-	once, err := NewOnce(scope, key, []byte(request))
+	once, err := NewAttempt(scope, key, []byte(request))
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -19,15 +19,15 @@ func (b *blog) once(scope string, key ID, request string) *Once {
 }
 
 // writeOnce creates a post as a part of a run.
-func (b *blog) writeOnce(once *Once, title string) (Commit, error) {
+func (b *blog) writeOnce(once *Attempt, title string) (Commit, error) {
 	return b.Update(context.Background(), "test", func(tx *Tx) error {
-		tx.Once(once)
+		tx.SetAttempt(once)
 		_, err := tx.Create(b.posts, &post{Title: title})
 		return err
 	})
 }
 
-func (b *blog) applied(once *Once) *Applied {
+func (b *blog) applied(once *Attempt) *Applied {
 	b.t.Helper()
 	applied, err := b.Applied(once)
 	if err != nil {
@@ -64,7 +64,7 @@ func TestACallTakesEffectOnce(t *testing.T) {
 	if _, err := b.writeOnce(b.once("ada", key, "hi"), "c"); !errors.As(err, &again) || again.Seq != commit.Seq || again.Answer != nil {
 		t.Errorf("another run: %v", err)
 	}
-	b.Answered(first, []byte("done"))
+	b.SaveAnswer(first, []byte("done"))
 	for _, when := range []string{"at once", "after the store was opened again"} {
 		if _, err := b.writeOnce(b.once("ada", key, "ho"), "d"); !errors.Is(err, ErrOtherRequest) {
 			t.Errorf("%s, another request: %v", when, err)
@@ -84,7 +84,7 @@ func TestACallTakesEffectOnce(t *testing.T) {
 	if _, err := b.writeOnce(b.once("bob", key, "hi"), "e"); err != nil {
 		t.Errorf("the key of another user: %v", err)
 	}
-	if _, err := NewOnce("ada", "k", nil); err == nil || !strings.Contains(err.Error(), `"k" is no key`) {
+	if _, err := NewAttempt("ada", "k", nil); err == nil || !strings.Contains(err.Error(), `"k" is no key`) {
 		t.Errorf("a bad key: %v", err)
 	}
 }
@@ -97,7 +97,7 @@ func TestWhatCommitsNothingAppliesNoKey(t *testing.T) {
 		func(tx *Tx) error { return errors.New("no") },
 		func(tx *Tx) error { _, err := tx.Create(b.posts, &post{}); return err },
 	} {
-		_, _ = b.Update(context.Background(), "test", func(tx *Tx) error { tx.Once(once); return fn(tx) })
+		_, _ = b.Update(context.Background(), "test", func(tx *Tx) error { tx.SetAttempt(once); return fn(tx) })
 	}
 	if applied := b.applied(once); applied != nil {
 		t.Errorf("it is known that %+v", applied)
@@ -139,7 +139,7 @@ func TestAnAnswerIsWrittenSoon(t *testing.T) {
 	if _, err := b.writeOnce(once, "a"); err != nil {
 		t.Fatal(err)
 	}
-	b.Answered(once, []byte("done"))
+	b.SaveAnswer(once, []byte("done"))
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		if _, waits := b.answers.get(once.Key()); !waits {
 			break
@@ -151,7 +151,7 @@ func TestAnAnswerIsWrittenSoon(t *testing.T) {
 	if applied := b.applied(once); string(applied.Answer) != "done" {
 		t.Errorf("it is known that %+v", applied)
 	}
-	b.Answered(once, make([]byte, maxAnswer+1))
+	b.SaveAnswer(once, make([]byte, maxAnswer+1))
 	if applied := b.applied(once); string(applied.Answer) != "done" {
 		t.Error("an answer that is too long was kept")
 	}
@@ -160,7 +160,7 @@ func TestAnAnswerIsWrittenSoon(t *testing.T) {
 func TestKeysExpire(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	b := newBlog(t, Options{KeyAge: time.Hour, Now: func() time.Time { return now }})
-	var keys []*Once
+	var keys []*Attempt
 	for range 3 * trimMore {
 		keys = append(keys, b.once("ada", NewID(), "hi"))
 		if _, err := b.writeOnce(keys[len(keys)-1], "a"); err != nil {

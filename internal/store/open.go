@@ -52,15 +52,15 @@ var (
 // process holds is a [*HeldError] after two seconds.
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{
-		options: o.withDefaults(),
-		path:    path,
-		models:  map[string]*Model{},
-		tables:  map[*Model]*table{},
-		queue:   make(chan *pending, maxGroup),
-		closing: make(chan struct{}),
-		stopped: make(chan struct{}),
-		lane:    make(chan struct{}, 1),
-		answers: answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
+		options:    o.withDefaults(),
+		path:       path,
+		models:     map[string]*Model{},
+		tables:     map[*Model]*table{},
+		queue:      make(chan *pending, maxGroup),
+		closing:    make(chan struct{}),
+		stopped:    make(chan struct{}),
+		retryQueue: make(chan struct{}, 1),
+		answers:    answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
 	}
 	if err := s.addModels(); err != nil {
 		return nil, err
@@ -114,7 +114,7 @@ func (s *Store) openFile() error {
 	_, missing := os.Stat(s.path)
 	err := s.openBolt()
 	if errors.Is(err, berrors.ErrTimeout) {
-		return heldError(s.path)
+		return inUseError(s.path)
 	}
 	if err == nil {
 		err = writeHolder(s.path)

@@ -190,7 +190,7 @@ func TestAFileIsHeldByAnotherProcess(t *testing.T) {
 	started := time.Now()
 	_, err = Open(path, Options{})
 	took := time.Since(started)
-	var held *HeldError
+	var held *InUseError
 	if !errors.As(err, &held) || held.PID != other.Process.Pid || held.Path != path || held.Program != filepath.Base(os.Args[0]) {
 		t.Errorf("%+v", err)
 	}
@@ -216,7 +216,7 @@ func TestAHolderThatIsNotKnown(t *testing.T) {
 		if err := os.WriteFile(holderPath(path), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := heldError(path); err.Error() != path+" is in use by another process: stop it, or open another file" {
+		if err := inUseError(path); err.Error() != path+" is in use by another process: stop it, or open another file" {
 			t.Error(err)
 		}
 	}

@@ -12,9 +12,9 @@ import (
 // are frozen, and have no version yet.
 func (tx *Tx) Changes() []Change { return tx.changes() }
 
-// Look is View, except that nothing of what fn reads is remembered: at the commit
+// ViewUntracked is View, except that nothing of what fn reads is remembered: at the commit
 // it need not be as it was.
-func (tx *Tx) Look(ctx context.Context, fn func(*Snapshot) error) error {
+func (tx *Tx) ViewUntracked(ctx context.Context, fn func(*Snapshot) error) error {
 	if tx.ended {
 		return errEnded
 	}
@@ -33,13 +33,13 @@ func (tx *Tx) Fork() *Tx {
 		fork.over[m] = maps.Clone(images)
 	}
 	fork.reads, fork.order, fork.scans = maps.Clone(tx.reads), slices.Clone(tx.order), slices.Clone(tx.scans)
-	fork.forked = &forked{was: map[key]pendingImage{}, scans: len(tx.scans)}
+	fork.forked = &forked{was: map[Key]pendingImage{}, scans: len(tx.scans)}
 	return &fork
 }
 
 // A forked is what a fork needs to know of where it comes from.
 type forked struct {
-	was   map[key]pendingImage // under what it has written
+	was   map[Key]pendingImage // under what it has written
 	scans int
 }
 
@@ -49,8 +49,8 @@ type pendingImage struct {
 	written bool
 }
 
-func (tx *Tx) pending(k key) pendingImage {
-	image, written := tx.over[k.model][k.id]
+func (tx *Tx) pending(k Key) pendingImage {
+	image, written := tx.over[k.Model][k.ID]
 	return pendingImage{image, written}
 }
 
@@ -62,39 +62,39 @@ func (tx *Tx) Join(fork *Tx) error {
 	}
 	for k, was := range fork.forked.was {
 		if tx.pending(k) != was {
-			return fmt.Errorf("%s/%s: %w", k.model.Name, k.id, ErrConflict)
+			return fmt.Errorf("%s/%s: %w", k.Model.Name, k.ID, ErrConflict)
 		}
 	}
 	for k, r := range fork.reads {
-		if own, known := tx.reads[k]; !known || own.loose {
+		if own, known := tx.reads[k]; !known || own.existsOnly {
 			tx.reads[k] = r
 		}
 	}
 	tx.scans = append(tx.scans, fork.scans[fork.forked.scans:]...)
 	for _, k := range fork.order {
 		if _, wrote := fork.forked.was[k]; wrote {
-			tx.put(k.model, k.id, fork.over[k.model][k.id])
+			tx.put(k.Model, k.ID, fork.over[k.Model][k.ID])
 		}
 	}
-	tx.again = tx.again || fork.again
+	tx.rewritten = tx.rewritten || fork.rewritten
 	fork.ended = true
 	return nil
 }
 
-// Prospect returns the commit that the transaction would be if it were made now,
+// Preview returns the commit that the transaction would be if it were made now,
 // as the next one after seq. It is for [Store.ViewWith] alone, and is not made.
-func (tx *Tx) Prospect(ctx context.Context, seq uint64) (Commit, error) {
+func (tx *Tx) Preview(ctx context.Context, seq uint64) (Commit, error) {
 	if tx.ended {
 		return Commit{}, errEnded
 	}
 	c := Commit{Seq: seq + 1, At: tx.store.now(), By: tx.by}
 	err := tx.store.ViewAt(ctx, seq, func(snap *Snapshot) error {
 		for _, k := range tx.order {
-			before, err := snap.Get(k.model, k.id)
+			before, err := snap.Get(k.Model, k.ID)
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
-			if change, ok := changeOf(k, before, tx.over[k.model][k.id], true); ok {
+			if change, ok := changeOf(k, before, tx.over[k.Model][k.ID], true); ok {
 				if change.After != nil {
 					change.After = change.After.at(c.Seq)
 				}

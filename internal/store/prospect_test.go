@@ -31,17 +31,17 @@ func TestALookIsNotRemembered(t *testing.T) {
 	if _, err := tx.Create(b.posts, &post{Title: "mine"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := titles(t, b, tx.Look); got != "a:1@1 mine:0@0" {
+	if got := titles(t, b, tx.ViewUntracked); got != "a:1@1 mine:0@0" {
 		t.Errorf("it shows %s", got)
 	}
 	b.like(p, 2)
-	if got := titles(t, b, tx.Look); got != "a:2@2 mine:0@0" {
+	if got := titles(t, b, tx.ViewUntracked); got != "a:2@2 mine:0@0" {
 		t.Errorf("then it shows %s", got)
 	}
 	if _, err := tx.Commit(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := tx.Look(t.Context(), nil); errorText(err) != "the transaction has ended" {
+	if err := tx.ViewUntracked(t.Context(), nil); errorText(err) != "the transaction has ended" {
 		t.Error(err)
 	}
 }
@@ -56,7 +56,7 @@ func TestAForkIsKeptOrForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := titles(t, b, tx.Look); got != "a:1@1" {
+	if got := titles(t, b, tx.ViewUntracked); got != "a:1@1" {
 		t.Errorf("before a join it shows %s", got)
 	}
 	if err := tx.Join(first); err != nil {
@@ -65,14 +65,14 @@ func TestAForkIsKeptOrForgotten(t *testing.T) {
 	if err := tx.Join(second); !errors.Is(err, ErrConflict) {
 		t.Errorf("the second: %v", err)
 	}
-	if got := titles(t, b, tx.Look); got != "a:5@0" {
+	if got := titles(t, b, tx.ViewUntracked); got != "a:5@0" {
 		t.Errorf("after it %s", got)
 	}
 	third := tx.Fork()
 	if err := third.Delete(b.posts, p.ID); err != nil {
 		t.Fatal(err)
 	}
-	if got := titles(t, b, tx.Look); got != "a:5@0" {
+	if got := titles(t, b, tx.ViewUntracked); got != "a:5@0" {
 		t.Errorf("what a fork does is seen before its join: %s", got)
 	}
 	// Two forks that write different records can both be kept.
@@ -113,7 +113,7 @@ func TestAProspectIsOnTopOfAnyCommit(t *testing.T) {
 		2: "#3 update delete create → a:7@3 c:0@3",
 		3: "#4 update delete create → a:7@4 c:0@4",
 	} {
-		c, err := tx.Prospect(t.Context(), seq)
+		c, err := tx.Preview(t.Context(), seq)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestWhatMovedUnderATransaction(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if moved, err := tx.Moved(t.Context()); err != nil || moved != nil {
+	if moved, err := tx.Conflicts(t.Context()); err != nil || moved != nil {
 		t.Errorf("nothing moved: %v, %v", moved, err)
 	}
 	b.like(p, 5)
@@ -151,7 +151,7 @@ func TestWhatMovedUnderATransaction(t *testing.T) {
 	if !errors.Is(err, ErrConflict) {
 		t.Fatal(err)
 	}
-	moved, err := tx.Moved(t.Context())
+	moved, err := tx.Conflicts(t.Context())
 	got := map[ID]uint64{}
 	for _, m := range moved {
 		got[m.ID] = m.Later.Seq
@@ -175,11 +175,11 @@ func TestWhatMovedUnderATransaction(t *testing.T) {
 	if _, err := other.Commit(t.Context()); !errors.Is(err, ErrConflict) {
 		t.Fatal(err)
 	}
-	moved, err = other.Moved(t.Context())
+	moved, err = other.Conflicts(t.Context())
 	if err != nil || len(moved) != 1 || moved[0].ID != "" || moved[0].Later.Seq != 10 {
 		t.Errorf("%v, %v", moved, err)
 	}
-	if got := titles(t, b, other.Look); !strings.Contains(got, "e:1") {
+	if got := titles(t, b, other.ViewUntracked); !strings.Contains(got, "e:1") {
 		t.Errorf("the refused transaction shows %s", got)
 	}
 }

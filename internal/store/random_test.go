@@ -359,18 +359,18 @@ func (w *world) drawStep(t *rapid.T) *step {
 
 // An applying is the run that came first with its key.
 type applying struct {
-	once   *Once
+	once   *Attempt
 	seq    uint64
 	answer string
 }
 
 // drawOnce returns a run of a call, now and then the one that came first.
-func (w *world) drawOnce(t *rapid.T) *Once {
+func (w *world) drawOnce(t *rapid.T) *Attempt {
 	n := rapid.IntRange(0, 2*len(w.calls)).Draw(t, "call")
 	if n >= len(w.calls) {
 		return nil
 	}
-	once, err := NewOnce("ada", w.calls[n], []byte("POST /items"))
+	once, err := NewAttempt("ada", w.calls[n], []byte("POST /items"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -383,7 +383,7 @@ func (w *world) drawOnce(t *rapid.T) *Once {
 // repeat asks for what is known of all calls.
 func (w *world) repeat(t *rapid.T) {
 	for _, call := range w.calls {
-		once, err := NewOnce("ada", call, []byte("POST /items"))
+		once, err := NewAttempt("ada", call, []byte("POST /items"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -396,7 +396,7 @@ func (w *world) repeat(t *rapid.T) {
 }
 
 type running struct {
-	once  *Once
+	once  *Attempt
 	tx    *Tx
 	steps []*step
 	began int // how many states there were
@@ -408,7 +408,7 @@ func (w *world) transact(t *rapid.T) {
 	open := make([]*running, rapid.IntRange(1, 4).Draw(t, "transactions"))
 	for i := range open {
 		open[i] = &running{tx: w.store.Begin("random"), began: len(w.states), once: w.drawOnce(t)}
-		open[i].tx.Once(open[i].once)
+		open[i].tx.SetAttempt(open[i].once)
 	}
 	var group []*running
 	for len(open) > 0 {
@@ -507,7 +507,7 @@ func (w *world) checkAnswer(t *rapid.T, r *running, a answer) {
 }
 
 // answer notes that the run has committed something, and now and then answers it.
-func (w *world) answer(t *rapid.T, once *Once, seq uint64) {
+func (w *world) answer(t *rapid.T, once *Attempt, seq uint64) {
 	if once == nil {
 		return
 	}
@@ -518,7 +518,7 @@ func (w *world) answer(t *rapid.T, once *Once, seq uint64) {
 	}
 	if rapid.Bool().Draw(t, "answered") {
 		first.answer = fmt.Sprint("answer ", seq)
-		w.store.Answered(once, []byte(first.answer))
+		w.store.SaveAnswer(once, []byte(first.answer))
 	}
 }
 

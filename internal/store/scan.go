@@ -15,10 +15,10 @@ type Range struct {
 	Min, Max *Bound // nil: no bound
 	Reverse  bool   // both value and id
 
-	// Heeds says which records matter to a transaction that scans the range: when
+	// Relevant says which records matter to a transaction that scans the range: when
 	// others in it change, come or go, that is no conflict. It must depend on the
 	// record alone. nil: all matter.
-	Heeds func(*Image) bool
+	Relevant func(*Image) bool
 }
 
 // A Bound is where a range begins or ends: with its value or, if it is open,
@@ -98,31 +98,31 @@ func (s *Snapshot) Scan(m *Model, r Range, yield func(*Image) bool) error {
 		return err
 	}
 	w := s.walk(t, sp, r.Reverse)
-	last, err := s.merge(w, s.laid(m, &sp, r.Reverse), yield)
+	last, err := s.merge(w, s.overlayRows(m, &sp, r.Reverse), yield)
 	if s.tx != nil {
 		s.tx.rememberScan(m, sp, &r, last, s.seq)
 	}
 	return err
 }
 
-// A laid image is one of an overlay, with its place in the order of a scan.
-type laid struct {
+// A overlayRow image is one of an overlay, with its place in the order of a scan.
+type overlayRow struct {
 	key   []byte
 	image *Image
 }
 
-// laid returns the overlay's images in the span, in order.
-func (s *Snapshot) laid(m *Model, sp *span, reverse bool) []laid {
-	var images []laid
+// overlayRows returns the overlay's images in the span, in order.
+func (s *Snapshot) overlayRows(m *Model, sp *span, reverse bool) []overlayRow {
+	var images []overlayRow
 	for _, image := range s.over[m] {
 		if image == nil {
 			continue
 		}
 		if k := sp.key(image); sp.holds(k) {
-			images = append(images, laid{k, image})
+			images = append(images, overlayRow{k, image})
 		}
 	}
-	slices.SortFunc(images, func(a, b laid) int {
+	slices.SortFunc(images, func(a, b overlayRow) int {
 		if reverse {
 			a, b = b, a
 		}
@@ -134,7 +134,7 @@ func (s *Snapshot) laid(m *Model, sp *span, reverse bool) []laid {
 // merge yields what the walk finds and the overlay does not hide, and what the
 // overlay holds, in one order. It returns the key at which yield stopped it, nil
 // otherwise.
-func (s *Snapshot) merge(w *walk, over []laid, yield func(*Image) bool) (last []byte, err error) {
+func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*Image) bool) (last []byte, err error) {
 	hidden := s.over[w.table.model]
 	for n := 0; ; n++ {
 		if n%256 == 0 && s.ctx.Err() != nil {

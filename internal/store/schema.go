@@ -132,7 +132,7 @@ func (t *table) fitRecords(btx *bolt.Tx) error {
 			return err
 		}
 	default:
-		if err := t.splitAnew(btx); err != nil {
+		if err := t.resplit(btx); err != nil {
 			return err
 		}
 		if !t.hides(string(found)) {
@@ -145,7 +145,7 @@ func (t *table) fitRecords(btx *bolt.Tx) error {
 	return schema.Put(t.bucket, []byte(t.signature()))
 }
 
-func (t *table) splitAnew(btx *bolt.Tx) error {
+func (t *table) resplit(btx *bolt.Tx) error {
 	bucket := btx.Bucket(t.bucket)
 	var records []*Image
 	if err := t.each(btx, func(image *Image) error {

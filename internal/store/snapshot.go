@@ -36,7 +36,7 @@ func (s *Snapshot) Get(m *Model, id ID) (*Image, error) {
 	}
 	image, over := s.over[m][id]
 	if !over {
-		if image, err = s.stored(t, id); err != nil {
+		if image, err = s.load(t, id); err != nil {
 			return nil, err
 		}
 		if s.tx != nil {
@@ -55,13 +55,13 @@ func (s *Snapshot) table(m *Model) (*table, error) {
 	}
 	t := s.store.tables[m]
 	if t == nil {
-		return nil, foreign(m)
+		return nil, errUnknownModel(m)
 	}
 	return t, nil
 }
 
-// stored returns the record that the file holds, nil without one.
-func (s *Snapshot) stored(t *table, id ID) (*Image, error) {
+// load returns the record that the file holds, nil without one.
+func (s *Snapshot) load(t *table, id ID) (*Image, error) {
 	data := s.btx.Bucket(t.bucket).Get([]byte(id))
 	if data == nil {
 		return nil, nil
@@ -71,7 +71,9 @@ func (s *Snapshot) stored(t *table, id ID) (*Image, error) {
 
 func notFound(m *Model, id ID) error { return fmt.Errorf("%s/%s: %w", m.Name, id, ErrNotFound) }
 
-func foreign(m *Model) error { return fmt.Errorf("the store was opened without the model %s", m.Name) }
+func errUnknownModel(m *Model) error {
+	return fmt.Errorf("the store was opened without the model %s", m.Name)
+}
 
 // undo lays over the snapshot what the changes found before them, where no
 // earlier change has.

@@ -32,11 +32,11 @@ type Store struct {
 	ring    ring
 	answers answers
 
-	queue   chan *pending
-	closing chan struct{} // closed to stop the writer
-	stopped chan struct{} // closed by the writer
-	lane    chan struct{} // holds one while a transaction that lost a race runs again
-	close   sync.Once
+	queue      chan *pending
+	closing    chan struct{} // closed to stop the writer
+	stopped    chan struct{} // closed by the writer
+	retryQueue chan struct{} // holds one while a transaction that lost a race runs again
+	close      sync.Once
 }
 
 // Epoch returns the name of this file's history, made when it was created.
@@ -117,7 +117,7 @@ func (s *Store) eachSince(btx *bolt.Tx, seq, last uint64, fn func([]Change)) err
 		}
 		older = append(older, commits...)
 	}
-	s.ring.precede(older)
+	s.ring.prepend(older)
 	return nil
 }
 

@@ -12,28 +12,28 @@ import (
 // long as one likes; what it read is checked when it commits. It is not for
 // concurrent use.
 type Tx struct {
-	store *Store
-	by    string
-	over  overlay
-	order []key // of the records in over, by first touch
-	again bool  // one of them was touched twice
-	reads map[key]read
-	scans []scanned
-	once  *Once // the run that it is a part of, or nil
-	ended bool
+	store     *Store
+	by        string
+	over      overlay
+	order     []Key // of the records in over, by first touch
+	rewritten bool  // one of them was touched twice
+	reads     map[Key]read
+	scans     []scanRead
+	attempt   *Attempt // the run that it is a part of, or nil
+	ended     bool
 
 	forked *forked // nil: it is no fork
 }
 
-type key struct {
-	model *Model
-	id    ID
+type Key struct {
+	Model *Model
+	ID    ID
 }
 
 // A read is what a transaction saw at a key: nil is no record.
 type read struct {
-	image *Image
-	loose bool // only that the record exists matters
+	image      *Image
+	existsOnly bool // only that the record exists matters
 }
 
 func (r read) version() uint64 {
@@ -47,7 +47,7 @@ var errEnded = errors.New("the transaction has ended")
 
 // Begin starts a transaction; by says in the log who makes it.
 func (s *Store) Begin(by string) *Tx {
-	return &Tx{store: s, by: by, over: overlay{}, reads: map[key]read{}}
+	return &Tx{store: s, by: by, over: overlay{}, reads: map[Key]read{}}
 }
 
 // Get returns the record as the transaction sees it: its own write, or what the
@@ -69,9 +69,9 @@ func (tx *Tx) get(m *Model, id ID, loose bool) (*Image, error) {
 	if image, ok := tx.over[m][id]; ok {
 		return image, nil
 	}
-	k := key{m, id}
+	k := Key{m, id}
 	if r, ok := tx.reads[k]; ok {
-		tx.reads[k] = read{image: r.image, loose: r.loose && loose}
+		tx.reads[k] = read{image: r.image, existsOnly: r.existsOnly && loose}
 		return r.image, nil
 	}
 	var image *Image
@@ -82,7 +82,7 @@ func (tx *Tx) get(m *Model, id ID, loose bool) (*Image, error) {
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
-	tx.reads[k] = read{image: image, loose: loose && image != nil}
+	tx.reads[k] = read{image: image, existsOnly: loose && image != nil}
 	return image, nil
 }
 
@@ -106,7 +106,7 @@ func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
 		return nil, errEnded
 	}
 	if tx.store.tables[m] == nil {
-		return nil, foreign(m)
+		return nil, errUnknownModel(m)
 	}
 	header, err := m.Header(record)
 	if err != nil {
@@ -124,7 +124,7 @@ func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
 	}
 	header.CreatedAt = tx.store.now()
 	header.UpdatedAt = header.CreatedAt
-	if image, err = tx.admit(m, record, nil, problems); err != nil {
+	if image, err = tx.freezeValid(m, record, nil, problems); err != nil {
 		return nil, err
 	}
 	tx.put(m, header.ID, image)
@@ -135,7 +135,7 @@ func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
 func (tx *Tx) claim(m *Model, header *Record, problems *Problems) error {
 	if header.ID == "" {
 		header.ID = NewID()
-		tx.reads[key{m, header.ID}] = read{}
+		tx.reads[Key{m, header.ID}] = read{}
 		return nil
 	}
 	if _, err := ParseID(string(header.ID)); err != nil {
@@ -178,7 +178,7 @@ func (tx *Tx) Update(m *Model, id ID, fn func(record any) error) (*Image, error)
 		problems.Add("createdAt", "cannot be changed")
 	}
 	header.UpdatedAt = tx.store.now()
-	after, err := tx.admit(m, record, before, problems)
+	after, err := tx.freezeValid(m, record, before, problems)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +200,7 @@ func (tx *Tx) Delete(m *Model, id ID) error {
 
 // put lays image, nil for none, over the record that was read before.
 func (tx *Tx) put(m *Model, id ID, image *Image) {
-	k := key{m, id}
+	k := Key{m, id}
 	if tx.forked != nil {
 		if _, wrote := tx.forked.was[k]; !wrote {
 			tx.forked.was[k] = tx.pending(k)
@@ -210,15 +210,15 @@ func (tx *Tx) put(m *Model, id ID, image *Image) {
 		tx.over[m] = map[ID]*Image{}
 	}
 	if _, touched := tx.over[m][id]; touched {
-		tx.again = true
+		tx.rewritten = true
 	} else {
 		tx.order = append(tx.order, k)
 	}
 	tx.over[m][id] = image
 }
 
-// admit freezes record, which is to stand where before is, if nothing forbids it.
-func (tx *Tx) admit(m *Model, record any, before *Image, problems *Problems) (*Image, error) {
+// freezeValid freezes record, which is to stand where before is, if nothing forbids it.
+func (tx *Tx) freezeValid(m *Model, record any, before *Image, problems *Problems) (*Image, error) {
 	if err := Validate(record, problems); err != nil {
 		return nil, err
 	}
@@ -227,7 +227,7 @@ func (tx *Tx) admit(m *Model, record any, before *Image, problems *Problems) (*I
 		return nil, err
 	}
 	for _, f := range m.Fields {
-		if err := tx.admitField(f, image, before, problems); err != nil {
+		if err := tx.checkField(f, image, before, problems); err != nil {
 			return nil, err
 		}
 	}
@@ -237,9 +237,9 @@ func (tx *Tx) admit(m *Model, record any, before *Image, problems *Problems) (*I
 	return image, nil
 }
 
-// admitField checks what the store itself asks of a value: that an index can take
+// checkField checks what the store itself asks of a value: that an index can take
 // it, and that a reference, when it is set, leads somewhere.
-func (tx *Tx) admitField(f *Field, image, before *Image, problems *Problems) error {
+func (tx *Tx) checkField(f *Field, image, before *Image, problems *Problems) error {
 	if !f.Index && !f.Unique && f.Ref == "" {
 		return nil
 	}
@@ -265,7 +265,7 @@ func (tx *Tx) admitField(f *Field, image, before *Image, problems *Problems) err
 func (tx *Tx) changes() []Change {
 	changes := make([]Change, 0, len(tx.order))
 	for _, k := range tx.order {
-		if c, ok := changeOf(k, tx.reads[k].image, tx.over[k.model][k.id], tx.again); ok {
+		if c, ok := changeOf(k, tx.reads[k].image, tx.over[k.Model][k.ID], tx.rewritten); ok {
 			changes = append(changes, c)
 		}
 	}
@@ -274,8 +274,8 @@ func (tx *Tx) changes() []Change {
 
 // changeOf returns what leads from before to after, if that is anything; nil is no
 // record. Images are looked at only if they may be the same.
-func changeOf(k key, before, after *Image, maySame bool) (Change, bool) {
-	c := Change{Op: Update, Model: k.model, ID: k.id, Before: before, After: after}
+func changeOf(k Key, before, after *Image, maySame bool) (Change, bool) {
+	c := Change{Op: Update, Model: k.Model, ID: k.ID, Before: before, After: after}
 	switch {
 	case before == nil && after == nil:
 		return c, false

@@ -64,7 +64,7 @@ func (tx *Tx) undo(ctx context.Context, seq uint64, c *Change) error {
 	case c.Op == Delete && now == nil:
 		return tx.restore(c.Before)
 	case c.Op == Update && now != nil:
-		return tx.takeBack(ctx, seq, c, now)
+		return tx.revert(ctx, seq, c, now)
 	}
 	return tx.contradicted(ctx, seq, c, nil)
 }
@@ -80,15 +80,15 @@ func (tx *Tx) restore(before *Image) error {
 		return err
 	}
 	header.UpdatedAt = tx.store.now()
-	image, err := tx.admit(before.Model, record, nil, &Problems{})
+	image, err := tx.freezeValid(before.Model, record, nil, &Problems{})
 	if err == nil {
 		tx.put(before.Model, before.ID, image)
 	}
 	return err
 }
 
-// takeBack gives the fields that an update changed the values they had.
-func (tx *Tx) takeBack(ctx context.Context, seq uint64, c *Change, now *Image) error {
+// revert gives the fields that an update changed the values they had.
+func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *Image) error {
 	since := Change{Op: Update, Model: c.Model, ID: c.ID, Before: c.After, After: now}
 	var fields []*Field
 	for _, f := range c.Model.Fields {
@@ -108,7 +108,7 @@ func (tx *Tx) takeBack(ctx context.Context, seq uint64, c *Change, now *Image) e
 		to, _ := c.Model.pointer(record)
 		from, _ := c.Model.pointer(before)
 		for _, f := range fields {
-			f.take(to, from)
+			f.copyFrom(to, from)
 		}
 		return nil
 	})
@@ -118,7 +118,7 @@ func (tx *Tx) takeBack(ctx context.Context, seq uint64, c *Change, now *Image) e
 // contradicted looks for the last commit after seq that did something to the
 // record, or to one field of it.
 func (tx *Tx) contradicted(ctx context.Context, seq uint64, c *Change, f *Field) error {
-	later, err := tx.store.lastChange(ctx, seq, key{c.Model, c.ID}, f)
+	later, err := tx.store.lastChange(ctx, seq, Key{c.Model, c.ID}, f)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (tx *Tx) contradicted(ctx context.Context, seq uint64, c *Change, f *Field)
 // lastChange returns the last commit after seq that changed the record, or one
 // field of it, the zero Commit if there is none, or if the log does not reach back
 // to seq.
-func (s *Store) lastChange(ctx context.Context, seq uint64, k key, f *Field) (last Commit, err error) {
+func (s *Store) lastChange(ctx context.Context, seq uint64, k Key, f *Field) (last Commit, err error) {
 	newest := s.Seq()
 	for feed := s.Feed(seq); feed.seq < newest; {
 		c, err := feed.Next(ctx)
@@ -140,7 +140,7 @@ func (s *Store) lastChange(ctx context.Context, seq uint64, k key, f *Field) (la
 		}
 		for i := range c.Changes {
 			change := &c.Changes[i]
-			if change.Model == k.model && change.ID == k.id && (f == nil || change.Op != Update || !change.Same(f)) {
+			if change.Model == k.Model && change.ID == k.ID && (f == nil || change.Op != Update || !change.Same(f)) {
 				last = c
 			}
 		}

@@ -18,10 +18,10 @@ const (
 // known before it has its number, made by the goroutine that commits.
 type pending struct {
 	ctx      context.Context
-	reads    map[key]read
-	scans    []scanned
+	reads    map[Key]read
+	scans    []scanRead
 	by       string
-	once     *Once
+	attempt  *Attempt
 	changes  []Change
 	moves    []move
 	entry    []byte // for the log
@@ -35,7 +35,7 @@ type answer struct {
 }
 
 func (s *Store) prepare(tx *Tx, changes []Change) *pending {
-	p := &pending{reads: tx.reads, scans: tx.scans, by: tx.by, once: tx.once, changes: changes, answer: make(chan answer, 1)}
+	p := &pending{reads: tx.reads, scans: tx.scans, by: tx.by, attempt: tx.attempt, changes: changes, answer: make(chan answer, 1)}
 	for i := range changes {
 		p.moves = s.tables[changes[i].Model].moves(p.moves, &changes[i])
 	}
