@@ -1,0 +1,64 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Fork returns a transaction that begins with all that tx has read and written,
+// and ends with [Tx.Join], or by being forgotten. It is not to be committed.
+func (tx *Tx) Fork() *Tx {
+	fork := *tx
+	fork.over = make(overlay, len(tx.over))
+	for m, images := range tx.over {
+		fork.over[m] = maps.Clone(images)
+	}
+	fork.reads, fork.order, fork.scans = maps.Clone(tx.reads), slices.Clone(tx.order), slices.Clone(tx.scans)
+	fork.forked = &forked{was: map[Key]pendingImage{}, scans: len(tx.scans)}
+	return &fork
+}
+
+// A forked is what a fork needs to know of where it comes from.
+type forked struct {
+	was   map[Key]pendingImage // under what it has written
+	scans int
+}
+
+// A pendingImage is what a transaction has at a key, if it has written it.
+type pendingImage struct {
+	image   *Image
+	written bool
+}
+
+func (tx *Tx) pending(k Key) pendingImage {
+	image, written := tx.over[k.Model][k.ID]
+	return pendingImage{image, written}
+}
+
+// Join adds to tx what its fork has read and written. It returns [ErrConflict],
+// and leaves tx alone, if tx has written one of the same records meanwhile.
+func (tx *Tx) Join(fork *Tx) error {
+	if tx.ended {
+		return errEnded
+	}
+	for k, was := range fork.forked.was {
+		if tx.pending(k) != was {
+			return fmt.Errorf("%s/%s: %w", k.Model.Name, k.ID, ErrConflict)
+		}
+	}
+	for k, r := range fork.reads {
+		if own, known := tx.reads[k]; !known || own.existsOnly {
+			tx.reads[k] = r
+		}
+	}
+	tx.scans = append(tx.scans, fork.scans[fork.forked.scans:]...)
+	for _, k := range fork.order {
+		if _, wrote := fork.forked.was[k]; wrote {
+			tx.put(k.Model, k.ID, fork.over[k.Model][k.ID])
+		}
+	}
+	tx.rewritten = tx.rewritten || fork.rewritten
+	fork.ended = true
+	return nil
+}
