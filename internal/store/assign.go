@@ -43,12 +43,11 @@ func (m *Model) set(record any, f *Field, value json.RawMessage) bool {
 	if err != nil || json.Unmarshal(one, other) != nil {
 		return false
 	}
-	to, ok := m.pointer(record)
-	from, _ := m.pointer(other)
-	if ok {
-		f.copyFrom(to, from)
+	if _, ok := m.pointer(record); !ok {
+		return false
 	}
-	return ok
+	m.copyFields(record, other, []*Field{f})
+	return true
 }
 
 func (m *Model) unknown(name string) string {

@@ -127,7 +127,7 @@ func (b *batch) records(p *pending, seq uint64) error {
 		}
 		from := versions[0]
 		versions = versions[1:]
-		if err := bucket.Put([]byte(c.ID), p.entry[from:from+c.After.storedSize()]); err != nil {
+		if err := bucket.Put([]byte(c.ID), p.entry[from:from+recordSize(c.After)]); err != nil {
 			return err
 		}
 		c.After = c.After.at(seq)

@@ -28,6 +28,14 @@ func appendText[T ~string | ~[]byte](dst []byte, text T) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
 
+// recordSize returns how many bytes appendRecord takes for the image, 0 for nil.
+func recordSize(image *Image) int {
+	if image == nil {
+		return 0
+	}
+	return 8 + uvarintSize(len(image.JSON)) + len(image.JSON) + len(image.private)
+}
+
 // uvarintSize returns how many bytes n takes as a uvarint.
 func uvarintSize(n int) int { return (bits.Len64(uint64(n)|1) + 6) / 7 }
 
@@ -77,7 +85,7 @@ func decodeRecord(m *Model, id ID, data []byte) (*Image, error) {
 func encodeCommit(by string, changes []Change) (entry []byte, versions []int) {
 	size := 32 + len(by)
 	for i := range changes {
-		size += 64 + len(changes[i].Model.Name) + changes[i].Before.storedSize() + changes[i].After.storedSize()
+		size += 64 + len(changes[i].Model.Name) + recordSize(changes[i].Before) + recordSize(changes[i].After)
 	}
 	entry = make([]byte, 8, size)
 	entry = appendText(entry, by)
@@ -87,11 +95,11 @@ func encodeCommit(by string, changes []Change) (entry []byte, versions []int) {
 		entry = appendText(entry, c.Model.Name)
 		entry = appendText(entry, c.ID)
 		if c.Before != nil {
-			entry = binary.AppendUvarint(entry, uint64(c.Before.storedSize()))
+			entry = binary.AppendUvarint(entry, uint64(recordSize(c.Before)))
 			entry = appendRecord(entry, c.Before)
 		}
 		if c.After != nil {
-			entry = binary.AppendUvarint(entry, uint64(c.After.storedSize()))
+			entry = binary.AppendUvarint(entry, uint64(recordSize(c.After)))
 			versions = append(versions, len(entry))
 			entry = appendRecord(entry, c.After)
 		}

@@ -26,6 +26,11 @@ type Change struct {
 	After  *Image // nil of a delete
 }
 
+// Same reports whether an update left a field as it was.
+func (c Change) Same(f *Field) bool {
+	return c.Before != nil && c.After != nil && c.Before.sameField(c.After, f)
+}
+
 // A Commit is the changes of one transaction, in the order in which the
 // transaction first touched the records. It is shared by all who read it: nobody
 // may write to it.

@@ -36,3 +36,9 @@ func ParseID(text string) (ID, error) {
 	}
 	return ID(text), nil
 }
+
+// A Key names a record across models.
+type Key struct {
+	Model *Model
+	ID    ID
+}

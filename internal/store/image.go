@@ -98,6 +98,14 @@ func (i *Image) same(other *Image) bool {
 	return a != nil && bytes.Equal(a, b)
 }
 
+// sameField reports whether two images of a record have the same in a field. It
+// reports false if one of them does not fit its struct.
+func (i *Image) sameField(other *Image, f *Field) bool {
+	_, err := i.Record()
+	_, errOther := other.Record()
+	return err == nil && errOther == nil && reflect.DeepEqual(f.get(i.base), f.get(other.base))
+}
+
 // canonicalJSON returns the encoded record without the time of its update, nil where
 // it does not fit its struct.
 func (i *Image) canonicalJSON() []byte {
@@ -112,14 +120,6 @@ func (i *Image) canonicalJSON() []byte {
 		return nil
 	}
 	return data
-}
-
-// storedSize returns how many bytes the image takes as a record, 0 of nil.
-func (i *Image) storedSize() int {
-	if i == nil {
-		return 0
-	}
-	return 8 + uvarintSize(len(i.JSON)) + len(i.JSON) + len(i.private)
 }
 
 // size estimates the memory that the image takes, decoded, 0 of nil.

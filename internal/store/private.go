@@ -44,13 +44,3 @@ func (m *Model) Public(record any) ([]byte, error) {
 	public, _, err := m.split(data, nil)
 	return public, err
 }
-
-// Same reports whether an update left a field as it was.
-func (c Change) Same(f *Field) bool {
-	if c.Before == nil || c.After == nil {
-		return false
-	}
-	_, errBefore := c.Before.Record()
-	_, errAfter := c.After.Record()
-	return errBefore == nil && errAfter == nil && reflect.DeepEqual(f.get(c.Before.base), f.get(c.After.base))
-}

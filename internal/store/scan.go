@@ -60,7 +60,7 @@ func (t *table) span(r Range) (span, error) {
 
 func (sp *span) bound(v Value) []byte {
 	if sp.index == nil {
-		return []byte(v.text)
+		return []byte(v.Text())
 	}
 	return v.AppendKey(nil)
 }

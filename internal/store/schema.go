@@ -13,44 +13,22 @@ import (
 // Where that is not what a model says now, the bucket is made again. Those of
 // models that the store was opened without stay as they are.
 
-// signature says what of the model shapes how its records are stored: the public
-// fields and the private ones.
-func (t *table) signature() string {
-	var public, private []string
-	for _, f := range t.model.Fields {
-		if f.Private {
-			private = append(private, f.Name)
-		} else {
-			public = append(public, f.Name)
-		}
-	}
-	slices.Sort(public)
-	slices.Sort(private)
-	return strings.Join(public, " ") + ";" + strings.Join(private, " ")
-}
-
 // hides reports whether a field that was public by the signature is so no more.
 func (t *table) hides(signature string) bool {
 	public, _, _ := strings.Cut(signature, ";")
 	for name := range strings.FieldsSeq(public) {
-		if f := t.model.byName[name]; f == nil || f.Private {
+		if f := t.model.Field(name); f == nil || f.Private {
 			return true
 		}
 	}
 	return false
 }
 
-// signature says what of the field shapes the keys of its index.
-func (x *index) signature() string {
-	f := x.field
-	return fmt.Sprintf("%s %s %q ref=%t unique=%t", f.typ, f.layout, f.tag, f.Ref != "", f.Unique)
-}
-
 // wanted returns the table's buckets with their signatures.
 func (t *table) wanted() map[string]string {
-	wanted := map[string]string{string(t.bucket): t.signature()}
+	wanted := map[string]string{string(t.bucket): t.model.signature()}
 	for _, x := range t.indexes {
-		wanted[string(x.bucket)] = x.signature()
+		wanted[string(x.bucket)] = x.field.signature()
 	}
 	return wanted
 }
@@ -125,7 +103,7 @@ func (t *table) fitRecords(btx *bolt.Tx) error {
 	schema := btx.Bucket(schemaBucket)
 	found := schema.Get(t.bucket)
 	switch {
-	case string(found) == t.signature():
+	case string(found) == t.model.signature():
 		return nil
 	case found == nil:
 		if _, err := btx.CreateBucket(t.bucket); err != nil {
@@ -142,7 +120,7 @@ func (t *table) fitRecords(btx *bolt.Tx) error {
 			return err
 		}
 	}
-	return schema.Put(t.bucket, []byte(t.signature()))
+	return schema.Put(t.bucket, []byte(t.model.signature()))
 }
 
 func (t *table) resplit(btx *bolt.Tx) error {
@@ -201,7 +179,7 @@ func (t *table) build(btx *bolt.Tx, x *index) error {
 			return err
 		}
 	}
-	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.signature()))
+	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.field.signature()))
 }
 
 // notUnique names two records that have the same value where it is to be unique.

@@ -25,11 +25,6 @@ type Tx struct {
 	forked *forked // nil: it is no fork
 }
 
-type Key struct {
-	Model *Model
-	ID    ID
-}
-
 // A read is what a transaction saw at a key: nil is no record.
 type read struct {
 	image      *Image

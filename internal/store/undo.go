@@ -105,11 +105,7 @@ func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *Image) err
 		return err
 	}
 	_, err = tx.Update(c.Model, c.ID, func(record any) error {
-		to, _ := c.Model.pointer(record)
-		from, _ := c.Model.pointer(before)
-		for _, f := range fields {
-			f.copyFrom(to, from)
-		}
+		c.Model.copyFields(record, before, fields)
 		return nil
 	})
 	return err

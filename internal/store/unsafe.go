@@ -154,9 +154,13 @@ func (f *Field) normalize(base unsafe.Pointer) {
 // storedTime returns t as it is stored.
 func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// copyFrom sets the field of the struct at base, which this package or its caller
-// owns, to what it is in the struct at other.
-func (f *Field) copyFrom(base, other unsafe.Pointer) {
-	to := reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem()
-	to.Set(reflect.NewAt(f.typ, unsafe.Add(other, f.offset)).Elem())
+// copyFields sets fields of the record to, a *T of the model, to what they are in
+// from, another one.
+func (m *Model) copyFields(to, from any, fields []*Field) {
+	toBase, _ := m.pointer(to)
+	fromBase, _ := m.pointer(from)
+	for _, f := range fields {
+		at := reflect.NewAt(f.typ, unsafe.Add(toBase, f.offset)).Elem()
+		at.Set(reflect.NewAt(f.typ, unsafe.Add(fromBase, f.offset)).Elem())
+	}
 }

@@ -1,0 +1,28 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// signature describes what shapes how the model's records are stored: the names of
+// its public and of its private fields.
+func (m *Model) signature() string {
+	var public, private []string
+	for _, f := range m.Fields {
+		if f.Private {
+			private = append(private, f.Name)
+		} else {
+			public = append(public, f.Name)
+		}
+	}
+	slices.Sort(public)
+	slices.Sort(private)
+	return strings.Join(public, " ") + ";" + strings.Join(private, " ")
+}
+
+// signature describes what shapes the keys of the field's index.
+func (f *Field) signature() string {
+	return fmt.Sprintf("%s %s %q ref=%t unique=%t", f.typ, f.layout, f.tag, f.Ref != "", f.Unique)
+}
