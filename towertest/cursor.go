@@ -197,8 +197,8 @@ func encoded(html string) json.RawMessage {
 	return data
 }
 
-// record is what an entry, or else its frame, holds of a record.
-func record(entry wire.Entry, records map[string]json.RawMessage) json.RawMessage {
+// recordOf is what an entry, or else its frame, holds of a record.
+func recordOf(entry wire.Entry, records map[string]json.RawMessage) json.RawMessage {
 	if entry.HTML != "" {
 		return encoded(entry.HTML)
 	}
@@ -218,7 +218,7 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 		if c.records[entry.ID] != nil {
 			return fmt.Errorf("%s: %s entered and was held", c.name, entry.ID)
 		}
-		c.records[entry.ID] = record(entry, records)
+		c.records[entry.ID] = recordOf(entry, records)
 		if err := c.place(entry); err != nil {
 			return err
 		}
@@ -227,7 +227,7 @@ func (c *Cursor) apply(delta *wire.Delta, records map[string]json.RawMessage) er
 		if c.records[entry.ID] == nil {
 			return fmt.Errorf("%s: %s changed and was not held", c.name, entry.ID)
 		}
-		if changed := record(entry, records); changed != nil { // else it has only moved
+		if changed := recordOf(entry, records); changed != nil { // else it has only moved
 			c.records[entry.ID] = changed
 		}
 		if entry.After == nil {

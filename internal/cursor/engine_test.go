@@ -262,7 +262,7 @@ func TestARuleThatPanicsDenies(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
 	runEngine(t, b.engine)
 	rule := func(img *store.Image) bool {
-		if record(img).Count == 2 {
+		if decoded(img).Count == 2 {
 			panic("two")
 		}
 		return true

@@ -160,7 +160,7 @@ func TestRank(t *testing.T) {
 	}
 	create(t, b.st, b.things, records...)
 	at := func(read func(*store.Snapshot) error) error { return b.st.View(context.Background(), read) }
-	even := func(img *store.Image) bool { return record(img).Count%2 == 0 }
+	even := func(img *store.Image) bool { return decoded(img).Count%2 == 0 }
 	for _, i := range []int{0, 1, 399, 698} {
 		var img *store.Image
 		if err := at(func(snap *store.Snapshot) (err error) {

@@ -118,7 +118,7 @@ type question struct {
 func (q *question) answer(all map[store.ID]*store.Image) []*store.Image {
 	var found []*store.Image
 	for _, img := range all {
-		if x := record(img); naiveMatch(q.where, x) && (q.allow == nil || q.allow(x)) {
+		if x := decoded(img); naiveMatch(q.where, x) && (q.allow == nil || q.allow(x)) {
 			found = append(found, img)
 		}
 	}
@@ -129,7 +129,7 @@ func (q *question) answer(all map[store.ID]*store.Image) []*store.Image {
 			if sign = 1; desc {
 				sign = -1
 			}
-			if c := naiveCompare(plain[name](record(a)), plain[name](record(b))); c != 0 {
+			if c := naiveCompare(plain[name](decoded(a)), plain[name](decoded(b))); c != 0 {
 				return sign * c
 			}
 		}
@@ -142,7 +142,7 @@ func (q *question) answer(all map[store.ID]*store.Image) []*store.Image {
 	return found
 }
 
-func record(img *store.Image) *thing {
+func decoded(img *store.Image) *thing {
 	x, err := img.Record()
 	if err != nil {
 		panic(err)

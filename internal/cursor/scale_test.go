@@ -254,7 +254,7 @@ func (h *hall) match(b *testing.B, among int) time.Duration {
 	for i := range owners {
 		owners[i] = store.ID(ownerOf(rand.IntN(min(among, h.size))))
 	}
-	x := record(h.commit.Changes[0].After)
+	x := decoded(h.commit.Changes[0].After)
 	start := time.Now()
 	for i := range owners {
 		x.Owner = owners[i]

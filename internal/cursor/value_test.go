@@ -38,7 +38,7 @@ func (q *question) result(found []*store.Image) any {
 	}
 	var values []any
 	for _, img := range found {
-		if v := plain[q.field](record(img)); v != nil {
+		if v := plain[q.field](decoded(img)); v != nil {
 			values = append(values, v)
 		}
 	}

@@ -56,7 +56,7 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 			c.Changes = append(c.Changes, change)
 			for _, one := range all {
 				for _, img := range []*store.Image{change.Before, change.After} {
-					if img != nil && naiveMatch(one.where, record(img)) {
+					if img != nil && naiveMatch(one.where, decoded(img)) {
 						want[one.by] = true
 					}
 				}

@@ -160,7 +160,7 @@ func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 		s.Value.Field = w.m.things.Field(q.field)
 	}
 	if w.rule(tag, 0) != nil {
-		s.Allow = func(img *store.Image) bool { return w.rule(tag, level())(record(img)) }
+		s.Allow = func(img *store.Image) bool { return w.rule(tag, level())(decoded(img)) }
 	}
 	if q.with && q.value == ValueNone {
 		in := Include{Fields: []*store.Field{w.m.things.Field("owner")}, Model: w.m.users}
@@ -185,7 +185,7 @@ func (w *world) company(c *replica) map[store.ID]uint64 {
 		return want
 	}
 	for _, img := range w.answer(c) {
-		owner := w.people[record(img).Owner]
+		owner := w.people[decoded(img).Owner]
 		if owner != nil && (c.tag%2 > 0 || visible(owner, c.viewer.level.Load())) {
 			want[owner.ID] = owner.Version
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -151,7 +152,7 @@ func (s *step) run(w *world, tx *Tx) string {
 		if err != nil {
 			return said(err)
 		}
-		return show(w.decode(image))
+		return inJSON(w.decode(image))
 	case "query":
 		var ids []ID
 		err := tx.View(context.Background(), func(snap *Snapshot) (err error) {
@@ -195,7 +196,7 @@ func (s *step) plain(p plain) string {
 	case !exists:
 		return "not found"
 	case s.name == "get":
-		return show(was)
+		return inJSON(was)
 	case s.name == "delete":
 		delete(p, s.id)
 	case s.name == "update":
@@ -530,7 +531,7 @@ func (w *world) checkCommit(t *rapid.T, c Commit, state plain) {
 	applied := maps.Clone(w.newest())
 	w.apply(t, c, applied)
 	if !reflect.DeepEqual(applied, state) {
-		t.Fatalf("commit %d leads to %s, not %s", c.Seq, show(applied), show(state))
+		t.Fatalf("commit %d leads to %s, not %s", c.Seq, inJSON(applied), inJSON(state))
 	}
 }
 
@@ -542,7 +543,7 @@ func (w *world) apply(t *rapid.T, c Commit, state plain) {
 			t.Fatalf("commit %d: %s %s, and it is there: %t", c.Seq, change.Op, change.ID, exists)
 		}
 		if exists && !reflect.DeepEqual(w.decode(change.Before), was) {
-			t.Fatalf("commit %d found %s, not %s", c.Seq, show(w.decode(change.Before)), show(was))
+			t.Fatalf("commit %d found %s, not %s", c.Seq, inJSON(w.decode(change.Before)), inJSON(was))
 		}
 		if delete(state, change.ID); change.After != nil {
 			if change.After.Version != c.Seq {
@@ -596,7 +597,7 @@ func (w *world) follow(t *rapid.T) {
 			t.Fatalf("the feed has %d, not %d: %v", c.Seq, seq, err)
 		}
 		if w.apply(t, c, state); !reflect.DeepEqual(state, w.states[seq]) {
-			t.Fatalf("the feed leads to %s at %d, not %s", show(state), seq, show(w.states[seq]))
+			t.Fatalf("the feed leads to %s at %d, not %s", inJSON(state), seq, inJSON(w.states[seq]))
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -647,4 +648,12 @@ func TestRandomTransactions(t *testing.T) {
 		})
 		w.close()
 	})
+}
+
+func inJSON(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
 }
