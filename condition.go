@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A Condition is one test on a record. Conditions name a field by a pointer into
@@ -12,7 +12,7 @@ import (
 // time, an empty reference. It is equal to null only, and neither more nor less
 // than any value.
 type Condition struct {
-	resolve func(*store.Model) (cursor.Condition, error)
+	resolve func(*record.Model) (cursor.Condition, error)
 }
 
 // Is holds when the field has the value.
@@ -23,12 +23,12 @@ func IsNot[F any](field *F, value F) Condition { return Not(Is(field, value)) }
 
 // In holds when the field has one of the values.
 func In[F any](field *F, values ...F) Condition {
-	return Condition{func(m *store.Model) (cursor.Condition, error) {
+	return Condition{func(m *record.Model) (cursor.Condition, error) {
 		f, err := m.FieldAt(field)
 		if err != nil {
 			return cursor.Condition{}, err
 		}
-		parsed := make([]store.Value, len(values))
+		parsed := make([]record.Value, len(values))
 		for i, value := range values {
 			if parsed[i], err = f.Parse(value); err != nil {
 				return cursor.Condition{}, err
@@ -52,7 +52,7 @@ func Lte[F any](field *F, value F) Condition { return compare(field, value, curs
 
 // Exists holds when the field is not null.
 func Exists[F any](field *F) Condition {
-	return Condition{func(m *store.Model) (cursor.Condition, error) {
+	return Condition{func(m *record.Model) (cursor.Condition, error) {
 		f, err := m.FieldAt(field)
 		if err != nil {
 			return cursor.Condition{}, err
@@ -73,7 +73,7 @@ func Or(conditions ...Condition) Condition { return combine(cursor.Or, condition
 
 // Not holds when the condition does not.
 func Not(condition Condition) Condition {
-	return Condition{func(m *store.Model) (cursor.Condition, error) {
+	return Condition{func(m *record.Model) (cursor.Condition, error) {
 		resolved, err := resolveAll(m, []Condition{condition})
 		if err != nil {
 			return cursor.Condition{}, err
@@ -82,8 +82,8 @@ func Not(condition Condition) Condition {
 	}}
 }
 
-func compare(field, value any, make func(*store.Field, store.Value) cursor.Condition) Condition {
-	return Condition{func(m *store.Model) (cursor.Condition, error) {
+func compare(field, value any, make func(*record.Field, record.Value) cursor.Condition) Condition {
+	return Condition{func(m *record.Model) (cursor.Condition, error) {
 		f, err := m.FieldAt(field)
 		if err != nil {
 			return cursor.Condition{}, err
@@ -97,7 +97,7 @@ func compare(field, value any, make func(*store.Field, store.Value) cursor.Condi
 }
 
 func combine(make func(...cursor.Condition) cursor.Condition, conditions []Condition) Condition {
-	return Condition{func(m *store.Model) (cursor.Condition, error) {
+	return Condition{func(m *record.Model) (cursor.Condition, error) {
 		resolved, err := resolveAll(m, conditions)
 		if err != nil {
 			return cursor.Condition{}, err
@@ -106,7 +106,7 @@ func combine(make func(...cursor.Condition) cursor.Condition, conditions []Condi
 	}}
 }
 
-func resolveAll(m *store.Model, conditions []Condition) ([]cursor.Condition, error) {
+func resolveAll(m *record.Model, conditions []Condition) ([]cursor.Condition, error) {
 	out := make([]cursor.Condition, len(conditions))
 	for i, condition := range conditions {
 		if condition.resolve == nil {

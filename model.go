@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -17,12 +18,12 @@ type Model[T any] struct {
 	// orders. Its values mean nothing.
 	Fields *T
 
-	model *store.Model
+	model *record.Model
 }
 
 // AnyModel is a [Model] of any type, for [Config].
 type AnyModel interface {
-	erased() *store.Model
+	erased() *record.Model
 	rule(controller any) func(record any) bool
 }
 
@@ -39,14 +40,14 @@ type AnyModel interface {
 // panics, as the program starts, when T cannot be a model.
 func NewModel[T any](name string) *Model[T] {
 	fields := new(T)
-	m, err := store.NewModel(name, fields)
+	m, err := record.NewModel(name, fields)
 	if err != nil {
 		panic("tower: " + err.Error())
 	}
 	return &Model[T]{Fields: fields, model: m}
 }
 
-func (m *Model[T]) erased() *store.Model { return m.model }
+func (m *Model[T]) erased() *record.Model { return m.model }
 
 // rule returns a controller's rule for the model's records, nil for none.
 func (m *Model[T]) rule(controller any) func(record any) bool {
@@ -71,7 +72,7 @@ func (m *Model[T]) Where(conditions ...Condition) Scope[T] {
 // Find returns the record with that id. The error is [NotFound] when there is
 // none.
 func (m *Model[T]) Find(ctx context.Context, db DB, id ID) (*T, error) {
-	var image *store.Image
+	var image *record.Image
 	err := db.View(ctx, func(snap *store.Snapshot) (err error) {
 		image, err = snap.Get(m.model, id)
 		return err
@@ -89,7 +90,7 @@ func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error)
 	if id == "" {
 		return nil, nil
 	}
-	images, err := c.Follow(ctx, cursor.Scope{Model: m.model, Where: cursor.Is(m.model.Field("id"), store.StringValue(string(id)))})
+	images, err := c.Follow(ctx, cursor.Scope{Model: m.model, Where: cursor.Is(m.model.Field("id"), record.StringValue(string(id)))})
 	if err != nil || len(images) == 0 {
 		return nil, err
 	}
@@ -109,7 +110,7 @@ func (m *Model[T]) Create(ctx context.Context, db DB, record *T) error {
 // When somebody else was faster, it starts again, so change may be called more
 // than once. It returns the record as it is stored.
 func (m *Model[T]) Update(ctx context.Context, db DB, id ID, change func(*T) error) (*T, error) {
-	var image *store.Image
+	var image *record.Image
 	err := db.Transaction(ctx, func(tx *Tx) (err error) {
 		image, err = tx.Update(m.model, id, func(record any) error { return change(record.(*T)) })
 		return err
@@ -129,7 +130,7 @@ func (m *Model[T]) Delete(ctx context.Context, db DB, id ID) error {
 // coded turns what the store says into an [Error] that names the record.
 func (m *Model[T]) coded(id ID, err error) error {
 	var coded *Error
-	var invalid *store.InvalidError
+	var invalid *record.InvalidError
 	switch {
 	case errors.As(err, &coded):
 		return err
@@ -142,7 +143,7 @@ func (m *Model[T]) coded(id ID, err error) error {
 }
 
 // owned returns records that are the caller's to change.
-func owned[T any](images []*store.Image) ([]*T, error) {
+func owned[T any](images []*record.Image) ([]*T, error) {
 	records := make([]*T, len(images))
 	for i, image := range images {
 		var err error
@@ -154,7 +155,7 @@ func owned[T any](images []*store.Image) ([]*T, error) {
 }
 
 // own returns a record that is the caller's to change.
-func own[T any](image *store.Image) (*T, error) {
+func own[T any](image *record.Image) (*T, error) {
 	record, err := image.Copy()
 	if err != nil {
 		return nil, err

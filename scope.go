@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -86,7 +87,7 @@ func (s Scope[T]) Records(ctx context.Context, db DB) ([]*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	var images []*store.Image
+	var images []*record.Image
 	err = db.View(ctx, func(snap *store.Snapshot) (err error) {
 		images, err = cursor.Fetch(snap, scope)
 		return err
@@ -190,7 +191,7 @@ func (s Scope[T]) resolve() (cursor.Scope, error) {
 		if err != nil {
 			return out, fmt.Errorf("scope of %s: order: %w", m.Name, err)
 		}
-		if field.Kind >= store.List || field.Private {
+		if field.Kind >= record.List || field.Private {
 			return out, fmt.Errorf("scope of %s: %s cannot order records", m.Name, field.Name)
 		}
 		out.Order = append(out.Order, cursor.Order{Field: field, Desc: term.desc})

@@ -30,25 +30,25 @@ package tower
 import (
 	"context"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
-	"github.com/towerkit/tower/internal/store"
 )
 
 // Record is what every model embeds: ID, CreatedAt and UpdatedAt, which the
 // store fills.
-type Record = store.Record
+type Record = record.Record
 
 // An ID names a record: a ULID, 26 characters that sort by when they were made.
 // The empty ID refers to nothing.
-type ID = store.ID
+type ID = record.ID
 
 // NewID makes an ID. A client may make the ID of a record it creates.
-func NewID() ID { return store.NewID() }
+func NewID() ID { return record.NewID() }
 
 // Problems are what is wrong with a record or an input, by the JSON name of the
 // field ("" for the whole). A record or an input with a method
 // Validate(*tower.Problems) adds its own.
-type Problems = store.Problems
+type Problems = record.Problems
 
 // A Connection is one client, for as long as it is connected: a browser tab, a
 // program, or one HTTP request. Controllers reach it through their session.

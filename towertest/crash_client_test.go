@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -108,26 +108,26 @@ func (s *survivor) plan() *deed {
 
 // find looks for the member's records among those that a killed application has
 // left: they must be what was answered, or else that and all that was not.
-func (s *survivor) find(there map[string]*store.Image) {
+func (s *survivor) find(there map[string]*record.Image) {
 	s.t.Helper()
 	found := own{id: s.own.id, rows: map[tower.ID]Row{}}
 	for _, image := range there {
-		record, err := image.Record()
+		rec, err := image.Record()
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		switch record := record.(type) {
+		switch rec := rec.(type) {
 		case *Member:
-			if record.ID == s.own.id {
-				found.all = record.All
+			if rec.ID == s.own.id {
+				found.all = rec.All
 			}
 		case *Tally:
-			if record.MemberID == s.own.id {
-				found.done = record.Done
+			if rec.MemberID == s.own.id {
+				found.done = rec.Done
 			}
 		case *Row:
-			if record.OwnerID == s.own.id {
-				found.rows[record.ID] = Row{OwnerID: record.OwnerID, Place: record.Place, Public: record.Public, Edits: record.Edits}
+			if rec.OwnerID == s.own.id {
+				found.rows[rec.ID] = Row{OwnerID: rec.OwnerID, Place: rec.Place, Public: rec.Public, Edits: rec.Edits}
 			}
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -213,9 +214,9 @@ func (w *world) inspect() {
 
 // replay reads the log from its first commit on, and returns the records that it
 // leads to, which must be those that are there.
-func (w *world) replay(st *store.Store) map[string]*store.Image {
+func (w *world) replay(st *store.Store) map[string]*record.Image {
 	w.t.Helper()
-	there := map[string]*store.Image{}
+	there := map[string]*record.Image{}
 	feed := st.Feed(0)
 	for seq := uint64(1); seq <= st.Seq(); seq++ {
 		c, err := feed.Next(w.t.Context())
@@ -235,7 +236,7 @@ func (w *world) replay(st *store.Store) map[string]*store.Image {
 	count := 0
 	err := st.View(w.t.Context(), func(snap *store.Snapshot) error {
 		for _, m := range st.Models() {
-			if err := snap.Scan(m, store.Range{}, func(image *store.Image) bool {
+			if err := snap.Scan(m, store.Range{}, func(image *record.Image) bool {
 				if count++; !alike(there[m.Name+"/"+string(image.ID)], image) {
 					w.t.Errorf("%s/%s is not as the log has it", m.Name, image.ID)
 				}
@@ -252,7 +253,7 @@ func (w *world) replay(st *store.Store) map[string]*store.Image {
 	return there
 }
 
-func alike(a, b *store.Image) bool {
+func alike(a, b *record.Image) bool {
 	return a == nil && b == nil || a != nil && b != nil && a.Version == b.Version && bytes.Equal(a.JSON, b.JSON)
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -31,7 +32,7 @@ type answer struct {
 }
 
 // ask makes the naive query for one user, over records of all models.
-func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in json.RawMessage, all map[*store.Model][]*store.Image) (answer, error) {
+func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in json.RawMessage, all map[*record.Model][]*record.Image) (answer, error) {
 	spec, err := server.Ask(ctx, app, user, name, in)
 	if err != nil {
 		return answer{refused: err.Error()}, nil
@@ -40,15 +41,15 @@ func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in jso
 	type row struct {
 		id     string
 		record reflect.Value
-		image  *store.Image
+		image  *record.Image
 	}
 	var rows []row
 	for _, image := range all[scope.Model] {
-		record, err := image.Record()
+		rec, err := image.Record()
 		if err != nil {
 			return answer{}, err
 		}
-		v := reflect.ValueOf(record).Elem()
+		v := reflect.ValueOf(rec).Elem()
 		if holds(scope.Where, v) && allowed(allow, image) {
 			rows = append(rows, row{string(image.ID), v, image})
 		}
@@ -85,9 +86,9 @@ func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in jso
 }
 
 // refer adds what a record's references include.
-func (a *answer) refer(in cursor.Include, record reflect.Value, all []*store.Image) error {
+func (a *answer) refer(in cursor.Include, rec reflect.Value, all []*record.Image) error {
 	for _, image := range all {
-		refers := slices.ContainsFunc(in.Fields, func(f *store.Field) bool { return value(record, f) == string(image.ID) })
+		refers := slices.ContainsFunc(in.Fields, func(f *record.Field) bool { return value(rec, f) == string(image.ID) })
 		if !refers || !allowed(in.Allow, image) {
 			continue
 		}
@@ -109,11 +110,11 @@ func (a *answer) refer(in cursor.Include, record reflect.Value, all []*store.Ima
 }
 
 // everything reads all records there are.
-func everything(ctx context.Context, app *tower.App) (map[*store.Model][]*store.Image, error) {
-	all := map[*store.Model][]*store.Image{}
+func everything(ctx context.Context, app *tower.App) (map[*record.Model][]*record.Image, error) {
+	all := map[*record.Model][]*record.Image{}
 	err := app.View(ctx, func(snap *store.Snapshot) error {
 		for _, m := range server.Models(app) {
-			if err := snap.Scan(m, store.Range{}, func(image *store.Image) bool {
+			if err := snap.Scan(m, store.Range{}, func(image *record.Image) bool {
 				all[m] = append(all[m], image)
 				return true
 			}); err != nil {
@@ -126,7 +127,7 @@ func everything(ctx context.Context, app *tower.App) (map[*store.Model][]*store.
 }
 
 // allowed asks a rule. One that panics denies.
-func allowed(rule func(*store.Image) bool, image *store.Image) (ok bool) {
+func allowed(rule func(*record.Image) bool, image *record.Image) (ok bool) {
 	defer func() {
 		if recover() != nil {
 			ok = false
@@ -136,8 +137,8 @@ func allowed(rule func(*store.Image) bool, image *store.Image) (ok bool) {
 }
 
 // public is a record as clients may see it.
-func public(m *store.Model, record any) (any, error) {
-	data, err := json.Marshal(record)
+func public(m *record.Model, rec any) (any, error) {
+	data, err := json.Marshal(rec)
 	if err != nil {
 		return nil, err
 	}
@@ -158,24 +159,24 @@ func decoded(data []byte) (v any, err error) {
 	return v, decoder.Decode(&v)
 }
 
-func holds(c cursor.Condition, record reflect.Value) bool {
+func holds(c cursor.Condition, rec reflect.Value) bool {
 	word, field, values, args := c.Parts()
 	switch word {
 	case "all":
 		return true
 	case "not":
-		return !holds(args[0], record)
+		return !holds(args[0], rec)
 	case "and":
-		return !slices.ContainsFunc(args, func(arg cursor.Condition) bool { return !holds(arg, record) })
+		return !slices.ContainsFunc(args, func(arg cursor.Condition) bool { return !holds(arg, rec) })
 	case "or":
-		return slices.ContainsFunc(args, func(arg cursor.Condition) bool { return holds(arg, record) })
+		return slices.ContainsFunc(args, func(arg cursor.Condition) bool { return holds(arg, rec) })
 	}
-	have := value(record, field)
+	have := value(rec, field)
 	switch word {
 	case "exists":
 		return have != nil
 	case "is", "in":
-		return slices.ContainsFunc(values, func(v store.Value) bool { return compare(have, v.Any()) == 0 })
+		return slices.ContainsFunc(values, func(v record.Value) bool { return compare(have, v.Any()) == 0 })
 	case "contains":
 		return contains(have, values[0].Any())
 	}
@@ -199,8 +200,8 @@ func contains(have, want any) bool {
 
 // value returns a field as nil, bool, int64, uint64, float64, string, time.Time,
 // a list of such, or, for an object, the object.
-func value(record reflect.Value, f *store.Field) any {
-	v := record.FieldByName(f.GoName)
+func value(rec reflect.Value, f *record.Field) any {
+	v := rec.FieldByName(f.GoName)
 	if v.Kind() == reflect.Pointer {
 		if v.IsNil() {
 			return nil
@@ -210,7 +211,7 @@ func value(record reflect.Value, f *store.Field) any {
 	if f.Ref != "" && v.String() == "" {
 		return nil
 	}
-	if f.Kind == store.List {
+	if f.Kind == record.List {
 		if v.IsNil() {
 			return nil
 		}

@@ -14,8 +14,8 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
-	"github.com/towerkit/tower/internal/store"
 )
 
 // A source makes random steps for a run, by what is there at the moment. Values
@@ -138,9 +138,9 @@ func (s *source) newID() tower.ID {
 }
 
 // record makes the fields of a random record, as JSON.
-func (s *source) record(m *store.Model) (map[string]json.RawMessage, error) {
-	record := m.New()
-	v := reflect.ValueOf(record).Elem()
+func (s *source) record(m *record.Model) (map[string]json.RawMessage, error) {
+	rec := m.New()
+	v := reflect.ValueOf(rec).Elem()
 	for _, f := range m.Fields {
 		if !s.owned(f) {
 			sf, _ := v.Type().FieldByName(f.GoName)
@@ -148,9 +148,9 @@ func (s *source) record(m *store.Model) (map[string]json.RawMessage, error) {
 		}
 	}
 	if fill := s.Fill[m.Name]; fill != nil {
-		fill(s.random, record)
+		fill(s.random, rec)
 	}
-	data, err := json.Marshal(record)
+	data, err := json.Marshal(rec)
 	var set map[string]json.RawMessage
 	if err == nil {
 		err = json.Unmarshal(data, &set)
@@ -167,7 +167,7 @@ func (s *source) record(m *store.Model) (map[string]json.RawMessage, error) {
 }
 
 // owned reports whether the store fills a field.
-func (s *source) owned(f *store.Field) bool {
+func (s *source) owned(f *record.Field) bool {
 	return f.GoName == "ID" || f.GoName == "CreatedAt" || f.GoName == "UpdatedAt"
 }
 
@@ -211,7 +211,7 @@ func (r rules) bounds(low, high int) (int, int) {
 }
 
 // fill sets a field to a random value of its kind.
-func (s *source) fill(v reflect.Value, f *store.Field, r rules) {
+func (s *source) fill(v reflect.Value, f *record.Field, r rules) {
 	if v.Kind() == reflect.Pointer {
 		if !r.has("required") && s.random.IntN(3) == 0 {
 			return
@@ -225,7 +225,7 @@ func (s *source) fill(v reflect.Value, f *store.Field, r rules) {
 		}
 		return
 	}
-	if f.Kind == store.List {
+	if f.Kind == record.List {
 		low, high := r.bounds(0, 3)
 		v.Set(reflect.MakeSlice(v.Type(), low+s.random.IntN(high-low+1), high))
 		for i := range v.Len() {
@@ -238,28 +238,28 @@ func (s *source) fill(v reflect.Value, f *store.Field, r rules) {
 
 var origin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func (s *source) scalar(v reflect.Value, kind store.Kind, r rules, unique bool) {
+func (s *source) scalar(v reflect.Value, kind record.Kind, r rules, unique bool) {
 	many := 6
 	if unique {
 		many = 1000
 	}
-	if options := strings.Fields(r["oneof"]); len(options) > 0 && kind == store.String {
+	if options := strings.Fields(r["oneof"]); len(options) > 0 && kind == record.String {
 		v.SetString(strings.Trim(pick(s.random, options), "'"))
 		return
 	}
 	switch kind {
-	case store.Bool:
+	case record.Bool:
 		v.SetBool(r.has("required") || s.random.IntN(2) == 0)
-	case store.Int, store.Uint, store.Float:
+	case record.Int, record.Uint, record.Float:
 		low, high := r.bounds(0, many-1)
 		n := low + s.random.IntN(high-low+1)
 		if r.has("required") && n == 0 {
 			n = high
 		}
 		v.Set(reflect.ValueOf(n).Convert(v.Type()))
-	case store.Time:
+	case record.Time:
 		v.Set(reflect.ValueOf(origin.Add(time.Duration(s.random.IntN(many)) * time.Hour)))
-	case store.String:
+	case record.String:
 		v.SetString(s.text(many, r))
 	}
 }
@@ -300,7 +300,7 @@ func (s *source) input(route *server.Route) (json.RawMessage, error) {
 			}
 			continue
 		}
-		if kind := scalarKind(sf.Type); kind != store.Null {
+		if kind := scalarKind(sf.Type); kind != record.Null {
 			s.scalar(v, kind, rulesOf(sf), false)
 		}
 	}
@@ -320,23 +320,23 @@ func (s *source) anyIDs(route *server.Route) (ids []tower.ID) {
 	return ids
 }
 
-func scalarKind(t reflect.Type) store.Kind {
+func scalarKind(t reflect.Type) record.Kind {
 	if t == reflect.TypeFor[time.Time]() {
-		return store.Time
+		return record.Time
 	}
 	switch v := reflect.New(t).Elem(); {
 	case v.CanInt():
-		return store.Int
+		return record.Int
 	case v.CanUint():
-		return store.Uint
+		return record.Uint
 	case v.CanFloat():
-		return store.Float
+		return record.Float
 	case t.Kind() == reflect.Bool:
-		return store.Bool
+		return record.Bool
 	case t.Kind() == reflect.String:
-		return store.String
+		return record.String
 	}
-	return store.Null
+	return record.Null
 }
 
 func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }

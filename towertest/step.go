@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -88,8 +89,8 @@ type census struct {
 type run struct {
 	t       testing.TB
 	app     *App
-	models  map[string]*store.Model
-	all     map[*store.Model][]*store.Image
+	models  map[string]*record.Model
+	all     map[*record.Model][]*record.Image
 	clients map[int]*watcher
 	seen    census
 }
@@ -111,7 +112,7 @@ type watched struct {
 
 func newRun(t testing.TB, config tower.Config) *run {
 	app := Open(t, config)
-	r := &run{t: t, app: app, models: map[string]*store.Model{}, clients: map[int]*watcher{},
+	r := &run{t: t, app: app, models: map[string]*record.Model{}, clients: map[int]*watcher{},
 		seen: census{models: modelNames(app.App), created: map[string]int{}, refused: map[string]string{}}}
 	for _, m := range server.Models(app.App) {
 		r.models[m.Name] = m
@@ -176,7 +177,7 @@ func (r *run) commit(changes []change) {
 		made = nil
 		for _, c := range changes {
 			err := r.change(tx, c)
-			var invalid *store.InvalidError
+			var invalid *record.InvalidError
 			switch {
 			case err == nil && c.Op == "create":
 				made = append(made, c.Model)
@@ -188,7 +189,7 @@ func (r *run) commit(changes []change) {
 		}
 		return nil
 	})
-	var invalid *store.InvalidError
+	var invalid *record.InvalidError
 	if errors.As(err, &invalid) {
 		r.seen.refused[invalid.Model] = invalid.Problems.String()
 	} else if err != nil {
@@ -212,28 +213,28 @@ func (r *run) change(tx *tower.Tx, c change) error {
 	if m == nil {
 		return fmt.Errorf("there is no model %q", c.Model)
 	}
-	set := func(record any) error {
+	set := func(rec any) error {
 		data, err := json.Marshal(c.Set)
 		if err != nil {
 			return err
 		}
-		if problems := m.Assign(record, data); c.Set != nil && problems.Any() {
-			return &store.InvalidError{Model: m.Name, Problems: problems}
+		if problems := m.Assign(rec, data); c.Set != nil && problems.Any() {
+			return &record.InvalidError{Model: m.Name, Problems: problems}
 		}
 		return nil
 	}
 	switch c.Op {
 	case "create":
-		record := m.New()
-		if err := set(record); err != nil {
+		rec := m.New()
+		if err := set(rec); err != nil {
 			return err
 		}
-		header, err := m.Header(record)
+		header, err := m.Header(rec)
 		if err != nil {
 			return err
 		}
 		header.ID = c.ID
-		_, err = tx.Create(m, record)
+		_, err = tx.Create(m, rec)
 		return err
 	case "update":
 		_, err := tx.Update(m, c.ID, set)
@@ -365,8 +366,8 @@ func (r *run) checkFrames(w *watcher, sight map[string]bool) {
 			}
 			commits++
 			for _, records := range commit.Records {
-				for _, record := range records {
-					if !sight[recordID(record)] {
+				for _, rec := range records {
+					if !sight[recordID(rec)] {
 						r.t.Fatalf("%s was sent a record that no cursor of its holds: %s", w.name, part)
 					}
 				}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -76,7 +77,7 @@ func makes(tx *store.Tx, b *bench, letter, title string) error {
 func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
 	runEngine(t, b.engine)
-	allow := func(*store.Image) bool { return true }
+	allow := func(*record.Image) bool { return true }
 	specs := []Spec{{Scope: b.scope(`{"title":"x"}`, 0)}, {Scope: b.scope(`{"title":"x"}`, 2)}, {Scope: b.scope(`{"title":"x"}`, 2), Allow: allow}}
 	b.sets("A", func(x *thing) { x.Count = 7 })
 	for i, spec := range specs {

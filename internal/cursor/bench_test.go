@@ -5,22 +5,23 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // emptyEngine returns an engine without a store.
 func emptyEngine() *Engine {
 	return &Engine{sink: &witness{}, progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes: map[*store.Model]*index{}, openings: map[Holder]*opening{}}
+		indexes: map[*record.Model]*index{}, openings: map[Holder]*opening{}}
 }
 
 // million fills an engine, without a store, with a million cursors
 // {"owner": X, "flag": true}, each on an owner of its own.
-func million(b *testing.B, where func(m *store.Model, i int) Condition) (*Engine, models) {
+func million(b *testing.B, where func(m *record.Model, i int) Condition) (*Engine, models) {
 	return openEngine(b, size(b, "TOWER_BENCH_CURSORS"), where)
 }
 
-func openEngine(b *testing.B, cursors int, where func(m *store.Model, i int) Condition) (*Engine, models) {
+func openEngine(b *testing.B, cursors int, where func(m *record.Model, i int) Condition) (*Engine, models) {
 	m := newModels(b)
 	e := emptyEngine()
 	for i := range cursors {
@@ -32,13 +33,13 @@ func openEngine(b *testing.B, cursors int, where func(m *store.Model, i int) Con
 
 func ownerOf(i int) string { return fmt.Sprintf("01JDA7Q4Z3M8X2V6K9T%07d", i) }
 
-func equality(m *store.Model, i int) Condition {
-	return And(Is(m.Field("owner"), store.StringValue(ownerOf(i))), Is(m.Field("flag"), store.BoolValue(true)))
+func equality(m *record.Model, i int) Condition {
+	return And(Is(m.Field("owner"), record.StringValue(ownerOf(i))), Is(m.Field("flag"), record.BoolValue(true)))
 }
 
 func BenchmarkMatchOneOfMillionCursors(b *testing.B) {
 	e, m := million(b, equality)
-	img := imageOf(b, m.things, &thing{Flag: true, Owner: store.ID(ownerOf(700))})
+	img := imageOf(b, m.things, &thing{Flag: true, Owner: record.ID(ownerOf(700))})
 	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.things, ID: img.ID, After: img}}}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -67,8 +68,8 @@ func BenchmarkMatch100kRanges(b *testing.B) {
 	e := emptyEngine()
 	count := m.things.Field("count")
 	for i := range 100_000 {
-		from := store.IntValue(int64(i))
-		q := e.query(Spec{Scope: Scope{Model: m.things, Where: And(Gte(count, from), Lt(count, store.IntValue(int64(i+10))))}})
+		from := record.IntValue(int64(i))
+		q := e.query(Spec{Scope: Scope{Model: m.things, Where: And(Gte(count, from), Lt(count, record.IntValue(int64(i+10))))}})
 		e.hold(&guest{}, nil, q.join(nil))
 	}
 	before, after := imageOf(b, m.things, &thing{Count: 50_000}), imageOf(b, m.things, &thing{Count: 50_000, Title: "x"})
@@ -92,7 +93,7 @@ func BenchmarkMatchThousandHolders(b *testing.B) {
 func benchmarkHolders(b *testing.B, spec Spec) {
 	x := newBench(b, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
 	spec.Scope.Model = x.things
-	spec.Scope.Where = Is(x.things.Field("title"), store.StringValue("x"))
+	spec.Scope.Where = Is(x.things.Field("title"), record.StringValue("x"))
 	for i := range 1000 {
 		x.open(i, spec)
 	}

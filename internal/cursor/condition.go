@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 type op uint8
@@ -32,45 +32,45 @@ const (
 // null, and Not of it is true.
 type Condition struct {
 	op    op
-	field *store.Field
-	value store.Value // of a test for one
-	more  *more       // of other conditions; nil: none
+	field *record.Field
+	value record.Value // of a test for one
+	more  *more        // of other conditions; nil: none
 }
 
 // More is what most conditions, and so most memory, can do without.
 type more struct {
-	values []store.Value // of opIn, sorted
-	args   []Condition   // of opNot, opAnd and opOr
+	values []record.Value // of opIn, sorted
+	args   []Condition    // of opNot, opAnd and opOr
 }
 
 // Is holds where the field has the value; null is a value here. Of a list or an
 // object only null can be asked.
-func Is(f *store.Field, v store.Value) Condition { return test(opIs, f, v) }
+func Is(f *record.Field, v record.Value) Condition { return test(opIs, f, v) }
 
 // In holds where the field has one of the values.
-func In(f *store.Field, vs ...store.Value) Condition {
-	sorted := slices.SortedFunc(slices.Values(vs), store.Value.Compare)
+func In(f *record.Field, vs ...record.Value) Condition {
+	sorted := slices.SortedFunc(slices.Values(vs), record.Value.Compare)
 	return Condition{op: opIn, field: f, more: &more{values: slices.Compact(sorted)}}
 }
 
 // Gt holds where the field is more than v.
-func Gt(f *store.Field, v store.Value) Condition { return test(opGt, f, v) }
+func Gt(f *record.Field, v record.Value) Condition { return test(opGt, f, v) }
 
 // Gte holds where the field is v or more.
-func Gte(f *store.Field, v store.Value) Condition { return test(opGte, f, v) }
+func Gte(f *record.Field, v record.Value) Condition { return test(opGte, f, v) }
 
 // Lt holds where the field is less than v, and not null.
-func Lt(f *store.Field, v store.Value) Condition { return test(opLt, f, v) }
+func Lt(f *record.Field, v record.Value) Condition { return test(opLt, f, v) }
 
 // Lte holds where the field is v or less, and not null.
-func Lte(f *store.Field, v store.Value) Condition { return test(opLte, f, v) }
+func Lte(f *record.Field, v record.Value) Condition { return test(opLte, f, v) }
 
 // Contains holds where a string has the part v, byte for byte, or a list the
 // element v.
-func Contains(f *store.Field, v store.Value) Condition { return test(opContains, f, v) }
+func Contains(f *record.Field, v record.Value) Condition { return test(opContains, f, v) }
 
 // Exists holds where the field is not null.
-func Exists(f *store.Field) Condition { return test(opExists, f, store.Value{}) }
+func Exists(f *record.Field) Condition { return test(opExists, f, record.Value{}) }
 
 // Not holds where c does not.
 func Not(c Condition) Condition { return compose(opNot, []Condition{c}) }
@@ -81,7 +81,7 @@ func And(cs ...Condition) Condition { return compose(opAnd, slices.Clone(cs)) }
 // Or holds where one of cs holds; never, when there are none.
 func Or(cs ...Condition) Condition { return compose(opOr, slices.Clone(cs)) }
 
-func test(o op, f *store.Field, v store.Value) Condition {
+func test(o op, f *record.Field, v record.Value) Condition {
 	return Condition{op: o, field: f, value: v}
 }
 
@@ -111,12 +111,12 @@ func (c *Condition) conjuncts() []Condition {
 }
 
 // values returns what the condition tests for.
-func (c *Condition) values() []store.Value {
+func (c *Condition) values() []record.Value {
 	switch {
 	case c.op == opIn:
 		return c.more.values
 	case c.op >= opIs && c.op <= opContains:
-		return []store.Value{c.value}
+		return []record.Value{c.value}
 	default:
 		return nil
 	}
@@ -126,15 +126,15 @@ func (c *Condition) values() []store.Value {
 // for it ("all", "is", "in", ">", ">=", "<", "<=", "contains", "exists", "not",
 // "and" or "or"), the field that it tests, nil for none, and the values that it
 // tests for or the conditions that it is made of.
-func (c Condition) Parts() (word string, f *store.Field, values []store.Value, args []Condition) {
+func (c Condition) Parts() (word string, f *record.Field, values []record.Value, args []Condition) {
 	return words[c.op], c.field, slices.Clone(c.values()), slices.Clone(c.args())
 }
 
 // Fields yields the fields that the condition tests, as often as it does, until
 // yield returns false.
-func (c Condition) Fields(yield func(*store.Field) bool) { c.fields(yield) }
+func (c Condition) Fields(yield func(*record.Field) bool) { c.fields(yield) }
 
-func (c *Condition) fields(yield func(*store.Field) bool) bool {
+func (c *Condition) fields(yield func(*record.Field) bool) bool {
 	if c.field != nil && !yield(c.field) {
 		return false
 	}

@@ -7,16 +7,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
-func imageOf(t testing.TB, m *store.Model, record any) *store.Image {
+func imageOf(t testing.TB, m *record.Model, rec any) *record.Image {
 	t.Helper()
-	data, err := json.Marshal(record)
+	data, err := json.Marshal(rec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	img := &store.Image{Model: m, ID: "01JDA7Q4Z3M8X2V6K9T5B1C0RW", Version: 1, JSON: data}
+	img := &record.Image{Model: m, ID: "01JDA7Q4Z3M8X2V6K9T5B1C0RW", Version: 1, JSON: data}
 	if _, err := img.Record(); err != nil {
 		t.Fatal(err)
 	}
@@ -217,8 +217,8 @@ func keyOf(c Condition) string {
 
 func TestKeysAreEqualForEqualConditionsOnly(t *testing.T) {
 	r, m := seeded(t), newModels(t).things
-	ids, users := []store.ID{"a", "b"}, []store.ID{"u", "v"}
-	var images []*store.Image
+	ids, users := []record.ID{"a", "b"}, []record.ID{"u", "v"}
+	var images []*record.Image
 	for range 60 {
 		x := &thing{}
 		x.fill(r, users)
@@ -250,12 +250,12 @@ func TestKeysAreEqualForEqualConditionsOnly(t *testing.T) {
 func TestKeysDoNotCollide(t *testing.T) {
 	m := newModels(t).things
 	count, title, note := m.Field("count"), m.Field("title"), m.Field("note")
-	text, number := store.StringValue, store.IntValue
+	text, number := record.StringValue, record.IntValue
 	a, b, c := Is(title, text("a")), Is(title, text("b")), Is(title, text("c"))
 	different := []Condition{
 		{}, Or(), a, b,
-		Is(title, text("1")), Is(title, number(1)), Is(count, number(1)), Is(title, store.UintValue(1)), Is(title, store.FloatValue(1)), Is(title, store.BoolValue(true)),
-		Is(title, text("")), Is(title, store.Value{}), Is(note, store.Value{}), Not(Is(note, store.Value{})),
+		Is(title, text("1")), Is(title, number(1)), Is(count, number(1)), Is(title, record.UintValue(1)), Is(title, record.FloatValue(1)), Is(title, record.BoolValue(true)),
+		Is(title, text("")), Is(title, record.Value{}), Is(note, record.Value{}), Not(Is(note, record.Value{})),
 		Is(title, text("a\x00b")), In(title, text("a"), text("b")), In(title, text("a"), text("b"), text("c")), In(title, text("ab"), text("c")),
 		Gt(count, number(1)), Gte(count, number(1)), Lt(count, number(1)), Lte(count, number(1)), Contains(title, text("a")),
 		And(a, b), Or(a, b), And(a, b, c), Or(a, b, c), And(a, Or(b, c)), Or(a, And(b, c)), And(Or(a, b), c), Not(a), Not(And(a, b)), And(Not(a), Not(b)), And(Not(a), b),
@@ -334,9 +334,9 @@ func TestMatchingDoesNotAllocate(t *testing.T) {
 
 func BenchmarkMatchTwoConditions(b *testing.B) {
 	m := newModels(b).things
-	owner := store.NewID()
+	owner := record.NewID()
 	img := imageOf(b, m, &thing{Flag: true, Owner: owner})
-	c := And(Is(m.Field("owner"), store.StringValue(string(owner))), Is(m.Field("flag"), store.BoolValue(true)))
+	c := And(Is(m.Field("owner"), record.StringValue(string(owner))), Is(m.Field("flag"), record.BoolValue(true)))
 	b.ReportAllocs()
 	for b.Loop() {
 		if !c.Match(img) {

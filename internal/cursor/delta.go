@@ -1,7 +1,7 @@
 package cursor
 
 import (
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A DeltaOp is what becomes of a record in a cursor.
@@ -21,14 +21,14 @@ func (o DeltaOp) String() string { return [...]string{"", "enter", "change", "le
 // stand behind in the list as the deltas before it have left it.
 type Delta struct {
 	Op    DeltaOp
-	ID    store.ID
-	Image *store.Image // nil of a leave
-	After *store.ID    // "": first; nil: not ordered, or a change that does not move
+	ID    record.ID
+	Image *record.Image // nil of a leave
+	After *record.ID    // "": first; nil: not ordered, or a change that does not move
 
-	With []*store.Image // of a spec that is inline: what is included of what Image refers to
+	With []*record.Image // of a spec that is inline: what is included of what Image refers to
 }
 
-var first store.ID
+var first record.ID
 
 // diff returns the deltas that lead from the records before, in the order in
 // which they are held, to those after. A record in both has changed if its
@@ -36,7 +36,7 @@ var first store.ID
 //
 // They are few: what two lists have in common at their ends is skipped, and of
 // what is in both, as much as possible keeps its place: unchanged records first.
-func diff(before []store.ID, after []*store.Image, since uint64, ordered bool) []Delta {
+func diff(before []record.ID, after []*record.Image, since uint64, ordered bool) []Delta {
 	lead := 0
 	for lead < len(before) && lead < len(after) && same(before[lead], after[lead], since) {
 		lead++
@@ -62,13 +62,13 @@ func diff(before []store.ID, after []*store.Image, since uint64, ordered bool) [
 	return d.deltas
 }
 
-func same(id store.ID, img *store.Image, since uint64) bool {
+func same(id record.ID, img *record.Image, since uint64) bool {
 	return id == img.ID && img.Version <= since
 }
 
 type differ struct {
-	before  []store.ID
-	after   []*store.Image
+	before  []record.ID
+	after   []*record.Image
 	since   uint64
 	ordered bool
 	was     []int  // of each after, its place before, or -1
@@ -78,7 +78,7 @@ type differ struct {
 
 // leave finds where each record was, and adds those that are gone.
 func (d *differ) leave() {
-	places := make(map[store.ID]int, len(d.before))
+	places := make(map[record.ID]int, len(d.before))
 	for i, id := range d.before {
 		places[id] = i
 	}
@@ -99,7 +99,7 @@ func (d *differ) leave() {
 
 // enter adds the records that are new, each behind the nearest that has its
 // final place by then: those that move do so later.
-func (d *differ) enter(last *store.ID) {
+func (d *differ) enter(last *record.ID) {
 	for i, img := range d.after {
 		if d.was[i] < 0 {
 			d.add(Enter, img, last)
@@ -111,7 +111,7 @@ func (d *differ) enter(last *store.ID) {
 }
 
 // change adds the records that changed or have to move.
-func (d *differ) change(last *store.ID) {
+func (d *differ) change(last *record.ID) {
 	for i, img := range d.after {
 		switch {
 		case d.moved[i]:
@@ -123,7 +123,7 @@ func (d *differ) change(last *store.ID) {
 	}
 }
 
-func (d *differ) add(op DeltaOp, img *store.Image, after *store.ID) {
+func (d *differ) add(op DeltaOp, img *record.Image, after *record.ID) {
 	if !d.ordered {
 		after = nil
 	}

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // versions makes images of a text like "a b! c", where ! is one that changed.
-func versions(text string) (images []*store.Image) {
+func versions(text string) (images []*record.Image) {
 	for _, word := range strings.Fields(text) {
 		id, changed := strings.CutSuffix(word, "!")
-		img := &store.Image{ID: store.ID(id), Version: 1}
+		img := &record.Image{ID: record.ID(id), Version: 1}
 		if changed {
 			img.Version = 2
 		}
@@ -65,14 +65,14 @@ func TestDeltasLeadFromOneListToTheOther(t *testing.T) {
 	r := seeded(t)
 	for range 3000 {
 		n := r.IntN(12)
-		var before, after []*store.Image
+		var before, after []*record.Image
 		for i := range n {
-			img := &store.Image{ID: store.ID(rune('a' + i)), Version: 1}
+			img := &record.Image{ID: record.ID(rune('a' + i)), Version: 1}
 			if r.IntN(4) > 0 {
 				before = append(before, img)
 			}
 			if r.IntN(4) == 0 {
-				img = &store.Image{ID: img.ID, Version: 2}
+				img = &record.Image{ID: img.ID, Version: 2}
 			}
 			if r.IntN(4) > 0 {
 				after = append(after, img)
@@ -103,7 +103,7 @@ func TestDeltasLeadFromOneListToTheOther(t *testing.T) {
 }
 
 // scatter moves records about: changed ones, or all.
-func scatter(r *rand.Rand, images []*store.Image, wild bool) {
+func scatter(r *rand.Rand, images []*record.Image, wild bool) {
 	for i := range images {
 		if j := r.IntN(len(images)); wild || images[i].Version == 2 {
 			img := images[i]

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -55,7 +56,7 @@ type Sink interface {
 type Effect struct {
 	Query   *Query
 	Deltas  []Delta
-	Value   *store.Value // of a query of a value: what it is now
+	Value   *record.Value // of a query of a value: what it is now
 	Holders []Holder
 
 	Included []Included // what else: of the records that the query includes
@@ -76,7 +77,7 @@ type Engine struct {
 	progress
 
 	mu        sync.Mutex // held while a commit is matched and delivered
-	indexes   map[*store.Model]*index
+	indexes   map[*record.Model]*index
 	openings  map[Holder]*opening
 	joining   map[*opening]struct{}         // those of openings that include records
 	referring map[named]map[*group]struct{} // whose records refer to it
@@ -97,7 +98,7 @@ type Engine struct {
 	now     moment
 	touched []*selector
 	effects []Effect
-	scratch []store.ID
+	scratch []record.ID
 }
 
 // NewEngine returns an engine that will follow the store from its newest commit
@@ -111,7 +112,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	e := &Engine{
 		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, memory: maxHistory,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
-		indexes:  map[*store.Model]*index{},
+		indexes:  map[*record.Model]*index{},
 		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
 		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{}, leads: map[*group]lead{},
 	}
@@ -229,7 +230,7 @@ func (e *Engine) at(ctx context.Context, seq uint64) view {
 // Read returns the records of a spec after the commit seq, in order, and if it is
 // inline what each of them comes with. It fails with [store.ErrExpired] where the log
 // does not reach back to it.
-func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) (images []*store.Image, with [][]*store.Image, err error) {
+func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) (images []*record.Image, with [][]*record.Image, err error) {
 	if err := spec.check(); err != nil {
 		return nil, nil, err
 	}
@@ -250,7 +251,7 @@ func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, e
 
 // ReadValue returns the value of a spec after the commit seq. It fails as Read
 // does.
-func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (store.Value, error) {
+func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (record.Value, error) {
 	spec.Allow = e.rule(spec.Allow)
 	return ReadValue(e.at(ctx, seq), spec)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -61,12 +62,12 @@ func brief(deltas []Delta) string {
 }
 
 // id returns an id that ends with a letter.
-func id(letter string) store.ID { return store.ID(strings.Repeat("0", 25) + letter) }
+func id(letter string) record.ID { return record.ID(strings.Repeat("0", 25) + letter) }
 
-func numbered(i int) store.ID { return store.ID(fmt.Sprintf("%026d", i)) }
+func numbered(i int) record.ID { return record.ID(fmt.Sprintf("%026d", i)) }
 
 func titled(letter, title string, count int) *thing {
-	return &thing{Record: store.Record{ID: id(letter)}, Title: title, Count: count}
+	return &thing{Record: record.Record{ID: id(letter)}, Title: title, Count: count}
 }
 
 // A bench is a store and an engine with a witness.
@@ -261,7 +262,7 @@ func TestAWindowRefills(t *testing.T) {
 func TestARuleThatPanicsDenies(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
 	runEngine(t, b.engine)
-	rule := func(img *store.Image) bool {
+	rule := func(img *record.Image) bool {
 		if decoded(img).Count == 2 {
 			panic("two")
 		}
@@ -281,8 +282,8 @@ func TestAHolderIsRemembered(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
 	runEngine(t, b.engine)
 	allowed := true
-	b.open("held", Spec{Scope: b.scope(`{}`, 0), Allow: func(*store.Image) bool { return allowed }})
-	b.open("list", Spec{Scope: b.scope(`{}`, 5), Allow: func(*store.Image) bool { return allowed }})
+	b.open("held", Spec{Scope: b.scope(`{}`, 0), Allow: func(*record.Image) bool { return allowed }})
+	b.open("list", Spec{Scope: b.scope(`{}`, 5), Allow: func(*record.Image) bool { return allowed }})
 	b.engine.mu.Lock()
 	allowed = false
 	b.engine.mu.Unlock()
@@ -296,7 +297,7 @@ func (b *bench) meanwhile(h any, scope Scope, fn func()) (Opened, error) {
 	b.Helper()
 	asked, answer := make(chan struct{}), make(chan struct{})
 	var once sync.Once
-	rule := func(*store.Image) bool {
+	rule := func(*record.Image) bool {
 		once.Do(func() {
 			close(asked)
 			<-answer
@@ -326,7 +327,7 @@ func TestCommitsGoOnWhileACursorIsOpened(t *testing.T) {
 			return err
 		}), "")
 	})
-	if err != nil || opened.Seq != 4 || fmt.Sprint(idsOf(nil, opened.Images)) != fmt.Sprint([]store.ID{id("A"), id("D")}) {
+	if err != nil || opened.Seq != 4 || fmt.Sprint(idsOf(nil, opened.Images)) != fmt.Sprint([]record.ID{id("A"), id("D")}) {
 		t.Error(opened.Seq, idsOf(nil, opened.Images), err)
 	}
 	b.expect(b.deletes("D"), "#5 to [h]: leave D, enter B after A.")
@@ -354,7 +355,7 @@ func TestASparseRuleFillsAWindow(t *testing.T) {
 	b.engine.spare = 0
 	runEngine(t, b.engine)
 	asked := ""
-	rule := func(img *store.Image) bool {
+	rule := func(img *record.Image) bool {
 		letter := string(img.ID[25:])
 		asked += letter
 		return strings.Contains("DHJMN", letter)
@@ -475,7 +476,7 @@ func TestResumingWhereMostHasLeft(t *testing.T) {
 	for _, left := range []int{100, 101} {
 		var things []any
 		for i := range left + 3 {
-			things = append(things, &thing{Record: store.Record{ID: numbered(i)}, Title: "x", Count: i})
+			things = append(things, &thing{Record: record.Record{ID: numbered(i)}, Title: "x", Count: i})
 		}
 		b := newBench(t, store.Options{}, things...)
 		runEngine(t, b.engine)

@@ -4,12 +4,13 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // Fetch returns the records of the scope, in order. It reads them by an index
 // where the conditions or the order allow it.
-func Fetch(snap *store.Snapshot, s Scope) ([]*store.Image, error) {
+func Fetch(snap *store.Snapshot, s Scope) ([]*record.Image, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -27,7 +28,7 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 	}
 	end, n := s.end(), 0
 	s.Order = nil
-	err := s.plans(nil, 0)[0].each(snap, s.Model, s.Where, func(img *store.Image) bool {
+	err := s.plans(nil, 0)[0].each(snap, s.Model, s.Where, func(img *record.Image) bool {
 		if s.Where.match(img) {
 			n++
 		}
@@ -49,7 +50,7 @@ const budget = 256
 // Whether a filter's index or the order's brings n records sooner depends on the
 // data. Where there are both, they take turns, each time with a larger budget,
 // so that the worse one costs at most a few times the better one.
-func (s *Scope) read(snap *store.Snapshot, after *store.Image, n int) ([]*store.Image, error) {
+func (s *Scope) read(snap *store.Snapshot, after *record.Image, n int) ([]*record.Image, error) {
 	plans := s.plans(after, n)
 	if len(plans) == 1 {
 		images, _, err := s.run(snap, &plans[0], after, n, 0)
@@ -67,10 +68,10 @@ func (s *Scope) read(snap *store.Snapshot, after *store.Image, n int) ([]*store.
 
 // run reads by one plan. It gives up, not done, when it has looked at more than
 // most records, unless that is 0.
-func (s *Scope) run(snap *store.Snapshot, p *plan, after *store.Image, n, most int) (images []*store.Image, done bool, err error) {
+func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most int) (images []*record.Image, done bool, err error) {
 	top := top{scope: s, n: n, sorted: p.sorted}
 	seen := 0
-	err = p.each(snap, s.Model, s.Where, func(img *store.Image) bool {
+	err = p.each(snap, s.Model, s.Where, func(img *record.Image) bool {
 		if seen++; most > 0 && seen > most {
 			return false
 		}
@@ -90,12 +91,12 @@ type top struct {
 	scope  *Scope
 	n      int  // 0: all
 	sorted bool // they are given in order
-	images []*store.Image
+	images []*record.Image
 	full   bool // images begin with n records in order: one behind those is out
 }
 
 // add reports whether another record could still be among the first.
-func (t *top) add(img *store.Image) bool {
+func (t *top) add(img *record.Image) bool {
 	if t.full && t.scope.compare(img, t.images[t.n-1]) > 0 {
 		return true
 	}
@@ -116,7 +117,7 @@ func (t *top) cut() {
 	}
 }
 
-func (t *top) take() []*store.Image {
+func (t *top) take() []*record.Image {
 	if !t.sorted {
 		t.cut()
 	}

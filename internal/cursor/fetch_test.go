@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -22,7 +23,7 @@ func seeded(t testing.TB) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-func mustParse(t testing.TB, m *store.Model, where map[string]any) Condition {
+func mustParse(t testing.TB, m *record.Model, where map[string]any) Condition {
 	t.Helper()
 	c, err := Parse(m, where)
 	if err != nil {
@@ -31,7 +32,7 @@ func mustParse(t testing.TB, m *store.Model, where map[string]any) Condition {
 	return c
 }
 
-func (q *question) scope(t testing.TB, m *store.Model) Scope {
+func (q *question) scope(t testing.TB, m *record.Model) Scope {
 	t.Helper()
 	order, err := ParseOrder(m, q.order)
 	if err != nil {
@@ -40,7 +41,7 @@ func (q *question) scope(t testing.TB, m *store.Model) Scope {
 	return Scope{Model: m, Where: mustParse(t, m, q.where), Order: order, Limit: q.limit, Offset: q.offset}
 }
 
-func describeImages(images []*store.Image) string {
+func describeImages(images []*record.Image) string {
 	text := ""
 	for _, img := range images {
 		text += fmt.Sprintf("%s@%d ", img.ID[20:], img.Version)
@@ -49,7 +50,7 @@ func describeImages(images []*store.Image) string {
 }
 
 // fillStore makes users and things in several commits, and returns their ids.
-func fillStore(t testing.TB, r *rand.Rand, st *store.Store, m models, n int) (users, things []store.ID) {
+func fillStore(t testing.TB, r *rand.Rand, st *store.Store, m models, n int) (users, things []record.ID) {
 	for i := range 3 {
 		u := &user{Name: fmt.Sprint("u", i)}
 		create(t, st, m.users, u)
@@ -72,10 +73,10 @@ func fillStore(t testing.TB, r *rand.Rand, st *store.Store, m models, n int) (us
 	return users, things
 }
 
-func everything(t testing.TB, snap *store.Snapshot, m *store.Model) map[store.ID]*store.Image {
+func everything(t testing.TB, snap *store.Snapshot, m *record.Model) map[record.ID]*record.Image {
 	t.Helper()
-	all := map[store.ID]*store.Image{}
-	if err := snap.Scan(m, store.Range{}, func(img *store.Image) bool {
+	all := map[record.ID]*record.Image{}
+	if err := snap.Scan(m, store.Range{}, func(img *record.Image) bool {
 		all[img.ID] = img
 		return true
 	}); err != nil {

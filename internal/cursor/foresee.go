@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // A Foreseen is what a commit would do to what one holder holds.
 type Foreseen struct {
 	Holder   Holder
-	Deltas   []Delta      // from what it holds to what it would hold
-	Value    *store.Value // of a cursor of a value: what it would be
-	Included []Included   // what else
-	Closed   bool         // it would not be allowed to hold it any more
+	Deltas   []Delta       // from what it holds to what it would hold
+	Value    *record.Value // of a cursor of a value: what it would be
+	Included []Included    // what else
+	Closed   bool          // it would not be allowed to hold it any more
 }
 
 func (f *Foreseen) nothing() bool {
@@ -195,7 +196,7 @@ func (f *foresight) move(m Move) (err error) {
 	return err
 }
 
-func (f *foresight) movedValue(to *Spec, was *tally) (*store.Value, error) {
+func (f *foresight) movedValue(to *Spec, was *tally) (*record.Value, error) {
 	if err := to.check(); err != nil {
 		return nil, err
 	}

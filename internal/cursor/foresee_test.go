@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -94,7 +95,7 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 		w.mu.Unlock()
 		tx := w.st.Begin("test")
 		for range 1 + r.IntN(3) {
-			var invalid *store.InvalidError
+			var invalid *record.InvalidError
 			if err := w.writeOne(r, tx, &own, 30); err != nil && !errors.As(err, &invalid) && !errors.Is(err, store.ErrNotFound) {
 				t.Fatal(err)
 			}
@@ -120,7 +121,7 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 			t.Fatal("somebody was told of what was only foreseen")
 		}
 		c, err := tx.Commit(ctx)
-		var invalid *store.InvalidError
+		var invalid *record.InvalidError
 		if errors.As(err, &invalid) {
 			continue
 		}
@@ -160,9 +161,9 @@ func TestRank(t *testing.T) {
 	}
 	create(t, b.st, b.things, records...)
 	at := func(read func(*store.Snapshot) error) error { return b.st.View(context.Background(), read) }
-	even := func(img *store.Image) bool { return decoded(img).Count%2 == 0 }
+	even := func(img *record.Image) bool { return decoded(img).Count%2 == 0 }
 	for _, i := range []int{0, 1, 399, 698} {
-		var img *store.Image
+		var img *record.Image
 		if err := at(func(snap *store.Snapshot) (err error) {
 			img, err = snap.Get(b.things, records[i].(*thing).ID)
 			return err

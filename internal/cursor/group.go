@@ -5,17 +5,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A rule says whether its holder may see a record.
-type rule func(*store.Image) bool
+type rule func(*record.Image) bool
 
 // Rules are a holder's: first for the records of its scope, then for those of
 // each include. Where there is none, all are allowed.
 type rules []rule
 
-func (r rules) allow(of int, img *store.Image) bool {
+func (r rules) allow(of int, img *record.Image) bool {
 	return of >= len(r) || r[of] == nil || r[of](img)
 }
 
@@ -157,12 +157,12 @@ type part struct {
 // ask asks the holders' rules about images, of the scope's model or of an
 // include's; nil is none. Those who answer as the first does stay in the group,
 // the others part from it.
-func (g *group) ask(of int, images []*store.Image) []part {
+func (g *group) ask(of int, images []*record.Image) []part {
 	if !g.query.ruled {
 		return []part{{g, strings.Repeat("\x01", len(images))}}
 	}
 	answers := make([]byte, len(images))
-	if !slices.ContainsFunc(images, func(img *store.Image) bool { return img != nil }) {
+	if !slices.ContainsFunc(images, func(img *record.Image) bool { return img != nil }) {
 		return []part{{g, string(answers)}} // there is nothing to ask
 	}
 	g.rules[0].answer(of, images, answers)
@@ -191,7 +191,7 @@ func (g *group) ask(of int, images []*store.Image) []part {
 	return parts
 }
 
-func (r rules) answer(of int, images []*store.Image, answers []byte) {
+func (r rules) answer(of int, images []*record.Image, answers []byte) {
 	for i, img := range images {
 		if answers[i] = 0; img != nil && r.allow(of, img) {
 			answers[i] = 1
@@ -202,7 +202,7 @@ func (r rules) answer(of int, images []*store.Image, answers []byte) {
 // decide has the rules of the group's holders decide about a commit's touches.
 // Each part of the group is to follow what it is handed.
 func (g *group) decide(touches []touch, follow func(*group, []touch)) {
-	images := make([]*store.Image, len(touches))
+	images := make([]*record.Image, len(touches))
 	for i := range touches {
 		if g.reading.asks(&touches[i]) {
 			images[i] = touches[i].change.After
@@ -346,7 +346,7 @@ func flat(touches []touch) []Delta {
 
 // ids returns the ids that the group's holders hold, in their order; before is
 // the state that they hold.
-func (g *group) ids(before view) ([]store.ID, error) {
+func (g *group) ids(before view) ([]record.ID, error) {
 	switch r := g.reading.(type) {
 	case *list:
 		return idsOf(nil, r.visible()), nil

@@ -6,12 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // seeing is a rule by which only records with one of the letters are seen.
-func seeing(letters string) func(*store.Image) bool {
-	return func(img *store.Image) bool { return strings.Contains(letters, string(img.ID[25:])) }
+func seeing(letters string) func(*record.Image) bool {
+	return func(img *record.Image) bool { return strings.Contains(letters, string(img.ID[25:])) }
 }
 
 // groups returns the holders of a query, those of a group side by side.

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -19,8 +20,8 @@ type history struct {
 	size         int    // changes
 	most         int    // changes that it holds
 	unused       int    // commits since it was last asked
-	models       map[*store.Model]*annals
-	standing     map[named]*store.Image // records that were read, as they are; nil: there is none
+	models       map[*record.Model]*annals
+	standing     map[named]*record.Image // records that were read, as they are; nil: there is none
 }
 
 const (
@@ -33,7 +34,7 @@ const (
 // Annals are the changes of one model's records, in order.
 type annals struct {
 	changes   []dated
-	registers map[*store.Field]*register
+	registers map[*record.Field]*register
 }
 
 type dated struct {
@@ -44,11 +45,11 @@ type dated struct {
 // A register says where in the annals a field had a value, before or after.
 type register struct {
 	known  int // how many of the changes it has looked at
-	places map[store.Value][]int
+	places map[record.Value][]int
 }
 
 func newHistory(since uint64, most int) *history {
-	return &history{since: since, until: since, most: most, models: map[*store.Model]*annals{}, standing: map[named]*store.Image{}}
+	return &history{since: since, until: since, most: most, models: map[*record.Model]*annals{}, standing: map[named]*record.Image{}}
 }
 
 // add appends a commit.
@@ -57,7 +58,7 @@ func (h *history) add(c store.Commit) {
 		change := &c.Changes[i]
 		a := h.models[change.Model]
 		if a == nil {
-			a = &annals{registers: map[*store.Field]*register{}}
+			a = &annals{registers: map[*record.Field]*register{}}
 			h.models[change.Model] = a
 		}
 		a.changes = append(a.changes, dated{change, c.Seq})
@@ -74,7 +75,7 @@ func (h *history) spent() bool { return h.size > h.most || h.unused > maxUnused 
 // missed returns what the commits after seq did to the records for which the
 // conditions hold now, or held after seq: a touch for each, by id, as if they had
 // been one commit.
-func (h *history) missed(m *store.Model, where *Condition, seq uint64) []touch {
+func (h *history) missed(m *record.Model, where *Condition, seq uint64) []touch {
 	h.unused = 0
 	a := h.models[m]
 	if a == nil {
@@ -102,9 +103,9 @@ func (h *history) missed(m *store.Model, where *Condition, seq uint64) []touch {
 
 // at returns a record as it was after the commit seq, nil if there was none. What has
 // not changed since is read as it is now.
-func (h *history) at(seq uint64, m *store.Model, id store.ID, now view) (*store.Image, error) {
+func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*record.Image, error) {
 	if a := h.models[m]; a != nil {
-		if places := a.noted(spot{m.Field("id"), store.StringValue(string(id))}, seq); len(places) > 0 {
+		if places := a.noted(spot{m.Field("id"), record.StringValue(string(id))}, seq); len(places) > 0 {
 			return a.changes[places[0]].Before, nil
 		}
 	}
@@ -162,7 +163,7 @@ func (a *annals) find(where *Condition, seq uint64) (places []int) {
 	return slices.Compact(places)
 }
 
-func anyField(*store.Field) bool { return true }
+func anyField(*record.Field) bool { return true }
 
 // first returns the place of the first change after seq.
 func (a *annals) first(seq uint64) int {
@@ -176,22 +177,22 @@ func (a *annals) noted(at spot, seq uint64) []int {
 }
 
 // register returns the register of a field, up to date.
-func (a *annals) register(f *store.Field) *register {
+func (a *annals) register(f *record.Field) *register {
 	r := a.registers[f]
 	if r == nil {
-		r = &register{places: map[store.Value][]int{}}
+		r = &register{places: map[record.Value][]int{}}
 		a.registers[f] = r
 	}
 	for ; r.known < len(a.changes); r.known++ {
-		for _, img := range [...]*store.Image{a.changes[r.known].Before, a.changes[r.known].After} {
+		for _, img := range [...]*record.Image{a.changes[r.known].Before, a.changes[r.known].After} {
 			if img == nil {
 				continue
 			}
-			if f.Kind != store.List {
+			if f.Kind != record.List {
 				r.note(img.Value(f))
 				continue
 			}
-			img.Each(f, func(v store.Value) bool {
+			img.Each(f, func(v record.Value) bool {
 				r.note(v)
 				return true
 			})
@@ -201,7 +202,7 @@ func (a *annals) register(f *store.Field) *register {
 }
 
 // note enters a value of the change that is looked at.
-func (r *register) note(v store.Value) {
+func (r *register) note(v record.Value) {
 	places := r.places[v]
 	if n := len(places); n == 0 || places[n-1] != r.known {
 		r.places[v] = append(places, r.known)
@@ -224,7 +225,7 @@ func (h *history) read(ctx context.Context, feed *store.Feed, until uint64) erro
 func (h *history) decode() {
 	for m, a := range h.models {
 		for _, c := range a.changes {
-			for _, img := range [...]*store.Image{c.Before, c.After} {
+			for _, img := range [...]*record.Image{c.Before, c.After} {
 				if img != nil {
 					img.Value(m.Fields[0])
 				}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -19,11 +20,11 @@ func (e *Engine) rules(spec *Spec) rules {
 }
 
 // rule returns a rule as one that a panic makes deny, nil for nil.
-func (e *Engine) rule(allow func(*store.Image) bool) rule {
+func (e *Engine) rule(allow func(*record.Image) bool) rule {
 	if allow == nil {
 		return nil
 	}
-	return func(img *store.Image) (allowed bool) {
+	return func(img *record.Image) (allowed bool) {
 		defer func() {
 			if r := recover(); r != nil {
 				allowed = false

@@ -7,18 +7,19 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // An Include asks for the records of a model that a cursor's records refer to.
 // They come, change and go with those that refer to them.
 type Include struct {
-	Fields []*store.Field // of the scope's model
-	Model  *store.Model   // that they refer to
+	Fields []*record.Field // of the scope's model
+	Model  *record.Model   // that they refer to
 
 	// Allow is the holder's own rule for these records, as [Spec.Allow] is for
 	// those that refer to them.
-	Allow func(*store.Image) bool
+	Allow func(*record.Image) bool
 }
 
 // check says what is wrong with an include of a scope.
@@ -32,11 +33,11 @@ func (in *Include) check(s *Scope) error {
 }
 
 // refers returns the ids that records refer to by the include, each once.
-func (in *Include) refers(images []*store.Image) (ids []store.ID) {
-	found := map[store.ID]bool{"": true}
+func (in *Include) refers(images []*record.Image) (ids []record.ID) {
+	found := map[record.ID]bool{"": true}
 	for _, img := range images {
 		for _, f := range in.Fields {
-			if id := store.ID(img.Value(f).Text()); !found[id] {
+			if id := record.ID(img.Value(f).Text()); !found[id] {
 				found[id] = true
 				ids = append(ids, id)
 			}
@@ -47,27 +48,27 @@ func (in *Include) refers(images []*store.Image) (ids []store.ID) {
 
 // Included is what becomes of the records of one model that a cursor includes.
 type Included struct {
-	Model  *store.Model
-	Images []*store.Image // of a cursor as it was opened: all, by id
-	Deltas []Delta        // else; they stand by id
+	Model  *record.Model
+	Images []*record.Image // of a cursor as it was opened: all, by id
+	Deltas []Delta         // else; they stand by id
 }
 
 // A company is the records that those of a list refer to, by one include.
 type company struct {
 	of   *Include
-	seen map[store.ID]*store.Image // all that are referred to; nil: there is none to be seen
+	seen map[record.ID]*record.Image // all that are referred to; nil: there is none to be seen
 }
 
 // A referral is one record that is referred to.
 type referral struct {
-	id     store.ID
-	image  *store.Image // what there is to be asked about, nil for nothing
-	known  bool         // it is as it was
-	unread bool         // image is yet to be read
+	id     record.ID
+	image  *record.Image // what there is to be asked about, nil for nothing
+	known  bool          // it is as it was
+	unread bool          // image is yet to be read
 }
 
 // refer returns the records that those of a list refer to at a moment.
-func (c *company) refer(images []*store.Image, now *moment) ([]referral, error) {
+func (c *company) refer(images []*record.Image, now *moment) ([]referral, error) {
 	var all []referral
 	missing := false
 	for _, id := range c.of.refers(images) {
@@ -97,7 +98,7 @@ func (c *company) refer(images []*store.Image, now *moment) ([]referral, error) 
 }
 
 // find returns a record, nil if there is none.
-func find(snap *store.Snapshot, m *store.Model, id store.ID) (*store.Image, error) {
+func find(snap *store.Snapshot, m *record.Model, id record.ID) (*record.Image, error) {
 	image, err := snap.Get(m, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
@@ -109,7 +110,7 @@ func find(snap *store.Snapshot, m *store.Model, id store.ID) (*store.Image, erro
 // returns what became of it.
 func (c *company) follow(all []referral, allowed func(i int) bool) []Delta {
 	was := c.seen
-	c.seen = make(map[store.ID]*store.Image, len(all))
+	c.seen = make(map[record.ID]*record.Image, len(all))
 	var enter, change, leave []Delta
 	for i, r := range all {
 		before := was[r.id]
@@ -135,8 +136,8 @@ func (c *company) follow(all []referral, allowed func(i int) bool) []Delta {
 }
 
 // images returns the company, by id.
-func (c *company) images() []*store.Image {
-	var images []*store.Image
+func (c *company) images() []*record.Image {
+	var images []*record.Image
 	for _, id := range slices.Sorted(maps.Keys(c.seen)) {
 		if image := c.seen[id]; image != nil {
 			images = append(images, image)
@@ -148,7 +149,7 @@ func (c *company) images() []*store.Image {
 // sameCompany reports whether two lists of the same records have the same.
 func sameCompany(a, b []company) bool {
 	return slices.EqualFunc(a, b, func(a, b company) bool {
-		return maps.EqualFunc(a.seen, b.seen, func(a, b *store.Image) bool { return (a == nil) == (b == nil) })
+		return maps.EqualFunc(a.seen, b.seen, func(a, b *record.Image) bool { return (a == nil) == (b == nil) })
 	})
 }
 
@@ -176,7 +177,7 @@ func (l *list) included() []Included {
 }
 
 // Companions are the ids of a company that was, by model.
-type companions map[*store.Model][]store.ID
+type companions map[*record.Model][]record.ID
 
 func (l *list) companions() companions {
 	if len(l.company) == 0 {
@@ -193,7 +194,7 @@ func (l *list) companions() companions {
 func (was companions) diff(l *list, since uint64) []Included {
 	var all []Included
 	left := maps.Clone(was)
-	add := func(m *store.Model, images []*store.Image) {
+	add := func(m *record.Model, images []*record.Image) {
 		if deltas := diff(was[m], images, since, false); len(deltas) > 0 {
 			all = append(all, Included{Model: m, Deltas: deltas})
 		}
@@ -249,8 +250,8 @@ type escort struct {
 	included []Included
 }
 
-func questions(refs []referral) []*store.Image {
-	images := make([]*store.Image, len(refs))
+func questions(refs []referral) []*record.Image {
+	images := make([]*record.Image, len(refs))
 	for i, r := range refs {
 		images[i] = r.image
 	}
@@ -268,12 +269,12 @@ func (g *group) meet(n int, refs []referral, answers string) []Delta {
 
 // A named is how a record is told from those of other models.
 type named struct {
-	model *store.Model
-	id    store.ID
+	model *record.Model
+	id    record.ID
 }
 
 // watch notes which records the group's list refers to: now those in is.
-func (g *group) watch(m *store.Model, was, is map[store.ID]*store.Image) {
+func (g *group) watch(m *record.Model, was, is map[record.ID]*record.Image) {
 	referring := g.query.engine.referring
 	for id := range was {
 		if _, stays := is[id]; stays {

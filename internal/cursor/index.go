@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -21,7 +22,7 @@ type index struct {
 // A table finds selectors by one field's value. Those for values that have one
 // hash are together: the conditions are tested anyway.
 type table struct {
-	field   *store.Field
+	field   *record.Field
 	drawers map[uint64]*filing
 	spans   *stretch
 }
@@ -64,7 +65,7 @@ func (x *index) remove(s *selector) {
 }
 
 // table returns the table of a field, and makes it when there is none.
-func (x *index) table(f *store.Field) *table {
+func (x *index) table(f *record.Field) *table {
 	for _, t := range x.tables {
 		if t.field == f {
 			return t
@@ -107,7 +108,7 @@ func (x *index) put(n *niche, d *filing) {
 	}
 }
 
-func hash(v store.Value) uint64 { return maphash.Comparable(seed, v) }
+func hash(v record.Value) uint64 { return maphash.Comparable(seed, v) }
 
 // match appends to touched the selectors that the change is the first to touch,
 // and notes the change with all that it touches.
@@ -115,7 +116,7 @@ func (x *index) match(c *store.Change, touched []*selector) []*selector {
 	x.round++
 	for _, t := range x.tables {
 		switch {
-		case t.field.Kind == store.List:
+		case t.field.Kind == record.List:
 			touched = x.matchList(t, c, touched)
 		case c.Before == nil:
 			touched = x.matchValue(t, c.After.Value(t.field), c, touched)
@@ -132,12 +133,12 @@ func (x *index) match(c *store.Change, touched []*selector) []*selector {
 	return x.meet(x.residual, c, touched)
 }
 
-func (x *index) matchValue(t *table, v store.Value, c *store.Change, touched []*selector) []*selector {
+func (x *index) matchValue(t *table, v record.Value, c *store.Change, touched []*selector) []*selector {
 	return x.pierce(t.spans, v, c, x.meet(t.drawers[hash(v)], c, touched))
 }
 
 // pierce looks through the spans that hold v.
-func (x *index) pierce(n *stretch, v store.Value, c *store.Change, touched []*selector) []*selector {
+func (x *index) pierce(n *stretch, v record.Value, c *store.Change, touched []*selector) []*selector {
 	for n != nil && n.reach.above(v) {
 		touched = x.pierce(n.left, v, c, touched)
 		if n.lo.above(v) {
@@ -153,9 +154,9 @@ func (x *index) pierce(n *stretch, v store.Value, c *store.Change, touched []*se
 
 // matchList looks up the elements of a list.
 func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*selector {
-	for _, img := range [...]*store.Image{c.Before, c.After} {
+	for _, img := range [...]*record.Image{c.Before, c.After} {
 		if img != nil {
-			img.Each(t.field, func(v store.Value) bool {
+			img.Each(t.field, func(v record.Value) bool {
 				touched = x.meet(t.drawers[hash(v)], c, touched)
 				return true
 			})

@@ -3,17 +3,17 @@ package cursor
 import (
 	"slices"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // with returns the records that one of the list's refers to, as far as they are
 // included; nil where the two are not seen as one.
-func (l *list) with(img *store.Image) []*store.Image {
+func (l *list) with(img *record.Image) []*record.Image {
 	if !l.inline {
 		return nil
 	}
-	with := []*store.Image{}
-	l.referred(img, func(_ *store.Model, _ store.ID, other *store.Image) {
+	with := []*record.Image{}
+	l.referred(img, func(_ *record.Model, _ record.ID, other *record.Image) {
 		if other != nil {
 			with = append(with, other)
 		}
@@ -23,11 +23,11 @@ func (l *list) with(img *store.Image) []*store.Image {
 
 // withs returns what each of the records that the window shows comes with; nil
 // where that is nothing.
-func (l *list) withs() [][]*store.Image {
+func (l *list) withs() [][]*record.Image {
 	if !l.inline {
 		return nil
 	}
-	var all [][]*store.Image
+	var all [][]*record.Image
 	for _, img := range l.visible() {
 		all = append(all, l.with(img))
 	}
@@ -50,11 +50,11 @@ func (s *Spec) unchanged(seq uint64, to *Spec) uint64 {
 }
 
 // referred goes through what a record of the list's refers to.
-func (l *list) referred(img *store.Image, each func(*store.Model, store.ID, *store.Image)) {
+func (l *list) referred(img *record.Image, each func(*record.Model, record.ID, *record.Image)) {
 	for i := range l.company {
 		c := &l.company[i]
 		for _, f := range c.of.Fields {
-			id := store.ID(img.Value(f).Text())
+			id := record.ID(img.Value(f).Text())
 			each(c.of.Model, id, c.seen[id])
 		}
 	}
@@ -74,7 +74,7 @@ func (l *list) join(deltas []Delta, included []Included) []Delta {
 		}
 	}
 	joined := make([]Delta, 0, len(deltas))
-	told := map[store.ID]bool{}
+	told := map[record.ID]bool{}
 	for _, d := range deltas {
 		if d.Image != nil {
 			told[d.ID], d.With = true, l.with(d.Image)
@@ -86,7 +86,7 @@ func (l *list) join(deltas []Delta, included []Included) []Delta {
 	}
 	for _, img := range l.visible() {
 		touched := false
-		l.referred(img, func(m *store.Model, id store.ID, _ *store.Image) { touched = touched || stirred[named{m, id}] })
+		l.referred(img, func(m *record.Model, id record.ID, _ *record.Image) { touched = touched || stirred[named{m, id}] })
 		if touched && !told[img.ID] {
 			joined = append(joined, Delta{Op: Change, ID: img.ID, Image: img, With: l.with(img)})
 		}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 var (
@@ -33,7 +33,7 @@ func canonical(c Condition) Condition {
 		}
 		return Not(arg)
 	case opExists:
-		return Not(Is(c.field, store.Value{}))
+		return Not(Is(c.field, record.Value{}))
 	case opIn:
 		switch values := c.values(); len(values) {
 		case 0:
@@ -91,7 +91,7 @@ func compare(a, b Condition) int {
 		return order
 	}
 	if a.op == opIn {
-		return slices.CompareFunc(a.more.values, b.more.values, store.Value.Compare)
+		return slices.CompareFunc(a.more.values, b.more.values, record.Value.Compare)
 	}
 	return a.value.Compare(b.value)
 }

@@ -3,6 +3,7 @@ package cursor
 import (
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -12,8 +13,8 @@ import (
 type list struct {
 	scope    *Scope
 	spare    int // how many records it holds behind its window, and some more
-	images   []*store.Image
-	known    *store.Image // whose place it is; nil: none yet
+	images   []*record.Image
+	known    *record.Image // whose place it is; nil: none yet
 	complete bool
 	company  []company // of what the window shows
 	inline   bool      // and is seen as one with that
@@ -78,7 +79,7 @@ func (l *list) wants() int {
 
 // next reads up to n records from the place known on, and whether those are all;
 // all that remain if n is negative.
-func (l *list) next(at view, n int) (found []*store.Image, err error) {
+func (l *list) next(at view, n int) (found []*record.Image, err error) {
 	err = at(func(snap *store.Snapshot) (err error) {
 		found, err = l.scope.read(snap, l.known, max(n, 0))
 		return err
@@ -89,7 +90,7 @@ func (l *list) next(at view, n int) (found []*store.Image, err error) {
 
 // take appends those of the records, just read, that the rule allows, as many as
 // the list wants.
-func (l *list) take(found []*store.Image, allowed func(i int) bool) {
+func (l *list) take(found []*record.Image, allowed func(i int) bool) {
 	want := l.most()
 	for i, img := range found {
 		if allowed(i) {
@@ -121,11 +122,11 @@ func (l *list) apply(t *touch) {
 }
 
 // knows reports whether img, if it is in the scope at all, has to be in the list.
-func (l *list) knows(img *store.Image) bool {
+func (l *list) knows(img *record.Image) bool {
 	return l.complete || l.known != nil && l.scope.compare(img, l.known) <= 0
 }
 
-func (l *list) find(img *store.Image) (int, bool) {
+func (l *list) find(img *record.Image) (int, bool) {
 	return slices.BinarySearchFunc(l.images, img, l.scope.compare)
 }
 
@@ -172,7 +173,7 @@ func (l *list) absorb(r reading) bool {
 	switch {
 	case len(far.images) < n || len(far.images) > n && near.knows(far.images[n]),
 		near.short(), !sameCompany(near.company, far.company),
-		!slices.EqualFunc(near.images, far.images[:n], func(a, b *store.Image) bool { return a.ID == b.ID }):
+		!slices.EqualFunc(near.images, far.images[:n], func(a, b *record.Image) bool { return a.ID == b.ID }):
 		return false
 	}
 	l.images, l.known, l.complete = near.images, near.known, near.complete
@@ -180,9 +181,9 @@ func (l *list) absorb(r reading) bool {
 }
 
 // visible returns what the scope's window shows. It is the list's own.
-func (l *list) visible() []*store.Image { return window(l.scope, l.images) }
+func (l *list) visible() []*record.Image { return window(l.scope, l.images) }
 
-func idsOf(dst []store.ID, images []*store.Image) []store.ID {
+func idsOf(dst []record.ID, images []*record.Image) []record.ID {
 	for _, img := range images {
 		dst = append(dst, img.ID)
 	}

@@ -4,14 +4,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // Match reports whether the condition holds for the record. It does not
 // allocate.
-func (c Condition) Match(img *store.Image) bool { return c.match(img) }
+func (c Condition) Match(img *record.Image) bool { return c.match(img) }
 
-func (c *Condition) match(img *store.Image) bool {
+func (c *Condition) match(img *record.Image) bool {
 	switch c.op {
 	case opAll:
 		return true
@@ -49,18 +49,18 @@ func (c *Condition) match(img *store.Image) bool {
 // few is how many values are compared one by one rather than searched.
 const few = 8
 
-func (c *Condition) has(v store.Value) bool {
+func (c *Condition) has(v record.Value) bool {
 	values := c.more.values
 	if len(values) <= few {
 		return slices.Contains(values, v)
 	}
-	_, found := slices.BinarySearchFunc(values, v, store.Value.Compare)
+	_, found := slices.BinarySearchFunc(values, v, record.Value.Compare)
 	return found
 }
 
 // compare tests v by the condition's order. A value of another kind, and null
 // is one, has no place in it.
-func (c *Condition) compare(v store.Value) bool {
+func (c *Condition) compare(v record.Value) bool {
 	if v.IsNull() || v.Kind() != c.value.Kind() {
 		return false
 	}
@@ -77,16 +77,16 @@ func (c *Condition) compare(v store.Value) bool {
 	}
 }
 
-func (c *Condition) contains(img *store.Image) bool {
+func (c *Condition) contains(img *record.Image) bool {
 	want := c.value
-	if c.field.Kind == store.List {
+	if c.field.Kind == record.List {
 		found := false
-		img.Each(c.field, func(v store.Value) bool {
+		img.Each(c.field, func(v record.Value) bool {
 			found = v == want
 			return !found
 		})
 		return found
 	}
 	v := img.Value(c.field)
-	return v.Kind() == store.String && want.Kind() == store.String && strings.Contains(v.Text(), want.Text())
+	return v.Kind() == record.String && want.Kind() == record.String && strings.Contains(v.Text(), want.Text())
 }

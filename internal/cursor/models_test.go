@@ -8,12 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // A thing has a field of every kind.
 type thing struct {
-	store.Record
+	record.Record
 	Flag   bool              `json:"flag" tower:"index"`
 	Count  int               `json:"count" tower:"index"`
 	Size   uint8             `json:"size"`
@@ -21,7 +22,7 @@ type thing struct {
 	Title  string            `json:"title" tower:"index"`
 	Note   *string           `json:"note"`
 	Slug   *string           `json:"slug" tower:"unique"`
-	Owner  store.ID          `json:"owner" tower:"ref=users,index"`
+	Owner  record.ID         `json:"owner" tower:"ref=users,index"`
 	Due    time.Time         `json:"due" tower:"index"`
 	Done   *time.Time        `json:"done"`
 	Tags   []string          `json:"tags"`
@@ -31,21 +32,21 @@ type thing struct {
 }
 
 type user struct {
-	store.Record
+	record.Record
 	Name  string `json:"name" tower:"unique"`
 	Level int    `json:"level"`
 }
 
 // Models are made anew for each test, as an application would make them once.
-type models struct{ things, users *store.Model }
+type models struct{ things, users *record.Model }
 
 func newModels(t testing.TB) models {
 	t.Helper()
-	things, err := store.NewModel("things", &thing{})
+	things, err := record.NewModel("things", &thing{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	users, err := store.NewModel("users", &user{})
+	users, err := record.NewModel("users", &user{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func openStore(t testing.TB, m models, o store.Options) *store.Store {
 // openStoreAt opens a store that closes when the test ends, if not before.
 func openStoreAt(t testing.TB, path string, m models, o store.Options) *store.Store {
 	t.Helper()
-	o.Models = []*store.Model{m.things, m.users}
+	o.Models = []*record.Model{m.things, m.users}
 	st, err := store.Open(path, o)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +83,7 @@ func commit(t testing.TB, st *store.Store, fn func(*store.Tx) error) store.Commi
 	return c
 }
 
-func create(t testing.TB, st *store.Store, m *store.Model, records ...any) {
+func create(t testing.TB, st *store.Store, m *record.Model, records ...any) {
 	t.Helper()
 	commit(t, st, func(tx *store.Tx) error {
 		for _, r := range records {
@@ -133,7 +134,7 @@ func maybe[T any](r *rand.Rand, v T) *T {
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
 // fill gives all fields of a thing random values.
-func (x *thing) fill(r *rand.Rand, users []store.ID) {
+func (x *thing) fill(r *rand.Rand, users []record.ID) {
 	x.Flag = r.IntN(2) == 0
 	x.Count = r.IntN(6) - 2
 	x.Size = uint8(r.IntN(4))
@@ -156,7 +157,7 @@ func (x *thing) fill(r *rand.Rand, users []store.ID) {
 }
 
 // touch changes one field or another.
-func (x *thing) touch(r *rand.Rand, users []store.ID) {
+func (x *thing) touch(r *rand.Rand, users []record.ID) {
 	var other thing
 	other.fill(r, users)
 	switch r.IntN(8) {

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // This file says again, and as simply as it can, what conditions and scopes mean:
@@ -115,14 +115,14 @@ type question struct {
 }
 
 // answer is a fresh query over all records.
-func (q *question) answer(all map[store.ID]*store.Image) []*store.Image {
-	var found []*store.Image
+func (q *question) answer(all map[record.ID]*record.Image) []*record.Image {
+	var found []*record.Image
 	for _, img := range all {
 		if x := decoded(img); naiveMatch(q.where, x) && (q.allow == nil || q.allow(x)) {
 			found = append(found, img)
 		}
 	}
-	slices.SortFunc(found, func(a, b *store.Image) int {
+	slices.SortFunc(found, func(a, b *record.Image) int {
 		sign := 1
 		for _, term := range q.order {
 			name, desc := strings.CutPrefix(term, "-")
@@ -142,7 +142,7 @@ func (q *question) answer(all map[store.ID]*store.Image) []*store.Image {
 	return found
 }
 
-func decoded(img *store.Image) *thing {
+func decoded(img *record.Image) *thing {
 	x, err := img.Record()
 	if err != nil {
 		panic(err)
@@ -151,7 +151,7 @@ func decoded(img *store.Image) *thing {
 }
 
 // randomQuestion asks about anything.
-func randomQuestion(r *rand.Rand, ids, users []store.ID) question {
+func randomQuestion(r *rand.Rand, ids, users []record.ID) question {
 	q := question{where: randomWhere(r, ids, users, 2), ordered: r.IntN(4) == 0}
 	if r.IntN(3) == 0 {
 		q.where = map[string]any{}
@@ -172,7 +172,7 @@ func randomQuestion(r *rand.Rand, ids, users []store.ID) question {
 	return q
 }
 
-func randomWhere(r *rand.Rand, ids, users []store.ID, depth int) map[string]any {
+func randomWhere(r *rand.Rand, ids, users []record.ID, depth int) map[string]any {
 	where := map[string]any{}
 	for range r.IntN(3) {
 		switch n := r.IntN(12); {
@@ -192,7 +192,7 @@ func randomWhere(r *rand.Rand, ids, users []store.ID, depth int) map[string]any 
 	return where
 }
 
-func randomTests(r *rand.Rand, name string, ids, users []store.ID, deep bool) any {
+func randomTests(r *rand.Rand, name string, ids, users []record.ID, deep bool) any {
 	value := func() any { return randomValue(r, name, ids, users) }
 	if deep && r.IntN(6) == 0 {
 		return map[string]any{"not": randomTests(r, name, ids, users, false)}
@@ -228,7 +228,7 @@ func randomTests(r *rand.Rand, name string, ids, users []store.ID, deep bool) an
 }
 
 // randomValue returns a value as a JSON decoder would.
-func randomValue(r *rand.Rand, name string, ids, users []store.ID) any {
+func randomValue(r *rand.Rand, name string, ids, users []record.ID) any {
 	switch name {
 	case "id":
 		return string(pick(r, ids))

@@ -3,13 +3,13 @@ package cursor
 import (
 	"fmt"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A niche is some of the values of one field: a single one, or a span.
 type niche struct {
-	field *store.Field
-	value store.Value
+	field *record.Field
+	value record.Value
 	span  *span // nil: the value
 }
 
@@ -19,7 +19,7 @@ type niche struct {
 func (c *Condition) niches() (found []niche, vague *Condition) {
 	switch c.op {
 	case opIs, opIn, opContains:
-		if (c.op == opContains) == (c.field.Kind == store.List) && c.field.Kind != store.Object {
+		if (c.op == opContains) == (c.field.Kind == record.List) && c.field.Kind != record.Object {
 			for _, v := range c.values() {
 				found = append(found, niche{field: c.field, value: v})
 			}
@@ -47,7 +47,7 @@ func (c *Condition) niches() (found []niche, vague *Condition) {
 
 // stretches returns the span of f's values outside of which not all of the
 // conditions hold, none if they never do.
-func stretches(f *store.Field, all []Condition) []niche {
+func stretches(f *record.Field, all []Condition) []niche {
 	s := spanOf(bounds(f, all))
 	if s.empty() {
 		return nil

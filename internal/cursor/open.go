@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -21,12 +22,12 @@ type Held struct {
 type Opened struct {
 	Query    *Query
 	Seq      uint64
-	Images   []*store.Image // all, in order; not where it is resumed
-	Value    store.Value    // of a spec that asks for one, in place of them
-	Delta    []Delta        // where it is resumed: from what was held
+	Images   []*record.Image // all, in order; not where it is resumed
+	Value    record.Value    // of a spec that asks for one, in place of them
+	Delta    []Delta         // where it is resumed: from what was held
 	Included []Included
-	With     [][]*store.Image // of a spec that is inline, for each of Images, as in Delta
-	Shared   bool             // Delta is the same slice for all who come back from there, and Included is
+	With     [][]*record.Image // of a spec that is inline, for each of Images, as in Delta
+	Shared   bool              // Delta is the same slice for all who come back from there, and Included is
 	Resumed  bool
 	Resync   string // why it was not resumed though something was held: Expired, Epoch, Overflow
 }

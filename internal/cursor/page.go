@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // Pages are what was read last to begin lists that have an end: those who open the
@@ -24,12 +24,12 @@ type pageKey struct {
 type page struct {
 	again    bool // it was asked for again
 	once     sync.Once
-	images   []*store.Image
+	images   []*record.Image
 	complete bool
 	err      error
 
 	mu       sync.Mutex
-	referred map[named]*store.Image // nil: there is none
+	referred map[named]*record.Image // nil: there is none
 }
 
 const (
@@ -38,7 +38,7 @@ const (
 )
 
 // recall finds what the page's records refer to, as far as others have read it.
-func (p *page) recall(of *store.Model, all []referral) (missing bool) {
+func (p *page) recall(of *record.Model, all []referral) (missing bool) {
 	if p == nil {
 		return true
 	}
@@ -55,14 +55,14 @@ func (p *page) recall(of *store.Model, all []referral) (missing bool) {
 }
 
 // note keeps what was read, for others.
-func (p *page) note(of *store.Model, all []referral) {
+func (p *page) note(of *record.Model, all []referral) {
 	if p == nil {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.referred)+len(all) > maxReferred || p.referred == nil {
-		p.referred = map[named]*store.Image{}
+		p.referred = map[named]*record.Image{}
 	}
 	for _, r := range all {
 		if r.unread {

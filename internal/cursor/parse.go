@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // depth is how deep and, or and not may be nested in what a client sends.
@@ -23,7 +23,7 @@ const depth = 16
 // objects, or "not" with one. Numbers may be json.Number, and whole ones the text
 // of their digits, as a browser has those that are too large for it. The error
 // says which field, operator or value is wrong, and which there are.
-func Parse(m *store.Model, where map[string]any) (Condition, error) {
+func Parse(m *record.Model, where map[string]any) (Condition, error) {
 	c, err := parser{m}.object(where, depth)
 	if err != nil {
 		return Condition{}, fmt.Errorf("where: %w", err)
@@ -33,7 +33,7 @@ func Parse(m *store.Model, where map[string]any) (Condition, error) {
 
 var errDeep = fmt.Errorf("and, or and not are nested more than %d deep", depth)
 
-type parser struct{ model *store.Model }
+type parser struct{ model *record.Model }
 
 func (p parser) object(where map[string]any, depth int) (Condition, error) {
 	if depth == 0 {
@@ -81,7 +81,7 @@ func (p parser) member(name string, v any, depth int) (Condition, error) {
 }
 
 // value reads what a field is said to be: a value, or operators.
-func (p parser) value(f *store.Field, v any, depth int) (Condition, error) {
+func (p parser) value(f *record.Field, v any, depth int) (Condition, error) {
 	if operators, ok := v.(map[string]any); ok {
 		return p.operators(f, operators, depth)
 	}
@@ -110,7 +110,7 @@ func (p parser) list(name string, v any, depth int) (Condition, error) {
 	return Or(cs...), nil
 }
 
-func (p parser) operators(f *store.Field, operators map[string]any, depth int) (Condition, error) {
+func (p parser) operators(f *record.Field, operators map[string]any, depth int) (Condition, error) {
 	if depth == 0 {
 		return Condition{}, errDeep
 	}
@@ -128,12 +128,12 @@ func (p parser) operators(f *store.Field, operators map[string]any, depth int) (
 	return conjunction(cs), nil
 }
 
-func (p parser) operator(f *store.Field, name string, v any, depth int) (Condition, error) {
+func (p parser) operator(f *record.Field, name string, v any, depth int) (Condition, error) {
 	if name == "not" {
 		c, err := p.value(f, v, depth-1)
 		return Not(c), err
 	}
-	absent := f.Kind == store.List && name == "is" && v == nil
+	absent := f.Kind == record.List && name == "is" && v == nil
 	if !absent && !slices.Contains(operatorsOf(f), name) {
 		return Condition{}, fmt.Errorf("%s, of type %s, cannot be tested with %q; %s", f.Name, f.TypeName(), name, choices(f))
 	}
@@ -158,12 +158,12 @@ func (p parser) operator(f *store.Field, name string, v any, depth int) (Conditi
 	return test(byName[name], f, value), nil
 }
 
-func (p parser) in(f *store.Field, v any) (Condition, error) {
+func (p parser) in(f *record.Field, v any) (Condition, error) {
 	list, ok := v.([]any)
 	if !ok {
 		return Condition{}, fmt.Errorf(`%s: "in" takes a list of values; %s is not one`, f.Name, show(v))
 	}
-	values := make([]store.Value, len(list))
+	values := make([]record.Value, len(list))
 	for i, item := range list {
 		var err error
 		if values[i], err = f.Parse(number(f, item)); err != nil {
@@ -174,16 +174,16 @@ func (p parser) in(f *store.Field, v any) (Condition, error) {
 }
 
 // number returns the whole number that a text for f stands for, else v.
-func number(f *store.Field, v any) any {
+func number(f *record.Field, v any) any {
 	text, _ := v.(string)
 	kind := f.Kind
-	if kind == store.List {
+	if kind == record.List {
 		kind = f.Elem
 	}
-	if i, err := strconv.ParseInt(text, 10, 64); err == nil && (kind == store.Int || kind == store.Uint) {
+	if i, err := strconv.ParseInt(text, 10, 64); err == nil && (kind == record.Int || kind == record.Uint) {
 		return i
 	}
-	if u, err := strconv.ParseUint(text, 10, 64); err == nil && kind == store.Uint {
+	if u, err := strconv.ParseUint(text, 10, 64); err == nil && kind == record.Uint {
 		return u
 	}
 	return v
@@ -192,20 +192,20 @@ func number(f *store.Field, v any) any {
 var byName = map[string]op{"is": opIs, "gt": opGt, "gte": opGte, "lt": opLt, "lte": opLte, "contains": opContains}
 
 // operatorsOf returns the operators that a condition on f may use.
-func operatorsOf(f *store.Field) []string {
+func operatorsOf(f *record.Field) []string {
 	switch f.Kind {
-	case store.Object:
+	case record.Object:
 		return []string{"exists"}
-	case store.List:
+	case record.List:
 		return []string{"contains", "exists"}
-	case store.String:
+	case record.String:
 		return []string{"is", "not", "in", "gt", "gte", "lt", "lte", "contains", "exists"}
 	default:
 		return []string{"is", "not", "in", "gt", "gte", "lt", "lte", "exists"}
 	}
 }
 
-func choices(f *store.Field) string {
+func choices(f *record.Field) string {
 	names := operatorsOf(f)
 	if len(names) == 1 {
 		return "its only operator is " + names[0]
@@ -216,7 +216,7 @@ func choices(f *store.Field) string {
 
 // ParseOrder turns the names of fields, with a - before those that descend,
 // into an order. The error says which name is wrong.
-func ParseOrder(m *store.Model, terms []string) ([]Order, error) {
+func ParseOrder(m *record.Model, terms []string) ([]Order, error) {
 	var order []Order
 	for _, term := range terms {
 		name, desc := strings.CutPrefix(term, "-")
@@ -224,7 +224,7 @@ func ParseOrder(m *store.Model, terms []string) ([]Order, error) {
 		switch {
 		case f == nil:
 			return nil, fmt.Errorf("order: %w", unknownField(m, name))
-		case f.Kind >= store.List:
+		case f.Kind >= record.List:
 			return nil, fmt.Errorf("order: %s, of type %s, has no order", name, f.TypeName())
 		case slices.ContainsFunc(order, func(o Order) bool { return o.Field == f }):
 			return nil, fmt.Errorf("order: %s is named twice", name)
@@ -234,7 +234,7 @@ func ParseOrder(m *store.Model, terms []string) ([]Order, error) {
 	return order, nil
 }
 
-func unknownField(m *store.Model, name string) error {
+func unknownField(m *record.Model, name string) error {
 	if near := m.Nearest(name); near != "" {
 		return fmt.Errorf("%s is not a field of %s; did you mean %s?", show(name), m.Type, near)
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -17,7 +18,7 @@ type past struct {
 	alike bool // it is a state of what is opened, and the history leads on from it
 
 	known bool // what is held:
-	ids   []store.ID
+	ids   []record.ID
 	with  companions
 }
 
@@ -110,7 +111,7 @@ func (l *list) past(h *history, seq uint64, own rules, at view) (companions, err
 		of := l.company[i].of
 		ids := of.refers(l.visible())
 		slices.Sort(ids)
-		var seen []store.ID
+		var seen []record.ID
 		for _, id := range ids {
 			image, err := h.at(seq, of.Model, id, at)
 			if err != nil {
@@ -142,7 +143,7 @@ func (e *Engine) missed(p *past, o *opening) []touch {
 // same, until the next commit.
 type lead struct {
 	held     *Held
-	ids      []store.ID
+	ids      []record.ID
 	with     companions
 	delta    []Delta
 	included []Included

@@ -3,25 +3,26 @@ package cursor
 import (
 	"errors"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // A spot is one value of one field.
 type spot struct {
-	field *store.Field
-	value store.Value
+	field *record.Field
+	value record.Value
 }
 
 // spots returns spots of which every record that c holds for is at one: c's
 // equalities, those of the and's most selective argument, those of every
 // argument of an or. They are on fields that usable allows. It reports false
 // where c gives none, as a range does.
-func (c *Condition) spots(usable func(*store.Field) bool) ([]spot, bool) {
+func (c *Condition) spots(usable func(*record.Field) bool) ([]spot, bool) {
 	switch c.op {
 	case opIs, opIn:
-		return c.ownSpots(), c.field.Kind < store.List && usable(c.field)
+		return c.ownSpots(), c.field.Kind < record.List && usable(c.field)
 	case opContains:
-		return c.ownSpots(), c.field.Kind == store.List && usable(c.field)
+		return c.ownSpots(), c.field.Kind == record.List && usable(c.field)
 	case opOr:
 		var union []spot
 		for _, arg := range c.args() {
@@ -62,7 +63,7 @@ func crowd(spots []spot) int {
 		switch {
 		case isID(s.field) || s.field.Unique:
 			n++
-		case s.field.Kind == store.Bool:
+		case s.field.Kind == record.Bool:
 			n += 10_000
 		case s.value.IsNull():
 			n += 1_000
@@ -73,13 +74,13 @@ func crowd(spots []spot) int {
 	return n
 }
 
-func isID(f *store.Field) bool { return f.Name == "id" }
+func isID(f *record.Field) bool { return f.Name == "id" }
 
-func indexed(f *store.Field) bool { return f.Index || f.Unique || isID(f) }
+func indexed(f *record.Field) bool { return f.Index || f.Unique || isID(f) }
 
 // bounds returns the range of f's values outside of which c does not hold, nil
 // where it is open-ended.
-func (c *Condition) bounds(f *store.Field) (lo, hi *store.Bound) {
+func (c *Condition) bounds(f *record.Field) (lo, hi *store.Bound) {
 	if c.op == opAnd {
 		return bounds(f, c.args())
 	}
@@ -104,7 +105,7 @@ func (c *Condition) bounds(f *store.Field) (lo, hi *store.Bound) {
 
 // bounds returns the range of f's values outside of which not all of the
 // conditions hold.
-func bounds(f *store.Field, all []Condition) (lo, hi *store.Bound) {
+func bounds(f *record.Field, all []Condition) (lo, hi *store.Bound) {
 	for i := range all {
 		l, h := all[i].bounds(f)
 		lo, hi = inner(lo, l, 1), inner(hi, h, -1)
@@ -130,7 +131,7 @@ func inner(a, b *store.Bound, sign int) *store.Bound {
 // A plan is a way to come by the records of a scope, with others among them.
 type plan struct {
 	name   string
-	ids    []store.ID
+	ids    []record.ID
 	ranges []store.Range
 	twice  bool // one record may come up in two ranges
 	sorted bool // they come in the scope's order
@@ -139,10 +140,10 @@ type plan struct {
 
 // each yields what the plan finds until yield returns false. To a transaction,
 // only records that the conditions hold for matter.
-func (p *plan) each(snap *store.Snapshot, m *store.Model, where Condition, yield func(*store.Image) bool) error {
-	seen := map[store.ID]bool{}
+func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
+	seen := map[record.ID]bool{}
 	going := true
-	once := func(img *store.Image) bool {
+	once := func(img *record.Image) bool {
 		if p.twice {
 			if seen[img.ID] {
 				return true
@@ -180,7 +181,7 @@ func (p *plan) within(other *plan) bool {
 
 // plans returns the ways to read the first n records of the scope, 0 for all,
 // that stand after a record, nil for the first.
-func (s *Scope) plans(after *store.Image, n int) []plan {
+func (s *Scope) plans(after *record.Image, n int) []plan {
 	filter, filtered := s.byFilter()
 	if filtered && (filter.sure || n == 0) {
 		return []plan{filter}
@@ -214,7 +215,7 @@ func (s *Scope) byFilter() (plan, bool) {
 		p.twice = p.twice || at.field != spots[0].field
 		p.sure = p.sure && (isID(at.field) || at.field.Unique && !at.value.IsNull())
 		if isID(at.field) {
-			p.ids = append(p.ids, store.ID(at.value.Text()))
+			p.ids = append(p.ids, record.ID(at.value.Text()))
 			continue
 		}
 		bound := &store.Bound{Value: at.value}
@@ -245,7 +246,7 @@ func (s *Scope) orderedByID() bool {
 }
 
 // byOrder reads the records in the scope's own order, from after on.
-func (s *Scope) byOrder(after *store.Image) (plan, bool) {
+func (s *Scope) byOrder(after *record.Image) (plan, bool) {
 	if !s.orderedByID() && (len(s.Order) > 1 || !indexed(s.Order[0].Field)) {
 		return plan{}, false
 	}

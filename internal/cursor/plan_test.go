@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -114,8 +115,8 @@ func TestTheBetterPlanWins(t *testing.T) {
 		}
 		return nil
 	})
-	for _, owner := range []store.ID{rare.ID, common.ID} {
-		s := Scope{Model: m.things, Where: Is(m.things.Field("owner"), store.StringValue(string(owner))), Order: []Order{{m.things.Field("count"), true}}, Limit: 5}
+	for _, owner := range []record.ID{rare.ID, common.ID} {
+		s := Scope{Model: m.things, Where: Is(m.things.Field("owner"), record.StringValue(string(owner))), Order: []Order{{m.things.Field("count"), true}}, Limit: 5}
 		if err := st.View(t.Context(), func(snap *store.Snapshot) error {
 			done := 0
 			for _, p := range s.plans(nil, s.end()) {

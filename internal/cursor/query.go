@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A Spec is what a cursor is opened with.
@@ -36,7 +36,7 @@ type Spec struct {
 	// changes, often under the engine's lock, and must neither wait for the
 	// engine nor call it. A panic denies. Holders of otherwise equal specs share
 	// a query as long as their rules answer alike.
-	Allow func(*store.Image) bool
+	Allow func(*record.Image) bool
 }
 
 // ordered reports whether there is an order to keep.

@@ -3,12 +3,13 @@ package cursor
 import (
 	"fmt"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // Read returns the records of a spec in the state that at reads, in order. The
 // rule is asked while nothing is being read; a panic in it is not held up.
-func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*store.Image, error) {
+func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*record.Image, error) {
 	if err := spec.Scope.check(); err != nil {
 		return nil, err
 	}
@@ -21,7 +22,7 @@ func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*store.
 
 // ReadIncluded returns the records of a model that those of a spec include, by id,
 // in the state that at reads, as Read does.
-func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of *store.Model) ([]*store.Image, error) {
+func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of *record.Model) ([]*record.Image, error) {
 	if err := spec.check(); err != nil {
 		return nil, err
 	}
@@ -38,16 +39,16 @@ func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of
 }
 
 // ReadValue returns the value of a spec in the state that at reads, as Read does.
-func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (store.Value, error) {
+func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (record.Value, error) {
 	if err := spec.check(); err != nil {
-		return store.Value{}, err
+		return record.Value{}, err
 	}
 	if !spec.valued() {
-		return store.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
+		return record.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
 	}
 	t := newTally(&spec, spec.ruled())
 	if err := t.fill(at, rules{spec.Allow}); err != nil {
-		return store.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
+		return record.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
 	}
 	return t.value(), nil
 }
@@ -55,13 +56,13 @@ func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (stor
 // Rank returns how many records of a spec, whatever its limit and offset, stand
 // before img in the state that at reads: those that its conditions hold for and
 // its rule allows. It looks at no more than those.
-func Rank(at func(read func(*store.Snapshot) error) error, spec Spec, img *store.Image) (int, error) {
+func Rank(at func(read func(*store.Snapshot) error) error, spec Spec, img *record.Image) (int, error) {
 	if err := spec.check(); err != nil {
 		return 0, err
 	}
 	rank, batch := 0, budget
-	for after := (*store.Image)(nil); ; batch *= 2 {
-		var found []*store.Image
+	for after := (*record.Image)(nil); ; batch *= 2 {
+		var found []*record.Image
 		err := at(func(snap *store.Snapshot) (err error) {
 			found, err = spec.Scope.read(snap, after, batch)
 			return err

@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"maps"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -33,7 +34,7 @@ type moment struct {
 }
 
 // change returns the last change of a record, nil if there is none.
-func (m *moment) change(of *store.Model, id store.ID) *store.Change {
+func (m *moment) change(of *record.Model, id record.ID) *store.Change {
 	for i := len(m.changes) - 1; i >= 0; i-- {
 		if c := &m.changes[i]; c.ID == id && c.Model == of {
 			return c
@@ -60,9 +61,9 @@ func accompany(r reading, now *moment, own rules) error {
 
 // A sight is which records a rule has let its holder see, where they have no
 // order.
-type sight map[store.ID]struct{}
+type sight map[record.ID]struct{}
 
-func newSight(images []*store.Image) sight {
+func newSight(images []*record.Image) sight {
 	s := make(sight, len(images))
 	for _, img := range images {
 		s[img.ID] = struct{}{}
@@ -101,4 +102,4 @@ func (s sight) absorb(r reading) bool { return maps.Equal(s, r.(sight)) }
 
 var seed = maphash.MakeSeed()
 
-func idSum(id store.ID) uint64 { return maphash.String(seed, string(id)) }
+func idSum(id record.ID) uint64 { return maphash.String(seed, string(id)) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -17,9 +18,9 @@ type Move struct {
 type Moved struct {
 	Holder Holder
 	From   *Query
-	To     *Query       // nil: it is closed
-	Deltas []Delta      // from what it held before the commit to what it holds after it
-	Value  *store.Value // of a cursor of a value: what it is now, if that is another
+	To     *Query        // nil: it is closed
+	Deltas []Delta       // from what it held before the commit to what it holds after it
+	Value  *record.Value // of a cursor of a value: what it is now, if that is another
 
 	Included []Included // what else
 
@@ -32,9 +33,9 @@ type Moved struct {
 type departure struct {
 	move  Move
 	from  *Query
-	ids   []store.ID // that it held
+	ids   []record.ID // that it held
 	with  companions
-	value store.Value // or this
+	value record.Value // or this
 	err   error
 }
 

@@ -17,6 +17,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -42,7 +43,7 @@ func size(b *testing.B, variable string) int {
 
 // A memo is a record of about 300 bytes.
 type memo struct {
-	store.Record
+	record.Record
 	Owner string `json:"owner" tower:"index"`
 	Text  string `json:"text"`
 }
@@ -59,14 +60,14 @@ var memoText = strings.Repeat("x", 150)
 
 // openMemos opens a store of n memos, in a file that is made once for all
 // benchmarks that name it so.
-func openMemos(b *testing.B, name string, n int) (*store.Store, *store.Model) {
-	memos, err := store.NewModel("memos", &memo{})
+func openMemos(b *testing.B, name string, n int) (*store.Store, *record.Model) {
+	memos, err := record.NewModel("memos", &memo{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	path := filepath.Join(filesFor(b), name+".db")
 	_, missing := os.Stat(path)
-	st, err := store.Open(path, store.Options{Models: []*store.Model{memos}, LogBytes: 1 << 20})
+	st, err := store.Open(path, store.Options{Models: []*record.Model{memos}, LogBytes: 1 << 20})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func TestMain(m *testing.M) {
 }
 
 // newest is the twenty newest of all.
-func newest(memos *store.Model) Scope {
+func newest(memos *record.Model) Scope {
 	return Scope{Model: memos, Order: []Order{{Field: memos.Field("createdAt"), Desc: true}}, Limit: 20}
 }
 
@@ -123,7 +124,7 @@ func middle(of []time.Duration) time.Duration {
 type gallery struct {
 	*testing.B
 	st     *store.Store
-	memos  *store.Model
+	memos  *record.Model
 	engine *Engine
 }
 
@@ -141,7 +142,7 @@ func newGallery(b *testing.B, file string, records, windows int) *gallery {
 
 func (g *gallery) window(owner int) Scope {
 	return Scope{Model: g.memos, Limit: 20, Order: []Order{{Field: g.memos.Field("id"), Desc: true}},
-		Where: Is(g.memos.Field("owner"), store.StringValue(ownerOf(owner)))}
+		Where: Is(g.memos.Field("owner"), record.StringValue(ownerOf(owner)))}
 }
 
 // deliver makes a commit, and returns how long the engine takes for it.
@@ -169,7 +170,7 @@ func (g *gallery) make(n int) time.Duration {
 func (g *gallery) delete(n int) time.Duration {
 	last := g.window(0)
 	last.Limit = n
-	var images []*store.Image
+	var images []*record.Image
 	if err := g.st.View(g.Context(), func(snap *store.Snapshot) (err error) {
 		images, err = Fetch(snap, last)
 		return err
@@ -250,9 +251,9 @@ func held() int64 {
 // many, and returns how long they took. It writes to a record in place, which
 // nobody else may: so it is at hand, as one is that was just written.
 func (h *hall) match(b *testing.B, among int) time.Duration {
-	owners := make([]store.ID, 1000)
+	owners := make([]record.ID, 1000)
 	for i := range owners {
-		owners[i] = store.ID(ownerOf(rand.IntN(min(among, h.size))))
+		owners[i] = record.ID(ownerOf(rand.IntN(min(among, h.size))))
 	}
 	x := decoded(h.commit.Changes[0].After)
 	start := time.Now()
@@ -357,7 +358,7 @@ func openBare(b *testing.B, n int) *bolt.DB {
 			}
 			index, err := tx.CreateBucketIfNotExists(bareIndex)
 			for range min(perCommit, n-made) {
-				id := []byte(store.NewID())
+				id := []byte(record.NewID())
 				if err == nil {
 					err = records.Put(id, value)
 				}

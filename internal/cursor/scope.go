@@ -6,12 +6,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // An Order is one term of a scope's order: null first, or last when descending.
 type Order struct {
-	Field *store.Field
+	Field *record.Field
 	Desc  bool
 }
 
@@ -27,7 +27,7 @@ func (o Order) String() string {
 // those. Its conditions and order must name fields of the model, and Order stays
 // as it is once the scope is in use.
 type Scope struct {
-	Model  *store.Model
+	Model  *record.Model
 	Where  Condition
 	Order  []Order // none: by id
 	Limit  int     // 0: all
@@ -38,9 +38,9 @@ type Scope struct {
 
 // Compare orders two records of the scope's model. It is total: what the order
 // leaves equal is ordered by id, in the direction of the last term.
-func (s Scope) Compare(a, b *store.Image) int { return s.compare(a, b) }
+func (s Scope) Compare(a, b *record.Image) int { return s.compare(a, b) }
 
-func (s *Scope) compare(a, b *store.Image) int {
+func (s *Scope) compare(a, b *record.Image) int {
 	desc := false
 	for _, term := range s.Order {
 		desc = term.Desc
@@ -132,7 +132,7 @@ func (s *Scope) check() error {
 		return fmt.Errorf("scope of %s: limit %d and offset %d: neither can be negative", s.Model.Name, s.Limit, s.Offset)
 	}
 	for _, term := range s.Order {
-		if !slices.Contains(s.Model.Fields, term.Field) || term.Field.Kind >= store.List {
+		if !slices.Contains(s.Model.Fields, term.Field) || term.Field.Kind >= record.List {
 			return fmt.Errorf("scope of %s: it cannot be ordered by %s", s.Model.Name, term)
 		}
 	}

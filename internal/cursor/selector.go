@@ -3,6 +3,7 @@ package cursor
 import (
 	"sync"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -58,7 +59,7 @@ func newSelector(where []Condition) *selector {
 func (s *selector) condition() Condition { return conjunction(s.where) }
 
 // holds reports whether the conditions hold for the record, nil for none.
-func (s *selector) holds(img *store.Image) bool {
+func (s *selector) holds(img *record.Image) bool {
 	if img == nil {
 		return false
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -20,7 +21,7 @@ type asked struct {
 }
 
 // ask asks at random, and returns how many records there were.
-func ask(t testing.TB, tx *store.Tx, m *store.Model, q question) (asked, error) {
+func ask(t testing.TB, tx *store.Tx, m *record.Model, q question) (asked, error) {
 	a := asked{question: q, scope: q.scope(t, m)}
 	err := tx.View(context.Background(), func(snap *store.Snapshot) error {
 		images, err := Fetch(snap, a.scope)
@@ -37,7 +38,7 @@ func ask(t testing.TB, tx *store.Tx, m *store.Model, q question) (asked, error) 
 }
 
 // writeBy changes a thing, makes or deletes one, by what was counted.
-func writeBy(r *rand.Rand, tx *store.Tx, m *store.Model, n int, ids, users []store.ID) error {
+func writeBy(r *rand.Rand, tx *store.Tx, m *record.Model, n int, ids, users []record.ID) error {
 	var err error
 	switch id := pick(r, ids); r.IntN(6) {
 	case 0:
@@ -49,8 +50,8 @@ func writeBy(r *rand.Rand, tx *store.Tx, m *store.Model, n int, ids, users []sto
 	case 1:
 		err = tx.Delete(m, id)
 	default:
-		_, err = tx.Update(m, id, func(record any) error {
-			x := record.(*thing)
+		_, err = tx.Update(m, id, func(rec any) error {
+			x := rec.(*thing)
 			x.touch(r, users)
 			x.Slug, x.Codes = nil, []int{n, r.Int()}
 			return nil
@@ -111,11 +112,11 @@ func TestTransactionsAreSerial(t *testing.T) {
 
 // replay follows the commits after from, and asks before each what its
 // transaction asked.
-func replay(t *testing.T, st *store.Store, m *store.Model, from uint64, told map[uint64][]asked) {
+func replay(t *testing.T, st *store.Store, m *record.Model, from uint64, told map[uint64][]asked) {
 	t.Helper()
-	var all, newest map[store.ID]*store.Image
+	var all, newest map[record.ID]*record.Image
 	ctx := context.Background()
-	view := func(seq uint64, into *map[store.ID]*store.Image) {
+	view := func(seq uint64, into *map[record.ID]*record.Image) {
 		if err := st.ViewAt(ctx, seq, func(snap *store.Snapshot) error { *into = everything(t, snap, m); return nil }); err != nil {
 			t.Fatal(err)
 		}
@@ -187,10 +188,10 @@ func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			two := *four[2]
 			commit(t, st, func(tx *store.Tx) error { // as it was in the beginning
-				_, err := tx.Update(m.things, two.ID, func(record any) error {
+				_, err := tx.Update(m.things, two.ID, func(rec any) error {
 					fresh := two
-					fresh.Record = record.(*thing).Record
-					*record.(*thing) = fresh
+					fresh.Record = rec.(*thing).Record
+					*rec.(*thing) = fresh
 					return nil
 				})
 				return err
@@ -202,7 +203,7 @@ func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
 			if err := errors.Join(err, err2); err != nil {
 				t.Fatal(err)
 			}
-			var made store.ID
+			var made record.ID
 			commit(t, st, func(tx *store.Tx) error {
 				if c.change == nil {
 					x := &thing{Count: 2, Size: 2}
@@ -210,7 +211,7 @@ func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
 					made = x.ID
 					return err
 				}
-				_, err := tx.Update(m.things, two.ID, func(record any) error { c.change(record.(*thing)); return nil })
+				_, err := tx.Update(m.things, two.ID, func(rec any) error { c.change(rec.(*thing)); return nil })
 				return err
 			})
 			for _, tx := range []*store.Tx{fetched, counted} {

@@ -3,13 +3,14 @@ package cursor
 import (
 	"math/rand/v2"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // An edge is a place between two values of a field: just before a value, or just
 // behind it.
 type edge struct {
-	value  store.Value
+	value  record.Value
 	behind bool
 	last   bool // behind every value
 }
@@ -34,7 +35,7 @@ func rank(b bool) int {
 }
 
 // above reports whether v stands before the edge.
-func (e edge) above(v store.Value) bool {
+func (e edge) above(v record.Value) bool {
 	if e.last {
 		return true
 	}

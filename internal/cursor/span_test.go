@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -14,7 +15,7 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 	r := seeded(t)
 	m := newModels(t).things
 	count := m.Field("count")
-	v := func() store.Value { return store.IntValue(int64(r.IntN(40))) }
+	v := func() record.Value { return record.IntValue(int64(r.IntN(40))) }
 	x := newIndex()
 	var held []*selector
 	for step := range 4000 {

@@ -3,6 +3,7 @@ package cursor
 import (
 	"maps"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -10,18 +11,18 @@ import (
 // current. It is not for concurrent use.
 type tally struct {
 	spec *Spec
-	own  map[store.ID]store.Value // with a rule: of each record that it allows
+	own  map[record.ID]record.Value // with a rule: of each record that it allows
 
 	n     int // how many records count
 	total sum
-	best  store.Value // the least or the greatest, null without any
-	lost  bool        // it has left, and there may be another
+	best  record.Value // the least or the greatest, null without any
+	lost  bool         // it has left, and there may be another
 }
 
 func newTally(spec *Spec, ruled bool) *tally {
 	t := &tally{spec: spec}
 	if ruled {
-		t.own = map[store.ID]store.Value{}
+		t.own = map[record.ID]record.Value{}
 	}
 	return t
 }
@@ -37,7 +38,7 @@ func (t *tally) extreme() bool {
 func (t *tally) fill(at view, own rules) error {
 	switch {
 	case t.own != nil && t.lost:
-		t.best, t.lost = store.Value{}, false
+		t.best, t.lost = record.Value{}, false
 		for _, v := range t.own {
 			if !v.IsNull() {
 				t.raise(v)
@@ -64,7 +65,7 @@ func (t *tally) fill(at view, own rules) error {
 // count reads all records.
 func (t *tally) count(snap *store.Snapshot) error {
 	whole := t.whole()
-	return whole.plans(nil, 0)[0].each(snap, whole.Model, whole.Where, func(img *store.Image) bool {
+	return whole.plans(nil, 0)[0].each(snap, whole.Model, whole.Where, func(img *record.Image) bool {
 		if whole.Where.match(img) {
 			t.enter(img)
 		}
@@ -82,7 +83,7 @@ func (t *tally) findBest(snap *store.Snapshot) error {
 	if err != nil {
 		return err
 	}
-	t.best, t.lost = store.Value{}, false
+	t.best, t.lost = record.Value{}, false
 	if len(images) > 0 {
 		t.best = images[0].Value(f)
 	}
@@ -116,14 +117,14 @@ func (t *tally) apply(c *touch) {
 }
 
 // of returns what a record adds to the tally.
-func (t *tally) of(img *store.Image) store.Value {
+func (t *tally) of(img *record.Image) record.Value {
 	if f := t.spec.Value.Field; f != nil {
 		return img.Value(f)
 	}
-	return store.Value{}
+	return record.Value{}
 }
 
-func (t *tally) enter(img *store.Image) {
+func (t *tally) enter(img *record.Image) {
 	v := t.of(img)
 	if t.own != nil {
 		t.own[img.ID] = v
@@ -140,7 +141,7 @@ func (t *tally) enter(img *store.Image) {
 	}
 }
 
-func (t *tally) take(v store.Value) {
+func (t *tally) take(v record.Value) {
 	switch {
 	case t.spec.Value.Field == nil:
 		t.n--
@@ -155,7 +156,7 @@ func (t *tally) take(v store.Value) {
 
 // raise makes v the best if it is; also in place of one that was lost, since
 // none that is left is better than that.
-func (t *tally) raise(v store.Value) {
+func (t *tally) raise(v record.Value) {
 	order := v.Compare(t.best)
 	if t.spec.Value.Kind == ValueMin {
 		order = -order
@@ -166,18 +167,18 @@ func (t *tally) raise(v store.Value) {
 }
 
 // value returns the value as of what has been read and applied.
-func (t *tally) value() store.Value {
+func (t *tally) value() record.Value {
 	v := t.spec.Value
 	switch v.Kind {
 	case ValueCount:
-		return store.IntValue(int64(t.shown()))
+		return record.IntValue(int64(t.shown()))
 	case ValueExists:
-		return store.BoolValue(t.shown() > 0)
+		return record.BoolValue(t.shown() > 0)
 	case ValueSum:
 		return t.total.value(v.Field.Kind)
 	case ValueAvg:
 		if t.n == 0 {
-			return store.Value{}
+			return record.Value{}
 		}
 		return t.total.over(t.n, v.Field.Kind)
 	default:
@@ -221,7 +222,7 @@ func (t *tally) sum() (sum uint64) {
 func (t *tally) absorb(r reading) bool { return maps.Equal(t.own, r.(*tally).own) }
 
 // since returns the value if it is not what it was.
-func (t *tally) since(before store.Value) *store.Value {
+func (t *tally) since(before record.Value) *record.Value {
 	now := t.value()
 	if now == before {
 		return nil

@@ -3,20 +3,20 @@ package cursor
 import (
 	"maps"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // Told puts a condition into the form that [Parse] reads, for who judges records
 // elsewhere. Conditions on private fields, on fields whose JSON tells nothing of
 // their values, and with values that may not be told, for which may is asked, are
 // left out: then the rest holds wherever the whole does, and whole is false.
-func (c Condition) Told(may func(store.Value) bool) (where map[string]any, whole bool) {
+func (c Condition) Told(may func(record.Value) bool) (where map[string]any, whole bool) {
 	plain := canonical(c)
 	return teller{may}.and(plain.conjuncts())
 }
 
 type teller struct {
-	may func(store.Value) bool
+	may func(record.Value) bool
 }
 
 // and tells those of the conditions that can be told.
@@ -92,7 +92,7 @@ func (t teller) test(c *Condition) (any, bool) {
 		return map[string]any{"in": values}, true
 	case c.op == opIs && c.value.IsNull():
 		return map[string]any{"exists": false}, true
-	case c.op == opIs && f.Kind == store.Object:
+	case c.op == opIs && f.Kind == record.Object:
 		return nil, false
 	case c.op == opIs:
 		return values[0], true

@@ -6,7 +6,7 @@ import (
 	"math/big"
 	"slices"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A ValueKind is what a cursor that carries a value tells of its records.
@@ -31,7 +31,7 @@ func (k ValueKind) String() string {
 // A ValueSpec is the value that a cursor carries.
 type ValueSpec struct {
 	Kind  ValueKind
-	Field *store.Field // nil of a count and of exists
+	Field *record.Field // nil of a count and of exists
 }
 
 // String returns the value as a person reads it: "sum of likes".
@@ -57,9 +57,9 @@ func (v ValueSpec) check(s *Scope) error {
 		return fmt.Errorf("%s of %s: it needs a field of that model", v, s.Model.Name)
 	case s.Limit > 0 || s.Offset > 0:
 		return fmt.Errorf("%s of %s: it is of the whole scope; leave limit and offset away", v, s.Model.Name)
-	case v.numeric() && f.Kind != store.Int && f.Kind != store.Uint && f.Kind != store.Float:
+	case v.numeric() && f.Kind != record.Int && f.Kind != record.Uint && f.Kind != record.Float:
 		return fmt.Errorf("%s of %s: a field of numbers has one; this is of type %s", v, s.Model.Name, f.TypeName())
-	case f.Kind >= store.List:
+	case f.Kind >= record.List:
 		return fmt.Errorf("%s of %s: a value of type %s has no order", v, s.Model.Name, f.TypeName())
 	}
 	return nil
@@ -77,7 +77,7 @@ type sum struct {
 const smallest = -1074
 
 // add adds v, or takes it away.
-func (s *sum) add(v store.Value, sign int) {
+func (s *sum) add(v record.Value, sign int) {
 	switch n := v.Any().(type) {
 	case int64:
 		s.one.SetInt64(n)
@@ -102,25 +102,25 @@ func (s *sum) add(v store.Value, sign int) {
 
 // value returns the sum as a value of its fields' kind; one that this cannot
 // hold, as the nearest float.
-func (s *sum) value(k store.Kind) store.Value {
+func (s *sum) value(k record.Kind) record.Value {
 	switch {
-	case k == store.Int && s.total.IsInt64():
-		return store.IntValue(s.total.Int64())
-	case k == store.Uint && s.total.IsUint64():
-		return store.UintValue(s.total.Uint64())
+	case k == record.Int && s.total.IsInt64():
+		return record.IntValue(s.total.Int64())
+	case k == record.Uint && s.total.IsUint64():
+		return record.UintValue(s.total.Uint64())
 	}
 	return s.over(1, k)
 }
 
 // over returns the sum divided by n, as a float.
-func (s *sum) over(n int, k store.Kind) store.Value {
+func (s *sum) over(n int, k record.Kind) record.Value {
 	f := new(big.Float).SetInt(&s.total)
-	if k == store.Float {
+	if k == record.Float {
 		f.SetMantExp(f, smallest)
 	}
 	if n > 1 {
 		f.Quo(f.SetPrec(max(f.Prec(), 256)), new(big.Float).SetInt64(int64(n)))
 	}
 	nearest, _ := f.Float64()
-	return store.FloatValue(max(-math.MaxFloat64, min(nearest, math.MaxFloat64)))
+	return record.FloatValue(max(-math.MaxFloat64, min(nearest, math.MaxFloat64)))
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -29,7 +30,7 @@ func (q *question) asksForValue(r *rand.Rand) {
 }
 
 // result is the value of a fresh query's records.
-func (q *question) result(found []*store.Image) any {
+func (q *question) result(found []*record.Image) any {
 	switch q.value {
 	case ValueCount:
 		return int64(len(found))
@@ -85,7 +86,7 @@ func (q *question) best(values []any) any {
 			return uint64(n)
 		}
 		return int64(n)
-	case store.ID:
+	case record.ID:
 		return string(n)
 	}
 	return best
@@ -167,11 +168,11 @@ func TestSumsDoNotDrift(t *testing.T) {
 	for range 5000 {
 		if len(held) > 0 && r.IntN(2) == 0 {
 			i := r.IntN(len(held))
-			s.add(store.FloatValue(held[i]), -1)
+			s.add(record.FloatValue(held[i]), -1)
 			held = slices.Delete(held, i, i+1)
 		} else {
 			f := cmp.Or(pick(r, floats), r.NormFloat64())
-			s.add(store.FloatValue(f), 1)
+			s.add(record.FloatValue(f), 1)
 			held = append(held, f)
 		}
 		want := new(big.Rat)
@@ -180,20 +181,20 @@ func TestSumsDoNotDrift(t *testing.T) {
 		}
 		nearest, _ := want.Float64()
 		nearest = max(-math.MaxFloat64, min(nearest, math.MaxFloat64))
-		if got := s.value(store.Float).Any(); got != nearest {
+		if got := s.value(record.Float).Any(); got != nearest {
 			t.Fatalf("%v sum up to %v, want %v", held, got, nearest)
 		}
 	}
 	var ints sum
 	for range 3 {
-		ints.add(store.IntValue(math.MaxInt64), 1)
+		ints.add(record.IntValue(math.MaxInt64), 1)
 	}
-	if got := ints.value(store.Int).Any(); got != float64(3*1<<63) {
+	if got := ints.value(record.Int).Any(); got != float64(3*1<<63) {
 		t.Errorf("beyond an int64: %v", got)
 	}
-	ints.add(store.IntValue(math.MaxInt64), -1)
-	ints.add(store.IntValue(math.MaxInt64), -1)
-	if got := ints.value(store.Int).Any(); got != int64(math.MaxInt64) {
+	ints.add(record.IntValue(math.MaxInt64), -1)
+	ints.add(record.IntValue(math.MaxInt64), -1)
+	if got := ints.value(record.Int).Any(); got != int64(math.MaxInt64) {
 		t.Errorf("back again: %v", got)
 	}
 }

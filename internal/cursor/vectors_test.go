@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // The browser library judges records by conditions and orders, too. What they
@@ -30,7 +30,7 @@ func (o *opaque) UnmarshalText(t []byte) error { o.name = string(t[1 : len(t)-1]
 
 // A shaped thing has a field of every shape.
 type shaped struct {
-	store.Record
+	record.Record
 	Flag    bool            `json:"flag"`
 	MayFlag *bool           `json:"mayFlag"`
 	Int     int64           `json:"int"`
@@ -41,7 +41,7 @@ type shaped struct {
 	Single  float32         `json:"single"`
 	Text    string          `json:"text,omitempty"`
 	May     *string         `json:"may"`
-	Owner   store.ID        `json:"owner" tower:"ref=users"`
+	Owner   record.ID       `json:"owner" tower:"ref=users"`
 	Time    time.Time       `json:"time"`
 	MayTime *time.Time      `json:"mayTime"`
 	Texts   []string        `json:"texts"`
@@ -63,7 +63,7 @@ var (
 	vectorInts   = []int64{0, 1, -1, 2, 1<<53 - 1, 1 << 53, 1<<53 + 1, 1<<53 + 2, -1 << 53, -1<<53 - 1, 123456789012345678, 123456789012345680, 123456789012345690, math.MaxInt64, math.MaxInt64 - 1, math.MinInt64}
 	vectorFloats = []float64{0, 0.1, -0.1, 0.3, 1, 1e17, 123456789012345680, 1e21, -1e300, 5e-324, math.MaxFloat64}
 	vectorTimes  = []time.Time{{}, epoch, epoch.Add(time.Microsecond), epoch.Add(500 * time.Millisecond), epoch.Add(10 * time.Microsecond), epoch.Add(time.Second), time.Unix(-1, 0).UTC(), time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC), time.Date(3, 1, 1, 0, 0, 0, 0, time.UTC)}
-	vectorIDs    = []store.ID{"", "01JDA7Q4Z3M8X2V6K9T5B1C0RW", "01JDA7Q4Z3M8X2V6K9T5B1C0RX"}
+	vectorIDs    = []record.ID{"", "01JDA7Q4Z3M8X2V6K9T5B1C0RW", "01JDA7Q4Z3M8X2V6K9T5B1C0RX"}
 )
 
 func some[T any](r *rand.Rand, from []T) []T {
@@ -100,13 +100,13 @@ func randomShaped(r *rand.Rand) *shaped {
 }
 
 // randomTest is a test of one field by any operator that it knows.
-func randomTest(r *rand.Rand, m *store.Model, images []*store.Image) Condition {
+func randomTest(r *rand.Rand, m *record.Model, images []*record.Image) Condition {
 	f := pick(r, m.Fields)
-	values := []store.Value{{}}
+	values := []record.Value{{}}
 	for _, img := range images {
-		if f.Kind == store.List {
-			img.Each(f, func(v store.Value) bool { values = append(values, v); return true })
-		} else if f.Kind != store.Object {
+		if f.Kind == record.List {
+			img.Each(f, func(v record.Value) bool { values = append(values, v); return true })
+		} else if f.Kind != record.Object {
 			values = append(values, img.Value(f))
 		}
 	}
@@ -116,7 +116,7 @@ func randomTest(r *rand.Rand, m *store.Model, images []*store.Image) Condition {
 		return Exists(f)
 	case name == "in":
 		return In(f, v, pick(r, values), pick(r, values))
-	case f.Kind == store.List && v.IsNull():
+	case f.Kind == record.List && v.IsNull():
 		return Is(f, v)
 	case name == "not":
 		return Not(Is(f, v))
@@ -127,7 +127,7 @@ func randomTest(r *rand.Rand, m *store.Model, images []*store.Image) Condition {
 	}
 }
 
-func randomCondition(r *rand.Rand, m *store.Model, images []*store.Image, depth int) Condition {
+func randomCondition(r *rand.Rand, m *record.Model, images []*record.Image, depth int) Condition {
 	if depth == 0 || r.IntN(3) == 0 {
 		return randomTest(r, m, images)
 	}
@@ -145,7 +145,7 @@ func randomCondition(r *rand.Rand, m *store.Model, images []*store.Image, depth 
 	}
 }
 
-func tellAll(store.Value) bool { return true }
+func tellAll(record.Value) bool { return true }
 
 // tell puts the condition into JSON, if all of it can be told.
 func tell(t testing.TB, c Condition) ([]byte, bool) {
@@ -159,7 +159,7 @@ func tell(t testing.TB, c Condition) ([]byte, bool) {
 }
 
 func makeVectors(t *testing.T) []byte {
-	m, err := store.NewModel("shaped", &shaped{})
+	m, err := record.NewModel("shaped", &shaped{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func makeVectors(t *testing.T) []byte {
 		}
 	}
 	line(map[string]any{"fields": shapes})
-	images := make([]*store.Image, 60)
+	images := make([]*record.Image, 60)
 	for i := range images {
 		images[i] = shapedImage(t, m, i, randomShaped(r))
 		line(map[string]any{"record": json.RawMessage(images[i].JSON)})
@@ -206,37 +206,37 @@ func makeVectors(t *testing.T) []byte {
 }
 
 // shapedImage is a record as a client would be sent it.
-func shapedImage(t *testing.T, m *store.Model, i int, x *shaped) *store.Image {
-	x.ID = store.ID(fmt.Sprintf("01JDA7Q4Z3M8X2V6K9T5B1%04d", i*7919%60))
+func shapedImage(t *testing.T, m *record.Model, i int, x *shaped) *record.Image {
+	x.ID = record.ID(fmt.Sprintf("01JDA7Q4Z3M8X2V6K9T5B1%04d", i*7919%60))
 	x.CreatedAt = epoch.Add(time.Duration(i) * time.Microsecond)
 	data, err := json.Marshal(x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := &store.Image{Model: m, ID: x.ID, JSON: data}
-	record, err := whole.Record()
+	whole := &record.Image{Model: m, ID: x.ID, JSON: data}
+	rec, err := whole.Record()
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := m.Public(record)
+	public, err := m.Public(rec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &store.Image{Model: m, ID: x.ID, JSON: public}
+	return &record.Image{Model: m, ID: x.ID, JSON: public}
 }
 
 // decides reports whether the condition holds for some of the records only.
-func decides(c Condition, images []*store.Image) bool {
+func decides(c Condition, images []*record.Image) bool {
 	first := c.Match(images[0])
-	return slices.ContainsFunc(images, func(img *store.Image) bool { return c.Match(img) != first })
+	return slices.ContainsFunc(images, func(img *record.Image) bool { return c.Match(img) != first })
 }
 
-func randomOrder(r *rand.Rand, m *store.Model, images []*store.Image) any {
+func randomOrder(r *rand.Rand, m *record.Model, images []*record.Image) any {
 	scope := Scope{Model: m}
 	var terms []string
 	for range r.IntN(3) {
 		f := pick(r, m.Fields)
-		if f.Kind >= store.List || f.Private || f.Shape() == "any" || slices.ContainsFunc(scope.Order, func(o Order) bool { return o.Field == f }) {
+		if f.Kind >= record.List || f.Private || f.Shape() == "any" || slices.ContainsFunc(scope.Order, func(o Order) bool { return o.Field == f }) {
 			continue
 		}
 		scope.Order = append(scope.Order, Order{f, r.IntN(2) == 0})
@@ -269,11 +269,11 @@ func TestVectorsAreCurrent(t *testing.T) {
 // TestWhatIsToldIsWhatIsMeant reads back what a client is told.
 func TestWhatIsToldIsWhatIsMeant(t *testing.T) {
 	r := seeded(t)
-	m, err := store.NewModel("shaped", &shaped{})
+	m, err := record.NewModel("shaped", &shaped{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var images []*store.Image
+	var images []*record.Image
 	for i := range 40 {
 		images = append(images, shapedImage(t, m, i, randomShaped(r)))
 	}
@@ -302,13 +302,13 @@ func TestWhatIsToldIsWhatIsMeant(t *testing.T) {
 }
 
 func TestValuesThatMayNotBeToldAreNot(t *testing.T) {
-	m, err := store.NewModel("shaped", &shaped{})
+	m, err := record.NewModel("shaped", &shaped{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	owner, text := m.Field("owner"), m.Field("text")
-	id := func(i int) store.Value { return store.StringValue(string(vectorIDs[i])) }
-	may := func(v store.Value) bool { return v != id(2) }
+	id := func(i int) record.Value { return record.StringValue(string(vectorIDs[i])) }
+	may := func(v record.Value) bool { return v != id(2) }
 	for _, c := range []struct {
 		condition Condition
 		want      string
@@ -317,12 +317,12 @@ func TestValuesThatMayNotBeToldAreNot(t *testing.T) {
 		{Is(owner, id(1)), `{"owner":"01JDA7Q4Z3M8X2V6K9T5B1C0RW"}`, true},
 		{Is(owner, id(2)), `{}`, false},
 		{Not(In(owner, id(1), id(2))), `{}`, false},
-		{And(Is(owner, id(2)), Gt(text, store.StringValue("a")), Lt(text, store.StringValue("b"))), `{"text":{"gt":"a","lt":"b"}}`, false},
-		{Or(Is(owner, id(2)), Is(text, store.StringValue("a"))), `{}`, false},
-		{Is(m.Field("secret"), store.StringValue("a")), `{}`, false},
-		{Not(Is(m.Field("secret"), store.StringValue("a"))), `{}`, false},
+		{And(Is(owner, id(2)), Gt(text, record.StringValue("a")), Lt(text, record.StringValue("b"))), `{"text":{"gt":"a","lt":"b"}}`, false},
+		{Or(Is(owner, id(2)), Is(text, record.StringValue("a"))), `{}`, false},
+		{Is(m.Field("secret"), record.StringValue("a")), `{}`, false},
+		{Not(Is(m.Field("secret"), record.StringValue("a"))), `{}`, false},
 		{Exists(m.Field("opaque")), `{}`, false},
-		{Is(m.Field("not"), store.StringValue("a")), `{}`, false},
+		{Is(m.Field("not"), record.StringValue("a")), `{}`, false},
 	} {
 		where, whole := c.condition.Told(may)
 		data, err := json.Marshal(where)

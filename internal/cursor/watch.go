@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -13,7 +14,7 @@ import (
 // none. They are safe for concurrent use.
 type Watches[W comparable] struct {
 	mu      sync.Mutex
-	indexes map[*store.Model]*index
+	indexes map[*record.Model]*index
 	watches map[*selector][]*Watch[W]
 	touched []*selector // what each commit uses again
 }
@@ -21,7 +22,7 @@ type Watches[W comparable] struct {
 // A Watch is a scope that a watcher waits for.
 type Watch[W comparable] struct {
 	watcher  W
-	model    *store.Model
+	model    *record.Model
 	selector *selector
 	at       int // among those of its selector
 }
@@ -36,7 +37,7 @@ func (w *Watches[W]) Add(watcher W, scope Scope) (*Watch[W], error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.indexes == nil {
-		w.indexes, w.watches = map[*store.Model]*index{}, map[*selector][]*Watch[W]{}
+		w.indexes, w.watches = map[*record.Model]*index{}, map[*selector][]*Watch[W]{}
 	}
 	x := w.indexes[scope.Model]
 	if x == nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 	r := seeded(t)
 	m := newModels(t).things
-	users := []store.ID{store.NewID(), store.NewID(), store.NewID()}
+	users := []record.ID{record.NewID(), record.NewID(), record.NewID()}
 	var w Watches[int]
 	type watching struct {
 		watch *Watch[int]
@@ -24,7 +25,7 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 	}
 	var all []watching
 	random := func() store.Change {
-		var images [2]*store.Image
+		var images [2]*record.Image
 		for i := range images {
 			x := &thing{}
 			x.fill(r, users)
@@ -55,7 +56,7 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 			change := random()
 			c.Changes = append(c.Changes, change)
 			for _, one := range all {
-				for _, img := range []*store.Image{change.Before, change.After} {
+				for _, img := range []*record.Image{change.Before, change.After} {
 					if img != nil && naiveMatch(one.where, decoded(img)) {
 						want[one.by] = true
 					}
@@ -104,13 +105,13 @@ func BenchmarkTouchOneOf100kWatches(b *testing.B) {
 	m := newModels(b).things
 	var w Watches[int]
 	for i := range 100_000 {
-		if _, err := w.Add(i, Scope{Model: m, Where: Is(m.Field("owner"), store.StringValue(ownerOf(i)))}); err != nil {
+		if _, err := w.Add(i, Scope{Model: m, Where: Is(m.Field("owner"), record.StringValue(ownerOf(i)))}); err != nil {
 			b.Fatal(err)
 		}
 	}
 	for want, owner := range []string{ownerOf(1_000_000), ownerOf(70_000)} {
 		b.Run(fmt.Sprint("touched=", want), func(b *testing.B) {
-			img := imageOf(b, m, &thing{Owner: store.ID(owner)})
+			img := imageOf(b, m, &thing{Owner: record.ID(owner)})
 			c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Delete, Model: m, ID: img.ID, Before: img}}}
 			b.ReportAllocs()
 			for b.Loop() {

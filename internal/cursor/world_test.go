@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -30,20 +31,20 @@ type replica struct {
 	open   bool
 	seq    uint64 // of what it holds
 	level  int64  // by which it holds that
-	images []*store.Image
-	value  store.Value
-	owners map[store.ID]*store.Image // that ride along
-	with   map[store.ID][]*store.Image
+	images []*record.Image
+	value  record.Value
+	owners map[record.ID]*record.Image // that ride along
+	with   map[record.ID][]*record.Image
 }
 
-func (c *replica) place(id store.ID) int {
-	return slices.IndexFunc(c.images, func(img *store.Image) bool { return img.ID == id })
+func (c *replica) place(id record.ID) int {
+	return slices.IndexFunc(c.images, func(img *record.Image) bool { return img.ID == id })
 }
 
 // apply follows deltas to a state that is ordered, or stands by id.
 func (c *replica) apply(deltas []Delta, ordered bool) error {
 	if c.with == nil {
-		c.with = map[store.ID][]*store.Image{}
+		c.with = map[record.ID][]*record.Image{}
 	}
 	phase := 0
 	for _, d := range deltas {
@@ -81,7 +82,7 @@ func (c *replica) apply(deltas []Delta, ordered bool) error {
 		c.images = slices.Insert(c.images, to, d.Image)
 	}
 	if !ordered {
-		slices.SortFunc(c.images, func(a, b *store.Image) int { return strings.Compare(string(a.ID), string(b.ID)) })
+		slices.SortFunc(c.images, func(a, b *record.Image) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	}
 	return nil
 }
@@ -112,7 +113,7 @@ type world struct {
 	m         models
 	st        *store.Store
 	engine    *Engine
-	users     []store.ID
+	users     []record.ID
 	questions []question
 	viewers   []*viewer
 
@@ -120,16 +121,16 @@ type world struct {
 	rand     *rand.Rand
 	rescopes bool
 	seq      uint64
-	all      map[store.ID]*store.Image
-	people   map[store.ID]*store.Image
+	all      map[record.ID]*record.Image
+	people   map[record.ID]*record.Image
 	clients  map[*replica]bool // those that are open or opening
-	answers  map[string][]*store.Image
+	answers  map[string][]*record.Image
 	counts   map[string]int
 	failed   bool
 }
 
 func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
-	w := &world{t: t, m: newModels(t), rand: rand.New(rand.NewPCG(r.Uint64(), 1)), clients: map[*replica]bool{}, answers: map[string][]*store.Image{}, counts: map[string]int{}}
+	w := &world{t: t, m: newModels(t), rand: rand.New(rand.NewPCG(r.Uint64(), 1)), clients: map[*replica]bool{}, answers: map[string][]*record.Image{}, counts: map[string]int{}}
 	w.st = openStore(t, w.m, store.Options{})
 	users, ids := fillStore(t, r, w.st, w.m, records)
 	w.users = users
@@ -160,12 +161,12 @@ func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 		s.Value.Field = w.m.things.Field(q.field)
 	}
 	if w.rule(tag, 0) != nil {
-		s.Allow = func(img *store.Image) bool { return w.rule(tag, level())(decoded(img)) }
+		s.Allow = func(img *record.Image) bool { return w.rule(tag, level())(decoded(img)) }
 	}
 	if q.with && q.value == ValueNone {
-		in := Include{Fields: []*store.Field{w.m.things.Field("owner")}, Model: w.m.users}
+		in := Include{Fields: []*record.Field{w.m.things.Field("owner")}, Model: w.m.users}
 		if tag%2 == 0 {
-			in.Allow = func(img *store.Image) bool { return visible(img, level()) }
+			in.Allow = func(img *record.Image) bool { return visible(img, level()) }
 		}
 		s.Include, s.Inline = []Include{in}, tag%4 > 1
 	}
@@ -173,14 +174,14 @@ func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 }
 
 // visible is a rule for users that the viewer's level decides.
-func visible(img *store.Image, level int64) bool {
+func visible(img *record.Image, level int64) bool {
 	x, _ := img.Record()
 	return (int64(x.(*user).Level)+level)%3 > 0
 }
 
 // company is which users a client ought to hold besides, by version.
-func (w *world) company(c *replica) map[store.ID]uint64 {
-	want := map[store.ID]uint64{}
+func (w *world) company(c *replica) map[record.ID]uint64 {
+	want := map[record.ID]uint64{}
 	if !w.questions[c.tag].with {
 		return want
 	}
@@ -204,7 +205,7 @@ func (w *world) rule(tag int, level int64) func(*thing) bool {
 }
 
 // answer is what a client ought to hold now.
-func (w *world) answer(c *replica) []*store.Image {
+func (w *world) answer(c *replica) []*record.Image {
 	level := c.viewer.level.Load()
 	key := fmt.Sprint(c.tag, level)
 	found, ok := w.answers[key]
@@ -234,7 +235,7 @@ func (w *world) verify(c *replica, why string) {
 		}
 		return
 	}
-	held := map[store.ID]uint64{}
+	held := map[record.ID]uint64{}
 	for id, owner := range c.owners {
 		held[id] = owner.Version
 	}
@@ -242,7 +243,7 @@ func (w *world) verify(c *replica, why string) {
 		w.fail("%s at %d: %s (rule %d) includes %v, want %v", why, w.seq, w.questions[c.tag].scope(w.t, w.m.things), c.tag%3, held, company)
 	}
 	w.verifyWith(c, why)
-	if slices.EqualFunc(c.images, want, func(a, b *store.Image) bool {
+	if slices.EqualFunc(c.images, want, func(a, b *record.Image) bool {
 		return a.ID == b.ID && a.Version == b.Version && bytes.Equal(a.JSON, b.JSON)
 	}) {
 		return
@@ -256,11 +257,11 @@ func (w *world) verify(c *replica, why string) {
 func (w *world) verifyWith(c *replica, why string) {
 	inline := w.spec(c, c.tag, c.viewer.level.Load).Inline
 	for _, img := range c.images {
-		var want []*store.Image
-		if owner := c.owners[store.ID(img.Value(w.m.things.Field("owner")).Text())]; owner != nil && inline {
-			want = []*store.Image{owner}
+		var want []*record.Image
+		if owner := c.owners[record.ID(img.Value(w.m.things.Field("owner")).Text())]; owner != nil && inline {
+			want = []*record.Image{owner}
 		}
-		same := func(a, b *store.Image) bool { return a.ID == b.ID && a.Version == b.Version }
+		same := func(a, b *record.Image) bool { return a.ID == b.ID && a.Version == b.Version }
 		if with := c.with[img.ID]; (with != nil) != inline || !slices.EqualFunc(with, want, same) {
 			w.fail("%s at %d: %s came with %s, want %s", why, w.seq, img.ID, describeImages(with), describeImages(want))
 		}
@@ -375,7 +376,7 @@ func (w *world) deliverMoved(m Moved) {
 }
 
 // tell gives a client the value that its cursor carries from now on.
-func (c *replica) tell(w *world, v store.Value) {
+func (c *replica) tell(w *world, v record.Value) {
 	w.counts["told"]++
 	if c.value == v {
 		w.fail("at %d %s is told again", w.seq, v)
@@ -411,7 +412,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 				w.fail("%s is resumed: %v", o.Query.Spec().Scope, err)
 			}
 		} else {
-			c.images, c.value, c.owners, c.with = slices.Clone(o.Images), o.Value, map[store.ID]*store.Image{}, map[store.ID][]*store.Image{}
+			c.images, c.value, c.owners, c.with = slices.Clone(o.Images), o.Value, map[record.ID]*record.Image{}, map[record.ID][]*record.Image{}
 			for i, with := range o.With {
 				c.with[o.Images[i].ID] = with
 			}
@@ -453,7 +454,7 @@ func (w *world) isOpen(c *replica) bool {
 }
 
 // write commits something random, and deletes none of the last few of its records.
-func (w *world) write(r *rand.Rand, ids *[]store.ID, few int) {
+func (w *world) write(r *rand.Rand, ids *[]record.ID, few int) {
 	_, err := w.st.Update(context.Background(), "writer", func(tx *store.Tx) error {
 		if r.IntN(6) == 0 {
 			if err := w.writeUser(r, tx); err != nil || r.IntN(2) == 0 {
@@ -467,7 +468,7 @@ func (w *world) write(r *rand.Rand, ids *[]store.ID, few int) {
 		}
 		return nil
 	})
-	var invalid *store.InvalidError
+	var invalid *record.InvalidError
 	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) && !errors.As(err, &invalid) {
 		w.t.Error(err)
 	}
@@ -480,7 +481,7 @@ func (w *world) writeUser(r *rand.Rand, tx *store.Tx) error {
 		if err := tx.Delete(w.m.users, id); !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		_, err := tx.Create(w.m.users, &user{Record: store.Record{ID: id}, Name: string(id)})
+		_, err := tx.Create(w.m.users, &user{Record: record.Record{ID: id}, Name: string(id)})
 		return err
 	}
 	_, err := tx.Update(w.m.users, id, func(x any) error {
@@ -490,7 +491,7 @@ func (w *world) writeUser(r *rand.Rand, tx *store.Tx) error {
 	return err
 }
 
-func (w *world) writeOne(r *rand.Rand, tx *store.Tx, ids *[]store.ID, few int) error {
+func (w *world) writeOne(r *rand.Rand, tx *store.Tx, ids *[]record.ID, few int) error {
 	switch n := r.IntN(10); {
 	case n < 3 || len(*ids) == 0:
 		x := &thing{}
@@ -515,7 +516,7 @@ func (w *world) writeOne(r *rand.Rand, tx *store.Tx, ids *[]store.ID, few int) e
 }
 
 // ids returns the records that there are.
-func (w *world) ids() (ids []store.ID) {
+func (w *world) ids() (ids []record.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for id := range w.all {

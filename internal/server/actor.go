@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -21,7 +22,7 @@ func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(cont
 	if err != nil {
 		return nil, err
 	}
-	conn := &Connection{app: c.app, user: store.ID(req.As), remote: "console", since: time.Now(), by: c.by}
+	conn := &Connection{app: c.app, user: record.ID(req.As), remote: "console", since: time.Now(), by: c.by}
 	if db != DB(c.app) {
 		conn.db = db
 	}
@@ -136,7 +137,7 @@ func (c *console) sees(ctx context.Context, req *wire.ControlRequest) (any, erro
 }
 
 // held reads records that a cursor of a spec holds.
-func (c *console) held(at func(func(*store.Snapshot) error) error, spec cursor.Spec, req *wire.ControlRequest) ([]*store.Image, error) {
+func (c *console) held(at func(func(*store.Snapshot) error) error, spec cursor.Spec, req *wire.ControlRequest) ([]*record.Image, error) {
 	if req.Do != wire.DoIncluded {
 		return cursor.Read(at, spec)
 	}
@@ -153,11 +154,11 @@ func (c *console) held(at func(func(*store.Snapshot) error) error, spec cursor.S
 }
 
 // denying returns a rule that denies where it panics, as it does for clients.
-func (a *App) denying(allow func(*store.Image) bool) func(*store.Image) bool {
+func (a *App) denying(allow func(*record.Image) bool) func(*record.Image) bool {
 	if allow == nil {
 		return nil
 	}
-	return func(image *store.Image) (allowed bool) {
+	return func(image *record.Image) (allowed bool) {
 		err := guard("a rule", func() error {
 			allowed = allow(image)
 			return nil

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -28,8 +29,8 @@ type Config struct {
 	Build  string // identifies the code: clients that knew another one start anew
 	URL    string // where a person reaches it, for the console; "": where it listens
 
-	Models []*store.Model
-	Rules  map[*store.Model]Rule
+	Models []*record.Model
+	Rules  map[*record.Model]Rule
 	Router *Router
 	Files  fs.FS  // holds views/ and public/
 	Reload bool   // read views again when they change
@@ -243,7 +244,7 @@ func (a *App) Env() string { return a.config.Env }
 
 // Cookie returns the cookie by which a client is the user id, for tests and for
 // programs that act as a user.
-func (a *App) Cookie(id store.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
+func (a *App) Cookie(id record.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
 
 // allowed lists the actions and cursors that rights are about.
 func (a *App) allowed(rights string) *wire.Allowed {
@@ -269,7 +270,7 @@ func (a *App) report(what string, err error) {
 }
 
 // checkModels makes sure that names are free and references lead somewhere.
-func checkModels(models []*store.Model) error {
+func checkModels(models []*record.Model) error {
 	names := map[string]bool{}
 	for _, m := range models {
 		if names[m.Name] {
@@ -291,7 +292,7 @@ func checkModels(models []*store.Model) error {
 }
 
 // checkOutput refuses actions whose output would show private fields.
-func checkOutput(route *Route, models []*store.Model) error {
+func checkOutput(route *Route, models []*record.Model) error {
 	if route.Kind != KindAction || route.Out == nil {
 		return nil
 	}

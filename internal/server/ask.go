@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // What follows is for package towertest, which checks an application against a
@@ -14,7 +14,7 @@ import (
 // application does not see them as methods of its App.
 
 // Models returns the application's models.
-func Models(a *App) []*store.Model { return slices.Clone(a.config.Models) }
+func Models(a *App) []*record.Model { return slices.Clone(a.config.Models) }
 
 // Cursors returns the application's declared cursors of records, in the order in
 // which they were declared.
@@ -26,7 +26,7 @@ func Cursors(a *App) []*Route {
 // as the user, for what a declared cursor is opened with: its scope, and the rules
 // that its records must meet. It registers nothing. The error is the one with
 // which the client would be refused.
-func Ask(ctx context.Context, a *App, user store.ID, name string, in json.RawMessage) (cursor.Spec, error) {
+func Ask(ctx context.Context, a *App, user record.ID, name string, in json.RawMessage) (cursor.Spec, error) {
 	route := a.router.cursors[name]
 	if route == nil {
 		return cursor.Spec{}, Errorf(CodeNotFound, "there is no cursor %q", name)

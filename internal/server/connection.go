@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -21,7 +22,7 @@ import (
 type Connection struct {
 	app    *App
 	number uint64
-	user   store.ID
+	user   record.ID
 	remote string
 	since  time.Time
 
@@ -61,7 +62,7 @@ func (a *App) newConnection(r *http.Request) *Connection {
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.
-func (c *Connection) UserID() store.ID { return c.user }
+func (c *Connection) UserID() record.ID { return c.user }
 
 // SetLabel says how the console names this connection's user. Without a label
 // it is the user's id.
@@ -81,7 +82,7 @@ func (c *Connection) Label() string {
 // SignIn makes id the user of this client from its next request on. Over HTTP
 // the answer carries the cookie; over a socket the client fetches it and
 // connects again. It does nothing outside of an action.
-func (c *Connection) SignIn(ctx context.Context, id store.ID) {
+func (c *Connection) SignIn(ctx context.Context, id record.ID) {
 	if call := callOf(ctx); call != nil {
 		call.signIn = &id
 	}
@@ -259,10 +260,10 @@ type callKey struct{}
 
 // A call is what is known of the request that is being served.
 type call struct {
-	by      string    // for the log of commits
-	seq     uint64    // of the last commit that it made
-	created bool      // it created a record
-	signIn  *store.ID // who the client shall be
+	by      string     // for the log of commits
+	seq     uint64     // of the last commit that it made
+	created bool       // it created a record
+	signIn  *record.ID // who the client shall be
 
 	once    *store.Attempt // the run of a call with a key, or nil
 	applied *store.Applied // another run of it came first

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/securecookie"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -25,7 +26,7 @@ type cookies struct {
 
 // A ticket lets a client that signed in over a socket fetch its cookie, once.
 type ticket struct {
-	user    store.ID
+	user    record.ID
 	expires time.Time
 }
 
@@ -37,7 +38,7 @@ const (
 )
 
 type sealedUser struct {
-	User store.ID `json:"user"`
+	User record.ID `json:"user"`
 }
 
 // A sealedList is one list of a page, for a client to open.
@@ -45,7 +46,7 @@ type sealedList struct {
 	Cursor  string          `json:"cursor"`
 	In      json.RawMessage `json:"in"`
 	Partial string          `json:"partial"`
-	User    store.ID        `json:"user"`
+	User    record.ID       `json:"user"`
 	Build   string          `json:"build"`
 }
 
@@ -65,7 +66,7 @@ func newCookies(st *store.Store, secret string) (*cookies, error) {
 }
 
 // user returns who a request's cookie says it is, "" for a visitor.
-func (c *cookies) user(r *http.Request) store.ID {
+func (c *cookies) user(r *http.Request) record.ID {
 	var user sealedUser
 	cookie, err := r.Cookie(cookieName)
 	if err != nil || c.session.Decode(cookieName, cookie.Value, &user) != nil {
@@ -75,7 +76,7 @@ func (c *cookies) user(r *http.Request) store.ID {
 }
 
 // set answers with the cookie of a user; "" takes it back.
-func (c *cookies) set(w http.ResponseWriter, r *http.Request, user store.ID) error {
+func (c *cookies) set(w http.ResponseWriter, r *http.Request, user record.ID) error {
 	cookie, err := c.cookie(user)
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (c *cookies) set(w http.ResponseWriter, r *http.Request, user store.ID) err
 	return nil
 }
 
-func (c *cookies) cookie(user store.ID) (*http.Cookie, error) {
+func (c *cookies) cookie(user record.ID) (*http.Cookie, error) {
 	cookie := &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(cookieAge.Seconds())}
 	if user == "" {
 		cookie.MaxAge = -1
@@ -104,7 +105,7 @@ func (c *cookies) unseal(text string) (list sealedList, err error) {
 	return list, c.lists.Decode("list", text, &list)
 }
 
-func (c *cookies) ticket(user store.ID) string {
+func (c *cookies) ticket(user record.ID) string {
 	name := fmt.Sprintf("%x", securecookie.GenerateRandomKey(ticketBytes))
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,7 +120,7 @@ func (c *cookies) ticket(user store.ID) string {
 }
 
 // redeem takes a ticket back.
-func (c *cookies) redeem(name string) (store.ID, error) {
+func (c *cookies) redeem(name string) (record.ID, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t, ok := c.tickets[name]

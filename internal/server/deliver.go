@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -100,7 +101,7 @@ type delivery struct {
 // one viewer (nil: for everyone).
 type rendering struct {
 	partial string
-	image   *store.Image
+	image   *record.Image
 	with    string
 	viewer  *Connection
 }
@@ -268,7 +269,7 @@ func included(all []cursor.Included) map[string][]step {
 }
 
 // valueJSON puts a cursor's value into the wire's form, nil for none.
-func valueJSON(v *store.Value) json.RawMessage {
+func valueJSON(v *record.Value) json.RawMessage {
 	if v == nil {
 		return nil
 	}
@@ -280,7 +281,7 @@ func valueJSON(v *store.Value) json.RawMessage {
 }
 
 // render renders one record, once for all who see the same.
-func (a *App) render(handle *opened, image *store.Image, with []*store.Image, done map[rendering]string) (string, error) {
+func (a *App) render(handle *opened, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
 	key := rendering{partial: handle.want.partial, image: image}
 	for _, other := range with {
 		key.with += fmt.Sprintf("%s@%d ", other.ID, other.Version)

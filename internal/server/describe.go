@@ -4,7 +4,7 @@ import (
 	"os"
 	"slices"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -18,7 +18,7 @@ func (a *App) introduce() wire.ControlHello {
 	return hello
 }
 
-func describeModel(m *store.Model) wire.ModelInfo {
+func describeModel(m *record.Model) wire.ModelInfo {
 	info := wire.ModelInfo{Name: m.Name, Type: m.Type}
 	for _, f := range m.Fields {
 		info.Fields = append(info.Fields, wire.FieldInfo{Name: f.Name, Type: f.TypeName(), Ref: f.Ref,

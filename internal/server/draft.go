@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -162,7 +163,7 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 		return wire.Written{}, d.within.tx.Join(d.tx)
 	}
 	commit, err := d.tx.Commit(ctx)
-	var invalid *store.InvalidError
+	var invalid *record.InvalidError
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		return nil, c.conflict(ctx, d.tx)
@@ -182,7 +183,7 @@ func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	problems := &store.Problems{}
+	problems := &record.Problems{}
 	for _, m := range moved {
 		what := m.Model
 		if m.ID != "" {
@@ -275,7 +276,7 @@ func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, erro
 }
 
 // labelOf is what a person knows a record by, "" for none.
-func labelOf(image *store.Image) string {
+func labelOf(image *record.Image) string {
 	if image == nil {
 		return ""
 	}

@@ -8,27 +8,28 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
 type leaf struct {
-	store.Record
+	record.Record
 	Text string `json:"text"`
 }
 
 // newConsole is a console of an application that is nothing but its store, which
 // has as many commits of the past, and remembers nothing of them.
-func newConsole(t *testing.T, commits int) (*console, *store.Model) {
+func newConsole(t *testing.T, commits int) (*console, *record.Model) {
 	t.Helper()
-	m, err := store.NewModel("leaves", &leaf{})
+	m, err := record.NewModel("leaves", &leaf{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "test.db")
 	open := func() *store.Store {
 		t.Helper()
-		st, err := store.Open(path, store.Options{Models: []*store.Model{m}, LogBytes: 1})
+		st, err := store.Open(path, store.Options{Models: []*record.Model{m}, LogBytes: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,8 +99,8 @@ func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
 						if _, err := tx.Create(m, &leaf{}); err != nil {
 							return err
 						}
-						_, err := tx.Update(m, counter.ID, func(record any) error {
-							record.(*leaf).Text += "+"
+						_, err := tx.Update(m, counter.ID, func(rec any) error {
+							rec.(*leaf).Text += "+"
 							return nil
 						})
 						return err
@@ -122,7 +123,7 @@ func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
 	var text string
 	n := 0
 	if err := d.View(t.Context(), func(snap *store.Snapshot) error {
-		return snap.Scan(m, store.Range{}, func(image *store.Image) bool {
+		return snap.Scan(m, store.Range{}, func(image *record.Image) bool {
 			n++
 			if image.ID == counter.ID {
 				text = image.Value(m.Field("text")).Text()

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -41,8 +42,8 @@ var statuses = map[Code]int{
 type Error struct {
 	Code     Code
 	Message  string
-	Problems *store.Problems // of an invalid input or record, nil without any
-	Err      error           // for the log only
+	Problems *record.Problems // of an invalid input or record, nil without any
+	Err      error            // for the log only
 }
 
 func (e *Error) Error() string {
@@ -65,7 +66,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 // AsError is the one place that decides what of an error a client sees.
 func AsError(err error) *Error {
 	var coded *Error
-	var invalid *store.InvalidError
+	var invalid *record.InvalidError
 	switch {
 	case errors.As(err, &coded):
 		return coded
@@ -101,7 +102,7 @@ func (e *Error) wire() *wire.Error {
 func errorOf(from *wire.Error) *Error {
 	e := &Error{Code: Code(from.Code), Message: from.Message}
 	if from.Problems != nil {
-		e.Problems = &store.Problems{}
+		e.Problems = &record.Problems{}
 	}
 	for field, problems := range from.Problems {
 		for _, problem := range problems {

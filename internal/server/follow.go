@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -148,7 +149,7 @@ func (f *follower) handle() *opened {
 // Follow reads the records of a scope for Connect, or for the method of a cursor,
 // and has it asked again in the commit that changes one of them: a record for
 // which the scope's conditions hold before the commit or after it.
-func (c *Connection) Follow(ctx context.Context, scope cursor.Scope) (images []*store.Image, err error) {
+func (c *Connection) Follow(ctx context.Context, scope cursor.Scope) (images []*record.Image, err error) {
 	f, _ := ctx.Value(followerKey{}).(*follower)
 	if f == nil {
 		return nil, fmt.Errorf("follow %s: only a router's connect function and the method of a cursor can follow, with the context that they are given", scope)

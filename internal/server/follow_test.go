@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // A badge is what a user's rights depend on.
 type badge struct {
-	store.Record
+	record.Record
 	UserID string `json:"userId" tower:"index"`
 	Level  int    `json:"level"`
 }
@@ -24,14 +25,14 @@ type badge struct {
 // cursor is of the badges of their highest level, another one follows the boss's
 // badges for that. Each calls what is in meanwhile, once, between reading and
 // answering.
-func openBadges(t testing.TB, meanwhile ...*func()) (*App, *store.Model) {
+func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 	t.Helper()
-	badges, err := store.NewModel("badges", &badge{})
+	badges, err := record.NewModel("badges", &badge{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	levelOf := func(ctx context.Context, c *Connection, user store.ID) (level int64, err error) {
-		images, err := c.Follow(ctx, cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("userId"), store.StringValue(string(user)))})
+	levelOf := func(ctx context.Context, c *Connection, user record.ID) (level int64, err error) {
+		images, err := c.Follow(ctx, cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("userId"), record.StringValue(string(user)))})
 		for _, image := range images {
 			level = max(level, image.Value(badges.Field("level")).Any().(int64))
 		}
@@ -57,7 +58,7 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *store.Model) {
 		level, err := levelOf(ctx, session.(*holder).conn, "boss")
 		return peers(badges, level), err
 	}}, "top")
-	app, err := New(Config{Name: "badges", Data: filepath.Join(t.TempDir(), "badges.db"), Models: []*store.Model{badges}, Router: r})
+	app, err := New(Config{Name: "badges", Data: filepath.Join(t.TempDir(), "badges.db"), Models: []*record.Model{badges}, Router: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,11 +79,11 @@ type holder struct {
 	level int64
 }
 
-func peers(badges *store.Model, level int64) cursor.Spec {
-	return cursor.Spec{Scope: cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("level"), store.IntValue(level))}}
+func peers(badges *record.Model, level int64) cursor.Spec {
+	return cursor.Spec{Scope: cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("level"), record.IntValue(level))}}
 }
 
-func give(t testing.TB, app *App, m *store.Model, user string, level int) store.ID {
+func give(t testing.TB, app *App, m *record.Model, user string, level int) record.ID {
 	t.Helper()
 	b := &badge{UserID: user, Level: level}
 	commit(t, app, func(tx *store.Tx) error {
@@ -105,7 +106,7 @@ func commit(t testing.TB, app *App, change func(*store.Tx) error) store.Commit {
 }
 
 // greeted connects a client of which all that it is sent is kept.
-func greeted(t testing.TB, app *App, user store.ID) (c *Connection, sent *[]string) {
+func greeted(t testing.TB, app *App, user record.ID) (c *Connection, sent *[]string) {
 	t.Helper()
 	c, sent = &Connection{app: app, user: user}, new([]string)
 	c.outbox.limit = 1 << 20
@@ -185,7 +186,7 @@ func TestWhatChangesMeanwhileCounts(t *testing.T) {
 func TestWhoIsGoneFollowsNothing(t *testing.T) {
 	app, badges := openBadges(t)
 	mine := give(t, app, badges, "ada", 3)
-	for _, user := range []store.ID{"ada", "bob"} {
+	for _, user := range []record.ID{"ada", "bob"} {
 		c, _ := greeted(t, app, user)
 		if err := c.openCursor(t.Context(), &want{route: app.router.cursors["badges.peers"]}, nil, func(cursor.Opened) (any, error) { return "opened", nil }); err != nil {
 			t.Fatal(err)
@@ -208,7 +209,7 @@ func BenchmarkRescopeOneOf100kVisits(b *testing.B) {
 	for _, users := range []int{1_000, 100_000} {
 		b.Run(fmt.Sprint("visits=", users), func(b *testing.B) {
 			app, badges := openBadges(b)
-			var ids []store.ID
+			var ids []record.ID
 			for len(ids) < users {
 				commit(b, app, func(tx *store.Tx) error {
 					for range 1000 {
@@ -224,12 +225,12 @@ func BenchmarkRescopeOneOf100kVisits(b *testing.B) {
 			connections := make([]*Connection, users)
 			empty := heap()
 			for i := range connections {
-				connections[i], _ = greeted(b, app, store.ID(fmt.Sprint("user", i)))
+				connections[i], _ = greeted(b, app, record.ID(fmt.Sprint("user", i)))
 			}
 			held := heap() - empty
 			change := commit(b, app, func(tx *store.Tx) error {
-				_, err := tx.Update(badges, ids[users/2], func(record any) error {
-					record.(*badge).Level++
+				_, err := tx.Update(badges, ids[users/2], func(rec any) error {
+					rec.(*badge).Level++
 					return nil
 				})
 				return err

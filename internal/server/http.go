@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/client"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -104,7 +104,7 @@ func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
 func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1024))
 	if err == nil {
-		var user store.ID
+		var user record.ID
 		if user, err = a.cookies.redeem(string(text)); err == nil {
 			err = a.cookies.set(w, r, user)
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -21,7 +22,7 @@ type hub struct {
 
 	mu          sync.Mutex
 	connections map[uint64]*Connection
-	perUser     map[store.ID]int
+	perUser     map[record.ID]int
 	lastNumber  uint64
 
 	// What Rescope leaves for Deliver.
@@ -35,7 +36,7 @@ type hub struct {
 }
 
 func newHub(app *App) *hub {
-	return &hub{app: app, connections: map[uint64]*Connection{}, perUser: map[store.ID]int{}, renewed: map[*Connection]*wire.Allowed{}}
+	return &hub{app: app, connections: map[uint64]*Connection{}, perUser: map[record.ID]int{}, renewed: map[*Connection]*wire.Allowed{}}
 }
 
 // join adds a connection and gives it its number.

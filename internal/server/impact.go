@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -108,7 +109,7 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 
 func describeForeseen(handle *opened, f cursor.Foreseen, commit store.Commit) wire.Reaction {
 	out := wire.Reaction{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name, Closed: f.Closed, Value: valueJSON(f.Value), Deltas: []wire.RecordDelta{}}
-	add := func(model *store.Model, deltas []cursor.Delta) {
+	add := func(model *record.Model, deltas []cursor.Delta) {
 		for _, delta := range deltas {
 			turn := wire.RecordDelta{Op: delta.Op.String(), Model: model.Name, ID: string(delta.ID), Label: labelOf(delta.Image)}
 			for _, change := range commit.Changes {
@@ -127,7 +128,7 @@ func describeForeseen(handle *opened, f cursor.Foreseen, commit store.Commit) wi
 }
 
 // model is that of the cursor's records.
-func (o *opened) model() *store.Model {
+func (o *opened) model() *record.Model {
 	o.conn.mu.Lock()
 	defer o.conn.mu.Unlock()
 	return o.query.Spec().Scope.Model

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -64,7 +64,7 @@ func typeName(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[time.Time]():
 		return "time"
-	case reflect.TypeFor[store.ID]():
+	case reflect.TypeFor[record.ID]():
 		return "id"
 	}
 	switch t.Kind() {
@@ -98,14 +98,14 @@ func notA(t reflect.Type) string {
 // from a JSON object or a form, and validates it.
 func (in *inputs) decode(path url.Values, body json.RawMessage, form url.Values) (any, error) {
 	target := reflect.New(in.typ)
-	problems := &store.Problems{}
+	problems := &record.Problems{}
 	in.fromForm(target.Elem(), form, problems)
 	if err := in.fromJSON(target.Elem(), body, problems); err != nil {
 		return nil, err
 	}
 	in.fromForm(target.Elem(), path, problems)
 	if !problems.Any() {
-		if err := store.Validate(target.Interface(), problems); err != nil {
+		if err := record.Validate(target.Interface(), problems); err != nil {
 			return nil, err
 		}
 	}
@@ -115,7 +115,7 @@ func (in *inputs) decode(path url.Values, body json.RawMessage, form url.Values)
 	return target.Interface(), nil
 }
 
-func (in *inputs) fromJSON(target reflect.Value, body json.RawMessage, problems *store.Problems) error {
+func (in *inputs) fromJSON(target reflect.Value, body json.RawMessage, problems *record.Problems) error {
 	if body = bytes.TrimSpace(body); len(body) == 0 || string(body) == "null" {
 		return nil
 	}
@@ -152,7 +152,7 @@ func setJSON(field reflect.Value, value json.RawMessage) error {
 
 // fromForm takes the last of several values, so that a hidden field can stand
 // for an unchecked box, and skips names that are no input, such as a button's.
-func (in *inputs) fromForm(target reflect.Value, form url.Values, problems *store.Problems) {
+func (in *inputs) fromForm(target reflect.Value, form url.Values, problems *record.Problems) {
 	for _, f := range in.fields {
 		values, sent := form[f.name]
 		if !sent || len(values) == 0 {
@@ -167,7 +167,7 @@ func (in *inputs) fromForm(target reflect.Value, form url.Values, problems *stor
 	}
 }
 
-func setList(field reflect.Value, f input, values []string, problems *store.Problems) {
+func setList(field reflect.Value, f input, values []string, problems *record.Problems) {
 	list := reflect.MakeSlice(field.Type(), 0, len(values))
 	for _, text := range values {
 		element := reflect.New(field.Type().Elem()).Elem()

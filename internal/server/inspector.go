@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -207,7 +208,7 @@ type skipped struct {
 
 type skippedChanges struct {
 	op    store.Op
-	model *store.Model
+	model *record.Model
 	n     int
 }
 

@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // links knows the connections that are carried by requests. A link is found by an
@@ -56,7 +56,7 @@ func (s *links) add(c *Connection, kind string) (*link, error) {
 }
 
 // find returns an open link, for its user.
-func (s *links) find(id string, user store.ID) (*link, error) {
+func (s *links) find(id string, user record.ID) (*link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.open[id]
@@ -73,7 +73,7 @@ func (s *links) find(id string, user store.ID) (*link, error) {
 
 // replace ends a link of the user once its client has all that was sent: another
 // connection, which is said to take its place, is open.
-func (s *links) replace(id string, user store.ID) {
+func (s *links) replace(id string, user record.ID) {
 	if l, err := s.find(id, user); err == nil {
 		l.part()
 		l.mu.Lock()

@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A run is frames that wait together for a connection. Connections that wait for
@@ -45,12 +45,12 @@ func (r *run) merged() *frame {
 
 // named is how a record is told from those of other models.
 type named struct {
-	model *store.Model
-	id    store.ID
+	model *record.Model
+	id    record.ID
 }
 
 // Images are the newest of each record.
-type images map[named]*store.Image
+type images map[named]*record.Image
 
 func (n images) note(steps []step) {
 	for _, s := range steps {
@@ -140,8 +140,8 @@ type fate struct {
 // when it leaves, unless another record is placed after it in between. And what
 // nobody is placed after may leave at once.
 func compose(steps []step) []step {
-	fates := make(map[store.ID]*fate)
-	var ids []store.ID // in the order in which they are met
+	fates := make(map[record.ID]*fate)
+	var ids []record.ID // in the order in which they are met
 	for _, s := range steps {
 		f := fates[s.ID]
 		if f == nil {
@@ -209,4 +209,4 @@ func (s *step) places() bool {
 	return s.Op == cursor.Enter || s.Op == cursor.Change && s.After != nil
 }
 
-func leave(id store.ID) step { return step{Delta: cursor.Delta{Op: cursor.Leave, ID: id}} }
+func leave(id record.ID) step { return step{Delta: cursor.Delta{Op: cursor.Leave, ID: id}} }

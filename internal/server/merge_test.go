@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -44,7 +44,7 @@ func TestWhatALaggingClientAppliesIsAlwaysAState(t *testing.T) {
 	}
 }
 
-var lagModel = &store.Model{Name: "posts"}
+var lagModel = &record.Model{Name: "posts"}
 
 // A lag is a connection and its client, both by the naive model.
 type lag struct {
@@ -71,7 +71,7 @@ type lag struct {
 type naiveList struct {
 	number        uint64
 	ordered, html bool
-	records       []*store.Image
+	records       []*record.Image
 }
 
 func newLag(t *testing.T, random *rand.Rand, limit int) *lag {
@@ -123,11 +123,11 @@ func (l *lag) finish() {
 // commit makes a commit: what becomes of a few records in each of some cursors.
 func (l *lag) commit() {
 	l.seq++
-	images := map[store.ID]*store.Image{}
+	images := map[record.ID]*record.Image{}
 	for range 1 + l.random.IntN(3) {
-		id := store.ID(fmt.Sprintf("r%02d", l.random.IntN(25)))
+		id := record.ID(fmt.Sprintf("r%02d", l.random.IntN(25)))
 		body := fmt.Sprintf(`{"id":"%s","v":%d,"x":"%s"}`, id, l.seq, strings.Repeat("x", l.random.IntN(100)))
-		images[id] = &store.Image{Model: lagModel, ID: id, Version: l.seq, JSON: []byte(body)}
+		images[id] = &record.Image{Model: lagModel, ID: id, Version: l.seq, JSON: []byte(body)}
 	}
 	var parts []part
 	for _, list := range l.lists {
@@ -150,7 +150,7 @@ func (l *lag) commit() {
 
 // follow lets the list follow a commit in which the records have become images,
 // and says how: as the engine does, leave, enter, change.
-func (n *naiveList) follow(images map[store.ID]*store.Image, random *rand.Rand) []step {
+func (n *naiveList) follow(images map[record.ID]*record.Image, random *rand.Rand) []step {
 	var leave, enter, change []step
 	for _, id := range slices.Sorted(maps.Keys(images)) {
 		s := step{Delta: cursor.Delta{ID: id, Image: images[id]}}
@@ -182,9 +182,9 @@ func (n *naiveList) follow(images map[store.ID]*store.Image, random *rand.Rand) 
 		if s.Op == cursor.Leave {
 			continue
 		}
-		at, _ = slices.BinarySearchFunc(n.records, s.ID, func(image *store.Image, id store.ID) int { return strings.Compare(string(image.ID), string(id)) })
+		at, _ = slices.BinarySearchFunc(n.records, s.ID, func(image *record.Image, id record.ID) int { return strings.Compare(string(image.ID), string(id)) })
 		if n.ordered {
-			at, s.After = random.IntN(len(n.records)+1), new(store.ID)
+			at, s.After = random.IntN(len(n.records)+1), new(record.ID)
 			if at > 0 {
 				*s.After = n.records[at-1].ID
 			}
@@ -194,8 +194,8 @@ func (n *naiveList) follow(images map[store.ID]*store.Image, random *rand.Rand) 
 	return steps
 }
 
-func (n *naiveList) find(id store.ID) int {
-	return slices.IndexFunc(n.records, func(image *store.Image) bool { return image.ID == id })
+func (n *naiveList) find(id record.ID) int {
+	return slices.IndexFunc(n.records, func(image *record.Image) bool { return image.ID == id })
 }
 
 func (l *lag) describe() string {
@@ -212,14 +212,14 @@ func (l *lag) describe() string {
 
 // brief is the record's id and version.
 func brief(body []byte) string {
-	var record struct {
+	var rec struct {
 		ID string
 		V  int
 	}
-	if err := json.Unmarshal(body, &record); err != nil {
+	if err := json.Unmarshal(body, &rec); err != nil {
 		return fmt.Sprintf("%q: %v", body, err)
 	}
-	return fmt.Sprintf("%s@%d", record.ID, record.V)
+	return fmt.Sprintf("%s@%d", rec.ID, rec.V)
 }
 
 func (l *lag) replay() string {
@@ -276,12 +276,12 @@ func (l *lag) apply(text []byte) {
 	}
 	bodies := map[string]string{}
 	for _, body := range commit.Records["posts"] {
-		var record struct{ ID string }
-		json.Unmarshal(body, &record)
-		if bodies[record.ID] != "" {
-			l.t.Fatalf("two images of %s in %s", record.ID, text)
+		var rec struct{ ID string }
+		json.Unmarshal(body, &rec)
+		if bodies[rec.ID] != "" {
+			l.t.Fatalf("two images of %s in %s", rec.ID, text)
 		}
-		bodies[record.ID] = string(body)
+		bodies[rec.ID] = string(body)
 	}
 	for number, delta := range commit.Cursors {
 		if err := l.held[number].apply(delta, bodies); err != nil {
@@ -305,8 +305,8 @@ func (l *lag) sorted(state string) string {
 // TestIncludedRecordsAreMerged holds: of an included record, too, a merged frame
 // says only what leads from before to after.
 func TestIncludedRecordsAreMerged(t *testing.T) {
-	image := func(id store.ID, seq uint64) *store.Image {
-		return &store.Image{Model: lagModel, ID: id, Version: seq, JSON: fmt.Appendf(nil, `{"id":%q,"v":%d}`, id, seq)}
+	image := func(id record.ID, seq uint64) *record.Image {
+		return &record.Image{Model: lagModel, ID: id, Version: seq, JSON: fmt.Appendf(nil, `{"id":%q,"v":%d}`, id, seq)}
 	}
 	frameOf := func(seq uint64, deltas ...cursor.Delta) *frame {
 		var steps []step

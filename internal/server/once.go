@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"sync"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -46,11 +47,11 @@ type sent struct {
 }
 
 // once begins a run of the call, nil without a key.
-func (in *sent) once(user store.ID) (*store.Attempt, error) {
+func (in *sent) once(user record.ID) (*store.Attempt, error) {
 	if in.key == "" {
 		return nil, nil
 	}
-	key, err := store.ParseID(in.key)
+	key, err := record.ParseID(in.key)
 	if err != nil {
 		return nil, Errorf(CodeBadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", in.key)
 	}
@@ -94,7 +95,7 @@ type outcome struct {
 	Status   int             `json:"status,omitempty"`
 	Out      json.RawMessage `json:"out,omitempty"`
 	Location string          `json:"location,omitempty"`
-	SignIn   *store.ID       `json:"signIn,omitempty"`
+	SignIn   *record.ID      `json:"signIn,omitempty"`
 	Error    *wire.Error     `json:"error,omitempty"`
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -66,7 +67,7 @@ func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
 		if err != nil {
 			return scope, Errorf(CodeBadRequest, "%v", err)
 		}
-		fields := make([]*store.Field, len(order))
+		fields := make([]*record.Field, len(order))
 		for i, term := range order {
 			fields[i] = term.Field
 		}
@@ -84,7 +85,7 @@ func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
 	return scope, nil
 }
 
-func (w *want) permit(fields []*store.Field) error {
+func (w *want) permit(fields []*record.Field) error {
 	for _, field := range fields {
 		if !slices.Contains(w.route.Narrow, field) {
 			return Errorf(CodeForbidden, "%s cannot be narrowed by %s", w.route.Name, field.Name)
@@ -93,7 +94,7 @@ func (w *want) permit(fields []*store.Field) error {
 	return nil
 }
 
-func parseWhere(m *store.Model, data []byte) (cursor.Condition, error) {
+func parseWhere(m *record.Model, data []byte) (cursor.Condition, error) {
 	var where map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
@@ -149,7 +150,7 @@ func (c *Connection) openCursor(ctx context.Context, w *want, since *held, answe
 // built upon.
 type held struct {
 	seq    uint64
-	user   store.ID
+	user   record.ID
 	resync string
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -22,16 +23,16 @@ func isDataRequest(do string) bool {
 
 // data reads or writes records: within a transaction, as one of its own, or, to
 // read, in the past.
-func (c *console) data(ctx context.Context, m *store.Model, req *wire.ControlRequest) (any, error) {
+func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRequest) (any, error) {
 	db, err := c.db(req)
 	if err != nil {
 		return nil, err
 	}
 	switch req.Do {
 	case wire.DoFind:
-		var image *store.Image
+		var image *record.Image
 		err := db.View(ctx, func(snap *store.Snapshot) (err error) {
-			image, err = snap.Get(m, store.ID(req.Key))
+			image, err = snap.Get(m, record.ID(req.Key))
 			return err
 		})
 		if err != nil {
@@ -61,7 +62,7 @@ func (c *console) data(ctx context.Context, m *store.Model, req *wire.ControlReq
 	return out, c.app.engine.Wait(ctx, commit.Seq)
 }
 
-func (c *console) query(ctx context.Context, m *store.Model, req *wire.ControlRequest, view func(context.Context, func(*store.Snapshot) error) error) (any, error) {
+func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlRequest, view func(context.Context, func(*store.Snapshot) error) error) (any, error) {
 	scope, err := scopeOf(m, req)
 	if err != nil {
 		return nil, err
@@ -86,7 +87,7 @@ func (c *console) query(ctx context.Context, m *store.Model, req *wire.ControlRe
 }
 
 // scopeOf reads the query of a request.
-func scopeOf(m *store.Model, req *wire.ControlRequest) (cursor.Scope, error) {
+func scopeOf(m *record.Model, req *wire.ControlRequest) (cursor.Scope, error) {
 	scope := cursor.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
 	var err error
 	if len(req.Where) > 0 {
@@ -104,22 +105,22 @@ func scopeOf(m *store.Model, req *wire.ControlRequest) (cursor.Scope, error) {
 }
 
 // write changes one record, or all that a query finds.
-func write(ctx context.Context, tx *store.Tx, m *store.Model, req *wire.ControlRequest) (out wire.Written, err error) {
-	var image *store.Image
+func write(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.ControlRequest) (out wire.Written, err error) {
+	var image *record.Image
 	switch req.Do {
 	case wire.DoUpdateAll, wire.DoDeleteAll:
 		out.Changes, err = writeAll(ctx, tx, m, req)
 	case wire.DoCreate:
-		record := m.New()
-		if problems := m.Assign(record, req.Set); problems.Any() {
-			return out, &store.InvalidError{Model: m.Name, Problems: problems}
+		rec := m.New()
+		if problems := m.Assign(rec, req.Set); problems.Any() {
+			return out, &record.InvalidError{Model: m.Name, Problems: problems}
 		}
-		image, err = tx.Create(m, record)
+		image, err = tx.Create(m, rec)
 	case wire.DoUpdate:
-		image, err = update(tx, m, store.ID(req.Key), req.Set)
+		image, err = update(tx, m, record.ID(req.Key), req.Set)
 		err = missing(m, req.Key, err)
 	default:
-		err = missing(m, req.Key, tx.Delete(m, store.ID(req.Key)))
+		err = missing(m, req.Key, tx.Delete(m, record.ID(req.Key)))
 	}
 	if err == nil && image != nil {
 		out.Record = image.JSON
@@ -127,10 +128,10 @@ func write(ctx context.Context, tx *store.Tx, m *store.Model, req *wire.ControlR
 	return out, err
 }
 
-func update(tx *store.Tx, m *store.Model, id store.ID, set []byte) (*store.Image, error) {
-	return tx.Update(m, id, func(record any) error {
-		if problems := m.Assign(record, set); problems.Any() {
-			return &store.InvalidError{Model: m.Name, Problems: problems}
+func update(tx *store.Tx, m *record.Model, id record.ID, set []byte) (*record.Image, error) {
+	return tx.Update(m, id, func(rec any) error {
+		if problems := m.Assign(rec, set); problems.Any() {
+			return &record.InvalidError{Model: m.Name, Problems: problems}
 		}
 		return nil
 	})
@@ -138,12 +139,12 @@ func update(tx *store.Tx, m *store.Model, id store.ID, set []byte) (*store.Image
 
 // writeAll changes all records that a query finds, if they are as many as were
 // meant, and returns how many.
-func writeAll(ctx context.Context, tx *store.Tx, m *store.Model, req *wire.ControlRequest) (int, error) {
+func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.ControlRequest) (int, error) {
 	scope, err := scopeOf(m, req)
 	if err != nil {
 		return 0, err
 	}
-	var images []*store.Image
+	var images []*record.Image
 	err = tx.View(ctx, func(snap *store.Snapshot) (err error) {
 		images, err = cursor.Fetch(snap, scope)
 		return err
@@ -160,7 +161,7 @@ func writeAll(ctx context.Context, tx *store.Tx, m *store.Model, req *wire.Contr
 		} else {
 			_, err = update(tx, m, image.ID, req.Set)
 		}
-		var invalid *store.InvalidError
+		var invalid *record.InvalidError
 		if errors.As(err, &invalid) {
 			return 0, &Error{Code: CodeInvalid, Message: fmt.Sprintf("%s %s is not valid then; nothing was done", m.Type, image.ID), Problems: invalid.Problems}
 		}
@@ -175,7 +176,7 @@ func written(commit store.Commit) wire.Written {
 	return wire.Written{Seq: commit.Seq, Changes: len(commit.Changes)}
 }
 
-func missing(m *store.Model, key string, err error) error {
+func missing(m *record.Model, key string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return Errorf(CodeNotFound, "there is no %s %s", m.Type, strings.TrimSpace(key))
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -33,7 +33,7 @@ type Controller struct {
 }
 
 // A Rule returns a controller's rule for the records of a model, nil for none.
-type Rule func(controller any) func(record any) bool
+type Rule func(controller any) func(rec any) bool
 
 // A Route is one action, page or cursor of a controller. The functions are
 // closures over the application's typed methods.
@@ -49,10 +49,10 @@ type Route struct {
 	Call func(ctx context.Context, controller, in any) (any, error)         // of an action or a page
 	Spec func(ctx context.Context, controller, in any) (cursor.Spec, error) // of a cursor: its scope, and its value
 
-	Form   string         // the page that shows an action's form again: "GET /posts/new"
-	Then   string         // where a form's sender goes next: "/posts/{id}"
-	Value  bool           // the cursor carries a value
-	Narrow []*store.Field // what a client may narrow a cursor by
+	Form   string          // the page that shows an action's form again: "GET /posts/new"
+	Then   string          // where a form's sender goes next: "/posts/{id}"
+	Value  bool            // the cursor carries a value
+	Narrow []*record.Field // what a client may narrow a cursor by
 
 	inputs *inputs
 }

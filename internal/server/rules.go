@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // rule returns a controller's rule for the records of a model, nil for none.
-func (a *App) rule(m *store.Model, controller any) func(*store.Image) bool {
+func (a *App) rule(m *record.Model, controller any) func(*record.Image) bool {
 	of := a.config.Rules[m]
 	if of == nil {
 		return nil
@@ -17,16 +17,16 @@ func (a *App) rule(m *store.Model, controller any) func(*store.Image) bool {
 	if rule == nil {
 		return nil
 	}
-	return func(image *store.Image) bool {
-		record, err := image.Record()
-		return err == nil && rule(record)
+	return func(image *record.Image) bool {
+		rec, err := image.Record()
+		return err == nil && rule(rec)
 	}
 }
 
 // guard returns the controller whose rule a model's records have to meet where
 // another model's cursor includes them, nil for none: the one of the model's own
 // name, or else the only one that has such a rule.
-func (a *App) guard(m *store.Model) (*Controller, error) {
+func (a *App) guard(m *record.Model) (*Controller, error) {
 	var found []*Controller
 	var names []string
 	for _, c := range a.router.mounted {

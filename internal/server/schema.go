@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -37,14 +37,14 @@ func (a *App) describeSchema() wire.Schema {
 
 // shapes are the types that have been described.
 type shapes struct {
-	models map[reflect.Type]*store.Model
+	models map[reflect.Type]*record.Model
 	named  map[reflect.Type]*wire.NamedType
 	names  map[string]bool
 	within map[reflect.Type]bool // being described: lists and maps may hold themselves
 }
 
 func newShapes() *shapes {
-	return &shapes{models: map[reflect.Type]*store.Model{}, named: map[reflect.Type]*wire.NamedType{},
+	return &shapes{models: map[reflect.Type]*record.Model{}, named: map[reflect.Type]*wire.NamedType{},
 		names: map[string]bool{}, within: map[reflect.Type]bool{}}
 }
 
@@ -77,7 +77,7 @@ func (s *shapes) of(t reflect.Type) wire.Shape {
 		return shape
 	case t == reflect.TypeFor[time.Time]():
 		return wire.Shape{Is: "time"}
-	case t == reflect.TypeFor[store.ID]():
+	case t == reflect.TypeFor[record.ID]():
 		return wire.Shape{Is: "id"}
 	case t == reflect.TypeFor[json.Number]():
 		return wire.Shape{Is: "float"}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -62,8 +62,8 @@ func TestMembersAreThoseOfJSON(t *testing.T) {
 			D int
 		}{},
 		struct {
-			store.Record
-			store.ID `json:"other"`
+			record.Record
+			record.ID `json:"other"`
 		}{},
 		Pair[inner]{},
 	} {
@@ -103,7 +103,7 @@ func TestShapes(t *testing.T) {
 		{json.RawMessage{}, wire.Shape{Is: "any"}},
 		{json.Number(""), wire.Shape{Is: "float"}},
 		{netip.Addr{}, wire.Shape{Is: "string"}},
-		{store.ID(""), wire.Shape{Is: "id"}},
+		{record.ID(""), wire.Shape{Is: "id"}},
 		{Forest{}, wire.Shape{Is: "list", Null: true, Of: &wire.Shape{Is: "list", Null: true, Of: &wire.Shape{Is: "any"}}}},
 		{struct {
 			N int64  `json:",string"`

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -44,7 +44,7 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 		return Errorf(CodeBadRequest, "stream %d is open", req.Stream)
 	}
 	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{}),
-		conn: &Connection{app: c.app, user: store.ID(req.As), remote: c.by, since: time.Now()}}
+		conn: &Connection{app: c.app, user: record.ID(req.As), remote: c.by, since: time.Now()}}
 	s.conn.outbox.limit, s.conn.outbox.transport = c.app.config.MaxQueue, s
 	if err := c.app.hub.join(s.conn, c.app.config.MaxConnections); err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -35,8 +35,8 @@ func (a *App) told(c *Connection, w *want, query *cursor.Query) (*wire.Scope, er
 		if err != nil {
 			return nil, err
 		}
-		where, whole := scope.Where.Told(func(v store.Value) bool {
-			_, err := store.ParseID(v.Text())
+		where, whole := scope.Where.Told(func(v record.Value) bool {
+			_, err := record.ParseID(v.Text())
 			return err != nil || strings.Contains(known, v.Text())
 		})
 		out.Rule = out.Rule || !whole
@@ -57,7 +57,7 @@ func (a *App) told(c *Connection, w *want, query *cursor.Query) (*wire.Scope, er
 }
 
 // named returns a text with all the ids that the client knows: it sent them.
-func (w *want) named(user store.ID) (string, error) {
+func (w *want) named(user record.ID) (string, error) {
 	in, err := json.Marshal(w.in)
 	if err != nil {
 		return "", fmt.Errorf("tell the scope of %s: encode its input: %w", w.route.Name, err)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -68,7 +69,7 @@ func (t *trace) asked() bool { return t != nil && t.event.Asked }
 
 // reach notes what the commit did to one cursor: to its records, its value, and the
 // records that it includes.
-func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *store.Value, included []cursor.Included, ended wire.Outcome) {
+func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
 	if t == nil {
 		return
 	}
@@ -130,7 +131,7 @@ func (t *trace) outcome(handle *opened) (outcome wire.Outcome, by string) {
 			continue
 		}
 		concerned = true
-		for _, image := range []*store.Image{change.Before, change.After} {
+		for _, image := range []*record.Image{change.Before, change.After} {
 			if image != nil && scope.Where.Match(image) {
 				matched = true
 				allowed = allowed || handle.allows(image)
@@ -152,7 +153,7 @@ func (t *trace) outcome(handle *opened) (outcome wire.Outcome, by string) {
 }
 
 // allows asks the rule of the cursor's own user.
-func (o *opened) allows(image *store.Image) (allowed bool) {
+func (o *opened) allows(image *record.Image) (allowed bool) {
 	v := o.conn.current()
 	if v == nil {
 		return false
@@ -213,7 +214,7 @@ func describeChange(change store.Change) wire.ChangeInfo {
 }
 
 // fieldsOf are the fields of a record as JSON, none of nil.
-func fieldsOf(image *store.Image) map[string]json.RawMessage {
+func fieldsOf(image *record.Image) map[string]json.RawMessage {
 	if image == nil {
 		return nil
 	}
@@ -226,7 +227,7 @@ func fieldsOf(image *store.Image) map[string]json.RawMessage {
 }
 
 // ofEvery reports whether every record has the field.
-func ofEvery(f *store.Field) bool {
+func ofEvery(f *record.Field) bool {
 	return f.Name == "id" || f.Name == "createdAt" || f.Name == "updatedAt"
 }
 
@@ -234,14 +235,14 @@ const maxLabel = 40
 
 // labelField is what a person knows a record by: its title or name, else the
 // first text that it has.
-func labelField(m *store.Model) *store.Field {
+func labelField(m *record.Model) *record.Field {
 	for _, name := range []string{"title", "name"} {
-		if f := m.Field(name); f != nil && f.Kind == store.String && !f.Private {
+		if f := m.Field(name); f != nil && f.Kind == record.String && !f.Private {
 			return f
 		}
 	}
 	for _, f := range m.Fields {
-		if f.Kind == store.String && f.Ref == "" && f.Name != "id" && !f.Private {
+		if f.Kind == record.String && f.Ref == "" && f.Name != "id" && !f.Private {
 			return f
 		}
 	}

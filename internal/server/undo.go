@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -61,7 +62,7 @@ func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
 			m.Op, m.Fields = change.Op.String(), changed(change)
 		}
 	}
-	out := &Error{Code: CodeConflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &store.Problems{}}
+	out := &Error{Code: CodeConflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &record.Problems{}}
 	out.Problems.Add(err.Model.Type+" "+string(err.ID), m.say())
 	return out
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -88,11 +88,11 @@ func (v *View) Live(name string, pairs ...any) (*Live, error) {
 	}
 	text := string(valueJSON(&value))
 	switch value.Kind() {
-	case store.Null:
+	case record.Null:
 		text = ""
-	case store.String:
+	case record.String:
 		text = value.Text()
-	case store.Time:
+	case record.Time:
 		text = strings.Trim(text, `"`)
 	}
 	return &Live{Attrs: attrs + ` data-value`, Text: text}, nil
@@ -136,7 +136,7 @@ func (v *View) settle() error {
 	return v.shown.err
 }
 
-func (v *View) list(w *want, in json.RawMessage, images []*store.Image, all [][]*store.Image) (*List, error) {
+func (v *View) list(w *want, in json.RawMessage, images []*record.Image, all [][]*record.Image) (*List, error) {
 	app := v.visit.conn.app
 	templates, err := app.views.current()
 	if err != nil {
@@ -184,15 +184,15 @@ func pairsJSON(pairs []any) (json.RawMessage, error) {
 
 // Form returns the attributes of a <form> that calls an action: "POST /posts",
 // or "PATCH /posts/{id}" with the record whose fields fill the braces.
-func (v *View) Form(pattern string, record ...any) (template.HTMLAttr, error) {
+func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 	method, path, found := strings.Cut(pattern, " ")
 	if !found {
 		return "", fmt.Errorf("form %q: METHOD /path is the form", pattern)
 	}
 	var fields json.RawMessage
-	if len(record) > 0 {
+	if len(rec) > 0 {
 		var err error
-		if fields, err = json.Marshal(record[0]); err != nil {
+		if fields, err = json.Marshal(rec[0]); err != nil {
 			return "", fmt.Errorf("form %q: %w", pattern, err)
 		}
 	}

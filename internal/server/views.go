@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // views are an application's templates: a layout, pages that fill its blocks,
@@ -38,11 +38,11 @@ type parsed struct {
 // concurrent use.
 type bound struct {
 	partials *template.Template
-	with     []*store.Image
+	with     []*record.Image
 }
 
 // ref returns the record that an id refers to, nil if there is none that may be seen.
-func (b *bound) ref(id store.ID) (any, error) {
+func (b *bound) ref(id record.ID) (any, error) {
 	for _, image := range b.with {
 		if image.ID == id {
 			return image.Record()
@@ -52,12 +52,12 @@ func (b *bound) ref(id store.ID) (any, error) {
 }
 
 // noRef is ref where nothing is included.
-func noRef(id store.ID) (any, error) {
+func noRef(id record.ID) (any, error) {
 	return nil, errors.New("ref finds what a live list's scope includes, and this is of none that does: .Include(&post.AuthorID)")
 }
 
 // with returns what one of several records comes with.
-func with(all [][]*store.Image, i int) []*store.Image {
+func with(all [][]*record.Image, i int) []*record.Image {
 	if all == nil {
 		return nil
 	}
@@ -173,7 +173,7 @@ func (v *views) page(page *View) ([]byte, error) {
 
 // bind returns partials in which ref finds what a record comes with; nil is a record
 // that comes alone. They are for one rendering.
-func (p *parsed) bind(with []*store.Image) (partials *template.Template, done func(), err error) {
+func (p *parsed) bind(with []*record.Image) (partials *template.Template, done func(), err error) {
 	if with == nil {
 		return p.plain, func() {}, nil
 	}
@@ -194,14 +194,14 @@ func (p *parsed) bind(with []*store.Image) (partials *template.Template, done fu
 
 // partial renders one record, and what it comes with. The element that it renders is
 // given the record's id, by which the browser finds it.
-func (p *parsed) partial(name string, image *store.Image, with []*store.Image, session any) (string, error) {
-	record, err := image.Record()
+func (p *parsed) partial(name string, image *record.Image, with []*record.Image, session any) (string, error) {
+	rec, err := image.Record()
 	if err != nil {
 		return "", err
 	}
-	data := record
+	data := rec
 	if strings.HasSuffix(name, ".viewer.html") {
-		data = struct{ Record, Session any }{record, session}
+		data = struct{ Record, Session any }{rec, session}
 	}
 	partials, done, err := p.bind(with)
 	if err != nil {
@@ -220,7 +220,7 @@ func (p *parsed) partial(name string, image *store.Image, with []*store.Image, s
 }
 
 // mark puts the record's id on the root element of what a partial rendered.
-func mark(name, html string, id store.ID) (string, error) {
+func mark(name, html string, id record.ID) (string, error) {
 	html = strings.TrimSpace(html)
 	end := 1
 	for end < len(html) && (isLetter(html[end]) || end > 1 && (isDigit(html[end]) || html[end] == '-')) {

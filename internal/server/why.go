@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -13,7 +14,7 @@ import (
 // A verdict is the tests of a cursor for a record, as they are made.
 type verdict struct {
 	out   *wire.Why
-	image *store.Image
+	image *record.Image
 }
 
 // add notes a test; the first that does not hold decides.
@@ -36,9 +37,9 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 		return nil, Errorf(CodeNotFound, "there is no model %q", req.Model)
 	}
 	return c.as(ctx, req, func(ctx context.Context, v *visit) (any, error) {
-		var image *store.Image
+		var image *record.Image
 		err := v.conn.View(ctx, func(snap *store.Snapshot) (err error) {
-			image, err = snap.Get(m, store.ID(req.Key))
+			image, err = snap.Get(m, record.ID(req.Key))
 			return err
 		})
 		if err != nil {
@@ -48,7 +49,7 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 	})
 }
 
-func (a *App) explain(ctx context.Context, v *visit, w *want, image *store.Image) (*wire.Why, error) {
+func (a *App) explain(ctx context.Context, v *visit, w *want, image *record.Image) (*wire.Why, error) {
 	out := &wire.Why{Cursor: w.route.Name, Model: image.Model.Name, ID: string(image.ID), Label: labelOf(image), User: v.conn.Label()}
 	tests := verdict{out: out, image: image}
 	controller, err := v.controller(w.route.Controller)
@@ -135,7 +136,7 @@ func conjuncts(c cursor.Condition) []cursor.Condition {
 
 // explainCondition says whether a condition holds for a record, and with which
 // value.
-func explainCondition(c cursor.Condition, image *store.Image) wire.Test {
+func explainCondition(c cursor.Condition, image *record.Image) wire.Test {
 	word, field, _, args := c.Parts()
 	test := wire.Test{Kind: "where", What: c.String(), Holds: c.Match(image)}
 	if word == "not" && len(args) == 1 { // of one field it is a condition like others
@@ -154,7 +155,7 @@ func explainCondition(c cursor.Condition, image *store.Image) wire.Test {
 }
 
 // valueIn returns a field's value as clients are sent it.
-func valueIn(image *store.Image, name string) json.RawMessage {
+func valueIn(image *record.Image, name string) json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(image.JSON, &members) != nil {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -59,7 +60,7 @@ func (b *batch) checkUnique(p *pending) error {
 			left[slot{m.index, string(m.from.key)}] = true
 		}
 	}
-	var invalid *InvalidError
+	var invalid *record.InvalidError
 	var id []byte
 	for i := range p.moves {
 		m := &p.moves[i]
@@ -73,7 +74,7 @@ func (b *batch) checkUnique(p *pending) error {
 			continue
 		}
 		if invalid == nil {
-			invalid, id = &InvalidError{Model: m.table.model.Name, Problems: &Problems{}}, m.to.value
+			invalid, id = &record.InvalidError{Model: m.table.model.Name, Problems: &record.Problems{}}, m.to.value
 		}
 		invalid.Problems.Add(m.index.field.Name, "is already taken")
 	}
@@ -130,7 +131,7 @@ func (b *batch) records(p *pending, seq uint64) error {
 		if err := bucket.Put([]byte(c.ID), p.entry[from:from+recordSize(c.After)]); err != nil {
 			return err
 		}
-		c.After = c.After.at(seq)
+		c.After = c.After.At(seq)
 	}
 	return nil
 }
@@ -151,7 +152,7 @@ func (b *batch) move(moves []move) error {
 			continue
 		}
 		fill := bolt.DefaultFillPercent
-		if m.index.field.Kind == Time {
+		if m.index.field.Kind == record.Time {
 			fill = recordFill
 		}
 		if err := b.bucket(m.index.bucket, fill).Put(m.to.key, m.to.value); err != nil {

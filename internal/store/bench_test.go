@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -20,7 +21,7 @@ import (
 // index key; the store a record of that size, its index, and the log.
 
 type note struct {
-	Record
+	record.Record
 	Text string `json:"text"`
 }
 
@@ -30,9 +31,9 @@ var (
 	bareIndex   = []byte("index")
 )
 
-func benchStore(b *testing.B) (*Store, *Model) {
+func benchStore(b *testing.B) (*Store, *record.Model) {
 	notes := mustModel(b, "notes", &note{})
-	s, err := Open(filepath.Join(b.TempDir(), "store.db"), Options{Models: []*Model{notes}})
+	s, err := Open(filepath.Join(b.TempDir(), "store.db"), Options{Models: []*record.Model{notes}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func benchBare(b *testing.B) *bolt.DB {
 type bareRecord struct{ id, index, value []byte }
 
 func newBareRecord() bareRecord {
-	id := []byte(NewID())
+	id := []byte(record.NewID())
 	at := binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMicro()))
 	return bareRecord{id: id, index: append(at, id...), value: bytes.Repeat([]byte{'x'}, 300)}
 }
@@ -136,7 +137,7 @@ func sideBySide(b *testing.B, step int, ours, bare func(n int)) {
 	b.ReportMetric(0, "ns/op")
 }
 
-func createNote(b *testing.B, s *Store, notes *Model) {
+func createNote(b *testing.B, s *Store, notes *record.Model) {
 	tx := s.Begin("bench")
 	_, err := tx.Create(notes, &note{Text: noteText})
 	if err == nil {
@@ -190,7 +191,7 @@ func BenchmarkCreate64Writers(b *testing.B) {
 	})
 }
 
-func fill(b *testing.B, s *Store, notes *Model, db *bolt.DB) {
+func fill(b *testing.B, s *Store, notes *record.Model, db *bolt.DB) {
 	thousands := 100
 	if testing.Short() {
 		thousands = 1
@@ -227,9 +228,9 @@ func BenchmarkPage20Of100k(b *testing.B) {
 	newest := Range{Index: notes.Field("createdAt"), Reverse: true}
 	sideBySide(b, 1000, func(n int) {
 		for range n {
-			page := make([]*Image, 0, 20)
+			page := make([]*record.Image, 0, 20)
 			if err := s.View(context.Background(), func(snap *Snapshot) error {
-				return snap.Scan(notes, newest, func(image *Image) bool {
+				return snap.Scan(notes, newest, func(image *record.Image) bool {
 					page = append(page, image)
 					return len(page) < 20
 				})

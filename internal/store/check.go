@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -63,7 +64,7 @@ func (c *check) pages() {
 // indexes hold nothing else.
 func (c *check) table(t *table) {
 	records := 0
-	err := t.each(c.btx, func(image *Image) error {
+	err := t.each(c.btx, func(image *record.Image) error {
 		records++
 		if image.Version == 0 || image.Version > c.head.seq {
 			c.report("%s/%s was written by commit %d, the newest is %d", t.model.Name, image.ID, image.Version, c.head.seq)
@@ -110,7 +111,7 @@ func (c *check) each(bucket []byte) func(yield func(k, v []byte) bool) {
 func (c *check) log() {
 	var size uint64
 	next := logStart(c.btx, c.head)
-	left := map[Key]uint64{}
+	left := map[record.Key]uint64{}
 	for k, v := range c.each(logBucket) {
 		if seq := binary.BigEndian.Uint64(k); seq != next {
 			c.report("the log has commit %d where %d belongs", seq, next)
@@ -161,9 +162,9 @@ func (c *check) keys() {
 }
 
 // changes follows the versions of the records that a commit changed.
-func (c *check) changes(commit *Commit, left map[Key]uint64) {
+func (c *check) changes(commit *Commit, left map[record.Key]uint64) {
 	for _, change := range commit.Changes {
-		k := Key{change.Model, change.ID}
+		k := record.Key{change.Model, change.ID}
 		before := read{image: change.Before}.version()
 		if was, known := left[k]; known && was != before {
 			c.report("commit %d found %s/%s of commit %d, the log says %d", commit.Seq, k.Model.Name, k.ID, before, was)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -14,31 +15,31 @@ func TestCheckFinds(t *testing.T) {
 	records := []byte("records/posts")
 	for _, c := range []struct {
 		name   string
-		damage func(b *blog, btx *bolt.Tx, id ID) error
+		damage func(b *blog, btx *bolt.Tx, id record.ID) error
 		want   string
 	}{
-		{"a missing index entry", func(b *blog, btx *bolt.Tx, id ID) error {
-			return btx.Bucket(likes).Delete(append(IntValue(2).AppendKey(nil), id...))
+		{"a missing index entry", func(b *blog, btx *bolt.Tx, id record.ID) error {
+			return btx.Bucket(likes).Delete(append(record.IntValue(2).AppendKey(nil), id...))
 		}, "posts/ID is not in the index likes\nthe index likes of posts has 1 entries for 2 records"},
-		{"a needless index entry", func(b *blog, btx *bolt.Tx, id ID) error {
-			return btx.Bucket(likes).Put(append(IntValue(7).AppendKey(nil), id...), nil)
+		{"a needless index entry", func(b *blog, btx *bolt.Tx, id record.ID) error {
+			return btx.Bucket(likes).Put(append(record.IntValue(7).AppendKey(nil), id...), nil)
 		}, "the index likes of posts has 3 entries for 2 records"},
-		{"a record of the future", func(b *blog, btx *bolt.Tx, id ID) error {
+		{"a record of the future", func(b *blog, btx *bolt.Tx, id record.ID) error {
 			data := append([]byte(nil), btx.Bucket(records).Get([]byte(id))...)
 			data[7] = 9
 			return btx.Bucket(records).Put([]byte(id), data)
 		}, "posts/ID was written by commit 9, the newest is 3\nposts/ID is of commit 9, the log says 3"},
-		{"a record that is cut short", func(b *blog, btx *bolt.Tx, id ID) error {
+		{"a record that is cut short", func(b *blog, btx *bolt.Tx, id record.ID) error {
 			data := append([]byte(nil), btx.Bucket(records).Get([]byte(id))[:20]...)
 			return btx.Bucket(records).Put([]byte(id), data)
 		}, "posts/ID: the entry is cut short"},
-		{"a missing commit", func(b *blog, btx *bolt.Tx, id ID) error {
+		{"a missing commit", func(b *blog, btx *bolt.Tx, id record.ID) error {
 			return btx.Bucket(logBucket).Delete(seqKey(2))
 		}, "the log has commit 3 where 2 belongs\nthe log has SIZE bytes, its account says SIZE"},
-		{"a missing newest commit", func(b *blog, btx *bolt.Tx, id ID) error {
+		{"a missing newest commit", func(b *blog, btx *bolt.Tx, id record.ID) error {
 			return btx.Bucket(logBucket).Delete(seqKey(3))
 		}, "the log ends at commit 2, the newest is 3\nthe log has SIZE bytes, its account says SIZE\nposts/ID is of commit 3, the log says 1"},
-		{"a commit that is cut short", func(b *blog, btx *bolt.Tx, id ID) error {
+		{"a commit that is cut short", func(b *blog, btx *bolt.Tx, id record.ID) error {
 			data := append([]byte(nil), btx.Bucket(logBucket).Get(seqKey(2))...)
 			return btx.Bucket(logBucket).Put(seqKey(2), append(data[:len(data)-20], make([]byte, 20)...)[:len(data)-1])
 		}, "read commit 2 from the log: the entry is cut short\nthe log has SIZE bytes, its account says SIZE"},

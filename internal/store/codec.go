@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/bits"
 	"time"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A record is stored as
@@ -29,11 +31,11 @@ func appendText[T ~string | ~[]byte](dst []byte, text T) []byte {
 }
 
 // recordSize returns how many bytes appendRecord takes for the image, 0 for nil.
-func recordSize(image *Image) int {
+func recordSize(image *record.Image) int {
 	if image == nil {
 		return 0
 	}
-	return 8 + uvarintSize(len(image.JSON)) + len(image.JSON) + len(image.private)
+	return 8 + uvarintSize(len(image.JSON)) + len(image.JSON) + len(image.Private)
 }
 
 // uvarintSize returns how many bytes n takes as a uvarint.
@@ -49,10 +51,10 @@ func cutText(data []byte) (text, rest []byte, err error) {
 	return data[:n:n], data[n:], nil
 }
 
-func appendRecord(dst []byte, image *Image) []byte {
+func appendRecord(dst []byte, image *record.Image) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, image.Version)
 	dst = appendText(dst, image.JSON)
-	return append(dst, image.private...)
+	return append(dst, image.Private...)
 }
 
 // recordVersion returns the version of a stored record, 0 of none.
@@ -64,7 +66,7 @@ func recordVersion(data []byte) uint64 {
 }
 
 // decodeRecord returns the image of a stored record. It keeps data.
-func decodeRecord(m *Model, id ID, data []byte) (*Image, error) {
+func decodeRecord(m *record.Model, id record.ID, data []byte) (*record.Image, error) {
 	if len(data) < 8 {
 		return nil, fmt.Errorf("%s/%s: %w", m.Name, id, errShort)
 	}
@@ -72,9 +74,9 @@ func decodeRecord(m *Model, id ID, data []byte) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s/%s: %w", m.Name, id, err)
 	}
-	image := &Image{Model: m, ID: id, Version: recordVersion(data), JSON: public}
+	image := &record.Image{Model: m, ID: id, Version: recordVersion(data), JSON: public}
 	if len(private) > 0 {
-		image.private = private
+		image.Private = private
 	}
 	return image, nil
 }
@@ -114,7 +116,7 @@ func entryTime(entry []byte) time.Time {
 
 // decodeCommit returns the commit of a log's entry; changes of models that model
 // does not know are left out. It keeps data.
-func decodeCommit(seq uint64, data []byte, model func(name string) *Model) (Commit, error) {
+func decodeCommit(seq uint64, data []byte, model func(name string) *record.Model) (Commit, error) {
 	c := Commit{Seq: seq, At: entryTime(data)}
 	d := decoder{rest: data}
 	d.take(8)
@@ -166,14 +168,14 @@ func (d *decoder) text() []byte {
 	return text
 }
 
-func (d *decoder) change(model func(string) *Model) Change {
+func (d *decoder) change(model func(string) *record.Model) Change {
 	c := Change{Op: Op(d.take(1)[0])}
 	if d.err == nil && (c.Op < Create || c.Op > Delete) {
 		d.err = fmt.Errorf("%d is no op", c.Op)
 		return Change{}
 	}
 	m := model(string(d.text()))
-	c.ID = ID(d.text())
+	c.ID = record.ID(d.text())
 	if c.Op != Create {
 		c.Before = d.image(m, c.ID)
 	}
@@ -184,7 +186,7 @@ func (d *decoder) change(model func(string) *Model) Change {
 	return c
 }
 
-func (d *decoder) image(m *Model, id ID) *Image {
+func (d *decoder) image(m *record.Model, id record.ID) *record.Image {
 	data := d.text()
 	if m == nil || d.err != nil {
 		return nil

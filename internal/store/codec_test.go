@@ -5,24 +5,25 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/towerkit/tower/internal/record"
 	"pgregory.net/rapid"
 )
 
-func drawImage(t *rapid.T, m *Model, id ID) *Image {
-	p := &post{Record: Record{ID: id}, Title: rapid.String().Draw(t, "title"), Likes: rapid.Int().Draw(t, "likes")}
-	image, err := m.freeze(p)
+func drawImage(t *rapid.T, m *record.Model, id record.ID) *record.Image {
+	p := &post{Record: record.Record{ID: id}, Title: rapid.String().Draw(t, "title"), Likes: rapid.Int().Draw(t, "likes")}
+	image, err := m.Freeze(p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	image.Version = rapid.Uint64().Draw(t, "version")
-	image.private = []byte(rapid.SampledFrom([]string{"", `{"a":1}`}).Draw(t, "private"))
+	image.Private = []byte(rapid.SampledFrom([]string{"", `{"a":1}`}).Draw(t, "private"))
 	return image
 }
 
-func drawCommit(t *rapid.T, m *Model) Commit {
+func drawCommit(t *rapid.T, m *record.Model) Commit {
 	c := Commit{Seq: 7, By: rapid.String().Draw(t, "by")}
 	for range rapid.IntRange(0, 3).Draw(t, "changes") {
-		change := Change{Op: Op(rapid.IntRange(int(Create), int(Delete)).Draw(t, "op")), Model: m, ID: NewID()}
+		change := Change{Op: Op(rapid.IntRange(int(Create), int(Delete)).Draw(t, "op")), Model: m, ID: record.NewID()}
 		if change.Op != Create {
 			change.Before = drawImage(t, m, change.ID)
 		}
@@ -36,7 +37,7 @@ func drawCommit(t *rapid.T, m *Model) Commit {
 
 func TestTheLogsEncoding(t *testing.T) {
 	posts := mustModel(t, "posts", &post{})
-	known := func(name string) *Model { return map[string]*Model{"posts": posts}[name] }
+	known := func(name string) *record.Model { return map[string]*record.Model{"posts": posts}[name] }
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawCommit(t, posts)
 		entry, versions := encodeCommit(c.By, c.Changes)

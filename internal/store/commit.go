@@ -1,6 +1,10 @@
 package store
 
-import "time"
+import (
+	"time"
+
+	"github.com/towerkit/tower/internal/record"
+)
 
 // An Op is what a commit did to a record.
 type Op uint8
@@ -20,15 +24,15 @@ func (o Op) String() string {
 // created and deleted in one transaction is not in its commit.
 type Change struct {
 	Op     Op
-	Model  *Model
-	ID     ID
-	Before *Image // nil of a create
-	After  *Image // nil of a delete
+	Model  *record.Model
+	ID     record.ID
+	Before *record.Image // nil of a create
+	After  *record.Image // nil of a delete
 }
 
 // Same reports whether an update left a field as it was.
-func (c Change) Same(f *Field) bool {
-	return c.Before != nil && c.After != nil && c.Before.sameField(c.After, f)
+func (c Change) Same(f *record.Field) bool {
+	return c.Before != nil && c.After != nil && c.Before.SameField(c.After, f)
 }
 
 // A Commit is the changes of one transaction, in the order in which the
@@ -46,7 +50,7 @@ type Commit struct {
 func (c *Commit) size() int {
 	size := 256
 	for i := range c.Changes {
-		size += 64 + c.Changes[i].Before.size() + c.Changes[i].After.size()
+		size += 64 + c.Changes[i].Before.Size() + c.Changes[i].After.Size()
 	}
 	return size
 }

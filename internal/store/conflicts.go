@@ -3,12 +3,14 @@ package store
 import (
 	"context"
 	"errors"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A Conflict is a record that is not as a transaction has read it any more.
 type Conflict struct {
-	Model *Model
-	ID    ID // "" where it is records that came into what was read, or left it
+	Model *record.Model
+	ID    record.ID // "" where it is records that came into what was read, or left it
 	Later Commit
 }
 
@@ -41,8 +43,8 @@ func (tx *Tx) Conflicts(ctx context.Context) ([]Conflict, error) {
 
 // conflictSince returns what happened to a record since it was read, nil if nothing
 // did.
-func (s *Store) conflictSince(ctx context.Context, k Key, r read) (*Conflict, error) {
-	var now *Image
+func (s *Store) conflictSince(ctx context.Context, k record.Key, r read) (*Conflict, error) {
+	var now *record.Image
 	err := s.View(ctx, func(snap *Snapshot) (err error) {
 		now, err = snap.Get(k.Model, k.ID)
 		return err

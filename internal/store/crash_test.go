@@ -17,13 +17,14 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A pair is two of these, made in one transaction: either both are there, or
 // none. All later pairs change the first record, too. Each pair is made by a call
 // with a key of its own, and made again by writers that come later.
 type half struct {
-	Record
+	record.Record
 	Pair int  `json:"pair" tower:"index"`
 	Left bool `json:"left"`
 }
@@ -34,7 +35,7 @@ const writersToKill = 4
 // committed. It may kill itself when it has asked for the time so often: the writer
 // does so while a transaction of the file is half made.
 func writeUntilKilled(path string, times int) {
-	halves, err := NewModel("halves", &half{})
+	halves, err := record.NewModel("halves", &half{})
 	if err != nil {
 		panic(err)
 	}
@@ -47,13 +48,13 @@ func writeUntilKilled(path string, times int) {
 		}
 		return time.Now()
 	}
-	s, err := Open(path, Options{Models: []*Model{halves}, LogBytes: 50_000, Now: now})
+	s, err := Open(path, Options{Models: []*record.Model{halves}, LogBytes: 50_000, Now: now})
 	if err != nil {
 		panic(err)
 	}
-	var first *Image
+	var first *record.Image
 	if err := s.View(context.Background(), func(snap *Snapshot) error {
-		return snap.Scan(halves, Range{}, func(image *Image) bool { first = image; return false })
+		return snap.Scan(halves, Range{}, func(image *record.Image) bool { first = image; return false })
 	}); err != nil {
 		panic(err)
 	}
@@ -81,7 +82,7 @@ func writeUntilKilled(path string, times int) {
 func pairOnce(n int) *Attempt {
 	var key ulid.ULID
 	binary.BigEndian.PutUint64(key[2:], uint64(n))
-	once, err := NewAttempt("", ID(key.String()), []byte("POST /pairs"))
+	once, err := NewAttempt("", record.ID(key.String()), []byte("POST /pairs"))
 	if err != nil {
 		panic(err)
 	}
@@ -89,10 +90,10 @@ func pairOnce(n int) *Attempt {
 }
 
 // repeatPairs makes the newest pairs again, in vain.
-func repeatPairs(s *Store, halves *Model, first *Image) {
+func repeatPairs(s *Store, halves *record.Model, first *record.Image) {
 	var pairs []int
 	if err := s.View(context.Background(), func(snap *Snapshot) error {
-		return snap.Scan(halves, Range{Index: halves.Field("pair"), Reverse: true}, func(image *Image) bool {
+		return snap.Scan(halves, Range{Index: halves.Field("pair"), Reverse: true}, func(image *record.Image) bool {
 			pairs = append(pairs, int(image.Value(halves.Field("pair")).Any().(int64)))
 			return len(pairs) < 40
 		})
@@ -111,12 +112,12 @@ func repeatPairs(s *Store, halves *Model, first *Image) {
 	}
 }
 
-func makePair(tx *Tx, halves *Model, first *Image, n int) error {
+func makePair(tx *Tx, halves *record.Model, first *record.Image, n int) error {
 	_, err := tx.Create(halves, &half{Pair: n, Left: true})
 	_, err2 := tx.Create(halves, &half{Pair: n})
 	if first != nil && n%7 == 0 {
-		_, err3 := tx.Update(halves, first.ID, func(record any) error {
-			record.(*half).Left = !record.(*half).Left
+		_, err3 := tx.Update(halves, first.ID, func(rec any) error {
+			rec.(*half).Left = !rec.(*half).Left
 			return nil
 		})
 		err = errors.Join(err, err3)
@@ -141,7 +142,7 @@ func TestKilledWriters(t *testing.T) {
 			after, times = -1, 1+random.IntN(400)
 		}
 		killWriter(t, path, after, times, acknowledged)
-		s, err := Open(path, Options{Models: []*Model{halves}})
+		s, err := Open(path, Options{Models: []*record.Model{halves}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -186,11 +187,11 @@ func killWriter(t *testing.T, path string, after, times int, acknowledged map[in
 	}
 }
 
-func checkPairs(t *testing.T, s *Store, halves *Model, acknowledged map[int]bool) {
+func checkPairs(t *testing.T, s *Store, halves *record.Model, acknowledged map[int]bool) {
 	t.Helper()
 	count := map[int]int{}
 	if err := s.View(context.Background(), func(snap *Snapshot) error {
-		return snap.Scan(halves, Range{Index: halves.Field("pair")}, func(image *Image) bool {
+		return snap.Scan(halves, Range{Index: halves.Field("pair")}, func(image *record.Image) bool {
 			count[int(image.Value(halves.Field("pair")).Any().(int64))]++
 			return true
 		})

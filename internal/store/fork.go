@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // Fork returns a transaction that begins with all that tx has read and written,
@@ -15,23 +17,23 @@ func (tx *Tx) Fork() *Tx {
 		fork.over[m] = maps.Clone(images)
 	}
 	fork.reads, fork.order, fork.scans = maps.Clone(tx.reads), slices.Clone(tx.order), slices.Clone(tx.scans)
-	fork.forked = &forked{was: map[Key]pendingImage{}, scans: len(tx.scans)}
+	fork.forked = &forked{was: map[record.Key]pendingImage{}, scans: len(tx.scans)}
 	return &fork
 }
 
 // A forked is what a fork needs to know of where it comes from.
 type forked struct {
-	was   map[Key]pendingImage // under what it has written
+	was   map[record.Key]pendingImage // under what it has written
 	scans int
 }
 
 // A pendingImage is what a transaction has at a key, if it has written it.
 type pendingImage struct {
-	image   *Image
+	image   *record.Image
 	written bool
 }
 
-func (tx *Tx) pending(k Key) pendingImage {
+func (tx *Tx) pending(k record.Key) pendingImage {
 	image, written := tx.over[k.Model][k.ID]
 	return pendingImage{image, written}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // titles returns the posts of a snapshot as "title:likes", in the order of ids.
@@ -13,7 +15,7 @@ func titles(t *testing.T, b *blog, view func(context.Context, func(*Snapshot) er
 	t.Helper()
 	var all []string
 	err := view(context.Background(), func(snap *Snapshot) error {
-		return snap.Scan(b.posts, Range{}, func(image *Image) bool {
+		return snap.Scan(b.posts, Range{}, func(image *record.Image) bool {
 			all = append(all, fmt.Sprintf("%s:%v@%d", image.Value(b.posts.Field("title")).Text(), image.Value(b.posts.Field("likes")), image.Version))
 			return true
 		})
@@ -135,7 +137,7 @@ func TestWhatMovedUnderATransaction(t *testing.T) {
 	b := newBlog(t, Options{})
 	p, q, r, s := b.write("a", 1), b.write("b", 2), b.write("c", 3), b.write("d", 4)
 	tx := b.Begin("test")
-	for _, id := range []ID{p.ID, q.ID, r.ID, s.ID} {
+	for _, id := range []record.ID{p.ID, q.ID, r.ID, s.ID} {
 		if err := setLikes(tx, b.posts, id, 9); err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +154,7 @@ func TestWhatMovedUnderATransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	moved, err := tx.Conflicts(t.Context())
-	got := map[ID]uint64{}
+	got := map[record.ID]uint64{}
 	for _, m := range moved {
 		got[m.ID] = m.Later.Seq
 	}
@@ -164,7 +166,7 @@ func TestWhatMovedUnderATransaction(t *testing.T) {
 	b.like(p, 1)
 	other := b.Begin("test")
 	if err := other.View(t.Context(), func(snap *Snapshot) error {
-		return snap.Scan(b.posts, Range{Index: b.posts.Field("likes"), Min: &Bound{Value: IntValue(4)}}, func(*Image) bool { return true })
+		return snap.Scan(b.posts, Range{Index: b.posts.Field("likes"), Min: &Bound{Value: record.IntValue(4)}}, func(*record.Image) bool { return true })
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -37,7 +38,7 @@ const attemptKeySize = 6 + 26
 
 // NewAttempt begins a run of the call that has key in scope, for example a user's
 // id. request is the call's route and input.
-func NewAttempt(scope string, key ID, request ...[]byte) (*Attempt, error) {
+func NewAttempt(scope string, key record.ID, request ...[]byte) (*Attempt, error) {
 	made, err := ulid.ParseStrict(string(key))
 	if err != nil {
 		return nil, fmt.Errorf("%q is no key; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", key)

@@ -7,9 +7,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
-func (b *blog) once(scope string, key ID, request string) *Attempt {
+func (b *blog) once(scope string, key record.ID, request string) *Attempt {
 	b.t.Helper()
 	once, err := NewAttempt(scope, key, []byte(request))
 	if err != nil {
@@ -39,7 +41,7 @@ func (b *blog) applied(once *Attempt) *Applied {
 func (b *blog) count() (n int) {
 	b.t.Helper()
 	if err := b.View(context.Background(), func(snap *Snapshot) error {
-		return snap.Scan(b.posts, Range{}, func(*Image) bool { n++; return true })
+		return snap.Scan(b.posts, Range{}, func(*record.Image) bool { n++; return true })
 	}); err != nil {
 		b.t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func (b *blog) count() (n int) {
 
 func TestACallTakesEffectOnce(t *testing.T) {
 	b := newBlog(t, Options{})
-	key := NewID()
+	key := record.NewID()
 	first := b.once("ada", key, "hi")
 	if applied := b.applied(first); applied != nil {
 		t.Fatalf("before: %+v", applied)
@@ -91,7 +93,7 @@ func TestACallTakesEffectOnce(t *testing.T) {
 
 func TestWhatCommitsNothingAppliesNoKey(t *testing.T) {
 	b := newBlog(t, Options{})
-	once := b.once("", NewID(), "hi")
+	once := b.once("", record.NewID(), "hi")
 	for _, fn := range []func(tx *Tx) error{
 		func(tx *Tx) error { return nil },
 		func(tx *Tx) error { return errors.New("no") },
@@ -106,7 +108,7 @@ func TestWhatCommitsNothingAppliesNoKey(t *testing.T) {
 
 func TestRunsAtTheSameTime(t *testing.T) {
 	b := newBlog(t, Options{})
-	key := NewID()
+	key := record.NewID()
 	var runs sync.WaitGroup
 	done := make(chan error, 20)
 	for range cap(done) {
@@ -134,7 +136,7 @@ func TestRunsAtTheSameTime(t *testing.T) {
 // An answer that no commit takes along is written by itself.
 func TestAnAnswerIsWrittenSoon(t *testing.T) {
 	b := newBlog(t, Options{})
-	key := NewID()
+	key := record.NewID()
 	once := b.once("ada", key, "hi")
 	if _, err := b.writeOnce(once, "a"); err != nil {
 		t.Fatal(err)
@@ -162,7 +164,7 @@ func TestKeysExpire(t *testing.T) {
 	b := newBlog(t, Options{KeyAge: time.Hour, Now: func() time.Time { return now }})
 	var keys []*Attempt
 	for range 3 * trimMore {
-		keys = append(keys, b.once("ada", NewID(), "hi"))
+		keys = append(keys, b.once("ada", record.NewID(), "hi"))
 		if _, err := b.writeOnce(keys[len(keys)-1], "a"); err != nil {
 			t.Fatal(err)
 		}

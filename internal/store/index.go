@@ -3,11 +3,13 @@ package store
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A table is a model as the file holds it.
 type table struct {
-	model   *Model
+	model   *record.Model
 	bucket  []byte // id → record
 	indexes []*index
 }
@@ -16,20 +18,20 @@ type table struct {
 // the value's and the record's id; those of a unique index are the value's alone,
 // and the id is what is stored there. Null is not unique.
 type index struct {
-	field  *Field
+	field  *record.Field
 	bucket []byte
 }
 
-func newTable(m *Model) *table {
+func newTable(m *record.Model) *table {
 	t := &table{model: m, bucket: []byte("records/" + m.Name)}
-	for _, f := range m.indexes {
+	for _, f := range m.Indexes {
 		t.indexes = append(t.indexes, &index{field: f, bucket: []byte("indexes/" + m.Name + "." + f.Name)})
 	}
 	return t
 }
 
 // index returns the table's index on f.
-func (t *table) index(f *Field) (*index, error) {
+func (t *table) index(f *record.Field) (*index, error) {
 	for _, x := range t.indexes {
 		if x.field == f {
 			return x, nil
@@ -41,7 +43,7 @@ func (t *table) index(f *Field) (*index, error) {
 const maxIndexed = 1024 // bytes of a string that an index takes
 
 // sortKey returns the image's place in the index's order: its value, then its id.
-func (x *index) sortKey(image *Image) []byte {
+func (x *index) sortKey(image *record.Image) []byte {
 	return append(image.Value(x.field).AppendKey(nil), image.ID...)
 }
 
@@ -51,7 +53,7 @@ type entry struct {
 	value []byte // the id where no other record may have the key, else nil
 }
 
-func (x *index) entry(image *Image) entry {
+func (x *index) entry(image *record.Image) entry {
 	value := image.Value(x.field)
 	key := value.AppendKey(make([]byte, 0, 48))
 	if x.field.Unique && !value.IsNull() {

@@ -8,13 +8,14 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
 
 // Options are how a store is opened.
 type Options struct {
-	Models   []*Model         // those that are read and written
+	Models   []*record.Model  // those that are read and written
 	LogBytes int64            // how long the log may grow; default 64 MiB
 	LogAge   time.Duration    // how old its commits may grow; default 24 h
 	KeyAge   time.Duration    // how long it is known that a call took effect; default 24 h
@@ -54,8 +55,8 @@ func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		options:    o.withDefaults(),
 		path:       path,
-		models:     map[string]*Model{},
-		tables:     map[*Model]*table{},
+		models:     map[string]*record.Model{},
+		tables:     map[*record.Model]*table{},
 		queue:      make(chan *pending, maxGroup),
 		closing:    make(chan struct{}),
 		stopped:    make(chan struct{}),
@@ -215,7 +216,7 @@ func create(btx *bolt.Tx) error {
 	meta := btx.Bucket(metaBucket)
 	return errors.Join(
 		meta.Put(formatKey, []byte(format)),
-		meta.Put(epochKey, []byte(NewID())),
+		meta.Put(epochKey, []byte(record.NewID())),
 		head{}.write(btx),
 	)
 }

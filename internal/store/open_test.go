@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -53,11 +54,11 @@ func TestOpenCreates(t *testing.T) {
 func TestModelsThatDoNotGoTogether(t *testing.T) {
 	posts, users := mustModel(t, "posts", &post{}), mustModel(t, "users", &user{})
 	for _, c := range []struct {
-		models []*Model
+		models []*record.Model
 		err    string
 	}{
-		{[]*Model{users, users}, "two models have the name users"},
-		{[]*Model{posts}, "field AuthorID of posts refers to users, which is no model"},
+		{[]*record.Model{users, users}, "two models have the name users"},
+		{[]*record.Model{posts}, "field AuthorID of posts refers to users, which is no model"},
 	} {
 		path := filepath.Join(t.TempDir(), "x.db")
 		if _, err := Open(path, Options{Models: c.models}); errorText(err) != c.err {

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // Changes returns what the transaction does so far, taken together. The images
@@ -36,7 +38,7 @@ func (tx *Tx) Preview(ctx context.Context, seq uint64) (Commit, error) {
 			}
 			if change, ok := changeOf(k, before, tx.over[k.Model][k.ID], true); ok {
 				if change.After != nil {
-					change.After = change.After.at(c.Seq)
+					change.After = change.After.At(c.Seq)
 				}
 				c.Changes = append(c.Changes, change)
 			}
@@ -53,7 +55,7 @@ func (s *Store) ViewWith(ctx context.Context, c Commit, fn func(*Snapshot) error
 		for i := range c.Changes {
 			change := &c.Changes[i]
 			if snap.over[change.Model] == nil {
-				snap.over[change.Model] = map[ID]*Image{}
+				snap.over[change.Model] = map[record.ID]*record.Image{}
 			}
 			snap.over[change.Model][change.ID] = change.After
 		}

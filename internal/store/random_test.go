@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	"pgregory.net/rapid"
 )
 
@@ -24,18 +25,18 @@ import (
 // alone, at the moment of its commit, on the plain map.
 
 type item struct {
-	Record
+	record.Record
 	Rank   int        `json:"rank" tower:"index"`
 	Code   *string    `json:"code,omitempty" tower:"unique"`
 	Note   string     `json:"note" tower:"index"`
 	Score  float64    `json:"score" tower:"index"`
 	Done   bool       `json:"done" tower:"index"`
 	When   *time.Time `json:"when" tower:"index"`
-	Parent ID         `json:"parent" tower:"ref=items,index"`
+	Parent record.ID  `json:"parent" tower:"ref=items,index"`
 	Secret string     `json:"secret" tower:"private"`
 }
 
-type plain map[ID]item
+type plain map[record.ID]item
 
 // orders are the item's indexes as the plain map sorts by them; nil is first.
 var orders = map[string]func(a, b item) int{
@@ -73,7 +74,7 @@ type query struct {
 	limit             int
 }
 
-func (q query) plain(p plain) []ID {
+func (q query) plain(p plain) []record.ID {
 	order := orders[q.index]
 	var found []item
 	for _, it := range p {
@@ -87,14 +88,14 @@ func (q query) plain(p plain) []ID {
 	if q.reverse {
 		slices.Reverse(found)
 	}
-	var ids []ID
+	var ids []record.ID
 	for _, it := range found[:min(q.limit, len(found))] {
 		ids = append(ids, it.ID)
 	}
 	return ids
 }
 
-func (q query) run(w *world, snap *Snapshot) ([]ID, error) {
+func (q query) run(w *world, snap *Snapshot) ([]record.ID, error) {
 	r := Range{Reverse: q.reverse}
 	if q.index != "id" {
 		r.Index = w.items.Field(q.index)
@@ -105,16 +106,16 @@ func (q query) run(w *world, snap *Snapshot) ([]ID, error) {
 	if q.high != nil {
 		r.Max = &Bound{Value: w.value(q.index, *q.high), Open: q.openHigh}
 	}
-	var ids []ID
-	err := snap.Scan(w.items, r, func(image *Image) bool {
+	var ids []record.ID
+	err := snap.Scan(w.items, r, func(image *record.Image) bool {
 		ids = append(ids, image.ID)
 		return len(ids) < q.limit
 	})
 	return ids, err
 }
 
-func (w *world) value(index string, it item) Value {
-	image, err := w.items.freeze(&it)
+func (w *world) value(index string, it item) record.Value {
+	image, err := w.items.Freeze(&it)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func (w *world) value(index string, it item) Value {
 // A step is one call of a transaction, and what it answered.
 type step struct {
 	name   string
-	id     ID
+	id     record.ID
 	item   item
 	query  query
 	at     time.Time
@@ -132,7 +133,7 @@ type step struct {
 }
 
 func said(err error) string {
-	var invalid *InvalidError
+	var invalid *record.InvalidError
 	switch {
 	case err == nil:
 		return "ok"
@@ -154,7 +155,7 @@ func (s *step) run(w *world, tx *Tx) string {
 		}
 		return inJSON(w.decode(image))
 	case "query":
-		var ids []ID
+		var ids []record.ID
 		err := tx.View(context.Background(), func(snap *Snapshot) (err error) {
 			ids, err = s.query.run(w, snap)
 			return err
@@ -166,8 +167,8 @@ func (s *step) run(w *world, tx *Tx) string {
 		_, err := tx.Create(w.items, &it)
 		return said(err)
 	case "update":
-		_, err := tx.Update(w.items, s.id, func(record any) error {
-			it := record.(*item)
+		_, err := tx.Update(w.items, s.id, func(rec any) error {
+			it := rec.(*item)
 			fresh := s.item
 			fresh.Record = it.Record
 			*it = fresh
@@ -191,7 +192,7 @@ func (s *step) plain(p plain) string {
 			return "items: " + problems
 		}
 		it := s.item
-		it.Record = Record{ID: s.id, CreatedAt: s.at, UpdatedAt: s.at}
+		it.Record = record.Record{ID: s.id, CreatedAt: s.at, UpdatedAt: s.at}
 		p[s.id] = it
 	case !exists:
 		return "not found"
@@ -250,27 +251,27 @@ func (p plain) settled() plain {
 type world struct {
 	t      *rapid.T
 	path   string
-	items  *Model
+	items  *record.Model
 	clock  atomic.Int64
 	store  *Store
-	states []plain // by seq
-	ids    []ID    // that steps choose from
-	calls  []ID    // keys that runs choose from
+	states []plain     // by seq
+	ids    []record.ID // that steps choose from
+	calls  []record.ID // keys that runs choose from
 	runs   map[string]*applying
 	epoch  string
 }
 
 func newWorld(t *rapid.T, folder string) *world {
-	items, err := NewModel("items", &item{})
+	items, err := record.NewModel("items", &item{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := &world{t: t, items: items, path: filepath.Join(folder, "test.db"), states: []plain{{}}, runs: map[string]*applying{}}
 	for range 8 {
-		w.ids = append(w.ids, NewID())
+		w.ids = append(w.ids, record.NewID())
 	}
 	for range 3 {
-		w.calls = append(w.calls, NewID())
+		w.calls = append(w.calls, record.NewID())
 	}
 	w.open()
 	w.epoch = w.store.Epoch()
@@ -281,7 +282,7 @@ func (w *world) now() time.Time { return time.UnixMicro(1_800_000_000_000_000 + 
 
 func (w *world) open() {
 	var err error
-	if w.store, err = Open(w.path, Options{Models: []*Model{w.items}, Now: w.now}); err != nil {
+	if w.store, err = Open(w.path, Options{Models: []*record.Model{w.items}, Now: w.now}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.store.db.NoSync = true
@@ -291,12 +292,12 @@ func (w *world) open() {
 
 func (w *world) newest() plain { return w.states[len(w.states)-1] }
 
-func (w *world) decode(image *Image) item {
-	record, err := image.Record()
+func (w *world) decode(image *record.Image) item {
+	rec, err := image.Record()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return *record.(*item)
+	return *rec.(*item)
 }
 
 func (w *world) drawItem(t *rapid.T) item {

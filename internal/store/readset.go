@@ -1,16 +1,18 @@
 package store
 
+import "github.com/towerkit/tower/internal/record"
+
 // A scanRead is a range that a transaction has read.
 type scanRead struct {
 	table    *table
 	span     span
-	relevant func(*Image) bool // nil: all
-	seq      uint64            // of the state that was read
+	relevant func(*record.Image) bool // nil: all
+	seq      uint64                   // of the state that was read
 }
 
 // remember keeps what the transaction saw, unless it has seen the record before.
-func (tx *Tx) remember(m *Model, id ID, image *Image) {
-	k := Key{m, id}
+func (tx *Tx) remember(m *record.Model, id record.ID, image *record.Image) {
+	k := record.Key{m, id}
 	if r, known := tx.reads[k]; !known {
 		tx.reads[k] = read{image: image}
 	} else if r.existsOnly {
@@ -19,7 +21,7 @@ func (tx *Tx) remember(m *Model, id ID, image *Image) {
 }
 
 // rememberScan keeps that the span was read up to last; nil is all of it.
-func (tx *Tx) rememberScan(m *Model, sp span, r *Range, last []byte, seq uint64) {
+func (tx *Tx) rememberScan(m *record.Model, sp span, r *Range, last []byte, seq uint64) {
 	switch {
 	case last == nil:
 	case r.Reverse:
@@ -52,7 +54,7 @@ func (sc *scanRead) touchedBy(c *Commit) bool {
 		if change.Model != sc.table.model {
 			continue
 		}
-		for _, image := range [...]*Image{change.Before, change.After} {
+		for _, image := range [...]*record.Image{change.Before, change.After} {
 			if image != nil && sc.span.holds(sc.span.key(image)) && (sc.relevant == nil || sc.relevant(image)) {
 				return true
 			}

@@ -5,26 +5,27 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
 // A Range is a part of a model's records in the order of an index: by value, then
 // by id. Null comes before every value.
 type Range struct {
-	Index    *Field // nil: in the order of ids
-	Min, Max *Bound // nil: no bound
-	Reverse  bool   // both value and id
+	Index    *record.Field // nil: in the order of ids
+	Min, Max *Bound        // nil: no bound
+	Reverse  bool          // both value and id
 
 	// Relevant says which records matter to a transaction that scans the range: when
 	// others in it change, come or go, that is no conflict. It must depend on the
 	// record alone. nil: all matter.
-	Relevant func(*Image) bool
+	Relevant func(*record.Image) bool
 }
 
 // A Bound is where a range begins or ends: with its value or, if it is open,
 // beside it. Without an index the value is an id, as a string.
 type Bound struct {
-	Value Value
+	Value record.Value
 	Open  bool
 }
 
@@ -58,7 +59,7 @@ func (t *table) span(r Range) (span, error) {
 	return sp, nil
 }
 
-func (sp *span) bound(v Value) []byte {
+func (sp *span) bound(v record.Value) []byte {
 	if sp.index == nil {
 		return []byte(v.Text())
 	}
@@ -75,7 +76,7 @@ func (sp *span) past() byte {
 }
 
 // key returns where the image stands in the order of the span.
-func (sp *span) key(image *Image) []byte {
+func (sp *span) key(image *record.Image) []byte {
 	if sp.index == nil {
 		return []byte(image.ID)
 	}
@@ -88,7 +89,7 @@ func (sp *span) holds(key []byte) bool {
 
 // Scan yields the range's records in its order until yield returns false or the
 // snapshot's context ends.
-func (s *Snapshot) Scan(m *Model, r Range, yield func(*Image) bool) error {
+func (s *Snapshot) Scan(m *record.Model, r Range, yield func(*record.Image) bool) error {
 	t, err := s.table(m)
 	if err != nil {
 		return err
@@ -108,11 +109,11 @@ func (s *Snapshot) Scan(m *Model, r Range, yield func(*Image) bool) error {
 // A overlayRow image is one of an overlay, with its place in the order of a scan.
 type overlayRow struct {
 	key   []byte
-	image *Image
+	image *record.Image
 }
 
 // overlayRows returns the overlay's images in the span, in order.
-func (s *Snapshot) overlayRows(m *Model, sp *span, reverse bool) []overlayRow {
+func (s *Snapshot) overlayRows(m *record.Model, sp *span, reverse bool) []overlayRow {
 	var images []overlayRow
 	for _, image := range s.over[m] {
 		if image == nil {
@@ -134,7 +135,7 @@ func (s *Snapshot) overlayRows(m *Model, sp *span, reverse bool) []overlayRow {
 // merge yields what the walk finds and the overlay does not hide, and what the
 // overlay holds, in one order. It returns the key at which yield stopped it, nil
 // otherwise.
-func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*Image) bool) (last []byte, err error) {
+func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) bool) (last []byte, err error) {
 	hidden := s.over[w.table.model]
 	for n := 0; ; n++ {
 		if n%256 == 0 && s.ctx.Err() != nil {
@@ -151,7 +152,7 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*Image) bool) (l
 			over = over[1:]
 			continue
 		}
-		if _, hide := hidden[ID(id)]; !hide {
+		if _, hide := hidden[record.ID(id)]; !hide {
 			image, err := w.image(id)
 			if err != nil {
 				return nil, err
@@ -214,7 +215,7 @@ func (w *walk) id() ([]byte, bool) {
 	case len(w.v) > 0:
 		return w.v, true
 	default:
-		return w.k[len(w.k)-idSize:], true
+		return w.k[len(w.k)-record.IDSize:], true
 	}
 }
 
@@ -239,7 +240,7 @@ func (w *walk) behind(key []byte) bool {
 	return order > 0
 }
 
-func (w *walk) image(id []byte) (*Image, error) {
+func (w *walk) image(id []byte) (*record.Image, error) {
 	data := w.v
 	if w.records != nil {
 		var k []byte
@@ -247,5 +248,5 @@ func (w *walk) image(id []byte) (*Image, error) {
 			return nil, fmt.Errorf("%s/%s is in the index %s but not there", w.table.model.Name, id, w.span.index.field.Name)
 		}
 	}
-	return decodeRecord(w.table.model, ID(id), bytes.Clone(data))
+	return decodeRecord(w.table.model, record.ID(id), bytes.Clone(data))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -26,9 +27,9 @@ func (t *table) hides(signature string) bool {
 
 // wanted returns the table's buckets with their signatures.
 func (t *table) wanted() map[string]string {
-	wanted := map[string]string{string(t.bucket): t.model.signature()}
+	wanted := map[string]string{string(t.bucket): t.model.Signature()}
 	for _, x := range t.indexes {
-		wanted[string(x.bucket)] = x.field.signature()
+		wanted[string(x.bucket)] = x.field.Signature()
 	}
 	return wanted
 }
@@ -103,7 +104,7 @@ func (t *table) fitRecords(btx *bolt.Tx) error {
 	schema := btx.Bucket(schemaBucket)
 	found := schema.Get(t.bucket)
 	switch {
-	case string(found) == t.model.signature():
+	case string(found) == t.model.Signature():
 		return nil
 	case found == nil:
 		if _, err := btx.CreateBucket(t.bucket); err != nil {
@@ -120,16 +121,16 @@ func (t *table) fitRecords(btx *bolt.Tx) error {
 			return err
 		}
 	}
-	return schema.Put(t.bucket, []byte(t.model.signature()))
+	return schema.Put(t.bucket, []byte(t.model.Signature()))
 }
 
 func (t *table) resplit(btx *bolt.Tx) error {
 	bucket := btx.Bucket(t.bucket)
-	var records []*Image
-	if err := t.each(btx, func(image *Image) error {
-		public, private, err := t.model.split(image.JSON, image.private)
-		if err == nil && !(bytes.Equal(public, image.JSON) && bytes.Equal(private, image.private)) {
-			image.JSON, image.private = public, private
+	var records []*record.Image
+	if err := t.each(btx, func(image *record.Image) error {
+		public, private, err := t.model.Split(image.JSON, image.Private)
+		if err == nil && !(bytes.Equal(public, image.JSON) && bytes.Equal(private, image.Private)) {
+			image.JSON, image.Private = public, private
 			records = append(records, image)
 		}
 		return err
@@ -145,9 +146,9 @@ func (t *table) resplit(btx *bolt.Tx) error {
 }
 
 // each calls fn with all records of the table, by id.
-func (t *table) each(btx *bolt.Tx, fn func(*Image) error) error {
+func (t *table) each(btx *bolt.Tx, fn func(*record.Image) error) error {
 	return btx.Bucket(t.bucket).ForEach(func(k, v []byte) error {
-		image, err := decodeRecord(t.model, ID(k), bytes.Clone(v))
+		image, err := decodeRecord(t.model, record.ID(k), bytes.Clone(v))
 		if err != nil {
 			return err
 		}
@@ -164,7 +165,7 @@ func (t *table) build(btx *bolt.Tx, x *index) error {
 	}
 	bucket.FillPercent = appendFill
 	var entries []entry
-	if err := t.each(btx, func(image *Image) error {
+	if err := t.each(btx, func(image *record.Image) error {
 		entries = append(entries, x.entry(image))
 		return nil
 	}); err != nil {
@@ -179,12 +180,12 @@ func (t *table) build(btx *bolt.Tx, x *index) error {
 			return err
 		}
 	}
-	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.field.signature()))
+	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.field.Signature()))
 }
 
 // notUnique names two records that have the same value where it is to be unique.
 func (t *table) notUnique(btx *bolt.Tx, x *index, a, b []byte) error {
-	image, err := decodeRecord(t.model, ID(a), btx.Bucket(t.bucket).Get(a))
+	image, err := decodeRecord(t.model, record.ID(a), btx.Bucket(t.bucket).Get(a))
 	if err != nil {
 		return err
 	}

@@ -8,49 +8,50 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
 // The same collection as its struct changes from one build to the next.
 type (
 	plainCity struct {
-		Record
+		record.Record
 		Name string `json:"name"`
 		Zip  string `json:"zip"`
 	}
 	indexedCity struct {
-		Record
+		record.Record
 		Name string `json:"name" tower:"index"`
 		Zip  string `json:"zip" tower:"unique"`
 	}
 	privateCity struct {
-		Record
+		record.Record
 		Name string `json:"name" tower:"private"`
 		Zip  string `json:"zip"`
 	}
 	narrowCity struct {
-		Record
+		record.Record
 		Title string `json:"NAME"`
 	}
 	numberedCity struct {
-		Record
+		record.Record
 		Name string `json:"name" tower:"index"`
 		Zip  int    `json:"zip,string" tower:"index"`
 	}
 	datedCity struct {
-		Record
+		record.Record
 		Zip  time.Time `json:"zip" tower:"index"`
 		Name string    `json:"name" tower:"index"`
 	}
 )
 
-func openCities(t *testing.T, b *blog, prototype any) *Model {
+func openCities(t *testing.T, b *blog, prototype any) *record.Model {
 	t.Helper()
 	if b.Store != nil {
 		b.close()
 	}
 	cities := mustModel(t, "cities", prototype)
-	b.open(Options{Models: []*Model{cities}})
+	b.open(Options{Models: []*record.Model{cities}})
 	return cities
 }
 
@@ -67,10 +68,10 @@ func newCities(t *testing.T, names ...string) *blog {
 }
 
 // list returns a field of the cities in the order of the index on another.
-func list(t *testing.T, s *Store, m *Model, index, field string) (values []string) {
+func list(t *testing.T, s *Store, m *record.Model, index, field string) (values []string) {
 	t.Helper()
 	if err := s.View(context.Background(), func(snap *Snapshot) error {
-		return snap.Scan(m, Range{Index: m.Field(index)}, func(image *Image) bool {
+		return snap.Scan(m, Range{Index: m.Field(index)}, func(image *record.Image) bool {
 			values = append(values, image.Value(m.Field(field)).String())
 			return true
 		})
@@ -134,12 +135,12 @@ func TestAnIndexThatCannotBeUnique(t *testing.T) {
 		ids = append(ids, string(city.ID))
 	}
 	b.close()
-	_, err := Open(b.path, Options{Models: []*Model{mustModel(t, "cities", &indexedCity{})}})
+	_, err := Open(b.path, Options{Models: []*record.Model{mustModel(t, "cities", &indexedCity{})}})
 	want := "zip of cities cannot be unique: cities/" + ids[0] + " and cities/" + ids[2] + ` both have "1"; change one of them first`
 	if errorText(err) != "open the store "+b.path+": "+want {
 		t.Error(err)
 	}
-	b.open(Options{Models: []*Model{cities}})
+	b.open(Options{Models: []*record.Model{cities}})
 	if slices.Contains(buckets(t, b.Store), "indexes/cities.name") {
 		t.Error("the other index was made")
 	}
@@ -155,7 +156,7 @@ func TestFieldsThatBecomePrivate(t *testing.T) {
 	if got := list(t, b.Store, private, "createdAt", "name"); !slices.Equal(got, []string{`"Ulm"`, `"Aachen"`, `"Bonn"`}) {
 		t.Errorf("the names are %v", got)
 	}
-	eachCity(t, b.Store, private, func(image *Image) {
+	eachCity(t, b.Store, private, func(image *record.Image) {
 		if strings.Contains(string(image.JSON), "name") || !strings.Contains(string(image.JSON), "zip") {
 			t.Errorf("what is sent is %s", image.JSON)
 		}
@@ -165,9 +166,9 @@ func TestFieldsThatBecomePrivate(t *testing.T) {
 	}
 
 	public := openCities(t, b, &plainCity{})
-	eachCity(t, b.Store, public, func(image *Image) {
-		if !strings.Contains(string(image.JSON), `"name":"`) || image.private != nil {
-			t.Errorf("what is sent is %s without %s", image.JSON, image.private)
+	eachCity(t, b.Store, public, func(image *record.Image) {
+		if !strings.Contains(string(image.JSON), `"name":"`) || image.Private != nil {
+			t.Errorf("what is sent is %s without %s", image.JSON, image.Private)
 		}
 	})
 }
@@ -176,7 +177,7 @@ func TestFieldsThatGo(t *testing.T) {
 	b := newCities(t, "Ulm", "Aachen")
 	narrow := openCities(t, b, &narrowCity{})
 	var names []string
-	eachCity(t, b.Store, narrow, func(image *Image) {
+	eachCity(t, b.Store, narrow, func(image *record.Image) {
 		names = append(names, image.Value(narrow.Field("NAME")).Text())
 		if sent := string(image.JSON); strings.Contains(sent, "zip") || !strings.Contains(sent, `"NAME":"`) || strings.Contains(sent, "name") {
 			t.Errorf("what is sent is %s", sent)
@@ -190,7 +191,7 @@ func TestFieldsThatGo(t *testing.T) {
 	}
 	b.do(func(tx *Tx) error { _, err := tx.Create(narrow, &narrowCity{Title: "Bonn"}); return err })
 	plain := openCities(t, b, &plainCity{})
-	eachCity(t, b.Store, plain, func(image *Image) {
+	eachCity(t, b.Store, plain, func(image *record.Image) {
 		if sent := string(image.JSON); !strings.Contains(sent, `"name":"`) || strings.Contains(sent, "NAME") {
 			t.Errorf("what is sent is %s", sent)
 		}
@@ -204,10 +205,10 @@ func TestFieldsThatGo(t *testing.T) {
 	}
 }
 
-func eachCity(t *testing.T, s *Store, cities *Model, fn func(*Image)) {
+func eachCity(t *testing.T, s *Store, cities *record.Model, fn func(*record.Image)) {
 	t.Helper()
 	if err := s.View(context.Background(), func(snap *Snapshot) error {
-		return snap.Scan(cities, Range{}, func(image *Image) bool { fn(image); return true })
+		return snap.Scan(cities, Range{}, func(image *record.Image) bool { fn(image); return true })
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -224,8 +225,8 @@ func TestFieldsThatChangeTheirType(t *testing.T) {
 	if got := list(t, b.Store, dated, "zip", "name"); !slices.Equal(got, []string{`"Ulm"`, `"Aachen"`, `"Bonn"`}) {
 		t.Errorf("by zip, which fits none: %v", got)
 	}
-	var id ID
-	eachCity(t, b.Store, dated, func(image *Image) { id = image.ID })
+	var id record.ID
+	eachCity(t, b.Store, dated, func(image *record.Image) { id = image.ID })
 	if _, err := b.Begin("test").Update(dated, id, nil); err == nil || !strings.Contains(err.Error(), "does not fit datedCity any more") {
 		t.Error(err)
 	}
@@ -239,13 +240,13 @@ func TestModelsThatAreLeftOut(t *testing.T) {
 	b := newCities(t, "Ulm")
 	cities := openCities(t, b, &indexedCity{})
 	b.close()
-	b.open(Options{Models: []*Model{b.users}})
+	b.open(Options{Models: []*record.Model{b.users}})
 	b.do(func(tx *Tx) error { _, err := tx.Create(b.users, &user{Name: "Ada"}); return err })
 	if c, err := b.Feed(0).Next(context.Background()); err != nil || c.Seq != 1 || len(c.Changes) != 0 {
 		t.Errorf("a change of a model that is left out: %v, %v", c, err)
 	}
 	b.close()
-	b.open(Options{Models: []*Model{cities}})
+	b.open(Options{Models: []*record.Model{cities}})
 	if got := list(t, b.Store, cities, "name", "name"); !slices.Equal(got, []string{`"Ulm"`}) {
 		t.Errorf("by name: %v", got)
 	}

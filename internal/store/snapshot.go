@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -22,14 +23,14 @@ type Snapshot struct {
 
 // An overlay is records as they are to be seen in place of the file's: undone or
 // not yet committed. nil is a record that is not there.
-type overlay map[*Model]map[ID]*Image
+type overlay map[*record.Model]map[record.ID]*record.Image
 
 // Seq returns the commit that the snapshot is the state after. What a
 // transaction has pending in it is not counted.
 func (s *Snapshot) Seq() uint64 { return s.seq }
 
 // Get returns the record with that id. Without one it returns [ErrNotFound].
-func (s *Snapshot) Get(m *Model, id ID) (*Image, error) {
+func (s *Snapshot) Get(m *record.Model, id record.ID) (*record.Image, error) {
 	t, err := s.table(m)
 	if err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func (s *Snapshot) Get(m *Model, id ID) (*Image, error) {
 	return image, nil
 }
 
-func (s *Snapshot) table(m *Model) (*table, error) {
+func (s *Snapshot) table(m *record.Model) (*table, error) {
 	if s.btx == nil {
 		return nil, errors.New("the snapshot is read after its View has ended")
 	}
@@ -61,7 +62,7 @@ func (s *Snapshot) table(m *Model) (*table, error) {
 }
 
 // load returns the record that the file holds, nil without one.
-func (s *Snapshot) load(t *table, id ID) (*Image, error) {
+func (s *Snapshot) load(t *table, id record.ID) (*record.Image, error) {
 	data := s.btx.Bucket(t.bucket).Get([]byte(id))
 	if data == nil {
 		return nil, nil
@@ -69,9 +70,11 @@ func (s *Snapshot) load(t *table, id ID) (*Image, error) {
 	return decodeRecord(t.model, id, bytes.Clone(data))
 }
 
-func notFound(m *Model, id ID) error { return fmt.Errorf("%s/%s: %w", m.Name, id, ErrNotFound) }
+func notFound(m *record.Model, id record.ID) error {
+	return fmt.Errorf("%s/%s: %w", m.Name, id, ErrNotFound)
+}
 
-func errUnknownModel(m *Model) error {
+func errUnknownModel(m *record.Model) error {
 	return fmt.Errorf("the store was opened without the model %s", m.Name)
 }
 
@@ -81,7 +84,7 @@ func (o overlay) undo(changes []Change) {
 	for i := range changes {
 		c := &changes[i]
 		if o[c.Model] == nil {
-			o[c.Model] = map[ID]*Image{}
+			o[c.Model] = map[record.ID]*record.Image{}
 		}
 		if _, known := o[c.Model][c.ID]; !known {
 			o[c.Model][c.ID] = c.Before

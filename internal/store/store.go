@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -27,8 +28,8 @@ type Store struct {
 	path    string
 	db      *bolt.DB
 	epoch   string
-	models  map[string]*Model
-	tables  map[*Model]*table
+	models  map[string]*record.Model
+	tables  map[*record.Model]*table
 	ring    ring
 	answers answers
 
@@ -54,10 +55,10 @@ func (s *Store) LogStart() uint64 {
 }
 
 // Model returns the model of that name, nil without one.
-func (s *Store) Model(name string) *Model { return s.models[name] }
+func (s *Store) Model(name string) *record.Model { return s.models[name] }
 
 // Models returns the store's models, in the order of the options.
-func (s *Store) Models() []*Model { return slices.Clone(s.options.Models) }
+func (s *Store) Models() []*record.Model { return slices.Clone(s.options.Models) }
 
 // View calls fn with the newest state. fn must be short and must not call the
 // store in any way but through its snapshot: the file cannot grow while it runs.

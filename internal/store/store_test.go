@@ -10,13 +10,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A blog is a store of users and posts. It is checked when it is closed.
 type blog struct {
 	*Store
 	t            testing.TB
-	users, posts *Model
+	users, posts *record.Model
 	path         string
 }
 
@@ -31,7 +32,7 @@ func newBlog(t testing.TB, o Options) *blog {
 func (b *blog) open(o Options) {
 	b.t.Helper()
 	if o.Models == nil {
-		o.Models = []*Model{b.users, b.posts}
+		o.Models = []*record.Model{b.users, b.posts}
 	}
 	s, err := Open(b.path, o)
 	if err != nil {
@@ -77,9 +78,9 @@ func (b *blog) like(p *post, likes int) Commit {
 	return b.do(func(tx *Tx) error { return setLikes(tx, b.posts, p.ID, likes) })
 }
 
-func setLikes(tx *Tx, posts *Model, id ID, likes int) error {
-	_, err := tx.Update(posts, id, func(record any) error {
-		record.(*post).Likes = likes
+func setLikes(tx *Tx, posts *record.Model, id record.ID, likes int) error {
+	_, err := tx.Update(posts, id, func(rec any) error {
+		rec.(*post).Likes = likes
 		return nil
 	})
 	return err
@@ -95,8 +96,8 @@ func (b *blog) titles(seq uint64, r Range) []string {
 	return titles
 }
 
-func collect(snap *Snapshot, posts *Model, r Range, titles *[]string) error {
-	return snap.Scan(posts, r, func(image *Image) bool {
+func collect(snap *Snapshot, posts *record.Model, r Range, titles *[]string) error {
+	return snap.Scan(posts, r, func(image *record.Image) bool {
 		*titles = append(*titles, image.Value(posts.Field("title")).Text())
 		return true
 	})
@@ -108,12 +109,12 @@ func TestScanRanges(t *testing.T) {
 		b.write(title, i/2) // likes 0 0 1 1 2
 	}
 	likes := b.posts.Field("likes")
-	at := func(n int64) *Bound { return &Bound{Value: IntValue(n)} }
-	beside := func(n int64) *Bound { return &Bound{Value: IntValue(n), Open: true} }
+	at := func(n int64) *Bound { return &Bound{Value: record.IntValue(n)} }
+	beside := func(n int64) *Bound { return &Bound{Value: record.IntValue(n), Open: true} }
 	first := b.posts.Field("id")
-	var ids []Value
+	var ids []record.Value
 	if err := b.View(context.Background(), func(snap *Snapshot) error {
-		return snap.Scan(b.posts, Range{}, func(image *Image) bool {
+		return snap.Scan(b.posts, Range{}, func(image *record.Image) bool {
 			ids = append(ids, image.Value(first))
 			return true
 		})
@@ -160,7 +161,7 @@ func TestScanFails(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	b.write("a", 0)
-	none := func(*Image) bool { return true }
+	none := func(*record.Image) bool { return true }
 	var kept *Snapshot
 	err := b.View(ctx, func(snap *Snapshot) error {
 		kept = snap
@@ -249,10 +250,10 @@ func TestSecrets(t *testing.T) {
 
 func TestModelsOfAStore(t *testing.T) {
 	b := newBlog(t, Options{})
-	if b.Model("posts") != b.posts || b.Model("x") != nil || !slices.Equal(b.Models(), []*Model{b.users, b.posts}) {
+	if b.Model("posts") != b.posts || b.Model("x") != nil || !slices.Equal(b.Models(), []*record.Model{b.users, b.posts}) {
 		t.Errorf("the models are %v", b.Models())
 	}
-	if _, err := ParseID(b.Epoch()); err != nil {
+	if _, err := record.ParseID(b.Epoch()); err != nil {
 		t.Error(err)
 	}
 }
@@ -287,7 +288,7 @@ func TestWhatAClosedStoreSays(t *testing.T) {
 type seen struct {
 	Op            string
 	Model         string
-	ID            ID
+	ID            record.ID
 	Before, After string
 }
 
@@ -296,10 +297,10 @@ func see(c Commit) []seen {
 	for _, ch := range c.Changes {
 		one := seen{Op: ch.Op.String(), Model: ch.Model.Name, ID: ch.ID}
 		if ch.Before != nil {
-			one.Before = string(ch.Before.JSON) + string(ch.Before.private)
+			one.Before = string(ch.Before.JSON) + string(ch.Before.Private)
 		}
 		if ch.After != nil {
-			one.After = string(ch.After.JSON) + string(ch.After.private)
+			one.After = string(ch.After.JSON) + string(ch.After.Private)
 		}
 		changes = append(changes, one)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A Tx is a transaction: an overlay of changes over the store, and a memory of
@@ -15,9 +17,9 @@ type Tx struct {
 	store     *Store
 	by        string
 	over      overlay
-	order     []Key // of the records in over, by first touch
-	rewritten bool  // one of them was touched twice
-	reads     map[Key]read
+	order     []record.Key // of the records in over, by first touch
+	rewritten bool         // one of them was touched twice
+	reads     map[record.Key]read
 	scans     []scanRead
 	attempt   *Attempt // the run that it is a part of, or nil
 	ended     bool
@@ -27,7 +29,7 @@ type Tx struct {
 
 // A read is what a transaction saw at a key: nil is no record.
 type read struct {
-	image      *Image
+	image      *record.Image
 	existsOnly bool // only that the record exists matters
 }
 
@@ -42,12 +44,12 @@ var errEnded = errors.New("the transaction has ended")
 
 // Begin starts a transaction; by says in the log who makes it.
 func (s *Store) Begin(by string) *Tx {
-	return &Tx{store: s, by: by, over: overlay{}, reads: map[Key]read{}}
+	return &Tx{store: s, by: by, over: overlay{}, reads: map[record.Key]read{}}
 }
 
 // Get returns the record as the transaction sees it: its own write, or what the
 // store held when it was first read. Without one it returns [ErrNotFound].
-func (tx *Tx) Get(m *Model, id ID) (*Image, error) {
+func (tx *Tx) Get(m *record.Model, id record.ID) (*record.Image, error) {
 	image, err := tx.get(m, id, false)
 	if err == nil && image == nil {
 		err = notFound(m, id)
@@ -57,19 +59,19 @@ func (tx *Tx) Get(m *Model, id ID) (*Image, error) {
 
 // get returns nil where there is no record. A loose read is not disturbed by
 // changes of the record.
-func (tx *Tx) get(m *Model, id ID, loose bool) (*Image, error) {
+func (tx *Tx) get(m *record.Model, id record.ID, loose bool) (*record.Image, error) {
 	if tx.ended {
 		return nil, errEnded
 	}
 	if image, ok := tx.over[m][id]; ok {
 		return image, nil
 	}
-	k := Key{m, id}
+	k := record.Key{m, id}
 	if r, ok := tx.reads[k]; ok {
 		tx.reads[k] = read{image: r.image, existsOnly: r.existsOnly && loose}
 		return r.image, nil
 	}
-	var image *Image
+	var image *record.Image
 	err := tx.store.View(context.Background(), func(snap *Snapshot) (err error) {
 		image, err = snap.Get(m, id)
 		return err
@@ -96,14 +98,14 @@ func (tx *Tx) View(ctx context.Context, fn func(*Snapshot) error) error {
 // Create adds record, a *T of the model, and fills its times and, where it is
 // empty, its ID. A record that its rules forbid, or whose ID is taken or is none,
 // is an [*InvalidError] and is left as it was.
-func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
+func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) {
 	if tx.ended {
 		return nil, errEnded
 	}
 	if tx.store.tables[m] == nil {
 		return nil, errUnknownModel(m)
 	}
-	header, err := m.Header(record)
+	header, err := m.Header(rec)
 	if err != nil {
 		return nil, err
 	}
@@ -113,13 +115,13 @@ func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
 			*header = given
 		}
 	}()
-	problems := &Problems{}
+	problems := &record.Problems{}
 	if err := tx.claim(m, header, problems); err != nil {
 		return nil, err
 	}
 	header.CreatedAt = tx.store.now()
 	header.UpdatedAt = header.CreatedAt
-	if image, err = tx.freezeValid(m, record, nil, problems); err != nil {
+	if image, err = tx.freezeValid(m, rec, nil, problems); err != nil {
 		return nil, err
 	}
 	tx.put(m, header.ID, image)
@@ -127,13 +129,13 @@ func (tx *Tx) Create(m *Model, record any) (image *Image, err error) {
 }
 
 // claim makes sure that the record to be created has an id that is free.
-func (tx *Tx) claim(m *Model, header *Record, problems *Problems) error {
+func (tx *Tx) claim(m *record.Model, header *record.Record, problems *record.Problems) error {
 	if header.ID == "" {
-		header.ID = NewID()
-		tx.reads[Key{m, header.ID}] = read{}
+		header.ID = record.NewID()
+		tx.reads[record.Key{m, header.ID}] = read{}
 		return nil
 	}
-	if _, err := ParseID(string(header.ID)); err != nil {
+	if _, err := record.ParseID(string(header.ID)); err != nil {
 		problems.Add("id", "is not an id")
 		return nil
 	}
@@ -148,24 +150,24 @@ func (tx *Tx) claim(m *Model, header *Record, problems *Problems) error {
 // store keeps ID and CreatedAt as they are and sets UpdatedAt. Where fn changes
 // nothing, nothing is written. The errors are fn's own, [ErrNotFound] and
 // [*InvalidError].
-func (tx *Tx) Update(m *Model, id ID, fn func(record any) error) (*Image, error) {
+func (tx *Tx) Update(m *record.Model, id record.ID, fn func(rec any) error) (*record.Image, error) {
 	before, err := tx.Get(m, id)
 	if err != nil {
 		return nil, err
 	}
-	record, err := before.Copy()
+	rec, err := before.Copy()
 	if err != nil {
 		return nil, err
 	}
-	header, err := m.Header(record)
+	header, err := m.Header(rec)
 	if err != nil {
 		return nil, err
 	}
 	was := *header
-	if err := fn(record); err != nil {
+	if err := fn(rec); err != nil {
 		return nil, err
 	}
-	problems := &Problems{}
+	problems := &record.Problems{}
 	if header.ID != was.ID {
 		problems.Add("id", "cannot be changed")
 	}
@@ -173,11 +175,11 @@ func (tx *Tx) Update(m *Model, id ID, fn func(record any) error) (*Image, error)
 		problems.Add("createdAt", "cannot be changed")
 	}
 	header.UpdatedAt = tx.store.now()
-	after, err := tx.freezeValid(m, record, before, problems)
+	after, err := tx.freezeValid(m, rec, before, problems)
 	if err != nil {
 		return nil, err
 	}
-	if before.same(after) {
+	if before.Same(after) {
 		return before, nil
 	}
 	tx.put(m, id, after)
@@ -185,7 +187,7 @@ func (tx *Tx) Update(m *Model, id ID, fn func(record any) error) (*Image, error)
 }
 
 // Delete removes the record with that id. Without one it returns [ErrNotFound].
-func (tx *Tx) Delete(m *Model, id ID) error {
+func (tx *Tx) Delete(m *record.Model, id record.ID) error {
 	if _, err := tx.Get(m, id); err != nil {
 		return err
 	}
@@ -194,15 +196,15 @@ func (tx *Tx) Delete(m *Model, id ID) error {
 }
 
 // put lays image, nil for none, over the record that was read before.
-func (tx *Tx) put(m *Model, id ID, image *Image) {
-	k := Key{m, id}
+func (tx *Tx) put(m *record.Model, id record.ID, image *record.Image) {
+	k := record.Key{m, id}
 	if tx.forked != nil {
 		if _, wrote := tx.forked.was[k]; !wrote {
 			tx.forked.was[k] = tx.pending(k)
 		}
 	}
 	if tx.over[m] == nil {
-		tx.over[m] = map[ID]*Image{}
+		tx.over[m] = map[record.ID]*record.Image{}
 	}
 	if _, touched := tx.over[m][id]; touched {
 		tx.rewritten = true
@@ -213,11 +215,11 @@ func (tx *Tx) put(m *Model, id ID, image *Image) {
 }
 
 // freezeValid freezes record, which is to stand where before is, if nothing forbids it.
-func (tx *Tx) freezeValid(m *Model, record any, before *Image, problems *Problems) (*Image, error) {
-	if err := Validate(record, problems); err != nil {
+func (tx *Tx) freezeValid(m *record.Model, rec any, before *record.Image, problems *record.Problems) (*record.Image, error) {
+	if err := record.Validate(rec, problems); err != nil {
 		return nil, err
 	}
-	image, err := m.freeze(record)
+	image, err := m.Freeze(rec)
 	if err != nil {
 		return nil, err
 	}
@@ -227,14 +229,14 @@ func (tx *Tx) freezeValid(m *Model, record any, before *Image, problems *Problem
 		}
 	}
 	if problems.Any() {
-		return nil, &InvalidError{Model: m.Name, Problems: problems}
+		return nil, &record.InvalidError{Model: m.Name, Problems: problems}
 	}
 	return image, nil
 }
 
 // checkField checks what the store itself asks of a value: that an index can take
 // it, and that a reference, when it is set, leads somewhere.
-func (tx *Tx) checkField(f *Field, image, before *Image, problems *Problems) error {
+func (tx *Tx) checkField(f *record.Field, image, before *record.Image, problems *record.Problems) error {
 	if !f.Index && !f.Unique && f.Ref == "" {
 		return nil
 	}
@@ -245,7 +247,7 @@ func (tx *Tx) checkField(f *Field, image, before *Image, problems *Problems) err
 	if f.Ref == "" || value.IsNull() || before != nil && before.Value(f) == value {
 		return nil
 	}
-	to, id := tx.store.Model(f.Ref), ID(value.Text())
+	to, id := tx.store.Model(f.Ref), record.ID(value.Text())
 	if to == image.Model && id == image.ID {
 		return nil
 	}
@@ -269,7 +271,7 @@ func (tx *Tx) changes() []Change {
 
 // changeOf returns what leads from before to after, if that is anything; nil is no
 // record. Images are looked at only if they may be the same.
-func changeOf(k Key, before, after *Image, maySame bool) (Change, bool) {
+func changeOf(k record.Key, before, after *record.Image, maySame bool) (Change, bool) {
 	c := Change{Op: Update, Model: k.Model, ID: k.ID, Before: before, After: after}
 	switch {
 	case before == nil && after == nil:
@@ -278,7 +280,7 @@ func changeOf(k Key, before, after *Image, maySame bool) (Change, bool) {
 		c.Op = Create
 	case after == nil:
 		c.Op = Delete
-	case maySame && before.same(after):
+	case maySame && before.Same(after):
 		return c, false
 	}
 	return c, true
@@ -308,7 +310,7 @@ func (tx *Tx) Commit(ctx context.Context) (Commit, error) {
 
 // refused reports whether a commit was answered with a reason not to make it.
 func refused(err error) bool {
-	var invalid *InvalidError
+	var invalid *record.InvalidError
 	var applied *AppliedError
 	return errors.Is(err, ErrConflict) || errors.As(err, &invalid) || errors.As(err, &applied)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 func TestCreateFillsTheRecord(t *testing.T) {
@@ -20,7 +22,7 @@ func TestCreateFillsTheRecord(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := now.UTC().Truncate(time.Microsecond)
-	if _, err := ParseID(string(p.ID)); err != nil || p.CreatedAt != want || p.UpdatedAt != want || image.ID != p.ID {
+	if _, err := record.ParseID(string(p.ID)); err != nil || p.CreatedAt != want || p.UpdatedAt != want || image.ID != p.ID {
 		t.Errorf("it is filled with %+v: %v", p.Record, err)
 	}
 	p.Title, p.Tags[0] = "changed", "changed"
@@ -44,15 +46,15 @@ func TestWhatIsNotCreated(t *testing.T) {
 	there := b.write("there", 0)
 	long := strings.Repeat("ä", 513)
 	for _, c := range []struct {
-		model  *Model
+		model  *record.Model
 		record any
 		err    string
 	}{
 		{b.posts, &post{}, "posts: title is required"},
-		{b.posts, &post{Title: "a", Record: Record{ID: "x"}}, "posts: id is not an id"},
-		{b.posts, &post{Title: "a", Record: Record{ID: there.ID}}, "posts: id is already taken"},
-		{b.posts, &post{Title: "a", AuthorID: NewID()}, "posts: authorId does not exist"},
-		{b.posts, &post{AuthorID: "x", Record: Record{ID: "x"}}, "posts: authorId does not exist; id is not an id; title is required"},
+		{b.posts, &post{Title: "a", Record: record.Record{ID: "x"}}, "posts: id is not an id"},
+		{b.posts, &post{Title: "a", Record: record.Record{ID: there.ID}}, "posts: id is already taken"},
+		{b.posts, &post{Title: "a", AuthorID: record.NewID()}, "posts: authorId does not exist"},
+		{b.posts, &post{AuthorID: "x", Record: record.Record{ID: "x"}}, "posts: authorId does not exist; id is not an id; title is required"},
 		{b.users, &user{Name: "Ada", Email: long}, "users: email is too long to be indexed: at most 1024 bytes"},
 		{b.posts, &user{}, "a *store.user is not a record of posts"},
 		{b.posts, post{}, "a store.post is not a record of posts"},
@@ -71,7 +73,7 @@ func TestWhatIsNotCreated(t *testing.T) {
 			t.Errorf("%v was committed: %v", c, err)
 		}
 	}
-	var invalid *InvalidError
+	var invalid *record.InvalidError
 	if _, err := b.Begin("test").Create(b.posts, &post{}); !errors.As(err, &invalid) || invalid.Model != "posts" || len(invalid.Problems.Map()["title"]) != 1 {
 		t.Errorf("%#v", err)
 	}
@@ -92,13 +94,13 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-func decodePost(t *testing.T, image *Image) *post {
+func decodePost(t *testing.T, image *record.Image) *post {
 	t.Helper()
-	record, err := image.Record()
+	rec, err := image.Record()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return record.(*post)
+	return rec.(*post)
 }
 
 func TestWhatIsNotUpdated(t *testing.T) {
@@ -111,22 +113,22 @@ func TestWhatIsNotUpdated(t *testing.T) {
 		fn   func(*post) error
 		err  string
 	}{
-		{"its id", func(p *post) error { p.ID = NewID(); return nil }, "posts: id cannot be changed"},
+		{"its id", func(p *post) error { p.ID = record.NewID(); return nil }, "posts: id cannot be changed"},
 		{"all of it", func(p *post) error { *p = post{Title: "b"}; return nil }, "posts: createdAt cannot be changed; id cannot be changed"},
 		{"against a rule", func(p *post) error { p.Title = ""; return nil }, "posts: title is required"},
-		{"a reference", func(p *post) error { p.AuthorID = NewID(); return nil }, "posts: authorId does not exist"},
+		{"a reference", func(p *post) error { p.AuthorID = record.NewID(); return nil }, "posts: authorId does not exist"},
 		{"in vain", func(p *post) error { p.Likes = 7; return failed }, "failed"},
 		{"nothing", func(p *post) error { return nil }, ""},
 		{"the time of the update", func(p *post) error { p.UpdatedAt = time.Now(); return nil }, ""},
 	} {
-		if _, err := tx.Update(b.posts, p.ID, func(record any) error { return c.fn(record.(*post)) }); errorText(err) != c.err {
+		if _, err := tx.Update(b.posts, p.ID, func(rec any) error { return c.fn(rec.(*post)) }); errorText(err) != c.err {
 			t.Errorf("%s: %v, not %s", c.name, err, c.err)
 		}
 	}
-	if _, err := tx.Update(b.posts, NewID(), nil); !errors.Is(err, ErrNotFound) {
+	if _, err := tx.Update(b.posts, record.NewID(), nil); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
-	if err := tx.Delete(b.posts, NewID()); !errors.Is(err, ErrNotFound) {
+	if err := tx.Delete(b.posts, record.NewID()); !errors.Is(err, ErrNotFound) {
 		t.Error(err)
 	}
 	if c, err := tx.Commit(context.Background()); err != nil || c.Seq != 0 {
@@ -149,7 +151,7 @@ func TestCommitsHoldNetChanges(t *testing.T) {
 			tx.Delete(b.posts, short.ID),
 			tx.Delete(b.posts, back.ID),
 			func() error {
-				_, err := tx.Create(b.posts, &post{Record: Record{ID: back.ID}, Title: "back again"})
+				_, err := tx.Create(b.posts, &post{Record: record.Record{ID: back.ID}, Title: "back again"})
 				return err
 			}())
 	})
@@ -213,31 +215,31 @@ func TestReferences(t *testing.T) {
 
 func TestReferencesToItself(t *testing.T) {
 	items := mustModel(t, "items", &item{})
-	b := newBlog(t, Options{Models: []*Model{items}})
-	id := NewID()
+	b := newBlog(t, Options{Models: []*record.Model{items}})
+	id := record.NewID()
 	b.do(func(tx *Tx) error {
-		_, err := tx.Create(items, &item{Record: Record{ID: id}, Parent: id})
+		_, err := tx.Create(items, &item{Record: record.Record{ID: id}, Parent: id})
 		return err
 	})
 }
 
 func TestUniqueValues(t *testing.T) {
 	items := mustModel(t, "items", &item{})
-	b := newBlog(t, Options{Models: []*Model{items}})
+	b := newBlog(t, Options{Models: []*record.Model{items}})
 	x, y, empty := "x", "y", ""
-	create := func(tx *Tx, code *string) (ID, error) {
+	create := func(tx *Tx, code *string) (record.ID, error) {
 		it := &item{Code: code}
 		_, err := tx.Create(items, it)
 		return it.ID, err
 	}
-	set := func(tx *Tx, id ID, code *string) error {
-		_, err := tx.Update(items, id, func(record any) error {
-			record.(*item).Code = code
+	set := func(tx *Tx, id record.ID, code *string) error {
+		_, err := tx.Update(items, id, func(rec any) error {
+			rec.(*item).Code = code
 			return nil
 		})
 		return err
 	}
-	var ids []ID
+	var ids []record.ID
 	b.do(func(tx *Tx) error { // null any number of times, others once
 		for _, code := range []*string{&x, &y, nil, nil, &empty} {
 			id, err := create(tx, code)
@@ -261,7 +263,7 @@ func TestUniqueValues(t *testing.T) {
 			return errors.Join(set(tx, ids[1], nil), set(tx, ids[2], &x), set(tx, ids[3], &x))
 		},
 	} {
-		var invalid *InvalidError
+		var invalid *record.InvalidError
 		if _, err := b.Update(context.Background(), "test", fn); !errors.As(err, &invalid) || err.Error() != "items: code is already taken" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -270,12 +272,12 @@ func TestUniqueValues(t *testing.T) {
 
 func TestAllUniqueValuesOfARecordThatAreTaken(t *testing.T) {
 	type account struct {
-		Record
+		record.Record
 		Name  string `json:"name" tower:"unique"`
 		Email string `json:"email" tower:"unique"`
 	}
 	accounts := mustModel(t, "accounts", &account{})
-	b := newBlog(t, Options{Models: []*Model{accounts}})
+	b := newBlog(t, Options{Models: []*record.Model{accounts}})
 	create := func(tx *Tx) error {
 		_, err := tx.Create(accounts, &account{Name: "ada", Email: "ada@example.org"})
 		return err

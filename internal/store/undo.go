@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // CommitAt returns the commit with that number. It returns [ErrExpired] when the
@@ -21,10 +23,10 @@ func (s *Store) CommitAt(ctx context.Context, seq uint64) (Commit, error) {
 // A ContradictedError says that what a commit did cannot be taken back, because
 // a later one did something to the same.
 type ContradictedError struct {
-	Model *Model
-	ID    ID
-	Field *Field // that both changed; nil: the record as a whole
-	Later Commit // zero where it is the transaction itself, or not in the log any more
+	Model *record.Model
+	ID    record.ID
+	Field *record.Field // that both changed; nil: the record as a whole
+	Later Commit        // zero where it is the transaction itself, or not in the log any more
 }
 
 func (e *ContradictedError) Error() string {
@@ -58,7 +60,7 @@ func (tx *Tx) undo(ctx context.Context, seq uint64, c *Change) error {
 		return err
 	}
 	switch {
-	case c.Op == Create && now != nil && now.same(c.After):
+	case c.Op == Create && now != nil && now.Same(c.After):
 		tx.put(c.Model, c.ID, nil)
 		return nil
 	case c.Op == Delete && now == nil:
@@ -70,17 +72,17 @@ func (tx *Tx) undo(ctx context.Context, seq uint64, c *Change) error {
 }
 
 // restore creates a record that was deleted.
-func (tx *Tx) restore(before *Image) error {
-	record, err := before.Copy()
+func (tx *Tx) restore(before *record.Image) error {
+	rec, err := before.Copy()
 	if err != nil {
 		return err
 	}
-	header, err := before.Model.Header(record)
+	header, err := before.Model.Header(rec)
 	if err != nil {
 		return err
 	}
 	header.UpdatedAt = tx.store.now()
-	image, err := tx.freezeValid(before.Model, record, nil, &Problems{})
+	image, err := tx.freezeValid(before.Model, rec, nil, &record.Problems{})
 	if err == nil {
 		tx.put(before.Model, before.ID, image)
 	}
@@ -88,11 +90,11 @@ func (tx *Tx) restore(before *Image) error {
 }
 
 // revert gives the fields that an update changed the values they had.
-func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *Image) error {
+func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *record.Image) error {
 	since := Change{Op: Update, Model: c.Model, ID: c.ID, Before: c.After, After: now}
-	var fields []*Field
+	var fields []*record.Field
 	for _, f := range c.Model.Fields {
-		if c.Model.owns(f) || c.Same(f) {
+		if c.Model.Owns(f) || c.Same(f) {
 			continue
 		}
 		if !since.Same(f) {
@@ -104,8 +106,8 @@ func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *Image) err
 	if err != nil {
 		return err
 	}
-	_, err = tx.Update(c.Model, c.ID, func(record any) error {
-		c.Model.copyFields(record, before, fields)
+	_, err = tx.Update(c.Model, c.ID, func(rec any) error {
+		c.Model.CopyFields(rec, before, fields)
 		return nil
 	})
 	return err
@@ -113,8 +115,8 @@ func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *Image) err
 
 // contradicted looks for the last commit after seq that did something to the
 // record, or to one field of it.
-func (tx *Tx) contradicted(ctx context.Context, seq uint64, c *Change, f *Field) error {
-	later, err := tx.store.lastChange(ctx, seq, Key{c.Model, c.ID}, f)
+func (tx *Tx) contradicted(ctx context.Context, seq uint64, c *Change, f *record.Field) error {
+	later, err := tx.store.lastChange(ctx, seq, record.Key{c.Model, c.ID}, f)
 	if err != nil {
 		return err
 	}
@@ -124,7 +126,7 @@ func (tx *Tx) contradicted(ctx context.Context, seq uint64, c *Change, f *Field)
 // lastChange returns the last commit after seq that changed the record, or one
 // field of it, the zero Commit if there is none, or if the log does not reach back
 // to seq.
-func (s *Store) lastChange(ctx context.Context, seq uint64, k Key, f *Field) (last Commit, err error) {
+func (s *Store) lastChange(ctx context.Context, seq uint64, k record.Key, f *record.Field) (last Commit, err error) {
 	newest := s.Seq()
 	for feed := s.Feed(seq); feed.seq < newest; {
 		c, err := feed.Next(ctx)

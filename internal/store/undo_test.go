@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"testing"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // undo undoes a commit in one of its own.
@@ -21,15 +23,15 @@ func TestUndo(t *testing.T) {
 	before := titles(t, b, b.View)
 	mixed := b.do(func(tx *Tx) error {
 		_, err := tx.Create(b.posts, &post{Title: "new"})
-		_, failed := tx.Update(b.users, ada.ID, func(record any) error {
-			record.(*user).Name, record.(*user).Hash = "Eve", "stolen"
+		_, failed := tx.Update(b.users, ada.ID, func(rec any) error {
+			rec.(*user).Name, rec.(*user).Hash = "Eve", "stolen"
 			return nil
 		})
 		return errors.Join(err, failed, setLikes(tx, b.posts, p.ID, 9), tx.Delete(b.posts, gone.ID))
 	})
 	b.do(func(tx *Tx) error { // of another field
-		_, err := tx.Update(b.posts, p.ID, func(record any) error {
-			record.(*post).Published = true
+		_, err := tx.Update(b.posts, p.ID, func(rec any) error {
+			rec.(*post).Published = true
 			return nil
 		})
 		return err
@@ -46,16 +48,16 @@ func TestUndo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record, err := image.Record()
-	if err != nil || record.(*user).Name != "Ada" || record.(*user).Hash != "secret" {
-		t.Errorf("%+v: %v", record, err)
+	rec, err := image.Record()
+	if err != nil || rec.(*user).Name != "Ada" || rec.(*user).Hash != "secret" {
+		t.Errorf("%+v: %v", rec, err)
 	}
 	image, err = tx.Get(b.posts, p.ID)
 	if err != nil || !image.Value(b.posts.Field("published")).Any().(bool) {
 		t.Errorf("the field that a later commit set: %s, %v", image.JSON, err)
 	}
 	image, err = tx.Get(b.posts, gone.ID)
-	if err != nil || image.Value(b.posts.Field("createdAt")) != TimeValue(gone.CreatedAt) {
+	if err != nil || image.Value(b.posts.Field("createdAt")) != record.TimeValue(gone.CreatedAt) {
 		t.Errorf("the deleted record: %s, %v", image.JSON, err)
 	}
 	if _, err := b.undo(undone); err != nil {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 func TestConflicts(t *testing.T) {
-	likes := func(b *blog) *Field { return b.posts.Field("likes") }
+	likes := func(b *blog) *record.Field { return b.posts.Field("likes") }
 	get := func(i int) func(*blog, *Tx, []*post) error {
 		return func(b *blog, tx *Tx, p []*post) error { _, err := tx.Get(b.posts, p[i].ID); return err }
 	}
@@ -15,13 +17,13 @@ func TestConflicts(t *testing.T) {
 		return func(b *blog, tx *Tx, _ []*post) error {
 			return tx.View(context.Background(), func(snap *Snapshot) error {
 				n := 0
-				return snap.Scan(b.posts, r(b), func(*Image) bool { n++; return n < limit })
+				return snap.Scan(b.posts, r(b), func(*record.Image) bool { n++; return n < limit })
 			})
 		}
 	}
 	set := func(i, n int) func(*blog, []*post) { return func(b *blog, p []*post) { b.like(p[i], n) } }
 	atLeast := func(n int64) func(*blog) Range {
-		return func(b *blog) Range { return Range{Index: likes(b), Min: &Bound{Value: IntValue(n)}} }
+		return func(b *blog) Range { return Range{Index: likes(b), Min: &Bound{Value: record.IntValue(n)}} }
 	}
 	least := func(b *blog) Range { return Range{Index: likes(b)} }
 	most := func(b *blog) Range { return Range{Index: likes(b), Reverse: true} }
@@ -46,7 +48,7 @@ func TestConflicts(t *testing.T) {
 			return errors.Join(err, errors.New("it is there"))
 		}, func(b *blog, p []*post) {
 			b.do(func(tx *Tx) error {
-				_, err := tx.Create(b.posts, &post{Record: Record{ID: missing}, Title: "there"})
+				_, err := tx.Create(b.posts, &post{Record: record.Record{ID: missing}, Title: "there"})
 				return err
 			})
 		}, true},
@@ -97,7 +99,7 @@ func TestConflicts(t *testing.T) {
 	}
 }
 
-const missing = ID("01J00000000000000000000000")
+const missing = record.ID("01J00000000000000000000000")
 
 func TestCreatesDoNotConflict(t *testing.T) {
 	b := newBlog(t, Options{})
@@ -126,7 +128,7 @@ func TestReferencesConflictWithDeletes(t *testing.T) {
 		}
 		return tx
 	}
-	rename := func(record any) error { record.(*user).Name += "!"; return nil }
+	rename := func(rec any) error { rec.(*user).Name += "!"; return nil }
 
 	tx, got, seen := refer(), refer(), refer()
 	if _, err := got.Get(b.users, ada.ID); err != nil {
@@ -159,12 +161,12 @@ func TestRangesOfAUniqueIndexConflict(t *testing.T) {
 	for _, email := range []string{"a", "b", "c"} {
 		b.do(func(tx *Tx) error { _, err := tx.Create(b.users, &user{Name: email, Email: email}); return err })
 	}
-	var second ID
+	var second record.ID
 	tx := b.Begin("test")
 	if err := tx.View(context.Background(), func(snap *Snapshot) error {
-		return snap.Scan(b.users, Range{Index: b.users.Field("email")}, func(image *Image) bool {
+		return snap.Scan(b.users, Range{Index: b.users.Field("email")}, func(image *record.Image) bool {
 			second = image.ID
-			return image.Value(b.users.Field("email")) != StringValue("b")
+			return image.Value(b.users.Field("email")) != record.StringValue("b")
 		})
 	}); err != nil {
 		t.Fatal(err)
@@ -173,7 +175,7 @@ func TestRangesOfAUniqueIndexConflict(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.do(func(tx *Tx) error {
-		_, err := tx.Update(b.users, second, func(record any) error { record.(*user).Name = "changed"; return nil })
+		_, err := tx.Update(b.users, second, func(rec any) error { rec.(*user).Name = "changed"; return nil })
 		return err
 	})
 	if _, err := tx.Commit(context.Background()); !errors.Is(err, ErrConflict) {

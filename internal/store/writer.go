@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -18,7 +19,7 @@ const (
 // known before it has its number, made by the goroutine that commits.
 type pending struct {
 	ctx      context.Context
-	reads    map[Key]read
+	reads    map[record.Key]read
 	scans    []scanRead
 	by       string
 	attempt  *Attempt

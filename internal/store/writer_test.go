@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -95,7 +96,7 @@ func TestManyWritersAndReaders(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			likes := map[ID]int64{}
+			likes := map[record.ID]int64{}
 			feed := b.Feed(0)
 			for seq := uint64(1); seq <= writers*each; seq++ {
 				c, err := feed.Next(ctx)
@@ -138,7 +139,7 @@ func TestManyWritersOfOneRecord(t *testing.T) {
 		wg.Go(func() {
 			for range each {
 				b.do(func(tx *Tx) error {
-					_, err := tx.Update(b.posts, p.ID, func(record any) error { record.(*post).Likes++; return nil })
+					_, err := tx.Update(b.posts, p.ID, func(rec any) error { rec.(*post).Likes++; return nil })
 					return err
 				})
 			}

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"reflect"
@@ -28,8 +28,8 @@ func (m *Model) header(base unsafe.Pointer) *Record {
 	return (*Record)(unsafe.Add(base, m.record))
 }
 
-// owns reports whether the store fills the field itself.
-func (m *Model) owns(f *Field) bool {
+// Ownsowns reports whether the store fills the field itself.
+func (m *Model) Owns(f *Field) bool {
 	return f.offset >= m.record && f.offset < m.record+unsafe.Sizeof(Record{})
 }
 
@@ -154,9 +154,9 @@ func (f *Field) normalize(base unsafe.Pointer) {
 // storedTime returns t as it is stored.
 func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// copyFields sets fields of the record to, a *T of the model, to what they are in
+// CopyFieldscopyFields sets fields of the record to, a *T of the model, to what they are in
 // from, another one.
-func (m *Model) copyFields(to, from any, fields []*Field) {
+func (m *Model) CopyFields(to, from any, fields []*Field) {
 	toBase, _ := m.pointer(to)
 	fromBase, _ := m.pointer(from)
 	for _, f := range fields {

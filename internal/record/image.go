@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"bytes"
@@ -21,7 +21,7 @@ type Image struct {
 	Version uint64 // seq of the commit that wrote it, 0 before
 	JSON    []byte // what clients are sent: without the private fields
 
-	private []byte // the private fields, as JSON; nil without any
+	Private []byte // the private fields, as JSON; nil without any
 	once    sync.Once
 	base    unsafe.Pointer
 	record  any
@@ -37,7 +37,7 @@ func (i *Image) Record() (any, error) {
 
 // Copy returns the image as a *T that is the caller's own.
 func (i *Image) Copy() (any, error) {
-	own := Image{Model: i.Model, ID: i.ID, JSON: i.JSON, private: i.private}
+	own := Image{Model: i.Model, ID: i.ID, JSON: i.JSON, Private: i.Private}
 	return own.Record()
 }
 
@@ -58,8 +58,8 @@ func (i *Image) Each(f *Field, yield func(Value) bool) {
 func (i *Image) decode() {
 	record := i.Model.New()
 	err := json.Unmarshal(i.JSON, record)
-	if err == nil && i.private != nil {
-		err = json.Unmarshal(i.private, record)
+	if err == nil && i.Private != nil {
+		err = json.Unmarshal(i.Private, record)
 	}
 	if err == nil {
 		i.record = record
@@ -74,7 +74,7 @@ func (i *Image) decode() {
 // where an index has it, does not depend on whether the others fit.
 func (i *Image) decodeFields() any {
 	record := i.Model.New()
-	known, _, err := i.Model.members(i.JSON, i.private)
+	known, _, err := i.Model.members(i.JSON, i.Private)
 	if err != nil {
 		return record
 	}
@@ -84,23 +84,23 @@ func (i *Image) decodeFields() any {
 	return record
 }
 
-// at returns the image, which is decoded, as the commit seq wrote it.
-func (i *Image) at(seq uint64) *Image {
-	written := &Image{Model: i.Model, ID: i.ID, Version: seq, JSON: i.JSON, private: i.private}
+// Atat returns the image, which is decoded, as the commit seq wrote it.
+func (i *Image) At(seq uint64) *Image {
+	written := &Image{Model: i.Model, ID: i.ID, Version: seq, JSON: i.JSON, Private: i.Private}
 	written.once.Do(func() { written.base, written.record, written.err = i.base, i.record, i.err })
 	return written
 }
 
-// same reports whether two images of a record differ in nothing but the time of
+// Samesame reports whether two images of a record differ in nothing but the time of
 // their update.
-func (i *Image) same(other *Image) bool {
+func (i *Image) Same(other *Image) bool {
 	a, b := i.canonicalJSON(), other.canonicalJSON()
 	return a != nil && bytes.Equal(a, b)
 }
 
-// sameField reports whether two images of a record have the same in a field. It
+// SameFieldsameField reports whether two images of a record have the same in a field. It
 // reports false if one of them does not fit its struct.
-func (i *Image) sameField(other *Image, f *Field) bool {
+func (i *Image) SameField(other *Image, f *Field) bool {
 	_, err := i.Record()
 	_, errOther := other.Record()
 	return err == nil && errOther == nil && reflect.DeepEqual(f.get(i.base), f.get(other.base))
@@ -122,16 +122,16 @@ func (i *Image) canonicalJSON() []byte {
 	return data
 }
 
-// size estimates the memory that the image takes, decoded, 0 of nil.
-func (i *Image) size() int {
+// Sizesize estimates the memory that the image takes, decoded, 0 of nil.
+func (i *Image) Size() int {
 	if i == nil {
 		return 0
 	}
-	return 160 + int(i.Model.structType.Size()) + 2*(len(i.JSON)+len(i.private))
+	return 160 + int(i.Model.structType.Size()) + 2*(len(i.JSON)+len(i.Private))
 }
 
-// freeze makes the image of record, a *T, and keeps no hold of it.
-func (m *Model) freeze(record any) (*Image, error) {
+// Freezefreeze makes the image of record, a *T, and keeps no hold of it.
+func (m *Model) Freeze(record any) (*Image, error) {
 	if _, ok := m.pointer(record); !ok {
 		return nil, fmt.Errorf("a %T is not a record of %s", record, m.Name)
 	}
@@ -144,7 +144,7 @@ func (m *Model) freeze(record any) (*Image, error) {
 	image := &Image{Model: m, ID: m.header(base).ID}
 	data, err := json.Marshal(shallow.Interface())
 	if image.JSON = data; err == nil && m.private {
-		image.JSON, image.private, err = m.split(data, nil)
+		image.JSON, image.Private, err = m.Split(data, nil)
 	}
 	if err == nil {
 		_, err = image.Record()
@@ -155,10 +155,10 @@ func (m *Model) freeze(record any) (*Image, error) {
 	return image, nil
 }
 
-// split parts an encoded record into what may be sent and what may not, each in
+// Splitsplit parts an encoded record into what may be sent and what may not, each in
 // the order of the fields. It takes a record in two parts as well, as an older
 // struct left it. What the struct has no field for is kept, and not sent.
-func (m *Model) split(public, private []byte) (_, _ []byte, err error) {
+func (m *Model) Split(public, private []byte) (_, _ []byte, err error) {
 	known, unknown, err := m.members(public, private)
 	if err != nil {
 		return nil, nil, err

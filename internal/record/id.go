@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"crypto/rand"
@@ -14,7 +14,7 @@ import (
 // the time they were made. A client may make the ID of a record it creates.
 type ID string
 
-const idSize = ulid.EncodedSize
+const IDSize = ulid.EncodedSize
 
 var ids = struct {
 	sync.Mutex

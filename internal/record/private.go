@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"encoding/json"
@@ -41,6 +41,6 @@ func (m *Model) Public(record any) ([]byte, error) {
 	if err != nil || string(data) == "null" {
 		return data, err
 	}
-	public, _, err := m.split(data, nil)
+	public, _, err := m.Split(data, nil)
 	return public, err
 }

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"encoding"
@@ -28,7 +28,7 @@ type Model struct {
 	ptrType    reflect.Type
 	record     uintptr // offset of the embedded Record
 	byName     map[string]*Field
-	indexes    []*Field // those with an index, unique or not
+	Indexes    []*Field // those with an index, unique or not
 	times      []*Field // those that hold times, to normalize
 	private    bool     // has a private field
 	prototype  any      // fields are named by pointers into it
@@ -121,7 +121,7 @@ func (m *Model) add(f *Field) {
 	m.byName[f.Name] = f
 	m.private = m.private || f.Private
 	if f.Index || f.Unique {
-		m.indexes = append(m.indexes, f)
+		m.Indexes = append(m.Indexes, f)
 	}
 	if f.Kind == Time || f.Elem == Time {
 		m.times = append(m.times, f)

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// signature describes what shapes how the model's records are stored: the names of
+// Signaturesignature describes what shapes how the model's records are stored: the names of
 // its public and of its private fields.
-func (m *Model) signature() string {
+func (m *Model) Signature() string {
 	var public, private []string
 	for _, f := range m.Fields {
 		if f.Private {
@@ -22,7 +22,7 @@ func (m *Model) signature() string {
 	return strings.Join(public, " ") + ";" + strings.Join(private, " ")
 }
 
-// signature describes what shapes the keys of the field's index.
-func (f *Field) signature() string {
+// Signaturesignature describes what shapes the keys of the field's index.
+func (f *Field) Signature() string {
 	return fmt.Sprintf("%s %s %q ref=%t unique=%t", f.typ, f.layout, f.tag, f.Ref != "", f.Unique)
 }

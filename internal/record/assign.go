@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ func (m *Model) Assign(record any, data []byte) *Problems {
 			problems.Add(name, m.unknown(name))
 			continue
 		}
-		if m.owns(f) && name != "id" {
+		if m.Owns(f) && name != "id" {
 			problems.Add(name, "is set by the store")
 			continue
 		}
@@ -46,7 +46,7 @@ func (m *Model) set(record any, f *Field, value json.RawMessage) bool {
 	if _, ok := m.pointer(record); !ok {
 		return false
 	}
-	m.copyFields(record, other, []*Field{f})
+	m.CopyFields(record, other, []*Field{f})
 	return true
 }
 

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"math"
@@ -33,14 +33,14 @@ func TestFrozenImagesShareNothing(t *testing.T) {
 		Text: "text", Secret: "secret", Tags: []string{"a", "b"}, Marks: []float32{0.1}, Times: []time.Time{here},
 		At: here, Maybe: &noon, Number: &number, Map: map[string]string{"k": "v"}, Any: []any{1.0},
 	}
-	image, err := m.freeze(record)
+	image, err := m.Freeze(record)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if record.At != here || noon != here || record.Times[0] != here {
 		t.Error("freezing wrote to the application's record")
 	}
-	public, private := string(image.JSON), string(image.private)
+	public, private := string(image.JSON), string(image.Private)
 	record.Tags[0], record.Times[0], noon, number, record.Map["k"] = "x", time.Time{}, time.Time{}, 7, "x"
 	record.Any.([]any)[0] = 7.0
 	copied, err := image.Copy()
@@ -62,28 +62,28 @@ func TestFrozenImagesShareNothing(t *testing.T) {
 	if got.At != want || *got.Maybe != want || got.Times[0] != want {
 		t.Errorf("the times are %s, %s and %s", got.At, got.Maybe, got.Times)
 	}
-	if string(image.JSON) != public || string(image.private) != private {
+	if string(image.JSON) != public || string(image.Private) != private {
 		t.Error("the image's JSON has changed")
 	}
 }
 
 func TestPrivateFieldsAreKeptApart(t *testing.T) {
 	m := rMustModel(t, "everything", &everything{})
-	image, err := m.freeze(&everything{Text: "text", Secret: "hush", Code: "1234"})
+	image, err := m.Freeze(&everything{Text: "text", Secret: "hush", Code: "1234"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(image.JSON), "hush") || strings.Contains(string(image.JSON), "1234") || strings.Contains(string(image.JSON), "secret") {
 		t.Errorf("what is sent is %s", image.JSON)
 	}
-	if got := string(image.private); got != `{"secret":"hush","code":"1234"}` {
+	if got := string(image.Private); got != `{"secret":"hush","code":"1234"}` {
 		t.Errorf("what is not sent is %s", got)
 	}
 	if got := image.Value(m.Field("secret")); got != StringValue("hush") {
 		t.Errorf("the secret is %s", got)
 	}
 	users := rMustModel(t, "users", &rUser{})
-	if image, err = users.freeze(&rUser{Name: "Ada", Email: "a", Hash: "h"}); err != nil {
+	if image, err = users.Freeze(&rUser{Name: "Ada", Email: "a", Hash: "h"}); err != nil {
 		t.Fatal(err)
 	}
 	const want = `{"id":"","createdAt":"0001-01-01T00:00:00Z","updatedAt":"0001-01-01T00:00:00Z","name":"Ada","email":"a"}`
@@ -94,12 +94,12 @@ func TestPrivateFieldsAreKeptApart(t *testing.T) {
 
 func TestImageValues(t *testing.T) {
 	m := rMustModel(t, "everything", &everything{})
-	empty, err := m.freeze(&everything{})
+	empty, err := m.Freeze(&everything{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	number := 0
-	full, err := m.freeze(&everything{Tags: []string{}, Number: &number, Owner: "x", Map: map[string]string{}, Any: 1, At: time.UnixMicro(7), Marks: []float32{0.1, 2}})
+	full, err := m.Freeze(&everything{Tags: []string{}, Number: &number, Owner: "x", Map: map[string]string{}, Any: 1, At: time.UnixMicro(7), Marks: []float32{0.1, 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,10 +134,10 @@ func TestWhatCannotBeEncoded(t *testing.T) {
 		Ratio float64 `json:"ratio"`
 	}
 	m := rMustModel(t, "ratios", &ratio{})
-	if _, err := m.freeze(&ratio{Record: Record{ID: "x"}, Ratio: math.NaN()}); err == nil || !strings.HasPrefix(err.Error(), "encode ratios/x: ") {
+	if _, err := m.Freeze(&ratio{Record: Record{ID: "x"}, Ratio: math.NaN()}); err == nil || !strings.HasPrefix(err.Error(), "encode ratios/x: ") {
 		t.Error(err)
 	}
-	if _, err := m.freeze(&rPost{}); rErrorText(err) != "a *record.post is not a record of ratios" {
+	if _, err := m.Freeze(&rPost{}); rErrorText(err) != "a *record.post is not a record of ratios" {
 		t.Error(err)
 	}
 	if _, err := m.Header(ratio{}); rErrorText(err) != "a store.ratio is not a record of ratios" {
@@ -148,7 +148,7 @@ func TestWhatCannotBeEncoded(t *testing.T) {
 // A record that was stored by an older struct: what fits has its value.
 func TestImagesThatDoNotFit(t *testing.T) {
 	m := rMustModel(t, "everything", &everything{})
-	image := &Image{Model: m, ID: "x", JSON: []byte(`{"id":"x","text":7,"at":"noon","tags":["a"],"gone":1}`), private: []byte(`{"secret":"s"}`)}
+	image := &Image{Model: m, ID: "x", JSON: []byte(`{"id":"x","text":7,"at":"noon","tags":["a"],"gone":1}`), Private: []byte(`{"secret":"s"}`)}
 	if _, err := image.Record(); err == nil || !strings.HasPrefix(err.Error(), "everything/x does not fit everything any more: ") {
 		t.Error(err)
 	}
@@ -164,7 +164,7 @@ func TestImagesThatDoNotFit(t *testing.T) {
 
 func TestImagesAreForConcurrentUse(t *testing.T) {
 	m := rMustModel(t, "posts", &rPost{})
-	frozen, err := m.freeze(&rPost{Title: "t", Tags: []string{"a"}})
+	frozen, err := m.Freeze(&rPost{Title: "t", Tags: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func TestNumbersOfAllSizes(t *testing.T) {
 		{I: math.MaxInt, I8: math.MaxInt8, I16: math.MaxInt16, I32: math.MaxInt32, I64: math.MaxInt64,
 			U: math.MaxUint, U8: math.MaxUint8, U16: math.MaxUint16, U32: &u32, U64: math.MaxUint64, F32: math.MaxFloat32, F64: math.MaxFloat64},
 	} {
-		image, err := m.freeze(n)
+		image, err := m.Freeze(n)
 		if err != nil {
 			t.Fatal(err)
 		}
