@@ -26,7 +26,7 @@ type everything struct {
 }
 
 func TestFrozenImagesShareNothing(t *testing.T) {
-	m := rMustModel(t, "everything", &everything{})
+	m := mustModel(t, "everything", &everything{})
 	here := time.Date(2026, 11, 22, 12, 0, 0, 123_456_789, time.FixedZone("here", 3600))
 	noon, number := here, 3
 	record := &everything{
@@ -68,7 +68,7 @@ func TestFrozenImagesShareNothing(t *testing.T) {
 }
 
 func TestPrivateFieldsAreKeptApart(t *testing.T) {
-	m := rMustModel(t, "everything", &everything{})
+	m := mustModel(t, "everything", &everything{})
 	image, err := m.Freeze(&everything{Text: "text", Secret: "hush", Code: "1234"})
 	if err != nil {
 		t.Fatal(err)
@@ -82,8 +82,8 @@ func TestPrivateFieldsAreKeptApart(t *testing.T) {
 	if got := image.Value(m.Field("secret")); got != StringValue("hush") {
 		t.Errorf("the secret is %s", got)
 	}
-	users := rMustModel(t, "users", &rUser{})
-	if image, err = users.Freeze(&rUser{Name: "Ada", Email: "a", Hash: "h"}); err != nil {
+	users := mustModel(t, "users", &user{})
+	if image, err = users.Freeze(&user{Name: "Ada", Email: "a", Hash: "h"}); err != nil {
 		t.Fatal(err)
 	}
 	const want = `{"id":"","createdAt":"0001-01-01T00:00:00Z","updatedAt":"0001-01-01T00:00:00Z","name":"Ada","email":"a"}`
@@ -93,7 +93,7 @@ func TestPrivateFieldsAreKeptApart(t *testing.T) {
 }
 
 func TestImageValues(t *testing.T) {
-	m := rMustModel(t, "everything", &everything{})
+	m := mustModel(t, "everything", &everything{})
 	empty, err := m.Freeze(&everything{})
 	if err != nil {
 		t.Fatal(err)
@@ -133,21 +133,21 @@ func TestWhatCannotBeEncoded(t *testing.T) {
 		Record
 		Ratio float64 `json:"ratio"`
 	}
-	m := rMustModel(t, "ratios", &ratio{})
+	m := mustModel(t, "ratios", &ratio{})
 	if _, err := m.Freeze(&ratio{Record: Record{ID: "x"}, Ratio: math.NaN()}); err == nil || !strings.HasPrefix(err.Error(), "encode ratios/x: ") {
 		t.Error(err)
 	}
-	if _, err := m.Freeze(&rPost{}); rErrorText(err) != "a *record.post is not a record of ratios" {
+	if _, err := m.Freeze(&post{}); errorText(err) != "a *record.post is not a record of ratios" {
 		t.Error(err)
 	}
-	if _, err := m.Header(ratio{}); rErrorText(err) != "a store.ratio is not a record of ratios" {
+	if _, err := m.Header(ratio{}); errorText(err) != "a store.ratio is not a record of ratios" {
 		t.Error(err)
 	}
 }
 
 // A record that was stored by an older struct: what fits has its value.
 func TestImagesThatDoNotFit(t *testing.T) {
-	m := rMustModel(t, "everything", &everything{})
+	m := mustModel(t, "everything", &everything{})
 	image := &Image{Model: m, ID: "x", JSON: []byte(`{"id":"x","text":7,"at":"noon","tags":["a"],"gone":1}`), Private: []byte(`{"secret":"s"}`)}
 	if _, err := image.Record(); err == nil || !strings.HasPrefix(err.Error(), "everything/x does not fit everything any more: ") {
 		t.Error(err)
@@ -163,8 +163,8 @@ func TestImagesThatDoNotFit(t *testing.T) {
 }
 
 func TestImagesAreForConcurrentUse(t *testing.T) {
-	m := rMustModel(t, "posts", &rPost{})
-	frozen, err := m.Freeze(&rPost{Title: "t", Tags: []string{"a"}})
+	m := mustModel(t, "posts", &post{})
+	frozen, err := m.Freeze(&post{Title: "t", Tags: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ type numbers struct {
 }
 
 func TestNumbersOfAllSizes(t *testing.T) {
-	m := rMustModel(t, "numbers", &numbers{})
+	m := mustModel(t, "numbers", &numbers{})
 	u32 := uint32(math.MaxUint32)
 	for _, n := range []*numbers{
 		{I: math.MinInt, I8: math.MinInt8, I16: math.MinInt16, I32: math.MinInt32, I64: math.MinInt64, F32: -0.5, F64: -math.MaxFloat64},

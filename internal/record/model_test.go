@@ -8,7 +8,7 @@ import (
 )
 
 func TestFields(t *testing.T) {
-	m := rMustModel(t, "posts", &rPost{})
+	m := mustModel(t, "posts", &post{})
 	var words []string
 	for _, f := range m.Fields {
 		word := f.Name + ":" + f.TypeName()
@@ -44,7 +44,7 @@ func TestFieldAt(t *testing.T) {
 		Hidden int `json:"-"`
 	}
 	prototype := &stamped{}
-	m := rMustModel(t, "stamped", prototype)
+	m := mustModel(t, "stamped", prototype)
 	for _, c := range []struct {
 		pointer any
 		name    string
@@ -79,9 +79,9 @@ func TestModelsThatCannotBe(t *testing.T) {
 		err       string
 	}{
 		{"posts", nil, "<nil> is not a pointer to a struct"},
-		{"posts", rPost{}, "record.post is not a pointer to a struct"},
-		{"Posts", &rPost{}, "a name is letters, digits and _ and begins with a lower-case letter"},
-		{"a/b", &rPost{}, "a name is"},
+		{"posts", post{}, "record.post is not a pointer to a struct"},
+		{"Posts", &post{}, "a name is letters, digits and _ and begins with a lower-case letter"},
+		{"a/b", &post{}, "a name is"},
 		{"x", &struct{ Name string }{}, "does not embed tower.Record"},
 		{"x", &struct{ Record string }{}, "does not embed tower.Record"},
 		{"x", &struct{ *Record }{}, "does not embed tower.Record"},
@@ -128,15 +128,15 @@ func TestModelsThatCannotBe(t *testing.T) {
 			time.Time
 		}{}, "has a method MarshalJSON"},
 	} {
-		if _, err := NewModel(c.name, c.prototype); !strings.Contains(rErrorText(err), c.err) || !strings.HasPrefix(rErrorText(err), "model \""+c.name+"\": ") {
+		if _, err := NewModel(c.name, c.prototype); !strings.Contains(errorText(err), c.err) || !strings.HasPrefix(errorText(err), "model \""+c.name+"\": ") {
 			t.Errorf("%s, %T: %v, not %s", c.name, c.prototype, err, c.err)
 		}
 	}
 }
 
 func TestAssign(t *testing.T) {
-	m := rMustModel(t, "posts", &rPost{})
-	p := &rPost{Title: "old", Likes: 3, Tags: []string{"a", "b"}}
+	m := mustModel(t, "posts", &post{})
+	p := &post{Title: "old", Likes: 3, Tags: []string{"a", "b"}}
 	problems := m.Assign(p, []byte(`{"title":"new","tags":["c"],"likes":null,"authorId":"01J00000000000000000000000"}`))
 	if problems.Any() || p.Title != "new" || p.Likes != 0 || len(p.Tags) != 1 || p.AuthorID != "01J00000000000000000000000" {
 		t.Errorf("%s: %+v", problems, p)
@@ -176,7 +176,7 @@ func TestAssignReplaces(t *testing.T) {
 		Part  part           `json:"part"`
 		Text  int            `json:"text,string"`
 	}
-	m := rMustModel(t, "wholes", &whole{})
+	m := mustModel(t, "wholes", &whole{})
 	w := &whole{Map: map[string]int{"old": 1}, Parts: []part{{1, 2}, {3, 4}}, Part: part{5, 6}}
 	if problems := m.Assign(w, []byte(`{"map":{"new":1},"parts":[{"A":9}],"part":{"B":8},"text":"7"}`)); problems.Any() {
 		t.Fatal(problems)

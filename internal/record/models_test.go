@@ -2,14 +2,14 @@ package record
 
 import "testing"
 
-type rUser struct {
+type user struct {
 	Record
 	Name  string `json:"name" tower:"index" validate:"required,max=40"`
 	Email string `json:"email" tower:"unique"`
 	Hash  string `json:"hash" tower:"private"`
 }
 
-type rPost struct {
+type post struct {
 	Record
 	AuthorID  ID       `json:"authorId" tower:"ref=users,index"`
 	Title     string   `json:"title" validate:"required,max=140"`
@@ -18,7 +18,7 @@ type rPost struct {
 	Tags      []string `json:"tags"`
 }
 
-func rMustModel(t testing.TB, name string, prototype any) *Model {
+func mustModel(t testing.TB, name string, prototype any) *Model {
 	t.Helper()
 	m, err := NewModel(name, prototype)
 	if err != nil {
@@ -27,7 +27,7 @@ func rMustModel(t testing.TB, name string, prototype any) *Model {
 	return m
 }
 
-func rErrorText(err error) string {
+func errorText(err error) string {
 	if err == nil {
 		return ""
 	}

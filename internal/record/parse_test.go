@@ -25,7 +25,7 @@ type kinds struct {
 }
 
 func TestParse(t *testing.T) {
-	m := rMustModel(t, "kinds", &kinds{})
+	m := mustModel(t, "kinds", &kinds{})
 	noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	three := 3
 	type text string
@@ -78,7 +78,7 @@ func TestParse(t *testing.T) {
 		{"bytes", "YQ==", Value{}, `bytes is an object; "YQ==" is not`},
 	} {
 		got, err := m.Field(c.field).Parse(c.in)
-		if said := rErrorText(err); got != c.want || said != c.err {
+		if said := errorText(err); got != c.want || said != c.err {
 			t.Errorf("%s of %#v is %s, %q; not %s, %q", c.field, c.in, got, said, c.want, c.err)
 		}
 	}

@@ -81,7 +81,7 @@ func TestValidateElements(t *testing.T) {
 }
 
 func TestValidateFails(t *testing.T) {
-	if err := Validate(&signup{Name: "panic"}, &Problems{}); rErrorText(err) != "validate a *store.signup: boom" {
+	if err := Validate(&signup{Name: "panic"}, &Problems{}); errorText(err) != "validate a *record.signup: boom" {
 		t.Error(err)
 	}
 	if err := Validate(&struct {

@@ -164,7 +164,7 @@ func (c *check) keys() {
 // changes follows the versions of the records that a commit changed.
 func (c *check) changes(commit *Commit, left map[record.Key]uint64) {
 	for _, change := range commit.Changes {
-		k := record.Key{change.Model, change.ID}
+		k := record.Key{Model: change.Model, ID: change.ID}
 		before := read{image: change.Before}.version()
 		if was, known := left[k]; known && was != before {
 			c.report("commit %d found %s/%s of commit %d, the log says %d", commit.Seq, k.Model.Name, k.ID, before, was)

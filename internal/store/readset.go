@@ -12,7 +12,7 @@ type scanRead struct {
 
 // remember keeps what the transaction saw, unless it has seen the record before.
 func (tx *Tx) remember(m *record.Model, id record.ID, image *record.Image) {
-	k := record.Key{m, id}
+	k := record.Key{Model: m, ID: id}
 	if r, known := tx.reads[k]; !known {
 		tx.reads[k] = read{image: image}
 	} else if r.existsOnly {

@@ -66,7 +66,7 @@ func (tx *Tx) get(m *record.Model, id record.ID, loose bool) (*record.Image, err
 	if image, ok := tx.over[m][id]; ok {
 		return image, nil
 	}
-	k := record.Key{m, id}
+	k := record.Key{Model: m, ID: id}
 	if r, ok := tx.reads[k]; ok {
 		tx.reads[k] = read{image: r.image, existsOnly: r.existsOnly && loose}
 		return r.image, nil
@@ -132,7 +132,7 @@ func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) 
 func (tx *Tx) claim(m *record.Model, header *record.Record, problems *record.Problems) error {
 	if header.ID == "" {
 		header.ID = record.NewID()
-		tx.reads[record.Key{m, header.ID}] = read{}
+		tx.reads[record.Key{Model: m, ID: header.ID}] = read{}
 		return nil
 	}
 	if _, err := record.ParseID(string(header.ID)); err != nil {
@@ -197,7 +197,7 @@ func (tx *Tx) Delete(m *record.Model, id record.ID) error {
 
 // put lays image, nil for none, over the record that was read before.
 func (tx *Tx) put(m *record.Model, id record.ID, image *record.Image) {
-	k := record.Key{m, id}
+	k := record.Key{Model: m, ID: id}
 	if tx.forked != nil {
 		if _, wrote := tx.forked.was[k]; !wrote {
 			tx.forked.was[k] = tx.pending(k)

@@ -116,7 +116,7 @@ func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *record.Ima
 // contradicted looks for the last commit after seq that did something to the
 // record, or to one field of it.
 func (tx *Tx) contradicted(ctx context.Context, seq uint64, c *Change, f *record.Field) error {
-	later, err := tx.store.lastChange(ctx, seq, record.Key{c.Model, c.ID}, f)
+	later, err := tx.store.lastChange(ctx, seq, record.Key{Model: c.Model, ID: c.ID}, f)
 	if err != nil {
 		return err
 	}
