@@ -31,7 +31,7 @@ func TestWhatTheLogHasLostIsSentAnew(t *testing.T) {
 	runEngine(t, b.engine)
 	spec := Spec{Scope: b.scope(`{}`, 0)}
 	var o Opened
-	if err := b.engine.Open(context.Background(), "h", spec, &Held{Seq: 1, Spec: spec}, func(opened Opened) { o = opened }); err != nil {
+	if err := b.engine.Open(context.Background(), "h", spec, &Resume{Seq: 1, Spec: spec}, func(opened Opened) { o = opened }); err != nil {
 		t.Fatal(err)
 	}
 	if o.Resumed || o.Resync != Expired || len(o.Images) != 3 {
@@ -84,7 +84,7 @@ func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
 		var told []Opened
 		for n := range 3 {
 			h := fmt.Sprint(i, n)
-			if err := b.engine.Open(t.Context(), h, spec, &Held{Seq: 1, Spec: spec, Same: true}, func(o Opened) { told = append(told, o) }); err != nil {
+			if err := b.engine.Open(t.Context(), h, spec, &Resume{Seq: 1, Spec: spec, Same: true}, func(o Opened) { told = append(told, o) }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -97,7 +97,7 @@ func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
 	}
 	b.sets("B", func(x *thing) { x.Count = 7 })
 	var o Opened
-	if err := b.engine.Open(t.Context(), "later", specs[1], &Held{Seq: 1, Spec: specs[1]}, func(opened Opened) { o = opened }); err != nil {
+	if err := b.engine.Open(t.Context(), "later", specs[1], &Resume{Seq: 1, Spec: specs[1]}, func(opened Opened) { o = opened }); err != nil {
 		t.Fatal(err)
 	}
 	b.expect(brief(o.Delta), "change A, change B")
@@ -116,7 +116,7 @@ func TestResumingWaitsForTheEngine(t *testing.T) {
 	opened := make(chan Opened, 1)
 	done := make(chan error, 1)
 	go func() {
-		done <- b.engine.Open(context.Background(), "h", spec, &Held{Seq: c.Seq, Spec: spec}, func(o Opened) { opened <- o })
+		done <- b.engine.Open(context.Background(), "h", spec, &Resume{Seq: c.Seq, Spec: spec}, func(o Opened) { opened <- o })
 	}()
 	runEngine(t, b.engine)
 	if err := <-done; err != nil {
@@ -156,12 +156,12 @@ func TestAnEngineThatFellBehindSaysSo(t *testing.T) {
 // a query that nobody holds yet.
 func TestAnEngineThatFellBehindEndsOpenings(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
-	o, err := b.engine.begin(b.engine.holder("h"), Spec{Scope: b.scope(`{"title":"x"}`, 0)}, &past{})
+	o, err := b.engine.begin(b.engine.holder("h"), Spec{Scope: b.scope(`{"title":"x"}`, 0)}, &resume{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.engine.skip()
-	if _, err := b.engine.finish(t.Context(), o, nil, nil, &past{}, nil); !errors.Is(err, ErrBehind) {
+	if _, err := b.engine.finish(t.Context(), o, nil, nil, &resume{}, nil); !errors.Is(err, ErrBehind) {
 		t.Error(err)
 	}
 	b.expect(b.take(), "")
@@ -182,7 +182,7 @@ func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
 		return []Move{{b.engine.holder("plain"), &Spec{Scope: b.scope(`{"count":1}`, 0)}}}
 	}
 	c := commit(t, b.st, func(tx *store.Tx) error {
-		for _, img := range q.whole.reading.(*list).images {
+		for _, img := range q.whole.result.(*list).images {
 			if err := tx.Delete(b.things, img.ID); err != nil {
 				return err
 			}

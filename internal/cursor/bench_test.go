@@ -26,7 +26,7 @@ func openEngine(b *testing.B, cursors int, where func(m *record.Model, i int) Co
 	e := emptyEngine()
 	for i := range cursors {
 		q := e.query(Spec{Scope: Scope{Model: m.things, Where: where(m.things, i)}})
-		e.hold(&struct{ Seat }{}, nil, q.join(nil))
+		e.attachHolder(&struct{ Membership }{}, nil, q.join(nil))
 	}
 	return e, m
 }
@@ -70,7 +70,7 @@ func BenchmarkMatch100kRanges(b *testing.B) {
 	for i := range 100_000 {
 		from := record.IntValue(int64(i))
 		q := e.query(Spec{Scope: Scope{Model: m.things, Where: And(Gte(count, from), Lt(count, record.IntValue(int64(i+10))))}})
-		e.hold(&guest{}, nil, q.join(nil))
+		e.attachHolder(&guest{}, nil, q.join(nil))
 	}
 	before, after := imageOf(b, m.things, &thing{Count: 50_000}), imageOf(b, m.things, &thing{Count: 50_000, Title: "x"})
 	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Update, Model: m.things, ID: after.ID, Before: before, After: after}}}

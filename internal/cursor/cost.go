@@ -25,8 +25,8 @@ func (q *Query) Cost() Cost {
 // much as a cheap one does.
 func (e *Engine) Measure(on bool) { e.measured.Store(on) }
 
-// account lets a query follow a commit, and notes what that cost.
-func (e *Engine) account(effects []Effect, q *Query, touches []touch, now *moment) []Effect {
+// followMeasured lets a query follow a commit, and notes what that cost.
+func (e *Engine) followMeasured(effects []Effect, q *Query, touches []touch, now *commitView) []Effect {
 	q.cost.Evaluations++
 	reads := e.reads
 	if e.measured.Load() {

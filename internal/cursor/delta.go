@@ -55,7 +55,7 @@ func diff(before []record.ID, after []*record.Image, since uint64, ordered bool)
 	d := differ{before: before, after: after, since: since, ordered: ordered, was: make([]int, len(after)), moved: make([]bool, len(after))}
 	d.leave()
 	if ordered {
-		d.settle()
+		d.finish()
 	}
 	d.enter(last)
 	d.change(last)
@@ -130,10 +130,10 @@ func (d *differ) add(op DeltaOp, img *record.Image, after *record.ID) {
 	d.deltas = append(d.deltas, Delta{Op: op, ID: img.ID, Image: img, After: after})
 }
 
-// settle decides which records move: all but those of the heaviest sequence that
+// finish decides which records move: all but those of the heaviest sequence that
 // is in the same order before and after, where one unchanged record weighs more
 // than all that changed.
-func (d *differ) settle() {
+func (d *differ) finish() {
 	heaviest := prefixMax{best: make([]weighed, len(d.before)+1)}
 	from := make([]int, len(d.after)) // the one before it in its heaviest sequence
 	for i, img := range d.after {
@@ -147,7 +147,7 @@ func (d *differ) settle() {
 		}
 		until := heaviest.upTo(d.was[i])
 		from[i] = until.end
-		heaviest.raise(d.was[i], weighed{until.weight + weight, i + 1})
+		heaviest.update(d.was[i], weighed{until.weight + weight, i + 1})
 	}
 	for end := heaviest.upTo(len(d.before)).end; end > 0; end = from[end-1] {
 		d.moved[end-1] = false
@@ -173,7 +173,7 @@ func (t *prefixMax) upTo(place int) (heaviest weighed) {
 	return heaviest
 }
 
-func (t *prefixMax) raise(place int, to weighed) {
+func (t *prefixMax) update(place int, to weighed) {
 	for place++; place < len(t.best); place += place & -place {
 		if to.weight > t.best[place].weight {
 			t.best[place] = to

@@ -83,19 +83,19 @@ type Engine struct {
 	referring map[named]map[*group]struct{} // whose records refer to it
 	early     map[Holder]*Spec              // given before Open was called; nil: closed
 	history   *history                      // once somebody has come back
-	leads     map[*group]lead
+	leads     map[*group]sharedResume
 	number    uint64
 	spare     int // see list
 	reads     int // of the store, to refill windows
 	measured  atomic.Bool
 	memory    int // changes that a history may hold
 
-	pages   pages
+	pages   readCache
 	studies sync.Mutex // held while a history is read, around mu
 	beyond  uint64     // no history reaches back to before this commit
 
 	// What each commit uses again.
-	now     moment
+	now     commitView
 	touched []*selector
 	effects []Effect
 	scratch []record.ID
@@ -114,7 +114,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*record.Model]*index{},
 		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
-		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{}, leads: map[*group]lead{},
+		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{}, leads: map[*group]sharedResume{},
 	}
 	e.now.at = e.present
 	e.reach(seq)
@@ -151,7 +151,7 @@ func (e *Engine) deliver(c store.Commit) {
 	clear(effects)
 	clear(e.leads)
 	if e.history != nil {
-		if e.history.add(c); e.history.spent() {
+		if e.history.add(c); e.history.full() {
 			e.history = nil
 		}
 	}
@@ -169,7 +169,7 @@ func (e *Engine) match(c store.Commit) []Effect {
 	e.now.seq, e.now.changes = c.Seq, c.Changes
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
-			effects = e.account(effects, s.queries[i], *s.touches, &e.now)
+			effects = e.followMeasured(effects, s.queries[i], *s.touches, &e.now)
 		}
 		s.forget()
 	}
@@ -184,15 +184,15 @@ func (e *Engine) match(c store.Commit) []Effect {
 
 // follow lets one query follow a commit, and appends what its holders are to be
 // told.
-func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *moment) []Effect {
+func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *commitView) []Effect {
 	for o := q.openings; o != nil; o = o.next {
 		o.touches = append(o.touches, touches...)
 	}
 	if !q.ruled {
 		return q.whole.follow(effects, touches, now)
 	}
-	for i := len(q.parted.groups) - 1; i >= 0; i-- {
-		q.parted.groups[i].decide(touches, func(g *group, decided []touch) {
+	for i := len(q.partition.groups) - 1; i >= 0; i-- {
+		q.partition.groups[i].decide(touches, func(g *group, decided []touch) {
 			effects = g.follow(effects, decided, now)
 		})
 	}
@@ -215,7 +215,7 @@ func (e *Engine) skip() {
 	var effects []Effect
 	for _, q := range e.queries() {
 		for _, g := range slices.Backward(q.groups()) {
-			effects = e.lose(effects, g, store.ErrExpired)
+			effects = e.failGroup(effects, g, store.ErrExpired)
 		}
 	}
 	e.sink.Deliver(store.Commit{Seq: seq}, effects, nil)

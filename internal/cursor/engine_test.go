@@ -82,7 +82,7 @@ type bench struct {
 
 // A guest is a holder with a name, and a clerk an engine that knows them.
 type guest struct {
-	Seat
+	Membership
 	name any
 }
 
@@ -103,7 +103,7 @@ func (c *clerk) holder(name any) Holder {
 	return c.known[name]
 }
 
-func (c *clerk) Open(ctx context.Context, name any, spec Spec, from *Held, opened func(Opened)) error {
+func (c *clerk) Open(ctx context.Context, name any, spec Spec, from *Resume, opened func(Opened)) error {
 	return c.Engine.Open(ctx, c.holder(name), spec, from, opened)
 }
 
@@ -239,7 +239,7 @@ func TestAWindowRefills(t *testing.T) {
 	b.expect(b.sets("Z", func(x *thing) { x.Note = &x.Title }), "#7 to [h]: change Z")
 	b.expect(b.sets("Y", func(x *thing) { x.Note = &x.Title }), "")
 	for range 20 {
-		ids := idsOf(nil, q.whole.reading.(*list).visible())
+		ids := idsOf(nil, q.whole.result.(*list).visible())
 		got := b.does(func(tx *store.Tx) error {
 			for _, id := range ids {
 				if err := tx.Delete(b.things, id); err != nil {
@@ -252,7 +252,7 @@ func TestAWindowRefills(t *testing.T) {
 			t.Errorf("%v left: %s", ids, got)
 		}
 	}
-	if !q.whole.reading.(*list).complete || q.Len() != 0 {
+	if !q.whole.result.(*list).complete || q.Len() != 0 {
 		t.Errorf("%d are left", q.Len())
 	}
 	b.engine.Close("h")
@@ -448,7 +448,7 @@ func TestResuming(t *testing.T) {
 		return err
 	})
 	resume := func(seq uint64, held Spec) (o Opened, err error) {
-		err = b.engine.Open(context.Background(), "h", spec, &Held{Seq: seq, Spec: held}, func(opened Opened) { o = opened })
+		err = b.engine.Open(context.Background(), "h", spec, &Resume{Seq: seq, Spec: held}, func(opened Opened) { o = opened })
 		b.engine.Close("h")
 		return o, err
 	}
@@ -489,7 +489,7 @@ func TestResumingWhereMostHasLeft(t *testing.T) {
 			return nil
 		})
 		spec := Spec{Scope: b.scope(`{"title":"x"}`, 0, "count")}
-		held := &Held{Seq: 1, Spec: Spec{Scope: b.scope(`{"count":{"gte":0}}`, 0, "count")}}
+		held := &Resume{Seq: 1, Spec: Spec{Scope: b.scope(`{"count":{"gte":0}}`, 0, "count")}}
 		var o Opened
 		if err := b.engine.Open(t.Context(), "h", spec, held, func(opened Opened) { o = opened }); err != nil {
 			t.Fatal(err)

@@ -27,16 +27,16 @@ func (p *prophet) Rescope(store.Commit) []Move { return p.moves }
 func (p *prophet) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	for _, e := range effects {
 		for _, h := range e.Holders {
-			p.hear(p.heard, h, Foreseen{Deltas: e.Deltas, Value: e.Value, Included: e.Included})
+			p.hear(p.heard, h, Previewed{Deltas: e.Deltas, Value: e.Value, Included: e.Included})
 		}
 	}
 	for _, m := range moved {
-		p.hear(p.heard, m.Holder, Foreseen{Deltas: m.Deltas, Value: m.Value, Included: m.Included, Closed: m.To == nil})
+		p.hear(p.heard, m.Holder, Previewed{Deltas: m.Deltas, Value: m.Value, Included: m.Included, Closed: m.To == nil})
 	}
 	p.world.Deliver(c, effects, moved)
 }
 
-func (p *prophet) hear(by map[*replica]string, h Holder, seen Foreseen) {
+func (p *prophet) hear(by map[*replica]string, h Holder, seen Previewed) {
 	if seen.nothing() {
 		return
 	}
@@ -109,7 +109,7 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 		clear(p.heard)
 		for range 2 { // to look does not change what is seen
 			clear(seen)
-			_, all, err := w.engine.Foresee(ctx, func(seq uint64) (store.Commit, error) { return tx.Preview(ctx, seq) }, p.Rescope)
+			_, all, err := w.engine.Preview(ctx, func(seq uint64) (store.Commit, error) { return tx.Preview(ctx, seq) }, p.Rescope)
 			if err != nil {
 				t.Fatal(err)
 			}

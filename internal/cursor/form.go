@@ -1,20 +1,20 @@
 package cursor
 
-// A form is what queries on a model have in common that differ in their
+// A specKey is what queries on a model have in common that differ in their
 // conditions and tags: the rest of their spec, without rules. It is held once.
-type form struct {
+type specKey struct {
 	Spec
 	key     string
 	queries int // that have it
 }
 
-// form returns the form of a spec.
-func (x *index) form(s *Spec) *form {
+// specKey returns the form of a spec.
+func (x *index) specKey(s *Spec) *specKey {
 	var room [128]byte
-	key := s.appendForm(room[:0])
+	key := s.appendKey(room[:0])
 	f := x.forms[string(key)]
 	if f == nil {
-		f = &form{Spec: *s, key: string(key)}
+		f = &specKey{Spec: *s, key: string(key)}
 		f.Scope.Where, f.Tag = Condition{}, ""
 		f.forgetRules()
 		x.forms[f.key] = f
@@ -23,14 +23,14 @@ func (x *index) form(s *Spec) *form {
 }
 
 // release lets go of a form that a query had.
-func (x *index) release(f *form) {
+func (x *index) release(f *specKey) {
 	if f.queries--; f.queries == 0 {
 		delete(x.forms, f.key)
 	}
 }
 
-// appendForm appends a text that is the same for specs of one form only.
-func (s *Spec) appendForm(key []byte) []byte {
+// appendKey appends a text that is the same for specs of one form only.
+func (s *Spec) appendKey(key []byte) []byte {
 	if s.ruled() {
 		key = append(key, 3)
 	}

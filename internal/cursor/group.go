@@ -30,21 +30,21 @@ type group struct {
 	holders []Holder
 	sole    [1]Holder // as most have one
 	rules   []rules   // theirs, or none
-	reading reading   // nil: nothing needs to be remembered
+	result  result    // nil: nothing needs to be remembered
 }
 
 // begin makes the group, which has no holders, one that remembers what r does.
-func (g *group) begin(q *Query, r reading) {
-	g.query, g.holders, g.reading = q, g.sole[:0], r
-	for _, c := range g.company() {
-		g.watch(c.of.Model, nil, c.seen)
+func (g *group) begin(q *Query, r result) {
+	g.query, g.holders, g.result = q, g.sole[:0], r
+	for _, c := range g.includes() {
+		g.track(c.of.Model, nil, c.seen)
 	}
 }
 
 // add makes an empty group one of the query's.
-func (q *Query) add(r reading) *group {
-	g := &group{at: len(q.parted.groups)}
-	q.parted.groups = append(q.parted.groups, g)
+func (q *Query) add(r result) *group {
+	g := &group{at: len(q.partition.groups)}
+	q.partition.groups = append(q.partition.groups, g)
 	g.begin(q, r)
 	return g
 }
@@ -56,50 +56,50 @@ func (q *Query) remove(g *group) {
 		g.begin(q, nil)
 		return
 	}
-	groups, last := q.parted.groups, len(q.parted.groups)-1
+	groups, last := q.partition.groups, len(q.partition.groups)-1
 	groups[g.at] = groups[last]
 	groups[g.at].at = g.at
 	groups[last] = nil
-	q.parted.groups = groups[:last]
+	q.partition.groups = groups[:last]
 }
 
 // retire ends what the group keeps up outside of its query.
 func (g *group) retire() {
-	for _, c := range g.company() {
-		g.watch(c.of.Model, c.seen, nil)
+	for _, c := range g.includes() {
+		g.track(c.of.Model, c.seen, nil)
 	}
 }
 
 // drop removes a group whose rules went with its last holder.
 func (q *Query) drop(g *group) {
 	q.remove(g)
-	if sum := g.reading.sum(); q.parted.alike[sum] == g {
-		delete(q.parted.alike, sum)
+	if sum := g.result.hash(); q.partition.alike[sum] == g {
+		delete(q.partition.alike, sum)
 	}
 }
 
 // join returns the group that holds what r does, which is up to date, or a new
 // one.
-func (q *Query) join(r reading) *group {
+func (q *Query) join(r result) *group {
 	r = q.remembered(r)
 	if !q.ruled {
-		if len(q.whole.holders) == 0 && q.whole.reading == nil {
+		if len(q.whole.holders) == 0 && q.whole.result == nil {
 			q.whole.begin(q, r)
 		}
 		return &q.whole
 	}
-	d := q.parted
+	d := q.partition
 	switch {
 	case len(d.groups) == 0:
 		return q.add(r)
-	case len(d.groups) == 1 && d.groups[0].reading.absorb(r):
+	case len(d.groups) == 1 && d.groups[0].result.unify(r):
 		return d.groups[0]
 	case d.alike == nil:
 		q.unite()
 	}
-	sum := r.sum()
+	sum := r.hash()
 	g := d.alike[sum]
-	if g != nil && g.reading.absorb(r) {
+	if g != nil && g.result.unify(r) {
 		return g
 	}
 	added := q.add(r)
@@ -111,7 +111,7 @@ func (q *Query) join(r reading) *group {
 
 // reunite unites the groups after they followed a commit.
 func (q *Query) reunite() {
-	if d := q.parted; d != nil {
+	if d := q.partition; d != nil {
 		if d.alike = nil; len(d.groups) > 1 {
 			q.unite()
 		}
@@ -120,36 +120,36 @@ func (q *Query) reunite() {
 
 // unite brings together the groups that have come to hold the same.
 func (q *Query) unite() {
-	d := q.parted
+	d := q.partition
 	if d.alike == nil {
 		d.alike = map[uint64]*group{}
 	}
 	clear(d.alike)
 	for i := len(d.groups) - 1; i >= 0; i-- {
 		g := d.groups[i]
-		sum := g.reading.sum()
+		sum := g.result.hash()
 		other := d.alike[sum]
 		if other == nil {
 			d.alike[sum] = g
-		} else if other.reading.absorb(g.reading) {
-			other.take(g.holders, g.rules)
+		} else if other.result.unify(g.result) {
+			other.adopt(g.holders, g.rules)
 			q.remove(g)
 		}
 	}
 }
 
-// take makes holders those of the group.
-func (g *group) take(holders []Holder, own []rules) {
+// adopt makes holders those of the group.
+func (g *group) adopt(holders []Holder, own []rules) {
 	for i, h := range holders {
-		*h.seat() = Seat{g, len(g.holders) + i}
+		*h.membership() = Membership{g, len(g.holders) + i}
 	}
 	g.holders = append(g.holders, holders...)
 	g.rules = append(g.rules, own...)
 }
 
-// A part is a group, and for each of some questions the answer of its holders'
+// A subgroup is a group, and for each of some questions the answer of its holders'
 // rules.
-type part struct {
+type subgroup struct {
 	*group
 	answers string // a byte each, 1: it is allowed
 }
@@ -157,33 +157,33 @@ type part struct {
 // ask asks the holders' rules about images, of the scope's model or of an
 // include's; nil is none. Those who answer as the first does stay in the group,
 // the others part from it.
-func (g *group) ask(of int, images []*record.Image) []part {
+func (g *group) ask(of int, images []*record.Image) []subgroup {
 	if !g.query.ruled {
-		return []part{{g, strings.Repeat("\x01", len(images))}}
+		return []subgroup{{g, strings.Repeat("\x01", len(images))}}
 	}
 	answers := make([]byte, len(images))
 	if !slices.ContainsFunc(images, func(img *record.Image) bool { return img != nil }) {
-		return []part{{g, string(answers)}} // there is nothing to ask
+		return []subgroup{{g, string(answers)}} // there is nothing to ask
 	}
 	g.rules[0].answer(of, images, answers)
-	parts := []part{{g, string(answers)}}
+	parts := []subgroup{{g, string(answers)}}
 	holders, rules, stay := g.holders, g.rules, 1
 	for i := 1; i < len(holders); i++ {
 		rules[i].answer(of, images, answers)
 		if string(answers) == parts[0].answers {
 			if stay < i { // others have parted
 				holders[stay], rules[stay] = holders[i], rules[i]
-				holders[i].seat().at = stay
+				holders[i].membership().at = stay
 			}
 			stay++
 			continue
 		}
-		at := slices.IndexFunc(parts, func(p part) bool { return p.answers == string(answers) })
+		at := slices.IndexFunc(parts, func(p subgroup) bool { return p.answers == string(answers) })
 		if at < 0 {
 			at = len(parts)
-			parts = append(parts, part{g.query.add(g.reading.clone()), string(answers)})
+			parts = append(parts, subgroup{g.query.add(g.result.clone()), string(answers)})
 		}
-		parts[at].take(holders[i:i+1], rules[i:i+1])
+		parts[at].adopt(holders[i:i+1], rules[i:i+1])
 	}
 	clear(holders[stay:])
 	clear(rules[stay:])
@@ -204,7 +204,7 @@ func (r rules) answer(of int, images []*record.Image, answers []byte) {
 func (g *group) decide(touches []touch, follow func(*group, []touch)) {
 	images := make([]*record.Image, len(touches))
 	for i := range touches {
-		if g.reading.asks(&touches[i]) {
+		if g.result.asksRule(&touches[i]) {
 			images[i] = touches[i].change.After
 		}
 	}
@@ -220,13 +220,13 @@ func (g *group) decide(touches []touch, follow func(*group, []touch)) {
 // follow lets the group follow a commit, and appends what its holders are to be
 // told. touches are what it did to the records that the query's conditions hold
 // for and the holders' rules allow. The deltas lead from what was visible before.
-func (g *group) follow(effects []Effect, touches []touch, now *moment) []Effect {
-	switch r := g.reading.(type) {
+func (g *group) follow(effects []Effect, touches []touch, now *commitView) []Effect {
+	switch r := g.result.(type) {
 	case *list:
 		return g.followList(effects, r, touches, now)
-	case *tally:
-		return g.followTally(effects, r, touches, now)
-	case sight:
+	case *aggregate:
+		return g.followAggregate(effects, r, touches, now)
+	case idSet:
 		for i := range touches {
 			r.apply(&touches[i])
 		}
@@ -235,27 +235,27 @@ func (g *group) follow(effects []Effect, touches []touch, now *moment) []Effect 
 	if len(g.holders) == 0 {
 		return effects
 	}
-	return g.tell(effects, flat(touches), nil)
+	return g.emit(effects, flat(touches), nil)
 }
 
-func (g *group) tell(effects []Effect, deltas []Delta, included []Included) []Effect {
+func (g *group) emit(effects []Effect, deltas []Delta, included []Included) []Effect {
 	if len(g.holders) == 0 || len(deltas)+len(included) == 0 {
 		return effects
 	}
-	if l, ok := g.reading.(*list); ok {
+	if l, ok := g.result.(*list); ok {
 		deltas = l.join(deltas, included)
 	}
 	return append(effects, Effect{Query: g.query, Holders: g.holders, Deltas: deltas, Included: included})
 }
 
-func (g *group) followTally(effects []Effect, t *tally, touches []touch, now *moment) []Effect {
+func (g *group) followAggregate(effects []Effect, t *aggregate, touches []touch, now *commitView) []Effect {
 	before := t.value()
 	for i := range touches {
 		t.apply(&touches[i])
 	}
-	if t.short() {
+	if t.needsFill() {
 		if err := t.fill(now.at, nil); err != nil {
-			return g.query.engine.lose(effects, g, err)
+			return g.query.engine.failGroup(effects, g, err)
 		}
 	}
 	if value := t.since(before); value != nil && len(g.holders) > 0 {
@@ -264,28 +264,28 @@ func (g *group) followTally(effects []Effect, t *tally, touches []touch, now *mo
 	return effects
 }
 
-func (g *group) followList(effects []Effect, l *list, touches []touch, now *moment) []Effect {
+func (g *group) followList(effects []Effect, l *list, touches []touch, now *commitView) []Effect {
 	e := g.query.engine
 	before := idsOf(e.scratch[:0], l.visible())
 	for i := range touches {
 		l.apply(&touches[i])
 	}
 	groups, err := g.refill(now.at)
-	var all []escort
+	var all []groupDelta
 	for _, g := range groups {
-		parted := []escort{{group: g}}
+		parted := []groupDelta{{group: g}}
 		if err == nil {
-			parted, err = g.accompany(now)
+			parted, err = g.followIncludes(now)
 		}
 		all = append(all, parted...)
 	}
 	for _, x := range all {
 		if err != nil {
-			effects = e.lose(effects, x.group, err)
+			effects = e.failGroup(effects, x.group, err)
 			continue
 		}
-		l := x.reading.(*list)
-		effects = x.tell(effects, diff(before, l.visible(), now.seq-1, true), x.included)
+		l := x.result.(*list)
+		effects = x.emit(effects, diff(before, l.visible(), now.seq-1, true), x.included)
 		l.evict()
 	}
 	clear(before)
@@ -298,17 +298,17 @@ func (g *group) followList(effects []Effect, l *list, touches []touch, now *mome
 func (g *group) refill(at view) ([]*group, error) {
 	groups := []*group{g}
 	for i := 0; i < len(groups); i++ {
-		g, l := groups[i], groups[i].reading.(*list)
-		if !l.short() {
+		g, l := groups[i], groups[i].result.(*list)
+		if !l.needsFill() {
 			continue
 		}
-		for batch := l.wants(); len(g.rules) > 1 && l.wants() != 0; batch *= 2 {
+		for batch := l.missing(); len(g.rules) > 1 && l.missing() != 0; batch *= 2 {
 			found, err := l.next(at, batch)
 			if err != nil {
 				return groups, err
 			}
 			for _, p := range g.ask(0, found) {
-				p.reading.(*list).take(found, func(i int) bool { return p.answers[i] == 1 })
+				p.result.(*list).append(found, func(i int) bool { return p.answers[i] == 1 })
 				if p.group != g {
 					groups = append(groups, p.group)
 				}
@@ -347,10 +347,10 @@ func flat(touches []touch) []Delta {
 // ids returns the ids that the group's holders hold, in their order; before is
 // the state that they hold.
 func (g *group) ids(before view) ([]record.ID, error) {
-	switch r := g.reading.(type) {
+	switch r := g.result.(type) {
 	case *list:
 		return idsOf(nil, r.visible()), nil
-	case sight:
+	case idSet:
 		return slices.Sorted(maps.Keys(r)), nil
 	}
 	l := g.query.emptyList()

@@ -20,7 +20,7 @@ type history struct {
 	size         int    // changes
 	most         int    // changes that it holds
 	unused       int    // commits since it was last asked
-	models       map[*record.Model]*annals
+	models       map[*record.Model]*modelLog
 	standing     map[named]*record.Image // records that were read, as they are; nil: there is none
 }
 
@@ -32,24 +32,24 @@ const (
 )
 
 // Annals are the changes of one model's records, in order.
-type annals struct {
-	changes   []dated
-	registers map[*record.Field]*register
+type modelLog struct {
+	changes   []logged
+	registers map[*record.Field]*valueIndex
 }
 
-type dated struct {
+type logged struct {
 	*store.Change
 	seq uint64
 }
 
-// A register says where in the annals a field had a value, before or after.
-type register struct {
+// A valueIndex says where in the annals a field had a value, before or after.
+type valueIndex struct {
 	known  int // how many of the changes it has looked at
 	places map[record.Value][]int
 }
 
 func newHistory(since uint64, most int) *history {
-	return &history{since: since, until: since, most: most, models: map[*record.Model]*annals{}, standing: map[named]*record.Image{}}
+	return &history{since: since, until: since, most: most, models: map[*record.Model]*modelLog{}, standing: map[named]*record.Image{}}
 }
 
 // add appends a commit.
@@ -58,10 +58,10 @@ func (h *history) add(c store.Commit) {
 		change := &c.Changes[i]
 		a := h.models[change.Model]
 		if a == nil {
-			a = &annals{registers: map[*record.Field]*register{}}
+			a = &modelLog{registers: map[*record.Field]*valueIndex{}}
 			h.models[change.Model] = a
 		}
-		a.changes = append(a.changes, dated{change, c.Seq})
+		a.changes = append(a.changes, logged{change, c.Seq})
 		delete(h.standing, named{change.Model, change.ID})
 	}
 	h.size += len(c.Changes)
@@ -69,8 +69,8 @@ func (h *history) add(c store.Commit) {
 	h.until = c.Seq
 }
 
-// spent reports whether the history has grown too long, or is of no use any more.
-func (h *history) spent() bool { return h.size > h.most || h.unused > maxUnused }
+// full reports whether the history has grown too long, or is of no use any more.
+func (h *history) full() bool { return h.size > h.most || h.unused > maxUnused }
 
 // missed returns what the commits after seq did to the records for which the
 // conditions hold now, or held after seq: a touch for each, by id, as if they had
@@ -105,7 +105,7 @@ func (h *history) missed(m *record.Model, where *Condition, seq uint64) []touch 
 // not changed since is read as it is now.
 func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*record.Image, error) {
 	if a := h.models[m]; a != nil {
-		if places := a.noted(spot{m.Field("id"), record.StringValue(string(id))}, seq); len(places) > 0 {
+		if places := a.positions(point{m.Field("id"), record.StringValue(string(id))}, seq); len(places) > 0 {
 			return a.changes[places[0]].Before, nil
 		}
 	}
@@ -127,29 +127,29 @@ func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*reco
 	return image, err
 }
 
-// few reports whether it is little work to find out what a list that has an end
+// fewMatches reports whether it is little work to find out what a list that has an end
 // has missed: little beside reading it.
-func (h *history) few(s *Scope, seq uint64) bool {
+func (h *history) fewMatches(s *Scope, seq uint64) bool {
 	a := h.models[s.Model]
-	return a == nil || a.many(&s.Where, seq) <= 2*s.end()
+	return a == nil || a.countMatches(&s.Where, seq) <= 2*s.end()
 }
 
-// many returns how many places find would return, or a few more.
-func (a *annals) many(where *Condition, seq uint64) (n int) {
-	spots, ok := where.spots(anyField)
+// countMatches returns how many places find would return, or a few more.
+func (a *modelLog) countMatches(where *Condition, seq uint64) (n int) {
+	spots, ok := where.points(anyField)
 	if !ok {
 		return len(a.changes) - a.first(seq)
 	}
 	for _, at := range spots {
-		n += len(a.noted(at, seq))
+		n += len(a.positions(at, seq))
 	}
 	return n
 }
 
 // find returns the places of changes after seq among which are all that touch the
 // conditions, each once, in order.
-func (a *annals) find(where *Condition, seq uint64) (places []int) {
-	spots, ok := where.spots(anyField)
+func (a *modelLog) find(where *Condition, seq uint64) (places []int) {
+	spots, ok := where.points(anyField)
 	if !ok {
 		for place := a.first(seq); place < len(a.changes); place++ {
 			places = append(places, place)
@@ -157,7 +157,7 @@ func (a *annals) find(where *Condition, seq uint64) (places []int) {
 		return places
 	}
 	for _, at := range spots {
-		places = append(places, a.noted(at, seq)...)
+		places = append(places, a.positions(at, seq)...)
 	}
 	slices.Sort(places)
 	return slices.Compact(places)
@@ -166,21 +166,21 @@ func (a *annals) find(where *Condition, seq uint64) (places []int) {
 func anyField(*record.Field) bool { return true }
 
 // first returns the place of the first change after seq.
-func (a *annals) first(seq uint64) int {
+func (a *modelLog) first(seq uint64) int {
 	return sort.Search(len(a.changes), func(i int) bool { return a.changes[i].seq > seq })
 }
 
-// noted returns the places of changes after seq at which a field had or has a value.
-func (a *annals) noted(at spot, seq uint64) []int {
-	places := a.register(at.field).places[at.value]
+// positions returns the places of changes after seq at which a field had or has a value.
+func (a *modelLog) positions(at point, seq uint64) []int {
+	places := a.indexOf(at.field).places[at.value]
 	return places[sort.Search(len(places), func(i int) bool { return a.changes[places[i]].seq > seq }):]
 }
 
-// register returns the register of a field, up to date.
-func (a *annals) register(f *record.Field) *register {
+// indexOf returns the register of a field, up to date.
+func (a *modelLog) indexOf(f *record.Field) *valueIndex {
 	r := a.registers[f]
 	if r == nil {
-		r = &register{places: map[record.Value][]int{}}
+		r = &valueIndex{places: map[record.Value][]int{}}
 		a.registers[f] = r
 	}
 	for ; r.known < len(a.changes); r.known++ {
@@ -189,11 +189,11 @@ func (a *annals) register(f *record.Field) *register {
 				continue
 			}
 			if f.Kind != record.List {
-				r.note(img.Value(f))
+				r.add(img.Value(f))
 				continue
 			}
 			img.Each(f, func(v record.Value) bool {
-				r.note(v)
+				r.add(v)
 				return true
 			})
 		}
@@ -201,8 +201,8 @@ func (a *annals) register(f *record.Field) *register {
 	return r
 }
 
-// note enters a value of the change that is looked at.
-func (r *register) note(v record.Value) {
+// add enters a value of the change that is looked at.
+func (r *valueIndex) add(v record.Value) {
 	places := r.places[v]
 	if n := len(places); n == 0 || places[n-1] != r.known {
 		r.places[v] = append(places, r.known)

@@ -43,13 +43,13 @@ func (e *Engine) query(spec Spec) *Query {
 		x = newIndex()
 		e.indexes[spec.Scope.Model] = x
 	}
-	s, by := x.add(canonical(spec.Scope.Where)), share{x.form(&spec), spec.Tag}
+	s, by := x.add(canonical(spec.Scope.Where)), queryKey{x.specKey(&spec), spec.Tag}
 	q := s.query(by)
 	if q == nil {
 		e.number++
-		q = &Query{engine: e, selector: s, form: by.form, tag: by.tag, number: e.number}
+		q = &Query{engine: e, selector: s, key: by.form, tag: by.tag, number: e.number}
 		if q.ruled = spec.ruled(); q.ruled {
-			q.parted = &division{}
+			q.partition = &partition{}
 		} else {
 			q.whole.begin(q, nil)
 		}
@@ -84,22 +84,22 @@ func (e *Engine) end(q *Query) {
 	if s.remove(q); len(s.queries) == 0 {
 		x.remove(s)
 	}
-	if x.release(q.form); len(x.selectors) == 0 {
-		delete(e.indexes, q.form.Scope.Model)
+	if x.release(q.key); len(x.selectors) == 0 {
+		delete(e.indexes, q.key.Scope.Model)
 	}
 }
 
-// lose ends a group that cannot be kept current, and appends what its holders
+// failGroup ends a group that cannot be kept current, and appends what its holders
 // are to be told.
-func (e *Engine) lose(effects []Effect, g *group, err error) []Effect {
+func (e *Engine) failGroup(effects []Effect, g *group, err error) []Effect {
 	for _, h := range g.holders {
-		*h.seat() = Seat{}
+		*h.membership() = Membership{}
 	}
 	if len(g.holders) > 0 {
 		effects = append(effects, Effect{Query: g.query, Holders: slices.Clone(g.holders), Resync: e.reason(err)})
 	}
 	g.query.remove(g)
-	if d := g.query.parted; d != nil {
+	if d := g.query.partition; d != nil {
 		d.alike = nil
 	}
 	e.release(g.query)
@@ -115,27 +115,27 @@ func (e *Engine) reason(err error) string {
 	return Failed
 }
 
-// hold makes a holder one of a group's.
-func (e *Engine) hold(h Holder, own rules, g *group) {
-	*h.seat() = Seat{g, len(g.holders)}
+// attachHolder makes a holder one of a group's.
+func (e *Engine) attachHolder(h Holder, own rules, g *group) {
+	*h.membership() = Membership{g, len(g.holders)}
 	if g.holders = append(g.holders, h); g.query.ruled {
 		g.rules = append(g.rules, own)
 	}
 }
 
-// unhold takes the holder away from its group, and returns its query, nil if it
+// detachHolder takes the holder away from its group, and returns its query, nil if it
 // holds none.
-func (e *Engine) unhold(h Holder) *Query {
-	g, at := h.seat().group, h.seat().at
+func (e *Engine) detachHolder(h Holder) *Query {
+	g, at := h.membership().group, h.membership().at
 	if g == nil {
 		return nil
 	}
 	last := len(g.holders) - 1
 	g.holders[at] = g.holders[last]
-	g.holders[at].seat().at = at
+	g.holders[at].membership().at = at
 	g.holders[last] = nil
 	g.holders = g.holders[:last]
-	*h.seat() = Seat{}
+	*h.membership() = Membership{}
 	if g.query.ruled {
 		g.rules[at] = g.rules[last]
 		g.rules[last] = nil
@@ -157,7 +157,7 @@ func (e *Engine) Close(h Holder) {
 		delete(e.openings, h)
 	}
 	delete(e.early, h)
-	if q := e.unhold(h); q != nil {
+	if q := e.detachHolder(h); q != nil {
 		e.release(q)
 	}
 }

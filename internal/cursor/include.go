@@ -53,26 +53,26 @@ type Included struct {
 	Deltas []Delta         // else; they stand by id
 }
 
-// A company is the records that those of a list refer to, by one include.
-type company struct {
+// A includedSet is the records that those of a list refer to, by one include.
+type includedSet struct {
 	of   *Include
 	seen map[record.ID]*record.Image // all that are referred to; nil: there is none to be seen
 }
 
-// A referral is one record that is referred to.
-type referral struct {
+// A reference is one record that is referred to.
+type reference struct {
 	id     record.ID
 	image  *record.Image // what there is to be asked about, nil for nothing
 	known  bool          // it is as it was
 	unread bool          // image is yet to be read
 }
 
-// refer returns the records that those of a list refer to at a moment.
-func (c *company) refer(images []*record.Image, now *moment) ([]referral, error) {
-	var all []referral
+// references returns the records that those of a list refer to at a moment.
+func (c *includedSet) references(images []*record.Image, now *commitView) ([]reference, error) {
+	var all []reference
 	missing := false
 	for _, id := range c.of.refers(images) {
-		r := referral{id: id}
+		r := reference{id: id}
 		if change := now.change(c.of.Model, id); change != nil {
 			r.image = change.After
 		} else if _, r.known = c.seen[id]; !r.known {
@@ -80,7 +80,7 @@ func (c *company) refer(images []*record.Image, now *moment) ([]referral, error)
 		}
 		all = append(all, r)
 	}
-	if !missing || !now.page.recall(c.of.Model, all) {
+	if !missing || !now.cached.lookup(c.of.Model, all) {
 		return all, nil
 	}
 	err := now.at(func(snap *store.Snapshot) (err error) {
@@ -92,7 +92,7 @@ func (c *company) refer(images []*record.Image, now *moment) ([]referral, error)
 		return err
 	})
 	if err == nil {
-		now.page.note(c.of.Model, all)
+		now.cached.add(c.of.Model, all)
 	}
 	return all, err
 }
@@ -108,7 +108,7 @@ func find(snap *store.Snapshot, m *record.Model, id record.ID) (*record.Image, e
 
 // follow makes the company what is referred to now, as far as it is allowed, and
 // returns what became of it.
-func (c *company) follow(all []referral, allowed func(i int) bool) []Delta {
+func (c *includedSet) follow(all []reference, allowed func(i int) bool) []Delta {
 	was := c.seen
 	c.seen = make(map[record.ID]*record.Image, len(all))
 	var enter, change, leave []Delta
@@ -136,7 +136,7 @@ func (c *company) follow(all []referral, allowed func(i int) bool) []Delta {
 }
 
 // images returns the company, by id.
-func (c *company) images() []*record.Image {
+func (c *includedSet) images() []*record.Image {
 	var images []*record.Image
 	for _, id := range slices.Sorted(maps.Keys(c.seen)) {
 		if image := c.seen[id]; image != nil {
@@ -146,19 +146,19 @@ func (c *company) images() []*record.Image {
 	return images
 }
 
-// sameCompany reports whether two lists of the same records have the same.
-func sameCompany(a, b []company) bool {
-	return slices.EqualFunc(a, b, func(a, b company) bool {
+// sameIncludes reports whether two lists of the same records have the same.
+func sameIncludes(a, b []includedSet) bool {
+	return slices.EqualFunc(a, b, func(a, b includedSet) bool {
 		return maps.EqualFunc(a.seen, b.seen, func(a, b *record.Image) bool { return (a == nil) == (b == nil) })
 	})
 }
 
-// accompany reads what the list's records refer to, or brings that up to a later
+// loadIncludes reads what the list's records refer to, or brings that up to a later
 // moment.
-func (l *list) accompany(now *moment, own rules) error {
-	for i := range l.company {
-		c := &l.company[i]
-		all, err := c.refer(l.visible(), now)
+func (l *list) loadIncludes(now *commitView, own rules) error {
+	for i := range l.includes {
+		c := &l.includes[i]
+		all, err := c.references(l.visible(), now)
 		if err != nil {
 			return err
 		}
@@ -170,28 +170,28 @@ func (l *list) accompany(now *moment, own rules) error {
 // included returns the list's company as it is opened.
 func (l *list) included() []Included {
 	var all []Included
-	for i := range l.company {
-		all = append(all, Included{Model: l.company[i].of.Model, Images: l.company[i].images()})
+	for i := range l.includes {
+		all = append(all, Included{Model: l.includes[i].of.Model, Images: l.includes[i].images()})
 	}
 	return all
 }
 
 // Companions are the ids of a company that was, by model.
-type companions map[*record.Model][]record.ID
+type includedIDs map[*record.Model][]record.ID
 
-func (l *list) companions() companions {
-	if len(l.company) == 0 {
+func (l *list) includedIDs() includedIDs {
+	if len(l.includes) == 0 {
 		return nil
 	}
-	ids := companions{}
-	for i := range l.company {
-		ids[l.company[i].of.Model] = idsOf(nil, l.company[i].images())
+	ids := includedIDs{}
+	for i := range l.includes {
+		ids[l.includes[i].of.Model] = idsOf(nil, l.includes[i].images())
 	}
 	return ids
 }
 
 // diff returns what leads from the companions to those of a list, nil for none.
-func (was companions) diff(l *list, since uint64) []Included {
+func (was includedIDs) diff(l *list, since uint64) []Included {
 	var all []Included
 	left := maps.Clone(was)
 	add := func(m *record.Model, images []*record.Image) {
@@ -201,8 +201,8 @@ func (was companions) diff(l *list, since uint64) []Included {
 		delete(left, m)
 	}
 	if l != nil {
-		for i := range l.company {
-			add(l.company[i].of.Model, l.company[i].images())
+		for i := range l.includes {
+			add(l.includes[i].of.Model, l.includes[i].images())
 		}
 	}
 	for m := range left {
@@ -211,46 +211,46 @@ func (was companions) diff(l *list, since uint64) []Included {
 	return all
 }
 
-// accompany lets the company of the group's list follow a commit, and returns
+// followIncludes lets the company of the group's list follow a commit, and returns
 // what becomes of it, for each of the groups that this one has parted into over
 // it.
-func (g *group) accompany(now *moment) ([]escort, error) {
-	all := []escort{{group: g}}
-	for n := range g.company() {
+func (g *group) followIncludes(now *commitView) ([]groupDelta, error) {
+	all := []groupDelta{{group: g}}
+	for n := range g.includes() {
 		for i := range all {
 			x := &all[i]
-			refs, err := x.company()[n].refer(x.reading.(*list).visible(), now)
+			refs, err := x.includes()[n].references(x.result.(*list).visible(), now)
 			if err != nil {
 				return all, err
 			}
 			before := x.included
-			for _, p := range x.ask(1+n, questions(refs)) {
-				deltas := p.meet(n, refs, p.answers)
+			for _, p := range x.ask(1+n, imagesOf(refs)) {
+				deltas := p.applyIncludes(n, refs, p.answers)
 				included := slices.Clip(before)
 				if len(deltas) > 0 {
-					included = append(included, Included{Model: p.company()[n].of.Model, Deltas: deltas})
+					included = append(included, Included{Model: p.includes()[n].of.Model, Deltas: deltas})
 				}
 				if p.group == x.group {
 					all[i].included = included
 				} else {
-					all = append(all, escort{p.group, included})
+					all = append(all, groupDelta{p.group, included})
 				}
 			}
 		}
 	}
 	for _, x := range all {
-		x.reading.(*list).seq = now.seq
+		x.result.(*list).seq = now.seq
 	}
 	return all, nil
 }
 
-// An escort is a group, and what becomes of its company.
-type escort struct {
+// An groupDelta is a group, and what becomes of its company.
+type groupDelta struct {
 	*group
 	included []Included
 }
 
-func questions(refs []referral) []*record.Image {
+func imagesOf(refs []reference) []*record.Image {
 	images := make([]*record.Image, len(refs))
 	for i, r := range refs {
 		images[i] = r.image
@@ -258,12 +258,12 @@ func questions(refs []referral) []*record.Image {
 	return images
 }
 
-// meet lets one of the group's companies follow a commit.
-func (g *group) meet(n int, refs []referral, answers string) []Delta {
-	c := &g.company()[n]
+// applyIncludes lets one of the group's companies follow a commit.
+func (g *group) applyIncludes(n int, refs []reference, answers string) []Delta {
+	c := &g.includes()[n]
 	was := c.seen
 	deltas := c.follow(refs, func(i int) bool { return answers[i] == 1 })
-	g.watch(c.of.Model, was, c.seen)
+	g.track(c.of.Model, was, c.seen)
 	return deltas
 }
 
@@ -273,8 +273,8 @@ type named struct {
 	id    record.ID
 }
 
-// watch notes which records the group's list refers to: now those in is.
-func (g *group) watch(m *record.Model, was, is map[record.ID]*record.Image) {
+// track notes which records the group's list refers to: now those in is.
+func (g *group) track(m *record.Model, was, is map[record.ID]*record.Image) {
 	referring := g.query.engine.referring
 	for id := range was {
 		if _, stays := is[id]; stays {
@@ -294,23 +294,23 @@ func (g *group) watch(m *record.Model, was, is map[record.ID]*record.Image) {
 	}
 }
 
-func (g *group) company() []company {
-	if l, ok := g.reading.(*list); ok {
-		return l.company
+func (g *group) includes() []includedSet {
+	if l, ok := g.result.(*list); ok {
+		return l.includes
 	}
 	return nil
 }
 
 // followReferred lets the groups follow a commit whose records refer to what it
 // changed, and that have not yet.
-func (e *Engine) followReferred(effects []Effect, now *moment) []Effect {
+func (e *Engine) followReferred(effects []Effect, now *commitView) []Effect {
 	if len(e.referring) == 0 {
 		return effects
 	}
 	var concerned []*group
 	for i := range now.changes {
 		for g := range e.referring[named{now.changes[i].Model, now.changes[i].ID}] {
-			if l := g.reading.(*list); l.seq != now.seq {
+			if l := g.result.(*list); l.seq != now.seq {
 				l.seq = now.seq
 				concerned = append(concerned, g)
 			}
@@ -320,12 +320,12 @@ func (e *Engine) followReferred(effects []Effect, now *moment) []Effect {
 		return cmp.Or(cmp.Compare(a.query.number, b.query.number), cmp.Compare(a.at, b.at))
 	})
 	for _, g := range concerned {
-		all, err := g.accompany(now)
+		all, err := g.followIncludes(now)
 		for _, x := range all {
 			if err != nil {
-				effects = e.lose(effects, x.group, err)
+				effects = e.failGroup(effects, x.group, err)
 			} else {
-				effects = x.tell(effects, nil, x.included)
+				effects = x.emit(effects, nil, x.included)
 			}
 		}
 	}

@@ -13,9 +13,9 @@ import (
 // in a list that every change goes through.
 type index struct {
 	selectors map[digest]*selector
-	forms     map[string]*form
+	forms     map[string]*specKey
 	tables    []*table
-	residual  *filing
+	residual  *entry
 	round     uint64
 }
 
@@ -23,12 +23,12 @@ type index struct {
 // hash are together: the conditions are tested anyway.
 type table struct {
 	field   *record.Field
-	drawers map[uint64]*filing
-	spans   *stretch
+	drawers map[uint64]*entry
+	spans   *intervalNode
 }
 
 func newIndex() *index {
-	return &index{selectors: map[digest]*selector{}, forms: map[string]*form{}}
+	return &index{selectors: map[digest]*selector{}, forms: map[string]*specKey{}}
 }
 
 // add returns the selector of the conditions, which are canonical.
@@ -41,13 +41,13 @@ func (x *index) add(where Condition) *selector {
 	s.index = x
 	x.selectors[key] = s
 	f := &s.filed
-	for i, n := range s.niches() {
+	for i, n := range s.terms() {
 		if i > 0 {
-			f.also = &filing{}
+			f.also = &entry{}
 			f = f.also
 		}
 		f.selector = s
-		x.put(&n, f.before(x.drawer(&n)))
+		x.put(&n, f.before(x.bucketOf(&n)))
 	}
 	return s
 }
@@ -57,8 +57,8 @@ func (x *index) remove(s *selector) {
 	where := s.condition()
 	delete(x.selectors, where.digest())
 	f := &s.filed
-	for _, n := range s.niches() {
-		x.put(&n, f.out(x.drawer(&n)))
+	for _, n := range s.terms() {
+		x.put(&n, f.out(x.bucketOf(&n)))
 		f = f.also
 	}
 	x.tables = slices.DeleteFunc(x.tables, func(t *table) bool { return len(t.drawers) == 0 && t.spans == nil })
@@ -71,24 +71,24 @@ func (x *index) table(f *record.Field) *table {
 			return t
 		}
 	}
-	t := &table{field: f, drawers: map[uint64]*filing{}}
+	t := &table{field: f, drawers: map[uint64]*entry{}}
 	x.tables = append(x.tables, t)
 	return t
 }
 
-func (x *index) drawer(n *niche) *filing {
+func (x *index) bucketOf(n *term) *entry {
 	switch {
 	case n.field == nil:
 		return x.residual
 	case n.span != nil:
-		return x.table(n.field).spans.drawer(*n.span)
+		return x.table(n.field).spans.bucket(*n.span)
 	default:
 		return x.table(n.field).drawers[hash(n.value)]
 	}
 }
 
 // put makes d, which may be empty, the drawer of a niche.
-func (x *index) put(n *niche, d *filing) {
+func (x *index) put(n *term, d *entry) {
 	if n.field == nil {
 		x.residual = d
 		return
@@ -98,7 +98,7 @@ func (x *index) put(n *niche, d *filing) {
 	case n.span != nil && d == nil:
 		t.spans = t.spans.without(*n.span)
 	case n.span != nil:
-		var at *stretch
+		var at *intervalNode
 		t.spans, at = t.spans.with(*n.span)
 		at.filed = d
 	case d == nil:
@@ -130,22 +130,22 @@ func (x *index) match(c *store.Change, touched []*selector) []*selector {
 			}
 		}
 	}
-	return x.meet(x.residual, c, touched)
+	return x.matchBucket(x.residual, c, touched)
 }
 
 func (x *index) matchValue(t *table, v record.Value, c *store.Change, touched []*selector) []*selector {
-	return x.pierce(t.spans, v, c, x.meet(t.drawers[hash(v)], c, touched))
+	return x.stab(t.spans, v, c, x.matchBucket(t.drawers[hash(v)], c, touched))
 }
 
-// pierce looks through the spans that hold v.
-func (x *index) pierce(n *stretch, v record.Value, c *store.Change, touched []*selector) []*selector {
+// stab looks through the spans that hold v.
+func (x *index) stab(n *intervalNode, v record.Value, c *store.Change, touched []*selector) []*selector {
 	for n != nil && n.reach.above(v) {
-		touched = x.pierce(n.left, v, c, touched)
+		touched = x.stab(n.left, v, c, touched)
 		if n.lo.above(v) {
 			break // and so do those to the right
 		}
 		if n.hi.above(v) {
-			touched = x.meet(n.filed, c, touched)
+			touched = x.matchBucket(n.filed, c, touched)
 		}
 		n = n.right
 	}
@@ -157,7 +157,7 @@ func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*sel
 	for _, img := range [...]*record.Image{c.Before, c.After} {
 		if img != nil {
 			img.Each(t.field, func(v record.Value) bool {
-				touched = x.meet(t.drawers[hash(v)], c, touched)
+				touched = x.matchBucket(t.drawers[hash(v)], c, touched)
 				return true
 			})
 		}
@@ -165,8 +165,8 @@ func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*sel
 	return touched
 }
 
-// meet tests the change against the selectors in a drawer.
-func (x *index) meet(drawer *filing, c *store.Change, touched []*selector) []*selector {
+// matchBucket tests the change against the selectors in a drawer.
+func (x *index) matchBucket(drawer *entry, c *store.Change, touched []*selector) []*selector {
 	for f := drawer; f != nil; f = f.next {
 		s := f.selector
 		if s.round == x.round {

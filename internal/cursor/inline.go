@@ -51,8 +51,8 @@ func (s *Spec) unchanged(seq uint64, to *Spec) uint64 {
 
 // referred goes through what a record of the list's refers to.
 func (l *list) referred(img *record.Image, each func(*record.Model, record.ID, *record.Image)) {
-	for i := range l.company {
-		c := &l.company[i]
+	for i := range l.includes {
+		c := &l.includes[i]
 		for _, f := range c.of.Fields {
 			id := record.ID(img.Value(f).Text())
 			each(c.of.Model, id, c.seen[id])

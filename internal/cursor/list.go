@@ -16,16 +16,16 @@ type list struct {
 	images   []*record.Image
 	known    *record.Image // whose place it is; nil: none yet
 	complete bool
-	company  []company // of what the window shows
-	inline   bool      // and is seen as one with that
-	seq      uint64    // of the last commit that the company followed
+	includes []includedSet // of what the window shows
+	inline   bool          // and is seen as one with that
+	seq      uint64        // of the last commit that the company followed
 }
 
 // newList returns a list of a spec that is yet to be filled.
 func newList(spec *Spec, spare int) *list {
 	l := &list{scope: &spec.Scope, spare: spare, inline: spec.Inline && len(spec.Include) > 0}
 	for i := range spec.Include {
-		l.company = append(l.company, company{of: &spec.Include[i]})
+		l.includes = append(l.includes, includedSet{of: &spec.Include[i]})
 	}
 	return l
 }
@@ -37,16 +37,16 @@ type view func(read func(*store.Snapshot) error) error
 // not be refilled whenever one leaves.
 const spare = 8
 
-// most returns how many records the list holds, 0 for all.
-func (l *list) most() int {
+// capacity returns how many records the list holds, 0 for all.
+func (l *list) capacity() int {
 	if l.scope.end() == 0 {
 		return 0
 	}
 	return l.scope.end() + l.scope.end()/4 + l.spare
 }
 
-// short reports whether the window may lack records that the store has.
-func (l *list) short() bool {
+// needsFill reports whether the window may lack records that the store has.
+func (l *list) needsFill() bool {
 	return !l.complete && (l.scope.end() == 0 || len(l.images) < l.scope.end())
 }
 
@@ -54,20 +54,20 @@ func (l *list) short() bool {
 // The rule is asked between reads, never within one: the store is read in
 // batches, each twice the one before, until the rule has allowed enough.
 func (l *list) fill(at view, own rules) error {
-	for batch := l.wants(); l.wants() != 0; batch *= 2 {
+	for batch := l.missing(); l.missing() != 0; batch *= 2 {
 		found, err := l.next(at, batch)
 		if err != nil {
 			return err
 		}
-		l.take(found, func(i int) bool { return own.allow(0, found[i]) })
+		l.append(found, func(i int) bool { return own.allow(0, found[i]) })
 	}
 	return nil
 }
 
-// wants returns how many records the list has yet to read, -1 for all that
+// missing returns how many records the list has yet to read, -1 for all that
 // remain, 0 for none.
-func (l *list) wants() int {
-	switch most := l.most(); {
+func (l *list) missing() int {
+	switch most := l.capacity(); {
 	case l.complete:
 		return 0
 	case most == 0:
@@ -88,10 +88,10 @@ func (l *list) next(at view, n int) (found []*record.Image, err error) {
 	return found, err
 }
 
-// take appends those of the records, just read, that the rule allows, as many as
+// append appends those of the records, just read, that the rule allows, as many as
 // the list wants.
-func (l *list) take(found []*record.Image, allowed func(i int) bool) {
-	want := l.most()
+func (l *list) append(found []*record.Image, allowed func(i int) bool) {
+	want := l.capacity()
 	for i, img := range found {
 		if allowed(i) {
 			l.images = append(l.images, img)
@@ -104,8 +104,8 @@ func (l *list) take(found []*record.Image, allowed func(i int) bool) {
 	}
 }
 
-// asks reports whether it matters to the list what a rule says to the change.
-func (l *list) asks(t *touch) bool { return t.after && l.knows(t.change.After) }
+// asksRule reports whether it matters to the list what a rule says to the change.
+func (l *list) asksRule(t *touch) bool { return t.after && l.knows(t.change.After) }
 
 // apply follows one change of a record: before says whether the scope's
 // conditions held for it, after whether they do and the rule allows it.
@@ -115,7 +115,7 @@ func (l *list) apply(t *touch) {
 			l.images = slices.Delete(l.images, i, i+1)
 		}
 	}
-	if l.asks(t) {
+	if l.asksRule(t) {
 		i, _ := l.find(t.change.After)
 		l.images = slices.Insert(l.images, i, t.change.After)
 	}
@@ -132,7 +132,7 @@ func (l *list) find(img *record.Image) (int, bool) {
 
 // evict lets go of what stands too far behind the window.
 func (l *list) evict() {
-	most := l.most()
+	most := l.capacity()
 	if most == 0 || len(l.images) <= most {
 		return
 	}
@@ -143,28 +143,28 @@ func (l *list) evict() {
 
 func (l *list) len() int { return len(l.images) }
 
-func (l *list) clone() reading {
+func (l *list) clone() result {
 	c := *l
-	c.images, c.company = slices.Clone(l.images), slices.Clone(l.company)
+	c.images, c.includes = slices.Clone(l.images), slices.Clone(l.includes)
 	return &c
 }
 
-// sum is the same for lists that show the same.
-func (l *list) sum() (sum uint64) {
+// hash is the same for lists that show the same.
+func (l *list) hash() (sum uint64) {
 	for _, img := range l.visible() {
-		sum = sum*31 + idSum(img.ID)
+		sum = sum*31 + hashID(img.ID)
 	}
-	for i := range l.company {
-		for _, img := range l.company[i].images() {
-			sum = sum*31 + idSum(img.ID)
+	for i := range l.includes {
+		for _, img := range l.includes[i].images() {
+			sum = sum*31 + hashID(img.ID)
 		}
 	}
 	return sum
 }
 
-// absorb makes the list what it and another know in common, if that is enough to
+// unify makes the list what it and another know in common, if that is enough to
 // be both.
-func (l *list) absorb(r reading) bool {
+func (l *list) unify(r result) bool {
 	near, far := l, r.(*list) // near is the one that knows less
 	if near.complete || !far.complete && l.scope.compare(far.known, near.known) < 0 {
 		near, far = far, near
@@ -172,7 +172,7 @@ func (l *list) absorb(r reading) bool {
 	n := len(near.images)
 	switch {
 	case len(far.images) < n || len(far.images) > n && near.knows(far.images[n]),
-		near.short(), !sameCompany(near.company, far.company),
+		near.needsFill(), !sameIncludes(near.includes, far.includes),
 		!slices.EqualFunc(near.images, far.images[:n], func(a, b *record.Image) bool { return a.ID == b.ID }):
 		return false
 	}

@@ -46,12 +46,12 @@ func (c *Condition) match(img *record.Image) bool {
 	}
 }
 
-// few is how many values are compared one by one rather than searched.
-const few = 8
+// fewValues is how many values are compared one by one rather than searched.
+const fewValues = 8
 
 func (c *Condition) has(v record.Value) bool {
 	values := c.more.values
-	if len(values) <= few {
+	if len(values) <= fewValues {
 		return slices.Contains(values, v)
 	}
 	_, found := slices.BinarySearchFunc(values, v, record.Value.Compare)

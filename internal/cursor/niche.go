@@ -6,31 +6,31 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A niche is some of the values of one field: a single one, or a span.
-type niche struct {
+// A term is some of the values of one field: a single one, or a span.
+type term struct {
 	field *record.Field
 	value record.Value
-	span  *span // nil: the value
+	span  *interval // nil: the value
 }
 
-// niches returns niches of which every record that c holds for is in one: those
+// terms returns niches of which every record that c holds for is in one: those
 // of the narrowest argument of an and, those of every argument of an or. Where c
 // gives none, it returns that part of it for which there is none.
-func (c *Condition) niches() (found []niche, vague *Condition) {
+func (c *Condition) terms() (found []term, vague *Condition) {
 	switch c.op {
 	case opIs, opIn, opContains:
 		if (c.op == opContains) == (c.field.Kind == record.List) && c.field.Kind != record.Object {
 			for _, v := range c.values() {
-				found = append(found, niche{field: c.field, value: v})
+				found = append(found, term{field: c.field, value: v})
 			}
 			return found, nil
 		}
 	case opGt, opGte, opLt, opLte:
-		return stretches(c.field, []Condition{*c}), nil
+		return rangeTerms(c.field, []Condition{*c}), nil
 	case opOr:
 		args := c.args()
 		for i := range args {
-			some, vague := args[i].niches()
+			some, vague := args[i].terms()
 			if vague != nil {
 				return nil, vague
 			}
@@ -38,49 +38,49 @@ func (c *Condition) niches() (found []niche, vague *Condition) {
 		}
 		return found, nil
 	case opAnd:
-		if best, ok := narrowest(c.args()); ok {
+		if best, ok := cheapest(c.args()); ok {
 			return best, nil
 		}
 	}
 	return nil, c
 }
 
-// stretches returns the span of f's values outside of which not all of the
+// rangeTerms returns the span of f's values outside of which not all of the
 // conditions hold, none if they never do.
-func stretches(f *record.Field, all []Condition) []niche {
-	s := spanOf(bounds(f, all))
+func rangeTerms(f *record.Field, all []Condition) []term {
+	s := newInterval(bounds(f, all))
 	if s.empty() {
 		return nil
 	}
-	return []niche{{field: f, span: &s}}
+	return []term{{field: f, span: &s}}
 }
 
-// narrowest returns the niches of that one of conditions, which all have to hold,
+// cheapest returns the niches of that one of conditions, which all have to hold,
 // that has the fewest records in them. Ranges of one field are taken together.
-func narrowest(all []Condition) (best []niche, ok bool) {
+func cheapest(all []Condition) (best []term, ok bool) {
 	for i := range all {
 		one := &all[i]
-		some, vague := one.niches()
+		some, vague := one.terms()
 		if vague != nil {
 			continue
 		}
 		if one.op >= opGt && one.op <= opLte {
-			some = stretches(one.field, all)
+			some = rangeTerms(one.field, all)
 		}
-		if !ok || breadth(some) < breadth(best) {
+		if !ok || estimateTerms(some) < estimateTerms(best) {
 			best, ok = some, true
 		}
 	}
 	return best, ok
 }
 
-// breadth guesses how many records are in the niches, to compare.
-func breadth(niches []niche) int {
+// estimateTerms guesses how many records are in the niches, to compare.
+func estimateTerms(niches []term) int {
 	n := 0
 	for _, at := range niches {
 		switch {
 		case at.span == nil:
-			n += crowd([]spot{{at.field, at.value}})
+			n += estimatePoints([]point{{at.field, at.value}})
 		case at.span.open():
 			n += 5_000
 		default:
@@ -94,7 +94,7 @@ func breadth(niches []niche) int {
 // conditions, "" where an index finds the changes that may touch it.
 func (q *Query) Reason() string {
 	where := q.selector.condition()
-	switch _, vague := where.niches(); {
+	switch _, vague := where.terms(); {
 	case vague == nil:
 		return ""
 	case vague.op == opAll:

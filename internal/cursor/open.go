@@ -10,9 +10,9 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// Held is what a client that comes back holds: the state of a spec after a
+// Resume is what a client that comes back holds: the state of a spec after a
 // commit. The rule in it is the one by which the records were sent.
-type Held struct {
+type Resume struct {
 	Seq  uint64
 	Spec Spec
 	Same bool // the rule answers as that of what is opened
@@ -43,7 +43,7 @@ type opening struct {
 	seq     uint64         // the state to be read
 	touches []touch        // what commits did since
 	changes []store.Change // all that they did, if records are included
-	again   bool           // spec, or query, is not what it was
+	stale   bool           // spec, or query, is not what it was
 	err     error          // it is to end with this
 }
 
@@ -59,7 +59,7 @@ type opening struct {
 // Open reads the store, and asks a rule, while commits go on being delivered.
 // When Rescope moves the holder meanwhile, or did before, it is opened with its
 // new spec; when it is closed, the error is [ErrClosed].
-func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, opened func(Opened)) error {
+func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Resume, opened func(Opened)) error {
 	if err := spec.check(); err != nil {
 		return fmt.Errorf("open a cursor: %w", err)
 	}
@@ -69,7 +69,7 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, open
 	if from != nil && from.Spec.Scope.Model != spec.Scope.Model {
 		return fmt.Errorf("open a cursor on %s: what is held is of another model", spec.Scope.Model.Name)
 	}
-	past, err := e.recall(ctx, from, &spec)
+	past, err := e.loadResume(ctx, from, &spec)
 	if err != nil {
 		return fmt.Errorf("resume a cursor on %s: %w", spec.Scope.Model.Name, err)
 	}
@@ -85,7 +85,7 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Held, open
 }
 
 // begin registers the holder: from now on what commits do to its query is noted.
-func (e *Engine) begin(h Holder, spec Spec, from *past) (*opening, error) {
+func (e *Engine) begin(h Holder, spec Spec, from *resume) (*opening, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	select {
@@ -93,7 +93,7 @@ func (e *Engine) begin(h Holder, spec Spec, from *past) (*opening, error) {
 		return nil, ErrStopped
 	default:
 	}
-	if h.seat().group != nil || e.openings[h] != nil {
+	if h.membership().group != nil || e.openings[h] != nil {
 		return nil, errors.New("its holder has one open")
 	}
 	if to, moved := e.early[h]; moved {
@@ -101,16 +101,16 @@ func (e *Engine) begin(h Holder, spec Spec, from *past) (*opening, error) {
 		if to == nil {
 			return nil, ErrClosed
 		}
-		spec, from.alike = *to, false
+		spec, from.sameScope = *to, false
 	}
 	o := &opening{holder: h, spec: spec}
 	e.openings[h] = o
-	e.enroll(o)
+	e.register(o)
 	return o, nil
 }
 
-func (e *Engine) enroll(o *opening) {
-	o.query, o.own, o.seq, o.touches, o.changes, o.again = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
+func (e *Engine) register(o *opening) {
+	o.query, o.own, o.seq, o.touches, o.changes, o.stale = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
 	o.next, o.query.openings = o.query.openings, o
 	if len(o.spec.Include) > 0 {
 		e.joining[o] = struct{}{}
@@ -120,8 +120,8 @@ func (e *Engine) enroll(o *opening) {
 // read reads the query's records, or its value, as of the opening's registration,
 // unless the query itself knows them or nobody has to; and what was held, where it
 // is to be known.
-func (e *Engine) read(ctx context.Context, o *opening, from *past) (reading, error) {
-	if err := e.readPast(ctx, from); err != nil {
+func (e *Engine) read(ctx context.Context, o *opening, from *resume) (result, error) {
+	if err := e.readResume(ctx, from); err != nil {
 		return nil, err
 	}
 	e.mu.Lock()
@@ -131,7 +131,7 @@ func (e *Engine) read(ctx context.Context, o *opening, from *past) (reading, err
 	switch {
 	case live != nil:
 		return nil, nil
-	case from.alike && o.query.plain():
+	case from.sameScope && o.query.plain():
 		return r, nil
 	}
 	err := e.fill(ctx, r, o.seq, own)
@@ -144,7 +144,7 @@ func (e *Engine) read(ctx context.Context, o *opening, from *past) (reading, err
 
 // finish brings what was read up to the present, and makes the holder one of its
 // query's. It reports false where the opening has to begin again.
-func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, from *past, opened func(Opened)) (bool, error) {
+func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, from *resume, opened func(Opened)) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	q := o.query
@@ -155,10 +155,10 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 	}
 	now := r
 	switch {
-	case err != nil || o.again:
+	case err != nil || o.stale:
 	case q.live() != nil:
 		now = q.live()
-	case from.alike && q.plain():
+	case from.sameScope && q.plain():
 	case r != nil:
 		err = o.catchUp(r, e.at(ctx, e.Seq()))
 	}
@@ -166,33 +166,33 @@ func (e *Engine) finish(ctx context.Context, o *opening, r reading, err error, f
 		e.abandon(o)
 		return false, err
 	}
-	from.alike = from.alike && !o.again
-	if err != nil || o.again || now == nil || !e.leadsOn(from, o, now, e.at(ctx, e.Seq())) {
+	from.sameScope = from.sameScope && !o.stale
+	if err != nil || o.stale || now == nil || !e.canResume(from, o, now, e.at(ctx, e.Seq())) {
 		e.release(q)
-		e.enroll(o)
+		e.register(o)
 		return false, nil
 	}
 	delete(e.openings, o.holder)
 	g := q.join(now)
-	e.hold(o.holder, o.own, g)
+	e.attachHolder(o.holder, o.own, g)
 	opened(e.describe(o, g, now, from))
 	return true, nil
 }
 
 // catchUp lets a reading follow the commits that came while it was made.
-func (o *opening) catchUp(r reading, at view) error {
+func (o *opening) catchUp(r result, at view) error {
 	for _, t := range o.touches {
-		if r.asks(&t) {
+		if r.asksRule(&t) {
 			t.after = o.own.allow(0, t.change.After)
 		}
 		r.apply(&t)
 	}
-	if r.short() {
+	if r.needsFill() {
 		if err := r.fill(at, o.own); err != nil {
 			return err
 		}
 	}
-	return accompany(r, &moment{changes: o.changes, at: at}, o.own)
+	return loadIncludes(r, &commitView{changes: o.changes, at: at}, o.own)
 }
 
 // leave takes an opening away from its query.
@@ -212,32 +212,32 @@ func (e *Engine) abandon(o *opening) {
 }
 
 // describe tells the holder, which is one of the group's, where it stands.
-func (e *Engine) describe(o *opening, g *group, now reading, from *past) Opened {
-	to := Opened{Query: o.query, Seq: e.Seq(), Resumed: from.alike || from.known, Resync: from.resync}
+func (e *Engine) describe(o *opening, g *group, now result, from *resume) Opened {
+	to := Opened{Query: o.query, Seq: e.Seq(), Resumed: from.sameScope || from.known, Resync: from.resync}
 	l, ok := now.(*list)
 	switch {
 	case !ok:
-		to.Value = now.(*tally).value()
+		to.Value = now.(*aggregate).value()
 	case from.known:
-		e.lead(g, from, &to, func() ([]Delta, []Included) {
+		e.shareResume(g, from, &to, func() ([]Delta, []Included) {
 			included := from.with.diff(l, from.held.Seq)
 			since := from.held.Spec.unchanged(from.held.Seq, &o.spec)
 			return l.join(diff(from.ids, l.visible(), since, o.query.Ordered()), included), included
 		})
 		if overflows(to.Delta, l) {
 			to = Opened{Query: to.Query, Seq: to.Seq, Resync: Overflow}
-			to.hold(l)
+			to.setRecords(l)
 		}
-	case from.alike:
-		e.lead(g, from, &to, func() ([]Delta, []Included) { return flat(e.missed(from, o)), nil })
+	case from.sameScope:
+		e.shareResume(g, from, &to, func() ([]Delta, []Included) { return flat(e.missed(from, o)), nil })
 	default:
-		to.hold(l)
+		to.setRecords(l)
 	}
 	return to
 }
 
-// hold says all that the list holds.
-func (o *Opened) hold(l *list) {
+// setRecords says all that the list holds.
+func (o *Opened) setRecords(l *list) {
 	o.Images, o.Included, o.With = slices.Clone(l.visible()), l.included(), l.withs()
 }
 

@@ -10,18 +10,18 @@ import (
 // Pages are what was read last to begin lists that have an end: those who open the
 // same at the same state, of whom many may come back at once, read it once, even
 // where each has a rule of its own. They are safe for concurrent use.
-type pages struct {
+type readCache struct {
 	mu  sync.Mutex
-	all map[pageKey]*page
+	all map[readKey]*cachedRead
 }
 
-type pageKey struct {
+type readKey struct {
 	scope string
 	seq   uint64
 }
 
-// A page is the records that a list reads first, and what they refer to.
-type page struct {
+// A cachedRead is the records that a list reads first, and what they refer to.
+type cachedRead struct {
 	again    bool // it was asked for again
 	once     sync.Once
 	images   []*record.Image
@@ -37,8 +37,8 @@ const (
 	maxReferred = 1 << 10 // records of a page
 )
 
-// recall finds what the page's records refer to, as far as others have read it.
-func (p *page) recall(of *record.Model, all []referral) (missing bool) {
+// lookup finds what the page's records refer to, as far as others have read it.
+func (p *cachedRead) lookup(of *record.Model, all []reference) (missing bool) {
 	if p == nil {
 		return true
 	}
@@ -54,8 +54,8 @@ func (p *page) recall(of *record.Model, all []referral) (missing bool) {
 	return missing
 }
 
-// note keeps what was read, for others.
-func (p *page) note(of *record.Model, all []referral) {
+// add keeps what was read, for others.
+func (p *cachedRead) add(of *record.Model, all []reference) {
 	if p == nil {
 		return
 	}
@@ -72,7 +72,7 @@ func (p *page) note(of *record.Model, all []referral) {
 }
 
 // get returns the page of a key; it may have to be read.
-func (p *pages) get(key pageKey) *page {
+func (p *readCache) get(key readKey) *cachedRead {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	found := p.all[key]
@@ -83,14 +83,14 @@ func (p *pages) get(key pageKey) *page {
 	if len(p.all) >= maxPages || p.all == nil {
 		p.sweep()
 	}
-	p.all[key] = new(page)
+	p.all[key] = new(cachedRead)
 	return p.all[key]
 }
 
 // sweep makes room: it keeps those that were asked for again since the last time,
 // if they leave any.
-func (p *pages) sweep() {
-	kept := map[pageKey]*page{}
+func (p *readCache) sweep() {
+	kept := map[readKey]*cachedRead{}
 	for key, page := range p.all {
 		if page.again {
 			page.again = false
@@ -98,12 +98,12 @@ func (p *pages) sweep() {
 		}
 	}
 	if p.all = kept; len(kept) > maxPages/2 {
-		p.all = map[pageKey]*page{}
+		p.all = map[readKey]*cachedRead{}
 	}
 }
 
 // drop forgets a page that could not be read.
-func (p *pages) drop(key pageKey, failed *page) {
+func (p *readCache) drop(key readKey, failed *cachedRead) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.all[key] == failed {
@@ -112,14 +112,14 @@ func (p *pages) drop(key pageKey, failed *page) {
 }
 
 // fill fills an empty reading with the state after the commit seq.
-func (e *Engine) fill(ctx context.Context, r reading, seq uint64, own rules) error {
-	now := moment{at: e.at(ctx, seq)}
+func (e *Engine) fill(ctx context.Context, r result, seq uint64, own rules) error {
+	now := commitView{at: e.at(ctx, seq)}
 	if l, ok := r.(*list); ok && l.scope.end() > 0 {
-		key := pageKey{l.scope.Key(), seq}
+		key := readKey{l.scope.Key(), seq}
 		p := e.pages.get(key)
 		p.once.Do(func() {
 			first := list{scope: l.scope, spare: l.spare}
-			p.images, p.err = first.next(e.at(context.WithoutCancel(ctx), seq), first.wants())
+			p.images, p.err = first.next(e.at(context.WithoutCancel(ctx), seq), first.missing())
 			p.complete = first.complete
 		})
 		if p.err != nil {
@@ -127,8 +127,8 @@ func (e *Engine) fill(ctx context.Context, r reading, seq uint64, own rules) err
 			return p.err
 		}
 		l.complete = p.complete
-		l.take(p.images, func(i int) bool { return own.allow(0, p.images[i]) })
-		now.page = p
+		l.append(p.images, func(i int) bool { return own.allow(0, p.images[i]) })
+		now.cached = p
 	}
 	return fill(r, &now, own)
 }

@@ -10,22 +10,22 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A past is what a holder is to be led on from.
-type past struct {
-	held   *Held  // nil: nothing
-	resync string // why not, though something is held
+// A resume is what a holder is to be led on from.
+type resume struct {
+	held   *Resume // nil: nothing
+	resync string  // why not, though something is held
 
-	alike bool // it is a state of what is opened, and the history leads on from it
+	sameScope bool // it is a state of what is opened, and the history leads on from it
 
 	known bool // what is held:
 	ids   []record.ID
-	with  companions
+	with  includedIDs
 }
 
-// recall looks at what is held.
-func (e *Engine) recall(ctx context.Context, from *Held, spec *Spec) (*past, error) {
+// loadResume looks at what is held.
+func (e *Engine) loadResume(ctx context.Context, from *Resume, spec *Spec) (*resume, error) {
 	if from == nil {
-		return &past{}, nil
+		return &resume{}, nil
 	}
 	if from.Seq > e.Seq() {
 		var newest uint64
@@ -36,79 +36,79 @@ func (e *Engine) recall(ctx context.Context, from *Held, spec *Spec) (*past, err
 			return nil, err
 		}
 		if from.Seq > newest {
-			return &past{resync: Epoch}, nil
+			return &resume{resync: Epoch}, nil
 		}
 		if err := e.Wait(ctx, from.Seq); err != nil {
 			return nil, err
 		}
 	}
-	p := &past{held: from}
+	p := &resume{held: from}
 	if !from.opens(spec) {
 		return p, nil
 	}
 	var err error
-	p.alike, err = e.reachesBack(ctx, from.Seq)
+	p.sameScope, err = e.reachesBack(ctx, from.Seq)
 	return p, err
 }
 
 // opens reports whether what is held is a state of the spec, of which the history
 // can tell.
-func (h *Held) opens(spec *Spec) bool {
+func (h *Resume) opens(spec *Spec) bool {
 	if h.Spec.ruled() != spec.ruled() || spec.ruled() && !h.Same {
 		return false
 	}
-	return h.Spec.Tag == spec.Tag && string(h.Spec.appendForm(nil)) == string(spec.appendForm(nil)) &&
+	return h.Spec.Tag == spec.Tag && string(h.Spec.appendKey(nil)) == string(spec.appendKey(nil)) &&
 		compare(canonical(h.Spec.Scope.Where), canonical(spec.Scope.Where)) == 0
 }
 
-// readPast reads the ids that are held, where the history does not tell.
-func (e *Engine) readPast(ctx context.Context, p *past) error {
-	if p.held == nil || p.known || p.alike {
+// readResume reads the ids that are held, where the history does not tell.
+func (e *Engine) readResume(ctx context.Context, p *resume) error {
+	if p.held == nil || p.known || p.sameScope {
 		return nil
 	}
 	l, err := e.readList(ctx, p.held.Seq, &p.held.Spec)
 	switch {
 	case errors.Is(err, store.ErrExpired):
-		*p = past{resync: Expired}
+		*p = resume{resync: Expired}
 		return nil
 	case err != nil:
 		return err
 	}
-	p.ids, p.with, p.known = idsOf(nil, l.visible()), l.companions(), true
+	p.ids, p.with, p.known = idsOf(nil, l.visible()), l.includedIDs(), true
 	return nil
 }
 
-// leadsOn reports whether it is known what leads the opening's holder on. If not,
+// canResume reports whether it is known what leads the opening's holder on. If not,
 // what it held has to be read.
-func (e *Engine) leadsOn(p *past, o *opening, now reading, at view) bool {
-	if !p.alike {
+func (e *Engine) canResume(p *resume, o *opening, now result, at view) bool {
+	if !p.sameScope {
 		return p.held == nil || p.known
 	}
 	h, scope := e.history, o.query.Spec().Scope
-	p.alike = h != nil && h.since <= p.held.Seq && (scope.end() == 0 || h.few(&scope, p.held.Seq))
-	if !p.alike || !o.query.Ordered() {
-		return p.alike
+	p.sameScope = h != nil && h.since <= p.held.Seq && (scope.end() == 0 || h.fewMatches(&scope, p.held.Seq))
+	if !p.sameScope || !o.query.Ordered() {
+		return p.sameScope
 	}
 	was := now.clone().(*list)
 	for _, t := range e.missed(p, o) {
 		was.apply(&touch{&store.Change{Before: t.change.After, After: t.change.Before}, t.after, t.before})
 	}
-	p.alike, p.ids = false, idsOf(nil, was.visible())
+	p.sameScope, p.ids = false, idsOf(nil, was.visible())
 	var err error
-	p.with, err = was.past(h, p.held.Seq, o.own, at)
-	p.known = err == nil && !was.short()
+	p.with, err = was.resumeIDs(h, p.held.Seq, o.own, at)
+	p.known = err == nil && !was.needsFill()
 	return p.known
 }
 
-// past returns what the records of the list, as they were after the commit seq,
+// resumeIDs returns what the records of the list, as they were after the commit seq,
 // included then. The rules are those of then; at reads the present.
-func (l *list) past(h *history, seq uint64, own rules, at view) (companions, error) {
-	if len(l.company) == 0 {
+func (l *list) resumeIDs(h *history, seq uint64, own rules, at view) (includedIDs, error) {
+	if len(l.includes) == 0 {
 		return nil, nil
 	}
-	with := companions{}
-	for i := range l.company {
-		of := l.company[i].of
+	with := includedIDs{}
+	for i := range l.includes {
+		of := l.includes[i].of
 		ids := of.refers(l.visible())
 		slices.Sort(ids)
 		var seen []record.ID
@@ -128,7 +128,7 @@ func (l *list) past(h *history, seq uint64, own rules, at view) (companions, err
 
 // missed returns what the history says to have become of the opening's records, as
 // the holder's rule sees them.
-func (e *Engine) missed(p *past, o *opening) []touch {
+func (e *Engine) missed(p *resume, o *opening) []touch {
 	scope := o.query.Spec().Scope
 	touches := e.history.missed(scope.Model, &scope.Where, p.held.Seq)
 	for i := range touches {
@@ -139,37 +139,37 @@ func (e *Engine) missed(p *past, o *opening) []touch {
 	return slices.DeleteFunc(touches, func(t touch) bool { return !t.before && !t.after })
 }
 
-// A lead is what leads a group's holder on. It serves others who come back from the
+// A sharedResume is what leads a group's holder on. It serves others who come back from the
 // same, until the next commit.
-type lead struct {
-	held     *Held
+type sharedResume struct {
+	held     *Resume
 	ids      []record.ID
-	with     companions
+	with     includedIDs
 	delta    []Delta
 	included []Included
 }
 
 // from reports whether the lead begins where the past is.
-func (l *lead) from(p *past) bool {
+func (l *sharedResume) from(p *resume) bool {
 	return l.held.Seq == p.held.Seq && l.held.Spec.looksAs(&p.held.Spec) &&
 		slices.Equal(l.ids, p.ids) && maps.EqualFunc(l.with, p.with, slices.Equal)
 }
 
-const maxLeads = 64
+const maxSharedResumes = 64
 
-// lead tells a holder of the group what leads it on, and whether others are told the
+// shareResume tells a holder of the group what leads it on, and whether others are told the
 // same.
-func (e *Engine) lead(g *group, from *past, to *Opened, find func() ([]Delta, []Included)) {
+func (e *Engine) shareResume(g *group, from *resume, to *Opened, find func() ([]Delta, []Included)) {
 	if len(g.holders) == 1 || g.query.ruled && !from.known {
 		to.Delta, to.Included = find()
 		return
 	}
 	known, ok := e.leads[g]
 	if !ok || !known.from(from) {
-		if len(e.leads) >= maxLeads {
+		if len(e.leads) >= maxSharedResumes {
 			clear(e.leads)
 		}
-		known = lead{held: from.held, ids: from.ids, with: from.with}
+		known = sharedResume{held: from.held, ids: from.ids, with: from.with}
 		known.delta, known.included = find()
 		e.leads[g] = known
 	}

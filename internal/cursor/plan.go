@@ -7,26 +7,26 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A spot is one value of one field.
-type spot struct {
+// A point is one value of one field.
+type point struct {
 	field *record.Field
 	value record.Value
 }
 
-// spots returns spots of which every record that c holds for is at one: c's
+// points returns spots of which every record that c holds for is at one: c's
 // equalities, those of the and's most selective argument, those of every
 // argument of an or. They are on fields that usable allows. It reports false
 // where c gives none, as a range does.
-func (c *Condition) spots(usable func(*record.Field) bool) ([]spot, bool) {
+func (c *Condition) points(usable func(*record.Field) bool) ([]point, bool) {
 	switch c.op {
 	case opIs, opIn:
-		return c.ownSpots(), c.field.Kind < record.List && usable(c.field)
+		return c.ownPoints(), c.field.Kind < record.List && usable(c.field)
 	case opContains:
-		return c.ownSpots(), c.field.Kind == record.List && usable(c.field)
+		return c.ownPoints(), c.field.Kind == record.List && usable(c.field)
 	case opOr:
-		var union []spot
+		var union []point
 		for _, arg := range c.args() {
-			some, ok := arg.spots(usable)
+			some, ok := arg.points(usable)
 			if !ok {
 				return nil, false
 			}
@@ -34,11 +34,11 @@ func (c *Condition) spots(usable func(*record.Field) bool) ([]spot, bool) {
 		}
 		return union, true
 	case opAnd:
-		var best []spot
+		var best []point
 		found := false
 		for _, arg := range c.args() {
-			some, ok := arg.spots(usable)
-			if ok && (!found || crowd(some) < crowd(best)) {
+			some, ok := arg.points(usable)
+			if ok && (!found || estimatePoints(some) < estimatePoints(best)) {
 				best, found = some, true
 			}
 		}
@@ -47,17 +47,17 @@ func (c *Condition) spots(usable func(*record.Field) bool) ([]spot, bool) {
 	return nil, false
 }
 
-func (c *Condition) ownSpots() []spot {
+func (c *Condition) ownPoints() []point {
 	values := c.values()
-	spots := make([]spot, len(values))
+	spots := make([]point, len(values))
 	for i, v := range values {
-		spots[i] = spot{c.field, v}
+		spots[i] = point{c.field, v}
 	}
 	return spots
 }
 
-// crowd guesses how many records are at the spots, to compare.
-func crowd(spots []spot) int {
+// estimatePoints guesses how many records are at the spots, to compare.
+func estimatePoints(spots []point) int {
 	n := 0
 	for _, s := range spots {
 		switch {
@@ -201,12 +201,12 @@ func (s *Scope) plans(after *record.Image, n int) []plan {
 
 // byFilter reads what the conditions leave of an index.
 func (s *Scope) byFilter() (plan, bool) {
-	spots, ok := s.Where.spots(indexed)
+	spots, ok := s.Where.points(indexed)
 	if !ok {
 		return s.byRange()
 	}
 	p := plan{name: "filter", sure: true}
-	seen := map[spot]bool{}
+	seen := map[point]bool{}
 	for _, at := range spots {
 		if seen[at] {
 			continue

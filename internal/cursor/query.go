@@ -104,37 +104,37 @@ func (s *Spec) String() string {
 
 // A Holder is one open cursor of the caller's, by which it is known: a pointer to
 // a struct with a [Seat] embedded.
-type Holder interface{ seat() *Seat }
+type Holder interface{ membership() *Membership }
 
-// A Seat is where a holder is found among those who hold the same. It is for the
+// A Membership is where a holder is found among those who hold the same. It is for the
 // engine alone; the zero value is ready.
-type Seat struct {
+type Membership struct {
 	group *group // nil: it holds nothing
 	at    int    // among the group's
 }
 
-func (s *Seat) seat() *Seat { return s }
+func (s *Membership) membership() *Membership { return s }
 
 // A Query is a spec that is kept current for those who hold it: its model,
 // conditions, order and window. Where they have rules, it is kept for each group
 // of holders that see the same.
 type Query struct {
-	engine   *Engine
-	selector *selector
-	form     *form
-	tag      string
-	number   uint64
-	at       int32 // among the selector's queries
-	ruled    bool  // its holders have rules
-	ended    bool  // it follows no commits any more
-	openings *opening
-	whole    group     // of a query without rules: all who hold it
-	parted   *division // of one with rules
-	cost     Cost
+	engine    *Engine
+	selector  *selector
+	key       *specKey
+	tag       string
+	number    uint64
+	at        int32 // among the selector's queries
+	ruled     bool  // its holders have rules
+	ended     bool  // it follows no commits any more
+	openings  *opening
+	whole     group      // of a query without rules: all who hold it
+	partition *partition // of one with rules
+	cost      Cost
 }
 
-// A division is the groups of a query whose holders have rules.
-type division struct {
+// A partition is the groups of a query whose holders have rules.
+type partition struct {
 	groups []*group
 	alike  map[uint64]*group // by what they hold; nil: there are less than two
 }
@@ -142,7 +142,7 @@ type division struct {
 // groups returns the groups of the query's holders.
 func (q *Query) groups() []*group {
 	if q.ruled {
-		return q.parted.groups
+		return q.partition.groups
 	}
 	return []*group{&q.whole}
 }
@@ -153,14 +153,14 @@ func (q *Query) Number() uint64 { return q.number }
 // Spec returns what the query was opened with, its conditions in their canonical
 // form, without a rule.
 func (q *Query) Spec() Spec {
-	spec := q.form.Spec
+	spec := q.key.Spec
 	spec.Scope.Where, spec.Tag = q.selector.condition(), q.tag
 	return spec
 }
 
 // Ordered reports whether the query's records have an order to keep: its deltas
 // say After. Those of other queries stand by id.
-func (q *Query) Ordered() bool { return q.form.ordered() }
+func (q *Query) Ordered() bool { return q.key.ordered() }
 
 // Holders returns who holds the query. A [Sink] must not call it, and has
 // [Effect.Holders].
@@ -181,25 +181,25 @@ func (q *Query) Len() int {
 	defer q.engine.mu.Unlock()
 	n := -1
 	for _, g := range q.groups() {
-		if g.reading != nil && g.reading.len() >= 0 {
-			n = max(n, 0) + g.reading.len()
+		if g.result != nil && g.result.len() >= 0 {
+			n = max(n, 0) + g.result.len()
 		}
 	}
 	return n
 }
 
 // plain reports whether the query remembers nothing.
-func (q *Query) plain() bool { return !q.ruled && !q.form.ordered() && !q.form.valued() }
+func (q *Query) plain() bool { return !q.ruled && !q.key.ordered() && !q.key.valued() }
 
 // live returns what a query without rules knows of its records, or its value,
 // nil if it does not.
-func (q *Query) live() reading { return q.whole.reading }
+func (q *Query) live() result { return q.whole.result }
 
 // empty returns a reading of the query that is yet to be filled.
-func (q *Query) empty() reading {
-	if q.form.valued() {
+func (q *Query) empty() result {
+	if q.key.valued() {
 		spec := q.Spec()
-		return newTally(&spec, q.ruled)
+		return newAggregate(&spec, q.ruled)
 	}
 	return q.emptyList()
 }
@@ -211,16 +211,16 @@ func (q *Query) emptyList() *list {
 
 // remembered returns what of a reading, which is up to date, the query needs to
 // follow commits, nil for nothing.
-func (q *Query) remembered(r reading) reading {
+func (q *Query) remembered(r result) result {
 	l, ok := r.(*list)
 	switch {
 	case !ok:
 		return r
-	case q.form.ordered():
+	case q.key.ordered():
 		l.evict()
 		return l
 	case q.ruled:
-		return newSight(l.images)
+		return newIDSet(l.images)
 	default:
 		return nil
 	}

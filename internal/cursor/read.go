@@ -27,12 +27,12 @@ func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of
 		return nil, err
 	}
 	l := newList(&spec, 0)
-	if err := fill(l, &moment{at: at}, spec.rules()); err != nil {
+	if err := fill(l, &commitView{at: at}, spec.rules()); err != nil {
 		return nil, fmt.Errorf("read what %s includes: %w", spec.Scope, err)
 	}
-	for i := range l.company {
-		if l.company[i].of.Model == of {
-			return l.company[i].images(), nil
+	for i := range l.includes {
+		if l.includes[i].of.Model == of {
+			return l.includes[i].images(), nil
 		}
 	}
 	return nil, nil
@@ -46,7 +46,7 @@ func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (reco
 	if !spec.valued() {
 		return record.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
 	}
-	t := newTally(&spec, spec.ruled())
+	t := newAggregate(&spec, spec.ruled())
 	if err := t.fill(at, rules{spec.Allow}); err != nil {
 		return record.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
 	}

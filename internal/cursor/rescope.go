@@ -29,28 +29,28 @@ type Moved struct {
 	Resync string
 }
 
-// A departure is a holder on its way from one query to another.
-type departure struct {
+// A leaving is a holder on its way from one query to another.
+type leavingHolder struct {
 	move  Move
 	from  *Query
 	ids   []record.ID // that it held
-	with  companions
+	with  includedIDs
 	value record.Value // or this
 	err   error
 }
 
 // detach takes the holders that move away from their queries, with what they
 // held before the commit: none of it reaches them under their old spec.
-func (e *Engine) detach(c store.Commit, moves []Move) []departure {
+func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 	before := e.at(context.Background(), c.Seq-1)
-	held := map[*group]*departure{}
-	var leaving []departure
+	held := map[*group]*leavingHolder{}
+	var leaving []leavingHolder
 	for _, m := range moves {
 		if o := e.openings[m.Holder]; o != nil {
 			e.redirect(o, m.To)
 			continue
 		}
-		g := m.Holder.seat().group
+		g := m.Holder.membership().group
 		if g == nil {
 			e.early[m.Holder] = m.To
 			continue
@@ -58,19 +58,19 @@ func (e *Engine) detach(c store.Commit, moves []Move) []departure {
 		if g.query.serves(m.To) {
 			continue
 		}
-		d := departure{move: m, from: g.query}
-		if t, ok := g.reading.(*tally); ok {
+		d := leavingHolder{move: m, from: g.query}
+		if t, ok := g.result.(*aggregate); ok {
 			d.value = t.value()
 		} else if known := held[g]; known != nil {
 			d.ids, d.with, d.err = known.ids, known.with, known.err
 		} else {
-			if l, ok := g.reading.(*list); ok {
-				d.with = l.companions()
+			if l, ok := g.result.(*list); ok {
+				d.with = l.includedIDs()
 			}
 			d.ids, d.err = g.ids(before)
 			held[g] = &d
 		}
-		e.unhold(m.Holder)
+		e.detachHolder(m.Holder)
 		leaving = append(leaving, d)
 	}
 	return leaving
@@ -83,36 +83,36 @@ func (e *Engine) redirect(o *opening, to *Spec) {
 		delete(e.openings, o.holder)
 		return
 	}
-	o.spec, o.again = *to, true
+	o.spec, o.stale = *to, true
 }
 
 // serves reports whether the query is what a holder of the spec would share.
 func (q *Query) serves(to *Spec) bool {
-	if to == nil || q.ruled || to.ruled() || q.form.Scope.Model != to.Scope.Model {
+	if to == nil || q.ruled || to.ruled() || q.key.Scope.Model != to.Scope.Model {
 		return false
 	}
-	return q.tag == to.Tag && q.form.key == string(to.appendForm(nil)) &&
+	return q.tag == to.Tag && q.key.key == string(to.appendKey(nil)) &&
 		compare(q.selector.condition(), canonical(to.Scope.Where)) == 0
 }
 
 // attach brings the holders that move to their new queries, as of the commit.
-func (e *Engine) attach(c store.Commit, leaving []departure) []Moved {
+func (e *Engine) attach(c store.Commit, leaving []leavingHolder) []Moved {
 	at := e.at(context.Background(), c.Seq)
-	read := map[*Query]reading{}
+	read := map[*Query]result{}
 	var moved []Moved
 	for _, d := range leaving {
 		m := Moved{Holder: d.move.Holder, From: d.from}
-		var now reading
+		var now result
 		err := d.err
 		if err == nil && d.move.To != nil {
-			m.To, now, err = e.arrive(d, at, read)
+			m.To, now, err = e.rejoin(d, at, read)
 		}
 		switch now := now.(type) {
-		case *tally:
+		case *aggregate:
 			m.Value = now.since(d.value)
 		case *list:
 			m.Included = d.with.diff(now, c.Seq-1)
-			m.Deltas = now.join(diff(d.ids, now.visible(), d.from.form.unchanged(c.Seq-1, d.move.To), m.To.Ordered()), m.Included)
+			m.Deltas = now.join(diff(d.ids, now.visible(), d.from.key.unchanged(c.Seq-1, d.move.To), m.To.Ordered()), m.Included)
 		default:
 			m.Deltas = diff(d.ids, nil, c.Seq-1, false)
 			m.Included = d.with.diff(nil, c.Seq-1)
@@ -128,14 +128,14 @@ func (e *Engine) attach(c store.Commit, leaving []departure) []Moved {
 	return moved
 }
 
-// arrive makes a holder one of its new query's, and returns what that shows; read
+// rejoin makes a holder one of its new query's, and returns what that shows; read
 // holds what is known of it already.
-func (e *Engine) arrive(d departure, at view, read map[*Query]reading) (*Query, reading, error) {
+func (e *Engine) rejoin(d leavingHolder, at view, read map[*Query]result) (*Query, result, error) {
 	to := d.move.To
 	if err := to.check(); err != nil {
 		return nil, nil, err
 	}
-	if to.valued() != d.from.form.valued() {
+	if to.valued() != d.from.key.valued() {
 		from := d.from.Spec()
 		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &from, to)
 	}
@@ -146,7 +146,7 @@ func (e *Engine) arrive(d departure, at view, read map[*Query]reading) (*Query, 
 	}
 	if now == nil {
 		now = q.empty()
-		if err := fill(now, &moment{at: at}, own); err != nil {
+		if err := fill(now, &commitView{at: at}, own); err != nil {
 			e.release(q)
 			return nil, nil, err
 		}
@@ -154,6 +154,6 @@ func (e *Engine) arrive(d departure, at view, read map[*Query]reading) (*Query, 
 	if !q.ruled {
 		read[q] = now
 	}
-	e.hold(d.move.Holder, own, q.join(now))
+	e.attachHolder(d.move.Holder, own, q.join(now))
 	return q, now, nil
 }

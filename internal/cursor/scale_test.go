@@ -195,7 +195,7 @@ func (g *gallery) touch() time.Duration { return max(g.make(1), g.delete(1)) }
 // and returns how long the engine takes for that one.
 func (g *gallery) refill() time.Duration {
 	l := list{scope: &Scope{Limit: 20}, spare: spare}
-	held := l.most()
+	held := l.capacity()
 	g.delete(held - 20)
 	took := g.delete(1)
 	g.make(held - 20 + 1)
@@ -296,7 +296,7 @@ func BenchmarkRegisterAmongManyCursors(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		q := e.query(spec)
-		e.hold(h, nil, q.join(nil))
+		e.attachHolder(h, nil, q.join(nil))
 		e.Close(h)
 	}
 }

@@ -13,21 +13,21 @@ type selector struct {
 	index   *index
 	where   []Condition // all have to hold
 	queries []*Query
-	sole    [1]*Query        // as most have one
-	shared  map[share]*Query // by what they differ in; nil: they are few
-	filed   filing           // the first of its filings, in the order of its niches
-	round   uint64           // of the index, when it last met this selector
-	touches *[]touch         // what the commit at hand did to its records; nil: nothing
+	sole    [1]*Query           // as most have one
+	shared  map[queryKey]*Query // by what they differ in; nil: they are few
+	filed   entry               // the first of its filings, in the order of its niches
+	round   uint64              // of the index, when it last met this selector
+	touches *[]touch            // what the commit at hand did to its records; nil: nothing
 }
 
-// A share is what holders of the same conditions have to have in common, too, to
+// A queryKey is what holders of the same conditions have to have in common, too, to
 // share a query.
-type share struct {
-	form *form
+type queryKey struct {
+	form *specKey
 	tag  string
 }
 
-func (q *Query) share() share { return share{q.form, q.tag} }
+func (q *Query) queryKey() queryKey { return queryKey{q.key, q.tag} }
 
 // newSelector returns a selector for conditions that all have to hold. One or two
 // are kept beside it, where they are at hand when it is.
@@ -72,12 +72,12 @@ func (s *selector) holds(img *record.Image) bool {
 }
 
 // query returns the one of the selector's queries that is shared, nil for none.
-func (s *selector) query(by share) *Query {
+func (s *selector) query(by queryKey) *Query {
 	if s.shared != nil {
 		return s.shared[by]
 	}
 	for _, q := range s.queries {
-		if q.share() == by {
+		if q.queryKey() == by {
 			return q
 		}
 	}
@@ -89,11 +89,11 @@ func (s *selector) add(q *Query) {
 	s.queries = append(s.queries, q)
 	switch {
 	case s.shared != nil:
-		s.shared[q.share()] = q
-	case len(s.queries) > few:
-		s.shared = map[share]*Query{}
+		s.shared[q.queryKey()] = q
+	case len(s.queries) > fewValues:
+		s.shared = map[queryKey]*Query{}
 		for _, q := range s.queries {
-			s.shared[q.share()] = q
+			s.shared[q.queryKey()] = q
 		}
 	}
 }
@@ -104,27 +104,27 @@ func (s *selector) remove(q *Query) {
 	s.queries[q.at].at = q.at
 	s.queries[last] = nil
 	s.queries = s.queries[:last]
-	delete(s.shared, q.share())
+	delete(s.shared, q.queryKey())
 }
 
-// niches returns where the selector is filed; the zero niche is the residual.
-func (s *selector) niches() []niche {
-	if niches, ok := narrowest(s.where); ok {
+// terms returns where the selector is filed; the zero niche is the residual.
+func (s *selector) terms() []term {
+	if niches, ok := cheapest(s.where); ok {
 		return niches
 	}
-	return []niche{{}}
+	return []term{{}}
 }
 
-// A filing is one place at which a selector is found. Those of a niche are linked,
+// A entry is one place at which a selector is found. Those of a niche are linked,
 // in no order; the first is its drawer, nil an empty one.
-type filing struct {
+type entry struct {
 	selector   *selector
-	prev, next *filing
-	also       *filing // the next of the same selector
+	prev, next *entry
+	also       *entry // the next of the same selector
 }
 
 // before puts the filing into a drawer, and returns that.
-func (f *filing) before(drawer *filing) *filing {
+func (f *entry) before(drawer *entry) *entry {
 	if f.next = drawer; drawer != nil {
 		drawer.prev = f
 	}
@@ -132,7 +132,7 @@ func (f *filing) before(drawer *filing) *filing {
 }
 
 // out takes the filing out of its drawer, and returns that.
-func (f *filing) out(drawer *filing) *filing {
+func (f *entry) out(drawer *entry) *entry {
 	if f.next != nil {
 		f.next.prev = f.prev
 	}

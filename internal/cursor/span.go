@@ -7,15 +7,15 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// An edge is a place between two values of a field: just before a value, or just
+// An endpoint is a place between two values of a field: just before a value, or just
 // behind it.
-type edge struct {
+type endpoint struct {
 	value  record.Value
 	behind bool
 	last   bool // behind every value
 }
 
-func (e edge) compare(o edge) int {
+func (e endpoint) compare(o endpoint) int {
 	switch {
 	case e.last || o.last:
 		return rank(e.last) - rank(o.last)
@@ -35,7 +35,7 @@ func rank(b bool) int {
 }
 
 // above reports whether v stands before the edge.
-func (e edge) above(v record.Value) bool {
+func (e endpoint) above(v record.Value) bool {
 	if e.last {
 		return true
 	}
@@ -43,75 +43,75 @@ func (e edge) above(v record.Value) bool {
 	return order < 0 || order == 0 && e.behind
 }
 
-// A span is the values between two edges.
-type span struct{ lo, hi edge }
+// A interval is the values between two edges.
+type interval struct{ lo, hi endpoint }
 
-func spanOf(lo, hi *store.Bound) span {
-	s := span{hi: edge{last: true}} // null comes before every value
+func newInterval(lo, hi *store.Bound) interval {
+	s := interval{hi: endpoint{last: true}} // null comes before every value
 	if lo != nil {
-		s.lo = edge{value: lo.Value, behind: lo.Open}
+		s.lo = endpoint{value: lo.Value, behind: lo.Open}
 	}
 	if hi != nil {
-		s.hi = edge{value: hi.Value, behind: !hi.Open}
+		s.hi = endpoint{value: hi.Value, behind: !hi.Open}
 	}
 	return s
 }
 
-func (s span) empty() bool { return s.lo.compare(s.hi) >= 0 }
+func (s interval) empty() bool { return s.lo.compare(s.hi) >= 0 }
 
 // open reports whether the span has a value on one side only.
-func (s span) open() bool { return s.hi.last || s.lo.value.IsNull() }
+func (s interval) open() bool { return s.hi.last || s.lo.value.IsNull() }
 
-func (s span) compare(o span) int {
+func (s interval) compare(o interval) int {
 	if order := s.lo.compare(o.lo); order != 0 {
 		return order
 	}
 	return s.hi.compare(o.hi)
 }
 
-// A stretch is a span with what is filed under it, and the root of a treap of
+// A intervalNode is a span with what is filed under it, and the root of a treap of
 // such: ordered by span, and each with how far those beneath it reach, so that
 // those around a value are found without the others. nil is an empty treap.
-type stretch struct {
-	span
-	filed       *filing
-	reach       edge // the farthest of its own end and those beneath
+type intervalNode struct {
+	interval
+	filed       *entry
+	reach       endpoint // the farthest of its own end and those beneath
 	weight      uint32
-	left, right *stretch
+	left, right *intervalNode
 }
 
 // with returns the treap with the span in it, and the span's stretch.
-func (n *stretch) with(s span) (root, at *stretch) {
+func (n *intervalNode) with(s interval) (root, at *intervalNode) {
 	if n == nil {
-		at = &stretch{span: s, reach: s.hi, weight: rand.Uint32()}
+		at = &intervalNode{interval: s, reach: s.hi, weight: rand.Uint32()}
 		return at, at
 	}
-	switch order := s.compare(n.span); {
+	switch order := s.compare(n.interval); {
 	case order == 0:
 		return n, n
 	case order < 0:
 		if n.left, at = n.left.with(s); n.left.weight > n.weight {
 			up := n.left
 			n.left, up.right = up.right, n
-			n.settle()
+			n.rebalance()
 			n = up
 		}
 	default:
 		if n.right, at = n.right.with(s); n.right.weight > n.weight {
 			up := n.right
 			n.right, up.left = up.left, n
-			n.settle()
+			n.rebalance()
 			n = up
 		}
 	}
-	n.settle()
+	n.rebalance()
 	return n, at
 }
 
-// drawer returns what is filed under the span.
-func (n *stretch) drawer(s span) *filing {
+// bucket returns what is filed under the span.
+func (n *intervalNode) bucket(s interval) *entry {
 	for n != nil {
-		switch order := s.compare(n.span); {
+		switch order := s.compare(n.interval); {
 		case order == 0:
 			return n.filed
 		case order < 0:
@@ -124,8 +124,8 @@ func (n *stretch) drawer(s span) *filing {
 }
 
 // without returns the treap without the span, which is in it.
-func (n *stretch) without(s span) *stretch {
-	switch order := s.compare(n.span); {
+func (n *intervalNode) without(s interval) *intervalNode {
+	switch order := s.compare(n.interval); {
 	case order == 0:
 		return n.left.join(n.right)
 	case order < 0:
@@ -133,12 +133,12 @@ func (n *stretch) without(s span) *stretch {
 	default:
 		n.right = n.right.without(s)
 	}
-	n.settle()
+	n.rebalance()
 	return n
 }
 
 // join returns the treap of both, where all of n stand before all of right.
-func (n *stretch) join(right *stretch) *stretch {
+func (n *intervalNode) join(right *intervalNode) *intervalNode {
 	switch {
 	case n == nil:
 		return right
@@ -146,19 +146,19 @@ func (n *stretch) join(right *stretch) *stretch {
 		return n
 	case n.weight > right.weight:
 		n.right = n.right.join(right)
-		n.settle()
+		n.rebalance()
 		return n
 	default:
 		right.left = n.join(right.left)
-		right.settle()
+		right.rebalance()
 		return right
 	}
 }
 
-// settle works out how far the stretch and those beneath it reach.
-func (n *stretch) settle() {
+// rebalance works out how far the stretch and those beneath it reach.
+func (n *intervalNode) rebalance() {
 	n.reach = n.hi
-	for _, beneath := range [...]*stretch{n.left, n.right} {
+	for _, beneath := range [...]*intervalNode{n.left, n.right} {
 		if beneath != nil && beneath.reach.compare(n.reach) > 0 {
 			n.reach = beneath.reach
 		}

@@ -64,25 +64,25 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 // they reach.
 func checkTreap(t *testing.T, x *index) {
 	t.Helper()
-	var last *span
-	var check func(n *stretch, weight uint32) edge
-	check = func(n *stretch, weight uint32) (reach edge) {
+	var last *interval
+	var check func(n *intervalNode, weight uint32) endpoint
+	check = func(n *intervalNode, weight uint32) (reach endpoint) {
 		if n == nil {
-			return edge{}
+			return endpoint{}
 		}
 		reach = n.hi
 		if left := check(n.left, n.weight); left.compare(reach) > 0 {
 			reach = left
 		}
-		if n.weight > weight || n.filed == nil || last != nil && last.compare(n.span) >= 0 {
-			t.Fatalf("%+v stands behind %+v", n.span, last)
+		if n.weight > weight || n.filed == nil || last != nil && last.compare(n.interval) >= 0 {
+			t.Fatalf("%+v stands behind %+v", n.interval, last)
 		}
-		last = &n.span
+		last = &n.interval
 		if right := check(n.right, n.weight); right.compare(reach) > 0 {
 			reach = right
 		}
 		if reach != n.reach {
-			t.Fatalf("%+v reaches to %+v, not to %+v", n.span, reach, n.reach)
+			t.Fatalf("%+v reaches to %+v, not to %+v", n.interval, reach, n.reach)
 		}
 		return reach
 	}
@@ -132,7 +132,7 @@ func TestConjunctionsAreFiledUnderTheirNarrowestPart(t *testing.T) {
 	} {
 		q := question{where: decode(t, where)}
 		where := canonical(q.scope(t, m).Where)
-		niches, vague := where.niches()
+		niches, vague := where.terms()
 		got := ""
 		for _, n := range niches {
 			if got += " " + n.field.Name; n.span != nil {

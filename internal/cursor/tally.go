@@ -7,9 +7,9 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A tally is the value of a scope's records, and what it takes to keep it
+// A aggregate is the value of a scope's records, and what it takes to keep it
 // current. It is not for concurrent use.
-type tally struct {
+type aggregate struct {
 	spec *Spec
 	own  map[record.ID]record.Value // with a rule: of each record that it allows
 
@@ -19,8 +19,8 @@ type tally struct {
 	lost  bool         // it has left, and there may be another
 }
 
-func newTally(spec *Spec, ruled bool) *tally {
-	t := &tally{spec: spec}
+func newAggregate(spec *Spec, ruled bool) *aggregate {
+	t := &aggregate{spec: spec}
 	if ruled {
 		t.own = map[record.ID]record.Value{}
 	}
@@ -28,20 +28,20 @@ func newTally(spec *Spec, ruled bool) *tally {
 }
 
 // whole returns the scope without what the value does not depend on.
-func (t *tally) whole() Scope { return Scope{Model: t.spec.Scope.Model, Where: t.spec.Scope.Where} }
+func (t *aggregate) whole() Scope { return Scope{Model: t.spec.Scope.Model, Where: t.spec.Scope.Where} }
 
-func (t *tally) extreme() bool {
+func (t *aggregate) extreme() bool {
 	return t.spec.Value.Kind == ValueMin || t.spec.Value.Kind == ValueMax
 }
 
 // fill reads the records, or, when the best has left, the next best.
-func (t *tally) fill(at view, own rules) error {
+func (t *aggregate) fill(at view, own rules) error {
 	switch {
 	case t.own != nil && t.lost:
 		t.best, t.lost = record.Value{}, false
 		for _, v := range t.own {
 			if !v.IsNull() {
-				t.raise(v)
+				t.keepExtreme(v)
 			}
 		}
 		return nil
@@ -63,7 +63,7 @@ func (t *tally) fill(at view, own rules) error {
 }
 
 // count reads all records.
-func (t *tally) count(snap *store.Snapshot) error {
+func (t *aggregate) count(snap *store.Snapshot) error {
 	whole := t.whole()
 	return whole.plans(nil, 0)[0].each(snap, whole.Model, whole.Where, func(img *record.Image) bool {
 		if whole.Where.match(img) {
@@ -74,7 +74,7 @@ func (t *tally) count(snap *store.Snapshot) error {
 }
 
 // findBest reads the one record that has the best value.
-func (t *tally) findBest(snap *store.Snapshot) error {
+func (t *aggregate) findBest(snap *store.Snapshot) error {
 	f := t.spec.Value.Field
 	first := t.whole()
 	first.Where = And(first.Where, Exists(f))
@@ -90,18 +90,18 @@ func (t *tally) findBest(snap *store.Snapshot) error {
 	return nil
 }
 
-// short reports whether the value has to be read.
-func (t *tally) short() bool { return t.lost }
+// needsFill reports whether the value has to be read.
+func (t *aggregate) needsFill() bool { return t.lost }
 
-func (t *tally) asks(c *touch) bool { return c.after }
+func (t *aggregate) asksRule(c *touch) bool { return c.after }
 
 // apply follows one change of a record: before says whether the scope's
 // conditions held for it, after whether they do and the rule allows it.
-func (t *tally) apply(c *touch) {
+func (t *aggregate) apply(c *touch) {
 	if t.own != nil {
 		if was, held := t.own[c.change.ID]; held {
 			delete(t.own, c.change.ID)
-			t.take(was)
+			t.add(was)
 		}
 		if c.after {
 			t.enter(c.change.After)
@@ -109,7 +109,7 @@ func (t *tally) apply(c *touch) {
 		return
 	}
 	if c.before {
-		t.take(t.of(c.change.Before))
+		t.add(t.of(c.change.Before))
 	}
 	if c.after {
 		t.enter(c.change.After)
@@ -117,14 +117,14 @@ func (t *tally) apply(c *touch) {
 }
 
 // of returns what a record adds to the tally.
-func (t *tally) of(img *record.Image) record.Value {
+func (t *aggregate) of(img *record.Image) record.Value {
 	if f := t.spec.Value.Field; f != nil {
 		return img.Value(f)
 	}
 	return record.Value{}
 }
 
-func (t *tally) enter(img *record.Image) {
+func (t *aggregate) enter(img *record.Image) {
 	v := t.of(img)
 	if t.own != nil {
 		t.own[img.ID] = v
@@ -134,14 +134,14 @@ func (t *tally) enter(img *record.Image) {
 		t.n++
 	case v.IsNull():
 	case t.extreme():
-		t.raise(v)
+		t.keepExtreme(v)
 	default:
 		t.n++
 		t.total.add(v, 1)
 	}
 }
 
-func (t *tally) take(v record.Value) {
+func (t *aggregate) add(v record.Value) {
 	switch {
 	case t.spec.Value.Field == nil:
 		t.n--
@@ -154,9 +154,9 @@ func (t *tally) take(v record.Value) {
 	}
 }
 
-// raise makes v the best if it is; also in place of one that was lost, since
+// keepExtreme makes v the best if it is; also in place of one that was lost, since
 // none that is left is better than that.
-func (t *tally) raise(v record.Value) {
+func (t *aggregate) keepExtreme(v record.Value) {
 	order := v.Compare(t.best)
 	if t.spec.Value.Kind == ValueMin {
 		order = -order
@@ -167,7 +167,7 @@ func (t *tally) raise(v record.Value) {
 }
 
 // value returns the value as of what has been read and applied.
-func (t *tally) value() record.Value {
+func (t *aggregate) value() record.Value {
 	v := t.spec.Value
 	switch v.Kind {
 	case ValueCount:
@@ -187,7 +187,7 @@ func (t *tally) value() record.Value {
 }
 
 // shown returns how many of the records the scope's window shows.
-func (t *tally) shown() int {
+func (t *aggregate) shown() int {
 	n := max(t.n-t.spec.Scope.Offset, 0)
 	if limit := t.spec.Scope.Limit; limit > 0 {
 		n = min(n, limit)
@@ -196,14 +196,14 @@ func (t *tally) shown() int {
 }
 
 // len returns how many records the tally remembers, -1 where it needs none.
-func (t *tally) len() int {
+func (t *aggregate) len() int {
 	if t.own == nil {
 		return -1
 	}
 	return len(t.own)
 }
 
-func (t *tally) clone() reading {
+func (t *aggregate) clone() result {
 	c := *t
 	c.own = maps.Clone(t.own)
 	c.total = sum{}
@@ -211,18 +211,18 @@ func (t *tally) clone() reading {
 	return &c
 }
 
-// sum is the same for tallies of the same records.
-func (t *tally) sum() (sum uint64) {
+// hash is the same for tallies of the same records.
+func (t *aggregate) hash() (sum uint64) {
 	for id := range t.own {
-		sum += idSum(id)
+		sum += hashID(id)
 	}
 	return sum
 }
 
-func (t *tally) absorb(r reading) bool { return maps.Equal(t.own, r.(*tally).own) }
+func (t *aggregate) unify(r result) bool { return maps.Equal(t.own, r.(*aggregate).own) }
 
 // since returns the value if it is not what it was.
-func (t *tally) since(before record.Value) *record.Value {
+func (t *aggregate) since(before record.Value) *record.Value {
 	now := t.value()
 	if now == before {
 		return nil

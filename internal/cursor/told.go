@@ -6,21 +6,21 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// Told puts a condition into the form that [Parse] reads, for who judges records
+// ClientJSON puts a condition into the form that [Parse] reads, for who judges records
 // elsewhere. Conditions on private fields, on fields whose JSON tells nothing of
 // their values, and with values that may not be told, for which may is asked, are
 // left out: then the rest holds wherever the whole does, and whole is false.
-func (c Condition) Told(may func(record.Value) bool) (where map[string]any, whole bool) {
+func (c Condition) ClientJSON(may func(record.Value) bool) (where map[string]any, whole bool) {
 	plain := canonical(c)
-	return teller{may}.and(plain.conjuncts())
+	return clientEncoder{may}.and(plain.conjuncts())
 }
 
-type teller struct {
+type clientEncoder struct {
 	may func(record.Value) bool
 }
 
 // and tells those of the conditions that can be told.
-func (t teller) and(cs []Condition) (where map[string]any, whole bool) {
+func (t clientEncoder) and(cs []Condition) (where map[string]any, whole bool) {
 	where, whole = map[string]any{}, true
 	var rest []any // what does not go into one object
 	for i := range cs {
@@ -39,7 +39,7 @@ func (t teller) and(cs []Condition) (where map[string]any, whole bool) {
 }
 
 // one tells a condition in an object of one member, or reports that it cannot.
-func (t teller) one(c *Condition) (map[string]any, bool) {
+func (t clientEncoder) one(c *Condition) (map[string]any, bool) {
 	switch c.op {
 	case opAnd:
 		return t.and(c.args())
@@ -61,7 +61,7 @@ func (t teller) one(c *Condition) (map[string]any, bool) {
 	}
 }
 
-func (t teller) not(c *Condition) (map[string]any, bool) {
+func (t clientEncoder) not(c *Condition) (map[string]any, bool) {
 	one, ok := t.one(c)
 	if !ok {
 		return nil, false
@@ -76,7 +76,7 @@ func (t teller) not(c *Condition) (map[string]any, bool) {
 }
 
 // test tells what a field is tested for.
-func (t teller) test(c *Condition) (any, bool) {
+func (t clientEncoder) test(c *Condition) (any, bool) {
 	f := c.field
 	if f.Private || f.Shape() == "any" || f.Name == "and" || f.Name == "or" || f.Name == "not" {
 		return nil, false

@@ -150,7 +150,7 @@ func tellAll(record.Value) bool { return true }
 // tell puts the condition into JSON, if all of it can be told.
 func tell(t testing.TB, c Condition) ([]byte, bool) {
 	t.Helper()
-	where, whole := c.Told(tellAll)
+	where, whole := c.ClientJSON(tellAll)
 	data, err := json.Marshal(where)
 	if err != nil {
 		t.Fatal(err)
@@ -324,7 +324,7 @@ func TestValuesThatMayNotBeToldAreNot(t *testing.T) {
 		{Exists(m.Field("opaque")), `{}`, false},
 		{Is(m.Field("not"), record.StringValue("a")), `{}`, false},
 	} {
-		where, whole := c.condition.Told(may)
+		where, whole := c.condition.ClientJSON(may)
 		data, err := json.Marshal(where)
 		if err != nil || string(data) != c.want || whole != c.whole {
 			t.Errorf("%s is told as %s, whole %v: %v", c.condition, data, whole, err)

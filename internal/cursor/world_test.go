@@ -23,7 +23,7 @@ type viewer struct{ level atomic.Int64 }
 
 // A replica is a client: it applies deltas mechanically, and knows nothing else.
 type replica struct {
-	Seat
+	Membership
 	number int
 	viewer *viewer
 	asks   int // the question it opens or has open
@@ -387,10 +387,10 @@ func (c *replica) tell(w *world, v record.Value) {
 // enter opens a cursor for a client, from what it holds if that is asked.
 func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 	w.mu.Lock()
-	var from *Held
+	var from *Resume
 	if resume {
 		level := c.level
-		from = &Held{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level }), Same: level == c.viewer.level.Load()}
+		from = &Resume{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level }), Same: level == c.viewer.level.Load()}
 		w.counts["resumed"]++
 	}
 	c.asks = tag

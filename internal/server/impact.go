@@ -75,7 +75,7 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var told []wire.Reaction
-	commit, seen, err := c.app.engine.Foresee(ctx,
+	commit, seen, err := c.app.engine.Preview(ctx,
 		func(seq uint64) (store.Commit, error) { return d.tx.Preview(ctx, seq) },
 		func(commit store.Commit) []cursor.Move {
 			f := c.app.hub.foresee(ctx, commit)
@@ -107,7 +107,7 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	return out, nil
 }
 
-func describeForeseen(handle *opened, f cursor.Foreseen, commit store.Commit) wire.Reaction {
+func describeForeseen(handle *opened, f cursor.Previewed, commit store.Commit) wire.Reaction {
 	out := wire.Reaction{Connection: handle.conn.number, User: handle.conn.Label(), Cursor: handle.want.route.Name, Closed: f.Closed, Value: valueJSON(f.Value), Deltas: []wire.RecordDelta{}}
 	add := func(model *record.Model, deltas []cursor.Delta) {
 		for _, delta := range deltas {

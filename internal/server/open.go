@@ -110,7 +110,7 @@ func parseWhere(m *record.Model, data []byte) (cursor.Condition, error) {
 
 // An opened cursor is held by one connection, which holds equal ones once.
 type opened struct {
-	cursor.Seat
+	cursor.Membership
 	conn     *Connection
 	want     *want
 	query    *cursor.Query
@@ -166,7 +166,7 @@ func (c *Connection) tryOpen(ctx context.Context, handle *opened, since *held, o
 	if err != nil {
 		return err
 	}
-	var from *cursor.Held
+	var from *cursor.Resume
 	if since != nil && since.resync == "" && !w.route.Value {
 		from = c.recall(ctx, v, w, since)
 	}
@@ -239,7 +239,7 @@ func (handle *opened) followed(by *follower) {
 // who the client was then. Where nothing that Connect followed has changed since,
 // that is the visit, if it is still current; else Connect is asked again. Where it
 // cannot be known, it notes why, and the client gets everything anew.
-func (c *Connection) recall(ctx context.Context, v *visit, w *want, since *held) *cursor.Held {
+func (c *Connection) recall(ctx context.Context, v *visit, w *want, since *held) *cursor.Resume {
 	same, err := c.app.engine.Untouched(ctx, since.seq, v.follower.scopes()...)
 	same = same && !v.follower.over()
 	ctx = asOf(ctx, since.seq)
@@ -251,7 +251,7 @@ func (c *Connection) recall(ctx context.Context, v *visit, w *want, since *held)
 	if err == nil {
 		var spec cursor.Spec
 		if spec, _, err = v.spec(ctx, &follower{}, w); err == nil {
-			return &cursor.Held{Seq: since.seq, Spec: spec, Same: same}
+			return &cursor.Resume{Seq: since.seq, Spec: spec, Same: same}
 		}
 	}
 	since.resync = "rules"

@@ -35,7 +35,7 @@ func (a *App) told(c *Connection, w *want, query *cursor.Query) (*wire.Scope, er
 		if err != nil {
 			return nil, err
 		}
-		where, whole := scope.Where.Told(func(v record.Value) bool {
+		where, whole := scope.Where.ClientJSON(func(v record.Value) bool {
 			_, err := record.ParseID(v.Text())
 			return err != nil || strings.Contains(known, v.Text())
 		})
