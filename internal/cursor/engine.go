@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
@@ -197,6 +198,21 @@ func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *commit
 		})
 	}
 	q.reunite()
+	return effects
+}
+
+// followMeasured lets a query follow a commit, and notes what that cost.
+func (e *Engine) followMeasured(effects []Effect, q *Query, touches []touch, now *commitView) []Effect {
+	q.cost.Evaluations++
+	reads := e.reads
+	if e.measured.Load() {
+		start := time.Now()
+		defer func() { q.cost.Spent += time.Since(start) }()
+	}
+	effects = e.follow(effects, q, touches, now)
+	if e.reads != reads {
+		q.cost.Refills++
+	}
 	return effects
 }
 

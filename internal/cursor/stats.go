@@ -25,21 +25,6 @@ func (q *Query) Cost() Cost {
 // much as a cheap one does.
 func (e *Engine) Measure(on bool) { e.measured.Store(on) }
 
-// followMeasured lets a query follow a commit, and notes what that cost.
-func (e *Engine) followMeasured(effects []Effect, q *Query, touches []touch, now *commitView) []Effect {
-	q.cost.Evaluations++
-	reads := e.reads
-	if e.measured.Load() {
-		start := time.Now()
-		defer func() { q.cost.Spent += time.Since(start) }()
-	}
-	effects = e.follow(effects, q, touches, now)
-	if e.reads != reads {
-		q.cost.Refills++
-	}
-	return effects
-}
-
 // present views the state after the commit that is being matched, and counts how
 // often that is done.
 func (e *Engine) present(read func(*store.Snapshot) error) error {
