@@ -80,10 +80,10 @@ type Engine struct {
 	mu        sync.Mutex // held while a commit is matched and delivered
 	indexes   map[*record.Model]*index
 	openings  map[Holder]*opening
-	joining   map[*opening]struct{}         // those of openings that include records
-	referring map[named]map[*group]struct{} // whose records refer to it
-	early     map[Holder]*Spec              // given before Open was called; nil: closed
-	history   *history                      // once somebody has come back
+	joining   map[*opening]struct{}              // those of openings that include records
+	referring map[record.Key]map[*group]struct{} // whose records refer to it
+	early     map[Holder]*Spec                   // given before Open was called; nil: closed
+	history   *history                           // once somebody has come back
 	leads     map[*group]sharedResume
 	number    uint64
 	spare     int // see list
@@ -115,7 +115,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*record.Model]*index{},
 		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
-		joining: map[*opening]struct{}{}, referring: map[named]map[*group]struct{}{}, leads: map[*group]sharedResume{},
+		joining: map[*opening]struct{}{}, referring: map[record.Key]map[*group]struct{}{}, leads: map[*group]sharedResume{},
 	}
 	e.now.at = e.present
 	e.reach(seq)

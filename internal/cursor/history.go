@@ -21,7 +21,7 @@ type history struct {
 	most         int    // changes that it holds
 	unused       int    // commits since it was last asked
 	models       map[*record.Model]*modelLog
-	standing     map[named]*record.Image // records that were read, as they are; nil: there is none
+	standing     map[record.Key]*record.Image // records that were read, as they are; nil: there is none
 }
 
 const (
@@ -49,7 +49,7 @@ type valueIndex struct {
 }
 
 func newHistory(since uint64, most int) *history {
-	return &history{since: since, until: since, most: most, models: map[*record.Model]*modelLog{}, standing: map[named]*record.Image{}}
+	return &history{since: since, until: since, most: most, models: map[*record.Model]*modelLog{}, standing: map[record.Key]*record.Image{}}
 }
 
 // add appends a commit.
@@ -62,7 +62,7 @@ func (h *history) add(c store.Commit) {
 			h.models[change.Model] = a
 		}
 		a.changes = append(a.changes, logged{change, c.Seq})
-		delete(h.standing, named{change.Model, change.ID})
+		delete(h.standing, record.Key{Model: change.Model, ID: change.ID})
 	}
 	h.size += len(c.Changes)
 	h.unused++
@@ -105,11 +105,11 @@ func (h *history) missed(m *record.Model, where *Condition, seq uint64) []touch 
 // not changed since is read as it is now.
 func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*record.Image, error) {
 	if a := h.models[m]; a != nil {
-		if places := a.positions(point{m.Field("id"), record.StringValue(string(id))}, seq); len(places) > 0 {
+		if places := a.positions(term{field: m.Field("id"), value: record.StringValue(string(id))}, seq); len(places) > 0 {
 			return a.changes[places[0]].Before, nil
 		}
 	}
-	key := named{m, id}
+	key := record.Key{Model: m, ID: id}
 	image, known := h.standing[key]
 	if known {
 		return image, nil
@@ -136,11 +136,11 @@ func (h *history) fewMatches(s *Scope, seq uint64) bool {
 
 // countMatches returns how many places find would return, or a few more.
 func (a *modelLog) countMatches(where *Condition, seq uint64) (n int) {
-	spots, ok := where.points(anyField)
-	if !ok {
+	points, uncovered := where.terms(termFilter{points: true})
+	if uncovered != nil {
 		return len(a.changes) - a.first(seq)
 	}
-	for _, at := range spots {
+	for _, at := range points {
 		n += len(a.positions(at, seq))
 	}
 	return n
@@ -149,21 +149,19 @@ func (a *modelLog) countMatches(where *Condition, seq uint64) (n int) {
 // find returns the places of changes after seq among which are all that touch the
 // conditions, each once, in order.
 func (a *modelLog) find(where *Condition, seq uint64) (places []int) {
-	spots, ok := where.points(anyField)
-	if !ok {
+	points, uncovered := where.terms(termFilter{points: true})
+	if uncovered != nil {
 		for place := a.first(seq); place < len(a.changes); place++ {
 			places = append(places, place)
 		}
 		return places
 	}
-	for _, at := range spots {
+	for _, at := range points {
 		places = append(places, a.positions(at, seq)...)
 	}
 	slices.Sort(places)
 	return slices.Compact(places)
 }
-
-func anyField(*record.Field) bool { return true }
 
 // first returns the place of the first change after seq.
 func (a *modelLog) first(seq uint64) int {
@@ -171,7 +169,7 @@ func (a *modelLog) first(seq uint64) int {
 }
 
 // positions returns the places of changes after seq at which a field had or has a value.
-func (a *modelLog) positions(at point, seq uint64) []int {
+func (a *modelLog) positions(at term, seq uint64) []int {
 	places := a.indexOf(at.field).places[at.value]
 	return places[sort.Search(len(places), func(i int) bool { return a.changes[places[i]].seq > seq }):]
 }

@@ -267,12 +267,6 @@ func (g *group) applyIncludes(n int, refs []reference, answers string) []Delta {
 	return deltas
 }
 
-// A named is how a record is told from those of other models.
-type named struct {
-	model *record.Model
-	id    record.ID
-}
-
 // track notes which records the group's list refers to: now those in is.
 func (g *group) track(m *record.Model, was, is map[record.ID]*record.Image) {
 	referring := g.query.engine.referring
@@ -280,13 +274,13 @@ func (g *group) track(m *record.Model, was, is map[record.ID]*record.Image) {
 		if _, stays := is[id]; stays {
 			continue
 		}
-		key := named{m, id}
+		key := record.Key{Model: m, ID: id}
 		if delete(referring[key], g); len(referring[key]) == 0 {
 			delete(referring, key)
 		}
 	}
 	for id := range is {
-		key := named{m, id}
+		key := record.Key{Model: m, ID: id}
 		if referring[key] == nil {
 			referring[key] = map[*group]struct{}{}
 		}
@@ -309,7 +303,7 @@ func (e *Engine) followReferred(effects []Effect, now *commitView) []Effect {
 	}
 	var concerned []*group
 	for i := range now.changes {
-		for g := range e.referring[named{now.changes[i].Model, now.changes[i].ID}] {
+		for g := range e.referring[record.Key{Model: now.changes[i].Model, ID: now.changes[i].ID}] {
 			if l := g.result.(*list); l.seq != now.seq {
 				l.seq = now.seq
 				concerned = append(concerned, g)

@@ -80,8 +80,8 @@ func (x *index) bucketOf(n *term) *entry {
 	switch {
 	case n.field == nil:
 		return x.residual
-	case n.span != nil:
-		return x.table(n.field).spans.bucket(*n.span)
+	case n.interval != nil:
+		return x.table(n.field).spans.bucket(*n.interval)
 	default:
 		return x.table(n.field).drawers[hash(n.value)]
 	}
@@ -95,11 +95,11 @@ func (x *index) put(n *term, d *entry) {
 	}
 	t := x.table(n.field)
 	switch {
-	case n.span != nil && d == nil:
-		t.spans = t.spans.without(*n.span)
-	case n.span != nil:
+	case n.interval != nil && d == nil:
+		t.spans = t.spans.without(*n.interval)
+	case n.interval != nil:
 		var at *intervalNode
-		t.spans, at = t.spans.with(*n.span)
+		t.spans, at = t.spans.with(*n.interval)
 		at.filed = d
 	case d == nil:
 		delete(t.drawers, hash(n.value))

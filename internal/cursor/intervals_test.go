@@ -132,10 +132,10 @@ func TestConjunctionsAreFiledUnderTheirNarrowestPart(t *testing.T) {
 	} {
 		q := question{where: decode(t, where)}
 		where := canonical(q.scope(t, m).Where)
-		niches, vague := where.terms()
+		niches, vague := where.terms(termFilter{})
 		got := ""
 		for _, n := range niches {
-			if got += " " + n.field.Name; n.span != nil {
+			if got += " " + n.field.Name; n.interval != nil {
 				got += " span"
 			}
 		}

@@ -67,10 +67,10 @@ func (l *list) join(deltas []Delta, included []Included) []Delta {
 	if !l.inline {
 		return deltas
 	}
-	stirred := map[named]bool{}
+	stirred := map[record.Key]bool{}
 	for _, in := range included {
 		for _, d := range in.Deltas {
-			stirred[named{in.Model, d.ID}] = true
+			stirred[record.Key{Model: in.Model, ID: d.ID}] = true
 		}
 	}
 	joined := make([]Delta, 0, len(deltas))
@@ -86,7 +86,9 @@ func (l *list) join(deltas []Delta, included []Included) []Delta {
 	}
 	for _, img := range l.visible() {
 		touched := false
-		l.referred(img, func(m *record.Model, id record.ID, _ *record.Image) { touched = touched || stirred[named{m, id}] })
+		l.referred(img, func(m *record.Model, id record.ID, _ *record.Image) {
+			touched = touched || stirred[record.Key{Model: m, ID: id}]
+		})
 		if touched && !told[img.ID] {
 			joined = append(joined, Delta{Op: Change, ID: img.ID, Image: img, With: l.with(img)})
 		}

@@ -7,73 +7,6 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A point is one value of one field.
-type point struct {
-	field *record.Field
-	value record.Value
-}
-
-// points returns spots of which every record that c holds for is at one: c's
-// equalities, those of the and's most selective argument, those of every
-// argument of an or. They are on fields that usable allows. It reports false
-// where c gives none, as a range does.
-func (c *Condition) points(usable func(*record.Field) bool) ([]point, bool) {
-	switch c.op {
-	case opIs, opIn:
-		return c.ownPoints(), c.field.Kind < record.List && usable(c.field)
-	case opContains:
-		return c.ownPoints(), c.field.Kind == record.List && usable(c.field)
-	case opOr:
-		var union []point
-		for _, arg := range c.args() {
-			some, ok := arg.points(usable)
-			if !ok {
-				return nil, false
-			}
-			union = append(union, some...)
-		}
-		return union, true
-	case opAnd:
-		var best []point
-		found := false
-		for _, arg := range c.args() {
-			some, ok := arg.points(usable)
-			if ok && (!found || estimatePoints(some) < estimatePoints(best)) {
-				best, found = some, true
-			}
-		}
-		return best, found
-	}
-	return nil, false
-}
-
-func (c *Condition) ownPoints() []point {
-	values := c.values()
-	spots := make([]point, len(values))
-	for i, v := range values {
-		spots[i] = point{c.field, v}
-	}
-	return spots
-}
-
-// estimatePoints guesses how many records are at the spots, to compare.
-func estimatePoints(spots []point) int {
-	n := 0
-	for _, s := range spots {
-		switch {
-		case isID(s.field) || s.field.Unique:
-			n++
-		case s.field.Kind == record.Bool:
-			n += 10_000
-		case s.value.IsNull():
-			n += 1_000
-		default:
-			n += 10
-		}
-	}
-	return n
-}
-
 func isID(f *record.Field) bool { return f.Name == "id" }
 
 func indexed(f *record.Field) bool { return f.Index || f.Unique || isID(f) }
@@ -201,18 +134,18 @@ func (s *Scope) plans(after *record.Image, n int) []plan {
 
 // byFilter reads what the conditions leave of an index.
 func (s *Scope) byFilter() (plan, bool) {
-	spots, ok := s.Where.points(indexed)
-	if !ok {
+	points, uncovered := s.Where.terms(termFilter{fields: indexed, points: true})
+	if uncovered != nil {
 		return s.byRange()
 	}
 	p := plan{name: "filter", sure: true}
-	seen := map[point]bool{}
-	for _, at := range spots {
+	seen := map[term]bool{}
+	for _, at := range points {
 		if seen[at] {
 			continue
 		}
 		seen[at] = true
-		p.twice = p.twice || at.field != spots[0].field
+		p.twice = p.twice || at.field != points[0].field
 		p.sure = p.sure && (isID(at.field) || at.field.Unique && !at.value.IsNull())
 		if isID(at.field) {
 			p.ids = append(p.ids, record.ID(at.value.Text()))

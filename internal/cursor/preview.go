@@ -88,7 +88,7 @@ func (f *preview) match(ctx context.Context) (err error) {
 		s.forget()
 	}
 	for i := range f.now.changes {
-		for g := range f.engine.referring[named{f.now.changes[i].Model, f.now.changes[i].ID}] {
+		for g := range f.engine.referring[record.Key{Model: f.now.changes[i].Model, ID: f.now.changes[i].ID}] {
 			if err == nil && !f.followed[g] {
 				err = f.follow(ctx, g, nil)
 			}

@@ -225,3 +225,19 @@ func (q *Query) remembered(r result) result {
 		return nil
 	}
 }
+
+// Reason says why every change of the query's model is tested against its
+// conditions, "" where an index finds the changes that may touch it.
+func (q *Query) Reason() string {
+	where := q.selector.condition()
+	switch _, vague := where.terms(termFilter{}); {
+	case vague == nil:
+		return ""
+	case vague.op == opAll:
+		return "it has no conditions"
+	case vague.op == opAnd:
+		return fmt.Sprintf("nothing in %s names a value or a range", vague)
+	default:
+		return fmt.Sprintf("%s names neither a value nor a range", vague)
+	}
+}

@@ -29,7 +29,7 @@ type cachedRead struct {
 	err      error
 
 	mu       sync.Mutex
-	referred map[named]*record.Image // nil: there is none
+	referred map[record.Key]*record.Image // nil: there is none
 }
 
 const (
@@ -46,7 +46,7 @@ func (p *cachedRead) lookup(of *record.Model, all []reference) (missing bool) {
 	defer p.mu.Unlock()
 	for i := range all {
 		r := &all[i]
-		if image, read := p.referred[named{of, r.id}]; read && r.unread {
+		if image, read := p.referred[record.Key{Model: of, ID: r.id}]; read && r.unread {
 			r.image, r.unread = image, false
 		}
 		missing = missing || r.unread
@@ -62,11 +62,11 @@ func (p *cachedRead) add(of *record.Model, all []reference) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.referred)+len(all) > maxReferred || p.referred == nil {
-		p.referred = map[named]*record.Image{}
+		p.referred = map[record.Key]*record.Image{}
 	}
 	for _, r := range all {
 		if r.unread {
-			p.referred[named{of, r.id}] = r.image
+			p.referred[record.Key{Model: of, ID: r.id}] = r.image
 		}
 	}
 }

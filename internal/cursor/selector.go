@@ -109,7 +109,7 @@ func (s *selector) remove(q *Query) {
 
 // terms returns where the selector is filed; the zero niche is the residual.
 func (s *selector) terms() []term {
-	if niches, ok := cheapest(s.where); ok {
+	if niches, ok := conjunctionTerms(s.where, termFilter{}); ok {
 		return niches
 	}
 	return []term{{}}
