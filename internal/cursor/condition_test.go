@@ -10,31 +10,6 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-func imageOf(t testing.TB, m *record.Model, rec any) *record.Image {
-	t.Helper()
-	data, err := json.Marshal(rec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	img := &record.Image{Model: m, ID: "01JDA7Q4Z3M8X2V6K9T5B1C0RW", Version: 1, JSON: data}
-	if _, err := img.Record(); err != nil {
-		t.Fatal(err)
-	}
-	return img
-}
-
-// decode reads JSON as a client's frame is read.
-func decode(t testing.TB, text string) map[string]any {
-	t.Helper()
-	var where map[string]any
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	if err := d.Decode(&where); err != nil {
-		t.Fatalf("%s: %v", text, err)
-	}
-	return where
-}
-
 func TestConditionsMean(t *testing.T) {
 	m := newModels(t).things
 	note, done := "n", epoch
@@ -84,7 +59,7 @@ func TestConditionsMean(t *testing.T) {
 		{`{"not": {"count": 3, "flag": true}}`, false, true},
 		{`{"secret": ""}`, true, true},
 	} {
-		where := mustParse(t, m, decode(t, c.where))
+		where := qMustParse(t, m, decode(t, c.where))
 		for _, want := range []struct {
 			x  *thing
 			is bool
@@ -163,11 +138,11 @@ func TestConditionsAreRead(t *testing.T) {
 		`{"or": []}`:             `none`,
 		`{"or": [{"count": 1}]}`: `count is 1`,
 	} {
-		if got := mustParse(t, m, decode(t, where)).String(); got != want {
+		if got := qMustParse(t, m, decode(t, where)).String(); got != want {
 			t.Errorf("%s\n got %s\nwant %s", where, got, want)
 		}
 	}
-	s := Scope{Model: m, Where: mustParse(t, m, decode(t, `{"flag": true}`)), Limit: 20, Offset: 5}
+	s := Scope{Model: m, Where: qMustParse(t, m, decode(t, `{"flag": true}`)), Limit: 20, Offset: 5}
 	s.Order, _ = ParseOrder(m, []string{"-createdAt", "title"})
 	if want := "things where flag is true by -createdAt, title limit 20 offset 5"; s.String() != want {
 		t.Error(s.String())
@@ -226,7 +201,7 @@ func TestKeysAreEqualForEqualConditionsOnly(t *testing.T) {
 	}
 	byKey := map[string]Condition{}
 	for range 2000 {
-		c := mustParse(t, m, randomWhere(r, ids, users, 3))
+		c := qMustParse(t, m, randomWhere(r, ids, users, 3))
 		other := shuffled(r, c)
 		key := keyOf(c)
 		if keyOf(other) != key {
@@ -307,7 +282,7 @@ func FuzzParse(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			again := mustParse(t, m, where)
+			again := qMustParse(t, m, where)
 			if c.String() != again.String() || keyOf(c) != keyOf(again) {
 				t.Fatalf("%s is read as %s and as %s", data, c, again)
 			}
@@ -325,7 +300,7 @@ func TestMatchingDoesNotAllocate(t *testing.T) {
 		`{"flag": true, "count": {"gte": 3, "lt": 9}}`, `{"or": [{"title": {"contains": "x"}}, {"note": null}]}`,
 		`{"tags": {"contains": "b"}}`, `{"count": {"in": [9,8,7,6,5,4,3,2,1,0]}, "not": {"due": "2026-01-01T00:00:00Z"}}`,
 	} {
-		c := mustParse(t, m, decode(t, where))
+		c := qMustParse(t, m, decode(t, where))
 		if n := testing.AllocsPerRun(100, func() { c.Match(img) }); n > 0 || !c.Match(img) {
 			t.Errorf("%s: %v allocations, %v", c, n, c.Match(img))
 		}

@@ -127,7 +127,7 @@ func newBenchOn(t testing.TB, m models, st *store.Store) *bench {
 func (b *bench) scope(where string, limit int, order ...string) Scope {
 	b.Helper()
 	q := question{where: decode(b, where), order: order, limit: limit}
-	return q.scope(b, b.things)
+	return scopeOf(b, &q, b.things)
 }
 
 // open opens a cursor and returns it with the letters of what it holds.

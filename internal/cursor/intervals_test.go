@@ -108,7 +108,7 @@ func TestReasons(t *testing.T) {
 		`{"title": {"contains": "x"}, "size": {"gte": 1}}`:       "",
 	} {
 		q := question{where: decode(t, where)}
-		scope := q.scope(t, m)
+		scope := scopeOf(t, &q, m)
 		if got := emptyEngine().query(Spec{Scope: scope}).Reason(); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", where, got, want)
 		}
@@ -131,7 +131,7 @@ func TestConjunctionsAreFiledUnderTheirNarrowestPart(t *testing.T) {
 		`{"title": {"contains": "x"}, "count": {"lte": 2}}`: "count span",
 	} {
 		q := question{where: decode(t, where)}
-		where := canonical(q.scope(t, m).Where)
+		where := canonical(scopeOf(t, &q, m).Where)
 		niches, vague := where.terms(termFilter{})
 		got := ""
 		for _, n := range niches {

@@ -2,9 +2,11 @@ package cursor
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -212,4 +214,84 @@ func unless(v any, absent bool) any {
 		return nil
 	}
 	return v
+}
+
+func imageOf(t testing.TB, m *record.Model, rec any) *record.Image {
+	t.Helper()
+	data, err := json.Marshal(rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := &record.Image{Model: m, ID: "01JDA7Q4Z3M8X2V6K9T5B1C0RW", Version: 1, JSON: data}
+	if _, err := img.Record(); err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// decode reads JSON as a client's frame is read.
+func decode(t testing.TB, text string) map[string]any {
+	t.Helper()
+	var where map[string]any
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&where); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return where
+}
+
+// seeded returns a source whose seed a failing test prints.
+func seeded(t testing.TB) *rand.Rand {
+	seed := uint64(time.Now().UnixNano())
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("seed %d", seed)
+		}
+	})
+	return rand.New(rand.NewPCG(seed, 0))
+}
+
+func describeImages(images []*record.Image) string {
+	text := ""
+	for _, img := range images {
+		text += fmt.Sprintf("%s@%d ", img.ID[20:], img.Version)
+	}
+	return text
+}
+
+// fillStore makes users and things in several commits, and returns their ids.
+func fillStore(t testing.TB, r *rand.Rand, st *store.Store, m models, n int) (users, things []record.ID) {
+	for i := range 3 {
+		u := &user{Name: fmt.Sprint("u", i)}
+		create(t, st, m.users, u)
+		users = append(users, u.ID)
+	}
+	for len(things) < n {
+		commit(t, st, func(tx *store.Tx) error {
+			for range 10 {
+				x := &thing{}
+				x.fill(r, users)
+				x.Slug = nil
+				if _, err := tx.Create(m.things, x); err != nil {
+					return err
+				}
+				things = append(things, x.ID)
+			}
+			return nil
+		})
+	}
+	return users, things
+}
+
+func everything(t testing.TB, snap *store.Snapshot, m *record.Model) map[record.ID]*record.Image {
+	t.Helper()
+	all := map[record.ID]*record.Image{}
+	if err := snap.Scan(m, store.Range{}, func(img *record.Image) bool {
+		all[img.ID] = img
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

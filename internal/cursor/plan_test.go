@@ -44,7 +44,7 @@ func TestPlans(t *testing.T) {
 		{`{"not": {"owner": "x"}}`, nil, 0, "order"},
 	} {
 		q := question{where: decode(t, c.where), order: c.order, limit: c.limit}
-		s := q.scope(t, m)
+		s := qScopeOf(t, &q, m)
 		got := ""
 		for i, p := range s.plans(nil, s.end()) {
 			if got += p.name; i > 0 {
@@ -81,7 +81,7 @@ func TestBounds(t *testing.T) {
 		`{"or": [{"count": 3}]}`:           "–",
 		`{"not": {"count": 3}, "size": 2}`: "–",
 	} {
-		c := mustParse(t, m, decode(t, where))
+		c := qMustParse(t, m, decode(t, where))
 		lo, hi := c.bounds(m.Field("count"))
 		got := "–"
 		if lo != nil {

@@ -22,7 +22,7 @@ type asked struct {
 
 // ask asks at random, and returns how many records there were.
 func ask(t testing.TB, tx *store.Tx, m *record.Model, q question) (asked, error) {
-	a := asked{question: q, scope: q.scope(t, m)}
+	a := asked{question: q, scope: scopeOf(t, &q, m)}
 	err := tx.View(context.Background(), func(snap *store.Snapshot) error {
 		images, err := Fetch(snap, a.scope)
 		a.found = describeImages(images)
@@ -197,7 +197,7 @@ func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
 				return err
 			})
 			fetched, counted := st.Begin("fetched"), st.Begin("counted")
-			scope := c.question.scope(t, m.things)
+			scope := scopeOf(t, &c.question, m.things)
 			err := fetched.View(t.Context(), func(snap *store.Snapshot) error { _, err := Fetch(snap, scope); return err })
 			err2 := counted.View(t.Context(), func(snap *store.Snapshot) error { _, err := Count(snap, scope); return err })
 			if err := errors.Join(err, err2); err != nil {

@@ -281,7 +281,7 @@ func TestWhatIsToldIsWhatIsMeant(t *testing.T) {
 	for range 3000 {
 		c := randomCondition(r, m, images, 4)
 		where, whole := tell(t, c)
-		back := mustParse(t, m, decode(t, string(where)))
+		back := qMustParse(t, m, decode(t, string(where)))
 		if !whole {
 			parts++
 		}

@@ -156,7 +156,7 @@ func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
 // its own, and every third one that its viewer's level decides.
 func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 	q := &w.questions[tag]
-	s := Spec{Scope: q.scope(w.t, w.m.things), Tag: strconv.Itoa(tag), Ordered: q.ordered}
+	s := Spec{Scope: scopeOf(w.t, q, w.m.things), Tag: strconv.Itoa(tag), Ordered: q.ordered}
 	if s.Value.Kind = q.value; q.field != "" {
 		s.Value.Field = w.m.things.Field(q.field)
 	}
@@ -240,7 +240,7 @@ func (w *world) verify(c *replica, why string) {
 		held[id] = owner.Version
 	}
 	if company := w.company(c); !maps.Equal(held, company) {
-		w.fail("%s at %d: %s (rule %d) includes %v, want %v", why, w.seq, w.questions[c.tag].scope(w.t, w.m.things), c.tag%3, held, company)
+		w.fail("%s at %d: %s (rule %d) includes %v, want %v", why, w.seq, scopeOf(w.t, &w.questions[c.tag], w.m.things), c.tag%3, held, company)
 	}
 	w.verifyWith(c, why)
 	if slices.EqualFunc(c.images, want, func(a, b *record.Image) bool {
@@ -248,7 +248,7 @@ func (w *world) verify(c *replica, why string) {
 	}) {
 		return
 	}
-	s := w.questions[c.tag].scope(w.t, w.m.things)
+	s := scopeOf(w.t, &w.questions[c.tag], w.m.things)
 	w.fail("%s at %d: %s (rule %d)\n got %s\nwant %s", why, w.seq, s, c.tag%3, describeImages(c.images), describeImages(want))
 }
 

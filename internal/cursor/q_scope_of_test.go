@@ -1,0 +1,25 @@
+package cursor
+
+import (
+	"testing"
+
+	"github.com/towerkit/tower/internal/record"
+)
+
+func qMustParse(t testing.TB, m *record.Model, where map[string]any) Condition {
+	t.Helper()
+	c, err := Parse(m, where)
+	if err != nil {
+		t.Fatalf("%v: %v", where, err)
+	}
+	return c
+}
+
+func qScopeOf(t testing.TB, q *question, m *record.Model) Scope {
+	t.Helper()
+	order, err := ParseOrder(m, q.order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Scope{Model: m, Where: qMustParse(t, m, q.where), Order: order, Limit: q.limit, Offset: q.offset}
+}
