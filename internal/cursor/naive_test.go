@@ -109,9 +109,9 @@ type question struct {
 	limit, offset int
 	ordered       bool
 	allow         func(*thing) bool // nil allows all
-	value         ValueKind
-	field         string // that the value is of
-	with          bool   // the owners are included
+	value         uint8             // the kind of value that is asked for, 0 for records
+	field         string            // that the value is of
+	with          bool              // the owners are included
 }
 
 // answer is a fresh query over all records.

@@ -63,7 +63,7 @@ func (p *prophet) choose(r *rand.Rand) {
 			p.moves = append(p.moves, Move{Holder: c})
 		case n == 1:
 			tag := r.IntN(len(p.questions))
-			if (p.questions[tag].value == ValueNone) != (p.questions[c.tag].value == ValueNone) {
+			if (kindOf(&p.questions[tag]) == ValueNone) != (kindOf(&p.questions[c.tag]) == ValueNone) {
 				continue
 			}
 			to := p.spec(c, tag, c.viewer.level.Load)

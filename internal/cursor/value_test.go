@@ -16,22 +16,22 @@ import (
 )
 
 // asksForValue turns a question into one for a value, of whatever has one.
-func (q *question) asksForValue(r *rand.Rand) {
+func asksForValue(q *question, r *rand.Rand) {
 	q.ordered = false
-	if q.value = ValueKind(1 + r.IntN(6)); q.value <= ValueExists {
+	if q.value = uint8(1 + r.IntN(6)); kindOf(q) <= ValueExists {
 		return
 	}
 	q.limit, q.offset = 0, 0
 	fields := []string{"count", "size", "ratio"}
-	if q.value == ValueMin || q.value == ValueMax {
+	if kindOf(q) == ValueMin || kindOf(q) == ValueMax {
 		fields = append(fields, "title", "note", "due", "done", "owner", "createdAt", "flag")
 	}
 	q.field = pick(r, fields)
 }
 
-// result is the value of a fresh query's records.
-func (q *question) result(found []*record.Image) any {
-	switch q.value {
+// valueOf is the value of a fresh query's records.
+func valueOf(q *question, found []*record.Image) any {
+	switch kindOf(q) {
 	case ValueCount:
 		return int64(len(found))
 	case ValueExists:
@@ -43,17 +43,17 @@ func (q *question) result(found []*record.Image) any {
 			values = append(values, v)
 		}
 	}
-	if q.value == ValueMin || q.value == ValueMax {
-		return q.best(values)
+	if kindOf(q) == ValueMin || kindOf(q) == ValueMax {
+		return best(q, values)
 	}
 	total := new(big.Rat)
 	for _, v := range values {
 		total.Add(total, rational(v))
 	}
 	switch {
-	case q.value == ValueAvg && len(values) == 0:
+	case kindOf(q) == ValueAvg && len(values) == 0:
 		return nil
-	case q.value == ValueAvg:
+	case kindOf(q) == ValueAvg:
 		total.Quo(total, rational(len(values)))
 	case q.field == "count":
 		return total.Num().Int64()
@@ -72,12 +72,12 @@ func rational(v any) *big.Rat {
 }
 
 // best returns the least or the greatest, as the store would.
-func (q *question) best(values []any) any {
+func best(q *question, values []any) any {
 	if len(values) == 0 {
 		return nil
 	}
 	best := slices.MinFunc(values, naiveCompare)
-	if q.value == ValueMax {
+	if kindOf(q) == ValueMax {
 		best = slices.MaxFunc(values, naiveCompare)
 	}
 	switch n := best.(type) {
@@ -92,10 +92,12 @@ func (q *question) best(values []any) any {
 	return best
 }
 
+func kindOf(q *question) ValueKind { return ValueKind(q.value) }
+
 func newValueWorld(t *testing.T, r *rand.Rand) *world {
 	w := newWorld(t, r, 60, 120)
 	for i := range w.questions {
-		w.questions[i].asksForValue(r)
+		asksForValue(&w.questions[i], r)
 	}
 	return w
 }

@@ -157,13 +157,13 @@ func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
 func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 	q := &w.questions[tag]
 	s := Spec{Scope: scopeOf(w.t, q, w.m.things), Tag: strconv.Itoa(tag), Ordered: q.ordered}
-	if s.Value.Kind = q.value; q.field != "" {
+	if s.Value.Kind = kindOf(q); q.field != "" {
 		s.Value.Field = w.m.things.Field(q.field)
 	}
 	if w.rule(tag, 0) != nil {
 		s.Allow = func(img *record.Image) bool { return w.rule(tag, level())(decoded(img)) }
 	}
-	if q.with && q.value == ValueNone {
+	if q.with && kindOf(q) == ValueNone {
 		in := Include{Fields: []*record.Field{w.m.things.Field("owner")}, Model: w.m.users}
 		if tag%2 == 0 {
 			in.Allow = func(img *record.Image) bool { return visible(img, level()) }
@@ -229,9 +229,9 @@ func (w *world) fail(format string, args ...any) {
 func (w *world) verify(c *replica, why string) {
 	want := w.answer(c)
 	c.seq, c.level = w.seq, c.viewer.level.Load()
-	if q := w.questions[c.tag]; q.value != ValueNone {
-		if now := q.result(want); c.value.Any() != now {
-			w.fail("%s at %d: %s of %s of %v (rule %d) is %s, want %v", why, w.seq, q.value, q.field, q.where, c.tag%3, c.value, now)
+	if q := w.questions[c.tag]; kindOf(&q) != ValueNone {
+		if now := valueOf(&q, want); c.value.Any() != now {
+			w.fail("%s at %d: %s of %s of %v (rule %d) is %s, want %v", why, w.seq, kindOf(&q), q.field, q.where, c.tag%3, c.value, now)
 		}
 		return
 	}
