@@ -3,7 +3,7 @@ package tower
 import (
 	"fmt"
 
-	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 )
 
@@ -12,102 +12,102 @@ import (
 // time, an empty reference. It is equal to null only, and neither more nor less
 // than any value.
 type Condition struct {
-	resolve func(*record.Model) (cursor.Condition, error)
+	resolve func(*record.Model) (query.Condition, error)
 }
 
 // Is holds when the field has the value.
-func Is[F any](field *F, value F) Condition { return compare(field, value, cursor.Is) }
+func Is[F any](field *F, value F) Condition { return compare(field, value, query.Is) }
 
 // IsNot holds when the field has another value, or none.
 func IsNot[F any](field *F, value F) Condition { return Not(Is(field, value)) }
 
 // In holds when the field has one of the values.
 func In[F any](field *F, values ...F) Condition {
-	return Condition{func(m *record.Model) (cursor.Condition, error) {
+	return Condition{func(m *record.Model) (query.Condition, error) {
 		f, err := m.FieldAt(field)
 		if err != nil {
-			return cursor.Condition{}, err
+			return query.Condition{}, err
 		}
 		parsed := make([]record.Value, len(values))
 		for i, value := range values {
 			if parsed[i], err = f.Parse(value); err != nil {
-				return cursor.Condition{}, err
+				return query.Condition{}, err
 			}
 		}
-		return cursor.In(f, parsed...), nil
+		return query.In(f, parsed...), nil
 	}}
 }
 
 // Gt holds when the field is more than the value.
-func Gt[F any](field *F, value F) Condition { return compare(field, value, cursor.Gt) }
+func Gt[F any](field *F, value F) Condition { return compare(field, value, query.Gt) }
 
 // Gte holds when the field is at least the value.
-func Gte[F any](field *F, value F) Condition { return compare(field, value, cursor.Gte) }
+func Gte[F any](field *F, value F) Condition { return compare(field, value, query.Gte) }
 
 // Lt holds when the field is less than the value.
-func Lt[F any](field *F, value F) Condition { return compare(field, value, cursor.Lt) }
+func Lt[F any](field *F, value F) Condition { return compare(field, value, query.Lt) }
 
 // Lte holds when the field is at most the value.
-func Lte[F any](field *F, value F) Condition { return compare(field, value, cursor.Lte) }
+func Lte[F any](field *F, value F) Condition { return compare(field, value, query.Lte) }
 
 // Exists holds when the field is not null.
 func Exists[F any](field *F) Condition {
-	return Condition{func(m *record.Model) (cursor.Condition, error) {
+	return Condition{func(m *record.Model) (query.Condition, error) {
 		f, err := m.FieldAt(field)
 		if err != nil {
-			return cursor.Condition{}, err
+			return query.Condition{}, err
 		}
-		return cursor.Exists(f), nil
+		return query.Exists(f), nil
 	}}
 }
 
 // Contains holds when part is within the field's text, or is an element of the
 // field's list.
-func Contains[F, P any](field *F, part P) Condition { return compare(field, part, cursor.Contains) }
+func Contains[F, P any](field *F, part P) Condition { return compare(field, part, query.Contains) }
 
 // And holds when all of the conditions do; with none it holds.
-func And(conditions ...Condition) Condition { return combine(cursor.And, conditions) }
+func And(conditions ...Condition) Condition { return combine(query.And, conditions) }
 
 // Or holds when one of the conditions does; with none it does not.
-func Or(conditions ...Condition) Condition { return combine(cursor.Or, conditions) }
+func Or(conditions ...Condition) Condition { return combine(query.Or, conditions) }
 
 // Not holds when the condition does not.
 func Not(condition Condition) Condition {
-	return Condition{func(m *record.Model) (cursor.Condition, error) {
+	return Condition{func(m *record.Model) (query.Condition, error) {
 		resolved, err := resolveAll(m, []Condition{condition})
 		if err != nil {
-			return cursor.Condition{}, err
+			return query.Condition{}, err
 		}
-		return cursor.Not(resolved[0]), nil
+		return query.Not(resolved[0]), nil
 	}}
 }
 
-func compare(field, value any, make func(*record.Field, record.Value) cursor.Condition) Condition {
-	return Condition{func(m *record.Model) (cursor.Condition, error) {
+func compare(field, value any, make func(*record.Field, record.Value) query.Condition) Condition {
+	return Condition{func(m *record.Model) (query.Condition, error) {
 		f, err := m.FieldAt(field)
 		if err != nil {
-			return cursor.Condition{}, err
+			return query.Condition{}, err
 		}
 		parsed, err := f.Parse(value)
 		if err != nil {
-			return cursor.Condition{}, err
+			return query.Condition{}, err
 		}
 		return make(f, parsed), nil
 	}}
 }
 
-func combine(make func(...cursor.Condition) cursor.Condition, conditions []Condition) Condition {
-	return Condition{func(m *record.Model) (cursor.Condition, error) {
+func combine(make func(...query.Condition) query.Condition, conditions []Condition) Condition {
+	return Condition{func(m *record.Model) (query.Condition, error) {
 		resolved, err := resolveAll(m, conditions)
 		if err != nil {
-			return cursor.Condition{}, err
+			return query.Condition{}, err
 		}
 		return make(resolved...), nil
 	}}
 }
 
-func resolveAll(m *record.Model, conditions []Condition) ([]cursor.Condition, error) {
-	out := make([]cursor.Condition, len(conditions))
+func resolveAll(m *record.Model, conditions []Condition) ([]query.Condition, error) {
+	out := make([]query.Condition, len(conditions))
 	for i, condition := range conditions {
 		if condition.resolve == nil {
 			return nil, fmt.Errorf("an empty condition; make one with tower.Is and its like")

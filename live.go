@@ -4,38 +4,39 @@ import (
 	"fmt"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 )
 
 // A Live is a value of a scope's records that stays current where it is held:
 // see [Value]. A mistake in it is reported when it is opened.
 type Live[T any] struct {
 	scope Scope[T]
-	kind  cursor.ValueKind
+	kind  query.ValueKind
 	field any
 }
 
 // LiveCount is how many records there are, within limit and offset.
-func (s Scope[T]) LiveCount() Live[T] { return Live[T]{s, cursor.ValueCount, nil} }
+func (s Scope[T]) LiveCount() Live[T] { return Live[T]{s, query.ValueCount, nil} }
 
 // LiveExists is whether there is a record, within limit and offset.
-func (s Scope[T]) LiveExists() Live[T] { return Live[T]{s, cursor.ValueExists, nil} }
+func (s Scope[T]) LiveExists() Live[T] { return Live[T]{s, query.ValueExists, nil} }
 
 // LiveSum is the sum of a field of numbers, a pointer into the model's Fields; 0
 // without records. It is exact; where it is more than the field's type holds, it
 // is the nearest float. The scope has no limit and no offset.
-func (s Scope[T]) LiveSum(field any) Live[T] { return Live[T]{s, cursor.ValueSum, field} }
+func (s Scope[T]) LiveSum(field any) Live[T] { return Live[T]{s, query.ValueSum, field} }
 
 // LiveAvg is the average of a field of numbers, null without any. The scope has
 // no limit and no offset.
-func (s Scope[T]) LiveAvg(field any) Live[T] { return Live[T]{s, cursor.ValueAvg, field} }
+func (s Scope[T]) LiveAvg(field any) Live[T] { return Live[T]{s, query.ValueAvg, field} }
 
 // LiveMin is the least value of a field, null without any. The scope has no
 // limit and no offset.
-func (s Scope[T]) LiveMin(field any) Live[T] { return Live[T]{s, cursor.ValueMin, field} }
+func (s Scope[T]) LiveMin(field any) Live[T] { return Live[T]{s, query.ValueMin, field} }
 
 // LiveMax is the greatest value of a field, null without any. The scope has no
 // limit and no offset.
-func (s Scope[T]) LiveMax(field any) Live[T] { return Live[T]{s, cursor.ValueMax, field} }
+func (s Scope[T]) LiveMax(field any) Live[T] { return Live[T]{s, query.ValueMax, field} }
 
 // resolve turns pointers into fields.
 func (l Live[T]) resolve() (spec cursor.Spec, err error) {

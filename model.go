@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
@@ -90,7 +90,7 @@ func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error)
 	if id == "" {
 		return nil, nil
 	}
-	images, err := c.Follow(ctx, cursor.Scope{Model: m.model, Where: cursor.Is(m.model.Field("id"), record.StringValue(string(id)))})
+	images, err := c.Follow(ctx, query.Scope{Model: m.model, Where: query.Is(m.model.Field("id"), record.StringValue(string(id)))})
 	if err != nil || len(images) == 0 {
 		return nil, err
 	}

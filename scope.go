@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -89,7 +90,7 @@ func (s Scope[T]) Records(ctx context.Context, db DB) ([]*T, error) {
 	}
 	var images []*record.Image
 	err = db.View(ctx, func(snap *store.Snapshot) (err error) {
-		images, err = cursor.Fetch(snap, scope)
+		images, err = query.Fetch(snap, scope)
 		return err
 	})
 	if err != nil {
@@ -144,7 +145,7 @@ func (s Scope[T]) Count(ctx context.Context, db DB) (n int, err error) {
 		return 0, err
 	}
 	err = db.View(ctx, func(snap *store.Snapshot) (err error) {
-		n, err = cursor.Count(snap, scope)
+		n, err = query.Count(snap, scope)
 		return err
 	})
 	return n, err
@@ -172,12 +173,12 @@ func (s Scope[T]) included() ([]cursor.Include, error) {
 }
 
 // resolve turns pointers into fields.
-func (s Scope[T]) resolve() (cursor.Scope, error) {
+func (s Scope[T]) resolve() (query.Scope, error) {
 	if s.model == nil {
-		return cursor.Scope{}, fmt.Errorf("a scope begins with a model's Where or All")
+		return query.Scope{}, fmt.Errorf("a scope begins with a model's Where or All")
 	}
 	m := s.model.model
-	out := cursor.Scope{Model: m, Limit: s.limit, Offset: s.offset, Private: s.private}
+	out := query.Scope{Model: m, Limit: s.limit, Offset: s.offset, Private: s.private}
 	if s.limit < 0 || s.offset < 0 {
 		return out, fmt.Errorf("scope of %s: limit %d and offset %d must not be negative", m.Name, s.limit, s.offset)
 	}
@@ -185,7 +186,7 @@ func (s Scope[T]) resolve() (cursor.Scope, error) {
 	if err != nil {
 		return out, fmt.Errorf("scope of %s: %w", m.Name, err)
 	}
-	out.Where = cursor.And(where...)
+	out.Where = query.And(where...)
 	for _, term := range s.order {
 		field, err := m.FieldAt(term.field)
 		if err != nil {
@@ -194,7 +195,7 @@ func (s Scope[T]) resolve() (cursor.Scope, error) {
 		if field.Kind >= record.List || field.Private {
 			return out, fmt.Errorf("scope of %s: %s cannot order records", m.Name, field.Name)
 		}
-		out.Order = append(out.Order, cursor.Order{Field: field, Desc: term.desc})
+		out.Order = append(out.Order, query.Order{Field: field, Desc: term.desc})
 	}
 	return out, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
@@ -159,7 +160,7 @@ func decoded(data []byte) (v any, err error) {
 	return v, decoder.Decode(&v)
 }
 
-func holds(c cursor.Condition, rec reflect.Value) bool {
+func holds(c query.Condition, rec reflect.Value) bool {
 	word, field, values, args := c.Parts()
 	switch word {
 	case "all":
@@ -167,9 +168,9 @@ func holds(c cursor.Condition, rec reflect.Value) bool {
 	case "not":
 		return !holds(args[0], rec)
 	case "and":
-		return !slices.ContainsFunc(args, func(arg cursor.Condition) bool { return !holds(arg, rec) })
+		return !slices.ContainsFunc(args, func(arg query.Condition) bool { return !holds(arg, rec) })
 	case "or":
-		return slices.ContainsFunc(args, func(arg cursor.Condition) bool { return holds(arg, rec) })
+		return slices.ContainsFunc(args, func(arg query.Condition) bool { return holds(arg, rec) })
 	}
 	have := value(rec, field)
 	switch word {

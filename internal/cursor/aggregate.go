@@ -3,6 +3,7 @@ package cursor
 import (
 	"maps"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -14,7 +15,7 @@ type aggregate struct {
 	own  map[record.ID]record.Value // with a rule: of each record that it allows
 
 	n     int // how many records count
-	total sum
+	total query.Sum
 	best  record.Value // the least or the greatest, null without any
 	lost  bool         // it has left, and there may be another
 }
@@ -28,10 +29,12 @@ func newAggregate(spec *Spec, ruled bool) *aggregate {
 }
 
 // whole returns the scope without what the value does not depend on.
-func (t *aggregate) whole() Scope { return Scope{Model: t.spec.Scope.Model, Where: t.spec.Scope.Where} }
+func (t *aggregate) whole() query.Scope {
+	return query.Scope{Model: t.spec.Scope.Model, Where: t.spec.Scope.Where}
+}
 
 func (t *aggregate) extreme() bool {
-	return t.spec.Value.Kind == ValueMin || t.spec.Value.Kind == ValueMax
+	return t.spec.Value.Kind == query.ValueMin || t.spec.Value.Kind == query.ValueMax
 }
 
 // fill reads the records, or, when the best has left, the next best.
@@ -65,8 +68,8 @@ func (t *aggregate) fill(at view, own rules) error {
 // count reads all records.
 func (t *aggregate) count(snap *store.Snapshot) error {
 	whole := t.whole()
-	return whole.plans(nil, 0)[0].each(snap, whole.Model, whole.Where, func(img *record.Image) bool {
-		if whole.Where.match(img) {
+	return whole.Plans(nil, 0)[0].Each(snap, whole.Model, whole.Where, func(img *record.Image) bool {
+		if whole.Where.Match(img) {
 			t.enter(img)
 		}
 		return true
@@ -77,9 +80,9 @@ func (t *aggregate) count(snap *store.Snapshot) error {
 func (t *aggregate) findBest(snap *store.Snapshot) error {
 	f := t.spec.Value.Field
 	first := t.whole()
-	first.Where = And(first.Where, Exists(f))
-	first.Order = []Order{{Field: f, Desc: t.spec.Value.Kind == ValueMax}}
-	images, err := first.read(snap, nil, 1)
+	first.Where = query.And(first.Where, query.Exists(f))
+	first.Order = []query.Order{{Field: f, Desc: t.spec.Value.Kind == query.ValueMax}}
+	images, err := first.Read(snap, nil, 1)
 	if err != nil {
 		return err
 	}
@@ -137,7 +140,7 @@ func (t *aggregate) enter(img *record.Image) {
 		t.keepExtreme(v)
 	default:
 		t.n++
-		t.total.add(v, 1)
+		t.total.Add(v, 1)
 	}
 }
 
@@ -150,7 +153,7 @@ func (t *aggregate) add(v record.Value) {
 		t.lost = t.lost || v == t.best
 	default:
 		t.n--
-		t.total.add(v, -1)
+		t.total.Add(v, -1)
 	}
 }
 
@@ -158,7 +161,7 @@ func (t *aggregate) add(v record.Value) {
 // none that is left is better than that.
 func (t *aggregate) keepExtreme(v record.Value) {
 	order := v.Compare(t.best)
-	if t.spec.Value.Kind == ValueMin {
+	if t.spec.Value.Kind == query.ValueMin {
 		order = -order
 	}
 	if t.best.IsNull() || order >= 0 {
@@ -170,17 +173,17 @@ func (t *aggregate) keepExtreme(v record.Value) {
 func (t *aggregate) value() record.Value {
 	v := t.spec.Value
 	switch v.Kind {
-	case ValueCount:
+	case query.ValueCount:
 		return record.IntValue(int64(t.shown()))
-	case ValueExists:
+	case query.ValueExists:
 		return record.BoolValue(t.shown() > 0)
-	case ValueSum:
-		return t.total.value(v.Field.Kind)
-	case ValueAvg:
+	case query.ValueSum:
+		return t.total.Value(v.Field.Kind)
+	case query.ValueAvg:
 		if t.n == 0 {
 			return record.Value{}
 		}
-		return t.total.over(t.n, v.Field.Kind)
+		return t.total.Over(t.n, v.Field.Kind)
 	default:
 		return t.best
 	}
@@ -206,8 +209,8 @@ func (t *aggregate) len() int {
 func (t *aggregate) clone() result {
 	c := *t
 	c.own = maps.Clone(t.own)
-	c.total = sum{}
-	c.total.total.Set(&t.total.total)
+	c.total = query.Sum{}
+	c.total.Total.Set(&t.total.Total)
 	return &c
 }
 

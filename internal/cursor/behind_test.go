@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -14,21 +16,21 @@ import (
 // newForgetful returns a bench on a store whose log has lost its first commits:
 // A to C, of title x, in commits 1 to 3.
 func newForgetful(t *testing.T) *bench {
-	m, path := newModels(t), filepath.Join(t.TempDir(), "test.db")
+	m, path := querytest.NewModels(t), filepath.Join(t.TempDir(), "test.db")
 	o := store.Options{LogBytes: 1}
-	st := openStoreAt(t, path, m, o)
+	st := querytest.OpenStoreAt(t, path, m, o)
 	for i, letter := range []string{"A", "B", "C"} {
-		create(t, st, m.things, titled(letter, "x", i))
+		querytest.Create(t, st, m.Things, titled(letter, "x", i))
 	}
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return newBenchOn(t, m, openStoreAt(t, path, m, o))
+	return newBenchOn(t, m, querytest.OpenStoreAt(t, path, m, o))
 }
 
 func TestWhatTheLogHasLostIsSentAnew(t *testing.T) {
 	b := newForgetful(t)
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	spec := Spec{Scope: b.scope(`{}`, 0)}
 	var o Opened
 	if err := b.engine.Open(context.Background(), "h", spec, &Resume{Seq: 1, Spec: spec}, func(opened Opened) { o = opened }); err != nil {
@@ -41,13 +43,13 @@ func TestWhatTheLogHasLostIsSentAnew(t *testing.T) {
 
 func TestUntouched(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 2))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	x, y, all := b.scope(`{"title":"x"}`, 3), b.scope(`{"title":"y"}`, 0), b.scope(`{}`, 0)
-	b.sets("A", func(x *thing) { x.Count = 2 })                        // 2
-	b.sets("B", func(x *thing) { x.Title = "z" })                      // 3
+	b.sets("A", func(x *querytest.Thing) { x.Count = 2 })              // 2
+	b.sets("B", func(x *querytest.Thing) { x.Title = "z" })            // 3
 	b.does(func(tx *store.Tx) error { return makes(tx, b, "C", "w") }) // 4
 	b.deletes("C")                                                     // 5
-	check := func(seq uint64, want bool, scopes ...Scope) {
+	check := func(seq uint64, want bool, scopes ...query.Scope) {
 		t.Helper()
 		if got, err := b.engine.Untouched(t.Context(), seq, scopes...); got != want || err != nil {
 			t.Errorf("since %d %v are untouched: %t, %v", seq, scopes, got, err)
@@ -69,17 +71,17 @@ func TestUntouched(t *testing.T) {
 }
 
 func makes(tx *store.Tx, b *bench, letter, title string) error {
-	_, err := tx.Create(b.things, titled(letter, title, 1))
+	_, err := tx.Create(b.Things, titled(letter, title, 1))
 	return err
 }
 
 // TestWhoComesBackToTheSameIsToldTheSame holds: the deltas are one slice for all.
 func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	allow := func(*record.Image) bool { return true }
 	specs := []Spec{{Scope: b.scope(`{"title":"x"}`, 0)}, {Scope: b.scope(`{"title":"x"}`, 2)}, {Scope: b.scope(`{"title":"x"}`, 2), Allow: allow}}
-	b.sets("A", func(x *thing) { x.Count = 7 })
+	b.sets("A", func(x *querytest.Thing) { x.Count = 7 })
 	for i, spec := range specs {
 		var told []Opened
 		for n := range 3 {
@@ -95,7 +97,7 @@ func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
 			b.expect(brief(o.Delta), "change A")
 		}
 	}
-	b.sets("B", func(x *thing) { x.Count = 7 })
+	b.sets("B", func(x *querytest.Thing) { x.Count = 7 })
 	var o Opened
 	if err := b.engine.Open(t.Context(), "later", specs[1], &Resume{Seq: 1, Spec: specs[1]}, func(opened Opened) { o = opened }); err != nil {
 		t.Fatal(err)
@@ -108,7 +110,7 @@ func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
 func TestResumingWaitsForTheEngine(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	spec := Spec{Scope: b.scope(`{}`, 0)}
-	c := commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.things, id("A")) })
+	c := querytest.Commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.Things, id("A")) })
 	images, _, err := b.engine.Read(t.Context(), c.Seq, spec)
 	if err != nil || len(images) != 0 || b.engine.Seq() != 1 {
 		t.Fatal(images, err)
@@ -118,7 +120,7 @@ func TestResumingWaitsForTheEngine(t *testing.T) {
 	go func() {
 		done <- b.engine.Open(context.Background(), "h", spec, &Resume{Seq: c.Seq, Spec: spec}, func(o Opened) { opened <- o })
 	}()
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
@@ -136,8 +138,8 @@ func TestAnEngineThatFellBehindSaysSo(t *testing.T) {
 	b.open("list", list)
 	b.engine.feed = b.st.Feed(1)
 	_, err := b.meanwhile("opening", plain.Scope, func() {
-		c := commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.things, id("A")) })
-		runEngine(t, b.engine)
+		c := querytest.Commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.Things, id("A")) })
+		querytest.RunEngine(t, b.engine)
 		if err := b.engine.Wait(context.Background(), c.Seq); err != nil {
 			t.Fatal(err)
 		}
@@ -181,9 +183,9 @@ func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
 	b.moves = func(store.Commit) []Move {
 		return []Move{{b.engine.holder("plain"), &Spec{Scope: b.scope(`{"count":1}`, 0)}}}
 	}
-	c := commit(t, b.st, func(tx *store.Tx) error {
+	c := querytest.Commit(t, b.st, func(tx *store.Tx) error {
 		for _, img := range q.whole.result.(*list).images {
-			if err := tx.Delete(b.things, img.ID); err != nil {
+			if err := tx.Delete(b.Things, img.ID); err != nil {
 				return err
 			}
 		}
@@ -214,7 +216,7 @@ func TestWaiting(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- b.engine.Run(ctx) }()
-	b.sets("A", func(x *thing) { x.Count = 2 })
+	b.sets("A", func(x *querytest.Thing) { x.Count = 2 })
 	for range 2 {
 		if err := <-waited; err != nil {
 			t.Error(err)
@@ -238,10 +240,10 @@ func TestWaiting(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	b.open("h", Spec{Scope: b.scope(`{}`, 0)})
-	name, title := b.users.Field("name"), b.things.Field("title")
-	for _, s := range []Scope{
-		b.scope(`{}`, 0), {}, {Model: b.things, Limit: -1}, {Model: b.things, Offset: -1}, {Model: b.things, Order: []Order{{Field: name}}},
-		{Model: b.things, Order: []Order{{Field: b.things.Field("tags")}}}, {Model: b.things, Where: And(Exists(title), Not(Exists(name)))},
+	name, title := b.Users.Field("name"), b.Things.Field("title")
+	for _, s := range []query.Scope{
+		b.scope(`{}`, 0), {}, {Model: b.Things, Limit: -1}, {Model: b.Things, Offset: -1}, {Model: b.Things, Order: []query.Order{{Field: name}}},
+		{Model: b.Things, Order: []query.Order{{Field: b.Things.Field("tags")}}}, {Model: b.Things, Where: query.And(query.Exists(title), query.Not(query.Exists(name)))},
 	} {
 		if err := b.engine.Open(context.Background(), "h", Spec{Scope: s}, nil, nil); err == nil {
 			t.Errorf("opened %+v", s)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -17,15 +19,15 @@ func emptyEngine() *Engine {
 
 // million fills an engine, without a store, with a million cursors
 // {"owner": X, "flag": true}, each on an owner of its own.
-func million(b *testing.B, where func(m *record.Model, i int) Condition) (*Engine, models) {
+func million(b *testing.B, where func(m *record.Model, i int) query.Condition) (*Engine, querytest.Models) {
 	return openEngine(b, size(b, "TOWER_BENCH_CURSORS"), where)
 }
 
-func openEngine(b *testing.B, cursors int, where func(m *record.Model, i int) Condition) (*Engine, models) {
-	m := newModels(b)
+func openEngine(b *testing.B, cursors int, where func(m *record.Model, i int) query.Condition) (*Engine, querytest.Models) {
+	m := querytest.NewModels(b)
 	e := emptyEngine()
 	for i := range cursors {
-		q := e.query(Spec{Scope: Scope{Model: m.things, Where: where(m.things, i)}})
+		q := e.query(Spec{Scope: query.Scope{Model: m.Things, Where: where(m.Things, i)}})
 		e.attachHolder(&struct{ Membership }{}, nil, q.join(nil))
 	}
 	return e, m
@@ -33,14 +35,14 @@ func openEngine(b *testing.B, cursors int, where func(m *record.Model, i int) Co
 
 func ownerOf(i int) string { return fmt.Sprintf("01JDA7Q4Z3M8X2V6K9T%07d", i) }
 
-func equality(m *record.Model, i int) Condition {
-	return And(Is(m.Field("owner"), record.StringValue(ownerOf(i))), Is(m.Field("flag"), record.BoolValue(true)))
+func equality(m *record.Model, i int) query.Condition {
+	return query.And(query.Is(m.Field("owner"), record.StringValue(ownerOf(i))), query.Is(m.Field("flag"), record.BoolValue(true)))
 }
 
 func BenchmarkMatchOneOfMillionCursors(b *testing.B) {
 	e, m := million(b, equality)
-	img := imageOf(b, m.things, &thing{Flag: true, Owner: record.ID(ownerOf(700))})
-	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.things, ID: img.ID, After: img}}}
+	img := querytest.ImageOf(b, m.Things, &querytest.Thing{Flag: true, Owner: record.ID(ownerOf(700))})
+	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.Things, ID: img.ID, After: img}}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if effects := e.match(c); len(effects) != 1 || len(effects[0].Holders) != 1 {
@@ -51,8 +53,8 @@ func BenchmarkMatchOneOfMillionCursors(b *testing.B) {
 
 func BenchmarkMatchNoneOfMillionCursors(b *testing.B) {
 	e, m := million(b, equality)
-	img := imageOf(b, m.things, &thing{Flag: true, Owner: "01JDA7Q4Z3M8X2V6K9T5B1C0RW"})
-	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.things, ID: img.ID, After: img}}}
+	img := querytest.ImageOf(b, m.Things, &querytest.Thing{Flag: true, Owner: "01JDA7Q4Z3M8X2V6K9T5B1C0RW"})
+	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.Things, ID: img.ID, After: img}}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if effects := e.match(c); len(effects) != 0 {
@@ -64,16 +66,16 @@ func BenchmarkMatchNoneOfMillionCursors(b *testing.B) {
 // BenchmarkMatch100kRanges is a change of one record among a hundred thousand
 // cursors on ranges that overlap; ten hold it before and after.
 func BenchmarkMatch100kRanges(b *testing.B) {
-	m := newModels(b)
+	m := querytest.NewModels(b)
 	e := emptyEngine()
-	count := m.things.Field("count")
+	count := m.Things.Field("count")
 	for i := range 100_000 {
 		from := record.IntValue(int64(i))
-		q := e.query(Spec{Scope: Scope{Model: m.things, Where: And(Gte(count, from), Lt(count, record.IntValue(int64(i+10))))}})
+		q := e.query(Spec{Scope: query.Scope{Model: m.Things, Where: query.And(query.Gte(count, from), query.Lt(count, record.IntValue(int64(i+10))))}})
 		e.attachHolder(&guest{}, nil, q.join(nil))
 	}
-	before, after := imageOf(b, m.things, &thing{Count: 50_000}), imageOf(b, m.things, &thing{Count: 50_000, Title: "x"})
-	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Update, Model: m.things, ID: after.ID, Before: before, After: after}}}
+	before, after := querytest.ImageOf(b, m.Things, &querytest.Thing{Count: 50_000}), querytest.ImageOf(b, m.Things, &querytest.Thing{Count: 50_000, Title: "x"})
+	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Update, Model: m.Things, ID: after.ID, Before: before, After: after}}}
 	b.ReportAllocs()
 	for b.Loop() {
 		if effects := e.match(c); len(effects) != 10 {
@@ -85,21 +87,21 @@ func BenchmarkMatch100kRanges(b *testing.B) {
 // BenchmarkMatchThousandHolders is a change of a record that a thousand cursors
 // share one query on.
 func BenchmarkMatchThousandHolders(b *testing.B) {
-	for _, spec := range []Spec{{}, {Scope: Scope{Limit: 20}}} {
+	for _, spec := range []Spec{{}, {Scope: query.Scope{Limit: 20}}} {
 		b.Run(fmt.Sprint("limit=", spec.Scope.Limit), func(b *testing.B) { benchmarkHolders(b, spec) })
 	}
 }
 
 func benchmarkHolders(b *testing.B, spec Spec) {
 	x := newBench(b, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
-	spec.Scope.Model = x.things
-	spec.Scope.Where = Is(x.things.Field("title"), record.StringValue("x"))
+	spec.Scope.Model = x.Things
+	spec.Scope.Where = query.Is(x.Things.Field("title"), record.StringValue("x"))
 	for i := range 1000 {
 		x.open(i, spec)
 	}
-	c := commit(b, x.st, func(tx *store.Tx) error {
-		_, err := tx.Update(x.things, id("A"), func(x any) error {
-			x.(*thing).Count = 5
+	c := querytest.Commit(b, x.st, func(tx *store.Tx) error {
+		_, err := tx.Update(x.Things, id("A"), func(x any) error {
+			x.(*querytest.Thing).Count = 5
 			return nil
 		})
 		return err
@@ -124,15 +126,15 @@ func BenchmarkOpenPlain(b *testing.B) {
 
 func benchmarkOpen(b *testing.B, spec func(*bench) Spec) {
 	x := newBench(b, store.Options{})
-	commit(b, x.st, func(tx *store.Tx) error {
+	querytest.Commit(b, x.st, func(tx *store.Tx) error {
 		for range 20 {
-			if _, err := tx.Create(x.things, &thing{Title: "x"}); err != nil {
+			if _, err := tx.Create(x.Things, &querytest.Thing{Title: "x"}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	runEngine(b, x.engine)
+	querytest.RunEngine(b, x.engine)
 	if err := x.engine.Wait(context.Background(), x.st.Seq()); err != nil {
 		b.Fatal(err)
 	}

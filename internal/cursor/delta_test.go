@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 )
 
@@ -62,7 +63,7 @@ func TestDeltasAreFew(t *testing.T) {
 // TestDeltasLeadFromOneListToTheOther holds: they are exact, only what must be
 // is mentioned, and unchanged records move only where their own order changed.
 func TestDeltasLeadFromOneListToTheOther(t *testing.T) {
-	r := seeded(t)
+	r := querytest.Rand(t)
 	for range 3000 {
 		n := r.IntN(12)
 		var before, after []*record.Image

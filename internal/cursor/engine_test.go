@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -66,14 +68,14 @@ func id(letter string) record.ID { return record.ID(strings.Repeat("0", 25) + le
 
 func numbered(i int) record.ID { return record.ID(fmt.Sprintf("%026d", i)) }
 
-func titled(letter, title string, count int) *thing {
-	return &thing{Record: record.Record{ID: id(letter)}, Title: title, Count: count}
+func titled(letter, title string, count int) *querytest.Thing {
+	return &querytest.Thing{Record: record.Record{ID: id(letter)}, Title: title, Count: count}
 }
 
 // A bench is a store and an engine with a witness.
 type bench struct {
 	testing.TB
-	models
+	querytest.Models
 	st     *store.Store
 	engine *clerk
 	*witness
@@ -110,57 +112,57 @@ func (c *clerk) Open(ctx context.Context, name any, spec Spec, from *Resume, ope
 func (c *clerk) Close(name any) { c.Engine.Close(c.holder(name)) }
 
 func newBench(t testing.TB, o store.Options, records ...any) *bench {
-	m := newModels(t)
-	st := openStore(t, m, o)
+	m := querytest.NewModels(t)
+	st := querytest.OpenStore(t, m, o)
 	if len(records) > 0 {
-		create(t, st, m.things, records...)
+		querytest.Create(t, st, m.Things, records...)
 	}
 	return newBenchOn(t, m, st)
 }
 
-func newBenchOn(t testing.TB, m models, st *store.Store) *bench {
-	b := &bench{TB: t, models: m, st: st, witness: &witness{}, reports: make(chan error, 10)}
+func newBenchOn(t testing.TB, m querytest.Models, st *store.Store) *bench {
+	b := &bench{TB: t, Models: m, st: st, witness: &witness{}, reports: make(chan error, 10)}
 	b.engine = &clerk{Engine: NewEngine(b.st, b.witness, func(err error) { b.reports <- err }), known: map[any]*guest{}}
 	return b
 }
 
-func (b *bench) scope(where string, limit int, order ...string) Scope {
+func (b *bench) scope(where string, limit int, order ...string) query.Scope {
 	b.Helper()
-	q := question{where: decode(b, where), order: order, limit: limit}
-	return scopeOf(b, &q, b.things)
+	q := querytest.Question{Where: querytest.DecodeJSON(b, where), Order: order, Limit: limit}
+	return scopeOf(b, &q, b.Things)
 }
 
 // open opens a cursor and returns it with the letters of what it holds.
 func (b *bench) open(h any, spec Spec) (*Query, string) {
 	b.Helper()
-	var query *Query
+	var q *Query
 	letters := ""
 	if err := b.engine.Open(context.Background(), h, spec, nil, func(o Opened) {
-		query = o.Query
+		q = o.Query
 		for _, img := range o.Images {
 			letters += string(img.ID[25:])
 		}
 	}); err != nil {
 		b.Fatal(err)
 	}
-	return query, letters
+	return q, letters
 }
 
 // does commits, waits for the engine, and returns what was told.
 func (b *bench) does(fn func(*store.Tx) error) string {
 	b.Helper()
-	c := commit(b, b.st, fn)
+	c := querytest.Commit(b, b.st, fn)
 	if err := b.engine.Wait(context.Background(), c.Seq); err != nil {
 		b.Fatal(err)
 	}
 	return b.take()
 }
 
-func (b *bench) sets(letter string, fn func(*thing)) string {
+func (b *bench) sets(letter string, fn func(*querytest.Thing)) string {
 	b.Helper()
 	return b.does(func(tx *store.Tx) error {
-		_, err := tx.Update(b.things, id(letter), func(x any) error {
-			fn(x.(*thing))
+		_, err := tx.Update(b.Things, id(letter), func(x any) error {
+			fn(x.(*querytest.Thing))
 			return nil
 		})
 		return err
@@ -169,7 +171,7 @@ func (b *bench) sets(letter string, fn func(*thing)) string {
 
 func (b *bench) deletes(letter string) string {
 	b.Helper()
-	return b.does(func(tx *store.Tx) error { return tx.Delete(b.things, id(letter)) })
+	return b.does(func(tx *store.Tx) error { return tx.Delete(b.Things, id(letter)) })
 }
 
 func (b *bench) expect(got, want string) {
@@ -196,7 +198,7 @@ func (b *bench) expectNothingLeft() {
 
 func TestEqualSpecsShareAQuery(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 2))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	one, held := b.open("one", Spec{Scope: b.scope(`{"title":"x","count":{"gt":0}}`, 0)})
 	b.expect(held, "A")
 	two, held := b.open("two", Spec{Scope: b.scope(`{"and":[{"count":{"gt":0}},{"title":"x"}]}`, 0)})
@@ -205,14 +207,14 @@ func TestEqualSpecsShareAQuery(t *testing.T) {
 	if one != two || other == one || len(one.Holders()) != 2 || one.Len() != -1 || other.Number() == one.Number() {
 		t.Error(one.Holders(), other.Holders(), one.Len())
 	}
-	if n := len(b.engine.indexes[b.things].selectors); n != 1 {
+	if n := len(b.engine.indexes[b.Things].selectors); n != 1 {
 		t.Errorf("%d selectors", n)
 	}
-	b.expect(b.sets("B", func(x *thing) { x.Title = "x" }), "#2 to [html]: enter B; #2 to [one two]: enter B")
-	b.expect(b.sets("A", func(x *thing) { x.Flag = true }), "#3 to [html]: change A; #3 to [one two]: change A")
+	b.expect(b.sets("B", func(x *querytest.Thing) { x.Title = "x" }), "#2 to [html]: enter B; #2 to [one two]: enter B")
+	b.expect(b.sets("A", func(x *querytest.Thing) { x.Flag = true }), "#3 to [html]: change A; #3 to [one two]: change A")
 	b.engine.Close("one")
-	b.expect(b.sets("A", func(x *thing) { x.Count = 0 }), "#4 to [html]: leave A; #4 to [two]: leave A")
-	b.expect(b.sets("A", func(x *thing) { x.Count = -1 }), "")
+	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 0 }), "#4 to [html]: leave A; #4 to [two]: leave A")
+	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = -1 }), "")
 	if n := len(b.engine.Queries()); n != 2 {
 		t.Errorf("%d queries", n)
 	}
@@ -228,21 +230,21 @@ func TestAWindowRefills(t *testing.T) {
 		records = append(records, titled(letter, "x", i))
 	}
 	b := newBench(t, store.Options{}, records...)
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	q, held := b.open("h", Spec{Scope: b.scope(`{"title":"x"}`, 3, "count")})
 	b.expect(held, "ABC")
 	b.expect(b.deletes("B"), "#2 to [h]: leave B, enter D after C.")
-	b.expect(b.sets("A", func(x *thing) { x.Count = 2 }), "#3 to [h]: change A")
-	b.expect(b.sets("A", func(x *thing) { x.Count = 3 }), "#4 to [h]: change A after C.")
-	b.expect(b.sets("A", func(x *thing) { x.Count = 100 }), "#5 to [h]: leave A, enter E after D.")
-	b.expect(b.sets("Z", func(x *thing) { x.Count = -1 }), "#6 to [h]: leave E, enter Z after .")
-	b.expect(b.sets("Z", func(x *thing) { x.Note = &x.Title }), "#7 to [h]: change Z")
-	b.expect(b.sets("Y", func(x *thing) { x.Note = &x.Title }), "")
+	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 2 }), "#3 to [h]: change A")
+	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 3 }), "#4 to [h]: change A after C.")
+	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 100 }), "#5 to [h]: leave A, enter E after D.")
+	b.expect(b.sets("Z", func(x *querytest.Thing) { x.Count = -1 }), "#6 to [h]: leave E, enter Z after .")
+	b.expect(b.sets("Z", func(x *querytest.Thing) { x.Note = &x.Title }), "#7 to [h]: change Z")
+	b.expect(b.sets("Y", func(x *querytest.Thing) { x.Note = &x.Title }), "")
 	for range 20 {
 		ids := idsOf(nil, q.whole.result.(*list).visible())
 		got := b.does(func(tx *store.Tx) error {
 			for _, id := range ids {
-				if err := tx.Delete(b.things, id); err != nil {
+				if err := tx.Delete(b.Things, id); err != nil {
 					return err
 				}
 			}
@@ -261,9 +263,9 @@ func TestAWindowRefills(t *testing.T) {
 
 func TestARuleThatPanicsDenies(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	rule := func(img *record.Image) bool {
-		if decoded(img).Count == 2 {
+		if querytest.Decoded(img).Count == 2 {
 			panic("two")
 		}
 		return true
@@ -271,16 +273,16 @@ func TestARuleThatPanicsDenies(t *testing.T) {
 	_, held := b.open("h", Spec{Scope: b.scope(`{}`, 0), Allow: rule})
 	b.expect(held, "A")
 	b.expect((<-b.reports).Error(), "the rule of a cursor on things, asked for 0000000000000000000000000B: panic: two")
-	b.expect(b.sets("A", func(x *thing) { x.Count = 2 }), "#2 to [h]: leave A")
+	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 2 }), "#2 to [h]: leave A")
 	<-b.reports
-	b.expect(b.sets("B", func(x *thing) { x.Count = 3 }), "#3 to [h]: enter B")
+	b.expect(b.sets("B", func(x *querytest.Thing) { x.Count = 3 }), "#3 to [h]: enter B")
 }
 
 // TestAHolderIsRemembered holds: what a rule has let a holder see leaves it,
 // whatever the rule says by then.
 func TestAHolderIsRemembered(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	allowed := true
 	b.open("held", Spec{Scope: b.scope(`{}`, 0), Allow: func(*record.Image) bool { return allowed }})
 	b.open("list", Spec{Scope: b.scope(`{}`, 5), Allow: func(*record.Image) bool { return allowed }})
@@ -288,12 +290,12 @@ func TestAHolderIsRemembered(t *testing.T) {
 	allowed = false
 	b.engine.mu.Unlock()
 	b.expect(b.deletes("A"), "#2 to [list]: leave A; #2 to [held]: leave A")
-	b.expect(b.sets("B", func(x *thing) { x.Count = 9 }), "#3 to [list]: leave B; #3 to [held]: leave B")
-	b.expect(b.sets("B", func(x *thing) { x.Count = 1 }), "")
+	b.expect(b.sets("B", func(x *querytest.Thing) { x.Count = 9 }), "#3 to [list]: leave B; #3 to [held]: leave B")
+	b.expect(b.sets("B", func(x *querytest.Thing) { x.Count = 1 }), "")
 }
 
 // meanwhile opens a cursor, and runs fn when it has read and is asking its rule.
-func (b *bench) meanwhile(h any, scope Scope, fn func()) (Opened, error) {
+func (b *bench) meanwhile(h any, scope query.Scope, fn func()) (Opened, error) {
 	b.Helper()
 	asked, answer := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -317,13 +319,13 @@ func (b *bench) meanwhile(h any, scope Scope, fn func()) (Opened, error) {
 
 func TestCommitsGoOnWhileACursorIsOpened(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "x", 3))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	var opened Opened
 	opened, err := b.meanwhile("h", b.scope(`{"title":"x"}`, 2, "-count"), func() {
 		b.expect(b.deletes("C"), "")
-		b.expect(b.sets("A", func(x *thing) { x.Count = 5 }), "")
+		b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 5 }), "")
 		b.expect(b.does(func(tx *store.Tx) error {
-			_, err := tx.Create(b.things, titled("D", "x", 4))
+			_, err := tx.Create(b.Things, titled("D", "x", 4))
 			return err
 		}), "")
 	})
@@ -336,7 +338,7 @@ func TestCommitsGoOnWhileACursorIsOpened(t *testing.T) {
 func TestAWindowRefillsWhileItIsOpened(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "x", 3))
 	b.engine.spare = 0
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	opened, err := b.meanwhile("h", b.scope(`{}`, 1), func() { b.deletes("A") })
 	if err != nil || len(opened.Images) != 1 || opened.Images[0].ID != id("B") {
 		t.Error(idsOf(nil, opened.Images), err)
@@ -353,7 +355,7 @@ func TestASparseRuleFillsAWindow(t *testing.T) {
 	}
 	b := newBench(t, store.Options{}, records...)
 	b.engine.spare = 0
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	asked := ""
 	rule := func(img *record.Image) bool {
 		letter := string(img.ID[25:])
@@ -371,13 +373,13 @@ func TestASparseRuleFillsAWindow(t *testing.T) {
 
 func TestACursorIsClosedWhileItIsOpened(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	_, err := b.meanwhile("h", b.scope(`{}`, 0), func() { b.engine.Close("h") })
 	if !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
 	b.moves = func(store.Commit) []Move { return []Move{{Holder: b.engine.holder("h")}} }
-	_, err = b.meanwhile("h", b.scope(`{}`, 0), func() { b.sets("A", func(x *thing) { x.Count = 2 }) })
+	_, err = b.meanwhile("h", b.scope(`{}`, 0), func() { b.sets("A", func(x *querytest.Thing) { x.Count = 2 }) })
 	if !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
@@ -388,10 +390,10 @@ func TestACursorIsClosedWhileItIsOpened(t *testing.T) {
 // way is told.
 func TestACursorMovesWhileItIsOpened(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 1))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	to := Spec{Scope: b.scope(`{"title":"y"}`, 0)}
 	b.moves = func(store.Commit) []Move { return []Move{{Holder: b.engine.holder("h"), To: &to}} }
-	opened, err := b.meanwhile("h", b.scope(`{"title":"x"}`, 0), func() { b.sets("A", func(x *thing) { x.Count = 2 }) })
+	opened, err := b.meanwhile("h", b.scope(`{"title":"x"}`, 0), func() { b.sets("A", func(x *querytest.Thing) { x.Count = 2 }) })
 	if err != nil || len(opened.Images) != 1 || opened.Images[0].ID != id("B") {
 		t.Error(idsOf(nil, opened.Images), err)
 	}
@@ -403,12 +405,12 @@ func TestACursorMovesWhileItIsOpened(t *testing.T) {
 // before the commit, and opened after it.
 func TestACursorMovesBeforeItIsOpened(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 1))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	to := Spec{Scope: b.scope(`{"title":"y"}`, 0)}
 	b.moves = func(store.Commit) []Move {
 		return []Move{{b.engine.holder("moved"), &to}, {b.engine.holder("closed"), nil}, {b.engine.holder("gone"), &to}}
 	}
-	b.expect(b.sets("A", func(x *thing) { x.Count = 2 }), "")
+	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 2 }), "")
 	b.moves = nil
 	old := Spec{Scope: b.scope(`{"title":"x"}`, 0)}
 	_, held := b.open("moved", old)
@@ -424,27 +426,27 @@ func TestACursorMovesBeforeItIsOpened(t *testing.T) {
 
 func TestAHolderMoves(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "y", 3))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	b.open("h", Spec{Scope: b.scope(`{"title":"x"}`, 0)})
 	b.open("stays", Spec{Scope: b.scope(`{"title":"x"}`, 0)})
 	next := Spec{Scope: b.scope(`{"count":{"gte":2}}`, 2, "-count")}
 	b.moves = func(store.Commit) []Move { return []Move{{b.engine.holder("h"), &next}} }
-	b.expect(b.sets("B", func(x *thing) { x.Count = 4 }), "#2 to [stays]: change B; #2 moves h: leave A, enter C after B., change B")
-	b.expect(b.sets("B", func(x *thing) { x.Count = 2 }), "#3 to [stays]: change B; #3 to [h]: change B after C.")
+	b.expect(b.sets("B", func(x *querytest.Thing) { x.Count = 4 }), "#2 to [stays]: change B; #2 moves h: leave A, enter C after B., change B")
+	b.expect(b.sets("B", func(x *querytest.Thing) { x.Count = 2 }), "#3 to [stays]: change B; #3 to [h]: change B after C.")
 	b.moves = func(store.Commit) []Move { return []Move{{b.engine.holder("h"), nil}} }
-	b.expect(b.sets("A", func(x *thing) { x.Count = 9 }), "#4 to [stays]: change A; #4 moves h: leave C, leave B")
+	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 9 }), "#4 to [stays]: change A; #4 moves h: leave C, leave B")
 	b.engine.Close("stays")
 	b.expectNothingLeft()
 }
 
 func TestResuming(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	spec := Spec{Scope: b.scope(`{"title":"x"}`, 0)}
 	b.deletes("A")
-	b.sets("B", func(x *thing) { x.Count = 3 })
+	b.sets("B", func(x *querytest.Thing) { x.Count = 3 })
 	b.does(func(tx *store.Tx) error {
-		_, err := tx.Create(b.things, titled("C", "x", 1))
+		_, err := tx.Create(b.Things, titled("C", "x", 1))
 		return err
 	})
 	resume := func(seq uint64, held Spec) (o Opened, err error) {
@@ -465,7 +467,7 @@ func TestResuming(t *testing.T) {
 	if o, err = resume(99, spec); err != nil || o.Resumed || o.Resync != Epoch || len(o.Images) != 2 {
 		t.Error(o, err)
 	}
-	if _, err = resume(1, Spec{Scope: Scope{Model: b.users}}); err == nil {
+	if _, err = resume(1, Spec{Scope: query.Scope{Model: b.Users}}); err == nil {
 		t.Error("resumed from another model")
 	}
 }
@@ -476,13 +478,13 @@ func TestResumingWhereMostHasLeft(t *testing.T) {
 	for _, left := range []int{100, 101} {
 		var things []any
 		for i := range left + 3 {
-			things = append(things, &thing{Record: record.Record{ID: numbered(i)}, Title: "x", Count: i})
+			things = append(things, &querytest.Thing{Record: record.Record{ID: numbered(i)}, Title: "x", Count: i})
 		}
 		b := newBench(t, store.Options{}, things...)
-		runEngine(t, b.engine)
+		querytest.RunEngine(t, b.engine)
 		b.does(func(tx *store.Tx) error {
 			for i := range left {
-				if err := tx.Delete(b.things, numbered(i)); err != nil {
+				if err := tx.Delete(b.Things, numbered(i)); err != nil {
 					return err
 				}
 			}

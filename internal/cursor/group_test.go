@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -37,12 +39,12 @@ func TestHoldersThatSeeTheSameAreOne(t *testing.T) {
 		"list":   func(b *bench) Spec { return Spec{Scope: b.scope(`{"title":"x"}`, 0), Ordered: true} },
 		"window": func(b *bench) Spec { return Spec{Scope: b.scope(`{"title":"x"}`, 5)} },
 		"count": func(b *bench) Spec {
-			return Spec{Scope: b.scope(`{"title":"x"}`, 0), Value: ValueSpec{Kind: ValueCount}}
+			return Spec{Scope: b.scope(`{"title":"x"}`, 0), Value: query.ValueSpec{Kind: query.ValueCount}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "y", 3), titled("D", "x", 4))
-			runEngine(t, b.engine)
+			querytest.RunEngine(t, b.engine)
 			var q *Query
 			for holder, letters := range map[string]string{"1": "ABC", "2": "ABC", "3": "AB"} {
 				spec := scope(b)
@@ -58,13 +60,13 @@ func TestHoldersThatSeeTheSameAreOne(t *testing.T) {
 				}
 			}
 			in(1)
-			b.sets("C", func(x *thing) { x.Title = "x" })
+			b.sets("C", func(x *querytest.Thing) { x.Title = "x" })
 			in(2)
 			b.deletes("A")
 			in(2)
-			b.sets("C", func(x *thing) { x.Title = "y" })
+			b.sets("C", func(x *querytest.Thing) { x.Title = "y" })
 			in(1)
-			b.sets("D", func(x *thing) { x.Count = 5 })
+			b.sets("D", func(x *querytest.Thing) { x.Count = 5 })
 			in(1)
 		})
 	}
@@ -75,7 +77,7 @@ func TestHoldersThatSeeTheSameAreOne(t *testing.T) {
 func TestRulesPartOverARefill(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "x", 3), titled("D", "x", 4), titled("E", "x", 5))
 	b.engine.spare = 0
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	var q *Query
 	for _, letters := range []string{"ABCDE", "ABDE", "ABE"} {
 		q, _ = b.open(letters, Spec{Scope: b.scope(`{}`, 2), Allow: seeing(letters)})
@@ -85,7 +87,7 @@ func TestRulesPartOverARefill(t *testing.T) {
 	}
 	b.expect(b.deletes("A"), "#2 to [ABCDE]: leave A, enter C after B.; #2 to [ABDE]: leave A, enter D after B.; #2 to [ABE]: leave A, enter E after B.")
 	b.expect(b.does(func(tx *store.Tx) error {
-		return errors.Join(tx.Delete(b.things, id("C")), tx.Delete(b.things, id("D")))
+		return errors.Join(tx.Delete(b.Things, id("C")), tx.Delete(b.Things, id("D")))
 	}),
 		"#3 to [ABDE]: leave D, enter E after B.; #3 to [ABCDE]: leave C, enter E after B.")
 	if got := groups(q); len(got) != 12 || strings.Contains(got, " ") {

@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -75,7 +76,7 @@ func (h *history) full() bool { return h.size > h.most || h.unused > maxUnused }
 // missed returns what the commits after seq did to the records for which the
 // conditions hold now, or held after seq: a touch for each, by id, as if they had
 // been one commit.
-func (h *history) missed(m *record.Model, where *Condition, seq uint64) []touch {
+func (h *history) missed(m *record.Model, where *query.Condition, seq uint64) []touch {
 	h.unused = 0
 	a := h.models[m]
 	if a == nil {
@@ -84,7 +85,7 @@ func (h *history) missed(m *record.Model, where *Condition, seq uint64) []touch 
 	var all []touch
 	for _, place := range a.find(where, seq) {
 		change := a.changes[place].Change
-		t := touch{change, change.Before != nil && where.match(change.Before), change.After != nil && where.match(change.After)}
+		t := touch{change, change.Before != nil && where.Match(change.Before), change.After != nil && where.Match(change.After)}
 		if t.before || t.after {
 			all = append(all, t)
 		}
@@ -105,7 +106,7 @@ func (h *history) missed(m *record.Model, where *Condition, seq uint64) []touch 
 // not changed since is read as it is now.
 func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*record.Image, error) {
 	if a := h.models[m]; a != nil {
-		if places := a.positions(term{field: m.Field("id"), value: record.StringValue(string(id))}, seq); len(places) > 0 {
+		if places := a.positions(query.Term{Field: m.Field("id"), Value: record.StringValue(string(id))}, seq); len(places) > 0 {
 			return a.changes[places[0]].Before, nil
 		}
 	}
@@ -129,14 +130,14 @@ func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*reco
 
 // fewMatches reports whether it is little work to find out what a list that has an end
 // has missed: little beside reading it.
-func (h *history) fewMatches(s *Scope, seq uint64) bool {
+func (h *history) fewMatches(s *query.Scope, seq uint64) bool {
 	a := h.models[s.Model]
-	return a == nil || a.countMatches(&s.Where, seq) <= 2*s.end()
+	return a == nil || a.countMatches(&s.Where, seq) <= 2*s.End()
 }
 
 // countMatches returns how many places find would return, or a few more.
-func (a *modelLog) countMatches(where *Condition, seq uint64) (n int) {
-	points, uncovered := where.terms(termFilter{points: true})
+func (a *modelLog) countMatches(where *query.Condition, seq uint64) (n int) {
+	points, uncovered := where.Terms(query.TermFilter{Points: true})
 	if uncovered != nil {
 		return len(a.changes) - a.first(seq)
 	}
@@ -148,8 +149,8 @@ func (a *modelLog) countMatches(where *Condition, seq uint64) (n int) {
 
 // find returns the places of changes after seq among which are all that touch the
 // conditions, each once, in order.
-func (a *modelLog) find(where *Condition, seq uint64) (places []int) {
-	points, uncovered := where.terms(termFilter{points: true})
+func (a *modelLog) find(where *query.Condition, seq uint64) (places []int) {
+	points, uncovered := where.Terms(query.TermFilter{Points: true})
 	if uncovered != nil {
 		for place := a.first(seq); place < len(a.changes); place++ {
 			places = append(places, place)
@@ -169,8 +170,8 @@ func (a *modelLog) first(seq uint64) int {
 }
 
 // positions returns the places of changes after seq at which a field had or has a value.
-func (a *modelLog) positions(at term, seq uint64) []int {
-	places := a.indexOf(at.field).places[at.value]
+func (a *modelLog) positions(at query.Term, seq uint64) []int {
+	places := a.indexOf(at.Field).places[at.Value]
 	return places[sort.Search(len(places), func(i int) bool { return a.changes[places[i]].seq > seq }):]
 }
 
@@ -269,7 +270,7 @@ func (e *Engine) reachesBack(ctx context.Context, seq uint64) (bool, error) {
 // since the commit seq, up to the newest: by their conditions, whatever their
 // order, limit and offset. It reports false, too, where it would take too long to
 // find out.
-func (e *Engine) Untouched(ctx context.Context, seq uint64, scopes ...Scope) (bool, error) {
+func (e *Engine) Untouched(ctx context.Context, seq uint64, scopes ...query.Scope) (bool, error) {
 	if len(scopes) == 0 {
 		return true, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -43,7 +44,7 @@ func (e *Engine) query(spec Spec) *Query {
 		x = newIndex()
 		e.indexes[spec.Scope.Model] = x
 	}
-	s, by := x.add(canonical(spec.Scope.Where)), queryKey{x.specKey(&spec), spec.Tag}
+	s, by := x.add(query.Canonical(spec.Scope.Where)), queryKey{x.specKey(&spec), spec.Tag}
 	q := s.query(by)
 	if q == nil {
 		e.number++

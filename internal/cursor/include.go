@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -23,7 +24,7 @@ type Include struct {
 }
 
 // check says what is wrong with an include of a scope.
-func (in *Include) check(s *Scope) error {
+func (in *Include) check(s *query.Scope) error {
 	for _, f := range in.Fields {
 		if !slices.Contains(s.Model.Fields, f) || in.Model == nil || f.Ref != in.Model.Name {
 			return fmt.Errorf("include %s of %s: it is no reference of that model", f.Name, s.Model.Name)

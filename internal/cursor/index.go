@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"slices"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -12,7 +13,7 @@ import (
 // the record has and had. Conditions that name neither a value nor a range are
 // in a list that every change goes through.
 type index struct {
-	selectors map[digest]*selector
+	selectors map[query.Digest]*selector
 	forms     map[string]*specKey
 	tables    []*table
 	residual  *entry
@@ -28,16 +29,16 @@ type table struct {
 }
 
 func newIndex() *index {
-	return &index{selectors: map[digest]*selector{}, forms: map[string]*specKey{}}
+	return &index{selectors: map[query.Digest]*selector{}, forms: map[string]*specKey{}}
 }
 
 // add returns the selector of the conditions, which are canonical.
-func (x *index) add(where Condition) *selector {
-	key := where.digest()
+func (x *index) add(where query.Condition) *selector {
+	key := where.Digest()
 	if s := x.selectors[key]; s != nil {
 		return s
 	}
-	s := newSelector(where.conjuncts())
+	s := newSelector(where.Conjuncts())
 	s.index = x
 	x.selectors[key] = s
 	f := &s.filed
@@ -55,7 +56,7 @@ func (x *index) add(where Condition) *selector {
 // remove takes the selector out of the index, and the tables that it leaves empty.
 func (x *index) remove(s *selector) {
 	where := s.condition()
-	delete(x.selectors, where.digest())
+	delete(x.selectors, where.Digest())
 	f := &s.filed
 	for _, n := range s.terms() {
 		x.put(&n, f.out(x.bucketOf(&n)))
@@ -76,35 +77,35 @@ func (x *index) table(f *record.Field) *table {
 	return t
 }
 
-func (x *index) bucketOf(n *term) *entry {
+func (x *index) bucketOf(n *query.Term) *entry {
 	switch {
-	case n.field == nil:
+	case n.Field == nil:
 		return x.residual
-	case n.interval != nil:
-		return x.table(n.field).spans.bucket(*n.interval)
+	case n.Interval != nil:
+		return x.table(n.Field).spans.bucket(*n.Interval)
 	default:
-		return x.table(n.field).drawers[hash(n.value)]
+		return x.table(n.Field).drawers[hash(n.Value)]
 	}
 }
 
 // put makes d, which may be empty, the drawer of a niche.
-func (x *index) put(n *term, d *entry) {
-	if n.field == nil {
+func (x *index) put(n *query.Term, d *entry) {
+	if n.Field == nil {
 		x.residual = d
 		return
 	}
-	t := x.table(n.field)
+	t := x.table(n.Field)
 	switch {
-	case n.interval != nil && d == nil:
-		t.spans = t.spans.without(*n.interval)
-	case n.interval != nil:
+	case n.Interval != nil && d == nil:
+		t.spans = t.spans.without(*n.Interval)
+	case n.Interval != nil:
 		var at *intervalNode
-		t.spans, at = t.spans.with(*n.interval)
+		t.spans, at = t.spans.with(*n.Interval)
 		at.filed = d
 	case d == nil:
-		delete(t.drawers, hash(n.value))
+		delete(t.drawers, hash(n.Value))
 	default:
-		t.drawers[hash(n.value)] = d
+		t.drawers[hash(n.Value)] = d
 	}
 }
 
@@ -139,12 +140,12 @@ func (x *index) matchValue(t *table, v record.Value, c *store.Change, touched []
 
 // stab looks through the spans that hold v.
 func (x *index) stab(n *intervalNode, v record.Value, c *store.Change, touched []*selector) []*selector {
-	for n != nil && n.reach.above(v) {
+	for n != nil && n.reach.Above(v) {
 		touched = x.stab(n.left, v, c, touched)
-		if n.lo.above(v) {
+		if n.Lo.Above(v) {
 			break // and so do those to the right
 		}
-		if n.hi.above(v) {
+		if n.Hi.Above(v) {
 			touched = x.matchBucket(n.filed, c, touched)
 		}
 		n = n.right

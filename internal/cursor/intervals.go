@@ -2,26 +2,28 @@ package cursor
 
 import (
 	"math/rand/v2"
+
+	"github.com/towerkit/tower/internal/query"
 )
 
 // A intervalNode is a span with what is filed under it, and the root of a treap of
 // such: ordered by span, and each with how far those beneath it reach, so that
 // those around a value are found without the others. nil is an empty treap.
 type intervalNode struct {
-	interval
+	query.Interval
 	filed       *entry
-	reach       endpoint // the farthest of its own end and those beneath
+	reach       query.Endpoint // the farthest of its own end and those beneath
 	weight      uint32
 	left, right *intervalNode
 }
 
 // with returns the treap with the span in it, and the span's stretch.
-func (n *intervalNode) with(s interval) (root, at *intervalNode) {
+func (n *intervalNode) with(s query.Interval) (root, at *intervalNode) {
 	if n == nil {
-		at = &intervalNode{interval: s, reach: s.hi, weight: rand.Uint32()}
+		at = &intervalNode{Interval: s, reach: s.Hi, weight: rand.Uint32()}
 		return at, at
 	}
-	switch order := s.compare(n.interval); {
+	switch order := s.Compare(n.Interval); {
 	case order == 0:
 		return n, n
 	case order < 0:
@@ -44,9 +46,9 @@ func (n *intervalNode) with(s interval) (root, at *intervalNode) {
 }
 
 // bucket returns what is filed under the span.
-func (n *intervalNode) bucket(s interval) *entry {
+func (n *intervalNode) bucket(s query.Interval) *entry {
 	for n != nil {
-		switch order := s.compare(n.interval); {
+		switch order := s.Compare(n.Interval); {
 		case order == 0:
 			return n.filed
 		case order < 0:
@@ -59,8 +61,8 @@ func (n *intervalNode) bucket(s interval) *entry {
 }
 
 // without returns the treap without the span, which is in it.
-func (n *intervalNode) without(s interval) *intervalNode {
-	switch order := s.compare(n.interval); {
+func (n *intervalNode) without(s query.Interval) *intervalNode {
+	switch order := s.Compare(n.Interval); {
 	case order == 0:
 		return n.left.join(n.right)
 	case order < 0:
@@ -92,9 +94,9 @@ func (n *intervalNode) join(right *intervalNode) *intervalNode {
 
 // rebalance works out how far the stretch and those beneath it reach.
 func (n *intervalNode) rebalance() {
-	n.reach = n.hi
+	n.reach = n.Hi
 	for _, beneath := range [...]*intervalNode{n.left, n.right} {
-		if beneath != nil && beneath.reach.compare(n.reach) > 0 {
+		if beneath != nil && beneath.reach.Compare(n.reach) > 0 {
 			n.reach = beneath.reach
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -12,8 +14,8 @@ import (
 // TestSpansAreFoundAsInAList puts spans in and takes them out at random, and
 // compares what a change touches with a list of all of them.
 func TestSpansAreFoundAsInAList(t *testing.T) {
-	r := seeded(t)
-	m := newModels(t).things
+	r := querytest.Rand(t)
+	m := querytest.NewModels(t).Things
 	count := m.Field("count")
 	v := func() record.Value { return record.IntValue(int64(r.IntN(40))) }
 	x := newIndex()
@@ -24,8 +26,8 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 			x.remove(held[i])
 			held = slices.Delete(held, i, i+1)
 		} else {
-			where := []Condition{Gt(count, v()), Gte(count, v()), Lt(count, v()), Lte(count, v()), And(Gte(count, v()), Lt(count, v())), And(Gt(count, v()), Lte(count, v()))}[r.IntN(6)]
-			if s := x.add(canonical(where)); !slices.Contains(held, s) {
+			where := []query.Condition{query.Gt(count, v()), query.Gte(count, v()), query.Lt(count, v()), query.Lte(count, v()), query.And(query.Gte(count, v()), query.Lt(count, v())), query.And(query.Gt(count, v()), query.Lte(count, v()))}[r.IntN(6)]
+			if s := x.add(query.Canonical(where)); !slices.Contains(held, s) {
 				held = append(held, s)
 			}
 		}
@@ -34,7 +36,7 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 		}
 		checkTreap(t, x)
 		at := v()
-		img := imageOf(t, m, &thing{Count: int(at.Any().(int64))})
+		img := querytest.ImageOf(t, m, &querytest.Thing{Count: int(at.Any().(int64))})
 		touched := x.match(&store.Change{Op: store.Create, Model: m, ID: img.ID, After: img}, nil)
 		want := 0
 		for _, s := range held {
@@ -64,25 +66,25 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 // they reach.
 func checkTreap(t *testing.T, x *index) {
 	t.Helper()
-	var last *interval
-	var check func(n *intervalNode, weight uint32) endpoint
-	check = func(n *intervalNode, weight uint32) (reach endpoint) {
+	var last *query.Interval
+	var check func(n *intervalNode, weight uint32) query.Endpoint
+	check = func(n *intervalNode, weight uint32) (reach query.Endpoint) {
 		if n == nil {
-			return endpoint{}
+			return query.Endpoint{}
 		}
-		reach = n.hi
-		if left := check(n.left, n.weight); left.compare(reach) > 0 {
+		reach = n.Hi
+		if left := check(n.left, n.weight); left.Compare(reach) > 0 {
 			reach = left
 		}
-		if n.weight > weight || n.filed == nil || last != nil && last.compare(n.interval) >= 0 {
-			t.Fatalf("%+v stands behind %+v", n.interval, last)
+		if n.weight > weight || n.filed == nil || last != nil && last.Compare(n.Interval) >= 0 {
+			t.Fatalf("%+v stands behind %+v", n.Interval, last)
 		}
-		last = &n.interval
-		if right := check(n.right, n.weight); right.compare(reach) > 0 {
+		last = &n.Interval
+		if right := check(n.right, n.weight); right.Compare(reach) > 0 {
 			reach = right
 		}
 		if reach != n.reach {
-			t.Fatalf("%+v reaches to %+v, not to %+v", n.interval, reach, n.reach)
+			t.Fatalf("%+v reaches to %+v, not to %+v", n.Interval, reach, n.reach)
 		}
 		return reach
 	}
@@ -93,7 +95,7 @@ func checkTreap(t *testing.T, x *index) {
 }
 
 func TestReasons(t *testing.T) {
-	m := newModels(t).things
+	m := querytest.NewModels(t).Things
 	for where, want := range map[string]string{
 		`{}`:                            "it has no conditions",
 		`{"count": 3}`:                  "",
@@ -107,7 +109,7 @@ func TestReasons(t *testing.T) {
 		`{"title": {"contains": "x"}, "note": {"exists": true}}`: `nothing in title contains "x" and note is not null names a value or a range`,
 		`{"title": {"contains": "x"}, "size": {"gte": 1}}`:       "",
 	} {
-		q := question{where: decode(t, where)}
+		q := querytest.Question{Where: querytest.DecodeJSON(t, where)}
 		scope := scopeOf(t, &q, m)
 		if got := emptyEngine().query(Spec{Scope: scope}).Reason(); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", where, got, want)
@@ -118,7 +120,7 @@ func TestReasons(t *testing.T) {
 // TestConjunctionsAreFiledUnderTheirNarrowestPart names the field, and whether it
 // is by a span.
 func TestConjunctionsAreFiledUnderTheirNarrowestPart(t *testing.T) {
-	m := newModels(t).things
+	m := querytest.NewModels(t).Things
 	for where, want := range map[string]string{
 		`{"owner": "x", "count": {"gte": 1, "lt": 2}}`:      "owner",
 		`{"flag": true, "count": {"gte": 1, "lt": 2}}`:      "count span",
@@ -130,12 +132,12 @@ func TestConjunctionsAreFiledUnderTheirNarrowestPart(t *testing.T) {
 		`{"or": [{"owner": "x"}, {"count": {"lt": 2}}]}`:    "owner count span",
 		`{"title": {"contains": "x"}, "count": {"lte": 2}}`: "count span",
 	} {
-		q := question{where: decode(t, where)}
-		where := canonical(scopeOf(t, &q, m).Where)
-		niches, vague := where.terms(termFilter{})
+		q := querytest.Question{Where: querytest.DecodeJSON(t, where)}
+		where := query.Canonical(scopeOf(t, &q, m).Where)
+		niches, vague := where.Terms(query.TermFilter{})
 		got := ""
 		for _, n := range niches {
-			if got += " " + n.field.Name; n.interval != nil {
+			if got += " " + n.Field.Name; n.Interval != nil {
 				got += " span"
 			}
 		}

@@ -3,6 +3,7 @@ package cursor
 import (
 	"slices"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -11,7 +12,7 @@ import (
 // all that stand up to the place known, or all there are. It is not for
 // concurrent use.
 type list struct {
-	scope    *Scope
+	scope    *query.Scope
 	spare    int // how many records it holds behind its window, and some more
 	images   []*record.Image
 	known    *record.Image // whose place it is; nil: none yet
@@ -39,15 +40,15 @@ const spare = 8
 
 // capacity returns how many records the list holds, 0 for all.
 func (l *list) capacity() int {
-	if l.scope.end() == 0 {
+	if l.scope.End() == 0 {
 		return 0
 	}
-	return l.scope.end() + l.scope.end()/4 + l.spare
+	return l.scope.End() + l.scope.End()/4 + l.spare
 }
 
 // needsFill reports whether the window may lack records that the store has.
 func (l *list) needsFill() bool {
-	return !l.complete && (l.scope.end() == 0 || len(l.images) < l.scope.end())
+	return !l.complete && (l.scope.End() == 0 || len(l.images) < l.scope.End())
 }
 
 // fill reads on until the list holds as many records as it may, or all there are.
@@ -81,7 +82,7 @@ func (l *list) missing() int {
 // all that remain if n is negative.
 func (l *list) next(at view, n int) (found []*record.Image, err error) {
 	err = at(func(snap *store.Snapshot) (err error) {
-		found, err = l.scope.read(snap, l.known, max(n, 0))
+		found, err = l.scope.Read(snap, l.known, max(n, 0))
 		return err
 	})
 	l.complete = err == nil && (n < 0 || len(found) < n)
@@ -123,11 +124,11 @@ func (l *list) apply(t *touch) {
 
 // knows reports whether img, if it is in the scope at all, has to be in the list.
 func (l *list) knows(img *record.Image) bool {
-	return l.complete || l.known != nil && l.scope.compare(img, l.known) <= 0
+	return l.complete || l.known != nil && l.scope.Compare(img, l.known) <= 0
 }
 
 func (l *list) find(img *record.Image) (int, bool) {
-	return slices.BinarySearchFunc(l.images, img, l.scope.compare)
+	return slices.BinarySearchFunc(l.images, img, l.scope.Compare)
 }
 
 // evict lets go of what stands too far behind the window.
@@ -166,7 +167,7 @@ func (l *list) hash() (sum uint64) {
 // be both.
 func (l *list) unify(r result) bool {
 	near, far := l, r.(*list) // near is the one that knows less
-	if near.complete || !far.complete && l.scope.compare(far.known, near.known) < 0 {
+	if near.complete || !far.complete && l.scope.Compare(far.known, near.known) < 0 {
 		near, far = far, near
 	}
 	n := len(near.images)
@@ -181,7 +182,7 @@ func (l *list) unify(r result) bool {
 }
 
 // visible returns what the scope's window shows. It is the list's own.
-func (l *list) visible() []*record.Image { return window(l.scope, l.images) }
+func (l *list) visible() []*record.Image { return query.Window(l.scope, l.images) }
 
 func idsOf(dst []record.ID, images []*record.Image) []record.ID {
 	for _, img := range images {

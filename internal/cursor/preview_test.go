@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -63,7 +65,7 @@ func (p *prophet) choose(r *rand.Rand) {
 			p.moves = append(p.moves, Move{Holder: c})
 		case n == 1:
 			tag := r.IntN(len(p.questions))
-			if (kindOf(&p.questions[tag]) == ValueNone) != (kindOf(&p.questions[c.tag]) == ValueNone) {
+			if (kindOf(&p.questions[tag]) == query.ValueNone) != (kindOf(&p.questions[c.tag]) == query.ValueNone) {
 				continue
 			}
 			to := p.spec(c, tag, c.viewer.level.Load)
@@ -75,21 +77,21 @@ func (p *prophet) choose(r *rand.Rand) {
 // TestWhatIsForeseenComesTrue holds: what a commit would do is what it does, to
 // each holder, and until it is made nothing has happened.
 func TestWhatIsForeseenComesTrue(t *testing.T) {
-	r := seeded(t)
+	r := querytest.Rand(t)
 	w := newWorld(t, r, 60, 90)
 	p := &prophet{world: w, heard: map[*replica]string{}}
 	w.engine = NewEngine(w.st, p, func(err error) { t.Error(err) })
 	w.engine.spare = 0
-	runEngine(t, w.engine)
+	querytest.RunEngine(t, w.engine)
 	ctx := t.Context()
 	var clients []*replica
 	for i := range 40 {
-		clients = append(clients, &replica{number: i, viewer: pick(r, w.viewers)})
+		clients = append(clients, &replica{number: i, viewer: querytest.Pick(r, w.viewers)})
 	}
 	own := w.ids()
 	foreseen, seen := 0, map[*replica]string{}
 	for range 300 {
-		w.act(ctx, r, pick(r, clients))
+		w.act(ctx, r, querytest.Pick(r, clients))
 		w.mu.Lock()
 		p.choose(r)
 		w.mu.Unlock()
@@ -101,7 +103,7 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 			}
 		}
 		if r.IntN(4) == 0 {
-			if _, err := tx.Update(w.m.users, pick(r, w.users), func(x any) error { x.(*user).Level++; return nil }); err != nil {
+			if _, err := tx.Update(w.m.Users, querytest.Pick(r, w.users), func(x any) error { x.(*querytest.User).Level++; return nil }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -157,15 +159,15 @@ func TestRank(t *testing.T) {
 	b := newBench(t, store.Options{})
 	var records []any
 	for i := range 700 {
-		records = append(records, &thing{Title: "x", Count: i})
+		records = append(records, &querytest.Thing{Title: "x", Count: i})
 	}
-	create(t, b.st, b.things, records...)
+	querytest.Create(t, b.st, b.Things, records...)
 	at := func(read func(*store.Snapshot) error) error { return b.st.View(context.Background(), read) }
-	even := func(img *record.Image) bool { return decoded(img).Count%2 == 0 }
+	even := func(img *record.Image) bool { return querytest.Decoded(img).Count%2 == 0 }
 	for _, i := range []int{0, 1, 399, 698} {
 		var img *record.Image
 		if err := at(func(snap *store.Snapshot) (err error) {
-			img, err = snap.Get(b.things, records[i].(*thing).ID)
+			img, err = snap.Get(b.Things, records[i].(*querytest.Thing).ID)
 			return err
 		}); err != nil {
 			t.Fatal(err)

@@ -4,15 +4,16 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 )
 
 // A Spec is what a cursor is opened with.
 type Spec struct {
-	Scope Scope
+	Scope query.Scope
 
 	// Value asks for a value of the scope's records in place of the records.
-	Value ValueSpec
+	Value query.ValueSpec
 
 	// Include asks for records that those of the scope refer to, at most once of a
 	// model. Such a spec is ordered.
@@ -45,11 +46,11 @@ func (s *Spec) ordered() bool {
 }
 
 // valued reports whether a value is asked for.
-func (s *Spec) valued() bool { return s.Value.Kind != ValueNone }
+func (s *Spec) valued() bool { return s.Value.Kind != query.ValueNone }
 
 // check says what is wrong with a spec that a program made.
 func (s *Spec) check() error {
-	if err := s.Scope.check(); err != nil {
+	if err := s.Scope.Check(); err != nil {
 		return err
 	}
 	for i := range s.Include {
@@ -60,7 +61,7 @@ func (s *Spec) check() error {
 	if s.valued() && len(s.Include) > 0 {
 		return fmt.Errorf("%s of %s: a value includes no records", s.Value, s.Scope.Model.Name)
 	}
-	return s.Value.check(&s.Scope)
+	return s.Value.Check(&s.Scope)
 }
 
 // ruled reports whether the holder has a rule.
@@ -230,12 +231,12 @@ func (q *Query) remembered(r result) result {
 // conditions, "" where an index finds the changes that may touch it.
 func (q *Query) Reason() string {
 	where := q.selector.condition()
-	switch _, vague := where.terms(termFilter{}); {
+	switch _, vague := where.Terms(query.TermFilter{}); {
 	case vague == nil:
 		return ""
-	case vague.op == opAll:
+	case vague.Op == query.OpAll:
 		return "it has no conditions"
-	case vague.op == opAnd:
+	case vague.Op == query.OpAnd:
 		return fmt.Sprintf("nothing in %s names a value or a range", vague)
 	default:
 		return fmt.Sprintf("%s names neither a value nor a range", vague)

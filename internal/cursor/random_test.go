@@ -6,16 +6,18 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/towerkit/tower/internal/query/querytest"
 )
 
 // visit opens, leaves and resumes cursors at random until ctx ends.
 func (w *world) visit(ctx context.Context, r *rand.Rand, clients int) {
 	own := make([]*replica, clients)
 	for i := range own {
-		own[i] = &replica{number: r.IntN(1 << 30), viewer: pick(r, w.viewers)}
+		own[i] = &replica{number: r.IntN(1 << 30), viewer: querytest.Pick(r, w.viewers)}
 	}
 	for ctx.Err() == nil {
-		w.act(ctx, r, pick(r, own))
+		w.act(ctx, r, querytest.Pick(r, own))
 	}
 }
 
@@ -39,11 +41,11 @@ func (w *world) act(ctx context.Context, r *rand.Rand, c *replica) {
 // fresh and naive query finds.
 func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
 	for _, rescopes := range []bool{false, true} {
-		r := seeded(t)
+		r := querytest.Rand(t)
 		w := newWorld(t, r, 60, 60)
 		w.rescopes = rescopes
 		w.engine.spare, w.engine.memory = r.IntN(3), 1+r.IntN(400)
-		runEngine(t, w.engine)
+		querytest.RunEngine(t, w.engine)
 		ctx, cancel := context.WithCancel(context.Background())
 		var visitors, writers sync.WaitGroup
 		for i := range 3 {
@@ -75,15 +77,15 @@ func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
 // TestEveryCursorIsExact is the same one step after another, so that its seed
 // tells all.
 func TestEveryCursorIsExact(t *testing.T) {
-	r := seeded(t)
+	r := querytest.Rand(t)
 	w := newWorld(t, r, 60, 90)
 	w.rescopes = true
 	w.engine.spare, w.engine.memory = 0, 1+r.IntN(400)
-	runEngine(t, w.engine)
+	querytest.RunEngine(t, w.engine)
 	ctx := context.Background()
 	var clients []*replica
 	for i := range 30 {
-		clients = append(clients, &replica{number: i, viewer: pick(r, w.viewers)})
+		clients = append(clients, &replica{number: i, viewer: querytest.Pick(r, w.viewers)})
 	}
 	own := w.ids()
 	for range 400 {
@@ -91,7 +93,7 @@ func TestEveryCursorIsExact(t *testing.T) {
 		if err := w.engine.Wait(ctx, w.st.Seq()); err != nil {
 			t.Fatal(err)
 		}
-		w.act(ctx, r, pick(r, clients))
+		w.act(ctx, r, querytest.Pick(r, clients))
 		if t.Failed() {
 			return
 		}

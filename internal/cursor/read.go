@@ -3,6 +3,7 @@ package cursor
 import (
 	"fmt"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -10,7 +11,7 @@ import (
 // Read returns the records of a spec in the state that at reads, in order. The
 // rule is asked while nothing is being read; a panic in it is not held up.
 func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*record.Image, error) {
-	if err := spec.Scope.check(); err != nil {
+	if err := spec.Scope.Check(); err != nil {
 		return nil, err
 	}
 	l := newList(&spec, 0)
@@ -60,18 +61,18 @@ func Rank(at func(read func(*store.Snapshot) error) error, spec Spec, img *recor
 	if err := spec.check(); err != nil {
 		return 0, err
 	}
-	rank, batch := 0, budget
+	rank, batch := 0, query.Budget
 	for after := (*record.Image)(nil); ; batch *= 2 {
 		var found []*record.Image
 		err := at(func(snap *store.Snapshot) (err error) {
-			found, err = spec.Scope.read(snap, after, batch)
+			found, err = spec.Scope.Read(snap, after, batch)
 			return err
 		})
 		if err != nil {
 			return 0, fmt.Errorf("rank a record in %s: %w", spec.Scope, err)
 		}
 		for _, other := range found {
-			if spec.Scope.compare(other, img) >= 0 {
+			if spec.Scope.Compare(other, img) >= 0 {
 				return rank, nil
 			}
 			if spec.Allow == nil || spec.Allow(other) {

@@ -114,7 +114,7 @@ func (p *readCache) drop(key readKey, failed *cachedRead) {
 // fill fills an empty reading with the state after the commit seq.
 func (e *Engine) fill(ctx context.Context, r result, seq uint64, own rules) error {
 	now := commitView{at: e.at(ctx, seq)}
-	if l, ok := r.(*list); ok && l.scope.end() > 0 {
+	if l, ok := r.(*list); ok && l.scope.End() > 0 {
 		key := readKey{l.scope.Key(), seq}
 		p := e.pages.get(key)
 		p.once.Do(func() {

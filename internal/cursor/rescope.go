@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -92,7 +93,7 @@ func (q *Query) serves(to *Spec) bool {
 		return false
 	}
 	return q.tag == to.Tag && q.key.key == string(to.appendKey(nil)) &&
-		compare(q.selector.condition(), canonical(to.Scope.Where)) == 0
+		query.Compare(q.selector.condition(), query.Canonical(to.Scope.Where)) == 0
 }
 
 // attach brings the holders that move to their new queries, as of the commit.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -58,7 +59,7 @@ func (h *Resume) opens(spec *Spec) bool {
 		return false
 	}
 	return h.Spec.Tag == spec.Tag && string(h.Spec.appendKey(nil)) == string(spec.appendKey(nil)) &&
-		compare(canonical(h.Spec.Scope.Where), canonical(spec.Scope.Where)) == 0
+		query.Compare(query.Canonical(h.Spec.Scope.Where), query.Canonical(spec.Scope.Where)) == 0
 }
 
 // readResume reads the ids that are held, where the history does not tell.
@@ -85,7 +86,7 @@ func (e *Engine) canResume(p *resume, o *opening, now result, at view) bool {
 		return p.held == nil || p.known
 	}
 	h, scope := e.history, o.query.Spec().Scope
-	p.sameScope = h != nil && h.since <= p.held.Seq && (scope.end() == 0 || h.fewMatches(&scope, p.held.Seq))
+	p.sameScope = h != nil && h.since <= p.held.Seq && (scope.End() == 0 || h.fewMatches(&scope, p.held.Seq))
 	if !p.sameScope || !o.query.Ordered() {
 		return p.sameScope
 	}

@@ -17,6 +17,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -110,8 +112,8 @@ func TestMain(m *testing.M) {
 }
 
 // newest is the twenty newest of all.
-func newest(memos *record.Model) Scope {
-	return Scope{Model: memos, Order: []Order{{Field: memos.Field("createdAt"), Desc: true}}, Limit: 20}
+func newest(memos *record.Model) query.Scope {
+	return query.Scope{Model: memos, Order: []query.Order{{Field: memos.Field("createdAt"), Desc: true}}, Limit: 20}
 }
 
 func middle(of []time.Duration) time.Duration {
@@ -140,15 +142,15 @@ func newGallery(b *testing.B, file string, records, windows int) *gallery {
 	return g
 }
 
-func (g *gallery) window(owner int) Scope {
-	return Scope{Model: g.memos, Limit: 20, Order: []Order{{Field: g.memos.Field("id"), Desc: true}},
-		Where: Is(g.memos.Field("owner"), record.StringValue(ownerOf(owner)))}
+func (g *gallery) window(owner int) query.Scope {
+	return query.Scope{Model: g.memos, Limit: 20, Order: []query.Order{{Field: g.memos.Field("id"), Desc: true}},
+		Where: query.Is(g.memos.Field("owner"), record.StringValue(ownerOf(owner)))}
 }
 
 // deliver makes a commit, and returns how long the engine takes for it.
 func (g *gallery) deliver(fn func(*store.Tx) error) time.Duration {
 	g.Helper()
-	c := commit(g, g.st, fn)
+	c := querytest.Commit(g, g.st, fn)
 	start := time.Now()
 	g.engine.deliver(c)
 	return time.Since(start)
@@ -172,7 +174,7 @@ func (g *gallery) delete(n int) time.Duration {
 	last.Limit = n
 	var images []*record.Image
 	if err := g.st.View(g.Context(), func(snap *store.Snapshot) (err error) {
-		images, err = Fetch(snap, last)
+		images, err = query.Fetch(snap, last)
 		return err
 	}); err != nil {
 		g.Fatal(err)
@@ -194,7 +196,7 @@ func (g *gallery) touch() time.Duration { return max(g.make(1), g.delete(1)) }
 // refill lets go of a record that a window needs to be full, as of some before it,
 // and returns how long the engine takes for that one.
 func (g *gallery) refill() time.Duration {
-	l := list{scope: &Scope{Limit: 20}, spare: spare}
+	l := list{scope: &query.Scope{Limit: 20}, spare: spare}
 	held := l.capacity()
 	g.delete(held - 20)
 	took := g.delete(1)
@@ -234,8 +236,8 @@ func newHall(b *testing.B, n int) *hall {
 	empty := held()
 	e, m := openEngine(b, n, equality)
 	each := float64(held()-empty) / float64(n)
-	img := imageOf(b, m.things, &thing{Flag: true})
-	return &hall{e, n, each, store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.things, ID: img.ID, After: img}}}}
+	img := querytest.ImageOf(b, m.Things, &querytest.Thing{Flag: true})
+	return &hall{e, n, each, store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.Things, ID: img.ID, After: img}}}}
 }
 
 // held is how many bytes are in use.
@@ -255,7 +257,7 @@ func (h *hall) match(b *testing.B, among int) time.Duration {
 	for i := range owners {
 		owners[i] = record.ID(ownerOf(rand.IntN(min(among, h.size))))
 	}
-	x := decoded(h.commit.Changes[0].After)
+	x := querytest.Decoded(h.commit.Changes[0].After)
 	start := time.Now()
 	for i := range owners {
 		x.Owner = owners[i]
@@ -291,7 +293,7 @@ func BenchmarkMatchAmongManyCursors(b *testing.B) {
 func BenchmarkRegisterAmongManyCursors(b *testing.B) {
 	n := size(b, "TOWER_BENCH_CURSORS")
 	e, m := openEngine(b, n, equality)
-	spec := Spec{Scope: Scope{Model: m.things, Where: equality(m.things, n)}}
+	spec := Spec{Scope: query.Scope{Model: m.Things, Where: equality(m.Things, n)}}
 	h := &guest{}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -321,7 +323,7 @@ func BenchmarkFirstPage(b *testing.B) {
 		for b.Loop() {
 			ours = append(ours, timed(func() (found int) {
 				if err := st.View(context.Background(), func(snap *store.Snapshot) error {
-					page, err := Fetch(snap, newest(memos))
+					page, err := query.Fetch(snap, newest(memos))
 					found = len(page)
 					return err
 				}); err != nil {

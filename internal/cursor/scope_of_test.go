@@ -3,23 +3,25 @@ package cursor
 import (
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 )
 
-func mustParse(t testing.TB, m *record.Model, where map[string]any) Condition {
+func mustParse(t testing.TB, m *record.Model, where map[string]any) query.Condition {
 	t.Helper()
-	c, err := Parse(m, where)
+	c, err := query.Parse(m, where)
 	if err != nil {
 		t.Fatalf("%v: %v", where, err)
 	}
 	return c
 }
 
-func scopeOf(t testing.TB, q *question, m *record.Model) Scope {
+func scopeOf(t testing.TB, q *querytest.Question, m *record.Model) query.Scope {
 	t.Helper()
-	order, err := ParseOrder(m, q.order)
+	order, err := query.ParseOrder(m, q.Order)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Scope{Model: m, Where: mustParse(t, m, q.where), Order: order, Limit: q.limit, Offset: q.offset}
+	return query.Scope{Model: m, Where: mustParse(t, m, q.Where), Order: order, Limit: q.Limit, Offset: q.Offset}
 }

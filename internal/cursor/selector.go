@@ -3,6 +3,7 @@ package cursor
 import (
 	"sync"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -11,7 +12,7 @@ import (
 // change, however many they are.
 type selector struct {
 	index   *index
-	where   []Condition // all have to hold
+	where   []query.Condition // all have to hold
 	queries []*Query
 	sole    [1]*Query           // as most have one
 	shared  map[queryKey]*Query // by what they differ in; nil: they are few
@@ -31,21 +32,21 @@ func (q *Query) queryKey() queryKey { return queryKey{q.key, q.tag} }
 
 // newSelector returns a selector for conditions that all have to hold. One or two
 // are kept beside it, where they are at hand when it is.
-func newSelector(where []Condition) *selector {
+func newSelector(where []query.Condition) *selector {
 	var s *selector
 	switch len(where) {
 	case 1:
 		near := &struct {
 			selector
-			where [1]Condition
-		}{where: [1]Condition(where)}
+			where [1]query.Condition
+		}{where: [1]query.Condition(where)}
 		s = &near.selector
 		s.where = near.where[:]
 	case 2:
 		near := &struct {
 			selector
-			where [2]Condition
-		}{where: [2]Condition(where)}
+			where [2]query.Condition
+		}{where: [2]query.Condition(where)}
 		s = &near.selector
 		s.where = near.where[:]
 	default:
@@ -56,7 +57,7 @@ func newSelector(where []Condition) *selector {
 }
 
 // condition returns what has to hold.
-func (s *selector) condition() Condition { return conjunction(s.where) }
+func (s *selector) condition() query.Condition { return query.Conjunction(s.where) }
 
 // holds reports whether the conditions hold for the record, nil for none.
 func (s *selector) holds(img *record.Image) bool {
@@ -64,7 +65,7 @@ func (s *selector) holds(img *record.Image) bool {
 		return false
 	}
 	for i := range s.where {
-		if !s.where[i].match(img) {
+		if !s.where[i].Match(img) {
 			return false
 		}
 	}
@@ -90,7 +91,7 @@ func (s *selector) add(q *Query) {
 	switch {
 	case s.shared != nil:
 		s.shared[q.queryKey()] = q
-	case len(s.queries) > fewValues:
+	case len(s.queries) > query.FewValues:
 		s.shared = map[queryKey]*Query{}
 		for _, q := range s.queries {
 			s.shared[q.queryKey()] = q
@@ -108,11 +109,11 @@ func (s *selector) remove(q *Query) {
 }
 
 // terms returns where the selector is filed; the zero niche is the residual.
-func (s *selector) terms() []term {
-	if niches, ok := conjunctionTerms(s.where, termFilter{}); ok {
+func (s *selector) terms() []query.Term {
+	if niches, ok := query.ConjunctionTerms(s.where, query.TermFilter{}); ok {
 		return niches
 	}
-	return []term{{}}
+	return []query.Term{{}}
 }
 
 // A entry is one place at which a selector is found. Those of a niche are linked,

@@ -8,29 +8,31 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // An asked is what a transaction asked, and what it was told.
 type asked struct {
-	question question
-	scope    Scope
+	question querytest.Question
+	scope    query.Scope
 	found    string
 	count    int
 }
 
 // ask asks at random, and returns how many records there were.
-func ask(t testing.TB, tx *store.Tx, m *record.Model, q question) (asked, error) {
+func ask(t testing.TB, tx *store.Tx, m *record.Model, q querytest.Question) (asked, error) {
 	a := asked{question: q, scope: scopeOf(t, &q, m)}
 	err := tx.View(context.Background(), func(snap *store.Snapshot) error {
-		images, err := Fetch(snap, a.scope)
-		a.found = describeImages(images)
+		images, err := query.Fetch(snap, a.scope)
+		a.found = querytest.DescribeImages(images)
 		return err
 	})
 	if err == nil { // the count may be of a later state: what was found must be so still
 		err = tx.View(context.Background(), func(snap *store.Snapshot) (err error) {
-			a.count, err = Count(snap, a.scope)
+			a.count, err = query.Count(snap, a.scope)
 			return err
 		})
 	}
@@ -40,10 +42,10 @@ func ask(t testing.TB, tx *store.Tx, m *record.Model, q question) (asked, error)
 // writeBy changes a thing, makes or deletes one, by what was counted.
 func writeBy(r *rand.Rand, tx *store.Tx, m *record.Model, n int, ids, users []record.ID) error {
 	var err error
-	switch id := pick(r, ids); r.IntN(6) {
+	switch id := querytest.Pick(r, ids); r.IntN(6) {
 	case 0:
-		x := &thing{}
-		x.fill(r, users)
+		x := &querytest.Thing{}
+		x.Fill(r, users)
 		x.Slug = nil
 		x.Count = n
 		_, err = tx.Create(m, x)
@@ -51,8 +53,8 @@ func writeBy(r *rand.Rand, tx *store.Tx, m *record.Model, n int, ids, users []re
 		err = tx.Delete(m, id)
 	default:
 		_, err = tx.Update(m, id, func(rec any) error {
-			x := rec.(*thing)
-			x.touch(r, users)
+			x := rec.(*querytest.Thing)
+			x.Touch(r, users)
 			x.Slug, x.Codes = nil, []int{n, r.Int()}
 			return nil
 		})
@@ -66,9 +68,9 @@ func writeBy(r *rand.Rand, tx *store.Tx, m *record.Model, n int, ids, users []re
 // Whatever transactions ask at the same time, each was told what it would have
 // been told alone, in the order of the commits.
 func TestTransactionsAreSerial(t *testing.T) {
-	r, m := seeded(t), newModels(t)
-	st := openStore(t, m, store.Options{})
-	users, ids := fillStore(t, r, st, m, 60)
+	r, m := querytest.Rand(t), querytest.NewModels(t)
+	st := querytest.OpenStore(t, m, store.Options{})
+	users, ids := querytest.FillStore(t, r, st, m, 60)
 	from := st.Seq()
 
 	var mu sync.Mutex
@@ -80,13 +82,13 @@ func TestTransactionsAreSerial(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 0)) // a further try asks the same
 			all = nil
 			for range 1 + r.IntN(3) {
-				a, err := ask(t, tx, m.things, randomQuestion(r, ids, users))
+				a, err := ask(t, tx, m.Things, querytest.RandomQuestion(r, ids, users))
 				if err != nil {
 					return err
 				}
 				all = append(all, a)
 			}
-			return writeBy(r, tx, m.things, all[0].count, ids, users)
+			return writeBy(r, tx, m.Things, all[0].count, ids, users)
 		})
 		if err != nil && !errors.Is(err, store.ErrConflict) {
 			t.Error(err)
@@ -107,7 +109,7 @@ func TestTransactionsAreSerial(t *testing.T) {
 		})
 	}
 	writers.Wait()
-	replay(t, st, m.things, from, told)
+	replay(t, st, m.Things, from, told)
 }
 
 // replay follows the commits after from, and asks before each what its
@@ -117,7 +119,7 @@ func replay(t *testing.T, st *store.Store, m *record.Model, from uint64, told ma
 	var all, newest map[record.ID]*record.Image
 	ctx := context.Background()
 	view := func(seq uint64, into *map[record.ID]*record.Image) {
-		if err := st.ViewAt(ctx, seq, func(snap *store.Snapshot) error { *into = everything(t, snap, m); return nil }); err != nil {
+		if err := st.ViewAt(ctx, seq, func(snap *store.Snapshot) error { *into = querytest.AllImages(t, snap, m); return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -130,8 +132,8 @@ func replay(t *testing.T, st *store.Store, m *record.Model, from uint64, told ma
 			t.Fatal(err)
 		}
 		for _, a := range told[seq] {
-			want := a.question.answer(all)
-			if found := describeImages(want); a.found != found || a.count != len(want) {
+			want := a.question.Answer(all)
+			if found := querytest.DescribeImages(want); a.found != found || a.count != len(want) {
 				t.Fatalf("the transaction of commit %d asked for %s and was told %s(%d); before that commit it is %s(%d)",
 					seq, a.scope, a.found, a.count, found, len(want))
 			}
@@ -155,70 +157,70 @@ func replay(t *testing.T, st *store.Store, m *record.Model, from uint64, told ma
 // A question conflicts with those changes that could change its answer, whether
 // there is an index for it or not.
 func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
-	m := newModels(t)
-	st := openStore(t, m, store.Options{})
-	four := make([]*thing, 4)
+	m := querytest.NewModels(t)
+	st := querytest.OpenStore(t, m, store.Options{})
+	four := make([]*querytest.Thing, 4)
 	for i := range four {
-		four[i] = &thing{Count: i, Size: uint8(i), Title: fmt.Sprint("t", i)}
-		create(t, st, m.things, four[i])
+		four[i] = &querytest.Thing{Count: i, Size: uint8(i), Title: fmt.Sprint("t", i)}
+		querytest.Create(t, st, m.Things, four[i])
 	}
 	for _, c := range []struct {
 		name     string
-		question question
-		change   func(*thing) // of a thing with Count and Size 2; nil creates such a one
+		question querytest.Question
+		change   func(*querytest.Thing) // of a thing with Count and Size 2; nil creates such a one
 		conflict bool
 	}{
-		{"an index, and a record in the range", question{where: map[string]any{"count": map[string]any{"gte": 2.0}}}, func(x *thing) { x.Ratio++ }, true},
-		{"an index, and a record that leaves", question{where: map[string]any{"count": map[string]any{"gte": 2.0}}}, func(x *thing) { x.Count = 0 }, true},
-		{"an index, and a record elsewhere", question{where: map[string]any{"count": 1.0}}, func(x *thing) { x.Ratio++ }, false},
-		{"an index, and a phantom", question{where: map[string]any{"count": 2.0}}, nil, true},
-		{"an index, and a new record elsewhere", question{where: map[string]any{"count": 1.0}}, nil, false},
-		{"no index, and a record of it", question{where: map[string]any{"size": 2.0}}, func(x *thing) { x.Ratio++ }, true},
-		{"no index, and a record that comes", question{where: map[string]any{"size": 7.0}}, func(x *thing) { x.Size = 7 }, true},
-		{"no index, and a record that leaves", question{where: map[string]any{"size": 2.0}}, func(x *thing) { x.Size = 7 }, true},
-		{"no index, and a record elsewhere", question{where: map[string]any{"size": 1.0}}, func(x *thing) { x.Ratio++ }, false},
-		{"no index, and a phantom", question{where: map[string]any{"size": 2.0}}, nil, true},
-		{"no index, and a new record elsewhere", question{where: map[string]any{"size": 1.0}}, nil, false},
-		{"an index and more, and a record that fits one only", question{where: map[string]any{"count": 2.0, "title": "t9"}}, func(x *thing) { x.Ratio++ }, false},
-		{"all", question{}, nil, true},
-		{"the first in order, and one behind it", question{order: []string{"count"}, limit: 1}, func(x *thing) { x.Ratio++ }, false},
-		{"the first in order, and one that comes before", question{order: []string{"count"}, limit: 1}, func(x *thing) { x.Count = -1 }, true},
-		{"the last in order, and a phantom behind it", question{order: []string{"-count"}, limit: 1}, nil, false},
+		{"an index, and a record in the range", querytest.Question{Where: map[string]any{"count": map[string]any{"gte": 2.0}}}, func(x *querytest.Thing) { x.Ratio++ }, true},
+		{"an index, and a record that leaves", querytest.Question{Where: map[string]any{"count": map[string]any{"gte": 2.0}}}, func(x *querytest.Thing) { x.Count = 0 }, true},
+		{"an index, and a record elsewhere", querytest.Question{Where: map[string]any{"count": 1.0}}, func(x *querytest.Thing) { x.Ratio++ }, false},
+		{"an index, and a phantom", querytest.Question{Where: map[string]any{"count": 2.0}}, nil, true},
+		{"an index, and a new record elsewhere", querytest.Question{Where: map[string]any{"count": 1.0}}, nil, false},
+		{"no index, and a record of it", querytest.Question{Where: map[string]any{"size": 2.0}}, func(x *querytest.Thing) { x.Ratio++ }, true},
+		{"no index, and a record that comes", querytest.Question{Where: map[string]any{"size": 7.0}}, func(x *querytest.Thing) { x.Size = 7 }, true},
+		{"no index, and a record that leaves", querytest.Question{Where: map[string]any{"size": 2.0}}, func(x *querytest.Thing) { x.Size = 7 }, true},
+		{"no index, and a record elsewhere", querytest.Question{Where: map[string]any{"size": 1.0}}, func(x *querytest.Thing) { x.Ratio++ }, false},
+		{"no index, and a phantom", querytest.Question{Where: map[string]any{"size": 2.0}}, nil, true},
+		{"no index, and a new record elsewhere", querytest.Question{Where: map[string]any{"size": 1.0}}, nil, false},
+		{"an index and more, and a record that fits one only", querytest.Question{Where: map[string]any{"count": 2.0, "title": "t9"}}, func(x *querytest.Thing) { x.Ratio++ }, false},
+		{"all", querytest.Question{}, nil, true},
+		{"the first in order, and one behind it", querytest.Question{Order: []string{"count"}, Limit: 1}, func(x *querytest.Thing) { x.Ratio++ }, false},
+		{"the first in order, and one that comes before", querytest.Question{Order: []string{"count"}, Limit: 1}, func(x *querytest.Thing) { x.Count = -1 }, true},
+		{"the last in order, and a phantom behind it", querytest.Question{Order: []string{"-count"}, Limit: 1}, nil, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			two := *four[2]
-			commit(t, st, func(tx *store.Tx) error { // as it was in the beginning
-				_, err := tx.Update(m.things, two.ID, func(rec any) error {
+			querytest.Commit(t, st, func(tx *store.Tx) error { // as it was in the beginning
+				_, err := tx.Update(m.Things, two.ID, func(rec any) error {
 					fresh := two
-					fresh.Record = rec.(*thing).Record
-					*rec.(*thing) = fresh
+					fresh.Record = rec.(*querytest.Thing).Record
+					*rec.(*querytest.Thing) = fresh
 					return nil
 				})
 				return err
 			})
 			fetched, counted := st.Begin("fetched"), st.Begin("counted")
-			scope := scopeOf(t, &c.question, m.things)
-			err := fetched.View(t.Context(), func(snap *store.Snapshot) error { _, err := Fetch(snap, scope); return err })
-			err2 := counted.View(t.Context(), func(snap *store.Snapshot) error { _, err := Count(snap, scope); return err })
+			scope := scopeOf(t, &c.question, m.Things)
+			err := fetched.View(t.Context(), func(snap *store.Snapshot) error { _, err := query.Fetch(snap, scope); return err })
+			err2 := counted.View(t.Context(), func(snap *store.Snapshot) error { _, err := query.Count(snap, scope); return err })
 			if err := errors.Join(err, err2); err != nil {
 				t.Fatal(err)
 			}
 			var made record.ID
-			commit(t, st, func(tx *store.Tx) error {
+			querytest.Commit(t, st, func(tx *store.Tx) error {
 				if c.change == nil {
-					x := &thing{Count: 2, Size: 2}
-					_, err := tx.Create(m.things, x)
+					x := &querytest.Thing{Count: 2, Size: 2}
+					_, err := tx.Create(m.Things, x)
 					made = x.ID
 					return err
 				}
-				_, err := tx.Update(m.things, two.ID, func(rec any) error { c.change(rec.(*thing)); return nil })
+				_, err := tx.Update(m.Things, two.ID, func(rec any) error { c.change(rec.(*querytest.Thing)); return nil })
 				return err
 			})
 			for _, tx := range []*store.Tx{fetched, counted} {
-				if tx == counted && c.question.limit > 0 {
+				if tx == counted && c.question.Limit > 0 {
 					continue // how many there are, up to the limit, may be told from any of them
 				}
-				if _, err := tx.Create(m.users, &user{Name: c.name + fmt.Sprint(tx == counted)}); err != nil {
+				if _, err := tx.Create(m.Users, &querytest.User{Name: c.name + fmt.Sprint(tx == counted)}); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := tx.Commit(t.Context()); errors.Is(err, store.ErrConflict) != c.conflict || err != nil && !c.conflict {
@@ -226,7 +228,7 @@ func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
 				}
 			}
 			if made != "" {
-				commit(t, st, func(tx *store.Tx) error { return tx.Delete(m.things, made) })
+				querytest.Commit(t, st, func(tx *store.Tx) error { return tx.Delete(m.Things, made) })
 			}
 		})
 	}

@@ -1,5 +1,7 @@
 package cursor
 
+import "github.com/towerkit/tower/internal/query"
+
 // A specKey is what queries on a model have in common that differ in their
 // conditions and tags: the rest of their spec, without rules. It is held once.
 type specKey struct {
@@ -15,7 +17,7 @@ func (x *index) specKey(s *Spec) *specKey {
 	f := x.forms[string(key)]
 	if f == nil {
 		f = &specKey{Spec: *s, key: string(key)}
-		f.Scope.Where, f.Tag = Condition{}, ""
+		f.Scope.Where, f.Tag = query.Condition{}, ""
 		f.forgetRules()
 		x.forms[f.key] = f
 	}
@@ -36,7 +38,7 @@ func (s *Spec) appendKey(key []byte) []byte {
 	}
 	for _, in := range s.Include {
 		for _, f := range in.Fields {
-			key = appendText(append(key, 4), f.Name)
+			key = query.AppendText(append(key, 4), f.Name)
 		}
 	}
 	if s.Inline {
@@ -46,11 +48,11 @@ func (s *Spec) appendKey(key []byte) []byte {
 	switch { // a byte for each form, so that no key is the beginning of another's
 	case s.valued():
 		scope.Order = nil
-		key = appendText(append(key, 2), s.Value.String())
+		key = query.AppendText(append(key, 2), s.Value.String())
 	case s.ordered():
 		key = append(key, 1)
 	default:
 		key = append(key, 0)
 	}
-	return scope.appendWindow(key)
+	return scope.AppendWindow(key)
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -14,7 +15,7 @@ func TestWhatAQueryCosts(t *testing.T) {
 		records = append(records, titled(letter, "x", i))
 	}
 	b := newBench(t, store.Options{}, records...)
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	window, _ := b.open("window", Spec{Scope: b.scope(`{"title":"x"}`, 1, "count")})
 	other, _ := b.open("other", Spec{Scope: b.scope(`{"title":"y"}`, 0)})
 	for _, letter := range letters[:3] {

@@ -11,39 +11,41 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // asksForValue turns a question into one for a value, of whatever has one.
-func asksForValue(q *question, r *rand.Rand) {
-	q.ordered = false
-	if q.value = uint8(1 + r.IntN(6)); kindOf(q) <= ValueExists {
+func asksForValue(q *querytest.Question, r *rand.Rand) {
+	q.Ordered = false
+	if q.Value = uint8(1 + r.IntN(6)); kindOf(q) <= query.ValueExists {
 		return
 	}
-	q.limit, q.offset = 0, 0
+	q.Limit, q.Offset = 0, 0
 	fields := []string{"count", "size", "ratio"}
-	if kindOf(q) == ValueMin || kindOf(q) == ValueMax {
+	if kindOf(q) == query.ValueMin || kindOf(q) == query.ValueMax {
 		fields = append(fields, "title", "note", "due", "done", "owner", "createdAt", "flag")
 	}
-	q.field = pick(r, fields)
+	q.Field = querytest.Pick(r, fields)
 }
 
 // valueOf is the value of a fresh query's records.
-func valueOf(q *question, found []*record.Image) any {
+func valueOf(q *querytest.Question, found []*record.Image) any {
 	switch kindOf(q) {
-	case ValueCount:
+	case query.ValueCount:
 		return int64(len(found))
-	case ValueExists:
+	case query.ValueExists:
 		return len(found) > 0
 	}
 	var values []any
 	for _, img := range found {
-		if v := plain[q.field](decoded(img)); v != nil {
+		if v := querytest.Plain[q.Field](querytest.Decoded(img)); v != nil {
 			values = append(values, v)
 		}
 	}
-	if kindOf(q) == ValueMin || kindOf(q) == ValueMax {
+	if kindOf(q) == query.ValueMin || kindOf(q) == query.ValueMax {
 		return best(q, values)
 	}
 	total := new(big.Rat)
@@ -51,13 +53,13 @@ func valueOf(q *question, found []*record.Image) any {
 		total.Add(total, rational(v))
 	}
 	switch {
-	case kindOf(q) == ValueAvg && len(values) == 0:
+	case kindOf(q) == query.ValueAvg && len(values) == 0:
 		return nil
-	case kindOf(q) == ValueAvg:
+	case kindOf(q) == query.ValueAvg:
 		total.Quo(total, rational(len(values)))
-	case q.field == "count":
+	case q.Field == "count":
 		return total.Num().Int64()
-	case q.field == "size":
+	case q.Field == "size":
 		return total.Num().Uint64()
 	}
 	nearest, _ := total.Float64()
@@ -72,17 +74,17 @@ func rational(v any) *big.Rat {
 }
 
 // best returns the least or the greatest, as the store would.
-func best(q *question, values []any) any {
+func best(q *querytest.Question, values []any) any {
 	if len(values) == 0 {
 		return nil
 	}
-	best := slices.MinFunc(values, naiveCompare)
-	if kindOf(q) == ValueMax {
-		best = slices.MaxFunc(values, naiveCompare)
+	best := slices.MinFunc(values, querytest.NaiveCompare)
+	if kindOf(q) == query.ValueMax {
+		best = slices.MaxFunc(values, querytest.NaiveCompare)
 	}
 	switch n := best.(type) {
 	case int:
-		if q.field == "size" {
+		if q.Field == "size" {
 			return uint64(n)
 		}
 		return int64(n)
@@ -92,7 +94,7 @@ func best(q *question, values []any) any {
 	return best
 }
 
-func kindOf(q *question) ValueKind { return ValueKind(q.value) }
+func kindOf(q *querytest.Question) query.ValueKind { return query.ValueKind(q.Value) }
 
 func newValueWorld(t *testing.T, r *rand.Rand) *world {
 	w := newWorld(t, r, 60, 120)
@@ -106,14 +108,14 @@ func newValueWorld(t *testing.T, r *rand.Rand) *world {
 // records: after every commit each is what a fresh query finds, and nothing is
 // said of those that are what they were.
 func TestEveryValueIsExact(t *testing.T) {
-	r := seeded(t)
+	r := querytest.Rand(t)
 	w := newValueWorld(t, r)
 	w.rescopes = true
-	runEngine(t, w.engine)
+	querytest.RunEngine(t, w.engine)
 	ctx := context.Background()
 	var clients []*replica
 	for i := range 40 {
-		clients = append(clients, &replica{number: i, viewer: pick(r, w.viewers)})
+		clients = append(clients, &replica{number: i, viewer: querytest.Pick(r, w.viewers)})
 	}
 	own := w.ids()
 	for range 300 {
@@ -122,7 +124,7 @@ func TestEveryValueIsExact(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 3 {
-			w.act(ctx, r, pick(r, clients))
+			w.act(ctx, r, querytest.Pick(r, clients))
 		}
 		if t.Failed() {
 			return
@@ -134,10 +136,10 @@ func TestEveryValueIsExact(t *testing.T) {
 // TestEveryValueIsExactWhileAllHappensAtOnce is the same with cursors that open
 // while others write.
 func TestEveryValueIsExactWhileAllHappensAtOnce(t *testing.T) {
-	r := seeded(t)
+	r := querytest.Rand(t)
 	w := newValueWorld(t, r)
 	w.rescopes = true
-	runEngine(t, w.engine)
+	querytest.RunEngine(t, w.engine)
 	ctx, cancel := context.WithCancel(context.Background())
 	var visitors, writers sync.WaitGroup
 	for i := range 3 {
@@ -163,18 +165,18 @@ func TestEveryValueIsExactWhileAllHappensAtOnce(t *testing.T) {
 }
 
 func TestSumsDoNotDrift(t *testing.T) {
-	r := seeded(t)
+	r := querytest.Rand(t)
 	floats := []float64{math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64, 1e-310, 0.1, -0.3, 1e300, 1, 0}
-	var s sum
+	var s query.Sum
 	var held []float64
 	for range 5000 {
 		if len(held) > 0 && r.IntN(2) == 0 {
 			i := r.IntN(len(held))
-			s.add(record.FloatValue(held[i]), -1)
+			s.Add(record.FloatValue(held[i]), -1)
 			held = slices.Delete(held, i, i+1)
 		} else {
-			f := cmp.Or(pick(r, floats), r.NormFloat64())
-			s.add(record.FloatValue(f), 1)
+			f := cmp.Or(querytest.Pick(r, floats), r.NormFloat64())
+			s.Add(record.FloatValue(f), 1)
 			held = append(held, f)
 		}
 		want := new(big.Rat)
@@ -183,35 +185,35 @@ func TestSumsDoNotDrift(t *testing.T) {
 		}
 		nearest, _ := want.Float64()
 		nearest = max(-math.MaxFloat64, min(nearest, math.MaxFloat64))
-		if got := s.value(record.Float).Any(); got != nearest {
+		if got := s.Value(record.Float).Any(); got != nearest {
 			t.Fatalf("%v sum up to %v, want %v", held, got, nearest)
 		}
 	}
-	var ints sum
+	var ints query.Sum
 	for range 3 {
-		ints.add(record.IntValue(math.MaxInt64), 1)
+		ints.Add(record.IntValue(math.MaxInt64), 1)
 	}
-	if got := ints.value(record.Int).Any(); got != float64(3*1<<63) {
+	if got := ints.Value(record.Int).Any(); got != float64(3*1<<63) {
 		t.Errorf("beyond an int64: %v", got)
 	}
-	ints.add(record.IntValue(math.MaxInt64), -1)
-	ints.add(record.IntValue(math.MaxInt64), -1)
-	if got := ints.value(record.Int).Any(); got != int64(math.MaxInt64) {
+	ints.Add(record.IntValue(math.MaxInt64), -1)
+	ints.Add(record.IntValue(math.MaxInt64), -1)
+	if got := ints.Value(record.Int).Any(); got != int64(math.MaxInt64) {
 		t.Errorf("back again: %v", got)
 	}
 }
 
 func TestValuesThatCannotBe(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
-	field := b.things.Field
+	field := b.Things.Field
 	all, some := b.scope(`{}`, 0), b.scope(`{}`, 3)
 	for want, spec := range map[string]Spec{
-		"count of count of things: it is not of a field":                                {Scope: all, Value: ValueSpec{ValueCount, field("count")}},
-		"sum of things: it needs a field of that model":                                 {Scope: all, Value: ValueSpec{Kind: ValueSum}},
-		"max of name of things: it needs a field of that model":                         {Scope: all, Value: ValueSpec{ValueMax, b.users.Field("name")}},
-		"sum of count of things: it is of the whole scope; leave limit and offset away": {Scope: some, Value: ValueSpec{ValueSum, field("count")}},
-		"avg of title of things: a field of numbers has one; this is of type string":    {Scope: all, Value: ValueSpec{ValueAvg, field("title")}},
-		"min of tags of things: a value of type list has no order":                      {Scope: all, Value: ValueSpec{ValueMin, field("tags")}},
+		"count of count of things: it is not of a field":                                {Scope: all, Value: query.ValueSpec{Kind: query.ValueCount, Field: field("count")}},
+		"sum of things: it needs a field of that model":                                 {Scope: all, Value: query.ValueSpec{Kind: query.ValueSum}},
+		"max of name of things: it needs a field of that model":                         {Scope: all, Value: query.ValueSpec{Kind: query.ValueMax, Field: b.Users.Field("name")}},
+		"sum of count of things: it is of the whole scope; leave limit and offset away": {Scope: some, Value: query.ValueSpec{Kind: query.ValueSum, Field: field("count")}},
+		"avg of title of things: a field of numbers has one; this is of type string":    {Scope: all, Value: query.ValueSpec{Kind: query.ValueAvg, Field: field("title")}},
+		"min of tags of things: a value of type list has no order":                      {Scope: all, Value: query.ValueSpec{Kind: query.ValueMin, Field: field("tags")}},
 	} {
 		err := b.engine.Open(context.Background(), "h", spec, nil, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -228,10 +230,10 @@ func TestValuesThatCannotBe(t *testing.T) {
 // cursor than it was opened with.
 func TestACursorCannotTurnIntoAValue(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
-	runEngine(t, b.engine)
+	querytest.RunEngine(t, b.engine)
 	b.open("h", Spec{Scope: b.scope(`{}`, 0)})
 	b.moves = func(store.Commit) []Move {
-		return []Move{{b.engine.holder("h"), &Spec{Scope: b.scope(`{}`, 0), Value: ValueSpec{Kind: ValueCount}}}}
+		return []Move{{b.engine.holder("h"), &Spec{Scope: b.scope(`{}`, 0), Value: query.ValueSpec{Kind: query.ValueCount}}}}
 	}
 	b.expect(b.deletes("A"), "#2 moves h: failed")
 	if err := <-b.reports; !strings.Contains(err.Error(), "things cannot become count of things") {
@@ -243,11 +245,11 @@ func TestACursorCannotTurnIntoAValue(t *testing.T) {
 // TestEqualValuesShareAQuery whatever their order.
 func TestEqualValuesShareAQuery(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
-	count := ValueSpec{Kind: ValueCount}
+	count := query.ValueSpec{Kind: query.ValueCount}
 	one, _ := b.open(1, Spec{Scope: b.scope(`{"title": "x"}`, 0, "count"), Value: count})
 	two, _ := b.open(2, Spec{Scope: b.scope(`{"title": "x"}`, 0), Value: count, Ordered: true})
 	records, _ := b.open(3, Spec{Scope: b.scope(`{"title": "x"}`, 0)})
-	sum, _ := b.open(4, Spec{Scope: b.scope(`{"title": "x"}`, 0), Value: ValueSpec{ValueSum, b.things.Field("count")}})
+	sum, _ := b.open(4, Spec{Scope: b.scope(`{"title": "x"}`, 0), Value: query.ValueSpec{Kind: query.ValueSum, Field: b.Things.Field("count")}})
 	if one != two || one == records || one == sum || sum == records {
 		t.Error(one.number, two.number, records.number, sum.number)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -30,8 +31,8 @@ type Watch[W comparable] struct {
 // Add has the watcher be touched by commits from now on that change the scope:
 // that change, make or delete a record for which its conditions hold before or
 // after. Its order, limit and offset are not looked at.
-func (w *Watches[W]) Add(watcher W, scope Scope) (*Watch[W], error) {
-	if err := scope.check(); err != nil {
+func (w *Watches[W]) Add(watcher W, scope query.Scope) (*Watch[W], error) {
+	if err := scope.Check(); err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
 	w.mu.Lock()
@@ -44,14 +45,16 @@ func (w *Watches[W]) Add(watcher W, scope Scope) (*Watch[W], error) {
 		x = newIndex()
 		w.indexes[scope.Model] = x
 	}
-	s := x.add(canonical(scope.Where))
+	s := x.add(query.Canonical(scope.Where))
 	watch := &Watch[W]{watcher: watcher, model: scope.Model, selector: s, at: len(w.watches[s])}
 	w.watches[s] = append(w.watches[s], watch)
 	return watch, nil
 }
 
 // Scope returns what is watched: the model, and the conditions.
-func (w *Watch[W]) Scope() Scope { return Scope{Model: w.model, Where: w.selector.condition()} }
+func (w *Watch[W]) Scope() query.Scope {
+	return query.Scope{Model: w.model, Where: w.selector.condition()}
+}
 
 // Remove takes a watch away that Add returned, once.
 func (w *Watches[W]) Remove(watch *Watch[W]) {

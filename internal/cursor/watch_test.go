@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -14,8 +16,8 @@ import (
 // makes random changes, several at once: exactly those are touched for whose
 // conditions a naive reading finds a record before or after.
 func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
-	r := seeded(t)
-	m := newModels(t).things
+	r := querytest.Rand(t)
+	m := querytest.NewModels(t).Things
 	users := []record.ID{record.NewID(), record.NewID(), record.NewID()}
 	var w Watches[int]
 	type watching struct {
@@ -27,9 +29,9 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 	random := func() store.Change {
 		var images [2]*record.Image
 		for i := range images {
-			x := &thing{}
-			x.fill(r, users)
-			images[i] = imageOf(t, m, x)
+			x := &querytest.Thing{}
+			x.Fill(r, users)
+			images[i] = querytest.ImageOf(t, m, x)
 		}
 		if n := r.IntN(4); n < 2 {
 			images[n] = nil
@@ -43,8 +45,8 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 			w.Remove(all[i].watch)
 			all = slices.Delete(all, i, i+1)
 		} else {
-			where, by := randomWhere(r, users, users, 2), r.IntN(20)
-			watch, err := w.Add(by, Scope{Model: m, Where: mustParse(t, m, where), Limit: 1, Offset: r.IntN(3)})
+			where, by := querytest.RandomWhere(r, users, users, 2), r.IntN(20)
+			watch, err := w.Add(by, query.Scope{Model: m, Where: mustParse(t, m, where), Limit: 1, Offset: r.IntN(3)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -57,7 +59,7 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 			c.Changes = append(c.Changes, change)
 			for _, one := range all {
 				for _, img := range []*record.Image{change.Before, change.After} {
-					if img != nil && naiveMatch(one.where, decoded(img)) {
+					if img != nil && querytest.NaiveMatch(one.where, querytest.Decoded(img)) {
 						want[one.by] = true
 					}
 				}
@@ -85,12 +87,12 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 }
 
 func TestAWatchRefusesWhatIsNoScope(t *testing.T) {
-	m := newModels(t)
+	m := querytest.NewModels(t)
 	var w Watches[int]
-	for want, scope := range map[string]Scope{
+	for want, scope := range map[string]query.Scope{
 		"watch: a scope has no model":                                           {},
-		"watch: scope of users: limit -1 and offset 0: neither can be negative": {Model: m.users, Limit: -1},
-		"watch: scope of users: flag is a field of another model":               {Model: m.users, Where: Exists(m.things.Field("flag"))},
+		"watch: scope of users: limit -1 and offset 0: neither can be negative": {Model: m.Users, Limit: -1},
+		"watch: scope of users: flag is a field of another model":               {Model: m.Users, Where: query.Exists(m.Things.Field("flag"))},
 	} {
 		if _, err := w.Add(1, scope); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", scope.Where, err, want)
@@ -102,16 +104,16 @@ func TestAWatchRefusesWhatIsNoScope(t *testing.T) {
 // thousand watchers, each with a record of its own, watches; and that of one that
 // nobody does.
 func BenchmarkTouchOneOf100kWatches(b *testing.B) {
-	m := newModels(b).things
+	m := querytest.NewModels(b).Things
 	var w Watches[int]
 	for i := range 100_000 {
-		if _, err := w.Add(i, Scope{Model: m, Where: Is(m.Field("owner"), record.StringValue(ownerOf(i)))}); err != nil {
+		if _, err := w.Add(i, query.Scope{Model: m, Where: query.Is(m.Field("owner"), record.StringValue(ownerOf(i)))}); err != nil {
 			b.Fatal(err)
 		}
 	}
 	for want, owner := range []string{ownerOf(1_000_000), ownerOf(70_000)} {
 		b.Run(fmt.Sprint("touched=", want), func(b *testing.B) {
-			img := imageOf(b, m, &thing{Owner: record.ID(owner)})
+			img := querytest.ImageOf(b, m, &querytest.Thing{Owner: record.ID(owner)})
 			c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Delete, Model: m, ID: img.ID, Before: img}}}
 			b.ReportAllocs()
 			for b.Loop() {

@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -110,11 +112,11 @@ func (c *replica) join(included []Included) error {
 // is the engine's sink.
 type world struct {
 	t         testing.TB
-	m         models
+	m         querytest.Models
 	st        *store.Store
 	engine    *Engine
 	users     []record.ID
-	questions []question
+	questions []querytest.Question
 	viewers   []*viewer
 
 	mu       sync.Mutex // taken within the engine's lock, never around it
@@ -130,21 +132,21 @@ type world struct {
 }
 
 func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
-	w := &world{t: t, m: newModels(t), rand: rand.New(rand.NewPCG(r.Uint64(), 1)), clients: map[*replica]bool{}, answers: map[string][]*record.Image{}, counts: map[string]int{}}
-	w.st = openStore(t, w.m, store.Options{})
-	users, ids := fillStore(t, r, w.st, w.m, records)
+	w := &world{t: t, m: querytest.NewModels(t), rand: rand.New(rand.NewPCG(r.Uint64(), 1)), clients: map[*replica]bool{}, answers: map[string][]*record.Image{}, counts: map[string]int{}}
+	w.st = querytest.OpenStore(t, w.m, store.Options{})
+	users, ids := querytest.FillStore(t, r, w.st, w.m, records)
 	w.users = users
 	for range 3 {
 		w.viewers = append(w.viewers, &viewer{})
 	}
 	for len(w.questions) < questions {
-		q := randomQuestion(r, ids, users)
-		q.with = r.IntN(2) == 0
+		q := querytest.RandomQuestion(r, ids, users)
+		q.With = r.IntN(2) == 0
 		w.questions = append(w.questions, q)
 	}
 	w.engine = NewEngine(w.st, w, func(err error) { t.Error(err) })
 	if err := w.st.View(context.Background(), func(snap *store.Snapshot) error {
-		w.seq, w.all, w.people = snap.Seq(), everything(t, snap, w.m.things), everything(t, snap, w.m.users)
+		w.seq, w.all, w.people = snap.Seq(), querytest.AllImages(t, snap, w.m.Things), querytest.AllImages(t, snap, w.m.Users)
 		return nil
 	}); err != nil {
 		t.Fatal(err)
@@ -156,15 +158,15 @@ func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
 // its own, and every third one that its viewer's level decides.
 func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 	q := &w.questions[tag]
-	s := Spec{Scope: scopeOf(w.t, q, w.m.things), Tag: strconv.Itoa(tag), Ordered: q.ordered}
-	if s.Value.Kind = kindOf(q); q.field != "" {
-		s.Value.Field = w.m.things.Field(q.field)
+	s := Spec{Scope: scopeOf(w.t, q, w.m.Things), Tag: strconv.Itoa(tag), Ordered: q.Ordered}
+	if s.Value.Kind = kindOf(q); q.Field != "" {
+		s.Value.Field = w.m.Things.Field(q.Field)
 	}
 	if w.rule(tag, 0) != nil {
-		s.Allow = func(img *record.Image) bool { return w.rule(tag, level())(decoded(img)) }
+		s.Allow = func(img *record.Image) bool { return w.rule(tag, level())(querytest.Decoded(img)) }
 	}
-	if q.with && kindOf(q) == ValueNone {
-		in := Include{Fields: []*record.Field{w.m.things.Field("owner")}, Model: w.m.users}
+	if q.With && kindOf(q) == query.ValueNone {
+		in := Include{Fields: []*record.Field{w.m.Things.Field("owner")}, Model: w.m.Users}
 		if tag%2 == 0 {
 			in.Allow = func(img *record.Image) bool { return visible(img, level()) }
 		}
@@ -176,17 +178,17 @@ func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 // visible is a rule for users that the viewer's level decides.
 func visible(img *record.Image, level int64) bool {
 	x, _ := img.Record()
-	return (int64(x.(*user).Level)+level)%3 > 0
+	return (int64(x.(*querytest.User).Level)+level)%3 > 0
 }
 
 // company is which users a client ought to hold besides, by version.
 func (w *world) company(c *replica) map[record.ID]uint64 {
 	want := map[record.ID]uint64{}
-	if !w.questions[c.tag].with {
+	if !w.questions[c.tag].With {
 		return want
 	}
 	for _, img := range w.answer(c) {
-		owner := w.people[decoded(img).Owner]
+		owner := w.people[querytest.Decoded(img).Owner]
 		if owner != nil && (c.tag%2 > 0 || visible(owner, c.viewer.level.Load())) {
 			want[owner.ID] = owner.Version
 		}
@@ -194,12 +196,12 @@ func (w *world) company(c *replica) map[record.ID]uint64 {
 	return want
 }
 
-func (w *world) rule(tag int, level int64) func(*thing) bool {
+func (w *world) rule(tag int, level int64) func(*querytest.Thing) bool {
 	switch tag % 3 {
 	case 1:
-		return func(x *thing) bool { return (x.Count+tag)%3 != 0 }
+		return func(x *querytest.Thing) bool { return (x.Count+tag)%3 != 0 }
 	case 2:
-		return func(x *thing) bool { return int64(x.Size) >= level }
+		return func(x *querytest.Thing) bool { return int64(x.Size) >= level }
 	}
 	return nil
 }
@@ -211,8 +213,8 @@ func (w *world) answer(c *replica) []*record.Image {
 	found, ok := w.answers[key]
 	if !ok {
 		q := w.questions[c.tag]
-		q.allow = w.rule(c.tag, level)
-		found = q.answer(w.all)
+		q.Allow = w.rule(c.tag, level)
+		found = q.Answer(w.all)
 		w.answers[key] = found
 	}
 	return found
@@ -229,9 +231,9 @@ func (w *world) fail(format string, args ...any) {
 func (w *world) verify(c *replica, why string) {
 	want := w.answer(c)
 	c.seq, c.level = w.seq, c.viewer.level.Load()
-	if q := w.questions[c.tag]; kindOf(&q) != ValueNone {
+	if q := w.questions[c.tag]; kindOf(&q) != query.ValueNone {
 		if now := valueOf(&q, want); c.value.Any() != now {
-			w.fail("%s at %d: %s of %s of %v (rule %d) is %s, want %v", why, w.seq, kindOf(&q), q.field, q.where, c.tag%3, c.value, now)
+			w.fail("%s at %d: %s of %s of %v (rule %d) is %s, want %v", why, w.seq, kindOf(&q), q.Field, q.Where, c.tag%3, c.value, now)
 		}
 		return
 	}
@@ -240,7 +242,7 @@ func (w *world) verify(c *replica, why string) {
 		held[id] = owner.Version
 	}
 	if company := w.company(c); !maps.Equal(held, company) {
-		w.fail("%s at %d: %s (rule %d) includes %v, want %v", why, w.seq, scopeOf(w.t, &w.questions[c.tag], w.m.things), c.tag%3, held, company)
+		w.fail("%s at %d: %s (rule %d) includes %v, want %v", why, w.seq, scopeOf(w.t, &w.questions[c.tag], w.m.Things), c.tag%3, held, company)
 	}
 	w.verifyWith(c, why)
 	if slices.EqualFunc(c.images, want, func(a, b *record.Image) bool {
@@ -248,8 +250,8 @@ func (w *world) verify(c *replica, why string) {
 	}) {
 		return
 	}
-	s := scopeOf(w.t, &w.questions[c.tag], w.m.things)
-	w.fail("%s at %d: %s (rule %d)\n got %s\nwant %s", why, w.seq, s, c.tag%3, describeImages(c.images), describeImages(want))
+	s := scopeOf(w.t, &w.questions[c.tag], w.m.Things)
+	w.fail("%s at %d: %s (rule %d)\n got %s\nwant %s", why, w.seq, s, c.tag%3, querytest.DescribeImages(c.images), querytest.DescribeImages(want))
 }
 
 // verifyWith holds that each record of an inline cursor came with what it refers to, as
@@ -258,12 +260,12 @@ func (w *world) verifyWith(c *replica, why string) {
 	inline := w.spec(c, c.tag, c.viewer.level.Load).Inline
 	for _, img := range c.images {
 		var want []*record.Image
-		if owner := c.owners[record.ID(img.Value(w.m.things.Field("owner")).Text())]; owner != nil && inline {
+		if owner := c.owners[record.ID(img.Value(w.m.Things.Field("owner")).Text())]; owner != nil && inline {
 			want = []*record.Image{owner}
 		}
 		same := func(a, b *record.Image) bool { return a.ID == b.ID && a.Version == b.Version }
 		if with := c.with[img.ID]; (with != nil) != inline || !slices.EqualFunc(with, want, same) {
-			w.fail("%s at %d: %s came with %s, want %s", why, w.seq, img.ID, describeImages(with), describeImages(want))
+			w.fail("%s at %d: %s came with %s, want %s", why, w.seq, img.ID, querytest.DescribeImages(with), querytest.DescribeImages(want))
 		}
 	}
 }
@@ -274,7 +276,7 @@ func (w *world) Rescope(c store.Commit) []Move {
 	if !w.rescopes || w.rand.IntN(4) > 0 {
 		return nil
 	}
-	changed := pick(w.rand, w.viewers)
+	changed := querytest.Pick(w.rand, w.viewers)
 	changed.level.Store(int64(w.rand.IntN(4)))
 	var moves []Move
 	clients := slices.SortedFunc(maps.Keys(w.clients), func(a, b *replica) int { return a.number - b.number })
@@ -303,7 +305,7 @@ func (w *world) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	clear(w.answers)
 	for _, change := range c.Changes {
 		all := w.all
-		if change.Model == w.m.users {
+		if change.Model == w.m.Users {
 			all = w.people
 		}
 		if delete(all, change.ID); change.After != nil {
@@ -366,7 +368,7 @@ func (w *world) deliverMoved(m Moved) {
 	}
 	if m.To == nil {
 		if client.open, client.seq = false, 0; len(client.images)+len(client.owners) > 0 {
-			w.fail("%s is closed and leaves %s", m.From.Spec().Scope, describeImages(client.images))
+			w.fail("%s is closed and leaves %s", m.From.Spec().Scope, querytest.DescribeImages(client.images))
 		}
 		delete(w.clients, client)
 		return
@@ -401,7 +403,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.counts["opened"]++
-		resume := resume && o.Query.Spec().Value.Kind == ValueNone
+		resume := resume && o.Query.Spec().Value.Kind == query.ValueNone
 		if o.Seq != w.seq || o.Resumed != resume || o.Resync != "" {
 			w.fail("opened at %d, resumed %v %q; the world is at %d", o.Seq, o.Resumed, o.Resync, w.seq)
 		}
@@ -476,16 +478,16 @@ func (w *world) write(r *rand.Rand, ids *[]record.ID, few int) {
 
 // writeUser changes a user, or takes it away, or brings it back.
 func (w *world) writeUser(r *rand.Rand, tx *store.Tx) error {
-	id := pick(r, w.users)
+	id := querytest.Pick(r, w.users)
 	if r.IntN(4) == 0 {
-		if err := tx.Delete(w.m.users, id); !errors.Is(err, store.ErrNotFound) {
+		if err := tx.Delete(w.m.Users, id); !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
-		_, err := tx.Create(w.m.users, &user{Record: record.Record{ID: id}, Name: string(id)})
+		_, err := tx.Create(w.m.Users, &querytest.User{Record: record.Record{ID: id}, Name: string(id)})
 		return err
 	}
-	_, err := tx.Update(w.m.users, id, func(x any) error {
-		x.(*user).Level++
+	_, err := tx.Update(w.m.Users, id, func(x any) error {
+		x.(*querytest.User).Level++
 		return nil
 	})
 	return err
@@ -494,9 +496,9 @@ func (w *world) writeUser(r *rand.Rand, tx *store.Tx) error {
 func (w *world) writeOne(r *rand.Rand, tx *store.Tx, ids *[]record.ID, few int) error {
 	switch n := r.IntN(10); {
 	case n < 3 || len(*ids) == 0:
-		x := &thing{}
-		x.fill(r, w.users)
-		img, err := tx.Create(w.m.things, x)
+		x := &querytest.Thing{}
+		x.Fill(r, w.users)
+		img, err := tx.Create(w.m.Things, x)
 		if err == nil {
 			*ids = append(*ids, img.ID)
 		}
@@ -505,10 +507,10 @@ func (w *world) writeOne(r *rand.Rand, tx *store.Tx, ids *[]record.ID, few int) 
 		i := r.IntN(len(*ids))
 		id := (*ids)[i]
 		*ids = slices.Delete(*ids, i, i+1)
-		return tx.Delete(w.m.things, id)
+		return tx.Delete(w.m.Things, id)
 	default:
-		_, err := tx.Update(w.m.things, pick(r, *ids), func(x any) error {
-			x.(*thing).touch(r, w.users)
+		_, err := tx.Update(w.m.Things, querytest.Pick(r, *ids), func(x any) error {
+			x.(*querytest.Thing).Touch(r, w.users)
 			return nil
 		})
 		return err

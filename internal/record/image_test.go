@@ -140,7 +140,7 @@ func TestWhatCannotBeEncoded(t *testing.T) {
 	if _, err := m.Freeze(&post{}); errorText(err) != "a *record.post is not a record of ratios" {
 		t.Error(err)
 	}
-	if _, err := m.Header(ratio{}); errorText(err) != "a store.ratio is not a record of ratios" {
+	if _, err := m.Header(ratio{}); errorText(err) != "a record.ratio is not a record of ratios" {
 		t.Error(err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -26,7 +27,7 @@ type follower struct {
 	ended   bool   // it does not count any more
 	seq     uint64 // of the newest state that was read
 	watches []*cursor.Watch[*follower]
-	asked   []cursor.Scope // without a conn: what would be watched
+	asked   []query.Scope // without a conn: what would be watched
 }
 
 type followerKey struct{}
@@ -58,7 +59,7 @@ func (f *follower) idle() bool {
 }
 
 // watch follows a scope from now on.
-func (f *follower) watch(scope cursor.Scope) error {
+func (f *follower) watch(scope query.Scope) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.given {
@@ -78,7 +79,7 @@ func (f *follower) watch(scope cursor.Scope) error {
 }
 
 // scopes returns what is followed.
-func (f *follower) scopes() (all []cursor.Scope) {
+func (f *follower) scopes() (all []query.Scope) {
 	if f == nil {
 		return nil
 	}
@@ -149,7 +150,7 @@ func (f *follower) handle() *opened {
 // Follow reads the records of a scope for Connect, or for the method of a cursor,
 // and has it asked again in the commit that changes one of them: a record for
 // which the scope's conditions hold before the commit or after it.
-func (c *Connection) Follow(ctx context.Context, scope cursor.Scope) (images []*record.Image, err error) {
+func (c *Connection) Follow(ctx context.Context, scope query.Scope) (images []*record.Image, err error) {
 	f, _ := ctx.Value(followerKey{}).(*follower)
 	if f == nil {
 		return nil, fmt.Errorf("follow %s: only a router's connect function and the method of a cursor can follow, with the context that they are given", scope)
@@ -159,7 +160,7 @@ func (c *Connection) Follow(ctx context.Context, scope cursor.Scope) (images []*
 	}
 	err = c.View(ctx, func(snap *store.Snapshot) error {
 		f.saw(snap.Seq())
-		images, err = cursor.Fetch(snap, scope)
+		images, err = query.Fetch(snap, scope)
 		return err
 	})
 	return images, err

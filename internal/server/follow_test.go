@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -32,7 +33,7 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 		t.Fatal(err)
 	}
 	levelOf := func(ctx context.Context, c *Connection, user record.ID) (level int64, err error) {
-		images, err := c.Follow(ctx, cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("userId"), record.StringValue(string(user)))})
+		images, err := c.Follow(ctx, query.Scope{Model: badges, Where: query.Is(badges.Field("userId"), record.StringValue(string(user)))})
 		for _, image := range images {
 			level = max(level, image.Value(badges.Field("level")).Any().(int64))
 		}
@@ -80,7 +81,7 @@ type holder struct {
 }
 
 func peers(badges *record.Model, level int64) cursor.Spec {
-	return cursor.Spec{Scope: cursor.Scope{Model: badges, Where: cursor.Is(badges.Field("level"), record.IntValue(level))}}
+	return cursor.Spec{Scope: query.Scope{Model: badges, Where: query.Is(badges.Field("level"), record.IntValue(level))}}
 }
 
 func give(t testing.TB, app *App, m *record.Model, user string, level int) record.ID {

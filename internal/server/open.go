@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -48,7 +49,7 @@ func (w *want) tag(viewer *Connection) (string, error) {
 
 // narrow applies what the client asked for on top of the application's scope,
 // on the fields that the application allows.
-func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
+func (w *want) narrow(scope query.Scope) (query.Scope, error) {
 	if w.route.Value && (len(w.order) > 0 || w.limit > 0) {
 		return scope, Errorf(CodeBadRequest, "%s is a value; it takes neither an order nor a limit", w.route.Name)
 	}
@@ -60,10 +61,10 @@ func (w *want) narrow(scope cursor.Scope) (cursor.Scope, error) {
 		if err := w.permit(slices.Collect(where.Fields)); err != nil {
 			return scope, err
 		}
-		scope.Where = cursor.And(scope.Where, where)
+		scope.Where = query.And(scope.Where, where)
 	}
 	if len(w.order) > 0 {
-		order, err := cursor.ParseOrder(scope.Model, w.order)
+		order, err := query.ParseOrder(scope.Model, w.order)
 		if err != nil {
 			return scope, Errorf(CodeBadRequest, "%v", err)
 		}
@@ -94,14 +95,14 @@ func (w *want) permit(fields []*record.Field) error {
 	return nil
 }
 
-func parseWhere(m *record.Model, data []byte) (cursor.Condition, error) {
+func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
 	var where map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if err := decoder.Decode(&where); err != nil {
-		return cursor.Condition{}, Errorf(CodeBadRequest, "the conditions are not a JSON object: %v", err)
+		return query.Condition{}, Errorf(CodeBadRequest, "the conditions are not a JSON object: %v", err)
 	}
-	condition, err := cursor.Parse(m, where)
+	condition, err := query.Parse(m, where)
 	if err != nil {
 		return condition, Errorf(CodeBadRequest, "%v", err)
 	}
@@ -191,10 +192,10 @@ func (c *Connection) begin(handle *opened) *visit {
 
 // hold keeps an open cursor, unless the connection holds its query already, or has
 // ended.
-func (c *Connection) hold(handle *opened, query *cursor.Query) {
+func (c *Connection) hold(handle *opened, q *cursor.Query) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	twice := slices.IndexFunc(c.open, func(other *opened) bool { return other.query == query })
+	twice := slices.IndexFunc(c.open, func(other *opened) bool { return other.query == q })
 	if twice >= 0 {
 		other := c.open[twice].want
 		other.scope = other.scope || handle.want.scope
@@ -204,7 +205,7 @@ func (c *Connection) hold(handle *opened, query *cursor.Query) {
 	}
 	c.opening = without(c.opening, handle)
 	c.open = append(c.open, handle)
-	handle.query = query
+	handle.query = q
 	handle.live.Store(true)
 	if handle.follower.idle() {
 		handle.follower = nil

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -71,10 +71,10 @@ func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlR
 	records := []json.RawMessage{}
 	err = view(ctx, func(snap *store.Snapshot) error {
 		if req.Do == wire.DoCount {
-			count, err = cursor.Count(snap, scope)
+			count, err = query.Count(snap, scope)
 			return err
 		}
-		images, err := cursor.Fetch(snap, scope)
+		images, err := query.Fetch(snap, scope)
 		for _, image := range images {
 			records = append(records, image.JSON)
 		}
@@ -87,15 +87,15 @@ func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlR
 }
 
 // scopeOf reads the query of a request.
-func scopeOf(m *record.Model, req *wire.ControlRequest) (cursor.Scope, error) {
-	scope := cursor.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
+func scopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
+	scope := query.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
 	var err error
 	if len(req.Where) > 0 {
 		if scope.Where, err = parseWhere(m, req.Where); err != nil {
 			return scope, err
 		}
 	}
-	if scope.Order, err = cursor.ParseOrder(m, req.Order); err != nil {
+	if scope.Order, err = query.ParseOrder(m, req.Order); err != nil {
 		return scope, Errorf(CodeBadRequest, "%v", err)
 	}
 	if req.Limit < 0 || req.Offset < 0 {
@@ -146,7 +146,7 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 	}
 	var images []*record.Image
 	err = tx.View(ctx, func(snap *store.Snapshot) (err error) {
-		images, err = cursor.Fetch(snap, scope)
+		images, err = query.Fetch(snap, scope)
 		return err
 	})
 	if err != nil {

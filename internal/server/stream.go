@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -107,7 +108,7 @@ func (c *console) wanted(conn *Connection, open *wire.Request, req *wire.Control
 }
 
 // queryRoute stands in for the declaration of a console's own query.
-func queryRoute(scope cursor.Scope) *Route {
+func queryRoute(scope query.Scope) *Route {
 	return &Route{Kind: KindCursor, Name: scope.String(), Action: "Query",
 		Controller: &Controller{Name: "console", Type: "Console", Make: func(any) any { return struct{}{} }},
 		Spec: func(context.Context, any, any) (cursor.Spec, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -119,24 +120,24 @@ func (a *App) rank(ctx context.Context, v *visit, w *want, spec cursor.Spec, tes
 }
 
 // conjuncts takes conditions apart that all have to hold.
-func conjuncts(c cursor.Condition) []cursor.Condition {
+func conjuncts(c query.Condition) []query.Condition {
 	switch word, _, _, args := c.Parts(); word {
 	case "all":
 		return nil
 	case "and":
-		var all []cursor.Condition
+		var all []query.Condition
 		for _, arg := range args {
 			all = append(all, conjuncts(arg)...)
 		}
 		return all
 	default:
-		return []cursor.Condition{c}
+		return []query.Condition{c}
 	}
 }
 
 // explainCondition says whether a condition holds for a record, and with which
 // value.
-func explainCondition(c cursor.Condition, image *record.Image) wire.Test {
+func explainCondition(c query.Condition, image *record.Image) wire.Test {
 	word, field, _, args := c.Parts()
 	test := wire.Test{Kind: "where", What: c.String(), Holds: c.Match(image)}
 	if word == "not" && len(args) == 1 { // of one field it is a condition like others

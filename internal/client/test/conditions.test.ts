@@ -1,6 +1,6 @@
 // The vectors are made from what conditions mean in Go.
 
-import vectors from "../../cursor/testdata/vectors.jsonl";
+import vectors from "../../query/testdata/vectors.jsonl";
 import { comparator, holds, type Fields, type Where } from "../src/conditions";
 import { parse, type Row } from "../src/wire";
 import { equal, ok, test } from "./runner";

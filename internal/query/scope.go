@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"encoding/binary"
@@ -38,9 +38,7 @@ type Scope struct {
 
 // Compare orders two records of the scope's model. It is total: what the order
 // leaves equal is ordered by id, in the direction of the last term.
-func (s Scope) Compare(a, b *record.Image) int { return s.compare(a, b) }
-
-func (s *Scope) compare(a, b *record.Image) int {
+func (s *Scope) Compare(a, b *record.Image) int {
 	desc := false
 	for _, term := range s.Order {
 		desc = term.Desc
@@ -61,20 +59,20 @@ func directed(order int, desc bool) int {
 // Key returns a text that is the same for equal scopes, however their
 // conditions are nested and ordered, and another for others.
 func (s Scope) Key() string {
-	where := canonical(s.Where)
+	where := Canonical(s.Where)
 	return string(s.appendKey(nil, &where))
 }
 
 // appendKey appends the key of the scope, with its conditions in their canonical
 // form.
 func (s *Scope) appendKey(key []byte, where *Condition) []byte {
-	return s.appendWindow(where.appendKey(appendText(key, s.Model.Name)))
+	return s.AppendWindow(where.appendKey(AppendText(key, s.Model.Name)))
 }
 
-func (s *Scope) appendWindow(key []byte) []byte {
+func (s *Scope) AppendWindow(key []byte) []byte {
 	key = binary.AppendUvarint(key, uint64(len(s.Order)))
 	for _, term := range s.Order {
-		key = appendText(key, term.String())
+		key = AppendText(key, term.String())
 	}
 	key = binary.AppendUvarint(key, uint64(s.Limit))
 	key = binary.AppendUvarint(key, uint64(s.Offset))
@@ -90,7 +88,7 @@ func (s *Scope) appendWindow(key []byte) []byte {
 func (s Scope) String() string {
 	var b strings.Builder
 	b.WriteString(s.Model.Name)
-	if where := s.Where.String(); where != words[opAll] {
+	if where := s.Where.String(); where != words[OpAll] {
 		b.WriteString(" where " + where)
 	}
 	for i, term := range s.Order {
@@ -105,26 +103,26 @@ func (s Scope) String() string {
 	return b.String()
 }
 
-// end returns how many records there are up to the end of the scope's window, 0
+// Endend returns how many records there are up to the end of the scope's window, 0
 // for all.
-func (s *Scope) end() int {
+func (s *Scope) End() int {
 	if s.Limit == 0 {
 		return 0
 	}
 	return s.Offset + s.Limit
 }
 
-// window returns the part of the scope's records, in order and from the first,
+// Windowwindow returns the part of the scope's records, in order and from the first,
 // that the scope is about.
-func window[T any](s *Scope, records []T) []T {
-	if s.Limit > 0 && len(records) > s.end() {
-		records = records[:s.end()]
+func Window[T any](s *Scope, records []T) []T {
+	if s.Limit > 0 && len(records) > s.End() {
+		records = records[:s.End()]
 	}
 	return records[min(s.Offset, len(records)):]
 }
 
-// check says what is wrong with a scope that a program made.
-func (s *Scope) check() error {
+// Checkcheck says what is wrong with a scope that a program made.
+func (s *Scope) Check() error {
 	if s.Model == nil {
 		return fmt.Errorf("a scope has no model")
 	}

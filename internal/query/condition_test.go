@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"encoding/json"
@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 )
 
 func TestConditionsMean(t *testing.T) {
-	m := newModels(t).things
-	note, done := "n", epoch
-	full := &thing{Flag: true, Count: 3, Size: 200, Ratio: 0.5, Title: "Cat", Note: &note, Owner: "o", Due: epoch, Done: &done, Tags: []string{"go"}, Codes: []int{1, 2}, Extra: map[string]string{"a": "b"}}
+	m := querytest.NewModels(t).Things
+	note, done := "n", querytest.Epoch
+	full := &querytest.Thing{Flag: true, Count: 3, Size: 200, Ratio: 0.5, Title: "Cat", Note: &note, Owner: "o", Due: querytest.Epoch, Done: &done, Tags: []string{"go"}, Codes: []int{1, 2}, Extra: map[string]string{"a": "b"}}
 	full.ID = "01JDA7Q4Z3M8X2V6K9T5B1C0RW"
 	for _, c := range []struct {
 		where       string
@@ -59,24 +60,25 @@ func TestConditionsMean(t *testing.T) {
 		{`{"not": {"count": 3, "flag": true}}`, false, true},
 		{`{"secret": ""}`, true, true},
 	} {
-		where := qMustParse(t, m, decode(t, c.where))
+		where := mustParse(t, m, querytest.DecodeJSON(t, c.where))
 		for _, want := range []struct {
-			x  *thing
+			x  *querytest.Thing
 			is bool
-		}{{full, c.full}, {&thing{}, c.empty}} {
-			img := imageOf(t, m, want.x)
+		}{{full, c.full}, {&querytest.Thing{}, c.empty}} {
+			img := querytest.ImageOf(t, m, want.x)
 			if got := where.Match(img); got != want.is {
 				t.Errorf("%s of %s: %v", where, img.JSON, got)
 			}
-			if got := canonical(where).Match(img); got != want.is {
-				t.Errorf("canonical %s of %s: %v", canonical(where), img.JSON, got)
+			canonical := Canonical(where)
+			if got := canonical.Match(img); got != want.is {
+				t.Errorf("canonical %s of %s: %v", canonical, img.JSON, got)
 			}
 		}
 	}
 }
 
 func TestParseSaysWhatIsWrong(t *testing.T) {
-	m := newModels(t).things
+	m := querytest.NewModels(t).Things
 	for where, want := range map[string]string{
 		`{"titel": 1}`:                      `where: "titel" is not a field of thing; did you mean title?`,
 		`{"unheard": 1}`:                    `where: "unheard" is not a field of thing`,
@@ -102,7 +104,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		nested("{\"not\": ", "{}", "}", 20): `where: and, or and not are nested more than 16 deep`,
 		`{"count": ` + nested("{\"not\": ", "1", "}", 20) + `}`: `where: and, or and not are nested more than 16 deep`,
 	} {
-		c, err := Parse(m, decode(t, where))
+		c, err := Parse(m, querytest.DecodeJSON(t, where))
 		if err == nil || err.Error() != want {
 			t.Errorf("%s is parsed as %s\n got %v\nwant %s", where, c, err, want)
 		}
@@ -127,7 +129,7 @@ func nested(open, inner, end string, n int) string {
 }
 
 func TestConditionsAreRead(t *testing.T) {
-	m := newModels(t).things
+	m := querytest.NewModels(t).Things
 	for where, want := range map[string]string{
 		`{}`: `all`,
 		`{"flag": true, "or": [{"count": {"gte": 3, "lt": 9}}, {"not": {"title": {"contains": "draft"}}}]}`: `flag is true and ((count >= 3 and count < 9) or not title contains "draft")`,
@@ -138,11 +140,11 @@ func TestConditionsAreRead(t *testing.T) {
 		`{"or": []}`:             `none`,
 		`{"or": [{"count": 1}]}`: `count is 1`,
 	} {
-		if got := qMustParse(t, m, decode(t, where)).String(); got != want {
+		if got := mustParse(t, m, querytest.DecodeJSON(t, where)).String(); got != want {
 			t.Errorf("%s\n got %s\nwant %s", where, got, want)
 		}
 	}
-	s := Scope{Model: m, Where: qMustParse(t, m, decode(t, `{"flag": true}`)), Limit: 20, Offset: 5}
+	s := Scope{Model: m, Where: mustParse(t, m, querytest.DecodeJSON(t, `{"flag": true}`)), Limit: 20, Offset: 5}
 	s.Order, _ = ParseOrder(m, []string{"-createdAt", "title"})
 	if want := "things where flag is true by -createdAt, title limit 20 offset 5"; s.String() != want {
 		t.Error(s.String())
@@ -156,20 +158,20 @@ func shuffled(r *rand.Rand, c Condition) Condition {
 		args[i] = shuffled(r, args[i])
 	}
 	r.Shuffle(len(args), func(i, j int) { args[i], args[j] = args[j], args[i] })
-	switch c.op {
+	switch c.Op {
 	case opIn:
 		vs := slices.Concat(c.values(), c.values())
 		r.Shuffle(len(vs), func(i, j int) { vs[i], vs[j] = vs[j], vs[i] })
 		c = In(c.field, vs...)
-	case opAnd, opOr:
+	case OpAnd, opOr:
 		if n := len(args); n > 1 && r.IntN(2) == 0 {
 			k := 1 + r.IntN(n-1)
-			args = append(slices.Clone(args[:k]), compose(c.op, args[k:]))
+			args = append(slices.Clone(args[:k]), compose(c.Op, args[k:]))
 		}
 		if n := len(args); n > 0 && r.IntN(2) == 0 {
 			args = append(args, args[r.IntN(n)])
 		}
-		c = compose(c.op, args)
+		c = compose(c.Op, args)
 	case opNot:
 		c = Not(args[0])
 	}
@@ -186,28 +188,28 @@ func shuffled(r *rand.Rand, c Condition) Condition {
 
 // keyOf returns a condition's key.
 func keyOf(c Condition) string {
-	c = canonical(c)
+	c = Canonical(c)
 	return string(c.appendKey(nil))
 }
 
 func TestKeysAreEqualForEqualConditionsOnly(t *testing.T) {
-	r, m := seeded(t), newModels(t).things
+	r, m := querytest.Rand(t), querytest.NewModels(t).Things
 	ids, users := []record.ID{"a", "b"}, []record.ID{"u", "v"}
 	var images []*record.Image
 	for range 60 {
-		x := &thing{}
-		x.fill(r, users)
-		images = append(images, imageOf(t, m, x))
+		x := &querytest.Thing{}
+		x.Fill(r, users)
+		images = append(images, querytest.ImageOf(t, m, x))
 	}
 	byKey := map[string]Condition{}
 	for range 2000 {
-		c := qMustParse(t, m, randomWhere(r, ids, users, 3))
+		c := mustParse(t, m, querytest.RandomWhere(r, ids, users, 3))
 		other := shuffled(r, c)
 		key := keyOf(c)
 		if keyOf(other) != key {
 			t.Fatalf("another key for\n%s\n%s", c, other)
 		}
-		if keyOf(canonical(c)) != key || compare(canonical(c), canonical(other)) != 0 {
+		if keyOf(Canonical(c)) != key || Compare(Canonical(c), Canonical(other)) != 0 {
 			t.Fatalf("the canonical form of %s is not its own", c)
 		}
 		twin, found := byKey[key]
@@ -223,7 +225,7 @@ func TestKeysAreEqualForEqualConditionsOnly(t *testing.T) {
 }
 
 func TestKeysDoNotCollide(t *testing.T) {
-	m := newModels(t).things
+	m := querytest.NewModels(t).Things
 	count, title, note := m.Field("count"), m.Field("title"), m.Field("note")
 	text, number := record.StringValue, record.IntValue
 	a, b, c := Is(title, text("a")), Is(title, text("b")), Is(title, text("c"))
@@ -244,7 +246,7 @@ func TestKeysDoNotCollide(t *testing.T) {
 		seen[key] = one
 	}
 	scopes := []Scope{
-		{Model: m}, {Model: newModels(t).users}, {Model: m, Where: a}, {Model: m, Limit: 1}, {Model: m, Offset: 1}, {Model: m, Limit: 1, Offset: 1}, {Model: m, Limit: 128}, {Model: m, Offset: 128},
+		{Model: m}, {Model: querytest.NewModels(t).Users}, {Model: m, Where: a}, {Model: m, Limit: 1}, {Model: m, Offset: 1}, {Model: m, Limit: 1, Offset: 1}, {Model: m, Limit: 128}, {Model: m, Offset: 128},
 		{Model: m, Order: []Order{{count, false}}}, {Model: m, Order: []Order{{count, true}}}, {Model: m, Order: []Order{{title, false}}}, {Model: m, Order: []Order{{title, false}, {count, false}}}, {Model: m, Order: []Order{{count, false}, {title, false}}},
 	}
 	for i := range scopes {
@@ -266,8 +268,8 @@ func FuzzParse(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	m := newModels(f).things
-	img := imageOf(f, m, &thing{Title: "x"})
+	m := querytest.NewModels(f).Things
+	img := querytest.ImageOf(f, m, &querytest.Thing{Title: "x"})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, number := range []bool{false, true} {
 			var where map[string]any
@@ -282,25 +284,25 @@ func FuzzParse(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			again := qMustParse(t, m, where)
+			again := mustParse(t, m, where)
 			if c.String() != again.String() || keyOf(c) != keyOf(again) {
 				t.Fatalf("%s is read as %s and as %s", data, c, again)
 			}
-			if c.Match(img) != canonical(c).Match(img) {
-				t.Fatalf("%s and its canonical form %s", c, canonical(c))
+			if canonical := Canonical(c); c.Match(img) != canonical.Match(img) {
+				t.Fatalf("%s and its canonical form %s", c, Canonical(c))
 			}
 		}
 	})
 }
 
 func TestMatchingDoesNotAllocate(t *testing.T) {
-	m := newModels(t).things
-	img := imageOf(t, m, &thing{Flag: true, Count: 3, Title: "Cat", Tags: []string{"a", "b"}})
+	m := querytest.NewModels(t).Things
+	img := querytest.ImageOf(t, m, &querytest.Thing{Flag: true, Count: 3, Title: "Cat", Tags: []string{"a", "b"}})
 	for _, where := range []string{
 		`{"flag": true, "count": {"gte": 3, "lt": 9}}`, `{"or": [{"title": {"contains": "x"}}, {"note": null}]}`,
 		`{"tags": {"contains": "b"}}`, `{"count": {"in": [9,8,7,6,5,4,3,2,1,0]}, "not": {"due": "2026-01-01T00:00:00Z"}}`,
 	} {
-		c := qMustParse(t, m, decode(t, where))
+		c := mustParse(t, m, querytest.DecodeJSON(t, where))
 		if n := testing.AllocsPerRun(100, func() { c.Match(img) }); n > 0 || !c.Match(img) {
 			t.Errorf("%s: %v allocations, %v", c, n, c.Match(img))
 		}
@@ -308,9 +310,9 @@ func TestMatchingDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkMatchTwoConditions(b *testing.B) {
-	m := newModels(b).things
+	m := querytest.NewModels(b).Things
 	owner := record.NewID()
-	img := imageOf(b, m, &thing{Flag: true, Owner: owner})
+	img := querytest.ImageOf(b, m, &querytest.Thing{Flag: true, Owner: owner})
 	c := And(Is(m.Field("owner"), record.StringValue(string(owner))), Is(m.Field("flag"), record.BoolValue(true)))
 	b.ReportAllocs()
 	for b.Loop() {

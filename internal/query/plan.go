@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"errors"
@@ -14,22 +14,22 @@ func indexed(f *record.Field) bool { return f.Index || f.Unique || isID(f) }
 // bounds returns the range of f's values outside of which c does not hold, nil
 // where it is open-ended.
 func (c *Condition) bounds(f *record.Field) (lo, hi *store.Bound) {
-	if c.op == opAnd {
+	if c.Op == OpAnd {
 		return bounds(f, c.args())
 	}
 	if c.field != f {
 		return nil, nil
 	}
 	notNull := &store.Bound{Open: true}
-	switch c.op {
+	switch c.Op {
 	case opIs, opIn:
 		if values := c.values(); len(values) > 0 {
 			return &store.Bound{Value: values[0]}, &store.Bound{Value: values[len(values)-1]}
 		}
 	case opGt, opGte:
-		return &store.Bound{Value: c.value, Open: c.op == opGt}, nil
+		return &store.Bound{Value: c.value, Open: c.Op == opGt}, nil
 	case opLt, opLte:
-		return notNull, &store.Bound{Value: c.value, Open: c.op == opLt}
+		return notNull, &store.Bound{Value: c.value, Open: c.Op == opLt}
 	case opExists:
 		return notNull, nil
 	}
@@ -71,9 +71,9 @@ type plan struct {
 	sure   bool // no other plan can be much better
 }
 
-// each yields what the plan finds until yield returns false. To a transaction,
+// Eacheach yields what the plan finds until yield returns false. To a transaction,
 // only records that the conditions hold for matter.
-func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
+func (p *plan) Each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
 	seen := map[record.ID]bool{}
 	going := true
 	once := func(img *record.Image) bool {
@@ -99,7 +99,7 @@ func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yiel
 		}
 	}
 	for _, r := range p.ranges {
-		r.Relevant = where.match
+		r.Relevant = where.Match
 		if err := snap.Scan(m, r, once); err != nil || !going {
 			return err
 		}
@@ -112,9 +112,9 @@ func (p *plan) within(other *plan) bool {
 	return len(p.ranges) == 1 && p.ranges[0].Index == other.ranges[0].Index
 }
 
-// plans returns the ways to read the first n records of the scope, 0 for all,
+// Plansplans returns the ways to read the first n records of the scope, 0 for all,
 // that stand after a record, nil for the first.
-func (s *Scope) plans(after *record.Image, n int) []plan {
+func (s *Scope) Plans(after *record.Image, n int) []plan {
 	filter, filtered := s.byFilter()
 	if filtered && (filter.sure || n == 0) {
 		return []plan{filter}
@@ -134,25 +134,25 @@ func (s *Scope) plans(after *record.Image, n int) []plan {
 
 // byFilter reads what the conditions leave of an index.
 func (s *Scope) byFilter() (plan, bool) {
-	points, uncovered := s.Where.terms(termFilter{fields: indexed, points: true})
+	points, uncovered := s.Where.Terms(TermFilter{fields: indexed, Points: true})
 	if uncovered != nil {
 		return s.byRange()
 	}
 	p := plan{name: "filter", sure: true}
-	seen := map[term]bool{}
+	seen := map[Term]bool{}
 	for _, at := range points {
 		if seen[at] {
 			continue
 		}
 		seen[at] = true
-		p.twice = p.twice || at.field != points[0].field
-		p.sure = p.sure && (isID(at.field) || at.field.Unique && !at.value.IsNull())
-		if isID(at.field) {
-			p.ids = append(p.ids, record.ID(at.value.Text()))
+		p.twice = p.twice || at.Field != points[0].Field
+		p.sure = p.sure && (isID(at.Field) || at.Field.Unique && !at.Value.IsNull())
+		if isID(at.Field) {
+			p.ids = append(p.ids, record.ID(at.Value.Text()))
 			continue
 		}
-		bound := &store.Bound{Value: at.value}
-		p.ranges = append(p.ranges, store.Range{Index: at.field, Min: bound, Max: bound})
+		bound := &store.Bound{Value: at.Value}
+		p.ranges = append(p.ranges, store.Range{Index: at.Field, Min: bound, Max: bound})
 	}
 	if len(p.ranges) == 1 && len(p.ids) == 0 && s.orderedByID() {
 		p.sorted, p.sure = true, true

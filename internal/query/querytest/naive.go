@@ -1,4 +1,4 @@
-package cursor
+package querytest
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 // This file says again, and as simply as it can, what conditions and scopes mean:
 // over the JSON that Parse reads and Go structs, sharing nothing with the package.
 
-func naiveMatch(where map[string]any, x *thing) bool {
+func NaiveMatch(where map[string]any, x *Thing) bool {
 	for name, v := range where {
 		if !naiveMember(name, v, x) {
 			return false
@@ -25,13 +25,13 @@ func naiveMatch(where map[string]any, x *thing) bool {
 	return true
 }
 
-func naiveMember(name string, v any, x *thing) bool {
+func naiveMember(name string, v any, x *Thing) bool {
 	switch name {
 	case "not":
-		return !naiveMatch(v.(map[string]any), x)
+		return !NaiveMatch(v.(map[string]any), x)
 	case "and", "or":
 		for _, arg := range v.([]any) {
-			if naiveMatch(arg.(map[string]any), x) == (name == "or") {
+			if NaiveMatch(arg.(map[string]any), x) == (name == "or") {
 				return name == "or"
 			}
 		}
@@ -42,23 +42,23 @@ func naiveMember(name string, v any, x *thing) bool {
 		operators = map[string]any{"is": v}
 	}
 	for op, want := range operators {
-		if !naiveTest(op, plain[name](x), want, name, x) {
+		if !naiveTest(op, Plain[name](x), want, name, x) {
 			return false
 		}
 	}
 	return true
 }
 
-func naiveTest(op string, have, want any, name string, x *thing) bool {
+func naiveTest(op string, have, want any, name string, x *Thing) bool {
 	switch op {
 	case "is":
-		return naiveCompare(have, want) == 0
+		return NaiveCompare(have, want) == 0
 	case "not":
 		return !naiveMember(name, want, x)
 	case "exists":
 		return (have != nil) == want.(bool)
 	case "in":
-		return slices.ContainsFunc(want.([]any), func(one any) bool { return naiveCompare(have, one) == 0 })
+		return slices.ContainsFunc(want.([]any), func(one any) bool { return NaiveCompare(have, one) == 0 })
 	case "contains":
 		switch have := have.(type) {
 		case string:
@@ -73,12 +73,12 @@ func naiveTest(op string, have, want any, name string, x *thing) bool {
 	if have == nil {
 		return false
 	}
-	order := naiveCompare(have, want)
+	order := NaiveCompare(have, want)
 	return op == "gt" && order > 0 || op == "gte" && order >= 0 || op == "lt" && order < 0 || op == "lte" && order <= 0
 }
 
-// naiveCompare compares a plain value with a plain or a JSON value.
-func naiveCompare(have, want any) int {
+// NaiveComparenaiveCompare compares a plain value with a plain or a JSON value.
+func NaiveCompare(have, want any) int {
 	switch {
 	case have == nil && want == nil:
 		return 0
@@ -102,90 +102,90 @@ func naiveCompare(have, want any) int {
 	return cmp.Compare(number(have), number(want))
 }
 
-// A question is a scope as its naive reading knows it.
-type question struct {
-	where         map[string]any
-	order         []string
-	limit, offset int
-	ordered       bool
-	allow         func(*thing) bool // nil allows all
-	value         uint8             // the kind of value that is asked for, 0 for records
-	field         string            // that the value is of
-	with          bool              // the owners are included
+// A Questionquestion is a scope as its naive reading knows it.
+type Question struct {
+	Where         map[string]any
+	Order         []string
+	Limit, Offset int
+	Ordered       bool
+	Allow         func(*Thing) bool // nil allows all
+	Value         uint8             // the kind of value that is asked for, 0 for records
+	Field         string            // that the value is of
+	With          bool              // the owners are included
 }
 
-// answer is a fresh query over all records.
-func (q *question) answer(all map[record.ID]*record.Image) []*record.Image {
+// Answeranswer is a fresh query over all records.
+func (q *Question) Answer(all map[record.ID]*record.Image) []*record.Image {
 	var found []*record.Image
 	for _, img := range all {
-		if x := decoded(img); naiveMatch(q.where, x) && (q.allow == nil || q.allow(x)) {
+		if x := Decoded(img); NaiveMatch(q.Where, x) && (q.Allow == nil || q.Allow(x)) {
 			found = append(found, img)
 		}
 	}
 	slices.SortFunc(found, func(a, b *record.Image) int {
 		sign := 1
-		for _, term := range q.order {
+		for _, term := range q.Order {
 			name, desc := strings.CutPrefix(term, "-")
 			if sign = 1; desc {
 				sign = -1
 			}
-			if c := naiveCompare(plain[name](decoded(a)), plain[name](decoded(b))); c != 0 {
+			if c := NaiveCompare(Plain[name](Decoded(a)), Plain[name](Decoded(b))); c != 0 {
 				return sign * c
 			}
 		}
 		return sign * cmp.Compare(a.ID, b.ID)
 	})
-	found = found[min(q.offset, len(found)):]
-	if q.limit > 0 {
-		found = found[:min(q.limit, len(found))]
+	found = found[min(q.Offset, len(found)):]
+	if q.Limit > 0 {
+		found = found[:min(q.Limit, len(found))]
 	}
 	return found
 }
 
-func decoded(img *record.Image) *thing {
+func Decoded(img *record.Image) *Thing {
 	x, err := img.Record()
 	if err != nil {
 		panic(err)
 	}
-	return x.(*thing)
+	return x.(*Thing)
 }
 
-// randomQuestion asks about anything.
-func randomQuestion(r *rand.Rand, ids, users []record.ID) question {
-	q := question{where: randomWhere(r, ids, users, 2), ordered: r.IntN(4) == 0}
+// RandomQuestionrandomQuestion asks about anything.
+func RandomQuestion(r *rand.Rand, ids, users []record.ID) Question {
+	q := Question{Where: RandomWhere(r, ids, users, 2), Ordered: r.IntN(4) == 0}
 	if r.IntN(3) == 0 {
-		q.where = map[string]any{}
+		q.Where = map[string]any{}
 	}
 	if r.IntN(2) == 0 {
 		fields := []string{"id", "createdAt", "flag", "count", "size", "ratio", "title", "note", "slug", "owner", "due", "done"}
 		r.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
 		for _, f := range fields[:1+r.IntN(2)] {
-			q.order = append(q.order, pick(r, []string{"", "-"})+f)
+			q.Order = append(q.Order, Pick(r, []string{"", "-"})+f)
 		}
 	}
 	if r.IntN(2) == 0 {
-		q.limit = 1 + r.IntN(6)
+		q.Limit = 1 + r.IntN(6)
 	}
 	if r.IntN(4) == 0 {
-		q.offset = r.IntN(8)
+		q.Offset = r.IntN(8)
 	}
 	return q
 }
 
-func randomWhere(r *rand.Rand, ids, users []record.ID, depth int) map[string]any {
+func RandomWhere(r *rand.Rand, ids, users []record.ID, depth int) map[string]any {
 	where := map[string]any{}
 	for range r.IntN(3) {
 		switch n := r.IntN(12); {
 		case n < 2 && depth > 0:
 			var args []any
 			for range r.IntN(4) {
-				args = append(args, randomWhere(r, ids, users, depth-1))
+				args = append(args, RandomWhere(r, ids, users, depth-1))
 			}
-			where[pick(r, []string{"and", "or"})] = slices.Concat([]any{}, args)
+			where[Pick(r, []string{"and", "or"})] = slices.Concat([]any{}, args)
 		case n == 2 && depth > 0:
-			where["not"] = randomWhere(r, ids, users, depth-1)
+			where["not"] = RandomWhere(r, ids, users, depth-1)
 		default:
-			name := pick(r, []string{"id", "flag", "count", "size", "ratio", "title", "note", "slug", "owner", "due", "done", "secret", "tags", "codes", "extra"})
+			name := Pick(r, []string{"id", "flag", "count", "size", "ratio", "title", "note", "slug", "owner", "due", "done", "secret", "tags", "codes", "extra"})
 			where[name] = randomTests(r, name, ids, users, true)
 		}
 	}
@@ -221,9 +221,9 @@ func randomTests(r *rand.Rand, name string, ids, users []record.ID, deep bool) a
 		}
 		return map[string]any{"lte": value()}
 	case 4, 5, 6:
-		return map[string]any{pick(r, []string{"gt", "gte"}): value(), pick(r, []string{"lt", "lte"}): value()}
+		return map[string]any{Pick(r, []string{"gt", "gte"}): value(), Pick(r, []string{"lt", "lte"}): value()}
 	default:
-		return map[string]any{pick(r, []string{"gt", "gte", "lt", "lte", "is"}): value()}
+		return map[string]any{Pick(r, []string{"gt", "gte", "lt", "lte", "is"}): value()}
 	}
 }
 
@@ -231,9 +231,9 @@ func randomTests(r *rand.Rand, name string, ids, users []record.ID, deep bool) a
 func randomValue(r *rand.Rand, name string, ids, users []record.ID) any {
 	switch name {
 	case "id":
-		return string(pick(r, ids))
+		return string(Pick(r, ids))
 	case "owner":
-		return string(pick(r, users))
+		return string(Pick(r, users))
 	case "flag":
 		return r.IntN(2) == 0
 	case "count":
@@ -241,14 +241,14 @@ func randomValue(r *rand.Rand, name string, ids, users []record.ID) any {
 	case "size", "codes":
 		return float64(r.IntN(4))
 	case "ratio":
-		return pick(r, ratios)
+		return Pick(r, ratios)
 	case "slug":
 		return fmt.Sprint("s", r.IntN(400))
 	case "due", "done":
-		return epoch.Add(time.Duration(r.IntN(4)) * 1500 * time.Microsecond).Format(time.RFC3339Nano)
+		return Epoch.Add(time.Duration(r.IntN(4)) * 1500 * time.Microsecond).Format(time.RFC3339Nano)
 	case "tags":
-		return pick(r, colors)
+		return Pick(r, Colors)
 	default:
-		return pick(r, titles)
+		return Pick(r, titles)
 	}
 }

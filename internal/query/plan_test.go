@@ -1,15 +1,16 @@
-package cursor
+package query
 
 import (
 	"fmt"
 	"testing"
 
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 func TestPlans(t *testing.T) {
-	m := newModels(t).things
+	m := querytest.NewModels(t).Things
 	for _, c := range []struct {
 		where string
 		order []string
@@ -43,10 +44,10 @@ func TestPlans(t *testing.T) {
 		{`{"slug": {"exists": true}}`, []string{"size"}, 0, "range slug"},
 		{`{"not": {"owner": "x"}}`, nil, 0, "order"},
 	} {
-		q := question{where: decode(t, c.where), order: c.order, limit: c.limit}
-		s := qScopeOf(t, &q, m)
+		q := querytest.Question{Where: querytest.DecodeJSON(t, c.where), Order: c.order, Limit: c.limit}
+		s := scopeOf(t, &q, m)
 		got := ""
-		for i, p := range s.plans(nil, s.end()) {
+		for i, p := range s.Plans(nil, s.End()) {
 			if got += p.name; i > 0 {
 				got = got[:len(got)-len(p.name)] + " | " + p.name
 			}
@@ -66,7 +67,7 @@ func TestPlans(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	m := newModels(t).things
+	m := querytest.NewModels(t).Things
 	for where, want := range map[string]string{
 		`{}`:                             "–",
 		`{"count": 3}`:                   "[3–3]",
@@ -81,7 +82,7 @@ func TestBounds(t *testing.T) {
 		`{"or": [{"count": 3}]}`:           "–",
 		`{"not": {"count": 3}, "size": 2}`: "–",
 	} {
-		c := qMustParse(t, m, decode(t, where))
+		c := mustParse(t, m, querytest.DecodeJSON(t, where))
 		lo, hi := c.bounds(m.Field("count"))
 		got := "–"
 		if lo != nil {
@@ -99,33 +100,33 @@ func TestBounds(t *testing.T) {
 // TestTheBetterPlanWins holds: whichever index brings the records, few others
 // are looked at.
 func TestTheBetterPlanWins(t *testing.T) {
-	m := newModels(t)
-	st := openStore(t, m, store.Options{})
-	rare, common := &user{Name: "rare"}, &user{Name: "common"}
-	create(t, st, m.users, rare, common)
-	commit(t, st, func(tx *store.Tx) error {
+	m := querytest.NewModels(t)
+	st := querytest.OpenStore(t, m, store.Options{})
+	rare, common := &querytest.User{Name: "rare"}, &querytest.User{Name: "common"}
+	querytest.Create(t, st, m.Users, rare, common)
+	querytest.Commit(t, st, func(tx *store.Tx) error {
 		for i := range 3000 {
 			owner := common.ID
 			if i < 5 {
 				owner = rare.ID
 			}
-			if _, err := tx.Create(m.things, &thing{Owner: owner, Count: i}); err != nil {
+			if _, err := tx.Create(m.Things, &querytest.Thing{Owner: owner, Count: i}); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 	for _, owner := range []record.ID{rare.ID, common.ID} {
-		s := Scope{Model: m.things, Where: Is(m.things.Field("owner"), record.StringValue(string(owner))), Order: []Order{{m.things.Field("count"), true}}, Limit: 5}
+		s := Scope{Model: m.Things, Where: Is(m.Things.Field("owner"), record.StringValue(string(owner))), Order: []Order{{m.Things.Field("count"), true}}, Limit: 5}
 		if err := st.View(t.Context(), func(snap *store.Snapshot) error {
 			done := 0
-			for _, p := range s.plans(nil, s.end()) {
-				if _, ok, err := s.run(snap, &p, nil, s.end(), budget); ok && err == nil {
+			for _, p := range s.Plans(nil, s.End()) {
+				if _, ok, err := s.run(snap, &p, nil, s.End(), Budget); ok && err == nil {
 					done++
 				}
 			}
 			images, err := Fetch(snap, s)
-			if done != 1 || len(images) != 5 || images[0].Value(m.things.Field("count")).Compare(images[4].Value(m.things.Field("count"))) < 0 {
+			if done != 1 || len(images) != 5 || images[0].Value(m.Things.Field("count")).Compare(images[4].Value(m.Things.Field("count"))) < 0 {
 				t.Errorf("%d plans end within the first budget; %d records", done, len(images))
 			}
 			return err

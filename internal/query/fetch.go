@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"fmt"
@@ -11,25 +11,25 @@ import (
 // Fetch returns the records of the scope, in order. It reads them by an index
 // where the conditions or the order allow it.
 func Fetch(snap *store.Snapshot, s Scope) ([]*record.Image, error) {
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	images, err := s.read(snap, nil, s.end())
+	images, err := s.Read(snap, nil, s.End())
 	if err != nil {
 		return nil, fmt.Errorf("fetch %s: %w", s, err)
 	}
-	return window(&s, images), nil
+	return Window(&s, images), nil
 }
 
 // Count returns how many records [Fetch] would return.
 func Count(snap *store.Snapshot, s Scope) (int, error) {
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return 0, err
 	}
-	end, n := s.end(), 0
+	end, n := s.End(), 0
 	s.Order = nil
-	err := s.plans(nil, 0)[0].each(snap, s.Model, s.Where, func(img *record.Image) bool {
-		if s.Where.match(img) {
+	err := s.Plans(nil, 0)[0].Each(snap, s.Model, s.Where, func(img *record.Image) bool {
+		if s.Where.Match(img) {
 			n++
 		}
 		return n != end || end == 0
@@ -40,23 +40,23 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 	return max(n-s.Offset, 0), nil
 }
 
-// budget is how many records the first of several plans may look at.
-const budget = 256
+// Budgetbudget is how many records the first of several plans may look at.
+const Budget = 256
 
-// read returns the first n records, 0 for all, that the conditions hold for and
+// Readread returns the first n records, 0 for all, that the conditions hold for and
 // that stand after a record, nil for the first; in order. Limit and offset are
 // not its concern.
 //
 // Whether a filter's index or the order's brings n records sooner depends on the
 // data. Where there are both, they take turns, each time with a larger budget,
 // so that the worse one costs at most a few times the better one.
-func (s *Scope) read(snap *store.Snapshot, after *record.Image, n int) ([]*record.Image, error) {
-	plans := s.plans(after, n)
+func (s *Scope) Read(snap *store.Snapshot, after *record.Image, n int) ([]*record.Image, error) {
+	plans := s.Plans(after, n)
 	if len(plans) == 1 {
 		images, _, err := s.run(snap, &plans[0], after, n, 0)
 		return images, err
 	}
-	for most := budget; ; most *= 4 {
+	for most := Budget; ; most *= 4 {
 		for i := range plans {
 			images, done, err := s.run(snap, &plans[i], after, n, most)
 			if done || err != nil {
@@ -71,11 +71,11 @@ func (s *Scope) read(snap *store.Snapshot, after *record.Image, n int) ([]*recor
 func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most int) (images []*record.Image, done bool, err error) {
 	top := top{scope: s, n: n, sorted: p.sorted}
 	seen := 0
-	err = p.each(snap, s.Model, s.Where, func(img *record.Image) bool {
+	err = p.Each(snap, s.Model, s.Where, func(img *record.Image) bool {
 		if seen++; most > 0 && seen > most {
 			return false
 		}
-		if s.Where.match(img) && (after == nil || s.compare(img, after) > 0) {
+		if s.Where.Match(img) && (after == nil || s.Compare(img, after) > 0) {
 			return top.add(img)
 		}
 		return true
@@ -97,7 +97,7 @@ type top struct {
 
 // add reports whether another record could still be among the first.
 func (t *top) add(img *record.Image) bool {
-	if t.full && t.scope.compare(img, t.images[t.n-1]) > 0 {
+	if t.full && t.scope.Compare(img, t.images[t.n-1]) > 0 {
 		return true
 	}
 	t.images = append(t.images, img)
@@ -111,7 +111,7 @@ func (t *top) add(img *record.Image) bool {
 }
 
 func (t *top) cut() {
-	slices.SortFunc(t.images, t.scope.compare)
+	slices.SortFunc(t.images, t.scope.Compare)
 	if t.n > 0 && len(t.images) >= t.n {
 		t.images, t.full = t.images[:t.n], true
 	}

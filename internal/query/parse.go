@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"fmt"
@@ -47,18 +47,18 @@ func (p parser) object(where map[string]any, depth int) (Condition, error) {
 		}
 		cs = append(cs, c)
 	}
-	return conjunction(cs), nil
+	return Conjunction(cs), nil
 }
 
-// conjunction is [And] of conditions that nobody else will write to.
-func conjunction(cs []Condition) Condition {
+// Conjunctionconjunction is [And] of conditions that nobody else will write to.
+func Conjunction(cs []Condition) Condition {
 	switch len(cs) {
 	case 0:
 		return Condition{}
 	case 1:
 		return cs[0]
 	}
-	return compose(opAnd, cs)
+	return compose(OpAnd, cs)
 }
 
 func (p parser) member(name string, v any, depth int) (Condition, error) {
@@ -125,7 +125,7 @@ func (p parser) operators(f *record.Field, operators map[string]any, depth int) 
 		}
 		cs = append(cs, c)
 	}
-	return conjunction(cs), nil
+	return Conjunction(cs), nil
 }
 
 func (p parser) operator(f *record.Field, name string, v any, depth int) (Condition, error) {

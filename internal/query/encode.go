@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"maps"
@@ -11,8 +11,8 @@ import (
 // their values, and with values that may not be told, for which may is asked, are
 // left out: then the rest holds wherever the whole does, and whole is false.
 func (c Condition) ClientJSON(may func(record.Value) bool) (where map[string]any, whole bool) {
-	plain := canonical(c)
-	return clientEncoder{may}.and(plain.conjuncts())
+	plain := Canonical(c)
+	return clientEncoder{may}.and(plain.Conjuncts())
 }
 
 type clientEncoder struct {
@@ -40,8 +40,8 @@ func (t clientEncoder) and(cs []Condition) (where map[string]any, whole bool) {
 
 // one tells a condition in an object of one member, or reports that it cannot.
 func (t clientEncoder) one(c *Condition) (map[string]any, bool) {
-	switch c.op {
-	case opAnd:
+	switch c.Op {
+	case OpAnd:
 		return t.and(c.args())
 	case opOr:
 		list := make([]any, len(c.args()))
@@ -88,17 +88,17 @@ func (t clientEncoder) test(c *Condition) (any, bool) {
 		}
 	}
 	switch {
-	case c.op == opIn:
+	case c.Op == opIn:
 		return map[string]any{"in": values}, true
-	case c.op == opIs && c.value.IsNull():
+	case c.Op == opIs && c.value.IsNull():
 		return map[string]any{"exists": false}, true
-	case c.op == opIs && f.Kind == record.Object:
+	case c.Op == opIs && f.Kind == record.Object:
 		return nil, false
-	case c.op == opIs:
+	case c.Op == opIs:
 		return values[0], true
 	}
 	for name, op := range byName {
-		if op == c.op {
+		if op == c.Op {
 			return map[string]any{name: values[0]}, true
 		}
 	}

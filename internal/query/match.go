@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"slices"
@@ -9,11 +9,9 @@ import (
 
 // Match reports whether the condition holds for the record. It does not
 // allocate.
-func (c Condition) Match(img *record.Image) bool { return c.match(img) }
-
-func (c *Condition) match(img *record.Image) bool {
-	switch c.op {
-	case opAll:
+func (c *Condition) Match(img *record.Image) bool {
+	switch c.Op {
+	case OpAll:
 		return true
 	case opIs:
 		return img.Value(c.field) == c.value
@@ -24,11 +22,11 @@ func (c *Condition) match(img *record.Image) bool {
 	case opExists:
 		return !img.Value(c.field).IsNull()
 	case opNot:
-		return !c.args()[0].match(img)
-	case opAnd:
+		return !c.args()[0].Match(img)
+	case OpAnd:
 		args := c.args()
 		for i := range args {
-			if !args[i].match(img) {
+			if !args[i].Match(img) {
 				return false
 			}
 		}
@@ -36,7 +34,7 @@ func (c *Condition) match(img *record.Image) bool {
 	case opOr:
 		args := c.args()
 		for i := range args {
-			if args[i].match(img) {
+			if args[i].Match(img) {
 				return true
 			}
 		}
@@ -46,12 +44,12 @@ func (c *Condition) match(img *record.Image) bool {
 	}
 }
 
-// fewValues is how many values are compared one by one rather than searched.
-const fewValues = 8
+// FewValuesfewValues is how many values are compared one by one rather than searched.
+const FewValues = 8
 
 func (c *Condition) has(v record.Value) bool {
 	values := c.more.values
-	if len(values) <= fewValues {
+	if len(values) <= FewValues {
 		return slices.Contains(values, v)
 	}
 	_, found := slices.BinarySearchFunc(values, v, record.Value.Compare)
@@ -65,7 +63,7 @@ func (c *Condition) compare(v record.Value) bool {
 		return false
 	}
 	order := v.Compare(c.value)
-	switch c.op {
+	switch c.Op {
 	case opGt:
 		return order > 0
 	case opGte:

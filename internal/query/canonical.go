@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"cmp"
@@ -12,19 +12,19 @@ import (
 
 var (
 	all  = Condition{}
-	none = Condition{op: opOr}
+	none = Condition{Op: opOr}
 )
 
-// canonical returns the canonical form of c: of all the ways to nest, order,
+// Canonicalcanonical returns the canonical form of c: of all the ways to nest, order,
 // repeat and negate the same tests, one.
-func canonical(c Condition) Condition {
-	switch c.op {
-	case opAnd, opOr:
+func Canonical(c Condition) Condition {
+	switch c.Op {
+	case OpAnd, opOr:
 		return join(c)
 	case opNot:
-		arg := canonical(c.args()[0])
+		arg := Canonical(c.args()[0])
 		switch {
-		case arg.op == opNot:
+		case arg.Op == opNot:
 			return arg.args()[0]
 		case arg.is(all):
 			return none
@@ -46,51 +46,51 @@ func canonical(c Condition) Condition {
 }
 
 // is compares c with all or none.
-func (c *Condition) is(other Condition) bool { return c.op == other.op && len(c.args()) == 0 }
+func (c *Condition) is(other Condition) bool { return c.Op == other.Op && len(c.args()) == 0 }
 
 // join returns the canonical form of an and or an or: the arguments flat,
 // sorted, each once, without those that decide nothing.
 func join(c Condition) Condition {
 	neutral, absorbing := all, none
-	if c.op == opOr {
+	if c.Op == opOr {
 		neutral, absorbing = none, all
 	}
 	args := make([]Condition, 0, len(c.args()))
 	for _, arg := range c.args() {
-		one := canonical(arg)
+		one := Canonical(arg)
 		switch {
 		case one.is(absorbing):
 			return absorbing
 		case one.is(neutral):
-		case one.op == c.op:
+		case one.Op == c.Op:
 			args = append(args, one.args()...)
 		default:
 			args = append(args, one)
 		}
 	}
-	slices.SortFunc(args, compare)
-	args = slices.CompactFunc(args, func(a, b Condition) bool { return compare(a, b) == 0 })
+	slices.SortFunc(args, Compare)
+	args = slices.CompactFunc(args, func(a, b Condition) bool { return Compare(a, b) == 0 })
 	switch len(args) {
 	case 0:
 		return neutral
 	case 1:
 		return args[0]
 	}
-	return compose(c.op, args)
+	return compose(c.Op, args)
 }
 
-// compare orders canonical conditions on a model's records.
-func compare(a, b Condition) int {
-	if order := cmp.Compare(a.op, b.op); order != 0 {
+// Comparecompare orders canonical conditions on a model's records.
+func Compare(a, b Condition) int {
+	if order := cmp.Compare(a.Op, b.Op); order != 0 {
 		return order
 	}
 	if a.field == nil {
-		return slices.CompareFunc(a.args(), b.args(), compare)
+		return slices.CompareFunc(a.args(), b.args(), Compare)
 	}
 	if order := strings.Compare(a.field.Name, b.field.Name); order != 0 {
 		return order
 	}
-	if a.op == opIn {
+	if a.Op == opIn {
 		return slices.CompareFunc(a.more.values, b.more.values, record.Value.Compare)
 	}
 	return a.value.Compare(b.value)
@@ -99,7 +99,7 @@ func compare(a, b Condition) int {
 // appendKey appends a text that is the same for equal canonical conditions,
 // another for others, and no prefix of another.
 func (c *Condition) appendKey(key []byte) []byte {
-	key = append(key, byte(c.op))
+	key = append(key, byte(c.Op))
 	if c.field == nil {
 		args := c.args()
 		key = binary.AppendUvarint(key, uint64(len(args)))
@@ -108,8 +108,8 @@ func (c *Condition) appendKey(key []byte) []byte {
 		}
 		return key
 	}
-	key = appendText(key, c.field.Name)
-	if c.op != opIn {
+	key = AppendText(key, c.field.Name)
+	if c.Op != opIn {
 		return c.value.AppendKey(key)
 	}
 	key = binary.AppendUvarint(key, uint64(len(c.more.values)))
@@ -119,17 +119,17 @@ func (c *Condition) appendKey(key []byte) []byte {
 	return key
 }
 
-// A digest stands for the key of a condition: it is the same for equal ones, and
+// A Digestdigest stands for the key of a condition: it is the same for equal ones, and
 // nobody can make two others that have the same.
-type digest [16]byte
+type Digest [16]byte
 
-func (c *Condition) digest() digest {
+func (c *Condition) Digest() Digest {
 	var room [256]byte
 	sum := sha256.Sum256(c.appendKey(room[:0]))
-	return digest(sum[:16])
+	return Digest(sum[:16])
 }
 
-// appendText appends s so that nothing that follows can be taken for a part of it.
-func appendText(dst []byte, s string) []byte {
+// AppendTextappendText appends s so that nothing that follows can be taken for a part of it.
+func AppendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }

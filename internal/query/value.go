@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"fmt"
@@ -42,8 +42,8 @@ func (v ValueSpec) String() string {
 	return v.Kind.String() + " of " + v.Field.Name
 }
 
-// check says what is wrong with the value of a scope.
-func (v ValueSpec) check(s *Scope) error {
+// Checkcheck says what is wrong with the value of a scope.
+func (v ValueSpec) Check(s *Scope) error {
 	f := v.Field
 	switch v.Kind {
 	case ValueNone, ValueCount, ValueExists:
@@ -67,17 +67,17 @@ func (v ValueSpec) check(s *Scope) error {
 
 func (v ValueSpec) numeric() bool { return v.Kind == ValueSum || v.Kind == ValueAvg }
 
-// A sum is exact, so that it does not depend on how it came about: in units of
+// A Sumsum is exact, so that it does not depend on how it came about: in units of
 // the smallest number that a field of its kind can hold.
-type sum struct {
-	total, one big.Int
+type Sum struct {
+	Total, one big.Int
 }
 
 // smallest is the exponent of the smallest float64, 2 to the power of it.
 const smallest = -1074
 
-// add adds v, or takes it away.
-func (s *sum) add(v record.Value, sign int) {
+// Addadd adds v, or takes it away.
+func (s *Sum) Add(v record.Value, sign int) {
 	switch n := v.Any().(type) {
 	case int64:
 		s.one.SetInt64(n)
@@ -94,27 +94,27 @@ func (s *sum) add(v record.Value, sign int) {
 		}
 	}
 	if sign < 0 {
-		s.total.Sub(&s.total, &s.one)
+		s.Total.Sub(&s.Total, &s.one)
 	} else {
-		s.total.Add(&s.total, &s.one)
+		s.Total.Add(&s.Total, &s.one)
 	}
 }
 
-// value returns the sum as a value of its fields' kind; one that this cannot
+// Valuevalue returns the sum as a value of its fields' kind; one that this cannot
 // hold, as the nearest float.
-func (s *sum) value(k record.Kind) record.Value {
+func (s *Sum) Value(k record.Kind) record.Value {
 	switch {
-	case k == record.Int && s.total.IsInt64():
-		return record.IntValue(s.total.Int64())
-	case k == record.Uint && s.total.IsUint64():
-		return record.UintValue(s.total.Uint64())
+	case k == record.Int && s.Total.IsInt64():
+		return record.IntValue(s.Total.Int64())
+	case k == record.Uint && s.Total.IsUint64():
+		return record.UintValue(s.Total.Uint64())
 	}
-	return s.over(1, k)
+	return s.Over(1, k)
 }
 
-// over returns the sum divided by n, as a float.
-func (s *sum) over(n int, k record.Kind) record.Value {
-	f := new(big.Float).SetInt(&s.total)
+// Overover returns the sum divided by n, as a float.
+func (s *Sum) Over(n int, k record.Kind) record.Value {
+	f := new(big.Float).SetInt(&s.Total)
 	if k == record.Float {
 		f.SetMantExp(f, smallest)
 	}

@@ -1,4 +1,4 @@
-package cursor
+package query
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/query/querytest"
 	"github.com/towerkit/tower/internal/record"
 )
 
@@ -62,7 +63,7 @@ var (
 	vectorTexts  = []string{"", "A", "Z", "a", "ab", "a\x00", "b", "é", "e\u0301", "ß", "\ue000", "\ufb01", "\ufffd", "😀", "😀a", "\U0010ffff"}
 	vectorInts   = []int64{0, 1, -1, 2, 1<<53 - 1, 1 << 53, 1<<53 + 1, 1<<53 + 2, -1 << 53, -1<<53 - 1, 123456789012345678, 123456789012345680, 123456789012345690, math.MaxInt64, math.MaxInt64 - 1, math.MinInt64}
 	vectorFloats = []float64{0, 0.1, -0.1, 0.3, 1, 1e17, 123456789012345680, 1e21, -1e300, 5e-324, math.MaxFloat64}
-	vectorTimes  = []time.Time{{}, epoch, epoch.Add(time.Microsecond), epoch.Add(500 * time.Millisecond), epoch.Add(10 * time.Microsecond), epoch.Add(time.Second), time.Unix(-1, 0).UTC(), time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC), time.Date(3, 1, 1, 0, 0, 0, 0, time.UTC)}
+	vectorTimes  = []time.Time{{}, querytest.Epoch, querytest.Epoch.Add(time.Microsecond), querytest.Epoch.Add(500 * time.Millisecond), querytest.Epoch.Add(10 * time.Microsecond), querytest.Epoch.Add(time.Second), time.Unix(-1, 0).UTC(), time.Date(9999, 12, 31, 23, 59, 59, 999_999_000, time.UTC), time.Date(3, 1, 1, 0, 0, 0, 0, time.UTC)}
 	vectorIDs    = []record.ID{"", "01JDA7Q4Z3M8X2V6K9T5B1C0RW", "01JDA7Q4Z3M8X2V6K9T5B1C0RX"}
 )
 
@@ -73,7 +74,7 @@ func some[T any](r *rand.Rand, from []T) []T {
 	default:
 		list := make([]T, n-1)
 		for i := range list {
-			list[i] = pick(r, from)
+			list[i] = querytest.Pick(r, from)
 		}
 		return list
 	}
@@ -81,14 +82,14 @@ func some[T any](r *rand.Rand, from []T) []T {
 
 func randomShaped(r *rand.Rand) *shaped {
 	x := &shaped{
-		Flag: r.IntN(2) == 0, MayFlag: maybe(r, r.IntN(2) == 0),
-		Int: pick(r, vectorInts), MayInt: maybe(r, pick(r, vectorInts)), Digits: pick(r, vectorInts),
-		Float: pick(r, vectorFloats), Single: pick(r, []float32{0, 0.1, 0.3, -1, 16777216, 1e20}),
-		Text: pick(r, vectorTexts), May: maybe(r, pick(r, vectorTexts)), Owner: pick(r, vectorIDs),
-		Time: pick(r, vectorTimes), MayTime: maybe(r, pick(r, vectorTimes)),
+		Flag: r.IntN(2) == 0, MayFlag: querytest.Maybe(r, r.IntN(2) == 0),
+		Int: querytest.Pick(r, vectorInts), MayInt: querytest.Maybe(r, querytest.Pick(r, vectorInts)), Digits: querytest.Pick(r, vectorInts),
+		Float: querytest.Pick(r, vectorFloats), Single: querytest.Pick(r, []float32{0, 0.1, 0.3, -1, 16777216, 1e20}),
+		Text: querytest.Pick(r, vectorTexts), May: querytest.Maybe(r, querytest.Pick(r, vectorTexts)), Owner: querytest.Pick(r, vectorIDs),
+		Time: querytest.Pick(r, vectorTimes), MayTime: querytest.Maybe(r, querytest.Pick(r, vectorTimes)),
 		Texts: some(r, vectorTexts), Ints: some(r, vectorInts), Floats: some(r, []float32{0, 0.1, 0.3}),
 		Flags: some(r, []bool{true, false}), Times: some(r, vectorTimes[1:]),
-		Bytes: some(r, []byte("abc")), Opaque: opaque{pick(r, colors)}, Not: pick(r, colors), Secret: pick(r, colors),
+		Bytes: some(r, []byte("abc")), Opaque: opaque{querytest.Pick(r, querytest.Colors)}, Not: querytest.Pick(r, querytest.Colors), Secret: querytest.Pick(r, querytest.Colors),
 	}
 	if x.Uint = uint64(r.IntN(3)); r.IntN(2) == 0 {
 		x.Uint = math.MaxUint64 - uint64(r.IntN(2))
@@ -101,7 +102,7 @@ func randomShaped(r *rand.Rand) *shaped {
 
 // randomTest is a test of one field by any operator that it knows.
 func randomTest(r *rand.Rand, m *record.Model, images []*record.Image) Condition {
-	f := pick(r, m.Fields)
+	f := querytest.Pick(r, m.Fields)
 	values := []record.Value{{}}
 	for _, img := range images {
 		if f.Kind == record.List {
@@ -110,12 +111,12 @@ func randomTest(r *rand.Rand, m *record.Model, images []*record.Image) Condition
 			values = append(values, img.Value(f))
 		}
 	}
-	v := pick(r, values)
-	switch name := pick(r, operatorsOf(f)); {
+	v := querytest.Pick(r, values)
+	switch name := querytest.Pick(r, operatorsOf(f)); {
 	case name == "exists":
 		return Exists(f)
 	case name == "in":
-		return In(f, v, pick(r, values), pick(r, values))
+		return In(f, v, querytest.Pick(r, values), querytest.Pick(r, values))
 	case f.Kind == record.List && v.IsNull():
 		return Is(f, v)
 	case name == "not":
@@ -208,7 +209,7 @@ func makeVectors(t *testing.T) []byte {
 // shapedImage is a record as a client would be sent it.
 func shapedImage(t *testing.T, m *record.Model, i int, x *shaped) *record.Image {
 	x.ID = record.ID(fmt.Sprintf("01JDA7Q4Z3M8X2V6K9T5B1%04d", i*7919%60))
-	x.CreatedAt = epoch.Add(time.Duration(i) * time.Microsecond)
+	x.CreatedAt = querytest.Epoch.Add(time.Duration(i) * time.Microsecond)
 	data, err := json.Marshal(x)
 	if err != nil {
 		t.Fatal(err)
@@ -235,7 +236,7 @@ func randomOrder(r *rand.Rand, m *record.Model, images []*record.Image) any {
 	scope := Scope{Model: m}
 	var terms []string
 	for range r.IntN(3) {
-		f := pick(r, m.Fields)
+		f := querytest.Pick(r, m.Fields)
 		if f.Kind >= record.List || f.Private || f.Shape() == "any" || slices.ContainsFunc(scope.Order, func(o Order) bool { return o.Field == f }) {
 			continue
 		}
@@ -268,7 +269,7 @@ func TestVectorsAreCurrent(t *testing.T) {
 
 // TestWhatIsToldIsWhatIsMeant reads back what a client is told.
 func TestWhatIsToldIsWhatIsMeant(t *testing.T) {
-	r := seeded(t)
+	r := querytest.Rand(t)
 	m, err := record.NewModel("shaped", &shaped{})
 	if err != nil {
 		t.Fatal(err)
@@ -281,7 +282,7 @@ func TestWhatIsToldIsWhatIsMeant(t *testing.T) {
 	for range 3000 {
 		c := randomCondition(r, m, images, 4)
 		where, whole := tell(t, c)
-		back := qMustParse(t, m, decode(t, string(where)))
+		back := mustParse(t, m, querytest.DecodeJSON(t, string(where)))
 		if !whole {
 			parts++
 		}

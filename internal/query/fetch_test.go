@@ -1,0 +1,68 @@
+package query
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/towerkit/tower/internal/query/querytest"
+	"github.com/towerkit/tower/internal/store"
+)
+
+func TestFetchFindsWhatANaiveQueryDoes(t *testing.T) {
+	r, m := querytest.Rand(t), querytest.NewModels(t)
+	st := querytest.OpenStore(t, m, store.Options{})
+	users, ids := querytest.FillStore(t, r, st, m, 120)
+	half := st.Seq()
+	for range 20 {
+		querytest.Commit(t, st, func(tx *store.Tx) error {
+			_, err := tx.Update(m.Things, querytest.Pick(r, ids[:100]), func(x any) error {
+				x.(*querytest.Thing).Touch(r, users)
+				x.(*querytest.Thing).Slug = nil
+				return nil
+			})
+			return err
+		})
+	}
+	querytest.Commit(t, st, func(tx *store.Tx) error { return tx.Delete(m.Things, ids[110]) })
+	for _, seq := range []uint64{half, st.Seq()} {
+		err := st.ViewAt(context.Background(), seq, func(snap *store.Snapshot) error {
+			all := querytest.AllImages(t, snap, m.Things)
+			for range 150 {
+				q := querytest.RandomQuestion(r, ids, users)
+				s, want := scopeOf(t, &q, m.Things), q.Answer(all)
+				got, err := Fetch(snap, s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if querytest.DescribeImages(got) != querytest.DescribeImages(want) {
+					t.Fatalf("at %d of %s\n got %s\nwant %s", seq, s, querytest.DescribeImages(got), querytest.DescribeImages(want))
+				}
+				if !slices.IsSortedFunc(got, s.Compare) {
+					t.Fatalf("%s does not compare as it is ordered", s)
+				}
+				if n, err := Count(snap, s); n != len(want) || err != nil {
+					t.Fatalf("count %s: %d, want %d: %v", s, n, len(want), err)
+				}
+				if len(want) == 0 {
+					continue
+				}
+				after := want[0]
+				rest, err := s.Read(snap, after, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				q.Limit, q.Offset = 0, 0
+				whole := q.Answer(all)
+				at := slices.Index(whole, after) + 1
+				if want := whole[at:min(at+3, len(whole))]; querytest.DescribeImages(rest) != querytest.DescribeImages(want) {
+					t.Fatalf("%s after %s\n got %s\nwant %s", s, after.ID[20:], querytest.DescribeImages(rest), querytest.DescribeImages(want))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package query
+
+import (
+	"github.com/towerkit/tower/internal/record"
+)
+
+// A Termterm is one value of a field, or an interval of its values.
+type Term struct {
+	Field    *record.Field
+	Value    record.Value
+	Interval *Interval // nil: value
+}
+
+// A TermFiltertermFilter restricts the terms that a caller can look up.
+type TermFilter struct {
+	fields func(*record.Field) bool // nil: any field
+	Points bool                     // values only, no intervals
+}
+
+func (f *TermFilter) allows(c *Condition) bool { return f.fields == nil || f.fields(c.field) }
+
+// Termsterms returns terms that cover c: every record that c holds for has at least one
+// of them. An and gives the terms of its most selective argument, an or those of
+// all arguments. If c cannot be covered, terms returns the part of it that gives
+// no term.
+func (c *Condition) Terms(filter TermFilter) (found []Term, uncovered *Condition) {
+	switch c.Op {
+	case opIs, opIn, opContains:
+		if (c.Op == opContains) == (c.field.Kind == record.List) && c.field.Kind != record.Object && filter.allows(c) {
+			values := c.values()
+			found = make([]Term, len(values))
+			for i, v := range values {
+				found[i] = Term{Field: c.field, Value: v}
+			}
+			return found, nil
+		}
+	case opGt, opGte, opLt, opLte:
+		if !filter.Points && filter.allows(c) {
+			return rangeTerms(c.field, []Condition{*c}), nil
+		}
+	case opOr:
+		args := c.args()
+		for i := range args {
+			some, uncovered := args[i].Terms(filter)
+			if uncovered != nil {
+				return nil, uncovered
+			}
+			found = append(found, some...)
+		}
+		return found, nil
+	case OpAnd:
+		if best, ok := ConjunctionTerms(c.args(), filter); ok {
+			return best, nil
+		}
+	}
+	return nil, c
+}
+
+// ConjunctionTermsconjunctionTerms returns the terms of the most selective of conditions that
+// must all hold. Ranges of one field count as one.
+func ConjunctionTerms(all []Condition, filter TermFilter) (best []Term, ok bool) {
+	for i := range all {
+		one := &all[i]
+		some, uncovered := one.Terms(filter)
+		if uncovered != nil {
+			continue
+		}
+		if one.Op >= opGt && one.Op <= opLte {
+			some = rangeTerms(one.field, all)
+		}
+		if !ok || estimate(some) < estimate(best) {
+			best, ok = some, true
+		}
+	}
+	return best, ok
+}
+
+// rangeTerms returns the interval of f's values in which all of the conditions
+// can hold, no term if it is empty.
+func rangeTerms(f *record.Field, all []Condition) []Term {
+	s := newInterval(bounds(f, all))
+	if s.empty() {
+		return nil
+	}
+	return []Term{{Field: f, Interval: &s}}
+}
+
+// estimate guesses how many records the terms match. It serves to compare terms
+// with each other.
+func estimate(terms []Term) int {
+	n := 0
+	for i := range terms {
+		n += terms[i].estimate()
+	}
+	return n
+}
+
+func (t *Term) estimate() int {
+	switch {
+	case t.Interval != nil && t.Interval.open():
+		return 5_000
+	case t.Interval != nil:
+		return 100
+	case isID(t.Field) || t.Field.Unique:
+		return 1
+	case t.Field.Kind == record.Bool:
+		return 10_000
+	case t.Value.IsNull():
+		return 1_000
+	default:
+		return 10
+	}
+}
