@@ -80,8 +80,8 @@ func TestConditionsMean(t *testing.T) {
 func TestParseSaysWhatIsWrong(t *testing.T) {
 	m := querytest.NewModels(t).Things
 	for where, want := range map[string]string{
-		`{"titel": 1}`:                      `where: "titel" is not a field of thing; did you mean title?`,
-		`{"unheard": 1}`:                    `where: "unheard" is not a field of thing`,
+		`{"titel": 1}`:                      `where: "titel" is not a field of Thing; did you mean title?`,
+		`{"unheard": 1}`:                    `where: "unheard" is not a field of Thing`,
 		`{"count": "many"}`:                 `where: count is an int; "many" is not`,
 		`{"count": 1.5}`:                    `where: count is an int; 1.5 is not`,
 		`{"size": -1}`:                      `where: size is a uint; -1 is not`,
@@ -110,10 +110,10 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		}
 	}
 	for term, want := range map[string]string{
-		"-titel": `order: "titel" is not a field of thing; did you mean title?`,
+		"-titel": `order: "titel" is not a field of Thing; did you mean title?`,
 		"tags":   `order: tags, of type list, has no order`,
 		"extra":  `order: extra, of type object, has no order`,
-		"-":      `order: "" is not a field of thing; did you mean id?`,
+		"-":      `order: "" is not a field of Thing; did you mean id?`,
 	} {
 		if _, err := ParseOrder(m, []string{term}); err == nil || err.Error() != want {
 			t.Errorf("%q: %v", term, err)
