@@ -238,6 +238,6 @@ func scopesOfTheClub() *tower.Router[*clubSession] {
 var clubViews = fstest.MapFS{
 	"views/layout.html": {Data: []byte(`{{template "main" .}}`)},
 	"views/tasks/index.html": {Data: []byte(`{{define "main"}}{{$new := .Cursor "newest" "tasks/_task.html"}}{{$all := .Cursor "all" "tasks/_task.html"}}
-<ul {{$new.Attrs}}>{{$new.Items}}</ul>{{$n := .Live "howMany"}}<b {{$n.Attrs}}>{{$n.Text}}</b><ul {{$all.Attrs}}>{{$all.Items}}</ul>{{end}}`)},
+<ul {{$new.Attrs}}>{{$new.Items}}</ul>{{$n := .LiveValue "howMany"}}<b {{$n.Attrs}}>{{$n.Text}}</b><ul {{$all.Attrs}}>{{$all.Items}}</ul>{{end}}`)},
 	"views/tasks/_task.html": {Data: []byte(`<li>{{.Title}}</li>`)},
 }

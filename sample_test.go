@@ -210,7 +210,7 @@ var sampleViews = fstest.MapFS{
 	"views/layout.html":               {Data: []byte(`<title>{{block "title" .}}Journal{{end}}</title>{{template "main" .}}`)},
 	"views/postscontroller/none.html": {Data: []byte(`{{define "main"}}{{end}}`)},
 	"views/posts/index.html": {Data: []byte(`{{define "main"}}<h1>{{.Data}}</h1>{{$posts := .Cursor "newest" "posts/_post.html" "n" 2}}
-<ul {{$posts.Attrs}}>{{$posts.Items}}</ul>{{$n := .Live "howMany"}}<b {{$n.Attrs}}>{{$n.Text}}</b>{{end}}`)},
+<ul {{$posts.Attrs}}>{{$posts.Items}}</ul>{{$n := .LiveValue "howMany"}}<b {{$n.Attrs}}>{{$n.Text}}</b>{{end}}`)},
 	"views/posts/new.html": {Data: []byte(`{{define "main"}}<form {{.Form "POST /posts"}}>
 <input name="title" value="{{.Value "title" .Data.Title}}">{{.Problem "title"}}</form>{{end}}`)},
 	"views/posts/_post.html": {Data: []byte(`<li class="post">{{.Title}}</li>`)},

@@ -74,7 +74,7 @@ type DB = server.DB
 // By returns a context whose commits are made by name, for example "job: remind",
 // which the console and the log of commits show. Without it they are made by the
 // action and its user, and outside of an action by "app".
-func By(ctx context.Context, name string) context.Context { return server.By(ctx, name) }
+func By(ctx context.Context, name string) context.Context { return server.WithAuthor(ctx, name) }
 
 // An App is a running application. [Main] makes it; tests open one with package
 // towertest. Its method Handle has every connection handle a request.
@@ -91,7 +91,7 @@ type View = server.View
 
 // A LiveValue is what View.Live returns: Attrs for the element, and Text for what
 // is in it.
-type LiveValue = server.Live
+type LiveValue = server.LiveValue
 
 // A List is what View.Cursor returns: Attrs for the element, Items for its
 // children, and Len.

@@ -17,8 +17,8 @@ import (
 
 // as runs fn with a visit of the user that a request names, as a client of that
 // user would have it. What it reads and writes is the request's.
-func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(context.Context, *visit) (any, error)) (any, error) {
-	db, err := c.db(req)
+func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(context.Context, *session) (any, error)) (any, error) {
+	db, err := c.requestDB(req)
 	if err != nil {
 		return nil, err
 	}
@@ -26,22 +26,22 @@ func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(cont
 	if db != DB(c.app) {
 		conn.db = db
 	}
-	ctx = conn.on(ctx)
+	ctx = conn.withDB(ctx)
 	asked := &follower{}
 	v := conn.connect(ctx, asked)
 	if v.err != nil {
 		return nil, v.err
 	}
-	if err := v.exists(ctx, asked); err != nil {
+	if err := v.checkUser(ctx, asked); err != nil {
 		return nil, err
 	}
 	return fn(ctx, v)
 }
 
-// exists makes sure that there is the user, if the application has looked for one.
-func (v *visit) exists(ctx context.Context, asked *follower) error {
+// checkUser makes sure that there is the user, if the application has looked for one.
+func (v *session) checkUser(ctx context.Context, asked *follower) error {
 	id := v.conn.user
-	for _, scope := range asked.asked {
+	for _, scope := range asked.recorded {
 		word, field, values, _ := scope.Where.Parts()
 		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
 			continue
@@ -63,7 +63,7 @@ func (v *visit) exists(ctx context.Context, asked *follower) error {
 func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
 	defer cancel()
-	called, err := c.as(ctx, req, func(ctx context.Context, v *visit) (any, error) {
+	called, err := c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
 		method, path, _ := strings.Cut(req.Name, " ")
 		route, values, err := c.app.router.Find(method, path)
 		if err == nil && route.Kind != KindAction {
@@ -72,7 +72,7 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 		if err != nil {
 			return nil, err
 		}
-		done, err := c.app.serve(ctx, v, &sent{route: route, path: values, body: req.In})
+		done, err := c.app.serve(ctx, v, &callRequest{route: route, path: values, body: req.In})
 		if err != nil {
 			return nil, err
 		}
@@ -86,12 +86,12 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 
 // allowed lists what a user may use.
 func (c *console) allowed(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	return c.as(ctx, req, func(_ context.Context, v *visit) (any, error) { return c.app.describeRoutes(v.allows), nil })
+	return c.as(ctx, req, func(_ context.Context, v *session) (any, error) { return c.app.describeRoutes(v.allows), nil })
 }
 
-// opens reads which cursor a request is about, with its input.
-func (c *console) opens(req *wire.ControlRequest) (*want, error) {
-	w := &want{route: c.app.router.cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
+// cursorRequest reads which cursor a request is about, with its input.
+func (c *console) cursorRequest(req *wire.ControlRequest) (*cursorRequest, error) {
+	w := &cursorRequest{route: c.app.router.cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
 	if w.route == nil {
 		return nil, Errorf(CodeNotFound, "there is no cursor %q", req.Name)
 	}
@@ -103,17 +103,17 @@ func (c *console) opens(req *wire.ControlRequest) (*want, error) {
 	return w, err
 }
 
-// sees reads what a cursor holds for a user: its records, how many they are, those
+// readAs reads what a cursor holds for a user: its records, how many they are, those
 // of another model that it includes, or the value that it carries.
-func (c *console) sees(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	w, err := c.opens(req)
+func (c *console) readAs(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	w, err := c.cursorRequest(req)
 	if err != nil {
 		return nil, err
 	}
 	if w.route.Value != (req.Do == wire.DoValue) {
 		return nil, Errorf(CodeBadRequest, "%s carries %s", req.Name, map[bool]string{true: "a value, not records", false: "records, not a value"}[w.route.Value])
 	}
-	return c.as(ctx, req, func(ctx context.Context, v *visit) (any, error) {
+	return c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
 		spec, _, err := v.spec(ctx, &follower{}, w)
 		if err != nil {
 			return nil, err
@@ -124,7 +124,7 @@ func (c *console) sees(ctx context.Context, req *wire.ControlRequest) (any, erro
 			value, err := cursor.ReadValue(at, spec)
 			return value.Any(), err
 		}
-		images, err := c.held(at, spec, req)
+		images, err := c.readImages(at, spec, req)
 		if req.Do == wire.DoCount {
 			return len(images), err
 		}
@@ -136,8 +136,8 @@ func (c *console) sees(ctx context.Context, req *wire.ControlRequest) (any, erro
 	})
 }
 
-// held reads records that a cursor of a spec holds.
-func (c *console) held(at func(func(*store.Snapshot) error) error, spec cursor.Spec, req *wire.ControlRequest) ([]*record.Image, error) {
+// readImages reads records that a cursor of a spec holds.
+func (c *console) readImages(at func(func(*store.Snapshot) error) error, spec cursor.Spec, req *wire.ControlRequest) ([]*record.Image, error) {
 	if req.Do != wire.DoIncluded {
 		return cursor.Read(at, spec)
 	}
@@ -159,7 +159,7 @@ func (a *App) denying(allow func(*record.Image) bool) func(*record.Image) bool {
 		return nil
 	}
 	return func(image *record.Image) (allowed bool) {
-		err := guard("a rule", func() error {
+		err := recoverPanic("a rule", func() error {
 			allowed = allow(image)
 			return nil
 		})

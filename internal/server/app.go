@@ -71,8 +71,8 @@ type App struct {
 	assets    *assets
 	log       *slog.Logger
 	inspector *inspector
-	runs      runs
-	bodies    bodies
+	attempts  attempts
+	answers   answerCache
 
 	ctx     context.Context // ends when the application closes
 	cancel  context.CancelFunc
@@ -90,7 +90,7 @@ type App struct {
 // reading its views.
 func New(config Config) (*App, error) {
 	config.setDefaults()
-	a := &App{config: config, router: config.Router, inspector: newInspector(), runs: runs{running: map[string]chan struct{}{}}}
+	a := &App{config: config, router: config.Router, inspector: newInspector(), attempts: attempts{running: map[string]chan struct{}{}}}
 	a.log = newTap(config.Log, a.inspector)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	if err := a.router.Check(); err != nil {
@@ -157,8 +157,8 @@ func (a *App) Close() error {
 	return a.store.Close()
 }
 
-// served is what an action answered.
-type served struct {
+// callResult is what an action answered.
+type callResult struct {
 	*call
 	status   int
 	out      json.RawMessage
@@ -167,7 +167,7 @@ type served struct {
 }
 
 // act decodes what was sent, runs the action and says in done what it answers.
-func (a *App) act(ctx context.Context, v *visit, in *sent, done *served) error {
+func (a *App) act(ctx context.Context, v *session, in *callRequest, done *callResult) error {
 	route := in.route
 	input, err := route.inputs.decode(in.path, in.body, in.form)
 	if err != nil {

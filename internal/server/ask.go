@@ -39,6 +39,6 @@ func Ask(ctx context.Context, a *App, user record.ID, name string, in json.RawMe
 	if v.err != nil {
 		return cursor.Spec{}, v.err
 	}
-	spec, _, err := v.spec(ctx, &follower{}, &want{route: route, in: input})
+	spec, _, err := v.spec(ctx, &follower{}, &cursorRequest{route: route, in: input})
 	return spec, err
 }

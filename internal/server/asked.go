@@ -6,40 +6,40 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// maxAsked is how many requests of one console wait for those before them.
-const maxAsked = 64
+// maxQueuedRequests is how many requests of one console wait for those before them.
+const maxQueuedRequests = 64
 
-// An asked request is to be answered, unless its context has ended.
-type asked struct {
+// An queuedRequest request is to be answered, unless its context has ended.
+type queuedRequest struct {
 	ctx context.Context
 	req *wire.ControlRequest
 }
 
-// ask notes a request, and returns the context in which it is answered.
-func (c *console) ask(ctx context.Context, id uint64) context.Context {
+// enqueue notes a request, and returns the context in which it is answered.
+func (c *console) enqueue(ctx context.Context, id uint64) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.asked[id] = cancel
+	c.pending[id] = cancel
 	return ctx
 }
 
-// giveUp ends the context of a request, whether it waits, has begun, or has been
+// cancel ends the context of a request, whether it waits, has begun, or has been
 // answered.
-func (c *console) giveUp(id uint64) {
+func (c *console) cancel(id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if cancel := c.asked[id]; cancel != nil {
+	if cancel := c.pending[id]; cancel != nil {
 		cancel()
-		delete(c.asked, id)
+		delete(c.pending, id)
 	}
 }
 
-// answers answers requests in order, one after the other.
-func (c *console) answers(requests <-chan asked) {
+// answerAll answers requests in order, one after the other.
+func (c *console) answerAll(requests <-chan queuedRequest) {
 	for r := range requests {
 		c.answer(r.ctx, r.req)
-		c.giveUp(r.req.ID)
-		c.begun()
+		c.cancel(r.req.ID)
+		c.startStreams()
 	}
 }

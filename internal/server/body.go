@@ -10,15 +10,15 @@ import (
 
 // Bodies are what those are answered who come back with the same, at one time:
 // it is made once for all of them. They are safe for concurrent use.
-type bodies struct {
+type answerCache struct {
 	mu   sync.Mutex
 	made map[*cursor.Delta][]byte // by the first of the deltas, which they share
 }
 
 const maxBodies = 64
 
-// of returns the body of the answer to an open, which may have to be made.
-func (b *bodies) of(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
+// get returns the body of the answer to an open, which may have to be made.
+func (b *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
 	if !o.Shared || len(o.Delta) == 0 {
 		return make()
 	}
@@ -41,14 +41,14 @@ func (b *bodies) of(o *cursor.Opened, make func() ([]byte, error)) ([]byte, erro
 	return body, nil
 }
 
-// body makes what an opened cursor that is resumed is answered with.
-func (a *App) body(handle *opened, o *cursor.Opened) ([]byte, error) {
+// resumeAnswer makes what an opened cursor that is resumed is answered with.
+func (a *App) resumeAnswer(handle *openCursor, o *cursor.Opened) ([]byte, error) {
 	steps, err := a.steps(handle, o.Delta, nil)
 	if err != nil {
 		return nil, err
 	}
-	html, model := handle.want.partial != "", o.Query.Spec().Scope.Model.Name
-	f := frame{parts: []part{{steps: steps, html: html, include: included(o.Included)}}}
+	html, model := handle.request.partial != "", o.Query.Spec().Scope.Model.Name
+	f := frame{deltas: []cursorDelta{{steps: steps, html: html, include: included(o.Included)}}}
 	commit := f.commit()
 	if !html && commit.Records[model] == nil {
 		commit.Records[model] = []json.RawMessage{}

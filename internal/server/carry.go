@@ -21,8 +21,8 @@ func (a *App) serveStream(w http.ResponseWriter, r *http.Request) {
 	}
 	defer a.links.forget(l, closeDone, "the stream has ended")
 	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // what is between may still be sending it
-	l.rest(a.links.silence)
-	narrow(r.Context())
+	l.resetIdle(a.links.silence)
+	limitSendBuffer(r.Context())
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store, no-transform")
@@ -83,9 +83,9 @@ func (a *App) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
 	if asked := time.Duration(poll.Wait) * time.Second; 0 < asked && asked < wait {
 		wait = asked
 	}
-	l.rest(wait + a.links.absence)
+	l.resetIdle(wait + a.links.absence)
 	delivery, err := l.next(r.Context(), poll.Have, wait)
-	l.rest(a.links.absence)
+	l.resetIdle(a.links.absence)
 	if err == nil && delivery.End != nil {
 		a.links.forget(l, delivery.End.Code, delivery.End.Reason)
 	}
@@ -107,9 +107,9 @@ func (a *App) serveBatch(w http.ResponseWriter, r *http.Request) {
 		a.links.forget(l, closeDone, "the client has left")
 	default:
 		if l.kind == "stream" {
-			l.rest(a.links.silence)
+			l.resetIdle(a.links.silence)
 		}
-		err = l.take(&batch)
+		err = l.handleBatch(&batch)
 	}
 	if err != nil {
 		a.fail(w, r, err)
@@ -140,9 +140,9 @@ func writeJSON(w http.ResponseWriter, data []byte) {
 	_, _ = w.Write(append(data, '\n')) // the client may be gone
 }
 
-// narrow bounds what the system holds for a client that does not read: that can
+// limitSendBuffer bounds what the system holds for a client that does not read: that can
 // not be merged any more.
-func narrow(ctx context.Context) {
+func limitSendBuffer(ctx context.Context) {
 	if tcp, ok := ctx.Value(tcpKey{}).(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(maxMessage)
 	}

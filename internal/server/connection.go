@@ -39,17 +39,17 @@ type Connection struct {
 	applied atomic.Uint64 // the last commit that the client said it has applied,
 	lag     atomic.Int64  // and how many microseconds after the commit that was
 
-	mu       sync.Mutex
-	visit    *visit
-	arriving *visit // the one to come, while the client's hello is being answered
-	rights   string // those that the client was told of, see visit.rights
-	open     []*opened
-	opening  []*opened
-	ended    bool
+	mu      sync.Mutex
+	session *session
+	pending *session // the one to come, while the client's hello is being answered
+	rights  string   // those that the client was told of, see visit.rights
+	open    []*openCursor
+	opening []*openCursor
+	ended   bool
 
 	// The hub's own.
-	touched []int // effects of the commit being delivered
-	held    bool  // its outbox holds commits that are yet to be flushed
+	touched   []int // effects of the commit being delivered
+	unflushed bool  // its outbox holds commits that are yet to be flushed
 }
 
 // newConnection returns a connection for who sent a request. It has no transport
@@ -91,12 +91,12 @@ func (c *Connection) SignIn(ctx context.Context, id record.ID) {
 // SignOut makes the client a visitor.
 func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, "") }
 
-// A visit is what [Router.Connect] answered for a connection: its session, and
+// A session is what [Router.Connect] answered for a connection: its session, and
 // the controllers made from it. When something that it followed changes, the
 // connection gets another one.
-type visit struct {
+type session struct {
 	conn     *Connection
-	session  any
+	value    any
 	follower *follower // nil: it depends on nothing
 	err      error     // why there is no session; all is denied
 
@@ -112,11 +112,11 @@ type instance struct {
 
 // connect asks the application who the client is, as ctx sees the store; the
 // follower is for what the answer depends on.
-func (c *Connection) connect(ctx context.Context, f *follower) *visit {
-	v := &visit{conn: c}
-	v.follower, v.err = f.ask(ctx, func(ctx context.Context) error {
-		return guard("Connect", func() (err error) {
-			v.session, err = c.app.router.Connect(ctx, c)
+func (c *Connection) connect(ctx context.Context, f *follower) *session {
+	v := &session{conn: c}
+	v.follower, v.err = f.evaluate(ctx, func(ctx context.Context) error {
+		return recoverPanic("Connect", func() (err error) {
+			v.value, err = c.app.router.Connect(ctx, c)
 			return err
 		})
 	})
@@ -126,11 +126,11 @@ func (c *Connection) connect(ctx context.Context, f *follower) *visit {
 	return v
 }
 
-// leave ends the connection, with a code and a reason. It does not wait.
-func (c *Connection) leave(code int, reason string) { c.outbox.transport.end(code, reason) }
+// disconnect ends the connection, with a code and a reason. It does not wait.
+func (c *Connection) disconnect(code int, reason string) { c.outbox.transport.end(code, reason) }
 
 // controller returns the visit's instance of a controller, made on first use.
-func (v *visit) controller(controller *Controller) (made any, err error) {
+func (v *session) controller(controller *Controller) (made any, err error) {
 	if v.err != nil {
 		return nil, v.err
 	}
@@ -141,8 +141,8 @@ func (v *visit) controller(controller *Controller) (made any, err error) {
 			return known.value, nil
 		}
 	}
-	err = guard(controller.Type, func() error {
-		made = controller.Make(v.session)
+	err = recoverPanic(controller.Type, func() error {
+		made = controller.Make(v.value)
 		return nil
 	})
 	if err == nil {
@@ -153,7 +153,7 @@ func (v *visit) controller(controller *Controller) (made any, err error) {
 
 // allows reports whether the visit's user may use a route: its controller's
 // Allow says so, or there is none.
-func (v *visit) allows(route *Route) bool {
+func (v *session) allows(route *Route) bool {
 	controller, err := v.controller(route.Controller)
 	if err != nil {
 		return false
@@ -163,7 +163,7 @@ func (v *visit) allows(route *Route) bool {
 		return true
 	}
 	allowed := false
-	err = guard(route.Controller.Type+".Allow", func() error {
+	err = recoverPanic(route.Controller.Type+".Allow", func() error {
 		allowed = asked.Allow(route.Action)
 		return nil
 	})
@@ -172,7 +172,7 @@ func (v *visit) allows(route *Route) bool {
 
 // rights says what the visit's user may use, a byte for each route. Pages are not
 // told of.
-func (v *visit) rights() string {
+func (v *session) rights() string {
 	routes := v.conn.app.router.routes
 	rights := make([]byte, len(routes))
 	for i, route := range routes {
@@ -184,7 +184,7 @@ func (v *visit) rights() string {
 }
 
 // run passes an input through an action or a page.
-func (v *visit) run(ctx context.Context, route *Route, in any) (out any, err error) {
+func (v *session) run(ctx context.Context, route *Route, in any) (out any, err error) {
 	if !v.allows(route) {
 		return nil, Errorf(CodeForbidden, "you may not use %s", route.Pattern())
 	}
@@ -192,7 +192,7 @@ func (v *visit) run(ctx context.Context, route *Route, in any) (out any, err err
 	if err != nil {
 		return nil, err
 	}
-	err = guard(route.Controller.Type+"."+route.Action, func() error {
+	err = recoverPanic(route.Controller.Type+"."+route.Action, func() error {
 		out, err = route.Call(ctx, controller, in)
 		return err
 	})
@@ -201,15 +201,15 @@ func (v *visit) run(ctx context.Context, route *Route, in any) (out any, err err
 
 // spec asks the controller for the scope of a cursor, as this user sees it; the
 // follower, which it returns if it is needed, is for what the scope depends on.
-func (v *visit) spec(ctx context.Context, f *follower, want *want) (spec cursor.Spec, _ *follower, err error) {
-	f, err = f.ask(ctx, func(ctx context.Context) error {
-		spec, err = v.ask(ctx, want)
+func (v *session) spec(ctx context.Context, f *follower, want *cursorRequest) (spec cursor.Spec, _ *follower, err error) {
+	f, err = f.evaluate(ctx, func(ctx context.Context) error {
+		spec, err = v.buildSpec(ctx, want)
 		return err
 	})
 	return spec, f, err
 }
 
-func (v *visit) ask(ctx context.Context, want *want) (spec cursor.Spec, err error) {
+func (v *session) buildSpec(ctx context.Context, want *cursorRequest) (spec cursor.Spec, err error) {
 	route := want.route
 	if !v.allows(route) {
 		return spec, Errorf(CodeForbidden, "you may not open %s", route.Name)
@@ -218,7 +218,7 @@ func (v *visit) ask(ctx context.Context, want *want) (spec cursor.Spec, err erro
 	if err != nil {
 		return spec, err
 	}
-	err = guard(route.Controller.Type+"."+route.Action, func() error {
+	err = recoverPanic(route.Controller.Type+"."+route.Action, func() error {
 		spec, err = route.Spec(ctx, controller, want.in)
 		return err
 	})
@@ -230,7 +230,7 @@ func (v *visit) ask(ctx context.Context, want *want) (spec cursor.Spec, err erro
 	}
 	spec.Allow = v.conn.app.rule(spec.Scope.Model, controller)
 	for i := range spec.Include {
-		if err := v.admit(&spec.Include[i]); err != nil {
+		if err := v.resolveInclude(&spec.Include[i]); err != nil {
 			return spec, fmt.Errorf("%s: %w", route.Name, err)
 		}
 	}
@@ -239,11 +239,11 @@ func (v *visit) ask(ctx context.Context, want *want) (spec cursor.Spec, err erro
 	return spec, err
 }
 
-// admit completes what a scope includes with its model and the rule of that.
-func (v *visit) admit(in *cursor.Include) error {
+// resolveInclude completes what a scope includes with its model and the rule of that.
+func (v *session) resolveInclude(in *cursor.Include) error {
 	a := v.conn.app
 	in.Model = a.store.Model(in.Fields[0].Ref)
-	guard, err := a.guard(in.Model)
+	guard, err := a.ruleController(in.Model)
 	if guard == nil || err != nil {
 		return err
 	}
@@ -265,7 +265,7 @@ type call struct {
 	created bool       // it created a record
 	signIn  *record.ID // who the client shall be
 
-	once    *store.Attempt // the run of a call with a key, or nil
+	attempt *store.Attempt // the run of a call with a key, or nil
 	applied *store.Applied // another run of it came first
 }
 
@@ -274,26 +274,26 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-func asOf(ctx context.Context, seq uint64) context.Context {
+func atSeq(ctx context.Context, seq uint64) context.Context {
 	return context.WithValue(ctx, atKey{}, seq)
 }
 
 // View reads the store: its newest state, or, while rules are evaluated for a
 // commit, its state at that commit.
 func (c *Connection) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return c.app.View(c.on(ctx), fn)
+	return c.app.View(c.withDB(ctx), fn)
 }
 
-// on returns the context with which the connection reads and writes.
-func (c *Connection) on(ctx context.Context) context.Context {
+// withDB returns the context with which the connection reads and writes.
+func (c *Connection) withDB(ctx context.Context) context.Context {
 	if c.db == nil {
 		return ctx
 	}
-	return on(ctx, c.db)
+	return withDB(ctx, c.db)
 }
 
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn
 // again when somebody else changed what it had read.
 func (c *Connection) Transaction(ctx context.Context, fn func(*Tx) error) error {
-	return c.app.Transaction(c.on(ctx), fn)
+	return c.app.Transaction(c.withDB(ctx), fn)
 }

@@ -121,24 +121,24 @@ type console struct {
 	write sync.Mutex
 	out   *bufio.Writer
 
-	drafts   map[uint64]*draft // by number, those that are open
-	lastTx   uint64
-	watching bool
-	streams  map[uint64]*stream
-	opened   []*stream      // those that do not run yet
-	running  sync.WaitGroup // what sends events
+	transactions map[uint64]*transaction // by number, those that are open
+	lastTx       uint64
+	watching     bool
+	streams      map[uint64]*stream
+	opened       []*stream      // those that do not run yet
+	running      sync.WaitGroup // what sends events
 
-	mu    sync.Mutex
-	asked map[uint64]context.CancelFunc // the requests that are not answered yet
+	mu      sync.Mutex
+	pending map[uint64]context.CancelFunc // the requests that are not answered yet
 }
 
 func (c *control) serve(conn net.Conn) {
 	ctx, cancel := context.WithCancel(c.app.ctx)
-	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), drafts: map[uint64]*draft{}, streams: map[uint64]*stream{},
-		asked: map[uint64]context.CancelFunc{}}
-	requests := make(chan asked, maxAsked)
+	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*transaction{}, streams: map[uint64]*stream{},
+		pending: map[uint64]context.CancelFunc{}}
+	requests := make(chan queuedRequest, maxQueuedRequests)
 	var answering sync.WaitGroup
-	answering.Go(func() { client.answers(requests) })
+	answering.Go(func() { client.answerAll(requests) })
 	defer func() {
 		cancel()
 		_ = conn.Close()
@@ -161,15 +161,15 @@ func (c *control) serve(conn net.Conn) {
 			continue
 		}
 		if req.Do == wire.DoCancel {
-			client.giveUp(req.ID)
+			client.cancel(req.ID)
 			continue
 		}
 		if req.Do == wire.DoWatch && !client.watching {
 			client.watching = true
-			watcher := c.app.inspector.watch()
+			watcher := c.app.inspector.subscribe()
 			client.running.Go(func() { client.events(ctx, watcher) })
 		}
-		requests <- asked{client.ask(ctx, req.ID), req}
+		requests <- queuedRequest{client.enqueue(ctx, req.ID), req}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
 		client.reply(wire.ControlReply{Error: Errorf(CodeTooLarge, "a request is at most %d bytes", maxLine).wire()})
@@ -181,7 +181,7 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 	var out any
 	err := ctx.Err() // it may have been given up before its turn
 	if err == nil {
-		err = guard(req.Do, func() (err error) {
+		err = recoverPanic(req.Do, func() (err error) {
 			out, err = c.do(ctx, req)
 			return err
 		})
@@ -219,10 +219,10 @@ func (c *console) reply(reply wire.ControlReply) {
 	_ = c.out.Flush() // a client that is gone is noticed by its reader
 }
 
-func (c *console) events(ctx context.Context, w *watcher) {
+func (c *console) events(ctx context.Context, w *subscription) {
 	skipped := time.NewTicker(skippedEvery)
 	defer skipped.Stop()
-	defer c.app.inspector.unwatch(w)
+	defer c.app.inspector.unsubscribe(w)
 	for {
 		select {
 		case <-ctx.Done():
@@ -242,7 +242,7 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 		if req.By != "" {
 			c.by = req.By
 		}
-		return c.app.introduce(), nil
+		return c.app.hello(), nil
 	case wire.DoWatch:
 		return nil, nil
 	case wire.DoConnections:
@@ -282,10 +282,10 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 	case wire.DoWhy:
 		return c.why(ctx, req)
 	case wire.DoValue, wire.DoIncluded:
-		return c.sees(ctx, req)
+		return c.readAs(ctx, req)
 	}
 	if req.Name != "" && (req.Do == wire.DoQuery || req.Do == wire.DoCount) {
-		return c.sees(ctx, req)
+		return c.readAs(ctx, req)
 	}
 	m := c.app.store.Model(req.Model)
 	if m == nil {

@@ -22,9 +22,9 @@ func (tx *Tx) Transaction(_ context.Context, fn func(*Tx) error) error { return 
 
 type dbKey struct{}
 
-// on returns a context with which the application reads and writes db in place
+// withDB returns a context with which the application reads and writes db in place
 // of its store.
-func on(ctx context.Context, db DB) context.Context { return context.WithValue(ctx, dbKey{}, db) }
+func withDB(ctx context.Context, db DB) context.Context { return context.WithValue(ctx, dbKey{}, db) }
 
 // View reads the store as of ctx.
 func (a *App) View(ctx context.Context, fn func(*store.Snapshot) error) error {
@@ -37,11 +37,11 @@ func (a *App) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 	return a.store.View(ctx, fn)
 }
 
-type byKey struct{}
+type authorKey struct{}
 
-// By returns a context whose commits are made by name.
-func By(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, byKey{}, name)
+// WithAuthor returns a context whose commits are made by name.
+func WithAuthor(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, authorKey{}, name)
 }
 
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn
@@ -55,12 +55,12 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	if call != nil {
 		by = call.by
 	}
-	if name, named := ctx.Value(byKey{}).(string); named {
+	if name, named := ctx.Value(authorKey{}).(string); named {
 		by = name
 	}
 	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error {
 		if call != nil {
-			tx.SetAttempt(call.once)
+			tx.SetAttempt(call.attempt)
 		}
 		return fn(&Tx{tx})
 	})

@@ -20,10 +20,10 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	d := &delivery{hub: h, commit: commit, effects: effects, moved: moved,
 		trace: h.app.inspector.trace(commit), frames: map[string]*frame{}, html: map[rendering]string{}}
 	if len(commit.Changes) == 0 {
-		h.app.startAnew(cursor.Expired) // commits were lost to the log, and with them who followed what
+		h.app.resyncAll(cursor.Expired) // commits were lost to the log, and with them who followed what
 		return
 	}
-	touched, hold := d.collect(), h.holds(commit)
+	touched, hold := d.collect(), h.shouldHold(commit)
 	for c := range h.renewed {
 		if len(c.touched) == 0 {
 			touched = append(touched, c)
@@ -34,18 +34,18 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		frame, err := d.frame(c)
 		if err != nil {
 			h.app.report("rule", err)
-			c.leave(closeInternal, "a frame could not be made")
+			c.disconnect(closeInternal, "a frame could not be made")
 			continue
 		}
 		c.outbox.deliver(frame, hold)
 		c.seq.Store(commit.Seq) // an answer that names it comes after the frame
-		if hold && !c.held {
-			c.held = true
-			h.held = append(h.held, c)
+		if hold && !c.unflushed {
+			c.unflushed = true
+			h.unflushed = append(h.unflushed, c)
 		}
 	}
 	if !hold {
-		h.release()
+		h.flushAll()
 	}
 	d.trace.end(len(touched), h)
 	for _, c := range h.denied {
@@ -59,30 +59,30 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 // the last of them, so that a burst becomes few messages; but not for long: for
 // less than it will take to send it.
 const (
-	maxHeld     = 256 // commits
-	maxHeldTime = 5 * time.Millisecond
-	sendTime    = 5 * time.Microsecond // more for each connection; a write to a socket takes twice that
+	maxHeldCommits = 256 // commits
+	maxHeldTime    = 5 * time.Millisecond
+	sendTime       = 5 * time.Microsecond // more for each connection; a write to a socket takes twice that
 )
 
-// holds reports whether what a commit sends is to be held.
-func (h *hub) holds(commit store.Commit) bool {
+// shouldHold reports whether what a commit sends is to be held.
+func (h *hub) shouldHold(commit store.Commit) bool {
 	if h.app.store.Seq() <= commit.Seq {
 		return false
 	}
 	now := time.Now()
-	if h.heldFrom == 0 {
-		h.heldFrom, h.heldSince = commit.Seq, now
+	if h.unflushedFrom == 0 {
+		h.unflushedFrom, h.unflushedSince = commit.Seq, now
 	}
-	return commit.Seq-h.heldFrom < maxHeld && now.Sub(h.heldSince) < maxHeldTime+time.Duration(len(h.held))*sendTime
+	return commit.Seq-h.unflushedFrom < maxHeldCommits && now.Sub(h.unflushedSince) < maxHeldTime+time.Duration(len(h.unflushed))*sendTime
 }
 
-// release sends what was held.
-func (h *hub) release() {
-	for i, c := range h.held {
+// flushAll sends what was held.
+func (h *hub) flushAll() {
+	for i, c := range h.unflushed {
 		c.outbox.flush()
-		c.held, h.held[i] = false, nil
+		c.unflushed, h.unflushed[i] = false, nil
 	}
-	h.held, h.heldFrom = h.held[:0], 0
+	h.unflushed, h.unflushedFrom = h.unflushed[:0], 0
 }
 
 // A delivery is one commit on its way out.
@@ -120,7 +120,7 @@ func (d *delivery) collect() []*Connection {
 	}
 	for i, effect := range d.effects {
 		for _, holder := range effect.Holders {
-			handle := holder.(*opened)
+			handle := holder.(*openCursor)
 			if effect.Resync != "" {
 				d.trace.reach(handle, nil, nil, nil, wire.Lost)
 				handle.conn.resync(effect.Resync)
@@ -134,7 +134,7 @@ func (d *delivery) collect() []*Connection {
 		}
 	}
 	for i, move := range d.moved {
-		handle := move.Holder.(*opened)
+		handle := move.Holder.(*openCursor)
 		if move.Resync != "" {
 			d.trace.reach(handle, nil, nil, nil, wire.Lost)
 			handle.conn.resync(move.Resync)
@@ -159,12 +159,12 @@ func ended(move cursor.Moved) wire.Outcome {
 // resync ends a connection whose cursors cannot be kept up: its client connects
 // again, says what it holds, and is told the reason.
 func (c *Connection) resync(reason string) {
-	c.leave(closeSlow, "the server lost track of a cursor ("+reason+"); connect again")
+	c.disconnect(closeSlow, "the server lost track of a cursor ("+reason+"); connect again")
 }
 
-// startAnew ends every connection, because what their users may see is not known
+// resyncAll ends every connection, because what their users may see is not known
 // any more.
-func (a *App) startAnew(reason string) {
+func (a *App) resyncAll(reason string) {
 	for _, c := range a.hub.all() {
 		c.resync(reason)
 	}
@@ -172,7 +172,7 @@ func (a *App) startAnew(reason string) {
 
 // renumber lets a cursor move to another query, and reports whether its client
 // must be told.
-func renumber(handle *opened, move cursor.Moved) bool {
+func renumber(handle *openCursor, move cursor.Moved) bool {
 	c := handle.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,7 +200,7 @@ func (d *delivery) frame(c *Connection) (*frame, error) {
 	if f, ok := d.frames[string(d.key)]; ok && shared {
 		return f, nil
 	}
-	parts, err := d.parts(c.touched)
+	parts, err := d.deltas(c.touched)
 	if err != nil {
 		return nil, err
 	}
@@ -211,30 +211,30 @@ func (d *delivery) frame(c *Connection) (*frame, error) {
 	return f, nil
 }
 
-func (d *delivery) parts(indexes []int) ([]part, error) {
-	parts := make([]part, len(indexes))
+func (d *delivery) deltas(indexes []int) ([]cursorDelta, error) {
+	parts := make([]cursorDelta, len(indexes))
 	for i, index := range indexes {
 		p := &parts[i]
-		handle, deltas := (*opened)(nil), []cursor.Delta(nil)
+		handle, deltas := (*openCursor)(nil), []cursor.Delta(nil)
 		var err error
 		if index >= 0 {
 			effect := &d.effects[index]
-			p.number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*opened), effect.Deltas
+			p.number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*openCursor), effect.Deltas
 			p.value, p.include = valueJSON(effect.Value), included(effect.Included)
 		} else {
 			move := &d.moved[-1-index]
-			p.number, handle, deltas = move.From.Number(), move.Holder.(*opened), move.Deltas
+			p.number, handle, deltas = move.From.Number(), move.Holder.(*openCursor), move.Deltas
 			p.value, p.include = valueJSON(move.Value), included(move.Included)
 			if move.To == nil {
 				p.closed = Errorf(CodeForbidden, "you may not see this any more").wire()
 			} else if move.To != move.From {
 				p.to = move.To.Number()
-				if p.scope, err = d.hub.app.told(handle.conn, handle.want, move.To); err != nil {
+				if p.scope, err = d.hub.app.scopeInfo(handle.conn, handle.request, move.To); err != nil {
 					return nil, err
 				}
 			}
 		}
-		p.html = handle.want.partial != ""
+		p.html = handle.request.partial != ""
 		if p.steps, err = d.hub.app.steps(handle, deltas, d.html); err != nil {
 			return nil, err
 		}
@@ -243,11 +243,11 @@ func (d *delivery) parts(indexes []int) ([]part, error) {
 }
 
 // steps renders the records of a page's list.
-func (a *App) steps(handle *opened, deltas []cursor.Delta, html map[rendering]string) ([]step, error) {
+func (a *App) steps(handle *openCursor, deltas []cursor.Delta, html map[rendering]string) ([]step, error) {
 	out := make([]step, len(deltas))
 	for i, delta := range deltas {
 		out[i].Delta = delta
-		if handle.want.partial != "" && delta.Image != nil {
+		if handle.request.partial != "" && delta.Image != nil {
 			var err error
 			if out[i].html, err = a.render(handle, delta.Image, delta.With, html); err != nil {
 				return nil, err
@@ -281,15 +281,15 @@ func valueJSON(v *record.Value) json.RawMessage {
 }
 
 // render renders one record, once for all who see the same.
-func (a *App) render(handle *opened, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
-	key := rendering{partial: handle.want.partial, image: image}
+func (a *App) render(handle *openCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
+	key := rendering{partial: handle.request.partial, image: image}
 	for _, other := range with {
 		key.with += fmt.Sprintf("%s@%d ", other.ID, other.Version)
 	}
 	var session any
-	if handle.want.perViewer() {
+	if handle.request.perViewer() {
 		key.viewer = handle.conn
-		session = handle.conn.current().session
+		session = handle.conn.current().value
 	}
 	if html, ok := done[key]; ok {
 		return html, nil
@@ -298,7 +298,7 @@ func (a *App) render(handle *opened, image *record.Image, with []*record.Image, 
 	if err != nil {
 		return "", err
 	}
-	html, err := templates.partial(handle.want.partial, image, with, session)
+	html, err := templates.partial(handle.request.partial, image, with, session)
 	if err == nil && done != nil {
 		done[key] = html
 	}

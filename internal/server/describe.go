@@ -8,8 +8,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// introduce tells a console what it is attached to.
-func (a *App) introduce() wire.ControlHello {
+// hello tells a console what it is attached to.
+func (a *App) hello() wire.ControlHello {
 	hello := wire.ControlHello{Version: wire.Version, App: a.config.Name, Env: a.config.Env, PID: os.Getpid(), URL: a.config.URL,
 		Build: a.config.Build, Epoch: a.store.Epoch(), Seq: a.store.Seq(), Models: []wire.ModelInfo{}}
 	for _, m := range a.config.Models {
@@ -33,7 +33,7 @@ func (a *App) describeRoutes(allowed func(*Route) bool) []wire.Route {
 	holders := map[*Route]int{}
 	for _, c := range a.hub.all() {
 		for _, handle := range c.handles() {
-			holders[handle.want.route]++
+			holders[handle.request.route]++
 		}
 	}
 	routes := []wire.Route{}
@@ -73,8 +73,8 @@ func (a *App) describeCursors() []wire.CursorInfo {
 			if info.Holders++; info.Holders <= maxReach {
 				info.Connections = append(info.Connections, c.number)
 			}
-			if !slices.Contains(info.Names, handle.want.route.Name) {
-				info.Names = append(info.Names, handle.want.route.Name)
+			if !slices.Contains(info.Names, handle.request.route.Name) {
+				info.Names = append(info.Names, handle.request.route.Name)
 			}
 		}
 	}
@@ -91,7 +91,7 @@ func (c *Connection) info() wire.ConnectionInfo {
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.waiting(),
 		Applied: c.applied.Load(), Lag: c.lag.Load()}
 	for _, handle := range c.handles() {
-		info.Cursors = append(info.Cursors, handle.want.route.Name)
+		info.Cursors = append(info.Cursors, handle.request.route.Name)
 	}
 	return info
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A draft is a transaction that a console has open. Actions that are called
+// A transaction is a transaction that a console has open. Actions that are called
 // within it write to it, from as many goroutines as they like.
-type draft struct {
+type transaction struct {
 	mu     sync.Mutex
 	tx     *store.Tx
-	within *draft // that it becomes a part of when it is committed; nil: the store
+	parent *transaction // that it becomes a part of when it is committed; nil: the store
 }
 
 // view reads the store as the draft has changed it. With look it does not matter
 // to the commit what is read.
-func (d *draft) view(ctx context.Context, look bool, fn func(*store.Snapshot) error) error {
+func (d *transaction) view(ctx context.Context, look bool, fn func(*store.Snapshot) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if look {
@@ -37,7 +37,7 @@ func (d *draft) view(ctx context.Context, look bool, fn func(*store.Snapshot) er
 const maxForks = 20
 
 // write runs fn on a copy of the draft, and keeps what it wrote if it succeeds.
-func (d *draft) write(fn func(*store.Tx) error) error {
+func (d *transaction) write(fn func(*store.Tx) error) error {
 	for try := 1; ; try++ {
 		d.mu.Lock()
 		fork := d.tx.Fork()
@@ -54,66 +54,66 @@ func (d *draft) write(fn func(*store.Tx) error) error {
 	}
 }
 
-// drafted is a draft as a DB.
-type drafted struct {
-	*draft
-	look bool
+// txDB is a draft as a DB.
+type txDB struct {
+	*transaction
+	untracked bool
 }
 
-func (d drafted) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return d.view(ctx, d.look, fn)
+func (d txDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return d.view(ctx, d.untracked, fn)
 }
 
-func (d drafted) Transaction(_ context.Context, fn func(*Tx) error) error {
+func (d txDB) Transaction(_ context.Context, fn func(*Tx) error) error {
 	return d.write(func(tx *store.Tx) error { return fn(&Tx{tx}) })
 }
 
-// A still is a state of the store that is read only.
-type still struct {
-	view func(ctx context.Context, fn func(*store.Snapshot) error) error
-	why  string // nothing is written
+// A readOnlyDB is a state of the store that is read only.
+type readOnlyDB struct {
+	view   func(ctx context.Context, fn func(*store.Snapshot) error) error
+	reason string // nothing is written
 }
 
-func (s still) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+func (s readOnlyDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 	return s.view(ctx, fn)
 }
 
-func (s still) Transaction(context.Context, func(*Tx) error) error {
-	return Errorf(CodeForbidden, "%s", s.why)
+func (s readOnlyDB) Transaction(context.Context, func(*Tx) error) error {
+	return Errorf(CodeForbidden, "%s", s.reason)
 }
 
-// db returns what a request reads and writes: the store, a transaction that is
+// requestDB returns what a request reads and writes: the store, a transaction that is
 // open, or the past.
-func (c *console) db(req *wire.ControlRequest) (DB, error) {
+func (c *console) requestDB(req *wire.ControlRequest) (DB, error) {
 	if req.At != nil {
 		if req.Tx != 0 {
 			return nil, Errorf(CodeBadRequest, "a transaction is about what is now, not about the past")
 		}
-		return c.past(*req.At)
+		return c.stateAt(*req.At)
 	}
 	if req.Tx == 0 {
 		return c.app, nil
 	}
-	d, err := c.draft(req)
-	return drafted{d, req.Look}, err
+	d, err := c.openTransaction(req)
+	return txDB{d, req.Look}, err
 }
 
-// draft returns the open transaction that a request names.
-func (c *console) draft(req *wire.ControlRequest) (*draft, error) {
-	d := c.drafts[req.Tx]
+// openTransaction returns the open transaction that a request names.
+func (c *console) openTransaction(req *wire.ControlRequest) (*transaction, error) {
+	d := c.transactions[req.Tx]
 	if d == nil {
 		return nil, Errorf(CodeNotFound, "there is no open transaction %d", req.Tx)
 	}
 	return d, nil
 }
 
-// past returns the state after a commit.
-func (c *console) past(seq uint64) (DB, error) {
+// stateAt returns the state after a commit.
+func (c *console) stateAt(seq uint64) (DB, error) {
 	st := c.app.store
 	if newest := st.Seq(); seq > newest {
 		return nil, Errorf(CodeNotFound, "commit %d is yet to be made; the newest is %d", seq, newest)
 	}
-	return still{why: "the past cannot be changed", view: func(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return readOnlyDB{reason: "the past cannot be changed", view: func(ctx context.Context, fn func(*store.Snapshot) error) error {
 		err := st.ViewAt(ctx, seq, fn)
 		if errors.Is(err, store.ErrExpired) {
 			return Errorf(CodeExpired, "the state after commit %d is not known any more: the log begins with commit %d", seq, st.LogStart())
@@ -124,20 +124,20 @@ func (c *console) past(seq uint64) (DB, error) {
 
 // begin begins a transaction, or a part of one that is open.
 func (c *console) begin(req *wire.ControlRequest) (any, error) {
-	made := &draft{}
+	made := &transaction{}
 	if req.Tx == 0 {
 		made.tx = c.app.store.Begin(c.by)
 	} else {
-		d, err := c.draft(req)
+		d, err := c.openTransaction(req)
 		if err != nil {
 			return nil, err
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		made.tx, made.within = d.tx.Fork(), d
+		made.tx, made.parent = d.tx.Fork(), d
 	}
 	c.lastTx++
-	c.drafts[c.lastTx] = made
+	c.transactions[c.lastTx] = made
 	return c.lastTx, nil
 }
 
@@ -146,21 +146,21 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 	if req.Do == wire.DoBegin {
 		return c.begin(req)
 	}
-	d, err := c.draft(req)
+	d, err := c.openTransaction(req)
 	if err != nil {
 		return nil, err
 	}
 	if req.Do == wire.DoRollback {
-		delete(c.drafts, req.Tx)
+		delete(c.transactions, req.Tx)
 		return nil, nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.within != nil {
-		delete(c.drafts, req.Tx)
-		d.within.mu.Lock()
-		defer d.within.mu.Unlock()
-		return wire.Written{}, d.within.tx.Join(d.tx)
+	if d.parent != nil {
+		delete(c.transactions, req.Tx)
+		d.parent.mu.Lock()
+		defer d.parent.mu.Unlock()
+		return wire.Written{}, d.parent.tx.Join(d.tx)
 	}
 	commit, err := d.tx.Commit(ctx)
 	var invalid *record.InvalidError
@@ -170,7 +170,7 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 	case errors.As(err, &invalid):
 		return nil, err
 	}
-	delete(c.drafts, req.Tx)
+	delete(c.transactions, req.Tx)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 
 // conflict says what has moved under a transaction.
 func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
-	moved, err := c.moved(ctx, tx)
+	moved, err := c.staleReads(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -189,15 +189,15 @@ func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 		if m.ID != "" {
 			what = c.app.store.Model(m.Model).Type + " " + m.ID
 		}
-		problems.Add(what, m.say())
+		problems.Add(what, m.describe())
 	}
 	return &Error{Code: CodeConflict, Message: "this is not as it was read any more", Problems: problems}
 }
 
-// A movement is what has moved, to be told in words too.
-type movement struct{ wire.StaleRead }
+// A staleRead is what has moved, to be told in words too.
+type staleRead struct{ wire.StaleRead }
 
-func (m movement) say() string {
+func (m staleRead) describe() string {
 	text := map[string]string{"create": "was created", "update": "was updated", "delete": "was deleted", "": "was changed"}[m.Op]
 	if m.ID == "" {
 		text = "what was read has changed"
@@ -211,18 +211,18 @@ func (m movement) say() string {
 	return text
 }
 
-// moved returns what has moved under a transaction.
-func (c *console) moved(ctx context.Context, tx *store.Tx) ([]movement, error) {
+// staleReads returns what has moved under a transaction.
+func (c *console) staleReads(ctx context.Context, tx *store.Tx) ([]staleRead, error) {
 	found, err := tx.Conflicts(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all := []movement{}
+	all := []staleRead{}
 	for _, f := range found {
-		m := movement{wire.StaleRead{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
+		m := staleRead{wire.StaleRead{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
 		for _, change := range f.Later.Changes {
 			if change.Model == f.Model && change.ID == f.ID {
-				m.Op, m.Fields = change.Op.String(), changed(change)
+				m.Op, m.Fields = change.Op.String(), changedFields(change)
 			}
 		}
 		all = append(all, m)
@@ -230,8 +230,8 @@ func (c *console) moved(ctx context.Context, tx *store.Tx) ([]movement, error) {
 	return all, nil
 }
 
-// changed names the fields that an update changed.
-func changed(change store.Change) []string {
+// changedFields names the fields that an update changed.
+func changedFields(change store.Change) []string {
 	var names []string
 	for _, f := range change.Model.Fields {
 		if change.Op == store.Update && f.Name != "updatedAt" && !change.Same(f) {
@@ -251,7 +251,7 @@ func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, erro
 		}
 		changes = commit.Changes
 	} else {
-		d, err := c.draft(req)
+		d, err := c.openTransaction(req)
 		if err != nil {
 			return nil, err
 		}
@@ -261,7 +261,7 @@ func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, erro
 	}
 	diffs := []wire.Diff{}
 	for _, change := range changes {
-		diff := wire.Diff{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: changed(change), Label: labelOf(change.After)}
+		diff := wire.Diff{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: changedFields(change), Label: labelOf(change.After)}
 		if change.Before != nil {
 			diff.Before = json.RawMessage(change.Before.JSON)
 		}

@@ -53,7 +53,7 @@ func newConsole(t *testing.T, commits int) (*console, *record.Model) {
 			t.Error(err)
 		}
 	})
-	return &console{app: &App{store: st}, by: "console:test", drafts: map[uint64]*draft{}}, m
+	return &console{app: &App{store: st}, by: "console:test", transactions: map[uint64]*transaction{}}, m
 }
 
 func TestThePastEndsWithTheLog(t *testing.T) {
@@ -81,7 +81,7 @@ func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drafted{c.drafts[tx.(uint64)], false}
+	d := txDB{c.transactions[tx.(uint64)], false}
 	counter := &leaf{Text: "0"}
 	if err := d.Transaction(t.Context(), func(tx *Tx) error {
 		_, err := tx.Create(m, counter)

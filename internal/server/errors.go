@@ -112,8 +112,8 @@ func errorOf(from *wire.Error) *Error {
 	return e
 }
 
-// guard runs application code and turns a panic into an error with its stack.
-func guard(what string, fn func() error) (err error) {
+// recoverPanic runs application code and turns a panic into an error with its stack.
+func recoverPanic(what string, fn func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil && r != http.ErrAbortHandler {
 			err = &panicError{what: what, value: r, stack: debug.Stack()}

@@ -22,19 +22,19 @@ import (
 type follower struct {
 	conn *Connection // nil: who asks now will not stay, and need not be told
 
-	mu      sync.Mutex
-	given   bool   // the answer is complete
-	ended   bool   // it does not count any more
-	seq     uint64 // of the newest state that was read
-	watches []*cursor.Watch[*follower]
-	asked   []query.Scope // without a conn: what would be watched
+	mu       sync.Mutex
+	given    bool   // the answer is complete
+	ended    bool   // it does not count any more
+	seq      uint64 // of the newest state that was read
+	watches  []*cursor.Watch[*follower]
+	recorded []query.Scope // without a conn: what would be watched
 }
 
 type followerKey struct{}
 
-// ask runs what gives the answer, with a context in which it can follow. It
+// evaluate runs what gives the answer, with a context in which it can follow. It
 // returns nil where nothing is followed.
-func (f *follower) ask(ctx context.Context, answer func(context.Context) error) (*follower, error) {
+func (f *follower) evaluate(ctx context.Context, answer func(context.Context) error) (*follower, error) {
 	err := answer(context.WithValue(ctx, followerKey{}, f))
 	f.mu.Lock()
 	f.given = true
@@ -66,7 +66,7 @@ func (f *follower) watch(scope query.Scope) error {
 		return errors.New("what depends on it has been answered already")
 	}
 	if f.conn == nil {
-		f.asked = append(f.asked, scope)
+		f.recorded = append(f.recorded, scope)
 	}
 	if f.ended || f.conn == nil {
 		return nil
@@ -91,8 +91,8 @@ func (f *follower) scopes() (all []query.Scope) {
 	return all
 }
 
-// over reports whether the answer does not count any more.
-func (f *follower) over() bool {
+// isEnded reports whether the answer does not count any more.
+func (f *follower) isEnded() bool {
 	if f == nil {
 		return false
 	}
@@ -101,7 +101,7 @@ func (f *follower) over() bool {
 	return f.ended
 }
 
-func (f *follower) saw(seq uint64) {
+func (f *follower) sawSeq(seq uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seq = max(f.seq, seq)
@@ -134,10 +134,10 @@ func (f *follower) end() {
 }
 
 // handle returns the cursor whose scope is the answer, nil if there is none.
-func (f *follower) handle() *opened {
+func (f *follower) handle() *openCursor {
 	f.conn.mu.Lock()
 	defer f.conn.mu.Unlock()
-	for _, handles := range [...][]*opened{f.conn.open, f.conn.opening} {
+	for _, handles := range [...][]*openCursor{f.conn.open, f.conn.opening} {
 		for _, handle := range handles {
 			if handle.follower == f {
 				return handle
@@ -159,7 +159,7 @@ func (c *Connection) Follow(ctx context.Context, scope query.Scope) (images []*r
 		return nil, fmt.Errorf("follow %s: %w", scope, err)
 	}
 	err = c.View(ctx, func(snap *store.Snapshot) error {
-		f.saw(snap.Seq())
+		f.sawSeq(snap.Seq())
 		images, err = query.Fetch(snap, scope)
 		return err
 	})

@@ -115,7 +115,7 @@ func greeted(t testing.TB, app *App, user record.ID) (c *Connection, sent *[]str
 		*sent = append(*sent, string(message))
 		c.outbox.sent()
 	}, func() {}}
-	if err := c.arrive(t.Context()); err != nil {
+	if err := c.greet(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return c, sent
@@ -128,8 +128,8 @@ func TestACursorThatIsBeingClosedTellsNothing(t *testing.T) {
 	app, badges := openBadges(t)
 	mine := give(t, app, badges, "ada", 3)
 	c, sent := greeted(t, app, "ada")
-	handle := &opened{conn: c, want: &want{route: app.router.cursors["badges.peers"]}, follower: &follower{conn: c}}
-	if err := c.tryOpen(t.Context(), handle, nil, func(o cursor.Opened) { c.hold(handle, o.Query) }); err != nil {
+	handle := &openCursor{conn: c, request: &cursorRequest{route: app.router.cursors["badges.peers"]}, follower: &follower{conn: c}}
+	if err := c.tryOpen(t.Context(), handle, nil, func(o cursor.Opened) { c.keep(handle, o.Query) }); err != nil {
 		t.Fatal(err)
 	}
 	give(t, app, badges, "bob", 3)
@@ -163,7 +163,7 @@ func TestWhatChangesMeanwhileCounts(t *testing.T) {
 	}
 	expect := func(c *Connection, name string) {
 		t.Helper()
-		err := c.openCursor(t.Context(), &want{route: app.router.cursors[name]}, nil, func(o cursor.Opened) (any, error) {
+		err := c.openCursor(t.Context(), &cursorRequest{route: app.router.cursors[name]}, nil, func(o cursor.Opened) (any, error) {
 			if len(o.Images) != 1 || o.Images[0].Value(badges.Field("level")).Any() != int64(level) {
 				t.Errorf("%s holds %v, and the boss has level %d", name, o.Images, level)
 			}
@@ -189,13 +189,13 @@ func TestWhoIsGoneFollowsNothing(t *testing.T) {
 	mine := give(t, app, badges, "ada", 3)
 	for _, user := range []record.ID{"ada", "bob"} {
 		c, _ := greeted(t, app, user)
-		if err := c.openCursor(t.Context(), &want{route: app.router.cursors["badges.peers"]}, nil, func(cursor.Opened) (any, error) { return "opened", nil }); err != nil {
+		if err := c.openCursor(t.Context(), &cursorRequest{route: app.router.cursors["badges.peers"]}, nil, func(cursor.Opened) (any, error) { return "opened", nil }); err != nil {
 			t.Fatal(err)
 		}
 		if len(app.engine.Queries()) != 1 {
 			t.Error("it holds no query")
 		}
-		app.hub.part(c)
+		app.hub.leave(c)
 	}
 	change := commit(t, app, func(tx *store.Tx) error { return tx.Delete(badges, mine) })
 	if touched, queries := app.hub.watches.Touched(change), app.engine.Queries(); len(touched)+len(queries) > 0 {

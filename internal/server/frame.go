@@ -14,14 +14,14 @@ import (
 type frame struct {
 	from, seq uint64 // the first and the last commit
 	ack       bool
-	parts     []part
+	deltas    []cursorDelta
 	allowed   *wire.Allowed // what the user may use from now on; nil: as before
 	text      []byte
-	alone     run
+	single    batch
 }
 
-// A part is what became of one cursor.
-type part struct {
+// A cursorDelta is what became of one cursor.
+type cursorDelta struct {
 	number uint64
 	to     uint64      // the number it has from now on; 0: the same
 	closed *wire.Error // why it is closed; nil: it is not
@@ -40,9 +40,9 @@ type step struct {
 	html string // of a page's list
 }
 
-func newFrame(from, seq uint64, ack bool, parts []part, allowed *wire.Allowed) *frame {
-	f := &frame{from: from, seq: seq, ack: ack, parts: parts, allowed: allowed}
-	f.alone = run{last: f, size: 1}
+func newFrame(from, seq uint64, ack bool, parts []cursorDelta, allowed *wire.Allowed) *frame {
+	f := &frame{from: from, seq: seq, ack: ack, deltas: parts, allowed: allowed}
+	f.single = batch{last: f, size: 1}
 	f.text = f.encode()
 	return f
 }
@@ -53,8 +53,8 @@ func (f *frame) plain() bool {
 	if f.allowed != nil {
 		return false
 	}
-	for i := range f.parts {
-		if f.parts[i].to != 0 || f.parts[i].closed != nil {
+	for i := range f.deltas {
+		if f.deltas[i].to != 0 || f.deltas[i].closed != nil {
 			return false
 		}
 	}
@@ -68,7 +68,7 @@ func (f *frame) encode() []byte {
 
 // commit puts the frame into the wire's form.
 func (f *frame) commit() wire.Commit {
-	out := wire.Commit{Seq: f.seq, Ack: f.ack, Allowed: f.allowed, Cursors: make(map[uint64]*wire.Delta, len(f.parts)), Records: map[string][]json.RawMessage{}}
+	out := wire.Commit{Seq: f.seq, Ack: f.ack, Allowed: f.allowed, Cursors: make(map[uint64]*wire.Delta, len(f.deltas)), Records: map[string][]json.RawMessage{}}
 	if f.from != f.seq {
 		out.From = f.from
 	}
@@ -81,8 +81,8 @@ func (f *frame) commit() wire.Commit {
 			}
 		}
 	}
-	for i := range f.parts {
-		p := &f.parts[i]
+	for i := range f.deltas {
+		p := &f.deltas[i]
 		delta := deltaOf(p.steps)
 		delta.To, delta.Scope, delta.Closed, delta.Value = p.to, p.scope, p.closed, p.value
 		out.Cursors[p.number] = delta
@@ -105,14 +105,14 @@ func (f *frame) commit() wire.Commit {
 // leave, enter, change does not do, others that come after it.
 func deltaOf(steps []step) *wire.Delta {
 	first := &wire.Delta{}
-	delta, before := first, turn(cursor.Leave)
+	delta, before := first, opOrder(cursor.Leave)
 	for i := range steps {
 		s := &steps[i]
-		if turn(s.Op) < before {
+		if opOrder(s.Op) < before {
 			first.Then = append(first.Then, wire.Delta{})
 			delta = &first.Then[len(first.Then)-1]
 		}
-		before = turn(s.Op)
+		before = opOrder(s.Op)
 		entry := wire.Entry{ID: string(s.ID), After: (*string)(s.After), HTML: s.html}
 		switch s.Op {
 		case cursor.Leave:
@@ -126,8 +126,8 @@ func deltaOf(steps []step) *wire.Delta {
 	return first
 }
 
-// turn is when an op is applied within a delta.
-func turn(op cursor.DeltaOp) int {
+// opOrder is when an op is applied within a delta.
+func opOrder(op cursor.DeltaOp) int {
 	switch op {
 	case cursor.Leave:
 		return 0

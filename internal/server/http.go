@@ -63,7 +63,7 @@ func secured(policy string, next http.Handler) http.Handler {
 
 func (a *App) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := guard(r.Method+" "+r.URL.Path, func() error {
+		err := recoverPanic(r.Method+" "+r.URL.Path, func() error {
 			next.ServeHTTP(w, r)
 			return nil
 		})
@@ -149,7 +149,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, v *visit, route *Route, values url.Values) error {
+func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, route *Route, values url.Values) error {
 	query := r.URL.Query()
 	in, err := route.inputs.decode(values, nil, query)
 	if err != nil {
@@ -159,7 +159,7 @@ func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return err
 	}
-	page := &View{Data: data, Session: v.session, Path: r.URL.Path, ctx: ctx, visit: v, route: route}
+	page := &View{Data: data, Session: v.value, Path: r.URL.Path, ctx: ctx, visit: v, route: route}
 	return a.writePage(w, page, http.StatusOK)
 }
 
@@ -177,13 +177,13 @@ func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
 	return nil
 }
 
-func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, v *visit, route *Route, values url.Values) error {
+func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, route *Route, values url.Values) error {
 	body, form, err := a.readBody(w, r)
 	if err != nil {
 		return err
 	}
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	done, err := a.serve(ctx, v, &sent{route: route, path: values, body: body, form: form, key: key})
+	done, err := a.serve(ctx, v, &callRequest{route: route, path: values, body: body, form: form, key: key})
 	asForm := form != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := AsError(err).Problems; asForm && problems != nil && route.Form != "" {
@@ -212,7 +212,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // serveForm shows the page of a form again, with what was sent and what is
 // wrong with it.
-func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, v *visit, action *Route, values url.Values, sent *submission) error {
+func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, action *Route, values url.Values, sent *submission) error {
 	page, _, err := a.router.Find(http.MethodGet, strings.TrimPrefix(action.Form, "GET "))
 	if err != nil {
 		return err
@@ -225,7 +225,7 @@ func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return err
 	}
-	return a.writePage(w, &View{Data: data, Session: v.session, Path: r.URL.Path, ctx: ctx, visit: v, route: page, sent: sent}, http.StatusUnprocessableEntity)
+	return a.writePage(w, &View{Data: data, Session: v.value, Path: r.URL.Path, ctx: ctx, visit: v, route: page, sent: sent}, http.StatusUnprocessableEntity)
 }
 
 func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMessage, form url.Values, err error) {

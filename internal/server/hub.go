@@ -30,9 +30,9 @@ type hub struct {
 	denied  []*Connection                 // whose users are not known any more
 
 	// Deliver's own.
-	held      []*Connection
-	heldFrom  uint64 // the first commit that is held, 0 for none
-	heldSince time.Time
+	unflushed      []*Connection
+	unflushedFrom  uint64 // the first commit that is held, 0 for none
+	unflushedSince time.Time
 }
 
 func newHub(app *App) *hub {
@@ -53,8 +53,8 @@ func (h *hub) join(c *Connection, limit int) error {
 	return nil
 }
 
-// part forgets a connection and closes its cursors.
-func (h *hub) part(c *Connection) {
+// leave forgets a connection and closes its cursors.
+func (h *hub) leave(c *Connection) {
 	h.mu.Lock()
 	if h.connections[c.number] == c {
 		delete(h.connections, c.number)
@@ -65,9 +65,9 @@ func (h *hub) part(c *Connection) {
 	h.mu.Unlock()
 	c.mu.Lock()
 	c.ended = true
-	v := c.visit
+	v := c.session
 	c.mu.Unlock()
-	c.drop(func(*opened) bool { return true })
+	c.closeWhere(func(*openCursor) bool { return true })
 	if v != nil {
 		v.follower.end()
 	}
@@ -96,11 +96,11 @@ func (h *hub) count() int {
 // only that is.
 func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 	touched := h.watches.Touched(commit)
-	ctx := asOf(h.app.ctx, commit.Seq)
+	ctx := atSeq(h.app.ctx, commit.Seq)
 	var moves []cursor.Move
 	for _, f := range touched {
-		if f.conn.follows(f) {
-			moves = append(moves, h.revisit(ctx, f.conn)...)
+		if f.conn.isCurrent(f) {
+			moves = append(moves, h.renewSession(ctx, f.conn)...)
 		}
 	}
 	for _, f := range touched { // those of a visit that was made anew are replaced by now
@@ -111,14 +111,14 @@ func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 	return moves
 }
 
-// revisit evaluates a connection anew. Where that fails, all is denied, and the
+// renewSession evaluates a connection anew. Where that fails, all is denied, and the
 // connection ends, so that its client asks again who it is.
-func (h *hub) revisit(ctx context.Context, c *Connection) []cursor.Move {
+func (h *hub) renewSession(ctx context.Context, c *Connection) []cursor.Move {
 	fresh := c.connect(ctx, &follower{conn: c})
 	if fresh.err != nil {
 		h.app.report("rule", fresh.err)
 	}
-	if !c.replace(fresh) {
+	if !c.replaceSession(fresh) {
 		return nil
 	}
 	switch rights := fresh.rights(); {
@@ -129,7 +129,7 @@ func (h *hub) revisit(ctx context.Context, c *Connection) []cursor.Move {
 		h.renewed[c] = h.app.allowed(rights)
 	}
 	var moves []cursor.Move
-	for _, handle := range c.moving() {
+	for _, handle := range c.movable() {
 		moves = append(moves, h.rescope(ctx, fresh, handle))
 	}
 	return moves
@@ -137,36 +137,36 @@ func (h *hub) revisit(ctx context.Context, c *Connection) []cursor.Move {
 
 // rescope asks for the scope of an open cursor anew. One that cannot be had any
 // more is closed.
-func (h *hub) rescope(ctx context.Context, v *visit, handle *opened) cursor.Move {
+func (h *hub) rescope(ctx context.Context, v *session, handle *openCursor) cursor.Move {
 	move := cursor.Move{Holder: handle}
-	spec, f, err := v.spec(ctx, &follower{conn: v.conn}, handle.want)
+	spec, f, err := v.spec(ctx, &follower{conn: v.conn}, handle.request)
 	if err == nil {
 		move.To = &spec
 	} else {
 		h.app.report("rule", err)
 	}
-	handle.followed(f)
+	handle.setFollower(f)
 	return move
 }
 
-// follows reports whether the connection's visit, or the one to come, is the
+// isCurrent reports whether the connection's visit, or the one to come, is the
 // follower's answer.
-func (c *Connection) follows(f *follower) bool {
+func (c *Connection) isCurrent(f *follower) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.visit != nil && c.visit.follower == f || c.arriving != nil && c.arriving.follower == f
+	return c.session != nil && c.session.follower == f || c.pending != nil && c.pending.follower == f
 }
 
-// replace puts a visit in the place of the connection's own, and reports whether
+// replaceSession puts a visit in the place of the connection's own, and reports whether
 // it is in use: its client has been greeted, and has not gone.
-func (c *Connection) replace(fresh *visit) bool {
+func (c *Connection) replaceSession(fresh *session) bool {
 	c.mu.Lock()
-	old, used := c.visit, c.arriving == nil && !c.ended
+	old, used := c.session, c.pending == nil && !c.ended
 	switch {
 	case used:
-		c.visit = fresh
-	case c.arriving != nil:
-		old, c.arriving = c.arriving, fresh
+		c.session = fresh
+	case c.pending != nil:
+		old, c.pending = c.pending, fresh
 	default:
 		old = fresh
 	}

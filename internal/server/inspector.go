@@ -18,12 +18,12 @@ type inspector struct {
 	measure  func(bool) // is told whether somebody watches
 	log      logTail
 
-	mu       sync.Mutex
-	watchers map[*watcher]struct{}
-	commits  budget
-	acks     budget
-	recent   map[uint64]*trace // the newest traced commits, whose acknowledgements are timed
-	order    []uint64
+	mu            sync.Mutex
+	subscriptions map[*subscription]struct{}
+	commits       budget
+	acks          budget
+	recent        map[uint64]*trace // the newest traced commits, whose acknowledgements are timed
+	order         []uint64
 }
 
 const (
@@ -38,44 +38,44 @@ const (
 
 func newInspector() *inspector {
 	return &inspector{
-		watchers: map[*watcher]struct{}{}, recent: map[uint64]*trace{},
+		subscriptions: map[*subscription]struct{}{}, recent: map[uint64]*trace{},
 		commits: budget{perSecond: tracedPerSecond, most: tracedAtOnce},
 		acks:    budget{perSecond: asksPerSecond, most: asksAtOnce},
 	}
 }
 
-// watch begins with the end of the log.
-func (i *inspector) watch() *watcher {
-	w := &watcher{wake: make(chan struct{}, 1)}
+// subscribe begins with the end of the log.
+func (i *inspector) subscribe() *subscription {
+	w := &subscription{wake: make(chan struct{}, 1)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, line := range i.log.lines() {
-		w.put(told{event: wire.ControlEvent{Log: &line}})
+		w.put(queuedEvent{event: wire.ControlEvent{Log: &line}})
 	}
-	i.watchers[w] = struct{}{}
+	i.subscriptions[w] = struct{}{}
 	i.watching.Add(1)
 	i.measure(true)
 	return w
 }
 
-func (i *inspector) unwatch(w *watcher) {
+func (i *inspector) unsubscribe(w *subscription) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	delete(i.watchers, w)
+	delete(i.subscriptions, w)
 	i.measure(i.watching.Add(-1) > 0)
 }
 
-func (i *inspector) tell(event wire.ControlEvent) {
+func (i *inspector) publish(event wire.ControlEvent) {
 	if i.watching.Load() == 0 {
 		return
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.tellLocked(told{event: event})
+	i.publishLocked(queuedEvent{event: event})
 }
 
-func (i *inspector) tellLocked(t told) {
-	for w := range i.watchers {
+func (i *inspector) publishLocked(t queuedEvent) {
+	for w := range i.subscriptions {
 		w.put(t)
 	}
 }
@@ -101,7 +101,7 @@ func (i *inspector) confirm(t *trace, c *Connection) {
 	c.lag.Store(lag)
 	event := wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: t.commit.Seq, Connection: c.number, Micros: lag}}
 	if t.done {
-		i.tellLocked(told{event: event})
+		i.publishLocked(queuedEvent{event: event})
 	} else {
 		t.early = append(t.early, event) // a console hears of the commit first
 	}
@@ -129,31 +129,31 @@ func (b *budget) spend(n int) bool {
 	return true
 }
 
-// A watcher is a console's queue of events.
-type watcher struct {
+// A subscription is a console's queue of events.
+type subscription struct {
 	mu      sync.Mutex
-	queue   []told
+	queue   []queuedEvent
 	weight  int
 	skipped skipped
 	missed  int
 	wake    chan struct{}
 }
 
-// A told is an event on its way to consoles; that of a commit is completed when
+// A queuedEvent is an event on its way to consoles; that of a commit is completed when
 // it is taken, so that this is not done where commits wait for it.
-type told struct {
+type queuedEvent struct {
 	event  wire.ControlEvent
 	commit *store.Commit
 }
 
-func (t *told) weight() int {
+func (t *queuedEvent) weight() int {
 	if t.commit == nil {
 		return 1
 	}
 	return 1 + min(len(t.commit.Changes), maxChanges) + len(t.event.Commit.Reached)
 }
 
-func (w *watcher) put(t told) {
+func (w *subscription) put(t queuedEvent) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	weight := t.weight()
@@ -172,14 +172,14 @@ func (w *watcher) put(t told) {
 	}
 }
 
-func (w *watcher) skip(commit *store.Commit) {
+func (w *subscription) skip(commit *store.Commit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.skipped.count(commit)
 }
 
 // take returns what waits, with a word about what was left out.
-func (w *watcher) take() []wire.ControlEvent {
+func (w *subscription) take() []wire.ControlEvent {
 	w.mu.Lock()
 	queue, left, missed := w.queue, w.skipped, w.missed
 	w.queue, w.weight, w.skipped, w.missed = nil, 0, skipped{}, 0

@@ -20,8 +20,8 @@ type link struct {
 	kind  string // "stream" or "poll"
 	conn  *Connection
 
-	in    sync.Mutex // held while frames are handled
-	taken uint64     // the number of the last batch
+	in        sync.Mutex // held while frames are handled
+	lastBatch uint64     // the number of the last batch
 
 	mu       sync.Mutex
 	number   uint64        // of the last message
@@ -29,7 +29,7 @@ type link struct {
 	waiting  chan struct{} // closed for who waits for a message; nil if nobody does
 	ending   *wire.End
 	replaced bool // it ends when the client has what was sent
-	parted   bool
+	left     bool
 	idle     *time.Timer              // ends a link that its client has forgotten
 	out      *http.ResponseController // of a stream
 }
@@ -55,11 +55,11 @@ func (l *link) close(code int, reason string) {
 		l.message = nil // what it said is resumed from
 		l.wake()
 		if l.out != nil {
-			l.hurry()
+			l.setWriteDeadline()
 		}
 	}
 	l.mu.Unlock()
-	l.part()
+	l.leave()
 }
 
 // stream sets, and takes away, what the link's messages are written to.
@@ -72,7 +72,7 @@ func (l *link) stream(out *http.ResponseController) {
 // write writes an event, within bounds.
 func (l *link) write(w io.Writer, d *wire.Delivery) error {
 	l.mu.Lock()
-	l.hurry()
+	l.setWriteDeadline()
 	out := l.out
 	l.mu.Unlock()
 	if _, err := w.Write(event(d)); err != nil {
@@ -81,9 +81,9 @@ func (l *link) write(w io.Writer, d *wire.Delivery) error {
 	return out.Flush()
 }
 
-// hurry bounds the time for what is written now: at the end of a link, a client
+// setWriteDeadline bounds the time for what is written now: at the end of a link, a client
 // that has not read has little left. It is called with the lock held.
-func (l *link) hurry() {
+func (l *link) setWriteDeadline() {
 	within := writeWait
 	if l.ending != nil {
 		within = time.Second
@@ -91,14 +91,14 @@ func (l *link) hurry() {
 	_ = l.out.SetWriteDeadline(time.Now().Add(within))
 }
 
-// part takes the connection from among the others: it gets no commits any more.
-func (l *link) part() {
+// leave takes the connection from among the others: it gets no commits any more.
+func (l *link) leave() {
 	l.mu.Lock()
-	first := !l.parted
-	l.parted = true
+	first := !l.left
+	l.left = true
 	l.mu.Unlock()
 	if first {
-		l.conn.app.part(l.conn)
+		l.conn.app.removeConnection(l.conn)
 	}
 }
 
@@ -110,8 +110,8 @@ func (l *link) wake() {
 	}
 }
 
-// rest lets the client be silent for a while, from now on.
-func (l *link) rest(d time.Duration) {
+// resetIdle lets the client be silent for a while, from now on.
+func (l *link) resetIdle(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ending == nil {
@@ -176,11 +176,11 @@ func (l *link) confirm(have uint64) error {
 	return nil
 }
 
-// take handles a batch of frames, unless it has done so before.
-func (l *link) take(batch *wire.Batch) error {
+// handleBatch handles a batch of frames, unless it has done so before.
+func (l *link) handleBatch(batch *wire.Batch) error {
 	l.in.Lock()
 	defer l.in.Unlock()
-	next := l.taken + 1
+	next := l.lastBatch + 1
 	if batch.Number > 0 && batch.Number < next {
 		return nil
 	}
@@ -193,7 +193,7 @@ func (l *link) take(batch *wire.Batch) error {
 			return Errorf(CodeTooLarge, "frame %d of the batch is larger than %d bytes", i+1, most)
 		}
 	}
-	l.taken = next
-	l.conn.take(batch.Requests())
+	l.lastBatch = next
+	l.conn.handleAll(batch.Requests())
 	return nil
 }

@@ -75,7 +75,7 @@ func (s *links) find(id string, user record.ID) (*link, error) {
 // connection, which is said to take its place, is open.
 func (s *links) replace(id string, user record.ID) {
 	if l, err := s.find(id, user); err == nil {
-		l.part()
+		l.leave()
 		l.mu.Lock()
 		l.replaced = true
 		l.wake()

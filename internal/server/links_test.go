@@ -68,8 +68,8 @@ func post(t *testing.T, url, body string) (*http.Response, *wire.Delivery) {
 // awaitCount waits until the application knows so many connections.
 func awaitCount(t *testing.T, app *App, want int) {
 	t.Helper()
-	watcher := app.inspector.watch()
-	defer app.inspector.unwatch(watcher)
+	watcher := app.inspector.subscribe()
+	defer app.inspector.unsubscribe(watcher)
 	for deadline := time.After(10 * time.Second); app.hub.count() != want; {
 		select {
 		case <-watcher.wake:

@@ -50,7 +50,7 @@ func newTap(log *slog.Logger, i *inspector) *slog.Logger {
 func (t *tap) Handle(ctx context.Context, record slog.Record) error {
 	line := wire.LogEvent{At: record.Time, Level: record.Level.String(), Message: shorten(record.Message, maxLogText), Attrs: shorten(t.text(ctx, record), maxLogText)}
 	t.inspector.log.add(line)
-	t.inspector.tell(wire.ControlEvent{Log: &line})
+	t.inspector.publish(wire.ControlEvent{Log: &line})
 	return t.Handler.Handle(ctx, record)
 }
 

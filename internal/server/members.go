@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// A member is a field of a struct's JSON: its own, or one of an embedded struct.
-type member struct {
+// A jsonField is a field of a struct's JSON: its own, or one of an embedded struct.
+type jsonField struct {
 	reflect.StructField
 	name          string
 	index         []int
 	behindPointer bool // of an embedded struct that may be missing
 }
 
-// members returns the fields that encoding/json writes, by its rules: of several
+// jsonFields returns the fields that encoding/json writes, by its rules: of several
 // with one name that which is embedded least deeply, or that alone which is named
 // by a tag, or none.
-func members(t reflect.Type) []member {
-	found := map[string]*member{}
+func jsonFields(t reflect.Type) []jsonField {
+	found := map[string]*jsonField{}
 	seen := map[reflect.Type]bool{}
-	for level := []member{{StructField: reflect.StructField{Type: t}}}; len(level) > 0; {
-		var deeper []member
-		here := map[string][]member{}
+	for level := []jsonField{{StructField: reflect.StructField{Type: t}}}; len(level) > 0; {
+		var deeper []jsonField
+		here := map[string][]jsonField{}
 		for _, at := range level {
 			if seen[at.inner()] {
 				continue
@@ -44,18 +44,18 @@ func members(t reflect.Type) []member {
 		}
 		level = deeper
 	}
-	var out []member
+	var out []jsonField
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if found[name] != nil {
 			out = append(out, *found[name])
 		}
 	}
-	slices.SortFunc(out, func(a, b member) int { return slices.Compare(a.index, b.index) })
+	slices.SortFunc(out, func(a, b jsonField) int { return slices.Compare(a.index, b.index) })
 	return out
 }
 
 // inner is the type of the field, or what that points to.
-func (m member) inner() reflect.Type {
+func (m jsonField) inner() reflect.Type {
 	if m.Type.Kind() == reflect.Pointer {
 		return m.Type.Elem()
 	}
@@ -63,19 +63,19 @@ func (m member) inner() reflect.Type {
 }
 
 // embedded reports whether the fields of m stand in its place.
-func (m member) embedded() bool {
+func (m jsonField) embedded() bool {
 	return m.Anonymous && m.tag() == "" && m.inner().Kind() == reflect.Struct
 }
 
-func (m member) tag() string {
+func (m jsonField) tag() string {
 	name, _, _ := strings.Cut(m.Tag.Get("json"), ",")
 	return name
 }
 
 // own yields the fields of the struct that m is, as JSON sees them.
-func (m member) own(yield func(member) bool) {
+func (m jsonField) own(yield func(jsonField) bool) {
 	for i := range m.inner().NumField() {
-		field := member{StructField: m.inner().Field(i), index: append(slices.Clone(m.index), i), behindPointer: m.behindPointer}
+		field := jsonField{StructField: m.inner().Field(i), index: append(slices.Clone(m.index), i), behindPointer: m.behindPointer}
 		if field.Tag.Get("json") == "-" || !field.IsExported() && !field.embedded() {
 			continue
 		}
@@ -89,9 +89,9 @@ func (m member) own(yield func(member) bool) {
 	}
 }
 
-func dominant(rivals []member) *member {
+func dominant(rivals []jsonField) *jsonField {
 	if len(rivals) > 1 {
-		rivals = slices.DeleteFunc(rivals, func(m member) bool { return m.tag() == "" })
+		rivals = slices.DeleteFunc(rivals, func(m jsonField) bool { return m.tag() == "" })
 	}
 	if len(rivals) != 1 {
 		return nil

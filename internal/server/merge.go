@@ -8,28 +8,28 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A run is frames that wait together for a connection. Connections that wait for
+// A batch is frames that wait together for a connection. Connections that wait for
 // the same ones share it, and so what is made of it.
-type run struct {
-	before *run
+type batch struct {
+	before *batch
 	last   *frame
-	size   int  // how many frames
-	next   *run // the one that was made of it last; only Deliver makes them
+	size   int    // how many frames
+	next   *batch // the one that was made of it last; only Deliver makes them
 
 	once sync.Once
 	one  *frame
 }
 
 // then returns the run with one frame more.
-func (r *run) then(f *frame) *run {
+func (r *batch) then(f *frame) *batch {
 	if r.next == nil || r.next.last != f {
-		r.next = &run{before: r, last: f, size: r.size + 1}
+		r.next = &batch{before: r, last: f, size: r.size + 1}
 	}
 	return r.next
 }
 
 // merged returns one frame that does what those of the run do.
-func (r *run) merged() *frame {
+func (r *batch) merged() *frame {
 	if r.before == nil {
 		return r.last
 	}
@@ -72,18 +72,18 @@ func (n images) put(steps []step) {
 // image, and for each cursor what leads from before the first frame to after the
 // last.
 func merge(frames []*frame) *frame {
-	var parts []part
+	var parts []cursorDelta
 	at := map[uint64]int{} // the place of a cursor among parts
 	newest := images{}
 	ack := false
 	for _, f := range frames {
 		ack = ack || f.ack
-		for _, p := range f.parts {
+		for _, p := range f.deltas {
 			i, known := at[p.number]
 			if !known {
 				i = len(parts)
 				at[p.number] = i
-				parts = append(parts, part{number: p.number, html: p.html})
+				parts = append(parts, cursorDelta{number: p.number, html: p.html})
 			}
 			parts[i].steps = append(parts[i].steps, p.steps...)
 			if p.value != nil {
@@ -111,7 +111,7 @@ func merge(frames []*frame) *frame {
 		newest.put(p.steps)
 		for model, steps := range p.include {
 			steps = compose(steps)
-			slices.SortStableFunc(steps, func(a, b step) int { return turn(a.Op) - turn(b.Op) }) // they have no order, and are one delta
+			slices.SortStableFunc(steps, func(a, b step) int { return opOrder(a.Op) - opOrder(b.Op) }) // they have no order, and are one delta
 			newest.put(steps)
 			p.include[model] = steps
 		}
@@ -119,8 +119,8 @@ func merge(frames []*frame) *frame {
 	return newFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts, nil)
 }
 
-// A fate is what becomes of one record in the course of several frames.
-type fate struct {
+// A recordFate is what becomes of one record in the course of several frames.
+type recordFate struct {
 	fresh   bool // it was not held before
 	gone    bool // it is not held after
 	latest  step // its newest image
@@ -140,12 +140,12 @@ type fate struct {
 // when it leaves, unless another record is placed after it in between. And what
 // nobody is placed after may leave at once.
 func compose(steps []step) []step {
-	fates := make(map[record.ID]*fate)
+	fates := make(map[record.ID]*recordFate)
 	var ids []record.ID // in the order in which they are met
 	for _, s := range steps {
 		f := fates[s.ID]
 		if f == nil {
-			f = &fate{fresh: s.Op == cursor.Enter}
+			f = &recordFate{fresh: s.Op == cursor.Enter}
 			fates[s.ID] = f
 			ids = append(ids, s.ID)
 		}

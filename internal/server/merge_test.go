@@ -129,10 +129,10 @@ func (l *lag) commit() {
 		body := fmt.Sprintf(`{"id":"%s","v":%d,"x":"%s"}`, id, l.seq, strings.Repeat("x", l.random.IntN(100)))
 		images[id] = &record.Image{Model: lagModel, ID: id, Version: l.seq, JSON: []byte(body)}
 	}
-	var parts []part
+	var parts []cursorDelta
 	for _, list := range l.lists {
 		steps := list.follow(images, l.random)
-		p := part{number: list.number, html: list.html, steps: steps}
+		p := cursorDelta{number: list.number, html: list.html, steps: steps}
 		if l.random.IntN(60) == 0 {
 			l.number++
 			p.to, list.number = l.number, l.number
@@ -313,7 +313,7 @@ func TestIncludedRecordsAreMerged(t *testing.T) {
 		for _, d := range deltas {
 			steps = append(steps, step{Delta: d})
 		}
-		return newFrame(seq, seq, false, []part{{number: 7, include: map[string][]step{"posts": steps}}}, nil)
+		return newFrame(seq, seq, false, []cursorDelta{{number: 7, include: map[string][]step{"posts": steps}}}, nil)
 	}
 	enter, change := cursor.Enter, cursor.Change
 	merged := merge([]*frame{

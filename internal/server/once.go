@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A sent is what a client sent to a route. With a key, a ULID that the client
+// A callRequest is what a client sent to a route. With a key, a ULID that the client
 // made for this call alone, the call takes effect once, however often it is sent
 // within a day, over whichever connection, also after the server was killed:
 //
@@ -38,7 +38,7 @@ import (
 //     sends a call again must send the same route and input, and the user's rules
 //     are not asked again: it is the answer that was meant for this sender. It may
 //     sign in, as it did then.
-type sent struct {
+type callRequest struct {
 	route *Route
 	path  url.Values // the fields in the path
 	body  json.RawMessage
@@ -46,8 +46,8 @@ type sent struct {
 	key   string     // "": none
 }
 
-// once begins a run of the call, nil without a key.
-func (in *sent) once(user record.ID) (*store.Attempt, error) {
+// attempt begins a run of the call, nil without a key.
+func (in *callRequest) attempt(user record.ID) (*store.Attempt, error) {
 	if in.key == "" {
 		return nil, nil
 	}
@@ -58,14 +58,14 @@ func (in *sent) once(user record.ID) (*store.Attempt, error) {
 	return store.NewAttempt(string(user), key, []byte(in.route.Pattern()), []byte(in.path.Encode()), in.body, []byte(in.form.Encode()))
 }
 
-// runs are the calls with a key that are being served.
-type runs struct {
+// attempts are the calls with a key that are being served.
+type attempts struct {
 	mu      sync.Mutex
 	running map[string]chan struct{} // by key; closed when the run has ended
 }
 
 // begin waits until no other run of the call goes on. The function ends the run.
-func (r *runs) begin(ctx context.Context, key string) (end func(), err error) {
+func (r *attempts) begin(ctx context.Context, key string) (end func(), err error) {
 	for {
 		r.mu.Lock()
 		other, busy := r.running[key]
@@ -99,9 +99,9 @@ type outcome struct {
 	Error    *wire.Error     `json:"error,omitempty"`
 }
 
-// remember keeps how a run ended that has committed something. Where it was cut
+// saveAnswer keeps how a run ended that has committed something. Where it was cut
 // short, nobody knows how it would have ended.
-func (a *App) remember(done *served, err error) {
+func (a *App) saveAnswer(done *callResult, err error) {
 	kept := outcome{Seq: done.seq, Status: done.status, Out: done.out, Location: done.location, SignIn: done.signIn}
 	if err != nil {
 		coded := AsError(err)
@@ -113,12 +113,12 @@ func (a *App) remember(done *served, err error) {
 	if data, err := json.Marshal(kept); err != nil {
 		a.log.Error("keep an answer", "call", done.by, "error", err)
 	} else {
-		a.store.SaveAnswer(done.once, data)
+		a.store.SaveAnswer(done.attempt, data)
 	}
 }
 
-// again answers a call that has taken effect before as it was answered then.
-func (a *App) again(ctx context.Context, applied *store.Applied) (*served, error) {
+// repeatAnswer answers a call that has taken effect before as it was answered then.
+func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callResult, error) {
 	kept := outcome{Seq: applied.Seq, Status: http.StatusOK, Out: json.RawMessage("null")}
 	if applied.Answer != nil {
 		if err := json.Unmarshal(applied.Answer, &kept); err != nil {
@@ -128,21 +128,21 @@ func (a *App) again(ctx context.Context, applied *store.Applied) (*served, error
 	if kept.Error != nil {
 		return nil, errorOf(kept.Error)
 	}
-	done := &served{call: &call{seq: kept.Seq, signIn: kept.SignIn}, status: kept.Status, out: kept.Out, location: kept.Location, repeated: true}
+	done := &callResult{call: &call{seq: kept.Seq, signIn: kept.SignIn}, status: kept.Status, out: kept.Out, location: kept.Location, repeated: true}
 	return done, a.engine.Wait(ctx, done.seq)
 }
 
 // serve passes a request through its action, and returns when every open
 // connection has been handed what the action committed.
-func (a *App) serve(ctx context.Context, v *visit, in *sent) (*served, error) {
-	once, err := in.once(v.conn.user)
+func (a *App) serve(ctx context.Context, v *session, in *callRequest) (*callResult, error) {
+	once, err := in.attempt(v.conn.user)
 	if err != nil {
 		return nil, err
 	}
 	if once == nil {
 		return a.perform(ctx, v, in, nil)
 	}
-	end, err := a.runs.begin(ctx, once.Key())
+	end, err := a.attempts.begin(ctx, once.Key())
 	if err != nil {
 		return nil, err
 	}
@@ -150,20 +150,20 @@ func (a *App) serve(ctx context.Context, v *visit, in *sent) (*served, error) {
 	if applied, err := a.store.Applied(once); err != nil {
 		return nil, err
 	} else if applied != nil {
-		return a.again(ctx, applied)
+		return a.repeatAnswer(ctx, applied)
 	}
 	return a.perform(ctx, v, in, once)
 }
 
 // perform runs the action of a request.
-func (a *App) perform(ctx context.Context, v *visit, in *sent, once *store.Attempt) (*served, error) {
-	done := &served{call: &call{by: v.conn.author(in.route), once: once}, status: http.StatusOK}
+func (a *App) perform(ctx context.Context, v *session, in *callRequest, once *store.Attempt) (*callResult, error) {
+	done := &callResult{call: &call{by: v.conn.author(in.route), attempt: once}, status: http.StatusOK}
 	err := a.act(context.WithValue(ctx, callKey{}, done.call), v, in, done)
 	if done.applied != nil {
-		return a.again(ctx, done.applied)
+		return a.repeatAnswer(ctx, done.applied)
 	}
 	if once != nil && done.seq > 0 {
-		a.remember(done, err)
+		a.saveAnswer(done, err)
 	}
 	if err != nil {
 		return nil, err

@@ -17,8 +17,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A want is a cursor as a client asks for it.
-type want struct {
+// A cursorRequest is a cursor as a client asks for it.
+type cursorRequest struct {
 	route   *Route
 	in      any
 	partial string // of a page's list: what renders a record
@@ -31,11 +31,11 @@ type want struct {
 
 // perViewer reports whether the partial is rendered for each viewer, which its
 // name declares: "posts/_post.viewer.html".
-func (w *want) perViewer() bool { return strings.HasSuffix(w.partial, ".viewer.html") }
+func (w *cursorRequest) perViewer() bool { return strings.HasSuffix(w.partial, ".viewer.html") }
 
 // tag keeps cursors apart that are asked for in different ways: scopes that are
 // equal now may differ when the user's rights have changed.
-func (w *want) tag(viewer *Connection) (string, error) {
+func (w *cursorRequest) tag(viewer *Connection) (string, error) {
 	in, err := json.Marshal(w.in)
 	if err != nil {
 		return "", fmt.Errorf("encode its input: %w", err)
@@ -49,7 +49,7 @@ func (w *want) tag(viewer *Connection) (string, error) {
 
 // narrow applies what the client asked for on top of the application's scope,
 // on the fields that the application allows.
-func (w *want) narrow(scope query.Scope) (query.Scope, error) {
+func (w *cursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 	if w.route.Value && (len(w.order) > 0 || w.limit > 0) {
 		return scope, Errorf(CodeBadRequest, "%s is a value; it takes neither an order nor a limit", w.route.Name)
 	}
@@ -58,7 +58,7 @@ func (w *want) narrow(scope query.Scope) (query.Scope, error) {
 		if err != nil {
 			return scope, err
 		}
-		if err := w.permit(slices.Collect(where.Fields)); err != nil {
+		if err := w.checkFields(slices.Collect(where.Fields)); err != nil {
 			return scope, err
 		}
 		scope.Where = query.And(scope.Where, where)
@@ -72,7 +72,7 @@ func (w *want) narrow(scope query.Scope) (query.Scope, error) {
 		for i, term := range order {
 			fields[i] = term.Field
 		}
-		if err := w.permit(fields); err != nil {
+		if err := w.checkFields(fields); err != nil {
 			return scope, err
 		}
 		if scope.Limit != 0 || scope.Offset != 0 {
@@ -86,7 +86,7 @@ func (w *want) narrow(scope query.Scope) (query.Scope, error) {
 	return scope, nil
 }
 
-func (w *want) permit(fields []*record.Field) error {
+func (w *cursorRequest) checkFields(fields []*record.Field) error {
 	for _, field := range fields {
 		if !slices.Contains(w.route.Narrow, field) {
 			return Errorf(CodeForbidden, "%s cannot be narrowed by %s", w.route.Name, field.Name)
@@ -109,11 +109,11 @@ func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
 	return condition, nil
 }
 
-// An opened cursor is held by one connection, which holds equal ones once.
-type opened struct {
+// An openCursor cursor is held by one connection, which holds equal ones once.
+type openCursor struct {
 	cursor.Membership
 	conn     *Connection
-	want     *want
+	request  *cursorRequest
 	query    *cursor.Query
 	follower *follower   // nil: its scope depends on nothing but the visit
 	live     atomic.Bool // its client is to be told what becomes of it
@@ -121,16 +121,16 @@ type opened struct {
 
 // openCursor opens a cursor and sends the frame that answer makes of it, in its
 // place among the commits.
-func (c *Connection) openCursor(ctx context.Context, w *want, since *held, answer func(cursor.Opened) (any, error)) error {
-	handle := &opened{conn: c, want: w, follower: &follower{conn: c}}
+func (c *Connection) openCursor(ctx context.Context, w *cursorRequest, since *resumeFrom, answer func(cursor.Opened) (any, error)) error {
+	handle := &openCursor{conn: c, request: w, follower: &follower{conn: c}}
 	var state cursor.Opened
 	var place *place
 	err := c.tryOpen(ctx, handle, since, func(o cursor.Opened) {
 		state, place = o, c.outbox.reserve()
-		c.hold(handle, o.Query)
+		c.keep(handle, o.Query)
 	})
 	if !handle.live.Load() {
-		c.forget(handle)
+		c.discard(handle)
 	}
 	if err != nil {
 		return err
@@ -142,14 +142,14 @@ func (c *Connection) openCursor(ctx context.Context, w *want, since *held, answe
 	}
 	c.outbox.fill(place, data)
 	if err != nil {
-		c.drop(func(other *opened) bool { return other == handle })
+		c.closeWhere(func(other *openCursor) bool { return other == handle })
 	}
 	return err
 }
 
-// held is what a returning client says it holds. A reason says why it cannot be
+// resumeFrom is what a returning client says it holds. A reason says why it cannot be
 // built upon.
-type held struct {
+type resumeFrom struct {
 	seq    uint64
 	user   record.ID
 	resync string
@@ -157,9 +157,9 @@ type held struct {
 
 // tryOpen opens a cursor by the scope that the user's rights give it now. Where
 // these change meanwhile, Rescope has it opened by another one.
-func (c *Connection) tryOpen(ctx context.Context, handle *opened, since *held, opened func(cursor.Opened)) error {
-	w, f := handle.want, handle.follower
-	v := c.begin(handle)
+func (c *Connection) tryOpen(ctx context.Context, handle *openCursor, since *resumeFrom, opened func(cursor.Opened)) error {
+	w, f := handle.request, handle.follower
+	v := c.addOpening(handle)
 	spec, f, err := v.spec(ctx, f, w)
 	if err == nil {
 		err = f.catchUp(ctx)
@@ -169,7 +169,7 @@ func (c *Connection) tryOpen(ctx context.Context, handle *opened, since *held, o
 	}
 	var from *cursor.Resume
 	if since != nil && since.resync == "" && !w.route.Value {
-		from = c.recall(ctx, v, w, since)
+		from = c.loadResume(ctx, v, w, since)
 	}
 	err = c.app.engine.Open(ctx, handle, spec, from, opened)
 	if errors.Is(err, cursor.ErrClosed) {
@@ -181,24 +181,24 @@ func (c *Connection) tryOpen(ctx context.Context, handle *opened, since *held, o
 	return nil
 }
 
-// begin has Rescope know of a cursor before its scope is asked for, and returns
+// addOpening has Rescope know of a cursor before its scope is asked for, and returns
 // the visit that is to be asked.
-func (c *Connection) begin(handle *opened) *visit {
+func (c *Connection) addOpening(handle *openCursor) *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.opening = append(c.opening, handle)
-	return c.visit
+	return c.session
 }
 
-// hold keeps an open cursor, unless the connection holds its query already, or has
+// keep keeps an open cursor, unless the connection holds its query already, or has
 // ended.
-func (c *Connection) hold(handle *opened, q *cursor.Query) {
+func (c *Connection) keep(handle *openCursor, q *cursor.Query) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	twice := slices.IndexFunc(c.open, func(other *opened) bool { return other.query == q })
+	twice := slices.IndexFunc(c.open, func(other *openCursor) bool { return other.query == q })
 	if twice >= 0 {
-		other := c.open[twice].want
-		other.scope = other.scope || handle.want.scope
+		other := c.open[twice].request
+		other.scope = other.scope || handle.request.scope
 	}
 	if twice >= 0 || c.ended {
 		return
@@ -212,8 +212,8 @@ func (c *Connection) hold(handle *opened, q *cursor.Query) {
 	}
 }
 
-// forget closes a cursor that is not kept.
-func (c *Connection) forget(handle *opened) {
+// discard closes a cursor that is not kept.
+func (c *Connection) discard(handle *openCursor) {
 	c.mu.Lock()
 	c.opening = without(c.opening, handle)
 	c.mu.Unlock()
@@ -221,12 +221,12 @@ func (c *Connection) forget(handle *opened) {
 	handle.follower.end()
 }
 
-func without(handles []*opened, one *opened) []*opened {
-	return slices.DeleteFunc(handles, func(other *opened) bool { return other == one })
+func without(handles []*openCursor, one *openCursor) []*openCursor {
+	return slices.DeleteFunc(handles, func(other *openCursor) bool { return other == one })
 }
 
-// followed puts another follower in the place of a cursor's own.
-func (handle *opened) followed(by *follower) {
+// setFollower puts another follower in the place of a cursor's own.
+func (handle *openCursor) setFollower(by *follower) {
 	c := handle.conn
 	c.mu.Lock()
 	if slices.Contains(c.open, handle) || slices.Contains(c.opening, handle) {
@@ -236,14 +236,14 @@ func (handle *opened) followed(by *follower) {
 	by.end()
 }
 
-// recall works out what the client held: the cursor's scope as it was then, for
+// loadResume works out what the client held: the cursor's scope as it was then, for
 // who the client was then. Where nothing that Connect followed has changed since,
 // that is the visit, if it is still current; else Connect is asked again. Where it
 // cannot be known, it notes why, and the client gets everything anew.
-func (c *Connection) recall(ctx context.Context, v *visit, w *want, since *held) *cursor.Resume {
+func (c *Connection) loadResume(ctx context.Context, v *session, w *cursorRequest, since *resumeFrom) *cursor.Resume {
 	same, err := c.app.engine.Untouched(ctx, since.seq, v.follower.scopes()...)
-	same = same && !v.follower.over()
-	ctx = asOf(ctx, since.seq)
+	same = same && !v.follower.isEnded()
+	ctx = atSeq(ctx, since.seq)
 	if err == nil && !same {
 		past := &Connection{app: c.app, number: c.number, user: since.user}
 		v = past.connect(ctx, &follower{})
@@ -264,17 +264,17 @@ func (c *Connection) recall(ctx context.Context, v *visit, w *want, since *held)
 
 // closeCursor closes what is held under a number.
 func (c *Connection) closeCursor(number uint64) error {
-	if c.drop(func(handle *opened) bool { return handle.query.Number() == number }) == 0 {
+	if c.closeWhere(func(handle *openCursor) bool { return handle.query.Number() == number }) == 0 {
 		return Errorf(CodeNotFound, "cursor %d is not open", number)
 	}
 	return nil
 }
 
-// drop closes the cursors for which which is true, and returns how many.
-func (c *Connection) drop(which func(*opened) bool) int {
-	var closed []*opened
+// closeWhere closes the cursors for which which is true, and returns how many.
+func (c *Connection) closeWhere(which func(*openCursor) bool) int {
+	var closed []*openCursor
 	c.mu.Lock()
-	c.open = slices.DeleteFunc(c.open, func(handle *opened) bool {
+	c.open = slices.DeleteFunc(c.open, func(handle *openCursor) bool {
 		found := which(handle)
 		if found {
 			handle.live.Store(false) // before Rescope knows it no more
@@ -290,31 +290,31 @@ func (c *Connection) drop(which func(*opened) bool) int {
 	return len(closed)
 }
 
-func (c *Connection) current() *visit {
+func (c *Connection) current() *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.visit
+	return c.session
 }
 
-func (c *Connection) handles() []*opened {
+func (c *Connection) handles() []*openCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.open)
 }
 
-// moving returns the cursors that move with the visit: those that are open, and
+// movable returns the cursors that move with the visit: those that are open, and
 // those on their way there.
-func (c *Connection) moving() []*opened {
+func (c *Connection) movable() []*openCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Concat(c.open, c.opening)
 }
 
 // queries returns what the connection holds, by query.
-func (c *Connection) queries() map[*cursor.Query]*opened {
+func (c *Connection) queries() map[*cursor.Query]*openCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := make(map[*cursor.Query]*opened, len(c.open))
+	out := make(map[*cursor.Query]*openCursor, len(c.open))
 	for _, handle := range c.open {
 		out[handle.query] = handle
 	}
@@ -327,7 +327,7 @@ func (c *Connection) send(frame any) {
 	data, err := wire.Encode(frame)
 	if err != nil {
 		c.app.log.Error("encode a frame", "error", err)
-		c.leave(closeInternal, "a frame could not be made")
+		c.disconnect(closeInternal, "a frame could not be made")
 		return
 	}
 	c.outbox.put(data)

@@ -13,7 +13,7 @@ type outbox struct {
 	mu         sync.Mutex
 	queue      []*place
 	bytes      int
-	most       int  // bytes at which what waits is merged; at least limit
+	compactAt  int  // bytes at which what waits is merged; at least limit
 	busy       bool // a message is inside the transport
 	collecting bool // what is put waits for flush
 	full       bool
@@ -31,7 +31,7 @@ type transport interface {
 // commits. What is put after it waits for it.
 type place struct {
 	text  []byte
-	run   *run // instead of text
+	batch *batch // instead of text
 	bytes int
 	ready bool
 }
@@ -101,13 +101,13 @@ func (o *outbox) flush() {
 // enqueue lets a commit join the run before it, or begin one.
 func (o *outbox) enqueue(f *frame) {
 	if n := len(o.queue); n > 0 {
-		if p := o.queue[n-1]; p.run != nil && p.run.last.plain() && f.plain() {
-			p.run = p.run.then(f)
+		if p := o.queue[n-1]; p.batch != nil && p.batch.last.plain() && f.plain() {
+			p.batch = p.batch.then(f)
 			p.bytes += len(f.text)
 			return
 		}
 	}
-	o.queue = append(o.queue, &place{run: &f.alone, bytes: len(f.text), ready: true})
+	o.queue = append(o.queue, &place{batch: &f.single, bytes: len(f.text), ready: true})
 }
 
 // added accounts for what was put, and unlocks.
@@ -116,27 +116,27 @@ func (o *outbox) added(bytes int) {
 	if !o.full {
 		o.bytes += bytes
 		next = o.take()
-		if o.bytes > max(o.limit, o.most) {
-			o.squeeze()
+		if o.bytes > max(o.limit, o.compactAt) {
+			o.compact()
 		}
 	}
 	o.mu.Unlock()
 	o.hand(next)
 }
 
-// squeeze merges what waits, and gives up if that is still too much. Else it
+// compact merges what waits, and gives up if that is still too much. Else it
 // lets half as much again come before the next time, so that it does not do so
 // for each frame.
-func (o *outbox) squeeze() {
+func (o *outbox) compact() {
 	o.bytes = 0
 	for _, p := range o.queue {
-		if p.run != nil {
-			one := p.run.merged()
-			p.run, p.bytes = &one.alone, len(one.text)
+		if p.batch != nil {
+			one := p.batch.merged()
+			p.batch, p.bytes = &one.single, len(one.text)
 		}
 		o.bytes += p.bytes
 	}
-	o.most = o.bytes + o.limit/2
+	o.compactAt = o.bytes + o.limit/2
 	if o.bytes > o.limit && len(o.queue) > 1 {
 		o.full, o.queue, o.bytes = true, nil, 0
 		o.transport.end(closeSlow, "too much was waiting for this client; connect again and resume")
@@ -148,7 +148,7 @@ func (o *outbox) sent() {
 	o.mu.Lock()
 	o.busy = false
 	next := o.take()
-	o.rest()
+	o.endIfIdle()
 	o.hand(next)
 }
 
@@ -156,11 +156,11 @@ func (o *outbox) sent() {
 func (o *outbox) finish(code int, reason string) {
 	o.mu.Lock()
 	o.last = func() { o.transport.end(code, reason) }
-	o.rest()
+	o.endIfIdle()
 }
 
-// rest ends the transport if that is due, and unlocks.
-func (o *outbox) rest() {
+// endIfIdle ends the transport if that is due, and unlocks.
+func (o *outbox) endIfIdle() {
 	last := o.last
 	idle := !o.busy && len(o.queue) == 0
 	o.mu.Unlock()
@@ -202,8 +202,8 @@ func (o *outbox) hand(places []*place) {
 // message makes one message of what is in places: the frame itself, or an array.
 func message(places []*place) []byte {
 	for _, p := range places {
-		if p.run != nil {
-			p.text = p.run.merged().text
+		if p.batch != nil {
+			p.text = p.batch.merged().text
 		}
 	}
 	if len(places) == 1 {

@@ -11,11 +11,11 @@ import (
 
 // push runs an action for this connection and sends its client what it
 // produced.
-func (c *Connection) push(ctx context.Context, v *visit, route *Route, path url.Values, body json.RawMessage) {
+func (c *Connection) push(ctx context.Context, v *session, route *Route, path url.Values, body json.RawMessage) {
 	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
 	defer cancel()
 	push := wire.Push{Push: route.Pattern(), Status: http.StatusOK}
-	done, err := c.app.serve(ctx, v, &sent{route: route, path: path, body: body})
+	done, err := c.app.serve(ctx, v, &callRequest{route: route, path: path, body: body})
 	if err != nil {
 		c.app.report("request", err)
 		coded := AsError(err)

@@ -24,7 +24,7 @@ func isDataRequest(do string) bool {
 // data reads or writes records: within a transaction, as one of its own, or, to
 // read, in the past.
 func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRequest) (any, error) {
-	db, err := c.db(req)
+	db, err := c.requestDB(req)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRe
 			return err
 		})
 		if err != nil {
-			return nil, missing(m, req.Key, err)
+			return nil, notFound(m, req.Key, err)
 		}
 		return json.RawMessage(image.JSON), nil
 	case wire.DoQuery, wire.DoCount:
@@ -118,9 +118,9 @@ func write(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Control
 		image, err = tx.Create(m, rec)
 	case wire.DoUpdate:
 		image, err = update(tx, m, record.ID(req.Key), req.Set)
-		err = missing(m, req.Key, err)
+		err = notFound(m, req.Key, err)
 	default:
-		err = missing(m, req.Key, tx.Delete(m, record.ID(req.Key)))
+		err = notFound(m, req.Key, tx.Delete(m, record.ID(req.Key)))
 	}
 	if err == nil && image != nil {
 		out.Record = image.JSON
@@ -176,7 +176,7 @@ func written(commit store.Commit) wire.Written {
 	return wire.Written{Seq: commit.Seq, Changes: len(commit.Changes)}
 }
 
-func missing(m *record.Model, key string, err error) error {
+func notFound(m *record.Model, key string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return Errorf(CodeNotFound, "there is no %s %s", m.Type, strings.TrimSpace(key))
 	}

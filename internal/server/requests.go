@@ -23,11 +23,11 @@ func (c *Connection) receive(message []byte) {
 		c.send(refusal(0, Errorf("bad_frame", "%v", err)))
 		return
 	}
-	c.take(requests)
+	c.handleAll(requests)
 }
 
-// take handles requests in order. Nobody else may do so at the same time.
-func (c *Connection) take(requests []wire.Request) {
+// handleAll handles requests in order. Nobody else may do so at the same time.
+func (c *Connection) handleAll(requests []wire.Request) {
 	if len(requests) > 1 { // their answers are one message, too
 		c.outbox.collect()
 		defer c.outbox.flush()
@@ -89,39 +89,39 @@ func (c *Connection) handle(req *wire.Request) {
 
 func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if req.Hello != wire.Version {
-		c.leave(closeVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
+		c.disconnect(closeVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
 		return nil
 	}
 	if c.current() != nil {
 		return Errorf(CodeBadRequest, "hello was said before")
 	}
-	if err := c.arrive(ctx); err != nil {
+	if err := c.greet(ctx); err != nil {
 		return err
 	}
 	c.app.links.replace(req.Instead, c.user)
 	info := c.info()
-	c.app.inspector.tell(wire.ControlEvent{Joined: &info})
+	c.app.inspector.publish(wire.ControlEvent{Joined: &info})
 	return nil
 }
 
-// arrive finds out who the client is, and greets it. Where what that depends on
+// greet finds out who the client is, and greets it. Where what that depends on
 // changes meanwhile, Rescope finds it out anew, and that counts.
-func (c *Connection) arrive(ctx context.Context) error {
+func (c *Connection) greet(ctx context.Context) error {
 	f := &follower{conn: c}
-	asked := &visit{conn: c, follower: f}
-	c.arriveAs(nil, asked)
+	asked := &session{conn: c, follower: f}
+	c.setPending(nil, asked)
 	v := c.connect(ctx, f)
 	if err := v.follower.catchUp(ctx); err != nil {
 		v.follower.end()
-		v = &visit{conn: c, err: err}
+		v = &session{conn: c, err: err}
 	}
-	c.arriveAs(asked, v)
+	c.setPending(asked, v)
 	for {
-		v := c.coming()
+		v := c.pendingSession()
 		rights := v.rights()
 		hello, err := wire.Encode(wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
 			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights)})
-		if place, settled := c.settle(v, rights); settled {
+		if place, settled := c.completeHello(v, rights); settled {
 			if v.err != nil {
 				return v.err
 			}
@@ -135,35 +135,35 @@ func (c *Connection) arrive(ctx context.Context) error {
 	}
 }
 
-// coming returns the visit to come.
-func (c *Connection) coming() *visit {
+// pendingSession returns the visit to come.
+func (c *Connection) pendingSession() *session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.arriving
+	return c.pending
 }
 
-// arriveAs puts one visit to come in the place of another, if that is still it.
-func (c *Connection) arriveAs(old, fresh *visit) {
+// setPending puts one visit to come in the place of another, if that is still it.
+func (c *Connection) setPending(old, fresh *session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.arriving == old {
-		c.arriving = fresh
+	if c.pending == old {
+		c.pending = fresh
 	} else {
 		fresh.follower.end()
 	}
 }
 
-// settle ends the arrival, if v is still the visit to come. It returns the place
+// completeHello ends the arrival, if v is still the visit to come. It returns the place
 // for the client's hello, before all that becomes of the visit; nil where there is
 // none, or the connection has ended.
-func (c *Connection) settle(v *visit, rights string) (hello *place, settled bool) {
+func (c *Connection) completeHello(v *session, rights string) (hello *place, settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.arriving != v {
+	if c.pending != v {
 		return nil, false
 	}
-	if c.arriving = nil; v.err == nil && !c.ended {
-		c.visit, c.rights = v, rights
+	if c.pending = nil; v.err == nil && !c.ended {
+		c.session, c.rights = v, rights
 		hello = c.outbox.reserve()
 	}
 	return hello, true
@@ -171,7 +171,7 @@ func (c *Connection) settle(v *visit, rights string) (hello *place, settled bool
 
 // handleCall passes a frame that names a route through its action. The answer
 // comes after the frames of the commits that the call made.
-func (c *Connection) handleCall(ctx context.Context, v *visit, req *wire.Request) *wire.Answer {
+func (c *Connection) handleCall(ctx context.Context, v *session, req *wire.Request) *wire.Answer {
 	method, path, _ := strings.Cut(req.Call, " ")
 	route, values, err := c.app.router.Find(method, path)
 	if err == nil && route.Kind != KindAction {
@@ -186,7 +186,7 @@ func (c *Connection) handleCall(ctx context.Context, v *visit, req *wire.Request
 	if err != nil {
 		return refusal(req.ID, err)
 	}
-	done, err := c.app.serve(ctx, v, &sent{route: route, path: values, body: req.In, form: form, key: req.Key})
+	done, err := c.app.serve(ctx, v, &callRequest{route: route, path: values, body: req.In, form: form, key: req.Key})
 	if err != nil {
 		c.app.report("request", err)
 		return refusal(req.ID, err)
@@ -202,7 +202,7 @@ func (c *Connection) handleCall(ctx context.Context, v *visit, req *wire.Request
 }
 
 func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
-	w, since, err := c.app.wanted(c, req)
+	w, since, err := c.app.cursorRequest(c, req)
 	if err != nil {
 		return err
 	}
@@ -217,9 +217,9 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	})
 }
 
-// wanted reads what a client asks to open, and what it says it holds.
-func (a *App) wanted(c *Connection, req *wire.Request) (w *want, since *held, err error) {
-	w = &want{where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
+// cursorRequest reads what a client asks to open, and what it says it holds.
+func (a *App) cursorRequest(c *Connection, req *wire.Request) (w *cursorRequest, since *resumeFrom, err error) {
+	w = &cursorRequest{where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
 	resync := ""
 	name, in := req.Open, req.In
 	if req.Live != "" {
@@ -238,15 +238,15 @@ func (a *App) wanted(c *Connection, req *wire.Request) (w *want, since *held, er
 	if w.in, err = w.route.inputs.decode(nil, in, nil); err != nil {
 		return nil, nil, err
 	}
-	if since, err = a.heldBy(c, req.Since); since != nil {
+	if since, err = a.resumeFrom(c, req.Since); since != nil {
 		since.resync = cmp.Or(since.resync, resync)
 	}
 	return w, since, err
 }
 
-// heldBy reads the position up to which a client says it holds a cursor, nil for
+// resumeFrom reads the position up to which a client says it holds a cursor, nil for
 // none.
-func (a *App) heldBy(c *Connection, position string) (*held, error) {
+func (a *App) resumeFrom(c *Connection, position string) (*resumeFrom, error) {
 	if position == "" {
 		return nil, nil
 	}
@@ -254,7 +254,7 @@ func (a *App) heldBy(c *Connection, position string) (*held, error) {
 	if err != nil {
 		return nil, Errorf(CodeBadRequest, "since: %v", err)
 	}
-	since := &held{user: c.user, seq: seq}
+	since := &resumeFrom{user: c.user, seq: seq}
 	if epoch != a.store.Epoch() || seq > a.store.Seq() {
 		since.resync = "epoch"
 	}
@@ -262,12 +262,12 @@ func (a *App) heldBy(c *Connection, position string) (*held, error) {
 }
 
 // answerOpen makes the answer to an open: the records, or what changed of them.
-func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held, o cursor.Opened) (*wire.Answer, error) {
+func (a *App) answerOpen(c *Connection, w *cursorRequest, req *wire.Request, since *resumeFrom, o cursor.Opened) (*wire.Answer, error) {
 	spec := o.Query.Spec()
 	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
 		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
 	var err error
-	if answer.Scope, err = a.told(c, w, o.Query); err != nil {
+	if answer.Scope, err = a.scopeInfo(c, w, o.Query); err != nil {
 		return nil, err
 	}
 	if since != nil && since.resync != "" {
@@ -277,11 +277,11 @@ func (a *App) answerOpen(c *Connection, w *want, req *wire.Request, since *held,
 		answer.Resync, answer.Value = "", valueJSON(&o.Value)
 		return answer, nil
 	}
-	handle := &opened{conn: c, want: w}
+	handle := &openCursor{conn: c, request: w}
 	if o.Resumed {
 		var err error
 		answer.Since = req.Since
-		answer.Body, err = a.bodies.of(&o, func() ([]byte, error) { return a.body(handle, &o) })
+		answer.Body, err = a.answers.get(&o, func() ([]byte, error) { return a.resumeAnswer(handle, &o) })
 		return answer, err
 	}
 	if w.partial != "" {

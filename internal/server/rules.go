@@ -23,10 +23,10 @@ func (a *App) rule(m *record.Model, controller any) func(*record.Image) bool {
 	}
 }
 
-// guard returns the controller whose rule a model's records have to meet where
+// ruleController returns the controller whose rule a model's records have to meet where
 // another model's cursor includes them, nil for none: the one of the model's own
 // name, or else the only one that has such a rule.
-func (a *App) guard(m *record.Model) (*Controller, error) {
+func (a *App) ruleController(m *record.Model) (*Controller, error) {
 	var found []*Controller
 	var names []string
 	for _, c := range a.router.mounted {

@@ -141,7 +141,7 @@ func (s *shapes) object(t reflect.Type) wire.Shape {
 func (s *shapes) fields(t reflect.Type) []wire.FieldShape {
 	model := s.models[t]
 	out := []wire.FieldShape{}
-	for _, member := range members(t) {
+	for _, member := range jsonFields(t) {
 		field := wire.FieldShape{Name: member.name, Shape: s.of(member.Type), Omitted: member.behindPointer}
 		if model != nil {
 			stored := model.Field(member.name)

@@ -76,7 +76,7 @@ func TestMembersAreThoseOfJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, m := range members(reflect.TypeOf(value)) {
+		for _, m := range jsonFields(reflect.TypeOf(value)) {
 			got = append(got, m.name)
 		}
 		slices.Sort(got)

@@ -70,7 +70,7 @@ func newSockets(app *App) *sockets {
 		handled.Wait()
 	})
 	s.melody.HandleMessageBinary(func(session *melody.Session, _ []byte) {
-		of(session).leave(websocket.CloseUnsupportedData, "frames are text")
+		of(session).disconnect(websocket.CloseUnsupportedData, "frames are text")
 	})
 	s.melody.HandleSentMessage(func(session *melody.Session, _ []byte) { of(session).outbox.sent() })
 	s.melody.HandleDisconnect(s.disconnect)
@@ -133,7 +133,7 @@ func (s *sockets) connect(session *melody.Session) {
 		_ = tcp.SetWriteBuffer(maxMessage) // what the system holds can not be merged any more
 	}
 	if err := s.app.hub.join(c, s.app.config.MaxConnections); err != nil {
-		c.leave(closePolicy, AsError(err).Message)
+		c.disconnect(closePolicy, AsError(err).Message)
 	}
 	if s.closing() { // it may have joined too late to be seen
 		socket.close(closeRestart, restarts)
@@ -141,13 +141,13 @@ func (s *sockets) connect(session *melody.Session) {
 }
 
 func (s *sockets) disconnect(session *melody.Session) {
-	s.app.part(of(session))
+	s.app.removeConnection(of(session))
 }
 
-// part takes a connection from among the others.
-func (a *App) part(c *Connection) {
-	a.hub.part(c)
-	a.inspector.tell(wire.ControlEvent{Left: c.number})
+// removeConnection takes a connection from among the others.
+func (a *App) removeConnection(c *Connection) {
+	a.hub.leave(c)
+	a.inspector.publish(wire.ControlEvent{Left: c.number})
 }
 
 // begin runs fn on a goroutine of its own, unless the sockets are closed.

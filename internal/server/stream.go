@@ -50,37 +50,37 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 	if err := c.app.hub.join(s.conn, c.app.config.MaxConnections); err != nil {
 		return err
 	}
-	if err := c.arrive(ctx, s, req); err != nil {
-		c.app.hub.part(s.conn)
+	if err := c.openStreamCursor(ctx, s, req); err != nil {
+		c.app.hub.leave(s.conn)
 		return err
 	}
 	c.streams[s.number] = s
 	info := s.conn.info()
-	c.app.inspector.tell(wire.ControlEvent{Joined: &info})
+	c.app.inspector.publish(wire.ControlEvent{Joined: &info})
 	c.opened = append(c.opened, s)
 	return nil
 }
 
-// begun lets the streams run that were opened, once that has been answered.
-func (c *console) begun() {
+// startStreams lets the streams run that were opened, once that has been answered.
+func (c *console) startStreams() {
 	for _, s := range c.opened {
 		c.running.Go(func() { c.run(s) })
 	}
 	c.opened = nil
 }
 
-// arrive says who the stream's user is, and opens its cursor.
-func (c *console) arrive(ctx context.Context, s *stream, req *wire.ControlRequest) error {
+// openStreamCursor says who the stream's user is, and opens its cursor.
+func (c *console) openStreamCursor(ctx context.Context, s *stream, req *wire.ControlRequest) error {
 	if req.As != "" { // whom there has to be
-		if _, err := c.as(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *visit) (any, error) { return nil, nil }); err != nil {
+		if _, err := c.as(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *session) (any, error) { return nil, nil }); err != nil {
 			return err
 		}
 	}
-	if err := s.conn.arrive(ctx); err != nil {
+	if err := s.conn.greet(ctx); err != nil {
 		return err
 	}
 	open := &wire.Request{ID: req.ID, Open: req.Name, In: req.In, Where: req.Where, Order: req.Order, Limit: req.Limit, Since: req.Since}
-	w, since, err := c.wanted(s.conn, open, req)
+	w, since, err := c.streamRequest(s.conn, open, req)
 	if err != nil {
 		return err
 	}
@@ -89,10 +89,10 @@ func (c *console) arrive(ctx context.Context, s *stream, req *wire.ControlReques
 	})
 }
 
-// wanted reads what a console asks to open.
-func (c *console) wanted(conn *Connection, open *wire.Request, req *wire.ControlRequest) (*want, *held, error) {
+// streamRequest reads what a console asks to open.
+func (c *console) streamRequest(conn *Connection, open *wire.Request, req *wire.ControlRequest) (*cursorRequest, *resumeFrom, error) {
 	if req.Name != "" {
-		return c.app.wanted(conn, open)
+		return c.app.cursorRequest(conn, open)
 	}
 	m := c.app.store.Model(req.Model)
 	if m == nil {
@@ -103,8 +103,8 @@ func (c *console) wanted(conn *Connection, open *wire.Request, req *wire.Control
 		return nil, nil, err
 	}
 	conn.SetLabel(c.by) // it is nobody's but the console's
-	since, err := c.app.heldBy(conn, req.Since)
-	return &want{route: queryRoute(scope)}, since, err
+	since, err := c.app.resumeFrom(conn, req.Since)
+	return &cursorRequest{route: queryRoute(scope)}, since, err
 }
 
 // queryRoute stands in for the declaration of a console's own query.
@@ -120,8 +120,8 @@ func queryRoute(scope query.Scope) *Route {
 func (c *console) run(s *stream) {
 	defer close(s.closed)
 	defer func() {
-		c.app.hub.part(s.conn)
-		c.app.inspector.tell(wire.ControlEvent{Left: s.conn.number})
+		c.app.hub.leave(s.conn)
+		c.app.inspector.publish(wire.ControlEvent{Left: s.conn.number})
 	}()
 	for {
 		select {

@@ -10,11 +10,11 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// told is what a client is told of a cursor's scope, so that it can judge its own
+// scopeInfo is what a client is told of a cursor's scope, so that it can judge its own
 // writes before the server does; nil where it did not ask. It learns no private
 // field, none of their values, and no id that it has not named itself or that is
 // not its user's own.
-func (a *App) told(c *Connection, w *want, query *cursor.Query) (*wire.Scope, error) {
+func (a *App) scopeInfo(c *Connection, w *cursorRequest, query *cursor.Query) (*wire.Scope, error) {
 	if !w.scope || w.route.Value {
 		return nil, nil
 	}
@@ -31,7 +31,7 @@ func (a *App) told(c *Connection, w *want, query *cursor.Query) (*wire.Scope, er
 		}
 	}
 	if !scope.Private {
-		known, err := w.named(c.user)
+		known, err := w.knownIDs(c.user)
 		if err != nil {
 			return nil, err
 		}
@@ -56,8 +56,8 @@ func (a *App) told(c *Connection, w *want, query *cursor.Query) (*wire.Scope, er
 	return out, nil
 }
 
-// named returns a text with all the ids that the client knows: it sent them.
-func (w *want) named(user record.ID) (string, error) {
+// knownIDs returns a text with all the ids that the client knows: it sent them.
+func (w *cursorRequest) knownIDs(user record.ID) (string, error) {
 	in, err := json.Marshal(w.in)
 	if err != nil {
 		return "", fmt.Errorf("tell the scope of %s: encode its input: %w", w.route.Name, err)

@@ -25,7 +25,7 @@ type trace struct {
 	inspector *inspector
 	commit    store.Commit
 	event     *wire.CommitEvent
-	touched   map[*opened]bool
+	touched   map[*openCursor]bool
 
 	done  bool // and what came of it is told
 	early []wire.ControlEvent
@@ -40,12 +40,12 @@ func (i *inspector) trace(commit store.Commit) *trace {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if !i.commits.spend(1) {
-		for w := range i.watchers {
+		for w := range i.subscriptions {
 			w.skip(&commit)
 		}
 		return nil
 	}
-	t := &trace{inspector: i, commit: commit, touched: map[*opened]bool{},
+	t := &trace{inspector: i, commit: commit, touched: map[*openCursor]bool{},
 		event: &wire.CommitEvent{Seq: commit.Seq, At: commit.At, By: commit.By, ChangesAll: len(commit.Changes), Reached: []wire.Reach{}}}
 	i.recent[commit.Seq] = t
 	if i.order = append(i.order, commit.Seq); len(i.order) > maxRecent {
@@ -69,7 +69,7 @@ func (t *trace) asked() bool { return t != nil && t.event.Asked }
 
 // reach notes what the commit did to one cursor: to its records, its value, and the
 // records that it includes.
-func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
+func (t *trace) reach(handle *openCursor, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
 	if t == nil {
 		return
 	}
@@ -94,17 +94,17 @@ func (t *trace) reach(handle *opened, deltas []cursor.Delta, value *record.Value
 	t.note(handle, reach)
 }
 
-func (t *trace) note(handle *opened, reach wire.Reach) {
+func (t *trace) note(handle *openCursor, reach wire.Reach) {
 	if len(t.event.Reached) >= maxReach {
 		return
 	}
-	reach.Connection, reach.User, reach.Cursor = handle.conn.number, handle.conn.Label(), handle.want.route.Name
+	reach.Connection, reach.User, reach.Cursor = handle.conn.number, handle.conn.Label(), handle.request.route.Name
 	t.event.Reached = append(t.event.Reached, reach)
 }
 
-// pass notes the cursors of changed models that the commit did nothing to, and
+// skipRest notes the cursors of changed models that the commit did nothing to, and
 // why. Where there are very many connections it does not look for them.
-func (t *trace) pass(h *hub) {
+func (t *trace) skipRest(h *hub) {
 	if t == nil || h.count() > maxReach {
 		return
 	}
@@ -122,7 +122,7 @@ func (t *trace) pass(h *hub) {
 
 // outcome says why the commit did nothing to a cursor; "" where it changed none of
 // its model.
-func (t *trace) outcome(handle *opened) (outcome wire.Outcome, by string) {
+func (t *trace) outcome(handle *openCursor) (outcome wire.Outcome, by string) {
 	scope := handle.query.Spec().Scope
 	concerned, matched, allowed := false, false, false
 	for i := range t.commit.Changes {
@@ -138,7 +138,7 @@ func (t *trace) outcome(handle *opened) (outcome wire.Outcome, by string) {
 			}
 		}
 	}
-	switch route := handle.want.route; {
+	switch route := handle.request.route; {
 	case !concerned:
 		return "", ""
 	case !matched:
@@ -153,13 +153,13 @@ func (t *trace) outcome(handle *opened) (outcome wire.Outcome, by string) {
 }
 
 // allows asks the rule of the cursor's own user.
-func (o *opened) allows(image *record.Image) (allowed bool) {
+func (o *openCursor) allows(image *record.Image) (allowed bool) {
 	v := o.conn.current()
 	if v == nil {
 		return false
 	}
-	err := guard(o.want.route.Name, func() error {
-		controller, err := v.controller(o.want.route.Controller)
+	err := recoverPanic(o.request.route.Name, func() error {
+		controller, err := v.controller(o.request.route.Controller)
 		if err == nil {
 			rule := o.conn.app.rule(image.Model, controller)
 			allowed = rule == nil || rule(image)
@@ -176,19 +176,19 @@ func (t *trace) end(reached int, h *hub) {
 	}
 	t.event.Connections, t.event.ReachedAll = h.count(), reached
 	t.event.Micros = time.Since(t.commit.At).Microseconds()
-	t.pass(h)
+	t.skipRest(h)
 	t.inspector.mu.Lock()
 	defer t.inspector.mu.Unlock()
 	t.done = true
-	t.inspector.tellLocked(told{event: wire.ControlEvent{Commit: t.event}, commit: &t.commit})
+	t.inspector.publishLocked(queuedEvent{event: wire.ControlEvent{Commit: t.event}, commit: &t.commit})
 	for _, event := range t.early {
-		t.inspector.tellLocked(told{event: event})
+		t.inspector.publishLocked(queuedEvent{event: event})
 	}
 	t.early = nil
 }
 
 // describeCommit completes the event of a commit with what it changed.
-func describeCommit(t told) *wire.CommitEvent {
+func describeCommit(t queuedEvent) *wire.CommitEvent {
 	event := *t.event.Commit
 	event.Changes = []wire.ChangeInfo{}
 	for _, change := range t.commit.Changes[:min(len(t.commit.Changes), maxChanges)] {
@@ -198,7 +198,7 @@ func describeCommit(t told) *wire.CommitEvent {
 }
 
 func describeChange(change store.Change) wire.ChangeInfo {
-	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: changed(change),
+	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: changedFields(change),
 		Label: cmp.Or(labelOf(change.After), labelOf(change.Before))}
 	before, after := fieldsOf(change.Before), fieldsOf(change.After)
 	for _, field := range change.Model.Fields {

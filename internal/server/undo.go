@@ -41,7 +41,7 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 		return err
 	}
 	if req.Tx != 0 {
-		d, err := c.draft(req)
+		d, err := c.openTransaction(req)
 		if err != nil {
 			return nil, err
 		}
@@ -56,13 +56,13 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 
 // contradicted says what stands against the undo of a commit.
 func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
-	m := movement{wire.StaleRead{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
+	m := staleRead{wire.StaleRead{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
 	for _, change := range err.Later.Changes {
 		if change.Model == err.Model && change.ID == err.ID {
-			m.Op, m.Fields = change.Op.String(), changed(change)
+			m.Op, m.Fields = change.Op.String(), changedFields(change)
 		}
 	}
 	out := &Error{Code: CodeConflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &record.Problems{}}
-	out.Problems.Add(err.Model.Type+" "+string(err.ID), m.say())
+	out.Problems.Add(err.Model.Type+" "+string(err.ID), m.describe())
 	return out
 }

@@ -23,11 +23,11 @@ type View struct {
 	Path    string // of the request
 
 	ctx   context.Context
-	visit *visit
+	visit *session
 	route *Route
 	sent  *submission
 
-	shown *visit // of the same user, as of the commit seq; nil before the first cursor
+	shown *session // of the same user, as of the commit seq; nil before the first cursor
 	seq   uint64
 }
 
@@ -45,9 +45,9 @@ type List struct {
 	Len   int
 }
 
-// A Live is a cursor's value in a page: complete when the page is loaded, and
+// A LiveValue is a cursor's value in a page: complete when the page is loaded, and
 // kept current in the browser from then on.
-type Live struct {
+type LiveValue struct {
 	Attrs template.HTMLAttr // for the element whose text is the value
 	Text  string            // "" where there is no value
 }
@@ -71,9 +71,9 @@ func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
 	return v.list(w, in, images, with)
 }
 
-// Live reads a declared value, "drafts" of the page's own controller or
+// LiveValue reads a declared value, "drafts" of the page's own controller or
 // "posts.drafts". Pairs of name and value are its input.
-func (v *View) Live(name string, pairs ...any) (*Live, error) {
+func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
 	w, in, spec, err := v.want(name, "", pairs)
 	if err != nil {
 		return nil, err
@@ -95,16 +95,16 @@ func (v *View) Live(name string, pairs ...any) (*Live, error) {
 	case record.Time:
 		text = strings.Trim(text, `"`)
 	}
-	return &Live{Attrs: attrs + ` data-value`, Text: text}, nil
+	return &LiveValue{Attrs: attrs + ` data-value`, Text: text}, nil
 }
 
 // want reads what a page asks for, as its user sees it.
-func (v *View) want(name, partial string, pairs []any) (w *want, in json.RawMessage, spec cursor.Spec, err error) {
+func (v *View) want(name, partial string, pairs []any) (w *cursorRequest, in json.RawMessage, spec cursor.Spec, err error) {
 	if !strings.Contains(name, ".") {
 		name = v.route.Controller.Name + "." + name
 	}
 	app := v.visit.conn.app
-	w = &want{route: app.router.cursors[name], partial: partial}
+	w = &cursorRequest{route: app.router.cursors[name], partial: partial}
 	if w.route == nil {
 		return nil, nil, spec, fmt.Errorf("there is no cursor %q", name)
 	}
@@ -118,7 +118,7 @@ func (v *View) want(name, partial string, pairs []any) (w *want, in json.RawMess
 		err = v.settle()
 	}
 	if err == nil {
-		spec, _, err = v.shown.spec(asOf(v.ctx, v.seq), &follower{}, w)
+		spec, _, err = v.shown.spec(atSeq(v.ctx, v.seq), &follower{}, w)
 	}
 	if err != nil {
 		return nil, nil, spec, fmt.Errorf("cursor %s: %w", name, err)
@@ -131,12 +131,12 @@ func (v *View) want(name, partial string, pairs []any) (w *want, in json.RawMess
 func (v *View) settle() error {
 	if v.shown == nil {
 		v.seq = v.visit.conn.app.store.Seq()
-		v.shown = v.visit.conn.connect(asOf(v.ctx, v.seq), &follower{})
+		v.shown = v.visit.conn.connect(atSeq(v.ctx, v.seq), &follower{})
 	}
 	return v.shown.err
 }
 
-func (v *View) list(w *want, in json.RawMessage, images []*record.Image, all [][]*record.Image) (*List, error) {
+func (v *View) list(w *cursorRequest, in json.RawMessage, images []*record.Image, all [][]*record.Image) (*List, error) {
 	app := v.visit.conn.app
 	templates, err := app.views.current()
 	if err != nil {
@@ -144,7 +144,7 @@ func (v *View) list(w *want, in json.RawMessage, images []*record.Image, all [][
 	}
 	var items strings.Builder
 	for i, image := range images {
-		html, err := templates.partial(w.partial, image, with(all, i), v.shown.session)
+		html, err := templates.partial(w.partial, image, with(all, i), v.shown.value)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +159,7 @@ func (v *View) list(w *want, in json.RawMessage, images []*record.Image, all [][
 }
 
 // attrs returns what an element says of the cursor that it shows.
-func (v *View) attrs(w *want, in json.RawMessage) (template.HTMLAttr, error) {
+func (v *View) attrs(w *cursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
 	app := v.visit.conn.app
 	sealed, err := app.cookies.seal(sealedList{Cursor: w.route.Name, In: in, Partial: w.partial,
 		User: v.visit.conn.user, Build: app.config.Build})

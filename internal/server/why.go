@@ -29,7 +29,7 @@ func (v *verdict) add(test wire.Test) bool {
 
 // why says how a cursor decides about a record for a user.
 func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	w, err := c.opens(&wire.ControlRequest{Name: req.Name, In: req.In})
+	w, err := c.cursorRequest(&wire.ControlRequest{Name: req.Name, In: req.In})
 	if err != nil {
 		return nil, err
 	}
@@ -37,20 +37,20 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 	if m == nil {
 		return nil, Errorf(CodeNotFound, "there is no model %q", req.Model)
 	}
-	return c.as(ctx, req, func(ctx context.Context, v *visit) (any, error) {
+	return c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
 		var image *record.Image
 		err := v.conn.View(ctx, func(snap *store.Snapshot) (err error) {
 			image, err = snap.Get(m, record.ID(req.Key))
 			return err
 		})
 		if err != nil {
-			return nil, missing(m, req.Key, err)
+			return nil, notFound(m, req.Key, err)
 		}
 		return c.app.explain(ctx, v, w, image)
 	})
 }
 
-func (a *App) explain(ctx context.Context, v *visit, w *want, image *record.Image) (*wire.Why, error) {
+func (a *App) explain(ctx context.Context, v *session, w *cursorRequest, image *record.Image) (*wire.Why, error) {
 	out := &wire.Why{Cursor: w.route.Name, Model: image.Model.Name, ID: string(image.ID), Label: labelOf(image), User: v.conn.Label()}
 	tests := verdict{out: out, image: image}
 	controller, err := v.controller(w.route.Controller)
@@ -81,7 +81,7 @@ func (a *App) explain(ctx context.Context, v *visit, w *want, image *record.Imag
 	}
 	if spec.Allow != nil {
 		test := wire.Test{Kind: "match", What: w.route.Controller.Type + ".Match"}
-		err := guard(test.What, func() error {
+		err := recoverPanic(test.What, func() error {
 			test.Holds = spec.Allow(image)
 			return nil
 		})
@@ -98,7 +98,7 @@ func (a *App) explain(ctx context.Context, v *visit, w *want, image *record.Imag
 }
 
 // rank completes the answer for a record that meets all tests.
-func (a *App) rank(ctx context.Context, v *visit, w *want, spec cursor.Spec, tests verdict) error {
+func (a *App) rank(ctx context.Context, v *session, w *cursorRequest, spec cursor.Spec, tests verdict) error {
 	out := tests.out
 	out.Sees = true
 	if len(out.Tests) > 0 {
