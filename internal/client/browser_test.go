@@ -26,7 +26,7 @@ type outcome struct {
 var transports = []string{"socket", "stream", "poll"}
 
 // carried are the suites that are run over each of them.
-var carried = map[string]bool{"forms": true, "page": true, "queue": true, "share": true, "store": true, "wire": true, "writes": true}
+var carried = map[string]bool{"forms": true, "frames": true, "page": true, "queue": true, "shared": true, "store": true, "writes": true}
 
 // TestInBrowser runs each of test/*.test.ts in a page of its own, in a real
 // browser, before a server that the page itself scripts.

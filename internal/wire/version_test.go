@@ -39,5 +39,5 @@ Could a browser or a console that was built before this change misunderstand
 what is now sent, or be misunderstood? Then raise Version in frame.go.
 A new field that older peers may ignore, or better words, need no new version.
 Either way, put the version and the hash into pinned (version_test.go), and see
-that internal/client/src/wire.ts says the same as frame.go.`, Version, hash, pinned.version, pinned.hash)
+that internal/client/src/wire/frames.ts says the same as frame.go.`, Version, hash, pinned.version, pinned.hash)
 }

@@ -19,8 +19,8 @@ import (
 
 // scripts are what is built into dist, from src.
 var scripts = map[string]string{
-	"tower.js": "tower.ts", "index.js": "index.ts", "worker.js": "worker.ts", "offline.js": "offline.ts",
-	"react.js": "react.ts", "svelte.js": "svelte.ts", "vue.js": "vue.ts",
+	"tower.js": "tower.ts", "index.js": "index.ts", "worker.js": "worker.ts", "offline.js": "page/offline.ts",
+	"react.js": "bind/react.ts", "svelte.js": "bind/svelte.ts", "vue.js": "bind/vue.ts",
 }
 
 func main() {

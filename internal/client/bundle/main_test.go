@@ -56,15 +56,16 @@ func TestBundlesAreSmall(t *testing.T) {
 
 func TestBrokenSourceIsAnErrorThatNamesTheLine(t *testing.T) {
 	folder := t.TempDir()
-	if err := os.Mkdir(filepath.Join(folder, "src"), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	for _, source := range scripts {
+		path := filepath.Join(folder, "src", source)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
 		text := ""
 		if source == "tower.ts" {
 			text = "const a = 1;\nlet = ;\n"
 		}
-		if err := os.WriteFile(filepath.Join(folder, "src", source), []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

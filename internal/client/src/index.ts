@@ -1,15 +1,15 @@
 // The library. It does nothing by itself, and runs in Node as in a browser.
 
-export { Cursor, Value } from "./cursor";
-export { TowerError } from "./error";
-export { Model } from "./model";
-export type { Effect } from "./pending";
-export type { Result } from "./result";
-export { connect, Store } from "./store";
-export type { CallOptions, CursorOptions, Options, Pushed, State } from "./store";
-export type { TransportName } from "./dial";
-export type { Closed } from "./transport";
-export { ulid } from "./ulid";
-export type { Failure, Narrowing, Problems, Row } from "./wire";
-export { Write } from "./write";
-export type { Refused } from "./write";
+export { Cursor, Value } from "./store/cursor";
+export { TowerError } from "./wire/error";
+export { Model } from "./store/model";
+export type { Effect } from "./store/overlay";
+export type { Result } from "./wire/result";
+export { connect, Store } from "./store/store";
+export type { CallOptions, CursorOptions, Options, Pushed, State } from "./store/store";
+export type { TransportName } from "./net/transports";
+export type { Closed } from "./net/transport";
+export { ulid } from "./wire/ulid";
+export type { Failure, Narrowing, Problems, Row } from "./wire/frames";
+export { Write } from "./store/write";
+export type { Refused } from "./store/write";

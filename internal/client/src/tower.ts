@@ -1,8 +1,8 @@
 // What a page loads: the library, at work on the page's own lists and forms.
 
-import { forms } from "./forms";
-import { page } from "./page";
-import { connect, defaults, type Store } from "./store";
+import { forms } from "./page/forms";
+import { page } from "./page/page";
+import { connect, defaults, type Store } from "./store/store";
 
 export * from "./index";
 

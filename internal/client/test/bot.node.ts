@@ -1,6 +1,6 @@
 // Bots in a process of Node's. Their orders are in its environment.
 
-import { dial, route } from "../src/dial";
+import { dial, route } from "../src/net/transports";
 import { Store } from "../src/index";
 import { Bot, ways } from "./bot";
 

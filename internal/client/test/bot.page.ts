@@ -1,9 +1,9 @@
 // A bot that is a page in Chromium. Its path says who it is.
 
-import { openDisk } from "../src/disk";
+import { openDisk } from "../src/store/idb";
 import { connect } from "../src/index";
-import type { Kept } from "../src/write";
-import { times } from "../src/times";
+import type { Kept } from "../src/store/write";
+import { times } from "../src/net/timeouts";
 import { Bot, ways } from "./bot";
 
 const seed = Number(new URLSearchParams(location.search).get("seed"));

@@ -2,12 +2,12 @@
 // it holds. It runs in Node and in Chromium; what happens to it there, and to its
 // connection, is not its business.
 
-import type { Cursor } from "../src/cursor";
-import type { TransportName } from "../src/dial";
-import type { Store } from "../src/store";
-import type { Row } from "../src/wire";
-import type { Kept, Refused, Write } from "../src/write";
-import { ulid } from "../src/ulid";
+import type { Cursor } from "../src/store/cursor";
+import type { TransportName } from "../src/net/transports";
+import type { Store } from "../src/store/store";
+import type { Row } from "../src/wire/frames";
+import type { Kept, Refused, Write } from "../src/store/write";
+import { ulid } from "../src/wire/ulid";
 
 export interface Chore extends Row {
   title: string;

@@ -1,8 +1,8 @@
 // The vectors are made from what conditions mean in Go.
 
 import vectors from "../../query/testdata/vectors.jsonl";
-import { comparator, holds, type Fields, type Where } from "../src/conditions";
-import { parse, type Row } from "../src/wire";
+import { comparator, holds, type Fields, type Where } from "../src/wire/conditions";
+import { parse, type Row } from "../src/wire/frames";
 import { equal, ok, test } from "./runner";
 
 interface Line {

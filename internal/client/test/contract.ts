@@ -1,9 +1,9 @@
 // What the library is, held against what types/tower.d.ts says of it. tsc checks it.
 
 import * as library from "../src/index";
-import * as react from "../src/react";
-import * as svelte from "../src/svelte";
-import * as vue from "../src/vue";
+import * as react from "../src/bind/react";
+import * as svelte from "../src/bind/svelte";
+import * as vue from "../src/bind/vue";
 import type * as declared from "../types/tower";
 
 type Declared = typeof declared;

@@ -1,7 +1,7 @@
-import { applied, Cursor } from "../src/cursor";
-import { Elements } from "../src/page";
-import { ulid } from "../src/ulid";
-import type { Answer, Commit, Delta, Entry, Row } from "../src/wire";
+import { applied, Cursor } from "../src/store/cursor";
+import { Elements } from "../src/page/page";
+import { ulid } from "../src/wire/ulid";
+import type { Answer, Commit, Delta, Entry, Row } from "../src/wire/frames";
 import { equal, ok, random, test } from "./runner";
 
 interface Post {

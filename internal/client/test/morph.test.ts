@@ -1,4 +1,4 @@
-import { morph, place } from "../src/morph";
+import { morph, place } from "../src/page/morph";
 import { after, equal, ok, test } from "./runner";
 
 function parse(html: string): Element {

@@ -1,5 +1,5 @@
-import { page } from "../src/page";
-import type { Store } from "../src/store";
+import { page } from "../src/page/page";
+import type { Store } from "../src/store/store";
 import { after, equal, ok, seen, test } from "./runner";
 import { accept, applied, newStore, online, state, type Link } from "./server";
 

@@ -1,7 +1,7 @@
 // What is kept on the device. Two stores of one name are two pages, but for the
 // last test, which has real ones.
 
-import type { Store } from "../src/store";
+import type { Store } from "../src/store/store";
 import { onDisk, saved } from "./device";
 import { after, equal, ok, seen, test } from "./runner";
 import { accept, applied, newStore, ready, refuse, state, type Link } from "./server";

@@ -1,7 +1,7 @@
 import { StrictMode } from "react";
 import { flushSync } from "react-dom";
 import { createRoot } from "react-dom/client";
-import { useConnection, useCursor, useValue } from "../src/react";
+import { useConnection, useCursor, useValue } from "../src/bind/react";
 import { follows } from "./component";
 
 function Posts({ tag }: { tag: string }) {

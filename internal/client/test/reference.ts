@@ -2,8 +2,8 @@
 // every cursor after every commit, and takes a link's messages one by one, when
 // the test says so. It knows nothing of how the client judges its own writes.
 
-import type { Link, LinkEvents, Transport } from "../src/transport";
-import { decode, type Delta, type Failure, type Scope } from "../src/wire";
+import type { Link, LinkEvents, Transport } from "../src/net/transport";
+import { decode, type Delta, type Failure, type Scope } from "../src/wire/frames";
 
 export interface Task {
   id: string;

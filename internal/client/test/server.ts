@@ -1,10 +1,10 @@
 // The server's side of a test: links to clients, played by the test itself
 // over the relay that relay_test.go describes.
 
-import { dial, route, type TransportName } from "../src/dial";
-import { Store } from "../src/store";
-import { times } from "../src/times";
-import type { Hello } from "../src/wire";
+import { dial, route, type TransportName } from "../src/net/transports";
+import { Store } from "../src/store/store";
+import { times } from "../src/net/timeouts";
+import type { Hello } from "../src/wire/frames";
 import { after, equal } from "./runner";
 import { state } from "./state";
 

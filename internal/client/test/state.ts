@@ -1,4 +1,4 @@
-import type { State, Store } from "../src/store";
+import type { State, Store } from "../src/store/store";
 
 /** Resolves once the state is as asked for. */
 export function state(store: Store, wanted: (state: State) => boolean): Promise<State> {

@@ -1,5 +1,5 @@
 import { createApp, defineComponent, h, ref } from "vue";
-import { useConnection, useCursor, useValue } from "../src/vue";
+import { useConnection, useCursor, useValue } from "../src/bind/vue";
 import { follows } from "./component";
 
 follows((element, first) => {

@@ -1,8 +1,8 @@
 // What a client writes shows at once, and the server's word replaces it.
 
-import type { TowerError } from "../src/error";
-import type { Store } from "../src/store";
-import type { Scope } from "../src/wire";
+import type { TowerError } from "../src/wire/error";
+import type { Store } from "../src/store/store";
+import type { Scope } from "../src/wire/frames";
 import { after, equal, ok, test } from "./runner";
 import { accept, applied, online, state, type Link } from "./server";
 

@@ -1,9 +1,9 @@
 // A store on a network with faults, before a real application.
 
-import type { Cursor } from "../../src/cursor";
-import { dial, route, type TransportName } from "../../src/dial";
-import { Store, type State } from "../../src/store";
-import { times } from "../../src/times";
+import type { Cursor } from "../../src/store/cursor";
+import { dial, route, type TransportName } from "../../src/net/transports";
+import { Store, type State } from "../../src/store/store";
+import { times } from "../../src/net/timeouts";
 import { after, equal, ok, test } from "../runner";
 import { state } from "../state";
 

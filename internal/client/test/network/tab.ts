@@ -1,7 +1,7 @@
 // A page that a Go test drives: ?share shares its connection with others.
 
-import { connect } from "../../src/store";
-import { times } from "../../src/times";
+import { connect } from "../../src/store/store";
+import { times } from "../../src/net/timeouts";
 import { state } from "../state";
 
 interface Note {

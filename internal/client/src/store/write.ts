@@ -1,7 +1,7 @@
-import { TowerError } from "./error";
-import type { Effect } from "./pending";
-import type { Result } from "./result";
-import type { Answer, Call, Failure } from "./wire";
+import { TowerError } from "../wire/error";
+import type { Effect } from "./overlay";
+import type { Result } from "../wire/result";
+import type { Answer, Call, Failure } from "../wire/frames";
 
 /** A write as it is kept until it has been answered. */
 export type Kept = Call & {

@@ -1,7 +1,7 @@
-import { List } from "./cursor";
+import { List } from "../store/cursor";
 import { morph, place } from "./morph";
-import type { Store } from "./store";
-import type { Answer, Delta, Entry, Live } from "./wire";
+import type { Store } from "../store/store";
+import type { Answer, Delta, Entry, Live } from "../wire/frames";
 
 /**
  * Keeps the page's own lists current, the elements with data-live, and says in

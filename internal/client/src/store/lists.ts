@@ -1,6 +1,6 @@
 import type { List } from "./cursor";
 import { safely } from "./observable";
-import { position, seqOf, type Answer, type Commit, type Delta, type Failure, type Request } from "./wire";
+import { position, seqOf, type Answer, type Commit, type Delta, type Failure, type Request } from "../wire/frames";
 
 /** Sends a request. It is not answered when the connection is lost first. */
 type Ask = (request: Request, answered: (answer: Answer) => void) => void;

@@ -1,19 +1,19 @@
-import { Cold } from "./cold";
-import { watch, type Line, type StoreEvents } from "./connection";
+import { Cold } from "./cache";
+import { watch, type Line, type StoreEvents } from "../net/connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
-import { dial, route, type TransportName } from "./dial";
-import { openDisk } from "./disk";
-import { TowerError } from "./error";
+import { dial, route, type TransportName } from "../net/transports";
+import { openDisk } from "./idb";
+import { TowerError } from "../wire/error";
 import { Lists } from "./lists";
 import { Model } from "./model";
 import { Observable, report, safely } from "./observable";
-import { Overlay, type Effect } from "./pending";
+import { Overlay, type Effect } from "./overlay";
 import { Queue, remembered } from "./queue";
-import { resultOf, type Result } from "./result";
-import { filled } from "./route";
-import { Shared } from "./share";
-import { tooBig, type Closed } from "./transport";
-import { ulid } from "./ulid";
+import { resultOf, type Result } from "../wire/result";
+import { filled } from "../wire/path";
+import { Shared } from "../net/shared";
+import { tooBig, type Closed } from "../net/transport";
+import { ulid } from "../wire/ulid";
 import type { Note, Write } from "./write";
 import {
   type Allowed,
@@ -27,7 +27,7 @@ import {
   type Push,
   type Request,
   type Row,
-} from "./wire";
+} from "../wire/frames";
 
 /** What a store knows of its connection. Each change makes a new one. */
 export interface State {

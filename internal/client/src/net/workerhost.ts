@@ -1,8 +1,8 @@
 import type { Connection } from "./connection";
-import { dial } from "./dial";
-import type { ToPage, ToWorker } from "./share";
+import { dial } from "./transports";
+import type { ToPage, ToWorker } from "./shared";
 import type { Closed } from "./transport";
-import type { Answer, Commit, Delta, Frame, Hello, Sent } from "./wire";
+import type { Answer, Commit, Delta, Frame, Hello, Sent } from "../wire/frames";
 
 /** What there is of a worker. */
 export interface Scope {

@@ -1,6 +1,6 @@
-import type { Store } from "./store";
-import type { Problems } from "./wire";
-import type { Kept, Refused } from "./write";
+import type { Store } from "../store/store";
+import type { Problems } from "../wire/frames";
+import type { Kept, Refused } from "../store/write";
 
 type Show = (form: HTMLFormElement, problems: Problems, message: string) => void;
 

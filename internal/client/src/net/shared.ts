@@ -1,8 +1,8 @@
 import type { Line, StoreEvents } from "./connection";
-import { dial } from "./dial";
-import { deadline, times } from "./times";
+import { dial } from "./transports";
+import { deadline, times } from "./timeouts";
 import { broken, type Closed } from "./transport";
-import type { Frame, Sent } from "./wire";
+import type { Frame, Sent } from "../wire/frames";
 
 /** What a page tells the worker. */
 export type ToWorker = { join: string } | { send: Sent } | { check: boolean } | { restart: true } | { leave: true };

@@ -1,6 +1,6 @@
 import type { Store } from "./store";
-import { ulid } from "./ulid";
-import type { Problems, Row } from "./wire";
+import { ulid } from "../wire/ulid";
+import type { Problems, Row } from "../wire/frames";
 import type { Write } from "./write";
 
 /**

@@ -1,6 +1,6 @@
-import { deadline, times } from "./times";
+import { deadline, times } from "./timeouts";
 import { broken, restarting, type Closed, type Link, type Transport } from "./transport";
-import { unsupportedVersion, version, type Complaint, type Frame, type Sent } from "./wire";
+import { unsupportedVersion, version, type Complaint, type Frame, type Sent } from "../wire/frames";
 
 /** A Line is what a store sends frames on. It comes back by itself when it is lost. */
 export interface Line {

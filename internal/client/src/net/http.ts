@@ -1,6 +1,6 @@
-import { times } from "./times";
+import { times } from "./timeouts";
 import { broken, restarting, tooBig, type Link, type LinkEvents, type Transport } from "./transport";
-import { list, parse, type Delivery, type Failure } from "./wire";
+import { list, parse, type Delivery, type Failure } from "../wire/frames";
 
 const tries = 3;
 const together = 100_000; // characters of frames in one request

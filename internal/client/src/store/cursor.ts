@@ -1,7 +1,7 @@
-import { TowerError } from "./error";
+import { TowerError } from "../wire/error";
 import { Observable } from "./observable";
-import { equal, indexed, overlaid, rebased, type Served, type Touched } from "./pending";
-import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "./wire";
+import { equal, indexed, overlaid, rebased, type Served, type Touched } from "./overlay";
+import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "../wire/frames";
 
 /** A List is what a store keeps current: here the records of a cursor, on a page the elements of one. */
 export abstract class List {

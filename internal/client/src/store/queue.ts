@@ -1,10 +1,10 @@
-import type { Disk } from "./disk";
+import type { Disk } from "./idb";
 import { Observable } from "./observable";
-import { equal, type Effect } from "./pending";
-import type { Result } from "./result";
-import { ulid } from "./ulid";
+import { equal, type Effect } from "./overlay";
+import type { Result } from "../wire/result";
+import { ulid } from "../wire/ulid";
 import { Write, type Kept, type Note, type Refused } from "./write";
-import type { Answer, Call, Called } from "./wire";
+import type { Answer, Call, Called } from "../wire/frames";
 
 export const remembered = 12 * 3600_000; // ms; a server knows for longer that a call took effect
 

@@ -1,7 +1,7 @@
 // What conditions and orders mean: the same as on the server. The vectors in
 // internal/cursor/testdata hold both to it.
 
-import type { Row } from "./wire";
+import type { Row } from "./frames";
 
 /** Conditions in the form in which a cursor is narrowed: {published: true, likes: {gte: 3}, or: [{…}, {…}]}. */
 export type Where = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
-import { Outbox } from "./outbox";
-import type { Result } from "./result";
-import type { Store } from "./store";
-import type { Problems } from "./wire";
+import { Outbox } from "./unsent";
+import type { Result } from "../wire/result";
+import type { Store } from "../store/store";
+import type { Problems } from "../wire/frames";
 
 const patience = 400; // ms without a connection, until a form is left to the outbox
 

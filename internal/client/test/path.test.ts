@@ -1,4 +1,4 @@
-import { filled } from "../src/route";
+import { filled } from "../src/wire/path";
 import { equal, test } from "./runner";
 import { online } from "./server";
 

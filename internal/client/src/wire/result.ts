@@ -1,4 +1,4 @@
-import type { Answer, Failure, Problems } from "./wire";
+import type { Answer, Failure, Problems } from "./frames";
 
 export interface Result<Out = unknown> {
   readonly status: number;

@@ -1,4 +1,4 @@
-import type { Failure } from "./wire";
+import type { Failure } from "./frames";
 
 /** What went wrong, for a program (code) and for a person (message). */
 export class TowerError extends Error {

@@ -1,9 +1,9 @@
 // Pages that share a connection: here each store stands for a page.
 
-import { route } from "../src/dial";
-import { Shared } from "../src/share";
-import { Store } from "../src/store";
-import { times } from "../src/times";
+import { route } from "../src/net/transports";
+import { Shared } from "../src/net/shared";
+import { Store } from "../src/store/store";
+import { times } from "../src/net/timeouts";
 import { after, equal, ok, test } from "./runner";
 import { accept, applied, cookieOf, ready, state, transport, type Link } from "./server";
 

@@ -29,8 +29,8 @@ import requestForm from "../../wire/testdata/request_form.json";
 import requestHello from "../../wire/testdata/request_hello.json";
 import requestLive from "../../wire/testdata/request_live.json";
 import requestOpen from "../../wire/testdata/request_open.json";
-import { Elements } from "../src/page";
-import { decode, position, records, seqOf, type Answer, type Commit, type Complaint, type Hello, type Push, type Sent } from "../src/wire";
+import { Elements } from "../src/page/page";
+import { decode, position, records, seqOf, type Answer, type Commit, type Complaint, type Hello, type Push, type Sent } from "../src/wire/frames";
 import { equal, ok, takeReported, test } from "./runner";
 import { accept, applied, newStore, online, state } from "./server";
 

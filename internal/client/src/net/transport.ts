@@ -1,4 +1,4 @@
-import { decode, type Frame } from "./wire";
+import { decode, type Frame } from "../wire/frames";
 
 /** A Transport is a way to reach the server. */
 export interface Transport {

@@ -1,5 +1,5 @@
-import { comparator, holds, memo, zero, type Fields } from "./conditions";
-import type { Row, Scope } from "./wire";
+import { comparator, holds, memo, zero, type Fields } from "../wire/conditions";
+import type { Row, Scope } from "../wire/frames";
 
 /** What a write does to a record on this client, until the server has said what it did. */
 export interface Effect {

@@ -1,6 +1,6 @@
 import type { Cursor } from "./cursor";
-import type { Disk } from "./disk";
-import { position, seqOf, type Row, type Scope } from "./wire";
+import type { Disk } from "./idb";
+import { position, seqOf, type Row, type Scope } from "../wire/frames";
 
 /** What a server said of itself and of the user when it was reached last. */
 export interface Known {

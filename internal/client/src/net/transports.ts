@@ -1,5 +1,5 @@
 import { Connection, type LineEvents } from "./connection";
-import { poll, stream } from "./requests";
+import { poll, stream } from "./http";
 import { socket } from "./transport";
 
 const carriers = { socket, stream, poll };

@@ -2,10 +2,10 @@
 // what the server's state, as far as it has come, becomes by the writes that have
 // not been answered; and in the end what the server has. The seed is in the log.
 
-import { Connection } from "../src/connection";
-import { Store } from "../src/store";
-import type { Cursor } from "../src/cursor";
-import type { Write } from "../src/write";
+import { Connection } from "../src/net/connection";
+import { Store } from "../src/store/store";
+import type { Cursor } from "../src/store/cursor";
+import type { Write } from "../src/store/write";
 import { after, equal, ok, random, test } from "./runner";
 import { found, Reference, type Call, type Query, type Task, type Tasks } from "./reference";
 
