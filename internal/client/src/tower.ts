@@ -2,7 +2,8 @@
 
 import { forms } from "./page/forms";
 import { page } from "./page/page";
-import { connect, defaults, type Store } from "./store/store";
+import { connect, defaults } from "./store/connect";
+import type { Store } from "./store/store";
 
 export * from "./index";
 

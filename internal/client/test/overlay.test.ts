@@ -2,7 +2,7 @@
 // what the server's state, as far as it has come, becomes by the writes that have
 // not been answered; and in the end what the server has. The seed is in the log.
 
-import { Connection } from "../src/net/connection";
+import { Connection } from "../src/net/direct";
 import { Store } from "../src/store/store";
 import type { Cursor } from "../src/store/cursor";
 import type { Write } from "../src/store/write";

@@ -1,4 +1,4 @@
-import { connect } from "../src/store/store";
+import { connect } from "../src/store/connect";
 import { after, equal, ok, takeReported, test } from "./runner";
 import { accept, applied, newStore, online, refuse, refused, state, ticket, transport, type Link, type Received } from "./server";
 

@@ -1,4 +1,4 @@
-import { decode, type Frame } from "../wire/frames";
+import type { Frame } from "../wire/frames";
 
 /** A Transport is a way to reach the server. */
 export interface Transport {
@@ -35,23 +35,3 @@ export const restarting = 1012;
 
 /** The code of a link over which a frame was sent that the server does not take. */
 export const tooBig = 1009;
-
-export function socket(url: URL): Transport {
-  return {
-    name: "socket",
-    open(events) {
-      const socket = new WebSocket(Object.assign(new URL(url), { protocol: url.protocol.replace("http", "ws") }));
-      socket.onopen = () => events.open();
-      socket.onmessage = event => events.received(decode(event.data));
-      socket.onclose = ({ code, reason }) => events.close({ code, reason });
-      return {
-        id: "",
-        send: message => socket.send(message),
-        close() {
-          socket.onopen = socket.onmessage = socket.onclose = null;
-          socket.close();
-        },
-      };
-    },
-  };
-}

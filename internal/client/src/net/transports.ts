@@ -1,6 +1,7 @@
-import { Connection, type LineEvents } from "./connection";
+import type { LineEvents } from "./connection";
+import { Connection } from "./direct";
 import { poll, stream } from "./http";
-import { socket } from "./transport";
+import { socket } from "./socket";
 
 const carriers = { socket, stream, poll };
 

@@ -1,4 +1,4 @@
-import type { Connection } from "./connection";
+import type { Connection } from "./direct";
 import { dial } from "./transports";
 import type { ToPage, ToWorker } from "./shared";
 import type { Closed } from "./transport";

@@ -1,7 +1,6 @@
 import { Cold } from "./cache";
 import { watch, type Line, type StoreEvents } from "../net/connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
-import { dial, route, type TransportName } from "../net/transports";
 import { openDisk } from "./idb";
 import { TowerError } from "../wire/error";
 import { Lists } from "./lists";
@@ -11,7 +10,6 @@ import { Overlay, type Effect } from "./overlay";
 import { Queue, remembered } from "./queue";
 import { resultOf, type Result } from "../wire/result";
 import { filled } from "../wire/path";
-import { Shared } from "../net/shared";
 import { tooBig, type Closed } from "../net/transport";
 import { ulid } from "../wire/ulid";
 import type { Note, Write } from "./write";
@@ -444,39 +442,4 @@ function canonical(value: unknown): string {
     if (part !== Object(part) || Array.isArray(part)) return part;
     return Object.fromEntries(Object.keys(part).sort().map(key => [key, part[key]]));
   });
-}
-
-export interface Options {
-  /** The server's socket, which has the others beside it; by default that of the page's own server. In Node there is no default. */
-  url?: string;
-  /** How to reach the server: the first that works. By default "socket", then "stream", then "poll". */
-  transports?: readonly TransportName[];
-  /** Whether the pages of this origin share a connection where the browser lets them. By default they do. */
-  share?: boolean;
-}
-
-declare const WORKER: string; // a hash: pages share a worker with those who have the same
-
-const stores = new Map<string, Store>();
-
-/** Options that hold where none is given. */
-export const defaults: Options = {};
-
-/**
- * The store of a server. Every part of a page that connects to one in the same way
- * shares it. What is not said is, on a page, what that says in <meta name="tower">, as JSON.
- */
-export function connect(options: Options = {}): Store {
-  const { url = "/_tower/socket", transports = ["socket", "stream", "poll"], share = true } = { ...defaults, ...options };
-  const server = new URL(url, globalThis.location?.href);
-  const way = route(server, transports);
-  const shared = share && Shared.possible && server.origin === location.origin;
-  const key = `${shared} ${way}`;
-  let store = stores.get(key);
-  if (!store || store.ended) {
-    const open = (events: StoreEvents) => (shared ? new Shared(way, new URL(`worker.js?${WORKER}`, server), events) : dial(way, events));
-    store = new Store(open, `tower ${server.href.replace(/^http/, "ws")}`);
-    stores.set(key, store);
-  }
-  return store;
 }

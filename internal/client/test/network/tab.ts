@@ -1,6 +1,6 @@
 // A page that a Go test drives: ?share shares its connection with others.
 
-import { connect } from "../../src/store/store";
+import { connect } from "../../src/store/connect";
 import { times } from "../../src/net/timeouts";
 import { state } from "../state";
 
