@@ -1,7 +1,7 @@
 // What a page loads: the library, at work on the page's own lists and forms.
 
-import { forms } from "./page/forms";
-import { page } from "./page/page";
+import { liveForms } from "./page/forms";
+import { livePage } from "./page/page";
 import { connect, defaults } from "./store/connect";
 import type { Store } from "./store/store";
 
@@ -20,8 +20,8 @@ Object.assign(defaults, options);
 if (offline) keepPages().catch((error: unknown) => console.warn("tower: pages are not kept for a start without a connection:", error));
 
 window.tower = connect();
-page(window.tower);
-forms(window.tower);
+livePage(window.tower);
+liveForms(window.tower);
 
 /** Has the site's pages load without a connection, as they were when they were seen last; this one, too. */
 async function keepPages(): Promise<void> {

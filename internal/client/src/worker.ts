@@ -1,5 +1,5 @@
 // What runs in the worker that pages share.
 
-import { host, type Scope } from "./net/workerhost";
+import { runWorker, type WorkerScope } from "./net/workerhost";
 
-host(globalThis as unknown as Scope);
+runWorker(globalThis as unknown as WorkerScope);

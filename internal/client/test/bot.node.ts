@@ -1,6 +1,6 @@
 // Bots in a process of Node's. Their orders are in its environment.
 
-import { dial, route } from "../src/net/transports";
+import { endpoint, openConnection } from "../src/net/transports";
 import { Store } from "../src/index";
 import { Bot, ways } from "./bot";
 
@@ -30,6 +30,6 @@ globalThis.fetch = (to, init) => {
 };
 
 for (const { url, seed } of orders) {
-  const way = route(new URL("/_tower/socket", url), ways[seed % ways.length]!);
-  void new Bot(new Store(events => dial(way, events)), `${url}/node`, seed).run();
+  const way = endpoint(new URL("/_tower/socket", url), ways[seed % ways.length]!);
+  void new Bot(new Store(events => openConnection(way, events)), `${url}/node`, seed).run();
 }

@@ -1,16 +1,16 @@
 // A bot that is a page in Chromium. Its path says who it is.
 
-import { openDisk } from "../src/store/idb";
+import { openDatabase } from "../src/store/idb";
 import { connect } from "../src/index";
-import type { Kept } from "../src/store/write";
-import { times } from "../src/net/timeouts";
+import type { StoredWrite } from "../src/store/write";
+import { timeouts } from "../src/net/timeouts";
 import { Bot, ways } from "./bot";
 
 const seed = Number(new URLSearchParams(location.search).get("seed"));
-Object.assign(times, { climb: 300, again: 50, look: 1000, worker: 3000 });
+Object.assign(timeouts, { upgrade: 300, retry: 50, check: 1000, worker: 3000 });
 const store = connect({ transports: ways[seed % ways.length]!, share: seed % 2 === 0 });
-const disk = openDisk(`tower ws://${location.host}/_tower/socket`);
-const kept = async () => (await disk)("writes", table => table.getAll() as IDBRequest<Kept[]>);
+const disk = openDatabase(`tower ws://${location.host}/_tower/socket`);
+const kept = async () => (await disk)("writes", table => table.getAll() as IDBRequest<StoredWrite[]>);
 
 const history: string[] = [];
 store.subscribe(({ transport, closed, pending }) => {

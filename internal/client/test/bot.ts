@@ -6,7 +6,7 @@ import type { Cursor } from "../src/store/cursor";
 import type { TransportName } from "../src/net/transports";
 import type { Store } from "../src/store/store";
 import type { Row } from "../src/wire/frames";
-import type { Kept, Refused, Write } from "../src/store/write";
+import type { Refused, StoredWrite, Write } from "../src/store/write";
 import { ulid } from "../src/wire/ulid";
 
 export interface Chore extends Row {
@@ -43,13 +43,13 @@ export class Bot {
   readonly #store: Store;
   readonly #harness: string;
   readonly #pick: (below: number) => number;
-  readonly #disk: (() => Promise<Kept[]>) | undefined;
+  readonly #disk: (() => Promise<StoredWrite[]>) | undefined;
   readonly #held = new Map<string, Cursor<Chore>>();
   readonly #reports: Promise<unknown>[] = [];
   readonly #told = new Set<Refused>();
 
   /** One with a disk may be gone at any moment, and so leaves it to the store to remember what was refused. */
-  constructor(store: Store, harness: string, seed: number, disk?: () => Promise<Kept[]>) {
+  constructor(store: Store, harness: string, seed: number, disk?: () => Promise<StoredWrite[]>) {
     this.#disk = disk;
     this.#store = store;
     this.#harness = harness;

@@ -16,11 +16,11 @@ export const satisfies: Declared = library;
 export const complete: Exclude<keyof Library, keyof Declared | Internal> extends never ? true : never = true;
 
 /** Members that only the library's own parts use. */
-type Followed = "request" | "model" | "at" | "since" | "replace" | "apply" | "changed" | "known" | "scope" | "served" | "show";
+type Followed = "request" | "model" | "seq" | "since" | "replace" | "apply" | "notify" | "find" | "scope" | "served" | "show";
 
 type Unsaid<Real, Said, Own> = Exclude<keyof Real, keyof Said | Own> extends never ? true : Exclude<keyof Real, keyof Said | Own>;
 
-export const store: Unsaid<library.Store, declared.Store, "keep" | "left" | "now" | "release"> = true;
+export const store: Unsaid<library.Store, declared.Store, "addList" | "now" | "removeList" | "unattended"> = true;
 export const cursor: Unsaid<library.Cursor, declared.Cursor, Followed> = true;
 export const value: Unsaid<library.Value, declared.Value, Followed> = true;
 export const state: Unsaid<library.State, declared.State, never> = true;

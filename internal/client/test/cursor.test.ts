@@ -1,5 +1,5 @@
-import { applied, Cursor } from "../src/store/cursor";
-import { Elements } from "../src/page/page";
+import { applyDelta, Cursor } from "../src/store/cursor";
+import { LiveElements } from "../src/page/page";
 import { ulid } from "../src/wire/ulid";
 import type { Answer, Commit, Delta, Entry, Row } from "../src/wire/frames";
 import { equal, ok, random, test } from "./runner";
@@ -20,24 +20,24 @@ test("leave, then enter, then change", () => {
     change: [{ id: "a", after: "z" }, { id: "c" }],
   };
   const found = byId([...posts("xyz"), { id: "a", title: "A" }, { id: "c", title: "C" }]);
-  const next = applied(posts("abc"), delta, found);
+  const next = applyDelta(posts("abc"), delta, found);
   equal(ids(next), "xycza");
   equal(next.find(post => post.id === "a"), { id: "a", title: "A" });
   equal(next.find(post => post.id === "c"), { id: "c", title: "C" });
 });
 
 test("without an order, records stand by their ids", () => {
-  const next = applied(posts("bd"), { enter: [{ id: "c" }, { id: "a" }, { id: "e" }] }, byId(posts("ace")));
+  const next = applyDelta(posts("bd"), { enter: [{ id: "c" }, { id: "a" }, { id: "e" }] }, byId(posts("ace")));
   equal(ids(next), "abcde");
 });
 
 test("what is entered twice, or leaves twice, is there once, or not", () => {
-  equal(ids(applied(posts("abc"), { enter: [{ id: "a", after: "c" }], leave: ["b", "x"] }, byId(posts("a")))), "ca");
+  equal(ids(applyDelta(posts("abc"), { enter: [{ id: "a", after: "c" }], leave: ["b", "x"] }, byId(posts("a")))), "ca");
 });
 
 test("records that did not change stay the same objects", () => {
   const before = posts("abc");
-  const next = applied(before, { change: [{ id: "b" }] }, byId([{ id: "b", title: "B" }]));
+  const next = applyDelta(before, { change: [{ id: "b" }] }, byId([{ id: "b", title: "B" }]));
   ok(next[0] === before[0] && next[2] === before[2] && next[1] !== before[1], "a and c are the same, b is not");
   ok(next !== before, "the list is another one");
 });
@@ -84,7 +84,7 @@ for (const ordered of [true, false]) {
     let held: readonly Post[] = [];
     for (let i = 0; i < 500; i++) {
       const { delta, next } = step(list, ordered, pick);
-      held = applied(held, delta, byId(next));
+      held = applyDelta(held, delta, byId(next));
       equal(held, next, `after delta ${i}`);
       list = next;
     }
@@ -93,7 +93,7 @@ for (const ordered of [true, false]) {
   test(`${kind} list of elements follows a plain array through random deltas`, () => {
     const pick = random();
     const parent = document.body.appendChild(document.createElement("ul"));
-    const elements = new Elements(parent);
+    const elements = new LiveElements(parent);
     const html = ({ id, title }: Post) => `\n  <li data-id="${id}"><input name="title"><b>${title}</b></li>\n`;
     let list: Post[] = [];
     for (let i = 0; i < 200; i++) {

@@ -29,8 +29,8 @@ import requestForm from "../../wire/testdata/request_form.json";
 import requestHello from "../../wire/testdata/request_hello.json";
 import requestLive from "../../wire/testdata/request_live.json";
 import requestOpen from "../../wire/testdata/request_open.json";
-import { Elements } from "../src/page/page";
-import { decode, position, records, seqOf, type Answer, type Commit, type Complaint, type Hello, type Push, type Sent } from "../src/wire/frames";
+import { LiveElements } from "../src/page/page";
+import { decode, position, records, seqOf, type Answer, type ClientFrame, type Commit, type Complaint, type Hello, type Push } from "../src/wire/frames";
 import { equal, ok, takeReported, test } from "./runner";
 import { accept, applied, newStore, online, state } from "./server";
 
@@ -42,7 +42,7 @@ const answers: Answer[] = [
 ];
 const commits: Commit[] = [commit, commitAllowed, commitClosed, commitItems, commitMerged, commitTo] as Commit[];
 const others: (Hello | Push | Complaint)[] = [hello, push, pushError, badFrame];
-const sent: Sent[] = [requestApplied, requestAppliedMerged, requestCall, requestClose, requestForm, requestHello, requestLive, requestOpen];
+const sent: ClientFrame[] = [requestApplied, requestAppliedMerged, requestCall, requestClose, requestForm, requestHello, requestLive, requestOpen];
 
 test("every golden frame decodes to itself", () => {
   for (const frame of [...answers, ...commits, ...others]) equal(decode(JSON.stringify(frame)), [frame]);
@@ -85,7 +85,7 @@ test("the client's frames are the golden ones", async () => {
   const element = document.createElement("ul");
   element.dataset.live = requestLive.live;
   element.dataset.since = requestLive.since;
-  store.keep(new Elements(element));
+  store.addList(new LiveElements(element));
   equal(await link.next(), requestLive);
   link.send([answerItems, { ...commit, cursors: {} }]);
   equal(await link.next(), requestApplied);

@@ -2,7 +2,7 @@
 // what the server's state, as far as it has come, becomes by the writes that have
 // not been answered; and in the end what the server has. The seed is in the log.
 
-import { Connection } from "../src/net/direct";
+import { DirectConnection } from "../src/net/direct";
 import { Store } from "../src/store/store";
 import type { Cursor } from "../src/store/cursor";
 import type { Write } from "../src/store/write";
@@ -43,7 +43,7 @@ class World {
 
   constructor(pick: (below: number) => number, names = Object.keys(queries)) {
     this.pick = pick;
-    this.store = new Store(events => new Connection([this.server], events));
+    this.store = new Store(events => new DirectConnection([this.server], events));
     after(() => this.store.close());
     for (const name of names) this.cursors.set(name, this.store.cursor<Task>(name));
   }

@@ -1,4 +1,4 @@
-import { page } from "../src/page/page";
+import { livePage } from "../src/page/page";
 import type { Store } from "../src/store/store";
 import { after, equal, ok, seen, test } from "./runner";
 import { accept, applied, newStore, online, state, type Link } from "./server";
@@ -21,7 +21,7 @@ async function live(): Promise<{ store: Store; link: Link }> {
   const { store, link } = await online();
   const root = document.documentElement;
   after(() => delete root.dataset.tower);
-  page(store);
+  livePage(store);
   link.send(unchanged(await link.expect({ live: "sealed", since: "E:5" })));
   await applied(store, link);
   return { store, link };
@@ -105,7 +105,7 @@ test("an edit in an item survives the item's change, also when that moves it", a
 test("all lists of a message change before the page is drawn, and then it is acknowledged", async () => {
   const [one, two] = [list("a"), list("b")];
   const { store, link } = await online();
-  page(store);
+  livePage(store);
   const first = await link.expect({ live: "sealed", since: "E:5" });
   const second = await link.expect({ live: "sealed", since: "E:5" });
   link.send([unchanged(first, 1), unchanged(second, 2)]);
@@ -151,7 +151,7 @@ test("the document says whether it is online", async () => {
   const { dataset } = document.documentElement;
   const store = await newStore();
   after(() => delete dataset.tower);
-  page(store);
+  livePage(store);
   equal(dataset.tower, undefined, "before the first connection");
   const link = await accept();
   await link.greet();
@@ -207,7 +207,7 @@ test("a page's value is kept as text", async () => {
   const element = document.body.lastElementChild as HTMLElement;
   const { store, link } = await online();
   after(() => delete document.documentElement.dataset.tower);
-  page(store);
+  livePage(store);
   link.send({ id: await link.expect({ live: "sealed", since: "E:5" }), status: 200, at: "E:6", cursor: 18, model: "posts", value: 3 });
   await applied(store, link);
   equal(element.textContent, "3");

@@ -1,4 +1,4 @@
-import { filled } from "../src/wire/path";
+import { fillPath } from "../src/wire/path";
 import { equal, test } from "./runner";
 import { online } from "./server";
 
@@ -11,12 +11,12 @@ test("braces are filled in from the input", () => {
     ["GET /files/{path...}", { path: "a/b c" }, "GET /files/a%2Fb%20c"],
     ["PATCH /posts/{id}", new URLSearchParams({ id: "01J" }), "PATCH /posts/01J"],
   ] as const) {
-    equal(filled(route, input), want);
+    equal(fillPath(route, input), want);
   }
   for (const input of [{}, { id: "" }, { id: null }, null, undefined, new URLSearchParams()]) {
     let error = "";
     try {
-      filled("PATCH /posts/{id}", input);
+      fillPath("PATCH /posts/{id}", input);
     } catch (thrown) {
       error = (thrown as Error).message;
     }

@@ -1,9 +1,9 @@
 // The server's side of a test: links to clients, played by the test itself
 // over the relay that relay_test.go describes.
 
-import { dial, route, type TransportName } from "../src/net/transports";
+import { endpoint, openConnection, type TransportName } from "../src/net/transports";
 import { Store } from "../src/store/store";
-import { times } from "../src/net/timeouts";
+import { timeouts } from "../src/net/timeouts";
 import type { Hello } from "../src/wire/frames";
 import { after, equal } from "./runner";
 import { state } from "./state";
@@ -157,7 +157,7 @@ export function ticket(): Promise<string> {
   return tickets.take();
 }
 
-times.again = 0;
+timeouts.retry = 0;
 
 /** What this page's tests connect over. */
 export const transport = new URLSearchParams(location.search).get("transport") as TransportName;
@@ -165,8 +165,8 @@ export const transport = new URLSearchParams(location.search).get("transport") a
 /** A new store, which ends with the test. It is not connected yet: accept its link. */
 export async function newStore(name?: string): Promise<Store> {
   await ready;
-  const way = route(new URL("/_tower/socket", location.href), [transport]);
-  const store = new Store(events => dial(way, events), name);
+  const way = endpoint(new URL("/_tower/socket", location.href), [transport]);
+  const store = new Store(events => openConnection(way, events), name);
   after(() => store.close());
   return store;
 }

@@ -1,14 +1,14 @@
 // Pages that share a connection: here each store stands for a page.
 
-import { route } from "../src/net/transports";
-import { Shared } from "../src/net/shared";
+import { endpoint } from "../src/net/transports";
+import { SharedConnection } from "../src/net/shared";
 import { Store } from "../src/store/store";
-import { times } from "../src/net/timeouts";
+import { timeouts } from "../src/net/timeouts";
 import { after, equal, ok, test } from "./runner";
 import { accept, applied, cookieOf, ready, state, transport, type Link } from "./server";
 
-times.worker = 60_000; // a busy machine may start one slowly
-const usual = { ...times };
+timeouts.worker = 60_000; // a busy machine may start one slowly
+const usual = { ...timeouts };
 let tests = 0;
 
 /** The script of this test's worker: each has its own. */
@@ -28,11 +28,11 @@ const open = (name: string) => ({ open: name, in: {} });
 /** A page, of which the server may not know yet. */
 async function page(script = worker()): Promise<Store> {
   await ready;
-  const way = route(new URL("/_tower/socket", location.href), [transport]);
-  const store = new Store(events => new Shared(way, script, events));
+  const way = endpoint(new URL("/_tower/socket", location.href), [transport]);
+  const store = new Store(events => new SharedConnection(way, script, events));
   after(() => {
     store.close();
-    Object.assign(times, usual);
+    Object.assign(timeouts, usual);
   });
   return store;
 }
@@ -209,7 +209,7 @@ for (const [what, script] of [
   ["is silent", new URL(URL.createObjectURL(new Blob([""], { type: "text/javascript" })))],
 ] as const) {
   test(`where the worker ${what}, a page has a connection of its own`, async () => {
-    times.worker = 300;
+    timeouts.worker = 300;
     const store = await page(script);
     const link = await accept();
     await link.greet();

@@ -1,12 +1,12 @@
 import { connect, type Followed, type HeldCursor, type HeldValue, type State } from "tower";
-import { heldCursor, heldValue, Lease } from "./lease";
+import { heldCursor, heldValue, Subscription } from "./subscription";
 
 export interface Readable<T> {
   subscribe(run: (value: T) => void): () => void;
 }
 
-function readable<F extends Followed<any>, Held extends object>(open: () => F, look: (followed: F) => Held): Readable<Held> {
-  const { subscribe, getSnapshot } = new Lease(open, look);
+function readable<F extends Followed<any>, View extends object>(open: () => F, select: (followed: F) => View): Readable<View> {
+  const { subscribe, getSnapshot } = new Subscription(open, select);
   return { subscribe: run => subscribe(() => run(getSnapshot())) };
 }
 

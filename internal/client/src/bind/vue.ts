@@ -1,22 +1,22 @@
 import { connect, type Followed, type HeldCursor, type HeldValue, type State } from "tower";
 import { onScopeDispose, shallowRef, toValue, watchEffect, type MaybeRefOrGetter, type ShallowRef } from "vue";
-import { heldCursor, heldValue, Lease, noCursor, noValue } from "./lease";
+import { heldCursor, heldValue, noCursor, noValue, Subscription } from "./subscription";
 
-function useLease<F extends Followed<any>, Held extends object>(open: () => F, look: (followed: F) => Held, none: Held): ShallowRef<Held> {
-  const held: ShallowRef<Held> = shallowRef<any>(none);
+function useSubscription<F extends Followed<any>, View extends object>(open: () => F, select: (followed: F) => View, none: View): ShallowRef<View> {
+  const view: ShallowRef<View> = shallowRef<any>(none);
   watchEffect(onCleanup => {
-    const { subscribe, getSnapshot } = new Lease(open, look);
-    onCleanup(subscribe(() => (held.value = getSnapshot())));
+    const { subscribe, getSnapshot } = new Subscription(open, select);
+    onCleanup(subscribe(() => (view.value = getSnapshot())));
   });
-  return held;
+  return view;
 }
 
 export function useCursor(name: string, ...rest: MaybeRefOrGetter<any>[]): ShallowRef<HeldCursor<any>> {
-  return useLease(() => connect().cursor(name, ...rest.map(toValue)), heldCursor, noCursor);
+  return useSubscription(() => connect().cursor(name, ...rest.map(toValue)), heldCursor, noCursor);
 }
 
 export function useValue(name: string, ...rest: MaybeRefOrGetter<any>[]): ShallowRef<HeldValue<any>> {
-  return useLease(() => connect().value<any>(name, ...rest.map(toValue)), heldValue, noValue);
+  return useSubscription(() => connect().value<any>(name, ...rest.map(toValue)), heldValue, noValue);
 }
 
 export function useConnection(): ShallowRef<State> {

@@ -1,14 +1,14 @@
-import { times } from "./timeouts";
+import { timeouts } from "./timeouts";
 import { broken, restarting, tooBig, type Link, type LinkEvents, type Transport } from "./transport";
-import { list, parse, type Delivery, type Failure } from "../wire/frames";
+import { framesOf, parse, type Delivery, type Failure } from "../wire/frames";
 
-const tries = 3;
-const together = 100_000; // characters of frames in one request
-const patience = 40_000; // ms for a batch, whose calls may take long
-const alive = 120_000; // ms between two signs of life that the server of a stream gets
+const maxTries = 3;
+const maxBatchSize = 100_000; // characters of frames in one request
+const batchTimeout = 40_000; // ms for a batch, whose calls may take long
+const pingInterval = 120_000; // ms between two signs of life that the server of a stream gets
 
 // By status; a server that does not know a link is another one than before.
-const codes: Record<number, number> = { 404: restarting, 413: tooBig, 503: restarting };
+const closeCodes: Record<number, number> = { 404: restarting, 413: tooBig, 503: restarting };
 
 /** An event stream, and requests beside it. */
 export function stream(url: URL): Transport {
@@ -16,47 +16,47 @@ export function stream(url: URL): Transport {
     // Without a body: some proxies cut off an answer that begins before they have passed all of one on.
     const response = await link.post("stream", () => null);
     if (!response) return;
-    const timer = setInterval(() => link.send(`{"ping":true}`), alive);
+    const timer = setInterval(() => link.send(`{"ping":true}`), pingInterval);
     ended.addEventListener("abort", () => clearInterval(timer));
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-    for (let rest = ""; ; ) {
+    for (let buffered = ""; ; ) {
       const { value, done } = await reader.read();
       if (done) throw new Error("the stream has ended");
-      const lines = (rest + value).split("\n");
-      rest = lines.pop()!;
+      const lines = (buffered + value).split("\n");
+      buffered = lines.pop()!;
       for (const line of lines) {
-        if (line.startsWith("data: ")) link.take(parse(line.slice(6)) as Delivery);
-        else if (line) link.take({}); // a comment
+        if (line.startsWith("data: ")) link.deliver(parse(line.slice(6)) as Delivery);
+        else if (line) link.deliver({}); // a comment
       }
     }
   };
-  return { name: "stream", open: events => new Requests(url, events, run) };
+  return { name: "stream", open: events => new HTTPLink(url, events, run) };
 }
 
-/** Requests alone: one of them always waits for a message. */
+/** HTTPLink alone: one of them always waits for a message. */
 export function poll(url: URL): Transport {
   const run: Run = async link => {
-    let wait = times.poll - 10_000;
+    let wait = timeouts.poll - 10_000;
     for (let have = 0; ; ) {
-      const body = (failed: number) => {
-        if (failed) wait = Math.max(5_000, wait / 2); // something cuts off what waits for long
+      const body = (failures: number) => {
+        if (failures) wait = Math.max(5_000, wait / 2); // something cuts off what waits for long
         return JSON.stringify(link.id ? { link: link.id, have, wait: Math.round(wait / 1000) } : {});
       };
-      const response = await link.post("poll", body, times.poll);
+      const response = await link.post("poll", body, timeouts.poll);
       if (!response) return;
       const delivery = parse(await response.text()) as Delivery;
       have = delivery.number ?? have;
-      link.take(delivery);
+      link.deliver(delivery);
     }
   };
-  return { name: "poll", open: events => new Requests(url, events, run) };
+  return { name: "poll", open: events => new HTTPLink(url, events, run) };
 }
 
 /** Opens a link, and takes its messages until it ends. */
-type Run = (link: Requests, ended: AbortSignal) => Promise<void>;
+type Run = (link: HTTPLink, ended: AbortSignal) => Promise<void>;
 
 /** A link that is carried by requests. They are numbered, and made again where there was no answer. */
-class Requests implements Link {
+class HTTPLink implements Link {
   id = "";
   readonly #url: URL;
   readonly #events: LinkEvents;
@@ -83,31 +83,31 @@ class Requests implements Link {
     if (this.id) this.#fetch("send", { body: JSON.stringify({ link: this.id, end: true }), keepalive: true }).catch(() => {});
   }
 
-  take({ link, message, end }: Delivery): void {
+  deliver({ link, message, end }: Delivery): void {
     if (this.#ended.aborted) return;
     if (link) {
       this.id = link;
       this.#events.open();
     } else if (end) this.#stop(end.code, end.reason);
-    else this.#events.received(list(message ?? []));
+    else this.#events.received(framesOf(message ?? []));
   }
 
   /** Posts a body, and what it is then where there was no answer. Null: the link has ended. */
-  async post(path: string, body: (failed: number) => string | null, patience?: number): Promise<Response | null> {
-    for (let failed = 0; !this.#ended.aborted; ) {
+  async post(path: string, body: (failures: number) => string | null, timeout?: number): Promise<Response | null> {
+    for (let failures = 0; !this.#ended.aborted; ) {
       let reason: string;
       try {
-        const signal = patience ? AbortSignal.any([this.#ended, AbortSignal.timeout(patience)]) : this.#ended;
-        const response = await this.#fetch(path, { body: body(failed), signal });
+        const signal = timeout ? AbortSignal.any([this.#ended, AbortSignal.timeout(timeout)]) : this.#ended;
+        const response = await this.#fetch(path, { body: body(failures), signal });
         if (response.ok) return response;
         reason = `${path}: status ${response.status}`;
         const refusal = (await response.json().catch(() => null)) as { error?: Failure } | null;
-        if (refusal?.error) this.#stop(codes[response.status] ?? 1008, refusal.error.message);
+        if (refusal?.error) this.#stop(closeCodes[response.status] ?? 1008, refusal.error.message);
       } catch (error) {
         reason = String(error);
       }
-      if (!this.id || ++failed === tries) this.#stop(broken, reason);
-      else await new Promise(resolve => setTimeout(resolve, times.again * failed));
+      if (!this.id || ++failures === maxTries) this.#stop(broken, reason);
+      else await new Promise(resolve => setTimeout(resolve, timeouts.retry * failures));
     }
     return null;
   }
@@ -115,13 +115,13 @@ class Requests implements Link {
   /** Sends one batch at a time, of what has come meanwhile: so all arrives in order. */
   async #flush(): Promise<void> {
     this.#sending = true;
-    await null; // what is sent in one turn goes together
+    await null; // what is sent in one turn goes maxBatchSize
     while (this.#queue.length > 0 && !this.#ended.aborted) {
       let [count, size] = [0, 0];
-      while (count < this.#queue.length && size < together) size += this.#queue[count++]!.length;
+      while (count < this.#queue.length && size < maxBatchSize) size += this.#queue[count++]!.length;
       const batch = this.#queue.splice(0, count);
       const number = ++this.#batch;
-      await this.post("send", () => `{"link":"${this.id}","number":${number},"frames":[${batch}]}`, patience);
+      await this.post("send", () => `{"link":"${this.id}","number":${number},"frames":[${batch}]}`, batchTimeout);
     }
     this.#sending = false;
   }

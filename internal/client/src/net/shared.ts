@@ -1,11 +1,11 @@
-import type { Line, StoreEvents } from "./connection";
-import { dial } from "./transports";
-import { deadline, times } from "./timeouts";
+import type { Connection, StoreEvents } from "./connection";
+import { openConnection } from "./transports";
+import { deadline, timeouts } from "./timeouts";
 import { broken, type Closed } from "./transport";
-import type { Frame, Sent } from "../wire/frames";
+import type { ClientFrame, Frame } from "../wire/frames";
 
 /** What a page tells the worker. */
-export type ToWorker = { join: string } | { send: Sent } | { check: boolean } | { restart: true } | { leave: true };
+export type ToWorker = { join: string } | { send: ClientFrame } | { check: boolean } | { restart: true } | { leave: true };
 
 /** What the worker tells a page; none of all this is a sign of life. */
 export interface ToPage {
@@ -18,100 +18,100 @@ export interface ToPage {
 }
 
 /**
- * A Shared line is one that the pages of an origin have together: a worker keeps
+ * A SharedConnection line is one that the pages of an origin have together: a worker keeps
  * their connection. Where there can be none, or it is silent, a connection of this
  * page's own takes its place.
  */
-export class Shared implements Line {
+export class SharedConnection implements Connection {
   transport = "";
-  readonly #route: string;
+  readonly #endpoint: string;
   readonly #script: URL;
   readonly #events: StoreEvents;
   readonly #end = new AbortController();
   readonly ended = this.#end.signal;
   #port: MessagePort | null = null;
-  #callOff: (() => void) | null = null; // ends the wait for the worker
+  #cancelDeadline: (() => void) | null = null; // ends the wait for the worker
   #release = () => {};
 
   /** Whether this browser has what it takes. A lock tells the worker when a page is gone. */
-  static readonly possible = "SharedWorker" in globalThis && "locks" in navigator;
+  static readonly supported = "SharedWorker" in globalThis && "locks" in navigator;
 
-  constructor(route: string, script: URL, events: StoreEvents) {
-    this.#route = route;
+  constructor(endpoint: string, script: URL, events: StoreEvents) {
+    this.#endpoint = endpoint;
     this.#script = script;
     this.#events = events;
     void this.#start();
   }
 
-  send(frame: Sent): void {
-    this.#tell({ send: frame });
+  send(frame: ClientFrame): void {
+    this.#post({ send: frame });
   }
 
   check(now: boolean): void {
     if (this.#port) {
-      this.#tell({ check: now });
-      this.#expect();
+      this.#post({ check: now });
+      this.#setDeadline();
     } else if (now) void this.#start();
   }
 
   restart(): void {
-    this.#tell({ restart: true });
+    this.#post({ restart: true });
   }
 
   pause(): void {
-    this.#part({ code: 1000, reason: "paused" }, false);
+    this.#leave({ code: 1000, reason: "paused" }, false);
   }
 
   close(): void {
-    if (!this.ended.aborted) this.#part({ code: 1000, reason: "closed" }, true);
+    if (!this.ended.aborted) this.#leave({ code: 1000, reason: "closed" }, true);
   }
 
   /** Asks the worker in. It is told the name of a lock, which it is given when this page is gone. */
   async #start(): Promise<void> {
-    this.#expect();
+    this.#setDeadline();
     try {
-      const worker = new SharedWorker(this.#script, { type: "module", name: this.#route });
-      worker.onerror = () => this.#leave();
+      const worker = new SharedWorker(this.#script, { type: "module", name: this.#endpoint });
+      worker.onerror = () => this.#fallBack();
       this.#port = worker.port;
-      this.#port.onmessage = ({ data }: MessageEvent<ToPage>) => this.#heard(data);
+      this.#port.onmessage = ({ data }: MessageEvent<ToPage>) => this.#received(data);
       const lock = `tower.${crypto.randomUUID()}`;
       await navigator.locks.request(lock, () => {
-        this.#tell({ join: lock });
+        this.#post({ join: lock });
         return new Promise<void>(release => (this.#release = release));
       });
     } catch {
-      this.#leave();
+      this.#fallBack();
     }
   }
 
-  #tell(word: ToWorker): void {
-    this.#port?.postMessage(word);
+  #post(message: ToWorker): void {
+    this.#port?.postMessage(message);
   }
 
-  #heard({ frames, transport = "", lost, final = false, full }: ToPage): void {
-    this.#stopWaiting();
-    if (full) this.#leave();
+  #received({ frames, transport = "", lost, final = false, full }: ToPage): void {
+    this.#clearDeadline();
+    if (full) this.#fallBack();
     else if (frames) {
       this.transport = transport;
       this.#events.received(frames);
-    } else if (final) this.#part(lost!, true);
+    } else if (final) this.#leave(lost!, true);
     else if (lost) this.#events.lost(lost, false);
   }
 
   /** Leaves the worker if it says nothing from now on, however often it is asked meanwhile. */
-  #expect(): void {
-    this.#callOff ??= deadline(() => this.#leave(), times.worker);
+  #setDeadline(): void {
+    this.#cancelDeadline ??= deadline(() => this.#fallBack(), timeouts.worker);
   }
 
-  #stopWaiting(): void {
-    this.#callOff?.();
-    this.#callOff = null;
+  #clearDeadline(): void {
+    this.#cancelDeadline?.();
+    this.#cancelDeadline = null;
   }
 
   /** Lets go of the worker. */
-  #part(closed: Closed, final: boolean): void {
-    this.#stopWaiting();
-    this.#tell({ leave: true });
+  #leave(closed: Closed, final: boolean): void {
+    this.#clearDeadline();
+    this.#post({ leave: true });
     this.#release();
     this.#port?.close();
     this.#port = null;
@@ -119,10 +119,10 @@ export class Shared implements Line {
     this.#events.lost(closed, final);
   }
 
-  #leave(): void {
+  #fallBack(): void {
     if (this.ended.aborted) return;
-    this.#part({ code: broken, reason: "the worker was silent" }, false);
+    this.#leave({ code: broken, reason: "the worker was silent" }, false);
     this.#end.abort();
-    this.#events.replaced(dial(this.#route, this.#events));
+    this.#events.replaced(openConnection(this.#endpoint, this.#events));
   }
 }

@@ -14,10 +14,10 @@ export function morph(old: Element, fresh: Element): Element {
   }
   const edited = isEdited(old, fresh);
   if (isInUse(old) && !edited) {
-    whenLeft(old, fresh);
+    updateOnBlur(old, fresh);
     return old;
   }
-  waiting.delete(old); // what it was to become is out of date
+  deferred.delete(old); // what it was to become is out of date
   if (old instanceof HTMLInputElement) {
     morphInput(old, fresh as HTMLInputElement, edited);
   } else if (old instanceof HTMLTextAreaElement) {
@@ -73,8 +73,8 @@ function isEdited(element: Element, fresh: Element): boolean {
   }
   if (element instanceof HTMLTextAreaElement) return element.value !== element.defaultValue;
   if (element instanceof HTMLSelectElement) return isChosen(element);
-  if (written.has(element) && element.innerHTML === fresh.innerHTML) written.delete(element);
-  return written.has(element);
+  if (typedInto.has(element) && element.innerHTML === fresh.innerHTML) typedInto.delete(element);
+  return typedInto.has(element);
 }
 
 function radios({ form, name }: HTMLInputElement): HTMLInputElement[] {
@@ -98,26 +98,26 @@ function isChosen(select: HTMLSelectElement): boolean {
   return options.some(option => option.selected !== option.defaultSelected);
 }
 
-/** The editable elements that someone has written in. */
-const written = new WeakSet<Element>();
+/** The editable elements that someone has typedInto in. */
+const typedInto = new WeakSet<Element>();
 
 document.addEventListener("input", ({ target }) => {
   for (let element = target as Element | null; element && isEditable(element); element = element.parentElement) {
-    written.add(element);
+    typedInto.add(element);
   }
 });
 
 /** What the elements in use are to become. */
-const waiting = new WeakMap<Element, Element>();
+const deferred = new WeakMap<Element, Element>();
 
-function whenLeft(element: Element, fresh: Element): void {
+function updateOnBlur(element: Element, fresh: Element): void {
   const update = () => {
-    const latest = waiting.get(element);
-    waiting.delete(element);
+    const latest = deferred.get(element);
+    deferred.delete(element);
     if (latest) morph(element, latest);
   };
-  if (!waiting.has(element)) element.addEventListener("blur", update, { once: true });
-  waiting.set(element, fresh);
+  if (!deferred.has(element)) element.addEventListener("blur", update, { once: true });
+  deferred.set(element, fresh);
 }
 
 function morphInput(old: HTMLInputElement, fresh: HTMLInputElement, edited: boolean): void {
@@ -155,7 +155,7 @@ function morphAttributes(old: Element, fresh: Element): void {
 }
 
 function morphChildren(old: Element, fresh: Element): void {
-  const same = pair(old, fresh);
+  const same = matchChildren(old, fresh);
   const stay = new Set(same.values());
   for (const node of [...old.childNodes]) if (!stay.has(node)) node.remove();
 
@@ -170,20 +170,20 @@ function morphChildren(old: Element, fresh: Element): void {
 }
 
 /** Which fresh child is which old one: by what names it or something in it, else by its kind and place. */
-function pair(old: Element, fresh: Element): Map<Node, Node> {
+function matchChildren(old: Element, fresh: Element): Map<Node, Node> {
   const same = new Map<Node, Node>();
   const free = new Set<Node>(old.childNodes);
-  for (const sign of [innerName, ownName]) {
-    const bySign = new Map<string, Node[]>();
+  for (const nameIn of [innerName, ownName]) {
+    const byName = new Map<string, Node[]>();
     for (const node of free) {
-      const key = sign(node);
+      const key = nameIn(node);
       if (key === null) continue;
-      const nodes = bySign.get(key);
+      const nodes = byName.get(key);
       if (nodes) nodes.push(node);
-      else bySign.set(key, [node]);
+      else byName.set(key, [node]);
     }
     for (const node of fresh.childNodes) {
-      const found = same.has(node) ? undefined : bySign.get(sign(node) ?? "")?.shift();
+      const found = same.has(node) ? undefined : byName.get(nameIn(node) ?? "")?.shift();
       if (!found) continue;
       same.set(node, found);
       free.delete(found);

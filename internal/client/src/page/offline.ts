@@ -1,38 +1,38 @@
 // What runs in the service worker by which the pages of a site load without a
-// connection, as they were when they were seen last. With one, nothing is different:
+// connection, as they were when they were seen lastPut. With one, nothing is different:
 // the network is always asked first.
 
-interface Lasting extends Event {
+interface ExtendableEvent extends Event {
   waitUntil(work: Promise<unknown>): void;
 }
 
-interface Fetching extends Lasting {
+interface FetchEvent extends ExtendableEvent {
   readonly request: Request;
   respondWith(answer: Promise<Response>): void;
 }
 
 /** What there is of a service worker. */
-interface Scope {
+interface ServiceWorkerScope {
   readonly clients: { claim(): Promise<void> };
   skipWaiting(): Promise<void>;
-  addEventListener(kind: "install" | "activate", listener: (event: Lasting) => void): void;
-  addEventListener(kind: "message", listener: (event: Lasting & MessageEvent<string[]>) => void): void;
-  addEventListener(kind: "fetch", listener: (event: Fetching) => void): void;
+  addEventListener(kind: "install" | "activate", listener: (event: ExtendableEvent) => void): void;
+  addEventListener(kind: "message", listener: (event: ExtendableEvent & MessageEvent<string[]>) => void): void;
+  addEventListener(kind: "fetch", listener: (event: FetchEvent) => void): void;
 }
 
-const scope = globalThis as unknown as Scope;
+const scope = globalThis as unknown as ServiceWorkerScope;
 
 /** What a page is made of. Whatever scripts fetch is theirs. */
-const parts = new Set(["document", "script", "style", "image", "font", "sharedworker"]);
+const cachedKinds = new Set(["document", "script", "style", "image", "font", "sharedworker"]);
 
 /** With these a proxy says that the server is not there. */
-const absent = new Set([502, 504]);
+const gatewayErrors = new Set([502, 504]);
 
 /** In this header a page says whose it is. What is kept belongs to one user, and is named after that. */
-const owner = "Tower-User";
-const prefix = "tower.pages.";
+const userHeader = "Tower-User";
+const cachePrefix = "tower.pages.";
 
-const most = 200;
+const maxEntries = 200;
 
 scope.addEventListener("install", event => event.waitUntil(scope.skipWaiting()));
 
@@ -43,18 +43,18 @@ scope.addEventListener("message", event => event.waitUntil(fetchAll(event.data))
 
 scope.addEventListener("fetch", event => {
   const { method, destination, url } = event.request;
-  if (method === "GET" && parts.has(destination) && new URL(url).origin === location.origin) event.respondWith(answer(event));
+  if (method === "GET" && cachedKinds.has(destination) && new URL(url).origin === location.origin) event.respondWith(answer(event));
 });
 
-async function answer(event: Fetching): Promise<Response> {
+async function answer(event: FetchEvent): Promise<Response> {
   const { request } = event;
   try {
     const response = await fetch(request);
-    if (absent.has(response.status)) return (await kept(request.url)) ?? response;
-    if (lasts(response, request.destination === "document")) event.waitUntil(keep(request.url, response.clone()));
+    if (gatewayErrors.has(response.status)) return (await cached(request.url)) ?? response;
+    if (mayKeep(response, request.destination === "document")) event.waitUntil(keep(request.url, response.clone()));
     return response;
   } catch (error) {
-    const response = await kept(request.url);
+    const response = await cached(request.url);
     if (response) return response;
     throw error;
   }
@@ -63,40 +63,40 @@ async function answer(event: Fetching): Promise<Response> {
 async function fetchAll(urls: string[]): Promise<void> {
   const answers = await Promise.allSettled(urls.map(url => fetch(url)));
   answers.forEach((answer, i) => {
-    if (answer.status === "fulfilled" && lasts(answer.value, i === 0)) void keep(urls[i]!, answer.value);
+    if (answer.status === "fulfilled" && mayKeep(answer.value, i === 0)) void keep(urls[i]!, answer.value);
   });
-  await last;
+  await lastPut;
 }
 
-function kept(url: string): Promise<Response | undefined> {
+function cached(url: string): Promise<Response | undefined> {
   return caches.match(url, { ignoreVary: true });
 }
 
 /** Whether a response is one to keep. Of pages that is what tower renders: else it may be a large file, or anybody's. */
-function lasts({ status, type, redirected, headers }: Response, isPage: boolean): boolean {
-  return status === 200 && type === "basic" && !redirected && (!isPage || headers.has(owner));
+function mayKeep({ status, type, redirected, headers }: Response, isPage: boolean): boolean {
+  return status === 200 && type === "basic" && !redirected && (!isPage || headers.has(userHeader));
 }
 
-let last: Promise<void> = Promise.resolve();
+let lastPut: Promise<void> = Promise.resolve();
 
 /** Keeps a response, one after another: a page before what it is made of. */
 function keep(url: string, response: Response): Promise<void> {
-  last = last.then(() => put(url, response)).catch(() => {}); // there may be no room
-  return last;
+  lastPut = lastPut.then(() => put(url, response)).catch(() => {}); // there may be no room
+  return lastPut;
 }
 
 async function put(url: string, response: Response): Promise<void> {
-  const names = (await caches.keys()).filter(name => name.startsWith(prefix));
+  const names = (await caches.keys()).filter(name => name.startsWith(cachePrefix));
   let [name] = names;
-  const user = response.headers.get(owner);
+  const user = response.headers.get(userHeader);
   if (user) {
-    name = prefix + user;
+    name = cachePrefix + user;
     for (const other of names) if (other !== name) await caches.delete(other);
   }
   if (!name) return;
   const cache = await caches.open(name);
   await cache.put(url, response);
-  for (const old of (await cache.keys()).slice(0, -most)) await cache.delete(old, { ignoreVary: true });
+  for (const old of (await cache.keys()).slice(0, -maxEntries)) await cache.delete(old, { ignoreVary: true });
 }
 
 export {};

@@ -8,20 +8,20 @@ import type { Answer, Delta, Entry, Live } from "../wire/frames";
  * data-tower on the document whether it is "online" or "offline". After new
  * lists came into the document, or old ones left, dispatch tower:refresh on it.
  */
-export function page(store: Store): void {
-  const lists = new Map<HTMLElement, Elements | LiveText>();
+export function livePage(store: Store): void {
+  const lists = new Map<HTMLElement, LiveElements | LiveText>();
   const refresh = () => {
     for (const [element, list] of lists) {
       if (element.isConnected && element.dataset.live === list.request.live) continue;
       lists.delete(element);
-      store.release(list);
+      store.removeList(list);
       if (!element.isConnected) element.dataset.since = list.since;
     }
     for (const element of document.querySelectorAll<HTMLElement>("[data-live]")) {
       if (lists.has(element)) continue;
-      const list = "value" in element.dataset ? new LiveText(element) : new Elements(element);
+      const list = "value" in element.dataset ? new LiveText(element) : new LiveElements(element);
       lists.set(element, list);
-      store.keep(list);
+      store.addList(list);
     }
   };
   document.addEventListener("tower:refresh", refresh);
@@ -33,7 +33,7 @@ export function page(store: Store): void {
 }
 
 /** Elements are the list that a page shows: the children with a data-id of an element with data-live. */
-export class Elements extends List {
+export class LiveElements extends List {
   readonly request: Live;
   readonly #parent: HTMLElement;
 
@@ -61,7 +61,7 @@ export class Elements extends List {
     for (const more of then) this.apply(more);
   }
 
-  changed(): void {
+  notify(): void {
     this.#parent.dataset.count = String(this.#items().length);
     if (this.error) console.warn(`tower: a list of this page is not live: ${this.error.message}`);
   }
@@ -110,7 +110,7 @@ export class LiveText extends List {
     if (delta.closed || "value" in delta) this.#show(delta.value);
   }
 
-  changed(): void {
+  notify(): void {
     if (this.error) console.warn(`tower: a value of this page is not live: ${this.error.message}`);
   }
 

@@ -1,18 +1,18 @@
 import type { Store } from "../store/store";
 import type { Problems } from "../wire/frames";
-import type { Kept, Refused } from "../store/write";
+import type { Refused, StoredWrite } from "../store/write";
 
 type Show = (form: HTMLFormElement, problems: Problems, message: string) => void;
 
 /**
- * An Outbox shows, in the page's element with data-outbox, what its forms have
+ * An UnsentList shows, in the page's element with data-outbox, what its forms have
  * sent and what waits for a connection, or was refused while nobody looked. Each is
  * a copy of what is in the element's template, with data-state "waiting" or
  * "refused": [data-text] gets what was put in, [data-wrong] what is wrong with it;
  * a[data-edit] leads back to its form and [data-discard] gives it up. On the page
  * of that form, what was refused is in its fields again, with its problems.
  */
-export class Outbox {
+export class UnsentList {
   readonly #store: Store;
   readonly #show: Show;
   readonly #filled = new WeakMap<HTMLFormElement, Refused>();
@@ -21,12 +21,12 @@ export class Outbox {
     this.#store = store;
     this.#show = show;
     let shown = -1;
-    const soon = () => queueMicrotask(() => this.render()); // who has just written is not waiting yet
+    const schedule = () => queueMicrotask(() => this.render()); // who has just written is not waiting yet
     store.subscribe(({ pending }) => {
-      if (pending !== shown) soon();
+      if (pending !== shown) schedule();
       shown = pending;
     });
-    store.refused.subscribe(soon);
+    store.refused.subscribe(schedule);
   }
 
   get element(): HTMLElement | null {
@@ -40,23 +40,23 @@ export class Outbox {
   }
 
   render(): void {
-    const { left, refused } = this.#store;
+    const { unattended, refused } = this.#store;
     for (const one of refused.value) this.#fill(one);
     const { element } = this;
     const first = element?.querySelector("template")?.content.firstElementChild;
     if (!element || !first) return;
     for (const old of element.querySelectorAll(":scope > [data-state]")) old.remove();
-    const item = (kept: Kept | Refused) => {
+    const item = (stored: StoredWrite | Refused) => {
       const item = first.cloneNode(true) as HTMLElement;
       const part = <E extends HTMLElement>(name: string) => item.querySelector<E>(`[data-${name}]`);
-      item.dataset.state = kept.error ? "refused" : "waiting";
-      part("text")?.append(kept.note!.text);
-      part("wrong")?.append(wrong(kept));
-      part<HTMLAnchorElement>("edit")?.setAttribute("href", kept.note!.page);
-      part("discard")?.addEventListener("click", () => (kept as Refused).dismiss());
+      item.dataset.state = stored.error ? "refused" : "waiting";
+      part("text")?.append(stored.note!.text);
+      part("wrong")?.append(wrong(stored));
+      part<HTMLAnchorElement>("edit")?.setAttribute("href", stored.note!.page);
+      part("discard")?.addEventListener("click", () => (stored as Refused).dismiss());
       return item;
     };
-    element.append(...[...left, ...refused.value].filter(({ note }) => note).map(item));
+    element.append(...[...unattended, ...refused.value].filter(({ note }) => note).map(item));
   }
 
   /** Puts what was refused back into its form, if that is on this page and nobody has begun to fill it in. */
@@ -84,7 +84,7 @@ function isEdited(input: HTMLInputElement): boolean {
   return input.checked !== input.defaultChecked || ("defaultValue" in input && input.value !== input.defaultValue);
 }
 
-function wrong({ error }: Kept | Refused): string {
+function wrong({ error }: StoredWrite | Refused): string {
   const problems = Object.entries(error?.problems ?? {}).map(([field, [first]]) => `${field} ${first}`.trim());
   return problems.join(", ") || (error?.message ?? "");
 }

@@ -1,6 +1,6 @@
 import type { StoreEvents } from "../net/connection";
-import { Shared } from "../net/shared";
-import { dial, route, type TransportName } from "../net/transports";
+import { SharedConnection } from "../net/shared";
+import { endpoint, openConnection, type TransportName } from "../net/transports";
 import { Store } from "./store";
 
 export interface Options {
@@ -20,18 +20,18 @@ const stores = new Map<string, Store>();
 export const defaults: Options = {};
 
 /**
- * The store of a server. Every part of a page that connects to one in the same way
+ * The store of a server. Every part of a page that connects to one in the same to
  * shares it. What is not said is, on a page, what that says in <meta name="tower">, as JSON.
  */
 export function connect(options: Options = {}): Store {
   const { url = "/_tower/socket", transports = ["socket", "stream", "poll"], share = true } = { ...defaults, ...options };
   const server = new URL(url, globalThis.location?.href);
-  const way = route(server, transports);
-  const shared = share && Shared.possible && server.origin === location.origin;
-  const key = `${shared} ${way}`;
+  const to = endpoint(server, transports);
+  const shared = share && SharedConnection.supported && server.origin === location.origin;
+  const key = `${shared} ${to}`;
   let store = stores.get(key);
   if (!store || store.ended) {
-    const open = (events: StoreEvents) => (shared ? new Shared(way, new URL(`worker.js?${WORKER}`, server), events) : dial(way, events));
+    const open = (events: StoreEvents) => (shared ? new SharedConnection(to, new URL(`worker.js?${WORKER}`, server), events) : openConnection(to, events));
     store = new Store(open, `tower ${server.href.replace(/^http/, "ws")}`);
     stores.set(key, store);
   }

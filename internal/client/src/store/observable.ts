@@ -5,7 +5,7 @@
  */
 export class Observable<T> {
   value: T;
-  #subscribers = new Set<{ tell(value: T): void }>();
+  #subscribers = new Set<{ notify(value: T): void }>();
 
   constructor(value: T) {
     this.value = value;
@@ -13,16 +13,16 @@ export class Observable<T> {
 
   readonly getSnapshot = (): T => this.value;
 
-  /** Calls tell with the value, now and after each change, until the returned function is called. */
-  readonly subscribe = (tell: (value: T) => void): (() => void) => {
-    const subscriber = { tell };
+  /** Calls notify with the value, now and after each change, until the returned function is called. */
+  readonly subscribe = (notify: (value: T) => void): (() => void) => {
+    const subscriber = { notify };
     this.#subscribers.add(subscriber);
-    tell(this.value);
+    notify(this.value);
     return () => this.#subscribers.delete(subscriber);
   };
 
-  tell(): void {
-    for (const subscriber of [...this.#subscribers]) safely(() => subscriber.tell(this.value));
+  notify(): void {
+    for (const subscriber of [...this.#subscribers]) safely(() => subscriber.notify(this.value));
   }
 }
 

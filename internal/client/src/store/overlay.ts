@@ -11,82 +11,82 @@ export interface Effect {
 }
 
 /** A record that effects touch, as they leave it: null if it is gone, or not known here. */
-export interface Touched {
+export interface Overlaid {
   readonly record: Row | null;
   /** Whether only this client knows of it yet. */
   readonly created: boolean;
 }
 
 /** A list as the server keeps it. */
-export interface Served {
+export interface ServedList {
   readonly model: string;
-  readonly at: number;
+  readonly seq: number;
   readonly served: readonly Row[];
   readonly scope: Scope | null;
-  known(model: string, id: string): Row | undefined;
+  find(model: string, id: string): Row | undefined;
 }
 
-interface Made extends Touched {
+interface Computed extends Overlaid {
   readonly base: Row | undefined;
   readonly effects: readonly Effect[];
   /** Whether the model's fields were known. */
-  readonly shaped: boolean;
+  readonly fieldsKnown: boolean;
 }
 
 /** An Overlay lays effects over the records that the server has sent. */
 export class Overlay {
-  #made = new Map<string, Made>();
-  readonly #left = new Map<string, Row>();
+  #computed = new Map<string, Computed>();
+  readonly #released = new Map<string, Row>();
 
   /** What effects make of the records that they touch, by model and id. */
-  touched(effects: readonly Effect[], lists: readonly Served[]): Map<string, Map<string, Touched>> {
+  touched(effects: readonly Effect[], lists: readonly ServedList[]): Map<string, Map<string, Overlaid>> {
     const models = new Map<string, Map<string, Effect[]>>();
     for (const effect of effects) {
-      const ids = entry(models, effect.model, () => new Map<string, Effect[]>());
-      entry(ids, effect.id, () => []).push(effect);
+      const ids = getOrCreate(models, effect.model, () => new Map<string, Effect[]>());
+      getOrCreate(ids, effect.id, () => []).push(effect);
     }
-    const before = this.#made;
-    this.#made = new Map();
-    const touched = new Map<string, Map<string, Touched>>();
-    const newest = [...lists].sort((a, b) => b.at - a.at);
+    const before = this.#computed;
+    this.#computed = new Map();
+    const touched = new Map<string, Map<string, Overlaid>>();
+    const newest = [...lists].sort((a, b) => b.seq - a.seq);
     for (const [model, ids] of models) {
       const fields = newest.find(list => list.model === model && list.scope)?.scope?.fields;
       for (const [id, effects] of ids) {
         const key = `${model} ${id}`;
-        const base = find(newest, model, id) ?? this.#left.get(key);
+        const base = find(newest, model, id) ?? this.#released.get(key);
         const old = before.get(key);
-        const made = old && old.base === base && old.shaped === Boolean(fields) && equal(old.effects, effects) ? old : make(base, effects, fields);
-        this.#made.set(key, made);
-        entry(touched, model, () => new Map<string, Touched>()).set(id, made);
+        const computed = old && old.base === base && old.fieldsKnown === Boolean(fields) && equal(old.effects, effects) ? old : compute(base, effects, fields);
+        this.#computed.set(key, computed);
+        getOrCreate(touched, model, () => new Map<string, Overlaid>()).set(id, computed);
       }
     }
-    for (const key of this.#left.keys()) if (!this.#made.has(key)) this.#left.delete(key);
+    for (const key of this.#released.keys()) if (!this.#computed.has(key)) this.#released.delete(key);
     return touched;
   }
 
   /** Remembers what a list that is given back knew of the records that are touched: others may show them. */
-  leave({ model, served }: Served): void {
+  remember({ model, served }: ServedList): void {
     for (const record of served) {
       const key = `${model} ${record.id}`;
-      if (this.#made.has(key)) this.#left.set(key, record);
+      if (this.#computed.has(key)) this.#released.set(key, record);
     }
   }
 }
 
 /** Makes what effects leave of a record. Of a model that is only known as included, the fields are those that it has. */
-function make(base: Row | undefined, effects: readonly Effect[], shapes: Fields | undefined): Made {
+function compute(base: Row | undefined, effects: readonly Effect[], shapes: Fields | undefined): Computed {
   const fields = shapes ?? Object.fromEntries(Object.keys(base ?? {}).map(name => [name, "any"]));
   let record = base ?? null;
   for (const { op, id, set = {} } of effects) {
     if (op === "delete") record = null;
-    else if (op === "update") record &&= { ...record, ...fitting(set, fields) };
-    else if (shapes) record ??= { ...empty(fields), ...fitting(set, fields), id }; // what the server has is no longer to be made
+    else if (op === "update") record &&= { ...record, ...knownFields(set, fields) };
+    else if (shapes) record ??= { ...zeroRecord(fields), ...knownFields(set, fields), id }; // what the server has is no longer to be computed
   }
-  return { record, created: !base && record !== null, base, effects, shaped: Boolean(shapes) };
+  return { record, created: !base && record !== null, base, effects, fieldsKnown: Boolean(shapes) };
 }
 
 /** What the model has fields for. null means nothing to one that cannot be null. */
-function fitting(set: object, fields: Fields): object {
+function knownFields(set: object, fields: Fields): object {
   return Object.fromEntries(
     Object.entries(set).filter(([name, value]) => {
       const shape = fields[name];
@@ -95,20 +95,20 @@ function fitting(set: object, fields: Fields): object {
   );
 }
 
-function empty(fields: Fields): object {
+function zeroRecord(fields: Fields): object {
   return Object.fromEntries(Object.entries(fields).map(([name, shape]) => [name, zero(shape)]));
 }
 
-function find(lists: readonly Served[], model: string, id: string): Row | undefined {
+function find(lists: readonly ServedList[], model: string, id: string): Row | undefined {
   for (const list of lists) {
-    const found = list.known(model, id);
+    const found = list.find(model, id);
     if (found) return found;
   }
   return undefined;
 }
 
 /** Records by id, with what became of those that are touched. */
-export function overlaid(served: ReadonlyMap<string, Row>, touched: ReadonlyMap<string, Touched> | undefined): ReadonlyMap<string, Row> {
+export function overlaid(served: ReadonlyMap<string, Row>, touched: ReadonlyMap<string, Overlaid> | undefined): ReadonlyMap<string, Row> {
   if (!touched) return served;
   return new Map([...served].flatMap(([id, old]) => {
     const record = touched.has(id) ? touched.get(id)!.record : old;
@@ -117,9 +117,9 @@ export function overlaid(served: ReadonlyMap<string, Row>, touched: ReadonlyMap<
 }
 
 /** What a scope asks of records. They do not change, so each is asked about once. */
-const judge = memo(({ fields, where = {}, order = [] }: Scope) => ({
+const matcher = memo(({ fields, where = {}, order = [] }: Scope) => ({
   compare: comparator(order, fields),
-  fits: memo((record: Row) => holds(where, record, fields)),
+  matches: memo((record: Row) => holds(where, record, fields)),
 }));
 
 /**
@@ -129,9 +129,9 @@ const judge = memo(({ fields, where = {}, order = [] }: Scope) => ({
  * that nobody else knows of. What would stand where the window's neighbors are not
  * known is left to the server.
  */
-export function rebased<T extends Row>(served: readonly T[], scope: Scope, touched: ReadonlyMap<string, Touched>): readonly T[] {
+export function rebase<T extends Row>(served: readonly T[], scope: Scope, touched: ReadonlyMap<string, Overlaid>): readonly T[] {
   const { limit = 0, offset = 0, rule, ranked } = scope;
-  const { compare, fits } = judge(scope);
+  const { compare, matches } = matcher(scope);
   const list: T[] = [];
   const placed: T[] = [];
   const there = new Set<string>();
@@ -139,14 +139,14 @@ export function rebased<T extends Row>(served: readonly T[], scope: Scope, touch
     there.add(old.id);
     const record = touched.has(old.id) ? (touched.get(old.id)!.record as T | null) : old;
     if (record === old) list.push(old);
-    else if (record && fits(record)) (ranked || !compare(record, old) ? list : placed).push(record);
+    else if (record && matches(record)) (ranked || !compare(record, old) ? list : placed).push(record);
   }
   const [first, last] = [served[0], served.at(-1)];
   const full = limit > 0 && served.length >= limit;
   const within = (record: Row) =>
     ranked ? !full && !offset : (!full || compare(record, last!) < 0) && (!offset || (first && compare(record, first) > 0));
   for (const [id, { record, created }] of touched) {
-    if (!there.has(id) && record && fits(record) && (created || !rule) && within(record)) placed.push(record as T);
+    if (!there.has(id) && record && matches(record) && (created || !rule) && within(record)) placed.push(record as T);
   }
   const all = [...placed, ...list];
   if (!ranked) all.sort(compare);
@@ -154,7 +154,7 @@ export function rebased<T extends Row>(served: readonly T[], scope: Scope, touch
 }
 
 /** Records by their ids. */
-export const indexed = memo((records: readonly Row[]) => new Map(records.map(record => [record.id, record])));
+export const byID = memo((records: readonly Row[]) => new Map(records.map(record => [record.id, record])));
 
 /** Whether two lists have the same elements. */
 export function equal(a: readonly unknown[], b: readonly unknown[]): boolean {
@@ -162,7 +162,7 @@ export function equal(a: readonly unknown[], b: readonly unknown[]): boolean {
 }
 
 /** What a map has under a key; what make makes, where it has nothing. */
-function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+function getOrCreate<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key);
   if (value === undefined) map.set(key, (value = make()));
   return value;

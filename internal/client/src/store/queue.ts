@@ -1,21 +1,21 @@
-import type { Disk } from "./idb";
+import type { Database } from "./idb";
 import { Observable } from "./observable";
 import { equal, type Effect } from "./overlay";
 import type { Result } from "../wire/result";
 import { ulid } from "../wire/ulid";
-import { Write, type Kept, type Note, type Refused } from "./write";
-import type { Answer, Call, Called } from "../wire/frames";
+import { Write, type Note, type Refused, type StoredWrite } from "./write";
+import type { Answer, Call, CallBody } from "../wire/frames";
 
-export const remembered = 12 * 3600_000; // ms; a server knows for longer that a call took effect
+export const keyLifetime = 12 * 3600_000; // ms; a server knows for longer that a call took effect
 
-const patience = 10; // times that a write is told to come again, until that is taken for an answer
-const slow = 3000; // ms that a disk may take before a write is sent all the same
-const soon = 1500; // ms until a page looks again whether another has ended
+const maxTries = 10; // times that a write is told to come again, until that is taken for an answer
+const saveTimeout = 3000; // ms that a disk may take before a write is sent all the same
+const recheckDelay = 1500; // ms until a page looks again whether another has ended
 
 /** What a queue asks of its store. */
 interface Hooks {
-  ask(request: Call, answered: (answer: Answer) => void): void;
-  turn(run: () => void): void;
+  send(request: Call, answered: (answer: Answer) => void): void;
+  update(run: () => void): void;
   finish(answer: Answer): Promise<Result<any>>;
 }
 
@@ -31,40 +31,40 @@ export class Queue {
   readonly refused = new Observable<readonly Refused[]>([]);
 
   /** What the disk has is among the writes. */
-  readonly begun: Promise<void>;
+  readonly loaded: Promise<void>;
 
   readonly #name: string;
   readonly #hooks: Hooks;
-  readonly #disk: Promise<Disk | null>;
+  readonly #database: Promise<Database | null>;
   readonly #end = new AbortController();
 
-  #keeps = false; // the disk works
+  #persistent = false; // the disk works
   #user: string | null = null;
   #online = false;
   #busy = false; // a write is on its way
   #attempt = 0;
   #writes: Write[] = [];
-  #refused: readonly Kept[] = []; // of all users
-  #told = this.refused.value;
-  #saving: Promise<unknown> | undefined; // the last change of the disk
+  #refused: readonly StoredWrite[] = []; // of all users
+  #notified = this.refused.value;
+  #lastSave: Promise<unknown> | undefined; // the last change of the disk
 
   readonly #session = ulid();
   #locked: Promise<unknown> | undefined; // this page has the lock of its session
   readonly #inherited = new Set<string>(); // sessions of pages that have ended
-  #opened = false; // those that had ended before this page are among them
+  #loadedOnce = false; // those that had ended before this page are among them
   #channel: BroadcastChannel | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(name: string, disk: Promise<Disk | null>, hooks: Hooks) {
+  constructor(name: string, database: Promise<Database | null>, hooks: Hooks) {
     this.#name = name;
-    this.#disk = disk;
+    this.#database = database;
     this.#hooks = hooks;
-    this.begun = this.#open();
+    this.loaded = this.#load();
   }
 
   /** Whether what is in it survives the page. Nobody could say whose it is before the user is known. */
   get durable(): boolean {
-    return this.#keeps && this.#user !== null;
+    return this.#persistent && this.#user !== null;
   }
 
   /** How many writes of the user there are. */
@@ -73,188 +73,188 @@ export class Queue {
   }
 
   /** Those that nobody waits for. */
-  get left(): Kept[] {
-    return this.#own().flatMap(({ awaited, kept }) => (awaited ? [] : kept));
+  get unattended(): StoredWrite[] {
+    return this.#own().flatMap(({ awaited, stored }) => (awaited ? [] : stored));
   }
 
   /** What they do, in order. */
   effects(): Effect[] {
-    return this.#own().flatMap(({ kept }) => kept.effects);
+    return this.#own().flatMap(({ stored }) => stored.effects);
   }
 
-  add<Out>(body: Called, effects: readonly Effect[], note?: Note): Write<Out> {
-    const kept: Kept = { ...body, key: ulid(), effects, session: this.#session, user: this.#user, ...(note && { note }) };
-    const write = new Write<Out>(kept, this.#hooks.finish);
-    this.#hooks.turn(() => {
+  add<Out>(body: CallBody, effects: readonly Effect[], note?: Note): Write<Out> {
+    const stored: StoredWrite = { ...body, key: ulid(), effects, session: this.#session, user: this.#user, ...(note && { note }) };
+    const write = new Write<Out>(stored, this.#hooks.finish);
+    this.#hooks.update(() => {
       this.#writes.push(write);
-      this.#pump();
-      write.saved ??= this.#save(kept);
+      this.#sendNext();
+      write.saved ??= this.#save(stored);
     });
     return write;
   }
 
   /** A user is expected, or has been named by the server. */
-  greet(user: string, online = true): void {
+  setUser(user: string, online = true): void {
     this.#user = user;
     this.#online = online;
     for (const write of this.#writes) {
-      const { kept } = write;
-      if (kept.user === null) {
-        kept.user = user;
-        write.saved = this.#save(kept);
-      } else if (kept.user !== user) {
-        write.abandon("user", "Another user has come. It is kept for its own.");
+      const { stored } = write;
+      if (stored.user === null) {
+        stored.user = user;
+        write.saved = this.#save(stored);
+      } else if (stored.user !== user) {
+        write.reject("user", "Another user has come. It is stored for its own.");
       }
     }
-    this.#list();
-    this.#pump();
+    this.#listRefused();
+    this.#sendNext();
     void this.#refresh();
   }
 
-  lost(): void {
+  disconnected(): void {
     this.#online = false;
-    this.#stop();
+    this.#abandonAttempt();
   }
 
   /** Sends no more, and leaves what there is to other pages. */
   close(why: string): void {
-    this.lost();
+    this.disconnected();
     this.#announce();
     this.#end.abort();
     clearTimeout(this.#timer);
     this.#channel?.close();
-    for (const write of this.#writes) write.abandon("closed", why);
+    for (const write of this.#writes) write.reject("closed", why);
   }
 
   /** Tells of what has been refused, or dismissed, since it did so before. */
-  tell(): void {
-    if (this.#told === this.refused.value) return;
-    this.#told = this.refused.value;
-    this.refused.tell();
+  notify(): void {
+    if (this.#notified === this.refused.value) return;
+    this.#notified = this.refused.value;
+    this.refused.notify();
   }
 
   #own(): Write[] {
-    return this.#writes.filter(({ kept }) => kept.user === this.#user);
+    return this.#writes.filter(({ stored }) => stored.user === this.#user);
   }
 
-  #pump(): void {
+  #sendNext(): void {
     const [head] = this.#own();
     if (!this.#online || this.#busy || !head) return;
-    const { kept } = head;
-    if (kept.first && Date.now() - kept.first > remembered) {
+    const { stored } = head;
+    if (stored.first && Date.now() - stored.first > keyLifetime) {
       const message = "No answer came in time. It may have taken effect.";
-      return this.#done(head, { id: 0, status: 0, error: { code: "uncertain", message } });
+      return this.#settle(head, { id: 0, status: 0, error: { code: "uncertain", message } });
     }
-    if (!kept.first) {
-      kept.first = Date.now();
-      head.saved = this.#save(kept);
+    if (!stored.first) {
+      stored.first = Date.now();
+      head.saved = this.#save(stored);
     }
     this.#busy = true;
     const attempt = ++this.#attempt;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise(done => (timer = setTimeout(done, slow)));
+    const late = new Promise(done => (timer = setTimeout(done, saveTimeout)));
     void Promise.race([head.saved, late]).then(() => {
       clearTimeout(timer);
-      if (attempt === this.#attempt) this.#hooks.ask(callOf(kept), answer => this.#answered(head, answer));
+      if (attempt === this.#attempt) this.#hooks.send(callOf(stored), answer => this.#answered(head, answer));
     });
   }
 
-  #stop(): void {
+  #abandonAttempt(): void {
     this.#busy = false;
     this.#attempt++;
   }
 
   #answered(write: Write, answer: Answer): void {
     const again = answer.status === 503 || answer.status === 429;
-    if (!again || ++write.tries >= patience) return this.#done(write, answer);
+    if (!again || ++write.tries >= maxTries) return this.#settle(write, answer);
     const attempt = this.#attempt;
     setTimeout(() => {
       if (attempt !== this.#attempt) return;
-      this.#stop();
-      this.#pump();
+      this.#abandonAttempt();
+      this.#sendNext();
     }, Math.min(30_000, 250 * 2 ** write.tries));
   }
 
-  #done(write: Write, answer: Answer): void {
-    this.#stop();
+  #settle(write: Write, answer: Answer): void {
+    this.#abandonAttempt();
     this.#writes = this.#writes.filter(other => other !== write);
     if (answer.error && !write.awaited) {
-      write.kept.error = answer.error;
-      this.#refused = [...this.#refused, write.kept];
-      void this.#save(write.kept);
-      this.#list();
+      write.stored.error = answer.error;
+      this.#refused = [...this.#refused, write.stored];
+      void this.#save(write.stored);
+      this.#listRefused();
       write.dismiss = () => this.#dismiss(write.key);
     } else {
-      void this.#forget(write.key);
+      void this.#delete(write.key);
     }
     write.settle(answer);
-    this.#pump();
+    this.#sendNext();
   }
 
   /** Lists what of the user was refused. */
-  #list(): void {
+  #listRefused(): void {
     const own = this.#refused.filter(({ user }) => user === this.#user);
     const listed = this.refused.value;
     if (equal(own.map(keyOf), listed.map(keyOf))) return;
-    this.refused.value = own.map(kept => listed.find(({ key }) => key === kept.key) ?? this.#refusedOf(kept));
+    this.refused.value = own.map(stored => listed.find(({ key }) => key === stored.key) ?? this.#refusedOf(stored));
   }
 
-  #refusedOf(kept: Kept): Refused {
-    const { key, ...body } = callOf(kept);
+  #refusedOf(stored: StoredWrite): Refused {
+    const { key, ...body } = callOf(stored);
     const dismiss = () => this.#dismiss(key);
     const retry = () => {
       dismiss();
-      return this.add(body, kept.effects, kept.note);
+      return this.add(body, stored.effects, stored.note);
     };
-    return { ...kept, error: kept.error!, dismiss, retry };
+    return { ...stored, error: stored.error!, dismiss, retry };
   }
 
   #dismiss(key: string): void {
-    this.#refused = this.#refused.filter(kept => kept.key !== key);
-    this.#hooks.turn(() => this.#list());
-    void this.#forget(key).then(() => this.#announce());
+    this.#refused = this.#refused.filter(stored => stored.key !== key);
+    this.#hooks.update(() => this.#listRefused());
+    void this.#delete(key).then(() => this.#announce());
   }
 
   /* The disk, and the other pages that use it. */
 
-  async #open(): Promise<void> {
-    if (!(await this.#disk) || this.#end.signal.aborted) return;
-    this.#hooks.turn(() => (this.#keeps = true));
+  async #load(): Promise<void> {
+    if (!(await this.#database) || this.#end.signal.aborted) return;
+    this.#hooks.update(() => (this.#persistent = true));
     if (globalThis.navigator?.locks) {
       this.#channel = new BroadcastChannel(this.#name);
       this.#channel.onmessage = () => void this.#refresh();
     }
     await this.#refresh();
-    this.#opened = true;
+    this.#loadedOnce = true;
     this.#announce();
   }
 
   /** Looks for what others have put on the disk: writes that were refused, or left by a page that has ended. */
   async #refresh(): Promise<void> {
-    const others = new Set((await this.#all()).flatMap(({ session, error }) => (error || session === this.#session ? [] : session)));
+    const others = new Set((await this.#readAll()).flatMap(({ session, error }) => (error || session === this.#session ? [] : session)));
     for (const session of others) {
       if (!this.#inherited.has(session) && (await this.#lock(session, true))) this.#inherited.add(session);
     }
-    const all = await this.#all();
-    if (!this.#keeps || this.#end.signal.aborted) return;
+    const all = await this.#readAll();
+    if (!this.#persistent || this.#end.signal.aborted) return;
     clearTimeout(this.#timer);
     // To wait in line for the lock is no good: where a browser crashes, the line may stop.
-    if ([...others].some(session => !this.#inherited.has(session))) this.#timer = setTimeout(() => void this.#refresh(), soon);
-    this.#hooks.turn(() => {
+    if ([...others].some(session => !this.#inherited.has(session))) this.#timer = setTimeout(() => void this.#refresh(), recheckDelay);
+    this.#hooks.update(() => {
       const here = new Set(this.#writes.map(keyOf));
       const left = all.filter(({ key, session, error }) => !error && this.#inherited.has(session) && !here.has(key));
-      this.#writes.push(...left.map(kept => new Write(kept, this.#hooks.finish)));
+      this.#writes.push(...left.map(stored => new Write(stored, this.#hooks.finish)));
       this.#writes.sort((a, b) => (a.key < b.key ? -1 : 1));
       this.#refused = all.filter(({ error }) => error);
-      this.#list();
-      this.#pump();
+      this.#listRefused();
+      this.#sendNext();
     });
   }
 
   /** Resolves when this page has the session for itself, which it keeps until it ends; or with false if another has it. */
   #lock(session: string, ifAvailable: boolean): Promise<boolean> {
     const { locks } = navigator;
-    if (!locks) return Promise.resolve(!this.#opened);
+    if (!locks) return Promise.resolve(!this.#loadedOnce);
     return new Promise(locked => {
       const held = (lock: Lock | null) => {
         locked(lock !== null);
@@ -265,33 +265,33 @@ export class Queue {
   }
 
   /** All that is on the disk, with all that has been changed there from here. */
-  async #all(): Promise<Kept[]> {
+  async #readAll(): Promise<StoredWrite[]> {
     for (;;) {
-      const last = this.#saving;
+      const last = this.#lastSave;
       await last;
-      const all: Kept[] = (await this.#do(table => table.getAll())) ?? [];
-      if (last === this.#saving) return all;
+      const all: StoredWrite[] = (await this.#run(table => table.getAll())) ?? [];
+      if (last === this.#lastSave) return all;
     }
   }
 
-  #save(kept: Kept): Promise<unknown> {
-    return (this.#saving = this.#put(kept));
+  #save(stored: StoredWrite): Promise<unknown> {
+    return (this.#lastSave = this.#put(stored));
   }
 
-  async #put(kept: Kept): Promise<void> {
-    if (kept.user === null || !(await this.#disk)) return;
+  async #put(stored: StoredWrite): Promise<void> {
+    if (stored.user === null || !(await this.#database)) return;
     await (this.#locked ??= this.#lock(this.#session, false));
-    await this.#do(table => table.put(kept));
+    await this.#run(table => table.put(stored));
     this.#announce();
   }
 
-  #forget(key: string): Promise<unknown> {
-    return (this.#saving = this.#do(table => table.delete(key)));
+  #delete(key: string): Promise<unknown> {
+    return (this.#lastSave = this.#run(table => table.delete(key)));
   }
 
   /** Uses the disk. Once that has failed, writes do not survive. */
-  async #do<T>(run: (table: IDBObjectStore) => IDBRequest<T>): Promise<T | undefined> {
-    return (await this.#disk)?.("writes", run).catch(() => void this.#hooks.turn(() => (this.#keeps = false)));
+  async #run<T>(run: (table: IDBObjectStore) => IDBRequest<T>): Promise<T | undefined> {
+    return (await this.#database)?.("writes", run).catch(() => void this.#hooks.update(() => (this.#persistent = false)));
   }
 
   #announce(): void {
@@ -302,6 +302,6 @@ export class Queue {
 const keyOf = ({ key }: { key: string }) => key;
 
 /** What is sent of a write. */
-function callOf({ effects, session, user, first, error, note, ...call }: Kept): Call {
+function callOf({ effects, session, user, first, error, note, ...call }: StoredWrite): Call {
   return call;
 }

@@ -1,22 +1,22 @@
-import { Cold } from "./cache";
-import { watch, type Line, type StoreEvents } from "../net/connection";
+import { ListCache } from "./cache";
+import { watchPage, type Connection, type StoreEvents } from "../net/connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
-import { openDisk } from "./idb";
+import { openDatabase } from "./idb";
 import { TowerError } from "../wire/error";
 import { Lists } from "./lists";
 import { Model } from "./model";
 import { Observable, report, safely } from "./observable";
 import { Overlay, type Effect } from "./overlay";
-import { Queue, remembered } from "./queue";
+import { keyLifetime, Queue } from "./queue";
 import { resultOf, type Result } from "../wire/result";
-import { filled } from "../wire/path";
+import { fillPath } from "../wire/path";
 import { tooBig, type Closed } from "../net/transport";
 import { ulid } from "../wire/ulid";
 import type { Note, Write } from "./write";
 import {
   type Allowed,
   type Answer,
-  type Called,
+  type CallBody,
   type Commit,
   type Frame,
   type Hello,
@@ -66,10 +66,10 @@ export interface CallOptions {
 export type Pushed = Pick<Result, "status" | "out" | "error">;
 
 /** A request that waits for a connection, or for its answer. */
-interface Asked {
+interface PendingRequest {
   request: Request;
-  /** When, and as which user, a call that may be sent again was sent first. */
-  first?: { at: number; user: string };
+  /** When, and as which user, a call that may be sent again was sent firstSent. */
+  firstSent?: { at: number; user: string };
   answered(answer: Answer): void;
   lost?(error: TowerError): void;
 }
@@ -90,44 +90,44 @@ const initial: State = {
 
 /** A Store is what a client sees of the server, over one connection that it keeps alive. */
 export class Store {
-  #line!: Line;
+  #connection!: Connection;
   readonly #state = new Observable(initial);
   readonly #followed = new Map<string, { list: Followed<any>; holders: number }>();
-  readonly #keeping = new Map<List, string>(); // under which name on the disk
+  readonly #cacheKeys = new Map<List, string>(); // under which name on the disk
   readonly #listeners = new Map<string, Set<(push: Pushed) => void>>();
-  readonly #asked = new Map<number, Asked>();
-  readonly #waiting = new Set<Asked>();
-  readonly #later: (() => void)[] = []; // what comes after the lists and the state have told
+  readonly #requests = new Map<number, PendingRequest>();
+  readonly #waiting = new Set<PendingRequest>();
+  readonly #afterUpdate: (() => void)[] = []; // what comes after the lists and the state have told
   #lastID = 0;
   #ended = false;
 
-  readonly #lists = new Lists((request, answered) => this.#ask({ request, answered }));
+  readonly #lists = new Lists((request, answered) => this.#send({ request, answered }));
   readonly #overlay = new Overlay();
   readonly #queue: Queue;
-  readonly #cold: Cold;
+  readonly #cache: ListCache;
   #now = 0;
 
   /** With a name writes are kept on this device under it until they have been answered. */
-  constructor(open: (events: StoreEvents) => Line, name = "") {
-    const disk = name ? openDisk(name).catch(() => null) : Promise.resolve(null);
-    this.#queue = new Queue(name, disk, {
-      ask: (request, answered) => this.#ask({ request, answered }),
-      turn: run => this.#turn(run),
+  constructor(open: (events: StoreEvents) => Connection, name = "") {
+    const database = name ? openDatabase(name).catch(() => null) : Promise.resolve(null);
+    this.#queue = new Queue(name, database, {
+      send: (request, answered) => this.#send({ request, answered }),
+      update: run => this.#update(run),
       finish: answer => this.#finish(answer),
     });
-    this.#cold = new Cold(this.#queue.begun.then(() => disk)); // its records are shown with what was written to them
-    const replaced = (line: Line) => watch((this.#line = line));
-    const line = open({
+    this.#cache = new ListCache(this.#queue.loaded.then(() => database)); // its records are shown with what was written to them
+    const replaced = (connection: Connection) => watchPage((this.#connection = connection));
+    const connection = open({
       replaced,
-      received: frames => this.#turn(() => frames.forEach(frame => this.#apply(frame))),
-      lost: (closed, final) => this.#turn(() => this.#lost(closed, final)),
+      received: frames => this.#update(() => frames.forEach(frame => this.#apply(frame))),
+      lost: (closed, final) => this.#update(() => this.#lost(closed, final)),
     });
-    replaced(line);
-    void this.#cold.known().then(known => {
-      if (!known || this.state.epoch) return;
-      this.#turn(() => { // until the server says more
-        this.#set(known);
-        this.#queue.greet(known.user, false);
+    replaced(connection);
+    void this.#cache.identity().then(identity => {
+      if (!identity || this.state.epoch) return;
+      this.#update(() => { // until the server says more
+        this.#set(identity);
+        this.#queue.setUser(identity.user, false);
       });
     });
   }
@@ -153,11 +153,11 @@ export class Store {
    */
   cursor<T extends Row = Row>(name: string, input: unknown = {}, { keep, ...narrowing }: CursorOptions = {}): Cursor<T> {
     const request = { open: name, in: input, ...narrowing, scope: true };
-    const list = this.#follow("cursor", Cursor<T>, request);
-    if (keep && !this.#keeping.has(list)) {
+    const list = this.#open("cursor", Cursor<T>, request);
+    if (keep && !this.#cacheKeys.has(list)) {
       const key = canonical(request);
-      this.#keeping.set(list, key);
-      void this.#cold.restore(key, list as Cursor<any>).then(found => found && this.#turn(() => this.#lists.changed.add(list)));
+      this.#cacheKeys.set(list, key);
+      void this.#cache.restore(key, list as Cursor<any>).then(found => found && this.#update(() => this.#lists.changed.add(list)));
     }
     return list;
   }
@@ -167,40 +167,40 @@ export class Store {
    * the same; it ends when each has closed it.
    */
   value<V = number>(name: string, input: unknown = {}, narrowing: Pick<Narrowing, "where"> = {}): Value<V> {
-    return this.#follow("value", Value<V>, { open: name, in: input, ...narrowing });
+    return this.#open("value", Value<V>, { open: name, in: input, ...narrowing });
   }
 
-  #follow<F extends Followed<any>>(word: string, kind: new (request: Open, close: () => void) => F, request: Open): F {
+  #open<F extends Followed<any>>(word: string, kind: new (request: Open, close: () => void) => F, request: Open): F {
     const text = canonical(request);
     const key = `${word} ${text}`;
     let shared = this.#followed.get(key);
     if (!shared) {
-      const list = new kind(JSON.parse(text) as Open, () => this.#giveBack(key, list));
+      const list = new kind(JSON.parse(text) as Open, () => this.#release(key, list));
       shared = { list, holders: 0 };
       this.#followed.set(key, shared);
-      this.keep(list);
+      this.addList(list);
     }
     shared.holders++;
     return shared.list as F;
   }
 
-  #giveBack(key: string, list: List): void {
+  #release(key: string, list: List): void {
     const shared = this.#followed.get(key);
     if (shared?.list !== list || --shared.holders > 0) return;
     this.#followed.delete(key);
-    this.#keeping.delete(list);
-    this.release(list);
+    this.#cacheKeys.delete(list);
+    this.removeList(list);
   }
 
   /** Keeps a list current. */
-  keep(list: List): void {
-    this.#lists.keep(list);
+  addList(list: List): void {
+    this.#lists.add(list);
   }
 
   /** Keeps it no longer. Its since says how far it came. */
-  release(list: List): void {
-    if (list instanceof Cursor) this.#overlay.leave(list);
-    this.#lists.release(list);
+  removeList(list: List): void {
+    if (list instanceof Cursor) this.#overlay.remember(list);
+    this.#lists.remove(list);
   }
 
   /**
@@ -213,7 +213,7 @@ export class Store {
    * sign-in or sign-out was not accepted.
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
-    return this.#finish(await this.#request({ ...called(route, input), key: options.key ?? ulid() }, options.signal));
+    return this.#finish(await this.#request({ ...callBody(route, input), key: options.key ?? ulid() }, options.signal));
   }
 
   async #finish<Out>(answer: Answer): Promise<Result<Out>> {
@@ -234,7 +234,7 @@ export class Store {
    * the user who made them.
    */
   write<Out = unknown>(route: string, input: unknown = {}, effects: readonly Effect[] = [], note?: Note): Write<Out> {
-    return this.#queue.add(plain(called(route, input)), plain(effects), note);
+    return this.#queue.add(jsonCopy(callBody(route, input)), jsonCopy(effects), note);
   }
 
   /** The writes that were refused while nobody waited for them, until they are dismissed; to be subscribed to. */
@@ -243,8 +243,8 @@ export class Store {
   }
 
   /** The writes that have not been answered, and that nobody waits for, in order. */
-  get left(): Queue["left"] {
-    return this.#queue.left;
+  get unattended(): Queue["unattended"] {
+    return this.#queue.unattended;
   }
 
   /** The time, but later than any that is known of records of the model: clocks differ. */
@@ -262,7 +262,7 @@ export class Store {
   }
 
   #cursors(): Cursor[] {
-    return [...this.#lists.kept].filter(list => list instanceof Cursor);
+    return [...this.#lists.all].filter(list => list instanceof Cursor);
   }
 
   /** Calls a function with what the server pushes under a route. Returns what ends that. */
@@ -274,11 +274,11 @@ export class Store {
 
   /** Ends the connection for good. */
   close(): void {
-    this.#line.close();
+    this.#connection.close();
   }
 
   /** Runs what a message, or a loss, does, and tells of all its changes when it is done. */
-  #turn(run: () => void): void {
+  #update(run: () => void): void {
     const before = this.state;
     safely(run);
     const cursors = this.#cursors();
@@ -288,28 +288,28 @@ export class Store {
     if (pending !== before.pending || durable !== before.durable) this.#set({ pending, durable });
     const changed = [...this.#lists.changed];
     this.#lists.changed.clear();
-    for (const [list, key] of this.#keeping) if (changed.includes(list)) this.#cold.save(key, list as Cursor);
-    for (const list of changed) safely(() => list.changed());
-    if (this.state !== before) this.#state.tell();
-    this.#queue.tell();
-    for (const tell of this.#later.splice(0)) safely(tell);
+    for (const [list, key] of this.#cacheKeys) if (changed.includes(list)) this.#cache.save(key, list as Cursor);
+    for (const list of changed) safely(() => list.notify());
+    if (this.state !== before) this.#state.notify();
+    this.#queue.notify();
+    for (const notify of this.#afterUpdate.splice(0)) safely(notify);
   }
 
   #apply(frame: Frame): void {
-    if ("hello" in frame) this.#greet(frame);
+    if ("hello" in frame) this.#hello(frame);
     else if ("push" in frame) this.#push(frame);
     else if ("id" in frame) this.#answer(frame);
     else if ("seq" in frame) this.#commit(frame);
     else if ("error" in frame) report(new TowerError(frame.error));
   }
 
-  #greet({ epoch, build, seq, user = "", actions, cursors }: Hello): void {
+  #hello({ epoch, build, seq, user = "", actions, cursors }: Hello): void {
     const was = this.state;
-    const anew = was.epoch !== "" && (was.epoch !== epoch || was.build !== build || was.user !== user);
-    if (was.online) this.#leave(!anew); // for another link
+    const fresh = was.epoch !== "" && (was.epoch !== epoch || was.build !== build || was.user !== user);
+    if (was.online) this.#leave(!fresh); // for another link
     this.#set({
       online: true,
-      transport: this.#line.transport,
+      transport: this.#connection.transport,
       epoch,
       build,
       seq,
@@ -317,15 +317,15 @@ export class Store {
       ...listed({ actions, cursors }),
       closed: null,
     });
-    this.#lists.greet(epoch, anew);
-    this.#queue.greet(user);
-    void this.#cold.greet({ user, epoch, build });
+    this.#lists.connected(epoch, fresh);
+    this.#queue.setUser(user);
+    void this.#cache.setIdentity({ user, epoch, build });
     const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const asked of waiting) {
-      const { first } = asked;
-      if (!first || (first.user === user && Date.now() - first.at < remembered)) this.#ask(asked);
-      else asked.lost?.(disconnected(was.closed, false));
+    for (const pending of waiting) {
+      const { firstSent } = pending;
+      if (!firstSent || (firstSent.user === user && Date.now() - firstSent.at < keyLifetime)) this.#send(pending);
+      else pending.lost?.(disconnected(was.closed, false));
     }
   }
 
@@ -334,18 +334,18 @@ export class Store {
     const { from, seq, allowed } = frame;
     this.#set({ seq, ...(allowed && listed(allowed)) });
     // A framework that is told draws in a microtask of its own, before this one.
-    if (frame.ack) this.#later.push(() => queueMicrotask(() => this.#line.send(from ? { applied: seq, from } : { applied: seq })));
+    if (frame.ack) this.#afterUpdate.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
   #push(frame: Push): void {
     const { push, status, out, error = null } = frame;
-    for (const listener of this.#listeners.get(push) ?? []) this.#later.push(() => listener({ status, out, error }));
+    for (const listener of this.#listeners.get(push) ?? []) this.#afterUpdate.push(() => listener({ status, out, error }));
   }
 
   #answer(answer: Answer): void {
-    const asked = this.#asked.get(answer.id);
-    this.#asked.delete(answer.id);
-    asked?.answered(answer);
+    const pending = this.#requests.get(answer.id);
+    this.#requests.delete(answer.id);
+    pending?.answered(answer);
   }
 
   #lost(closed: Closed, final: boolean): void {
@@ -355,24 +355,24 @@ export class Store {
     this.#leave(false);
     if (!final) return;
     this.#queue.close(disconnected(closed, true).message);
-    this.#cold.close();
-    for (const asked of this.#waiting) asked.lost?.(disconnected(closed, true));
+    this.#cache.close();
+    for (const pending of this.#waiting) pending.lost?.(disconnected(closed, true));
     this.#waiting.clear();
   }
 
   /** Leaves a connection, or one link of it for another. */
   #leave(moving: boolean): void {
-    if (moving) this.#lists.moved();
-    else this.#lists.lost();
-    this.#queue.lost();
-    for (const asked of this.#asked.values()) if (asked.first) this.#waiting.add(asked);
-    this.#asked.clear();
+    if (moving) this.#lists.linkChanged();
+    else this.#lists.disconnected();
+    this.#queue.disconnected();
+    for (const pending of this.#requests.values()) if (pending.firstSent) this.#waiting.add(pending);
+    this.#requests.clear();
   }
 
   /** The server has ended the connection because of a frame, and would again. */
   #refuseLargest(): void {
-    const size = ([, { request }]: [number, Asked]) => JSON.stringify(request).length;
-    const [largest] = [...this.#asked].sort((a, b) => size(b) - size(a));
+    const size = ([, { request }]: [number, PendingRequest]) => JSON.stringify(request).length;
+    const [largest] = [...this.#requests].sort((a, b) => size(b) - size(a));
     const error = { code: "too_large", message: "It is too large for the server." };
     if (largest) this.#answer({ id: largest[0], status: 413, error });
   }
@@ -384,33 +384,33 @@ export class Store {
   #request(request: Request, signal?: AbortSignal): Promise<Answer> {
     let abort = () => {};
     const answer = new Promise<Answer>((answered, lost) => {
-      const asked: Asked = { request, answered, lost };
+      const pending: PendingRequest = { request, answered, lost };
       abort = () => {
-        this.#waiting.delete(asked);
-        for (const [id, other] of this.#asked) if (other === asked) this.#asked.delete(id);
+        this.#waiting.delete(pending);
+        for (const [id, other] of this.#requests) if (other === pending) this.#requests.delete(id);
         lost(signal?.reason);
       };
       if (signal?.aborted) abort();
       else if (this.#ended) lost(disconnected(this.state.closed, true));
-      else if (this.state.online) this.#ask(asked);
-      else this.#waiting.add(asked);
+      else if (this.state.online) this.#send(pending);
+      else this.#waiting.add(pending);
     });
     signal?.addEventListener("abort", abort);
     return answer.finally(() => signal?.removeEventListener("abort", abort));
   }
 
-  #ask(asked: Asked): void {
+  #send(pending: PendingRequest): void {
     const id = ++this.#lastID;
-    if (asked.lost) asked.first ??= { at: Date.now(), user: this.state.user };
-    this.#asked.set(id, asked);
-    this.#line.send({ id, ...asked.request });
+    if (pending.lost) pending.firstSent ??= { at: Date.now(), user: this.state.user };
+    this.#requests.set(id, pending);
+    this.#connection.send({ id, ...pending.request });
   }
 
   /** Trades the ticket of a new session for its cookie, and connects as its user. */
   async #exchange(ticket: string): Promise<void> {
     const { ok, status } = await fetch("/_tower/session", { method: "POST", body: ticket });
     if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}).` });
-    this.#line.restart();
+    this.#connection.restart();
   }
 }
 
@@ -427,12 +427,12 @@ function disconnected(closed: Closed | null, final: boolean): TowerError {
   );
 }
 
-function called(route: string, input: unknown): Called {
-  return { call: filled(route, input), ...(input instanceof URLSearchParams ? { form: input.toString() } : { in: input }) };
+function callBody(route: string, input: unknown): CallBody {
+  return { call: fillPath(route, input), ...(input instanceof URLSearchParams ? { form: input.toString() } : { in: input }) };
 }
 
 /** A value as JSON tells it. */
-function plain<T>(value: T): T {
+function jsonCopy<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
 }
 

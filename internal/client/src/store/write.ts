@@ -4,7 +4,7 @@ import type { Result } from "../wire/result";
 import type { Answer, Call, Failure } from "../wire/frames";
 
 /** A write as it is kept until it has been answered. */
-export type Kept = Call & {
+export type StoredWrite = Call & {
   readonly effects: readonly Effect[];
   /** Which page, or program, has it: see Queue. */
   readonly session: string;
@@ -25,7 +25,7 @@ export interface Note {
 }
 
 /** A write that was refused, and that nobody waited for. */
-export type Refused = Kept & {
+export type Refused = StoredWrite & {
   readonly error: Failure;
   /** Sends it again, as another write. */
   retry(): Write;
@@ -58,22 +58,22 @@ export class Write<Out = unknown> implements PromiseLike<Result<Out>> {
   fail!: (error: unknown) => void;
   readonly #result: Promise<Result<Out>>;
 
-  constructor(readonly kept: Kept, finish: (answer: Answer) => Promise<Result<Out>>) {
-    this.key = kept.key;
-    this.id = kept.effects[0]?.id ?? "";
+  constructor(readonly stored: StoredWrite, finish: (answer: Answer) => Promise<Result<Out>>) {
+    this.key = stored.key;
+    this.id = stored.effects[0]?.id ?? "";
     const answer = new Promise<Answer>((settle, fail) => Object.assign(this, { settle, fail }));
     this.#result = answer.then(finish);
     this.#result.catch(() => {}); // who does not wait for it is not told
   }
 
   /** Tells who waits for it that its answer will not come here. */
-  abandon(code: string, message: string): void {
+  reject(code: string, message: string): void {
     this.fail(new TowerError({ code, message }));
-    this.leave();
+    this.detach();
   }
 
   /** Waits for it no longer: if it is refused, it goes on the store's list. */
-  leave(): void {
+  detach(): void {
     this.awaited = false;
   }
 

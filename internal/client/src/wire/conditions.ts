@@ -27,8 +27,8 @@ function passes(test: unknown, raw: unknown, shape: string): boolean {
   return Object.entries(test as object).every(([operator, wanted]) => {
     if (operator === "not") return !passes(wanted, raw, shape);
     if (shape.startsWith("[")) return listPasses(operator, wanted, raw as unknown[] | null | undefined, shape.slice(2));
-    const value = read(raw, shape);
-    const order = (wanted: unknown) => compare(value, wanted === null ? null : read(wanted, shape));
+    const value = comparable(raw, shape);
+    const order = (wanted: unknown) => compare(value, wanted === null ? null : comparable(wanted, shape));
     if (operator === "is") return order(wanted) === 0;
     if (operator === "in") return (wanted as unknown[]).some(one => order(one) === 0);
     if (operator === "exists") return (value !== null) === wanted;
@@ -41,8 +41,8 @@ function passes(test: unknown, raw: unknown, shape: string): boolean {
 
 function listPasses(operator: string, wanted: unknown, list: unknown[] | null | undefined, shape: string): boolean {
   if (operator !== "contains") return (list != null) === (operator === "exists" && wanted);
-  const value = read(wanted, shape);
-  return (list ?? []).some(one => compare(read(one, shape), value) === 0);
+  const value = comparable(wanted, shape);
+  return (list ?? []).some(one => compare(comparable(one, shape), value) === 0);
 }
 
 /** How two records stand to each other in an order such as ["-createdAt"], as Array.sort wants it. */
@@ -50,25 +50,25 @@ export function comparator(order: readonly string[], fields: Fields): (a: Row, b
   const terms = order.map(term => (term.startsWith("-") ? { name: term.slice(1), sign: -1 } : { name: term, sign: 1 }));
   const last = terms.at(-1)?.sign ?? 1;
   const values = memo((record: Row) =>
-    terms.map(({ name }) => read((record as unknown as Record<string, unknown>)[name], fields[name] ?? "any")),
+    terms.map(({ name }) => comparable((record as unknown as Record<string, unknown>)[name], fields[name] ?? "any")),
   );
   return (a, b) => {
-    const [of, to] = [values(a), values(b)];
+    const [left, right] = [values(a), values(b)];
     for (const [i, { sign }] of terms.entries()) {
-      const order = compare(of[i]!, to[i]!);
+      const order = compare(left[i]!, right[i]!);
       if (order) return sign * order;
     }
     return last * compare(a.id, b.id);
   };
 }
 
-/** A function that remembers what it made of an object that does not change. */
-export function memo<K extends object, V>(make: (of: K) => V): (of: K) => V {
-  const made = new WeakMap<K, { value: V }>();
-  return of => {
-    let known = made.get(of);
-    if (!known) made.set(of, (known = { value: make(of) }));
-    return known.value;
+/** A function that remembers what it cache of an object that does not change. */
+export function memo<K extends object, V>(compute: (key: K) => V): (key: K) => V {
+  const cache = new WeakMap<K, { value: V }>();
+  return key => {
+    let entry = cache.get(key);
+    if (!entry) cache.set(key, (entry = { value: compute(key) }));
+    return entry.value;
   };
 }
 
@@ -80,14 +80,14 @@ export function zero(shape: string): unknown {
 const zeros: Record<string, unknown> = { bool: false, int: 0, uint: 0, float: 0, string: "", ref: "", time: "0001-01-01T00:00:00Z" };
 
 /** What JSON holds, as it is compared. */
-function read(raw: unknown, shape: string): Value {
+function comparable(raw: unknown, shape: string): Value {
   raw ??= zero(shape);
   if (raw === null) return null;
   switch (shape.replace("?", "")) {
     case "ref":
       return (raw as string) || null;
     case "time":
-      return instant(String(raw));
+      return sortableTime(String(raw));
     case "int":
     case "uint":
       return Number.isSafeInteger(raw) || !/^-?\d+$/.test(String(raw)) ? (raw as number) : BigInt(String(raw));
@@ -98,7 +98,7 @@ function read(raw: unknown, shape: string): Value {
 }
 
 /** A time as a text that sorts by it, to the microsecond; null is the zero time. */
-function instant(text: string): string | null {
+function sortableTime(text: string): string | null {
   const [, second, fraction = "", zone] = /^([^.]*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
   const at = Date.parse(`${second}${zone}`);
   if (Number.isNaN(at)) return text;
@@ -115,13 +115,13 @@ function compare(a: Value, b: Value): number {
 /** Texts sort by the bytes of UTF-8: by code points, where UTF-16 has surrogates before U+E000. */
 function compareText(a: string, b: string): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
-    const order = rank(a.charCodeAt(i)) - rank(b.charCodeAt(i));
+    const order = sortUnit(a.charCodeAt(i)) - sortUnit(b.charCodeAt(i));
     if (order !== 0) return order;
   }
   return a.length - b.length;
 }
 
-function rank(code: number): number {
+function sortUnit(code: number): number {
   if (code < 0xd800) return code;
   return code < 0xe000 ? code + 0x2000 : code - 0x800;
 }

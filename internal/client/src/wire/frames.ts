@@ -143,14 +143,14 @@ export interface Live {
 }
 
 /** A route, and what it is given. */
-export type Called = { call: string } & ({ in: unknown } | { form: string });
+export type CallBody = { call: string } & ({ in: unknown } | { form: string });
 
-export type Call = Called & { key: string };
+export type Call = CallBody & { key: string };
 
 /** A frame that is answered. */
 export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
 
-export type Sent = { hello: number; instead?: string } | { ping: true } | { applied: number; from?: number } | ({ id: number } & Request);
+export type ClientFrame = { hello: number; instead?: string } | { ping: true } | { applied: number; from?: number } | ({ id: number } & Request);
 
 /** What a stream's event holds, or what answers a poll; nothing of all this is a sign of life. */
 export interface Delivery {
@@ -163,19 +163,19 @@ export interface Delivery {
 
 /** The frames of a message: the elements of an array, or the message itself. */
 export function decode(message: string): Frame[] {
-  return list(parse(message) as Frame | Frame[]);
+  return framesOf(parse(message) as Frame | Frame[]);
 }
 
-export function list(message: Frame | Frame[]): Frame[] {
+export function framesOf(message: Frame | Frame[]): Frame[] {
   return Array.isArray(message) ? message : [message];
 }
 
-const tokens = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
+const tokenPattern = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
 /** What JSON says; a whole number that JavaScript cannot hold is the text of its digits. */
 export function parse(json: string): unknown {
   if (/\d{16}/.test(json)) {
-    json = json.replace(tokens, token => (/^-?\d{16,}$/.test(token) && String(Number(token)) !== token ? `"${token}"` : token));
+    json = json.replace(tokenPattern, token => (/^-?\d{16,}$/.test(token) && String(Number(token)) !== token ? `"${token}"` : token));
   }
   return JSON.parse(json);
 }

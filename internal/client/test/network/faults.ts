@@ -1,9 +1,9 @@
 // A store on a network with faults, before a real application.
 
 import type { Cursor } from "../../src/store/cursor";
-import { dial, route, type TransportName } from "../../src/net/transports";
+import { endpoint, openConnection, type TransportName } from "../../src/net/transports";
 import { Store, type State } from "../../src/store/store";
-import { times } from "../../src/net/timeouts";
+import { timeouts } from "../../src/net/timeouts";
 import { after, equal, ok, test } from "../runner";
 import { state } from "../state";
 
@@ -19,13 +19,13 @@ interface Faults {
   Stall?: boolean;
 }
 
-Object.assign(times, { climb: 100, look: 100, again: 20 });
-const usual = { ...times };
+Object.assign(timeouts, { upgrade: 100, check: 100, retry: 20 });
+const usual = { ...timeouts };
 
 /** A test that begins with these faults. */
 function testOn(network: Faults, name: string, run: () => Promise<void>): void {
   test(name, async () => {
-    Object.assign(times, usual);
+    Object.assign(timeouts, usual);
     sessionStorage.clear();
     await faults(network);
     await run();
@@ -49,7 +49,7 @@ interface Followed {
 }
 
 async function follow(transports: TransportName[] = ["socket", "stream", "poll"]): Promise<Followed> {
-  const store = new Store(events => dial(route(new URL("/_tower/socket", location.href), transports), events));
+  const store = new Store(events => openConnection(endpoint(new URL("/_tower/socket", location.href), transports), events));
   const notes = store.cursor<Note>("notes.all");
   after(() => store.close());
   const over: string[] = [];
@@ -112,11 +112,11 @@ for (const name of ["socket", "stream", "poll"] as const) {
 
 for (const Upgrade of ["strip", "200", "400", "502", "hang"] as const) {
   testOn({ Upgrade }, `a proxy where upgrades end as ${Upgrade}, until it is gone`, async () => {
-    if (Upgrade === "hang") times.hello = 500;
+    if (Upgrade === "hang") timeouts.hello = 500;
     const followed = await follow();
     equal(followed.store.state.transport, "stream", followed.why.join());
     const stop = traffic(followed);
-    times.hello = usual.hello;
+    timeouts.hello = usual.hello;
     await faults({});
     await state(followed.store, over("socket"));
     await stop();
@@ -126,7 +126,7 @@ for (const Upgrade of ["strip", "200", "400", "502", "hang"] as const) {
 }
 
 testOn({ Upgrade: "502", Buffer: true }, "a proxy that buffers streams, too", async () => {
-  times.hello = 1000;
+  timeouts.hello = 1000;
   const followed = await follow();
   equal(followed.store.state.transport, "poll");
   const stop = traffic(followed);
@@ -140,10 +140,10 @@ testOn({ Upgrade: "502", Buffer: true }, "a proxy that buffers streams, too", as
 });
 
 testOn({ Upgrade: "502" }, "the next page of the tab begins with what worked", async () => {
-  times.climb = 1e9;
+  timeouts.upgrade = 1e9;
   const { store } = await follow();
   equal(sessionStorage.getItem("tower.transport"), "stream");
-  const next = new Store(events => dial(route(new URL("/_tower/socket", location.href), ["socket", "stream"]), events));
+  const next = new Store(events => openConnection(endpoint(new URL("/_tower/socket", location.href), ["socket", "stream"]), events));
   after(() => next.close());
   const tried: string[] = [];
   const { WebSocket } = window;
@@ -161,7 +161,7 @@ testOn({ Upgrade: "502" }, "the next page of the tab begins with what worked", a
 
 testOn({ Idle: 150 }, "a firewall that cuts off idle sockets", async () => {
   const followed = await follow(["socket", "poll"]);
-  times.climb = 1e9;
+  timeouts.upgrade = 1e9;
   await state(followed.store, over("poll"));
   const stop = traffic(followed);
   await stop(); // polls are cut off as well, and made again
@@ -170,7 +170,7 @@ testOn({ Idle: 150 }, "a firewall that cuts off idle sockets", async () => {
 
 for (const name of ["socket", "stream", "poll"] as const) {
   testOn({}, `half-open: a ${name} over which nothing passes any more`, async () => {
-    Object.assign(times, { quiet: 300, answer: 300, poll: 60_000 });
+    Object.assign(timeouts, { silence: 300, pong: 300, poll: 60_000 });
     const followed = await follow([name]);
     await faults({ Stall: true });
     await put(`not seen over a ${name}`);
@@ -184,7 +184,7 @@ for (const name of ["socket", "stream", "poll"] as const) {
 
 testOn({}, "a poll that is cut off silently is made again", async () => {
   const followed = await follow(["poll"]);
-  Object.assign(times, { poll: 200 });
+  Object.assign(timeouts, { poll: 200 });
   await followed.store.call("GET /greeting"); // so the next poll is as impatient
   await faults({ Stall: true });
   await put("seen after a while");
@@ -194,7 +194,7 @@ testOn({}, "a poll that is cut off silently is made again", async () => {
 
 testOn({}, "a quiet link is pinged, and stays", async () => {
   const followed = await follow();
-  Object.assign(times, { quiet: 100, answer: 1000 });
+  Object.assign(timeouts, { silence: 100, pong: 1000 });
   const sent: string[] = [];
   const { send } = WebSocket.prototype;
   after(() => (WebSocket.prototype.send = send));

@@ -1,7 +1,7 @@
 // A page that a Go test drives: ?share shares its connection with others.
 
 import { connect } from "../../src/store/connect";
-import { times } from "../../src/net/timeouts";
+import { timeouts } from "../../src/net/timeouts";
 import { state } from "../state";
 
 interface Note {
@@ -10,7 +10,7 @@ interface Note {
 }
 
 const query = new URLSearchParams(location.search);
-Object.assign(times, { look: 100, quiet: 1000, answer: 1000 });
+Object.assign(timeouts, { check: 100, silence: 1000, pong: 1000 });
 
 const store = connect({ share: query.has("share"), transports: (query.get("transports") ?? "socket,stream,poll").split(",") as "poll"[] });
 const notes = store.cursor<Note>("notes.all");

@@ -1,53 +1,53 @@
 import type { Cursor, Followed, HeldCursor, HeldValue, Value } from "tower";
 
-const grace = 1000; // ms that what is not shown any more is kept for who shows it again
+const closeDelay = 1000; // ms that what is not shown any more is kept for who shows it again
 
 /**
- * A Lease follows something for a component: from its first look at it, which may
+ * A Lease follows something for a component: from its first select at it, which may
  * come to nothing, and for as long as it is subscribed to.
  */
-export class Lease<F extends Followed<any>, Held extends object> {
+export class Subscription<F extends Followed<any>, View extends object> {
   readonly #open: () => F;
-  readonly #look: (followed: F) => Held;
+  readonly #select: (followed: F) => View;
   #followed: F | undefined;
   #holders = 0;
-  #held: Held | undefined;
+  #view: View | undefined;
 
-  constructor(open: () => F, look: (followed: F) => Held) {
+  constructor(open: () => F, select: (followed: F) => View) {
     this.#open = open;
-    this.#look = look;
+    this.#select = select;
   }
 
-  readonly subscribe = (tell: () => void): (() => void) => {
-    const stop = this.#hold().subscribe(tell);
+  readonly subscribe = (notify: () => void): (() => void) => {
+    const stop = this.#acquire().subscribe(notify);
     return () => {
       stop();
-      this.#leave();
+      this.#release();
     };
   };
 
   /** What there is; the same until it changes. */
-  readonly getSnapshot = (): Held => {
+  readonly getSnapshot = (): View => {
     if (!this.#followed) {
-      this.#hold();
-      this.#leave();
+      this.#acquire();
+      this.#release();
     }
-    const held = this.#look(this.#followed!);
-    if (!same(held, this.#held)) this.#held = held;
-    return this.#held!;
+    const view = this.#select(this.#followed!);
+    if (!same(view, this.#view)) this.#view = view;
+    return this.#view!;
   };
 
-  #hold(): F {
+  #acquire(): F {
     this.#holders++;
     return (this.#followed ??= this.#open());
   }
 
-  #leave(): void {
+  #release(): void {
     setTimeout(() => {
       if (--this.#holders > 0) return;
       this.#followed?.close();
       this.#followed = undefined;
-    }, grace);
+    }, closeDelay);
   }
 }
 
