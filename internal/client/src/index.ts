@@ -1,4 +1,5 @@
-// The library. It does nothing by itself, and runs in Node as in a browser.
+// The library without anything that needs a page. Importing it has no effect.
+// It runs in Node and in browsers.
 
 export { Cursor, Value } from "./store/cursor";
 export { TowerError } from "./wire/error";

@@ -1,4 +1,5 @@
-// What a page loads: the library, at work on the page's own lists and forms.
+// The script that a page loads: the library, which keeps the page's lists
+// current and sends its forms.
 
 import { liveForms } from "./page/forms";
 import { livePage } from "./page/page";
@@ -14,8 +15,8 @@ declare global {
   }
 }
 
-const said = document.querySelector<HTMLMetaElement>('meta[name="tower"]');
-const { offline = false, ...options } = JSON.parse(said?.content ?? "{}");
+const settings = document.querySelector<HTMLMetaElement>('meta[name="tower"]');
+const { offline = false, ...options } = JSON.parse(settings?.content ?? "{}");
 Object.assign(defaults, options);
 if (offline) keepPages().catch((error: unknown) => console.warn("tower: pages are not kept for a start without a connection:", error));
 
@@ -23,7 +24,10 @@ window.tower = connect();
 livePage(window.tower);
 liveForms(window.tower);
 
-/** Has the site's pages load without a connection, as they were when they were seen last; this one, too. */
+/**
+ * Registers the service worker that shows the site's pages, as last seen, when
+ * there is no connection. If the worker is new, it also stores this page.
+ */
 async function keepPages(): Promise<void> {
   const workers = navigator.serviceWorker;
   const isNew = !workers.controller;

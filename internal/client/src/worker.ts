@@ -1,4 +1,4 @@
-// What runs in the worker that pages share.
+// The script of the shared worker, which keeps one connection for several pages.
 
 import { runWorker, type WorkerScope } from "./net/workerhost";
 

@@ -3,10 +3,10 @@ import type { MaybeRefOrGetter, ShallowRef } from "vue";
 
 type Reactive<Arguments extends unknown[]> = { [Argument in keyof Arguments]: MaybeRefOrGetter<Arguments[Argument]> };
 
-/** Follows a cursor, and another one when what it is given changes, until the component is unmounted. */
+/** Follows a cursor until the component is unmounted. If an argument changes, it switches to another cursor. */
 export function useCursor<N extends CursorName>(name: N, ...rest: Reactive<CursorArguments<N>>): Readonly<ShallowRef<HeldCursor<CursorRecord<N>>>>;
 
-/** Follows a value, and another one when what it is given changes, until the component is unmounted. */
+/** Follows a value until the component is unmounted. If an argument changes, it switches to another value. */
 export function useValue<V = number, N extends ValueName = ValueName>(name: N, ...rest: Reactive<ValueArguments<N>>): Readonly<ShallowRef<HeldValue<V>>>;
 
 /** Follows the state of the page's connection. */

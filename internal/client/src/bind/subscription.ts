@@ -1,10 +1,10 @@
 import type { Cursor, Followed, HeldCursor, HeldValue, Value } from "tower";
 
-const closeDelay = 1000; // ms that what is not shown any more is kept for who shows it again
+const closeDelay = 1000; // ms before an unused cursor or value is closed: a component may show it again
 
 /**
- * A Lease follows something for a component: from its first select at it, which may
- * come to nothing, and for as long as it is subscribed to.
+ * A Subscription follows a cursor or a value for a component. It opens it on first
+ * use and closes it some time after the last use.
  */
 export class Subscription<F extends Followed<any>, View extends object> {
   readonly #open: () => F;
@@ -26,7 +26,7 @@ export class Subscription<F extends Followed<any>, View extends object> {
     };
   };
 
-  /** What there is; the same until it changes. */
+  /** Returns the current view; the same object until it changes. */
   readonly getSnapshot = (): View => {
     if (!this.#followed) {
       this.#acquire();

@@ -2,35 +2,35 @@ import { timeouts } from "./timeouts";
 import type { Closed } from "./transport";
 import type { ClientFrame, Frame } from "../wire/frames";
 
-/** A Connection is what a store sends frames on. It comes back by itself when it is lost. */
+/** A Connection carries frames between a store and the server. It reconnects on its own. */
 export interface Connection {
-  /** The name of what carries it now. */
+  /** The name of the transport in use. */
   readonly transport: string;
-  /** Aborts when it has ended for good. */
+  /** Aborts when the connection has ended and will not reconnect. */
   readonly ended: AbortSignal;
   send(frame: ClientFrame): void;
-  /** Looks whether the server is there: now, or if nothing has been heard for a while. */
+  /** Checks that the server is reachable: now, or only after a long silence. */
   check(now: boolean): void;
-  /** Connects anew, as whoever the cookie says. */
+  /** Connects again, as the user of the current cookie. */
   restart(): void;
-  /** Lets go of the server until the next check. */
+  /** Disconnects until the next check. */
   pause(): void;
   close(): void;
 }
 
 export interface ConnectionEvents {
-  /** The frames of a message. A hello among them begins a connection, also while there is one, whose place it takes. */
+  /** Receives the frames of one message. A hello begins a new connection and replaces any open one. */
   received(frames: Frame[]): void;
-  /** The connection has ended; for good, if final. */
+  /** The connection was lost. If final, it will not reconnect. */
   lost(closed: Closed, final: boolean): void;
 }
 
 export interface StoreEvents extends ConnectionEvents {
-  /** Another line takes the place of this one. */
+  /** Another connection replaces this one. */
   replaced(connection: Connection): void;
 }
 
-/** Has the line looked at while the page is seen, and when it wakes up. In Node there is no page, and nothing to wake. */
+/** Checks the connection regularly while the page is visible, and when the page or the network wakes up. In Node only the timer runs. */
 export function watchPage(connection: Connection): void {
   const { addEventListener, document } = globalThis;
   const options = { signal: connection.ended };

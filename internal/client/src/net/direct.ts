@@ -3,16 +3,16 @@ import { deadline, timeouts } from "./timeouts";
 import { broken, restarting, type Closed, type Link, type Transport } from "./transport";
 import { unsupportedVersion, version, type ClientFrame, type Complaint, type Frame } from "../wire/frames";
 
-/** A link in use, or a better one that is tried beside it. */
+/** An Attempt is the link in use, or a trial of a better transport beside it. */
 class Attempt {
   link!: Link;
-  receivedAt = 0; // when something came last
-  helloAt = 0; // when hello came
-  unanswered = 0; // answers
+  receivedAt = 0; // when the last message arrived
+  helloAt = 0; // when the hello arrived; 0 before
+  unanswered = 0; // requests
   pinged = false;
-  works = false; // a trial: it works both ways, and has said hello
-  readonly frames: Frame[] = []; // a trial: what came then
-  cancel = () => {}; // ends the wait for what is to come in time
+  works = false; // for a trial: the ping was answered and the hello is sent
+  readonly frames: Frame[] = []; // for a trial: frames since its hello
+  cancel = () => {}; // cancels the deadline
 
   constructor(readonly index: number) {}
 
@@ -27,28 +27,28 @@ class Attempt {
   }
 }
 
-const retryDelay = 100; // ms before the first retry, at most
-const maxRetryDelay = 10_000; // ms before any other, and for the last transport to bring a hello
-const stableAfter = 60_000; // ms after which a link that breaks has been a good one
-const maxEarlyLosses = 2; // links of a transport that broke early
-const maxUpgradeDelay = 300_000; // ms before a better transport is tried again, at most
-const drainTime = 2_000; // ms for the link that is left to bring what was sent before
+const retryDelay = 100; // ms, at most, before the first retry
+const maxRetryDelay = 10_000; // ms, at most, before later retries; also the time limit for a hello on the last transport
+const stableAfter = 60_000; // ms after which a lost link counts as a success
+const maxEarlyLosses = 2; // per transport, before the next one is used
+const maxUpgradeDelay = 300_000; // ms, at most, between two trials of a better transport
+const drainTime = 2_000; // ms that the old link has to deliver what the server already sent
 
 /**
- * A Connection keeps a link to the server, over the first of its transports that
- * works. It says hello, and when the link is lost it dials again; retryDelay at first,
- * maxRetryDelay while that fails, and at once when the network or the reader comes back.
- * Over a lesser transport, it tries the better ones from time to time.
+ * A DirectConnection keeps a link to the server over the first of its transports
+ * that works. When the link is lost, it connects again: quickly at first, more
+ * slowly after failures, and immediately when the network or the reader returns.
+ * On a lesser transport, it tries the better ones from time to time.
  */
 export class DirectConnection implements Connection {
   readonly #transports: readonly Transport[];
   readonly #events: ConnectionEvents;
   readonly #end = new AbortController();
-  readonly #earlyLosses: number[]; // by transport: links that broke early
+  readonly #earlyLosses: number[]; // lost links by transport
   #current: Attempt | null = null;
   #trial: Attempt | null = null;
-  #endPending: (() => void) | null = null; // tells of a link that has ended for a trial that is not there yet
-  #timer: ReturnType<typeof setTimeout> | undefined; // of the next openConnection, or the next trial
+  #endPending: (() => void) | null = null; // reports the loss of a link, unless the trial succeeds
+  #timer: ReturnType<typeof setTimeout> | undefined; // the next dial or the next trial
   #index: number;
   #failures = 0;
   #upgrades = 0;
@@ -79,7 +79,7 @@ export class DirectConnection implements Connection {
     if (now && !current && !this.#endPending && !this.ended.aborted) this.#dial();
     if (!current?.helloAt || current.pinged) return;
     if (now && !this.#trial) {
-      this.#upgrades = Math.min(this.#upgrades, 1); // what was in the way may be gone
+      this.#upgrades = Math.min(this.#upgrades, 1); // the network may have changed
       this.#scheduleUpgrade();
     }
     if (!now && Date.now() - current.receivedAt < timeouts.silence) return;
@@ -132,7 +132,7 @@ export class DirectConnection implements Connection {
     return attempt;
   }
 
-  /** Drops a link from which nothing comes in time. */
+  /** Drops a link that stays silent for too long. */
   #setDeadline(attempt: Attempt, timeout: number, reason: string): void {
     attempt.cancel = deadline(() => this.#drop(attempt, { code: broken, reason }), timeout);
   }
@@ -163,7 +163,7 @@ export class DirectConnection implements Connection {
     if (!this.#current?.link.id) this.#promoteTrial();
   }
 
-  /** Puts the trial in the place of the link in use, which has brought all that there was. */
+  /** Replaces the link in use, which has delivered everything, by the trial. */
   #promoteTrial(): void {
     const trial = this.#trial!;
     this.#current?.close();
@@ -175,7 +175,7 @@ export class DirectConnection implements Connection {
     this.#events.received(trial.frames);
   }
 
-  /** Remembers what works, and when to try what would be better. */
+  /** Remembers the working transport and schedules a trial of a better one. */
   #chosen(): void {
     lastTransport(this.#index > 0 ? this.transport : "");
     this.#scheduleUpgrade();
@@ -213,36 +213,36 @@ export class DirectConnection implements Connection {
     }
   }
 
-  /** What was in use has ended: tells so, and dials again. */
+  /** Reports the loss of the link in use and schedules the next dial. */
   #retry({ index, helloAt }: Attempt, closed: Closed): void {
     this.#closeLinks();
     if (closed.reason.startsWith(unsupportedVersion)) this.#end.abort();
     this.#events.lost(closed, this.ended.aborted);
     if (this.ended.aborted) return;
 
-    // Only a link that held for a while counts as a success: else who is sent
-    // away after each hello would come back at once, again and again.
-    const held = helloAt ? Date.now() - helloAt : 0;
-    if (held > stableAfter) this.#earlyLosses[index] = this.#upgrades = 0;
-    if (held > maxRetryDelay || closed.code === restarting) this.#failures = 0;
+    // Only a link that lasted counts as a success. Otherwise a client that the
+    // server closes after each hello would reconnect in a tight loop.
+    const lasted = helloAt ? Date.now() - helloAt : 0;
+    if (lasted > stableAfter) this.#earlyLosses[index] = this.#upgrades = 0;
+    if (lasted > maxRetryDelay || closed.code === restarting) this.#failures = 0;
     let most = Math.min(maxRetryDelay, retryDelay * 2 ** this.#failures++);
     if (closed.code === broken && !helloAt) {
       this.#index = (index + 1) % this.#transports.length;
       if (this.#index > 0) most = 0;
     } else if (closed.code === broken && ++this.#earlyLosses[index]! > maxEarlyLosses && index + 1 < this.#transports.length) {
       this.#index++;
-      this.#upgrades += 4; // what works at first is not tried again so retryDelay
+      this.#upgrades += 4; // a transport that works only briefly is tried less often
     }
     this.#timer = setTimeout(this.#dial, Math.random() * most);
   }
 }
 
-/** What reached the server from this tab last; "" if that was the first choice. */
+/** Returns, or sets, the transport that last worked in this tab; "" for the first choice. */
 function lastTransport(now?: string): string | undefined {
   try {
     if (now !== undefined) sessionStorage["tower.transport"] = now;
     return sessionStorage["tower.transport"];
   } catch {
-    return; // there is no storage, or it may not be used: the next page finds out by itself
+    return; // no storage: the next page has to find the transport again
   }
 }

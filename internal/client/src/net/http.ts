@@ -4,16 +4,16 @@ import { framesOf, parse, type Delivery, type Failure } from "../wire/frames";
 
 const maxTries = 3;
 const maxBatchSize = 100_000; // characters of frames in one request
-const batchTimeout = 40_000; // ms for a batch, whose calls may take long
-const pingInterval = 120_000; // ms between two signs of life that the server of a stream gets
+const batchTimeout = 40_000; // ms; the calls in a batch may take long
+const pingInterval = 120_000; // ms between two pings on a stream
 
-// By status; a server that does not know a link is another one than before.
+// Close codes by HTTP status. A server that does not know the link has restarted.
 const closeCodes: Record<number, number> = { 404: restarting, 413: tooBig, 503: restarting };
 
-/** An event stream, and requests beside it. */
+/** Receives frames over an event stream and sends them in requests. */
 export function stream(url: URL): Transport {
   const run: Run = async (link, ended) => {
-    // Without a body: some proxies cut off an answer that begins before they have passed all of one on.
+    // Without a body: some proxies cut off a response that begins before they have forwarded the request body.
     const response = await link.post("stream", () => null);
     if (!response) return;
     const timer = setInterval(() => link.send(`{"ping":true}`), pingInterval);
@@ -33,13 +33,13 @@ export function stream(url: URL): Transport {
   return { name: "stream", open: events => new HTTPLink(url, events, run) };
 }
 
-/** HTTPLink alone: one of them always waits for a message. */
+/** Receives and sends frames in requests. One request always waits for the next message. */
 export function poll(url: URL): Transport {
   const run: Run = async link => {
     let wait = timeouts.poll - 10_000;
     for (let have = 0; ; ) {
       const body = (failures: number) => {
-        if (failures) wait = Math.max(5_000, wait / 2); // something cuts off what waits for long
+        if (failures) wait = Math.max(5_000, wait / 2); // a proxy may cut off long requests
         return JSON.stringify(link.id ? { link: link.id, have, wait: Math.round(wait / 1000) } : {});
       };
       const response = await link.post("poll", body, timeouts.poll);
@@ -52,10 +52,10 @@ export function poll(url: URL): Transport {
   return { name: "poll", open: events => new HTTPLink(url, events, run) };
 }
 
-/** Opens a link, and takes its messages until it ends. */
+/** Opens a link and delivers its messages until it ends. */
 type Run = (link: HTTPLink, ended: AbortSignal) => Promise<void>;
 
-/** A link that is carried by requests. They are numbered, and made again where there was no answer. */
+/** An HTTPLink sends frames in numbered requests. It repeats a request that got no response. */
 class HTTPLink implements Link {
   id = "";
   readonly #url: URL;
@@ -92,7 +92,7 @@ class HTTPLink implements Link {
     else this.#events.received(framesOf(message ?? []));
   }
 
-  /** Posts a body, and what it is then where there was no answer. Null: the link has ended. */
+  /** Posts a body, which may differ for a retry. Returns null if the link has ended. */
   async post(path: string, body: (failures: number) => string | null, timeout?: number): Promise<Response | null> {
     for (let failures = 0; !this.#ended.aborted; ) {
       let reason: string;
@@ -112,10 +112,10 @@ class HTTPLink implements Link {
     return null;
   }
 
-  /** Sends one batch at a time, of what has come meanwhile: so all arrives in order. */
+  /** Sends the queued frames in batches, one at a time, so that they arrive in order. */
   async #flush(): Promise<void> {
     this.#sending = true;
-    await null; // what is sent in one turn goes maxBatchSize
+    await null; // frames sent in one turn go into one batch
     while (this.#queue.length > 0 && !this.#ended.aborted) {
       let [count, size] = [0, 0];
       while (count < this.#queue.length && size < maxBatchSize) size += this.#queue[count++]!.length;

@@ -4,23 +4,23 @@ import { deadline, timeouts } from "./timeouts";
 import { broken, type Closed } from "./transport";
 import type { ClientFrame, Frame } from "../wire/frames";
 
-/** What a page tells the worker. */
+/** A message from a page to the worker. */
 export type ToWorker = { join: string } | { send: ClientFrame } | { check: boolean } | { restart: true } | { leave: true };
 
-/** What the worker tells a page; none of all this is a sign of life. */
+/** A message from the worker to a page. An empty one only shows that the worker is alive. */
 export interface ToPage {
   frames?: Frame[];
   transport?: string;
   lost?: Closed;
   final?: boolean;
-  /** The worker cannot serve this page, too. */
+  /** The worker cannot serve this page. */
   full?: boolean;
 }
 
 /**
- * A SharedConnection line is one that the pages of an origin have together: a worker keeps
- * their connection. Where there can be none, or it is silent, a connection of this
- * page's own takes its place.
+ * A SharedConnection uses the connection of a worker that the pages of an origin
+ * share. If the worker cannot start or does not answer, a DirectConnection of this
+ * page replaces it.
  */
 export class SharedConnection implements Connection {
   transport = "";
@@ -30,10 +30,10 @@ export class SharedConnection implements Connection {
   readonly #end = new AbortController();
   readonly ended = this.#end.signal;
   #port: MessagePort | null = null;
-  #cancelDeadline: (() => void) | null = null; // ends the wait for the worker
+  #cancelDeadline: (() => void) | null = null; // set while the page waits for the worker
   #release = () => {};
 
-  /** Whether this browser has what it takes. A lock tells the worker when a page is gone. */
+  /** Whether this browser has shared workers and locks. The worker learns by a lock when a page is gone. */
   static readonly supported = "SharedWorker" in globalThis && "locks" in navigator;
 
   constructor(endpoint: string, script: URL, events: StoreEvents) {
@@ -66,7 +66,7 @@ export class SharedConnection implements Connection {
     if (!this.ended.aborted) this.#leave({ code: 1000, reason: "closed" }, true);
   }
 
-  /** Asks the worker in. It is told the name of a lock, which it is given when this page is gone. */
+  /** Joins the worker. The page holds a lock whose name it sends; the worker gets the lock when the page is gone. */
   async #start(): Promise<void> {
     this.#setDeadline();
     try {
@@ -98,7 +98,7 @@ export class SharedConnection implements Connection {
     else if (lost) this.#events.lost(lost, false);
   }
 
-  /** Leaves the worker if it says nothing from now on, however often it is asked meanwhile. */
+  /** Falls back to a direct connection unless the worker answers. Further messages do not extend the deadline. */
   #setDeadline(): void {
     this.#cancelDeadline ??= deadline(() => this.#fallBack(), timeouts.worker);
   }
@@ -108,7 +108,7 @@ export class SharedConnection implements Connection {
     this.#cancelDeadline = null;
   }
 
-  /** Lets go of the worker. */
+  /** Leaves the worker. */
   #leave(closed: Closed, final: boolean): void {
     this.#clearDeadline();
     this.#post({ leave: true });

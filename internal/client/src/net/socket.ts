@@ -1,6 +1,7 @@
 import { decode } from "../wire/frames";
 import type { Transport } from "./transport";
 
+/** Carries frames over a WebSocket. */
 export function socket(url: URL): Transport {
   return {
     name: "socket",

@@ -1,29 +1,29 @@
-/** How long some things may take, in ms. Tests are in more of a hurry. */
+/** Time limits and intervals, in ms. Tests shorten them. */
 export const timeouts = {
-  /** For a transport to bring the server's hello, while there is another. */
+  /** Limit for the hello of a transport that is not the last choice. */
   hello: 5_000,
-  /** Between two looks at the link while the page is seen. */
+  /** Interval of checks while the page is visible. */
   check: 15_000,
-  /** Of silence, after which the server is pinged. */
+  /** Silence after which the client sends a ping. */
   silence: 25_000,
-  /** For the answer to a ping; four times that while other answers are due. */
+  /** Limit for the answer to a ping; four times as long while requests are unanswered. */
   pong: 10_000,
-  /** Before a better transport is tried, first. */
+  /** Delay before the first trial of a better transport. */
   upgrade: 5_000,
-  /** For a poll; the server has ten seconds less. */
+  /** Limit for a poll. The server answers ten seconds earlier. */
   poll: 35_000,
-  /** Before a request is made again. */
+  /** Delay before a failed request is sent again. */
   retry: 500,
-  /** For the worker that pages share to answer. */
+  /** Limit for an answer of the shared worker. */
   worker: 5_000,
 };
 
-/** Runs something when its time has come, unless it is called off by what is returned. */
+/** Calls run after a delay. The returned function cancels the call. */
 export function deadline(run: () => void, ms: number, frozen = false): () => void {
   const due = Date.now() + ms;
   let cancel = () => clearTimeout(timer);
   const timer = setTimeout(() => {
-    // What came while the page was frozen, or asleep, is still to be seen.
+    // The page was frozen or asleep: let it first process what arrived meanwhile.
     if (!frozen && Date.now() > due + 1000) cancel = deadline(run, ms, true);
     else run();
   }, ms);

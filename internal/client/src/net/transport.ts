@@ -1,14 +1,15 @@
 import type { Frame } from "../wire/frames";
 
-/** A Transport is a way to reach the server. */
+/** A Transport opens links to the server, in one way. */
 export interface Transport {
   readonly name: string;
-  /** Begins to open a link. It calls no event before it has returned, and none after close. */
+  /** Starts to open a link. It calls no event before it returns, and none after close. */
   open(events: LinkEvents): Link;
 }
 
+/** A Link is one open way to the server. It does not reconnect. */
 export interface Link {
-  /** By which the server knows it; "" if it does not. */
+  /** The id that the server gave the link, or "". */
   readonly id: string;
   send(frame: string): void;
   close(): void;
@@ -16,22 +17,22 @@ export interface Link {
 
 export interface LinkEvents {
   open(): void;
-  /** The frames of a message; none is a sign of life. */
+  /** Receives the frames of one message. An empty message only shows that the server is alive. */
   received(frames: Frame[]): void;
   close(closed: Closed): void;
 }
 
-/** Why a link has ended, in the codes of WebSocket. */
+/** The reason for the end of a link, with a WebSocket close code. */
 export interface Closed {
   readonly code: number;
   readonly reason: string;
 }
 
-/** The code of a link that broke: nobody has ended it. */
+/** The code of a link that broke without a close. */
 export const broken = 1006;
 
-/** The code of a link to a server that restarts. */
+/** The code of a link whose server restarts. */
 export const restarting = 1012;
 
-/** The code of a link over which a frame was sent that the server does not take. */
+/** The code of a link that the server closed because of a frame over its size limit. */
 export const tooBig = 1009;

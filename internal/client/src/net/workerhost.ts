@@ -4,40 +4,40 @@ import type { ToPage, ToWorker } from "./shared";
 import type { Closed } from "./transport";
 import type { Answer, ClientFrame, Commit, Delta, Frame, Hello } from "../wire/frames";
 
-/** What there is of a worker. */
+/** The part of SharedWorkerGlobalScope that is used here. */
 export interface WorkerScope {
   readonly name: string;
   onconnect: ((event: MessageEvent) => void) | null;
 }
 
-/** Has the pages that start a worker share a connection. Its name is the route. */
+/** Serves the pages that start the worker. The name of the worker is the endpoint. */
 export function runWorker(scope: WorkerScope): void {
   const host = new WorkerHost(scope.name);
   scope.onconnect = ({ ports: [port] }) => host.accept(port!);
 }
 
-const maxCursors = 100; // open cursors, beyond which another page has a connection of its own
+const maxCursors = 100; // open cursors; with more, a new page has to use its own connection
 
-/** A page, as the worker knows it. */
+/** A page that the worker serves. */
 interface Page {
   readonly port: MessagePort;
-  /** Whether it is known to be of the connection's user. */
+  /** Whether the page is known to have the connection's user. */
   identified: boolean;
 }
 
-/** A request of a page: the connection knows it by another id. */
+/** A request of a page. It has a different id on the connection. */
 interface PendingRequest {
   readonly page: Page;
   readonly id: number;
   readonly opens: boolean;
 }
 
-/** A WorkerHost is the pages that share a connection. Each gets what it has request for, as from a server. */
+/** A WorkerHost shares one connection among pages. To each page it behaves like a server. */
 class WorkerHost {
   readonly #endpoint: string;
   readonly #pages = new Set<Page>();
   readonly #requests = new Map<number, PendingRequest>();
-  readonly #pagesByCursor = new Map<number, Set<Page>>(); // who holds a cursor, by its number
+  readonly #pagesByCursor = new Map<number, Set<Page>>(); // by cursor number
   #connection: DirectConnection | null = null;
   #hello: Hello | null = null; // with the seq of the last commit
   #lastID = 0;
@@ -64,7 +64,7 @@ class WorkerHost {
     if (this.#pagesByCursor.size > maxCursors) return post(page, { full: true });
     post(page, {});
     this.#pages.add(page);
-    void navigator.locks.request(lock, () => this.#leave(page)); // once the page is gone
+    void navigator.locks.request(lock, () => this.#leave(page)); // granted once the page is gone
     if (this.#connection) return void this.#identify(page);
     page.identified = true;
     this.#connection = openConnection(this.#endpoint, {
@@ -73,9 +73,9 @@ class WorkerHost {
     });
   }
 
-  /** Gets to know a page. Where its cookie is another user's than the connection's, all begin anew. */
+  /** Checks the user of a page. If its cookie belongs to another user than the connection, the connection restarts. */
   async #identify(page: Page): Promise<void> {
-    if (!this.#hello) return; // it is met when that has come
+    if (!this.#hello) return; // the next hello identifies the page
     const [href] = JSON.parse(this.#endpoint) as [string];
     const answer = await fetch(new URL("session", href), { cache: "no-store" }).then(response => response.json(), () => null);
     if (!this.#hello) return;
@@ -97,7 +97,7 @@ class WorkerHost {
   }
 
   #send(page: Page, frame: ClientFrame): void {
-    if (!this.#hello) return; // it will hear that the connection was lost
+    if (!this.#hello) return; // the page learns that the connection was lost
     if (!("id" in frame)) return this.#connection?.send(frame);
     if ("close" in frame) {
       this.#pagesByCursor.get(frame.close)?.delete(page);
@@ -143,7 +143,7 @@ class WorkerHost {
 
   #commit(commit: Commit, deliver: (page: Page, frame: Frame) => void): void {
     this.#hello!.seq = commit.seq;
-    // First who holds the numbers now, as a delta may deliver one to another cursor.
+    // Resolve the current numbers first: a delta may give a number to another cursor.
     const touched = Object.entries(commit.cursors!).map(([key, delta]) => ({ key, delta, pages: [...(this.#pagesByCursor.get(Number(key)) ?? [])] }));
     const deltas = new Map<Page, Record<string, Delta>>();
     for (const { key, delta, pages } of touched) {
@@ -151,7 +151,7 @@ class WorkerHost {
       for (const page of pages) deltas.set(page, { ...deltas.get(page), [key]: delta });
     }
     for (const { delta, pages } of touched) if (delta.to && !delta.closed) this.#addPages(delta.to, pages);
-    let { ack = false } = commit; // one of them says so for all
+    let { ack = false } = commit; // one page acknowledges for all
     for (const [page, cursors] of deltas) {
       deliver(page, { ...commit, ack, cursors });
       ack = false;
@@ -163,7 +163,7 @@ class WorkerHost {
     this.#pagesByCursor.set(cursor, new Set([...before, ...pages.filter(page => this.#pages.has(page))]));
   }
 
-  /** Closes what no page holds, when the server cannot deliver it to one any more. */
+  /** Closes the cursors that no page uses. It waits for open requests: their answers may name such a cursor. */
   #closeUnused(): void {
     if ([...this.#requests.values()].some(({ opens }) => opens)) return;
     for (const [cursor, pages] of this.#pagesByCursor) {

@@ -3,21 +3,21 @@ import type { Result } from "../wire/result";
 import type { Store } from "../store/store";
 import type { Problems } from "../wire/frames";
 
-const offlineDelay = 400; // ms without a connection, until a form is left to the unsent
+const offlineDelay = 400; // ms without a connection before a form moves to the list of unsent ones
 
 type Submitter = HTMLButtonElement | HTMLInputElement | null;
 
-// A form's properties are hidden by fields of the same name: its attributes,
-// and the methods of its prototype, are not.
+// Fields of the same name hide a form's properties. They do not hide its
+// attributes or the methods of its prototype.
 const { requestSubmit, reset } = HTMLFormElement.prototype;
 
 /**
- * Sends the page's forms over the connection: those with method=post to this
- * server, but not uploads, forms with a target or with data-tower="off". What
- * is wrong is shown in the form's own [data-problem] elements; if it has none
- * for it, the browser sends the form in its own way. Without a connection, what
- * a form says is kept until there is one, on a page that has an unsent to show
- * it in; but not of a form with a password or with data-tower="now".
+ * Sends the page's forms over the connection. This applies to forms with
+ * method=post to this server, except uploads and forms with a target or with
+ * data-tower="off". Problems appear in the form's [data-problem] elements. If the form
+ * has no element for a problem, the browser submits it as usual. Without a connection,
+ * a page with a [data-outbox] element stores the form and sends it later, unless the
+ * form has a password field or data-tower="now".
  */
 export function liveForms(store: Store): void {
   const busy = new WeakSet<HTMLFormElement>();
@@ -51,7 +51,7 @@ function actionOf(form: HTMLFormElement, submitter: Submitter): URL | null {
   return action.origin === location.origin ? action : null;
 }
 
-/** Returns whether nothing is left to do. */
+/** Sends a form. Resolves with false if the browser has to submit it. */
 async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, submitter: Submitter, action: URL): Promise<boolean> {
   const method = (action.searchParams.get("_method") ?? "POST").toUpperCase();
   const route = `${method} ${action.pathname}`;
@@ -63,7 +63,7 @@ async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, sub
   try {
     result = await (isSecret(form) ? store.call(route, fields) : write(store, unsent, route, fields, labelOf(form, submitter)));
   } catch {
-    location.reload(); // as another user, or anew; what was sent may have taken effect
+    location.reload(); // the user changed or the connection ended; the call may have taken effect
     return true;
   } finally {
     release();
@@ -76,10 +76,10 @@ async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, sub
   return true;
 }
 
-/** Resolves with the answer, or with null when the form has been left to the unsent. */
+/** Resolves with the answer, or with null if the form waits in the list of unsent ones. */
 async function write(store: Store, unsent: UnsentList, route: string, fields: URLSearchParams, text: string): Promise<Result | null> {
   const sent = store.write(route, fields, [], { page: location.pathname + location.search, text });
-  const answered = sent.then(result => result); // somebody waits, as of now
+  const answered = sent.then(result => result); // marks the write as awaited
   if (!unsent.element) return answered;
   const done = new AbortController();
   const result = await Promise.race([answered, offline(store, done.signal)]).finally(() => done.abort());
@@ -90,13 +90,13 @@ async function write(store: Store, unsent: UnsentList, route: string, fields: UR
   return result;
 }
 
-/** By what a person knows what was sent: the first of what was put in, else what is on the button. */
+/** Returns a label for the form: its first value, or the text of the button. */
 function labelOf(form: HTMLFormElement, submitter: Submitter): string {
   const inputs = [...form.querySelectorAll<HTMLInputElement>("[name]:not([type=hidden], [type=checkbox], [type=radio])")];
   return inputs.map(({ value }) => value).find(Boolean) ?? submitter?.textContent?.trim() ?? "";
 }
 
-/** Resolves with null when there has been no connection for a while. */
+/** Resolves with null after some time without a connection. */
 function offline(store: Store, signal: AbortSignal): Promise<null> {
   return new Promise(resolve => {
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -115,7 +115,7 @@ function isSecret(form: HTMLFormElement): boolean {
   return form.getAttribute("data-tower") === "now" || form.querySelector("[type=password]") !== null;
 }
 
-/** What the browser would send, after what the action's query says. */
+/** Returns the fields in the action's query, followed by the fields that the browser would send. */
 function fieldsOf(form: HTMLFormElement, submitter: Submitter, action: URL): URLSearchParams {
   const fields = new URLSearchParams(action.search);
   fields.delete("_method");
@@ -125,11 +125,12 @@ function fieldsOf(form: HTMLFormElement, submitter: Submitter, action: URL): URL
   return fields;
 }
 
-/** The button, unless the page has changed and it is no longer the form's. */
+/** Returns the submit button, or null if a change of the page has moved it out of the form. */
 function ownSubmitter(form: HTMLFormElement, submitter: Submitter): Submitter {
   return submitter?.form === form ? submitter : null;
 }
 
+/** Marks the form as busy and disables its button. Returns a function that undoes this. */
 function setBusy(form: HTMLFormElement, submitter: Submitter): () => void {
   const focused = submitter !== null && submitter === document.activeElement;
   form.setAttribute("aria-busy", "true");
@@ -141,7 +142,7 @@ function setBusy(form: HTMLFormElement, submitter: Submitter): () => void {
   };
 }
 
-/** Shows these problems and no others. Returns false, and shows none, if there is no place for one. */
+/** Replaces the problems that the form shows. Returns false and shows nothing if one has no place. */
 function showProblems(form: HTMLFormElement, problems: Problems, message: string): boolean {
   const places = [...form.querySelectorAll<HTMLElement>("[data-problem]")];
   const placed = new Set(places.map(place => place.dataset.problem));
@@ -169,12 +170,12 @@ function showProblems(form: HTMLFormElement, problems: Problems, message: string
   return true;
 }
 
-/** Goes where the answer leads. A live page that is there already stays, as it shows what has changed. */
+/** Navigates to the location of the answer. A live page at that location stays: it already shows the changes. */
 function navigate({ location: to, session }: Result): boolean {
   const next = new URL(to || location.href, location.href);
   const [there] = next.href.split("#");
   const [here] = location.href.split("#");
-  if (there !== here && next.protocol.startsWith("http")) location.assign(next); // never a javascript: address
+  if (there !== here && next.protocol.startsWith("http")) location.assign(next); // never to a javascript: URL
   else if (session || !document.querySelector("[data-live]")) location.reload();
   else return false;
   return true;

@@ -1,11 +1,10 @@
 type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
 /**
- * Makes an element look like a fresh one, without taking from a person what
- * they are doing in it. Nodes stay the same, and so do focus, selection and
- * scroll positions. A field that has been edited shows what was put in; one
- * that is in use is brought up to date when it is left. What has been opened
- * stays open. Returns the element that is now in place.
+ * Changes an element to match a fresh one without disturbing the user. It keeps the
+ * nodes, and with them focus, selection and scroll positions. An edited field keeps
+ * its value, a focused one is updated on blur, and an open dialog or details element
+ * stays open. Returns the element that is in the document afterwards.
  */
 export function morph(old: Element, fresh: Element): Element {
   if (old.nodeName !== fresh.nodeName) {
@@ -17,7 +16,7 @@ export function morph(old: Element, fresh: Element): Element {
     updateOnBlur(old, fresh);
     return old;
   }
-  deferred.delete(old); // what it was to become is out of date
+  deferred.delete(old); // an older update no longer applies
   if (old instanceof HTMLInputElement) {
     morphInput(old, fresh as HTMLInputElement, edited);
   } else if (old instanceof HTMLTextAreaElement) {
@@ -31,7 +30,7 @@ export function morph(old: Element, fresh: Element): Element {
   return old;
 }
 
-/** Puts a node before another one, or last. One that is there already only moves, and keeps its state. */
+/** Inserts a node before another one, or last. A child of the parent only moves and keeps its state. */
 export function place(parent: Element, node: Node, before: Node | null): void {
   if (node === before) return;
   if (node.parentNode !== parent) parent.insertBefore(node, before);
@@ -48,7 +47,7 @@ function keepingFocus(move: () => void): void {
   if (typeof start === "number") focused.setSelectionRange?.(start, end ?? start, direction ?? "none");
 }
 
-/* Fields. What the server says is their default; once that is what was put in, they are no longer edited. */
+/* Fields. The server's value is the default. A field counts as edited while its value differs from the default. */
 
 function isField(element: Element): element is Field {
   return (
@@ -82,7 +81,7 @@ function radios({ form, name }: HTMLInputElement): HTMLInputElement[] {
   return [...all].filter(radio => radio.form === form);
 }
 
-/** The input as it was before anyone put something in; its value may differ from the attribute's text. */
+/** Returns a copy of the input before any edit. Its value may differ from the attribute's text. */
 function untouched(input: HTMLInputElement): HTMLInputElement {
   const copy = document.createElement("input");
   for (const { name, value } of input.attributes) copy.setAttribute(name, value);
@@ -98,7 +97,7 @@ function isChosen(select: HTMLSelectElement): boolean {
   return options.some(option => option.selected !== option.defaultSelected);
 }
 
-/** The editable elements that someone has typedInto in. */
+/** The editable elements that the user has typed into. */
 const typedInto = new WeakSet<Element>();
 
 document.addEventListener("input", ({ target }) => {
@@ -107,7 +106,7 @@ document.addEventListener("input", ({ target }) => {
   }
 });
 
-/** What the elements in use are to become. */
+/** The updates of focused elements, to apply on blur. */
 const deferred = new WeakMap<Element, Element>();
 
 function updateOnBlur(element: Element, fresh: Element): void {
@@ -121,7 +120,7 @@ function updateOnBlur(element: Element, fresh: Element): void {
 }
 
 function morphInput(old: HTMLInputElement, fresh: HTMLInputElement, edited: boolean): void {
-  // Once set, even to what it was, it no longer follows its attribute.
+  // Once set, even to the same value, the property no longer follows the attribute.
   if (edited && old.type === "radio") old.checked = Boolean(old.checked);
   morphAttributes(old, fresh);
   if (edited) return;
@@ -169,7 +168,7 @@ function morphChildren(old: Element, fresh: Element): void {
   }
 }
 
-/** Which fresh child is which old one: by what names it or something in it, else by its kind and place. */
+/** Maps fresh children to old ones: by the name of the child or of an element in it, or else by kind and position. */
 function matchChildren(old: Element, fresh: Element): Map<Node, Node> {
   const same = new Map<Node, Node>();
   const free = new Set<Node>(old.childNodes);

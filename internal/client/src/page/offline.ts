@@ -1,17 +1,19 @@
-// What runs in the service worker by which the pages of a site load without a
-// connection, as they were when they were seen lastPut. With one, nothing is different:
-// the network is always asked first.
+// The script of the service worker. Without a connection, it serves pages from a
+// cache, as they were last seen. With a connection it changes nothing: it always
+// tries the network first.
 
+/** The part of ExtendableEvent that is used here. */
 interface ExtendableEvent extends Event {
   waitUntil(work: Promise<unknown>): void;
 }
 
+/** The part of FetchEvent that is used here. */
 interface FetchEvent extends ExtendableEvent {
   readonly request: Request;
   respondWith(answer: Promise<Response>): void;
 }
 
-/** What there is of a service worker. */
+/** The part of ServiceWorkerGlobalScope that is used here. */
 interface ServiceWorkerScope {
   readonly clients: { claim(): Promise<void> };
   skipWaiting(): Promise<void>;
@@ -22,13 +24,13 @@ interface ServiceWorkerScope {
 
 const scope = globalThis as unknown as ServiceWorkerScope;
 
-/** What a page is made of. Whatever scripts fetch is theirs. */
+/** The kinds of requests that are cached: pages and their parts, but not the requests of scripts. */
 const cachedKinds = new Set(["document", "script", "style", "image", "font", "sharedworker"]);
 
-/** With these a proxy says that the server is not there. */
+/** The statuses that a proxy returns if the server is unreachable. */
 const gatewayErrors = new Set([502, 504]);
 
-/** In this header a page says whose it is. What is kept belongs to one user, and is named after that. */
+/** The header with the user of a page. The cache belongs to one user, whose id is in its name. */
 const userHeader = "Tower-User";
 const cachePrefix = "tower.pages.";
 
@@ -38,7 +40,8 @@ scope.addEventListener("install", event => event.waitUntil(scope.skipWaiting()))
 
 scope.addEventListener("activate", event => event.waitUntil(scope.clients.claim()));
 
-// The page that brought this worker was here before: it tells its address, and then of what it is made.
+// The page that registered this worker was loaded before it. It sends its own URL
+// and the URLs of its parts.
 scope.addEventListener("message", event => event.waitUntil(fetchAll(event.data)));
 
 scope.addEventListener("fetch", event => {
@@ -72,16 +75,16 @@ function cached(url: string): Promise<Response | undefined> {
   return caches.match(url, { ignoreVary: true });
 }
 
-/** Whether a response is one to keep. Of pages that is what tower renders: else it may be a large file, or anybody's. */
+/** Reports whether a response may be cached. Only pages that tower renders are: others may be large files or belong to another user. */
 function mayKeep({ status, type, redirected, headers }: Response, isPage: boolean): boolean {
   return status === 200 && type === "basic" && !redirected && (!isPage || headers.has(userHeader));
 }
 
 let lastPut: Promise<void> = Promise.resolve();
 
-/** Keeps a response, one after another: a page before what it is made of. */
+/** Caches responses one after another, a page before its parts. */
 function keep(url: string, response: Response): Promise<void> {
-  lastPut = lastPut.then(() => put(url, response)).catch(() => {}); // there may be no room
+  lastPut = lastPut.then(() => put(url, response)).catch(() => {}); // the storage may be full
   return lastPut;
 }
 

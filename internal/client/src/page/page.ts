@@ -4,9 +4,9 @@ import type { Store } from "../store/store";
 import type { Answer, Delta, Entry, Live } from "../wire/frames";
 
 /**
- * Keeps the page's own lists current, the elements with data-live, and says in
- * data-tower on the document whether it is "online" or "offline". After new
- * lists came into the document, or old ones left, dispatch tower:refresh on it.
+ * Keeps the page's lists, the elements with data-live, current. It sets data-tower on
+ * the root element to "online" or "offline". After adding or removing lists, dispatch
+ * tower:refresh on the document.
  */
 export function livePage(store: Store): void {
   const lists = new Map<HTMLElement, LiveElements | LiveText>();
@@ -32,7 +32,7 @@ export function livePage(store: Store): void {
   });
 }
 
-/** Elements are the list that a page shows: the children with a data-id of an element with data-live. */
+/** LiveElements is a list of elements: the children with data-id of an element with data-live. */
 export class LiveElements extends List {
   readonly request: Live;
   readonly #parent: HTMLElement;
@@ -75,7 +75,7 @@ export class LiveElements extends List {
     if (!old) markEntered(element);
   }
 
-  /** What stands behind the place of a record: first, after another, or in a list without an order by its id. */
+  /** Returns the element to insert a record before. The record comes first, after another one, or by id in a list without an order. */
   #next(id: string, after: string | undefined): Element | null {
     if (after) return this.#find(after)?.nextElementSibling ?? null;
     return this.#items().find(item => after === "" || item.dataset.id! > id) ?? null;
@@ -90,7 +90,7 @@ export class LiveElements extends List {
   }
 }
 
-/** A LiveText is a value that a page shows: what is in an element with data-live and data-value. */
+/** LiveText is a value: the text of an element with data-live and data-value. */
 export class LiveText extends List {
   readonly request: Live;
   readonly #element: HTMLElement;
@@ -126,7 +126,7 @@ function parse(html: string): Element | null {
   return template.content.firstElementChild;
 }
 
-/** Lets CSS start a transition: the element is drawn with data-entered once, and then without. */
+/** Sets data-entered for one frame, so that CSS can start a transition. */
 function markEntered(element: Element): void {
   element.setAttribute("data-entered", "");
   requestAnimationFrame(() => requestAnimationFrame(() => element.removeAttribute("data-entered")));

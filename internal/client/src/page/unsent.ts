@@ -5,12 +5,12 @@ import type { Refused, StoredWrite } from "../store/write";
 type Show = (form: HTMLFormElement, problems: Problems, message: string) => void;
 
 /**
- * An UnsentList shows, in the page's element with data-outbox, what its forms have
- * sent and what waits for a connection, or was refused while nobody looked. Each is
- * a copy of what is in the element's template, with data-state "waiting" or
- * "refused": [data-text] gets what was put in, [data-wrong] what is wrong with it;
- * a[data-edit] leads back to its form and [data-discard] gives it up. On the page
- * of that form, what was refused is in its fields again, with its problems.
+ * An UnsentList shows, in the page's element with data-outbox, the forms that wait
+ * for a connection or that were refused after the user had moved on. Each entry is a
+ * copy of the element's template, with data-state "waiting" or "refused". [data-text]
+ * shows a text from the form, and [data-wrong] its problems. a[data-edit] links to the
+ * page of the form, and [data-discard] dismisses the entry. On its page, a refused
+ * form has its values and problems filled in again.
  */
 export class UnsentList {
   readonly #store: Store;
@@ -21,7 +21,7 @@ export class UnsentList {
     this.#store = store;
     this.#show = show;
     let shown = -1;
-    const schedule = () => queueMicrotask(() => this.render()); // who has just written is not waiting yet
+    const schedule = () => queueMicrotask(() => this.render()); // after the microtask, a new write is known to be awaited
     store.subscribe(({ pending }) => {
       if (pending !== shown) schedule();
       shown = pending;
@@ -33,12 +33,13 @@ export class UnsentList {
     return document.querySelector("[data-outbox]");
   }
 
-  /** A form is sent anew: what had come back in it is done with. */
+  /** Dismisses the refused write that had been filled into a form: the form is sent again. */
   sent(form: HTMLFormElement): void {
     this.#filled.get(form)?.dismiss();
     this.#filled.delete(form);
   }
 
+  /** Fills in refused forms and shows all entries. */
   render(): void {
     const { unattended, refused } = this.#store;
     for (const one of refused.value) this.#fill(one);
@@ -59,7 +60,7 @@ export class UnsentList {
     element.append(...[...unattended, ...refused.value].filter(({ note }) => note).map(item));
   }
 
-  /** Puts what was refused back into its form, if that is on this page and nobody has begun to fill it in. */
+  /** Fills a refused write into its form, if the form is on this page and has no edited field. */
   #fill(refused: Refused): void {
     if (!("form" in refused) || refused.note?.page !== location.pathname + location.search) return;
     const [method, path] = refused.call.split(" ");

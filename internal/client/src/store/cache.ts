@@ -2,13 +2,14 @@ import type { Cursor } from "./cursor";
 import type { Database } from "./idb";
 import { position, seqOf, type Row, type Scope } from "../wire/frames";
 
-/** What a server said of itself and of the user when it was reached last. */
+/** The server and the user of the last connection. Saved lists are valid for one identity only. */
 export interface Identity {
   readonly user: string;
   readonly epoch: string;
   readonly build: string;
 }
 
+/** A list as it is stored on the device. */
 interface SavedList {
   known: Identity;
   model: string;
@@ -17,10 +18,10 @@ interface SavedList {
   records: readonly Row[];
 }
 
-const identityKey = ""; // no list has it
-const saveDelay = 300; // ms that changes wait for others, to be saved together
+const identityKey = ""; // not the key of any list
+const saveDelay = 300; // ms before changes are saved together
 
-/** Keeps the records of cursors on the disk, for a start without a connection. They belong to one user of one server. */
+/** A ListCache stores the records of cursors on the device, for a start without a connection. It holds the lists of one user of one server. */
 export class ListCache {
   readonly #database: Promise<Database | null>;
   readonly #changed = new Map<string, Cursor>();
@@ -32,12 +33,12 @@ export class ListCache {
     globalThis.document?.addEventListener("visibilitychange", this.#save);
   }
 
-  /** What was known when the server was reached last. */
+  /** Returns the identity of the last connection. */
   async identity(): Promise<Identity | undefined> {
     return this.#run(table => table.get(identityKey));
   }
 
-  /** Takes down what the server says, and forgets the lists of another user or another server. */
+  /** Stores the current identity. If it differs from the stored one, all stored lists are deleted. */
   async setIdentity(identity: Identity): Promise<void> {
     this.#identity = identity;
     await this.#run(table => {
@@ -51,7 +52,7 @@ export class ListCache {
     });
   }
 
-  /** Puts back what a cursor held that has not been told anything since. Returns whether there was something. */
+  /** Loads the stored records into a cursor that has received nothing yet. Returns whether there were any. */
   async restore(key: string, list: Cursor): Promise<boolean> {
     const saved: SavedList | undefined = await this.#run(table => table.get(key));
     if (!saved || list.model || (this.#identity && !equal(this.#identity, saved.known))) return false;
@@ -60,7 +61,7 @@ export class ListCache {
     return true;
   }
 
-  /** Keeps what a cursor holds, saveDelay. */
+  /** Saves a cursor's records after a short delay. */
   save(key: string, list: Cursor): void {
     if (list.stale) return;
     this.#changed.set(key, list);

@@ -3,25 +3,26 @@ import { SharedConnection } from "../net/shared";
 import { endpoint, openConnection, type TransportName } from "../net/transports";
 import { Store } from "./store";
 
+/** The options of connect. Their defaults are the settings of the page in <meta name="tower">, as JSON. */
 export interface Options {
-  /** The server's socket, which has the others beside it; by default that of the page's own server. In Node there is no default. */
+  /** The URL of the server's socket, beside which are the other transports. The default is the page's server; Node has none. */
   url?: string;
-  /** How to reach the server: the first that works. By default "socket", then "stream", then "poll". */
+  /** The transports to try, in order. The default is "socket", "stream", "poll". */
   transports?: readonly TransportName[];
-  /** Whether the pages of this origin share a connection where the browser lets them. By default they do. */
+  /** Whether pages of this origin share a connection if the browser supports it. The default is true. */
   share?: boolean;
 }
 
-declare const WORKER: string; // a hash: pages share a worker with those who have the same
+declare const WORKER: string; // a hash: pages with the same one share a worker
 
 const stores = new Map<string, Store>();
 
-/** Options that hold where none is given. */
+/** The settings of the page. */
 export const defaults: Options = {};
 
 /**
- * The store of a server. Every part of a page that connects to one in the same to
- * shares it. What is not said is, on a page, what that says in <meta name="tower">, as JSON.
+ * Returns the store of a server. Calls with equal options share one store until its
+ * connection has ended.
  */
 export function connect(options: Options = {}): Store {
   const { url = "/_tower/socket", transports = ["socket", "stream", "poll"], share = true } = { ...defaults, ...options };

@@ -3,50 +3,50 @@ import { Observable } from "./observable";
 import { byID, equal, overlaid, rebase, type Overlaid, type ServedList } from "./overlay";
 import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "../wire/frames";
 
-/** A List is what a store keeps current: here the records of a cursor, on a page the elements of one. */
+/** A List is anything that a store keeps current: the records of a cursor, a value, or elements of a page. */
 export abstract class List {
-  /** What opens it. */
+  /** The request that opens it. */
   abstract readonly request: Open | Live;
 
-  /** The model of its records, once the server has said it. */
+  /** The model of its records; "" until the server has answered. */
   model = "";
 
-  /** The seq that it reflects. */
+  /** The seq of the last commit it contains. */
   seq = 0;
 
-  /** The position that it can resume from; "" when it has to start again. */
+  /** The position to resume from, or "" to start over. */
   since = "";
 
   /** Whether it may be behind the server. */
   stale = true;
 
-  /** Why the server does not keep it open. */
+  /** The reason why the server does not keep it open, or null. */
   error: Failure | null = null;
 
-  /** Takes everything there is in place of what it holds. */
+  /** Replaces the contents. */
   abstract replace(answer: Answer): void;
 
-  /** Takes what became of it. */
+  /** Applies a change. */
   abstract apply(delta: Delta, frame: Answer | Commit): void;
 
-  /** Tells of what has changed, once a whole message has been applied. */
+  /** Notifies subscribers, after a whole message has been applied. */
   abstract notify(): void;
 }
 
-/** What a program follows: it can be subscribed to, and is shared by all who ask the store for an equal one. */
+/** A Followed is a list or value with subscribers. Equal requests to a store share one. */
 export abstract class Followed<V> extends List {
   readonly request: Open;
 
-  /** Settles with the server's first answer: what there is, or the reason why there is initial. */
+  /** Settles with the server's first answer: resolves with the contents or rejects with the error. */
   readonly ready: Promise<V>;
 
-  /** Calls a function with what there is, now and whenever it or stale has changed. Returns what ends that. */
+  /** Calls a function with the contents, now and whenever they or stale change. Returns a function that unsubscribes. */
   readonly subscribe: (notify: (current: V) => void) => () => void;
 
-  /** What there is; the same until it changes. */
+  /** Returns the contents; the same object until they change. */
   readonly getSnapshot: () => V;
 
-  /** Gives it back. It ends when everyone who asked the store for it has done so. */
+  /** Closes this use of it. The list ends when every user of it has closed it. */
   readonly close: () => void;
 
   protected readonly observed: Observable<V>;
@@ -60,7 +60,7 @@ export abstract class Followed<V> extends List {
     this.subscribe = this.observed.subscribe;
     this.getSnapshot = this.observed.getSnapshot;
     this.ready = new Promise((resolve, reject) => (this.#ready = { resolve, reject }));
-    this.ready.catch(() => {}); // whoever does not wait for it reads error
+    this.ready.catch(() => {}); // a rejection without a handler is not an error: the reason is in error
   }
 
   notify(): void {
@@ -73,24 +73,26 @@ export abstract class Followed<V> extends List {
 const noIDs: ReadonlySet<string> = new Set();
 
 /**
- * A Cursor is a list of records that is kept as the server would answer it now,
- * with what this client wrote and the server has not answered.
+ * A Cursor is a list of records that is kept current. It shows the server's records
+ * with this client's unanswered writes applied to them.
  */
 export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implements ServedList {
-  /** The ids of the records in it that show a write which has not been answered. */
+  /** The ids of the records that show an unanswered write. */
   pending = noIDs;
 
-  /** What the server has said: its records, and what it is of, as far as that is known here. */
+  /** The records that the server sent, without the writes of this client. */
   served: readonly T[] = [];
+
+  /** The part of the query that the client knows. */
   scope: Scope | null = null;
   readonly #included = new Map<string, ReadonlyMap<string, Row>>();
-  #shown = new Map<string, ReadonlyMap<string, Row>>(); // the included ones, with what was written here
+  #shown = new Map<string, ReadonlyMap<string, Row>>(); // included records, with the writes applied
 
   constructor(request: Open, close: () => void) {
     super(request, [], close);
   }
 
-  /** The records; the same array until they, or what is pending, change. */
+  /** The records; the same array until they or pending change. */
   get records(): readonly T[] {
     return this.observed.value;
   }
@@ -99,7 +101,7 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
     return this.records.length;
   }
 
-  /** The records of a model that the cursor includes, by id: those that its own refer to, as far as the user may see them. */
+  /** Returns the included records of a model, by id: the referenced records that the user may see. */
   included<R extends Row = Row>(model: string): ReadonlyMap<string, R> {
     return (this.#shown.get(model) ?? new Map()) as ReadonlyMap<string, R>;
   }
@@ -130,12 +132,12 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
     this.#included.set(model, included);
   }
 
-  /** What the server has said of a record. */
+  /** Returns a record as the server sent it. */
   find(model: string, id: string): Row | undefined {
     return (model === this.model ? byID(this.served).get(id) : undefined) ?? this.#included.get(model)?.get(id);
   }
 
-  /** Shows what the server has said, and over it what was written here. Returns whether that is something else than before. */
+  /** Applies this client's writes to the server's records, and shows the result. Returns whether it changed. */
   show(touched: ReadonlyMap<string, ReadonlyMap<string, Overlaid>>): boolean {
     const own = touched.get(this.model);
     const records = own && this.scope ? rebase(this.served, this.scope, own) : this.served;
@@ -150,13 +152,13 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
   }
 }
 
-/** A Value is a count, a sum or its like, kept as the server would answer it now. */
+/** A Value is a count, a sum, an extreme or an average that is kept current. */
 export class Value<V = number> extends Followed<V | null | undefined> {
   constructor(request: Open, close: () => void) {
     super(request, undefined, close);
   }
 
-  /** The value: null where there is noIDs, as of the least of no records; undefined until the server has said it. */
+  /** The value. It is null if there is none, such as the minimum of no records, and undefined until the server has answered. */
   get value(): V | null | undefined {
     return this.observed.value;
   }
@@ -170,7 +172,7 @@ export class Value<V = number> extends Followed<V | null | undefined> {
   }
 }
 
-/** The list after a delta: what left, what entered, what changed, in that order. */
+/** Returns the list after a delta: removes leave, then inserts enter, then applies change. */
 export function applyDelta<T extends Row>(list: readonly T[], delta: Delta, found: ReadonlyMap<string, T>): T[] {
   const left = new Set(delta.leave);
   const next = list.filter(record => !left.has(record.id));
@@ -186,13 +188,13 @@ function insert<T extends Row>(list: T[], { id, after }: Entry, record: T | unde
   list.splice(at >= 0 && after === undefined ? at : indexFor(list, id, after), 0, record);
 }
 
-/** Where a record stands: first, after another, or in a list without an order by its id. */
+/** Returns the index for a record: first, after another record, or by id in a list without an order. */
 function indexFor(list: readonly Row[], id: string, after: string | undefined): number {
   const at = list.findIndex(other => (after === undefined ? other.id > id : other.id === after));
   return after === "" ? 0 : at < 0 ? list.length : after === undefined ? at : at + 1;
 }
 
-/** The records of a model that a frame holds, by id. */
+/** Returns a frame's records of a model, by id. */
 function recordsByID<T extends Row>(frame: Answer | Commit, model: string): ReadonlyMap<string, T> {
   return byID(records(frame, model)) as ReadonlyMap<string, Row> as ReadonlyMap<string, T>;
 }

@@ -1,12 +1,11 @@
 /**
- * A Database keeps what has to outlive the page, in IndexedDB: the writes that have
- * not been answered, under their keys, and the lists that are kept for a start
- * without a connection. It runs one request on a table, in a transaction of its
- * own, and resolves with its result when that has been completed.
+ * A Database is the device's storage, in IndexedDB. It holds unanswered writes, by
+ * key, and the lists that are kept for a start without a connection. A call runs one
+ * request in a transaction of its own and resolves with the result after the commit.
  */
 export type Database = <T>(table: "writes" | "lists", run: (table: IDBObjectStore) => IDBRequest<T>) => Promise<T>;
 
-/** Rejects where there is no IndexedDB, or no use of it: in Node, and in the private mode of some browsers. */
+/** Opens the database. Rejects if IndexedDB is missing or blocked: in Node, and in private windows of some browsers. */
 export async function openDatabase(name: string): Promise<Database> {
   const opening = indexedDB.open(name, 1);
   const database = await new Promise<IDBDatabase>((resolve, reject) => {

@@ -2,20 +2,20 @@ import type { List } from "./cursor";
 import { safely } from "./observable";
 import { position, seqOf, type Answer, type Commit, type Delta, type Failure, type Request } from "../wire/frames";
 
-/** Sends a request. It is not answered when the connection is lost first. */
+/** Sends a request. If the connection is lost first, there is no answer. */
 type Send = (request: Request, answered: (answer: Answer) => void) => void;
 
-/** Lists are what a store keeps current. One number of the server's may stand for several of them. */
+/** Lists keeps a store's lists open and current. Several lists may share one cursor number of the server. */
 export class Lists {
-  /** Those that have changed and have not told it yet. */
+  /** The changed lists whose subscribers were not notified yet. */
   readonly changed = new Set<List>();
 
-  /** All of them. */
+  /** All lists of the store. */
   readonly all = new Set<List>();
 
   readonly #send: Send;
   readonly #byNumber = new Map<number, Set<List>>();
-  #opensPending = 0; // opens that have not been answered
+  #opensPending = 0; // unanswered open requests
   #online = false;
   #epoch = "";
   #seq = 0; // of the last commit on this connection
@@ -37,7 +37,7 @@ export class Lists {
     this.#closeUnused();
   }
 
-  /** Opens all of them on a new connection, where they left off or, if anew, from the start. */
+  /** Opens all lists on a new connection. They resume, or start over if fresh. */
   connected(epoch: string, fresh: boolean): void {
     this.#online = true;
     this.#epoch = epoch;
@@ -57,7 +57,7 @@ export class Lists {
     }
   }
 
-  /** The connection goes on over another link, on which nothing is open yet. */
+  /** Prepares for a new link of the connection. No list is open on it yet. */
   linkChanged(): void {
     this.#opensPending = 0;
     for (const lists of this.#byNumber.values()) lists.forEach(list => this.#saveSince(list));
@@ -66,7 +66,7 @@ export class Lists {
 
   commit(frame: Commit): void {
     this.#seq = frame.seq;
-    // First all that the numbers mean now, as a delta may give one to another cursor.
+    // Resolve the current numbers first: a delta may give a number to another cursor.
     const touched = Object.entries(frame.cursors ?? {}).map(([key, delta]) => {
       const number = Number(key);
       const lists = [...(this.#byNumber.get(number) ?? [])];
@@ -125,15 +125,15 @@ export class Lists {
     list.since = "";
   }
 
-  /** All frames of a connection came in order, so an open list reflects the last of them. */
+  /** Sets the position to resume from. Frames arrive in order, so an open list contains the last commit. */
   #saveSince(list: List): void {
     list.seq = Math.max(list.seq, this.#seq);
     list.since = position(this.#epoch, list.seq);
   }
 
   /**
-   * Closes the numbers that no list has. It waits for the opens under way: the
-   * server may answer one with such a number.
+   * Closes the cursor numbers that no list uses. It waits for unanswered open
+   * requests, because their answers may name such a number.
    */
   #closeUnused(): void {
     if (this.#opensPending > 0) return;

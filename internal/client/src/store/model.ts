@@ -4,10 +4,9 @@ import type { Problems, Row } from "../wire/frames";
 import type { Write } from "./write";
 
 /**
- * A Model is where records of one kind are made, changed and deleted, by the
- * routes POST path, PATCH path/{id} and DELETE path/{id}. What is written shows
- * at once in the store's cursors, and is sent as soon as the server can be
- * reached.
+ * A Model creates, updates and deletes records of one kind, with the routes
+ * POST path, PATCH path/{id} and DELETE path/{id}. A write shows immediately in the
+ * store's cursors. It is sent as soon as the server is reachable.
  */
 export class Model<T extends Row = Row> {
   constructor(
@@ -16,7 +15,7 @@ export class Model<T extends Row = Row> {
     readonly path: string,
   ) {}
 
-  /** Makes a record. Its id is made here, unless it is given, and is final. */
+  /** Creates a record. Its id is the given one or a new one, and does not change later. */
   create(fields: Partial<T>): Write<T> {
     const id = fields.id ?? ulid();
     const now = this.store.now(this.name);
@@ -24,17 +23,18 @@ export class Model<T extends Row = Row> {
     return this.store.write(`POST ${this.path}`, { ...fields, id }, [{ op: "create", model: this.name, id, set }]);
   }
 
-  /** Changes fields of a record. Those that are not named stay as they are. */
+  /** Changes the given fields of a record. */
   update(id: string, fields: Partial<T>): Write<T> {
     const set = { ...fields, updatedAt: this.store.now(this.name) };
     return this.store.write(`PATCH ${this.path}/${id}`, fields, [{ op: "update", model: this.name, id, set }]);
   }
 
+  /** Deletes a record. */
   delete(id: string): Write {
     return this.store.write(`DELETE ${this.path}/${id}`, {}, [{ op: "delete", model: this.name, id }]);
   }
 
-  /** What was wrong with the writes to a record that were refused and have not been dismissed. */
+  /** Returns the problems of the refused writes to a record, until they are dismissed. */
   problems(id: string): Problems {
     const found: Problems = {};
     for (const { effects, error } of this.store.refused.value) {

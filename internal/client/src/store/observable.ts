@@ -1,7 +1,6 @@
 /**
- * An Observable holds a value, and tells its subscribers when that has been
- * replaced. It can be used as a store of Svelte's, and subscribe and
- * getSnapshot are what React's useSyncExternalStore asks for.
+ * An Observable holds a value and notifies subscribers when it is replaced. It is a
+ * Svelte store. subscribe and getSnapshot fit React's useSyncExternalStore.
  */
 export class Observable<T> {
   value: T;
@@ -13,7 +12,7 @@ export class Observable<T> {
 
   readonly getSnapshot = (): T => this.value;
 
-  /** Calls notify with the value, now and after each change, until the returned function is called. */
+  /** Calls notify with the value, now and after each change. Returns a function that unsubscribes. */
   readonly subscribe = (notify: (value: T) => void): (() => void) => {
     const subscriber = { notify };
     this.#subscribers.add(subscriber);
@@ -21,12 +20,13 @@ export class Observable<T> {
     return () => this.#subscribers.delete(subscriber);
   };
 
+  /** Notifies the subscribers of a new value. */
   notify(): void {
     for (const subscriber of [...this.#subscribers]) safely(() => subscriber.notify(this.value));
   }
 }
 
-/** Runs what may throw without letting it stop the rest. */
+/** Runs a function and reports an error that it throws. */
 export function safely(run: () => void): void {
   try {
     run();
@@ -35,7 +35,7 @@ export function safely(run: () => void): void {
   }
 }
 
-/** Reports what nobody catches, as the browser does; in Node, on the console. */
+/** Reports an error as the browser reports an uncaught one. In Node, it prints to the console. */
 export function report(error: unknown): void {
   (globalThis.reportError ?? console.error)(error);
 }

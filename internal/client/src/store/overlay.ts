@@ -1,23 +1,23 @@
 import { comparator, holds, memo, zero, type Fields } from "../wire/conditions";
 import type { Row, Scope } from "../wire/frames";
 
-/** What a write does to a record on this client, until the server has said what it did. */
+/** The effect of a write on a record, on this client, until the server answers. */
 export interface Effect {
   readonly op: "create" | "update" | "delete";
   readonly model: string;
   readonly id: string;
-  /** What fields become. */
+  /** New values of fields. */
   readonly set?: Readonly<Record<string, unknown>>;
 }
 
-/** A record that effects touch, as they leave it: null if it is gone, or not known here. */
+/** A record after the effects on it. record is null if it was deleted or is unknown to this client. */
 export interface Overlaid {
   readonly record: Row | null;
-  /** Whether only this client knows of it yet. */
+  /** Whether the record exists only on this client so far. */
   readonly created: boolean;
 }
 
-/** A list as the server keeps it. */
+/** A list as the server sent it. */
 export interface ServedList {
   readonly model: string;
   readonly seq: number;
@@ -26,6 +26,7 @@ export interface ServedList {
   find(model: string, id: string): Row | undefined;
 }
 
+/** An Overlaid with the inputs it was computed from. */
 interface Computed extends Overlaid {
   readonly base: Row | undefined;
   readonly effects: readonly Effect[];
@@ -33,12 +34,12 @@ interface Computed extends Overlaid {
   readonly fieldsKnown: boolean;
 }
 
-/** An Overlay lays effects over the records that the server has sent. */
+/** An Overlay applies the effects of unanswered writes to the records that the server sent. */
 export class Overlay {
   #computed = new Map<string, Computed>();
   readonly #released = new Map<string, Row>();
 
-  /** What effects make of the records that they touch, by model and id. */
+  /** Returns the records with effects, after these effects, by model and id. */
   touched(effects: readonly Effect[], lists: readonly ServedList[]): Map<string, Map<string, Overlaid>> {
     const models = new Map<string, Map<string, Effect[]>>();
     for (const effect of effects) {
@@ -64,7 +65,7 @@ export class Overlay {
     return touched;
   }
 
-  /** Remembers what a list that is given back knew of the records that are touched: others may show them. */
+  /** Remembers the records of a closing list that have effects: other lists may still show them. */
   remember({ model, served }: ServedList): void {
     for (const record of served) {
       const key = `${model} ${record.id}`;
@@ -73,19 +74,19 @@ export class Overlay {
   }
 }
 
-/** Makes what effects leave of a record. Of a model that is only known as included, the fields are those that it has. */
+/** Applies effects to a record. If the model's fields are unknown, the record's own fields count. */
 function compute(base: Row | undefined, effects: readonly Effect[], shapes: Fields | undefined): Computed {
   const fields = shapes ?? Object.fromEntries(Object.keys(base ?? {}).map(name => [name, "any"]));
   let record = base ?? null;
   for (const { op, id, set = {} } of effects) {
     if (op === "delete") record = null;
     else if (op === "update") record &&= { ...record, ...knownFields(set, fields) };
-    else if (shapes) record ??= { ...zeroRecord(fields), ...knownFields(set, fields), id }; // what the server has is no longer to be computed
+    else if (shapes) record ??= { ...zeroRecord(fields), ...knownFields(set, fields), id }; // if the server has the record, the create took effect
   }
   return { record, created: !base && record !== null, base, effects, fieldsKnown: Boolean(shapes) };
 }
 
-/** What the model has fields for. null means nothing to one that cannot be null. */
+/** Returns the entries for fields that the model has. Drops null for a field that cannot be null. */
 function knownFields(set: object, fields: Fields): object {
   return Object.fromEntries(
     Object.entries(set).filter(([name, value]) => {
@@ -107,7 +108,7 @@ function find(lists: readonly ServedList[], model: string, id: string): Row | un
   return undefined;
 }
 
-/** Records by id, with what became of those that are touched. */
+/** Returns the records with the effects applied, by id. */
 export function overlaid(served: ReadonlyMap<string, Row>, touched: ReadonlyMap<string, Overlaid> | undefined): ReadonlyMap<string, Row> {
   if (!touched) return served;
   return new Map([...served].flatMap(([id, old]) => {
@@ -116,18 +117,18 @@ export function overlaid(served: ReadonlyMap<string, Row>, touched: ReadonlyMap<
   }));
 }
 
-/** What a scope asks of records. They do not change, so each is asked about once. */
+/** Returns the comparison and the test of a scope. Records are immutable, so the test caches its results. */
 const matcher = memo(({ fields, where = {}, order = [] }: Scope) => ({
   compare: comparator(order, fields),
   matches: memo((record: Row) => holds(where, record, fields)),
 }));
 
 /**
- * The records of a cursor as they will be, as far as that can be told here. A
- * record that it has stays while its conditions hold for it, and one that it has
- * not enters when they do; where there is more to it than conditions, only one
- * that nobody else knows of. What would stand where the window's neighbors are not
- * known is left to the server.
+ * Returns the records of a cursor with the effects applied, as far as the client can
+ * predict them. A record leaves if it no longer meets the conditions, and enters if
+ * it does. If a rule also applies, only records that this client created may enter.
+ * A record at an edge of the window, beyond the known neighbors, does not enter: the
+ * server decides about it.
  */
 export function rebase<T extends Row>(served: readonly T[], scope: Scope, touched: ReadonlyMap<string, Overlaid>): readonly T[] {
   const { limit = 0, offset = 0, rule, ranked } = scope;
@@ -153,15 +154,15 @@ export function rebase<T extends Row>(served: readonly T[], scope: Scope, touche
   return limit ? all.slice(0, limit) : all;
 }
 
-/** Records by their ids. */
+/** Returns records by id. */
 export const byID = memo((records: readonly Row[]) => new Map(records.map(record => [record.id, record])));
 
-/** Whether two lists have the same elements. */
+/** Reports whether two lists have identical elements. */
 export function equal(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((one, i) => one === b[i]);
 }
 
-/** What a map has under a key; what make makes, where it has nothing. */
+/** Returns the value of a key. A missing one is created and stored. */
 function getOrCreate<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   let value = map.get(key);
   if (value === undefined) map.set(key, (value = make()));

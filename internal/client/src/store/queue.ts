@@ -6,13 +6,14 @@ import { ulid } from "../wire/ulid";
 import { Write, type Note, type Refused, type StoredWrite } from "./write";
 import type { Answer, Call, CallBody } from "../wire/frames";
 
-export const keyLifetime = 12 * 3600_000; // ms; a server knows for longer that a call took effect
+/** How long, in ms, a call may be sent again under its key. The server remembers keys for longer. */
+export const keyLifetime = 12 * 3600_000;
 
-const maxTries = 10; // times that a write is told to come again, until that is taken for an answer
-const saveTimeout = 3000; // ms that a disk may take before a write is sent all the same
-const recheckDelay = 1500; // ms until a page looks again whether another has ended
+const maxTries = 10; // sends of a write that the server asks to retry; then its answer is final
+const saveTimeout = 3000; // ms to wait for the database before a write is sent anyway
+const recheckDelay = 1500; // ms between two checks for pages that have ended
 
-/** What a queue asks of its store. */
+/** The functions of the store that a queue uses. */
 interface Hooks {
   send(request: Call, answered: (answer: Answer) => void): void;
   update(run: () => void): void;
@@ -20,17 +21,16 @@ interface Hooks {
 }
 
 /**
- * A Queue keeps the writes that have not been answered, in the order in which they
- * were made, and sends them one by one. They belong to their user, and are sent as
- * no other. Where there is a disk they are on it before they are sent, and are
- * taken over by another page when theirs has ended: each has a session, and a
- * session a lock, which is held by the one page that sends its writes.
+ * A Queue holds the unanswered writes in order and sends them one by one. A write
+ * is sent only as the user who made it. If there is a database, a write is stored
+ * before it is sent, and another page takes it over if its own page ends: each write
+ * belongs to a session, and the page that holds the session's lock sends it.
  */
 export class Queue {
-  /** The writes that were refused while nobody waited for them, until they are dismissed. */
+  /** The writes that were refused while no caller waited, until they are dismissed. */
   readonly refused = new Observable<readonly Refused[]>([]);
 
-  /** What the disk has is among the writes. */
+  /** Resolves when the stored writes have been loaded. */
   readonly loaded: Promise<void>;
 
   readonly #name: string;
@@ -38,20 +38,20 @@ export class Queue {
   readonly #database: Promise<Database | null>;
   readonly #end = new AbortController();
 
-  #persistent = false; // the disk works
+  #persistent = false; // the database works
   #user: string | null = null;
   #online = false;
-  #busy = false; // a write is on its way
+  #busy = false; // a write is being sent
   #attempt = 0;
   #writes: Write[] = [];
   #refused: readonly StoredWrite[] = []; // of all users
   #notified = this.refused.value;
-  #lastSave: Promise<unknown> | undefined; // the last change of the disk
+  #lastSave: Promise<unknown> | undefined; // the last change of the database
 
   readonly #session = ulid();
-  #locked: Promise<unknown> | undefined; // this page has the lock of its session
+  #locked: Promise<unknown> | undefined; // resolves when this page has its session's lock
   readonly #inherited = new Set<string>(); // sessions of pages that have ended
-  #loadedOnce = false; // those that had ended before this page are among them
+  #loadedOnce = false; // the first load has finished
   #channel: BroadcastChannel | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -62,22 +62,22 @@ export class Queue {
     this.loaded = this.#load();
   }
 
-  /** Whether what is in it survives the page. Nobody could say whose it is before the user is known. */
+  /** Whether the writes survive the page. They do not before the user is known. */
   get durable(): boolean {
     return this.#persistent && this.#user !== null;
   }
 
-  /** How many writes of the user there are. */
+  /** The number of writes of the user. */
   get pending(): number {
     return this.#own().length;
   }
 
-  /** Those that nobody waits for. */
+  /** The user's writes that no caller waits for. */
   get unattended(): StoredWrite[] {
     return this.#own().flatMap(({ awaited, stored }) => (awaited ? [] : stored));
   }
 
-  /** What they do, in order. */
+  /** Returns the effects of the user's writes, in order. */
   effects(): Effect[] {
     return this.#own().flatMap(({ stored }) => stored.effects);
   }
@@ -93,7 +93,7 @@ export class Queue {
     return write;
   }
 
-  /** A user is expected, or has been named by the server. */
+  /** Sets the user: the one of the last connection, or the one that the server named. */
   setUser(user: string, online = true): void {
     this.#user = user;
     this.#online = online;
@@ -116,7 +116,7 @@ export class Queue {
     this.#abandonAttempt();
   }
 
-  /** Sends no more, and leaves what there is to other pages. */
+  /** Stops sending. Other pages take over the stored writes. */
   close(why: string): void {
     this.disconnected();
     this.#announce();
@@ -126,7 +126,7 @@ export class Queue {
     for (const write of this.#writes) write.reject("closed", why);
   }
 
-  /** Tells of what has been refused, or dismissed, since it did so before. */
+  /** Notifies subscribers of refused if it has changed. */
   notify(): void {
     if (this.#notified === this.refused.value) return;
     this.#notified = this.refused.value;
@@ -191,7 +191,7 @@ export class Queue {
     this.#sendNext();
   }
 
-  /** Lists what of the user was refused. */
+  /** Updates refused to the user's refused writes. */
   #listRefused(): void {
     const own = this.#refused.filter(({ user }) => user === this.#user);
     const listed = this.refused.value;
@@ -215,7 +215,7 @@ export class Queue {
     void this.#delete(key).then(() => this.#announce());
   }
 
-  /* The disk, and the other pages that use it. */
+  /* The database, and the other pages that use it. */
 
   async #load(): Promise<void> {
     if (!(await this.#database) || this.#end.signal.aborted) return;
@@ -229,7 +229,7 @@ export class Queue {
     this.#announce();
   }
 
-  /** Looks for what others have put on the disk: writes that were refused, or left by a page that has ended. */
+  /** Loads the refused writes of all pages, and the unanswered writes of pages that have ended. */
   async #refresh(): Promise<void> {
     const others = new Set((await this.#readAll()).flatMap(({ session, error }) => (error || session === this.#session ? [] : session)));
     for (const session of others) {
@@ -238,7 +238,7 @@ export class Queue {
     const all = await this.#readAll();
     if (!this.#persistent || this.#end.signal.aborted) return;
     clearTimeout(this.#timer);
-    // To wait in line for the lock is no good: where a browser crashes, the line may stop.
+    // Poll instead of waiting for the lock: after a crash of a browser the queue for it may be stuck.
     if ([...others].some(session => !this.#inherited.has(session))) this.#timer = setTimeout(() => void this.#refresh(), recheckDelay);
     this.#hooks.update(() => {
       const here = new Set(this.#writes.map(keyOf));
@@ -251,7 +251,7 @@ export class Queue {
     });
   }
 
-  /** Resolves when this page has the session for itself, which it keeps until it ends; or with false if another has it. */
+  /** Acquires the lock of a session, until the queue closes. Resolves with false if another page holds it. */
   #lock(session: string, ifAvailable: boolean): Promise<boolean> {
     const { locks } = navigator;
     if (!locks) return Promise.resolve(!this.#loadedOnce);
@@ -264,7 +264,7 @@ export class Queue {
     });
   }
 
-  /** All that is on the disk, with all that has been changed there from here. */
+  /** Reads all stored writes, after this page's own changes have been stored. */
   async #readAll(): Promise<StoredWrite[]> {
     for (;;) {
       const last = this.#lastSave;
@@ -289,7 +289,7 @@ export class Queue {
     return (this.#lastSave = this.#run(table => table.delete(key)));
   }
 
-  /** Uses the disk. Once that has failed, writes do not survive. */
+  /** Runs a request on the database. After a failure, writes no longer survive the page. */
   async #run<T>(run: (table: IDBObjectStore) => IDBRequest<T>): Promise<T | undefined> {
     return (await this.#database)?.("writes", run).catch(() => void this.#hooks.update(() => (this.#persistent = false)));
   }
@@ -301,7 +301,7 @@ export class Queue {
 
 const keyOf = ({ key }: { key: string }) => key;
 
-/** What is sent of a write. */
+/** Returns the call of a stored write. */
 function callOf({ effects, session, user, first, error, note, ...call }: StoredWrite): Call {
   return call;
 }

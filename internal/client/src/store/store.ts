@@ -27,48 +27,48 @@ import {
   type Row,
 } from "../wire/frames";
 
-/** What a store knows of its connection. Each change makes a new one. */
+/** The state of a store and its connection. It is immutable; each change makes a new one. */
 export interface State {
   readonly online: boolean;
-  /** How the server is reached: "socket", "stream" or "poll"; "" while it is not. */
+  /** The transport in use: "socket", "stream" or "poll"; "" while disconnected. */
   readonly transport: string;
   readonly epoch: string;
   readonly build: string;
-  /** The last commit that has been applied, or that the server had when it said hello. */
+  /** The seq of the last applied commit, or of the server at its hello. */
   readonly seq: number;
   /** The id of the current user; "" for a visitor. */
   readonly user: string;
-  /** The routes that this user may call. */
+  /** The routes that the user may call. */
   readonly actions: readonly string[];
-  /** The cursors that this user may open. */
+  /** The cursors that the user may open. */
   readonly cursors: readonly string[];
-  /** Why the last connection ended, while there is no other. */
+  /** The reason for the end of the last connection, while there is no other. */
   readonly closed: Closed | null;
-  /** How many writes the server has not answered. */
+  /** The number of unanswered writes. */
   readonly pending: number;
-  /** Whether those survive the page: not in Node, nor where a browser keeps nothing, nor before the user is known. */
+  /** Whether these writes survive the page. They do not in Node, without storage, or before the user is known. */
   readonly durable: boolean;
 }
 
 export interface CursorOptions extends Narrowing {
-  /** Keeps the last records on this device, for a start without a connection. */
+  /** Stores the last records on this device, for a start without a connection. */
   keep?: boolean;
 }
 
 export interface CallOptions {
-  /** Ends the wait for a connection and for the answer. A call that was sent may still take effect. */
+  /** Stops waiting for a connection or the answer. A call that was sent may still take effect. */
   signal?: AbortSignal;
-  /** A ULID. Calls with one key take effect once: for sending again what was lost. */
+  /** A ULID. Calls with the same key take effect once, so a lost call can be sent again. */
   key?: string;
 }
 
-/** What an action produced for everyone it ran for. */
+/** The result of an action that the server ran for a connection on its own. */
 export type Pushed = Pick<Result, "status" | "out" | "error">;
 
-/** A request that waits for a connection, or for its answer. */
+/** A request that waits for a connection or its answer. */
 interface PendingRequest {
   request: Request;
-  /** When, and as which user, a call that may be sent again was sent firstSent. */
+  /** The time and user of the first send of a call that may be sent again. */
   firstSent?: { at: number; user: string };
   answered(answer: Answer): void;
   lost?(error: TowerError): void;
@@ -88,16 +88,16 @@ const initial: State = {
   durable: false,
 };
 
-/** A Store is what a client sees of the server, over one connection that it keeps alive. */
+/** A Store is a client's view of the server, over one connection that it keeps alive. */
 export class Store {
   #connection!: Connection;
   readonly #state = new Observable(initial);
   readonly #followed = new Map<string, { list: Followed<any>; holders: number }>();
-  readonly #cacheKeys = new Map<List, string>(); // under which name on the disk
+  readonly #cacheKeys = new Map<List, string>(); // keys of lists in the cache
   readonly #listeners = new Map<string, Set<(push: Pushed) => void>>();
   readonly #requests = new Map<number, PendingRequest>();
   readonly #waiting = new Set<PendingRequest>();
-  readonly #afterUpdate: (() => void)[] = []; // what comes after the lists and the state have told
+  readonly #afterUpdate: (() => void)[] = []; // runs after the lists and the state have notified
   #lastID = 0;
   #ended = false;
 
@@ -107,7 +107,7 @@ export class Store {
   readonly #cache: ListCache;
   #now = 0;
 
-  /** With a name writes are kept on this device under it until they have been answered. */
+  /** Unanswered writes are stored on this device in the database called name. Without a name, nothing is stored. */
   constructor(open: (events: StoreEvents) => Connection, name = "") {
     const database = name ? openDatabase(name).catch(() => null) : Promise.resolve(null);
     this.#queue = new Queue(name, database, {
@@ -115,7 +115,7 @@ export class Store {
       update: run => this.#update(run),
       finish: answer => this.#finish(answer),
     });
-    this.#cache = new ListCache(this.#queue.loaded.then(() => database)); // its records are shown with what was written to them
+    this.#cache = new ListCache(this.#queue.loaded.then(() => database)); // cached records are shown with the stored writes applied
     const replaced = (connection: Connection) => watchPage((this.#connection = connection));
     const connection = open({
       replaced,
@@ -125,7 +125,7 @@ export class Store {
     replaced(connection);
     void this.#cache.identity().then(identity => {
       if (!identity || this.state.epoch) return;
-      this.#update(() => { // until the server says more
+      this.#update(() => { // until the server is reached
         this.#set(identity);
         this.#queue.setUser(identity.user, false);
       });
@@ -136,20 +136,20 @@ export class Store {
     return this.#state.value;
   }
 
-  /** Whether the connection has ended for good. */
+  /** Whether the connection has ended and will not reconnect. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Calls a function with the state, now and after each change. Returns what ends that. */
+  /** Calls a function with the state, now and after each change. Returns a function that unsubscribes. */
   readonly subscribe = this.#state.subscribe;
 
-  /** The state. */
+  /** Returns the state. */
   readonly getSnapshot = this.#state.getSnapshot;
 
   /**
-   * Opens a declared cursor and keeps it current. Who asks for an equal one gets
-   * the same; it ends when each has closed it.
+   * Opens a declared cursor and keeps it current. Equal requests share one cursor.
+   * It ends when each of them has closed it.
    */
   cursor<T extends Row = Row>(name: string, input: unknown = {}, { keep, ...narrowing }: CursorOptions = {}): Cursor<T> {
     const request = { open: name, in: input, ...narrowing, scope: true };
@@ -163,8 +163,8 @@ export class Store {
   }
 
   /**
-   * Opens a declared value and keeps it current. Who asks for an equal one gets
-   * the same; it ends when each has closed it.
+   * Opens a declared value and keeps it current. Equal requests share one value.
+   * It ends when each of them has closed it.
    */
   value<V = number>(name: string, input: unknown = {}, narrowing: Pick<Narrowing, "where"> = {}): Value<V> {
     return this.#open("value", Value<V>, { open: name, in: input, ...narrowing });
@@ -197,20 +197,20 @@ export class Store {
     this.#lists.add(list);
   }
 
-  /** Keeps it no longer. Its since says how far it came. */
+  /** Stops keeping a list current. Its since is the position to resume from. */
   removeList(list: List): void {
     if (list instanceof Cursor) this.#overlay.remember(list);
     this.#lists.remove(list);
   }
 
   /**
-   * Calls an action, as soon as there is a connection; URLSearchParams are sent
-   * as a form. When the connection is lost before the answer, the call is sent
-   * again over the next one, under its key: it takes effect once. Rejects with
-   * code "disconnected" if that is the connection of another user, or comes half
-   * a day later, and with "closed" if there will be none: then the call may have
-   * taken effect, or not. With code "session" it has taken effect, but its
-   * sign-in or sign-out was not accepted.
+   * Calls an action as soon as there is a connection. URLSearchParams are sent as a
+   * form. If the connection is lost before the answer, the call is sent again over the
+   * next one, with the same key, so it takes effect once. It rejects with code
+   * "disconnected" if the next connection belongs to another user or opens more than
+   * half a day later, and with "closed" if there will be none. In both cases the call
+   * may or may not have taken effect. With code "session", the call took effect but
+   * its sign-in or sign-out was not accepted.
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
     return this.#finish(await this.#request({ ...callBody(route, input), key: options.key ?? ulid() }, options.signal));
@@ -221,33 +221,33 @@ export class Store {
     return resultOf(answer);
   }
 
-  /** The model with that name, whose routes are below a path: by default "/" and its name. */
+  /** Returns the model of a name. Its routes start with path, by default "/" and the name. */
   model<T extends Row = Row>(name: string, path?: string): Model<T> {
     return new Model(this, name, path ?? `/${name}`);
   }
 
   /**
-   * Calls an action with an effect on records. That shows at once in every cursor
-   * that they match, until the server's answer keeps it, corrects it or takes it
-   * back. Writes are sent one after another, under their keys; those that wait for
-   * a connection are kept on this device, survive the page, and are only sent as
-   * the user who made them.
+   * Calls an action with effects on records. The effects show immediately in every
+   * matching cursor, until the server's answer confirms, corrects or undoes them.
+   * Writes are sent one after another, each with its key. While they wait for a
+   * connection, they are stored on this device and survive the page. They are sent
+   * only as the user who made them.
    */
   write<Out = unknown>(route: string, input: unknown = {}, effects: readonly Effect[] = [], note?: Note): Write<Out> {
     return this.#queue.add(jsonCopy(callBody(route, input)), jsonCopy(effects), note);
   }
 
-  /** The writes that were refused while nobody waited for them, until they are dismissed; to be subscribed to. */
+  /** The writes that were refused while no caller waited, until they are dismissed. */
   get refused(): Queue["refused"] {
     return this.#queue.refused;
   }
 
-  /** The writes that have not been answered, and that nobody waits for, in order. */
+  /** The unanswered writes that no caller waits for, in order. */
   get unattended(): Queue["unattended"] {
     return this.#queue.unattended;
   }
 
-  /** The time, but later than any that is known of records of the model: clocks differ. */
+  /** Returns the current time, or a later one if a known record of the model is newer: clocks differ. */
   now(model: string): string {
     let latest = "1970-01-01T00:00:00Z";
     for (const list of this.#cursors()) {
@@ -265,19 +265,19 @@ export class Store {
     return [...this.#lists.all].filter(list => list instanceof Cursor);
   }
 
-  /** Calls a function with what the server pushes under a route. Returns what ends that. */
+  /** Calls a function with each push of a route. Returns a function that unsubscribes. */
   on(route: string, listener: (push: Pushed) => void): () => void {
     const listeners = this.#listeners.get(route) ?? new Set();
     this.#listeners.set(route, listeners.add(listener));
     return () => listeners.delete(listener);
   }
 
-  /** Ends the connection for good. */
+  /** Closes the connection. It does not reconnect. */
   close(): void {
     this.#connection.close();
   }
 
-  /** Runs what a message, or a loss, does, and tells of all its changes when it is done. */
+  /** Runs a function that changes state, and then notifies the subscribers of all changes. */
   #update(run: () => void): void {
     const before = this.state;
     safely(run);
@@ -306,7 +306,7 @@ export class Store {
   #hello({ epoch, build, seq, user = "", actions, cursors }: Hello): void {
     const was = this.state;
     const fresh = was.epoch !== "" && (was.epoch !== epoch || was.build !== build || was.user !== user);
-    if (was.online) this.#leave(!fresh); // for another link
+    if (was.online) this.#leave(!fresh); // the connection moves to another link
     this.#set({
       online: true,
       transport: this.#connection.transport,
@@ -333,7 +333,7 @@ export class Store {
     this.#lists.commit(frame);
     const { from, seq, allowed } = frame;
     this.#set({ seq, ...(allowed && listed(allowed)) });
-    // A framework that is told draws in a microtask of its own, before this one.
+    // A framework draws in a microtask after its notification, before this one.
     if (frame.ack) this.#afterUpdate.push(() => queueMicrotask(() => this.#connection.send(from ? { applied: seq, from } : { applied: seq })));
   }
 
@@ -360,7 +360,7 @@ export class Store {
     this.#waiting.clear();
   }
 
-  /** Leaves a connection, or one link of it for another. */
+  /** Handles the loss of the connection, or its move to another link. */
   #leave(moving: boolean): void {
     if (moving) this.#lists.linkChanged();
     else this.#lists.disconnected();
@@ -369,7 +369,7 @@ export class Store {
     this.#requests.clear();
   }
 
-  /** The server has ended the connection because of a frame, and would again. */
+  /** Answers the largest request with an error: the server closed the connection because of it and would do so again. */
   #refuseLargest(): void {
     const size = ([, { request }]: [number, PendingRequest]) => JSON.stringify(request).length;
     const [largest] = [...this.#requests].sort((a, b) => size(b) - size(a));
@@ -406,7 +406,7 @@ export class Store {
     this.#connection.send({ id, ...pending.request });
   }
 
-  /** Trades the ticket of a new session for its cookie, and connects as its user. */
+  /** Exchanges the ticket of a new session for its cookie, and connects as its user. */
   async #exchange(ticket: string): Promise<void> {
     const { ok, status } = await fetch("/_tower/session", { method: "POST", body: ticket });
     if (!ok) throw new TowerError({ code: "session", message: `The session was not accepted (${status}).` });
@@ -431,12 +431,12 @@ function callBody(route: string, input: unknown): CallBody {
   return { call: fillPath(route, input), ...(input instanceof URLSearchParams ? { form: input.toString() } : { in: input }) };
 }
 
-/** A value as JSON tells it. */
+/** Returns a copy of a value by way of JSON. */
 function jsonCopy<T>(value: T): T {
   return JSON.parse(JSON.stringify(value)) as T;
 }
 
-/** A value as JSON, the same for equal ones. */
+/** Encodes a value as JSON with sorted keys. */
 function canonical(value: unknown): string {
   return JSON.stringify(value, (_, part) => {
     if (part !== Object(part) || Array.isArray(part)) return part;

@@ -3,53 +3,52 @@ import type { Effect } from "./overlay";
 import type { Result } from "../wire/result";
 import type { Answer, Call, Failure } from "../wire/frames";
 
-/** A write as it is kept until it has been answered. */
+/** A write as it is stored until the server has answered. */
 export type StoredWrite = Call & {
   readonly effects: readonly Effect[];
-  /** Which page, or program, has it: see Queue. */
+  /** The session of the page or program that sends it: see Queue. */
   readonly session: string;
-  /** Whose it is: "" a visitor's, null of whom the server has not named yet. */
+  /** The id of its user: "" for a visitor, null until the server has named the user. */
   user: string | null;
-  /** When it was sent first. */
+  /** The time of the first send. */
   first?: number;
-  /** Why the server has refused it. */
+  /** The reason for the refusal of the server. */
   error?: Failure;
-  /** What is of use to who shows it. */
+  /** Describes the write in a list of unsent ones. */
   readonly note?: Note;
 };
 
-/** What a page remembers of a form. */
+/** The page of a form, and a text that people recognize the form by. */
 export interface Note {
   readonly page: string;
   readonly text: string;
 }
 
-/** A write that was refused, and that nobody waited for. */
+/** A write that the server refused while no caller waited for it. */
 export type Refused = StoredWrite & {
   readonly error: Failure;
-  /** Sends it again, as another write. */
+  /** Sends it again, as a new write. */
   retry(): Write;
-  /** Takes it off the list. */
+  /** Removes it from the list of refused writes. */
   dismiss(): void;
 };
 
 /**
- * A Write has happened on this client, and will happen on the server as soon as
- * that can be reached. Await it for the server's answer, which says as well what
- * was wrong with it. One that is refused while nobody waits for it is put on the
- * store's list of refused writes, until somebody does.
+ * A Write has taken effect on this client and is sent as soon as the server is
+ * reachable. Await it for the server's answer, which includes problems. If the server
+ * refuses a write that no caller awaits, the store lists it as refused until one does.
  */
 export class Write<Out = unknown> implements PromiseLike<Result<Out>> {
-  /** The call's key: a ULID that grows from write to write. */
+  /** The key of the call: a ULID. Keys sort in the order of the writes. */
   readonly key: string;
 
-  /** The id of the record that it makes or changes; "" if it says of none. */
+  /** The id of the record it affects, or "". */
   readonly id: string;
 
-  /** Whether somebody waits for it. */
+  /** Whether a caller waits for the answer. */
   awaited = false;
 
-  /** Takes it off the list of what nobody waited for. */
+  /** Removes it from the list of refused writes. */
   dismiss: (() => void) | undefined;
 
   tries = 0;
@@ -63,16 +62,16 @@ export class Write<Out = unknown> implements PromiseLike<Result<Out>> {
     this.id = stored.effects[0]?.id ?? "";
     const answer = new Promise<Answer>((settle, fail) => Object.assign(this, { settle, fail }));
     this.#result = answer.then(finish);
-    this.#result.catch(() => {}); // who does not wait for it is not told
+    this.#result.catch(() => {}); // a rejection without a handler is not an error
   }
 
-  /** Tells who waits for it that its answer will not come here. */
+  /** Rejects for all callers: the answer will not arrive here. */
   reject(code: string, message: string): void {
     this.fail(new TowerError({ code, message }));
     this.detach();
   }
 
-  /** Waits for it no longer: if it is refused, it goes on the store's list. */
+  /** Stops waiting. If the server refuses it, it appears in the list of refused writes. */
   detach(): void {
     this.awaited = false;
   }

@@ -1,17 +1,17 @@
-// What conditions and orders mean: the same as on the server. The vectors in
-// internal/cursor/testdata hold both to it.
+// Evaluates conditions and orders as the server does. The vectors in
+// internal/cursor/testdata test both implementations.
 
 import type { Row } from "./frames";
 
-/** Conditions in the form in which a cursor is narrowed: {published: true, likes: {gte: 3}, or: [{…}, {…}]}. */
+/** Conditions as a client narrows a cursor with: {published: true, likes: {gte: 3}, or: [{…}, {…}]}. */
 export type Where = Readonly<Record<string, unknown>>;
 
-/** The fields of a model and the shapes of their values: see internal/wire. */
+/** Maps field names of a model to the shapes of their values. internal/wire lists the shapes. */
 export type Fields = Readonly<Record<string, string>>;
 
 type Value = null | boolean | number | bigint | string;
 
-/** Whether conditions hold for a record. */
+/** Reports whether a record meets all conditions. */
 export function holds(where: Where, record: Row, fields: Fields): boolean {
   const each = (parts: unknown) => (parts as Where[]).map(part => holds(part, record, fields));
   return Object.entries(where).every(([name, test]) => {
@@ -45,7 +45,7 @@ function listPasses(operator: string, wanted: unknown, list: unknown[] | null | 
   return (list ?? []).some(one => compare(comparable(one, shape), value) === 0);
 }
 
-/** How two records stand to each other in an order such as ["-createdAt"], as Array.sort wants it. */
+/** Returns a comparison function for Array.sort from an order such as ["-createdAt"]. */
 export function comparator(order: readonly string[], fields: Fields): (a: Row, b: Row) => number {
   const terms = order.map(term => (term.startsWith("-") ? { name: term.slice(1), sign: -1 } : { name: term, sign: 1 }));
   const last = terms.at(-1)?.sign ?? 1;
@@ -62,7 +62,7 @@ export function comparator(order: readonly string[], fields: Fields): (a: Row, b
   };
 }
 
-/** A function that remembers what it cache of an object that does not change. */
+/** Caches the results of a function of immutable objects. */
 export function memo<K extends object, V>(compute: (key: K) => V): (key: K) => V {
   const cache = new WeakMap<K, { value: V }>();
   return key => {
@@ -72,14 +72,14 @@ export function memo<K extends object, V>(compute: (key: K) => V): (key: K) => V
   };
 }
 
-/** What a field of that shape holds in JSON where nothing was put into it. */
+/** Returns the zero value of a shape, as it appears in JSON. */
 export function zero(shape: string): unknown {
   return zeros[shape] ?? null;
 }
 
 const zeros: Record<string, unknown> = { bool: false, int: 0, uint: 0, float: 0, string: "", ref: "", time: "0001-01-01T00:00:00Z" };
 
-/** What JSON holds, as it is compared. */
+/** Converts a JSON value of a shape to a value that compare accepts. */
 function comparable(raw: unknown, shape: string): Value {
   raw ??= zero(shape);
   if (raw === null) return null;
@@ -97,7 +97,7 @@ function comparable(raw: unknown, shape: string): Value {
   return raw as Value;
 }
 
-/** A time as a text that sorts by it, to the microsecond; null is the zero time. */
+/** Returns a string that sorts by time, to the microsecond, or null for the zero time. */
 function sortableTime(text: string): string | null {
   const [, second, fraction = "", zone] = /^([^.]*?)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(text) ?? [];
   const at = Date.parse(`${second}${zone}`);
@@ -112,7 +112,7 @@ function compare(a: Value, b: Value): number {
   return a < b ? -1 : a > b ? 1 : a == b ? 0 : NaN;
 }
 
-/** Texts sort by the bytes of UTF-8: by code points, where UTF-16 has surrogates before U+E000. */
+/** Compares by code point, as the bytes of UTF-8 sort. UTF-16 sorts surrogates before U+E000. */
 function compareText(a: string, b: string): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     const order = sortUnit(a.charCodeAt(i)) - sortUnit(b.charCodeAt(i));

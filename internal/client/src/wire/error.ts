@@ -1,6 +1,6 @@
 import type { Failure } from "./frames";
 
-/** What went wrong, for a program (code) and for a person (message). */
+/** An error with a code for programs and a message for people. */
 export class TowerError extends Error {
   override readonly name = "TowerError";
   readonly code: string;

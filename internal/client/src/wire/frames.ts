@@ -1,13 +1,13 @@
-// The frames of the protocol. internal/wire describes them and what they mean.
+// The frames of the protocol. internal/wire documents them.
 
 import type { Fields, Where } from "./conditions";
 
 export const version = 1;
 
-/** Begins the reason of a close after which it makes no sense to come back. */
+/** A close reason with this prefix means that reconnecting cannot succeed. */
 export const unsupportedVersion = "unsupported version";
 
-/** What the user may call and open. */
+/** The actions that the user may call and the cursors that the user may open. */
 export interface Allowed {
   actions: string[] | null;
   cursors: string[] | null;
@@ -21,7 +21,7 @@ export interface Hello extends Allowed {
   user?: string;
 }
 
-/** An answer also holds the records of an opened cursor, under its model's name: see records. */
+/** The reply to a request. It also holds an opened cursor's records, under the model's name: see records. */
 export interface Answer {
   id: number;
   status: number;
@@ -38,20 +38,20 @@ export interface Answer {
   delta?: Delta;
   resync?: string;
   ids?: string[];
-  /** The ids, by model, of the records that the cursor includes. */
+  /** The ids of the included records, by model. */
   include?: Record<string, string[]>;
   items?: Item[];
-  /** Of a cursor that carries one; null is a value. */
+  /** Set for a cursor that carries a value. null is a value. */
   value?: unknown;
 }
 
-/** A commit also holds the records it touched, under the names of their models: see records. */
+/** A commit's changes. It also holds the changed records, under their models' names: see records. */
 export interface Commit {
-  /** The first of several commits that were merged. */
+  /** The first seq of a merged frame. */
   from?: number;
   seq: number;
   ack?: boolean;
-  /** What the user may use from now on, if that is another. */
+  /** The new permissions, if the commit changed them. */
   allowed?: Allowed;
   cursors?: Record<string, Delta>;
 }
@@ -63,7 +63,7 @@ export interface Push {
   error?: Failure;
 }
 
-/** What the server could not understand; it answers no request. */
+/** Reports a frame that the server could not read. It answers no request. */
 export interface Complaint {
   status: number;
   error: Failure;
@@ -77,7 +77,7 @@ export interface Failure {
   problems?: Problems;
 }
 
-/** Messages by field; "" holds those of the whole record. */
+/** Messages by field name. The key "" holds messages about the whole record. */
 export type Problems = Record<string, string[]>;
 
 export interface Item {
@@ -91,16 +91,16 @@ export interface Entry {
   html?: string;
 }
 
-/** What is known here of what a cursor holds. */
+/** The part of a cursor's query that the server shares with the client. */
 export interface Scope {
   fields: Fields;
   where?: Where;
   order?: readonly string[];
   limit?: number;
   offset?: number;
-  /** There is more to it, which only the server judges. */
+  /** Set if a rule that only the server knows also applies. */
   rule?: boolean;
-  /** Only the server knows the order. */
+  /** Set if only the server knows the order. */
   ranked?: boolean;
 }
 
@@ -110,12 +110,12 @@ export interface Delta {
   enter?: Entry[];
   change?: Entry[];
   leave?: string[];
-  /** What is applied after it, one by one. */
+  /** Deltas to apply after this one, in order. */
   then?: Delta[];
   closed?: Failure;
-  /** Of a cursor that carries one, if it is another. */
+  /** The new value of a cursor that carries one. */
   value?: unknown;
-  /** What becomes of the records that the cursor includes, by model. They have no order. */
+  /** Changes of the included records, by model. Included records have no order. */
   include?: Record<string, Delta>;
 }
 
@@ -123,11 +123,11 @@ export interface Row {
   id: string;
 }
 
-/** What opens a list of records. */
+/** Opens a list of records. */
 export interface Open extends Narrowing {
   open: string;
   in: unknown;
-  /** Asks for the scope, too. */
+  /** Asks the server to send the scope too. */
   scope?: boolean;
 }
 
@@ -137,31 +137,32 @@ export interface Narrowing {
   limit?: number;
 }
 
-/** What opens a list of a page's elements. */
+/** Opens a list of a page's elements. */
 export interface Live {
   live: string;
 }
 
-/** A route, and what it is given. */
+/** A route and its input. */
 export type CallBody = { call: string } & ({ in: unknown } | { form: string });
 
 export type Call = CallBody & { key: string };
 
-/** A frame that is answered. */
+/** The body of a frame that the server answers. */
 export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
 
+/** A frame that the client sends. */
 export type ClientFrame = { hello: number; instead?: string } | { ping: true } | { applied: number; from?: number } | ({ id: number } & Request);
 
-/** What a stream's event holds, or what answers a poll; nothing of all this is a sign of life. */
+/** The data of one event of a stream, or the response to a poll. An empty one only shows that the server is alive. */
 export interface Delivery {
-  /** The link that was opened. */
+  /** The id of the link, once it is open. */
   link?: string;
   number?: number;
   message?: Frame | Frame[];
   end?: { code: number; reason: string };
 }
 
-/** The frames of a message: the elements of an array, or the message itself. */
+/** Parses a message into its frames. A message is one frame or an array of frames. */
 export function decode(message: string): Frame[] {
   return framesOf(parse(message) as Frame | Frame[]);
 }
@@ -172,7 +173,7 @@ export function framesOf(message: Frame | Frame[]): Frame[] {
 
 const tokenPattern = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 
-/** What JSON says; a whole number that JavaScript cannot hold is the text of its digits. */
+/** Parses JSON. A whole number that a JavaScript number cannot represent becomes a string of its digits. */
 export function parse(json: string): unknown {
   if (/\d{16}/.test(json)) {
     json = json.replace(tokenPattern, token => (/^-?\d{16,}$/.test(token) && String(Number(token)) !== token ? `"${token}"` : token));
@@ -180,17 +181,17 @@ export function parse(json: string): unknown {
   return JSON.parse(json);
 }
 
-/** The records of a model that a frame holds. */
+/** Returns a frame's records of a model. */
 export function records<T extends Row>(frame: Answer | Commit, model: string): T[] {
   return (frame as unknown as Record<string, T[] | undefined>)[model] ?? [];
 }
 
-/** A place in the store's history, as "epoch:seq". */
+/** Formats a position in the store's history, as "epoch:seq". */
 export function position(epoch: string, seq: number): string {
   return `${epoch}:${seq}`;
 }
 
-/** The seq of a position. */
+/** Returns the seq of a position. */
 export function seqOf(position: string): number {
   return Number(position.split(":").pop());
 }

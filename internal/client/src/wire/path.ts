@@ -1,4 +1,4 @@
-/** A route with what is in its braces filled in from an input: "PATCH /posts/{id}" and { id }. */
+/** Replaces the names in the braces of a route, such as "PATCH /posts/{id}", by values of the input. */
 export function fillPath(route: string, input: any): string {
   return route.replace(/{(\w+)\.*}/g, (_, name: string) => {
     const value = input instanceof URLSearchParams ? input.get(name) : input?.[name];

@@ -1,16 +1,17 @@
 import type { Answer, Failure, Problems } from "./frames";
 
+/** The answer of an action. */
 export interface Result<Out = unknown> {
   readonly status: number;
   readonly out: Out | undefined;
   readonly error: Failure | null;
-  /** Messages by field; "" holds those of the whole. */
+  /** Messages by field name. The key "" holds messages about the whole input. */
   readonly problems: Problems;
-  /** Where a form's sender goes next; "" if nowhere. */
+  /** The page to show next after a form, or "". */
   readonly location: string;
-  /** Whether someone has been signed in or out. */
+  /** Whether the call signed a user in or out. */
   readonly session: boolean;
-  /** Whether it had taken effect when it was sent before; out may not be known any more then. */
+  /** Whether an earlier call with this key had already taken effect. If so, out may be missing. */
   readonly repeated: boolean;
 }
 

@@ -4,9 +4,9 @@ let time = 0;
 let digits = new Uint8Array(16);
 
 /**
- * A new id: 48 bits of time and 80 random ones, in the base 32 of Crockford.
- * Each sorts after the one before, also within a millisecond and when the
- * clock is set back.
+ * Returns a new id: 48 bits of time and 80 random bits, in Crockford's base 32.
+ * Each id sorts after the previous one, even within a millisecond and after the
+ * clock was set back.
  */
 export function ulid(now = Date.now()): string {
   if (now > time) {
