@@ -18,7 +18,7 @@ declare global {
 const settings = document.querySelector<HTMLMetaElement>('meta[name="tower"]');
 const { offline = false, ...options } = JSON.parse(settings?.content ?? "{}");
 Object.assign(defaults, options);
-if (offline) keepPages().catch((error: unknown) => console.warn("tower: pages are not kept for a start without a connection:", error));
+if (offline) storePages().catch((error: unknown) => console.warn("tower: cannot store pages for offline use:", error));
 
 window.tower = connect();
 livePage(window.tower);
@@ -28,7 +28,7 @@ liveForms(window.tower);
  * Registers the service worker that shows the site's pages, as last seen, when
  * there is no connection. If the worker is new, it also stores this page.
  */
-async function keepPages(): Promise<void> {
+async function storePages(): Promise<void> {
   const workers = navigator.serviceWorker;
   const isNew = !workers.controller;
   await workers.register("/_tower/offline.js", { scope: "/" });

@@ -103,7 +103,7 @@ export class Queue {
         stored.user = user;
         write.saved = this.#save(stored);
       } else if (stored.user !== user) {
-        write.reject("user", "Another user has come. It is stored for its own.");
+        write.reject("user", "The user has changed. The write waits for its own user.");
       }
     }
     this.#listRefused();
@@ -142,7 +142,7 @@ export class Queue {
     if (!this.#online || this.#busy || !head) return;
     const { stored } = head;
     if (stored.first && Date.now() - stored.first > keyLifetime) {
-      const message = "No answer came in time. It may have taken effect.";
+      const message = "No answer arrived in time. The write may have taken effect.";
       return this.#settle(head, { id: 0, status: 0, error: { code: "uncertain", message } });
     }
     if (!stored.first) {

@@ -373,7 +373,7 @@ export class Store {
   #refuseLargest(): void {
     const size = ([, { request }]: [number, PendingRequest]) => JSON.stringify(request).length;
     const [largest] = [...this.#requests].sort((a, b) => size(b) - size(a));
-    const error = { code: "too_large", message: "It is too large for the server." };
+    const error = { code: "too_large", message: "The request is too large for the server." };
     if (largest) this.#answer({ id: largest[0], status: 413, error });
   }
 
@@ -422,8 +422,8 @@ function disconnected(closed: Closed | null, final: boolean): TowerError {
   const why = closed?.reason ? `: ${closed.reason}` : "";
   return new TowerError(
     final
-      ? { code: "closed", message: `The connection has ended for good${why}.` }
-      : { code: "disconnected", message: `The connection was lost before the answer came${why}.` },
+      ? { code: "closed", message: `The connection is closed${why}.` }
+      : { code: "disconnected", message: `The connection was lost before the answer arrived${why}.` },
   );
 }
 
