@@ -16,20 +16,20 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// outcome is what became of one test in the page.
+// outcome is the result of one test in the page.
 type outcome struct {
 	Name  string `json:"name"`
 	Error string `json:"error"`
 }
 
-// transports are those over which the tests of clients are run.
+// transports are the transports that suites run over.
 var transports = []string{"socket", "stream", "poll"}
 
-// carried are the suites that are run over each of them.
-var carried = map[string]bool{"forms": true, "frames": true, "page": true, "queue": true, "shared": true, "store": true, "writes": true}
+// perTransport has the suites that run once over each transport.
+var perTransport = map[string]bool{"forms": true, "frames": true, "page": true, "queue": true, "shared": true, "store": true, "writes": true}
 
-// TestInBrowser runs each of test/*.test.ts in a page of its own, in a real
-// browser, before a server that the page itself scripts.
+// TestInBrowser runs each file of test/*.test.ts in a page of its own, in a real
+// browser. The page scripts the server that it connects to.
 func TestInBrowser(t *testing.T) {
 	suites, err := filepath.Glob("test/*.test.ts*")
 	if err != nil || len(suites) == 0 {
@@ -39,7 +39,7 @@ func TestInBrowser(t *testing.T) {
 	browser := startBrowser(t)
 	for _, suite := range suites {
 		name, _, _ := strings.Cut(filepath.Base(suite), ".")
-		if !carried[name] {
+		if !perTransport[name] {
 			t.Run(name, func(t *testing.T) { runSuite(t, browser, suite, "socket") })
 			continue
 		}
@@ -65,7 +65,7 @@ func newTab(t *testing.T, browser context.Context) context.Context {
 	return tab
 }
 
-// runPage opens a page that runs tests, and reports what became of them.
+// runPage opens a page that runs tests, and reports their results.
 func runPage(t *testing.T, tab context.Context, url string, bound time.Duration) {
 	t.Helper()
 	tab, cancel := context.WithTimeout(tab, bound)
@@ -97,8 +97,8 @@ func runPage(t *testing.T, tab context.Context, url string, bound time.Duration)
 	}
 }
 
-// startBrowser starts the one browser of this test. Without a browser the
-// library is not proven, so its absence is a failure.
+// startBrowser starts a browser for the test. The test fails without one, because
+// nothing else proves that the library works.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
@@ -113,7 +113,7 @@ func startBrowser(t *testing.T) context.Context {
 	browser, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
 	if err := chromedp.Do(browser); err != nil {
-		t.Fatalf("these tests need Chromium or Chrome, and it did not start: %v\nInstall it (apt-get install chromium) so that it is found as chromium or google-chrome.", err)
+		t.Fatalf("these tests need Chromium or Chrome, which did not start: %v\nInstall it (apt-get install chromium) as chromium or google-chrome in the PATH.", err)
 	}
 	return browser
 }

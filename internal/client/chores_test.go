@@ -16,9 +16,9 @@ import (
 	"github.com/towerkit/tower"
 )
 
-// The application of the test of convergence: chores that are shared, or their
-// owner's alone. Each write leaves a mark in its transaction, by which it is known
-// how often it has taken effect.
+// The application of TestClientsConverge has chores that are shared or private.
+// Each write creates a mark in its transaction. The marks show how often a write
+// took effect.
 
 type User struct {
 	tower.Record
@@ -58,7 +58,7 @@ func (c *chores) First(ctx context.Context, in struct{}) (tower.Scope[Chore], er
 	return Chores.All().Asc(&chore.Rank).Desc(&chore.CreatedAt).Limit(5), nil
 }
 
-// plain is a controller without a rule: its scopes say all.
+// plain is a controller without a rule: its scopes alone decide.
 type plain struct{ *tower.Connection }
 
 func (c *plain) Mine(ctx context.Context, in struct{}) (tower.Scope[Chore], error) {
@@ -140,7 +140,7 @@ func (c *plain) Delete(ctx context.Context, in struct {
 	return struct{}{}, c.marked(ctx, in.Token, func(tx *tower.Tx) error { return Chores.Delete(ctx, tx, in.ID) })
 }
 
-// marked makes a write and its mark in one transaction.
+// marked runs a write and creates its mark in one transaction.
 func (c *plain) marked(ctx context.Context, token string, write func(*tower.Tx) error) error {
 	return c.Transaction(ctx, func(tx *tower.Tx) error {
 		if err := write(tx); err != nil {
@@ -168,17 +168,19 @@ func choresConfig(data string) tower.Config {
 		Files: fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}}, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 }
 
-// choreUsers are those that there are.
+// choreUsers are the users of the application.
 var choreUsers = []tower.ID{"01JDA7Q4Z3M8X2V6K9T5B1C0A0", "01JDA7Q4Z3M8X2V6K9T5B1C0B0", "01JDA7Q4Z3M8X2V6K9T5B1C0C0"}
 
-// The server runs in a process of its own, so that it can be killed.
+// serveVariable makes the test binary run the server. The server has its own process
+// so that the test can kill it.
 const serveVariable = "TOWER_TEST_SERVE"
 
-type serving struct{ Data, Addr string }
+// serverProcess is the configuration of the server process.
+type serverProcess struct{ Data, Addr string }
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(serveVariable); text != "" {
-		var s serving
+		var s serverProcess
 		if err := json.Unmarshal([]byte(text), &s); err != nil {
 			panic(err)
 		}
@@ -191,8 +193,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// run serves until the process is killed, and says the users' cookies first.
-func (s serving) run() error {
+// run prints the users' cookies and serves until the process is killed.
+func (s serverProcess) run() error {
 	app, err := tower.New(choresConfig(s.Data))
 	if err != nil {
 		return err

@@ -28,12 +28,12 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// TestClientsConverge lets clients in Chromium, and in Node where there is one,
-// write at random through storms, over one transport or another, with reloads,
-// spells without a connection, and a server that is killed; pages crash, too. When
-// it calms down each holds what a fresh query gives its
-// user, every write took effect once or was reported as refused, and none is left
-// over. TOWER_TEST_SEED repeats a storm, TOWER_TEST_STORM says how long it lasts.
+// TestClientsConverge runs clients in Chromium and, if it is installed, in Node. They
+// write at random during a storm of network faults, over different transports. Pages
+// are reloaded and crash, connections fail, and the server is killed. After the storm,
+// each client holds the result of a fresh query by its user, each write took effect
+// once or was reported as refused, and no write is left over. TOWER_TEST_SEED repeats
+// a storm. TOWER_TEST_STORM sets its length.
 func TestClientsConverge(t *testing.T) {
 	seed, length := uint64(time.Now().UnixNano())%1e9, 4*time.Second
 	scan(t, "TOWER_TEST_SEED", &seed)
@@ -61,15 +61,15 @@ func scan(t *testing.T, variable string, into any) {
 	}
 }
 
-// patience is how long nothing may happen at the end of a storm.
-const patience = 30 * time.Second
+// maxIdle is the longest time without progress at the end of a storm.
+const maxIdle = 30 * time.Second
 
-// A harness runs the server, the clients and the storms between them, and is told
-// what becomes of writes.
+// A harness runs the server, the clients and the storms between them. Clients report
+// the results of their writes to it.
 type harness struct {
 	t       *testing.T
 	random  *rand.Rand
-	server  serving
+	server  serverProcess
 	process *exec.Cmd
 	cookies map[tower.ID]string
 	storms  []*storm
@@ -79,19 +79,20 @@ type harness struct {
 	changed chan struct{}
 	phase   string
 	clients map[string]*botClient
-	made    map[string]bool   // tokens of writes that are to survive
-	done    map[string]bool   // and of those that were said to have taken effect
-	refused map[string]string // or to be refused, and why
+	made    map[string]bool   // tokens of writes that must survive
+	done    map[string]bool   // tokens of acknowledged writes
+	refused map[string]string // codes of refused writes, by token
 }
 
-// A botClient is one that has to say at the end what it holds.
+// A botClient is a client that reports its contents at the end.
 type botClient struct {
 	user    tower.ID
 	drained bool
-	holds   map[string]held
+	holds   map[string]contents
 }
 
-type held struct {
+// contents are the records and pending ids of a cursor.
+type contents struct {
 	Records []map[string]any `json:"records"`
 	Pending []string         `json:"pending"`
 }
@@ -99,7 +100,7 @@ type held struct {
 func newHarness(t *testing.T, seed uint64) *harness {
 	h := &harness{t: t, random: rand.New(rand.NewPCG(seed, 1)), changed: make(chan struct{}), phase: "storm",
 		clients: map[string]*botClient{}, made: map[string]bool{}, done: map[string]bool{}, refused: map[string]string{}}
-	h.server = serving{Data: filepath.Join(t.TempDir(), "chores.db"), Addr: freeAddr(t)}
+	h.server = serverProcess{Data: filepath.Join(t.TempDir(), "chores.db"), Addr: freeAddr(t)}
 	h.serve()
 	t.Cleanup(h.kill)
 	return h
@@ -115,7 +116,7 @@ func freeAddr(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// serve starts the server's process, and waits until it serves.
+// serve starts the server process and waits until it serves.
 func (h *harness) serve() {
 	h.t.Helper()
 	orders, err := json.Marshal(h.server)
@@ -133,7 +134,7 @@ func (h *harness) serve() {
 		h.t.Fatal(err)
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	if err == nil && h.cookies == nil { // those of one process are good for the next
+	if err == nil && h.cookies == nil { // later processes accept the same cookies
 		err = json.Unmarshal([]byte(line), &h.cookies)
 	}
 	if err != nil {
@@ -141,14 +142,14 @@ func (h *harness) serve() {
 	}
 }
 
-// kill ends it the hard way.
+// kill kills the server process.
 func (h *harness) kill() {
 	_ = h.process.Process.Kill()
 	_ = h.process.Wait()
 }
 
-// storm makes what a client sees of the world: a page, an endless storm before the
-// server's socket, and an ear for what it reports.
+// storm starts a server for one client: with a page, the storm in front of the real
+// server, and the endpoint for its reports.
 func (h *harness) storm(user tower.ID, script []byte) (name, url string) {
 	s := newStorm(h.server.Addr, h.random.Uint64())
 	mux := http.NewServeMux()
@@ -162,11 +163,11 @@ func (h *harness) storm(user tower.ID, script []byte) (name, url string) {
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
 		_, _ = w.Write(script)
 	})
-	name = fmt.Sprintf("bot%d.localhost", len(h.storms)) // cookies are a host's, on whichever port
+	name = fmt.Sprintf("bot%d.localhost", len(h.storms)) // cookies ignore the port, so each client needs a host of its own
 	mux.HandleFunc("POST /{client}/harness/{what}", func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err == nil {
-			_, _ = io.WriteString(w, h.hear(name+"/"+r.PathValue("client"), r.PathValue("what"), body))
+			_, _ = io.WriteString(w, h.report(name+"/"+r.PathValue("client"), r.PathValue("what"), body))
 		}
 	})
 	server := httptest.NewServer(mux)
@@ -185,8 +186,8 @@ func (h *harness) expect(client string, user tower.ID) {
 	h.clients[client] = &botClient{user: user}
 }
 
-// hear takes down what a client reports, and answers.
-func (h *harness) hear(from, what string, body []byte) string {
+// report stores a report of a client and returns the answer.
+func (h *harness) report(from, what string, body []byte) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.clients[from]
@@ -194,7 +195,7 @@ func (h *harness) hear(from, what string, body []byte) string {
 	err := json.Unmarshal(body, &report)
 	switch {
 	case c == nil:
-		h.t.Errorf("unknown client %s says %s", from, what)
+		h.t.Errorf("unknown client %s reports %s", from, what)
 	case what == "phase":
 		return h.phase
 	case what == "drained":
@@ -209,44 +210,45 @@ func (h *harness) hear(from, what string, body []byte) string {
 		h.refused[report.Token] = report.Code
 	}
 	if err != nil {
-		h.t.Errorf("%s says %s: %v", from, what, err)
+		h.t.Errorf("%s reports %s: %v", from, what, err)
 	}
 	close(h.changed)
 	h.changed = make(chan struct{})
 	return ""
 }
 
-// await waits until all clients are as wanted, for as long as they get on with it.
+// await waits until a condition holds for all clients. It fails the test if no client
+// makes progress.
 func (h *harness) await(what string, is func(*botClient) bool) {
 	h.t.Helper()
 	for {
 		h.mu.Lock()
-		changed, left := h.changed, []string{}
+		changed, waiting := h.changed, []string{}
 		for name, c := range h.clients {
 			if !is(c) {
-				left = append(left, name)
+				waiting = append(waiting, name)
 			}
 		}
 		h.mu.Unlock()
-		if len(left) == 0 {
+		if len(waiting) == 0 {
 			return
 		}
 		select {
 		case <-changed:
-		case <-time.After(patience):
+		case <-time.After(maxIdle):
 			for _, p := range h.pages {
 				h.t.Logf("%s: %s", p.url, p.state())
 			}
-			h.t.Fatalf("%v have not %s, and nothing happens for %s", left, what, patience)
+			h.t.Fatalf("%v have not %s, and made no progress for %s", waiting, what, maxIdle)
 		}
 	}
 }
 
-// startNode starts clients in one process of Node's.
+// startNode starts clients in one Node process.
 func (h *harness) startNode(count int) {
 	path, err := exec.LookPath("node")
 	if err != nil {
-		h.t.Log("there is no Node here; its clients do not take part")
+		h.t.Log("Node is not installed; the test runs without its clients")
 		return
 	}
 	script := filepath.Join(h.t.TempDir(), "bots.mjs")
@@ -269,7 +271,7 @@ func (h *harness) startNode(count int) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	process := exec.Command(path, "--experimental-websocket", script) // which Node has by itself from 22 on
+	process := exec.Command(path, "--experimental-websocket", script) // the default since Node 22
 	process.Env = append(os.Environ(), "TOWER_TEST_BOTS="+string(text), "NODE_NO_WARNINGS=1")
 	output := &bytes.Buffer{}
 	process.Stdout, process.Stderr = output, output
@@ -280,19 +282,19 @@ func (h *harness) startNode(count int) {
 		_ = process.Process.Kill()
 		_ = process.Wait()
 		if output.Len() > 0 {
-			h.t.Logf("Node says:\n%s", output)
+			h.t.Logf("output of Node:\n%s", output)
 		}
 	})
 }
 
-// A botPage is a client in a tab of Chromium's.
+// A botPage is a client in a tab of Chromium.
 type botPage struct {
 	url string
 	tab context.Context
 }
 
-// startPages starts clients in Chromium: two in tabs of one origin, which share
-// their device, and others alone.
+// startPages starts clients in Chromium: the first two in tabs of one origin, which
+// share the database, the others alone.
 func (h *harness) startPages(count int) {
 	browser := client.StartBrowser(h.t)
 	script := client.Bundle(h.t, "test/bot.page.ts")
@@ -313,13 +315,13 @@ func (h *harness) startPages(count int) {
 	}
 }
 
-// load loads a page, or loads it anew; again, while it crashes.
+// load loads or reloads a page. It retries if the page crashes.
 func (h *harness) load(p *botPage) {
 	h.t.Helper()
 	url := fmt.Sprintf("%s/?seed=%d", p.url, h.random.Uint32())
 	var err error
 	for range 10 {
-		ctx, cancel := context.WithTimeout(p.tab, patience/10)
+		ctx, cancel := context.WithTimeout(p.tab, maxIdle/10)
 		err = chromedp.Do(ctx, chromedp.Navigate(url))
 		cancel()
 		if err == nil {
@@ -329,7 +331,7 @@ func (h *harness) load(p *botPage) {
 	h.t.Fatalf("load %s: %v", p.url, err)
 }
 
-// crash ends the page's process. It does not answer to that.
+// crash crashes the process of the page. The navigation gets no answer.
 func (p *botPage) crash() {
 	ctx, cancel := context.WithTimeout(p.tab, 200*time.Millisecond)
 	defer cancel()
@@ -339,11 +341,11 @@ func (p *botPage) crash() {
 func (p *botPage) state() string {
 	ctx, cancel := context.WithTimeout(p.tab, 5*time.Second)
 	defer cancel()
-	state, err := chromedp.Run(ctx, chromedp.Evaluate[string]("told()", chromedp.EvalAwaitPromise))
+	state, err := chromedp.Run(ctx, chromedp.Evaluate[string]("diagnostics()", chromedp.EvalAwaitPromise))
 	return fmt.Sprint(state, err)
 }
 
-// rage lets things happen for a while.
+// rage causes faults at random for some time.
 func (h *harness) rage(length time.Duration) {
 	end := time.Now().Add(length)
 	for time.Now().Before(end) {
@@ -351,8 +353,8 @@ func (h *harness) rage(length time.Duration) {
 		switch h.random.IntN(4) {
 		case 0:
 			s := h.storms[h.random.IntN(len(h.storms))]
-			s.turn(false, true)
-			time.AfterFunc(time.Duration(100+h.random.IntN(1500))*time.Millisecond, func() { s.turn(false, false) })
+			s.set(false, true)
+			time.AfterFunc(time.Duration(100+h.random.IntN(1500))*time.Millisecond, func() { s.set(false, false) })
 		case 1:
 			p := h.pages[h.random.IntN(len(h.pages))]
 			if h.random.IntN(2) == 0 {
@@ -366,13 +368,13 @@ func (h *harness) rage(length time.Duration) {
 	}
 }
 
-// calm ends the storm, waits until all writes have been answered, and tells every
-// client of the end, which comes after everything else.
+// calm ends the storm, waits until all writes are answered, and then creates the record
+// that marks the end for every client.
 func (h *harness) calm() {
 	h.t.Helper()
 	for _, s := range h.storms {
-		s.turn(true, false)
-		time.AfterFunc(1600*time.Millisecond, func() { s.turn(true, false) }) // after the last spell
+		s.set(true, false)
+		time.AfterFunc(1600*time.Millisecond, func() { s.set(true, false) }) // after the last failure has ended
 	}
 	h.mu.Lock()
 	h.phase = "calm"
@@ -380,12 +382,12 @@ func (h *harness) calm() {
 	h.await("sent what they wrote", func(c *botClient) bool { return c.drained })
 	answer := h.ask(choreUsers[0], wire.Request{Call: "POST /chores", In: json.RawMessage(`{"title":"the end","shared":true}`)})
 	if answer.Status != http.StatusCreated {
-		h.t.Fatalf("the end is answered %+v", answer)
+		h.t.Fatalf("the last call was answered by %+v", answer)
 	}
-	h.await("said what they hold", func(c *botClient) bool { return c.holds != nil })
+	h.await("reported their contents", func(c *botClient) bool { return c.holds != nil })
 }
 
-// ask makes a request past every storm.
+// ask sends a request directly to the server.
 func (h *harness) ask(user tower.ID, request wire.Request) *wire.Answer {
 	h.t.Helper()
 	socket, _, err := websocket.DefaultDialer.Dial("ws://"+h.server.Addr+"/_tower/socket", http.Header{"Cookie": {h.cookies[user]}})
@@ -418,19 +420,19 @@ func (h *harness) ask(user tower.ID, request wire.Request) *wire.Answer {
 	}
 }
 
-// compare holds every client to what a fresh query gives its user, and every write
-// to its marks.
+// compare compares the contents of each client with a fresh query of its user, and
+// each write with its marks.
 func (h *harness) compare() {
 	h.t.Helper()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	records := 0
 	for name, c := range h.clients {
-		for cursor, held := range c.holds {
+		for cursor, got := range c.holds {
 			fresh := h.fresh(c.user, cursor, "chores")
 			records += len(fresh)
-			if len(held.Pending) > 0 || !reflect.DeepEqual(held.Records, fresh) {
-				h.t.Errorf("%s, of %s, holds of %s, with %v pending\n%v\nand not\n%v", name, c.user, cursor, held.Pending, held.Records, fresh)
+			if len(got.Pending) > 0 || !reflect.DeepEqual(got.Records, fresh) {
+				h.t.Errorf("%s, of user %s, has for %s, with %v pending\n%v\nwant\n%v", name, c.user, cursor, got.Pending, got.Records, fresh)
 			}
 		}
 	}
@@ -453,16 +455,16 @@ func (h *harness) compare() {
 	}
 	for token := range h.made {
 		if _, refused := h.refused[token]; !refused && marks[token] == 0 {
-			h.t.Errorf("write %s is lost: it neither took effect nor was it reported as refused", token)
+			h.t.Errorf("write %s is lost: it neither took effect nor was reported as refused", token)
 		}
 	}
 	if len(marks) < 20 || len(h.refused) == 0 || records == 0 {
-		h.t.Errorf("hardly anything happened: %d writes took effect, %d were acknowledged, %d refused, %d records are held", len(marks), len(h.done), len(h.refused), records)
+		h.t.Errorf("the storm did too little: %d writes took effect, %d were acknowledged, %d refused; clients hold %d records", len(marks), len(h.done), len(h.refused), records)
 	}
 	h.t.Logf("%d writes are known, %d took effect, %d were refused; %d clients hold %d records", len(h.made), len(marks), len(h.refused), len(h.clients), records)
 }
 
-// fresh is what a query gives a user now.
+// fresh returns the current result of a query for a user.
 func (h *harness) fresh(user tower.ID, cursor, model string) []map[string]any {
 	h.t.Helper()
 	request := wire.Request{Open: cursor}

@@ -1,6 +1,7 @@
 package client
 
-// For tests of the library with a real application, which is not this package's to import.
+// Exports for tests in package client_test, which run the library with a real
+// application. This package itself may not import tower.
 var (
 	StartBrowser = startBrowser
 	Bundle       = bundle

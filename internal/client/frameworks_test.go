@@ -9,17 +9,16 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// needPackages fails a test that cannot be made without the packages of
-// package.json.
+// needPackages fails a test if the packages of package.json are not installed.
 func needPackages(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat("node_modules/.package-lock.json"); err != nil {
-		t.Fatal("this test needs packages that are not here; script/test installs them, or: npm ci --prefix internal/client")
+		t.Fatal("this test needs packages that are not installed; script/test installs them, or run: npm ci --prefix internal/client")
 	}
 }
 
-// TestTypes holds the sources against each other, and against the declarations
-// that applications are given.
+// TestTypes checks the types of the sources and compares them with the declarations
+// for applications.
 func TestTypes(t *testing.T) {
 	needPackages(t)
 	if out, err := exec.Command("node_modules/.bin/tsc", "--pretty", "false").CombinedOutput(); err != nil {
@@ -27,7 +26,7 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// svelte has components of Svelte bundled, as what its compiler makes of them.
+// svelte compiles Svelte components when they are bundled.
 var svelte = api.Plugin{Name: "svelte", Setup: func(build api.PluginBuild) {
 	build.OnLoad(api.OnLoadOptions{Filter: `\.svelte$`}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
 		out, err := exec.Command("node", "test/compile.js", args.Path).CombinedOutput()

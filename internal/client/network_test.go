@@ -21,8 +21,8 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
-// A network stands between browsers and an application, and does to what passes
-// what proxies and firewalls do. Tests in pages set its faults.
+// A network is between browsers and an application. It imitates the faults of proxies
+// and firewalls. Tests in pages set the faults.
 type network struct {
 	http.Handler
 	app    *towertest.App
@@ -34,24 +34,24 @@ type network struct {
 	faults  faults
 	cables  map[*cable]bool
 	opened  map[string]int // by transport
-	carried *sync.Cond     // told of cables
+	carried *sync.Cond     // signaled when cables change
 }
 
 type faults struct {
-	Upgrade string // what becomes of it: "" passes, "strip", "hang", or a status
-	Buffer  bool   // streams are kept until they end
-	Idle    int    // ms of silence, after which a connection is cut off
-	Stall   bool   // for what is connected now, nothing passes any more
-	Absent  string // the server: "" is there, "gone" nothing answers, "502" a proxy does
+	Upgrade string // effect on WebSocket upgrades: "" none, "strip", "hang", or a status
+	Buffer  bool   // streams are buffered until they end
+	Idle    int    // ms of silence before a connection is cut
+	Stall   bool   // nothing passes on the current connections
+	Absent  string // "" the server is reachable, "gone" nothing answers, "502" a proxy answers
 }
 
 // A cable is a connection from a browser.
 type cable struct {
 	net.Conn
 	network *network
-	carries atomic.Bool // messages, now, and for a while
+	carries atomic.Bool // whether it carries a stream, a poll or a socket
 	stalled atomic.Bool
-	passed  atomic.Int64 // when something did, in ms
+	passed  atomic.Int64 // time of the last data, in ms
 }
 
 func newNetwork(t *testing.T, pages map[string][]byte) *network {
@@ -76,11 +76,11 @@ func newNetwork(t *testing.T, pages map[string][]byte) *network {
 	mux.HandleFunc("PUT /faults", n.setFaults)
 	mux.HandleFunc("PUT /notes/{text}", n.write)
 	mux.HandleFunc("GET /notes", n.truth)
-	mux.HandleFunc("GET /_tower/socket", n.carry("socket"))
-	mux.HandleFunc("POST /_tower/stream", n.carry("stream"))
-	mux.HandleFunc("POST /_tower/poll", n.carry("poll"))
+	mux.HandleFunc("GET /_tower/socket", n.forward("socket"))
+	mux.HandleFunc("POST /_tower/stream", n.forward("stream"))
+	mux.HandleFunc("POST /_tower/poll", n.forward("poll"))
 	mux.Handle("/", n.proxy)
-	n.server = httptest.NewUnstartedServer(n.unless(mux))
+	n.server = httptest.NewUnstartedServer(n.unlessAbsent(mux))
 	n.server.Listener = n.listen(n.server.Listener)
 	n.server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, cableKey{}, conn)
@@ -98,36 +98,37 @@ func newNetwork(t *testing.T, pages map[string][]byte) *network {
 	return n
 }
 
-// unless passes on what is asked, unless the server is absent.
-func (n *network) unless(next http.Handler) http.Handler {
+// unlessAbsent forwards requests unless the server is absent.
+func (n *network) unlessAbsent(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch n.current().Absent {
 		case "":
 			next.ServeHTTP(w, r)
 		case "502":
-			http.Error(w, "there is nobody behind this proxy", http.StatusBadGateway)
+			http.Error(w, "the server behind this proxy does not answer", http.StatusBadGateway)
 		default:
 			panic(http.ErrAbortHandler)
 		}
 	})
 }
 
-// leaves has the server go.
-func (n *network) leaves(how string) {
+// disappear makes the server unreachable.
+func (n *network) disappear(how string) {
 	n.set(faults{Absent: how})
 	n.cut(func(*cable) bool { return true })
 }
 
 type cableKey struct{}
 
-func (n *network) listen(from net.Listener) net.Listener { return &jack{from, n} }
+func (n *network) listen(from net.Listener) net.Listener { return &cableListener{from, n} }
 
-type jack struct {
+// A cableListener wraps accepted connections in cables.
+type cableListener struct {
 	net.Listener
 	network *network
 }
 
-func (j *jack) Accept() (net.Conn, error) {
+func (j *cableListener) Accept() (net.Conn, error) {
 	conn, err := j.Listener.Accept()
 	if err != nil {
 		return nil, err
@@ -167,7 +168,7 @@ func (c *cable) Close() error {
 	return c.Conn.Close()
 }
 
-// reap cuts off what is idle for too long.
+// reap cuts connections that are idle for too long.
 func (n *network) reap() {
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		select {
@@ -230,7 +231,7 @@ func (n *network) set(f faults) {
 	}
 }
 
-// stall waits until there is something to stall: between two polls there is not.
+// stall stalls the current connections. It waits if there are none, as between two polls.
 func (n *network) stall() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -247,22 +248,23 @@ func (n *network) stall() {
 	}
 }
 
-func (n *network) carries(c *cable, now bool) {
+func (n *network) setCarries(c *cable, now bool) {
 	n.mu.Lock()
 	c.carries.Store(now)
 	n.mu.Unlock()
 	n.carried.Broadcast()
 }
 
-// carry passes a request on that carries messages, with the network's faults.
-func (n *network) carry(transport string) http.HandlerFunc {
+// forward returns a handler that forwards the requests of a transport, with the faults of
+// the network.
+func (n *network) forward(transport string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := r.Context().Value(cableKey{}).(*cable)
 		n.mu.Lock()
 		n.opened[transport]++
 		n.mu.Unlock()
-		lasts := time.AfterFunc(50*time.Millisecond, func() { n.carries(c, true) }) // else it is an answer
-		defer n.carries(c, false)
+		lasts := time.AfterFunc(50*time.Millisecond, func() { n.setCarries(c, true) }) // a shorter request is an answer, not a poll
+		defer n.setCarries(c, false)
 		defer lasts.Stop()
 		switch f := n.current(); {
 		case transport == "socket" && f.Upgrade == "strip":
@@ -274,12 +276,12 @@ func (n *network) carry(transport string) http.HandlerFunc {
 		case transport == "socket" && f.Upgrade != "":
 			w.Header().Set("Content-Type", "text/html")
 			w.WriteHeader(map[string]int{"200": 200, "400": 400, "502": 502}[f.Upgrade])
-			_, _ = io.WriteString(w, "<p>This is not the network that you are looking for.")
+			_, _ = io.WriteString(w, "<p>This is a page of the network.")
 			return
 		case transport == "stream" && f.Buffer:
-			kept := httptest.NewRecorder()
-			n.proxy.ServeHTTP(kept, r)
-			_, _ = w.Write(kept.Body.Bytes())
+			buffered := httptest.NewRecorder()
+			n.proxy.ServeHTTP(buffered, r)
+			_, _ = w.Write(buffered.Body.Bytes())
 			return
 		}
 		n.proxy.ServeHTTP(w, r)
@@ -301,8 +303,8 @@ func (n *network) truth(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(notes)
 }
 
-// The application: notes that everybody sees and writes, and those that a user
-// has written alone.
+// The application has notes. All users see and write them. The cursor mine has only
+// those of the current user.
 
 type Note struct {
 	tower.Record
@@ -364,8 +366,8 @@ func notes() tower.Config {
 	}}
 }
 
-// TestOnBadNetworks runs the tests of a page before a real application, on a
-// network whose faults the page sets.
+// TestOnBadNetworks runs the tests of a page with a real application, on a network
+// whose faults the page sets.
 func TestOnBadNetworks(t *testing.T) {
 	n := newNetwork(t, map[string][]byte{"/{$}": client.Bundle(t, "test/network/faults.ts")})
 	client.RunPage(t, client.NewTab(t, client.StartBrowser(t)), n.server.URL+"/?network", 3*time.Minute)

@@ -14,7 +14,7 @@ import (
 const (
 	heading = `document.querySelector("h1")`
 	caching = `(async () => {
-		const urls = {} // by the cache that has them
+		const urls = {} // by cache
 		for (const name of await caches.keys()) {
 			urls[name] = (await (await caches.open(name)).keys()).map(({url}) => new URL(url).pathname)
 		}
@@ -23,30 +23,30 @@ const (
 	items = `[...document.querySelectorAll("li")].map(item => item.textContent)`
 )
 
-// until waits until an expression, which may be a promise, is as wanted.
+// until waits until the value of an expression, which may be a promise, meets a condition.
 func (tab *tab) until(expression, wanted string) {
 	tab.t.Helper()
-	tab.has(fmt.Sprintf(`(async () => {
+	tab.expect(fmt.Sprintf(`(async () => {
 		while (!(found => %s)(await %s)) await new Promise(next => setTimeout(next, 20))
 		return true
 	})()`, wanted, expression), true)
 }
 
-// keeps waits until a page is kept, with what it is made of, and nobody else's.
-func (tab *tab) keeps(path string) {
+// awaitCached waits until the only cache has a page and its stylesheet.
+func (tab *tab) awaitCached(path string) {
 	tab.t.Helper()
 	tab.until(caching, fmt.Sprintf(`found.length == 1 && found[0].includes(%q) && found[0].includes("/notes.css")`, path))
 }
 
-// headed waits until the page has a heading, with its style, and wants it to be this.
-func (tab *tab) headed(text string) {
+// expectHeading waits for a styled heading and compares its text.
+func (tab *tab) expectHeading(text string) {
 	tab.t.Helper()
 	tab.until(heading, `found && getComputedStyle(found).color == "rgb(1, 2, 3)"`)
-	tab.has(heading+".textContent", text)
+	tab.expect(heading+".textContent", text)
 }
 
-// lists waits until the page's list is this, and was brought up to date.
-func (tab *tab) lists(texts ...string) {
+// awaitList waits until the list of the page has these texts.
+func (tab *tab) awaitList(texts ...string) {
 	tab.t.Helper()
 	want, err := json.Marshal(texts)
 	if err != nil {
@@ -65,33 +65,33 @@ func TestPagesLoadWithoutAConnection(t *testing.T) {
 	tab := openTab(t, client.StartBrowser(t), n, "")
 	mine, also, report := n.server.URL+"/mine", n.server.URL+"/also", n.server.URL+"/report.txt"
 	tab.visit(mine)
-	tab.keeps("/mine") // although it was here before what keeps it
+	tab.awaitCached("/mine") // although the page was loaded before the service worker
 	for _, how := range []string{"gone", "502"} {
-		n.leaves(how)
+		n.disappear(how)
 		tab.visit("about:blank")
 		tab.visit(mine)
-		tab.headed("Of visitors")
+		tab.expectHeading("Of visitors")
 		n.note(t, "while it was "+how)
 		n.set(faults{})
-		tab.has(`new Promise(done => document.documentElement.dataset.tower == "online" ? done(true) : tower.subscribe(({online}) => online && done(true)))`, true)
+		tab.expect(`new Promise(done => document.documentElement.dataset.tower == "online" ? done(true) : tower.subscribe(({online}) => online && done(true)))`, true)
 	}
-	tab.lists("while it was gone", "while it was 502") // from where the kept page stood
+	tab.awaitList("while it was gone", "while it was 502") // resumed from the position of the cached page
 
-	// Another user finds nothing of it.
+	// The pages of a visitor are not cached for another user.
 	user := tower.NewID()
-	tab.has(fmt.Sprintf(`tower.call("POST /session", {user: %q}).then(({status}) => status)`, user), 200)
-	tab.has(fmt.Sprintf(`new Promise(done => tower.subscribe(({online, user}) => online && user == %q && done(true)))`, user), true)
+	tab.expect(fmt.Sprintf(`tower.call("POST /session", {user: %q}).then(({status}) => status)`, user), 200)
+	tab.expect(fmt.Sprintf(`new Promise(done => tower.subscribe(({online, user}) => online && user == %q && done(true)))`, user), true)
 	tab.visit(also)
-	tab.headed("Of " + string(user))
-	tab.keeps("/also")
+	tab.expectHeading("Of " + string(user))
+	tab.awaitCached("/also")
 	tab.visit(report)
 	tab.visit(also)
-	tab.headed("Of " + string(user))
-	n.leaves("gone")
+	tab.expectHeading("Of " + string(user))
+	n.disappear("gone")
 	tab.visit("about:blank")
 	tab.visit(also)
-	tab.headed("Of " + string(user))
-	for _, url := range []string{mine, report} { // what a visitor saw, and what is no page
+	tab.expectHeading("Of " + string(user))
+	for _, url := range []string{mine, report} { // a page of the visitor, and a file
 		if err := chromedp.Do(tab.ctx, chromedp.Navigate(url)); err == nil {
 			t.Errorf("%s is shown", url)
 		}

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// A link is a client's, over a stream or over polls, as internal/wire describes
-// them; on a network that loses nothing.
+// A link is the link of one client over a stream or polls, as internal/wire documents
+// them. It assumes a network that loses nothing.
 type link struct {
-	number  int
-	out     chan string   // deliveries
-	dropped chan struct{} // closed when it is to break
-	drop1   sync.Once
+	number   int
+	out      chan string   // deliveries
+	dropped  chan struct{} // closed to break the link
+	dropOnce sync.Once
 
 	mu    sync.Mutex
-	sent  int // messages
-	taken int // batches
+	sent  int // number of messages
+	taken int // number of batches
 }
 
 func (l *link) send(message string) {
@@ -32,7 +32,7 @@ func (l *link) end(code int, reason string) {
 	l.out <- fmt.Sprintf(`{"end":{"code":%d,"reason":%q}}`, code, reason)
 }
 
-func (l *link) drop() { l.drop1.Do(func() { close(l.dropped) }) }
+func (l *link) drop() { l.dropOnce.Do(func() { close(l.dropped) }) }
 
 func (r *relay) openLink(req *http.Request) (*link, string) {
 	l := &link{out: make(chan string, 1000), dropped: make(chan struct{})}
@@ -40,7 +40,7 @@ func (r *relay) openLink(req *http.Request) (*link, string) {
 	id := fmt.Sprintf("LINK%d", len(r.links))
 	r.links[id] = l
 	r.mu.Unlock()
-	l.number = r.joined(l, req)
+	l.number = r.join(l, req)
 	return l, id
 }
 
@@ -51,7 +51,7 @@ func (r *relay) serveStream(w http.ResponseWriter, req *http.Request) {
 	r.open.Add(1)
 	defer r.open.Done()
 	l, id := r.openLink(req)
-	defer r.left(l.number)
+	defer r.leave(l.number)
 	w.Header().Set("Content-Type", "text/event-stream")
 	fmt.Fprintf(w, "data: {\"link\":%q}\n\n", id)
 	for {
@@ -90,7 +90,7 @@ func (r *relay) servePoll(w http.ResponseWriter, req *http.Request) {
 	case delivery := <-l.out:
 		fmt.Fprint(w, delivery)
 	case <-l.dropped:
-		r.left(l.number)
+		r.leave(l.number)
 		panic(http.ErrAbortHandler)
 	case <-time.After(time.Duration(poll.Wait) * time.Second):
 		fmt.Fprint(w, "{}")
@@ -118,16 +118,16 @@ func (r *relay) serveBatch(w http.ResponseWriter, req *http.Request) {
 	l.taken = max(l.taken, batch.Number)
 	l.mu.Unlock()
 	if batch.End {
-		r.left(l.number)
+		r.leave(l.number)
 	} else if !again {
 		for _, frame := range batch.Frames {
-			r.tell(event{Link: l.number, Event: "message", Message: string(frame)})
+			r.emit(event{Link: l.number, Event: "message", Message: string(frame)})
 		}
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// link finds a link that is open, or answers that there is none.
+// link returns an open link. If there is none, it sends a 404 and returns nil.
 func (r *relay) link(w http.ResponseWriter, id string) *link {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,10 +12,10 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A relay is the server of a test page. The page opens /script and plays the
-// server over it: what clients send on /_tower/socket is passed on to it, and
-// what it answers is passed back. So the clients under test cross a real
-// network, and the script stands beside the assertions.
+// A relay is the server of a test page. The page connects to /script and acts as the
+// server: the relay forwards frames between the clients on /_tower/socket and this
+// script. So the clients use a real network, and the script of the server is in the
+// test, beside the assertions.
 type relay struct {
 	mux  *http.ServeMux
 	open sync.WaitGroup // carriers
@@ -30,14 +30,14 @@ type relay struct {
 	pages   map[string]string
 }
 
-// A carrier takes a client's messages to it, over one transport or another.
+// A carrier sends messages to one client, over one of the transports.
 type carrier interface {
 	send(message string)
 	end(code int, reason string)
 	drop()
 }
 
-// order is what the script tells the relay to do.
+// order is a command of the script to the relay.
 type order struct {
 	Link   int     `json:"link"`
 	Send   *string `json:"send"`
@@ -45,14 +45,14 @@ type order struct {
 	Reason string  `json:"reason"`
 	Drop   bool    `json:"drop"`
 	Refuse *bool   `json:"refuse"`
-	User   *string `json:"user"` // whose cookie the pages have
+	User   *string `json:"user"` // the user of the pages' cookie
 }
 
-// event is what the relay tells the script.
+// event is a message from the relay to the script.
 type event struct {
 	Link    int    `json:"link"`
 	Event   string `json:"event"`   // ready, set, open, message, close, refused, session
-	Message string `json:"message"` // of open: the cookies
+	Message string `json:"message"` // for open: the cookies
 }
 
 var upgrader = websocket.Upgrader{}
@@ -76,7 +76,7 @@ func newRelay(suite []byte) *relay {
 	})
 	r.mux.HandleFunc("POST /_tower/session", func(w http.ResponseWriter, req *http.Request) {
 		ticket, _ := io.ReadAll(req.Body)
-		r.tell(event{Event: "session", Message: req.Header.Get("Content-Type") + " " + string(ticket)})
+		r.emit(event{Event: "session", Message: req.Header.Get("Content-Type") + " " + string(ticket)})
 		if string(ticket) == "refused" {
 			w.WriteHeader(http.StatusForbidden)
 		}
@@ -97,8 +97,8 @@ func script(source []byte) http.HandlerFunc {
 
 func writePage(w io.Writer, html string) { _, _ = io.WriteString(w, html) }
 
-// servePage keeps what is PUT and serves it; a POST, which only the browser's
-// own way of sending a form makes, is shown.
+// servePage stores a page on PUT and serves it on GET. A POST shows the submitted form:
+// only a native submit of the browser sends one.
 func (r *relay) servePage(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
 	r.mu.Lock()
@@ -121,20 +121,20 @@ func (r *relay) serveScript(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	r.script = conn
 	r.mu.Unlock()
-	r.tell(event{Event: "ready"})
+	r.emit(event{Event: "ready"})
 	for {
 		var order order
 		if conn.ReadJSON(&order) != nil {
 			return
 		}
-		r.obey(order)
+		r.execute(order)
 	}
 }
 
-func (r *relay) obey(order order) {
+func (r *relay) execute(order order) {
 	if order.Refuse != nil || order.User != nil {
 		r.set(order)
-		r.tell(event{Event: "set"})
+		r.emit(event{Event: "set"})
 		return
 	}
 	r.mu.Lock()
@@ -164,36 +164,37 @@ func (r *relay) set(order order) {
 	}
 }
 
-// refuses answers a client as something that is no tower, if it is told to.
+// refuses answers a client with an error, as a foreign server would, if the script has
+// asked for it.
 func (r *relay) refuses(w http.ResponseWriter) bool {
 	r.mu.Lock()
 	refuse := r.refuse
 	r.mu.Unlock()
 	if refuse {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		r.tell(event{Event: "refused"})
+		r.emit(event{Event: "refused"})
 	}
 	return refuse
 }
 
-// joined tells of a client; left ends that.
-func (r *relay) joined(client carrier, req *http.Request) (number int) {
+// join registers a client and reports it to the script. leave removes it again.
+func (r *relay) join(client carrier, req *http.Request) (number int) {
 	r.mu.Lock()
 	r.last++
 	number = r.last
 	r.clients[number] = client
 	r.mu.Unlock()
-	r.tell(event{Link: number, Event: "open", Message: req.Header.Get("Cookie")})
+	r.emit(event{Link: number, Event: "open", Message: req.Header.Get("Cookie")})
 	return number
 }
 
-func (r *relay) left(number int) {
+func (r *relay) leave(number int) {
 	r.mu.Lock()
 	_, known := r.clients[number]
 	delete(r.clients, number)
 	r.mu.Unlock()
 	if known {
-		r.tell(event{Link: number, Event: "close"})
+		r.emit(event{Link: number, Event: "close"})
 	}
 }
 
@@ -216,18 +217,18 @@ func (r *relay) serveSocket(w http.ResponseWriter, req *http.Request) {
 	defer conn.Close()
 	r.open.Add(1)
 	defer r.open.Done()
-	number := r.joined(socket{conn}, req)
-	defer r.left(number)
+	number := r.join(socket{conn}, req)
+	defer r.leave(number)
 	for {
 		_, message, err := conn.ReadMessage()
 		if err != nil {
 			return
 		}
-		r.tell(event{Link: number, Event: "message", Message: string(message)})
+		r.emit(event{Link: number, Event: "message", Message: string(message)})
 	}
 }
 
-func (r *relay) tell(event event) {
+func (r *relay) emit(event event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.script != nil {
@@ -235,7 +236,7 @@ func (r *relay) tell(event event) {
 	}
 }
 
-// close ends the script and every link, and waits for them.
+// close closes the script and every link, and waits for them.
 func (r *relay) close() {
 	r.mu.Lock()
 	if r.script != nil {

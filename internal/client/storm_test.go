@@ -18,41 +18,41 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// A storm stands between one client and the server. It delays messages, delivers
-// them twice or in part, drops connections, leaves them half open, and lets none
-// through for a while; and so with requests; until it is calm.
+// A storm is a faulty network between one client and the server. Until it is calm, it
+// delays messages, delivers them twice or in part, drops connections, leaves them
+// half open, and blocks them for some time. It does the same to requests.
 type storm struct {
 	addr string // of the server
 
 	mu     sync.Mutex
 	random *rand.Rand
 	calm   bool
-	away   bool // no connection comes through
+	away   bool // no connection passes
 	links  map[*link]bool
-	spell  context.Context // of weather in which requests hold
-	end    func()          // of the spell
+	uptime context.Context // requests last until it ends
+	end    func()          // ends uptime
 	pumps  sync.WaitGroup
 }
 
-// A link is a client's socket and the server's, with what happens between.
+// A link is a pair of sockets, to the client and to the server.
 type link struct {
 	storm          *storm
 	client, server *websocket.Conn
 
 	mu     sync.Mutex
 	random *rand.Rand
-	mute   bool // half open: what comes is lost
+	mute   bool // half open: messages are lost
 }
 
 var stormUpgrader = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 
 func newStorm(addr string, seed uint64) *storm {
 	s := &storm{addr: addr, random: rand.New(rand.NewPCG(seed, 2)), links: map[*link]bool{}}
-	s.spell, s.end = context.WithCancel(context.Background())
+	s.uptime, s.end = context.WithCancel(context.Background())
 	return s
 }
 
-// ServeHTTP lets a socket through, or not.
+// ServeHTTP connects a socket or refuses it.
 func (s *storm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	blocked := s.away || !s.calm && s.random.IntN(6) == 0
@@ -80,14 +80,14 @@ func (s *storm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.pumps.Go(func() { l.pump(server, client, false) })
 }
 
-// turn sets the weather. Who is away loses what connections there are.
-func (s *storm) turn(calm, away bool) {
+// set sets the state of the network. If it is away, all connections break.
+func (s *storm) set(calm, away bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calm, s.away = calm, away
 	if away {
 		s.end()
-		s.spell, s.end = context.WithCancel(context.Background())
+		s.uptime, s.end = context.WithCancel(context.Background())
 	}
 	for l := range s.links {
 		if away {
@@ -97,12 +97,12 @@ func (s *storm) turn(calm, away bool) {
 }
 
 func (s *storm) close() {
-	s.turn(true, true)
+	s.set(true, true)
 	s.end()
 	s.pumps.Wait()
 }
 
-// requests lets through what is carried by requests, as the weather wants it.
+// requests returns a proxy for the HTTP transports.
 func (s *storm) requests() http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -124,14 +124,14 @@ func (s *storm) requests() http.Handler {
 
 var (
 	errBlocked = errors.New("requests are blocked here")
-	errLost    = errors.New("the answer was lost")
+	errLost    = errors.New("the response was lost")
 )
 
-// RoundTrip sends a request: not at all, late, twice, or so that its answer is lost,
-// breaks off, or falls silent first.
+// RoundTrip sends a request. During the storm it may drop, delay or repeat the request,
+// or lose, cut off or delay the response.
 func (s *storm) RoundTrip(r *http.Request) (*http.Response, error) {
 	s.mu.Lock()
-	calm, away, n, most, spell := s.calm, s.away, s.random.IntN(100), s.random.IntN(20_000), s.spell
+	calm, away, n, most, uptime := s.calm, s.away, s.random.IntN(100), s.random.IntN(20_000), s.uptime
 	delay, silence := time.Duration(s.random.IntN(30))*time.Millisecond, time.Duration(200+s.random.IntN(1500))*time.Millisecond
 	s.mu.Unlock()
 	if away || !calm && n < 4 {
@@ -146,7 +146,7 @@ func (s *storm) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	send := func() (*http.Response, error) {
 		ctx, cancel := context.WithCancel(r.Context())
-		context.AfterFunc(spell, cancel)
+		context.AfterFunc(uptime, cancel)
 		again := r.Clone(ctx)
 		again.Body = io.NopCloser(bytes.NewReader(body))
 		return http.DefaultTransport.RoundTrip(again)
@@ -170,19 +170,19 @@ func (s *storm) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response, err := send()
 	if err == nil && !calm && isStream && n < 50 {
-		response.Body = &short{response.Body, most, silence * time.Duration(n%2)}
+		response.Body = &cutBody{response.Body, most, silence * time.Duration(n%2)}
 	}
 	return response, err
 }
 
-// A short body breaks off, when nothing has come for a while of what was sent.
-type short struct {
+// A cutBody ends with an error, after a silence.
+type cutBody struct {
 	io.ReadCloser
 	left    int
 	silence time.Duration
 }
 
-func (b *short) Read(p []byte) (int, error) {
+func (b *cutBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= n; b.left < 0 {
 		time.Sleep(b.silence)
@@ -191,7 +191,7 @@ func (b *short) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// pump carries messages from one end to the other, until one of them breaks.
+// pump forwards messages from one socket to the other until one of them breaks.
 func (l *link) pump(from, to *websocket.Conn, up bool) {
 	defer func() {
 		l.cut()
@@ -204,15 +204,15 @@ func (l *link) pump(from, to *websocket.Conn, up bool) {
 		if closed, ok := err.(*websocket.CloseError); ok && closed.Code != websocket.CloseNoStatusReceived && closed.Code != websocket.CloseAbnormalClosure {
 			_ = to.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(closed.Code, closed.Text), time.Now().Add(time.Second))
 		}
-		if err != nil || !l.carry(to, message, up, first) {
+		if err != nil || !l.forward(to, message, up, first) {
 			return
 		}
 	}
 }
 
-// carry passes a message on as the weather wants it, and reports whether the link
-// holds. The first of a client, its hello, comes once.
-func (l *link) carry(to *websocket.Conn, message []byte, up, first bool) bool {
+// forward forwards a message, with faults during the storm. It reports whether the link
+// still works. It never repeats the hello, the first message of a client.
+func (l *link) forward(to *websocket.Conn, message []byte, up, first bool) bool {
 	l.storm.mu.Lock()
 	calm := l.storm.calm
 	l.storm.mu.Unlock()
@@ -240,7 +240,7 @@ func (l *link) carry(to *websocket.Conn, message []byte, up, first bool) bool {
 	return to.WriteMessage(websocket.TextMessage, message) == nil
 }
 
-// fallSilent leaves the link half open for a while.
+// fallSilent leaves the link half open for some time.
 func (l *link) fallSilent() {
 	l.mu.Lock()
 	l.mute = true
@@ -260,13 +260,13 @@ func (l *link) roll(below int) int {
 	return l.random.IntN(below)
 }
 
-// cut ends both sockets without a word.
+// cut closes both sockets without a close frame.
 func (l *link) cut() {
 	_ = l.client.NetConn().Close()
 	_ = l.server.NetConn().Close()
 }
 
-// half is the first half of a message's frame.
+// half returns the first half of the WebSocket frame of a message.
 func half(message []byte, masked bool) []byte {
 	bit := byte(0)
 	if masked {

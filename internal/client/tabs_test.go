@@ -20,7 +20,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A tab shows a page of test/network/tab.ts.
+// A tab is a browser tab with a page that runs test/network/tab.ts.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -32,7 +32,7 @@ func openTab(t *testing.T, browser context.Context, n *network, query string) *t
 	ctx, end := chromedp.NewContext(browser)
 	t.Cleanup(end)
 	tab := &tab{t, ctx, end}
-	if err := chromedp.Do(ctx); err != nil { // what opens a tab must not have a bound: it ends with that
+	if err := chromedp.Do(ctx); err != nil { // without a timeout: the tab would end with it
 		t.Fatal(err)
 	}
 	tab.do(chromedp.Navigate(n.server.URL + "/tab?" + query))
@@ -48,14 +48,14 @@ func (tab *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// crash ends the tab's process. It does not answer to that.
+// crash crashes the process of the tab. The navigation gets no answer.
 func (tab *tab) crash() {
 	ctx, cancel := context.WithTimeout(tab.ctx, 200*time.Millisecond)
 	defer cancel()
 	_ = chromedp.Do(ctx, chromedp.Navigate("chrome://crash"))
 }
 
-// set freezes the tab, or wakes it up.
+// set freezes the tab or wakes it up.
 func (tab *tab) set(state page.SetWebLifecycleStateState) {
 	tab.t.Helper()
 	if _, err := chromedp.Call(tab.ctx, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: state}); err != nil {
@@ -63,8 +63,8 @@ func (tab *tab) set(state page.SetWebLifecycleStateState) {
 	}
 }
 
-// has waits for what a script's promise tells, and wants it.
-func (tab *tab) has(script string, want any) {
+// expect waits for the result of a script, which may be a promise, and compares it.
+func (tab *tab) expect(script string, want any) {
 	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.ctx, 20*time.Second)
 	defer cancel()
@@ -81,7 +81,7 @@ func (n *network) note(t *testing.T, text string) {
 	}
 }
 
-// open returns the cursors that are open, as the console sees them.
+// open returns the open cursors and their holders, from the control socket.
 func (n *network) open(t *testing.T, folder string) map[string]int {
 	t.Helper()
 	conn, err := net.Dial("unix", wire.SocketPath(folder, os.TempDir()))
@@ -133,95 +133,95 @@ func TestTabsShareAConnection(t *testing.T) {
 	n.set(faults{Upgrade: "502"})
 	browser := client.StartBrowser(t)
 	one := openTab(t, browser, n, "share&mine")
-	one.has("tab.ready", "stream")
+	one.expect("tab.ready", "stream")
 	two := openTab(t, browser, n, "share")
-	two.has("tab.ready", "stream")
+	two.expect("tab.ready", "stream")
 	if n.count("stream") != 1 {
 		t.Errorf("two tabs have %d streams", n.count("stream"))
 	}
 	if open := n.open(t, folder); open["notes.all"] != 1 || open["notes.mine"] != 1 {
-		t.Errorf("open are %v", open)
+		t.Errorf("open cursors: %v", open)
 	}
 
-	// It climbs for both of them at once.
+	// The connection of both switches to a better transport.
 	n.set(faults{})
 	n.note(t, "for both")
 	for _, tab := range []*tab{one, two} {
-		tab.has(`tab.over("socket")`, true)
-		tab.has(`tab.note("for both")`, true)
+		tab.expect(`tab.over("socket")`, true)
+		tab.expect(`tab.note("for both")`, true)
 	}
-	two.has(`tab.call("POST /notes", {text: "from the other"})`, 201)
-	one.has(`tab.note("from the other")`, true)
+	two.expect(`tab.call("POST /notes", {text: "from the other"})`, 201)
+	one.expect(`tab.note("from the other")`, true)
 	if n.count("socket") != 2 { // the first was refused
 		t.Errorf("%d sockets were opened", n.count("socket"))
 	}
 
-	// A tab that goes takes along what it alone held.
+	// When a tab closes, the cursors that only it used are closed.
 	one.end()
 	three := openTab(t, browser, n, "share")
-	three.has("tab.ready", "socket")
+	three.expect("tab.ready", "socket")
 	for n.open(t, folder)["notes.mine"] != 0 {
-		three.has(`tab.call("GET /greeting", {})`, 200) // until the browser has told the worker
+		three.expect(`tab.call("GET /greeting", {})`, 200) // until the worker knows
 	}
 
-	// Who signs in in one tab does so in all, also past the connection.
+	// A sign-in in one tab applies to all tabs, even without the connection.
 	user := tower.NewID()
-	three.has(fmt.Sprintf(`tab.call("POST /session", {user: %q})`, user), 200)
+	three.expect(fmt.Sprintf(`tab.call("POST /session", {user: %q})`, user), 200)
 	for _, tab := range []*tab{two, three} {
-		tab.has(fmt.Sprintf(`tab.user(%q)`, user), true)
+		tab.expect(fmt.Sprintf(`tab.user(%q)`, user), true)
 	}
 	post := `fetch("/session", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({user: ""})}).then(answer => answer.status)`
-	two.has(post, http.StatusOK)
+	two.expect(post, http.StatusOK)
 	four := openTab(t, browser, n, "share")
 	for _, tab := range []*tab{two, three, four} {
-		tab.has(`tab.user("")`, true)
+		tab.expect(`tab.user("")`, true)
 	}
 	n.note(t, "for all")
 	for _, tab := range []*tab{two, three, four} {
-		tab.has(`tab.note("for all")`, true)
+		tab.expect(`tab.note("for all")`, true)
 	}
 }
 
-// TestATabOutlivesTheOneThatItSharesAConnectionWith crashes the tab in whose
-// process the browser may have put what both of them share.
-func TestATabOutlivesTheOneThatItSharesAConnectionWith(t *testing.T) {
+// TestTabSurvivesCrashOfTabThatSharesItsConnection crashes the first tab. The browser
+// may run the shared worker in its process.
+func TestTabSurvivesCrashOfTabThatSharesItsConnection(t *testing.T) {
 	n, _ := tabNetwork(t)
 	browser := client.StartBrowser(t)
 	one := openTab(t, browser, n, "share")
-	one.has("tab.ready", "socket")
+	one.expect("tab.ready", "socket")
 	two := openTab(t, browser, n, "share")
-	two.has("tab.ready", "socket")
+	two.expect("tab.ready", "socket")
 	one.crash()
-	n.note(t, "for who is left")
-	two.has(`tab.note("for who is left")`, true)
-	two.has(`tab.call("POST /notes", {text: "from who is left"})`, 201)
+	n.note(t, "for the survivor")
+	two.expect(`tab.note("for the survivor")`, true)
+	two.expect(`tab.call("POST /notes", {text: "from the survivor"})`, 201)
 }
 
-func TestTabsThatDoNotShareHaveConnectionsOfTheirOwn(t *testing.T) {
+func TestTabsWithoutSharingHaveOwnConnections(t *testing.T) {
 	n, folder := tabNetwork(t)
 	browser := client.StartBrowser(t)
 	for _, tab := range []*tab{openTab(t, browser, n, ""), openTab(t, browser, n, "")} {
-		tab.has("tab.ready", "socket")
+		tab.expect("tab.ready", "socket")
 	}
 	if open := n.open(t, folder); n.count("socket") != 2 || open["notes.all"] != 2 {
-		t.Errorf("two tabs have %d sockets; open are %v", n.count("socket"), open)
+		t.Errorf("two tabs have %d sockets; open cursors: %v", n.count("socket"), open)
 	}
 }
 
-// TestATabThatWasFrozenNoticesThatItsConnectionIsGone freezes tabs, as a browser
-// does that spares the battery, and lets the network forget them meanwhile.
-func TestATabThatWasFrozenNoticesThatItsConnectionIsGone(t *testing.T) {
+// TestFrozenTabNoticesLostConnection freezes tabs, as browsers do to save power, and
+// breaks their connections meanwhile.
+func TestFrozenTabNoticesLostConnection(t *testing.T) {
 	n, _ := tabNetwork(t)
 	browser := client.StartBrowser(t)
 	for _, transport := range []string{"socket", "stream", "poll"} {
 		t.Run(transport, func(t *testing.T) {
 			tab := openTab(t, browser, n, "transports="+transport)
-			tab.has("tab.ready", transport)
+			tab.expect("tab.ready", transport)
 			tab.set(page.SetWebLifecycleStateStateFrozen)
 			n.stall()
 			n.note(t, "meanwhile, over a "+transport)
 			tab.set(page.SetWebLifecycleStateStateActive)
-			tab.has(fmt.Sprintf(`tab.note("meanwhile, over a %s")`, transport), true)
+			tab.expect(fmt.Sprintf(`tab.note("meanwhile, over a %s")`, transport), true)
 			tab.end()
 		})
 	}

@@ -1,8 +1,12 @@
-// Command bundle builds the browser library into dist, each part as one minified
-// module: tower.js, what a page loads; index.js, the library without what is for
-// pages of HTML; worker.js, what pages share a connection by; offline.js, what they load
-// by without one; and the bindings, which leave the library, and the framework that
-// they bind, where they are. It runs in internal/client.
+// Command bundle builds the browser library into dist, as minified modules. It runs
+// in internal/client. The modules are:
+//
+//	tower.js    the script of a page
+//	index.js    the library without the parts for HTML pages
+//	worker.js   the shared worker, which holds a connection for several pages
+//	offline.js  the service worker, which loads pages without a connection
+//	react.js, svelte.js, vue.js
+//	            the bindings, which import the library and the framework
 package main
 
 import (
@@ -17,7 +21,7 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// scripts are what is built into dist, from src.
+// scripts maps the modules in dist to their entry points in src.
 var scripts = map[string]string{
 	"tower.js": "tower.ts", "index.js": "index.ts", "worker.js": "worker.ts", "offline.js": "page/offline.ts",
 	"react.js": "bind/react.ts", "svelte.js": "bind/svelte.ts", "vue.js": "bind/vue.ts",
@@ -51,8 +55,8 @@ func run(folder string) error {
 	return nil
 }
 
-// build builds one script. A page starts the worker that was built with it, by its
-// hash.
+// build builds one module. It inserts the hash of the worker, so that a page starts
+// the worker of the same build.
 func build(folder, source string) ([]byte, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {

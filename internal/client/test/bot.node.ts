@@ -1,10 +1,10 @@
-// Bots in a process of Node's. Their orders are in its environment.
+// Runs bots in a Node process. The environment holds their configuration.
 
 import { endpoint, openConnection } from "../src/net/transports";
 import { Store } from "../src/index";
-import { Bot, ways } from "./bot";
+import { Bot, transportLists } from "./bot";
 
-interface Order {
+interface BotConfig {
   url: string;
   cookie: string;
   seed: number;
@@ -12,12 +12,12 @@ interface Order {
 
 declare const process: { env: Record<string, string> };
 
-const orders = JSON.parse(process.env.TOWER_TEST_BOTS!) as Order[];
-const cookies = new Map(orders.map(({ url, cookie }) => [new URL(url).host, cookie]));
+const bots = JSON.parse(process.env.TOWER_TEST_BOTS!) as BotConfig[];
+const cookies = new Map(bots.map(({ url, cookie }) => [new URL(url).host, cookie]));
 
-// Node's WebSocket, unlike the browser's, takes headers; and has no cookies of its own.
-const Plain = WebSocket as unknown as new (url: URL, options: object) => WebSocket;
-globalThis.WebSocket = class extends Plain {
+// Node has no cookies. Unlike in browsers, its WebSocket accepts headers.
+const NodeWebSocket = WebSocket as unknown as new (url: URL, options: object) => WebSocket;
+globalThis.WebSocket = class extends NodeWebSocket {
   constructor(url: URL) {
     super(url, { headers: { cookie: cookies.get(url.host) } });
   }
@@ -29,7 +29,7 @@ globalThis.fetch = (to, init) => {
   return fetch(to, { ...init, headers: { ...init?.headers, cookie } });
 };
 
-for (const { url, seed } of orders) {
-  const way = endpoint(new URL("/_tower/socket", url), ways[seed % ways.length]!);
-  void new Bot(new Store(events => openConnection(way, events)), `${url}/node`, seed).run();
+for (const { url, seed } of bots) {
+  const to = endpoint(new URL("/_tower/socket", url), transportLists[seed % transportLists.length]!);
+  void new Bot(new Store(events => openConnection(to, events)), `${url}/node`, seed).run();
 }

@@ -1,6 +1,5 @@
-// A client that writes at random until it is told to be calm, and then tells what
-// it holds. It runs in Node and in Chromium; what happens to it there, and to its
-// connection, is not its business.
+// A client that writes at random until the storm ends, and then reports its contents.
+// It runs in Node and in Chromium, and takes no notice of faults.
 
 import type { Cursor } from "../src/store/cursor";
 import type { TransportName } from "../src/net/transports";
@@ -20,13 +19,13 @@ const cursors: readonly [name: string, input?: object][] = [
   ["chores.all"], ["chores.first"], ["plain.mine"], ["plain.todo"], ["plain.second"], ["plain.ranked", { below: 3 }],
 ];
 
-/** How bots reach the server. */
-export const ways: TransportName[][] = [["socket", "stream", "poll"], ["stream", "poll"], ["poll"]];
+/** The transports of bots. */
+export const transportLists: TransportName[][] = [["socket", "stream", "poll"], ["stream", "poll"], ["poll"]];
 
-/** The end, of which every client hears. */
+/** The title of the last record, which every client receives. */
 const theEnd = "the end";
 
-/** Random numbers that a seed repeats. */
+/** Returns a generator of random numbers. Equal seeds give equal numbers. */
 function random(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return below => {
@@ -43,14 +42,14 @@ export class Bot {
   readonly #store: Store;
   readonly #harness: string;
   readonly #pick: (below: number) => number;
-  readonly #disk: (() => Promise<StoredWrite[]>) | undefined;
+  readonly #stored: (() => Promise<StoredWrite[]>) | undefined;
   readonly #held = new Map<string, Cursor<Chore>>();
   readonly #reports: Promise<unknown>[] = [];
-  readonly #told = new Set<Refused>();
+  readonly #reported = new Set<Refused>();
 
-  /** One with a disk may be gone at any moment, and so leaves it to the store to remember what was refused. */
-  constructor(store: Store, harness: string, seed: number, disk?: () => Promise<StoredWrite[]>) {
-    this.#disk = disk;
+  /** A bot with a database may be killed at any moment, so its store has to remember refused writes. */
+  constructor(store: Store, harness: string, seed: number, stored?: () => Promise<StoredWrite[]>) {
+    this.#stored = stored;
     this.#store = store;
     this.#harness = harness;
     this.#pick = random(seed);
@@ -62,14 +61,14 @@ export class Bot {
     while ((await this.#ask("phase")) === "storm") {
       await sleep(this.#pick(60));
       const { pending, durable } = this.#store.state;
-      if (pending < 40 && durable === Boolean(this.#disk)) await this.#step();
+      if (pending < 40 && durable === Boolean(this.#stored)) await this.#step();
     }
-    let left = -1; // writes: so it is seen that it gets on
+    let left = -1; // reported, so that the harness sees progress
     this.#store.subscribe(({ pending }) => pending !== left && this.#report("left", { pending: (left = pending) }));
     await this.#until(() => this.#store.state.online && this.#store.state.pending === 0);
-    while (this.#disk) {
-      const kept = await this.#disk(); // of this page, of others and of those before
-      if (kept.every(({ error }) => error) && kept.length === this.#store.refused.value.length) break;
+    while (this.#stored) {
+      const stored = await this.#stored(); // of this page, other tabs and earlier pages
+      if (stored.every(({ error }) => error) && stored.length === this.#store.refused.value.length) break;
       await sleep(5);
     }
     await Promise.all(this.#reports);
@@ -96,31 +95,31 @@ export class Bot {
         return pick(3) === 0 ? this.#close() : undefined;
       case 2:
       case 3:
-        return this.#made(token, chores.create(some));
+        return this.#written(token, chores.create(some));
       case 4:
         if (!chosen || pick(2)) return;
-        return this.#made(token, this.#store.write(`DELETE /chores/${chosen.id}`, { token }, [{ op: "delete", model: "chores", id: chosen.id }]));
+        return this.#written(token, this.#store.write(`DELETE /chores/${chosen.id}`, { token }, [{ op: "delete", model: "chores", id: chosen.id }]));
       default:
-        if (chosen) return this.#made(token, chores.update(chosen.id, pick(2) ? { rank: some.rank, token } as object : some));
+        if (chosen) return this.#written(token, chores.update(chosen.id, pick(2) ? { rank: some.rank, token } as object : some));
     }
   }
 
-  /** Says what was written as soon as it is to survive; one without a disk sometimes waits for what becomes of it. */
-  async #made(token: string, write: Write): Promise<void> {
-    if (!this.#disk && this.#pick(2)) {
+  /** Reports a write once it must survive. A bot without a database sometimes waits for the result. */
+  async #written(token: string, write: Write): Promise<void> {
+    if (!this.#stored && this.#pick(2)) {
       write.then(
         ({ error }) => this.#report(error ? "refused" : "done", { token, ...(error && { code: error.code }) }),
-        () => {}, // another user, or the end: it is kept
+        () => {}, // another user, or the end: the write remains stored
       );
     }
     await write.saved;
     this.#report("made", { token });
   }
 
-  /** Says of a refused write once that it is, and then takes some off the list. */
+  /** Reports a refused write once, and dismisses some of them. */
   async #refused(refused: Refused): Promise<void> {
-    if (this.#told.has(refused)) return;
-    this.#told.add(refused);
+    if (this.#reported.has(refused)) return;
+    this.#reported.add(refused);
     const { token } = "in" in refused ? (refused.in as { token: string }) : { token: "" };
     await this.#report("refused", { token, code: refused.error.code });
     if (this.#pick(2)) refused.dismiss();
@@ -137,7 +136,7 @@ export class Bot {
     if (name) this.#held.delete(name);
   }
 
-  /** At once: the page may be gone in a moment. */
+  /** Reports immediately: the page may be killed at any moment. */
   #report(kind: string, body: object): Promise<unknown> {
     const report = this.#ask(kind, body);
     this.#reports.push(report);

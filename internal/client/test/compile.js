@@ -1,4 +1,4 @@
-// Prints what a component of Svelte is in JavaScript.
+// Prints the compiled JavaScript of a Svelte component.
 import { readFileSync } from "node:fs";
 import { compile } from "svelte/compiler";
 

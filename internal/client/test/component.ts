@@ -1,23 +1,23 @@
-// One component in each framework, and what it is to show.
+// A test of one component, which is implemented in each framework.
 
 import { connect } from "../src/index";
 import { after, equal, ok, seen, test } from "./runner";
 import { accept, ready } from "./server";
 
-/** What a mounted component can be asked for. */
+/** A mounted component. */
 export interface Mounted {
-  /** Gives it another tag. */
+  /** Changes its tag. */
   update(tag: string): void;
   unmount(): void;
 }
 
 /**
- * Tests a component that follows the cursor posts.all with its tag as input, the value
- * posts.count and the connection, and shows them as
+ * Tests a component that follows the cursor posts.all, with its tag as input, the value
+ * posts.count and the connection. It renders them as
  * <ul data-stale="false"><li>title</li></ul> <b>count</b> <i>user</i>.
  */
 export function follows(mount: (element: Element, tag: string) => Mounted): void {
-  test("a component shows what it follows, for as long as it is there", async () => {
+  test("a component shows a cursor, a value and the connection while it is mounted", async () => {
     const options = document.head.appendChild(document.createElement("meta"));
     options.name = "tower";
     options.content = `{"share":false}`;
@@ -50,7 +50,7 @@ export function follows(mount: (element: Element, tag: string) => Mounted): void
     link.send({ seq: 6, posts: [post("c")], cursors: { 17: { enter: [{ id: "c", after: "b" }] }, 18: { value: 3 } } });
     await shows("false post b post c post a 3 ada");
 
-    // What was shown is kept for a moment, for who comes back to it.
+    // The cursor stays open for a moment, in case a component shows it again.
     component.update("y");
     const other = await opens("y");
     await shows("true 3 ada");

@@ -26,25 +26,25 @@ test("leave, then enter, then change", () => {
   equal(next.find(post => post.id === "c"), { id: "c", title: "C" });
 });
 
-test("without an order, records stand by their ids", () => {
+test("without an order, records sort by id", () => {
   const next = applyDelta(posts("bd"), { enter: [{ id: "c" }, { id: "a" }, { id: "e" }] }, byId(posts("ace")));
   equal(ids(next), "abcde");
 });
 
-test("what is entered twice, or leaves twice, is there once, or not", () => {
+test("entering or leaving twice has the effect of once", () => {
   equal(ids(applyDelta(posts("abc"), { enter: [{ id: "a", after: "c" }], leave: ["b", "x"] }, byId(posts("a")))), "ca");
 });
 
-test("records that did not change stay the same objects", () => {
+test("unchanged records stay the same objects", () => {
   const before = posts("abc");
   const next = applyDelta(before, { change: [{ id: "b" }] }, byId([{ id: "b", title: "B" }]));
   ok(next[0] === before[0] && next[2] === before[2] && next[1] !== before[1], "a and c are the same, b is not");
-  ok(next !== before, "the list is another one");
+  ok(next !== before, "the list is a new one");
 });
 
 let made = 0;
 
-/** One random delta, and the plain array after it. */
+/** Returns a random delta and the array after it. */
 function step(list: Post[], ordered: boolean, pick: (below: number) => number): { delta: Delta; next: Post[] } {
   let next = [...list];
   const some = (from: Post[]) => from.filter(() => pick(4) === 0);
@@ -119,19 +119,19 @@ for (const ordered of [true, false]) {
   });
 }
 
-test("ulids grow, also within a millisecond and when the clock is set back", () => {
+test("ulids grow, even within a millisecond and when the clock is set back", () => {
   const now = Date.now();
   const made = [...Array.from({ length: 1000 }, () => ulid(now)), ulid(now + 1), ulid(now - 5000), ulid(now + 2)];
   for (const id of made) ok(/^[0-7][0-9A-HJKMNP-TV-Z]{25}$/.test(id), `${id} is not a ULID`);
   equal(made, [...new Set(made)].sort(), "ulids in order");
 });
 
-test("a ulid begins with its time", () => {
-  const far = 2 ** 47; // no other test gets there
+test("a ulid starts with its time", () => {
+  const far = 2 ** 47; // later than in any other test
   equal(ulid(far).slice(0, 10), "4000000000");
 });
 
-test("what a cursor includes comes, changes and goes in its frames", () => {
+test("included records enter, change and leave with the frames of their cursor", () => {
   const cursor = new Cursor<Post>({ open: "posts.signed", in: {} }, () => {});
   cursor.model = "posts";
   const held = () => [...cursor.included<{ id: string; name: string }>("users").values()].map(user => user.name).join(" ");
@@ -146,11 +146,11 @@ test("what a cursor includes comes, changes and goes in its frames", () => {
   cursor.apply({ include: { users: { enter: [{ id: "v" }], change: [{ id: "u" }] } } }, frame as Commit);
   cursor.show(none);
   equal(held(), "Eve Bob");
-  ok(cursor.records !== before, "the snapshot is another one");
+  ok(cursor.records !== before, "the snapshot is a new one");
 
   cursor.apply({ include: { users: { leave: ["u"] } } }, { seq: 3 });
   cursor.show(new Map([["users", new Map([["v", { record: { id: "v", name: "Ben" } as Row, created: false }]])]]));
-  equal(held(), "Ben", "with what was written here");
-  ok(!cursor.show(new Map([["users", new Map([["v", { record: cursor.included("users").get("v")!, created: false }]])]])), "nothing is new");
+  equal(held(), "Ben", "with the writes applied");
+  ok(!cursor.show(new Map([["users", new Map([["v", { record: cursor.included("users").get("v")!, created: false }]])]])), "nothing changed");
   equal(cursor.included("teams").size, 0);
 });

@@ -7,7 +7,7 @@ test("the page's store is window.tower", async () => {
   equal(page.window.tower.state.user, "ada");
 });
 
-test("a form travels over the connection, and its problems are shown beside the fields", async () => {
+test("a form is sent over the connection, and its problems appear beside the fields", async () => {
   const { page, link } = await connected(`${liveList}<form method="post" action="/posts">
     <input name="body" value="b & c"><input name="title"><input type="hidden" name="draft" value="false">
     <input type="checkbox" name="draft" value="true" checked>${problems}<button name="do" value="save">Save</button></form>`);
@@ -18,7 +18,7 @@ test("a form travels over the connection, and its problems are shown beside the 
   const frame = { call: "POST /posts", form: "body=b+%26+c&title=&draft=false&draft=true&do=save" };
   const id = await link.expect(frame);
   equal([button.disabled, form.getAttribute("aria-busy")], [true, "true"]);
-  form.requestSubmit(); // while it is on its way, it is not sent again
+  form.requestSubmit(); // not sent twice while it is being sent
 
   link.send(invalid(id, { title: ["is required", "is too short"], "": ["It is too late."] }));
   await seen(() => !button.disabled, page.document);
@@ -34,7 +34,7 @@ test("a form travels over the connection, and its problems are shown beside the 
   equal(page.document.querySelectorAll("[aria-invalid]").length, 0);
 });
 
-test("a problem whose field has no place is shown for the whole", async () => {
+test("a problem of a field without a place appears for the whole form", async () => {
   const { page, link } = await connected(`<form method="post"><p data-problem="" hidden></p><button></button></form>`);
   page.find("button").click();
   link.send(invalid(await link.expect({ call: `POST ${page.path}`, form: "" }), { title: ["is required"] }));
@@ -42,23 +42,23 @@ test("a problem whose field has no place is shown for the whole", async () => {
   equal(visible(page), [": title is required"]);
 });
 
-test("an error is shown for the whole, or the browser sends the form in its own way", async () => {
+test("an error appears for the whole form, or the browser submits the form", async () => {
   const error = { code: "conflict", message: "Someone else was faster." };
-  const { page, link } = await connected(`<form id="told" method="post" action="/pages/a"><p data-problem="" hidden></p><button></button></form>
-    <form id="untold" method="post" action="/pages/b?x=1"><input name="t" value="v"><button name="do" value="it"></button></form>`);
-  page.find("#told button").click();
+  const { page, link } = await connected(`<form id="shown" method="post" action="/pages/a"><p data-problem="" hidden></p><button></button></form>
+    <form id="native" method="post" action="/pages/b?x=1"><input name="t" value="v"><button name="do" value="it"></button></form>`);
+  page.find("#shown button").click();
   link.send({ id: await link.expect({ call: "POST /pages/a", form: "" }), status: 409, error });
   await seen(() => visible(page).length === 1, page.document);
   equal(visible(page), [`: ${error.message}`]);
 
-  page.find("#untold button").click();
+  page.find("#native button").click();
   const left = page.left();
   link.send({ id: await link.expect({ call: "POST /pages/b", form: "x=1&t=v&do=it" }), status: 409, error });
   await left;
   equal(page.find("#posted").textContent, "/pages/b?x=1 t=v&do=it");
 });
 
-test("the method is in the action, and the rest of its query are fields", async () => {
+test("the action's query has the method, and fields", async () => {
   const { page, link } = await connected(`<form method="post" action="/posts/a%20b?_method=patch&x=1#y"><input name="t" value="v"><p data-problem=""></p><button></button></form>
     <form method="get"><button id="remove" formmethod="post" formaction="/posts/b?_method=DELETE"></button></form>`);
   page.find("button").click();
@@ -67,7 +67,7 @@ test("the method is in the action, and the rest of its query are fields", async 
   await link.expect({ call: "DELETE /posts/b", form: "" });
 });
 
-test("success leads where the answer says", async () => {
+test("success navigates to the location of the answer", async () => {
   const { page, link } = await connected(`${liveList}<form method="post" action="/posts"><button></button></form>`);
   await fetch("/pages/next", { method: "PUT", body: "<!doctype html><p>next" });
   page.find("button").click();
@@ -77,7 +77,7 @@ test("success leads where the answer says", async () => {
   equal(page.window.location.pathname + page.window.location.search, "/pages/next?from=form");
 });
 
-test("on the page that the answer leads to, a live page stays and the form is new", async () => {
+test("a live page that the answer leads to stays, with an empty form", async () => {
   const { page, link } = await connected(`${liveList}<form method="post" action="/posts"><input name="t" value=""><button></button></form>`);
   const input = page.find("input");
   input.value = "first";
@@ -95,7 +95,7 @@ test("on the page that the answer leads to, a live page stays and the form is ne
   equal(input.value, "second and already the third");
 });
 
-test("what was changed in place is not taken back", async () => {
+test("changes in place are not undone", async () => {
   const { page, link } = await connected(`${liveList}<form method="post" action="/posts/a?_method=PATCH"><input name="t" value="old"><button></button></form>`);
   page.find("input").value = "new";
   page.find("button").click();
@@ -104,7 +104,7 @@ test("what was changed in place is not taken back", async () => {
   equal(page.find("input").value, "new");
 });
 
-test("a page that is not live is loaded again to show what has changed", async () => {
+test("a page that is not live reloads to show changes", async () => {
   const { page, link } = await connected(`<form method="post" action="/settings"><button></button></form>`);
   page.find("button").click();
   const left = page.left();
@@ -113,7 +113,7 @@ test("a page that is not live is loaded again to show what has changed", async (
   equal(page.window.location.pathname, page.path);
 });
 
-test("signing in keeps the session before it goes on", async () => {
+test("signing in stores the session before navigating", async () => {
   const { page, link } = await connected(`${liveList}<form method="post" action="/session"><button></button></form>`);
   page.find("button").click();
   const left = page.left();
@@ -131,13 +131,13 @@ test("a form that loses its connection is sent again, as the same call", async (
   link.drop();
   await link.ended;
   const next = await accept();
-  ok(page.find("button").matches(":disabled"), "the button is free while the form is on its way");
+  ok(page.find("button").matches(":disabled"), "the button is enabled while the form is being sent");
   await next.greet();
   const again = await next.next();
   equal([again.call, again.form, again.key], [lost.call, lost.form, lost.key]);
   next.send({ id: again.id, status: 409, error: { code: "conflict", message: "No." } });
   await seen(() => visible(page).length === 1, page.document);
-  ok(!page.find("button").matches(":disabled"), "the button is not free again");
+  ok(!page.find("button").matches(":disabled"), "the button is still disabled");
 });
 
 test("a form is not sent again as another user", async () => {
@@ -150,7 +150,7 @@ test("a form is not sent again as another user", async () => {
   await left;
 });
 
-test("fields that are called like a form's own properties do not disturb", async () => {
+test("fields named like a form's own properties cause no trouble", async () => {
   const names = ["action", "method", "target", "reset", "requestSubmit", "dataset", "elements", "submit"];
   const { page, link } = await connected(`${liveList}<form method="post" action="/posts">
     ${names.map(name => `<input name="${name}" value="1">`).join("")}<button></button></form>`);
@@ -162,7 +162,7 @@ test("fields that are called like a form's own properties do not disturb", async
   equal(page.find("[name=reset]").value, "1");
 });
 
-test("forms that are not for the connection are left to the browser", async () => {
+test("the browser submits forms that are not for the connection", async () => {
   const { page } = await connected(`
     <form method="get"></form>
     <form></form>

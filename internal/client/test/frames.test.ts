@@ -34,7 +34,7 @@ import { decode, position, records, seqOf, type Answer, type ClientFrame, type C
 import { equal, ok, takeReported, test } from "./runner";
 import { accept, applied, newStore, online, state } from "./server";
 
-// That these lines compile proves that the types say what the golden frames hold.
+// These lines compile only if the types match the golden frames.
 const answers: Answer[] = [
   answerCall, answerDelta, answerEmpty, answerForbidden, answerForm, answerInvalid, answerItems, answerOpen,
   answerRepeated,
@@ -56,12 +56,12 @@ test("records are found under the name of their model", () => {
   equal(records(answerEmpty, "posts"), []);
 });
 
-test("positions", () => {
+test("positions have an epoch and a seq", () => {
   equal(position("E", 812), "E:812");
   equal(seqOf(answerOpen.at), 812);
 });
 
-test("the client's frames are the golden ones", async () => {
+test("the client's frames match the golden ones", async () => {
   const store = await newStore();
   const link = await accept();
   equal(await link.next(), requestHello);
@@ -99,7 +99,7 @@ test("the client's frames are the golden ones", async () => {
   ok(since !== undefined, "the golden open resumes");
 });
 
-test("the golden commits lead a cursor from open to closed", async () => {
+test("the golden commits take a cursor from open to closed", async () => {
   const { store, link } = await online(hello);
   const posts = store.cursor("posts.published");
   const users = store.cursor("users.known");

@@ -7,7 +7,7 @@ function parse(html: string): Element {
   return template.content.firstElementChild!;
 }
 
-/** An element in the document, and a function that morphs it. */
+/** Returns an element in the document and a function that morphs it. */
 function shown(html: string): { element: HTMLElement; become(html: string): void; find<T extends Element>(selector: string): T } {
   const element = document.body.appendChild(document.adoptNode(parse(html))) as HTMLElement;
   return {
@@ -17,20 +17,20 @@ function shown(html: string): { element: HTMLElement; become(html: string): void
   };
 }
 
-/** Types as a person would: into what has the focus, with events. */
+/** Types as a user would: into the focused element, with events. */
 function type(text: string): void {
   ok(document.execCommand("insertText", false, text), "nothing was typed");
 }
 
-test("attributes and text follow, the nodes stay", () => {
+test("attributes and text change, the nodes stay", () => {
   const { element, become } = shown(`<li class="a" title="x">one <b>two</b><!--c--></li>`);
   const nodes = [...element.childNodes];
   become(`<li class="b" data-n="1">ONE <b class="c">TWO</b><!--d--></li>`);
   equal(element.outerHTML, `<li class="b" data-n="1">ONE <b class="c">TWO</b><!--d--></li>`);
-  ok(nodes.every((node, i) => node === element.childNodes[i]), "nodes were exchanged");
+  ok(nodes.every((node, i) => node === element.childNodes[i]), "nodes were replaced");
 });
 
-test("another kind of element takes its place", () => {
+test("an element of another kind is replaced", () => {
   const { element } = shown(`<li data-id="a">x</li>`);
   const now = morph(element, parse(`<div data-id="a">y</div>`));
   equal([now.outerHTML, now.isConnected, element.isConnected], [`<div data-id="a">y</div>`, true, false]);
@@ -45,7 +45,7 @@ test("children keep their nodes by id, data-id, name, or kind", () => {
     `<div><section>e2</section><section><i>new</i><input name="d"></section><p>new</p><input name="c"><p data-id="b">b2</p><p id="a">a2</p></div>`,
   );
   const now = [...element.children];
-  ok(now[0] === e && now[1] === d && now[3] === c && now[4] === b && now[5] === a, "nodes were exchanged");
+  ok(now[0] === e && now[1] === d && now[3] === c && now[4] === b && now[5] === a, "nodes were replaced");
   equal(element.textContent, "e2newnewb2a2");
 });
 
@@ -58,10 +58,10 @@ test("children come and go", () => {
   equal(element.innerHTML, "");
   become(`<ul>text<li>1</li></ul>`);
   equal(element.innerHTML, "text<li>1</li>");
-  ok(element.firstChild !== first, "it was gone");
+  ok(element.firstChild !== first, "the element was removed");
 });
 
-test("a field nobody has touched follows", () => {
+test("an untouched field is updated", () => {
   const { become, find } = shown(
     `<form><input name="t" value="a"><input type="checkbox" name="c"><textarea name="x">a</textarea>
      <select name="s"><option>1<option selected>2</select></form>`,
@@ -76,7 +76,7 @@ test("a field nobody has touched follows", () => {
   equal(find<HTMLSelectElement>("[name=s]").value, "1");
 });
 
-test("a field follows again after what was typed has been taken back or saved", () => {
+test("a field is updated again after its edit was undone or saved", () => {
   const { become, find } = shown(`<form><input name="t" value="a"></form>`);
   const input = find<HTMLInputElement>("input");
   input.focus();
@@ -88,7 +88,7 @@ test("a field follows again after what was typed has been taken back or saved", 
   equal(input.value, "c");
 });
 
-test("values that the browser writes in its own way are not taken for edited", () => {
+test("values that the browser normalizes do not count as edited", () => {
   const html = (day: number) => `<form><input type="datetime-local" value="2026-11-${day}T10:00:00"></form>`;
   const { become, find } = shown(html(22));
   const input = find<HTMLInputElement>("input");
@@ -117,13 +117,13 @@ test("typed text stays, with focus, selection and scroll position", () => {
     `<div style="height:60px;overflow:auto"><p>new</p><div style="height:500px"></div><p>2</p><form class="c"><b>!</b><input name="t" value="server" class="d"><textarea name="x">server</textarea></form></div>`,
   );
   equal([input.value, area.value.includes("more")], ["typed text", true]);
-  equal(input.className, "d", "the rest of the field follows");
+  equal(input.className, "d", "other attributes of the field change");
   ok(document.activeElement === input && find("input") === input, "the focus is where it was");
   equal([input.selectionStart, input.selectionEnd, input.selectionDirection], [2, 5, "backward"]);
   equal(visible.getBoundingClientRect().top, top, "where the reader is");
 });
 
-test("a field in use is brought up to date when it is left", () => {
+test("a focused field is updated on blur", () => {
   const { become, find } = shown(`<form><input name="t" value="a"></form>`);
   const input = find<HTMLInputElement>("input");
   input.focus();
@@ -135,7 +135,7 @@ test("a field in use is brought up to date when it is left", () => {
   equal([input.value, input.className], ["c", "y"]);
 });
 
-test("a field in use that is typed into keeps that when it is left", () => {
+test("a focused field with typed text keeps it on blur", () => {
   const { become, find } = shown(`<form><input name="t" value="a"></form>`);
   const input = find<HTMLInputElement>("input");
   input.focus();
@@ -146,7 +146,7 @@ test("a field in use that is typed into keeps that when it is left", () => {
   equal([input.value, input.defaultValue], [typed, "b"]);
 });
 
-test("a field in use that is typed into and saved keeps that when it is left", () => {
+test("a focused field with saved text keeps it on blur", () => {
   const { become, find } = shown(`<form><input name="t" value="a"></form>`);
   const input = find<HTMLInputElement>("input");
   input.focus();
@@ -158,7 +158,7 @@ test("a field in use that is typed into and saved keeps that when it is left", (
   equal([input.value, input.defaultValue], ["c", "c"]);
 });
 
-test("ticks stay until the server has the same", () => {
+test("ticks stay until the server has the same value", () => {
   const { become, find } = shown(`<form><input type="checkbox" name="c"></form>`);
   const box = find<HTMLInputElement>("input");
   box.click();
@@ -167,10 +167,10 @@ test("ticks stay until the server has the same", () => {
   become(`<form><input type="checkbox" name="c" checked></form>`);
   equal(box.checked, true, "saved");
   become(`<form><input type="checkbox" name="c"></form>`);
-  equal(box.checked, false, "someone else has taken it back");
+  equal(box.checked, false, "another user has undone it");
 });
 
-test("the choice among radio buttons stays until the server has the same", () => {
+test("the chosen radio button stays until the server has the same value", () => {
   const radios = (checked: string) =>
     `<form>${["a", "b", "c"].map(v => `<input type="radio" name="r" value="${v}"${v === checked ? " checked" : ""}>`).join("")}</form>`;
   const { element, become } = shown(radios("a"));
@@ -180,10 +180,10 @@ test("the choice among radio buttons stays until the server has the same", () =>
   equal(choice(), "c", "chosen, not yet saved");
   become(radios("c"));
   become(radios("a"));
-  equal(choice(), "a", "saved, then changed by someone else");
+  equal(choice(), "a", "saved, then changed by another user");
 });
 
-test("the choice in a select stays, also when options come and go", () => {
+test("the choice in a select stays, even if options change", () => {
   const { become, find } = shown(`<form><select name="s"><option>1<option>2<option>3</select></form>`);
   const select = find<HTMLSelectElement>("select");
   select.value = "3";
@@ -194,7 +194,7 @@ test("the choice in a select stays, also when options come and go", () => {
   equal(select.value, "1");
 });
 
-test("several choices in a select stay", () => {
+test("multiple choices in a select stay", () => {
   const { become, find } = shown(`<form><select name="s" multiple><option>1<option>2<option>3</select></form>`);
   const select = find<HTMLSelectElement>("select");
   select.options[0]!.selected = select.options[2]!.selected = true;
@@ -202,7 +202,7 @@ test("several choices in a select stay", () => {
   equal([...select.selectedOptions].map(option => option.value), ["1", "3"]);
 });
 
-test("a select whose first option cannot be chosen follows when nobody has touched it", () => {
+test("an untouched select with a disabled first option is updated", () => {
   const { become, find } = shown(`<form><select name="s"><option disabled>?<option>1<option>2</select></form>`);
   become(`<form><select name="s"><option disabled>?<option>1<option selected>2</select></form>`);
   equal(find<HTMLSelectElement>("select").value, "2");
@@ -218,7 +218,7 @@ test("a chosen file stays", () => {
   equal([input.files.length, input.className], [1, "x"]);
 });
 
-test("what is written in an editable element stays until the server has the same", () => {
+test("text in an editable element stays until the server has the same text", () => {
   const { become, find } = shown(`<div><p contenteditable>old</p></div>`);
   const p = find<HTMLElement>("p");
   p.focus();
@@ -234,7 +234,7 @@ test("what is written in an editable element stays until the server has the same
   equal(p.textContent, "theirs");
 });
 
-test("what has been opened stays open", () => {
+test("details and dialogs stay open", () => {
   const { element, become, find } = shown(`<div><details><summary>s</summary>a</details></div>`);
   find<HTMLDetailsElement>("details").open = true;
   become(`<div><details class="x"><summary>s</summary>b</details></div>`);
@@ -254,9 +254,9 @@ for (const how of ["moveBefore", "insertBefore"]) {
     input.focus();
     input.setSelectionRange(1, 2);
     place(element, last!, first!);
-    ok(element.firstChild === last && document.activeElement === input, "the focus is gone");
+    ok(element.firstChild === last && document.activeElement === input, "the focus was lost");
     equal([input.selectionStart, input.selectionEnd], [1, 2]);
     place(element, last!, null);
-    ok(element.lastChild === last && document.activeElement === input, "the focus is gone");
+    ok(element.lastChild === last && document.activeElement === input, "the focus was lost");
   });
 }

@@ -1,13 +1,13 @@
-// Random writes over what a server sends meanwhile: at every step a client shows
-// what the server's state, as far as it has come, becomes by the writes that have
-// not been answered; and in the end what the server has. The seed is in the log.
+// Random writes while a server sends commits. At every step, a client shows the state
+// it has received from the server with its unanswered writes applied. At the end it
+// shows the state of the server. The seed is in the log.
 
 import { DirectConnection } from "../src/net/direct";
 import { Store } from "../src/store/store";
 import type { Cursor } from "../src/store/cursor";
 import type { Write } from "../src/store/write";
 import { after, equal, ok, random, test } from "./runner";
-import { found, Reference, type Call, type Query, type Task, type Tasks } from "./reference";
+import { result, Reference, type Call, type Query, type Task, type Tasks } from "./reference";
 
 const compareIDs = (a: Task, b: Task) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 const byRank = (a: Task, b: Task) => a.rank - b.rank || compareIDs(a, b);
@@ -23,7 +23,7 @@ const queries: Record<string, Query> = {
   ruled: { scope: { where: { done: false }, rule: true }, holds: task => !task.done && task.title !== "b", compare: compareIDs },
 };
 
-/** A write as the test knows it. */
+/** A write of the test. */
 interface Made {
   call: string;
   id: string;
@@ -37,7 +37,7 @@ class World {
   readonly store: Store;
   readonly cursors = new Map<string, Cursor<Task>>();
   readonly made: Made[] = [];
-  seq = 0; // as far as the client has come
+  seq = 0; // of the last message the client received
   checks = 0;
   readonly pick: (below: number) => number;
 
@@ -60,7 +60,7 @@ class World {
     write.then(() => (made.answered = true), () => {}); // the store is closed when the test ends
   }
 
-  /** Lets what is promised happen. */
+  /** Lets pending promises run. */
   async settle(): Promise<void> {
     for (let i = 0; i < 3; i++) await new Promise<void>(done => hop(done));
   }
@@ -72,7 +72,7 @@ class World {
     await this.settle();
   }
 
-  /** What the writes that were not answered make of the tasks. */
+  /** Returns the tasks with the unanswered writes applied. */
   expected(tasks: Tasks): { tasks: Map<string, Task>; touched: Map<string, boolean> } {
     const now = new Map(tasks);
     const touched = new Map<string, boolean>();
@@ -87,16 +87,16 @@ class World {
     return { tasks: now, touched };
   }
 
-  /** Checks what each cursor shows against the whole state. */
+  /** Compares each cursor with the whole state. */
   check(what: string): void {
-    if ([...this.cursors.values()].some(({ stale }) => stale)) return; // records may be known from lists that are behind
+    if ([...this.cursors.values()].some(({ stale }) => stale)) return; // records of stale lists may be older
     this.checks += this.pending.length;
     const tasks = this.server.history[this.seq]!;
     const { tasks: now, touched } = this.expected(tasks);
     for (const [name, cursor] of this.cursors) {
       const query = queries[name]!;
       const { limit = 0, offset = 0, rule } = query.scope;
-      const served = found(query, tasks);
+      const served = result(query, tasks);
       equal(cursor.served.map(({ id }) => id), served.map(({ id }) => id), `${what}: what ${name} has been sent`);
       const ids = new Set(served.map(({ id }) => id));
       const full = limit > 0 && served.length === limit;
@@ -105,7 +105,7 @@ class World {
         touched.has(task.id) &&
         (!full || query.compare(task, served.at(-1)!) < 0) &&
         (!offset || (served.length > 0 && query.compare(task, served[0]!) > 0));
-      // A rule that only the server knows is not asked of records that are there.
+      // A rule that only the server knows does not remove records.
       const holds = (task: Task) => (rule ? !task.done : query.holds(task));
       const shown = [...now.values()].filter(task => holds(task) && (ids.has(task.id) || enters(task)));
       const wanted = shown.sort(query.compare).slice(0, limit || undefined);
@@ -163,7 +163,7 @@ class World {
     await this.settle();
   }
 
-  /** Lets all that is under way come to an end. */
+  /** Processes all messages in transit. */
   async calm(): Promise<void> {
     await this.connect();
     while (this.server.waits || this.server.toClient.length > 0) {
@@ -183,7 +183,7 @@ function hop(done: () => void): void {
   port2.postMessage(null);
 }
 
-test("at every step a client shows the server's state and over it its own writes", async () => {
+test("at every step a client shows the server's state with its own writes applied", async () => {
   const pick = random();
   for (let round = 0; round < 6; round++) {
     const world = new World(pick);
@@ -196,18 +196,18 @@ test("at every step a client shows the server's state and over it its own writes
       world.check(`round ${round}, step ${i}, ${what}`);
     }
     await world.calm();
-    ok(world.checks > 100, "hardly anything was pending when it was checked");
-    equal(world.pending.length, 0, "writes that were never answered");
-    for (const [name, cursor] of world.cursors) equal(cursor.records, found(queries[name]!, world.server.tasks), `${name} in the end`);
+    ok(world.checks > 100, "too few writes were pending during the checks");
+    equal(world.pending.length, 0, "the number of unanswered writes");
+    for (const [name, cursor] of world.cursors) equal(cursor.records, result(queries[name]!, world.server.tasks), `${name} in the end`);
     const results = await Promise.all(world.made.map(({ write }) => write));
     for (const [i, { status, error }] of results.entries()) {
-      ok(error ? status >= 400 : status < 300, "an answer is one or the other");
+      ok(error ? status >= 400 : status < 300, "an answer has either status or error");
       equal(world.server.effects.get(world.made[i]!.write.key) ?? 0, error ? 0 : 1, `times that write ${i} took effect`);
     }
   }
 });
 
-test("by its own writes alone, nothing that is shown goes and comes back", async () => {
+test("its own writes alone never make a record disappear and reappear", async () => {
   const pick = random();
   const world = new World(pick, ["all", "open", "done", "low"]);
   await world.settle();

@@ -5,7 +5,7 @@ import { accept, applied, newStore, online, state, type Link } from "./server";
 
 const item = (id: string, text = id) => `<li data-id="${id}">${text}</li>`;
 
-/** A list in the document, as the server renders it, at E:5. */
+/** Adds a list to the document, as the server renders it at E:5. */
 function list(ids: string, attributes = ""): HTMLElement {
   document.body.insertAdjacentHTML(
     "beforeend",
@@ -16,7 +16,7 @@ function list(ids: string, attributes = ""): HTMLElement {
   return document.body.lastElementChild as HTMLElement;
 }
 
-/** A page with the store's lists kept current, and its first list opened under the number 18. */
+/** Starts a live page whose first list is open with the number 18. */
 async function live(): Promise<{ store: Store; link: Link }> {
   const { store, link } = await online();
   const root = document.documentElement;
@@ -46,7 +46,7 @@ test("a page's list is resumed from where it was rendered", async () => {
   });
   await applied(store, link);
   equal([shown(ul), ul.dataset.count], ["cBd", "3"]);
-  ok(ul.children[1] === nodes[1], "what changed is the same element");
+  ok(ul.children[1] === nodes[1], "a changed element stays the same");
 
   link.send({ seq: 7, cursors: { 18: { change: [{ id: "d", after: "", html: item("d", "D") }] } } });
   link.send({ seq: 8, cursors: { 18: { leave: ["d", "c", "b"] } } });
@@ -57,7 +57,7 @@ test("a page's list is resumed from where it was rendered", async () => {
   equal([shown(ul), ul.dataset.count], ["z", "1"]);
 });
 
-test("a window moves on: one leaves, one enters at its end", async () => {
+test("a window moves: one record leaves, one enters at its end", async () => {
   const ul = list("cba");
   const { store, link } = await live();
   link.send({
@@ -69,7 +69,7 @@ test("a window moves on: one leaves, one enters at its end", async () => {
   equal(shown(ul), "cba");
 });
 
-test("everything: what is there stays, what is not goes", async () => {
+test("a full answer keeps existing elements and removes the others", async () => {
   const ul = list("abc");
   const [a, , c] = ul.children;
   ul.insertAdjacentHTML("afterbegin", "<li>heading</li>");
@@ -82,10 +82,10 @@ test("everything: what is there stays, what is not goes", async () => {
   next.send({ id, status: 200, at: "F:3", cursor: 2, model: "posts", resync: "epoch", items });
   await applied(store, next);
   equal([shown(ul), ul.dataset.count], ["headingCXA", "3"]);
-  ok(ul.children[1] === c && ul.children[3] === a, "elements were exchanged");
+  ok(ul.children[1] === c && ul.children[3] === a, "elements were replaced");
 });
 
-test("an edit in an item survives the item's change, also when that moves it", async () => {
+test("an edit in an item survives a change of the item, even a move", async () => {
   const ul = list("ab");
   const form = (id: string, value: string) => `<li data-id="${id}"><form><input name="title" value="${value}"></form></li>`;
   const { store, link } = await live();
@@ -98,11 +98,11 @@ test("an edit in an item survives the item's change, also when that moves it", a
   link.send({ seq: 7, cursors: { 18: { change: [{ id: "b", after: "", html: form("b", "theirs") }] } } });
   await applied(store, link);
   equal(ul.firstElementChild!.getAttribute("data-id"), "b");
-  ok(document.activeElement === input, "the focus is gone");
+  ok(document.activeElement === input, "the focus was lost");
   equal([input.value, input.selectionStart, input.selectionEnd], ["mine", 1, 3]);
 });
 
-test("all lists of a message change before the page is drawn, and then it is acknowledged", async () => {
+test("all lists of a message change before the page is drawn, and then the message is acknowledged", async () => {
   const [one, two] = [list("a"), list("b")];
   const { store, link } = await online();
   livePage(store);
@@ -121,13 +121,13 @@ test("all lists of a message change before the page is drawn, and then it is ack
   ]);
   equal([await link.next(), await link.next()], [{ applied: 6 }, { applied: 7 }]);
   equal([shown(one), shown(two)], ["xa", "by"]);
-  equal(turns, ["xa by"], "what was seen in between");
+  equal(turns, ["xa by"], "intermediate states");
 });
 
 test("a new element is drawn once with data-entered", async () => {
   const ul = list("a");
   const { store, link } = await live();
-  const marked: boolean[] = []; // when a turn is over, and nothing has been drawn
+  const marked: boolean[] = []; // after the turn, before drawing
   const observer = new MutationObserver(() => marked.push(...[...ul.children].map(child => child.hasAttribute("data-entered"))));
   after(() => observer.disconnect());
   observer.observe(ul, { childList: true });
@@ -143,10 +143,10 @@ test("scripts in an item are not run", async () => {
   const html = `<li data-id="a"><script>window.ran = true</script>a</li>`;
   link.send({ seq: 6, cursors: { 18: { enter: [{ id: "a", after: "", html }] } } });
   await applied(store, link);
-  ok(ul.children.length === 1 && !("ran" in window), "it ran");
+  ok(ul.children.length === 1 && !("ran" in window), "the script ran");
 });
 
-test("the document says whether it is online", async () => {
+test("the document shows whether it is online", async () => {
   list("a");
   const { dataset } = document.documentElement;
   const store = await newStore();
@@ -171,7 +171,7 @@ test("lists come and go with tower:refresh", async () => {
   ul.remove();
   document.dispatchEvent(new Event("tower:refresh"));
   await link.expect({ close: 18 });
-  equal(ul.dataset.since, "E:6", "it says how far it came");
+  equal(ul.dataset.since, "E:6", "the element has the position to resume from");
 
   document.body.append(ul);
   document.dispatchEvent(new Event("tower:refresh"));
@@ -182,7 +182,7 @@ test("lists come and go with tower:refresh", async () => {
   equal(shown(ul), "AA");
 });
 
-test("a list that is refused is emptied if it is not allowed, and else left as it was", async () => {
+test("a refused list is emptied if it is forbidden, and otherwise stays", async () => {
   const ul = list("ab");
   const warn = console.warn;
   const warnings: string[] = [];

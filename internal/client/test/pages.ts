@@ -1,4 +1,4 @@
-// Pages of their own, in a frame, with the library as it is served.
+// Pages in frames, with the library as an application serves it.
 
 import { seen } from "./runner";
 import { accept, ready, transport, type Link } from "./server";
@@ -17,7 +17,7 @@ export interface Page {
   left(): Promise<void>;
 }
 
-/** Shows a page in a frame. */
+/** Loads a page in a frame. */
 export async function visit(html: string): Promise<Page> {
   await ready;
   const path = `/pages/${++pages}`;
@@ -39,7 +39,7 @@ export async function visit(html: string): Promise<Page> {
   };
 }
 
-/** A page, and its connection; if it is live its list has been opened. */
+/** Loads a page and connects it. The list of a live page is open when this resolves. */
 export async function connected(html: string): Promise<{ page: Page; link: Link }> {
   const page = await visit(html);
   const link = await accept();

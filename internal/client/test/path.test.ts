@@ -24,7 +24,7 @@ test("braces are filled in from the input", () => {
   }
 });
 
-test("a declared route can be called, and written", async () => {
+test("a declared route can be used for calls and writes", async () => {
   const { store, link } = await online();
   const called = store.call("PATCH /posts/{id}", { id: "a", title: "x" });
   link.send({ id: await link.expect({ call: "PATCH /posts/a", in: { id: "a", title: "x" } }), status: 200 });

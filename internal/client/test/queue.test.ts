@@ -1,8 +1,8 @@
-// What is kept on the device. Two stores of one name are two pages, but for the
-// last test, which has real ones.
+// The data on the device. Two stores with one name act as two pages. The last test
+// uses real pages.
 
 import type { Store } from "../src/store/store";
-import { onDisk, saved } from "./device";
+import { saved, storedWrites } from "./device";
 import { after, equal, ok, seen, test } from "./runner";
 import { accept, applied, newStore, ready, refuse, state, type Link } from "./server";
 
@@ -14,10 +14,10 @@ interface Post {
 const fields = { id: "string", title: "string", createdAt: "time", updatedAt: "time" };
 const error = { code: "invalid", message: "no", problems: { title: ["is required"] } };
 
-/** A page's store. */
+/** Returns the store of a page. */
 const page = (name = "queue"): Promise<Store> => newStore(name);
 
-/** The server's side of its connection. It has found its disk when this resolves. */
+/** Returns the server's side of a store's connection, after the store has opened its database. */
 async function greeted(store: Store, user = "ada"): Promise<Link> {
   const link = await accept();
   await link.greet({ user });
@@ -25,7 +25,7 @@ async function greeted(store: Store, user = "ada"): Promise<Link> {
   return link;
 }
 
-/** Two writes that were made and not sent, by a page that is no more. */
+/** Creates two unsent writes of a page that has ended. */
 async function leaveTwo(name?: string): Promise<void> {
   const store = await page(name);
   const link = await greeted(store);
@@ -40,12 +40,12 @@ async function leaveTwo(name?: string): Promise<void> {
   await refuse(false);
 }
 
-/** Resolves once so many refused writes are listed. */
+/** Resolves once a number of refused writes is listed. */
 function listed(store: Store, count: number): Promise<void> {
   return new Promise(done => after(store.refused.subscribe(({ length }) => length === count && done())));
 }
 
-test("writes outlive their page, and are sent in order by the next one", async () => {
+test("writes outlive their page, and the next page sends them in order", async () => {
   await leaveTwo();
   const store = await page();
   const link = await greeted(store);
@@ -54,10 +54,10 @@ test("writes outlive their page, and are sent in order by the next one", async (
   link.send({ id: create.id, status: 201, at: "E:1" });
   link.send({ id: await link.expect({ call: "PATCH /posts/a", in: { title: "B" } }), status: 200, at: "E:2" });
   await state(store, ({ pending }) => pending === 0);
-  equal(await onDisk(), []);
+  equal(await storedWrites(), []);
 });
 
-test("a write that was sent and not answered is sent again by the next page, under its key", async () => {
+test("the next page sends an unanswered write again, with its key", async () => {
   const store = await page();
   const link = await greeted(store);
   store.model("posts").delete("a");
@@ -69,7 +69,7 @@ test("a write that was sent and not answered is sent again by the next page, und
   equal([again.call, again.key], [sent.call, sent.key]);
 });
 
-test("what other pages hold is theirs while they last", async () => {
+test("a page keeps its writes while it lives", async () => {
   const one = await page();
   const first = await greeted(one);
   one.model("posts").delete("a");
@@ -78,7 +78,7 @@ test("what other pages hold is theirs while they last", async () => {
   const second = await greeted(two);
   two.model("posts").delete("b");
   second.send({ id: await second.expect({ call: "DELETE /posts/b", in: {} }), status: 200 });
-  await applied(two, second); // and nothing of the other's
+  await applied(two, second); // none of the other page's writes
   one.close();
   const inherited = await second.next();
   equal([inherited.call, inherited.key], [sent.call, sent.key]);
@@ -99,7 +99,7 @@ test("writes of one user are not sent as another", async () => {
   equal(store.state.pending, 2);
 });
 
-test("what was refused is known to every page until it is dismissed", async () => {
+test("every page lists a refused write until it is dismissed", async () => {
   await leaveTwo();
   const store = await page();
   const link = await greeted(store);
@@ -114,10 +114,10 @@ test("what was refused is known to every page until it is dismissed", async () =
   await listed(other, 2);
   for (const refused of store.refused.value) refused.dismiss();
   await listed(other, 0);
-  equal(await onDisk(), []);
+  equal(await storedWrites(), []);
 });
 
-test("after half a day nobody knows whether a write took effect, and it is not sent again", async () => {
+test("a write is not sent again after half a day: it may have taken effect", async () => {
   const store = await page();
   const link = await greeted(store);
   store.model("posts").delete("a");
@@ -133,7 +133,7 @@ test("after half a day nobody knows whether a write took effect, and it is not s
   await applied(next, other);
 });
 
-test("writes are made without a disk as well", async () => {
+test("writes work without a database", async () => {
   const { open } = indexedDB;
   after(() => (indexedDB.open = open));
   indexedDB.open = () => {
@@ -147,18 +147,18 @@ test("writes are made without a disk as well", async () => {
   equal([(await written).status, store.state.durable], [200, false]);
 });
 
-test("what is written before anybody knows whose it is does not survive until that is known", async () => {
+test("a write does not survive before the user is known", async () => {
   const store = await page();
   const written = store.model("posts").delete("a");
   await saved(0);
-  equal([store.state.pending, store.state.durable, await onDisk()], [1, false, []]);
+  equal([store.state.pending, store.state.durable, await storedWrites()], [1, false, []]);
   const link = await greeted(store);
   await saved(1);
   link.send({ id: await link.expect({ call: "DELETE /posts/a", in: {} }), status: 200 });
   equal((await written).status, 200);
 });
 
-test("a full disk does not hold up a write", async () => {
+test("a full disk does not delay a write", async () => {
   const store = await page();
   const link = await greeted(store);
   const { put } = IDBObjectStore.prototype;
@@ -172,7 +172,7 @@ test("a full disk does not hold up a write", async () => {
   equal([(await written).status, store.state.durable], [200, false]);
 });
 
-test("records that are kept are there before the server is", async () => {
+test("stored records appear before the server is reached", async () => {
   const store = await page();
   const link = await greeted(store);
   const list = store.cursor<Post>("posts.all", {}, { keep: true });
@@ -190,16 +190,16 @@ test("records that are kept are there before the server is", async () => {
   await new Promise<void>(done => after(kept.subscribe(({ length }) => length && done())));
   equal([kept.records, kept.stale, cold.state.user, cold.state.online], [posts, true, "ada", false]);
   void cold.model<Post>("posts").create({ id: "b", title: "B" });
-  equal(kept.records.map(({ id }) => id), ["a", "b"], "what is written shows as well");
+  equal(kept.records.map(({ id }) => id), ["a", "b"], "new writes also show");
   await saved(1);
   cold.close();
 
   const again = await page();
-  const told: string[][] = [];
+  const notified: string[][] = [];
   await new Promise<void>(done =>
-    after(again.cursor<Post>("posts.all", {}, { keep: true }).subscribe(list => list.length && told.push(list.map(({ id }) => id)) && done())),
+    after(again.cursor<Post>("posts.all", {}, { keep: true }).subscribe(list => list.length && notified.push(list.map(({ id }) => id)) && done())),
   );
-  equal(told, [["a", "b"]], "and what was written before, from the first");
+  equal(notified, [["a", "b"]], "with earlier writes applied, from the start");
   await refuse(false);
   dispatchEvent(new Event("online"));
   const next = await accept();
@@ -208,7 +208,7 @@ test("records that are kept are there before the server is", async () => {
   await next.expect({ call: "POST /posts", in: { id: "b", title: "B" } });
 });
 
-test("records of another user, or of another server, are forgotten", async () => {
+test("records of another user or another server are deleted", async () => {
   for (const change of [{ user: "bob" }, { epoch: "F" }, { build: "b2" }]) {
     const name = Object.keys(change)[0]!;
     const store = await page(name);
@@ -232,7 +232,7 @@ test("records of another user, or of another server, are forgotten", async () =>
   }
 });
 
-test("a page that is reloaded without a connection goes on where it was", async () => {
+test("a page that reloads without a connection continues where it was", async () => {
   await ready;
   await fetch("/pages/app", { method: "PUT", body: `<!doctype html><body><script type="module" src="/_tower/tower.js"></script>` });
   const frame = document.body.appendChild(document.createElement("iframe"));
@@ -260,5 +260,5 @@ test("a page that is reloaded without a connection goes on where it was", async 
   const next = await accept();
   await next.greet();
   await next.expect({ call: "POST /posts", in: { id: "a", title: "A" } });
-  ok(own().state.durable, "it says that it keeps writes");
+  ok(own().state.durable, "the state is durable");
 });

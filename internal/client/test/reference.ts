@@ -1,6 +1,6 @@
-// A server in memory, as simple as can be: it filters and sorts all it has for
-// every cursor after every commit, and takes a link's messages one by one, when
-// the test says so. It knows nothing of how the client judges its own writes.
+// A simple server in memory. After each commit, it filters and sorts all records for
+// each cursor. It handles and delivers messages one by one, when the test asks for it.
+// It shares no code with the client's handling of its own writes.
 
 import type { Link, LinkEvents, Transport } from "../src/net/transport";
 import { decode, type Delta, type Failure, type Scope } from "../src/wire/frames";
@@ -14,7 +14,7 @@ export interface Task {
   updatedAt: string;
 }
 
-/** A query, said once for the server and once for the client. */
+/** A query, as code for the server and as a scope for the client. */
 export interface Query {
   scope: Omit<Scope, "fields">;
   holds(task: Task): boolean;
@@ -38,8 +38,8 @@ interface Answer {
   error?: Failure;
 }
 
-/** What a query finds, in its window. */
-export function found({ scope, holds, compare }: Query, tasks: Tasks): Task[] {
+/** Returns the result of a query, in its window. */
+export function result({ scope, holds, compare }: Query, tasks: Tasks): Task[] {
   const { offset = 0, limit = 0 } = scope;
   const all = [...tasks.values()].filter(holds).sort(compare);
   return all.slice(offset, limit ? offset + limit : undefined);
@@ -48,7 +48,7 @@ export function found({ scope, holds, compare }: Query, tasks: Tasks): Task[] {
 export class Reference implements Transport {
   readonly name = "reference";
   readonly queries: Readonly<Record<string, Query>>;
-  /** The states after each commit. */
+  /** The records after each commit. */
   readonly history: Tasks[] = [new Map()];
   /** How often each key took effect. */
   readonly effects = new Map<string, number>();
@@ -60,7 +60,7 @@ export class Reference implements Transport {
   #lastNumber = 0;
   #time = Date.UTC(2026, 0, 1) * 1000;
   readonly #answers = new Map<string, Answer>();
-  #late: (() => void) | null = null; // answers a call that has taken effect
+  #pendingAnswer: (() => void) | null = null; // sends the answer of a call that has taken effect
   readonly toServer: string[] = [];
   readonly toClient: object[] = [];
 
@@ -95,26 +95,26 @@ export class Reference implements Transport {
     const link = this.#link;
     this.#link = null;
     this.#open.clear();
-    this.#late = null;
+    this.#pendingAnswer = null;
     this.toServer.length = this.toClient.length = 0;
     return link;
   }
 
-  /** Breaks the link; what is on its way is lost. */
+  /** Breaks the link. Messages in transit are lost. */
   drop(): void {
     this.#hangUp()?.close({ code: 1006, reason: "" });
   }
 
-  /** Whether there is something to receive. */
+  /** Whether the server has a message to receive. */
   get waits(): boolean {
-    return this.toServer.length > 0 || this.#late !== null;
+    return this.toServer.length > 0 || this.#pendingAnswer !== null;
   }
 
-  /** Handles the client's next message. A call is answered later, before the one after it. */
+  /** Handles the client's next message. The answer to a call is sent by the next receive. */
   receive(): void {
-    const late = this.#late;
-    this.#late = null;
-    if (late) return late();
+    const answer = this.#pendingAnswer;
+    this.#pendingAnswer = null;
+    if (answer) return answer();
     const frame = JSON.parse(this.toServer.shift()!) as Record<string, any>;
     if (frame.hello) {
       const { user, seq } = this;
@@ -123,11 +123,11 @@ export class Reference implements Transport {
     else if (frame.close) this.#answer(frame.id, { status: this.#open.delete(frame.close) ? 200 : 404 });
     else if (frame.call) {
       const answer = this.#call(frame as Call);
-      this.#late = () => this.#answer(frame.id, answer);
+      this.#pendingAnswer = () => this.#answer(frame.id, answer);
     }
   }
 
-  /** Lets the client's next message from the server arrive, or several in one. */
+  /** Delivers the next frames to the client, in one message. */
   deliver(together = 1): void {
     const frames = this.toClient.splice(0, together);
     this.#link!.received(decode(JSON.stringify(frames.length === 1 ? frames[0] : frames)));
@@ -140,7 +140,7 @@ export class Reference implements Transport {
   #answerOpen(id: number, name: string): void {
     const number = ++this.#lastNumber;
     this.#open.set(number, name);
-    const tasks = found(this.queries[name]!, this.tasks);
+    const tasks = result(this.queries[name]!, this.tasks);
     const scope = { ...this.queries[name]!.scope, fields };
     this.toClient.push({ id, status: 200, at: `E:${this.seq}`, cursor: number, model: "tasks", scope, ids: tasks.map(task => task.id), tasks });
   }
@@ -170,7 +170,7 @@ export class Reference implements Transport {
     return { status: method === "POST" ? 201 : 200, out: null };
   }
 
-  /** Puts a task into the store, as of now. */
+  /** Stores a task, with the current time. */
   put(task: Task): void {
     const now = new Date((this.#time += 1000) / 1000).toISOString();
     const createdAt = this.tasks.get(task.id)?.createdAt ?? now;
@@ -186,7 +186,7 @@ export class Reference implements Transport {
     const cursors: Record<string, Delta> = {};
     const records = new Map<string, Task>();
     for (const [number, name] of this.#open) {
-      const delta = difference(found(this.queries[name]!, before), found(this.queries[name]!, after));
+      const delta = difference(result(this.queries[name]!, before), result(this.queries[name]!, after));
       if (!delta) continue;
       cursors[number] = delta;
       for (const { id } of [...delta.enter!, ...delta.change!]) records.set(id, after.get(id)!);
@@ -195,7 +195,7 @@ export class Reference implements Transport {
   }
 }
 
-/** What leads from one list to another. What moves leaves its place first. */
+/** Returns the delta from one list to another. */
 function difference(before: Task[], after: Task[]): Delta | null {
   const old = new Map(before.map(task => [task.id, task]));
   const stay = new Set(after.map(task => task.id));

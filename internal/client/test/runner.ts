@@ -1,5 +1,5 @@
-// A test runner of one idea: tests run one after another, and results tells
-// what became of them. What is reported to the window fails the test.
+// A minimal test runner. Tests run one after another, and results resolves with their
+// outcomes. An error that is reported to the window fails the test.
 
 export interface Outcome {
   name: string;
@@ -14,12 +14,12 @@ export function test(name: string, run: () => void | Promise<void>): void {
   tests.push({ name, run });
 }
 
-/** Runs when the test at hand has ended. */
+/** Registers a cleanup for the end of the current test. */
 export function after(cleanup: () => void): void {
   cleanups.push(cleanup);
 }
 
-/** The errors that were reported to the window so far; they no longer fail the test. */
+/** Returns the errors that were reported to the window so far. They no longer fail the test. */
 export function takeReported(): string[] {
   return reported.splice(0);
 }
@@ -30,17 +30,17 @@ addEventListener("error", event => {
 });
 addEventListener("unhandledrejection", event => reported.push(String(event.reason)));
 
-const patience = 30_000; // ms for a test, on a machine that is busy with others
+const testTimeout = 30_000; // ms; the machine may be busy
 
-/** How long the Go test waits for all, in ms. */
+/** The time limit of the Go test for all tests, in ms. */
 const bound = 1000 * Number(new URLSearchParams(location.search).get("bound"));
 
 async function runAll(): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const { name, run } of tests) {
-    document.cookie = `test=${outcomes.length}`; // by which the server tells its connections from those of other tests
-    const late = performance.now() > bound - patience;
-    outcomes.push({ name, error: late ? "not run: the tests before took too long" : await outcomeOf(run) });
+    document.cookie = `test=${outcomes.length}`; // identifies the connections of this test
+    const late = performance.now() > bound - testTimeout;
+    outcomes.push({ name, error: late ? "not run: earlier tests took too long" : await outcomeOf(run) });
   }
   return outcomes;
 }
@@ -48,7 +48,7 @@ async function runAll(): Promise<Outcome[]> {
 async function outcomeOf(run: () => void | Promise<void>): Promise<string> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("it has not ended in time")), patience);
+    timer = setTimeout(() => reject(new Error("the test timed out")), testTimeout);
   });
   let error = "";
   try {
@@ -59,14 +59,14 @@ async function outcomeOf(run: () => void | Promise<void>): Promise<string> {
   clearTimeout(timer);
   for (const cleanup of cleanups.splice(0)) cleanup();
   document.body.replaceChildren();
-  await forget();
+  await deleteDatabases();
   const uncaught = takeReported();
   if (!error && uncaught.length > 0) error = `reported: ${uncaught.join("; ")}`;
   return error;
 }
 
-/** Empties the disk, so that no test inherits writes of another. */
-async function forget(): Promise<void> {
+/** Deletes the databases, so that no test gets writes of another one. */
+async function deleteDatabases(): Promise<void> {
   for (const { name } of await indexedDB.databases()) {
     await new Promise(done => {
       const deleting = indexedDB.deleteDatabase(name!);
@@ -83,11 +83,13 @@ declare global {
 
 window.results = new Promise(resolve => addEventListener("load", () => resolve(runAll())));
 
+/** Fails the test unless two values are equal as JSON. */
 export function equal(actual: unknown, expected: unknown, what = "value"): void {
   const [got, want] = [sorted(actual), sorted(expected)];
   if (got !== want) throw new Error(`${what}\n got ${got}\nwant ${want}`);
 }
 
+/** Fails the test unless a condition holds. */
 export function ok(condition: unknown, what: string): asserts condition {
   if (!condition) throw new Error(what);
 }
@@ -101,7 +103,7 @@ function sorted(value: unknown): string {
   );
 }
 
-/** Resolves once a condition holds that the document's changes may bring about. */
+/** Resolves once a condition holds. It checks after each change of the document. */
 export function seen(condition: () => boolean, target: Node = document): Promise<void> {
   return new Promise(resolve => {
     if (condition()) return resolve();
@@ -114,7 +116,7 @@ export function seen(condition: () => boolean, target: Node = document): Promise
   });
 }
 
-/** Random numbers that a seed repeats; the seed is in the page's address and in the test's log. */
+/** Returns a generator of random numbers. The seed is in the URL of the page and in the log of the test. */
 export function random(seed = Number(new URLSearchParams(location.search).get("seed"))): (below: number) => number {
   let state = seed >>> 0;
   return below => {

@@ -1,5 +1,5 @@
-// The server's side of a test: links to clients, played by the test itself
-// over the relay that relay_test.go describes.
+// The server side of a test. The test itself acts as the server, through the relay of
+// relay_test.go.
 
 import { endpoint, openConnection, type TransportName } from "../src/net/transports";
 import { Store } from "../src/store/store";
@@ -10,7 +10,7 @@ import { state } from "./state";
 
 export { state };
 
-/** A queue hands out what was put into it, in order, now or later. */
+/** A queue of items. take waits for the next one. */
 class Queue<T> {
   #items: T[] = [];
   #takers: ((item: T) => void)[] = [];
@@ -39,15 +39,15 @@ const hello: Hello = {
   cursors: ["posts.published"],
 };
 
-/** One client's connection, as the server sees it. */
+/** A client's connection, as the server sees it. */
 export class Link {
   readonly ended: Promise<void>;
   readonly #received = new Queue<Received>();
   readonly #number: number;
-  /** The cookie of the test that it belongs to. */
+  /** The cookie of the test it belongs to. */
   readonly test: string;
   #end!: () => void;
-  #heard = false; // what is closed before it has said anything is no connection
+  #opened = false; // a link without any message does not count as a connection
 
   constructor(number: number, test: string) {
     this.#number = number;
@@ -55,22 +55,22 @@ export class Link {
     this.ended = new Promise(resolve => (this.#end = resolve));
   }
 
-  /** The next frame from the client. */
+  /** Resolves with the next frame from the client. */
   next(): Promise<Received> {
     return this.#received.take();
   }
 
-  /** Takes the client's hello and answers it. */
+  /** Receives the client's hello and answers it. */
   async greet(change: Partial<Hello> = {}): Promise<void> {
     equal(await this.next(), { hello: 1 }, "the first frame");
     this.send({ ...hello, ...change });
   }
 
-  /** Takes the next frame, which is to be this request, and returns its id. */
+  /** Receives the next frame, which must be this request, and returns its id. */
   async expect(request: object): Promise<number> {
     const { id, ...frame } = await this.next();
     if (frame.call) delete frame.key;
-    delete frame.scope; // asked for with every cursor
+    delete frame.scope; // every cursor asks for it
     equal(frame, request, "the client's frame");
     return id as number;
   }
@@ -83,14 +83,14 @@ export class Link {
     order({ link: this.#number, close: code, reason });
   }
 
-  /** Breaks the connection without a word. */
+  /** Breaks the connection without a close frame. */
   drop(): void {
     order({ link: this.#number, drop: true });
   }
 
   got(event: string, message: string): void {
-    if (event === "message" && !this.#heard) opened.put(this);
-    this.#heard = true;
+    if (event === "message" && !this.#opened) opened.put(this);
+    this.#opened = true;
     if (event === "message") this.#received.put(JSON.parse(message) as Received);
     if (event === "close") this.#end();
   }
@@ -105,7 +105,7 @@ const settings = new Queue<void>();
 const script = new WebSocket(`ws://${location.host}/script`);
 let isReady!: () => void;
 
-/** Resolves once the server can be connected to. */
+/** Resolves once the server accepts connections. */
 export const ready = new Promise<void>(resolve => (isReady = resolve));
 script.onmessage = event => {
   const { link, event: kind, message } = JSON.parse(event.data as string) as { link: number; event: string; message: string };
@@ -121,7 +121,7 @@ function order(order: object): void {
   script.send(JSON.stringify(order));
 }
 
-/** The next connection over which a client of this test has said something. */
+/** Resolves with the next connection of this test, once its client has sent a frame. */
 export async function accept(): Promise<Link> {
   for (;;) {
     const link = await opened.take();
@@ -129,49 +129,49 @@ export async function accept(): Promise<Link> {
   }
 }
 
-/** Resolves once the server is set so. */
+/** Changes a setting of the server. */
 async function set(setting: object): Promise<void> {
   await ready;
   order(setting);
   await settings.take();
 }
 
-/** From now on connections are refused, or no longer so. */
+/** Makes the server refuse connections, or accept them again. */
 export function refuse(refuse: boolean): Promise<void> {
   if (refuse) after(() => void set({ refuse: false }));
   return set({ refuse });
 }
 
-/** From now on the pages' cookie is that of a user. */
+/** Sets the user of the pages' cookie. */
 export function cookieOf(user: string): Promise<void> {
   return set({ user });
 }
 
-/** The next connection that has been refused. */
+/** Resolves at the next refused connection. */
 export function refused(): Promise<void> {
   return refusals.take();
 }
 
-/** The next ticket that was posted, after its content type. */
+/** Resolves with the content type and text of the next posted ticket. */
 export function ticket(): Promise<string> {
   return tickets.take();
 }
 
 timeouts.retry = 0;
 
-/** What this page's tests connect over. */
+/** The transport of the tests of this page. */
 export const transport = new URLSearchParams(location.search).get("transport") as TransportName;
 
-/** A new store, which ends with the test. It is not connected yet: accept its link. */
+/** Returns a new store, which closes with the test. To connect it, accept its link. */
 export async function newStore(name?: string): Promise<Store> {
   await ready;
-  const way = endpoint(new URL("/_tower/socket", location.href), [transport]);
-  const store = new Store(events => openConnection(way, events), name);
+  const to = endpoint(new URL("/_tower/socket", location.href), [transport]);
+  const store = new Store(events => openConnection(to, events), name);
   after(() => store.close());
   return store;
 }
 
-/** A new store and the server's side of its connection. */
+/** Returns a connected store and the server's side of its connection. */
 export async function online(change: Partial<Hello> = {}): Promise<{ store: Store; link: Link }> {
   const store = await newStore();
   const link = await accept();
@@ -180,7 +180,7 @@ export async function online(change: Partial<Hello> = {}): Promise<{ store: Stor
   return { store, link };
 }
 
-/** Resolves once the client has applied all that was sent before: a call comes back after that. */
+/** Resolves once the client has applied all earlier frames: the answer to a call arrives after them. */
 export async function applied(store: Store, link: Link): Promise<void> {
   const called = store.call("POST /sync");
   link.send({ id: await link.expect({ call: "POST /sync", in: {} }), status: 200 });

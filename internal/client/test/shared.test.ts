@@ -1,4 +1,4 @@
-// Pages that share a connection: here each store stands for a page.
+// Pages that share a connection. Each store acts as a page.
 
 import { endpoint } from "../src/net/transports";
 import { SharedConnection } from "../src/net/shared";
@@ -11,7 +11,7 @@ timeouts.worker = 60_000; // a busy machine may start one slowly
 const usual = { ...timeouts };
 let tests = 0;
 
-/** The script of this test's worker: each has its own. */
+/** The URL of this test's worker. Each test has its own worker. */
 const worker = () => new URL(`/_tower/worker.js?${tests}`, location.href);
 
 interface Post {
@@ -25,7 +25,7 @@ const full = (id: number, cursor: number, ids: string) => ({
 const ids = (records: readonly Post[]) => records.map(record => record.id).join("");
 const open = (name: string) => ({ open: name, in: {} });
 
-/** A page, of which the server may not know yet. */
+/** Opens a page. The server may not have accepted it yet. */
 async function page(script = worker()): Promise<Store> {
   await ready;
   const way = endpoint(new URL("/_tower/socket", location.href), [transport]);
@@ -37,7 +37,7 @@ async function page(script = worker()): Promise<Store> {
   return store;
 }
 
-/** Two pages, and what they share. */
+/** Opens two pages with a shared connection. */
 async function pages(): Promise<{ one: Store; two: Store; link: Link }> {
   tests++;
   await cookieOf("ada");
@@ -50,7 +50,7 @@ async function pages(): Promise<{ one: Store; two: Store; link: Link }> {
   return { one, two, link };
 }
 
-test("pages have one connection, and each what it asked for", async () => {
+test("pages share one connection, and each gets its own answers", async () => {
   const { one, two, link } = await pages();
   equal([one.state.transport, two.state.transport, two.state.user], [transport, transport, "ada"]);
   const [all, own] = [one.cursor("all"), one.cursor("own")];
@@ -68,10 +68,10 @@ test("pages have one connection, and each what it asked for", async () => {
   await applied(one, link);
   await applied(two, link);
   equal([ids(all.records), ids(own.records), ids(same.records)], ["abc", "xy", "abc"]);
-  equal(seen, [0, 6], "a page hears of what it holds");
+  equal(seen, [0, 6], "a page receives the commits of its cursors");
 });
 
-test("a cursor is closed when no page holds it, and not while one may be given it", async () => {
+test("a cursor is closed when no page uses it and no answer may name it", async () => {
   const { one, two, link } = await pages();
   const first = one.cursor("all");
   link.send(full(await link.expect(open("all")), 1, "ab"));
@@ -79,7 +79,7 @@ test("a cursor is closed when no page holds it, and not while one may be given i
   const second = two.cursor("all");
   const id = await link.expect(open("all"));
   first.close();
-  await applied(one, link); // and nothing was closed before it
+  await applied(one, link); // nothing was closed before it
   link.send(full(id, 1, "ab"));
   await second.ready;
   second.close();
@@ -122,11 +122,11 @@ test("one page acknowledges for all", async () => {
   await applied(two, link);
 });
 
-test("calls find the page that made them, and pushes all", async () => {
+test("answers reach the page that called, and pushes reach all", async () => {
   const { one, two, link } = await pages();
-  const told: string[] = [];
-  one.on("POST /announce", () => told.push("one"));
-  two.on("POST /announce", () => told.push("two"));
+  const notified: string[] = [];
+  one.on("POST /announce", () => notified.push("one"));
+  two.on("POST /announce", () => notified.push("two"));
   const calls = [one.call("POST /a"), two.call("POST /b")];
   const frames = [await link.next(), await link.next()];
   ok(frames[0]!.id !== frames[1]!.id, "their ids are different");
@@ -135,10 +135,10 @@ test("calls find the page that made them, and pushes all", async () => {
   link.send({ push: "POST /announce", status: 200 });
   await applied(one, link);
   await applied(two, link);
-  equal(told.sort(), ["one", "two"]);
+  equal(notified.sort(), ["one", "two"]);
 });
 
-test("a loss is every page's, and each resumes", async () => {
+test("all pages lose the connection, and each resumes", async () => {
   const { one, two, link } = await pages();
   const [all, other] = [one.cursor("all"), two.cursor("other")];
   link.send(full(await link.expect(open("all")), 1, "a"));
@@ -166,7 +166,7 @@ test("a loss is every page's, and each resumes", async () => {
   equal([ids(all.records), ids(other.records), all.stale], ["a", "", false]);
 });
 
-test("a page whose cookie is another user's has all begin anew", async () => {
+test("a page with another user's cookie makes all pages reconnect", async () => {
   const { one, two, link } = await pages();
   await cookieOf("bob");
   const three = page();
@@ -178,7 +178,7 @@ test("a page whose cookie is another user's has all begin anew", async () => {
   equal(users.length, 3);
 });
 
-test("a sign-in in one page is a new connection for all", async () => {
+test("a sign-in in one page reconnects all", async () => {
   const { one, two, link } = await pages();
   const signedIn = one.call("POST /session");
   link.send({ id: await link.expect({ call: "POST /session", in: {} }), status: 200, session: "ticket" });
@@ -189,12 +189,12 @@ test("a sign-in in one page is a new connection for all", async () => {
   await Promise.all([one, two].map(store => state(store, ({ online, user }) => online && user === "bob")));
 });
 
-test("a page comes back from the cache", async () => {
+test("a page returns from the back/forward cache", async () => {
   const { one, two, link } = await pages();
   const list = one.cursor("all");
   link.send(full(await link.expect(open("all")), 1, "a"));
   await list.ready;
-  dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })); // of both
+  dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })); // for both
   await link.ended;
   equal([one.state.online, two.state.online, one.ended], [false, false, false]);
   dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
@@ -208,7 +208,7 @@ for (const [what, script] of [
   ["is not there", new URL("/nowhere.js", location.href)],
   ["is silent", new URL(URL.createObjectURL(new Blob([""], { type: "text/javascript" })))],
 ] as const) {
-  test(`where the worker ${what}, a page has a connection of its own`, async () => {
+  test(`if the worker ${what}, a page uses its own connection`, async () => {
     timeouts.worker = 300;
     const store = await page(script);
     const link = await accept();
@@ -217,6 +217,6 @@ for (const [what, script] of [
     await applied(store, link);
     store.close();
     await link.ended;
-    ok(store.ended, "it has ended");
+    ok(store.ended, "the shared connection has ended");
   });
 }

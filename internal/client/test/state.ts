@@ -1,6 +1,6 @@
 import type { State, Store } from "../src/store/store";
 
-/** Resolves once the state is as asked for. */
+/** Resolves once the state meets a condition. */
 export function state(store: Store, wanted: (state: State) => boolean): Promise<State> {
   return new Promise(resolve => {
     let done = () => {};

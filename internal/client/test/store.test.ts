@@ -11,13 +11,13 @@ const post = (id: string, title = id): Post => ({ id, title });
 const open = (name: string, more: object = {}) => ({ open: name, in: {}, ...more });
 const ids = (records: readonly { id: string }[]) => records.map(record => record.id).join("");
 
-/** An answer that holds everything. */
+/** Returns an answer with all records. */
 function full(id: number, cursor: number, at: string, list: string, more: object = {}): object {
   const posts = [...list].map(id => post(id));
   return { id, status: 200, at, cursor, model: "posts", ids: posts.map(({ id }) => id), posts, ...more };
 }
 
-/** A commit in which records enter a cursor, at its front. */
+/** Returns a commit in which records enter a cursor at its start. */
 function enters(seq: number, cursor: number, ...list: string[]): object {
   return {
     seq,
@@ -52,7 +52,7 @@ test("the state follows the connection", async () => {
   link.close(1008, "too many cursors");
   const lost = await state(store, ({ online }) => !online);
   equal(lost.closed, { code: 1008, reason: "too many cursors" });
-  equal([lost.transport, lost.user, lost.seq], ["", "ada", 813], "what is known stays known");
+  equal([lost.transport, lost.user, lost.seq], ["", "ada", 813], "known values stay");
   snapshots.add(store.getSnapshot());
   equal(snapshots.size, 3);
 
@@ -66,13 +66,13 @@ test("what the user may use changes with a commit", async () => {
   const list = store.cursor<Post>("posts.all");
   link.send(full(await link.expect(open("posts.all")), 17, "E:5", "ab"));
   await list.ready;
-  const told: [readonly string[], readonly string[], string][] = [];
-  store.subscribe(({ actions, cursors }) => told.push([actions, cursors, ids(list.records)]));
+  const notified: [readonly string[], readonly string[], string][] = [];
+  store.subscribe(({ actions, cursors }) => notified.push([actions, cursors, ids(list.records)]));
 
   link.send({ seq: 6, allowed: { actions: [], cursors: ["posts.all"] }, cursors: { 17: { leave: ["b"] } } });
   link.send({ seq: 7, cursors: { 17: { leave: ["a"] } } });
   await applied(store, link);
-  equal(told, [
+  equal(notified, [
     [["POST /posts"], ["posts.published"], "ab"],
     [[], ["posts.all"], "a"],
     [[], ["posts.all"], ""],
@@ -82,9 +82,9 @@ test("what the user may use changes with a commit", async () => {
 test("a cursor opens, is followed, and closes", async () => {
   const { store, link } = await online();
   const list = store.cursor<Post>("posts.all", { tag: "x" }, { order: ["-title"], limit: 3 });
-  const told: string[] = [];
-  const stop = list.subscribe(records => told.push(`${ids(records)}${list.stale ? "?" : ""}`));
-  equal(told, ["?"], "it is told at once");
+  const notified: string[] = [];
+  const stop = list.subscribe(records => notified.push(`${ids(records)}${list.stale ? "?" : ""}`));
+  equal(notified, ["?"], "the subscriber is called immediately");
 
   const id = await link.expect({ open: "posts.all", in: { tag: "x" }, order: ["-title"], limit: 3 });
   link.send(full(id, 17, "E:5", "ba"));
@@ -94,56 +94,56 @@ test("a cursor opens, is followed, and closes", async () => {
   link.send(enters(6, 17, "c"));
   link.send({ seq: 7, cursors: { 99: { leave: ["c"] } } });
   await applied(store, link);
-  equal(told, ["?", "ba", "cba"]);
+  equal(notified, ["?", "ba", "cba"]);
 
   stop();
   link.send(enters(8, 17, "d"));
   await applied(store, link);
-  equal(told.length, 3, "who stopped is not told");
+  equal(notified.length, 3, "an unsubscribed function is not called");
   equal(ids(list.records), "dcba");
 
   list.close();
   await link.expect({ close: 17 });
 });
 
-test("a message is applied in one turn, and each subscriber told once", async () => {
+test("a message is applied in one turn, and each subscriber notified once", async () => {
   const { store, link } = await online();
   const [a, b] = [store.cursor("a"), store.cursor("b")];
   link.send([full(await link.expect(open("a")), 1, "E:0", ""), full(await link.expect(open("b")), 2, "E:0", "")]);
   await b.ready;
 
-  const told: string[] = [];
+  const notified: string[] = [];
   const both = () => `${ids(a.records)} ${ids(b.records)} ${store.state.seq}`;
-  for (const list of [a, b]) after(list.subscribe(() => told.push(both())));
-  after(store.subscribe(() => told.push(`state ${both()}`)));
-  told.length = 0;
+  for (const list of [a, b]) after(list.subscribe(() => notified.push(both())));
+  after(store.subscribe(() => notified.push(`state ${both()}`)));
+  notified.length = 0;
   const two = { seq: 2, posts: [post("y")], cursors: { 1: { enter: [{ id: "y", after: "x" }] }, 2: { enter: [{ id: "y", after: "" }] } } };
   link.send([enters(1, 1, "x"), two]);
   await applied(store, link);
-  equal(told, ["xy y 2", "xy y 2", "state xy y 2"]);
+  equal(notified, ["xy y 2", "xy y 2", "state xy y 2"]);
 });
 
-test("a subscriber that fails does not keep the others from being told", async () => {
+test("a subscriber that throws does not affect the others", async () => {
   const { store, link } = await online();
   const list = store.cursor("a");
-  let told = "";
+  let notified = "";
   list.subscribe(() => {
     if (!list.stale) throw new Error("mine");
   });
-  list.subscribe(records => (told = ids(records)));
+  list.subscribe(records => (notified = ids(records)));
   link.send(full(await link.expect(open("a")), 1, "E:0", "a"));
   await list.ready;
-  equal(told, "a");
+  equal(notified, "a");
   equal(takeReported(), ["Error: mine"]);
 });
 
-test("equal cursors are one, until each has been closed", async () => {
+test("equal requests share a cursor until each has closed it", async () => {
   const { store, link } = await online();
   const one = store.cursor("a", { x: 1, y: [2] }, { limit: 2, order: ["t"] });
   const same = store.cursor("a", { y: [2], x: 1 }, { order: ["t"], limit: 2 });
   const other = store.cursor("a", { x: 1, y: [2] });
   ok(one === same, "equal cursors are the same");
-  ok(one !== (other as unknown), "narrowing makes another one");
+  ok(one !== (other as unknown), "narrowing makes a different one");
   const first = await link.expect({ open: "a", in: { x: 1, y: [2] }, limit: 2, order: ["t"] });
   const second = await link.expect({ open: "a", in: { x: 1, y: [2] } });
   link.send([full(first, 1, "E:0", "a"), full(second, 2, "E:0", "a")]);
@@ -152,15 +152,15 @@ test("equal cursors are one, until each has been closed", async () => {
   one.close();
   link.send(enters(1, 1, "b"));
   await applied(store, link);
-  equal(ids(same.records), "ba", "it is still open for the other");
+  equal(ids(same.records), "ba", "it is still open for the other user of it");
   same.close();
   await link.expect({ close: 1 });
 
-  ok(store.cursor("a", { x: 1, y: [2] }, { limit: 2, order: ["t"] }) !== one, "once closed, it is opened anew");
+  ok(store.cursor("a", { x: 1, y: [2] }, { limit: 2, order: ["t"] }) !== one, "after a close, it is opened again");
   await link.expect({ open: "a", in: { x: 1, y: [2] }, limit: 2, order: ["t"] });
 });
 
-test("one number may stand for several cursors", async () => {
+test("several cursors may share one number", async () => {
   const { store, link } = await online();
   const [a, b] = [store.cursor("a"), store.cursor("b")];
   const [first, second] = [await link.expect(open("a")), await link.expect(open("b"))];
@@ -178,7 +178,7 @@ test("one number may stand for several cursors", async () => {
   await link.expect({ close: 7 });
 });
 
-test("a number is not closed while an open may still be answered with it", async () => {
+test("a number is not closed while the answer to an open may name it", async () => {
   const { store, link } = await online();
   const a = store.cursor("a");
   link.send(full(await link.expect(open("a")), 7, "E:1", "a"));
@@ -192,14 +192,14 @@ test("a number is not closed while an open may still be answered with it", async
   await link.expect({ close: 7 });
 });
 
-test("a cursor that is closed before it was answered is closed after", async () => {
+test("a cursor that closes before its answer is closed after it", async () => {
   const { store, link } = await online();
   store.cursor("a").close();
   link.send(full(await link.expect(open("a")), 7, "E:1", "a"));
   await link.expect({ close: 7 });
 });
 
-test("commits that a cursor already reflects are not applied twice", async () => {
+test("commits that a cursor already contains are not applied twice", async () => {
   const { store, link } = await online();
   const [a, b] = [store.cursor("a"), store.cursor("b")];
   const [first, second] = [await link.expect(open("a")), await link.expect(open("b"))];
@@ -210,7 +210,7 @@ test("commits that a cursor already reflects are not applied twice", async () =>
   equal([ids(a.records), ids(b.records)], ["xa", "a"]);
 });
 
-test("a cursor is renumbered; numbers may change places", async () => {
+test("cursors are renumbered, and may exchange numbers", async () => {
   const { store, link } = await online();
   const [a, b] = [store.cursor("a"), store.cursor("b")];
   link.send([full(await link.expect(open("a")), 1, "E:1", "a"), full(await link.expect(open("b")), 2, "E:1", "b")]);
@@ -241,7 +241,7 @@ test("a cursor that is renumbered while it is being closed is closed under its n
   await link.expect({ close: 6 });
 });
 
-test("a cursor that is refused says why, and is asked for again on the next connection", async () => {
+test("a refused cursor has the error, and is opened again on the next connection", async () => {
   const { store, link } = await online({ user: "" });
   const list = store.cursor("mine");
   const error = { code: "forbidden", message: "Sign in to see these." };
@@ -257,7 +257,7 @@ test("a cursor that is refused says why, and is asked for again on the next conn
   equal([ids(list.records), list.error, list.stale], ["a", null, false]);
 });
 
-test("what a user may no longer see is gone when the cursor is refused on resuming", async () => {
+test("records disappear when a resumed cursor is refused", async () => {
   const { store, link } = await online();
   const list = store.cursor("mine");
   link.send(full(await link.expect(open("mine")), 1, "E:1", "a"));
@@ -270,7 +270,7 @@ test("what a user may no longer see is gone when the cursor is refused on resumi
   equal(ids(list.records), "");
 });
 
-/** Breaks a connection, and accepts the one that follows. */
+/** Breaks a connection and accepts the next one. */
 function broken(link: Link): Promise<Link> {
   link.drop();
   return accept();
@@ -283,11 +283,11 @@ test("after a loss a cursor resumes from the last commit of the connection", asy
   link.send([full(first, 1, "E:5", "a"), enters(6, 1, "b"), full(second, 2, "E:9", "z"), enters(8, 1, "c")]);
   await applied(store, link);
 
-  const told: string[] = [];
-  a.subscribe(records => told.push(`${ids(records)}${a.stale ? "?" : ""}`));
+  const notified: string[] = [];
+  a.subscribe(records => notified.push(`${ids(records)}${a.stale ? "?" : ""}`));
   const next = await broken(link);
   ok(a.stale && b.stale, "without a connection, cursors are stale");
-  equal([ids(a.records), ids(b.records)], ["cba", "z"], "and keep their records");
+  equal([ids(a.records), ids(b.records)], ["cba", "z"], "cursors keep their records");
 
   await next.greet({ seq: 20 });
   const again = await next.expect(open("a", { since: "E:8" }));
@@ -299,7 +299,7 @@ test("after a loss a cursor resumes from the last commit of the connection", asy
   next.send({ id: other, status: 200, at: "E:20", cursor: 5, model: "posts", since: "E:9", delta: {} });
   next.send(enters(21, 4, "e"));
   await applied(store, next);
-  equal(told, ["cba", "cba?", "cad", "ecad"]);
+  equal(notified, ["cba", "cba?", "cad", "ecad"]);
   equal([ids(b.records), b.stale], ["z", false]);
 
   const third = await broken(next);
@@ -311,7 +311,7 @@ test("after a loss a cursor resumes from the last commit of the connection", asy
   await fourth.expect(open("a", { since: "E:21" }));
 });
 
-test("the server's seq is not taken for one that has been applied", async () => {
+test("the server's seq does not count as applied", async () => {
   const { store, link } = await online({ seq: 900 });
   const list = store.cursor("a");
   link.send(full(await link.expect(open("a")), 1, "E:899", "abc"));
@@ -321,7 +321,7 @@ test("the server's seq is not taken for one that has been applied", async () => 
   await next.expect(open("a", { since: "E:899" }));
 });
 
-test("a resync replaces what there was", async () => {
+test("a resync replaces the records", async () => {
   const { store, link } = await online();
   const list = store.cursor("a");
   link.send(full(await link.expect(open("a")), 1, "E:5", "abc"));
@@ -334,7 +334,7 @@ test("a resync replaces what there was", async () => {
 });
 
 for (const [what, change] of [["epoch", { epoch: "F" }], ["build", { build: "b2" }], ["user", { user: "bob" }]] as const) {
-  test(`another ${what} starts again`, async () => {
+  test(`another ${what} starts over`, async () => {
     const { store, link } = await online();
     const list = store.cursor("a");
     link.send(full(await link.expect(open("a")), 1, "E:900", "abc"));
@@ -360,7 +360,7 @@ test("a call is answered with status, output and problems", async () => {
   equal([result.status, result.error, result.problems], [422, error, error.problems]);
 });
 
-test("calls have keys that grow, or the one that is given", async () => {
+test("calls have growing keys, or a given one", async () => {
   const { store, link } = await online();
   const calls = [store.call("POST /a"), store.call("POST /b"), store.call("POST /c", {}, { key: "mine" })];
   const frames = [await link.next(), await link.next(), await link.next()];
@@ -371,18 +371,18 @@ test("calls have keys that grow, or the one that is given", async () => {
   equal(outs, frames.reverse().map(frame => frame.id), "answers find their calls");
 });
 
-test("an answer comes after its own effects were told", async () => {
+test("an answer arrives after notifications of its own effects", async () => {
   const { store, link } = await online();
   const list = store.cursor("a");
   link.send(full(await link.expect(open("a")), 1, "E:0", ""));
   await list.ready;
-  let told = "";
-  list.subscribe(records => (told = ids(records)));
+  let notified = "";
+  list.subscribe(records => (notified = ids(records)));
   const created = store.call("POST /posts");
   const id = await link.expect({ call: "POST /posts", in: {} });
   link.send([enters(1, 1, "a"), { id, status: 201, at: "E:1" }]);
   await created;
-  equal(told, "a");
+  equal(notified, "a");
 });
 
 test("a call waits for the connection, behind the cursors", async () => {
@@ -397,7 +397,7 @@ test("a call waits for the connection, behind the cursors", async () => {
   ok(!list.stale, "the cursor is open");
 });
 
-test("a signal ends the wait", async () => {
+test("a signal stops the wait", async () => {
   const store = await newStore();
   const cancel = new AbortController();
   const waiting = rejection(store.call("POST /posts", {}, { signal: cancel.signal }));
@@ -407,10 +407,10 @@ test("a signal ends the wait", async () => {
 
   const link = await accept();
   await link.greet();
-  await applied(store, link); // the abandoned call was not sent
+  await applied(store, link); // the aborted call was not sent
 });
 
-test("calls that lose their connection are sent again, as the same calls", async () => {
+test("calls that lose their connection are sent again with the same key", async () => {
   const { store, link } = await online();
   const calls = [store.call("POST /posts", { n: 1 }), store.call("POST /posts", new URLSearchParams("n=2"))];
   const lost = [await link.next(), await link.next()];
@@ -429,7 +429,7 @@ test("calls that lose their connection are sent again, as the same calls", async
   equal(results.map(({ out, repeated }) => [out, repeated]), [[1, true], [2, false], [3, false]]);
 });
 
-test("a call that was abandoned is not sent again", async () => {
+test("an aborted call is not sent again", async () => {
   const { store, link } = await online();
   const cancel = new AbortController();
   const abandoned = rejection(store.call("POST /posts", {}, { signal: cancel.signal }));
@@ -455,21 +455,21 @@ test("a call is not sent again as another user", async () => {
   await applied(store, next);
 });
 
-test("pushes are told to those who listen", async () => {
+test("pushes reach their listeners", async () => {
   const { store, link } = await online();
-  const told: unknown[] = [];
-  const stop = store.on("POST /announce", push => told.push(push));
-  store.on("POST /announce", () => told.push("second"));
+  const notified: unknown[] = [];
+  const stop = store.on("POST /announce", push => notified.push(push));
+  store.on("POST /announce", () => notified.push("second"));
   link.send([{ push: "POST /announce", status: 200, out: { text: "Hi" } }, { push: "POST /other", status: 200 }]);
   await applied(store, link);
-  equal(told, [{ status: 200, out: { text: "Hi" }, error: null }, "second"]);
+  equal(notified, [{ status: 200, out: { text: "Hi" }, error: null }, "second"]);
   stop();
   link.send({ push: "POST /announce", status: 200 });
   await applied(store, link);
-  equal(told.length, 3);
+  equal(notified.length, 3);
 });
 
-test("a commit is acknowledged after it was told, also to those who draw in a microtask", async () => {
+test("a commit is acknowledged after its notifications, and after drawing in a microtask", async () => {
   const { store, link } = await online();
   const list = store.cursor("a");
   link.send(full(await link.expect(open("a")), 1, "E:0", ""));
@@ -499,7 +499,7 @@ test("a commit is acknowledged after it was told, also to those who draw in a mi
   equal(drawnBefore, "a");
 });
 
-test("a new session is kept, and connected with", async () => {
+test("a new session is stored, and the store reconnects with it", async () => {
   const { store, link } = await online({ user: "" });
   const list = store.cursor("a");
   link.send(full(await link.expect(open("a")), 1, "E:1", "a"));
@@ -519,7 +519,7 @@ test("a new session is kept, and connected with", async () => {
   equal([store.state.user, ids(list.records)], ["ada", "ab"]);
 });
 
-test("a session that is not accepted fails the call", async () => {
+test("a rejected session fails the call", async () => {
   const { store, link } = await online();
   const signedIn = rejection(store.call("POST /session"));
   link.send({ id: await link.expect({ call: "POST /session", in: {} }), status: 200, session: "refused" });
@@ -527,11 +527,11 @@ test("a session that is not accepted fails the call", async () => {
   equal((await signedIn).code, "session");
 });
 
-test("it comes back at once when the network or the reader does", async () => {
+test("it reconnects immediately when the network or the reader returns", async () => {
   const random = Math.random;
   after(() => (Math.random = random));
   const { store, link } = await online();
-  Math.random = () => 1e6; // a retry by itself would be too late for this test
+  Math.random = () => 1e6; // a regular retry would be too late for this test
   let next = link;
   const wake = { online: () => window.dispatchEvent(new Event("online")), visible: () => document.dispatchEvent(new Event("visibilitychange")) };
   for (const event of [wake.online, wake.visible]) {
@@ -544,7 +544,7 @@ test("it comes back at once when the network or the reader does", async () => {
   }
 });
 
-test("retries wait longer and longer, and are spread", async () => {
+test("retries wait longer and longer, with jitter", async () => {
   const { setTimeout } = window;
   const random = Math.random;
   after(() => {
@@ -570,14 +570,14 @@ test("retries wait longer and longer, and are spread", async () => {
 
   back.close(1012, "restart");
   const restarted = await accept();
-  equal(waits, [50], "a restart is soon over");
+  equal(waits, [50], "a restart resets the delay");
   await restarted.greet();
   restarted.close(1008, "too many connections");
   await accept();
-  equal(waits, [50, 100], "who is sent away each time waits longer");
+  equal(waits, [50, 100], "a client that is closed each time waits longer");
 });
 
-test("a server that says nothing is given up", async () => {
+test("a silent server is dropped", async () => {
   const { setTimeout } = window;
   after(() => (window.setTimeout = setTimeout));
   window.setTimeout = ((run: () => void, ms: number) => setTimeout(run, ms === 10_000 ? 50 : ms)) as typeof window.setTimeout;
@@ -590,7 +590,7 @@ test("a server that says nothing is given up", async () => {
   await state(store, ({ online }) => online);
 });
 
-test("it stays away when the server does not speak its version", async () => {
+test("it does not reconnect if the server has another version", async () => {
   const store = await newStore();
   const waiting = rejection(store.call("POST /posts"));
   const link = await accept();
@@ -602,32 +602,32 @@ test("it stays away when the server does not speak its version", async () => {
   equal((await rejection(store.call("POST /posts"))).code, "closed");
 });
 
-test("connect shares one store with all who ask for the same server", () => {
+test("connect returns one store for equal options", () => {
   const store = connect({ url: "/_tower/socket?test=0" });
   after(() => store.close());
   ok(connect({ url: "/_tower/socket?test=0" }) === store, "the store is shared");
   store.close();
   store.close();
-  ok(store.ended, "it has ended");
+  ok(store.ended, "the store has ended");
   const next = connect({ url: "/_tower/socket?test=0" });
-  ok(next !== store, "after its end there is a new one");
+  ok(next !== store, "after its end there is a new store");
   next.close();
 });
 
-test("a value is told when it is another", async () => {
+test("a value notifies only of changes", async () => {
   const { store, link } = await online();
   const many = store.value("posts.howMany");
-  ok(store.value("posts.howMany") === many, "equal values are one");
+  ok(store.value("posts.howMany") === many, "equal requests share a value");
   equal([many.value, many.stale], [undefined, true]);
-  const told: unknown[] = [];
-  many.subscribe(value => told.push(value));
+  const notified: unknown[] = [];
+  many.subscribe(value => notified.push(value));
   link.send({ id: await link.expect(open("posts.howMany")), status: 200, at: "E:5", cursor: 19, model: "posts", value: 12 });
   equal(await many.ready, 12);
   link.send({ seq: 6, cursors: { 19: { value: 13 } } });
   link.send({ seq: 7, cursors: { 19: { to: 20 } } });
   link.send({ seq: 8, cursors: { 20: { value: null } } });
   await applied(store, link);
-  equal(told, [undefined, 12, 13, 13, null]);
+  equal(notified, [undefined, 12, 13, 13, null]);
   link.send({ seq: 9, cursors: { 20: { closed: { code: "forbidden", message: "no" } } } });
   await applied(store, link);
   equal([many.value, many.stale, many.error?.code], [undefined, true, "forbidden"]);

@@ -11,7 +11,7 @@ const postForm = `<form method="post" action="/posts"><input name="title"><input
 const listed = (page: Page) =>
   [...page.document.querySelectorAll<HTMLElement>("[data-outbox] [data-state]")].map(item => `${item.dataset.state}: ${item.querySelector("[data-text]")!.textContent}`);
 
-/** A page that has lost its connection. */
+/** Opens a page and breaks its connection. */
 async function cutOff(html: string): Promise<{ page: Page }> {
   const { page, link } = await connected(html);
   await refuse(true);
@@ -29,27 +29,27 @@ async function back(page: Page, change = {}): Promise<Link> {
   return link;
 }
 
-test("without a connection a form is taken, and shown as waiting until it has been sent", async () => {
+test("without a connection, a form is stored and listed as waiting until it is sent", async () => {
   const { page } = await cutOff(`${box}${postForm}`);
   page.find("[name=title]").value = "Hello";
   page.find("#send").click();
-  ok(page.find("#send").matches(":disabled"), "it is busy at once");
+  ok(page.find("#send").matches(":disabled"), "the form is busy immediately");
   await seen(() => listed(page).length === 1, page.document);
   equal([listed(page), page.find("[name=title]").value, page.find("#send").matches(":disabled")], [["waiting: Hello"], "", false]);
 
   const link = await back(page);
   link.send({ id: await link.expect({ call: "POST /posts", form: "title=Hello" }), status: 201, location: "/elsewhere" });
   await seen(() => listed(page).length === 0, page.document);
-  ok(page.window.location.pathname === page.path, "a reader who went on is not taken away");
+  ok(page.window.location.pathname === page.path, "a user who moved on is not navigated");
 });
 
-test("what is refused later comes back into its form, with its problems", async () => {
+test("a form that is refused later is filled in again, with its problems", async () => {
   const { page } = await cutOff(`${box}${postForm}`);
   page.find("[name=title]").value = "x";
   page.find("[name=draft]").checked = true;
   page.find("#send").click();
   await seen(() => listed(page).length === 1, page.document);
-  page.find("[name=draft]").checked = false; // as it has been reset in a page that is not live
+  page.find("[name=draft]").checked = false; // as a page that is not live resets it
   const link = await back(page);
   link.send(invalid(await link.expect({ call: "POST /posts", form: "title=x&draft=yes" }), { title: ["is too short"] }));
   await seen(() => visible(page).length === 1, page.document);
@@ -61,12 +61,12 @@ test("what is refused later comes back into its form, with its problems", async 
   page.find("[name=title]").value = "longer";
   page.find("#send").click();
   const again = await link.expect({ call: "POST /posts", form: "title=longer&draft=yes" });
-  equal(listed(page), [], "sent anew, it is off the list");
+  equal(listed(page), [], "a form that is sent again leaves the list");
   link.send({ id: again, status: 409, error: { code: "conflict", message: "No." } });
   await seen(() => visible(page).join() === ": No.", page.document);
 });
 
-test("what is refused does not overwrite what is being put in, and can be given up", async () => {
+test("a refused form does not overwrite edits, and can be discarded", async () => {
   const { page } = await cutOff(`${box}${postForm}`);
   page.find("[name=title]").value = "x";
   page.find("#send").click();
@@ -80,7 +80,7 @@ test("what is refused does not overwrite what is being put in, and can be given 
   await seen(() => listed(page).length === 0, page.document);
 });
 
-test("what waits, or was refused, is shown by the next page as well", async () => {
+test("the next page also lists waiting and refused forms", async () => {
   const { page } = await cutOff(`${box}${postForm}`);
   page.find("[name=title]").value = "x";
   page.find("#send").click();
@@ -93,7 +93,7 @@ test("what waits, or was refused, is shown by the next page as well", async () =
   const link = await back(page);
   link.send(invalid(await link.expect({ call: "POST /posts", form: "title=x" }), { title: ["is too short"] }));
   await seen(() => visible(page).length === 1, page.document);
-  await saved(1, `tower ws://${location.host}/_tower/socket`, kept => kept.error);
+  await saved(1, `tower ws://${location.host}/_tower/socket`, ({ error }) => error);
   loaded = page.left();
   page.window.location.reload();
   await loaded;
@@ -102,7 +102,7 @@ test("what waits, or was refused, is shown by the next page as well", async () =
   equal([page.find("[name=title]").value, listed(page)], ["x", ["refused: x"]]);
 });
 
-test("a form with a password, one that says so, and a page without an outbox wait for the connection", async () => {
+test("forms with a password or data-tower=now, and pages without a list, wait for the connection", async () => {
   const { page } = await cutOff(`${box}
     <form id="secret" method="post" action="/session"><input type="password" name="p" value="1"><button></button></form>
     <form id="now" method="post" action="/now" data-tower="now"><button></button></form>`);
@@ -117,7 +117,7 @@ test("a form with a password, one that says so, and a page without an outbox wai
   other.page.find("#send").click();
   const next = await back(other.page);
   const id = await next.expect({ call: "POST /posts", form: "title=" });
-  ok(other.page.find("#send").matches(":disabled"), "it waits");
+  ok(other.page.find("#send").matches(":disabled"), "the form waits");
   next.send({ id, status: 409, error: { code: "conflict", message: "No." } });
   await seen(() => visible(other.page).length === 1, other.page.document);
 });

@@ -1,4 +1,4 @@
-// What a client writes shows at once, and the server's word replaces it.
+// A client's write shows immediately. The server's answer replaces it.
 
 import type { TowerError } from "../src/wire/error";
 import type { Store } from "../src/store/store";
@@ -21,7 +21,7 @@ const ids = (records: readonly { id: string }[]) => records.map(record => record
 
 let lastNumber = 0;
 
-/** A cursor that has been opened, holds these and is of this scope. */
+/** Opens a cursor with these records and this scope. */
 async function opened(store: Store, link: Link, name: string, posts: Post[], scope: Omit<Scope, "fields"> = {}) {
   const list = store.cursor<Post>(name);
   const number = ++lastNumber;
@@ -33,11 +33,11 @@ async function opened(store: Store, link: Link, name: string, posts: Post[], sco
 
 const newest = { order: ["-createdAt"] };
 
-test("a record is there at once, and stays when the server has it", async () => {
+test("a record appears immediately, and stays when the server has it", async () => {
   const { store, link } = await online();
   const { list, number } = await opened(store, link, "posts.all", [post("b", 2), post("a", 1)], newest);
-  const told: string[] = [];
-  after(list.subscribe(records => told.push(`${ids(records)} ${[...list.pending]} ${store.state.pending}`)));
+  const notified: string[] = [];
+  after(list.subscribe(records => notified.push(`${ids(records)} ${[...list.pending]} ${store.state.pending}`)));
   const created = store.model<Post>("posts").create({ id: "c", title: "C" });
   equal(list.records[0], { id: "c", title: "C", published: false, note: null, createdAt: list.records[0]!.createdAt, updatedAt: list.records[0]!.updatedAt });
   equal([list.count, created.id], [3, "c"]);
@@ -46,32 +46,32 @@ test("a record is there at once, and stays when the server has it", async () => 
   const made = post("c", 3, { title: "C!" });
   link.send({ seq: 1, posts: [made], cursors: { [number]: { enter: [{ id: "c", after: "" }] } } });
   await applied(store, link);
-  equal(list.records[0], made, "what the server says is shown before its answer");
-  ok(list.pending.has("c"), "it is pending until then");
+  equal(list.records[0], made, "the server's record shows before the answer");
+  ok(list.pending.has("c"), "it is pending until the answer");
   link.send({ id, status: 201, at: "E:1", out: made });
   equal((await created).status, 201);
   equal([list.pending.size, store.state.pending], [0, 0]);
-  equal(told, ["ba  0", "cba c 1", "cba c 1", "cba  0"]);
+  equal(notified, ["ba  0", "cba c 1", "cba c 1", "cba  0"]);
 });
 
-test("several writes, and several cursors, change in one turn", async () => {
+test("several writes change several cursors in one turn", async () => {
   const { store, link } = await online();
   const drafts = await opened(store, link, "posts.drafts", [post("a", 1, { published: false })], { where: { published: false } });
   const public_ = await opened(store, link, "posts.public", [post("b", 2)], { where: { published: true }, ...newest });
-  const told: string[] = [];
-  const both = () => told.push(`${ids(drafts.list.records)}|${ids(public_.list.records)}`);
+  const notified: string[] = [];
+  const both = () => notified.push(`${ids(drafts.list.records)}|${ids(public_.list.records)}`);
   after(drafts.list.subscribe(both));
   after(public_.list.subscribe(both));
-  told.length = 0;
+  notified.length = 0;
   void store.model<Post>("posts").update("a", { published: true });
-  equal(told, ["|ba", "|ba"]);
+  equal(notified, ["|ba", "|ba"]);
   const before = public_.list.getSnapshot();
   link.send({ seq: 1 });
   await applied(store, link);
   ok(public_.list.getSnapshot() === before, "while nothing changes, the snapshot stays the same");
 });
 
-test("what others do meanwhile shows below what is written here", async () => {
+test("others' changes show with this client's writes applied", async () => {
   const { store, link } = await online();
   const { list, number } = await opened(store, link, "posts.all", [post("a", 1)]);
   const posts = store.model<Post>("posts");
@@ -84,10 +84,10 @@ test("what others do meanwhile shows below what is written here", async () => {
   equal(shown, { id: "a", title: "mine", published: false, note: "new", createdAt: at(1) });
   link.send({ id: first, status: 422, error: { code: "invalid", message: "no", problems: { title: ["is taken"] } } });
   await link.expect({ call: "PATCH /posts/a", in: { published: false } });
-  equal([list.records[0]!.title, list.records[0]!.published], ["theirs", false], "the first is taken back, the second is not");
+  equal([list.records[0]!.title, list.records[0]!.published], ["theirs", false], "the first write is undone, the second is not");
 });
 
-test("what is refused is taken back, and who waits for it is told why", async () => {
+test("a refused write is undone, and its caller gets the error", async () => {
   const { store, link } = await online();
   const { list } = await opened(store, link, "posts.all", [post("a", 1), post("b", 2)]);
   const posts = store.model<Post>("posts");
@@ -99,15 +99,15 @@ test("what is refused is taken back, and who waits for it is told why", async ()
   const [deleted, created] = await Promise.all(writes);
   equal([deleted!.error?.code, created!.problems], ["forbidden", problems]);
   equal(ids(list.records), "ab");
-  equal(store.refused.value, [], "nobody else has to be told");
+  equal(store.refused.value, [], "awaited writes are not listed");
 });
 
-test("what is refused while nobody waits is on a list, with its problems, until it is dismissed", async () => {
+test("a refused write that no caller awaits is listed, with its problems, until it is dismissed", async () => {
   const { store, link } = await online();
   const { list } = await opened(store, link, "posts.all", [post("a", 1)]);
   const posts = store.model<Post>("posts");
-  const told: number[] = [];
-  after(store.refused.subscribe(refused => told.push(refused.length)));
+  const notified: number[] = [];
+  after(store.refused.subscribe(refused => notified.push(refused.length)));
   posts.update("a", { title: "" });
   const refuse = async (call: object) => {
     const error = { code: "invalid", message: "no", problems: { title: ["is required"] } };
@@ -118,15 +118,15 @@ test("what is refused while nobody waits is on a list, with its problems, until 
   equal([list.records[0]!.title, posts.problems("a"), posts.problems("b")], ["a", { title: ["is required"] }, {}]);
 
   const again = store.refused.value[0]!.retry();
-  equal([list.records[0]!.title, store.refused.value.length], ["", 0], "it is tried once more");
+  equal([list.records[0]!.title, store.refused.value.length], ["", 0], "it is sent once more");
   await refuse({ call: "PATCH /posts/a", in: { title: "" } });
   const [refused] = store.refused.value;
-  ok(refused!.key === again.key, "it is another write");
+  ok(refused!.key === again.key, "it is a new write");
   refused!.dismiss();
-  equal(told, [0, 1, 0, 1, 0]);
+  equal(notified, [0, 1, 0, 1, 0]);
 });
 
-test("writes are sent one by one, in order, behind the cursors, and again over the next connection", async () => {
+test("writes are sent one by one, in order, after the cursors, and again on the next connection", async () => {
   const { store, link } = await online();
   const { list } = await opened(store, link, "posts.all", [post("a", 1)]);
   const posts = store.model<Post>("posts");
@@ -148,13 +148,13 @@ test("writes are sent one by one, in order, behind the cursors, and again over t
   next.send({ id: again.id, status: 200, repeated: true, out: null });
   for (const title of ["2", "3"]) {
     next.send({ id: await next.expect({ call: "PATCH /posts/a", in: { title } }), status: 200 });
-    equal(list.records[0]!.title, "3", "the last write is on top all the time");
+    equal(list.records[0]!.title, "3", "the last write always shows");
   }
   await applied(store, next);
   equal(store.state.pending, 0);
 });
 
-test("a server that is not ready is asked again", async () => {
+test("a write is retried while the server is not ready", async () => {
   const { store, link } = await online();
   const written = store.write("POST /posts");
   const first = await link.next();
@@ -189,13 +189,13 @@ test("writes belong to their user", async () => {
   await applied(store, back);
 });
 
-test("a window takes in what belongs into it, and leaves the rest to the server", async () => {
+test("a write enters a window only between known neighbors", async () => {
   const { store, link } = await online();
   const scope = { order: ["title"], limit: 3 };
   const { list } = await opened(store, link, "posts.first", [post("b", 1), post("d", 2), post("f", 3)], scope);
   const posts = store.model<Post>("posts");
   void posts.create({ id: "g", title: "g" });
-  equal(ids(list.records), "bdf", "what would stand behind is not shown");
+  equal(ids(list.records), "bdf", "a record beyond the window does not show");
   void posts.create({ id: "c", title: "c" });
   equal(ids(list.records), "bcd");
   void posts.update("b", { title: "e" });
@@ -204,7 +204,7 @@ test("a window takes in what belongs into it, and leaves the rest to the server"
   equal(ids(list.records), "cbf");
 });
 
-test("where a rule decides that is not known here, only what was made here enters", async () => {
+test("with a rule that only the server knows, only records created here enter", async () => {
   const { store, link } = await online();
   await opened(store, link, "posts.all", [post("a", 1, { published: false })]);
   const { list, number } = await opened(store, link, "posts.seen", [post("b", 2)], { where: { published: true }, rule: true });
@@ -219,10 +219,10 @@ test("where a rule decides that is not known here, only what was made here enter
 
   link.send({ seq: 1, cursors: { [number]: { to: 500, scope: { fields, where: { published: true } } } } });
   await applied(store, link);
-  equal(ids(list.records), "ac", "a scope without a rule lets it in");
+  equal(ids(list.records), "ac", "a scope without a rule lets the record enter");
 });
 
-test("a record that is shown stays when the list that it was known from is given back", async () => {
+test("a visible record stays when the list that delivered it closes", async () => {
   const { store, link } = await online();
   const drafts = await opened(store, link, "posts.drafts", [post("a", 1, { published: false })], { where: { published: false } });
   const { list } = await opened(store, link, "posts.public", [], { where: { published: true } });
@@ -246,7 +246,7 @@ test("any action can have effects", async () => {
   equal((await done).out, 2);
 });
 
-test("what is made here is newer than all that is known", async () => {
+test("a new record is newer than all known records", async () => {
   const { store, link } = await online();
   const future = "2999-01-01T00:00:00.5Z";
   const { list } = await opened(store, link, "posts.all", [post("b", 2, { createdAt: future })], newest);
@@ -256,7 +256,7 @@ test("what is made here is newer than all that is known", async () => {
   equal(ids(list.records), "wxb");
 });
 
-test("a write that the server takes for too large is refused, and the rest goes on", async () => {
+test("a write that is too large for the server is refused, and the others continue", async () => {
   const { store, link } = await online();
   const written = store.write("POST /posts", { title: "x".repeat(100) });
   await link.next();
@@ -268,7 +268,7 @@ test("a write that the server takes for too large is refused, and the rest goes 
   await applied(store, next);
 });
 
-test("without a disk, the state says that writes do not survive", async () => {
+test("without a database, writes are not durable", async () => {
   const { store } = await online();
   equal(store.state.durable, false);
 });

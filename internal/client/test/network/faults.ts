@@ -1,4 +1,4 @@
-// A store on a network with faults, before a real application.
+// Tests a store with a real application, on a network with faults.
 
 import type { Cursor } from "../../src/store/cursor";
 import { endpoint, openConnection, type TransportName } from "../../src/net/transports";
@@ -22,7 +22,7 @@ interface Faults {
 Object.assign(timeouts, { upgrade: 100, check: 100, retry: 20 });
 const usual = { ...timeouts };
 
-/** A test that begins with these faults. */
+/** Defines a test that starts with these faults. */
 function testOn(network: Faults, name: string, run: () => Promise<void>): void {
   test(name, async () => {
     Object.assign(timeouts, usual);
@@ -39,7 +39,7 @@ async function faults(change: Faults): Promise<void> {
 const put = (text: string) => fetch(`/notes/${text}`, { method: "PUT" });
 const truth = async () => ((await (await fetch("/notes")).json()) ?? []) as Note[];
 
-/** A store, with what it told: how it reached the server, and whether its list was ever stale. */
+/** A store and its history: the transports, and whether its list was stale. */
 interface Followed {
   store: Store;
   notes: Cursor<Note>;
@@ -69,7 +69,7 @@ async function follow(transports: TransportName[] = ["socket", "stream", "poll"]
 
 let runs = 0;
 
-/** Calls and writes, within the limits of the server, until what it returns is called. */
+/** Calls and writes, within the limits of the server. The returned function ends that and checks the results. */
 function traffic({ store, notes }: Followed): () => Promise<void> {
   const run = ++runs;
   const calls: Promise<unknown>[] = [];
@@ -91,17 +91,17 @@ function traffic({ store, notes }: Followed): () => Promise<void> {
   };
 }
 
-/** The list is what the server has. */
+/** Checks that the list equals the records of the server. */
 async function settled(store: Store, notes: Cursor<Note>): Promise<void> {
   const want = (await truth()).map(({ id, text }) => ({ id, text })).sort((a, b) => (a.id < b.id ? -1 : 1));
-  await store.call("GET /greeting"); // whose answer comes after what was committed before
+  await store.call("GET /greeting"); // its answer arrives after all earlier commits
   equal(notes.records.map(({ id, text }) => ({ id, text })), want);
 }
 
 const over = (name: string) => (state: State) => state.online && state.transport === name;
 
 for (const name of ["socket", "stream", "poll"] as const) {
-  testOn({}, `over a ${name} alone`, async () => {
+  testOn({}, `over ${name} alone`, async () => {
     const followed = await follow([name]);
     const stop = traffic(followed);
     for (let i = 0; i < 20; i++) await followed.store.call("GET /greeting");
@@ -111,7 +111,7 @@ for (const name of ["socket", "stream", "poll"] as const) {
 }
 
 for (const Upgrade of ["strip", "200", "400", "502", "hang"] as const) {
-  testOn({ Upgrade }, `a proxy where upgrades end as ${Upgrade}, until it is gone`, async () => {
+  testOn({ Upgrade }, `a proxy that answers upgrades with ${Upgrade}, and then stops`, async () => {
     if (Upgrade === "hang") timeouts.hello = 500;
     const followed = await follow();
     equal(followed.store.state.transport, "stream", followed.why.join());
@@ -125,7 +125,7 @@ for (const Upgrade of ["strip", "200", "400", "502", "hang"] as const) {
   });
 }
 
-testOn({ Upgrade: "502", Buffer: true }, "a proxy that buffers streams, too", async () => {
+testOn({ Upgrade: "502", Buffer: true }, "a proxy that also buffers streams", async () => {
   timeouts.hello = 1000;
   const followed = await follow();
   equal(followed.store.state.transport, "poll");
@@ -139,7 +139,7 @@ testOn({ Upgrade: "502", Buffer: true }, "a proxy that buffers streams, too", as
   equal(followed.stale, [false], "whether the list was stale");
 });
 
-testOn({ Upgrade: "502" }, "the next page of the tab begins with what worked", async () => {
+testOn({ Upgrade: "502" }, "the next page in the tab starts with the transport that worked", async () => {
   timeouts.upgrade = 1e9;
   const { store } = await follow();
   equal(sessionStorage.getItem("tower.transport"), "stream");
@@ -156,20 +156,20 @@ testOn({ Upgrade: "502" }, "the next page of the tab begins with what worked", a
   };
   await state(next, over("stream"));
   equal(tried, []);
-  ok(store.state.online, "the other has been lost");
+  ok(store.state.online, "the first store is offline");
 });
 
-testOn({ Idle: 150 }, "a firewall that cuts off idle sockets", async () => {
+testOn({ Idle: 150 }, "a firewall that cuts idle sockets", async () => {
   const followed = await follow(["socket", "poll"]);
   timeouts.upgrade = 1e9;
   await state(followed.store, over("poll"));
   const stop = traffic(followed);
-  await stop(); // polls are cut off as well, and made again
+  await stop(); // polls are cut too, and repeated
   equal(followed.over, ["-", "socket", "-", "socket", "-", "socket", "-", "poll"]);
 });
 
 for (const name of ["socket", "stream", "poll"] as const) {
-  testOn({}, `half-open: a ${name} over which nothing passes any more`, async () => {
+  testOn({}, `a half-open ${name}`, async () => {
     Object.assign(timeouts, { silence: 300, pong: 300, poll: 60_000 });
     const followed = await follow([name]);
     await faults({ Stall: true });
@@ -182,17 +182,17 @@ for (const name of ["socket", "stream", "poll"] as const) {
   });
 }
 
-testOn({}, "a poll that is cut off silently is made again", async () => {
+testOn({}, "a poll that breaks silently is repeated", async () => {
   const followed = await follow(["poll"]);
   Object.assign(timeouts, { poll: 200 });
-  await followed.store.call("GET /greeting"); // so the next poll is as impatient
+  await followed.store.call("GET /greeting"); // the next poll has the new timeout
   await faults({ Stall: true });
   await put("seen after a while");
   await new Promise<void>(resolve => followed.notes.subscribe(notes => notes.some(note => note.text === "seen after a while") && resolve()));
   equal(followed.over, ["-", "poll"]);
 });
 
-testOn({}, "a quiet link is pinged, and stays", async () => {
+testOn({}, "a quiet link is pinged and stays open", async () => {
   const followed = await follow();
   Object.assign(timeouts, { silence: 100, pong: 1000 });
   const sent: string[] = [];

@@ -1,4 +1,4 @@
-// A page that a Go test drives: ?share shares its connection with others.
+// A page that a Go test controls. With ?share, it shares its connection.
 
 import { connect } from "../../src/store/connect";
 import { timeouts } from "../../src/net/timeouts";
@@ -19,7 +19,7 @@ const mine = query.has("mine") ? store.cursor<Note>("notes.mine") : null;
 const tab = {
   store,
   ready: Promise.all([notes.ready, mine?.ready]).then(() => store.state.transport),
-  /** Resolves when there is a note of this text. */
+  /** Resolves once there is a note with this text. */
   note: (text: string) => new Promise<boolean>(resolve => notes.subscribe(list => list.some(note => note.text === text) && resolve(true))),
   over: (name: string) => state(store, ({ online, transport }) => online && transport === name).then(() => true),
   user: (id: string) => state(store, ({ online, user }) => online && user === id).then(() => true),
