@@ -71,16 +71,16 @@ declare module "*.webp" { const url: string; export default url; }
 declare module "*.woff2" { const url: string; export default url; }
 
 declare module "tower" {
-  /** A record's id: a ULID, which sorts by the time it was made. */
+  /** A record's id: a ULID, which sorts by creation time. */
   export type ID = string;
 
-  /** A time as text, in UTC: "2026-11-22T20:20:27.509293Z". */
+  /** A time in UTC, as a string: "2026-11-22T20:20:27.509293Z". */
   export type Time = string;
 
-  /** A whole number of 64 bits. One that JavaScript cannot hold is the text of its digits. */
+  /** A 64-bit integer. One that a JavaScript number cannot represent is a string of its digits. */
   export type Int64 = number | string;
 
-  /** What the application declares. Its generated types say what there is. */
+  /** The declarations of the application. Its generated types add the members. */
   export interface Models {}
   export interface Actions {}
   export interface Cursors {}
@@ -91,22 +91,22 @@ declare module "tower" {
     readonly id: ID;
   }
 
-  /** The names of a registry; any text while nothing has been generated. */
+  /** The names in a registry, or any string before types are generated. */
   type NameIn<Registry> = keyof Registry extends never ? string : keyof Registry & string;
 
   export type ModelName = NameIn<Models>;
   export type CursorName = NameIn<Cursors>;
   export type ValueName = NameIn<Values>;
 
-  /** The record of a model. */
+  /** The record type of a model. */
   export type RecordOf<M> = M extends keyof Models ? Models[M] : any;
 
-  /** A declared action, "PATCH /posts/{id}", or one with its path filled in, `PATCH /posts/${post.id}`. */
+  /** The route of an action: as declared, "PATCH /posts/{id}", or filled in, `PATCH /posts/${post.id}`. */
   export type Route = keyof Actions extends never ? string : keyof Actions | Filled<keyof Actions>;
 
   type Filled<Pattern> = Pattern extends `${infer Before}{${string}}${infer After}` ? `${Before}${string}${Filled<After>}` : Pattern;
 
-  /** The declared action that a route is of. */
+  /** The declared action that a route matches. */
   type Declared<R> = R extends keyof Actions ? R : { [P in keyof Actions]: R extends Filled<P> ? P : never }[keyof Actions];
 
   /** The names in the braces of a path. */
@@ -116,90 +116,90 @@ declare module "tower" {
 
   type At<Registry, Name, Part extends string> = Name extends keyof Registry ? (Registry[Name] extends { [P in Part]: infer Found } ? Found : any) : any;
 
-  /** What an action takes. What its path says already need not be given. */
+  /** The input of an action. Fields that the route already fills in may be omitted. */
   export type InputOf<R> = keyof Actions extends never
     ? any
     : R extends keyof Actions
       ? Require<At<Actions, R, "in">, Braces<R>>
       : Omit<At<Actions, Declared<R>, "in">, Braces<Declared<R>>>;
 
-  /** What an action gives. */
+  /** The output of an action. */
   export type OutputOf<R> = keyof Actions extends never ? any : At<Actions, Declared<R>, "out">;
 
-  /** An input, which may be left out where nothing in it is required, and what follows it. */
+  /** Arguments with an input and options. The input is optional if it has no required field. */
   type With<Input, Options> = {} extends Input ? [input?: Input, options?: Options] : [input: Input, options?: Options];
 
-  /** Why something was refused. */
+  /** The reason for a refusal. */
   export interface Failure {
     readonly code: string;
     readonly message: string;
     readonly problems?: Problems;
   }
 
-  /** Messages by field; "" holds those of the whole. */
+  /** Messages by field name. The key "" holds messages about the whole input. */
   export type Problems = Record<string, string[]>;
 
-  /** What went wrong, for a program (code) and for a person (message). */
+  /** An error with a code for programs and a message for people. */
   export class TowerError extends Error {
     readonly code: string;
     constructor(failure: Failure);
   }
 
-  /** What a store knows of its connection. Each change makes a new one. */
+  /** The state of a store and its connection. It is immutable; each change makes a new one. */
   export interface State {
     readonly online: boolean;
-    /** How the server is reached: "socket", "stream" or "poll"; "" while it is not. */
+    /** The transport in use: "socket", "stream" or "poll"; "" while disconnected. */
     readonly transport: string;
     readonly epoch: string;
     readonly build: string;
-    /** The last commit that has been applied, or that the server had when it said hello. */
+    /** The seq of the last applied commit, or of the server at its hello. */
     readonly seq: number;
     /** The id of the current user; "" for a visitor. */
     readonly user: ID;
-    /** The routes that this user may call. */
+    /** The routes that the user may call. */
     readonly actions: readonly string[];
-    /** The cursors that this user may open. */
+    /** The cursors that the user may open. */
     readonly cursors: readonly string[];
-    /** Why the last connection ended, while there is no other. */
+    /** The reason for the end of the last connection, while there is no other. */
     readonly closed: Closed | null;
-    /** How many writes the server has not answered. */
+    /** The number of unanswered writes. */
     readonly pending: number;
-    /** Whether those survive the page: not in Node, nor where a browser keeps nothing, nor before the user is known. */
+    /** Whether these writes survive the page. They do not in Node, without storage, or before the user is known. */
     readonly durable: boolean;
   }
 
-  /** Why a connection has ended, in the codes of WebSocket. */
+  /** The reason for the end of a connection, with a WebSocket close code. */
   export interface Closed {
     readonly code: number;
     readonly reason: string;
   }
 
-  /** What an action answered. */
+  /** The answer of an action. */
   export interface Result<Out = unknown> {
     readonly status: number;
     readonly out: Out | undefined;
     readonly error: Failure | null;
-    /** Messages by field; "" holds those of the whole. */
+    /** Messages by field name. The key "" holds messages about the whole input. */
     readonly problems: Problems;
-    /** Where a form's sender goes next; "" if nowhere. */
+    /** The page to show next after a form, or "". */
     readonly location: string;
-    /** Whether someone has been signed in or out. */
+    /** Whether the call signed a user in or out. */
     readonly session: boolean;
-    /** Whether it had taken effect when it was sent before; out may not be known any more then. */
+    /** Whether an earlier call with this key had already taken effect. If so, out may be missing. */
     readonly repeated: boolean;
   }
 
-  /** What an action produced for everyone it ran for. */
+  /** The result of an action that the server ran for a connection on its own. */
   export type Pushed<Out = unknown> = Pick<Result<Out>, "status" | "out" | "error">;
 
   export interface CallOptions {
-    /** Ends the wait for a connection and for the answer. A call that was sent may still take effect. */
+    /** Stops waiting for a connection or the answer. A call that was sent may still take effect. */
     signal?: AbortSignal;
-    /** A ULID. Calls with one key take effect once: for sending again what was lost. */
+    /** A ULID. Calls with the same key take effect once, so a lost call can be sent again. */
     key?: string;
   }
 
-  /** A test of a field: a value that it is, or operators that it meets. */
+  /** A test of a field: a value that it must equal, or operators that it must satisfy. */
   export type Test<V> =
     | V
     | {
@@ -214,103 +214,102 @@ declare module "tower" {
         readonly contains?: V extends readonly (infer Element)[] | null ? Element : V;
       };
 
-  /** Conditions, all of which a record meets. */
+  /** Conditions. A record must meet all of them. */
   export type Where<T, Fields extends keyof T = keyof T> = { readonly [F in Fields]?: Test<T[F]> } & {
     readonly and?: readonly Where<T, Fields>[];
     readonly or?: readonly Where<T, Fields>[];
     readonly not?: Where<T, Fields>;
   };
 
-  /** What a client adds to a cursor, on the fields that the application allows. */
+  /** Conditions, order and limit that a client adds to a cursor, on fields that the application allows. */
   export interface Narrowing<T = any, Fields extends keyof T = keyof T> {
     where?: Where<T, Fields>;
-    /** Fields, each with a "-" before it for the greatest first. */
+    /** Field names, each with a leading "-" for descending order. */
     order?: readonly (Fields & string | `-${Fields & string}`)[];
     limit?: number;
   }
 
   export interface CursorOptions<T = any, Fields extends keyof T = keyof T> extends Narrowing<T, Fields> {
-    /** Keeps the last records on this device, for a start without a connection. */
+    /** Stores the last records on this device, for a start without a connection. */
     keep?: boolean;
   }
 
-  /** The record of a cursor. */
+  /** The record type of a cursor. */
   export type CursorRecord<N> = At<Cursors, N, "record"> extends infer T extends Row ? T : any;
 
-  /** What follows a cursor's name: its input, and what the client adds. */
+  /** The arguments after a cursor's name: its input and options. */
   export type CursorArguments<N> = With<At<Cursors, N, "in">, CursorOptions<CursorRecord<N>, At<Cursors, N, "narrow"> & keyof CursorRecord<N>>>;
 
-  /** What follows a value's name. */
+  /** The arguments after a value's name: its input and conditions. */
   export type ValueArguments<N> = With<At<Values, N, "in">, Pick<Narrowing<Record<At<Values, N, "narrow"> & string, any>>, "where">>;
 
-  /** What is followed: it can be subscribed to, as a store of Svelte's and with React's useSyncExternalStore. */
+  /** A list or value with subscribers. It is a Svelte store and fits React's useSyncExternalStore. */
   export interface Followed<V> {
     /** Whether it may be behind the server. */
     readonly stale: boolean;
-    /** Why the server does not keep it open. */
+    /** The reason why the server does not keep it open, or null. */
     readonly error: Failure | null;
-    /** Settles with the server's first answer: what there is, or the reason why there is nothing. */
+    /** Settles with the server's first answer: resolves with the contents or rejects with the error. */
     readonly ready: Promise<V>;
-    /** Calls a function with what there is, now and whenever it or stale has changed. Returns what ends that. */
-    readonly subscribe: (tell: (held: V) => void) => () => void;
-    /** What there is; the same until it changes. */
+    /** Calls a function with the contents, now and whenever they or stale change. Returns a function that unsubscribes. */
+    readonly subscribe: (notify: (current: V) => void) => () => void;
+    /** Returns the contents; the same object until they change. */
     readonly getSnapshot: () => V;
-    /** Gives it back. It ends when everyone who asked the store for it has done so. */
+    /** Closes this use of it. It ends when every user of it has closed it. */
     readonly close: () => void;
   }
 
   /**
-   * A list of records that is kept as the server would answer it now, with what this
-   * client wrote and the server has not answered.
+   * A list of records that is kept current. It shows the server's records with this
+   * client's unanswered writes applied to them.
    */
   export interface Cursor<T extends Row = any> extends Followed<readonly T[]> {
-    /** The records; the same array until they, or what is pending, change. */
+    /** The records; the same array until they or pending change. */
     readonly records: readonly T[];
     readonly count: number;
-    /** The ids of the records in it that show a write which has not been answered. */
+    /** The ids of the records that show an unanswered write. */
     readonly pending: ReadonlySet<ID>;
-    /** The records of a model that the cursor includes, by id: those that its own refer to, as far as the user may see them. */
+    /** Returns the included records of a model, by id: the referenced records that the user may see. */
     included<M extends ModelName>(model: M): ReadonlyMap<ID, RecordOf<M>>;
   }
 
-  /** A count, a sum or its like, kept as the server would answer it now. */
+  /** A count, a sum, an extreme or an average that is kept current. */
   export interface Value<V = number> extends Followed<V | null | undefined> {
-    /** The value: null where there is none, as of the least of no records; undefined until the server has said it. */
+    /** The value. It is null if there is none, such as the minimum of no records, and undefined until the server has answered. */
     readonly value: V | null | undefined;
   }
 
-  /** A value that can be subscribed to. */
+  /** A value with subscribers. */
   export interface Observable<T> {
     readonly value: T;
-    readonly subscribe: (tell: (value: T) => void) => () => void;
+    readonly subscribe: (notify: (value: T) => void) => () => void;
     readonly getSnapshot: () => T;
   }
 
-  /** What a write does to a record on this client, until the server has said what it did. */
+  /** The effect of a write on a record, on this client, until the server answers. */
   export type Effect = {
     [M in ModelName]: {
       readonly op: "create" | "update" | "delete";
       readonly model: M;
       readonly id: ID;
-      /** What fields become. */
+      /** New values of fields. */
       readonly set?: Readonly<Partial<RecordOf<M>>>;
     };
   }[ModelName];
 
   /**
-   * What has happened on this client, and will happen on the server as soon as that
-   * can be reached. Await it for the server's answer, which says as well what was
-   * wrong with it. One that is refused while nobody waits for it is put on the
-   * store's list of refused writes.
+   * A write that has taken effect on this client and is sent as soon as the server is
+   * reachable. Await it for the server's answer, which includes problems. If the server
+   * refuses a write that no caller awaits, the store lists it as refused.
    */
   export interface Write<Out = unknown> extends PromiseLike<Result<Out>> {
-    /** The call's key: a ULID that grows from write to write. */
+    /** The key of the call: a ULID. Keys sort in the order of the writes. */
     readonly key: string;
-    /** The id of the record that it makes or changes; "" if it says of none. */
+    /** The id of the record it affects, or "". */
     readonly id: ID;
   }
 
-  /** A write that was refused, and that nobody waited for. */
+  /** A write that the server refused while no caller waited for it. */
   export interface Refused {
     readonly key: string;
     readonly call: string;
@@ -318,122 +317,123 @@ declare module "tower" {
     readonly form?: string;
     readonly effects: readonly Effect[];
     readonly error: Failure;
-    /** Sends it again, as another write. */
+    /** Sends it again, as a new write. */
     retry(): Write;
-    /** Takes it off the list. */
+    /** Removes it from the list of refused writes. */
     dismiss(): void;
   }
 
-  /** What an action takes besides what is in its path; where there is no such action, fields of a record. */
+  /** The input of an action without the fields in its path. If there is no such action, the fields of a record. */
   type Fields<R, T> = R extends keyof Actions ? Omit<At<Actions, R, "in">, Braces<R>> : Partial<T>;
 
   /**
-   * Where records of one kind are made, changed and deleted, by the routes POST path,
-   * PATCH path/{id} and DELETE path/{id}. What is written shows at once in the store's
-   * cursors, and is sent as soon as the server can be reached.
+   * Creates, updates and deletes records of one kind, with the routes POST path,
+   * PATCH path/{id} and DELETE path/{id}. A write shows immediately in the store's
+   * cursors. It is sent as soon as the server is reachable.
    */
   export interface Model<T extends Row = any, Create = Partial<T>, Update = Partial<T>> {
     readonly name: string;
     readonly path: string;
-    /** Makes a record. Its id is made here, unless it is given, and is final. */
+    /** Creates a record. Its id is the given one or a new one, and does not change later. */
     create(fields: Create): Write<T>;
-    /** Changes fields of a record. Those that are not named stay as they are. */
+    /** Changes the given fields of a record. */
     update(id: ID, fields: Update): Write<T>;
+    /** Deletes a record. */
     delete(id: ID): Write;
-    /** What was wrong with the writes to a record that were refused and have not been dismissed. */
+    /** Returns the problems of the refused writes to a record, until they are dismissed. */
     problems(id: ID): Problems;
   }
 
-  /** What a component sees of a cursor. Each change makes a new one. */
+  /** The view of a cursor in a component. It is immutable; each change makes a new one. */
   export interface HeldCursor<T> {
     readonly records: readonly T[];
-    /** The ids of the records that show a write which the server has not answered. */
+    /** The ids of the records that show an unanswered write. */
     readonly pending: ReadonlySet<ID>;
     /** Whether it may be behind the server. */
     readonly stale: boolean;
-    /** Why the server does not keep it open. */
+    /** The reason why the server does not keep it open, or null. */
     readonly error: Failure | null;
   }
 
-  /** What a component sees of a value. Each change makes a new one. */
+  /** The view of a value in a component. It is immutable; each change makes a new one. */
   export interface HeldValue<V> {
-    /** null where there is none, as of the least of no records; undefined until the server has said it. */
+    /** The value. It is null if there is none, such as the minimum of no records, and undefined until the server has answered. */
     readonly value: V | null | undefined;
     readonly stale: boolean;
     readonly error: Failure | null;
   }
 
-  /** What a client sees of the server, over one connection that is kept alive. */
+  /** A client's view of the server, over one connection that it keeps alive. */
   export interface Store {
     readonly state: State;
-    /** Whether the connection has ended for good. */
+    /** Whether the connection has ended and will not reconnect. */
     readonly ended: boolean;
-    /** Calls a function with the state, now and after each change. Returns what ends that. */
-    readonly subscribe: (tell: (state: State) => void) => () => void;
+    /** Calls a function with the state, now and after each change. Returns a function that unsubscribes. */
+    readonly subscribe: (notify: (state: State) => void) => () => void;
     readonly getSnapshot: () => State;
 
     /**
-     * Opens a declared cursor and keeps it current. Who asks for an equal one gets
-     * the same; it ends when each has closed it.
+     * Opens a declared cursor and keeps it current. Equal requests share one cursor.
+     * It ends when each of them has closed it.
      */
     cursor<N extends CursorName>(name: N, ...rest: CursorArguments<N>): Cursor<CursorRecord<N>>;
 
     /**
-     * Opens a declared value and keeps it current. Who asks for an equal one gets
-     * the same; it ends when each has closed it.
+     * Opens a declared value and keeps it current. Equal requests share one value.
+     * It ends when each of them has closed it.
      */
     value<V = number, N extends ValueName = ValueName>(name: N, ...rest: ValueArguments<N>): Value<V>;
 
     /**
-     * Calls an action, as soon as there is a connection; URLSearchParams are sent
-     * as a form. When the connection is lost before the answer, the call is sent
-     * again over the next one, under its key: it takes effect once. Rejects with
-     * code "disconnected" if that is the connection of another user, or comes half
-     * a day later, and with "closed" if there will be none: then the call may have
-     * taken effect, or not. With code "session" it has taken effect, but its
-     * sign-in or sign-out was not accepted.
+     * Calls an action as soon as there is a connection. URLSearchParams are sent as a
+     * form. If the connection is lost before the answer, the call is sent again over the
+     * next one, with the same key, so it takes effect once. It rejects with code
+     * "disconnected" if the next connection belongs to another user or opens more than
+     * half a day later, and with "closed" if there will be none. In both cases the call
+     * may or may not have taken effect. With code "session", the call took effect but
+     * its sign-in or sign-out was not accepted.
      */
     call<R extends Route>(route: R, ...rest: With<InputOf<R> | URLSearchParams, CallOptions>): Promise<Result<OutputOf<R>>>;
 
-    /** The model with that name, whose routes are below a path: by default "/" and its name. */
+    /** Returns the model of a name. Its routes start with path, by default "/" and the name. */
     model<M extends ModelName, P extends string = `/${M}`>(name: M, path?: P): Model<RecordOf<M>, Fields<`POST ${P}`, RecordOf<M>>, Fields<`PATCH ${P}/{id}`, RecordOf<M>>>;
 
     /**
-     * Calls an action with an effect on records. That shows at once in every cursor
-     * that they match, until the server's answer keeps it, corrects it or takes it
-     * back. Writes are sent one after another, under their keys; those that wait for
-     * a connection are kept on this device, survive the page, and are only sent as
-     * the user who made them.
+     * Calls an action with effects on records. The effects show immediately in every
+     * matching cursor, until the server's answer confirms, corrects or undoes them.
+     * Writes are sent one after another, each with its key. While they wait for a
+     * connection, they are stored on this device and survive the page. They are sent
+     * only as the user who made them.
      */
     write<R extends Route>(route: R, input: InputOf<R> | URLSearchParams, effects?: readonly Effect[]): Write<OutputOf<R>>;
 
-    /** The writes that were refused while nobody waited for them, until they are dismissed. */
+    /** The writes that were refused while no caller waited, until they are dismissed. */
     readonly refused: Observable<readonly Refused[]>;
 
-    /** Calls a function with what the server pushes under a route. Returns what ends that. */
+    /** Calls a function with each push of a route. Returns a function that unsubscribes. */
     on<R extends Route>(route: R, listener: (push: Pushed<OutputOf<R>>) => void): () => void;
 
-    /** Ends the connection for good. */
+    /** Closes the connection. It does not reconnect. */
     close(): void;
   }
 
-  /** A way to reach the server: a WebSocket, an event stream with requests beside it, or requests alone. */
+  /** The name of a transport: a WebSocket, an event stream with requests beside it, or requests alone. */
   export type TransportName = "socket" | "stream" | "poll";
 
-  /** What is not said is what the page says in <meta name="tower">, as JSON. */
+  /** The options of connect. Their defaults are the settings of the page in <meta name="tower">, as JSON. */
   export interface Options {
-    /** The server's socket, which has the other transports beside it; by default that of the page's own server. In Node there is no default. */
+    /** The URL of the server's socket, beside which are the other transports. The default is the page's server; Node has none. */
     url?: string;
-    /** How to reach the server: the first that works. By default "socket", then "stream", then "poll". */
+    /** The transports to try, in order. The default is "socket", "stream", "poll". */
     transports?: readonly TransportName[];
-    /** Whether the pages of this origin share a connection where the browser lets them. By default they do. */
+    /** Whether pages of this origin share a connection if the browser supports it. The default is true. */
     share?: boolean;
   }
 
-  /** The store of a server. Every part of a page that connects to one in the same way shares it. */
+  /** Returns the store of a server. Calls with equal options share one store until its connection has ended. */
   export function connect(options?: Options): Store;
 
-  /** A new id. Each sorts after the one before. */
+  /** Returns a new id. Each id sorts after the previous one. */
   export function ulid(now?: number): ID;
 }
 
