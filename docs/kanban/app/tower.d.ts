@@ -189,7 +189,7 @@ declare module "tower" {
     readonly repeated: boolean;
   }
 
-  /** The result of an action that the server ran for a connection on its own. */
+  /** The result of an action that the server ran for this connection without a call. */
   export type Pushed<Out = unknown> = Pick<Result<Out>, "status" | "out" | "error">;
 
   export interface CallOptions {

@@ -2,7 +2,7 @@ import { timeouts } from "./timeouts";
 import { broken, restarting, tooBig, type Link, type LinkEvents, type Transport } from "./transport";
 import { framesOf, parse, type Delivery, type Failure } from "../wire/frames";
 
-const maxTries = 3;
+const maxRequestTries = 3; // then the link counts as broken
 const maxBatchSize = 100_000; // characters of frames in one request
 const batchTimeout = 40_000; // ms; the calls in a batch may take long
 const pingInterval = 120_000; // ms between two pings on a stream
@@ -106,7 +106,7 @@ class HTTPLink implements Link {
       } catch (error) {
         reason = String(error);
       }
-      if (!this.id || ++failures === maxTries) this.#stop(broken, reason);
+      if (!this.id || ++failures === maxRequestTries) this.#stop(broken, reason);
       else await new Promise(resolve => setTimeout(resolve, timeouts.retry * failures));
     }
     return null;

@@ -26,7 +26,7 @@ interface Page {
 }
 
 /** A request of a page. It has a different id on the connection. */
-interface PendingRequest {
+interface PageRequest {
   readonly page: Page;
   readonly id: number;
   readonly opens: boolean;
@@ -36,7 +36,7 @@ interface PendingRequest {
 class WorkerHost {
   readonly #endpoint: string;
   readonly #pages = new Set<Page>();
-  readonly #requests = new Map<number, PendingRequest>();
+  readonly #requests = new Map<number, PageRequest>();
   readonly #pagesByCursor = new Map<number, Set<Page>>(); // by cursor number
   #connection: DirectConnection | null = null;
   #hello: Hello | null = null; // with the seq of the last commit

@@ -67,7 +67,7 @@ export class LiveElements extends List {
   }
 
   #put({ id, html, after }: Entry): void {
-    const fresh = html === undefined ? null : parse(html);
+    const fresh = html === undefined ? null : parseElement(html);
     const old = this.#find(id);
     const element = old && fresh ? morph(old, fresh) : (old ?? fresh);
     if (!element) return;
@@ -120,7 +120,7 @@ export class LiveText extends List {
   }
 }
 
-function parse(html: string): Element | null {
+function parseElement(html: string): Element | null {
   const template = document.createElement("template");
   template.innerHTML = html;
   return template.content.firstElementChild;

@@ -69,7 +69,7 @@ export class UnsentList {
       const action = new URL(form.getAttribute("action") || location.href, document.baseURI);
       if (action.pathname !== path || (action.searchParams.get("_method") ?? "POST").toUpperCase() !== method) continue;
       const inputs = [...form.querySelectorAll<HTMLInputElement>("[name]:not([type=hidden])")];
-      if (inputs.some(isEdited)) continue;
+      if (inputs.some(hasEdit)) continue;
       for (const input of inputs) {
         const values = fields.getAll(input.name);
         if (["checkbox", "radio"].includes(input.type)) input.checked = values.includes(input.value);
@@ -81,7 +81,7 @@ export class UnsentList {
   }
 }
 
-function isEdited(input: HTMLInputElement): boolean {
+function hasEdit(input: HTMLInputElement): boolean {
   return input.checked !== input.defaultChecked || ("defaultValue" in input && input.value !== input.defaultValue);
 }
 

@@ -44,7 +44,7 @@ export class ListCache {
     await this.#run(table => {
       const was: IDBRequest<Identity | undefined> = table.get(identityKey);
       was.onsuccess = () => {
-        if (equal(identity, was.result)) return;
+        if (sameIdentity(identity, was.result)) return;
         table.clear();
         table.put(identity, identityKey);
       };
@@ -55,7 +55,7 @@ export class ListCache {
   /** Loads the stored records into a cursor that has received nothing yet. Returns whether there were any. */
   async restore(key: string, list: Cursor): Promise<boolean> {
     const saved: SavedList | undefined = await this.#run(table => table.get(key));
-    if (!saved || list.model || (this.#identity && !equal(this.#identity, saved.known))) return false;
+    if (!saved || list.model || (this.#identity && !sameIdentity(this.#identity, saved.known))) return false;
     const { model, scope, since, records } = saved;
     Object.assign(list, { model, scope, since, served: records, seq: seqOf(since) });
     return true;
@@ -88,6 +88,6 @@ export class ListCache {
   }
 }
 
-function equal(a: Identity, b: Identity | undefined): boolean {
+function sameIdentity(a: Identity, b: Identity | undefined): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

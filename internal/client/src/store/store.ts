@@ -62,7 +62,7 @@ export interface CallOptions {
   key?: string;
 }
 
-/** The result of an action that the server ran for a connection on its own. */
+/** The result of an action that the server ran for this connection without a call. */
 export type Pushed = Pick<Result, "status" | "out" | "error">;
 
 /** A request that waits for a connection or its answer. */
@@ -107,7 +107,7 @@ export class Store {
   readonly #cache: ListCache;
   #now = 0;
 
-  /** Unanswered writes are stored on this device in the database called name. Without a name, nothing is stored. */
+  /** Writes and kept lists are stored on this device, in the database called name. Without a name, nothing is stored. */
   constructor(open: (events: StoreEvents) => Connection, name = "") {
     const database = name ? openDatabase(name).catch(() => null) : Promise.resolve(null);
     this.#queue = new Queue(name, database, {

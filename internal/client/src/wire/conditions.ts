@@ -9,7 +9,7 @@ export type Where = Readonly<Record<string, unknown>>;
 /** Maps field names of a model to the shapes of their values. internal/wire lists the shapes. */
 export type Fields = Readonly<Record<string, string>>;
 
-type Value = null | boolean | number | bigint | string;
+type Comparable = null | boolean | number | bigint | string;
 
 /** Reports whether a record meets all conditions. */
 export function holds(where: Where, record: Row, fields: Fields): boolean {
@@ -80,7 +80,7 @@ export function zero(shape: string): unknown {
 const zeros: Record<string, unknown> = { bool: false, int: 0, uint: 0, float: 0, string: "", ref: "", time: "0001-01-01T00:00:00Z" };
 
 /** Converts a JSON value of a shape to a value that compare accepts. */
-function comparable(raw: unknown, shape: string): Value {
+function comparable(raw: unknown, shape: string): Comparable {
   raw ??= zero(shape);
   if (raw === null) return null;
   switch (shape.replace("?", "")) {
@@ -94,7 +94,7 @@ function comparable(raw: unknown, shape: string): Value {
     case "object":
       return true;
   }
-  return raw as Value;
+  return raw as Comparable;
 }
 
 /** Returns a string that sorts by time, to the microsecond, or null for the zero time. */
@@ -106,7 +106,7 @@ function sortableTime(text: string): string | null {
   return sortable === "0001-01-01T00:00:00." ? null : sortable;
 }
 
-function compare(a: Value, b: Value): number {
+function compare(a: Comparable, b: Comparable): number {
   if (a === null || b === null) return Number(b === null) - Number(a === null);
   if (typeof a === "string" && typeof b === "string") return compareText(a, b);
   return a < b ? -1 : a > b ? 1 : a == b ? 0 : NaN;
