@@ -125,10 +125,10 @@ const matcher = memo(({ fields, where = {}, order = [] }: Scope) => ({
 
 /**
  * Returns the records of a cursor with the effects applied, as far as the client can
- * predict them. A record leaves if it no longer meets the conditions, and enters if
- * it does. If a rule also applies, only records that this client created may enter.
- * A record at an edge of the window, beyond the known neighbors, does not enter: the
- * server decides about it.
+ * predict them. A record with effects leaves if it no longer meets the conditions, and
+ * enters if it does. If a rule also applies, only records that this client created may
+ * enter. A record beyond the known neighbors of the window does not enter: the server
+ * decides about it.
  */
 export function rebase<T extends Row>(served: readonly T[], scope: Scope, touched: ReadonlyMap<string, Overlaid>): readonly T[] {
   const { limit = 0, offset = 0, rule, ranked } = scope;
