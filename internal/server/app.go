@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"reflect"
 	"sync"
 	"time"
 
@@ -157,40 +156,6 @@ func (a *App) Close() error {
 	return a.store.Close()
 }
 
-// callResult is what an action answered.
-type callResult struct {
-	*call
-	status   int
-	out      json.RawMessage
-	location string
-	repeated bool // it was answered before
-}
-
-// act decodes what was sent, runs the action and says in done what it answers.
-func (a *App) act(ctx context.Context, v *session, in *callRequest, done *callResult) error {
-	route := in.route
-	input, err := route.inputs.decode(in.path, in.body, in.form)
-	if err != nil {
-		return err
-	}
-	value, err := v.run(ctx, route, input)
-	if err != nil {
-		return err
-	}
-	if done.out, err = a.encode(value); err != nil {
-		return fmt.Errorf("%s: encode its output: %w", route.Pattern(), err)
-	}
-	if done.created {
-		done.status = http.StatusCreated
-	}
-	if route.Then != "" {
-		if done.location, err = fill(route.Then, done.out, in.path); err != nil {
-			return fmt.Errorf("%s: %w", route.Pattern(), err)
-		}
-	}
-	return nil
-}
-
 // Handle finds the route of a request once and has every connection handle it,
 // with its own controller and user; what each produced goes to that client. It
 // returns how many did. A connection whose user may not use the action is left
@@ -246,21 +211,6 @@ func (a *App) Env() string { return a.config.Env }
 // programs that act as a user.
 func (a *App) Cookie(id record.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
 
-// allowed lists the actions and cursors that rights are about.
-func (a *App) allowed(rights string) *wire.Allowed {
-	list := &wire.Allowed{Actions: []string{}, Cursors: []string{}}
-	for i, route := range a.router.routes {
-		switch {
-		case rights[i] == 0:
-		case route.Kind == KindAction:
-			list.Actions = append(list.Actions, route.Pattern())
-		default:
-			list.Cursors = append(list.Cursors, route.Name)
-		}
-	}
-	return list
-}
-
 // report logs what is the application's fault and not the client's; what says
 // where it happened.
 func (a *App) report(what string, err error) {
@@ -302,17 +252,4 @@ func checkOutput(route *Route, models []*record.Model) error {
 		}
 	}
 	return nil
-}
-
-// encode encodes an action's output. Records go without their private fields.
-func (a *App) encode(out any) (json.RawMessage, error) {
-	if out == nil {
-		return json.RawMessage("null"), nil
-	}
-	for _, m := range a.config.Models {
-		if m.HasPrivate() && m.Is(reflect.TypeOf(out)) {
-			return m.Public(out)
-		}
-	}
-	return json.Marshal(out)
 }

@@ -156,20 +156,6 @@ func ended(move cursor.Moved) wire.Outcome {
 	return ""
 }
 
-// resync ends a connection whose cursors cannot be kept up: its client connects
-// again, says what it holds, and is told the reason.
-func (c *Connection) resync(reason string) {
-	c.disconnect(closeSlow, "the server lost track of a cursor ("+reason+"); connect again")
-}
-
-// resyncAll ends every connection, because what their users may see is not known
-// any more.
-func (a *App) resyncAll(reason string) {
-	for _, c := range a.hub.all() {
-		c.resync(reason)
-	}
-}
-
 // renumber lets a cursor move to another query, and reports whether its client
 // must be told.
 func renumber(handle *openCursor, move cursor.Moved) bool {

@@ -149,28 +149,22 @@ func (h *hub) rescope(ctx context.Context, v *session, handle *openCursor) curso
 	return move
 }
 
-// isCurrent reports whether the connection's visit, or the one to come, is the
-// follower's answer.
-func (c *Connection) isCurrent(f *follower) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.session != nil && c.session.follower == f || c.pending != nil && c.pending.follower == f
+// removeConnection takes a connection from among the others.
+func (a *App) removeConnection(c *Connection) {
+	a.hub.leave(c)
+	a.inspector.publish(wire.ControlEvent{Left: c.number})
 }
 
-// replaceSession puts a visit in the place of the connection's own, and reports whether
-// it is in use: its client has been greeted, and has not gone.
-func (c *Connection) replaceSession(fresh *session) bool {
-	c.mu.Lock()
-	old, used := c.session, c.pending == nil && !c.ended
-	switch {
-	case used:
-		c.session = fresh
-	case c.pending != nil:
-		old, c.pending = c.pending, fresh
-	default:
-		old = fresh
+// resyncAll ends every connection, because what their users may see is not known
+// any more.
+func (a *App) resyncAll(reason string) {
+	for _, c := range a.hub.all() {
+		c.resync(reason)
 	}
-	c.mu.Unlock()
-	old.follower.end()
-	return used
+}
+
+// resync ends a connection whose cursors cannot be kept up: its client connects
+// again, says what it holds, and is told the reason.
+func (c *Connection) resync(reason string) {
+	c.disconnect(closeSlow, "the server lost track of a cursor ("+reason+"); connect again")
 }

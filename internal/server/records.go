@@ -86,24 +86,6 @@ func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlR
 	return records, err
 }
 
-// scopeOf reads the query of a request.
-func scopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
-	scope := query.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
-	var err error
-	if len(req.Where) > 0 {
-		if scope.Where, err = parseWhere(m, req.Where); err != nil {
-			return scope, err
-		}
-	}
-	if scope.Order, err = query.ParseOrder(m, req.Order); err != nil {
-		return scope, Errorf(CodeBadRequest, "%v", err)
-	}
-	if req.Limit < 0 || req.Offset < 0 {
-		return scope, Errorf(CodeBadRequest, "limit and offset are not negative")
-	}
-	return scope, nil
-}
-
 // write changes one record, or all that a query finds.
 func write(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.ControlRequest) (out wire.Written, err error) {
 	var image *record.Image

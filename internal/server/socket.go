@@ -11,7 +11,6 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/olahol/melody"
-	"github.com/towerkit/tower/internal/wire"
 )
 
 // The codes with which a connection is closed, each with a reason in words.
@@ -142,12 +141,6 @@ func (s *sockets) connect(session *melody.Session) {
 
 func (s *sockets) disconnect(session *melody.Session) {
 	s.app.removeConnection(of(session))
-}
-
-// removeConnection takes a connection from among the others.
-func (a *App) removeConnection(c *Connection) {
-	a.hub.leave(c)
-	a.inspector.publish(wire.ControlEvent{Left: c.number})
 }
 
 // begin runs fn on a goroutine of its own, unless the sockets are closed.

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"time"
-	"unicode/utf8"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
@@ -232,44 +231,3 @@ func ofEvery(f *record.Field) bool {
 }
 
 const maxLabel = 40
-
-// labelField is what a person knows a record by: its title or name, else the
-// first text that it has.
-func labelField(m *record.Model) *record.Field {
-	for _, name := range []string{"title", "name"} {
-		if f := m.Field(name); f != nil && f.Kind == record.String && !f.Private {
-			return f
-		}
-	}
-	for _, f := range m.Fields {
-		if f.Kind == record.String && f.Ref == "" && f.Name != "id" && !f.Private {
-			return f
-		}
-	}
-	return nil
-}
-
-// shortenBoth shortens two texts so that where they begin to differ can be seen.
-func shortenBoth(a, b string) (string, string) {
-	same := 0
-	for same < min(len(a), len(b)) && a[same] == b[same] {
-		same++
-	}
-	if from := same - maxText/4; from > maxText/2 {
-		for !utf8.RuneStart(a[from]) {
-			from--
-		}
-		a, b = "…"+a[from:], "…"+b[from:]
-	}
-	return shorten(a, maxText), shorten(b, maxText)
-}
-
-func shorten(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
-}

@@ -72,9 +72,42 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	return err
 }
 
-func (c *call) note(commit store.Commit) {
-	c.seq = max(c.seq, commit.Seq)
-	for _, change := range commit.Changes {
-		c.created = c.created || change.Op == store.Create
+// View reads the store: its newest state, or, while rules are evaluated for a
+// commit, its state at that commit.
+func (c *Connection) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return c.app.View(c.withDB(ctx), fn)
+}
+
+// withDB returns the context with which the connection reads and writes.
+func (c *Connection) withDB(ctx context.Context) context.Context {
+	if c.db == nil {
+		return ctx
 	}
+	return withDB(ctx, c.db)
+}
+
+// Transaction runs fn and commits what it wrote, all or nothing. It runs fn
+// again when somebody else changed what it had read.
+func (c *Connection) Transaction(ctx context.Context, fn func(*Tx) error) error {
+	return c.app.Transaction(c.withDB(ctx), fn)
+}
+
+// A readOnlyDB is a state of the store that is read only.
+type readOnlyDB struct {
+	view   func(ctx context.Context, fn func(*store.Snapshot) error) error
+	reason string // nothing is written
+}
+
+func (s readOnlyDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return s.view(ctx, fn)
+}
+
+func (s readOnlyDB) Transaction(context.Context, func(*Tx) error) error {
+	return Errorf(CodeForbidden, "%s", s.reason)
+}
+
+type atKey struct{}
+
+func atSeq(ctx context.Context, seq uint64) context.Context {
+	return context.WithValue(ctx, atKey{}, seq)
 }

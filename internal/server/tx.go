@@ -68,20 +68,6 @@ func (d txDB) Transaction(_ context.Context, fn func(*Tx) error) error {
 	return d.write(func(tx *store.Tx) error { return fn(&Tx{tx}) })
 }
 
-// A readOnlyDB is a state of the store that is read only.
-type readOnlyDB struct {
-	view   func(ctx context.Context, fn func(*store.Snapshot) error) error
-	reason string // nothing is written
-}
-
-func (s readOnlyDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return s.view(ctx, fn)
-}
-
-func (s readOnlyDB) Transaction(context.Context, func(*Tx) error) error {
-	return Errorf(CodeForbidden, "%s", s.reason)
-}
-
 // requestDB returns what a request reads and writes: the store, a transaction that is
 // open, or the past.
 func (c *console) requestDB(req *wire.ControlRequest) (DB, error) {
@@ -230,17 +216,6 @@ func (c *console) staleReads(ctx context.Context, tx *store.Tx) ([]staleRead, er
 	return all, nil
 }
 
-// changedFields names the fields that an update changed.
-func changedFields(change store.Change) []string {
-	var names []string
-	for _, f := range change.Model.Fields {
-		if change.Op == store.Update && f.Name != "updatedAt" && !change.Same(f) {
-			names = append(names, f.Name)
-		}
-	}
-	return names
-}
-
 // diff returns what a transaction has done so far, or what a commit did.
 func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	var changes []store.Change
@@ -273,15 +248,4 @@ func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, erro
 		diffs = append(diffs, diff)
 	}
 	return diffs, nil
-}
-
-// labelOf is what a person knows a record by, "" for none.
-func labelOf(image *record.Image) string {
-	if image == nil {
-		return ""
-	}
-	if f := labelField(image.Model); f != nil {
-		return shorten(image.Value(f).Text(), maxLabel)
-	}
-	return ""
 }

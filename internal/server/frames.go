@@ -1,11 +1,8 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -87,88 +84,6 @@ func (c *Connection) handle(req *wire.Request) {
 	}
 }
 
-func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
-	if req.Hello != wire.Version {
-		c.disconnect(closeVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
-		return nil
-	}
-	if c.current() != nil {
-		return Errorf(CodeBadRequest, "hello was said before")
-	}
-	if err := c.greet(ctx); err != nil {
-		return err
-	}
-	c.app.links.replace(req.Instead, c.user)
-	info := c.info()
-	c.app.inspector.publish(wire.ControlEvent{Joined: &info})
-	return nil
-}
-
-// greet finds out who the client is, and greets it. Where what that depends on
-// changes meanwhile, Rescope finds it out anew, and that counts.
-func (c *Connection) greet(ctx context.Context) error {
-	f := &follower{conn: c}
-	asked := &session{conn: c, follower: f}
-	c.setPending(nil, asked)
-	v := c.connect(ctx, f)
-	if err := v.follower.catchUp(ctx); err != nil {
-		v.follower.end()
-		v = &session{conn: c, err: err}
-	}
-	c.setPending(asked, v)
-	for {
-		v := c.pendingSession()
-		rights := v.rights()
-		hello, err := wire.Encode(wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
-			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights)})
-		if place, settled := c.completeHello(v, rights); settled {
-			if v.err != nil {
-				return v.err
-			}
-			if place == nil {
-				v.follower.end()
-				return Errorf(CodeUnavailable, "this connection has ended")
-			}
-			c.outbox.fill(place, hello)
-			return err
-		}
-	}
-}
-
-// pendingSession returns the visit to come.
-func (c *Connection) pendingSession() *session {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.pending
-}
-
-// setPending puts one visit to come in the place of another, if that is still it.
-func (c *Connection) setPending(old, fresh *session) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pending == old {
-		c.pending = fresh
-	} else {
-		fresh.follower.end()
-	}
-}
-
-// completeHello ends the arrival, if v is still the visit to come. It returns the place
-// for the client's hello, before all that becomes of the visit; nil where there is
-// none, or the connection has ended.
-func (c *Connection) completeHello(v *session, rights string) (hello *place, settled bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pending != v {
-		return nil, false
-	}
-	if c.pending = nil; v.err == nil && !c.ended {
-		c.session, c.rights = v, rights
-		hello = c.outbox.reserve()
-	}
-	return hello, true
-}
-
 // handleCall passes a frame that names a route through its action. The answer
 // comes after the frames of the commits that the call made.
 func (c *Connection) handleCall(ctx context.Context, v *session, req *wire.Request) *wire.Answer {
@@ -215,50 +130,6 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	return c.openCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
 		return c.app.answerOpen(c, w, req, since, o)
 	})
-}
-
-// cursorRequest reads what a client asks to open, and what it says it holds.
-func (a *App) cursorRequest(c *Connection, req *wire.Request) (w *cursorRequest, since *resumeFrom, err error) {
-	w = &cursorRequest{where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
-	resync := ""
-	name, in := req.Open, req.In
-	if req.Live != "" {
-		var list sealedList
-		if list, err = a.cookies.unseal(req.Live); err != nil {
-			return nil, nil, Errorf(CodeBadRequest, "this page's list is not known here; reload the page")
-		}
-		name, in, w.partial = list.Cursor, list.In, list.Partial
-		if list.Build != a.config.Build || list.User != c.user {
-			resync = "rules"
-		}
-	}
-	if w.route = a.router.cursors[name]; w.route == nil {
-		return nil, nil, Errorf(CodeNotFound, "there is no cursor %q", name)
-	}
-	if w.in, err = w.route.inputs.decode(nil, in, nil); err != nil {
-		return nil, nil, err
-	}
-	if since, err = a.resumeFrom(c, req.Since); since != nil {
-		since.resync = cmp.Or(since.resync, resync)
-	}
-	return w, since, err
-}
-
-// resumeFrom reads the position up to which a client says it holds a cursor, nil for
-// none.
-func (a *App) resumeFrom(c *Connection, position string) (*resumeFrom, error) {
-	if position == "" {
-		return nil, nil
-	}
-	epoch, seq, err := wire.ParsePosition(position)
-	if err != nil {
-		return nil, Errorf(CodeBadRequest, "since: %v", err)
-	}
-	since := &resumeFrom{user: c.user, seq: seq}
-	if epoch != a.store.Epoch() || seq > a.store.Seq() {
-		since.resync = "epoch"
-	}
-	return since, nil
 }
 
 // answerOpen makes the answer to an open: the records, or what changed of them.

@@ -1,11 +1,9 @@
 package server
 
 import (
-	"encoding/json"
 	"sync"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/wire"
 )
 
 // Bodies are what those are answered who come back with the same, at one time:
@@ -39,19 +37,4 @@ func (b *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte
 	}
 	b.made[&o.Delta[0]] = body
 	return body, nil
-}
-
-// resumeAnswer makes what an opened cursor that is resumed is answered with.
-func (a *App) resumeAnswer(handle *openCursor, o *cursor.Opened) ([]byte, error) {
-	steps, err := a.steps(handle, o.Delta, nil)
-	if err != nil {
-		return nil, err
-	}
-	html, model := handle.request.partial != "", o.Query.Spec().Scope.Model.Name
-	f := frame{deltas: []cursorDelta{{steps: steps, html: html, include: included(o.Included)}}}
-	commit := f.commit()
-	if !html && commit.Records[model] == nil {
-		commit.Records[model] = []json.RawMessage{}
-	}
-	return wire.Body(commit.Cursors[0], commit.Records), nil
 }

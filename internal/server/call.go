@@ -3,14 +3,13 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
+	"reflect"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
-	"github.com/towerkit/tower/internal/wire"
 )
 
 // A callRequest is what a client sent to a route. With a key, a ULID that the client
@@ -46,90 +45,38 @@ type callRequest struct {
 	key   string     // "": none
 }
 
-// attempt begins a run of the call, nil without a key.
-func (in *callRequest) attempt(user record.ID) (*store.Attempt, error) {
-	if in.key == "" {
-		return nil, nil
-	}
-	key, err := record.ParseID(in.key)
-	if err != nil {
-		return nil, Errorf(CodeBadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", in.key)
-	}
-	return store.NewAttempt(string(user), key, []byte(in.route.Pattern()), []byte(in.path.Encode()), in.body, []byte(in.form.Encode()))
+// callResult is what an action answered.
+type callResult struct {
+	*call
+	status   int
+	out      json.RawMessage
+	location string
+	repeated bool // it was answered before
 }
 
-// attempts are the calls with a key that are being served.
-type attempts struct {
-	mu      sync.Mutex
-	running map[string]chan struct{} // by key; closed when the run has ended
+// A call is what is known of the request that is being served.
+type call struct {
+	by      string     // for the log of commits
+	seq     uint64     // of the last commit that it made
+	created bool       // it created a record
+	signIn  *record.ID // who the client shall be
+
+	attempt *store.Attempt // the run of a call with a key, or nil
+	applied *store.Applied // another run of it came first
 }
 
-// begin waits until no other run of the call goes on. The function ends the run.
-func (r *attempts) begin(ctx context.Context, key string) (end func(), err error) {
-	for {
-		r.mu.Lock()
-		other, busy := r.running[key]
-		if !busy {
-			ended := make(chan struct{})
-			r.running[key] = ended
-			r.mu.Unlock()
-			return func() {
-				r.mu.Lock()
-				delete(r.running, key)
-				r.mu.Unlock()
-				close(ended)
-			}, nil
-		}
-		r.mu.Unlock()
-		select {
-		case <-other:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
 }
 
-// An outcome is a call's answer as it is kept.
-type outcome struct {
-	Seq      uint64          `json:"seq"` // of the call's last commit
-	Status   int             `json:"status,omitempty"`
-	Out      json.RawMessage `json:"out,omitempty"`
-	Location string          `json:"location,omitempty"`
-	SignIn   *record.ID      `json:"signIn,omitempty"`
-	Error    *wire.Error     `json:"error,omitempty"`
-}
-
-// saveAnswer keeps how a run ended that has committed something. Where it was cut
-// short, nobody knows how it would have ended.
-func (a *App) saveAnswer(done *callResult, err error) {
-	kept := outcome{Seq: done.seq, Status: done.status, Out: done.out, Location: done.location, SignIn: done.signIn}
-	if err != nil {
-		coded := AsError(err)
-		if coded.Code == CodeUnavailable {
-			return
-		}
-		kept = outcome{Seq: done.seq, Error: coded.wire()}
+func (c *call) note(commit store.Commit) {
+	c.seq = max(c.seq, commit.Seq)
+	for _, change := range commit.Changes {
+		c.created = c.created || change.Op == store.Create
 	}
-	if data, err := json.Marshal(kept); err != nil {
-		a.log.Error("keep an answer", "call", done.by, "error", err)
-	} else {
-		a.store.SaveAnswer(done.attempt, data)
-	}
-}
-
-// repeatAnswer answers a call that has taken effect before as it was answered then.
-func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callResult, error) {
-	kept := outcome{Seq: applied.Seq, Status: http.StatusOK, Out: json.RawMessage("null")}
-	if applied.Answer != nil {
-		if err := json.Unmarshal(applied.Answer, &kept); err != nil {
-			return nil, err
-		}
-	}
-	if kept.Error != nil {
-		return nil, errorOf(kept.Error)
-	}
-	done := &callResult{call: &call{seq: kept.Seq, signIn: kept.SignIn}, status: kept.Status, out: kept.Out, location: kept.Location, repeated: true}
-	return done, a.engine.Wait(ctx, done.seq)
 }
 
 // serve passes a request through its action, and returns when every open
@@ -171,6 +118,31 @@ func (a *App) perform(ctx context.Context, v *session, in *callRequest, once *st
 	return done, a.engine.Wait(ctx, done.seq)
 }
 
+// act decodes what was sent, runs the action and says in done what it answers.
+func (a *App) act(ctx context.Context, v *session, in *callRequest, done *callResult) error {
+	route := in.route
+	input, err := route.inputs.decode(in.path, in.body, in.form)
+	if err != nil {
+		return err
+	}
+	value, err := v.run(ctx, route, input)
+	if err != nil {
+		return err
+	}
+	if done.out, err = a.encode(value); err != nil {
+		return fmt.Errorf("%s: encode its output: %w", route.Pattern(), err)
+	}
+	if done.created {
+		done.status = http.StatusCreated
+	}
+	if route.Then != "" {
+		if done.location, err = fill(route.Then, done.out, in.path); err != nil {
+			return fmt.Errorf("%s: %w", route.Pattern(), err)
+		}
+	}
+	return nil
+}
+
 // author says who makes the commits of an action that is called.
 func (c *Connection) author(route *Route) string {
 	if c.by != "" {
@@ -179,10 +151,15 @@ func (c *Connection) author(route *Route) string {
 	return route.Pattern() + " by " + c.Label()
 }
 
-// noteApplied keeps that a transaction of the call came after another run of it.
-func (c *call) noteApplied(err error) {
-	var applied *store.AppliedError
-	if errors.As(err, &applied) {
-		c.applied = &applied.Applied
+// encode encodes an action's output. Records go without their private fields.
+func (a *App) encode(out any) (json.RawMessage, error) {
+	if out == nil {
+		return json.RawMessage("null"), nil
 	}
+	for _, m := range a.config.Models {
+		if m.HasPrivate() && m.Is(reflect.TypeOf(out)) {
+			return m.Public(out)
+		}
+	}
+	return json.Marshal(out)
 }

@@ -1,0 +1,152 @@
+package server
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A cursorRequest is a cursor as a client asks for it.
+type cursorRequest struct {
+	route   *Route
+	in      any
+	partial string // of a page's list: what renders a record
+
+	where []byte
+	order []string
+	limit int32
+	scope bool // it wants to know the scope
+}
+
+// perViewer reports whether the partial is rendered for each viewer, which its
+// name declares: "posts/_post.viewer.html".
+func (w *cursorRequest) perViewer() bool { return strings.HasSuffix(w.partial, ".viewer.html") }
+
+// tag keeps cursors apart that are asked for in different ways: scopes that are
+// equal now may differ when the user's rights have changed.
+func (w *cursorRequest) tag(viewer *Connection) (string, error) {
+	in, err := json.Marshal(w.in)
+	if err != nil {
+		return "", fmt.Errorf("encode its input: %w", err)
+	}
+	tag := fmt.Sprintf("%s %s %s %q %d %s", w.route.Name, in, w.where, w.order, w.limit, w.partial)
+	if w.perViewer() {
+		tag = fmt.Sprintf("%s for %d", tag, viewer.number)
+	}
+	return tag, nil
+}
+
+// narrow applies what the client asked for on top of the application's scope,
+// on the fields that the application allows.
+func (w *cursorRequest) narrow(scope query.Scope) (query.Scope, error) {
+	if w.route.Value && (len(w.order) > 0 || w.limit > 0) {
+		return scope, Errorf(CodeBadRequest, "%s is a value; it takes neither an order nor a limit", w.route.Name)
+	}
+	if len(w.where) > 0 {
+		where, err := parseWhere(scope.Model, w.where)
+		if err != nil {
+			return scope, err
+		}
+		if err := w.checkFields(slices.Collect(where.Fields)); err != nil {
+			return scope, err
+		}
+		scope.Where = query.And(scope.Where, where)
+	}
+	if len(w.order) > 0 {
+		order, err := query.ParseOrder(scope.Model, w.order)
+		if err != nil {
+			return scope, Errorf(CodeBadRequest, "%v", err)
+		}
+		fields := make([]*record.Field, len(order))
+		for i, term := range order {
+			fields[i] = term.Field
+		}
+		if err := w.checkFields(fields); err != nil {
+			return scope, err
+		}
+		if scope.Limit != 0 || scope.Offset != 0 {
+			return scope, Errorf(CodeBadRequest, "%s has a limit of its own and keeps its order", w.route.Name)
+		}
+		scope.Order = order
+	}
+	if limit := int(w.limit); limit > 0 && (scope.Limit == 0 || limit < scope.Limit) {
+		scope.Limit = limit
+	}
+	return scope, nil
+}
+
+func (w *cursorRequest) checkFields(fields []*record.Field) error {
+	for _, field := range fields {
+		if !slices.Contains(w.route.Narrow, field) {
+			return Errorf(CodeForbidden, "%s cannot be narrowed by %s", w.route.Name, field.Name)
+		}
+	}
+	return nil
+}
+
+func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
+	var where map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if err := decoder.Decode(&where); err != nil {
+		return query.Condition{}, Errorf(CodeBadRequest, "the conditions are not a JSON object: %v", err)
+	}
+	condition, err := query.Parse(m, where)
+	if err != nil {
+		return condition, Errorf(CodeBadRequest, "%v", err)
+	}
+	return condition, nil
+}
+
+// cursorRequest reads what a client asks to open, and what it says it holds.
+func (a *App) cursorRequest(c *Connection, req *wire.Request) (w *cursorRequest, since *resumeFrom, err error) {
+	w = &cursorRequest{where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
+	resync := ""
+	name, in := req.Open, req.In
+	if req.Live != "" {
+		var list sealedList
+		if list, err = a.cookies.unseal(req.Live); err != nil {
+			return nil, nil, Errorf(CodeBadRequest, "this page's list is not known here; reload the page")
+		}
+		name, in, w.partial = list.Cursor, list.In, list.Partial
+		if list.Build != a.config.Build || list.User != c.user {
+			resync = "rules"
+		}
+	}
+	if w.route = a.router.cursors[name]; w.route == nil {
+		return nil, nil, Errorf(CodeNotFound, "there is no cursor %q", name)
+	}
+	if w.in, err = w.route.inputs.decode(nil, in, nil); err != nil {
+		return nil, nil, err
+	}
+	if since, err = a.resumeFrom(c, req.Since); since != nil {
+		since.resync = cmp.Or(since.resync, resync)
+	}
+	return w, since, err
+}
+
+// scopeOf reads the query of a request.
+func scopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
+	scope := query.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
+	var err error
+	if len(req.Where) > 0 {
+		if scope.Where, err = parseWhere(m, req.Where); err != nil {
+			return scope, err
+		}
+	}
+	if scope.Order, err = query.ParseOrder(m, req.Order); err != nil {
+		return scope, Errorf(CodeBadRequest, "%v", err)
+	}
+	if req.Limit < 0 || req.Offset < 0 {
+		return scope, Errorf(CodeBadRequest, "limit and offset are not negative")
+	}
+	return scope, nil
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
+	if req.Hello != wire.Version {
+		c.disconnect(closeVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
+		return nil
+	}
+	if c.current() != nil {
+		return Errorf(CodeBadRequest, "hello was said before")
+	}
+	if err := c.greet(ctx); err != nil {
+		return err
+	}
+	c.app.links.replace(req.Instead, c.user)
+	info := c.info()
+	c.app.inspector.publish(wire.ControlEvent{Joined: &info})
+	return nil
+}
+
+// greet finds out who the client is, and greets it. Where what that depends on
+// changes meanwhile, Rescope finds it out anew, and that counts.
+func (c *Connection) greet(ctx context.Context) error {
+	f := &follower{conn: c}
+	asked := &session{conn: c, follower: f}
+	c.setPending(nil, asked)
+	v := c.connect(ctx, f)
+	if err := v.follower.catchUp(ctx); err != nil {
+		v.follower.end()
+		v = &session{conn: c, err: err}
+	}
+	c.setPending(asked, v)
+	for {
+		v := c.pendingSession()
+		rights := v.rights()
+		hello, err := wire.Encode(wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
+			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights)})
+		if place, settled := c.completeHello(v, rights); settled {
+			if v.err != nil {
+				return v.err
+			}
+			if place == nil {
+				v.follower.end()
+				return Errorf(CodeUnavailable, "this connection has ended")
+			}
+			c.outbox.fill(place, hello)
+			return err
+		}
+	}
+}
+
+// completeHello ends the arrival, if v is still the visit to come. It returns the place
+// for the client's hello, before all that becomes of the visit; nil where there is
+// none, or the connection has ended.
+func (c *Connection) completeHello(v *session, rights string) (hello *place, settled bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending != v {
+		return nil, false
+	}
+	if c.pending = nil; v.err == nil && !c.ended {
+		c.session, c.rights = v, rights
+		hello = c.outbox.reserve()
+	}
+	return hello, true
+}
+
+// allowed lists the actions and cursors that rights are about.
+func (a *App) allowed(rights string) *wire.Allowed {
+	list := &wire.Allowed{Actions: []string{}, Cursors: []string{}}
+	for i, route := range a.router.routes {
+		switch {
+		case rights[i] == 0:
+		case route.Kind == KindAction:
+			list.Actions = append(list.Actions, route.Pattern())
+		default:
+			list.Cursors = append(list.Cursors, route.Name)
+		}
+	}
+	return list
+}

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// resumeFrom is what a returning client says it holds. A reason says why it cannot be
+// built upon.
+type resumeFrom struct {
+	seq    uint64
+	user   record.ID
+	resync string
+}
+
+// resumeFrom reads the position up to which a client says it holds a cursor, nil for
+// none.
+func (a *App) resumeFrom(c *Connection, position string) (*resumeFrom, error) {
+	if position == "" {
+		return nil, nil
+	}
+	epoch, seq, err := wire.ParsePosition(position)
+	if err != nil {
+		return nil, Errorf(CodeBadRequest, "since: %v", err)
+	}
+	since := &resumeFrom{user: c.user, seq: seq}
+	if epoch != a.store.Epoch() || seq > a.store.Seq() {
+		since.resync = "epoch"
+	}
+	return since, nil
+}
+
+// loadResume works out what the client held: the cursor's scope as it was then, for
+// who the client was then. Where nothing that Connect followed has changed since,
+// that is the visit, if it is still current; else Connect is asked again. Where it
+// cannot be known, it notes why, and the client gets everything anew.
+func (c *Connection) loadResume(ctx context.Context, v *session, w *cursorRequest, since *resumeFrom) *cursor.Resume {
+	same, err := c.app.engine.Untouched(ctx, since.seq, v.follower.scopes()...)
+	same = same && !v.follower.isEnded()
+	ctx = atSeq(ctx, since.seq)
+	if err == nil && !same {
+		past := &Connection{app: c.app, number: c.number, user: since.user}
+		v = past.connect(ctx, &follower{})
+		err = v.err
+	}
+	if err == nil {
+		var spec cursor.Spec
+		if spec, _, err = v.spec(ctx, &follower{}, w); err == nil {
+			return &cursor.Resume{Seq: since.seq, Spec: spec, Same: same}
+		}
+	}
+	since.resync = "rules"
+	if errors.Is(err, store.ErrExpired) {
+		since.resync = "expired"
+	}
+	return nil
+}
+
+// resumeAnswer makes what an opened cursor that is resumed is answered with.
+func (a *App) resumeAnswer(handle *openCursor, o *cursor.Opened) ([]byte, error) {
+	steps, err := a.steps(handle, o.Delta, nil)
+	if err != nil {
+		return nil, err
+	}
+	html, model := handle.request.partial != "", o.Query.Spec().Scope.Model.Name
+	f := frame{deltas: []cursorDelta{{steps: steps, html: html, include: included(o.Included)}}}
+	commit := f.commit()
+	if !html && commit.Records[model] == nil {
+		commit.Records[model] = []json.RawMessage{}
+	}
+	return wire.Body(commit.Cursors[0], commit.Records), nil
+}

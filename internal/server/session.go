@@ -1,0 +1,220 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/towerkit/tower/internal/cursor"
+)
+
+// A session is what [Router.Connect] answered for a connection: its session, and
+// the controllers made from it. When something that it followed changes, the
+// connection gets another one.
+type session struct {
+	conn     *Connection
+	value    any
+	follower *follower // nil: it depends on nothing
+	err      error     // why there is no session; all is denied
+
+	mu        sync.Mutex
+	instances []instance
+}
+
+// An instance is a visit's own of a controller.
+type instance struct {
+	of    *Controller
+	value any
+}
+
+// connect asks the application who the client is, as ctx sees the store; the
+// follower is for what the answer depends on.
+func (c *Connection) connect(ctx context.Context, f *follower) *session {
+	v := &session{conn: c}
+	v.follower, v.err = f.evaluate(ctx, func(ctx context.Context) error {
+		return recoverPanic("Connect", func() (err error) {
+			v.value, err = c.app.router.Connect(ctx, c)
+			return err
+		})
+	})
+	if v.err != nil {
+		v.err = fmt.Errorf("connect: %w", v.err)
+	}
+	return v
+}
+
+// controller returns the visit's instance of a controller, made on first use.
+func (v *session) controller(controller *Controller) (made any, err error) {
+	if v.err != nil {
+		return nil, v.err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, known := range v.instances {
+		if known.of == controller {
+			return known.value, nil
+		}
+	}
+	err = recoverPanic(controller.Type, func() error {
+		made = controller.Make(v.value)
+		return nil
+	})
+	if err == nil {
+		v.instances = append(v.instances, instance{controller, made})
+	}
+	return made, err
+}
+
+// allows reports whether the visit's user may use a route: its controller's
+// Allow says so, or there is none.
+func (v *session) allows(route *Route) bool {
+	controller, err := v.controller(route.Controller)
+	if err != nil {
+		return false
+	}
+	asked, ok := controller.(interface{ Allow(action string) bool })
+	if !ok {
+		return true
+	}
+	allowed := false
+	err = recoverPanic(route.Controller.Type+".Allow", func() error {
+		allowed = asked.Allow(route.Action)
+		return nil
+	})
+	return err == nil && allowed
+}
+
+// rights says what the visit's user may use, a byte for each route. Pages are not
+// told of.
+func (v *session) rights() string {
+	routes := v.conn.app.router.routes
+	rights := make([]byte, len(routes))
+	for i, route := range routes {
+		if route.Kind != KindPage && v.allows(route) {
+			rights[i] = 1
+		}
+	}
+	return string(rights)
+}
+
+// run passes an input through an action or a page.
+func (v *session) run(ctx context.Context, route *Route, in any) (out any, err error) {
+	if !v.allows(route) {
+		return nil, Errorf(CodeForbidden, "you may not use %s", route.Pattern())
+	}
+	controller, err := v.controller(route.Controller)
+	if err != nil {
+		return nil, err
+	}
+	err = recoverPanic(route.Controller.Type+"."+route.Action, func() error {
+		out, err = route.Call(ctx, controller, in)
+		return err
+	})
+	return out, err
+}
+
+// spec asks the controller for the scope of a cursor, as this user sees it; the
+// follower, which it returns if it is needed, is for what the scope depends on.
+func (v *session) spec(ctx context.Context, f *follower, want *cursorRequest) (spec cursor.Spec, _ *follower, err error) {
+	f, err = f.evaluate(ctx, func(ctx context.Context) error {
+		spec, err = v.buildSpec(ctx, want)
+		return err
+	})
+	return spec, f, err
+}
+
+func (v *session) buildSpec(ctx context.Context, want *cursorRequest) (spec cursor.Spec, err error) {
+	route := want.route
+	if !v.allows(route) {
+		return spec, Errorf(CodeForbidden, "you may not open %s", route.Name)
+	}
+	controller, err := v.controller(route.Controller)
+	if err != nil {
+		return spec, err
+	}
+	err = recoverPanic(route.Controller.Type+"."+route.Action, func() error {
+		spec, err = route.Spec(ctx, controller, want.in)
+		return err
+	})
+	if err != nil {
+		return spec, err
+	}
+	if spec.Scope, err = want.narrow(spec.Scope); err != nil {
+		return spec, err
+	}
+	spec.Allow = v.conn.app.rule(spec.Scope.Model, controller)
+	for i := range spec.Include {
+		if err := v.resolveInclude(&spec.Include[i]); err != nil {
+			return spec, fmt.Errorf("%s: %w", route.Name, err)
+		}
+	}
+	spec.Ordered, spec.Inline = want.partial != "", want.partial != ""
+	spec.Tag, err = want.tag(v.conn)
+	return spec, err
+}
+
+// resolveInclude completes what a scope includes with its model and the rule of that.
+func (v *session) resolveInclude(in *cursor.Include) error {
+	a := v.conn.app
+	in.Model = a.store.Model(in.Fields[0].Ref)
+	guard, err := a.ruleController(in.Model)
+	if guard == nil || err != nil {
+		return err
+	}
+	controller, err := v.controller(guard)
+	if err != nil {
+		return err
+	}
+	in.Allow = a.rule(in.Model, controller)
+	return nil
+}
+
+// replaceSession puts a visit in the place of the connection's own, and reports whether
+// it is in use: its client has been greeted, and has not gone.
+func (c *Connection) replaceSession(fresh *session) bool {
+	c.mu.Lock()
+	old, used := c.session, c.pending == nil && !c.ended
+	switch {
+	case used:
+		c.session = fresh
+	case c.pending != nil:
+		old, c.pending = c.pending, fresh
+	default:
+		old = fresh
+	}
+	c.mu.Unlock()
+	old.follower.end()
+	return used
+}
+
+// isCurrent reports whether the connection's visit, or the one to come, is the
+// follower's answer.
+func (c *Connection) isCurrent(f *follower) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session != nil && c.session.follower == f || c.pending != nil && c.pending.follower == f
+}
+
+func (c *Connection) current() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session
+}
+
+// pendingSession returns the visit to come.
+func (c *Connection) pendingSession() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pending
+}
+
+// setPending puts one visit to come in the place of another, if that is still it.
+func (c *Connection) setPending(old, fresh *session) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pending == old {
+		c.pending = fresh
+	} else {
+		fresh.follower.end()
+	}
+}
