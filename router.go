@@ -32,7 +32,7 @@ func (r *Router[S]) erased() *server.Router { return r.router }
 // anew.
 func NewRouter[S any](connect func(context.Context, *Connection) (S, error)) *Router[S] {
 	r := server.NewRouter()
-	r.Connect = func(ctx context.Context, c *Connection) (any, error) { return connect(ctx, c) }
+	r.Connect = func(ctx context.Context, c any) (any, error) { return connect(ctx, c.(*Connection)) }
 	return &Router[S]{r}
 }
 

@@ -28,7 +28,7 @@ type Connection struct {
 	db DB     // what it reads and writes in place of the store, or nil
 
 	// A connection that serves one HTTP request has none of these.
-	outbox  outbox
+	outbox  Outbox
 	limiter *rate.Limiter
 
 	label   atomic.Pointer[string]

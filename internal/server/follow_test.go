@@ -46,7 +46,8 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 		return level, err
 	}
 	r := NewRouter()
-	r.Connect = func(ctx context.Context, c *Connection) (any, error) {
+	r.Connect = func(ctx context.Context, connection any) (any, error) {
+		c := connection.(*Connection)
 		level, err := levelOf(ctx, c, c.UserID())
 		return &holder{c, level}, err
 	}

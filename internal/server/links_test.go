@@ -26,7 +26,7 @@ func serve(t *testing.T, config Config, change func(*links)) (*App, string) {
 	t.Helper()
 	config.Data = filepath.Join(t.TempDir(), "test.db")
 	config.Router = NewRouter()
-	config.Router.Connect = func(context.Context, *Connection) (any, error) { return nil, nil }
+	config.Router.Connect = func(context.Context, any) (any, error) { return nil, nil }
 	config.Files = fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}}
 	app, err := New(config)
 	if err == nil {
@@ -166,7 +166,7 @@ func TestPollsLoseAndDoubleNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	const messages = 3000
 	l := &link{kind: "poll", conn: &Connection{}}
-	l.conn.outbox = outbox{transport: l, limit: 1 << 30}
+	l.conn.outbox = Outbox{transport: l, limit: 1 << 30}
 	var putting sync.WaitGroup
 	putting.Go(func() {
 		for i := range messages {

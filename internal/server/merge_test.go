@@ -50,7 +50,7 @@ var lagModel = &record.Model{Name: "posts"}
 type lag struct {
 	t      *testing.T
 	random *rand.Rand
-	outbox *outbox
+	outbox *Outbox
 	full   bool
 
 	seq      uint64
@@ -76,7 +76,7 @@ type naiveList struct {
 
 func newLag(t *testing.T, random *rand.Rand, limit int) *lag {
 	l := &lag{t: t, random: random, states: map[uint64]string{}, held: map[uint64]*replica{}}
-	l.outbox = &outbox{limit: limit, transport: fakeTransport{
+	l.outbox = &Outbox{limit: limit, transport: fakeTransport{
 		func(message []byte) { l.messages = append(l.messages, message) },
 		func() { l.full = true },
 	}}

@@ -2,12 +2,12 @@ package server
 
 import "sync"
 
-// An outbox holds what waits to be sent on a connection. At most one message is
+// An Outbox holds what waits to be sent on a connection. At most one message is
 // inside the transport; what is put meanwhile goes into the next one, and commits
 // that wait side by side are merged. So the order is ours, bursts become few
 // messages, and nothing is dropped unseen.
-type outbox struct {
-	transport transport
+type Outbox struct {
+	transport Transport
 	limit     int // of bytes that wait
 
 	mu         sync.Mutex
@@ -20,8 +20,8 @@ type outbox struct {
 	last       func() // ends the transport once all is sent; nil: it stays
 }
 
-// A transport takes a connection's messages. It never waits.
-type transport interface {
+// A Transport takes a connection's messages. It never waits.
+type Transport interface {
 	name() string
 	send(message []byte) // one at a time; the next after the outbox was told sent
 	end(code int, reason string)
@@ -40,10 +40,10 @@ type place struct {
 const maxMessage = 256 << 10
 
 // put queues an answer or the like.
-func (o *outbox) put(text []byte) { o.fill(o.reserve(), text) }
+func (o *Outbox) put(text []byte) { o.fill(o.reserve(), text) }
 
 // reserve takes the next place, which is to be filled soon.
-func (o *outbox) reserve() *place {
+func (o *Outbox) reserve() *place {
 	p := &place{}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -54,7 +54,7 @@ func (o *outbox) reserve() *place {
 }
 
 // fill puts a text into a place; nil gives the place up.
-func (o *outbox) fill(p *place, text []byte) {
+func (o *Outbox) fill(p *place, text []byte) {
 	o.mu.Lock()
 	p.text, p.bytes, p.ready = text, len(text), true
 	o.added(len(text))
@@ -62,7 +62,7 @@ func (o *outbox) fill(p *place, text []byte) {
 
 // deliver queues a commit. Nobody else may deliver at the same time. What is held
 // waits for flush, or for anything else that is put.
-func (o *outbox) deliver(f *frame, hold bool) {
+func (o *Outbox) deliver(f *frame, hold bool) {
 	o.mu.Lock()
 	if hold && !o.full && o.bytes+len(f.text) < o.limit {
 		o.enqueue(f)
@@ -83,14 +83,14 @@ func (o *outbox) deliver(f *frame, hold bool) {
 }
 
 // collect keeps what is put until flush, so that it goes into one message.
-func (o *outbox) collect() {
+func (o *Outbox) collect() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.collecting = true
 }
 
 // flush sends what was kept.
-func (o *outbox) flush() {
+func (o *Outbox) flush() {
 	o.mu.Lock()
 	o.collecting = false
 	next := o.take()
@@ -99,7 +99,7 @@ func (o *outbox) flush() {
 }
 
 // enqueue lets a commit join the run before it, or begin one.
-func (o *outbox) enqueue(f *frame) {
+func (o *Outbox) enqueue(f *frame) {
 	if n := len(o.queue); n > 0 {
 		if p := o.queue[n-1]; p.batch != nil && p.batch.last.plain() && f.plain() {
 			p.batch = p.batch.then(f)
@@ -111,7 +111,7 @@ func (o *outbox) enqueue(f *frame) {
 }
 
 // added accounts for what was put, and unlocks.
-func (o *outbox) added(bytes int) {
+func (o *Outbox) added(bytes int) {
 	var next []*place
 	if !o.full {
 		o.bytes += bytes
@@ -127,7 +127,7 @@ func (o *outbox) added(bytes int) {
 // compact merges what waits, and gives up if that is still too much. Else it
 // lets half as much again come before the next time, so that it does not do so
 // for each frame.
-func (o *outbox) compact() {
+func (o *Outbox) compact() {
 	o.bytes = 0
 	for _, p := range o.queue {
 		if p.batch != nil {
@@ -144,7 +144,7 @@ func (o *outbox) compact() {
 }
 
 // sent is the transport's word that the last message is on its way.
-func (o *outbox) sent() {
+func (o *Outbox) sent() {
 	o.mu.Lock()
 	o.busy = false
 	next := o.take()
@@ -153,14 +153,14 @@ func (o *outbox) sent() {
 }
 
 // finish ends the transport once what waits has been sent.
-func (o *outbox) finish(code int, reason string) {
+func (o *Outbox) finish(code int, reason string) {
 	o.mu.Lock()
 	o.last = func() { o.transport.end(code, reason) }
 	o.endIfIdle()
 }
 
 // endIfIdle ends the transport if that is due, and unlocks.
-func (o *outbox) endIfIdle() {
+func (o *Outbox) endIfIdle() {
 	last := o.last
 	idle := !o.busy && len(o.queue) == 0
 	o.mu.Unlock()
@@ -170,7 +170,7 @@ func (o *outbox) endIfIdle() {
 }
 
 // take removes what is ready to be sent, as much as fits into a message.
-func (o *outbox) take() []*place {
+func (o *Outbox) take() []*place {
 	var places []*place
 	for size := 0; !o.busy && !o.collecting && len(o.queue) > 0 && o.queue[0].ready; {
 		p := o.queue[0]
@@ -193,7 +193,7 @@ func (o *outbox) take() []*place {
 
 // hand gives what was taken to the transport. It is done without the lock:
 // merging takes a while, and others must be able to put meanwhile.
-func (o *outbox) hand(places []*place) {
+func (o *Outbox) hand(places []*place) {
 	if len(places) > 0 {
 		o.transport.send(message(places))
 	}
@@ -223,7 +223,7 @@ func message(places []*place) []byte {
 	return append(message, ']')
 }
 
-func (o *outbox) waiting() int {
+func (o *Outbox) waiting() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.bytes

@@ -26,7 +26,7 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	var messages [][]byte
-	o := &outbox{limit: 1 << 30, transport: fakeTransport{
+	o := &Outbox{limit: 1 << 30, transport: fakeTransport{
 		func(message []byte) { messages = append(messages, message) },
 		func() { t.Error("the client was let go") },
 	}}
@@ -85,7 +85,7 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 
 func TestOutboxIsBounded(t *testing.T) {
 	full := make(chan struct{})
-	o := &outbox{limit: 1000, transport: fakeTransport{func([]byte) {}, func() { close(full) }}}
+	o := &Outbox{limit: 1000, transport: fakeTransport{func([]byte) {}, func() { close(full) }}}
 	for range 100 {
 		o.put(make([]byte, 100))
 	}

@@ -81,7 +81,7 @@ func (r *Route) describe() wire.Route {
 // A Router holds an application's routes. It is filled before the application
 // starts and does not change afterwards.
 type Router struct {
-	Connect func(ctx context.Context, c *Connection) (session any, err error)
+	Connect func(ctx context.Context, connection any) (session any, err error)
 
 	routes      []*Route
 	mounted     []*Controller

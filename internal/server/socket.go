@@ -13,17 +13,6 @@ import (
 	"github.com/olahol/melody"
 )
 
-// The codes with which a connection is closed, each with a reason in words.
-const (
-	closeNormal   = websocket.CloseNormalClosure
-	closeRestart  = websocket.CloseServiceRestart // connect again at once
-	closeVersion  = websocket.CloseProtocolError  // do not connect again
-	closePolicy   = websocket.ClosePolicyViolation
-	closeInternal = websocket.CloseInternalServerErr
-	closeSlow     = websocket.CloseTryAgainLater // too much waits for this client
-	closeDone     = websocket.CloseNormalClosure // another connection has taken its place
-)
-
 // writeWait is how long a client may take to accept what is written to it.
 const writeWait = 10 * time.Second
 
