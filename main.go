@@ -16,6 +16,7 @@ import (
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/route"
 )
 
 // Config is what an application is made of. The environment, which [Main] lists,
@@ -96,7 +97,7 @@ func New(config Config) (*App, error) {
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Build: build(), Rules: map[*record.Model]server.Rule{}}
+		Policy: c.ContentSecurityPolicy, Build: build(), Rules: map[*record.Model]route.Rule{}}
 	if c.Routes == nil {
 		return out, errors.New("the application has no routes; set Config.Routes")
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -135,9 +135,9 @@ func (m *Model[T]) coded(id ID, err error) error {
 	case errors.As(err, &coded):
 		return err
 	case errors.Is(err, store.ErrNotFound):
-		return &Error{Code: server.CodeNotFound, Message: fmt.Sprintf("there is no %s %s", m.model.Type, id), Err: err}
+		return &Error{Code: fault.NotFound, Message: fmt.Sprintf("there is no %s %s", m.model.Type, id), Err: err}
 	case errors.As(err, &invalid), errors.Is(err, store.ErrConflict):
-		return server.AsError(err)
+		return fault.As(err)
 	}
 	return err
 }

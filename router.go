@@ -8,18 +8,18 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/route"
 )
 
 // A Router holds an application's routes. S is its session: what the controllers
 // of one connection share. It is filled as the program starts; mistakes are
 // reported together when the application does.
-type Router[S any] struct{ router *server.Router }
+type Router[S any] struct{ router *route.Router }
 
 // Routes is a [Router] of any session, for [Config].
-type Routes interface{ erased() *server.Router }
+type Routes interface{ erased() *route.Router }
 
-func (r *Router[S]) erased() *server.Router { return r.router }
+func (r *Router[S]) erased() *route.Router { return r.router }
 
 // NewRouter returns a router without routes. connect says who a client is: it is
 // asked once for each connection, and again when something that it followed (see
@@ -31,7 +31,7 @@ func (r *Router[S]) erased() *server.Router { return r.router }
 // all cursors are closed, and the connection is ended, so that its client asks
 // anew.
 func NewRouter[S any](connect func(context.Context, *Connection) (S, error)) *Router[S] {
-	r := server.NewRouter()
+	r := route.NewRouter()
 	r.Connect = func(ctx context.Context, c any) (any, error) { return connect(ctx, c.(*Connection)) }
 	return &Router[S]{r}
 }
@@ -39,8 +39,8 @@ func NewRouter[S any](connect func(context.Context, *Connection) (S, error)) *Ro
 // A Mounted is a controller under its name in a router. C is a pointer to the
 // controller's struct.
 type Mounted[C any] struct {
-	router     *server.Router
-	controller *server.Controller
+	router     *route.Router
+	controller *route.Controller
 }
 
 // Mount puts a controller under a name. create makes one from a session; each
@@ -54,7 +54,7 @@ type Mounted[C any] struct {
 // of other records, such as memberships, belongs in the session, where connect
 // follows it: create is not given a context, and may be called late.
 func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
-	controller := &server.Controller{
+	controller := &route.Controller{
 		Name: name,
 		Type: strings.TrimPrefix(typeName[C](), "*"),
 		Zero: *new(C),
@@ -65,38 +65,38 @@ func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
 }
 
 // An Option says more about an action.
-type Option func(*server.Route)
+type Option func(*route.Route)
 
 // Form names the page, "GET /posts/new", that holds the action's form. It is shown
 // again, with the problems beside the fields, to a browser without JavaScript that
 // sent invalid input.
-func Form(page string) Option { return func(route *server.Route) { route.Form = page } }
+func Form(page string) Option { return func(rt *route.Route) { rt.Form = page } }
 
 // Then is where the sender of the action's form goes next: "/posts/{id}", with the
 // fields of the action's output, or else of its path, in the braces. Without it,
 // the sender goes back to the page it came from.
-func Then(path string) Option { return func(route *server.Route) { route.Then = path } }
+func Then(path string) Option { return func(rt *route.Route) { rt.Then = path } }
 
 // Action adds an action under "METHOD /path/{field}": a typed call, reached over a
 // socket and over HTTP, as JSON and as an HTML form. Values in the path are fields
 // of the input.
 func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error), options ...Option) {
-	route := call(m, server.KindAction, action)
+	rt := call(m, route.KindAction, action)
 	for _, option := range options {
-		option(route)
+		option(rt)
 	}
-	m.router.Add(route, pattern)
+	m.router.Add(rt, pattern)
 }
 
 // Page adds a page under "GET /path/{field}". It shows
 // views/CONTROLLER/ACTION.html, in lower case, with what the action returns as
 // .Data.
 func Page[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error)) {
-	m.router.Add(call(m, server.KindPage, action), pattern)
+	m.router.Add(call(m, route.KindPage, action), pattern)
 }
 
-func call[C, In, Out any](m *Mounted[C], kind server.Kind, action func(C, context.Context, In) (Out, error)) *server.Route {
-	return &server.Route{
+func call[C, In, Out any](m *Mounted[C], kind route.Kind, action func(C, context.Context, In) (Out, error)) *route.Route {
+	return &route.Route{
 		Kind: kind, Action: methodName(action), Controller: m.controller,
 		In: reflect.TypeFor[In](), Out: reflect.TypeFor[Out](),
 		Call: func(ctx context.Context, controller, in any) (any, error) {
@@ -113,7 +113,7 @@ func call[C, In, Out any](m *Mounted[C], kind server.Kind, action func(C, contex
 // it followed itself: see [Scope.Follow]. That may be while an action runs. When
 // it fails then, the cursor is closed.
 func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Context, In) (Scope[T], error), options ...CursorOption[T]) {
-	route := follow[C, In, T](m, open, func(c C, ctx context.Context, in In) (cursor.Spec, error) {
+	rt := follow[C, In, T](m, open, func(c C, ctx context.Context, in In) (cursor.Spec, error) {
 		scope, err := open(c, ctx, in)
 		if err != nil {
 			return cursor.Spec{}, err
@@ -125,11 +125,11 @@ func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Conte
 		included, err := scope.included()
 		return cursor.Spec{Scope: resolved, Include: included}, err
 	})
-	route.Out = reflect.TypeFor[T]()
+	rt.Out = reflect.TypeFor[T]()
 	for _, option := range options {
-		option(route)
+		option(rt)
 	}
-	m.router.Add(route, name)
+	m.router.Add(rt, name)
 }
 
 // Value adds a cursor that carries a value instead of records:
@@ -144,24 +144,24 @@ func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Conte
 //		return models.Posts.Where(tower.Is(&post.Published, false)).LiveCount(), nil
 //	}
 func Value[C, In, T any](m *Mounted[C], name string, open func(C, context.Context, In) (Live[T], error), options ...CursorOption[T]) {
-	route := follow[C, In, T](m, open, func(c C, ctx context.Context, in In) (cursor.Spec, error) {
+	rt := follow[C, In, T](m, open, func(c C, ctx context.Context, in In) (cursor.Spec, error) {
 		live, err := open(c, ctx, in)
 		if err != nil {
 			return cursor.Spec{}, err
 		}
 		return live.resolve()
 	})
-	route.Value = true
+	rt.Value = true
 	for _, option := range options {
-		option(route)
+		option(rt)
 	}
-	m.router.Add(route, name)
+	m.router.Add(rt, name)
 }
 
 // follow returns the route of a cursor on records of T.
-func follow[C, In, T any](m *Mounted[C], open any, spec func(C, context.Context, In) (cursor.Spec, error)) *server.Route {
-	return &server.Route{
-		Kind: server.KindCursor, Action: methodName(open), Controller: m.controller, In: reflect.TypeFor[In](),
+func follow[C, In, T any](m *Mounted[C], open any, spec func(C, context.Context, In) (cursor.Spec, error)) *route.Route {
+	return &route.Route{
+		Kind: route.KindCursor, Action: methodName(open), Controller: m.controller, In: reflect.TypeFor[In](),
 		Spec: func(ctx context.Context, controller, in any) (cursor.Spec, error) {
 			return spec(controller.(C), ctx, *in.(*In))
 		},
@@ -169,18 +169,18 @@ func follow[C, In, T any](m *Mounted[C], open any, spec func(C, context.Context,
 }
 
 // A CursorOption says more about a cursor of T.
-type CursorOption[T any] func(*server.Route)
+type CursorOption[T any] func(*route.Route)
 
 // Narrow lets clients add conditions and an order on these fields, pointers into
 // the Fields of the cursor's model.
 func Narrow[T any](model *Model[T], fields ...any) CursorOption[T] {
-	return func(route *server.Route) {
+	return func(rt *route.Route) {
 		for _, pointer := range fields {
 			field, err := model.model.FieldAt(pointer)
 			if err != nil {
-				panic(fmt.Sprintf("tower: narrow %s.%s: %v", route.Controller.Name, route.Action, err))
+				panic(fmt.Sprintf("tower: narrow %s.%s: %v", rt.Controller.Name, rt.Action, err))
 			}
-			route.Narrow = append(route.Narrow, field)
+			rt.Narrow = append(rt.Narrow, field)
 		}
 	}
 }

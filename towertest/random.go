@@ -16,6 +16,7 @@ import (
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/route"
 )
 
 // A source makes random steps for a run, by what is there at the moment. Values
@@ -24,7 +25,7 @@ type source struct {
 	*checker
 	run     *run
 	random  *rand.Rand
-	cursors []*server.Route
+	cursors []*route.Route
 	clients int // made so far
 }
 
@@ -284,7 +285,7 @@ func (s *source) text(many int, r rules) string {
 }
 
 // input makes what a cursor is opened with, nil for nothing.
-func (s *source) input(route *server.Route) (json.RawMessage, error) {
+func (s *source) input(route *route.Route) (json.RawMessage, error) {
 	if given := s.Inputs[route.Name]; len(given) > 0 {
 		return json.Marshal(pick(s.random, given))
 	}
@@ -311,7 +312,7 @@ func (s *source) input(route *server.Route) (json.RawMessage, error) {
 }
 
 // anyIDs are those of the cursor's own records, or now and then of all.
-func (s *source) anyIDs(route *server.Route) (ids []tower.ID) {
+func (s *source) anyIDs(route *route.Route) (ids []tower.ID) {
 	for _, name := range s.run.seen.models {
 		if s.run.models[name].Is(route.Out) || s.random.IntN(4) == 0 {
 			ids = append(ids, s.ids(name)...)

@@ -15,6 +15,7 @@ import (
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -250,7 +251,7 @@ func (r *run) open(w *watcher, name string, in json.RawMessage, held *Cursor) {
 	cursor, got := w.client.resume(wire.Request{Open: name, In: in}, held)
 	want := r.ask(w, name, in)
 	switch {
-	case got.Code == string(server.CodeTooMany):
+	case got.Code == string(fault.TooMany):
 		return // a limit, and no answer
 	case got.Status != http.StatusOK && want.refused == "":
 		r.t.Fatalf("%s is refused %s: %s\na fresh query gives %v", w.name, name, got.Message, want.ids)

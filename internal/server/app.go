@@ -14,6 +14,8 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -29,8 +31,8 @@ type Config struct {
 	URL    string // where a person reaches it, for the console; "": where it listens
 
 	Models []*record.Model
-	Rules  map[*record.Model]Rule
-	Router *Router
+	Rules  map[*record.Model]route.Rule
+	Router *route.Router
 	Files  fs.FS  // holds views/ and public/
 	Reload bool   // read views again when they change
 	Secret string // key of cookies; "": made once and kept in the store
@@ -65,7 +67,7 @@ func (c *Config) setDefaults() {
 // An App is a running application. Its methods are safe for concurrent use.
 type App struct {
 	config    Config
-	router    *Router
+	router    *route.Router
 	views     *views
 	assets    *assets
 	log       *slog.Logger
@@ -98,8 +100,8 @@ func New(config Config) (*App, error) {
 	if err := checkModels(config.Models); err != nil {
 		return nil, err
 	}
-	for _, route := range a.router.routes {
-		if err := checkOutput(route, config.Models); err != nil {
+	for _, rt := range a.router.Routes {
+		if err := checkOutput(rt, config.Models); err != nil {
 			return nil, err
 		}
 	}
@@ -161,9 +163,9 @@ func (a *App) Close() error {
 // returns how many did. A connection whose user may not use the action is left
 // out. Where a console only tries something, nobody is reached.
 func (a *App) Handle(ctx context.Context, request Request) (int, error) {
-	route, path, err := a.router.Find(request.Method, request.Path)
-	if err == nil && route.Kind != KindAction {
-		err = Errorf(CodeBadRequest, "%s %s is a %s; an action can be handled by every connection", request.Method, request.Path, route.Kind)
+	rt, path, err := a.router.Find(request.Method, request.Path)
+	if err == nil && rt.Kind != route.KindAction {
+		err = fault.Errorf(fault.BadRequest, "%s %s is a %s; an action can be handled by every connection", request.Method, request.Path, rt.Kind)
 	}
 	var body json.RawMessage
 	if err == nil && request.In != nil {
@@ -180,8 +182,8 @@ func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 		if ctx.Err() != nil {
 			return handled, ctx.Err()
 		}
-		if v := c.current(); v != nil && v.allows(route) {
-			c.push(ctx, v, route, path, body)
+		if v := c.current(); v != nil && v.allows(rt) {
+			c.push(ctx, v, rt, path, body)
 			handled++
 		}
 	}
@@ -214,7 +216,7 @@ func (a *App) Cookie(id record.ID) (*http.Cookie, error) { return a.cookies.cook
 // report logs what is the application's fault and not the client's; what says
 // where it happened.
 func (a *App) report(what string, err error) {
-	if AsError(err).Code == CodeInternal {
+	if fault.As(err).Code == fault.Internal {
 		a.log.Error(what, "error", err)
 	}
 }
@@ -242,13 +244,13 @@ func checkModels(models []*record.Model) error {
 }
 
 // checkOutput refuses actions whose output would show private fields.
-func checkOutput(route *Route, models []*record.Model) error {
-	if route.Kind != KindAction || route.Out == nil {
+func checkOutput(rt *route.Route, models []*record.Model) error {
+	if rt.Kind != route.KindAction || rt.Out == nil {
 		return nil
 	}
 	for _, m := range models {
-		if m.HasPrivate() && m.Holds(route.Out) && !m.Is(route.Out) {
-			return fmt.Errorf("%s: its output %s holds a %s, which has private fields; answer with the fields that may be seen", route.Pattern(), route.Out, m.Type)
+		if m.HasPrivate() && m.Holds(rt.Out) && !m.Is(rt.Out) {
+			return fmt.Errorf("%s: its output %s holds a %s, which has private fields; answer with the fields that may be seen", rt.Pattern(), rt.Out, m.Type)
 		}
 	}
 	return nil

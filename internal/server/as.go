@@ -11,6 +11,8 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -51,7 +53,7 @@ func (v *session) checkUser(ctx context.Context, asked *follower) error {
 			return err
 		})
 		if errors.Is(err, store.ErrNotFound) {
-			return Errorf(CodeUnauthenticated, "there is no %s %s", scope.Model.Type, id)
+			return fault.Errorf(fault.Unauthenticated, "there is no %s %s", scope.Model.Type, id)
 		}
 		return err
 	}
@@ -65,21 +67,21 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 	defer cancel()
 	called, err := c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
 		method, path, _ := strings.Cut(req.Name, " ")
-		route, values, err := c.app.router.Find(method, path)
-		if err == nil && route.Kind != KindAction {
-			err = Errorf(CodeBadRequest, "%s is a page; open it in a browser", req.Name)
+		rt, values, err := c.app.router.Find(method, path)
+		if err == nil && rt.Kind != route.KindAction {
+			err = fault.Errorf(fault.BadRequest, "%s is a page; open it in a browser", req.Name)
 		}
 		if err != nil {
 			return nil, err
 		}
-		done, err := c.app.serve(ctx, v, &callRequest{route: route, path: values, body: req.In})
+		done, err := c.app.serve(ctx, v, &callRequest{route: rt, path: values, body: req.In})
 		if err != nil {
 			return nil, err
 		}
 		return wire.Called{Status: done.status, Out: done.out, Location: done.location, Session: done.signIn != nil, Seq: done.seq}, nil
 	})
-	if coded := AsError(err); err != nil && coded.Code != CodeInternal {
-		return wire.Called{Status: coded.Status(), Error: coded.wire()}, nil
+	if coded := fault.As(err); err != nil && coded.Code != fault.Internal {
+		return wire.Called{Status: coded.Status(), Error: coded.Wire()}, nil
 	}
 	return called, err
 }
@@ -91,15 +93,15 @@ func (c *console) allowed(ctx context.Context, req *wire.ControlRequest) (any, e
 
 // cursorRequest reads which cursor a request is about, with its input.
 func (c *console) cursorRequest(req *wire.ControlRequest) (*cursorRequest, error) {
-	w := &cursorRequest{route: c.app.router.cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
+	w := &cursorRequest{route: c.app.router.Cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
 	if w.route == nil {
-		return nil, Errorf(CodeNotFound, "there is no cursor %q", req.Name)
+		return nil, fault.Errorf(fault.NotFound, "there is no cursor %q", req.Name)
 	}
 	if req.Offset != 0 {
-		return nil, Errorf(CodeBadRequest, "%s takes no offset", req.Name)
+		return nil, fault.Errorf(fault.BadRequest, "%s takes no offset", req.Name)
 	}
 	var err error
-	w.in, err = w.route.inputs.decode(nil, req.In, nil)
+	w.in, err = w.route.Inputs.Decode(nil, req.In, nil)
 	return w, err
 }
 
@@ -111,7 +113,7 @@ func (c *console) readAs(ctx context.Context, req *wire.ControlRequest) (any, er
 		return nil, err
 	}
 	if w.route.Value != (req.Do == wire.DoValue) {
-		return nil, Errorf(CodeBadRequest, "%s carries %s", req.Name, map[bool]string{true: "a value, not records", false: "records, not a value"}[w.route.Value])
+		return nil, fault.Errorf(fault.BadRequest, "%s carries %s", req.Name, map[bool]string{true: "a value, not records", false: "records, not a value"}[w.route.Value])
 	}
 	return c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
 		spec, _, err := v.spec(ctx, &follower{}, w)
@@ -150,7 +152,7 @@ func (c *console) readImages(at func(func(*store.Snapshot) error) error, spec cu
 		}
 		names = append(names, in.Model.Name)
 	}
-	return nil, Errorf(CodeNotFound, "%s includes no %s; it includes %s", req.Name, req.Model, cmp.Or(strings.Join(names, ", "), "nothing"))
+	return nil, fault.Errorf(fault.NotFound, "%s includes no %s; it includes %s", req.Name, req.Model, cmp.Or(strings.Join(names, ", "), "nothing"))
 }
 
 // denying returns a rule that denies where it panics, as it does for clients.
@@ -159,7 +161,7 @@ func (a *App) denying(allow func(*record.Image) bool) func(*record.Image) bool {
 		return nil
 	}
 	return func(image *record.Image) (allowed bool) {
-		err := recoverPanic("a rule", func() error {
+		err := fault.Recover("a rule", func() error {
 			allowed = allow(image)
 			return nil
 		})

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/towerkit/tower/internal/server/fault"
 )
 
 // assetsURL is the path below which a browser finds what came of an application's
@@ -81,7 +83,7 @@ func (a *assets) has(file string) bool {
 func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
 	if !a.assets.has(file) {
-		a.fail(w, r, Errorf(CodeNotFound, "there is no %s; tower server bundles what is in app/, and tower build puts it into the program", r.URL.Path))
+		a.fail(w, r, fault.Errorf(fault.NotFound, "there is no %s; tower server bundles what is in app/, and tower build puts it into the program", r.URL.Path))
 		return
 	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")

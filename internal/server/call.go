@@ -9,6 +9,7 @@ import (
 	"reflect"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -38,7 +39,7 @@ import (
 //     are not asked again: it is the answer that was meant for this sender. It may
 //     sign in, as it did then.
 type callRequest struct {
-	route *Route
+	route *route.Route
 	path  url.Values // the fields in the path
 	body  json.RawMessage
 	form  url.Values // of a form; body is nil then
@@ -120,35 +121,35 @@ func (a *App) perform(ctx context.Context, v *session, in *callRequest, once *st
 
 // act decodes what was sent, runs the action and says in done what it answers.
 func (a *App) act(ctx context.Context, v *session, in *callRequest, done *callResult) error {
-	route := in.route
-	input, err := route.inputs.decode(in.path, in.body, in.form)
+	rt := in.route
+	input, err := rt.Inputs.Decode(in.path, in.body, in.form)
 	if err != nil {
 		return err
 	}
-	value, err := v.run(ctx, route, input)
+	value, err := v.run(ctx, rt, input)
 	if err != nil {
 		return err
 	}
 	if done.out, err = a.encode(value); err != nil {
-		return fmt.Errorf("%s: encode its output: %w", route.Pattern(), err)
+		return fmt.Errorf("%s: encode its output: %w", rt.Pattern(), err)
 	}
 	if done.created {
 		done.status = http.StatusCreated
 	}
-	if route.Then != "" {
-		if done.location, err = fill(route.Then, done.out, in.path); err != nil {
-			return fmt.Errorf("%s: %w", route.Pattern(), err)
+	if rt.Then != "" {
+		if done.location, err = fill(rt.Then, done.out, in.path); err != nil {
+			return fmt.Errorf("%s: %w", rt.Pattern(), err)
 		}
 	}
 	return nil
 }
 
 // author says who makes the commits of an action that is called.
-func (c *Connection) author(route *Route) string {
+func (c *Connection) author(rt *route.Route) string {
 	if c.by != "" {
 		return c.by + " as " + c.Label()
 	}
-	return route.Pattern() + " by " + c.Label()
+	return rt.Pattern() + " by " + c.Label()
 }
 
 // encode encodes an action's output. Records go without their private fields.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -19,7 +21,7 @@ func (a *App) serveStream(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	defer a.links.forget(l, closeDone, "the stream has ended")
+	defer a.links.forget(l, outbox.CloseDone, "the stream has ended")
 	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // what is between may still be sending it
 	l.resetIdle(a.links.silence)
 	limitSendBuffer(r.Context())
@@ -77,7 +79,7 @@ func (a *App) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
 		return nil, err
 	}
 	if l.kind != "poll" {
-		return nil, Errorf(CodeBadRequest, "the messages of this link come over its %s", l.kind)
+		return nil, fault.Errorf(fault.BadRequest, "the messages of this link come over its %s", l.kind)
 	}
 	wait := a.links.wait
 	if asked := time.Duration(poll.Wait) * time.Second; 0 < asked && asked < wait {
@@ -104,7 +106,7 @@ func (a *App) serveBatch(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case batch.End:
-		a.links.forget(l, closeDone, "the client has left")
+		a.links.forget(l, outbox.CloseDone, "the client has left")
 	default:
 		if l.kind == "stream" {
 			l.resetIdle(a.links.silence)
@@ -125,10 +127,10 @@ func (a *App) readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 		return err
 	}
 	if form != nil || len(body) == 0 {
-		return Errorf(CodeBadRequest, "the request must be a JSON object, as application/json")
+		return fault.Errorf(fault.BadRequest, "the request must be a JSON object, as application/json")
 	}
 	if err := json.Unmarshal(body, into); err != nil {
-		return Errorf(CodeBadRequest, "the request cannot be read: %v", err)
+		return fault.Errorf(fault.BadRequest, "the request cannot be read: %v", err)
 	}
 	return nil
 }
@@ -144,7 +146,7 @@ func writeJSON(w http.ResponseWriter, data []byte) {
 // not be merged any more.
 func limitSendBuffer(ctx context.Context) {
 	if tcp, ok := ctx.Value(tcpKey{}).(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(maxMessage)
+		_ = tcp.SetWriteBuffer(outbox.MaxMessage)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
 	"golang.org/x/time/rate"
 )
@@ -28,7 +29,7 @@ type Connection struct {
 	db DB     // what it reads and writes in place of the store, or nil
 
 	// A connection that serves one HTTP request has none of these.
-	outbox  Outbox
+	outbox  outbox.Outbox
 	limiter *rate.Limiter
 
 	label   atomic.Pointer[string]
@@ -54,7 +55,7 @@ type Connection struct {
 func (a *App) newConnection(r *http.Request) *Connection {
 	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now(),
 		limiter: rate.NewLimiter(rate.Limit(a.config.MaxRate), 4*a.config.MaxRate)}
-	c.outbox.limit = a.config.MaxQueue
+	c.outbox.Limit = a.config.MaxQueue
 	return c
 }
 
@@ -89,7 +90,7 @@ func (c *Connection) SignIn(ctx context.Context, id record.ID) {
 func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, "") }
 
 // disconnect ends the connection, with a code and a reason. It does not wait.
-func (c *Connection) disconnect(code int, reason string) { c.outbox.transport.end(code, reason) }
+func (c *Connection) disconnect(code int, reason string) { c.outbox.Transport.End(code, reason) }
 
 // send encodes a frame and queues it. A frame that does not encode holds an
 // action's output that does not.
@@ -97,8 +98,8 @@ func (c *Connection) send(frame any) {
 	data, err := wire.Encode(frame)
 	if err != nil {
 		c.app.log.Error("encode a frame", "error", err)
-		c.disconnect(closeInternal, "a frame could not be made")
+		c.disconnect(outbox.CloseInternal, "a frame could not be made")
 		return
 	}
-	c.outbox.put(data)
+	c.outbox.Put(data)
 }

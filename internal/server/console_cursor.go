@@ -7,6 +7,9 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -22,13 +25,13 @@ type stream struct {
 	closed   chan struct{} // when nothing follows any more
 }
 
-func (s *stream) name() string { return "console" }
+func (s *stream) Name() string { return "console" }
 
 // send takes the next message.
-func (s *stream) send(message []byte) { s.messages <- message }
+func (s *stream) Send(message []byte) { s.messages <- message }
 
 // end ends the stream.
-func (s *stream) end(code int, reason string) {
+func (s *stream) End(code int, reason string) {
 	select {
 	case s.ending <- wire.StreamClosed{Code: code, Reason: reason}:
 	default: // it ends already
@@ -39,14 +42,14 @@ func (s *stream) end(code int, reason string) {
 // the answer to the open.
 func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) error {
 	if most := c.app.config.MaxCursors; len(c.streams) >= most {
-		return Errorf(CodeTooMany, "%d streams are open; close one", most)
+		return fault.Errorf(fault.TooMany, "%d streams are open; close one", most)
 	}
 	if c.streams[req.Stream] != nil {
-		return Errorf(CodeBadRequest, "stream %d is open", req.Stream)
+		return fault.Errorf(fault.BadRequest, "stream %d is open", req.Stream)
 	}
 	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{}),
 		conn: &Connection{app: c.app, user: record.ID(req.As), remote: c.by, since: time.Now()}}
-	s.conn.outbox.limit, s.conn.outbox.transport = c.app.config.MaxQueue, s
+	s.conn.outbox.Limit, s.conn.outbox.Transport = c.app.config.MaxQueue, s
 	if err := c.app.hub.join(s.conn, c.app.config.MaxConnections); err != nil {
 		return err
 	}
@@ -96,7 +99,7 @@ func (c *console) streamRequest(conn *Connection, open *wire.Request, req *wire.
 	}
 	m := c.app.store.Model(req.Model)
 	if m == nil {
-		return nil, nil, Errorf(CodeNotFound, "there is no model %q", req.Model)
+		return nil, nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
 	}
 	scope, err := scopeOf(m, req)
 	if err != nil {
@@ -108,9 +111,9 @@ func (c *console) streamRequest(conn *Connection, open *wire.Request, req *wire.
 }
 
 // queryRoute stands in for the declaration of a console's own query.
-func queryRoute(scope query.Scope) *Route {
-	return &Route{Kind: KindCursor, Name: scope.String(), Action: "Query",
-		Controller: &Controller{Name: "console", Type: "Console", Make: func(any) any { return struct{}{} }},
+func queryRoute(scope query.Scope) *route.Route {
+	return &route.Route{Kind: route.KindCursor, Name: scope.String(), Action: "Query",
+		Controller: &route.Controller{Name: "console", Type: "Console", Make: func(any) any { return struct{}{} }},
 		Spec: func(context.Context, any, any) (cursor.Spec, error) {
 			return cursor.Spec{Scope: scope}, nil
 		}}
@@ -127,7 +130,7 @@ func (c *console) run(s *stream) {
 		select {
 		case message := <-s.messages:
 			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Frames: message}}})
-			s.conn.outbox.sent()
+			s.conn.outbox.Sent()
 		case closed := <-s.ending:
 			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Closed: &closed}}})
 			return
@@ -139,10 +142,10 @@ func (c *console) run(s *stream) {
 func (c *console) closeStream(number uint64) error {
 	s := c.streams[number]
 	if s == nil {
-		return Errorf(CodeNotFound, "stream %d is not open", number)
+		return fault.Errorf(fault.NotFound, "stream %d is not open", number)
 	}
 	delete(c.streams, number)
-	s.end(closeNormal, "it was closed")
+	s.End(outbox.CloseNormal, "it was closed")
 	<-s.closed
 	return nil
 }

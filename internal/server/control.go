@@ -13,6 +13,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -145,7 +148,7 @@ func (c *control) serve(conn net.Conn) {
 		close(requests)
 		answering.Wait()
 		for _, s := range client.streams {
-			s.end(closeNormal, "the console is gone")
+			s.End(outbox.CloseNormal, "the console is gone")
 		}
 		client.running.Wait()
 		c.mu.Lock()
@@ -157,7 +160,7 @@ func (c *control) serve(conn net.Conn) {
 	for lines.Scan() {
 		req := &wire.ControlRequest{}
 		if err := json.Unmarshal(lines.Bytes(), req); err != nil {
-			client.reply(wire.ControlReply{Error: Errorf(CodeBadRequest, "not a request: %v", err).wire()})
+			client.reply(wire.ControlReply{Error: fault.Errorf(fault.BadRequest, "not a request: %v", err).Wire()})
 			continue
 		}
 		if req.Do == wire.DoCancel {
@@ -172,7 +175,7 @@ func (c *control) serve(conn net.Conn) {
 		requests <- queuedRequest{client.enqueue(ctx, req.ID), req}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		client.reply(wire.ControlReply{Error: Errorf(CodeTooLarge, "a request is at most %d bytes", maxLine).wire()})
+		client.reply(wire.ControlReply{Error: fault.Errorf(fault.TooLarge, "a request is at most %d bytes", maxLine).Wire()})
 	}
 }
 
@@ -181,7 +184,7 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 	var out any
 	err := ctx.Err() // it may have been given up before its turn
 	if err == nil {
-		err = recoverPanic(req.Do, func() (err error) {
+		err = fault.Recover(req.Do, func() (err error) {
 			out, err = c.do(ctx, req)
 			return err
 		})
@@ -191,8 +194,8 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 	}
 	if err != nil {
 		c.app.report("request", err)
-		reply.Error, reply.OK = AsError(err).wire(), nil
-		if AsError(err).Code == CodeInternal {
+		reply.Error, reply.OK = fault.As(err).Wire(), nil
+		if fault.As(err).Code == fault.Internal {
 			reply.Error.Message = briefly(err) // a console is its owner's
 		}
 	}
@@ -201,9 +204,9 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 
 // briefly is an error without the stack of a panic, which is in the log.
 func briefly(err error) string {
-	var panicked *panicError
+	var panicked *fault.Panic
 	if errors.As(err, &panicked) {
-		return fmt.Sprintf("panic in %s: %v; the server's log has the stack", panicked.what, panicked.value)
+		return fmt.Sprintf("panic in %s: %v; the server's log has the stack", panicked.What, panicked.Value)
 	}
 	return err.Error()
 }
@@ -254,7 +257,7 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 	case wire.DoCursors:
 		return c.app.describeCursors(), nil
 	case wire.DoRoutes:
-		return c.app.describeRoutes(func(*Route) bool { return true }), nil
+		return c.app.describeRoutes(func(*route.Route) bool { return true }), nil
 	case wire.DoAllowed:
 		return c.allowed(ctx, req)
 	case wire.DoSchema:
@@ -262,7 +265,7 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 	case wire.DoWait:
 		seq, err := strconv.ParseUint(req.Key, 10, 64)
 		if err != nil {
-			return nil, Errorf(CodeBadRequest, "%q is not a seq", req.Key)
+			return nil, fault.Errorf(fault.BadRequest, "%q is not a seq", req.Key)
 		}
 		return nil, c.app.engine.Wait(ctx, seq)
 	case wire.DoOpen:
@@ -290,9 +293,9 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 	m := c.app.store.Model(req.Model)
 	if m == nil {
 		if !isDataRequest(req.Do) {
-			return nil, Errorf(CodeBadRequest, "there is no request %q", req.Do)
+			return nil, fault.Errorf(fault.BadRequest, "there is no request %q", req.Do)
 		}
-		return nil, Errorf(CodeNotFound, "there is no model %q", req.Model)
+		return nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
 	}
 	return c.data(ctx, m, req)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/securecookie"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -126,7 +127,7 @@ func (c *cookies) redeem(name string) (record.ID, error) {
 	t, ok := c.tickets[name]
 	delete(c.tickets, name)
 	if !ok || time.Now().After(t.expires) {
-		return "", Errorf(CodeForbidden, "this ticket was used or has expired; sign in again")
+		return "", fault.Errorf(fault.Forbidden, "this ticket was used or has expired; sign in again")
 	}
 	return t.user, nil
 }

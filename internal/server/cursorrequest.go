@@ -11,12 +11,14 @@ import (
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
 // A cursorRequest is a cursor as a client asks for it.
 type cursorRequest struct {
-	route   *Route
+	route   *route.Route
 	in      any
 	partial string // of a page's list: what renders a record
 
@@ -48,7 +50,7 @@ func (w *cursorRequest) tag(viewer *Connection) (string, error) {
 // on the fields that the application allows.
 func (w *cursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 	if w.route.Value && (len(w.order) > 0 || w.limit > 0) {
-		return scope, Errorf(CodeBadRequest, "%s is a value; it takes neither an order nor a limit", w.route.Name)
+		return scope, fault.Errorf(fault.BadRequest, "%s is a value; it takes neither an order nor a limit", w.route.Name)
 	}
 	if len(w.where) > 0 {
 		where, err := parseWhere(scope.Model, w.where)
@@ -63,7 +65,7 @@ func (w *cursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 	if len(w.order) > 0 {
 		order, err := query.ParseOrder(scope.Model, w.order)
 		if err != nil {
-			return scope, Errorf(CodeBadRequest, "%v", err)
+			return scope, fault.Errorf(fault.BadRequest, "%v", err)
 		}
 		fields := make([]*record.Field, len(order))
 		for i, term := range order {
@@ -73,7 +75,7 @@ func (w *cursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 			return scope, err
 		}
 		if scope.Limit != 0 || scope.Offset != 0 {
-			return scope, Errorf(CodeBadRequest, "%s has a limit of its own and keeps its order", w.route.Name)
+			return scope, fault.Errorf(fault.BadRequest, "%s has a limit of its own and keeps its order", w.route.Name)
 		}
 		scope.Order = order
 	}
@@ -86,7 +88,7 @@ func (w *cursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 func (w *cursorRequest) checkFields(fields []*record.Field) error {
 	for _, field := range fields {
 		if !slices.Contains(w.route.Narrow, field) {
-			return Errorf(CodeForbidden, "%s cannot be narrowed by %s", w.route.Name, field.Name)
+			return fault.Errorf(fault.Forbidden, "%s cannot be narrowed by %s", w.route.Name, field.Name)
 		}
 	}
 	return nil
@@ -97,11 +99,11 @@ func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if err := decoder.Decode(&where); err != nil {
-		return query.Condition{}, Errorf(CodeBadRequest, "the conditions are not a JSON object: %v", err)
+		return query.Condition{}, fault.Errorf(fault.BadRequest, "the conditions are not a JSON object: %v", err)
 	}
 	condition, err := query.Parse(m, where)
 	if err != nil {
-		return condition, Errorf(CodeBadRequest, "%v", err)
+		return condition, fault.Errorf(fault.BadRequest, "%v", err)
 	}
 	return condition, nil
 }
@@ -114,17 +116,17 @@ func (a *App) cursorRequest(c *Connection, req *wire.Request) (w *cursorRequest,
 	if req.Live != "" {
 		var list sealedList
 		if list, err = a.cookies.unseal(req.Live); err != nil {
-			return nil, nil, Errorf(CodeBadRequest, "this page's list is not known here; reload the page")
+			return nil, nil, fault.Errorf(fault.BadRequest, "this page's list is not known here; reload the page")
 		}
 		name, in, w.partial = list.Cursor, list.In, list.Partial
 		if list.Build != a.config.Build || list.User != c.user {
 			resync = "rules"
 		}
 	}
-	if w.route = a.router.cursors[name]; w.route == nil {
-		return nil, nil, Errorf(CodeNotFound, "there is no cursor %q", name)
+	if w.route = a.router.Cursors[name]; w.route == nil {
+		return nil, nil, fault.Errorf(fault.NotFound, "there is no cursor %q", name)
 	}
-	if w.in, err = w.route.inputs.decode(nil, in, nil); err != nil {
+	if w.in, err = w.route.Inputs.Decode(nil, in, nil); err != nil {
 		return nil, nil, err
 	}
 	if since, err = a.resumeFrom(c, req.Since); since != nil {
@@ -143,10 +145,10 @@ func scopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
 		}
 	}
 	if scope.Order, err = query.ParseOrder(m, req.Order); err != nil {
-		return scope, Errorf(CodeBadRequest, "%v", err)
+		return scope, fault.Errorf(fault.BadRequest, "%v", err)
 	}
 	if req.Limit < 0 || req.Offset < 0 {
-		return scope, Errorf(CodeBadRequest, "limit and offset are not negative")
+		return scope, fault.Errorf(fault.BadRequest, "limit and offset are not negative")
 	}
 	return scope, nil
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -26,9 +28,9 @@ type openCursor struct {
 func (c *Connection) openCursor(ctx context.Context, w *cursorRequest, since *resumeFrom, answer func(cursor.Opened) (any, error)) error {
 	handle := &openCursor{conn: c, request: w, follower: &follower{conn: c}}
 	var state cursor.Opened
-	var place *place
+	var place *outbox.Place
 	err := c.tryOpen(ctx, handle, since, func(o cursor.Opened) {
-		state, place = o, c.outbox.reserve()
+		state, place = o, c.outbox.Reserve()
 		c.keep(handle, o.Query)
 	})
 	if !handle.live.Load() {
@@ -42,7 +44,7 @@ func (c *Connection) openCursor(ctx context.Context, w *cursorRequest, since *re
 	if err == nil {
 		data, err = wire.Encode(frame)
 	}
-	c.outbox.fill(place, data)
+	c.outbox.Fill(place, data)
 	if err != nil {
 		c.closeWhere(func(other *openCursor) bool { return other == handle })
 	}
@@ -67,7 +69,7 @@ func (c *Connection) tryOpen(ctx context.Context, handle *openCursor, since *res
 	}
 	err = c.app.engine.Open(ctx, handle, spec, from, opened)
 	if errors.Is(err, cursor.ErrClosed) {
-		return Errorf(CodeForbidden, "you may not open %s", w.route.Name)
+		return fault.Errorf(fault.Forbidden, "you may not open %s", w.route.Name)
 	}
 	if err != nil {
 		return fmt.Errorf("open %s: %w", w.route.Name, err)
@@ -133,7 +135,7 @@ func (handle *openCursor) setFollower(by *follower) {
 // closeCursor closes what is held under a number.
 func (c *Connection) closeCursor(number uint64) error {
 	if c.closeWhere(func(handle *openCursor) bool { return handle.query.Number() == number }) == 0 {
-		return Errorf(CodeNotFound, "cursor %d is not open", number)
+		return fault.Errorf(fault.NotFound, "cursor %d is not open", number)
 	}
 	return nil
 }

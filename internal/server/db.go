@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -103,7 +104,7 @@ func (s readOnlyDB) View(ctx context.Context, fn func(*store.Snapshot) error) er
 }
 
 func (s readOnlyDB) Transaction(context.Context, func(*Tx) error) error {
-	return Errorf(CodeForbidden, "%s", s.reason)
+	return fault.Errorf(fault.Forbidden, "%s", s.reason)
 }
 
 type atKey struct{}

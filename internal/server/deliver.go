@@ -9,6 +9,8 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -18,7 +20,7 @@ import (
 // share its bytes.
 func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []cursor.Moved) {
 	d := &delivery{hub: h, commit: commit, effects: effects, moved: moved,
-		trace: h.app.inspector.trace(commit), frames: map[string]*frame{}, html: map[rendering]string{}}
+		trace: h.app.inspector.trace(commit), frames: map[string]*outbox.Frame{}, html: map[rendering]string{}}
 	if len(commit.Changes) == 0 {
 		h.app.resyncAll(cursor.Expired) // commits were lost to the log, and with them who followed what
 		return
@@ -34,10 +36,10 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		frame, err := d.frame(c)
 		if err != nil {
 			h.app.report("rule", err)
-			c.disconnect(closeInternal, "a frame could not be made")
+			c.disconnect(outbox.CloseInternal, "a frame could not be made")
 			continue
 		}
-		c.outbox.deliver(frame, hold)
+		c.outbox.Deliver(frame, hold)
 		c.seq.Store(commit.Seq) // an answer that names it comes after the frame
 		if hold && !c.unflushed {
 			c.unflushed = true
@@ -49,7 +51,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	}
 	d.trace.end(len(touched), h)
 	for _, c := range h.denied {
-		c.outbox.finish(closePolicy, "it is not known any more what this user may see; connect again")
+		c.outbox.Finish(outbox.ClosePolicy, "it is not known any more what this user may see; connect again")
 	}
 	clear(h.renewed)
 	h.denied = nil
@@ -79,7 +81,7 @@ func (h *hub) shouldHold(commit store.Commit) bool {
 // flushAll sends what was held.
 func (h *hub) flushAll() {
 	for i, c := range h.unflushed {
-		c.outbox.flush()
+		c.outbox.Flush()
 		c.unflushed, h.unflushed[i] = false, nil
 	}
 	h.unflushed, h.unflushedFrom = h.unflushed[:0], 0
@@ -92,7 +94,7 @@ type delivery struct {
 	effects []cursor.Effect
 	moved   []cursor.Moved
 	trace   *trace
-	frames  map[string]*frame
+	frames  map[string]*outbox.Frame
 	html    map[rendering]string
 	key     []byte
 }
@@ -174,7 +176,7 @@ func renumber(handle *openCursor, move cursor.Moved) bool {
 	return move.To != move.From || len(move.Deltas)+len(move.Included) > 0 || move.Value != nil
 }
 
-func (d *delivery) frame(c *Connection) (*frame, error) {
+func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	d.key = d.key[:0]
 	allowed := d.hub.renewed[c]
 	shared := allowed == nil
@@ -190,38 +192,38 @@ func (d *delivery) frame(c *Connection) (*frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := newFrame(d.commit.Seq, d.commit.Seq, d.trace.asked(), parts, allowed)
+	f := outbox.NewFrame(d.commit.Seq, d.commit.Seq, d.trace.asked(), parts, allowed)
 	if shared {
 		d.frames[string(d.key)] = f
 	}
 	return f, nil
 }
 
-func (d *delivery) deltas(indexes []int) ([]cursorDelta, error) {
-	parts := make([]cursorDelta, len(indexes))
+func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
+	parts := make([]outbox.CursorDelta, len(indexes))
 	for i, index := range indexes {
 		p := &parts[i]
 		handle, deltas := (*openCursor)(nil), []cursor.Delta(nil)
 		var err error
 		if index >= 0 {
 			effect := &d.effects[index]
-			p.number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*openCursor), effect.Deltas
-			p.value, p.include = valueJSON(effect.Value), included(effect.Included)
+			p.Number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*openCursor), effect.Deltas
+			p.Value, p.Include = valueJSON(effect.Value), included(effect.Included)
 		} else {
 			move := &d.moved[-1-index]
-			p.number, handle, deltas = move.From.Number(), move.Holder.(*openCursor), move.Deltas
-			p.value, p.include = valueJSON(move.Value), included(move.Included)
+			p.Number, handle, deltas = move.From.Number(), move.Holder.(*openCursor), move.Deltas
+			p.Value, p.Include = valueJSON(move.Value), included(move.Included)
 			if move.To == nil {
-				p.closed = Errorf(CodeForbidden, "you may not see this any more").wire()
+				p.Closed = fault.Errorf(fault.Forbidden, "you may not see this any more").Wire()
 			} else if move.To != move.From {
-				p.to = move.To.Number()
-				if p.scope, err = d.hub.app.scopeInfo(handle.conn, handle.request, move.To); err != nil {
+				p.To = move.To.Number()
+				if p.Scope, err = d.hub.app.scopeInfo(handle.conn, handle.request, move.To); err != nil {
 					return nil, err
 				}
 			}
 		}
-		p.html = handle.request.partial != ""
-		if p.steps, err = d.hub.app.steps(handle, deltas, d.html); err != nil {
+		p.HTML = handle.request.partial != ""
+		if p.Steps, err = d.hub.app.steps(handle, deltas, d.html); err != nil {
 			return nil, err
 		}
 	}
@@ -229,13 +231,13 @@ func (d *delivery) deltas(indexes []int) ([]cursorDelta, error) {
 }
 
 // steps renders the records of a page's list.
-func (a *App) steps(handle *openCursor, deltas []cursor.Delta, html map[rendering]string) ([]step, error) {
-	out := make([]step, len(deltas))
+func (a *App) steps(handle *openCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
+	out := make([]outbox.Step, len(deltas))
 	for i, delta := range deltas {
 		out[i].Delta = delta
 		if handle.request.partial != "" && delta.Image != nil {
 			var err error
-			if out[i].html, err = a.render(handle, delta.Image, delta.With, html); err != nil {
+			if out[i].HTML, err = a.render(handle, delta.Image, delta.With, html); err != nil {
 				return nil, err
 			}
 		}
@@ -244,11 +246,11 @@ func (a *App) steps(handle *openCursor, deltas []cursor.Delta, html map[renderin
 }
 
 // included returns what becomes of included records, by model.
-func included(all []cursor.Included) map[string][]step {
-	out := make(map[string][]step, len(all))
+func included(all []cursor.Included) map[string][]outbox.Step {
+	out := make(map[string][]outbox.Step, len(all))
 	for _, in := range all {
 		for _, delta := range in.Deltas {
-			out[in.Model.Name] = append(out[in.Model.Name], step{Delta: delta})
+			out[in.Model.Name] = append(out[in.Model.Name], outbox.Step{Delta: delta})
 		}
 	}
 	return out

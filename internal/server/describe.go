@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -31,18 +32,18 @@ func describeModel(m *record.Model) wire.ModelInfo {
 
 // describeRoutes lists the actions, pages and cursors that are allowed, in the
 // order they were declared, cursors with how many connections hold them.
-func (a *App) describeRoutes(allowed func(*Route) bool) []wire.Route {
-	holders := map[*Route]int{}
+func (a *App) describeRoutes(allowed func(*route.Route) bool) []wire.Route {
+	holders := map[*route.Route]int{}
 	for _, c := range a.hub.all() {
 		for _, handle := range c.handles() {
 			holders[handle.request.route]++
 		}
 	}
 	routes := []wire.Route{}
-	for _, route := range a.router.routes {
-		if allowed(route) {
-			info := route.describe()
-			info.Holders, info.Model, info.Value = holders[route], a.modelOf(route), route.Value
+	for _, rt := range a.router.Routes {
+		if allowed(rt) {
+			info := rt.Describe()
+			info.Holders, info.Model, info.Value = holders[rt], a.modelOf(rt), rt.Value
 			routes = append(routes, info)
 		}
 	}
@@ -50,9 +51,9 @@ func (a *App) describeRoutes(allowed func(*Route) bool) []wire.Route {
 }
 
 // modelOf names the model of a route's output, "" where that is none.
-func (a *App) modelOf(route *Route) string {
+func (a *App) modelOf(rt *route.Route) string {
 	for _, m := range a.config.Models {
-		if route.Kind != KindPage && route.Out != nil && m.Is(route.Out) {
+		if rt.Kind != route.KindPage && rt.Out != nil && m.Is(rt.Out) {
 			return m.Name
 		}
 	}
@@ -89,8 +90,8 @@ func (a *App) describeCursors() []wire.CursorInfo {
 }
 
 func (c *Connection) info() wire.ConnectionInfo {
-	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.transport.name(),
-		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.waiting(),
+	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.Transport.Name(),
+		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.Waiting(),
 		Applied: c.applied.Load(), Lag: c.lag.Load()}
 	for _, handle := range c.handles() {
 		info.Cursors = append(info.Cursors, handle.request.route.Name)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -60,7 +61,7 @@ func TestThePastEndsWithTheLog(t *testing.T) {
 	c, m := newConsole(t, 5)
 	start, at := c.app.store.LogStart(), uint64(1)
 	_, err := c.data(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &at})
-	if want := fmt.Sprintf("the state after commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want || AsError(err).Code != CodeExpired {
+	if want := fmt.Sprintf("the state after commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want || fault.As(err).Code != fault.Expired {
 		t.Errorf("at 1: %v; want %s", err, want)
 	}
 	_, err = c.undo(t.Context(), &wire.ControlRequest{Key: "1"})

@@ -12,6 +12,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -45,18 +46,18 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 		}
 		return level, err
 	}
-	r := NewRouter()
+	r := route.NewRouter()
 	r.Connect = func(ctx context.Context, connection any) (any, error) {
 		c := connection.(*Connection)
 		level, err := levelOf(ctx, c, c.UserID())
 		return &holder{c, level}, err
 	}
-	controller := &Controller{Name: "badges", Type: "Badges", Make: func(session any) any { return session.(*holder) }}
+	controller := &route.Controller{Name: "badges", Type: "Badges", Make: func(session any) any { return session.(*holder) }}
 	r.Mount(controller)
-	r.Add(&Route{Kind: KindCursor, Action: "Peers", Controller: controller, In: reflect.TypeFor[struct{}](), Spec: func(ctx context.Context, session, in any) (cursor.Spec, error) {
+	r.Add(&route.Route{Kind: route.KindCursor, Action: "Peers", Controller: controller, In: reflect.TypeFor[struct{}](), Spec: func(ctx context.Context, session, in any) (cursor.Spec, error) {
 		return peers(badges, session.(*holder).level), nil
 	}}, "peers")
-	r.Add(&Route{Kind: KindCursor, Action: "Top", Controller: controller, In: reflect.TypeFor[struct{}](), Spec: func(ctx context.Context, session, in any) (cursor.Spec, error) {
+	r.Add(&route.Route{Kind: route.KindCursor, Action: "Top", Controller: controller, In: reflect.TypeFor[struct{}](), Spec: func(ctx context.Context, session, in any) (cursor.Spec, error) {
 		level, err := levelOf(ctx, session.(*holder).conn, "boss")
 		return peers(badges, level), err
 	}}, "top")
@@ -107,15 +108,22 @@ func commit(t testing.TB, app *App, change func(*store.Tx) error) store.Commit {
 	return made
 }
 
+// A fakeTransport passes messages to took.
+type fakeTransport struct{ took func(message []byte) }
+
+func (f fakeTransport) Name() string        { return "fake" }
+func (f fakeTransport) Send(message []byte) { f.took(message) }
+func (f fakeTransport) End(int, string)     {}
+
 // greeted connects a client of which all that it is sent is kept.
 func greeted(t testing.TB, app *App, user record.ID) (c *Connection, sent *[]string) {
 	t.Helper()
 	c, sent = &Connection{app: app, user: user}, new([]string)
-	c.outbox.limit = 1 << 20
-	c.outbox.transport = fakeTransport{func(message []byte) {
+	c.outbox.Limit = 1 << 20
+	c.outbox.Transport = fakeTransport{func(message []byte) {
 		*sent = append(*sent, string(message))
-		c.outbox.sent()
-	}, func() {}}
+		c.outbox.Sent()
+	}}
 	if err := c.greet(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +137,7 @@ func TestACursorThatIsBeingClosedTellsNothing(t *testing.T) {
 	app, badges := openBadges(t)
 	mine := give(t, app, badges, "ada", 3)
 	c, sent := greeted(t, app, "ada")
-	handle := &openCursor{conn: c, request: &cursorRequest{route: app.router.cursors["badges.peers"]}, follower: &follower{conn: c}}
+	handle := &openCursor{conn: c, request: &cursorRequest{route: app.router.Cursors["badges.peers"]}, follower: &follower{conn: c}}
 	if err := c.tryOpen(t.Context(), handle, nil, func(o cursor.Opened) { c.keep(handle, o.Query) }); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +172,7 @@ func TestWhatChangesMeanwhileCounts(t *testing.T) {
 	}
 	expect := func(c *Connection, name string) {
 		t.Helper()
-		err := c.openCursor(t.Context(), &cursorRequest{route: app.router.cursors[name]}, nil, func(o cursor.Opened) (any, error) {
+		err := c.openCursor(t.Context(), &cursorRequest{route: app.router.Cursors[name]}, nil, func(o cursor.Opened) (any, error) {
 			if len(o.Images) != 1 || o.Images[0].Value(badges.Field("level")).Any() != int64(level) {
 				t.Errorf("%s holds %v, and the boss has level %d", name, o.Images, level)
 			}
@@ -190,7 +198,7 @@ func TestWhoIsGoneFollowsNothing(t *testing.T) {
 	mine := give(t, app, badges, "ada", 3)
 	for _, user := range []record.ID{"ada", "bob"} {
 		c, _ := greeted(t, app, user)
-		if err := c.openCursor(t.Context(), &cursorRequest{route: app.router.cursors["badges.peers"]}, nil, func(cursor.Opened) (any, error) { return "opened", nil }); err != nil {
+		if err := c.openCursor(t.Context(), &cursorRequest{route: app.router.Cursors["badges.peers"]}, nil, func(cursor.Opened) (any, error) { return "opened", nil }); err != nil {
 			t.Fatal(err)
 		}
 		if len(app.engine.Queries()) != 1 {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
 )
 
 // What follows is for package towertest, which checks an application against a
@@ -18,8 +20,8 @@ func Models(a *App) []*record.Model { return slices.Clone(a.config.Models) }
 
 // Cursors returns the application's declared cursors of records, in the order in
 // which they were declared.
-func Cursors(a *App) []*Route {
-	return slices.DeleteFunc(slices.Clone(a.router.routes), func(r *Route) bool { return r.Kind != KindCursor || r.Value })
+func Cursors(a *App) []*route.Route {
+	return slices.DeleteFunc(slices.Clone(a.router.Routes), func(r *route.Route) bool { return r.Kind != route.KindCursor || r.Value })
 }
 
 // Ask asks the application, as it would be asked for a client that connects now
@@ -27,11 +29,11 @@ func Cursors(a *App) []*Route {
 // that its records must meet. It registers nothing. The error is the one with
 // which the client would be refused.
 func Ask(ctx context.Context, a *App, user record.ID, name string, in json.RawMessage) (cursor.Spec, error) {
-	route := a.router.cursors[name]
-	if route == nil {
-		return cursor.Spec{}, Errorf(CodeNotFound, "there is no cursor %q", name)
+	rt := a.router.Cursors[name]
+	if rt == nil {
+		return cursor.Spec{}, fault.Errorf(fault.NotFound, "there is no cursor %q", name)
 	}
-	input, err := route.inputs.decode(nil, in, nil)
+	input, err := rt.Inputs.Decode(nil, in, nil)
 	if err != nil {
 		return cursor.Spec{}, err
 	}
@@ -39,6 +41,6 @@ func Ask(ctx context.Context, a *App, user record.ID, name string, in json.RawMe
 	if v.err != nil {
 		return cursor.Spec{}, v.err
 	}
-	spec, _, err := v.spec(ctx, &follower{}, &cursorRequest{route: route, in: input})
+	spec, _, err := v.spec(ctx, &follower{}, &cursorRequest{route: rt, in: input})
 	return spec, err
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -17,7 +19,7 @@ import (
 func (c *Connection) receive(message []byte) {
 	requests, err := wire.Requests(message)
 	if err != nil {
-		c.send(refusal(0, Errorf("bad_frame", "%v", err)))
+		c.send(refusal(0, fault.Errorf("bad_frame", "%v", err)))
 		return
 	}
 	c.handleAll(requests)
@@ -26,20 +28,20 @@ func (c *Connection) receive(message []byte) {
 // handleAll handles requests in order. Nobody else may do so at the same time.
 func (c *Connection) handleAll(requests []wire.Request) {
 	if len(requests) > 1 { // their answers are one message, too
-		c.outbox.collect()
-		defer c.outbox.flush()
+		c.outbox.Collect()
+		defer c.outbox.Flush()
 	}
 	for i := range requests {
 		switch req := &requests[i]; {
 		case req.Err != nil:
-			c.send(refusal(req.ID, Errorf("bad_frame", "a frame that cannot be read: %v", req.Err)))
+			c.send(refusal(req.ID, fault.Errorf("bad_frame", "a frame that cannot be read: %v", req.Err)))
 		case req.Applied != 0:
 			c.app.inspector.applied(c, req.From, req.Applied)
 		case !c.limiter.Allow():
-			c.send(refusal(req.ID, Errorf(CodeTooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
+			c.send(refusal(req.ID, fault.Errorf(fault.TooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
 		default:
 			if req.Call != "" { // it may take long
-				c.outbox.flush()
+				c.outbox.Flush()
 			}
 			c.handle(req)
 		}
@@ -48,12 +50,12 @@ func (c *Connection) handleAll(requests []wire.Request) {
 
 // refusal answers a request that failed.
 func refusal(id uint64, err error) *wire.Answer {
-	coded := AsError(err)
+	coded := fault.As(err)
 	status := coded.Status()
 	if status == 0 {
 		status = http.StatusBadRequest
 	}
-	return &wire.Answer{ID: id, Status: status, Error: coded.wire()}
+	return &wire.Answer{ID: id, Status: status, Error: coded.Wire()}
 }
 
 func (c *Connection) handle(req *wire.Request) {
@@ -66,7 +68,7 @@ func (c *Connection) handle(req *wire.Request) {
 	case req.Ping:
 		c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 	case visit == nil:
-		err = Errorf(CodeBadRequest, `the first frame must be {"hello":%d}`, wire.Version)
+		err = fault.Errorf(fault.BadRequest, `the first frame must be {"hello":%d}`, wire.Version)
 	case req.Open != "" || req.Live != "":
 		err = c.handleOpen(ctx, req)
 	case req.Close != 0:
@@ -76,7 +78,7 @@ func (c *Connection) handle(req *wire.Request) {
 	case req.Call != "":
 		c.send(c.handleCall(ctx, visit, req))
 	default:
-		err = Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
+		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
 	}
 	if err != nil {
 		c.app.report("request", err)
@@ -88,20 +90,20 @@ func (c *Connection) handle(req *wire.Request) {
 // comes after the frames of the commits that the call made.
 func (c *Connection) handleCall(ctx context.Context, v *session, req *wire.Request) *wire.Answer {
 	method, path, _ := strings.Cut(req.Call, " ")
-	route, values, err := c.app.router.Find(method, path)
-	if err == nil && route.Kind != KindAction {
-		err = Errorf(CodeBadRequest, "%s is a page; load it over HTTP", req.Call)
+	rt, values, err := c.app.router.Find(method, path)
+	if err == nil && rt.Kind != route.KindAction {
+		err = fault.Errorf(fault.BadRequest, "%s is a page; load it over HTTP", req.Call)
 	}
 	var form url.Values
 	if err == nil && req.Form != nil {
 		if form, err = url.ParseQuery(*req.Form); err != nil {
-			err = Errorf(CodeBadRequest, "the form cannot be read: %v", err)
+			err = fault.Errorf(fault.BadRequest, "the form cannot be read: %v", err)
 		}
 	}
 	if err != nil {
 		return refusal(req.ID, err)
 	}
-	done, err := c.app.serve(ctx, v, &callRequest{route: route, path: values, body: req.In, form: form, key: req.Key})
+	done, err := c.app.serve(ctx, v, &callRequest{route: rt, path: values, body: req.In, form: form, key: req.Key})
 	if err != nil {
 		c.app.report("request", err)
 		return refusal(req.ID, err)
@@ -125,7 +127,7 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	count := len(c.open)
 	c.mu.Unlock()
 	if count >= c.app.config.MaxCursors {
-		return Errorf(CodeTooMany, "%d cursors are open on this connection; close one", count)
+		return fault.Errorf(fault.TooMany, "%d cursors are open on this connection; close one", count)
 	}
 	return c.openCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
 		return c.app.answerOpen(c, w, req, since, o)

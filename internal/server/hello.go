@@ -4,16 +4,19 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
 func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if req.Hello != wire.Version {
-		c.disconnect(closeVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
+		c.disconnect(outbox.CloseVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
 		return nil
 	}
 	if c.current() != nil {
-		return Errorf(CodeBadRequest, "hello was said before")
+		return fault.Errorf(fault.BadRequest, "hello was said before")
 	}
 	if err := c.greet(ctx); err != nil {
 		return err
@@ -47,9 +50,9 @@ func (c *Connection) greet(ctx context.Context) error {
 			}
 			if place == nil {
 				v.follower.end()
-				return Errorf(CodeUnavailable, "this connection has ended")
+				return fault.Errorf(fault.Unavailable, "this connection has ended")
 			}
-			c.outbox.fill(place, hello)
+			c.outbox.Fill(place, hello)
 			return err
 		}
 	}
@@ -58,7 +61,7 @@ func (c *Connection) greet(ctx context.Context) error {
 // completeHello ends the arrival, if v is still the visit to come. It returns the place
 // for the client's hello, before all that becomes of the visit; nil where there is
 // none, or the connection has ended.
-func (c *Connection) completeHello(v *session, rights string) (hello *place, settled bool) {
+func (c *Connection) completeHello(v *session, rights string) (hello *outbox.Place, settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pending != v {
@@ -66,7 +69,7 @@ func (c *Connection) completeHello(v *session, rights string) (hello *place, set
 	}
 	if c.pending = nil; v.err == nil && !c.ended {
 		c.session, c.rights = v, rights
-		hello = c.outbox.reserve()
+		hello = c.outbox.Reserve()
 	}
 	return hello, true
 }
@@ -74,13 +77,13 @@ func (c *Connection) completeHello(v *session, rights string) (hello *place, set
 // allowed lists the actions and cursors that rights are about.
 func (a *App) allowed(rights string) *wire.Allowed {
 	list := &wire.Allowed{Actions: []string{}, Cursors: []string{}}
-	for i, route := range a.router.routes {
+	for i, rt := range a.router.Routes {
 		switch {
 		case rights[i] == 0:
-		case route.Kind == KindAction:
-			list.Actions = append(list.Actions, route.Pattern())
+		case rt.Kind == route.KindAction:
+			list.Actions = append(list.Actions, rt.Pattern())
 		default:
-			list.Cursors = append(list.Cursors, route.Name)
+			list.Cursors = append(list.Cursors, rt.Name)
 		}
 	}
 	return list

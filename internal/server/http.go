@@ -19,6 +19,8 @@ import (
 
 	"github.com/towerkit/tower/internal/client"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -39,12 +41,12 @@ func (a *App) Handler() http.Handler {
 	mux.HandleFunc("POST /_tower/session", a.redeem)
 	mux.HandleFunc("GET "+assetsURL+"{file}", a.serveAsset)
 	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, Errorf(CodeNotFound, "there is no %s", r.URL.Path))
+		a.fail(w, r, fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path))
 	})
 	mux.HandleFunc("/", a.serveRoute)
 	protected := http.NewCrossOriginProtection()
 	protected.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, Errorf(CodeForbidden, "this request comes from another site"))
+		a.fail(w, r, fault.Errorf(fault.Forbidden, "this request comes from another site"))
 	}))
 	return a.recovered(secured(a.config.Policy, protected.Handler(mux)))
 }
@@ -63,7 +65,7 @@ func secured(policy string, next http.Handler) http.Handler {
 
 func (a *App) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := recoverPanic(r.Method+" "+r.URL.Path, func() error {
+		err := fault.Recover(r.Method+" "+r.URL.Path, func() error {
 			next.ServeHTTP(w, r)
 			return nil
 		})
@@ -126,9 +128,9 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
-	route, values, err := a.router.Find(method, r.URL.Path)
+	rt, values, err := a.router.Find(method, r.URL.Path)
 	if err != nil {
-		if AsError(err).Code != CodeNotFound || !a.servePublic(w, r) {
+		if fault.As(err).Code != fault.NotFound || !a.servePublic(w, r) {
 			a.fail(w, r, err)
 		}
 		return
@@ -138,10 +140,10 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now()}
 	v := c.connect(ctx, &follower{})
 	if err = v.err; err == nil {
-		if route.Kind == KindPage {
-			err = a.servePage(ctx, w, r, v, route, values)
+		if rt.Kind == route.KindPage {
+			err = a.servePage(ctx, w, r, v, rt, values)
 		} else {
-			err = a.serveAction(ctx, w, r, v, route, values)
+			err = a.serveAction(ctx, w, r, v, rt, values)
 		}
 	}
 	if err != nil {
@@ -149,17 +151,17 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, route *Route, values url.Values) error {
+func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, rt *route.Route, values url.Values) error {
 	query := r.URL.Query()
-	in, err := route.inputs.decode(values, nil, query)
+	in, err := rt.Inputs.Decode(values, nil, query)
 	if err != nil {
 		return err
 	}
-	data, err := v.run(ctx, route, in)
+	data, err := v.run(ctx, rt, in)
 	if err != nil {
 		return err
 	}
-	page := &View{Data: data, Session: v.value, Path: r.URL.Path, ctx: ctx, visit: v, route: route}
+	page := &View{Data: data, Session: v.value, Path: r.URL.Path, ctx: ctx, visit: v, route: rt}
 	return a.writePage(w, page, http.StatusOK)
 }
 
@@ -177,17 +179,17 @@ func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
 	return nil
 }
 
-func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, route *Route, values url.Values) error {
+func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, rt *route.Route, values url.Values) error {
 	body, form, err := a.readBody(w, r)
 	if err != nil {
 		return err
 	}
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	done, err := a.serve(ctx, v, &callRequest{route: route, path: values, body: body, form: form, key: key})
+	done, err := a.serve(ctx, v, &callRequest{route: rt, path: values, body: body, form: form, key: key})
 	asForm := form != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
-		if problems := AsError(err).Problems; asForm && problems != nil && route.Form != "" {
-			return a.serveForm(ctx, w, r, v, route, values, &submission{values: form, problems: problems.Map()})
+		if problems := fault.As(err).Problems; asForm && problems != nil && rt.Form != "" {
+			return a.serveForm(ctx, w, r, v, rt, values, &submission{values: form, problems: problems.Map()})
 		}
 		return err
 	}
@@ -212,12 +214,12 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // serveForm shows the page of a form again, with what was sent and what is
 // wrong with it.
-func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, action *Route, values url.Values, sent *submission) error {
+func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, action *route.Route, values url.Values, sent *submission) error {
 	page, _, err := a.router.Find(http.MethodGet, strings.TrimPrefix(action.Form, "GET "))
 	if err != nil {
 		return err
 	}
-	in, err := page.inputs.decode(values, nil, nil)
+	in, err := page.Inputs.Decode(values, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -244,21 +246,21 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMes
 		body, err = io.ReadAll(r.Body)
 	case "":
 		if body, err = io.ReadAll(r.Body); err == nil && len(body) > 0 {
-			err = Errorf(CodeBadRequest, "the request has no Content-Type; send application/json or a form")
+			err = fault.Errorf(fault.BadRequest, "the request has no Content-Type; send application/json or a form")
 		}
 	default:
-		err = Errorf(CodeBadRequest, "a %s is not understood; send application/json or a form", kind)
+		err = fault.Errorf(fault.BadRequest, "a %s is not understood; send application/json or a form", kind)
 	}
 	if r.Method == http.MethodGet {
 		form = r.URL.Query()
 	}
 	var tooLarge *http.MaxBytesError
-	var coded *Error
+	var coded *fault.Error
 	switch {
 	case errors.As(err, &tooLarge):
-		err = Errorf(CodeTooLarge, "the request is larger than %d bytes", tooLarge.Limit)
+		err = fault.Errorf(fault.TooLarge, "the request is larger than %d bytes", tooLarge.Limit)
 	case err != nil && !errors.As(err, &coded):
-		err = Errorf(CodeBadRequest, "the request cannot be read: %v", err)
+		err = fault.Errorf(fault.BadRequest, "the request cannot be read: %v", err)
 	}
 	return body, form, err
 }
@@ -294,9 +296,9 @@ func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
 // program.
 func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.report("request", err)
-	coded := AsError(err)
+	coded := fault.As(err)
 	status := coded.Status()
-	if coded.Code == CodeUnavailable {
+	if coded.Code == fault.Unavailable {
 		w.Header().Set("Retry-After", "1")
 	}
 	if accepts(r, "text/html") {
@@ -307,7 +309,7 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]*wire.Error{"error": coded.wire()})
+	_ = json.NewEncoder(w).Encode(map[string]*wire.Error{"error": coded.Wire()})
 }
 
 func accepts(r *http.Request, kind string) bool {

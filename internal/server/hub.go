@@ -9,6 +9,8 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -44,7 +46,7 @@ func (h *hub) join(c *Connection, limit int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c.user != "" && h.perUser[c.user] >= limit {
-		return Errorf(CodeTooMany, "this user has %d connections open already; close one", limit)
+		return fault.Errorf(fault.TooMany, "this user has %d connections open already; close one", limit)
 	}
 	h.lastNumber++
 	c.number = h.lastNumber
@@ -166,5 +168,5 @@ func (a *App) resyncAll(reason string) {
 // resync ends a connection whose cursors cannot be kept up: its client connects
 // again, says what it holds, and is told the reason.
 func (c *Connection) resync(reason string) {
-	c.disconnect(closeSlow, "the server lost track of a cursor ("+reason+"); connect again")
+	c.disconnect(outbox.CloseSlow, "the server lost track of a cursor ("+reason+"); connect again")
 }

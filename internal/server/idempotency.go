@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -19,7 +20,7 @@ func (in *callRequest) attempt(user record.ID) (*store.Attempt, error) {
 	}
 	key, err := record.ParseID(in.key)
 	if err != nil {
-		return nil, Errorf(CodeBadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", in.key)
+		return nil, fault.Errorf(fault.BadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", in.key)
 	}
 	return store.NewAttempt(string(user), key, []byte(in.route.Pattern()), []byte(in.path.Encode()), in.body, []byte(in.form.Encode()))
 }
@@ -70,11 +71,11 @@ type outcome struct {
 func (a *App) saveAnswer(done *callResult, err error) {
 	kept := outcome{Seq: done.seq, Status: done.status, Out: done.out, Location: done.location, SignIn: done.signIn}
 	if err != nil {
-		coded := AsError(err)
-		if coded.Code == CodeUnavailable {
+		coded := fault.As(err)
+		if coded.Code == fault.Unavailable {
 			return
 		}
-		kept = outcome{Seq: done.seq, Error: coded.wire()}
+		kept = outcome{Seq: done.seq, Error: coded.Wire()}
 	}
 	if data, err := json.Marshal(kept); err != nil {
 		a.log.Error("keep an answer", "call", done.by, "error", err)
@@ -92,7 +93,7 @@ func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callRe
 		}
 	}
 	if kept.Error != nil {
-		return nil, errorOf(kept.Error)
+		return nil, fault.FromWire(kept.Error)
 	}
 	done := &callResult{call: &call{seq: kept.Seq, signIn: kept.SignIn}, status: kept.Status, out: kept.Out, location: kept.Location, repeated: true}
 	return done, a.engine.Wait(ctx, done.seq)

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -34,9 +36,9 @@ type link struct {
 	out      *http.ResponseController // of a stream
 }
 
-func (l *link) name() string { return l.kind }
+func (l *link) Name() string { return l.kind }
 
-func (l *link) send(message []byte) {
+func (l *link) Send(message []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.number++
@@ -46,7 +48,7 @@ func (l *link) send(message []byte) {
 
 // end frees what the connection holds, and keeps the reason for its client. It
 // does not wait.
-func (l *link) end(code int, reason string) { l.links.begin(func() { l.close(code, reason) }) }
+func (l *link) End(code int, reason string) { l.links.begin(func() { l.close(code, reason) }) }
 
 func (l *link) close(code int, reason string) {
 	l.mu.Lock()
@@ -138,7 +140,7 @@ func (l *link) next(ctx context.Context, have uint64, wait time.Duration) (*wire
 		case l.ending != nil:
 			return &wire.Delivery{End: l.ending}, nil
 		case l.replaced:
-			return &wire.Delivery{End: &wire.End{Code: closeDone, Reason: "another connection has taken its place"}}, nil
+			return &wire.Delivery{End: &wire.End{Code: outbox.CloseDone, Reason: "another connection has taken its place"}}, nil
 		case late || l.waiting != nil:
 			return &wire.Delivery{}, nil
 		}
@@ -169,9 +171,9 @@ func (l *link) confirm(have uint64) error {
 	}
 	l.mu.Unlock()
 	if arrived {
-		l.conn.outbox.sent()
+		l.conn.outbox.Sent()
 	} else if !ended && have != last && !(pending && have+1 == last) {
-		return Errorf(CodeConflict, "the last message of this link is %d, and what came after %d is not known any more; connect again", last, have)
+		return fault.Errorf(fault.Conflict, "the last message of this link is %d, and what came after %d is not known any more; connect again", last, have)
 	}
 	return nil
 }
@@ -185,12 +187,12 @@ func (l *link) handleBatch(batch *wire.Batch) error {
 		return nil
 	}
 	if batch.Number != next {
-		return Errorf(CodeConflict, "this is batch %d, and %d is the next one; connect again", batch.Number, next)
+		return fault.Errorf(fault.Conflict, "this is batch %d, and %d is the next one; connect again", batch.Number, next)
 	}
 	most := l.conn.app.config.MaxFrame
 	for i, frame := range batch.Frames {
 		if int64(len(frame)) > most {
-			return Errorf(CodeTooLarge, "frame %d of the batch is larger than %d bytes", i+1, most)
+			return fault.Errorf(fault.TooLarge, "frame %d of the batch is larger than %d bytes", i+1, most)
 		}
 	}
 	l.lastBatch = next

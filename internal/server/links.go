@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
 )
 
 // links knows the connections that are carried by requests. A link is found by an
@@ -33,14 +35,14 @@ func newLinks(app *App) *links {
 // add opens a link for a connection.
 func (s *links) add(c *Connection, kind string) (*link, error) {
 	l := &link{links: s, id: rand.Text(), kind: kind, conn: c}
-	c.outbox.transport = l
+	c.outbox.Transport = l
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, Errorf(CodeUnavailable, "the server is closing")
+		return nil, fault.Errorf(fault.Unavailable, "the server is closing")
 	}
 	if most := s.app.config.MaxVisitors; c.user == "" && s.visitors >= most {
-		return nil, Errorf(CodeTooMany, "%d visitors are connected without a socket; try again later", most)
+		return nil, fault.Errorf(fault.TooMany, "%d visitors are connected without a socket; try again later", most)
 	}
 	if err := s.app.hub.join(c, s.app.config.MaxConnections); err != nil {
 		return nil, err
@@ -50,7 +52,7 @@ func (s *links) add(c *Connection, kind string) (*link, error) {
 	}
 	s.open[l.id] = l
 	l.idle = time.AfterFunc(s.absence, func() {
-		s.begin(func() { s.forget(l, closePolicy, "the client was silent for too long") })
+		s.begin(func() { s.forget(l, outbox.ClosePolicy, "the client was silent for too long") })
 	})
 	return l, nil
 }
@@ -62,11 +64,11 @@ func (s *links) find(id string, user record.ID) (*link, error) {
 	l := s.open[id]
 	switch {
 	case id == "":
-		return nil, Errorf(CodeBadRequest, "link is missing: the one that was opened")
+		return nil, fault.Errorf(fault.BadRequest, "link is missing: the one that was opened")
 	case l == nil:
-		return nil, Errorf(CodeNotFound, "there is no such link, or it has ended; connect again")
+		return nil, fault.Errorf(fault.NotFound, "there is no such link, or it has ended; connect again")
 	case l.conn.user != user:
-		return nil, Errorf(CodeForbidden, "this link was opened by another user; connect again")
+		return nil, fault.Errorf(fault.Forbidden, "this link was opened by another user; connect again")
 	}
 	return l, nil
 }
@@ -116,7 +118,7 @@ func (s *links) close() {
 	}
 	s.closed = true
 	for _, l := range s.open {
-		s.running.Go(func() { l.close(closeRestart, restarts) })
+		s.running.Go(func() { l.close(outbox.CloseRestart, restarts) })
 		l.idle.Stop()
 	}
 }

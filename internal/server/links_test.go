@@ -17,6 +17,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -25,7 +27,7 @@ import (
 func serve(t *testing.T, config Config, change func(*links)) (*App, string) {
 	t.Helper()
 	config.Data = filepath.Join(t.TempDir(), "test.db")
-	config.Router = NewRouter()
+	config.Router = route.NewRouter()
 	config.Router.Connect = func(context.Context, any) (any, error) { return nil, nil }
 	config.Files = fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}}
 	app, err := New(config)
@@ -150,10 +152,10 @@ func TestALinkOfASlowClientEndsAndSaysWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 100 {
-		l.conn.outbox.put([]byte(`"` + strings.Repeat("x", 100) + `"`))
+		l.conn.outbox.Put([]byte(`"` + strings.Repeat("x", 100) + `"`))
 	}
 	awaitCount(t, app, 0)
-	if _, d := post(t, url+"/_tower/poll", fmt.Sprintf(`{"link":%q}`, opened.Link)); d.End == nil || d.End.Code != closeSlow {
+	if _, d := post(t, url+"/_tower/poll", fmt.Sprintf(`{"link":%q}`, opened.Link)); d.End == nil || d.End.Code != outbox.CloseSlow {
 		t.Errorf("it is told %+v", d)
 	}
 }
@@ -166,11 +168,11 @@ func TestPollsLoseAndDoubleNothing(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	const messages = 3000
 	l := &link{kind: "poll", conn: &Connection{}}
-	l.conn.outbox = Outbox{transport: l, limit: 1 << 30}
+	l.conn.outbox = outbox.Outbox{Transport: l, Limit: 1 << 30}
 	var putting sync.WaitGroup
 	putting.Go(func() {
 		for i := range messages {
-			l.conn.outbox.put(fmt.Append(nil, i))
+			l.conn.outbox.Put(fmt.Append(nil, i))
 		}
 	})
 	defer putting.Wait()

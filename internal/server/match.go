@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/route"
 )
 
 // rule returns a controller's rule for the records of a model, nil for none.
@@ -26,10 +27,10 @@ func (a *App) rule(m *record.Model, controller any) func(*record.Image) bool {
 // ruleController returns the controller whose rule a model's records have to meet where
 // another model's cursor includes them, nil for none: the one of the model's own
 // name, or else the only one that has such a rule.
-func (a *App) ruleController(m *record.Model) (*Controller, error) {
-	var found []*Controller
+func (a *App) ruleController(m *record.Model) (*route.Controller, error) {
+	var found []*route.Controller
 	var names []string
-	for _, c := range a.router.mounted {
+	for _, c := range a.router.Mounted {
 		if a.rule(m, c.Zero) == nil {
 			continue
 		}

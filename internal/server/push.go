@@ -6,20 +6,22 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
 // push runs an action for this connection and sends its client what it
 // produced.
-func (c *Connection) push(ctx context.Context, v *session, route *Route, path url.Values, body json.RawMessage) {
+func (c *Connection) push(ctx context.Context, v *session, rt *route.Route, path url.Values, body json.RawMessage) {
 	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
 	defer cancel()
-	push := wire.Push{Push: route.Pattern(), Status: http.StatusOK}
-	done, err := c.app.serve(ctx, v, &callRequest{route: route, path: path, body: body})
+	push := wire.Push{Push: rt.Pattern(), Status: http.StatusOK}
+	done, err := c.app.serve(ctx, v, &callRequest{route: rt, path: path, body: body})
 	if err != nil {
 		c.app.report("request", err)
-		coded := AsError(err)
-		push.Status, push.Error = coded.Status(), coded.wire()
+		coded := fault.As(err)
+		push.Status, push.Error = coded.Status(), coded.Wire()
 	} else {
 		push.Status, push.Out = done.status, done.out
 	}

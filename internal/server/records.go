@@ -9,6 +9,7 @@ import (
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -135,7 +136,7 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 		return 0, err
 	}
 	if req.Expect != nil && len(images) != *req.Expect {
-		return 0, Errorf(CodeConflict, "there are %d now, not %d; nothing was done", len(images), *req.Expect)
+		return 0, fault.Errorf(fault.Conflict, "there are %d now, not %d; nothing was done", len(images), *req.Expect)
 	}
 	for _, image := range images {
 		if req.Do == wire.DoDeleteAll {
@@ -145,7 +146,7 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 		}
 		var invalid *record.InvalidError
 		if errors.As(err, &invalid) {
-			return 0, &Error{Code: CodeInvalid, Message: fmt.Sprintf("%s %s is not valid then; nothing was done", m.Type, image.ID), Problems: invalid.Problems}
+			return 0, &fault.Error{Code: fault.Invalid, Message: fmt.Sprintf("%s %s is not valid then; nothing was done", m.Type, image.ID), Problems: invalid.Problems}
 		}
 		if err != nil {
 			return 0, err
@@ -160,7 +161,7 @@ func written(commit store.Commit) wire.Written {
 
 func notFound(m *record.Model, key string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
-		return Errorf(CodeNotFound, "there is no %s %s", m.Type, strings.TrimSpace(key))
+		return fault.Errorf(fault.NotFound, "there is no %s %s", m.Type, strings.TrimSpace(key))
 	}
 	return err
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -27,7 +29,7 @@ func (a *App) resumeFrom(c *Connection, position string) (*resumeFrom, error) {
 	}
 	epoch, seq, err := wire.ParsePosition(position)
 	if err != nil {
-		return nil, Errorf(CodeBadRequest, "since: %v", err)
+		return nil, fault.Errorf(fault.BadRequest, "since: %v", err)
 	}
 	since := &resumeFrom{user: c.user, seq: seq}
 	if epoch != a.store.Epoch() || seq > a.store.Seq() {
@@ -69,8 +71,8 @@ func (a *App) resumeAnswer(handle *openCursor, o *cursor.Opened) ([]byte, error)
 		return nil, err
 	}
 	html, model := handle.request.partial != "", o.Query.Spec().Scope.Model.Name
-	f := frame{deltas: []cursorDelta{{steps: steps, html: html, include: included(o.Included)}}}
-	commit := f.commit()
+	f := outbox.Frame{Deltas: []outbox.CursorDelta{{Steps: steps, HTML: html, Include: included(o.Included)}}}
+	commit := f.Commit()
 	if !html && commit.Records[model] == nil {
 		commit.Records[model] = []json.RawMessage{}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -23,9 +24,9 @@ func (a *App) describeSchema() wire.Schema {
 	for _, m := range a.config.Models {
 		out.Models = append(out.Models, wire.ModelShape{Name: m.Name, Record: s.of(reflect.TypeOf(m.New()).Elem())})
 	}
-	for _, route := range a.router.routes {
-		if route.Kind != KindPage {
-			out.Routes = append(out.Routes, s.route(route))
+	for _, rt := range a.router.Routes {
+		if rt.Kind != route.KindPage {
+			out.Routes = append(out.Routes, s.route(rt))
 		}
 	}
 	for _, t := range s.named {
@@ -48,15 +49,15 @@ func newShapes() *shapes {
 		names: map[string]bool{}, within: map[reflect.Type]bool{}}
 }
 
-func (s *shapes) route(route *Route) wire.RouteSchema {
-	out := wire.RouteSchema{Kind: string(route.Kind), Name: route.Pattern(), In: s.of(route.In)}
-	if route.Value {
+func (s *shapes) route(rt *route.Route) wire.RouteSchema {
+	out := wire.RouteSchema{Kind: string(rt.Kind), Name: rt.Pattern(), In: s.of(rt.In)}
+	if rt.Value {
 		out.Kind = "value"
 	} else {
-		shape := s.of(route.Out)
+		shape := s.of(rt.Out)
 		out.Out = &shape
 	}
-	for _, f := range route.Narrow {
+	for _, f := range rt.Narrow {
 		out.Narrow = append(out.Narrow, f.Name)
 	}
 	return out
@@ -141,10 +142,10 @@ func (s *shapes) object(t reflect.Type) wire.Shape {
 func (s *shapes) fields(t reflect.Type) []wire.FieldShape {
 	model := s.models[t]
 	out := []wire.FieldShape{}
-	for _, member := range jsonFields(t) {
-		field := wire.FieldShape{Name: member.name, Shape: s.of(member.Type), Omitted: member.behindPointer}
+	for _, member := range route.JSONFields(t) {
+		field := wire.FieldShape{Name: member.JSONName, Shape: s.of(member.Type), Omitted: member.BehindPointer}
 		if model != nil {
-			stored := model.Field(member.name)
+			stored := model.Field(member.JSONName)
 			if stored == nil || stored.Private {
 				continue
 			}

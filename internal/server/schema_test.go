@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -76,8 +77,8 @@ func TestMembersAreThoseOfJSON(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, m := range jsonFields(reflect.TypeOf(value)) {
-			got = append(got, m.name)
+		for _, m := range route.JSONFields(reflect.TypeOf(value)) {
+			got = append(got, m.JSONName)
 		}
 		slices.Sort(got)
 		if want := slices.Sorted(maps.Keys(keys)); !slices.Equal(got, want) {

@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
 )
 
 // A session is what [Router.Connect] answered for a connection: its session, and
@@ -23,7 +25,7 @@ type session struct {
 
 // An instance is a visit's own of a controller.
 type instance struct {
-	of    *Controller
+	of    *route.Controller
 	value any
 }
 
@@ -32,7 +34,7 @@ type instance struct {
 func (c *Connection) connect(ctx context.Context, f *follower) *session {
 	v := &session{conn: c}
 	v.follower, v.err = f.evaluate(ctx, func(ctx context.Context) error {
-		return recoverPanic("Connect", func() (err error) {
+		return fault.Recover("Connect", func() (err error) {
 			v.value, err = c.app.router.Connect(ctx, c)
 			return err
 		})
@@ -44,7 +46,7 @@ func (c *Connection) connect(ctx context.Context, f *follower) *session {
 }
 
 // controller returns the visit's instance of a controller, made on first use.
-func (v *session) controller(controller *Controller) (made any, err error) {
+func (v *session) controller(controller *route.Controller) (made any, err error) {
 	if v.err != nil {
 		return nil, v.err
 	}
@@ -55,7 +57,7 @@ func (v *session) controller(controller *Controller) (made any, err error) {
 			return known.value, nil
 		}
 	}
-	err = recoverPanic(controller.Type, func() error {
+	err = fault.Recover(controller.Type, func() error {
 		made = controller.Make(v.value)
 		return nil
 	})
@@ -67,8 +69,8 @@ func (v *session) controller(controller *Controller) (made any, err error) {
 
 // allows reports whether the visit's user may use a route: its controller's
 // Allow says so, or there is none.
-func (v *session) allows(route *Route) bool {
-	controller, err := v.controller(route.Controller)
+func (v *session) allows(rt *route.Route) bool {
+	controller, err := v.controller(rt.Controller)
 	if err != nil {
 		return false
 	}
@@ -77,8 +79,8 @@ func (v *session) allows(route *Route) bool {
 		return true
 	}
 	allowed := false
-	err = recoverPanic(route.Controller.Type+".Allow", func() error {
-		allowed = asked.Allow(route.Action)
+	err = fault.Recover(rt.Controller.Type+".Allow", func() error {
+		allowed = asked.Allow(rt.Action)
 		return nil
 	})
 	return err == nil && allowed
@@ -87,10 +89,10 @@ func (v *session) allows(route *Route) bool {
 // rights says what the visit's user may use, a byte for each route. Pages are not
 // told of.
 func (v *session) rights() string {
-	routes := v.conn.app.router.routes
+	routes := v.conn.app.router.Routes
 	rights := make([]byte, len(routes))
-	for i, route := range routes {
-		if route.Kind != KindPage && v.allows(route) {
+	for i, rt := range routes {
+		if rt.Kind != route.KindPage && v.allows(rt) {
 			rights[i] = 1
 		}
 	}
@@ -98,16 +100,16 @@ func (v *session) rights() string {
 }
 
 // run passes an input through an action or a page.
-func (v *session) run(ctx context.Context, route *Route, in any) (out any, err error) {
-	if !v.allows(route) {
-		return nil, Errorf(CodeForbidden, "you may not use %s", route.Pattern())
+func (v *session) run(ctx context.Context, rt *route.Route, in any) (out any, err error) {
+	if !v.allows(rt) {
+		return nil, fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
 	}
-	controller, err := v.controller(route.Controller)
+	controller, err := v.controller(rt.Controller)
 	if err != nil {
 		return nil, err
 	}
-	err = recoverPanic(route.Controller.Type+"."+route.Action, func() error {
-		out, err = route.Call(ctx, controller, in)
+	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
+		out, err = rt.Call(ctx, controller, in)
 		return err
 	})
 	return out, err
@@ -124,16 +126,16 @@ func (v *session) spec(ctx context.Context, f *follower, want *cursorRequest) (s
 }
 
 func (v *session) buildSpec(ctx context.Context, want *cursorRequest) (spec cursor.Spec, err error) {
-	route := want.route
-	if !v.allows(route) {
-		return spec, Errorf(CodeForbidden, "you may not open %s", route.Name)
+	rt := want.route
+	if !v.allows(rt) {
+		return spec, fault.Errorf(fault.Forbidden, "you may not open %s", rt.Name)
 	}
-	controller, err := v.controller(route.Controller)
+	controller, err := v.controller(rt.Controller)
 	if err != nil {
 		return spec, err
 	}
-	err = recoverPanic(route.Controller.Type+"."+route.Action, func() error {
-		spec, err = route.Spec(ctx, controller, want.in)
+	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
+		spec, err = rt.Spec(ctx, controller, want.in)
 		return err
 	})
 	if err != nil {
@@ -145,7 +147,7 @@ func (v *session) buildSpec(ctx context.Context, want *cursorRequest) (spec curs
 	spec.Allow = v.conn.app.rule(spec.Scope.Model, controller)
 	for i := range spec.Include {
 		if err := v.resolveInclude(&spec.Include[i]); err != nil {
-			return spec, fmt.Errorf("%s: %w", route.Name, err)
+			return spec, fmt.Errorf("%s: %w", rt.Name, err)
 		}
 	}
 	spec.Ordered, spec.Inline = want.partial != "", want.partial != ""

@@ -11,6 +11,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/olahol/melody"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
 )
 
 // writeWait is how long a client may take to accept what is written to it.
@@ -60,7 +62,7 @@ func newSockets(app *App) *sockets {
 	s.melody.HandleMessageBinary(func(session *melody.Session, _ []byte) {
 		of(session).disconnect(websocket.CloseUnsupportedData, "frames are text")
 	})
-	s.melody.HandleSentMessage(func(session *melody.Session, _ []byte) { of(session).outbox.sent() })
+	s.melody.HandleSentMessage(func(session *melody.Session, _ []byte) { of(session).outbox.Sent() })
 	s.melody.HandleDisconnect(s.disconnect)
 	return s
 }
@@ -90,7 +92,7 @@ func (s *sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	if !begun {
-		s.app.fail(w, r, Errorf(CodeUnavailable, "the server is closing"))
+		s.app.fail(w, r, fault.Errorf(fault.Unavailable, "the server is closing"))
 		return
 	}
 	<-opened
@@ -116,15 +118,15 @@ func (s *sockets) connect(session *melody.Session) {
 	ctx.opened = nil
 	c := ctx.conn
 	socket := &socket{s, session}
-	c.outbox.transport = socket
+	c.outbox.Transport = socket
 	if tcp, ok := session.WebsocketConnection().NetConn().(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(maxMessage) // what the system holds can not be merged any more
+		_ = tcp.SetWriteBuffer(outbox.MaxMessage) // what the system holds can not be merged any more
 	}
 	if err := s.app.hub.join(c, s.app.config.MaxConnections); err != nil {
-		c.disconnect(closePolicy, AsError(err).Message)
+		c.disconnect(outbox.ClosePolicy, fault.As(err).Message)
 	}
 	if s.closing() { // it may have joined too late to be seen
-		socket.close(closeRestart, restarts)
+		socket.close(outbox.CloseRestart, restarts)
 	}
 }
 
@@ -158,8 +160,8 @@ func (s *sockets) close() {
 	}
 	s.closed = true
 	for _, c := range s.app.hub.all() {
-		if socket, ok := c.outbox.transport.(*socket); ok {
-			s.running.Go(func() { socket.close(closeRestart, restarts) })
+		if socket, ok := c.outbox.Transport.(*socket); ok {
+			s.running.Go(func() { socket.close(outbox.CloseRestart, restarts) })
 		}
 	}
 }
@@ -170,16 +172,16 @@ type socket struct {
 	session *melody.Session
 }
 
-func (s *socket) name() string { return "socket" }
+func (s *socket) Name() string { return "socket" }
 
-func (s *socket) send(message []byte) {
+func (s *socket) Send(message []byte) {
 	if err := s.session.Write(message); err != nil {
 		s.sockets.app.log.Debug("socket write", "remote", of(s.session).remote, "error", err)
 	}
 }
 
 // end closes the socket without waiting for a client that does not read.
-func (s *socket) end(code int, reason string) {
+func (s *socket) End(code int, reason string) {
 	s.sockets.begin(func() { s.close(code, reason) })
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -157,7 +158,7 @@ func (o *openCursor) allows(image *record.Image) (allowed bool) {
 	if v == nil {
 		return false
 	}
-	err := recoverPanic(o.request.route.Name, func() error {
+	err := fault.Recover(o.request.route.Name, func() error {
 		controller, err := v.controller(o.request.route.Controller)
 		if err == nil {
 			rule := o.conn.app.rule(image.Model, controller)

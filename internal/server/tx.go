@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -73,7 +74,7 @@ func (d txDB) Transaction(_ context.Context, fn func(*Tx) error) error {
 func (c *console) requestDB(req *wire.ControlRequest) (DB, error) {
 	if req.At != nil {
 		if req.Tx != 0 {
-			return nil, Errorf(CodeBadRequest, "a transaction is about what is now, not about the past")
+			return nil, fault.Errorf(fault.BadRequest, "a transaction is about what is now, not about the past")
 		}
 		return c.stateAt(*req.At)
 	}
@@ -88,7 +89,7 @@ func (c *console) requestDB(req *wire.ControlRequest) (DB, error) {
 func (c *console) openTransaction(req *wire.ControlRequest) (*transaction, error) {
 	d := c.transactions[req.Tx]
 	if d == nil {
-		return nil, Errorf(CodeNotFound, "there is no open transaction %d", req.Tx)
+		return nil, fault.Errorf(fault.NotFound, "there is no open transaction %d", req.Tx)
 	}
 	return d, nil
 }
@@ -97,12 +98,12 @@ func (c *console) openTransaction(req *wire.ControlRequest) (*transaction, error
 func (c *console) stateAt(seq uint64) (DB, error) {
 	st := c.app.store
 	if newest := st.Seq(); seq > newest {
-		return nil, Errorf(CodeNotFound, "commit %d is yet to be made; the newest is %d", seq, newest)
+		return nil, fault.Errorf(fault.NotFound, "commit %d is yet to be made; the newest is %d", seq, newest)
 	}
 	return readOnlyDB{reason: "the past cannot be changed", view: func(ctx context.Context, fn func(*store.Snapshot) error) error {
 		err := st.ViewAt(ctx, seq, fn)
 		if errors.Is(err, store.ErrExpired) {
-			return Errorf(CodeExpired, "the state after commit %d is not known any more: the log begins with commit %d", seq, st.LogStart())
+			return fault.Errorf(fault.Expired, "the state after commit %d is not known any more: the log begins with commit %d", seq, st.LogStart())
 		}
 		return err
 	}}, nil
@@ -177,7 +178,7 @@ func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 		}
 		problems.Add(what, m.describe())
 	}
-	return &Error{Code: CodeConflict, Message: "this is not as it was read any more", Problems: problems}
+	return &fault.Error{Code: fault.Conflict, Message: "this is not as it was read any more", Problems: problems}
 }
 
 // A staleRead is what has moved, to be told in words too.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -14,14 +15,14 @@ import (
 func (c *console) commitAt(ctx context.Context, key string) (store.Commit, error) {
 	seq, err := strconv.ParseUint(key, 10, 64)
 	if err != nil {
-		return store.Commit{}, Errorf(CodeBadRequest, "%q is not a seq", key)
+		return store.Commit{}, fault.Errorf(fault.BadRequest, "%q is not a seq", key)
 	}
 	commit, err := c.app.store.CommitAt(ctx, seq)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return commit, Errorf(CodeNotFound, "there is no commit %d; the newest is %d", seq, c.app.store.Seq())
+		return commit, fault.Errorf(fault.NotFound, "there is no commit %d; the newest is %d", seq, c.app.store.Seq())
 	case errors.Is(err, store.ErrExpired):
-		return commit, Errorf(CodeExpired, "commit %d is not known any more: the log begins with commit %d", seq, c.app.store.LogStart())
+		return commit, fault.Errorf(fault.Expired, "commit %d is not known any more: the log begins with commit %d", seq, c.app.store.LogStart())
 	}
 	return commit, err
 }
@@ -62,7 +63,7 @@ func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
 			m.Op, m.Fields = change.Op.String(), changedFields(change)
 		}
 	}
-	out := &Error{Code: CodeConflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &record.Problems{}}
+	out := &fault.Error{Code: fault.Conflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &record.Problems{}}
 	out.Problems.Add(err.Model.Type+" "+string(err.ID), m.describe())
 	return out
 }

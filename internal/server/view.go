@@ -13,6 +13,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -24,7 +25,7 @@ type View struct {
 
 	ctx   context.Context
 	visit *session
-	route *Route
+	route *route.Route
 	sent  *submission
 
 	shown *session // of the same user, as of the commit seq; nil before the first cursor
@@ -104,7 +105,7 @@ func (v *View) want(name, partial string, pairs []any) (w *cursorRequest, in jso
 		name = v.route.Controller.Name + "." + name
 	}
 	app := v.visit.conn.app
-	w = &cursorRequest{route: app.router.cursors[name], partial: partial}
+	w = &cursorRequest{route: app.router.Cursors[name], partial: partial}
 	if w.route == nil {
 		return nil, nil, spec, fmt.Errorf("there is no cursor %q", name)
 	}
@@ -112,7 +113,7 @@ func (v *View) want(name, partial string, pairs []any) (w *cursorRequest, in jso
 		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records, with a partial, and .Live a value", name)
 	}
 	if in, err = pairsJSON(pairs); err == nil {
-		w.in, err = w.route.inputs.decode(nil, in, nil)
+		w.in, err = w.route.Inputs.Decode(nil, in, nil)
 	}
 	if err == nil {
 		err = v.settle()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
 )
 
 // views are an application's templates: a layout, pages that fill its blocks,
@@ -20,7 +22,7 @@ import (
 type views struct {
 	files  fs.FS
 	reload bool
-	router *Router
+	router *route.Router
 
 	mu     sync.Mutex
 	stamp  string
@@ -64,7 +66,7 @@ func with(all [][]*record.Image, i int) []*record.Image {
 	return all[i]
 }
 
-func newViews(files fs.FS, reload bool, router *Router) (*views, error) {
+func newViews(files fs.FS, reload bool, router *route.Router) (*views, error) {
 	v := &views{files: files, reload: reload, router: router}
 	_, err := v.current()
 	return v, err
@@ -151,9 +153,9 @@ func (v *views) parse(names []string) (*parsed, error) {
 		}
 		out.pages[name] = page
 	}
-	for _, route := range v.router.routes {
-		if route.Kind == KindPage && out.pages[route.view()] == nil {
-			return nil, fmt.Errorf("%s shows views/%s, which does not exist", route.Pattern(), route.view())
+	for _, rt := range v.router.Routes {
+		if rt.Kind == route.KindPage && out.pages[rt.View()] == nil {
+			return nil, fmt.Errorf("%s shows views/%s, which does not exist", rt.Pattern(), rt.View())
 		}
 	}
 	return out, nil
@@ -165,8 +167,8 @@ func (v *views) page(page *View) ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
-	if err := current.pages[page.route.view()].ExecuteTemplate(&out, "layout.html", page); err != nil {
-		return nil, fmt.Errorf("render views/%s: %w", page.route.view(), err)
+	if err := current.pages[page.route.View()].ExecuteTemplate(&out, "layout.html", page); err != nil {
+		return nil, fmt.Errorf("render views/%s: %w", page.route.View(), err)
 	}
 	return out.Bytes(), nil
 }
@@ -242,7 +244,7 @@ var failurePage = template.Must(template.New("").Parse(`<!doctype html>
 `))
 
 // failure writes the page for an error; in development with its whole text.
-func (v *views) failure(w io.Writer, coded *Error, err error, whole bool) {
+func (v *views) failure(w io.Writer, coded *fault.Error, err error, whole bool) {
 	page := struct {
 		Status          int
 		Message, Detail string

@@ -8,6 +8,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -35,7 +36,7 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 	}
 	m := c.app.store.Model(req.Model)
 	if m == nil {
-		return nil, Errorf(CodeNotFound, "there is no model %q", req.Model)
+		return nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
 	}
 	return c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
 		var image *record.Image
@@ -64,15 +65,15 @@ func (a *App) explain(ctx context.Context, v *session, w *cursorRequest, image *
 	}
 	spec, _, err := v.spec(ctx, &follower{}, w)
 	if err != nil {
-		coded := AsError(err)
-		if coded.Code == CodeInternal {
+		coded := fault.As(err)
+		if coded.Code == fault.Internal {
 			return nil, err
 		}
 		tests.add(wire.Test{Kind: "cursor", What: w.route.Controller.Type + "." + w.route.Action, Message: coded.Error()})
 		return out, nil
 	}
 	if spec.Scope.Model != image.Model {
-		return nil, Errorf(CodeBadRequest, "%s holds %s; this is one of %s", w.route.Name, spec.Scope.Model.Name, image.Model.Name)
+		return nil, fault.Errorf(fault.BadRequest, "%s holds %s; this is one of %s", w.route.Name, spec.Scope.Model.Name, image.Model.Name)
 	}
 	out.Scope, out.Offset, out.Limit = spec.String(), spec.Scope.Offset, spec.Scope.Limit
 	matches := true
@@ -81,11 +82,11 @@ func (a *App) explain(ctx context.Context, v *session, w *cursorRequest, image *
 	}
 	if spec.Allow != nil {
 		test := wire.Test{Kind: "match", What: w.route.Controller.Type + ".Match"}
-		err := recoverPanic(test.What, func() error {
+		err := fault.Recover(test.What, func() error {
 			test.Holds = spec.Allow(image)
 			return nil
 		})
-		var panicked *panicError
+		var panicked *fault.Panic
 		if errors.As(err, &panicked) {
 			test.Holds, test.Message = false, "it panicked, and so denies"
 		}

@@ -1,4 +1,4 @@
-package server
+package outbox
 
 import (
 	"encoding/json"
@@ -57,7 +57,7 @@ type lag struct {
 	number   uint64
 	lists    []*naiveList
 	states   map[uint64]string // after each commit that touched the connection
-	promised *place
+	promised *Place
 	promise  []byte
 
 	messages [][]byte
@@ -76,7 +76,7 @@ type naiveList struct {
 
 func newLag(t *testing.T, random *rand.Rand, limit int) *lag {
 	l := &lag{t: t, random: random, states: map[uint64]string{}, held: map[uint64]*replica{}}
-	l.outbox = &Outbox{limit: limit, transport: fakeTransport{
+	l.outbox = &Outbox{Limit: limit, Transport: fakeTransport{
 		func(message []byte) { l.messages = append(l.messages, message) },
 		func() { l.full = true },
 	}}
@@ -94,14 +94,14 @@ func (l *lag) act() {
 	case n < 12:
 		l.commit()
 	case n == 12 && l.promised == nil:
-		l.promised, l.promise = l.outbox.reserve(), fmt.Appendf(nil, `{"id":1,"at":"e:%d"}`, l.seq)
+		l.promised, l.promise = l.outbox.Reserve(), fmt.Appendf(nil, `{"id":1,"at":"e:%d"}`, l.seq)
 	case n == 13:
-		l.outbox.put(fmt.Appendf(nil, `{"id":1,"at":"e:%d"}`, l.seq))
+		l.outbox.Put(fmt.Appendf(nil, `{"id":1,"at":"e:%d"}`, l.seq))
 	case n < 16 && l.promised != nil:
-		l.outbox.fill(l.promised, l.promise)
+		l.outbox.Fill(l.promised, l.promise)
 		l.promised = nil
 	case n == 16:
-		l.outbox.flush()
+		l.outbox.Flush()
 	case l.random.IntN(6) == 0:
 		l.receive()
 	}
@@ -109,13 +109,13 @@ func (l *lag) act() {
 
 func (l *lag) finish() {
 	if l.promised != nil {
-		l.outbox.fill(l.promised, nil)
+		l.outbox.Fill(l.promised, nil)
 	}
-	l.outbox.flush()
+	l.outbox.Flush()
 	for l.read < len(l.messages) {
 		l.receive()
 	}
-	if !l.full && (l.replay() != l.sorted(l.describe()) || l.outbox.waiting() != 0) {
+	if !l.full && (l.replay() != l.sorted(l.describe()) || l.outbox.Waiting() != 0) {
 		l.t.Errorf("in the end the client holds\n%s\nand not\n%s", l.replay(), l.describe())
 	}
 }
@@ -129,15 +129,15 @@ func (l *lag) commit() {
 		body := fmt.Sprintf(`{"id":"%s","v":%d,"x":"%s"}`, id, l.seq, strings.Repeat("x", l.random.IntN(100)))
 		images[id] = &record.Image{Model: lagModel, ID: id, Version: l.seq, JSON: []byte(body)}
 	}
-	var parts []cursorDelta
+	var parts []CursorDelta
 	for _, list := range l.lists {
 		steps := list.follow(images, l.random)
-		p := cursorDelta{number: list.number, html: list.html, steps: steps}
+		p := CursorDelta{Number: list.number, HTML: list.html, Steps: steps}
 		if l.random.IntN(60) == 0 {
 			l.number++
-			p.to, list.number = l.number, l.number
+			p.To, list.number = l.number, l.number
 		}
-		if len(steps) > 0 || p.to != 0 {
+		if len(steps) > 0 || p.To != 0 {
 			parts = append(parts, p)
 		}
 	}
@@ -145,21 +145,21 @@ func (l *lag) commit() {
 		return
 	}
 	l.states[l.seq] = l.describe()
-	l.outbox.deliver(newFrame(l.seq, l.seq, false, parts, nil), l.random.IntN(3) == 0)
+	l.outbox.Deliver(NewFrame(l.seq, l.seq, false, parts, nil), l.random.IntN(3) == 0)
 }
 
 // follow lets the list follow a commit in which the records have become images,
 // and says how: as the engine does, leave, enter, change.
-func (n *naiveList) follow(images map[record.ID]*record.Image, random *rand.Rand) []step {
-	var leave, enter, change []step
+func (n *naiveList) follow(images map[record.ID]*record.Image, random *rand.Rand) []Step {
+	var leave, enter, change []Step
 	for _, id := range slices.Sorted(maps.Keys(images)) {
-		s := step{Delta: cursor.Delta{ID: id, Image: images[id]}}
+		s := Step{Delta: cursor.Delta{ID: id, Image: images[id]}}
 		if n.html {
-			s.html = string(images[id].JSON)
+			s.HTML = string(images[id].JSON)
 		}
 		switch held, stay := n.find(id) >= 0, random.IntN(3) > 0; {
 		case held && !stay:
-			leave = append(leave, step{Delta: cursor.Delta{Op: cursor.Leave, ID: id}})
+			leave = append(leave, Step{Delta: cursor.Delta{Op: cursor.Leave, ID: id}})
 		case !held && stay:
 			s.Op = cursor.Enter
 			enter = append(enter, s)
@@ -250,7 +250,7 @@ func (l *lag) receive() {
 		l.apply(text)
 	}
 	l.read++
-	l.outbox.sent()
+	l.outbox.Sent()
 }
 
 func (l *lag) apply(text []byte) {
@@ -308,15 +308,15 @@ func TestIncludedRecordsAreMerged(t *testing.T) {
 	image := func(id record.ID, seq uint64) *record.Image {
 		return &record.Image{Model: lagModel, ID: id, Version: seq, JSON: fmt.Appendf(nil, `{"id":%q,"v":%d}`, id, seq)}
 	}
-	frameOf := func(seq uint64, deltas ...cursor.Delta) *frame {
-		var steps []step
+	frameOf := func(seq uint64, deltas ...cursor.Delta) *Frame {
+		var steps []Step
 		for _, d := range deltas {
-			steps = append(steps, step{Delta: d})
+			steps = append(steps, Step{Delta: d})
 		}
-		return newFrame(seq, seq, false, []cursorDelta{{number: 7, include: map[string][]step{"posts": steps}}}, nil)
+		return NewFrame(seq, seq, false, []CursorDelta{{Number: 7, Include: map[string][]Step{"posts": steps}}}, nil)
 	}
 	enter, change := cursor.Enter, cursor.Change
-	merged := merge([]*frame{
+	merged := merge([]*Frame{
 		frameOf(1, cursor.Delta{Op: enter, ID: "a", Image: image("a", 1)}, cursor.Delta{Op: enter, ID: "b", Image: image("b", 1)}),
 		frameOf(2, cursor.Delta{Op: cursor.Leave, ID: "b"}, cursor.Delta{Op: cursor.Leave, ID: "c"}, cursor.Delta{Op: cursor.Leave, ID: "e"}, cursor.Delta{Op: change, ID: "d", Image: image("d", 2)}),
 		frameOf(3, cursor.Delta{Op: enter, ID: "e", Image: image("e", 3)}, cursor.Delta{Op: change, ID: "a", Image: image("a", 3)}, cursor.Delta{Op: cursor.Leave, ID: "d"}),

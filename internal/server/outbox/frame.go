@@ -1,4 +1,4 @@
-package server
+package outbox
 
 import (
 	"encoding/json"
@@ -9,39 +9,39 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A frame is one commit, or several that were merged, as all those connections
+// A Frame is one commit, or several that were merged, as all those connections
 // see it that are touched in the same way. It does not change once it is made.
-type frame struct {
+type Frame struct {
 	from, seq uint64 // the first and the last commit
 	ack       bool
-	deltas    []cursorDelta
+	Deltas    []CursorDelta
 	allowed   *wire.Allowed // what the user may use from now on; nil: as before
 	text      []byte
 	single    batch
 }
 
-// A cursorDelta is what became of one cursor.
-type cursorDelta struct {
-	number uint64
-	to     uint64      // the number it has from now on; 0: the same
-	closed *wire.Error // why it is closed; nil: it is not
-	scope  *wire.Scope // with to: the scope from now on, for who asked
-	html   bool        // it is a page's list
-	steps  []step
-	value  json.RawMessage // of a cursor that carries one, if it is another
+// A CursorDelta is what became of one cursor.
+type CursorDelta struct {
+	Number uint64
+	To     uint64      // the number it has from now on; 0: the same
+	Closed *wire.Error // why it is closed; nil: it is not
+	Scope  *wire.Scope // with to: the scope from now on, for who asked
+	HTML   bool        // it is a page's list
+	Steps  []Step
+	Value  json.RawMessage // of a cursor that carries one, if it is another
 
-	include map[string][]step // of the records that the cursor includes, by model
+	Include map[string][]Step // of the records that the cursor includes, by model
 }
 
-// A step is what becomes of one record in a cursor. Steps are taken one after
+// A Step is what becomes of one record in a cursor. Steps are taken one after
 // another.
-type step struct {
+type Step struct {
 	cursor.Delta
-	html string // of a page's list
+	HTML string // of a page's list
 }
 
-func newFrame(from, seq uint64, ack bool, parts []cursorDelta, allowed *wire.Allowed) *frame {
-	f := &frame{from: from, seq: seq, ack: ack, deltas: parts, allowed: allowed}
+func NewFrame(from, seq uint64, ack bool, parts []CursorDelta, allowed *wire.Allowed) *Frame {
+	f := &Frame{from: from, seq: seq, ack: ack, Deltas: parts, allowed: allowed}
 	f.single = batch{last: f, size: 1}
 	f.text = f.encode()
 	return f
@@ -49,31 +49,31 @@ func newFrame(from, seq uint64, ack bool, parts []cursorDelta, allowed *wire.All
 
 // plain reports whether the frame tells of nothing but records and values: it
 // gives no cursor another number, closes none, and leaves the user's rights.
-func (f *frame) plain() bool {
+func (f *Frame) plain() bool {
 	if f.allowed != nil {
 		return false
 	}
-	for i := range f.deltas {
-		if f.deltas[i].to != 0 || f.deltas[i].closed != nil {
+	for i := range f.Deltas {
+		if f.Deltas[i].To != 0 || f.Deltas[i].Closed != nil {
 			return false
 		}
 	}
 	return true
 }
 
-func (f *frame) encode() []byte {
-	commit := f.commit()
+func (f *Frame) encode() []byte {
+	commit := f.Commit()
 	return commit.Append(nil)
 }
 
-// commit puts the frame into the wire's form.
-func (f *frame) commit() wire.Commit {
-	out := wire.Commit{Seq: f.seq, Ack: f.ack, Allowed: f.allowed, Cursors: make(map[uint64]*wire.Delta, len(f.deltas)), Records: map[string][]json.RawMessage{}}
+// Commit puts the frame into the wire's form.
+func (f *Frame) Commit() wire.Commit {
+	out := wire.Commit{Seq: f.seq, Ack: f.ack, Allowed: f.allowed, Cursors: make(map[uint64]*wire.Delta, len(f.Deltas)), Records: map[string][]json.RawMessage{}}
 	if f.from != f.seq {
 		out.From = f.from
 	}
 	sent := map[named]bool{}
-	send := func(steps []step) {
+	send := func(steps []Step) {
 		for i := range steps {
 			if image := steps[i].Image; image != nil && !sent[named{image.Model, image.ID}] {
 				sent[named{image.Model, image.ID}] = true
@@ -81,21 +81,21 @@ func (f *frame) commit() wire.Commit {
 			}
 		}
 	}
-	for i := range f.deltas {
-		p := &f.deltas[i]
-		delta := deltaOf(p.steps)
-		delta.To, delta.Scope, delta.Closed, delta.Value = p.to, p.scope, p.closed, p.value
-		out.Cursors[p.number] = delta
-		if p.html {
+	for i := range f.Deltas {
+		p := &f.Deltas[i]
+		delta := deltaOf(p.Steps)
+		delta.To, delta.Scope, delta.Closed, delta.Value = p.To, p.Scope, p.Closed, p.Value
+		out.Cursors[p.Number] = delta
+		if p.HTML {
 			continue
 		}
-		send(p.steps)
-		for _, model := range slices.Sorted(maps.Keys(p.include)) {
+		send(p.Steps)
+		for _, model := range slices.Sorted(maps.Keys(p.Include)) {
 			if delta.Include == nil {
 				delta.Include = map[string]*wire.Delta{}
 			}
-			delta.Include[model] = deltaOf(p.include[model])
-			send(p.include[model])
+			delta.Include[model] = deltaOf(p.Include[model])
+			send(p.Include[model])
 		}
 	}
 	return out
@@ -103,7 +103,7 @@ func (f *frame) commit() wire.Commit {
 
 // deltaOf puts steps into the wire's form: a delta, and where its order of
 // leave, enter, change does not do, others that come after it.
-func deltaOf(steps []step) *wire.Delta {
+func deltaOf(steps []Step) *wire.Delta {
 	first := &wire.Delta{}
 	delta, before := first, opOrder(cursor.Leave)
 	for i := range steps {
@@ -113,7 +113,7 @@ func deltaOf(steps []step) *wire.Delta {
 			delta = &first.Then[len(first.Then)-1]
 		}
 		before = opOrder(s.Op)
-		entry := wire.Entry{ID: string(s.ID), After: (*string)(s.After), HTML: s.html}
+		entry := wire.Entry{ID: string(s.ID), After: (*string)(s.After), HTML: s.HTML}
 		switch s.Op {
 		case cursor.Leave:
 			delta.Leave = append(delta.Leave, string(s.ID))

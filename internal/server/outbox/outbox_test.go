@@ -1,4 +1,4 @@
-package server
+package outbox
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ type fakeTransport struct {
 	ended func()
 }
 
-func (f fakeTransport) name() string        { return "fake" }
-func (f fakeTransport) send(message []byte) { f.took(message) }
-func (f fakeTransport) end(int, string)     { f.ended() }
+func (f fakeTransport) Name() string        { return "fake" }
+func (f fakeTransport) Send(message []byte) { f.took(message) }
+func (f fakeTransport) End(int, string)     { f.ended() }
 
 // TestOutboxKeepsOrderAndJoins puts frames while a transport takes messages at
 // random times: all must arrive once, in order, one message at a time.
@@ -26,46 +26,46 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	var messages [][]byte
-	o := &Outbox{limit: 1 << 30, transport: fakeTransport{
+	o := &Outbox{Limit: 1 << 30, Transport: fakeTransport{
 		func(message []byte) { messages = append(messages, message) },
 		func() { t.Error("the client was let go") },
 	}}
 	sent := 0
-	var promised *place
+	var promised *Place
 	var promise []byte
 	for i := range 5000 {
 		frame := []byte(fmt.Sprint(i))
-		switch place := o.reserve(); {
+		switch place := o.Reserve(); {
 		case promised == nil && random.IntN(10) == 0:
 			promised = place
 			promise = frame
 		default:
-			o.fill(place, frame)
+			o.Fill(place, frame)
 		}
 		switch random.IntN(10) {
 		case 0:
-			o.collect()
+			o.Collect()
 		case 1, 2:
-			o.flush()
+			o.Flush()
 		}
 		if promised != nil && random.IntN(10) == 0 {
-			o.fill(promised, promise)
+			o.Fill(promised, promise)
 			promised = nil
 		}
 		for random.IntN(5) == 0 && sent < len(messages) {
 			sent++
-			o.sent()
+			o.Sent()
 		}
 		if len(messages)-sent > 1 {
 			t.Fatalf("%d messages at once", len(messages)-sent)
 		}
 	}
 	if promised != nil {
-		o.fill(promised, promise)
+		o.Fill(promised, promise)
 	}
-	o.flush()
+	o.Flush()
 	for ; sent < len(messages); sent++ {
-		o.sent()
+		o.Sent()
 	}
 	var got []int
 	for _, message := range messages {
@@ -78,19 +78,19 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 		}
 		got = append(got, joined...)
 	}
-	if len(got) != 5000 || !slices.IsSorted(got) || len(messages) > 4000 || o.waiting() != 0 {
-		t.Errorf("%d frames in %d messages, %d bytes still waiting", len(got), len(messages), o.waiting())
+	if len(got) != 5000 || !slices.IsSorted(got) || len(messages) > 4000 || o.Waiting() != 0 {
+		t.Errorf("%d frames in %d messages, %d bytes still waiting", len(got), len(messages), o.Waiting())
 	}
 }
 
 func TestOutboxIsBounded(t *testing.T) {
 	full := make(chan struct{})
-	o := &Outbox{limit: 1000, transport: fakeTransport{func([]byte) {}, func() { close(full) }}}
+	o := &Outbox{Limit: 1000, Transport: fakeTransport{func([]byte) {}, func() { close(full) }}}
 	for range 100 {
-		o.put(make([]byte, 100))
+		o.Put(make([]byte, 100))
 	}
 	<-full
-	if o.waiting() != 0 {
-		t.Errorf("%d bytes are kept for a client that is let go", o.waiting())
+	if o.Waiting() != 0 {
+		t.Errorf("%d bytes are kept for a client that is let go", o.Waiting())
 	}
 }

@@ -1,4 +1,4 @@
-package server
+package route
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -94,9 +95,9 @@ func notA(t reflect.Type) string {
 	}
 }
 
-// decode makes an input, a pointer to its struct, from the values in a path and
+// Decode makes an input, a pointer to its struct, from the values in a path and
 // from a JSON object or a form, and validates it.
-func (in *inputs) decode(path url.Values, body json.RawMessage, form url.Values) (any, error) {
+func (in *inputs) Decode(path url.Values, body json.RawMessage, form url.Values) (any, error) {
 	target := reflect.New(in.typ)
 	problems := &record.Problems{}
 	in.fromForm(target.Elem(), form, problems)
@@ -110,7 +111,7 @@ func (in *inputs) decode(path url.Values, body json.RawMessage, form url.Values)
 		}
 	}
 	if problems.Any() {
-		return nil, &Error{Code: CodeInvalid, Message: "not valid", Problems: problems}
+		return nil, &fault.Error{Code: fault.Invalid, Message: "not valid", Problems: problems}
 	}
 	return target.Interface(), nil
 }
@@ -121,7 +122,7 @@ func (in *inputs) fromJSON(target reflect.Value, body json.RawMessage, problems 
 	}
 	values := map[string]json.RawMessage{}
 	if err := json.Unmarshal(body, &values); err != nil {
-		return Errorf(CodeBadRequest, "the input is not a JSON object: %v", err)
+		return fault.Errorf(fault.BadRequest, "the input is not a JSON object: %v", err)
 	}
 	for name, value := range values {
 		f := in.find(name)

@@ -1,4 +1,4 @@
-package server
+package route
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -54,7 +55,7 @@ type Route struct {
 	Value  bool            // the cursor carries a value
 	Narrow []*record.Field // what a client may narrow a cursor by
 
-	inputs *inputs
+	Inputs *inputs
 }
 
 // Pattern returns "POST /posts", or a cursor's name.
@@ -65,13 +66,13 @@ func (r *Route) Pattern() string {
 	return r.Method + " " + r.Path
 }
 
-func (r *Route) view() string {
+func (r *Route) View() string {
 	return r.Controller.Name + "/" + strings.ToLower(r.Action) + ".html"
 }
 
-func (r *Route) describe() wire.Route {
+func (r *Route) Describe() wire.Route {
 	out := wire.Route{Kind: string(r.Kind), Method: r.Method, Path: r.Path, Name: r.Name,
-		Controller: r.Controller.Type, Action: r.Action, Inputs: r.inputs.describe()}
+		Controller: r.Controller.Type, Action: r.Action, Inputs: r.Inputs.describe()}
 	if r.Out != nil && r.Kind != KindPage {
 		out.Output = strings.TrimPrefix(r.Out.String(), "*")
 	}
@@ -83,17 +84,17 @@ func (r *Route) describe() wire.Route {
 type Router struct {
 	Connect func(ctx context.Context, connection any) (session any, err error)
 
-	routes      []*Route
-	mounted     []*Controller
+	Routes      []*Route
+	Mounted     []*Controller
 	controllers map[string]*Controller
-	cursors     map[string]*Route
+	Cursors     map[string]*Route
 	mux         *http.ServeMux
 	problems    []string
 }
 
 // NewRouter returns a router without routes.
 func NewRouter() *Router {
-	return &Router{controllers: map[string]*Controller{}, cursors: map[string]*Route{}, mux: http.NewServeMux()}
+	return &Router{controllers: map[string]*Controller{}, Cursors: map[string]*Route{}, mux: http.NewServeMux()}
 }
 
 // Mount adds a controller. What is wrong with it is reported by [Router.Check].
@@ -105,23 +106,23 @@ func (r *Router) Mount(c *Controller) {
 		r.refuse("controller %q is mounted twice", c.Name)
 	}
 	r.controllers[c.Name] = c
-	r.mounted = append(r.mounted, c)
+	r.Mounted = append(r.Mounted, c)
 }
 
 // Add adds a route. pattern is "METHOD /path", or a cursor's name within its
 // controller. What is wrong with it is reported by [Router.Check].
 func (r *Router) Add(route *Route, pattern string) {
 	var err error
-	if route.inputs, err = newInputs(route.In); err != nil {
+	if route.Inputs, err = newInputs(route.In); err != nil {
 		r.refuse("%s: %v", pattern, err)
 		return
 	}
 	if route.Kind == KindCursor {
 		route.Name = route.Controller.Name + "." + pattern
-		if r.cursors[route.Name] != nil {
+		if r.Cursors[route.Name] != nil {
 			r.refuse("cursor %q is declared twice", route.Name)
 		}
-		r.cursors[route.Name] = route
+		r.Cursors[route.Name] = route
 	} else {
 		var found bool
 		if route.Method, route.Path, found = strings.Cut(pattern, " "); !found || !slices.Contains(methods, route.Method) || !strings.HasPrefix(route.Path, "/") {
@@ -134,7 +135,7 @@ func (r *Router) Add(route *Route, pattern string) {
 		route.Name = route.Controller.Name + "." + lowerFirst(route.Action)
 		r.register(route)
 	}
-	r.routes = append(r.routes, route)
+	r.Routes = append(r.Routes, route)
 }
 
 var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
@@ -154,7 +155,7 @@ func (r *Router) register(route *Route) {
 	r.mux.HandleFunc(route.Method+" "+path, func(w http.ResponseWriter, req *http.Request) {
 		found := w.(*finding)
 		found.route = route
-		for _, in := range route.inputs.fields {
+		for _, in := range route.Inputs.fields {
 			if value := req.PathValue(in.name); value != "" {
 				found.values.Set(in.name, value)
 			}
@@ -178,7 +179,7 @@ func (f *finding) WriteHeader(status int)      { f.status = status }
 func (r *Router) Find(method, path string) (*Route, url.Values, error) {
 	target, err := url.ParseRequestURI(path)
 	if err != nil {
-		return nil, nil, Errorf(CodeBadRequest, "%q is not a path", path)
+		return nil, nil, fault.Errorf(fault.BadRequest, "%q is not a path", path)
 	}
 	found := &finding{values: url.Values{}, header: http.Header{}}
 	r.mux.ServeHTTP(found, &http.Request{Method: method, URL: target, Host: "tower"})
@@ -186,19 +187,19 @@ func (r *Router) Find(method, path string) (*Route, url.Values, error) {
 	case found.route != nil:
 		return found.route, found.values, nil
 	case found.status == http.StatusMethodNotAllowed:
-		return nil, nil, Errorf(CodeMethod, "%s answers to %s, not to %s", target.Path, found.header.Get("Allow"), method)
+		return nil, nil, fault.Errorf(fault.Method, "%s answers to %s, not to %s", target.Path, found.header.Get("Allow"), method)
 	default:
-		return nil, nil, Errorf(CodeNotFound, "there is no %s %s", method, target.Path)
+		return nil, nil, fault.Errorf(fault.NotFound, "there is no %s %s", method, target.Path)
 	}
 }
 
 // Check reports everything that is wrong with the routes, each on a line.
 func (r *Router) Check() error {
-	for _, route := range r.routes {
+	for _, route := range r.Routes {
 		if route.Form == "" {
 			continue
 		}
-		page := slices.ContainsFunc(r.routes, func(p *Route) bool { return p.Kind == KindPage && p.Pattern() == route.Form })
+		page := slices.ContainsFunc(r.Routes, func(p *Route) bool { return p.Kind == KindPage && p.Pattern() == route.Form })
 		if !page {
 			r.refuse("%s: its form %q is not a page", route.Pattern(), route.Form)
 		}

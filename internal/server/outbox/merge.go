@@ -1,4 +1,4 @@
-package server
+package outbox
 
 import (
 	"slices"
@@ -12,16 +12,16 @@ import (
 // the same ones share it, and so what is made of it.
 type batch struct {
 	before *batch
-	last   *frame
+	last   *Frame
 	size   int    // how many frames
 	next   *batch // the one that was made of it last; only Deliver makes them
 
 	once sync.Once
-	one  *frame
+	one  *Frame
 }
 
 // then returns the run with one frame more.
-func (r *batch) then(f *frame) *batch {
+func (r *batch) then(f *Frame) *batch {
 	if r.next == nil || r.next.last != f {
 		r.next = &batch{before: r, last: f, size: r.size + 1}
 	}
@@ -29,12 +29,12 @@ func (r *batch) then(f *frame) *batch {
 }
 
 // merged returns one frame that does what those of the run do.
-func (r *batch) merged() *frame {
+func (r *batch) merged() *Frame {
 	if r.before == nil {
 		return r.last
 	}
 	r.once.Do(func() {
-		frames := make([]*frame, r.size)
+		frames := make([]*Frame, r.size)
 		for at, i := r, r.size-1; at != nil; at, i = at.before, i-1 {
 			frames[i] = at.last
 		}
@@ -52,7 +52,7 @@ type named struct {
 // Images are the newest of each record.
 type images map[named]*record.Image
 
-func (n images) note(steps []step) {
+func (n images) note(steps []Step) {
 	for _, s := range steps {
 		if s.Image != nil {
 			n[named{s.Image.Model, s.ID}] = s.Image
@@ -60,7 +60,7 @@ func (n images) note(steps []step) {
 	}
 }
 
-func (n images) put(steps []step) {
+func (n images) put(steps []Step) {
 	for i := range steps {
 		if s := &steps[i]; s.Image != nil {
 			s.Image = n[named{s.Image.Model, s.ID}]
@@ -71,59 +71,59 @@ func (n images) put(steps []step) {
 // merge makes one frame of several plain ones: of each record only its newest
 // image, and for each cursor what leads from before the first frame to after the
 // last.
-func merge(frames []*frame) *frame {
-	var parts []cursorDelta
+func merge(frames []*Frame) *Frame {
+	var parts []CursorDelta
 	at := map[uint64]int{} // the place of a cursor among parts
 	newest := images{}
 	ack := false
 	for _, f := range frames {
 		ack = ack || f.ack
-		for _, p := range f.deltas {
-			i, known := at[p.number]
+		for _, p := range f.Deltas {
+			i, known := at[p.Number]
 			if !known {
 				i = len(parts)
-				at[p.number] = i
-				parts = append(parts, cursorDelta{number: p.number, html: p.html})
+				at[p.Number] = i
+				parts = append(parts, CursorDelta{Number: p.Number, HTML: p.HTML})
 			}
-			parts[i].steps = append(parts[i].steps, p.steps...)
-			if p.value != nil {
-				parts[i].value = p.value
+			parts[i].Steps = append(parts[i].Steps, p.Steps...)
+			if p.Value != nil {
+				parts[i].Value = p.Value
 			}
-			if p.html {
+			if p.HTML {
 				continue
 			}
-			newest.note(p.steps)
-			for model, steps := range p.include {
+			newest.note(p.Steps)
+			for model, steps := range p.Include {
 				newest.note(steps)
-				if parts[i].include == nil {
-					parts[i].include = map[string][]step{}
+				if parts[i].Include == nil {
+					parts[i].Include = map[string][]Step{}
 				}
-				parts[i].include[model] = append(parts[i].include[model], steps...)
+				parts[i].Include[model] = append(parts[i].Include[model], steps...)
 			}
 		}
 	}
 	for i := range parts {
 		p := &parts[i]
-		p.steps = compose(p.steps)
-		if p.html {
+		p.Steps = compose(p.Steps)
+		if p.HTML {
 			continue
 		}
-		newest.put(p.steps)
-		for model, steps := range p.include {
+		newest.put(p.Steps)
+		for model, steps := range p.Include {
 			steps = compose(steps)
-			slices.SortStableFunc(steps, func(a, b step) int { return opOrder(a.Op) - opOrder(b.Op) }) // they have no order, and are one delta
+			slices.SortStableFunc(steps, func(a, b Step) int { return opOrder(a.Op) - opOrder(b.Op) }) // they have no order, and are one delta
 			newest.put(steps)
-			p.include[model] = steps
+			p.Include[model] = steps
 		}
 	}
-	return newFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts, nil)
+	return NewFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts, nil)
 }
 
 // A recordFate is what becomes of one record in the course of several frames.
 type recordFate struct {
 	fresh   bool // it was not held before
 	gone    bool // it is not held after
-	latest  step // its newest image
+	latest  Step // its newest image
 	settled bool // a later step says where it stands, or it is gone
 	needed  bool // a later step says that another stands after it
 	anchor  bool // some step that is kept does
@@ -139,7 +139,7 @@ type recordFate struct {
 // A step that places a record can be dropped when a later one does so too, or
 // when it leaves, unless another record is placed after it in between. And what
 // nobody is placed after may leave at once.
-func compose(steps []step) []step {
+func compose(steps []Step) []Step {
 	fates := make(map[record.ID]*recordFate)
 	var ids []record.ID // in the order in which they are met
 	for _, s := range steps {
@@ -150,15 +150,15 @@ func compose(steps []step) []step {
 			ids = append(ids, s.ID)
 		}
 		if f.gone = s.Op == cursor.Leave; !f.gone {
-			if s.html == "" {
-				s.html = f.latest.html // of a frame that was merged, which says it once
+			if s.HTML == "" {
+				s.HTML = f.latest.HTML // of a frame that was merged, which says it once
 			}
 			f.latest = s
 		}
 		f.settled = f.gone
 	}
 
-	var kept []step // the last first
+	var kept []Step // the last first
 	for _, s := range slices.Backward(steps) {
 		f := fates[s.ID]
 		if !s.places() || f.settled && !f.needed {
@@ -173,7 +173,7 @@ func compose(steps []step) []step {
 		kept = append(kept, s)
 	}
 
-	out := make([]step, 0, len(kept))
+	out := make([]Step, 0, len(kept))
 	for _, id := range ids {
 		if f := fates[id]; f.gone && !f.fresh && !f.anchor {
 			out = append(out, leave(id))
@@ -181,9 +181,9 @@ func compose(steps []step) []step {
 	}
 	for _, s := range slices.Backward(kept) {
 		f := fates[s.ID]
-		placed := step{Delta: cursor.Delta{Op: cursor.Change, ID: s.ID, Image: f.latest.Image, After: s.After}}
+		placed := Step{Delta: cursor.Delta{Op: cursor.Change, ID: s.ID, Image: f.latest.Image, After: s.After}}
 		if !f.put {
-			placed.html = f.latest.html
+			placed.HTML = f.latest.HTML
 			if f.fresh {
 				placed.Op = cursor.Enter
 			}
@@ -205,8 +205,8 @@ func compose(steps []step) []step {
 }
 
 // places reports whether the step says where its record stands.
-func (s *step) places() bool {
+func (s *Step) places() bool {
 	return s.Op == cursor.Enter || s.Op == cursor.Change && s.After != nil
 }
 
-func leave(id record.ID) step { return step{Delta: cursor.Delta{Op: cursor.Leave, ID: id}} }
+func leave(id record.ID) Step { return Step{Delta: cursor.Delta{Op: cursor.Leave, ID: id}} }

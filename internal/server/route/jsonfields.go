@@ -1,4 +1,4 @@
-package server
+package route
 
 import (
 	"maps"
@@ -10,15 +10,15 @@ import (
 // A jsonField is a field of a struct's JSON: its own, or one of an embedded struct.
 type jsonField struct {
 	reflect.StructField
-	name          string
+	JSONName      string
 	index         []int
-	behindPointer bool // of an embedded struct that may be missing
+	BehindPointer bool // of an embedded struct that may be missing
 }
 
-// jsonFields returns the fields that encoding/json writes, by its rules: of several
+// JSONFields returns the fields that encoding/json writes, by its rules: of several
 // with one name that which is embedded least deeply, or that alone which is named
 // by a tag, or none.
-func jsonFields(t reflect.Type) []jsonField {
+func JSONFields(t reflect.Type) []jsonField {
 	found := map[string]*jsonField{}
 	seen := map[reflect.Type]bool{}
 	for level := []jsonField{{StructField: reflect.StructField{Type: t}}}; len(level) > 0; {
@@ -33,7 +33,7 @@ func jsonFields(t reflect.Type) []jsonField {
 				if m.embedded() {
 					deeper = append(deeper, m)
 				} else {
-					here[m.name] = append(here[m.name], m)
+					here[m.JSONName] = append(here[m.JSONName], m)
 				}
 			}
 		}
@@ -75,14 +75,14 @@ func (m jsonField) tag() string {
 // own yields the fields of the struct that m is, as JSON sees them.
 func (m jsonField) own(yield func(jsonField) bool) {
 	for i := range m.inner().NumField() {
-		field := jsonField{StructField: m.inner().Field(i), index: append(slices.Clone(m.index), i), behindPointer: m.behindPointer}
+		field := jsonField{StructField: m.inner().Field(i), index: append(slices.Clone(m.index), i), BehindPointer: m.BehindPointer}
 		if field.Tag.Get("json") == "-" || !field.IsExported() && !field.embedded() {
 			continue
 		}
-		if field.name = field.tag(); field.name == "" {
-			field.name = field.Name
+		if field.JSONName = field.tag(); field.JSONName == "" {
+			field.JSONName = field.Name
 		}
-		field.behindPointer = field.behindPointer || field.embedded() && field.Type.Kind() == reflect.Pointer
+		field.BehindPointer = field.BehindPointer || field.embedded() && field.Type.Kind() == reflect.Pointer
 		if !yield(field) {
 			return
 		}

@@ -1,4 +1,4 @@
-package server
+package outbox
 
 import "sync"
 
@@ -7,11 +7,11 @@ import "sync"
 // that wait side by side are merged. So the order is ours, bursts become few
 // messages, and nothing is dropped unseen.
 type Outbox struct {
-	transport Transport
-	limit     int // of bytes that wait
+	Transport Transport
+	Limit     int // of bytes that wait
 
 	mu         sync.Mutex
-	queue      []*place
+	queue      []*Place
 	bytes      int
 	compactAt  int  // bytes at which what waits is merged; at least limit
 	busy       bool // a message is inside the transport
@@ -22,29 +22,29 @@ type Outbox struct {
 
 // A Transport takes a connection's messages. It never waits.
 type Transport interface {
-	name() string
-	send(message []byte) // one at a time; the next after the outbox was told sent
-	end(code int, reason string)
+	Name() string
+	Send(message []byte) // one at a time; the next after the outbox was told sent
+	End(code int, reason string)
 }
 
-// A place in an outbox is an answer or the like, where one will be, or a run of
+// A Place in an outbox is an answer or the like, where one will be, or a run of
 // commits. What is put after it waits for it.
-type place struct {
+type Place struct {
 	text  []byte
 	batch *batch // instead of text
 	bytes int
 	ready bool
 }
 
-// maxMessage bounds what is joined into one message, in bytes.
-const maxMessage = 256 << 10
+// MaxMessage bounds what is joined into one message, in bytes.
+const MaxMessage = 256 << 10
 
-// put queues an answer or the like.
-func (o *Outbox) put(text []byte) { o.fill(o.reserve(), text) }
+// Put queues an answer or the like.
+func (o *Outbox) Put(text []byte) { o.Fill(o.Reserve(), text) }
 
-// reserve takes the next place, which is to be filled soon.
-func (o *Outbox) reserve() *place {
-	p := &place{}
+// Reserve takes the next place, which is to be filled soon.
+func (o *Outbox) Reserve() *Place {
+	p := &Place{}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.full {
@@ -53,18 +53,18 @@ func (o *Outbox) reserve() *place {
 	return p
 }
 
-// fill puts a text into a place; nil gives the place up.
-func (o *Outbox) fill(p *place, text []byte) {
+// Fill puts a text into a place; nil gives the place up.
+func (o *Outbox) Fill(p *Place, text []byte) {
 	o.mu.Lock()
 	p.text, p.bytes, p.ready = text, len(text), true
 	o.added(len(text))
 }
 
-// deliver queues a commit. Nobody else may deliver at the same time. What is held
+// Deliver queues a commit. Nobody else may deliver at the same time. What is held
 // waits for flush, or for anything else that is put.
-func (o *Outbox) deliver(f *frame, hold bool) {
+func (o *Outbox) Deliver(f *Frame, hold bool) {
 	o.mu.Lock()
-	if hold && !o.full && o.bytes+len(f.text) < o.limit {
+	if hold && !o.full && o.bytes+len(f.text) < o.Limit {
 		o.enqueue(f)
 		o.bytes += len(f.text)
 		o.mu.Unlock()
@@ -73,7 +73,7 @@ func (o *Outbox) deliver(f *frame, hold bool) {
 	if !o.busy && !o.collecting && len(o.queue) == 0 && !o.full {
 		o.busy = true
 		o.mu.Unlock()
-		o.transport.send(f.text)
+		o.Transport.Send(f.text)
 		return
 	}
 	if !o.full {
@@ -82,15 +82,15 @@ func (o *Outbox) deliver(f *frame, hold bool) {
 	o.added(len(f.text))
 }
 
-// collect keeps what is put until flush, so that it goes into one message.
-func (o *Outbox) collect() {
+// Collect keeps what is put until flush, so that it goes into one message.
+func (o *Outbox) Collect() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.collecting = true
 }
 
-// flush sends what was kept.
-func (o *Outbox) flush() {
+// Flush sends what was kept.
+func (o *Outbox) Flush() {
 	o.mu.Lock()
 	o.collecting = false
 	next := o.take()
@@ -99,7 +99,7 @@ func (o *Outbox) flush() {
 }
 
 // enqueue lets a commit join the run before it, or begin one.
-func (o *Outbox) enqueue(f *frame) {
+func (o *Outbox) enqueue(f *Frame) {
 	if n := len(o.queue); n > 0 {
 		if p := o.queue[n-1]; p.batch != nil && p.batch.last.plain() && f.plain() {
 			p.batch = p.batch.then(f)
@@ -107,16 +107,16 @@ func (o *Outbox) enqueue(f *frame) {
 			return
 		}
 	}
-	o.queue = append(o.queue, &place{batch: &f.single, bytes: len(f.text), ready: true})
+	o.queue = append(o.queue, &Place{batch: &f.single, bytes: len(f.text), ready: true})
 }
 
 // added accounts for what was put, and unlocks.
 func (o *Outbox) added(bytes int) {
-	var next []*place
+	var next []*Place
 	if !o.full {
 		o.bytes += bytes
 		next = o.take()
-		if o.bytes > max(o.limit, o.compactAt) {
+		if o.bytes > max(o.Limit, o.compactAt) {
 			o.compact()
 		}
 	}
@@ -136,15 +136,15 @@ func (o *Outbox) compact() {
 		}
 		o.bytes += p.bytes
 	}
-	o.compactAt = o.bytes + o.limit/2
-	if o.bytes > o.limit && len(o.queue) > 1 {
+	o.compactAt = o.bytes + o.Limit/2
+	if o.bytes > o.Limit && len(o.queue) > 1 {
 		o.full, o.queue, o.bytes = true, nil, 0
-		o.transport.end(closeSlow, "too much was waiting for this client; connect again and resume")
+		o.Transport.End(CloseSlow, "too much was waiting for this client; connect again and resume")
 	}
 }
 
-// sent is the transport's word that the last message is on its way.
-func (o *Outbox) sent() {
+// Sent is the transport's word that the last message is on its way.
+func (o *Outbox) Sent() {
 	o.mu.Lock()
 	o.busy = false
 	next := o.take()
@@ -152,10 +152,10 @@ func (o *Outbox) sent() {
 	o.hand(next)
 }
 
-// finish ends the transport once what waits has been sent.
-func (o *Outbox) finish(code int, reason string) {
+// Finish ends the transport once what waits has been sent.
+func (o *Outbox) Finish(code int, reason string) {
 	o.mu.Lock()
-	o.last = func() { o.transport.end(code, reason) }
+	o.last = func() { o.Transport.End(code, reason) }
 	o.endIfIdle()
 }
 
@@ -170,11 +170,11 @@ func (o *Outbox) endIfIdle() {
 }
 
 // take removes what is ready to be sent, as much as fits into a message.
-func (o *Outbox) take() []*place {
-	var places []*place
+func (o *Outbox) take() []*Place {
+	var places []*Place
 	for size := 0; !o.busy && !o.collecting && len(o.queue) > 0 && o.queue[0].ready; {
 		p := o.queue[0]
-		if size > 0 && size+p.bytes > maxMessage {
+		if size > 0 && size+p.bytes > MaxMessage {
 			break
 		}
 		if p.bytes > 0 {
@@ -193,14 +193,14 @@ func (o *Outbox) take() []*place {
 
 // hand gives what was taken to the transport. It is done without the lock:
 // merging takes a while, and others must be able to put meanwhile.
-func (o *Outbox) hand(places []*place) {
+func (o *Outbox) hand(places []*Place) {
 	if len(places) > 0 {
-		o.transport.send(message(places))
+		o.Transport.Send(message(places))
 	}
 }
 
 // message makes one message of what is in places: the frame itself, or an array.
-func message(places []*place) []byte {
+func message(places []*Place) []byte {
 	for _, p := range places {
 		if p.batch != nil {
 			p.text = p.batch.merged().text
@@ -223,7 +223,7 @@ func message(places []*place) []byte {
 	return append(message, ']')
 }
 
-func (o *Outbox) waiting() int {
+func (o *Outbox) Waiting() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.bytes
