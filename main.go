@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -76,12 +77,15 @@ func run(ctx context.Context, config Config) error {
 	if consoles != "on" && consoles != "off" {
 		return fmt.Errorf("TOWER_CONSOLE is %q; it is on or off", consoles)
 	}
-	return app.Run(ctx, server.Listen{
+	listen := server.Listen{
 		Addr:       variable("TOWER_ADDR", "127.0.0.1:3000"),
 		Supervisor: os.Getenv("TOWER_SUPERVISOR"),
-		Console:    consoles == "on",
 		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", env, addr) },
-	})
+	}
+	if consoles == "on" {
+		listen.Console = func(app *server.App) (io.Closer, error) { return server.OpenControl(app) }
+	}
+	return app.Run(ctx, listen)
 }
 
 // New checks an application: its models, routes and views. It opens nothing; the

@@ -75,6 +75,12 @@ func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
 	}
 }
 
+// OpenControl opens the application's control socket, through which consoles attach
+// to it. It is closed with the application.
+func (a *App) OpenControl() error {
+	return a.App.ServeConsoles(func(app *server.App) (io.Closer, error) { return server.OpenControl(app) })
+}
+
 // Get loads a page as a visitor, and returns its status and its body.
 func (a *App) Get(t testing.TB, path string) (status int, body string) {
 	t.Helper()

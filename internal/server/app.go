@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -75,16 +76,16 @@ type App struct {
 	attempts  attempts
 	answers   answerCache
 
-	ctx     context.Context // ends when the application closes
-	cancel  context.CancelFunc
-	store   *store.Store
-	engine  *cursor.Engine
-	hub     *hub
-	cookies *cookies
-	sockets *sockets
-	links   *links
-	control *control
-	running sync.WaitGroup
+	ctx      context.Context // ends when the application closes
+	cancel   context.CancelFunc
+	store    *store.Store
+	engine   *cursor.Engine
+	hub      *hub
+	cookies  *cookies
+	sockets  *sockets
+	links    *links
+	consoles io.Closer // serves consoles, or nil
+	running  sync.WaitGroup
 }
 
 // New checks an application's routes, models and views, and does no I/O beyond
@@ -139,8 +140,8 @@ func (a *App) Open() (err error) {
 // Close ends every connection with a word to come back, and closes the store.
 // Requests that are being served are waited for by the HTTP server before.
 func (a *App) Close() error {
-	if a.control != nil {
-		a.control.close()
+	if a.consoles != nil {
+		_ = a.consoles.Close() // its listener may have gone before
 	}
 	if a.sockets != nil {
 		a.sockets.close()

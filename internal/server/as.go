@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"math"
 	"strings"
-	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
@@ -24,50 +22,25 @@ func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(cont
 	if err != nil {
 		return nil, err
 	}
-	conn := &Connection{app: c.app, user: record.ID(req.As), remote: "console", since: time.Now(), by: c.by}
-	if db != DB(c.app) {
-		conn.db = db
+	if db == DB(c.app) {
+		db = nil
 	}
-	ctx = conn.withDB(ctx)
-	asked := &follower{}
-	v := conn.connect(ctx, asked)
-	if v.err != nil {
-		return nil, v.err
-	}
-	if err := v.checkUser(ctx, asked); err != nil {
+	conn := c.app.ConnectConsole(ConsoleConnection{User: record.ID(req.As), Remote: "console", By: c.by, DB: db})
+	v, ctx, err := conn.OpenSession(ctx)
+	if err != nil {
 		return nil, err
 	}
 	return fn(ctx, v)
 }
 
-// checkUser makes sure that there is the user, if the application has looked for one.
-func (v *session) checkUser(ctx context.Context, asked *follower) error {
-	id := v.conn.user
-	for _, scope := range asked.recorded {
-		word, field, values, _ := scope.Where.Parts()
-		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
-			continue
-		}
-		err := v.conn.View(ctx, func(snap *store.Snapshot) error {
-			_, err := snap.Get(scope.Model, id)
-			return err
-		})
-		if errors.Is(err, store.ErrNotFound) {
-			return fault.Errorf(fault.Unauthenticated, "there is no %s %s", scope.Model.Type, id)
-		}
-		return err
-	}
-	return nil
-}
-
 // call passes an action's input through it, as a frame from a browser would be,
 // and answers with what went wrong as with what came of it.
 func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.app.Config().Timeout)
 	defer cancel()
 	called, err := c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
 		method, path, _ := strings.Cut(req.Name, " ")
-		rt, values, err := c.app.router.Find(method, path)
+		rt, values, err := c.app.Router().Find(method, path)
 		if err == nil && rt.Kind != route.KindAction {
 			err = fault.Errorf(fault.BadRequest, "%s is a page; open it in a browser", req.Name)
 		}
@@ -88,12 +61,12 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 
 // allowed lists what a user may use.
 func (c *console) allowed(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	return c.as(ctx, req, func(_ context.Context, v *session) (any, error) { return c.app.describeRoutes(v.allows), nil })
+	return c.as(ctx, req, func(_ context.Context, v *session) (any, error) { return c.describeRoutes(v.allows), nil })
 }
 
 // cursorRequest reads which cursor a request is about, with its input.
 func (c *console) cursorRequest(req *wire.ControlRequest) (*cursorRequest, error) {
-	w := &cursorRequest{route: c.app.router.Cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
+	w := &cursorRequest{route: c.app.Router().Cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
 	if w.route == nil {
 		return nil, fault.Errorf(fault.NotFound, "there is no cursor %q", req.Name)
 	}
@@ -116,11 +89,11 @@ func (c *console) readAs(ctx context.Context, req *wire.ControlRequest) (any, er
 		return nil, fault.Errorf(fault.BadRequest, "%s carries %s", req.Name, map[bool]string{true: "a value, not records", false: "records, not a value"}[w.route.Value])
 	}
 	return c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
-		spec, _, err := v.spec(ctx, &follower{}, w)
+		spec, err := v.Spec(ctx, w)
 		if err != nil {
 			return nil, err
 		}
-		spec.Allow = c.app.denying(spec.Allow)
+		spec.Allow = c.denying(spec.Allow)
 		at := func(read func(*store.Snapshot) error) error { return v.conn.View(ctx, read) }
 		if w.route.Value {
 			value, err := cursor.ReadValue(at, spec)
@@ -146,7 +119,7 @@ func (c *console) readImages(at func(func(*store.Snapshot) error) error, spec cu
 	var names []string
 	for i := range spec.Include {
 		in := &spec.Include[i]
-		in.Allow = c.app.denying(in.Allow)
+		in.Allow = c.denying(in.Allow)
 		if in.Model.Name == req.Model {
 			return cursor.ReadIncluded(at, spec, in.Model)
 		}
@@ -156,7 +129,7 @@ func (c *console) readImages(at func(func(*store.Snapshot) error) error, spec cu
 }
 
 // denying returns a rule that denies where it panics, as it does for clients.
-func (a *App) denying(allow func(*record.Image) bool) func(*record.Image) bool {
+func (c *console) denying(allow func(*record.Image) bool) func(*record.Image) bool {
 	if allow == nil {
 		return nil
 	}
@@ -166,7 +139,7 @@ func (a *App) denying(allow func(*record.Image) bool) func(*record.Image) bool {
 			return nil
 		})
 		if err != nil {
-			a.report("rule", err)
+			c.app.report("rule", err)
 		}
 		return allowed && err == nil
 	}

@@ -103,3 +103,13 @@ func (c *Connection) send(frame any) {
 	}
 	c.outbox.Put(data)
 }
+
+func (c *Connection) info() wire.ConnectionInfo {
+	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.Transport.Name(),
+		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.Waiting(),
+		Applied: c.applied.Load(), Lag: c.lag.Load()}
+	for _, handle := range c.handles() {
+		info.Cursors = append(info.Cursors, handle.request.route.Name)
+	}
+	return info
+}

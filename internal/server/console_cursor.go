@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
@@ -41,25 +40,24 @@ func (s *stream) End(code int, reason string) {
 // openStream opens a cursor for the console. The first frame is a hello, the next
 // the answer to the open.
 func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) error {
-	if most := c.app.config.MaxCursors; len(c.streams) >= most {
+	if most := c.app.Config().MaxCursors; len(c.streams) >= most {
 		return fault.Errorf(fault.TooMany, "%d streams are open; close one", most)
 	}
 	if c.streams[req.Stream] != nil {
 		return fault.Errorf(fault.BadRequest, "stream %d is open", req.Stream)
 	}
-	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{}),
-		conn: &Connection{app: c.app, user: record.ID(req.As), remote: c.by, since: time.Now()}}
-	s.conn.outbox.Limit, s.conn.outbox.Transport = c.app.config.MaxQueue, s
-	if err := c.app.hub.join(s.conn, c.app.config.MaxConnections); err != nil {
+	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{})}
+	s.conn = c.app.ConnectConsole(ConsoleConnection{User: record.ID(req.As), Remote: c.by, Transport: s})
+	if err := c.app.Join(s.conn); err != nil {
 		return err
 	}
 	if err := c.openStreamCursor(ctx, s, req); err != nil {
-		c.app.hub.leave(s.conn)
+		c.app.Leave(s.conn)
 		return err
 	}
 	c.streams[s.number] = s
 	info := s.conn.info()
-	c.app.inspector.publish(wire.ControlEvent{Joined: &info})
+	c.app.Publish(wire.ControlEvent{Joined: &info})
 	c.opened = append(c.opened, s)
 	return nil
 }
@@ -97,7 +95,7 @@ func (c *console) streamRequest(conn *Connection, open *wire.Request, req *wire.
 	if req.Name != "" {
 		return c.app.cursorRequest(conn, open)
 	}
-	m := c.app.store.Model(req.Model)
+	m := c.app.Store().Model(req.Model)
 	if m == nil {
 		return nil, nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
 	}
@@ -123,14 +121,14 @@ func queryRoute(scope query.Scope) *route.Route {
 func (c *console) run(s *stream) {
 	defer close(s.closed)
 	defer func() {
-		c.app.hub.leave(s.conn)
-		c.app.inspector.publish(wire.ControlEvent{Left: s.conn.number})
+		c.app.Leave(s.conn)
+		c.app.Publish(wire.ControlEvent{Left: s.conn.Number()})
 	}()
 	for {
 		select {
 		case message := <-s.messages:
 			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Frames: message}}})
-			s.conn.outbox.Sent()
+			s.conn.MessageSent()
 		case closed := <-s.ending:
 			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Closed: &closed}}})
 			return

@@ -34,30 +34,30 @@ type control struct {
 // maxLine bounds one request of a console, in bytes.
 const maxLine = 16 << 20
 
-// OpenControl listens for consoles where [wire.SocketPath] says. A socket that
+// Open listens for consoles of an application where [wire.SocketPath] says. A socket that
 // a dead process left behind is replaced; anything else there is an error.
-func (a *App) OpenControl() error {
-	folder, runtime, err := controlFolders(a.config.Folder)
+func OpenControl(a *App) (*control, error) {
+	folder, runtime, err := controlFolders(a.Config().Folder)
 	if err != nil {
-		return fmt.Errorf("control socket: %w", err)
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	path := wire.SocketPath(folder, runtime)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("control socket: %w", err)
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	if err := removeDead(path); err != nil {
-		return fmt.Errorf("control socket: %w", err)
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	listener, err := net.Listen("unix", path)
 	if err != nil {
-		return fmt.Errorf("control socket: %w", err)
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		return errors.Join(fmt.Errorf("control socket: %w", err), listener.Close())
+		return nil, errors.Join(fmt.Errorf("control socket: %w", err), listener.Close())
 	}
-	a.control = &control{app: a, path: path, listener: listener, clients: map[net.Conn]struct{}{}}
-	a.control.running.Go(a.control.accept)
-	return nil
+	c := &control{app: a, path: path, listener: listener, clients: map[net.Conn]struct{}{}}
+	c.running.Go(c.accept)
+	return c, nil
 }
 
 // controlFolders returns the application's folder without symlinks, and where a
@@ -105,15 +105,17 @@ func (c *control) accept() {
 	}
 }
 
-func (c *control) close() {
+// Close ends every console, and waits until they have ended.
+func (c *control) Close() error {
 	c.mu.Lock()
 	c.closed = true
-	_ = c.listener.Close() // removes the socket
+	err := c.listener.Close() // removes the socket
 	for conn := range c.clients {
 		_ = conn.Close()
 	}
 	c.mu.Unlock()
 	c.running.Wait()
+	return err
 }
 
 // A console is one client of the control socket.
@@ -136,7 +138,7 @@ type console struct {
 }
 
 func (c *control) serve(conn net.Conn) {
-	ctx, cancel := context.WithCancel(c.app.ctx)
+	ctx, cancel := context.WithCancel(c.app.Context())
 	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*transaction{}, streams: map[uint64]*stream{},
 		pending: map[uint64]context.CancelFunc{}}
 	requests := make(chan queuedRequest, maxQueuedRequests)
@@ -169,7 +171,7 @@ func (c *control) serve(conn net.Conn) {
 		}
 		if req.Do == wire.DoWatch && !client.watching {
 			client.watching = true
-			watcher := c.app.inspector.subscribe()
+			watcher := c.app.Subscribe()
 			client.running.Go(func() { client.events(ctx, watcher) })
 		}
 		requests <- queuedRequest{client.enqueue(ctx, req.ID), req}
@@ -225,7 +227,7 @@ func (c *console) reply(reply wire.ControlReply) {
 func (c *console) events(ctx context.Context, w *subscription) {
 	skipped := time.NewTicker(skippedEvery)
 	defer skipped.Stop()
-	defer c.app.inspector.unsubscribe(w)
+	defer c.app.Unsubscribe(w)
 	for {
 		select {
 		case <-ctx.Done():
@@ -245,29 +247,29 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 		if req.By != "" {
 			c.by = req.By
 		}
-		return c.app.hello(), nil
+		return c.hello(), nil
 	case wire.DoWatch:
 		return nil, nil
 	case wire.DoConnections:
 		infos := []wire.ConnectionInfo{}
-		for _, conn := range c.app.hub.all() {
+		for _, conn := range c.app.Connections() {
 			infos = append(infos, conn.info())
 		}
 		return infos, nil
 	case wire.DoCursors:
-		return c.app.describeCursors(), nil
+		return c.describeCursors(), nil
 	case wire.DoRoutes:
-		return c.app.describeRoutes(func(*route.Route) bool { return true }), nil
+		return c.describeRoutes(func(*route.Route) bool { return true }), nil
 	case wire.DoAllowed:
 		return c.allowed(ctx, req)
 	case wire.DoSchema:
-		return c.app.describeSchema(), nil
+		return c.describeSchema(), nil
 	case wire.DoWait:
 		seq, err := strconv.ParseUint(req.Key, 10, 64)
 		if err != nil {
 			return nil, fault.Errorf(fault.BadRequest, "%q is not a seq", req.Key)
 		}
-		return nil, c.app.engine.Wait(ctx, seq)
+		return nil, c.app.Engine().Wait(ctx, seq)
 	case wire.DoOpen:
 		return nil, c.openStream(ctx, req)
 	case wire.DoClose:
@@ -290,7 +292,7 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 	if req.Name != "" && (req.Do == wire.DoQuery || req.Do == wire.DoCount) {
 		return c.readAs(ctx, req)
 	}
-	m := c.app.store.Model(req.Model)
+	m := c.app.Store().Model(req.Model)
 	if m == nil {
 		if !isDataRequest(req.Do) {
 			return nil, fault.Errorf(fault.BadRequest, "there is no request %q", req.Do)

@@ -52,7 +52,7 @@ func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRe
 		return out, err
 	}
 	var out wire.Written
-	commit, err := c.app.store.Update(ctx, c.by, func(tx *store.Tx) (err error) {
+	commit, err := c.app.Store().Update(ctx, c.by, func(tx *store.Tx) (err error) {
 		out, err = write(ctx, tx, m, req)
 		return err
 	})
@@ -60,7 +60,7 @@ func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRe
 		return nil, err
 	}
 	out.Seq, out.Changes = commit.Seq, len(commit.Changes)
-	return out, c.app.engine.Wait(ctx, commit.Seq)
+	return out, c.app.Engine().Wait(ctx, commit.Seq)
 }
 
 func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlRequest, view func(context.Context, func(*store.Snapshot) error) error) (any, error) {

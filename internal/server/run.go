@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -19,10 +20,10 @@ const drain = 5 * time.Second
 
 // Listen says where and for whom an application is served.
 type Listen struct {
-	Addr       string         // of HTTP
-	Supervisor string         // path of the supervisor's socket; "" for none
-	Console    bool           // open the control socket
-	Serving    func(net.Addr) // called once the application answers
+	Addr       string                        // of HTTP
+	Supervisor string                        // path of the supervisor's socket; "" for none
+	Console    func(*App) (io.Closer, error) // serves consoles once the application is open; nil: none
+	Serving    func(net.Addr)                // called once the application answers
 }
 
 // Run serves the application until ctx ends. With a supervisor it does as that
@@ -48,7 +49,7 @@ func (a *App) Run(ctx context.Context, l Listen) error {
 
 // supervised speaks the supervisor's protocol, a word a line: we say "ready
 // ADDR", it says "open", we say "serving" or "failed REASON", it says "stop".
-func (a *App) supervised(ctx context.Context, boss net.Conn, listener net.Listener, console bool) error {
+func (a *App) supervised(ctx context.Context, boss net.Conn, listener net.Listener, console func(*App) (io.Closer, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	words := make(chan string)
@@ -82,12 +83,12 @@ func (a *App) supervised(ctx context.Context, boss net.Conn, listener net.Listen
 	return err
 }
 
-func (a *App) serveUntil(ctx context.Context, listener net.Listener, console bool, serving func()) error {
+func (a *App) serveUntil(ctx context.Context, listener net.Listener, console func(*App) (io.Closer, error), serving func()) error {
 	if err := a.Open(); err != nil {
 		return err
 	}
-	if console {
-		if err := a.OpenControl(); err != nil {
+	if console != nil {
+		if err := a.ServeConsoles(console); err != nil {
 			return errors.Join(err, a.Close())
 		}
 	}

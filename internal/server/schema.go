@@ -15,16 +15,16 @@ import (
 )
 
 // describeSchema describes what the application declares, as JSON has it.
-func (a *App) describeSchema() wire.Schema {
+func (c *console) describeSchema() wire.Schema {
 	s := newShapes()
 	out := wire.Schema{Types: []wire.NamedType{}, Models: []wire.ModelShape{}, Routes: []wire.RouteSchema{}}
-	for _, m := range a.config.Models {
+	for _, m := range c.app.Config().Models {
 		s.models[reflect.TypeOf(m.New()).Elem()] = m
 	}
-	for _, m := range a.config.Models {
+	for _, m := range c.app.Config().Models {
 		out.Models = append(out.Models, wire.ModelShape{Name: m.Name, Record: s.of(reflect.TypeOf(m.New()).Elem())})
 	}
-	for _, rt := range a.router.Routes {
+	for _, rt := range c.app.Router().Routes {
 		if rt.Kind != route.KindPage {
 			out.Routes = append(out.Routes, s.route(rt))
 		}

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/store"
 )
 
 // A session is what [Router.Connect] answered for a connection: its session, and
@@ -219,4 +221,24 @@ func (c *Connection) setPending(old, fresh *session) {
 	} else {
 		fresh.follower.end()
 	}
+}
+
+// checkUser makes sure that there is the user, if the application has looked for one.
+func (v *session) checkUser(ctx context.Context, asked *follower) error {
+	id := v.conn.user
+	for _, scope := range asked.recorded {
+		word, field, values, _ := scope.Where.Parts()
+		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
+			continue
+		}
+		err := v.conn.View(ctx, func(snap *store.Snapshot) error {
+			_, err := snap.Get(scope.Model, id)
+			return err
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return fault.Errorf(fault.Unauthenticated, "there is no %s %s", scope.Model.Type, id)
+		}
+		return err
+	}
+	return nil
 }

@@ -230,5 +230,3 @@ func fieldsOf(image *record.Image) map[string]json.RawMessage {
 func ofEvery(f *record.Field) bool {
 	return f.Name == "id" || f.Name == "createdAt" || f.Name == "updatedAt"
 }
-
-const maxLabel = 40

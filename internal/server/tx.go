@@ -96,7 +96,7 @@ func (c *console) openTransaction(req *wire.ControlRequest) (*transaction, error
 
 // stateAt returns the state after a commit.
 func (c *console) stateAt(seq uint64) (DB, error) {
-	st := c.app.store
+	st := c.app.Store()
 	if newest := st.Seq(); seq > newest {
 		return nil, fault.Errorf(fault.NotFound, "commit %d is yet to be made; the newest is %d", seq, newest)
 	}
@@ -113,7 +113,7 @@ func (c *console) stateAt(seq uint64) (DB, error) {
 func (c *console) begin(req *wire.ControlRequest) (any, error) {
 	made := &transaction{}
 	if req.Tx == 0 {
-		made.tx = c.app.store.Begin(c.by)
+		made.tx = c.app.Store().Begin(c.by)
 	} else {
 		d, err := c.openTransaction(req)
 		if err != nil {
@@ -161,7 +161,7 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 	if err != nil {
 		return nil, err
 	}
-	return written(commit), c.app.engine.Wait(ctx, commit.Seq)
+	return written(commit), c.app.Engine().Wait(ctx, commit.Seq)
 }
 
 // conflict says what has moved under a transaction.
@@ -174,7 +174,7 @@ func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 	for _, m := range moved {
 		what := m.Model
 		if m.ID != "" {
-			what = c.app.store.Model(m.Model).Type + " " + m.ID
+			what = c.app.Store().Model(m.Model).Type + " " + m.ID
 		}
 		problems.Add(what, m.describe())
 	}

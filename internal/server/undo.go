@@ -17,12 +17,12 @@ func (c *console) commitAt(ctx context.Context, key string) (store.Commit, error
 	if err != nil {
 		return store.Commit{}, fault.Errorf(fault.BadRequest, "%q is not a seq", key)
 	}
-	commit, err := c.app.store.CommitAt(ctx, seq)
+	commit, err := c.app.Store().CommitAt(ctx, seq)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return commit, fault.Errorf(fault.NotFound, "there is no commit %d; the newest is %d", seq, c.app.store.Seq())
+		return commit, fault.Errorf(fault.NotFound, "there is no commit %d; the newest is %d", seq, c.app.Store().Seq())
 	case errors.Is(err, store.ErrExpired):
-		return commit, fault.Errorf(fault.Expired, "commit %d is not known any more: the log begins with commit %d", seq, c.app.store.LogStart())
+		return commit, fault.Errorf(fault.Expired, "commit %d is not known any more: the log begins with commit %d", seq, c.app.Store().LogStart())
 	}
 	return commit, err
 }
@@ -48,11 +48,11 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 		}
 		return wire.Written{Changes: len(commit.Changes)}, d.write(inverse)
 	}
-	made, err := c.app.store.Update(ctx, c.by, inverse)
+	made, err := c.app.Store().Update(ctx, c.by, inverse)
 	if err != nil {
 		return nil, err
 	}
-	return written(made), c.app.engine.Wait(ctx, made.Seq)
+	return written(made), c.app.Engine().Wait(ctx, made.Seq)
 }
 
 // contradicted says what stands against the undo of a commit.

@@ -34,7 +34,7 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 	if err != nil {
 		return nil, err
 	}
-	m := c.app.store.Model(req.Model)
+	m := c.app.Store().Model(req.Model)
 	if m == nil {
 		return nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
 	}
@@ -47,11 +47,11 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 		if err != nil {
 			return nil, notFound(m, req.Key, err)
 		}
-		return c.app.explain(ctx, v, w, image)
+		return c.explain(ctx, v, w, image)
 	})
 }
 
-func (a *App) explain(ctx context.Context, v *session, w *cursorRequest, image *record.Image) (*wire.Why, error) {
+func (c *console) explain(ctx context.Context, v *session, w *cursorRequest, image *record.Image) (*wire.Why, error) {
 	out := &wire.Why{Cursor: w.route.Name, Model: image.Model.Name, ID: string(image.ID), Label: labelOf(image), User: v.conn.Label()}
 	tests := verdict{out: out, image: image}
 	controller, err := v.controller(w.route.Controller)
@@ -63,7 +63,7 @@ func (a *App) explain(ctx context.Context, v *session, w *cursorRequest, image *
 			return out, nil
 		}
 	}
-	spec, _, err := v.spec(ctx, &follower{}, w)
+	spec, err := v.Spec(ctx, w)
 	if err != nil {
 		coded := fault.As(err)
 		if coded.Code == fault.Internal {
@@ -93,13 +93,13 @@ func (a *App) explain(ctx context.Context, v *session, w *cursorRequest, image *
 		matches = tests.add(test) && matches
 	}
 	if matches {
-		return out, a.rank(ctx, v, w, spec, tests)
+		return out, c.rank(ctx, v, w, spec, tests)
 	}
 	return out, nil
 }
 
 // rank completes the answer for a record that meets all tests.
-func (a *App) rank(ctx context.Context, v *session, w *cursorRequest, spec cursor.Spec, tests verdict) error {
+func (c *console) rank(ctx context.Context, v *session, w *cursorRequest, spec cursor.Spec, tests verdict) error {
 	out := tests.out
 	out.Sees = true
 	if len(out.Tests) > 0 {
@@ -108,7 +108,7 @@ func (a *App) rank(ctx context.Context, v *session, w *cursorRequest, spec curso
 	if w.route.Value {
 		return nil
 	}
-	spec.Allow = a.denying(spec.Allow)
+	spec.Allow = c.denying(spec.Allow)
 	before, err := cursor.Rank(func(read func(*store.Snapshot) error) error { return v.conn.View(ctx, read) }, spec, tests.image)
 	if err != nil {
 		return err

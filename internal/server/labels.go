@@ -1,0 +1,73 @@
+package server
+
+import (
+	"unicode/utf8"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// labelOf is what a person knows a record by, "" for none.
+func labelOf(image *record.Image) string {
+	if image == nil {
+		return ""
+	}
+	if f := labelField(image.Model); f != nil {
+		return shorten(image.Value(f).Text(), maxLabel)
+	}
+	return ""
+}
+
+// labelField is what a person knows a record by: its title or name, else the
+// first text that it has.
+func labelField(m *record.Model) *record.Field {
+	for _, name := range []string{"title", "name"} {
+		if f := m.Field(name); f != nil && f.Kind == record.String && !f.Private {
+			return f
+		}
+	}
+	for _, f := range m.Fields {
+		if f.Kind == record.String && f.Ref == "" && f.Name != "id" && !f.Private {
+			return f
+		}
+	}
+	return nil
+}
+
+func shorten(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
+
+// shortenBoth shortens two texts so that where they begin to differ can be seen.
+func shortenBoth(a, b string) (string, string) {
+	same := 0
+	for same < min(len(a), len(b)) && a[same] == b[same] {
+		same++
+	}
+	if from := same - maxText/4; from > maxText/2 {
+		for !utf8.RuneStart(a[from]) {
+			from--
+		}
+		a, b = "…"+a[from:], "…"+b[from:]
+	}
+	return shorten(a, maxText), shorten(b, maxText)
+}
+
+// changedFields names the fields that an update changed.
+func changedFields(change store.Change) []string {
+	var names []string
+	for _, f := range change.Model.Fields {
+		if change.Op == store.Update && f.Name != "updatedAt" && !change.Same(f) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+const maxLabel = 40
