@@ -17,6 +17,7 @@ import (
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/control"
 	"github.com/towerkit/tower/internal/server/route"
 )
 
@@ -83,7 +84,7 @@ func run(ctx context.Context, config Config) error {
 		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", env, addr) },
 	}
 	if consoles == "on" {
-		listen.Console = func(app *server.App) (io.Closer, error) { return server.OpenControl(app) }
+		listen.Console = func(app *server.App) (io.Closer, error) { return control.Open(app) }
 	}
 	return app.Run(ctx, listen)
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/control"
 )
 
 // patience is how long anything is waited for.
@@ -78,7 +79,7 @@ func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
 // OpenControl opens the application's control socket, through which consoles attach
 // to it. It is closed with the application.
 func (a *App) OpenControl() error {
-	return a.App.ServeConsoles(func(app *server.App) (io.Closer, error) { return server.OpenControl(app) })
+	return a.App.ServeConsoles(func(app *server.App) (io.Closer, error) { return control.Open(app) })
 }
 
 // Get loads a page as a visitor, and returns its status and its body.

@@ -183,7 +183,7 @@ func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 		if ctx.Err() != nil {
 			return handled, ctx.Err()
 		}
-		if v := c.current(); v != nil && v.allows(rt) {
+		if v := c.current(); v != nil && v.Allows(rt) {
 			c.push(ctx, v, rt, path, body)
 			handled++
 		}
@@ -216,7 +216,7 @@ func (a *App) Cookie(id record.ID) (*http.Cookie, error) { return a.cookies.cook
 
 // report logs what is the application's fault and not the client's; what says
 // where it happened.
-func (a *App) report(what string, err error) {
+func (a *App) Report(what string, err error) {
 	if fault.As(err).Code == fault.Internal {
 		a.log.Error(what, "error", err)
 	}

@@ -38,10 +38,10 @@ import (
 //     sends a call again must send the same route and input, and the user's rules
 //     are not asked again: it is the answer that was meant for this sender. It may
 //     sign in, as it did then.
-type callRequest struct {
-	route *route.Route
-	path  url.Values // the fields in the path
-	body  json.RawMessage
+type CallRequest struct {
+	Route *route.Route
+	Path  url.Values // the fields in the path
+	Body  json.RawMessage
 	form  url.Values // of a form; body is nil then
 	key   string     // "": none
 }
@@ -49,18 +49,18 @@ type callRequest struct {
 // callResult is what an action answered.
 type callResult struct {
 	*call
-	status   int
-	out      json.RawMessage
-	location string
+	Status   int
+	Out      json.RawMessage
+	Location string
 	repeated bool // it was answered before
 }
 
 // A call is what is known of the request that is being served.
 type call struct {
 	by      string     // for the log of commits
-	seq     uint64     // of the last commit that it made
+	Seq     uint64     // of the last commit that it made
 	created bool       // it created a record
-	signIn  *record.ID // who the client shall be
+	SignIn  *record.ID // who the client shall be
 
 	attempt *store.Attempt // the run of a call with a key, or nil
 	applied *store.Applied // another run of it came first
@@ -74,7 +74,7 @@ func callOf(ctx context.Context) *call {
 }
 
 func (c *call) note(commit store.Commit) {
-	c.seq = max(c.seq, commit.Seq)
+	c.Seq = max(c.Seq, commit.Seq)
 	for _, change := range commit.Changes {
 		c.created = c.created || change.Op == store.Create
 	}
@@ -82,8 +82,8 @@ func (c *call) note(commit store.Commit) {
 
 // serve passes a request through its action, and returns when every open
 // connection has been handed what the action committed.
-func (a *App) serve(ctx context.Context, v *session, in *callRequest) (*callResult, error) {
-	once, err := in.attempt(v.conn.user)
+func (a *App) Serve(ctx context.Context, v *Session, in *CallRequest) (*callResult, error) {
+	once, err := in.attempt(v.Conn.user)
 	if err != nil {
 		return nil, err
 	}
@@ -104,25 +104,25 @@ func (a *App) serve(ctx context.Context, v *session, in *callRequest) (*callResu
 }
 
 // perform runs the action of a request.
-func (a *App) perform(ctx context.Context, v *session, in *callRequest, once *store.Attempt) (*callResult, error) {
-	done := &callResult{call: &call{by: v.conn.author(in.route), attempt: once}, status: http.StatusOK}
+func (a *App) perform(ctx context.Context, v *Session, in *CallRequest, once *store.Attempt) (*callResult, error) {
+	done := &callResult{call: &call{by: v.Conn.author(in.Route), attempt: once}, Status: http.StatusOK}
 	err := a.act(context.WithValue(ctx, callKey{}, done.call), v, in, done)
 	if done.applied != nil {
 		return a.repeatAnswer(ctx, done.applied)
 	}
-	if once != nil && done.seq > 0 {
+	if once != nil && done.Seq > 0 {
 		a.saveAnswer(done, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return done, a.engine.Wait(ctx, done.seq)
+	return done, a.engine.Wait(ctx, done.Seq)
 }
 
 // act decodes what was sent, runs the action and says in done what it answers.
-func (a *App) act(ctx context.Context, v *session, in *callRequest, done *callResult) error {
-	rt := in.route
-	input, err := rt.Inputs.Decode(in.path, in.body, in.form)
+func (a *App) act(ctx context.Context, v *Session, in *CallRequest, done *callResult) error {
+	rt := in.Route
+	input, err := rt.Inputs.Decode(in.Path, in.Body, in.form)
 	if err != nil {
 		return err
 	}
@@ -130,14 +130,14 @@ func (a *App) act(ctx context.Context, v *session, in *callRequest, done *callRe
 	if err != nil {
 		return err
 	}
-	if done.out, err = a.encode(value); err != nil {
+	if done.Out, err = a.encode(value); err != nil {
 		return fmt.Errorf("%s: encode its output: %w", rt.Pattern(), err)
 	}
 	if done.created {
-		done.status = http.StatusCreated
+		done.Status = http.StatusCreated
 	}
 	if rt.Then != "" {
-		if done.location, err = fill(rt.Then, done.out, in.path); err != nil {
+		if done.Location, err = fill(rt.Then, done.Out, in.Path); err != nil {
 			return fmt.Errorf("%s: %w", rt.Pattern(), err)
 		}
 	}

@@ -38,11 +38,11 @@ type Connection struct {
 	lag     atomic.Int64  // and how many microseconds after the commit that was
 
 	mu      sync.Mutex
-	session *session
-	pending *session // the one to come, while the client's hello is being answered
+	session *Session
+	pending *Session // the one to come, while the client's hello is being answered
 	rights  string   // those that the client was told of, see visit.rights
-	open    []*openCursor
-	opening []*openCursor
+	open    []*OpenCursor
+	opening []*OpenCursor
 	ended   bool
 
 	// The hub's own.
@@ -82,7 +82,7 @@ func (c *Connection) Label() string {
 // connects again. It does nothing outside of an action.
 func (c *Connection) SignIn(ctx context.Context, id record.ID) {
 	if call := callOf(ctx); call != nil {
-		call.signIn = &id
+		call.SignIn = &id
 	}
 }
 
@@ -104,12 +104,12 @@ func (c *Connection) send(frame any) {
 	c.outbox.Put(data)
 }
 
-func (c *Connection) info() wire.ConnectionInfo {
+func (c *Connection) Info() wire.ConnectionInfo {
 	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.Transport.Name(),
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.Waiting(),
 		Applied: c.applied.Load(), Lag: c.lag.Load()}
-	for _, handle := range c.handles() {
-		info.Cursors = append(info.Cursors, handle.request.route.Name)
+	for _, handle := range c.Handles() {
+		info.Cursors = append(info.Cursors, handle.Request.Route.Name)
 	}
 	return info
 }

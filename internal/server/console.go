@@ -53,10 +53,10 @@ func (a *App) Publish(event wire.ControlEvent) { a.inspector.publish(event) }
 
 // Subscribe begins a subscription to the application's events, which first holds the
 // newest lines of its log. Unsubscribe ends it.
-func (a *App) Subscribe() *subscription { return a.inspector.subscribe() }
+func (a *App) Subscribe() *Subscription { return a.inspector.subscribe() }
 
 // Unsubscribe ends a subscription.
-func (a *App) Unsubscribe(s *subscription) { a.inspector.unsubscribe(s) }
+func (a *App) Unsubscribe(s *Subscription) { a.inspector.unsubscribe(s) }
 
 // PreviewMoves returns which cursors a commit would move to another scope if it were
 // made, as Rescope does, and what it would change for connections besides. It
@@ -87,7 +87,7 @@ func (a *App) ConnectConsole(o ConsoleConnection) *Connection {
 // get, and a context in which it reads and writes what the connection does. The
 // session follows nothing. If the application looks for the user and there is none,
 // the error is [fault.Unauthenticated].
-func (c *Connection) OpenSession(ctx context.Context) (*session, context.Context, error) {
+func (c *Connection) OpenSession(ctx context.Context) (*Session, context.Context, error) {
 	ctx = c.withDB(ctx)
 	recorder := &follower{}
 	v := c.connect(ctx, recorder)
@@ -99,7 +99,7 @@ func (c *Connection) OpenSession(ctx context.Context) (*session, context.Context
 
 // Spec returns what a cursor would be opened with for the session's user. Nothing
 // is followed.
-func (v *session) Spec(ctx context.Context, w *cursorRequest) (cursor.Spec, error) {
+func (v *Session) Spec(ctx context.Context, w *CursorRequest) (cursor.Spec, error) {
 	spec, _, err := v.spec(ctx, &follower{}, w)
 	return spec, err
 }

@@ -17,29 +17,29 @@ import (
 )
 
 // A cursorRequest is a cursor as a client asks for it.
-type cursorRequest struct {
-	route   *route.Route
-	in      any
+type CursorRequest struct {
+	Route   *route.Route
+	In      any
 	partial string // of a page's list: what renders a record
 
-	where []byte
-	order []string
-	limit int32
+	Where []byte
+	Order []string
+	Limit int32
 	scope bool // it wants to know the scope
 }
 
 // perViewer reports whether the partial is rendered for each viewer, which its
 // name declares: "posts/_post.viewer.html".
-func (w *cursorRequest) perViewer() bool { return strings.HasSuffix(w.partial, ".viewer.html") }
+func (w *CursorRequest) perViewer() bool { return strings.HasSuffix(w.partial, ".viewer.html") }
 
 // tag keeps cursors apart that are asked for in different ways: scopes that are
 // equal now may differ when the user's rights have changed.
-func (w *cursorRequest) tag(viewer *Connection) (string, error) {
-	in, err := json.Marshal(w.in)
+func (w *CursorRequest) tag(viewer *Connection) (string, error) {
+	in, err := json.Marshal(w.In)
 	if err != nil {
 		return "", fmt.Errorf("encode its input: %w", err)
 	}
-	tag := fmt.Sprintf("%s %s %s %q %d %s", w.route.Name, in, w.where, w.order, w.limit, w.partial)
+	tag := fmt.Sprintf("%s %s %s %q %d %s", w.Route.Name, in, w.Where, w.Order, w.Limit, w.partial)
 	if w.perViewer() {
 		tag = fmt.Sprintf("%s for %d", tag, viewer.number)
 	}
@@ -48,12 +48,12 @@ func (w *cursorRequest) tag(viewer *Connection) (string, error) {
 
 // narrow applies what the client asked for on top of the application's scope,
 // on the fields that the application allows.
-func (w *cursorRequest) narrow(scope query.Scope) (query.Scope, error) {
-	if w.route.Value && (len(w.order) > 0 || w.limit > 0) {
-		return scope, fault.Errorf(fault.BadRequest, "%s is a value; it takes neither an order nor a limit", w.route.Name)
+func (w *CursorRequest) narrow(scope query.Scope) (query.Scope, error) {
+	if w.Route.Value && (len(w.Order) > 0 || w.Limit > 0) {
+		return scope, fault.Errorf(fault.BadRequest, "%s is a value; it takes neither an order nor a limit", w.Route.Name)
 	}
-	if len(w.where) > 0 {
-		where, err := parseWhere(scope.Model, w.where)
+	if len(w.Where) > 0 {
+		where, err := parseWhere(scope.Model, w.Where)
 		if err != nil {
 			return scope, err
 		}
@@ -62,8 +62,8 @@ func (w *cursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 		}
 		scope.Where = query.And(scope.Where, where)
 	}
-	if len(w.order) > 0 {
-		order, err := query.ParseOrder(scope.Model, w.order)
+	if len(w.Order) > 0 {
+		order, err := query.ParseOrder(scope.Model, w.Order)
 		if err != nil {
 			return scope, fault.Errorf(fault.BadRequest, "%v", err)
 		}
@@ -75,20 +75,20 @@ func (w *cursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 			return scope, err
 		}
 		if scope.Limit != 0 || scope.Offset != 0 {
-			return scope, fault.Errorf(fault.BadRequest, "%s has a limit of its own and keeps its order", w.route.Name)
+			return scope, fault.Errorf(fault.BadRequest, "%s has a limit of its own and keeps its order", w.Route.Name)
 		}
 		scope.Order = order
 	}
-	if limit := int(w.limit); limit > 0 && (scope.Limit == 0 || limit < scope.Limit) {
+	if limit := int(w.Limit); limit > 0 && (scope.Limit == 0 || limit < scope.Limit) {
 		scope.Limit = limit
 	}
 	return scope, nil
 }
 
-func (w *cursorRequest) checkFields(fields []*record.Field) error {
+func (w *CursorRequest) checkFields(fields []*record.Field) error {
 	for _, field := range fields {
-		if !slices.Contains(w.route.Narrow, field) {
-			return fault.Errorf(fault.Forbidden, "%s cannot be narrowed by %s", w.route.Name, field.Name)
+		if !slices.Contains(w.Route.Narrow, field) {
+			return fault.Errorf(fault.Forbidden, "%s cannot be narrowed by %s", w.Route.Name, field.Name)
 		}
 	}
 	return nil
@@ -109,8 +109,8 @@ func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
 }
 
 // cursorRequest reads what a client asks to open, and what it says it holds.
-func (a *App) cursorRequest(c *Connection, req *wire.Request) (w *cursorRequest, since *resumeFrom, err error) {
-	w = &cursorRequest{where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
+func (a *App) CursorRequest(c *Connection, req *wire.Request) (w *CursorRequest, since *ResumeFrom, err error) {
+	w = &CursorRequest{Where: req.Where, Order: req.Order, Limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
 	resync := ""
 	name, in := req.Open, req.In
 	if req.Live != "" {
@@ -123,20 +123,20 @@ func (a *App) cursorRequest(c *Connection, req *wire.Request) (w *cursorRequest,
 			resync = "rules"
 		}
 	}
-	if w.route = a.router.Cursors[name]; w.route == nil {
+	if w.Route = a.router.Cursors[name]; w.Route == nil {
 		return nil, nil, fault.Errorf(fault.NotFound, "there is no cursor %q", name)
 	}
-	if w.in, err = w.route.Inputs.Decode(nil, in, nil); err != nil {
+	if w.In, err = w.Route.Inputs.Decode(nil, in, nil); err != nil {
 		return nil, nil, err
 	}
-	if since, err = a.resumeFrom(c, req.Since); since != nil {
+	if since, err = a.ResumeFrom(c, req.Since); since != nil {
 		since.resync = cmp.Or(since.resync, resync)
 	}
 	return w, since, err
 }
 
 // scopeOf reads the query of a request.
-func scopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
+func ScopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
 	scope := query.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
 	var err error
 	if len(req.Where) > 0 {

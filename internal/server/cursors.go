@@ -14,10 +14,10 @@ import (
 )
 
 // An openCursor cursor is held by one connection, which holds equal ones once.
-type openCursor struct {
+type OpenCursor struct {
 	cursor.Membership
-	conn     *Connection
-	request  *cursorRequest
+	Conn     *Connection
+	Request  *CursorRequest
 	query    *cursor.Query
 	follower *follower   // nil: its scope depends on nothing but the visit
 	live     atomic.Bool // its client is to be told what becomes of it
@@ -25,8 +25,8 @@ type openCursor struct {
 
 // openCursor opens a cursor and sends the frame that answer makes of it, in its
 // place among the commits.
-func (c *Connection) openCursor(ctx context.Context, w *cursorRequest, since *resumeFrom, answer func(cursor.Opened) (any, error)) error {
-	handle := &openCursor{conn: c, request: w, follower: &follower{conn: c}}
+func (c *Connection) OpenCursor(ctx context.Context, w *CursorRequest, since *ResumeFrom, answer func(cursor.Opened) (any, error)) error {
+	handle := &OpenCursor{Conn: c, Request: w, follower: &follower{conn: c}}
 	var state cursor.Opened
 	var place *outbox.Place
 	err := c.tryOpen(ctx, handle, since, func(o cursor.Opened) {
@@ -46,15 +46,15 @@ func (c *Connection) openCursor(ctx context.Context, w *cursorRequest, since *re
 	}
 	c.outbox.Fill(place, data)
 	if err != nil {
-		c.closeWhere(func(other *openCursor) bool { return other == handle })
+		c.closeWhere(func(other *OpenCursor) bool { return other == handle })
 	}
 	return err
 }
 
 // tryOpen opens a cursor by the scope that the user's rights give it now. Where
 // these change meanwhile, Rescope has it opened by another one.
-func (c *Connection) tryOpen(ctx context.Context, handle *openCursor, since *resumeFrom, opened func(cursor.Opened)) error {
-	w, f := handle.request, handle.follower
+func (c *Connection) tryOpen(ctx context.Context, handle *OpenCursor, since *ResumeFrom, opened func(cursor.Opened)) error {
+	w, f := handle.Request, handle.follower
 	v := c.addOpening(handle)
 	spec, f, err := v.spec(ctx, f, w)
 	if err == nil {
@@ -64,22 +64,22 @@ func (c *Connection) tryOpen(ctx context.Context, handle *openCursor, since *res
 		return err
 	}
 	var from *cursor.Resume
-	if since != nil && since.resync == "" && !w.route.Value {
+	if since != nil && since.resync == "" && !w.Route.Value {
 		from = c.loadResume(ctx, v, w, since)
 	}
 	err = c.app.engine.Open(ctx, handle, spec, from, opened)
 	if errors.Is(err, cursor.ErrClosed) {
-		return fault.Errorf(fault.Forbidden, "you may not open %s", w.route.Name)
+		return fault.Errorf(fault.Forbidden, "you may not open %s", w.Route.Name)
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", w.route.Name, err)
+		return fmt.Errorf("open %s: %w", w.Route.Name, err)
 	}
 	return nil
 }
 
 // addOpening has Rescope know of a cursor before its scope is asked for, and returns
 // the visit that is to be asked.
-func (c *Connection) addOpening(handle *openCursor) *session {
+func (c *Connection) addOpening(handle *OpenCursor) *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.opening = append(c.opening, handle)
@@ -88,13 +88,13 @@ func (c *Connection) addOpening(handle *openCursor) *session {
 
 // keep keeps an open cursor, unless the connection holds its query already, or has
 // ended.
-func (c *Connection) keep(handle *openCursor, q *cursor.Query) {
+func (c *Connection) keep(handle *OpenCursor, q *cursor.Query) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	twice := slices.IndexFunc(c.open, func(other *openCursor) bool { return other.query == q })
+	twice := slices.IndexFunc(c.open, func(other *OpenCursor) bool { return other.query == q })
 	if twice >= 0 {
-		other := c.open[twice].request
-		other.scope = other.scope || handle.request.scope
+		other := c.open[twice].Request
+		other.scope = other.scope || handle.Request.scope
 	}
 	if twice >= 0 || c.ended {
 		return
@@ -109,7 +109,7 @@ func (c *Connection) keep(handle *openCursor, q *cursor.Query) {
 }
 
 // discard closes a cursor that is not kept.
-func (c *Connection) discard(handle *openCursor) {
+func (c *Connection) discard(handle *OpenCursor) {
 	c.mu.Lock()
 	c.opening = without(c.opening, handle)
 	c.mu.Unlock()
@@ -117,13 +117,13 @@ func (c *Connection) discard(handle *openCursor) {
 	handle.follower.end()
 }
 
-func without(handles []*openCursor, one *openCursor) []*openCursor {
-	return slices.DeleteFunc(handles, func(other *openCursor) bool { return other == one })
+func without(handles []*OpenCursor, one *OpenCursor) []*OpenCursor {
+	return slices.DeleteFunc(handles, func(other *OpenCursor) bool { return other == one })
 }
 
 // setFollower puts another follower in the place of a cursor's own.
-func (handle *openCursor) setFollower(by *follower) {
-	c := handle.conn
+func (handle *OpenCursor) setFollower(by *follower) {
+	c := handle.Conn
 	c.mu.Lock()
 	if slices.Contains(c.open, handle) || slices.Contains(c.opening, handle) {
 		handle.follower, by = by, handle.follower
@@ -134,17 +134,17 @@ func (handle *openCursor) setFollower(by *follower) {
 
 // closeCursor closes what is held under a number.
 func (c *Connection) closeCursor(number uint64) error {
-	if c.closeWhere(func(handle *openCursor) bool { return handle.query.Number() == number }) == 0 {
+	if c.closeWhere(func(handle *OpenCursor) bool { return handle.query.Number() == number }) == 0 {
 		return fault.Errorf(fault.NotFound, "cursor %d is not open", number)
 	}
 	return nil
 }
 
 // closeWhere closes the cursors for which which is true, and returns how many.
-func (c *Connection) closeWhere(which func(*openCursor) bool) int {
-	var closed []*openCursor
+func (c *Connection) closeWhere(which func(*OpenCursor) bool) int {
+	var closed []*OpenCursor
 	c.mu.Lock()
-	c.open = slices.DeleteFunc(c.open, func(handle *openCursor) bool {
+	c.open = slices.DeleteFunc(c.open, func(handle *OpenCursor) bool {
 		found := which(handle)
 		if found {
 			handle.live.Store(false) // before Rescope knows it no more
@@ -160,7 +160,7 @@ func (c *Connection) closeWhere(which func(*openCursor) bool) int {
 	return len(closed)
 }
 
-func (c *Connection) handles() []*openCursor {
+func (c *Connection) Handles() []*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.open)
@@ -168,17 +168,17 @@ func (c *Connection) handles() []*openCursor {
 
 // movable returns the cursors that move with the visit: those that are open, and
 // those on their way there.
-func (c *Connection) movable() []*openCursor {
+func (c *Connection) movable() []*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Concat(c.open, c.opening)
 }
 
 // queries returns what the connection holds, by query.
-func (c *Connection) queries() map[*cursor.Query]*openCursor {
+func (c *Connection) Queries() map[*cursor.Query]*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := make(map[*cursor.Query]*openCursor, len(c.open))
+	out := make(map[*cursor.Query]*OpenCursor, len(c.open))
 	for _, handle := range c.open {
 		out[handle.query] = handle
 	}

@@ -94,17 +94,17 @@ func (c *Connection) Transaction(ctx context.Context, fn func(*Tx) error) error 
 }
 
 // A readOnlyDB is a state of the store that is read only.
-type readOnlyDB struct {
-	view   func(ctx context.Context, fn func(*store.Snapshot) error) error
-	reason string // nothing is written
+type ReadOnlyDB struct {
+	Read   func(ctx context.Context, fn func(*store.Snapshot) error) error
+	Reason string // nothing is written
 }
 
-func (s readOnlyDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return s.view(ctx, fn)
+func (s ReadOnlyDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return s.Read(ctx, fn)
 }
 
-func (s readOnlyDB) Transaction(context.Context, func(*Tx) error) error {
-	return fault.Errorf(fault.Forbidden, "%s", s.reason)
+func (s ReadOnlyDB) Transaction(context.Context, func(*Tx) error) error {
+	return fault.Errorf(fault.Forbidden, "%s", s.Reason)
 }
 
 type atKey struct{}

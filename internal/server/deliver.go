@@ -35,7 +35,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
-			h.app.report("rule", err)
+			h.app.Report("rule", err)
 			c.disconnect(outbox.CloseInternal, "a frame could not be made")
 			continue
 		}
@@ -122,28 +122,28 @@ func (d *delivery) collect() []*Connection {
 	}
 	for i, effect := range d.effects {
 		for _, holder := range effect.Holders {
-			handle := holder.(*openCursor)
+			handle := holder.(*OpenCursor)
 			if effect.Resync != "" {
 				d.trace.reach(handle, nil, nil, nil, wire.Lost)
-				handle.conn.resync(effect.Resync)
+				handle.Conn.resync(effect.Resync)
 				continue
 			}
 			if !handle.live.Load() { // it is about to be closed, and has not moved with its user
 				continue
 			}
-			note(handle.conn, i)
+			note(handle.Conn, i)
 			d.trace.reach(handle, effect.Deltas, effect.Value, effect.Included, "")
 		}
 	}
 	for i, move := range d.moved {
-		handle := move.Holder.(*openCursor)
+		handle := move.Holder.(*OpenCursor)
 		if move.Resync != "" {
 			d.trace.reach(handle, nil, nil, nil, wire.Lost)
-			handle.conn.resync(move.Resync)
+			handle.Conn.resync(move.Resync)
 			continue
 		}
 		if renumber(handle, move) {
-			note(handle.conn, -1-i)
+			note(handle.Conn, -1-i)
 			d.trace.reach(handle, move.Deltas, move.Value, move.Included, ended(move))
 		}
 	}
@@ -160,8 +160,8 @@ func ended(move cursor.Moved) wire.Outcome {
 
 // renumber lets a cursor move to another query, and reports whether its client
 // must be told.
-func renumber(handle *openCursor, move cursor.Moved) bool {
-	c := handle.conn
+func renumber(handle *OpenCursor, move cursor.Moved) bool {
+	c := handle.Conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := slices.Index(c.open, handle)
@@ -203,26 +203,26 @@ func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
 	parts := make([]outbox.CursorDelta, len(indexes))
 	for i, index := range indexes {
 		p := &parts[i]
-		handle, deltas := (*openCursor)(nil), []cursor.Delta(nil)
+		handle, deltas := (*OpenCursor)(nil), []cursor.Delta(nil)
 		var err error
 		if index >= 0 {
 			effect := &d.effects[index]
-			p.Number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*openCursor), effect.Deltas
-			p.Value, p.Include = valueJSON(effect.Value), included(effect.Included)
+			p.Number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*OpenCursor), effect.Deltas
+			p.Value, p.Include = ValueJSON(effect.Value), included(effect.Included)
 		} else {
 			move := &d.moved[-1-index]
-			p.Number, handle, deltas = move.From.Number(), move.Holder.(*openCursor), move.Deltas
-			p.Value, p.Include = valueJSON(move.Value), included(move.Included)
+			p.Number, handle, deltas = move.From.Number(), move.Holder.(*OpenCursor), move.Deltas
+			p.Value, p.Include = ValueJSON(move.Value), included(move.Included)
 			if move.To == nil {
 				p.Closed = fault.Errorf(fault.Forbidden, "you may not see this any more").Wire()
 			} else if move.To != move.From {
 				p.To = move.To.Number()
-				if p.Scope, err = d.hub.app.scopeInfo(handle.conn, handle.request, move.To); err != nil {
+				if p.Scope, err = d.hub.app.scopeInfo(handle.Conn, handle.Request, move.To); err != nil {
 					return nil, err
 				}
 			}
 		}
-		p.HTML = handle.request.partial != ""
+		p.HTML = handle.Request.partial != ""
 		if p.Steps, err = d.hub.app.steps(handle, deltas, d.html); err != nil {
 			return nil, err
 		}
@@ -231,11 +231,11 @@ func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
 }
 
 // steps renders the records of a page's list.
-func (a *App) steps(handle *openCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
+func (a *App) steps(handle *OpenCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
 	out := make([]outbox.Step, len(deltas))
 	for i, delta := range deltas {
 		out[i].Delta = delta
-		if handle.request.partial != "" && delta.Image != nil {
+		if handle.Request.partial != "" && delta.Image != nil {
 			var err error
 			if out[i].HTML, err = a.render(handle, delta.Image, delta.With, html); err != nil {
 				return nil, err
@@ -257,7 +257,7 @@ func included(all []cursor.Included) map[string][]outbox.Step {
 }
 
 // valueJSON puts a cursor's value into the wire's form, nil for none.
-func valueJSON(v *record.Value) json.RawMessage {
+func ValueJSON(v *record.Value) json.RawMessage {
 	if v == nil {
 		return nil
 	}
@@ -269,15 +269,15 @@ func valueJSON(v *record.Value) json.RawMessage {
 }
 
 // render renders one record, once for all who see the same.
-func (a *App) render(handle *openCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
-	key := rendering{partial: handle.request.partial, image: image}
+func (a *App) render(handle *OpenCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
+	key := rendering{partial: handle.Request.partial, image: image}
 	for _, other := range with {
 		key.with += fmt.Sprintf("%s@%d ", other.ID, other.Version)
 	}
 	var session any
-	if handle.request.perViewer() {
-		key.viewer = handle.conn
-		session = handle.conn.current().value
+	if handle.Request.perViewer() {
+		key.viewer = handle.Conn
+		session = handle.Conn.current().value
 	}
 	if html, ok := done[key]; ok {
 		return html, nil
@@ -286,7 +286,7 @@ func (a *App) render(handle *openCursor, image *record.Image, with []*record.Ima
 	if err != nil {
 		return "", err
 	}
-	html, err := templates.partial(handle.request.partial, image, with, session)
+	html, err := templates.partial(handle.Request.partial, image, with, session)
 	if err == nil && done != nil {
 		done[key] = html
 	}

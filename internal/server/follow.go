@@ -134,10 +134,10 @@ func (f *follower) end() {
 }
 
 // handle returns the cursor whose scope is the answer, nil if there is none.
-func (f *follower) handle() *openCursor {
+func (f *follower) handle() *OpenCursor {
 	f.conn.mu.Lock()
 	defer f.conn.mu.Unlock()
-	for _, handles := range [...][]*openCursor{f.conn.open, f.conn.opening} {
+	for _, handles := range [...][]*OpenCursor{f.conn.open, f.conn.opening} {
 		for _, handle := range handles {
 			if handle.follower == f {
 				return handle

@@ -124,7 +124,7 @@ func greeted(t testing.TB, app *App, user record.ID) (c *Connection, sent *[]str
 		*sent = append(*sent, string(message))
 		c.outbox.Sent()
 	}}
-	if err := c.greet(t.Context()); err != nil {
+	if err := c.Greet(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return c, sent
@@ -137,7 +137,7 @@ func TestACursorThatIsBeingClosedTellsNothing(t *testing.T) {
 	app, badges := openBadges(t)
 	mine := give(t, app, badges, "ada", 3)
 	c, sent := greeted(t, app, "ada")
-	handle := &openCursor{conn: c, request: &cursorRequest{route: app.router.Cursors["badges.peers"]}, follower: &follower{conn: c}}
+	handle := &OpenCursor{Conn: c, Request: &CursorRequest{Route: app.router.Cursors["badges.peers"]}, follower: &follower{conn: c}}
 	if err := c.tryOpen(t.Context(), handle, nil, func(o cursor.Opened) { c.keep(handle, o.Query) }); err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestWhatChangesMeanwhileCounts(t *testing.T) {
 	}
 	expect := func(c *Connection, name string) {
 		t.Helper()
-		err := c.openCursor(t.Context(), &cursorRequest{route: app.router.Cursors[name]}, nil, func(o cursor.Opened) (any, error) {
+		err := c.OpenCursor(t.Context(), &CursorRequest{Route: app.router.Cursors[name]}, nil, func(o cursor.Opened) (any, error) {
 			if len(o.Images) != 1 || o.Images[0].Value(badges.Field("level")).Any() != int64(level) {
 				t.Errorf("%s holds %v, and the boss has level %d", name, o.Images, level)
 			}
@@ -198,7 +198,7 @@ func TestWhoIsGoneFollowsNothing(t *testing.T) {
 	mine := give(t, app, badges, "ada", 3)
 	for _, user := range []record.ID{"ada", "bob"} {
 		c, _ := greeted(t, app, user)
-		if err := c.openCursor(t.Context(), &cursorRequest{route: app.router.Cursors["badges.peers"]}, nil, func(cursor.Opened) (any, error) { return "opened", nil }); err != nil {
+		if err := c.OpenCursor(t.Context(), &CursorRequest{Route: app.router.Cursors["badges.peers"]}, nil, func(cursor.Opened) (any, error) { return "opened", nil }); err != nil {
 			t.Fatal(err)
 		}
 		if len(app.engine.Queries()) != 1 {

@@ -9,6 +9,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/store"
 )
 
 // What follows is for package towertest, which checks an application against a
@@ -41,6 +42,10 @@ func Ask(ctx context.Context, a *App, user record.ID, name string, in json.RawMe
 	if v.err != nil {
 		return cursor.Spec{}, v.err
 	}
-	spec, _, err := v.spec(ctx, &follower{}, &cursorRequest{route: rt, in: input})
+	spec, _, err := v.spec(ctx, &follower{}, &CursorRequest{Route: rt, In: input})
 	return spec, err
 }
+
+// StoreOnly returns an application that is nothing but its store, for tests of what
+// a console reads and writes.
+func StoreOnly(st *store.Store) *App { return &App{store: st} }

@@ -81,14 +81,14 @@ func (c *Connection) handle(req *wire.Request) {
 		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
 	}
 	if err != nil {
-		c.app.report("request", err)
+		c.app.Report("request", err)
 		c.send(refusal(req.ID, err))
 	}
 }
 
 // handleCall passes a frame that names a route through its action. The answer
 // comes after the frames of the commits that the call made.
-func (c *Connection) handleCall(ctx context.Context, v *session, req *wire.Request) *wire.Answer {
+func (c *Connection) handleCall(ctx context.Context, v *Session, req *wire.Request) *wire.Answer {
 	method, path, _ := strings.Cut(req.Call, " ")
 	rt, values, err := c.app.router.Find(method, path)
 	if err == nil && rt.Kind != route.KindAction {
@@ -103,23 +103,23 @@ func (c *Connection) handleCall(ctx context.Context, v *session, req *wire.Reque
 	if err != nil {
 		return refusal(req.ID, err)
 	}
-	done, err := c.app.serve(ctx, v, &callRequest{route: rt, path: values, body: req.In, form: form, key: req.Key})
+	done, err := c.app.Serve(ctx, v, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key})
 	if err != nil {
-		c.app.report("request", err)
+		c.app.Report("request", err)
 		return refusal(req.ID, err)
 	}
-	answer := &wire.Answer{ID: req.ID, Status: done.status, Out: done.out, Repeated: done.repeated, At: wire.Position(c.app.store.Epoch(), max(done.seq, c.seq.Load()))}
+	answer := &wire.Answer{ID: req.ID, Status: done.Status, Out: done.Out, Repeated: done.repeated, At: wire.Position(c.app.store.Epoch(), max(done.Seq, c.seq.Load()))}
 	if req.Form != nil {
-		answer.Location = done.location
+		answer.Location = done.Location
 	}
-	if done.signIn != nil {
-		answer.Session = c.app.cookies.ticket(*done.signIn)
+	if done.SignIn != nil {
+		answer.Session = c.app.cookies.ticket(*done.SignIn)
 	}
 	return answer
 }
 
 func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
-	w, since, err := c.app.cursorRequest(c, req)
+	w, since, err := c.app.CursorRequest(c, req)
 	if err != nil {
 		return err
 	}
@@ -129,13 +129,13 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	if count >= c.app.config.MaxCursors {
 		return fault.Errorf(fault.TooMany, "%d cursors are open on this connection; close one", count)
 	}
-	return c.openCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
-		return c.app.answerOpen(c, w, req, since, o)
+	return c.OpenCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
+		return c.app.AnswerOpen(c, w, req, since, o)
 	})
 }
 
 // answerOpen makes the answer to an open: the records, or what changed of them.
-func (a *App) answerOpen(c *Connection, w *cursorRequest, req *wire.Request, since *resumeFrom, o cursor.Opened) (*wire.Answer, error) {
+func (a *App) AnswerOpen(c *Connection, w *CursorRequest, req *wire.Request, since *ResumeFrom, o cursor.Opened) (*wire.Answer, error) {
 	spec := o.Query.Spec()
 	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
 		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
@@ -146,11 +146,11 @@ func (a *App) answerOpen(c *Connection, w *cursorRequest, req *wire.Request, sin
 	if since != nil && since.resync != "" {
 		answer.Resync = since.resync
 	}
-	if w.route.Value {
-		answer.Resync, answer.Value = "", valueJSON(&o.Value)
+	if w.Route.Value {
+		answer.Resync, answer.Value = "", ValueJSON(&o.Value)
 		return answer, nil
 	}
-	handle := &openCursor{conn: c, request: w}
+	handle := &OpenCursor{Conn: c, Request: w}
 	if o.Resumed {
 		var err error
 		answer.Since = req.Since

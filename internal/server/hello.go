@@ -18,25 +18,25 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if c.current() != nil {
 		return fault.Errorf(fault.BadRequest, "hello was said before")
 	}
-	if err := c.greet(ctx); err != nil {
+	if err := c.Greet(ctx); err != nil {
 		return err
 	}
 	c.app.links.replace(req.Instead, c.user)
-	info := c.info()
+	info := c.Info()
 	c.app.inspector.publish(wire.ControlEvent{Joined: &info})
 	return nil
 }
 
 // greet finds out who the client is, and greets it. Where what that depends on
 // changes meanwhile, Rescope finds it out anew, and that counts.
-func (c *Connection) greet(ctx context.Context) error {
+func (c *Connection) Greet(ctx context.Context) error {
 	f := &follower{conn: c}
-	asked := &session{conn: c, follower: f}
+	asked := &Session{Conn: c, follower: f}
 	c.setPending(nil, asked)
 	v := c.connect(ctx, f)
 	if err := v.follower.catchUp(ctx); err != nil {
 		v.follower.end()
-		v = &session{conn: c, err: err}
+		v = &Session{Conn: c, err: err}
 	}
 	c.setPending(asked, v)
 	for {
@@ -61,7 +61,7 @@ func (c *Connection) greet(ctx context.Context) error {
 // completeHello ends the arrival, if v is still the visit to come. It returns the place
 // for the client's hello, before all that becomes of the visit; nil where there is
 // none, or the connection has ended.
-func (c *Connection) completeHello(v *session, rights string) (hello *outbox.Place, settled bool) {
+func (c *Connection) completeHello(v *Session, rights string) (hello *outbox.Place, settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pending != v {

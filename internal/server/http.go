@@ -151,7 +151,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, rt *route.Route, values url.Values) error {
+func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, v *Session, rt *route.Route, values url.Values) error {
 	query := r.URL.Query()
 	in, err := rt.Inputs.Decode(values, nil, query)
 	if err != nil {
@@ -173,19 +173,19 @@ func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Cookie")
-	w.Header().Set("Tower-User", cmp.Or(string(page.visit.conn.user), "visitor")) // what a browser keeps of it is theirs alone
+	w.Header().Set("Tower-User", cmp.Or(string(page.visit.Conn.user), "visitor")) // what a browser keeps of it is theirs alone
 	w.WriteHeader(status)
 	_, _ = w.Write(html) // the client may be gone
 	return nil
 }
 
-func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, rt *route.Route, values url.Values) error {
+func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, v *Session, rt *route.Route, values url.Values) error {
 	body, form, err := a.readBody(w, r)
 	if err != nil {
 		return err
 	}
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	done, err := a.serve(ctx, v, &callRequest{route: rt, path: values, body: body, form: form, key: key})
+	done, err := a.Serve(ctx, v, &CallRequest{Route: rt, Path: values, Body: body, form: form, key: key})
 	asForm := form != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := fault.As(err).Problems; asForm && problems != nil && rt.Form != "" {
@@ -193,13 +193,13 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 		}
 		return err
 	}
-	if done.signIn != nil {
-		if err := a.cookies.set(w, r, *done.signIn); err != nil {
+	if done.SignIn != nil {
+		if err := a.cookies.set(w, r, *done.SignIn); err != nil {
 			return err
 		}
 	}
 	if asForm {
-		http.Redirect(w, r, a.destination(r, done.location), http.StatusSeeOther)
+		http.Redirect(w, r, a.destination(r, done.Location), http.StatusSeeOther)
 		return nil
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -207,14 +207,14 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if done.repeated {
 		w.Header().Set("Idempotency-Replayed", "true")
 	}
-	w.WriteHeader(done.status)
-	_, _ = w.Write(append(done.out, '\n'))
+	w.WriteHeader(done.Status)
+	_, _ = w.Write(append(done.Out, '\n'))
 	return nil
 }
 
 // serveForm shows the page of a form again, with what was sent and what is
 // wrong with it.
-func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, v *session, action *route.Route, values url.Values, sent *submission) error {
+func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, v *Session, action *route.Route, values url.Values, sent *submission) error {
 	page, _, err := a.router.Find(http.MethodGet, strings.TrimPrefix(action.Form, "GET "))
 	if err != nil {
 		return err
@@ -295,7 +295,7 @@ func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
 // fail answers a request that failed: with a page to a browser, with JSON to a
 // program.
 func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
-	a.report("request", err)
+	a.Report("request", err)
 	coded := fault.As(err)
 	status := coded.Status()
 	if coded.Code == fault.Unavailable {

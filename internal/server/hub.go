@@ -69,7 +69,7 @@ func (h *hub) leave(c *Connection) {
 	c.ended = true
 	v := c.session
 	c.mu.Unlock()
-	c.closeWhere(func(*openCursor) bool { return true })
+	c.closeWhere(func(*OpenCursor) bool { return true })
 	if v != nil {
 		v.follower.end()
 	}
@@ -118,7 +118,7 @@ func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 func (h *hub) renewSession(ctx context.Context, c *Connection) []cursor.Move {
 	fresh := c.connect(ctx, &follower{conn: c})
 	if fresh.err != nil {
-		h.app.report("rule", fresh.err)
+		h.app.Report("rule", fresh.err)
 	}
 	if !c.replaceSession(fresh) {
 		return nil
@@ -139,13 +139,13 @@ func (h *hub) renewSession(ctx context.Context, c *Connection) []cursor.Move {
 
 // rescope asks for the scope of an open cursor anew. One that cannot be had any
 // more is closed.
-func (h *hub) rescope(ctx context.Context, v *session, handle *openCursor) cursor.Move {
+func (h *hub) rescope(ctx context.Context, v *Session, handle *OpenCursor) cursor.Move {
 	move := cursor.Move{Holder: handle}
-	spec, f, err := v.spec(ctx, &follower{conn: v.conn}, handle.request)
+	spec, f, err := v.spec(ctx, &follower{conn: v.Conn}, handle.Request)
 	if err == nil {
 		move.To = &spec
 	} else {
-		h.app.report("rule", err)
+		h.app.Report("rule", err)
 	}
 	handle.setFollower(f)
 	return move

@@ -14,7 +14,7 @@ import (
 )
 
 // attempt begins a run of the call, nil without a key.
-func (in *callRequest) attempt(user record.ID) (*store.Attempt, error) {
+func (in *CallRequest) attempt(user record.ID) (*store.Attempt, error) {
 	if in.key == "" {
 		return nil, nil
 	}
@@ -22,7 +22,7 @@ func (in *callRequest) attempt(user record.ID) (*store.Attempt, error) {
 	if err != nil {
 		return nil, fault.Errorf(fault.BadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", in.key)
 	}
-	return store.NewAttempt(string(user), key, []byte(in.route.Pattern()), []byte(in.path.Encode()), in.body, []byte(in.form.Encode()))
+	return store.NewAttempt(string(user), key, []byte(in.Route.Pattern()), []byte(in.Path.Encode()), in.Body, []byte(in.form.Encode()))
 }
 
 // attempts are the calls with a key that are being served.
@@ -69,13 +69,13 @@ type outcome struct {
 // saveAnswer keeps how a run ended that has committed something. Where it was cut
 // short, nobody knows how it would have ended.
 func (a *App) saveAnswer(done *callResult, err error) {
-	kept := outcome{Seq: done.seq, Status: done.status, Out: done.out, Location: done.location, SignIn: done.signIn}
+	kept := outcome{Seq: done.Seq, Status: done.Status, Out: done.Out, Location: done.Location, SignIn: done.SignIn}
 	if err != nil {
 		coded := fault.As(err)
 		if coded.Code == fault.Unavailable {
 			return
 		}
-		kept = outcome{Seq: done.seq, Error: coded.Wire()}
+		kept = outcome{Seq: done.Seq, Error: coded.Wire()}
 	}
 	if data, err := json.Marshal(kept); err != nil {
 		a.log.Error("keep an answer", "call", done.by, "error", err)
@@ -95,8 +95,8 @@ func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callRe
 	if kept.Error != nil {
 		return nil, fault.FromWire(kept.Error)
 	}
-	done := &callResult{call: &call{seq: kept.Seq, signIn: kept.SignIn}, status: kept.Status, out: kept.Out, location: kept.Location, repeated: true}
-	return done, a.engine.Wait(ctx, done.seq)
+	done := &callResult{call: &call{Seq: kept.Seq, SignIn: kept.SignIn}, Status: kept.Status, Out: kept.Out, Location: kept.Location, repeated: true}
+	return done, a.engine.Wait(ctx, done.Seq)
 }
 
 // noteApplied keeps that a transaction of the call came after another run of it.

@@ -19,7 +19,7 @@ type inspector struct {
 	log      logTail
 
 	mu            sync.Mutex
-	subscriptions map[*subscription]struct{}
+	subscriptions map[*Subscription]struct{}
 	commits       budget
 	acks          budget
 	recent        map[uint64]*trace // the newest traced commits, whose acknowledgements are timed
@@ -33,20 +33,20 @@ const (
 	asksAtOnce      = 5000
 	maxRecent       = 1024
 	maxWaiting      = 10_000 // changes, cursors and other events that wait for one console
-	skippedEvery    = 100 * time.Millisecond
+	SkippedEvery    = 100 * time.Millisecond
 )
 
 func newInspector() *inspector {
 	return &inspector{
-		subscriptions: map[*subscription]struct{}{}, recent: map[uint64]*trace{},
+		subscriptions: map[*Subscription]struct{}{}, recent: map[uint64]*trace{},
 		commits: budget{perSecond: tracedPerSecond, most: tracedAtOnce},
 		acks:    budget{perSecond: asksPerSecond, most: asksAtOnce},
 	}
 }
 
 // subscribe begins with the end of the log.
-func (i *inspector) subscribe() *subscription {
-	w := &subscription{wake: make(chan struct{}, 1)}
+func (i *inspector) subscribe() *Subscription {
+	w := &Subscription{Wake: make(chan struct{}, 1)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, line := range i.log.lines() {
@@ -58,7 +58,7 @@ func (i *inspector) subscribe() *subscription {
 	return w
 }
 
-func (i *inspector) unsubscribe(w *subscription) {
+func (i *inspector) unsubscribe(w *Subscription) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	delete(i.subscriptions, w)
@@ -130,13 +130,13 @@ func (b *budget) spend(n int) bool {
 }
 
 // A subscription is a console's queue of events.
-type subscription struct {
+type Subscription struct {
 	mu      sync.Mutex
 	queue   []queuedEvent
 	weight  int
 	skipped skipped
 	missed  int
-	wake    chan struct{}
+	Wake    chan struct{}
 }
 
 // A queuedEvent is an event on its way to consoles; that of a commit is completed when
@@ -153,7 +153,7 @@ func (t *queuedEvent) weight() int {
 	return 1 + min(len(t.commit.Changes), maxChanges) + len(t.event.Commit.Reached)
 }
 
-func (w *subscription) put(t queuedEvent) {
+func (w *Subscription) put(t queuedEvent) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	weight := t.weight()
@@ -167,19 +167,19 @@ func (w *subscription) put(t queuedEvent) {
 		w.missed++
 	}
 	select {
-	case w.wake <- struct{}{}:
+	case w.Wake <- struct{}{}:
 	default:
 	}
 }
 
-func (w *subscription) skip(commit *store.Commit) {
+func (w *Subscription) skip(commit *store.Commit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.skipped.count(commit)
 }
 
 // take returns what waits, with a word about what was left out.
-func (w *subscription) take() []wire.ControlEvent {
+func (w *Subscription) Take() []wire.ControlEvent {
 	w.mu.Lock()
 	queue, left, missed := w.queue, w.skipped, w.missed
 	w.queue, w.weight, w.skipped, w.missed = nil, 0, skipped{}, 0

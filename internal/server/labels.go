@@ -8,7 +8,7 @@ import (
 )
 
 // labelOf is what a person knows a record by, "" for none.
-func labelOf(image *record.Image) string {
+func Label(image *record.Image) string {
 	if image == nil {
 		return ""
 	}
@@ -60,7 +60,7 @@ func shortenBoth(a, b string) (string, string) {
 }
 
 // changedFields names the fields that an update changed.
-func changedFields(change store.Change) []string {
+func ChangedFields(change store.Change) []string {
 	var names []string
 	for _, f := range change.Model.Fields {
 		if change.Op == store.Update && f.Name != "updatedAt" && !change.Same(f) {

@@ -74,7 +74,7 @@ func awaitCount(t *testing.T, app *App, want int) {
 	defer app.inspector.unsubscribe(watcher)
 	for deadline := time.After(10 * time.Second); app.hub.count() != want; {
 		select {
-		case <-watcher.wake:
+		case <-watcher.Wake:
 		case <-deadline:
 			t.Fatalf("%d connections, not %d", app.hub.count(), want)
 		}

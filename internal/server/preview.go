@@ -13,7 +13,7 @@ import (
 type impactPreview struct {
 	hub    *hub
 	ctx    context.Context          // in which the state after the commit is read
-	visits map[*Connection]*session // those that would be made anew
+	visits map[*Connection]*Session // those that would be made anew
 	moves  []cursor.Move
 }
 
@@ -21,16 +21,16 @@ type impactPreview struct {
 // as Rescope does, and changes nothing: connections that stand in for the real
 // ones are asked who they are.
 func (h *hub) previewMoves(ctx context.Context, commit store.Commit) *impactPreview {
-	db := readOnlyDB{reason: "this is only thought of", view: func(ctx context.Context, fn func(*store.Snapshot) error) error {
+	db := ReadOnlyDB{Reason: "this is only thought of", Read: func(ctx context.Context, fn func(*store.Snapshot) error) error {
 		return h.app.store.ViewWith(ctx, commit, fn)
 	}}
-	f := &impactPreview{hub: h, ctx: withDB(ctx, db), visits: map[*Connection]*session{}}
+	f := &impactPreview{hub: h, ctx: withDB(ctx, db), visits: map[*Connection]*Session{}}
 	touched := h.watches.Touched(commit)
 	for _, by := range touched {
 		if c := by.conn; c.isCurrent(by) && c.current() != nil {
 			shadow := &Connection{app: c.app, number: c.number, user: c.user, remote: c.remote, since: c.since, db: db}
 			f.visits[c] = shadow.connect(f.ctx, &follower{})
-			for _, handle := range c.handles() {
+			for _, handle := range c.Handles() {
 				f.move(f.visits[c], handle)
 			}
 		}
@@ -43,9 +43,9 @@ func (h *hub) previewMoves(ctx context.Context, commit store.Commit) *impactPrev
 	return f
 }
 
-func (f *impactPreview) move(v *session, handle *openCursor) {
+func (f *impactPreview) move(v *Session, handle *OpenCursor) {
 	move := cursor.Move{Holder: handle}
-	if spec, _, err := v.spec(f.ctx, &follower{}, handle.request); err == nil {
+	if spec, _, err := v.spec(f.ctx, &follower{}, handle.Request); err == nil {
 		move.To = &spec
 	}
 	f.moves = append(f.moves, move)
@@ -63,8 +63,8 @@ func (f *impactPreview) reactions() (all []wire.Reaction) {
 }
 
 // model is that of the cursor's records.
-func (o *openCursor) model() *record.Model {
-	o.conn.mu.Lock()
-	defer o.conn.mu.Unlock()
+func (o *OpenCursor) Model() *record.Model {
+	o.Conn.mu.Lock()
+	defer o.Conn.mu.Unlock()
 	return o.query.Spec().Scope.Model
 }

@@ -13,17 +13,17 @@ import (
 
 // push runs an action for this connection and sends its client what it
 // produced.
-func (c *Connection) push(ctx context.Context, v *session, rt *route.Route, path url.Values, body json.RawMessage) {
+func (c *Connection) push(ctx context.Context, v *Session, rt *route.Route, path url.Values, body json.RawMessage) {
 	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
 	defer cancel()
 	push := wire.Push{Push: rt.Pattern(), Status: http.StatusOK}
-	done, err := c.app.serve(ctx, v, &callRequest{route: rt, path: path, body: body})
+	done, err := c.app.Serve(ctx, v, &CallRequest{Route: rt, Path: path, Body: body})
 	if err != nil {
-		c.app.report("request", err)
+		c.app.Report("request", err)
 		coded := fault.As(err)
 		push.Status, push.Error = coded.Status(), coded.Wire()
 	} else {
-		push.Status, push.Out = done.status, done.out
+		push.Status, push.Out = done.Status, done.Out
 	}
 	c.send(push)
 }

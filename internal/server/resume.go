@@ -15,7 +15,7 @@ import (
 
 // resumeFrom is what a returning client says it holds. A reason says why it cannot be
 // built upon.
-type resumeFrom struct {
+type ResumeFrom struct {
 	seq    uint64
 	user   record.ID
 	resync string
@@ -23,7 +23,7 @@ type resumeFrom struct {
 
 // resumeFrom reads the position up to which a client says it holds a cursor, nil for
 // none.
-func (a *App) resumeFrom(c *Connection, position string) (*resumeFrom, error) {
+func (a *App) ResumeFrom(c *Connection, position string) (*ResumeFrom, error) {
 	if position == "" {
 		return nil, nil
 	}
@@ -31,7 +31,7 @@ func (a *App) resumeFrom(c *Connection, position string) (*resumeFrom, error) {
 	if err != nil {
 		return nil, fault.Errorf(fault.BadRequest, "since: %v", err)
 	}
-	since := &resumeFrom{user: c.user, seq: seq}
+	since := &ResumeFrom{user: c.user, seq: seq}
 	if epoch != a.store.Epoch() || seq > a.store.Seq() {
 		since.resync = "epoch"
 	}
@@ -42,7 +42,7 @@ func (a *App) resumeFrom(c *Connection, position string) (*resumeFrom, error) {
 // who the client was then. Where nothing that Connect followed has changed since,
 // that is the visit, if it is still current; else Connect is asked again. Where it
 // cannot be known, it notes why, and the client gets everything anew.
-func (c *Connection) loadResume(ctx context.Context, v *session, w *cursorRequest, since *resumeFrom) *cursor.Resume {
+func (c *Connection) loadResume(ctx context.Context, v *Session, w *CursorRequest, since *ResumeFrom) *cursor.Resume {
 	same, err := c.app.engine.Untouched(ctx, since.seq, v.follower.scopes()...)
 	same = same && !v.follower.isEnded()
 	ctx = atSeq(ctx, since.seq)
@@ -65,12 +65,12 @@ func (c *Connection) loadResume(ctx context.Context, v *session, w *cursorReques
 }
 
 // resumeAnswer makes what an opened cursor that is resumed is answered with.
-func (a *App) resumeAnswer(handle *openCursor, o *cursor.Opened) ([]byte, error) {
+func (a *App) resumeAnswer(handle *OpenCursor, o *cursor.Opened) ([]byte, error) {
 	steps, err := a.steps(handle, o.Delta, nil)
 	if err != nil {
 		return nil, err
 	}
-	html, model := handle.request.partial != "", o.Query.Spec().Scope.Model.Name
+	html, model := handle.Request.partial != "", o.Query.Spec().Scope.Model.Name
 	f := outbox.Frame{Deltas: []outbox.CursorDelta{{Steps: steps, HTML: html, Include: included(o.Included)}}}
 	commit := f.Commit()
 	if !html && commit.Records[model] == nil {

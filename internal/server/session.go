@@ -15,8 +15,8 @@ import (
 // A session is what [Router.Connect] answered for a connection: its session, and
 // the controllers made from it. When something that it followed changes, the
 // connection gets another one.
-type session struct {
-	conn     *Connection
+type Session struct {
+	Conn     *Connection
 	value    any
 	follower *follower // nil: it depends on nothing
 	err      error     // why there is no session; all is denied
@@ -33,8 +33,8 @@ type instance struct {
 
 // connect asks the application who the client is, as ctx sees the store; the
 // follower is for what the answer depends on.
-func (c *Connection) connect(ctx context.Context, f *follower) *session {
-	v := &session{conn: c}
+func (c *Connection) connect(ctx context.Context, f *follower) *Session {
+	v := &Session{Conn: c}
 	v.follower, v.err = f.evaluate(ctx, func(ctx context.Context) error {
 		return fault.Recover("Connect", func() (err error) {
 			v.value, err = c.app.router.Connect(ctx, c)
@@ -48,7 +48,7 @@ func (c *Connection) connect(ctx context.Context, f *follower) *session {
 }
 
 // controller returns the visit's instance of a controller, made on first use.
-func (v *session) controller(controller *route.Controller) (made any, err error) {
+func (v *Session) Controller(controller *route.Controller) (made any, err error) {
 	if v.err != nil {
 		return nil, v.err
 	}
@@ -71,8 +71,8 @@ func (v *session) controller(controller *route.Controller) (made any, err error)
 
 // allows reports whether the visit's user may use a route: its controller's
 // Allow says so, or there is none.
-func (v *session) allows(rt *route.Route) bool {
-	controller, err := v.controller(rt.Controller)
+func (v *Session) Allows(rt *route.Route) bool {
+	controller, err := v.Controller(rt.Controller)
 	if err != nil {
 		return false
 	}
@@ -90,11 +90,11 @@ func (v *session) allows(rt *route.Route) bool {
 
 // rights says what the visit's user may use, a byte for each route. Pages are not
 // told of.
-func (v *session) rights() string {
-	routes := v.conn.app.router.Routes
+func (v *Session) rights() string {
+	routes := v.Conn.app.router.Routes
 	rights := make([]byte, len(routes))
 	for i, rt := range routes {
-		if rt.Kind != route.KindPage && v.allows(rt) {
+		if rt.Kind != route.KindPage && v.Allows(rt) {
 			rights[i] = 1
 		}
 	}
@@ -102,11 +102,11 @@ func (v *session) rights() string {
 }
 
 // run passes an input through an action or a page.
-func (v *session) run(ctx context.Context, rt *route.Route, in any) (out any, err error) {
-	if !v.allows(rt) {
+func (v *Session) run(ctx context.Context, rt *route.Route, in any) (out any, err error) {
+	if !v.Allows(rt) {
 		return nil, fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
 	}
-	controller, err := v.controller(rt.Controller)
+	controller, err := v.Controller(rt.Controller)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (v *session) run(ctx context.Context, rt *route.Route, in any) (out any, er
 
 // spec asks the controller for the scope of a cursor, as this user sees it; the
 // follower, which it returns if it is needed, is for what the scope depends on.
-func (v *session) spec(ctx context.Context, f *follower, want *cursorRequest) (spec cursor.Spec, _ *follower, err error) {
+func (v *Session) spec(ctx context.Context, f *follower, want *CursorRequest) (spec cursor.Spec, _ *follower, err error) {
 	f, err = f.evaluate(ctx, func(ctx context.Context) error {
 		spec, err = v.buildSpec(ctx, want)
 		return err
@@ -127,17 +127,17 @@ func (v *session) spec(ctx context.Context, f *follower, want *cursorRequest) (s
 	return spec, f, err
 }
 
-func (v *session) buildSpec(ctx context.Context, want *cursorRequest) (spec cursor.Spec, err error) {
-	rt := want.route
-	if !v.allows(rt) {
+func (v *Session) buildSpec(ctx context.Context, want *CursorRequest) (spec cursor.Spec, err error) {
+	rt := want.Route
+	if !v.Allows(rt) {
 		return spec, fault.Errorf(fault.Forbidden, "you may not open %s", rt.Name)
 	}
-	controller, err := v.controller(rt.Controller)
+	controller, err := v.Controller(rt.Controller)
 	if err != nil {
 		return spec, err
 	}
 	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
-		spec, err = rt.Spec(ctx, controller, want.in)
+		spec, err = rt.Spec(ctx, controller, want.In)
 		return err
 	})
 	if err != nil {
@@ -146,26 +146,26 @@ func (v *session) buildSpec(ctx context.Context, want *cursorRequest) (spec curs
 	if spec.Scope, err = want.narrow(spec.Scope); err != nil {
 		return spec, err
 	}
-	spec.Allow = v.conn.app.rule(spec.Scope.Model, controller)
+	spec.Allow = v.Conn.app.rule(spec.Scope.Model, controller)
 	for i := range spec.Include {
 		if err := v.resolveInclude(&spec.Include[i]); err != nil {
 			return spec, fmt.Errorf("%s: %w", rt.Name, err)
 		}
 	}
 	spec.Ordered, spec.Inline = want.partial != "", want.partial != ""
-	spec.Tag, err = want.tag(v.conn)
+	spec.Tag, err = want.tag(v.Conn)
 	return spec, err
 }
 
 // resolveInclude completes what a scope includes with its model and the rule of that.
-func (v *session) resolveInclude(in *cursor.Include) error {
-	a := v.conn.app
+func (v *Session) resolveInclude(in *cursor.Include) error {
+	a := v.Conn.app
 	in.Model = a.store.Model(in.Fields[0].Ref)
 	guard, err := a.ruleController(in.Model)
 	if guard == nil || err != nil {
 		return err
 	}
-	controller, err := v.controller(guard)
+	controller, err := v.Controller(guard)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (v *session) resolveInclude(in *cursor.Include) error {
 
 // replaceSession puts a visit in the place of the connection's own, and reports whether
 // it is in use: its client has been greeted, and has not gone.
-func (c *Connection) replaceSession(fresh *session) bool {
+func (c *Connection) replaceSession(fresh *Session) bool {
 	c.mu.Lock()
 	old, used := c.session, c.pending == nil && !c.ended
 	switch {
@@ -199,21 +199,21 @@ func (c *Connection) isCurrent(f *follower) bool {
 	return c.session != nil && c.session.follower == f || c.pending != nil && c.pending.follower == f
 }
 
-func (c *Connection) current() *session {
+func (c *Connection) current() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.session
 }
 
 // pendingSession returns the visit to come.
-func (c *Connection) pendingSession() *session {
+func (c *Connection) pendingSession() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pending
 }
 
 // setPending puts one visit to come in the place of another, if that is still it.
-func (c *Connection) setPending(old, fresh *session) {
+func (c *Connection) setPending(old, fresh *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pending == old {
@@ -224,14 +224,14 @@ func (c *Connection) setPending(old, fresh *session) {
 }
 
 // checkUser makes sure that there is the user, if the application has looked for one.
-func (v *session) checkUser(ctx context.Context, asked *follower) error {
-	id := v.conn.user
+func (v *Session) checkUser(ctx context.Context, asked *follower) error {
+	id := v.Conn.user
 	for _, scope := range asked.recorded {
 		word, field, values, _ := scope.Where.Parts()
 		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
 			continue
 		}
-		err := v.conn.View(ctx, func(snap *store.Snapshot) error {
+		err := v.Conn.View(ctx, func(snap *store.Snapshot) error {
 			_, err := snap.Get(scope.Model, id)
 			return err
 		})

@@ -15,7 +15,7 @@ import (
 
 const (
 	maxChanges = 50  // described in one event
-	maxReach   = 100 // cursors named in one event
+	MaxReach   = 100 // cursors named in one event
 	maxText    = 200 // characters of a field's value
 )
 
@@ -25,7 +25,7 @@ type trace struct {
 	inspector *inspector
 	commit    store.Commit
 	event     *wire.CommitEvent
-	touched   map[*openCursor]bool
+	touched   map[*OpenCursor]bool
 
 	done  bool // and what came of it is told
 	early []wire.ControlEvent
@@ -45,7 +45,7 @@ func (i *inspector) trace(commit store.Commit) *trace {
 		}
 		return nil
 	}
-	t := &trace{inspector: i, commit: commit, touched: map[*openCursor]bool{},
+	t := &trace{inspector: i, commit: commit, touched: map[*OpenCursor]bool{},
 		event: &wire.CommitEvent{Seq: commit.Seq, At: commit.At, By: commit.By, ChangesAll: len(commit.Changes), Reached: []wire.Reach{}}}
 	i.recent[commit.Seq] = t
 	if i.order = append(i.order, commit.Seq); len(i.order) > maxRecent {
@@ -69,7 +69,7 @@ func (t *trace) asked() bool { return t != nil && t.event.Asked }
 
 // reach notes what the commit did to one cursor: to its records, its value, and the
 // records that it includes.
-func (t *trace) reach(handle *openCursor, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
+func (t *trace) reach(handle *OpenCursor, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
 	if t == nil {
 		return
 	}
@@ -94,23 +94,23 @@ func (t *trace) reach(handle *openCursor, deltas []cursor.Delta, value *record.V
 	t.note(handle, reach)
 }
 
-func (t *trace) note(handle *openCursor, reach wire.Reach) {
-	if len(t.event.Reached) >= maxReach {
+func (t *trace) note(handle *OpenCursor, reach wire.Reach) {
+	if len(t.event.Reached) >= MaxReach {
 		return
 	}
-	reach.Connection, reach.User, reach.Cursor = handle.conn.number, handle.conn.Label(), handle.request.route.Name
+	reach.Connection, reach.User, reach.Cursor = handle.Conn.number, handle.Conn.Label(), handle.Request.Route.Name
 	t.event.Reached = append(t.event.Reached, reach)
 }
 
 // skipRest notes the cursors of changed models that the commit did nothing to, and
 // why. Where there are very many connections it does not look for them.
 func (t *trace) skipRest(h *hub) {
-	if t == nil || h.count() > maxReach {
+	if t == nil || h.count() > MaxReach {
 		return
 	}
 	for _, c := range h.all() {
-		for _, handle := range c.handles() {
-			if t.touched[handle] || len(t.event.Reached) >= maxReach {
+		for _, handle := range c.Handles() {
+			if t.touched[handle] || len(t.event.Reached) >= MaxReach {
 				continue
 			}
 			if outcome, by := t.outcome(handle); outcome != "" {
@@ -122,7 +122,7 @@ func (t *trace) skipRest(h *hub) {
 
 // outcome says why the commit did nothing to a cursor; "" where it changed none of
 // its model.
-func (t *trace) outcome(handle *openCursor) (outcome wire.Outcome, by string) {
+func (t *trace) outcome(handle *OpenCursor) (outcome wire.Outcome, by string) {
 	scope := handle.query.Spec().Scope
 	concerned, matched, allowed := false, false, false
 	for i := range t.commit.Changes {
@@ -138,7 +138,7 @@ func (t *trace) outcome(handle *openCursor) (outcome wire.Outcome, by string) {
 			}
 		}
 	}
-	switch route := handle.request.route; {
+	switch route := handle.Request.Route; {
 	case !concerned:
 		return "", ""
 	case !matched:
@@ -153,15 +153,15 @@ func (t *trace) outcome(handle *openCursor) (outcome wire.Outcome, by string) {
 }
 
 // allows asks the rule of the cursor's own user.
-func (o *openCursor) allows(image *record.Image) (allowed bool) {
-	v := o.conn.current()
+func (o *OpenCursor) allows(image *record.Image) (allowed bool) {
+	v := o.Conn.current()
 	if v == nil {
 		return false
 	}
-	err := fault.Recover(o.request.route.Name, func() error {
-		controller, err := v.controller(o.request.route.Controller)
+	err := fault.Recover(o.Request.Route.Name, func() error {
+		controller, err := v.Controller(o.Request.Route.Controller)
 		if err == nil {
-			rule := o.conn.app.rule(image.Model, controller)
+			rule := o.Conn.app.rule(image.Model, controller)
 			allowed = rule == nil || rule(image)
 		}
 		return err
@@ -198,8 +198,8 @@ func describeCommit(t queuedEvent) *wire.CommitEvent {
 }
 
 func describeChange(change store.Change) wire.ChangeInfo {
-	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: changedFields(change),
-		Label: cmp.Or(labelOf(change.After), labelOf(change.Before))}
+	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: ChangedFields(change),
+		Label: cmp.Or(Label(change.After), Label(change.Before))}
 	before, after := fieldsOf(change.Before), fieldsOf(change.After)
 	for _, field := range change.Model.Fields {
 		if ofEvery(field) || change.Same(field) {

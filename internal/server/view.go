@@ -24,11 +24,11 @@ type View struct {
 	Path    string // of the request
 
 	ctx   context.Context
-	visit *session
+	visit *Session
 	route *route.Route
 	sent  *submission
 
-	shown *session // of the same user, as of the commit seq; nil before the first cursor
+	shown *Session // of the same user, as of the commit seq; nil before the first cursor
 	seq   uint64
 }
 
@@ -55,7 +55,7 @@ type LiveValue struct {
 
 // Asset returns the address of what came of a script that stands in app/,
 // "board.tsx", or of the styles that it imports, "board.css".
-func (v *View) Asset(name string) (string, error) { return v.visit.conn.app.assets.url(name) }
+func (v *View) Asset(name string) (string, error) { return v.visit.Conn.app.assets.url(name) }
 
 // Cursor reads a declared cursor, "published" of the page's own controller or
 // "posts.published", and renders each of its records with a partial, such as
@@ -65,7 +65,7 @@ func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, with, err := v.visit.conn.app.engine.Read(v.ctx, v.seq, spec)
+	images, with, err := v.visit.Conn.app.engine.Read(v.ctx, v.seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("cursor %s: %w", name, err)
 	}
@@ -79,7 +79,7 @@ func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	value, err := v.visit.conn.app.engine.ReadValue(v.ctx, v.seq, spec)
+	value, err := v.visit.Conn.app.engine.ReadValue(v.ctx, v.seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("value %s: %w", name, err)
 	}
@@ -87,7 +87,7 @@ func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := string(valueJSON(&value))
+	text := string(ValueJSON(&value))
 	switch value.Kind() {
 	case record.Null:
 		text = ""
@@ -100,20 +100,20 @@ func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
 }
 
 // want reads what a page asks for, as its user sees it.
-func (v *View) want(name, partial string, pairs []any) (w *cursorRequest, in json.RawMessage, spec cursor.Spec, err error) {
+func (v *View) want(name, partial string, pairs []any) (w *CursorRequest, in json.RawMessage, spec cursor.Spec, err error) {
 	if !strings.Contains(name, ".") {
 		name = v.route.Controller.Name + "." + name
 	}
-	app := v.visit.conn.app
-	w = &cursorRequest{route: app.router.Cursors[name], partial: partial}
-	if w.route == nil {
+	app := v.visit.Conn.app
+	w = &CursorRequest{Route: app.router.Cursors[name], partial: partial}
+	if w.Route == nil {
 		return nil, nil, spec, fmt.Errorf("there is no cursor %q", name)
 	}
-	if w.route.Value != (partial == "") {
+	if w.Route.Value != (partial == "") {
 		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records, with a partial, and .Live a value", name)
 	}
 	if in, err = pairsJSON(pairs); err == nil {
-		w.in, err = w.route.Inputs.Decode(nil, in, nil)
+		w.In, err = w.Route.Inputs.Decode(nil, in, nil)
 	}
 	if err == nil {
 		err = v.settle()
@@ -131,14 +131,14 @@ func (v *View) want(name, partial string, pairs []any) (w *cursorRequest, in jso
 // see then: from there its client is told what has changed.
 func (v *View) settle() error {
 	if v.shown == nil {
-		v.seq = v.visit.conn.app.store.Seq()
-		v.shown = v.visit.conn.connect(atSeq(v.ctx, v.seq), &follower{})
+		v.seq = v.visit.Conn.app.store.Seq()
+		v.shown = v.visit.Conn.connect(atSeq(v.ctx, v.seq), &follower{})
 	}
 	return v.shown.err
 }
 
-func (v *View) list(w *cursorRequest, in json.RawMessage, images []*record.Image, all [][]*record.Image) (*List, error) {
-	app := v.visit.conn.app
+func (v *View) list(w *CursorRequest, in json.RawMessage, images []*record.Image, all [][]*record.Image) (*List, error) {
+	app := v.visit.Conn.app
 	templates, err := app.views.current()
 	if err != nil {
 		return nil, err
@@ -160,12 +160,12 @@ func (v *View) list(w *cursorRequest, in json.RawMessage, images []*record.Image
 }
 
 // attrs returns what an element says of the cursor that it shows.
-func (v *View) attrs(w *cursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
-	app := v.visit.conn.app
-	sealed, err := app.cookies.seal(sealedList{Cursor: w.route.Name, In: in, Partial: w.partial,
-		User: v.visit.conn.user, Build: app.config.Build})
+func (v *View) attrs(w *CursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
+	app := v.visit.Conn.app
+	sealed, err := app.cookies.seal(sealedList{Cursor: w.Route.Name, In: in, Partial: w.partial,
+		User: v.visit.Conn.user, Build: app.config.Build})
 	return template.HTMLAttr(fmt.Sprintf(`data-cursor="%s" data-live="%s" data-since="%s"`,
-		template.HTMLEscapeString(w.route.Name), sealed, wire.Position(app.store.Epoch(), v.seq))), err
+		template.HTMLEscapeString(w.Route.Name), sealed, wire.Position(app.store.Epoch(), v.seq))), err
 }
 
 func pairsJSON(pairs []any) (json.RawMessage, error) {
@@ -201,7 +201,7 @@ func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 	if err != nil {
 		return "", fmt.Errorf("form %w", err)
 	}
-	if _, _, err := v.visit.conn.app.router.Find(method, path); err != nil {
+	if _, _, err := v.visit.Conn.app.router.Find(method, path); err != nil {
 		return "", fmt.Errorf("form %q: %w", pattern, err)
 	}
 	if method != http.MethodPost {

@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"encoding/json"
@@ -129,7 +129,7 @@ func TestShapes(t *testing.T) {
 
 	s := newShapes()
 	tree := s.of(reflect.TypeFor[*Tree]())
-	if want := (wire.Shape{Is: "github.com/towerkit/tower/internal/server.Tree", Null: true}); !cmp.Equal(tree, want) {
+	if want := (wire.Shape{Is: "github.com/towerkit/tower/internal/server/control.Tree", Null: true}); !cmp.Equal(tree, want) {
 		t.Errorf("a Tree is %+v", tree)
 	}
 	want := &wire.NamedType{Name: tree.Is, Fields: []wire.FieldShape{

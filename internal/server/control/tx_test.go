@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -54,12 +55,12 @@ func newConsole(t *testing.T, commits int) (*console, *record.Model) {
 			t.Error(err)
 		}
 	})
-	return &console{app: &App{store: st}, by: "console:test", transactions: map[uint64]*transaction{}}, m
+	return &console{app: server.StoreOnly(st), by: "console:test", transactions: map[uint64]*transaction{}}, m
 }
 
 func TestThePastEndsWithTheLog(t *testing.T) {
 	c, m := newConsole(t, 5)
-	start, at := c.app.store.LogStart(), uint64(1)
+	start, at := c.app.Store().LogStart(), uint64(1)
 	_, err := c.data(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &at})
 	if want := fmt.Sprintf("the state after commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want || fault.As(err).Code != fault.Expired {
 		t.Errorf("at 1: %v; want %s", err, want)
@@ -68,7 +69,7 @@ func TestThePastEndsWithTheLog(t *testing.T) {
 	if want := fmt.Sprintf("commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want {
 		t.Errorf("undo 1: %v; want %s", err, want)
 	}
-	last := c.app.store.Seq()
+	last := c.app.Store().Seq()
 	if n, err := c.data(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &last}); n != 5 || err != nil {
 		t.Errorf("at %d: %v, %v", last, n, err)
 	}
@@ -84,7 +85,7 @@ func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
 	}
 	d := txDB{c.transactions[tx.(uint64)], false}
 	counter := &leaf{Text: "0"}
-	if err := d.Transaction(t.Context(), func(tx *Tx) error {
+	if err := d.Transaction(t.Context(), func(tx *server.Tx) error {
 		_, err := tx.Create(m, counter)
 		return err
 	}); err != nil {
@@ -96,7 +97,7 @@ func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
 			for range 5 {
 				err := errors.New("not tried")
 				for err != nil {
-					err = d.Transaction(context.Background(), func(tx *Tx) error {
+					err = d.Transaction(context.Background(), func(tx *server.Tx) error {
 						if _, err := tx.Create(m, &leaf{}); err != nil {
 							return err
 						}
@@ -134,7 +135,7 @@ func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if n != 41 || len(text) != 41 || c.app.store.Seq() != 0 {
-		t.Errorf("%d records, counted %s, commit %d", n, text, c.app.store.Seq())
+	if n != 41 || len(text) != 41 || c.app.Store().Seq() != 0 {
+		t.Errorf("%d records, counted %s, commit %d", n, text, c.app.Store().Seq())
 	}
 }

@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -41,7 +42,7 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 		out.Moved = append(out.Moved, m.StaleRead)
 	}
 	for _, f := range seen {
-		told = append(told, describePreviewed(f.Holder.(*openCursor), f, commit))
+		told = append(told, describePreviewed(f.Holder.(*server.OpenCursor), f, commit))
 	}
 	slices.SortStableFunc(told, func(a, b wire.Reaction) int {
 		return cmp.Or(cmp.Compare(a.Connection, b.Connection), cmp.Compare(a.Cursor, b.Cursor))
@@ -54,20 +55,20 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	return out, nil
 }
 
-func describePreviewed(handle *openCursor, f cursor.Previewed, commit store.Commit) wire.Reaction {
-	out := wire.Reaction{Connection: handle.conn.Number(), User: handle.conn.Label(), Cursor: handle.request.route.Name, Closed: f.Closed, Value: valueJSON(f.Value), Deltas: []wire.RecordDelta{}}
+func describePreviewed(handle *server.OpenCursor, f cursor.Previewed, commit store.Commit) wire.Reaction {
+	out := wire.Reaction{Connection: handle.Conn.Number(), User: handle.Conn.Label(), Cursor: handle.Request.Route.Name, Closed: f.Closed, Value: server.ValueJSON(f.Value), Deltas: []wire.RecordDelta{}}
 	add := func(model *record.Model, deltas []cursor.Delta) {
 		for _, delta := range deltas {
-			turn := wire.RecordDelta{Op: delta.Op.String(), Model: model.Name, ID: string(delta.ID), Label: labelOf(delta.Image)}
+			turn := wire.RecordDelta{Op: delta.Op.String(), Model: model.Name, ID: string(delta.ID), Label: server.Label(delta.Image)}
 			for _, change := range commit.Changes {
 				if delta.Image == nil && change.Model == model && change.ID == delta.ID {
-					turn.Label = labelOf(change.Before)
+					turn.Label = server.Label(change.Before)
 				}
 			}
 			out.Deltas = append(out.Deltas, turn)
 		}
 	}
-	add(handle.model(), f.Deltas)
+	add(handle.Model(), f.Deltas)
 	for _, in := range f.Included {
 		add(in.Model, in.Deltas)
 	}

@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -60,7 +61,7 @@ func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
 	m := staleRead{wire.StaleRead{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
 	for _, change := range err.Later.Changes {
 		if change.Model == err.Model && change.ID == err.ID {
-			m.Op, m.Fields = change.Op.String(), changedFields(change)
+			m.Op, m.Fields = change.Op.String(), server.ChangedFields(change)
 		}
 	}
 	out := &fault.Error{Code: fault.Conflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &record.Problems{}}

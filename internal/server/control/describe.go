@@ -1,10 +1,11 @@
-package server
+package control
 
 import (
 	"os"
 	"slices"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -33,8 +34,8 @@ func describeModel(m *record.Model) wire.ModelInfo {
 func (c *console) describeRoutes(allowed func(*route.Route) bool) []wire.Route {
 	holders := map[*route.Route]int{}
 	for _, conn := range c.app.Connections() {
-		for _, handle := range conn.handles() {
-			holders[handle.request.route]++
+		for _, handle := range conn.Handles() {
+			holders[handle.Request.Route]++
 		}
 	}
 	routes := []wire.Route{}
@@ -62,7 +63,7 @@ func (c *console) modelOf(rt *route.Route) string {
 func (c *console) describeCursors() []wire.CursorInfo {
 	byNumber := map[uint64]*wire.CursorInfo{}
 	for _, conn := range c.app.Connections() {
-		for query, handle := range conn.queries() {
+		for query, handle := range conn.Queries() {
 			info := byNumber[query.Number()]
 			if info == nil {
 				spec := query.Spec()
@@ -71,11 +72,11 @@ func (c *console) describeCursors() []wire.CursorInfo {
 					Evaluations: cost.Evaluations, Micros: cost.Spent.Microseconds(), Refills: cost.Refills}
 				byNumber[query.Number()] = info
 			}
-			if info.Holders++; info.Holders <= maxReach {
+			if info.Holders++; info.Holders <= server.MaxReach {
 				info.Connections = append(info.Connections, conn.Number())
 			}
-			if !slices.Contains(info.Names, handle.request.route.Name) {
-				info.Names = append(info.Names, handle.request.route.Name)
+			if !slices.Contains(info.Names, handle.Request.Route.Name) {
+				info.Names = append(info.Names, handle.Request.Route.Name)
 			}
 		}
 	}

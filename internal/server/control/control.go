@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"bufio"
@@ -13,15 +13,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A control serves consoles over a unix socket that only its owner may open.
-type control struct {
-	app      *App
+// A Server serves consoles over a unix socket that only its owner may open.
+type Server struct {
+	app      *server.App
 	path     string
 	listener net.Listener
 
@@ -36,7 +37,7 @@ const maxLine = 16 << 20
 
 // Open listens for consoles of an application where [wire.SocketPath] says. A socket that
 // a dead process left behind is replaced; anything else there is an error.
-func OpenControl(a *App) (*control, error) {
+func Open(a *server.App) (*Server, error) {
 	folder, runtime, err := controlFolders(a.Config().Folder)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -55,7 +56,7 @@ func OpenControl(a *App) (*control, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("control socket: %w", err), listener.Close())
 	}
-	c := &control{app: a, path: path, listener: listener, clients: map[net.Conn]struct{}{}}
+	c := &Server{app: a, path: path, listener: listener, clients: map[net.Conn]struct{}{}}
 	c.running.Go(c.accept)
 	return c, nil
 }
@@ -87,7 +88,7 @@ func removeDead(path string) error {
 	return os.Remove(path)
 }
 
-func (c *control) accept() {
+func (c *Server) accept() {
 	for {
 		conn, err := c.listener.Accept()
 		if err != nil {
@@ -106,7 +107,7 @@ func (c *control) accept() {
 }
 
 // Close ends every console, and waits until they have ended.
-func (c *control) Close() error {
+func (c *Server) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	err := c.listener.Close() // removes the socket
@@ -120,7 +121,7 @@ func (c *control) Close() error {
 
 // A console is one client of the control socket.
 type console struct {
-	app *App
+	app *server.App
 	by  string
 
 	write sync.Mutex
@@ -137,7 +138,7 @@ type console struct {
 	pending map[uint64]context.CancelFunc // the requests that are not answered yet
 }
 
-func (c *control) serve(conn net.Conn) {
+func (c *Server) serve(conn net.Conn) {
 	ctx, cancel := context.WithCancel(c.app.Context())
 	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*transaction{}, streams: map[uint64]*stream{},
 		pending: map[uint64]context.CancelFunc{}}
@@ -195,7 +196,7 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 		reply.OK, err = json.Marshal(out)
 	}
 	if err != nil {
-		c.app.report("request", err)
+		c.app.Report("request", err)
 		reply.Error, reply.OK = fault.As(err).Wire(), nil
 		if fault.As(err).Code == fault.Internal {
 			reply.Error.Message = briefly(err) // a console is its owner's
@@ -224,18 +225,18 @@ func (c *console) reply(reply wire.ControlReply) {
 	_ = c.out.Flush() // a client that is gone is noticed by its reader
 }
 
-func (c *console) events(ctx context.Context, w *subscription) {
-	skipped := time.NewTicker(skippedEvery)
+func (c *console) events(ctx context.Context, w *server.Subscription) {
+	skipped := time.NewTicker(server.SkippedEvery)
 	defer skipped.Stop()
 	defer c.app.Unsubscribe(w)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.wake:
+		case <-w.Wake:
 		case <-skipped.C:
 		}
-		for _, event := range w.take() {
+		for _, event := range w.Take() {
 			c.reply(wire.ControlReply{Event: &event})
 		}
 	}
@@ -253,7 +254,7 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 	case wire.DoConnections:
 		infos := []wire.ConnectionInfo{}
 		for _, conn := range c.app.Connections() {
-			infos = append(infos, conn.info())
+			infos = append(infos, conn.Info())
 		}
 		return infos, nil
 	case wire.DoCursors:

@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -38,9 +39,9 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 	if m == nil {
 		return nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
 	}
-	return c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
+	return c.as(ctx, req, func(ctx context.Context, v *server.Session) (any, error) {
 		var image *record.Image
-		err := v.conn.View(ctx, func(snap *store.Snapshot) (err error) {
+		err := v.Conn.View(ctx, func(snap *store.Snapshot) (err error) {
 			image, err = snap.Get(m, record.ID(req.Key))
 			return err
 		})
@@ -51,15 +52,15 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 	})
 }
 
-func (c *console) explain(ctx context.Context, v *session, w *cursorRequest, image *record.Image) (*wire.Why, error) {
-	out := &wire.Why{Cursor: w.route.Name, Model: image.Model.Name, ID: string(image.ID), Label: labelOf(image), User: v.conn.Label()}
+func (c *console) explain(ctx context.Context, v *server.Session, w *server.CursorRequest, image *record.Image) (*wire.Why, error) {
+	out := &wire.Why{Cursor: w.Route.Name, Model: image.Model.Name, ID: string(image.ID), Label: server.Label(image), User: v.Conn.Label()}
 	tests := verdict{out: out, image: image}
-	controller, err := v.controller(w.route.Controller)
+	controller, err := v.Controller(w.Route.Controller)
 	if err != nil {
 		return nil, err
 	}
 	if _, asks := controller.(interface{ Allow(string) bool }); asks {
-		if !tests.add(wire.Test{Kind: "allow", What: w.route.Controller.Type + ".Allow(" + w.route.Action + ")", Holds: v.allows(w.route)}) {
+		if !tests.add(wire.Test{Kind: "allow", What: w.Route.Controller.Type + ".Allow(" + w.Route.Action + ")", Holds: v.Allows(w.Route)}) {
 			return out, nil
 		}
 	}
@@ -69,11 +70,11 @@ func (c *console) explain(ctx context.Context, v *session, w *cursorRequest, ima
 		if coded.Code == fault.Internal {
 			return nil, err
 		}
-		tests.add(wire.Test{Kind: "cursor", What: w.route.Controller.Type + "." + w.route.Action, Message: coded.Error()})
+		tests.add(wire.Test{Kind: "cursor", What: w.Route.Controller.Type + "." + w.Route.Action, Message: coded.Error()})
 		return out, nil
 	}
 	if spec.Scope.Model != image.Model {
-		return nil, fault.Errorf(fault.BadRequest, "%s holds %s; this is one of %s", w.route.Name, spec.Scope.Model.Name, image.Model.Name)
+		return nil, fault.Errorf(fault.BadRequest, "%s holds %s; this is one of %s", w.Route.Name, spec.Scope.Model.Name, image.Model.Name)
 	}
 	out.Scope, out.Offset, out.Limit = spec.String(), spec.Scope.Offset, spec.Scope.Limit
 	matches := true
@@ -81,7 +82,7 @@ func (c *console) explain(ctx context.Context, v *session, w *cursorRequest, ima
 		matches = tests.add(explainCondition(condition, image)) && matches
 	}
 	if spec.Allow != nil {
-		test := wire.Test{Kind: "match", What: w.route.Controller.Type + ".Match"}
+		test := wire.Test{Kind: "match", What: w.Route.Controller.Type + ".Match"}
 		err := fault.Recover(test.What, func() error {
 			test.Holds = spec.Allow(image)
 			return nil
@@ -99,17 +100,17 @@ func (c *console) explain(ctx context.Context, v *session, w *cursorRequest, ima
 }
 
 // rank completes the answer for a record that meets all tests.
-func (c *console) rank(ctx context.Context, v *session, w *cursorRequest, spec cursor.Spec, tests verdict) error {
+func (c *console) rank(ctx context.Context, v *server.Session, w *server.CursorRequest, spec cursor.Spec, tests verdict) error {
 	out := tests.out
 	out.Sees = true
 	if len(out.Tests) > 0 {
 		out.Decided = out.Tests[len(out.Tests)-1].What
 	}
-	if w.route.Value {
+	if w.Route.Value {
 		return nil
 	}
 	spec.Allow = c.denying(spec.Allow)
-	before, err := cursor.Rank(func(read func(*store.Snapshot) error) error { return v.conn.View(ctx, read) }, spec, tests.image)
+	before, err := cursor.Rank(func(read func(*store.Snapshot) error) error { return v.Conn.View(ctx, read) }, spec, tests.image)
 	if err != nil {
 		return err
 	}

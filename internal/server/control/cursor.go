@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
@@ -18,7 +19,7 @@ import (
 // fewer, merged frames, as a browser does.
 type stream struct {
 	number   uint64
-	conn     *Connection
+	conn     *server.Connection
 	messages chan []byte // at most one: the outbox hands over one at a time
 	ending   chan wire.StreamClosed
 	closed   chan struct{} // when nothing follows any more
@@ -47,7 +48,7 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 		return fault.Errorf(fault.BadRequest, "stream %d is open", req.Stream)
 	}
 	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{})}
-	s.conn = c.app.ConnectConsole(ConsoleConnection{User: record.ID(req.As), Remote: c.by, Transport: s})
+	s.conn = c.app.ConnectConsole(server.ConsoleConnection{User: record.ID(req.As), Remote: c.by, Transport: s})
 	if err := c.app.Join(s.conn); err != nil {
 		return err
 	}
@@ -56,7 +57,7 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 		return err
 	}
 	c.streams[s.number] = s
-	info := s.conn.info()
+	info := s.conn.Info()
 	c.app.Publish(wire.ControlEvent{Joined: &info})
 	c.opened = append(c.opened, s)
 	return nil
@@ -73,11 +74,11 @@ func (c *console) startStreams() {
 // openStreamCursor says who the stream's user is, and opens its cursor.
 func (c *console) openStreamCursor(ctx context.Context, s *stream, req *wire.ControlRequest) error {
 	if req.As != "" { // whom there has to be
-		if _, err := c.as(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *session) (any, error) { return nil, nil }); err != nil {
+		if _, err := c.as(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *server.Session) (any, error) { return nil, nil }); err != nil {
 			return err
 		}
 	}
-	if err := s.conn.greet(ctx); err != nil {
+	if err := s.conn.Greet(ctx); err != nil {
 		return err
 	}
 	open := &wire.Request{ID: req.ID, Open: req.Name, In: req.In, Where: req.Where, Order: req.Order, Limit: req.Limit, Since: req.Since}
@@ -85,27 +86,27 @@ func (c *console) openStreamCursor(ctx context.Context, s *stream, req *wire.Con
 	if err != nil {
 		return err
 	}
-	return s.conn.openCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
-		return c.app.answerOpen(s.conn, w, open, since, o)
+	return s.conn.OpenCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
+		return c.app.AnswerOpen(s.conn, w, open, since, o)
 	})
 }
 
 // streamRequest reads what a console asks to open.
-func (c *console) streamRequest(conn *Connection, open *wire.Request, req *wire.ControlRequest) (*cursorRequest, *resumeFrom, error) {
+func (c *console) streamRequest(conn *server.Connection, open *wire.Request, req *wire.ControlRequest) (*server.CursorRequest, *server.ResumeFrom, error) {
 	if req.Name != "" {
-		return c.app.cursorRequest(conn, open)
+		return c.app.CursorRequest(conn, open)
 	}
 	m := c.app.Store().Model(req.Model)
 	if m == nil {
 		return nil, nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
 	}
-	scope, err := scopeOf(m, req)
+	scope, err := server.ScopeOf(m, req)
 	if err != nil {
 		return nil, nil, err
 	}
 	conn.SetLabel(c.by) // it is nobody's but the console's
-	since, err := c.app.resumeFrom(conn, req.Since)
-	return &cursorRequest{route: queryRoute(scope)}, since, err
+	since, err := c.app.ResumeFrom(conn, req.Since)
+	return &server.CursorRequest{Route: queryRoute(scope)}, since, err
 }
 
 // queryRoute stands in for the declaration of a console's own query.

@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
@@ -17,15 +18,15 @@ import (
 
 // as runs fn with a visit of the user that a request names, as a client of that
 // user would have it. What it reads and writes is the request's.
-func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(context.Context, *session) (any, error)) (any, error) {
+func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(context.Context, *server.Session) (any, error)) (any, error) {
 	db, err := c.requestDB(req)
 	if err != nil {
 		return nil, err
 	}
-	if db == DB(c.app) {
+	if db == server.DB(c.app) {
 		db = nil
 	}
-	conn := c.app.ConnectConsole(ConsoleConnection{User: record.ID(req.As), Remote: "console", By: c.by, DB: db})
+	conn := c.app.ConnectConsole(server.ConsoleConnection{User: record.ID(req.As), Remote: "console", By: c.by, DB: db})
 	v, ctx, err := conn.OpenSession(ctx)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(cont
 func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.app.Config().Timeout)
 	defer cancel()
-	called, err := c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
+	called, err := c.as(ctx, req, func(ctx context.Context, v *server.Session) (any, error) {
 		method, path, _ := strings.Cut(req.Name, " ")
 		rt, values, err := c.app.Router().Find(method, path)
 		if err == nil && rt.Kind != route.KindAction {
@@ -47,11 +48,11 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 		if err != nil {
 			return nil, err
 		}
-		done, err := c.app.serve(ctx, v, &callRequest{route: rt, path: values, body: req.In})
+		done, err := c.app.Serve(ctx, v, &server.CallRequest{Route: rt, Path: values, Body: req.In})
 		if err != nil {
 			return nil, err
 		}
-		return wire.Called{Status: done.status, Out: done.out, Location: done.location, Session: done.signIn != nil, Seq: done.seq}, nil
+		return wire.Called{Status: done.Status, Out: done.Out, Location: done.Location, Session: done.SignIn != nil, Seq: done.Seq}, nil
 	})
 	if coded := fault.As(err); err != nil && coded.Code != fault.Internal {
 		return wire.Called{Status: coded.Status(), Error: coded.Wire()}, nil
@@ -61,20 +62,20 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 
 // allowed lists what a user may use.
 func (c *console) allowed(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	return c.as(ctx, req, func(_ context.Context, v *session) (any, error) { return c.describeRoutes(v.allows), nil })
+	return c.as(ctx, req, func(_ context.Context, v *server.Session) (any, error) { return c.describeRoutes(v.Allows), nil })
 }
 
 // cursorRequest reads which cursor a request is about, with its input.
-func (c *console) cursorRequest(req *wire.ControlRequest) (*cursorRequest, error) {
-	w := &cursorRequest{route: c.app.Router().Cursors[req.Name], where: req.Where, order: req.Order, limit: int32(min(req.Limit, math.MaxInt32))}
-	if w.route == nil {
+func (c *console) cursorRequest(req *wire.ControlRequest) (*server.CursorRequest, error) {
+	w := &server.CursorRequest{Route: c.app.Router().Cursors[req.Name], Where: req.Where, Order: req.Order, Limit: int32(min(req.Limit, math.MaxInt32))}
+	if w.Route == nil {
 		return nil, fault.Errorf(fault.NotFound, "there is no cursor %q", req.Name)
 	}
 	if req.Offset != 0 {
 		return nil, fault.Errorf(fault.BadRequest, "%s takes no offset", req.Name)
 	}
 	var err error
-	w.in, err = w.route.Inputs.Decode(nil, req.In, nil)
+	w.In, err = w.Route.Inputs.Decode(nil, req.In, nil)
 	return w, err
 }
 
@@ -85,17 +86,17 @@ func (c *console) readAs(ctx context.Context, req *wire.ControlRequest) (any, er
 	if err != nil {
 		return nil, err
 	}
-	if w.route.Value != (req.Do == wire.DoValue) {
-		return nil, fault.Errorf(fault.BadRequest, "%s carries %s", req.Name, map[bool]string{true: "a value, not records", false: "records, not a value"}[w.route.Value])
+	if w.Route.Value != (req.Do == wire.DoValue) {
+		return nil, fault.Errorf(fault.BadRequest, "%s carries %s", req.Name, map[bool]string{true: "a value, not records", false: "records, not a value"}[w.Route.Value])
 	}
-	return c.as(ctx, req, func(ctx context.Context, v *session) (any, error) {
+	return c.as(ctx, req, func(ctx context.Context, v *server.Session) (any, error) {
 		spec, err := v.Spec(ctx, w)
 		if err != nil {
 			return nil, err
 		}
 		spec.Allow = c.denying(spec.Allow)
-		at := func(read func(*store.Snapshot) error) error { return v.conn.View(ctx, read) }
-		if w.route.Value {
+		at := func(read func(*store.Snapshot) error) error { return v.Conn.View(ctx, read) }
+		if w.Route.Value {
 			value, err := cursor.ReadValue(at, spec)
 			return value.Any(), err
 		}
@@ -139,7 +140,7 @@ func (c *console) denying(allow func(*record.Image) bool) func(*record.Image) bo
 			return nil
 		})
 		if err != nil {
-			c.app.report("rule", err)
+			c.app.Report("rule", err)
 		}
 		return allowed && err == nil
 	}

@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -43,9 +44,9 @@ func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRe
 	case wire.DoQuery, wire.DoCount:
 		return c.query(ctx, m, req, db.View)
 	}
-	if db != DB(c.app) {
+	if db != server.DB(c.app) {
 		var out wire.Written
-		err := db.Transaction(ctx, func(tx *Tx) (err error) {
+		err := db.Transaction(ctx, func(tx *server.Tx) (err error) {
 			out, err = write(ctx, tx.Tx, m, req)
 			return err
 		})
@@ -64,7 +65,7 @@ func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRe
 }
 
 func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlRequest, view func(context.Context, func(*store.Snapshot) error) error) (any, error) {
-	scope, err := scopeOf(m, req)
+	scope, err := server.ScopeOf(m, req)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +124,7 @@ func update(tx *store.Tx, m *record.Model, id record.ID, set []byte) (*record.Im
 // writeAll changes all records that a query finds, if they are as many as were
 // meant, and returns how many.
 func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.ControlRequest) (int, error) {
-	scope, err := scopeOf(m, req)
+	scope, err := server.ScopeOf(m, req)
 	if err != nil {
 		return 0, err
 	}

@@ -1,4 +1,4 @@
-package server
+package control
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -65,13 +66,13 @@ func (d txDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 	return d.view(ctx, d.untracked, fn)
 }
 
-func (d txDB) Transaction(_ context.Context, fn func(*Tx) error) error {
-	return d.write(func(tx *store.Tx) error { return fn(&Tx{tx}) })
+func (d txDB) Transaction(_ context.Context, fn func(*server.Tx) error) error {
+	return d.write(func(tx *store.Tx) error { return fn(&server.Tx{Tx: tx}) })
 }
 
 // requestDB returns what a request reads and writes: the store, a transaction that is
 // open, or the past.
-func (c *console) requestDB(req *wire.ControlRequest) (DB, error) {
+func (c *console) requestDB(req *wire.ControlRequest) (server.DB, error) {
 	if req.At != nil {
 		if req.Tx != 0 {
 			return nil, fault.Errorf(fault.BadRequest, "a transaction is about what is now, not about the past")
@@ -95,12 +96,12 @@ func (c *console) openTransaction(req *wire.ControlRequest) (*transaction, error
 }
 
 // stateAt returns the state after a commit.
-func (c *console) stateAt(seq uint64) (DB, error) {
+func (c *console) stateAt(seq uint64) (server.DB, error) {
 	st := c.app.Store()
 	if newest := st.Seq(); seq > newest {
 		return nil, fault.Errorf(fault.NotFound, "commit %d is yet to be made; the newest is %d", seq, newest)
 	}
-	return readOnlyDB{reason: "the past cannot be changed", view: func(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return server.ReadOnlyDB{Reason: "the past cannot be changed", Read: func(ctx context.Context, fn func(*store.Snapshot) error) error {
 		err := st.ViewAt(ctx, seq, fn)
 		if errors.Is(err, store.ErrExpired) {
 			return fault.Errorf(fault.Expired, "the state after commit %d is not known any more: the log begins with commit %d", seq, st.LogStart())
@@ -209,7 +210,7 @@ func (c *console) staleReads(ctx context.Context, tx *store.Tx) ([]staleRead, er
 		m := staleRead{wire.StaleRead{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
 		for _, change := range f.Later.Changes {
 			if change.Model == f.Model && change.ID == f.ID {
-				m.Op, m.Fields = change.Op.String(), changedFields(change)
+				m.Op, m.Fields = change.Op.String(), server.ChangedFields(change)
 			}
 		}
 		all = append(all, m)
@@ -237,14 +238,14 @@ func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, erro
 	}
 	diffs := []wire.Diff{}
 	for _, change := range changes {
-		diff := wire.Diff{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: changedFields(change), Label: labelOf(change.After)}
+		diff := wire.Diff{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: server.ChangedFields(change), Label: server.Label(change.After)}
 		if change.Before != nil {
 			diff.Before = json.RawMessage(change.Before.JSON)
 		}
 		if change.After != nil {
 			diff.After = json.RawMessage(change.After.JSON)
 		} else {
-			diff.Label = labelOf(change.Before)
+			diff.Label = server.Label(change.Before)
 		}
 		diffs = append(diffs, diff)
 	}
