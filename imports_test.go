@@ -25,10 +25,11 @@ var rooms = []struct {
 	{"internal/repl", []string{"internal/wire"}, map[string]string{"go.etcd.io/bbolt": "the console changes records through the running application"}},
 	// It bundles the library's bindings with the scripts that import them.
 	{"internal/dev", []string{"internal/client"}, map[string]string{"go.etcd.io/bbolt": "the supervisor never touches the store"}},
-	{"internal/floor", nil, map[string]string{"github.com/spf13/cobra": "it is the least that a server can be"}},
+	{"internal/bench", []string{"internal/wire"}, map[string]string{"go.etcd.io/bbolt": "clients have no store", "github.com/olahol/melody": "clients share no code with the server they load"}},
+	{"internal/bench/floor", nil, map[string]string{"github.com/spf13/cobra": "it is the least that a server can be"}},
 	{"scaffolds", []string{"internal/wire"}, map[string]string{"net/http": "templates need no network"}},
 	// It hands the library's declarations to scaffolds.
-	{"cmd/tower", []string{"internal/repl", "internal/dev", "internal/wire", "internal/client", "scaffolds"}, map[string]string{"go.etcd.io/bbolt": "the command line meets an application through its socket"}},
+	{"cmd/tower", []string{"internal/repl", "internal/dev", "internal/bench", "internal/wire", "internal/client", "scaffolds"}, map[string]string{"go.etcd.io/bbolt": "the command line meets an application through its socket"}},
 	// It checks cursors against the application's own scopes, rules and records.
 	{"towertest", []string{"", "internal/wire", "internal/server", "internal/cursor", "internal/store"}, nil},
 }

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"bytes"
@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -28,7 +27,7 @@ type loadRequest struct {
 
 	Users     []string      // join: as whom; of the floor only their number counts
 	Writer    string        // join: the user that writes
-	Subject   *subject      // join: of the app, what is measured; nil: the sample
+	Subject   *Subject      // join: of the app, what is measured; nil: the sample
 	Published bool          // reach and miss: all match, not only one
 	Times     int           // reach and miss: how often
 	Writers   int           // burst, write and miss: how many at the same time
@@ -44,19 +43,12 @@ type loadReply struct {
 	Error   string
 }
 
-// newBenchLoad is the process of the bench command's clients.
-func newBenchLoad() *cobra.Command {
-	return &cobra.Command{
-		Use: "bench-load", Hidden: true, Args: noArguments,
-		Short: "Be the clients of a benchmark; the bench command starts it",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return serveLoad(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
-		},
-	}
-}
+// ClientsCommand is the command by which Run starts the program that it is part of
+// once more, to call ServeClients.
+const ClientsCommand = "bench-load"
 
-// serveLoad answers requests until there are no more.
-func serveLoad(ctx context.Context, in io.Reader, out io.Writer) error {
+// ServeClients answers requests until there are no more.
+func ServeClients(ctx context.Context, in io.Reader, out io.Writer) error {
 	requests, replies := json.NewDecoder(in), json.NewEncoder(out)
 	targets := map[string]*target{}
 	defer func() {
@@ -90,7 +82,7 @@ type target struct {
 	url       string
 	http      *http.Client
 	writer    string   // cookie
-	subject   *subject // nil: the sample
+	subject   *Subject // nil: the sample
 	made      []string // ids of what the writer published
 	since     string   // position at which the listeners left
 	listeners []*listener
@@ -211,12 +203,55 @@ func (t *target) connect(ctx context.Context, user string) (l *listener, err err
 	if err := t.dial(ctx, l); err != nil || t.floor {
 		return l, err
 	}
-	p := &player{socket: l.socket, cursors: map[uint64]string{}}
-	if err := p.open(ctx, t.opens()...); err != nil {
-		p.close()
+	if err := l.open(t.opens()); err != nil {
+		_ = l.socket.Close()
 		return nil, err
 	}
 	return l, nil
+}
+
+// open says hello and opens cursors.
+func (l *listener) open(cursors []wire.Request) error {
+	if _, err := l.ask([]wire.Request{{Hello: wire.Version}}); err != nil {
+		return err
+	}
+	for i, cursor := range cursors {
+		cursor.ID = uint64(i + 1)
+		if err := l.socket.WriteJSON(cursor); err != nil {
+			return err
+		}
+		answer, err := l.answer(cursor.ID)
+		if err != nil {
+			return err
+		}
+		if answer.Error != nil {
+			return fmt.Errorf("open %s: %s", cursor.Open, answer.Error.Message)
+		}
+	}
+	return nil
+}
+
+// answer reads messages until the answer to a request.
+func (l *listener) answer(id uint64) (answer wire.Answer, err error) {
+	for {
+		_, message, err := l.socket.ReadMessage()
+		if err != nil {
+			return answer, err
+		}
+		frames, err := wire.Frames(message)
+		if err != nil {
+			return answer, err
+		}
+		for _, frame := range frames {
+			var kind struct{ ID uint64 }
+			if err := json.Unmarshal(frame, &kind); err != nil {
+				return answer, err
+			}
+			if kind.ID == id {
+				return answer, json.Unmarshal(frame, &answer)
+			}
+		}
+	}
 }
 
 // opens are the cursors that each client holds.

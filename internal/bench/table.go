@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"encoding/json"
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// A measure is one figure, beside what it is measured against.
-type measure struct {
+// A Measure is one figure, beside what it is measured against.
+type Measure struct {
 	Measure string  `json:"measure"`
 	Value   float64 `json:"value"`
 	Unit    string  `json:"unit"`
@@ -34,10 +34,10 @@ const (
 	targetReturn = 2.0  // times what melody takes to let in as many, at most
 )
 
-func (s *samples) measures(n int) []measure {
+func (s *samples) measures(n int) []Measure {
 	milliseconds := func(seconds []float64) float64 { return 1000 * median(seconds) }
 	rate := func(seconds []float64) float64 { return float64(burstSize*n) / median(seconds) / 1000 }
-	out := []measure{
+	out := []Measure{
 		{Measure: "reach_all", says: fmt.Sprintf("a create, until the last of %d has it", n), against: "melody's broadcast",
 			Value: milliseconds(s.all), Floor: milliseconds(s.allFloor), Unit: "ms", Target: targetReach, atMost: true},
 		{Measure: "burst", says: fmt.Sprintf("%d changes at once, to all %d, none lost", burstSize, n), against: "melody's broadcast",
@@ -50,7 +50,7 @@ func (s *samples) measures(n int) []measure {
 			Value: milliseconds(s.back), Floor: milliseconds(s.backFloor), Unit: "ms", Target: targetReturn, atMost: true},
 	}
 	if len(s.one) > 0 {
-		out = slices.Insert(out, 1, measure{Measure: "reach_one", says: fmt.Sprintf("a create that one of %d may see", n), against: fmt.Sprintf("the same of %d", n/5),
+		out = slices.Insert(out, 1, Measure{Measure: "reach_one", says: fmt.Sprintf("a create that one of %d may see", n), against: fmt.Sprintf("the same of %d", n/5),
 			Value: milliseconds(s.one), Floor: milliseconds(s.oneOfFew), Unit: "ms", Target: targetOne, atMost: true})
 	}
 	for i := range out {
@@ -71,7 +71,8 @@ func rounded(v float64) float64 {
 	return math.Round(v*scale) / scale
 }
 
-func printMeasures(out io.Writer, measures []measure, asJSON bool) error {
+// Print prints measures, as a table or as lines of JSON.
+func Print(out io.Writer, measures []Measure, asJSON bool) error {
 	if asJSON {
 		encoder := json.NewEncoder(out)
 		for _, m := range measures {
@@ -117,3 +118,10 @@ func number(v float64) string { return fmt.Sprintf("%.*f", decimals(v), v) }
 
 // decimals are how many are shown of a number of three digits or more.
 func decimals(v float64) int { return int(min(2, max(0, 2-math.Floor(math.Log10(v))))) }
+
+func mark(ok bool) string {
+	if ok {
+		return "✓"
+	}
+	return "✗"
+}

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ func TestMeasures(t *testing.T) {
 		burst: []float64{0.1}, burstFloor: []float64{0.4}, many: []float64{100}, manyFloor: []float64{1000}, single: []float64{5}, singleFloor: []float64{10},
 		back: []float64{0.3}, backFloor: []float64{0.2},
 	}
-	want := map[string]measure{
+	want := map[string]Measure{
 		"reach_all": {Value: 12, Floor: 10, Ratio: 1.2, Met: true},
 		"reach_one": {Value: 2, Floor: 1, Ratio: 2},
 		"burst":     {Value: 1000, Floor: 250, Ratio: 4, Met: true},
@@ -30,7 +30,7 @@ func TestMeasures(t *testing.T) {
 		}
 	}
 	var text strings.Builder
-	if err := printMeasures(&text, measures, false); err != nil {
+	if err := Print(&text, measures, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{"12.0 ms", "1000 k changes/s", "at most 1.30  ✗ of the same of 200", "at least 0.40  ✓"} {

@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -7,51 +7,21 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/towerkit/tower/internal/repl"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A subject is what of an application is measured: a cursor that all clients
+// A Subject is what of an application is measured: a cursor that all clients
 // hold, and an action that makes records for it.
-type subject struct {
+type Subject struct {
 	Cursor string
 	With   json.RawMessage // the cursor's input
 	Call   string          // "POST /posts"
 	In     json.RawMessage // the action's input
 }
 
-// parseSubject reads a cursor and an action, each followed by its input as JSON
-// or by nothing. The action may be left open.
-func parseSubject(cursor, call string) (s subject, err error) {
-	if s.Cursor, s.With, err = named("the cursor", cursor, "posts.published"); err != nil || call == "" {
-		return s, err
-	}
-	method, rest, _ := strings.Cut(call, " ")
-	path, in, err := named("--call", rest, "POST /posts")
-	if err == nil && (method == "" || method != strings.ToUpper(method) || method == http.MethodGet || !strings.HasPrefix(path, "/")) {
-		err = &usageError{message: fmt.Sprintf("--call %q is not an action, such as \"POST /posts\"", call), hint: "see: tower routes"}
-	}
-	s.Call, s.In = method+" "+path, in
-	return s, err
-}
-
-// named splits a name from the JSON that follows it.
-func named(what, text, like string) (name string, in json.RawMessage, err error) {
-	name, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
-	if rest = strings.TrimSpace(rest); rest == "" {
-		return name, nil, nil
-	}
-	var object map[string]any
-	if err := json.Unmarshal([]byte(rest), &object); err != nil {
-		return "", nil, &usageError{message: fmt.Sprintf("%s %q: what follows the name is not a JSON object: %v", what, text, err),
-			hint: fmt.Sprintf(`such as: %s {"title":"Hi"}`, like)}
-	}
-	return name, json.RawMessage(rest), nil
-}
-
 // resolve finds the subject's cursor and action among the application's routes,
 // and fills in what was left open.
-func (s *subject) resolve(ctx context.Context, client *repl.Client) error {
+func (s *Subject) resolve(ctx context.Context, client Control, exampleInput func(wire.Route, string) string) error {
 	var routes []wire.Route
 	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoRoutes}, &routes); err != nil {
 		return fmt.Errorf("ask for the routes: %w", err)
