@@ -71,10 +71,10 @@ was lost.`,
 // newBenchLoad is the process of the bench command's clients.
 func newBenchLoad() *cobra.Command {
 	return &cobra.Command{
-		Use: bench.ClientsCommand, Hidden: true, Args: noArguments,
+		Use: bench.LoadCommand, Hidden: true, Args: noArguments,
 		Short: "Be the clients of a benchmark; the bench command starts it",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return bench.ServeClients(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
+			return bench.ServeLoad(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
 		},
 	}
 }

@@ -37,7 +37,7 @@ func (s *Subject) resolve(ctx context.Context, client Control, exampleInput func
 		if call := route.Method + " " + route.Path; s.Call == "" || s.Call == call {
 			s.Call = call
 			if s.In == nil {
-				s.In = json.RawMessage(exampleInput(route, sampleText))
+				s.In = json.RawMessage(exampleInput(route, exampleText))
 			}
 			return nil
 		}
@@ -57,5 +57,5 @@ func hasCursor(routes []wire.Route, name string) bool {
 	return false
 }
 
-// sampleText is what texts of a benchmark's records say.
-const sampleText = "A record of the benchmark"
+// exampleText is what texts of a benchmark's records say.
+const exampleText = "A record of the benchmark"

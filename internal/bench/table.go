@@ -19,9 +19,9 @@ type Measure struct {
 	Target  float64 `json:"target"`
 	Met     bool    `json:"met"`
 
-	says    string // for a person
-	against string
-	atMost  bool // the target is one, else the least
+	label    string // for a person
+	baseline string
+	atMost   bool // the target is one, else the least
 }
 
 // The targets. What they are is reasoned in docs/performance.md.
@@ -38,24 +38,24 @@ func (s *samples) measures(n int) []Measure {
 	milliseconds := func(seconds []float64) float64 { return 1000 * median(seconds) }
 	rate := func(seconds []float64) float64 { return float64(burstSize*n) / median(seconds) / 1000 }
 	out := []Measure{
-		{Measure: "reach_all", says: fmt.Sprintf("a create, until the last of %d has it", n), against: "melody's broadcast",
-			Value: milliseconds(s.all), Floor: milliseconds(s.allFloor), Unit: "ms", Target: targetReach, atMost: true},
-		{Measure: "burst", says: fmt.Sprintf("%d changes at once, to all %d, none lost", burstSize, n), against: "melody's broadcast",
+		{Measure: "reach_all", label: fmt.Sprintf("a create, until the last of %d has it", n), baseline: "melody's broadcast",
+			Value: milliseconds(s.reachAll), Floor: milliseconds(s.reachAllFloor), Unit: "ms", Target: targetReach, atMost: true},
+		{Measure: "burst", label: fmt.Sprintf("%d changes at once, to all %d, none lost", burstSize, n), baseline: "melody's broadcast",
 			Value: rate(s.burst), Floor: rate(s.burstFloor), Unit: "k changes/s", Target: targetBurst},
-		{Measure: "writes_64", says: fmt.Sprintf("durable creates by %d clients", writers), against: "bare bbolt over HTTP",
-			Value: median(s.many), Floor: median(s.manyFloor), Unit: "/s", Target: targetMany},
-		{Measure: "writes_1", says: "durable creates by one client", against: "bare bbolt over HTTP",
-			Value: median(s.single), Floor: median(s.singleFloor), Unit: "/s", Target: targetSingle},
-		{Measure: "return", says: fmt.Sprintf("%d come back, %d commits missed", n, missed), against: fmt.Sprintf("melody that lets in %d", n),
-			Value: milliseconds(s.back), Floor: milliseconds(s.backFloor), Unit: "ms", Target: targetReturn, atMost: true},
+		{Measure: "writes_64", label: fmt.Sprintf("durable creates by %d clients", manyWriters), baseline: "bare bbolt over HTTP",
+			Value: median(s.write64), Floor: median(s.write64Floor), Unit: "/s", Target: targetMany},
+		{Measure: "writes_1", label: "durable creates by one client", baseline: "bare bbolt over HTTP",
+			Value: median(s.write1), Floor: median(s.write1Floor), Unit: "/s", Target: targetSingle},
+		{Measure: "return", label: fmt.Sprintf("%d come back, %d commits missed", n, missedCommits), baseline: fmt.Sprintf("melody that lets in %d", n),
+			Value: milliseconds(s.resumed), Floor: milliseconds(s.resumedFloor), Unit: "ms", Target: targetReturn, atMost: true},
 	}
-	if len(s.one) > 0 {
-		out = slices.Insert(out, 1, Measure{Measure: "reach_one", says: fmt.Sprintf("a create that one of %d may see", n), against: fmt.Sprintf("the same of %d", n/5),
-			Value: milliseconds(s.one), Floor: milliseconds(s.oneOfFew), Unit: "ms", Target: targetOne, atMost: true})
+	if len(s.reachOne) > 0 {
+		out = slices.Insert(out, 1, Measure{Measure: "reach_one", label: fmt.Sprintf("a create that one of %d may see", n), baseline: fmt.Sprintf("the same of %d", n/5),
+			Value: milliseconds(s.reachOne), Floor: milliseconds(s.reachOneOfFifth), Unit: "ms", Target: targetOne, atMost: true})
 	}
 	for i := range out {
 		m := &out[i]
-		m.Value, m.Floor = rounded(m.Value), rounded(m.Floor)
+		m.Value, m.Floor = round(m.Value), round(m.Floor)
 		m.Ratio = math.Round(100*m.Value/m.Floor) / 100
 		m.Met = m.Ratio >= m.Target
 		if m.atMost {
@@ -65,8 +65,8 @@ func (s *samples) measures(n int) []Measure {
 	return out
 }
 
-// rounded keeps three digits, and all before the point.
-func rounded(v float64) float64 {
+// round keeps three digits, and all before the point.
+func round(v float64) float64 {
 	scale := math.Pow(10, max(0, 2-math.Floor(math.Log10(v))))
 	return math.Round(v*scale) / scale
 }
@@ -88,8 +88,8 @@ func Print(out io.Writer, measures []Measure, asJSON bool) error {
 		if m.atMost {
 			bound = "at most"
 		}
-		rows = append(rows, []string{m.says, number(m.Value) + " " + m.Unit, number(m.Floor) + " " + m.Unit,
-			fmt.Sprintf("%.2f", m.Ratio), fmt.Sprintf("%s %.2f", bound, m.Target), mark(m.Met) + " of " + m.against})
+		rows = append(rows, []string{m.label, format(m.Value) + " " + m.Unit, format(m.Floor) + " " + m.Unit,
+			fmt.Sprintf("%.2f", m.Ratio), fmt.Sprintf("%s %.2f", bound, m.Target), mark(m.Met) + " of " + m.baseline})
 	}
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -114,7 +114,7 @@ func Print(out io.Writer, measures []Measure, asJSON bool) error {
 	return nil
 }
 
-func number(v float64) string { return fmt.Sprintf("%.*f", decimals(v), v) }
+func format(v float64) string { return fmt.Sprintf("%.*f", decimals(v), v) }
 
 // decimals are how many are shown of a number of three digits or more.
 func decimals(v float64) int { return int(min(2, max(0, 2-math.Floor(math.Log10(v))))) }
