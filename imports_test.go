@@ -25,7 +25,7 @@ var rooms = []struct {
 	{"internal/repl", []string{"internal/wire"}, map[string]string{"go.etcd.io/bbolt": "the console changes records through the running application"}},
 	// It bundles the library's bindings with the scripts that import them.
 	{"internal/dev", []string{"internal/client"}, map[string]string{"go.etcd.io/bbolt": "the supervisor never touches the store"}},
-	{"internal/bench", []string{"internal/wire"}, map[string]string{"go.etcd.io/bbolt": "clients have no store", "github.com/olahol/melody": "clients share no code with the server they load"}},
+	{"internal/bench", []string{"internal/wire"}, map[string]string{"go.etcd.io/bbolt": "the load generator has no store", "github.com/olahol/melody": "the load generator shares no code with the servers that it measures"}},
 	{"internal/bench/floor", nil, map[string]string{"github.com/spf13/cobra": "it is the least that a server can be"}},
 	{"scaffolds", []string{"internal/wire"}, map[string]string{"net/http": "templates need no network"}},
 	// It hands the library's declarations to scaffolds.

@@ -10,41 +10,42 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// Options are what to measure.
+// Options describe the benchmark to run. Only Subject may be nil.
 type Options struct {
-	Connections int      // how many clients are connected
-	Runs        int      // how often each measure is taken
-	Subject     *Subject // nil: the sample application
-	Folder      string   // of the application: the floor is built with its modules
-	Temporary   string   // a folder for the floor and its database
-	Progress    io.Writer
+	Connections int       // number of clients, at least 5
+	Runs        int       // number of times each figure is measured, at least 1
+	Subject     *Subject  // cursor and action to measure; nil for the sample application
+	Folder      string    // folder of the application, whose modules the floor is built with
+	Temporary   string    // existing folder for the floor's binary and database
+	Progress    io.Writer // receives a line for each step
 
-	// Start serves the application, on the same database each time.
+	// Start serves the application. Run calls it once, and again for each run
+	// after closing the previous server. All servers must use the same database.
 	Start func(context.Context) (Server, error)
-	// Attach opens a control connection to the application that is served.
+
+	// Attach opens a control connection to the running application.
 	Attach func(context.Context) (Control, error)
-	// ExampleInput is an input for an action, with the given text in its texts.
+
+	// ExampleInput returns a JSON input for an action, with text as the value of
+	// every string. Run calls it if Subject has no input.
 	ExampleInput func(route wire.Route, text string) string
 }
 
-// A Server is the application, served.
+// A Server is a running application.
 type Server interface {
 	URL() string
 	Close() error
 }
 
-// A Control is a control connection.
+// A Control is a control connection to a running application.
 type Control interface {
 	Do(ctx context.Context, req wire.ControlRequest, result any) error
 	Close() error
 }
 
-func (b *bench) logf(format string, args ...any) {
-	fmt.Fprintf(b.Progress, "▸ "+format+"\n", args...)
-}
-
-// Run builds and starts the floor, starts the application, and measures both. It
-// leaves no process behind.
+// Run measures the application and the floor in turns, and returns the medians. It
+// blocks until all figures are measured, an error occurs or ctx ends; a lost message
+// is an error. No process is left when it returns.
 func Run(ctx context.Context, o Options) (measures []Measure, err error) {
 	b := &bench{o}
 	floor, err := startFloor(ctx, o.Folder, o.Temporary)
@@ -85,35 +86,40 @@ func Run(ctx context.Context, o Options) (measures []Measure, err error) {
 		err = served.Close()
 		served = nil
 		if err != nil {
-			return "", fmt.Errorf("start the application anew: %w", err)
+			return "", fmt.Errorf("start the application again: %w", err)
 		}
 		next, err := o.Start(ctx)
 		if err != nil {
-			return "", fmt.Errorf("start the application anew: %w", err)
+			return "", fmt.Errorf("start the application again: %w", err)
 		}
 		served = next
 		return served.URL(), nil
 	})
 }
 
-// A bench is a run.
+// A bench is one call of Run.
 type bench struct{ Options }
 
-// createUsers makes one for each client, and one who writes, in one transaction.
+func (b *bench) logf(format string, args ...any) {
+	fmt.Fprintf(b.Progress, "▸ "+format+"\n", args...)
+}
+
+// createUsers creates a user for each client, and one more as the writer, in one
+// transaction.
 func (b *bench) createUsers(ctx context.Context, client Control) (ids []string, err error) {
 	var tx uint64
 	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoBegin}, &tx); err != nil {
-		return nil, fmt.Errorf("make users: %w", err)
+		return nil, fmt.Errorf("create users: %w", err)
 	}
 	for i := range b.Connections + 1 {
 		id, err := createUser(ctx, client, tx, fmt.Sprintf("User %d", i+1))
 		if err != nil {
-			return nil, fmt.Errorf("make users: %w", err)
+			return nil, fmt.Errorf("create users: %w", err)
 		}
 		ids = append(ids, id)
 	}
 	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoCommit, Tx: tx}, nil); err != nil {
-		return nil, fmt.Errorf("make users: %w", err)
+		return nil, fmt.Errorf("create users: %w", err)
 	}
 	return ids, nil
 }
@@ -128,39 +134,41 @@ func createUser(ctx context.Context, client Control, tx uint64, name string) (st
 		return "", err
 	}
 	var record createdRecord
-	return record.ID, json.Unmarshal(written.Record, &record)
+	err = json.Unmarshal(written.Record, &record)
+	return record.ID, err
 }
 
 type createdRecord struct {
 	ID string `json:"id"`
 }
 
-// measureAll takes all measures, in turns with the floor.
+// measureAll measures all figures, in turns with the floor. restart restarts the
+// application and returns its new URL.
 func (b *bench) measureAll(load *loadProcess, app, floor string, users []string, restart func() (string, error)) ([]Measure, error) {
 	n, few := b.Connections, b.Connections/5
 	writer, users := users[n], users[:n]
 	one := loadRequest{Do: "reach", Target: "app", Times: 20}
 	join := loadRequest{Do: "join", Target: "app", URL: app, Writer: writer, Subject: b.Subject}
 	var s samples
-	if b.Subject != nil { // while nobody is told
+	if b.Subject != nil { // now, while no client receives the writes
 		if err := b.measureWrites(load, &s, join, floor); err != nil {
 			return nil, err
 		}
 	}
-	b.logf("%d clients connect", few)
+	b.logf("connecting %d clients", few)
 	join.Users = users[:few]
 	if err := load.do(join, nil); err != nil {
 		return nil, err
 	}
 	for range b.Runs {
 		if b.Subject != nil {
-			break // all hold the cursor
+			break // every record reaches every client
 		}
 		if err := s.collect(load, &s.reachOneOfFifth, one); err != nil {
 			return nil, err
 		}
 	}
-	b.logf("%d more, and %d to the floor", n-few, n)
+	b.logf("connecting %d more, and %d to the floor", n-few, n)
 	if err := load.do(loadRequest{Do: "join", Target: "app", Users: users[few:]}, nil); err != nil {
 		return nil, err
 	}
@@ -187,7 +195,7 @@ func (b *bench) measureAll(load *loadProcess, app, floor string, users []string,
 	return s.measures(n), nil
 }
 
-// measureWrites measures how fast records are made while no client is there.
+// measureWrites measures the rate of writes while no client is connected.
 func (b *bench) measureWrites(load *loadProcess, s *samples, join loadRequest, floor string) error {
 	if err := load.do(join, nil); err != nil {
 		return err
@@ -196,7 +204,7 @@ func (b *bench) measureWrites(load *loadProcess, s *samples, join loadRequest, f
 		return err
 	}
 	for i := range b.Runs {
-		b.logf("writes, %d of %d", i+1, b.Runs)
+		b.logf("writes, run %d of %d", i+1, b.Runs)
 		if err := s.write(load); err != nil {
 			return err
 		}

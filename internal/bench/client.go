@@ -14,25 +14,25 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A client is one client.
+// A client is one connection to a target.
 type client struct {
 	socket   *websocket.Conn
 	cookie   string
-	received atomic.Int64
-	size     atomic.Int64 // of the last message
+	received atomic.Int64 // number of commits
+	size     atomic.Int64 // bytes of the last message with a commit
 }
 
-// open says hello and opens cursors.
-func (l *client) open(cursors []wire.Request) error {
-	if _, err := l.ask([]wire.Request{{Hello: wire.Version}}); err != nil {
+// open sends hello and opens cursors.
+func (c *client) open(cursors []wire.Request) error {
+	if _, err := c.ask([]wire.Request{{Hello: wire.Version}}); err != nil {
 		return err
 	}
 	for i, cursor := range cursors {
 		cursor.ID = uint64(i + 1)
-		if err := l.socket.WriteJSON(cursor); err != nil {
+		if err := c.socket.WriteJSON(cursor); err != nil {
 			return err
 		}
-		answer, err := l.answer(cursor.ID)
+		answer, err := c.answer(cursor.ID)
 		if err != nil {
 			return err
 		}
@@ -43,10 +43,10 @@ func (l *client) open(cursors []wire.Request) error {
 	return nil
 }
 
-// answer reads messages until the answer to a request.
-func (l *client) answer(id uint64) (answer wire.Answer, err error) {
+// answer reads messages up to the answer to a request.
+func (c *client) answer(id uint64) (answer wire.Answer, err error) {
 	for {
-		_, message, err := l.socket.ReadMessage()
+		_, message, err := c.socket.ReadMessage()
 		if err != nil {
 			return answer, err
 		}
@@ -66,14 +66,13 @@ func (l *client) answer(id uint64) (answer wire.Answer, err error) {
 	}
 }
 
-// commitMark begins a commit, and mergedMark several that had to wait and became
-// one frame, from that with one seq to that with another. Nothing else that a
-// server sends begins so.
+// commitMark begins the frame of a commit, and mergedMark the frame of several commits
+// that the server merged, {"from":815,"seq":829,…}. No other frame begins like them.
 var commitMark, mergedMark = []byte(`{"seq":`), []byte(`{"from":`)
 
-// commitsIn counts the commits that a message tells of. While a benchmark waits,
-// all that are made reach the clients that it waits for, so a merged frame tells of
-// each from its first to its last.
+// commitsIn returns the number of commits in a message. A merged frame counts as every
+// commit from its first to its last: while a benchmark waits, each commit concerns the
+// clients that it waits for.
 func commitsIn(message []byte) int64 {
 	n := int64(bytes.Count(message, commitMark))
 	for {
@@ -89,10 +88,11 @@ func commitsIn(message []byte) int64 {
 	}
 }
 
-// countCommits counts the commits that a client is sent.
-func (t *target) countCommits(l *client) {
+// countCommits reads the messages of a client and counts their commits, until the
+// socket is closed. It reports when all clients together have received t.wanted.
+func (t *target) countCommits(c *client) {
 	for {
-		_, message, err := l.socket.ReadMessage()
+		_, message, err := c.socket.ReadMessage()
 		if err != nil {
 			return
 		}
@@ -100,38 +100,40 @@ func (t *target) countCommits(l *client) {
 		if n == 0 {
 			continue
 		}
-		l.size.Store(int64(len(message)))
-		l.received.Add(n)
+		c.size.Store(int64(len(message)))
+		c.received.Add(n)
 		if now := t.received.Add(n); now >= t.wanted.Load() && now-n < t.wanted.Load() {
 			t.allReceived <- time.Now()
 		}
 	}
 }
 
-// dial connects a listener.
-func (t *target) dial(ctx context.Context, l *client) (err error) {
+// dial opens the socket of a client.
+func (t *target) dial(ctx context.Context, c *client) (err error) {
 	dialer := websocket.Dialer{ReadBufferSize: 1024, WriteBufferSize: 256, HandshakeTimeout: 30 * time.Second}
 	path := "/_tower/socket"
 	if t.floor {
 		path = "/socket"
 	}
-	l.socket, _, err = dialer.DialContext(ctx, "ws"+strings.TrimPrefix(t.url, "http")+path, http.Header{"Cookie": {l.cookie}})
+	c.socket, _, err = dialer.DialContext(ctx, "ws"+strings.TrimPrefix(t.url, "http")+path, http.Header{"Cookie": {c.cookie}})
 	return err
 }
 
-// ask sends a message, and returns what it is answered, as an array.
-func (l *client) ask(message []wire.Request) (answers []byte, err error) {
-	if err := l.socket.WriteJSON(message); err != nil {
+// ask sends a message of requests, and returns the answers as a JSON array. It only
+// counts the answers instead of decoding them, so that the load generator is no part
+// of what is measured.
+func (c *client) ask(message []wire.Request) (answers []byte, err error) {
+	if err := c.socket.WriteJSON(message); err != nil {
 		return nil, err
 	}
 	answers = []byte{'['}
 	for left := len(message); left > 0; {
-		_, text, err := l.socket.ReadMessage()
+		_, text, err := c.socket.ReadMessage()
 		if err != nil {
 			return nil, err
 		}
 		if bytes.Contains(text, []byte(`"error":{`)) {
-			return nil, fmt.Errorf("the server answers %s", text)
+			return nil, fmt.Errorf("the server answered %s", text)
 		}
 		left -= bytes.Count(text, []byte(`"status":`)) + bytes.Count(text, []byte(`"hello":`))
 		if len(answers) > 1 {

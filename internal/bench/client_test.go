@@ -2,7 +2,7 @@ package bench
 
 import "testing"
 
-func TestCommitsAreCountedAlsoWhereTheyWereMerged(t *testing.T) {
+func TestMergedCommitsAreCounted(t *testing.T) {
 	for message, want := range map[string]int64{
 		`{"seq":814,"posts":[{"id":"a"}],"cursors":{}}`:                       1,
 		`[{"seq":814},{"from":815,"seq":829,"cursors":{}},{"seq":830}]`:       17,
@@ -10,7 +10,7 @@ func TestCommitsAreCountedAlsoWhereTheyWereMerged(t *testing.T) {
 		`{"id":4,"status":200,"at":"01J8:812","since":"01J8:800","delta":{}}`: 0,
 	} {
 		if got := commitsIn([]byte(message)); got != want {
-			t.Errorf("%s tells of %d commits, not of %d", message, got, want)
+			t.Errorf("%s has %d commits, want %d", message, got, want)
 		}
 	}
 }

@@ -11,36 +11,36 @@ import (
 	"time"
 )
 
-// A loadRequest is one line that the bench command sends to the process in which
-// its clients live.
+// A loadRequest is one line of JSON that Run sends to the load generator.
 type loadRequest struct {
-	Do     string // join, reach, burst, write, leave, miss or return
+	Do     string // join, reach, burst, write, leave, miss or resume
 	Target string // app or floor
-	URL    string // of a target that is new, or has another
+	URL    string // address of a target that is new or has moved
 
-	Users     []string      // join: as whom; of the floor only their number counts
+	Users     []string      // join: a user for each new client; the floor uses only their number
 	Writer    string        // join: the user that writes
-	Subject   *Subject      // join: of the app, what is measured; nil: the sample
-	Published bool          // reach and miss: all match, not only one
-	Times     int           // reach and miss: how often
-	Writers   int           // burst, write and miss: how many at the same time
-	Size      int           // bytes of a message of the floor
-	For       time.Duration // write
+	Subject   *Subject      // join: the cursor and action to measure; nil for the sample
+	Published bool          // reach and miss: every client sees the records, not only one
+	Times     int           // reach and miss: number of records
+	Writers   int           // burst, write and miss: number of concurrent writers
+	Size      int           // bytes of a message or record of the floor
+	For       time.Duration // write: how long
 }
 
-// A loadReply is the line that answers it.
+// A loadReply is the line of JSON that answers a loadRequest.
 type loadReply struct {
-	Seconds []float64 // reach, burst and return: from the first request to the last receipt
-	Written float64   // write: a second
+	Seconds []float64 // reach, burst and resume: from the first request to the last receipt
+	Written float64   // write: records per second
 	Size    int       // reach: bytes of a message
 	Error   string
 }
 
-// LoadCommand is the command by which Run starts the program that it is part of
-// once more, to call ServeClients.
+// LoadCommand is the name of the subcommand that must call [ServeLoad]: [Run] starts
+// the calling program again with it, as the load generator.
 const LoadCommand = "bench-load"
 
-// ServeLoad answers requests until there are no more.
+// ServeLoad runs the load generator: it reads requests of [Run] from in and writes
+// replies to out, until in ends. Then it disconnects all clients.
 func ServeLoad(ctx context.Context, in io.Reader, out io.Writer) error {
 	requests, replies := json.NewDecoder(in), json.NewEncoder(out)
 	targets := map[string]*target{}
@@ -54,7 +54,7 @@ func ServeLoad(ctx context.Context, in io.Reader, out io.Writer) error {
 		if err := requests.Decode(&req); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return fmt.Errorf("read a request: %w", err)
+			return fmt.Errorf("read load request: %w", err)
 		}
 		if targets[req.Target] == nil {
 			targets[req.Target] = newTarget(req.Target == "floor", req.URL)
@@ -64,13 +64,13 @@ func ServeLoad(ctx context.Context, in io.Reader, out io.Writer) error {
 			reply.Error = err.Error()
 		}
 		if err := replies.Encode(reply); err != nil {
-			return fmt.Errorf("answer: %w", err)
+			return fmt.Errorf("write load reply: %w", err)
 		}
 	}
 }
 
-// parallel calls do for 0 to n-1, as many at once as there are workers, and returns
-// the first error.
+// parallel calls do for 0 to n-1 from a number of workers, and returns the first
+// error. A worker stops at its first error.
 func parallel(n, workers int, do func(i int) error) error {
 	var next atomic.Int64
 	var group sync.WaitGroup

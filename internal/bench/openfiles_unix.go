@@ -4,8 +4,8 @@ package bench
 
 import "syscall"
 
-// maxFiles is how many files a process may have open. Go programs raise their
-// own limit to it when they start.
+// maxFiles returns the hard limit of open files per process. A Go program raises its
+// soft limit to the hard limit when it starts.
 func maxFiles() uint64 {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// A process is one that is spoken with, and ends with its input.
+// A process is a child process that ends when its standard input is closed.
 type process struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
@@ -34,13 +34,13 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	return p, cmd.Start()
 }
 
-// close ends the process, and waits for it.
+// close ends the process and waits for it.
 func (p *process) close() {
 	_ = p.in.Close()
 	_ = p.cmd.Wait()
 }
 
-// A loadProcess is the process in which the clients live.
+// A loadProcess is the process that holds all clients. It runs [ServeLoad].
 type loadProcess struct {
 	*process
 	ctx     context.Context
@@ -51,11 +51,11 @@ type loadProcess struct {
 func startLoad(ctx context.Context) (*loadProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("start the clients: %w", err)
+		return nil, fmt.Errorf("start the load generator: %w", err)
 	}
 	child, err := startProcess(exec.CommandContext(ctx, self, LoadCommand))
 	if err != nil {
-		return nil, fmt.Errorf("start the clients: %w", err)
+		return nil, fmt.Errorf("start the load generator: %w", err)
 	}
 	return &loadProcess{process: child, ctx: ctx, encoder: json.NewEncoder(child.in), decoder: json.NewDecoder(child.out)}, nil
 }
@@ -73,14 +73,14 @@ func (p *loadProcess) do(req loadRequest, reply *loadReply) error {
 	case p.ctx.Err() != nil:
 		return p.ctx.Err()
 	case err != nil:
-		return fmt.Errorf("the process of the clients has ended: %w", err)
+		return fmt.Errorf("the load generator ended: %w", err)
 	case reply.Error != "":
 		return fmt.Errorf("%s: %s", req.Target, reply.Error)
 	}
 	return nil
 }
 
-// A floorProcess serves what is measured against.
+// A floorProcess is the running floor.
 type floorProcess struct {
 	*process
 	url string
@@ -88,7 +88,8 @@ type floorProcess struct {
 
 const floorPackage = "github.com/towerkit/tower/internal/bench/floor"
 
-// startFloor builds the floor with the modules of an application, and serves it.
+// startFloor builds the floor with the modules of an application, and starts it.
+// The binary and the database are written to folder.
 func startFloor(ctx context.Context, application, folder string) (*floorProcess, error) {
 	binary := filepath.Join(folder, "floor")
 	if runtime.GOOS == "windows" {
@@ -106,7 +107,7 @@ func startFloor(ctx context.Context, application, folder string) (*floorProcess,
 	p := &floorProcess{process: child}
 	if p.url, err = bufio.NewReader(p.out).ReadString('\n'); err != nil {
 		p.close()
-		return nil, errors.New("the floor does not start")
+		return nil, errors.New("the floor did not start")
 	}
 	p.url = strings.TrimSpace(p.url)
 	return p, nil

@@ -10,40 +10,39 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// leave closes all sockets. It notes the position up to which their clients have
-// been told.
+// leave disconnects all clients, and remembers the position of the last commit.
 func (t *target) leave(ctx context.Context) error {
 	if !t.floor {
-		l := &client{}
-		if err := t.dial(ctx, l); err != nil {
+		c := &client{}
+		if err := t.dial(ctx, c); err != nil {
 			return err
 		}
-		text, err := l.ask([]wire.Request{{Hello: wire.Version}})
-		_ = l.socket.Close()
+		text, err := c.ask([]wire.Request{{Hello: wire.Version}})
+		_ = c.socket.Close()
 		var hello []wire.Hello
 		if err == nil {
 			err = json.Unmarshal(text, &hello)
 		}
 		if err != nil || len(hello) != 1 {
-			return fmt.Errorf("ask for the position: %w %s", err, text)
+			return fmt.Errorf("read the position: %w %s", err, text)
 		}
 		t.since = wire.Position(hello[0].Epoch, hello[0].Seq)
 	}
-	for _, l := range t.clients {
-		_ = l.socket.Close()
+	for _, c := range t.clients {
+		_ = c.socket.Close()
 	}
 	t.readers.Wait()
 	return nil
 }
 
-// writeMissed makes records while nobody is there.
+// writeMissed creates records while no client is connected.
 func (t *target) writeMissed(ctx context.Context, req *loadRequest) error {
 	method, path, body := t.writeRequest(req)
 	return parallel(req.Times, req.Writers, func(int) error { return t.send(ctx, method, path, t.writer, body, nil) })
 }
 
-// resume connects those that have left, and returns how long it takes until
-// the last of them is current. They hold what they held before.
+// resume connects the clients that left, and measures the time until the last of
+// them is up to date. Each resumes its cursors from the position before leave.
 func (t *target) resume(ctx context.Context, req *loadRequest) (reply loadReply, err error) {
 	if req.URL != "" {
 		t.url = req.URL
@@ -54,22 +53,22 @@ func (t *target) resume(ctx context.Context, req *loadRequest) (reply loadReply,
 	}
 	began := time.Now()
 	err = parallel(len(t.clients), resumeWorkers, func(i int) error {
-		l := t.clients[i]
-		if err := t.dial(ctx, l); err != nil || t.floor {
+		c := t.clients[i]
+		if err := t.dial(ctx, c); err != nil || t.floor {
 			return err
 		}
-		if _, err := l.ask([]wire.Request{{Hello: wire.Version}}); err != nil {
+		if _, err := c.ask([]wire.Request{{Hello: wire.Version}}); err != nil {
 			return err
 		}
-		text, err := l.ask(opens)
+		text, err := c.ask(opens)
 		if err == nil && bytes.Contains(text, []byte(`"resync":`)) {
-			err = fmt.Errorf("a client was sent everything anew: %.200s", text)
+			err = fmt.Errorf("a client could not resume and received all records again: %.200s", text)
 		}
 		return err
 	})
 	reply.Seconds = []float64{time.Since(began).Seconds()}
-	for _, l := range t.clients {
-		t.readers.Go(func() { t.countCommits(l) })
+	for _, c := range t.clients {
+		t.readers.Go(func() { t.countCommits(c) })
 	}
 	return reply, err
 }

@@ -5,24 +5,28 @@ import (
 	"time"
 )
 
-// Samples are what was measured so far, in seconds or in writes a second.
+// Samples are the figures measured so far: seconds, and for the writes, records
+// per second.
 type samples struct {
 	reachOneOfFifth, reachOne, reachAll, reachAllFloor, burst, burstFloor []float64
 	write64, write64Floor, write1, write1Floor                            []float64
 	resumed, resumedFloor                                                 []float64
 }
 
-// How much of each is done in a run.
+// The size of one run.
 const (
-	manyWriters   = 64
+	manyWriters   = 64 // concurrent writers of writes_64
 	writeDuration = time.Second
-	burstSize     = 100 // changes, each by another client
-	burstPosts    = 20  // that they change, among those that all see
+	burstSize     = 100 // changes in a burst, each from its own request
+	burstPosts    = 20  // posts that a burst changes; every client sees them
 	burstTimes    = 2
-	recordSize    = 300 // bytes that a post of the benchmark takes in the store
+	recordSize    = 300  // bytes of a benchmark post in the store
+	missedCommits = 1000 // commits while the clients are disconnected
+	resumeWorkers = 64   // clients that reconnect concurrently
 )
 
-// reach measures once how changes reach all, beside the floor.
+// reach measures how long a change takes to reach every client, first one change
+// and then a burst, on the application and on the floor.
 func (s *samples) reach(load *loadProcess) error {
 	all := loadRequest{Do: "reach", Target: "app", Published: true, Times: burstPosts}
 	var reply loadReply
@@ -44,7 +48,7 @@ func (s *samples) reach(load *loadProcess) error {
 	return s.collect(load, &s.burst, all)
 }
 
-// write measures once how fast records are made, beside the floor.
+// write measures the rate of durable writes, on the floor and on the application.
 func (s *samples) write(load *loadProcess) error {
 	for _, w := range []struct {
 		into    *[]float64
@@ -63,6 +67,7 @@ func (s *samples) write(load *loadProcess) error {
 	return nil
 }
 
+// collect sends a request and appends the times of its reply.
 func (s *samples) collect(load *loadProcess, into *[]float64, req loadRequest) error {
 	var reply loadReply
 	err := load.do(req, &reply)
@@ -79,13 +84,9 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-const (
-	missedCommits = 1000 // commits that clients miss before they come back
-	resumeWorkers = 64   // clients that are on their way back
-)
-
-// resume has all clients leave, and come back to the application when it has
-// been started anew, each to what it held, and as many connect to the floor anew.
+// resume disconnects all clients, commits changes that they miss, restarts the
+// application, and measures how long the clients take to resume their cursors. It
+// measures the same number of new connections to the floor.
 func (s *samples) resume(load *loadProcess, restart func() (url string, err error)) error {
 	for _, target := range []string{"app", "floor"} {
 		if err := load.do(loadRequest{Do: "leave", Target: target}, nil); err != nil {
@@ -99,8 +100,8 @@ func (s *samples) resume(load *loadProcess, restart func() (url string, err erro
 	if err != nil {
 		return err
 	}
-	if err := s.collect(load, &s.resumed, loadRequest{Do: "return", Target: "app", URL: url}); err != nil {
+	if err := s.collect(load, &s.resumed, loadRequest{Do: "resume", Target: "app", URL: url}); err != nil {
 		return err
 	}
-	return s.collect(load, &s.resumedFloor, loadRequest{Do: "return", Target: "floor"})
+	return s.collect(load, &s.resumedFloor, loadRequest{Do: "resume", Target: "floor"})
 }

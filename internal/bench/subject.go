@@ -10,21 +10,21 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Subject is what of an application is measured: a cursor that all clients
-// hold, and an action that makes records for it.
+// A Subject is the part of an application that is measured: a cursor that every
+// client opens, and an action that creates records in it.
 type Subject struct {
-	Cursor string
-	With   json.RawMessage // the cursor's input
-	Call   string          // "POST /posts"
-	In     json.RawMessage // the action's input
+	Cursor string          // "posts.published"
+	With   json.RawMessage // input of the cursor; nil for none
+	Call   string          // "POST /posts"; "" for the controller's first POST action
+	In     json.RawMessage // input of the action; nil for an example
 }
 
-// resolve finds the subject's cursor and action among the application's routes,
-// and fills in what was left open.
+// resolve checks that the application has the subject's cursor, and fills in Call
+// and In from its routes if they are empty.
 func (s *Subject) resolve(ctx context.Context, client Control, exampleInput func(wire.Route, string) string) error {
 	var routes []wire.Route
 	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoRoutes}, &routes); err != nil {
-		return fmt.Errorf("ask for the routes: %w", err)
+		return fmt.Errorf("read the routes: %w", err)
 	}
 	if !hasCursor(routes, s.Cursor) {
 		return &hintedError{fmt.Errorf("there is no cursor %q in this application", s.Cursor), "see: tower routes"}
@@ -43,9 +43,9 @@ func (s *Subject) resolve(ctx context.Context, client Control, exampleInput func
 		}
 	}
 	if s.Call == "" {
-		return &hintedError{fmt.Errorf("controller %s has no action that makes a record", controller), `name one: --call 'POST /posts {"title":"Hi"}'`}
+		return &hintedError{fmt.Errorf("controller %s has no action that creates a record", controller), `name one: --call 'POST /posts {"title":"Hi"}'`}
 	}
-	return nil // its path holds values
+	return nil // Call has values in its path, so it equals no route
 }
 
 func hasCursor(routes []wire.Route, name string) bool {
@@ -57,5 +57,5 @@ func hasCursor(routes []wire.Route, name string) bool {
 	return false
 }
 
-// exampleText is what texts of a benchmark's records say.
+// exampleText is the value of string fields in the records of a benchmark.
 const exampleText = "A record of the benchmark"

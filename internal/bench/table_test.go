@@ -33,7 +33,7 @@ func TestMeasures(t *testing.T) {
 	if err := Print(&text, measures, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"12.0 ms", "1000 k changes/s", "at most 1.30  ✗ of the same of 200", "at least 0.40  ✓"} {
+	for _, part := range []string{"12.0 ms", "1000 k changes/s", "at most 1.30  ✗ of the same with 200 clients", "at least 0.40  ✓"} {
 		if !strings.Contains(text.String(), part) {
 			t.Errorf("the table has no %q:\n%s", part, text.String())
 		}

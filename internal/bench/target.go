@@ -17,18 +17,18 @@ import (
 
 // A target is a server under load, and its clients.
 type target struct {
-	floor     bool
+	floor     bool // the server is the floor
 	url       string
 	http      *http.Client
-	writer    string   // cookie
-	subject   *Subject // nil: the sample
-	published []string // ids of what the writer published
-	since     string   // position at which the listeners left
+	writer    string   // cookie of the user that writes
+	subject   *Subject // nil for the sample application
+	published []string // ids of the posts that the writer published
+	since     string   // position of the last commit before the clients left
 	clients   []*client
 	readers   sync.WaitGroup
 
-	received, wanted atomic.Int64 // messages, of all listeners
-	allReceived      chan time.Time
+	received, wanted atomic.Int64   // commits, summed over all clients
+	allReceived      chan time.Time // when received reached wanted
 }
 
 func newTarget(floor bool, url string) *target {
@@ -37,8 +37,8 @@ func newTarget(floor bool, url string) *target {
 }
 
 func (t *target) close() {
-	for _, l := range t.clients {
-		_ = l.socket.Close()
+	for _, c := range t.clients {
+		_ = c.socket.Close()
 	}
 	t.readers.Wait()
 	t.http.CloseIdleConnections()
@@ -58,13 +58,13 @@ func (t *target) handle(ctx context.Context, req *loadRequest) (loadReply, error
 		return loadReply{}, t.leave(ctx)
 	case "miss":
 		return loadReply{}, t.writeMissed(ctx, req)
-	case "return":
+	case "resume":
 		return t.resume(ctx, req)
 	}
-	return loadReply{}, fmt.Errorf("there is no request %q", req.Do)
+	return loadReply{}, fmt.Errorf("unknown load request %q", req.Do)
 }
 
-// join connects clients, beside those that are connected.
+// join connects more clients.
 func (t *target) join(ctx context.Context, req *loadRequest) (err error) {
 	if req.Subject != nil {
 		t.subject = req.Subject
@@ -81,10 +81,10 @@ func (t *target) join(ctx context.Context, req *loadRequest) (err error) {
 		}
 		return nil
 	})
-	for _, l := range joined {
-		if l != nil {
-			t.clients = append(t.clients, l)
-			t.readers.Go(func() { t.countCommits(l) })
+	for _, c := range joined {
+		if c != nil {
+			t.clients = append(t.clients, c)
+			t.readers.Go(func() { t.countCommits(c) })
 		}
 	}
 	return err
@@ -103,24 +103,24 @@ func (t *target) signIn(ctx context.Context, user string) (cookie string, err er
 	return cookie, nil
 }
 
-func (t *target) connect(ctx context.Context, user string) (l *client, err error) {
-	l = &client{}
+func (t *target) connect(ctx context.Context, user string) (c *client, err error) {
+	c = &client{}
 	if !t.floor && t.subject == nil {
-		if l.cookie, err = t.signIn(ctx, user); err != nil {
+		if c.cookie, err = t.signIn(ctx, user); err != nil {
 			return nil, err
 		}
 	}
-	if err := t.dial(ctx, l); err != nil || t.floor {
-		return l, err
+	if err := t.dial(ctx, c); err != nil || t.floor {
+		return c, err
 	}
-	if err := l.open(t.cursorRequests()); err != nil {
-		_ = l.socket.Close()
+	if err := c.open(t.cursorRequests()); err != nil {
+		_ = c.socket.Close()
 		return nil, err
 	}
-	return l, nil
+	return c, nil
 }
 
-// cursorRequests are the cursors that each client holds.
+// cursorRequests returns the requests that open the cursors of a client.
 func (t *target) cursorRequests() []wire.Request {
 	if t.subject != nil {
 		return []wire.Request{{Open: t.subject.Cursor, In: t.subject.With}}
@@ -128,8 +128,8 @@ func (t *target) cursorRequests() []wire.Request {
 	return []wire.Request{{Open: "posts.published"}, {Open: "posts.mine"}}
 }
 
-// reach makes posts, one after another, waits until all who may see one have it,
-// and notes how long each took.
+// reach creates posts one after another, and measures for each the time until every
+// client that may see it has received it.
 func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, err error) {
 	method, path, body := t.writeRequest(req)
 	for i := range req.Times {
@@ -138,13 +138,13 @@ func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, 
 			chosen := t.clients[i*7%len(t.clients)]
 			matching, cookie = []*client{chosen}, chosen.cookie
 		}
-		var made createdRecord
-		took, err := t.await(ctx, matching, 1, func() error { return t.send(ctx, method, path, cookie, body, &made) })
+		var created createdRecord
+		took, err := t.await(ctx, matching, 1, func() error { return t.send(ctx, method, path, cookie, body, &created) })
 		if err != nil {
 			return reply, err
 		}
 		if req.Published && t.subject == nil {
-			t.published = append(t.published, made.ID)
+			t.published = append(t.published, created.ID)
 		}
 		reply.Seconds = append(reply.Seconds, took.Seconds())
 	}
@@ -152,8 +152,8 @@ func (t *target) reach(ctx context.Context, req *loadRequest) (reply loadReply, 
 	return reply, nil
 }
 
-// burst has as many writers each make a change to one of the newest posts, all at
-// once, and waits until everybody has every change.
+// burst lets req.Writers writers change one of the newest posts each, all at once, and
+// measures the time until every client has received every change.
 func (t *target) burst(ctx context.Context, req *loadRequest) (reply loadReply, err error) {
 	method, path, message := t.writeRequest(req)
 	if !t.floor && t.subject == nil && len(t.published) < burstPosts {
@@ -176,41 +176,43 @@ func (t *target) burst(ctx context.Context, req *loadRequest) (reply loadReply, 
 	return reply, nil
 }
 
-// receiveTimeout is how long a benchmark waits for a message.
+// receiveTimeout is how long await waits for the commits before it reports them lost.
 const receiveTimeout = 30 * time.Second
 
-// await makes commits and waits until each of the listeners has them all. It
-// returns how long that took.
-func (t *target) await(ctx context.Context, listeners []*client, commits int, make func() error) (time.Duration, error) {
+// await calls commit, which makes a number of commits, and waits until each of the
+// receivers has all of them. It returns the time from the call to the last receipt. A
+// commit that does not arrive, or arrives at another client, is an error.
+func (t *target) await(ctx context.Context, receivers []*client, commits int, commit func() error) (time.Duration, error) {
 	before := map[*client]int64{}
-	for _, l := range listeners {
-		before[l] = l.received.Load()
+	for _, c := range receivers {
+		before[c] = c.received.Load()
 	}
-	total := t.received.Load() + int64(commits*len(listeners))
+	total := t.received.Load() + int64(commits*len(receivers))
 	t.wanted.Store(total)
 	began := time.Now()
-	if err := make(); err != nil {
+	if err := commit(); err != nil {
 		return 0, err
 	}
 	select {
 	case last := <-t.allReceived:
-		for l, had := range before {
-			if got := l.received.Load() - had; got != int64(commits) {
-				return 0, fmt.Errorf("a client was sent %d of %d commits", got, commits)
+		for c, had := range before {
+			if got := c.received.Load() - had; got != int64(commits) {
+				return 0, fmt.Errorf("a client received %d of %d commits", got, commits)
 			}
 		}
 		return last.Sub(began), nil
 	case <-time.After(receiveTimeout):
-		if t.subject != nil && t.received.Load() == total-int64(commits*len(listeners)) {
-			return 0, fmt.Errorf("what %s makes has not come to those who hold %s within %s: do visitors see it? --call takes another action, or input", t.subject.Call, t.subject.Cursor, receiveTimeout)
+		if t.subject != nil && t.received.Load() == total-int64(commits*len(receivers)) {
+			return 0, fmt.Errorf("the records that %s creates did not reach the clients with %s open within %s: may visitors see them? use --call for another action or input", t.subject.Call, t.subject.Cursor, receiveTimeout)
 		}
-		return 0, fmt.Errorf("%d messages of %d were lost: they have not come within %s", total-t.received.Load(), commits*len(listeners), receiveTimeout)
+		return 0, fmt.Errorf("%d of %d messages were lost: they did not arrive within %s", total-t.received.Load(), commits*len(receivers), receiveTimeout)
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
 }
 
-// writeRequest is what is posted, and where.
+// writeRequest returns the request that creates one record, or broadcasts one message
+// on the floor.
 func (t *target) writeRequest(req *loadRequest) (method, path string, body []byte) {
 	if t.subject != nil {
 		method, path, _ = strings.Cut(t.subject.Call, " ")
@@ -220,11 +222,12 @@ func (t *target) writeRequest(req *loadRequest) (method, path string, body []byt
 		pad := max(0, req.Size-len(commitMark)-len(`1,"pad":""}`))
 		return http.MethodPost, "/broadcast", fmt.Appendf(nil, `%s1,"pad":"%s"}`, commitMark, strings.Repeat("x", pad))
 	}
-	body, _ = json.Marshal(map[string]any{"title": "A note on the board", "body": strings.Repeat("x", 80), "published": req.Published}) // strings and a bool
+	body, _ = json.Marshal(map[string]any{"title": "A note on the board", "body": strings.Repeat("x", 80), "published": req.Published}) // strings and a bool cannot fail
 	return http.MethodPost, "/posts", body
 }
 
-// write has clients write one record after another, which nobody is told of.
+// write lets req.Writers writers create one record after another for the time req.For,
+// and returns the rate. No client receives the records.
 func (t *target) write(ctx context.Context, req *loadRequest) (loadReply, error) {
 	method, path, body := t.writeRequest(&loadRequest{})
 	if t.floor {
@@ -245,8 +248,8 @@ func (t *target) write(ctx context.Context, req *loadRequest) (loadReply, error)
 	return loadReply{Written: float64(written.Load()) / time.Since(began).Seconds()}, err
 }
 
-// send makes a request, and decodes what it answers into out, unless that is nil
-// or the floor answers, which says nothing.
+// send makes a request and decodes the body of the answer into out, unless out is nil
+// or the target is the floor, whose answers are empty.
 func (t *target) send(ctx context.Context, method, path, cookie string, body []byte, out any) error {
 	_, text, err := t.request(ctx, method, path, cookie, body)
 	if err == nil && out != nil && !t.floor {
@@ -255,6 +258,8 @@ func (t *target) send(ctx context.Context, method, path, cookie string, body []b
 	return err
 }
 
+// request makes a request. A status of 300 or more is an error with the message and the
+// problems of the answer.
 func (t *target) request(ctx context.Context, method, path, cookie string, body []byte) (http.Header, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, t.url+path, bytes.NewReader(body))
 	if err != nil {
@@ -270,7 +275,7 @@ func (t *target) request(ctx context.Context, method, path, cookie string, body 
 	text, err := io.ReadAll(response.Body)
 	if err == nil && response.StatusCode >= 300 {
 		var refused struct{ Error wire.Error }
-		_ = json.Unmarshal(text, &refused) // it may not be JSON; the status says enough
+		_ = json.Unmarshal(text, &refused) // if it is not JSON, the status must do
 		err = fmt.Errorf("%s %s: %s %s", method, path, response.Status, refused.Error.Message)
 		for field, problems := range refused.Error.Problems {
 			err = fmt.Errorf("%w; %s %s", err, field, strings.Join(problems, ", "))

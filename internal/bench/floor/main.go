@@ -1,13 +1,14 @@
-// Command floor is a server of nothing but net/http, melody and bbolt, each used
-// as it is meant to be: the least that a message to everyone, and a durable write,
-// can cost. The bench command of tower measures applications beside it.
+// Command floor is a server of nothing but net/http, melody and bbolt, each used in the
+// intended way. It shows the least that a message to every client and a durable
+// write can cost. tower bench measures applications beside it.
 //
-//	GET  /socket      a WebSocket that is sent every broadcast
+//	GET  /socket      opens a WebSocket that receives every broadcast
 //	POST /broadcast   sends the body to every socket
-//	POST /records     stores the body under a key of its own, with one index key,
-//	                  and answers when it is durable
+//	POST /records     stores the body under a new key, with one index entry, and
+//	                  answers when it is durable
 //
-// It prints its address and ends when its standard input does.
+// Its argument is the folder for its database. It prints its URL, and ends when its
+// standard input is closed.
 package main
 
 import (
@@ -63,7 +64,7 @@ func handler(records *records) http.Handler {
 	sockets := melody.New()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /socket", func(w http.ResponseWriter, r *http.Request) {
-		_ = sockets.HandleRequest(w, r) // it has answered
+		_ = sockets.HandleRequest(w, r) // it answers errors itself
 	})
 	post := func(path string, do func(body []byte) error) {
 		mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +86,7 @@ func handler(records *records) http.Handler {
 
 var values, index = []byte("records"), []byte("index")
 
-// records are written by one goroutine, all that wait in one transaction.
+// records is the database. One goroutine writes all waiting records in one transaction.
 type records struct {
 	db      *bolt.DB
 	waiting chan write
@@ -97,8 +98,8 @@ type write struct {
 	done chan error
 }
 
-// most is how many writes share a transaction.
-const most = 1000
+// maxGroup is the highest number of writes in a transaction.
+const maxGroup = 1000
 
 func open(path string) (*records, error) {
 	db, err := bolt.Open(path, 0o600, nil)
@@ -114,11 +115,12 @@ func open(path string) (*records, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &records{db: db, waiting: make(chan write, most)}
+	r := &records{db: db, waiting: make(chan write, maxGroup)}
 	go r.writeAll()
 	return r, nil
 }
 
+// put stores a body, and returns when it is durable.
 func (r *records) put(body []byte) error {
 	w := write{body, make(chan error, 1)}
 	r.waiting <- w
@@ -128,7 +130,7 @@ func (r *records) put(body []byte) error {
 func (r *records) writeAll() {
 	for first := range r.waiting {
 		group := []write{first}
-		for len(group) < most && len(r.waiting) > 0 {
+		for len(group) < maxGroup && len(r.waiting) > 0 {
 			group = append(group, <-r.waiting)
 		}
 		err := r.db.Update(func(tx *bolt.Tx) error {
