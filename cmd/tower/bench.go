@@ -147,11 +147,11 @@ func (b *benchCommand) application(folder string) (app *application, database st
 // parseSubject reads a cursor and an action, each followed by its input as JSON
 // or by nothing. The action may be left open.
 func parseSubject(cursor, call string) (s bench.Subject, err error) {
-	if s.Cursor, s.With, err = named("the cursor", cursor, "posts.published"); err != nil || call == "" {
+	if s.Cursor, s.With, err = splitInput("the cursor", cursor, "posts.published"); err != nil || call == "" {
 		return s, err
 	}
 	method, rest, _ := strings.Cut(call, " ")
-	path, in, err := named("--call", rest, "POST /posts")
+	path, in, err := splitInput("--call", rest, "POST /posts")
 	if err == nil && (method == "" || method != strings.ToUpper(method) || method == http.MethodGet || !strings.HasPrefix(path, "/")) {
 		err = &usageError{message: fmt.Sprintf("--call %q is not an action, such as \"POST /posts\"", call), hint: "see: tower routes"}
 	}
@@ -159,8 +159,8 @@ func parseSubject(cursor, call string) (s bench.Subject, err error) {
 	return s, err
 }
 
-// named splits a name from the JSON that follows it.
-func named(what, text, like string) (name string, in json.RawMessage, err error) {
+// splitInput splits a name from the JSON that follows it.
+func splitInput(what, text, like string) (name string, in json.RawMessage, err error) {
 	name, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
 	if rest = strings.TrimSpace(rest); rest == "" {
 		return name, nil, nil

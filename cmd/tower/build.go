@@ -42,7 +42,7 @@ files are in it. GOOS and GOARCH say for which system, as with go build.`,
 			if err != nil {
 				return fmt.Errorf("read what was built: %w", err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "built %s, %.1f MB\n", shown(path), float64(info.Size())/1e6)
+			fmt.Fprintf(cmd.OutOrStdout(), "built %s, %.1f MB\n", shortPath(path), float64(info.Size())/1e6)
 			return nil
 		},
 	}
@@ -70,15 +70,15 @@ func outputPath(app *application, out string) (string, error) {
 	}
 	if err == nil && info.Mode()&fs.ModeType != 0 {
 		return "", &hintedError{
-			fmt.Errorf("%s is there already, and is not a file", shown(path)),
+			fmt.Errorf("%s is there already, and is not a file", shortPath(path)),
 			"give another name: tower build -o FILE",
 		}
 	}
 	return path, nil
 }
 
-// shown is a path as short as it can be said.
-func shown(path string) string {
+// shortPath is a path as short as it can be said.
+func shortPath(path string) string {
 	here, err := os.Getwd()
 	if err != nil {
 		return path

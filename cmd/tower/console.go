@@ -1,19 +1,12 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/user"
-	"sync"
 
 	"github.com/spf13/cobra"
 
-	"github.com/towerkit/tower/internal/dev"
 	"github.com/towerkit/tower/internal/repl"
-	"github.com/towerkit/tower/internal/wire"
 )
 
 func newConsole() *cobra.Command {
@@ -56,9 +49,9 @@ records asks first; a script says --yes.`,
 				defer file.Close()
 				o.Script, o.ScriptName = file, args[0]
 			}
-			attached := &attachment{app: app, env: string(env), progress: cmd.ErrOrStderr()}
-			defer attached.close()
-			o.Dial = attached.dial
+			dialer := &appDialer{app: app, env: string(env), progress: cmd.ErrOrStderr()}
+			defer dialer.close()
+			o.Dial = dialer.dial
 			o.Input, o.Output, o.Err = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 			if code := repl.Run(cmd.Context(), o); code != 0 {
 				return exitCode(code)
@@ -75,61 +68,4 @@ records asks first; a script says --yes.`,
 	cmd.Flags().Var(&env, "env", "in which to start an application that does not run")
 	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(environments, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-// An attachment is a console's way to its application: the one that runs, or
-// one of its own.
-type attachment struct {
-	app      *application
-	env      string
-	progress io.Writer
-
-	mu    sync.Mutex
-	began bool // it was attached once
-	own   *dev.App
-}
-
-// dial attaches to the application. The first time it starts one that does not
-// run; one that has gone away comes back by itself, or not.
-func (a *attachment) dial(ctx context.Context) (*repl.Client, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	client, err := attach(ctx, a.app)
-	if a.began || !errors.Is(err, repl.ErrNotRunning) {
-		a.began = a.began || err == nil
-		return client, err
-	}
-	fmt.Fprintln(a.progress, "starting the application, which does not run yet")
-	own, err := dev.Start(ctx, dev.Options{Folder: a.app.Folder, Env: a.env, Output: nil})
-	if err != nil {
-		var running *dev.RunningError
-		if errors.As(err, &running) { // it is just starting
-			return nil, fmt.Errorf("%w yet: %w", repl.ErrNotRunning, err)
-		}
-		return nil, err
-	}
-	a.own, a.began = own, true
-	return attach(ctx, a.app)
-}
-
-func (a *attachment) close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.own != nil {
-		_ = a.own.Close() // what it was asked has been answered
-	}
-}
-
-// attach connects to the running application. The error is repl.ErrNotRunning
-// when it does not run.
-func attach(ctx context.Context, app *application) (*repl.Client, error) {
-	runtime := wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid())
-	return repl.Attach(ctx, wire.SocketPath(app.Folder, runtime), "console:"+userName())
-}
-
-func userName() string {
-	if who, err := user.Current(); err == nil {
-		return who.Username
-	}
-	return "unknown"
 }

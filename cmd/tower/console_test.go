@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// hears holds that the players have received these effects since they were last
+// expectReceived holds that the players have received these effects since they were last
 // asked, and nothing else.
-func hears(t *testing.T, players map[string]*player, want map[string][]string) {
+func expectReceived(t *testing.T, players map[string]*demoClient, want map[string][]string) {
 	t.Helper()
 	for name, p := range players {
 		got, messages, err := p.received(t.Context())
@@ -28,29 +28,29 @@ func hears(t *testing.T, players map[string]*player, want map[string][]string) {
 	}
 }
 
-// TestAConsoleThinksBeforeItActs types into a console on a terminal, on a real
+// TestConsoleSandboxReachesNoClientBeforeCommit types into a console on a terminal, on a real
 // server that two people are connected to: it looks with their eyes, and nobody is
 // told anything before commit().
-func TestAConsoleThinksBeforeItActs(t *testing.T) {
-	w := newWorkshop(t)
+func TestConsoleSandboxReachesNoClientBeforeCommit(t *testing.T) {
+	w := newHarness(t)
 	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(w.folder, "run"))
 	t.Setenv("GOPROXY", "off")
 	err := withSample(t.Context(), io.Discard, 0, func(s *sample) error {
-		ids, err := s.settle(t.Context())
+		ids, err := s.seed(t.Context())
 		if err != nil {
 			return err
 		}
-		players := map[string]*player{}
-		for _, name := range people {
-			if players[name], err = s.enter(t.Context(), name, ids[name]); err != nil {
+		players := map[string]*demoClient{}
+		for _, name := range demoUsers {
+			if players[name], err = s.connect(t.Context(), name, ids[name]); err != nil {
 				return err
 			}
 			defer players[name].close()
 		}
-		hears(t, players, nil)
-		console := (&journal{workshop: w, folder: s.app.Folder}).console("--sandbox")
-		console.thinks(t, players)
-		console.outlivesARebuild(t, s)
+		expectReceived(t, players, nil)
+		console := (&testApp{harness: w, folder: s.app.Folder}).console("--sandbox")
+		console.testSandbox(t, players)
+		console.testRebuild(t, s)
 		return nil
 	})
 	if err != nil && t.Context().Err() == nil {
@@ -58,7 +58,7 @@ func TestAConsoleThinksBeforeItActs(t *testing.T) {
 	}
 }
 
-func (s *terminalScreen) thinks(t *testing.T, players map[string]*player) {
+func (s *terminalScreen) testSandbox(t *testing.T, players map[string]*demoClient) {
 	t.Helper()
 	s.types(`let ada = User.where({name: "Ada"}).first(), bob = User.where({name: "Bob"}).first(), hello = Post.first()`)
 	s.types(`[hello.author.name, ada.posts.count(), await as(bob).posts.mine().count()]`)
@@ -76,7 +76,7 @@ func (s *terminalScreen) thinks(t *testing.T, players map[string]*player) {
 	s.shows("published  true → false")
 	s.types(`as(ada).posts.published().pluck("title")`)
 	s.shows(`["From Bob"]`)
-	hears(t, players, nil)
+	expectReceived(t, players, nil)
 
 	s.types(`while (true) {}`)
 	s.shows("running…")
@@ -84,18 +84,18 @@ func (s *terminalScreen) thinks(t *testing.T, players map[string]*player) {
 	s.shows("stopped")
 	s.types(`Post.first().titel`)
 	s.shows("Post has no field titel", "did you mean title?")
-	hears(t, players, nil)
+	expectReceived(t, players, nil)
 	s.types(`commit()`)
 	s.shows("console:" + userName())
-	hears(t, players, map[string][]string{"Ada": {"mine change", "published enter", "published leave", "published/users enter", "published/users leave"},
+	expectReceived(t, players, map[string][]string{"Ada": {"mine change", "published enter", "published leave", "published/users enter", "published/users leave"},
 		"Bob": {"mine enter", "published enter", "published leave", "published/users enter", "published/users leave"}})
 	s.types(`undo(seq()); commit()`)
 	s.shows("is undone when this is committed")
-	eventuallyHears(t, players)
+	awaitUndo(t, players)
 }
 
-// eventuallyHears waits until the undo has come to all of the players.
-func eventuallyHears(t *testing.T, players map[string]*player) {
+// awaitUndo waits until the undo has come to all of the players.
+func awaitUndo(t *testing.T, players map[string]*demoClient) {
 	t.Helper()
 	for name, p := range players {
 		eventually(t, name+" hears of the undo", func() bool {
@@ -105,9 +105,9 @@ func eventuallyHears(t *testing.T, players map[string]*player) {
 	}
 }
 
-// outlivesARebuild builds the application anew under the console, which keeps its
+// testRebuild builds the application anew under the console, which keeps its
 // variables and what its sandbox holds.
-func (s *terminalScreen) outlivesARebuild(t *testing.T, app *sample) {
+func (s *terminalScreen) testRebuild(t *testing.T, app *sample) {
 	t.Helper()
 	s.types(`let made = Post.create({title: "Kept in the sandbox"}), kept = 40`)
 	s.types(`diff().length * 100`)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -44,9 +45,9 @@ exit code is 0 only if all of it was right.`,
 			defer stop()
 			return withSample(ctx, cmd.OutOrStdout(), int(port), func(sample *sample) error {
 				if headless {
-					return sample.play(ctx)
+					return sample.runScript(ctx)
 				}
-				return sample.console(cmd.Context(), cmd)
+				return sample.openConsole(cmd.Context(), cmd)
 			})
 		},
 	}
@@ -60,29 +61,29 @@ type sample struct {
 	app      *application
 	url      string
 	out      io.Writer
-	progress *progress
+	progress *muteWriter
 }
 
-// A progress passes on what a supervisor prints, until it is hushed.
-type progress struct {
-	mu     sync.Mutex
-	out    io.Writer
-	hushed bool
+// A muteWriter passes on what a supervisor prints, until it is hushed.
+type muteWriter struct {
+	mu    sync.Mutex
+	out   io.Writer
+	muted bool
 }
 
-func (p *progress) Write(text []byte) (int, error) {
+func (p *muteWriter) Write(text []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.hushed {
+	if p.muted {
 		return len(text), nil
 	}
 	return p.out.Write(text)
 }
 
-func (p *progress) hush() {
+func (p *muteWriter) mute() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.hushed = true
+	p.muted = true
 }
 
 // withSample writes, builds and serves the sample application, calls fn, and
@@ -98,7 +99,7 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 		return err
 	}
 	fmt.Fprintf(out, "▸ sample application written to %s\n", app.Folder)
-	progress := &progress{out: out}
+	progress := &muteWriter{out: out}
 	supervisor := dev.New(dev.Options{Folder: app.Folder, Port: port, Output: progress, Color: hasColor(out)})
 	if err := supervisor.Open(); err != nil {
 		return err
@@ -135,18 +136,18 @@ func writeSample(folder string) (*application, error) {
 	return readApplication(options.Folder)
 }
 
-// people are who is there to sign in as.
-var people = []string{"Ada", "Bob"}
+// demoUsers are who is there to sign in as.
+var demoUsers = []string{"Ada", "Bob"}
 
-// settle makes the people and a first post.
-func (s *sample) settle(ctx context.Context) (ids map[string]string, err error) {
+// seed makes the people and a first post.
+func (s *sample) seed(ctx context.Context) (ids map[string]string, err error) {
 	client, err := attach(ctx, s.app)
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
 	ids = map[string]string{}
-	for _, name := range people {
+	for _, name := range demoUsers {
 		record, err := create(ctx, client, "users", map[string]any{"name": name})
 		if err != nil {
 			return nil, fmt.Errorf("make %s: %w", name, err)
@@ -166,12 +167,12 @@ User.first().update({name: "Ada Lovelace"})
 
 help() explains, tab completes.`
 
-// console opens a console on the sample.
-func (s *sample) console(ctx context.Context, cmd *cobra.Command) error {
-	if _, err := s.settle(ctx); err != nil {
+// openConsole opens a console on the sample.
+func (s *sample) openConsole(ctx context.Context, cmd *cobra.Command) error {
+	if _, err := s.seed(ctx); err != nil {
 		return err
 	}
-	s.progress.hush() // the screen is the console's now
+	s.progress.mute() // the screen is the console's now
 	code := repl.Run(ctx, repl.Options{
 		Greeting: fmt.Sprintf(demoGreeting, s.url),
 		Dial:     func(ctx context.Context) (*repl.Client, error) { return attach(ctx, s.app) },
@@ -196,5 +197,5 @@ func create(ctx context.Context, client *repl.Client, model string, set map[stri
 	if err := client.Do(ctx, req, &written); err != nil {
 		return record, err
 	}
-	return record, decode(written.Record, &record)
+	return record, json.Unmarshal(written.Record, &record)
 }

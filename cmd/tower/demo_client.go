@@ -14,16 +14,16 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A player is a client of the sample application, signed in as one of its
+// A demoClient is a client of the sample application, signed in as one of its
 // people, with its lists open.
-type player struct {
+type demoClient struct {
 	socket  *websocket.Conn
 	cursors map[uint64]string // "published", "mine"
 	lastID  uint64
 }
 
-// enter signs in over HTTP, as a browser does, and connects.
-func (s *sample) enter(ctx context.Context, name, id string) (*player, error) {
+// connect signs in over HTTP, as a browser does, and connects.
+func (s *sample) connect(ctx context.Context, name, id string) (*demoClient, error) {
 	body, err := json.Marshal(map[string]string{"user": id})
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func (s *sample) enter(ctx context.Context, name, id string) (*player, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &player{socket: socket, cursors: map[uint64]string{}}
+	p := &demoClient{socket: socket, cursors: map[uint64]string{}}
 	if err := p.open(ctx, wire.Request{Open: "posts.published"}, wire.Request{Open: "posts.mine"}); err != nil {
 		p.close()
 		return nil, err
@@ -54,10 +54,10 @@ func (s *sample) enter(ctx context.Context, name, id string) (*player, error) {
 	return p, nil
 }
 
-func (p *player) close() { _ = p.socket.Close() }
+func (p *demoClient) close() { _ = p.socket.Close() }
 
 // open says hello and opens cursors.
-func (p *player) open(ctx context.Context, cursors ...wire.Request) error {
+func (p *demoClient) open(ctx context.Context, cursors ...wire.Request) error {
 	if err := p.socket.WriteJSON(wire.Request{Hello: wire.Version}); err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (p *player) open(ctx context.Context, cursors ...wire.Request) error {
 }
 
 // read returns the frames of the next message.
-func (p *player) read(ctx context.Context) ([]json.RawMessage, error) {
+func (p *demoClient) read(ctx context.Context) ([]json.RawMessage, error) {
 	stop := context.AfterFunc(ctx, p.close)
 	defer stop()
 	_, message, err := p.socket.ReadMessage()
@@ -89,7 +89,7 @@ func (p *player) read(ctx context.Context) ([]json.RawMessage, error) {
 }
 
 // ask sends a request, and returns its answer and the commits that came before.
-func (p *player) ask(ctx context.Context, req wire.Request) (answer wire.Answer, commits []wire.Commit, err error) {
+func (p *demoClient) ask(ctx context.Context, req wire.Request) (answer wire.Answer, commits []wire.Commit, err error) {
 	p.lastID++
 	req.ID = p.lastID
 	if err := p.socket.WriteJSON(req); err != nil {
@@ -120,7 +120,7 @@ func (p *player) ask(ctx context.Context, req wire.Request) (answer wire.Answer,
 // received returns what became of the player's lists since it was last asked,
 // sorted, and in how many messages it came. The commits so far have been sent
 // before the answer to any request.
-func (p *player) received(ctx context.Context) (effects []string, messages int, err error) {
+func (p *demoClient) received(ctx context.Context) (effects []string, messages int, err error) {
 	_, commits, err := p.ask(ctx, wire.Request{Close: 1 << 52})
 	for _, commit := range commits {
 		for number, delta := range commit.Cursors {

@@ -41,7 +41,7 @@ port. It changes nothing. The exit code is 1 if there is a problem.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
 			defer stop()
-			findings := examine(ctx)
+			findings := runChecks(ctx)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -80,8 +80,8 @@ func writeFindings(out io.Writer, findings []finding, asJSON bool) error {
 	return nil
 }
 
-// examine makes every check. Without an application, those of one are left out.
-func examine(ctx context.Context) []finding {
+// runChecks makes every check. Without an application, those of one are left out.
+func runChecks(ctx context.Context) []finding {
 	app, err := findApplication()
 	findings := []finding{checkGo(ctx, app), checkGit()}
 	switch {
@@ -230,7 +230,7 @@ func tryWrite(folder string) error {
 func checkPort(app *application) finding {
 	f := finding{Check: "port"}
 	port := portFlag(3000)
-	if err := port.fallBack(false); err != nil {
+	if err := port.readEnv(false); err != nil {
 		f.State, f.Detail, f.Fix = "problem", err.Error(), "unset PORT"
 		return f
 	}

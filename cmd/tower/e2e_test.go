@@ -21,8 +21,8 @@ import (
 // application is made and changed by hand, two people look at it in Chromium, and
 // records are made in a console in a terminal.
 func TestEverythingTogether(t *testing.T) {
-	w := newWorkshop(t)
-	app := w.journal()
+	w := newHarness(t)
+	app := w.newJournal()
 	app.serve()
 	ids := app.authors("Ada", "Bob")
 	browser := openBrowser(t)
@@ -30,7 +30,7 @@ func TestEverythingTogether(t *testing.T) {
 	ada.signIn(ids["Ada"])
 	bob.signIn(ids["Bob"])
 	console := app.console()
-	watched := app.watches("posts.all")
+	watched := app.watch("posts.all")
 
 	// A record made in the terminal is in both pages, and the console says so.
 	console.types(fmt.Sprintf(`Post.create({title: "Hello", published: true, authorId: %q})`, ids["Ada"]))
@@ -62,14 +62,14 @@ func TestEverythingTogether(t *testing.T) {
 	ada.until("twelve posts by Robert", signed("Robert")+` == 12`)
 	bob.until("twelve posts by Robert", signed("Robert")+` == 12`)
 
-	watched.agrees()
-	app.edits(ada, bob, console)
-	watched.agrees()
-	app.fails(ada, console)
+	watched.checkAgrees()
+	app.testEdits(ada, bob, console)
+	watched.checkAgrees()
+	app.testCompileError(ada, console)
 	writer := browser.tab("writer", app.url)
 	writer.signIn(ids["Bob"])
 	writer.visit("/posts/new")
-	app.dies(ada, bob, writer, ids["Ada"], watched)
+	app.testKills(ada, bob, writer, ids["Ada"], watched)
 }
 
 // signed is how many posts of a page are by somebody.
@@ -77,8 +77,8 @@ func signed(name string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("[data-live] .meta")].filter(meta => meta.textContent.includes(%q)).length`, name)
 }
 
-// edits changes a view and a controller, and sees both take effect.
-func (a *journal) edits(ada, bob *tab, console *terminalScreen) {
+// testEdits changes a view and a controller, and sees both take effect.
+func (a *testApp) testEdits(ada, bob *tab, console *terminalScreen) {
 	a.replace("views/posts/_post.html", "<li", `<li class="edited"`)
 	ada.until("the edited view", `document.querySelectorAll("[data-live] .edited").length == 13`)
 	console.types("let kept = 41")
@@ -92,8 +92,8 @@ func (a *journal) edits(ada, bob *tab, console *terminalScreen) {
 	ada.shows("n11", "n9", "n8")
 }
 
-// fails breaks the application and mends it: the page says where the fault is.
-func (a *journal) fails(ada *tab, console *terminalScreen) {
+// testCompileError breaks the application and mends it: the page says where the fault is.
+func (a *testApp) testCompileError(ada *tab, console *terminalScreen) {
 	a.replace("controllers/posts.go", "Limit(3)", "Limits(3)")
 	ada.until("the compile error over the page", overlay+`?.includes("controllers/posts.go")`)
 	a.prints("controllers/posts.go:")
@@ -106,16 +106,16 @@ func (a *journal) fails(ada *tab, console *terminalScreen) {
 // overlay is the text of the compile error over a page.
 const overlay = `[...document.querySelectorAll("*")].map(e => e.shadowRoot?.textContent).find(text => text?.trim())`
 
-// dies kills the application, and then the server, the hard way. The pages
+// testKills kills the application, and then the server, the hard way. The pages
 // come back by themselves, with what was made meanwhile, and what was written in
 // them is sent.
-func (a *journal) dies(ada, bob, writer *tab, author string, watched *watched) {
+func (a *testApp) testKills(ada, bob, writer *tab, author string, watched *cursorWatch) {
 	kill(a.t, a.pid())
 	create := func(title string) {
 		a.run("console", "-e", fmt.Sprintf(`Post.create({title: %q, published: true, authorId: %q})`, title, author))
 	}
 	a.t.Log("the application was killed")
-	a.comesBack()
+	a.waitRunning()
 	create("after the first")
 	ada.shows("after the first", "n11", "n8")
 	bob.shows("after the first", "n11", "n8")
@@ -123,7 +123,7 @@ func (a *journal) dies(ada, bob, writer *tab, author string, watched *watched) {
 	child := a.pid()
 	kill(a.t, a.server.Process.Pid)
 	_ = a.server.Wait()
-	gone(a.t, child)
+	waitExit(a.t, child)
 	writer.until("that nobody is there", `document.documentElement.dataset.tower == "offline"`)
 	writer.submits(map[string]string{"title": "Kept for later", "authorId": author})
 	writer.until("what waits", `document.querySelector("[data-outbox] [data-state=waiting]")?.textContent.includes("Kept for later")`)
@@ -135,7 +135,7 @@ func (a *journal) dies(ada, bob, writer *tab, author string, watched *watched) {
 	bob.shows("Kept for later", "while nobody served", "after the first")
 	writer.until("what was wrong beside its field, and what was put in", `document.querySelector("[data-problem=title]").textContent.includes("required")
 		&& document.querySelector("[name=body]").value == "Without a title" && document.querySelectorAll("[data-outbox] [data-state]").length == 1`)
-	watched.agrees()
+	watched.checkAgrees()
 
 	child = a.pid()
 	if err := a.server.Process.Signal(os.Interrupt); err != nil {
@@ -144,14 +144,14 @@ func (a *journal) dies(ada, bob, writer *tab, author string, watched *watched) {
 	if err := a.server.Wait(); err != nil {
 		a.t.Errorf("tower server, interrupted: %v\n%s", err, a.output.String())
 	}
-	gone(a.t, child)
+	waitExit(a.t, child)
 }
 
 // TestThousandsOfRecordsThroughAPipe pipes lines of this program's own source as
 // posts through the console, and sees all of them, in order.
 func TestThousandsOfRecordsThroughAPipe(t *testing.T) {
-	w := newWorkshop(t)
-	app := w.journal()
+	w := newHarness(t)
+	app := w.newJournal()
 	app.serve()
 	ids := app.authors("Ada")
 	page := openBrowser(t).tab("visitor", app.url)
@@ -214,8 +214,8 @@ func kill(t *testing.T, pid int) {
 	}
 }
 
-// gone waits until a process has ended.
-func gone(t *testing.T, pid int) {
+// waitExit waits until a process has ended.
+func waitExit(t *testing.T, pid int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("process %d ends", pid), func() bool { return syscall.Kill(pid, 0) != nil })
 }

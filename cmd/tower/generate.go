@@ -26,7 +26,7 @@ follow: title:string:required, email:string:unique, state:string:index.`,
   tower generate types`,
 	}
 	cmd.AddCommand(newGenerateTypes())
-	return planned(cmd, scaffolds.Generate, "overwrite files that are not as they were generated")
+	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that are not as they were generated")
 }
 
 func newDestroy() *cobra.Command {
@@ -38,12 +38,12 @@ lines that were inserted into others. A file that was edited is kept and named.`
 		Example: `  tower destroy scaffold Post
   tower destroy controller Pages --dry-run`,
 	}
-	return planned(cmd, scaffolds.Destroy, "remove files that were edited, too")
+	return plannedCommand(cmd, scaffolds.Destroy, "remove files that were edited, too")
 }
 
-// planned completes a command that plans a change of the application and
+// plannedCommand completes a command that plans a change of the application and
 // carries it out.
-func planned(cmd *cobra.Command, plan func(folder, kind string, args []string, force bool) (*scaffolds.Plan, error), forcing string) *cobra.Command {
+func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []string, force bool) (*scaffolds.Plan, error), forcing string) *cobra.Command {
 	var dryRun, force bool
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) < 2 {
@@ -59,9 +59,9 @@ func planned(cmd *cobra.Command, plan func(folder, kind string, args []string, f
 		}
 		made, err := plan(app.Folder, args[0], args[1:], force)
 		if err != nil {
-			return wrongArguments(err, cmd.Name())
+			return argumentError(err, cmd.Name())
 		}
-		return carryOut(cmd.OutOrStdout(), made, dryRun)
+		return applyPlan(cmd.OutOrStdout(), made, dryRun)
 	}
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {

@@ -21,27 +21,27 @@ import (
 	"github.com/towerkit/tower/internal/repl"
 )
 
-// A workshop has a tower of its own, on PATH, and no network.
-type workshop struct {
+// A harness has a tower of its own, on PATH, and no network.
+type harness struct {
 	t      *testing.T
 	folder string
 	tower  string
 }
 
-func newWorkshop(t *testing.T) *workshop {
+func newHarness(t *testing.T) *harness {
 	t.Helper()
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &workshop{t: t, folder: folder, tower: filepath.Join(folder, "bin", "tower")}
+	w := &harness{t: t, folder: folder, tower: filepath.Join(folder, "bin", "tower")}
 	if out, err := exec.Command("go", "build", "-o", w.tower, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build tower: %v\n%s", err, out)
 	}
 	return w
 }
 
-func (w *workshop) command(folder string, args ...string) *exec.Cmd {
+func (w *harness) command(folder string, args ...string) *exec.Cmd {
 	cmd := exec.Command(w.tower, args...)
 	cmd.Dir = folder
 	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly", "PORT=", "TERM=xterm-256color",
@@ -49,21 +49,21 @@ func (w *workshop) command(folder string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// A journal is the application of the story, and its server.
-type journal struct {
-	*workshop
+// A testApp is the application of the story, and its server.
+type testApp struct {
+	*harness
 	folder string
 	port   string
 	url    string
 	server *exec.Cmd
-	output *screenText
+	output *outputBuffer
 }
 
-// journal makes an application as a newcomer does, with two models, and then
+// newJournal makes an application as a newcomer does, with two models, and then
 // gives it users and a rule.
-func (w *workshop) journal() *journal {
+func (w *harness) newJournal() *testApp {
 	w.t.Helper()
-	a := &journal{workshop: w, folder: filepath.Join(w.folder, "journal"), port: freePort(w.t)}
+	a := &testApp{harness: w, folder: filepath.Join(w.folder, "journal"), port: freePort(w.t)}
 	a.url = "http://localhost:" + a.port
 	w.must(w.folder, "new", "journal")
 	a.run("generate", "scaffold", "Author", "name:string:unique")
@@ -80,7 +80,7 @@ func (w *workshop) journal() *journal {
 	return a
 }
 
-func (w *workshop) must(folder string, args ...string) string {
+func (w *harness) must(folder string, args ...string) string {
 	w.t.Helper()
 	out, err := w.command(folder, args...).Output()
 	if err != nil {
@@ -89,15 +89,15 @@ func (w *workshop) must(folder string, args ...string) string {
 	return string(out)
 }
 
-func (a *journal) run(args ...string) string {
+func (a *testApp) run(args ...string) string {
 	a.t.Helper()
 	return a.must(a.folder, args...)
 }
 
 // serve starts tower server, and waits until it serves.
-func (a *journal) serve() {
+func (a *testApp) serve() {
 	a.t.Helper()
-	a.output = &screenText{}
+	a.output = &outputBuffer{}
 	a.server = a.command(a.folder, "server", "--port", a.port)
 	a.server.Stdout, a.server.Stderr = a.output, a.output
 	if err := a.server.Start(); err != nil {
@@ -115,19 +115,19 @@ func (a *journal) serve() {
 }
 
 // prints waits until the server has printed a text.
-func (a *journal) prints(text string) {
+func (a *testApp) prints(text string) {
 	a.t.Helper()
 	eventually(a.t, "the server prints "+text, func() bool { return strings.Contains(a.output.String(), text) })
 }
 
 // attach connects to the running application, once it runs.
-func (a *journal) attach() (client *repl.Client) {
+func (a *testApp) attach() (client *repl.Client) {
 	a.t.Helper()
 	app, err := readApplication(a.folder)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.t.Setenv("XDG_RUNTIME_DIR", filepath.Join(a.workshop.folder, "run"))
+	a.t.Setenv("XDG_RUNTIME_DIR", filepath.Join(a.harness.folder, "run"))
 	eventually(a.t, "the application answers", func() bool {
 		client, err = attach(a.t.Context(), app)
 		return err == nil
@@ -135,17 +135,17 @@ func (a *journal) attach() (client *repl.Client) {
 	return client
 }
 
-func (a *journal) pid() int {
+func (a *testApp) pid() int {
 	a.t.Helper()
 	client := a.attach()
 	defer client.Close()
 	return client.Hello().PID
 }
 
-// comesBack waits until the application that was killed runs again.
-func (a *journal) comesBack() { a.attach().Close() }
+// waitRunning waits until the application that was killed runs again.
+func (a *testApp) waitRunning() { a.attach().Close() }
 
-func (a *journal) authors(names ...string) map[string]string {
+func (a *testApp) authors(names ...string) map[string]string {
 	a.t.Helper()
 	ids := map[string]string{}
 	for _, name := range names {
@@ -160,7 +160,7 @@ func (a *journal) authors(names ...string) map[string]string {
 }
 
 // replace edits a file of the application.
-func (a *journal) replace(name, old, with string) {
+func (a *testApp) replace(name, old, with string) {
 	a.t.Helper()
 	path := filepath.Join(a.folder, filepath.FromSlash(name))
 	text, err := os.ReadFile(path)
@@ -175,34 +175,34 @@ func (a *journal) replace(name, old, with string) {
 	}
 }
 
-// A screenText collects what a process prints.
-type screenText struct {
+// A outputBuffer collects what a process prints.
+type outputBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (s *screenText) Write(p []byte) (int, error) {
+func (s *outputBuffer) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.Write(p)
 }
 
-func (s *screenText) String() string {
+func (s *outputBuffer) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
 }
 
-// A watched is what tower query --watch prints of a cursor.
-type watched struct {
-	app    *journal
+// A cursorWatch is what tower query --watch prints of a cursor.
+type cursorWatch struct {
+	app    *testApp
 	name   string
-	output *screenText
+	output *outputBuffer
 }
 
-func (a *journal) watches(name string) *watched {
+func (a *testApp) watch(name string) *cursorWatch {
 	a.t.Helper()
-	w := &watched{a, name, &screenText{}}
+	w := &cursorWatch{a, name, &outputBuffer{}}
 	cmd := a.command(a.folder, "query", name, "--watch")
 	cmd.Stdout, cmd.Stderr = w.output, os.Stderr
 	if err := cmd.Start(); err != nil {
@@ -216,8 +216,8 @@ func (a *journal) watches(name string) *watched {
 	return w
 }
 
-// agrees waits until what was printed so far leads to what the cursor holds.
-func (w *watched) agrees() {
+// checkAgrees waits until what was printed so far leads to what the cursor holds.
+func (w *cursorWatch) checkAgrees() {
 	w.app.t.Helper()
 	var held []string
 	for line := range strings.Lines(w.app.run("query", w.name, "--json")) {
@@ -227,11 +227,11 @@ func (w *watched) agrees() {
 		}
 		held = append(held, record.ID)
 	}
-	eventually(w.app.t, "the watched cursor holds "+strings.Join(held, " "), func() bool { return slices.Equal(w.holds(), held) })
+	eventually(w.app.t, "the watched cursor holds "+strings.Join(held, " "), func() bool { return slices.Equal(w.currentIDs(), held) })
 }
 
-// holds follows the lines that were printed.
-func (w *watched) holds() (ids []string) {
+// currentIDs follows the lines that were printed.
+func (w *cursorWatch) currentIDs() (ids []string) {
 	for line := range strings.Lines(w.output.String()) {
 		var step struct {
 			Op, ID   string
@@ -264,7 +264,7 @@ type terminalScreen struct {
 	screen vt10x.Terminal
 }
 
-func (a *journal) console(flags ...string) *terminalScreen {
+func (a *testApp) console(flags ...string) *terminalScreen {
 	a.t.Helper()
 	cmd := a.command(a.folder, append([]string{"console"}, flags...)...)
 	keys, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 40, Cols: 150})

@@ -19,8 +19,8 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// kanban copies the board of docs/kanban, with this tower beneath it.
-func (w *workshop) kanban() *journal {
+// newKanban copies the board of docs/kanban, with this tower beneath it.
+func (w *harness) newKanban() *testApp {
 	w.t.Helper()
 	source, err := filepath.Abs("../../docs/kanban")
 	if err != nil {
@@ -29,7 +29,7 @@ func (w *workshop) kanban() *journal {
 	if _, err := os.Stat(filepath.Join(source, "node_modules")); err != nil {
 		w.t.Fatal("the packages of the board are not here; script/test installs them, or: npm ci --prefix docs/kanban")
 	}
-	a := &journal{workshop: w, folder: filepath.Join(w.folder, "kanban"), port: freePort(w.t)}
+	a := &testApp{harness: w, folder: filepath.Join(w.folder, "kanban"), port: freePort(w.t)}
 	a.url = "http://localhost:" + a.port
 	files := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	files.Dir = source
@@ -57,7 +57,7 @@ func (w *workshop) kanban() *journal {
 }
 
 // stop ends the server, as Ctrl-C does.
-func (a *journal) stop() {
+func (a *testApp) stop() {
 	a.t.Helper()
 	if err := a.server.Process.Signal(syscall.SIGINT); err != nil {
 		a.t.Fatal(err)
@@ -78,8 +78,8 @@ func (p *tab) columns(todo, doing, done []string) {
 		[...column.querySelectorAll("[data-id] p")].map(title => title.textContent))) == JSON.stringify(%s)`, want))
 }
 
-// says waits until the board says so of its connection.
-func (p *tab) says(status string) {
+// showsStatus waits until the board says so of its connection.
+func (p *tab) showsStatus(status string) {
 	p.t.Helper()
 	p.until(status, fmt.Sprintf(`document.querySelector(".status")?.textContent == %q`, status))
 }
@@ -122,8 +122,8 @@ func (p *tab) middle(element string) [2]float64 {
 	return at
 }
 
-// shoot keeps a picture of the page, for who asks for it.
-func (p *tab) shoot(name string) {
+// screenshot keeps a picture of the page, for who asks for it.
+func (p *tab) screenshot(name string) {
 	p.t.Helper()
 	folder := os.Getenv("TOWER_TEST_SCREENSHOTS")
 	if folder == "" {
@@ -140,7 +140,7 @@ func (p *tab) shoot(name string) {
 
 // TestKanbanTypes holds the board's scripts against its declarations in Go.
 func TestKanbanTypes(t *testing.T) {
-	a := newWorkshop(t).kanban()
+	a := newHarness(t).newKanban()
 	if out := a.run("generate", "types"); !strings.Contains(out, "identical  app/tower.d.ts") {
 		t.Errorf("docs/kanban/app/tower.d.ts is not what tower makes of it now; there, run: tower generate types\n%s", out)
 	}
@@ -156,7 +156,7 @@ func TestKanbanTypes(t *testing.T) {
 
 // TestKanban plays with the board of the docs in two windows.
 func TestKanban(t *testing.T) {
-	a := newWorkshop(t).kanban()
+	a := newHarness(t).newKanban()
 	a.serve()
 	browser := openBrowser(t)
 	ada, bob := browser.tab("ada", a.url), browser.tab("bob", a.url)
@@ -172,12 +172,12 @@ func TestKanban(t *testing.T) {
 	bob.add("doing", "Book a room")
 	for _, person := range []*tab{ada, bob} {
 		person.columns([]string{"First sketch", "Choose a typeface", "Ask Ada"}, []string{"Book a room"}, []string{})
-		person.says("Everything is saved")
+		person.showsStatus("Everything is saved")
 	}
-	ada.shoot("kanban")
+	ada.screenshot("kanban")
 
 	// They are dragged within a column and into another.
-	ada.drag("Ask Ada", `document.querySelector("h2")`, func() { ada.shoot("kanban-drag") })
+	ada.drag("Ask Ada", `document.querySelector("h2")`, func() { ada.screenshot("kanban-drag") })
 	bob.columns([]string{"Ask Ada", "First sketch", "Choose a typeface"}, []string{"Book a room"}, []string{})
 	bob.drag("First sketch", `document.querySelector("[data-column=doing] .add")`, nil)
 	ada.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"Book a room", "First sketch"}, []string{})
@@ -191,32 +191,32 @@ func TestKanban(t *testing.T) {
 
 	// Without the server everything goes on, and survives that the page is left.
 	a.stop()
-	ada.says("Offline")
+	ada.showsStatus("Offline")
 	ada.drag("Ask Ada", `document.querySelector("[data-column=done]")`, nil)
 	ada.add("todo", "Written offline")
 	ada.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
-	ada.says("Offline. 2 changes will be saved")
-	ada.shoot("kanban-offline")
+	ada.showsStatus("Offline. 2 changes will be saved")
+	ada.screenshot("kanban-offline")
 	bob.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room"})
 	ada.do(chromedp.Navigate("about:blank"), chromedp.Navigate(a.url)) // and that it is opened again
 	ada.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
-	ada.says("Offline. 2 changes will be saved")
+	ada.showsStatus("Offline. 2 changes will be saved")
 	ada.until("its styles", `getComputedStyle(document.querySelector("main")).display == "grid"`)
-	ada.shoot("kanban-cold")
+	ada.screenshot("kanban-cold")
 	ada.do(chromedp.Navigate("about:blank"))
 	a.serve()
-	bob.says("Everything is saved")
+	bob.showsStatus("Everything is saved")
 	ada.do(chromedp.Navigate(a.url))
 	for _, person := range []*tab{ada, bob} {
 		person.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
-		person.says("Everything is saved")
+		person.showsStatus("Everything is saved")
 	}
 
 	// What the server refuses is taken back, and told.
 	ada.add("todo", strings.Repeat("too long ", 20))
 	ada.until("why it was refused", `document.querySelector("aside")?.textContent.startsWith("Not saved: title is too long")`)
 	ada.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
-	ada.shoot("kanban-refused")
+	ada.screenshot("kanban-refused")
 	ada.until("nothing of it", `[...document.querySelectorAll("aside button")].map(button => button.click()) && !document.querySelector("aside")`)
 
 	// A finger scrolls, unless it has been held still.

@@ -23,12 +23,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	began := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
-	err := unknownCommand(root, args)
+	err := checkCommand(root, args)
 	if err == nil {
 		err = root.Execute()
 	}
 	if err != nil && !began {
-		err = wrongUse(err)
+		err = asUsageError(err)
 	}
 	return report(stderr, err)
 }
@@ -82,7 +82,7 @@ func newHelp() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				return noCommand(cmd.Root(), strings.Join(args, " "))
+				return unknownCommandError(cmd.Root(), strings.Join(args, " "))
 			}
 			found.InitDefaultHelpFlag()
 			return found.Help()

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -29,9 +25,9 @@ once.`,
 			name := filepath.Base(args[0])
 			plan, err := scaffolds.New(applicationOptions(name, args[0], module))
 			if err != nil {
-				return wrongArguments(err, "new")
+				return argumentError(err, "new")
 			}
-			if err := carryOut(cmd.OutOrStdout(), plan, dryRun); err != nil || dryRun {
+			if err := applyPlan(cmd.OutOrStdout(), plan, dryRun); err != nil || dryRun {
 				return err
 			}
 			if err := tidyReleased(cmd, args[0]); err != nil {
@@ -46,8 +42,8 @@ once.`,
 	return cmd
 }
 
-// modules are those that an application needs of tower's own requirements.
-var modules = []string{
+// requiredModules are those that an application needs of tower's own requirements.
+var requiredModules = []string{
 	"github.com/gabriel-vasile/mimetype", "github.com/go-playground/locales", "github.com/go-playground/universal-translator",
 	"github.com/go-playground/validator/v10", "github.com/gorilla/securecookie", "github.com/gorilla/websocket", "github.com/leodido/go-urn",
 	"github.com/oklog/ulid/v2", "github.com/olahol/melody", "go.etcd.io/bbolt",
@@ -55,7 +51,7 @@ var modules = []string{
 }
 
 func applicationOptions(name, folder, module string) scaffolds.Options {
-	return scaffolds.Options{Name: name, Folder: folder, Module: module, Version: released(), Source: sourceTree(), Modules: modules}
+	return scaffolds.Options{Name: name, Folder: folder, Module: module, Version: released(), Source: sourceTree(), Modules: requiredModules}
 }
 
 // tidyReleased completes go.mod and go.sum of an application that requires a
@@ -70,56 +66,4 @@ func tidyReleased(cmd *cobra.Command, folder string) error {
 		return &hintedError{fmt.Errorf("complete go.mod: %w", err), "when there is a network: cd " + folder + " && go mod tidy"}
 	}
 	return nil
-}
-
-// carryOut prints a plan and applies it. A plan with conflicts is printed and
-// refused.
-func carryOut(out io.Writer, plan *scaffolds.Plan, dryRun bool) error {
-	if err := plan.Print(out, planStyle(out)); err != nil {
-		return err
-	}
-	if conflicts := plan.Conflicts(); len(conflicts) > 0 && !dryRun {
-		return &hintedError{fmt.Errorf("%s is not as it was generated; nothing was written", conflicts[0].Path),
-			"move it away, or overwrite it with --force"}
-	}
-	if dryRun {
-		return nil
-	}
-	return plan.Apply()
-}
-
-// planStyle colors what a plan says on a terminal.
-func planStyle(out io.Writer) scaffolds.Style {
-	if !hasColor(out) {
-		return nil
-	}
-	colors := map[string]string{"create": "32", "insert": "32", "identical": "90", "overwrite": "33", "conflict": "31", "remove": "31", "keep": "33", "+": "32", "-": "31", "@": "36"}
-	return func(what, text string) string {
-		if code, ok := colors[what]; ok {
-			return "\x1b[" + code + "m" + text + "\x1b[0m"
-		}
-		return text
-	}
-}
-
-// oneArgument is the Args of a command that takes exactly one.
-func oneArgument(name, means string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch len(args) {
-		case 0:
-			return &usageError{message: fmt.Sprintf("%s needs %s: %s", cmd.Name(), name, means), hint: "see: " + cmd.CommandPath() + " --help"}
-		case 1:
-			return nil
-		}
-		return &usageError{message: fmt.Sprintf("%s takes one argument, and was given %s", cmd.Name(), strings.Join(args, " ")), hint: "see: " + cmd.CommandPath() + " --help"}
-	}
-}
-
-// wrongArguments makes wrong use of an error about what was asked for, unless
-// the machine is to blame.
-func wrongArguments(err error, command string) error {
-	if errors.As(err, new(*fs.PathError)) {
-		return err
-	}
-	return &usageError{message: err.Error(), hint: "see: tower " + command + " --help"}
 }

@@ -48,11 +48,11 @@ held.`,
 			if err != nil {
 				return err
 			}
-			attached := &attachment{app: app, env: "development", progress: cmd.ErrOrStderr()}
-			defer attached.close()
+			dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
+			defer dialer.close()
 			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
 			defer stop()
-			return q.run(ctx, attached)
+			return q.run(ctx, dialer)
 		},
 	}
 	cmd.Flags().BoolVarP(&q.watch, "watch", "w", false, "go on, and print what enters, changes and leaves")
@@ -80,7 +80,7 @@ type queryCommand struct {
 
 	condition *repl.Condition // nil: there is none
 	request   wire.ControlRequest
-	held      repl.Held
+	replica   repl.Held
 	build     string // of the application that told what is held
 	printer   *repl.Printer
 }
@@ -111,13 +111,13 @@ func (q *queryCommand) check() (err error) {
 	return nil
 }
 
-func (q *queryCommand) run(ctx context.Context, attached *attachment) error {
+func (q *queryCommand) run(ctx context.Context, dialer *appDialer) error {
 	if q.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, q.timeout, errTimeUp)
 		defer cancel()
 	}
-	client, err := attached.dial(ctx)
+	client, err := dialer.dial(ctx)
 	if err != nil {
 		return cause(ctx, err)
 	}
@@ -126,12 +126,12 @@ func (q *queryCommand) run(ctx context.Context, attached *attachment) error {
 		return cause(ctx, err)
 	}
 	q.printer = repl.NewPrinter(q.out, client.Hello(), q.json || q.watch && !isTerminal(q.out))
-	err = q.follow(ctx, client, attached)
+	err = q.follow(ctx, client, dialer)
 	switch {
 	case errors.Is(err, errDone) && q.watch:
 		return nil
 	case errors.Is(err, errDone):
-		return q.printer.All(&q.held)
+		return q.printer.All(&q.replica)
 	case errors.Is(err, errTimeUp) && q.condition != nil:
 		return &hintedError{fmt.Errorf("%s did not hold within %s", q.until, q.timeout), q.state()}
 	case errors.Is(err, errTimeUp) && q.watch:
@@ -144,10 +144,10 @@ func (q *queryCommand) run(ctx context.Context, attached *attachment) error {
 
 // state says what there is instead of what was waited for.
 func (q *queryCommand) state() string {
-	if q.held.Value != nil {
-		return "value is " + string(q.held.Value)
+	if q.replica.Value != nil {
+		return "value is " + string(q.replica.Value)
 	}
-	return fmt.Sprintf("count is %d", q.held.Len())
+	return fmt.Sprintf("count is %d", q.replica.Len())
 }
 
 // resolve finds out what the scope means.
@@ -192,9 +192,9 @@ var errDone = errors.New("done")
 
 // follow opens the cursor and takes what comes of it. When the application goes
 // away it goes on with the one that comes back, from where it was.
-func (q *queryCommand) follow(ctx context.Context, client *repl.Client, attached *attachment) error {
+func (q *queryCommand) follow(ctx context.Context, client *repl.Client, dialer *appDialer) error {
 	for {
-		err := q.listen(ctx, client)
+		err := q.read(ctx, client)
 		var ended *repl.StreamError
 		if again := errors.Is(err, repl.ErrLost) || errors.As(err, &ended); !again || !q.watch && q.condition == nil {
 			return cause(ctx, err)
@@ -202,7 +202,7 @@ func (q *queryCommand) follow(ctx context.Context, client *repl.Client, attached
 		if !client.Lost() {
 			continue
 		}
-		if client, err = redial(ctx, attached); err != nil {
+		if client, err = redial(ctx, dialer); err != nil {
 			return cause(ctx, err)
 		}
 		defer func() { _ = client.Close() }() // there are few: it comes back seldom
@@ -217,11 +217,11 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// listen opens the cursor, and takes its frames until it is done or the stream ends.
-func (q *queryCommand) listen(ctx context.Context, client *repl.Client) error {
+// read opens the cursor, and takes its frames until it is done or the stream ends.
+func (q *queryCommand) read(ctx context.Context, client *repl.Client) error {
 	req := q.request
 	if build := client.Hello().Build; build == q.build {
-		req.Since = q.held.At
+		req.Since = q.replica.At
 	} else { // its scope may be another; what is held is led to what that holds
 		q.build = build
 	}
@@ -235,16 +235,16 @@ func (q *queryCommand) listen(ctx context.Context, client *repl.Client) error {
 			return err
 		}
 		for _, frame := range frames {
-			if err := q.take(ctx, frame); err != nil {
+			if err := q.apply(ctx, frame); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// take prints what came of one commit, and decides whether that was all.
-func (q *queryCommand) take(ctx context.Context, frame json.RawMessage) error {
-	steps, err := q.held.Apply(frame)
+// apply prints what came of one commit, and decides whether that was all.
+func (q *queryCommand) apply(ctx context.Context, frame json.RawMessage) error {
+	steps, err := q.replica.Apply(frame)
 	if q.watch {
 		err = errors.Join(err, q.printer.Steps(steps))
 	}
@@ -252,10 +252,10 @@ func (q *queryCommand) take(ctx context.Context, frame json.RawMessage) error {
 		return fmt.Errorf("%s: %w", q.scope, err)
 	}
 	switch {
-	case q.held.At == "": // only a hello so far
+	case q.replica.At == "": // only a hello so far
 		return nil
 	case q.condition != nil:
-		holds, err := q.condition.Holds(ctx, &q.held)
+		holds, err := q.condition.Holds(ctx, &q.replica)
 		if holds && err == nil {
 			return errDone
 		}
@@ -272,7 +272,7 @@ const (
 )
 
 // redial attaches again, to the application that comes back.
-func redial(ctx context.Context, attached *attachment) (*repl.Client, error) {
+func redial(ctx context.Context, dialer *appDialer) (*repl.Client, error) {
 	for wait := firstRedial; ; wait = min(2*wait, lastRedial) {
 		timer := time.NewTimer(wait)
 		select {
@@ -281,12 +281,12 @@ func redial(ctx context.Context, attached *attachment) (*repl.Client, error) {
 			timer.Stop()
 			return nil, context.Cause(ctx)
 		}
-		client, err := attached.dial(ctx)
+		client, err := dialer.dial(ctx)
 		if err == nil || !errors.Is(err, repl.ErrNotRunning) {
 			return client, err
 		}
 		if wait < lastRedial && 2*wait >= lastRedial {
-			fmt.Fprintln(attached.progress, "waiting for the application, which does not run")
+			fmt.Fprintln(dialer.progress, "waiting for the application, which does not run")
 		}
 	}
 }

@@ -34,7 +34,7 @@ runs, and started for the answer if it does not.`,
 			if err != nil {
 				return &usageError{message: fmt.Sprintf("--grep %q is not a pattern: %v", pattern, err), hint: "letters stand for themselves"}
 			}
-			routes, url, err := askRoutes(cmd, as)
+			routes, url, err := fetchRoutes(cmd, as)
 			if err != nil {
 				return err
 			}
@@ -65,15 +65,15 @@ runs, and started for the answer if it does not.`,
 	return cmd
 }
 
-func askRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, err error) {
+func fetchRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, err error) {
 	app, err := findApplication()
 	if err != nil {
 		return nil, "", err
 	}
-	attached := &attachment{app: app, env: "development", progress: cmd.ErrOrStderr()}
-	defer attached.close()
+	dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
+	defer dialer.close()
 	var client *repl.Client
-	if client, err = attached.dial(cmd.Context()); err != nil {
+	if client, err = dialer.dial(cmd.Context()); err != nil {
 		return nil, "", err
 	}
 	defer client.Close()
@@ -82,7 +82,7 @@ func askRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, 
 		req = wire.ControlRequest{Do: wire.DoAllowed, As: as}
 	}
 	err = client.Do(cmd.Context(), req, &routes)
-	if url = client.Hello().URL; attached.own != nil {
+	if url = client.Hello().URL; dialer.started != nil {
 		url = "http://localhost:3000" // where tower server will be
 	}
 	return routes, url, err

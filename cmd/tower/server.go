@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
-	"strconv"
 	"sync"
 	"syscall"
 
@@ -43,13 +40,13 @@ the types of the application are written to app/tower.d.ts.`,
 			if err != nil {
 				return err
 			}
-			if err := port.fallBack(cmd.Flags().Changed("port")); err != nil {
+			if err := port.readEnv(cmd.Flags().Changed("port")); err != nil {
 				return err
 			}
 			o.Folder, o.Port, o.Env = app.Folder, int(port), string(env)
 			o.Output = cmd.OutOrStdout()
 			o.Color = hasColor(o.Output)
-			o.Served = func(ctx context.Context) (string, error) { return followTypes(ctx, app) }
+			o.Served = func(ctx context.Context) (string, error) { return updateTypes(ctx, app) }
 			err = serve(cmd.Context(), dev.New(o))
 			if o.Color && err == nil {
 				fmt.Fprintln(o.Output) // the terminal has shown a ^C
@@ -93,49 +90,4 @@ func serve(ctx context.Context, s *dev.Supervisor) error {
 	close(ended)
 	waiting.Wait()
 	return err
-}
-
-// A portFlag is a number from 0 to 65535.
-type portFlag int
-
-func (p *portFlag) String() string { return strconv.Itoa(int(*p)) }
-
-func (p *portFlag) Type() string { return "number" }
-
-func (p *portFlag) Set(text string) error {
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil {
-		return errors.New("a port is a number from 0 to 65535")
-	}
-	*p = portFlag(n)
-	return nil
-}
-
-// fallBack takes the port from the environment if it was not given.
-func (p *portFlag) fallBack(given bool) error {
-	text := os.Getenv("PORT")
-	if given || text == "" {
-		return nil
-	}
-	if err := p.Set(text); err != nil {
-		return &usageError{message: "PORT=" + text + ": " + err.Error(), hint: "unset PORT, or give --port"}
-	}
-	return nil
-}
-
-var environments = []string{"development", "test", "production"}
-
-// An envFlag is one of environments.
-type envFlag string
-
-func (e *envFlag) String() string { return string(*e) }
-
-func (e *envFlag) Type() string { return "name" }
-
-func (e *envFlag) Set(text string) error {
-	if !slices.Contains(environments, text) {
-		return errors.New("it must be development, test or production")
-	}
-	*e = envFlag(text)
-	return nil
 }

@@ -31,9 +31,9 @@ tower server writes it on every change, once there is a folder app.`,
 			if err != nil {
 				return err
 			}
-			attached := &attachment{app: app, env: "development", progress: cmd.ErrOrStderr()}
-			defer attached.close()
-			connected, err := attached.dial(cmd.Context())
+			dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
+			defer dialer.close()
+			connected, err := dialer.dial(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -42,7 +42,7 @@ tower server writes it on every change, once there is a folder app.`,
 			if err != nil {
 				return err
 			}
-			return carryOut(cmd.OutOrStdout(), plan, dryRun)
+			return applyPlan(cmd.OutOrStdout(), plan, dryRun)
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
@@ -50,9 +50,9 @@ tower server writes it on every change, once there is a folder app.`,
 	return cmd
 }
 
-// followTypes writes the types of the running application, if it has a folder app
+// updateTypes writes the types of the running application, if it has a folder app
 // and they are others than before. It returns what it wrote.
-func followTypes(ctx context.Context, app *application) (string, error) {
+func updateTypes(ctx context.Context, app *application) (string, error) {
 	if info, err := os.Stat(filepath.Join(app.Folder, "app")); err != nil || !info.IsDir() {
 		return "", nil
 	}

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
 )
 
 func newVersion() *cobra.Command {
@@ -34,4 +37,27 @@ func newVersion() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// version is the version that this program was built as, "development" for one
+// that was never released.
+func version() string {
+	if v := released(); v != "" {
+		return v
+	}
+	return "development"
+}
+
+// released is the version of a released tower, which an application can
+// require; "" if this program is not one.
+func released() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Path != towerModule {
+		return ""
+	}
+	v := info.Main.Version
+	if !semver.IsValid(v) || semver.Build(v) != "" || module.IsPseudoVersion(v) {
+		return ""
+	}
+	return v
 }

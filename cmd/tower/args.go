@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// checkCommand finds an argument that should name a command and does not,
+// before flags that follow it are taken for those of the command above.
+func checkCommand(root *cobra.Command, args []string) error {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(args...)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		return nil
+	}
+	found, rest, _ := root.Find(args)
+	if found != root && found.Runnable() {
+		return nil
+	}
+	if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
+		return nil
+	}
+	return unknownCommandError(found, rest[0])
+}
+
+// unknownCommandError says that there is no command of that name below parent.
+func unknownCommandError(parent *cobra.Command, name string) error {
+	path := parent.CommandPath()
+	_, full, _ := strings.Cut(path+" "+name, " ")
+	e := &usageError{message: fmt.Sprintf("there is no command %q", full), hint: "see: " + path + " --help"}
+	parent.SuggestionsMinimumDistance = 2
+	if like := parent.SuggestionsFor(name); len(like) > 0 {
+		e.hint = "did you mean: " + path + " " + strings.Join(like, ", "+path+" ")
+	}
+	return e
+}
+
+func flagError(cmd *cobra.Command, err error) error {
+	e := &usageError{message: err.Error(), hint: "see: " + cmd.CommandPath() + " --help"}
+	var unknown *pflag.NotExistError
+	var missing *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		e.message = fmt.Sprintf("%s has no flag %s", cmd.Name(), flagName(unknown.GetSpecifiedName()))
+	case errors.As(err, &missing):
+		e.message = fmt.Sprintf("the flag %s needs a value", flagName(missing.GetSpecifiedName()))
+	case errors.As(err, &invalid):
+		e.message = fmt.Sprintf("--%s %q: %v", invalid.GetFlag().Name, invalid.GetValue(), invalid.Unwrap())
+	}
+	return e
+}
+
+func flagName(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
+}
+
+// noArguments is the Args of a command that takes none.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{
+		message: fmt.Sprintf("%s takes no argument, and was given %q", cmd.Name(), args[0]),
+		hint:    "see: " + cmd.CommandPath() + " --help",
+	}
+}
+
+func atMostOneArgument(cmd *cobra.Command, args []string) error {
+	if len(args) <= 1 {
+		return nil
+	}
+	return &usageError{
+		message: fmt.Sprintf("%s takes one argument at most, and was given %q too", cmd.Name(), args[1]),
+		hint:    "see: " + cmd.CommandPath() + " --help",
+	}
+}
+
+// oneArgument is the Args of a command that takes exactly one.
+func oneArgument(name, means string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return &usageError{message: fmt.Sprintf("%s needs %s: %s", cmd.Name(), name, means), hint: "see: " + cmd.CommandPath() + " --help"}
+		case 1:
+			return nil
+		}
+		return &usageError{message: fmt.Sprintf("%s takes one argument, and was given %s", cmd.Name(), strings.Join(args, " ")), hint: "see: " + cmd.CommandPath() + " --help"}
+	}
+}
+
+// argumentError makes wrong use of an error about what was asked for, unless
+// the machine is to blame.
+func argumentError(err error, command string) error {
+	if errors.As(err, new(*fs.PathError)) {
+		return err
+	}
+	return &usageError{message: err.Error(), hint: "see: tower " + command + " --help"}
+}
