@@ -198,7 +198,7 @@ func checkDatabase(app *application) finding {
 		f.State, f.Detail, f.Fix = "problem", err.Error(), "let your user write to "+filepath.Dir(path)
 		return f
 	}
-	held, err := dev.Held(path)
+	held, err := dev.Locked(path)
 	running := dev.Running(app.Folder)
 	switch {
 	case err != nil:

@@ -10,9 +10,9 @@ import (
 // An App is an application that runs without a supervisor: it has an address of
 // its own, and does not follow the source.
 type App struct {
-	child  *child
-	lock   *folderLock
-	builds string
+	child       *child
+	lock        *folderLock
+	buildFolder string
 }
 
 // Start builds the application and returns when it serves. Host, Port and Open
@@ -27,7 +27,7 @@ func Start(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{lock: lock, builds: filepath.Join(o.Folder, "tmp", "build")}
+	a := &App{lock: lock, buildFolder: filepath.Join(o.Folder, "tmp", "build")}
 	if err := a.start(ctx, o); err != nil {
 		a.release()
 		return nil, err
@@ -36,10 +36,10 @@ func Start(ctx context.Context, o Options) (*App, error) {
 }
 
 func (a *App) start(ctx context.Context, o Options) error {
-	if err := a.lock.tell(""); err != nil {
+	if err := a.lock.writeOwner(""); err != nil {
 		return fmt.Errorf("lock the application: %w", err)
 	}
-	binary := filepath.Join(a.builds, "1", programName("app"))
+	binary := filepath.Join(a.buildFolder, "1", programName("app"))
 	if err := build(ctx, o.Folder, binary, o.production(), o.Environ); err != nil {
 		return err
 	}
@@ -63,6 +63,6 @@ func (a *App) Close() error {
 }
 
 func (a *App) release() {
-	os.RemoveAll(a.builds)
+	os.RemoveAll(a.buildFolder)
 	a.lock.unlock()
 }

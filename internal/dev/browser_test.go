@@ -201,7 +201,7 @@ func TestPageFollowsItsScripts(t *testing.T) {
 func TestErrorPageGoesAway(t *testing.T) {
 	t.Parallel()
 	s := serveFake(t, "broken")
-	s.told("broken")
+	s.event("broken")
 	b := openTab(t)
 	b.do(chromedp.Navigate(s.URL() + "/"))
 	b.until(shown)

@@ -117,7 +117,7 @@ func (b *bundler) options(scripts []string) api.BuildOptions {
 		Sourcemap:     api.SourceMapLinked,
 		Metafile:      true,
 		LogLevel:      api.LogLevelSilent,
-		Plugins:       []api.Plugin{library(b.folder)},
+		Plugins:       []api.Plugin{towerPlugin(b.folder)},
 	}
 	for _, kind := range []string{".svg", ".png", ".jpg", ".gif", ".webp", ".woff2"} {
 		o.Loader[kind] = api.LoaderFile

@@ -68,10 +68,10 @@ func start(ctx context.Context, l launch) (*child, error) {
 	c.cmd.Stdout, c.cmd.Stderr = l.out, c.stderr
 	c.cmd.WaitDelay = time.Second
 	ownGroup(c.cmd)
-	if err := c.run(listener, remove); err != nil {
+	if err := c.startProcess(listener, remove); err != nil {
 		return nil, err
 	}
-	line, err := c.hear(ctx, readyTime)
+	line, err := c.readLine(ctx, readyTime)
 	word, rest, _ := strings.Cut(line, " ")
 	switch {
 	case err == nil && word == "ready" && rest != "":
@@ -85,9 +85,9 @@ func start(ctx context.Context, l launch) (*child, error) {
 	return nil, c.abandon(ctx, err)
 }
 
-// run starts the process and the two goroutines that listen to it. They end
+// startProcess starts the process and the two goroutines that listen to it. They end
 // when it does.
-func (c *child) run(listener net.Listener, remove func()) error {
+func (c *child) startProcess(listener net.Listener, remove func()) error {
 	started := make(chan error)
 	heard := make(chan struct{})
 	go func() {
@@ -151,10 +151,10 @@ func listenPrivate() (net.Listener, func(), error) {
 	return listener, remove, nil
 }
 
-var errSilent = errors.New("it did not answer in time: does its main function call tower.Main?")
+var errNoAnswer = errors.New("it did not answer in time: does its main function call tower.Main?")
 
-// hear returns the next line that the process says.
-func (c *child) hear(ctx context.Context, bound time.Duration) (string, error) {
+// readLine returns the next line that the process says.
+func (c *child) readLine(ctx context.Context, bound time.Duration) (string, error) {
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
 	lines := c.lines
@@ -171,7 +171,7 @@ func (c *child) hear(ctx context.Context, bound time.Duration) (string, error) {
 			}
 			return "", errors.New(c.cmd.ProcessState.String())
 		case <-timer.C:
-			return "", errSilent
+			return "", errNoAnswer
 		case <-ctx.Done():
 			return "", ctx.Err()
 		}
@@ -183,7 +183,7 @@ func (c *child) open(ctx context.Context) error {
 	_, err := fmt.Fprintln(c.conn, "open")
 	if err == nil {
 		var line string
-		line, err = c.hear(ctx, openTime)
+		line, err = c.readLine(ctx, openTime)
 		word, message, _ := strings.Cut(line, " ")
 		switch {
 		case err == nil && word == "serving":
@@ -204,13 +204,13 @@ func (c *child) abandon(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return c.describe(startFailure, err.Error())
+	return c.failure(startFailure, err.Error())
 }
 
-// crash describes a process that has ended by itself.
-func (c *child) crash(how string) *Failure { return c.describe(crashFailure, how) }
+// exitFailure describes a process that has ended by itself.
+func (c *child) exitFailure(how string) *Failure { return c.failure(crashFailure, how) }
 
-func (c *child) describe(read func(folder, how string, last, trace []string) *Failure, how string) *Failure {
+func (c *child) failure(read func(folder, how string, last, trace []string) *Failure, how string) *Failure {
 	last, trace := c.stderr.end()
 	f := read(c.folder, how, last, trace)
 	if f.Errors[0].File == "" {

@@ -17,12 +17,12 @@ type errorLog struct {
 	mu      sync.Mutex
 	partial []byte
 	last    []string
-	held    []string
+	trace   []string
 }
 
 const (
-	keptLines = 200
-	heldLines = 5000
+	maxLastLines  = 200
+	maxTraceLines = 5000
 )
 
 // Write never fails: a log that cannot be shown must not stop an application.
@@ -36,29 +36,29 @@ func (l *errorLog) Write(p []byte) (int, error) {
 		if end < 0 {
 			break
 		}
-		pass = append(pass, l.line(string(l.partial[:end]))...)
+		pass = append(pass, l.addLine(string(l.partial[:end]))...)
 		l.partial = l.partial[end+1:]
 	}
 	l.out.Write(pass)
 	return len(p), nil
 }
 
-// line takes one line and returns what is to be passed on.
-func (l *errorLog) line(text string) string {
+// addLine takes one line and returns what is to be passed on.
+func (l *errorLog) addLine(text string) string {
 	text = strings.TrimSuffix(text, "\r")
 	l.last = append(l.last, text)
-	if over := len(l.last) - keptLines; over > 0 && len(l.held) == 0 {
+	if over := len(l.last) - maxLastLines; over > 0 && len(l.trace) == 0 {
 		l.last = slices.Delete(l.last, 0, over)
 	}
 	switch {
-	case len(l.held) == 0 && !traceStart.MatchString(text):
+	case len(l.trace) == 0 && !traceStart.MatchString(text):
 		return text + "\n"
-	case len(l.held) == 0 || inTrace(text) && len(l.held) < heldLines:
-		l.held = append(l.held, text)
+	case len(l.trace) == 0 || isTraceLine(text) && len(l.trace) < maxTraceLines:
+		l.trace = append(l.trace, text)
 		return ""
 	default:
-		pass := strings.Join(append(l.held, text, ""), "\n")
-		l.held = nil
+		pass := strings.Join(append(l.trace, text, ""), "\n")
+		l.trace = nil
 		return pass
 	}
 }
@@ -69,9 +69,9 @@ func (l *errorLog) end() (last, trace []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.partial) > 0 {
-		io.WriteString(l.out, l.line(string(l.partial)))
+		io.WriteString(l.out, l.addLine(string(l.partial)))
 		l.partial = nil
 	}
-	trace, l.held = l.held, nil
+	trace, l.trace = l.trace, nil
 	return slices.Clone(l.last), trace
 }

@@ -14,7 +14,7 @@ import (
 // carries another one means that the page is old, or, where only what follows the
 // plus is another, its styles.
 type events struct {
-	run string // tells one supervisor's versions from another's
+	supervisor string // tells one supervisor's versions from another's
 
 	mu      sync.Mutex
 	state   string   // building, broken or ok
@@ -26,18 +26,18 @@ type events struct {
 	closed  chan struct{}
 }
 
-// queued is how many events a page may be behind. One that is further behind is
+// maxQueued is how many events a page may be behind. One that is further behind is
 // dropped, comes back and is told the state.
-const queued = 16
+const maxQueued = 16
 
-const heartbeat = 15 * time.Second
+const heartbeatInterval = 15 * time.Second
 
 func newEvents() *events {
 	return &events{
-		run:    strconv.FormatInt(time.Now().UnixMilli(), 36),
-		state:  "building",
-		pages:  map[chan []byte]bool{},
-		closed: make(chan struct{}),
+		supervisor: strconv.FormatInt(time.Now().UnixMilli(), 36),
+		state:      "building",
+		pages:      map[chan []byte]bool{},
+		closed:     make(chan struct{}),
 	}
 }
 
@@ -48,7 +48,7 @@ func (e *events) version() string {
 	return e.stamp()
 }
 
-func (e *events) stamp() string { return fmt.Sprintf("%s.%d+%d", e.run, e.changes, e.styles) }
+func (e *events) stamp() string { return fmt.Sprintf("%s.%d+%d", e.supervisor, e.changes, e.styles) }
 
 // broken returns why the application does not run in its newest form, or nil.
 func (e *events) broken() *Failure {
@@ -57,16 +57,16 @@ func (e *events) broken() *Failure {
 	return e.failure
 }
 
-func (e *events) setBuilding() { e.tell(func() string { e.state = "building"; return e.state }) }
+func (e *events) setBuilding() { e.broadcast(func() string { e.state = "building"; return e.state }) }
 
 func (e *events) setBroken(f *Failure) {
-	e.tell(func() string { e.state, e.failure = "broken", f; return e.state })
+	e.broadcast(func() string { e.state, e.failure = "broken", f; return e.state })
 }
 
 // setOK says that the newest source runs, as the given build. Pages of another
 // build are old.
 func (e *events) setOK(build int) {
-	e.tell(func() string {
+	e.broadcast(func() string {
 		if e.build != build {
 			e.build = build
 			e.changes++
@@ -77,13 +77,13 @@ func (e *events) setOK(build int) {
 }
 
 // reload says that what the application reads while it runs has changed.
-func (e *events) reload() { e.tell(func() string { e.changes++; return "reload" }) }
+func (e *events) reload() { e.broadcast(func() string { e.changes++; return "reload" }) }
 
 // restyle says that nothing but styles has changed.
-func (e *events) restyle() { e.tell(func() string { e.styles++; return "reload" }) }
+func (e *events) restyle() { e.broadcast(func() string { e.styles++; return "reload" }) }
 
-// tell makes a change and sends the event that it names.
-func (e *events) tell(change func() string) {
+// broadcast makes a change and sends the event that it names.
+func (e *events) broadcast(change func() string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	event := e.encode(change())
@@ -119,7 +119,7 @@ func (e *events) encode(name string) []byte {
 func (e *events) join() chan []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	page := make(chan []byte, queued)
+	page := make(chan []byte, maxQueued)
 	page <- e.encode(e.state)
 	e.pages[page] = true
 	return page
@@ -144,7 +144,7 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if _, err := w.Write([]byte("retry: 500\n\n")); err != nil {
 		return
 	}
-	beat := time.NewTicker(heartbeat)
+	beat := time.NewTicker(heartbeatInterval)
 	defer beat.Stop()
 	for {
 		var text []byte

@@ -2,11 +2,14 @@ package dev
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // A Failure is why an application does not run, or not in its newest form.
@@ -55,8 +58,8 @@ func (p Problem) place() string {
 	return place
 }
 
-// around is how many lines are shown before and after the one at fault.
-const around = 3
+// contextLines is how many lines are shown before and after the one at fault.
+const contextLines = 3
 
 // locate fills in the source lines around a problem's place. A place outside
 // the folder keeps its absolute path and gets no source.
@@ -81,7 +84,7 @@ func (p *Problem) locate(folder string) {
 	if p.Line < 1 || p.Line > len(lines) {
 		return
 	}
-	first, last := max(p.Line-around, 1), min(p.Line+around, len(lines))
+	first, last := max(p.Line-contextLines, 1), min(p.Line+contextLines, len(lines))
 	p.From = first
 	for _, line := range lines[first-1 : last] {
 		p.Source = append(p.Source, strings.TrimSuffix(line, "\r"))
@@ -89,8 +92,8 @@ func (p *Problem) locate(folder string) {
 }
 
 var (
-	placed    = regexp.MustCompile(`^(.+?\.(?:go|mod|sum|work|s|c|cc|cpp|h)):(\d+)(?::(\d+))?: (.*)$`)
-	cycleLink = regexp.MustCompile(`^\s+imports (\S+)`)
+	compilerError = regexp.MustCompile(`^(.+?\.(?:go|mod|sum|work|s|c|cc|cpp|h)):(\d+)(?::(\d+))?: (.*)$`)
+	cycleLink     = regexp.MustCompile(`^\s+imports (\S+)`)
 )
 
 // buildFailure reads what go build printed.
@@ -105,7 +108,7 @@ func buildFailure(folder, output string) *Failure {
 		}
 		text = append(text, line)
 		last := len(f.Errors) - 1
-		place := placed.FindStringSubmatch(line)
+		place := compilerError.FindStringSubmatch(line)
 		link := cycleLink.FindStringSubmatch(line)
 		switch {
 		case line == "" || strings.HasPrefix(line, "# ") || strings.HasSuffix(line, "too many errors"):
@@ -162,4 +165,44 @@ func hint(message string) string {
 		}
 	}
 	return ""
+}
+
+// Print writes the failure for a person to read: each problem with its place,
+// the line at fault and what to do about it.
+func (f *Failure) Print(w io.Writer, color bool) {
+	fmt.Fprintf(w, "%s %s\n", paint(color, red, "✗"), paint(color, bold, f.Title))
+	for _, p := range f.Errors {
+		message := strings.ReplaceAll(p.Message, "\n", "\n    ")
+		if place := p.place(); place != "" {
+			message = paint(color, bold, place) + "  " + message
+		}
+		fmt.Fprintf(w, "  %s\n", message)
+		if line, caret, ok := p.sourceLine(); ok {
+			fmt.Fprintf(w, "    %s\n", paint(color, dim, line))
+			if caret != "" {
+				fmt.Fprintf(w, "    %s\n", paint(color, red, caret))
+			}
+		}
+		if p.Hint != "" {
+			fmt.Fprintf(w, "    → %s\n", p.Hint)
+		}
+	}
+}
+
+// sourceLine is the line at fault, less its indentation, and a caret to stand
+// below its column.
+func (p Problem) sourceLine() (line, caret string, ok bool) {
+	at := p.Line - p.From
+	if p.From == 0 || at < 0 || at >= len(p.Source) {
+		return "", "", false
+	}
+	full := p.Source[at]
+	line = strings.TrimLeft(full, " \t")
+	column := p.Column - 1 - (len(full) - len(line))
+	if column >= 0 && column <= len(line) {
+		before := strings.ReplaceAll(line[:column], "\t", "    ")
+		caret = strings.Repeat(" ", utf8.RuneCountInString(before)) + "^"
+	}
+	line = strings.ReplaceAll(line, "\t", "    ")
+	return line, caret, strings.TrimSpace(line) != ""
 }

@@ -195,14 +195,14 @@ func TestLogHoldsTraces(t *testing.T) {
 func TestTerminalKeepsLinesApart(t *testing.T) {
 	var out strings.Builder
 	terminal := newTerminal(&out, false)
-	terminal.begin("building")
-	terminal.end("built")
-	terminal.begin("building")
+	terminal.startLine("building")
+	terminal.finishLine("built")
+	terminal.startLine("building")
 	terminal.Write([]byte("a log\nhalf"))
-	terminal.end("built")
-	terminal.begin("building")
-	terminal.begin("building again")
-	terminal.say("done")
+	terminal.finishLine("built")
+	terminal.startLine("building")
+	terminal.startLine("building again")
+	terminal.printLine("done")
 	if want := "▸ building … built\n▸ building …\na log\nhalf\n▸ built\n▸ building …\n▸ building again …\n▸ done\n"; out.String() != want {
 		t.Errorf("printed\n%s", out.String())
 	}

@@ -30,8 +30,8 @@ func newTarget(addr string) *target {
 }
 
 var (
-	errNotRunning = errors.New("the application does not run")
-	errWaited     = errors.New("the application did not come to run in time")
+	errNotRunning  = errors.New("the application does not run")
+	errWaitTimeout = errors.New("the application did not come to run in time")
 )
 
 // A gate lets requests through to the current target, and holds them while
@@ -85,7 +85,7 @@ func (g *gate) enter(ctx context.Context, expired <-chan time.Time) (*target, er
 		select {
 		case <-changed:
 		case <-expired:
-			return nil, errWaited
+			return nil, errWaitTimeout
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -108,8 +108,8 @@ func (g *gate) drain(t *target, bound time.Duration) {
 	g.wait(context.Background(), bound, func() bool { return t.pending == 0 })
 }
 
-// replaced waits until t is not the current target, but not longer than bound.
-func (g *gate) replaced(ctx context.Context, t *target, bound time.Duration) {
+// waitReplaced waits until t is not the current target, but not longer than bound.
+func (g *gate) waitReplaced(ctx context.Context, t *target, bound time.Duration) {
 	g.wait(ctx, bound, func() bool { return g.target != t })
 }
 

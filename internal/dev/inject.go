@@ -3,7 +3,6 @@ package dev
 import (
 	"bytes"
 	_ "embed"
-	"html/template"
 	"io"
 	"net/http"
 	"strconv"
@@ -37,9 +36,9 @@ func wantsPage(r *http.Request) bool {
 	return false
 }
 
-// prepare asks for a whole page in a form that can be added to. A page that is
+// requestWholePage asks for a whole page in a form that can be added to. A page that is
 // added to is never one that the browser has kept.
-func prepare(r *http.Request) {
+func requestWholePage(r *http.Request) {
 	r.Header.Set("Accept-Encoding", "identity")
 	for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
 		r.Header.Del(name)
@@ -67,27 +66,27 @@ func inject(r *http.Response, version string) {
 		r.Header.Set("Content-Length", strconv.Itoa(length+len(tag)))
 	}
 	if r.Request.Method != http.MethodHead {
-		r.Body = &injected{ReadCloser: r.Body, tag: []byte(tag)}
+		r.Body = &injectedBody{ReadCloser: r.Body, tag: []byte(tag)}
 	}
 }
 
 var bodyEnd = []byte("</body>")
 
-// An injected body has a tag before the first </body>, or at its end.
-type injected struct {
+// An injectedBody body has a tag before the first </body>, or at its end.
+type injectedBody struct {
 	io.ReadCloser
-	tag  []byte // nil: it has been put in
-	held []byte // read, but not to be given yet: it may begin a </body>
-	out  []byte // to be given
-	err  error
+	tag     []byte // nil: it has been put in
+	partial []byte // read, but not to be given yet: it may begin a </body>
+	out     []byte // to be given
+	err     error
 }
 
-func (b *injected) Read(p []byte) (int, error) {
+func (b *injectedBody) Read(p []byte) (int, error) {
 	for len(b.out) == 0 && b.err == nil {
 		buffer := make([]byte, max(len(p), 512))
 		n, err := b.ReadCloser.Read(buffer)
 		b.err = err
-		b.feed(buffer[:n])
+		b.write(buffer[:n])
 	}
 	n := copy(p, b.out)
 	b.out = b.out[n:]
@@ -97,9 +96,9 @@ func (b *injected) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (b *injected) feed(text []byte) {
-	text = append(b.held, text...)
-	b.held = nil
+func (b *injectedBody) write(text []byte) {
+	text = append(b.partial, text...)
+	b.partial = nil
 	if b.tag == nil {
 		b.out = text
 		return
@@ -115,8 +114,8 @@ func (b *injected) feed(text []byte) {
 	case b.err != nil:
 		b.out = text
 	default:
-		keep := heldBack(text)
-		b.out, b.held = text[:len(text)-keep], bytes.Clone(text[len(text)-keep:])
+		keep := partialBodyEnd(text)
+		b.out, b.partial = text[:len(text)-keep], bytes.Clone(text[len(text)-keep:])
 	}
 }
 
@@ -129,39 +128,12 @@ func indexBodyEnd(text []byte) int {
 	return -1
 }
 
-// heldBack is how many of the last bytes may begin a </body>.
-func heldBack(text []byte) int {
+// partialBodyEnd is how many of the last bytes may begin a </body>.
+func partialBodyEnd(text []byte) int {
 	for n := min(len(text), len(bodyEnd)-1); n > 0; n-- {
 		if bytes.EqualFold(text[len(text)-n:], bodyEnd[:n]) {
 			return n
 		}
 	}
 	return 0
-}
-
-var failurePage = template.Must(template.New("").Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>{{.Title}}</title>
-</head>
-<body>
-<pre>{{.Text}}</pre>
-<script src="/_tower/dev.js" data-version="{{.Version}}" defer></script>
-</body>
-</html>
-`))
-
-// writePage answers with a page that shows what is wrong. It is loaded again
-// when the application has another version than the given one.
-func writePage(w http.ResponseWriter, status int, text, version string, f *Failure) {
-	view := struct{ Title, Text, Version string }{text, text, version}
-	if f != nil {
-		view.Title, view.Text = f.Title, f.Error()
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	failurePage.Execute(w, view)
 }

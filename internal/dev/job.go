@@ -15,8 +15,8 @@ type job struct {
 	done   chan struct{}
 }
 
-// cancelled ends a job early; what it comes to is not wanted. There may be none.
-func (j *job) cancelled() {
+// abort ends a job early; what it comes to is not wanted. There may be none.
+func (j *job) abort() {
 	if j != nil {
 		j.cancel()
 	}
@@ -37,9 +37,9 @@ func (o outcome) discard() {
 	}
 }
 
-// begin runs work as a job. The outcome is handed to the loop, unless the job
+// startJob runs work as a job. The outcome is handed to the loop, unless the job
 // is cancelled first.
-func (s *Supervisor) begin(ctx context.Context, work func(context.Context) outcome) *job {
+func (s *Supervisor) startJob(ctx context.Context, work func(context.Context) outcome) *job {
 	ctx, cancel := context.WithCancel(ctx)
 	j := &job{cancel: cancel, done: make(chan struct{})}
 	s.jobs.Go(func() {
@@ -60,27 +60,27 @@ func (s *Supervisor) begin(ctx context.Context, work func(context.Context) outco
 // way is ended first: its source is old.
 func (s *Supervisor) startBuild(ctx context.Context, why string) {
 	before := s.building
-	before.cancelled()
-	s.number++
-	number := s.number
+	before.abort()
+	s.lastBuild++
+	number := s.lastBuild
 	s.events.setBuilding()
 	if s.current == nil {
 		s.gate.hold()
 	}
-	s.building = s.begin(ctx, func(ctx context.Context) outcome {
+	s.building = s.startJob(ctx, func(ctx context.Context) outcome {
 		if before != nil {
 			<-before.done
 		}
-		s.terminal.begin(why)
+		s.terminal.startLine(why)
 		began := time.Now()
-		binary := filepath.Join(s.builds, fmt.Sprint(number), programName("app"))
+		binary := filepath.Join(s.buildFolder, fmt.Sprint(number), programName("app"))
 		if err := s.compile(ctx, binary); err != nil {
 			if ctx.Err() == nil {
-				s.terminal.end("failed")
+				s.terminal.finishLine("failed")
 			}
 			return outcome{err: err}
 		}
-		s.terminal.end(fmt.Sprintf("built in %.1f s", time.Since(began).Seconds()))
+		s.terminal.finishLine(fmt.Sprintf("built in %.1f s", time.Since(began).Seconds()))
 		return s.start(ctx, program{binary, number})
 	})
 }
@@ -93,11 +93,11 @@ const (
 	lastDelay  = 5 * time.Second
 )
 
-// startAgain starts the last program that served.
-func (s *Supervisor) startAgain(ctx context.Context) {
-	delay, good := s.delay, s.good
-	s.delay = min(max(2*delay, firstDelay), lastDelay)
-	s.restart = s.begin(ctx, func(ctx context.Context) outcome {
+// restartLastGood starts the last program that served.
+func (s *Supervisor) restartLastGood(ctx context.Context) {
+	delay, good := s.restartDelay, s.lastGood
+	s.restartDelay = min(max(2*delay, firstDelay), lastDelay)
+	s.restart = s.startJob(ctx, func(ctx context.Context) outcome {
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
@@ -116,15 +116,15 @@ func (s *Supervisor) start(ctx context.Context, p program) outcome {
 // ended first.
 func (s *Supervisor) startBundle(ctx context.Context) {
 	before := s.bundling
-	before.cancelled()
-	s.bundling = s.begin(ctx, func(ctx context.Context) outcome {
+	before.abort()
+	s.bundling = s.startJob(ctx, func(ctx context.Context) outcome {
 		if before != nil {
 			<-before.done
 		}
 		began := time.Now()
 		made, err := s.bundler.bundle(ctx)
 		if err == nil && len(made.files) > 0 {
-			s.terminal.say(fmt.Sprintf("bundled app/ in %.2f s", time.Since(began).Seconds()))
+			s.terminal.printLine(fmt.Sprintf("bundled app/ in %.2f s", time.Since(began).Seconds()))
 		}
 		return outcome{bundle: made, err: err}
 	})

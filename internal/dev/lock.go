@@ -57,7 +57,7 @@ func lockFolder(folder string) (*folderLock, error) {
 		}
 		if err := lockFile(file); err != nil {
 			file.Close()
-			if errors.Is(err, errHeld) {
+			if errors.Is(err, errLocked) {
 				return nil, readRunning(folder)
 			}
 			return nil, fmt.Errorf("lock the application: %w", err)
@@ -72,8 +72,8 @@ func lockFolder(folder string) (*folderLock, error) {
 	}
 }
 
-// tell writes who holds the lock, for the message of a second one.
-func (l *folderLock) tell(url string) error {
+// writeOwner writes who holds the lock, for the message of a second one.
+func (l *folderLock) writeOwner(url string) error {
 	text := strconv.Itoa(os.Getpid()) + "\n" + url + "\n"
 	if err := l.file.Truncate(0); err != nil {
 		return err
@@ -99,16 +99,16 @@ func readRunning(folder string) *RunningError {
 
 // Running returns what runs the application in folder, or nil.
 func Running(folder string) *RunningError {
-	held, err := Held(lockPath(folder))
+	held, err := Locked(lockPath(folder))
 	if err != nil || !held {
 		return nil
 	}
 	return readRunning(folder)
 }
 
-// Held reports whether another process has the file at path locked. A file that
+// Locked reports whether another process has the file at path locked. A file that
 // is not there is not held.
-func Held(path string) (bool, error) {
+func Locked(path string) (bool, error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
@@ -118,7 +118,7 @@ func Held(path string) (bool, error) {
 	}
 	defer file.Close()
 	err = lockFile(file)
-	if errors.Is(err, errHeld) {
+	if errors.Is(err, errLocked) {
 		return true, nil
 	}
 	return false, err

@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-var errHeld = windows.ERROR_LOCK_VIOLATION
+var errLocked = windows.ERROR_LOCK_VIOLATION
 
-// lockFile takes a lock that lasts until the file is closed, or returns errHeld.
+// lockFile takes a lock that lasts until the file is closed, or returns errLocked.
 // The locked byte lies behind all that is written, where bbolt has it too, so that
 // the file can be read meanwhile.
 func lockFile(file *os.File) error {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// follow is the loop that owns the application's processes.
-func (s *Supervisor) follow(ctx context.Context, changes <-chan change) error {
+// loop is the loop that owns the application's processes.
+func (s *Supervisor) loop(ctx context.Context, changes <-chan change) error {
 	s.startBuild(ctx, "building")
 	if !s.options.production() {
 		s.startBundle(ctx)
@@ -24,18 +24,18 @@ func (s *Supervisor) follow(ctx context.Context, changes <-chan change) error {
 		case <-ctx.Done():
 			return nil
 		case c := <-changes:
-			s.changed(ctx, c)
+			s.handleChange(ctx, c)
 		case o := <-s.outcomes:
-			if err := s.arrived(ctx, o); err != nil {
+			if err := s.handleOutcome(ctx, o); err != nil {
 				return err
 			}
 		case <-gone:
-			s.died(ctx)
+			s.handleExit(ctx)
 		}
 	}
 }
 
-func (s *Supervisor) changed(ctx context.Context, c change) {
+func (s *Supervisor) handleChange(ctx context.Context, c change) {
 	if len(c.assets) > 0 {
 		s.events.reload()
 	}
@@ -51,12 +51,12 @@ func (s *Supervisor) changed(ctx context.Context, c change) {
 	}
 }
 
-// arrived takes what a job has come to. In production, a first build that does
+// handleOutcome takes what a job has come to. In production, a first build that does
 // not serve is an error.
-func (s *Supervisor) arrived(ctx context.Context, o outcome) error {
+func (s *Supervisor) handleOutcome(ctx context.Context, o outcome) error {
 	if o.job == s.bundling {
 		s.bundling = nil
-		s.bundled(o)
+		s.handleBundle(o)
 		return nil
 	}
 	if o.job != s.building && o.job != s.restart {
@@ -77,33 +77,33 @@ func (s *Supervisor) arrived(ctx context.Context, o outcome) error {
 	case ctx.Err() != nil:
 		return nil
 	case err == nil:
-		s.served(ctx, fresh)
+		s.openGate(ctx, fresh)
 		return nil
-	case s.options.production() && s.good.binary == "":
+	case s.options.production() && s.lastGood.binary == "":
 		return err
 	}
-	s.failed(ctx, asFailure(err), fresh)
+	s.handleFailure(ctx, asFailure(err), fresh)
 	return nil
 }
 
-// bundled takes what bundling has come to, and tells the pages, unless a build will.
-func (s *Supervisor) bundled(o outcome) {
-	was := s.unbundled
-	s.unbundled = nil
+// handleBundle takes what bundling has come to, and tells the pages, unless a build will.
+func (s *Supervisor) handleBundle(o outcome) {
+	was := s.bundleErr
+	s.bundleErr = nil
 	if o.err != nil {
-		s.unbundled = asFailure(o.err)
-		s.terminal.fail(s.unbundled)
+		s.bundleErr = asFailure(o.err)
+		s.terminal.printFailure(s.bundleErr)
 	}
 	switch s.scripts.set(o.bundle) {
-	case otherScripts:
+	case scriptsChanged:
 		s.events.reload()
-	case otherStyles:
+	case stylesChanged:
 		s.events.restyle()
 	}
 	switch {
 	case s.building != nil || s.failure != nil || s.current == nil:
-	case s.unbundled != nil:
-		s.events.setBroken(s.unbundled)
+	case s.bundleErr != nil:
+		s.events.setBroken(s.bundleErr)
 	case was != nil:
 		s.events.setOK(s.current.program.build)
 	}
@@ -112,13 +112,13 @@ func (s *Supervisor) bundled(o outcome) {
 // swap puts next in the place of the current process. Requests wait until next
 // serves. If it does not come to, no process is left.
 func (s *Supervisor) swap(ctx context.Context, next *child) error {
-	s.restart.cancelled()
+	s.restart.abort()
 	s.restart = nil
 	s.gate.hold()
 	if s.current != nil {
 		s.gate.drain(s.target, drainTime)
-		s.current.stop(s.hard, stopTime)
-		s.leave()
+		s.current.stop(s.killCtx, stopTime)
+		s.clearCurrent()
 	}
 	if err := next.open(ctx); err != nil {
 		return err
@@ -131,70 +131,70 @@ func (s *Supervisor) swap(ctx context.Context, next *child) error {
 // before it is told to stop. After that it has surely received all requests.
 const drainTime = 500 * time.Millisecond
 
-// leave forgets the current process, which has ended.
-func (s *Supervisor) leave() {
+// clearCurrent forgets the current process, which has ended.
+func (s *Supervisor) clearCurrent() {
 	s.target.transport.CloseIdleConnections()
 	s.current, s.target = nil, nil
 }
 
-// served opens the gate to the process that has just come to serve.
-func (s *Supervisor) served(ctx context.Context, fresh bool) {
+// openGate opens the gate to the process that has just come to serve.
+func (s *Supervisor) openGate(ctx context.Context, fresh bool) {
 	now := s.current.program
 	if fresh {
-		s.failure, s.delay = nil, 0
-		s.good = now
+		s.failure, s.restartDelay = nil, 0
+		s.lastGood = now
 		s.removeBuilds()
 	}
 	switch {
 	case s.building != nil: // and will say what comes of it
 	case s.failure != nil:
 		s.events.setBroken(s.failure) // of a newer source than the one that runs
-	case s.unbundled != nil:
-		s.events.setBroken(s.unbundled)
+	case s.bundleErr != nil:
+		s.events.setBroken(s.bundleErr)
 	default:
 		s.events.setOK(now.build)
 	}
 	s.gate.open(s.target)
 	if fresh && !s.options.production() && s.options.Served != nil {
-		s.jobs.Go(func() { s.report(ctx) })
+		s.jobs.Go(func() { s.callServed(ctx) })
 	}
 	select {
 	case <-s.serving:
 		if !fresh {
-			s.terminal.say("running again")
+			s.terminal.printLine("running again")
 		}
 	default:
 		close(s.serving)
 		s.announce()
 		if !s.options.production() {
-			s.terminal.tell("look inside: tower console")
+			s.terminal.printDetail("look inside: tower console")
 		}
 	}
 }
 
-// report says what became of it that a new build serves. Where that is over
+// callServed says what became of it that a new build serves. Where that is over
 // before it could be told, another one follows.
-func (s *Supervisor) report(ctx context.Context) {
-	s.reporting.Lock()
-	defer s.reporting.Unlock()
+func (s *Supervisor) callServed(ctx context.Context) {
+	s.servedMu.Lock()
+	defer s.servedMu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	note, err := s.options.Served(ctx)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		s.terminal.tell(err.Error())
+		s.terminal.printDetail(err.Error())
 	case note != "":
-		s.terminal.say(note)
+		s.terminal.printLine(note)
 	}
 }
 
 // removeBuilds removes what is older than the program that serves.
 func (s *Supervisor) removeBuilds() {
-	entries, _ := os.ReadDir(s.builds)
+	entries, _ := os.ReadDir(s.buildFolder)
 	for _, entry := range entries {
-		if number, err := strconv.Atoi(entry.Name()); err == nil && number < s.good.build {
-			os.RemoveAll(filepath.Join(s.builds, entry.Name()))
+		if number, err := strconv.Atoi(entry.Name()); err == nil && number < s.lastGood.build {
+			os.RemoveAll(filepath.Join(s.buildFolder, entry.Name()))
 		}
 	}
 }
@@ -205,18 +205,18 @@ func (s *Supervisor) announce() {
 		return
 	}
 	s.announced = true
-	s.terminal.say(s.url)
+	s.terminal.printLine(s.url)
 	if s.options.Open {
 		if err := openBrowser(s.url); err != nil {
-			s.terminal.tell("no browser could be opened: " + err.Error())
+			s.terminal.printDetail("no browser could be opened: " + err.Error())
 		}
 	}
 }
 
-// failed shows why the newest source, or a process that was started again, does
+// handleFailure shows why the newest source, or a process that was started again, does
 // not run. What ran before runs on, or is started again.
-func (s *Supervisor) failed(ctx context.Context, f *Failure, fresh bool) {
-	s.terminal.fail(f)
+func (s *Supervisor) handleFailure(ctx context.Context, f *Failure, fresh bool) {
+	s.terminal.printFailure(f)
 	if fresh {
 		s.failure = f
 	}
@@ -226,28 +226,28 @@ func (s *Supervisor) failed(ctx context.Context, f *Failure, fresh bool) {
 	s.events.setBroken(f)
 	switch {
 	case s.current != nil:
-		s.terminal.tell("the build before it keeps running")
-	case s.good.binary == "":
+		s.terminal.printDetail("the build before it keeps running")
+	case s.lastGood.binary == "":
 		s.gate.refuse()
 		s.announce()
 	case !fresh:
 		s.gate.refuse()
-		s.startAgain(ctx)
+		s.restartLastGood(ctx)
 	case s.restart == nil:
-		s.startAgain(ctx)
+		s.restartLastGood(ctx)
 	}
 }
 
-// died is called when the current process has ended by itself.
-func (s *Supervisor) died(ctx context.Context) {
+// handleExit is called when the current process has ended by itself.
+func (s *Supervisor) handleExit(ctx context.Context) {
 	s.gate.hold()
 	how := "it ended by itself: " + s.current.cmd.ProcessState.String()
-	s.terminal.fail(s.current.crash(how))
+	s.terminal.printFailure(s.current.exitFailure(how))
 	if time.Since(s.current.started) > steadyTime {
-		s.delay = 0
+		s.restartDelay = 0
 	}
-	s.leave()
-	s.startAgain(ctx)
+	s.clearCurrent()
+	s.restartLastGood(ctx)
 }
 
 func asFailure(err error) *Failure {

@@ -44,7 +44,7 @@ func startFailure(folder, how string, last, trace []string) *Failure {
 		return f
 	}
 	few := last[max(len(last)-5, 0):]
-	if p := namedPlace(folder, append(slices.Clone(few), how)); p != nil {
+	if p := findPlace(folder, append(slices.Clone(few), how)); p != nil {
 		if !strings.Contains(how, p.Message) {
 			p.Message += "\n" + how
 		}
@@ -76,13 +76,13 @@ func readTrace(folder string, trace []string) (message string, frames []Problem)
 	return message, frames
 }
 
-var named = regexp.MustCompile(`([\w./\\-]+\.\w+):(\d+)(?::(\d+))?: (.+)$`)
+var placeInLine = regexp.MustCompile(`([\w./\\-]+\.\w+):(\d+)(?::(\d+))?: (.+)$`)
 
-// namedPlace finds the last line that has a message about a place in a file of
+// findPlace finds the last line that has a message about a place in a file of
 // folder, or of its views, as the errors of templates have.
-func namedPlace(folder string, lines []string) *Problem {
+func findPlace(folder string, lines []string) *Problem {
 	for _, line := range slices.Backward(lines) {
-		match := named.FindStringSubmatch(line)
+		match := placeInLine.FindStringSubmatch(line)
 		if match == nil {
 			continue
 		}
@@ -106,8 +106,8 @@ func inFolder(folder, path string) bool {
 	return err == nil && filepath.IsLocal(inside)
 }
 
-// inTrace reports whether a line can be part of a panic's trace, once it began.
-func inTrace(line string) bool {
+// isTraceLine reports whether a line can be part of a panic's trace, once it began.
+func isTraceLine(line string) bool {
 	for _, prefix := range []string{"\t", "goroutine ", "created by ", "[signal ", "exit status ", "...", "panic: ", "runtime"} {
 		if strings.HasPrefix(line, prefix) {
 			return true

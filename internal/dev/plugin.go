@@ -8,11 +8,11 @@ import (
 	"github.com/towerkit/tower/internal/client"
 )
 
-// library lets scripts import what tower brings along. The library itself is the
+// towerPlugin lets scripts import what tower brings along. The library itself is the
 // one that the application serves, so that a page has one connection however many
 // scripts it loads; bindings become part of the bundle, beside the framework that
 // they bind.
-func library(folder string) api.Plugin {
+func towerPlugin(folder string) api.Plugin {
 	bindings := client.Bindings()
 	return api.Plugin{Name: "tower", Setup: func(build api.PluginBuild) {
 		build.OnResolve(api.OnResolveOptions{Filter: `^tower(/|$)`}, func(args api.OnResolveArgs) (api.OnResolveResult, error) {

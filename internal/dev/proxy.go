@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// waitTime is how long a request waits for an application that does not run.
-const waitTime = 30 * time.Second
+// maxWait is how long a request waits for an application that does not run.
+const maxWait = 30 * time.Second
 
 // A proxy passes requests on to the application. In development it also serves
 // what the pages need to follow the source.
@@ -27,7 +27,7 @@ type proxy struct {
 }
 
 func newProxy(g *gate, e *events, scripts http.Handler) *proxy {
-	p := &proxy{gate: g, events: e, scripts: scripts, wait: waitTime}
+	p := &proxy{gate: g, events: e, scripts: scripts, wait: maxWait}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:       p.rewrite,
 		Transport:     p,
@@ -59,18 +59,18 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 		r.Out.Header.Set("X-Forwarded-Proto", proto) // of what stands before this in production
 	}
 	if r.Out.Body != nil {
-		r.Out.Body = keptBody{r.Out.Body}
+		r.Out.Body = reusableBody{r.Out.Body}
 	}
 	if p.events != nil && wantsPage(r.In) {
-		prepare(r.Out)
+		requestWholePage(r.Out)
 	}
 }
 
-// A keptBody stays open when a request could not be sent, so that it can be
+// A reusableBody stays open when a request could not be sent, so that it can be
 // sent again. The server closes what is below it.
-type keptBody struct{ io.Reader }
+type reusableBody struct{ io.Reader }
 
-func (keptBody) Close() error { return nil }
+func (reusableBody) Close() error { return nil }
 
 // RoundTrip sends a request to the current target, or to the next one, as long
 // as that cannot make the application see it twice. A request that is safe to
@@ -105,10 +105,10 @@ func (p *proxy) RoundTrip(request *http.Request) (*http.Response, error) {
 		default:
 			return nil, err
 		}
-		p.gate.replaced(request.Context(), t, 100*time.Millisecond)
+		p.gate.waitReplaced(request.Context(), t, 100*time.Millisecond)
 		select {
 		case <-expired.C:
-			return nil, errWaited
+			return nil, errWaitTimeout
 		default:
 		}
 	}
@@ -134,7 +134,7 @@ func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, context.Canceled):
 		return // nobody waits for an answer
 	case errors.Is(err, errNotRunning):
-	case errors.Is(err, errWaited):
+	case errors.Is(err, errWaitTimeout):
 		text = "The application is not running yet. Please try again in a moment."
 	default:
 		status, text = http.StatusBadGateway, "The application ended before it answered."

@@ -179,14 +179,14 @@ func TestEventStream(t *testing.T) {
 func TestSlowPageIsDropped(t *testing.T) {
 	e := newEvents()
 	page := e.join()
-	for range 2 * queued {
+	for range 2 * maxQueued {
 		e.reload()
 	}
 	count := 0
 	for range page {
 		count++
 	}
-	if count != queued {
+	if count != maxQueued {
 		t.Errorf("%d events were queued", count)
 	}
 	e.leave(page)

@@ -25,42 +25,42 @@ type scripts struct {
 
 func newScripts() *scripts { return &scripts{first: make(chan struct{})} }
 
-// A difference is how one bundle differs from the one before.
-type difference int
+// A bundleDiff is how one bundle differs from the one before.
+type bundleDiff int
 
 const (
-	sameScripts difference = iota
-	otherStyles            // and nothing else
-	otherScripts
+	unchanged     bundleDiff = iota
+	stylesChanged            // and nothing else
+	scriptsChanged
 )
 
 // set puts a bundle in the place of the one before, nil for one that could not be
 // made, and says how they differ to a page.
-func (s *scripts) set(now *bundle) difference {
+func (s *scripts) set(now *bundle) bundleDiff {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.now
 	if before == nil && !s.failed {
 		s.now, s.failed = now, now == nil
 		close(s.first)
-		return sameScripts // pages have waited for it
+		return unchanged // pages have waited for it
 	}
 	if now == nil {
-		return sameScripts
+		return unchanged
 	}
 	s.now = now
 	if before == nil {
-		return otherScripts
+		return scriptsChanged
 	}
-	found := sameScripts
+	found := unchanged
 	for _, files := range []*bundle{before, now} {
 		for name := range files.files {
 			switch {
 			case bytes.Equal(before.files[name], now.files[name]) || path.Ext(name) == ".map":
-			case path.Ext(name) == ".css" && found == sameScripts:
-				found = otherStyles
+			case path.Ext(name) == ".css" && found == unchanged:
+				found = stylesChanged
 			case path.Ext(name) != ".css":
-				found = otherScripts
+				found = scriptsChanged
 			}
 		}
 	}
@@ -80,7 +80,7 @@ func (s *scripts) wait(ctx context.Context) *bundle {
 
 // ServeHTTP answers with a file of the newest bundle.
 func (s *scripts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), waitTime)
+	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
 	defer cancel()
 	now := s.wait(ctx)
 	if now == nil {

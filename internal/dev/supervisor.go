@@ -16,40 +16,40 @@ import (
 // A Supervisor serves an application while it is built, replaced and started
 // again. Outside production it follows the source.
 type Supervisor struct {
-	options   Options
-	lock      *folderLock
-	listeners []net.Listener
-	builds    string // folder of what was built
-	url       string
-	terminal  *terminal
-	gate      *gate
-	events    *events
-	scripts   *scripts
-	bundler   *bundler
-	compile   func(ctx context.Context, out string) error
+	options     Options
+	lock        *folderLock
+	listeners   []net.Listener
+	buildFolder string // folder of what was built
+	url         string
+	terminal    *terminal
+	gate        *gate
+	events      *events
+	scripts     *scripts
+	bundler     *bundler
+	compile     func(ctx context.Context, out string) error
 
 	serving     chan struct{}   // closed when the application first serves
-	hard        context.Context // ends when nothing may be waited for any longer
+	killCtx     context.Context // ends when nothing may be waited for any longer
 	kill        context.CancelFunc
 	jobs        sync.WaitGroup
-	reporting   sync.Mutex
+	servedMu    sync.Mutex
 	running     atomic.Bool
 	done        chan struct{} // closed when Run returns
 	releaseOnce sync.Once
 
 	// What follows belongs to Run.
-	outcomes  chan outcome
-	number    int // of the last build
-	building  *job
-	bundling  *job
-	restart   *job
-	current   *child
-	target    *target
-	good      program  // the last that served
-	failure   *Failure // of the newest source
-	unbundled *Failure // of the newest scripts
-	delay     time.Duration
-	announced bool
+	outcomes     chan outcome
+	lastBuild    int // of the last build
+	building     *job
+	bundling     *job
+	restart      *job
+	current      *child
+	target       *target
+	lastGood     program  // the last that served
+	failure      *Failure // of the newest source
+	bundleErr    *Failure // of the newest scripts
+	restartDelay time.Duration
+	announced    bool
 }
 
 // New returns a supervisor that has not begun.
@@ -58,7 +58,7 @@ func New(o Options) *Supervisor {
 		options: o, terminal: newTerminal(o.Output, o.Color), gate: newGate(), events: newEvents(), scripts: newScripts(),
 		serving: make(chan struct{}), done: make(chan struct{}), outcomes: make(chan outcome),
 	}
-	s.hard, s.kill = context.WithCancel(context.Background())
+	s.killCtx, s.kill = context.WithCancel(context.Background())
 	return s
 }
 
@@ -71,7 +71,7 @@ func (s *Supervisor) Open() error {
 		return err
 	}
 	s.options = o
-	s.builds = filepath.Join(o.Folder, "tmp", "build")
+	s.buildFolder = filepath.Join(o.Folder, "tmp", "build")
 	s.bundler = &bundler{folder: o.Folder}
 	if s.compile == nil {
 		s.compile = func(ctx context.Context, out string) error {
@@ -86,9 +86,9 @@ func (s *Supervisor) Open() error {
 		return err
 	}
 	s.url = publicURL(o.Host, portOf(s.listeners[0]))
-	err = s.lock.tell(s.url)
+	err = s.lock.writeOwner(s.url)
 	if err == nil {
-		err = os.RemoveAll(s.builds) // of one that was killed
+		err = os.RemoveAll(s.buildFolder) // of one that was killed
 	}
 	if err != nil {
 		s.release()
@@ -112,7 +112,7 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	defer close(s.done)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.hard, cancel)()
+	defer context.AfterFunc(s.killCtx, cancel)()
 
 	var changes chan change
 	if !s.options.production() {
@@ -125,9 +125,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		s.jobs.Go(func() { w.run(ctx) })
 	}
 	server := s.serve()
-	err := s.follow(ctx, changes)
+	err := s.loop(ctx, changes)
 	cancel()
-	s.finish(server)
+	s.shutDown(server)
 	return err
 }
 
@@ -157,23 +157,23 @@ func (s *Supervisor) serve() *http.Server {
 	return server
 }
 
-// finish ends everything that Run began.
-func (s *Supervisor) finish(server *http.Server) {
-	s.building.cancelled()
-	s.bundling.cancelled()
-	s.restart.cancelled()
+// shutDown ends everything that Run began.
+func (s *Supervisor) shutDown(server *http.Server) {
+	s.building.abort()
+	s.bundling.abort()
+	s.restart.abort()
 	for _, l := range s.listeners {
 		l.Close()
 	}
 	s.events.close()
 	s.gate.refuse()
 	if s.current != nil {
-		notice := time.AfterFunc(noticeTime, func() { s.terminal.say("finishing what has begun; Ctrl-C again ends it at once") })
-		s.current.stop(s.hard, stopTime)
+		notice := time.AfterFunc(noticeDelay, func() { s.terminal.printLine("finishing what has begun; Ctrl-C again ends it at once") })
+		s.current.stop(s.killCtx, stopTime)
 		notice.Stop()
-		s.leave()
+		s.clearCurrent()
 	}
-	ctx, cancel := context.WithTimeout(s.hard, time.Second)
+	ctx, cancel := context.WithTimeout(s.killCtx, time.Second)
 	defer cancel()
 	if server.Shutdown(ctx) != nil {
 		server.Close()
@@ -183,8 +183,8 @@ func (s *Supervisor) finish(server *http.Server) {
 	s.release()
 }
 
-// noticeTime is how long an end may take without a word.
-const noticeTime = 500 * time.Millisecond
+// noticeDelay is how long an end may take without a word.
+const noticeDelay = 500 * time.Millisecond
 
 // release takes back Open.
 func (s *Supervisor) release() {
@@ -192,7 +192,7 @@ func (s *Supervisor) release() {
 		for _, l := range s.listeners {
 			l.Close()
 		}
-		os.RemoveAll(s.builds)
+		os.RemoveAll(s.buildFolder)
 		s.lock.unlock()
 	})
 }

@@ -1,9 +1,6 @@
 package dev
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,174 +16,6 @@ import (
 
 	"github.com/gorilla/websocket"
 )
-
-// bound is how long a test waits for what must happen.
-const bound = 20 * time.Second
-
-// A site is a supervised fake application.
-type site struct {
-	*Supervisor
-	t      *testing.T
-	folder string
-	output *buffer
-	page   chan []byte // what an open page is told
-	stop   context.CancelFunc
-	ended  chan error
-}
-
-// serveFake supervises an application whose main.go is source, in a folder of
-// its own, until the test ends.
-func serveFake(t *testing.T, source string) *site {
-	t.Helper()
-	return serveFakeIn(t, "development", source)
-}
-
-func serveFakeIn(t *testing.T, env, source string) *site {
-	t.Helper()
-	folder, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &site{t: t, folder: folder, output: &buffer{}, ended: make(chan error, 1)}
-	s.write("main.go", source)
-	s.write("views/home.html", "home")
-	// With the race detector a process sleeps for a second before it ends.
-	environ := append(os.Environ(), "GORACE=atexit_sleep_ms=0")
-	s.Supervisor = New(Options{Folder: folder, Env: env, Output: s.output, Environ: environ})
-	s.compile = fakeBuild(folder)
-	if err := s.Open(); err != nil {
-		t.Fatal(err)
-	}
-	s.page = s.events.join()
-	ctx, stop := context.WithCancel(context.Background())
-	s.stop = stop
-	go func() { s.ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		s.Close()
-		if t.Failed() {
-			t.Logf("output:\n%s", s.output)
-		}
-	})
-	return s
-}
-
-func (s *site) write(name, content string) {
-	s.t.Helper()
-	path := filepath.Join(s.folder, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// told waits until a page is told name, and returns with what.
-func (s *site) told(name string) map[string]any {
-	s.t.Helper()
-	timeout := time.After(bound)
-	for {
-		select {
-		case event := <-s.page:
-			head, rest, _ := strings.Cut(string(event), "\n")
-			if head != "event: "+name {
-				continue
-			}
-			var data map[string]any
-			if err := json.Unmarshal([]byte(strings.TrimPrefix(rest, "data: ")), &data); err != nil {
-				s.t.Fatal(err)
-			}
-			return data
-		case <-timeout:
-			s.t.Fatalf("no page was told %q", name)
-		}
-	}
-}
-
-// serves waits until the given build runs.
-func (s *site) serves(build int) {
-	s.t.Helper()
-	for s.told("ok")["build"] != float64(build) {
-	}
-}
-
-func (s *site) get(path string) (int, string) {
-	s.t.Helper()
-	status, body, err := s.try("GET", path, "")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return status, body
-}
-
-func (s *site) try(method, path, body string) (int, string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), bound)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, s.URL()+path, strings.NewReader(body))
-	if err != nil {
-		return 0, "", err
-	}
-	request.Header.Set("Accept", "text/html")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	return response.StatusCode, string(text), err
-}
-
-// prints waits until the output has a text.
-func (s *site) prints(text string) {
-	s.t.Helper()
-	if !s.output.waitFor(text, bound) {
-		s.t.Fatalf("the output has no %q", text)
-	}
-}
-
-// A buffer is an output that can be waited for.
-type buffer struct {
-	mu      sync.Mutex
-	text    bytes.Buffer
-	written chan struct{}
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.written != nil {
-		close(b.written)
-		b.written = nil
-	}
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
-
-func (b *buffer) waitFor(text string, bound time.Duration) bool {
-	timeout := time.After(bound)
-	for {
-		b.mu.Lock()
-		if strings.Contains(b.text.String(), text) {
-			b.mu.Unlock()
-			return true
-		}
-		if b.written == nil {
-			b.written = make(chan struct{})
-		}
-		written := b.written
-		b.mu.Unlock()
-		select {
-		case <-written:
-		case <-timeout:
-			return false
-		}
-	}
-}
 
 func TestSwapLosesNothing(t *testing.T) {
 	t.Parallel()
@@ -209,7 +38,7 @@ func TestSwapLosesNothing(t *testing.T) {
 				if client%2 == 0 {
 					method, body = "POST", fmt.Sprintf("post %d.%d", client, n)
 				}
-				status, text, err := s.try(method, "/version", body)
+				status, text, err := s.request(method, "/version", body)
 				if _, notNumber := strconv.Atoi(text); err != nil || status != 200 || notNumber != nil {
 					t.Errorf("%s %s: %d %q %v", method, body, status, text, err)
 					return
@@ -257,7 +86,7 @@ func TestSwapLosesNothing(t *testing.T) {
 
 // reconnect keeps a web socket open as a browser does: each is closed with 1012
 // and the next one reaches a newer build.
-func reconnect(t *testing.T, s *site, stop chan struct{}) {
+func reconnect(t *testing.T, s *testSite, stop chan struct{}) {
 	last := 0
 	for {
 		conn, _, err := websocket.DefaultDialer.Dial(strings.Replace(s.URL(), "http", "ws", 1)+"/socket", nil)
@@ -300,7 +129,7 @@ func TestBrokenBuild(t *testing.T) {
 	s := serveFake(t, "version 1")
 	s.serves(1)
 	s.write("main.go", "x := broken\n")
-	data := s.told("broken")
+	data := s.event("broken")
 	first := data["errors"].([]any)[0].(map[string]any)
 	if first["file"] != "main.go" || first["line"] != 1.0 || first["column"] != 4.0 || first["message"] != "undefined: broken" {
 		t.Errorf("told %v", first)
@@ -319,12 +148,12 @@ func TestBrokenBuild(t *testing.T) {
 func TestBrokenFromTheStart(t *testing.T) {
 	t.Parallel()
 	s := serveFake(t, "broken")
-	s.told("broken")
+	s.event("broken")
 	status, text := s.get("/")
 	if status != 500 || !strings.Contains(text, "main.go:1:4  undefined: broken") || !strings.Contains(text, `src="/_tower/dev.js"`) {
 		t.Errorf("a page is answered with %d\n%s", status, text)
 	}
-	if status, text, err := s.try("POST", "/version", "x"); status != 503 || text != "The application does not run.\n" {
+	if status, text, err := s.request("POST", "/version", "x"); status != 503 || text != "The application does not run.\n" {
 		t.Errorf("a post is answered with %d %q %v", status, text, err)
 	}
 	s.write("main.go", "version 2")
@@ -340,7 +169,7 @@ func TestNewBuildDiesBeforeReady(t *testing.T) {
 	s.serves(1)
 	_, before := s.get("/pid")
 	s.write("main.go", "dies-before-ready")
-	data := s.told("broken")
+	data := s.event("broken")
 	if data["title"] != "The application does not start" || !strings.Contains(data["text"].(string), "no such partial") {
 		t.Errorf("told %v", data)
 	}
@@ -354,9 +183,9 @@ func TestAssetThatKeepsItFromStarting(t *testing.T) {
 	s := serveFake(t, "version 1")
 	s.serves(1)
 	s.write("views/home.html", "broken")
-	s.told("reload")
+	s.event("reload")
 	s.write("main.go", "version 2")
-	s.told("broken")
+	s.event("broken")
 	s.write("views/home.html", "home 3")
 	s.serves(3)
 }
@@ -366,7 +195,7 @@ func TestNewBuildFailsToOpen(t *testing.T) {
 	s := serveFake(t, "version 1")
 	s.serves(1)
 	s.write("main.go", "fails-to-open")
-	data := s.told("broken")
+	data := s.event("broken")
 	first := data["errors"].([]any)[0].(map[string]any)
 	if first["message"] != "the store is held by another process" {
 		t.Errorf("told %v", first)
@@ -426,7 +255,7 @@ func TestRequestThatEndsTheApplication(t *testing.T) {
 	s.serves(1)
 	for method, body := range map[string]string{"GET": "", "POST": "body"} {
 		before := strings.Count(s.output.String(), "✗")
-		status, text, err := s.try(method, "/die", body)
+		status, text, err := s.request(method, "/die", body)
 		if status != 502 || !strings.Contains(text, "ended before it answered") {
 			t.Errorf("%s is answered with %d %q %v", method, status, text, err)
 		}
@@ -444,10 +273,10 @@ func TestRequestThatEndsTheApplication(t *testing.T) {
 func TestChangeOfAssets(t *testing.T) {
 	t.Parallel()
 	s := serveFake(t, "version 1")
-	before := s.told("ok")
+	before := s.event("ok")
 	_, pid := s.get("/pid")
 	s.write("views/posts/index.html", "posts")
-	after := s.told("reload")
+	after := s.event("reload")
 	if before["version"] == after["version"] || after["build"] != 1.0 {
 		t.Errorf("told %v, then %v", before, after)
 	}
@@ -536,41 +365,6 @@ func TestProcessThatDoesNotStopIsReplaced(t *testing.T) {
 	if processRuns(pid) {
 		t.Errorf("process %s still runs", pid)
 	}
-}
-
-// wait waits until Run has returned.
-func (s *site) wait() error {
-	s.t.Helper()
-	select {
-	case err := <-s.ended:
-		return err
-	case <-time.After(bound):
-		s.t.Fatal("it does not stop")
-		return nil
-	}
-}
-
-func (s *site) leavesNothing() {
-	s.t.Helper()
-	left, err := os.ReadDir(filepath.Join(s.folder, "tmp"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, entry := range left {
-		s.t.Errorf("tmp/%s is left", entry.Name())
-	}
-	if conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://")); err == nil {
-		conn.Close()
-		s.t.Error("it still listens")
-	}
-}
-
-func processRuns(pid string) bool {
-	n, err := strconv.Atoi(pid)
-	if err != nil || n <= 0 {
-		return false
-	}
-	return processExists(n)
 }
 
 func TestSecondSupervisorIsRefused(t *testing.T) {

@@ -26,11 +26,11 @@ type change struct {
 	scripts []string // the bundler reads them
 }
 
-// quiet is how long no event must come before a change is looked at; lasting
+// debounce is how long no event must come before a change is looked at; lasting
 // events do not put it off for longer than patience.
 const (
-	quiet    = 60 * time.Millisecond
-	patience = 500 * time.Millisecond
+	debounce    = 60 * time.Millisecond
+	maxDebounce = 500 * time.Millisecond
 )
 
 // A watcher tells what changes in an application's folder. Events only say that
@@ -39,11 +39,11 @@ type watcher struct {
 	folder  string
 	notify  *fsnotify.Watcher
 	changes chan change
-	files   map[string]seen
+	files   map[string]fileState
 }
 
-// seen is a file as it was looked at last.
-type seen struct {
+// fileState is a file as it was looked at last.
+type fileState struct {
 	modified time.Time
 	size     int64
 	sum      [sha256.Size]byte
@@ -55,7 +55,7 @@ func openWatcher(folder string) (*watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("watch the application's folder: %w", err)
 	}
-	w := &watcher{folder: folder, notify: notify, changes: make(chan change), files: map[string]seen{}}
+	w := &watcher{folder: folder, notify: notify, changes: make(chan change), files: map[string]fileState{}}
 	if w.files, err = w.scan(); err != nil {
 		notify.Close()
 		if errors.Is(err, syscall.ENOSPC) {
@@ -83,9 +83,9 @@ func (w *watcher) run(ctx context.Context) {
 			if event.Op == fsnotify.Chmod || w.ignored(event.Name) {
 				continue
 			}
-			settled = time.After(quiet)
+			settled = time.After(debounce)
 			if overdue == nil {
-				overdue = time.After(patience)
+				overdue = time.After(maxDebounce)
 			}
 			continue
 		case <-w.notify.Errors: // events were lost: look at everything
@@ -96,14 +96,14 @@ func (w *watcher) run(ctx context.Context) {
 			continue
 		}
 		settled, overdue = nil, nil
-		pending.add(w.look())
+		pending.merge(w.scanChanges())
 		if len(pending.code)+len(pending.assets)+len(pending.scripts) > 0 {
 			changes = w.changes
 		}
 	}
 }
 
-func (c *change) add(more change) {
+func (c *change) merge(more change) {
 	for _, pair := range []struct{ to, from *[]string }{{&c.code, &more.code}, {&c.assets, &more.assets}, {&c.scripts, &more.scripts}} {
 		*pair.to = append(*pair.to, *pair.from...)
 		slices.Sort(*pair.to)
@@ -111,8 +111,8 @@ func (c *change) add(more change) {
 	}
 }
 
-// look compares the folder with what was seen last.
-func (w *watcher) look() change {
+// scanChanges compares the folder with what was seen last.
+func (w *watcher) scanChanges() change {
 	now, err := w.scan()
 	if err != nil {
 		return change{} // the folder is being moved about: there will be an event
@@ -120,19 +120,19 @@ func (w *watcher) look() change {
 	var c change
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		if before, known := w.files[name]; !known || before.sum != now[name].sum {
-			c.note(name)
+			c.addFile(name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.files)) {
 		if _, there := now[name]; !there {
-			c.note(name)
+			c.addFile(name)
 		}
 	}
 	w.files = now
 	return c
 }
 
-func (c *change) note(name string) {
+func (c *change) addFile(name string) {
 	switch {
 	case isCode(name):
 		c.code = append(c.code, name)
@@ -144,8 +144,8 @@ func (c *change) note(name string) {
 }
 
 // scan looks at every file that matters, and watches every folder.
-func (w *watcher) scan() (map[string]seen, error) {
-	files := map[string]seen{}
+func (w *watcher) scan() (map[string]fileState, error) {
+	files := map[string]fileState{}
 	err := filepath.WalkDir(w.folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			if path == w.folder {
@@ -170,7 +170,7 @@ func (w *watcher) scan() (map[string]seen, error) {
 		name, _ := filepath.Rel(w.folder, path)
 		name = filepath.ToSlash(name)
 		if isCode(name) || isAsset(name) || isBundled(name) {
-			if s, ok := w.see(name, path); ok {
+			if s, ok := w.readState(name, path); ok {
 				files[name] = s
 			}
 		}
@@ -179,18 +179,18 @@ func (w *watcher) scan() (map[string]seen, error) {
 	return files, err
 }
 
-// readSize is the size of the largest file that is read to see whether it
+// maxHashSize is the size of the largest file that is read to see whether it
 // changed: a film in public must not delay the start.
-const readSize = 4 << 20
+const maxHashSize = 4 << 20
 
-// see reads a file, unless it looks as it did.
-func (w *watcher) see(name, path string) (seen, bool) {
+// readState reads a file, unless it looks as it did.
+func (w *watcher) readState(name, path string) (fileState, bool) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
-		return seen{}, false
+		return fileState{}, false
 	}
-	s := seen{modified: info.ModTime(), size: info.Size()}
-	if s.size > readSize {
+	s := fileState{modified: info.ModTime(), size: info.Size()}
+	if s.size > maxHashSize {
 		s.sum = sha256.Sum256([]byte(fmt.Sprint(s.size, s.modified)))
 		return s, true
 	}
@@ -199,12 +199,12 @@ func (w *watcher) see(name, path string) (seen, bool) {
 	}
 	file, err := os.Open(path)
 	if err != nil {
-		return seen{}, false
+		return fileState{}, false
 	}
 	defer file.Close()
 	hash := sha256.New()
 	if _, err := io.Copy(hash, file); err != nil {
-		return seen{}, false
+		return fileState{}, false
 	}
 	hash.Sum(s.sum[:0])
 	return s, true

@@ -86,7 +86,7 @@ func TestWatch(t *testing.T) {
 		for len(got.code) < len(step.want.code) || len(got.assets) < len(step.want.assets) {
 			select {
 			case more := <-w.changes:
-				got.add(more)
+				got.merge(more)
 				got.code = slices.DeleteFunc(got.code, late(before.code, step.want.code))
 				got.assets = slices.DeleteFunc(got.assets, late(before.assets, step.want.assets))
 			case <-time.After(bound):

@@ -1,0 +1,220 @@
+package dev
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// bound is how long a test waits for what must happen.
+const bound = 20 * time.Second
+
+// A testSite is a supervised fake application.
+type testSite struct {
+	*Supervisor
+	t      *testing.T
+	folder string
+	output *buffer
+	page   chan []byte // what an open page is told
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+// serveFake supervises an application whose main.go is source, in a folder of
+// its own, until the test ends.
+func serveFake(t *testing.T, source string) *testSite {
+	t.Helper()
+	return serveFakeIn(t, "development", source)
+}
+
+func serveFakeIn(t *testing.T, env, source string) *testSite {
+	t.Helper()
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &testSite{t: t, folder: folder, output: &buffer{}, ended: make(chan error, 1)}
+	s.write("main.go", source)
+	s.write("views/home.html", "home")
+	// With the race detector a process sleeps for a second before it ends.
+	environ := append(os.Environ(), "GORACE=atexit_sleep_ms=0")
+	s.Supervisor = New(Options{Folder: folder, Env: env, Output: s.output, Environ: environ})
+	s.compile = fakeBuild(folder)
+	if err := s.Open(); err != nil {
+		t.Fatal(err)
+	}
+	s.page = s.events.join()
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go func() { s.ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		s.Close()
+		if t.Failed() {
+			t.Logf("output:\n%s", s.output)
+		}
+	})
+	return s
+}
+
+func (s *testSite) write(name, content string) {
+	s.t.Helper()
+	path := filepath.Join(s.folder, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// event waits until a page is told name, and returns with what.
+func (s *testSite) event(name string) map[string]any {
+	s.t.Helper()
+	timeout := time.After(bound)
+	for {
+		select {
+		case event := <-s.page:
+			head, rest, _ := strings.Cut(string(event), "\n")
+			if head != "event: "+name {
+				continue
+			}
+			var data map[string]any
+			if err := json.Unmarshal([]byte(strings.TrimPrefix(rest, "data: ")), &data); err != nil {
+				s.t.Fatal(err)
+			}
+			return data
+		case <-timeout:
+			s.t.Fatalf("no page was told %q", name)
+		}
+	}
+}
+
+// serves waits until the given build runs.
+func (s *testSite) serves(build int) {
+	s.t.Helper()
+	for s.event("ok")["build"] != float64(build) {
+	}
+}
+
+func (s *testSite) get(path string) (int, string) {
+	s.t.Helper()
+	status, body, err := s.request("GET", path, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return status, body
+}
+
+func (s *testSite) request(method, path, body string) (int, string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, method, s.URL()+path, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	request.Header.Set("Accept", "text/html")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(text), err
+}
+
+// prints waits until the output has a text.
+func (s *testSite) prints(text string) {
+	s.t.Helper()
+	if !s.output.waitFor(text, bound) {
+		s.t.Fatalf("the output has no %q", text)
+	}
+}
+
+// A buffer is an output that can be waited for.
+type buffer struct {
+	mu      sync.Mutex
+	text    bytes.Buffer
+	written chan struct{}
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.written != nil {
+		close(b.written)
+		b.written = nil
+	}
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (b *buffer) waitFor(text string, bound time.Duration) bool {
+	timeout := time.After(bound)
+	for {
+		b.mu.Lock()
+		if strings.Contains(b.text.String(), text) {
+			b.mu.Unlock()
+			return true
+		}
+		if b.written == nil {
+			b.written = make(chan struct{})
+		}
+		written := b.written
+		b.mu.Unlock()
+		select {
+		case <-written:
+		case <-timeout:
+			return false
+		}
+	}
+}
+
+// wait waits until Run has returned.
+func (s *testSite) wait() error {
+	s.t.Helper()
+	select {
+	case err := <-s.ended:
+		return err
+	case <-time.After(bound):
+		s.t.Fatal("it does not stop")
+		return nil
+	}
+}
+
+func (s *testSite) leavesNothing() {
+	s.t.Helper()
+	left, err := os.ReadDir(filepath.Join(s.folder, "tmp"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, entry := range left {
+		s.t.Errorf("tmp/%s is left", entry.Name())
+	}
+	if conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://")); err == nil {
+		conn.Close()
+		s.t.Error("it still listens")
+	}
+}
+
+func processRuns(pid string) bool {
+	n, err := strconv.Atoi(pid)
+	if err != nil || n <= 0 {
+		return false
+	}
+	return processExists(n)
+}
