@@ -7,17 +7,18 @@ import (
 	"path/filepath"
 )
 
-// An App is an application that runs without a supervisor: it has an address of
-// its own, and does not follow the source.
+// An App is an application that runs without a [Supervisor]. It has an address of its
+// own, and is not rebuilt when its source changes.
 type App struct {
 	child       *child
 	lock        *folderLock
 	buildFolder string
 }
 
-// Start builds the application and returns when it serves. Host, Port and Open
-// mean nothing here. The error is a [*RunningError] if another process runs the
-// application, and a [*Failure] if it cannot be built or does not start.
+// Start builds the application and returns when it serves. It ignores the options Host,
+// Port and Open. The error is a [*RunningError] if another process runs the application,
+// and a [*Failure] if the build fails or the application does not start. The caller must
+// close the App.
 func Start(ctx context.Context, o Options) (*App, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -51,11 +52,11 @@ func (a *App) start(ctx context.Context, o Options) error {
 	return c.open(ctx)
 }
 
-// URL is where the application can be reached from this machine.
+// URL returns the address of the application, which only this machine can reach.
 func (a *App) URL() string { return "http://" + a.child.addr }
 
-// Close ends the application as [Supervisor.Run] does, and removes what was
-// built.
+// Close gives the application a few seconds to finish its requests, and removes the
+// binary. It returns nil.
 func (a *App) Close() error {
 	a.child.stop(context.Background(), stopTime)
 	a.release()

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// copyApp makes a folder with an application that is really built.
+// copyApp returns a folder with an application that go build builds.
 func copyApp(t *testing.T) string {
 	t.Helper()
 	folder, err := filepath.EvalSymlinks(t.TempDir())
@@ -58,7 +58,7 @@ func TestStart(t *testing.T) {
 	text, err := io.ReadAll(response.Body)
 	env, pid, _ := strings.Cut(string(text), " ")
 	if err != nil || env != "development" {
-		t.Errorf("it says %q, %v", text, err)
+		t.Errorf("it answers %q, %v", text, err)
 	}
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestStartFails(t *testing.T) {
 func TestBuild(t *testing.T) {
 	t.Parallel()
 	folder := copyApp(t)
-	// A program that needs little is built fast in a mode that nothing else has been built in.
+	// A small program builds fast with flags for which the build cache is empty.
 	if err := os.WriteFile(filepath.Join(folder, "main.go"), []byte("package main\nfunc main() {}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -121,8 +121,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// superviseVariable makes the test binary supervise the application in the
-// folder that it names, until it is killed.
+// superviseVariable names a folder. It makes the test binary supervise the application
+// there, until it is killed.
 const superviseVariable = "TOWER_TEST_SUPERVISE"
 
 func runSupervisor(folder string) {
@@ -179,7 +179,7 @@ func TestKilledSupervisorLeavesNoProcess(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("process %s still runs", pid)
 		}
-		time.Sleep(5 * time.Millisecond) // there is no event for the end of another's process
+		time.Sleep(5 * time.Millisecond) // there is no event for the exit of another process's child
 	}
 	if running := Running(folder); running != nil {
 		t.Errorf("the folder is still locked: %v", running)

@@ -6,8 +6,8 @@ import (
 	"runtime"
 )
 
-// openBrowser shows a page in the user's browser, or in the program that
-// BROWSER names. It does not wait for it.
+// openBrowser opens a URL in the user's browser, or with the program named by BROWSER. It
+// does not wait for the program to exit.
 func openBrowser(url string) error {
 	command := []string{"xdg-open"}
 	switch {

@@ -17,8 +17,8 @@ type tab struct {
 	ctx context.Context
 }
 
-// openTab starts a browser. Without one the script is not proven, so its
-// absence is a failure.
+// openTab starts a browser. It fails the test if there is none, because nothing else tests
+// the script.
 func openTab(t *testing.T) *tab {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
@@ -56,15 +56,14 @@ func (b *tab) eval(expression string) string {
 	return string(text)
 }
 
-// until waits until an expression is true. A page that is being loaded again
-// has no value for it.
+// until waits until an expression is true. While the page reloads, it has no value.
 func (b *tab) until(expression string) {
 	b.t.Helper()
 	for b.ctx.Err() == nil {
 		if value, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)); err == nil && value {
 			return
 		}
-		time.Sleep(10 * time.Millisecond) // between questions to another process
+		time.Sleep(10 * time.Millisecond) // between polls of another process
 	}
 	b.t.Fatalf("never true: %s\nthe page is:\n%s", expression, b.page())
 }
@@ -87,14 +86,12 @@ const (
 )
 
 func TestPageFollowsTheSource(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	b := openTab(t)
 	b.do(chromedp.Navigate(s.URL() + "/"))
 	b.until(title + ` === "build 1"`)
 
-	// What is typed, chosen and looked at.
+	// User input, focus and scroll position.
 	b.eval(`document.querySelector("[name=body]").focus()`)
 	b.do(chromedp.KeyEvent("a draft"))
 	b.eval(`document.querySelector("[name=title]").value = "typed"`)
@@ -109,7 +106,8 @@ func TestPageFollowsTheSource(t *testing.T) {
 		t.Fatal("the test's own page is wrong")
 	}
 
-	// An error is shown over the page, under a strict policy, and takes no focus.
+	// An error is shown over the page, under a strict content security policy, and takes no
+	// focus.
 	s.write("main.go", "<b> broken\n")
 	b.until(shown)
 	sheet := b.eval(panel + `.querySelector(".sheet").textContent`)
@@ -126,13 +124,13 @@ func TestPageFollowsTheSource(t *testing.T) {
 		screenshot(t, b, folder+"/broken.png")
 	}
 
-	// The same build again: the page stays as it is. Another one: it is loaded again.
+	// The same build again: the page does not reload. Another build: it reloads.
 	s.write("main.go", "version 3")
 	b.until(title + ` === "build 3"`)
 	b.until("!" + shown)
 	b.until(kept)
 
-	// A change that the application reads by itself.
+	// A change of a file that the application reads while it runs.
 	b.eval(`window.old = true`)
 	s.write("views/home.html", "home 2")
 	b.until(`!window.old`)
@@ -141,7 +139,7 @@ func TestPageFollowsTheSource(t *testing.T) {
 		t.Errorf("%s things are left in the storage", left)
 	}
 
-	// The form is not there for a while: what was typed waits for it.
+	// While the page has no form, the input is kept for it.
 	s.write("main.go", "formless 4")
 	b.until(title + ` === "build 4" && !document.querySelector("form")`)
 	s.write("main.go", "version 5")
@@ -162,7 +160,7 @@ func TestPageFollowsItsScripts(t *testing.T) {
 	color := `getComputedStyle(document.querySelector("h1")).color`
 	b.until(title + ` === "one" && ` + color + ` === "rgb(1, 2, 3)"`)
 
-	// Other styles are taken by the page as it is.
+	// The page applies changed styles without a reload.
 	b.eval(`window.old = true`)
 	s.write("app/board.css", "h1 { color: rgb(4, 5, 6) }")
 	b.until(color + ` === "rgb(4, 5, 6)" && document.querySelectorAll("link").length === 1`)
@@ -170,11 +168,11 @@ func TestPageFollowsItsScripts(t *testing.T) {
 		t.Error("other styles have loaded the page again")
 	}
 
-	// Another script loads it again, also one that is imported.
+	// A changed script reloads the page, also an imported one.
 	s.write("app/parts/say.ts", `export const say = (text: string) => { document.querySelector("h1")!.textContent = text + "!"; };`)
 	b.until(title + ` === "one!" && !window.old`)
 
-	// What is wrong is shown over the page, and in the terminal.
+	// Errors are shown over the page and in the terminal.
 	s.write("app/board.ts", "import \"./board.css\";\nsay(;\n")
 	b.until(shown)
 	if sheet := b.eval(panel + `.querySelector(".sheet").textContent`); !strings.Contains(sheet, `The bundle failedHideapp/board.ts:2:5Unexpected \";\"`) {
@@ -187,7 +185,7 @@ func TestPageFollowsItsScripts(t *testing.T) {
 	s.write("app/board.ts", `import "./board.css"; import { say } from "./parts/say"; say("two");`)
 	b.until(title + ` === "two!" && !` + shown)
 
-	// So it is with Go, and the scripts that changed meanwhile are there when it is mended.
+	// The same for Go. Scripts that changed meanwhile are served when the build is repaired.
 	s.write("main.go", "broken")
 	b.until(shown)
 	s.write("app/board.ts", "import \"react\";\n")

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Build builds the application in folder into the file out, optimized for
-// production if so asked; then what came of app/ is in it, below public. What the
-// compiler or the bundler found is returned as a [*Failure]. It may be called
-// while a [Supervisor] runs.
+// Build builds the application in folder into the file out. For production the program
+// is optimized and embeds the bundle of app/, below public. Errors of the compiler and the
+// bundler are returned as a [*Failure]. Build may be called while a [Supervisor] runs the
+// same application.
 func Build(ctx context.Context, folder, out string, production bool) error {
 	return build(ctx, folder, out, production, os.Environ())
 }
@@ -33,7 +33,7 @@ func build(ctx context.Context, folder, out string, production bool, environ []s
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return fmt.Errorf("build the application: %w", err)
 	}
-	// The thread is kept for endWithParent.
+	// endWithParent needs this thread to live as long as the process.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -61,12 +61,12 @@ func build(ctx context.Context, folder, out string, production bool, environ []s
 	return checkProgram(out)
 }
 
-// checkProgram refuses what go build makes of a package that is not main: an
-// archive of object code.
+// checkProgram returns an error if the file is an archive of object code: go build writes
+// one for a package that is not main.
 func checkProgram(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("read what was built: %w", err)
+		return fmt.Errorf("read the built program: %w", err)
 	}
 	defer file.Close()
 	archive := []byte("!<arch>")
@@ -74,11 +74,11 @@ func checkProgram(path string) error {
 	if _, err := file.Read(head); err != nil || !bytes.Equal(head, archive) {
 		return nil
 	}
-	message := "the application's folder does not hold a package main"
+	message := "the application's folder has no package main"
 	return &Failure{Title: "The build failed", Text: message, Errors: []Problem{{Message: message}}}
 }
 
-// programName is what a built application's file is called.
+// programName returns the file name of a program on this system.
 func programName(name string) string {
 	if runtime.GOOS == "windows" {
 		return name + ".exe"

@@ -13,17 +13,17 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 )
 
-// scriptsURL is the path below which a browser finds what came of app/.
+// scriptsURL is the path below which browsers load the bundle of app/.
 const scriptsURL = "/_tower/app/"
 
-// A bundle is what the scripts of an application have become for a browser.
+// A bundle is the scripts of an application, built for browsers.
 type bundle struct {
-	files map[string][]byte // by name, without a folder
-	names map[string]string // of the file that came of a script, board.tsx, or of its styles, board.css
+	files map[string][]byte // contents by file name, without a folder
+	names map[string]string // file name by script, board.tsx, and by its styles, board.css
 }
 
-// A bundler makes bundles of the scripts that stand in an application's folder app.
-// While it is used again, only what has changed is read anew. Close it when done.
+// A bundler builds bundles of the scripts in an application's folder app. It caches what
+// it reads: a further bundle reads only changed files. It must be closed.
 type bundler struct {
 	folder     string
 	production bool
@@ -31,8 +31,8 @@ type bundler struct {
 	context    api.BuildContext // for scripts; nil at first
 }
 
-// bundle makes a bundle of the scripts as they are now, an empty one where there
-// are none. What is wrong with them is returned as a [*Failure].
+// bundle builds a bundle of the current scripts, or returns an empty one if there are
+// none. Errors in the scripts are returned as a [*Failure].
 func (b *bundler) bundle(ctx context.Context) (*bundle, error) {
 	scripts, err := findScripts(b.folder)
 	if err != nil {
@@ -68,7 +68,7 @@ func (b *bundler) close() {
 	}
 }
 
-// findScripts returns the files that pages load: those directly in app/, without
+// findScripts returns the files that pages load: the scripts directly in app/, without
 // declarations and tests.
 func findScripts(folder string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(folder, "app"))
@@ -140,7 +140,7 @@ func newBundle(result *api.BuildResult) (*bundle, error) {
 		Outputs map[string]struct{ EntryPoint, CSSBundle string }
 	}
 	if err := json.Unmarshal([]byte(result.Metafile), &meta); err != nil {
-		return nil, fmt.Errorf("read what was bundled: %w", err)
+		return nil, fmt.Errorf("read the bundler's result: %w", err)
 	}
 	for file, output := range meta.Outputs {
 		script := path.Base(output.EntryPoint)
@@ -155,7 +155,7 @@ func newBundle(result *api.BuildResult) (*bundle, error) {
 	return b, nil
 }
 
-// bundleFailure reads what the bundler found.
+// bundleFailure converts the bundler's errors.
 func bundleFailure(folder string, messages []api.Message) *Failure {
 	f := &Failure{Title: "The bundle failed"}
 	f.Text = strings.TrimSpace(strings.Join(api.FormatMessages(messages, api.FormatMessagesOptions{}), "\n"))
@@ -170,7 +170,7 @@ func bundleFailure(folder string, messages []api.Message) *Failure {
 	return f
 }
 
-// bundleHint says how to come by a package that is not there.
+// bundleHint returns the command that installs a missing package.
 func bundleHint(message string) string {
 	name, found := strings.CutPrefix(message, `Could not resolve "`)
 	name = strings.TrimSuffix(name, `"`)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// put writes files of an application.
+// put writes files into an application's folder.
 func put(t *testing.T, folder string, files map[string]string) {
 	t.Helper()
 	for name, text := range files {
@@ -52,13 +52,13 @@ func TestBundle(t *testing.T) {
 	b := &bundler{folder: folder}
 	defer b.close()
 	if made := bundleOf(t, b); len(made.files) != 0 {
-		t.Errorf("of nothing came %v", made.names)
+		t.Errorf("without scripts the bundle has %v", made.names)
 	}
 
 	put(t, folder, board)
 	made := bundleOf(t, b)
 	if want := map[string]string{"admin.ts": "admin.js", "board.css": "board.css", "board.tsx": "board.js"}; !maps.Equal(made.names, want) {
-		t.Errorf("what came of app/ is %v", made.names)
+		t.Errorf("the bundle has %v", made.names)
 	}
 	script := string(made.files["board.js"])
 	for _, part := range []string{
@@ -72,13 +72,13 @@ func TestBundle(t *testing.T) {
 		t.Error("there is no source map")
 	}
 
-	// A script that comes and one that goes.
+	// A new script and a removed one.
 	put(t, folder, map[string]string{"app/late.js": `document.title = "late";`})
 	if err := os.Remove(filepath.Join(folder, "app", "admin.ts")); err != nil {
 		t.Fatal(err)
 	}
 	if got := slices.Sorted(maps.Keys(bundleOf(t, b).names)); !slices.Equal(got, []string{"board.css", "board.tsx", "late.js"}) {
-		t.Errorf("what came of app/ is %v", got)
+		t.Errorf("the bundle has %v", got)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestBundleForProduction(t *testing.T) {
 	}
 	script := string(made.files[made.names["board.tsx"]])
 	if strings.Contains(script, "development") || !strings.Contains(script, `"production"`) || strings.Contains(script, "sourceMappingURL") {
-		t.Errorf("board.tsx has become\n%s", script)
+		t.Errorf("board.tsx is bundled as\n%s", script)
 	}
 	if again := bundleOf(t, b); !maps.Equal(again.names, made.names) {
 		t.Errorf("the names are %v, and then %v", made.names, again.names)
@@ -122,7 +122,7 @@ func TestBundleForProduction(t *testing.T) {
 	}
 	remove()
 	if _, err := os.Stat(filepath.Dir(overlay)); !os.IsNotExist(err) {
-		t.Errorf("something was left behind: %v", err)
+		t.Errorf("the overlay was not removed: %v", err)
 	}
 }
 

@@ -15,11 +15,11 @@ import (
 	"time"
 )
 
-// Bounds on what is waited for.
+// How long the supervisor waits for a process.
 const (
-	readyTime = 60 * time.Second // to say ready
-	openTime  = 60 * time.Second // to open the store and say serving
-	stopTime  = 6 * time.Second  // to end when told to: it takes up to five for its requests
+	readyTime = 60 * time.Second // until it sends ready
+	openTime  = 60 * time.Second // until it has opened the store and sends serving
+	stopTime  = 6 * time.Second  // from stop until it exits; its requests may take five
 )
 
 // A child is one process of the application.
@@ -30,18 +30,18 @@ type child struct {
 	started time.Time
 
 	cmd    *exec.Cmd
-	conn   net.Conn      // set before the first of lines
-	lines  chan string   // what it says; closed when its socket ends
-	exited chan struct{} // closed when it has ended and all it said was read
+	conn   net.Conn      // set before the first line is sent to lines
+	lines  chan string   // lines from its socket; closed when the socket ends
+	exited chan struct{} // closed when it has exited and all its lines were read
 	stderr *errorLog
 }
 
-// A launch says how to start a process.
+// A launch describes how to start a process.
 type launch struct {
 	folder  string
 	program program
 	environ []string
-	out     io.Writer // for what it prints
+	out     io.Writer // receives its stdout and stderr
 }
 
 // A program is a build of the application.
@@ -50,8 +50,8 @@ type program struct {
 	build  int
 }
 
-// start runs a program and returns when it is ready to be opened. If the
-// program ends before, the error is a [*Failure]; if ctx does, it is killed.
+// start runs a program and returns when it has sent ready. If the program exits first,
+// the error is a [*Failure]. If ctx ends first, the program is killed.
 func start(ctx context.Context, l launch) (*child, error) {
 	listener, remove, err := listenPrivate()
 	if err != nil {
@@ -80,18 +80,18 @@ func start(ctx context.Context, l launch) (*child, error) {
 	case err == nil && word == "failed":
 		err = errors.New(rest)
 	case err == nil:
-		err = fmt.Errorf("it said %q instead of ready", line)
+		err = fmt.Errorf("it sent %q instead of ready", line)
 	}
 	return nil, c.abandon(ctx, err)
 }
 
-// startProcess starts the process and the two goroutines that listen to it. They end
-// when it does.
+// startProcess starts the process, a goroutine that waits for its exit and one that
+// reads its socket. Both end when the process exits.
 func (c *child) startProcess(listener net.Listener, remove func()) error {
 	started := make(chan error)
 	heard := make(chan struct{})
 	go func() {
-		// The thread is kept for endWithParent.
+		// endWithParent needs this thread to live as long as the process.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := c.cmd.Start()
@@ -100,7 +100,7 @@ func (c *child) startProcess(listener net.Listener, remove func()) error {
 			return
 		}
 		c.cmd.Wait()
-		_ = kill(c.cmd.Process.Pid) // what it left behind in its group
+		_ = kill(c.cmd.Process.Pid) // children that it left behind in its group
 		listener.Close()
 		<-heard
 		close(c.exited)
@@ -124,15 +124,16 @@ func (c *child) startProcess(listener net.Listener, remove func()) error {
 		for scanner := bufio.NewScanner(conn); scanner.Scan(); {
 			select {
 			case c.lines <- scanner.Text():
-			default: // it says more than it should: nobody waits for it
+			default: // the protocol has no more lines: drop it
 			}
 		}
 	}()
 	return nil
 }
 
-// listenPrivate makes a socket that only this user can reach. It must be short
-// enough for every platform.
+// listenPrivate listens on a unix socket in a folder that only this user can access. It
+// returns a function that removes the folder. The path is short enough for every
+// platform.
 func listenPrivate() (net.Listener, func(), error) {
 	folder, err := os.MkdirTemp("", "tower-")
 	if err == nil && len(folder) > 90 {
@@ -153,7 +154,8 @@ func listenPrivate() (net.Listener, func(), error) {
 
 var errNoAnswer = errors.New("it did not answer in time: does its main function call tower.Main?")
 
-// readLine returns the next line that the process says.
+// readLine returns the next line that the process sends, within bound. The error is the
+// exit status if the process exits first.
 func (c *child) readLine(ctx context.Context, bound time.Duration) (string, error) {
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
@@ -164,7 +166,7 @@ func (c *child) readLine(ctx context.Context, bound time.Duration) (string, erro
 			if ok {
 				return line, nil
 			}
-			lines = nil // and wait for the process to end
+			lines = nil // wait for the process to exit
 		case <-c.exited:
 			if line, ok := <-c.lines; ok {
 				return line, nil
@@ -178,7 +180,8 @@ func (c *child) readLine(ctx context.Context, bound time.Duration) (string, erro
 	}
 }
 
-// open lets a process that is ready open the store, and returns when it serves.
+// open lets a process that is ready open the store, and returns when it serves. On an
+// error the process is killed.
 func (c *child) open(ctx context.Context) error {
 	_, err := fmt.Fprintln(c.conn, "open")
 	if err == nil {
@@ -191,14 +194,14 @@ func (c *child) open(ctx context.Context) error {
 		case err == nil && word == "failed":
 			err = errors.New(message)
 		case err == nil:
-			err = fmt.Errorf("it said %q instead of serving", line)
+			err = fmt.Errorf("it sent %q instead of serving", line)
 		}
 	}
 	return c.abandon(ctx, err)
 }
 
-// abandon ends a process that did not come to serve, and says why as a
-// [*Failure], unless it was ctx.
+// abandon kills a process that did not start because of err. It returns a [*Failure]
+// with the reason, or the error of ctx if that has ended.
 func (c *child) abandon(ctx context.Context, err error) error {
 	c.kill()
 	if ctx.Err() != nil {
@@ -207,20 +210,20 @@ func (c *child) abandon(ctx context.Context, err error) error {
 	return c.failure(startFailure, err.Error())
 }
 
-// exitFailure describes a process that has ended by itself.
+// exitFailure describes a process that has exited on its own.
 func (c *child) exitFailure(how string) *Failure { return c.failure(crashFailure, how) }
 
 func (c *child) failure(read func(folder, how string, last, trace []string) *Failure, how string) *Failure {
 	last, trace := c.stderr.end()
 	f := read(c.folder, how, last, trace)
 	if f.Errors[0].File == "" {
-		writeLines(c.stderr.out, trace) // there is nothing more readable
+		writeLines(c.stderr.out, trace) // f has no place in the source: show the raw trace
 	}
 	return f
 }
 
-// stop asks the process to end, and kills it if it does not within bound, or
-// when hard ends.
+// stop sends stop, and kills the process if it does not exit within bound or before hard
+// ends. It returns when the process has exited.
 func (c *child) stop(hard context.Context, bound time.Duration) {
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
@@ -241,7 +244,7 @@ func writeLines(out io.Writer, lines []string) {
 	}
 }
 
-// kill ends the process and waits until it has.
+// kill kills the process and waits until it has exited.
 func (c *child) kill() {
 	select {
 	case <-c.exited:

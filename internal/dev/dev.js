@@ -1,12 +1,12 @@
-// A page in development runs this. It follows what becomes of the application's
-// source: an error is shown over the page, a new version loads the page again,
-// with the same scroll position and with what was typed into its forms.
+// This script runs in pages in development. It follows the state of the application's
+// source: it shows errors over the page, and reloads the page when there is a new version.
+// A reload keeps the scroll position and the user's input in forms.
 (() => {
   "use strict";
 
   const script = document.currentScript;
   if (!script || customElements.get("tower-dev")) return;
-  let [version, styles] = script.dataset.version.split("+"); // of the application that made this page
+  let [version, styles] = script.dataset.version.split("+"); // versions of this page
   const submitted = "submitted" in script.dataset; // the page answers a form
 
   // Events
@@ -34,7 +34,7 @@
     }
   }
 
-  // A browser has few connections to one host: hidden pages do without.
+  // Browsers limit the connections to a host: hidden pages close theirs.
   document.addEventListener("visibilitychange", () => (document.hidden ? events?.close() : resume()));
 
   function compare(now) {
@@ -48,7 +48,7 @@
     }
   }
 
-  // restyle loads this site's stylesheets again, each in the place of the one before.
+  // restyle reloads the stylesheets of this site. Each replaces its previous version.
   function restyle() {
     for (const link of document.querySelectorAll('link[rel="stylesheet"]')) {
       const url = new URL(link.href);
@@ -74,19 +74,19 @@
     waiting = composing;
     if (waiting) return;
     events.close();
-    keep();
+    saveInput();
     location.reload();
   }
 
-  // What is kept
+  // User input that survives a reload
 
   const key = "tower.dev " + location.pathname + location.search;
-  const keptFor = 10 * 60 * 1000;
-  // What was kept, and for which there is no place in this page (yet).
-  const lost = { fields: [], focus: null, scroll: null };
+  const maxAge = 10 * 60 * 1000;
+  // Saved input that could not be restored yet: this page has no place for it.
+  const unrestored = { fields: [], focus: null, scroll: null };
 
-  // fields yields the fields that can be typed into or chosen from, each with an
-  // address that is the same after the page has been loaded again.
+  // fields yields the fields for user input, each with an address that is the same after a
+  // reload.
   function* fields() {
     const count = {};
     for (const field of document.querySelectorAll("input, textarea, select")) {
@@ -99,7 +99,7 @@
     }
   }
 
-  // edited returns what the user made of a field, or null if it is as it came.
+  // edited returns the user's input in a field, or null if the field is unchanged.
   function edited(field) {
     if (/^(checkbox|radio)$/.test(field.type)) {
       return field.checked === field.defaultChecked ? null : { checked: field.checked };
@@ -107,72 +107,72 @@
     if (field.options) {
       const options = [...field.options];
       const preset = options.some((option) => option.defaultSelected);
-      const asCame = options.every((option, index) =>
+      const unchanged = options.every((option, index) =>
         option.selected === (preset || field.multiple ? option.defaultSelected : index === 0));
-      return asCame ? null : { selected: options.filter((option) => option.selected).map((option) => option.value) };
+      return unchanged ? null : { selected: options.filter((option) => option.selected).map((option) => option.value) };
     }
     return field.value === field.defaultValue ? null : { value: field.value };
   }
 
-  function keep() {
-    const kept = { ...lost, fields: [...lost.fields], scroll: lost.scroll ?? [scrollX, scrollY] };
+  function saveInput() {
+    const saved = { ...unrestored, fields: [...unrestored.fields], scroll: unrestored.scroll ?? [scrollX, scrollY] };
     for (const [address, field] of fields()) {
       const edit = edited(field);
-      if (edit) kept.fields.push({ address, at: Date.now(), ...edit });
+      if (edit) saved.fields.push({ address, at: Date.now(), ...edit });
       if (field === document.activeElement) {
-        kept.focus = { address, start: field.selectionStart, end: field.selectionEnd };
+        saved.focus = { address, start: field.selectionStart, end: field.selectionEnd };
       }
     }
-    write(kept);
+    write(saved);
   }
 
-  function write(kept) {
+  function write(saved) {
     try {
-      if (kept.fields.length || kept.focus || kept.scroll) sessionStorage.setItem(key, JSON.stringify(kept));
+      if (saved.fields.length || saved.focus || saved.scroll) sessionStorage.setItem(key, JSON.stringify(saved));
       else sessionStorage.removeItem(key);
     } catch {
-      // Storage is off or full: the page is loaded without.
+      // Storage is off or full: the page reloads without the input.
     }
   }
 
   function restore() {
     try {
-      Object.assign(lost, JSON.parse(sessionStorage.getItem(key)));
+      Object.assign(unrestored, JSON.parse(sessionStorage.getItem(key)));
     } catch {
       return;
     }
-    lost.fields = lost.fields.filter((field) => Date.now() - field.at < keptFor);
-    settle();
-    scrollBack();
+    unrestored.fields = unrestored.fields.filter((field) => Date.now() - field.at < maxAge);
+    restoreFields();
+    restoreScroll();
     addEventListener("load", () => {
-      settle();
-      scrollBack();
+      restoreFields();
+      restoreScroll();
     });
-    if (!lost.fields.length) return;
-    // Scripts may still make the fields.
+    if (!unrestored.fields.length) return;
+    // Scripts may still add the fields.
     const observer = new MutationObserver(() => {
-      settle();
-      if (!lost.fields.length) observer.disconnect();
+      restoreFields();
+      if (!unrestored.fields.length) observer.disconnect();
     });
     observer.observe(document.documentElement, { childList: true, subtree: true });
     setTimeout(() => observer.disconnect(), 5000);
   }
 
-  function settle() {
-    if (lost.fields.length || lost.focus) {
+  function restoreFields() {
+    if (unrestored.fields.length || unrestored.focus) {
       const places = new Map(fields());
-      lost.fields = lost.fields.filter((edit) => !fill(places.get(edit.address), edit));
-      if (lost.focus && focus(places.get(lost.focus.address), lost.focus)) lost.focus = null;
+      unrestored.fields = unrestored.fields.filter((edit) => !fill(places.get(edit.address), edit));
+      if (unrestored.focus && focus(places.get(unrestored.focus.address), unrestored.focus)) unrestored.focus = null;
     }
-    write(lost);
+    write(unrestored);
   }
 
-  function scrollBack() {
-    if (!lost.scroll) return;
-    const [left, top] = lost.scroll;
+  function restoreScroll() {
+    if (!unrestored.scroll) return;
+    const [left, top] = unrestored.scroll;
     scrollTo({ left, top, behavior: "instant" });
-    if (Math.abs(scrollY - top) < 2) lost.scroll = null;
-    write(lost);
+    if (Math.abs(scrollY - top) < 2) unrestored.scroll = null;
+    write(unrestored);
   }
 
   function fill(field, edit) {
@@ -192,7 +192,7 @@
     return true;
   }
 
-  // What is shown
+  // Errors and notices
 
   const style = `
     :host { all: initial; --paper: #fff; --shade: #f5f4f1; --line: #e4e2dc; --ink: #23211d; --soft: #7b766c; --red: #b3372f; --mark: #fbeceb;
@@ -237,7 +237,7 @@
   class Panel extends HTMLElement {
     #veil = make("div", "veil");
     #pill = make("div", "pill");
-    #soon;
+    #timer;
 
     constructor() {
       super();
@@ -254,27 +254,27 @@
     }
 
     building() {
-      clearTimeout(this.#soon);
-      this.#soon = setTimeout(() => this.#say("building …"), 300);
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#showPill("building …"), 300);
     }
 
     ok() {
-      this.#quiet();
+      this.#hidePill();
       this.#veil.hidden = true;
     }
 
     old() {
-      this.#quiet();
+      this.#hidePill();
       const button = make("button", "", "Load it");
       button.addEventListener("click", () => {
-        keep();
+        saveInput();
         location.assign(location.href);
       });
-      this.#say("There is a newer version of this page.", button);
+      this.#showPill("There is a newer version of this page.", button);
     }
 
     broken(failure) {
-      this.#quiet();
+      this.#hidePill();
       const close = make("button", "", "Hide");
       close.addEventListener("click", () => (this.#veil.hidden = true));
       const title = make("h1", "", failure.title);
@@ -283,22 +283,22 @@
       sheet.setAttribute("role", "alertdialog");
       sheet.setAttribute("aria-labelledby", "title");
       if (failure.text) {
-        const printed = make("details", "", make("summary", "", "As it was printed"), make("pre", "", failure.text));
+        const printed = make("details", "", make("summary", "", "Full output"), make("pre", "", failure.text));
         printed.open = !failure.errors.some((problem) => problem.source);
         sheet.append(printed);
       }
-      sheet.append(make("footer", "", "This goes away when the source is corrected. What you have typed is kept."));
+      sheet.append(make("footer", "", "This closes when the error is fixed. Your input is kept."));
       this.#veil.replaceChildren(sheet);
       this.#veil.hidden = false;
     }
 
-    #say(...content) {
+    #showPill(...content) {
       this.#pill.replaceChildren(...content);
       this.#pill.hidden = false;
     }
 
-    #quiet() {
-      clearTimeout(this.#soon);
+    #hidePill() {
+      clearTimeout(this.#timer);
       this.#pill.hidden = true;
     }
   }

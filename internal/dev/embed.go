@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// embedScripts bundles the scripts in app/ for production. It returns a file for
-// go build's -overlay, by which what came of them lies below public, where the
-// application embeds it, without being there; and a function that removes it.
+// embedScripts bundles the scripts in app/ for production. It returns a file for the flag
+// -overlay of go build, which adds the bundle to the folder public that the application
+// embeds, without writing there. It also returns a function that removes the overlay.
 func embedScripts(ctx context.Context, folder string) (overlay string, remove func(), err error) {
 	temporary, err := os.MkdirTemp("", "tower-bundle-")
 	if err != nil {

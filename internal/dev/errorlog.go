@@ -8,16 +8,16 @@ import (
 	"sync"
 )
 
-// An errorLog passes an application's stderr on by whole lines and remembers
-// the last of them. It holds back the trace of a panic, so that it can be shown
-// in a readable form when the process has ended.
+// An errorLog forwards the stderr of an application by whole lines, and keeps the last of
+// them. It withholds the trace of a panic, which is shown in a readable form after the
+// process has exited.
 type errorLog struct {
 	out io.Writer
 
 	mu      sync.Mutex
-	partial []byte
-	last    []string
-	trace   []string
+	partial []byte   // last line, not terminated yet
+	last    []string // last lines
+	trace   []string // lines that are withheld
 }
 
 const (
@@ -25,7 +25,7 @@ const (
 	maxTraceLines = 5000
 )
 
-// Write never fails: a log that cannot be shown must not stop an application.
+// Write ignores errors of the underlying writer: they must not stop the application.
 func (l *errorLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -43,7 +43,7 @@ func (l *errorLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// addLine takes one line and returns what is to be passed on.
+// addLine adds a line and returns the text to forward.
 func (l *errorLog) addLine(text string) string {
 	text = strings.TrimSuffix(text, "\r")
 	l.last = append(l.last, text)
@@ -63,8 +63,8 @@ func (l *errorLog) addLine(text string) string {
 	}
 }
 
-// end is called when the process has ended. It returns the last lines, and
-// those among them that were held back: a panic's trace.
+// end returns the last lines, and the trace of a panic that was withheld, which is part of
+// them. It must be called after the process has exited.
 func (l *errorLog) end() (last, trace []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

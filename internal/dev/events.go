@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// Events tell the pages that are open in browsers what becomes of the
-// application. Each page knows the version it was answered with; an event that
-// carries another one means that the page is old, or, where only what follows the
-// plus is another, its styles.
+// events sends the state of the application to the pages that are open in browsers, as an
+// event stream. A page has the version of the answer that it was loaded with. If an event
+// has another version, the page is old; if only the part after the plus differs, its
+// styles are old.
 type events struct {
-	supervisor string // tells one supervisor's versions from another's
+	supervisor string // prefix of versions, different for each supervisor
 
 	mu      sync.Mutex
 	state   string   // building, broken or ok
-	failure *Failure // while broken
-	build   int      // that runs
-	changes int      // that made pages old
-	styles  int      // changes of nothing but styles
+	failure *Failure // while state is broken
+	build   int      // number of the running build
+	changes int      // number of changes that made pages old
+	styles  int      // number of changes of styles only
 	pages   map[chan []byte]bool
 	closed  chan struct{}
 }
 
-// maxQueued is how many events a page may be behind. One that is further behind is
-// dropped, comes back and is told the state.
+// maxQueued is how many events a page may be behind. A slower page is disconnected; it
+// reconnects and receives the current state.
 const maxQueued = 16
 
 const heartbeatInterval = 15 * time.Second
@@ -41,7 +41,7 @@ func newEvents() *events {
 	}
 }
 
-// version is what a page that is answered now is stamped with.
+// version returns the version for a page that is answered now.
 func (e *events) version() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -50,7 +50,7 @@ func (e *events) version() string {
 
 func (e *events) stamp() string { return fmt.Sprintf("%s.%d+%d", e.supervisor, e.changes, e.styles) }
 
-// broken returns why the application does not run in its newest form, or nil.
+// broken returns why the newest source is not running, or nil.
 func (e *events) broken() *Failure {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -63,8 +63,8 @@ func (e *events) setBroken(f *Failure) {
 	e.broadcast(func() string { e.state, e.failure = "broken", f; return e.state })
 }
 
-// setOK says that the newest source runs, as the given build. Pages of another
-// build are old.
+// setOK reports that the newest source is running, as the given build. Pages of other
+// builds are old.
 func (e *events) setOK(build int) {
 	e.broadcast(func() string {
 		if e.build != build {
@@ -76,13 +76,14 @@ func (e *events) setOK(build int) {
 	})
 }
 
-// reload says that what the application reads while it runs has changed.
+// reload reports that files have changed that the application reads while it runs.
 func (e *events) reload() { e.broadcast(func() string { e.changes++; return "reload" }) }
 
-// restyle says that nothing but styles has changed.
+// restyle reports that only styles have changed.
 func (e *events) restyle() { e.broadcast(func() string { e.styles++; return "reload" }) }
 
-// broadcast makes a change and sends the event that it names.
+// broadcast calls change with the lock held, and sends the event that it names to every
+// page.
 func (e *events) broadcast(change func() string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -110,12 +111,13 @@ func (e *events) encode(name string) []byte {
 	}
 	text, err := json.Marshal(data)
 	if err != nil {
-		panic(err) // nothing of these types can fail
+		panic(err) // values of these types can always be encoded
 	}
 	return fmt.Appendf(nil, "event: %s\ndata: %s\n\n", name, text)
 }
 
-// join returns the events for one page, beginning with the state.
+// join returns a channel of the events for one page, beginning with the current state.
+// It is closed if the page is too slow.
 func (e *events) join() chan []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()

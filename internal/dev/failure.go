@@ -12,22 +12,21 @@ import (
 	"unicode/utf8"
 )
 
-// A Failure is why an application does not run, or not in its newest form.
+// A Failure is the reason why an application, or its newest source, does not run.
 type Failure struct {
 	Title  string    `json:"title"`  // "The build failed"
 	Errors []Problem `json:"errors"` // at least one
-	Text   string    `json:"text"`   // what the compiler, or the application, printed
+	Text   string    `json:"text"`   // output of the compiler or the application
 }
 
-// A Problem is one error, with its place in the application's source where
-// that is known.
+// A Problem is one error, with its place in the application's source if that is known.
 type Problem struct {
 	File    string   `json:"file,omitempty"` // relative to the application's folder, with slashes
 	Line    int      `json:"line,omitempty"`
-	Column  int      `json:"column,omitempty"` // in bytes, from 1; 0 is unknown
+	Column  int      `json:"column,omitempty"` // in bytes, from 1; 0 if unknown
 	Message string   `json:"message"`
-	Hint    string   `json:"hint,omitempty"`   // what to do about it
-	From    int      `json:"from,omitempty"`   // the line that Source begins with
+	Hint    string   `json:"hint,omitempty"`   // what the user can do
+	From    int      `json:"from,omitempty"`   // number of the first line in Source
 	Source  []string `json:"source,omitempty"` // the lines around Line
 }
 
@@ -39,7 +38,7 @@ func (f *Failure) Error() string {
 	return text
 }
 
-// String is the place and the message, without the source.
+// String returns the place and the message, without the source.
 func (p Problem) String() string {
 	if place := p.place(); place != "" {
 		return place + "  " + p.Message
@@ -58,11 +57,11 @@ func (p Problem) place() string {
 	return place
 }
 
-// contextLines is how many lines are shown before and after the one at fault.
+// contextLines is the number of source lines to show before and after the error.
 const contextLines = 3
 
-// locate fills in the source lines around a problem's place. A place outside
-// the folder keeps its absolute path and gets no source.
+// locate fills in the source lines around a problem's place. A place outside the folder
+// keeps its absolute path and has no source.
 func (p *Problem) locate(folder string) {
 	if p.File == "" {
 		return
@@ -96,7 +95,7 @@ var (
 	cycleLink     = regexp.MustCompile(`^\s+imports (\S+)`)
 )
 
-// buildFailure reads what go build printed.
+// buildFailure parses the output of go build.
 func buildFailure(folder, output string) *Failure {
 	f := &Failure{Title: "The build failed"}
 	var text []string
@@ -147,15 +146,15 @@ func problemAt(match []string) Problem {
 	return Problem{File: file, Line: line, Column: column, Message: match[4]}
 }
 
-// hints say what to do about messages that do not say it well themselves.
+// hints give advice for messages that have none.
 var hints = []struct{ part, hint string }{
 	{"no required module provides package", "go mod tidy"},
 	{"missing go.sum entry", "go mod tidy"},
 	{"updates to go.mod needed", "go mod tidy"},
 	{"go.mod file not found", "run it in the folder of an application"},
-	{"(replaced by ", "correct the replace in go.mod: its folder is not there"},
+	{"(replaced by ", "correct the replace in go.mod: its folder does not exist"},
 	{"function main is undeclared", "main.go needs a func main"},
-	{"dial tcp", "a module is missing, and the network could not be reached"},
+	{"dial tcp", "a module is missing, and the network is not reachable"},
 }
 
 func hint(message string) string {
@@ -167,8 +166,8 @@ func hint(message string) string {
 	return ""
 }
 
-// Print writes the failure for a person to read: each problem with its place,
-// the line at fault and what to do about it.
+// Print writes the failure for a terminal: each problem with its place, its source line
+// and its hint.
 func (f *Failure) Print(w io.Writer, color bool) {
 	fmt.Fprintf(w, "%s %s\n", paint(color, red, "✗"), paint(color, bold, f.Title))
 	for _, p := range f.Errors {
@@ -189,8 +188,8 @@ func (f *Failure) Print(w io.Writer, color bool) {
 	}
 }
 
-// sourceLine is the line at fault, less its indentation, and a caret to stand
-// below its column.
+// sourceLine returns the line of the problem without its indentation, and a caret that
+// points at its column from the line below. The caret is empty if the column is unknown.
 func (p Problem) sourceLine() (line, caret string, ok bool) {
 	at := p.Line - p.From
 	if p.From == 0 || at < 0 || at >= len(p.Source) {

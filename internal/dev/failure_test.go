@@ -57,7 +57,7 @@ func TestBuildFailure(t *testing.T) {
 			"moved source tree", "go: github.com/towerkit/tower@v0.0.0 (replaced by /gone): reading /gone/go.mod: open /gone/go.mod: no such file or directory\n",
 			[]Problem{{
 				Message: "github.com/towerkit/tower@v0.0.0 (replaced by /gone): reading /gone/go.mod: open /gone/go.mod: no such file or directory",
-				Hint:    "correct the replace in go.mod: its folder is not there",
+				Hint:    "correct the replace in go.mod: its folder does not exist",
 			}},
 		},
 		{

@@ -20,8 +20,8 @@ var failurePage = template.Must(template.New("").Parse(`<!doctype html>
 </html>
 `))
 
-// writePage answers with a page that shows what is wrong. It is loaded again
-// when the application has another version than the given one.
+// writePage answers with a page that shows a failure, or text if f is nil. The page
+// reloads when the application's version differs from the given one.
 func writePage(w http.ResponseWriter, status int, text, version string, f *Failure) {
 	view := struct{ Title, Text, Version string }{text, text, version}
 	if f != nil {

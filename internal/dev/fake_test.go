@@ -18,9 +18,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// The test binary is also the application that the tests supervise: what build
-// makes of a folder is a copy of it, with the text of main.go beside it, which
-// says how the application behaves.
+// The test binary is also the application that the tests supervise: fakeBuild links to it,
+// and writes the text of main.go beside the link. The text selects the behavior of the
+// application.
 func TestMain(m *testing.M) {
 	if folder := os.Getenv(superviseVariable); folder != "" {
 		runSupervisor(folder)
@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fakeBuild is a compile function for folder. A main.go that has the word
-// broken does not compile.
+// fakeBuild returns a compile function for folder. A main.go with the word broken does
+// not compile.
 func fakeBuild(folder string) func(context.Context, string) error {
 	return func(ctx context.Context, out string) error {
 		source, err := os.ReadFile(filepath.Join(folder, "main.go"))
@@ -61,7 +61,7 @@ func fakeBuild(folder string) func(context.Context, string) error {
 	}
 }
 
-// runFake is the application. It answers with the number of its build.
+// runFake is the application. It answers requests with the number of its build.
 func runFake() {
 	number := filepath.Base(filepath.Dir(os.Args[0]))
 	source, _ := os.ReadFile(filepath.Join(filepath.Dir(os.Args[0]), "source"))
@@ -115,7 +115,7 @@ func runFake() {
 	open.Wait()
 }
 
-// die ends this process as kill -9 does.
+// die ends this process like kill -9.
 func die() {
 	if self, err := os.FindProcess(os.Getpid()); err == nil {
 		self.Kill()
@@ -136,7 +136,7 @@ func fakeHandler(number, source string, sockets context.Context, open *sync.Wait
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		// The answer's effect outlives the process: each body is written once.
+		// Each body must be written once, also if the process exits.
 		file, err := os.OpenFile("posts", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
 		if err == nil {
 			_, err = fmt.Fprintln(file, string(body))
@@ -203,7 +203,7 @@ func fakeHandler(number, source string, sockets context.Context, open *sync.Wait
 	return mux
 }
 
-// fakePage is taller than a window, and has a form.
+// fakePage returns a page that is taller than a window and has a form.
 func fakePage(number string, formless bool) string {
 	form := `<form action="/posts" method="post">
 <input name="title" value="as it came"><textarea name="body"></textarea>

@@ -12,11 +12,12 @@ import (
 // A target is a process that answers requests.
 type target struct {
 	transport *http.Transport
-	pending   int // requests that it has been given and has not begun to answer
+	pending   int // requests that were sent to it and that it has not begun to answer
 }
 
-// newTarget sends to addr. Idle connections end here before they can end there:
-// a request is never sent on one that the application is closing.
+// newTarget returns a target that listens on addr. Its idle connections expire here
+// before the application closes them, so that no request is sent on a connection that
+// the application is closing.
 func newTarget(addr string) *target {
 	var dialer net.Dialer
 	return &target{transport: &http.Transport{
@@ -30,17 +31,17 @@ func newTarget(addr string) *target {
 }
 
 var (
-	errNotRunning  = errors.New("the application does not run")
-	errWaitTimeout = errors.New("the application did not come to run in time")
+	errNotRunning  = errors.New("the application is not running")
+	errWaitTimeout = errors.New("the application did not start in time")
 )
 
-// A gate lets requests through to the current target, and holds them while
-// there is none.
+// A gate lets requests through to the current target, and makes them wait while there is
+// none. It may be used concurrently.
 type gate struct {
 	mu      sync.Mutex
 	target  *target
-	shut    bool          // no target is to be expected: refuse
-	changed chan struct{} // closed and made anew when a waiter should look again
+	shut    bool          // no target will come: refuse requests
+	changed chan struct{} // closed and replaced when waiters must check again
 }
 
 func newGate() *gate { return &gate{changed: make(chan struct{})} }
@@ -60,14 +61,15 @@ func (g *gate) wake() {
 // open lets requests through to t.
 func (g *gate) open(t *target) { g.change(func() { g.target, g.shut = t, false }) }
 
-// hold lets requests wait.
+// hold makes requests wait.
 func (g *gate) hold() { g.change(func() { g.target, g.shut = nil, false }) }
 
-// refuse turns requests away with errNotRunning.
+// refuse makes requests fail with errNotRunning.
 func (g *gate) refuse() { g.change(func() { g.target, g.shut = nil, true }) }
 
-// enter waits for a target, which must be left again. It is errWaited when
-// expired is.
+// enter waits for a target. The caller must call leave when the target has begun to
+// answer, or failed to. The error is errNotRunning if the gate refuses requests,
+// errWaitTimeout when expired fires, or ctx.Err().
 func (g *gate) enter(ctx context.Context, expired <-chan time.Time) (*target, error) {
 	for {
 		g.mu.Lock()
@@ -92,7 +94,7 @@ func (g *gate) enter(ctx context.Context, expired <-chan time.Time) (*target, er
 	}
 }
 
-// leave says that a target has begun to answer a request, or failed to.
+// leave ends the request that enter began.
 func (g *gate) leave(t *target) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -102,19 +104,19 @@ func (g *gate) leave(t *target) {
 	}
 }
 
-// drain waits until t has begun to answer all that it was given, but not longer
-// than bound: what it was given so long ago, it has.
+// drain waits until t has begun to answer all its requests, but not longer than bound:
+// by then it has received them.
 func (g *gate) drain(t *target, bound time.Duration) {
 	g.wait(context.Background(), bound, func() bool { return t.pending == 0 })
 }
 
-// waitReplaced waits until t is not the current target, but not longer than bound.
+// waitReplaced waits until t is no longer the current target, but not longer than bound.
 func (g *gate) waitReplaced(ctx context.Context, t *target, bound time.Duration) {
 	g.wait(ctx, bound, func() bool { return g.target != t })
 }
 
-// wait waits until done, which is asked with the lock held, but not longer than
-// bound.
+// wait waits until done returns true, but not longer than bound. It calls done with the
+// lock held.
 func (g *gate) wait(ctx context.Context, bound time.Duration, done func() bool) {
 	timer := time.NewTimer(bound)
 	defer timer.Stop()

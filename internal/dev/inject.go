@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// script is what a page in development runs: it follows the events.
+// script is the script that pages run in development. It follows the events.
 //
 //go:embed dev.js
 var script []byte
@@ -23,8 +23,8 @@ func serveScript(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wantsPage reports whether a request may be for a page as a whole, and not for
-// what a script puts into one.
+// wantsPage reports whether a request may load a whole page, and not a resource or a
+// fragment for a script.
 func wantsPage(r *http.Request) bool {
 	if r.Header.Get("Upgrade") != "" {
 		return false
@@ -36,8 +36,9 @@ func wantsPage(r *http.Request) bool {
 	return false
 }
 
-// requestWholePage asks for a whole page in a form that can be added to. A page that is
-// added to is never one that the browser has kept.
+// requestWholePage changes the headers of a request so that the answer is a complete page
+// without compression. Conditional requests would let the browser use its cached page,
+// with an old version in it.
 func requestWholePage(r *http.Request) {
 	r.Header.Set("Accept-Encoding", "identity")
 	for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
@@ -45,8 +46,8 @@ func requestWholePage(r *http.Request) {
 	}
 }
 
-// inject puts the script at the end of an answer that is a page. The page is
-// passed on as it comes.
+// inject adds the script to the end of an answer that is a page. The page is still
+// streamed.
 func inject(r *http.Response, version string) {
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	if !strings.EqualFold(strings.TrimSpace(kind), "text/html") || r.Header.Get("Content-Encoding") != "" ||
@@ -55,7 +56,7 @@ func inject(r *http.Response, version string) {
 	}
 	tag := `<script src="/_tower/dev.js" data-version="` + version + `"`
 	if r.Request.Method != http.MethodGet && r.Request.Method != http.MethodHead {
-		tag += ` data-submitted` // to load it again would submit it again
+		tag += ` data-submitted` // reloading would submit the form again
 	}
 	tag += " defer></script>\n"
 	for _, name := range []string{"Etag", "Last-Modified", "Accept-Ranges", "Digest", "Content-Digest", "Repr-Digest"} {
@@ -72,12 +73,12 @@ func inject(r *http.Response, version string) {
 
 var bodyEnd = []byte("</body>")
 
-// An injectedBody body has a tag before the first </body>, or at its end.
+// An injectedBody is a body with a tag inserted before the first </body>, or at its end.
 type injectedBody struct {
 	io.ReadCloser
-	tag     []byte // nil: it has been put in
-	partial []byte // read, but not to be given yet: it may begin a </body>
-	out     []byte // to be given
+	tag     []byte // nil after it was inserted
+	partial []byte // end of the text read so far that may be the start of </body>
+	out     []byte // text for the next Read
 	err     error
 }
 
@@ -128,7 +129,7 @@ func indexBodyEnd(text []byte) int {
 	return -1
 }
 
-// partialBodyEnd is how many of the last bytes may begin a </body>.
+// partialBodyEnd returns how many of the last bytes may be the start of </body>.
 func partialBodyEnd(text []byte) int {
 	for n := min(len(text), len(bodyEnd)-1); n > 0; n-- {
 		if bytes.EqualFold(text[len(text)-n:], bodyEnd[:n]) {

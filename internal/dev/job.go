@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// A job is work beside the loop that leads to a process that is ready, to a bundle,
-// or to an error.
+// A job is work in a goroutine beside the loop. Its outcome is a process that is ready, a
+// bundle, or an error.
 type job struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// abort ends a job early; what it comes to is not wanted. There may be none.
+// abort cancels a job and discards its outcome. It may be called on a nil job.
 func (j *job) abort() {
 	if j != nil {
 		j.cancel()
 	}
 }
 
-// An outcome is what a job has come to.
+// An outcome is the result of a job.
 type outcome struct {
 	job    *job
 	child  *child
@@ -30,15 +30,16 @@ type outcome struct {
 	err    error
 }
 
-// discard ends a process that is not wanted, and has not opened the store.
+// discard kills the process of an outcome that is no longer wanted. It has not opened the
+// store.
 func (o outcome) discard() {
 	if o.child != nil {
 		o.child.kill()
 	}
 }
 
-// startJob runs work as a job. The outcome is handed to the loop, unless the job
-// is cancelled first.
+// startJob runs work in a goroutine. The loop receives the outcome, unless the job is
+// aborted first.
 func (s *Supervisor) startJob(ctx context.Context, work func(context.Context) outcome) *job {
 	ctx, cancel := context.WithCancel(ctx)
 	j := &job{cancel: cancel, done: make(chan struct{})}
@@ -56,8 +57,8 @@ func (s *Supervisor) startJob(ctx context.Context, work func(context.Context) ou
 	return j
 }
 
-// startBuild builds and starts the source as it is now. A build that is under
-// way is ended first: its source is old.
+// startBuild builds the current source and starts the program. It aborts a build that is
+// still running, whose source is old.
 func (s *Supervisor) startBuild(ctx context.Context, why string) {
 	before := s.building
 	before.abort()
@@ -85,8 +86,9 @@ func (s *Supervisor) startBuild(ctx context.Context, why string) {
 	})
 }
 
-// A process that ends by itself is started again at once, and each time that
-// helps nothing after a longer delay. One that has run for steadyTime was well.
+// A process that exits on its own is restarted at once the first time, and after a
+// growing delay each further time. A process that has run for steadyTime resets the
+// delay.
 const (
 	steadyTime = 10 * time.Second
 	firstDelay = 200 * time.Millisecond
@@ -112,8 +114,7 @@ func (s *Supervisor) start(ctx context.Context, p program) outcome {
 	return outcome{child: c, err: err}
 }
 
-// startBundle bundles the scripts as they are now. A bundle that is under way is
-// ended first.
+// startBundle bundles the current scripts. It aborts a bundling that is still running.
 func (s *Supervisor) startBundle(ctx context.Context) {
 	before := s.bundling
 	before.abort()

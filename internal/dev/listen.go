@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// A PortError says that the supervisor could not listen.
+// A PortError reports that the supervisor could not listen on a port.
 type PortError struct {
 	Port int
 	Err  error
@@ -16,14 +16,14 @@ type PortError struct {
 
 func (e *PortError) Error() string {
 	if errors.Is(e.Err, syscall.EADDRINUSE) {
-		return fmt.Sprintf("port %d is taken by another program", e.Port)
+		return fmt.Sprintf("port %d is in use by another program", e.Port)
 	}
 	return fmt.Sprintf("cannot listen on port %d: %v", e.Port, e.Err)
 }
 
 func (e *PortError) Unwrap() error { return e.Err }
 
-// Hint says what to do about it.
+// Hint returns advice for the user.
 func (e *PortError) Hint() string {
 	if e.Port < 1024 {
 		return "choose a port above 1023: tower server --port 3000"
@@ -31,9 +31,9 @@ func (e *PortError) Hint() string {
 	return fmt.Sprintf("stop that program, or choose another port: tower server --port %d", e.Port%65535+1)
 }
 
-// listen opens host:port. The name localhost is both loopback addresses, where
-// both exist: a browser may try either first, and another program must not
-// answer on one of them.
+// listen listens on host:port. For localhost it listens on both loopback addresses, if
+// both exist: a browser may try either first, and no other program must answer on one of
+// them.
 func listen(host string, port int) ([]net.Listener, error) {
 	if host != "localhost" {
 		l, err := listenOn(host, port)
@@ -71,7 +71,7 @@ func listenOn(host string, port int) (net.Listener, error) {
 
 func portOf(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
 
-// publicURL is the address to open in a browser.
+// publicURL returns the address to open in a browser.
 func publicURL(host string, port int) string {
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"

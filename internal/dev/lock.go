@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// A RunningError says that another process runs the application.
+// A RunningError reports that another process runs the application.
 type RunningError struct {
 	Folder string
-	PID    int    // 0: not known
-	URL    string // "": it has none
+	PID    int    // 0 if unknown
+	URL    string // "" if it has no public address
 }
 
 func (e *RunningError) Error() string {
-	text := "this application is already being run"
+	text := "this application is already running"
 	if e.PID != 0 {
-		text += " by process " + strconv.Itoa(e.PID)
+		text += " in process " + strconv.Itoa(e.PID)
 	}
 	if e.URL != "" {
 		text += " at " + e.URL
@@ -28,16 +28,16 @@ func (e *RunningError) Error() string {
 	return text
 }
 
-// Hint says what to do about it.
+// Hint returns advice for the user.
 func (e *RunningError) Hint() string {
 	if e.PID == 0 {
 		return "stop the other tower server first"
 	}
-	return fmt.Sprintf("use that one, or stop it: kill %d", e.PID)
+	return fmt.Sprintf("use that process, or stop it: kill %d", e.PID)
 }
 
-// A folderLock is held while a process runs the application in a folder. It
-// ends with the process, however that ends.
+// A folderLock is the lock of the process that runs the application in a folder. The
+// system releases it when the process exits.
 type folderLock struct {
 	file *os.File
 }
@@ -62,7 +62,7 @@ func lockFolder(folder string) (*folderLock, error) {
 			}
 			return nil, fmt.Errorf("lock the application: %w", err)
 		}
-		// The holder before may have removed the file that was locked just now.
+		// The previous owner may have removed the file after it was opened here.
 		if mine, err := file.Stat(); err == nil {
 			if current, err := os.Stat(path); err == nil && os.SameFile(mine, current) {
 				return &folderLock{file}, nil
@@ -72,7 +72,8 @@ func lockFolder(folder string) (*folderLock, error) {
 	}
 }
 
-// writeOwner writes who holds the lock, for the message of a second one.
+// writeOwner writes the process id and the URL into the lock file, for the error of a
+// second process.
 func (l *folderLock) writeOwner(url string) error {
 	text := strconv.Itoa(os.Getpid()) + "\n" + url + "\n"
 	if err := l.file.Truncate(0); err != nil {
@@ -82,7 +83,7 @@ func (l *folderLock) writeOwner(url string) error {
 	return err
 }
 
-// unlock removes the file and gives up the lock.
+// unlock removes the file and releases the lock.
 func (l *folderLock) unlock() {
 	os.Remove(l.file.Name())
 	l.file.Close()
@@ -97,7 +98,7 @@ func readRunning(folder string) *RunningError {
 	return e
 }
 
-// Running returns what runs the application in folder, or nil.
+// Running returns the process that runs the application in folder, or nil.
 func Running(folder string) *RunningError {
 	held, err := Locked(lockPath(folder))
 	if err != nil || !held {
@@ -106,8 +107,8 @@ func Running(folder string) *RunningError {
 	return readRunning(folder)
 }
 
-// Locked reports whether another process has the file at path locked. A file that
-// is not there is not held.
+// Locked reports whether another process has locked the file at path. It returns false
+// for a file that does not exist.
 func Locked(path string) (bool, error) {
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {

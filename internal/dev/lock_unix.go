@@ -9,7 +9,8 @@ import (
 
 var errLocked = syscall.EWOULDBLOCK
 
-// lockFile takes a lock that lasts until the file is closed, or returns errLocked.
+// lockFile locks the file until it is closed. It returns errLocked if another process has
+// locked it.
 func lockFile(file *os.File) error {
 	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }

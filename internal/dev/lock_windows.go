@@ -8,9 +8,9 @@ import (
 
 var errLocked = windows.ERROR_LOCK_VIOLATION
 
-// lockFile takes a lock that lasts until the file is closed, or returns errLocked.
-// The locked byte lies behind all that is written, where bbolt has it too, so that
-// the file can be read meanwhile.
+// lockFile locks the file until it is closed. It returns errLocked if another process has
+// locked it. It locks a byte beyond the content, the same byte as bbolt, so that other
+// processes can still read the file.
 func lockFile(file *os.File) error {
 	const exclusive = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	last := windows.Overlapped{Offset: 1<<32 - 1, OffsetHigh: 1<<32 - 1}

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// loop is the loop that owns the application's processes.
+// loop handles changes, outcomes of jobs and exits of the current process, until ctx
+// ends. It alone starts and replaces processes.
 func (s *Supervisor) loop(ctx context.Context, changes <-chan change) error {
 	s.startBuild(ctx, "building")
 	if !s.options.production() {
@@ -46,13 +47,13 @@ func (s *Supervisor) handleChange(ctx context.Context, c change) {
 	case len(c.code) > 0:
 		s.startBuild(ctx, c.code[0]+" changed, building")
 	case len(c.assets) > 0 && (s.failure != nil || s.building != nil):
-		// What starts reads the assets too: this may be what it needs.
+		// A process reads the assets when it starts: this change may repair it.
 		s.startBuild(ctx, c.assets[0]+" changed, building")
 	}
 }
 
-// handleOutcome takes what a job has come to. In production, a first build that does
-// not serve is an error.
+// handleOutcome handles the outcome of a job. It returns an error in production if the
+// first build does not serve.
 func (s *Supervisor) handleOutcome(ctx context.Context, o outcome) error {
 	if o.job == s.bundling {
 		s.bundling = nil
@@ -86,7 +87,8 @@ func (s *Supervisor) handleOutcome(ctx context.Context, o outcome) error {
 	return nil
 }
 
-// handleBundle takes what bundling has come to, and tells the pages, unless a build will.
+// handleBundle handles the outcome of bundling. It notifies the pages, unless a build is
+// running that will notify them.
 func (s *Supervisor) handleBundle(o outcome) {
 	was := s.bundleErr
 	s.bundleErr = nil
@@ -109,8 +111,8 @@ func (s *Supervisor) handleBundle(o outcome) {
 	}
 }
 
-// swap puts next in the place of the current process. Requests wait until next
-// serves. If it does not come to, no process is left.
+// swap replaces the current process by next. Requests wait until the gate is opened
+// again. On an error no process is left.
 func (s *Supervisor) swap(ctx context.Context, next *child) error {
 	s.restart.abort()
 	s.restart = nil
@@ -127,17 +129,18 @@ func (s *Supervisor) swap(ctx context.Context, next *child) error {
 	return nil
 }
 
-// drainTime is how long the current process is given to begin its answers
-// before it is told to stop. After that it has surely received all requests.
+// drainTime bounds the wait for the current process to begin all its answers before it
+// must stop. After that time it has certainly received all requests.
 const drainTime = 500 * time.Millisecond
 
-// clearCurrent forgets the current process, which has ended.
+// clearCurrent forgets the current process, which must have exited.
 func (s *Supervisor) clearCurrent() {
 	s.target.transport.CloseIdleConnections()
 	s.current, s.target = nil, nil
 }
 
-// openGate opens the gate to the process that has just come to serve.
+// openGate lets requests through to the current process, which has just begun to serve.
+// fresh means that it is a new build and not a restart.
 func (s *Supervisor) openGate(ctx context.Context, fresh bool) {
 	now := s.current.program
 	if fresh {
@@ -146,9 +149,9 @@ func (s *Supervisor) openGate(ctx context.Context, fresh bool) {
 		s.removeBuilds()
 	}
 	switch {
-	case s.building != nil: // and will say what comes of it
+	case s.building != nil: // its outcome will notify the pages
 	case s.failure != nil:
-		s.events.setBroken(s.failure) // of a newer source than the one that runs
+		s.events.setBroken(s.failure) // the source is newer than the running process
 	case s.bundleErr != nil:
 		s.events.setBroken(s.bundleErr)
 	default:
@@ -172,8 +175,8 @@ func (s *Supervisor) openGate(ctx context.Context, fresh bool) {
 	}
 }
 
-// callServed says what became of it that a new build serves. Where that is over
-// before it could be told, another one follows.
+// callServed calls Options.Served for a new build, and prints what it returns. It prints
+// nothing if ctx ends first.
 func (s *Supervisor) callServed(ctx context.Context) {
 	s.servedMu.Lock()
 	defer s.servedMu.Unlock()
@@ -189,7 +192,7 @@ func (s *Supervisor) callServed(ctx context.Context) {
 	}
 }
 
-// removeBuilds removes what is older than the program that serves.
+// removeBuilds removes the binaries of older builds than the last good one.
 func (s *Supervisor) removeBuilds() {
 	entries, _ := os.ReadDir(s.buildFolder)
 	for _, entry := range entries {
@@ -199,7 +202,7 @@ func (s *Supervisor) removeBuilds() {
 	}
 }
 
-// announce says once where the application is, or will be.
+// announce prints the application's URL, once, and opens a browser if asked to.
 func (s *Supervisor) announce() {
 	if s.announced {
 		return
@@ -208,13 +211,13 @@ func (s *Supervisor) announce() {
 	s.terminal.printLine(s.url)
 	if s.options.Open {
 		if err := openBrowser(s.url); err != nil {
-			s.terminal.printDetail("no browser could be opened: " + err.Error())
+			s.terminal.printDetail("could not open a browser: " + err.Error())
 		}
 	}
 }
 
-// handleFailure shows why the newest source, or a process that was started again, does
-// not run. What ran before runs on, or is started again.
+// handleFailure reports why a new build or a restarted process does not serve. The
+// previous build keeps running, or is started again if swap has stopped it.
 func (s *Supervisor) handleFailure(ctx context.Context, f *Failure, fresh bool) {
 	s.terminal.printFailure(f)
 	if fresh {
@@ -226,7 +229,7 @@ func (s *Supervisor) handleFailure(ctx context.Context, f *Failure, fresh bool) 
 	s.events.setBroken(f)
 	switch {
 	case s.current != nil:
-		s.terminal.printDetail("the build before it keeps running")
+		s.terminal.printDetail("the previous build keeps running")
 	case s.lastGood.binary == "":
 		s.gate.refuse()
 		s.announce()
@@ -238,10 +241,10 @@ func (s *Supervisor) handleFailure(ctx context.Context, f *Failure, fresh bool) 
 	}
 }
 
-// handleExit is called when the current process has ended by itself.
+// handleExit restarts the application after the current process has exited on its own.
 func (s *Supervisor) handleExit(ctx context.Context) {
 	s.gate.hold()
-	how := "it ended by itself: " + s.current.cmd.ProcessState.String()
+	how := "it exited: " + s.current.cmd.ProcessState.String()
 	s.terminal.printFailure(s.current.exitFailure(how))
 	if time.Since(s.current.started) > steadyTime {
 		s.restartDelay = 0
@@ -250,10 +253,11 @@ func (s *Supervisor) handleExit(ctx context.Context) {
 	s.restartLastGood(ctx)
 }
 
+// asFailure returns err as a [*Failure], which it makes if err is none.
 func asFailure(err error) *Failure {
 	var f *Failure
 	if errors.As(err, &f) {
 		return f
 	}
-	return &Failure{Title: "The application does not run", Errors: []Problem{{Message: err.Error()}}, Text: err.Error()}
+	return &Failure{Title: "The application is not running", Errors: []Problem{{Message: err.Error()}}, Text: err.Error()}
 }

@@ -8,20 +8,20 @@ import (
 	"path/filepath"
 )
 
-// Options say what to run. The zero value of each field is its default.
+// Options describe the application to run. The zero value of a field means its default.
 type Options struct {
-	Folder  string    // of the application; default: the working directory
-	Host    string    // to listen on; default: localhost, on both loopback addresses
-	Port    int       // to listen on; default: any free one
+	Folder  string    // the application's folder; default: the working directory
+	Host    string    // host to listen on; default: localhost, on both loopback addresses
+	Port    int       // port to listen on; default: any free port
 	Env     string    // development, test or production; default: development
-	Environ []string  // of go build and of the application; default: os.Environ()
-	Output  io.Writer // of progress, and of what the application prints; default: none
-	Color   bool      // colors in Output
-	Open    bool      // show the application in a browser when it first serves
+	Environ []string  // environment of go build and the application; default: os.Environ()
+	Output  io.Writer // receives progress and what the application prints; default: none
+	Color   bool      // use colors in Output
+	Open    bool      // open a browser when the application first serves
 
-	// Served is called when a new build has come to serve, for what is made from
-	// the running application; not in production. It returns what to say, if
-	// anything. Calls do not overlap. Default: none.
+	// Served is called outside production when a new build serves, to generate files
+	// from the running application. The supervisor prints the note, if it is not
+	// empty, or the error. Calls do not overlap. Default: none.
 	Served func(context.Context) (note string, err error)
 }
 

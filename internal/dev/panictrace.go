@@ -16,9 +16,9 @@ var (
 	traceStart = regexp.MustCompile(`^(panic: |fatal error: |runtime: |unexpected fault address |SIG[A-Z]+: )`)
 )
 
-// crashFailure reads the end of an application that ended by itself: the last
-// lines that it printed, and the trace if it panicked, which is reduced to the
-// frames in the application's folder.
+// crashFailure describes an application that exited on its own, from the last lines that
+// it printed and the trace of its panic, if any. It keeps the frames of the trace that
+// are in the application's folder.
 func crashFailure(folder, how string, last, trace []string) *Failure {
 	message, frames := readTrace(folder, trace)
 	switch {
@@ -35,8 +35,8 @@ func crashFailure(folder, how string, last, trace []string) *Failure {
 	return &Failure{Title: "The application stopped", Errors: frames, Text: strings.Join(last, "\n")}
 }
 
-// startFailure reads the end of an application that did not come to serve. If
-// it did not panic, it has most likely named a place in its last lines.
+// startFailure describes an application that did not start. If it did not panic, its
+// last lines most likely name a place in the source.
 func startFailure(folder, how string, last, trace []string) *Failure {
 	f := crashFailure(folder, how, last, trace)
 	f.Title = "The application does not start"
@@ -54,8 +54,8 @@ func startFailure(folder, how string, last, trace []string) *Failure {
 	return f
 }
 
-// readTrace finds the message of a panic, and the frames of its goroutine that
-// are in folder: the Message of each is the function.
+// readTrace returns the message of a panic, and the frames of its goroutine that are in
+// folder. The Message of a frame names its function.
 func readTrace(folder string, trace []string) (message string, frames []Problem) {
 	goroutines, function := 0, ""
 	for _, line := range trace {
@@ -78,8 +78,8 @@ func readTrace(folder string, trace []string) (message string, frames []Problem)
 
 var placeInLine = regexp.MustCompile(`([\w./\\-]+\.\w+):(\d+)(?::(\d+))?: (.+)$`)
 
-// findPlace finds the last line that has a message about a place in a file of
-// folder, or of its views, as the errors of templates have.
+// findPlace returns the place and the message of the last line that names a place in a
+// file of folder or of its views, as errors of templates do; or nil.
 func findPlace(folder string, lines []string) *Problem {
 	for _, line := range slices.Backward(lines) {
 		match := placeInLine.FindStringSubmatch(line)
@@ -106,7 +106,8 @@ func inFolder(folder, path string) bool {
 	return err == nil && filepath.IsLocal(inside)
 }
 
-// isTraceLine reports whether a line can be part of a panic's trace, once it began.
+// isTraceLine reports whether a line can belong to the trace of a panic, after its first
+// line.
 func isTraceLine(line string) bool {
 	for _, prefix := range []string{"\t", "goroutine ", "created by ", "[signal ", "exit status ", "...", "panic: ", "runtime"} {
 		if strings.HasPrefix(line, prefix) {

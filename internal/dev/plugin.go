@@ -8,10 +8,10 @@ import (
 	"github.com/towerkit/tower/internal/client"
 )
 
-// towerPlugin lets scripts import what tower brings along. The library itself is the
-// one that the application serves, so that a page has one connection however many
-// scripts it loads; bindings become part of the bundle, beside the framework that
-// they bind.
+// towerPlugin lets scripts import tower and tower/react, tower/svelte and tower/vue. The
+// library itself stays external, at the URL where the application serves it, so that a
+// page has one connection however many scripts it loads. The bindings become part of the
+// bundle, beside their framework.
 func towerPlugin(folder string) api.Plugin {
 	bindings := client.Bindings()
 	return api.Plugin{Name: "tower", Setup: func(build api.PluginBuild) {
@@ -26,8 +26,8 @@ func towerPlugin(folder string) api.Plugin {
 			return api.OnResolveResult{}, nil
 		})
 		build.OnLoad(api.OnLoadOptions{Filter: `.*`, Namespace: "tower"}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-			source := bindings[args.Path] // none of tower/types, which is nothing but types
-			// The framework is that of the application.
+			source := bindings[args.Path] // empty for tower/types, which has only types
+			// The bindings import the framework that the application has installed.
 			return api.OnLoadResult{Contents: &source, Loader: api.LoaderJS, ResolveDir: filepath.Join(folder, "app")}, nil
 		})
 	}}

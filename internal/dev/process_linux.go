@@ -2,8 +2,8 @@ package dev
 
 import "syscall"
 
-// endWithParent has the kernel end a process when the one that started it is
-// gone. The thread that starts it must live as long as the process.
+// endWithParent makes the kernel kill a process when its parent dies. The thread that
+// starts the process must live as long as the process.
 func endWithParent(attr *syscall.SysProcAttr) {
 	attr.Pdeathsig = syscall.SIGKILL
 }

@@ -4,6 +4,6 @@ package dev
 
 import "syscall"
 
-// endWithParent does nothing here: an application ends by itself when the
-// socket to its supervisor does.
+// endWithParent does nothing: an application exits on its own when the socket to its
+// supervisor is closed.
 func endWithParent(*syscall.SysProcAttr) {}

@@ -6,14 +6,13 @@ import (
 	"syscall"
 )
 
-// ownGroup puts a command that has not been started into a process group of its
-// own: a Ctrl-C in the terminal does not reach it.
+// ownGroup starts a command in a process group of its own: Ctrl-C in the terminal does
+// not reach it. The command must not have been started.
 func ownGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
 }
 
-// kill ends a process that was started with ownGroup, and all that it has
-// started.
+// kill kills a process that was started with ownGroup, and all its children.
 func kill(pid int) error {
 	return exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(pid)).Run()
 }

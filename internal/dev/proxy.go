@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// maxWait is how long a request waits for an application that does not run.
+// maxWait is how long a request waits for an application that is not running.
 const maxWait = 30 * time.Second
 
-// A proxy passes requests on to the application. In development it also serves
-// what the pages need to follow the source.
+// A proxy forwards requests to the application. In development it also serves the bundle
+// of app/, and the script and events that keep pages up to date with the source.
 type proxy struct {
 	gate    *gate
 	events  *events // nil in production
@@ -33,7 +33,7 @@ func newProxy(g *gate, e *events, scripts http.Handler) *proxy {
 		Transport:     p,
 		ErrorHandler:  p.fail,
 		FlushInterval: -1,
-		ErrorLog:      log.New(io.Discard, "", 0), // of answers that a client did not wait for
+		ErrorLog:      log.New(io.Discard, "", 0), // it logs only clients that went away
 	}
 	return p
 }
@@ -52,11 +52,11 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *proxy) rewrite(r *httputil.ProxyRequest) {
-	r.SetURL(&url.URL{Scheme: "http", Host: "app"}) // a target knows where it is
+	r.SetURL(&url.URL{Scheme: "http", Host: "app"}) // the target's transport dials its own address
 	r.Out.Host = r.In.Host
 	r.SetXForwarded()
 	if proto := r.In.Header.Get("X-Forwarded-Proto"); proto != "" && p.events == nil {
-		r.Out.Header.Set("X-Forwarded-Proto", proto) // of what stands before this in production
+		r.Out.Header.Set("X-Forwarded-Proto", proto) // set by a proxy in front of this one in production
 	}
 	if r.Out.Body != nil {
 		r.Out.Body = reusableBody{r.Out.Body}
@@ -66,16 +66,16 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	}
 }
 
-// A reusableBody stays open when a request could not be sent, so that it can be
-// sent again. The server closes what is below it.
+// A reusableBody ignores Close, so that a request that could not be sent can be sent
+// again. The server closes the underlying body.
 type reusableBody struct{ io.Reader }
 
 func (reusableBody) Close() error { return nil }
 
-// RoundTrip sends a request to the current target, or to the next one, as long
-// as that cannot make the application see it twice. A request that is safe to
-// repeat is sent again once: one that ends the application must not end it for
-// ever.
+// RoundTrip sends a request to the current target. If the target cannot be reached, it
+// sends the request to the next target, as long as the application cannot receive it
+// twice. A safe request is repeated once even if the application may have received it,
+// and no more often: a request that ends the application must not end it again and again.
 func (p *proxy) RoundTrip(request *http.Request) (*http.Response, error) {
 	expired := time.NewTimer(p.wait)
 	defer expired.Stop()
@@ -127,17 +127,17 @@ func neverSent(err error) bool {
 	return errors.As(err, &failed) && failed.Op == "dial"
 }
 
-// fail answers a request that the application did not.
+// fail answers a request that the application did not answer.
 func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
-	status, text := http.StatusServiceUnavailable, "The application does not run."
+	status, text := http.StatusServiceUnavailable, "The application is not running."
 	switch {
 	case errors.Is(err, context.Canceled):
-		return // nobody waits for an answer
+		return // the client is gone
 	case errors.Is(err, errNotRunning):
 	case errors.Is(err, errWaitTimeout):
 		text = "The application is not running yet. Please try again in a moment."
 	default:
-		status, text = http.StatusBadGateway, "The application ended before it answered."
+		status, text = http.StatusBadGateway, "The application exited before it answered."
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	if status == http.StatusServiceUnavailable {
@@ -148,8 +148,9 @@ func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case p.events == nil || !page:
 		http.Error(w, text, status)
 	case status == http.StatusBadGateway:
-		// Loaded again at once, it would end the application again.
-		writePage(w, status, text+" The terminal says why.", p.events.version(), nil)
+		// The page carries the current version, so that it does not reload at once and end
+		// the application again.
+		writePage(w, status, text+" The terminal shows why.", p.events.version(), nil)
 	case errors.Is(err, errNotRunning):
 		writePage(w, http.StatusInternalServerError, text, "", p.events.broken())
 	default:

@@ -77,9 +77,7 @@ func TestInject(t *testing.T) {
 }
 
 func TestProxy(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	do := func(method, path string, header http.Header) (*http.Response, string) {
 		t.Helper()
 		request, err := http.NewRequest(method, s.URL()+path, nil)
@@ -102,12 +100,12 @@ func TestProxy(t *testing.T) {
 	_, text := do("GET", "/headers", http.Header{"Accept-Encoding": {"gzip, br"}, "If-None-Match": {"x"}})
 	for _, want := range []string{"Host: blog.localhost\n", "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Host: blog.localhost", "Accept-Encoding: identity"} {
 		if !strings.Contains(text, want) {
-			t.Errorf("the application is not told %q:\n%s", want, text)
+			t.Errorf("the request has no %q:\n%s", want, text)
 		}
 	}
 	_, text = do("GET", "/headers", http.Header{"Accept-Encoding": {"gzip, br"}, "If-None-Match": {"x"}, "Sec-Fetch-Dest": {"image"}})
 	if !strings.Contains(text, "Accept-Encoding: gzip, br") || !strings.Contains(text, "If-None-Match: x") {
-		t.Errorf("the application is told\n%s", text)
+		t.Errorf("the request is\n%s", text)
 	}
 
 	response, text := do("GET", "/", http.Header{})
@@ -130,9 +128,7 @@ func TestProxy(t *testing.T) {
 }
 
 func TestEventStream(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, "GET", s.URL()+"/_tower/dev", nil)
@@ -193,9 +189,7 @@ func TestSlowPageIsDropped(t *testing.T) {
 }
 
 func TestStreamIsNotHeldBack(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	ctx, cancel := context.WithTimeout(context.Background(), bound)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, "GET", s.URL()+"/stream", nil)

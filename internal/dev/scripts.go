@@ -15,27 +15,27 @@ import (
 	"time"
 )
 
-// Scripts serve what came of app/ as it is now.
+// scripts serves the newest bundle of app/.
 type scripts struct {
-	first  chan struct{} // closed when the first bundle is made, or cannot be
+	first  chan struct{} // closed after the first bundling, also if it failed
 	mu     sync.Mutex
-	now    *bundle // the last that could be made; nil if none could
-	failed bool    // the first could not
+	now    *bundle // the newest bundle; nil if there is none yet
+	failed bool    // the first bundling failed
 }
 
 func newScripts() *scripts { return &scripts{first: make(chan struct{})} }
 
-// A bundleDiff is how one bundle differs from the one before.
+// A bundleDiff is how a bundle differs from the previous one.
 type bundleDiff int
 
 const (
 	unchanged     bundleDiff = iota
-	stylesChanged            // and nothing else
+	stylesChanged            // and no scripts
 	scriptsChanged
 )
 
-// set puts a bundle in the place of the one before, nil for one that could not be
-// made, and says how they differ to a page.
+// set replaces the bundle, and returns the difference for pages that are open. now is nil
+// if bundling failed; then the previous bundle stays.
 func (s *scripts) set(now *bundle) bundleDiff {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *scripts) set(now *bundle) bundleDiff {
 	if before == nil && !s.failed {
 		s.now, s.failed = now, now == nil
 		close(s.first)
-		return unchanged // pages have waited for it
+		return unchanged // pages waited for it
 	}
 	if now == nil {
 		return unchanged
@@ -67,7 +67,8 @@ func (s *scripts) set(now *bundle) bundleDiff {
 	return found
 }
 
-// wait waits for the first bundle, and returns the newest; nil if there is none.
+// wait waits until the first bundling has ended or ctx ends, and returns the newest
+// bundle, or nil.
 func (s *scripts) wait(ctx context.Context) *bundle {
 	select {
 	case <-s.first:
@@ -78,19 +79,19 @@ func (s *scripts) wait(ctx context.Context) *bundle {
 	return s.now
 }
 
-// ServeHTTP answers with a file of the newest bundle.
+// ServeHTTP serves a file of the newest bundle. It waits for the first one.
 func (s *scripts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), maxWait)
 	defer cancel()
 	now := s.wait(ctx)
 	if now == nil {
-		http.Error(w, "What is in app/ could not be bundled. The terminal and the page say why.", http.StatusServiceUnavailable)
+		http.Error(w, "The scripts in app/ could not be bundled. The terminal and the page show why.", http.StatusServiceUnavailable)
 		return
 	}
 	name := strings.TrimPrefix(r.URL.Path, scriptsURL)
 	contents, found := now.files[name]
 	if !found {
-		http.Error(w, fmt.Sprintf("There is no %s. What came of app/ is %s.", name, strings.Join(slices.Sorted(maps.Keys(now.files)), ", ")), http.StatusNotFound)
+		http.Error(w, fmt.Sprintf("There is no %s. The bundle of app/ has %s.", name, strings.Join(slices.Sorted(maps.Keys(now.files)), ", ")), http.StatusNotFound)
 		return
 	}
 	sum := sha256.Sum256(contents)

@@ -13,13 +13,14 @@ import (
 	"time"
 )
 
-// A Supervisor serves an application while it is built, replaced and started
-// again. Outside production it follows the source.
+// A Supervisor builds and runs an application, serves it under one address, and
+// restarts it when it exits. Outside production it also rebuilds it when its source
+// changes. A Supervisor is used once: [New], Open, Run, Close.
 type Supervisor struct {
 	options     Options
 	lock        *folderLock
 	listeners   []net.Listener
-	buildFolder string // folder of what was built
+	buildFolder string // parent of a folder for each build
 	url         string
 	terminal    *terminal
 	gate        *gate
@@ -29,30 +30,30 @@ type Supervisor struct {
 	compile     func(ctx context.Context, out string) error
 
 	serving     chan struct{}   // closed when the application first serves
-	killCtx     context.Context // ends when nothing may be waited for any longer
+	killCtx     context.Context // ends when Run must end without waiting
 	kill        context.CancelFunc
 	jobs        sync.WaitGroup
-	servedMu    sync.Mutex
+	servedMu    sync.Mutex // held while Options.Served runs
 	running     atomic.Bool
 	done        chan struct{} // closed when Run returns
 	releaseOnce sync.Once
 
-	// What follows belongs to Run.
+	// The fields below belong to the goroutine of Run.
 	outcomes     chan outcome
-	lastBuild    int // of the last build
+	lastBuild    int // number of the last build that was started
 	building     *job
 	bundling     *job
 	restart      *job
 	current      *child
 	target       *target
-	lastGood     program  // the last that served
-	failure      *Failure // of the newest source
-	bundleErr    *Failure // of the newest scripts
+	lastGood     program  // last program that served
+	failure      *Failure // error of the newest source, or nil
+	bundleErr    *Failure // error of the newest scripts, or nil
 	restartDelay time.Duration
 	announced    bool
 }
 
-// New returns a supervisor that has not begun.
+// New returns a supervisor that is not running yet.
 func New(o Options) *Supervisor {
 	s := &Supervisor{
 		options: o, terminal: newTerminal(o.Output, o.Color), gate: newGate(), events: newEvents(), scripts: newScripts(),
@@ -62,9 +63,9 @@ func New(o Options) *Supervisor {
 	return s
 }
 
-// Open locks the application's folder and listens. The error is a
-// [*RunningError] if another process runs the application, and a [*PortError]
-// if the port cannot be had.
+// Open locks the application's folder and listens. The error is a [*RunningError] if
+// another process runs the application, and a [*PortError] if the port is not
+// available.
 func (s *Supervisor) Open() error {
 	o, err := s.options.withDefaults()
 	if err != nil {
@@ -88,7 +89,7 @@ func (s *Supervisor) Open() error {
 	s.url = publicURL(o.Host, portOf(s.listeners[0]))
 	err = s.lock.writeOwner(s.url)
 	if err == nil {
-		err = os.RemoveAll(s.buildFolder) // of one that was killed
+		err = os.RemoveAll(s.buildFolder) // a killed supervisor leaves it behind
 	}
 	if err != nil {
 		s.release()
@@ -97,16 +98,16 @@ func (s *Supervisor) Open() error {
 	return nil
 }
 
-// URL is where the application is served, once Open has returned.
+// URL returns the address of the application. It may be called after Open.
 func (s *Supervisor) URL() string { return s.url }
 
-// Serving is closed when the application first serves.
+// Serving returns a channel that is closed when the application first serves.
 func (s *Supervisor) Serving() <-chan struct{} { return s.serving }
 
-// Run serves what Open has prepared until ctx ends. Then the application is
-// given a few seconds to finish what it has begun, and no process and no
-// temporary file is left. In production it returns a [*Failure] when the
-// application cannot be built, or does not start at first.
+// Run builds and serves the application until ctx ends. Then it gives the application a
+// few seconds to finish its requests, and returns when no process and no temporary
+// file is left. Open must have been called. In production Run returns a [*Failure] if
+// the first build fails or does not start.
 func (s *Supervisor) Run(ctx context.Context) error {
 	s.running.Store(true)
 	defer close(s.done)
@@ -131,7 +132,8 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	return err
 }
 
-// Close ends Run at once, or takes back Open.
+// Close ends Run without waiting for requests, and returns when Run has. If Run was not
+// called, Close undoes Open. It may be called concurrently with Run.
 func (s *Supervisor) Close() error {
 	s.kill()
 	if s.running.Load() {
@@ -157,7 +159,7 @@ func (s *Supervisor) serve() *http.Server {
 	return server
 }
 
-// shutDown ends everything that Run began.
+// shutDown ends all goroutines and processes of Run, and undoes Open.
 func (s *Supervisor) shutDown(server *http.Server) {
 	s.building.abort()
 	s.bundling.abort()
@@ -168,7 +170,7 @@ func (s *Supervisor) shutDown(server *http.Server) {
 	s.events.close()
 	s.gate.refuse()
 	if s.current != nil {
-		notice := time.AfterFunc(noticeDelay, func() { s.terminal.printLine("finishing what has begun; Ctrl-C again ends it at once") })
+		notice := time.AfterFunc(noticeDelay, func() { s.terminal.printLine("finishing requests; press Ctrl-C again to stop at once") })
 		s.current.stop(s.killCtx, stopTime)
 		notice.Stop()
 		s.clearCurrent()
@@ -183,10 +185,10 @@ func (s *Supervisor) shutDown(server *http.Server) {
 	s.release()
 }
 
-// noticeDelay is how long an end may take without a word.
+// noticeDelay is how long a shutdown may take before the terminal mentions it.
 const noticeDelay = 500 * time.Millisecond
 
-// release takes back Open.
+// release undoes Open. Calls after the first do nothing.
 func (s *Supervisor) release() {
 	s.releaseOnce.Do(func() {
 		for _, l := range s.listeners {

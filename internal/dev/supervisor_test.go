@@ -23,7 +23,7 @@ func TestSwapLosesNothing(t *testing.T) {
 	s := serveFake(t, "version 1")
 	s.serves(1)
 
-	var sent sync.Map // bodies that were acknowledged
+	var sent sync.Map // acknowledged bodies
 	var hammer sync.WaitGroup
 	stop := make(chan struct{})
 	for client := range clients {
@@ -84,7 +84,7 @@ func TestSwapLosesNothing(t *testing.T) {
 	}
 }
 
-// reconnect keeps a web socket open as a browser does: each is closed with 1012
+// reconnect keeps a WebSocket open as a browser does: the server closes each with 1012,
 // and the next one reaches a newer build.
 func reconnect(t *testing.T, s *testSite, stop chan struct{}) {
 	last := 0
@@ -125,19 +125,17 @@ func reconnect(t *testing.T, s *testSite, stop chan struct{}) {
 }
 
 func TestBrokenBuild(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	s.write("main.go", "x := broken\n")
 	data := s.event("broken")
 	first := data["errors"].([]any)[0].(map[string]any)
 	if first["file"] != "main.go" || first["line"] != 1.0 || first["column"] != 4.0 || first["message"] != "undefined: broken" {
-		t.Errorf("told %v", first)
+		t.Errorf("received %v", first)
 	}
 	if _, text := s.get("/version"); text != "1" {
 		t.Errorf("build %s answers", text)
 	}
-	s.prints("main.go changed, building … failed\n✗ The build failed\n  main.go:1:4  undefined: broken\n    x := broken\n       ^\n  the build before it keeps running\n")
+	s.prints("main.go changed, building … failed\n✗ The build failed\n  main.go:1:4  undefined: broken\n    x := broken\n       ^\n  the previous build keeps running\n")
 	s.write("main.go", "version 3")
 	s.serves(3)
 	if _, text := s.get("/version"); text != "3" {
@@ -153,7 +151,7 @@ func TestBrokenFromTheStart(t *testing.T) {
 	if status != 500 || !strings.Contains(text, "main.go:1:4  undefined: broken") || !strings.Contains(text, `src="/_tower/dev.js"`) {
 		t.Errorf("a page is answered with %d\n%s", status, text)
 	}
-	if status, text, err := s.request("POST", "/version", "x"); status != 503 || text != "The application does not run.\n" {
+	if status, text, err := s.request("POST", "/version", "x"); status != 503 || text != "The application is not running.\n" {
 		t.Errorf("a post is answered with %d %q %v", status, text, err)
 	}
 	s.write("main.go", "version 2")
@@ -164,14 +162,12 @@ func TestBrokenFromTheStart(t *testing.T) {
 }
 
 func TestNewBuildDiesBeforeReady(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	_, before := s.get("/pid")
 	s.write("main.go", "dies-before-ready")
 	data := s.event("broken")
 	if data["title"] != "The application does not start" || !strings.Contains(data["text"].(string), "no such partial") {
-		t.Errorf("told %v", data)
+		t.Errorf("received %v", data)
 	}
 	if _, after := s.get("/pid"); after != before {
 		t.Errorf("process %s answers, not %s", after, before)
@@ -179,9 +175,7 @@ func TestNewBuildDiesBeforeReady(t *testing.T) {
 }
 
 func TestAssetThatKeepsItFromStarting(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	s.write("views/home.html", "broken")
 	s.event("reload")
 	s.write("main.go", "version 2")
@@ -191,14 +185,12 @@ func TestAssetThatKeepsItFromStarting(t *testing.T) {
 }
 
 func TestNewBuildFailsToOpen(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	s.write("main.go", "fails-to-open")
 	data := s.event("broken")
 	first := data["errors"].([]any)[0].(map[string]any)
 	if first["message"] != "the store is held by another process" {
-		t.Errorf("told %v", first)
+		t.Errorf("received %v", first)
 	}
 	if status, text := s.get("/version"); status != 200 || text != "1" {
 		t.Errorf("answered with %d %s", status, text)
@@ -209,9 +201,7 @@ func TestNewBuildFailsToOpen(t *testing.T) {
 }
 
 func TestBuildIsOvertaken(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	s.write("main.go", "slow") // would never end
 	s.prints("main.go changed, building …")
 	s.write("main.go", "version 3")
@@ -219,9 +209,7 @@ func TestBuildIsOvertaken(t *testing.T) {
 }
 
 func TestKilledProcessIsStartedAgain(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	_, before := s.get("/pid")
 	pid, _ := strconv.Atoi(before)
 	process, err := os.FindProcess(pid)
@@ -229,7 +217,7 @@ func TestKilledProcessIsStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	process.Kill()
-	s.prints("it ended by itself: signal: killed")
+	s.prints("it exited: signal: killed")
 	status, after := s.get("/pid")
 	if status != 200 || after == before {
 		t.Errorf("answered with %d by process %s", status, after)
@@ -250,19 +238,17 @@ func TestPanicIsReadable(t *testing.T) {
 }
 
 func TestRequestThatEndsTheApplication(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	for method, body := range map[string]string{"GET": "", "POST": "body"} {
 		before := strings.Count(s.output.String(), "✗")
 		status, text, err := s.request(method, "/die", body)
-		if status != 502 || !strings.Contains(text, "ended before it answered") {
+		if status != 502 || !strings.Contains(text, "exited before it answered") {
 			t.Errorf("%s is answered with %d %q %v", method, status, text, err)
 		}
 		if status, text := s.get("/version"); status != 200 || text != "1" {
 			t.Errorf("then, a page is answered with %d %q", status, text)
 		}
-		// The transport may repeat a get once by itself.
+		// The transport may repeat a GET once on its own.
 		deaths := strings.Count(s.output.String(), "✗") - before
 		if method == "GET" && deaths > 3 || method == "POST" && deaths != 1 {
 			t.Errorf("one %s ended %d processes", method, deaths)
@@ -278,7 +264,7 @@ func TestChangeOfAssets(t *testing.T) {
 	s.write("views/posts/index.html", "posts")
 	after := s.event("reload")
 	if before["version"] == after["version"] || after["build"] != 1.0 {
-		t.Errorf("told %v, then %v", before, after)
+		t.Errorf("received %v, then %v", before, after)
 	}
 	if _, now := s.get("/pid"); now != pid {
 		t.Error("another process runs")
@@ -317,9 +303,7 @@ func TestProductionEndsWhenItCannotStart(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "version 1")
-	s.serves(1)
+	s := serveReady(t, "version 1")
 	stream, err := http.Get(s.URL() + "/stream")
 	if err != nil {
 		t.Fatal(err)
@@ -336,9 +320,7 @@ func TestStop(t *testing.T) {
 }
 
 func TestCloseKillsAtOnce(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "does-not-stop")
-	s.serves(1)
+	s := serveReady(t, "does-not-stop")
 	_, pid := s.get("/pid")
 	s.stop()
 	began := time.Now()
@@ -356,9 +338,7 @@ func TestCloseKillsAtOnce(t *testing.T) {
 }
 
 func TestProcessThatDoesNotStopIsReplaced(t *testing.T) {
-	t.Parallel()
-	s := serveFake(t, "does-not-stop")
-	s.serves(1)
+	s := serveReady(t, "does-not-stop")
 	_, pid := s.get("/pid")
 	s.write("main.go", "version 2")
 	s.serves(2)
@@ -395,7 +375,7 @@ func TestTakenPortIsRefused(t *testing.T) {
 		var refused *PortError
 		s := New(Options{Folder: folder, Port: portOf(l)})
 		err = s.Open()
-		if !errors.As(err, &refused) || !strings.Contains(err.Error(), fmt.Sprintf("port %d is taken", portOf(l))) {
+		if !errors.As(err, &refused) || !strings.Contains(err.Error(), fmt.Sprintf("port %d is in use", portOf(l))) {
 			t.Errorf("got %v", err)
 		}
 		if Running(folder) != nil {
@@ -407,7 +387,7 @@ func TestTakenPortIsRefused(t *testing.T) {
 		}
 		s.Close()
 		if Running(folder) == nil {
-			t.Error("the one that was refused has taken the lock of the other")
+			t.Error("Close of the refused supervisor released the lock of the other")
 		}
 		other.Close()
 	}

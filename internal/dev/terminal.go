@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// A terminal is where progress, and what the application prints, is shown. It
-// may be used concurrently, and never fails: what cannot be shown is lost.
+// A terminal prints progress and the output of the application. It may be used
+// concurrently. Errors of the underlying writer are ignored.
 type terminal struct {
 	mu          sync.Mutex
 	out         io.Writer
 	color       bool
-	lineOpen    bool // the last line has no end yet
-	linePending bool // and is one that end completes
+	lineOpen    bool // the last line is not terminated
+	linePending bool // the last line was begun by startLine
 }
 
 func newTerminal(out io.Writer, color bool) *terminal {
@@ -24,7 +24,7 @@ func newTerminal(out io.Writer, color bool) *terminal {
 	return &terminal{out: out, color: color}
 }
 
-// Write passes on what the application prints.
+// Write prints output of the application. The error is always nil.
 func (t *terminal) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -39,7 +39,7 @@ func (t *terminal) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// startLine writes the first part of a line.
+// startLine prints the first part of a line.
 func (t *terminal) startLine(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -48,7 +48,8 @@ func (t *terminal) startLine(text string) {
 	t.lineOpen, t.linePending = true, true
 }
 
-// finishLine writes the other part, in a line of its own if something came between.
+// finishLine prints the rest of the line, or a line of its own if other output followed
+// startLine.
 func (t *terminal) finishLine(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -60,7 +61,7 @@ func (t *terminal) finishLine(text string) {
 	t.lineOpen, t.linePending = false, false
 }
 
-// printLine writes a line.
+// printLine prints a line with a mark.
 func (t *terminal) printLine(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,7 +69,7 @@ func (t *terminal) printLine(text string) {
 	fmt.Fprintf(t.out, "%s %s\n", t.mark(), text)
 }
 
-// printDetail writes a line that stands below another.
+// printDetail prints an indented line.
 func (t *terminal) printDetail(text string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

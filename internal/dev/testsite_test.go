@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// bound is how long a test waits for what must happen.
+// bound is how long a test waits for an event.
 const bound = 20 * time.Second
 
 // A testSite is a supervised fake application.
@@ -25,16 +25,25 @@ type testSite struct {
 	t      *testing.T
 	folder string
 	output *buffer
-	page   chan []byte // what an open page is told
+	page   chan []byte // events of an open page
 	stop   context.CancelFunc
 	ended  chan error
 }
 
-// serveFake supervises an application whose main.go is source, in a folder of
-// its own, until the test ends.
+// serveFake supervises a fake application until the test ends. source is its main.go,
+// which describes its behavior to fakeBuild and runFake.
 func serveFake(t *testing.T, source string) *testSite {
 	t.Helper()
 	return serveFakeIn(t, "development", source)
+}
+
+// serveReady is serveFake for a parallel test. It returns when the first build serves.
+func serveReady(t *testing.T, source string) *testSite {
+	t.Helper()
+	t.Parallel()
+	s := serveFake(t, source)
+	s.serves(1)
+	return s
 }
 
 func serveFakeIn(t *testing.T, env, source string) *testSite {
@@ -46,7 +55,7 @@ func serveFakeIn(t *testing.T, env, source string) *testSite {
 	s := &testSite{t: t, folder: folder, output: &buffer{}, ended: make(chan error, 1)}
 	s.write("main.go", source)
 	s.write("views/home.html", "home")
-	// With the race detector a process sleeps for a second before it ends.
+	// With the race detector a process sleeps for a second before it exits.
 	environ := append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	s.Supervisor = New(Options{Folder: folder, Env: env, Output: s.output, Environ: environ})
 	s.compile = fakeBuild(folder)
@@ -77,7 +86,7 @@ func (s *testSite) write(name, content string) {
 	}
 }
 
-// event waits until a page is told name, and returns with what.
+// event waits until a page receives the event, and returns its data.
 func (s *testSite) event(name string) map[string]any {
 	s.t.Helper()
 	timeout := time.After(bound)
@@ -94,12 +103,12 @@ func (s *testSite) event(name string) map[string]any {
 			}
 			return data
 		case <-timeout:
-			s.t.Fatalf("no page was told %q", name)
+			s.t.Fatalf("no page received %q", name)
 		}
 	}
 }
 
-// serves waits until the given build runs.
+// serves waits until the given build serves.
 func (s *testSite) serves(build int) {
 	s.t.Helper()
 	for s.event("ok")["build"] != float64(build) {
@@ -132,7 +141,7 @@ func (s *testSite) request(method, path, body string) (int, string, error) {
 	return response.StatusCode, string(text), err
 }
 
-// prints waits until the output has a text.
+// prints waits until the output contains a text.
 func (s *testSite) prints(text string) {
 	s.t.Helper()
 	if !s.output.waitFor(text, bound) {
@@ -140,7 +149,7 @@ func (s *testSite) prints(text string) {
 	}
 }
 
-// A buffer is an output that can be waited for.
+// A buffer is an output that a test can wait for.
 type buffer struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -184,7 +193,7 @@ func (b *buffer) waitFor(text string, bound time.Duration) bool {
 	}
 }
 
-// wait waits until Run has returned.
+// wait waits until Run returns.
 func (s *testSite) wait() error {
 	s.t.Helper()
 	select {

@@ -18,23 +18,23 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// A change is the files whose content became different, relative to the
-// folder, with slashes.
+// A change is a set of files whose content has changed: paths relative to the folder,
+// with slashes.
 type change struct {
-	code    []string // go build reads them
-	assets  []string // the running application reads them
-	scripts []string // the bundler reads them
+	code    []string // read by go build
+	assets  []string // read by the running application
+	scripts []string // read by the bundler
 }
 
-// debounce is how long no event must come before a change is looked at; lasting
-// events do not put it off for longer than patience.
+// The watcher scans after a pause of debounce without events, and at the latest
+// maxDebounce after the first event.
 const (
 	debounce    = 60 * time.Millisecond
 	maxDebounce = 500 * time.Millisecond
 )
 
-// A watcher tells what changes in an application's folder. Events only say that
-// there is something to look at: what counts is the content.
+// A watcher sends the changes of files in an application's folder. Events of the system
+// only trigger a scan; a file has changed if its content has.
 type watcher struct {
 	folder  string
 	notify  *fsnotify.Watcher
@@ -42,14 +42,14 @@ type watcher struct {
 	files   map[string]fileState
 }
 
-// fileState is a file as it was looked at last.
+// fileState is a file at the last scan.
 type fileState struct {
 	modified time.Time
 	size     int64
 	sum      [sha256.Size]byte
 }
 
-// openWatcher begins to watch. What is there already is not a change.
+// openWatcher starts watching. The present content of the folder is not a change.
 func openWatcher(folder string) (*watcher, error) {
 	notify, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -59,7 +59,7 @@ func openWatcher(folder string) (*watcher, error) {
 	if w.files, err = w.scan(); err != nil {
 		notify.Close()
 		if errors.Is(err, syscall.ENOSPC) {
-			err = errors.New("the system lets you watch no more folders (on Linux: raise fs.inotify.max_user_watches)")
+			err = errors.New("the system's limit of watched folders is reached (on Linux: raise fs.inotify.max_user_watches)")
 		}
 		return nil, fmt.Errorf("watch the application's folder: %w", err)
 	}
@@ -88,7 +88,7 @@ func (w *watcher) run(ctx context.Context) {
 				overdue = time.After(maxDebounce)
 			}
 			continue
-		case <-w.notify.Errors: // events were lost: look at everything
+		case <-w.notify.Errors: // events were lost: scan now
 		case <-settled:
 		case <-overdue:
 		case changes <- pending:
@@ -111,11 +111,11 @@ func (c *change) merge(more change) {
 	}
 }
 
-// scanChanges compares the folder with what was seen last.
+// scanChanges scans the folder and returns the difference from the last scan.
 func (w *watcher) scanChanges() change {
 	now, err := w.scan()
 	if err != nil {
-		return change{} // the folder is being moved about: there will be an event
+		return change{} // the folder is being moved: another event will follow
 	}
 	var c change
 	for _, name := range slices.Sorted(maps.Keys(now)) {
@@ -143,7 +143,7 @@ func (c *change) addFile(name string) {
 	}
 }
 
-// scan looks at every file that matters, and watches every folder.
+// scan reads the state of every relevant file, and watches every folder.
 func (w *watcher) scan() (map[string]fileState, error) {
 	files := map[string]fileState{}
 	err := filepath.WalkDir(w.folder, func(path string, entry fs.DirEntry, err error) error {
@@ -151,7 +151,7 @@ func (w *watcher) scan() (map[string]fileState, error) {
 			if path == w.folder {
 				return err
 			}
-			return nil // it went away, or is not ours to read
+			return nil // it was removed, or may not be read
 		}
 		if w.ignored(path) {
 			if entry.IsDir() {
@@ -179,11 +179,12 @@ func (w *watcher) scan() (map[string]fileState, error) {
 	return files, err
 }
 
-// maxHashSize is the size of the largest file that is read to see whether it
-// changed: a film in public must not delay the start.
+// maxHashSize is the size of the largest file whose content is compared. A video in
+// public must not delay the start.
 const maxHashSize = 4 << 20
 
-// readState reads a file, unless it looks as it did.
+// readState returns the state of a file. It reads the file only if its size or time has
+// changed.
 func (w *watcher) readState(name, path string) (fileState, bool) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() {
@@ -210,8 +211,8 @@ func (w *watcher) readState(name, path string) (fileState, bool) {
 	return s, true
 }
 
-// ignored reports whether a path is nothing to look at: hidden, written by
-// tools or by the application itself, or an editor's working file.
+// ignored reports whether a path is hidden, written by tools or by the application
+// itself, or an editor's working file.
 func (w *watcher) ignored(path string) bool {
 	name, err := filepath.Rel(w.folder, path)
 	if err != nil || name == "." {
@@ -230,7 +231,7 @@ func (w *watcher) ignored(path string) bool {
 	case ".swp", ".swx", ".swo", ".tmp", ".bak", ".orig":
 		return true
 	}
-	return strings.HasSuffix(name, "~") || filepath.Base(name) == "4913" // Vim asks whether it may write with that
+	return strings.HasSuffix(name, "~") || filepath.Base(name) == "4913" // Vim creates it to test whether it may write
 }
 
 func isCode(name string) bool {
@@ -241,8 +242,8 @@ func isCode(name string) bool {
 	return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
 }
 
-// isBundled reports whether the bundler may read a file. What npm installs is told
-// by package.json.
+// isBundled reports whether the bundler may read a file. A change in node_modules shows
+// in package.json.
 func isBundled(name string) bool {
 	switch name {
 	case "package.json", "tsconfig.json":

@@ -40,8 +40,8 @@ func TestWatch(t *testing.T) {
 	defer running.Wait()
 	defer stop()
 
-	// Each change is the next that is told: what is done before it, and is
-	// nothing, is not.
+	// The watcher reports each wanted change next: it does not report the writes before it
+	// that change nothing.
 	steps := []struct {
 		name string
 		do   func()
@@ -76,7 +76,7 @@ func TestWatch(t *testing.T) {
 		{"removed", func() { must(os.RemoveAll(filepath.Join(folder, "models"))) }, change{code: []string{"models/flat/er/post.go"}}},
 		{"both", func() { write("go.mod", "module x"); write("views/a.html", "a") }, change{code: []string{"go.mod"}, assets: []string{"views/a.html"}}},
 	}
-	var before change // a file that is written may be told of twice, the second time late
+	var before change // a file may be reported twice, the second time late
 	late := func(names, wanted []string) func(string) bool {
 		return func(name string) bool { return slices.Contains(names, name) && !slices.Contains(wanted, name) }
 	}
@@ -90,11 +90,11 @@ func TestWatch(t *testing.T) {
 				got.code = slices.DeleteFunc(got.code, late(before.code, step.want.code))
 				got.assets = slices.DeleteFunc(got.assets, late(before.assets, step.want.assets))
 			case <-time.After(bound):
-				t.Fatalf("%s: only told %v", step.name, got)
+				t.Fatalf("%s: only received %v", step.name, got)
 			}
 		}
 		if !slices.Equal(got.code, step.want.code) || !slices.Equal(got.assets, step.want.assets) {
-			t.Errorf("%s: told %v", step.name, got)
+			t.Errorf("%s: received %v", step.name, got)
 		}
 		before = step.want
 	}

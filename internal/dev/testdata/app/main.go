@@ -1,4 +1,4 @@
-// Command app is an application with nothing in it but what a supervisor needs.
+// Command app is the smallest application that a supervisor can run.
 package main
 
 import (
