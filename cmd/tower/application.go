@@ -12,25 +12,27 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// towerModule is what an application requires.
+// towerModule is the path of tower's module, which every application requires.
 const towerModule = "github.com/towerkit/tower"
 
-// An application is one that tower has made: a module with a routes.go.
+// An application is the module of a tower application: it has a routes.go and requires
+// tower.
 type application struct {
-	Folder  string // absolute, symlinks resolved
+	Folder  string // absolute, with symlinks resolved
 	Module  string
-	Name    string // the last element of Module
-	Go      string // the version that go.mod asks for
-	Tower   string // the version that go.mod requires
-	Replace string // the folder that stands in for it, absolute; "" without
+	Name    string // last element of Module
+	Go      string // Go version in go.mod
+	Tower   string // tower version in go.mod
+	Replace string // absolute folder that replaces tower in go.mod; "" without
 }
 
 var errNoApplication = &hintedError{
 	errors.New("this is not a tower application"),
-	"go into the folder of one, or make one: tower new NAME",
+	"change to the folder of an application, or create one: tower new NAME",
 }
 
-// findApplication finds the application that the working directory is in.
+// findApplication finds the application of the working directory, in it or in one of its
+// parents. The error is errNoApplication if there is none.
 func findApplication() (*application, error) {
 	folder, err := os.Getwd()
 	if err == nil {
@@ -52,7 +54,7 @@ func findApplication() (*application, error) {
 	}
 }
 
-// readApplication reads the application in folder; it is nil if there is none.
+// readApplication reads the application in folder. It returns nil if folder has none.
 func readApplication(folder string) (*application, error) {
 	if _, err := os.Stat(filepath.Join(folder, "routes.go")); err != nil {
 		return nil, nil

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// checkCommand finds an argument that should name a command and does not,
-// before flags that follow it are taken for those of the command above.
+// checkCommand returns an error if an argument should name a command and does not. cobra
+// would parse the flags after it as flags of the parent command.
 func checkCommand(root *cobra.Command, args []string) error {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd(args...)
@@ -28,7 +28,8 @@ func checkCommand(root *cobra.Command, args []string) error {
 	return unknownCommandError(found, rest[0])
 }
 
-// unknownCommandError says that there is no command of that name below parent.
+// unknownCommandError reports that parent has no command with that name, and suggests
+// similar names.
 func unknownCommandError(parent *cobra.Command, name string) error {
 	path := parent.CommandPath()
 	_, full, _ := strings.Cut(path+" "+name, " ")
@@ -63,13 +64,13 @@ func flagName(name string) string {
 	return "--" + name
 }
 
-// noArguments is the Args of a command that takes none.
+// noArguments is the Args of a command without arguments.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	return &usageError{
-		message: fmt.Sprintf("%s takes no argument, and was given %q", cmd.Name(), args[0]),
+		message: fmt.Sprintf("%s takes no arguments, got %q", cmd.Name(), args[0]),
 		hint:    "see: " + cmd.CommandPath() + " --help",
 	}
 }
@@ -79,12 +80,12 @@ func atMostOneArgument(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return &usageError{
-		message: fmt.Sprintf("%s takes one argument at most, and was given %q too", cmd.Name(), args[1]),
+		message: fmt.Sprintf("%s takes at most one argument, got also %q", cmd.Name(), args[1]),
 		hint:    "see: " + cmd.CommandPath() + " --help",
 	}
 }
 
-// oneArgument is the Args of a command that takes exactly one.
+// oneArgument returns the Args of a command with exactly one argument.
 func oneArgument(name, means string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch len(args) {
@@ -93,12 +94,11 @@ func oneArgument(name, means string) cobra.PositionalArgs {
 		case 1:
 			return nil
 		}
-		return &usageError{message: fmt.Sprintf("%s takes one argument, and was given %s", cmd.Name(), strings.Join(args, " ")), hint: "see: " + cmd.CommandPath() + " --help"}
+		return &usageError{message: fmt.Sprintf("%s takes one argument, got %s", cmd.Name(), strings.Join(args, " ")), hint: "see: " + cmd.CommandPath() + " --help"}
 	}
 }
 
-// argumentError makes wrong use of an error about what was asked for, unless
-// the machine is to blame.
+// argumentError returns err as a [usageError], unless it is an error of the file system.
 func argumentError(err error, command string) error {
 	if errors.As(err, new(*fs.PathError)) {
 		return err

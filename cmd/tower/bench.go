@@ -25,18 +25,18 @@ func newBench() *cobra.Command {
 		Short: "Measure how fast changes reach clients on this machine",
 		Long: `Measure how fast changes reach clients on this machine.
 
-The sample application is written, built for production and served. Clients in a
-process of their own hold its lists, make posts over HTTP, and come back when it has
-been started anew. Beside it, in turns with it, runs the floor: a server of nothing but
-melody and bbolt, which shows what messages and durable writes cost here at least.
-Figures are medians of the runs; the ratio to the floor can be compared between
-machines, the rest cannot.
+tower bench writes the sample application, builds it for production and serves it.
+Clients in a separate process open its lists, create posts over HTTP, and resume after
+the application has restarted. In turns with the application, tower bench measures the
+floor: a server of nothing but melody and bbolt, which shows the lowest cost of messages
+and durable writes on this machine. Figures are medians of the runs. Only the ratio to
+the floor can be compared between machines.
 
-With the name of a cursor, the application in this folder is measured instead, on a
-database of its own that is thrown away: visitors hold the cursor, and an action makes
-records that it shows. Either may be followed by its input.
+With the name of a cursor, tower bench measures the application in this folder instead,
+on a temporary database: visitors open the cursor, and an action creates records in it.
+The cursor and the action may each be followed by an input.
 
-The exit code is 0 when all was measured, whatever the figures, and 1 when a message
+The exit code is 0 if everything was measured, whatever the figures, and 1 if a message
 was lost.`,
 		Example: `  tower bench
   tower bench --connections 5000 --runs 5
@@ -61,18 +61,18 @@ was lost.`,
 			return bench.Print(cmd.OutOrStdout(), measures, b.json)
 		},
 	}
-	cmd.Flags().IntVar(&b.connections, "connections", 1000, "how many clients are connected")
-	cmd.Flags().IntVar(&b.runs, "runs", 3, "how often each measure is taken")
-	cmd.Flags().StringVar(&b.call, "call", "", "the action that makes records for CURSOR (default: its controller's POST action)")
-	cmd.Flags().BoolVar(&b.json, "json", false, "print a line of JSON for each measure")
+	cmd.Flags().IntVar(&b.connections, "connections", 1000, "number of clients")
+	cmd.Flags().IntVar(&b.runs, "runs", 3, "number of times each figure is measured")
+	cmd.Flags().StringVar(&b.call, "call", "", "action that creates records in CURSOR (default: its controller's POST action)")
+	cmd.Flags().BoolVar(&b.json, "json", false, "print each figure as a line of JSON")
 	return cmd
 }
 
-// newBenchLoad is the process of the bench command's clients.
+// newBenchLoad returns the hidden command that [bench.Run] starts as the load generator.
 func newBenchLoad() *cobra.Command {
 	return &cobra.Command{
 		Use: bench.LoadCommand, Hidden: true, Args: noArguments,
-		Short: "Be the clients of a benchmark; the bench command starts it",
+		Short: "Run the clients of a benchmark; tower bench starts it",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return bench.ServeLoad(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
 		},
@@ -85,13 +85,13 @@ type benchCommand struct {
 	call              string
 	json              bool
 	progress          io.Writer
-	subject           *bench.Subject // nil: the sample
+	subject           *bench.Subject // nil for the sample application
 }
 
-// check refuses what cannot be measured here.
+// check validates the flags and arguments.
 func (b *benchCommand) check(args []string) error {
 	if len(args) == 0 && b.call != "" {
-		return &usageError{message: "--call is for an application of your own: name its cursor", hint: "see: tower bench --help"}
+		return &usageError{message: "--call needs CURSOR, a cursor of your own application", hint: "see: tower bench --help"}
 	}
 	if len(args) > 0 {
 		s, err := parseSubject(args[0], b.call)
@@ -109,12 +109,12 @@ func (b *benchCommand) check(args []string) error {
 	return bench.CheckOpenFiles(b.connections)
 }
 
-// run makes the sample, unless the application in this folder is measured, and
-// leaves nothing behind.
+// run measures the sample application or the application in this folder. It leaves no
+// files behind.
 func (b *benchCommand) run(ctx context.Context) (measures []bench.Measure, err error) {
 	folder, err := os.MkdirTemp("", "tower-bench-")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for the sample: %w", err)
+		return nil, fmt.Errorf("create a folder for the benchmark: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	app, database, err := b.application(folder)
@@ -130,22 +130,22 @@ func (b *benchCommand) run(ctx context.Context) (measures []bench.Measure, err e
 	})
 }
 
-// application returns what is measured, and where its database is, "" for its
-// own.
+// application returns the application to measure and the path of its database, or "" for
+// the default path.
 func (b *benchCommand) application(folder string) (app *application, database string, err error) {
 	if b.subject == nil {
-		fmt.Fprintln(b.progress, "▸ the sample application is written and built")
+		fmt.Fprintln(b.progress, "▸ building the sample application")
 		app, err = writeSample(folder)
 		return app, "", err
 	}
 	if app, err = findApplication(); err == nil {
-		fmt.Fprintf(b.progress, "▸ %s is built\n", app.Name)
+		fmt.Fprintf(b.progress, "▸ building %s\n", app.Name)
 	}
 	return app, filepath.Join(folder, "bench.db"), err
 }
 
-// parseSubject reads a cursor and an action, each followed by its input as JSON
-// or by nothing. The action may be left open.
+// parseSubject parses a cursor and an action, each with an optional input in JSON after a
+// space. call may be empty.
 func parseSubject(cursor, call string) (s bench.Subject, err error) {
 	if s.Cursor, s.With, err = splitInput("the cursor", cursor, "posts.published"); err != nil || call == "" {
 		return s, err
@@ -159,7 +159,8 @@ func parseSubject(cursor, call string) (s bench.Subject, err error) {
 	return s, err
 }
 
-// splitInput splits a name from the JSON that follows it.
+// splitInput splits a name from the JSON object after it. what and like describe the name
+// in errors.
 func splitInput(what, text, like string) (name string, in json.RawMessage, err error) {
 	name, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
 	if rest = strings.TrimSpace(rest); rest == "" {
@@ -167,8 +168,8 @@ func splitInput(what, text, like string) (name string, in json.RawMessage, err e
 	}
 	var object map[string]any
 	if err := json.Unmarshal([]byte(rest), &object); err != nil {
-		return "", nil, &usageError{message: fmt.Sprintf("%s %q: what follows the name is not a JSON object: %v", what, text, err),
-			hint: fmt.Sprintf(`such as: %s {"title":"Hi"}`, like)}
+		return "", nil, &usageError{message: fmt.Sprintf("%s %q: the input after the name is not a JSON object: %v", what, text, err),
+			hint: fmt.Sprintf(`for example: %s {"title":"Hi"}`, like)}
 	}
 	return name, json.RawMessage(rest), nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// A browser is a Chromium without a window. Each tab is a person of its own.
+// A browser is a headless Chromium. Each tab has its own cookies, like another user.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -34,7 +34,7 @@ func openBrowser(t *testing.T) *browser {
 	return &browser{t, ctx}
 }
 
-// A tab is a page as one person sees it.
+// A tab is a page of one user.
 type tab struct {
 	t    *testing.T
 	name string
@@ -68,7 +68,7 @@ func (p *tab) visit(path string) {
 	p.until("a live page", `document.documentElement.dataset.tower == "online"`)
 }
 
-// signIn signs in from within the front page, and goes to the posts.
+// signIn signs in on the front page, and opens the posts.
 func (p *tab) signIn(author string) {
 	p.t.Helper()
 	p.visit("/")
@@ -80,8 +80,8 @@ func (p *tab) signIn(author string) {
 	p.visit("/posts")
 }
 
-// until waits until an expression is true in the page, whichever page there is
-// by then.
+// until waits until an expression is true in the page, also if another page is loaded
+// meanwhile.
 func (p *tab) until(what, expression string) {
 	p.t.Helper()
 	eventually(p.t, p.name+" sees "+what, func() bool {
@@ -92,7 +92,7 @@ func (p *tab) until(what, expression string) {
 	})
 }
 
-// shows waits until the titles in the page's list are these, in this order.
+// shows waits until the page's list has these titles, in this order.
 func (p *tab) shows(titles ...string) {
 	p.t.Helper()
 	want, err := json.Marshal(titles)
@@ -109,7 +109,7 @@ func (p *tab) shows(titles ...string) {
 	p.until(strings.Join(titles, ", "), expression)
 }
 
-// submits fills in the page's form, to be published, and sends it.
+// submits fills in the page's form, checks published, and submits it.
 func (p *tab) submits(fields map[string]string) {
 	p.t.Helper()
 	values, err := json.Marshal(fields)

@@ -17,9 +17,9 @@ func newBuild() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "build",
-		Short: "Build the application as one file, for production",
-		Long: `Build the application as one file that needs nothing beside it: views and public
-files are in it. GOOS and GOARCH say for which system, as with go build.`,
+		Short: "Build the application as one file for production",
+		Long: `Build the application as one file that includes its views and public files. GOOS and
+GOARCH set the target system, as for go build.`,
 		Example: `  tower build
   tower build -o /srv/blog
   GOOS=linux GOARCH=arm64 tower build -o blog-arm64`,
@@ -40,17 +40,17 @@ files are in it. GOOS and GOARCH say for which system, as with go build.`,
 			}
 			info, err := os.Stat(path)
 			if err != nil {
-				return fmt.Errorf("read what was built: %w", err)
+				return fmt.Errorf("read the built program: %w", err)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "built %s, %.1f MB\n", shortPath(path), float64(info.Size())/1e6)
 			return nil
 		},
 	}
-	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write, or a folder for it (default: the application's name, in its folder)")
+	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write, or folder for it (default: the application's name, in its folder)")
 	return cmd
 }
 
-// outputPath is where the program is written.
+// outputPath returns the path of the program to write.
 func outputPath(app *application, out string) (string, error) {
 	name := app.Name
 	if target := os.Getenv("GOOS"); target == "windows" || target == "" && runtime.GOOS == "windows" {
@@ -70,14 +70,14 @@ func outputPath(app *application, out string) (string, error) {
 	}
 	if err == nil && info.Mode()&fs.ModeType != 0 {
 		return "", &hintedError{
-			fmt.Errorf("%s is there already, and is not a file", shortPath(path)),
-			"give another name: tower build -o FILE",
+			fmt.Errorf("%s already exists and is not a file", shortPath(path)),
+			"choose another name: tower build -o FILE",
 		}
 	}
 	return path, nil
 }
 
-// shortPath is a path as short as it can be said.
+// shortPath returns a path relative to the working directory, if that is shorter.
 func shortPath(path string) string {
 	here, err := os.Getwd()
 	if err != nil {

@@ -15,18 +15,18 @@ func newConsole() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "console [FILE]",
 		Aliases: []string{"c"},
-		Short:   "Look into the running application, and change it",
-		Long: `Open a console on the running application, or start it if it does not run. It speaks
-JavaScript, with the application's models in it; every record that is made or changed
-travels through connection cursors into connected browsers, and the console shows it
-happen.
+		Short:   "Inspect and change the running application",
+		Long: `Open a console on the running application. If the application is not running, the
+console starts it. The console evaluates JavaScript with the application's models in it.
+Every record that it creates or changes reaches the connected browsers through their
+cursors, and the console shows how.
 
-With --sandbox what is written stays in a transaction that nobody sees: diff() says what
-it would change, impact() who would see what of it, and commit() makes it so.
+With --sandbox all writes stay in a transaction: diff() shows the changes, impact() shows
+who would see them, and commit() commits them.
 
-With -e, a file or piped input it is a script's tool: each result is printed, and the
-exit code is 1 when something failed. In production what would delete or change many
-records asks first; a script says --yes.`,
+With -e, a file or piped input, the console prints each result, and the exit code is 1 if
+something failed. In production it asks for confirmation before it deletes or changes
+many records; in a script, use --yes.`,
 		Example: `  tower console
   tower console -e 'Post.count()'
   tower console --json -e 'Post.where({published: true}).limit(5)'
@@ -35,7 +35,7 @@ records asks first; a script says --yes.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && len(o.Expr) > 0 {
-				return &usageError{message: "a file and -e exclude each other", hint: "evaluate one after the other"}
+				return &usageError{message: "a file and -e cannot be used together", hint: "evaluate one after the other"}
 			}
 			app, err := findApplication()
 			if err != nil {
@@ -59,13 +59,13 @@ records asks first; a script says --yes.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringArrayVarP(&o.Expr, "eval", "e", nil, "evaluate JavaScript and print the result; may be given several times")
+	cmd.Flags().StringArrayVarP(&o.Expr, "eval", "e", nil, "evaluate JavaScript and print the result; can be repeated")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print each result as one line of JSON")
-	cmd.Flags().BoolVar(&o.Plain, "plain", false, "lines without color, which a screen reader can follow")
-	cmd.Flags().BoolVar(&o.ReadOnly, "read-only", false, "refuse to change anything")
-	cmd.Flags().BoolVar(&o.Sandbox, "sandbox", false, "throw away what is changed, unless commit() is called")
-	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "answer yes to all that would be asked")
-	cmd.Flags().Var(&env, "env", "in which to start an application that does not run")
+	cmd.Flags().BoolVar(&o.Plain, "plain", false, "print lines without color, for screen readers")
+	cmd.Flags().BoolVar(&o.ReadOnly, "read-only", false, "refuse all changes")
+	cmd.Flags().BoolVar(&o.Sandbox, "sandbox", false, "discard all changes, unless commit() is called")
+	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "answer yes to all questions")
+	cmd.Flags().Var(&env, "env", "environment in which to start an application that is not running")
 	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(environments, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -13,11 +13,11 @@ import (
 	"testing"
 )
 
-// expectReceived holds that the players have received these effects since they were last
-// asked, and nothing else.
-func expectReceived(t *testing.T, players map[string]*demoClient, want map[string][]string) {
+// expectReceived fails the test unless the clients have received exactly these effects
+// since the previous call.
+func expectReceived(t *testing.T, clients map[string]*demoClient, want map[string][]string) {
 	t.Helper()
-	for name, p := range players {
+	for name, p := range clients {
 		got, messages, err := p.received(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -28,9 +28,9 @@ func expectReceived(t *testing.T, players map[string]*demoClient, want map[strin
 	}
 }
 
-// TestConsoleSandboxReachesNoClientBeforeCommit types into a console on a terminal, on a real
-// server that two people are connected to: it looks with their eyes, and nobody is
-// told anything before commit().
+// TestConsoleSandboxReachesNoClientBeforeCommit types into a console in a terminal, on a
+// real server with two clients. The console reads and writes as their users, and the
+// clients receive nothing before commit().
 func TestConsoleSandboxReachesNoClientBeforeCommit(t *testing.T) {
 	w := newHarness(t)
 	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(w.folder, "run"))
@@ -40,16 +40,16 @@ func TestConsoleSandboxReachesNoClientBeforeCommit(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		players := map[string]*demoClient{}
+		clients := map[string]*demoClient{}
 		for _, name := range demoUsers {
-			if players[name], err = s.connect(t.Context(), name, ids[name]); err != nil {
+			if clients[name], err = s.connect(t.Context(), name, ids[name]); err != nil {
 				return err
 			}
-			defer players[name].close()
+			defer clients[name].close()
 		}
-		expectReceived(t, players, nil)
+		expectReceived(t, clients, nil)
 		console := (&testApp{harness: w, folder: s.app.Folder}).console("--sandbox")
-		console.testSandbox(t, players)
+		console.testSandbox(t, clients)
 		console.testRebuild(t, s)
 		return nil
 	})
@@ -58,7 +58,7 @@ func TestConsoleSandboxReachesNoClientBeforeCommit(t *testing.T) {
 	}
 }
 
-func (s *terminalScreen) testSandbox(t *testing.T, players map[string]*demoClient) {
+func (s *terminalScreen) testSandbox(t *testing.T, clients map[string]*demoClient) {
 	t.Helper()
 	s.types(`let ada = User.where({name: "Ada"}).first(), bob = User.where({name: "Bob"}).first(), hello = Post.first()`)
 	s.types(`[hello.author.name, ada.posts.count(), await as(bob).posts.mine().count()]`)
@@ -76,7 +76,7 @@ func (s *terminalScreen) testSandbox(t *testing.T, players map[string]*demoClien
 	s.shows("published  true → false")
 	s.types(`as(ada).posts.published().pluck("title")`)
 	s.shows(`["From Bob"]`)
-	expectReceived(t, players, nil)
+	expectReceived(t, clients, nil)
 
 	s.types(`while (true) {}`)
 	s.shows("running…")
@@ -84,20 +84,20 @@ func (s *terminalScreen) testSandbox(t *testing.T, players map[string]*demoClien
 	s.shows("stopped")
 	s.types(`Post.first().titel`)
 	s.shows("Post has no field titel", "did you mean title?")
-	expectReceived(t, players, nil)
+	expectReceived(t, clients, nil)
 	s.types(`commit()`)
 	s.shows("console:" + userName())
-	expectReceived(t, players, map[string][]string{"Ada": {"mine change", "published enter", "published leave", "published/users enter", "published/users leave"},
+	expectReceived(t, clients, map[string][]string{"Ada": {"mine change", "published enter", "published leave", "published/users enter", "published/users leave"},
 		"Bob": {"mine enter", "published enter", "published leave", "published/users enter", "published/users leave"}})
 	s.types(`undo(seq()); commit()`)
 	s.shows("is undone when this is committed")
-	awaitUndo(t, players)
+	awaitUndo(t, clients)
 }
 
-// awaitUndo waits until the undo has come to all of the players.
-func awaitUndo(t *testing.T, players map[string]*demoClient) {
+// awaitUndo waits until all clients have received the undo.
+func awaitUndo(t *testing.T, clients map[string]*demoClient) {
 	t.Helper()
-	for name, p := range players {
+	for name, p := range clients {
 		eventually(t, name+" hears of the undo", func() bool {
 			_, messages, err := p.received(context.Background())
 			return err == nil && messages == 1
@@ -105,8 +105,8 @@ func awaitUndo(t *testing.T, players map[string]*demoClient) {
 	}
 }
 
-// testRebuild builds the application anew under the console, which keeps its
-// variables and what its sandbox holds.
+// testRebuild changes the application, which is rebuilt. The console keeps its variables
+// and the writes of its sandbox.
 func (s *terminalScreen) testRebuild(t *testing.T, app *sample) {
 	t.Helper()
 	s.types(`let made = Post.create({title: "Kept in the sandbox"}), kept = 40`)
@@ -125,7 +125,7 @@ func (s *terminalScreen) testRebuild(t *testing.T, app *sample) {
 	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "Limit(20)", "Limit(21)", 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	<-client.Done() // the process that was built before has ended
+	<-client.Done() // the process of the previous build has exited
 	s.types(`[kept + 2, made.reload().title, ada.name, diff().length]`)
 	s.shows("The application was restarted. What the sandbox held, 1 write, was repeated.", `[42, "Kept in the sandbox", "Ada", 1]`)
 	s.types(`discard()`)

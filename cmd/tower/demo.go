@@ -24,14 +24,14 @@ func newDemo() *cobra.Command {
 	port := portFlag(3000)
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the whole idea with a sample application",
+		Short: "Try tower with a sample application",
 		Long: `Write a sample application into a temporary folder, build it, serve it, and open a
-console on it. Open the page in two windows, sign in as Ada and as Bob, and make
-records in the console: each window shows at once what its user may see.
+console on it. Open the page in two windows, sign in as Ada and as Bob, and create
+records in the console: each window shows at once the records that its user may see.
 
-With --headless the same is played without a terminal: two clients connect as two
-users, records are made in the console, and what each client received is printed. The
-exit code is 0 only if all of it was right.`,
+With --headless the demo runs as a script without a terminal: two clients connect as two
+users, the console creates records, and the demo prints what each client received. The
+exit code is 0 only if every client received exactly what it should.`,
 		Example: `  tower demo
   tower demo --headless`,
 		Args: noArguments,
@@ -39,7 +39,7 @@ exit code is 0 only if all of it was right.`,
 			if headless {
 				port = 0
 			} else if !isTerminal(cmd.InOrStdin()) || !isTerminal(cmd.OutOrStdout()) {
-				return &usageError{message: "demo opens a console and needs a terminal", hint: "without one: tower demo --headless"}
+				return &usageError{message: "demo opens a console and needs a terminal", hint: "without a terminal: tower demo --headless"}
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
 			defer stop()
@@ -51,12 +51,12 @@ exit code is 0 only if all of it was right.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&headless, "headless", false, "play it without a terminal, and check what each client received")
-	cmd.Flags().VarP(&port, "port", "p", "port to listen on; 0 is any free one")
+	cmd.Flags().BoolVar(&headless, "headless", false, "run as a script without a terminal, and check what each client receives")
+	cmd.Flags().VarP(&port, "port", "p", "port to listen on; 0 for any free port")
 	return cmd
 }
 
-// A sample is the sample application as it runs.
+// A sample is the running sample application.
 type sample struct {
 	app      *application
 	url      string
@@ -64,7 +64,7 @@ type sample struct {
 	progress *muteWriter
 }
 
-// A muteWriter passes on what a supervisor prints, until it is hushed.
+// A muteWriter forwards writes to out until it is muted. It may be used concurrently.
 type muteWriter struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -86,12 +86,12 @@ func (p *muteWriter) mute() {
 	p.muted = true
 }
 
-// withSample writes, builds and serves the sample application, calls fn, and
-// leaves nothing behind.
+// withSample writes, builds and serves the sample application, and calls fn. It stops the
+// application and removes its folder when fn returns.
 func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) error) (err error) {
 	folder, err := os.MkdirTemp("", "tower-demo-")
 	if err != nil {
-		return fmt.Errorf("make a folder for the sample: %w", err)
+		return fmt.Errorf("create a folder for the sample: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }()
 	app, err := writeSample(folder)
@@ -119,11 +119,11 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 	return fn(&sample{app: app, url: supervisor.URL(), out: out, progress: progress})
 }
 
-// writeSample writes the sample application into a new folder in folder.
+// writeSample writes the sample application into folder/board.
 func writeSample(folder string) (*application, error) {
 	folder, err := filepath.EvalSymlinks(folder)
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for the sample: %w", err)
+		return nil, fmt.Errorf("resolve the folder for the sample: %w", err)
 	}
 	options := applicationOptions("board", filepath.Join(folder, "board"), "")
 	plan, err := scaffolds.Demo(options)
@@ -136,10 +136,10 @@ func writeSample(folder string) (*application, error) {
 	return readApplication(options.Folder)
 }
 
-// demoUsers are who is there to sign in as.
+// demoUsers are the names of the sample application's users.
 var demoUsers = []string{"Ada", "Bob"}
 
-// seed makes the people and a first post.
+// seed creates the users and a first post, and returns the ids of the users by name.
 func (s *sample) seed(ctx context.Context) (ids map[string]string, err error) {
 	client, err := attach(ctx, s.app)
 	if err != nil {
@@ -150,11 +150,11 @@ func (s *sample) seed(ctx context.Context) (ids map[string]string, err error) {
 	for _, name := range demoUsers {
 		record, err := create(ctx, client, "users", map[string]any{"name": name})
 		if err != nil {
-			return nil, fmt.Errorf("make %s: %w", name, err)
+			return nil, fmt.Errorf("create %s: %w", name, err)
 		}
 		ids[name] = record.ID
 	}
-	_, err = create(ctx, client, "posts", map[string]any{"title": "Hello from Ada", "body": "Make another in the console, and watch.",
+	_, err = create(ctx, client, "posts", map[string]any{"title": "Hello from Ada", "body": "Create another in the console, and watch.",
 		"published": true, "authorId": ids["Ada"]})
 	return ids, err
 }
@@ -165,14 +165,14 @@ Post.create({title: "Hello", published: true})
 Post.create({title: "Only Ada's", authorId: User.first().id})
 User.first().update({name: "Ada Lovelace"})
 
-help() explains, tab completes.`
+help() shows help, and the tab key completes names.`
 
-// openConsole opens a console on the sample.
+// openConsole seeds the sample application and runs a console on it.
 func (s *sample) openConsole(ctx context.Context, cmd *cobra.Command) error {
 	if _, err := s.seed(ctx); err != nil {
 		return err
 	}
-	s.progress.mute() // the screen is the console's now
+	s.progress.mute() // the console uses the whole screen
 	code := repl.Run(ctx, repl.Options{
 		Greeting: fmt.Sprintf(demoGreeting, s.url),
 		Dial:     func(ctx context.Context) (*repl.Client, error) { return attach(ctx, s.app) },

@@ -14,15 +14,15 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A demoClient is a client of the sample application, signed in as one of its
-// people, with its lists open.
+// A demoClient is a WebSocket client of the sample application that is signed in as one of
+// its users and has its lists open.
 type demoClient struct {
 	socket  *websocket.Conn
-	cursors map[uint64]string // "published", "mine"
+	cursors map[uint64]string // "published" or "mine", by number
 	lastID  uint64
 }
 
-// connect signs in over HTTP, as a browser does, and connects.
+// connect signs in over HTTP, as a browser does, opens a socket and the cursors.
 func (s *sample) connect(ctx context.Context, name, id string) (*demoClient, error) {
 	body, err := json.Marshal(map[string]string{"user": id})
 	if err != nil {
@@ -46,57 +46,57 @@ func (s *sample) connect(ctx context.Context, name, id string) (*demoClient, err
 	if err != nil {
 		return nil, err
 	}
-	p := &demoClient{socket: socket, cursors: map[uint64]string{}}
-	if err := p.open(ctx, wire.Request{Open: "posts.published"}, wire.Request{Open: "posts.mine"}); err != nil {
-		p.close()
+	c := &demoClient{socket: socket, cursors: map[uint64]string{}}
+	if err := c.open(ctx, wire.Request{Open: "posts.published"}, wire.Request{Open: "posts.mine"}); err != nil {
+		c.close()
 		return nil, err
 	}
-	return p, nil
+	return c, nil
 }
 
-func (p *demoClient) close() { _ = p.socket.Close() }
+func (c *demoClient) close() { _ = c.socket.Close() }
 
-// open says hello and opens cursors.
-func (p *demoClient) open(ctx context.Context, cursors ...wire.Request) error {
-	if err := p.socket.WriteJSON(wire.Request{Hello: wire.Version}); err != nil {
+// open sends hello and opens cursors.
+func (c *demoClient) open(ctx context.Context, cursors ...wire.Request) error {
+	if err := c.socket.WriteJSON(wire.Request{Hello: wire.Version}); err != nil {
 		return err
 	}
-	if _, err := p.read(ctx); err != nil {
+	if _, err := c.read(ctx); err != nil {
 		return err
 	}
 	for _, open := range cursors {
-		answer, _, err := p.ask(ctx, open)
+		answer, _, err := c.ask(ctx, open)
 		if err != nil {
 			return err
 		}
 		if answer.Error != nil {
 			return fmt.Errorf("open %s: %s", open.Open, answer.Error.Message)
 		}
-		p.cursors[answer.Cursor] = strings.TrimPrefix(open.Open, "posts.")
+		c.cursors[answer.Cursor] = strings.TrimPrefix(open.Open, "posts.")
 	}
 	return nil
 }
 
 // read returns the frames of the next message.
-func (p *demoClient) read(ctx context.Context) ([]json.RawMessage, error) {
-	stop := context.AfterFunc(ctx, p.close)
+func (c *demoClient) read(ctx context.Context) ([]json.RawMessage, error) {
+	stop := context.AfterFunc(ctx, c.close)
 	defer stop()
-	_, message, err := p.socket.ReadMessage()
+	_, message, err := c.socket.ReadMessage()
 	if err != nil {
 		return nil, err
 	}
 	return wire.Frames(message)
 }
 
-// ask sends a request, and returns its answer and the commits that came before.
-func (p *demoClient) ask(ctx context.Context, req wire.Request) (answer wire.Answer, commits []wire.Commit, err error) {
-	p.lastID++
-	req.ID = p.lastID
-	if err := p.socket.WriteJSON(req); err != nil {
+// ask sends a request, and returns its answer and the commits that arrived before it.
+func (c *demoClient) ask(ctx context.Context, req wire.Request) (answer wire.Answer, commits []wire.Commit, err error) {
+	c.lastID++
+	req.ID = c.lastID
+	if err := c.socket.WriteJSON(req); err != nil {
 		return answer, nil, err
 	}
 	for {
-		frames, err := p.read(ctx)
+		frames, err := c.read(ctx)
 		if err != nil {
 			return answer, nil, err
 		}
@@ -117,16 +117,16 @@ func (p *demoClient) ask(ctx context.Context, req wire.Request) (answer wire.Ans
 	}
 }
 
-// received returns what became of the player's lists since it was last asked,
-// sorted, and in how many messages it came. The commits so far have been sent
-// before the answer to any request.
-func (p *demoClient) received(ctx context.Context) (effects []string, messages int, err error) {
-	_, commits, err := p.ask(ctx, wire.Request{Close: 1 << 52})
+// received returns the effects on the client's lists since the previous call, sorted, and
+// the number of messages with a commit. The server sends the answer to any request after
+// the commits before it, so received waits for nothing else.
+func (c *demoClient) received(ctx context.Context) (effects []string, messages int, err error) {
+	_, commits, err := c.ask(ctx, wire.Request{Close: 1 << 52})
 	for _, commit := range commits {
 		for number, delta := range commit.Cursors {
-			effects = appendEffects(effects, p.cursors[number], delta)
+			effects = appendEffects(effects, c.cursors[number], delta)
 			for model, of := range delta.Include {
-				effects = appendEffects(effects, p.cursors[number]+"/"+model, of)
+				effects = appendEffects(effects, c.cursors[number]+"/"+model, of)
 			}
 		}
 	}
@@ -134,7 +134,8 @@ func (p *demoClient) received(ctx context.Context) (effects []string, messages i
 	return effects, len(commits), err
 }
 
-// appendEffects appends what becomes of the records of a list, or of what it includes.
+// appendEffects appends the effects of a delta on a list, or on the records of a model that
+// the list includes.
 func appendEffects(effects []string, of string, delta *wire.Delta) []string {
 	for range delta.Enter {
 		effects = append(effects, of+" enter")

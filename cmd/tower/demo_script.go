@@ -11,23 +11,23 @@ import (
 	"github.com/towerkit/tower/internal/repl"
 )
 
-// A scriptStep of the story is what is typed into the console, and what becomes of it
-// on each client: "published enter", "mine leave", "published/users enter" of an
-// author whom the list includes. A client that is not named must receive nothing at
-// all. $ADA and $BOB stand for the ids of the two.
+// A scriptStep is an input to the console and its expected effects on each client:
+// "published enter", "mine leave", or "published/users enter" for an author that the list
+// includes. A client without effects must receive nothing. In the input, $ADA and $BOB are
+// the ids of the two users.
 type scriptStep struct {
 	title     string
 	input     string
-	wantError string // what the console must answer instead of making a commit
+	wantError string // text that the console must print instead of making a commit
 	want      map[string][]string
 }
 
-// demoScript is played by tower demo --headless.
+// demoScript is the script of tower demo --headless.
 var demoScript = []scriptStep{
 	{title: "a post that everyone may see",
 		input: `Post.create({title: "Hello", published: true, authorId: "$ADA"})`,
 		want:  map[string][]string{"Ada": {"mine enter", "published enter"}, "Bob": {"published enter"}}},
-	{title: "a draft of Ada's, which is nobody else's business",
+	{title: "a draft by Ada, which only she may see",
 		input: `Post.create({title: "A secret plan", authorId: "$ADA"})`,
 		want:  map[string][]string{"Ada": {"mine enter"}}},
 	{title: "the draft is changed",
@@ -38,45 +38,45 @@ var demoScript = []scriptStep{
 	{title: "the draft is given to Bob",
 		input: `Post.where({title: "A better plan"}).first().update({authorId: "$BOB"})`,
 		want:  map[string][]string{"Ada": {"mine leave"}, "Bob": {"mine enter"}}},
-	{title: "it is published, and comes with its author",
+	{title: "the draft is published, and arrives with its author",
 		input: `Post.where({title: "A better plan"}).first().update({published: true})`,
 		want:  map[string][]string{"Ada": {"published enter", "published/users enter"}, "Bob": {"mine change", "published enter", "published/users enter"}}},
-	{title: "who wrote it is renamed",
+	{title: "its author is renamed",
 		input: `User.where({name: "Bob"}).first().update({name: "Robert"})`,
 		want:  map[string][]string{"Ada": {"published/users change"}, "Bob": {"published/users change"}}},
-	{title: "several at once are one transaction, and one message",
+	{title: "several changes in one transaction are one message",
 		input: `transaction(() => { Post.where({title: "Hello"}).first().update({title: "Hello again"}); Post.create({title: "Both", published: true, authorId: "$BOB"}) })`,
 		want:  map[string][]string{"Ada": {"mine change", "published change", "published enter"}, "Bob": {"mine enter", "published change", "published enter"}}},
-	{title: "a post is taken back",
+	{title: "a post is unpublished",
 		input: `Post.where({title: "Hello again"}).first().update({published: false})`,
 		want:  map[string][]string{"Ada": {"mine change", "published leave"}, "Bob": {"published leave"}}},
-	{title: "and deleted, which Bob need not know",
+	{title: "and deleted, which Bob must not learn",
 		input: `Post.where({title: "Hello again"}).first().delete()`,
 		want:  map[string][]string{"Ada": {"mine leave"}}},
 }
 
 var errScript = errors.New("not every client received what it should have")
 
-// runScript plays the story and checks what each client receives.
+// runScript runs demoScript, and checks and prints what each client receives.
 func (s *sample) runScript(ctx context.Context) error {
 	ids, err := s.seed(ctx)
 	if err != nil {
 		return err
 	}
-	players := map[string]*demoClient{}
+	clients := map[string]*demoClient{}
 	for _, name := range demoUsers {
-		p, err := s.connect(ctx, name, ids[name])
+		c, err := s.connect(ctx, name, ids[name])
 		if err != nil {
-			return fmt.Errorf("%s connects: %w", name, err)
+			return fmt.Errorf("connect as %s: %w", name, err)
 		}
-		defer p.close()
-		players[name] = p
+		defer c.close()
+		clients[name] = c
 	}
 	names := strings.NewReplacer("$ADA", ids["Ada"], "$BOB", ids["Bob"])
 	right := true
 	for _, step := range demoScript {
 		fmt.Fprintf(s.out, "\n%s\n  > %s\n", step.title, strings.NewReplacer("$ADA", "ada", "$BOB", "bob").Replace(step.input))
-		ok, err := s.runStep(ctx, step, names, players)
+		ok, err := s.runStep(ctx, step, names, clients)
 		if err != nil {
 			return err
 		}
@@ -89,27 +89,28 @@ func (s *sample) runScript(ctx context.Context) error {
 	return nil
 }
 
-// runStep types one step, into a console of its own.
-func (s *sample) runStep(ctx context.Context, step scriptStep, names *strings.Replacer, players map[string]*demoClient) (bool, error) {
+// runStep evaluates one step in a new console. It returns false if a client received
+// anything else than expected.
+func (s *sample) runStep(ctx context.Context, step scriptStep, names *strings.Replacer, clients map[string]*demoClient) (bool, error) {
 	answer, failed := s.evaluate(ctx, names.Replace(step.input))
 	right := true
 	if step.wantError != "" {
 		right = failed && strings.Contains(answer, step.wantError)
-		fmt.Fprintf(s.out, "  %s the console says: %s\n", mark(right), strings.ReplaceAll(strings.TrimSpace(answer), "\n", " "))
+		fmt.Fprintf(s.out, "  %s the console prints: %s\n", mark(right), strings.ReplaceAll(strings.TrimSpace(answer), "\n", " "))
 	} else if failed {
-		return false, fmt.Errorf("the console says: %s", answer)
+		return false, fmt.Errorf("the console printed: %s", answer)
 	}
 	for _, name := range demoUsers {
-		got, messages, err := players[name].received(ctx)
+		got, messages, err := clients[name].received(ctx)
 		if err != nil {
-			return false, fmt.Errorf("%s listens: %w", name, err)
+			return false, fmt.Errorf("receive as %s: %w", name, err)
 		}
 		want := step.want[name]
 		ok := slices.Equal(got, want) && messages == min(1, len(want))
 		right = right && ok
 		fmt.Fprintf(s.out, "  %s %s: %s\n", mark(ok), name, listEffects(got))
 		if !ok {
-			fmt.Fprintf(s.out, "      in %d messages; it should have been, in one: %s\n", messages, listEffects(want))
+			fmt.Fprintf(s.out, "      in %d messages; want, in one message: %s\n", messages, listEffects(want))
 		}
 	}
 	return right, nil
@@ -129,7 +130,7 @@ func listEffects(effects []string) string {
 	return strings.Join(effects, ", ")
 }
 
-// evaluate evaluates in a console, and returns what it prints.
+// evaluate evaluates text in a new console, and returns what the console prints.
 func (s *sample) evaluate(ctx context.Context, text string) (answer string, failed bool) {
 	var out bytes.Buffer
 	code := repl.Run(ctx, repl.Options{

@@ -14,20 +14,21 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// An appDialer is a console's way to its application: the one that runs, or
-// one of its own.
+// An appDialer connects to the control socket of an application. It starts the
+// application if it is not running.
 type appDialer struct {
 	app      *application
 	env      string
 	progress io.Writer
 
 	mu       sync.Mutex
-	attached bool // it was attached once
+	attached bool // dial has succeeded once
 	started  *dev.App
 }
 
-// dial attaches to the application. The first time it starts one that does not
-// run; one that has gone away comes back by itself, or not.
+// dial connects to the running application. If the application is not running, the first
+// call starts it. Later calls return [repl.ErrNotRunning]: an application that has exited
+// is restarted by its supervisor, or not at all.
 func (a *appDialer) dial(ctx context.Context) (*repl.Client, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -36,11 +37,11 @@ func (a *appDialer) dial(ctx context.Context) (*repl.Client, error) {
 		a.attached = a.attached || err == nil
 		return client, err
 	}
-	fmt.Fprintln(a.progress, "starting the application, which does not run yet")
+	fmt.Fprintln(a.progress, "starting the application")
 	own, err := dev.Start(ctx, dev.Options{Folder: a.app.Folder, Env: a.env, Output: nil})
 	if err != nil {
 		var running *dev.RunningError
-		if errors.As(err, &running) { // it is just starting
+		if errors.As(err, &running) { // another process is starting it
 			return nil, fmt.Errorf("%w yet: %w", repl.ErrNotRunning, err)
 		}
 		return nil, err
@@ -53,12 +54,12 @@ func (a *appDialer) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.started != nil {
-		_ = a.started.Close() // what it was asked has been answered
+		_ = a.started.Close() // Close returns nil
 	}
 }
 
-// attach connects to the running application. The error is repl.ErrNotRunning
-// when it does not run.
+// attach connects to the running application. The error is [repl.ErrNotRunning] if it is
+// not running.
 func attach(ctx context.Context, app *application) (*repl.Client, error) {
 	runtime := wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid())
 	return repl.Attach(ctx, wire.SocketPath(app.Folder, runtime), "console:"+userName())

@@ -22,21 +22,21 @@ import (
 	"github.com/towerkit/tower/internal/dev"
 )
 
-// A finding is what one check has found.
+// A finding is the result of one check.
 type finding struct {
 	Check  string `json:"check"`
 	State  string `json:"state"` // ok, note or problem
 	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"` // what to do about it
+	Fix    string `json:"fix,omitempty"` // what the user can do
 }
 
 func newDoctor() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Find out what is wrong with this machine, or with the application",
-		Long: `Check what tower needs: Go, the application's requirements, its database and its
-port. It changes nothing. The exit code is 1 if there is a problem.`,
+		Short: "Check this machine and the application for problems",
+		Long: `Check Go, the application's requirements, its database and its port. tower doctor
+changes nothing. The exit code is 1 if there is a problem.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
@@ -80,7 +80,8 @@ func writeFindings(out io.Writer, findings []finding, asJSON bool) error {
 	return nil
 }
 
-// runChecks makes every check. Without an application, those of one are left out.
+// runChecks runs all checks. Without an application it runs only the checks of the
+// machine.
 func runChecks(ctx context.Context) []finding {
 	app, err := findApplication()
 	findings := []finding{checkGo(ctx, app), checkGit()}
@@ -112,18 +113,18 @@ func checkGo(ctx context.Context, app *application) finding {
 	}
 	out, err := cmd.Output()
 	if err != nil {
-		f.State, f.Detail, f.Fix = "problem", "go env: "+firstLine(err), "run it by hand: go env GOVERSION"
+		f.State, f.Detail, f.Fix = "problem", "go env: "+firstLine(err), "run it yourself: go env GOVERSION"
 		return f
 	}
 	f.State, f.Detail = "ok", strings.TrimSpace(string(out))
 	if app != nil && semver.Compare(goVersion(f.Detail), goVersion(app.Go)) < 0 {
 		f.State, f.Fix = "problem", "install Go "+app.Go+" from https://go.dev/dl"
-		f.Detail += ", and the application asks for " + app.Go
+		f.Detail += ", but the application requires " + app.Go
 	}
 	return f
 }
 
-// goVersion makes go1.26.8, or 1.26, comparable.
+// goVersion converts go1.26.8 or 1.26 to a version that semver can compare.
 func goVersion(text string) string {
 	text, _, _ = strings.Cut(strings.TrimPrefix(text, "go"), " ")
 	return "v" + strings.TrimPrefix(text, "v")
@@ -131,7 +132,7 @@ func goVersion(text string) string {
 
 func checkGit() finding {
 	if _, err := exec.LookPath("git"); err != nil {
-		return finding{"git", "note", "the command git was not found; tower does not need it, you may", ""}
+		return finding{"git", "note", "the command git was not found; tower does not need it, but you may", ""}
 	}
 	return finding{"git", "ok", "found", ""}
 }
@@ -140,19 +141,19 @@ func checkTower(app *application) finding {
 	f := finding{Check: "tower", State: "ok", Detail: "the application requires " + app.Tower}
 	switch {
 	case app.Replace == "" && released() != "" && semver.Compare(app.Tower, released()) > 0:
-		f.State, f.Detail = "problem", f.Detail+", and this command is "+released()
+		f.State, f.Detail = "problem", f.Detail+", but this command is "+released()
 		f.Fix = "go install " + towerModule + "/cmd/tower@" + app.Tower
 	case app.Replace != "" && !isTowerSource(app.Replace):
 		f.State, f.Detail = "problem", "go.mod replaces tower by "+app.Replace+", which is not its source"
-		f.Fix = "say where the source is: go mod edit -replace " + towerModule + "=FOLDER"
+		f.Fix = "set the folder of the source: go mod edit -replace " + towerModule + "=FOLDER"
 	case app.Replace != "":
 		f.Detail = "the application uses the source in " + app.Replace
 	}
 	return f
 }
 
-// checkModules asks for every package that the application needs, without the
-// network.
+// checkModules checks that every package that the application needs is available without
+// the network.
 func checkModules(ctx context.Context, app *application) finding {
 	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...")
 	cmd.Dir = app.Folder
@@ -166,10 +167,10 @@ func checkModules(ctx context.Context, app *application) finding {
 		modules[line] = true
 	}
 	delete(modules, "\n")
-	return finding{"modules", "ok", fmt.Sprintf("%d, all here: the application builds without the network", len(modules)), ""}
+	return finding{"modules", "ok", fmt.Sprintf("all %d are available: the application builds without the network", len(modules)), ""}
 }
 
-// firstLine is the first line that a command wrote to stderr, or else its
+// firstLine returns the first line that a command wrote to stderr, or the text of its
 // error.
 func firstLine(err error) string {
 	var exit *exec.ExitError
@@ -195,27 +196,27 @@ func checkDatabase(app *application) finding {
 		path = filepath.Join(app.Folder, path)
 	}
 	if err := tryWrite(filepath.Dir(path)); err != nil {
-		f.State, f.Detail, f.Fix = "problem", err.Error(), "let your user write to "+filepath.Dir(path)
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "give your user write access to "+filepath.Dir(path)
 		return f
 	}
 	held, err := dev.Locked(path)
 	running := dev.Running(app.Folder)
 	switch {
 	case err != nil:
-		f.State, f.Detail, f.Fix = "problem", err.Error(), "let your user write to "+path
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "give your user write access to "+path
 	case held && running != nil:
-		f.State, f.Detail = "ok", fmt.Sprintf("%s, open in the application that process %d runs", f.Detail, running.PID)
+		f.State, f.Detail = "ok", fmt.Sprintf("%s, open in the running application, process %d", f.Detail, running.PID)
 	case held:
-		f.State, f.Detail = "problem", f.Detail+" is held by another process"
+		f.State, f.Detail = "problem", f.Detail+" is locked by another process"
 		f.Fix = "stop the application that was started without tower server"
 	default:
-		f.State, f.Detail = "ok", f.Detail+", can be written, and no process has it open"
+		f.State, f.Detail = "ok", f.Detail+" is writable, and no process has it open"
 	}
 	return f
 }
 
-// tryWrite reports whether a file can be made in a folder, or in what the
-// folder would be made in.
+// tryWrite creates and removes a file in a folder. If the folder does not exist, it tries
+// the nearest parent that does.
 func tryWrite(folder string) error {
 	file, err := os.CreateTemp(folder, ".tower-doctor-*")
 	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(folder) != folder {
@@ -239,13 +240,13 @@ func checkPort(app *application) finding {
 	running := dev.Running(app.Folder)
 	switch {
 	case port == 0:
-		f.State, f.Detail = "ok", "any that is free"
+		f.State, f.Detail = "ok", "any free port"
 	case err == nil:
 		f.State, f.Detail = "ok", number+" is free"
 	case running != nil && strings.HasSuffix(running.URL, ":"+number):
 		f.State, f.Detail = "ok", fmt.Sprintf("%s is served by tower server, process %d", running.URL, running.PID)
 	case errors.Is(err, syscall.EADDRINUSE):
-		f.State, f.Detail = "problem", number+" is taken by another program"
+		f.State, f.Detail = "problem", number+" is in use by another program"
 		f.Fix = fmt.Sprintf("stop that program, or choose another port: tower server --port %d", int(port)%65535+1)
 	default:
 		f.State, f.Detail, f.Fix = "problem", err.Error(), "choose another port: tower server --port 3000"
@@ -253,8 +254,8 @@ func checkPort(app *application) finding {
 	return f
 }
 
-// tryListen reports whether a port can be had. A machine without that kind of
-// address is no obstacle.
+// tryListen returns an error if a port is not available. It returns nil if the machine has
+// no address of that kind.
 func tryListen(host, port string) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, port))
 	if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {

@@ -17,9 +17,9 @@ import (
 	"time"
 )
 
-// TestEverythingTogether does what a newcomer does, with real parts: an
-// application is made and changed by hand, two people look at it in Chromium, and
-// records are made in a console in a terminal.
+// TestEverythingTogether follows a new user with real parts: it creates and edits an
+// application, opens it for two users in Chromium, and creates records in a console in a
+// terminal.
 func TestEverythingTogether(t *testing.T) {
 	w := newHarness(t)
 	app := w.newJournal()
@@ -32,13 +32,13 @@ func TestEverythingTogether(t *testing.T) {
 	console := app.console()
 	watched := app.watch("posts.all")
 
-	// A record made in the terminal is in both pages, and the console says so.
+	// A record created in the terminal appears in both pages, and the console reports it.
 	console.types(fmt.Sprintf(`Post.create({title: "Hello", published: true, authorId: %q})`, ids["Ada"]))
 	ada.shows("Hello")
 	bob.shows("Hello")
 	console.shows("3 of 3 connections", "Ada", "Bob", "posts.all", "enter", "applied")
 
-	// A draft is its author's alone; what comes after it shows that it was passed by.
+	// Only its author sees a draft. Bob receives the commit after it, and not the draft.
 	console.types(fmt.Sprintf(`Post.create({title: "A draft", authorId: %q})`, ids["Ada"]))
 	ada.shows("A draft", "Hello")
 	console.types(`Post.where({title: "Hello"}).first().update({title: "Hello again"})`)
@@ -56,7 +56,7 @@ func TestEverythingTogether(t *testing.T) {
 	console.types(`Post.create({title: ""})`)
 	console.shows("is required")
 
-	// Who wrote them is renamed, and so in each of them.
+	// Renaming their author changes all of them.
 	ada.until("twelve posts by Bob", signed("Bob")+` == 12`)
 	console.types(`Author.where({name: "Bob"}).first().update({name: "Robert"})`)
 	ada.until("twelve posts by Robert", signed("Robert")+` == 12`)
@@ -72,12 +72,12 @@ func TestEverythingTogether(t *testing.T) {
 	app.testKills(ada, bob, writer, ids["Ada"], watched)
 }
 
-// signed is how many posts of a page are by somebody.
+// signed is an expression for the number of posts in a page by an author.
 func signed(name string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll("[data-live] .meta")].filter(meta => meta.textContent.includes(%q)).length`, name)
 }
 
-// testEdits changes a view and a controller, and sees both take effect.
+// testEdits changes a view and a controller, and checks that both take effect.
 func (a *testApp) testEdits(ada, bob *tab, console *terminalScreen) {
 	a.replace("views/posts/_post.html", "<li", `<li class="edited"`)
 	ada.until("the edited view", `document.querySelectorAll("[data-live] .edited").length == 13`)
@@ -92,12 +92,13 @@ func (a *testApp) testEdits(ada, bob *tab, console *terminalScreen) {
 	ada.shows("n11", "n9", "n8")
 }
 
-// testCompileError breaks the application and mends it: the page says where the fault is.
+// testCompileError breaks the application and repairs it. The page shows where the error
+// is.
 func (a *testApp) testCompileError(ada *tab, console *terminalScreen) {
 	a.replace("controllers/posts.go", "Limit(3)", "Limits(3)")
 	ada.until("the compile error over the page", overlay+`?.includes("controllers/posts.go")`)
 	a.prints("controllers/posts.go:")
-	console.types(`Post.where({title: "n9"}).first().delete()`) // what ran before runs on
+	console.types(`Post.where({title: "n9"}).first().delete()`) // the previous build still runs
 	a.replace("controllers/posts.go", "Limits(3)", "Limit(3)")
 	ada.until("the page without the error", `!(`+overlay+`)`)
 	ada.shows("n11", "n8", "n7")
@@ -106,9 +107,9 @@ func (a *testApp) testCompileError(ada *tab, console *terminalScreen) {
 // overlay is the text of the compile error over a page.
 const overlay = `[...document.querySelectorAll("*")].map(e => e.shadowRoot?.textContent).find(text => text?.trim())`
 
-// testKills kills the application, and then the server, the hard way. The pages
-// come back by themselves, with what was made meanwhile, and what was written in
-// them is sent.
+// testKills kills the application, and then the server, with SIGKILL. The pages reconnect
+// on their own, show the records created meanwhile, and send the forms submitted while
+// they were offline.
 func (a *testApp) testKills(ada, bob, writer *tab, author string, watched *cursorWatch) {
 	kill(a.t, a.pid())
 	create := func(title string) {
@@ -129,10 +130,10 @@ func (a *testApp) testKills(ada, bob, writer *tab, author string, watched *curso
 	writer.until("what waits", `document.querySelector("[data-outbox] [data-state=waiting]")?.textContent.includes("Kept for later")`)
 	writer.submits(map[string]string{"body": "Without a title", "authorId": author})
 	writer.until("both that wait", `document.querySelectorAll("[data-outbox] [data-state=waiting]").length == 2`)
-	create("while nobody served") // the console starts the application itself
+	create("while no server ran") // the console starts the application itself
 	a.serve()
-	ada.shows("Kept for later", "while nobody served", "after the first")
-	bob.shows("Kept for later", "while nobody served", "after the first")
+	ada.shows("Kept for later", "while no server ran", "after the first")
+	bob.shows("Kept for later", "while no server ran", "after the first")
 	writer.until("what was wrong beside its field, and what was put in", `document.querySelector("[data-problem=title]").textContent.includes("required")
 		&& document.querySelector("[name=body]").value == "Without a title" && document.querySelectorAll("[data-outbox] [data-state]").length == 1`)
 	watched.checkAgrees()
@@ -147,8 +148,8 @@ func (a *testApp) testKills(ada, bob, writer *tab, author string, watched *curso
 	waitExit(a.t, child)
 }
 
-// TestThousandsOfRecordsThroughAPipe pipes lines of this program's own source as
-// posts through the console, and sees all of them, in order.
+// TestThousandsOfRecordsThroughAPipe pipes lines of this module's source as posts through
+// the console, and checks that all of them arrive in order.
 func TestThousandsOfRecordsThroughAPipe(t *testing.T) {
 	w := newHarness(t)
 	app := w.newJournal()
@@ -183,7 +184,7 @@ func TestThousandsOfRecordsThroughAPipe(t *testing.T) {
 	}
 }
 
-// sourceLines returns the first n lines of this program that are worth a title.
+// sourceLines returns the first n lines of this module's source that can be titles.
 func sourceLines(t *testing.T, n int) (lines []string) {
 	t.Helper()
 	files, err := filepath.Glob("../../internal/*/*.go")
@@ -214,13 +215,13 @@ func kill(t *testing.T, pid int) {
 	}
 }
 
-// waitExit waits until a process has ended.
+// waitExit waits until a process has exited.
 func waitExit(t *testing.T, pid int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("process %d ends", pid), func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
-// eventually waits for what no event announces.
+// eventually polls until done returns true. It is for conditions without an event.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
@@ -235,8 +236,8 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// freePort returns a port that is free now, and that no connection is given by
-// chance: those come from higher ones.
+// freePort returns a port that is free now. It lies below the ephemeral ports, so that no
+// outgoing connection takes it by chance.
 func freePort(t *testing.T) string {
 	t.Helper()
 	for range 100 {

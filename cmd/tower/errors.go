@@ -9,7 +9,7 @@ import (
 	"github.com/towerkit/tower/internal/dev"
 )
 
-// A usageError says that the command line is wrong; the exit code is 2.
+// A usageError reports an invalid command line. The exit code is 2.
 type usageError struct {
 	message string
 	hint    string
@@ -19,7 +19,7 @@ func (e *usageError) Error() string { return e.message }
 
 func (e *usageError) Hint() string { return e.hint }
 
-// A hintedError is an error with what to do about it.
+// A hintedError is an error with advice for the user.
 type hintedError struct {
 	error
 	hint string
@@ -29,13 +29,13 @@ func (e *hintedError) Hint() string { return e.hint }
 
 func (e *hintedError) Unwrap() error { return e.error }
 
-// An exitCode ends tower with the code of a program that has said by itself
-// what was wrong.
+// An exitCode is an error that ends tower with this exit code and no message, because the
+// message was already printed.
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// report shows an error, with what to do about it, and returns the exit code.
+// report prints an error and its hint, and returns the exit code.
 func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
@@ -63,7 +63,8 @@ func report(stderr io.Writer, err error) int {
 	return 1
 }
 
-// asUsageError is an error that came before the command began.
+// asUsageError returns an error that occurred before the command started as a
+// [usageError].
 func asUsageError(err error) error {
 	if errors.As(err, new(*usageError)) {
 		return err

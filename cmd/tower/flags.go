@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// A portFlag is a number from 0 to 65535.
+// A portFlag is a flag with a number from 0 to 65535.
 type portFlag int
 
 func (p *portFlag) String() string { return strconv.Itoa(int(*p)) }
@@ -23,21 +23,21 @@ func (p *portFlag) Set(text string) error {
 	return nil
 }
 
-// readEnv takes the port from the environment if it was not given.
+// readEnv sets the port from $PORT if the flag was not given.
 func (p *portFlag) readEnv(given bool) error {
 	text := os.Getenv("PORT")
 	if given || text == "" {
 		return nil
 	}
 	if err := p.Set(text); err != nil {
-		return &usageError{message: "PORT=" + text + ": " + err.Error(), hint: "unset PORT, or give --port"}
+		return &usageError{message: "PORT=" + text + ": " + err.Error(), hint: "unset PORT, or use --port"}
 	}
 	return nil
 }
 
 var environments = []string{"development", "test", "production"}
 
-// An envFlag is one of environments.
+// An envFlag is a flag with one of environments as its value.
 type envFlag string
 
 func (e *envFlag) String() string { return string(*e) }

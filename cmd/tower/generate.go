@@ -12,13 +12,13 @@ func newGenerate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "generate KIND NAME [FIELD:TYPE…]",
 		Aliases: []string{"g"},
-		Short:   "Write a model, a controller, or both with their pages",
-		Long: `Write code into the application: a model, a controller, or a scaffold, which is both
-with their pages and tests. What was written can be taken back with tower destroy.
-tower generate types writes TypeScript types for a front end in app/.
+		Short:   "Generate a model, a controller, or both with their pages",
+		Long: `Generate code in the application: a model, a controller, or a scaffold, which is both
+with their pages and tests. tower destroy removes it again. tower generate types writes
+TypeScript types for a front end in app/.
 
-A field is NAME:TYPE, with TYPE one of string, text, int, float, bool, time and ref.
-A ref refers to another model: author:ref to Author, author:ref=users to User. More can
+A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time or ref. A ref
+refers to another model: author:ref to Author, author:ref=users to User. Options may
 follow: title:string:required, email:string:unique, state:string:index.`,
 		Example: `  tower generate scaffold Post title:string body:text published:bool author:ref
   tower generate model User name:string email:string:unique
@@ -26,23 +26,23 @@ follow: title:string:required, email:string:unique, state:string:index.`,
   tower generate types`,
 	}
 	cmd.AddCommand(newGenerateTypes())
-	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that are not as they were generated")
+	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that differ from the generated ones")
 }
 
 func newDestroy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "destroy KIND NAME",
-		Short: "Take back what generate wrote",
-		Long: `Take back exactly what tower generate wrote: files that are as they were generated, and
-lines that were inserted into others. A file that was edited is kept and named.`,
+		Short: "Remove what generate wrote",
+		Long: `Remove exactly what tower generate wrote: its files, and the lines that it inserted into
+other files. A file that was edited is kept and listed.`,
 		Example: `  tower destroy scaffold Post
   tower destroy controller Pages --dry-run`,
 	}
-	return plannedCommand(cmd, scaffolds.Destroy, "remove files that were edited, too")
+	return plannedCommand(cmd, scaffolds.Destroy, "also remove files that were edited")
 }
 
-// plannedCommand completes a command that plans a change of the application and
-// carries it out.
+// plannedCommand adds arguments, flags and the run function to a command that plans a
+// change of the application, prints the plan and applies it.
 func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []string, force bool) (*scaffolds.Plan, error), forcing string) *cobra.Command {
 	var dryRun, force bool
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
@@ -69,7 +69,7 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 		}
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and change nothing")
 	cmd.Flags().BoolVar(&force, "force", false, forcing)
 	return cmd
 }

@@ -21,7 +21,8 @@ import (
 	"github.com/towerkit/tower/internal/repl"
 )
 
-// A harness has a tower of its own, on PATH, and no network.
+// A harness has a tower binary built from this source and a folder for applications. Its
+// commands run without the network.
 type harness struct {
 	t      *testing.T
 	folder string
@@ -49,7 +50,7 @@ func (w *harness) command(folder string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// A testApp is the application of the story, and its server.
+// A testApp is an application and its server.
 type testApp struct {
 	*harness
 	folder string
@@ -59,8 +60,8 @@ type testApp struct {
 	output *outputBuffer
 }
 
-// newJournal makes an application as a newcomer does, with two models, and then
-// gives it users and a rule.
+// newJournal creates an application with two models as a new user would, and adds users
+// and a rule.
 func (w *harness) newJournal() *testApp {
 	w.t.Helper()
 	a := &testApp{harness: w, folder: filepath.Join(w.folder, "journal"), port: freePort(w.t)}
@@ -120,7 +121,7 @@ func (a *testApp) prints(text string) {
 	eventually(a.t, "the server prints "+text, func() bool { return strings.Contains(a.output.String(), text) })
 }
 
-// attach connects to the running application, once it runs.
+// attach waits until the application is running, and connects to it.
 func (a *testApp) attach() (client *repl.Client) {
 	a.t.Helper()
 	app, err := readApplication(a.folder)
@@ -142,7 +143,7 @@ func (a *testApp) pid() int {
 	return client.Hello().PID
 }
 
-// waitRunning waits until the application that was killed runs again.
+// waitRunning waits until the application is running again after a kill.
 func (a *testApp) waitRunning() { a.attach().Close() }
 
 func (a *testApp) authors(names ...string) map[string]string {
@@ -175,7 +176,7 @@ func (a *testApp) replace(name, old, with string) {
 	}
 }
 
-// A outputBuffer collects what a process prints.
+// An outputBuffer collects the output of a process.
 type outputBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -193,7 +194,7 @@ func (s *outputBuffer) String() string {
 	return s.text.String()
 }
 
-// A cursorWatch is what tower query --watch prints of a cursor.
+// A cursorWatch is a running tower query --watch and its output.
 type cursorWatch struct {
 	app    *testApp
 	name   string
@@ -216,7 +217,7 @@ func (a *testApp) watch(name string) *cursorWatch {
 	return w
 }
 
-// checkAgrees waits until what was printed so far leads to what the cursor holds.
+// checkAgrees waits until the lines printed so far result in the cursor's records.
 func (w *cursorWatch) checkAgrees() {
 	w.app.t.Helper()
 	var held []string
@@ -230,7 +231,7 @@ func (w *cursorWatch) checkAgrees() {
 	eventually(w.app.t, "the watched cursor holds "+strings.Join(held, " "), func() bool { return slices.Equal(w.currentIDs(), held) })
 }
 
-// currentIDs follows the lines that were printed.
+// currentIDs applies the lines printed so far, and returns the ids of the records.
 func (w *cursorWatch) currentIDs() (ids []string) {
 	for line := range strings.Lines(w.output.String()) {
 		var step struct {
@@ -239,7 +240,7 @@ func (w *cursorWatch) currentIDs() (ids []string) {
 			Included bool
 		}
 		if json.Unmarshal([]byte(line), &step) != nil {
-			return nil // it is not whole yet
+			return nil // the line is not complete yet
 		}
 		if step.Included {
 			continue
@@ -248,7 +249,7 @@ func (w *cursorWatch) currentIDs() (ids []string) {
 			ids = slices.Delete(ids, at, at+1)
 		}
 		switch {
-		case step.Op == "enter" && step.After == nil: // as it was in the beginning
+		case step.Op == "enter" && step.After == nil: // a record of the first state
 			ids = append(ids, step.ID)
 		case step.Op != "leave" && step.After != nil:
 			ids = slices.Insert(ids, slices.Index(ids, *step.After)+1, step.ID)
@@ -305,7 +306,7 @@ func (s *terminalScreen) presses(keys string) {
 	}
 }
 
-// shows waits until the screen holds all of the texts.
+// shows waits until the screen contains all of the texts.
 func (s *terminalScreen) shows(texts ...string) {
 	s.t.Helper()
 	defer func() {

@@ -19,7 +19,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// newKanban copies the board of docs/kanban, with this tower beneath it.
+// newKanban copies the board of docs/kanban. Its go.mod refers to this source tree.
 func (w *harness) newKanban() *testApp {
 	w.t.Helper()
 	source, err := filepath.Abs("../../docs/kanban")
@@ -56,7 +56,7 @@ func (w *harness) newKanban() *testApp {
 	return a
 }
 
-// stop ends the server, as Ctrl-C does.
+// stop ends the server like Ctrl-C.
 func (a *testApp) stop() {
 	a.t.Helper()
 	if err := a.server.Process.Signal(syscall.SIGINT); err != nil {
@@ -67,7 +67,7 @@ func (a *testApp) stop() {
 	}
 }
 
-// columns waits until the cards of each column are these, from top to bottom.
+// columns waits until each column has these cards, from top to bottom.
 func (p *tab) columns(todo, doing, done []string) {
 	p.t.Helper()
 	want, err := json.Marshal([][]string{todo, doing, done})
@@ -78,13 +78,13 @@ func (p *tab) columns(todo, doing, done []string) {
 		[...column.querySelectorAll("[data-id] p")].map(title => title.textContent))) == JSON.stringify(%s)`, want))
 }
 
-// showsStatus waits until the board says so of its connection.
+// showsStatus waits until the board shows this status of its connection.
 func (p *tab) showsStatus(status string) {
 	p.t.Helper()
 	p.until(status, fmt.Sprintf(`document.querySelector(".status")?.textContent == %q`, status))
 }
 
-// add adds a card at the end of a column, by hand.
+// add adds a card at the end of a column, with the mouse and the keyboard.
 func (p *tab) add(column, title string) {
 	p.t.Helper()
 	if _, err := chromedp.Run(p.ctx, chromedp.Evaluate[any](`document.querySelector("[data-column=`+column+`] .add").click()`)); err != nil {
@@ -94,8 +94,8 @@ func (p *tab) add(column, title string) {
 	p.do(chromedp.KeyEvent(title + "\r\x1b"))
 }
 
-// drag moves a card with the mouse, to where another part of the page is, and lets
-// go of it in the end.
+// drag drags a card with the mouse onto the element target, calls during, and drops the
+// card.
 func (p *tab) drag(title, target string, during func()) {
 	p.t.Helper()
 	from, to := p.middle(fmt.Sprintf(`[...document.querySelectorAll("[data-id]")].find(card => card.textContent.includes(%q))`, title)), p.middle(target)
@@ -122,7 +122,7 @@ func (p *tab) middle(element string) [2]float64 {
 	return at
 }
 
-// screenshot keeps a picture of the page, for who asks for it.
+// screenshot saves a picture of the page if TOWER_TEST_SCREENSHOTS names a folder.
 func (p *tab) screenshot(name string) {
 	p.t.Helper()
 	folder := os.Getenv("TOWER_TEST_SCREENSHOTS")
@@ -138,7 +138,7 @@ func (p *tab) screenshot(name string) {
 	}
 }
 
-// TestKanbanTypes holds the board's scripts against its declarations in Go.
+// TestKanbanTypes checks the board's scripts against its declarations in Go.
 func TestKanbanTypes(t *testing.T) {
 	a := newHarness(t).newKanban()
 	if out := a.run("generate", "types"); !strings.Contains(out, "identical  app/tower.d.ts") {
@@ -154,7 +154,7 @@ func TestKanbanTypes(t *testing.T) {
 	a.run("test")
 }
 
-// TestKanban plays with the board of the docs in two windows.
+// TestKanban uses the board of the docs in two windows.
 func TestKanban(t *testing.T) {
 	a := newHarness(t).newKanban()
 	a.serve()
@@ -165,7 +165,7 @@ func TestKanban(t *testing.T) {
 		person.columns([]string{}, []string{}, []string{})
 	}
 
-	// Cards are made in one window, and seen in both.
+	// Cards created in one window appear in both.
 	for _, title := range []string{"First sketch", "Choose a typeface", "Ask Ada"} {
 		ada.add("todo", title)
 	}
@@ -176,20 +176,20 @@ func TestKanban(t *testing.T) {
 	}
 	ada.screenshot("kanban")
 
-	// They are dragged within a column and into another.
+	// Cards can be dragged within a column and into another.
 	ada.drag("Ask Ada", `document.querySelector("h2")`, func() { ada.screenshot("kanban-drag") })
 	bob.columns([]string{"Ask Ada", "First sketch", "Choose a typeface"}, []string{"Book a room"}, []string{})
 	bob.drag("First sketch", `document.querySelector("[data-column=doing] .add")`, nil)
 	ada.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"Book a room", "First sketch"}, []string{})
 
-	// And moved with the keyboard, as far as one likes.
+	// They can be moved with the keyboard, across several columns.
 	ada.do(chromedp.Focus(`[data-column="doing"] [data-id]`))
 	for _, key := range []string{kb.ArrowLeft, kb.ArrowRight, kb.ArrowRight} {
 		ada.do(chromedp.KeyEvent(key, chromedp.KeyModifiers(chromedp.ModifierAlt)))
 	}
 	bob.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room"})
 
-	// Without the server everything goes on, and survives that the page is left.
+	// Without the server everything still works, and survives leaving the page.
 	a.stop()
 	ada.showsStatus("Offline")
 	ada.drag("Ask Ada", `document.querySelector("[data-column=done]")`, nil)
@@ -198,7 +198,7 @@ func TestKanban(t *testing.T) {
 	ada.showsStatus("Offline. 2 changes will be saved")
 	ada.screenshot("kanban-offline")
 	bob.columns([]string{"Ask Ada", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room"})
-	ada.do(chromedp.Navigate("about:blank"), chromedp.Navigate(a.url)) // and that it is opened again
+	ada.do(chromedp.Navigate("about:blank"), chromedp.Navigate(a.url)) // leave the page, and open it again
 	ada.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
 	ada.showsStatus("Offline. 2 changes will be saved")
 	ada.until("its styles", `getComputedStyle(document.querySelector("main")).display == "grid"`)
@@ -212,14 +212,14 @@ func TestKanban(t *testing.T) {
 		person.showsStatus("Everything is saved")
 	}
 
-	// What the server refuses is taken back, and told.
+	// A change that the server refuses is undone, and the page shows why.
 	ada.add("todo", strings.Repeat("too long ", 20))
 	ada.until("why it was refused", `document.querySelector("aside")?.textContent.startsWith("Not saved: title is too long")`)
 	ada.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
 	ada.screenshot("kanban-refused")
 	ada.until("nothing of it", `[...document.querySelectorAll("aside button")].map(button => button.click()) && !document.querySelector("aside")`)
 
-	// A finger scrolls, unless it has been held still.
+	// Touch scrolls the page, except after a long press.
 	cleo := browser.tab("cleo", a.url)
 	cleo.do(chromedp.EmulateViewport(420, 500, chromedp.EmulateTouch, chromedp.EmulateMobile), chromedp.Navigate(a.url))
 	cleo.columns([]string{"Choose a typeface", "Written offline"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
@@ -239,7 +239,7 @@ func TestKanban(t *testing.T) {
 	cleo.columns([]string{"Written offline", "Choose a typeface"}, []string{"First sketch"}, []string{"Book a room", "Ask Ada"})
 }
 
-// touch does with a finger what kind says.
+// touch sends a touch event.
 func (p *tab) touch(kind input.DispatchTouchEventType, x, y float64) {
 	p.t.Helper()
 	points := []*input.TouchPoint{}

@@ -1,4 +1,4 @@
-// Command tower makes, runs and looks into realtime web applications.
+// Command tower creates, runs and inspects realtime web applications.
 package main
 
 import (
@@ -13,8 +13,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is the whole program. It returns the exit code: 0 done, 1 failed, 2 used
-// wrongly.
+// run is the whole program. It returns the exit code: 0 for success, 1 for a failure, 2 for
+// an invalid command line.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
@@ -40,12 +40,12 @@ func newRoot() *cobra.Command {
 		Short: "A toolkit for realtime web applications in Go",
 		Long: `A toolkit for realtime web applications in Go.
 
-A page is live because it holds cursors: queries that stay open. Whoever changes
-a record, each browser that may see it is told, in that commit.`,
-		Example: `  tower demo            the whole idea: a sample application, served, and its console
-  tower new blog        make an application
-  tower server          serve the application in this folder, and follow its source
-  tower console         look into it and change it while it runs`,
+A page is live because it has cursors open: queries that stay up to date. When a record
+changes, every browser that may see it receives the change in the same commit.`,
+		Example: `  tower demo            see it all: a sample application and its console
+  tower new blog        create an application
+  tower server          serve the application in this folder, and rebuild it on changes
+  tower console         inspect and change it while it runs`,
 		Args:                  cobra.ArbitraryArgs,
 		Version:               version(),
 		SilenceUsage:          true,
@@ -78,7 +78,7 @@ a record, each browser that may see it is told, in that commit.`,
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
-		Short: "Explain a command",
+		Short: "Show help for a command",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {

@@ -21,24 +21,25 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// bound is how long a script waits for what must happen.
+// bound is how long a test waits for an event.
 const bound = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tower": main})
 }
 
-// TestScripts runs testdata/script. Beside testscript's own commands they have:
+// TestScripts runs the scripts in testdata/script. They have these commands beside those of
+// testscript:
 //
-//	application          make the folders blog, an application, and tower, which it requires
-//	serve [args]         start tower server on a free port, $SERVED; $URL is where
-//	await REGEXP         wait until the server has printed it, since the last await
-//	get PATH [STATUS]    ask the server; the answer is stdout
-//	interrupt [SIGNAL]   end the server with Ctrl-C, or another signal; it must exit with 0
-//	signal               press Ctrl-C and do not wait
+//	application          create the folders blog, an application, and tower, which it requires
+//	serve [args]         start tower server on a free port, $SERVED; $URL is its address
+//	await REGEXP         wait until the server prints a match, after that of the last await
+//	get PATH [STATUS]    send a request to the server; stdout is the answer
+//	interrupt [SIGNAL]   end the server with Ctrl-C or another signal; it must exit with 0
+//	signal               send Ctrl-C and do not wait
 //	taken                listen on a port; $TAKEN is its number
-//	lock FILE            hold a database as an application does
-//	tsc FOLDER           check the TypeScript in it; what is wrong is stdout
+//	lock FILE            lock a database as an application does
+//	tsc FOLDER           check its TypeScript; stdout has the errors
 func TestScripts(t *testing.T) {
 	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	if err != nil {
@@ -99,7 +100,8 @@ func (s *server) Write(p []byte) (int, error) {
 	return s.output.Write(p)
 }
 
-// await waits until a text after what was seen last matches, and returns it.
+// await waits until the output after the last match matches pattern, and returns the
+// match.
 func (s *server) await(pattern string) ([]string, error) {
 	wanted, err := regexp.Compile("(?m)" + pattern)
 	if err != nil {

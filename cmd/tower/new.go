@@ -15,12 +15,12 @@ func newNew() *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Make an application",
-		Long: `Make an application in a new folder. It builds, passes its own tests and is live at
-once.`,
+		Short: "Create an application",
+		Long: `Create an application in a new folder. It builds, passes its own tests, and its pages
+are live.`,
 		Example: `  tower new blog
   tower new blog --module example.com/blog`,
-		Args: oneArgument("NAME", "what the application is called, as in: tower new blog"),
+		Args: oneArgument("NAME", "the name of the application, as in: tower new blog"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := filepath.Base(args[0])
 			plan, err := scaffolds.New(applicationOptions(name, args[0], module))
@@ -38,11 +38,11 @@ once.`,
 		},
 	}
 	cmd.Flags().StringVar(&module, "module", "", "path of its Go module (default: NAME)")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be written, and write nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and write nothing")
 	return cmd
 }
 
-// requiredModules are those that an application needs of tower's own requirements.
+// requiredModules are the requirements of tower that an application needs too.
 var requiredModules = []string{
 	"github.com/gabriel-vasile/mimetype", "github.com/go-playground/locales", "github.com/go-playground/universal-translator",
 	"github.com/go-playground/validator/v10", "github.com/gorilla/securecookie", "github.com/gorilla/websocket", "github.com/leodido/go-urn",
@@ -54,8 +54,8 @@ func applicationOptions(name, folder, module string) scaffolds.Options {
 	return scaffolds.Options{Name: name, Folder: folder, Module: module, Version: released(), Source: sourceTree(), Modules: requiredModules}
 }
 
-// tidyReleased completes go.mod and go.sum of an application that requires a
-// released tower, whose sums are only known to the network.
+// tidyReleased runs go mod tidy in an application that requires a released tower. Its sums
+// must be read from the network.
 func tidyReleased(cmd *cobra.Command, folder string) error {
 	if released() == "" {
 		return nil
@@ -63,7 +63,7 @@ func tidyReleased(cmd *cobra.Command, folder string) error {
 	tidy := exec.CommandContext(cmd.Context(), "go", "mod", "tidy")
 	tidy.Dir, tidy.Stderr = folder, cmd.ErrOrStderr()
 	if err := tidy.Run(); err != nil {
-		return &hintedError{fmt.Errorf("complete go.mod: %w", err), "when there is a network: cd " + folder + " && go mod tidy"}
+		return &hintedError{fmt.Errorf("complete go.mod: %w", err), "when the network is available: cd " + folder + " && go mod tidy"}
 	}
 	return nil
 }

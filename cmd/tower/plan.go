@@ -7,15 +7,15 @@ import (
 	"github.com/towerkit/tower/scaffolds"
 )
 
-// applyPlan prints a plan and applies it. A plan with conflicts is printed and
-// refused.
+// applyPlan prints a plan and applies it, unless dryRun is set. It returns an error for a
+// plan with conflicts, and writes nothing.
 func applyPlan(out io.Writer, plan *scaffolds.Plan, dryRun bool) error {
 	if err := plan.Print(out, planStyle(out)); err != nil {
 		return err
 	}
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 && !dryRun {
-		return &hintedError{fmt.Errorf("%s is not as it was generated; nothing was written", conflicts[0].Path),
-			"move it away, or overwrite it with --force"}
+		return &hintedError{fmt.Errorf("%s differs from the generated file; nothing was written", conflicts[0].Path),
+			"move it, or overwrite it with --force"}
 	}
 	if dryRun {
 		return nil
@@ -23,7 +23,7 @@ func applyPlan(out io.Writer, plan *scaffolds.Plan, dryRun bool) error {
 	return plan.Apply()
 }
 
-// planStyle colors what a plan says on a terminal.
+// planStyle returns the colors of a printed plan, or nil if out is no terminal.
 func planStyle(out io.Writer) scaffolds.Style {
 	if !hasColor(out) {
 		return nil

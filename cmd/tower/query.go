@@ -20,18 +20,17 @@ func newQuery() *cobra.Command {
 	q := &queryCommand{}
 	cmd := &cobra.Command{
 		Use:   "query SCOPE",
-		Short: "Print the records of a cursor, or follow them as they change",
+		Short: "Print the records of a cursor, or watch them change",
 		Long: `Print the records of a cursor that the application declares, or of a query in the
-words of the console. With --watch they are followed: a line of JSON for each record,
-then one that says "current", then a line for each that enters, changes or leaves, as it
-happens. Nothing is left out and nothing told twice, also when the application is
-rebuilt meanwhile.
+console's language. With --watch, print a line of JSON for each record, then a line with
+"current", then a line for each record that enters, changes or leaves, as it happens.
+Every change is printed exactly once, even if the application is rebuilt meanwhile.
 
---until ends it when a condition holds: JavaScript on count, records, first, last, value
-and seq. Without --watch it waits for that, and prints the records then.
+--until ends the command when a condition holds: JavaScript on count, records, first,
+last, value and seq. Without --watch the command waits for the condition, and then prints
+the records.
 
-The exit code is 1 when something failed, or when the time was up before the condition
-held.`,
+The exit code is 1 if something failed, or if the time was up before the condition held.`,
 		Example: `  tower query posts.published
   tower query posts.mine --as 01M82ENM7NWCG84FJC6E41ZYKS --json
   tower query 'Post.where({published: true}).limit(5)'
@@ -55,8 +54,8 @@ held.`,
 			return q.run(ctx, dialer)
 		},
 	}
-	cmd.Flags().BoolVarP(&q.watch, "watch", "w", false, "go on, and print what enters, changes and leaves")
-	cmd.Flags().BoolVar(&q.json, "json", false, "print a line of JSON for each record")
+	cmd.Flags().BoolVarP(&q.watch, "watch", "w", false, "keep running, and print the records that enter, change and leave")
+	cmd.Flags().BoolVar(&q.json, "json", false, "print each record as a line of JSON")
 	cmd.Flags().StringVar(&q.until, "until", "", "end when this `condition` holds")
 	cmd.Flags().DurationVar(&q.timeout, "timeout", 0, "give up after this time")
 	cmd.Flags().StringVar(&q.as, "as", "", "open the cursor as the user with this id")
@@ -68,7 +67,7 @@ func oneScope(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
 	}
-	return &usageError{message: fmt.Sprintf("query takes one scope, and was given %d", len(args)), hint: "see: " + cmd.CommandPath() + " --help"}
+	return &usageError{message: fmt.Sprintf("query takes one scope, got %d", len(args)), hint: "see: " + cmd.CommandPath() + " --help"}
 }
 
 // A queryCommand is one run of tower query.
@@ -78,20 +77,20 @@ type queryCommand struct {
 	timeout              time.Duration
 	out                  io.Writer
 
-	condition *repl.Condition // nil: there is none
+	condition *repl.Condition // nil without --until
 	request   wire.ControlRequest
 	replica   repl.Held
-	build     string // of the application that told what is held
+	build     string // build of the application that filled the replica
 	printer   *repl.Printer
 }
 
-// declaredName is what the name of a declared cursor looks like.
+// declaredName matches the name of a declared cursor.
 var declaredName = regexp.MustCompile(`^[\pL_][\pL\d_-]*\.[\pL_][\pL\d_]*$`)
 
-// errTimeUp is the end of the time that --timeout gives.
+// errTimeUp is the cause of the context's end after --timeout.
 var errTimeUp = errors.New("the time is up")
 
-// check finds what is wrong with the command line by itself.
+// check validates the flags that need no application, and prepares the request.
 func (q *queryCommand) check() (err error) {
 	if q.until != "" {
 		if q.condition, err = repl.NewCondition(q.until); err != nil {
@@ -102,7 +101,7 @@ func (q *queryCommand) check() (err error) {
 		return &usageError{message: fmt.Sprintf("--in %s is not JSON", q.in), hint: `for example: --in '{"id": "…"}'`}
 	}
 	if q.timeout < 0 {
-		return &usageError{message: "--timeout is not negative", hint: "for example: --timeout 5s"}
+		return &usageError{message: "--timeout must not be negative", hint: "for example: --timeout 5s"}
 	}
 	q.request = wire.ControlRequest{Name: q.scope, As: q.as}
 	if q.in != "" {
@@ -121,7 +120,7 @@ func (q *queryCommand) run(ctx context.Context, dialer *appDialer) error {
 	if err != nil {
 		return cause(ctx, err)
 	}
-	defer func() { _ = client.Close() }() // it always succeeds
+	defer func() { _ = client.Close() }() // Close returns nil
 	if err := q.resolve(ctx, client); err != nil {
 		return cause(ctx, err)
 	}
@@ -142,7 +141,7 @@ func (q *queryCommand) run(ctx context.Context, dialer *appDialer) error {
 	return err
 }
 
-// state says what there is instead of what was waited for.
+// state describes the replica when the condition did not hold in time.
 func (q *queryCommand) state() string {
 	if q.replica.Value != nil {
 		return "value is " + string(q.replica.Value)
@@ -150,7 +149,7 @@ func (q *queryCommand) state() string {
 	return fmt.Sprintf("count is %d", q.replica.Len())
 }
 
-// resolve finds out what the scope means.
+// resolve completes the request: the scope is the name of a declared cursor, or a query.
 func (q *queryCommand) resolve(ctx context.Context, client *repl.Client) error {
 	if declaredName.MatchString(q.scope) {
 		var routes []wire.Route
@@ -160,12 +159,12 @@ func (q *queryCommand) resolve(ctx context.Context, client *repl.Client) error {
 		return declared(q.scope, routes)
 	}
 	if q.as != "" || q.in != "" {
-		return &usageError{message: "--as and --in are for declared cursors; a query of your own is nobody's", hint: "see what is declared: tower routes -g cursor"}
+		return &usageError{message: "--as and --in are for declared cursors, not for queries", hint: "see the declared cursors: tower routes -g cursor"}
 	}
 	var err error
 	q.request, err = repl.Query(ctx, client, q.scope)
 	if err != nil {
-		return &usageError{message: fmt.Sprintf("%s: %v", q.scope, err), hint: "it is the name of a cursor, or a query: 'Post.where({published: true})'"}
+		return &usageError{message: fmt.Sprintf("%s: %v", q.scope, err), hint: "SCOPE is the name of a cursor, or a query: 'Post.where({published: true})'"}
 	}
 	return nil
 }
@@ -180,18 +179,18 @@ func declared(name string, routes []wire.Route) error {
 			return nil
 		}
 	}
-	hint := "see what is declared: tower routes -g cursor"
+	hint := "see the declared cursors: tower routes -g cursor"
 	if like := repl.Like(name, names); like != "" {
 		hint = "did you mean: tower query " + like
 	}
 	return &usageError{message: fmt.Sprintf("there is no cursor %s", name), hint: hint}
 }
 
-// errDone says that all that was asked for has been printed.
+// errDone ends follow when the command has printed everything, or the condition holds.
 var errDone = errors.New("done")
 
-// follow opens the cursor and takes what comes of it. When the application goes
-// away it goes on with the one that comes back, from where it was.
+// follow opens the cursor and applies its frames. If the connection is lost, it waits for
+// the application to run again, and resumes the cursor where it was.
 func (q *queryCommand) follow(ctx context.Context, client *repl.Client, dialer *appDialer) error {
 	for {
 		err := q.read(ctx, client)
@@ -205,11 +204,11 @@ func (q *queryCommand) follow(ctx context.Context, client *repl.Client, dialer *
 		if client, err = redial(ctx, dialer); err != nil {
 			return cause(ctx, err)
 		}
-		defer func() { _ = client.Close() }() // there are few: it comes back seldom
+		defer func() { _ = client.Close() }() // restarts are rare, so few clients pile up
 	}
 }
 
-// cause is why the context ended, if it has.
+// cause returns the cause of the context's end if it has ended, or err.
 func cause(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !errors.Is(err, errDone) {
 		return context.Cause(ctx)
@@ -217,12 +216,13 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// read opens the cursor, and takes its frames until it is done or the stream ends.
+// read opens the cursor and applies its frames, until the command is done or the stream
+// ends.
 func (q *queryCommand) read(ctx context.Context, client *repl.Client) error {
 	req := q.request
 	if build := client.Hello().Build; build == q.build {
 		req.Since = q.replica.At
-	} else { // its scope may be another; what is held is led to what that holds
+	} else { // the cursor's scope may differ: open it again, and apply the difference
 		q.build = build
 	}
 	stream, err := client.Open(ctx, req)
@@ -242,7 +242,8 @@ func (q *queryCommand) read(ctx context.Context, client *repl.Client) error {
 	}
 }
 
-// apply prints what came of one commit, and decides whether that was all.
+// apply applies a frame to the replica and prints its steps. It returns errDone if the
+// command is complete.
 func (q *queryCommand) apply(ctx context.Context, frame json.RawMessage) error {
 	steps, err := q.replica.Apply(frame)
 	if q.watch {
@@ -252,7 +253,7 @@ func (q *queryCommand) apply(ctx context.Context, frame json.RawMessage) error {
 		return fmt.Errorf("%s: %w", q.scope, err)
 	}
 	switch {
-	case q.replica.At == "": // only a hello so far
+	case q.replica.At == "": // no frame with a position yet
 		return nil
 	case q.condition != nil:
 		holds, err := q.condition.Holds(ctx, &q.replica)
@@ -271,7 +272,7 @@ const (
 	lastRedial  = time.Second
 )
 
-// redial attaches again, to the application that comes back.
+// redial waits until the application is running again, and connects to it.
 func redial(ctx context.Context, dialer *appDialer) (*repl.Client, error) {
 	for wait := firstRedial; ; wait = min(2*wait, lastRedial) {
 		timer := time.NewTimer(wait)
@@ -286,7 +287,7 @@ func redial(ctx context.Context, dialer *appDialer) (*repl.Client, error) {
 			return client, err
 		}
 		if wait < lastRedial && 2*wait >= lastRedial {
-			fmt.Fprintln(dialer.progress, "waiting for the application, which does not run")
+			fmt.Fprintln(dialer.progress, "waiting for the application to run again")
 		}
 	}
 }

@@ -21,9 +21,9 @@ func newRoutes() *cobra.Command {
 	var pattern, as string
 	cmd := &cobra.Command{
 		Use:   "routes",
-		Short: "List what can be called and opened",
-		Long: `List the application's actions, pages and cursors. The application is asked if it
-runs, and started for the answer if it does not.`,
+		Short: "List actions, pages and cursors",
+		Long: `List the application's actions, pages and cursors. If the application is not running,
+tower routes starts it.`,
 		Example: `  tower routes
   tower routes -g posts
   tower routes --json
@@ -32,7 +32,7 @@ runs, and started for the answer if it does not.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			matching, err := regexp.Compile("(?im)" + pattern)
 			if err != nil {
-				return &usageError{message: fmt.Sprintf("--grep %q is not a pattern: %v", pattern, err), hint: "letters stand for themselves"}
+				return &usageError{message: fmt.Sprintf("--grep %q is not a pattern: %v", pattern, err), hint: "it is a regular expression, for example: post|user"}
 			}
 			routes, url, err := fetchRoutes(cmd, as)
 			if err != nil {
@@ -45,7 +45,7 @@ runs, and started for the answer if it does not.`,
 				}
 			}
 			if len(shown) == 0 && len(routes) > 0 {
-				return &hintedError{errors.New("no route is like that"), "see all of them: tower routes"}
+				return &hintedError{errors.New("no route matches"), "see all routes: tower routes"}
 			}
 			switch out := cmd.OutOrStdout(); {
 			case asJSON:
@@ -58,10 +58,10 @@ runs, and started for the answer if it does not.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each")
-	cmd.Flags().BoolVar(&curl, "curl", false, "print commands that call the actions and pages")
-	cmd.Flags().StringVarP(&pattern, "grep", "g", "", "only those that match this regular expression")
-	cmd.Flags().StringVar(&as, "as", "", "only those that the user with this id may use")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print each route as a line of JSON")
+	cmd.Flags().BoolVar(&curl, "curl", false, "print curl commands that call the actions and pages")
+	cmd.Flags().StringVarP(&pattern, "grep", "g", "", "list only routes that match this regular expression")
+	cmd.Flags().StringVar(&as, "as", "", "list only routes that the user with this id may use")
 	return cmd
 }
 
@@ -83,7 +83,7 @@ func fetchRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string
 	}
 	err = client.Do(cmd.Context(), req, &routes)
 	if url = client.Hello().URL; dialer.started != nil {
-		url = "http://localhost:3000" // where tower server will be
+		url = "http://localhost:3000" // where tower server would listen
 	}
 	return routes, url, err
 }
@@ -99,8 +99,8 @@ func printRoutesJSON(out io.Writer, routes []wire.Route) error {
 	return nil
 }
 
-// printRoutes prints a table. Columns are as wide as their longest cell, which
-// keeps lines whole for a pipe.
+// printRoutes prints a table. Each column is as wide as its longest cell, and no line is
+// wrapped, so that a pipe can split the lines.
 func printRoutes(out io.Writer, routes []wire.Route) {
 	rows := [][]string{{"KIND", "METHOD", "PATH", "NAME", "ACTION", "INPUTS", "HELD"}}
 	for _, route := range routes {
@@ -152,8 +152,8 @@ func printCurl(out io.Writer, routes []wire.Route, url string) {
 	}
 }
 
-// exampleInput is an input in JSON, without what is in the path. Its texts say
-// text.
+// exampleInput returns an input in JSON with text as every string. It omits the inputs
+// that are in the path.
 func exampleInput(route wire.Route, text string) string {
 	values := map[string]string{"string": strconv.Quote(text), "id": `""`, "time": `"2026-01-31T12:00:00Z"`, "bool": "false", "object": "{}"}
 	var parts []string

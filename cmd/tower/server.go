@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/dev"
 )
 
-// endSignals are those that end a command.
+// endSignals are the signals that end a command.
 var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 
 func newServer() *cobra.Command {
@@ -22,15 +22,16 @@ func newServer() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "server",
 		Aliases: []string{"s"},
-		Short:   "Serve the application, and follow its source",
+		Short:   "Serve the application, and rebuild it on changes",
 		Long: `Serve the application.
 
-While you edit, it is built beside the running process and swapped in when it has
-proven to be good: no request is refused, and no page loses what was typed into
-it. Errors are shown here and in the page. In production nothing is watched.
+When you edit its source, tower server builds it beside the running process, and replaces
+the process when the new one is ready: no request is refused, and pages keep the input in
+their forms. Errors are shown in the terminal and in the page. In production tower server
+does not watch the source.
 
-The TypeScript that stands in app/, and what it imports, is bundled for browsers, and
-the types of the application are written to app/tower.d.ts.`,
+tower server also bundles the TypeScript in app/, with its imports, for browsers, and
+writes the types of the application to app/tower.d.ts.`,
 		Example: `  tower server
   tower server --port 4000 --open
   tower server --env production --host 0.0.0.0`,
@@ -49,22 +50,22 @@ the types of the application are written to app/tower.d.ts.`,
 			o.Served = func(ctx context.Context) (string, error) { return updateTypes(ctx, app) }
 			err = serve(cmd.Context(), dev.New(o))
 			if o.Color && err == nil {
-				fmt.Fprintln(o.Output) // the terminal has shown a ^C
+				fmt.Fprintln(o.Output) // the terminal shows ^C on the current line
 			}
 			return err
 		},
 	}
-	cmd.Flags().VarP(&port, "port", "p", "port to listen on; 0 is any free one (default: $PORT, or 3000)")
-	cmd.Flags().StringVar(&o.Host, "host", "localhost", "address to listen on; 0.0.0.0 is all of them")
+	cmd.Flags().VarP(&port, "port", "p", "port to listen on; 0 for any free port (default: $PORT, or 3000)")
+	cmd.Flags().StringVar(&o.Host, "host", "localhost", "address to listen on; 0.0.0.0 for all addresses")
 	cmd.Flags().Var(&env, "env", "development, test or production")
 	cmd.Flags().BoolVar(&o.Open, "open", false, "open a browser")
-	cmd.Flags().Lookup("port").DefValue = "" // said in its text
+	cmd.Flags().Lookup("port").DefValue = "" // its description has the default
 	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(environments, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-// serve runs until a signal comes, and then ends gently; a second one ends it
-// at once.
+// serve runs a supervisor until a signal arrives, and then lets it finish its requests. A
+// second signal ends it at once.
 func serve(ctx context.Context, s *dev.Supervisor) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, endSignals...)

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// sourceTree is the folder with tower's source that this program was built
-// from; "" if it was built from a release, or the folder is not there any more.
+// sourceTree returns the folder of the source that this program was built from. It returns
+// "" if the program is a release, or the folder no longer exists.
 func sourceTree() string {
 	if released() != "" {
 		return ""
@@ -25,7 +25,7 @@ func sourceTree() string {
 	return folder
 }
 
-// isTowerSource reports whether folder holds tower's own module.
+// isTowerSource reports whether folder is the root of tower's own module.
 func isTowerSource(folder string) bool {
 	text, err := os.ReadFile(filepath.Join(folder, "go.mod"))
 	return err == nil && modfile.ModulePath(text) == towerModule

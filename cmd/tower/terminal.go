@@ -7,7 +7,8 @@ import (
 	"github.com/mattn/go-isatty"
 )
 
-// hasColor reports whether w is a terminal on which colors are wanted.
+// hasColor reports whether w is a terminal, and neither NO_COLOR nor TERM disables
+// colors.
 func hasColor(w io.Writer) bool {
 	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -19,8 +19,8 @@ func newTest() *cobra.Command {
 	return &cobra.Command{
 		Use:   "test [FOLDER…] [flags of go test]",
 		Short: "Run the application's tests",
-		Long: `Run the application's tests, or those of some of its folders, with go test. Flags
-are those of go test; the exit code is its own.`,
+		Long: `Run the tests of the application, or of some of its folders, with go test. The flags
+and the exit code are those of go test.`,
 		Example: `  tower test
   tower test controllers
   tower test -run TestPosts -v`,
@@ -49,7 +49,7 @@ func runTests(cmd *cobra.Command, app *application, args []string) error {
 	test.Dir = app.Folder
 	test.Env = append(os.Environ(), "TOWER_ENV=test", "PWD="+app.Folder)
 	test.Stdin, test.Stdout, test.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-	// In a terminal it has had the signal too, and ends by itself.
+	// In a terminal it receives the signal too, and ends on its own.
 	test.Cancel = func() error { return test.Process.Signal(os.Interrupt) }
 	test.WaitDelay = 5 * time.Second
 	err = test.Run()
@@ -65,9 +65,9 @@ func runTests(cmd *cobra.Command, app *application, args []string) error {
 	return nil
 }
 
-// testArguments are the arguments of go test. Folders of the application come
-// first, where they may be said without ./, or among the flags, as go test
-// allows it; none means all.
+// testArguments returns the arguments of go test. Folders of the application come first,
+// where ./ may be omitted, or with ./ among the flags, as for go test. Without a folder,
+// all packages are tested.
 func testArguments(app *application, args []string) ([]string, error) {
 	var packages []string
 	for len(args) > 0 && !strings.HasPrefix(args[0], "-") {
@@ -97,7 +97,7 @@ func testPackage(app *application, name string) (string, error) {
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return "", &usageError{
 			message: fmt.Sprintf("the application has no folder %q", name),
-			hint:    "to run tests by their name: tower test -run " + name,
+			hint:    "to run tests by name: tower test -run " + name,
 		}
 	}
 	if err != nil {

@@ -19,12 +19,12 @@ func newGenerateTypes() *cobra.Command {
 	var dryRun, force bool
 	cmd := &cobra.Command{
 		Use:   "types",
-		Short: "Write TypeScript types from what the application declares in Go",
-		Long: `Write app/tower.d.ts: TypeScript types of the models, of what actions take and give, and
-of the cursors, from their Go declarations; with it, the types of the client library. The
-application is asked if it runs, and started for the answer if it does not.
+		Short: "Write TypeScript types from the application's Go declarations",
+		Long: `Write app/tower.d.ts: TypeScript types of the models, of the inputs and outputs of
+actions, and of the cursors, from their Go declarations, with the types of the client
+library. If the application is not running, tower generate types starts it.
 
-tower server writes it on every change, once there is a folder app.`,
+tower server writes the file on every change if the application has a folder app.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			app, err := findApplication()
@@ -46,12 +46,12 @@ tower server writes it on every change, once there is a folder app.`,
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite a file that tower has not written")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite a file that tower did not write")
 	return cmd
 }
 
-// updateTypes writes the types of the running application, if it has a folder app
-// and they are others than before. It returns what it wrote.
+// updateTypes writes the types of the running application if it has a folder app and the
+// types have changed. It returns a note that lists the written files, or "".
 func updateTypes(ctx context.Context, app *application) (string, error) {
 	if info, err := os.Stat(filepath.Join(app.Folder, "app")); err != nil || !info.IsDir() {
 		return "", nil
@@ -80,7 +80,7 @@ func updateTypes(ctx context.Context, app *application) (string, error) {
 	return "wrote " + strings.Join(written, ", "), plan.Apply()
 }
 
-// planTypes plans the types of a running application.
+// planTypes returns a plan that writes the types of a running application.
 func planTypes(ctx context.Context, app *application, connected *repl.Client, force bool) (*scaffolds.Plan, error) {
 	var schema wire.Schema
 	if err := connected.Do(ctx, wire.ControlRequest{Do: wire.DoSchema}, &schema); err != nil {

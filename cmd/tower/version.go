@@ -15,7 +15,7 @@ func newVersion() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Say which tower this is",
+		Short: "Print the version of tower",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			facts := struct {
@@ -39,8 +39,7 @@ func newVersion() *cobra.Command {
 	return cmd
 }
 
-// version is the version that this program was built as, "development" for one
-// that was never released.
+// version returns the version of this program, or "development" if it is no release.
 func version() string {
 	if v := released(); v != "" {
 		return v
@@ -48,8 +47,8 @@ func version() string {
 	return "development"
 }
 
-// released is the version of a released tower, which an application can
-// require; "" if this program is not one.
+// released returns the version of this program if it is a release, which an application
+// can require, or "".
 func released() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Path != towerModule {
