@@ -125,7 +125,7 @@ func (a *testApp) testKills(ada, bob, writer *tab, author string, watched *curso
 	kill(a.t, a.server.Process.Pid)
 	_ = a.server.Wait()
 	waitExit(a.t, child)
-	writer.until("that nobody is there", `document.documentElement.dataset.tower == "offline"`)
+	writer.until("the offline status", `document.documentElement.dataset.tower == "offline"`)
 	writer.submits(map[string]string{"title": "Kept for later", "authorId": author})
 	writer.until("what waits", `document.querySelector("[data-outbox] [data-state=waiting]")?.textContent.includes("Kept for later")`)
 	writer.submits(map[string]string{"body": "Without a title", "authorId": author})

@@ -45,7 +45,7 @@ tower server writes the file on every change if the application has a folder app
 			return applyPlan(cmd.OutOrStdout(), plan, dryRun)
 		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and do nothing")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and change nothing")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite a file that tower did not write")
 	return cmd
 }
