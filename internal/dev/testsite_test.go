@@ -75,13 +75,19 @@ func serveFakeIn(t *testing.T, env, source string) *testSite {
 	return s
 }
 
+// write replaces a file atomically: a scan between truncation and write would start an
+// extra build.
 func (s *testSite) write(name, content string) {
 	s.t.Helper()
 	path := filepath.Join(s.folder, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+	temporary := filepath.Join(filepath.Dir(path), ".new") // the watcher ignores hidden files
+	if err := os.WriteFile(temporary, []byte(content), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(temporary, path); err != nil {
 		s.t.Fatal(err)
 	}
 }
