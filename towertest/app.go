@@ -26,6 +26,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/control"
 )
 
@@ -65,7 +66,7 @@ func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
 		t.Fatalf("the application cannot start: %v", err)
 	}
 	web := httptest.NewUnstartedServer(app.Handler())
-	web.Config.ConnContext = server.ConnContext
+	web.Config.ConnContext = transport.ConnContext
 	web.Start()
 	return &App{App: app, URL: web.URL, Transport: Socket}, func() {
 		if err := app.Close(); err != nil {

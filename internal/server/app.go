@@ -17,6 +17,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -82,8 +83,8 @@ type App struct {
 	engine   *cursor.Engine
 	hub      *hub
 	cookies  *cookies
-	sockets  *sockets
-	links    *links
+	sockets  *transport.Sockets
+	links    *transport.Links
 	consoles io.Closer // serves consoles, or nil
 	running  sync.WaitGroup
 }
@@ -127,8 +128,8 @@ func (a *App) Open() (err error) {
 	a.hub = newHub(a)
 	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
 	a.inspector.measure = a.engine.Measure
-	a.sockets = newSockets(a)
-	a.links = newLinks(a)
+	limits := transport.Limits{MaxFrame: a.config.MaxFrame, MaxVisitors: a.config.MaxVisitors, Log: a.log}
+	a.sockets, a.links = transport.NewSockets(a, limits), transport.NewLinks(a, limits)
 	a.running.Go(func() {
 		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {
 			a.log.Error("cursors stopped", "error", err)
@@ -144,14 +145,14 @@ func (a *App) Close() error {
 		_ = a.consoles.Close() // its listener may have gone before
 	}
 	if a.sockets != nil {
-		a.sockets.close()
-		a.links.close()
+		a.sockets.Close()
+		a.links.Close()
 	}
 	a.cancel()
 	a.running.Wait()
 	if a.sockets != nil {
-		a.sockets.running.Wait()
-		a.links.running.Wait()
+		a.sockets.Wait()
+		a.links.Wait()
 	}
 	if a.store == nil {
 		return nil

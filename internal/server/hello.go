@@ -21,7 +21,7 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if err := c.Greet(ctx); err != nil {
 		return err
 	}
-	c.app.links.replace(req.Instead, c.user)
+	c.app.links.Replace(req.Instead, string(c.user))
 	info := c.Info()
 	c.app.inspector.publish(wire.ControlEvent{Joined: &info})
 	return nil

@@ -21,6 +21,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -31,9 +32,9 @@ const defaultPolicy = "default-src 'self'; img-src 'self' data:; base-uri 'self'
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /_tower/socket", a.sockets)
-	mux.HandleFunc("POST /_tower/stream", a.serveStream)
-	mux.HandleFunc("POST /_tower/poll", a.servePoll)
-	mux.HandleFunc("POST /_tower/send", a.serveBatch)
+	mux.HandleFunc("POST /_tower/stream", a.links.ServeStream)
+	mux.HandleFunc("POST /_tower/poll", a.links.ServePoll)
+	mux.HandleFunc("POST /_tower/send", a.links.ServeBatch)
 	mux.Handle("GET /_tower/tower.js", script(client.Script))
 	mux.Handle("GET /_tower/worker.js", script(client.Worker))
 	mux.HandleFunc("GET /_tower/offline.js", serveOffline)
@@ -99,7 +100,7 @@ func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	writeJSON(w, user)
+	transport.WriteJSON(w, user)
 }
 
 // redeem exchanges a ticket that a socket gave out for the session's cookie.

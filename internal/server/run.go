@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/towerkit/tower/internal/server/transport"
 )
 
 // drain is how long requests that are being served may take when the
@@ -92,7 +94,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener, console fun
 			return errors.Join(err, a.Close())
 		}
 	}
-	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: ConnContext}
+	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: transport.ConnContext}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	serving()
@@ -110,8 +112,8 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener, console fun
 func (a *App) shutdown(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
-	a.sockets.close()
-	a.links.close()
+	a.sockets.Close()
+	a.links.Close()
 	if err := server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests did not finish within %s", drain), server.Close())
 	}

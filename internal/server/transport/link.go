@@ -1,4 +1,4 @@
-package server
+package transport
 
 import (
 	"context"
@@ -17,10 +17,10 @@ import (
 // beside it. Both are numbered, so that a request that is sent again, by the
 // client or by what is between, does nothing twice.
 type link struct {
-	links *links
+	links *Links
 	id    string
 	kind  string // "stream" or "poll"
-	conn  *Connection
+	conn  Connection
 
 	in        sync.Mutex // held while frames are handled
 	lastBatch uint64     // the number of the last batch
@@ -100,7 +100,7 @@ func (l *link) leave() {
 	l.left = true
 	l.mu.Unlock()
 	if first {
-		l.conn.app.removeConnection(l.conn)
+		l.conn.Leave()
 	}
 }
 
@@ -171,7 +171,7 @@ func (l *link) confirm(have uint64) error {
 	}
 	l.mu.Unlock()
 	if arrived {
-		l.conn.outbox.Sent()
+		l.conn.Outbox().Sent()
 	} else if !ended && have != last && !(pending && have+1 == last) {
 		return fault.Errorf(fault.Conflict, "the last message of this link is %d, and what came after %d is not known any more; connect again", last, have)
 	}
@@ -189,13 +189,13 @@ func (l *link) handleBatch(batch *wire.Batch) error {
 	if batch.Number != next {
 		return fault.Errorf(fault.Conflict, "this is batch %d, and %d is the next one; connect again", batch.Number, next)
 	}
-	most := l.conn.app.config.MaxFrame
+	most := l.links.limits.MaxFrame
 	for i, frame := range batch.Frames {
 		if int64(len(frame)) > most {
 			return fault.Errorf(fault.TooLarge, "frame %d of the batch is larger than %d bytes", i+1, most)
 		}
 	}
 	l.lastBatch = next
-	l.conn.handleAll(batch.Requests())
+	l.conn.Handle(batch.Requests())
 	return nil
 }

@@ -1,7 +1,8 @@
-package server
+package transport
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -20,14 +21,15 @@ const writeWait = 10 * time.Second
 
 const restarts = "the server restarts; connect again"
 
-// sockets carries connections over WebSockets, by way of melody. Melody drops
+// Sockets carries connections over WebSockets, by way of melody. Melody drops
 // what does not fit into its buffer and says so too late, so each connection has
 // an outbox of its own and keeps at most one message inside melody.
 //
 // A socket is idle for most of its life, so it keeps nothing of the request that
 // it began as: no goroutine and no buffers of net/http, no headers.
-type sockets struct {
-	app    *App
+type Sockets struct {
+	host   Host
+	log    *slog.Logger
 	melody *melody.Melody
 
 	mu      sync.Mutex
@@ -35,8 +37,9 @@ type sockets struct {
 	running sync.WaitGroup // what reads a socket, or ends it
 }
 
-func newSockets(app *App) *sockets {
-	s := &sockets{app: app, melody: melody.New()}
+// NewSockets returns the sockets of a host's connections.
+func NewSockets(host Host, limits Limits) *Sockets {
+	s := &Sockets{host: host, log: limits.Log, melody: melody.New()}
 	s.melody.Upgrader = &websocket.Upgrader{
 		HandshakeTimeout: 10 * time.Second,
 		ReadBufferSize:   256,
@@ -47,7 +50,7 @@ func newSockets(app *App) *sockets {
 			http.Error(w, "socket: "+reason.Error(), status)
 		},
 	}
-	s.melody.Config.MaxMessageSize = app.config.MaxFrame
+	s.melody.Config.MaxMessageSize = limits.MaxFrame
 	s.melody.Config.MessageBufferSize = 1
 	s.melody.Config.WriteWait = writeWait
 	s.melody.Config.PongWait = 75 * time.Second
@@ -56,13 +59,13 @@ func newSockets(app *App) *sockets {
 	s.melody.HandleMessage(func(session *melody.Session, message []byte) {
 		// An action needs more of a stack than an idle socket shall keep.
 		var handled sync.WaitGroup
-		handled.Go(func() { of(session).receive(message) })
+		handled.Go(func() { connectionOf(session).Receive(message) })
 		handled.Wait()
 	})
 	s.melody.HandleMessageBinary(func(session *melody.Session, _ []byte) {
-		of(session).disconnect(websocket.CloseUnsupportedData, "frames are text")
+		connectionOf(session).Outbox().Transport.End(websocket.CloseUnsupportedData, "frames are text")
 	})
-	s.melody.HandleSentMessage(func(session *melody.Session, _ []byte) { of(session).outbox.Sent() })
+	s.melody.HandleSentMessage(func(session *melody.Session, _ []byte) { connectionOf(session).Outbox().Sent() })
 	s.melody.HandleDisconnect(s.disconnect)
 	return s
 }
@@ -80,19 +83,19 @@ func sameOrigin(r *http.Request) bool {
 // ServeHTTP returns when the socket is open, or refused. Melody reads a socket on
 // the goroutine that it is given a request on, and keeps the request; so it is
 // given another goroutine, and a request that holds no more than it needs.
-func (s *sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := s.app.newConnection(r)
+func (s *Sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := s.host.Accept(r)
 	opened := make(chan struct{})
 	slim := (&http.Request{Method: r.Method, Host: r.Host, Header: r.Header}).
 		WithContext(&socketContext{Context: context.Background(), conn: c, opened: opened})
 	begun := s.begin(func() {
 		if err := s.melody.HandleRequest(w, slim); err != nil {
-			s.app.log.Debug("socket refused", "remote", c.remote, "error", err)
+			s.log.Debug("socket refused", "remote", c.Remote(), "error", err)
 			close(opened)
 		}
 	})
 	if !begun {
-		s.app.fail(w, r, fault.Errorf(fault.Unavailable, "the server is closing"))
+		s.host.Fail(w, r, fault.Errorf(fault.Unavailable, "the server is closing"))
 		return
 	}
 	<-opened
@@ -102,40 +105,39 @@ func (s *sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the request that it keeps.
 type socketContext struct {
 	context.Context
-	conn   *Connection
+	conn   Connection
 	opened chan struct{} // closed when melody has taken over
 }
 
-func of(session *melody.Session) *Connection {
+func connectionOf(session *melody.Session) Connection {
 	return session.Request.Context().(*socketContext).conn
 }
 
 // connect is called by melody before it reads from a socket or writes to it.
-func (s *sockets) connect(session *melody.Session) {
+func (s *Sockets) connect(session *melody.Session) {
 	session.Request.Header = nil
 	ctx := session.Request.Context().(*socketContext)
 	close(ctx.opened)
 	ctx.opened = nil
 	c := ctx.conn
 	socket := &socket{s, session}
-	c.outbox.Transport = socket
 	if tcp, ok := session.WebsocketConnection().NetConn().(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(outbox.MaxMessage) // what the system holds can not be merged any more
 	}
-	if err := s.app.hub.join(c, s.app.config.MaxConnections); err != nil {
-		c.disconnect(outbox.ClosePolicy, fault.As(err).Message)
+	if err := c.Join(socket); err != nil {
+		socket.End(outbox.ClosePolicy, fault.As(err).Message)
 	}
 	if s.closing() { // it may have joined too late to be seen
 		socket.close(outbox.CloseRestart, restarts)
 	}
 }
 
-func (s *sockets) disconnect(session *melody.Session) {
-	s.app.removeConnection(of(session))
+func (s *Sockets) disconnect(session *melody.Session) {
+	connectionOf(session).Leave()
 }
 
 // begin runs fn on a goroutine of its own, unless the sockets are closed.
-func (s *sockets) begin(fn func()) bool {
+func (s *Sockets) begin(fn func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
@@ -144,31 +146,34 @@ func (s *sockets) begin(fn func()) bool {
 	return !s.closed
 }
 
-func (s *sockets) closing() bool {
+func (s *Sockets) closing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.closed
 }
 
-// close ends every socket with a word to come back, and takes no more. It does
+// Close ends every socket with a word to come back, and takes no more. It does
 // not wait for them.
-func (s *sockets) close() {
+func (s *Sockets) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
 	s.closed = true
-	for _, c := range s.app.hub.all() {
-		if socket, ok := c.outbox.Transport.(*socket); ok {
+	for _, t := range s.host.Joined() {
+		if socket, ok := t.(*socket); ok {
 			s.running.Go(func() { socket.close(outbox.CloseRestart, restarts) })
 		}
 	}
 }
 
+// Wait returns when every socket has ended.
+func (s *Sockets) Wait() { s.running.Wait() }
+
 // A socket is a connection's transport.
 type socket struct {
-	sockets *sockets
+	sockets *Sockets
 	session *melody.Session
 }
 
@@ -176,7 +181,7 @@ func (s *socket) Name() string { return "socket" }
 
 func (s *socket) Send(message []byte) {
 	if err := s.session.Write(message); err != nil {
-		s.sockets.app.log.Debug("socket write", "remote", of(s.session).remote, "error", err)
+		s.sockets.log.Debug("socket write", "remote", connectionOf(s.session).Remote(), "error", err)
 	}
 }
 

@@ -1,52 +1,102 @@
-package server
+package transport
 
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
-	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// serve opens an application without routes, whose links are as impatient as
-// change makes them.
-func serve(t *testing.T, config Config, change func(*links)) (*App, string) {
+// A fakeHost counts the connections that have joined.
+type fakeHost struct {
+	limit int // of the bytes that wait for a connection
+
+	mu     sync.Mutex
+	joined map[*fakeConnection]bool
+	change chan struct{} // holds one after joined has changed
+}
+
+func (h *fakeHost) Accept(*http.Request) Connection {
+	return &fakeConnection{host: h, outbox: outbox.Outbox{Limit: h.limit}}
+}
+func (h *fakeHost) Joined() []outbox.Transport { return nil }
+func (h *fakeHost) User(*http.Request) string  { return "" }
+func (h *fakeHost) ReadJSON(_ http.ResponseWriter, r *http.Request, into any) error {
+	return json.NewDecoder(r.Body).Decode(into)
+}
+func (h *fakeHost) Fail(w http.ResponseWriter, _ *http.Request, err error) {
+	http.Error(w, err.Error(), fault.As(err).Status())
+}
+
+func (h *fakeHost) set(c *fakeConnection, joined bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if joined {
+		h.joined[c] = true
+	} else {
+		delete(h.joined, c)
+	}
+	select {
+	case h.change <- struct{}{}:
+	default:
+	}
+}
+
+func (h *fakeHost) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.joined)
+}
+
+type fakeConnection struct {
+	host   *fakeHost
+	outbox outbox.Outbox
+}
+
+func (c *fakeConnection) Join(t outbox.Transport) error {
+	c.outbox.Transport = t
+	c.host.set(c, true)
+	return nil
+}
+func (c *fakeConnection) Leave()                 { c.host.set(c, false) }
+func (c *fakeConnection) Receive([]byte)         {}
+func (c *fakeConnection) Handle([]wire.Request)  {}
+func (c *fakeConnection) Outbox() *outbox.Outbox { return &c.outbox }
+func (c *fakeConnection) UserKey() string        { return "" }
+func (c *fakeConnection) Remote() string         { return "test" }
+
+// serve serves links that are as impatient as change makes them. visitors and bytes
+// limit their connections.
+func serve(t *testing.T, visitors, bytes int, change func(*Links)) (*Links, string) {
 	t.Helper()
-	config.Data = filepath.Join(t.TempDir(), "test.db")
-	config.Router = route.NewRouter()
-	config.Router.Connect = func(context.Context, any) (any, error) { return nil, nil }
-	config.Files = fstest.MapFS{"views/layout.html": {Data: []byte(`{{template "main" .}}`)}}
-	app, err := New(config)
-	if err == nil {
-		err = app.Open()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	change(app.links)
-	web := httptest.NewServer(app.Handler())
+	host := &fakeHost{limit: bytes, joined: map[*fakeConnection]bool{}, change: make(chan struct{}, 1)}
+	links := NewLinks(host, Limits{MaxFrame: 1 << 16, MaxVisitors: visitors, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	change(links)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /_tower/stream", links.ServeStream)
+	mux.HandleFunc("POST /_tower/poll", links.ServePoll)
+	mux.HandleFunc("POST /_tower/send", links.ServeBatch)
+	web := httptest.NewServer(mux)
 	t.Cleanup(func() {
-		if err := app.Close(); err != nil {
-			t.Error(err)
-		}
+		links.Close()
 		web.CloseClientConnections()
 		web.Close()
+		links.Wait()
 	})
-	return app, web.URL
+	return links, web.URL
 }
 
 func post(t *testing.T, url, body string) (*http.Response, *wire.Delivery) {
@@ -67,40 +117,39 @@ func post(t *testing.T, url, body string) (*http.Response, *wire.Delivery) {
 	return response, d
 }
 
-// awaitCount waits until the application knows so many connections.
-func awaitCount(t *testing.T, app *App, want int) {
+// awaitCount waits until the host has so many connections.
+func awaitCount(t *testing.T, links *Links, want int) {
 	t.Helper()
-	watcher := app.inspector.subscribe()
-	defer app.inspector.unsubscribe(watcher)
-	for deadline := time.After(10 * time.Second); app.hub.count() != want; {
+	host := links.host.(*fakeHost)
+	for deadline := time.After(10 * time.Second); host.count() != want; {
 		select {
-		case <-watcher.Wake:
+		case <-host.change:
 		case <-deadline:
-			t.Fatalf("%d connections, not %d", app.hub.count(), want)
+			t.Fatalf("%d connections, not %d", host.count(), want)
 		}
 	}
 }
 
 func TestALinkThatNobodyPollsEnds(t *testing.T) {
-	app, url := serve(t, Config{}, func(s *links) { s.absence, s.wait = 50*time.Millisecond, 200*time.Millisecond })
+	links, url := serve(t, 10, 1<<20, func(s *Links) { s.absence, s.wait = 50*time.Millisecond, 200*time.Millisecond })
 	_, opened := post(t, url+"/_tower/poll", `{}`)
 	poll := fmt.Sprintf(`{"link":%q}`, opened.Link)
 	if response, d := post(t, url+"/_tower/poll", poll); response.StatusCode != http.StatusOK || d.End != nil {
 		t.Errorf("while it is polled: %s, %+v", response.Status, d)
 	}
-	awaitCount(t, app, 0)
+	awaitCount(t, links, 0)
 	if response, _ := post(t, url+"/_tower/poll", poll); response.StatusCode != http.StatusNotFound {
 		t.Errorf("after that: %s", response.Status)
 	}
-	app.links.mu.Lock()
-	defer app.links.mu.Unlock()
-	if app.links.visitors != 0 || len(app.links.open) != 0 {
-		t.Errorf("%d visitors, %d links", app.links.visitors, len(app.links.open))
+	links.mu.Lock()
+	defer links.mu.Unlock()
+	if links.visitors != 0 || len(links.open) != 0 {
+		t.Errorf("%d visitors, %d links", links.visitors, len(links.open))
 	}
 }
 
 func TestAStreamSaysThatItLivesAndEndsWhenItsClientDoesNot(t *testing.T) {
-	app, url := serve(t, Config{}, func(s *links) { s.beat, s.silence = 20*time.Millisecond, 300*time.Millisecond })
+	links, url := serve(t, 10, 1<<20, func(s *Links) { s.beat, s.silence = 20*time.Millisecond, 300*time.Millisecond })
 	response, err := http.Post(url+"/_tower/stream", "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -117,22 +166,22 @@ func TestAStreamSaysThatItLivesAndEndsWhenItsClientDoesNot(t *testing.T) {
 	if beats == 0 || last != `data: {"end":{"code":1008,"reason":"the client was silent for too long"}}` {
 		t.Errorf("%d beats, and at last %s", beats, last)
 	}
-	awaitCount(t, app, 0)
+	awaitCount(t, links, 0)
 }
 
 func TestAStreamThatBreaksFreesItsConnection(t *testing.T) {
-	app, url := serve(t, Config{}, func(*links) {})
+	links, url := serve(t, 10, 1<<20, func(*Links) {})
 	response, err := http.Post(url+"/_tower/stream", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	awaitCount(t, app, 1)
+	awaitCount(t, links, 1)
 	response.Body.Close()
-	awaitCount(t, app, 0)
+	awaitCount(t, links, 0)
 }
 
 func TestVisitorsWithoutASocketAreCounted(t *testing.T) {
-	_, url := serve(t, Config{MaxVisitors: 2}, func(*links) {})
+	_, url := serve(t, 2, 1<<20, func(*Links) {})
 	_, first := post(t, url+"/_tower/poll", `{}`)
 	post(t, url+"/_tower/poll", `{}`)
 	if response, _ := post(t, url+"/_tower/poll", `{}`); response.StatusCode != http.StatusTooManyRequests {
@@ -145,16 +194,16 @@ func TestVisitorsWithoutASocketAreCounted(t *testing.T) {
 }
 
 func TestALinkOfASlowClientEndsAndSaysWhy(t *testing.T) {
-	app, url := serve(t, Config{MaxQueue: 1000}, func(*links) {})
+	links, url := serve(t, 10, 1000, func(*Links) {})
 	_, opened := post(t, url+"/_tower/poll", `{}`)
-	l, err := app.links.find(opened.Link, "")
+	l, err := links.find(opened.Link, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 100 {
-		l.conn.outbox.Put([]byte(`"` + strings.Repeat("x", 100) + `"`))
+		l.conn.Outbox().Put([]byte(`"` + strings.Repeat("x", 100) + `"`))
 	}
-	awaitCount(t, app, 0)
+	awaitCount(t, links, 0)
 	if _, d := post(t, url+"/_tower/poll", fmt.Sprintf(`{"link":%q}`, opened.Link)); d.End == nil || d.End.Code != outbox.CloseSlow {
 		t.Errorf("it is told %+v", d)
 	}
@@ -167,12 +216,13 @@ func TestPollsLoseAndDoubleNothing(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	const messages = 3000
-	l := &link{kind: "poll", conn: &Connection{}}
-	l.conn.outbox = outbox.Outbox{Transport: l, Limit: 1 << 30}
+	conn := &fakeConnection{}
+	l := &link{kind: "poll", conn: conn}
+	conn.outbox = outbox.Outbox{Transport: l, Limit: 1 << 30}
 	var putting sync.WaitGroup
 	putting.Go(func() {
 		for i := range messages {
-			l.conn.outbox.Put(fmt.Append(nil, i))
+			l.conn.Outbox().Put(fmt.Append(nil, i))
 		}
 	})
 	defer putting.Wait()

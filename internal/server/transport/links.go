@@ -1,19 +1,19 @@
-package server
+package transport
 
 import (
 	"crypto/rand"
 	"sync"
 	"time"
 
-	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 )
 
-// links knows the connections that are carried by requests. A link is found by an
+// Links knows the connections that are carried by requests. A link is found by an
 // id that nobody can guess, and only for the user who opened it.
-type links struct {
-	app *App
+type Links struct {
+	host   Host
+	limits Limits
 
 	beat    time.Duration // of silence, after which a stream says that it lives
 	wait    time.Duration // that a poll may take
@@ -27,27 +27,27 @@ type links struct {
 	running  sync.WaitGroup // what ends links
 }
 
-func newLinks(app *App) *links {
-	return &links{app: app, open: map[string]*link{},
+// NewLinks returns the links of a host's connections.
+func NewLinks(host Host, limits Limits) *Links {
+	return &Links{host: host, limits: limits, open: map[string]*link{},
 		beat: 15 * time.Second, wait: 25 * time.Second, absence: 30 * time.Second, silence: 5 * time.Minute}
 }
 
 // add opens a link for a connection.
-func (s *links) add(c *Connection, kind string) (*link, error) {
+func (s *Links) add(c Connection, kind string) (*link, error) {
 	l := &link{links: s, id: rand.Text(), kind: kind, conn: c}
-	c.outbox.Transport = l
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, fault.Errorf(fault.Unavailable, "the server is closing")
 	}
-	if most := s.app.config.MaxVisitors; c.user == "" && s.visitors >= most {
+	if most := s.limits.MaxVisitors; c.UserKey() == "" && s.visitors >= most {
 		return nil, fault.Errorf(fault.TooMany, "%d visitors are connected without a socket; try again later", most)
 	}
-	if err := s.app.hub.join(c, s.app.config.MaxConnections); err != nil {
+	if err := c.Join(l); err != nil {
 		return nil, err
 	}
-	if c.user == "" {
+	if c.UserKey() == "" {
 		s.visitors++
 	}
 	s.open[l.id] = l
@@ -58,7 +58,7 @@ func (s *links) add(c *Connection, kind string) (*link, error) {
 }
 
 // find returns an open link, for its user.
-func (s *links) find(id string, user record.ID) (*link, error) {
+func (s *Links) find(id string, user string) (*link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.open[id]
@@ -67,15 +67,15 @@ func (s *links) find(id string, user record.ID) (*link, error) {
 		return nil, fault.Errorf(fault.BadRequest, "link is missing: the one that was opened")
 	case l == nil:
 		return nil, fault.Errorf(fault.NotFound, "there is no such link, or it has ended; connect again")
-	case l.conn.user != user:
+	case l.conn.UserKey() != user:
 		return nil, fault.Errorf(fault.Forbidden, "this link was opened by another user; connect again")
 	}
 	return l, nil
 }
 
-// replace ends a link of the user once its client has all that was sent: another
+// Replace ends a link of the user once its client has all that was sent: another
 // connection, which is said to take its place, is open.
-func (s *links) replace(id string, user record.ID) {
+func (s *Links) Replace(id string, user string) {
 	if l, err := s.find(id, user); err == nil {
 		l.leave()
 		l.mu.Lock()
@@ -86,11 +86,11 @@ func (s *links) replace(id string, user record.ID) {
 }
 
 // forget ends a link of which nobody is to know any more.
-func (s *links) forget(l *link, code int, reason string) {
+func (s *Links) forget(l *link, code int, reason string) {
 	s.mu.Lock()
 	if s.open[l.id] == l {
 		delete(s.open, l.id)
-		if l.conn.user == "" {
+		if l.conn.UserKey() == "" {
 			s.visitors--
 		}
 	}
@@ -100,7 +100,7 @@ func (s *links) forget(l *link, code int, reason string) {
 }
 
 // begin runs fn on a goroutine of its own, unless the links are closed.
-func (s *links) begin(fn func()) {
+func (s *Links) begin(fn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
@@ -108,9 +108,9 @@ func (s *links) begin(fn func()) {
 	}
 }
 
-// close ends every link with a word to come back, and takes no more. It does not
+// Close ends every link with a word to come back, and takes no more. It does not
 // wait for them.
-func (s *links) close() {
+func (s *Links) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -122,3 +122,6 @@ func (s *links) close() {
 		l.idle.Stop()
 	}
 }
+
+// Wait returns when every link has ended.
+func (s *Links) Wait() { s.running.Wait() }

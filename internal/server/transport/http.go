@@ -1,8 +1,7 @@
-package server
+package transport
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -13,17 +12,17 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// serveStream opens a link and sends its messages as events, until either side
+// ServeStream opens a link and sends its messages as events, until either side
 // ends it.
-func (a *App) serveStream(w http.ResponseWriter, r *http.Request) {
-	l, err := a.links.add(a.newConnection(r), "stream")
+func (s *Links) ServeStream(w http.ResponseWriter, r *http.Request) {
+	l, err := s.add(s.host.Accept(r), "stream")
 	if err != nil {
-		a.fail(w, r, err)
+		s.host.Fail(w, r, err)
 		return
 	}
-	defer a.links.forget(l, outbox.CloseDone, "the stream has ended")
+	defer s.forget(l, outbox.CloseDone, "the stream has ended")
 	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // what is between may still be sending it
-	l.resetIdle(a.links.silence)
+	l.resetIdle(s.silence)
 	limitSendBuffer(r.Context())
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
@@ -35,12 +34,12 @@ func (a *App) serveStream(w http.ResponseWriter, r *http.Request) {
 	next, have := &wire.Delivery{Link: l.id}, uint64(0)
 	for err = l.write(w, next); err == nil && next.End == nil; err = l.write(w, next) {
 		have = max(have, next.Number)
-		if next, err = l.next(r.Context(), have, a.links.beat); err != nil || r.Context().Err() != nil {
+		if next, err = l.next(r.Context(), have, s.beat); err != nil || r.Context().Err() != nil {
 			break
 		}
 	}
 	if err != nil {
-		a.log.Debug("stream", "remote", l.conn.remote, "error", err)
+		s.limits.Log.Debug("stream", "remote", l.conn.Remote(), "error", err)
 	}
 }
 
@@ -53,90 +52,75 @@ func event(d *wire.Delivery) []byte {
 	return append(d.Append([]byte("data: ")), "\n\n"...)
 }
 
-// servePoll opens a link, or answers with the next message of one.
-func (a *App) servePoll(w http.ResponseWriter, r *http.Request) {
+// ServePoll opens a link, or answers with the next message of one.
+func (s *Links) ServePoll(w http.ResponseWriter, r *http.Request) {
 	var poll wire.Poll
 	delivery := &wire.Delivery{}
-	err := a.readJSON(w, r, &poll)
+	err := s.host.ReadJSON(w, r, &poll)
 	if err == nil && poll.Link == "" {
 		var l *link
-		if l, err = a.links.add(a.newConnection(r), "poll"); err == nil {
+		if l, err = s.add(s.host.Accept(r), "poll"); err == nil {
 			delivery.Link = l.id
 		}
 	} else if err == nil {
-		delivery, err = a.poll(r, &poll)
+		delivery, err = s.poll(r, &poll)
 	}
 	if err != nil {
-		a.fail(w, r, err)
+		s.host.Fail(w, r, err)
 		return
 	}
-	writeJSON(w, delivery.Append(nil)) // what does not arrive is asked for again
+	WriteJSON(w, delivery.Append(nil)) // what does not arrive is asked for again
 }
 
-func (a *App) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
-	l, err := a.links.find(poll.Link, a.cookies.user(r))
+func (s *Links) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
+	l, err := s.find(poll.Link, s.host.User(r))
 	if err != nil {
 		return nil, err
 	}
 	if l.kind != "poll" {
 		return nil, fault.Errorf(fault.BadRequest, "the messages of this link come over its %s", l.kind)
 	}
-	wait := a.links.wait
+	wait := s.wait
 	if asked := time.Duration(poll.Wait) * time.Second; 0 < asked && asked < wait {
 		wait = asked
 	}
-	l.resetIdle(wait + a.links.absence)
+	l.resetIdle(wait + s.absence)
 	delivery, err := l.next(r.Context(), poll.Have, wait)
-	l.resetIdle(a.links.absence)
+	l.resetIdle(s.absence)
 	if err == nil && delivery.End != nil {
-		a.links.forget(l, delivery.End.Code, delivery.End.Reason)
+		s.forget(l, delivery.End.Code, delivery.End.Reason)
 	}
 	return delivery, err
 }
 
-// serveBatch handles frames that a client sends beside its stream or its polls,
+// ServeBatch handles frames that a client sends beside its stream or its polls,
 // and answers when that is done. What comes of them goes over the link.
-func (a *App) serveBatch(w http.ResponseWriter, r *http.Request) {
+func (s *Links) ServeBatch(w http.ResponseWriter, r *http.Request) {
 	var batch wire.Batch
 	var l *link
-	err := a.readJSON(w, r, &batch)
+	err := s.host.ReadJSON(w, r, &batch)
 	if err == nil {
-		l, err = a.links.find(batch.Link, a.cookies.user(r))
+		l, err = s.find(batch.Link, s.host.User(r))
 	}
 	switch {
 	case err != nil:
 	case batch.End:
-		a.links.forget(l, outbox.CloseDone, "the client has left")
+		s.forget(l, outbox.CloseDone, "the client has left")
 	default:
 		if l.kind == "stream" {
-			l.resetIdle(a.links.silence)
+			l.resetIdle(s.silence)
 		}
 		err = l.handleBatch(&batch)
 	}
 	if err != nil {
-		a.fail(w, r, err)
+		s.host.Fail(w, r, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// readJSON decodes the body of a request that no form makes.
-func (a *App) readJSON(w http.ResponseWriter, r *http.Request, into any) error {
-	body, form, err := a.readBody(w, r)
-	if err != nil {
-		return err
-	}
-	if form != nil || len(body) == 0 {
-		return fault.Errorf(fault.BadRequest, "the request must be a JSON object, as application/json")
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fault.Errorf(fault.BadRequest, "the request cannot be read: %v", err)
-	}
-	return nil
-}
-
-// writeJSON answers with what must not be kept by anybody between.
-func writeJSON(w http.ResponseWriter, data []byte) {
+// WriteJSON answers with what must not be kept by anybody between.
+func WriteJSON(w http.ResponseWriter, data []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(append(data, '\n')) // the client may be gone

@@ -1,0 +1,78 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/transport"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A carried application is the host of its transports, and a connection what they
+// carry.
+var (
+	_ transport.Host       = (*App)(nil)
+	_ transport.Connection = (*Connection)(nil)
+)
+
+// Accept returns a connection for the client that sent a request.
+func (a *App) Accept(r *http.Request) transport.Connection { return a.newConnection(r) }
+
+// Joined returns the transports of the connections that have joined.
+func (a *App) Joined() []outbox.Transport {
+	all := a.hub.all()
+	transports := make([]outbox.Transport, len(all))
+	for i, c := range all {
+		transports[i] = c.outbox.Transport
+	}
+	return transports
+}
+
+// User returns the id of the user that sent a request, "" for a visitor.
+func (a *App) User(r *http.Request) string { return string(a.cookies.user(r)) }
+
+// Fail answers a request with an error.
+func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) { a.fail(w, r, err) }
+
+// ReadJSON decodes the body of a request that no form makes.
+func (a *App) ReadJSON(w http.ResponseWriter, r *http.Request, into any) error {
+	body, form, err := a.readBody(w, r)
+	if err != nil {
+		return err
+	}
+	if form != nil || len(body) == 0 {
+		return fault.Errorf(fault.BadRequest, "the request must be a JSON object, as application/json")
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fault.Errorf(fault.BadRequest, "the request cannot be read: %v", err)
+	}
+	return nil
+}
+
+// Join adds the connection to the application's, with what carries it.
+func (c *Connection) Join(t outbox.Transport) error {
+	c.outbox.Transport = t
+	return c.app.Join(c)
+}
+
+// Leave removes the connection and closes its cursors.
+func (c *Connection) Leave() { c.app.removeConnection(c) }
+
+// Receive handles the frames of one message, in order, while the goroutine that
+// reads the transport waits: so a client that sends faster than it is served waits,
+// too.
+func (c *Connection) Receive(message []byte) { c.receive(message) }
+
+// Handle handles frames, in order. Only one call at a time.
+func (c *Connection) Handle(requests []wire.Request) { c.handleAll(requests) }
+
+// Outbox returns what waits to be sent to the client.
+func (c *Connection) Outbox() *outbox.Outbox { return &c.outbox }
+
+// UserKey returns the id of the signed-in user, "" for a visitor.
+func (c *Connection) UserKey() string { return string(c.user) }
+
+// Remote returns the client's address.
+func (c *Connection) Remote() string { return c.remote }
