@@ -79,8 +79,8 @@ type queryCommand struct {
 
 	condition *repl.Condition // nil without --until
 	request   wire.ControlRequest
-	replica   repl.Held
-	build     string // build of the application that filled the replica
+	held      repl.Replica
+	build     string // of the application that told what is held
 	printer   *repl.Printer
 }
 

@@ -69,7 +69,7 @@ func NewCondition(text string) (*Condition, error) {
 }
 
 // Holds evaluates the condition. One that is still at it when ctx ends fails.
-func (c *Condition) Holds(ctx context.Context, h *Held) (bool, error) {
+func (c *Condition) Holds(ctx context.Context, h *Replica) (bool, error) {
 	vm := goja.New()
 	vm.SetMaxCallStackSize(maxCallDepth)
 	stop := context.AfterFunc(ctx, func() { vm.Interrupt(context.Cause(ctx)) })
@@ -94,7 +94,7 @@ func (c *Condition) Holds(ctx context.Context, h *Held) (bool, error) {
 	return result.ToBoolean(), nil
 }
 
-func endOf(h *Held, at int) any {
+func endOf(h *Replica, at int) any {
 	if at < 0 || at >= h.Len() {
 		return nil
 	}

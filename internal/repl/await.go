@@ -54,7 +54,7 @@ func parseBody(src source, text string) (*parsed, error) {
 }
 
 func hasAwait(text string) bool {
-	var s scanner
+	var s lexer
 	for _, t := range s.scan(text) {
 		if t.kind == keywordToken && text[t.start:t.end] == "await" {
 			return true

@@ -26,14 +26,14 @@ func (a *actor) act(route *wire.Route, call goja.FunctionCall) goja.Value {
 	merged := e.vm.NewObject()
 	if rest, ok := call.Argument(1).(*goja.Object); ok {
 		for _, name := range rest.Keys() {
-			e.hold(merged, name, rest.Get(name))
+			e.setProperty(merged, name, rest.Get(name))
 		}
 	}
 	id := in
 	if record, ok := in.(*goja.Object); ok {
 		id = record.Get("id")
 	}
-	e.hold(merged, params[0][1], id)
+	e.setProperty(merged, params[0][1], id)
 	return a.made(route, a.send(route, e.input(route, merged)))
 }
 
@@ -103,23 +103,23 @@ func (a *actor) call(route string, in goja.Value) goja.Value {
 	}
 	var body json.RawMessage
 	if !goja.IsUndefined(in) {
-		body = appendJSON(nil, e.look(in, lookSent))
+		body = appendJSON(nil, e.snapshot(in, copySent))
 	}
 	called := a.request(method, path, body)
 	out := e.vm.NewObject()
-	e.hold(out, "status", e.vm.ToValue(called.Status))
-	e.hold(out, "out", e.parsed(called.Out))
-	e.hold(out, "error", goja.Null())
-	e.hold(out, "problems", e.vm.NewObject())
+	e.setProperty(out, "status", e.vm.ToValue(called.Status))
+	e.setProperty(out, "out", e.parsed(called.Out))
+	e.setProperty(out, "error", goja.Null())
+	e.setProperty(out, "problems", e.vm.NewObject())
 	if called.Error != nil {
 		answer, _ := json.Marshal(called.Error) // it was JSON before
 		failed := e.parsed(answer).(*goja.Object)
-		e.hold(out, "error", failed)
+		e.setProperty(out, "error", failed)
 		if problems := failed.Get("problems"); problems != nil {
-			e.hold(out, "problems", problems)
+			e.setProperty(out, "problems", problems)
 		}
 	}
-	e.hold(out, "location", e.vm.ToValue(called.Location))
-	e.hold(out, "session", e.vm.ToValue(called.Session))
+	e.setProperty(out, "location", e.vm.ToValue(called.Location))
+	e.setProperty(out, "session", e.vm.ToValue(called.Session))
 	return out
 }

@@ -29,7 +29,7 @@ func (st *styles) codeStyle(kind tokenKind) lipgloss.Style {
 // codeLines lays code out behind a prompt, in lines of so many cells. A cursor
 // of -1 is not shown. It returns the line that the cursor is on, too.
 func codeLines(st *styles, prompt cell, letters []string, cursor, cells int) (lines []string, cursorLine int) {
-	var s scanner
+	var s lexer
 	tokens := s.scan(strings.Join(letters, ""))
 	w := codeWriter{st: st, cells: max(cells, promptWidth+2)}
 	w.prompt(prompt)

@@ -24,9 +24,9 @@ func commands() []command {
 	return []command{
 		{".edit", "write the code in $EDITOR (^X ^E)", (*screen).edit},
 		{".copy", "copy the last result into the terminal's clipboard (alt+w)", (*screen).copyResult},
-		{".keys", "this sheet (?)", func(s *screen) tea.Cmd { s.openSheet(); return nil }},
-		{".vi", "keys as in vi, for this session", func(s *screen) tea.Cmd { s.vi = newVi(); return s.tell("keys as in vi; esc for command mode") }},
-		{".emacs", "keys as in emacs, as at the beginning", func(s *screen) tea.Cmd { s.vi = nil; return s.tell("keys as in emacs") }},
+		{".keys", "this sheet (?)", func(s *screen) tea.Cmd { s.openKeyHelp(); return nil }},
+		{".vi", "keys as in vi, for this session", func(s *screen) tea.Cmd { s.vi = newVi(); return s.showHint("keys as in vi; esc for command mode") }},
+		{".emacs", "keys as in emacs, as at the beginning", func(s *screen) tea.Cmd { s.vi = nil; return s.showHint("keys as in emacs") }},
 		{".clear", "clear the screen (^L)", (*screen).clearScreen},
 		{".exit", "leave (^D)", func(*screen) tea.Cmd { return tea.Quit }},
 	}
@@ -72,8 +72,8 @@ func (s *screen) clearScreen() tea.Cmd {
 	return tea.ClearScreen
 }
 
-// edited is what came back from the editor.
-type edited struct {
+// editedMsg is what came back from the editor.
+type editedMsg struct {
 	path string
 	err  error
 }
@@ -82,12 +82,12 @@ type edited struct {
 func (s *screen) edit() tea.Cmd {
 	path, err := writeDraft(s.editor.text())
 	if err != nil {
-		return s.tell(fmt.Sprintf("write what is to be edited: %v", err))
+		return s.showHint(fmt.Sprintf("write what is to be edited: %v", err))
 	}
 	cmd := editorCommand(cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR")), path)
 	cmd.Stdout, cmd.Stderr = s.o.Output, s.o.Output
 	s.tty.release()
-	return tea.ExecProcess(cmd, func(err error) tea.Msg { return edited{path, err} })
+	return tea.ExecProcess(cmd, func(err error) tea.Msg { return editedMsg{path, err} })
 }
 
 func writeDraft(text string) (path string, err error) {
@@ -100,17 +100,17 @@ func writeDraft(text string) (path string, err error) {
 }
 
 // edited takes back what was edited.
-func (s *screen) edited(msg edited) tea.Cmd {
+func (s *screen) edited(msg editedMsg) tea.Cmd {
 	s.tty.guard()
 	defer os.Remove(msg.path) // it is of no use to anybody
 	if msg.err != nil {
-		return s.tell(fmt.Sprintf("the editor: %v; $EDITOR names it", msg.err))
+		return s.showHint(fmt.Sprintf("the editor: %v; $EDITOR names it", msg.err))
 	}
 	text, err := os.ReadFile(msg.path)
 	if err != nil {
-		return s.tell(fmt.Sprintf("read what was edited: %v", err))
+		return s.showHint(fmt.Sprintf("read what was edited: %v", err))
 	}
-	s.editor.keep()
+	s.editor.saveUndo()
 	s.editor.set("")
 	s.editor.insert(strings.TrimRight(string(text), " \t\r\n"))
 	return nil
@@ -123,17 +123,17 @@ const longestCopy = 74_000
 // be on this machine.
 func (s *screen) copyText(what, text string) tea.Cmd {
 	if len(text) > longestCopy {
-		return s.tell(fmt.Sprintf("%s is too much for the terminal's clipboard: %s; the most is %s", what, bytesOf(len(text)), bytesOf(longestCopy)))
+		return s.showHint(fmt.Sprintf("%s is too much for the terminal's clipboard: %s; the most is %s", what, bytesOf(len(text)), bytesOf(longestCopy)))
 	}
-	s.tty.say(ansi.SetClipboard(ansi.SystemClipboard, text))
-	return s.tell("copied " + what + ", " + counted(len(lettersOf(text)), "letter"))
+	s.tty.writeSequence(ansi.SetClipboard(ansi.SystemClipboard, text))
+	return s.showHint("copied " + what + ", " + counted(len(lettersOf(text)), "letter"))
 }
 
 // copyResult copies the last result: text as it is, the rest as JSON.
 func (s *screen) copyResult() tea.Cmd {
 	v := s.transcript.result()
 	if v == nil {
-		return s.tell("there is no result to copy")
+		return s.showHint("there is no result to copy")
 	}
 	return s.copyText("the last result", copyOf(*v))
 }
@@ -157,7 +157,7 @@ func (s *screen) copyRow(l *listing) tea.Cmd {
 		r = l.open
 	}
 	if r == nil {
-		return s.tell("nothing is selected")
+		return s.showHint("nothing is selected")
 	}
 	return s.copyText(r.value())
 }

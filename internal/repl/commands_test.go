@@ -87,7 +87,7 @@ func TestWhatWasEditedIsTyped(t *testing.T) {
 	if err := os.WriteFile(path, []byte("let a = 1\n\n  a + 2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	st.send(edited{path: path})
+	st.send(editedMsg{path: path})
 	if got := st.screen.editor.text(); got != "let a = 1\n\n  a + 2" {
 		t.Errorf("typed %q", got)
 	}
@@ -98,7 +98,7 @@ func TestWhatWasEditedIsTyped(t *testing.T) {
 	if got := st.screen.editor.text(); got != "1 +" {
 		t.Errorf("undone to %q", got)
 	}
-	st.send(edited{path: path, err: errors.New("exit status 1")})
+	st.send(editedMsg{path: path, err: errors.New("exit status 1")})
 	st.wants("the editor: exit status 1; $EDITOR names it")
 }
 

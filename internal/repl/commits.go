@@ -20,8 +20,8 @@ const (
 	roomyPane    = 50  // cells from which nothing has to be tight
 )
 
-// A happening is a commit, or a note about a connection.
-type happening struct {
+// A activity is a commit, or a note about a connection.
+type activity struct {
 	number  uint64
 	commit  *wire.CommitEvent
 	applied map[uint64]int64 // microseconds, by connection
@@ -32,9 +32,9 @@ type happening struct {
 	lines []string
 }
 
-func (h *happening) key() string { return strconv.FormatUint(h.number, 36) }
+func (h *activity) key() string { return strconv.FormatUint(h.number, 36) }
 
-func (h *happening) text() string {
+func (h *activity) text() string {
 	c := h.commit
 	if c == nil {
 		return h.note
@@ -52,7 +52,7 @@ func (h *happening) text() string {
 	return strings.Join(words, " ")
 }
 
-func (h *happening) value() (what, whole string) {
+func (h *activity) value() (what, whole string) {
 	if h.commit == nil {
 		return "the note", h.note
 	}
@@ -63,7 +63,7 @@ func (h *happening) value() (what, whole string) {
 	return fmt.Sprintf("commit #%d", h.commit.Seq), string(encoded)
 }
 
-func (h *happening) draw(f formatter) []string {
+func (h *activity) draw(f formatter) []string {
 	if h.cells == f.width && h.lines != nil {
 		return h.lines
 	}
@@ -80,7 +80,7 @@ func (h *happening) draw(f formatter) []string {
 }
 
 // line is a commit on one line.
-func (h *happening) line(f formatter) string {
+func (h *activity) line(f formatter) string {
 	tail := paint(f.styles.dim, fmt.Sprintf("→ %d", h.commit.ReachedAll))
 	if n := len(h.applied); n > 0 {
 		tail += paint(f.styles.good, " ✓ ") + paint(f.styles.dim, strconv.Itoa(n))
@@ -94,7 +94,7 @@ func (h *happening) line(f formatter) string {
 }
 
 // whole is a commit with what it changed and whom it reached.
-func (h *happening) whole(f formatter) []string {
+func (h *activity) whole(f formatter) []string {
 	head, by := commitHead(f, h.commit, false), maker(h.commit.By)
 	reached := "→ " + reachedOf(h.commit)
 	if h.commit.ReachedAll > 0 {
@@ -152,7 +152,7 @@ func below(f formatter) string {
 }
 
 // changes are the first changes of several; of one, what became of its fields.
-func (h *happening) changes(f formatter) []string {
+func (h *activity) changes(f formatter) []string {
 	c := h.commit
 	if len(c.Changes) == 1 {
 		return f.indented(below(f), updatedValues(f, c.Changes[0], shownValues))

@@ -38,8 +38,8 @@ func (e *evaluator) complete(text string) (found completion) {
 			found = completion{}
 		}
 	}()
-	r := reader{e, words{text: text}}
-	var s scanner
+	r := completer{e, tokenList{text: text}}
+	var s lexer
 	for _, t := range s.scan(text) {
 		if t.kind == commentToken && t.end == len(text) {
 			return completion{}
@@ -120,16 +120,16 @@ const (
 	routeSubject // a function that calls or opens it
 )
 
-// A reader looks backwards through the tokens before the cursor.
-type reader struct {
+// A completer looks backwards through the tokens before the cursor.
+type completer struct {
 	e *evaluator
-	words
+	tokenList
 }
 
-func (r *reader) is(i int, text string) bool { return r.word(i) == text }
+func (r *completer) is(i int, text string) bool { return r.word(i) == text }
 
 // subject is the expression that ends at tokens[i].
-func (r *reader) subject(i int) subject {
+func (r *completer) subject(i int) subject {
 	if r.is(i, "?") { // of ?.
 		i--
 	}
@@ -154,7 +154,7 @@ func (r *reader) subject(i int) subject {
 }
 
 // called is what a call returns, whose arguments begin at tokens[open].
-func (r *reader) called(open int) subject {
+func (r *completer) called(open int) subject {
 	if open < 1 {
 		return subject{}
 	}
@@ -170,7 +170,7 @@ func (r *reader) called(open int) subject {
 }
 
 // spaceCalled is what as, at and cursor return.
-func (r *reader) spaceCalled(name string, open int) subject {
+func (r *completer) spaceCalled(name string, open int) subject {
 	switch name {
 	case "as":
 		return r.e.classify(r.e.as(goja.Null(), nil))
@@ -269,7 +269,7 @@ func (e *evaluator) property(s subject, name string) subject {
 }
 
 // members are the names that may follow a dot after s.
-func (r *reader) members(s subject) []string {
+func (r *completer) members(s subject) []string {
 	switch s.what {
 	case modelSubject:
 		return slices.Concat(modelMethods, arrayMethods)

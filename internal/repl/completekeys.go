@@ -9,7 +9,7 @@ import (
 
 // keys are what may be named after tokens[i], where that begins a key of an
 // object: fields, the operators of a field, or the inputs of an action.
-func (r *reader) keys(i int) []string {
+func (r *completer) keys(i int) []string {
 	if !r.is(i, "{") && !r.is(i, ",") {
 		return nil
 	}
@@ -41,7 +41,7 @@ func keyed(names []string) []string {
 }
 
 // whereOf is the model whose records an object is conditions on.
-func (r *reader) whereOf(object int) *model {
+func (r *completer) whereOf(object int) *model {
 	switch {
 	case r.is(object-1, "(") && r.is(object-2, "where") && r.is(object-3, "."):
 		return r.subject(object - 4).model
@@ -59,7 +59,7 @@ func (r *reader) whereOf(object int) *model {
 }
 
 // whereWithin is that of the object around tokens[i].
-func (r *reader) whereWithin(i int) *model {
+func (r *completer) whereWithin(i int) *model {
 	if outer := r.enclosing(i - 1); r.is(outer, "{") {
 		return r.whereOf(outer)
 	}
@@ -67,7 +67,7 @@ func (r *reader) whereWithin(i int) *model {
 }
 
 // fieldOf is the field that an object tests, and its model.
-func (r *reader) fieldOf(object int) (*model, string) {
+func (r *completer) fieldOf(object int) (*model, string) {
 	if !r.is(object-1, ":") {
 		return nil, ""
 	}
@@ -75,7 +75,7 @@ func (r *reader) fieldOf(object int) (*model, string) {
 }
 
 // argumentKeys are those of the object that create, update or an action is given.
-func (r *reader) argumentKeys(object int) []string {
+func (r *completer) argumentKeys(object int) []string {
 	open := r.callOf(object)
 	if open < 0 {
 		return nil
@@ -99,7 +99,7 @@ func (r *reader) argumentKeys(object int) []string {
 }
 
 // callOf is where the call of a method begins that is given an object, or -1.
-func (r *reader) callOf(object int) int {
+func (r *completer) callOf(object int) int {
 	open := object - 1
 	if r.is(open, ",") || r.is(open, "[") { // after another argument, or in a list of objects
 		open = r.enclosing(open - 1)
@@ -114,7 +114,7 @@ func (r *reader) callOf(object int) int {
 }
 
 // argumentOf is the model whose fields an object sets, or nil.
-func (r *reader) argumentOf(object int) *model {
+func (r *completer) argumentOf(object int) *model {
 	open := r.callOf(object)
 	if open < 0 || !slices.Contains([]string{"create", "update", "updateAll"}, r.word(open-1)) {
 		return nil
@@ -124,7 +124,7 @@ func (r *reader) argumentOf(object int) *model {
 
 // inText completes what stands within quotes: the name of a field, of a cursor, of
 // a route or of a topic, or an id.
-func (r *reader) inText(i int) completion {
+func (r *completer) inText(i int) completion {
 	start := r.tokens[i].start + 1
 	typed := r.text[start:]
 	if strings.ContainsAny(typed, "\"'\n") || r.tokens[i].end != len(r.text) {
@@ -142,7 +142,7 @@ func (r *reader) inText(i int) completion {
 
 // idsAt is the model whose id the text at tokens[i] is to be, or nil: the first that
 // a method is given, or the value of a field that refers.
-func (r *reader) idsAt(i, open int) *model {
+func (r *completer) idsAt(i, open int) *model {
 	if r.is(i-1, "(") && r.is(open-2, ".") && slices.Contains([]string{"find", "update", "delete"}, r.word(open-1)) {
 		return r.subject(open - 3).model
 	}
@@ -159,7 +159,7 @@ func (r *reader) idsAt(i, open int) *model {
 
 // tested is the field whose value begins at tokens[i], in conditions or among the
 // fields of a record, or nil.
-func (r *reader) tested(i int) *wire.FieldInfo {
+func (r *completer) tested(i int) *wire.FieldInfo {
 	object := r.enclosing(i - 1)
 	if !r.is(i-1, ":") || !r.is(object, "{") {
 		return nil
@@ -177,7 +177,7 @@ func (r *reader) tested(i int) *wire.FieldInfo {
 }
 
 // texts are what a function may be given as text.
-func (r *reader) texts(function string, open int) []string {
+func (r *completer) texts(function string, open int) []string {
 	var m *model
 	if r.is(open-2, ".") {
 		m = r.subject(open - 3).model
@@ -209,7 +209,7 @@ func (r *reader) texts(function string, open int) []string {
 }
 
 // argumentEnd is where the first argument of a call ends.
-func (r *reader) argumentEnd(open int) int {
+func (r *completer) argumentEnd(open int) int {
 	depth := 0
 	for i := open + 1; i < len(r.tokens); i++ {
 		switch r.word(i) {

@@ -8,7 +8,7 @@ import (
 )
 
 // detail is all that is known of a commit.
-func (h *happening) detail(f formatter) []string {
+func (h *activity) detail(f formatter) []string {
 	c := h.commit
 	if c == nil {
 		return f.wrapped(f.styles.plain, clean(h.note))
@@ -33,7 +33,7 @@ func (h *happening) detail(f formatter) []string {
 }
 
 // confirmed says who has applied the commit, and when the last did.
-func (h *happening) confirmed() string {
+func (h *activity) confirmed() string {
 	if len(h.applied) == 0 {
 		if !h.commit.Asked {
 			return "the clients were not asked: there are too many at once"

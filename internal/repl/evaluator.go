@@ -36,13 +36,13 @@ type evaluator struct {
 
 	hello       wire.ControlHello
 	models      []*model
-	pasts       map[uint64][]*model // as they were after a commit
+	modelsBySeq map[uint64][]*model // as they were after a commit
 	known       map[*goja.Object]*model
 	routes      []wire.Route // nil: yet to be asked for
 	queryProto  *goja.Object
 	proseProto  *goja.Object
 	plainObject *goja.Object // the prototype of all objects
-	told        *goja.Symbol // of what an object says of itself
+	textSymbol  *goja.Symbol // of what an object says of itself
 
 	ctx     context.Context // of the code that runs now
 	tx      uint64          // the open transaction, or 0
@@ -55,7 +55,7 @@ const maxCallDepth = 2000
 
 func newEvaluator(hello wire.ControlHello, r remote) *evaluator {
 	e := &evaluator{vm: goja.New(), remote: r, print: func([]value) {}, ctx: context.Background(),
-		known: map[*goja.Object]*model{}, told: goja.NewSymbol("told")}
+		known: map[*goja.Object]*model{}, textSymbol: goja.NewSymbol("told")}
 	e.vm.SetMaxCallStackSize(maxCallDepth)
 	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
 	e.plainObject = e.vm.NewObject().Prototype()
@@ -167,9 +167,9 @@ func (e *evaluator) show(v goja.Value) value {
 		}
 	}
 	if e.preview == 0 {
-		return e.look(v, lookAll)
+		return e.snapshot(v, copyAll)
 	}
-	return e.look(v, lookShown)
+	return e.snapshot(v, copyShown)
 }
 
 func (e *evaluator) showQuery(q *query) value {
@@ -177,7 +177,7 @@ func (e *evaluator) showQuery(q *query) value {
 	if q.limit == 0 || q.limit > e.preview {
 		first.limit = e.preview + 1
 	}
-	shown := e.look(first.records(), lookShown)
+	shown := e.snapshot(first.records(), copyShown)
 	if shown.total > e.preview {
 		shown.items = shown.items[:e.preview]
 		shown.total = q.count()
@@ -237,9 +237,9 @@ func (e *evaluator) throw(err error) {
 				texts = append(texts, other.text)
 			}
 		}
-		e.hold(problems, p.field, e.vm.NewArray(texts...))
+		e.setProperty(problems, p.field, e.vm.NewArray(texts...))
 	}
-	e.hold(object, "code", e.vm.ToValue(f.title))
-	e.hold(object, "problems", problems)
+	e.setProperty(object, "code", e.vm.ToValue(f.title))
+	e.setProperty(object, "problems", problems)
 	panic(object)
 }

@@ -170,7 +170,7 @@ func abs(n int) int { return max(n, -n) }
 
 // explainThrown reads an Error object, or shows whatever else was thrown.
 func (e *evaluator) explainThrown(thrown goja.Value) *failure {
-	shown := e.look(thrown, lookBrief)
+	shown := e.snapshot(thrown, copyBrief)
 	if shown.kind != errorValue {
 		return &failure{title: "thrown", message: inline(shown)}
 	}

@@ -14,7 +14,7 @@ func (m *model) fields(method string, v goja.Value) json.RawMessage {
 	if goja.IsUndefined(v) {
 		v = m.e.vm.NewObject()
 	}
-	set := m.e.look(v, lookSent)
+	set := m.e.snapshot(v, copySent)
 	if set.kind != objectValue && set.kind != recordValue {
 		panic(m.e.usage("%s.%s takes an object of fields: {%s: …}", m.name, method, m.firstField()))
 	}

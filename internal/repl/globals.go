@@ -44,19 +44,19 @@ func (e *evaluator) defineGlobals() {
 		},
 		"transaction": e.transaction,
 	} {
-		e.hide(e.vm.GlobalObject(), name, do)
+		e.defineHidden(e.vm.GlobalObject(), name, do)
 	}
 	console := e.vm.NewObject()
 	for _, name := range []string{"log", "info", "warn", "error", "debug"} {
-		e.hide(console, name, printed)
+		e.defineHidden(console, name, printed)
 	}
-	e.hide(e.vm.GlobalObject(), "console", console)
+	e.defineHidden(e.vm.GlobalObject(), "console", console)
 }
 
 func (e *evaluator) printed(args []goja.Value) {
 	values := make([]value, len(args))
 	for i, arg := range args {
-		values[i] = e.look(arg, lookBrief)
+		values[i] = e.snapshot(arg, copyBrief)
 	}
 	e.print(values)
 }
@@ -82,9 +82,9 @@ func (e *evaluator) parsed(answer json.RawMessage) goja.Value {
 	return v
 }
 
-// tells lets an object say in words what it holds.
-func (e *evaluator) tells(object *goja.Object, text string) *goja.Object {
-	e.must(object.DefineDataPropertySymbol(e.told, e.vm.ToValue(text), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+// withText lets an object say in words what it holds.
+func (e *evaluator) withText(object *goja.Object, text string) *goja.Object {
+	e.must(object.DefineDataPropertySymbol(e.textSymbol, e.vm.ToValue(text), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 	return object
 }
 

@@ -25,8 +25,8 @@ type Step struct {
 	Included bool `json:"included,omitempty"` // the record is not the cursor's own, but one that those refer to
 }
 
-// A Held is what a stream's cursor holds, as the stream says it.
-type Held struct {
+// A Replica is what a stream's cursor holds, as the stream says it.
+type Replica struct {
 	Model string
 	At    string // "epoch:seq"; the Since of the next open
 	Seq   uint64
@@ -39,10 +39,10 @@ type Held struct {
 }
 
 // Len returns how many records there are.
-func (h *Held) Len() int { return len(h.ids) }
+func (h *Replica) Len() int { return len(h.ids) }
 
 // Records are the records in order.
-func (h *Held) Records() []json.RawMessage {
+func (h *Replica) Records() []json.RawMessage {
 	out := make([]json.RawMessage, len(h.ids))
 	for i, id := range h.ids {
 		out[i] = h.records[id]
@@ -51,7 +51,7 @@ func (h *Held) Records() []json.RawMessage {
 }
 
 // Apply takes a frame, and returns what became of what was held.
-func (h *Held) Apply(frame json.RawMessage) ([]Step, error) {
+func (h *Replica) Apply(frame json.RawMessage) ([]Step, error) {
 	var kind struct {
 		Hello  int
 		Status int
@@ -90,7 +90,7 @@ func (h *Held) Apply(frame json.RawMessage) ([]Step, error) {
 
 // answer takes the answer to an open: what is new since something was held, or
 // everything, of which only what is another is told.
-func (h *Held) answer(a *wire.Answer) ([]Step, error) {
+func (h *Replica) answer(a *wire.Answer) ([]Step, error) {
 	epoch, seq, err := wire.ParsePosition(a.At)
 	if err != nil {
 		return nil, fmt.Errorf("read an answer: %w", err)
@@ -110,14 +110,14 @@ func (h *Held) answer(a *wire.Answer) ([]Step, error) {
 	return append(append(steps, h.replace(a)...), h.current()), nil
 }
 
-func (h *Held) current() Step { return Step{Op: "current", Seq: h.Seq, Count: h.count()} }
+func (h *Replica) current() Step { return Step{Op: "current", Seq: h.Seq, Count: h.count()} }
 
-func (h *Held) count() *int {
+func (h *Replica) count() *int {
 	n := len(h.ids)
 	return &n
 }
 
-func (h *Held) carry(value json.RawMessage) []Step {
+func (h *Replica) carry(value json.RawMessage) []Step {
 	if string(value) == string(h.Value) {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (h *Held) carry(value json.RawMessage) []Step {
 }
 
 // replace makes everything what the answer holds, by steps from what there was.
-func (h *Held) replace(a *wire.Answer) (steps []Step) {
+func (h *Replica) replace(a *wire.Answer) (steps []Step) {
 	fresh, stays := byID(a.Records[a.Model]), map[string]bool{}
 	for _, id := range a.IDs {
 		stays[id] = true
@@ -161,7 +161,7 @@ func (h *Held) replace(a *wire.Answer) (steps []Step) {
 	return steps
 }
 
-func (h *Held) replaceIncluded(model string, ids []string, fresh map[string]json.RawMessage) []Step {
+func (h *Replica) replaceIncluded(model string, ids []string, fresh map[string]json.RawMessage) []Step {
 	delta := &wire.Delta{}
 	for id := range h.included[model] {
 		if !slices.Contains(ids, id) {
@@ -192,7 +192,7 @@ func byID(records []json.RawMessage) map[string]json.RawMessage {
 }
 
 // delta takes what a commit did, in the order in which it is to be taken.
-func (h *Held) delta(d *wire.Delta, records map[string][]json.RawMessage) ([]Step, error) {
+func (h *Replica) delta(d *wire.Delta, records map[string][]json.RawMessage) ([]Step, error) {
 	var steps []Step
 	fresh := byID(records[h.Model])
 	for _, one := range append([]wire.Delta{*d}, d.Then...) {
@@ -218,7 +218,7 @@ func (h *Held) delta(d *wire.Delta, records map[string][]json.RawMessage) ([]Ste
 	return steps, nil
 }
 
-func (h *Held) leave(id string) Step {
+func (h *Replica) leave(id string) Step {
 	h.ids = slices.DeleteFunc(h.ids, func(held string) bool { return held == id })
 	delete(h.records, id)
 	return Step{Op: "leave", Seq: h.Seq, Model: h.Model, ID: id, Count: h.count()}
@@ -226,7 +226,7 @@ func (h *Held) leave(id string) Step {
 
 // put keeps a record, after another one where that is said; a new one, without an
 // order, by its id.
-func (h *Held) put(op, id string, after *string, record json.RawMessage) Step {
+func (h *Replica) put(op, id string, after *string, record json.RawMessage) Step {
 	h.keep(id, record)
 	at := slices.Index(h.ids, id)
 	switch {
@@ -242,7 +242,7 @@ func (h *Held) put(op, id string, after *string, record json.RawMessage) Step {
 	return h.step(op, id, after)
 }
 
-func (h *Held) keep(id string, record json.RawMessage) {
+func (h *Replica) keep(id string, record json.RawMessage) {
 	if h.records == nil {
 		h.records = map[string]json.RawMessage{}
 	}
@@ -251,7 +251,7 @@ func (h *Held) keep(id string, record json.RawMessage) {
 	}
 }
 
-func (h *Held) step(op, id string, after *string) Step {
+func (h *Replica) step(op, id string, after *string) Step {
 	step := Step{Op: op, Seq: h.Seq, Model: h.Model, ID: id, Record: h.records[id], Count: h.count()}
 	if after != nil {
 		at := *after // which goes on to be another
@@ -261,7 +261,7 @@ func (h *Held) step(op, id string, after *string) Step {
 }
 
 // include takes what became of the records of a model that the cursor includes.
-func (h *Held) include(model string, d *wire.Delta, fresh map[string]json.RawMessage) (steps []Step) {
+func (h *Replica) include(model string, d *wire.Delta, fresh map[string]json.RawMessage) (steps []Step) {
 	if h.included == nil {
 		h.included = map[string]map[string]json.RawMessage{}
 	}
@@ -274,7 +274,7 @@ func (h *Held) include(model string, d *wire.Delta, fresh map[string]json.RawMes
 	return steps
 }
 
-func (h *Held) includeOne(model string, d wire.Delta, fresh map[string]json.RawMessage) (steps []Step) {
+func (h *Replica) includeOne(model string, d wire.Delta, fresh map[string]json.RawMessage) (steps []Step) {
 	held := h.included[model]
 	for _, id := range d.Leave {
 		delete(held, id)

@@ -32,7 +32,7 @@ func (e *evaluator) help(v goja.Value) goja.Value {
 		return e.prose(e.helpFor(name))
 	}
 	if n := namespaceOf(object); n != nil {
-		return e.prose(n.what + " has " + list(n.names()) + "\n\n" + topicOf("as").say(e.example(nil)))
+		return e.prose(n.what + " has " + list(n.names()) + "\n\n" + topicOf("as").render(e.example(nil)))
 	}
 	return e.prose(e.overview())
 }
@@ -46,7 +46,7 @@ func (e *evaluator) helpFor(name string) string {
 		}
 	}
 	if t := topicOf(name); t != nil {
-		return t.say(e.example(nil))
+		return t.render(e.example(nil))
 	}
 	e.throw(&failure{title: "help", message: "there is nothing on " + clean(name), word: name,
 		hint: orThereIs(didYouMean(name, append(topicNames(), e.modelNames()...)), topicNames())})
@@ -79,10 +79,10 @@ func (e *evaluator) modelNames() []string {
 
 // prose wraps text that is to be read, not quoted.
 func (e *evaluator) prose(text string) goja.Value {
-	object := e.tells(e.vm.CreateObject(e.proseProto), text)
+	object := e.withText(e.vm.CreateObject(e.proseProto), text)
 	say := func(goja.FunctionCall) goja.Value { return e.vm.ToValue(text) }
-	e.hide(object, "toString", say)
-	e.hide(object, "toJSON", say)
+	e.defineHidden(object, "toString", say)
+	e.defineHidden(object, "toJSON", say)
 	return object
 }
 

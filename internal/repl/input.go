@@ -13,18 +13,18 @@ import (
 type editor struct {
 	letters []string
 	at      int
-	killed  string // what was cut last
-	past    []past // for undo
-	typing  bool   // the last change was a letter
+	killed  string      // what was cut last
+	undos   []undoState // for undo
+	typing  bool        // the last change was a letter
 }
 
-// A past is what was there before a change.
-type past struct {
+// A undoState is what was there before a change.
+type undoState struct {
 	text string
 	at   int
 }
 
-const longestPast = 100
+const maxUndos = 100
 
 const longestInput = 1 << 20
 
@@ -45,22 +45,22 @@ func (ed *editor) text() string   { return strings.Join(ed.letters, "") }
 func (ed *editor) before() string { return strings.Join(ed.letters[:ed.at], "") }
 func (ed *editor) empty() bool    { return len(ed.letters) == 0 }
 
-// keep remembers what there is, before it is changed.
-func (ed *editor) keep() {
-	now := past{ed.text(), ed.at}
-	if n := len(ed.past); n > 0 && ed.past[n-1].text == now.text {
+// saveUndo remembers what there is, before it is changed.
+func (ed *editor) saveUndo() {
+	now := undoState{ed.text(), ed.at}
+	if n := len(ed.undos); n > 0 && ed.undos[n-1].text == now.text {
 		return
 	}
-	if ed.past = append(ed.past, now); len(ed.past) > longestPast {
-		ed.past = slices.Delete(ed.past, 0, 1)
+	if ed.undos = append(ed.undos, now); len(ed.undos) > maxUndos {
+		ed.undos = slices.Delete(ed.undos, 0, 1)
 	}
 }
 
 // undo goes back to before the last change.
 func (ed *editor) undo() {
-	for n := len(ed.past); n > 0; n = len(ed.past) {
-		before := ed.past[n-1]
-		ed.past = ed.past[:n-1]
+	for n := len(ed.undos); n > 0; n = len(ed.undos) {
+		before := ed.undos[n-1]
+		ed.undos = ed.undos[:n-1]
 		if before.text != ed.text() {
 			ed.set(before.text)
 			ed.at = min(before.at, len(ed.letters))
@@ -170,12 +170,12 @@ func (ed *editor) wordEnd(at int) int {
 	return at
 }
 
-// turn changes letters[from:to], and goes behind them.
-func (ed *editor) turn(from, to int, change func(string) string) {
+// transform changes letters[from:to], and goes behind them.
+func (ed *editor) transform(from, to int, change func(string) string) {
 	if from >= to {
 		return
 	}
-	ed.keep()
+	ed.saveUndo()
 	changed := lettersOf(change(strings.Join(ed.letters[from:to], "")))
 	ed.letters = slices.Replace(ed.letters, from, to, changed...)
 	ed.at = from + len(changed)
@@ -185,7 +185,7 @@ func (ed *editor) turn(from, to int, change func(string) string) {
 func (ed *editor) transpose() {
 	at := min(ed.at, len(ed.letters)-1)
 	if at > 0 {
-		ed.keep()
+		ed.saveUndo()
 		ed.letters[at-1], ed.letters[at] = ed.letters[at], ed.letters[at-1]
 		ed.at = at + 1
 	}

@@ -129,6 +129,6 @@ func (k keyMap) inPager() []key.Binding {
 	return []key.Binding{as(k.up, "↑ ↓", "scroll"), k.page, as(k.filter, "/", "find"), k.again, k.copy, k.leavePager}
 }
 
-func (k keyMap) inSheet() []key.Binding {
+func (k keyMap) inKeyHelp() []key.Binding {
 	return []key.Binding{as(k.up, "↑ ↓", "scroll"), as(k.leavePager, "esc", "back")}
 }

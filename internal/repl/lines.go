@@ -17,13 +17,13 @@ import (
 // A lineConsole evaluates JavaScript from arguments, a file, a pipe or a plain
 // terminal, and writes lines.
 type lineConsole struct {
-	e         *evaluator
-	o         Options
-	client    *Client
-	link      *link // nil: the console ends with the application
-	out       formatter
-	err       formatter
-	interrupt chan os.Signal
+	e           *evaluator
+	o           Options
+	client      *Client
+	reconnector *reconnector // nil: the console ends with the application
+	out         formatter
+	err         formatter
+	interrupt   chan os.Signal
 }
 
 func runLines(ctx context.Context, o Options, client *Client) (exit int) {
@@ -94,8 +94,8 @@ func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFu
 		}
 		write(w, []byte(strings.Join(f.printed(values), "\n")+"\n"))
 	}
-	if c.link != nil {
-		c.client = c.e.followLink(ctx, c.link, c.client, true, func(note string) { write(c.o.Err, []byte(note+"\n")) })
+	if c.reconnector != nil {
+		c.client = c.e.followApplication(ctx, c.reconnector, c.client, true, func(note string) { write(c.o.Err, []byte(note+"\n")) })
 	}
 	err := c.e.run(ctx, src, func(v value) { write(c.o.Output, c.result(v)) })
 	if broken != nil {
@@ -183,8 +183,8 @@ func (c *lineConsole) pipe(ctx context.Context) error {
 func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	r, stop := newStatementReader(c.o.Input, "", c.interrupt)
 	defer stop()
-	told := narrator{dial: c.o.Dial, out: c.o.Output}
-	defer told.end()
+	events := eventLog{dial: c.o.Dial, out: c.o.Output}
+	defer events.end()
 	shows := terminal(c.o.Output) && !c.o.JSON
 	if shows {
 		r.prompt = c.invite
@@ -193,16 +193,16 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	c.link = newLink(c.o.Dial, func(message any) {
+	c.reconnector = newReconnector(c.o.Dial, func(message any) {
 		if gone, ok := message.(away); ok {
 			fmt.Fprintln(c.o.Err, gone.text())
 		}
 	})
-	c.link.mute = true
-	c.e.remote = c.link
+	c.reconnector.mute = true
+	c.e.remote = c.reconnector
 	var following sync.WaitGroup
 	first := c.client
-	following.Go(func() { c.link.run(ctx, first) })
+	following.Go(func() { c.reconnector.run(ctx, first) })
 	defer following.Wait()
 	defer cancel()
 	for {
@@ -218,8 +218,8 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 			return 1
 		case strings.TrimRight(strings.TrimSpace(src.text), "();") == "exit":
 			return 0
-		case strings.TrimSpace(src.text) == narrate:
-			if err := told.turn(ctx); err != nil {
+		case strings.TrimSpace(src.text) == eventLogCommand:
+			if err := events.toggle(ctx); err != nil {
 				c.fail(err)
 			}
 			continue

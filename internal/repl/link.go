@@ -14,17 +14,17 @@ const (
 	lastRetry  = 2 * time.Second
 )
 
-// A link is the application to a console that outlives it: when it goes away
+// A reconnector is the application to a console that outlives it: when it goes away
 // the link attaches again, and requests wait until it has.
-type link struct {
-	dial func(context.Context) (*Client, error)
-	tell func(any) // receives attached, away and wire.ControlEvent values, in order
-	mute bool      // no events are asked for
+type reconnector struct {
+	dial   func(context.Context) (*Client, error)
+	notify func(any) // receives attached, away and wire.ControlEvent values, in order
+	mute   bool      // no events are asked for
 
-	mu     sync.Mutex
-	client *Client            // nil while there is none
-	found  chan struct{}      // closed when there is one
-	began  map[uint64]*Client // by the transactions that it has open
+	mu        sync.Mutex
+	client    *Client            // nil while there is none
+	available chan struct{}      // closed when there is one
+	began     map[uint64]*Client // by the transactions that it has open
 }
 
 // attached says that there is an application, for the first time or again.
@@ -46,14 +46,14 @@ func (a away) text() string {
 // errGone is the answer to a request in a transaction of an earlier process.
 var errGone = errors.New("the application was restarted, and the transaction is gone with it")
 
-func newLink(dial func(context.Context) (*Client, error), tell func(any)) *link {
-	return &link{dial: dial, tell: tell, found: make(chan struct{}), began: map[uint64]*Client{}}
+func newReconnector(dial func(context.Context) (*Client, error), tell func(any)) *reconnector {
+	return &reconnector{dial: dial, notify: tell, available: make(chan struct{}), began: map[uint64]*Client{}}
 }
 
 // Do sends a request to the application, when there is one; again where the
 // application goes away over it and nothing can have come of it. A transaction
 // ends with the process that it was begun in.
-func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
+func (l *reconnector) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 	harmless := req.Tx == 0 && (!writes(req.Do) || req.At != nil)
 	for {
 		err := l.do(ctx, req, out)
@@ -63,7 +63,7 @@ func (l *link) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 	}
 }
 
-func (l *link) do(ctx context.Context, req wire.ControlRequest, out any) error {
+func (l *reconnector) do(ctx context.Context, req wire.ControlRequest, out any) error {
 	client, err := l.clientOf(ctx, req.Tx)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (l *link) do(ctx context.Context, req wire.ControlRequest, out any) error {
 
 // clientOf is the client that a transaction was begun with; without one, that of
 // the application, once there is one.
-func (l *link) clientOf(ctx context.Context, tx uint64) (*Client, error) {
+func (l *reconnector) clientOf(ctx context.Context, tx uint64) (*Client, error) {
 	if tx == 0 {
 		return l.wait(ctx)
 	}
@@ -102,7 +102,7 @@ func (l *link) clientOf(ctx context.Context, tx uint64) (*Client, error) {
 }
 
 // wait returns the application's client, once there is one that has not ended.
-func (l *link) wait(ctx context.Context) (*Client, error) {
+func (l *reconnector) wait(ctx context.Context) (*Client, error) {
 	for {
 		client, found := l.state()
 		if client != nil {
@@ -117,39 +117,39 @@ func (l *link) wait(ctx context.Context) (*Client, error) {
 }
 
 // current is the application's client now, or nil.
-func (l *link) current() *Client {
+func (l *reconnector) current() *Client {
 	client, _ := l.state()
 	return client
 }
 
-func (l *link) state() (*Client, <-chan struct{}) {
+func (l *reconnector) state() (*Client, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.client != nil && l.client.ended() {
 		l.forget()
 	}
-	return l.client, l.found
+	return l.client, l.available
 }
 
-func (l *link) set(client *Client) {
+func (l *reconnector) set(client *Client) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if client != nil {
 		l.client = client
-		close(l.found)
+		close(l.available)
 	} else if l.client != nil {
 		l.forget()
 	}
 }
 
 // forget lets go of a client that has ended.
-func (l *link) forget() {
-	l.client, l.found = nil, make(chan struct{})
+func (l *reconnector) forget() {
+	l.client, l.available = nil, make(chan struct{})
 	clear(l.began)
 }
 
 // run follows client, and its successors, until ctx is done. It closes them.
-func (l *link) run(ctx context.Context, client *Client) {
+func (l *reconnector) run(ctx context.Context, client *Client) {
 	for client != nil {
 		stop := context.AfterFunc(ctx, func() { _ = client.Close() })
 		err := l.follow(ctx, client)
@@ -159,14 +159,14 @@ func (l *link) run(ctx context.Context, client *Client) {
 		if ctx.Err() != nil {
 			return
 		}
-		l.tell(away{err})
+		l.notify(away{err})
 		client = l.redial(ctx)
 	}
 }
 
-func (l *link) follow(ctx context.Context, client *Client) error {
+func (l *reconnector) follow(ctx context.Context, client *Client) error {
 	if l.mute {
-		l.tell(attached{hello: client.Hello()})
+		l.notify(attached{hello: client.Hello()})
 		l.set(client)
 		<-client.Done()
 		return nil
@@ -178,17 +178,17 @@ func (l *link) follow(ctx context.Context, client *Client) error {
 	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoConnections}, &connections); err != nil {
 		return err
 	}
-	l.tell(attached{client.Hello(), connections})
+	l.notify(attached{client.Hello(), connections})
 	l.set(client)
 	for event := range client.Events() {
-		l.tell(event)
+		l.notify(event)
 	}
 	return nil
 }
 
 // redial attaches again, waiting longer after each failure. It returns nil when
 // ctx is done.
-func (l *link) redial(ctx context.Context) *Client {
+func (l *reconnector) redial(ctx context.Context) *Client {
 	for wait := firstRetry; ; wait = min(wait*3/2, lastRetry) {
 		timer := time.NewTimer(wait)
 		select {
@@ -202,7 +202,7 @@ func (l *link) redial(ctx context.Context) *Client {
 			return client
 		}
 		if !errors.Is(err, ErrNotRunning) && ctx.Err() == nil {
-			l.tell(away{err})
+			l.notify(away{err})
 		}
 	}
 }

@@ -10,11 +10,11 @@ import (
 )
 
 // startLink runs a link to app until the test ends.
-func startLink(t *testing.T, app *fakeApp) (l *link, told <-chan any, end func()) {
+func startLink(t *testing.T, app *fakeApp) (l *reconnector, told <-chan any, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	events := make(chan any, 100)
-	l = newLink(app.dial, func(event any) { events <- event })
+	l = newReconnector(app.dial, func(event any) { events <- event })
 	client, err := app.dial(ctx)
 	if err != nil {
 		t.Fatal(err)

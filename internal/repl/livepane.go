@@ -40,20 +40,20 @@ type livePane struct {
 	views [paneViews]listing
 	grids [paneViews]*grid
 
-	bySeq  map[uint64]*happening
-	coming []row             // commits that are shown with the next turn, while there are many
-	users  map[uint64]string // of the open connections
-	count  int               // of the open connections
-	seq    uint64
-	rows   uint64 // how many there ever were
-	pulse  pulse
-	told   int       // commits told one by one, in this turn and the last
-	asked  time.Time // when what is shown was asked for
-	failed error
+	bySeq   map[uint64]*activity
+	pending []row             // commits that are shown with the next turn, while there are many
+	users   map[uint64]string // of the open connections
+	count   int               // of the open connections
+	seq     uint64
+	rows    uint64 // how many there ever were
+	rate    rateMeter
+	told    int       // commits told one by one, in this turn and the last
+	asked   time.Time // when what is shown was asked for
+	failed  error
 }
 
 func newLivePane() livePane {
-	p := livePane{now: time.Now, bySeq: map[uint64]*happening{}, users: map[uint64]string{}}
+	p := livePane{now: time.Now, bySeq: map[uint64]*activity{}, users: map[uint64]string{}}
 	p.views[commitsView] = listing{tail: true, empty: "Commits appear here as they happen, with the connections that they reach."}
 	p.views[connectionsView] = listing{empty: "Nobody is connected."}
 	p.views[cursorsView] = listing{empty: "No cursor is open."}
@@ -71,7 +71,7 @@ func (p *livePane) add(view paneView, rows ...row) {
 	l.rows = append(l.rows, rows...)
 	if over := len(l.rows) - longestPane; over > 0 {
 		for _, old := range l.rows[:over] {
-			if h, ok := old.(*happening); ok && h.commit != nil {
+			if h, ok := old.(*activity); ok && h.commit != nil {
 				delete(p.bySeq, h.commit.Seq)
 			}
 		}
@@ -107,12 +107,12 @@ func (p *livePane) event(event wire.ControlEvent) {
 	case event.Joined != nil:
 		p.users[event.Joined.ID] = event.Joined.User
 		p.count = len(p.users)
-		p.happen(&happening{note: fmt.Sprintf("+ %s joined over %s", event.Joined.User, event.Joined.Transport)})
+		p.happen(&activity{note: fmt.Sprintf("+ %s joined over %s", event.Joined.User, event.Joined.Transport)})
 	case event.Left != 0:
 		user := cmp.Or(p.users[event.Left], fmt.Sprintf("connection %d", event.Left))
 		delete(p.users, event.Left)
 		p.count = len(p.users)
-		p.happen(&happening{note: fmt.Sprintf("− %s left", user)})
+		p.happen(&activity{note: fmt.Sprintf("− %s left", user)})
 	case event.Log != nil:
 		p.add(logView, &logRow{LogEvent: *event.Log, number: p.number()})
 	}
@@ -121,12 +121,11 @@ func (p *livePane) event(event wire.ControlEvent) {
 func (p *livePane) commit(c *wire.CommitEvent) {
 	now := p.now()
 	p.seq, p.count = c.Seq, c.Connections
-	p.pulse.add(now, 1)
+	p.rate.add(now, 1)
 	for _, change := range c.Changes {
-		p.pulse.count(change.Op, change.Model, 1)
+		p.rate.count(change.Op, change.Model, 1)
 	}
-	p.told++
-	h := &happening{commit: c, applied: map[uint64]int64{}, dense: p.pulse.busy(now)}
+	h := &activity{commit: c, applied: map[uint64]int64{}, dense: p.rate.busy(now)}
 	p.bySeq[c.Seq] = h
 	p.happen(h)
 }
@@ -135,37 +134,37 @@ func (p *livePane) commit(c *wire.CommitEvent) {
 func (p *livePane) skipped(s *wire.Skipped) {
 	now := p.now()
 	p.seq = max(p.seq, s.Seq)
-	p.pulse.add(now, s.Commits)
-	p.pulse.until = now.Add(busyFor)
+	p.rate.add(now, s.Commits)
+	p.rate.until = now.Add(busyFor)
 	for _, c := range s.Changes {
-		p.pulse.count(c.Op, c.Model, c.N)
+		p.rate.count(c.Op, c.Model, c.N)
 	}
 }
 
 // happen shows what happened: at once, or where much does, with the next turn.
-func (p *livePane) happen(h *happening) {
+func (p *livePane) happen(h *activity) {
 	h.number = p.number()
 	if p.busy() {
-		p.coming = append(p.coming, h)
+		p.pending = append(p.pending, h)
 		return
 	}
 	p.add(commitsView, h)
 }
 
-func (p *livePane) busy() bool { return p.pulse.busy(p.now()) }
+func (p *livePane) busy() bool { return p.rate.busy(p.now()) }
 
-// turn shows what has come since the last turn. It reports whether another one is
+// flush shows what has come since the last turn. It reports whether another one is
 // due, a quarter of a second later.
-func (p *livePane) turn() (again bool) {
-	p.pulse.turn(p.now())
-	p.add(commitsView, p.coming...)
-	p.coming = nil
+func (p *livePane) flush() (again bool) {
+	p.rate.advance(p.now())
+	p.add(commitsView, p.pending...)
+	p.pending = nil
 	return p.busy()
 }
 
 // status says how much happens, where that is more than is shown.
 func (p *livePane) status() string {
-	rate := p.pulse.rate()
+	rate := p.rate.perSecond()
 	if !p.busy() || rate == 0 {
 		return ""
 	}
@@ -185,7 +184,7 @@ func (p *livePane) age() time.Duration {
 
 // load says what the many commits are.
 func (p *livePane) load(f formatter) string {
-	kinds := p.pulse.kinds()
+	kinds := p.rate.kinds()
 	names := slices.SortedFunc(maps.Keys(kinds), func(a, b string) int {
 		return cmp.Or(cmp.Compare(kinds[b], kinds[a]), strings.Compare(a, b))
 	})
@@ -218,7 +217,7 @@ func (p *livePane) see(f formatter, height int) (lines []string, from, to int) {
 func (p *livePane) last(f formatter) string {
 	rows := p.views[commitsView].rows
 	for i := len(rows) - 1; i >= 0; i-- {
-		c := rows[i].(*happening).commit
+		c := rows[i].(*activity).commit
 		if c == nil {
 			continue
 		}
@@ -236,8 +235,8 @@ func (p *livePane) last(f formatter) string {
 	return paint(f.styles.dim, "no commit yet")
 }
 
-// polled is what was asked for a view that events do not bring up to date.
-type polled struct {
+// polledMsg is what was asked for a view that events do not bring up to date.
+type polledMsg struct {
 	view        paneView
 	number      int // of the question
 	connections []wire.ConnectionInfo
@@ -248,7 +247,7 @@ type polled struct {
 }
 
 // update takes what was asked.
-func (p *livePane) update(msg polled) {
+func (p *livePane) update(msg polledMsg) {
 	if p.failed = msg.err; msg.err != nil {
 		return
 	}

@@ -165,13 +165,13 @@ func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
 			asked++
 		}
 	}
-	ask := func(msg any) polled {
+	ask := func(msg any) polledMsg {
 		t.Helper()
 		cmd := st.screen.update(msg)
 		if cmd == nil {
 			t.Fatal("nothing is asked")
 		}
-		return cmd().(polled)
+		return cmd().(polledMsg)
 	}
 	st.screen.remote = st.app.attach(t)
 	st.press(tea.KeyF2)
@@ -180,12 +180,12 @@ func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
 		t.Errorf("it is not asked again; asked %d times", asked)
 	}
 	st.wants("ada", "visitor")
-	answer = ask(pollTick(st.screen.polls))
+	answer = ask(pollMsg(st.screen.polls))
 	st.send(answer)
 	st.at = st.at.Add(9 * time.Second)
 	st.wants("as of 9 s ago")
 	st.type_("1")
-	if cmd := st.screen.update(pollTick(st.screen.polls - 1)); cmd != nil {
+	if cmd := st.screen.update(pollMsg(st.screen.polls - 1)); cmd != nil {
 		t.Error("a view that is not seen is asked for")
 	}
 	if st.screen.update(answer) != nil {
@@ -204,19 +204,19 @@ func TestManyCommits(t *testing.T) {
 	st.wants("10,000/s, sampled", "create posts 9,820/s", "update users 180/s", "→ 2")
 	calm := st.text()
 	c := fakeCommit(99_000, "console:ada", []wire.ChangeInfo{{Op: "create", Model: "posts", ID: "x"}})
-	if cmd := st.screen.update(wire.ControlEvent{Commit: &c}); cmd != nil || !st.screen.turning {
+	if cmd := st.screen.update(wire.ControlEvent{Commit: &c}); cmd != nil || !st.screen.flushDue {
 		t.Error("not one turn is due")
 	}
 	if rows := st.text(); strings.Contains(rows, "#99000") || rows != strings.Replace(calm, ":20816", ":99000", 1) {
 		t.Errorf("it does not wait for its turn:\n%s", rows)
 	}
-	st.at = st.at.Add(pulseEvery)
-	st.send(turnTick{})
+	st.at = st.at.Add(rateStep)
+	st.send(flushMsg{})
 	st.wants("#99000")
 	st.at = st.at.Add(10 * time.Second)
-	st.send(turnTick{})
+	st.send(flushMsg{})
 	st.lacks("sampled")
-	if st.screen.turning {
+	if st.screen.flushDue {
 		t.Error("another turn is due when it is calm")
 	}
 	st.commit(99_001)
@@ -261,7 +261,7 @@ func BenchmarkSecond(b *testing.B) {
 			for range 3 {
 				st.screen.view()
 			}
-			st.send(turnTick{})
+			st.send(flushMsg{})
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (s *screen) complete(by int) tea.Cmd {
 		return nil
 	}
 	if typed := s.editor.before(); isCommand(typed) {
-		s.offer(completed{typed, completion{items: withPrefix(commandNames(), typed)}})
+		s.offer(completedMsg{typed, completion{items: withPrefix(commandNames(), typed)}})
 		return nil
 	}
 	if s.busy {
@@ -50,12 +50,12 @@ func (s *screen) complete(by int) tea.Cmd {
 	return nil
 }
 
-// release presses the keys that were held, up to the next that has to wait.
-func (s *screen) release() tea.Cmd {
+// replayKeys presses the keys that were held, up to the next that has to wait.
+func (s *screen) replayKeys() tea.Cmd {
 	var cmds []tea.Cmd
-	for len(s.held) > 0 && !s.completing {
-		next := s.held[0]
-		s.held = s.held[1:]
+	for len(s.heldKeys) > 0 && !s.completing {
+		next := s.heldKeys[0]
+		s.heldKeys = s.heldKeys[1:]
 		cmds = append(cmds, s.press(next))
 	}
 	return tea.Batch(cmds...)
@@ -63,7 +63,7 @@ func (s *screen) release() tea.Cmd {
 
 // offer takes an answer to complete: the only item is typed, of several what
 // they have in common, and the rest is up to the person.
-func (s *screen) offer(found completed) {
+func (s *screen) offer(found completedMsg) {
 	if found.text != s.editor.before() || len(found.items) == 0 || s.search != nil {
 		return
 	}
@@ -94,8 +94,8 @@ func (s *screen) retype(m *menu, item string) {
 	s.editor.at = at
 }
 
-// look goes to the next older entry that contains the query.
-func (s *screen) look(before int) {
+// searchFrom goes to the next older entry that contains the query.
+func (s *screen) searchFrom(before int) {
 	s.search.at, s.search.found = s.history.find(s.search.query, before)
 	if s.search.found {
 		s.editor.set(s.history.entries[s.search.at])

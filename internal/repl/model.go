@@ -31,7 +31,7 @@ var (
 // adopt learns the application's models, again after it has been rebuilt.
 // What the session holds of a model stays valid.
 func (e *evaluator) adopt(hello wire.ControlHello) {
-	e.hello, e.routes, e.pasts = hello, nil, map[uint64][]*model{}
+	e.hello, e.routes, e.modelsBySeq = hello, nil, map[uint64][]*model{}
 	for _, info := range hello.Models {
 		name := info.Type
 		if taken := e.modelNamed(name); name == "" || taken != nil && taken.info.Name != info.Name {
@@ -52,11 +52,11 @@ func (e *evaluator) adopt(hello wire.ControlHello) {
 
 func (e *evaluator) newModel(name string, info *wire.ModelInfo, at *uint64) *model {
 	m := &model{e: e, name: name, info: info, at: at}
-	m.object = e.guarded(func(unknown string) *failure {
+	m.object = e.strictObject(func(unknown string) *failure {
 		return &failure{title: "TypeError", message: m.name + " has no method " + clean(unknown),
 			hint: orHelp(didYouMean(unknown, slices.Concat(modelMethods, arrayMethods)), m.name)}
 	})
-	m.record = e.guarded(m.unread)
+	m.record = e.strictObject(m.unread)
 	m.define()
 	e.known[m.object], e.known[m.record] = m, m
 	return m
@@ -74,13 +74,13 @@ func (e *evaluator) modelsAt(at *uint64) []*model {
 	if at == nil {
 		return e.models
 	}
-	past, known := e.pasts[*at]
+	past, known := e.modelsBySeq[*at]
 	if !known {
 		for _, m := range e.models {
 			past = append(past, e.newModel(m.name, m.info, at))
 		}
 		e.relate(past)
-		e.pasts[*at] = past
+		e.modelsBySeq[*at] = past
 	}
 	return past
 }
@@ -111,13 +111,13 @@ func (e *evaluator) recordModel(object *goja.Object) *model {
 
 type method = func(call goja.FunctionCall) goja.Value
 
-// hide defines name on object so that it is not listed as a property.
-func (e *evaluator) hide(object *goja.Object, name string, v any) {
+// defineHidden defines name on object so that it is not listed as a property.
+func (e *evaluator) defineHidden(object *goja.Object, name string, v any) {
 	e.must(object.DefineDataProperty(name, e.vm.ToValue(v), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 }
 
-// hold defines name on object, whatever it is called.
-func (e *evaluator) hold(object *goja.Object, name string, v goja.Value) {
+// setProperty defines name on object, whatever it is called.
+func (e *evaluator) setProperty(object *goja.Object, name string, v goja.Value) {
 	e.must(object.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE))
 }
 
@@ -131,10 +131,10 @@ func (e *evaluator) must(err error) {
 func (m *model) define() {
 	e := m.e
 	for name, do := range queryCalls {
-		e.hide(m.object, name, func(call goja.FunctionCall) goja.Value { return do(&query{model: m}, call) })
+		e.defineHidden(m.object, name, func(call goja.FunctionCall) goja.Value { return do(&query{model: m}, call) })
 	}
 	for _, name := range arrayMethods {
-		e.hide(m.object, name, func(call goja.FunctionCall) goja.Value { return (&query{model: m}).array(name, call) })
+		e.defineHidden(m.object, name, func(call goja.FunctionCall) goja.Value { return (&query{model: m}).array(name, call) })
 	}
 	for name, do := range map[string]method{
 		"all":    func(goja.FunctionCall) goja.Value { return (&query{model: m}).value() },
@@ -146,7 +146,7 @@ func (m *model) define() {
 		"delete":   func(call goja.FunctionCall) goja.Value { return m.delete(m.id("delete", call.Argument(0))) },
 		"toString": func(goja.FunctionCall) goja.Value { return e.vm.ToValue(m.name) },
 	} {
-		e.hide(m.object, name, do)
+		e.defineHidden(m.object, name, do)
 	}
 	for name, do := range map[string]func(record *goja.Object, call goja.FunctionCall) goja.Value{
 		"update": func(record *goja.Object, call goja.FunctionCall) goja.Value {
@@ -159,7 +159,7 @@ func (m *model) define() {
 			return m.fill(record, stored)
 		},
 	} {
-		e.hide(m.record, name, func(call goja.FunctionCall) goja.Value {
+		e.defineHidden(m.record, name, func(call goja.FunctionCall) goja.Value {
 			record, ok := call.This.(*goja.Object)
 			if !ok || e.recordModel(record) != m {
 				panic(e.usage("%s is called on a record", name))

@@ -10,12 +10,12 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// narrate is the command that begins it, and ends it.
-const narrate = ".live"
+// eventLogCommand is the command that begins it, and ends it.
+const eventLogCommand = ".live"
 
-// A narrator says what happens in the application, a sentence a line, for a person
+// A eventLog says what happens in the application, a sentence a line, for a person
 // who listens to the lines.
-type narrator struct {
+type eventLog struct {
 	dial  func(context.Context) (*Client, error)
 	out   io.Writer
 	write sync.Mutex
@@ -25,11 +25,11 @@ type narrator struct {
 	users   map[uint64]string
 }
 
-// turn begins or ends it, and says which.
-func (n *narrator) turn(ctx context.Context) error {
+// toggle begins or ends it, and says which.
+func (n *eventLog) toggle(ctx context.Context) error {
 	if n.stop != nil {
 		n.end()
-		n.say("What happens is not told any more.")
+		n.print("What happens is not told any more.")
 		return nil
 	}
 	client, err := n.dial(ctx)
@@ -38,18 +38,18 @@ func (n *narrator) turn(ctx context.Context) error {
 	}
 	ctx, n.stop = context.WithCancel(ctx)
 	n.users = map[uint64]string{}
-	l := newLink(n.dial, n.tell)
+	l := newReconnector(n.dial, n.receive)
 	n.running.Go(func() { l.run(ctx, client) })
 	if _, err := l.wait(ctx); err != nil {
 		n.end()
 		return err
 	}
-	n.say("What happens is told from now on; .live ends that.")
+	n.print("What happens is told from now on; .live ends that.")
 	return nil
 }
 
 // end ends it, and waits until nothing more is said.
-func (n *narrator) end() {
+func (n *eventLog) end() {
 	if n.stop != nil {
 		n.stop()
 		n.running.Wait()
@@ -57,24 +57,24 @@ func (n *narrator) end() {
 	}
 }
 
-func (n *narrator) say(text string) {
+func (n *eventLog) print(text string) {
 	n.write.Lock()
 	defer n.write.Unlock()
 	_, _ = fmt.Fprintln(n.out, text) // a terminal that is gone is noticed by who reads from it
 }
 
-// tell says what a link hears of.
-func (n *narrator) tell(message any) {
+// receive says what a link hears of.
+func (n *eventLog) receive(message any) {
 	event, ok := message.(wire.ControlEvent)
 	if !ok {
 		return // the prompt says where the application has gone
 	}
-	for _, text := range n.sentences(event) {
-		n.say(text)
+	for _, text := range n.lines(event) {
+		n.print(text)
 	}
 }
 
-func (n *narrator) sentences(event wire.ControlEvent) []string {
+func (n *eventLog) lines(event wire.ControlEvent) []string {
 	switch {
 	case event.Commit != nil:
 		return n.commit(event.Commit)
@@ -100,7 +100,7 @@ func (n *narrator) sentences(event wire.ControlEvent) []string {
 	return nil
 }
 
-func (n *narrator) commit(c *wire.CommitEvent) []string {
+func (n *eventLog) commit(c *wire.CommitEvent) []string {
 	what := counted(changesOf(c), "change")
 	if len(c.Changes) == 1 {
 		what = spoken(c.Changes[0])
@@ -112,7 +112,7 @@ func (n *narrator) commit(c *wire.CommitEvent) []string {
 	lines := []string{fmt.Sprintf("Commit %d by %s: %s; %s.", c.Seq, maker(c.By), what, reached)}
 	for _, reach := range c.Reached {
 		n.users[reach.Connection] = clean(reach.User)
-		lines = append(lines, fmt.Sprintf("  %s, %s: %s.", clean(reach.User), clean(reach.Cursor), (&happening{}).outcome(formatter{}, reach)))
+		lines = append(lines, fmt.Sprintf("  %s, %s: %s.", clean(reach.User), clean(reach.Cursor), (&activity{}).outcome(formatter{}, reach)))
 	}
 	return lines
 }

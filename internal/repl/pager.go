@@ -22,9 +22,9 @@ type pager struct {
 	lines []string
 }
 
-// openSheet shows every key.
-func (s *screen) openSheet() {
-	s.pager = &pager{title: "keys", lay: s.sheetLines, keys: s.keys.inSheet()}
+// openKeyHelp shows every key.
+func (s *screen) openKeyHelp() {
+	s.pager = &pager{title: "keys", lay: s.keyHelpLines, keys: s.keys.inKeyHelp()}
 }
 
 // openWhole shows the whole of the last result.
@@ -77,8 +77,8 @@ func (p *pager) index(plain string) int {
 	return strings.Index(plain, p.find) // some letters change their length with their case
 }
 
-// look goes to the next line that holds what is looked for, from a line on.
-func (p *pager) look(from, by int) {
+// find goes to the next line that holds what is looked for, from a line on.
+func (p *pager) findFrom(from, by int) {
 	if p.find == "" {
 		return
 	}
@@ -121,9 +121,9 @@ func (p *pager) press(k *keyMap, msg tea.KeyMsg) (left bool) {
 	case key.Matches(msg, k.filter):
 		p.typing, p.find = true, ""
 	case key.Matches(msg, k.again):
-		p.look(p.top+1, 1)
+		p.findFrom(p.top+1, 1)
 	case key.Matches(msg, k.againBack):
-		p.look(p.top-1, -1)
+		p.findFrom(p.top-1, -1)
 	case key.Matches(msg, k.leavePager), key.Matches(msg, k.help), key.Matches(msg, k.quit):
 		return true
 	}
@@ -140,7 +140,7 @@ func (p *pager) enter(k *keyMap, msg tea.KeyMsg) {
 		p.typing = false
 	default:
 		p.find = typed(k, p.find, msg)
-		p.look(p.top, 1)
+		p.findFrom(p.top, 1)
 	}
 }
 

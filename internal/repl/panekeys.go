@@ -23,11 +23,11 @@ func (s *screen) keyInPane(msg tea.KeyMsg) tea.Cmd {
 	}
 	switch {
 	case key.Matches(msg, k.pick):
-		return s.show(paneView(msg.Runes[0] - '1'))
+		return s.showView(paneView(msg.Runes[0] - '1'))
 	case key.Matches(msg, k.next):
-		return s.show((p.view + 1) % paneViews)
+		return s.showView((p.view + 1) % paneViews)
 	case key.Matches(msg, k.previous):
-		return s.show((p.view + paneViews - 1) % paneViews)
+		return s.showView((p.view + paneViews - 1) % paneViews)
 	case key.Matches(msg, k.filter):
 		l.typing, l.open = true, nil
 	case key.Matches(msg, k.open):
@@ -41,7 +41,7 @@ func (s *screen) keyInPane(msg tea.KeyMsg) tea.Cmd {
 			l.follow()
 		}
 	case key.Matches(msg, k.help):
-		s.openSheet()
+		s.openKeyHelp()
 	case key.Matches(msg, k.copy), msg.String() == "c":
 		return s.copyRow(l)
 	case key.Matches(msg, k.quit):
@@ -56,8 +56,8 @@ func (s *screen) keyInPane(msg tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
-// show shows another view.
-func (s *screen) show(view paneView) tea.Cmd {
+// showView shows another view.
+func (s *screen) showView(view paneView) tea.Cmd {
 	s.live.view = view
 	return s.poll()
 }

@@ -57,8 +57,8 @@ func (e *evaluator) undo(call goja.FunctionCall) goja.Value {
 	var written wire.Written
 	e.ask(wire.ControlRequest{Do: wire.DoUndo, Key: seq}, &written)
 	out := e.vm.NewObject()
-	e.hold(out, "seq", e.vm.ToValue(written.Seq))
-	e.hold(out, "changes", e.vm.ToValue(written.Changes))
+	e.setProperty(out, "seq", e.vm.ToValue(written.Seq))
+	e.setProperty(out, "changes", e.vm.ToValue(written.Changes))
 	text := "commit " + seq + " is undone with commit " + strconv.FormatUint(written.Seq, 10) + ": " + counted(written.Changes, "record")
 	switch {
 	case written.Seq == 0 && written.Changes == 0:
@@ -66,5 +66,5 @@ func (e *evaluator) undo(call goja.FunctionCall) goja.Value {
 	case written.Seq == 0:
 		text = "commit " + seq + " is undone when this is committed: " + counted(written.Changes, "record")
 	}
-	return e.tells(out, text)
+	return e.withText(out, text)
 }

@@ -27,7 +27,7 @@ func (s *screen) ask() tea.Cmd {
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(context.Background(), patienceToAsk)
 		defer cancel()
-		begun, msg := time.Now(), polled{view: view, number: number}
+		begun, msg := time.Now(), polledMsg{view: view, number: number}
 		req := wire.ControlRequest{Do: view.asks()}
 		switch view {
 		case connectionsView:
@@ -42,8 +42,8 @@ func (s *screen) ask() tea.Cmd {
 	}
 }
 
-// connected is who is connected, nil if that could not be asked.
-type connected []wire.ConnectionInfo
+// connectedMsg is who is connected, nil if that could not be asked.
+type connectedMsg []wire.ConnectionInfo
 
 // count asks, a little later, who is connected.
 func (s *screen) count() tea.Cmd {
@@ -55,9 +55,9 @@ func (s *screen) count() tea.Cmd {
 	return tea.Tick(pollEvery, func(time.Time) tea.Msg {
 		ctx, cancel := context.WithTimeout(context.Background(), patienceToAsk)
 		defer cancel()
-		var msg connected
+		var msg connectedMsg
 		if err := remote.Do(ctx, wire.ControlRequest{Do: wire.DoConnections}, &msg); err != nil {
-			return connected(nil) // an application that comes back says so by itself
+			return connectedMsg(nil) // an application that comes back says so by itself
 		}
 		return msg
 	})
@@ -65,11 +65,11 @@ func (s *screen) count() tea.Cmd {
 
 // polled takes an answer, and asks again when it is time: the more an answer
 // takes, the later.
-func (s *screen) polled(msg polled) tea.Cmd {
+func (s *screen) polled(msg polledMsg) tea.Cmd {
 	if msg.number != s.polls {
 		return nil
 	}
 	s.live.update(msg)
 	number := s.polls
-	return tea.Tick(max(pollEvery, pollShare*msg.took), func(time.Time) tea.Msg { return pollTick(number) })
+	return tea.Tick(max(pollEvery, pollShare*msg.took), func(time.Time) tea.Msg { return pollMsg(number) })
 }

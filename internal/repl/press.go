@@ -33,7 +33,7 @@ func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
 		s.keyInQuestion(msg)
 		return nil
 	case s.completing:
-		s.held = append(s.held, msg)
+		s.heldKeys = append(s.heldKeys, msg)
 		return nil
 	case key.Matches(msg, s.keys.suspend):
 		s.tty.release()
@@ -72,7 +72,7 @@ func (s *screen) keyAtPrompt(msg tea.KeyMsg) tea.Cmd {
 	case key.Matches(msg, k.clear):
 		return s.clearScreen()
 	case key.Matches(msg, k.help) && (s.editor.empty() || msg.Type == tea.KeyF1):
-		s.openSheet()
+		s.openKeyHelp()
 		return nil
 	case key.Matches(msg, k.whole):
 		s.openWhole()
@@ -118,7 +118,7 @@ func (s *screen) keyInLine(msg tea.KeyMsg) tea.Cmd {
 	case key.Matches(msg, k.run):
 		return s.submit()
 	case key.Matches(msg, k.newline):
-		s.editor.keep()
+		s.editor.saveUndo()
 		s.editor.insert("\n")
 	case key.Matches(msg, k.quit) && s.editor.empty():
 		return tea.Quit
@@ -187,7 +187,7 @@ func (s *screen) keyInText(msg tea.KeyMsg) {
 		ed.undo()
 	case (msg.Type == tea.KeyRunes || msg.Type == tea.KeySpace) && (!msg.Alt || msg.Paste):
 		if msg.Paste || msg.Type == tea.KeySpace || !ed.typing { // an undo takes back a word
-			ed.keep()
+			ed.saveUndo()
 		}
 		ed.insert(string(msg.Runes))
 		ed.typing = !msg.Paste
@@ -202,15 +202,15 @@ func (s *screen) keyInText(msg tea.KeyMsg) {
 func (s *screen) keyThatCuts(msg tea.KeyMsg) {
 	k, ed := &s.keys, &s.editor
 	cut := func(from, to int) {
-		ed.keep()
+		ed.saveUndo()
 		ed.cut(from, to, true)
 	}
 	switch {
 	case key.Matches(msg, k.backspace):
-		ed.keep()
+		ed.saveUndo()
 		ed.backspace()
 	case key.Matches(msg, k.deleteForward), key.Matches(msg, k.quit):
-		ed.keep()
+		ed.saveUndo()
 		ed.deleteForward()
 	case key.Matches(msg, k.killWord):
 		cut(ed.word(-1), ed.at)
@@ -225,16 +225,16 @@ func (s *screen) keyThatCuts(msg tea.KeyMsg) {
 	case key.Matches(msg, k.killToStart):
 		cut(ed.lineStart(), ed.at)
 	case key.Matches(msg, k.yank):
-		ed.keep()
+		ed.saveUndo()
 		ed.insert(ed.killed)
 	case key.Matches(msg, k.transpose):
 		ed.transpose()
 	case key.Matches(msg, k.upper):
-		ed.turn(ed.at, ed.word(1), strings.ToUpper)
+		ed.transform(ed.at, ed.word(1), strings.ToUpper)
 	case key.Matches(msg, k.lower):
-		ed.turn(ed.at, ed.word(1), strings.ToLower)
+		ed.transform(ed.at, ed.word(1), strings.ToLower)
 	case key.Matches(msg, k.capital):
-		ed.turn(ed.at, ed.word(1), capital)
+		ed.transform(ed.at, ed.word(1), capital)
 	}
 }
 
@@ -254,16 +254,16 @@ func (s *screen) keyInSearch(msg tea.KeyMsg) tea.Cmd {
 	k := &s.keys
 	switch {
 	case key.Matches(msg, k.search):
-		s.look(s.search.at)
+		s.searchFrom(s.search.at)
 	case key.Matches(msg, k.dismiss):
 		s.editor.set(s.search.typed)
 		s.search = nil
 	case key.Matches(msg, k.backspace):
 		s.search.query = typed(k, s.search.query, msg)
-		s.look(len(s.history.entries))
+		s.searchFrom(len(s.history.entries))
 	case (msg.Type == tea.KeyRunes || msg.Type == tea.KeySpace) && !msg.Alt:
 		s.search.query = typed(k, s.search.query, msg)
-		s.look(min(s.search.at+1, len(s.history.entries)))
+		s.searchFrom(min(s.search.at+1, len(s.history.entries)))
 	default: // any other key takes what was found, and acts on it
 		if s.search.found {
 			s.history.at = s.search.at

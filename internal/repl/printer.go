@@ -47,7 +47,7 @@ func (p *Printer) Steps(steps []Step) error {
 }
 
 // All prints the records of a cursor, or its value.
-func (p *Printer) All(h *Held) error {
+func (p *Printer) All(h *Replica) error {
 	var lines []string
 	switch {
 	case p.json && h.Value != nil:

@@ -24,17 +24,17 @@ const (
 
 // The messages of the screen, beside keys and sizes.
 type (
-	batch     []any             // several messages, shown at once
-	shown     struct{ v value } // by the code that runs
-	printed   struct{ vs []value }
-	noted     struct{ text string }
-	done      struct{ err error } // the code has ended
-	completed struct {
+	batchMsg     []any             // several messages, shown at once
+	shownMsg     struct{ v value } // by the code that runs
+	printedMsg   struct{ vs []value }
+	noteMsg      struct{ text string }
+	doneMsg      struct{ err error } // the code has ended
+	completedMsg struct {
 		text string // what was completed
 		completion
 	}
-	// leave ends the console; with an error, that is shown afterwards.
-	leave struct {
+	// leaveMsg ends the console; with an error, that is shown afterwards.
+	leaveMsg struct {
 		exit int
 		err  error
 	}
@@ -49,10 +49,10 @@ type job struct {
 
 // A program is everything that runs beside the screen.
 type program struct {
-	o    Options
-	tea  *tea.Program
-	link *link
-	jobs chan job
+	o           Options
+	tea         *tea.Program
+	reconnector *reconnector
+	jobs        chan job
 
 	outputs, events chan any
 	running         sync.WaitGroup // all but the evaluator
@@ -70,16 +70,16 @@ func runScreen(ctx context.Context, o Options, client *Client) (exit int) {
 		o: o, jobs: make(chan job, 1), evaluating: make(chan struct{}),
 		outputs: make(chan any, batchSize), events: make(chan any, batchSize),
 	}
-	p.link = newLink(o.Dial, func(event any) { send(ctx, p.events, event) })
+	p.reconnector = newReconnector(o.Dial, func(event any) { send(ctx, p.events, event) })
 	s := newScreen(o, client.Hello(), newStyles(screenRenderer(o.Output), screenPalette), p.jobs)
-	s.remote, s.tty = p.link, newTTY(o.Output.(*os.File))
+	s.remote, s.tty = p.reconnector, newTTY(o.Output.(*os.File))
 	s.tty.guard()
 	defer s.tty.release()
 	g := &guard{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
 	p.tea = tea.NewProgram(g, tea.WithInput(o.Input), tea.WithOutput(s.tty),
 		tea.WithAltScreen(), tea.WithFPS(30), tea.WithoutSignalHandler())
 
-	p.start(ctx, func() { p.link.run(ctx, client) })
+	p.start(ctx, func() { p.reconnector.run(ctx, client) })
 	p.start(ctx, func() { p.forward(ctx, p.outputs, frame) })
 	p.start(ctx, func() { p.forward(ctx, p.events, glance) })
 	p.start(ctx, func() { p.signals(ctx, interrupts) })
@@ -117,7 +117,7 @@ func (p *program) start(ctx context.Context, do func()) {
 	p.running.Go(func() {
 		defer func() {
 			if cause := recover(); cause != nil {
-				p.tea.Send(leave{1, &crash{cause, debug.Stack()}})
+				p.tea.Send(leaveMsg{1, &crash{cause, debug.Stack()}})
 			}
 		}()
 		do()
@@ -137,7 +137,7 @@ func (p *program) forward(ctx context.Context, from <-chan any, every time.Durat
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		var messages batch
+		var messages batchMsg
 		select {
 		case first := <-from:
 			messages = append(messages, first)
@@ -167,7 +167,7 @@ func (p *program) signals(ctx context.Context, interrupts <-chan os.Signal) {
 		case <-interrupts:
 			p.tea.Send(tea.KeyMsg{Type: tea.KeyCtrlC})
 		case <-ctx.Done():
-			p.tea.Send(leave{exit: 1})
+			p.tea.Send(leaveMsg{exit: 1})
 			return
 		}
 	}
@@ -179,21 +179,21 @@ func (p *program) evaluate(ctx context.Context, client *Client) {
 	defer close(p.evaluating)
 	defer func() {
 		if cause := recover(); cause != nil {
-			p.tea.Send(leave{1, &crash{cause, debug.Stack()}})
+			p.tea.Send(leaveMsg{1, &crash{cause, debug.Stack()}})
 		}
 	}()
 	tell := func(message any) { send(ctx, p.outputs, message) }
-	e := p.o.session(client.Hello(), p.link)
+	e := p.o.session(client.Hello(), p.reconnector)
 	e.preview = shownRecords
-	e.print = func(values []value) { tell(printed{values}) }
+	e.print = func(values []value) { tell(printedMsg{values}) }
 	e.confirm = askBy(tell)
 	for job := range p.jobs {
-		client = e.followLink(job.ctx, p.link, client, !job.complete, func(note string) { tell(noted{note}) })
+		client = e.followApplication(job.ctx, p.reconnector, client, !job.complete, func(note string) { tell(noteMsg{note}) })
 		if job.complete {
-			tell(completed{job.code, e.completeSoon(job.ctx, job.code)})
+			tell(completedMsg{job.code, e.completeSoon(job.ctx, job.code)})
 			continue
 		}
-		tell(done{e.run(job.ctx, source{text: job.code}, func(v value) { tell(shown{v}) })})
+		tell(doneMsg{e.run(job.ctx, source{text: job.code}, func(v value) { tell(shownMsg{v}) })})
 	}
 }
 

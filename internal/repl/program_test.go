@@ -49,12 +49,12 @@ func TestTypingAhead(t *testing.T) {
 	st.enter("1", "2", "3")
 	st.wants("› 1")
 	st.lacks("› 2")
-	st.send(slowTick(st.screen.runs))
-	st.send(slowTick(st.screen.runs - 1)) // late
+	st.send(slowMsg(st.screen.runs))
+	st.send(slowMsg(st.screen.runs - 1)) // late
 	st.wants("running…")
 	first := <-jobs
-	st.send(shown{scalar(numberValue, "1")})
-	st.send(done{})
+	st.send(shownMsg{scalar(numberValue, "1")})
+	st.send(doneMsg{})
 	st.wants("› 2")
 	if next := <-jobs; first.code != "1" || next.code != "2" {
 		t.Errorf("ran %q, then %q", first.code, next.code)
@@ -62,17 +62,17 @@ func TestTypingAhead(t *testing.T) {
 		st.press(tea.KeyCtrlC) // gives up what was typed ahead
 		<-next.ctx.Done()
 	}
-	st.send(done{&failure{message: "stopped"}})
+	st.send(doneMsg{&failure{message: "stopped"}})
 	st.lacks("› 3")
 	st.lacks("running…")
 }
 
 func TestForwardGathersWhatComesFast(t *testing.T) {
-	got := make(chan batch, 100)
+	got := make(chan batchMsg, 100)
 	p := &program{tea: tea.NewProgram(recorder{got}, tea.WithInput(nil), tea.WithoutRenderer(), tea.WithoutSignalHandler())}
 	in := make(chan any, batchSize)
 	for i := range 300 {
-		in <- noted{text: string(rune('a' + i%26))}
+		in <- noteMsg{text: string(rune('a' + i%26))}
 	}
 	p.start(t.Context(), func() { p.forward(t.Context(), in, frame) })
 	ran := make(chan error, 1)
@@ -91,12 +91,12 @@ func TestForwardGathersWhatComesFast(t *testing.T) {
 	}
 }
 
-type recorder struct{ got chan<- batch }
+type recorder struct{ got chan<- batchMsg }
 
 func (r recorder) Init() tea.Cmd { return nil }
 func (r recorder) View() string  { return "" }
 func (r recorder) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
-	if b, ok := msg.(batch); ok {
+	if b, ok := msg.(batchMsg); ok {
 		r.got <- b
 	}
 	return r, nil

@@ -17,7 +17,7 @@ import (
 // and iterated like an array.
 type query struct {
 	model         *model
-	cursor        *declared // that it narrows; nil: all of the model
+	cursor        *userCursor // that it narrows; nil: all of the model
 	where         json.RawMessage
 	order         []string
 	limit, offset int
@@ -53,7 +53,7 @@ func (q *query) narrow(call goja.FunctionCall) goja.Value {
 	if _, ok := goja.AssertFunction(v); ok {
 		panic(m.e.usage("where takes fields, which the application compares; to test records here: %s.filter(…)", m.name))
 	}
-	where := m.e.look(v, lookSent)
+	where := m.e.snapshot(v, copySent)
 	if where.kind != objectValue {
 		panic(m.e.usage("where takes an object: {%s: …}", m.firstField()))
 	}

@@ -15,18 +15,18 @@ type queryValue struct{ query *query }
 var queryValueType = reflect.TypeFor[*queryValue]()
 
 func (e *evaluator) defineQueries() {
-	e.queryProto = e.guarded(func(name string) *failure {
+	e.queryProto = e.strictObject(func(name string) *failure {
 		return &failure{title: "TypeError", message: "a query has no method " + clean(name),
 			hint: orThereIs(didYouMean(name, slices.Concat(queryMethods, arrayMethods)), queryMethods)}
 	})
 	for name, do := range queryCalls {
-		e.hide(e.queryProto, name, func(call goja.FunctionCall) goja.Value { return do(e.queryOfThis(name, call), call) })
+		e.defineHidden(e.queryProto, name, func(call goja.FunctionCall) goja.Value { return do(e.queryOfThis(name, call), call) })
 	}
 	for _, name := range arrayMethods {
-		e.hide(e.queryProto, name, func(call goja.FunctionCall) goja.Value { return e.queryOfThis(name, call).array(name, call) })
+		e.defineHidden(e.queryProto, name, func(call goja.FunctionCall) goja.Value { return e.queryOfThis(name, call).array(name, call) })
 	}
-	e.hide(e.queryProto, "toJSON", func(call goja.FunctionCall) goja.Value { return e.queryOfThis("toJSON", call).records() })
-	e.hide(e.queryProto, "toString", func(call goja.FunctionCall) goja.Value {
+	e.defineHidden(e.queryProto, "toJSON", func(call goja.FunctionCall) goja.Value { return e.queryOfThis("toJSON", call).records() })
+	e.defineHidden(e.queryProto, "toString", func(call goja.FunctionCall) goja.Value {
 		return e.vm.ToValue(e.queryOfThis("toString", call).String())
 	})
 	e.must(e.queryProto.SetSymbol(goja.SymIterator, func(call goja.FunctionCall) goja.Value {

@@ -38,7 +38,7 @@ func duration(micros int64) string {
 
 // reaches are what became of the commit in each cursor, a line each, at most so
 // many.
-func (h *happening) reaches(f formatter, most int) []string {
+func (h *activity) reaches(f formatter, most int) []string {
 	shown := h.commit.Reached[:min(len(h.commit.Reached), most)]
 	users, cursors := 0, 0
 	for _, reach := range shown {
@@ -59,7 +59,7 @@ func (h *happening) reaches(f formatter, most int) []string {
 	return lines
 }
 
-func (h *happening) outcome(f formatter, reach wire.Reach) string {
+func (h *activity) outcome(f formatter, reach wire.Reach) string {
 	var parts []string
 	for _, part := range []struct {
 		name  string
@@ -73,8 +73,8 @@ func (h *happening) outcome(f formatter, reach wire.Reach) string {
 			parts = append(parts, paint(part.style, fmt.Sprintf("%s %s", part.name, grouped(part.n))))
 		}
 	}
-	if told := whyNot(f, reach); told != "" {
-		parts = append(parts, told)
+	if reason := whyNot(f, reach); reason != "" {
+		parts = append(parts, reason)
 	}
 	text := strings.Join(parts, " ")
 	if micros, ok := h.applied[reach.Connection]; ok && reach.Outcome == "" {

@@ -24,9 +24,9 @@ var (
 // fields, those that are called a password or a token, and those that look like
 // one.
 func redact(code string, models []wire.ModelInfo) string {
-	var s scanner
+	var s lexer
 	tokens := slices.DeleteFunc(s.scan(code), func(t token) bool { return t.kind == spaceToken || t.kind == commentToken })
-	r := redactor{words{code, tokens}, privateNames(models)}
+	r := redactor{tokenList{code, tokens}, privateNames(models)}
 	var out strings.Builder
 	written := 0
 	for i, t := range tokens {
@@ -51,7 +51,7 @@ func privateNames(models []wire.ModelInfo) []string {
 }
 
 type redactor struct {
-	words
+	tokenList
 	private []string
 }
 
@@ -59,21 +59,21 @@ type redactor struct {
 func (r *redactor) secret(i int) bool {
 	switch r.tokens[i].kind {
 	case stringToken, templateToken:
-		return looksSecret(strings.Trim(r.word(i), "\"'`")) || r.named(i) && r.word(i+1) != ":"
+		return looksSecret(strings.Trim(r.word(i), "\"'`")) || r.hasSecretName(i) && r.word(i+1) != ":"
 	case numberToken:
-		return r.named(i)
+		return r.hasSecretName(i)
 	}
 	return false
 }
 
-// named tells whether a literal is the value of something with a telling name: a
+// hasSecretName tells whether a literal is the value of something with a telling name: a
 // key, a variable, a condition's operator on such a field.
-func (r *redactor) named(i int) bool {
+func (r *redactor) hasSecretName(i int) bool {
 	for {
 		switch r.word(i - 1) {
 		case ":", "=":
 			name := strings.Trim(r.word(i-2), "\"'`")
-			if r.telling(name) {
+			if r.isSecretName(name) {
 				return true
 			}
 			// {password: {is: "x"}}
@@ -84,7 +84,7 @@ func (r *redactor) named(i int) bool {
 		case "(", "[", ",": // a list of them, or what a function is given
 			open := r.enclosing(i - 1)
 			if r.word(open) == "(" {
-				return r.telling(r.word(open - 1))
+				return r.isSecretName(r.word(open - 1))
 			}
 			if r.word(open) == "[" && (r.word(open-1) == ":" || r.word(open-1) == "=") {
 				i = open
@@ -95,7 +95,7 @@ func (r *redactor) named(i int) bool {
 	}
 }
 
-func (r *redactor) telling(name string) bool {
+func (r *redactor) isSecretName(name string) bool {
 	return name != "" && (slices.Contains(r.private, name) || secretName.MatchString(camel.ReplaceAllString(name, "${1}_$2")))
 }
 
@@ -105,7 +105,7 @@ func (r *redactor) end(i int) int {
 	if r.tokens[i].kind != templateToken {
 		return r.tokens[i].end
 	}
-	var s scanner
+	var s lexer
 	for at := r.tokens[i].start; at < len(r.text); {
 		_, end := s.token(r.text, at)
 		if at = end; len(s.open) == 0 {

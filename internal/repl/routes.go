@@ -81,7 +81,7 @@ func (e *evaluator) input(route *wire.Route, v goja.Value) json.RawMessage {
 	if goja.IsUndefined(v) || goja.IsNull(v) {
 		return nil
 	}
-	in := e.look(v, lookSent)
+	in := e.snapshot(v, copySent)
 	if in.kind != objectValue {
 		panic(e.usage("%s takes an object: %s", route.Name, usageOf(route)))
 	}

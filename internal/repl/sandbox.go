@@ -25,10 +25,10 @@ const longestJournal = 10_000
 // enterSandbox keeps what the session writes, and gives the code what ends that.
 func (e *evaluator) enterSandbox() {
 	e.sandbox = &sandbox{}
-	e.hide(e.vm.GlobalObject(), "commit", func(goja.FunctionCall) goja.Value {
+	e.defineHidden(e.vm.GlobalObject(), "commit", func(goja.FunctionCall) goja.Value {
 		return e.vm.ToValue(e.commit())
 	})
-	e.hide(e.vm.GlobalObject(), "discard", func(goja.FunctionCall) goja.Value {
+	e.defineHidden(e.vm.GlobalObject(), "discard", func(goja.FunctionCall) goja.Value {
 		if tx := e.sandbox.tx; tx != 0 {
 			*e.sandbox = sandbox{} // whatever the answer is
 			e.ask(wire.ControlRequest{Do: wire.DoRollback, Tx: tx}, nil)
@@ -103,9 +103,9 @@ func (e *evaluator) commit() int {
 	return written.Changes
 }
 
-// followLink tells the evaluator of another process of the application, if there is
+// followApplication tells the evaluator of another process of the application, if there is
 // one. What a sandbox holds may wait for it.
-func (e *evaluator) followLink(ctx context.Context, l *link, known *Client, wait bool, note func(string)) *Client {
+func (e *evaluator) followApplication(ctx context.Context, l *reconnector, known *Client, wait bool, note func(string)) *Client {
 	now := l.current()
 	if now == nil && wait && e.sandbox != nil && e.sandbox.tx != 0 {
 		now, _ = l.wait(ctx) // without one the code is told that it is gone
@@ -160,7 +160,7 @@ func (e *evaluator) diff(of goja.Value) goja.Value {
 		e.ask(req, &diffs)
 	})
 	answer, _ := json.Marshal(diffs) // it was JSON before
-	return e.tells(e.parsed(answer).(*goja.Object), e.tellDiffs(diffs))
+	return e.withText(e.parsed(answer).(*goja.Object), e.describeDiffs(diffs))
 }
 
 // impact is what the open transaction, the sandbox or a function would do to the
@@ -184,7 +184,7 @@ func (e *evaluator) impact(of goja.Value) goja.Value {
 	if err := json.Unmarshal(answer, &impact); err != nil {
 		e.throw(err)
 	}
-	return e.tells(e.parsed(answer).(*goja.Object), e.tellImpact(impact))
+	return e.withText(e.parsed(answer).(*goja.Object), e.describeImpact(impact))
 }
 
 // about asks with the request for what diff and impact are about.

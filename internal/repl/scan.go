@@ -41,9 +41,9 @@ func set(words string) map[string]bool {
 	return all
 }
 
-// A scanner splits JavaScript into tokens. It is made for reading along: it
+// A lexer splits JavaScript into tokens. It is made for reading along: it
 // takes any text, line by line, and knows what is still open at the end of it.
-type scanner struct {
+type lexer struct {
 	open    []byte // unclosed brackets; '`' is a template literal, '$' the code in one
 	comment bool   // within a block comment
 	quote   byte   // within a string that a backslash carries over the end of the line
@@ -52,12 +52,12 @@ type scanner struct {
 }
 
 // unfinished tells whether what was scanned cannot be the whole.
-func (s *scanner) unfinished() bool { return len(s.open) > 0 || s.comment || s.quote != 0 }
+func (s *lexer) unfinished() bool { return len(s.open) > 0 || s.comment || s.quote != 0 }
 
-func (s *scanner) inTemplate() bool { return len(s.open) > 0 && s.open[len(s.open)-1] == '`' }
+func (s *lexer) inTemplate() bool { return len(s.open) > 0 && s.open[len(s.open)-1] == '`' }
 
 // scan returns the tokens of text, which continues what was scanned before.
-func (s *scanner) scan(text string) []token {
+func (s *lexer) scan(text string) []token {
 	var tokens []token
 	for at := 0; at < len(text); {
 		kind, end := s.token(text, at)
@@ -67,7 +67,7 @@ func (s *scanner) scan(text string) []token {
 	return tokens
 }
 
-func (s *scanner) token(text string, at int) (tokenKind, int) {
+func (s *lexer) token(text string, at int) (tokenKind, int) {
 	rest := text[at:]
 	first, size := utf8.DecodeRuneInString(rest)
 	switch {
@@ -124,7 +124,7 @@ func span(text string, in func(rune) bool) int {
 	return len(text)
 }
 
-func (s *scanner) punct(r rune) {
+func (s *lexer) punct(r rune) {
 	s.operand = r == ')' || r == ']' || r == '}'
 	switch r {
 	case '(', '[', '{':
@@ -136,12 +136,12 @@ func (s *scanner) punct(r rune) {
 	}
 }
 
-func (s *scanner) push(bracket byte) {
+func (s *lexer) push(bracket byte) {
 	s.open = append(s.open, bracket)
 	s.deepest = max(s.deepest, len(s.open))
 }
 
-func (s *scanner) blockComment(rest string) int {
+func (s *lexer) blockComment(rest string) int {
 	end := strings.Index(rest, "*/")
 	if end < 0 {
 		return len(rest)
@@ -151,7 +151,7 @@ func (s *scanner) blockComment(rest string) int {
 }
 
 // str scans a string from rest[from:] to its quote or the end of its line.
-func (s *scanner) str(rest string, from int) int {
+func (s *lexer) str(rest string, from int) int {
 	for i := from; i < len(rest); i++ {
 		switch rest[i] {
 		case '\\':
@@ -172,7 +172,7 @@ func (s *scanner) str(rest string, from int) int {
 }
 
 // template scans a template literal to its end, or to the code within it.
-func (s *scanner) template(rest string) int {
+func (s *lexer) template(rest string) int {
 	for i := 0; i < len(rest); i++ {
 		switch {
 		case rest[i] == '\\':

@@ -39,7 +39,7 @@ type screen struct {
 
 	transcript transcript
 	live       livePane
-	turning    bool // another turn of the live pane is due
+	flushDue   bool // another turn of the live pane is due
 	polls      int  // how often it has begun to ask for what it shows
 	counting   bool // who is connected is being asked
 	inPane     bool // the live pane has the focus
@@ -53,7 +53,7 @@ type screen struct {
 	search     *search   // in the history
 	question   *question // that waits for an answer
 
-	held       []tea.KeyMsg // pressed while a completion is on its way
+	heldKeys   []tea.KeyMsg // pressed while a completion is on its way
 	busy       bool         // a job is under way
 	running    bool         // and it runs code
 	slow       bool         // and has for a while
@@ -70,10 +70,10 @@ type screen struct {
 
 // The messages of timers; each says for which run or hint it was set.
 type (
-	slowTick int
-	hintTick int
-	pollTick int
-	turnTick struct{}
+	slowMsg  int
+	hintMsg  int
+	pollMsg  int
+	flushMsg struct{}
 )
 
 func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *screen {
@@ -107,30 +107,30 @@ func (s *screen) update(msg any) tea.Cmd {
 		s.width, s.height = msg.Width, msg.Height
 	case tea.KeyMsg:
 		return s.pressed(msg)
-	case batch:
+	case batchMsg:
 		var cmds []tea.Cmd
 		for _, m := range msg {
 			cmds = append(cmds, s.message(m))
 		}
 		return tea.Batch(cmds...)
-	case slowTick:
+	case slowMsg:
 		if int(msg) == s.runs {
 			s.slow = s.running
 		}
-	case hintTick:
+	case hintMsg:
 		if int(msg) == s.hints {
 			s.hint = ""
 		}
-	case pollTick:
+	case pollMsg:
 		if int(msg) == s.polls {
 			return s.ask()
 		}
-	case turnTick:
-		s.turning = false
-		if s.live.turn() {
-			return s.turn()
+	case flushMsg:
+		s.flushDue = false
+		if s.live.flush() {
+			return s.flushLater()
 		}
-	case edited:
+	case editedMsg:
 		return s.edited(msg)
 	case tea.ResumeMsg:
 		s.tty.guard()
@@ -143,27 +143,27 @@ func (s *screen) update(msg any) tea.Cmd {
 // message handles what the goroutines beside the screen tell it.
 func (s *screen) message(msg any) tea.Cmd {
 	switch msg := msg.(type) {
-	case shown:
+	case shownMsg:
 		s.transcript.add(&entry{shown: &msg.v})
-	case printed:
+	case printedMsg:
 		s.transcript.add(&entry{printed: msg.vs})
-	case noted:
+	case noteMsg:
 		s.transcript.add(&entry{note: msg.text})
 	case *question:
 		s.question = msg
-	case done:
+	case doneMsg:
 		s.question = nil
 		return s.ended(msg.err)
-	case completed:
+	case completedMsg:
 		s.busy, s.completing = false, false
 		s.offer(msg)
-		return tea.Batch(s.next(), s.release())
+		return tea.Batch(s.next(), s.replayKeys())
 	case attached:
 		s.attached(msg)
 		return s.poll()
-	case polled:
+	case polledMsg:
 		return s.polled(msg)
-	case connected:
+	case connectedMsg:
 		if s.counting = false; msg != nil {
 			s.live.connected(msg)
 		}
@@ -171,7 +171,7 @@ func (s *screen) message(msg any) tea.Cmd {
 		s.lost, s.reason = true, msg.err
 	case wire.ControlEvent:
 		return s.event(msg)
-	case leave:
+	case leaveMsg:
 		s.exit, s.err = msg.exit, msg.err
 		return tea.Quit
 	}
@@ -196,16 +196,16 @@ func (s *screen) event(event wire.ControlEvent) tea.Cmd {
 	if event.Missed > 0 { // who came and went is not known any more
 		return s.count()
 	}
-	if !s.live.busy() || s.turning {
+	if !s.live.busy() || s.flushDue {
 		return nil
 	}
-	return s.turn()
+	return s.flushLater()
 }
 
-// turn shows, a little later, what comes meanwhile.
-func (s *screen) turn() tea.Cmd {
-	s.turning = true
-	return tea.Tick(pulseEvery, func(time.Time) tea.Msg { return turnTick{} })
+// flushLater shows, a little later, what comes meanwhile.
+func (s *screen) flushLater() tea.Cmd {
+	s.flushDue = true
+	return tea.Tick(rateStep, func(time.Time) tea.Msg { return flushMsg{} })
 }
 
 // submit takes what was typed: it is run at once, or after what runs now.
@@ -226,12 +226,12 @@ func (s *screen) submit() tea.Cmd {
 		return nil
 	}
 	s.editor.set("")
-	var told tea.Cmd
+	var failed tea.Cmd
 	if err := s.history.add(redact(typed, s.hello.Models)); err != nil {
-		told = s.tell(err.Error())
+		failed = s.showHint(err.Error())
 	}
 	s.waiting = append(s.waiting, typed)
-	return tea.Batch(told, s.next())
+	return tea.Batch(failed, s.next())
 }
 
 // next starts what was typed next, if nothing is under way.
@@ -248,7 +248,7 @@ func (s *screen) next() tea.Cmd {
 	ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.jobs <- job{ctx: ctx, code: code} // there is room, for nothing is under way
 	run := s.runs
-	return tea.Tick(slowAfter, func(time.Time) tea.Msg { return slowTick(run) })
+	return tea.Tick(slowAfter, func(time.Time) tea.Msg { return slowMsg(run) })
 }
 
 // ended shows how the code that ran ended.
@@ -278,12 +278,12 @@ func (s *screen) stop() {
 	}
 }
 
-// tell shows a hint for a while.
-func (s *screen) tell(hint string) tea.Cmd {
+// showHint shows a hint for a while.
+func (s *screen) showHint(hint string) tea.Cmd {
 	s.hint = hint
 	s.hints++
 	number := s.hints
-	return tea.Tick(hintFor, func(time.Time) tea.Msg { return hintTick(number) })
+	return tea.Tick(hintFor, func(time.Time) tea.Msg { return hintMsg(number) })
 }
 
 // interrupt stops the code, or gives up what is being typed.
@@ -296,14 +296,14 @@ func (s *screen) interrupt() tea.Cmd {
 		s.waiting = nil
 		s.stop()
 		if s.slow {
-			return s.tell("stopping…  ^D on an empty line leaves")
+			return s.showHint("stopping…  ^D on an empty line leaves")
 		}
 	case !s.editor.empty():
 		s.editor.set("")
 		s.menu = nil
 		s.history.at = len(s.history.entries)
 	default:
-		return s.tell("^D or exit leaves")
+		return s.showHint("^D or exit leaves")
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func newStage(t testing.TB, width, height int, o Options) *stage {
 	st.screen.live.now = func() time.Time { return st.at }
 	st.screen.tty.out = &st.said
 	st.e.preview = shownRecords
-	st.e.print = func(values []value) { st.send(printed{values}) }
+	st.e.print = func(values []value) { st.send(printedMsg{values}) }
 	st.send(tea.WindowSizeMsg{Width: width, Height: height})
 	st.send(attached{st.app.hello(), fakeConnections})
 	return st
@@ -71,9 +71,9 @@ func (st *stage) send(msg any) {
 	select {
 	case j := <-st.jobs:
 		if j.complete {
-			st.send(completed{j.code, st.e.complete(j.code)})
+			st.send(completedMsg{j.code, st.e.complete(j.code)})
 		} else {
-			st.send(done{st.e.run(j.ctx, source{text: j.code}, func(v value) { st.send(shown{v}) })})
+			st.send(doneMsg{st.e.run(j.ctx, source{text: j.code}, func(v value) { st.send(shownMsg{v}) })})
 		}
 	default:
 	}
@@ -179,7 +179,7 @@ func (st *stage) happenings() {
 
 // polled answers what the live pane asks.
 func (st *stage) polled(view paneView) {
-	msg := polled{view: view, number: st.screen.polls}
+	msg := polledMsg{view: view, number: st.screen.polls}
 	switch view {
 	case connectionsView:
 		msg.connections = fakeConnections
@@ -232,13 +232,13 @@ func (st *stage) see(view string) {
 // busy lets many commits come for two seconds.
 func (st *stage) busy() {
 	for i := range 8 {
-		st.at = st.at.Add(pulseEvery)
+		st.at = st.at.Add(rateStep)
 		for range 5 {
 			commit := fakeCommit(st.screen.live.seq+500, "POST /posts by bot", []wire.ChangeInfo{{Op: "create", Model: "posts", ID: fmt.Sprintf("01JBXYZ%019d", i), Label: "Hello 日本"}})
 			st.send(wire.ControlEvent{Commit: &commit})
 		}
 		st.send(wire.ControlEvent{Skipped: &wire.Skipped{Commits: 2495, Seq: st.screen.live.seq, Changes: []wire.Count{{Op: "create", Model: "posts", N: 2450}, {Op: "update", Model: "users", N: 45}}}})
-		st.send(turnTick{})
+		st.send(flushMsg{})
 	}
 }
 

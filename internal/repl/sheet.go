@@ -9,7 +9,7 @@ type section struct {
 	more  [][2]string
 }
 
-func (k keyMap) sheet(vi bool) []section {
+func (k keyMap) helpSections(vi bool) []section {
 	typing := section{"Typing, as in emacs (.vi changes to vi)", []key.Binding{k.left, k.wordLeft, k.start, k.killWord, k.killToEnd, k.yank, k.undo, k.transpose, k.upper}, nil}
 	if vi {
 		typing = section{"Typing, as in vi (.emacs changes back)", nil, [][2]string{
@@ -32,9 +32,9 @@ func (k keyMap) sheet(vi bool) []section {
 	}
 }
 
-// sheetLines is every key, and every command.
-func (s *screen) sheetLines(f formatter) []string {
-	sections := s.keys.sheet(s.vi != nil)
+// keyHelpLines is every key, and every command.
+func (s *screen) keyHelpLines(f formatter) []string {
+	sections := s.keys.helpSections(s.vi != nil)
 	longest := 0
 	for i := range sections {
 		for _, k := range sections[i].keys {

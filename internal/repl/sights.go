@@ -11,15 +11,15 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A declared cursor is one of the application's, as a user would open it.
-type declared struct {
+// A userCursor cursor is one of the application's, as a user would open it.
+type userCursor struct {
 	name string
 	in   json.RawMessage
 	as   string
 }
 
 // String is the cursor as it may be written.
-func (c *declared) String() string {
+func (c *userCursor) String() string {
 	text := fmt.Sprintf("as(%q).cursor(%q", c.as, c.name)
 	if c.as == "" {
 		text = fmt.Sprintf("as(null).cursor(%q", c.name)
@@ -33,7 +33,7 @@ func (c *declared) String() string {
 // open is the records of a cursor, as a query that may be narrowed, or its value.
 func (a *actor) open(route *wire.Route, in, narrowing goja.Value) goja.Value {
 	e := a.e
-	c := &declared{name: route.Name, in: e.input(route, in), as: a.user}
+	c := &userCursor{name: route.Name, in: e.input(route, in), as: a.user}
 	narrow, narrows := narrowing.(*goja.Object)
 	if !route.Value {
 		q := (&query{model: a.model(route.Model), cursor: c}).value()
@@ -44,7 +44,7 @@ func (a *actor) open(route *wire.Route, in, narrowing goja.Value) goja.Value {
 	}
 	req := wire.ControlRequest{Do: wire.DoValue, Name: c.name, In: c.in, As: c.as, At: a.at}
 	if narrows {
-		req.Where = appendJSON(nil, e.look(narrow.Get("where"), lookSent))
+		req.Where = appendJSON(nil, e.snapshot(narrow.Get("where"), copySent))
 	}
 	var answer json.RawMessage
 	e.ask(req, &answer)
@@ -59,7 +59,7 @@ func (e *evaluator) narrowed(q, narrowing *goja.Object) goja.Value {
 		case "where", "limit":
 			q = e.method(q, name, v).(*goja.Object)
 		case "order":
-			for _, term := range e.look(v, lookSent).items {
+			for _, term := range e.snapshot(v, copySent).items {
 				if field, down := strings.CutPrefix(term.text, "-"); down {
 					q = e.method(q, "desc", e.vm.ToValue(field)).(*goja.Object)
 				} else {
@@ -95,7 +95,7 @@ func (q *query) included(of goja.Value) goja.Value {
 	}
 	known := e.models
 	if at := q.model.at; at != nil {
-		known = e.pasts[*at]
+		known = e.modelsBySeq[*at]
 	}
 	names := make([]string, len(known))
 	for i, m := range known {
@@ -127,7 +127,7 @@ func (a *actor) cursors() goja.Value {
 			continue
 		}
 		row := e.vm.NewObject()
-		e.hold(row, "cursor", e.vm.ToValue(route.Name))
+		e.setProperty(row, "cursor", e.vm.ToValue(route.Name))
 		var sees json.RawMessage
 		note := ""
 		if needs := required(route); len(needs) > 0 {
@@ -146,8 +146,8 @@ func (a *actor) cursors() goja.Value {
 				e.throw(err)
 			}
 		}
-		e.hold(row, "sees", e.parsed(sees))
-		e.hold(row, "note", e.vm.ToValue(note))
+		e.setProperty(row, "sees", e.parsed(sees))
+		e.setProperty(row, "note", e.vm.ToValue(note))
 		all = append(all, row)
 	}
 	return e.vm.NewArray(all...)

@@ -18,8 +18,8 @@ type source struct {
 	text string
 }
 
-// A script is compiled JavaScript: what is hoisted, then each statement.
-type script struct {
+// A compiledSource is compiled JavaScript: what is hoisted, then each statement.
+type compiledSource struct {
 	hoisted    *goja.Program // nil when nothing is
 	statements []compiled
 }
@@ -43,10 +43,10 @@ const maxNesting = 2000
 // compile parses all of src before anything of it runs. Its error is
 // errIncomplete or a *failure. Names declared at the top with let, const and
 // class outlive the source, and may be declared again by the next one.
-func compile(src source) (*script, error) {
+func compile(src source) (*compiledSource, error) {
 	p, err := parse(src)
 	if err != nil {
-		return &script{}, err
+		return &compiledSource{}, err
 	}
 	c := compiler{parsed: p}
 	return c.compile()
@@ -57,8 +57,8 @@ type compiler struct {
 	*parsed
 }
 
-func (c *compiler) compile() (*script, error) {
-	var out script
+func (c *compiler) compile() (*compiledSource, error) {
+	var out compiledSource
 	hoisted := &ast.Program{File: c.file, DeclarationList: c.declared}
 	var rest []ast.Statement
 	for _, statement := range c.statements {
@@ -146,7 +146,7 @@ func parsedProgram(src source, program *ast.Program) *parsed {
 
 // parse reads {…} as an object where it can be one, and as a block elsewhere.
 func parse(src source) (*parsed, error) {
-	var s scanner
+	var s lexer
 	s.scan(src.text)
 	if s.deepest > maxNesting {
 		return nil, &failure{title: "SyntaxError", message: "the code is nested too deeply", at: position{src.name, src.line + 1, 1}}

@@ -81,7 +81,7 @@ func newStatementReader(r io.Reader, name string, interrupt <-chan os.Signal) (s
 func (r *statementReader) next(ctx context.Context) (source, error) {
 	var (
 		text  strings.Builder
-		open  scanner
+		open  lexer
 		tried int
 	)
 	src := source{name: r.name, line: r.number}

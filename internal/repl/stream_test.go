@@ -24,7 +24,7 @@ type reading struct {
 	client *Client
 	req    wire.ControlRequest
 	stream *Stream
-	held   Held
+	held   Replica
 	list   []string // the ids, by the steps alone
 	steps  []Step
 }
@@ -243,7 +243,7 @@ func TestHeldIsLedToWhatAnAnswerHolds(t *testing.T) {
 		t.Errorf("closed: %v", err)
 	}
 	for _, bad := range []string{`{`, `{"status":200,"at":"x"}`, `{"status":404,"error":{"code":"not_found","message":"gone"}}`} {
-		if _, err := new(Held).Apply(json.RawMessage(bad)); err == nil {
+		if _, err := new(Replica).Apply(json.RawMessage(bad)); err == nil {
 			t.Errorf("%s is taken", bad)
 		}
 	}
@@ -259,7 +259,7 @@ func TestStreamsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for held := (Held{}); held.At == ""; { // a hello comes first
+	for held := (Replica{}); held.At == ""; { // a hello comes first
 		frames, err := s.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -309,7 +309,7 @@ func TestQueriesOfExpressions(t *testing.T) {
 }
 
 func TestConditions(t *testing.T) {
-	h := &Held{}
+	h := &Replica{}
 	if _, err := h.Apply(json.RawMessage(`{"status":200,"at":"E:5","cursor":1,"model":"memos","ids":["a","b"],"memos":[{"id":"a","title":"A"},{"id":"b","likes":7}]}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +352,7 @@ func TestPrinter(t *testing.T) {
 	print := func(asJSON bool) (steps, all string) {
 		var out bytes.Buffer
 		p := NewPrinter(&out, wire.ControlHello{Models: models}, asJSON)
-		h := &Held{}
+		h := &Replica{}
 		for _, frame := range []string{
 			`{"status":200,"at":"E:5","cursor":1,"model":"memos","resync":"rules","ids":["a"],"memos":[{"id":"a","title":"A","tags":["x","y"]}]}`,
 			`{"seq":6,"memos":[{"id":"a","title":"B"},{"id":"b"}],"cursors":{"1":{"enter":[{"id":"b","after":"a"}],"change":[{"id":"a"}]}}}`,

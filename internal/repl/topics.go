@@ -118,8 +118,8 @@ func topicNames() []string {
 	return names
 }
 
-// say is the topic with its examples.
-func (t *topic) say(x *example) string {
+// render is the topic with its examples.
+func (t *topic) render(x *example) string {
 	text := t.usage + "\n\n" + t.text
 	if x.model != nil {
 		text += "\n\n  " + strings.Join(t.examples(x), "\n  ")

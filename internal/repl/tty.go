@@ -26,9 +26,9 @@ func (t *tty) Write(p []byte) (int, error) {
 	return t.out.Write(p)
 }
 
-// say writes a sequence that the screen does not show. A terminal that is gone
+// writeSequence writes a sequence that the screen does not show. A terminal that is gone
 // is noticed by who draws on it.
-func (t *tty) say(sequence string) { _, _ = t.Write([]byte(sequence)) }
+func (t *tty) writeSequence(sequence string) { _, _ = t.Write([]byte(sequence)) }
 
 // guard sees to it that the terminal is put back even when this process is killed,
 // until release.

@@ -46,8 +46,8 @@ type field struct {
 	value value
 }
 
-// A lookLimit bounds what is copied out of the engine.
-type lookLimit struct {
+// A copyLimit bounds what is copied out of the engine.
+type copyLimit struct {
 	items, depth int
 	queries      bool // ask queries within the value, too
 	strict       bool // an error at what JSON cannot say, instead of a stand-in
@@ -55,30 +55,30 @@ type lookLimit struct {
 }
 
 var (
-	lookBrief = lookLimit{items: 50, depth: 4}
-	lookShown = lookLimit{items: 1000, depth: 8}
-	lookAll   = lookLimit{items: math.MaxInt, depth: 200, queries: true}
-	lookSent  = lookLimit{items: math.MaxInt, depth: 200, queries: true, strict: true, ids: true}
+	copyBrief = copyLimit{items: 50, depth: 4}
+	copyShown = copyLimit{items: 1000, depth: 8}
+	copyAll   = copyLimit{items: math.MaxInt, depth: 200, queries: true}
+	copySent  = copyLimit{items: math.MaxInt, depth: 200, queries: true, strict: true, ids: true}
 )
 
-// A looker copies one value. It runs code of the value's owner, such as
+// A copier copies one value. It runs code of the value's owner, such as
 // getters, so it is only used where the engine may throw.
-type looker struct {
+type copier struct {
 	e     *evaluator
-	limit lookLimit
+	limit copyLimit
 	above []*goja.Object // that hold what is looked at
 }
 
-// look copies v. It may throw into the engine: use it within a call from
+// snapshot copies v. It may throw into the engine: use it within a call from
 // JavaScript, or see evaluator.guard.
-func (e *evaluator) look(v goja.Value, limit lookLimit) value {
-	l := looker{e: e, limit: limit}
-	return l.look(v)
+func (e *evaluator) snapshot(v goja.Value, limit copyLimit) value {
+	l := copier{e: e, limit: limit}
+	return l.copy(v)
 }
 
 func scalar(kind valueKind, text string) value { return value{kind: kind, text: text} }
 
-func (l *looker) look(v goja.Value) value {
+func (l *copier) copy(v goja.Value) value {
 	if l.e.ctx.Err() != nil {
 		l.e.throw(errInterrupted) // the engine cannot: this is not its code
 	}
@@ -123,7 +123,7 @@ func textOrTime(s string) value {
 	return scalar(stringValue, s)
 }
 
-func (l *looker) object(object *goja.Object) value {
+func (l *copier) object(object *goja.Object) value {
 	for _, above := range l.above {
 		if above == object {
 			if l.limit.strict {
@@ -136,7 +136,7 @@ func (l *looker) object(object *goja.Object) value {
 		return known
 	}
 	if l.limit.ids && len(l.above) > 0 && l.e.recordModel(object) != nil {
-		return l.look(object.Get("id"))
+		return l.copy(object.Get("id"))
 	}
 	if len(l.above) >= l.limit.depth {
 		if l.limit.strict {
@@ -171,18 +171,18 @@ func isPromise(v goja.Value) bool {
 }
 
 // known looks at objects that are more than their properties.
-func (l *looker) known(object *goja.Object) (value, bool) {
+func (l *copier) known(object *goja.Object) (value, bool) {
 	if q, ok := queryOf(object); ok {
 		if l.limit.queries {
-			return l.look(q.records()), true
+			return l.copy(q.records()), true
 		}
 		return scalar(symbolValue, q.String()), true
 	}
 	if n := namespaceOf(object); n != nil {
 		return l.namespace(n), true
 	}
-	if text := object.GetSymbol(l.e.told); text != nil {
-		return l.telling(object, text.String()), true
+	if text := object.GetSymbol(l.e.textSymbol); text != nil {
+		return l.described(object, text.String()), true
 	}
 	switch object.ClassName() {
 	case "Function":
@@ -204,7 +204,7 @@ func (l *looker) known(object *goja.Object) (value, bool) {
 	switch object.ExportType() {
 	case promiseType:
 		if promise := object.Export().(*goja.Promise); promise.State() == goja.PromiseStateFulfilled {
-			return l.look(promise.Result()), true
+			return l.copy(promise.Result()), true
 		}
 		return scalar(symbolValue, "Promise"), true
 	case proxyType:
@@ -213,8 +213,8 @@ func (l *looker) known(object *goja.Object) (value, bool) {
 	return value{}, false
 }
 
-// telling looks at an object that says in words what it holds.
-func (l *looker) telling(object *goja.Object, text string) value {
+// described looks at an object that says in words what it holds.
+func (l *copier) described(object *goja.Object, text string) value {
 	out := scalar(textValue, text)
 	if object.Prototype() == l.e.proseProto {
 		return out
@@ -228,9 +228,9 @@ func (l *looker) telling(object *goja.Object, text string) value {
 }
 
 // namespace looks at what is to be shown of one.
-func (l *looker) namespace(n *namespace) value {
+func (l *copier) namespace(n *namespace) value {
 	if n.show != nil {
-		return l.look(n.show())
+		return l.copy(n.show())
 	}
 	return scalar(symbolValue, n.what+" {"+strings.Join(n.names(), ", ")+"}")
 }
@@ -242,33 +242,33 @@ func textOf(object *goja.Object, name string) string {
 	return ""
 }
 
-func (l *looker) array(array *goja.Object) value {
+func (l *copier) array(array *goja.Object) value {
 	length := int(array.Get("length").ToInteger())
 	out := value{kind: listValue, total: length}
 	for i := range min(length, l.limit.items) {
-		out.items = append(out.items, l.look(array.Get(strconv.Itoa(i))))
+		out.items = append(out.items, l.copy(array.Get(strconv.Itoa(i))))
 	}
 	return out
 }
 
-func (l *looker) collection(object *goja.Object) value {
+func (l *copier) collection(object *goja.Object) value {
 	out := value{kind: listValue, label: classOf(object)}
 	l.e.vm.ForOf(object, func(item goja.Value) bool {
 		if out.total++; len(out.items) < l.limit.items {
-			out.items = append(out.items, l.look(item))
+			out.items = append(out.items, l.copy(item))
 		}
 		return true
 	})
 	return out
 }
 
-func (l *looker) properties(object *goja.Object) value {
+func (l *copier) properties(object *goja.Object) value {
 	out := value{kind: objectValue, label: classOf(object)}
 	if m := l.e.recordModel(object); m != nil {
 		out.kind, out.label = recordValue, m.name
 	}
 	for _, name := range object.Keys() {
-		v := l.look(object.Get(name))
+		v := l.copy(object.Get(name))
 		if v.kind == undefinedValue && l.limit.queries {
 			continue // as JSON has it
 		}

@@ -56,7 +56,7 @@ func (v *vi) letter(s *screen, letter string) {
 	v.awaits = ""
 	if does == "r" {
 		if ed.at < len(ed.letters) && ed.letters[ed.at] != "\n" {
-			ed.keep()
+			ed.saveUndo()
 			ed.letters[ed.at] = letter
 		}
 		return
@@ -100,12 +100,12 @@ func (v *vi) change(s *screen, letter string) bool {
 		return insert(ed.lineEnd())
 	case "o":
 		ed.at = ed.lineEnd()
-		ed.keep()
+		ed.saveUndo()
 		ed.insert("\n")
 		return insert(ed.at)
 	case "O":
 		ed.at = ed.lineStart()
-		ed.keep()
+		ed.saveUndo()
 		ed.insert("\n")
 		return insert(ed.at - 1)
 	case "x":
@@ -124,14 +124,14 @@ func (v *vi) change(s *screen, letter string) bool {
 		v.operator = strings.ToLower(letter)
 		v.apply(s, ed.at, ed.lineEnd())
 	case "p", "P":
-		ed.keep()
+		ed.saveUndo()
 		if letter == "p" {
 			ed.at = min(ed.at+1, ed.lineEnd())
 		}
 		ed.insert(ed.killed)
 		ed.at = max(ed.at-1, 0)
 	case "~":
-		ed.turn(ed.at, min(ed.at+max(v.count, 1), ed.lineEnd()), otherCase)
+		ed.transform(ed.at, min(ed.at+max(v.count, 1), ed.lineEnd()), otherCase)
 	case "u":
 		ed.undo()
 	case "k", "j":
@@ -236,7 +236,7 @@ func (v *vi) apply(s *screen, from, to int) {
 	}
 	ed.killed = strings.Join(ed.letters[from:to], "")
 	if does != "y" {
-		ed.keep()
+		ed.saveUndo()
 		ed.cut(from, to, false)
 	}
 	ed.at = from

@@ -6,10 +6,10 @@ import (
 	"github.com/dop251/goja"
 )
 
-// A warden stands behind an object's prototypes. It throws where a name is asked
+// A strictProto stands behind an object's prototypes. It throws where a name is asked
 // for that the object does not have, which is a misspelling more often than a
 // question.
-type warden struct {
+type strictProto struct {
 	e       *evaluator
 	unknown func(name string) *failure
 }
@@ -17,13 +17,13 @@ type warden struct {
 // lenient are names that the language itself asks objects for.
 var lenient = []string{"then", "toJSON", "constructor", "__proto__", "length"}
 
-// guarded makes an object whose missing members are errors.
-func (e *evaluator) guarded(unknown func(name string) *failure) *goja.Object {
-	return e.vm.CreateObject(e.vm.NewDynamicObject(&warden{e, unknown}))
+// strictObject makes an object whose missing members are errors.
+func (e *evaluator) strictObject(unknown func(name string) *failure) *goja.Object {
+	return e.vm.CreateObject(e.vm.NewDynamicObject(&strictProto{e, unknown}))
 }
 
 // Get throws, unless every object knows the name.
-func (w *warden) Get(name string) goja.Value {
+func (w *strictProto) Get(name string) goja.Value {
 	if slices.Contains(lenient, name) || w.e.plainObject.Get(name) != nil {
 		return nil
 	}
@@ -37,21 +37,21 @@ func (w *warden) Get(name string) goja.Value {
 }
 
 // Has reports that the warden has no member.
-func (w *warden) Has(string) bool { return false }
+func (w *strictProto) Has(string) bool { return false }
 
 // Set refuses: the warden has no member.
-func (w *warden) Set(string, goja.Value) bool { return false }
+func (w *strictProto) Set(string, goja.Value) bool { return false }
 
 // Delete has nothing to do.
-func (w *warden) Delete(string) bool { return true }
+func (w *strictProto) Delete(string) bool { return true }
 
 // Keys are none.
-func (w *warden) Keys() []string { return nil }
+func (w *strictProto) Keys() []string { return nil }
 
 // function makes a function of which nothing is asked before it is called.
 func (e *evaluator) function(what string, fn func(goja.FunctionCall) goja.Value) goja.Value {
 	object := e.vm.ToValue(fn).(*goja.Object)
-	e.must(object.SetPrototype(e.guarded(func(name string) *failure {
+	e.must(object.SetPrototype(e.strictObject(func(name string) *failure {
 		return &failure{title: "TypeError", message: what + " is a function", hint: "did you mean " + clean(what+"()."+name) + "?"}
 	})))
 	return object

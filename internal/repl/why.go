@@ -44,7 +44,7 @@ func (e *evaluator) why(call goja.FunctionCall, at *uint64) goja.Value {
 	if err := json.Unmarshal(answer, &why); err != nil {
 		e.throw(err)
 	}
-	return e.tells(e.parsed(answer).(*goja.Object), e.tellWhy(why))
+	return e.withText(e.parsed(answer).(*goja.Object), e.describeWhy(why))
 }
 
 func (e *evaluator) whyUsage() string {
@@ -81,7 +81,7 @@ func (e *evaluator) titled(model, id, label string) string {
 	return name
 }
 
-func (e *evaluator) tellWhy(why wire.Why) string {
+func (e *evaluator) describeWhy(why wire.Why) string {
 	verdict := "does not see"
 	if why.Sees {
 		verdict = "sees"
@@ -94,11 +94,11 @@ func (e *evaluator) tellWhy(why wire.Why) string {
 	longest := 0
 	eachTest(why.Tests, 0, func(test wire.Test, depth int) { longest = max(longest, width(test.What)+2*depth) })
 	eachTest(why.Tests, 0, func(test wire.Test, depth int) {
-		line := "  " + mark(test.Holds) + " " + pad(strings.Repeat("  ", depth)+test.What, longest) + "  " + said(test)
+		line := "  " + mark(test.Holds) + " " + pad(strings.Repeat("  ", depth)+test.What, longest) + "  " + testText(test)
 		lines = append(lines, strings.TrimRight(line, " "))
 	})
 	if why.Rank > 0 {
-		lines = append(lines, "  "+mark(why.Sees)+" "+tellRank(why))
+		lines = append(lines, "  "+mark(why.Sees)+" "+describeRank(why))
 	}
 	decided := why.Decided
 	switch {
@@ -128,8 +128,8 @@ func eachTest(tests []wire.Test, depth int, do func(test wire.Test, depth int)) 
 	}
 }
 
-// said is what a test was about: the value, or what went wrong.
-func said(test wire.Test) string {
+// testText is what a test was about: the value, or what went wrong.
+func testText(test wire.Test) string {
 	switch {
 	case test.Message != "":
 		return test.Message
@@ -141,7 +141,7 @@ func said(test wire.Test) string {
 	return ""
 }
 
-func tellRank(why wire.Why) string {
+func describeRank(why wire.Why) string {
 	text := fmt.Sprintf("rank %s", grouped(why.Rank))
 	switch {
 	case why.Limit == 0 && why.Offset == 0:
@@ -162,8 +162,8 @@ func tellRank(why wire.Why) string {
 	return text + ": beyond"
 }
 
-// tellDiffs says what changed, field by field.
-func (e *evaluator) tellDiffs(diffs []wire.Diff) string {
+// describeDiffs says what changed, field by field.
+func (e *evaluator) describeDiffs(diffs []wire.Diff) string {
 	if len(diffs) == 0 {
 		return "nothing is changed"
 	}
@@ -217,8 +217,8 @@ func membersOf(record json.RawMessage) map[string]string {
 	return texts
 }
 
-// tellImpact says who would be told what.
-func (e *evaluator) tellImpact(impact wire.Impact) string {
+// describeImpact says who would be told what.
+func (e *evaluator) describeImpact(impact wire.Impact) string {
 	text := counted(impact.Changes, "change") + " would reach " + fmt.Sprintf("%s of %s", grouped(impact.ReachedAll), counted(impact.Connections, "connection"))
 	if impact.ReachedAll == 0 {
 		text = counted(impact.Changes, "change") + " would reach nobody"
@@ -230,7 +230,7 @@ func (e *evaluator) tellImpact(impact wire.Impact) string {
 	}
 	for _, told := range impact.Reached {
 		head := "  " + pad(clean(told.User), user) + "  " + pad(clean(told.Cursor), cursor) + "  "
-		for _, what := range e.turns(told) {
+		for _, what := range e.describeReaction(told) {
 			lines = append(lines, head+what)
 			head = strings.Repeat(" ", width(head))
 		}
@@ -239,30 +239,30 @@ func (e *evaluator) tellImpact(impact wire.Impact) string {
 		lines = append(lines, "", "commit() would be refused, for this has moved since it was read:")
 	}
 	for _, m := range impact.Moved {
-		lines = append(lines, "  "+strings.TrimSpace(e.titled(m.Model, m.ID, ""))+tellMoved(m))
+		lines = append(lines, "  "+strings.TrimSpace(e.titled(m.Model, m.ID, ""))+describeStaleRead(m))
 	}
 	return strings.Join(lines, "\n")
 }
 
-// mostTurns is how many records of one cursor are named.
-const mostTurns = 20
+// maxReactionLines is how many records of one cursor are named.
+const maxReactionLines = 20
 
-func (e *evaluator) turns(told wire.Reaction) []string {
+func (e *evaluator) describeReaction(reaction wire.Reaction) []string {
 	var all []string
-	for _, turn := range told.Deltas[:min(len(told.Deltas), mostTurns)] {
-		all = append(all, pad(turn.Op, 6)+"  "+e.titled(turn.Model, turn.ID, turn.Label))
+	for _, delta := range reaction.Deltas[:min(len(reaction.Deltas), maxReactionLines)] {
+		all = append(all, pad(delta.Op, 6)+"  "+e.titled(delta.Model, delta.ID, delta.Label))
 	}
-	if more := len(told.Deltas) - mostTurns; more > 0 {
+	if more := len(reaction.Deltas) - maxReactionLines; more > 0 {
 		all = append(all, "and "+grouped(more)+" more")
 	}
-	if told.Value != nil {
-		all = append(all, "value   "+string(told.Value))
+	if reaction.Value != nil {
+		all = append(all, "value   "+string(reaction.Value))
 	}
 	for _, end := range []struct {
 		so   bool
 		text string
-	}{{told.Closed, "closed  the user may not hold it any more"}, {told.Rights, "rights  the user may use other actions and cursors"},
-		{told.Ends, "ends    who the user is would not be known"}} {
+	}{{reaction.Closed, "closed  the user may not hold it any more"}, {reaction.Rights, "rights  the user may use other actions and cursors"},
+		{reaction.Ends, "ends    who the user is would not be known"}} {
 		if end.so {
 			all = append(all, end.text)
 		}
@@ -270,7 +270,7 @@ func (e *evaluator) turns(told wire.Reaction) []string {
 	return all
 }
 
-func tellMoved(m wire.StaleRead) string {
+func describeStaleRead(m wire.StaleRead) string {
 	text := ""
 	if m.Seq > 0 {
 		text += fmt.Sprintf(" by commit %d (%s)", m.Seq, clean(m.By))

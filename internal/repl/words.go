@@ -1,12 +1,12 @@
 package repl
 
 // Words are the tokens of a code, with their texts.
-type words struct {
+type tokenList struct {
 	text   string
 	tokens []token
 }
 
-func (w words) word(i int) string {
+func (w tokenList) word(i int) string {
 	if i < 0 || i >= len(w.tokens) {
 		return ""
 	}
@@ -14,7 +14,7 @@ func (w words) word(i int) string {
 }
 
 // enclosing is the index of the bracket that is still open before i.
-func (w words) enclosing(i int) int {
+func (w tokenList) enclosing(i int) int {
 	depth := 0
 	for ; i >= 0; i-- {
 		if w.tokens[i].kind != punctToken {
