@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"strings"
+
+	"github.com/towerkit/tower/internal/spelling"
 )
 
 // Assign sets the fields of record, a *T, that the JSON object data names, and
@@ -59,37 +60,11 @@ func (m *Model) unknown(name string) string {
 
 // Nearest returns the field's name that name is a likely misspelling of, or "".
 func (m *Model) Nearest(name string) string {
-	best, distance := "", 3
-	for _, f := range m.Fields {
-		if max(len(name)-len(f.Name), len(f.Name)-len(name)) >= distance {
-			continue // too far apart, and a name from outside may be long
-		}
-		if d := editDistance(strings.ToLower(name), strings.ToLower(f.Name)); d < distance {
-			best, distance = f.Name, d
-		}
+	names := make([]string, len(m.Fields))
+	for i, f := range m.Fields {
+		names[i] = f.Name
 	}
-	return best
-}
-
-// editDistance is Levenshtein's, by Wagner and Fischer's table, a row at a time.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return spelling.Closest(name, names)
 }
 
 func shorten(text []byte) string {
