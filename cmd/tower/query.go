@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/spelling"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -179,8 +180,8 @@ func declared(name string, routes []wire.Route) error {
 			return nil
 		}
 	}
-	hint := "see the declared cursors: tower routes -g cursor"
-	if like := repl.Like(name, names); like != "" {
+	hint := "see what is declared: tower routes -g cursor"
+	if like := spelling.Closest(name, names); like != "" {
 		hint = "did you mean: tower query " + like
 	}
 	return &usageError{message: fmt.Sprintf("there is no cursor %s", name), hint: hint}

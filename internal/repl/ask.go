@@ -22,8 +22,8 @@ var ErrNoQuery = errors.New("it is not a query")
 // and returns what it asks for: Model, Where, Order, Limit and Offset. It changes
 // nothing. What is wrong with the expression is in the error, as a person reads it.
 func Query(ctx context.Context, client *Client, expression string) (wire.ControlRequest, error) {
-	e := newEvaluator(client.Hello(), client)
-	e.readOnly, e.preview = true, 1
+	e := newEvaluator(client.Hello(), client, evaluatorOptions{ReadOnly: true})
+	e.preview = 1
 	if err := e.run(ctx, source{name: "the query", text: expression}, func(value) {}); err != nil {
 		return wire.ControlRequest{}, explained(err)
 	}

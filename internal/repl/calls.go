@@ -72,7 +72,7 @@ func (a *actor) request(method, path string, in json.RawMessage) (called wire.Ca
 	if method == http.MethodDelete {
 		e.consentTo("call " + req.Name)
 	}
-	if e.readOnly && method == http.MethodGet && req.At == nil { // it may look
+	if e.ReadOnly && method == http.MethodGet && req.At == nil { // it may look
 		var hello wire.ControlHello
 		e.ask(wire.ControlRequest{Do: wire.DoHello}, &hello)
 		req.At = &hello.Seq

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		History:  os.Getenv("TOWER_REPL_TEST_HISTORY"),
 		Sandbox:  os.Getenv("TOWER_REPL_TEST_SANDBOX") != "",
 		ReadOnly: os.Getenv("TOWER_REPL_TEST_READ_ONLY") != "",
-		onMsg: func(msg tea.Msg) {
+		onMsg: func(msg any) {
 			if key, ok := msg.(tea.KeyMsg); ok && strings.HasPrefix(string(key.Runes), "¡panic!") {
 				panic("asked to")
 			}

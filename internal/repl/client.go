@@ -283,3 +283,9 @@ func (c *Client) offer(event wire.ControlEvent, missed int) int {
 		return missed + 1
 	}
 }
+
+// A remote answers requests: a Client, or what stands in for one while the
+// application is away.
+type remote interface {
+	Do(ctx context.Context, req wire.ControlRequest, out any) error
+}

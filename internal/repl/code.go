@@ -12,7 +12,7 @@ const (
 )
 
 // codeStyle is how a token of JavaScript looks.
-func (st *styles) codeStyle(kind tokenKind) lipgloss.Style {
+func codeStyle(st *styles, kind tokenKind) lipgloss.Style {
 	switch kind {
 	case keywordToken:
 		return st.keyword
@@ -28,7 +28,7 @@ func (st *styles) codeStyle(kind tokenKind) lipgloss.Style {
 
 // codeLines lays code out behind a prompt, in lines of so many cells. A cursor
 // of -1 is not shown. It returns the line that the cursor is on, too.
-func codeLines(st *styles, prompt cell, letters []string, cursor, cells int) (lines []string, cursorLine int) {
+func codeLines(st *styles, prompt string, letters []string, cursor, cells int) (lines []string, cursorLine int) {
 	var s lexer
 	tokens := s.scan(strings.Join(letters, ""))
 	w := codeWriter{st: st, cells: max(cells, promptWidth+2)}
@@ -66,15 +66,15 @@ type codeWriter struct {
 	kind  tokenKind
 }
 
-func (w *codeWriter) prompt(c cell) {
-	w.line.WriteString(paint(c.style, c.text))
-	w.used = width(c.text)
+func (w *codeWriter) prompt(text string) {
+	w.line.WriteString(text)
+	w.used = width(text)
 }
 
-func (w *codeWriter) indent() { w.prompt(cell{pad("", promptWidth), w.st.plain}) }
+func (w *codeWriter) indent() { w.prompt(pad("", promptWidth)) }
 
 func (w *codeWriter) flush() {
-	w.line.WriteString(paint(w.st.codeStyle(w.kind), w.run.String()))
+	w.line.WriteString(paint(codeStyle(w.st, w.kind), w.run.String()))
 	w.run.Reset()
 }
 

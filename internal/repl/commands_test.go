@@ -24,7 +24,7 @@ func (st *stage) clipboard() string {
 }
 
 func TestCommands(t *testing.T) {
-	st := newStage(t, 100, 60, Options{})
+	st := newStage(t, 100, 60, screenOptions{})
 	st.enter(".copy")
 	st.wants("there is no result to copy")
 	st.enter(`"日本 text"`, ".copy")
@@ -63,7 +63,7 @@ func TestCommands(t *testing.T) {
 }
 
 func TestCommandsComplete(t *testing.T) {
-	st := newStage(t, 100, 30, Options{})
+	st := newStage(t, 100, 30, screenOptions{})
 	st.type_(".ed")
 	st.press(tea.KeyTab)
 	if got := st.screen.editor.text(); got != ".edit" {
@@ -72,7 +72,7 @@ func TestCommandsComplete(t *testing.T) {
 }
 
 func TestWhatWasEditedIsTyped(t *testing.T) {
-	st := newStage(t, 100, 30, Options{})
+	st := newStage(t, 100, 30, screenOptions{})
 	st.type_("1 +")
 	path, err := writeDraft(st.screen.editor.text())
 	if err != nil {
@@ -103,7 +103,7 @@ func TestWhatWasEditedIsTyped(t *testing.T) {
 }
 
 func TestPager(t *testing.T) {
-	st := newStage(t, 80, 24, Options{})
+	st := newStage(t, 80, 24, screenOptions{})
 	st.press(tea.KeyCtrlO) // there is nothing to show
 	st.enter(`Array.from({length: 100}, (_, i) => ({title: "n" + i, likes: i}))`)
 	st.wants("more lines, ^O shows them")
@@ -132,7 +132,7 @@ func TestPager(t *testing.T) {
 }
 
 func TestARebuiltApplicationSaysWhatChanged(t *testing.T) {
-	st := newStage(t, 180, 24, Options{})
+	st := newStage(t, 180, 24, screenOptions{})
 	hello := st.app.hello()
 	hello.PID = 2
 	st.send(away{})

@@ -103,9 +103,9 @@ func (h *activity) whole(f formatter) []string {
 	reached = below(f) + paint(f.styles.dim, cut(reached, f.width-len(below(f))))
 	lines := []string{"", cut(head, f.width)}
 	// Who did it stands where there is room.
-	if line, ok := f.beside(head, by); ok {
+	if line, ok := beside(f, head, by); ok {
 		lines[1] = line
-	} else if line, ok := f.beside(reached, by); ok {
+	} else if line, ok := beside(f, reached, by); ok {
 		reached = line
 	} else {
 		lines = append(lines, below(f)+paint(f.styles.dim, cut("by "+by, f.width-len(below(f)))))
@@ -116,7 +116,7 @@ func (h *activity) whole(f formatter) []string {
 }
 
 // beside puts text, dimmed, at the right end of a line, if there is room for it.
-func (f formatter) beside(line, text string) (string, bool) {
+func beside(f formatter, line, text string) (string, bool) {
 	room := f.width - width(line) - width(text)
 	if room < 2 {
 		return line, false
@@ -155,7 +155,7 @@ func below(f formatter) string {
 func (h *activity) changes(f formatter) []string {
 	c := h.commit
 	if len(c.Changes) == 1 {
-		return f.indented(below(f), updatedValues(f, c.Changes[0], shownValues))
+		return indented(f, below(f), updatedValues(f, c.Changes[0], shownValues))
 	}
 	var lines []string
 	for i, change := range c.Changes {
@@ -167,11 +167,11 @@ func (h *activity) changes(f formatter) []string {
 	if more := changesOf(c) - len(lines); more > 0 {
 		lines = append(lines, paint(f.styles.dim, fmt.Sprintf("… %s more", grouped(more))))
 	}
-	return f.indented(below(f), lines)
+	return indented(f, below(f), lines)
 }
 
 // indented puts space before lines, and cuts them to the width.
-func (f formatter) indented(space string, lines []string) []string {
+func indented(f formatter, space string, lines []string) []string {
 	out := make([]string, len(lines))
 	for i, line := range lines {
 		out[i] = space + cut(line, f.width-len(space))
@@ -224,11 +224,11 @@ func fromTo(f formatter, v wire.FieldChange, room int) string {
 	} else {
 		before = cut(before, max(room-3-min(width(after), half), 3))
 	}
-	return paint(f.styles.dim, before) + " → " + paint(f.jsonStyle(v.After), cut(after, half))
+	return paint(f.styles.dim, before) + " → " + paint(jsonStyle(f, v.After), cut(after, half))
 }
 
 // jsonStyle is how a value looks whose JSON begins like this.
-func (f formatter) jsonStyle(text string) lipgloss.Style {
+func jsonStyle(f formatter, text string) lipgloss.Style {
 	if text == "" {
 		return f.styles.dim
 	}

@@ -241,26 +241,11 @@ func (m *model) ids(start int, typed string) completion {
 	found := completion{start: start, notes: map[string]string{}}
 	for _, record := range records {
 		id, _ := record["id"].(string)
-		name := nameOf(*m.info, record)
+		name := recordName(*m.info, record)
 		if strings.HasPrefix(id, typed) || strings.HasSuffix(id, strings.ToUpper(typed)) || strings.Contains(strings.ToLower(name), strings.ToLower(typed)) {
 			found.items = append(found.items, id)
 			found.notes[id] = name
 		}
 	}
 	return found
-}
-
-// nameOf is what a person knows a record by.
-func nameOf(m wire.ModelInfo, record map[string]any) string {
-	for _, name := range []string{"title", "name"} {
-		if text, ok := record[name].(string); ok {
-			return text
-		}
-	}
-	for _, f := range m.Fields {
-		if text, ok := record[f.Name].(string); ok && f.Type == "string" && f.Name != "id" {
-			return text
-		}
-	}
-	return ""
 }

@@ -3,7 +3,7 @@ package repl
 // consent asks whether to do what a text says, which would touch more than one
 // record, unless nothing comes of it yet.
 func (e *evaluator) consent(what string) {
-	if !e.readOnly && !e.trying && e.sandbox == nil {
+	if !e.ReadOnly && !e.trying && e.sandbox == nil {
 		e.agree(what)
 	}
 }
@@ -19,7 +19,7 @@ func (e *evaluator) consentTo(what string) {
 // to ask it is enough that the code says so, but not in production.
 func (e *evaluator) agree(what string) {
 	switch {
-	case e.yes:
+	case e.Yes:
 	case e.confirm != nil:
 		if yes := e.confirm(e.ctx, what); e.ctx.Err() != nil {
 			e.throw(errInterrupted)
@@ -31,3 +31,6 @@ func (e *evaluator) agree(what string) {
 			hint: "tower console --yes answers yes to all that would be asked"})
 	}
 }
+
+// questionText is how a person is asked whether to do what a text says.
+func questionText(what string) string { return what + "? [y/N]" }

@@ -83,29 +83,5 @@ func (r *connectionRow) detail(f formatter) []string {
 		facts = append(facts, fact{map[bool]string{true: "cursors"}[i == 0], clean(name)})
 	}
 	lines := []string{paint(f.styles.strong, cut(clean(r.User), f.width))}
-	return append(lines, f.facts(facts)...)
-}
-
-// bytesOf is a size as a person reads it.
-func bytesOf(n int) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-}
-
-// elapsed is a time that has passed, as a person reads it.
-func elapsed(d time.Duration) string {
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", max(int(d.Seconds()), 0))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 48*time.Hour:
-		return fmt.Sprintf("%.1f h", d.Hours())
-	}
-	return fmt.Sprintf("%d days", int(d.Hours()/24))
+	return append(lines, factLines(f, facts)...)
 }

@@ -100,5 +100,5 @@ func (r *cursorRow) detail(f formatter) []string {
 		facts = append(facts, fact{"", window})
 	}
 	facts = append(facts, fact{"remembers", remembers}, fact{"touched", "by " + counted(int(r.Evaluations), "commit")}, fact{"cost", cost})
-	return append([]string{paint(f.styles.strong, cut(r.name(), f.width)) + paint(f.styles.dim, " #"+r.key())}, f.facts(facts)...)
+	return append([]string{paint(f.styles.strong, cut(r.name(), f.width)) + paint(f.styles.dim, " #"+r.key())}, factLines(f, facts)...)
 }

@@ -18,10 +18,10 @@ func (h *activity) detail(f formatter) []string {
 		facts = append(facts, fact{"sent", "in " + duration(c.Micros)}, fact{"applied", h.confirmed()})
 	}
 	head := paint(f.styles.strong, fmt.Sprintf("#%d", c.Seq)) + "  " + paint(f.styles.dim, c.At.Local().Format("2006-01-02 15:04:05.000000"))
-	lines := append([]string{cut(head, f.width)}, f.facts(facts)...)
+	lines := append([]string{cut(head, f.width)}, factLines(f, facts)...)
 	for _, change := range c.Changes {
 		lines = append(lines, "", cut(changeText(f, change, false), f.width))
-		lines = append(lines, f.indented(indent, allValues(f, change))...)
+		lines = append(lines, indented(f, indent, allValues(f, change))...)
 	}
 	if more := changesOf(c) - len(c.Changes); more > 0 {
 		lines = append(lines, "", paint(f.styles.dim, fmt.Sprintf("… %s more changes", grouped(more))))
@@ -65,7 +65,7 @@ func allValues(f formatter, c wire.ChangeInfo) []string {
 		case c.Op == "update":
 			lines = append(lines, name+fromTo(f, v, room))
 		case held != `""` && held != "null" && held != "[]":
-			lines = append(lines, name+paint(f.jsonStyle(held), cut(clean(held), room)))
+			lines = append(lines, name+paint(jsonStyle(f, held), cut(clean(held), room)))
 		}
 	}
 	for _, name := range c.Fields {
@@ -79,8 +79,8 @@ func allValues(f formatter, c wire.ChangeInfo) []string {
 // A fact is a line of what is known of something.
 type fact struct{ name, text string }
 
-// facts are lines of names and texts; texts that are too long are wrapped.
-func (f formatter) facts(facts []fact) []string {
+// factLines are lines of names and texts; texts that are too long are wrapped.
+func factLines(f formatter, facts []fact) []string {
 	longest := 0
 	for _, one := range facts {
 		longest = max(longest, width(one.name))

@@ -3,8 +3,8 @@ package repl
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/debug"
+	"time"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja/parser"
@@ -12,27 +12,18 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A remote answers requests: a Client, or what stands in for one while the
-// application is away.
-type remote interface {
-	Do(ctx context.Context, req wire.ControlRequest, out any) error
-}
-
 // An evaluator runs JavaScript with an application's models in scope. It
 // belongs to one goroutine; only the context given to run crosses over.
 type evaluator struct {
 	vm     *goja.Runtime
 	remote remote
+	evaluatorOptions
 	// print receives the arguments of print and console.log.
 	print func([]value)
 	// confirm asks a person whether to do what a text says; nil: there is nobody.
 	confirm func(ctx context.Context, what string) bool
-	// yes answers all that would be asked.
-	yes bool
 	// preview is how many records of a query are shown; 0 shows all.
 	preview int
-	// readOnly refuses every write before it is sent.
-	readOnly bool
 
 	hello       wire.ControlHello
 	models      []*model
@@ -53,8 +44,24 @@ type evaluator struct {
 
 const maxCallDepth = 2000
 
-func newEvaluator(hello wire.ControlHello, r remote) *evaluator {
-	e := &evaluator{vm: goja.New(), remote: r, print: func([]value) {}, ctx: context.Background(),
+// stopTimeout is how long the end of a console waits for code that does not stop.
+const stopTimeout = time.Second
+
+// evaluatorOptions say what an evaluator may do.
+type evaluatorOptions struct {
+	// ReadOnly refuses every write before it is sent.
+	ReadOnly bool
+	// Sandbox keeps what the session writes in one transaction, which is thrown
+	// away at the end unless the code calls commit().
+	Sandbox bool
+	// Yes answers yes to all that a person would be asked.
+	Yes bool
+}
+
+// newEvaluator returns an evaluator of the application that hello describes. It
+// sends requests through r.
+func newEvaluator(hello wire.ControlHello, r remote, o evaluatorOptions) *evaluator {
+	e := &evaluator{vm: goja.New(), remote: r, evaluatorOptions: o, print: func([]value) {}, ctx: context.Background(),
 		known: map[*goja.Object]*model{}, textSymbol: goja.NewSymbol("told")}
 	e.vm.SetMaxCallStackSize(maxCallDepth)
 	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
@@ -62,16 +69,11 @@ func newEvaluator(hello wire.ControlHello, r remote) *evaluator {
 	e.defineQueries()
 	e.defineGlobals()
 	e.adopt(hello)
+	if o.Sandbox {
+		e.enterSandbox()
+	}
 	return e
 }
-
-// A crash is a fault of the console itself, not of the code it ran.
-type crash struct {
-	cause any
-	stack []byte
-}
-
-func (c *crash) Error() string { return fmt.Sprintf("internal error: %v", c.cause) }
 
 // run evaluates src, statement by statement, and hands each value to emit, but
 // not undefined, unless the statement asks for nothing else. It stops at the

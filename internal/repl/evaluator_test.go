@@ -22,7 +22,7 @@ func newSession(t testing.TB) *session {
 	t.Helper()
 	app := startFake(t)
 	client := app.attach(t)
-	s := &session{t: t, app: app, e: newEvaluator(client.Hello(), client)}
+	s := &session{t: t, app: app, e: newEvaluator(client.Hello(), client, evaluatorOptions{})}
 	s.e.print = func(values []value) { s.printed = append(s.printed, strings.Join(formatter{}.printed(values), "\n")) }
 	return s
 }
@@ -318,7 +318,7 @@ func TestPrint(t *testing.T) {
 func TestReadOnly(t *testing.T) {
 	s := newSession(t)
 	s.must(seed)
-	s.e.readOnly = true
+	s.e.ReadOnly = true
 	for _, code := range []string{`Post.create({title: "x"})`, `Post.first().delete()`, `Post.update(Post.first().id, {likes: 1})`, `Post.create([{title: "x"}])`} {
 		if _, failed := s.run(code); failed != "read only: this console does not write\n  start it without --read-only" {
 			t.Errorf("%s: got %q", code, failed)
@@ -418,7 +418,7 @@ func fuzzWith(t *testing.T, client *Client, code string) {
 	}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 200e6, errInterrupted)
 	defer cancel()
-	e := newEvaluator(client.Hello(), client)
+	e := newEvaluator(client.Hello(), client, evaluatorOptions{})
 	if e.preview = len(code) % 2 * 50; len(code)%3 > 0 {
 		e.enterSandbox()
 		defer func() {

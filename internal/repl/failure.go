@@ -1,15 +1,10 @@
 package repl
 
 import (
-	"context"
-	"errors"
-	"regexp"
-	"slices"
-	"strings"
-	"unicode/utf8"
+	"fmt"
+	"strconv"
 
-	"github.com/dop251/goja"
-	"github.com/dop251/goja/parser"
+	"github.com/towerkit/tower/internal/spelling"
 )
 
 // A failure is an error as it is shown to a person.
@@ -33,180 +28,36 @@ func (f *failure) Error() string {
 	return f.title + ": " + f.message
 }
 
-// errInterrupted is the cause of a context that a person cancelled.
-var errInterrupted = errors.New("interrupted")
-
-func syntaxFailure(src source, err error) *failure {
-	f := &failure{title: "SyntaxError", message: err.Error()}
-	var all parser.ErrorList
-	if errors.As(err, &all) && len(all) > 0 {
-		first := all[0]
-		f.message = first.Message
-		f.pointAt(src, positionOf(first.Position.Filename, first.Position.Line, first.Position.Column))
-	}
-	switch {
-	case regexp.MustCompile(`^\s*(import|export)\b`).MatchString(src.text):
-		f.hint = "there are no modules here, only the application's models: help()"
-	case strings.HasPrefix(strings.TrimSpace(src.text), "."):
-		f.hint = "end the line before with the dot to go on with it here"
-	}
-	return f
+// A position is a place in a source; lines and columns count from 1, columns
+// in bytes.
+type position struct {
+	name         string
+	line, column int
 }
 
-func compileFailure(src source, err error) *failure {
-	f := &failure{title: "SyntaxError", message: err.Error()}
-	var wrong *goja.CompilerSyntaxError
-	if errors.As(err, &wrong) {
-		f.message = wrong.Message
-		if wrong.File != nil {
-			at := wrong.File.Position(wrong.Offset)
-			f.pointAt(src, positionOf(at.Filename, at.Line, at.Column))
-		}
+func (p position) String() string {
+	if p.line == 0 {
+		return p.name
 	}
-	return f
+	at := strconv.Itoa(p.line) + ":" + strconv.Itoa(p.column)
+	if p.name == "" {
+		return at
+	}
+	return p.name + ":" + at
 }
 
-func (f *failure) pointAt(src source, at position) {
-	f.at = at
-	f.excerpt, f.before, _ = src.excerpt(at)
+// A crash is a fault of the console itself, not of the code it ran.
+type crash struct {
+	cause any
+	stack []byte
 }
 
-// explain turns what an evaluation of src ended with into a failure.
-func (e *evaluator) explain(src source, err error) *failure {
-	var (
-		known       *failure
-		exception   *goja.Exception
-		interrupted *goja.InterruptedError
-		overflow    *goja.StackOverflowError
-	)
-	switch {
-	case errors.As(err, &exception):
-		return e.explainException(src, exception)
-	case errors.As(err, &known):
-		return known
-	case errors.As(err, &interrupted), errors.Is(err, errInterrupted), errors.Is(err, context.Canceled):
-		return e.stopped()
-	case errors.As(err, &overflow):
-		return &failure{title: "RangeError", message: "the calls are nested too deeply"}
-	}
-	return refusal(err)
-}
+func (c *crash) Error() string { return fmt.Sprintf("internal error: %v", c.cause) }
 
-const mayHaveWritten = "a write was under way and may have been made"
-
-func (e *evaluator) stopped() *failure {
-	f := &failure{message: "stopped"}
-	if e.writing {
-		f.hint = mayHaveWritten
+// didYouMean is a hint at the candidate that name was probably meant to be, or "".
+func didYouMean(name string, candidates []string) string {
+	if best := spelling.Closest(name, candidates); best != "" {
+		return "did you mean " + best + "?"
 	}
-	return f
-}
-
-func (e *evaluator) explainException(src source, ex *goja.Exception) *failure {
-	var f *failure
-	if thrown := errors.Unwrap(ex); thrown != nil {
-		if errors.Is(thrown, errInterrupted) {
-			return e.stopped()
-		}
-		f = refusal(thrown)
-		if errors.Is(thrown, ErrLost) && e.writing {
-			f.hint = mayHaveWritten
-		}
-	} else {
-		f = e.explainThrown(ex.Value())
-	}
-	for _, frame := range ex.Stack() {
-		if at := frame.Position(); at.Line > 0 && strings.ContainsRune(at.Filename, 0) {
-			f.at = positionOf(at.Filename, at.Line, at.Column)
-			break
-		}
-	}
-	f.at = src.pointer(f.at, f.word)
-	// One short line at the prompt stands right above its error, which need not
-	// point at it unless something in it is wrong.
-	mistake := f.word != "" || f.title == "TypeError" || f.title == "ReferenceError"
-	if mistake || f.at.name != "" || strings.Contains(strings.TrimSpace(src.text), "\n") {
-		f.excerpt, f.before, _ = src.excerpt(f.at)
-	}
-	return f
-}
-
-// pointer is the place of a word, if it is known, near where an error happened.
-func (src source) pointer(at position, word string) position {
-	lines := strings.Split(src.text, "\n")
-	for number := at.line - src.line - 1; word != "" && number >= 0 && number < len(lines) && at.name == src.name; number++ {
-		best := -1
-		for _, start := range occurrences(lines[number], word) {
-			if best < 0 || abs(start+1-at.column) < abs(best+1-at.column) || number > at.line-src.line-1 {
-				best = start
-			}
-		}
-		if best >= 0 {
-			return position{at.name, number + src.line + 1, best + 1}
-		}
-	}
-	return at
-}
-
-// occurrences are the places of a word that is no part of another.
-func occurrences(line, word string) []int {
-	var all []int
-	for from := 0; ; {
-		at := strings.Index(line[from:], word)
-		if at < 0 {
-			return all
-		}
-		at += from
-		before, _ := utf8.DecodeLastRuneInString(line[:at])
-		after, _ := utf8.DecodeRuneInString(line[at+len(word):])
-		if !wordRune(before) && !wordRune(after) {
-			all = append(all, at)
-		}
-		from = at + len(word)
-	}
-}
-
-func abs(n int) int { return max(n, -n) }
-
-// explainThrown reads an Error object, or shows whatever else was thrown.
-func (e *evaluator) explainThrown(thrown goja.Value) *failure {
-	shown := e.snapshot(thrown, copyBrief)
-	if shown.kind != errorValue {
-		return &failure{title: "thrown", message: inline(shown)}
-	}
-	f := &failure{title: shown.label, message: shown.text}
-	if match := notDefined.FindStringSubmatch(f.message); match != nil {
-		f.hint, f.word = e.suggestName(match[1]), match[1]
-	} else if match := noMember.FindStringSubmatch(f.message); match != nil {
-		f.word = match[1]
-		f.message = "there is no method " + match[1]
-		f.hint = didYouMean(match[1], slices.Concat(modelMethods, queryMethods, recordMethods, arrayMethods))
-	}
-	return f
-}
-
-var (
-	notDefined = regexp.MustCompile(`^(\S+) is not defined$`)
-	noMember   = regexp.MustCompile(`^Object has no member '(.+)'$`)
-)
-
-// refusal explains an error of a request.
-func refusal(err error) *failure {
-	var known *failure
-	if errors.As(err, &known) {
-		copied := *known
-		return &copied
-	}
-	var remote *RemoteError
-	if !errors.As(err, &remote) {
-		return &failure{message: err.Error()}
-	}
-	f := &failure{title: remote.Code, message: remote.Error()}
-	for field, texts := range remote.Problems {
-		for _, text := range texts {
-			f.problems = append(f.problems, problem{field, text})
-		}
-	}
-	slices.SortStableFunc(f.problems, func(a, b problem) int { return strings.Compare(a.field, b.field) })
-	return f
+	return ""
 }

@@ -3,7 +3,6 @@ package repl
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -175,15 +174,6 @@ func shownOf(shown, total int, what string) string {
 		what = strings.TrimSuffix(what, "s")
 	}
 	return grouped(total) + " " + what
-}
-
-// grouped writes n as 12,345.
-func grouped(n int) string {
-	text := strconv.Itoa(n)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }
 
 func (f formatter) styleOf(v value) lipgloss.Style {

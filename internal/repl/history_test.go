@@ -64,7 +64,7 @@ func TestHistoryThatCannotBeKept(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	st := newStage(t, 100, 24, Options{History: filepath.Join(file, "history")})
+	st := newStage(t, 100, 24, screenOptions{History: filepath.Join(file, "history")})
 	st.wants("read the history")
 	st.enter("1 + 1")
 	st.wants("  2 ")

@@ -44,7 +44,7 @@ func TestEditorKeys(t *testing.T) {
 		{"another line", "a|", []tea.KeyMsg{{Type: tea.KeyEnter, Alt: true}}, "a\n|"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			st := newStage(t, 80, 24, Options{})
+			st := newStage(t, 80, 24, screenOptions{})
 			before, after, _ := strings.Cut(test.text, "|")
 			st.screen.editor.set(before + after)
 			st.screen.editor.at = len(lettersOf(before))
@@ -60,7 +60,7 @@ func TestEditorKeys(t *testing.T) {
 }
 
 func TestLongInputIsWrappedWithTheCursorInSight(t *testing.T) {
-	st := newStage(t, 60, 20, Options{})
+	st := newStage(t, 60, 20, screenOptions{})
 	st.send(tea.KeyMsg{Type: tea.KeyRunes, Paste: true, Runes: []rune(strings.Repeat("日本語 and more, ", 200))})
 	checkSize(t, st.screen.view(), 60, 20)
 	if !strings.Contains(st.screen.view(), "\x1b[7m") {
@@ -83,7 +83,7 @@ func TestInputHasAnEnd(t *testing.T) {
 
 func TestCodeLines(t *testing.T) {
 	st := theme("none")
-	lines, cursor := codeLines(&st, cell{promptText, st.prompt}, lettersOf("let 日本 = 1\nf()"), 12, 10)
+	lines, cursor := codeLines(&st, paint(st.prompt, promptText), lettersOf("let 日本 = 1\nf()"), 12, 10)
 	want := []string{"› let 日本", "   = 1", "  f()"}
 	for i := range lines {
 		lines[i] = ansi.Strip(lines[i])

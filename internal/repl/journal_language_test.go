@@ -58,7 +58,7 @@ func TestManyAreChangedAtOnce(t *testing.T) {
 	d.e.confirm = nil
 	d.expect(`Post.deleteAll()`, "production: there is nobody to ask whether to delete 2 of posts\n  tower console --yes answers yes to all that would be asked")
 	d.expect(`Post.first().update({likes: 1}).likes`, `1`)
-	d.e.yes = true
+	d.e.Yes = true
 	d.expect(`Post.deleteAll()`, `2`)
 }
 

@@ -178,7 +178,7 @@ func TestAFunctionIsTriedAndTakenBack(t *testing.T) {
 
 func TestReadOnlyRefusesWhatAnActionWrites(t *testing.T) {
 	d := newDesk(t)
-	d.e.readOnly = true
+	d.e.ReadOnly = true
 	for _, code := range []string{`as(ada).posts.create({title: "x"})`, `as(ada).call("POST /posts", {title: "x"})`, `Post.deleteAll()`, `undo(1)`,
 		`transaction(() => Post.first().delete())`, `impact(() => Post.first().delete())`} {
 		if _, failed := d.run(code); !strings.HasPrefix(failed, "read only: this console does not write") {

@@ -188,7 +188,7 @@ func newDesk(t testing.TB) *desk {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
-	d.session = &session{t: t, e: newEvaluator(client.Hello(), client)}
+	d.session = &session{t: t, e: newEvaluator(client.Hello(), client, evaluatorOptions{})}
 	d.ada, d.bob = d.user("ada"), d.user("bob")
 	d.must(`let ada = User.where({name: "ada"}).first(), bob = User.where({name: "bob"}).first()`)
 	d.must(`Post.create([

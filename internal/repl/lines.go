@@ -28,7 +28,7 @@ type lineConsole struct {
 
 func runLines(ctx context.Context, o Options, client *Client) (exit int) {
 	c := &lineConsole{
-		e: o.session(client.Hello(), client), o: o, client: client,
+		e: newEvaluator(client.Hello(), client, o.evaluator()), o: o, client: client,
 		out: o.lineFormatter(o.Output), err: o.lineFormatter(o.Err), interrupt: make(chan os.Signal, 1),
 	}
 	signal.Notify(c.interrupt, os.Interrupt)
@@ -73,7 +73,7 @@ func (c *lineConsole) run(ctx context.Context, src source) error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(patience):
+	case <-time.After(stopTimeout):
 		return errStuck
 	}
 }
@@ -147,16 +147,9 @@ func (c *lineConsole) script(ctx context.Context) error {
 func (c *lineConsole) whole(ctx context.Context, src source) error {
 	err := c.run(ctx, src)
 	if errors.Is(err, errIncomplete) {
-		return endsTooEarly(src)
+		return src.incompleteFailure()
 	}
 	return err
-}
-
-func endsTooEarly(src source) *failure {
-	lines := strings.Split(strings.TrimRight(src.text, "\r\n"), "\n")
-	f := &failure{title: "SyntaxError", message: errIncomplete.Error()}
-	f.pointAt(src, position{src.name, src.line + len(lines), len(lines[len(lines)-1]) + 1})
-	return f
 }
 
 // pipe evaluates each statement as soon as it is complete.
@@ -255,7 +248,7 @@ func promptOf(hello wire.ControlHello) string {
 
 // confirmed asks the person at the prompt, whose next line is the answer.
 func (c *lineConsole) confirmed(ctx context.Context, r *statementReader, what string) bool {
-	fmt.Fprint(c.o.Output, (&question{what: what}).text()+" ")
+	fmt.Fprint(c.o.Output, questionText(what)+" ")
 	answer, err := r.line(ctx)
 	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
 }

@@ -206,3 +206,12 @@ func (l *reconnector) redial(ctx context.Context) *Client {
 		}
 	}
 }
+
+// writes tells whether a request may change something.
+func writes(do string) bool {
+	switch do {
+	case wire.DoCreate, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll, wire.DoCall, wire.DoUndo:
+		return true
+	}
+	return false
+}

@@ -50,7 +50,7 @@ func TestLinkAttachesAgain(t *testing.T) {
 	if got := await[attached](t, told); got.hello.App != "blog" || len(got.connections) != 3 {
 		t.Errorf("attached to %+v", got)
 	}
-	e := newEvaluator(app.hello(), l)
+	e := newEvaluator(app.hello(), l, evaluatorOptions{})
 	s := &session{t: t, app: app, e: e}
 	s.must(`let p = Post.create({title: "kept"})`)
 	await[wire.ControlEvent](t, told)
@@ -75,7 +75,7 @@ func TestTransactionEndsWithTheApplication(t *testing.T) {
 	app := startFake(t)
 	l, told, _ := startLink(t, app)
 	await[attached](t, told)
-	s := &session{t: t, app: app, e: newEvaluator(app.hello(), l)}
+	s := &session{t: t, app: app, e: newEvaluator(app.hello(), l, evaluatorOptions{})}
 	s.e.print = func([]value) {
 		app.stop()
 		await[away](t, told)
@@ -100,7 +100,7 @@ func TestRequestsThatWaitCanBeInterrupted(t *testing.T) {
 	await[away](t, told)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errInterrupted)
-	e := newEvaluator(app.hello(), l)
+	e := newEvaluator(app.hello(), l, evaluatorOptions{})
 	if err := e.run(ctx, source{text: `Post.count()`}, func(value) {}); err == nil || err.Error() != "stopped" {
 		t.Errorf("got %v", err)
 	}

@@ -20,7 +20,7 @@ func (st *stage) commit(seq uint64) {
 }
 
 func TestLivePane(t *testing.T) {
-	st := newStage(t, 120, 24, Options{})
+	st := newStage(t, 120, 24, screenOptions{})
 	st.commit(813)
 	st.wants(`#813 create posts/…0007 "Hello 813"`, "console:ada", "→ 2 of 3 connections in 1.3 ms", "ada      posts.all        enter", "bob      posts.mine       denied by Posts.M")
 	st.lacks("✓")
@@ -41,7 +41,7 @@ func TestLivePane(t *testing.T) {
 }
 
 func TestWhatBecameOfACommit(t *testing.T) {
-	st := newStage(t, 160, 24, Options{})
+	st := newStage(t, 160, 24, screenOptions{})
 	commit := wire.CommitEvent{Seq: 813, By: "app", Connections: 9, ReachedAll: 2, Changes: []wire.ChangeInfo{{Op: "update", Model: "posts", ID: "x"}}}
 	for i, outcome := range []wire.Outcome{"", wire.Unmatched, wire.Denied, wire.Outside, wire.Same, wire.Closed, wire.Lost, "newer"} {
 		reach := wire.Reach{Connection: uint64(i), User: "u", Cursor: "c", Outcome: outcome, By: "Posts.Match"}
@@ -57,7 +57,7 @@ func TestWhatBecameOfACommit(t *testing.T) {
 }
 
 func TestFollowAndFreeze(t *testing.T) {
-	st := newStage(t, 120, 24, Options{})
+	st := newStage(t, 120, 24, screenOptions{})
 	for seq := uint64(813); seq < 833; seq++ {
 		st.commit(seq)
 	}
@@ -96,7 +96,7 @@ func TestFollowAndFreeze(t *testing.T) {
 }
 
 func TestFilter(t *testing.T) {
-	st := newStage(t, 120, 24, Options{})
+	st := newStage(t, 120, 24, screenOptions{})
 	for seq := uint64(813); seq < 833; seq++ {
 		st.commit(seq)
 	}
@@ -124,7 +124,7 @@ func TestFilter(t *testing.T) {
 }
 
 func TestDetails(t *testing.T) {
-	st := newStage(t, 160, 40, Options{})
+	st := newStage(t, 160, 40, screenOptions{})
 	st.happenings()
 	st.press(tea.KeyF2, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyEnter)
 	st.wants("#815", "ada · PATCH /posts/{id}", "likes  3 → 4", "secret", "private", "by 1 of 2, the last after 4.1 ms")
@@ -158,7 +158,7 @@ func TestDetails(t *testing.T) {
 }
 
 func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
-	st := newStage(t, 120, 24, Options{})
+	st := newStage(t, 120, 24, screenOptions{})
 	asked := 0
 	st.app.before = func(req wire.ControlRequest) {
 		if req.Do == wire.DoConnections {
@@ -198,7 +198,7 @@ func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
 }
 
 func TestManyCommits(t *testing.T) {
-	st := newStage(t, 120, 24, Options{})
+	st := newStage(t, 120, 24, screenOptions{})
 	st.happenings()
 	st.busy()
 	st.wants("10,000/s, sampled", "create posts 9,820/s", "update users 180/s", "→ 2")
@@ -224,7 +224,7 @@ func TestManyCommits(t *testing.T) {
 }
 
 func TestThePaneTakesTheScreenWhereThereIsNoRoom(t *testing.T) {
-	st := newStage(t, 40, 20, Options{})
+	st := newStage(t, 40, 20, screenOptions{})
 	st.commit(813)
 	st.lacks("commits")
 	st.press(tea.KeyF2)
@@ -233,7 +233,7 @@ func TestThePaneTakesTheScreenWhereThereIsNoRoom(t *testing.T) {
 	st.press(tea.KeyF2)
 	st.wants("›")
 
-	st = newStage(t, 120, 24, Options{})
+	st = newStage(t, 120, 24, screenOptions{})
 	st.press(tea.KeyF2)
 	st.type_("z")
 	st.lacks("JavaScript on")
@@ -244,7 +244,7 @@ func TestThePaneTakesTheScreenWhereThereIsNoRoom(t *testing.T) {
 // BenchmarkSecond is what a second at 10,000 commits takes the console, with what
 // the application tells it of them, and as many frames as are drawn.
 func BenchmarkSecond(b *testing.B) {
-	st := newStage(b, 160, 48, Options{})
+	st := newStage(b, 160, 48, screenOptions{})
 	st.screen.st = theme("dark")
 	st.happenings()
 	for b.Loop() {
@@ -267,7 +267,7 @@ func BenchmarkSecond(b *testing.B) {
 }
 
 func TestWhoIsConnectedIsCountedAnewWhenEventsWereMissed(t *testing.T) {
-	st := newStage(t, 120, 24, Options{})
+	st := newStage(t, 120, 24, screenOptions{})
 	st.screen.remote = st.app.attach(t)
 	st.send(wire.ControlEvent{Left: 1})
 	st.wants("2 connections")

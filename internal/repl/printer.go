@@ -104,5 +104,5 @@ func (p *Printer) name(s Step) string {
 	if i < 0 || json.Unmarshal(s.Record, &record) != nil {
 		return ""
 	}
-	return nameOf(p.models[i], record)
+	return recordName(p.models[i], record)
 }

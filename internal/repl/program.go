@@ -3,6 +3,7 @@ package repl
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -19,8 +20,32 @@ const (
 	batchSize = 500
 	// shownRecords is how many records of a query are shown.
 	shownRecords = 50
-	patience     = time.Second // for code that does not stop when the console ends
 )
+
+// screenOptions say what the full-screen console reads, writes and shows.
+type screenOptions struct {
+	evaluatorOptions
+
+	// Dial attaches to the application again whenever it went away.
+	Dial func(context.Context) (*Client, error)
+	// Input is where keys are read from, Output the terminal that is drawn on.
+	Input  io.Reader
+	Output *os.File
+	// Err receives the error that ended the console.
+	Err io.Writer
+	// Vi begins with the keys of vi. Default: those of emacs.
+	Vi bool
+	// Greeting is what the console says first. Default: that it speaks JavaScript,
+	// and where help is.
+	Greeting string
+	// History is the file that keeps what was typed. Default: one for each
+	// application. "-" keeps nothing.
+	History string
+	// OnMsg is called with each message of the screen. Default: nothing is called.
+	OnMsg func(any)
+}
+
+const defaultGreeting = "JavaScript on the running application. help() explains, tab completes."
 
 // The messages of the screen, beside keys and sizes.
 type (
@@ -49,7 +74,7 @@ type job struct {
 
 // A program is everything that runs beside the screen.
 type program struct {
-	o           Options
+	o           screenOptions
 	tea         *tea.Program
 	reconnector *reconnector
 	jobs        chan job
@@ -59,7 +84,9 @@ type program struct {
 	evaluating      chan struct{}  // closed when the evaluator has ended
 }
 
-func runScreen(ctx context.Context, o Options, client *Client) (exit int) {
+// runScreen runs the full-screen console until the person leaves or ctx is done, and
+// returns the exit code. It closes client.
+func runScreen(ctx context.Context, o screenOptions, client *Client) (exit int) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	interrupts := make(chan os.Signal, 1)
@@ -72,7 +99,7 @@ func runScreen(ctx context.Context, o Options, client *Client) (exit int) {
 	}
 	p.reconnector = newReconnector(o.Dial, func(event any) { send(ctx, p.events, event) })
 	s := newScreen(o, client.Hello(), newStyles(screenRenderer(o.Output), screenPalette), p.jobs)
-	s.remote, s.tty = p.reconnector, newTTY(o.Output.(*os.File))
+	s.remote, s.tty = p.reconnector, newTTY(o.Output)
 	s.tty.guard()
 	defer s.tty.release()
 	g := &guard{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
@@ -90,7 +117,7 @@ func runScreen(ctx context.Context, o Options, client *Client) (exit int) {
 	close(p.jobs)
 	select {
 	case <-p.evaluating:
-	case <-time.After(patience): // it is in a call of the engine that nothing stops
+	case <-time.After(stopTimeout): // it is in a call of the engine that nothing stops
 	}
 	cancel()
 	p.running.Wait()
@@ -106,8 +133,8 @@ func runScreen(ctx context.Context, o Options, client *Client) (exit int) {
 
 // screenRenderer knows the colors of the terminal, and has asked for its
 // background before anybody else reads from it.
-func screenRenderer(w any) *lipgloss.Renderer {
-	r := lipgloss.NewRenderer(w.(*os.File))
+func screenRenderer(w *os.File) *lipgloss.Renderer {
+	r := lipgloss.NewRenderer(w)
 	r.HasDarkBackground()
 	return r
 }
@@ -183,7 +210,7 @@ func (p *program) evaluate(ctx context.Context, client *Client) {
 		}
 	}()
 	tell := func(message any) { send(ctx, p.outputs, message) }
-	e := p.o.session(client.Hello(), p.reconnector)
+	e := newEvaluator(client.Hello(), p.reconnector, p.o.evaluatorOptions)
 	e.preview = shownRecords
 	e.print = func(values []value) { tell(printedMsg{values}) }
 	e.confirm = askBy(tell)

@@ -22,8 +22,8 @@ func TestGuardEndsInGoodOrder(t *testing.T) {
 			}
 		},
 	} {
-		st := newStage(t, 80, 24, Options{})
-		st.screen.o.onMsg = func(tea.Msg) { panic("asked to") }
+		st := newStage(t, 80, 24, screenOptions{})
+		st.screen.o.OnMsg = func(any) { panic("asked to") }
 		quits := 0
 		g := &guard{screen: st.screen, quit: func() { quits++ }}
 		provoke(g)
@@ -34,7 +34,7 @@ func TestGuardEndsInGoodOrder(t *testing.T) {
 }
 
 func TestCrashOfTheEvaluatorEndsTheConsole(t *testing.T) {
-	st := newStage(t, 80, 24, Options{})
+	st := newStage(t, 80, 24, screenOptions{})
 	st.e.print = func([]value) { panic("asked to") }
 	st.enter("print(1)")
 	if !st.quit || st.screen.exit != 1 || st.screen.err == nil || st.screen.err.Error() != "internal error: asked to" {
@@ -43,7 +43,7 @@ func TestCrashOfTheEvaluatorEndsTheConsole(t *testing.T) {
 }
 
 func TestTypingAhead(t *testing.T) {
-	st := newStage(t, 80, 24, Options{})
+	st := newStage(t, 80, 24, screenOptions{})
 	jobs := make(chan job, 1)
 	st.screen.jobs = jobs // which nobody does
 	st.enter("1", "2", "3")

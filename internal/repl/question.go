@@ -38,4 +38,4 @@ func (s *screen) keyInQuestion(msg tea.KeyMsg) {
 	s.question = nil
 }
 
-func (q *question) text() string { return q.what + "? [y/N]" }
+func (q *question) text() string { return questionText(q.what) }

@@ -17,25 +17,6 @@ func reachedOf(c *wire.CommitEvent) string {
 	return fmt.Sprintf("%s of %s", grouped(c.ReachedAll), counted(c.Connections, "connection"))
 }
 
-func counted(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return grouped(n) + " " + what
-}
-
-func duration(micros int64) string {
-	switch {
-	case micros < 1000:
-		return fmt.Sprintf("%d µs", micros)
-	case micros < 100_000:
-		return fmt.Sprintf("%.1f ms", float64(micros)/1e3)
-	case micros < 1_000_000:
-		return fmt.Sprintf("%d ms", micros/1e3)
-	}
-	return fmt.Sprintf("%.1f s", float64(micros)/1e6)
-}
-
 // reaches are what became of the commit in each cursor, a line each, at most so
 // many.
 func (h *activity) reaches(f formatter, most int) []string {

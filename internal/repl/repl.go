@@ -10,12 +10,9 @@ import (
 	"runtime"
 	"syscall"
 
-	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/term"
 	"github.com/mattn/go-isatty"
-
-	"github.com/towerkit/tower/internal/wire"
 )
 
 // Options say what a console reads, what it writes, and how.
@@ -73,7 +70,7 @@ type Options struct {
 	// in ~/.local/state/tower. "-" keeps nothing.
 	History string
 
-	onMsg func(tea.Msg) // called with each message of the full-screen console
+	onMsg func(any) // called with each message of the full-screen console
 }
 
 // Run runs a console until its input ends, the person leaves or ctx is done,
@@ -98,7 +95,7 @@ func Run(ctx context.Context, o Options) (exit int) {
 		return 1
 	}
 	if o.fullScreen() {
-		return runScreen(ctx, o, client)
+		return runScreen(ctx, o.screen(), client)
 	}
 	defer func() { _ = client.Close() }() // it always succeeds
 	return runLines(ctx, o, client)
@@ -107,9 +104,6 @@ func Run(ctx context.Context, o Options) (exit int) {
 func (o *Options) defaults() {
 	if o.ScriptName == "" {
 		o.ScriptName = "script"
-	}
-	if o.Greeting == "" {
-		o.Greeting = "JavaScript on the running application. help() explains, tab completes."
 	}
 	if o.Input == nil {
 		o.Input = os.Stdin
@@ -124,6 +118,19 @@ func (o *Options) defaults() {
 
 func (o *Options) fullScreen() bool {
 	return !o.Plain && !o.JSON && len(o.Expr) == 0 && o.Script == nil && !dumb() && terminal(o.Input) && terminal(o.Output)
+}
+
+// screen are the options of the full-screen console.
+func (o *Options) screen() screenOptions {
+	return screenOptions{
+		evaluatorOptions: o.evaluator(),
+		Dial:             o.Dial, Input: o.Input, Output: o.Output.(*os.File), Err: o.Err,
+		Vi: o.Vi, Greeting: o.Greeting, History: o.History, OnMsg: o.onMsg,
+	}
+}
+
+func (o *Options) evaluator() evaluatorOptions {
+	return evaluatorOptions{ReadOnly: o.ReadOnly, Sandbox: o.Sandbox, Yes: o.Yes}
 }
 
 func dumb() bool {
@@ -150,14 +157,4 @@ func (o *Options) lineFormatter(w io.Writer) formatter {
 		f.styles = newStyles(lipgloss.NewRenderer(w), linePalette)
 	}
 	return f
-}
-
-// session makes the evaluator that a console's options ask for.
-func (o *Options) session(hello wire.ControlHello, r remote) *evaluator {
-	e := newEvaluator(hello, r)
-	e.readOnly, e.yes = o.ReadOnly, o.Yes
-	if o.Sandbox {
-		e.enterSandbox()
-	}
-	return e
 }

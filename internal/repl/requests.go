@@ -14,18 +14,9 @@ func (e *evaluator) ask(req wire.ControlRequest, out any) {
 	}
 }
 
-// writes tells whether a request may change something.
-func writes(do string) bool {
-	switch do {
-	case wire.DoCreate, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll, wire.DoCall, wire.DoUndo:
-		return true
-	}
-	return false
-}
-
 func (e *evaluator) try(req wire.ControlRequest, out any) error {
 	write := writes(req.Do) && req.At == nil
-	if write && e.readOnly {
+	if write && e.ReadOnly {
 		return &failure{title: "read only", message: "this console does not write", hint: "start it without --read-only"}
 	}
 	if req.Tx == 0 && req.At == nil {

@@ -64,5 +64,5 @@ func (r *routeRow) detail(f formatter) []string {
 	if r.Kind == "cursor" {
 		facts = append(facts, fact{"held by", counted(r.Holders, "connection")})
 	}
-	return append([]string{paint(f.styles.strong, cut(clean(r.pattern()), f.width))}, f.facts(facts)...)
+	return append([]string{paint(f.styles.strong, cut(clean(r.pattern()), f.width))}, factLines(f, facts)...)
 }

@@ -1,6 +1,7 @@
 package repl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -22,7 +23,7 @@ const (
 // A screen is the full-screen console: what it shows, and what keys do to it.
 // It belongs to bubbletea's loop, and never waits.
 type screen struct {
-	o      Options
+	o      screenOptions
 	st     styles
 	keys   keyMap
 	jobs   chan<- job
@@ -76,7 +77,7 @@ type (
 	flushMsg struct{}
 )
 
-func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *screen {
+func newScreen(o screenOptions, hello wire.ControlHello, st styles, jobs chan<- job) *screen {
 	s := &screen{o: o, st: st.inEnv(hello.Env), keys: newKeyMap(), jobs: jobs, hello: hello, tty: &tty{out: io.Discard}, live: newLivePane()}
 	s.live.seq = hello.Seq
 	if o.Vi {
@@ -91,7 +92,7 @@ func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *
 	}
 	var err error
 	s.history, err = openHistory(path)
-	s.transcript.add(&entry{note: o.Greeting})
+	s.transcript.add(&entry{note: cmp.Or(o.Greeting, defaultGreeting)})
 	if err != nil {
 		s.transcript.add(&entry{note: err.Error()})
 	}
@@ -99,8 +100,8 @@ func newScreen(o Options, hello wire.ControlHello, st styles, jobs chan<- job) *
 }
 
 func (s *screen) update(msg any) tea.Cmd {
-	if s.o.onMsg != nil {
-		s.o.onMsg(msg)
+	if s.o.OnMsg != nil {
+		s.o.OnMsg(msg)
 	}
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
@@ -221,7 +222,7 @@ func (s *screen) submit() tea.Cmd {
 		s.editor.set("")
 		return s.command(typed)
 	}
-	if _, err := compile(source{text: typed}); errors.Is(err, errIncomplete) {
+	if incomplete(source{text: typed}) {
 		s.editor.insert("\n")
 		return nil
 	}

@@ -33,13 +33,12 @@ type stage struct {
 	said   bytes.Buffer // past the screen
 }
 
-func newStage(t testing.TB, width, height int, o Options) *stage {
+func newStage(t testing.TB, width, height int, o screenOptions) *stage {
 	t.Helper()
 	if o.History == "" {
 		o.History = "-"
 	}
 	st := &stage{session: newSession(t), jobs: make(chan job, 1), at: fakeTime(0).Add(time.Hour)}
-	o.defaults()
 	st.screen = newScreen(o, st.app.hello(), theme("none"), st.jobs)
 	st.screen.live.now = func() time.Time { return st.at }
 	st.screen.tty.out = &st.said
@@ -247,7 +246,7 @@ func TestGoldenScreens(t *testing.T) {
 		for _, size := range [][2]int{{40, 20}, {80, 24}, {120, 30}, {200, 44}} {
 			for _, name := range []string{"dark", "light", "none"} {
 				t.Run(fmt.Sprintf("%s-%d-%s", scene.name, size[0], name), func(t *testing.T) {
-					st := newStage(t, size[0], size[1], Options{})
+					st := newStage(t, size[0], size[1], screenOptions{})
 					st.screen.st = theme(name)
 					scene.play(st)
 					view := st.screen.view()
@@ -303,7 +302,7 @@ func checkSize(t *testing.T, view string, columns, rows int) {
 
 func TestEverySizeIsFilled(t *testing.T) {
 	for _, scene := range scenes {
-		st := newStage(t, 80, 24, Options{})
+		st := newStage(t, 80, 24, screenOptions{})
 		scene.play(st)
 		for width := 1; width <= 130; width += 7 {
 			for height := 1; height <= 30; height += 6 {
@@ -319,7 +318,7 @@ func TestEverySizeIsFilled(t *testing.T) {
 }
 
 func TestTyping(t *testing.T) {
-	st := newStage(t, 100, 24, Options{})
+	st := newStage(t, 100, 24, screenOptions{})
 	st.enter("let x = {", "a: 1", "}", "x.a + 1")
 	st.wants("› let x = {", "› x.a + 1 ", "  2 ")
 	st.send(tea.KeyMsg{Type: tea.KeyRunes, Paste: true, Runes: []rune("[1,\r\n\t2].\x1b[31mlength")})
@@ -340,7 +339,7 @@ func TestTyping(t *testing.T) {
 }
 
 func TestQuitKey(t *testing.T) {
-	st := newStage(t, 100, 24, Options{})
+	st := newStage(t, 100, 24, screenOptions{})
 	st.type_("ab")
 	st.press(tea.KeyCtrlA, tea.KeyCtrlD)
 	if got := st.screen.editor.text(); got != "b" || st.quit {
@@ -353,7 +352,7 @@ func TestQuitKey(t *testing.T) {
 }
 
 func TestCompletionOnScreen(t *testing.T) {
-	st := newStage(t, 100, 24, Options{})
+	st := newStage(t, 100, 24, screenOptions{})
 	st.type_("Pos")
 	st.press(tea.KeyTab)
 	st.type_(".cou")
@@ -375,7 +374,7 @@ func TestCompletionOnScreen(t *testing.T) {
 }
 
 func TestScrolling(t *testing.T) {
-	st := newStage(t, 100, 24, Options{})
+	st := newStage(t, 100, 24, screenOptions{})
 	for i := range 40 {
 		st.enter(fmt.Sprintf(`"line %02d"`, i))
 	}
@@ -397,9 +396,9 @@ func TestScrolling(t *testing.T) {
 
 func TestHistoryOnScreen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tower", "history")
-	st := newStage(t, 100, 24, Options{History: path})
+	st := newStage(t, 100, 24, screenOptions{History: path})
 	st.enter("1 + 1", "2 + 2", "let f = () => {", "  3", "}", "1 + 1")
-	st = newStage(t, 100, 24, Options{History: path})
+	st = newStage(t, 100, 24, screenOptions{History: path})
 	st.type_("draft")
 	var seen []string
 	for range 4 {
@@ -438,7 +437,7 @@ func TestHistoryOnScreen(t *testing.T) {
 }
 
 func TestAwayAndBack(t *testing.T) {
-	st := newStage(t, 100, 24, Options{})
+	st := newStage(t, 100, 24, screenOptions{})
 	st.send(away{})
 	st.wants("reconnecting…")
 	st.send(away{errors.New("this console is older than the application")})
@@ -451,7 +450,7 @@ func TestAwayAndBack(t *testing.T) {
 }
 
 func TestModesAreShown(t *testing.T) {
-	st := newStage(t, 120, 24, Options{Sandbox: true, ReadOnly: true})
+	st := newStage(t, 120, 24, screenOptions{evaluatorOptions: evaluatorOptions{Sandbox: true, ReadOnly: true}})
 	st.wants("sandbox", "read only")
 	hello := st.app.hello()
 	hello.Env = "production"

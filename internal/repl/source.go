@@ -192,28 +192,10 @@ func endsEarly(err error) bool {
 // [position] takes it apart again.
 func (src source) file() string { return src.name + "\x00" + strconv.Itoa(src.line) }
 
-// A position is a place in a source; lines and columns count from 1, columns
-// in bytes.
-type position struct {
-	name         string
-	line, column int
-}
-
 func positionOf(file string, line, column int) position {
 	name, first, _ := strings.Cut(file, "\x00")
 	offset, _ := strconv.Atoi(first)
 	return position{name, line + offset, column}
-}
-
-func (p position) String() string {
-	if p.line == 0 {
-		return p.name
-	}
-	at := strconv.Itoa(p.line) + ":" + strconv.Itoa(p.column)
-	if p.name == "" {
-		return at
-	}
-	return p.name + ":" + at
 }
 
 // excerpt is the line of src that p is on, and how wide it is before p.
@@ -226,4 +208,11 @@ func (src source) excerpt(p position) (line string, before int, ok bool) {
 	line = strings.TrimRight(lines[number], "\r")
 	cut := min(max(p.column-1, 0), len(line))
 	return clean(line), width(clean(line[:cut])), true
+}
+
+// incomplete reports whether src is the beginning of something longer. Code that is
+// not well formed is complete.
+func incomplete(src source) bool {
+	_, err := parse(src)
+	return errors.Is(err, errIncomplete)
 }

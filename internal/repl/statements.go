@@ -111,7 +111,7 @@ func (r *statementReader) next(ctx context.Context) (source, error) {
 			continue
 		}
 		tried = text.Len()
-		if _, err := parse(src); errors.Is(err, errIncomplete) {
+		if incomplete(src) {
 			continue
 		}
 		if strings.HasSuffix(strings.TrimSpace(next), ";") || !r.continued(ctx) {

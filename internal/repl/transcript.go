@@ -76,7 +76,7 @@ func (e *entry) draw(f formatter) []string {
 	}
 	e.cells, e.page = f.width, f.page
 	if e.typed != "" {
-		code, _ := codeLines(&f.styles, cell{promptText, f.styles.prompt}, lettersOf(e.typed), -1, f.width)
+		code, _ := codeLines(&f.styles, paint(f.styles.prompt, promptText), lettersOf(e.typed), -1, f.width)
 		e.lines = append([]string{""}, code...)
 		return e.lines
 	}

@@ -67,7 +67,7 @@ func TestViKeys(t *testing.T) {
 		{"one␛d␛x", "o|n"},
 		{"one two␛Gx", "one t|w"},
 	} {
-		st := newStage(t, 100, 24, Options{Vi: true})
+		st := newStage(t, 100, 24, screenOptions{Vi: true})
 		st.viKeys(test.keys)
 		ed := &st.screen.editor
 		if got := ed.before() + "|" + strings.Join(ed.letters[ed.at:], ""); got != test.want {
@@ -77,7 +77,7 @@ func TestViKeys(t *testing.T) {
 }
 
 func TestViModesAndHistory(t *testing.T) {
-	st := newStage(t, 100, 24, Options{})
+	st := newStage(t, 100, 24, screenOptions{})
 	st.enter("1 + 1", "2 + 2")
 	st.enter(".vi")
 	st.viKeys("x␛")

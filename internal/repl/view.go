@@ -161,7 +161,7 @@ func (s *screen) prompt(f formatter) (lines []string, cursor int) {
 	if s.inPane {
 		at = -1
 	}
-	lines, cursor = codeLines(&s.st, s.promptCell(), s.editor.letters, at, f.width)
+	lines, cursor = codeLines(&s.st, s.styledPrompt(), s.editor.letters, at, f.width)
 	lines, cursor = append([]string{""}, lines...), cursor+1
 	switch {
 	case s.slow: // and the next is being typed
@@ -179,15 +179,15 @@ func (s *screen) prompt(f formatter) (lines []string, cursor int) {
 	return lines, cursor
 }
 
-// promptCell is what stands before what is typed: a word where that matters.
-func (s *screen) promptCell() cell {
+// styledPrompt is what stands before what is typed: a word where that matters.
+func (s *screen) styledPrompt() string {
 	switch {
 	case s.hello.Env == "production":
-		return cell{"production" + promptText, s.st.prompt}
+		return paint(s.st.prompt, "production"+promptText)
 	case s.o.Sandbox:
-		return cell{"sandbox" + promptText, s.st.warn}
+		return paint(s.st.warn, "sandbox"+promptText)
 	}
-	return cell{promptText, s.st.prompt}
+	return paint(s.st.prompt, promptText)
 }
 
 // header says what the console is attached to; what has no room is left out.
