@@ -3,7 +3,6 @@ package repl
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,9 +26,8 @@ func TestAttachWhereNobodyListens(t *testing.T) {
 		}
 	}
 	app := startFake(t)
-	app.listener.(*net.UnixListener).SetUnlinkOnClose(false)
-	app.listener.Close()
-	if _, err := app.dial(t.Context()); !errors.Is(err, ErrNotRunning) {
+	app.abandon()
+	if _, err := dial(app)(t.Context()); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("dead socket: got %v, want ErrNotRunning", err)
 	}
 }
@@ -37,17 +35,15 @@ func TestAttachWhereNobodyListens(t *testing.T) {
 func TestAttachToAnotherVersion(t *testing.T) {
 	app := startFake(t)
 	for version, want := range map[int]string{wire.Version + 1: "this console is older", wire.Version - 1: "the application is older"} {
-		app.mu.Lock()
-		app.version = version
-		app.mu.Unlock()
-		if _, err := app.dial(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		app.setVersion(version)
+		if _, err := dial(app)(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("version %d: got %v, want %q", version, err, want)
 		}
 	}
 }
 
 func TestClientAnswersManyAtOnce(t *testing.T) {
-	client := startFake(t).attach(t)
+	client := attach(t, startFake(t))
 	if got := client.Hello().App; got != "blog" {
 		t.Fatalf("hello says %q", got)
 	}
@@ -72,13 +68,14 @@ func TestClientAnswersManyAtOnce(t *testing.T) {
 
 func TestClientErrors(t *testing.T) {
 	app := startFake(t)
-	client := app.attach(t)
+	client := attach(t, app)
 	err := client.Do(t.Context(), wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: []byte(`{}`)}, nil)
 	var remote *RemoteError
 	if !errors.As(err, &remote) || remote.Code != "invalid" || len(remote.Problems["title"]) != 1 {
 		t.Errorf("got %v, want the application's own error", err)
 	}
 
+	errInterrupted := errors.New("interrupted")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	app.before = func(wire.ControlRequest) { cancel(errInterrupted) }
 	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); err != nil && !errors.Is(err, errInterrupted) {
@@ -97,7 +94,7 @@ func TestClientErrors(t *testing.T) {
 
 func TestEventsAreCountedWhenNobodyReads(t *testing.T) {
 	app := startFake(t)
-	client := app.attach(t)
+	client := attach(t, app)
 	if err := client.Watch(t.Context()); err != nil {
 		t.Fatal(err)
 	}

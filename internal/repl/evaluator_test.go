@@ -21,7 +21,7 @@ type session struct {
 func newSession(t testing.TB) *session {
 	t.Helper()
 	app := startFake(t)
-	client := app.attach(t)
+	client := attach(t, app)
 	s := &session{t: t, app: app, e: newEvaluator(client.Hello(), client, evaluatorOptions{})}
 	s.e.print = func(values []value) { s.printed = append(s.printed, strings.Join(formatter{}.printed(values), "\n")) }
 	return s
@@ -263,10 +263,8 @@ func TestTransactionIsOneCommitOrNone(t *testing.T) {
 	if got := s.must(`[seq() - ` + seq + `, Post.pluck("likes")]`); got != "[1,[0,0,0]]" {
 		t.Errorf("after the commit: %s", got)
 	}
-	s.app.mu.Lock()
-	defer s.app.mu.Unlock()
-	if len(s.app.overlays) != 0 {
-		t.Errorf("%d transactions were left open", len(s.app.overlays))
+	if n := s.app.transactions(); n != 0 {
+		t.Errorf("%d transactions were left open", n)
 	}
 }
 
@@ -298,10 +296,8 @@ func TestInterrupt(t *testing.T) {
 	if got := s.must(`kept`); got != "1" {
 		t.Errorf("the session was lost: %s", got)
 	}
-	s.app.mu.Lock()
-	defer s.app.mu.Unlock()
-	if len(s.app.overlays) != 0 {
-		t.Errorf("%d transactions were left open", len(s.app.overlays))
+	if n := s.app.transactions(); n != 0 {
+		t.Errorf("%d transactions were left open", n)
 	}
 }
 
@@ -349,9 +345,7 @@ func TestSandbox(t *testing.T) {
 	}
 	// Whatever becomes of its transaction, a sandbox never writes outside of one.
 	s.must(`Post.create({title: "lost"})`)
-	s.app.mu.Lock()
-	clear(s.app.overlays)
-	s.app.mu.Unlock()
+	s.app.forgetTransactions()
 	if _, failed := s.run(`commit()`); !strings.Contains(failed, "there is no such transaction") {
 		t.Errorf("got %q", failed)
 	}
@@ -396,7 +390,7 @@ func FuzzEvaluator(f *testing.F) {
 		f.Add(code)
 	}
 	app := startFake(f)
-	client := app.attach(f)
+	client := attach(f, app)
 	f.Fuzz(func(t *testing.T, code string) { fuzzWith(t, client, code) })
 }
 

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -133,33 +132,60 @@ func (app *fakeApp) start() {
 }
 
 func (app *fakeApp) stop() {
-	app.mu.Lock()
-	app.listener.Close()
-	for conn := range app.conns {
-		conn.Close()
-	}
-	app.mu.Unlock()
+	app.drop()
 	app.handlers.Wait()
-}
-
-func (app *fakeApp) dial(ctx context.Context) (*Client, error) {
-	return Attach(ctx, app.path, "console:ada")
-}
-
-func (app *fakeApp) attach(t testing.TB) *Client {
-	t.Helper()
-	client, err := app.dial(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	return client
 }
 
 func (app *fakeApp) count(model string) int {
 	app.mu.Lock()
 	defer app.mu.Unlock()
 	return len(app.records[model])
+}
+
+// abandon leaves the socket where it is, with no one listening.
+func (app *fakeApp) abandon() {
+	app.listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	app.listener.Close()
+}
+
+// drop closes all connections, and accepts no more. It does not wait for requests that
+// are being handled.
+func (app *fakeApp) drop() {
+	app.mu.Lock()
+	defer app.mu.Unlock()
+	app.listener.Close()
+	for conn := range app.conns {
+		conn.Close()
+	}
+}
+
+// transactions returns how many transactions are open.
+func (app *fakeApp) transactions() int {
+	app.mu.Lock()
+	defer app.mu.Unlock()
+	return len(app.overlays)
+}
+
+// forgetTransactions drops the open transactions.
+func (app *fakeApp) forgetTransactions() {
+	app.mu.Lock()
+	defer app.mu.Unlock()
+	clear(app.overlays)
+}
+
+// setVersion lets the application answer with another version of the protocol.
+func (app *fakeApp) setVersion(version int) {
+	app.mu.Lock()
+	defer app.mu.Unlock()
+	app.version = version
+}
+
+// renumber counts transactions from the start, as a new process does, in which
+// transaction 1 is another one.
+func (app *fakeApp) renumber() {
+	app.mu.Lock()
+	defer app.mu.Unlock()
+	app.lastTx, app.overlays = 0, map[uint64]map[string][]fakeRecord{1: {}}
 }
 
 func (app *fakeApp) serve(conn net.Conn) {

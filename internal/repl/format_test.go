@@ -1,18 +1,20 @@
 package repl
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/charmbracelet/x/ansi"
 )
 
+// previewed is how many records of a query are shown here.
+const previewed = 50
+
 // valueOf evaluates code.
 func valueOf(t *testing.T, code string) (last value) {
 	t.Helper()
 	s := newSession(t)
-	s.e.preview = shownRecords
+	s.e.preview = previewed
 	if err := s.e.run(t.Context(), source{text: code}, func(v value) { last = v }); err != nil {
 		t.Fatalf("%s: %v", code, err)
 	}
@@ -22,7 +24,7 @@ func valueOf(t *testing.T, code string) (last value) {
 // shownAs evaluates code and lays its value out in so many cells.
 func shownAs(t *testing.T, code string, width int) []string {
 	t.Helper()
-	return formatter{styles: theme("none"), width: width}.lines(valueOf(t, code))
+	return formatter{width: width}.lines(valueOf(t, code))
 }
 
 func TestValues(t *testing.T) {
@@ -60,16 +62,6 @@ func TestValues(t *testing.T) {
 	}
 }
 
-func TestWhenARecordWasWrittenComesLast(t *testing.T) {
-	record := value{kind: recordValue, fields: []field{{"id", scalar(stringValue, "a")}, {"createdAt", scalar(stringValue, "b")}, {"title", scalar(stringValue, "c")}}, total: 3}
-	if got := strings.Join((formatter{}).lines(record), "|"); got != "id         a|title      c|createdAt  b" {
-		t.Errorf("got %s", got)
-	}
-	if got := (formatter{}).lines(value{kind: listValue, items: []value{record}, total: 1})[0]; got != "id  title  createdAt" {
-		t.Errorf("got %s", got)
-	}
-}
-
 func trimmed(lines []string) []string {
 	for i, line := range lines {
 		lines[i] = strings.TrimRight(line, " ")
@@ -83,8 +75,8 @@ func TestTablesFitAndAlign(t *testing.T) {
 			{title: "x", published: true, authorId: "01JBXYZ0000000000000000009"}])
 		Post.all()`)
 	for width := 16; width < 200; width++ {
-		lines := formatter{styles: theme("none"), width: width}.lines(records)
-		if upright := strings.HasPrefix(lines[0], "─ 1 ──"); upright != (len(lines) != 5) || upright && width >= narrowTable {
+		lines := formatter{width: width}.lines(records)
+		if upright := strings.HasPrefix(lines[0], "─ 1 ──"); upright != (len(lines) != 5) || upright && width >= 60 {
 			t.Fatalf("%d lines in %d cells: %q", len(lines), width, lines)
 		}
 		for _, line := range lines {
@@ -150,23 +142,9 @@ func TestNestedValuesAreTrees(t *testing.T) {
 	}
 }
 
-func TestALongResultIsFolded(t *testing.T) {
-	e := entry{shown: &value{}}
-	*e.shown = valueOf(t, "Array.from({length: 100}, (_, i) => ({title: \"n\" + i}))")
-	f := formatter{styles: theme("none"), width: 80, page: 20}
-	lines := e.draw(f)
-	if len(lines) != 16 || strings.TrimSpace(lines[15]) != "… 87 more lines, ^O shows them" {
-		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
-	}
-	f.page = 200
-	if lines := e.draw(f); len(lines) != 102 {
-		t.Errorf("%d lines on a large screen", len(lines))
-	}
-}
-
 func TestManyRecordsAreShownInPart(t *testing.T) {
 	lines := shownAs(t, `User.create(Array.from({length: 120}, (_, i) => ({name: "user " + i}))); User.all()`, 80)
-	if n := len(lines); n != shownRecords+2 || !strings.HasPrefix(lines[n-1], "50 of 120 records") {
+	if n := len(lines); n != previewed+2 || !strings.HasPrefix(lines[n-1], "50 of 120 records") {
 		t.Errorf("%d lines, the last %q", n, lines[n-1])
 	}
 	lines = shownAs(t, `User.create(Array.from({length: 60}, (_, i) => ({name: "user " + i}))); User.all().limit(3)`, 80)
@@ -181,66 +159,5 @@ func TestPointerIntoALongLine(t *testing.T) {
 	lines := formatter{width: 40}.failure(err.(*failure))
 	if len(lines) != 3 || width(lines[1]) > 40 || lines[1][width(lines[2])-1] != 'c' {
 		t.Errorf("got %q", lines)
-	}
-}
-
-// What a terminal may draw wider than another is drawn plainly, in as many cells.
-func TestEmojiMadeOfSeveralAreDrawnByTheFirst(t *testing.T) {
-	for line, want := range map[string]string{
-		"plain 日本 é":             "plain 日本 é",
-		"👋🏽|":                    "👋|",
-		"a 👩\u200d💻 b 👋🏽 c":      "a 👩 b 👋 c",
-		"❤\ufe0f|1\ufe0f\u20e3|": "❤ |1 |",
-		"\x1b[32m👋🏽\x1b[0m|":     "\x1b[32m👋\x1b[0m|",
-		"🇩🇪|क्\u200dष|م\u200cی":  "🇩🇪|क्\u200dष|م\u200cی",
-	} {
-		if got := steady(line); got != want || width(got) != width(line) {
-			t.Errorf("%q is drawn %q, %d cells for %d", line, got, width(got), width(line))
-		}
-	}
-}
-
-func TestTextIsCutBetweenWords(t *testing.T) {
-	for _, test := range []struct {
-		text  string
-		cells int
-		want  string
-	}{
-		{"posts where published", 21, "posts where published"},
-		{"posts where published", 20, "posts where…"},
-		{"posts where published", 12, "posts where…"},
-		{"posts.published", 9, "posts.pu…"},
-		{"a longestwordofall", 8, "a longe…"},
-		{"each change: no index", 12, "each change…"},
-	} {
-		if got := cutWords(test.text, test.cells); got != test.want {
-			t.Errorf("%q in %d cells: %q, want %q", test.text, test.cells, got, test.want)
-		}
-	}
-	const names = "posts.published, posts.mine, users.all"
-	for cells, want := range map[int]string{38: names, 30: "posts.published, posts.mine +1", 29: "posts.published +2", 12: "3 cursors", 6: "3 cur…"} {
-		if got := cutList(names, "cursors", cells); got != want {
-			t.Errorf("the names in %d cells: %q, want %q", cells, got, want)
-		}
-	}
-	if got := cutList("posts.published", "cursors", 9); got != "posts.pu…" {
-		t.Errorf("one name: %q", got)
-	}
-}
-
-func TestIndentedTextHangs(t *testing.T) {
-	got := hang("    Ada  posts.mine  enter  Post 01J \"In a box\"", 24)
-	want := []string{"    Ada  posts.mine  ", "      enter  Post 01J ", "      \"In a box\""}
-	for i := range got {
-		got[i] = strings.TrimRight(got[i], " ")
-	}
-	for i := range want {
-		want[i] = strings.TrimRight(want[i], " ")
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-	if got := hang("  fits", 24); !slices.Equal(got, []string{"  fits"}) {
-		t.Errorf("%q", got)
 	}
 }

@@ -3,8 +3,12 @@
 package repl
 
 import (
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/muesli/termenv"
 
 	"github.com/towerkit/tower/towertest"
 )
@@ -141,7 +145,10 @@ func TestTerminalInProduction(t *testing.T) {
 	list := b.Connect(t, b.ada.ID).Open("memos.newest", nil)
 	c := startConsole(t, b, "COLORTERM=truecolor")
 	c.shows("board  production", "production› ", "1 connection")
-	if red := theme("dark").inEnv("production").prompt.Render("production› "); !strings.Contains(c.written(), strings.SplitN(red, "production", 2)[0]+"production") {
+	r := lipgloss.NewRenderer(io.Discard)
+	r.SetColorProfile(termenv.TrueColor)
+	r.SetHasDarkBackground(true)
+	if red := newStyles(r, screenPalette).inEnv("production").prompt.Render("production› "); !strings.Contains(c.written(), strings.SplitN(red, "production", 2)[0]+"production") {
 		t.Errorf("the prompt is not %q", red)
 	}
 	c.keys("Memo.create({title: \"a\", published: true}).delete()\r")

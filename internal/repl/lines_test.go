@@ -17,7 +17,7 @@ import (
 func runOn(t *testing.T, app *fakeApp, o Options) (exit int, out, errs string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	o.Dial, o.Output, o.Err = app.dial, &stdout, &stderr
+	o.Dial, o.Output, o.Err = dial(app), &stdout, &stderr
 	if o.Input == nil {
 		o.Input = strings.NewReader("")
 	}
@@ -120,7 +120,7 @@ func TestPipeAnswersEachStatementAsItArrives(t *testing.T) {
 	out, w := io.Pipe()
 	exit := make(chan int, 1)
 	go func() {
-		exit <- Run(t.Context(), Options{Dial: app.dial, Input: in, Output: w, Err: io.Discard, JSON: true})
+		exit <- Run(t.Context(), Options{Dial: dial(app), Input: in, Output: w, Err: io.Discard, JSON: true})
 		w.Close()
 	}()
 	answers := bufio.NewReader(out)
@@ -168,12 +168,7 @@ func TestLostApplicationEndsAPipe(t *testing.T) {
 	app := startFake(t)
 	app.before = func(req wire.ControlRequest) {
 		if req.Do == wire.DoCreate {
-			app.listener.Close()
-			app.mu.Lock()
-			for conn := range app.conns {
-				conn.Close()
-			}
-			app.mu.Unlock()
+			app.drop()
 		}
 	}
 	exit, _, errs := runOn(t, app, Options{Expr: []string{`Post.create({title: "x"})`}})
@@ -186,7 +181,7 @@ func TestClosedOutputEndsAPipe(t *testing.T) {
 	app := startFake(t)
 	for _, code := range []string{`for (;;) { print(1) }`, `1; while (true) {}`} {
 		var errs bytes.Buffer
-		o := Options{Dial: app.dial, Expr: []string{code}, Err: &errs}
+		o := Options{Dial: dial(app), Expr: []string{code}, Err: &errs}
 		o.Output = writerFunc(func([]byte) (int, error) { return 0, errors.New("nobody reads") })
 		if exit := Run(t.Context(), o); exit != 1 || errs.String() != "error: write the result: nobody reads\n" {
 			t.Errorf("%s: exit %d: %q", code, exit, errs.String())

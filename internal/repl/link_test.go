@@ -14,8 +14,8 @@ func startLink(t *testing.T, app *fakeApp) (l *reconnector, told <-chan any, end
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	events := make(chan any, 100)
-	l = newReconnector(app.dial, func(event any) { events <- event })
-	client, err := app.dial(ctx)
+	l = newReconnector(dial(app), func(event any) { events <- event })
+	client, err := dial(app)(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,10 +81,7 @@ func TestTransactionEndsWithTheApplication(t *testing.T) {
 		await[away](t, told)
 		app.start()
 		await[attached](t, told)
-		app.mu.Lock()
-		app.lastTx = 0 // the next process counts its transactions from the start
-		app.overlays = map[uint64]map[string][]fakeRecord{1: {}}
-		app.mu.Unlock()
+		app.renumber()
 	}
 	_, failed := s.run(`transaction(() => { Post.create({title: "x"}); print(); Post.create({title: "y"}) })`)
 	if !strings.Contains(failed, "the transaction is gone with it") || app.count("posts") != 0 {

@@ -31,13 +31,6 @@ func TestLivePane(t *testing.T) {
 	st.wants("+ carl joined over events", "4 connections")
 	st.send(wire.ControlEvent{Left: 9})
 	st.wants("− carl left", "3 connections")
-
-	for seq := uint64(814); seq < 2000; seq++ {
-		st.commit(seq)
-	}
-	if n := len(st.screen.live.views[commitsView].rows); n != longestPane || len(st.screen.live.bySeq) != longestPane {
-		t.Errorf("%d happenings are kept, %d by seq", n, len(st.screen.live.bySeq))
-	}
 }
 
 func TestWhatBecameOfACommit(t *testing.T) {
@@ -173,7 +166,7 @@ func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
 		}
 		return cmd().(polledMsg)
 	}
-	st.screen.remote = st.app.attach(t)
+	st.screen.remote = attach(t, st.app)
 	st.press(tea.KeyF2)
 	answer := ask(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("2")})
 	if tick := st.screen.update(answer); tick == nil || asked != 1 {
@@ -268,7 +261,7 @@ func BenchmarkSecond(b *testing.B) {
 
 func TestWhoIsConnectedIsCountedAnewWhenEventsWereMissed(t *testing.T) {
 	st := newStage(t, 120, 24, screenOptions{})
-	st.screen.remote = st.app.attach(t)
+	st.screen.remote = attach(t, st.app)
 	st.send(wire.ControlEvent{Left: 1})
 	st.wants("2 connections")
 	cmd := st.screen.update(wire.ControlEvent{Missed: 7})

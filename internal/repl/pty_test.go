@@ -416,7 +416,7 @@ func TestAPlainPromptOutlivesTheApplication(t *testing.T) {
 
 func TestInterruptEndsCodeInAPipe(t *testing.T) {
 	var errs bytes.Buffer
-	o := Options{Dial: startFake(t).dial, Expr: []string{`Post.count(); while (true) {}`}, Err: &errs}
+	o := Options{Dial: dial(startFake(t)), Expr: []string{`Post.count(); while (true) {}`}, Err: &errs}
 	o.Output = writerFunc(func(p []byte) (int, error) {
 		return len(p), syscall.Kill(syscall.Getpid(), syscall.SIGINT) // it is shown, so the loop runs next
 	})

@@ -11,7 +11,7 @@ import (
 	"syscall"
 
 	"github.com/charmbracelet/lipgloss"
-	"github.com/charmbracelet/x/term"
+	xterm "github.com/charmbracelet/x/term"
 	"github.com/mattn/go-isatty"
 )
 
@@ -150,7 +150,7 @@ func (o *Options) lineFormatter(w io.Writer) formatter {
 		return formatter{raw: true}
 	}
 	f := formatter{}
-	if columns, _, err := term.GetSize(w.(*os.File).Fd()); err == nil {
+	if columns, _, err := xterm.GetSize(w.(*os.File).Fd()); err == nil {
 		f.width = columns
 	}
 	if !o.Plain && !dumb() {

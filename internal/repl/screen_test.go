@@ -25,7 +25,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // A stage is a screen whose jobs are done at once, by an evaluator on a
 // fakeApp, so that a test needs no other goroutine.
 type stage struct {
-	*session
+	t      testing.TB
+	app    *fakeApp
+	e      *evaluator
 	screen *screen
 	jobs   chan job
 	quit   bool
@@ -38,7 +40,9 @@ func newStage(t testing.TB, width, height int, o screenOptions) *stage {
 	if o.History == "" {
 		o.History = "-"
 	}
-	st := &stage{session: newSession(t), jobs: make(chan job, 1), at: fakeTime(0).Add(time.Hour)}
+	app := startFake(t)
+	client := attach(t, app)
+	st := &stage{t: t, app: app, e: newEvaluator(client.Hello(), client, evaluatorOptions{}), jobs: make(chan job, 1), at: fakeTime(0).Add(time.Hour)}
 	st.screen = newScreen(o, st.app.hello(), theme("none"), st.jobs)
 	st.screen.live.now = func() time.Time { return st.at }
 	st.screen.tty.out = &st.said

@@ -3,7 +3,6 @@
 package repl
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -305,89 +304,5 @@ func TestQueriesOfExpressions(t *testing.T) {
 		if _, err := Query(t.Context(), client, expression); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %s", expression, err, says)
 		}
-	}
-}
-
-func TestConditions(t *testing.T) {
-	h := &Replica{}
-	if _, err := h.Apply(json.RawMessage(`{"status":200,"at":"E:5","cursor":1,"model":"memos","ids":["a","b"],"memos":[{"id":"a","title":"A"},{"id":"b","likes":7}]}`)); err != nil {
-		t.Fatal(err)
-	}
-	for text, want := range map[string]bool{
-		"count >= 2": true, "count>2": false, `first.title == "A" && last.likes == 7`: true, "records.some(r => r.likes > 6)": true,
-		"records.length == count": true, "value": false, "seq === 5": true,
-	} {
-		c, err := NewCondition(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, err := c.Holds(t.Context(), h); got != want || err != nil {
-			t.Errorf("%s is %v: %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"count >=", "let x = 1", "", "1; 2"} {
-		if _, err := NewCondition(text); err == nil {
-			t.Errorf("%q is taken", text)
-		}
-	}
-	c, err := NewCondition("nothing.here")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Holds(t.Context(), h); err == nil || !strings.Contains(err.Error(), "nothing is not defined") {
-		t.Errorf("an error: %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if c, err = NewCondition("(() => { while (true) {} })()"); err == nil {
-		_, err = c.Holds(ctx, h)
-	}
-	if err == nil {
-		t.Error("a condition that does not end holds")
-	}
-}
-
-func TestPrinter(t *testing.T) {
-	models := []wire.ModelInfo{{Name: "memos", Fields: []wire.FieldInfo{{Name: "id", Type: "string"}, {Name: "title", Type: "string"}}}}
-	print := func(asJSON bool) (steps, all string) {
-		var out bytes.Buffer
-		p := NewPrinter(&out, wire.ControlHello{Models: models}, asJSON)
-		h := &Replica{}
-		for _, frame := range []string{
-			`{"status":200,"at":"E:5","cursor":1,"model":"memos","resync":"rules","ids":["a"],"memos":[{"id":"a","title":"A","tags":["x","y"]}]}`,
-			`{"seq":6,"memos":[{"id":"a","title":"B"},{"id":"b"}],"cursors":{"1":{"enter":[{"id":"b","after":"a"}],"change":[{"id":"a"}]}}}`,
-			`{"seq":7,"cursors":{"1":{"leave":["b"]}}}`,
-		} {
-			steps, err := h.Apply(json.RawMessage(frame))
-			if err = errors.Join(err, p.Steps(steps)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		steps = out.String()
-		out.Reset()
-		if err := p.All(h); err != nil {
-			t.Fatal(err)
-		}
-		return steps, out.String()
-	}
-	steps, all := print(true)
-	if want := `{"op":"resync","seq":5,"reason":"rules"}
-{"op":"enter","seq":5,"model":"memos","id":"a","record":{"id":"a","title":"A","tags":["x","y"]},"count":1}
-{"op":"current","seq":5,"count":1}
-{"op":"enter","seq":6,"model":"memos","id":"b","after":"a","record":{"id":"b"},"count":2}
-{"op":"change","seq":6,"model":"memos","id":"a","record":{"id":"a","title":"B"},"count":2}
-{"op":"leave","seq":7,"model":"memos","id":"b","count":1}
-`; steps != want || all != "{\"id\":\"a\",\"title\":\"B\"}\n" {
-		t.Errorf("got\n%s%swant\n%s", steps, all, want)
-	}
-	steps, all = print(false)
-	if want := `anew, because of: rules
-+ enter  memos/a "A"
-1 record, up to #5
-+ enter  memos/b
-~ change memos/a "B"
-− leave  memos/b
-`; steps != want || all != "id  title\na   B\n1 record\n" {
-		t.Errorf("got\n%s%swant\n%s", steps, all, want)
 	}
 }
