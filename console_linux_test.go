@@ -16,6 +16,7 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/towertest"
 )
 
@@ -26,7 +27,7 @@ const consoleVariable = "TOWER_TEST_CONSOLE"
 
 func consoleMain(path string) int {
 	return repl.Run(context.Background(), repl.Options{History: "-",
-		Dial: func(ctx context.Context) (*repl.Client, error) { return repl.Attach(ctx, path, "console:bench") }})
+		Dial: func(ctx context.Context) (*control.Client, error) { return control.Attach(ctx, path, "console:bench") }})
 }
 
 // openConsole opens a console, as a person would, on an application; it draws

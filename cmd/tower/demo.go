@@ -15,6 +15,7 @@ import (
 
 	"github.com/towerkit/tower/internal/dev"
 	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/scaffolds"
 )
@@ -175,7 +176,7 @@ func (s *sample) openConsole(ctx context.Context, cmd *cobra.Command) error {
 	s.progress.mute() // the console uses the whole screen
 	code := repl.Run(ctx, repl.Options{
 		Greeting: fmt.Sprintf(demoGreeting, s.url),
-		Dial:     func(ctx context.Context) (*repl.Client, error) { return attach(ctx, s.app) },
+		Dial:     func(ctx context.Context) (*control.Client, error) { return attach(ctx, s.app) },
 		Input:    cmd.InOrStdin(), Output: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
 	})
 	if code != 0 {
@@ -188,7 +189,7 @@ type created struct {
 	ID string `json:"id"`
 }
 
-func create(ctx context.Context, client *repl.Client, model string, set map[string]any) (record created, err error) {
+func create(ctx context.Context, client *control.Client, model string, set map[string]any) (record created, err error) {
 	req := wire.ControlRequest{Do: wire.DoCreate, Model: model}
 	if req.Set, err = wire.Encode(set); err != nil {
 		return record, err

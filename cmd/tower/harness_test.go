@@ -18,7 +18,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
 
-	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
 )
 
 // A harness has a tower binary built from this source and a folder for applications. Its
@@ -121,8 +121,8 @@ func (a *testApp) prints(text string) {
 	eventually(a.t, "the server prints "+text, func() bool { return strings.Contains(a.output.String(), text) })
 }
 
-// attach waits until the application is running, and connects to it.
-func (a *testApp) attach() (client *repl.Client) {
+// attach connects to the running application, once it runs.
+func (a *journal) attach() (client *control.Client) {
 	a.t.Helper()
 	app, err := readApplication(a.folder)
 	if err != nil {

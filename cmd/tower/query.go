@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/script"
 	"github.com/towerkit/tower/internal/spelling"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -78,9 +80,9 @@ type queryCommand struct {
 	timeout              time.Duration
 	out                  io.Writer
 
-	condition *repl.Condition // nil without --until
+	condition *script.Condition // nil: there is none
 	request   wire.ControlRequest
-	held      repl.Replica
+	held      control.Replica
 	build     string // of the application that told what is held
 	printer   *repl.Printer
 }
@@ -94,7 +96,7 @@ var errTimeUp = errors.New("the time is up")
 // check validates the flags that need no application, and prepares the request.
 func (q *queryCommand) check() (err error) {
 	if q.until != "" {
-		if q.condition, err = repl.NewCondition(q.until); err != nil {
+		if q.condition, err = script.NewCondition(q.until); err != nil {
 			return &usageError{message: "--until " + err.Error(), hint: "it is JavaScript, for example: count >= 3"}
 		}
 	}
@@ -150,8 +152,8 @@ func (q *queryCommand) state() string {
 	return fmt.Sprintf("count is %d", q.replica.Len())
 }
 
-// resolve completes the request: the scope is the name of a declared cursor, or a query.
-func (q *queryCommand) resolve(ctx context.Context, client *repl.Client) error {
+// resolve finds out what the scope means.
+func (q *queryCommand) resolve(ctx context.Context, client *control.Client) error {
 	if declaredName.MatchString(q.scope) {
 		var routes []wire.Route
 		if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoRoutes}, &routes); err != nil {
@@ -163,7 +165,7 @@ func (q *queryCommand) resolve(ctx context.Context, client *repl.Client) error {
 		return &usageError{message: "--as and --in are for declared cursors, not for queries", hint: "see the declared cursors: tower routes -g cursor"}
 	}
 	var err error
-	q.request, err = repl.Query(ctx, client, q.scope)
+	q.request, err = script.Query(ctx, client, q.scope)
 	if err != nil {
 		return &usageError{message: fmt.Sprintf("%s: %v", q.scope, err), hint: "SCOPE is the name of a cursor, or a query: 'Post.where({published: true})'"}
 	}
@@ -190,13 +192,13 @@ func declared(name string, routes []wire.Route) error {
 // errDone ends follow when the command has printed everything, or the condition holds.
 var errDone = errors.New("done")
 
-// follow opens the cursor and applies its frames. If the connection is lost, it waits for
-// the application to run again, and resumes the cursor where it was.
-func (q *queryCommand) follow(ctx context.Context, client *repl.Client, dialer *appDialer) error {
+// follow opens the cursor and takes what comes of it. When the application goes
+// away it goes on with the one that comes back, from where it was.
+func (q *queryCommand) follow(ctx context.Context, client *control.Client, attached *attachment) error {
 	for {
-		err := q.read(ctx, client)
-		var ended *repl.StreamError
-		if again := errors.Is(err, repl.ErrLost) || errors.As(err, &ended); !again || !q.watch && q.condition == nil {
+		err := q.listen(ctx, client)
+		var ended *control.StreamError
+		if again := errors.Is(err, control.ErrLost) || errors.As(err, &ended); !again || !q.watch && q.condition == nil {
 			return cause(ctx, err)
 		}
 		if !client.Lost() {
@@ -217,9 +219,8 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// read opens the cursor and applies its frames, until the command is done or the stream
-// ends.
-func (q *queryCommand) read(ctx context.Context, client *repl.Client) error {
+// listen opens the cursor, and takes its frames until it is done or the stream ends.
+func (q *queryCommand) listen(ctx context.Context, client *control.Client) error {
 	req := q.request
 	if build := client.Hello().Build; build == q.build {
 		req.Since = q.replica.At
@@ -273,8 +274,8 @@ const (
 	lastRedial  = time.Second
 )
 
-// redial waits until the application is running again, and connects to it.
-func redial(ctx context.Context, dialer *appDialer) (*repl.Client, error) {
+// redial attaches again, to the application that comes back.
+func redial(ctx context.Context, attached *attachment) (*control.Client, error) {
 	for wait := firstRedial; ; wait = min(2*wait, lastRedial) {
 		timer := time.NewTimer(wait)
 		select {
@@ -283,8 +284,8 @@ func redial(ctx context.Context, dialer *appDialer) (*repl.Client, error) {
 			timer.Stop()
 			return nil, context.Cause(ctx)
 		}
-		client, err := dialer.dial(ctx)
-		if err == nil || !errors.Is(err, repl.ErrNotRunning) {
+		client, err := attached.dial(ctx)
+		if err == nil || !errors.Is(err, control.ErrNotRunning) {
 			return client, err
 		}
 		if wait < lastRedial && 2*wait >= lastRedial {

@@ -12,7 +12,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
-	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -70,10 +70,10 @@ func fetchRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string
 	if err != nil {
 		return nil, "", err
 	}
-	dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
-	defer dialer.close()
-	var client *repl.Client
-	if client, err = dialer.dial(cmd.Context()); err != nil {
+	attached := &attachment{app: app, env: "development", progress: cmd.ErrOrStderr()}
+	defer attached.close()
+	var client *control.Client
+	if client, err = attached.dial(cmd.Context()); err != nil {
 		return nil, "", err
 	}
 	defer client.Close()

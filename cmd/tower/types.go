@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/client"
-	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/scaffolds"
 )
@@ -80,8 +80,8 @@ func updateTypes(ctx context.Context, app *application) (string, error) {
 	return "wrote " + strings.Join(written, ", "), plan.Apply()
 }
 
-// planTypes returns a plan that writes the types of a running application.
-func planTypes(ctx context.Context, app *application, connected *repl.Client, force bool) (*scaffolds.Plan, error) {
+// planTypes plans the types of a running application.
+func planTypes(ctx context.Context, app *application, connected *control.Client, force bool) (*scaffolds.Plan, error) {
 	var schema wire.Schema
 	if err := connected.Do(ctx, wire.ControlRequest{Do: wire.DoSchema}, &schema); err != nil {
 		return nil, err

@@ -3,13 +3,18 @@ package repl
 import (
 	"context"
 	"testing"
+
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/fakeapp"
 )
 
-func dial(app *fakeApp) func(context.Context) (*Client, error) {
-	return func(ctx context.Context) (*Client, error) { return Attach(ctx, app.path, "console:ada") }
+func dial(app *fakeapp.App) func(context.Context) (*control.Client, error) {
+	return func(ctx context.Context) (*control.Client, error) {
+		return control.Attach(ctx, app.Path, "console:ada")
+	}
 }
 
-func attach(t testing.TB, app *fakeApp) *Client {
+func attach(t testing.TB, app *fakeapp.App) *control.Client {
 	t.Helper()
 	client, err := dial(app)(t.Context())
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"testing/fstest"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/towertest"
 )
@@ -139,9 +140,9 @@ func (b *board) member(t *testing.T, name string) *Member {
 }
 
 // attach is a client of the board's control socket.
-func (b *board) attach(t *testing.T) *Client {
+func (b *board) attach(t *testing.T) *control.Client {
 	t.Helper()
-	client, err := Attach(t.Context(), b.path, "console:test")
+	client, err := control.Attach(t.Context(), b.path, "console:test")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/towerkit/tower/internal/repl/control"
 )
 
 // The test binary is the console itself when it is told where to attach.
@@ -20,7 +22,7 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	o := Options{
-		Dial:     func(ctx context.Context) (*Client, error) { return Attach(ctx, path, "console:ada") },
+		Dial:     func(ctx context.Context) (*control.Client, error) { return control.Attach(ctx, path, "console:ada") },
 		Plain:    os.Getenv("TOWER_REPL_TEST_PLAIN") != "",
 		History:  os.Getenv("TOWER_REPL_TEST_HISTORY"),
 		Sandbox:  os.Getenv("TOWER_REPL_TEST_SANDBOX") != "",

@@ -10,6 +10,7 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/muesli/termenv"
 
+	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/towertest"
 )
 
@@ -148,7 +149,7 @@ func TestTerminalInProduction(t *testing.T) {
 	r := lipgloss.NewRenderer(io.Discard)
 	r.SetColorProfile(termenv.TrueColor)
 	r.SetHasDarkBackground(true)
-	if red := newStyles(r, screenPalette).inEnv("production").prompt.Render("production› "); !strings.Contains(c.written(), strings.SplitN(red, "production", 2)[0]+"production") {
+	if red := term.NewStyles(r, term.ScreenPalette).InEnv("production").Prompt.Render("production› "); !strings.Contains(c.written(), strings.SplitN(red, "production", 2)[0]+"production") {
 		t.Errorf("the prompt is not %q", red)
 	}
 	c.keys("Memo.create({title: \"a\", published: true}).delete()\r")

@@ -7,6 +7,9 @@ import (
 	"io"
 	"slices"
 
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -15,7 +18,7 @@ import (
 type Printer struct {
 	out    io.Writer
 	json   bool
-	f      formatter
+	f      show.Formatter
 	models []wire.ModelInfo
 }
 
@@ -27,7 +30,7 @@ func NewPrinter(out io.Writer, hello wire.ControlHello, asJSON bool) *Printer {
 }
 
 // Steps prints what became of the cursor, a line each.
-func (p *Printer) Steps(steps []Step) error {
+func (p *Printer) Steps(steps []control.Step) error {
 	var out bytes.Buffer
 	for _, step := range steps {
 		if !p.json {
@@ -47,7 +50,7 @@ func (p *Printer) Steps(steps []Step) error {
 }
 
 // All prints the records of a cursor, or its value.
-func (p *Printer) All(h *Replica) error {
+func (p *Printer) All(h *control.Replica) error {
 	var lines []string
 	switch {
 	case p.json && h.Value != nil:
@@ -57,17 +60,17 @@ func (p *Printer) All(h *Replica) error {
 			lines = append(lines, string(record))
 		}
 	case h.Value != nil:
-		lines = p.f.lines(decoded(h.Value))
+		lines = p.f.Lines(show.Decode(h.Value))
 	default:
-		v := value{kind: listValue, total: h.Len()}
+		v := show.Value{Kind: show.List, Total: h.Len()}
 		for _, record := range h.Records() {
-			one := decoded(record)
-			one.kind, one.label = recordValue, h.Model
-			v.items = append(v.items, one)
+			one := show.Decode(record)
+			one.Kind, one.Label = show.Record, h.Model
+			v.Items = append(v.Items, one)
 		}
-		lines = []string{p.f.styles.dim.Render("no records")}
+		lines = []string{p.f.Styles.Dim.Render("no records")}
 		if h.Len() > 0 {
-			lines = p.f.table(v)
+			lines = p.f.Table(v)
 		}
 	}
 	for _, line := range lines {
@@ -79,30 +82,30 @@ func (p *Printer) All(h *Replica) error {
 }
 
 // line is a step for a person.
-func (p *Printer) line(s Step) string {
-	st := p.f.styles
+func (p *Printer) line(s control.Step) string {
+	st := p.f.Styles
 	switch s.Op {
 	case "value":
-		return paint(st.changed, "=") + " " + p.f.inline(decoded(s.Value))
+		return term.Paint(st.Changed, "=") + " " + p.f.Inline(show.Decode(s.Value))
 	case "current":
-		return paint(st.dim, fmt.Sprintf("%s, up to #%d", counted(*s.Count, "record"), s.Seq))
+		return term.Paint(st.Dim, fmt.Sprintf("%s, up to #%d", show.Counted(*s.Count, "record"), s.Seq))
 	case "resync":
-		return paint(st.warn, "anew, because of: "+clean(s.Reason))
+		return term.Paint(st.Warn, "anew, because of: "+term.Clean(s.Reason))
 	}
-	mark := map[string]string{"enter": paint(st.good, "+ enter "), "change": paint(st.changed, "~ change"), "leave": paint(st.bad, "− leave ")}[s.Op]
-	text := mark + " " + clean(s.Model) + paint(st.dim, "/"+clean(s.ID))
+	mark := map[string]string{"enter": term.Paint(st.Good, "+ enter "), "change": term.Paint(st.Changed, "~ change"), "leave": term.Paint(st.Bad, "− leave ")}[s.Op]
+	text := mark + " " + term.Clean(s.Model) + term.Paint(st.Dim, "/"+term.Clean(s.ID))
 	if name := p.name(s); name != "" {
-		text += " " + paint(st.text, quoted(name))
+		text += " " + term.Paint(st.Text, show.Quoted(name))
 	}
-	return p.f.limit(text)
+	return p.f.Limit(text)
 }
 
 // name is what a person knows a step's record by.
-func (p *Printer) name(s Step) string {
+func (p *Printer) name(s control.Step) string {
 	i := slices.IndexFunc(p.models, func(m wire.ModelInfo) bool { return m.Name == s.Model })
 	var record map[string]any
 	if i < 0 || json.Unmarshal(s.Record, &record) != nil {
 		return ""
 	}
-	return recordName(p.models[i], record)
+	return show.RecordName(p.models[i], record)
 }

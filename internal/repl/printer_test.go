@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -14,7 +15,7 @@ func TestPrinter(t *testing.T) {
 	print := func(asJSON bool) (steps, all string) {
 		var out bytes.Buffer
 		p := NewPrinter(&out, wire.ControlHello{Models: models}, asJSON)
-		h := &Replica{}
+		h := &control.Replica{}
 		for _, frame := range []string{
 			`{"status":200,"at":"E:5","cursor":1,"model":"memos","resync":"rules","ids":["a"],"memos":[{"id":"a","title":"A","tags":["x","y"]}]}`,
 			`{"seq":6,"memos":[{"id":"a","title":"B"},{"id":"b"}],"cursors":{"1":{"enter":[{"id":"b","after":"a"}],"change":[{"id":"a"}]}}}`,

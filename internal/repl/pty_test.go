@@ -17,6 +17,8 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
+
+	"github.com/towerkit/tower/internal/repl/fakeapp"
 )
 
 // A console is the real one: a process on a terminal, whose screen is read.
@@ -416,7 +418,7 @@ func TestAPlainPromptOutlivesTheApplication(t *testing.T) {
 
 func TestInterruptEndsCodeInAPipe(t *testing.T) {
 	var errs bytes.Buffer
-	o := Options{Dial: dial(startFake(t)), Expr: []string{`Post.count(); while (true) {}`}, Err: &errs}
+	o := Options{Dial: dial(fakeapp.Start(t)), Expr: []string{`Post.count(); while (true) {}`}, Err: &errs}
 	o.Output = writerFunc(func(p []byte) (int, error) {
 		return len(p), syscall.Kill(syscall.Getpid(), syscall.SIGINT) // it is shown, so the loop runs next
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/creack/pty"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/repl/fakeapp"
 )
 
 // What a person sees in a terminal, of a real application with real clients.
@@ -265,14 +266,14 @@ func TestTerminalTellsInPlainLines(t *testing.T) {
 }
 
 func TestTerminalSaysThatTheApplicationCameBack(t *testing.T) {
-	app := startFake(t)
-	c := startConsoleOn(t, app.path, 120, 30)
+	app := fakeapp.Start(t)
+	c := startConsoleOn(t, app.Path, 120, 30)
 	c.shows("› ", "3 connections")
 	c.keys("let kept = 41\r")
-	app.stop()
+	app.Stop()
 	c.shows("reconnecting…")
-	app.build = "b2"
-	app.start()
+	app.Build = "b2"
+	app.Listen()
 	c.shows("The application was rebuilt. Variables are kept.")
 	c.keys("kept + 1\r")
 	c.shows("  42")

@@ -13,6 +13,12 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	xterm "github.com/charmbracelet/x/term"
 	"github.com/mattn/go-isatty"
+
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/screen"
+	"github.com/towerkit/tower/internal/repl/script"
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
 )
 
 // Options say what a console reads, what it writes, and how.
@@ -20,7 +26,7 @@ type Options struct {
 	// Dial attaches to the application. It is called at the start, and, by the
 	// full-screen console, again whenever the application went away. It may
 	// start an application that is not running. Required.
-	Dial func(context.Context) (*Client, error)
+	Dial func(context.Context) (*control.Client, error)
 
 	// Expr are pieces of JavaScript that are evaluated in order, in place of
 	// Input. Default: none.
@@ -89,13 +95,13 @@ func Run(ctx context.Context, o Options) (exit int) {
 	client, err := o.Dial(ctx)
 	if err != nil {
 		fmt.Fprintln(o.Err, "error:", err)
-		if errors.Is(err, ErrNotRunning) {
+		if errors.Is(err, control.ErrNotRunning) {
 			fmt.Fprintln(o.Err, "  start it with: tower server")
 		}
 		return 1
 	}
 	if o.fullScreen() {
-		return runScreen(ctx, o.screen(), client)
+		return screen.Run(ctx, o.screen(), client)
 	}
 	defer func() { _ = client.Close() }() // it always succeeds
 	return runLines(ctx, o, client)
@@ -121,16 +127,16 @@ func (o *Options) fullScreen() bool {
 }
 
 // screen are the options of the full-screen console.
-func (o *Options) screen() screenOptions {
-	return screenOptions{
-		evaluatorOptions: o.evaluator(),
-		Dial:             o.Dial, Input: o.Input, Output: o.Output.(*os.File), Err: o.Err,
+func (o *Options) screen() screen.Options {
+	return screen.Options{
+		Options: o.evaluator(),
+		Dial:    o.Dial, Input: o.Input, Output: o.Output.(*os.File), Err: o.Err,
 		Vi: o.Vi, Greeting: o.Greeting, History: o.History, OnMsg: o.onMsg,
 	}
 }
 
-func (o *Options) evaluator() evaluatorOptions {
-	return evaluatorOptions{ReadOnly: o.ReadOnly, Sandbox: o.Sandbox, Yes: o.Yes}
+func (o *Options) evaluator() script.Options {
+	return script.Options{ReadOnly: o.ReadOnly, Sandbox: o.Sandbox, Yes: o.Yes}
 }
 
 func dumb() bool {
@@ -145,16 +151,16 @@ func terminal(v any) bool {
 }
 
 // lineFormatter is the formatter of consoles that write lines to w.
-func (o *Options) lineFormatter(w io.Writer) formatter {
+func (o *Options) lineFormatter(w io.Writer) show.Formatter {
 	if !terminal(w) {
-		return formatter{raw: true}
+		return show.Formatter{Raw: true}
 	}
-	f := formatter{}
+	f := show.Formatter{}
 	if columns, _, err := xterm.GetSize(w.(*os.File).Fd()); err == nil {
-		f.width = columns
+		f.Width = columns
 	}
 	if !o.Plain && !dumb() {
-		f.styles = newStyles(lipgloss.NewRenderer(w), linePalette)
+		f.Styles = term.NewStyles(lipgloss.NewRenderer(w), term.LinePalette)
 	}
 	return f
 }

@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/muesli/cancelreader"
+
+	"github.com/towerkit/tower/internal/repl/script"
+	"github.com/towerkit/tower/internal/repl/show"
 )
 
 const (
@@ -78,13 +81,13 @@ func newStatementReader(r io.Reader, name string, interrupt <-chan os.Signal) (s
 
 // next returns the next complete piece of code, or what is left at the end. The
 // error is io.EOF after that, errInterrupted, or that of reading.
-func (r *statementReader) next(ctx context.Context) (source, error) {
+func (r *statementReader) next(ctx context.Context) (script.Source, error) {
 	var (
 		text  strings.Builder
-		open  lexer
+		open  show.Lexer
 		tried int
 	)
-	src := source{name: r.name, line: r.number}
+	src := script.Source{Name: r.name, Line: r.number}
 	for {
 		r.prompt(text.Len() > 0)
 		next, err := r.line(ctx)
@@ -92,26 +95,26 @@ func (r *statementReader) next(ctx context.Context) (source, error) {
 			return src, nil
 		}
 		if err != nil {
-			return source{}, err
+			return script.Source{}, err
 		}
 		if text.Len() == 0 && strings.TrimSpace(next) == "" {
-			src.line = r.number
+			src.Line = r.number
 			continue
 		}
 		text.WriteString(next)
-		open.scan(next)
-		src.text = text.String()
+		open.Scan(next)
+		src.Text = text.String()
 		if text.Len() > longestStatement {
-			return source{}, fmt.Errorf("read %s: a statement is longer than %d MiB", r.name, longestStatement>>20)
+			return script.Source{}, fmt.Errorf("read %s: a statement is longer than %d MiB", r.name, longestStatement>>20)
 		}
 		// Open brackets are rarely wrong. They spare parsing a long statement
 		// once for each of its lines; parsing at twice the length bounds the
 		// harm when they are.
-		if open.unfinished() && text.Len() < 2*tried {
+		if open.Unfinished() && text.Len() < 2*tried {
 			continue
 		}
 		tried = text.Len()
-		if incomplete(src) {
+		if script.Incomplete(src) {
 			continue
 		}
 		if strings.HasSuffix(strings.TrimSpace(next), ";") || !r.continued(ctx) {
@@ -132,7 +135,7 @@ func (r *statementReader) line(ctx context.Context) (string, error) {
 				return "", io.EOF
 			}
 		case <-r.interrupt:
-			return "", errInterrupted
+			return "", script.ErrInterrupted
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
 		}

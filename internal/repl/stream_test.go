@@ -14,21 +14,23 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/script"
 	"github.com/towerkit/tower/internal/wire"
 )
 
 // A reading is a stream, what it holds, and what its steps have made of nothing.
 type reading struct {
 	t      *testing.T
-	client *Client
+	client *control.Client
 	req    wire.ControlRequest
-	stream *Stream
-	held   Replica
+	stream *control.Stream
+	held   control.Replica
 	list   []string // the ids, by the steps alone
-	steps  []Step
+	steps  []control.Step
 }
 
-func (r *reading) open(client *Client) {
+func (r *reading) open(client *control.Client) {
 	r.t.Helper()
 	r.req.Since = r.held.At
 	stream, err := client.Open(r.t.Context(), r.req)
@@ -57,7 +59,7 @@ func (r *reading) next() {
 	}
 }
 
-func (r *reading) step(s Step) {
+func (r *reading) step(s control.Step) {
 	r.t.Helper()
 	r.steps = append(r.steps, s)
 	if s.Included {
@@ -181,7 +183,7 @@ func change(ctx context.Context, tx *tower.Tx, b *board, random *rand.Rand, ids 
 }
 
 // expected are the ids that a query finds.
-func (r *reading) expected(b *board, client *Client) []string {
+func (r *reading) expected(b *board, client *control.Client) []string {
 	r.t.Helper()
 	req := r.req
 	if req.Name != "" {
@@ -242,7 +244,7 @@ func TestHeldIsLedToWhatAnAnswerHolds(t *testing.T) {
 		t.Errorf("closed: %v", err)
 	}
 	for _, bad := range []string{`{`, `{"status":200,"at":"x"}`, `{"status":404,"error":{"code":"not_found","message":"gone"}}`} {
-		if _, err := new(Replica).Apply(json.RawMessage(bad)); err == nil {
+		if _, err := new(control.Replica).Apply(json.RawMessage(bad)); err == nil {
 			t.Errorf("%s is taken", bad)
 		}
 	}
@@ -258,7 +260,7 @@ func TestStreamsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for held := (Replica{}); held.At == ""; { // a hello comes first
+	for held := (control.Replica{}); held.At == ""; { // a hello comes first
 		frames, err := s.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -270,8 +272,8 @@ func TestStreamsEnd(t *testing.T) {
 		}
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errInterrupted)
-	if _, err := s.Next(ctx); !errors.Is(err, errInterrupted) {
+	cancel(script.ErrInterrupted)
+	if _, err := s.Next(ctx); !errors.Is(err, script.ErrInterrupted) {
 		t.Errorf("interrupted: %v", err)
 	}
 	if err := s.Close(t.Context()); err != nil {
@@ -282,7 +284,7 @@ func TestStreamsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	client.Close()
-	if _, err := s.Next(t.Context()); !errors.Is(err, ErrLost) || !client.Lost() {
+	if _, err := s.Next(t.Context()); !errors.Is(err, control.ErrLost) || !client.Lost() {
 		t.Errorf("lost: %v", err)
 	}
 }
@@ -290,18 +292,18 @@ func TestStreamsEnd(t *testing.T) {
 func TestQueriesOfExpressions(t *testing.T) {
 	b := openBoard(t)
 	client := b.attach(t)
-	req, err := Query(t.Context(), client, `Memo.where({likes: {gte: 3}}).desc("createdAt").limit(5).offset(2)`)
+	req, err := script.Query(t.Context(), client, `Memo.where({likes: {gte: 3}}).desc("createdAt").limit(5).offset(2)`)
 	if err != nil || req.Model != "memos" || string(req.Where) != `{"likes":{"gte":3}}` || !slices.Equal(req.Order, []string{"-createdAt"}) || req.Limit != 5 || req.Offset != 2 {
 		t.Errorf("%+v: %v", req, err)
 	}
-	if req, err = Query(t.Context(), client, "Memo"); err != nil || req.Model != "memos" || req.Where != nil {
+	if req, err = script.Query(t.Context(), client, "Memo"); err != nil || req.Model != "memos" || req.Where != nil {
 		t.Errorf("%+v: %v", req, err)
 	}
 	for expression, says := range map[string]string{
 		`1 + 1`: "it is not a query", `"x"`: "it is not a query", `let x = 1`: "it is not a query", `Memo.where({titel: 1})`: "did you mean title?",
 		`Memo.(`: "SyntaxError", `Memo.create({title: "x"})`: "does not write",
 	} {
-		if _, err := Query(t.Context(), client, expression); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := script.Query(t.Context(), client, expression); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want %s", expression, err, says)
 		}
 	}

@@ -1,0 +1,126 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/towerkit/tower/internal/repl/fakeapp"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+func TestAttachWhereNobodyListens(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{"absent", "file"} {
+		path := filepath.Join(folder, name)
+		if name == "file" {
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Attach(t.Context(), path, "console:ada"); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("%s: got %v, want ErrNotRunning", name, err)
+		}
+	}
+	app := fakeapp.Start(t)
+	app.Abandon()
+	if _, err := dial(app)(t.Context()); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("dead socket: got %v, want ErrNotRunning", err)
+	}
+}
+
+func TestAttachToAnotherVersion(t *testing.T) {
+	app := fakeapp.Start(t)
+	for version, want := range map[int]string{wire.Version + 1: "this console is older", wire.Version - 1: "the application is older"} {
+		app.SetVersion(version)
+		if _, err := dial(app)(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("version %d: got %v, want %q", version, err, want)
+		}
+	}
+}
+
+func TestClientAnswersManyAtOnce(t *testing.T) {
+	client := attach(t, fakeapp.Start(t))
+	if got := client.Hello().App; got != "blog" {
+		t.Fatalf("hello says %q", got)
+	}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				var written wire.Written
+				req := wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: []byte(`{"title":"x"}`)}
+				if err := client.Do(t.Context(), req, &written); err != nil || written.Seq == 0 {
+					t.Errorf("create: %v %+v", err, written)
+				}
+			}
+		})
+	}
+	all.Wait()
+	var n int
+	if err := client.Do(t.Context(), wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, &n); err != nil || n != 400 {
+		t.Errorf("count: %d %v, want 400", n, err)
+	}
+}
+
+func TestClientErrors(t *testing.T) {
+	app := fakeapp.Start(t)
+	client := attach(t, app)
+	err := client.Do(t.Context(), wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: []byte(`{}`)}, nil)
+	var remote *RemoteError
+	if !errors.As(err, &remote) || remote.Code != "invalid" || len(remote.Problems["title"]) != 1 {
+		t.Errorf("got %v, want the application's own error", err)
+	}
+
+	errInterrupted := errors.New("interrupted")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	app.Before = func(wire.ControlRequest) { cancel(errInterrupted) }
+	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); err != nil && !errors.Is(err, errInterrupted) {
+		t.Errorf("got %v, want the cause of the context", err)
+	}
+
+	app.Before = func(wire.ControlRequest) { client.conn.Close() }
+	if err := client.Do(t.Context(), wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); !errors.Is(err, ErrLost) {
+		t.Errorf("got %v, want ErrLost", err)
+	}
+	<-client.Done()
+	if err := client.Do(t.Context(), wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); !errors.Is(err, ErrLost) {
+		t.Errorf("after the end: got %v, want ErrLost", err)
+	}
+}
+
+func TestEventsAreCountedWhenNobodyReads(t *testing.T) {
+	app := fakeapp.Start(t)
+	client := attach(t, app)
+	if err := client.Watch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const sent = eventBuffer + 500
+	for range sent {
+		app.Tell(wire.ControlEvent{Left: 9})
+	}
+	// Events and answers share one line: after this answer all were read.
+	if err := client.Do(t.Context(), wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	received := 0
+	for range eventBuffer {
+		<-client.Events()
+		received++
+	}
+	app.Tell(wire.ControlEvent{Left: 10})
+	if event := <-client.Events(); event.Missed != sent-received {
+		t.Errorf("got %+v, want %d missed", event, sent-received)
+	}
+	if event := <-client.Events(); event.Left != 10 {
+		t.Errorf("got %+v, want what came after", event)
+	}
+	client.Close()
+	if _, open := <-client.Events(); open {
+		t.Error("the events go on after Close")
+	}
+}

@@ -1,0 +1,259 @@
+package repl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/live"
+	"github.com/towerkit/tower/internal/repl/script"
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A lineConsole evaluates JavaScript from arguments, a file, a pipe or a plain
+// terminal, and writes lines.
+type lineConsole struct {
+	e           *script.Evaluator
+	o           Options
+	client      *control.Client
+	reconnector *control.Reconnector // nil: the console ends with the application
+	out         show.Formatter
+	err         show.Formatter
+	interrupt   chan os.Signal
+}
+
+func runLines(ctx context.Context, o Options, client *control.Client) (exit int) {
+	c := &lineConsole{
+		e: script.New(client.Hello(), client, o.evaluator()), o: o, client: client,
+		out: o.lineFormatter(o.Output), err: o.lineFormatter(o.Err), interrupt: make(chan os.Signal, 1),
+	}
+	signal.Notify(c.interrupt, os.Interrupt)
+	defer signal.Stop(c.interrupt)
+
+	var err error
+	switch {
+	case len(o.Expr) > 0:
+		err = c.expressions(ctx)
+	case o.Script != nil:
+		err = c.script(ctx)
+	case terminal(o.Input):
+		return c.prompt(ctx)
+	default:
+		err = c.pipe(ctx)
+	}
+	if err != nil {
+		c.fail(err)
+		return 1
+	}
+	return 0
+}
+
+// errStuck says that code went on after it was stopped: it is in a call of the
+// engine that nothing interrupts, and the evaluator is lost with it.
+var errStuck = errors.New("the code does not stop")
+
+// run evaluates src and writes its results, until it ends, ctx is done, an
+// interrupt comes, or nobody takes the results any more.
+func (c *lineConsole) run(ctx context.Context, src script.Source) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done := make(chan error, 1)
+	go func() { done <- c.evaluate(ctx, cancel, src) }()
+	select {
+	case err := <-done:
+		return err
+	case <-c.interrupt:
+		cancel(script.ErrInterrupted)
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(script.StopTimeout):
+		return errStuck
+	}
+}
+
+func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFunc, src script.Source) error {
+	var broken error
+	write := func(w io.Writer, text []byte) {
+		if broken == nil {
+			if _, broken = w.Write(text); broken != nil {
+				cancel(broken)
+			}
+		}
+	}
+	c.e.Print = func(values []show.Value) {
+		w, f := c.o.Output, c.out
+		if c.o.JSON { // which are the results alone
+			w, f = c.o.Err, c.err
+		}
+		write(w, []byte(strings.Join(f.Printed(values), "\n")+"\n"))
+	}
+	if c.reconnector != nil {
+		c.client = c.e.FollowApplication(ctx, c.reconnector, c.client, true, func(note string) { write(c.o.Err, []byte(note+"\n")) })
+	}
+	err := c.e.Run(ctx, src, func(v show.Value) { write(c.o.Output, c.result(v)) })
+	if broken != nil {
+		return fmt.Errorf("write the result: %w", broken)
+	}
+	return err
+}
+
+func (c *lineConsole) result(v show.Value) []byte {
+	if c.o.JSON {
+		return append(show.AppendJSON(nil, v), '\n')
+	}
+	return []byte(strings.Join(c.out.Lines(v), "\n") + "\n")
+}
+
+func (c *lineConsole) fail(err error) {
+	var known *show.Failure
+	if !errors.As(err, &known) {
+		known = &show.Failure{Title: "error", Message: err.Error()}
+	}
+	fmt.Fprintln(c.o.Err, strings.Join(c.err.Failure(known), "\n"))
+}
+
+func (c *lineConsole) expressions(ctx context.Context) error {
+	for i, text := range c.o.Expr {
+		name := "-e"
+		if len(c.o.Expr) > 1 {
+			name = fmt.Sprintf("-e %d", i+1)
+		}
+		if err := c.whole(ctx, script.Source{Name: name, Text: text}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *lineConsole) script(ctx context.Context) error {
+	text, err := io.ReadAll(io.LimitReader(c.o.Script, longestStatement+1))
+	if err != nil {
+		return fmt.Errorf("read %s: %w", c.o.ScriptName, err)
+	}
+	if len(text) > longestStatement {
+		return fmt.Errorf("%s is larger than %d MiB", c.o.ScriptName, longestStatement>>20)
+	}
+	return c.whole(ctx, script.Source{Name: c.o.ScriptName, Text: string(text)})
+}
+
+// whole evaluates a source that nothing follows.
+func (c *lineConsole) whole(ctx context.Context, src script.Source) error {
+	err := c.run(ctx, src)
+	if errors.Is(err, script.ErrIncomplete) {
+		return src.IncompleteFailure()
+	}
+	return err
+}
+
+// pipe evaluates each statement as soon as it is complete.
+func (c *lineConsole) pipe(ctx context.Context) error {
+	r, stop := newStatementReader(c.o.Input, "stdin", c.interrupt)
+	defer stop()
+	r.lookAhead = lookAhead
+	for {
+		src, err := r.next(ctx)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.whole(ctx, src); err != nil {
+			return err
+		}
+	}
+}
+
+// prompt is the console of a terminal that can only show lines. It outlives the
+// application: what is asked while that is being rebuilt waits for it.
+func (c *lineConsole) prompt(ctx context.Context) (exit int) {
+	r, stop := newStatementReader(c.o.Input, "", c.interrupt)
+	defer stop()
+	events := live.EventLog{Dial: c.o.Dial, Out: c.o.Output}
+	defer events.End()
+	shows := terminal(c.o.Output) && !c.o.JSON
+	if shows {
+		r.prompt = c.invite
+		c.e.Confirm = func(ctx context.Context, what string) bool {
+			return c.confirmed(ctx, r, what)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	c.reconnector = control.NewReconnector(c.o.Dial, func(message any) {
+		if gone, ok := message.(control.Away); ok {
+			fmt.Fprintln(c.o.Err, gone.Text())
+		}
+	})
+	c.reconnector.Mute = true
+	c.e.Remote = c.reconnector
+	var following sync.WaitGroup
+	first := c.client
+	following.Go(func() { c.reconnector.Run(ctx, first) })
+	defer following.Wait()
+	defer cancel()
+	for {
+		src, err := r.next(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return 0
+		case errors.Is(err, script.ErrInterrupted):
+			fmt.Fprintln(c.o.Err, "\nCtrl-D or exit leaves")
+			continue
+		case err != nil:
+			c.fail(err)
+			return 1
+		case strings.TrimRight(strings.TrimSpace(src.Text), "();") == "exit":
+			return 0
+		case strings.TrimSpace(src.Text) == live.EventLogCommand:
+			if err := events.Toggle(ctx); err != nil {
+				c.fail(err)
+			}
+			continue
+		}
+		if err := c.whole(ctx, src); err != nil {
+			c.fail(err)
+			var fault *show.Crash
+			if ctx.Err() != nil || errors.As(err, &fault) || errors.Is(err, errStuck) {
+				return 1
+			}
+		}
+	}
+}
+
+// invite asks for a line.
+func (c *lineConsole) invite(more bool) {
+	name := promptOf(c.e.Hello)
+	if more {
+		fmt.Fprint(c.o.Output, term.Pad("", term.Width(name)-1)+"… ")
+		return
+	}
+	fmt.Fprint(c.o.Output, term.Paint(c.out.Styles.InEnv(c.e.Hello.Env).Prompt, name+">")+" ")
+}
+
+// promptOf is what stands before the code: the application's name, and where it is
+// dangerous that it is so.
+func promptOf(hello wire.ControlHello) string {
+	if hello.Env == "production" {
+		return term.Clean(hello.App) + " production"
+	}
+	return term.Clean(hello.App)
+}
+
+// confirmed asks the person at the prompt, whose next line is the answer.
+func (c *lineConsole) confirmed(ctx context.Context, r *statementReader, what string) bool {
+	fmt.Fprint(c.o.Output, script.Question(what)+" ")
+	answer, err := r.line(ctx)
+	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
+}

@@ -1,0 +1,248 @@
+package live
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+const (
+	longestPane  = 500 // happenings
+	shownChanges = 4   // of one commit
+	shownValues  = 3   // of one change
+	shownReaches = 6   // of one commit
+	outcomeRoom  = 20  // for two gaps and "change ✓ 12.3 ms"
+	roomyPane    = 50  // cells from which nothing has to be tight
+)
+
+// A activity is a commit, or a note about a connection.
+type activity struct {
+	number  uint64
+	commit  *wire.CommitEvent
+	applied map[uint64]int64 // microseconds, by connection
+	note    string
+	dense   bool // it came among many, and takes one line
+
+	cells int // the width that lines was made for
+	lines []string
+}
+
+func (h *activity) key() string { return strconv.FormatUint(h.number, 36) }
+
+func (h *activity) text() string {
+	c := h.commit
+	if c == nil {
+		return h.note
+	}
+	words := []string{fmt.Sprintf("#%d", c.Seq), c.By}
+	for _, change := range c.Changes {
+		words = append(words, change.Op, change.Model, change.ID, change.Label)
+		words = append(words, change.Fields...)
+	}
+	for _, reach := range c.Reached {
+		if reach.Outcome == "" {
+			words = append(words, reach.User, reach.Cursor)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func (h *activity) Copy() (what, whole string) {
+	if h.commit == nil {
+		return "the note", h.note
+	}
+	encoded, err := json.MarshalIndent(h.commit, "", "  ")
+	if err != nil {
+		return "", ""
+	}
+	return fmt.Sprintf("commit #%d", h.commit.Seq), string(encoded)
+}
+
+func (h *activity) draw(f show.Formatter) []string {
+	if h.cells == f.Width && h.lines != nil {
+		return h.lines
+	}
+	h.cells = f.Width
+	switch {
+	case h.commit == nil:
+		h.lines = []string{term.Paint(f.Styles.Dim, term.Cut(term.Clean(h.note), f.Width))}
+	case h.dense:
+		h.lines = []string{h.line(f)}
+	default:
+		h.lines = h.whole(f)
+	}
+	return h.lines
+}
+
+// line is a commit on one line.
+func (h *activity) line(f show.Formatter) string {
+	tail := term.Paint(f.Styles.Dim, fmt.Sprintf("→ %d", h.commit.ReachedAll))
+	if n := len(h.applied); n > 0 {
+		tail += term.Paint(f.Styles.Good, " ✓ ") + term.Paint(f.Styles.Dim, strconv.Itoa(n))
+	}
+	head := commitHead(f, h.commit, true)
+	if by := " " + term.Paint(f.Styles.Dim, maker(h.commit.By)); term.Width(head)+term.Width(by)+term.Width(tail)+2 <= f.Width {
+		head += " " + by
+	}
+	room := f.Width - term.Width(tail) - 2
+	return term.Pad(term.Cut(head, room), room) + "  " + tail
+}
+
+// whole is a commit with what it changed and whom it reached.
+func (h *activity) whole(f show.Formatter) []string {
+	head, by := commitHead(f, h.commit, false), maker(h.commit.By)
+	reached := "→ " + reachedOf(h.commit)
+	if h.commit.ReachedAll > 0 {
+		reached += " in " + show.Duration(h.commit.Micros)
+	}
+	reached = below(f) + term.Paint(f.Styles.Dim, term.Cut(reached, f.Width-len(below(f))))
+	lines := []string{"", term.Cut(head, f.Width)}
+	// Who did it stands where there is room.
+	if line, ok := beside(f, head, by); ok {
+		lines[1] = line
+	} else if line, ok := beside(f, reached, by); ok {
+		reached = line
+	} else {
+		lines = append(lines, below(f)+term.Paint(f.Styles.Dim, term.Cut("by "+by, f.Width-len(below(f)))))
+	}
+	lines = append(lines, h.changes(f)...)
+	lines = append(lines, reached)
+	return append(lines, h.reaches(f, shownReaches)...)
+}
+
+// beside puts text, dimmed, at the right end of a line, if there is room for it.
+func beside(f show.Formatter, line, text string) (string, bool) {
+	room := f.Width - term.Width(line) - term.Width(text)
+	if room < 2 {
+		return line, false
+	}
+	return line + term.PadLeft("", room) + term.Paint(f.Styles.Dim, text), true
+}
+
+// maker is who made a commit: an action's user first.
+func maker(by string) string {
+	if at := strings.LastIndex(by, " by "); at > 0 {
+		by = by[at+len(" by "):] + " · " + by[:at]
+	}
+	return term.Clean(by)
+}
+
+// commitHead is a commit in a few words: #813 create posts/…7QX "Hello".
+func commitHead(f show.Formatter, c *wire.CommitEvent, fields bool) string {
+	head := term.Paint(f.Styles.Strong, fmt.Sprintf("#%d", c.Seq)) + " "
+	if len(c.Changes) == 1 {
+		return head + changeText(f, c.Changes[0], fields)
+	}
+	return head + fmt.Sprintf("%s changes", show.Grouped(changesOf(c)))
+}
+
+func changesOf(c *wire.CommitEvent) int { return max(c.ChangesAll, len(c.Changes)) }
+
+// below is the indentation of what is below a commit's head.
+func below(f show.Formatter) string {
+	if f.Width < roomyPane {
+		return "  "
+	}
+	return "     "
+}
+
+// changes are the first changes of several; of one, what became of its fields.
+func (h *activity) changes(f show.Formatter) []string {
+	c := h.commit
+	if len(c.Changes) == 1 {
+		return indented(f, below(f), updatedValues(f, c.Changes[0], shownValues))
+	}
+	var lines []string
+	for i, change := range c.Changes {
+		if i == shownChanges {
+			break
+		}
+		lines = append(lines, changeText(f, change, true))
+	}
+	if more := changesOf(c) - len(lines); more > 0 {
+		lines = append(lines, term.Paint(f.Styles.Dim, fmt.Sprintf("… %s more", show.Grouped(more))))
+	}
+	return indented(f, below(f), lines)
+}
+
+// indented puts space before lines, and cuts them to the width.
+func indented(f show.Formatter, space string, lines []string) []string {
+	out := make([]string, len(lines))
+	for i, line := range lines {
+		out[i] = space + term.Cut(line, f.Width-len(space))
+	}
+	return out
+}
+
+// changeText is a change in a few words, with or without the names of the fields.
+func changeText(f show.Formatter, c wire.ChangeInfo, fields bool) string {
+	style := f.Styles.Changed
+	switch c.Op {
+	case "create":
+		style = f.Styles.Good
+	case "delete":
+		style = f.Styles.Bad
+	}
+	text := term.Paint(style, term.Clean(c.Op)) + " " + term.Clean(c.Model) + term.Paint(f.Styles.Dim, "/"+show.ShortID(c.ID))
+	if c.Label != "" {
+		text += " " + term.Paint(f.Styles.Text, show.Quoted(c.Label))
+	}
+	if (fields || len(c.Values) == 0) && len(c.Fields) > 0 {
+		text += " " + term.Paint(f.Styles.Dim, term.Clean(strings.Join(c.Fields, ", ")))
+	}
+	return text
+}
+
+// updatedValues are the first values of an update, before and after; other
+// changes have none.
+func updatedValues(f show.Formatter, c wire.ChangeInfo, most int) []string {
+	if c.Op != "update" {
+		return nil
+	}
+	var lines []string
+	for i, v := range c.Values {
+		if i == most {
+			lines = append(lines, term.Paint(f.Styles.Dim, fmt.Sprintf("… %d more", len(c.Values)-i)))
+			break
+		}
+		lines = append(lines, term.Paint(f.Styles.Dim, term.Clean(v.Name)+" ")+fromTo(f, v, f.Width-len(below(f))-term.Width(v.Name)-1))
+	}
+	return lines
+}
+
+// fromTo is a value before and after, in so many cells.
+func fromTo(f show.Formatter, v wire.FieldChange, room int) string {
+	before, after := term.Clean(v.Before), term.Clean(v.After)
+	half := max((room-3)/2, 3)
+	if term.Width(before) <= half {
+		half = max(room-3-term.Width(before), 3)
+	} else {
+		before = term.Cut(before, max(room-3-min(term.Width(after), half), 3))
+	}
+	return term.Paint(f.Styles.Dim, before) + " → " + term.Paint(jsonStyle(f, v.After), term.Cut(after, half))
+}
+
+// jsonStyle is how a value looks whose JSON begins like this.
+func jsonStyle(f show.Formatter, text string) lipgloss.Style {
+	if text == "" {
+		return f.Styles.Dim
+	}
+	switch text[0] {
+	case '"':
+		return f.Styles.Text
+	case 't', 'f':
+		return f.Styles.Keyword
+	case 'n':
+		return f.Styles.Dim
+	case '[', '{':
+		return f.Styles.Plain
+	}
+	return f.Styles.Number
+}

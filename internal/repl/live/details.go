@@ -1,0 +1,101 @@
+package live
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// detail is all that is known of a commit.
+func (h *activity) detail(f show.Formatter) []string {
+	c := h.commit
+	if c == nil {
+		return f.Wrapped(f.Styles.Plain, term.Clean(h.note))
+	}
+	facts := []fact{{"by", maker(c.By)}, {"reached", reachedOf(c)}}
+	if c.ReachedAll > 0 {
+		facts = append(facts, fact{"sent", "in " + show.Duration(c.Micros)}, fact{"applied", h.confirmed()})
+	}
+	head := term.Paint(f.Styles.Strong, fmt.Sprintf("#%d", c.Seq)) + "  " + term.Paint(f.Styles.Dim, c.At.Local().Format("2006-01-02 15:04:05.000000"))
+	lines := append([]string{term.Cut(head, f.Width)}, factLines(f, facts)...)
+	for _, change := range c.Changes {
+		lines = append(lines, "", term.Cut(changeText(f, change, false), f.Width))
+		lines = append(lines, indented(f, show.Indent, allValues(f, change))...)
+	}
+	if more := changesOf(c) - len(c.Changes); more > 0 {
+		lines = append(lines, "", term.Paint(f.Styles.Dim, fmt.Sprintf("… %s more changes", show.Grouped(more))))
+	}
+	if len(c.Reached) > 0 {
+		lines = append(append(lines, ""), h.reaches(f, len(c.Reached))...)
+	}
+	return lines
+}
+
+// confirmed says who has applied the commit, and when the last did.
+func (h *activity) confirmed() string {
+	if len(h.applied) == 0 {
+		if !h.commit.Asked {
+			return "the clients were not asked: there are too many at once"
+		}
+		return "nobody has said so yet"
+	}
+	var last int64
+	for _, micros := range h.applied {
+		last = max(last, micros)
+	}
+	return fmt.Sprintf("by %s of %s, the last after %s", show.Grouped(len(h.applied)), show.Grouped(h.commit.ReachedAll), show.Duration(last))
+}
+
+// allValues are the fields of a change: of an update before and after, of others
+// those that hold something.
+func allValues(f show.Formatter, c wire.ChangeInfo) []string {
+	named := map[string]bool{}
+	longest := 0
+	for _, v := range c.Values {
+		named[v.Name] = true
+		longest = max(longest, term.Width(term.Clean(v.Name)))
+	}
+	longest = min(longest, f.Width/3)
+	var lines []string
+	for _, v := range c.Values {
+		name := term.Paint(f.Styles.Dim, term.Pad(term.Cut(term.Clean(v.Name), longest), longest)) + show.Indent
+		room := f.Width - len(show.Indent)*2 - longest
+		switch held := cmp.Or(v.After, v.Before); {
+		case c.Op == "update":
+			lines = append(lines, name+fromTo(f, v, room))
+		case held != `""` && held != "null" && held != "[]":
+			lines = append(lines, name+term.Paint(jsonStyle(f, held), term.Cut(term.Clean(held), room)))
+		}
+	}
+	for _, name := range c.Fields {
+		if !named[name] && len(c.Values) < len(c.Fields) {
+			lines = append(lines, term.Paint(f.Styles.Dim, term.Pad(term.Clean(name), longest)+show.Indent+"private"))
+		}
+	}
+	return lines
+}
+
+// A fact is a line of what is known of something.
+type fact struct{ name, text string }
+
+// factLines are lines of names and texts; texts that are too long are wrapped.
+func factLines(f show.Formatter, facts []fact) []string {
+	longest := 0
+	for _, one := range facts {
+		longest = max(longest, term.Width(one.name))
+	}
+	var lines []string
+	for _, one := range facts {
+		for i, line := range term.Wrap(one.text, max(f.Width-longest-len(show.Indent), 8)) {
+			name := one.name
+			if i > 0 {
+				name = ""
+			}
+			lines = append(lines, term.Paint(f.Styles.Dim, term.Pad(name, longest))+show.Indent+line)
+		}
+	}
+	return lines
+}

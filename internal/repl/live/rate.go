@@ -1,0 +1,68 @@
+package live
+
+import "time"
+
+const (
+	RateStep  = time.Second / 4
+	rateSteps = 8  // of which the last four make a second
+	busyFrom  = 30 // commits a second, more than can be read as they come
+	busyFor   = 2 * time.Second
+)
+
+// A rateMeter is how much happens, lately.
+type rateMeter struct {
+	commits [rateSteps]int
+	changes [rateSteps]map[string]int // by what was done to which model
+	at      time.Time                 // when the last quarter began
+	now     int
+	until   time.Time // it counts as busy
+}
+
+// advance begins a new quarter as often as is due.
+func (p *rateMeter) advance(now time.Time) {
+	if now.Sub(p.at) > rateSteps*RateStep {
+		p.commits, p.changes, p.at = [rateSteps]int{}, [rateSteps]map[string]int{}, now
+	}
+	for now.Sub(p.at) >= RateStep {
+		p.at = p.at.Add(RateStep)
+		p.now = (p.now + 1) % rateSteps
+		p.commits[p.now], p.changes[p.now] = 0, nil
+	}
+	if p.perSecond() >= busyFrom {
+		p.until = now.Add(busyFor)
+	}
+}
+
+func (p *rateMeter) add(now time.Time, commits int) {
+	p.advance(now)
+	p.commits[p.now] += commits
+}
+
+func (p *rateMeter) count(op, model string, n int) {
+	if p.changes[p.now] == nil {
+		p.changes[p.now] = map[string]int{}
+	}
+	p.changes[p.now][op+" "+model] += n
+}
+
+// perSecond is how many commits there were in the last whole second.
+func (p *rateMeter) perSecond() int {
+	sum := 0
+	for i := 1; i <= 4; i++ {
+		sum += p.commits[(p.now+rateSteps-i)%rateSteps]
+	}
+	return sum
+}
+
+// kinds are the changes of that second, by kind.
+func (p *rateMeter) kinds() map[string]int {
+	sum := map[string]int{}
+	for i := 1; i <= 4; i++ {
+		for kind, n := range p.changes[(p.now+rateSteps-i)%rateSteps] {
+			sum[kind] += n
+		}
+	}
+	return sum
+}
+
+func (p *rateMeter) busy(now time.Time) bool { return now.Before(p.until) }

@@ -1,0 +1,167 @@
+package screen
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/towerkit/tower/internal/repl/live"
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+)
+
+// A command is about the console, not about the application: a line that begins
+// with a dot.
+type command struct {
+	name, does string
+	do         func(s *screen) tea.Cmd
+}
+
+func commands() []command {
+	return []command{
+		{".edit", "write the code in $EDITOR (^X ^E)", (*screen).edit},
+		{".copy", "copy the last result into the terminal's clipboard (alt+w)", (*screen).copyResult},
+		{".keys", "this sheet (?)", func(s *screen) tea.Cmd { s.openKeyHelp(); return nil }},
+		{".vi", "keys as in vi, for this session", func(s *screen) tea.Cmd { s.vi = newVi(); return s.showHint("keys as in vi; esc for command mode") }},
+		{".emacs", "keys as in emacs, as at the beginning", func(s *screen) tea.Cmd { s.vi = nil; return s.showHint("keys as in emacs") }},
+		{".clear", "clear the screen (^L)", (*screen).clearScreen},
+		{".exit", "leave (^D)", func(*screen) tea.Cmd { return tea.Quit }},
+	}
+}
+
+func commandHelp() [][2]string {
+	var lines [][2]string
+	for _, c := range commands() {
+		lines = append(lines, [2]string{c.name, c.does})
+	}
+	return lines
+}
+
+func commandNames() []string {
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// isCommand tells whether what was typed is for the console itself.
+func isCommand(typed string) bool {
+	return len(typed) > 1 && typed[0] == '.' && typed[1] >= 'a' && typed[1] <= 'z'
+}
+
+// command does what a line with a dot asks for.
+func (s *screen) command(typed string) tea.Cmd {
+	for _, c := range commands() {
+		if c.name == typed {
+			return c.do(s)
+		}
+	}
+	name := strings.Fields(typed)[0]
+	hint := show.DidYouMean(name, commandNames())
+	s.transcript.add(&entry{typed: typed})
+	s.transcript.add(&entry{failure: &show.Failure{Message: "there is no command " + term.Clean(typed), Hint: cmp.Or(hint, "there are "+strings.Join(commandNames(), ", "))}})
+	return nil
+}
+
+func (s *screen) clearScreen() tea.Cmd {
+	s.transcript.clear()
+	return tea.ClearScreen
+}
+
+// editedMsg is what came back from the editor.
+type editedMsg struct {
+	path string
+	err  error
+}
+
+// edit opens what is being typed in the person's editor.
+func (s *screen) edit() tea.Cmd {
+	path, err := writeDraft(s.editor.text())
+	if err != nil {
+		return s.showHint(fmt.Sprintf("write what is to be edited: %v", err))
+	}
+	cmd := editorCommand(cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR")), path)
+	cmd.Stdout, cmd.Stderr = s.o.Output, s.o.Output
+	s.tty.release()
+	return tea.ExecProcess(cmd, func(err error) tea.Msg { return editedMsg{path, err} })
+}
+
+func writeDraft(text string) (path string, err error) {
+	file, err := os.CreateTemp("", "tower-*.js") // it is 0600
+	if err != nil {
+		return "", err
+	}
+	_, err = file.WriteString(text + "\n")
+	return file.Name(), errors.Join(err, file.Close())
+}
+
+// edited takes back what was edited.
+func (s *screen) edited(msg editedMsg) tea.Cmd {
+	s.tty.guard()
+	defer os.Remove(msg.path) // it is of no use to anybody
+	if msg.err != nil {
+		return s.showHint(fmt.Sprintf("the editor: %v; $EDITOR names it", msg.err))
+	}
+	text, err := os.ReadFile(msg.path)
+	if err != nil {
+		return s.showHint(fmt.Sprintf("read what was edited: %v", err))
+	}
+	s.editor.saveUndo()
+	s.editor.set("")
+	s.editor.insert(strings.TrimRight(string(text), " \t\r\n"))
+	return nil
+}
+
+// longestCopy is what terminals commonly take.
+const longestCopy = 74_000
+
+// copyText puts text into the clipboard of the person's terminal, which need not
+// be on this machine.
+func (s *screen) copyText(what, text string) tea.Cmd {
+	if len(text) > longestCopy {
+		return s.showHint(fmt.Sprintf("%s is too much for the terminal's clipboard: %s; the most is %s", what, show.Bytes(len(text)), show.Bytes(longestCopy)))
+	}
+	s.tty.writeSequence(ansi.SetClipboard(ansi.SystemClipboard, text))
+	return s.showHint("copied " + what + ", " + show.Counted(len(lettersOf(text)), "letter"))
+}
+
+// copyResult copies the last result: text as it is, the rest as JSON.
+func (s *screen) copyResult() tea.Cmd {
+	v := s.transcript.result()
+	if v == nil {
+		return s.showHint("there is no result to copy")
+	}
+	return s.copyText("the last result", copyOf(*v))
+}
+
+func copyOf(v show.Value) string {
+	if v.Kind == show.String || v.Kind == show.Text {
+		return v.Text
+	}
+	encoded := show.AppendJSON(nil, v)
+	var out bytes.Buffer
+	if err := json.Indent(&out, encoded, "", "  "); err != nil {
+		return string(encoded)
+	}
+	return out.String()
+}
+
+// copyRow copies what is selected in the live pane.
+func (s *screen) copyRow(l *live.Listing) tea.Cmd {
+	r := l.Current()
+	if l.Open != nil {
+		r = l.Open
+	}
+	if r == nil {
+		return s.showHint("nothing is selected")
+	}
+	return s.copyText(r.Copy())
+}

@@ -1,0 +1,167 @@
+package screen
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/towerkit/tower/internal/repl/show"
+)
+
+const historySize = 1000
+
+// A history is what was typed, oldest first, kept in a file from one session to
+// the next.
+type history struct {
+	path    string // "" keeps nothing
+	entries []string
+	at      int    // the entry shown; len(entries) is the draft
+	draft   string // what was being typed before going back
+}
+
+// historyPath is where the history of an application is kept by default.
+func historyPath(app string) string {
+	folder := os.Getenv("XDG_STATE_HOME")
+	if !filepath.IsAbs(folder) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		folder = filepath.Join(home, ".local", "state")
+	}
+	name := strings.Map(func(r rune) rune {
+		if show.WordRune(r) || r == '-' {
+			return r
+		}
+		return '_'
+	}, app)
+	return filepath.Join(folder, "tower", "history-"+name)
+}
+
+// openHistory reads the history at path. With an error it is empty, and keeps
+// what is added for this session alone.
+func openHistory(path string) (*history, error) {
+	h := &history{path: path}
+	if path == "" {
+		return h, nil
+	}
+	if err := h.load(); err != nil {
+		return &history{}, fmt.Errorf("read the history: %w", err)
+	}
+	return h, nil
+}
+
+func (h *history) load() error {
+	file, err := os.Open(h.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }() // it is only read
+	read := 0
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 2*longestInput)
+	for lines.Scan() {
+		h.remember(unescapeEntry.Replace(lines.Text()))
+		read++
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	if read > 2*historySize {
+		return h.rewrite()
+	}
+	return nil
+}
+
+// remember puts entry last, and folds it with an equal one before.
+func (h *history) remember(entry string) {
+	if i := slices.Index(h.entries, entry); i >= 0 {
+		h.entries = slices.Delete(h.entries, i, i+1)
+	}
+	h.entries = append(h.entries, entry)
+	if over := len(h.entries) - historySize; over > 0 {
+		h.entries = slices.Delete(h.entries, 0, over)
+	}
+	h.at = len(h.entries)
+}
+
+// An entry is a line of the file.
+var (
+	escapeEntry   = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
+	unescapeEntry = strings.NewReplacer(`\\`, `\`, `\n`, "\n")
+)
+
+// add remembers what was typed, here and in the file.
+func (h *history) add(entry string) error {
+	repeated := len(h.entries) > 0 && h.entries[len(h.entries)-1] == entry
+	h.remember(entry)
+	h.draft = ""
+	if h.path == "" || repeated {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(h.path), 0o700); err != nil {
+		return fmt.Errorf("keep the history: %w", err)
+	}
+	file, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("keep the history: %w", err)
+	}
+	// One write, so that the lines of two consoles do not mix.
+	_, err = file.WriteString(escapeEntry.Replace(entry) + "\n")
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("keep the history: %w", err)
+	}
+	return nil
+}
+
+func (h *history) rewrite() error {
+	var text strings.Builder
+	for _, entry := range h.entries {
+		text.WriteString(escapeEntry.Replace(entry) + "\n")
+	}
+	next := fmt.Sprintf("%s.%d", h.path, os.Getpid())
+	if err := os.WriteFile(next, []byte(text.String()), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(next, h.path)
+}
+
+// back and forth walk through the entries, from and to what was being typed.
+func (h *history) back(typed string) (string, bool) {
+	if h.at == 0 {
+		return "", false
+	}
+	if h.at == len(h.entries) {
+		h.draft = typed
+	}
+	h.at--
+	return h.entries[h.at], true
+}
+
+func (h *history) forth() (string, bool) {
+	if h.at >= len(h.entries) {
+		return "", false
+	}
+	if h.at++; h.at == len(h.entries) {
+		return h.draft, true
+	}
+	return h.entries[h.at], true
+}
+
+// find is the last entry before the one at index before that contains text.
+func (h *history) find(text string, before int) (index int, ok bool) {
+	for i := min(before, len(h.entries)) - 1; i >= 0; i-- {
+		if strings.Contains(strings.ToLower(h.entries[i]), strings.ToLower(text)) {
+			return i, true
+		}
+	}
+	return before, false
+}

@@ -1,0 +1,261 @@
+package screen
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/lipgloss"
+
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/script"
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+)
+
+const (
+	frame     = time.Second / 30
+	glance    = time.Second / 10 // what happens is shown as often at most
+	batchSize = 500
+	// shownRecords is how many records of a query are shown.
+	shownRecords = 50
+)
+
+// Options say what the full-screen console reads, writes and shows.
+type Options struct {
+	script.Options
+
+	// Dial attaches to the application again whenever it went away.
+	Dial func(context.Context) (*control.Client, error)
+	// Input is where keys are read from, Output the terminal that is drawn on.
+	Input  io.Reader
+	Output *os.File
+	// Err receives the error that ended the console.
+	Err io.Writer
+	// Vi begins with the keys of vi. Default: those of emacs.
+	Vi bool
+	// Greeting is what the console says first. Default: that it speaks JavaScript,
+	// and where help is.
+	Greeting string
+	// History is the file that keeps what was typed. Default: one for each
+	// application. "-" keeps nothing.
+	History string
+	// OnMsg is called with each message of the screen. Default: nothing is called.
+	OnMsg func(any)
+}
+
+const defaultGreeting = "JavaScript on the running application. help() explains, tab completes."
+
+// The messages of the screen, beside keys and sizes.
+type (
+	batchMsg     []any                  // several messages, shown at once
+	shownMsg     struct{ v show.Value } // by the code that runs
+	printedMsg   struct{ vs []show.Value }
+	noteMsg      struct{ text string }
+	doneMsg      struct{ err error } // the code has ended
+	completedMsg struct {
+		text string // what was completed
+		script.Completion
+	}
+	// leaveMsg ends the console; with an error, that is shown afterwards.
+	leaveMsg struct {
+		exit int
+		err  error
+	}
+)
+
+// A job is what the screen asks of the evaluator: to run code, or to complete it.
+type job struct {
+	ctx      context.Context
+	code     string
+	complete bool
+}
+
+// A program is everything that runs beside the screen.
+type program struct {
+	o           Options
+	tea         *tea.Program
+	reconnector *control.Reconnector
+	jobs        chan job
+
+	outputs, events chan any
+	running         sync.WaitGroup // all but the evaluator
+	evaluating      chan struct{}  // closed when the evaluator has ended
+}
+
+// Run runs the full-screen console until the person leaves or ctx is done, and
+// returns the exit code. It closes client.
+func Run(ctx context.Context, o Options, client *control.Client) (exit int) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt)
+	defer signal.Stop(interrupts)
+
+	p := &program{
+		o: o, jobs: make(chan job, 1), evaluating: make(chan struct{}),
+		outputs: make(chan any, batchSize), events: make(chan any, batchSize),
+	}
+	p.reconnector = control.NewReconnector(o.Dial, func(event any) { send(ctx, p.events, event) })
+	s := newScreen(o, client.Hello(), term.NewStyles(screenRenderer(o.Output), term.ScreenPalette), p.jobs)
+	s.remote, s.tty = p.reconnector, newTTY(o.Output)
+	s.tty.guard()
+	defer s.tty.release()
+	g := &guard{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
+	p.tea = tea.NewProgram(g, tea.WithInput(o.Input), tea.WithOutput(s.tty),
+		tea.WithAltScreen(), tea.WithFPS(30), tea.WithoutSignalHandler())
+
+	p.start(ctx, func() { p.reconnector.Run(ctx, client) })
+	p.start(ctx, func() { p.forward(ctx, p.outputs, frame) })
+	p.start(ctx, func() { p.forward(ctx, p.events, glance) })
+	p.start(ctx, func() { p.signals(ctx, interrupts) })
+	go p.evaluate(ctx, client)
+
+	_, err := p.tea.Run()
+	s.stop()
+	close(p.jobs)
+	select {
+	case <-p.evaluating:
+	case <-time.After(script.StopTimeout): // it is in a call of the engine that nothing stops
+	}
+	cancel()
+	p.running.Wait()
+	if err == nil {
+		err = s.err
+	}
+	if err != nil {
+		fmt.Fprintln(o.Err, "error:", err)
+		return 1
+	}
+	return s.exit
+}
+
+// screenRenderer knows the colors of the terminal, and has asked for its
+// background before anybody else reads from it.
+func screenRenderer(w *os.File) *lipgloss.Renderer {
+	r := lipgloss.NewRenderer(w)
+	r.HasDarkBackground()
+	return r
+}
+
+// start runs do until it returns. A panic in it ends the console in good order.
+func (p *program) start(ctx context.Context, do func()) {
+	p.running.Go(func() {
+		defer func() {
+			if cause := recover(); cause != nil {
+				p.tea.Send(leaveMsg{1, show.NewCrash(cause)})
+			}
+		}()
+		do()
+	})
+}
+
+func send(ctx context.Context, to chan<- any, message any) {
+	select {
+	case to <- message:
+	case <-ctx.Done():
+	}
+}
+
+// forward hands messages to the screen, the first at once, and many at once when
+// they come faster than every so often.
+func (p *program) forward(ctx context.Context, from <-chan any, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		var messages batchMsg
+		select {
+		case first := <-from:
+			messages = append(messages, first)
+		case <-ctx.Done():
+			return
+		}
+		for more := true; more && len(messages) < batchSize; {
+			select {
+			case next := <-from:
+				messages = append(messages, next)
+			default:
+				more = false
+			}
+		}
+		p.tea.Send(messages)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *program) signals(ctx context.Context, interrupts <-chan os.Signal) {
+	for {
+		select {
+		case <-interrupts:
+			p.tea.Send(tea.KeyMsg{Type: tea.KeyCtrlC})
+		case <-ctx.Done():
+			p.tea.Send(leaveMsg{exit: 1})
+			return
+		}
+	}
+}
+
+// evaluate owns the evaluator: it does one job after the other, until there
+// will be no more.
+func (p *program) evaluate(ctx context.Context, client *control.Client) {
+	defer close(p.evaluating)
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.tea.Send(leaveMsg{1, show.NewCrash(cause)})
+		}
+	}()
+	tell := func(message any) { send(ctx, p.outputs, message) }
+	e := script.New(client.Hello(), p.reconnector, p.o.Options)
+	e.Preview = shownRecords
+	e.Print = func(values []show.Value) { tell(printedMsg{values}) }
+	e.Confirm = askBy(tell)
+	for job := range p.jobs {
+		client = e.FollowApplication(job.ctx, p.reconnector, client, !job.complete, func(note string) { tell(noteMsg{note}) })
+		if job.complete {
+			tell(completedMsg{job.code, e.CompleteSoon(job.ctx, job.code)})
+			continue
+		}
+		tell(doneMsg{e.Run(job.ctx, script.Source{Text: job.code}, func(v show.Value) { tell(shownMsg{v}) })})
+	}
+}
+
+// A guard is the screen as bubbletea runs it. It turns a panic into an orderly
+// end, after which the terminal is restored and the error is shown.
+type guard struct {
+	screen *screen
+	quit   func()
+}
+
+func (g *guard) Init() tea.Cmd { return nil }
+
+func (g *guard) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			g.screen.err = show.NewCrash(cause)
+			model, cmd = g, tea.Quit
+		}
+	}()
+	return g, g.screen.update(msg)
+}
+
+func (g *guard) View() (view string) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			view = ""
+			if g.screen.err == nil {
+				g.screen.err = show.NewCrash(cause)
+				g.quit()
+			}
+		}
+	}()
+	return g.screen.view()
+}

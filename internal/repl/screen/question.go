@@ -1,0 +1,43 @@
+package screen
+
+import (
+	"context"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/towerkit/tower/internal/repl/script"
+)
+
+// A question is what the code that runs asks a person, who answers with a key.
+type question struct {
+	what   string
+	answer chan bool // has room for the answer
+}
+
+// askBy asks a question on the screen, and waits for the answer.
+func askBy(tell func(any)) func(ctx context.Context, what string) bool {
+	return func(ctx context.Context, what string) bool {
+		q := &question{what, make(chan bool, 1)}
+		tell(q)
+		select {
+		case yes := <-q.answer:
+			return yes
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// keyInQuestion answers what is asked: y is yes, other keys are no.
+func (s *screen) keyInQuestion(msg tea.KeyMsg) {
+	yes := msg.Type == tea.KeyRunes && (string(msg.Runes) == "y" || string(msg.Runes) == "Y")
+	answer := " no"
+	if yes {
+		answer = " yes"
+	}
+	s.transcript.add(&entry{note: s.question.text() + answer})
+	s.question.answer <- yes
+	s.question = nil
+}
+
+func (q *question) text() string { return script.Question(q.what) }

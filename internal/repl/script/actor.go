@@ -1,0 +1,91 @@
+package script
+
+import (
+	"slices"
+
+	"github.com/dop251/goja"
+)
+
+// An actor is a user, as whom the session calls actions and opens cursors, by the
+// names of the browser library. What it does takes the way of that user's browser.
+type actor struct {
+	e    *Evaluator
+	user string  // "": a visitor
+	at   *uint64 // the commit after which it looks; nil: now
+}
+
+// as is the application as a user sees it.
+func (e *Evaluator) as(user goja.Value, at *uint64) goja.Value {
+	a := &actor{e, e.userOf(user), at}
+	return (&namespace{e: e, what: "as(…)", names: a.names, member: a.member, show: a.cursors}).object()
+}
+
+// userOf reads who a user is, by a record or its id; null is a visitor.
+func (e *Evaluator) userOf(v goja.Value) string {
+	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
+		return ""
+	}
+	object, ok := v.(*goja.Object)
+	switch {
+	case !ok:
+		return v.String()
+	case e.recordModel(object) != nil:
+		return object.Get("id").String()
+	case namespaceOf(object) != nil && slices.Contains(namespaceOf(object).names(), "user"):
+		return object.Get("user").String()
+	}
+	panic(e.usage("a user is a record, its id, or null for a visitor"))
+}
+
+var actorNames = []string{"call", "cursor", "cursors", "routes", "user", "value"}
+
+func (a *actor) names() []string { return append(slices.Clone(actorNames), a.e.controllers()...) }
+
+func (a *actor) member(name string) goja.Value {
+	vm := a.e.vm
+	switch name {
+	case "user":
+		return vm.ToValue(a.user)
+	case "cursors":
+		return vm.ToValue(func(goja.FunctionCall) goja.Value { return a.cursors() })
+	case "routes":
+		return vm.ToValue(func(goja.FunctionCall) goja.Value { return a.routes() })
+	case "call":
+		return vm.ToValue(func(call goja.FunctionCall) goja.Value { return a.call(call.Argument(0).String(), call.Argument(1)) })
+	case "cursor":
+		return vm.ToValue(func(call goja.FunctionCall) goja.Value {
+			return a.open(a.e.cursorNamed(call.Argument(0).String(), false), call.Argument(1), call.Argument(2))
+		})
+	case "value":
+		return vm.ToValue(func(call goja.FunctionCall) goja.Value {
+			return a.open(a.e.cursorNamed(call.Argument(0).String(), true), call.Argument(1), call.Argument(2))
+		})
+	}
+	if !slices.Contains(a.e.controllers(), name) {
+		return nil
+	}
+	return a.controller(name)
+}
+
+// controller is the actions and cursors of one.
+func (a *actor) controller(name string) goja.Value {
+	return (&namespace{e: a.e, what: name,
+		names: func() []string { return a.e.routeNames(name) },
+		member: func(member string) goja.Value {
+			route := a.e.routeNamed(name + "." + member)
+			switch {
+			case route == nil:
+				return nil
+			case route.Kind == "page":
+				return a.e.vm.ToValue(func(goja.FunctionCall) goja.Value {
+					panic(a.e.usage("%s is a page; open %s in a browser", route.Name, route.Path))
+				})
+			case route.Kind == "cursor":
+				return a.e.function(route.Name, func(call goja.FunctionCall) goja.Value {
+					return a.open(route, call.Argument(0), call.Argument(1))
+				})
+			}
+			return a.e.function(route.Name, func(call goja.FunctionCall) goja.Value { return a.act(route, call) })
+		},
+	}).object()
+}

@@ -1,0 +1,105 @@
+package script
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// fields encodes the object of fields that a method was given.
+func (m *model) fields(method string, v goja.Value) json.RawMessage {
+	if goja.IsUndefined(v) {
+		v = m.e.vm.NewObject()
+	}
+	set := m.e.snapshot(v, copySent)
+	if set.Kind != show.Object && set.Kind != show.Record {
+		panic(m.e.usage("%s.%s takes an object of fields: {%s: …}", m.name, method, m.firstField()))
+	}
+	for _, f := range set.Fields {
+		m.check(f.Name)
+	}
+	return show.AppendJSON(nil, set)
+}
+
+// check throws when the model has no such field.
+func (m *model) check(name string) {
+	if !slices.Contains(m.fieldNames(), name) {
+		m.e.throw(m.unknownField(name))
+	}
+}
+
+func (m *model) unknownField(name string) *show.Failure {
+	return &show.Failure{Title: "unknown field", Message: m.name + " has no field " + term.Clean(name), Hint: m.suggestField(name), Word: name}
+}
+
+// unread says why a record has no such member, nil where it may lack it.
+func (m *model) unread(name string) *show.Failure {
+	f := m.field(name)
+	switch {
+	case f == nil:
+		names := slices.Concat(m.fieldNames(), m.refNames())
+		u := m.unknownField(name)
+		if u.Hint = show.DidYouMean(name, slices.Concat(names, recordMethods)); u.Hint == "" {
+			u.Hint = "it has " + list(slices.DeleteFunc(names, func(name string) bool { return m.fieldOrEvery(name).Private }))
+		}
+		return u
+	case f.Private:
+		return &show.Failure{Title: "private field", Message: m.name + "." + name + " is stored and never sent", Word: name}
+	}
+	return nil
+}
+
+// fieldOrEvery is a field, or one of those that every record has.
+func (m *model) fieldOrEvery(name string) *wire.FieldInfo {
+	if f := m.field(name); f != nil {
+		return f
+	}
+	if name == "id" {
+		return &wire.FieldInfo{Name: name, Type: "string"}
+	}
+	return &wire.FieldInfo{Name: name, Type: "time"}
+}
+
+func (m *model) field(name string) *wire.FieldInfo {
+	for i := range m.info.Fields {
+		if m.info.Fields[i].Name == name {
+			return &m.info.Fields[i]
+		}
+	}
+	return nil
+}
+
+func (m *model) suggestField(name string) string {
+	if hint := show.DidYouMean(name, m.fieldNames()); hint != "" {
+		return hint
+	}
+	return "it has " + list(m.fieldNames())
+}
+
+// fieldNames are the model's fields, with those that every record has.
+func (m *model) fieldNames() []string {
+	names := make([]string, 0, len(m.info.Fields)+3)
+	for _, f := range m.info.Fields {
+		names = append(names, f.Name)
+	}
+	for _, name := range []string{"id", "createdAt", "updatedAt"} {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func (m *model) firstField() string {
+	for _, name := range m.fieldNames() {
+		if name != "id" && name != "createdAt" && name != "updatedAt" {
+			return name
+		}
+	}
+	return "id"
+}

@@ -1,0 +1,308 @@
+package script
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A Completion is what may stand in place of text[start:].
+type Completion struct {
+	Start int
+	Items []string
+	Notes map[string]string // what an item is, where it does not say so by itself
+}
+
+const completeWithin = 200 * time.Millisecond
+
+// CompleteSoon is complete, for a person who waits for it.
+func (e *Evaluator) CompleteSoon(ctx context.Context, text string) Completion {
+	ctx, cancel := context.WithTimeoutCause(ctx, completeWithin, ErrInterrupted)
+	defer cancel()
+	e.ctx = ctx
+	defer e.interruptible(ctx)()
+	return e.Complete(text)
+}
+
+// Complete finds what may follow text. It reads properties of values that are
+// there and asks the application for names, and runs nothing.
+func (e *Evaluator) Complete(text string) (found Completion) {
+	defer func() {
+		if recover() != nil { // a getter that throws has nothing to offer
+			found = Completion{}
+		}
+	}()
+	r := completer{e, show.Tokens{Text: text}}
+	var s show.Lexer
+	for _, t := range s.Scan(text) {
+		if t.Kind == show.CommentToken && t.End == len(text) {
+			return Completion{}
+		}
+		if t.Kind != show.SpaceToken && t.Kind != show.CommentToken {
+			r.List = append(r.List, t)
+		}
+	}
+	if s.Comment || s.InTemplate() {
+		return Completion{}
+	}
+	last := len(r.List) - 1
+	if last >= 0 && r.List[last].Kind == show.StringToken {
+		return r.inText(last)
+	}
+	start, word := len(text), ""
+	if last >= 0 && r.List[last].End == len(text) && (r.List[last].Kind == show.WordToken || r.List[last].Kind == show.KeywordToken) {
+		start = r.List[last].Start
+		word = text[start:]
+		last--
+	}
+	var names []string
+	switch {
+	case r.is(last, "."):
+		names = r.members(r.subject(last - 1))
+	case r.keys(last) != nil:
+		names = r.keys(last)
+	case r.tested(last+1) != nil && r.tested(last+1).Type == "bool":
+		names = []string{"true", "false"}
+	default:
+		names = append(e.globals(), "console", "exit")
+		for _, m := range e.models {
+			names = append(names, m.name)
+		}
+		sort.Strings(names)
+	}
+	return Completion{Start: start, Items: WithPrefix(names, word)}
+}
+
+func WithPrefix(names []string, prefix string) []string {
+	var matching []string
+	for _, fold := range []bool{false, true} {
+		for _, name := range names {
+			if len(name) >= len(prefix) && (name[:len(prefix)] == prefix || fold && strings.EqualFold(name[:len(prefix)], prefix)) {
+				matching = append(matching, name)
+			}
+		}
+		if len(matching) > 0 {
+			break
+		}
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(matching, func(name string) bool {
+		known := seen[name]
+		seen[name] = true
+		return known || name == "_"
+	})
+}
+
+// A subject is what is known of an expression without evaluating it.
+type subject struct {
+	model *model // of a model, a query or a record
+	what  subjectKind
+	value goja.Value // of a plain value
+	space *namespace // of a namespace
+	route *wire.Route
+}
+
+type subjectKind uint8
+
+const (
+	unknownSubject subjectKind = iota
+	modelSubject
+	querySubject
+	recordSubject
+	plainSubject
+	spaceSubject
+	routeSubject // a function that calls or opens it
+)
+
+// A completer looks backwards through the tokens before the cursor.
+type completer struct {
+	e *Evaluator
+	show.Tokens
+}
+
+func (r *completer) is(i int, text string) bool { return r.Word(i) == text }
+
+// subject is the expression that ends at tokens[i].
+func (r *completer) subject(i int) subject {
+	if r.is(i, "?") { // of ?.
+		i--
+	}
+	switch {
+	case r.is(i, ")"):
+		return r.called(r.Enclosing(i - 1))
+	case r.is(i, "]"):
+		open := r.Enclosing(i - 1)
+		if open < 1 {
+			return subject{}
+		}
+		return r.e.indexed(r.subject(open - 1))
+	case i >= 0 && (r.List[i].Kind == show.WordToken || r.is(i, "globalThis")):
+		if r.is(i-1, ".") {
+			return r.e.property(r.subject(i-2), r.Word(i))
+		}
+		return r.e.classify(r.e.vm.Get(r.Word(i)))
+	case i >= 0 && r.List[i].Kind == show.StringToken:
+		return subject{what: plainSubject, value: r.e.vm.ToValue("")}
+	}
+	return subject{}
+}
+
+// called is what a call returns, whose arguments begin at tokens[open].
+func (r *completer) called(open int) subject {
+	if open < 1 {
+		return subject{}
+	}
+	name := r.Word(open - 1)
+	if r.is(open-2, ".") {
+		of := r.subject(open - 3)
+		if of.what == spaceSubject && (name == "cursor" || name == "as") {
+			return r.spaceCalled(name, open)
+		}
+		return r.e.called(of, name)
+	}
+	return r.spaceCalled(name, open)
+}
+
+// spaceCalled is what as, at and cursor return.
+func (r *completer) spaceCalled(name string, open int) subject {
+	switch name {
+	case "as":
+		return r.e.classify(r.e.as(goja.Null(), nil))
+	case "at":
+		return r.e.classify(r.e.atSeq(goja.FunctionCall{Arguments: []goja.Value{r.e.vm.ToValue(r.e.Hello.Seq)}}))
+	case "cursor":
+		if text := r.Word(open + 1); len(text) > 2 {
+			if route := r.e.routeNamed(strings.Trim(text, "\"'")); route != nil {
+				return r.e.called(subject{what: routeSubject, route: route}, "")
+			}
+		}
+	}
+	return subject{}
+}
+
+// called is what a method of s returns.
+func (e *Evaluator) called(s subject, method string) subject {
+	if s.what == spaceSubject {
+		s = e.property(s, method)
+	}
+	if s.what == routeSubject {
+		for _, m := range e.models {
+			if m.info.Name == s.route.Model && s.route.Kind == "cursor" {
+				return subject{model: m, what: querySubject}
+			} else if m.info.Name == s.route.Model {
+				return subject{model: m, what: recordSubject}
+			}
+		}
+		return subject{}
+	}
+	switch method {
+	case "where", "asc", "desc", "limit", "offset", "all":
+		if s.what == modelSubject || s.what == querySubject {
+			return subject{model: s.model, what: querySubject}
+		}
+	case "find", "first", "last", "create", "update", "reload":
+		if s.model != nil {
+			return subject{model: s.model, what: recordSubject}
+		}
+	}
+	return subject{}
+}
+
+func (e *Evaluator) classify(v goja.Value) subject {
+	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
+		return subject{}
+	}
+	if object, ok := v.(*goja.Object); ok {
+		if m := e.modelOf(object); m != nil {
+			return subject{model: m, what: modelSubject}
+		}
+		if q, ok := queryOf(object); ok {
+			return subject{model: q.model, what: querySubject}
+		}
+		if m := e.recordModel(object); m != nil {
+			return subject{model: m, what: recordSubject, value: v}
+		}
+		if n := namespaceOf(object); n != nil {
+			return subject{what: spaceSubject, space: n}
+		}
+	}
+	return subject{what: plainSubject, value: v}
+}
+
+// indexed is an element of s.
+func (e *Evaluator) indexed(s subject) subject {
+	if s.what == querySubject {
+		return subject{model: s.model, what: recordSubject}
+	}
+	return e.property(s, "0")
+}
+
+func (e *Evaluator) property(s subject, name string) subject {
+	switch s.what {
+	case spaceSubject:
+		if route := e.routeNamed(s.space.what + "." + name); route != nil && route.Kind != "page" {
+			return subject{what: routeSubject, route: route}
+		}
+		return e.classify(s.space.member(name))
+	case recordSubject:
+		if r := s.model.ref(name); r != nil && r.many {
+			return subject{model: r.to, what: querySubject}
+		} else if r != nil {
+			return subject{model: r.to, what: recordSubject}
+		}
+	}
+	object, ok := s.value.(*goja.Object)
+	if !ok {
+		return subject{}
+	}
+	var found subject
+	if e.guard(func() { found = e.classify(object.Get(name)) }) != nil {
+		return subject{} // a getter that throws has nothing to offer
+	}
+	return found
+}
+
+// members are the names that may follow a dot after s.
+func (r *completer) members(s subject) []string {
+	switch s.what {
+	case modelSubject:
+		return slices.Concat(modelMethods, arrayMethods)
+	case querySubject:
+		return slices.Concat(queryMethods, arrayMethods, []string{"length"})
+	case recordSubject:
+		return slices.Concat(s.model.fieldNames(), s.model.refNames(), recordMethods)
+	case spaceSubject:
+		return s.space.names()
+	case plainSubject:
+		return r.e.properties(s.value)
+	}
+	return nil
+}
+
+// properties are the names of v and its prototypes, its own first.
+func (e *Evaluator) properties(v goja.Value) []string {
+	var names []string
+	_ = e.guard(func() { // what was found before it threw is still there
+		for object := v.ToObject(e.vm); object != nil; object = object.Prototype() {
+			own := object.GetOwnPropertyNames()
+			sort.Strings(own)
+			for _, name := range own {
+				if name != "constructor" && !strings.HasPrefix(name, "__") && identifier(name) {
+					names = append(names, name)
+				}
+			}
+		}
+	})
+	return names
+}
+
+func identifier(name string) bool {
+	return name != "" && (name[0] < '0' || name[0] > '9') && show.Span(name, show.WordRune) == len(name)
+}

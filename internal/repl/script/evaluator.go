@@ -1,0 +1,248 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/parser"
+
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// An Evaluator runs JavaScript with an application's models in scope. It
+// belongs to one goroutine; only the context given to run crosses over.
+type Evaluator struct {
+	vm     *goja.Runtime
+	Remote control.Remote
+	Options
+	// Print receives the arguments of print and console.log.
+	Print func([]show.Value)
+	// Confirm asks a person whether to do what a text says; nil: there is nobody.
+	Confirm func(ctx context.Context, what string) bool
+	// Preview is how many records of a query are shown; 0 shows all.
+	Preview int
+
+	Hello       wire.ControlHello
+	models      []*model
+	modelsBySeq map[uint64][]*model // as they were after a commit
+	known       map[*goja.Object]*model
+	routes      []wire.Route // nil: yet to be asked for
+	queryProto  *goja.Object
+	proseProto  *goja.Object
+	plainObject *goja.Object // the prototype of all objects
+	textSymbol  *goja.Symbol // of what an object says of itself
+
+	ctx     context.Context // of the code that runs now
+	tx      uint64          // the open transaction, or 0
+	trying  bool            // and what it holds is thrown away in any case
+	sandbox *sandbox        // nil: there is none
+	writing bool            // a commit has been asked for and not been answered
+}
+
+const maxCallDepth = 2000
+
+// StopTimeout is how long the end of a console waits for code that does not stop.
+const StopTimeout = time.Second
+
+// Options say what an evaluator may do.
+type Options struct {
+	// ReadOnly refuses every write before it is sent.
+	ReadOnly bool
+	// Sandbox keeps what the session writes in one transaction, which is thrown
+	// away at the end unless the code calls commit().
+	Sandbox bool
+	// Yes answers yes to all that a person would be asked.
+	Yes bool
+}
+
+// New returns an evaluator of the application that hello describes. It
+// sends requests through r.
+func New(hello wire.ControlHello, r control.Remote, o Options) *Evaluator {
+	e := &Evaluator{vm: goja.New(), Remote: r, Options: o, Print: func([]show.Value) {}, ctx: context.Background(),
+		known: map[*goja.Object]*model{}, textSymbol: goja.NewSymbol("told")}
+	e.vm.SetMaxCallStackSize(maxCallDepth)
+	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
+	e.plainObject = e.vm.NewObject().Prototype()
+	e.defineQueries()
+	e.defineGlobals()
+	e.adopt(hello)
+	if o.Sandbox {
+		e.enterSandbox()
+	}
+	return e
+}
+
+// Run evaluates src, statement by statement, and hands each value to emit, but
+// not undefined, unless the statement asks for nothing else. It stops at the
+// first failure, and when ctx ends. The error is errIncomplete, a *failure, or a
+// *crash. Nothing has run when the source is not well formed.
+func (e *Evaluator) Run(ctx context.Context, src Source, emit func(show.Value)) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = show.NewCrash(cause)
+		}
+	}()
+	code, err := compile(src)
+	if err != nil {
+		return err
+	}
+	e.ctx, e.writing = ctx, false
+	defer e.interruptible(ctx)()
+	if code.hoisted != nil {
+		if _, err := e.vm.RunProgram(code.hoisted); err != nil {
+			return e.explain(src, err)
+		}
+	}
+	for _, statement := range code.statements {
+		if ctx.Err() != nil {
+			return e.stopped()
+		}
+		if err := e.statement(statement, emit); err != nil {
+			return e.explain(src, err)
+		}
+	}
+	return nil
+}
+
+func (e *Evaluator) statement(s compiled, emit func(show.Value)) error {
+	result, err := e.vm.RunProgram(s.program)
+	if err == nil && s.awaits {
+		result, err = e.settled(result)
+	}
+	if err == nil && s.then != nil {
+		if err = e.vm.Set(awaitedName, result); err == nil {
+			result, err = e.vm.RunProgram(s.then)
+		}
+		e.must(e.vm.GlobalObject().Delete(awaitedName))
+	}
+	if err != nil {
+		return err
+	}
+	if isPromise(result) {
+		if promise := result.Export().(*goja.Promise); promise.State() == goja.PromiseStateRejected {
+			return e.guard(func() { panic(promise.Result()) })
+		}
+	}
+	if goja.IsUndefined(result) {
+		if s.question {
+			emit(show.Value{})
+		}
+		return nil
+	}
+	var shown show.Value
+	if err := e.guard(func() { shown = e.show(result) }); err != nil {
+		return err
+	}
+	if err := e.vm.Set("_", result); err != nil {
+		return err
+	}
+	emit(shown)
+	return nil
+}
+
+// settled is what a promise has come to. All there is to wait for has been waited
+// for by then.
+func (e *Evaluator) settled(result goja.Value) (goja.Value, error) {
+	promise, ok := result.Export().(*goja.Promise)
+	switch {
+	case !ok:
+		return result, nil
+	case promise.State() == goja.PromiseStateRejected:
+		return nil, e.guard(func() { panic(promise.Result()) })
+	case promise.State() == goja.PromiseStatePending:
+		return nil, &show.Failure{Message: "this promise is never kept: nothing here runs later"}
+	}
+	return promise.Result(), nil
+}
+
+// show looks at the value of a statement; a query is asked for its records.
+func (e *Evaluator) show(v goja.Value) show.Value {
+	if object, ok := v.(*goja.Object); ok {
+		if m := e.modelOf(object); m != nil {
+			return show.Scalar(show.Text, m.help())
+		}
+		if q, ok := queryOf(object); ok && e.Preview > 0 {
+			return e.showQuery(q)
+		}
+	}
+	if e.Preview == 0 {
+		return e.snapshot(v, copyAll)
+	}
+	return e.snapshot(v, copyShown)
+}
+
+func (e *Evaluator) showQuery(q *query) show.Value {
+	first := *q
+	if q.limit == 0 || q.limit > e.Preview {
+		first.limit = e.Preview + 1
+	}
+	shown := e.snapshot(first.records(), copyShown)
+	if shown.Total > e.Preview {
+		shown.Items = shown.Items[:e.Preview]
+		shown.Total = q.count()
+	}
+	return shown
+}
+
+// interruptible makes the end of ctx stop the engine. What it returns ends that.
+func (e *Evaluator) interruptible(ctx context.Context) (release func()) {
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		e.vm.Interrupt(ErrInterrupted)
+	})
+	return func() {
+		if !stop() {
+			<-interrupted
+		}
+		e.vm.ClearInterrupt()
+		e.ctx = context.Background()
+	}
+}
+
+// guard runs fn, which may throw into the engine, and returns what it threw.
+func (e *Evaluator) guard(fn func()) (err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			var interrupted *goja.InterruptedError
+			var overflow *goja.StackOverflowError
+			if known, ok := thrown.(error); ok && (errors.As(known, &interrupted) || errors.As(known, &overflow)) {
+				err = known
+				return
+			}
+			panic(thrown)
+		}
+	}()
+	if exception := e.vm.Try(fn); exception != nil {
+		return exception
+	}
+	return nil
+}
+
+// usage is an error of the caller, to be thrown with panic.
+func (e *Evaluator) usage(format string, args ...any) goja.Value {
+	return e.vm.NewTypeError(append([]any{format}, args...)...)
+}
+
+// throw raises err in the code that runs, as an Error with the code and the
+// problems that the application gave.
+func (e *Evaluator) throw(err error) {
+	object, problems := e.vm.NewGoError(err), e.vm.NewObject()
+	f := refusal(err)
+	for _, p := range f.Problems {
+		var texts []any
+		for _, other := range f.Problems {
+			if other.Field == p.Field {
+				texts = append(texts, other.Text)
+			}
+		}
+		e.setProperty(problems, p.Field, e.vm.NewArray(texts...))
+	}
+	e.setProperty(object, "code", e.vm.ToValue(f.Title))
+	e.setProperty(object, "problems", problems)
+	panic(object)
+}

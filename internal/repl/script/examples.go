@@ -1,0 +1,209 @@
+package script
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// An example is what examples are made of: a model of the application, and one of
+// its records.
+type example struct {
+	e      *Evaluator
+	model  *model     // nil: the application has none
+	record show.Value // the newest; without fields where there is none
+}
+
+// example takes the model that has the most to show, unless one is given.
+func (e *Evaluator) example(m *model) *example {
+	x := &example{e: e, model: m}
+	for _, other := range e.models {
+		if m == nil && (x.model == nil || len(other.info.Fields) > len(x.model.info.Fields)) {
+			x.model = other
+		}
+	}
+	if x.model == nil {
+		return x
+	}
+	var stored []json.RawMessage
+	req := x.model.request(wire.DoQuery, "")
+	req.Order, req.Limit = []string{"-id"}, 1
+	if e.try(req, &stored) == nil && len(stored) == 1 { // without a record it shows none
+		x.record = show.Decode(stored[0])
+	}
+	return x
+}
+
+// value is that of a field, as it may be written; otherwise it is made up.
+func (x *example) value(f *wire.FieldInfo) string {
+	for _, known := range x.record.Fields {
+		short := known.Value.Kind != show.String || len(known.Value.Text) < 40
+		if known.Name == f.Name && short && known.Value.Text != "" && known.Value.Kind != show.List && known.Value.Kind != show.Object {
+			return string(show.AppendJSON(nil, known.Value))
+		}
+	}
+	switch f.Type {
+	case "bool":
+		return "true"
+	case "int", "uint", "float":
+		return "3"
+	case "time":
+		return `"` + x.yesterday() + `"`
+	case "list":
+		return "[]"
+	case "object":
+		return "{}"
+	}
+	return `"…"`
+}
+
+// own are the fields that an application gives its records, those of a kind first.
+func (x *example) own(kinds ...string) []*wire.FieldInfo {
+	var first, rest []*wire.FieldInfo
+	for i := range x.model.info.Fields {
+		f := &x.model.info.Fields[i]
+		switch {
+		case f.Name == "id" || f.Name == "createdAt" || f.Name == "updatedAt" || f.Private:
+		case slices.Contains(kinds, f.Type):
+			first = append(first, f)
+		default:
+			rest = append(rest, f)
+		}
+	}
+	return append(first, rest...)
+}
+
+func (x *example) field() string { return x.model.firstField() }
+
+func (x *example) scope() string { return x.model.name }
+
+// where is a condition: on a switch and a number if there are such, else on a text.
+func (x *example) where() string {
+	var parts []string
+	for _, f := range x.own("bool", "int", "uint", "float") {
+		switch {
+		case len(parts) == 2:
+		case f.Type == "bool":
+			parts = append(parts, f.Name+": true")
+		case f.Type == "int" || f.Type == "uint" || f.Type == "float":
+			parts = append(parts, f.Name+": {gte: 3}")
+		case len(parts) == 0 && f.Type == "string":
+			parts = append(parts, f.Name+": "+x.value(f))
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{`id: "` + x.id() + `"`}
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// fields is what a record may be made of: what is required, and a little more.
+func (x *example) fields() string {
+	var parts []string
+	for _, f := range x.own("string") {
+		if f.Required || len(parts) < 2 && f.Ref == "" {
+			parts = append(parts, f.Name+": "+x.value(f))
+		}
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// change is an update of one field.
+func (x *example) change() string {
+	for _, f := range x.own("bool", "int", "string") {
+		return "{" + f.Name + ": " + x.value(f) + "}"
+	}
+	return "{}"
+}
+
+func (x *example) id() string {
+	for _, f := range x.record.Fields {
+		if f.Name == "id" {
+			return f.Value.Text
+		}
+	}
+	return "01J…"
+}
+
+func (x *example) seq() uint64 { return max(x.e.Hello.Seq, 1) }
+
+func (x *example) yesterday() string {
+	return time.Now().UTC().AddDate(0, 0, -1).Format("2006-01-02") + "T00:00:00Z"
+}
+
+// relations are references of the application, each way once.
+func (x *example) relations() []string {
+	var one, many string
+	for _, m := range x.e.models {
+		for _, r := range m.refs {
+			if r.many {
+				many = fmt.Sprintf("%s.first().%s.count()", m.name, r.name)
+			} else {
+				one = fmt.Sprintf("%s.first().%s", m.name, r.name)
+			}
+		}
+	}
+	return slices.DeleteFunc([]string{one, many}, func(text string) bool { return text == "" })
+}
+
+// user is how a user may be named: the application's model of users is the one
+// that most references lead to.
+func (x *example) user() string {
+	best, most := "", 0
+	for _, m := range x.e.models {
+		back := 0
+		for _, r := range m.refs {
+			if r.many {
+				back++
+			}
+		}
+		if back > most || best == "" && strings.EqualFold(m.info.Name, "users") {
+			best, most = m.name, back
+		}
+	}
+	if best == "" {
+		return "null"
+	}
+	return best + ".first()"
+}
+
+func (x *example) acts() []string {
+	lines := []string{fmt.Sprintf("as(%s)", x.user())}
+	var action, cursor bool
+	for _, route := range x.e.allRoutes() {
+		switch {
+		case route.Kind == "action" && route.Method == "POST" && route.Model == x.model.info.Name && !action:
+			action = true
+			lines = append(lines, fmt.Sprintf("as(%s).%s(%s)", x.user(), route.Name, x.input(route)))
+		case route.Kind == "cursor" && len(required(&route)) == 0 && !cursor:
+			cursor = true
+			lines = append(lines, fmt.Sprintf("as(%s).%s()", x.user(), route.Name), fmt.Sprintf("as(%s).cursor(%q).count()", x.user(), route.Name))
+		}
+	}
+	return lines
+}
+
+// input is that of a route, by the fields of the same names.
+func (x *example) input(route wire.Route) string {
+	var parts []string
+	for _, in := range route.Inputs {
+		if f := x.model.field(in.Name); f != nil && len(parts) < 3 {
+			parts = append(parts, in.Name+": "+x.value(f))
+		}
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+func (x *example) why() string {
+	for _, m := range append([]*model{x.model}, x.e.models...) {
+		if names := x.e.cursorsOf(m); len(names) > 0 {
+			return fmt.Sprintf("why(%s.first(), %q, %s)", m.name, names[0], x.user())
+		}
+	}
+	return "why(record, cursor, user)"
+}

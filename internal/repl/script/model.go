@@ -1,0 +1,252 @@
+package script
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A model is one of the application's models, as JavaScript sees it: as it is now
+// or, read only, as it was.
+type model struct {
+	e      *Evaluator
+	name   string // as it is called here: "Post"
+	info   *wire.ModelInfo
+	at     *uint64 // the commit after which it is read; nil: now
+	object *goja.Object
+	record *goja.Object // the prototype of its records
+	refs   []relation   // of its records
+}
+
+var (
+	modelMethods  = []string{"create", "find", "first", "last", "all", "count", "where", "asc", "desc", "limit", "offset", "pluck", "update", "delete", "updateAll", "deleteAll"}
+	recordMethods = []string{"update", "delete", "reload"}
+)
+
+// adopt learns the application's models, again after it has been rebuilt.
+// What the session holds of a model stays valid.
+func (e *Evaluator) adopt(hello wire.ControlHello) {
+	e.Hello, e.routes, e.modelsBySeq = hello, nil, map[uint64][]*model{}
+	for _, info := range hello.Models {
+		name := info.Type
+		if taken := e.modelNamed(name); name == "" || taken != nil && taken.info.Name != info.Name {
+			name = info.Name // two packages may call their types the same
+		}
+		if known := e.modelNamed(name); known != nil {
+			*known.info = info
+			continue
+		}
+		m := e.newModel(name, &info, nil)
+		e.models = append(e.models, m)
+		if err := e.vm.Set(name, m.object); err != nil {
+			continue // the session has sealed the name for itself
+		}
+	}
+	e.relate(e.models)
+}
+
+func (e *Evaluator) newModel(name string, info *wire.ModelInfo, at *uint64) *model {
+	m := &model{e: e, name: name, info: info, at: at}
+	m.object = e.strictObject(func(unknown string) *show.Failure {
+		return &show.Failure{Title: "TypeError", Message: m.name + " has no method " + term.Clean(unknown),
+			Hint: orHelp(show.DidYouMean(unknown, slices.Concat(modelMethods, arrayMethods)), m.name)}
+	})
+	m.record = e.strictObject(m.unread)
+	m.define()
+	e.known[m.object], e.known[m.record] = m, m
+	return m
+}
+
+func orHelp(hint, of string) string {
+	if hint == "" {
+		return "help(" + of + ") says what there is"
+	}
+	return hint
+}
+
+// models as of a moment; nil is now.
+func (e *Evaluator) modelsAt(at *uint64) []*model {
+	if at == nil {
+		return e.models
+	}
+	past, known := e.modelsBySeq[*at]
+	if !known {
+		for _, m := range e.models {
+			past = append(past, e.newModel(m.name, m.info, at))
+		}
+		e.relate(past)
+		e.modelsBySeq[*at] = past
+	}
+	return past
+}
+
+func (e *Evaluator) modelNamed(name string) *model {
+	i := slices.IndexFunc(e.models, func(m *model) bool { return m.name == name })
+	if i < 0 {
+		return nil
+	}
+	return e.models[i]
+}
+
+// modelOf returns the model that object stands for, or nil.
+func (e *Evaluator) modelOf(object *goja.Object) *model {
+	if m := e.known[object]; m != nil && m.object == object {
+		return m
+	}
+	return nil
+}
+
+// recordModel returns the model that object is a record of, or nil.
+func (e *Evaluator) recordModel(object *goja.Object) *model {
+	if proto := object.Prototype(); proto != nil && e.known[proto] != nil && e.known[proto].record == proto {
+		return e.known[proto]
+	}
+	return nil
+}
+
+type method = func(call goja.FunctionCall) goja.Value
+
+// defineHidden defines name on object so that it is not listed as a property.
+func (e *Evaluator) defineHidden(object *goja.Object, name string, v any) {
+	e.must(object.DefineDataProperty(name, e.vm.ToValue(v), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+}
+
+// setProperty defines name on object, whatever it is called.
+func (e *Evaluator) setProperty(object *goja.Object, name string, v goja.Value) {
+	e.must(object.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE))
+}
+
+// must throws what only code that sealed the console's own objects can cause.
+func (e *Evaluator) must(err error) {
+	if err != nil {
+		panic(e.usage("%s", err.Error()))
+	}
+}
+
+func (m *model) define() {
+	e := m.e
+	for name, do := range queryCalls {
+		e.defineHidden(m.object, name, func(call goja.FunctionCall) goja.Value { return do(&query{model: m}, call) })
+	}
+	for _, name := range arrayMethods {
+		e.defineHidden(m.object, name, func(call goja.FunctionCall) goja.Value { return (&query{model: m}).array(name, call) })
+	}
+	for name, do := range map[string]method{
+		"all":    func(goja.FunctionCall) goja.Value { return (&query{model: m}).value() },
+		"create": func(call goja.FunctionCall) goja.Value { return m.create(call.Argument(0)) },
+		"find":   func(call goja.FunctionCall) goja.Value { return m.find(m.id("find", call.Argument(0))) },
+		"update": func(call goja.FunctionCall) goja.Value {
+			return m.update(m.id("update", call.Argument(0)), call.Argument(1), nil)
+		},
+		"delete":   func(call goja.FunctionCall) goja.Value { return m.delete(m.id("delete", call.Argument(0))) },
+		"toString": func(goja.FunctionCall) goja.Value { return e.vm.ToValue(m.name) },
+	} {
+		e.defineHidden(m.object, name, do)
+	}
+	for name, do := range map[string]func(record *goja.Object, call goja.FunctionCall) goja.Value{
+		"update": func(record *goja.Object, call goja.FunctionCall) goja.Value {
+			return m.update(m.id("update", record), call.Argument(0), record)
+		},
+		"delete": func(record *goja.Object, _ goja.FunctionCall) goja.Value { return m.delete(m.id("delete", record)) },
+		"reload": func(record *goja.Object, _ goja.FunctionCall) goja.Value {
+			var stored json.RawMessage
+			e.ask(m.request(wire.DoFind, m.id("reload", record)), &stored)
+			return m.fill(record, stored)
+		},
+	} {
+		e.defineHidden(m.record, name, func(call goja.FunctionCall) goja.Value {
+			record, ok := call.This.(*goja.Object)
+			if !ok || e.recordModel(record) != m {
+				panic(e.usage("%s is called on a record", name))
+			}
+			return do(record, call)
+		})
+	}
+}
+
+// id reads the id that a method was given, as text or as a record.
+func (m *model) id(method string, v goja.Value) string {
+	if record, ok := v.(*goja.Object); ok && m.e.recordModel(record) != nil {
+		v = record.Get("id")
+	}
+	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) || v.String() == "" {
+		panic(m.e.usage("%s.%s needs an id", m.name, method))
+	}
+	if _, ok := v.(*goja.Object); ok {
+		panic(m.e.usage("%s.%s needs an id as text", m.name, method))
+	}
+	return v.String()
+}
+
+func (m *model) create(v goja.Value) goja.Value {
+	object, ok := v.(*goja.Object)
+	if !ok || object.ClassName() != "Array" {
+		return m.createOne(v)
+	}
+	var records []any
+	m.e.transact(func() {
+		for i := range int(object.Get("length").ToInteger()) {
+			records = append(records, m.createOne(object.Get(fmt.Sprint(i))))
+		}
+	})
+	return m.e.vm.NewArray(records...)
+}
+
+func (m *model) createOne(v goja.Value) goja.Value {
+	var written wire.Written
+	req := m.request(wire.DoCreate, "")
+	req.Set = m.fields("create", v)
+	m.e.ask(req, &written)
+	return m.fill(nil, written.Record)
+}
+
+// request begins a request about the model.
+func (m *model) request(do, key string) wire.ControlRequest {
+	return wire.ControlRequest{Do: do, Model: m.info.Name, Key: key, At: m.at}
+}
+
+func (m *model) find(id string) goja.Value {
+	var stored json.RawMessage
+	m.e.ask(m.request(wire.DoFind, id), &stored)
+	return m.fill(nil, stored)
+}
+
+func (m *model) update(id string, v goja.Value, record *goja.Object) goja.Value {
+	var written wire.Written
+	req := m.request(wire.DoUpdate, id)
+	req.Set = m.fields("update", v)
+	m.e.ask(req, &written)
+	return m.fill(record, written.Record)
+}
+
+func (m *model) delete(id string) goja.Value {
+	m.e.consentTo("delete " + m.name + " " + id)
+	m.e.ask(m.request(wire.DoDelete, id), nil)
+	return m.e.vm.ToValue(true)
+}
+
+// fill makes a record of what is stored, or brings record up to it.
+func (m *model) fill(record *goja.Object, stored json.RawMessage) goja.Value {
+	if record == nil {
+		record = m.e.vm.CreateObject(m.record)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(stored))
+	decoder.UseNumber()
+	if opening, err := decoder.Token(); err != nil || opening != json.Delim('{') {
+		m.e.throw(&show.Failure{Message: "the application did not answer with a record"})
+	}
+	for _, name := range record.Keys() {
+		m.e.must(record.Delete(name))
+	}
+	if err := (jsonReader{m.e.vm, decoder}).fill(record); err != nil {
+		m.e.throw(fmt.Errorf("read a record: %w", err))
+	}
+	return record
+}

@@ -1,0 +1,283 @@
+package script
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A query is a scope that is asked when its records are needed, and each time
+// anew. Its methods return narrower copies. In JavaScript it can be indexed
+// and iterated like an array.
+type query struct {
+	model         *model
+	cursor        *userCursor // that it narrows; nil: all of the model
+	where         json.RawMessage
+	order         []string
+	limit, offset int
+}
+
+var (
+	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck", "included", "updateAll", "deleteAll"}
+	// arrayMethods work on the records that a query finds.
+	arrayMethods = []string{"map", "filter", "forEach", "reduce", "some", "every", "flatMap", "slice", "at", "indexOf", "join"}
+)
+
+// queryCalls are the methods of queries, and of models, where they begin one.
+var queryCalls = map[string]func(q *query, call goja.FunctionCall) goja.Value{
+	"where":    (*query).narrow,
+	"asc":      func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("asc", "", call.Arguments) },
+	"desc":     func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("desc", "-", call.Arguments) },
+	"limit":    func(q *query, call goja.FunctionCall) goja.Value { return q.limited("limit", call.Argument(0)) },
+	"offset":   func(q *query, call goja.FunctionCall) goja.Value { return q.limited("offset", call.Argument(0)) },
+	"all":      func(q *query, _ goja.FunctionCall) goja.Value { return q.records() },
+	"first":    func(q *query, call goja.FunctionCall) goja.Value { return q.end("first", call.Argument(0)) },
+	"last":     func(q *query, call goja.FunctionCall) goja.Value { return q.end("last", call.Argument(0)) },
+	"count":    func(q *query, _ goja.FunctionCall) goja.Value { return q.model.e.vm.ToValue(q.count()) },
+	"pluck":    func(q *query, call goja.FunctionCall) goja.Value { return q.pluck(call.Arguments) },
+	"included": func(q *query, call goja.FunctionCall) goja.Value { return q.included(call.Argument(0)) },
+	"updateAll": func(q *query, call goja.FunctionCall) goja.Value {
+		return q.writeAll(wire.DoUpdateAll, "update", q.model.fields("updateAll", call.Argument(0)))
+	},
+	"deleteAll": func(q *query, _ goja.FunctionCall) goja.Value { return q.writeAll(wire.DoDeleteAll, "delete", nil) },
+}
+
+func (q *query) narrow(call goja.FunctionCall) goja.Value {
+	m, v := q.model, call.Argument(0)
+	if _, ok := goja.AssertFunction(v); ok {
+		panic(m.e.usage("where takes fields, which the application compares; to test records here: %s.filter(…)", m.name))
+	}
+	where := m.e.snapshot(v, copySent)
+	if where.Kind != show.Object {
+		panic(m.e.usage("where takes an object: {%s: …}", m.firstField()))
+	}
+	m.checkWhere(where)
+	narrowed := *q
+	narrowed.where = both(q.where, show.AppendJSON(nil, where))
+	return narrowed.value()
+}
+
+// both is the condition that a and b hold.
+func both(a, b json.RawMessage) json.RawMessage {
+	if a == nil {
+		return b
+	}
+	return json.RawMessage(fmt.Sprintf(`{"and":[%s,%s]}`, a, b))
+}
+
+func (q *query) ordered(method, sign string, fields []goja.Value) goja.Value {
+	if len(fields) == 0 {
+		panic(q.model.e.usage(`%s needs a field: .%s("createdAt")`, method, method))
+	}
+	ordered := *q
+	ordered.order = slices.Clone(q.order)
+	for _, name := range fields {
+		q.model.check(name.String())
+		ordered.order = append(ordered.order, sign+name.String())
+	}
+	return ordered.value()
+}
+
+func (q *query) limited(method string, v goja.Value) goja.Value {
+	n := v.ToInteger()
+	if float64(n) != v.ToFloat() || n < 0 || method == "limit" && n == 0 {
+		panic(q.model.e.usage("%s takes a whole number, not %s", method, term.Clean(v.String())))
+	}
+	limited := *q
+	if method == "limit" {
+		limited.limit = int(n)
+	} else {
+		limited.offset = int(n)
+	}
+	return limited.value()
+}
+
+func (q *query) request(do string) wire.ControlRequest {
+	req := q.model.request(do, "")
+	if req.Where = q.where; q.cursor != nil {
+		req.Model, req.Name, req.In, req.As = "", q.cursor.name, q.cursor.in, q.cursor.as
+	}
+	return req
+}
+
+// fetch asks for the records as they are stored.
+func (q *query) fetch() []json.RawMessage {
+	req := q.request(wire.DoQuery)
+	req.Order, req.Limit, req.Offset = q.order, q.limit, q.offset
+	skip := 0
+	if q.cursor != nil { // which has no offset of ours
+		req.Offset, skip = 0, q.offset
+		if req.Limit > 0 {
+			req.Limit += skip
+		}
+	}
+	var stored []json.RawMessage
+	q.model.e.ask(req, &stored)
+	return stored[min(skip, len(stored)):]
+}
+
+// records asks for the records, as an array.
+func (q *query) records() *goja.Object {
+	stored := q.fetch()
+	records := make([]any, len(stored))
+	for i, s := range stored {
+		records[i] = q.model.fill(nil, s)
+	}
+	return q.model.e.vm.NewArray(records...)
+}
+
+func (q *query) count() int {
+	var n int
+	q.model.e.ask(q.request(wire.DoCount), &n)
+	n = max(n-q.offset, 0)
+	if q.limit > 0 {
+		n = min(n, q.limit)
+	}
+	return n
+}
+
+// end is the first or last record, or null; with a number, an array of so many.
+func (q *query) end(method string, v goja.Value) goja.Value {
+	few := *q
+	if method == "last" {
+		if q.limit > 0 || q.offset > 0 || q.cursor != nil {
+			return q.tail(v)
+		}
+		few.order = reversed(q.order)
+	}
+	n := 1
+	if !goja.IsUndefined(v) {
+		n = int(v.ToInteger())
+		if n < 1 {
+			panic(q.model.e.usage("%s takes how many, not %s", method, term.Clean(v.String())))
+		}
+	}
+	if few.limit == 0 || few.limit > n {
+		few.limit = n
+	}
+	found := few.records()
+	if !goja.IsUndefined(v) {
+		if method == "last" {
+			q.model.e.method(found, "reverse")
+		}
+		return found
+	}
+	if first := found.Get("0"); first != nil {
+		return first
+	}
+	return goja.Null()
+}
+
+// writeAll changes all records of the query, as one commit, and returns how many
+// there were.
+func (q *query) writeAll(do, verb string, set json.RawMessage) goja.Value {
+	e := q.model.e
+	if q.cursor != nil {
+		panic(e.usage("%s shows what a user sees; to %s records: %s.where(…).%s(…)", q.cursor.name, verb, q.model.name, do))
+	}
+	n := q.count()
+	if n > 0 {
+		e.consent(verb + " " + show.Grouped(n) + " of " + q.model.info.Name)
+		req := q.request(do)
+		req.Order, req.Limit, req.Offset, req.Set, req.Expect = q.order, q.limit, q.offset, set, &n
+		e.ask(req, nil)
+	}
+	return e.vm.ToValue(n)
+}
+
+// tail is the end of a window, which has to be asked for whole.
+func (q *query) tail(v goja.Value) goja.Value {
+	vm, found := q.model.e.vm, q.records()
+	if !goja.IsUndefined(v) {
+		return q.model.e.method(found, "slice", vm.ToValue(-v.ToInteger()))
+	}
+	if last := q.model.e.method(found, "at", vm.ToValue(-1)); !goja.IsUndefined(last) {
+		return last
+	}
+	return goja.Null()
+}
+
+// reversed is the opposite order; records that are equal in order, or have
+// none, are ordered by id.
+func reversed(order []string) []string {
+	var out []string
+	for _, name := range order {
+		if ascending, down := strings.CutPrefix(name, "-"); down {
+			out = append(out, ascending)
+		} else {
+			out = append(out, "-"+name)
+		}
+	}
+	return append(out, "-id")
+}
+
+// pluck is an array of one field's values, or of arrays of several.
+func (q *query) pluck(fields []goja.Value) goja.Value {
+	e := q.model.e
+	if len(fields) == 0 {
+		panic(e.usage(`pluck needs a field: .pluck("%s")`, q.model.firstField()))
+	}
+	for _, name := range fields {
+		q.model.check(name.String())
+	}
+	var plucked []any
+	records := q.records()
+	for i := range int(records.Get("length").ToInteger()) {
+		record := records.Get(strconv.Itoa(i)).(*goja.Object)
+		row := make([]any, len(fields))
+		for j, name := range fields {
+			row[j] = record.Get(name.String())
+		}
+		if len(row) == 1 {
+			plucked = append(plucked, row[0])
+		} else {
+			plucked = append(plucked, e.vm.NewArray(row...))
+		}
+	}
+	return e.vm.NewArray(plucked...)
+}
+
+// array calls a method of arrays on the records.
+func (q *query) array(name string, call goja.FunctionCall) goja.Value {
+	return q.model.e.method(q.records(), name, call.Arguments...)
+}
+
+// String is the query as it may be written.
+func (q *query) String() string {
+	text := q.model.name
+	switch {
+	case q.cursor != nil:
+		text = q.cursor.String()
+	case q.model.at != nil:
+		text = fmt.Sprintf("at(%d).%s", *q.model.at, q.model.name)
+	}
+	begins := text
+	if q.where != nil {
+		text += ".where(" + string(q.where) + ")"
+	}
+	for _, name := range q.order {
+		if ascending, down := strings.CutPrefix(name, "-"); down {
+			text += fmt.Sprintf(".desc(%q)", ascending)
+		} else {
+			text += fmt.Sprintf(".asc(%q)", name)
+		}
+	}
+	if q.limit > 0 {
+		text += fmt.Sprintf(".limit(%d)", q.limit)
+	}
+	if q.offset > 0 {
+		text += fmt.Sprintf(".offset(%d)", q.offset)
+	}
+	if text == begins && q.cursor == nil {
+		text += ".all()"
+	}
+	return text
+}

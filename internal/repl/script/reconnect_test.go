@@ -1,0 +1,108 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/fakeapp"
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// startLink runs a link to app until the test ends.
+func startLink(t *testing.T, app *fakeapp.App) (l *control.Reconnector, told <-chan any, end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	events := make(chan any, 100)
+	l = control.NewReconnector(dial(app), func(event any) { events <- event })
+	client, err := dial(app)(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		l.Run(ctx, client)
+	}()
+	end = func() { cancel(); <-ended }
+	t.Cleanup(end)
+	return l, events, end
+}
+
+// await skips what is told until something of its type.
+func await[T any](t *testing.T, told <-chan any) T {
+	t.Helper()
+	for {
+		select {
+		case event := <-told:
+			if wanted, ok := event.(T); ok {
+				return wanted
+			}
+		case <-t.Context().Done():
+			t.Fatal("nothing was told")
+		}
+	}
+}
+
+func TestLinkAttachesAgain(t *testing.T) {
+	app := fakeapp.Start(t)
+	l, told, end := startLink(t, app)
+	if got := await[control.Attached](t, told); got.Hello.App != "blog" || len(got.Connections) != 3 {
+		t.Errorf("attached to %+v", got)
+	}
+	e := New(app.Hello(), l, Options{})
+	s := &session{t: t, app: app, e: e}
+	s.must(`let p = Post.create({title: "kept"})`)
+	await[wire.ControlEvent](t, told)
+	for range 3 {
+		app.Stop()
+		await[control.Away](t, told)
+		app.Listen()
+		await[control.Attached](t, told)
+		if got := s.must(`[p.title, p.reload().title]`); got != `["kept","kept"]` {
+			t.Errorf("got %s", got)
+		}
+	}
+	end()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(ErrInterrupted)
+	if err := l.Do(ctx, wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestTransactionEndsWithTheApplication(t *testing.T) {
+	app := fakeapp.Start(t)
+	l, told, _ := startLink(t, app)
+	await[control.Attached](t, told)
+	s := &session{t: t, app: app, e: New(app.Hello(), l, Options{})}
+	s.e.Print = func([]show.Value) {
+		app.Stop()
+		await[control.Away](t, told)
+		app.Listen()
+		await[control.Attached](t, told)
+		app.Renumber()
+	}
+	_, failed := s.run(`transaction(() => { Post.create({title: "x"}); print(); Post.create({title: "y"}) })`)
+	if !strings.Contains(failed, "the transaction is gone with it") || app.Count("posts") != 0 {
+		t.Errorf("%q, %d records", failed, app.Count("posts"))
+	}
+}
+
+func TestRequestsThatWaitCanBeInterrupted(t *testing.T) {
+	app := fakeapp.Start(t)
+	l, told, _ := startLink(t, app)
+	await[control.Attached](t, told)
+	app.Stop()
+	await[control.Away](t, told)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(ErrInterrupted)
+	e := New(app.Hello(), l, Options{})
+	if err := e.Run(ctx, Source{Text: `Post.count()`}, func(show.Value) {}); err == nil || err.Error() != "stopped" {
+		t.Errorf("got %v", err)
+	}
+	app.Listen()
+}

@@ -1,0 +1,141 @@
+package script
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// redacted stands where a secret stood. It is not defined, so that code that is
+// taken from the history does not write it in place of the secret.
+const redacted = "REDACTED"
+
+var (
+	secretName = regexp.MustCompile(`(?i)(^|_)(passw(or)?d|passphrase|passcode|pass|pwd|secret|token|api_?key|access_?key|private_?key|credentials?|authorization|auth|bearer|otp|pin|ssn)$`)
+	// What the makers of tokens have them begin with, and what else is no word.
+	secretText = regexp.MustCompile(`(?i)^(bearer |basic |eyj[\w-]{8,}\.|(sk|pk|rk)_(live|test)_|gh[pousr]_|github_pat_|glpat-|xox[abposr]-|akia[0-9a-z]{12,}|aiza[\w-]{30,}|-----begin |\$2[aby]\$|\$argon2)`)
+	userinfo   = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@`)
+	camel      = regexp.MustCompile(`([a-z0-9])([A-Z])`)
+)
+
+// Redact takes secrets out of code before it is kept: the values of private
+// fields, those that are called a password or a token, and those that look like
+// one.
+func Redact(code string, models []wire.ModelInfo) string {
+	var s show.Lexer
+	tokens := slices.DeleteFunc(s.Scan(code), func(t show.Token) bool { return t.Kind == show.SpaceToken || t.Kind == show.CommentToken })
+	r := redactor{show.Tokens{Text: code, List: tokens}, privateNames(models)}
+	var out strings.Builder
+	written := 0
+	for i, t := range tokens {
+		if t.Start >= written && r.secret(i) {
+			out.WriteString(code[written:t.Start] + redacted)
+			written = r.end(i)
+		}
+	}
+	return out.String() + code[written:]
+}
+
+func privateNames(models []wire.ModelInfo) []string {
+	var names []string
+	for _, m := range models {
+		for _, f := range m.Fields {
+			if f.Private {
+				names = append(names, f.Name)
+			}
+		}
+	}
+	return names
+}
+
+type redactor struct {
+	show.Tokens
+	private []string
+}
+
+// secret tells whether a literal is one.
+func (r *redactor) secret(i int) bool {
+	switch r.List[i].Kind {
+	case show.StringToken, show.TemplateToken:
+		return looksSecret(strings.Trim(r.Word(i), "\"'`")) || r.hasSecretName(i) && r.Word(i+1) != ":"
+	case show.NumberToken:
+		return r.hasSecretName(i)
+	}
+	return false
+}
+
+// hasSecretName tells whether a literal is the value of something with a telling name: a
+// key, a variable, a condition's operator on such a field.
+func (r *redactor) hasSecretName(i int) bool {
+	for {
+		switch r.Word(i - 1) {
+		case ":", "=":
+			name := strings.Trim(r.Word(i-2), "\"'`")
+			if r.isSecretName(name) {
+				return true
+			}
+			// {password: {is: "x"}}
+			if open := r.Enclosing(i - 3); r.Word(open) == "{" && r.Word(open-1) == ":" {
+				i = open
+				continue
+			}
+		case "(", "[", ",": // a list of them, or what a function is given
+			open := r.Enclosing(i - 1)
+			if r.Word(open) == "(" {
+				return r.isSecretName(r.Word(open - 1))
+			}
+			if r.Word(open) == "[" && (r.Word(open-1) == ":" || r.Word(open-1) == "=") {
+				i = open
+				continue
+			}
+		}
+		return false
+	}
+}
+
+func (r *redactor) isSecretName(name string) bool {
+	return name != "" && (slices.Contains(r.private, name) || secretName.MatchString(camel.ReplaceAllString(name, "${1}_$2")))
+}
+
+// end is where the literal that begins with tokens[i] ends: a template is several
+// tokens.
+func (r *redactor) end(i int) int {
+	if r.List[i].Kind != show.TemplateToken {
+		return r.List[i].End
+	}
+	var s show.Lexer
+	for at := r.List[i].Start; at < len(r.Text); {
+		_, end := s.Token(r.Text, at)
+		if at = end; len(s.Open) == 0 {
+			return end
+		}
+	}
+	return len(r.Text)
+}
+
+// looksSecret recognizes tokens by their beginning, and other long texts that no
+// person has written.
+func looksSecret(text string) bool {
+	if secretText.MatchString(text) || userinfo.MatchString(text) {
+		return true
+	}
+	return len(text) >= 32 && !show.IsID(text) && strings.IndexFunc(text, notOfToken) < 0 && mixed(text)
+}
+
+func notOfToken(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("+/=_-", r))
+}
+
+// mixed tells whether a text has letters and many digits, as random ones do.
+func mixed(text string) bool {
+	digits := 0
+	for _, r := range text {
+		if r >= '0' && r <= '9' {
+			digits++
+		}
+	}
+	return digits >= len(text)/10 && digits < len(text)
+}

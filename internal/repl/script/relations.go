@@ -1,0 +1,126 @@
+package script
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A relation is a name under which a record leads to others: post.author to one,
+// user.posts to many.
+type relation struct {
+	name  string
+	to    *model
+	field string // that refers: of this record, or, where there are many, of those
+	many  bool
+}
+
+func (m *model) refNames() []string {
+	names := make([]string, len(m.refs))
+	for i, r := range m.refs {
+		names[i] = r.name
+	}
+	return names
+}
+
+func (m *model) ref(name string) *relation {
+	for i := range m.refs {
+		if m.refs[i].name == name {
+			return &m.refs[i]
+		}
+	}
+	return nil
+}
+
+// relate lets the records of models lead to each other. A name that is taken by a
+// field or a method is left to that.
+func (e *Evaluator) relate(models []*model) {
+	for _, m := range models {
+		for _, r := range m.refs {
+			e.must(m.record.Delete(r.name))
+		}
+		m.refs = nil
+	}
+	for _, m := range models {
+		for _, f := range m.info.Fields {
+			to := slices.IndexFunc(models, func(to *model) bool { return to.info.Name == f.Ref })
+			if f.Ref == "" || to < 0 {
+				continue
+			}
+			if name := singular(f.Name); name != f.Name {
+				m.leads(relation{name: name, to: models[to], field: f.Name})
+			}
+			models[to].leads(relation{name: m.backward(f), to: m, field: f.Name, many: true})
+		}
+	}
+}
+
+// singular is the name of what a field refers to: author for authorId.
+func singular(field string) string {
+	for _, end := range []string{"Id", "ID", "_id"} {
+		if name, found := strings.CutSuffix(field, end); found && name != "" {
+			return name
+		}
+	}
+	return field
+}
+
+// backward is the name of the records that refer by a field: posts, or, where
+// several fields refer to the same model, postsByAuthor.
+func (m *model) backward(f wire.FieldInfo) string {
+	same := 0
+	for _, other := range m.info.Fields {
+		if other.Ref == f.Ref {
+			same++
+		}
+	}
+	if same == 1 {
+		return m.info.Name
+	}
+	by := singular(f.Name)
+	return m.info.Name + "By" + strings.ToUpper(by[:1]) + by[1:]
+}
+
+func (m *model) leads(r relation) {
+	if m.field(r.name) != nil || m.ref(r.name) != nil || slices.Contains(recordMethods, r.name) {
+		return
+	}
+	m.refs = append(m.refs, r)
+	get := m.e.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+		record, ok := call.This.(*goja.Object)
+		if !ok || m.e.recordModel(record) != m {
+			return goja.Undefined()
+		}
+		return m.e.follow(record, r)
+	})
+	m.e.must(m.record.DefineAccessorProperty(r.name, get, nil, goja.FLAG_TRUE, goja.FLAG_FALSE))
+}
+
+// follow is what a record leads to: another, or null, or a query.
+func (e *Evaluator) follow(record *goja.Object, r relation) goja.Value {
+	field, own := "id", r.field
+	if r.many {
+		field, own = r.field, "id"
+	}
+	id := record.Get(own)
+	text := ""
+	if id != nil && !goja.IsUndefined(id) && !goja.IsNull(id) {
+		text = id.String()
+	}
+	where, err := json.Marshal(map[string]string{field: text})
+	if err != nil {
+		e.throw(err)
+	}
+	q := &query{model: r.to, where: where}
+	if r.many {
+		return q.value()
+	}
+	if text == "" {
+		return goja.Null()
+	}
+	return q.end("first", goja.Undefined())
+}

@@ -1,0 +1,101 @@
+package script
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// allRoutes are the application's routes. They are asked for once.
+func (e *Evaluator) allRoutes() []wire.Route {
+	if e.routes == nil {
+		e.ask(wire.ControlRequest{Do: wire.DoRoutes}, &e.routes)
+	}
+	return e.routes
+}
+
+// controllers are the names under which actions and cursors are found.
+func (e *Evaluator) controllers() []string {
+	var names []string
+	for _, route := range e.allRoutes() {
+		name, _, _ := strings.Cut(route.Name, ".")
+		if !slices.Contains(names, name) && !slices.Contains(actorNames, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// routeNames are the actions and cursors of a controller.
+func (e *Evaluator) routeNames(controller string) []string {
+	var names []string
+	for _, route := range e.allRoutes() {
+		if name, found := strings.CutPrefix(route.Name, controller+"."); found && route.Kind != "page" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// routeNamed is a route by its name; a page only where nothing else has it.
+func (e *Evaluator) routeNamed(name string) (found *wire.Route) {
+	for i, route := range e.allRoutes() {
+		if route.Name == name && (found == nil || found.Kind == "page") {
+			found = &e.routes[i]
+		}
+	}
+	return found
+}
+
+// cursorNames are the names of the cursors, those that carry a value or the others.
+func (e *Evaluator) cursorNames(valued bool) []string {
+	var names []string
+	for _, route := range e.allRoutes() {
+		if route.Kind == "cursor" && route.Value == valued {
+			names = append(names, route.Name)
+		}
+	}
+	return names
+}
+
+// cursorNamed is a cursor by its name; it throws where there is none.
+func (e *Evaluator) cursorNamed(name string, valued bool) *wire.Route {
+	if route := e.routeNamed(name); route != nil && route.Kind == "cursor" {
+		if route.Value != valued {
+			kinds := map[bool]string{true: "a value: value(%q)", false: "records: cursor(%q)"}
+			panic(e.usage("%s carries "+kinds[route.Value], name, name))
+		}
+		return route
+	}
+	names := e.cursorNames(valued)
+	e.throw(&show.Failure{Title: "not_found", Message: "there is no cursor " + term.Clean(name), Hint: orThereIs(show.DidYouMean(name, names), names), Word: name})
+	return nil
+}
+
+// input encodes what a route is given, and throws at what it does not take.
+func (e *Evaluator) input(route *wire.Route, v goja.Value) json.RawMessage {
+	if goja.IsUndefined(v) || goja.IsNull(v) {
+		return nil
+	}
+	in := e.snapshot(v, copySent)
+	if in.Kind != show.Object {
+		panic(e.usage("%s takes an object: %s", route.Name, usageOf(route)))
+	}
+	names := make([]string, len(route.Inputs))
+	for i, known := range route.Inputs {
+		names[i] = known.Name
+	}
+	for _, given := range in.Fields {
+		if !slices.Contains(names, given.Name) {
+			e.throw(&show.Failure{Title: "unknown input", Message: route.Name + " takes no " + term.Clean(given.Name),
+				Hint: orThereIs(show.DidYouMean(given.Name, names), names), Word: given.Name})
+		}
+	}
+	return show.AppendJSON(nil, in)
+}

@@ -1,0 +1,65 @@
+package script
+
+import (
+	"errors"
+
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// ask sends a request, in the open transaction if there is one, and throws if
+// it fails.
+func (e *Evaluator) ask(req wire.ControlRequest, out any) {
+	if err := e.try(req, out); err != nil {
+		e.throw(err)
+	}
+}
+
+func (e *Evaluator) try(req wire.ControlRequest, out any) error {
+	write := control.Writes(req.Do) && req.At == nil
+	if write && e.ReadOnly {
+		return &show.Failure{Title: "read only", Message: "this console does not write", Hint: "start it without --read-only"}
+	}
+	if req.Tx == 0 && req.At == nil {
+		if err := e.place(&req, write); err != nil {
+			return err
+		}
+	}
+	if write && req.Tx == 0 || req.Do == wire.DoCommit && (e.sandbox == nil || req.Tx == e.sandbox.tx) {
+		e.writing = true
+	}
+	err := e.Remote.Do(e.ctx, req, out)
+	if !errors.Is(err, control.ErrLost) && e.ctx.Err() == nil {
+		e.writing = false
+	}
+	if called, ok := out.(*wire.Called); ok && called.Error != nil {
+		return err // nothing came of it
+	}
+	if err == nil && write && e.sandbox != nil {
+		e.sandbox.note(req, out)
+	}
+	return err
+}
+
+// place puts a request into the transaction that is open, or into the sandbox,
+// which begins with its first write. What is looked at in a sandbox, outside of a
+// transaction, may change until it is committed: also by an action, but for what
+// that reads in a transaction of its own.
+func (e *Evaluator) place(req *wire.ControlRequest, write bool) error {
+	switch req.Do {
+	case wire.DoHello, wire.DoConnections, wire.DoCursors, wire.DoRoutes, wire.DoCommit, wire.DoRollback:
+		return nil
+	}
+	if req.Tx = e.tx; e.tx != 0 || e.sandbox == nil {
+		return nil
+	}
+	if write || req.Do == wire.DoBegin {
+		if err := e.sandbox.begin(e); err != nil {
+			return err
+		}
+	}
+	looks := !write && req.Do != wire.DoBegin || req.Do == wire.DoCall
+	req.Tx, req.Look = e.sandbox.tx, looks && e.sandbox.tx != 0
+	return nil
+}

@@ -1,0 +1,246 @@
+package script
+
+import (
+	"math"
+	"math/big"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/repl/show"
+)
+
+// A copyLimit bounds what is copied out of the engine.
+type copyLimit struct {
+	items, depth int
+	queries      bool // ask queries within the value, too
+	strict       bool // an error at what JSON cannot say, instead of a stand-in
+	ids          bool // a record within the value is its id
+}
+
+var (
+	copyBrief = copyLimit{items: 50, depth: 4}
+	copyShown = copyLimit{items: 1000, depth: 8}
+	copyAll   = copyLimit{items: math.MaxInt, depth: 200, queries: true}
+	copySent  = copyLimit{items: math.MaxInt, depth: 200, queries: true, strict: true, ids: true}
+)
+
+// A copier copies one value. It runs code of the value's owner, such as
+// getters, so it is only used where the engine may throw.
+type copier struct {
+	e     *Evaluator
+	limit copyLimit
+	above []*goja.Object // that hold what is looked at
+}
+
+// snapshot copies v. It may throw into the engine: use it within a call from
+// JavaScript, or see evaluator.guard.
+func (e *Evaluator) snapshot(v goja.Value, limit copyLimit) show.Value {
+	l := copier{e: e, limit: limit}
+	return l.copy(v)
+}
+
+func (l *copier) copy(v goja.Value) show.Value {
+	if l.e.ctx.Err() != nil {
+		l.e.throw(ErrInterrupted) // the engine cannot: this is not its code
+	}
+	if object, ok := v.(*goja.Object); ok {
+		return l.object(object)
+	}
+	switch {
+	case v == nil || goja.IsUndefined(v):
+		return show.Value{}
+	case goja.IsNull(v):
+		return show.Scalar(show.Null, "null")
+	}
+	if symbol, ok := v.(*goja.Symbol); ok {
+		if l.limit.strict {
+			panic(l.e.usage("a symbol cannot be stored"))
+		}
+		return show.Scalar(show.Symbol, "Symbol("+symbol.String()+")")
+	}
+	switch x := v.Export().(type) {
+	case bool:
+		return show.Scalar(show.Bool, strconv.FormatBool(x))
+	case string:
+		return show.TextOrTime(x)
+	case *big.Int:
+		return show.Scalar(show.Number, x.String())
+	case float64:
+		if l.limit.strict && (math.IsNaN(x) || math.IsInf(x, 0)) {
+			panic(l.e.usage("%s is not a number that can be stored", v.String()))
+		}
+		return show.Scalar(show.Number, v.String())
+	}
+	return show.Scalar(show.Number, v.String())
+}
+
+func (l *copier) object(object *goja.Object) show.Value {
+	for _, above := range l.above {
+		if above == object {
+			if l.limit.strict {
+				panic(l.e.usage("an object that contains itself cannot be stored"))
+			}
+			return show.Scalar(show.Symbol, "[circular]")
+		}
+	}
+	if known, ok := l.known(object); ok {
+		return known
+	}
+	if l.limit.ids && len(l.above) > 0 && l.e.recordModel(object) != nil {
+		return l.copy(object.Get("id"))
+	}
+	if len(l.above) >= l.limit.depth {
+		if l.limit.strict {
+			panic(l.e.usage("the value is nested too deeply to be stored"))
+		}
+		return show.Scalar(show.Symbol, "…")
+	}
+	l.above = append(l.above, object)
+	defer func() { l.above = l.above[:len(l.above)-1] }()
+	switch exported := object.ExportType(); {
+	case object.ClassName() == "Array":
+		return l.array(object)
+	case exported == mapType, exported == setType:
+		return l.collection(object)
+	}
+	return l.properties(object)
+}
+
+// What the engine's own kinds of objects are exported as.
+var (
+	mapType     = reflect.TypeFor[[][2]any]()
+	setType     = reflect.TypeFor[[]any]() // and of arrays
+	promiseType = reflect.TypeFor[*goja.Promise]()
+	proxyType   = reflect.TypeFor[goja.Proxy]()
+	// And one of ours.
+	namespaceType = reflect.TypeFor[*namespace]()
+)
+
+func isPromise(v goja.Value) bool {
+	object, ok := v.(*goja.Object)
+	return ok && object.ExportType() == promiseType
+}
+
+// known looks at objects that are more than their properties.
+func (l *copier) known(object *goja.Object) (show.Value, bool) {
+	if q, ok := queryOf(object); ok {
+		if l.limit.queries {
+			return l.copy(q.records()), true
+		}
+		return show.Scalar(show.Symbol, q.String()), true
+	}
+	if n := namespaceOf(object); n != nil {
+		return l.namespace(n), true
+	}
+	if text := object.GetSymbol(l.e.textSymbol); text != nil {
+		return l.described(object, text.String()), true
+	}
+	switch object.ClassName() {
+	case "Function":
+		if l.limit.strict {
+			panic(l.e.usage("a function cannot be stored"))
+		}
+		return show.Value{Kind: show.Function, Text: object.Get("name").String()}, true
+	case "Error":
+		return show.Value{Kind: show.Error, Label: textOf(object, "name"), Text: textOf(object, "message")}, true
+	case "Date":
+		at, ok := object.Export().(time.Time)
+		if !ok {
+			return show.Scalar(show.Symbol, "Invalid Date"), true
+		}
+		return show.Scalar(show.Time, at.UTC().Format("2006-01-02T15:04:05.000Z")), true
+	case "RegExp":
+		return show.Scalar(show.Symbol, object.String()), true
+	}
+	switch object.ExportType() {
+	case promiseType:
+		if promise := object.Export().(*goja.Promise); promise.State() == goja.PromiseStateFulfilled {
+			return l.copy(promise.Result()), true
+		}
+		return show.Scalar(show.Symbol, "Promise"), true
+	case proxyType:
+		return show.Scalar(show.Symbol, "Proxy"), true
+	}
+	return show.Value{}, false
+}
+
+// described looks at an object that says in words what it holds.
+func (l *copier) described(object *goja.Object, text string) show.Value {
+	out := show.Scalar(show.Text, text)
+	if object.Prototype() == l.e.proseProto {
+		return out
+	}
+	data := l.properties(object)
+	if object.ClassName() == "Array" {
+		data = l.array(object)
+	}
+	out.Data = &data
+	return out
+}
+
+// namespace looks at what is to be shown of one.
+func (l *copier) namespace(n *namespace) show.Value {
+	if n.show != nil {
+		return l.copy(n.show())
+	}
+	return show.Scalar(show.Symbol, n.what+" {"+strings.Join(n.names(), ", ")+"}")
+}
+
+func textOf(object *goja.Object, name string) string {
+	if v := object.Get(name); v != nil {
+		return v.String()
+	}
+	return ""
+}
+
+func (l *copier) array(array *goja.Object) show.Value {
+	length := int(array.Get("length").ToInteger())
+	out := show.Value{Kind: show.List, Total: length}
+	for i := range min(length, l.limit.items) {
+		out.Items = append(out.Items, l.copy(array.Get(strconv.Itoa(i))))
+	}
+	return out
+}
+
+func (l *copier) collection(object *goja.Object) show.Value {
+	out := show.Value{Kind: show.List, Label: classOf(object)}
+	l.e.vm.ForOf(object, func(item goja.Value) bool {
+		if out.Total++; len(out.Items) < l.limit.items {
+			out.Items = append(out.Items, l.copy(item))
+		}
+		return true
+	})
+	return out
+}
+
+func (l *copier) properties(object *goja.Object) show.Value {
+	out := show.Value{Kind: show.Object, Label: classOf(object)}
+	if m := l.e.recordModel(object); m != nil {
+		out.Kind, out.Label = show.Record, m.name
+	}
+	for _, name := range object.Keys() {
+		v := l.copy(object.Get(name))
+		if v.Kind == show.Undefined && l.limit.queries {
+			continue // as JSON has it
+		}
+		if out.Total++; len(out.Fields) < l.limit.items {
+			out.Fields = append(out.Fields, show.Field{Name: name, Value: v})
+		}
+	}
+	return out
+}
+
+func classOf(object *goja.Object) string {
+	constructor, ok := object.Get("constructor").(*goja.Object)
+	if !ok || constructor.ClassName() != "Function" {
+		return ""
+	}
+	if name := textOf(constructor, "name"); name != "Object" {
+		return name
+	}
+	return ""
+}

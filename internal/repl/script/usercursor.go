@@ -1,0 +1,176 @@
+package script
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A userCursor cursor is one of the application's, as a user would open it.
+type userCursor struct {
+	name string
+	in   json.RawMessage
+	as   string
+}
+
+// String is the cursor as it may be written.
+func (c *userCursor) String() string {
+	text := fmt.Sprintf("as(%q).cursor(%q", c.as, c.name)
+	if c.as == "" {
+		text = fmt.Sprintf("as(null).cursor(%q", c.name)
+	}
+	if len(c.in) > 0 && string(c.in) != "{}" {
+		text += ", " + string(c.in)
+	}
+	return text + ")"
+}
+
+// open is the records of a cursor, as a query that may be narrowed, or its value.
+func (a *actor) open(route *wire.Route, in, narrowing goja.Value) goja.Value {
+	e := a.e
+	c := &userCursor{name: route.Name, in: e.input(route, in), as: a.user}
+	narrow, narrows := narrowing.(*goja.Object)
+	if !route.Value {
+		q := (&query{model: a.model(route.Model), cursor: c}).value()
+		if narrows {
+			q = e.narrowed(q.(*goja.Object), narrow)
+		}
+		return q
+	}
+	req := wire.ControlRequest{Do: wire.DoValue, Name: c.name, In: c.in, As: c.as, At: a.at}
+	if narrows {
+		req.Where = show.AppendJSON(nil, e.snapshot(narrow.Get("where"), copySent))
+	}
+	var answer json.RawMessage
+	e.ask(req, &answer)
+	return e.parsed(answer)
+}
+
+// narrowed is a query with the browser library's {where, order, limit}.
+func (e *Evaluator) narrowed(q, narrowing *goja.Object) goja.Value {
+	for _, name := range narrowing.Keys() {
+		v := narrowing.Get(name)
+		switch name {
+		case "where", "limit":
+			q = e.method(q, name, v).(*goja.Object)
+		case "order":
+			for _, term := range e.snapshot(v, copySent).Items {
+				if field, down := strings.CutPrefix(term.Text, "-"); down {
+					q = e.method(q, "desc", e.vm.ToValue(field)).(*goja.Object)
+				} else {
+					q = e.method(q, "asc", e.vm.ToValue(field)).(*goja.Object)
+				}
+			}
+		default:
+			e.throw(&show.Failure{Title: "TypeError", Message: "a cursor is narrowed by where, order and limit, not by " + term.Clean(name), Word: name})
+		}
+	}
+	return q
+}
+
+func (a *actor) model(name string) *model {
+	for _, m := range a.e.modelsAt(a.at) {
+		if m.info.Name == name {
+			return m
+		}
+	}
+	panic(a.e.usage("the application does not say of which model its records are"))
+}
+
+// included is what a cursor's records refer to, where it includes that: the records
+// of one model, as an array.
+func (q *query) included(of goja.Value) goja.Value {
+	e := q.model.e
+	if q.cursor == nil {
+		panic(e.usage("included is what a cursor includes: as(user).CONTROLLER.CURSOR().included(%q)", q.model.info.Name))
+	}
+	name := of.String()
+	if object, ok := of.(*goja.Object); ok && e.modelOf(object) != nil {
+		name = e.modelOf(object).info.Name
+	}
+	known := e.models
+	if at := q.model.at; at != nil {
+		known = e.modelsBySeq[*at]
+	}
+	names := make([]string, len(known))
+	for i, m := range known {
+		if names[i] = m.info.Name; names[i] != name && m.name != name {
+			continue
+		}
+		req := q.request(wire.DoIncluded)
+		req.Model, req.Order, req.Limit = m.info.Name, q.order, q.limit
+		var stored []json.RawMessage
+		e.ask(req, &stored)
+		records := make([]any, len(stored))
+		for i, s := range stored {
+			records[i] = m.fill(nil, s)
+		}
+		return e.vm.NewArray(records...)
+	}
+	e.throw(&show.Failure{Title: "not_found", Message: "there is no model " + term.Clean(name), Hint: orThereIs(show.DidYouMean(name, names), names), Word: name})
+	return nil
+}
+
+// cursors are the cursors that the user may open, with how many records each
+// shows. Those that need an input are not opened.
+func (a *actor) cursors() goja.Value {
+	e := a.e
+	var all []any
+	for i := range e.allRoutes() {
+		route := &e.routes[i]
+		if route.Kind != "cursor" {
+			continue
+		}
+		row := e.vm.NewObject()
+		e.setProperty(row, "cursor", e.vm.ToValue(route.Name))
+		var sees json.RawMessage
+		note := ""
+		if needs := required(route); len(needs) > 0 {
+			note = "needs " + list(needs)
+		} else {
+			req := wire.ControlRequest{Do: wire.DoCount, Name: route.Name, As: a.user, At: a.at}
+			if route.Value {
+				req.Do = wire.DoValue
+			}
+			err := e.try(req, &sees)
+			var refused *control.RemoteError
+			switch {
+			case errors.As(err, &refused) && (a.user == "" || refused.Code != "unauthenticated"):
+				note = refused.Error()
+			case err != nil:
+				e.throw(err)
+			}
+		}
+		e.setProperty(row, "sees", e.parsed(sees))
+		e.setProperty(row, "note", e.vm.ToValue(note))
+		all = append(all, row)
+	}
+	return e.vm.NewArray(all...)
+}
+
+// required are the inputs without which a route cannot be used. An id that is
+// not given is none.
+func required(route *wire.Route) []string {
+	var names []string
+	for _, in := range route.Inputs {
+		if in.Required || in.Type == "id" {
+			names = append(names, in.Name)
+		}
+	}
+	return names
+}
+
+// routes are those that the user may use.
+func (a *actor) routes() goja.Value {
+	var answer json.RawMessage
+	a.e.ask(wire.ControlRequest{Do: wire.DoAllowed, As: a.user, At: a.at}, &answer)
+	return a.e.parsed(answer)
+}

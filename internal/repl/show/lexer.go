@@ -1,0 +1,210 @@
+package show
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+type TokenKind uint8
+
+const (
+	SpaceToken TokenKind = iota
+	WordToken
+	KeywordToken
+	NumberToken
+	StringToken
+	TemplateToken // a piece of a template literal, with its delimiters
+	RegexpToken
+	CommentToken
+	punctToken
+)
+
+// A Token is a piece of JavaScript at text[start:end] of the scanned text.
+type Token struct {
+	Kind       TokenKind
+	Start, End int
+}
+
+var (
+	keywords = set(`async await break case catch class const continue debugger default delete do else extends false finally for
+		function if in instanceof let new null of return static super switch this throw true try typeof undefined var void while
+		with yield`)
+	valueWords = set(`this null true false undefined super`)
+)
+
+func set(words string) map[string]bool {
+	all := map[string]bool{}
+	for word := range strings.FieldsSeq(words) {
+		all[word] = true
+	}
+	return all
+}
+
+// A Lexer splits JavaScript into tokens. It is made for reading along: it
+// takes any text, line by line, and knows what is still open at the end of it.
+type Lexer struct {
+	Open    []byte // unclosed brackets; '`' is a template literal, '$' the code in one
+	Comment bool   // within a block comment
+	Quote   byte   // within a string that a backslash carries over the end of the line
+	operand bool   // the last token ends a value, so a slash divides
+	Deepest int    // how many brackets were open at once
+}
+
+// Unfinished tells whether what was scanned cannot be the whole.
+func (s *Lexer) Unfinished() bool { return len(s.Open) > 0 || s.Comment || s.Quote != 0 }
+
+func (s *Lexer) InTemplate() bool { return len(s.Open) > 0 && s.Open[len(s.Open)-1] == '`' }
+
+// Scan returns the tokens of text, which continues what was scanned before.
+func (s *Lexer) Scan(text string) []Token {
+	var tokens []Token
+	for at := 0; at < len(text); {
+		kind, end := s.Token(text, at)
+		tokens = append(tokens, Token{kind, at, end})
+		at = end
+	}
+	return tokens
+}
+
+func (s *Lexer) Token(text string, at int) (TokenKind, int) {
+	rest := text[at:]
+	first, size := utf8.DecodeRuneInString(rest)
+	switch {
+	case s.Comment:
+		return CommentToken, at + s.blockComment(rest)
+	case s.Quote != 0:
+		return StringToken, at + s.str(rest, 0)
+	case s.InTemplate():
+		return TemplateToken, at + s.template(rest)
+	case unicode.IsSpace(first):
+		return SpaceToken, at + Span(rest, unicode.IsSpace)
+	case strings.HasPrefix(rest, "//"):
+		end := strings.IndexByte(rest, '\n')
+		if end < 0 {
+			end = len(rest)
+		}
+		return CommentToken, at + end
+	case strings.HasPrefix(rest, "/*"):
+		s.Comment = true
+		return CommentToken, at + 2 + s.blockComment(rest[2:])
+	case first == '"' || first == '\'':
+		s.Quote, s.operand = byte(first), true
+		return StringToken, at + s.str(rest, 1)
+	case first == '`':
+		s.push('`')
+		return TemplateToken, at + 1 + s.template(rest[1:])
+	case unicode.IsDigit(first):
+		s.operand = true
+		return NumberToken, at + Span(rest, func(r rune) bool { return WordRune(r) || r == '.' })
+	case WordRune(first):
+		end := at + Span(rest, WordRune)
+		if keywords[text[at:end]] {
+			s.operand = valueWords[text[at:end]]
+			return KeywordToken, end
+		}
+		s.operand = true
+		return WordToken, end
+	case first == '/' && !s.operand:
+		s.operand = true
+		return RegexpToken, at + regexpEnd(rest)
+	}
+	s.punct(first)
+	return punctToken, at + size
+}
+
+func WordRune(r rune) bool {
+	return r == '_' || r == '$' || unicode.IsLetter(r) || unicode.IsDigit(r)
+}
+
+func Span(text string, in func(rune) bool) int {
+	if end := strings.IndexFunc(text, func(r rune) bool { return !in(r) }); end >= 0 {
+		return end
+	}
+	return len(text)
+}
+
+func (s *Lexer) punct(r rune) {
+	s.operand = r == ')' || r == ']' || r == '}'
+	switch r {
+	case '(', '[', '{':
+		s.push(byte(r))
+	case ')', ']', '}':
+		if len(s.Open) > 0 && s.Open[len(s.Open)-1] != '`' {
+			s.Open = s.Open[:len(s.Open)-1]
+		}
+	}
+}
+
+func (s *Lexer) push(bracket byte) {
+	s.Open = append(s.Open, bracket)
+	s.Deepest = max(s.Deepest, len(s.Open))
+}
+
+func (s *Lexer) blockComment(rest string) int {
+	end := strings.Index(rest, "*/")
+	if end < 0 {
+		return len(rest)
+	}
+	s.Comment = false
+	return end + 2
+}
+
+// str scans a string from rest[from:] to its quote or the end of its line.
+func (s *Lexer) str(rest string, from int) int {
+	for i := from; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+			if i+1 < len(rest) && rest[i] == '\r' && rest[i+1] == '\n' {
+				i++
+			}
+			if i >= len(rest)-1 && (i >= len(rest) || rest[i] == '\n') {
+				return len(rest) // the next line continues it
+			}
+		case '\n', s.Quote:
+			s.Quote = 0
+			return i + 1
+		}
+	}
+	s.Quote = 0
+	return len(rest)
+}
+
+// template scans a template literal to its end, or to the code within it.
+func (s *Lexer) template(rest string) int {
+	for i := 0; i < len(rest); i++ {
+		switch {
+		case rest[i] == '\\':
+			i++
+		case rest[i] == '`':
+			s.Open = s.Open[:len(s.Open)-1]
+			s.operand = true
+			return i + 1
+		case strings.HasPrefix(rest[i:], "${"):
+			s.push('$')
+			s.operand = false
+			return i + 2
+		}
+	}
+	return len(rest)
+}
+
+func regexpEnd(rest string) int {
+	class := false
+	for i := 1; i < len(rest); i++ {
+		switch c := rest[i]; {
+		case c == '\\':
+			i++
+		case c == '\n':
+			return i
+		case c == '[':
+			class = true
+		case c == ']':
+			class = false
+		case c == '/' && !class:
+			return i + 1 + Span(rest[i+1:], WordRune)
+		}
+	}
+	return len(rest)
+}

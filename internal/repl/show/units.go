@@ -1,0 +1,59 @@
+package show
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Grouped writes n as 12,345.
+func Grouped(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func Counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return Grouped(n) + " " + what
+}
+
+func Duration(micros int64) string {
+	switch {
+	case micros < 1000:
+		return fmt.Sprintf("%d µs", micros)
+	case micros < 100_000:
+		return fmt.Sprintf("%.1f ms", float64(micros)/1e3)
+	case micros < 1_000_000:
+		return fmt.Sprintf("%d ms", micros/1e3)
+	}
+	return fmt.Sprintf("%.1f s", float64(micros)/1e6)
+}
+
+// Bytes is a size as a person reads it.
+func Bytes(n int) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
+
+// Elapsed is a time that has passed, as a person reads it.
+func Elapsed(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", max(int(d.Seconds()), 0))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.1f h", d.Hours())
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}

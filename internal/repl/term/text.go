@@ -1,0 +1,153 @@
+package term
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// Clean makes text from elsewhere safe to show on one line: nothing in it can
+// move the cursor, change a color, or turn the reading direction.
+func Clean(text string) string { return Cleaned(text, "↵") }
+
+// CleanLines is clean, except that it keeps the lines.
+func CleanLines(text string) string { return Cleaned(text, "\n") }
+
+func Cleaned(text, newline string) string {
+	if strings.IndexFunc(text, unsafeRune) < 0 {
+		return text
+	}
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "�"), "\r\n", "\n")
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case r == '\n':
+			b.WriteString(newline)
+		case r == '\t':
+			b.WriteString("  ")
+		case !unsafeRune(r):
+			b.WriteRune(r)
+		case r < 0x100:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+const (
+	zeroWidthJoiner    = '\u200d' // joins emoji
+	zeroWidthNonJoiner = '\u200c' // written in Persian
+)
+
+func unsafeRune(r rune) bool {
+	return unicode.IsControl(r) || r == unicode.ReplacementChar || r == '\u2028' || r == '\u2029' ||
+		unicode.Is(unicode.Cf, r) && r != zeroWidthJoiner && r != zeroWidthNonJoiner && r < 0xe0000
+}
+
+// Width is how many cells text takes.
+func Width(text string) int { return ansi.StringWidth(text) }
+
+// Cut shortens text to so many cells.
+func Cut(text string, cells int) string {
+	if Width(text) <= cells {
+		return text
+	}
+	return ansi.Truncate(text, max(cells, 0), "…")
+}
+
+// CutWords is cut, except that it leaves words whole where most of the text stays.
+func CutWords(text string, cells int) string {
+	short := Cut(text, cells)
+	if short == text {
+		return text
+	}
+	if at := strings.LastIndexByte(short, ' '); 5*at > 2*len(short) && text[len(short)-len("…")] != ' ' {
+		return strings.TrimRight(short[:at], " ,:") + "…"
+	}
+	return short
+}
+
+// CutList leaves whole names of a list, or says how many of what there are.
+func CutList(names, what string, cells int) string {
+	all := strings.Split(names, ", ")
+	if Width(names) <= cells || len(all) == 1 {
+		return Cut(names, cells)
+	}
+	for n := len(all) - 1; n > 0; n-- {
+		if some := fmt.Sprintf("%s +%d", strings.Join(all[:n], ", "), len(all)-n); Width(some) <= cells {
+			return some
+		}
+	}
+	return Cut(fmt.Sprintf("%d %s", len(all), what), cells)
+}
+
+// CutLeft leaves out so many cells at the beginning of text.
+func CutLeft(text string, cells int) string { return ansi.TruncateLeft(text, cells, "") }
+
+// Pad fills text up with spaces to so many cells.
+func Pad(text string, cells int) string {
+	return text + strings.Repeat(" ", max(cells-Width(text), 0))
+}
+
+// PadLeft is pad, with the spaces first.
+func PadLeft(text string, cells int) string {
+	return strings.Repeat(" ", max(cells-Width(text), 0)) + text
+}
+
+// Wrap breaks text into lines of at most so many cells; 0 leaves it alone.
+func Wrap(text string, cells int) []string {
+	if cells > 0 {
+		text = ansi.Wrap(text, cells, "")
+	}
+	return strings.Split(text, "\n")
+}
+
+// Hang is wrap for a line that is indented: what goes on below is indented more.
+func Hang(line string, cells int) []string {
+	text := strings.TrimLeft(line, " ")
+	indent := len(line) - len(text)
+	if indent == 0 || cells == 0 || Width(line) <= cells || cells-indent < narrowest {
+		return Wrap(line, cells)
+	}
+	first, rest, _ := strings.Cut(strings.Join(Wrap(text, cells-indent), "\n"), "\n")
+	lines := []string{line[:indent] + first}
+	for _, part := range Wrap(strings.ReplaceAll(rest, "\n", " "), cells-indent-2) {
+		lines = append(lines, line[:indent]+"  "+part)
+	}
+	return lines
+}
+
+const narrowest = 12 // cells in which text can hang
+
+// Steady draws emoji that are made of several by the first of them: terminals do
+// not agree how wide such a one is, and what is right of it would move. It is as
+// wide as before.
+func Steady(line string) string {
+	if !strings.ContainsFunc(line, modifies) {
+		return line
+	}
+	var b strings.Builder
+	for state := byte(0); line != ""; {
+		sequence, cells, n, next := ansi.DecodeSequence(line, state, nil)
+		first, size := utf8.DecodeRuneInString(sequence)
+		switch {
+		case modifies(first): // a digit, which was decoded by itself
+			sequence = Pad("", Width("0"+sequence)-1)
+		case size < len(sequence) && !unicode.IsLetter(first) && strings.ContainsFunc(sequence, modifies):
+			sequence = Pad(string(first), cells)
+		}
+		b.WriteString(sequence)
+		line, state = line[n:], next
+	}
+	return b.String()
+}
+
+// modifies reports whether a rune makes another emoji of that before it.
+func modifies(r rune) bool {
+	return r == zeroWidthJoiner || r == '\ufe0f' || r >= 0x1f3fb && r <= 0x1f3ff
+}
