@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/internal/wire/replica"
 )
 
 // A Client is connected to an application over a real network, as a user.
@@ -156,10 +156,9 @@ func (c *Client) Page(path string) []*Cursor {
 		if i+1 < len(found) {
 			end = found[i+1][0]
 		}
-		held := &Cursor{name: page[at[2]:at[3]], at: page[at[6]:at[7]], records: map[string]json.RawMessage{}}
+		held := &Cursor{name: page[at[2]:at[3]], state: &replica.Replica{At: page[at[6]:at[7]], HTML: true}}
 		for _, item := range shown.FindAllStringSubmatch(page[at[0]:end], -1) {
-			held.ids = append(held.ids, item[1])
-			held.records[item[1]] = json.RawMessage(`""`)
+			held.state.Append(item[1], json.RawMessage(`""`))
 		}
 		cursor, answer := c.resume(wire.Request{Live: page[at[4]:at[5]]}, held)
 		if answer.Status != http.StatusOK {
@@ -197,12 +196,10 @@ func (c *Client) open(req wire.Request) (*Cursor, Answer) {
 // nil for nothing.
 func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 	c.t.Helper()
-	cursor := &Cursor{client: c, name: req.Open, in: req.In, records: map[string]json.RawMessage{}, include: map[string]map[string]json.RawMessage{}}
+	cursor := &Cursor{client: c, name: req.Open, in: req.In, state: &replica.Replica{}}
 	if held != nil {
-		cursor.name, cursor.ids, cursor.records, req.Since = held.name, slices.Clone(held.ids), maps.Clone(held.records), held.at
-		for model, records := range held.include {
-			cursor.include[model] = maps.Clone(records)
-		}
+		cursor.name, cursor.state, req.Since = held.name, held.state.Clone(), held.state.At
+		cursor.state.Value = nil // the answer carries it
 	}
 	answer := c.answer(req, cursor)
 	out := Answer{Status: answer.Status}
@@ -390,7 +387,7 @@ func (c *Client) applyOne(frame []byte) error {
 			return err
 		}
 		if cursor := c.opening[answer.ID]; cursor != nil && answer.Error == nil {
-			if err := cursor.fill(answer); err != nil {
+			if err := cursor.answer(answer); err != nil {
 				return err
 			}
 			c.cursors[answer.Cursor] = append(c.cursors[answer.Cursor], cursor)
@@ -419,7 +416,10 @@ func (c *Client) commit(commit *wire.Commit) error {
 	if commit.Allowed != nil {
 		c.hello.Allowed = *commit.Allowed
 	}
-	records := byID(commit.Records)
+	records, err := replica.ByID(commit.Records)
+	if err != nil {
+		return err
+	}
 	moved := map[uint64][]*Cursor{}
 	for number, delta := range commit.Cursors {
 		cursors := c.cursors[number]
@@ -427,10 +427,9 @@ func (c *Client) commit(commit *wire.Commit) error {
 			return fmt.Errorf("cursor %d is not open", number)
 		}
 		for _, cursor := range cursors {
-			if err := cursor.apply(delta, records); err != nil {
+			if err := cursor.apply(commit.Seq, delta, records); err != nil {
 				return err
 			}
-			cursor.at = wire.Position(c.hello.Epoch, commit.Seq)
 		}
 		if delta.To != 0 || delta.Closed != nil {
 			delete(c.cursors, number)
@@ -443,17 +442,6 @@ func (c *Client) commit(commit *wire.Commit) error {
 		c.cursors[number] = append(c.cursors[number], cursors...)
 	}
 	return nil
-}
-
-// byID returns the records of a frame. No two of an application have one id.
-func byID(models map[string][]json.RawMessage) map[string]json.RawMessage {
-	records := map[string]json.RawMessage{}
-	for _, list := range models {
-		for _, record := range list {
-			records[recordID(record)] = record
-		}
-	}
-	return records
 }
 
 func recordID(record json.RawMessage) string {

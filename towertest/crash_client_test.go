@@ -20,6 +20,7 @@ import (
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/internal/wire/replica"
 )
 
 // A survivor is a client of the application that is killed. It knows what it was
@@ -162,10 +163,11 @@ func (s *survivor) comeBack(url string) error {
 }
 
 func (s *survivor) open(client *Client, name string, held *Cursor) (*Cursor, error) {
-	cursor := &Cursor{client: client, name: name, records: map[string]json.RawMessage{}}
+	cursor := &Cursor{client: client, name: name, state: &replica.Replica{}}
 	req := wire.Request{Open: name}
 	if held != nil {
-		cursor.ids, cursor.records, req.Since = slices.Clone(held.ids), maps.Clone(held.records), held.at
+		cursor.state, req.Since = held.state.Clone(), held.state.At
+		cursor.state.Value = nil // the answer carries it
 	}
 	answer, err := client.ask(req, cursor)
 	switch {
@@ -188,7 +190,7 @@ func (s *survivor) leave() error {
 	defer func() { s.client = nil }()
 	for _, cursor := range s.cursors {
 		if cursor != nil { // one may know more than was told of it: the others were told
-			cursor.at = s.position(cursor)
+			cursor.state.At = s.position(cursor)
 		}
 	}
 	return gapless(s.client.Frames())
@@ -198,9 +200,9 @@ func (s *survivor) leave() error {
 // touched, or the last commit that the connection was told of.
 func (s *survivor) position(cursor *Cursor) string {
 	if s.client.seq == 0 || cursor.client != s.client || s.random.IntN(2) == 0 {
-		return cursor.at
+		return cursor.state.At
 	}
-	return wire.Position(s.client.hello.Epoch, max(s.client.seq, seqOf(cursor.at)))
+	return wire.Position(s.client.hello.Epoch, max(s.client.seq, seqOf(cursor.state.At)))
 }
 
 func seqOf(at string) uint64 {
@@ -358,7 +360,7 @@ func (s *survivor) compare(url string, everybody []*survivor) error {
 		if !slices.Equal(held.IDs(), now.IDs()) || held.Value() != now.Value() {
 			return fmt.Errorf("client %d holds of %s %v %s, and is to hold %v %s", s.number, name, held.IDs(), held.Value(), now.IDs(), now.Value())
 		}
-		for _, id := range now.ids {
+		for _, id := range now.IDs() {
 			if !bytes.Equal(held.raw(id), now.raw(id)) {
 				return fmt.Errorf("client %d holds of %s %s, and is to hold %s", s.number, name, held.raw(id), now.raw(id))
 			}
@@ -384,7 +386,7 @@ func (s *survivor) expect(cursor *Cursor, everybody []*survivor) error {
 	switch _, name, _ := strings.Cut(cursor.name, "."); {
 	case name == "tallies":
 		for _, other := range everybody {
-			if !slices.ContainsFunc(cursor.ids, func(id string) bool {
+			if !slices.ContainsFunc(cursor.IDs(), func(id string) bool {
 				var t Tally
 				return cursor.Record(id, &t) && t.MemberID == other.own.id && t.Done == other.own.done
 			}) {

@@ -11,6 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/show"
 	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/internal/wire/replica"
 )
 
 // A Printer prints what a cursor holds, and what becomes of it: for people, or in
@@ -30,7 +31,7 @@ func NewPrinter(out io.Writer, hello wire.ControlHello, asJSON bool) *Printer {
 }
 
 // Steps prints what became of the cursor, a line each.
-func (p *Printer) Steps(steps []control.Step) error {
+func (p *Printer) Steps(steps []replica.Step) error {
 	var out bytes.Buffer
 	for _, step := range steps {
 		if !p.json {
@@ -82,7 +83,7 @@ func (p *Printer) All(h *control.Replica) error {
 }
 
 // line is a step for a person.
-func (p *Printer) line(s control.Step) string {
+func (p *Printer) line(s replica.Step) string {
 	st := p.f.Styles
 	switch s.Op {
 	case "value":
@@ -101,7 +102,7 @@ func (p *Printer) line(s control.Step) string {
 }
 
 // name is what a person knows a step's record by.
-func (p *Printer) name(s control.Step) string {
+func (p *Printer) name(s replica.Step) string {
 	i := slices.IndexFunc(p.models, func(m wire.ModelInfo) bool { return m.Name == s.Model })
 	var record map[string]any
 	if i < 0 || json.Unmarshal(s.Record, &record) != nil {

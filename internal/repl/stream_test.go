@@ -17,6 +17,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/repl/script"
 	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/internal/wire/replica"
 )
 
 // A reading is a stream, what it holds, and what its steps have made of nothing.
@@ -27,7 +28,7 @@ type reading struct {
 	stream *control.Stream
 	held   control.Replica
 	list   []string // the ids, by the steps alone
-	steps  []control.Step
+	steps  []replica.Step
 }
 
 func (r *reading) open(client *control.Client) {
@@ -59,7 +60,7 @@ func (r *reading) next() {
 	}
 }
 
-func (r *reading) step(s control.Step) {
+func (r *reading) step(s replica.Step) {
 	r.t.Helper()
 	r.steps = append(r.steps, s)
 	if s.Included {
@@ -207,46 +208,6 @@ func TestAStreamOfAValue(t *testing.T) {
 	r.until(func() bool { return string(r.held.Value) == "1" })
 	if len(r.steps) != 2 || r.steps[0].Op != "value" || string(r.steps[0].Value) != "0" || r.steps[1].Seq != b.Seq() {
 		t.Errorf("%+v", r.steps)
-	}
-}
-
-// A stream whose past is not known any more tells by steps what is another.
-func TestHeldIsLedToWhatAnAnswerHolds(t *testing.T) {
-	r := &reading{t: t}
-	take := func(frame string) {
-		t.Helper()
-		steps, err := r.held.Apply(json.RawMessage(frame))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, step := range steps {
-			r.step(step)
-		}
-	}
-	take(`{"status":200,"at":"E:5","cursor":1,"model":"memos","ids":["a","b","c"],"memos":[{"id":"a"},{"id":"b","n":1},{"id":"c"}],"include":{"users":["u","v"]},"users":[{"id":"u"},{"id":"v"}]}`)
-	r.steps = nil
-	take(`{"status":200,"at":"E:9","cursor":2,"model":"memos","resync":"expired","ids":["c","b","d"],"memos":[{"id":"b","n":2},{"id":"c"},{"id":"d"}],"include":{"users":["v","w"]},"users":[{"id":"v","n":1},{"id":"w"}]}`)
-	var ops []string
-	for _, s := range r.steps {
-		ops = append(ops, s.Op+" "+s.ID)
-	}
-	if got := strings.Join(ops, ", "); got != "resync , leave a, change c, change b, enter d, leave u, enter w, change v, current " {
-		t.Errorf("steps: %s", got)
-	}
-	if !slices.Equal(r.list, []string{"c", "b", "d"}) || r.held.At != "E:9" {
-		t.Errorf("held: %v at %s", r.list, r.held.At)
-	}
-	take(`{"from":10,"seq":12,"memos":[{"id":"e"},{"id":"c","n":3}],"cursors":{"2":{"to":3,"enter":[{"id":"e","after":""}],"then":[{"leave":["d"]},{"change":[{"id":"c","after":"b"}]}]}}}`)
-	if !slices.Equal(r.list, []string{"e", "b", "c"}) || !slices.Equal(idsOf(r.held.Records()), r.list) {
-		t.Errorf("then: %v, %v", r.list, idsOf(r.held.Records()))
-	}
-	if _, err := r.held.Apply(json.RawMessage(`{"seq":13,"cursors":{"3":{"leave":["e"],"closed":{"code":"forbidden","message":"no more"}}}}`)); err == nil || err.Error() != "no more" {
-		t.Errorf("closed: %v", err)
-	}
-	for _, bad := range []string{`{`, `{"status":200,"at":"x"}`, `{"status":404,"error":{"code":"not_found","message":"gone"}}`} {
-		if _, err := new(control.Replica).Apply(json.RawMessage(bad)); err == nil {
-			t.Errorf("%s is taken", bad)
-		}
 	}
 }
 

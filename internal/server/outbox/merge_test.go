@@ -13,6 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/internal/wire/replica"
 )
 
 // TestWhatALaggingClientAppliesIsAlwaysAState makes random commits to random
@@ -62,7 +63,7 @@ type lag struct {
 
 	messages [][]byte
 	read     int
-	held     map[uint64]*replica
+	held     map[uint64]*replica.Replica
 	lastSeq  uint64
 	merged   int
 }
@@ -75,15 +76,15 @@ type naiveList struct {
 }
 
 func newLag(t *testing.T, random *rand.Rand, limit int) *lag {
-	l := &lag{t: t, random: random, states: map[uint64]string{}, held: map[uint64]*replica{}}
-	l.outbox = &Outbox{Limit: limit, Transport: fakeTransport{
+	l := &lag{t: t, random: random, states: map[uint64]string{}, held: map[uint64]*replica.Replica{}}
+	l.outbox = &outbox{limit: limit, transport: fakeTransport{
 		func(message []byte) { l.messages = append(l.messages, message) },
 		func() { l.full = true },
 	}}
 	for i := range 4 {
 		l.number++
 		l.lists = append(l.lists, &naiveList{number: l.number, ordered: i != 0, html: i == 3})
-		l.held[l.number] = &replica{html: i == 3, bodies: map[string]string{}}
+		l.held[l.number] = &replica.Replica{Model: "posts", HTML: i == 3}
 	}
 	l.states[0] = l.describe()
 	return l
@@ -226,8 +227,13 @@ func (l *lag) replay() string {
 	var out strings.Builder
 	for _, list := range slices.Sorted(maps.Keys(l.held)) {
 		fmt.Fprintf(&out, "%d:", list)
-		for _, id := range l.held[list].ids {
-			fmt.Fprintf(&out, " %s", brief([]byte(l.held[list].bodies[id])))
+		for _, record := range l.held[list].Records() {
+			if l.held[list].HTML {
+				var html string
+				json.Unmarshal(record, &html)
+				record = json.RawMessage(html)
+			}
+			fmt.Fprintf(&out, " %s", brief(record))
 		}
 		out.WriteByte('\n')
 	}
@@ -274,17 +280,12 @@ func (l *lag) apply(text []byte) {
 	if first := max(commit.From, min(commit.Seq, l.lastSeq+1)); first <= l.lastSeq || commit.Seq <= l.lastSeq {
 		l.t.Fatalf("commits %d to %d after %d", commit.From, commit.Seq, l.lastSeq)
 	}
-	bodies := map[string]string{}
-	for _, body := range commit.Records["posts"] {
-		var rec struct{ ID string }
-		json.Unmarshal(body, &rec)
-		if bodies[rec.ID] != "" {
-			l.t.Fatalf("two images of %s in %s", rec.ID, text)
-		}
-		bodies[rec.ID] = string(body)
+	records, err := replica.ByID(commit.Records)
+	if err != nil {
+		l.t.Fatalf("%v in %s", err, text)
 	}
 	for number, delta := range commit.Cursors {
-		if err := l.held[number].apply(delta, bodies); err != nil {
+		if _, err := l.held[number].Apply(commit.Seq, delta, records); err != nil {
 			l.t.Fatalf("cursor %d: %v in %s", number, err, text)
 		}
 		if delta.To != 0 {
