@@ -80,7 +80,7 @@ func newStatementReader(r io.Reader, name string, interrupt <-chan os.Signal) (s
 }
 
 // next returns the next complete piece of code, or what is left at the end. The
-// error is io.EOF after that, errInterrupted, or that of reading.
+// error is io.EOF after that, script.ErrInterrupted, or that of reading.
 func (r *statementReader) next(ctx context.Context) (script.Source, error) {
 	var (
 		text  strings.Builder

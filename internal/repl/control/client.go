@@ -1,3 +1,6 @@
+// Package control is the client of an application's control socket: requests and events
+// ([Client]), open cursors ([Stream], [Replica]), and a client that outlives the
+// application ([Reconnector]).
 package control
 
 import (
@@ -26,6 +29,7 @@ var ErrLost = errors.New("the connection to the application was lost")
 // A RemoteError is the application's own answer to a request it refused.
 type RemoteError wire.Error
 
+// Error returns the message, or the code if there is none.
 func (e *RemoteError) Error() string {
 	if e.Message == "" {
 		return e.Code
@@ -284,8 +288,7 @@ func (c *Client) offer(event wire.ControlEvent, missed int) int {
 	}
 }
 
-// A Remote answers requests: a Client, or what stands in for one while the
-// application is away.
+// A Remote answers requests: a [Client], or a [Reconnector] that may have none now.
 type Remote interface {
 	Do(ctx context.Context, req wire.ControlRequest, out any) error
 }

@@ -101,7 +101,7 @@ func TestEventsAreCountedWhenNobodyReads(t *testing.T) {
 	}
 	const sent = eventBuffer + 500
 	for range sent {
-		app.Tell(wire.ControlEvent{Left: 9})
+		app.Send(wire.ControlEvent{Left: 9})
 	}
 	// Events and answers share one line: after this answer all were read.
 	if err := client.Do(t.Context(), wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); err != nil {
@@ -112,7 +112,7 @@ func TestEventsAreCountedWhenNobodyReads(t *testing.T) {
 		<-client.Events()
 		received++
 	}
-	app.Tell(wire.ControlEvent{Left: 10})
+	app.Send(wire.ControlEvent{Left: 10})
 	if event := <-client.Events(); event.Missed != sent-received {
 		t.Errorf("got %+v, want %d missed", event, sent-received)
 	}

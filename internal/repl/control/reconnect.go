@@ -14,12 +14,12 @@ const (
 	lastRetry  = 2 * time.Second
 )
 
-// A Reconnector is the application to a console that outlives it: when it goes away
-// the link attaches again, and requests wait until it has.
+// A Reconnector is a client that outlives the application. When the application goes away
+// it attaches again, and requests wait until it has. It is safe for concurrent use.
 type Reconnector struct {
 	dial   func(context.Context) (*Client, error)
-	notify func(any) // receives attached, away and wire.ControlEvent values, in order
-	Mute   bool      // no events are asked for
+	notify func(any)
+	Mute   bool // no events are asked for
 
 	mu        sync.Mutex
 	client    *Client            // nil while there is none
@@ -36,6 +36,7 @@ type Attached struct {
 // Away says that there is none, and why, if it is not just that it ended.
 type Away struct{ Err error }
 
+// Text returns what a person should know, as a sentence.
 func (a Away) Text() string {
 	if a.Err == nil {
 		return "The application has gone away. What is asked waits for it."
@@ -46,25 +47,28 @@ func (a Away) Text() string {
 // errGone is the answer to a request in a transaction of an earlier process.
 var errGone = errors.New("the application was restarted, and the transaction is gone with it")
 
-func NewReconnector(dial func(context.Context) (*Client, error), tell func(any)) *Reconnector {
-	return &Reconnector{dial: dial, notify: tell, available: make(chan struct{}), began: map[uint64]*Client{}}
+// NewReconnector returns a reconnector that attaches by dial. While [Reconnector.Run] runs
+// it calls notify, from one goroutine, with [Attached], [Away] and [wire.ControlEvent]
+// values, in order.
+func NewReconnector(dial func(context.Context) (*Client, error), notify func(any)) *Reconnector {
+	return &Reconnector{dial: dial, notify: notify, available: make(chan struct{}), began: map[uint64]*Client{}}
 }
 
 // Do sends a request to the application, when there is one; again where the
 // application goes away over it and nothing can have come of it. A transaction
 // ends with the process that it was begun in.
-func (l *Reconnector) Do(ctx context.Context, req wire.ControlRequest, out any) error {
+func (r *Reconnector) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 	harmless := req.Tx == 0 && (!Writes(req.Do) || req.At != nil)
 	for {
-		err := l.do(ctx, req, out)
+		err := r.do(ctx, req, out)
 		if !harmless || !errors.Is(err, ErrLost) || ctx.Err() != nil {
 			return err
 		}
 	}
 }
 
-func (l *Reconnector) do(ctx context.Context, req wire.ControlRequest, out any) error {
-	client, err := l.clientOf(ctx, req.Tx)
+func (r *Reconnector) do(ctx context.Context, req wire.ControlRequest, out any) error {
+	client, err := r.clientOf(ctx, req.Tx)
 	if err != nil {
 		return err
 	}
@@ -75,12 +79,12 @@ func (l *Reconnector) do(ctx context.Context, req wire.ControlRequest, out any) 
 	if err := client.Do(ctx, req, &tx); err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.client != client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client != client {
 		return errGone
 	}
-	l.began[tx] = client
+	r.began[tx] = client
 	if to, ok := out.(*uint64); ok {
 		*to = tx
 	}
@@ -89,22 +93,22 @@ func (l *Reconnector) do(ctx context.Context, req wire.ControlRequest, out any) 
 
 // clientOf is the client that a transaction was begun with; without one, that of
 // the application, once there is one.
-func (l *Reconnector) clientOf(ctx context.Context, tx uint64) (*Client, error) {
+func (r *Reconnector) clientOf(ctx context.Context, tx uint64) (*Client, error) {
 	if tx == 0 {
-		return l.Wait(ctx)
+		return r.Wait(ctx)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if client := l.began[tx]; client != nil {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if client := r.began[tx]; client != nil {
 		return client, nil
 	}
 	return nil, errGone
 }
 
 // Wait returns the application's client, once there is one that has not ended.
-func (l *Reconnector) Wait(ctx context.Context) (*Client, error) {
+func (r *Reconnector) Wait(ctx context.Context) (*Client, error) {
 	for {
-		client, found := l.state()
+		client, found := r.state()
 		if client != nil {
 			return client, nil
 		}
@@ -117,57 +121,57 @@ func (l *Reconnector) Wait(ctx context.Context) (*Client, error) {
 }
 
 // Current is the application's client now, or nil.
-func (l *Reconnector) Current() *Client {
-	client, _ := l.state()
+func (r *Reconnector) Current() *Client {
+	client, _ := r.state()
 	return client
 }
 
-func (l *Reconnector) state() (*Client, <-chan struct{}) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.client != nil && l.client.ended() {
-		l.forget()
+func (r *Reconnector) state() (*Client, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.client != nil && r.client.ended() {
+		r.forget()
 	}
-	return l.client, l.available
+	return r.client, r.available
 }
 
-func (l *Reconnector) set(client *Client) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (r *Reconnector) set(client *Client) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if client != nil {
-		l.client = client
-		close(l.available)
-	} else if l.client != nil {
-		l.forget()
+		r.client = client
+		close(r.available)
+	} else if r.client != nil {
+		r.forget()
 	}
 }
 
 // forget lets go of a client that has ended.
-func (l *Reconnector) forget() {
-	l.client, l.available = nil, make(chan struct{})
-	clear(l.began)
+func (r *Reconnector) forget() {
+	r.client, r.available = nil, make(chan struct{})
+	clear(r.began)
 }
 
 // Run follows client, and its successors, until ctx is done. It closes them.
-func (l *Reconnector) Run(ctx context.Context, client *Client) {
+func (r *Reconnector) Run(ctx context.Context, client *Client) {
 	for client != nil {
 		stop := context.AfterFunc(ctx, func() { _ = client.Close() })
-		err := l.follow(ctx, client)
+		err := r.follow(ctx, client)
 		stop()
 		_ = client.Close() // it always succeeds
-		l.set(nil)
+		r.set(nil)
 		if ctx.Err() != nil {
 			return
 		}
-		l.notify(Away{err})
-		client = l.redial(ctx)
+		r.notify(Away{err})
+		client = r.redial(ctx)
 	}
 }
 
-func (l *Reconnector) follow(ctx context.Context, client *Client) error {
-	if l.Mute {
-		l.notify(Attached{Hello: client.Hello()})
-		l.set(client)
+func (r *Reconnector) follow(ctx context.Context, client *Client) error {
+	if r.Mute {
+		r.notify(Attached{Hello: client.Hello()})
+		r.set(client)
 		<-client.Done()
 		return nil
 	}
@@ -178,17 +182,17 @@ func (l *Reconnector) follow(ctx context.Context, client *Client) error {
 	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoConnections}, &connections); err != nil {
 		return err
 	}
-	l.notify(Attached{client.Hello(), connections})
-	l.set(client)
+	r.notify(Attached{client.Hello(), connections})
+	r.set(client)
 	for event := range client.Events() {
-		l.notify(event)
+		r.notify(event)
 	}
 	return nil
 }
 
 // redial attaches again, waiting longer after each failure. It returns nil when
 // ctx is done.
-func (l *Reconnector) redial(ctx context.Context) *Client {
+func (r *Reconnector) redial(ctx context.Context) *Client {
 	for wait := firstRetry; ; wait = min(wait*3/2, lastRetry) {
 		timer := time.NewTimer(wait)
 		select {
@@ -197,17 +201,17 @@ func (l *Reconnector) redial(ctx context.Context) *Client {
 			timer.Stop()
 			return nil
 		}
-		client, err := l.dial(ctx)
+		client, err := r.dial(ctx)
 		if err == nil {
 			return client
 		}
 		if !errors.Is(err, ErrNotRunning) && ctx.Err() == nil {
-			l.notify(Away{err})
+			r.notify(Away{err})
 		}
 	}
 }
 
-// Writes tells whether a request may change something.
+// Writes reports whether a request of this kind may change something.
 func Writes(do string) bool {
 	switch do {
 	case wire.DoCreate, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll, wire.DoCall, wire.DoUndo:

@@ -21,6 +21,7 @@ type Stream struct {
 // A StreamError says that the application has ended a stream.
 type StreamError wire.StreamClosed
 
+// Error returns the reason.
 func (e *StreamError) Error() string { return e.Reason }
 
 // Open opens a cursor: a declared one by Name, with In and As, or a query by Model,

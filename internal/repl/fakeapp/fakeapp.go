@@ -1,3 +1,5 @@
+// Package fakeapp is an application for the tests of the console's parts. It answers on a
+// control socket from memory.
 package fakeapp
 
 import (
@@ -19,12 +21,12 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A App is an application as its control socket shows it: posts and users
+// An App is an application as its control socket shows it: posts and users
 // in memory, three connections, and events of what happens.
 type App struct {
-	Path    string
+	Path    string // of the socket
 	version int
-	Build   string
+	Build   string                    // set while it is stopped
 	Before  func(wire.ControlRequest) // called before each request is handled; may block
 
 	mu       sync.Mutex
@@ -34,15 +36,16 @@ type App struct {
 	handlers sync.WaitGroup
 	seq      uint64
 	ids      int
-	records  map[string][]fakeRecord // by model, in order of id
-	overlays map[uint64]map[string][]fakeRecord
+	records  map[string][]row // by model, in order of id
+	overlays map[uint64]map[string][]row
 	staged   map[uint64][]wire.ChangeInfo
 	within   map[uint64]uint64 // transactions that are part of others
 	lastTx   uint64
 }
 
-type fakeRecord map[string]any
+type row map[string]any
 
+// Models are the models of an [App].
 var Models = []wire.ModelInfo{
 	{Name: "posts", Type: "Post", Fields: []wire.FieldInfo{
 		{Name: "id", Type: "string"},
@@ -64,12 +67,14 @@ var Models = []wire.ModelInfo{
 	}},
 }
 
+// Connections are the open connections of an [App].
 var Connections = []wire.ConnectionInfo{
 	{ID: 1, User: "ada", UserID: "01JB0000000000000000000ADA", Transport: "websocket", Remote: "127.0.0.1:50001", Since: Time(0), Cursors: []string{"posts.all"}, Seq: 812, Applied: 812, Lag: 4100},
 	{ID: 2, User: "bob", UserID: "01JB0000000000000000000B0B", Transport: "websocket", Remote: "127.0.0.1:50002", Since: Time(1), Cursors: []string{"posts.mine"}, Seq: 812},
 	{ID: 3, User: "visitor", Transport: "events", Remote: "127.0.0.1:50003", Since: Time(2), Cursors: []string{"posts.published", "posts.one"}, Seq: 811, Queued: 120},
 }
 
+// Routes are the routes of an [App].
 var Routes = []wire.Route{
 	{Kind: "page", Method: "GET", Path: "/posts", Name: "posts.index", Controller: "posts", Action: "Index", Inputs: []wire.Input{}},
 	{Kind: "action", Method: "POST", Path: "/posts", Name: "posts.create", Controller: "posts", Action: "Create", Output: "Post", Model: "posts",
@@ -77,6 +82,7 @@ var Routes = []wire.Route{
 	{Kind: "cursor", Name: "posts.all", Controller: "posts", Action: "All", Model: "posts", Inputs: []wire.Input{}, Holders: 2},
 }
 
+// Cursors are the open queries of an [App].
 var Cursors = []wire.CursorInfo{
 	{Number: 17, Names: []string{"posts.all"}, Model: "posts", Scope: "posts by -createdAt limit 20", Holders: 2, Records: 23, Connections: []uint64{1, 3}, Evaluations: 41_234, Micros: 51_300, Refills: 3},
 	{Number: 18, Names: []string{"posts.mine"}, Model: "posts", Scope: "posts where authorId is …0B0B", Holders: 1, Records: -1, Connections: []uint64{2}, Evaluations: 12, Micros: 24},
@@ -84,31 +90,33 @@ var Cursors = []wire.CursorInfo{
 		Residual: "contains on title cannot be looked up"},
 }
 
+// Time returns a time of the day on which everything happened.
 func Time(seconds int) time.Time {
 	return time.Date(2026, 11, 22, 10, 0, seconds, 0, time.UTC)
 }
 
-func newFakeApp(path string) *App {
+func newApp(path string) *App {
 	return &App{
 		Path: path, version: wire.Version, Build: "b1", Before: func(wire.ControlRequest) {}, seq: 812,
-		conns: map[net.Conn]*sync.Mutex{}, watchers: map[net.Conn]bool{}, records: map[string][]fakeRecord{},
-		overlays: map[uint64]map[string][]fakeRecord{}, staged: map[uint64][]wire.ChangeInfo{}, within: map[uint64]uint64{},
+		conns: map[net.Conn]*sync.Mutex{}, watchers: map[net.Conn]bool{}, records: map[string][]row{},
+		overlays: map[uint64]map[string][]row{}, staged: map[uint64][]wire.ChangeInfo{}, within: map[uint64]uint64{},
 	}
 }
 
-// Start serves a fakeApp until the test ends.
+// Start serves an App until the test ends.
 func Start(t testing.TB) *App {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "tower") // t.TempDir may be too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := newFakeApp(filepath.Join(folder, "s"))
+	app := newApp(filepath.Join(folder, "s"))
 	app.Listen()
 	t.Cleanup(func() { app.Stop(); os.RemoveAll(folder) })
 	return app
 }
 
+// Listen starts the application, again after [App.Stop].
 func (app *App) Listen() {
 	listener, err := net.Listen("unix", app.Path)
 	if err != nil {
@@ -131,11 +139,13 @@ func (app *App) Listen() {
 	})
 }
 
+// Stop ends the application, and waits for its handlers.
 func (app *App) Stop() {
 	app.Drop()
 	app.handlers.Wait()
 }
 
+// Count returns how many records of a model are stored.
 func (app *App) Count(model string) int {
 	app.mu.Lock()
 	defer app.mu.Unlock()
@@ -185,7 +195,7 @@ func (app *App) SetVersion(version int) {
 func (app *App) Renumber() {
 	app.mu.Lock()
 	defer app.mu.Unlock()
-	app.lastTx, app.overlays = 0, map[uint64]map[string][]fakeRecord{1: {}}
+	app.lastTx, app.overlays = 0, map[uint64]map[string][]row{1: {}}
 }
 
 func (app *App) serve(conn net.Conn) {
@@ -218,14 +228,14 @@ func (app *App) serve(conn net.Conn) {
 		if refused == nil {
 			reply.OK, _ = json.Marshal(out)
 		}
-		app.send(conn, reply)
+		app.reply(conn, reply)
 		if len(changes) > 0 {
 			app.publish(seq, req.By, changes)
 		}
 	}
 }
 
-func (app *App) send(conn net.Conn, reply wire.ControlReply) {
+func (app *App) reply(conn net.Conn, reply wire.ControlReply) {
 	app.mu.Lock()
 	writing := app.conns[conn]
 	app.mu.Unlock()
@@ -238,8 +248,8 @@ func (app *App) send(conn net.Conn, reply wire.ControlReply) {
 	conn.Write(append(line, '\n'))
 }
 
-// Tell sends an event to every console that watches.
-func (app *App) Tell(events ...wire.ControlEvent) {
+// Send sends events to every console that watches.
+func (app *App) Send(events ...wire.ControlEvent) {
 	app.mu.Lock()
 	var watchers []net.Conn
 	for conn := range app.watchers {
@@ -248,7 +258,7 @@ func (app *App) Tell(events ...wire.ControlEvent) {
 	app.mu.Unlock()
 	for _, conn := range watchers {
 		for _, event := range events {
-			app.send(conn, wire.ControlReply{Event: &event})
+			app.reply(conn, wire.ControlReply{Event: &event})
 		}
 	}
 }
@@ -261,9 +271,10 @@ func (app *App) publish(seq uint64, by string, changes []wire.ChangeInfo) {
 			events = append(events, wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: seq, Connection: reach.Connection, Micros: int64(4100 + 900*i)}})
 		}
 	}
-	app.Tell(events...)
+	app.Send(events...)
 }
 
+// Commit returns the event of a commit that reaches two of the connections.
 func Commit(seq uint64, by string, changes []wire.ChangeInfo) wire.CommitEvent {
 	commit := wire.CommitEvent{Seq: seq, At: Time(int(seq % 60)), By: by, Changes: changes, ChangesAll: len(changes), Connections: 3, Micros: 1300, ReachedAll: 2, Asked: true}
 	ada := wire.Reach{Connection: 1, User: "ada", Cursor: "posts.all"}
@@ -284,6 +295,7 @@ func Commit(seq uint64, by string, changes []wire.ChangeInfo) wire.CommitEvent {
 	return commit
 }
 
+// Hello returns the application's description of itself.
 func (app *App) Hello() wire.ControlHello {
 	return wire.ControlHello{Version: app.version, App: "blog", Env: "development", PID: 1, URL: "http://localhost:3000",
 		Build: app.Build, Epoch: "01JA7XK2M4Q8R9S0T1V2W3X4Y5", Seq: app.seq, Models: Models}
@@ -304,7 +316,7 @@ func (app *App) handle(conn net.Conn, req wire.ControlRequest) (out any, refused
 		return Routes, nil, nil
 	case wire.DoBegin:
 		app.lastTx++
-		overlay, from := map[string][]fakeRecord{}, app.records
+		overlay, from := map[string][]row{}, app.records
 		if req.Tx != 0 {
 			from = app.overlays[req.Tx]
 			app.within[app.lastTx] = req.Tx
@@ -355,25 +367,25 @@ func (app *App) onRecords(req wire.ControlRequest) (any, *wire.Error, []wire.Cha
 			return nil, &wire.Error{Code: "bad_request", Message: "there is no such transaction"}, nil
 		}
 	}
-	at := slices.IndexFunc(space[req.Model], func(r fakeRecord) bool { return r["id"] == req.Key })
+	at := slices.IndexFunc(space[req.Model], func(r row) bool { return r["id"] == req.Key })
 	if req.Key != "" && at < 0 {
 		return nil, &wire.Error{Code: "not_found", Message: "there is no record " + req.Key + " in " + req.Model}, nil
 	}
 	switch req.Do {
 	case wire.DoFind:
-		return fakeJSON(req.Model, space[req.Model][at]), nil, nil
+		return encode(req.Model, space[req.Model][at]), nil, nil
 	case wire.DoQuery:
 		records := []json.RawMessage{}
-		for _, r := range fakeWindow(fakeFilter(space[req.Model], req.Where), req) {
-			records = append(records, fakeJSON(req.Model, r))
+		for _, r := range window(filter(space[req.Model], req.Where), req) {
+			records = append(records, encode(req.Model, r))
 		}
 		return records, nil, nil
 	case wire.DoCount:
-		return len(fakeFilter(space[req.Model], req.Where)), nil, nil
+		return len(filter(space[req.Model], req.Where)), nil, nil
 	case wire.DoDeleteAll:
-		gone := fakeFilter(space[req.Model], req.Where)
-		space[req.Model] = slices.DeleteFunc(slices.Clone(space[req.Model]), func(r fakeRecord) bool {
-			return slices.ContainsFunc(gone, func(g fakeRecord) bool { return g["id"] == r["id"] })
+		gone := filter(space[req.Model], req.Where)
+		space[req.Model] = slices.DeleteFunc(slices.Clone(space[req.Model]), func(r row) bool {
+			return slices.ContainsFunc(gone, func(g row) bool { return g["id"] == r["id"] })
 		})
 		app.seq++
 		return wire.Written{Seq: app.seq, Changes: len(gone)}, nil, nil
@@ -384,12 +396,12 @@ func (app *App) onRecords(req wire.ControlRequest) (any, *wire.Error, []wire.Cha
 	return app.write(req, space, at)
 }
 
-func (app *App) write(req wire.ControlRequest, space map[string][]fakeRecord, at int) (any, *wire.Error, []wire.ChangeInfo) {
+func (app *App) write(req wire.ControlRequest, space map[string][]row, at int) (any, *wire.Error, []wire.ChangeInfo) {
 	change := wire.ChangeInfo{Op: req.Do, Model: req.Model, ID: req.Key}
 	written := wire.Written{Changes: 1}
-	record := fakeRecord{"body": "", "authorId": "", "published": false, "likes": 0.0, "tags": []any{}}
+	record := row{"body": "", "authorId": "", "published": false, "likes": 0.0, "tags": []any{}}
 	if at >= 0 {
-		record = fakeRecord{}
+		record = row{}
 		for name, v := range space[req.Model][at] {
 			record[name] = v
 		}
@@ -399,7 +411,7 @@ func (app *App) write(req wire.ControlRequest, space map[string][]fakeRecord, at
 	} else {
 		decoder := json.NewDecoder(bytes.NewReader(req.Set))
 		decoder.UseNumber()
-		set := fakeRecord{}
+		set := row{}
 		if err := decoder.Decode(&set); err != nil {
 			return nil, &wire.Error{Code: "bad_request", Message: err.Error()}, nil
 		}
@@ -410,7 +422,7 @@ func (app *App) write(req wire.ControlRequest, space map[string][]fakeRecord, at
 			}
 		}
 		slices.Sort(change.Fields)
-		if refused := fakeValidate(req.Model, record); refused != nil {
+		if refused := validate(req.Model, record); refused != nil {
 			return nil, refused, nil
 		}
 		if req.Do == wire.DoCreate {
@@ -423,8 +435,8 @@ func (app *App) write(req wire.ControlRequest, space map[string][]fakeRecord, at
 			space[req.Model] = slices.Clone(space[req.Model])
 			space[req.Model][at] = record
 		}
-		written.Record = fakeJSON(req.Model, record)
-		change.Label, _ = record[fakeModel(req.Model).Fields[1].Name].(string)
+		written.Record = encode(req.Model, record)
+		change.Label, _ = record[modelNamed(req.Model).Fields[1].Name].(string)
 	}
 	if req.Tx != 0 {
 		app.staged[req.Tx] = append(app.staged[req.Tx], change)
@@ -435,13 +447,13 @@ func (app *App) write(req wire.ControlRequest, space map[string][]fakeRecord, at
 	return written, nil, []wire.ChangeInfo{change}
 }
 
-func fakeModel(name string) wire.ModelInfo {
+func modelNamed(name string) wire.ModelInfo {
 	return Models[slices.IndexFunc(Models, func(m wire.ModelInfo) bool { return m.Name == name })]
 }
 
-func fakeValidate(model string, record fakeRecord) *wire.Error {
+func validate(model string, record row) *wire.Error {
 	problems := map[string][]string{}
-	for _, f := range fakeModel(model).Fields {
+	for _, f := range modelNamed(model).Fields {
 		text, isText := record[f.Name].(string)
 		if f.Required && (!isText || text == "") {
 			problems[f.Name] = []string{"is required"}
@@ -456,9 +468,9 @@ func fakeValidate(model string, record fakeRecord) *wire.Error {
 	return &wire.Error{Code: "invalid", Message: "the record is not valid", Problems: problems}
 }
 
-func fakeJSON(model string, record fakeRecord) json.RawMessage {
+func encode(model string, record row) json.RawMessage {
 	out := []byte{'{'}
-	for _, f := range fakeModel(model).Fields {
+	for _, f := range modelNamed(model).Fields {
 		v, ok := record[f.Name]
 		if !ok || f.Private {
 			continue
@@ -469,21 +481,21 @@ func fakeJSON(model string, record fakeRecord) json.RawMessage {
 	return append(bytes.TrimSuffix(out, []byte{','}), '}')
 }
 
-func fakeFilter(records []fakeRecord, where json.RawMessage) []fakeRecord {
+func filter(records []row, where json.RawMessage) []row {
 	var conditions map[string]any
 	if len(where) > 0 {
 		if err := json.Unmarshal(where, &conditions); err != nil {
 			panic(err)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(records), func(r fakeRecord) bool { return !fakeHolds(r, conditions) })
+	return slices.DeleteFunc(slices.Clone(records), func(r row) bool { return !holds(r, conditions) })
 }
 
-func fakeHolds(r fakeRecord, conditions map[string]any) bool {
+func holds(r row, conditions map[string]any) bool {
 	for name, want := range conditions {
 		if name == "and" {
 			for _, part := range want.([]any) {
-				if !fakeHolds(r, part.(map[string]any)) {
+				if !holds(r, part.(map[string]any)) {
 					return false
 				}
 			}
@@ -494,7 +506,7 @@ func fakeHolds(r fakeRecord, conditions map[string]any) bool {
 			tests = map[string]any{"is": want}
 		}
 		for op, to := range tests {
-			order := fakeCompare(r[name], to)
+			order := compare(r[name], to)
 			if !map[string]bool{"is": order == 0, "not": order != 0, "gte": order >= 0, "gt": order > 0, "lte": order <= 0, "lt": order < 0}[op] {
 				return false
 			}
@@ -503,7 +515,7 @@ func fakeHolds(r fakeRecord, conditions map[string]any) bool {
 	return true
 }
 
-func fakeCompare(a, b any) int {
+func compare(a, b any) int {
 	number := func(v any) (float64, bool) {
 		f, err := strconv.ParseFloat(fmt.Sprint(v), 64)
 		return f, err == nil
@@ -516,11 +528,11 @@ func fakeCompare(a, b any) int {
 	return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b))
 }
 
-func fakeWindow(records []fakeRecord, req wire.ControlRequest) []fakeRecord {
-	slices.SortStableFunc(records, func(a, b fakeRecord) int {
+func window(records []row, req wire.ControlRequest) []row {
+	slices.SortStableFunc(records, func(a, b row) int {
 		for _, name := range req.Order {
 			field, down := strings.CutPrefix(name, "-")
-			if order := fakeCompare(a[field], b[field]); order != 0 {
+			if order := compare(a[field], b[field]); order != 0 {
 				if down {
 					return -order
 				}

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	longestPane  = 500 // happenings
+	longestPane  = 500 // activities
 	shownChanges = 4   // of one commit
 	shownValues  = 3   // of one change
 	shownReaches = 6   // of one commit

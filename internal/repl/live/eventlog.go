@@ -13,11 +13,11 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// EventLogCommand is the command that begins it, and ends it.
+// EventLogCommand is the line that begins and ends the log of events.
 const EventLogCommand = ".live"
 
-// A EventLog says what happens in the application, a sentence a line, for a person
-// who listens to the lines.
+// An EventLog prints what happens in the application, a sentence a line, for a person who
+// listens to the lines. It attaches by Dial, and prints to Out.
 type EventLog struct {
 	Dial  func(context.Context) (*control.Client, error)
 	Out   io.Writer
@@ -28,69 +28,69 @@ type EventLog struct {
 	users   map[uint64]string
 }
 
-// Toggle begins or ends it, and says which.
-func (n *EventLog) Toggle(ctx context.Context) error {
-	if n.stop != nil {
-		n.End()
-		n.print("What happens is not told any more.")
+// Toggle begins or ends the log, and prints which.
+func (l *EventLog) Toggle(ctx context.Context) error {
+	if l.stop != nil {
+		l.End()
+		l.print("What happens is not told any more.")
 		return nil
 	}
-	client, err := n.Dial(ctx)
+	client, err := l.Dial(ctx)
 	if err != nil {
 		return err
 	}
-	ctx, n.stop = context.WithCancel(ctx)
-	n.users = map[uint64]string{}
-	l := control.NewReconnector(n.Dial, n.receive)
-	n.running.Go(func() { l.Run(ctx, client) })
-	if _, err := l.Wait(ctx); err != nil {
-		n.End()
+	ctx, l.stop = context.WithCancel(ctx)
+	l.users = map[uint64]string{}
+	application := control.NewReconnector(l.Dial, l.receive)
+	l.running.Go(func() { application.Run(ctx, client) })
+	if _, err := application.Wait(ctx); err != nil {
+		l.End()
 		return err
 	}
-	n.print("What happens is told from now on; .live ends that.")
+	l.print("What happens is told from now on; .live ends that.")
 	return nil
 }
 
-// End ends it, and waits until nothing more is said.
-func (n *EventLog) End() {
-	if n.stop != nil {
-		n.stop()
-		n.running.Wait()
-		n.stop = nil
+// End ends the log, and waits until nothing more is printed.
+func (l *EventLog) End() {
+	if l.stop != nil {
+		l.stop()
+		l.running.Wait()
+		l.stop = nil
 	}
 }
 
-func (n *EventLog) print(text string) {
-	n.write.Lock()
-	defer n.write.Unlock()
-	_, _ = fmt.Fprintln(n.Out, text) // a terminal that is gone is noticed by who reads from it
+func (l *EventLog) print(text string) {
+	l.write.Lock()
+	defer l.write.Unlock()
+	_, _ = fmt.Fprintln(l.Out, text) // a terminal that is gone is noticed by who reads from it
 }
 
 // receive says what a link hears of.
-func (n *EventLog) receive(message any) {
+func (l *EventLog) receive(message any) {
 	event, ok := message.(wire.ControlEvent)
 	if !ok {
 		return // the prompt says where the application has gone
 	}
-	for _, text := range n.lines(event) {
-		n.print(text)
+	for _, text := range l.lines(event) {
+		l.print(text)
 	}
 }
 
-func (n *EventLog) lines(event wire.ControlEvent) []string {
+func (l *EventLog) lines(event wire.ControlEvent) []string {
 	switch {
 	case event.Commit != nil:
-		return n.commit(event.Commit)
+		return l.commit(event.Commit)
 	case event.Skipped != nil:
 		return []string{fmt.Sprintf("%s more, up to commit %d.", show.Counted(event.Skipped.Commits, "commit"), event.Skipped.Seq)}
-	case event.Applied != nil && n.users[event.Applied.Connection] != "":
-		return []string{fmt.Sprintf("Commit %d was applied by %s after %s.", event.Applied.Seq, n.users[event.Applied.Connection], show.Duration(event.Applied.Micros))}
+	case event.Applied != nil && l.users[event.Applied.Connection] != "":
+		return []string{fmt.Sprintf("Commit %d was applied by %s after %s.", event.Applied.Seq, l.users[event.Applied.Connection], show.Duration(event.Applied.Micros))}
 	case event.Joined != nil:
-		n.users[event.Joined.ID] = term.Clean(event.Joined.User)
+		l.users[event.Joined.ID] = term.Clean(event.Joined.User)
 		return []string{fmt.Sprintf("%s joined over %s.", term.Clean(event.Joined.User), term.Clean(event.Joined.Transport))}
 	case event.Left != 0:
-		user := n.users[event.Left]
-		delete(n.users, event.Left)
+		user := l.users[event.Left]
+		delete(l.users, event.Left)
 		if user == "" {
 			user = fmt.Sprintf("Connection %d", event.Left)
 		}
@@ -103,7 +103,7 @@ func (n *EventLog) lines(event wire.ControlEvent) []string {
 	return nil
 }
 
-func (n *EventLog) commit(c *wire.CommitEvent) []string {
+func (l *EventLog) commit(c *wire.CommitEvent) []string {
 	what := show.Counted(changesOf(c), "change")
 	if len(c.Changes) == 1 {
 		what = spoken(c.Changes[0])
@@ -114,7 +114,7 @@ func (n *EventLog) commit(c *wire.CommitEvent) []string {
 	}
 	lines := []string{fmt.Sprintf("Commit %d by %s: %s; %s.", c.Seq, maker(c.By), what, reached)}
 	for _, reach := range c.Reached {
-		n.users[reach.Connection] = term.Clean(reach.User)
+		l.users[reach.Connection] = term.Clean(reach.User)
 		lines = append(lines, fmt.Sprintf("  %s, %s: %s.", term.Clean(reach.User), term.Clean(reach.Cursor), (&activity{}).outcome(show.Formatter{}, reach)))
 	}
 	return lines

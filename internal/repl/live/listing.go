@@ -66,7 +66,7 @@ func matches(text, filter string) bool {
 	return true
 }
 
-// Freeze keeps what is shown as it is; follow lets it go on.
+// Freeze keeps what is shown as it is, of a listing that follows its end.
 func (l *Listing) Freeze() {
 	if l.Tail && l.Frozen == nil {
 		l.Frozen = slices.Clone(l.rows)
@@ -76,6 +76,7 @@ func (l *Listing) Freeze() {
 	}
 }
 
+// Follow shows new rows again, and selects none.
 func (l *Listing) Follow() { l.Frozen, l.selected = nil, "" }
 
 // Fresh is how many rows have come since it was frozen.
@@ -132,7 +133,7 @@ func (l *Listing) Current() Row {
 	return rows[0]
 }
 
-// Enter opens the current row, leave closes it.
+// Enter opens the current row.
 func (l *Listing) Enter() {
 	if r := l.Current(); r != nil {
 		l.Freeze()
@@ -140,7 +141,8 @@ func (l *Listing) Enter() {
 	}
 }
 
-// Leave goes back by one step, and reports whether there was one.
+// Leave goes back by one step: from the filter, from an open row, or from what is frozen.
+// It reports whether there was a step.
 func (l *Listing) Leave() bool {
 	switch {
 	case l.Typing, l.Filter != "" && l.Open == nil:

@@ -1,3 +1,6 @@
+// Package live keeps what happens in an application for a person who watches: commits and
+// the cursors that they reached, connections, cursors, routes and the log. A [Pane] holds
+// what a screen shows of them; an [EventLog] prints them as sentences.
 package live
 
 import (
@@ -16,21 +19,23 @@ import (
 // A View is one of the views of the live pane.
 type View int
 
+// The views, in the order of their keys. Views is how many there are.
 const (
 	CommitsView View = iota
 	ConnectionsView
 	CursorsView
 	RoutesView
-	logView
+	LogView
 	Views
 )
 
+// String returns the view's name.
 func (v View) String() string {
 	return [...]string{"commits", "connections", "cursors", "routes", "log"}[v]
 }
 
-// Asks is the request by which the view is brought up to date, "" where events do.
-func (v View) Asks() string {
+// Request returns the request that brings the view up to date, "" if events do.
+func (v View) Request() string {
 	return [...]string{"", wire.DoConnections, wire.DoCursors, wire.DoRoutes, ""}[v]
 }
 
@@ -54,17 +59,19 @@ type Pane struct {
 	failed  error
 }
 
+// NewPane returns an empty pane that shows commits.
 func NewPane() Pane {
 	p := Pane{Now: time.Now, bySeq: map[uint64]*activity{}, users: map[uint64]string{}}
 	p.views[CommitsView] = Listing{Tail: true, empty: "Commits appear here as they happen, with the connections that they reach."}
 	p.views[ConnectionsView] = Listing{empty: "Nobody is connected."}
 	p.views[CursorsView] = Listing{empty: "No cursor is open."}
 	p.views[RoutesView] = Listing{empty: "There are no routes."}
-	p.views[logView] = Listing{Tail: true, empty: "What the application logs appears here."}
+	p.views[LogView] = Listing{Tail: true, empty: "What the application logs appears here."}
 	p.grids = [Views]*grid{ConnectionsView: newConnectionGrid(), CursorsView: newCursorGrid(), RoutesView: newRouteGrid()}
 	return p
 }
 
+// List returns the rows of the current view.
 func (p *Pane) List() *Listing { return &p.views[p.View] }
 
 // add puts a row at the end of a view that keeps the last of them.
@@ -95,6 +102,7 @@ func (p *Pane) Connected(connections []wire.ConnectionInfo) {
 	p.Count = len(p.users)
 }
 
+// Event adds what an event says to the views.
 func (p *Pane) Event(event wire.ControlEvent) {
 	switch {
 	case event.Commit != nil:
@@ -116,7 +124,7 @@ func (p *Pane) Event(event wire.ControlEvent) {
 		p.Count = len(p.users)
 		p.happen(&activity{note: fmt.Sprintf("− %s left", user)})
 	case event.Log != nil:
-		p.add(logView, &logRow{LogEvent: *event.Log, number: p.number()})
+		p.add(LogView, &logRow{LogEvent: *event.Log, number: p.number()})
 	}
 }
 
@@ -153,10 +161,11 @@ func (p *Pane) happen(h *activity) {
 	p.add(CommitsView, h)
 }
 
+// Busy reports whether so many commits come that they are gathered and sampled.
 func (p *Pane) Busy() bool { return p.rate.busy(p.Now()) }
 
-// Flush shows what has come since the last turn. It reports whether another one is
-// due, a quarter of a second later.
+// Flush shows the commits that were gathered. It reports whether it should be called again,
+// after [RateStep].
 func (p *Pane) Flush() (again bool) {
 	p.rate.advance(p.Now())
 	p.add(CommitsView, p.pending...)
@@ -173,12 +182,12 @@ func (p *Pane) Status() string {
 	return show.Grouped(rate) + "/s, sampled"
 }
 
-// StaleAfter is the age from which it is said.
+// StaleAfter is the age from which a view should say how old it is.
 const StaleAfter = 4 * time.Second
 
 // Age is how long ago what is shown was asked for; 0 where events bring it.
 func (p *Pane) Age() time.Duration {
-	if p.View.Asks() == "" || p.asked.IsZero() {
+	if p.View.Request() == "" || p.asked.IsZero() {
 		return 0
 	}
 	return p.Now().Sub(p.asked)
@@ -197,9 +206,9 @@ func (p *Pane) load(f show.Formatter) string {
 	return term.Paint(f.Styles.Dim, term.Cut(strings.Join(parts, "  "), f.Width))
 }
 
-// See is what is visible of the pane, from the top, and which lines are of the
+// Visible returns the lines of the pane that are visible, and which of them belong to the
 // selected row.
-func (p *Pane) See(f show.Formatter, height int) (lines []string, from, to int) {
+func (p *Pane) Visible(f show.Formatter, height int) (lines []string, from, to int) {
 	l := p.List()
 	l.head = ""
 	if g := p.grids[p.View]; g != nil && len(l.rows) > 0 {
@@ -209,7 +218,7 @@ func (p *Pane) See(f show.Formatter, height int) (lines []string, from, to int) 
 	if p.View == CommitsView && p.Busy() && l.Open == nil && height > 4 {
 		l.head = p.load(f)
 	}
-	if p.failed != nil && p.View.Asks() != "" {
+	if p.failed != nil && p.View.Request() != "" {
 		return f.Wrapped(f.Styles.Bad, term.Clean(p.failed.Error())), 0, 0
 	}
 	return l.view(f, height)
@@ -237,7 +246,7 @@ func (p *Pane) Last(f show.Formatter) string {
 	return term.Paint(f.Styles.Dim, "no commit yet")
 }
 
-// PolledMsg is what was asked for a view that events do not bring up to date.
+// A PolledMsg is an answer to the request of a view that events do not keep current.
 type PolledMsg struct {
 	View        View
 	Number      int // of the question
@@ -248,7 +257,7 @@ type PolledMsg struct {
 	Err         error
 }
 
-// Update takes what was asked.
+// Update shows an answer to the request of a view.
 func (p *Pane) Update(msg PolledMsg) {
 	if p.failed = msg.Err; msg.Err != nil {
 		return

@@ -2,8 +2,10 @@ package live
 
 import "time"
 
+// RateStep is how long a busy pane gathers commits before it shows them.
+const RateStep = time.Second / 4
+
 const (
-	RateStep  = time.Second / 4
 	rateSteps = 8  // of which the last four make a second
 	busyFrom  = 30 // commits a second, more than can be read as they come
 	busyFor   = 2 * time.Second

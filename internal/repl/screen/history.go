@@ -35,7 +35,7 @@ func historyPath(app string) string {
 		folder = filepath.Join(home, ".local", "state")
 	}
 	name := strings.Map(func(r rune) rune {
-		if show.WordRune(r) || r == '-' {
+		if show.IsWordRune(r) || r == '-' {
 			return r
 		}
 		return '_'

@@ -118,7 +118,7 @@ func (ed *editor) deleteForward() {
 func (ed *editor) move(by int) { ed.at = min(max(ed.at+by, 0), len(ed.letters)) }
 
 func isWord(letter string) bool {
-	return strings.IndexFunc(letter, show.WordRune) >= 0
+	return strings.IndexFunc(letter, show.IsWordRune) >= 0
 }
 
 // word is where the word before (-1) or after (1) the cursor ends.

@@ -7,7 +7,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A section of the sheet of keys.
+// A section of the help of the keys.
 type section struct {
 	title string
 	keys  []key.Binding

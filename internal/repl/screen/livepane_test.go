@@ -121,7 +121,7 @@ func TestFilter(t *testing.T) {
 
 func TestDetails(t *testing.T) {
 	st := newStage(t, 160, 40, Options{})
-	st.happenings()
+	st.activities()
 	st.press(tea.KeyF2, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyEnter)
 	st.wants("#815", "ada · PATCH /posts/{id}", "likes  3 → 4", "secret", "private", "by 1 of 2, the last after 4.1 ms")
 	st.send(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: 815, Connection: 3, Micros: 9000}})
@@ -195,7 +195,7 @@ func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
 
 func TestManyCommits(t *testing.T) {
 	st := newStage(t, 120, 24, Options{})
-	st.happenings()
+	st.activities()
 	st.busy()
 	st.wants("10,000/s, sampled", "create posts 9,820/s", "update users 180/s", "→ 2")
 	calm := st.text()
@@ -242,7 +242,7 @@ func TestThePaneTakesTheScreenWhereThereIsNoRoom(t *testing.T) {
 func BenchmarkSecond(b *testing.B) {
 	st := newStage(b, 160, 48, Options{})
 	st.screen.st = theme("dark")
-	st.happenings()
+	st.activities()
 	for b.Loop() {
 		for range 10 {
 			st.at = st.at.Add(time.Second / 10)

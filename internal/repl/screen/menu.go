@@ -54,7 +54,7 @@ func (s *screen) complete(by int) tea.Cmd {
 	return nil
 }
 
-// replayKeys presses the keys that were held, up to the next that has to wait.
+// replayKeys presses the keys that were queued, up to the next that has to wait.
 func (s *screen) replayKeys() tea.Cmd {
 	var cmds []tea.Cmd
 	for len(s.heldKeys) > 0 && !s.completing {

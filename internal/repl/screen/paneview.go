@@ -20,7 +20,7 @@ func (s *screen) paneLines(cells, height int) []string {
 	if s.margin() == "" {
 		f.Width = max(f.Width-1, 4)
 	}
-	seen, from, to := s.live.See(f, height)
+	seen, from, to := s.live.Visible(f, height)
 	lines := make([]string, height)
 	for i := range lines {
 		if i < len(seen) {

@@ -22,14 +22,14 @@ const patienceToAsk = 30 * time.Second
 
 func (s *screen) ask() tea.Cmd {
 	view, number, remote := s.live.View, s.polls, s.remote
-	if view.Asks() == "" || !s.paneVisible() || remote == nil {
+	if view.Request() == "" || !s.paneVisible() || remote == nil {
 		return nil
 	}
 	return func() tea.Msg {
 		ctx, cancel := context.WithTimeout(context.Background(), patienceToAsk)
 		defer cancel()
 		begun, msg := time.Now(), live.PolledMsg{View: view, Number: number}
-		req := wire.ControlRequest{Do: view.Asks()}
+		req := wire.ControlRequest{Do: view.Request()}
 		switch view {
 		case live.ConnectionsView:
 			msg.Err = remote.Do(ctx, req, &msg.Connections)

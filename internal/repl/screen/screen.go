@@ -1,3 +1,5 @@
+// Package screen is the full-screen console: the prompt with its history, completions and
+// keys, the transcript, the pager, and the live pane beside them.
 package screen
 
 import (

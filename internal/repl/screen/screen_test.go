@@ -152,13 +152,13 @@ func (st *stage) play() {
 		`Post.create({title: "Hello 日本 👋", body: "A first post,\nof two lines.", authorId: User.first().id, likes: 3})`,
 		`Post.create({title: "한국어 제목이 꽤 길어서 다 들어가지 않습니다", published: true, tags: ["live", "go"]})`,
 		`Post.desc("likes")`, `Post.create({titel: "x"})`, `let n = 41; n + 1`, `print("counted", {posts: Post.count()})`)
-	st.happenings()
+	st.activities()
 	st.type_("Post.where({published: true}).")
 	st.press(tea.KeyTab, tea.KeyTab)
 }
 
-// happenings are what the golden live panes show.
-func (st *stage) happenings() {
+// activities are what the golden live panes show.
+func (st *stage) activities() {
 	user, post := "01JBXYZ0000000000000000001", "01JBXYZ0000000000000000003"
 	for _, changes := range [][]wire.ChangeInfo{
 		{{Op: "create", Model: "users", ID: user, Label: "ada"}, {Op: "create", Model: "users", ID: user, Label: "bob"}},
@@ -206,13 +206,13 @@ var scenes = []struct {
 	play func(st *stage)
 }{
 	{"prompt", (*stage).play},
-	{"commits", func(st *stage) { st.happenings(); st.press(tea.KeyF2, tea.KeyUp, tea.KeyUp, tea.KeyUp) }},
+	{"commits", func(st *stage) { st.activities(); st.press(tea.KeyF2, tea.KeyUp, tea.KeyUp, tea.KeyUp) }},
 	{"commit", func(st *stage) {
-		st.happenings()
+		st.activities()
 		st.press(tea.KeyF2, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyEnter)
 	}},
 	{"busy", func(st *stage) {
-		st.happenings()
+		st.activities()
 		st.busy()
 		st.press(tea.KeyF2)
 	}},
@@ -221,7 +221,7 @@ var scenes = []struct {
 	{"cursors", func(st *stage) { st.see("3"); st.press(tea.KeyDown) }},
 	{"cursor", func(st *stage) { st.see("3"); st.press(tea.KeyEnter) }},
 	{"routes", func(st *stage) { st.see("4"); st.press(tea.KeyDown) }},
-	{"log", func(st *stage) { st.happenings(); st.see("5"); st.type_("/refused") }},
+	{"log", func(st *stage) { st.activities(); st.see("5"); st.type_("/refused") }},
 	{"keys", func(st *stage) { st.type_("?") }},
 	{"result", func(st *stage) {
 		st.enter(`Array.from({length: 100}, (_, i) => ({title: "n" + i, likes: i}))`)
@@ -233,7 +233,7 @@ var scenes = []struct {
 func (st *stage) see(view string) {
 	st.press(tea.KeyF2)
 	st.type_(view)
-	if st.screen.live.View.Asks() != "" {
+	if st.screen.live.View.Request() != "" {
 		st.polled(st.screen.live.View)
 	}
 }

@@ -23,7 +23,7 @@ const (
 const awaitedName = " awaited"
 
 // parseAwaiting reads code as the body of an async function. The error is
-// errIncomplete, or a *failure.
+// [ErrIncomplete], or a [*show.Failure].
 func parseAwaiting(src Source) (*parsed, error) {
 	trimmed := strings.TrimRight(src.Text, "; \t\r\n")
 	if strings.HasPrefix(strings.TrimLeft(trimmed, " \t\r\n"), "{") { // an object, where it can be one

@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Completion is what may stand in place of text[start:].
+// A Completion is what may stand in place of the text from Start on.
 type Completion struct {
 	Start int
 	Items []string
@@ -22,7 +22,8 @@ type Completion struct {
 
 const completeWithin = 200 * time.Millisecond
 
-// CompleteSoon is complete, for a person who waits for it.
+// CompleteSoon is [Evaluator.Complete] for a person who waits for it: it returns soon, with
+// nothing if need be, and when ctx ends.
 func (e *Evaluator) CompleteSoon(ctx context.Context, text string) Completion {
 	ctx, cancel := context.WithTimeoutCause(ctx, completeWithin, ErrInterrupted)
 	defer cancel()
@@ -80,6 +81,7 @@ func (e *Evaluator) Complete(text string) (found Completion) {
 	return Completion{Start: start, Items: WithPrefix(names, word)}
 }
 
+// WithPrefix returns the names that begin with prefix.
 func WithPrefix(names []string, prefix string) []string {
 	var matching []string
 	for _, fold := range []bool{false, true} {
@@ -304,5 +306,5 @@ func (e *Evaluator) properties(v goja.Value) []string {
 }
 
 func identifier(name string) bool {
-	return name != "" && (name[0] < '0' || name[0] > '9') && show.Span(name, show.WordRune) == len(name)
+	return name != "" && (name[0] < '0' || name[0] > '9') && show.Span(name, show.IsWordRune) == len(name)
 }

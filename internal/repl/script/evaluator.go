@@ -1,3 +1,6 @@
+// Package script runs JavaScript with an application's models in scope. An [Evaluator]
+// turns what the code does into requests to the application, keeps them in a sandbox if
+// asked to, completes what is typed, and explains what went wrong.
 package script
 
 import (
@@ -16,6 +19,7 @@ import (
 // An Evaluator runs JavaScript with an application's models in scope. It
 // belongs to one goroutine; only the context given to run crosses over.
 type Evaluator struct {
+	// Remote answers the requests.
 	vm     *goja.Runtime
 	Remote control.Remote
 	Options
@@ -26,6 +30,7 @@ type Evaluator struct {
 	// Preview is how many records of a query are shown; 0 shows all.
 	Preview int
 
+	// Hello is the application's description of itself, from when it attached last.
 	Hello       wire.ControlHello
 	models      []*model
 	modelsBySeq map[uint64][]*model // as they were after a commit
@@ -78,8 +83,8 @@ func New(hello wire.ControlHello, r control.Remote, o Options) *Evaluator {
 
 // Run evaluates src, statement by statement, and hands each value to emit, but
 // not undefined, unless the statement asks for nothing else. It stops at the
-// first failure, and when ctx ends. The error is errIncomplete, a *failure, or a
-// *crash. Nothing has run when the source is not well formed.
+// first failure, and when ctx ends. The error is [ErrIncomplete], a [*show.Failure], or a
+// [*show.Crash]. Nothing has run when the source is not well formed.
 func (e *Evaluator) Run(ctx context.Context, src Source, emit func(show.Value)) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {

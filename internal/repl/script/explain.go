@@ -136,7 +136,7 @@ func occurrences(line, word string) []int {
 		at += from
 		before, _ := utf8.DecodeLastRuneInString(line[:at])
 		after, _ := utf8.DecodeRuneInString(line[at+len(word):])
-		if !show.WordRune(before) && !show.WordRune(after) {
+		if !show.IsWordRune(before) && !show.IsWordRune(after) {
 			all = append(all, at)
 		}
 		from = at + len(word)
@@ -194,7 +194,8 @@ func (src Source) point(f *show.Failure, at show.Position) {
 	f.Excerpt, f.Before, _ = src.excerpt(at)
 }
 
-// IncompleteFailure is the failure of a source that ends too early and that nothing follows.
+// IncompleteFailure returns the failure of a source that ends too early, if nothing
+// follows it.
 func (src Source) IncompleteFailure() *show.Failure {
 	lines := strings.Split(strings.TrimRight(src.Text, "\r\n"), "\n")
 	f := &show.Failure{Title: "SyntaxError", Message: ErrIncomplete.Error()}

@@ -105,8 +105,11 @@ func (e *Evaluator) commit() int {
 	return written.Changes
 }
 
-// FollowApplication tells the evaluator of another process of the application, if there is
-// one. What a sandbox holds may wait for it.
+// FollowApplication lets the evaluator go on with another process of the application, if
+// there is one: it adopts its models, and repeats what the sandbox holds. If wait is set
+// and the sandbox holds something, it waits for the application. It returns the client of
+// the process, which is known if that has not changed, and passes note what a person
+// should know.
 func (e *Evaluator) FollowApplication(ctx context.Context, l *control.Reconnector, known *control.Client, wait bool, note func(string)) *control.Client {
 	now := l.Current()
 	if now == nil && wait && e.sandbox != nil && e.sandbox.tx != 0 {

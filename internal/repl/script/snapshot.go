@@ -37,18 +37,18 @@ type copier struct {
 }
 
 // snapshot copies v. It may throw into the engine: use it within a call from
-// JavaScript, or see evaluator.guard.
+// JavaScript, or see Evaluator.guard.
 func (e *Evaluator) snapshot(v goja.Value, limit copyLimit) show.Value {
-	l := copier{e: e, limit: limit}
-	return l.copy(v)
+	c := copier{e: e, limit: limit}
+	return c.copy(v)
 }
 
-func (l *copier) copy(v goja.Value) show.Value {
-	if l.e.ctx.Err() != nil {
-		l.e.throw(ErrInterrupted) // the engine cannot: this is not its code
+func (c *copier) copy(v goja.Value) show.Value {
+	if c.e.ctx.Err() != nil {
+		c.e.throw(ErrInterrupted) // the engine cannot: this is not its code
 	}
 	if object, ok := v.(*goja.Object); ok {
-		return l.object(object)
+		return c.object(object)
 	}
 	switch {
 	case v == nil || goja.IsUndefined(v):
@@ -57,8 +57,8 @@ func (l *copier) copy(v goja.Value) show.Value {
 		return show.Scalar(show.Null, "null")
 	}
 	if symbol, ok := v.(*goja.Symbol); ok {
-		if l.limit.strict {
-			panic(l.e.usage("a symbol cannot be stored"))
+		if c.limit.strict {
+			panic(c.e.usage("a symbol cannot be stored"))
 		}
 		return show.Scalar(show.Symbol, "Symbol("+symbol.String()+")")
 	}
@@ -70,44 +70,44 @@ func (l *copier) copy(v goja.Value) show.Value {
 	case *big.Int:
 		return show.Scalar(show.Number, x.String())
 	case float64:
-		if l.limit.strict && (math.IsNaN(x) || math.IsInf(x, 0)) {
-			panic(l.e.usage("%s is not a number that can be stored", v.String()))
+		if c.limit.strict && (math.IsNaN(x) || math.IsInf(x, 0)) {
+			panic(c.e.usage("%s is not a number that can be stored", v.String()))
 		}
 		return show.Scalar(show.Number, v.String())
 	}
 	return show.Scalar(show.Number, v.String())
 }
 
-func (l *copier) object(object *goja.Object) show.Value {
-	for _, above := range l.above {
+func (c *copier) object(object *goja.Object) show.Value {
+	for _, above := range c.above {
 		if above == object {
-			if l.limit.strict {
-				panic(l.e.usage("an object that contains itself cannot be stored"))
+			if c.limit.strict {
+				panic(c.e.usage("an object that contains itself cannot be stored"))
 			}
 			return show.Scalar(show.Symbol, "[circular]")
 		}
 	}
-	if known, ok := l.known(object); ok {
+	if known, ok := c.known(object); ok {
 		return known
 	}
-	if l.limit.ids && len(l.above) > 0 && l.e.recordModel(object) != nil {
-		return l.copy(object.Get("id"))
+	if c.limit.ids && len(c.above) > 0 && c.e.recordModel(object) != nil {
+		return c.copy(object.Get("id"))
 	}
-	if len(l.above) >= l.limit.depth {
-		if l.limit.strict {
-			panic(l.e.usage("the value is nested too deeply to be stored"))
+	if len(c.above) >= c.limit.depth {
+		if c.limit.strict {
+			panic(c.e.usage("the value is nested too deeply to be stored"))
 		}
 		return show.Scalar(show.Symbol, "…")
 	}
-	l.above = append(l.above, object)
-	defer func() { l.above = l.above[:len(l.above)-1] }()
+	c.above = append(c.above, object)
+	defer func() { c.above = c.above[:len(c.above)-1] }()
 	switch exported := object.ExportType(); {
 	case object.ClassName() == "Array":
-		return l.array(object)
+		return c.array(object)
 	case exported == mapType, exported == setType:
-		return l.collection(object)
+		return c.collection(object)
 	}
-	return l.properties(object)
+	return c.properties(object)
 }
 
 // What the engine's own kinds of objects are exported as.
@@ -126,23 +126,23 @@ func isPromise(v goja.Value) bool {
 }
 
 // known looks at objects that are more than their properties.
-func (l *copier) known(object *goja.Object) (show.Value, bool) {
+func (c *copier) known(object *goja.Object) (show.Value, bool) {
 	if q, ok := queryOf(object); ok {
-		if l.limit.queries {
-			return l.copy(q.records()), true
+		if c.limit.queries {
+			return c.copy(q.records()), true
 		}
 		return show.Scalar(show.Symbol, q.String()), true
 	}
 	if n := namespaceOf(object); n != nil {
-		return l.namespace(n), true
+		return c.namespace(n), true
 	}
-	if text := object.GetSymbol(l.e.textSymbol); text != nil {
-		return l.described(object, text.String()), true
+	if text := object.GetSymbol(c.e.textSymbol); text != nil {
+		return c.described(object, text.String()), true
 	}
 	switch object.ClassName() {
 	case "Function":
-		if l.limit.strict {
-			panic(l.e.usage("a function cannot be stored"))
+		if c.limit.strict {
+			panic(c.e.usage("a function cannot be stored"))
 		}
 		return show.Value{Kind: show.Function, Text: object.Get("name").String()}, true
 	case "Error":
@@ -159,7 +159,7 @@ func (l *copier) known(object *goja.Object) (show.Value, bool) {
 	switch object.ExportType() {
 	case promiseType:
 		if promise := object.Export().(*goja.Promise); promise.State() == goja.PromiseStateFulfilled {
-			return l.copy(promise.Result()), true
+			return c.copy(promise.Result()), true
 		}
 		return show.Scalar(show.Symbol, "Promise"), true
 	case proxyType:
@@ -169,23 +169,23 @@ func (l *copier) known(object *goja.Object) (show.Value, bool) {
 }
 
 // described looks at an object that says in words what it holds.
-func (l *copier) described(object *goja.Object, text string) show.Value {
+func (c *copier) described(object *goja.Object, text string) show.Value {
 	out := show.Scalar(show.Text, text)
-	if object.Prototype() == l.e.proseProto {
+	if object.Prototype() == c.e.proseProto {
 		return out
 	}
-	data := l.properties(object)
+	data := c.properties(object)
 	if object.ClassName() == "Array" {
-		data = l.array(object)
+		data = c.array(object)
 	}
 	out.Data = &data
 	return out
 }
 
 // namespace looks at what is to be shown of one.
-func (l *copier) namespace(n *namespace) show.Value {
+func (c *copier) namespace(n *namespace) show.Value {
 	if n.show != nil {
-		return l.copy(n.show())
+		return c.copy(n.show())
 	}
 	return show.Scalar(show.Symbol, n.what+" {"+strings.Join(n.names(), ", ")+"}")
 }
@@ -197,37 +197,37 @@ func textOf(object *goja.Object, name string) string {
 	return ""
 }
 
-func (l *copier) array(array *goja.Object) show.Value {
+func (c *copier) array(array *goja.Object) show.Value {
 	length := int(array.Get("length").ToInteger())
 	out := show.Value{Kind: show.List, Total: length}
-	for i := range min(length, l.limit.items) {
-		out.Items = append(out.Items, l.copy(array.Get(strconv.Itoa(i))))
+	for i := range min(length, c.limit.items) {
+		out.Items = append(out.Items, c.copy(array.Get(strconv.Itoa(i))))
 	}
 	return out
 }
 
-func (l *copier) collection(object *goja.Object) show.Value {
+func (c *copier) collection(object *goja.Object) show.Value {
 	out := show.Value{Kind: show.List, Label: classOf(object)}
-	l.e.vm.ForOf(object, func(item goja.Value) bool {
-		if out.Total++; len(out.Items) < l.limit.items {
-			out.Items = append(out.Items, l.copy(item))
+	c.e.vm.ForOf(object, func(item goja.Value) bool {
+		if out.Total++; len(out.Items) < c.limit.items {
+			out.Items = append(out.Items, c.copy(item))
 		}
 		return true
 	})
 	return out
 }
 
-func (l *copier) properties(object *goja.Object) show.Value {
+func (c *copier) properties(object *goja.Object) show.Value {
 	out := show.Value{Kind: show.Object, Label: classOf(object)}
-	if m := l.e.recordModel(object); m != nil {
+	if m := c.e.recordModel(object); m != nil {
 		out.Kind, out.Label = show.Record, m.name
 	}
 	for _, name := range object.Keys() {
-		v := l.copy(object.Get(name))
-		if v.Kind == show.Undefined && l.limit.queries {
+		v := c.copy(object.Get(name))
+		if v.Kind == show.Undefined && c.limit.queries {
 			continue // as JSON has it
 		}
-		if out.Total++; len(out.Fields) < l.limit.items {
+		if out.Total++; len(out.Fields) < c.limit.items {
 			out.Fields = append(out.Fields, show.Field{Name: name, Value: v})
 		}
 	}

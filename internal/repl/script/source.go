@@ -44,7 +44,7 @@ var ErrIncomplete = errors.New("the code ends too early")
 const maxNesting = 2000
 
 // compile parses all of src before anything of it runs. Its error is
-// errIncomplete or a *failure. Names declared at the top with let, const and
+// [ErrIncomplete] or a [*show.Failure]. Names declared at the top with let, const and
 // class outlive the source, and may be declared again by the next one.
 func compile(src Source) (*compiledSource, error) {
 	p, err := parse(src)

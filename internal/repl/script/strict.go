@@ -26,30 +26,30 @@ func (e *Evaluator) strictObject(unknown func(name string) *show.Failure) *goja.
 }
 
 // Get throws, unless every object knows the name.
-func (w *strictProto) Get(name string) goja.Value {
-	if slices.Contains(lenient, name) || w.e.plainObject.Get(name) != nil {
+func (p *strictProto) Get(name string) goja.Value {
+	if slices.Contains(lenient, name) || p.e.plainObject.Get(name) != nil {
 		return nil
 	}
-	f := w.unknown(name)
+	f := p.unknown(name)
 	if f == nil {
 		return nil
 	}
 	f.Word = name
-	w.e.throw(f)
+	p.e.throw(f)
 	return nil
 }
 
-// Has reports that the warden has no member.
-func (w *strictProto) Has(string) bool { return false }
+// Has reports that a strictProto has no member.
+func (p *strictProto) Has(string) bool { return false }
 
-// Set refuses: the warden has no member.
-func (w *strictProto) Set(string, goja.Value) bool { return false }
+// Set refuses: a strictProto has no member.
+func (p *strictProto) Set(string, goja.Value) bool { return false }
 
 // Delete has nothing to do.
-func (w *strictProto) Delete(string) bool { return true }
+func (p *strictProto) Delete(string) bool { return true }
 
 // Keys are none.
-func (w *strictProto) Keys() []string { return nil }
+func (p *strictProto) Keys() []string { return nil }
 
 // function makes a function of which nothing is asked before it is called.
 func (e *Evaluator) function(what string, fn func(goja.FunctionCall) goja.Value) goja.Value {

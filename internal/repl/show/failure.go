@@ -20,8 +20,10 @@ type Failure struct {
 	Word     string // what is wrong there, if it is one word
 }
 
+// A Problem is what is wrong with one field of a record that was refused.
 type Problem struct{ Field, Text string }
 
+// Error returns the title and the message.
 func (f *Failure) Error() string {
 	if f.Title == "" {
 		return f.Message
@@ -36,6 +38,7 @@ type Position struct {
 	Line, Column int
 }
 
+// String returns the position as "seed.js:2:6".
 func (p Position) String() string {
 	if p.Line == 0 {
 		return p.Name
@@ -56,9 +59,10 @@ type Crash struct {
 // NewCrash returns the crash that a recovered panic was, with the stack of the caller.
 func NewCrash(cause any) *Crash { return &Crash{cause, debug.Stack()} }
 
+// Error returns what was recovered.
 func (c *Crash) Error() string { return fmt.Sprintf("internal error: %v", c.cause) }
 
-// DidYouMean is a hint at the candidate that name was probably meant to be, or "".
+// DidYouMean returns a hint at the candidate that name was probably meant to be, or "".
 func DidYouMean(name string, candidates []string) string {
 	if best := spelling.Closest(name, candidates); best != "" {
 		return "did you mean " + best + "?"

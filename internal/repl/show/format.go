@@ -18,8 +18,10 @@ type Formatter struct {
 	Page   int  // lines of the screen that a result may take; 0: as many as it needs
 }
 
+// Indent is the space before what belongs to the line above, and between columns of names and texts.
+const Indent = "  "
+
 const (
-	Indent      = "  "
 	longestText = 12 // lines of one field's text
 	inlineItems = 20
 )
@@ -47,6 +49,7 @@ func (f Formatter) Lines(v Value) []string {
 	return []string{f.Limit(f.Inline(v))}
 }
 
+// Limit cuts a line to the width.
 func (f Formatter) Limit(line string) string {
 	if f.Width > 0 {
 		return term.Cut(line, f.Width)
@@ -54,6 +57,7 @@ func (f Formatter) Limit(line string) string {
 	return line
 }
 
+// Wrapped breaks text into styled lines of at most the width.
 func (f Formatter) Wrapped(style lipgloss.Style, text string) []string {
 	lines := term.Wrap(text, f.Width)
 	for i, line := range lines {
@@ -243,8 +247,9 @@ func (f Formatter) Inline(v Value) string {
 	return term.Paint(style, term.Clean(v.Text))
 }
 
+// Quoted returns text in quotes, as JSON and JavaScript have it.
 func Quoted(text string) string {
-	return string(appendText(nil, term.Cleaned(text, "\n")))
+	return string(appendText(nil, term.CleanLines(text)))
 }
 
 func (f Formatter) inlineList(v Value) string {

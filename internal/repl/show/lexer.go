@@ -6,8 +6,10 @@ import (
 	"unicode/utf8"
 )
 
+// A TokenKind is what a [Token] is.
 type TokenKind uint8
 
+// The kinds of tokens.
 const (
 	SpaceToken TokenKind = iota
 	WordToken
@@ -17,7 +19,7 @@ const (
 	TemplateToken // a piece of a template literal, with its delimiters
 	RegexpToken
 	CommentToken
-	punctToken
+	PunctToken
 )
 
 // A Token is a piece of JavaScript at text[start:end] of the scanned text.
@@ -54,6 +56,7 @@ type Lexer struct {
 // Unfinished tells whether what was scanned cannot be the whole.
 func (s *Lexer) Unfinished() bool { return len(s.Open) > 0 || s.Comment || s.Quote != 0 }
 
+// InTemplate reports whether the text of a template literal is still open.
 func (s *Lexer) InTemplate() bool { return len(s.Open) > 0 && s.Open[len(s.Open)-1] == '`' }
 
 // Scan returns the tokens of text, which continues what was scanned before.
@@ -67,6 +70,7 @@ func (s *Lexer) Scan(text string) []Token {
 	return tokens
 }
 
+// Token scans the token that begins at text[at], and returns its kind and its end.
 func (s *Lexer) Token(text string, at int) (TokenKind, int) {
 	rest := text[at:]
 	first, size := utf8.DecodeRuneInString(rest)
@@ -96,9 +100,9 @@ func (s *Lexer) Token(text string, at int) (TokenKind, int) {
 		return TemplateToken, at + 1 + s.template(rest[1:])
 	case unicode.IsDigit(first):
 		s.operand = true
-		return NumberToken, at + Span(rest, func(r rune) bool { return WordRune(r) || r == '.' })
-	case WordRune(first):
-		end := at + Span(rest, WordRune)
+		return NumberToken, at + Span(rest, func(r rune) bool { return IsWordRune(r) || r == '.' })
+	case IsWordRune(first):
+		end := at + Span(rest, IsWordRune)
 		if keywords[text[at:end]] {
 			s.operand = valueWords[text[at:end]]
 			return KeywordToken, end
@@ -110,13 +114,15 @@ func (s *Lexer) Token(text string, at int) (TokenKind, int) {
 		return RegexpToken, at + regexpEnd(rest)
 	}
 	s.punct(first)
-	return punctToken, at + size
+	return PunctToken, at + size
 }
 
-func WordRune(r rune) bool {
+// IsWordRune reports whether r may be part of a name.
+func IsWordRune(r rune) bool {
 	return r == '_' || r == '$' || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
+// Span returns how many bytes at the beginning of text are runes that in holds for.
 func Span(text string, in func(rune) bool) int {
 	if end := strings.IndexFunc(text, func(r rune) bool { return !in(r) }); end >= 0 {
 		return end
@@ -203,7 +209,7 @@ func regexpEnd(rest string) int {
 		case c == ']':
 			class = false
 		case c == '/' && !class:
-			return i + 1 + Span(rest[i+1:], WordRune)
+			return i + 1 + Span(rest[i+1:], IsWordRune)
 		}
 	}
 	return len(rest)

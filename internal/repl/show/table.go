@@ -10,8 +10,10 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
+// ColumnGap is how many cells are between the columns of a table.
+const ColumnGap = 2
+
 const (
-	ColumnGap     = 2
 	widestText    = 48 // of a column on a screen
 	readableText  = 16
 	narrowestText = 8
@@ -24,7 +26,7 @@ type column struct {
 	name  string
 	cells []Value
 	texts []string // of the cells
-	kind  valueKind
+	kind  Kind
 	id    bool
 	width int
 	whole int // the width that nothing is cut from

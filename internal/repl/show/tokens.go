@@ -1,11 +1,12 @@
 package show
 
-// Words are the tokens of a code, with their texts.
+// Tokens are the tokens of a piece of code, with its text.
 type Tokens struct {
 	Text string
 	List []Token
 }
 
+// Word returns the text of token i, "" if there is none.
 func (w Tokens) Word(i int) string {
 	if i < 0 || i >= len(w.List) {
 		return ""
@@ -17,7 +18,7 @@ func (w Tokens) Word(i int) string {
 func (w Tokens) Enclosing(i int) int {
 	depth := 0
 	for ; i >= 0; i-- {
-		if w.List[i].Kind != punctToken {
+		if w.List[i].Kind != PunctToken {
 			continue
 		}
 		switch w.Word(i) {

@@ -15,6 +15,7 @@ func Grouped(n int) string {
 	return text
 }
 
+// Counted returns n of something, as "1 record" or "12,345 records".
 func Counted(n int, what string) string {
 	if n != 1 {
 		what += "s"
@@ -22,6 +23,7 @@ func Counted(n int, what string) string {
 	return Grouped(n) + " " + what
 }
 
+// Duration returns a time in microseconds as a person reads it.
 func Duration(micros int64) string {
 	switch {
 	case micros < 1000:

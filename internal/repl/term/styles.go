@@ -22,13 +22,13 @@ type Styles struct {
 	ID      lipgloss.Style
 }
 
-// A palette gives each meaning its color.
-type palette struct {
+// A Palette gives each meaning its color.
+type Palette struct {
 	accent, dim, rule, good, changed, bad, warn, text, number, keyword lipgloss.TerminalColor
 }
 
 // ScreenPalette is for the full screen, where the background is known.
-var ScreenPalette = palette{
+var ScreenPalette = Palette{
 	accent:  lipgloss.AdaptiveColor{Light: "#5b4bc4", Dark: "#a99cff"},
 	dim:     lipgloss.AdaptiveColor{Light: "#73737d", Dark: "#858a99"},
 	rule:    lipgloss.AdaptiveColor{Light: "#d0d0d8", Dark: "#3b3f4c"},
@@ -43,13 +43,14 @@ var ScreenPalette = palette{
 
 // LinePalette is for lines among others in a terminal, whose background is not
 // asked for: the terminal's own colors.
-var LinePalette = palette{
+var LinePalette = Palette{
 	accent: lipgloss.Color("5"), dim: lipgloss.Color("8"), rule: lipgloss.Color("8"),
 	good: lipgloss.Color("2"), changed: lipgloss.Color("4"), bad: lipgloss.Color("1"), warn: lipgloss.Color("3"),
 	text: lipgloss.Color("2"), number: lipgloss.Color("6"), keyword: lipgloss.Color("5"),
 }
 
-func NewStyles(r *lipgloss.Renderer, p palette) Styles {
+// NewStyles returns styles in the colors of p, as r draws them.
+func NewStyles(r *lipgloss.Renderer, p Palette) Styles {
 	in := func(c lipgloss.TerminalColor) lipgloss.Style { return r.NewStyle().Foreground(c) }
 	return Styles{
 		Plain: r.NewStyle(), Strong: r.NewStyle().Bold(true), Accent: in(p.accent).Bold(true), Prompt: in(p.accent).Bold(true), Dim: in(p.dim), Rule: in(p.rule),
@@ -58,7 +59,8 @@ func NewStyles(r *lipgloss.Renderer, p palette) Styles {
 	}
 }
 
-// InEnv are the styles of a console in an environment.
+// InEnv returns the styles of a console that is attached to an application in env.
+// The prompt is red in production.
 func (st Styles) InEnv(env string) Styles {
 	if env == "production" {
 		st.Prompt = st.Bad.Bold(true)

@@ -1,3 +1,5 @@
+// Package term measures, cuts and styles text for a terminal. Text from elsewhere is made
+// safe to show by [Clean].
 package term
 
 import (
@@ -11,12 +13,13 @@ import (
 
 // Clean makes text from elsewhere safe to show on one line: nothing in it can
 // move the cursor, change a color, or turn the reading direction.
-func Clean(text string) string { return Cleaned(text, "↵") }
+func Clean(text string) string { return cleaned(text, "↵") }
 
 // CleanLines is clean, except that it keeps the lines.
-func CleanLines(text string) string { return Cleaned(text, "\n") }
+func CleanLines(text string) string { return cleaned(text, "\n") }
 
-func Cleaned(text, newline string) string {
+// cleaned is [Clean], with newline in place of line breaks.
+func cleaned(text, newline string) string {
 	if strings.IndexFunc(text, unsafeRune) < 0 {
 		return text
 	}
