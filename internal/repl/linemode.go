@@ -253,7 +253,7 @@ func promptOf(hello wire.ControlHello) string {
 
 // confirmed asks the person at the prompt, whose next line is the answer.
 func (c *lineConsole) confirmed(ctx context.Context, r *statementReader, what string) bool {
-	fmt.Fprint(c.o.Output, script.Question(what)+" ")
+	fmt.Fprint(c.o.Output, script.QuestionText(what)+" ")
 	answer, err := r.line(ctx)
 	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
 }

@@ -20,20 +20,20 @@ import (
 	"github.com/towerkit/tower/internal/wire/replica"
 )
 
-// A reading is a stream, what it holds, and what its steps have made of nothing.
-type reading struct {
-	t      *testing.T
-	client *control.Client
-	req    wire.ControlRequest
-	stream *control.Stream
-	held   control.Replica
-	list   []string // the ids, by the steps alone
-	steps  []replica.Step
+// A follower is a stream, what it holds, and what its steps have made of nothing.
+type follower struct {
+	t       *testing.T
+	client  *control.Client
+	req     wire.ControlRequest
+	stream  *control.Stream
+	replica control.Replica
+	list    []string // the ids, by the steps alone
+	steps   []replica.Step
 }
 
-func (r *reading) open(client *control.Client) {
+func (r *follower) open(client *control.Client) {
 	r.t.Helper()
-	r.req.Since = r.held.At
+	r.req.Since = r.replica.At
 	stream, err := client.Open(r.t.Context(), r.req)
 	if err != nil {
 		r.t.Fatal(err)
@@ -43,13 +43,13 @@ func (r *reading) open(client *control.Client) {
 }
 
 // next takes the next message.
-func (r *reading) next() {
+func (r *follower) next() {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
 	defer cancel()
 	frames, err := r.stream.Next(ctx)
 	for _, frame := range frames {
-		steps, wrong := r.held.Apply(frame)
+		steps, wrong := r.replica.Apply(frame)
 		for _, step := range steps {
 			r.step(step)
 		}
@@ -60,7 +60,7 @@ func (r *reading) next() {
 	}
 }
 
-func (r *reading) step(s replica.Step) {
+func (r *follower) step(s replica.Step) {
 	r.t.Helper()
 	r.steps = append(r.steps, s)
 	if s.Included {
@@ -94,7 +94,7 @@ func (r *reading) step(s replica.Step) {
 }
 
 // until takes messages until the stream is as far as the application.
-func (r *reading) until(done func() bool) {
+func (r *follower) until(done func() bool) {
 	r.t.Helper()
 	for !done() {
 		r.next()
@@ -119,7 +119,7 @@ func TestStreamsHoldWhatIsThere(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	b := openBoard(t)
 	client := b.attach(t)
-	readings := []*reading{
+	readings := []*follower{
 		{t: t, req: wire.ControlRequest{Name: "memos.newest", As: string(b.ada.ID)}},
 		{t: t, req: wire.ControlRequest{Model: "memos", Where: json.RawMessage(`{"likes":{"gte":3}}`), Order: []string{"-likes", "title"}, Limit: 4, Offset: 1}},
 		{t: t, req: wire.ControlRequest{Model: "memos", Where: json.RawMessage(`{"published":true}`)}},
@@ -142,8 +142,8 @@ func TestStreamsHoldWhatIsThere(t *testing.T) {
 		}
 		for _, r := range readings {
 			want := r.expected(b, client)
-			r.until(func() bool { return slices.Equal(idsOf(r.held.Records()), want) || r.held.Seq >= b.Seq() })
-			if got := idsOf(r.held.Records()); !slices.Equal(got, want) {
+			r.until(func() bool { return slices.Equal(idsOf(r.replica.Records()), want) || r.replica.Seq >= b.Seq() })
+			if got := idsOf(r.replica.Records()); !slices.Equal(got, want) {
 				t.Fatalf("%v holds %v, want %v", r.req, got, want)
 			}
 			if slices.Sort(r.list); len(r.req.Order) == 0 && r.req.Name == "" && !slices.Equal(r.list, want) {
@@ -184,7 +184,7 @@ func change(ctx context.Context, tx *tower.Tx, b *board, random *rand.Rand, ids 
 }
 
 // expected are the ids that a query finds.
-func (r *reading) expected(b *board, client *control.Client) []string {
+func (r *follower) expected(b *board, client *control.Client) []string {
 	r.t.Helper()
 	req := r.req
 	if req.Name != "" {
@@ -200,12 +200,12 @@ func (r *reading) expected(b *board, client *control.Client) []string {
 
 func TestAStreamOfAValue(t *testing.T) {
 	b := openBoard(t)
-	r := &reading{t: t, req: wire.ControlRequest{Name: "memos.howMany"}}
+	r := &follower{t: t, req: wire.ControlRequest{Name: "memos.howMany"}}
 	r.open(b.attach(t))
 	if err := posted.Create(t.Context(), b, &Memo{Title: "x", Published: true}); err != nil {
 		t.Fatal(err)
 	}
-	r.until(func() bool { return string(r.held.Value) == "1" })
+	r.until(func() bool { return string(r.replica.Value) == "1" })
 	if len(r.steps) != 2 || r.steps[0].Op != "value" || string(r.steps[0].Value) != "0" || r.steps[1].Seq != b.Seq() {
 		t.Errorf("%+v", r.steps)
 	}

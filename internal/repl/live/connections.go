@@ -34,10 +34,10 @@ func (r *connectionRow) text() string {
 }
 
 func (r *connectionRow) Copy() (what, whole string) {
-	return copied("connection "+r.key(), r.ConnectionInfo)
+	return encoded("connection "+r.key(), r.ConnectionInfo)
 }
 
-func copied(what string, v any) (string, string) {
+func encoded(what string, v any) (string, string) {
 	encoded, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return "", ""

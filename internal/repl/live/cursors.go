@@ -33,7 +33,7 @@ func (r *cursorRow) text() string {
 	return strings.Join(append(append([]string{r.Scope, r.Model, r.Residual}, r.Names...), r.users...), " ")
 }
 
-func (r *cursorRow) Copy() (what, whole string) { return copied("cursor "+r.key(), r.CursorInfo) }
+func (r *cursorRow) Copy() (what, whole string) { return encoded("cursor "+r.key(), r.CursorInfo) }
 
 // kept says how the query is kept current, in a few words.
 func (r *cursorRow) kept(st *term.Styles) (string, lipgloss.Style) {
@@ -93,11 +93,11 @@ func (r *cursorRow) detail(f show.Formatter) []string {
 	if r.Micros > 0 {
 		cost = fmt.Sprintf("%s since a console watches, %s each", show.Duration(r.Micros), eachOf(r.Micros, r.Evaluations))
 	}
-	held := show.Counted(r.Holders, "connection")
+	holders := show.Counted(r.Holders, "connection")
 	if len(r.users) > 0 {
-		held += ": " + strings.Join(r.users, ", ")
+		holders += ": " + strings.Join(r.users, ", ")
 	}
-	facts := []fact{{"scope", term.Clean(r.Scope)}, {"held by", held}, {"kept", how}}
+	facts := []fact{{"scope", term.Clean(r.Scope)}, {"held by", holders}, {"kept", how}}
 	if window != "" {
 		facts = append(facts, fact{"", window})
 	}

@@ -63,11 +63,11 @@ func allValues(f show.Formatter, c wire.ChangeInfo) []string {
 	for _, v := range c.Values {
 		name := term.Paint(f.Styles.Dim, term.Pad(term.Cut(term.Clean(v.Name), longest), longest)) + show.Indent
 		room := f.Width - len(show.Indent)*2 - longest
-		switch held := cmp.Or(v.After, v.Before); {
+		switch text := cmp.Or(v.After, v.Before); {
 		case c.Op == "update":
 			lines = append(lines, name+fromTo(f, v, room))
-		case held != `""` && held != "null" && held != "[]":
-			lines = append(lines, name+term.Paint(jsonStyle(f, held), term.Cut(term.Clean(held), room)))
+		case text != `""` && text != "null" && text != "[]":
+			lines = append(lines, name+term.Paint(jsonStyle(f, text), term.Cut(term.Clean(text), room)))
 		}
 	}
 	for _, name := range c.Fields {

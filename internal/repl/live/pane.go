@@ -117,12 +117,12 @@ func (p *Pane) Event(event wire.ControlEvent) {
 	case event.Joined != nil:
 		p.users[event.Joined.ID] = event.Joined.User
 		p.Count = len(p.users)
-		p.happen(&activity{note: fmt.Sprintf("+ %s joined over %s", event.Joined.User, event.Joined.Transport)})
+		p.addActivity(&activity{note: fmt.Sprintf("+ %s joined over %s", event.Joined.User, event.Joined.Transport)})
 	case event.Left != 0:
 		user := cmp.Or(p.users[event.Left], fmt.Sprintf("connection %d", event.Left))
 		delete(p.users, event.Left)
 		p.Count = len(p.users)
-		p.happen(&activity{note: fmt.Sprintf("− %s left", user)})
+		p.addActivity(&activity{note: fmt.Sprintf("− %s left", user)})
 	case event.Log != nil:
 		p.add(LogView, &logRow{LogEvent: *event.Log, number: p.number()})
 	}
@@ -137,7 +137,7 @@ func (p *Pane) commit(c *wire.CommitEvent) {
 	}
 	h := &activity{commit: c, applied: map[uint64]int64{}, dense: p.rate.busy(now)}
 	p.bySeq[c.Seq] = h
-	p.happen(h)
+	p.addActivity(h)
 }
 
 // skipped notes commits that the application only counts.
@@ -151,8 +151,8 @@ func (p *Pane) skipped(s *wire.Skipped) {
 	}
 }
 
-// happen shows what happened: at once, or where much does, with the next turn.
-func (p *Pane) happen(h *activity) {
+// addActivity shows what happened: at once, or where much does, with the next turn.
+func (p *Pane) addActivity(h *activity) {
 	h.number = p.number()
 	if p.Busy() {
 		p.pending = append(p.pending, h)

@@ -25,7 +25,7 @@ func (r *routeRow) text() string {
 	return strings.Join([]string{r.Kind, r.pattern(), r.Name, r.Controller, r.Action}, " ")
 }
 
-func (r *routeRow) Copy() (what, whole string) { return copied(r.pattern(), r.Route) }
+func (r *routeRow) Copy() (what, whole string) { return encoded(r.pattern(), r.Route) }
 
 func (r *routeRow) pattern() string {
 	if r.Method == "" {
@@ -36,15 +36,15 @@ func (r *routeRow) pattern() string {
 
 func (r *routeRow) cells(st *term.Styles) []cell {
 	kind := map[string]cell{"action": {"action", st.Keyword}, "page": {"page", st.Changed}, "cursor": {"cursor", st.Good}}[r.Kind]
-	held := cell{"", st.Dim}
+	holders := cell{"", st.Dim}
 	if r.Holders > 0 {
-		held = cell{show.Grouped(r.Holders), st.Number}
+		holders = cell{show.Grouped(r.Holders), st.Number}
 	}
 	name := r.Name
 	if r.Method == "" {
 		name = ""
 	}
-	return []cell{kind, {term.Clean(r.pattern()), st.Strong}, held, {term.Clean(name), st.Plain}, {term.Clean(r.InputList()), st.Dim}}
+	return []cell{kind, {term.Clean(r.pattern()), st.Strong}, holders, {term.Clean(name), st.Plain}, {term.Clean(r.InputList()), st.Dim}}
 }
 
 func (r *routeRow) draw(f show.Formatter) []string {

@@ -213,18 +213,18 @@ func (p *program) evaluate(ctx context.Context, client *control.Client) {
 			p.tea.Send(leaveMsg{1, show.NewCrash(cause)})
 		}
 	}()
-	tell := func(message any) { send(ctx, p.outputs, message) }
+	post := func(message any) { send(ctx, p.outputs, message) }
 	e := script.New(client.Hello(), p.reconnector, p.o.Options)
 	e.Preview = shownRecords
-	e.Print = func(values []show.Value) { tell(printedMsg{values}) }
-	e.Confirm = askBy(tell)
+	e.Print = func(values []show.Value) { post(printedMsg{values}) }
+	e.Confirm = askBy(post)
 	for job := range p.jobs {
-		client = e.FollowApplication(job.ctx, p.reconnector, client, !job.complete, func(note string) { tell(noteMsg{note}) })
+		client = e.FollowApplication(job.ctx, p.reconnector, client, !job.complete, func(note string) { post(noteMsg{note}) })
 		if job.complete {
-			tell(completedMsg{job.code, e.CompleteSoon(job.ctx, job.code)})
+			post(completedMsg{job.code, e.CompleteSoon(job.ctx, job.code)})
 			continue
 		}
-		tell(doneMsg{e.Run(job.ctx, script.Source{Text: job.code}, func(v show.Value) { tell(shownMsg{v}) })})
+		post(doneMsg{e.Run(job.ctx, script.Source{Text: job.code}, func(v show.Value) { post(shownMsg{v}) })})
 	}
 }
 

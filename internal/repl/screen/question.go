@@ -15,10 +15,10 @@ type question struct {
 }
 
 // askBy asks a question on the screen, and waits for the answer.
-func askBy(tell func(any)) func(ctx context.Context, what string) bool {
+func askBy(post func(any)) func(ctx context.Context, what string) bool {
 	return func(ctx context.Context, what string) bool {
 		q := &question{what, make(chan bool, 1)}
-		tell(q)
+		post(q)
 		select {
 		case yes := <-q.answer:
 			return yes
@@ -40,4 +40,4 @@ func (s *screen) keyInQuestion(msg tea.KeyMsg) {
 	s.question = nil
 }
 
-func (q *question) text() string { return script.Question(q.what) }
+func (q *question) text() string { return script.QuestionText(q.what) }

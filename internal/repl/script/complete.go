@@ -40,26 +40,26 @@ func (e *Evaluator) Complete(text string) (found Completion) {
 			found = Completion{}
 		}
 	}()
-	r := completer{e, show.Tokens{Text: text}}
+	r := completer{e, show.Code{Text: text}}
 	var s show.Lexer
 	for _, t := range s.Scan(text) {
 		if t.Kind == show.CommentToken && t.End == len(text) {
 			return Completion{}
 		}
 		if t.Kind != show.SpaceToken && t.Kind != show.CommentToken {
-			r.List = append(r.List, t)
+			r.Tokens = append(r.Tokens, t)
 		}
 	}
 	if s.Comment || s.InTemplate() {
 		return Completion{}
 	}
-	last := len(r.List) - 1
-	if last >= 0 && r.List[last].Kind == show.StringToken {
+	last := len(r.Tokens) - 1
+	if last >= 0 && r.Tokens[last].Kind == show.StringToken {
 		return r.inText(last)
 	}
 	start, word := len(text), ""
-	if last >= 0 && r.List[last].End == len(text) && (r.List[last].Kind == show.WordToken || r.List[last].Kind == show.KeywordToken) {
-		start = r.List[last].Start
+	if last >= 0 && r.Tokens[last].End == len(text) && (r.Tokens[last].Kind == show.WordToken || r.Tokens[last].Kind == show.KeywordToken) {
+		start = r.Tokens[last].Start
 		word = text[start:]
 		last--
 	}
@@ -126,7 +126,7 @@ const (
 // A completer looks backwards through the tokens before the cursor.
 type completer struct {
 	e *Evaluator
-	show.Tokens
+	show.Code
 }
 
 func (r *completer) is(i int, text string) bool { return r.Word(i) == text }
@@ -145,12 +145,12 @@ func (r *completer) subject(i int) subject {
 			return subject{}
 		}
 		return r.e.indexed(r.subject(open - 1))
-	case i >= 0 && (r.List[i].Kind == show.WordToken || r.is(i, "globalThis")):
+	case i >= 0 && (r.Tokens[i].Kind == show.WordToken || r.is(i, "globalThis")):
 		if r.is(i-1, ".") {
 			return r.e.property(r.subject(i-2), r.Word(i))
 		}
 		return r.e.classify(r.e.vm.Get(r.Word(i)))
-	case i >= 0 && r.List[i].Kind == show.StringToken:
+	case i >= 0 && r.Tokens[i].Kind == show.StringToken:
 		return subject{what: plainSubject, value: r.e.vm.ToValue("")}
 	}
 	return subject{}

@@ -126,9 +126,9 @@ func (r *completer) argumentOf(object int) *model {
 // inText completes what stands within quotes: the name of a field, of a cursor, of
 // a route or of a topic, or an id.
 func (r *completer) inText(i int) Completion {
-	start := r.List[i].Start + 1
+	start := r.Tokens[i].Start + 1
 	typed := r.Text[start:]
-	if strings.ContainsAny(typed, "\"'\n") || r.List[i].End != len(r.Text) {
+	if strings.ContainsAny(typed, "\"'\n") || r.Tokens[i].End != len(r.Text) {
 		return Completion{}
 	}
 	open := i - 1
@@ -212,7 +212,7 @@ func (r *completer) texts(function string, open int) []string {
 // argumentEnd is where the first argument of a call ends.
 func (r *completer) argumentEnd(open int) int {
 	depth := 0
-	for i := open + 1; i < len(r.List); i++ {
+	for i := open + 1; i < len(r.Tokens); i++ {
 		switch r.Word(i) {
 		case "(", "[", "{":
 			depth++

@@ -34,5 +34,5 @@ func (e *Evaluator) agree(what string) {
 	}
 }
 
-// Question returns how a person is asked whether to do what a text says.
-func Question(what string) string { return what + "? [y/N]" }
+// QuestionText returns how a person is asked whether to do what a text says.
+func QuestionText(what string) string { return what + "? [y/N]" }

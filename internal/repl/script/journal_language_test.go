@@ -94,7 +94,7 @@ func TestAUserActsInTheConsole(t *testing.T) {
 	} {
 		d.expect(c.code, c.want)
 	}
-	if got := d.says(`as(null)`); got != "cursor         sees  note\nposts.popular     2\nposts.mine           you may not open posts.mine\nposts.one            needs id\nposts.howMany     3\n4 items" {
+	if got := d.shows(`as(null)`); got != "cursor         sees  note\nposts.popular     2\nposts.mine           you may not open posts.mine\nposts.one            needs id\nposts.howMany     3\n4 items" {
 		t.Errorf("a visitor sees\n%s", got)
 	}
 	for _, c := range []struct{ code, want string }{
@@ -166,7 +166,7 @@ func TestWhy(t *testing.T) {
   ✗ journalController.Match
   → id is "ID:one" decides`},
 	} {
-		got := d.says(c.code)
+		got := d.shows(c.code)
 		for _, name := range []string{"p", "two", "four"} {
 			id := strings.Trim(d.must(name+".id"), `"`)
 			got = strings.ReplaceAll(got, "Post "+id, "Post P")
@@ -219,15 +219,15 @@ func TestUndoInTheConsole(t *testing.T) {
     title  "one" → "uno"
     likes  1 → 9`
 	id := strings.Trim(d.must("p.id"), `"`)
-	if got := strings.ReplaceAll(d.says(`diff(changed)`), id, "P"); got != want {
+	if got := strings.ReplaceAll(d.shows(`diff(changed)`), id, "P"); got != want {
 		t.Errorf("diff\n%s", got)
 	}
 	d.must(`p.update({published: false})`)
-	if got := d.says(`undo(changed)`); got != "commit 4 is undone with commit 6: 1 record" {
+	if got := d.shows(`undo(changed)`); got != "commit 4 is undone with commit 6: 1 record" {
 		t.Error(got)
 	}
 	d.expect(`p.reload(); [p.title, p.likes, p.published]`, `["one",1,false]`)
-	if got := strings.ReplaceAll(d.says(`undo(changed)`), id, "P"); got != "conflict: commit 4 cannot be undone: something later stands against it\n  Post P  was updated by commit 6 (console:mira): title, likes" {
+	if got := strings.ReplaceAll(d.shows(`undo(changed)`), id, "P"); got != "conflict: commit 4 cannot be undone: something later stands against it\n  Post P  was updated by commit 6 (console:mira): title, likes" {
 		t.Error(got)
 	}
 	d.expect(`undo(99)`, "not_found: there is no commit 99; the newest is 6")

@@ -30,9 +30,9 @@ func (d *desk) audience() *audience {
 	return a
 }
 
-// heard is what the clients were sent since. An answer comes after all that came
+// received is what the clients were sent since. An answer comes after all that came
 // before it.
-func (a *audience) heard() (all []string) {
+func (a *audience) received() (all []string) {
 	for i, c := range a.clients {
 		c.Call("GET /greet", map[string]any{"word": "hi"})
 		for _, frame := range c.Frames()[a.frames[i]:] {
@@ -53,7 +53,7 @@ func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
 	d.expect(`diff()`, `[]`)
 	d.expect(`impact().reachedAll`, `0`)
 	d.must(`p.update({published: true, likes: 6}); as(bob).posts.create({title: "five"}); Post.where({title: "four"}).first().delete()`)
-	if got := d.says(`diff()`); !strings.HasPrefix(got, "3 changes\n~ Post ") || !strings.Contains(got, "    published  false → true\n    likes      5 → 6\n+ Post ") || !strings.Contains(got, `"five"`) || !strings.Contains(got, "\n- Post ") {
+	if got := d.shows(`diff()`); !strings.HasPrefix(got, "3 changes\n~ Post ") || !strings.Contains(got, "    published  false → true\n    likes      5 → 6\n+ Post ") || !strings.Contains(got, `"five"`) || !strings.Contains(got, "\n- Post ") {
 		t.Errorf("diff()\n%s", got)
 	}
 	want := `3 changes would reach 3 of 3 connections
@@ -69,7 +69,7 @@ func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
                           enter   Post "two"`
 	for range 2 {
 		var got []string
-		for line := range strings.Lines(d.says(`impact()`)) {
+		for line := range strings.Lines(d.shows(`impact()`)) {
 			words := strings.Fields(line)
 			if i := slices.Index(words, "Post"); i >= 0 { // without the id
 				line = strings.Replace(line, words[i+1]+" ", "", 1)
@@ -84,15 +84,15 @@ func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
 	d.expect(`[Post.count(), as(null).posts.popular().pluck("title"), as(bob).posts.mine().count()]`, `[4,["two","three"],2]`)
 	d.expect(`p.author.postsByAuthor.where({published: true}).count()`, `2`)
 	d.expect(`as(bob).posts.announce({})`, `0`)
-	if heard := all.heard(); len(heard) > 0 {
-		t.Errorf("somebody was told: %s", heard)
+	if received := all.received(); len(received) > 0 {
+		t.Errorf("somebody was told: %s", received)
 	}
 	if seq := d.app.Seq(); seq != 3 {
 		t.Errorf("commit %d was made", seq)
 	}
 	d.expect(`commit()`, `3`)
-	if heard := all.heard(); len(heard) != 3 {
-		t.Errorf("then %d clients were told: %s", len(heard), heard)
+	if received := all.received(); len(received) != 3 {
+		t.Errorf("then %d clients were told: %s", len(received), received)
 	}
 	d.expect(`[seq(), diff(4).length, Post.count(), commit()]`, `[4,3,4,0]`)
 }
@@ -115,11 +115,11 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 	id := string(d.post("uno").ID)
 	const refused = "conflict: this is not as it was read any more\n  Post P  was updated by commit 6 (app): title\n  nothing was committed: diff() shows what the sandbox holds, discard() drops it"
 	for range 2 {
-		if got := strings.ReplaceAll(d.says(`commit()`), id, "P"); got != refused {
+		if got := strings.ReplaceAll(d.shows(`commit()`), id, "P"); got != refused {
 			t.Errorf("commit()\n%s", got)
 		}
 	}
-	if got := strings.ReplaceAll(d.says(`impact()`), id, "P"); !strings.Contains(got, "commit() would be refused, for this has moved since it was read:\n  Post P by commit 6 (app): title") {
+	if got := strings.ReplaceAll(d.shows(`impact()`), id, "P"); !strings.Contains(got, "commit() would be refused, for this has moved since it was read:\n  Post P by commit 6 (app): title") {
 		t.Errorf("impact()\n%s", got)
 	}
 	d.expect(`[diff().length, discard() === undefined, diff().length, commit()]`, `[1,true,0,0]`)
@@ -136,7 +136,7 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 	if err := journalPosts.Delete(t.Context(), d.app, d.post("three").ID); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.says(`commit()`); !strings.Contains(got, "posts  what was read has changed by commit ") {
+	if got := d.shows(`commit()`); !strings.Contains(got, "posts  what was read has changed by commit ") {
 		t.Errorf("commit()\n%s", got)
 	}
 	d.must(`discard(); try { transaction(() => { User.create({name: "gus"}); throw 1 }) } catch (e) {}`)
@@ -168,8 +168,8 @@ func TestAFunctionIsTriedAndTakenBack(t *testing.T) {
 	d.expect(`impact(async () => {})`, "TypeError: impact takes a plain function, not an async one\n  impact(async () => {})\n        ^")
 	d.expect(`impact(3)`, "TypeError: impact(() => { … }) tries a function; the live pane shows what commit 3 did\n  impact(3)\n        ^")
 	d.expect(`[Post.count(), seq()]`, `[4,3]`)
-	if heard := all.heard(); len(heard) > 0 {
-		t.Errorf("somebody was told: %s", heard)
+	if received := all.received(); len(received) > 0 {
+		t.Errorf("somebody was told: %s", received)
 	}
 	d.e.enterSandbox()
 	d.must(`Post.create({title: "kept"})`)

@@ -219,8 +219,8 @@ func (d *desk) confirms(yes bool) {
 	}
 }
 
-// says is what a person sees of the last value.
-func (d *desk) says(code string) string {
+// shows is what a person sees of the last value.
+func (d *desk) shows(code string) string {
 	d.t.Helper()
 	text := ""
 	err := d.e.Run(d.t.Context(), Source{Text: code}, func(v show.Value) { text = strings.Join(show.Formatter{}.Lines(v), "\n") })

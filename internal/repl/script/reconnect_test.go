@@ -12,12 +12,12 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// startLink runs a link to app until the test ends.
-func startLink(t *testing.T, app *fakeapp.App) (l *control.Reconnector, told <-chan any, end func()) {
+// startReconnector runs a reconnector to app until the test ends.
+func startReconnector(t *testing.T, app *fakeapp.App) (l *control.Reconnector, events <-chan any, end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	events := make(chan any, 100)
-	l = control.NewReconnector(dial(app), func(event any) { events <- event })
+	got := make(chan any, 100)
+	l = control.NewReconnector(dial(app), func(event any) { got <- event })
 	client, err := dial(app)(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -29,39 +29,39 @@ func startLink(t *testing.T, app *fakeapp.App) (l *control.Reconnector, told <-c
 	}()
 	end = func() { cancel(); <-ended }
 	t.Cleanup(end)
-	return l, events, end
+	return l, got, end
 }
 
-// await skips what is told until something of its type.
-func await[T any](t *testing.T, told <-chan any) T {
+// await skips events until one of its type.
+func await[T any](t *testing.T, events <-chan any) T {
 	t.Helper()
 	for {
 		select {
-		case event := <-told:
+		case event := <-events:
 			if wanted, ok := event.(T); ok {
 				return wanted
 			}
 		case <-t.Context().Done():
-			t.Fatal("nothing was told")
+			t.Fatal("no such event came")
 		}
 	}
 }
 
-func TestLinkAttachesAgain(t *testing.T) {
+func TestReconnectorAttachesAgain(t *testing.T) {
 	app := fakeapp.Start(t)
-	l, told, end := startLink(t, app)
-	if got := await[control.Attached](t, told); got.Hello.App != "blog" || len(got.Connections) != 3 {
+	l, events, end := startReconnector(t, app)
+	if got := await[control.Attached](t, events); got.Hello.App != "blog" || len(got.Connections) != 3 {
 		t.Errorf("attached to %+v", got)
 	}
 	e := New(app.Hello(), l, Options{})
 	s := &session{t: t, app: app, e: e}
 	s.must(`let p = Post.create({title: "kept"})`)
-	await[wire.ControlEvent](t, told)
+	await[wire.ControlEvent](t, events)
 	for range 3 {
 		app.Stop()
-		await[control.Away](t, told)
+		await[control.Away](t, events)
 		app.Listen()
-		await[control.Attached](t, told)
+		await[control.Attached](t, events)
 		if got := s.must(`[p.title, p.reload().title]`); got != `["kept","kept"]` {
 			t.Errorf("got %s", got)
 		}
@@ -76,14 +76,14 @@ func TestLinkAttachesAgain(t *testing.T) {
 
 func TestTransactionEndsWithTheApplication(t *testing.T) {
 	app := fakeapp.Start(t)
-	l, told, _ := startLink(t, app)
-	await[control.Attached](t, told)
+	l, events, _ := startReconnector(t, app)
+	await[control.Attached](t, events)
 	s := &session{t: t, app: app, e: New(app.Hello(), l, Options{})}
 	s.e.Print = func([]show.Value) {
 		app.Stop()
-		await[control.Away](t, told)
+		await[control.Away](t, events)
 		app.Listen()
-		await[control.Attached](t, told)
+		await[control.Attached](t, events)
 		app.Renumber()
 	}
 	_, failed := s.run(`transaction(() => { Post.create({title: "x"}); print(); Post.create({title: "y"}) })`)
@@ -94,10 +94,10 @@ func TestTransactionEndsWithTheApplication(t *testing.T) {
 
 func TestRequestsThatWaitCanBeInterrupted(t *testing.T) {
 	app := fakeapp.Start(t)
-	l, told, _ := startLink(t, app)
-	await[control.Attached](t, told)
+	l, events, _ := startReconnector(t, app)
+	await[control.Attached](t, events)
 	app.Stop()
-	await[control.Away](t, told)
+	await[control.Away](t, events)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(ErrInterrupted)
 	e := New(app.Hello(), l, Options{})

@@ -27,7 +27,7 @@ var (
 func Redact(code string, models []wire.ModelInfo) string {
 	var s show.Lexer
 	tokens := slices.DeleteFunc(s.Scan(code), func(t show.Token) bool { return t.Kind == show.SpaceToken || t.Kind == show.CommentToken })
-	r := redactor{show.Tokens{Text: code, List: tokens}, privateNames(models)}
+	r := redactor{show.Code{Text: code, Tokens: tokens}, privateNames(models)}
 	var out strings.Builder
 	written := 0
 	for i, t := range tokens {
@@ -52,13 +52,13 @@ func privateNames(models []wire.ModelInfo) []string {
 }
 
 type redactor struct {
-	show.Tokens
+	show.Code
 	private []string
 }
 
 // secret tells whether a literal is one.
 func (r *redactor) secret(i int) bool {
-	switch r.List[i].Kind {
+	switch r.Tokens[i].Kind {
 	case show.StringToken, show.TemplateToken:
 		return looksSecret(strings.Trim(r.Word(i), "\"'`")) || r.hasSecretName(i) && r.Word(i+1) != ":"
 	case show.NumberToken:
@@ -103,11 +103,11 @@ func (r *redactor) isSecretName(name string) bool {
 // end is where the literal that begins with tokens[i] ends: a template is several
 // tokens.
 func (r *redactor) end(i int) int {
-	if r.List[i].Kind != show.TemplateToken {
-		return r.List[i].End
+	if r.Tokens[i].Kind != show.TemplateToken {
+		return r.Tokens[i].End
 	}
 	var s show.Lexer
-	for at := r.List[i].Start; at < len(r.Text); {
+	for at := r.Tokens[i].Start; at < len(r.Text); {
 		_, end := s.Token(r.Text, at)
 		if at = end; len(s.Open) == 0 {
 			return end

@@ -52,9 +52,9 @@ func (e *Evaluator) relate(models []*model) {
 				continue
 			}
 			if name := singular(f.Name); name != f.Name {
-				m.leads(relation{name: name, to: models[to], field: f.Name})
+				m.defineRelation(relation{name: name, to: models[to], field: f.Name})
 			}
-			models[to].leads(relation{name: m.backward(f), to: m, field: f.Name, many: true})
+			models[to].defineRelation(relation{name: m.backward(f), to: m, field: f.Name, many: true})
 		}
 	}
 }
@@ -85,7 +85,7 @@ func (m *model) backward(f wire.FieldInfo) string {
 	return m.info.Name + "By" + strings.ToUpper(by[:1]) + by[1:]
 }
 
-func (m *model) leads(r relation) {
+func (m *model) defineRelation(r relation) {
 	if m.field(r.name) != nil || m.ref(r.name) != nil || slices.Contains(recordMethods, r.name) {
 		return
 	}

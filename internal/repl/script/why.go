@@ -227,12 +227,12 @@ func (e *Evaluator) describeImpact(impact wire.Impact) string {
 	}
 	lines := []string{text}
 	user, cursor := 0, 0
-	for _, told := range impact.Reached {
-		user, cursor = max(user, term.Width(term.Clean(told.User))), max(cursor, term.Width(term.Clean(told.Cursor)))
+	for _, reaction := range impact.Reached {
+		user, cursor = max(user, term.Width(term.Clean(reaction.User))), max(cursor, term.Width(term.Clean(reaction.Cursor)))
 	}
-	for _, told := range impact.Reached {
-		head := "  " + term.Pad(term.Clean(told.User), user) + "  " + term.Pad(term.Clean(told.Cursor), cursor) + "  "
-		for _, what := range e.describeReaction(told) {
+	for _, reaction := range impact.Reached {
+		head := "  " + term.Pad(term.Clean(reaction.User), user) + "  " + term.Pad(term.Clean(reaction.Cursor), cursor) + "  "
+		for _, what := range e.describeReaction(reaction) {
 			lines = append(lines, head+what)
 			head = strings.Repeat(" ", term.Width(head))
 		}

@@ -1,27 +1,27 @@
 package show
 
-// Tokens are the tokens of a piece of code, with its text.
-type Tokens struct {
-	Text string
-	List []Token
+// Code is a piece of JavaScript, split into tokens.
+type Code struct {
+	Text   string
+	Tokens []Token
 }
 
 // Word returns the text of token i, "" if there is none.
-func (w Tokens) Word(i int) string {
-	if i < 0 || i >= len(w.List) {
+func (c Code) Word(i int) string {
+	if i < 0 || i >= len(c.Tokens) {
 		return ""
 	}
-	return w.Text[w.List[i].Start:w.List[i].End]
+	return c.Text[c.Tokens[i].Start:c.Tokens[i].End]
 }
 
 // Enclosing is the index of the bracket that is still open before i.
-func (w Tokens) Enclosing(i int) int {
+func (c Code) Enclosing(i int) int {
 	depth := 0
 	for ; i >= 0; i-- {
-		if w.List[i].Kind != PunctToken {
+		if c.Tokens[i].Kind != PunctToken {
 			continue
 		}
-		switch w.Word(i) {
+		switch c.Word(i) {
 		case ")", "]", "}":
 			depth++
 		case "(", "[", "{":
