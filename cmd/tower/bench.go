@@ -16,8 +16,6 @@ import (
 
 	"github.com/towerkit/tower/internal/bench"
 	"github.com/towerkit/tower/internal/dev"
-	"github.com/towerkit/tower/internal/repl/control"
-	"github.com/towerkit/tower/internal/wire"
 )
 
 func newBench() *cobra.Command {
@@ -146,11 +144,11 @@ func (b *benchCommand) application(folder string) (app *application, database st
 	return app, filepath.Join(folder, "bench.db"), err
 }
 
-// makeUsers makes one for each client, and one who writes, in one transaction.
-func (b *bench) makeUsers(ctx context.Context, client *control.Client) (ids []string, err error) {
-	var tx uint64
-	if err := client.Do(ctx, wire.ControlRequest{Do: wire.DoBegin}, &tx); err != nil {
-		return nil, fmt.Errorf("make users: %w", err)
+// parseSubject parses a cursor and an action, each with an optional input in JSON after a
+// space. call may be empty.
+func parseSubject(cursor, call string) (s bench.Subject, err error) {
+	if s.Cursor, s.With, err = splitInput("the cursor", cursor, "posts.published"); err != nil || call == "" {
+		return s, err
 	}
 	method, rest, _ := strings.Cut(call, " ")
 	path, in, err := splitInput("--call", rest, "POST /posts")
@@ -161,10 +159,12 @@ func (b *bench) makeUsers(ctx context.Context, client *control.Client) (ids []st
 	return s, err
 }
 
-func createIn(ctx context.Context, client *control.Client, tx uint64, name string) (string, error) {
-	set, err := wire.Encode(map[string]string{"name": name})
-	if err != nil {
-		return "", err
+// splitInput splits a name from the JSON object after it. what and like describe the name
+// in errors.
+func splitInput(what, text, like string) (name string, in json.RawMessage, err error) {
+	name, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	if rest = strings.TrimSpace(rest); rest == "" {
+		return name, nil, nil
 	}
 	var object map[string]any
 	if err := json.Unmarshal([]byte(rest), &object); err != nil {

@@ -7,8 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/repl"
-	"github.com/towerkit/tower/internal/repl/control"
-	"github.com/towerkit/tower/internal/wire"
 )
 
 func newConsole() *cobra.Command {
@@ -70,61 +68,4 @@ many records; in a script, use --yes.`,
 	cmd.Flags().Var(&env, "env", "environment in which to start an application that is not running")
 	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(environments, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
-}
-
-// An attachment is a console's way to its application: the one that runs, or
-// one of its own.
-type attachment struct {
-	app      *application
-	env      string
-	progress io.Writer
-
-	mu    sync.Mutex
-	began bool // it was attached once
-	own   *dev.App
-}
-
-// dial attaches to the application. The first time it starts one that does not
-// run; one that has gone away comes back by itself, or not.
-func (a *attachment) dial(ctx context.Context) (*control.Client, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	client, err := attach(ctx, a.app)
-	if a.began || !errors.Is(err, control.ErrNotRunning) {
-		a.began = a.began || err == nil
-		return client, err
-	}
-	fmt.Fprintln(a.progress, "starting the application, which does not run yet")
-	own, err := dev.Start(ctx, dev.Options{Folder: a.app.Folder, Env: a.env, Output: nil})
-	if err != nil {
-		var running *dev.RunningError
-		if errors.As(err, &running) { // it is just starting
-			return nil, fmt.Errorf("%w yet: %w", control.ErrNotRunning, err)
-		}
-		return nil, err
-	}
-	a.own, a.began = own, true
-	return attach(ctx, a.app)
-}
-
-func (a *attachment) close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.own != nil {
-		_ = a.own.Close() // what it was asked has been answered
-	}
-}
-
-// attach connects to the running application. The error is repl.ErrNotRunning
-// when it does not run.
-func attach(ctx context.Context, app *application) (*control.Client, error) {
-	runtime := wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid())
-	return control.Attach(ctx, wire.SocketPath(app.Folder, runtime), "console:"+userName())
-}
-
-func userName() string {
-	if who, err := user.Current(); err == nil {
-		return who.Username
-	}
-	return "unknown"
 }

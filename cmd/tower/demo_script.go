@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
 )
 
 // A scriptStep is an input to the console and its expected effects on each client:
@@ -134,7 +135,7 @@ func listEffects(effects []string) string {
 func (s *sample) evaluate(ctx context.Context, text string) (answer string, failed bool) {
 	var out bytes.Buffer
 	code := repl.Run(ctx, repl.Options{
-		Dial: func(ctx context.Context) (*repl.Client, error) { return attach(ctx, s.app) },
+		Dial: func(ctx context.Context) (*control.Client, error) { return attach(ctx, s.app) },
 		Expr: []string{text}, Output: &out, Err: &out,
 	})
 	return out.String(), code != 0

@@ -10,7 +10,7 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/dev"
-	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -27,13 +27,13 @@ type appDialer struct {
 }
 
 // dial connects to the running application. If the application is not running, the first
-// call starts it. Later calls return [repl.ErrNotRunning]: an application that has exited
+// call starts it. Later calls return [control.ErrNotRunning]: an application that has exited
 // is restarted by its supervisor, or not at all.
-func (a *appDialer) dial(ctx context.Context) (*repl.Client, error) {
+func (a *appDialer) dial(ctx context.Context) (*control.Client, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	client, err := attach(ctx, a.app)
-	if a.attached || !errors.Is(err, repl.ErrNotRunning) {
+	if a.attached || !errors.Is(err, control.ErrNotRunning) {
 		a.attached = a.attached || err == nil
 		return client, err
 	}
@@ -42,7 +42,7 @@ func (a *appDialer) dial(ctx context.Context) (*repl.Client, error) {
 	if err != nil {
 		var running *dev.RunningError
 		if errors.As(err, &running) { // another process is starting it
-			return nil, fmt.Errorf("%w yet: %w", repl.ErrNotRunning, err)
+			return nil, fmt.Errorf("%w yet: %w", control.ErrNotRunning, err)
 		}
 		return nil, err
 	}
@@ -58,11 +58,11 @@ func (a *appDialer) close() {
 	}
 }
 
-// attach connects to the running application. The error is [repl.ErrNotRunning] if it is
+// attach connects to the running application. The error is [control.ErrNotRunning] if it is
 // not running.
-func attach(ctx context.Context, app *application) (*repl.Client, error) {
+func attach(ctx context.Context, app *application) (*control.Client, error) {
 	runtime := wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid())
-	return repl.Attach(ctx, wire.SocketPath(app.Folder, runtime), "console:"+userName())
+	return control.Attach(ctx, wire.SocketPath(app.Folder, runtime), "console:"+userName())
 }
 
 func userName() string {

@@ -121,8 +121,8 @@ func (a *testApp) prints(text string) {
 	eventually(a.t, "the server prints "+text, func() bool { return strings.Contains(a.output.String(), text) })
 }
 
-// attach connects to the running application, once it runs.
-func (a *journal) attach() (client *control.Client) {
+// attach waits until the application is running, and connects to it.
+func (a *testApp) attach() (client *control.Client) {
 	a.t.Helper()
 	app, err := readApplication(a.folder)
 	if err != nil {

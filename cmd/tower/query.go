@@ -80,10 +80,10 @@ type queryCommand struct {
 	timeout              time.Duration
 	out                  io.Writer
 
-	condition *script.Condition // nil: there is none
+	condition *script.Condition // nil without --until
 	request   wire.ControlRequest
-	held      control.Replica
-	build     string // of the application that told what is held
+	replica   control.Replica
+	build     string // build of the application that filled the replica
 	printer   *repl.Printer
 }
 
@@ -152,7 +152,7 @@ func (q *queryCommand) state() string {
 	return fmt.Sprintf("count is %d", q.replica.Len())
 }
 
-// resolve finds out what the scope means.
+// resolve completes the request: the scope is the name of a declared cursor, or a query.
 func (q *queryCommand) resolve(ctx context.Context, client *control.Client) error {
 	if declaredName.MatchString(q.scope) {
 		var routes []wire.Route
@@ -182,7 +182,7 @@ func declared(name string, routes []wire.Route) error {
 			return nil
 		}
 	}
-	hint := "see what is declared: tower routes -g cursor"
+	hint := "see the declared cursors: tower routes -g cursor"
 	if like := spelling.Closest(name, names); like != "" {
 		hint = "did you mean: tower query " + like
 	}
@@ -192,11 +192,11 @@ func declared(name string, routes []wire.Route) error {
 // errDone ends follow when the command has printed everything, or the condition holds.
 var errDone = errors.New("done")
 
-// follow opens the cursor and takes what comes of it. When the application goes
-// away it goes on with the one that comes back, from where it was.
-func (q *queryCommand) follow(ctx context.Context, client *control.Client, attached *attachment) error {
+// follow opens the cursor and applies its frames. If the connection is lost, it waits for
+// the application to run again, and resumes the cursor where it was.
+func (q *queryCommand) follow(ctx context.Context, client *control.Client, dialer *appDialer) error {
 	for {
-		err := q.listen(ctx, client)
+		err := q.read(ctx, client)
 		var ended *control.StreamError
 		if again := errors.Is(err, control.ErrLost) || errors.As(err, &ended); !again || !q.watch && q.condition == nil {
 			return cause(ctx, err)
@@ -219,8 +219,9 @@ func cause(ctx context.Context, err error) error {
 	return err
 }
 
-// listen opens the cursor, and takes its frames until it is done or the stream ends.
-func (q *queryCommand) listen(ctx context.Context, client *control.Client) error {
+// read opens the cursor and applies its frames, until the command is done or the stream
+// ends.
+func (q *queryCommand) read(ctx context.Context, client *control.Client) error {
 	req := q.request
 	if build := client.Hello().Build; build == q.build {
 		req.Since = q.replica.At
@@ -274,8 +275,8 @@ const (
 	lastRedial  = time.Second
 )
 
-// redial attaches again, to the application that comes back.
-func redial(ctx context.Context, attached *attachment) (*control.Client, error) {
+// redial waits until the application is running again, and connects to it.
+func redial(ctx context.Context, dialer *appDialer) (*control.Client, error) {
 	for wait := firstRedial; ; wait = min(2*wait, lastRedial) {
 		timer := time.NewTimer(wait)
 		select {
@@ -284,7 +285,7 @@ func redial(ctx context.Context, attached *attachment) (*control.Client, error) 
 			timer.Stop()
 			return nil, context.Cause(ctx)
 		}
-		client, err := attached.dial(ctx)
+		client, err := dialer.dial(ctx)
 		if err == nil || !errors.Is(err, control.ErrNotRunning) {
 			return client, err
 		}

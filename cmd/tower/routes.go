@@ -70,10 +70,10 @@ func fetchRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string
 	if err != nil {
 		return nil, "", err
 	}
-	attached := &attachment{app: app, env: "development", progress: cmd.ErrOrStderr()}
-	defer attached.close()
+	dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
+	defer dialer.close()
 	var client *control.Client
-	if client, err = attached.dial(cmd.Context()); err != nil {
+	if client, err = dialer.dial(cmd.Context()); err != nil {
 		return nil, "", err
 	}
 	defer client.Close()

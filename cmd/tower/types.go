@@ -80,7 +80,7 @@ func updateTypes(ctx context.Context, app *application) (string, error) {
 	return "wrote " + strings.Join(written, ", "), plan.Apply()
 }
 
-// planTypes plans the types of a running application.
+// planTypes returns a plan that writes the types of a running application.
 func planTypes(ctx context.Context, app *application, connected *control.Client, force bool) (*scaffolds.Plan, error) {
 	var schema wire.Schema
 	if err := connected.Do(ctx, wire.ControlRequest{Do: wire.DoSchema}, &schema); err != nil {

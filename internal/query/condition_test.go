@@ -113,7 +113,7 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		"-titel": `order: "titel" is not a field of Thing; did you mean title?`,
 		"tags":   `order: tags, of type list, has no order`,
 		"extra":  `order: extra, of type object, has no order`,
-		"-":      `order: "" is not a field of thing`,
+		"-":      `order: "" is not a field of Thing`,
 	} {
 		if _, err := ParseOrder(m, []string{term}); err == nil || err.Error() != want {
 			t.Errorf("%q: %v", term, err)

@@ -77,7 +77,7 @@ type naiveList struct {
 
 func newLag(t *testing.T, random *rand.Rand, limit int) *lag {
 	l := &lag{t: t, random: random, states: map[uint64]string{}, held: map[uint64]*replica.Replica{}}
-	l.outbox = &outbox{limit: limit, transport: fakeTransport{
+	l.outbox = &Outbox{Limit: limit, Transport: fakeTransport{
 		func(message []byte) { l.messages = append(l.messages, message) },
 		func() { l.full = true },
 	}}
