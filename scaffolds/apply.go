@@ -11,14 +11,14 @@ import (
 	"strings"
 )
 
-// disk is what applying a plan asks of the file system, so that tests can make it fail.
-type disk struct {
+// fileSystem is what applying a plan asks of the file system, so that tests can make it fail.
+type fileSystem struct {
 	mkdir  func(name string) error
 	write  func(name string, text []byte, mode fs.FileMode) error
 	rename func(from, to string) error
 }
 
-var realDisk = disk{
+var osFileSystem = fileSystem{
 	mkdir: func(name string) error { return os.Mkdir(name, 0o777) },
 	write: func(name string, text []byte, mode fs.FileMode) error {
 		if err := os.WriteFile(name, text, 0o666); err != nil || mode == 0 {
@@ -40,124 +40,124 @@ func (p *Plan) Apply() error {
 		}
 		return fmt.Errorf("nothing was changed, because of %s; --force goes ahead", strings.Join(paths, ", "))
 	}
-	var jobs []*job
+	var changes []*fileChange
 	for _, s := range p.Steps {
 		if !s.changes() {
 			continue
 		}
-		j := &job{step: s, target: filepath.Join(p.Folder, filepath.FromSlash(s.Path))}
-		if err := j.check(); err != nil {
+		c := &fileChange{step: s, target: filepath.Join(p.Folder, filepath.FromSlash(s.Path))}
+		if err := c.check(); err != nil {
 			return err
 		}
-		jobs = append(jobs, j)
+		changes = append(changes, c)
 	}
 
-	a := attempt{disk: p.disk}
-	if err := a.run(jobs); err != nil {
-		return errors.Join(fmt.Errorf("nothing was changed: %w", err), a.undo())
+	t := fileTransaction{fs: p.fs}
+	if err := t.run(changes); err != nil {
+		return errors.Join(fmt.Errorf("nothing was changed: %w", err), t.undo())
 	}
-	return a.finish(p.Folder, jobs)
+	return t.finish(p.Folder, changes)
 }
 
-// A job is a step on its way to the disk.
-type job struct {
+// A fileChange is a step on its way to the disk.
+type fileChange struct {
 	step   Step
 	target string
 	mode   fs.FileMode // 0: that of a new file
 }
 
 // check looks whether the file is as it was when the plan was made.
-func (j *job) check() error {
-	if real, err := filepath.EvalSymlinks(j.target); err == nil {
-		j.target = real
+func (c *fileChange) check() error {
+	if real, err := filepath.EvalSymlinks(c.target); err == nil {
+		c.target = real
 	}
-	info, err := os.Stat(j.target)
+	info, err := os.Stat(c.target)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if j.step.before == nil {
+		if c.step.before == nil {
 			return nil
 		}
-		return fmt.Errorf("%s has been removed since this was planned; try again", j.step.Path)
+		return fmt.Errorf("%s has been removed since this was planned; try again", c.step.Path)
 	case err != nil:
-		return fmt.Errorf("look at %s: %w", j.step.Path, err)
+		return fmt.Errorf("look at %s: %w", c.step.Path, err)
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%s is not a file; move it away and try again", j.step.Path)
+		return fmt.Errorf("%s is not a file; move it away and try again", c.step.Path)
 	}
-	j.mode = info.Mode().Perm()
-	text, err := os.ReadFile(j.target)
+	c.mode = info.Mode().Perm()
+	text, err := os.ReadFile(c.target)
 	if err != nil {
-		return fmt.Errorf("read %s: %w", j.step.Path, err)
+		return fmt.Errorf("read %s: %w", c.step.Path, err)
 	}
-	if j.step.before == nil || !bytes.Equal(text, j.step.before) {
-		return fmt.Errorf("%s has been changed since this was planned; try again", j.step.Path)
+	if c.step.before == nil || !bytes.Equal(text, c.step.before) {
+		return fmt.Errorf("%s has been changed since this was planned; try again", c.step.Path)
 	}
 	return nil
 }
 
-// An attempt remembers how to take back what it did, and what to clear away
+// An fileTransaction remembers how to take back what it did, and what to clear away
 // when it need not.
-type attempt struct {
-	disk    disk
+type fileTransaction struct {
+	fs      fileSystem
 	undos   []func() error
 	backups []string
 }
 
 // run writes every text beside its target first, since that is what fails when
 // a disk is full, and then moves them all into place.
-func (a *attempt) run(jobs []*job) error {
-	temps := make([]string, len(jobs))
-	for i, j := range jobs {
-		if j.step.after == nil {
+func (t *fileTransaction) run(changes []*fileChange) error {
+	temps := make([]string, len(changes))
+	for i, c := range changes {
+		if c.step.after == nil {
 			continue
 		}
-		if err := a.folders(filepath.Dir(j.target)); err != nil {
-			return fmt.Errorf("make the folder of %s: %w", j.step.Path, err)
+		if err := t.folders(filepath.Dir(c.target)); err != nil {
+			return fmt.Errorf("make the folder of %s: %w", c.step.Path, err)
 		}
-		temps[i] = beside(j.target)
-		a.undos = append(a.undos, func() error { return removeIfThere(temps[i]) })
-		if err := a.disk.write(temps[i], j.step.after, j.mode); err != nil {
-			return fmt.Errorf("write %s: %w", j.step.Path, err)
+		temps[i] = tempName(c.target)
+		t.undos = append(t.undos, func() error { return removeIfThere(temps[i]) })
+		if err := t.fs.write(temps[i], c.step.after, c.mode); err != nil {
+			return fmt.Errorf("write %s: %w", c.step.Path, err)
 		}
 	}
-	for i, j := range jobs {
-		if j.step.before != nil {
-			backup := beside(j.target)
-			if err := a.disk.rename(j.target, backup); err != nil {
-				return fmt.Errorf("replace %s: %w", j.step.Path, err)
+	for i, c := range changes {
+		if c.step.before != nil {
+			backup := tempName(c.target)
+			if err := t.fs.rename(c.target, backup); err != nil {
+				return fmt.Errorf("replace %s: %w", c.step.Path, err)
 			}
-			a.backups = append(a.backups, backup)
-			a.undos = append(a.undos, func() error { return os.Rename(backup, j.target) })
+			t.backups = append(t.backups, backup)
+			t.undos = append(t.undos, func() error { return os.Rename(backup, c.target) })
 		}
-		if j.step.after != nil {
-			if err := a.disk.rename(temps[i], j.target); err != nil {
-				return fmt.Errorf("write %s: %w", j.step.Path, err)
+		if c.step.after != nil {
+			if err := t.fs.rename(temps[i], c.target); err != nil {
+				return fmt.Errorf("write %s: %w", c.step.Path, err)
 			}
-			a.undos = append(a.undos, func() error { return os.Remove(j.target) })
+			t.undos = append(t.undos, func() error { return os.Remove(c.target) })
 		}
 	}
 	return nil
 }
 
 // folders makes a folder and those above it.
-func (a *attempt) folders(name string) error {
+func (t *fileTransaction) folders(name string) error {
 	if _, err := os.Stat(name); err == nil {
 		return nil
 	}
-	if err := a.folders(filepath.Dir(name)); err != nil {
+	if err := t.folders(filepath.Dir(name)); err != nil {
 		return err
 	}
-	if err := a.disk.mkdir(name); err != nil {
+	if err := t.fs.mkdir(name); err != nil {
 		return err
 	}
-	a.undos = append(a.undos, func() error { return os.Remove(name) })
+	t.undos = append(t.undos, func() error { return os.Remove(name) })
 	return nil
 }
 
 // undo takes everything back, the last thing first.
-func (a *attempt) undo() error {
+func (t *fileTransaction) undo() error {
 	var errs []error
-	for i := len(a.undos) - 1; i >= 0; i-- {
-		errs = append(errs, a.undos[i]())
+	for i := len(t.undos) - 1; i >= 0; i-- {
+		errs = append(errs, t.undos[i]())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("and it could not all be taken back: %w", err)
@@ -166,18 +166,18 @@ func (a *attempt) undo() error {
 }
 
 // finish clears away what only undo needed, and folders that are empty now.
-func (a *attempt) finish(root string, jobs []*job) error {
-	for _, backup := range a.backups {
+func (t *fileTransaction) finish(root string, changes []*fileChange) error {
+	for _, backup := range t.backups {
 		if err := os.Remove(backup); err != nil {
 			return fmt.Errorf("all is done, but a file was left behind: %w", err)
 		}
 	}
-	for _, j := range jobs {
-		if j.step.after != nil {
+	for _, c := range changes {
+		if c.step.after != nil {
 			continue
 		}
 		// Remove fails on a folder that holds something: the way up ends there.
-		for dir := filepath.Dir(filepath.Join(root, filepath.FromSlash(j.step.Path))); dir != filepath.Clean(root); dir = filepath.Dir(dir) {
+		for dir := filepath.Dir(filepath.Join(root, filepath.FromSlash(c.step.Path))); dir != filepath.Clean(root); dir = filepath.Dir(dir) {
 			if os.Remove(dir) != nil {
 				break
 			}
@@ -186,9 +186,9 @@ func (a *attempt) finish(root string, jobs []*job) error {
 	return nil
 }
 
-// beside returns a new name in the folder of a file. Go, tower and most people
+// tempName returns a new name in the folder of a file. Go, tower and most people
 // overlook names that begin with a dot.
-func beside(target string) string {
+func tempName(target string) string {
 	return filepath.Join(filepath.Dir(target), ".tower-"+rand.Text())
 }
 

@@ -12,7 +12,7 @@ import (
 // in the plan, unless force is given; inserted lines are taken out where they
 // are still as they were. Destroy itself removes nothing.
 func Destroy(folder, kind string, args []string, force bool) (*Plan, error) {
-	k, err := findKind(kind)
+	g, err := findGenerator(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -20,7 +20,7 @@ func Destroy(folder, kind string, args []string, force bool) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := k.name(args)
+	n, err := g.name(args)
 	if err != nil {
 		return nil, err
 	}
@@ -30,24 +30,24 @@ func Destroy(folder, kind string, args []string, force bool) (*Plan, error) {
 	}
 	e := m.find(kind, n.goName())
 	if e == nil {
-		return nil, m.unknown(kind, n.goName())
+		return nil, m.notGenerated(kind, n.goName())
 	}
 	plan := newPlan(folder)
 	if !force {
-		if err := e.checkUse(p, m, plan); err != nil {
+		if err := e.checkReferences(p, m, plan); err != nil {
 			return nil, err
 		}
 	}
-	if err := e.removeFiles(p, plan, force); err != nil {
+	if err := e.planFiles(p, plan, force); err != nil {
 		return nil, err
 	}
-	if err := e.takeOutLines(p, plan); err != nil {
+	if err := e.planLines(p, plan); err != nil {
 		return nil, err
 	}
 	return plan, m.record(plan, before)
 }
 
-func (m *manifest) unknown(kind, name string) error {
+func (m *manifest) notGenerated(kind, name string) error {
 	if len(m.Generated) == 0 {
 		return fmt.Errorf("%s %s was not generated here: %s lists nothing", kind, name, manifestName)
 	}
@@ -58,8 +58,8 @@ func (m *manifest) unknown(kind, name string) error {
 	return fmt.Errorf("%s %s was not generated here; what was: %s", kind, name, strings.Join(known, ", "))
 }
 
-// checkUse makes a conflict of everything that would be left without what it uses.
-func (e *entry) checkUse(p *project, m *manifest, plan *Plan) error {
+// checkReferences makes a conflict of everything that would be left without what it uses.
+func (e *entry) checkReferences(p *project, m *manifest, plan *Plan) error {
 	models, err := p.models()
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func (e *entry) checkUse(p *project, m *manifest, plan *Plan) error {
 	return nil
 }
 
-func (e *entry) removeFiles(p *project, plan *Plan, force bool) error {
+func (e *entry) planFiles(p *project, plan *Plan, force bool) error {
 	for _, name := range slices.Sorted(maps.Keys(e.Files)) {
 		text, err := p.read(name)
 		if err != nil {
@@ -105,13 +105,13 @@ func (e *entry) removeFiles(p *project, plan *Plan, force bool) error {
 	return nil
 }
 
-func (e *entry) takeOutLines(p *project, plan *Plan) error {
+func (e *entry) planLines(p *project, plan *Plan) error {
 	for _, name := range slices.Sorted(maps.Keys(e.Lines)) {
 		text, err := p.read(name)
 		if err != nil {
 			return err
 		}
-		out, edited := takeOut(text, e.Lines[name])
+		out, edited := removeLines(text, e.Lines[name])
 		if len(out) < len(text) {
 			plan.Steps = append(plan.Steps, Step{Verb: Update, Path: name, Note: "its lines are taken out", before: text, after: out})
 		}

@@ -29,8 +29,8 @@ var goTypes = map[string]string{
 	"string": "string", "text": "string", "int": "int", "float": "float64", "bool": "bool", "time": "time.Time", "ref": "tower.ID",
 }
 
-// otherWords are what people say elsewhere for these types.
-var otherWords = map[string]string{
+// typeAliases are what people say elsewhere for these types.
+var typeAliases = map[string]string{
 	"str": "string", "varchar": "string", "integer": "int", "number": "int", "int64": "int", "bigint": "int", "decimal": "float",
 	"float64": "float", "double": "float", "boolean": "bool", "datetime": "time", "timestamp": "time", "date": "time",
 	"references": "ref", "belongs_to": "ref", "reference": "ref",
@@ -81,7 +81,7 @@ func parseField(arg string, own model, known []model) (field, error) {
 	kind, target, targeted := strings.Cut(parts[0], "=")
 	f := field{name: n, Kind: kind, Type: goTypes[kind]}
 	if f.Type == "" {
-		if word, ok := otherWords[kind]; ok {
+		if word, ok := typeAliases[kind]; ok {
 			return bad("%s is called %s here: %s:%s", kind, word, label, word)
 		}
 		return bad("there is no type %q; the types are string, text, int, float, bool, time and ref", kind)

@@ -23,27 +23,27 @@ type file struct {
 	text []byte
 }
 
-// A kind is a generator: what it makes, and what the thing is called.
-type kind struct {
+// A generator is a generator: what it makes, and what the thing is called.
+type generator struct {
 	make func(p *project, args []string) (*generation, error)
 	name func(args []string) (name, error)
 }
 
-var kinds = map[string]kind{
+var generators = map[string]generator{
 	"scaffold":   {makeScaffold, modelName},
 	"model":      {makeModel, modelName},
 	"controller": {makeController, controllerName},
 }
 
 // Kinds returns the names of the generators.
-func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
+func Kinds() []string { return slices.Sorted(maps.Keys(generators)) }
 
-func findKind(text string) (kind, error) {
-	k, ok := kinds[text]
+func findGenerator(text string) (generator, error) {
+	g, ok := generators[text]
 	if !ok {
-		return kind{}, fmt.Errorf("there is no generator %q; there are %s", text, strings.Join(Kinds(), ", "))
+		return generator{}, fmt.Errorf("there is no generator %q; the generators are %s", text, strings.Join(Kinds(), ", "))
 	}
-	return k, nil
+	return g, nil
 }
 
 // Generate plans what a generator adds to the application in folder. Kind is
@@ -51,7 +51,7 @@ func findKind(text string) (kind, error) {
 // Post title:string, or pages (controller). A file that is there already, and
 // differs, is a conflict; force overwrites it. Generate itself writes nothing.
 func Generate(folder, kind string, args []string, force bool) (*Plan, error) {
-	k, err := findKind(kind)
+	maker, err := findGenerator(kind)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func Generate(folder, kind string, args []string, force bool) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := k.make(p, args)
+	g, err := maker.make(p, args)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func makeScaffold(p *project, args []string) (*generation, error) {
 }
 
 func makeController(p *project, args []string) (*generation, error) {
-	c, err := newPages(p, args)
+	c, err := newPagesController(p, args)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func (g *generation) checkNames(p *project, m *manifest) error {
 				if err != nil {
 					return err
 				}
-				if m.owner(f.name) != nil || same(there, f.text) {
+				if m.owner(f.name) != nil || sameText(there, f.text) {
 					continue // generated before: the plan compares them
 				}
 			}
@@ -258,12 +258,12 @@ func (in insertion) step(p *project, earlier string) (Step, error) {
 	if err != nil {
 		return Step{}, err
 	}
-	if out, edited := takeOut(text, in.text); len(edited) == 0 && len(out) < len(text) {
+	if out, edited := removeLines(text, in.text); len(edited) == 0 && len(out) < len(text) {
 		return Step{Verb: Identical, Path: in.file}, nil
 	}
 	base := text
 	if earlier != "" {
-		out, edited := takeOut(text, earlier)
+		out, edited := removeLines(text, earlier)
 		if len(edited) > 0 && len(out) < len(text) {
 			return Step{Verb: Keep, Path: in.file, Note: "its lines were edited"}, nil
 		}

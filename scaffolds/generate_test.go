@@ -122,7 +122,7 @@ func TestGenerateRefuses(t *testing.T) {
 	put(t, dir, "controllers/mine.go", "package controllers\n\nfunc NewLabels() {}\n")
 	before := tree(t, dir)
 	for line, want := range map[string]string{
-		"widget Post":                                  "there are controller, model, scaffold",
+		"widget Post":                                  "the generators are controller, model, scaffold",
 		"scaffold":                                     "what is it called?",
 		"controller":                                   "what is it called?",
 		"scaffold Post":                                "what does it hold?",

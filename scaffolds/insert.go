@@ -32,9 +32,9 @@ func (in insertion) into(text []byte) ([]byte, error) {
 	return []byte(strings.Join(slices.Insert(lines, at-1, added), "")), nil
 }
 
-// takeOut returns the file without the inserted lines, and those of them that
+// removeLines returns the file without the inserted lines, and those of them that
 // are no longer there as they were.
-func takeOut(text []byte, inserted string) (out []byte, edited []string) {
+func removeLines(text []byte, inserted string) (out []byte, edited []string) {
 	lines := strings.SplitAfter(string(text), "\n")
 	block := strings.Split(strings.TrimSuffix(inserted, "\n"), "\n")
 	if at := findLines(lines, block); len(at) == 1 {
@@ -137,16 +137,16 @@ const layoutFile = "views/layout.html"
 
 // intoLayout adds a link to the navigation, if the layout has one.
 func intoLayout(layout []byte, address, title string) (insertion, bool) {
-	line, margin := endOfNav(layout)
+	line, margin := navEnd(layout)
 	return insertion{
 		file: layoutFile,
 		text: fmt.Sprintf("%s  <a href=%q>%s</a>\n", margin, address, title),
-		at:   func(text []byte) (int, error) { line, _ := endOfNav(text); return line, nil },
+		at:   func(text []byte) (int, error) { line, _ := navEnd(text); return line, nil },
 	}, line > 0
 }
 
-// endOfNav returns the line that </nav> stands on, 0 when none is its own.
-func endOfNav(layout []byte) (line int, margin string) {
+// navEnd returns the line that </nav> stands on, 0 when none is its own.
+func navEnd(layout []byte) (line int, margin string) {
 	for text := range strings.Lines(string(layout)) {
 		line++
 		if margin, rest, found := strings.Cut(text, "</nav>"); found && strings.TrimSpace(margin+rest) == "" {

@@ -102,13 +102,13 @@ func (m *manifest) record(plan *Plan, before []byte) error {
 	switch {
 	case before == nil:
 		plan.Steps = append(plan.Steps, Step{Verb: Create, Path: manifestName, after: b.Bytes()})
-	case !same(before, b.Bytes()):
+	case !sameText(before, b.Bytes()):
 		plan.Steps = append(plan.Steps, Step{Verb: Update, Path: manifestName, before: before, after: b.Bytes()})
 	}
 	return nil
 }
 
 func hash(text []byte) string {
-	sum := sha256.Sum256([]byte(unix(text)))
+	sum := sha256.Sum256([]byte(unixLines(text)))
 	return hex.EncodeToString(sum[:])
 }

@@ -131,9 +131,9 @@ func (n name) local(suffix, taken string) string {
 	return v
 }
 
-// frameKeys are the words of tower's messages. A collection appears beside
+// reservedCollections are the words of tower's messages. A collection appears beside
 // them under its own name, so it cannot have one of theirs.
-var frameKeys = wordSet("seq from to epoch ack cursors id status at out location session error cursor model since delta resync ids items hello push value include scope allowed")
+var reservedCollections = wordSet("seq from to epoch ack cursors id status at out location session error cursor model since delta resync ids items hello push value include scope allowed")
 
 // checkWord refuses a name that generated code could not have.
 func (n name) checkWord(what, text string) error {

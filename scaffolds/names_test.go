@@ -63,8 +63,8 @@ func TestNamesThatCannotBe(t *testing.T) {
 
 // A collection must not be taken for a part of a message.
 func TestFrameKeysAreTheProtocols(t *testing.T) {
-	if !maps.Equal(frameKeys, wire.Reserved) {
-		t.Errorf("frameKeys are %v, the protocol's are %v", frameKeys, wire.Reserved)
+	if !maps.Equal(reservedCollections, wire.Reserved) {
+		t.Errorf("frameKeys are %v, the protocol's are %v", reservedCollections, wire.Reserved)
 	}
 }
 

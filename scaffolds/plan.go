@@ -44,11 +44,11 @@ type Plan struct {
 	Folder string
 	Steps  []Step
 
-	disk disk
+	fs fileSystem
 }
 
 func newPlan(folder string) *Plan {
-	return &Plan{Folder: folder, disk: realDisk}
+	return &Plan{Folder: folder, fs: osFileSystem}
 }
 
 // Conflicts returns the steps that keep the plan from being applied.
@@ -104,11 +104,11 @@ func (p *Plan) String() string {
 func (p *Plan) write(name string, before, text []byte, force bool) bool {
 	s := Step{Verb: Create, Path: name, before: before, after: text}
 	switch {
-	case before != nil && same(before, text):
+	case before != nil && sameText(before, text):
 		s.Verb = Identical
 	case before != nil:
 		s.Verb = Conflict
-		s.Diff = udiff.Unified(name+" (there)", name+" (generated)", unix(before), unix(text))
+		s.Diff = udiff.Unified(name+" (there)", name+" (generated)", unixLines(before), unixLines(text))
 		if force {
 			s.Verb = Overwrite
 		}
@@ -117,7 +117,7 @@ func (p *Plan) write(name string, before, text []byte, force bool) bool {
 	return s.changes()
 }
 
-// same compares files, whatever their line endings: git may have changed those.
-func same(a, b []byte) bool { return bytes.Equal(a, b) || unix(a) == unix(b) }
+// sameText compares files, whatever their line endings: git may have changed those.
+func sameText(a, b []byte) bool { return bytes.Equal(a, b) || unixLines(a) == unixLines(b) }
 
-func unix(text []byte) string { return strings.ReplaceAll(string(text), "\r\n", "\n") }
+func unixLines(text []byte) string { return strings.ReplaceAll(string(text), "\r\n", "\n") }

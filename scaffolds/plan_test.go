@@ -53,25 +53,25 @@ func TestApplyTakesEverythingBack(t *testing.T) {
 			}
 			return nil
 		}
-		plan.disk = disk{
+		plan.fs = fileSystem{
 			mkdir: func(name string) error {
 				if err := fail(); err != nil {
 					return err
 				}
-				return realDisk.mkdir(name)
+				return osFileSystem.mkdir(name)
 			},
 			write: func(name string, text []byte, mode fs.FileMode) error {
 				// A disk that is full has written a part.
 				if err := fail(); err != nil {
-					return errors.Join(err, realDisk.write(name, text[:len(text)/2], mode))
+					return errors.Join(err, osFileSystem.write(name, text[:len(text)/2], mode))
 				}
-				return realDisk.write(name, text, mode)
+				return osFileSystem.write(name, text, mode)
 			},
 			rename: func(from, to string) error {
 				if err := fail(); err != nil {
 					return err
 				}
-				return realDisk.rename(from, to)
+				return osFileSystem.rename(from, to)
 			},
 		}
 		err := plan.Apply()

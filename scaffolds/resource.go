@@ -30,11 +30,11 @@ type resource struct {
 	Title    string // Blog posts
 	TitleOne string // Blog post
 
-	Needs []need // records that the test makes first
+	Fixtures []fixture // records that the test makes first
 }
 
-// A need is a record that another requires.
-type need struct {
+// A fixture is a record that another requires.
+type fixture struct {
 	Type, Model, Var string
 	Values           string // of a composite literal
 
@@ -81,7 +81,7 @@ func newResource(p *project, args []string) (*resource, error) {
 	}
 	for _, f := range r.Refs() {
 		if f.Required() {
-			if err := r.need(*f.Ref, known); err != nil {
+			if err := r.addFixture(*f.Ref, known); err != nil {
 				return nil, fmt.Errorf("field %s:ref:required: %w", f.name.snake(), err)
 			}
 		}
@@ -105,7 +105,7 @@ func modelName(args []string) (name, error) {
 	if err := n.plural().checkFile("model", args[0]); err != nil {
 		return nil, err
 	}
-	if many := n.plural().snake(); frameKeys[many] {
+	if many := n.plural().snake(); reservedCollections[many] {
 		return nil, fmt.Errorf("model %q: its collection would be called %q, which is a word of tower's messages; choose another name, as in %s",
 			args[0], many, name{"my", n.snake()}.goName())
 	}
@@ -159,9 +159,9 @@ func (r *resource) Uses(pkg string) bool {
 	return false
 }
 
-// NeedsUse says whether the records that the test makes first need a package.
-func (r *resource) NeedsUse(pkg string) bool {
-	for _, n := range r.Needs {
+// FixturesUse says whether the records that the test makes first need a package.
+func (r *resource) FixturesUse(pkg string) bool {
+	for _, n := range r.Fixtures {
 		if strings.Contains(n.Values, pkg+".") {
 			return true
 		}
@@ -190,7 +190,7 @@ func (r *resource) sample(f field) string {
 	case "time":
 		return `"2030-01-02T15:04:05Z"`
 	case "ref":
-		for _, n := range r.Needs {
+		for _, n := range r.Fixtures {
 			if n.collection == f.Ref.Collection {
 				return n.Var + ".ID"
 			}
@@ -200,13 +200,13 @@ func (r *resource) sample(f field) string {
 	return `"Hello"`
 }
 
-// need adds a record that the test makes first, after those that it requires
+// addFixture adds a record that the test makes first, after those that it requires
 // itself. Above are the collections that led here.
-func (r *resource) need(m model, known []model, above ...string) error {
+func (r *resource) addFixture(m model, known []model, above ...string) error {
 	if slices.Contains(above, m.Collection) {
 		return fmt.Errorf("%s require each other in a circle, so none could be made first", strings.Join(above, " and "))
 	}
-	if slices.ContainsFunc(r.Needs, func(n need) bool { return n.collection == m.Collection }) {
+	if slices.ContainsFunc(r.Fixtures, func(n fixture) bool { return n.collection == m.Collection }) {
 		return nil
 	}
 	var values []string
@@ -222,7 +222,7 @@ func (r *resource) need(m model, known []model, above ...string) error {
 			if i < 0 {
 				return fmt.Errorf("%s requires one of %s, which is not in models/", m.Type, f.ref)
 			}
-			if err := r.need(known[i], known, append(above, m.Collection)...); err != nil {
+			if err := r.addFixture(known[i], known, append(above, m.Collection)...); err != nil {
 				return err
 			}
 			value = varOf(known[i]) + ".ID"
@@ -231,7 +231,7 @@ func (r *resource) need(m model, known []model, above ...string) error {
 		}
 		values = append(values, f.name+": "+value)
 	}
-	r.Needs = append(r.Needs, need{Type: m.Type, Model: m.Var, Var: varOf(m), Values: strings.Join(values, ", "), collection: m.Collection})
+	r.Fixtures = append(r.Fixtures, fixture{Type: m.Type, Model: m.Var, Var: varOf(m), Values: strings.Join(values, ", "), collection: m.Collection})
 	return nil
 }
 

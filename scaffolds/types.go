@@ -17,7 +17,7 @@ const (
 	tsconfigFile = "tsconfig.json"
 )
 
-const typesHead = "// What this application declares in Go, for TypeScript, and the library that reads it.\n" +
+const typesHeader = "// What this application declares in Go, for TypeScript, and the library that reads it.\n" +
 	"// Written by tower: do not edit. It is right to commit it.\n"
 
 // Types plans the TypeScript declarations of an application in folder: what schema
@@ -34,7 +34,7 @@ func Types(folder string, schema wire.Schema, library map[string]string, force b
 	if err != nil {
 		return nil, err
 	}
-	text := typesHead + newTypeScript(schema).String() + "\n" + string(files)
+	text := typesHeader + newTypeScript(schema).String() + "\n" + string(files)
 	for _, name := range slices.Sorted(maps.Keys(library)) {
 		_, framework, isBinding := strings.Cut(name, "/")
 		if !isBinding || frameworks[framework] {
@@ -46,7 +46,7 @@ func Types(folder string, schema wire.Schema, library map[string]string, force b
 	if err != nil {
 		return nil, err
 	}
-	if before != nil && !same(before, []byte(text)) && bytes.HasPrefix(before, []byte(typesHead)) {
+	if before != nil && !sameText(before, []byte(text)) && bytes.HasPrefix(before, []byte(typesHeader)) {
 		plan.Steps = append(plan.Steps, Step{Verb: Update, Path: typesFile, before: before, after: []byte(text)})
 	} else {
 		plan.write(typesFile, before, []byte(text), force)

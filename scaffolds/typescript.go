@@ -13,25 +13,25 @@ import (
 // A typeScript is a schema on its way to TypeScript. A type of Go can be two
 // there: as something that is given, it may leave out what is not required.
 type typeScript struct {
-	schema wire.Schema
-	types  map[string]wire.NamedType
-	given  map[string]bool // types that are part of an input
-	taken  map[string]bool // types that are part of an output
-	names  map[string]string
+	schema  wire.Schema
+	types   map[string]wire.NamedType
+	inputs  map[string]bool // types that are part of an input
+	outputs map[string]bool // types that are part of an output
+	names   map[string]string
 }
 
 func newTypeScript(schema wire.Schema) *typeScript {
-	t := &typeScript{schema: schema, types: map[string]wire.NamedType{}, given: map[string]bool{}, taken: map[string]bool{}}
+	t := &typeScript{schema: schema, types: map[string]wire.NamedType{}, inputs: map[string]bool{}, outputs: map[string]bool{}}
 	for _, named := range schema.Types {
 		t.types[named.Name] = named
 	}
 	for _, model := range schema.Models {
-		t.reach(model.Record, t.taken)
+		t.reach(model.Record, t.outputs)
 	}
 	for _, route := range schema.Routes {
-		t.reach(route.In, t.given)
+		t.reach(route.In, t.inputs)
 		if route.Out != nil {
-			t.reach(*route.Out, t.taken)
+			t.reach(*route.Out, t.outputs)
 		}
 	}
 	t.names = t.name()
@@ -64,7 +64,7 @@ const (
 )
 
 func (t *typeScript) reference(name string, way direction) string {
-	if way == in && t.taken[name] {
+	if way == in && t.outputs[name] {
 		return t.names[name] + "Input"
 	}
 	return t.names[name]
@@ -96,7 +96,7 @@ func (t *typeScript) String() string {
 	b.WriteString("}\n\ndeclare module \"tower/types\" {\n  import type { ID, Int64, Time } from \"tower\";\n")
 	for _, named := range t.schema.Types {
 		for _, way := range []direction{out, in} {
-			if way == out && t.taken[named.Name] || way == in && t.given[named.Name] {
+			if way == out && t.outputs[named.Name] || way == in && t.inputs[named.Name] {
 				fmt.Fprintf(&b, "\n  /** %s */\n  export interface %s {\n%s  }\n", goName(named.Name), t.reference(named.Name, way), t.body(named.Fields, way))
 			}
 		}

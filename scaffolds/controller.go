@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// pages is a controller of plain pages, in the words that the templates in
+// pagesController is a controller of plain pages, in the words that the templates in
 // pages/ use.
-type pages struct {
+type pagesController struct {
 	Module     string
 	Controller string // Pages
 	Path       string // pages, in addresses and in views/
@@ -25,13 +25,13 @@ type page struct {
 // reservedActions have a meaning for tower, or are methods of every session.
 var reservedActions = wordSet("match allow user_id sign_in sign_out set_label label follow view transaction connection session")
 
-// newPages reads the arguments NAME PAGE…; without a page there is an index.
-func newPages(p *project, args []string) (*pages, error) {
+// newPagesController reads the arguments NAME PAGE…; without a page there is an index.
+func newPagesController(p *project, args []string) (*pagesController, error) {
 	n, err := controllerName(args)
 	if err != nil {
 		return nil, err
 	}
-	c := &pages{Module: p.module, Controller: n.goName(), Path: n.snake(), routing: routing{Route: n.local("Routes", "tower controllers")}}
+	c := &pagesController{Module: p.module, Controller: n.goName(), Path: n.snake(), routing: routing{Route: n.local("Routes", "tower controllers")}}
 	names := args[1:]
 	if len(names) == 0 {
 		names = []string{"index"}

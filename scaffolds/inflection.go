@@ -22,8 +22,8 @@ var irregular = strings.Fields(`
 // compounds are the irregular words that others end in, as in salesperson.
 var compounds = []string{"person", "child", "woman", "man", "wife", "life", "shelf", "house", "cache", "base"}
 
-// notMen end in man, and are no men.
-var notMen = wordSet("human german roman shaman ottoman talisman caiman")
+// regularPlurals end in man, and are no men.
+var regularPlurals = wordSet("human german roman shaman ottoman talisman caiman")
 
 // uncountable words are their own plural.
 var uncountable = wordSet(`
@@ -50,7 +50,7 @@ func pluralize(w string) string {
 		return w
 	}
 	for _, end := range compounds {
-		if strings.HasSuffix(w, end) && !notMen[w] {
+		if strings.HasSuffix(w, end) && !regularPlurals[w] {
 			return strings.TrimSuffix(w, end) + plurals[end]
 		}
 	}

@@ -94,8 +94,8 @@ func (o Options) plan(tree string) (*Plan, error) {
 	return plan, err
 }
 
-// goWords mean something to the go command, so a module cannot be called that.
-var goWords = wordSet("all archive bufio builtin bytes c cmd cmp compress container context crypto database debug embed " +
+// goReserved mean something to the go command, so a module cannot be called that.
+var goReserved = wordSet("all archive bufio builtin bytes c cmd cmp compress container context crypto database debug embed " +
 	"encoding errors example expvar flag fmt go hash html image index internal io iter log main maps math mime net os " +
 	"path plugin reflect regexp runtime slices sort std strconv strings structs sync syscall test testing text time " +
 	"tool tower unicode unique unsafe vendor weak work")
@@ -108,7 +108,7 @@ func (o Options) check() error {
 	switch {
 	case strings.ContainsAny(o.Name[:1]+o.Name[len(o.Name)-1:], "-_"):
 		return fmt.Errorf("application %q: a name begins with a letter and ends with a letter or digit, as in %s", o.Name, n.snake())
-	case goWords[strings.ToLower(o.Name)]:
+	case goReserved[strings.ToLower(o.Name)]:
 		return fmt.Errorf("application %q: the name is taken by Go or tower itself; choose another, as in my-%s", o.Name, n.snake())
 	}
 	if err := n.checkReserved("application", o.Name); err != nil {
@@ -120,7 +120,7 @@ func (o Options) check() error {
 	if err := module.CheckImportPath(o.Module); err != nil {
 		return fmt.Errorf("module %q: %w; a path looks like example.com/%s", o.Module, err, n.snake())
 	}
-	if first, _, _ := strings.Cut(o.Module, "/"); goWords[strings.ToLower(first)] || strings.HasPrefix(o.Module+"/", towerModule+"/") {
+	if first, _, _ := strings.Cut(o.Module, "/"); goReserved[strings.ToLower(first)] || strings.HasPrefix(o.Module+"/", towerModule+"/") {
 		return fmt.Errorf("module %q: paths in %s are taken; choose another, as in example.com/%s", o.Module, first, n.snake())
 	}
 	return checkFolder(o.Folder)

@@ -24,7 +24,7 @@ func (t *typeScript) name() map[string]string {
 			free = name + strconv.Itoa(n)
 		}
 		names[named.Name], used[free] = free, true
-		if t.given[named.Name] && t.taken[named.Name] {
+		if t.inputs[named.Name] && t.outputs[named.Name] {
 			used[free+"Input"] = true
 		}
 	}
