@@ -14,8 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/modfile"
@@ -54,10 +56,14 @@ type Options struct {
 // New plans a new application.
 func New(o Options) (*Plan, error) { return o.plan("app") }
 
-// Demo plans the sample application: a shared board with two lists, live.
-func Demo(o Options) (*Plan, error) { return o.plan("demo") }
+// Demo plans the sample application: a shared board with two live lists.
+func Demo(o Options) (*Plan, error) { return o.plan("demo", sharedFiles...) }
 
-func (o Options) plan(tree string) (*Plan, error) {
+// sharedFiles are the files of app/ that the sample application has too.
+var sharedFiles = []string{".gitignore", "public/app.css", "public/favicon.svg"}
+
+// plan plans the application in a tree, with some files of app/.
+func (o Options) plan(tree string, shared ...string) (*Plan, error) {
 	if o.Module == "" {
 		o.Module = o.Name
 	}
@@ -79,19 +85,34 @@ func (o Options) plan(tree string) (*Plan, error) {
 	if len(o.GoSum) > 0 {
 		add("go.sum", o.GoSum)
 	}
-	err = fs.WalkDir(trees, tree, func(name string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		text, err := render(name, o)
+	names, err := treeFiles(tree)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range shared {
+		names[name] = "app/" + name
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		text, err := render(names[name], o)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		here := towerModule + "/scaffolds/" + tree
-		add(strings.TrimPrefix(name, tree+"/"), []byte(strings.ReplaceAll(string(text), here, o.Module)))
-		return nil
+		add(name, []byte(strings.ReplaceAll(string(text), here, o.Module)))
+	}
+	return plan, nil
+}
+
+// treeFiles returns the templates of a tree, by the names of the files they make.
+func treeFiles(tree string) (map[string]string, error) {
+	names := map[string]string{}
+	err := fs.WalkDir(trees, tree, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names[strings.TrimPrefix(name, tree+"/")] = name
+		}
+		return err
 	})
-	return plan, err
+	return names, err
 }
 
 // goReserved mean something to the go command, so a module cannot be called that.

@@ -14,7 +14,7 @@ import (
 //
 //go:embed all:resource pages types
 //go:embed app/*.go app/README.md app/.gitignore app/models app/controllers all:app/views app/public
-//go:embed demo/*.go demo/README.md demo/.gitignore demo/models demo/controllers all:demo/views demo/public
+//go:embed demo/*.go demo/README.md demo/models demo/controllers all:demo/views demo/public
 var trees embed.FS
 
 // render fills a template. Go code comes out formatted.
