@@ -1,13 +1,3 @@
-// Package scaffolds writes what tower generates: a new application, the sample
-// application, and models, controllers and views in one that is there.
-//
-// Everything is planned first. A [Plan] says what becomes of each file and
-// writes nothing until it is applied, and then writes all of it or nothing.
-// What was generated is remembered in .tower/manifest.json, so that [Destroy]
-// takes back exactly that.
-//
-// The applications are real trees, in app/ and demo/: they compile and pass
-// their tests where they stand, against the tower they are part of.
 package scaffolds
 
 import (
@@ -24,32 +14,32 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// Options say which application New and Demo write.
+// Options describe the application that New and Demo write.
 type Options struct {
-	// Name is what the application is called, as in blog. It is the name of
-	// its binary, and of its module unless Module says otherwise.
+	// Name is the name of the application, as in blog. It names the binary, and
+	// the module if Module is empty.
 	Name string
 
-	// Folder is where it is written. It need not exist, and must be empty.
+	// Folder is where the application is written. It must be empty or not exist.
 	Folder string
 
-	// Module is its module path. Empty means Name.
+	// Module is the module path. Empty means Name.
 	Module string
 
-	// Version is the version of tower that it requires, as in v0.1.0. It may
-	// be empty when there is a Source.
+	// Version is the required version of tower, as in v0.1.0. It may be empty
+	// if Source is set.
 	Version string
 
-	// Source is the folder of a source tree of tower to build with. Empty
-	// means the published Version.
+	// Source is the folder of a source tree of tower to build with. Empty means
+	// the published Version.
 	Source string
 
-	// GoMod and GoSum are the go.mod and go.sum of tower at that version, from
-	// which those of the application are made. Nil means those in Source.
+	// GoMod and GoSum are the go.mod and go.sum of tower at that version. The
+	// application's files are made from them. Nil means the files in Source.
 	GoMod, GoSum []byte
 
-	// Modules are the paths of the modules that an application needs of those
-	// in GoMod. Empty means all of them, which builds as well.
+	// Modules are the paths of the modules in GoMod that an application needs.
+	// Empty means all of them, which builds too.
 	Modules []string
 }
 
@@ -115,7 +105,8 @@ func treeFiles(tree string) (map[string]string, error) {
 	return names, err
 }
 
-// goReserved mean something to the go command, so a module cannot be called that.
+// goReserved are names of packages and words of the go command. A module cannot have
+// one of them as its name.
 var goReserved = wordSet("all archive bufio builtin bytes c cmd cmp compress container context crypto database debug embed " +
 	"encoding errors example expvar flag fmt go hash html image index internal io iter log main maps math mime net os " +
 	"path plugin reflect regexp runtime slices sort std strconv strings structs sync syscall test testing text time " +
@@ -128,9 +119,9 @@ func (o Options) check() error {
 	}
 	switch {
 	case strings.ContainsAny(o.Name[:1]+o.Name[len(o.Name)-1:], "-_"):
-		return fmt.Errorf("application %q: a name begins with a letter and ends with a letter or digit, as in %s", o.Name, n.snake())
+		return fmt.Errorf("application %q: a name begins with a letter and ends with a letter or a digit, as in %s", o.Name, n.snake())
 	case goReserved[strings.ToLower(o.Name)]:
-		return fmt.Errorf("application %q: the name is taken by Go or tower itself; choose another, as in my-%s", o.Name, n.snake())
+		return fmt.Errorf("application %q: Go or tower uses that name; choose another, as in my-%s", o.Name, n.snake())
 	}
 	if err := n.checkReserved("application", o.Name); err != nil {
 		return err
@@ -142,12 +133,12 @@ func (o Options) check() error {
 		return fmt.Errorf("module %q: %w; a path looks like example.com/%s", o.Module, err, n.snake())
 	}
 	if first, _, _ := strings.Cut(o.Module, "/"); goReserved[strings.ToLower(first)] || strings.HasPrefix(o.Module+"/", towerModule+"/") {
-		return fmt.Errorf("module %q: paths in %s are taken; choose another, as in example.com/%s", o.Module, first, n.snake())
+		return fmt.Errorf("module %q: paths in %s belong to Go or tower; choose another, as in example.com/%s", o.Module, first, n.snake())
 	}
 	return checkFolder(o.Folder)
 }
 
-// checkFolder wants a folder that is empty, or not there.
+// checkFolder returns an error unless the folder is empty or does not exist.
 func checkFolder(folder string) error {
 	entries, err := os.ReadDir(folder)
 	switch {
@@ -157,18 +148,19 @@ func checkFolder(folder string) error {
 		if info, statErr := os.Stat(folder); statErr == nil && !info.IsDir() {
 			return fmt.Errorf("%s is a file; choose another name, or move it away", folder)
 		}
-		return fmt.Errorf("look into %s: %w", folder, err)
+		return fmt.Errorf("read the folder %s: %w", folder, err)
 	case len(entries) > 0:
-		return fmt.Errorf("%s is there already, with %s in it; choose another name, or move it away", folder, entries[0].Name())
+		return fmt.Errorf("%s exists and contains %s; choose another name, or move it away", folder, entries[0].Name())
 	}
 	return nil
 }
 
-// readSource looks whether Source is tower, and reads from it what is not given.
+// readSource checks that Source is tower, and reads GoMod and GoSum from it if they
+// are not set.
 func (o *Options) readSource() error {
 	if o.Source == "" {
 		if o.Version == "" {
-			return errors.New("neither a version of tower nor its source is known, so an application could not be built; go install github.com/towerkit/tower/cmd/tower@latest knows one")
+			return errors.New("this tower command knows neither its version nor its source, so an application could not be built; go install github.com/towerkit/tower/cmd/tower@latest installs one that does")
 		}
 		return nil
 	}
@@ -178,7 +170,7 @@ func (o *Options) readSource() error {
 	}
 	mod, err := os.ReadFile(filepath.Join(o.Source, "go.mod"))
 	if err != nil || modfile.ModulePath(mod) != towerModule {
-		return fmt.Errorf("the source of tower is not in %s any more; build the tower command again where it is now", o.Source)
+		return fmt.Errorf("the source of tower is no longer in %s; build the tower command again from where it is now", o.Source)
 	}
 	if o.GoMod == nil {
 		o.GoMod = mod
@@ -191,8 +183,8 @@ func (o *Options) readSource() error {
 	return nil
 }
 
-// goMod makes the application's go.mod: it requires tower, and beneath it what
-// tower requires, so that nothing is left for the go command to look up.
+// goMod returns the application's go.mod. It requires tower and everything that
+// tower requires, so that the go command need not look up anything.
 func (o Options) goMod() ([]byte, error) {
 	theirs, err := modfile.Parse("go.mod", o.GoMod, nil)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// fileSystem is what applying a plan asks of the file system, so that tests can make it fail.
+// fileSystem holds the calls that write files, so that tests can make them fail.
 type fileSystem struct {
 	mkdir  func(name string) error
 	write  func(name string, text []byte, mode fs.FileMode) error
@@ -29,16 +29,16 @@ var osFileSystem = fileSystem{
 	rename: os.Rename,
 }
 
-// Apply does what the plan says, all of it or nothing: on an error, every file
-// is as it was. It refuses a plan with conflicts, and one whose files have
-// changed since it was made.
+// Apply carries out the plan, all of it or nothing: after an error every file is
+// as it was. It refuses a plan that has conflicts, and a plan whose files have
+// changed since the plan was made.
 func (p *Plan) Apply() error {
 	if conflicts := p.Conflicts(); len(conflicts) > 0 {
 		paths := make([]string, len(conflicts))
 		for i, s := range conflicts {
 			paths[i] = s.Path
 		}
-		return fmt.Errorf("nothing was changed, because of %s; --force goes ahead", strings.Join(paths, ", "))
+		return fmt.Errorf("nothing was changed, because of conflicts: %s; --force overwrites them", strings.Join(paths, ", "))
 	}
 	var changes []*fileChange
 	for _, s := range p.Steps {
@@ -59,14 +59,14 @@ func (p *Plan) Apply() error {
 	return t.finish(p.Folder, changes)
 }
 
-// A fileChange is a step on its way to the disk.
+// A fileChange is a step and the file that it changes.
 type fileChange struct {
 	step   Step
 	target string
-	mode   fs.FileMode // 0: that of a new file
+	mode   fs.FileMode // 0: the default of a new file
 }
 
-// check looks whether the file is as it was when the plan was made.
+// check returns an error if the file has changed since the plan was made.
 func (c *fileChange) check() error {
 	if real, err := filepath.EvalSymlinks(c.target); err == nil {
 		c.target = real
@@ -94,16 +94,16 @@ func (c *fileChange) check() error {
 	return nil
 }
 
-// An fileTransaction remembers how to take back what it did, and what to clear away
-// when it need not.
+// A fileTransaction changes several files. It keeps what it needs to undo the
+// changes.
 type fileTransaction struct {
 	fs      fileSystem
 	undos   []func() error
 	backups []string
 }
 
-// run writes every text beside its target first, since that is what fails when
-// a disk is full, and then moves them all into place.
+// run writes every file under a temporary name first, because writing is what
+// fails when a disk is full, and then renames them all.
 func (t *fileTransaction) run(changes []*fileChange) error {
 	temps := make([]string, len(changes))
 	for i, c := range changes {
@@ -138,7 +138,7 @@ func (t *fileTransaction) run(changes []*fileChange) error {
 	return nil
 }
 
-// folders makes a folder and those above it.
+// folders makes a folder and its parents.
 func (t *fileTransaction) folders(name string) error {
 	if _, err := os.Stat(name); err == nil {
 		return nil
@@ -153,30 +153,30 @@ func (t *fileTransaction) folders(name string) error {
 	return nil
 }
 
-// undo takes everything back, the last thing first.
+// undo reverts the changes, the last one first.
 func (t *fileTransaction) undo() error {
 	var errs []error
 	for i := len(t.undos) - 1; i >= 0; i-- {
 		errs = append(errs, t.undos[i]())
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("and it could not all be taken back: %w", err)
+		return fmt.Errorf("some changes could not be undone: %w", err)
 	}
 	return nil
 }
 
-// finish clears away what only undo needed, and folders that are empty now.
+// finish removes the backups, and the folders that are empty now.
 func (t *fileTransaction) finish(root string, changes []*fileChange) error {
 	for _, backup := range t.backups {
 		if err := os.Remove(backup); err != nil {
-			return fmt.Errorf("all is done, but a file was left behind: %w", err)
+			return fmt.Errorf("the plan was applied, but a backup was left behind: %w", err)
 		}
 	}
 	for _, c := range changes {
 		if c.step.after != nil {
 			continue
 		}
-		// Remove fails on a folder that holds something: the way up ends there.
+		// Remove fails on a folder that is not empty, which ends the climb.
 		for dir := filepath.Dir(filepath.Join(root, filepath.FromSlash(c.step.Path))); dir != filepath.Clean(root); dir = filepath.Dir(dir) {
 			if os.Remove(dir) != nil {
 				break
@@ -186,8 +186,8 @@ func (t *fileTransaction) finish(root string, changes []*fileChange) error {
 	return nil
 }
 
-// tempName returns a new name in the folder of a file. Go, tower and most people
-// overlook names that begin with a dot.
+// tempName returns a new name in the folder of a file. It begins with a dot, so
+// Go and tower ignore the file.
 func tempName(target string) string {
 	return filepath.Join(filepath.Dir(target), ".tower-"+rand.Text())
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// pagesController is a controller of plain pages, in the words that the templates in
-// pages/ use.
+// pagesController describes a controller of plain pages, for the templates in
+// pages/.
 type pagesController struct {
 	Module     string
 	Controller string // Pages
@@ -22,10 +22,10 @@ type page struct {
 	Title string // About us
 }
 
-// reservedActions have a meaning for tower, or are methods of every session.
+// reservedActions are methods that tower calls, or that every session has.
 var reservedActions = wordSet("match allow user_id sign_in sign_out set_label label follow view transaction connection session")
 
-// newPagesController reads the arguments NAME PAGE…; without a page there is an index.
+// newPagesController reads the arguments NAME PAGE…. Without pages there is an index.
 func newPagesController(p *project, args []string) (*pagesController, error) {
 	n, err := controllerName(args)
 	if err != nil {
@@ -38,14 +38,14 @@ func newPagesController(p *project, args []string) (*pagesController, error) {
 	}
 	for _, text := range names {
 		if strings.Contains(text, ":") {
-			return nil, fmt.Errorf("page %q: a controller has pages, not fields; for those: tower generate scaffold %s %s", text, n.singular().goName(), text)
+			return nil, fmt.Errorf("page %q: a controller has pages, not fields; to generate fields: tower generate scaffold %s %s", text, n.singular().goName(), text)
 		}
 		action, err := parseName("page", text)
 		if err != nil {
 			return nil, err
 		}
 		if reservedActions[action.snake()] {
-			return nil, fmt.Errorf("page %q: %s has a meaning of its own in a controller; choose another name", text, action.goName())
+			return nil, fmt.Errorf("page %q: a controller cannot have a page %s, because tower uses that method; choose another name", text, action.goName())
 		}
 		made := page{
 			Go:    action.goName(),
@@ -58,7 +58,7 @@ func newPagesController(p *project, args []string) (*pagesController, error) {
 		}
 		for _, other := range c.Pages {
 			if other.View == made.View {
-				return nil, fmt.Errorf("page %q is named twice", text)
+				return nil, fmt.Errorf("page %q is given twice", text)
 			}
 		}
 		c.Pages = append(c.Pages, made)
@@ -68,7 +68,7 @@ func newPagesController(p *project, args []string) (*pagesController, error) {
 
 func controllerName(args []string) (name, error) {
 	if len(args) == 0 {
-		return nil, fmt.Errorf("what is it called? for example: tower generate controller Pages about contact")
+		return nil, fmt.Errorf("the name is missing; for example: tower generate controller Pages about contact")
 	}
 	n, err := parseName("controller", args[0])
 	if err != nil {

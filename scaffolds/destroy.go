@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Destroy plans how to take back what Generate wrote for the same kind and
-// name, and no more than that: a file that was edited since is kept, and named
-// in the plan, unless force is given; inserted lines are taken out where they
-// are still as they were. Destroy itself removes nothing.
+// Destroy plans the removal of what Generate wrote for the same kind and name. A
+// file that was edited since is kept, and the plan names it, unless force is set.
+// An inserted line is removed if it is still as it was inserted. Destroy itself
+// removes nothing.
 func Destroy(folder, kind string, args []string, force bool) (*Plan, error) {
 	g, err := findGenerator(kind)
 	if err != nil {
@@ -49,16 +49,17 @@ func Destroy(folder, kind string, args []string, force bool) (*Plan, error) {
 
 func (m *manifest) notGenerated(kind, name string) error {
 	if len(m.Generated) == 0 {
-		return fmt.Errorf("%s %s was not generated here: %s lists nothing", kind, name, manifestName)
+		return fmt.Errorf("%s %s was not generated here: %s is empty", kind, name, manifestName)
 	}
 	var known []string
 	for _, e := range m.Generated {
 		known = append(known, e.Kind+" "+e.Name)
 	}
-	return fmt.Errorf("%s %s was not generated here; what was: %s", kind, name, strings.Join(known, ", "))
+	return fmt.Errorf("%s %s was not generated here; these were: %s", kind, name, strings.Join(known, ", "))
 }
 
-// checkReferences makes a conflict of everything that would be left without what it uses.
+// checkReferences adds a conflict for each model that refers to a removed model,
+// and for a scaffold whose model is removed.
 func (e *entry) checkReferences(p *project, m *manifest, plan *Plan) error {
 	models, err := p.models()
 	if err != nil {
@@ -76,7 +77,7 @@ func (e *entry) checkReferences(p *project, m *manifest, plan *Plan) error {
 			}
 		}
 		if scaffold := m.find("scaffold", e.Name); scaffold != nil && scaffold != e {
-			plan.Steps = append(plan.Steps, Step{Verb: Conflict, Path: lost.file, Note: fmt.Sprintf("scaffold %s is made from it; destroy that first", e.Name)})
+			plan.Steps = append(plan.Steps, Step{Verb: Conflict, Path: lost.file, Note: fmt.Sprintf("scaffold %s uses it; destroy the scaffold first", e.Name)})
 		}
 	}
 	return nil
@@ -91,7 +92,7 @@ func (e *entry) planFiles(p *project, plan *Plan, force bool) error {
 		step := Step{Verb: Remove, Path: name, before: text}
 		switch {
 		case text == nil:
-			step.Verb, step.Note = Keep, "it is gone already"
+			step.Verb, step.Note = Keep, "it does not exist any more"
 		case hash(text) != e.Files[name] && !force:
 			step.Verb, step.Note = Keep, "it was edited; --force removes it"
 		case hash(text) != e.Files[name]:
@@ -113,10 +114,10 @@ func (e *entry) planLines(p *project, plan *Plan) error {
 		}
 		out, edited := removeLines(text, e.Lines[name])
 		if len(out) < len(text) {
-			plan.Steps = append(plan.Steps, Step{Verb: Update, Path: name, Note: "its lines are taken out", before: text, after: out})
+			plan.Steps = append(plan.Steps, Step{Verb: Update, Path: name, Note: "its lines are removed", before: text, after: out})
 		}
 		if len(edited) > 0 {
-			plan.Steps = append(plan.Steps, Step{Verb: Keep, Path: name, Note: "not there as they were generated:\n" + strings.Join(edited, "\n")})
+			plan.Steps = append(plan.Steps, Step{Verb: Keep, Path: name, Note: "lines that were edited since:\n" + strings.Join(edited, "\n")})
 		}
 		delete(e.Lines, name)
 	}

@@ -131,7 +131,7 @@ func TestDestroyRefuses(t *testing.T) {
 	sameTree(t, tree(t, dir), before)
 
 	put(t, dir, ".tower/manifest.json", `{"generated":[{"kind":"model","name":"User","files":{"../../x":"00"}}]}`)
-	if _, err := Destroy(dir, "model", []string{"User"}, true); err == nil || !strings.Contains(err.Error(), `"../../x" is not in`) {
+	if _, err := Destroy(dir, "model", []string{"User"}, true); err == nil || !strings.Contains(err.Error(), `"../../x" is outside`) {
 		t.Errorf("a manifest that leads elsewhere: %v", err)
 	}
 }

@@ -12,11 +12,11 @@ type field struct {
 	JSON  string // title, authorId
 	Label string // Title, Author
 	Kind  string // string, text, int, float, bool, time, ref
-	Type  string // its type in Go
+	Type  string // in Go
 	Tags  string // the struct tag in the model
 
-	Ref     *model // of a ref: the model it refers to
-	Choices string // of a ref: the page's field of records to choose from
+	Ref     *model // of a ref: the model that it refers to
+	Choices string // of a ref: the page's field that holds the records to choose from
 
 	name                    name
 	index, unique, required bool
@@ -24,22 +24,22 @@ type field struct {
 
 const fieldForm = "a field is NAME:TYPE, as in title:string or author:ref=users"
 
-// goTypes are the types a field may have.
+// goTypes maps the types of fields to types of Go.
 var goTypes = map[string]string{
 	"string": "string", "text": "string", "int": "int", "float": "float64", "bool": "bool", "time": "time.Time", "ref": "tower.ID",
 }
 
-// typeAliases are what people say elsewhere for these types.
+// typeAliases maps the names that other frameworks and databases use to ours.
 var typeAliases = map[string]string{
 	"str": "string", "varchar": "string", "integer": "int", "number": "int", "int64": "int", "bigint": "int", "decimal": "float",
 	"float64": "float", "double": "float", "boolean": "bool", "datetime": "time", "timestamp": "time", "date": "time",
 	"references": "ref", "belongs_to": "ref", "reference": "ref",
 }
 
-// reservedFields are fields of tower.Record, and its own name.
+// reservedFields are the fields of tower.Record, and its name.
 var reservedFields = wordSet("id createdAt updatedAt record")
 
-// parseFields reads the fields of the model named own. It looks up what they
+// parseFields reads the fields of the model own. It looks up the models that they
 // refer to in known.
 func parseFields(args []string, own model, known []model) ([]field, error) {
 	var fields []field
@@ -50,7 +50,7 @@ func parseFields(args []string, own model, known []model) ([]field, error) {
 		}
 		for _, other := range fields {
 			if other.Go == f.Go {
-				return nil, fmt.Errorf("field %q: there is a field %s already", arg, f.JSON)
+				return nil, fmt.Errorf("field %q: there is already a field %s", arg, f.JSON)
 			}
 		}
 		fields = append(fields, f)
@@ -82,7 +82,7 @@ func parseField(arg string, own model, known []model) (field, error) {
 	f := field{name: n, Kind: kind, Type: goTypes[kind]}
 	if f.Type == "" {
 		if word, ok := typeAliases[kind]; ok {
-			return bad("%s is called %s here: %s:%s", kind, word, label, word)
+			return bad("the type is called %s, not %s; use %s:%s", word, kind, label, word)
 		}
 		return bad("there is no type %q; the types are string, text, int, float, bool, time and ref", kind)
 	}
@@ -96,17 +96,17 @@ func parseField(arg string, own model, known []model) (field, error) {
 		case option != "index" && option != "unique" && option != "required":
 			return bad("there is no option %q; the options are index, unique and required", option)
 		case options[option]:
-			return bad("%s is said twice", option)
+			return bad("%s is given twice", option)
 		}
 		options[option] = true
 	}
 	switch {
 	case options["required"] && slices.Contains([]string{"bool", "int", "float"}, kind):
-		return bad("%s is never missing, so it cannot be required; string, text, time and ref can", kind)
+		return bad("a %s always has a value, so it cannot be required; a string, text, time or ref can", kind)
 	case (options["index"] || options["unique"]) && kind == "text":
 		return bad("text is too long for an index; use string")
 	case options["unique"] && kind == "bool":
-		return bad("a unique bool would allow two records in all; use index")
+		return bad("a unique bool would allow only two records; use index")
 	}
 
 	if kind == "ref" {
@@ -118,21 +118,21 @@ func parseField(arg string, own model, known []model) (field, error) {
 			return field{}, err
 		}
 		if f.Ref.Collection == own.Collection && options["required"] {
-			return bad("the first %s could never be made if each required another", own.Type)
+			return bad("each %s would require another, so the first could not be created", own.Type)
 		}
 		f.Go, f.JSON = append(slices.Clone(n), "id").goName(), append(slices.Clone(n), "id").camel()
 	} else {
 		f.Go, f.JSON = n.goName(), n.camel()
 	}
 	if reservedFields[f.JSON] {
-		return bad("every record has %s already; choose another name", f.JSON)
+		return bad("every record already has the field %s; choose another name", f.JSON)
 	}
 	f.Label = n.title()
 	f.index, f.unique, f.required = options["index"], options["unique"], options["required"]
 	return f, nil
 }
 
-// findRef returns the model that a ref field means.
+// findRef returns the model that a ref field refers to.
 func findRef(arg string, n name, target string, own model, known []model) (*model, error) {
 	wanted := n.plural().snake()
 	if target != "" {
@@ -158,8 +158,8 @@ func findRef(arg string, n name, target string, own model, known []model) (*mode
 	return nil, fmt.Errorf("%s", message)
 }
 
-// Required says whether a record needs the field. Two records without a unique
-// one would clash, so that is.
+// Required reports whether a record must have a value in the field. A unique field
+// is required too, because two records without a value would conflict.
 func (f field) Required() bool {
 	return f.required || f.unique && slices.Contains([]string{"string", "time", "ref"}, f.Kind)
 }
@@ -183,7 +183,7 @@ func (f field) tags() string {
 	}
 	name := f.JSON
 	if f.Kind == "time" {
-		name += ",omitzero" // no time is no value, and not the year 1
+		name += ",omitzero" // the zero time is no value, not the year 1
 	}
 	tags := fmt.Sprintf("json:%q", name)
 	if len(store) > 0 {
@@ -195,8 +195,8 @@ func (f field) tags() string {
 	return tags
 }
 
-// labelOf returns the field that a record is called by in lists and choices:
-// the first string, or else the first text; nil when there is neither.
+// labelOf returns the field whose value represents a record in lists and choices:
+// the first string, or else the first text. It returns nil if there is neither.
 func labelOf(fields []field) *field {
 	for _, kind := range []string{"string", "text"} {
 		if i := slices.IndexFunc(fields, func(f field) bool { return f.Kind == kind }); i >= 0 {
@@ -206,7 +206,7 @@ func labelOf(fields []field) *field {
 	return nil
 }
 
-// nameChoices names the lists that ref fields are chosen from: Authors for AuthorID.
+// nameChoices names the lists of records to choose from: Authors for AuthorID.
 func nameChoices(fields []field, own string) {
 	taken := map[string]bool{own: true}
 	for i, f := range fields {

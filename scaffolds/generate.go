@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// A generation is what one generator makes of its arguments.
+// A generation holds what a generator makes of its arguments.
 type generation struct {
 	kind, name string
 	files      []file
 	insertions []insertion
 }
 
-// A file is a generated file, named as in the application.
+// A file is a generated file. Its name is its path in the application.
 type file struct {
 	name string
 	text []byte
 }
 
-// A generator is a generator: what it makes, and what the thing is called.
+// A generator makes a generation of its arguments, and reads the name in them.
 type generator struct {
 	make func(p *project, args []string) (*generation, error)
 	name func(args []string) (name, error)
@@ -46,10 +46,10 @@ func findGenerator(text string) (generator, error) {
 	return g, nil
 }
 
-// Generate plans what a generator adds to the application in folder. Kind is
-// one of Kinds; args are the name and then fields (scaffold, model), as in
-// Post title:string, or pages (controller). A file that is there already, and
-// differs, is a conflict; force overwrites it. Generate itself writes nothing.
+// Generate plans what a generator adds to the application in folder. Kind is one
+// of Kinds; args are a name and then fields (scaffold, model), as in
+// Post title:string, or pages (controller). A file that exists with other content
+// is a conflict, unless force is set. Generate itself writes nothing.
 func Generate(folder, kind string, args []string, force bool) (*Plan, error) {
 	maker, err := findGenerator(kind)
 	if err != nil {
@@ -97,7 +97,7 @@ func makeScaffold(p *project, args []string) (*generation, error) {
 		return nil, err
 	}
 	if len(r.Fields) == 0 {
-		return nil, fmt.Errorf("scaffold %s: what does it hold? for example: tower generate scaffold %s title:string", r.Type, r.Type)
+		return nil, fmt.Errorf("scaffold %s: it has no fields; for example: tower generate scaffold %s title:string", r.Type, r.Type)
 	}
 	g := &generation{kind: "scaffold", name: r.Type}
 	if err := g.addModel(r); err != nil {
@@ -161,10 +161,11 @@ func (g *generation) add(name, template string, data any) error {
 	return nil
 }
 
-// routing is what a controller, and the router it is mounted on, are called in routes.go.
+// routing holds the names of two variables in routes.go: the controller, and the
+// router that it is mounted on.
 type routing struct{ Route, Router string }
 
-// addRoutes renders the routes once it is known what the application calls its router.
+// addRoutes renders the routes, with the name that the application gives its router.
 func (g *generation) addRoutes(p *project, template string, in *routing, data any) error {
 	routes, err := p.read(routesFile)
 	if err != nil {
@@ -184,9 +185,9 @@ func (g *generation) addRoutes(p *project, template string, in *routing, data an
 	return nil
 }
 
-// checkNames refuses a generation whose code would declare what the
-// application declares already, in another file or in a person's own of the
-// same name.
+// checkNames refuses a generation whose code would declare a name that the
+// application declares already: in another file, or in a file of the same name
+// that was not generated.
 func (g *generation) checkNames(p *project, m *manifest) error {
 	for _, f := range g.files {
 		if path.Ext(f.name) != ".go" {
@@ -215,7 +216,7 @@ func (g *generation) checkNames(p *project, m *manifest) error {
 			ours := source{f.name, parsed, set}.declared()
 			for _, name := range slices.Sorted(maps.Keys(ours)) {
 				if at, taken := theirs[name]; taken {
-					return fmt.Errorf("%s %s: %s:%d declares %s already; choose another name, or remove that", g.kind, g.name, at.Filename, at.Line, name)
+					return fmt.Errorf("%s %s: %s:%d already declares %s; choose another name, or remove it", g.kind, g.name, at.Filename, at.Line, name)
 				}
 			}
 		}
@@ -223,7 +224,7 @@ func (g *generation) checkNames(p *project, m *manifest) error {
 	return nil
 }
 
-// plan compares what is generated with what is there.
+// plan adds the steps that turn the application into what was generated.
 func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error {
 	e := m.claim(g.kind, g.name)
 	for _, f := range g.files {
@@ -251,8 +252,8 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 	return nil
 }
 
-// step compares an insertion with the file it goes into. What the same
-// generator inserted there before is replaced.
+// step returns the step that makes an insertion. It replaces earlier, the lines
+// that the same generator inserted before.
 func (in insertion) step(p *project, earlier string) (Step, error) {
 	text, err := p.read(in.file)
 	if err != nil {

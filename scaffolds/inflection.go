@@ -2,8 +2,8 @@ package scaffolds
 
 import "strings"
 
-// irregular holds pairs of singular and plural that no rule below makes, or
-// that no rule could take back.
+// irregular holds pairs of singular and plural that the rules below do not produce,
+// or could not turn back.
 var irregular = strings.Fields(`
 	person people  child children  man men  woman women  foot feet  tooth teeth  goose geese  mouse mice  ox oxen  die dice
 	leaf leaves  loaf loaves  half halves  calf calves  shelf shelves  wolf wolves  thief thieves  knife knives  life lives
@@ -19,13 +19,13 @@ var irregular = strings.Fields(`
 	gas gases  lens lenses  canvas canvases  atlas atlases  alias aliases  bias biases  chaos chaoses  cosmos cosmoses
 `)
 
-// compounds are the irregular words that others end in, as in salesperson.
+// compounds are irregular words that end other words, as in salesperson.
 var compounds = []string{"person", "child", "woman", "man", "wife", "life", "shelf", "house", "cache", "base"}
 
-// regularPlurals end in man, and are no men.
+// regularPlurals are words that end in man and have a regular plural.
 var regularPlurals = wordSet("human german roman shaman ottoman talisman caiman")
 
-// uncountable words are their own plural.
+// uncountable words have the same form in singular and plural.
 var uncountable = wordSet(`
 	advice aircraft analytics athletics baggage bison cash chassis clothing content corps data deer economics electronics
 	equipment ethics feedback fish furniture genetics hardware headquarters health homework housework information jewelry
@@ -63,8 +63,8 @@ func pluralize(w string) string {
 	return w + "s"
 }
 
-// singularize returns the singular of a lower-case English plural, and every
-// other word as it is.
+// singularize returns the singular of a lower-case English plural. It returns any
+// other word unchanged.
 func singularize(w string) string {
 	if one, ok := singulars[w]; ok {
 		return one

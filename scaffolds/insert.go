@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// An insertion is lines that a generator adds to a file of the application.
+// An insertion holds lines that a generator adds to a file of the application.
 type insertion struct {
 	file string
 	text string // whole lines
 
-	// at returns the number of the line, from 1, that the text goes before.
+	// at returns the number, from 1, of the line to insert the text before.
 	at func(text []byte) (int, error)
 }
 
-// into returns the file with the lines added, in the line endings of the file.
+// into returns the file with the lines added, with the line endings of the file.
 func (in insertion) into(text []byte) ([]byte, error) {
 	at, err := in.at(text)
 	if err != nil {
@@ -32,15 +32,15 @@ func (in insertion) into(text []byte) ([]byte, error) {
 	return []byte(strings.Join(slices.Insert(lines, at-1, added), "")), nil
 }
 
-// removeLines returns the file without the inserted lines, and those of them that
-// are no longer there as they were.
+// removeLines returns the file without the inserted lines, and the inserted lines
+// that it does not contain any more.
 func removeLines(text []byte, inserted string) (out []byte, edited []string) {
 	lines := strings.SplitAfter(string(text), "\n")
 	block := strings.Split(strings.TrimSuffix(inserted, "\n"), "\n")
 	if at := findLines(lines, block); len(at) == 1 {
 		return []byte(strings.Join(slices.Delete(lines, at[0], at[0]+len(block)), "")), nil
 	}
-	// Something stands between them, or they have changed: one by one.
+	// The block was split or edited: remove what is left of it line by line.
 	for _, line := range block {
 		if strings.TrimSpace(line) == "" {
 			continue
@@ -54,7 +54,7 @@ func removeLines(text []byte, inserted string) (out []byte, edited []string) {
 	return []byte(strings.Join(lines, "")), edited
 }
 
-// findLines returns where the block stands among the lines.
+// findLines returns every index in lines where the block begins.
 func findLines(lines, block []string) []int {
 	var at []int
 	for i := 0; i+len(block) <= len(lines); i++ {
@@ -80,21 +80,22 @@ func intoModels(model string) insertion {
 				return endOfList(set, list, file, text)
 			}
 		}
-		return 0, fmt.Errorf("%s: All should end by returning a list, return []tower.AnyModel{…}, to which %s can be added", file, model)
+		return 0, fmt.Errorf("%s: All should end with return []tower.AnyModel{…}, a list to which %s can be added", file, model)
 	}}
 }
 
 func endOfList(set *token.FileSet, list *ast.CompositeLit, file string, text []byte) (int, error) {
 	end := set.Position(list.Rbrace)
 	if line := strings.Split(string(text), "\n")[end.Line-1]; strings.TrimSpace(line[:end.Column-1]) != "" {
-		return 0, fmt.Errorf("%s:%d: put the closing brace of the list on a line of its own, so that a line can be added before it", file, end.Line)
+		return 0, fmt.Errorf("%s:%d: put the closing brace of the list on a line of its own, so that a line can be inserted before it", file, end.Line)
 	}
 	return end.Line, nil
 }
 
 const routesFile = "routes.go"
 
-// routerName returns what Routes calls its router, and the variables it has.
+// routerName returns the name of the router in Routes, the line of the return
+// statement, and the variables of Routes with their lines.
 func routerName(text []byte) (router string, line int, taken map[string]int, err error) {
 	set, body, err := function(routesFile, text, "Routes")
 	if err != nil {
@@ -107,7 +108,7 @@ func routerName(text []byte) (router string, line int, taken map[string]int, err
 		}
 	}
 	if router == "" {
-		return "", 0, nil, fmt.Errorf("%s: Routes should end with return r, r being its router, so that routes can be added before it", routesFile)
+		return "", 0, nil, fmt.Errorf("%s: Routes should end with return r, where r is the router, so that routes can be inserted before it", routesFile)
 	}
 	taken = map[string]int{}
 	for _, stmt := range body.List {
@@ -122,12 +123,12 @@ func routerName(text []byte) (router string, line int, taken map[string]int, err
 	return router, line, taken, nil
 }
 
-// intoRoutes adds a controller, known there by the variable route.
+// intoRoutes adds the routes of a controller, which is in the variable route.
 func intoRoutes(route, block string) insertion {
 	return insertion{file: routesFile, text: block, at: func(text []byte) (int, error) {
 		_, line, taken, err := routerName(text)
 		if err == nil && taken[route] > 0 {
-			err = fmt.Errorf("%s:%d: Routes has a variable %s already; choose another name, or rename it", routesFile, taken[route], route)
+			err = fmt.Errorf("%s:%d: Routes already has a variable %s; choose another name, or rename it", routesFile, taken[route], route)
 		}
 		return line, err
 	}}
@@ -145,7 +146,8 @@ func intoLayout(layout []byte, address, title string) (insertion, bool) {
 	}, line > 0
 }
 
-// navEnd returns the line that </nav> stands on, 0 when none is its own.
+// navEnd returns the number and the indentation of the line that holds nothing but
+// </nav>, 0 if there is none.
 func navEnd(layout []byte) (line int, margin string) {
 	for text := range strings.Lines(string(layout)) {
 		line++
@@ -159,22 +161,23 @@ func navEnd(layout []byte) (line int, margin string) {
 // function finds the body of a function in a Go file.
 func function(file string, text []byte, name string) (*token.FileSet, *ast.BlockStmt, error) {
 	if text == nil {
-		return nil, nil, fmt.Errorf("%s is missing; the generator adds lines to its func %s", file, name)
+		return nil, nil, fmt.Errorf("%s is missing; the generator inserts lines into its func %s", file, name)
 	}
 	set := token.NewFileSet()
 	parsed, err := parser.ParseFile(set, file, text, parser.SkipObjectResolution)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w; mend that first: the generator adds lines to this file", err)
+		return nil, nil, fmt.Errorf("%w; fix that first: the generator inserts lines into this file", err)
 	}
 	for _, decl := range parsed.Decls {
 		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == name && f.Body != nil {
 			return set, f.Body, nil
 		}
 	}
-	return nil, nil, fmt.Errorf("%s has no func %s; the generator adds lines to it", file, name)
+	return nil, nil, fmt.Errorf("%s has no func %s; the generator inserts lines into it", file, name)
 }
 
-// lastReturn returns the statement that ends a function with one result.
+// lastReturn returns the return statement at the end of a function with one
+// result, or nil.
 func lastReturn(body *ast.BlockStmt) *ast.ReturnStmt {
 	if len(body.List) == 0 {
 		return nil

@@ -12,22 +12,22 @@ import (
 
 const manifestName = ".tower/manifest.json"
 
-// A manifest remembers what was generated, so that destroy takes back that and
-// nothing else. It belongs in version control.
+// A manifest lists what was generated, so that Destroy removes exactly that. It
+// belongs in version control.
 type manifest struct {
 	Generated []*entry `json:"generated"`
 }
 
-// An entry is what one generator wrote.
+// An entry lists what one run of a generator wrote.
 type entry struct {
 	Kind  string            `json:"kind"`
 	Name  string            `json:"name"`
-	Files map[string]string `json:"files,omitempty"` // the hash of each file as it was written
-	Lines map[string]string `json:"lines,omitempty"` // what was inserted into each file
+	Files map[string]string `json:"files,omitempty"` // the hash of each file when it was written
+	Lines map[string]string `json:"lines,omitempty"` // the lines inserted into each file
 }
 
-// manifest reads what was generated; no file means nothing was. The bytes are
-// those of the file.
+// manifest reads the manifest, and returns the content of the file as well. A
+// missing file is an empty manifest.
 func (p *project) manifest() (*manifest, []byte, error) {
 	text, err := p.read(manifestName)
 	if err != nil || text == nil {
@@ -35,13 +35,13 @@ func (p *project) manifest() (*manifest, []byte, error) {
 	}
 	var m manifest
 	if err := json.Unmarshal(text, &m); err != nil {
-		return nil, nil, fmt.Errorf("read %s: %w; restore it from version control, or remove it: then destroy knows of nothing", manifestName, err)
+		return nil, nil, fmt.Errorf("read %s: %w; restore it from version control, or remove it; without it tower destroy finds nothing to remove", manifestName, err)
 	}
 	for _, e := range m.Generated {
 		for _, names := range []map[string]string{e.Files, e.Lines} {
 			for name := range names {
 				if !filepath.IsLocal(filepath.FromSlash(name)) {
-					return nil, nil, fmt.Errorf("read %s: %q is not in the application's folder; remove that line", manifestName, name)
+					return nil, nil, fmt.Errorf("read %s: %q is outside the application's folder; remove that line", manifestName, name)
 				}
 			}
 		}
@@ -57,7 +57,7 @@ func (m *manifest) find(kind, name string) *entry {
 	return m.Generated[i]
 }
 
-// claim returns the entry of a generator, a new one if there is none.
+// claim returns the entry of a generator. It adds one if there is none.
 func (m *manifest) claim(kind, name string) *entry {
 	e := m.find(kind, name)
 	if e == nil {
@@ -73,7 +73,7 @@ func (m *manifest) claim(kind, name string) *entry {
 	return e
 }
 
-// owner returns the entry that wrote a file, nil if none did.
+// owner returns the entry that lists a file, or nil.
 func (m *manifest) owner(file string) *entry {
 	for _, e := range m.Generated {
 		if e.Files[file] != "" {
@@ -83,7 +83,7 @@ func (m *manifest) owner(file string) *entry {
 	return nil
 }
 
-// record adds the step that saves the manifest, if it changed.
+// record adds the step that writes the manifest, if it changed.
 func (m *manifest) record(plan *Plan, before []byte) error {
 	m.Generated = slices.DeleteFunc(m.Generated, func(e *entry) bool { return len(e.Files) == 0 && len(e.Lines) == 0 })
 	if len(m.Generated) == 0 {

@@ -11,11 +11,12 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// A name is one noun, or a few words that make one, in the forms that code needs.
+// A name is a noun of one or more words, in lower case. Its methods return the
+// forms that code needs.
 type name []string
 
-// parseName reads BlogPost, blogPost, blog_post and blog-post alike.
-// What says what is named, for the error.
+// parseName reads BlogPost, blogPost, blog_post and blog-post alike. what is the
+// thing that is named, for the error.
 func parseName(what, text string) (name, error) {
 	var n name
 	word := ""
@@ -39,14 +40,14 @@ func parseName(what, text string) (name, error) {
 			}
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
 		default:
-			return nil, fmt.Errorf("%s %q: %q cannot be part of a name; letters, digits and _ can", what, text, r)
+			return nil, fmt.Errorf("%s %q: %q cannot be part of a name; use letters, digits and _", what, text, r)
 		}
 		word += string(r)
 	}
 	flush()
 	switch {
 	case len(n) == 0:
-		return nil, fmt.Errorf("%s %q: a name has letters in it, as in BlogPost or blog_post", what, text)
+		return nil, fmt.Errorf("%s %q: a name contains letters, as in BlogPost or blog_post", what, text)
 	case n[0][0] <= '9':
 		return nil, fmt.Errorf("%s %q: a name begins with a letter, as in %s", what, text, "Post"+n[0])
 	case len(text) > 60:
@@ -58,15 +59,16 @@ func parseName(what, text string) (name, error) {
 func isUpper(b byte) bool { return b >= 'A' && b <= 'Z' }
 func isLower(b byte) bool { return b >= 'a' && b <= 'z' }
 
-// pluralOfCapitals tells the s of URLs from the beginning of a word.
+// pluralOfCapitals reports whether rest begins with the plural s of capitals, as in
+// URLs, and not with a word.
 func pluralOfCapitals(rest string) bool {
 	return rest == "s" || len(rest) > 1 && rest[0] == 's' && !isLower(rest[1])
 }
 
-// initialisms are written in capitals in Go.
+// initialisms are words that Go writes in capitals.
 var initialisms = wordSet("acl api ascii cpu css csv dns eof gps html http https id ip json pdf rpc sku sla sms smtp sql ssh svg tcp tls ttl udp ui uid uri url utf8 uuid vat vm xml")
 
-// goName is BlogPost, APIKey, URLs.
+// goName returns BlogPost, APIKey, URLs.
 func (n name) goName() string {
 	var b strings.Builder
 	for _, w := range n {
@@ -83,7 +85,7 @@ func (n name) goName() string {
 	return b.String()
 }
 
-// camel is blogPost, apiKey.
+// camel returns blogPost, apiKey.
 func (n name) camel() string {
 	var b strings.Builder
 	for i, w := range n {
@@ -95,13 +97,13 @@ func (n name) camel() string {
 	return b.String()
 }
 
-// snake is blog_post.
+// snake returns blog_post.
 func (n name) snake() string { return strings.Join(n, "_") }
 
-// title is "Blog post".
+// title returns "Blog post".
 func (n name) title() string { return capital(n.human()) }
 
-// human is "blog post", "API key".
+// human returns "blog post", "API key".
 func (n name) human() string {
 	shown := make([]string, len(n))
 	for i, w := range n {
@@ -122,7 +124,8 @@ func (n name) withLast(word string) name {
 
 func capital(w string) string { return strings.ToUpper(w[:1]) + w[1:] }
 
-// local is the name of a variable in generated code, beside those that are taken there.
+// local returns the name of a variable in generated code: camel, with the suffix if
+// that is a keyword or one of the taken names.
 func (n name) local(suffix, taken string) string {
 	v := n.camel()
 	if wordSet(taken)[v] || token.IsKeyword(v) {
@@ -131,11 +134,11 @@ func (n name) local(suffix, taken string) string {
 	return v
 }
 
-// reservedCollections are the words of tower's messages. A collection appears beside
-// them under its own name, so it cannot have one of theirs.
+// reservedCollections are the keys of tower's messages. A message holds a collection
+// under its name, so the name cannot be one of these keys.
 var reservedCollections = wordSet("seq from to epoch ack cursors id status at out location session error cursor model since delta resync ids items hello push value include scope allowed")
 
-// checkWord refuses a name that generated code could not have.
+// checkWord refuses a name that generated code could not use.
 func (n name) checkWord(what, text string) error {
 	if err := n.checkReserved(what, text); err != nil {
 		return err
@@ -143,20 +146,20 @@ func (n name) checkWord(what, text string) error {
 	return n.checkFile(what, text)
 }
 
-// checkReserved refuses what Go gives a meaning of its own.
+// checkReserved refuses keywords and predeclared identifiers of Go.
 func (n name) checkReserved(what, text string) error {
 	v := n.camel()
 	switch {
 	case token.IsKeyword(v):
-		return fmt.Errorf("%s %q: %s is a keyword of Go; choose another name, as in %s", what, text, v, name{"my", v}.goName())
+		return fmt.Errorf("%s %q: %s is a keyword in Go; choose another name, as in %s", what, text, v, name{"my", v}.goName())
 	case types.Universe.Lookup(v) != nil:
-		return fmt.Errorf("%s %q: %s has a meaning of its own in Go; choose another name, as in %s", what, text, v, name{"my", v}.goName())
+		return fmt.Errorf("%s %q: %s is a predeclared identifier in Go; choose another name, as in %s", what, text, v, name{"my", v}.goName())
 	}
 	return nil
 }
 
-// checkFile refuses names whose file go build would leave out, _test.go,
-// _linux.go and their like, or that some systems cannot have, such as con.go.
+// checkFile refuses names whose file go build would ignore, such as _test.go and
+// _linux.go, or that some systems do not allow, such as con.go.
 func (n name) checkFile(what, text string) error {
 	file := n.snake() + ".go"
 	if err := module.CheckFilePath(file); err != nil {

@@ -36,17 +36,17 @@ func TestNames(t *testing.T) {
 
 func TestNamesThatCannotBe(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                      "has letters",
-		"_":                     "has letters",
+		"":                      "contains letters",
+		"_":                     "contains letters",
 		"1post":                 "begins with a letter",
 		"Größe":                 `'ö' cannot be part`,
 		"../post":               `'.' cannot be part`,
 		"blog post":             `' ' cannot be part`,
 		strings.Repeat("a", 61): "at most 60",
-		"func":                  "keyword of Go",
-		"Type":                  "keyword of Go",
-		"string":                "meaning of its own in Go",
-		"Error":                 "meaning of its own in Go",
+		"func":                  "keyword in Go",
+		"Type":                  "keyword in Go",
+		"string":                "predeclared identifier in Go",
+		"Error":                 "predeclared identifier in Go",
 		"PostTest":              "only for tests",
 		"PostLinux":             "only for linux",
 		"Con":                   "disallowed",

@@ -9,37 +9,38 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 )
 
-// A Verb says what a step does to a file.
+// A Verb is what a step does to a file.
 type Verb string
 
-// The verbs of a plan. Conflict and Keep change nothing; a plan that holds a
-// Conflict is not applied at all.
+// The verbs of a plan. Conflict and Keep change nothing. A plan with a Conflict
+// cannot be applied.
 const (
 	Create    Verb = "create"
-	Insert    Verb = "insert"    // lines into a file that is there
-	Update    Verb = "update"    // lines taken out, or a file of tower's own
-	Overwrite Verb = "overwrite" // a conflict, forced
+	Insert    Verb = "insert"    // adds lines to an existing file
+	Update    Verb = "update"    // removes lines, or rewrites a file of tower's own
+	Overwrite Verb = "overwrite" // replaces a file that would be a conflict
 	Remove    Verb = "remove"
 	Identical Verb = "identical"
 	Conflict  Verb = "conflict"
-	Keep      Verb = "keep" // left as it is; Note says why
+	Keep      Verb = "keep" // leaves the file as it is; Note is the reason
 )
 
-// A Step is what a plan does to one file.
+// A Step is the change of one file in a plan.
 type Step struct {
 	Verb Verb
-	Path string // in the plan's folder, with slashes
-	Note string // more about it, for people; may be empty
-	Diff string // of a Conflict or an Overwrite: from what is there to what was generated
+	Path string // relative to the plan's folder, with slashes
+	Note string // a remark for people; may be empty
+	Diff string // of a Conflict or an Overwrite: from the existing file to the generated one
 
-	before, after []byte // nil: no file
+	before, after []byte // the content of the file; nil: no file
 }
 
 func (s Step) changes() bool {
 	return s.Verb != Identical && s.Verb != Conflict && s.Verb != Keep
 }
 
-// A Plan is what a generator is about to do. Making one writes nothing.
+// A Plan lists the changes that a generator is going to make. Making a plan writes
+// nothing.
 type Plan struct {
 	Folder string
 	Steps  []Step
@@ -51,7 +52,7 @@ func newPlan(folder string) *Plan {
 	return &Plan{Folder: folder, fs: osFileSystem}
 }
 
-// Conflicts returns the steps that keep the plan from being applied.
+// Conflicts returns the steps that prevent the plan from being applied.
 func (p *Plan) Conflicts() []Step {
 	var found []Step
 	for _, s := range p.Steps {
@@ -62,11 +63,12 @@ func (p *Plan) Conflicts() []Step {
 	return found
 }
 
-// A Style colors a text for a terminal. What is a verb, or "+", "-" and "@"
-// for the lines of a diff.
+// A Style colors text for a terminal. what is a verb, or "+", "-" or "@" for a line
+// of a diff.
 type Style func(what, text string) string
 
-// Print writes the plan, a line for each step. A nil style is plain.
+// Print writes the plan, a line for each step, and the diffs of conflicts. Without a
+// style the text is plain.
 func (p *Plan) Print(w io.Writer, style Style) error {
 	if style == nil {
 		style = func(_, text string) string { return text }
@@ -92,15 +94,15 @@ func (p *Plan) Print(w io.Writer, style Style) error {
 
 const indent = "              "
 
-// String returns the plan as Print writes it, plain.
+// String returns what Print writes without a style.
 func (p *Plan) String() string {
 	var b strings.Builder
 	_ = p.Print(&b, nil) // a Builder does not fail
 	return b.String()
 }
 
-// write adds the step that makes a file be text. It reports whether the file
-// is going to be written.
+// write adds the step that gives a file the content text. It reports whether the
+// file is going to be written.
 func (p *Plan) write(name string, before, text []byte, force bool) bool {
 	s := Step{Verb: Create, Path: name, before: before, after: text}
 	switch {
@@ -108,7 +110,7 @@ func (p *Plan) write(name string, before, text []byte, force bool) bool {
 		s.Verb = Identical
 	case before != nil:
 		s.Verb = Conflict
-		s.Diff = udiff.Unified(name+" (there)", name+" (generated)", unixLines(before), unixLines(text))
+		s.Diff = udiff.Unified(name+" (existing)", name+" (generated)", unixLines(before), unixLines(text))
 		if force {
 			s.Verb = Overwrite
 		}
@@ -117,7 +119,8 @@ func (p *Plan) write(name string, before, text []byte, force bool) bool {
 	return s.changes()
 }
 
-// sameText compares files, whatever their line endings: git may have changed those.
+// sameText compares two files and ignores their line endings, which git may have
+// changed.
 func sameText(a, b []byte) bool { return bytes.Equal(a, b) || unixLines(a) == unixLines(b) }
 
 func unixLines(text []byte) string { return strings.ReplaceAll(string(text), "\r\n", "\n") }

@@ -151,7 +151,7 @@ func TestPrint(t *testing.T) {
               a
               b
     conflict  a.txt
-              --- a.txt (there)
+              --- a.txt (existing)
               +++ a.txt (generated)
               @@ -1,2 +1,2 @@
                one

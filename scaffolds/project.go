@@ -19,19 +19,19 @@ import (
 
 const towerModule = "github.com/towerkit/tower"
 
-// A project is an application as its source tells it.
+// A project reads the source of an application.
 type project struct {
 	folder string
 	module string
 }
 
-// A model is a record type that the application has.
+// A model describes a model of the application.
 type model struct {
 	Type       string // Post
 	Var        string // Posts
 	Collection string // posts
-	Label      string // the first string that may be shown, Title; "" when there is none
-	Page       bool   // views/posts/show.html is there
+	Label      string // the first string field that is not private, Title; "" if there is none
+	Page       bool   // views/posts/show.html exists
 
 	file   string // models/post.go
 	fields []modelField
@@ -40,13 +40,13 @@ type model struct {
 type modelField struct {
 	name, kind    string // Title, string
 	ref, validate string
-	private       bool // never sent
+	private       bool // never sent to a client
 }
 
 func openProject(folder string) (*project, error) {
 	text, err := os.ReadFile(filepath.Join(folder, "go.mod"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is not the folder of a tower application: it has no go.mod; go to one, or make one with tower new NAME", folder)
+		return nil, fmt.Errorf("%s is not the folder of a tower application: it has no go.mod; change to the folder of one, or make one with tower new NAME", folder)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read go.mod: %w", err)
@@ -65,7 +65,7 @@ func openProject(folder string) (*project, error) {
 	return &project{folder: folder, module: mod.Module.Mod.Path}, nil
 }
 
-// read returns a file of the application, nil when it is not there.
+// read returns the content of a file of the application, nil if it does not exist.
 func (p *project) read(name string) ([]byte, error) {
 	text, err := os.ReadFile(filepath.Join(p.folder, filepath.FromSlash(name)))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -115,12 +115,12 @@ func parseSource(name, file string) (source, error) {
 	set := token.NewFileSet()
 	parsed, err := parser.ParseFile(set, name, text, parser.SkipObjectResolution)
 	if err != nil {
-		return source{}, fmt.Errorf("%w; mend that first: the generator reads this file", err)
+		return source{}, fmt.Errorf("%w; fix that first: the generator reads this file", err)
 	}
 	return source{name, parsed, set}, nil
 }
 
-// declared returns the names that a file declares for its package.
+// declared returns the names that a file declares at package level.
 func (s source) declared() map[string]token.Position {
 	names := map[string]token.Position{}
 	for _, decl := range s.file.Decls {
@@ -145,7 +145,7 @@ func (s source) declared() map[string]token.Position {
 	return names
 }
 
-// models returns the application's models: each tower.NewModel[T]("name") in models/.
+// models returns the application's models: every tower.NewModel[T]("name") in models/.
 func (p *project) models() ([]model, error) {
 	sources, err := p.sources("models", false)
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"text/template"
 )
 
-// The templates write their own actions as [[ ]]: what they make has {{ }} of
-// its own. Those that are Go and would not compile here end in .tmpl.
+// The templates delimit actions by [[ ]], because what they generate contains {{ }}.
+// Go templates that would not compile here end in .tmpl.
 //
 //go:embed all:resource pages types
 //go:embed app/*.go app/README.md app/.gitignore app/models app/controllers all:app/views app/public
 //go:embed demo/*.go demo/README.md demo/models demo/controllers all:demo/views demo/public
 var trees embed.FS
 
-// render fills a template. Go code comes out formatted.
+// render executes a template, and formats it if it is Go.
 func render(name string, data any) ([]byte, error) {
 	text, err := trees.ReadFile(name)
 	if err != nil {
@@ -36,7 +36,7 @@ func render(name string, data any) ([]byte, error) {
 	}
 	code, err := format.Source(b.Bytes())
 	if err != nil {
-		return nil, fmt.Errorf("template %s makes code that is not Go: %w", name, err)
+		return nil, fmt.Errorf("template %s does not make valid Go: %w", name, err)
 	}
 	return code, nil
 }

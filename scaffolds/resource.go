@@ -6,8 +6,7 @@ import (
 	"strings"
 )
 
-// A resource is a model and what is generated around it, in the words that
-// the templates in resource/ use.
+// A resource describes a model and its controller, for the templates in resource/.
 type resource struct {
 	Module string
 	Fields []field
@@ -19,10 +18,10 @@ type resource struct {
 	Local      string // blogPost, a record in generated code
 
 	Controller string // BlogPosts
-	Item       string // BlogPost, the stem of the controller's types
+	Item       string // BlogPost, the prefix of the controller's types
 	Path       string // blog_posts, in addresses and in views/
 	File       string // blog_post
-	Partial    string // blog_post: the view of one in a list
+	Partial    string // blog_post: the partial that shows a record in a list
 	routing           // blogPosts, on r
 
 	Human    string // blog post
@@ -30,13 +29,13 @@ type resource struct {
 	Title    string // Blog posts
 	TitleOne string // Blog post
 
-	Fixtures []fixture // records that the test makes first
+	Fixtures []fixture // records that the test creates first
 }
 
-// A fixture is a record that another requires.
+// A fixture is a record that another record requires.
 type fixture struct {
 	Type, Model, Var string
-	Values           string // of a composite literal
+	Values           string // of its composite literal
 
 	collection string
 }
@@ -61,7 +60,7 @@ func newResource(p *project, args []string) (*resource, error) {
 		Human:   n.human(), Humans: many.human(), Title: many.title(), TitleOne: n.title(),
 	}
 	if r.Var == r.Type {
-		// One and many are the same word, and each needs a name.
+		// Singular and plural are the same word, and Go needs two names.
 		r.Var += "Records"
 		r.Item += "Record"
 	}
@@ -89,10 +88,10 @@ func newResource(p *project, args []string) (*resource, error) {
 	return r, nil
 }
 
-// modelName reads the name of a model; a plural is taken for its singular.
+// modelName reads the name of a model. It turns a plural into the singular.
 func modelName(args []string) (name, error) {
 	if len(args) == 0 {
-		return nil, fmt.Errorf("what is it called? for example: tower generate scaffold Post title:string body:text")
+		return nil, fmt.Errorf("the name is missing; for example: tower generate scaffold Post title:string body:text")
 	}
 	n, err := parseName("model", args[0])
 	if err != nil {
@@ -106,16 +105,16 @@ func modelName(args []string) (name, error) {
 		return nil, err
 	}
 	if many := n.plural().snake(); reservedCollections[many] {
-		return nil, fmt.Errorf("model %q: its collection would be called %q, which is a word of tower's messages; choose another name, as in %s",
+		return nil, fmt.Errorf("model %q: its collection would be called %q, which tower's messages use as a key; choose another name, as in %s",
 			args[0], many, name{"my", n.snake()}.goName())
 	}
 	return n, nil
 }
 
-// Label is the field that a record is called by; nil when there is none.
+// Label returns the field whose value represents a record in lists, or nil.
 func (r *resource) Label() *field { return labelOf(r.Fields) }
 
-// Heading is the label when it is short enough for one.
+// Heading returns the label if it is short enough for a heading, or nil.
 func (r *resource) Heading() *field {
 	if label := r.Label(); label != nil && label.Kind == "string" {
 		return label
@@ -123,7 +122,7 @@ func (r *resource) Heading() *field {
 	return nil
 }
 
-// Required is the first field that a record cannot do without.
+// Required returns the first required field, or nil.
 func (r *resource) Required() *field {
 	for i, f := range r.Fields {
 		if f.Required() {
@@ -133,7 +132,7 @@ func (r *resource) Required() *field {
 	return nil
 }
 
-// Refs are the fields that refer to other records.
+// Refs returns the fields that refer to other records.
 func (r *resource) Refs() []field {
 	var refs []field
 	for _, f := range r.Fields {
@@ -144,12 +143,12 @@ func (r *resource) Refs() []field {
 	return refs
 }
 
-// Named are the fields that refer to records which are called by a name.
+// Named returns the fields that refer to records with a label.
 func (r *resource) Named() []field {
 	return slices.DeleteFunc(r.Refs(), func(f field) bool { return f.Ref.Label == "" })
 }
 
-// Uses says whether the fields need a package.
+// Uses reports whether the fields need a package.
 func (r *resource) Uses(pkg string) bool {
 	for _, f := range r.Fields {
 		if strings.HasPrefix(f.Type, pkg+".") {
@@ -159,7 +158,7 @@ func (r *resource) Uses(pkg string) bool {
 	return false
 }
 
-// FixturesUse says whether the records that the test makes first need a package.
+// FixturesUse reports whether the fixtures need a package.
 func (r *resource) FixturesUse(pkg string) bool {
 	for _, n := range r.Fixtures {
 		if strings.Contains(n.Values, pkg+".") {
@@ -169,8 +168,8 @@ func (r *resource) FixturesUse(pkg string) bool {
 	return false
 }
 
-// Sample is the input of a create that is valid: what is required, or else
-// the first field.
+// Sample returns a valid input of Create: the required fields, or else the first
+// field.
 func (r *resource) Sample() string {
 	var in []string
 	for i, f := range r.Fields {
@@ -200,11 +199,11 @@ func (r *resource) sample(f field) string {
 	return `"Hello"`
 }
 
-// addFixture adds a record that the test makes first, after those that it requires
-// itself. Above are the collections that led here.
+// addFixture adds a fixture of a model, after the fixtures that it requires. above
+// are the collections that led to it.
 func (r *resource) addFixture(m model, known []model, above ...string) error {
 	if slices.Contains(above, m.Collection) {
-		return fmt.Errorf("%s require each other in a circle, so none could be made first", strings.Join(above, " and "))
+		return fmt.Errorf("%s require each other, so none of them can be created first", strings.Join(above, " and "))
 	}
 	if slices.ContainsFunc(r.Fixtures, func(n fixture) bool { return n.collection == m.Collection }) {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// The files of an application that tell an editor, and tsc, what there is.
+// The files that editors and tsc read.
 const (
 	typesFile    = "app/tower.d.ts"
 	tsconfigFile = "tsconfig.json"
@@ -20,10 +20,10 @@ const (
 const typesHeader = "// What this application declares in Go, for TypeScript, and the library that reads it.\n" +
 	"// Written by tower: do not edit. It is right to commit it.\n"
 
-// Types plans the TypeScript declarations of an application in folder: what schema
-// says, and the library's own, by the names of their modules. Those of a binding,
-// tower/react, are only for an application whose package.json names react. A
-// tsconfig.json is made where there is none.
+// Types plans the TypeScript declarations of the application in folder: the schema's
+// and the library's, by module name. The declarations of a binding, such as
+// tower/react, are added only if the application's package.json names react. Types
+// also plans a tsconfig.json if the application has none.
 func Types(folder string, schema wire.Schema, library map[string]string, force bool) (*Plan, error) {
 	p := &project{folder: folder}
 	frameworks, err := p.frameworks()
@@ -54,7 +54,7 @@ func Types(folder string, schema wire.Schema, library map[string]string, force b
 	return plan, p.planTSConfig(plan)
 }
 
-// planTSConfig adds a tsconfig.json, unless the application has its own.
+// planTSConfig adds a tsconfig.json, unless the application has one.
 func (p *project) planTSConfig(plan *Plan) error {
 	for _, name := range []string{tsconfigFile, "app/" + tsconfigFile} {
 		if text, err := p.read(name); err != nil || text != nil {
@@ -88,7 +88,7 @@ func (p *project) frameworks() (map[string]bool, error) {
 	return found, nil
 }
 
-// ambient makes a module's declarations such as can stand beside those of others.
+// ambient turns the declarations of a module into an ambient module declaration.
 func ambient(name, declarations string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "declare module %q {\n", name)

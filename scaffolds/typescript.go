@@ -10,8 +10,9 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A typeScript is a schema on its way to TypeScript. A type of Go can be two
-// there: as something that is given, it may leave out what is not required.
+// A typeScript translates a schema to TypeScript. A Go type that is part of both an
+// input and an output becomes two types, because an input may omit fields that are
+// not required.
 type typeScript struct {
 	schema  wire.Schema
 	types   map[string]wire.NamedType
@@ -38,7 +39,7 @@ func newTypeScript(schema wire.Schema) *typeScript {
 	return t
 }
 
-// reach notes every type that a shape is made of.
+// reach adds every type that a shape is made of to reached.
 func (t *typeScript) reach(shape wire.Shape, reached map[string]bool) {
 	if named, isNamed := t.types[shape.Is]; isNamed {
 		if reached[shape.Is] {
@@ -55,7 +56,7 @@ func (t *typeScript) reach(shape wire.Shape, reached map[string]bool) {
 	}
 }
 
-// A direction is which way a value goes.
+// A direction is the way that a value is sent.
 type direction bool
 
 const (
@@ -70,8 +71,8 @@ func (t *typeScript) reference(name string, way direction) string {
 	return t.names[name]
 }
 
-// String returns the declarations: which models, actions and cursors there are,
-// and the types that they are made of.
+// String returns the declarations of the models, actions, cursors and values, and of
+// the types that they use.
 func (t *typeScript) String() string {
 	var b strings.Builder
 	b.WriteString("\ndeclare module \"tower\" {\n")
@@ -105,7 +106,7 @@ func (t *typeScript) String() string {
 	return b.String()
 }
 
-// imported are the names that the registries use.
+// imported returns the names of the types that the registries use.
 func (t *typeScript) imported() []string {
 	var names []string
 	var use func(shape wire.Shape, way direction)
@@ -153,7 +154,7 @@ func (t *typeScript) route(route wire.RouteSchema) string {
 	return "{ " + strings.Join(parts, "; ") + " }"
 }
 
-// text is a type as it is written.
+// text returns a shape as a TypeScript type.
 func (t *typeScript) text(shape wire.Shape, way direction) string {
 	text := t.bare(shape, way)
 	if shape.Null {
@@ -196,7 +197,7 @@ func (t *typeScript) bare(shape wire.Shape, way direction) string {
 	return "unknown"
 }
 
-// object is a type without a name.
+// object returns a type without a name.
 func (t *typeScript) object(fields []wire.FieldShape, way direction) string {
 	switch {
 	case len(fields) > 0:
@@ -212,7 +213,7 @@ func (t *typeScript) object(fields []wire.FieldShape, way direction) string {
 	}
 }
 
-// body is what stands between the braces of an interface.
+// body returns what is between the braces of an interface.
 func (t *typeScript) body(fields []wire.FieldShape, way direction) string {
 	var b strings.Builder
 	for _, field := range fields {
@@ -244,7 +245,7 @@ func (t *typeScript) field(field wire.FieldShape, way direction) string {
 	return name + ": " + text
 }
 
-// union is the type of what is one of some texts.
+// union returns the type of a string that is one of the values.
 func union(values []string) string {
 	if len(values) == 0 {
 		return "never"
@@ -258,7 +259,7 @@ func union(values []string) string {
 
 var identifier = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`)
 
-// property is the name of a field, quoted where it must be.
+// property returns the name of a field, quoted if it is not an identifier.
 func property(name string) string {
 	if identifier.MatchString(name) {
 		return name
@@ -267,6 +268,6 @@ func property(name string) string {
 }
 
 func quote(text string) string {
-	quoted, _ := json.Marshal(text) // a text can always be
+	quoted, _ := json.Marshal(text) // a string can always be encoded
 	return string(quoted)
 }

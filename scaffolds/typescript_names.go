@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// name gives each type a name of its own: its own, with its package's before it
-// where another has the same, and a number if need be.
+// name returns a unique name for each type: the type's own name, with its package's
+// name before it if another type has the same, and with a number if needed.
 func (t *typeScript) name() map[string]string {
-	shared := map[string]int{"ID": 1, "Time": 1, "Int64": 1} // are the library's
+	shared := map[string]int{"ID": 1, "Time": 1, "Int64": 1} // these are types of the library
 	for _, named := range t.schema.Types {
 		shared[shortName(named.Name)]++
 	}
@@ -36,7 +36,7 @@ var (
 	between   = regexp.MustCompile(`[^\p{L}\p{N}_]+`)
 )
 
-// shortName makes PagePost of example.com/blog/models.Page[example.com/blog/models.Post].
+// shortName turns example.com/blog/models.Page[example.com/blog/models.Post] into PagePost.
 func shortName(full string) string {
 	var name string
 	for _, part := range between.Split(qualified.ReplaceAllString(full, ""), -1) {
@@ -45,7 +45,7 @@ func shortName(full string) string {
 	return name
 }
 
-// packageName is the last part of a type's package: models.
+// packageName returns the last part of a type's package: models.
 func packageName(full string) string {
 	path, _, _ := strings.Cut(full, "[")
 	path = path[strings.LastIndexByte(path, '/')+1:]
@@ -60,7 +60,7 @@ func capitalized(word string) string {
 	return word
 }
 
-// goName is what a type is called in Go, models.Post.
+// goName returns the name of a type in Go, models.Post.
 func goName(full string) string {
 	path, arguments, generic := strings.Cut(full, "[")
 	name := path[strings.LastIndexByte(path, '/')+1:]
