@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 )
 
@@ -21,6 +22,23 @@ func (a *App) rule(m *record.Model, controller any) func(*record.Image) bool {
 	return func(image *record.Image) bool {
 		rec, err := image.Record()
 		return err == nil && rule(rec)
+	}
+}
+
+// Denying returns a rule that denies a record if the rule panics.
+func (a *App) Denying(allow func(*record.Image) bool) func(*record.Image) bool {
+	if allow == nil {
+		return nil
+	}
+	return func(image *record.Image) (allowed bool) {
+		err := fault.Recover("a rule", func() error {
+			allowed = allow(image)
+			return nil
+		})
+		if err != nil {
+			a.Report("rule", err)
+		}
+		return allowed && err == nil
 	}
 }
 

@@ -111,7 +111,7 @@ func (v *Session) run(ctx context.Context, rt *route.Route, in any) (out any, er
 		return nil, err
 	}
 	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
-		out, err = rt.Call(ctx, controller, in)
+		out, err = rt.Call(v.serving(ctx, rt.Controller), controller, in)
 		return err
 	})
 	return out, err
@@ -137,7 +137,7 @@ func (v *Session) buildSpec(ctx context.Context, want *CursorRequest) (spec curs
 		return spec, err
 	}
 	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
-		spec, err = rt.Spec(ctx, controller, want.In)
+		spec, err = rt.Spec(v.serving(ctx, rt.Controller), controller, want.In)
 		return err
 	})
 	if err != nil {

@@ -238,11 +238,14 @@ func (v *View) Value(field string, value any) string {
 
 // Problem returns the element that says what is wrong with a field, hidden as
 // long as nothing is; "" stands for the form as a whole.
-func (v *View) Problem(field string) template.HTML {
+func (v *View) Problem(field string) template.HTML { return v.problem(field, "") }
+
+// problem returns the element of a problem with more attributes.
+func (v *View) problem(field, attrs string) template.HTML {
 	text, hidden := "", " hidden"
 	if v.sent != nil && len(v.sent.problems[field]) > 0 {
 		text, hidden = strings.Join(v.sent.problems[field], ", "), ""
 	}
-	return template.HTML(fmt.Sprintf(`<p class="problem" data-problem="%s" role="alert"%s>%s</p>`,
-		template.HTMLEscapeString(field), hidden, template.HTMLEscapeString(text)))
+	return template.HTML(fmt.Sprintf(`<p class="problem" data-problem="%s" role="alert"%s%s>%s</p>`,
+		template.HTMLEscapeString(field), attrs, hidden, template.HTMLEscapeString(text)))
 }

@@ -120,7 +120,7 @@ func (v *views) list() (names []string, stamp string, err error) {
 }
 
 func (v *views) parse(names []string) (*parsed, error) {
-	out := &parsed{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef}), pages: map[string]*template.Template{}}
+	out := &parsed{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef, "time": timeElement}), pages: map[string]*template.Template{}}
 	pages := map[string]string{}
 	for _, file := range names {
 		text, err := fs.ReadFile(v.files, file)

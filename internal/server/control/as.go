@@ -94,7 +94,7 @@ func (c *console) readAs(ctx context.Context, req *wire.ControlRequest) (any, er
 		if err != nil {
 			return nil, err
 		}
-		spec.Allow = c.denying(spec.Allow)
+		spec.Allow = c.app.Denying(spec.Allow)
 		at := func(read func(*store.Snapshot) error) error { return v.Conn.View(ctx, read) }
 		if w.Route.Value {
 			value, err := cursor.ReadValue(at, spec)
@@ -120,28 +120,11 @@ func (c *console) readImages(at func(func(*store.Snapshot) error) error, spec cu
 	var names []string
 	for i := range spec.Include {
 		in := &spec.Include[i]
-		in.Allow = c.denying(in.Allow)
+		in.Allow = c.app.Denying(in.Allow)
 		if in.Model.Name == req.Model {
 			return cursor.ReadIncluded(at, spec, in.Model)
 		}
 		names = append(names, in.Model.Name)
 	}
 	return nil, fault.Errorf(fault.NotFound, "%s includes no %s; it includes %s", req.Name, req.Model, cmp.Or(strings.Join(names, ", "), "nothing"))
-}
-
-// denying returns a rule that denies where it panics, as it does for clients.
-func (c *console) denying(allow func(*record.Image) bool) func(*record.Image) bool {
-	if allow == nil {
-		return nil
-	}
-	return func(image *record.Image) (allowed bool) {
-		err := fault.Recover("a rule", func() error {
-			allowed = allow(image)
-			return nil
-		})
-		if err != nil {
-			c.app.Report("rule", err)
-		}
-		return allowed && err == nil
-	}
 }

@@ -109,7 +109,7 @@ func (c *console) rank(ctx context.Context, v *server.Session, w *server.CursorR
 	if w.Route.Value {
 		return nil
 	}
-	spec.Allow = c.denying(spec.Allow)
+	spec.Allow = c.app.Denying(spec.Allow)
 	before, err := cursor.Rank(func(read func(*store.Snapshot) error) error { return v.Conn.View(ctx, read) }, spec, tests.image)
 	if err != nil {
 		return err

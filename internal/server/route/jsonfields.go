@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// A jsonField is a field of a struct's JSON: its own, or one of an embedded struct.
-type jsonField struct {
+// A JSONField is a field of a struct's JSON: its own, or one of an embedded struct.
+type JSONField struct {
 	reflect.StructField
 	JSONName      string
-	index         []int
-	BehindPointer bool // of an embedded struct that may be missing
+	Path          []int // for reflect.Value.FieldByIndex
+	BehindPointer bool  // of an embedded struct that may be missing
 }
 
 // JSONFields returns the fields that encoding/json writes, by its rules: of several
 // with one name that which is embedded least deeply, or that alone which is named
 // by a tag, or none.
-func JSONFields(t reflect.Type) []jsonField {
-	found := map[string]*jsonField{}
+func JSONFields(t reflect.Type) []JSONField {
+	found := map[string]*JSONField{}
 	seen := map[reflect.Type]bool{}
-	for level := []jsonField{{StructField: reflect.StructField{Type: t}}}; len(level) > 0; {
-		var deeper []jsonField
-		here := map[string][]jsonField{}
+	for level := []JSONField{{StructField: reflect.StructField{Type: t}}}; len(level) > 0; {
+		var deeper []JSONField
+		here := map[string][]JSONField{}
 		for _, at := range level {
 			if seen[at.inner()] {
 				continue
@@ -44,18 +44,18 @@ func JSONFields(t reflect.Type) []jsonField {
 		}
 		level = deeper
 	}
-	var out []jsonField
+	var out []JSONField
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if found[name] != nil {
 			out = append(out, *found[name])
 		}
 	}
-	slices.SortFunc(out, func(a, b jsonField) int { return slices.Compare(a.index, b.index) })
+	slices.SortFunc(out, func(a, b JSONField) int { return slices.Compare(a.Path, b.Path) })
 	return out
 }
 
 // inner is the type of the field, or what that points to.
-func (m jsonField) inner() reflect.Type {
+func (m JSONField) inner() reflect.Type {
 	if m.Type.Kind() == reflect.Pointer {
 		return m.Type.Elem()
 	}
@@ -63,19 +63,19 @@ func (m jsonField) inner() reflect.Type {
 }
 
 // embedded reports whether the fields of m stand in its place.
-func (m jsonField) embedded() bool {
+func (m JSONField) embedded() bool {
 	return m.Anonymous && m.tag() == "" && m.inner().Kind() == reflect.Struct
 }
 
-func (m jsonField) tag() string {
+func (m JSONField) tag() string {
 	name, _, _ := strings.Cut(m.Tag.Get("json"), ",")
 	return name
 }
 
 // own yields the fields of the struct that m is, as JSON sees them.
-func (m jsonField) own(yield func(jsonField) bool) {
+func (m JSONField) own(yield func(JSONField) bool) {
 	for i := range m.inner().NumField() {
-		field := jsonField{StructField: m.inner().Field(i), index: append(slices.Clone(m.index), i), BehindPointer: m.BehindPointer}
+		field := JSONField{StructField: m.inner().Field(i), Path: append(slices.Clone(m.Path), i), BehindPointer: m.BehindPointer}
 		if field.Tag.Get("json") == "-" || !field.IsExported() && !field.embedded() {
 			continue
 		}
@@ -89,9 +89,9 @@ func (m jsonField) own(yield func(jsonField) bool) {
 	}
 }
 
-func dominant(rivals []jsonField) *jsonField {
+func dominant(rivals []JSONField) *JSONField {
 	if len(rivals) > 1 {
-		rivals = slices.DeleteFunc(rivals, func(m jsonField) bool { return m.tag() == "" })
+		rivals = slices.DeleteFunc(rivals, func(m JSONField) bool { return m.tag() == "" })
 	}
 	if len(rivals) != 1 {
 		return nil

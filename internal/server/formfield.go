@@ -1,0 +1,310 @@
+package server
+
+import (
+	"fmt"
+	"html/template"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/towerkit/tower/internal/server/route"
+)
+
+// A formField is a field of a form: a label, a control and the problem beside it.
+type formField struct {
+	name, label string
+	value       string // as the control shows it
+	rules       string // the validate tag
+	kind        reflect.Kind
+	attrs       []attribute // of the control
+	own         []attribute // those that the view sets
+	problem     template.HTML
+	invalid     bool
+}
+
+type attribute struct {
+	name  string
+	value any // true: the name alone; false: left out
+}
+
+// Input returns a field of a form: a label, an <input> for the field of that name in
+// the record, and what is wrong with it beside it. The type of the record's field
+// decides the type of the input: a checkbox for a bool, number for numbers,
+// datetime-local for a time, else text. The tags required and max of the record's field
+// become attributes. A form that was sent and refused keeps what was sent. Without a
+// record, nil, the input is an empty text.
+//
+//	{{.Input "title" .Data.Post}}
+//	{{.Input "stars" .Data.Post "label" "Number of stars" "min" 0}}
+//
+// Pairs of name and value are attributes of the input, or its label, "label". Without
+// one the label is made from the name: "startsAt" is labelled Starts at, and
+// "authorId" Author.
+func (v *View) Input(name string, record any, pairs ...any) (template.HTML, error) {
+	f, err := v.field(name, record, pairs)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case f.kind == reflect.Bool:
+		return f.checkbox(), nil
+	case f.kind == reflect.Struct: // a time.Time
+		f.attr("type", "datetime-local")
+		f.attr("step", "any")
+	case f.kind == reflect.Float32, f.kind == reflect.Float64:
+		f.attr("type", "number")
+		f.attr("step", "any")
+	case reflect.Int <= f.kind && f.kind <= reflect.Uint64:
+		f.attr("type", "number")
+		f.attr("step", "1")
+	default:
+		f.attr("type", "text")
+		if most := f.rule("max"); most != "" && f.kind == reflect.String {
+			f.attr("maxlength", most)
+		}
+	}
+	if !slices.Contains(f.attrs, attribute{"type", "password"}) { // which is never sent back
+		f.attr("value", f.value)
+	}
+	return f.element(`<input` + f.attributes() + `>`), nil
+}
+
+// TextArea is [View.Input] for a text of several lines.
+//
+//	{{.TextArea "body" .Data.Post "rows" 10}}
+func (v *View) TextArea(name string, record any, pairs ...any) (template.HTML, error) {
+	f, err := v.field(name, record, pairs)
+	if err != nil {
+		return "", err
+	}
+	f.attr("rows", 6)
+	if most := f.rule("max"); most != "" {
+		f.attr("maxlength", most)
+	}
+	// A browser drops the first line break of the text.
+	return f.element(`<textarea` + f.attributes() + ">\n" + template.HTMLEscapeString(f.value) + `</textarea>`), nil
+}
+
+// Select is [View.Input] for a reference: a choice of records, each shown by the
+// field label of its own. A reference to a record that is not among them is kept.
+//
+//	{{.Select "authorId" .Data.Post .Data.Authors "name"}}
+func (v *View) Select(name string, record, choices any, label string, pairs ...any) (template.HTML, error) {
+	f, err := v.field(name, record, pairs)
+	if err != nil {
+		return "", err
+	}
+	options, err := f.options(choices, label)
+	if err != nil {
+		return "", fmt.Errorf("select %s: %w", name, err)
+	}
+	return f.element(`<select` + f.attributes() + `>` + options + `</select>`), nil
+}
+
+// options returns the elements of a select.
+func (f *formField) options(choices any, label string) (string, error) {
+	list := reflect.ValueOf(choices)
+	if list.Kind() != reflect.Slice {
+		return "", fmt.Errorf("its choices are a %T, not a list of records", choices)
+	}
+	var b strings.Builder
+	chosen := false
+	for i := range list.Len() {
+		choice := list.Index(i).Interface()
+		id, _, err := fieldOf(choice, "id")
+		if err != nil {
+			return "", err
+		}
+		text, _, err := fieldOf(choice, label)
+		if err != nil {
+			return "", err
+		}
+		selected := ""
+		if fmt.Sprint(id) == f.value {
+			selected, chosen = " selected", true
+		}
+		fmt.Fprintf(&b, "\n    "+`<option value="%s"%s>%s</option>`, template.HTMLEscapeString(fmt.Sprint(id)), selected, template.HTMLEscapeString(formText(text)))
+	}
+	none := "\n    " + `<option value="">—</option>`
+	if !chosen && f.value != "" {
+		value := template.HTMLEscapeString(f.value)
+		none += fmt.Sprintf("\n    "+`<option value="%s" selected hidden>%s</option>`, value, value)
+	}
+	return none + b.String() + "\n  ", nil
+}
+
+// field reads what a form shows for the field of a record.
+func (v *View) field(name string, record any, pairs []any) (*formField, error) {
+	f := &formField{name: name, label: labelFor(name)}
+	var value any
+	if record != nil {
+		member, tag, err := fieldOf(record, name)
+		if err != nil {
+			return nil, fmt.Errorf("field %s of a form: %w", name, err)
+		}
+		value, f.rules = member, tag.Get("validate")
+		f.kind = kindOf(member)
+	}
+	f.value = v.Value(name, value)
+	f.problem = v.problem(name, ` id="`+template.HTMLEscapeString(problemID(name))+`"`)
+	f.invalid = v.sent != nil && len(v.sent.problems[name]) > 0
+	if len(pairs)%2 != 0 {
+		return nil, fmt.Errorf("field %s of a form: attributes are pairs of name and value; one is missing", name)
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		key, ok := pairs[i].(string)
+		switch {
+		case !ok || !attributeName.MatchString(key) || strings.HasPrefix(key, "on"):
+			return nil, fmt.Errorf("field %s of a form: %v cannot be an attribute", name, pairs[i])
+		case key == "label":
+			f.label = fmt.Sprint(pairs[i+1])
+		default:
+			f.own = append(f.own, attribute{key, pairs[i+1]})
+		}
+	}
+	f.attr("id", name)
+	f.attr("name", name)
+	return f, nil
+}
+
+// fieldOf returns the value of a record's field, by its JSON name, and its tag.
+func fieldOf(record any, name string) (any, reflect.StructTag, error) {
+	at := reflect.Indirect(reflect.ValueOf(record))
+	if at.Kind() == reflect.Struct {
+		if m, found := membersByName(at.Type())[name]; found {
+			return at.FieldByIndex(m.Path).Interface(), m.Tag, nil
+		}
+	}
+	return nil, "", fmt.Errorf("a %T has no field %q", record, name)
+}
+
+// memberMaps holds the result of membersByName for each type.
+var memberMaps sync.Map
+
+// membersByName returns the fields of a struct type by their JSON names, without those
+// of embedded pointers.
+func membersByName(t reflect.Type) map[string]route.JSONField {
+	if known, found := memberMaps.Load(t); found {
+		return known.(map[string]route.JSONField)
+	}
+	byName := map[string]route.JSONField{}
+	for _, m := range route.JSONFields(t) {
+		if !m.BehindPointer {
+			byName[m.JSONName] = m
+		}
+	}
+	known, _ := memberMaps.LoadOrStore(t, byName)
+	return known.(map[string]route.JSONField)
+}
+
+// kindOf returns the kind of a value, or of what it points to.
+func kindOf(value any) reflect.Kind {
+	t := reflect.TypeOf(value)
+	if t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil || t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]() {
+		return reflect.Invalid
+	}
+	return t.Kind()
+}
+
+// attributeName matches what a view may set; scripts belong in app/ or public/, and not
+// in an attribute such as onclick.
+var attributeName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+
+// attr adds an attribute of the control. A value that the view sets wins.
+func (f *formField) attr(name string, value any) {
+	i := slices.IndexFunc(f.own, func(a attribute) bool { return a.name == name })
+	if i >= 0 {
+		value = f.own[i].value
+		f.own = slices.Delete(f.own, i, i+1)
+	}
+	f.attrs = append(f.attrs, attribute{name, value})
+}
+
+// rule returns the value of a validate tag: "200" for max=200.
+func (f *formField) rule(name string) string {
+	for rule := range strings.SplitSeq(f.rules, ",") {
+		if rule == "dive" {
+			break // what follows is about the elements
+		}
+		if key, value, _ := strings.Cut(rule, "="); key == name {
+			return value
+		}
+	}
+	return ""
+}
+
+func (f *formField) required() bool { return slices.Contains(strings.Split(f.rules, ","), "required") }
+
+// attributes returns the attributes of the control.
+func (f *formField) attributes() string {
+	f.attr("required", f.required() && f.kind != reflect.Bool)
+	if f.invalid {
+		f.attr("aria-invalid", "true")
+	}
+	f.attr("aria-describedby", problemID(f.name))
+	var b strings.Builder
+	for _, a := range append(f.attrs, f.own...) {
+		switch a.value {
+		case false:
+		case true:
+			b.WriteString(" " + a.name)
+		default:
+			fmt.Fprintf(&b, ` %s="%s"`, a.name, template.HTMLEscapeString(formText(a.value)))
+		}
+	}
+	return b.String()
+}
+
+// element returns the whole field around a control.
+func (f *formField) element(control string) template.HTML {
+	return template.HTML(fmt.Sprintf("<div class=\"field\">\n  <label for=\"%s\">%s</label>\n  %s\n  %s\n</div>",
+		f.id(), template.HTMLEscapeString(f.label), control, f.problem))
+}
+
+// checkbox returns the whole field of a bool. A hidden input before the box is what a
+// form sends when the box is not checked.
+func (f *formField) checkbox() template.HTML {
+	name := template.HTMLEscapeString(f.name)
+	f.attr("type", "checkbox")
+	f.attr("value", "true")
+	f.attr("checked", f.value == "true")
+	return template.HTML(fmt.Sprintf("<div class=\"field check\">\n  <input type=\"hidden\" name=\"%s\" value=\"false\">\n  <input%s>\n  <label for=\"%s\">%s</label>\n  %s\n</div>",
+		name, f.attributes(), f.id(), template.HTMLEscapeString(f.label), f.problem))
+}
+
+// id returns the control's id, its first attribute, escaped.
+func (f *formField) id() string {
+	return template.HTMLEscapeString(formText(f.attrs[0].value))
+}
+
+// formText returns a value as a control shows it.
+func formText(value any) string { return new(View).Value("", value) }
+
+// problemID returns the id of the element that shows the problem of a field.
+func problemID(field string) string { return field + "-problem" }
+
+// labelFor makes a label of a field's name: Starts at of startsAt, Author of
+// authorId.
+func labelFor(name string) string {
+	var b strings.Builder
+	for i, r := range strings.TrimSuffix(strings.TrimSuffix(name, "Id"), "_id") {
+		switch {
+		case i == 0:
+			r = unicode.ToUpper(r)
+		case unicode.IsUpper(r):
+			b.WriteByte(' ')
+			r = unicode.ToLower(r)
+		case r == '_' || r == '-':
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
