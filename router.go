@@ -90,9 +90,14 @@ func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, contex
 
 // Page adds a page under "GET /path/{field}". It shows
 // views/CONTROLLER/ACTION.html, in lower case, with what the action returns as
-// .Data.
+// .Data. The action of a page that needs no data is [ViewOnly].
 func Page[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error)) {
-	m.router.Add(call(m, route.KindPage, action), pattern)
+	rt := call(m, route.KindPage, action)
+	if rt.Out == reflect.TypeFor[noData]() {
+		rt.Action, rt.Out = viewAction(m.controller.Name, pattern), reflect.TypeFor[None]()
+		rt.Call = func(context.Context, any, any) (any, error) { return nil, nil }
+	}
+	m.router.Add(rt, pattern)
 }
 
 func call[C, In, Out any](m *Mounted[C], kind route.Kind, action func(C, context.Context, In) (Out, error)) *route.Route {

@@ -86,7 +86,7 @@ type App = server.App
 type Request = server.Request
 
 // A View is what a page's template sees as ".": Data, Session, Path, and the
-// methods Cursor, Live, Form, Value and Problem.
+// methods Cursor, Live, Form, Input, TextArea, Select, Value and Problem.
 type View = server.View
 
 // A LiveValue is what View.Live returns: Attrs for the element, and Text for what

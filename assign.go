@@ -1,0 +1,137 @@
+package tower
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+
+	"github.com/towerkit/tower/internal/server/route"
+)
+
+// Assign sets the fields of a record that the fields of an input name, by their JSON
+// names. The input is a struct or a pointer to one. A field of the input has the type
+// of the record's field, or is a pointer to that type: nil leaves the record's field
+// as it is. So one input can serve both Create and Update:
+//
+//	type PostInput struct {
+//		ID    tower.ID `json:"id"`
+//		Title *string  `json:"title"`
+//	}
+//
+//	post := &models.Post{}
+//	if err := tower.Assign(post, in); err != nil {
+//		return nil, err
+//	}
+//	return post, models.Posts.Create(ctx, c, post)
+//
+// The id is set only if the record has none. Assign returns an error, and sets
+// nothing, if the input has a field that the record lacks, has with another type, or
+// that the store fills. The types alone decide this, so a mistake fails the first call,
+// whether it sends the field or not.
+func Assign[T any](record *T, input any) error {
+	from := reflect.Indirect(reflect.ValueOf(input))
+	if from.Kind() != reflect.Struct {
+		return fmt.Errorf("assign to %T: the input is a %T, not a struct", record, input)
+	}
+	list, err := assignmentsOf(from.Type(), reflect.TypeFor[T]())
+	if err != nil {
+		return err
+	}
+	to := reflect.ValueOf(record).Elem()
+	for _, a := range list {
+		a.run(from, to)
+	}
+	return nil
+}
+
+// An assignment copies one field of an input to a field of a record.
+type assignment struct {
+	from, to []int
+	id       bool // set only if it is empty
+}
+
+func (a assignment) run(from, to reflect.Value) {
+	value, err := from.FieldByIndexErr(a.from)
+	target := to.FieldByIndex(a.to)
+	switch {
+	case err != nil: // an embedded pointer is nil
+	case a.id && !target.IsZero():
+	case value.Kind() == reflect.Pointer && value.IsNil():
+	case value.Type() == target.Type() && value.Kind() != reflect.Pointer:
+		target.Set(value)
+	case target.Kind() != reflect.Pointer:
+		target.Set(value.Elem())
+	default:
+		copied := reflect.New(target.Type().Elem())
+		copied.Elem().Set(reflect.Indirect(value))
+		target.Set(copied)
+	}
+}
+
+// assignments holds the result of planAssignments for each pair of types.
+var assignments sync.Map
+
+type typePair struct{ from, to reflect.Type }
+
+type planned struct {
+	list []assignment
+	err  error
+}
+
+func assignmentsOf(from, to reflect.Type) ([]assignment, error) {
+	key := typePair{from, to}
+	known, found := assignments.Load(key)
+	if !found {
+		list, err := planAssignments(from, to)
+		known, _ = assignments.LoadOrStore(key, planned{list, err})
+	}
+	p := known.(planned)
+	return p.list, p.err
+}
+
+// planAssignments matches the fields of two struct types.
+func planAssignments(from, to reflect.Type) ([]assignment, error) {
+	if to.Kind() != reflect.Struct {
+		return nil, fmt.Errorf("assign to a %s: it is not a struct", to)
+	}
+	var list []assignment
+	var problems []string
+	targets := map[string]route.JSONField{}
+	for _, f := range route.JSONFields(to) {
+		targets[f.JSONName] = f
+	}
+	for _, source := range route.JSONFields(from) {
+		name := source.JSONName
+		target, found := targets[name]
+		found = found && !target.BehindPointer
+		filled := found && ofRecord(to, target)
+		switch {
+		case !found:
+			problems = append(problems, fmt.Sprintf("%s has no field %q", to, name))
+		case filled && name != "id":
+			problems = append(problems, fmt.Sprintf("%q is set by the store", name))
+		case base(source.Type) != base(target.Type):
+			problems = append(problems, fmt.Sprintf("%q is a %s, and in %s a %s", name, source.Type, to, target.Type))
+		}
+		list = append(list, assignment{source.Path, target.Path, filled})
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("assign %s to %s: %s", from, to, strings.Join(problems, "; "))
+	}
+	return list, nil
+}
+
+// ofRecord reports whether a field of t is one of the embedded [Record].
+func ofRecord(t reflect.Type, f route.JSONField) bool {
+	parents := f.Path[:len(f.Path)-1]
+	return len(parents) > 0 && t.FieldByIndex(parents).Type == reflect.TypeFor[Record]()
+}
+
+// base returns the type behind a pointer, or the type itself.
+func base(t reflect.Type) reflect.Type {
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
+}

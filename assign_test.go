@@ -1,0 +1,95 @@
+package tower_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/towerkit/tower"
+)
+
+type event struct {
+	tower.Record
+	Title  string     `json:"title"`
+	Seats  int        `json:"seats"`
+	Open   bool       `json:"open"`
+	Tags   []string   `json:"tags"`
+	Ends   *time.Time `json:"ends"`
+	Secret string     `json:"-"`
+	Plain  string
+}
+
+type eventInput struct {
+	ID    tower.ID   `json:"id"`
+	Title *string    `json:"title"`
+	Seats *int       `json:"seats"`
+	Open  *bool      `json:"open"`
+	Tags  *[]string  `json:"tags"`
+	Ends  *time.Time `json:"ends"`
+	Plain string
+}
+
+func TestAssignSetsWhatAnInputNames(t *testing.T) {
+	at := time.Date(2026, 11, 30, 4, 0, 0, 0, time.UTC)
+	made := &event{}
+	in := eventInput{ID: tower.NewID(), Title: new("Fair"), Seats: new(3), Open: new(true), Tags: &[]string{"a"}, Ends: &at, Plain: "p"}
+	if err := tower.Assign(made, in); err != nil {
+		t.Fatal(err)
+	}
+	if made.ID != in.ID || made.Title != "Fair" || made.Seats != 3 || !made.Open || made.Tags[0] != "a" || !made.Ends.Equal(at) || made.Plain != "p" {
+		t.Errorf("the record is %+v", made)
+	}
+	if made.Ends == in.Ends {
+		t.Error("the record shares a pointer with the input")
+	}
+
+	// What is not sent stays; the zero value is set; a record keeps its id.
+	if err := tower.Assign(made, &eventInput{ID: tower.NewID(), Seats: new(0), Open: new(false)}); err != nil {
+		t.Fatal(err)
+	}
+	if made.ID != in.ID || made.Title != "Fair" || made.Seats != 0 || made.Open || made.Tags[0] != "a" || !made.Ends.Equal(at) || made.Plain != "" {
+		t.Errorf("the record is %+v", made)
+	}
+}
+
+func TestAssignThroughEmbeddedStructs(t *testing.T) {
+	type dated struct {
+		Ends time.Time `json:"ends"`
+	}
+	type titled struct {
+		Title string `json:"title"`
+	}
+	made := &event{Title: "Fair"}
+	if err := tower.Assign(made, struct {
+		dated
+		*titled
+	}{dated: dated{time.Unix(1, 0)}}); err != nil || made.Title != "Fair" || made.Ends.Unix() != 1 {
+		t.Errorf("the record is %+v: %v", made, err)
+	}
+}
+
+func TestAssignRefusesAnInputThatDoesNotFit(t *testing.T) {
+	for _, c := range []struct {
+		input any
+		want  string
+	}{
+		{struct {
+			Name *string `json:"name"`
+		}{}, `tower_test.event has no field "name"`},
+		{struct {
+			Seats *string `json:"seats"`
+		}{}, `"seats" is a *string, and in tower_test.event a int`},
+		{struct {
+			CreatedAt time.Time `json:"createdAt"`
+		}{}, `"createdAt" is set by the store`},
+		{struct{ Secret string }{}, `has no field "Secret"`},
+		{struct{ A, B string }{}, `has no field "A"; tower_test.event has no field "B"`},
+		{"title", "a string, not a struct"},
+		{nil, "not a struct"},
+	} {
+		made := &event{Title: "Fair"}
+		if err := tower.Assign(made, c.input); err == nil || !strings.Contains(err.Error(), c.want) || made.Title != "Fair" {
+			t.Errorf("%T: %v; want an error with %q", c.input, err, c.want)
+		}
+	}
+}
