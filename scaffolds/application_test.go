@@ -47,7 +47,7 @@ func TestNewApplication(t *testing.T) {
 // checkFiles holds that Go is formatted as gofmt would, and that views parse.
 func checkFiles(t *testing.T, files map[string]string) {
 	t.Helper()
-	views := template.New("").Funcs(template.FuncMap{"ref": func(string) any { return nil }})
+	views := template.New("").Funcs(template.FuncMap{"ref": func(string) any { return nil }, "time": func(any, ...string) any { return nil }})
 	for name, text := range files {
 		switch path.Ext(name) {
 		case ".go":
@@ -154,11 +154,11 @@ func TestNewIntoAnEmptyFolder(t *testing.T) {
 	apply(t)(New(Options{Name: "blog", Folder: t.TempDir(), Source: sourceTree(t)}))
 }
 
-// The sample application has the styles of a new one, from one file, and adds its own.
+// The sample application has the styles and the list of unsent forms of a new one.
 func TestDemoHasTheStylesOfANewApplication(t *testing.T) {
 	demo, blog := t.TempDir(), newApp(t)
 	apply(t)(Demo(Options{Name: "blog", Folder: demo, Source: sourceTree(t)}))
-	for _, name := range []string{"public/app.css", "public/favicon.svg", ".gitignore"} {
+	for _, name := range []string{"public/app.css", "public/favicon.svg", "views/_unsent.html", ".gitignore"} {
 		if get(t, demo, name) != get(t, blog, name) {
 			t.Errorf("%s is not that of a new application", name)
 		}

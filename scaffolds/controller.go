@@ -56,6 +56,9 @@ func newPagesController(p *project, args []string) (*pagesController, error) {
 		if made.Go == "Index" {
 			made.Path, made.Title = "/"+c.Path, n.title()
 		}
+		if made.Path == "/"+c.Path+"/"+c.Path {
+			return nil, fmt.Errorf("page %q has the name of its controller; call it index, or choose another name", text)
+		}
 		for _, other := range c.Pages {
 			if other.View == made.View {
 				return nil, fmt.Errorf("page %q is given twice", text)

@@ -44,7 +44,7 @@ func TestDestroyKeepsWhatWasEdited(t *testing.T) {
 	sameTree(t, tree(t, dir), before)
 }
 
-func TestDestroyTakesOutOnlyItsOwnLines(t *testing.T) {
+func TestDestroyRemovesOnlyItsOwnLines(t *testing.T) {
 	dir := newApp(t)
 	generate(t, dir, "controller Pages about contact")
 	routes := get(t, dir, "routes.go")
@@ -57,16 +57,16 @@ func TestDestroyTakesOutOnlyItsOwnLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(plan.String(), `tower.Page(pages, "GET /pages/contact", (*controllers.Pages).Contact)`) {
+	if !strings.Contains(plan.String(), `tower.Page(pages, "GET /pages/contact", tower.ViewOnly)`) {
 		t.Errorf("the plan does not name the line that was edited:\n%s", plan)
 	}
 	if err := plan.Apply(); err != nil {
 		t.Fatal(err)
 	}
 	got := get(t, dir, "routes.go")
-	for _, line := range []string{"\t// The pages.\n", "\t_ = 1\n", "\ttower.Page(pages, \"GET /contact\", (*controllers.Pages).Contact)\n"} {
+	for _, line := range []string{"\t// The pages.\n", "\t_ = 1\n", "\ttower.Page(pages, \"GET /contact\", tower.ViewOnly)\n"} {
 		if !strings.Contains(got, line) {
-			t.Errorf("%q was taken out:\n%s", line, got)
+			t.Errorf("%q was removed:\n%s", line, got)
 		}
 	}
 	for _, line := range []string{"pages := ", "GET /pages/about"} {

@@ -158,6 +158,17 @@ func findRef(arg string, n name, target string, own model, known []model) (*mode
 	return nil, fmt.Errorf("%s", message)
 }
 
+// LabelPair returns the label argument of a form's field if the label contains an
+// initialism. Tower derives every other label from the field's name.
+func (f field) LabelPair() string {
+	for _, word := range f.name {
+		if initialisms[word] {
+			return fmt.Sprintf(" \"label\" %q", f.Label)
+		}
+	}
+	return ""
+}
+
 // Required reports whether a record must have a value in the field. A unique field
 // is required too, because two records without a value would conflict.
 func (f field) Required() bool {

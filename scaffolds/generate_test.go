@@ -133,10 +133,11 @@ func TestGenerateRefuses(t *testing.T) {
 		"scaffold Tag title:string":                    "models/mine.go:4 already declares Tag",
 		"scaffold Label title:string":                  "controllers/mine.go:3 already declares NewLabels",
 		"controller Session":                           "controllers/session.go:11 already declares Session",
-		"controller Home":                              "controllers/home.go:6 already declares Home",
+		"controller Home":                              "controllers/home.go:4 already declares Home",
 		"model All":                                    "models/models.go:7 already declares All",
 		"controller Pages about about":                 "given twice",
 		"controller Pages title:string":                "tower generate scaffold Page title:string",
+		"controller Pages pages":                       "has the name of its controller",
 		"controller Pages match":                       "because tower uses that method",
 		"controller Pages ../about":                    "cannot be part of a name",
 		"scaffold ../../Post title:string":             "cannot be part of a name",
@@ -215,15 +216,16 @@ func TestUnusualNames(t *testing.T) {
 	written := tree(t, dir)
 	checkFiles(t, written)
 	for name, want := range map[string]string{
-		"models/news.go":           `var NewsRecords = tower.NewModel[News]("news")`,
-		"controllers/news.go":      "type NewNewsRecord struct",
-		"views/forms/index.html":   `"forms/_form_item.html"`,
-		"controllers/contexts.go":  "contextRecord := &models.Context{",
-		"controllers/errs.go":      "errRecord := &models.Err{",
-		"errs_test.go":             "appRecord := &models.App{Title: \"Ada\"}",
-		"routes.go":                "rRoutes := tower.Mount(r, \"r\", controllers.NewR)",
-		"views/models/_model.html": `{{printf "%.80s" .Body}}`,
-		"controllers/api_keys.go":  "type APIKeyID struct",
+		"models/news.go":            `var NewsRecords = tower.NewModel[News]("news")`,
+		"controllers/news.go":       "type NewsRecordInput struct",
+		"views/forms/index.html":    `"forms/_form_item.html"`,
+		"controllers/contexts.go":   "contextRecord := &models.Context{",
+		"controllers/errs.go":       "errRecord := &models.Err{",
+		"errs_test.go":              "appRecord := &models.App{Title: \"Ada\"}",
+		"routes.go":                 "rRoutes := tower.Mount(r, \"r\", controllers.NewR)",
+		"views/models/_model.html":  `{{printf "%.80s" .Body}}`,
+		"controllers/api_keys.go":   "type APIKeyID struct",
+		"views/api_keys/_form.html": `{{.Input "url" .Data.APIKey "label" "URL"}}`,
 	} {
 		if !strings.Contains(written[name], want) {
 			t.Errorf("%s has no %s:\n%s", name, want, written[name])

@@ -31,6 +31,7 @@ type model struct {
 	Var        string // Posts
 	Collection string // posts
 	Label      string // the first string field that is not private, Title; "" if there is none
+	LabelJSON  string // title
 	Page       bool   // views/posts/show.html exists
 
 	file   string // models/post.go
@@ -38,7 +39,8 @@ type model struct {
 }
 
 type modelField struct {
-	name, kind    string // Title, string
+	name, json    string // Title, title
+	kind          string // string
 	ref, validate string
 	private       bool // never sent to a client
 }
@@ -177,7 +179,7 @@ func (p *project) models() ([]model, error) {
 		}
 		for _, f := range m.fields {
 			if f.kind == "string" && !f.private && m.Label == "" {
-				m.Label = f.name
+				m.Label, m.LabelJSON = f.name, f.json
 			}
 		}
 		_, err := os.Stat(filepath.Join(p.folder, "views", m.Collection, "show.html"))
@@ -233,6 +235,9 @@ func structFields(t *ast.StructType) []modelField {
 		}
 		for _, id := range f.Names {
 			field.name = id.Name
+			if field.json, _, _ = strings.Cut(tag.Get("json"), ","); field.json == "" {
+				field.json = id.Name
+			}
 			if id.IsExported() {
 				fields = append(fields, field)
 			}

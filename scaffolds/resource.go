@@ -74,7 +74,7 @@ func newResource(p *project, args []string) (*resource, error) {
 		if f.Ref != nil && f.Ref.Collection == r.Collection {
 			r.Fields[i].Ref.Page = true
 			if label := r.Label(); label != nil {
-				r.Fields[i].Ref.Label = label.Go
+				r.Fields[i].Ref.Label, r.Fields[i].Ref.LabelJSON = label.Go, label.JSON
 			}
 		}
 	}
@@ -141,6 +141,12 @@ func (r *resource) Refs() []field {
 		}
 	}
 	return refs
+}
+
+// LastRef returns the last field that refers to another record.
+func (r *resource) LastRef() field {
+	refs := r.Refs()
+	return refs[len(refs)-1]
 }
 
 // Named returns the fields that refer to records with a label.
@@ -239,7 +245,7 @@ func varOf(m model) string {
 	if err != nil {
 		return "needed"
 	}
-	return n.local("Record", "t app ada bob live got id status body page http strings time models towertest")
+	return n.local("Record", "t app visitor other live got id status body page http strings time models towertest")
 }
 
 func requires(validate string) bool {

@@ -21,7 +21,7 @@ var schema = wire.Schema{
 		{Name: "blog/a.Time", Fields: []wire.FieldShape{member("zone", shape("string"))}},
 		{Name: "blog/a.page[blog/models.Post]", Fields: []wire.FieldShape{member("of", listOf(nullable(shape("blog/models.Post"))))}},
 		{Name: "blog/b.Address", Fields: []wire.FieldShape{member("planet", nullable(shape("string")))}},
-		{Name: "blog/controllers.NewPost", Fields: []wire.FieldShape{
+		{Name: "blog/controllers.PostInput", Fields: []wire.FieldShape{
 			{Name: "title", Shape: shape("string"), Required: true},
 			{Name: "tags", Shape: listOf(shape("string")), Required: true},
 			member("address", shape("blog/a.Address")),
@@ -45,7 +45,7 @@ var schema = wire.Schema{
 	Routes: []wire.RouteSchema{
 		{Kind: "cursor", Name: "posts.published", In: wire.Shape{Is: "object"}, Out: pointer(shape("blog/models.Post")), Narrow: []string{"likes", "state"}},
 		{Kind: "value", Name: "posts.count", In: wire.Shape{Is: "object", Fields: []wire.FieldShape{member("by", shape("id"))}}},
-		{Kind: "action", Name: "POST /posts", In: shape("blog/controllers.NewPost"), Out: pointer(nullable(shape("blog/models.Post")))},
+		{Kind: "action", Name: "POST /posts", In: shape("blog/controllers.PostInput"), Out: pointer(nullable(shape("blog/models.Post")))},
 		{Kind: "action", Name: "GET /posts/page/{n}", In: wire.Shape{Is: "object", Fields: []wire.FieldShape{member("n", shape("int")), member("where", listOf(shape("blog/a.Time")))}}, Out: pointer(shape("blog/a.page[blog/models.Post]"))},
 		{Kind: "action", Name: "PUT /both", In: shape("blog/a.Address"), Out: pointer(wire.Shape{Is: "object"})},
 	},

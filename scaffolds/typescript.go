@@ -14,11 +14,12 @@ import (
 // input and an output becomes two types, because an input may omit fields that are
 // not required.
 type typeScript struct {
-	schema  wire.Schema
-	types   map[string]wire.NamedType
-	inputs  map[string]bool // types that are part of an input
-	outputs map[string]bool // types that are part of an output
-	names   map[string]string
+	schema     wire.Schema
+	types      map[string]wire.NamedType
+	inputs     map[string]bool   // types that are part of an input
+	outputs    map[string]bool   // types that are part of an output
+	names      map[string]string // in TypeScript, by the name in the schema
+	inputNames map[string]string // the same, of a type as part of an input
 }
 
 func newTypeScript(schema wire.Schema) *typeScript {
@@ -35,7 +36,7 @@ func newTypeScript(schema wire.Schema) *typeScript {
 			t.reach(*route.Out, t.outputs)
 		}
 	}
-	t.names = t.name()
+	t.nameTypes()
 	return t
 }
 
@@ -65,8 +66,8 @@ const (
 )
 
 func (t *typeScript) reference(name string, way direction) string {
-	if way == in && t.outputs[name] {
-		return t.names[name] + "Input"
+	if way == in {
+		return t.inputNames[name]
 	}
 	return t.names[name]
 }

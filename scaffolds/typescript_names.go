@@ -6,29 +6,37 @@ import (
 	"strings"
 )
 
-// name returns a unique name for each type: the type's own name, with its package's
-// name before it if another type has the same, and with a number if needed.
-func (t *typeScript) name() map[string]string {
+// nameTypes gives each type a unique name: the type's own name, with its package's name
+// before it if another type has the same, and with a number if needed. A type that is
+// part of an input and of an output has a second name as an input.
+func (t *typeScript) nameTypes() {
 	shared := map[string]int{"ID": 1, "Time": 1, "Int64": 1} // these are types of the library
 	for _, named := range t.schema.Types {
 		shared[shortName(named.Name)]++
 	}
-	names, used := map[string]string{}, map[string]bool{"ID": true, "Time": true, "Int64": true}
+	used := map[string]bool{"ID": true, "Time": true, "Int64": true}
+	unique := func(name string) string {
+		free := name
+		for n := 2; used[free]; n++ {
+			free = name + strconv.Itoa(n)
+		}
+		used[free] = true
+		return free
+	}
+	t.names, t.inputNames = map[string]string{}, map[string]string{}
 	for _, named := range t.schema.Types {
 		name := shortName(named.Name)
 		if shared[name] > 1 {
 			name = capitalized(packageName(named.Name)) + name
 		}
-		free := name
-		for n := 2; used[free] || used[free+"Input"]; n++ {
-			free = name + strconv.Itoa(n)
-		}
-		names[named.Name], used[free] = free, true
+		t.names[named.Name] = unique(name)
+	}
+	for _, named := range t.schema.Types {
+		t.inputNames[named.Name] = t.names[named.Name]
 		if t.inputs[named.Name] && t.outputs[named.Name] {
-			used[free+"Input"] = true
+			t.inputNames[named.Name] = unique(t.names[named.Name] + "Input")
 		}
 	}
-	return names
 }
 
 var (

@@ -1,78 +1,127 @@
 package scaffolds
 
 import (
-	"bytes"
-	"fmt"
-	"html/template"
-	"path"
+	"context"
+	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/towertest"
 )
 
-// view stands in for what tower gives a page.
-type view struct {
-	Data, Session any
-
-	set       *template.Template
-	lists     map[string][]any
-	refs      map[string]any
-	submitted map[string]string
-	problems  map[string]string
+// The models and the controller below are those that everyField generates; the views
+// are the generated ones.
+type author struct {
+	tower.Record
+	Name string `json:"name" validate:"required,max=200"`
 }
 
-type liveList struct {
-	Attrs template.HTMLAttr
-	Items template.HTML
+type blogPost struct {
+	tower.Record
+	Title     string    `json:"title" validate:"required,max=200"`
+	Body      string    `json:"body"`
+	Published bool      `json:"published" tower:"index"`
+	AuthorID  tower.ID  `json:"authorId" tower:"ref=users,index"`
+	StartsAt  time.Time `json:"startsAt,omitzero"`
+	Stars     int       `json:"stars"`
+	Price     float64   `json:"price"`
 }
 
-func (v *view) Cursor(name, partial string, args ...any) (liveList, error) {
-	var items bytes.Buffer
-	for _, record := range v.lists[name] {
-		if err := v.set.ExecuteTemplate(&items, partial, record); err != nil {
-			return liveList{}, err
-		}
+var (
+	authors   = tower.NewModel[author]("users")
+	blogPosts = tower.NewModel[blogPost]("blog_posts")
+)
+
+type postsController struct{ *tower.Connection }
+
+type postID struct {
+	ID tower.ID `json:"id"`
+}
+
+type postInput struct {
+	ID        tower.ID   `json:"id"`
+	Title     *string    `json:"title"`
+	Body      *string    `json:"body"`
+	Published *bool      `json:"published"`
+	AuthorID  *tower.ID  `json:"authorId"`
+	StartsAt  *time.Time `json:"startsAt"`
+	Stars     *int       `json:"stars"`
+	Price     *float64   `json:"price"`
+}
+
+type postPage struct {
+	BlogPost *blogPost
+	Authors  []*author
+}
+
+func (c *postsController) All(ctx context.Context, in tower.None) (tower.Scope[blogPost], error) {
+	return blogPosts.All().Include(&blogPosts.Fields.AuthorID), nil
+}
+
+func (c *postsController) One(ctx context.Context, in postID) (tower.Scope[blogPost], error) {
+	return blogPosts.Where(tower.Is(&blogPosts.Fields.ID, in.ID)).Include(&blogPosts.Fields.AuthorID), nil
+}
+
+func (c *postsController) New(ctx context.Context, in tower.None) (postPage, error) {
+	return c.form(ctx, &blogPost{}, nil)
+}
+
+func (c *postsController) Show(ctx context.Context, in postID) (postPage, error) {
+	post, err := tower.Visible(ctx, c, blogPosts, in.ID)
+	return c.form(ctx, post, err)
+}
+
+func (c *postsController) Edit(ctx context.Context, in postID) (postPage, error) {
+	return c.Show(ctx, in)
+}
+
+func (c *postsController) form(ctx context.Context, post *blogPost, err error) (postPage, error) {
+	if err != nil {
+		return postPage{}, err
 	}
-	attrs := fmt.Sprintf(`data-cursor="%s" data-count="%d"`, name, len(v.lists[name]))
-	return liveList{template.HTMLAttr(attrs), template.HTML(items.String())}, nil
+	choices, err := tower.VisibleAll(ctx, c, authors.All().Asc(&authors.Fields.Name))
+	return postPage{post, choices}, err
 }
 
-func (v *view) Form(route string, record any) template.HTMLAttr {
-	return template.HTMLAttr(`method="post" action="` + strings.Fields(route)[1] + `"`)
-}
-
-func (v *view) Value(field string, value any) string {
-	if text, ok := v.submitted[field]; ok {
-		return text
+func (c *postsController) Create(ctx context.Context, in postInput) (*blogPost, error) {
+	post := &blogPost{}
+	if err := tower.Assign(post, in); err != nil {
+		return nil, err
 	}
-	if at, ok := value.(time.Time); ok {
-		return at.Format("2006-01-02T15:04:05")
-	}
-	return fmt.Sprint(value)
+	return post, blogPosts.Create(ctx, c, post)
 }
 
-func (v *view) Problem(field string) template.HTML {
-	return template.HTML(`<p class="problem" data-problem="` + field + `">` + v.problems[field] + `</p>`)
+func (c *postsController) Update(ctx context.Context, in postInput) (*blogPost, error) {
+	return tower.UpdateVisible(ctx, c, blogPosts, in.ID, func(post *blogPost) error { return tower.Assign(post, in) })
 }
 
-// show renders a page of an application as tower does: in the layout, beside
-// the partials.
-func (v *view) show(t *testing.T, files map[string]string, page string) string {
+func (c *postsController) Delete(ctx context.Context, in postID) (tower.None, error) {
+	return tower.None{}, tower.DeleteVisible(ctx, c, blogPosts, in.ID)
+}
+
+// openGenerated serves the views that everyField generates.
+func openGenerated(t *testing.T) *towertest.App {
 	t.Helper()
-	v.set = template.New("").Funcs(template.FuncMap{"ref": func(id string) any { return v.refs[id] }})
-	for name, text := range files {
-		rel, ok := strings.CutPrefix(name, "views/")
-		if ok && path.Ext(rel) == ".html" && (rel == "layout.html" || strings.HasPrefix(path.Base(rel), "_")) {
-			template.Must(v.set.New(rel).Parse(text))
-		}
-	}
-	// Last, since what it defines replaces the blocks of the layout.
-	template.Must(v.set.New(page).Parse(files["views/"+page]))
-	var b bytes.Buffer
-	if err := v.set.ExecuteTemplate(&b, "layout.html", v); err != nil {
-		t.Fatalf("%s: %v", page, err)
-	}
-	return b.String()
+	dir := newApp(t)
+	generate(t, dir, "scaffold User name:string")
+	generate(t, dir, everyField)
+	r := tower.NewRouter(func(_ context.Context, c *tower.Connection) (*tower.Connection, error) { return c, nil })
+	posts := tower.Mount(r, "blog_posts", func(c *tower.Connection) *postsController { return &postsController{c} })
+	tower.Page(posts, "GET /blog_posts", tower.ViewOnly)
+	tower.Page(posts, "GET /blog_posts/new", (*postsController).New)
+	tower.Page(posts, "GET /blog_posts/{id}", (*postsController).Show)
+	tower.Page(posts, "GET /blog_posts/{id}/edit", (*postsController).Edit)
+	tower.Cursor(posts, "all", (*postsController).All)
+	tower.Cursor(posts, "one", (*postsController).One)
+	tower.Action(posts, "POST /blog_posts", (*postsController).Create, tower.Form("GET /blog_posts/new"), tower.Then("/blog_posts/{id}"))
+	tower.Action(posts, "PATCH /blog_posts/{id}", (*postsController).Update, tower.Form("GET /blog_posts/{id}/edit"), tower.Then("/blog_posts/{id}"))
+	tower.Action(posts, "DELETE /blog_posts/{id}", (*postsController).Delete, tower.Then("/blog_posts"))
+	home := tower.Mount(r, "home", func(c *tower.Connection) *postsController { return &postsController{c} })
+	tower.Page(home, "GET /", tower.ViewOnly)
+	return towertest.Open(t, tower.Config{Name: "blog", Models: []tower.AnyModel{authors, blogPosts}, Routes: r, Files: os.DirFS(dir)})
 }
 
 func contains(t *testing.T, page string, parts ...string) {
@@ -85,62 +134,49 @@ func contains(t *testing.T, page string, parts ...string) {
 }
 
 func TestScaffoldedPages(t *testing.T) {
-	dir := newApp(t)
-	generate(t, dir, "scaffold User name:string")
-	generate(t, dir, everyField)
-	files := tree(t, dir)
+	app := openGenerated(t)
+	load := func(path string) string {
+		t.Helper()
+		status, page := app.Get(t, path)
+		if status != http.StatusOK {
+			t.Fatalf("GET %s answered %d:\n%s", path, status, page)
+		}
+		return page
+	}
+	contains(t, load("/"), "<title>blog</title>", "blog is running.", "tower generate scaffold Post", "data-outbox", "<strong data-text>")
+	contains(t, load("/blog_posts"), `data-count="0"`, "No blog posts yet.", `<a href="/users">Users</a>`)
 
 	at := time.Date(2026, 11, 22, 18, 40, 0, 0, time.UTC)
-	ada := map[string]any{"ID": "01A", "Name": "Ada"}
-	post := map[string]any{
-		"ID": "01P", "CreatedAt": at, "Title": "A <b>", "Body": "", "Published": true,
-		"AuthorID": "01A", "StartsAt": at, "Stars": 3, "Price": 1.5,
+	ada := &author{Name: "Ada"}
+	if err := authors.Create(t.Context(), app, ada); err != nil {
+		t.Fatal(err)
 	}
-	data := map[string]any{"BlogPost": post, "Authors": []any{ada}}
-
-	refs := map[string]any{"01A": ada}
-	contains(t, (&view{lists: map[string][]any{"all": {post}}, refs: refs}).show(t, files, "blog_posts/index.html"),
-		"<span>Author Ada</span>",
-		"<title>Blog posts</title>", `<a href="/blog_posts/01P">A &lt;b&gt;</a>`, `data-count="1"`, `<span class="badge">Published</span>`,
-		`<a href="/users">Users</a>`, "No blog posts yet.")
-
-	contains(t, (&view{Data: data, lists: map[string][]any{"one": {post}}}).show(t, files, "blog_posts/show.html"), `<a href="/users/01A">01A</a>`)
-	contains(t, (&view{Data: data, lists: map[string][]any{"one": {post}}, refs: refs}).show(t, files, "blog_posts/show.html"),
-		"<title>A &lt;b&gt;</title>", `<dd class="text">—</dd>`, `<a href="/users/01A">Ada</a>`, "22 November 2026, 18:40 UTC", `action="/blog_posts/{id}"`)
-
-	contains(t, (&view{Data: data}).show(t, files, "blog_posts/edit.html"),
-		`value="A &lt;b&gt;"`, `type="checkbox" value="true" checked`, `<option value="01A" selected>Ada</option>`,
-		`value="2026-11-22T18:40:00"`, `type="number" step="1" value="3"`, `step="any" value="1.5"`)
-
-	none := map[string]any{
-		"ID": "", "Title": "", "Body": "", "Published": true, "AuthorID": "", "StartsAt": time.Time{}, "Stars": 0, "Price": 0.0,
+	post := &blogPost{Title: "A <b>", Published: true, AuthorID: ada.ID, StartsAt: at, Stars: 3, Price: 1.5}
+	if err := blogPosts.Create(t.Context(), app, post); err != nil {
+		t.Fatal(err)
 	}
-	again := &view{
-		Data:      map[string]any{"BlogPost": none, "Authors": []any{ada}},
-		submitted: map[string]string{"title": "", "published": "false", "authorId": "01A", "startsAt": "soon"},
-		problems:  map[string]string{"title": "is required"},
+	address := "/blog_posts/" + string(post.ID)
+	contains(t, load("/blog_posts"), "<title>Blog posts</title>", `<a href="`+address+`">A &lt;b&gt;</a>`, `data-count="1"`,
+		`<span class="badge">Published</span>`, "<span>Author Ada</span>", `<span>Starts at <time datetime="2026-11-22T18:40:00Z">22 Nov 2026, 18:40</time></span>`)
+	contains(t, load(address), "<title>A &lt;b&gt;</title>", `<dd class="text">—</dd>`, `<a href="/users/`+string(ada.ID)+`">Ada</a>`,
+		"22 November 2026, 18:40 UTC", `action="`+address+`?_method=DELETE"`)
+	contains(t, load(address+"/edit"), `value="A &lt;b&gt;" required`, `maxlength="200"`, `type="checkbox" value="true" checked`,
+		`<option value="`+string(ada.ID)+`" selected>Ada</option>`, `type="datetime-local" step="any" value="2026-11-22T18:40:00"`,
+		`type="number" step="1" value="3"`, `step="any" value="1.5"`, `<textarea id="body"`)
+
+	status, page := app.PostForm(t, "", "/blog_posts", "title=&published=false&authorId="+string(ada.ID)+"&stars=4")
+	if status != http.StatusUnprocessableEntity {
+		t.Errorf("a form without a title answered %d", status)
 	}
-	contains(t, again.show(t, files, "blog_posts/new.html"),
-		`data-problem="title">is required`, `type="checkbox" value="true">`, `<option value="01A" selected>Ada</option>`, `value="soon"`)
-}
+	contains(t, page, `id="title-problem">is required</p>`, `type="checkbox" value="true" aria-describedby`,
+		`<option value="`+string(ada.ID)+`" selected>Ada</option>`, `value="4"`)
 
-func TestWelcomePage(t *testing.T) {
-	contains(t, (&view{}).show(t, tree(t, newApp(t)), "home/index.html"), "<title>blog</title>", "blog is running.", "tower generate scaffold Post")
-}
-
-func TestDemoPages(t *testing.T) {
-	dir := t.TempDir()
-	apply(t)(Demo(Options{Name: "board", Folder: dir, Source: sourceTree(t)}))
-	files := tree(t, dir)
-	at := time.Date(2026, 11, 22, 18, 40, 0, 0, time.UTC)
-	post := map[string]any{"ID": "01P", "CreatedAt": at, "Title": "Hello", "Body": "World", "AuthorID": "01U", "Published": false}
-	ada := map[string]any{"ID": "01A", "Name": "Ada"}
-	refs := map[string]any{"01U": map[string]any{"Name": "Ünal"}}
-
-	signedIn := &view{Session: map[string]any{"CurrentUser": ada}, lists: map[string][]any{"published": {post}, "mine": {post}}, refs: refs}
-	contains(t, signedIn.show(t, files, "posts/index.html"),
-		"<strong>Ada</strong>", "<h2>Hello</h2>", `aria-hidden="true">Ü</span> Ünal`, `action="/posts/01P?_method=PATCH"`, `name="published" value="true"`, "Publish</button>")
-
-	visitor := &view{Session: map[string]any{"CurrentUser": nil}, lists: map[string][]any{"users.all": {ada}}}
-	contains(t, visitor.show(t, files, "posts/index.html"), ">Ada</button>", "Nothing is published yet.", "Watch it live")
+	// A box that is not checked, and fields that are emptied, are changes; others stay.
+	if status, page := app.PostForm(t, "", address+"?_method=PATCH", "published=false&startsAt=&authorId="); status != http.StatusSeeOther {
+		t.Fatalf("the form answered %d:\n%s", status, page)
+	}
+	changed, err := blogPosts.Find(t.Context(), app, post.ID)
+	if err != nil || changed.Title != "A <b>" || changed.Published || !changed.StartsAt.IsZero() || changed.AuthorID != "" || changed.Stars != 3 || changed.Price != 1.5 {
+		t.Errorf("the record is %+v: %v", changed, err)
+	}
 }

@@ -128,14 +128,14 @@ func (a *testApp) testKills(ada, bob, writer *tab, author string, watched *curso
 	writer.until("the offline status", `document.documentElement.dataset.tower == "offline"`)
 	writer.submits(map[string]string{"title": "Kept for later", "authorId": author})
 	writer.until("what waits", `document.querySelector("[data-outbox] [data-state=waiting]")?.textContent.includes("Kept for later")`)
-	writer.submits(map[string]string{"body": "Without a title", "authorId": author})
+	writer.submits(map[string]string{"title": strings.Repeat("long ", 50), "body": "With a long title", "authorId": author})
 	writer.until("both that wait", `document.querySelectorAll("[data-outbox] [data-state=waiting]").length == 2`)
 	create("while no server ran") // the console starts the application itself
 	a.serve()
 	ada.shows("Kept for later", "while no server ran", "after the first")
 	bob.shows("Kept for later", "while no server ran", "after the first")
-	writer.until("what was wrong beside its field, and what was put in", `document.querySelector("[data-problem=title]").textContent.includes("required")
-		&& document.querySelector("[name=body]").value == "Without a title" && document.querySelectorAll("[data-outbox] [data-state]").length == 1`)
+	writer.until("what was wrong beside its field, and what was put in", `document.querySelector("[data-problem=title]").textContent.includes("too long")
+		&& document.querySelector("[name=body]").value == "With a long title" && document.querySelectorAll("[data-outbox] [data-state]").length == 1`)
 	watched.checkAgrees()
 
 	child = a.pid()

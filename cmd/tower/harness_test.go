@@ -77,7 +77,7 @@ func (w *harness) newJournal() *testApp {
 	if err := os.WriteFile(filepath.Join(a.folder, "controllers", "session.go"), session, 0o644); err != nil {
 		w.t.Fatal(err)
 	}
-	a.replace("routes.go", "\treturn r\n", "\ttower.Action(home, \"POST /session\", (*controllers.Home).SignIn)\n\n\treturn r\n")
+	a.replace("routes.go", "\treturn r\n", "\ttower.Action(home, \"POST /session\", (*controllers.Home).Enter)\n\n\treturn r\n")
 	return a
 }
 

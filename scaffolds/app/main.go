@@ -16,7 +16,7 @@ func main() {
 	tower.Main(Config())
 }
 
-// Config says what the application is made of.
+// Config describes the application.
 func Config() tower.Config {
 	return tower.Config{
 		Name:   "[[.Name]]",

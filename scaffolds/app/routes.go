@@ -6,12 +6,12 @@ import (
 	"github.com/towerkit/tower/scaffolds/app/controllers"
 )
 
-// Routes says what a client may ask for.
+// Routes lists what clients may call and open.
 func Routes() *tower.Router[*controllers.Session] {
 	r := tower.NewRouter(controllers.Connect)
 
 	home := tower.Mount(r, "home", controllers.NewHome)
-	tower.Page(home, "GET /", (*controllers.Home).Index)
+	tower.Page(home, "GET /", tower.ViewOnly)
 
 	return r
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/towerkit/tower/scaffolds/demo/models"
 )
 
-// open starts the application with Ada and Bob in it.
+// open starts the application with two users, Ada and Bob.
 func open(t *testing.T) (app *towertest.App, ada, bob *models.User) {
 	t.Helper()
 	app = towertest.Open(t, Config())
@@ -58,14 +58,17 @@ func TestADraftIsSeenByItsAuthorAlone(t *testing.T) {
 	}
 
 	id := mine.IDs()[0]
+	if got := reader.Call("PATCH /posts/"+id, map[string]any{"title": "His"}); got.Status != http.StatusNotFound {
+		t.Errorf("Bob's update of a draft answered %d", got.Status)
+	}
 	writer.Call("PATCH /posts/"+id, map[string]any{"published": true})
 	board.AwaitLen(1)
 	writer.Call("PATCH /posts/"+id, map[string]any{"published": false})
 	board.AwaitLen(0)
 }
 
-// TestEveryListConverges makes random changes, and compares what clients hold
-// with what a fresh query would give them.
+// TestEveryListConverges makes random changes, and compares the lists of clients with
+// the results of fresh queries.
 func TestEveryListConverges(t *testing.T) {
 	towertest.Converge(t, Config(), towertest.Convergence{Steps: 100})
 }
@@ -93,7 +96,7 @@ func TestOnlyItsAuthorChangesAPost(t *testing.T) {
 func TestFrontPage(t *testing.T) {
 	app := towertest.Open(t, Config())
 
-	if status, body := app.Get(t, "/"); status != http.StatusOK || !strings.Contains(body, "nobody yet") {
+	if status, body := app.Get(t, "/"); status != http.StatusOK || !strings.Contains(body, "no users yet") {
 		t.Fatalf("without users, GET / answered %d:\n%s", status, body)
 	}
 	if err := models.Users.Create(t.Context(), app, &models.User{Name: "Ada"}); err != nil {

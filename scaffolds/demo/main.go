@@ -1,5 +1,5 @@
-// Command [[.Name]] is a board that several people write on at once: the
-// sample application of tower.
+// Command [[.Name]] is a board that several people write on at once. It is the sample
+// application of tower.
 package main
 
 import (
@@ -17,7 +17,7 @@ func main() {
 	tower.Main(Config())
 }
 
-// Config says what the application is made of.
+// Config describes the application.
 func Config() tower.Config {
 	return tower.Config{
 		Name:   "[[.Name]]",

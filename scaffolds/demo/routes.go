@@ -6,12 +6,12 @@ import (
 	"github.com/towerkit/tower/scaffolds/demo/controllers"
 )
 
-// Routes says what a client may ask for.
+// Routes lists what clients may call and open.
 func Routes() *tower.Router[*controllers.Session] {
 	r := tower.NewRouter(controllers.Connect)
 
 	posts := tower.Mount(r, "posts", controllers.NewPosts)
-	tower.Page(posts, "GET /", (*controllers.Posts).Index)
+	tower.Page(posts, "GET /", tower.ViewOnly)
 	tower.Cursor(posts, "published", (*controllers.Posts).Published)
 	tower.Cursor(posts, "mine", (*controllers.Posts).Mine)
 	tower.Action(posts, "POST /posts", (*controllers.Posts).Create, tower.Form("GET /"), tower.Then("/"))
@@ -20,8 +20,8 @@ func Routes() *tower.Router[*controllers.Session] {
 
 	users := tower.Mount(r, "users", controllers.NewUsers)
 	tower.Cursor(users, "all", (*controllers.Users).All)
-	tower.Action(users, "POST /session", (*controllers.Users).SignIn, tower.Then("/"))
-	tower.Action(users, "DELETE /session", (*controllers.Users).SignOut, tower.Then("/"))
+	tower.Action(users, "POST /session", (*controllers.Users).Enter, tower.Then("/"))
+	tower.Action(users, "DELETE /session", (*controllers.Users).Leave, tower.Then("/"))
 
 	return r
 }

@@ -1,14 +1,7 @@
 package controllers
 
-import "context"
-
-// Home is the front page.
+// Home is the front page. It has no data: its view is views/home/index.html.
 type Home struct{ *Session }
 
 // NewHome makes the controller of one connection.
 func NewHome(s *Session) *Home { return &Home{s} }
-
-// Index is the page GET /, views/home/index.html.
-func (c *Home) Index(ctx context.Context, in struct{}) (struct{}, error) {
-	return struct{}{}, nil
-}

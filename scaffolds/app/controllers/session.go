@@ -1,4 +1,4 @@
-// Package controllers says what a client may see and do.
+// Package controllers defines what clients may see and do.
 package controllers
 
 import (
@@ -7,14 +7,14 @@ import (
 	"github.com/towerkit/tower"
 )
 
-// Session is what the controllers of one connection share.
+// Session is shared by the controllers of one connection.
 type Session struct {
 	*tower.Connection
 }
 
-// Connect is asked once for each connection: who is it? Here, everyone is a
-// visitor. An application with users keeps the current one in its session, nil
-// for a visitor, and follows it, so that a change of the user is felt at once:
+// Connect returns the session of a new connection. Here everyone is a visitor. An
+// application with users keeps the current user in its session, nil for a visitor,
+// and follows it, so that a change of the user takes effect at once:
 //
 //	user, err := models.Users.Follow(ctx, c, c.UserID())
 //	return &Session{Connection: c, CurrentUser: user}, err

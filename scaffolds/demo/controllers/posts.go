@@ -8,36 +8,29 @@ import (
 	"github.com/towerkit/tower/scaffolds/demo/models"
 )
 
-// Posts is the board: what is published, and what the current user writes.
+// Posts is the board, and the posts of the current user.
 type Posts struct{ *Session }
 
 // NewPosts makes the controller of one connection.
 func NewPosts(s *Session) *Posts { return &Posts{s} }
 
-// PostID names one post.
+// PostID is the input of Delete.
 type PostID struct {
 	ID tower.ID `json:"id"`
 }
 
-// NewPost is the input of Create. A client may make the ID, so that it knows the
-// record before the server does.
-type NewPost struct {
-	ID        tower.ID `json:"id"`
-	Title     string   `json:"title"`
-	Body      string   `json:"body"`
-	Published bool     `json:"published"`
-}
-
-// EditPost is the input of Update. What is not sent stays as it is.
-type EditPost struct {
+// PostInput is the input of Create and Update. A field that is not sent is nil: Update
+// leaves it as it is. A client may choose the ID of a post that it creates, and so show
+// the post before the server has answered.
+type PostInput struct {
 	ID        tower.ID `json:"id"`
 	Title     *string  `json:"title"`
 	Body      *string  `json:"body"`
 	Published *bool    `json:"published"`
 }
 
-// Match is asked about every post before this connection is told of it:
-// drafts are seen by those who write them.
+// Match decides which posts the current user may see: published posts, and the user's
+// own drafts.
 func (c *Posts) Match(post *models.Post) bool {
 	return post.Published || c.wrote(post)
 }
@@ -46,68 +39,47 @@ func (c *Posts) wrote(post *models.Post) bool {
 	return c.CurrentUser != nil && post.AuthorID == c.CurrentUser.ID
 }
 
-// Index is the front page, with both lists.
-func (c *Posts) Index(ctx context.Context, in struct{}) (struct{}, error) {
-	return struct{}{}, nil
-}
-
-// Published is the live list that everyone sees.
-func (c *Posts) Published(ctx context.Context, in struct{}) (tower.Scope[models.Post], error) {
+// Published is the live list for everyone.
+func (c *Posts) Published(ctx context.Context, in tower.None) (tower.Scope[models.Post], error) {
 	return models.Published().Limit(20), nil
 }
 
-// Mine is the live list of the current user's own posts, drafts too.
-func (c *Posts) Mine(ctx context.Context, in struct{}) (tower.Scope[models.Post], error) {
+// Mine is the live list of the current user's posts, with drafts.
+func (c *Posts) Mine(ctx context.Context, in tower.None) (tower.Scope[models.Post], error) {
 	if c.CurrentUser == nil {
-		return tower.Scope[models.Post]{}, tower.Unauthenticated("Sign in to see what you wrote.")
+		return tower.Scope[models.Post]{}, tower.Unauthenticated("Sign in to see your posts.")
 	}
 	return models.PostsBy(c.CurrentUser.ID).Limit(20), nil
 }
 
 // Create answers POST /posts.
-func (c *Posts) Create(ctx context.Context, in NewPost) (*models.Post, error) {
+func (c *Posts) Create(ctx context.Context, in PostInput) (*models.Post, error) {
 	if c.CurrentUser == nil {
 		return nil, tower.Unauthenticated("Sign in to write.")
 	}
-	post := &models.Post{
-		Record:    tower.Record{ID: in.ID},
-		AuthorID:  c.CurrentUser.ID,
-		Title:     in.Title,
-		Body:      in.Body,
-		Published: in.Published,
+	post := &models.Post{AuthorID: c.CurrentUser.ID}
+	if err := tower.Assign(post, in); err != nil {
+		return nil, err
 	}
 	return post, models.Posts.Create(ctx, c, post)
 }
 
 // Update answers PATCH /posts/{id}.
-func (c *Posts) Update(ctx context.Context, in EditPost) (*models.Post, error) {
-	return models.Posts.Update(ctx, c, in.ID, func(post *models.Post) error {
+func (c *Posts) Update(ctx context.Context, in PostInput) (*models.Post, error) {
+	return tower.UpdateVisible(ctx, c, models.Posts, in.ID, func(post *models.Post) error {
 		if !c.wrote(post) {
 			return tower.Forbidden("Only its author can change a post.")
 		}
-		if in.Title != nil {
-			post.Title = *in.Title
-		}
-		if in.Body != nil {
-			post.Body = *in.Body
-		}
-		if in.Published != nil {
-			post.Published = *in.Published
-		}
-		return nil
+		return tower.Assign(post, in)
 	})
 }
 
 // Delete answers DELETE /posts/{id}.
-func (c *Posts) Delete(ctx context.Context, in PostID) (struct{}, error) {
-	return struct{}{}, c.Transaction(ctx, func(tx *tower.Tx) error {
-		post, err := models.Posts.Find(ctx, tx, in.ID)
-		if err != nil {
-			return err
-		}
+func (c *Posts) Delete(ctx context.Context, in PostID) (tower.None, error) {
+	return tower.None{}, tower.DeleteVisible(ctx, c, models.Posts, in.ID, func(post *models.Post) error {
 		if !c.wrote(post) {
 			return tower.Forbidden("Only its author can delete a post.")
 		}
-		return models.Posts.Delete(ctx, tx, in.ID)
+		return nil
 	})
 }

@@ -1,4 +1,4 @@
-// Package controllers says what a client may see and do.
+// Package controllers defines what clients may see and do.
 package controllers
 
 import (
@@ -9,14 +9,14 @@ import (
 	"github.com/towerkit/tower/scaffolds/demo/models"
 )
 
-// Session is what the controllers of one connection share.
+// Session is shared by the controllers of one connection.
 type Session struct {
 	*tower.Connection
 	CurrentUser *models.User // nil for a visitor
 }
 
-// Connect is asked once for each connection: who is it? It follows the user,
-// so it is asked again in the commit that changes them.
+// Connect returns the session of a new connection. It follows the user, so tower calls
+// it again in a commit that changes the user.
 func Connect(ctx context.Context, c *tower.Connection) (*Session, error) {
 	user, err := models.Users.Follow(ctx, c, c.UserID())
 	if err != nil {

@@ -8,35 +8,35 @@ import (
 	"github.com/towerkit/tower/scaffolds/demo/models"
 )
 
-// Users is who there is, and being one of them. There are no passwords here:
-// this is a sample.
+// Users lists the users, and signs in as one of them. This is a sample: there are no
+// passwords.
 type Users struct{ *Session }
 
 // NewUsers makes the controller of one connection.
 func NewUsers(s *Session) *Users { return &Users{s} }
 
-// SignInAs is the input of SignIn.
-type SignInAs struct {
+// UserInput is the input of Enter.
+type UserInput struct {
 	User tower.ID `json:"user"`
 }
 
-// All is who one can sign in as.
-func (c *Users) All(ctx context.Context, in struct{}) (tower.Scope[models.User], error) {
+// All is the live list of the users to sign in as.
+func (c *Users) All(ctx context.Context, in tower.None) (tower.Scope[models.User], error) {
 	return models.Everyone().Limit(50), nil
 }
 
-// SignIn answers POST /session.
-func (c *Users) SignIn(ctx context.Context, in SignInAs) (struct{}, error) {
+// Enter answers POST /session: it signs in.
+func (c *Users) Enter(ctx context.Context, in UserInput) (tower.None, error) {
 	user, err := models.Users.Find(ctx, c, in.User)
 	if err != nil {
-		return struct{}{}, err
+		return tower.None{}, err
 	}
-	c.Session.SignIn(ctx, user.ID)
-	return struct{}{}, nil
+	c.SignIn(ctx, user.ID)
+	return tower.None{}, nil
 }
 
-// SignOut answers DELETE /session.
-func (c *Users) SignOut(ctx context.Context, in struct{}) (struct{}, error) {
-	c.Session.SignOut(ctx)
-	return struct{}{}, nil
+// Leave answers DELETE /session: it signs out.
+func (c *Users) Leave(ctx context.Context, in tower.None) (tower.None, error) {
+	c.SignOut(ctx)
+	return tower.None{}, nil
 }

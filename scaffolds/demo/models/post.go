@@ -2,7 +2,7 @@ package models
 
 import "github.com/towerkit/tower"
 
-// Post is a note on the board, or one on its way there.
+// Post is a note on the board, or a draft of one.
 type Post struct {
 	tower.Record
 	AuthorID  tower.ID `json:"authorId" tower:"ref=users,index"`
@@ -11,16 +11,16 @@ type Post struct {
 	Published bool     `json:"published" tower:"index"`
 }
 
-// Posts is the model of posts.
 var Posts = tower.NewModel[Post]("posts")
 
-// Published is what everyone may read, newest first, with those who wrote it.
+// Published returns the posts that everyone may read, the newest first, with their
+// authors.
 func Published() tower.Scope[Post] {
 	post := Posts.Fields
 	return Posts.Where(tower.Is(&post.Published, true)).Desc(&post.CreatedAt).Include(&post.AuthorID)
 }
 
-// PostsBy is what one user wrote, drafts too, newest first.
+// PostsBy returns the posts of one user, with drafts, the newest first.
 func PostsBy(author tower.ID) tower.Scope[Post] {
 	post := Posts.Fields
 	return Posts.Where(tower.Is(&post.AuthorID, author)).Desc(&post.CreatedAt)
