@@ -14,14 +14,14 @@ func open(t *testing.T, client *towertest.Client, column string) *towertest.Curs
 
 func TestACardMovesForEveryone(t *testing.T) {
 	app := towertest.Open(t, Config())
-	ada, bob := app.Connect(t, ""), app.Connect(t, "")
-	todo, done := open(t, bob, "todo"), open(t, bob, "done")
+	visitor, other := app.Connect(t, ""), app.Connect(t, "")
+	todo, done := open(t, other, "todo"), open(t, other, "done")
 
-	if made := ada.Call("POST /cards", map[string]any{"title": "Hello", "column": "todo"}); made.Status != http.StatusCreated {
+	if made := visitor.Call("POST /cards", map[string]any{"title": "Hello", "column": "todo"}); made.Status != http.StatusCreated {
 		t.Fatalf("create answered %d %v", made.Status, made.Problems)
 	}
 	todo.AwaitLen(1)
-	if moved := ada.Call("PATCH /cards/"+string(todo.IDs()[0]), map[string]any{"column": "done"}); moved.Status != http.StatusOK {
+	if moved := visitor.Call("PATCH /cards/"+string(todo.IDs()[0]), map[string]any{"column": "done"}); moved.Status != http.StatusOK {
 		t.Fatalf("update answered %d %v", moved.Status, moved.Problems)
 	}
 	todo.AwaitLen(0)
@@ -30,9 +30,9 @@ func TestACardMovesForEveryone(t *testing.T) {
 
 func TestACardIsOfAColumn(t *testing.T) {
 	app := towertest.Open(t, Config())
-	ada := app.Connect(t, "")
+	visitor := app.Connect(t, "")
 	for _, input := range []map[string]any{{"title": "", "column": "todo"}, {"title": "Hello", "column": "later"}, {"title": "Hello"}} {
-		if made := ada.Call("POST /cards", input); made.Status != http.StatusUnprocessableEntity {
+		if made := visitor.Call("POST /cards", input); made.Status != http.StatusUnprocessableEntity {
 			t.Errorf("%v: %d %v", input, made.Status, made.Problems)
 		}
 	}

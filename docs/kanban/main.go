@@ -1,4 +1,4 @@
-// Command kanban is a board of cards that several people move about at once.
+// Command kanban is a board of cards that several people move at once.
 package main
 
 import (
@@ -16,7 +16,7 @@ func main() {
 	tower.Main(Config())
 }
 
-// Config says what the application is made of.
+// Config describes the application.
 func Config() tower.Config {
 	return tower.Config{
 		Name:   "kanban",

@@ -6,12 +6,12 @@ import (
 	"kanban/controllers"
 )
 
-// Routes says what a client may ask for.
+// Routes lists what clients may call and open.
 func Routes() *tower.Router[*controllers.Session] {
 	r := tower.NewRouter(controllers.Connect)
 
 	board := tower.Mount(r, "board", controllers.NewBoard)
-	tower.Page(board, "GET /", (*controllers.Board).Index)
+	tower.Page(board, "GET /", tower.ViewOnly)
 
 	cards := tower.Mount(r, "cards", controllers.NewCards)
 	tower.Cursor(cards, "in", (*controllers.Cards).In)

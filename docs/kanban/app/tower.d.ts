@@ -2,15 +2,15 @@
 // Written by tower: do not edit. It is right to commit it.
 
 declare module "tower" {
-  import type { Card, CardID, Column, EditCard, NewCard } from "tower/types";
+  import type { Card, CardID, CardInput, Column } from "tower/types";
 
   interface Models {
     cards: Card;
   }
 
   interface Actions {
-    "POST /cards": { in: NewCard; out: Card | null };
-    "PATCH /cards/{id}": { in: EditCard; out: Card | null };
+    "POST /cards": { in: CardInput; out: Card | null };
+    "PATCH /cards/{id}": { in: CardInput; out: Card | null };
     "DELETE /cards/{id}": { in: CardID; out: {} };
   }
 
@@ -30,25 +30,17 @@ declare module "tower/types" {
     id?: ID;
   }
 
-  /** controllers.Column */
-  export interface Column {
-    column: "todo" | "doing" | "done";
-  }
-
-  /** controllers.EditCard */
-  export interface EditCard {
+  /** controllers.CardInput */
+  export interface CardInput {
     id?: ID;
     title?: string | null;
-    column?: string | null;
+    column?: "todo" | "doing" | "done" | null;
     place?: number | null;
   }
 
-  /** controllers.NewCard */
-  export interface NewCard {
-    id?: ID;
-    title?: string;
+  /** controllers.Column */
+  export interface Column {
     column: "todo" | "doing" | "done";
-    place?: number;
   }
 
   /** models.Card */

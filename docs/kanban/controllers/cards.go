@@ -8,35 +8,28 @@ import (
 	"kanban/models"
 )
 
-// Cards are what is done with the cards.
+// Cards lists and changes the cards.
 type Cards struct{ *Session }
 
 // NewCards makes the controller of one connection.
 func NewCards(s *Session) *Cards { return &Cards{s} }
 
-// Column names one.
+// Column is the input of In.
 type Column struct {
 	Column string `json:"column" validate:"required,oneof=todo doing done"`
 }
 
-// NewCard is the input of Create. The id is made by the client, so that a card
-// has it before the server knows of it.
-type NewCard struct {
-	ID     tower.ID `json:"id"`
-	Title  string   `json:"title"`
-	Column string   `json:"column" validate:"required,oneof=todo doing done"`
-	Place  float64  `json:"place"`
-}
-
-// EditCard is the input of Update. What is not sent stays as it is.
-type EditCard struct {
+// CardInput is the input of Create and Update. A field that is not sent is nil: Update
+// leaves it as it is. The client chooses the ID of a card that it creates, so the card
+// keeps its ID when the server answers.
+type CardInput struct {
 	ID     tower.ID `json:"id"`
 	Title  *string  `json:"title"`
-	Column *string  `json:"column"`
+	Column *string  `json:"column" validate:"omitnil,oneof=todo doing done"`
 	Place  *float64 `json:"place"`
 }
 
-// CardID names one card.
+// CardID is the input of Delete.
 type CardID struct {
 	ID tower.ID `json:"id"`
 }
@@ -47,28 +40,22 @@ func (c *Cards) In(ctx context.Context, in Column) (tower.Scope[models.Card], er
 }
 
 // Create answers POST /cards.
-func (c *Cards) Create(ctx context.Context, in NewCard) (*models.Card, error) {
-	card := &models.Card{Record: tower.Record{ID: in.ID}, Title: in.Title, Column: in.Column, Place: in.Place}
+func (c *Cards) Create(ctx context.Context, in CardInput) (*models.Card, error) {
+	card := &models.Card{}
+	if err := tower.Assign(card, in); err != nil {
+		return nil, err
+	}
 	return card, models.Cards.Create(ctx, c, card)
 }
 
 // Update answers PATCH /cards/{id}.
-func (c *Cards) Update(ctx context.Context, in EditCard) (*models.Card, error) {
-	return models.Cards.Update(ctx, c, in.ID, func(card *models.Card) error {
-		if in.Title != nil {
-			card.Title = *in.Title
-		}
-		if in.Column != nil {
-			card.Column = *in.Column
-		}
-		if in.Place != nil {
-			card.Place = *in.Place
-		}
-		return nil
+func (c *Cards) Update(ctx context.Context, in CardInput) (*models.Card, error) {
+	return tower.UpdateVisible(ctx, c, models.Cards, in.ID, func(card *models.Card) error {
+		return tower.Assign(card, in)
 	})
 }
 
 // Delete answers DELETE /cards/{id}.
-func (c *Cards) Delete(ctx context.Context, in CardID) (struct{}, error) {
-	return struct{}{}, models.Cards.Delete(ctx, c, in.ID)
+func (c *Cards) Delete(ctx context.Context, in CardID) (tower.None, error) {
+	return tower.None{}, tower.DeleteVisible(ctx, c, models.Cards, in.ID)
 }

@@ -1,4 +1,4 @@
-// Package controllers says what a client may see and do.
+// Package controllers defines what clients may see and do.
 package controllers
 
 import (
@@ -7,10 +7,10 @@ import (
 	"github.com/towerkit/tower"
 )
 
-// Session is what the controllers of one connection share.
+// Session is shared by the controllers of one connection.
 type Session struct{ *tower.Connection }
 
-// Connect is asked once for each connection: who is it? On this board, anybody.
+// Connect returns the session of a new connection. On this board, everyone is a visitor.
 func Connect(ctx context.Context, c *tower.Connection) (*Session, error) {
 	return &Session{c}, nil
 }

@@ -7,13 +7,12 @@ type Card struct {
 	tower.Record
 	Title  string  `json:"title" validate:"required,max=120"`
 	Column string  `json:"column" validate:"oneof=todo doing done" tower:"index"`
-	Place  float64 `json:"place"` // in its column, the least on top
+	Place  float64 `json:"place"` // in its column; the least is on top
 }
 
-// Cards is the model of cards.
 var Cards = tower.NewModel[Card]("cards")
 
-// In is a column, from top to bottom.
+// In returns the cards of a column, from top to bottom.
 func In(column string) tower.Scope[Card] {
 	card := Cards.Fields
 	return Cards.Where(tower.Is(&card.Column, column)).Asc(&card.Place)

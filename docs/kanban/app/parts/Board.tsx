@@ -8,7 +8,7 @@ import { useDrag } from "./drag";
 import { useGlide } from "./glide";
 import { Refusals, Status } from "./Status";
 
-/** The cards of a column. They are kept for when the board is opened without a connection. */
+/** Returns the cards of a column. They are kept on the device, so the board opens without a connection. */
 const useColumn = (column: ColumnName) => useCursor("cards.in", { column }, { keep: true });
 
 export function Board() {
@@ -18,13 +18,13 @@ export function Board() {
     { name: "done", title: "Done", ...useColumn("done") },
   ] as const;
 
-  /** Puts a card where it would be the one at index, among the others of a column. */
+  /** Moves a card into a column, where it becomes the card at index. */
   const put = (card: Card, column: string, index: number) => {
     const list = lists.find(({ name }) => name === column);
     if (list) move(card, list.name, list.records, index);
   };
 
-  /** Moves a card by one, down or up, or to the next column. */
+  /** Moves a card one place down or up, or to the next column. */
   const step = (card: Card, right: number, down: number) => {
     const at = lists.findIndex(({ name }) => name === card.column);
     const from = lists[at];
@@ -36,7 +36,7 @@ export function Board() {
   };
 
   const area = useRef<HTMLElement>(null);
-  const stepped = useRef(""); // the card that would lose the focus, as it is put elsewhere in the page
+  const stepped = useRef(""); // the card to focus again, because moving its element drops the focus
   useLayoutEffect(() => {
     area.current!.querySelector<HTMLElement>(`[data-id="${stepped.current}"]`)?.focus();
     stepped.current = "";

@@ -5,9 +5,9 @@ import type { Grab } from "./drag";
 
 interface Props {
   card: Card;
-  /** Whether it shows what the server has not answered. */
+  /** Whether the server has not answered a write of the card. */
   waits: boolean;
-  /** Whether it is being dragged. */
+  /** Whether the card is being dragged. */
   lifted: boolean;
   grab: Grab;
   step(card: Card, right: number, down: number): void;

@@ -14,7 +14,7 @@ interface Props extends HeldCursor<Card> {
 }
 
 export function Column({ name, title, records, pending, stale, drag, grab, step }: Props) {
-  // The card that is dragged stays where it was, hidden: a finger holds on to it.
+  // The dragged card stays in the page, hidden, because a touch ends with its element.
   const items = records.map(card => (
     <CardView key={card.id} card={card} waits={pending.has(card.id)} lifted={card.id === drag?.card.id} grab={grab} step={step} />
   ));
@@ -32,7 +32,7 @@ export function Column({ name, title, records, pending, stale, drag, grab, step 
   );
 }
 
-/** Where the slot stands that a dragged card would go to, which counts the others. */
+/** Returns where to show the slot for a dragged card, counting the other cards. */
 function slotAt(records: readonly Card[], { card, index }: Drag): number {
   const own = records.findIndex(({ id }) => id === card.id);
   return own >= 0 && own < index ? index + 1 : index;

@@ -2,7 +2,7 @@ import { useEffect, useState, useSyncExternalStore } from "react";
 import { connect } from "tower";
 import { useConnection } from "tower/react";
 
-/** Says whether what is seen is what everybody sees. */
+/** Shows whether everything is saved. */
 export function Status() {
   const { online, pending: all } = useConnection();
   const pending = useLasting(all > 0) || !online ? all : 0;
@@ -16,7 +16,7 @@ export function Status() {
   );
 }
 
-/** Whether something has been so for a moment: what is over at once is not worth a word. */
+/** Reports whether a condition has lasted for a moment, so that brief changes show nothing. */
 function useLasting(now: boolean): boolean {
   const [lasting, setLasting] = useState(now);
   useEffect(() => {
@@ -26,7 +26,7 @@ function useLasting(now: boolean): boolean {
   return now && lasting;
 }
 
-/** Lists what the server did not accept. */
+/** Lists the writes that the server refused. */
 export function Refusals() {
   const { refused } = connect();
   const list = useSyncExternalStore(refused.subscribe, refused.getSnapshot);

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState, type PointerEvent as Pointed } from "react";
 import type { Card } from "tower/types";
 
-/** A card that is being dragged, and where it would be put. */
+/** A card that is being dragged, and where it would be dropped. */
 export interface Drag {
   card: Card;
   left: number;
@@ -14,18 +14,18 @@ export interface Drag {
 
 export type Grab = (event: Pointed<HTMLElement>, card: Card) => void;
 
-const slack = 4; // px that a pointer may move in a click
-const hold = 250; // ms after which a finger does not scroll, but drags
+const slack = 4; // px that a pointer may move during a click
+const hold = 250; // ms after which a finger drags instead of scrolling
 
-/** Lets cards be dragged with whatever points, and dropped. */
+/** Drags and drops cards with a mouse, a pen or a finger. */
 export function useDrag(drop: (card: Card, column: string, index: number) => void): { drag: Drag | null; grab: Grab } {
   const [drag, setDrag] = useState<Drag | null>(null);
-  const dropped = useRef(drop); // as it is when it comes to that
+  const dropped = useRef(drop); // the newest drop, for when the drag ends
   dropped.current = drop;
   const lifted = useRef<Drag | null>(null);
   const ended = useRef(new AbortController());
   useEffect(() => {
-    // A browser asks who might keep a finger from scrolling when it comes down.
+    // A browser decides when a finger comes down whether a listener may prevent scrolling.
     const still = (event: TouchEvent) => lifted.current && event.preventDefault();
     addEventListener("touchmove", still, { passive: false });
     return () => {
@@ -76,7 +76,7 @@ export function useDrag(drop: (card: Card, column: string, index: number) => voi
   return { drag, grab };
 }
 
-/** The column that is nearest, and which of its cards the dragged one would be. */
+/** Returns the nearest column, and the index that the dragged card would have there. */
 function target(x: number, y: number, card: Card): { column: string; index: number } {
   const distance = ({ left, right }: DOMRect) => Math.max(left - x, x - right, 0);
   const columns = [...document.querySelectorAll<HTMLElement>("[data-column]")];

@@ -2,7 +2,7 @@ import { useLayoutEffect, useRef, type RefObject } from "react";
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Lets cards glide to where they have moved to, also when somebody else has moved them. */
+/** Animates cards that move to another place, in this window or in another. */
 export function useGlide(area: RefObject<HTMLElement | null>): void {
   const places = useRef(new Map<string, [left: number, top: number]>());
   useLayoutEffect(() => {
