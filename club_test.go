@@ -162,8 +162,8 @@ func mountClub[C clubController](r *tower.Router[*clubSession], name string, cre
 			return of(scope), err
 		})
 	}
-	value := func(cursor string, of func(tower.Scope[Task]) tower.Live[Task]) {
-		tower.Value(m, cursor, func(c C, ctx context.Context, in struct{}) (tower.Live[Task], error) {
+	value := func(cursor string, of func(tower.Scope[Task]) tower.ValueScope[Task]) {
+		tower.Value(m, cursor, func(c C, ctx context.Context, in struct{}) (tower.ValueScope[Task], error) {
 			scope, err := c.visible(ctx)
 			return of(scope), err
 		})
@@ -172,9 +172,9 @@ func mountClub[C clubController](r *tower.Router[*clubSession], name string, cre
 	list("newest", func(s tower.Scope[Task]) tower.Scope[Task] { return s.Desc(&task.CreatedAt).Limit(3) })
 	list("titles", func(s tower.Scope[Task]) tower.Scope[Task] { return s.Asc(&task.Title).Offset(1).Limit(3) })
 	list("ranked", func(s tower.Scope[Task]) tower.Scope[Task] { return s.Desc(&task.Points).Include(&task.TeamID) })
-	value("howMany", func(s tower.Scope[Task]) tower.Live[Task] { return s.LiveCount() })
-	value("points", func(s tower.Scope[Task]) tower.Live[Task] { return s.LiveSum(&task.Points) })
-	value("most", func(s tower.Scope[Task]) tower.Live[Task] { return s.LiveMax(&task.Points) })
+	value("howMany", func(s tower.Scope[Task]) tower.ValueScope[Task] { return s.AsCount() })
+	value("points", func(s tower.Scope[Task]) tower.ValueScope[Task] { return s.AsSum(&task.Points) })
+	value("most", func(s tower.Scope[Task]) tower.ValueScope[Task] { return s.AsMax(&task.Points) })
 	tower.Cursor(m, "ofTeam", func(c C, ctx context.Context, in ofTeam) (tower.Scope[Task], error) {
 		scope, err := c.visible(ctx)
 		return scope.Where(tower.Is(&task.TeamID, in.Team)), err

@@ -108,7 +108,7 @@ func TestConvergeFindsShrinksAndSavesWhatIsBroken(t *testing.T) {
 // TestConvergeSaysWhenItChecksNothing holds it to its word that it fails then.
 func TestConvergeSaysWhenItChecksNothing(t *testing.T) {
 	r := tower.NewRouter(Connect)
-	tower.Action(tower.Mount(r, "posts", NewPosts), "POST /posts", (*PostsController).Create, tower.Then("/"))
+	tower.Action(tower.Mount(r, "posts", NewPosts), "POST /posts", (*PostsController).Create, tower.RedirectTo("/"))
 	found := &recorder{TB: t}
 	config := tower.Config{Name: "blind", Models: []tower.AnyModel{Users, Posts}, Routes: r, Files: sampleViews}
 	towertest.Converge(found, config, towertest.Convergence{Folder: t.TempDir()})

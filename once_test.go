@@ -95,7 +95,7 @@ func (l *ledger) open() {
 	l.t.Helper()
 	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*tower.Connection, error) { return c, nil })
 	entries := tower.Mount(r, "entries", func(c *tower.Connection) *ledgerController { return &ledgerController{c, l} })
-	tower.Action(entries, "POST /entries", (*ledgerController).Create, tower.Then("/entries/{id}"))
+	tower.Action(entries, "POST /entries", (*ledgerController).Create, tower.RedirectTo("/entries/{id}"))
 	tower.Action(entries, "POST /refused", (*ledgerController).Refuse)
 	tower.Action(entries, "POST /double", (*ledgerController).Double)
 	tower.Action(entries, "POST /users", (*ledgerController).SignUp)

@@ -74,7 +74,7 @@ func pages(views fstest.MapFS) tower.Config {
 	tower.Page(pages, "GET /pages/{id}", tower.ViewOnly)
 	tower.Page(pages, "GET /pages/secret-plans", tower.ViewOnly)
 	tower.Page(pages, "GET /pages/form", (*pagesController).Form)
-	tower.Action(pages, "POST /pages/form", (*pagesController).Save, tower.Form("GET /pages/form"))
+	tower.Action(pages, "POST /pages/form", (*pagesController).Save, tower.FormPage("GET /pages/form"))
 	views["views/layout.html"] = &fstest.MapFile{Data: []byte(`{{template "main" .}}`)}
 	return tower.Config{Name: "pages", Models: []tower.AnyModel{Users}, Routes: r, Files: views}
 }

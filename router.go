@@ -64,23 +64,23 @@ func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
 	return &Mounted[C]{r.router, controller}
 }
 
-// An Option says more about an action.
-type Option func(*route.Route)
+// An ActionOption says more about an action.
+type ActionOption func(*route.Route)
 
-// Form names the page, "GET /posts/new", that holds the action's form. It is shown
+// FormPage names the page, "GET /posts/new", that holds the action's form. It is shown
 // again, with the problems beside the fields, to a browser without JavaScript that
 // sent invalid input.
-func Form(page string) Option { return func(rt *route.Route) { rt.Form = page } }
+func FormPage(page string) ActionOption { return func(rt *route.Route) { rt.Form = page } }
 
-// Then is where the sender of the action's form goes next: "/posts/{id}", with the
+// RedirectTo is where the sender of the action's form goes next: "/posts/{id}", with the
 // fields of the action's output, or else of its path, in the braces. Without it,
 // the sender goes back to the page it came from.
-func Then(path string) Option { return func(rt *route.Route) { rt.Then = path } }
+func RedirectTo(path string) ActionOption { return func(rt *route.Route) { rt.Then = path } }
 
 // Action adds an action under "METHOD /path/{field}": a typed call, reached over a
 // socket and over HTTP, as JSON and as an HTML form. Values in the path are fields
 // of the input.
-func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error), options ...Option) {
+func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error), options ...ActionOption) {
 	rt := call(m, route.KindAction, action)
 	for _, option := range options {
 		option(rt)
@@ -138,23 +138,23 @@ func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Conte
 }
 
 // Value adds a cursor that carries a value instead of records:
-// [Scope.LiveCount] or one of its like, of those records of the scope that the
+// [Scope.AsCount] or one of its like, of those records of the scope that the
 // user may see. Clients open it by its name, and are told when the value is
 // another. Of the options, Narrow lets them add conditions, but no order.
 //
 //	tower.Value(posts, "drafts", (*Posts).Drafts)
 //
-//	func (c *Posts) Drafts(ctx context.Context, in struct{}) (tower.Live[Post], error) {
+//	func (c *Posts) Drafts(ctx context.Context, in struct{}) (tower.ValueScope[Post], error) {
 //		post := models.Posts.Fields
-//		return models.Posts.Where(tower.Is(&post.Published, false)).LiveCount(), nil
+//		return models.Posts.Where(tower.Is(&post.Published, false)).AsCount(), nil
 //	}
-func Value[C, In, T any](m *Mounted[C], name string, open func(C, context.Context, In) (Live[T], error), options ...CursorOption[T]) {
+func Value[C, In, T any](m *Mounted[C], name string, open func(C, context.Context, In) (ValueScope[T], error), options ...CursorOption[T]) {
 	rt := follow[C, In, T](m, open, func(c C, ctx context.Context, in In) (cursor.Spec, error) {
-		live, err := open(c, ctx, in)
+		value, err := open(c, ctx, in)
 		if err != nil {
 			return cursor.Spec{}, err
 		}
-		return live.resolve()
+		return value.resolve()
 	})
 	rt.Value = true
 	for _, option := range options {

@@ -85,16 +85,16 @@ func (c *PostsController) Signed(ctx context.Context, in struct{}) (tower.Scope[
 	return Posts.All().Desc(&Posts.Fields.CreatedAt).Limit(5).Include(&Posts.Fields.AuthorID), nil
 }
 
-func (c *PostsController) HowMany(ctx context.Context, in struct{}) (tower.Live[Post], error) {
-	return Posts.All().LiveCount(), nil
+func (c *PostsController) HowMany(ctx context.Context, in struct{}) (tower.ValueScope[Post], error) {
+	return Posts.All().AsCount(), nil
 }
 
-func (c *PostsController) AllLikes(ctx context.Context, in struct{}) (tower.Live[Post], error) {
-	return Posts.All().LiveSum(&Posts.Fields.Likes), nil
+func (c *PostsController) AllLikes(ctx context.Context, in struct{}) (tower.ValueScope[Post], error) {
+	return Posts.All().AsSum(&Posts.Fields.Likes), nil
 }
 
-func (c *PostsController) LastTitle(ctx context.Context, in struct{}) (tower.Live[Post], error) {
-	return Posts.All().LiveMax(&Posts.Fields.Title), nil
+func (c *PostsController) LastTitle(ctx context.Context, in struct{}) (tower.ValueScope[Post], error) {
+	return Posts.All().AsMax(&Posts.Fields.Title), nil
 }
 
 func (c *PostsController) Index(ctx context.Context, in struct{}) (string, error) {
@@ -194,9 +194,9 @@ func routes() *tower.Router[*Session] {
 	tower.Value(posts, "howMany", (*PostsController).HowMany, tower.Narrow(Posts, &Posts.Fields.Title))
 	tower.Value(posts, "allLikes", (*PostsController).AllLikes)
 	tower.Value(posts, "lastTitle", (*PostsController).LastTitle)
-	tower.Action(posts, "POST /posts", (*PostsController).Create, tower.Form("GET /posts/new"), tower.Then("/posts/{id}"))
+	tower.Action(posts, "POST /posts", (*PostsController).Create, tower.FormPage("GET /posts/new"), tower.RedirectTo("/posts/{id}"))
 	tower.Action(posts, "PATCH /posts/{id}", (*PostsController).Update)
-	tower.Action(posts, "DELETE /posts/{id}", (*PostsController).Delete, tower.Then("/posts"))
+	tower.Action(posts, "DELETE /posts/{id}", (*PostsController).Delete, tower.RedirectTo("/posts"))
 	tower.Action(posts, "POST /purge", (*PostsController).Purge)
 	tower.Action(posts, "GET /greeting", (*PostsController).Greeting)
 	tower.Action(posts, "POST /session", (*PostsController).SignIn)

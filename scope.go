@@ -20,7 +20,7 @@ type Scope[T any] struct {
 	order         []term
 	limit, offset int
 	include       []any
-	private       bool
+	opaque        bool
 }
 
 type term struct {
@@ -59,14 +59,14 @@ func (s Scope[T]) Offset(n int) Scope[T] {
 	return s
 }
 
-// Private keeps the scope's conditions and its order from clients. Otherwise those
+// Opaque keeps the scope's conditions and its order from clients. Otherwise those
 // that hold a cursor of it are told, but for what is on private fields and for ids
 // that are not the user's own and that the client has not named, so that their own
 // writes can show at once in the cursors that they match. With a private scope, or
 // a controller's Match, a client shows at once only what it changed in records it
 // holds, and what it created; the rest it leaves to the server.
-func (s Scope[T]) Private() Scope[T] {
-	s.private = true
+func (s Scope[T]) Opaque() Scope[T] {
+	s.opaque = true
 	return s
 }
 
@@ -178,7 +178,7 @@ func (s Scope[T]) resolve() (query.Scope, error) {
 		return query.Scope{}, fmt.Errorf("a scope begins with a model's Where or All")
 	}
 	m := s.model.model
-	out := query.Scope{Model: m, Limit: s.limit, Offset: s.offset, Private: s.private}
+	out := query.Scope{Model: m, Limit: s.limit, Offset: s.offset, Opaque: s.opaque}
 	if s.limit < 0 || s.offset < 0 {
 		return out, fmt.Errorf("scope of %s: limit %d and offset %d must not be negative", m.Name, s.limit, s.offset)
 	}

@@ -51,7 +51,7 @@ func (c *letters) Best(ctx context.Context, in struct{}) (tower.Scope[Letter], e
 }
 
 func (c *letters) Hidden(ctx context.Context, in struct{}) (tower.Scope[Letter], error) {
-	return Letters.Where(tower.Is(&Letters.Fields.Title, "hidden")).Asc(&Letters.Fields.Title).Private(), nil
+	return Letters.Where(tower.Is(&Letters.Fields.Title, "hidden")).Asc(&Letters.Fields.Title).Opaque(), nil
 }
 
 // ByName shows other letters when the user is called otherwise.
@@ -59,8 +59,8 @@ func (c *letters) ByName(ctx context.Context, in struct{}) (tower.Scope[Letter],
 	return Letters.Where(tower.Is(&Letters.Fields.Title, c.CurrentUser.Name)), nil
 }
 
-func (c *letters) HowMany(ctx context.Context, in struct{}) (tower.Live[Letter], error) {
-	return Letters.All().LiveCount(), nil
+func (c *letters) HowMany(ctx context.Context, in struct{}) (tower.ValueScope[Letter], error) {
+	return Letters.All().AsCount(), nil
 }
 
 func (c *letters) Create(ctx context.Context, in struct {

@@ -37,7 +37,7 @@ func TestAConsoleIsToldWhatBecameOfACommit(t *testing.T) {
 	mine.Open("posts.newest", map[string]any{"n": 1})
 	mine.Open("posts.allLikes", nil)
 	others.Open("posts.visible", nil)
-	narrow, _ := others.Narrow("posts.visible", towertest.Narrowing{Where: map[string]any{"title": "Else"}})
+	narrow, _ := others.TryNarrow("posts.visible", towertest.Narrowing{Where: map[string]any{"title": "Else"}})
 	narrow.AwaitLen(0)
 	others.Open("users.everyone", nil)
 	l := watch(t, path)
@@ -79,7 +79,7 @@ func TestAConsoleIsToldWhatBecameOfACommit(t *testing.T) {
 	}
 
 	// A record beyond the window, by somebody with a name.
-	if err := Posts.Delete(tower.By(t.Context(), "job: sweep"), app, first.ID); err != nil {
+	if err := Posts.Delete(tower.WithAuthor(t.Context(), "job: sweep"), app, first.ID); err != nil {
 		t.Fatal(err)
 	}
 	event = l.event(ofCommit(app.Seq())).Commit

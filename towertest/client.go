@@ -177,8 +177,8 @@ type Narrowing struct {
 	Limit int
 }
 
-// Narrow opens a cursor narrowed; it may be refused.
-func (c *Client) Narrow(name string, by Narrowing) (*Cursor, Answer) {
+// TryNarrow opens a cursor narrowed; it may be refused.
+func (c *Client) TryNarrow(name string, by Narrowing) (*Cursor, Answer) {
 	c.t.Helper()
 	req := wire.Request{Open: name, Order: by.Order, Limit: by.Limit}
 	if by.Where != nil {

@@ -163,8 +163,8 @@ func (c *ownRows) Top(context.Context, struct{}) (tower.Scope[Row], error) {
 	return rows.All().Desc(&rows.Fields.Place).Limit(5), nil
 }
 
-func (c *ownRows) Count(context.Context, struct{}) (tower.Live[Row], error) {
-	return rows.All().LiveCount(), nil
+func (c *ownRows) Count(context.Context, struct{}) (tower.ValueScope[Row], error) {
+	return rows.All().AsCount(), nil
 }
 
 // openRows are the same for everybody.
@@ -178,8 +178,8 @@ func (c *openRows) Top(context.Context, struct{}) (tower.Scope[Row], error) {
 	return openToAll().Asc(&rows.Fields.Place).Limit(5).Offset(2), nil
 }
 
-func (c *openRows) Count(context.Context, struct{}) (tower.Live[Row], error) {
-	return openToAll().LiveCount(), nil
+func (c *openRows) Count(context.Context, struct{}) (tower.ValueScope[Row], error) {
+	return openToAll().AsCount(), nil
 }
 
 // Tallies change with whatever anybody does.

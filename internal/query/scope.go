@@ -33,7 +33,7 @@ type Scope struct {
 	Limit  int     // 0: all
 	Offset int
 
-	Private bool // its conditions and its order are not told to who holds it
+	Opaque bool // its conditions and its order are not told to who holds it
 }
 
 // Compare orders two records of the scope's model. It is total: what the order
@@ -76,7 +76,7 @@ func (s *Scope) AppendWindow(key []byte) []byte {
 	}
 	key = binary.AppendUvarint(key, uint64(s.Limit))
 	key = binary.AppendUvarint(key, uint64(s.Offset))
-	if s.Private {
+	if s.Opaque {
 		return append(key, 1)
 	}
 	return append(key, 0)

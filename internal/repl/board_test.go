@@ -61,8 +61,8 @@ func (c *boardMemos) By(ctx context.Context, in struct {
 	return posted.Where(tower.Is(&posted.Fields.AuthorID, in.Author)), nil
 }
 
-func (c *boardMemos) HowMany(ctx context.Context, in struct{}) (tower.Live[Memo], error) {
-	return posted.All().LiveCount(), nil
+func (c *boardMemos) HowMany(ctx context.Context, in struct{}) (tower.ValueScope[Memo], error) {
+	return posted.All().AsCount(), nil
 }
 
 func (c *boardMemos) Create(ctx context.Context, in struct {
@@ -133,7 +133,7 @@ func (b *board) start() {
 func (b *board) member(t *testing.T, name string) *Member {
 	t.Helper()
 	m := &Member{Name: name}
-	if err := members.Create(tower.By(t.Context(), "seed"), b, m); err != nil {
+	if err := members.Create(tower.WithAuthor(t.Context(), "seed"), b, m); err != nil {
 		t.Fatal(err)
 	}
 	return m

@@ -34,7 +34,7 @@ func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	// In this console, in a job.
 	c.keys(`Memo.create({title: "A draft", authorId: Member.where({name: "ada"}).first().id})` + "\r")
 	c.shows(`"A draft"`, "console:ada", "1 of 2 connections", "denied by boardMemos.Match")
-	job := tower.By(t.Context(), "job: publish")
+	job := tower.WithAuthor(t.Context(), "job: publish")
 	published, err := posted.Where(tower.Is(&posted.Fields.Title, "A draft")).First(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)

@@ -24,13 +24,13 @@ func (a *App) scopeInfo(c *Connection, w *CursorRequest, query *cursor.Query) (*
 	}
 	scope := query.Spec().Scope
 	ruled := a.rule(scope.Model, controller) != nil
-	out := &wire.Scope{Fields: map[string]string{}, Limit: scope.Limit, Offset: scope.Offset, Rule: ruled || scope.Private}
+	out := &wire.Scope{Fields: map[string]string{}, Limit: scope.Limit, Offset: scope.Offset, Rule: ruled || scope.Opaque}
 	for _, f := range scope.Model.Fields {
 		if !f.Private {
 			out.Fields[f.Name] = f.Shape()
 		}
 	}
-	if !scope.Private {
+	if !scope.Opaque {
 		known, err := w.knownIDs(c.user)
 		if err != nil {
 			return nil, err
@@ -47,7 +47,7 @@ func (a *App) scopeInfo(c *Connection, w *CursorRequest, query *cursor.Query) (*
 		}
 	}
 	for _, term := range scope.Order {
-		if scope.Private || term.Field.Private || term.Field.Shape() == "any" {
+		if scope.Opaque || term.Field.Private || term.Field.Shape() == "any" {
 			out.Order, out.Ranked = nil, true
 			break
 		}

@@ -110,7 +110,7 @@ func (v *View) want(name, partial string, pairs []any) (w *CursorRequest, in jso
 		return nil, nil, spec, fmt.Errorf("there is no cursor %q", name)
 	}
 	if w.Route.Value != (partial == "") {
-		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records, with a partial, and .Live a value", name)
+		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records, with a partial, and .LiveValue a value", name)
 	}
 	if in, err = pairsJSON(pairs); err == nil {
 		w.In, err = w.Route.Inputs.Decode(nil, in, nil)

@@ -14,14 +14,14 @@ func Routes() *tower.Router[*controllers.Session] {
 	tower.Page(posts, "GET /", tower.ViewOnly)
 	tower.Cursor(posts, "published", (*controllers.Posts).Published)
 	tower.Cursor(posts, "mine", (*controllers.Posts).Mine)
-	tower.Action(posts, "POST /posts", (*controllers.Posts).Create, tower.Form("GET /"), tower.Then("/"))
-	tower.Action(posts, "PATCH /posts/{id}", (*controllers.Posts).Update, tower.Then("/"))
-	tower.Action(posts, "DELETE /posts/{id}", (*controllers.Posts).Delete, tower.Then("/"))
+	tower.Action(posts, "POST /posts", (*controllers.Posts).Create, tower.FormPage("GET /"), tower.RedirectTo("/"))
+	tower.Action(posts, "PATCH /posts/{id}", (*controllers.Posts).Update, tower.RedirectTo("/"))
+	tower.Action(posts, "DELETE /posts/{id}", (*controllers.Posts).Delete, tower.RedirectTo("/"))
 
 	users := tower.Mount(r, "users", controllers.NewUsers)
 	tower.Cursor(users, "all", (*controllers.Users).All)
-	tower.Action(users, "POST /session", (*controllers.Users).Enter, tower.Then("/"))
-	tower.Action(users, "DELETE /session", (*controllers.Users).Leave, tower.Then("/"))
+	tower.Action(users, "POST /session", (*controllers.Users).Enter, tower.RedirectTo("/"))
+	tower.Action(users, "DELETE /session", (*controllers.Users).Leave, tower.RedirectTo("/"))
 
 	return r
 }

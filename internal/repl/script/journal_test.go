@@ -88,8 +88,8 @@ func (c *journalController) One(ctx context.Context, in journalID) (tower.Scope[
 	return journalPosts.Where(tower.Is(&journalPosts.Fields.ID, in.ID)), nil
 }
 
-func (c *journalController) HowMany(ctx context.Context, in struct{}) (tower.Live[Post], error) {
-	return journalPosts.All().LiveCount(), nil
+func (c *journalController) HowMany(ctx context.Context, in struct{}) (tower.ValueScope[Post], error) {
+	return journalPosts.All().AsCount(), nil
 }
 
 type journalDraft struct {

@@ -71,10 +71,12 @@ type Tx = server.Tx
 // [Tx].
 type DB = server.DB
 
-// By returns a context whose commits are made by name, for example "job: remind",
+// WithAuthor returns a context whose commits are made by name, for example "job: remind",
 // which the console and the log of commits show. Without it they are made by the
 // action and its user, and outside of an action by "app".
-func By(ctx context.Context, name string) context.Context { return server.WithAuthor(ctx, name) }
+func WithAuthor(ctx context.Context, name string) context.Context {
+	return server.WithAuthor(ctx, name)
+}
 
 // An App is a running application. [Main] makes it; tests open one with package
 // towertest. Its method Handle has every connection handle a request.
