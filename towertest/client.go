@@ -118,7 +118,8 @@ func (c *Client) Call(route string, in any) Answer {
 	return out
 }
 
-// Open opens a cursor and waits for its records.
+// Open opens a cursor and waits for its records. It fails the test if the server
+// refuses.
 func (c *Client) Open(name string, in any) *Cursor {
 	c.t.Helper()
 	cursor, answer := c.TryOpen(name, in)
@@ -128,7 +129,8 @@ func (c *Client) Open(name string, in any) *Cursor {
 	return cursor
 }
 
-// TryOpen is Open for a cursor that may be refused.
+// TryOpen is [Client.Open] for a cursor that the server may refuse. It returns the
+// server's answer.
 func (c *Client) TryOpen(name string, in any) (*Cursor, Answer) {
 	c.t.Helper()
 	return c.open(wire.Request{Open: name, In: c.encode(in)})
@@ -177,7 +179,19 @@ type Narrowing struct {
 	Limit int
 }
 
-// TryNarrow opens a cursor narrowed; it may be refused.
+// Narrow opens a cursor narrowed and waits for its records. It fails the test if the
+// server refuses.
+func (c *Client) Narrow(name string, by Narrowing) *Cursor {
+	c.t.Helper()
+	cursor, answer := c.TryNarrow(name, by)
+	if answer.Status != http.StatusOK {
+		c.t.Fatalf("narrow %s: %d %s", name, answer.Status, answer.Message)
+	}
+	return cursor
+}
+
+// TryNarrow is [Client.Narrow] for a cursor that the server may refuse. It returns
+// the server's answer.
 func (c *Client) TryNarrow(name string, by Narrowing) (*Cursor, Answer) {
 	c.t.Helper()
 	req := wire.Request{Open: name, Order: by.Order, Limit: by.Limit}
