@@ -1,28 +1,23 @@
 package tower
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
-	"github.com/towerkit/tower/internal/server/control"
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// Config is what an application is made of. The environment, which [Main] lists,
-// says how it runs; a field that is set goes before it.
+// Config describes an application. The environment, which [Main] lists, supplies how
+// it runs; a field that is set takes precedence.
 type Config struct {
 	// Name of the application, for the console. Default: the name of its module.
 	Name string
@@ -30,79 +25,100 @@ type Config struct {
 	Models []AnyModel
 	// Routes is the application's router.
 	Routes Routes
-	// Files holds the folders views and public, usually embedded. In development
-	// they are read from the working directory, so that changes show at once.
+	// Files holds the folders views and public, usually embedded. In development they
+	// are read from the folder of the application instead, so that changes show at
+	// once.
 	Files fs.FS
-	// ContentSecurityPolicy is sent with every answer. Default: everything from
-	// this origin only.
+	// ContentSecurityPolicy is sent with every answer. Default: everything from this
+	// origin only.
 	ContentSecurityPolicy string
+	// Limits bounds what clients may make the application hold and do.
+	Limits Limits
 
 	// Env is "development", "test" or "production". Default: TOWER_ENV.
 	Env string
 	// Data is the path of the store. Default: TOWER_DB.
 	Data string
-	// Log takes what the application has to say. Default: standard error, as text,
-	// in production as JSON; [Main] then makes it slog's default as well, and what is
-	// logged there is seen in the console.
+	// Log receives what the application logs. Default: standard error, as text, in
+	// production as JSON. [Main] then makes it slog's default too, so that the console
+	// shows what the application logs there.
 	Log *slog.Logger
 }
 
-// Main runs the application until it is interrupted, and exits. The environment
-// says how:
-//
-//	TOWER_ENV      development (default), test or production
-//	TOWER_ADDR     where to listen; default 127.0.0.1:3000
-//	TOWER_DB       path of the store; default db/ENV.db
-//	TOWER_SECRET   key of cookies; default: made once and kept in the store
-//	TOWER_CONSOLE  on or off; default: on, in production off
-//	TOWER_FOLDER   the application's folder; default: the working directory
-func Main(config Config) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, config); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		os.Exit(1)
-	}
+// Limits bounds what clients may make an application hold and do. The zero value of
+// each limit stands for its default. A limit cannot be switched off: set a large one.
+type Limits struct {
+	// MaxFrame is the size of one message of a connected client, in bytes. Over a
+	// socket, a larger one ends the connection; over HTTP, it is refused.
+	//
+	// Default: 65,536 (64 KiB).
+	MaxFrame int64
+
+	// MaxBody is the size of the body of one HTTP request, in bytes. A larger one is
+	// refused with status 413.
+	//
+	// Default: 1,048,576 (1 MiB).
+	MaxBody int64
+
+	// MaxQueue is how much may wait to be sent to one client, in bytes. A client that
+	// lags further behind reads its cursors again instead.
+	//
+	// Default: 1,048,576 (1 MiB).
+	MaxQueue int
+
+	// MaxRate is the number of requests a second over one connection. It may send four
+	// times as many at once. Further requests are refused.
+	//
+	// Default: 200.
+	MaxRate int
+
+	// MaxCursors is the number of cursors open on one connection.
+	//
+	// Default: 200.
+	MaxCursors int
+
+	// MaxConnections is the number of connections of one signed-in user.
+	//
+	// Default: 100.
+	MaxConnections int
+
+	// MaxVisitors is the number of connections of all visitors together that use an
+	// event stream or plain requests instead of a socket.
+	//
+	// Default: 10,000.
+	MaxVisitors int
+
+	// Timeout is how long one request may take. Its context ends then.
+	//
+	// Default: 30 seconds.
+	Timeout time.Duration
 }
 
-func run(ctx context.Context, config Config) error {
-	app, err := New(config)
-	if err != nil {
-		return err
+// set copies the limits to the configuration of a server. Zero stays zero.
+func (l Limits) set(out *server.Config) error {
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{
+		{"MaxFrame", l.MaxFrame}, {"MaxBody", l.MaxBody}, {"MaxQueue", int64(l.MaxQueue)}, {"MaxRate", int64(l.MaxRate)},
+		{"MaxCursors", int64(l.MaxCursors)}, {"MaxConnections", int64(l.MaxConnections)}, {"MaxVisitors", int64(l.MaxVisitors)},
+		{"Timeout", int64(l.Timeout)},
+	} {
+		if limit.value < 0 {
+			return fmt.Errorf("Config.Limits.%s is negative; 0 is the default", limit.name)
+		}
 	}
-	if config.Log == nil {
-		slog.SetDefault(app.Log()) // so that consoles read along what the application logs by itself
-	}
-	env := app.Env()
-	consoles := variable("TOWER_CONSOLE", map[bool]string{true: "off", false: "on"}[env == "production"])
-	if consoles != "on" && consoles != "off" {
-		return fmt.Errorf("TOWER_CONSOLE is %q; it is on or off", consoles)
-	}
-	listen := server.Listen{
-		Addr:       variable("TOWER_ADDR", "127.0.0.1:3000"),
-		Supervisor: os.Getenv("TOWER_SUPERVISOR"),
-		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", env, addr) },
-	}
-	if consoles == "on" {
-		listen.Console = func(app *server.App) (io.Closer, error) { return control.Open(app) }
-	}
-	return app.Run(ctx, listen)
-}
-
-// New checks an application: its models, routes and views. It opens nothing; the
-// methods Open and Close of the [App] begin and end its life, and Handler answers
-// its requests. [Main] does all of this.
-func New(config Config) (*App, error) {
-	out, err := config.resolve()
-	if err != nil {
-		return nil, err
-	}
-	return server.New(out)
+	out.MaxFrame, out.MaxBody, out.MaxQueue, out.MaxRate = l.MaxFrame, l.MaxBody, l.MaxQueue, l.MaxRate
+	out.MaxCursors, out.MaxConnections, out.MaxVisitors, out.Timeout = l.MaxCursors, l.MaxConnections, l.MaxVisitors, l.Timeout
+	return nil
 }
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Build: build(), Rules: map[*record.Model]route.Rule{}}
+		Policy: c.ContentSecurityPolicy, Build: build(), View: newView, Rules: map[*record.Model]route.Rule{}}
+	if err := c.Limits.set(&out); err != nil {
+		return out, err
+	}
 	if c.Routes == nil {
 		return out, errors.New("the application has no routes; set Config.Routes")
 	}
@@ -154,7 +170,7 @@ func variable(name, fallback string) string {
 	return fallback
 }
 
-// build identifies this binary: clients that knew another one start anew.
+// build identifies this binary. Clients that know another one start again.
 func build() string {
 	path, err := os.Executable()
 	if err != nil {

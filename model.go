@@ -7,6 +7,7 @@ import (
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -73,7 +74,7 @@ func (m *Model[T]) Where(conditions ...Condition) Scope[T] {
 // none.
 func (m *Model[T]) Find(ctx context.Context, db DB, id ID) (*T, error) {
 	var image *record.Image
-	err := db.View(ctx, func(snap *store.Snapshot) (err error) {
+	err := db.db().View(ctx, func(snap *store.Snapshot) (err error) {
 		image, err = snap.Get(m.model, id)
 		return err
 	})
@@ -90,7 +91,7 @@ func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error)
 	if id == "" {
 		return nil, nil
 	}
-	images, err := c.Follow(ctx, query.Scope{Model: m.model, Where: query.Is(m.model.Field("id"), record.StringValue(string(id)))})
+	images, err := c.conn.Follow(ctx, query.Scope{Model: m.model, Where: query.Is(m.model.Field("id"), record.StringValue(string(id)))})
 	if err != nil || len(images) == 0 {
 		return nil, err
 	}
@@ -100,7 +101,7 @@ func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error)
 // Create stores record. It fills ID, unless that is set already, CreatedAt and
 // UpdatedAt. The error of a record that is not valid holds the problems.
 func (m *Model[T]) Create(ctx context.Context, db DB, record *T) error {
-	return m.coded("", db.Transaction(ctx, func(tx *Tx) error {
+	return m.coded("", db.db().Transaction(ctx, func(tx *server.Tx) error {
 		_, err := tx.Create(m.model, record)
 		return err
 	}))
@@ -111,7 +112,7 @@ func (m *Model[T]) Create(ctx context.Context, db DB, record *T) error {
 // than once. It returns the record as it is stored.
 func (m *Model[T]) Update(ctx context.Context, db DB, id ID, change func(*T) error) (*T, error) {
 	var image *record.Image
-	err := db.Transaction(ctx, func(tx *Tx) (err error) {
+	err := db.db().Transaction(ctx, func(tx *server.Tx) (err error) {
 		image, err = tx.Update(m.model, id, func(record any) error { return change(record.(*T)) })
 		return err
 	})
@@ -124,7 +125,7 @@ func (m *Model[T]) Update(ctx context.Context, db DB, id ID, change func(*T) err
 // Delete removes the record with that id. The error is [NotFound] when there is
 // none.
 func (m *Model[T]) Delete(ctx context.Context, db DB, id ID) error {
-	return m.coded(id, db.Transaction(ctx, func(tx *Tx) error { return tx.Delete(m.model, id) }))
+	return m.coded(id, db.db().Transaction(ctx, func(tx *server.Tx) error { return tx.Delete(m.model, id) }))
 }
 
 // coded turns what the store says into an [Error] that names the record.
@@ -135,9 +136,9 @@ func (m *Model[T]) coded(id ID, err error) error {
 	case errors.As(err, &coded):
 		return err
 	case errors.Is(err, store.ErrNotFound):
-		return &Error{Code: fault.NotFound, Message: fmt.Sprintf("there is no %s %s", m.model.Type, id), Err: err}
+		return &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no %s %s", m.model.Type, id), Err: err}
 	case errors.As(err, &invalid), errors.Is(err, store.ErrConflict):
-		return fault.As(err)
+		return publicError(fault.As(err))
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/route"
 )
 
@@ -32,7 +33,9 @@ func (r *Router[S]) erased() *route.Router { return r.router }
 // anew.
 func NewRouter[S any](connect func(context.Context, *Connection) (S, error)) *Router[S] {
 	r := route.NewRouter()
-	r.Connect = func(ctx context.Context, c any) (any, error) { return connect(ctx, c.(*Connection)) }
+	r.Connect = func(ctx context.Context, c any) (any, error) { 
+		return connect(ctx, connectionOf(c.(*server.Connection)))
+	}
 	return &Router[S]{r}
 }
 

@@ -41,7 +41,7 @@ func supervise(t *testing.T, data string) *supervision {
 	defer listener.Close()
 	s := &supervision{t: t, ended: make(chan error, 1)}
 	go func() {
-		s.ended <- app.Run(context.Background(), server.Listen{Addr: "127.0.0.1:0", Supervisor: path})
+		s.ended <- server.AppOf(app).Run(context.Background(), server.Listen{Addr: "127.0.0.1:0", Supervisor: path})
 	}()
 	if s.conn, err = listener.Accept(); err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ func (s Scope[T]) Records(ctx context.Context, db DB) ([]*T, error) {
 		return nil, err
 	}
 	var images []*record.Image
-	err = db.View(ctx, func(snap *store.Snapshot) (err error) {
+	err = db.db().View(ctx, func(snap *store.Snapshot) (err error) {
 		images, err = query.Fetch(snap, scope)
 		return err
 	})
@@ -119,7 +119,7 @@ func (s Scope[T]) Follow(ctx context.Context, c *Connection) ([]*T, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := c.Follow(ctx, scope)
+	images, err := c.conn.Follow(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (s Scope[T]) Count(ctx context.Context, db DB) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	err = db.View(ctx, func(snap *store.Snapshot) (err error) {
+	err = db.db().View(ctx, func(snap *store.Snapshot) (err error) {
 		n, err = query.Count(snap, scope)
 		return err
 	})

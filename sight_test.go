@@ -168,7 +168,7 @@ func (w *world) comeAndGo() {
 		c.user = w.users[n]
 		id = c.user.ID
 	}
-	w.app.Transport = towertest.Transports[w.rand.IntN(len(towertest.Transports))]
+	w.app.Transport = towertest.Transports()[w.rand.IntN(len(towertest.Transports()))]
 	c.Client = w.app.Connect(w.t, id)
 	c.posts, c.newest, c.people = c.Open("posts.visible", nil), c.Open("posts.newest", map[string]int{"n": 3}), c.Open("users.everyone", nil)
 	c.howMany, c.last = c.Open("posts.howMany", nil), c.Open("posts.lastTitle", nil)

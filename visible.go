@@ -3,17 +3,17 @@ package tower
 import (
 	"context"
 
-	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // A Viewer is a client whose rules decide what it may see: a [Connection], or a
-// controller that embeds one through its session.
+// controller that embeds one through its session. Other packages cannot implement it.
 type Viewer interface {
 	DB
-	MatchRule(ctx context.Context, m *record.Model) (func(*record.Image) bool, error)
-	FetchVisible(ctx context.Context, scope query.Scope) ([]*record.Image, error)
+
+	viewer() *server.Connection
 }
 
 // Visible returns the record with that id if the client may see it. It asks the
@@ -28,7 +28,7 @@ type Viewer interface {
 // it in actions and pages, with their context. It follows nothing. In a router's
 // connect function it is an error, because there is no session yet.
 func Visible[T any](ctx context.Context, c Viewer, m *Model[T], id ID) (*T, error) {
-	image, err := visible(ctx, c, c, m, id)
+	image, err := visible(ctx, c, c.db(), m, id)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func VisibleAll[T any](ctx context.Context, c Viewer, s Scope[T]) ([]*T, error) 
 	if err != nil {
 		return nil, err
 	}
-	images, err := c.FetchVisible(ctx, scope)
+	images, err := c.viewer().FetchVisible(ctx, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func VisibleAll[T any](ctx context.Context, c Viewer, s Scope[T]) ([]*T, error) 
 // change: see [Visible]. The rule and the change are one transaction.
 func UpdateVisible[T any](ctx context.Context, c Viewer, m *Model[T], id ID, change func(*T) error) (updated *T, err error) {
 	err = c.Transaction(ctx, func(tx *Tx) error {
-		if _, err := visible(ctx, c, tx, m, id); err != nil {
+		if _, err := visible(ctx, c, tx.tx, m, id); err != nil {
 			return err
 		}
 		updated, err = m.Update(ctx, tx, id, change)
@@ -78,7 +78,7 @@ func UpdateVisible[T any](ctx context.Context, c Viewer, m *Model[T], id ID, cha
 //	})
 func DeleteVisible[T any](ctx context.Context, c Viewer, m *Model[T], id ID, checks ...func(*T) error) error {
 	return m.coded(id, c.Transaction(ctx, func(tx *Tx) error {
-		image, err := visible(ctx, c, tx, m, id)
+		image, err := visible(ctx, c, tx.tx, m, id)
 		if err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func DeleteVisible[T any](ctx context.Context, c Viewer, m *Model[T], id ID, che
 }
 
 // visible reads a record from db under the rule of a client.
-func visible[T any](ctx context.Context, c Viewer, db DB, m *Model[T], id ID) (*record.Image, error) {
+func visible[T any](ctx context.Context, c Viewer, db server.DB, m *Model[T], id ID) (*record.Image, error) {
 	var image *record.Image
 	err := db.View(ctx, func(snap *store.Snapshot) (err error) {
 		image, err = snap.Get(m.model, id)
@@ -105,7 +105,7 @@ func visible[T any](ctx context.Context, c Viewer, db DB, m *Model[T], id ID) (*
 	if err != nil {
 		return nil, m.coded(id, err)
 	}
-	rule, err := c.MatchRule(ctx, m.model)
+	rule, err := c.viewer().MatchRule(ctx, m.model)
 	if err != nil {
 		return nil, err
 	}

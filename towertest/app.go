@@ -80,7 +80,27 @@ func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
 // OpenControl opens the application's control socket, through which consoles attach
 // to it. It is closed with the application.
 func (a *App) OpenControl() error {
-	return a.App.ServeConsoles(func(app *server.App) (io.Closer, error) { return control.Open(app) })
+	return server.AppOf(a.App).ServeConsoles(func(app *server.App) (io.Closer, error) { return control.Open(app) })
+}
+
+// Session returns what the router's connect function returns for a client that
+// connects now as the user, "" for a visitor. A controller made from it can be tested
+// without a client:
+//
+//	posts := controllers.NewPosts(app.Session(t, ada.ID).(*controllers.Session))
+//	scope, err := posts.Mine(t.Context(), struct{}{})
+//
+// A client's session changes when something that connect followed changes. This one
+// does not: call Session again. In a method that is called with the test's context,
+// Follow only reads, and SignIn does nothing. Session fails the test if connect
+// returns an error.
+func (a *App) Session(t testing.TB, user tower.ID) any {
+	t.Helper()
+	session, err := server.SessionFor(t.Context(), server.AppOf(a.App), user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return session
 }
 
 // Get loads a page as a visitor, and returns its status and its body.

@@ -286,7 +286,7 @@ func (k *checker) shrink(steps []step, failure string) ([]step, string) {
 // modelNames are the names of the application's models.
 func modelNames(app *tower.App) []string {
 	var names []string
-	for _, m := range server.Models(app) {
+	for _, m := range server.Models(server.AppOf(app)) {
 		names = append(names, m.Name)
 	}
 	return names

@@ -80,7 +80,7 @@ func TestMain(m *testing.M) {
 	go hear(os.Stdin)
 	app, err := tower.New(crashing(data, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 	if err == nil {
-		err = app.Run(context.Background(), server.Listen{Addr: "127.0.0.1:0", Serving: func(addr net.Addr) { fmt.Println(addr) }})
+		err = server.AppOf(app).Run(context.Background(), server.Listen{Addr: "127.0.0.1:0", Serving: func(addr net.Addr) { fmt.Println(addr) }})
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)

@@ -146,7 +146,7 @@ func (s *survivor) find(there map[string]*record.Image) {
 // comeBack connects, over one transport or another, opens every cursor from what was held of it, and sends again
 // what was not answered.
 func (s *survivor) comeBack(url string) error {
-	client, err := dial(s.t, pick(s.random, Transports), url, s.header)
+	client, err := dial(s.t, pick(s.random, Transports()), url, s.header)
 	if err != nil {
 		return err
 	}

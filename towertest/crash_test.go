@@ -194,7 +194,7 @@ func (w *world) inspect() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	st, err := store.Open(left, store.Options{Models: server.Models(app)})
+	st, err := store.Open(left, store.Options{Models: server.Models(server.AppOf(app))})
 	if err != nil {
 		w.t.Fatal(err)
 	}

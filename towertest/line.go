@@ -23,8 +23,8 @@ const (
 	Poll   = "poll"
 )
 
-// Transports are all of them.
-var Transports = []string{Socket, Stream, Poll}
+// Transports returns all of them.
+func Transports() []string { return []string{Socket, Stream, Poll} }
 
 // A line is a client's end of a transport.
 type line interface {

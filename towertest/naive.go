@@ -34,7 +34,7 @@ type answer struct {
 
 // ask makes the naive query for one user, over records of all models.
 func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in json.RawMessage, all map[*record.Model][]*record.Image) (answer, error) {
-	spec, err := server.Ask(ctx, app, user, name, in)
+	spec, err := server.Ask(ctx, server.AppOf(app), user, name, in)
 	if err != nil {
 		return answer{refused: err.Error()}, nil
 	}
@@ -113,8 +113,8 @@ func (a *answer) refer(in cursor.Include, rec reflect.Value, all []*record.Image
 // everything reads all records there are.
 func everything(ctx context.Context, app *tower.App) (map[*record.Model][]*record.Image, error) {
 	all := map[*record.Model][]*record.Image{}
-	err := app.View(ctx, func(snap *store.Snapshot) error {
-		for _, m := range server.Models(app) {
+	err := server.AppOf(app).View(ctx, func(snap *store.Snapshot) error {
+		for _, m := range server.Models(server.AppOf(app)) {
 			if err := snap.Scan(m, store.Range{}, func(image *record.Image) bool {
 				all[m] = append(all[m], image)
 				return true

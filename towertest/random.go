@@ -36,7 +36,7 @@ const (
 )
 
 func newSource(k *checker, r *run) *source {
-	return &source{checker: k, run: r, random: rand.New(rand.NewPCG(k.Seed, 1)), cursors: server.Cursors(r.app.App)}
+	return &source{checker: k, run: r, random: rand.New(rand.NewPCG(k.Seed, 1)), cursors: server.Cursors(server.AppOf(r.app.App))}
 }
 
 func (s *source) next() (step, error) {
@@ -45,7 +45,7 @@ func (s *source) next() (step, error) {
 	switch {
 	case n < 2 && len(here)+len(away) < maxClients, n < 10 && len(here) == 0 && len(away) == 0 && s.run.seen.commits > 2:
 		s.clients++
-		return step{Do: "connect", Client: s.clients, User: s.user(), Over: pick(s.random, Transports)}, nil
+		return step{Do: "connect", Client: s.clients, User: s.user(), Over: pick(s.random, Transports())}, nil
 	case n < 6 && len(here) > 0 && len(s.cursors) > 0:
 		client := pick(s.random, here)
 		if len(s.run.clients[client].lists) == maxLists {
@@ -57,7 +57,7 @@ func (s *source) next() (step, error) {
 	case n < 8 && len(here) > 2:
 		return step{Do: "leave", Client: pick(s.random, here)}, nil
 	case n < 10 && len(away) > 0:
-		return step{Do: "return", Client: pick(s.random, away), Over: pick(s.random, Transports)}, nil
+		return step{Do: "return", Client: pick(s.random, away), Over: pick(s.random, Transports())}, nil
 	}
 	changes, err := s.changes()
 	return step{Do: "commit", Changes: changes}, err

@@ -115,7 +115,7 @@ func newRun(t testing.TB, config tower.Config) *run {
 	app := Open(t, config)
 	r := &run{t: t, app: app, models: map[string]*record.Model{}, clients: map[int]*watcher{},
 		seen: census{models: modelNames(app.App), created: map[string]int{}, refused: map[string]string{}}}
-	for _, m := range server.Models(app.App) {
+	for _, m := range server.Models(server.AppOf(app.App)) {
 		r.models[m.Name] = m
 	}
 	r.look()
@@ -174,7 +174,7 @@ func (r *run) commit(changes []change) {
 	ctx := r.t.Context()
 	before := r.app.Seq()
 	var made []string
-	err := r.app.Transaction(ctx, func(tx *tower.Tx) error {
+	err := server.AppOf(r.app.App).Transaction(ctx, func(tx *server.Tx) error {
 		made = nil
 		for _, c := range changes {
 			err := r.change(tx, c)
@@ -209,7 +209,7 @@ func (r *run) commit(changes []change) {
 	r.look()
 }
 
-func (r *run) change(tx *tower.Tx, c change) error {
+func (r *run) change(tx *server.Tx, c change) error {
 	m := r.models[c.Model]
 	if m == nil {
 		return fmt.Errorf("there is no model %q", c.Model)

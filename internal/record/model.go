@@ -17,8 +17,28 @@ type Record struct {
 	UpdatedAt time.Time `json:"updatedAt"`
 }
 
+// headers holds the types that a model may embed as its Record.
+var headers = map[reflect.Type]bool{reflect.TypeFor[Record](): true}
+
+// RegisterHeader lets models embed a struct of type t as their Record. It panics
+// unless t has the fields of [Record], with the same types, tags and offsets, and the
+// same name. Package tower registers its own as the program starts, before there are
+// models.
+func RegisterHeader(t reflect.Type) {
+	own := reflect.TypeFor[Record]()
+	same := t.Kind() == reflect.Struct && t.Name() == own.Name() && t.NumField() == own.NumField() && t.Size() == own.Size()
+	for i := 0; same && i < own.NumField(); i++ {
+		a, b := t.Field(i), own.Field(i)
+		same = a.Name == b.Name && a.Type == b.Type && a.Tag == b.Tag && a.Offset == b.Offset && a.Anonymous == b.Anonymous
+	}
+	if !same {
+		panic(fmt.Sprintf("record: %s is not laid out as %s", t, own))
+	}
+	headers[t] = true
+}
+
 // A Model describes a collection of records: structs of one Go type that embed
-// [Record]. It does not change after [NewModel].
+// [Record] or a type that [RegisterHeader] accepted. It does not change after [NewModel].
 type Model struct {
 	Name   string // of the collection, "posts"
 	Type   string // of the Go struct, "Post"
@@ -49,7 +69,7 @@ func NewModel(name string, prototype any) (*Model, error) {
 	}
 	m := &Model{Name: name, Type: ptr.Elem().Name(), structType: ptr.Elem(), ptrType: ptr, byName: map[string]*Field{}, prototype: prototype}
 	header, ok := m.structType.FieldByName("Record")
-	if !ok || !embedded(header) || header.Type != reflect.TypeFor[Record]() || len(header.Index) != 1 {
+	if !ok || !embedded(header) || !headers[header.Type] || len(header.Index) != 1 {
 		return nil, fmt.Errorf("model %q: %s does not embed tower.Record", name, m.Type)
 	}
 	m.record = header.Offset

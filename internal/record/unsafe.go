@@ -10,7 +10,9 @@ import (
 // was taken from the reflect.Type of its model's struct, and every base below is
 // the address of a live struct of that type, made by the model or checked by
 // [Model.pointer]. So base+offset is a live field of exactly the type that was
-// read from the struct's type, and each access is of that type. What is written
+// read from the struct's type, and each access is of that type, but for the header:
+// a model's embedded record is a [Record], or a struct that [RegisterHeader] has found
+// to have the same fields, types and offsets, and so the same layout. What is written
 // is written to structs that this package made or was given to fill.
 
 // pointer returns the address of the struct behind record, which must be a *T of

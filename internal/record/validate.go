@@ -67,9 +67,15 @@ func Validate(record any, problems *Problems) (err error) {
 	}
 	if own, ok := record.(Validator); ok {
 		own.Validate(problems)
+	} else if ValidatePublic != nil {
+		ValidatePublic(record, problems)
 	}
 	return nil
 }
+
+// ValidatePublic calls the Validate method of a record or an input that takes the
+// public form of problems, if it has one. Package tower sets it.
+var ValidatePublic func(record any, problems *Problems)
 
 // wording says what a failed tag asks for, to follow the field's name.
 func wording(e validator.FieldError) string {

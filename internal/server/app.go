@@ -34,6 +34,7 @@ type Config struct {
 
 	Models []*record.Model
 	Rules  map[*record.Model]route.Rule
+	View   func(*View) any // makes what a page's template sees as "."; nil: the view itself
 	Router *route.Router
 	Files  fs.FS  // holds views/ and public/
 	Reload bool   // read views again when they change
@@ -111,7 +112,7 @@ func New(config Config) (*App, error) {
 	if a.assets, err = newAssets(config); err != nil {
 		return nil, err
 	}
-	if a.views, err = newViews(config.Files, config.Reload, a.router); err != nil {
+	if a.views, err = newViews(config.Files, config.Reload, a.router, config.View); err != nil {
 		return nil, err
 	}
 	return a, nil

@@ -28,6 +28,8 @@ type Connection struct {
 	by string // who acts: "console:ada"
 	db DB     // what it reads and writes in place of the store, or nil
 
+	standalone bool // it serves a test, whose code follows nothing: see SessionFor
+
 	// A connection that serves one HTTP request has none of these.
 	outbox  outbox.Outbox
 	limiter *rate.Limiter
@@ -45,6 +47,11 @@ type Connection struct {
 	opening []*OpenCursor
 	ended   bool
 
+	public struct { // see Public
+		once  sync.Once
+		value any
+	}
+
 	// The hub's own.
 	touched   []int // effects of the commit being delivered
 	unflushed bool  // its outbox holds commits that are yet to be flushed
@@ -57,6 +64,14 @@ func (a *App) newConnection(r *http.Request) *Connection {
 		limiter: rate.NewLimiter(rate.Limit(a.config.MaxRate), 4*a.config.MaxRate)}
 	c.outbox.Limit = a.config.MaxQueue
 	return c
+}
+
+// Public returns the value that wrap made of the connection when Public was first
+// called. Package tower keeps its own Connection here, so that all sessions of a
+// client share one.
+func (c *Connection) Public(wrap func(*Connection) any) any {
+	c.public.once.Do(func() { c.public.value = wrap(c) })
+	return c.public.value
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.

@@ -152,14 +152,18 @@ func (f *follower) handle() *OpenCursor {
 // which the scope's conditions hold before the commit or after it.
 func (c *Connection) Follow(ctx context.Context, scope query.Scope) (images []*record.Image, err error) {
 	f, _ := ctx.Value(followerKey{}).(*follower)
-	if f == nil {
+	if f == nil && !c.standalone {
 		return nil, fmt.Errorf("follow %s: only a router's connect function and the method of a cursor can follow, with the context that they are given", scope)
 	}
-	if err := f.watch(scope); err != nil {
-		return nil, fmt.Errorf("follow %s: %w", scope, err)
+	if f != nil {
+		if err := f.watch(scope); err != nil {
+			return nil, fmt.Errorf("follow %s: %w", scope, err)
+		}
 	}
 	err = c.View(ctx, func(snap *store.Snapshot) error {
-		f.sawSeq(snap.Seq())
+		if f != nil {
+			f.sawSeq(snap.Seq())
+		}
 		images, err = query.Fetch(snap, scope)
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
@@ -15,6 +16,20 @@ import (
 // What follows is for package towertest, which checks an application against a
 // naive reading of its own scopes and rules. They are functions, so that an
 // application does not see them as methods of its App.
+
+// AppOf returns the application behind a *tower.App. Package tower sets it: it is the
+// only way from the public type to this package, and not one of its methods.
+var AppOf func(app any) *App
+
+// SessionFor returns what the application's connect function returns for a client that
+// connects now as the user. What connect follows is read and not followed, and so is
+// what the methods of a controller made from the session follow.
+func SessionFor(ctx context.Context, a *App, user record.ID) (any, error) {
+	c := &Connection{app: a, user: user, standalone: true, since: time.Now()}
+	v := c.connect(ctx, &follower{})
+	c.session = v
+	return v.value, v.err
+}
 
 // Models returns the application's models.
 func Models(a *App) []*record.Model { return slices.Clone(a.config.Models) }

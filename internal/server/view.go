@@ -17,7 +17,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A View is what a page's template sees as ".".
+// A View is a page that is being rendered. Its template sees what [Config].View makes
+// of it.
 type View struct {
 	Data    any    // what the page's action returned
 	Session any    // the application's session

@@ -23,6 +23,7 @@ type views struct {
 	files  fs.FS
 	reload bool
 	router *route.Router
+	data   func(*View) any // see Config.View
 
 	mu     sync.Mutex
 	stamp  string
@@ -66,8 +67,8 @@ func with(all [][]*record.Image, i int) []*record.Image {
 	return all[i]
 }
 
-func newViews(files fs.FS, reload bool, router *route.Router) (*views, error) {
-	v := &views{files: files, reload: reload, router: router}
+func newViews(files fs.FS, reload bool, router *route.Router, data func(*View) any) (*views, error) {
+	v := &views{files: files, reload: reload, router: router, data: data}
 	_, err := v.current()
 	return v, err
 }
@@ -166,8 +167,12 @@ func (v *views) page(page *View) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	data := any(page)
+	if v.data != nil {
+		data = v.data(page)
+	}
 	var out bytes.Buffer
-	if err := current.pages[page.route.View()].ExecuteTemplate(&out, "layout.html", page); err != nil {
+	if err := current.pages[page.route.View()].ExecuteTemplate(&out, "layout.html", data); err != nil {
 		return nil, fmt.Errorf("render views/%s: %w", page.route.View(), err)
 	}
 	return out.Bytes(), nil

@@ -55,6 +55,14 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// AsPublic sets target to the public form of the error, if it is a pointer to one.
+// Package tower sets it.
+var AsPublic func(e *Error, target any) bool
+
+// As lets an application find the error as its own type: see [errors.As]. The
+// application's type has such a method for the way back.
+func (e *Error) As(target any) bool { return AsPublic != nil && AsPublic(e, target) }
+
 // Status returns the HTTP status of the error.
 func (e *Error) Status() int { return statuses[e.Code] }
 

@@ -1,0 +1,142 @@
+package tower
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/control"
+)
+
+// Main runs the application until it is interrupted, and exits: with status 0, or
+// with 1 and a message on standard error. These environment variables configure it;
+// a field of [Config] that is set takes precedence.
+//
+//	TOWER_ENV         development, test or production; default development
+//	TOWER_ADDR        address to listen on; default 127.0.0.1:3000
+//	TOWER_DB          path of the store; default db/ENV.db in TOWER_FOLDER
+//	TOWER_SECRET      key of cookies, at least 32 characters; default: made once and
+//	                  kept in the store
+//	TOWER_CONSOLE     on or off: whether consoles can attach; default on, in
+//	                  production off
+//	TOWER_FOLDER      folder of the application's views and control socket; default:
+//	                  the working directory
+//	TOWER_PUBLIC_URL  where people reach the application, for links in the console;
+//	                  default: the address it listens on
+//	TOWER_SUPERVISOR  path of the socket of tower server, which sets it; default: none
+func Main(config Config) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, config); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, config Config) error {
+	app, err := New(config)
+	if err != nil {
+		return err
+	}
+	if config.Log == nil {
+		slog.SetDefault(app.Log()) // consoles also show what the application logs through slog
+	}
+	env := app.Env()
+	consoles := variable("TOWER_CONSOLE", map[bool]string{true: "off", false: "on"}[env == "production"])
+	if consoles != "on" && consoles != "off" {
+		return fmt.Errorf("TOWER_CONSOLE is %q; it is on or off", consoles)
+	}
+	listen := server.Listen{
+		Addr:       variable("TOWER_ADDR", "127.0.0.1:3000"),
+		Supervisor: os.Getenv("TOWER_SUPERVISOR"),
+		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", env, addr) },
+	}
+	if consoles == "on" {
+		listen.Console = func(app *server.App) (io.Closer, error) { return control.Open(app) }
+	}
+	return app.app.Run(ctx, listen)
+}
+
+// An App is an application. [Main] makes and runs one; tests open one with package
+// towertest. It is a [DB], and safe for concurrent use.
+type App struct{ app *server.App }
+
+func init() { server.AppOf = func(app any) *server.App { return app.(*App).app } }
+
+// New checks an application: its models, routes and views. It reads the views and
+// does no other I/O. [App.Open] and [App.Close] begin and end the application's life,
+// and [App.Handler] answers its requests. [Main] calls all of them.
+func New(config Config) (*App, error) {
+	resolved, err := config.resolve()
+	if err != nil {
+		return nil, err
+	}
+	app, err := server.New(resolved)
+	if err != nil {
+		return nil, err
+	}
+	return &App{app}, nil
+}
+
+// Open opens the store and starts keeping cursors current. It fails if another
+// process has the store open.
+func (a *App) Open() error { return a.app.Open() }
+
+// Close ends every connection, waits until they have ended, and closes the store.
+// Clients connect again. Close does not wait for HTTP requests in progress: shut down
+// their server first.
+func (a *App) Close() error { return a.app.Close() }
+
+// Handler returns the handler of the application's HTTP requests and sockets. Open
+// must have returned before it serves a request.
+func (a *App) Handler() http.Handler { return a.app.Handler() }
+
+// Transaction runs fn and commits what it wrote, all or nothing: see [DB].
+func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
+	return transaction(ctx, a.app, fn)
+}
+
+func (a *App) db() server.DB { return a.app }
+
+// A Request names an action and its input, for [App.Handle].
+type Request struct {
+	Method string // "POST"
+	Path   string // "/posts", with its values
+	In     any    // the input, encoded as JSON; nil for none
+}
+
+// Handle finds the route of a request once, and calls its action for every connection
+// with that connection's controller and user. Each client receives what its own call
+// returned. Handle skips connections whose user may not use the action.
+//
+// It calls one connection after another, and returns when the last call has returned,
+// with the number of connections called. An error of a call goes to its client, not
+// to the caller. Handle itself fails if there is no such action, and stops when ctx
+// ends. In the transaction of a console it reaches no one and returns 0.
+func (a *App) Handle(ctx context.Context, request Request) (int, error) {
+	return a.app.Handle(ctx, server.Request(request))
+}
+
+// Seq returns the number of the newest commit.
+func (a *App) Seq() uint64 { return a.app.Seq() }
+
+// Wait returns when the commits up to seq have been queued for every connection, or
+// with an error when ctx ends.
+func (a *App) Wait(ctx context.Context, seq uint64) error { return a.app.Wait(ctx, seq) }
+
+// Log returns the application's log. Consoles show what is written to it.
+func (a *App) Log() *slog.Logger { return a.app.Log() }
+
+// Env returns "development", "test" or "production".
+func (a *App) Env() string { return a.app.Env() }
+
+// Cookie returns the cookie that makes a client the user id, for tests and for
+// programs that act as a user. The application must be open.
+func (a *App) Cookie(id ID) (*http.Cookie, error) { return a.app.Cookie(id) }

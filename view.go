@@ -1,0 +1,108 @@
+package tower
+
+import (
+	"html/template"
+
+	"github.com/towerkit/tower/internal/server"
+)
+
+// A View is what the template of a page sees as ".". Its methods render cursors and
+// forms:
+//
+//	{{define "main"}}
+//	  {{with .Cursor "published" "posts/_post.html"}}<ul {{.Attrs}}>{{.Items}}</ul>{{end}}
+//	  <form {{.Form "POST /posts"}}>{{.Input "title" .Data.Post}}{{.Problem ""}}</form>
+//	{{end}}
+//
+// An error of a method fails the page.
+type View struct {
+	Data    any    // what the page's action returned; nil for a [ViewOnly] page
+	Session any    // what the router's connect function returned
+	Path    string // of the request: "/posts"
+
+	view *server.View
+}
+
+func newView(v *server.View) any {
+	return &View{Data: v.Data, Session: v.Session, Path: v.Path, view: v}
+}
+
+// A List is a cursor in a page. It is complete when the page loads, and the browser
+// keeps it current from then on.
+type List struct {
+	Attrs template.HTMLAttr // of the element whose children are the items
+	Items template.HTML     // the records, each rendered by the partial
+	Len   int               // how many records there were when the page was rendered
+}
+
+// A LiveValue is the value of a cursor in a page. It is complete when the page loads,
+// and the browser keeps it current from then on.
+type LiveValue struct {
+	Attrs template.HTMLAttr // of the element whose text is the value
+	Text  string            // "" if there is no value
+}
+
+// Cursor reads a declared cursor, "published" of the page's own controller or
+// "posts.published", and renders each of its records with a partial, such as
+// "posts/_post.html". Pairs of name and value are the cursor's input.
+func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
+	list, err := v.view.Cursor(name, partial, pairs...)
+	return (*List)(list), err
+}
+
+// LiveValue reads a declared value, "drafts" of the page's own controller or
+// "posts.drafts". Pairs of name and value are its input.
+func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
+	value, err := v.view.LiveValue(name, pairs...)
+	return (*LiveValue)(value), err
+}
+
+// Form returns the attributes of a <form> that calls an action: "POST /posts", or
+// "PATCH /posts/{id}" with the record whose fields fill the braces.
+func (v *View) Form(pattern string, record ...any) (template.HTMLAttr, error) {
+	return v.view.Form(pattern, record...)
+}
+
+// Input returns a field of a form: a label, an <input> for the field of that name in
+// the record, and its problem. The type of the record's field decides the type of the
+// input: a checkbox for a bool, number for numbers, datetime-local for a time, else
+// text. The rules required and max of its validate tag become attributes. A form that
+// was refused keeps what the user entered. Without a record, nil, the input is an
+// empty text.
+//
+//	{{.Input "title" .Data.Post}}
+//	{{.Input "stars" .Data.Post "label" "Number of stars" "min" 0}}
+//
+// Pairs of name and value are attributes of the input, or its label, "label". Without
+// a label, the field's name makes one: "startsAt" becomes Starts at, and "authorId"
+// Author.
+func (v *View) Input(name string, record any, pairs ...any) (template.HTML, error) {
+	return v.view.Input(name, record, pairs...)
+}
+
+// TextArea is [View.Input] for a text of several lines.
+//
+//	{{.TextArea "body" .Data.Post "rows" 10}}
+func (v *View) TextArea(name string, record any, pairs ...any) (template.HTML, error) {
+	return v.view.TextArea(name, record, pairs...)
+}
+
+// Select is [View.Input] for a reference: a choice of records, each shown by its
+// field label. A reference to a record that is not among the choices is kept.
+//
+//	{{.Select "authorId" .Data.Post .Data.Authors "name"}}
+func (v *View) Select(name string, record, choices any, label string, pairs ...any) (template.HTML, error) {
+	return v.view.Select(name, record, choices, label, pairs...)
+}
+
+// Value returns what the user entered for a field, if the form was refused, or else
+// value, as an <input> shows it.
+func (v *View) Value(field string, value any) string { return v.view.Value(field, value) }
+
+// Problem returns the element for the problems of a field; "" stands for the form as a
+// whole. It is hidden while there are none.
+func (v *View) Problem(field string) template.HTML { return v.view.Problem(field) }
+
+// Asset returns the address of the bundle of a script in app/, "board.tsx", or of the
+// styles that it imports, "board.css".
+func (v *View) Asset(name string) (string, error) { return v.view.Asset(name) }
