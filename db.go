@@ -32,7 +32,7 @@ func (tx *Tx) db() server.DB { return tx.tx }
 
 // transaction runs fn as a transaction of db.
 func transaction(ctx context.Context, db server.DB, fn func(*Tx) error) error {
-	return db.Transaction(ctx, func(tx *server.Tx) error { return fn(&Tx{tx}) })
+	return codedError(db.Transaction(ctx, func(tx *server.Tx) error { return fn(&Tx{tx}) }))
 }
 
 // WithAuthor returns a context whose commits carry the author's name, for example

@@ -1,7 +1,6 @@
 package tower
 
 import (
-
 	"github.com/towerkit/tower/internal/server/fault"
 )
 

@@ -12,11 +12,14 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A Model is a collection of records of type T. It is made once, when the
-// program starts, and is safe for concurrent use.
+// A Model is a collection of records of type T. It is made once, when the program
+// starts, and is safe for concurrent use.
+//
+// Its methods ask no controller's rule: see [Visible], [UpdateVisible] and
+// [DeleteVisible].
 type Model[T any] struct {
 	// Fields is a prototype: pointers to its fields name them in conditions and
-	// orders. Its values mean nothing.
+	// orders. Its values mean nothing and must not be changed.
 	Fields *T
 
 	model *record.Model
@@ -37,8 +40,9 @@ type AnyModel interface {
 //	ref=MODEL  the field, an ID, refers to a record of MODEL
 //	private    the field is stored and never sent to a client
 //
-// and its validate tag is one of github.com/go-playground/validator. NewModel
-// panics, as the program starts, when T cannot be a model.
+// and its validate tag is one of github.com/go-playground/validator. A method
+// Validate(*tower.Problems) of *T adds rules that tags cannot express. NewModel panics,
+// as the program starts, if T cannot be a model.
 func NewModel[T any](name string) *Model[T] {
 	fields := new(T)
 	m, err := record.NewModel(name, fields)
@@ -70,8 +74,8 @@ func (m *Model[T]) Where(conditions ...Condition) Scope[T] {
 	return Scope[T]{model: m}.Where(conditions...)
 }
 
-// Find returns the record with that id. The error is [NotFound] when there is
-// none.
+// Find returns the record with that id, which is the caller's to change. The error is
+// [NotFound] if there is none.
 func (m *Model[T]) Find(ctx context.Context, db DB, id ID) (*T, error) {
 	var image *record.Image
 	err := db.db().View(ctx, func(snap *store.Snapshot) (err error) {
@@ -84,9 +88,17 @@ func (m *Model[T]) Find(ctx context.Context, db DB, id ID) (*T, error) {
 	return own[T](image)
 }
 
-// Follow is Find for what a user's rights depend on, such as the user itself: see
-// [Scope.Follow]. Without an id, or without such a record, it returns nil and no
-// error: a visitor.
+// FindBy returns the first record that meets all of the conditions, in the order in
+// which records were made. The error is [NotFound] if there is none.
+//
+//	user, err := models.Users.FindBy(ctx, c, tower.Is(&models.Users.Fields.Email, in.Email))
+func (m *Model[T]) FindBy(ctx context.Context, db DB, conditions ...Condition) (*T, error) {
+	return m.Where(conditions...).First(ctx, db)
+}
+
+// Follow is [Model.Find] for a record that decides what a user may do and see, such as
+// the user itself: see [Scope.Follow]. Without an id, or if there is no such record, it
+// returns nil and no error: a visitor.
 func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error) {
 	if id == "" {
 		return nil, nil
@@ -98,8 +110,12 @@ func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error)
 	return own[T](images[0])
 }
 
-// Create stores record. It fills ID, unless that is set already, CreatedAt and
-// UpdatedAt. The error of a record that is not valid holds the problems.
+// Create validates and stores a record. It fills ID, unless that is set, CreatedAt and
+// UpdatedAt. If the record is not valid, its id is taken, or another record has its
+// value of a unique field, Create stores nothing and returns an [Error] of
+// [CodeInvalid] that holds the problems of each field. The caller may correct the
+// record and create it again. Unique fields are checked at the commit, so in a
+// transaction, their problems are the error of the transaction.
 func (m *Model[T]) Create(ctx context.Context, db DB, record *T) error {
 	return m.coded("", db.db().Transaction(ctx, func(tx *server.Tx) error {
 		_, err := tx.Create(m.model, record)
@@ -107,9 +123,11 @@ func (m *Model[T]) Create(ctx context.Context, db DB, record *T) error {
 	}))
 }
 
-// Update reads the record with that id, has change change it, and stores it.
-// When somebody else was faster, it starts again, so change may be called more
-// than once. It returns the record as it is stored.
+// Update reads the record with that id, calls change with it, validates and stores it,
+// and returns it as stored. It starts again if another transaction changed the record
+// meanwhile, so change may be called more than once. If change returns an error, Update
+// stores nothing and returns that error. If there is no such record, the error is
+// [NotFound]; if the changed record is not valid, it is as with [Model.Create].
 func (m *Model[T]) Update(ctx context.Context, db DB, id ID, change func(*T) error) (*T, error) {
 	var image *record.Image
 	err := db.db().Transaction(ctx, func(tx *server.Tx) (err error) {
@@ -122,22 +140,27 @@ func (m *Model[T]) Update(ctx context.Context, db DB, id ID, change func(*T) err
 	return own[T](image)
 }
 
-// Delete removes the record with that id. The error is [NotFound] when there is
-// none.
+// Delete removes the record with that id. Records that refer to it stay. The error is
+// [NotFound] if there is none.
 func (m *Model[T]) Delete(ctx context.Context, db DB, id ID) error {
 	return m.coded(id, db.db().Transaction(ctx, func(tx *server.Tx) error { return tx.Delete(m.model, id) }))
 }
 
-// coded turns what the store says into an [Error] that names the record.
+// coded turns an error of the store into an [Error] that names the record.
 func (m *Model[T]) coded(id ID, err error) error {
 	var coded *Error
-	var invalid *record.InvalidError
-	switch {
-	case errors.As(err, &coded):
-		return err
-	case errors.Is(err, store.ErrNotFound):
+	if errors.Is(err, store.ErrNotFound) && !errors.As(err, &coded) {
 		return &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no %s %s", m.model.Type, id), Err: err}
-	case errors.As(err, &invalid), errors.Is(err, store.ErrConflict):
+	}
+	return codedError(err)
+}
+
+// codedError turns a record that is not valid, and a conflict, into an [Error]. It
+// returns other errors as they are.
+func codedError(err error) error {
+	var coded *Error
+	var invalid *record.InvalidError
+	if !errors.As(err, &coded) && (errors.As(err, &invalid) || errors.Is(err, store.ErrConflict)) {
 		return publicError(fault.As(err))
 	}
 	return err

@@ -12,9 +12,9 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// A Router holds an application's routes. S is its session: what the controllers
-// of one connection share. It is filled as the program starts; mistakes are
-// reported together when the application does.
+// A Router holds an application's routes. S is its session: what the controllers of
+// one connection share. It is filled as the program starts. [New] reports all mistakes
+// in it together.
 type Router[S any] struct{ router *route.Router }
 
 // Routes is a [Router] of any session, for [Config].
@@ -22,18 +22,19 @@ type Routes interface{ erased() *route.Router }
 
 func (r *Router[S]) erased() *route.Router { return r.router }
 
-// NewRouter returns a router without routes. connect says who a client is: it is
-// asked once for each connection, and again when something that it followed (see
-// [Model.Follow] and [Scope.Follow]) changes; and once for a request over HTTP, a
-// second time for a page with cursors. It must not keep what it reads elsewhere
-// than in the session it returns, nor depend on records that it does not follow.
+// NewRouter returns a router without routes. connect decides who a client is, and
+// returns its session. tower calls it once for each connection, and again when
+// something changes that it followed: see [Model.Follow] and [Scope.Follow]. For a
+// request over HTTP, tower calls it once, and a second time for a page with cursors.
+// connect must keep what it reads in the session that it returns and nowhere else, and
+// must not depend on records that it does not follow.
 //
-// When it fails as it is asked again, the user may see and do nothing any more:
-// all cursors are closed, and the connection is ended, so that its client asks
-// anew.
+// If connect fails, the client is refused with its error. If it fails when it is called
+// again, the user may see and do nothing more: tower closes all cursors and ends the
+// connection, and the client connects again.
 func NewRouter[S any](connect func(context.Context, *Connection) (S, error)) *Router[S] {
 	r := route.NewRouter()
-	r.Connect = func(ctx context.Context, c any) (any, error) { 
+	r.Connect = func(ctx context.Context, c any) (any, error) {
 		return connect(ctx, connectionOf(c.(*server.Connection)))
 	}
 	return &Router[S]{r}
@@ -49,13 +50,14 @@ type Mounted[C any] struct {
 // Mount puts a controller under a name. create makes one from a session; each
 // connection makes its own when it first uses it, and keeps it.
 //
-// A controller may have a method Allow(action string) bool, which is asked with the
-// Go name of an action, page or cursor before it is used, and a method
-// Match(*T) bool, the rule that every record of its cursors of T must meet besides
-// their scopes. Rules may be asked at the same time as an action runs; they must
-// be quick, and depend on nothing but the record and the session. What they need
-// of other records, such as memberships, belongs in the session, where connect
-// follows it: create is not given a context, and may be called late.
+// A controller may have a method Allow(action string) bool. It receives the Go name of
+// an action, page or cursor before that is used, and false refuses it. A controller may
+// also have a method Match(*T) bool: the rule that every record of its cursors of T
+// must meet besides their scopes. Rules run while actions run. They must be quick, must
+// not change the record, and must depend on nothing but the record and the session. A
+// rule that panics denies. Other records that a rule needs, such as memberships, belong
+// in the session, where connect follows them: create has no context, and may be called
+// late.
 func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
 	controller := &route.Controller{
 		Name: name,
@@ -67,33 +69,69 @@ func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
 	return &Mounted[C]{r.router, controller}
 }
 
-// An ActionOption says more about an action.
-type ActionOption func(*route.Route)
+// An ActionOption configures an action.
+type ActionOption struct{ set func(*route.Route) }
 
-// FormPage names the page, "GET /posts/new", that holds the action's form. It is shown
-// again, with the problems beside the fields, to a browser without JavaScript that
-// sent invalid input.
-func FormPage(page string) ActionOption { return func(rt *route.Route) { rt.Form = page } }
+// FormPage names the page, "GET /posts/new", that holds the action's form. A browser
+// without JavaScript that sent invalid input receives this page again, with the
+// problems beside the fields.
+func FormPage(page string) ActionOption {
+	return ActionOption{func(rt *route.Route) { rt.Form = page }}
+}
 
-// RedirectTo is where the sender of the action's form goes next: "/posts/{id}", with the
-// fields of the action's output, or else of its path, in the braces. Without it,
-// the sender goes back to the page it came from.
-func RedirectTo(path string) ActionOption { return func(rt *route.Route) { rt.Then = path } }
+// RedirectTo sets where the sender of the action's form goes next: "/posts/{id}", with
+// the fields of the action's output, or else of its path, in the braces. Without it, the
+// sender returns to the page it came from.
+func RedirectTo(path string) ActionOption {
+	return ActionOption{func(rt *route.Route) { rt.Then = path }}
+}
 
-// Action adds an action under "METHOD /path/{field}": a typed call, reached over a
-// socket and over HTTP, as JSON and as an HTML form. Values in the path are fields
-// of the input.
+// Action adds an action under "METHOD /path/{field}": a typed call that clients reach
+// over a socket and over HTTP, as JSON and as an HTML form. Values in the path are
+// fields of the input. The input is validated as a record is: see [Problems].
+//
+// The calls that a client sends over one connection run one after another. The context
+// of a call ends after the Timeout of [Limits]. A call that commits is answered after
+// the client was sent what the commits changed in its cursors. If an action panics, the
+// answer is [CodeInternal].
+//
+// # A call sent twice takes effect once
+//
+// A client may send a call with a key, a ULID that it makes for this call alone; the
+// browser library always does. Within a day, the call then takes effect once, however
+// often it is sent, over whichever connection, even if the server was killed between:
+//
+//   - The call's first transaction commits the key together with its effects. A call
+//     that has committed something does not run again. Whoever sends it again receives
+//     the same answer, even if that was an error.
+//   - A call that makes one transaction takes effect exactly once. If a call makes
+//     several, a crash between them leaves what it has committed by then, and the rest
+//     is not made up for. So put what belongs together into one transaction. Effects
+//     outside of the store, and transactions with another context than the action's,
+//     are not covered.
+//   - A call that has committed nothing, because it was refused or invalid or only reads,
+//     is not remembered. It runs again under the same key, also with another input.
+//   - Calls with one key that arrive at the same time run one after another.
+//   - The answer is stored shortly after the commit. If the server was killed between
+//     the two, if the answer is longer than 64 KiB, or if an effect was committed after
+//     the server had stopped waiting for the action, the repeated call is answered with
+//     status 200 and "out":null. Every answer to a repeated call holds "repeated":true.
+//   - Keys belong to a user; all visitors share theirs. The client must send the call
+//     with the same route and input again. The user's rights are not checked again,
+//     because the answer was meant for this sender. If the call signed the client in, the
+//     repeated call does too.
 func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error), options ...ActionOption) {
 	rt := call(m, route.KindAction, action)
 	for _, option := range options {
-		option(rt)
+		option.set(rt)
 	}
 	m.router.Add(rt, pattern)
 }
 
-// Page adds a page under "GET /path/{field}". It shows
-// views/CONTROLLER/ACTION.html, in lower case, with what the action returns as
-// .Data. The action of a page that needs no data is [ViewOnly].
+// Page adds a page under "GET /path/{field}". It renders
+// views/CONTROLLER/ACTION.html, in lower case, with a [View] that holds what the action
+// returned. Values in the path and the query are fields of the input. The action of a
+// page that needs no data is [ViewOnly].
 func Page[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error)) {
 	rt := call(m, route.KindPage, action)
 	if rt.Out == reflect.TypeFor[noData]() {
@@ -113,13 +151,13 @@ func call[C, In, Out any](m *Mounted[C], kind route.Kind, action func(C, context
 	}
 }
 
-// Cursor adds a cursor under a name within its controller. Clients open it by
-// that name, "posts.published", with the input, and hold the records of the scope
-// that open returns for their user.
+// Cursor adds a cursor under a name within its controller. Clients open it by that
+// name, "posts.published", with the input, and receive the records of the scope that
+// open returns for their user, and every change of them.
 //
-// open is asked again when the session is another, and when a scope changes that
-// it followed itself: see [Scope.Follow]. That may be while an action runs. When
-// it fails then, the cursor is closed.
+// tower calls open again when the connection gets another session, and when a scope
+// changes that open followed: see [Scope.Follow]. That may happen while an action runs.
+// If open fails then, tower closes the cursor.
 func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Context, In) (Scope[T], error), options ...CursorOption[T]) {
 	rt := follow[C, In, T](m, open, func(c C, ctx context.Context, in In) (cursor.Spec, error) {
 		scope, err := open(c, ctx, in)
@@ -135,19 +173,19 @@ func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Conte
 	})
 	rt.Out = reflect.TypeFor[T]()
 	for _, option := range options {
-		option(rt)
+		option.set(rt)
 	}
 	m.router.Add(rt, name)
 }
 
-// Value adds a cursor that carries a value instead of records:
-// [Scope.AsCount] or one of its like, of those records of the scope that the
-// user may see. Clients open it by its name, and are told when the value is
-// another. Of the options, Narrow lets them add conditions, but no order.
+// Value adds a cursor that carries a value instead of records: [Scope.AsCount] or
+// another one, of those records of the scope that the user may see. Clients open it by
+// its name, and receive the value when it changes. Of the options, Narrow lets them add
+// conditions, but no order.
 //
 //	tower.Value(posts, "drafts", (*Posts).Drafts)
 //
-//	func (c *Posts) Drafts(ctx context.Context, in struct{}) (tower.ValueScope[Post], error) {
+//	func (c *Posts) Drafts(ctx context.Context, in tower.None) (tower.ValueScope[Post], error) {
 //		post := models.Posts.Fields
 //		return models.Posts.Where(tower.Is(&post.Published, false)).AsCount(), nil
 //	}
@@ -161,7 +199,7 @@ func Value[C, In, T any](m *Mounted[C], name string, open func(C, context.Contex
 	})
 	rt.Value = true
 	for _, option := range options {
-		option(rt)
+		option.set(rt)
 	}
 	m.router.Add(rt, name)
 }
@@ -176,13 +214,13 @@ func follow[C, In, T any](m *Mounted[C], open any, spec func(C, context.Context,
 	}
 }
 
-// A CursorOption says more about a cursor of T.
-type CursorOption[T any] func(*route.Route)
+// A CursorOption configures a cursor of T.
+type CursorOption[T any] struct{ set func(*route.Route) }
 
-// Narrow lets clients add conditions and an order on these fields, pointers into
-// the Fields of the cursor's model.
+// Narrow lets clients add conditions and an order on these fields, pointers into the
+// Fields of the cursor's model. It panics, as the program starts, if one is not.
 func Narrow[T any](model *Model[T], fields ...any) CursorOption[T] {
-	return func(rt *route.Route) {
+	return CursorOption[T]{func(rt *route.Route) {
 		for _, pointer := range fields {
 			field, err := model.model.FieldAt(pointer)
 			if err != nil {
@@ -190,7 +228,7 @@ func Narrow[T any](model *Model[T], fields ...any) CursorOption[T] {
 			}
 			rt.Narrow = append(rt.Narrow, field)
 		}
-	}
+	}}
 }
 
 func typeName[C any]() string {

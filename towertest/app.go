@@ -26,8 +26,8 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/server"
-	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/control"
+	"github.com/towerkit/tower/internal/server/transport"
 )
 
 // patience is how long anything is waited for.

@@ -13,31 +13,8 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A callRequest is what a client sent to a route. With a key, a ULID that the client
-// made for this call alone, the call takes effect once, however often it is sent
-// within a day, over whichever connection, also after the server was killed:
-//
-//   - The key is committed with the effects, in the call's first transaction. A
-//     call that has committed something is not run again: who sends it again is
-//     given the same answer, also where that was an error.
-//   - A call that makes one transaction, as most do, takes effect exactly once. Of
-//     one that makes several, a crash between them leaves what was committed by
-//     then, and the rest is not made up for: put what belongs together into one
-//     transaction. What an action does outside of the store, or with a context
-//     that is not the one it was given, is not covered.
-//   - A call that has committed nothing, be it refused, invalid or a mere question,
-//     is not remembered, and is run again under the same key, also with another
-//     input.
-//   - Calls with one key at one time run one after another.
-//   - The answer is kept a moment after the commit. Where the server was killed in
-//     that moment, or the answer was longer than 64 KiB, or an effect was committed
-//     after the server had given up waiting, the answer is status 200 with
-//     "out":null. Every answer to a call that took effect before says
-//     "repeated":true.
-//   - Keys belong to their user; all visitors are one. Besides the key, whoever
-//     sends a call again must send the same route and input, and the user's rules
-//     are not asked again: it is the answer that was meant for this sender. It may
-//     sign in, as it did then.
+// A CallRequest is a call of a route that a client sent. What a key promises is in the
+// comment of tower.Action.
 type CallRequest struct {
 	Route *route.Route
 	Path  url.Values // the fields in the path
