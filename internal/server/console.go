@@ -18,8 +18,11 @@ import (
 
 // ServeConsoles calls open, which serves consoles of the open application. Close
 // closes what it returns.
-func (a *App) ServeConsoles(open func(*App) (io.Closer, error)) (err error) {
-	a.consoles, err = open(a)
+func (a *App) ServeConsoles(open func(*App) (io.Closer, error)) error {
+	consoles, err := open(a)
+	if err == nil {
+		a.consoles = consoles
+	}
 	return err
 }
 
