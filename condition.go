@@ -1,16 +1,15 @@
 package tower
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A Condition is one test on a record. Conditions name a field by a pointer into
-// the Fields of its model. Null is an absent value: a nil pointer or list, the zero
-// time, an empty reference. It is equal to null only, and neither more nor less
-// than any value.
+// A Condition is one test on a record. It names a field by a pointer into the Fields of the
+// model. Null is an absent value: a nil pointer or list, the zero time, an empty reference.
+// Null equals only null, and is neither more nor less than any value.
 type Condition struct {
 	resolve func(*record.Model) (query.Condition, error)
 }
@@ -18,10 +17,10 @@ type Condition struct {
 // Is holds when the field has the value.
 func Is[F any](field *F, value F) Condition { return compare(field, value, query.Is) }
 
-// IsNot holds when the field has another value, or none.
+// IsNot holds when the field has another value, or is null.
 func IsNot[F any](field *F, value F) Condition { return Not(Is(field, value)) }
 
-// In holds when the field has one of the values.
+// In holds when the field has one of the values; without values it never holds.
 func In[F any](field *F, values ...F) Condition {
 	return Condition{func(m *record.Model) (query.Condition, error) {
 		f, err := m.FieldAt(field)
@@ -38,7 +37,7 @@ func In[F any](field *F, values ...F) Condition {
 	}}
 }
 
-// Gt holds when the field is more than the value.
+// Gt holds when the field is greater than the value.
 func Gt[F any](field *F, value F) Condition { return compare(field, value, query.Gt) }
 
 // Gte holds when the field is at least the value.
@@ -61,17 +60,17 @@ func Exists[F any](field *F) Condition {
 	}}
 }
 
-// Contains holds when part is within the field's text, or is an element of the
-// field's list.
+// Contains holds when part occurs in the field's text, or is an element of the field's list.
+// It is checked when the condition is used, not by the compiler, that the two types fit.
 func Contains[F, P any](field *F, part P) Condition { return compare(field, part, query.Contains) }
 
-// And holds when all of the conditions do; with none it holds.
+// And holds when all of the conditions hold; without conditions it holds.
 func And(conditions ...Condition) Condition { return combine(query.And, conditions) }
 
-// Or holds when one of the conditions does; with none it does not.
+// Or holds when at least one of the conditions holds; without conditions it does not hold.
 func Or(conditions ...Condition) Condition { return combine(query.Or, conditions) }
 
-// Not holds when the condition does not.
+// Not holds when the condition does not hold.
 func Not(condition Condition) Condition {
 	return Condition{func(m *record.Model) (query.Condition, error) {
 		resolved, err := resolveAll(m, []Condition{condition})
@@ -110,7 +109,7 @@ func resolveAll(m *record.Model, conditions []Condition) ([]query.Condition, err
 	out := make([]query.Condition, len(conditions))
 	for i, condition := range conditions {
 		if condition.resolve == nil {
-			return nil, fmt.Errorf("an empty condition; make one with tower.Is and its like")
+			return nil, errors.New("an empty condition; make one with tower.Is or another function")
 		}
 		var err error
 		if out[i], err = condition.resolve(m); err != nil {

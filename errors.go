@@ -19,7 +19,7 @@ type Error struct {
 	Err      error     // the cause, for the log only; may be nil
 }
 
-// A Code tells a program what went wrong.
+// A Code is what went wrong, for a program.
 type Code string
 
 // The codes of errors, with their HTTP statuses.

@@ -17,16 +17,15 @@ type Record struct {
 
 func init() { record.RegisterHeader(reflect.TypeFor[Record]()) }
 
-// An ID names a record: a ULID, 26 characters that sort by the time at which they
-// were made. The empty ID refers to nothing. It is a string type, and an alias so
-// that the store reads the references of a record without converting them.
+// An ID names a record: a ULID, 26 characters that sort by creation time. The empty ID
+// refers to nothing. It is an alias of an internal string type, so that the store reads
+// the references of a record without converting them.
 type ID = record.ID
 
-// NewID makes an ID. IDs that one process makes sort in the order in which they were
-// made. A client may make the ID of a record that it creates. NewID is safe for
-// concurrent use.
+// NewID makes an ID. The IDs of one process sort in the order of their creation. A client
+// may make the ID of a record that it creates. NewID is safe for concurrent use.
 func NewID() ID { return record.NewID() }
 
-// ParseID checks that text is an ID: 26 characters, upper case. It says nothing about
-// whether there is such a record.
+// ParseID returns text as an ID, or an error unless it has the form of one: 26 characters,
+// upper case. It does not check that there is such a record.
 func ParseID(text string) (ID, error) { return record.ParseID(text) }

@@ -99,14 +99,14 @@ func RedirectTo(path string) ActionOption {
 //
 // A client may send a call with a key, a ULID that it makes for this call alone; the
 // browser library always does. Within a day, the call then takes effect once, however
-// often it is sent, over whichever connection, even if the server was killed between:
+// often it is sent, over whichever connection, even if the server was killed meanwhile:
 //
 //   - The call's first transaction commits the key together with its effects. A call
-//     that has committed something does not run again. Whoever sends it again receives
-//     the same answer, even if that was an error.
+//     that has committed something does not run again. A client that sends it again
+//     receives the same answer, even if that was an error.
 //   - A call that makes one transaction takes effect exactly once. If a call makes
-//     several, a crash between them leaves what it has committed by then, and the rest
-//     is not made up for. So put what belongs together into one transaction. Effects
+//     several, a crash between them leaves what it has committed by then, and nothing
+//     completes the rest. So put what belongs together into one transaction. Effects
 //     outside of the store, and transactions with another context than the action's,
 //     are not covered.
 //   - A call that has committed nothing, because it was refused or invalid or only reads,

@@ -1,5 +1,5 @@
-// Package towertest opens an application on a temporary store, connects clients
-// as users, and shows what each of them received.
+// Package towertest opens an application on a temporary store, connects clients as users,
+// and shows what each of them received.
 //
 //	app := towertest.Open(t, Config())
 //	ada := app.Connect(t, user.ID)
@@ -7,11 +7,13 @@
 //	ada.Call("POST /posts", map[string]any{"title": "Hello"})
 //	posts.AwaitLen(1)
 //
-// Clients connect over WebSockets, or over another of [Transports]: set the
-// application's Transport.
+// Clients connect over WebSockets, or over another of the [Transports]: set the
+// application's Transport. [App.Session] tests a controller without a client, and
+// [Converge] an application against random changes.
 //
-// What is waited for and does not come fails the test, with what there was
-// instead.
+// A method whose name begins with Await waits up to ten seconds, and then fails the test
+// with what the client has instead. Open and Narrow fail the test if the server refuses;
+// TryOpen and TryNarrow return its answer.
 package towertest
 
 import (
@@ -30,20 +32,21 @@ import (
 	"github.com/towerkit/tower/internal/server/transport"
 )
 
-// patience is how long anything is waited for.
+// patience is how long a test waits for anything.
 const patience = 10 * time.Second
 
-// An App is an application that serves on a port of its own. It is a tower.DB.
+// An App is an application that listens on a port of its own. It is a [tower.DB].
 type App struct {
 	*tower.App
 	URL string // "http://127.0.0.1:41234"
 
-	// Transport is one of Transports, over which clients connect from now on.
+	// Transport is the one of the [Transports] over which clients connect from now on.
 	// Default: Socket.
 	Transport string
 }
 
-// Open opens the application and closes it when the test ends.
+// Open opens the application in the environment "test", on a temporary store and with the
+// test's log. It closes the application when the test ends.
 func Open(t testing.TB, config tower.Config) *App {
 	t.Helper()
 	config.Env = "test"
@@ -54,8 +57,8 @@ func Open(t testing.TB, config tower.Config) *App {
 	return app
 }
 
-// Serve opens the application with its own environment, data and log, until end is
-// called, once: so it can be served again with what it holds.
+// Serve opens the application with the environment, data and log of its configuration,
+// until end is called. Call end once. After that, Serve can open the same data again.
 func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
 	t.Helper()
 	app, err := tower.New(config)
@@ -77,8 +80,8 @@ func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
 	}
 }
 
-// OpenControl opens the application's control socket, through which consoles attach
-// to it. It is closed with the application.
+// OpenControl opens the application's control socket, which consoles attach to. It is
+// closed with the application.
 func (a *App) OpenControl() error {
 	return server.AppOf(a.App).ServeConsoles(func(app *server.App) (io.Closer, error) { return control.Open(app) })
 }
@@ -103,13 +106,13 @@ func (a *App) Session(t testing.TB, user tower.ID) any {
 	return session
 }
 
-// Get loads a page as a visitor, and returns its status and its body.
+// Get loads a page as a visitor, and returns the status and the body of the answer.
 func (a *App) Get(t testing.TB, path string) (status int, body string) {
 	t.Helper()
 	return a.GetAs(t, "", path)
 }
 
-// GetAs loads a page as a user; "" is a visitor.
+// GetAs is [App.Get] as a user; "" is a visitor.
 func (a *App) GetAs(t testing.TB, user tower.ID, path string) (status int, body string) {
 	t.Helper()
 	req := a.request(t, user, http.MethodGet, path, nil)
@@ -117,9 +120,9 @@ func (a *App) GetAs(t testing.TB, user tower.ID, path string) (status int, body 
 	return a.do(t, req)
 }
 
-// PostForm sends a form as a browser without JavaScript does, as a user, and
-// returns the status and the body of the answer; a redirect is not followed, its
-// body is the location.
+// PostForm sends a form as a user, as a browser without JavaScript does, and returns the
+// status and the body of the answer. It does not follow a redirect; the body is then its
+// location.
 func (a *App) PostForm(t testing.TB, user tower.ID, path, form string) (status int, body string) {
 	t.Helper()
 	req := a.request(t, user, http.MethodPost, path, strings.NewReader(form))

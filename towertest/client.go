@@ -18,7 +18,8 @@ import (
 	"github.com/towerkit/tower/internal/wire/replica"
 )
 
-// A Client is connected to an application over a real network, as a user.
+// A Client is connected to an application over a real network, as a user. Its methods are
+// safe for concurrent use, but those that can fail the test belong in the test's goroutine.
 type Client struct {
 	t      testing.TB
 	app    *App
@@ -27,18 +28,18 @@ type Client struct {
 	hello  wire.Hello
 	reader sync.WaitGroup
 	write  sync.Mutex
-	acks   []wire.Request // to be sent by the reader
+	acks   []wire.Request // the reader sends them
 
 	mu      sync.Mutex
 	observe func(seq uint64, open []*Cursor)
-	changed chan struct{} // closed, and made anew, when anything arrives
+	changed chan struct{} // closed and replaced when anything arrives
 	frames  []string
 	answers map[uint64]*wire.Answer
-	cursors map[uint64][]*Cursor // equal ones have one number
+	cursors map[uint64][]*Cursor // equal cursors share a number
 	opening map[uint64]*Cursor   // by the id of the request
 	lastID  uint64
 	seq     uint64 // of the last commit
-	told    uint64 // the newest commit that is known of
+	newest  uint64 // the newest commit that the client knows of
 	err     error
 }
 
@@ -46,13 +47,13 @@ type Client struct {
 type Answer struct {
 	Status   int
 	Out      json.RawMessage
-	Code     string // of the error, "" without one
+	Code     string // of the error, "" if there is none
 	Message  string
 	Problems map[string][]string
 }
 
-// Connect connects as the user with that id, "" for a visitor, over the
-// application's Transport, until the test ends.
+// Connect connects as the user with that id, "" for a visitor, over the application's
+// Transport. The connection is closed when the test ends.
 func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	t.Helper()
 	c, err := dial(t, a.Transport, a.URL, a.request(t, user, http.MethodGet, "/", nil).Header)
@@ -64,8 +65,7 @@ func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	return c
 }
 
-// dial connects to the application at url over a transport, and waits for its
-// hello.
+// dial connects to the application at url over a transport, and waits for its hello.
 func dial(t testing.TB, transport, url string, header http.Header) (*Client, error) {
 	line, err := dialLine(t.Context(), transport, url, header)
 	if err != nil {
@@ -83,25 +83,25 @@ func dial(t testing.TB, transport, url string, header http.Header) (*Client, err
 	return c, nil
 }
 
-// Allowed returns what the server says that the user may use now: the routes of
-// actions, and the names of cursors.
+// Allowed returns what the user may use now, as the server announced it: the routes of
+// actions and the names of cursors.
 func (c *Client) Allowed() (actions, cursors []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.hello.Actions), slices.Clone(c.hello.Cursors)
 }
 
-// Observe calls fn after each message that tells of the store, with the newest
-// commit that the client knows of by then and the cursors that it has open. What
-// these hold is the state after that commit: the next message is not read before
-// fn returns. fn may read what the client holds, and must not wait for it.
+// Observe calls fn after each message about commits, with the newest commit that the client
+// knows of and its open cursors. The cursors then hold the state after that commit: the
+// client reads the next message after fn returns. fn may read what the client holds, and
+// must not wait for the client.
 func (c *Client) Observe(fn func(seq uint64, open []*Cursor)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.observe = fn
 }
 
-// Close ends the connection. The test's end does so too.
+// Close ends the connection. It is also closed when the test ends.
 func (c *Client) Close() {
 	c.line.close()
 	c.reader.Wait()
@@ -136,15 +136,15 @@ func (c *Client) TryOpen(name string, in any) (*Cursor, Answer) {
 	return c.open(wire.Request{Open: name, In: c.encode(in)})
 }
 
-// live finds what an element of a page says of the cursor that it shows.
+// live finds the attributes of a page's element that shows a cursor.
 var live = regexp.MustCompile(`data-cursor="([^"]+)" data-live="([^"]+)" data-since="([^"]+)"`)
 
 // shown finds the items of a page's list.
 var shown = regexp.MustCompile(`data-id="([^"]+)"`)
 
-// Page loads a page as the client's user and opens its lists and values, as a
-// browser does: from what the page shows. They are in the order of the page, in
-// which no list may be within another.
+// Page loads a page as the client's user and opens its lists and values from what the page
+// shows, as a browser does. It returns them in the order of the page. A list must not be
+// within another list.
 func (c *Client) Page(path string) []*Cursor {
 	c.t.Helper()
 	status, page := c.app.GetAs(c.t, c.user, path)
@@ -171,16 +171,16 @@ func (c *Client) Page(path string) []*Cursor {
 	return cursors
 }
 
-// A Narrowing is what a client asks for on top of a cursor's own scope, in the
-// form of the browser library.
+// A Narrowing is what a client adds to a cursor's own scope, in the form that the browser
+// library uses: see [tower.Narrow].
 type Narrowing struct {
 	Where map[string]any
 	Order []string
 	Limit int
 }
 
-// Narrow opens a cursor narrowed and waits for its records. It fails the test if the
-// server refuses.
+// Narrow opens a cursor with a narrower scope and waits for its records. It fails the test
+// if the server refuses.
 func (c *Client) Narrow(name string, by Narrowing) *Cursor {
 	c.t.Helper()
 	cursor, answer := c.TryNarrow(name, by)
@@ -206,8 +206,8 @@ func (c *Client) open(req wire.Request) (*Cursor, Answer) {
 	return c.resume(req, nil)
 }
 
-// resume opens a cursor from what another connection of the same user held of it,
-// nil for nothing.
+// resume opens a cursor from what another connection of the same user held of it, nil for
+// nothing.
 func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 	c.t.Helper()
 	cursor := &Cursor{client: c, name: req.Open, in: req.In, state: &replica.Replica{}}
@@ -223,23 +223,23 @@ func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 	return cursor, out
 }
 
-// settle waits until all that the server has sent so far is here: an answer comes
-// after it.
+// settle waits until everything that the server has sent so far has arrived. The answer to
+// a request arrives after it.
 func (c *Client) settle() {
 	c.t.Helper()
 	const unknown = 1 << 52 // a cursor that is not open
 	c.answer(wire.Request{Close: unknown}, nil)
 }
 
-// Frames returns every message that was received so far, as text: what a user's
-// browser was sent, and so all that it can know.
+// Frames returns the messages received so far, as text: all that the user's browser can
+// know.
 func (c *Client) Frames() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]string(nil), c.frames...)
 }
 
-// Await waits until what is received makes done true.
+// Await waits until done returns true. It calls done when a message arrives.
 func (c *Client) Await(what string, done func() bool) {
 	c.t.Helper()
 	c.await(what, done)
@@ -257,7 +257,7 @@ func (c *Client) encode(in any) json.RawMessage {
 	return data
 }
 
-// answer sends a request and waits for its answer; cursor is what it opens.
+// answer sends a request and waits for its answer. The cursor is the one it opens, or nil.
 func (c *Client) answer(req wire.Request, cursor *Cursor) *wire.Answer {
 	c.t.Helper()
 	answer, err := c.ask(req, cursor)
@@ -267,7 +267,7 @@ func (c *Client) answer(req wire.Request, cursor *Cursor) *wire.Answer {
 	return answer
 }
 
-// ask is answer for a connection that may be lost.
+// ask is answer for a connection that may be lost: it returns an error.
 func (c *Client) ask(req wire.Request, cursor *Cursor) (*wire.Answer, error) {
 	c.mu.Lock()
 	c.lastID++
@@ -285,7 +285,7 @@ func (c *Client) ask(req wire.Request, cursor *Cursor) (*wire.Answer, error) {
 	return c.answers[req.ID], err
 }
 
-// errLost says that a connection has ended.
+// errLost is the error of a connection that has ended.
 var errLost = errors.New("the connection was lost")
 
 func (c *Client) send(req wire.Request) error {
@@ -308,7 +308,7 @@ func (c *Client) await(what string, done func() bool) {
 	}
 }
 
-// wait waits with the lock held while done looks.
+// wait waits until done, which it calls with the lock held, returns true.
 func (c *Client) wait(what string, done func() bool) error {
 	deadline := time.After(patience)
 	for {
@@ -342,12 +342,12 @@ func (c *Client) read() {
 		c.err = err
 		close(c.changed)
 		c.changed = make(chan struct{})
-		observe, seq, open := c.observe, c.told, c.held()
+		observe, seq, open := c.observe, c.newest, c.openCursors()
 		acks := c.acks
 		c.acks = nil
 		c.mu.Unlock()
 		for _, ack := range acks {
-			_ = c.send(ack) // where the connection is lost, receive says so
+			_ = c.send(ack) // if the connection is lost, receive returns the error
 		}
 		if err != nil {
 			return
@@ -358,8 +358,8 @@ func (c *Client) read() {
 	}
 }
 
-// held returns the open cursors.
-func (c *Client) held() []*Cursor {
+// openCursors returns the open cursors.
+func (c *Client) openCursors() []*Cursor {
 	var all []*Cursor
 	for _, cursors := range c.cursors {
 		all = append(all, cursors...)
@@ -407,7 +407,7 @@ func (c *Client) applyOne(frame []byte) error {
 			c.cursors[answer.Cursor] = append(c.cursors[answer.Cursor], cursor)
 		}
 		if _, seq, err := wire.ParsePosition(answer.At); err == nil {
-			c.told = max(c.told, seq)
+			c.newest = max(c.newest, seq)
 		}
 		c.answers[answer.ID] = answer
 		return nil
@@ -426,7 +426,7 @@ func (c *Client) commit(commit *wire.Commit) error {
 	if first := cmp.Or(commit.From, commit.Seq); first <= c.seq || commit.Seq < first {
 		return fmt.Errorf("commits %d to %d came after %d", first, commit.Seq, c.seq)
 	}
-	c.seq, c.told = commit.Seq, commit.Seq
+	c.seq, c.newest = commit.Seq, commit.Seq
 	if commit.Allowed != nil {
 		c.hello.Allowed = *commit.Allowed
 	}

@@ -16,65 +16,64 @@ import (
 	"github.com/towerkit/tower/internal/server"
 )
 
-// A Convergence says how [Converge] checks an application. The zero value of each
-// field is its default.
+// A Convergence configures how [Converge] checks an application. The zero value of each
+// field stands for its default.
 type Convergence struct {
-	// Steps is how many transactions, connections, opens and returns are made.
+	// Steps is the number of random steps.
 	// Default: 150.
 	Steps int
 
-	// Seed makes the steps the same again. Default: another one each time.
+	// Seed repeats the steps of an earlier run, which logged it. Default: a new one each time.
 	Seed uint64
 
-	// Users is the model whose records clients connect as, besides as visitors.
-	// Default: "users", where there is such a model.
+	// Users is the name of the model whose records clients connect as. They also connect as
+	// visitors. Default: "users", if there is such a model.
 	Users string
 
-	// Fill completes a random record of a model, by its name: it is called with a
-	// pointer to the record after its fields were filled by their kinds and
-	// tags, and may change any but the id. Randomness must come from random, so
-	// that a seed makes the same records again.
+	// Fill completes a random record of a model, by the model's name. It receives a pointer to
+	// a record whose fields have random values that suit their kinds and tags, and may change
+	// any but the id. It must take its randomness from random, so that a seed makes the same
+	// records again.
 	Fill map[string]func(random *rand.Rand, record any)
 
-	// Inputs are what a cursor, by its name, is opened with; one of them is
-	// chosen. Default: an input by the types of its fields, ids being those of
-	// records that there are.
+	// Inputs are what a cursor may be opened with, by its name; one of them is chosen each
+	// time. Default: random values that suit the types of its input, with ids of existing
+	// records.
 	Inputs map[string][]any
 
 	// Folder is where failures are saved. Default: testdata/converge.
 	Folder string
 }
 
-// Converge checks that what clients hold is what a fresh query would give them,
+// Converge checks that what clients hold is what a fresh query would return to them,
 // whatever happens to the records.
 //
-// It opens the application on a store of its own and makes random steps: clients
-// connect as users and as visitors, open the application's declared cursors, go
-// and come back with what they held; transactions create, change and delete
-// records of all models, one or several at once. Records are written past the
-// controllers, so that anything a model allows can happen, in any order.
+// It opens the application on a store of its own and makes random steps. Clients connect
+// as users and as visitors, open the application's declared cursors, disconnect, and
+// resume from what they held. Transactions create, change and delete records of all models,
+// one or several at once. They bypass the controllers, so that everything that a model
+// allows can happen, in any order.
 //
-// After each step every open cursor of every client is compared, id for id in
-// order and record for record, with a naive reading of the same cursor: its
-// function and its controller's Match are asked as for a client that connects
-// now, and tested on every record of the store, without an index and with none of
-// the code that keeps cursors current. Besides, no message may have held a record
-// that none of the client's cursors holds, and no transaction may have been sent
-// in more than one message. A cursor that the user may not hold must be refused,
-// or have been closed.
+// After each step, Converge compares every open cursor of every client, id for id in order
+// and record for record, with a naive reading of the same cursor. That reading calls the
+// cursor's method and its controller's Match as for a client that connects now, and tests
+// every record of the store, without an index and without the code that keeps cursors
+// current. Besides, a message must not hold a record that none of the client's cursors
+// holds, and a transaction must not arrive in more than one message. A cursor that the user
+// may not hold must have been refused or closed.
 //
-// So the application's rules must depend on nothing but the record and the
-// session, and a session, as well as what a cursor's function returns, on nothing
-// but what they follow (see [tower.Scope.Follow]).
+// So the application's rules must depend on nothing but the record and the session. A
+// session, and what a cursor's method returns, must depend on nothing but what they follow:
+// see [tower.Scope.Follow].
 //
-// A failure is made small: steps are left out, each time on a fresh application,
-// while it still fails. It is saved as FOLDER/TEST-SEED.json and reported with the
-// steps and the command that replays it. Saved failures of the test are replayed
-// first, so one that is kept in the repository guards against its return.
+// Converge makes a failure smaller: it leaves out steps, each time on a fresh application,
+// while the rest still fails. It saves the failure as FOLDER/TEST-SEED.json and reports the
+// steps with the command that replays them. It replays the saved failures of the test first,
+// so one that is kept in the repository guards against its return.
 //
-// Converge fails, too, if no record could be made of some model, or if no client
-// ever held a record: then it would have checked nothing. Config is used to make
-// the application more than once, one at a time.
+// Converge also fails if it could make no record of some model, or if no client ever held a
+// record, because it has then checked nothing. It makes the application from config more
+// than once, one after another.
 func Converge(t testing.TB, config tower.Config, c Convergence) {
 	t.Helper()
 	c.setDefaults()
@@ -145,7 +144,7 @@ func (k *checker) fails(steps []step) string {
 	})
 }
 
-// reportEmpty fails the test where it has checked nothing.
+// reportEmpty fails the test if it has checked nothing.
 func (k *checker) reportEmpty(seen *census) {
 	k.t.Helper()
 	for _, m := range seen.models {
@@ -159,7 +158,7 @@ func (k *checker) reportEmpty(seen *census) {
 	k.t.Logf("towertest: %d commits, %d opens, %d returns; %d times a client held what it should, %d times at least one record", seen.commits, seen.opens, seen.returns, seen.compared, seen.held)
 }
 
-// A saved failure, as it is in a file.
+// saved is a failure as it is stored in a file.
 type saved struct {
 	Test    string `json:"test"`
 	Seed    uint64 `json:"seed"`
@@ -176,8 +175,7 @@ func (k *checker) fileName() string {
 	}, k.t.Name())
 }
 
-// replay makes the steps of the failures that were saved, and reports whether all
-// of them pass now.
+// replay repeats the steps of saved failures, and reports whether all of them pass now.
 func (k *checker) replay() bool {
 	k.t.Helper()
 	entries, err := os.ReadDir(k.Folder)
@@ -238,14 +236,14 @@ func (k *checker) describe(file string, steps []step, failure string) string {
 	return b.String()
 }
 
-// Bounds on how long a failure is made smaller.
+// These bound how long Converge makes a failure smaller.
 const (
 	shrinkTries = 400
 	shrinkTime  = 30 * time.Second
 )
 
-// shrink leaves out what is not needed for a failure: steps, first many at once,
-// then changes of a transaction, then fields of a change.
+// shrink leaves out what a failure does not need: steps, first many at once, then changes
+// of a transaction, then fields of a change.
 func (k *checker) shrink(steps []step, failure string) ([]step, string) {
 	deadline, tries := time.Now().Add(shrinkTime), 0
 	attempt := func(fewer []step) bool {
@@ -283,7 +281,7 @@ func (k *checker) shrink(steps []step, failure string) ([]step, string) {
 	return steps, failure
 }
 
-// modelNames are the names of the application's models.
+// modelNames returns the names of the application's models.
 func modelNames(app *tower.App) []string {
 	var names []string
 	for _, m := range server.Models(server.AppOf(app)) {

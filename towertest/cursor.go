@@ -8,8 +8,7 @@ import (
 	"github.com/towerkit/tower/internal/wire/replica"
 )
 
-// A Cursor is what a client holds of one cursor, kept current by what the server
-// sends.
+// A Cursor is what a client holds of one cursor. What the server sends keeps it current.
 type Cursor struct {
 	client *Client
 	name   string
@@ -20,8 +19,8 @@ type Cursor struct {
 // Name returns the name under which the cursor is declared.
 func (c *Cursor) Name() string { return c.name }
 
-// Input returns, as JSON, what the cursor was opened with; nil without, and for
-// one of a page.
+// Input returns the input that opened the cursor, as JSON; nil if there was none, and for a
+// cursor of a page.
 func (c *Cursor) Input() json.RawMessage { return c.in }
 
 // IDs returns the ids of the records, in order.
@@ -34,8 +33,7 @@ func (c *Cursor) IDs() []string {
 // Len returns how many records there are.
 func (c *Cursor) Len() int { return len(c.IDs()) }
 
-// Record decodes a record into v, a pointer, and reports whether the cursor
-// holds it.
+// Record decodes a record into v, a pointer, and reports whether the cursor holds it.
 func (c *Cursor) Record(id string, v any) bool {
 	c.client.t.Helper()
 	c.client.mu.Lock()
@@ -43,7 +41,7 @@ func (c *Cursor) Record(id string, v any) bool {
 	return c.decode(c.state.Record(id), v)
 }
 
-// decode decodes a record that is held, and reports whether it is.
+// decode decodes a record that the cursor holds, and reports whether there is one.
 func (c *Cursor) decode(record json.RawMessage, v any) bool {
 	c.client.t.Helper()
 	if record == nil {
@@ -55,8 +53,7 @@ func (c *Cursor) decode(record json.RawMessage, v any) bool {
 	return true
 }
 
-// Included returns the ids, in order, of the records of a model that the cursor
-// includes.
+// Included returns the ids of the included records of a model, in order.
 func (c *Cursor) Included(model string) []string {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
@@ -72,8 +69,8 @@ func (c *Cursor) IncludedRecord(model, id string, v any) bool {
 	return c.decode(c.state.IncludedRecord(model, id), v)
 }
 
-// included returns all that the cursor includes, by model and id, as its JSON
-// decodes; nil for nothing.
+// included returns the records that the cursor includes, decoded, by model and id; nil if
+// there are none.
 func (c *Cursor) included() (all map[string]map[string]any) {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
@@ -85,23 +82,23 @@ func (c *Cursor) included() (all map[string]map[string]any) {
 			if all[model] == nil {
 				all[model] = map[string]any{}
 			}
-			all[model][id], _ = decoded(c.state.IncludedRecord(model, id)) // what is not JSON equals no record
+			all[model][id], _ = decoded(c.state.IncludedRecord(model, id)) // text that is not JSON equals no record
 		}
 	}
 	return all
 }
 
-// HTML returns what a page's list shows of a record: "" where that is what came
-// with the page, and where it does not show the record.
+// HTML returns the HTML that a page's list received for a record. It is "" if the record is
+// as the page was loaded, and if the list does not show it.
 func (c *Cursor) HTML(id string) string {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
 	var html string
-	_ = json.Unmarshal(c.state.Record(id), &html) // a record is no text
+	_ = json.Unmarshal(c.state.Record(id), &html) // fails for a cursor of records
 	return html
 }
 
-// Closed reports whether the user may not hold the cursor any more.
+// Closed reports whether the server has closed the cursor because the user may no longer hold it.
 func (c *Cursor) Closed() bool {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
@@ -120,28 +117,28 @@ func (c *Cursor) AwaitLen(n int) {
 	c.client.await(fmt.Sprintf("%d records in %s", n, c.name), func() bool { return c.state.Len() == n })
 }
 
-// Value returns, as JSON, the value that the cursor carries; "" of a cursor of
-// records, and of one that the user may not hold any more.
+// Value returns the value that the cursor carries, as JSON. It is "" for a cursor of
+// records and for a closed one.
 func (c *Cursor) Value() string {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
 	return string(c.state.Value)
 }
 
-// AwaitValue waits until the cursor carries the value, in JSON.
+// AwaitValue waits until the cursor carries the value, which is JSON.
 func (c *Cursor) AwaitValue(value string) {
 	c.client.t.Helper()
 	c.client.await(fmt.Sprintf("%s in %s, which is %s", value, c.name, c.Value()), func() bool { return string(c.state.Value) == value })
 }
 
-// raw returns a record as it was sent, nil where the cursor does not hold it.
+// raw returns a record as the server sent it, nil if the cursor does not hold it.
 func (c *Cursor) raw(id string) json.RawMessage {
 	c.client.mu.Lock()
 	defer c.client.mu.Unlock()
 	return c.state.Record(id)
 }
 
-// answer applies the answer to an open: everything, or what changed since.
+// answer applies the answer to an open: all records, or the changes since.
 func (c *Cursor) answer(answer *wire.Answer) error {
 	if _, err := c.state.Answer(answer); err != nil {
 		return fmt.Errorf("%s: %w", c.name, err)
@@ -149,7 +146,7 @@ func (c *Cursor) answer(answer *wire.Answer) error {
 	return nil
 }
 
-// apply applies the delta of a commit. One that does not fit is an error.
+// apply applies the delta of a commit. It returns an error if the delta does not fit.
 func (c *Cursor) apply(seq uint64, delta *wire.Delta, records replica.Records) error {
 	if _, err := c.state.Apply(seq, delta, records); err != nil {
 		return fmt.Errorf("%s: %w", c.name, err)

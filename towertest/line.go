@@ -15,26 +15,26 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// The transports of a client: a WebSocket, an event stream with requests beside
-// it, and requests alone.
+// The transports of a client: a WebSocket; an event stream, with requests beside it; and
+// requests alone.
 const (
 	Socket = "socket"
 	Stream = "stream"
 	Poll   = "poll"
 )
 
-// Transports returns all of them.
+// Transports returns all transports.
 func Transports() []string { return []string{Socket, Stream, Poll} }
 
-// A line is a client's end of a transport.
+// A line is the client's end of a transport.
 type line interface {
 	send(frame []byte) error
-	receive() ([]byte, error) // the next message; an error when the line has ended
+	receive() ([]byte, error) // returns the next message, or an error if the line has ended
 	close()
 }
 
 func dialLine(ctx context.Context, transport, url string, header http.Header) (line, error) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // it is closed when the test has ended
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // close ends it, after the test's context has ended
 	posts := posts{ctx: ctx, cancel: cancel, url: url, header: header}
 	switch transport {
 	case Stream:
@@ -63,7 +63,7 @@ func (l socketLine) receive() ([]byte, error) {
 
 func (l socketLine) close() { _ = l.conn.Close() }
 
-// posts are the requests of a line without a socket.
+// posts holds the requests of a line without a socket.
 type posts struct {
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -102,7 +102,7 @@ func (p *posts) send(frame []byte) error {
 	return response.Body.Close()
 }
 
-// take is the message of a delivery, or why there is none and there will be none.
+// take returns the message of a delivery, or the error with which the line ended.
 func take(d *wire.Delivery) ([]byte, error) {
 	if d.End != nil {
 		return nil, fmt.Errorf("closed %d: %s", d.End.Code, d.End.Reason)
@@ -187,7 +187,7 @@ func (l *pollLine) receive() ([]byte, error) {
 	}
 }
 
-// close ends the link before the requests: the server would keep it for a while.
+// close ends the link before the requests. Otherwise the server would keep the link for a while.
 func (l *pollLine) close() {
 	if response, err := l.post("/_tower/send", wire.Batch{Link: l.link, End: true}); err == nil {
 		_ = response.Body.Close()

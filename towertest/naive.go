@@ -19,20 +19,20 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// This file says again, as simply as it can, what a cursor holds: all records,
-// those that its conditions and its rule hold for, in order, its window of them.
-// Values are read by reflection and compared here; nothing is shared with what
-// keeps cursors current but the application's own scope and rule.
+// This file computes again, as simply as possible, what a cursor holds: of all records,
+// those that meet its conditions and its rule, in order, within its window. It reads values
+// by reflection and compares them itself. It shares nothing with the code that keeps cursors
+// current, except the application's own scope and rule.
 
-// An answer is what a fresh query gives a user.
+// An answer is what a fresh query returns to a user.
 type answer struct {
 	ids     []string
 	records map[string]any            // as their JSON decodes, without private fields
-	include map[string]map[string]any // what it includes, by model and id
+	include map[string]map[string]any // included records, by model and id
 	refused string                    // why the user may not hold the cursor, "" if it may
 }
 
-// ask makes the naive query for one user, over records of all models.
+// ask makes the naive query for one user over the records of all models.
 func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in json.RawMessage, all map[*record.Model][]*record.Image) (answer, error) {
 	spec, err := server.Ask(ctx, server.AppOf(app), user, name, in)
 	if err != nil {
@@ -86,7 +86,7 @@ func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in jso
 	return out, nil
 }
 
-// refer adds what a record's references include.
+// refer adds the included records that a record refers to.
 func (a *answer) refer(in cursor.Include, rec reflect.Value, all []*record.Image) error {
 	for _, image := range all {
 		refers := slices.ContainsFunc(in.Fields, func(f *record.Field) bool { return value(rec, f) == string(image.ID) })
@@ -110,7 +110,7 @@ func (a *answer) refer(in cursor.Include, rec reflect.Value, all []*record.Image
 	return nil
 }
 
-// everything reads all records there are.
+// everything reads all records of the store.
 func everything(ctx context.Context, app *tower.App) (map[*record.Model][]*record.Image, error) {
 	all := map[*record.Model][]*record.Image{}
 	err := server.AppOf(app).View(ctx, func(snap *store.Snapshot) error {
@@ -127,7 +127,7 @@ func everything(ctx context.Context, app *tower.App) (map[*record.Model][]*recor
 	return all, err
 }
 
-// allowed asks a rule. One that panics denies.
+// allowed reports whether a rule allows a record. A rule that panics denies.
 func allowed(rule func(*record.Image) bool, image *record.Image) (ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -137,7 +137,7 @@ func allowed(rule func(*record.Image) bool, image *record.Image) (ok bool) {
 	return rule == nil || rule(image)
 }
 
-// public is a record as clients may see it.
+// public returns a record as clients may see it.
 func public(m *record.Model, rec any) (any, error) {
 	data, err := json.Marshal(rec)
 	if err != nil {
@@ -199,8 +199,8 @@ func contains(have, want any) bool {
 	return false
 }
 
-// value returns a field as nil, bool, int64, uint64, float64, string, time.Time,
-// a list of such, or, for an object, the object.
+// value returns a field as nil, bool, int64, uint64, float64, string, time.Time, a list of
+// them, or, for an object, the object.
 func value(rec reflect.Value, f *record.Field) any {
 	v := rec.FieldByName(f.GoName)
 	if v.Kind() == reflect.Pointer {
@@ -249,8 +249,7 @@ func scalar(v reflect.Value) any {
 	return v.Interface()
 }
 
-// compare orders two plain values of one field: null first. Values that are of
-// different kinds differ.
+// compare orders two values of one field, null first. Values of different kinds are unequal.
 func compare(a, b any) int {
 	if a == nil || b == nil {
 		return cmp.Compare(present(a), present(b))

@@ -19,20 +19,20 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// A source makes random steps for a run, by what is there at the moment. Values
-// are few, so that they meet: equal titles, the same author.
+// A source makes random steps for a run, from what exists at the moment. It uses few
+// different values, so that records share titles and authors.
 type source struct {
 	*checker
 	run     *run
 	random  *rand.Rand
 	cursors []*route.Route
-	clients int // made so far
+	clients int // number of clients made so far
 }
 
 const (
 	maxClients = 5
-	maxLists   = 6  // that a client holds
-	maxRecords = 24 // of a model; beyond, more are deleted than created
+	maxLists   = 6  // of one client
+	maxRecords = 24 // of a model; beyond it, the source deletes more than it creates
 )
 
 func newSource(k *checker, r *run) *source {
@@ -73,7 +73,7 @@ func (s *source) watchers(connected bool) (numbers []int) {
 	return numbers
 }
 
-// user is one there is, or now and then a visitor.
+// user returns an existing user, or now and then a visitor.
 func (s *source) user() tower.ID {
 	ids := s.ids(s.Users)
 	if len(ids) == 0 || s.random.IntN(5) == 0 {
@@ -82,7 +82,7 @@ func (s *source) user() tower.ID {
 	return pick(s.random, ids)
 }
 
-// ids are those of a model's records.
+// ids returns the ids of a model's records.
 func (s *source) ids(model string) (ids []tower.ID) {
 	for _, image := range s.run.all[s.run.models[model]] {
 		ids = append(ids, image.ID)
@@ -128,8 +128,8 @@ func (s *source) change() (change, error) {
 	}
 }
 
-// newID makes an id that does not say when it was made, so that no order by time
-// is one by id.
+// newID makes an id that does not contain the time at which it was made, so that no order by
+// time is an order by id.
 func (s *source) newID() tower.ID {
 	var id ulid.ULID
 	for i := range id {
@@ -172,7 +172,7 @@ func (s *source) owned(f *record.Field) bool {
 	return f.GoName == "ID" || f.GoName == "CreatedAt" || f.GoName == "UpdatedAt"
 }
 
-// rules are what a field's validate tag asks for, of that which can be aimed at.
+// rules returns the rules of a field's validate tag that random values can aim at.
 type rules map[string]string
 
 func rulesOf(sf reflect.StructField) rules {
@@ -189,7 +189,7 @@ func rulesOf(sf reflect.StructField) rules {
 
 func (r rules) has(name string) bool { _, ok := r[name]; return ok }
 
-// bounds returns the smallest and the largest whole number that is asked for.
+// bounds returns the smallest and the largest whole number that the rules allow.
 func (r rules) bounds(low, high int) (int, int) {
 	number := func(name string) (int, bool) {
 		n, err := strconv.Atoi(r[name])
@@ -284,7 +284,7 @@ func (s *source) text(many int, r rules) string {
 	return text[:min(len(text), max(high, 0))]
 }
 
-// input makes what a cursor is opened with, nil for nothing.
+// input makes the input of a cursor, nil for none.
 func (s *source) input(route *route.Route) (json.RawMessage, error) {
 	if given := s.Inputs[route.Name]; len(given) > 0 {
 		return json.Marshal(pick(s.random, given))
@@ -311,7 +311,7 @@ func (s *source) input(route *route.Route) (json.RawMessage, error) {
 	return json.Marshal(in.Interface())
 }
 
-// anyIDs are those of the cursor's own records, or now and then of all.
+// anyIDs returns the ids of the cursor's own records, or now and then of all records.
 func (s *source) anyIDs(route *route.Route) (ids []tower.ID) {
 	for _, name := range s.run.seen.models {
 		if s.run.models[name].Is(route.Out) || s.random.IntN(4) == 0 {

@@ -20,19 +20,18 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A step is one thing that happens to an application: a transaction, or something
-// that a client does.
+// A step is one thing that happens to an application: a transaction, or an act of a client.
 type step struct {
 	Do      string          `json:"do"` // commit, connect, open, leave, return
 	Client  int             `json:"client,omitempty"`
 	User    tower.ID        `json:"user,omitempty"`
-	Over    string          `json:"over,omitempty"` // one of Transports; Socket by default
+	Over    string          `json:"over,omitempty"` // one of the Transports; default Socket
 	Cursor  string          `json:"cursor,omitempty"`
 	In      json.RawMessage `json:"in,omitempty"`
 	Changes []change        `json:"changes,omitempty"`
 }
 
-// A change is one record of a transaction. One that cannot be made is left out.
+// A change is one record of a transaction. A change that is impossible is left out.
 type change struct {
 	Op    string                     `json:"op"` // create, update, delete
 	Model string                     `json:"model"`
@@ -78,15 +77,15 @@ func (s *step) String() string {
 
 func (s *step) over() string { return cmp.Or(s.Over, Socket) }
 
-// A census counts what happened, to know whether anything was checked.
+// A census counts what happened, to find out whether anything was checked.
 type census struct {
 	models                                  []string
 	created                                 map[string]int
-	refused                                 map[string]string // why the last record of a model was not made
+	refused                                 map[string]string // why the last record of a model was refused
 	commits, opens, returns, compared, held int
 }
 
-// A run is an application to which steps happen.
+// A run is an application and what has happened to it.
 type run struct {
 	t       testing.TB
 	app     *App
@@ -96,16 +95,16 @@ type run struct {
 	seen    census
 }
 
-// A watcher is one client, also while it is not connected.
+// A watcher is one client, also while it is disconnected.
 type watcher struct {
 	name   string
 	user   tower.ID
-	client *Client // nil while it is away
-	frames int     // that have been looked at
+	client *Client // nil while it is disconnected
+	frames int     // number of frames checked
 	lists  []*watched
 }
 
-// A watched cursor is open, or will be when its client comes back.
+// A watched cursor is open, or will be when its client reconnects.
 type watched struct {
 	cursor *Cursor
 	in     json.RawMessage
@@ -130,8 +129,8 @@ func (r *run) look() {
 	}
 }
 
-// take makes a step, and checks all clients. A step that has become impossible
-// because others were left out does nothing.
+// take makes a step and checks all clients. It does nothing if the step has become
+// impossible because others were left out.
 func (r *run) take(s *step) {
 	w := r.clients[s.Client]
 	r.app.Transport = s.over()
@@ -246,13 +245,13 @@ func (r *run) change(tx *server.Tx, c change) error {
 	return fmt.Errorf("there is no change %q", c.Op)
 }
 
-// open opens a cursor, or, with what a client holds already, opens it again.
+// open opens a cursor, or resumes it from what the client held.
 func (r *run) open(w *watcher, name string, in json.RawMessage, held *Cursor) {
 	cursor, got := w.client.resume(wire.Request{Open: name, In: in}, held)
 	want := r.ask(w, name, in)
 	switch {
 	case got.Code == string(fault.TooMany):
-		return // a limit, and no answer
+		return // a limit of the server is not an answer
 	case got.Status != http.StatusOK && want.refused == "":
 		r.t.Fatalf("%s is refused %s: %s\na fresh query gives %v", w.name, name, got.Message, want.ids)
 	case got.Status == http.StatusOK && want.refused != "":
@@ -282,7 +281,7 @@ func (r *run) ask(w *watcher, name string, in json.RawMessage) answer {
 	return want
 }
 
-// check compares what all clients hold with what they ought to.
+// check compares what each client holds with what it should hold.
 func (r *run) check() {
 	for _, number := range slices.Sorted(maps.Keys(r.clients)) {
 		if w := r.clients[number]; w.client != nil {
@@ -340,8 +339,8 @@ func (r *run) compare(w *watcher, held *Cursor, want answer) {
 	}
 }
 
-// checkFrames looks at the messages that came with a step: at most one commit,
-// and no record that is not in sight.
+// checkFrames checks the messages that a step caused: at most one commit, and only records
+// that the client's cursors hold.
 func (r *run) checkFrames(w *watcher, sight map[string]bool) {
 	frames := w.client.Frames()
 	commits := 0

@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// A trial is a test within a test: what fails it is kept, so that it can be tried
-// again with less.
+// A trial is a test within a test. It keeps its failure, so that the run can be repeated with less.
 type trial struct {
 	testing.TB
 	ctx      context.Context
@@ -18,7 +17,7 @@ type trial struct {
 	cleanups []func()
 }
 
-// try runs fn as a trial, and returns why it failed, "" if it did not.
+// try runs fn as a trial, and returns why it failed, "" if it passed.
 func try(t testing.TB, fn func(testing.TB)) string {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -73,7 +72,7 @@ func (t *trial) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// TempDir makes a folder that goes with the trial: there may be hundreds.
+// TempDir makes a folder that is removed with the trial. There may be hundreds of trials.
 func (t *trial) TempDir() string {
 	folder, err := os.MkdirTemp("", "tower-trial-")
 	if err != nil {
