@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -201,5 +202,75 @@ func TestIDs(t *testing.T) {
 		if _, err := ParseID(text); err == nil || !strings.Contains(err.Error(), "is not an id") {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// TestAHeaderOfAnotherTypeIsLaidOutAlike has a model embed a registered type, and
+// refuses types that are laid out in another way.
+func TestAHeaderOfAnotherTypeIsLaidOutAlike(t *testing.T) {
+	alike := func() (reflect.Type, any) {
+		type Record struct {
+			ID        ID        `json:"id"`
+			CreatedAt time.Time `json:"createdAt" tower:"index"`
+			UpdatedAt time.Time `json:"updatedAt"`
+		}
+		type thing struct {
+			Title string `json:"title"`
+			Record
+		}
+		return reflect.TypeFor[Record](), &thing{}
+	}
+	header, prototype := alike()
+	if _, err := NewModel("things", prototype); err == nil || !strings.Contains(err.Error(), "does not embed tower.Record") {
+		t.Errorf("before it is registered: %v", err)
+	}
+	RegisterHeader(header)
+	defer delete(headers, header)
+	m, err := NewModel("things", prototype)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := m.Header(prototype)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own.ID = "01"
+	if id := reflect.ValueOf(prototype).Elem().FieldByName("ID").String(); id != "01" {
+		t.Errorf("the header's id is %q", id)
+	}
+	for _, other := range []func() reflect.Type{
+		func() reflect.Type {
+			type Record struct {
+				ID        ID        `json:"id"`
+				UpdatedAt time.Time `json:"updatedAt"`
+				CreatedAt time.Time `json:"createdAt" tower:"index"`
+			}
+			return reflect.TypeFor[Record]()
+		},
+		func() reflect.Type {
+			type Record struct {
+				ID        string    `json:"id"`
+				CreatedAt time.Time `json:"createdAt" tower:"index"`
+				UpdatedAt time.Time `json:"updatedAt"`
+			}
+			return reflect.TypeFor[Record]()
+		},
+		func() reflect.Type {
+			type Record struct {
+				ID        ID        `json:"_id"`
+				CreatedAt time.Time `json:"createdAt" tower:"index"`
+				UpdatedAt time.Time `json:"updatedAt"`
+			}
+			return reflect.TypeFor[Record]()
+		},
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%+v is accepted", other())
+				}
+			}()
+			RegisterHeader(other())
+		}()
 	}
 }
