@@ -15,7 +15,7 @@ var (
 	none = Condition{Op: opOr}
 )
 
-// Canonicalcanonical returns the canonical form of c: of all the ways to nest, order,
+// Canonical returns the canonical form of c: of all the ways to nest, order,
 // repeat and negate the same tests, one.
 func Canonical(c Condition) Condition {
 	switch c.Op {
@@ -79,7 +79,7 @@ func join(c Condition) Condition {
 	return compose(c.Op, args)
 }
 
-// Comparecompare orders canonical conditions on a model's records.
+// Compare orders canonical conditions on a model's records.
 func Compare(a, b Condition) int {
 	if order := cmp.Compare(a.Op, b.Op); order != 0 {
 		return order
@@ -119,7 +119,7 @@ func (c *Condition) appendKey(key []byte) []byte {
 	return key
 }
 
-// A Digestdigest stands for the key of a condition: it is the same for equal ones, and
+// A Digest stands for the key of a condition: it is the same for equal ones, and
 // nobody can make two others that have the same.
 type Digest [16]byte
 
@@ -129,7 +129,7 @@ func (c *Condition) Digest() Digest {
 	return Digest(sum[:16])
 }
 
-// AppendTextappendText appends s so that nothing that follows can be taken for a part of it.
+// AppendText appends s so that nothing that follows can be taken for a part of it.
 func AppendText(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }

@@ -97,7 +97,7 @@ func (c *Condition) args() []Condition {
 	return c.more.args
 }
 
-// Conjunctsconjuncts returns the conditions that all have to hold where c, which is
+// Conjuncts returns the conditions that all have to hold where c, which is
 // canonical, does.
 func (c *Condition) Conjuncts() []Condition {
 	switch c.Op {

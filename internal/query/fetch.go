@@ -40,10 +40,10 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 	return max(n-s.Offset, 0), nil
 }
 
-// Budgetbudget is how many records the first of several plans may look at.
+// Budget is how many records the first of several plans may look at.
 const Budget = 256
 
-// Readread returns the first n records, 0 for all, that the conditions hold for and
+// Read returns the first n records, 0 for all, that the conditions hold for and
 // that stand after a record, nil for the first; in order. Limit and offset are
 // not its concern.
 //

@@ -5,7 +5,7 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// An Endpointendpoint is a place between two values of a field: just before a value, or just
+// An Endpoint is a place between two values of a field: just before a value, or just
 // behind it.
 type Endpoint struct {
 	value  record.Value
@@ -32,7 +32,7 @@ func rank(b bool) int {
 	return 0
 }
 
-// Aboveabove reports whether v stands before the edge.
+// Above reports whether v stands before the edge.
 func (e Endpoint) Above(v record.Value) bool {
 	if e.last {
 		return true
@@ -41,7 +41,7 @@ func (e Endpoint) Above(v record.Value) bool {
 	return order < 0 || order == 0 && e.behind
 }
 
-// An Intervalinterval is the values of a field between two endpoints.
+// An Interval is the values of a field between two endpoints.
 type Interval struct{ Lo, Hi Endpoint }
 
 func newInterval(lo, hi *store.Bound) Interval {

@@ -44,7 +44,7 @@ func (c *Condition) Match(img *record.Image) bool {
 	}
 }
 
-// FewValuesfewValues is how many values are compared one by one rather than searched.
+// FewValues is how many values are compared one by one rather than searched.
 const FewValues = 8
 
 func (c *Condition) has(v record.Value) bool {

@@ -50,7 +50,7 @@ func (p parser) object(where map[string]any, depth int) (Condition, error) {
 	return Conjunction(cs), nil
 }
 
-// Conjunctionconjunction is [And] of conditions that nobody else will write to.
+// Conjunction is [And] of conditions that nobody else will write to.
 func Conjunction(cs []Condition) Condition {
 	switch len(cs) {
 	case 0:

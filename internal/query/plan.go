@@ -71,7 +71,7 @@ type plan struct {
 	sure   bool // no other plan can be much better
 }
 
-// Eacheach yields what the plan finds until yield returns false. To a transaction,
+// Each yields what the plan finds until yield returns false. To a transaction,
 // only records that the conditions hold for matter.
 func (p *plan) Each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
 	seen := map[record.ID]bool{}
@@ -112,7 +112,7 @@ func (p *plan) within(other *plan) bool {
 	return len(p.ranges) == 1 && p.ranges[0].Index == other.ranges[0].Index
 }
 
-// Plansplans returns the ways to read the first n records of the scope, 0 for all,
+// Plans returns the ways to read the first n records of the scope, 0 for all,
 // that stand after a record, nil for the first.
 func (s *Scope) Plans(after *record.Image, n int) []plan {
 	filter, filtered := s.byFilter()

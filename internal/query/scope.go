@@ -103,7 +103,7 @@ func (s Scope) String() string {
 	return b.String()
 }
 
-// Endend returns how many records there are up to the end of the scope's window, 0
+// End returns how many records there are up to the end of the scope's window, 0
 // for all.
 func (s *Scope) End() int {
 	if s.Limit == 0 {
@@ -112,7 +112,7 @@ func (s *Scope) End() int {
 	return s.Offset + s.Limit
 }
 
-// Windowwindow returns the part of the scope's records, in order and from the first,
+// Window returns the part of the scope's records, in order and from the first,
 // that the scope is about.
 func Window[T any](s *Scope, records []T) []T {
 	if s.Limit > 0 && len(records) > s.End() {
@@ -121,7 +121,7 @@ func Window[T any](s *Scope, records []T) []T {
 	return records[min(s.Offset, len(records)):]
 }
 
-// Checkcheck says what is wrong with a scope that a program made.
+// Check says what is wrong with a scope that a program made.
 func (s *Scope) Check() error {
 	if s.Model == nil {
 		return fmt.Errorf("a scope has no model")

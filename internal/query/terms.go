@@ -4,14 +4,14 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A Termterm is one value of a field, or an interval of its values.
+// A Term is one value of a field, or an interval of its values.
 type Term struct {
 	Field    *record.Field
 	Value    record.Value
 	Interval *Interval // nil: value
 }
 
-// A TermFiltertermFilter restricts the terms that a caller can look up.
+// A TermFilter restricts the terms that a caller can look up.
 type TermFilter struct {
 	fields func(*record.Field) bool // nil: any field
 	Points bool                     // values only, no intervals
@@ -19,7 +19,7 @@ type TermFilter struct {
 
 func (f *TermFilter) allows(c *Condition) bool { return f.fields == nil || f.fields(c.field) }
 
-// Termsterms returns terms that cover c: every record that c holds for has at least one
+// Terms returns terms that cover c: every record that c holds for has at least one
 // of them. An and gives the terms of its most selective argument, an or those of
 // all arguments. If c cannot be covered, terms returns the part of it that gives
 // no term.
@@ -56,7 +56,7 @@ func (c *Condition) Terms(filter TermFilter) (found []Term, uncovered *Condition
 	return nil, c
 }
 
-// ConjunctionTermsconjunctionTerms returns the terms of the most selective of conditions that
+// ConjunctionTerms returns the terms of the most selective of conditions that
 // must all hold. Ranges of one field count as one.
 func ConjunctionTerms(all []Condition, filter TermFilter) (best []Term, ok bool) {
 	for i := range all {

@@ -42,7 +42,7 @@ func (v ValueSpec) String() string {
 	return v.Kind.String() + " of " + v.Field.Name
 }
 
-// Checkcheck says what is wrong with the value of a scope.
+// Check says what is wrong with the value of a scope.
 func (v ValueSpec) Check(s *Scope) error {
 	f := v.Field
 	switch v.Kind {
@@ -67,7 +67,7 @@ func (v ValueSpec) Check(s *Scope) error {
 
 func (v ValueSpec) numeric() bool { return v.Kind == ValueSum || v.Kind == ValueAvg }
 
-// A Sumsum is exact, so that it does not depend on how it came about: in units of
+// A Sum is exact, so that it does not depend on how it came about: in units of
 // the smallest number that a field of its kind can hold.
 type Sum struct {
 	Total, one big.Int
@@ -76,7 +76,7 @@ type Sum struct {
 // smallest is the exponent of the smallest float64, 2 to the power of it.
 const smallest = -1074
 
-// Addadd adds v, or takes it away.
+// Add adds v, or takes it away.
 func (s *Sum) Add(v record.Value, sign int) {
 	switch n := v.Any().(type) {
 	case int64:
@@ -100,7 +100,7 @@ func (s *Sum) Add(v record.Value, sign int) {
 	}
 }
 
-// Valuevalue returns the sum as a value of its fields' kind; one that this cannot
+// Value returns the sum as a value of its fields' kind; one that this cannot
 // hold, as the nearest float.
 func (s *Sum) Value(k record.Kind) record.Value {
 	switch {
@@ -112,7 +112,7 @@ func (s *Sum) Value(k record.Kind) record.Value {
 	return s.Over(1, k)
 }
 
-// Overover returns the sum divided by n, as a float.
+// Over returns the sum divided by n, as a float.
 func (s *Sum) Over(n int, k record.Kind) record.Value {
 	f := new(big.Float).SetInt(&s.Total)
 	if k == record.Float {

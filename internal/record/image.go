@@ -84,21 +84,21 @@ func (i *Image) decodeFields() any {
 	return record
 }
 
-// Atat returns the image, which is decoded, as the commit seq wrote it.
+// At returns the image, which is decoded, as the commit seq wrote it.
 func (i *Image) At(seq uint64) *Image {
 	written := &Image{Model: i.Model, ID: i.ID, Version: seq, JSON: i.JSON, Private: i.Private}
 	written.once.Do(func() { written.base, written.record, written.err = i.base, i.record, i.err })
 	return written
 }
 
-// Samesame reports whether two images of a record differ in nothing but the time of
+// Same reports whether two images of a record differ in nothing but the time of
 // their update.
 func (i *Image) Same(other *Image) bool {
 	a, b := i.canonicalJSON(), other.canonicalJSON()
 	return a != nil && bytes.Equal(a, b)
 }
 
-// SameFieldsameField reports whether two images of a record have the same in a field. It
+// SameField reports whether two images of a record have the same in a field. It
 // reports false if one of them does not fit its struct.
 func (i *Image) SameField(other *Image, f *Field) bool {
 	_, err := i.Record()
@@ -122,7 +122,7 @@ func (i *Image) canonicalJSON() []byte {
 	return data
 }
 
-// Sizesize estimates the memory that the image takes, decoded, 0 of nil.
+// Size estimates the memory that the image takes, decoded, 0 of nil.
 func (i *Image) Size() int {
 	if i == nil {
 		return 0
@@ -130,7 +130,7 @@ func (i *Image) Size() int {
 	return 160 + int(i.Model.structType.Size()) + 2*(len(i.JSON)+len(i.Private))
 }
 
-// Freezefreeze makes the image of record, a *T, and keeps no hold of it.
+// Freeze makes the image of record, a *T, and keeps no hold of it.
 func (m *Model) Freeze(record any) (*Image, error) {
 	if _, ok := m.pointer(record); !ok {
 		return nil, fmt.Errorf("a %T is not a record of %s", record, m.Name)
@@ -155,7 +155,7 @@ func (m *Model) Freeze(record any) (*Image, error) {
 	return image, nil
 }
 
-// Splitsplit parts an encoded record into what may be sent and what may not, each in
+// Split parts an encoded record into what may be sent and what may not, each in
 // the order of the fields. It takes a record in two parts as well, as an older
 // struct left it. What the struct has no field for is kept, and not sent.
 func (m *Model) Split(public, private []byte) (_, _ []byte, err error) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Signaturesignature describes what shapes how the model's records are stored: the names of
+// Signature describes what shapes how the model's records are stored: the names of
 // its public and of its private fields.
 func (m *Model) Signature() string {
 	var public, private []string
@@ -22,7 +22,7 @@ func (m *Model) Signature() string {
 	return strings.Join(public, " ") + ";" + strings.Join(private, " ")
 }
 
-// Signaturesignature describes what shapes the keys of the field's index.
+// Signature describes what shapes the keys of the field's index.
 func (f *Field) Signature() string {
 	return fmt.Sprintf("%s %s %q ref=%t unique=%t", f.typ, f.layout, f.tag, f.Ref != "", f.Unique)
 }

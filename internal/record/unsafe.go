@@ -28,7 +28,7 @@ func (m *Model) header(base unsafe.Pointer) *Record {
 	return (*Record)(unsafe.Add(base, m.record))
 }
 
-// Ownsowns reports whether the store fills the field itself.
+// Owns reports whether the store fills the field itself.
 func (m *Model) Owns(f *Field) bool {
 	return f.offset >= m.record && f.offset < m.record+unsafe.Sizeof(Record{})
 }
@@ -154,7 +154,7 @@ func (f *Field) normalize(base unsafe.Pointer) {
 // storedTime returns t as it is stored.
 func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// CopyFieldscopyFields sets fields of the record to, a *T of the model, to what they are in
+// CopyFields sets fields of the record to, a *T of the model, to what they are in
 // from, another one.
 func (m *Model) CopyFields(to, from any, fields []*Field) {
 	toBase, _ := m.pointer(to)

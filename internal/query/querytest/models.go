@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A Thingthing has a field of every kind.
+// A Thing has a field of every kind.
 type Thing struct {
 	record.Record
 	Flag   bool              `json:"flag" tower:"index"`
@@ -60,7 +60,7 @@ func OpenStore(t testing.TB, m Models, o store.Options) *store.Store {
 	return OpenStoreAt(t, filepath.Join(t.TempDir(), "test.db"), m, o)
 }
 
-// OpenStoreAtopenStoreAt opens a store that closes when the test ends, if not before.
+// OpenStoreAt opens a store that closes when the test ends, if not before.
 func OpenStoreAt(t testing.TB, path string, m Models, o store.Options) *store.Store {
 	t.Helper()
 	o.Models = []*record.Model{m.Things, m.Users}
@@ -135,7 +135,7 @@ func Maybe[T any](r *rand.Rand, v T) *T {
 
 func Pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// Fillfill gives all fields of a thing random values.
+// Fill gives all fields of a thing random values.
 func (x *Thing) Fill(r *rand.Rand, users []record.ID) {
 	x.Flag = r.IntN(2) == 0
 	x.Count = r.IntN(6) - 2
@@ -158,7 +158,7 @@ func (x *Thing) Fill(r *rand.Rand, users []record.ID) {
 	x.Secret = Pick(r, titles)
 }
 
-// Touchtouch changes one field or another.
+// Touch changes one field or another.
 func (x *Thing) Touch(r *rand.Rand, users []record.ID) {
 	var other Thing
 	other.Fill(r, users)
@@ -182,7 +182,7 @@ func (x *Thing) Touch(r *rand.Rand, users []record.ID) {
 	}
 }
 
-// Plainplain reads a field of a thing without the store's help: nil where it is null.
+// Plain reads a field of a thing without the store's help: nil where it is null.
 var Plain = map[string]func(*Thing) any{
 	"id":        func(x *Thing) any { return string(x.ID) },
 	"createdAt": func(x *Thing) any { return x.CreatedAt },
@@ -260,7 +260,7 @@ func DescribeImages(images []*record.Image) string {
 	return text
 }
 
-// FillStorefillStore makes users and things in several commits, and returns their ids.
+// FillStore makes users and things in several commits, and returns their ids.
 func FillStore(t testing.TB, r *rand.Rand, st *store.Store, m Models, n int) (users, things []record.ID) {
 	for i := range 3 {
 		u := &User{Name: fmt.Sprint("u", i)}

@@ -77,7 +77,7 @@ func naiveTest(op string, have, want any, name string, x *Thing) bool {
 	return op == "gt" && order > 0 || op == "gte" && order >= 0 || op == "lt" && order < 0 || op == "lte" && order <= 0
 }
 
-// NaiveComparenaiveCompare compares a plain value with a plain or a JSON value.
+// NaiveCompare compares a plain value with a plain or a JSON value.
 func NaiveCompare(have, want any) int {
 	switch {
 	case have == nil && want == nil:
@@ -102,7 +102,7 @@ func NaiveCompare(have, want any) int {
 	return cmp.Compare(number(have), number(want))
 }
 
-// A Questionquestion is a scope as its naive reading knows it.
+// A Question is a scope as its naive reading knows it.
 type Question struct {
 	Where         map[string]any
 	Order         []string
@@ -114,7 +114,7 @@ type Question struct {
 	With          bool              // the owners are included
 }
 
-// Answeranswer is a fresh query over all records.
+// Answer is a fresh query over all records.
 func (q *Question) Answer(all map[record.ID]*record.Image) []*record.Image {
 	var found []*record.Image
 	for _, img := range all {
@@ -150,7 +150,7 @@ func Decoded(img *record.Image) *Thing {
 	return x.(*Thing)
 }
 
-// RandomQuestionrandomQuestion asks about anything.
+// RandomQuestion asks about anything.
 func RandomQuestion(r *rand.Rand, ids, users []record.ID) Question {
 	q := Question{Where: RandomWhere(r, ids, users, 2), Ordered: r.IntN(4) == 0}
 	if r.IntN(3) == 0 {
