@@ -68,10 +68,8 @@ func (t *aggregate) fill(at view, own rules) error {
 // count reads all records.
 func (t *aggregate) count(snap *store.Snapshot) error {
 	whole := t.whole()
-	return whole.Plans(nil, 0)[0].Each(snap, whole.Model, whole.Where, func(img *record.Image) bool {
-		if whole.Where.Match(img) {
-			t.enter(img)
-		}
+	return whole.Each(snap, func(img *record.Image) bool {
+		t.enter(img)
 		return true
 	})
 }
@@ -209,8 +207,7 @@ func (t *aggregate) len() int {
 func (t *aggregate) clone() result {
 	c := *t
 	c.own = maps.Clone(t.own)
-	c.total = query.Sum{}
-	c.total.Total.Set(&t.total.Total)
+	c.total = t.total.Clone()
 	return &c
 }
 

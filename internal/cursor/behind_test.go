@@ -86,15 +86,15 @@ func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
 		var told []Opened
 		for n := range 3 {
 			h := fmt.Sprint(i, n)
-			if err := b.engine.Open(t.Context(), h, spec, &Resume{Seq: 1, Spec: spec, Same: true}, func(o Opened) { told = append(told, o) }); err != nil {
+			if err := b.engine.Open(t.Context(), h, spec, &Resume{Seq: 1, Spec: spec, SameRule: true}, func(o Opened) { told = append(told, o) }); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if told[0].Shared || !told[1].Shared || !told[2].Shared || &told[1].Delta[0] != &told[2].Delta[0] {
+		if told[0].Shared || !told[1].Shared || !told[2].Shared || &told[1].Deltas[0] != &told[2].Deltas[0] {
 			t.Error(told)
 		}
 		for _, o := range told {
-			b.expect(brief(o.Delta), "change A")
+			b.expect(brief(o.Deltas), "change A")
 		}
 	}
 	b.sets("B", func(x *querytest.Thing) { x.Count = 7 })
@@ -102,7 +102,7 @@ func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
 	if err := b.engine.Open(t.Context(), "later", specs[1], &Resume{Seq: 1, Spec: specs[1]}, func(opened Opened) { o = opened }); err != nil {
 		t.Fatal(err)
 	}
-	b.expect(brief(o.Delta), "change A, change B")
+	b.expect(brief(o.Deltas), "change A, change B")
 }
 
 // TestResumingWaitsForTheEngine holds: a client may hold a state, of a page, that
@@ -124,7 +124,7 @@ func TestResumingWaitsForTheEngine(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if o := <-opened; o.Seq != c.Seq || !o.Resumed || len(o.Delta) > 0 {
+	if o := <-opened; o.Seq != c.Seq || !o.Resumed || len(o.Deltas) > 0 {
 		t.Error(o)
 	}
 }

@@ -455,13 +455,13 @@ func TestResuming(t *testing.T) {
 		return o, err
 	}
 	o, err := resume(1, spec)
-	b.expect(brief(o.Delta), "leave A, enter C, change B")
+	b.expect(brief(o.Deltas), "leave A, enter C, change B")
 	if err != nil || !o.Resumed || o.Resync != "" || o.Images != nil {
 		t.Error(o, err)
 	}
 	o, _ = resume(3, Spec{Scope: b.scope(`{"count":{"gt":7}}`, 0)})
-	b.expect(brief(o.Delta), "enter B, enter C")
-	if o, err = resume(4, spec); err != nil || !o.Resumed || len(o.Delta) > 0 {
+	b.expect(brief(o.Deltas), "enter B, enter C")
+	if o, err = resume(4, spec); err != nil || !o.Resumed || len(o.Deltas) > 0 {
 		t.Error(o, err)
 	}
 	if o, err = resume(99, spec); err != nil || o.Resumed || o.Resync != Epoch || len(o.Images) != 2 {
@@ -496,7 +496,7 @@ func TestResumingWhereMostHasLeft(t *testing.T) {
 		if err := b.engine.Open(t.Context(), "h", spec, held, func(opened Opened) { o = opened }); err != nil {
 			t.Fatal(err)
 		}
-		told := fmt.Sprintf("%d deltas, %d records, %q", len(o.Delta), len(o.Images), o.Resync)
+		told := fmt.Sprintf("%d deltas, %d records, %q", len(o.Deltas), len(o.Images), o.Resync)
 		if want := map[int]string{100: `100 deltas, 0 records, ""`, 101: `0 deltas, 3 records, "overflow"`}[left]; told != want || o.Resumed != (o.Resync == "") {
 			t.Errorf("when %d have left: %s", left, told)
 		}

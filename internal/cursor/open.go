@@ -13,9 +13,9 @@ import (
 // Resume is what a client that comes back holds: the state of a spec after a
 // commit. The rule in it is the one by which the records were sent.
 type Resume struct {
-	Seq  uint64
-	Spec Spec
-	Same bool // the rule answers as that of what is opened
+	Seq      uint64
+	Spec     Spec
+	SameRule bool // the rule answers as that of what is opened
 }
 
 // Opened is a cursor as it was opened: the state after the commit Seq.
@@ -24,7 +24,7 @@ type Opened struct {
 	Seq      uint64
 	Images   []*record.Image // all, in order; not where it is resumed
 	Value    record.Value    // of a spec that asks for one, in place of them
-	Delta    []Delta         // where it is resumed: from what was held
+	Deltas   []Delta         // where it is resumed: from what was held
 	Included []Included
 	With     [][]*record.Image // of a spec that is inline, for each of Images, as in Delta
 	Shared   bool              // Delta is the same slice for all who come back from there, and Included is
@@ -224,7 +224,7 @@ func (e *Engine) describe(o *opening, g *group, now result, from *resume) Opened
 			since := from.held.Spec.unchanged(from.held.Seq, &o.spec)
 			return l.join(diff(from.ids, l.visible(), since, o.query.Ordered()), included), included
 		})
-		if overflows(to.Delta, l) {
+		if overflows(to.Deltas, l) {
 			to = Opened{Query: to.Query, Seq: to.Seq, Resync: Overflow}
 			to.setRecords(l)
 		}

@@ -231,14 +231,16 @@ func (q *Query) remembered(r result) result {
 // conditions, "" where an index finds the changes that may touch it.
 func (q *Query) Reason() string {
 	where := q.selector.condition()
-	switch _, vague := where.Terms(query.TermFilter{}); {
-	case vague == nil:
+	_, uncovered := where.Terms(query.TermFilter{})
+	if uncovered == nil {
 		return ""
-	case vague.Op == query.OpAll:
+	}
+	switch word, _, _, _ := uncovered.Parts(); word {
+	case "all":
 		return "it has no conditions"
-	case vague.Op == query.OpAnd:
-		return fmt.Sprintf("nothing in %s names a value or a range", vague)
+	case "and":
+		return fmt.Sprintf("nothing in %s names a value or a range", uncovered)
 	default:
-		return fmt.Sprintf("%s names neither a value nor a range", vague)
+		return fmt.Sprintf("%s names neither a value nor a range", uncovered)
 	}
 }

@@ -3,7 +3,6 @@ package cursor
 import (
 	"fmt"
 
-	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -54,6 +53,9 @@ func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (reco
 	return t.value(), nil
 }
 
+// rankBatch is how many records Rank reads first.
+const rankBatch = 256
+
 // Rank returns how many records of a spec, whatever its limit and offset, stand
 // before img in the state that at reads: those that its conditions hold for and
 // its rule allows. It looks at no more than those.
@@ -61,7 +63,7 @@ func Rank(at func(read func(*store.Snapshot) error) error, spec Spec, img *recor
 	if err := spec.check(); err != nil {
 		return 0, err
 	}
-	rank, batch := 0, query.Budget
+	rank, batch := 0, rankBatch
 	for after := (*record.Image)(nil); ; batch *= 2 {
 		var found []*record.Image
 		err := at(func(snap *store.Snapshot) (err error) {

@@ -55,7 +55,7 @@ func (e *Engine) loadResume(ctx context.Context, from *Resume, spec *Spec) (*res
 // opens reports whether what is held is a state of the spec, of which the history
 // can tell.
 func (h *Resume) opens(spec *Spec) bool {
-	if h.Spec.ruled() != spec.ruled() || spec.ruled() && !h.Same {
+	if h.Spec.ruled() != spec.ruled() || spec.ruled() && !h.SameRule {
 		return false
 	}
 	return h.Spec.Tag == spec.Tag && string(h.Spec.appendKey(nil)) == string(spec.appendKey(nil)) &&
@@ -162,7 +162,7 @@ const maxSharedResumes = 64
 // same.
 func (e *Engine) shareResume(g *group, from *resume, to *Opened, find func() ([]Delta, []Included)) {
 	if len(g.holders) == 1 || g.query.ruled && !from.known {
-		to.Delta, to.Included = find()
+		to.Deltas, to.Included = find()
 		return
 	}
 	known, ok := e.leads[g]
@@ -174,5 +174,5 @@ func (e *Engine) shareResume(g *group, from *resume, to *Opened, find func() ([]
 		known.delta, known.included = find()
 		e.leads[g] = known
 	}
-	to.Delta, to.Included, to.Shared = known.delta, known.included, true
+	to.Deltas, to.Included, to.Shared = known.delta, known.included, true
 }

@@ -28,6 +28,9 @@ type queryKey struct {
 	tag  string
 }
 
+// fewQueries is how many queries of a selector are searched one by one.
+const fewQueries = 8
+
 func (q *Query) queryKey() queryKey { return queryKey{q.key, q.tag} }
 
 // newSelector returns a selector for conditions that all have to hold. One or two
@@ -91,7 +94,7 @@ func (s *selector) add(q *Query) {
 	switch {
 	case s.shared != nil:
 		s.shared[q.queryKey()] = q
-	case len(s.queries) > query.FewValues:
+	case len(s.queries) > fewQueries:
 		s.shared = map[queryKey]*Query{}
 		for _, q := range s.queries {
 			s.shared[q.queryKey()] = q

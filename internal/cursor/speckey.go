@@ -38,7 +38,7 @@ func (s *Spec) appendKey(key []byte) []byte {
 	}
 	for _, in := range s.Include {
 		for _, f := range in.Fields {
-			key = query.AppendText(append(key, 4), f.Name)
+			key = query.AppendString(append(key, 4), f.Name)
 		}
 	}
 	if s.Inline {
@@ -48,7 +48,7 @@ func (s *Spec) appendKey(key []byte) []byte {
 	switch { // a byte for each form, so that no key is the beginning of another's
 	case s.valued():
 		scope.Order = nil
-		key = query.AppendText(append(key, 2), s.Value.String())
+		key = query.AppendString(append(key, 2), s.Value.String())
 	case s.ordered():
 		key = append(key, 1)
 	default:

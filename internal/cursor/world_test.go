@@ -392,7 +392,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 	var from *Resume
 	if resume {
 		level := c.level
-		from = &Resume{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level }), Same: level == c.viewer.level.Load()}
+		from = &Resume{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level }), SameRule: level == c.viewer.level.Load()}
 		w.counts["resumed"]++
 	}
 	c.asks = tag
@@ -410,7 +410,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 		c.tag, _ = strconv.Atoi(o.Query.Spec().Tag)
 		c.asks = c.tag
 		if c.open = true; resume {
-			if err := errors.Join(c.apply(o.Delta, o.Query.Ordered()), c.join(o.Included)); err != nil {
+			if err := errors.Join(c.apply(o.Deltas, o.Query.Ordered()), c.join(o.Included)); err != nil {
 				w.fail("%s is resumed: %v", o.Query.Spec().Scope, err)
 			}
 		} else {

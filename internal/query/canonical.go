@@ -12,19 +12,19 @@ import (
 
 var (
 	all  = Condition{}
-	none = Condition{Op: opOr}
+	none = Condition{op: opOr}
 )
 
 // Canonical returns the canonical form of c: of all the ways to nest, order,
 // repeat and negate the same tests, one.
 func Canonical(c Condition) Condition {
-	switch c.Op {
-	case OpAnd, opOr:
+	switch c.op {
+	case opAnd, opOr:
 		return join(c)
 	case opNot:
 		arg := Canonical(c.args()[0])
 		switch {
-		case arg.Op == opNot:
+		case arg.op == opNot:
 			return arg.args()[0]
 		case arg.is(all):
 			return none
@@ -46,13 +46,13 @@ func Canonical(c Condition) Condition {
 }
 
 // is compares c with all or none.
-func (c *Condition) is(other Condition) bool { return c.Op == other.Op && len(c.args()) == 0 }
+func (c *Condition) is(other Condition) bool { return c.op == other.op && len(c.args()) == 0 }
 
 // join returns the canonical form of an and or an or: the arguments flat,
 // sorted, each once, without those that decide nothing.
 func join(c Condition) Condition {
 	neutral, absorbing := all, none
-	if c.Op == opOr {
+	if c.op == opOr {
 		neutral, absorbing = none, all
 	}
 	args := make([]Condition, 0, len(c.args()))
@@ -62,7 +62,7 @@ func join(c Condition) Condition {
 		case one.is(absorbing):
 			return absorbing
 		case one.is(neutral):
-		case one.Op == c.Op:
+		case one.op == c.op:
 			args = append(args, one.args()...)
 		default:
 			args = append(args, one)
@@ -76,12 +76,12 @@ func join(c Condition) Condition {
 	case 1:
 		return args[0]
 	}
-	return compose(c.Op, args)
+	return compose(c.op, args)
 }
 
 // Compare orders canonical conditions on a model's records.
 func Compare(a, b Condition) int {
-	if order := cmp.Compare(a.Op, b.Op); order != 0 {
+	if order := cmp.Compare(a.op, b.op); order != 0 {
 		return order
 	}
 	if a.field == nil {
@@ -90,7 +90,7 @@ func Compare(a, b Condition) int {
 	if order := strings.Compare(a.field.Name, b.field.Name); order != 0 {
 		return order
 	}
-	if a.Op == opIn {
+	if a.op == opIn {
 		return slices.CompareFunc(a.more.values, b.more.values, record.Value.Compare)
 	}
 	return a.value.Compare(b.value)
@@ -99,7 +99,7 @@ func Compare(a, b Condition) int {
 // appendKey appends a text that is the same for equal canonical conditions,
 // another for others, and no prefix of another.
 func (c *Condition) appendKey(key []byte) []byte {
-	key = append(key, byte(c.Op))
+	key = append(key, byte(c.op))
 	if c.field == nil {
 		args := c.args()
 		key = binary.AppendUvarint(key, uint64(len(args)))
@@ -108,8 +108,8 @@ func (c *Condition) appendKey(key []byte) []byte {
 		}
 		return key
 	}
-	key = AppendText(key, c.field.Name)
-	if c.Op != opIn {
+	key = AppendString(key, c.field.Name)
+	if c.op != opIn {
 		return c.value.AppendKey(key)
 	}
 	key = binary.AppendUvarint(key, uint64(len(c.more.values)))
@@ -129,7 +129,7 @@ func (c *Condition) Digest() Digest {
 	return Digest(sum[:16])
 }
 
-// AppendText appends s so that nothing that follows can be taken for a part of it.
-func AppendText(dst []byte, s string) []byte {
+// AppendString appends s so that nothing that follows can be taken for a part of it.
+func AppendString(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }

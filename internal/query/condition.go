@@ -10,7 +10,7 @@ import (
 type op uint8
 
 const (
-	OpAll op = iota
+	opAll op = iota
 	opIs
 	opIn
 	opGt
@@ -20,7 +20,7 @@ const (
 	opContains
 	opExists
 	opNot
-	OpAnd
+	opAnd
 	opOr
 )
 
@@ -31,7 +31,7 @@ const (
 // There are two truth values: a test on an absent value is false, but for Is of
 // null, and Not of it is true.
 type Condition struct {
-	Op    op
+	op    op
 	field *record.Field
 	value record.Value // of a test for one
 	more  *more        // of other conditions; nil: none
@@ -50,7 +50,7 @@ func Is(f *record.Field, v record.Value) Condition { return test(opIs, f, v) }
 // In holds where the field has one of the values.
 func In(f *record.Field, vs ...record.Value) Condition {
 	sorted := slices.SortedFunc(slices.Values(vs), record.Value.Compare)
-	return Condition{Op: opIn, field: f, more: &more{values: slices.Compact(sorted)}}
+	return Condition{op: opIn, field: f, more: &more{values: slices.Compact(sorted)}}
 }
 
 // Gt holds where the field is more than v.
@@ -76,17 +76,17 @@ func Exists(f *record.Field) Condition { return test(opExists, f, record.Value{}
 func Not(c Condition) Condition { return compose(opNot, []Condition{c}) }
 
 // And holds where all of cs hold; always, when there are none.
-func And(cs ...Condition) Condition { return compose(OpAnd, slices.Clone(cs)) }
+func And(cs ...Condition) Condition { return compose(opAnd, slices.Clone(cs)) }
 
 // Or holds where one of cs holds; never, when there are none.
 func Or(cs ...Condition) Condition { return compose(opOr, slices.Clone(cs)) }
 
 func test(o op, f *record.Field, v record.Value) Condition {
-	return Condition{Op: o, field: f, value: v}
+	return Condition{op: o, field: f, value: v}
 }
 
 func compose(o op, args []Condition) Condition {
-	return Condition{Op: o, more: &more{args: args}}
+	return Condition{op: o, more: &more{args: args}}
 }
 
 // args returns what the condition is made of.
@@ -100,10 +100,10 @@ func (c *Condition) args() []Condition {
 // Conjuncts returns the conditions that all have to hold where c, which is
 // canonical, does.
 func (c *Condition) Conjuncts() []Condition {
-	switch c.Op {
-	case OpAll:
+	switch c.op {
+	case opAll:
 		return nil
-	case OpAnd:
+	case opAnd:
 		return c.args()
 	default:
 		return []Condition{*c}
@@ -113,9 +113,9 @@ func (c *Condition) Conjuncts() []Condition {
 // values returns what the condition tests for.
 func (c *Condition) values() []record.Value {
 	switch {
-	case c.Op == opIn:
+	case c.op == opIn:
 		return c.more.values
-	case c.Op >= opIs && c.Op <= opContains:
+	case c.op >= opIs && c.op <= opContains:
 		return []record.Value{c.value}
 	default:
 		return nil
@@ -127,7 +127,7 @@ func (c *Condition) values() []record.Value {
 // "and" or "or"), the field that it tests, nil for none, and the values that it
 // tests for or the conditions that it is made of.
 func (c Condition) Parts() (word string, f *record.Field, values []record.Value, args []Condition) {
-	return words[c.Op], c.field, slices.Clone(c.values()), slices.Clone(c.args())
+	return words[c.op], c.field, slices.Clone(c.values()), slices.Clone(c.args())
 }
 
 // Fields yields the fields that the condition tests, as often as it does, until
@@ -147,31 +147,31 @@ func (c *Condition) fields(yield func(*record.Field) bool) bool {
 	return true
 }
 
-var words = map[op]string{OpAll: "all", opNot: "not", OpAnd: "and", opOr: "or", opIs: "is", opIn: "in", opGt: ">", opGte: ">=", opLt: "<", opLte: "<=", opContains: "contains", opExists: "exists"}
+var words = map[op]string{opAll: "all", opNot: "not", opAnd: "and", opOr: "or", opIs: "is", opIn: "in", opGt: ">", opGte: ">=", opLt: "<", opLte: "<=", opContains: "contains", opExists: "exists"}
 
 // String returns the condition as a person reads it:
 //
 //	published is true and (likes >= 3 or not title contains "draft")
 func (c Condition) String() string {
 	var b strings.Builder
-	c.write(&b, OpAll)
+	c.write(&b, opAll)
 	return b.String()
 }
 
 // write adds c to b, in parentheses where it would read wrongly within an around.
 func (c *Condition) write(b *strings.Builder, around op) {
-	switch c.Op {
-	case OpAll:
-		b.WriteString(words[OpAll])
+	switch c.op {
+	case opAll:
+		b.WriteString(words[opAll])
 	case opNot:
 		arg := &c.args()[0]
-		if arg.Op == opIs {
+		if arg.op == opIs {
 			b.WriteString(arg.field.Name + " is not " + arg.value.String())
 			return
 		}
 		b.WriteString("not ")
 		arg.write(b, opNot)
-	case OpAnd, opOr:
+	case opAnd, opOr:
 		c.writeArgs(b, around)
 	case opIn:
 		b.WriteString(c.field.Name + " in [")
@@ -183,7 +183,7 @@ func (c *Condition) write(b *strings.Builder, around op) {
 		}
 		b.WriteByte(']')
 	default:
-		b.WriteString(c.field.Name + " " + words[c.Op])
+		b.WriteString(c.field.Name + " " + words[c.op])
 		for _, v := range c.values() {
 			b.WriteString(" " + v.String())
 		}
@@ -192,7 +192,7 @@ func (c *Condition) write(b *strings.Builder, around op) {
 
 func (c *Condition) writeArgs(b *strings.Builder, around op) {
 	word, none := " and ", "all"
-	if c.Op == opOr {
+	if c.op == opOr {
 		word, none = " or ", "none"
 	}
 	args := c.args()
@@ -204,7 +204,7 @@ func (c *Condition) writeArgs(b *strings.Builder, around op) {
 		args[0].write(b, around)
 		return
 	}
-	if around != OpAll && around != c.Op {
+	if around != opAll && around != c.op {
 		b.WriteByte('(')
 		defer b.WriteByte(')')
 	}
@@ -212,6 +212,6 @@ func (c *Condition) writeArgs(b *strings.Builder, around op) {
 		if i > 0 {
 			b.WriteString(word)
 		}
-		args[i].write(b, c.Op)
+		args[i].write(b, c.op)
 	}
 }

@@ -40,8 +40,8 @@ func (t clientEncoder) and(cs []Condition) (where map[string]any, whole bool) {
 
 // one tells a condition in an object of one member, or reports that it cannot.
 func (t clientEncoder) one(c *Condition) (map[string]any, bool) {
-	switch c.Op {
-	case OpAnd:
+	switch c.op {
+	case opAnd:
 		return t.and(c.args())
 	case opOr:
 		list := make([]any, len(c.args()))
@@ -88,17 +88,17 @@ func (t clientEncoder) test(c *Condition) (any, bool) {
 		}
 	}
 	switch {
-	case c.Op == opIn:
+	case c.op == opIn:
 		return map[string]any{"in": values}, true
-	case c.Op == opIs && c.value.IsNull():
+	case c.op == opIs && c.value.IsNull():
 		return map[string]any{"exists": false}, true
-	case c.Op == opIs && f.Kind == record.Object:
+	case c.op == opIs && f.Kind == record.Object:
 		return nil, false
-	case c.Op == opIs:
+	case c.op == opIs:
 		return values[0], true
 	}
 	for name, op := range byName {
-		if op == c.Op {
+		if op == c.op {
 			return map[string]any{name: values[0]}, true
 		}
 	}

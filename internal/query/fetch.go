@@ -27,11 +27,8 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 		return 0, err
 	}
 	end, n := s.End(), 0
-	s.Order = nil
-	err := s.Plans(nil, 0)[0].Each(snap, s.Model, s.Where, func(img *record.Image) bool {
-		if s.Where.Match(img) {
-			n++
-		}
+	err := s.Each(snap, func(*record.Image) bool {
+		n++
 		return n != end || end == 0
 	})
 	if err != nil {
@@ -40,8 +37,17 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 	return max(n-s.Offset, 0), nil
 }
 
-// Budget is how many records the first of several plans may look at.
-const Budget = 256
+// Each yields the records that the scope's conditions hold for, in no order,
+// until yield returns false. It ignores limit and offset.
+func (s *Scope) Each(snap *store.Snapshot, yield func(*record.Image) bool) error {
+	unordered := Scope{Model: s.Model, Where: s.Where}
+	return unordered.plans(nil, 0)[0].each(snap, s.Model, s.Where, func(img *record.Image) bool {
+		return !s.Where.Match(img) || yield(img)
+	})
+}
+
+// firstBudget is how many records the first of several plans may look at.
+const firstBudget = 256
 
 // Read returns the first n records, 0 for all, that the conditions hold for and
 // that stand after a record, nil for the first; in order. Limit and offset are
@@ -51,12 +57,12 @@ const Budget = 256
 // data. Where there are both, they take turns, each time with a larger budget,
 // so that the worse one costs at most a few times the better one.
 func (s *Scope) Read(snap *store.Snapshot, after *record.Image, n int) ([]*record.Image, error) {
-	plans := s.Plans(after, n)
+	plans := s.plans(after, n)
 	if len(plans) == 1 {
 		images, _, err := s.run(snap, &plans[0], after, n, 0)
 		return images, err
 	}
-	for most := Budget; ; most *= 4 {
+	for most := firstBudget; ; most *= 4 {
 		for i := range plans {
 			images, done, err := s.run(snap, &plans[i], after, n, most)
 			if done || err != nil {
@@ -71,7 +77,7 @@ func (s *Scope) Read(snap *store.Snapshot, after *record.Image, n int) ([]*recor
 func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most int) (images []*record.Image, done bool, err error) {
 	top := top{scope: s, n: n, sorted: p.sorted}
 	seen := 0
-	err = p.Each(snap, s.Model, s.Where, func(img *record.Image) bool {
+	err = p.each(snap, s.Model, s.Where, func(img *record.Image) bool {
 		if seen++; most > 0 && seen > most {
 			return false
 		}

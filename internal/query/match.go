@@ -10,8 +10,8 @@ import (
 // Match reports whether the condition holds for the record. It does not
 // allocate.
 func (c *Condition) Match(img *record.Image) bool {
-	switch c.Op {
-	case OpAll:
+	switch c.op {
+	case opAll:
 		return true
 	case opIs:
 		return img.Value(c.field) == c.value
@@ -23,7 +23,7 @@ func (c *Condition) Match(img *record.Image) bool {
 		return !img.Value(c.field).IsNull()
 	case opNot:
 		return !c.args()[0].Match(img)
-	case OpAnd:
+	case opAnd:
 		args := c.args()
 		for i := range args {
 			if !args[i].Match(img) {
@@ -44,12 +44,12 @@ func (c *Condition) Match(img *record.Image) bool {
 	}
 }
 
-// FewValues is how many values are compared one by one rather than searched.
-const FewValues = 8
+// fewValues is how many values are compared one by one rather than searched.
+const fewValues = 8
 
 func (c *Condition) has(v record.Value) bool {
 	values := c.more.values
-	if len(values) <= FewValues {
+	if len(values) <= fewValues {
 		return slices.Contains(values, v)
 	}
 	_, found := slices.BinarySearchFunc(values, v, record.Value.Compare)
@@ -63,7 +63,7 @@ func (c *Condition) compare(v record.Value) bool {
 		return false
 	}
 	order := v.Compare(c.value)
-	switch c.Op {
+	switch c.op {
 	case opGt:
 		return order > 0
 	case opGte:

@@ -58,7 +58,7 @@ func Conjunction(cs []Condition) Condition {
 	case 1:
 		return cs[0]
 	}
-	return compose(OpAnd, cs)
+	return compose(opAnd, cs)
 }
 
 func (p parser) member(name string, v any, depth int) (Condition, error) {

@@ -14,22 +14,22 @@ func indexed(f *record.Field) bool { return f.Index || f.Unique || isID(f) }
 // bounds returns the range of f's values outside of which c does not hold, nil
 // where it is open-ended.
 func (c *Condition) bounds(f *record.Field) (lo, hi *store.Bound) {
-	if c.Op == OpAnd {
+	if c.op == opAnd {
 		return bounds(f, c.args())
 	}
 	if c.field != f {
 		return nil, nil
 	}
 	notNull := &store.Bound{Open: true}
-	switch c.Op {
+	switch c.op {
 	case opIs, opIn:
 		if values := c.values(); len(values) > 0 {
 			return &store.Bound{Value: values[0]}, &store.Bound{Value: values[len(values)-1]}
 		}
 	case opGt, opGte:
-		return &store.Bound{Value: c.value, Open: c.Op == opGt}, nil
+		return &store.Bound{Value: c.value, Open: c.op == opGt}, nil
 	case opLt, opLte:
-		return notNull, &store.Bound{Value: c.value, Open: c.Op == opLt}
+		return notNull, &store.Bound{Value: c.value, Open: c.op == opLt}
 	case opExists:
 		return notNull, nil
 	}
@@ -71,9 +71,9 @@ type plan struct {
 	sure   bool // no other plan can be much better
 }
 
-// Each yields what the plan finds until yield returns false. To a transaction,
+// each yields what the plan finds until yield returns false. To a transaction,
 // only records that the conditions hold for matter.
-func (p *plan) Each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
+func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
 	seen := map[record.ID]bool{}
 	going := true
 	once := func(img *record.Image) bool {
@@ -112,9 +112,9 @@ func (p *plan) within(other *plan) bool {
 	return len(p.ranges) == 1 && p.ranges[0].Index == other.ranges[0].Index
 }
 
-// Plans returns the ways to read the first n records of the scope, 0 for all,
+// plans returns the ways to read the first n records of the scope, 0 for all,
 // that stand after a record, nil for the first.
-func (s *Scope) Plans(after *record.Image, n int) []plan {
+func (s *Scope) plans(after *record.Image, n int) []plan {
 	filter, filtered := s.byFilter()
 	if filtered && (filter.sure || n == 0) {
 		return []plan{filter}

@@ -66,13 +66,13 @@ func (s Scope) Key() string {
 // appendKey appends the key of the scope, with its conditions in their canonical
 // form.
 func (s *Scope) appendKey(key []byte, where *Condition) []byte {
-	return s.AppendWindow(where.appendKey(AppendText(key, s.Model.Name)))
+	return s.AppendWindow(where.appendKey(AppendString(key, s.Model.Name)))
 }
 
 func (s *Scope) AppendWindow(key []byte) []byte {
 	key = binary.AppendUvarint(key, uint64(len(s.Order)))
 	for _, term := range s.Order {
-		key = AppendText(key, term.String())
+		key = AppendString(key, term.String())
 	}
 	key = binary.AppendUvarint(key, uint64(s.Limit))
 	key = binary.AppendUvarint(key, uint64(s.Offset))
@@ -88,7 +88,7 @@ func (s *Scope) AppendWindow(key []byte) []byte {
 func (s Scope) String() string {
 	var b strings.Builder
 	b.WriteString(s.Model.Name)
-	if where := s.Where.String(); where != words[OpAll] {
+	if where := s.Where.String(); where != words[opAll] {
 		b.WriteString(" where " + where)
 	}
 	for i, term := range s.Order {

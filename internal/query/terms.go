@@ -24,9 +24,9 @@ func (f *TermFilter) allows(c *Condition) bool { return f.fields == nil || f.fie
 // all arguments. If c cannot be covered, terms returns the part of it that gives
 // no term.
 func (c *Condition) Terms(filter TermFilter) (found []Term, uncovered *Condition) {
-	switch c.Op {
+	switch c.op {
 	case opIs, opIn, opContains:
-		if (c.Op == opContains) == (c.field.Kind == record.List) && c.field.Kind != record.Object && filter.allows(c) {
+		if (c.op == opContains) == (c.field.Kind == record.List) && c.field.Kind != record.Object && filter.allows(c) {
 			values := c.values()
 			found = make([]Term, len(values))
 			for i, v := range values {
@@ -48,7 +48,7 @@ func (c *Condition) Terms(filter TermFilter) (found []Term, uncovered *Condition
 			found = append(found, some...)
 		}
 		return found, nil
-	case OpAnd:
+	case opAnd:
 		if best, ok := ConjunctionTerms(c.args(), filter); ok {
 			return best, nil
 		}
@@ -65,7 +65,7 @@ func ConjunctionTerms(all []Condition, filter TermFilter) (best []Term, ok bool)
 		if uncovered != nil {
 			continue
 		}
-		if one.Op >= opGt && one.Op <= opLte {
+		if one.op >= opGt && one.op <= opLte {
 			some = rangeTerms(one.field, all)
 		}
 		if !ok || estimate(some) < estimate(best) {

@@ -70,11 +70,17 @@ func (v ValueSpec) numeric() bool { return v.Kind == ValueSum || v.Kind == Value
 // A Sum is exact, so that it does not depend on how it came about: in units of
 // the smallest number that a field of its kind can hold.
 type Sum struct {
-	Total, one big.Int
+	total, one big.Int
 }
 
 // smallest is the exponent of the smallest float64, 2 to the power of it.
 const smallest = -1074
+
+// Clone returns a copy that shares no memory with s.
+func (s *Sum) Clone() (c Sum) {
+	c.total.Set(&s.total)
+	return c
+}
 
 // Add adds v, or takes it away.
 func (s *Sum) Add(v record.Value, sign int) {
@@ -94,9 +100,9 @@ func (s *Sum) Add(v record.Value, sign int) {
 		}
 	}
 	if sign < 0 {
-		s.Total.Sub(&s.Total, &s.one)
+		s.total.Sub(&s.total, &s.one)
 	} else {
-		s.Total.Add(&s.Total, &s.one)
+		s.total.Add(&s.total, &s.one)
 	}
 }
 
@@ -104,17 +110,17 @@ func (s *Sum) Add(v record.Value, sign int) {
 // hold, as the nearest float.
 func (s *Sum) Value(k record.Kind) record.Value {
 	switch {
-	case k == record.Int && s.Total.IsInt64():
-		return record.IntValue(s.Total.Int64())
-	case k == record.Uint && s.Total.IsUint64():
-		return record.UintValue(s.Total.Uint64())
+	case k == record.Int && s.total.IsInt64():
+		return record.IntValue(s.total.Int64())
+	case k == record.Uint && s.total.IsUint64():
+		return record.UintValue(s.total.Uint64())
 	}
 	return s.Over(1, k)
 }
 
 // Over returns the sum divided by n, as a float.
 func (s *Sum) Over(n int, k record.Kind) record.Value {
-	f := new(big.Float).SetInt(&s.Total)
+	f := new(big.Float).SetInt(&s.total)
 	if k == record.Float {
 		f.SetMantExp(f, smallest)
 	}

@@ -25,7 +25,7 @@ func (m *Model) Assign(record any, data []byte) *Problems {
 			problems.Add(name, m.unknown(name))
 			continue
 		}
-		if m.Owns(f) && name != "id" {
+		if m.IsHeader(f) && name != "id" {
 			problems.Add(name, "is set by the store")
 			continue
 		}

@@ -84,8 +84,8 @@ func (i *Image) decodeFields() any {
 	return record
 }
 
-// At returns the image, which is decoded, as the commit seq wrote it.
-func (i *Image) At(seq uint64) *Image {
+// WithVersion returns the image, which is decoded, as the commit seq wrote it.
+func (i *Image) WithVersion(seq uint64) *Image {
 	written := &Image{Model: i.Model, ID: i.ID, Version: seq, JSON: i.JSON, Private: i.Private}
 	written.once.Do(func() { written.base, written.record, written.err = i.base, i.record, i.err })
 	return written

@@ -28,8 +28,8 @@ func (m *Model) header(base unsafe.Pointer) *Record {
 	return (*Record)(unsafe.Add(base, m.record))
 }
 
-// Owns reports whether the store fills the field itself.
-func (m *Model) Owns(f *Field) bool {
+// IsHeader reports whether the store fills the field itself.
+func (m *Model) IsHeader(f *Field) bool {
 	return f.offset >= m.record && f.offset < m.record+unsafe.Sizeof(Record{})
 }
 

@@ -131,7 +131,7 @@ func (b *batch) records(p *pending, seq uint64) error {
 		if err := bucket.Put([]byte(c.ID), p.entry[from:from+recordSize(c.After)]); err != nil {
 			return err
 		}
-		c.After = c.After.At(seq)
+		c.After = c.After.WithVersion(seq)
 	}
 	return nil
 }

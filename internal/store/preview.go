@@ -38,7 +38,7 @@ func (tx *Tx) Preview(ctx context.Context, seq uint64) (Commit, error) {
 			}
 			if change, ok := changeOf(k, before, tx.over[k.Model][k.ID], true); ok {
 				if change.After != nil {
-					change.After = change.After.At(c.Seq)
+					change.After = change.After.WithVersion(c.Seq)
 				}
 				c.Changes = append(c.Changes, change)
 			}

@@ -94,7 +94,7 @@ func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *record.Ima
 	since := Change{Op: Update, Model: c.Model, ID: c.ID, Before: c.After, After: now}
 	var fields []*record.Field
 	for _, f := range c.Model.Fields {
-		if c.Model.Owns(f) || c.Same(f) {
+		if c.Model.IsHeader(f) || c.Same(f) {
 			continue
 		}
 		if !since.Same(f) {
