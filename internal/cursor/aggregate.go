@@ -11,8 +11,8 @@ import (
 // A aggregate is the value of a scope's records, and what it takes to keep it
 // current. It is not for concurrent use.
 type aggregate struct {
-	spec *Spec
-	own  map[record.ID]record.Value // with a rule: of each record that it allows
+	spec   *Spec
+	values map[record.ID]record.Value // with a rule: of each record that it allows
 
 	n     int // how many records count
 	total query.Sum
@@ -23,7 +23,7 @@ type aggregate struct {
 func newAggregate(spec *Spec, ruled bool) *aggregate {
 	t := &aggregate{spec: spec}
 	if ruled {
-		t.own = map[record.ID]record.Value{}
+		t.values = map[record.ID]record.Value{}
 	}
 	return t
 }
@@ -40,15 +40,15 @@ func (t *aggregate) extreme() bool {
 // fill reads the records, or, when the best has left, the next best.
 func (t *aggregate) fill(at view, own rules) error {
 	switch {
-	case t.own != nil && t.lost:
+	case t.values != nil && t.lost:
 		t.best, t.lost = record.Value{}, false
-		for _, v := range t.own {
+		for _, v := range t.values {
 			if !v.IsNull() {
 				t.keepExtreme(v)
 			}
 		}
 		return nil
-	case t.own != nil:
+	case t.values != nil:
 		whole := t.whole()
 		l := list{scope: &whole}
 		if err := l.fill(at, own); err != nil {
@@ -99,10 +99,10 @@ func (t *aggregate) asksRule(c *touch) bool { return c.after }
 // apply follows one change of a record: before says whether the scope's
 // conditions held for it, after whether they do and the rule allows it.
 func (t *aggregate) apply(c *touch) {
-	if t.own != nil {
-		if was, held := t.own[c.change.ID]; held {
-			delete(t.own, c.change.ID)
-			t.add(was)
+	if t.values != nil {
+		if was, held := t.values[c.change.ID]; held {
+			delete(t.values, c.change.ID)
+			t.remove(was)
 		}
 		if c.after {
 			t.enter(c.change.After)
@@ -110,15 +110,15 @@ func (t *aggregate) apply(c *touch) {
 		return
 	}
 	if c.before {
-		t.add(t.of(c.change.Before))
+		t.remove(t.valueOf(c.change.Before))
 	}
 	if c.after {
 		t.enter(c.change.After)
 	}
 }
 
-// of returns what a record adds to the tally.
-func (t *aggregate) of(img *record.Image) record.Value {
+// valueOf returns what a record adds to the tally.
+func (t *aggregate) valueOf(img *record.Image) record.Value {
 	if f := t.spec.Value.Field; f != nil {
 		return img.Value(f)
 	}
@@ -126,9 +126,9 @@ func (t *aggregate) of(img *record.Image) record.Value {
 }
 
 func (t *aggregate) enter(img *record.Image) {
-	v := t.of(img)
-	if t.own != nil {
-		t.own[img.ID] = v
+	v := t.valueOf(img)
+	if t.values != nil {
+		t.values[img.ID] = v
 	}
 	switch {
 	case t.spec.Value.Field == nil:
@@ -142,7 +142,7 @@ func (t *aggregate) enter(img *record.Image) {
 	}
 }
 
-func (t *aggregate) add(v record.Value) {
+func (t *aggregate) remove(v record.Value) {
 	switch {
 	case t.spec.Value.Field == nil:
 		t.n--
@@ -198,28 +198,28 @@ func (t *aggregate) shown() int {
 
 // len returns how many records the tally remembers, -1 where it needs none.
 func (t *aggregate) len() int {
-	if t.own == nil {
+	if t.values == nil {
 		return -1
 	}
-	return len(t.own)
+	return len(t.values)
 }
 
 func (t *aggregate) clone() result {
 	c := *t
-	c.own = maps.Clone(t.own)
+	c.values = maps.Clone(t.values)
 	c.total = t.total.Clone()
 	return &c
 }
 
 // hash is the same for tallies of the same records.
 func (t *aggregate) hash() (sum uint64) {
-	for id := range t.own {
+	for id := range t.values {
 		sum += hashID(id)
 	}
 	return sum
 }
 
-func (t *aggregate) unify(r result) bool { return maps.Equal(t.own, r.(*aggregate).own) }
+func (t *aggregate) unify(r result) bool { return maps.Equal(t.values, r.(*aggregate).values) }
 
 // since returns the value if it is not what it was.
 func (t *aggregate) since(before record.Value) *record.Value {

@@ -64,7 +64,7 @@ func TestUntouched(t *testing.T) {
 	check(5, true, all)
 	check(9, false, x) // what is yet to come
 	b.engine.mu.Lock()
-	b.engine.history, b.engine.memory = nil, 2
+	b.engine.history, b.engine.historyLimit = nil, 2
 	b.engine.mu.Unlock()
 	check(1, false, x) // too long ago to tell
 	check(3, true, x)

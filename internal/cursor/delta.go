@@ -52,10 +52,10 @@ func diff(before []record.ID, after []*record.Image, since uint64, ordered bool)
 	if len(before) == 0 && len(after) == 0 {
 		return nil
 	}
-	d := differ{before: before, after: after, since: since, ordered: ordered, was: make([]int, len(after)), moved: make([]bool, len(after))}
+	d := differ{before: before, after: after, since: since, ordered: ordered, places: make([]int, len(after)), moved: make([]bool, len(after))}
 	d.leave()
 	if ordered {
-		d.finish()
+		d.chooseMoves()
 	}
 	d.enter(last)
 	d.change(last)
@@ -71,7 +71,7 @@ type differ struct {
 	after   []*record.Image
 	since   uint64
 	ordered bool
-	was     []int  // of each after, its place before, or -1
+	places  []int  // of each after, its place before, or -1
 	moved   []bool // of each after, whether it gives up its place
 	deltas  []Delta
 }
@@ -84,10 +84,10 @@ func (d *differ) leave() {
 	}
 	for i, img := range d.after {
 		if place, ok := places[img.ID]; ok {
-			d.was[i] = place
+			d.places[i] = place
 			delete(places, img.ID)
 		} else {
-			d.was[i] = -1
+			d.places[i] = -1
 		}
 	}
 	for i, id := range d.before {
@@ -101,7 +101,7 @@ func (d *differ) leave() {
 // final place by then: those that move do so later.
 func (d *differ) enter(last *record.ID) {
 	for i, img := range d.after {
-		if d.was[i] < 0 {
+		if d.places[i] < 0 {
 			d.add(Enter, img, last)
 		}
 		if !d.moved[i] {
@@ -116,7 +116,7 @@ func (d *differ) change(last *record.ID) {
 		switch {
 		case d.moved[i]:
 			d.add(Change, img, last)
-		case d.was[i] >= 0 && img.Version > d.since:
+		case d.places[i] >= 0 && img.Version > d.since:
 			d.add(Change, img, nil)
 		}
 		last = &img.ID
@@ -130,14 +130,14 @@ func (d *differ) add(op DeltaOp, img *record.Image, after *record.ID) {
 	d.deltas = append(d.deltas, Delta{Op: op, ID: img.ID, Image: img, After: after})
 }
 
-// finish decides which records move: all but those of the heaviest sequence that
+// chooseMoves decides which records move: all but those of the heaviest sequence that
 // is in the same order before and after, where one unchanged record weighs more
 // than all that changed.
-func (d *differ) finish() {
-	heaviest := prefixMax{best: make([]weighed, len(d.before)+1)}
+func (d *differ) chooseMoves() {
+	heaviest := prefixMax{best: make([]sequence, len(d.before)+1)}
 	from := make([]int, len(d.after)) // the one before it in its heaviest sequence
 	for i, img := range d.after {
-		if d.was[i] < 0 {
+		if d.places[i] < 0 {
 			continue
 		}
 		d.moved[i] = true
@@ -145,26 +145,26 @@ func (d *differ) finish() {
 		if img.Version <= d.since {
 			weight = int64(len(d.after)) + 1
 		}
-		until := heaviest.upTo(d.was[i])
+		until := heaviest.upTo(d.places[i])
 		from[i] = until.end
-		heaviest.update(d.was[i], weighed{until.weight + weight, i + 1})
+		heaviest.update(d.places[i], sequence{until.weight + weight, i + 1})
 	}
 	for end := heaviest.upTo(len(d.before)).end; end > 0; end = from[end-1] {
 		d.moved[end-1] = false
 	}
 }
 
-// weighed is a sequence: its weight, and one more than the place of its end.
-type weighed struct {
+// sequence is a sequence: its weight, and one more than the place of its end.
+type sequence struct {
 	weight int64
 	end    int
 }
 
 // prefixMax is a Fenwick tree of sequences by where their ends were.
-type prefixMax struct{ best []weighed }
+type prefixMax struct{ best []sequence }
 
 // upTo returns the heaviest sequence that ends before place.
-func (t *prefixMax) upTo(place int) (heaviest weighed) {
+func (t *prefixMax) upTo(place int) (heaviest sequence) {
 	for ; place > 0; place -= place & -place {
 		if t.best[place].weight > heaviest.weight {
 			heaviest = t.best[place]
@@ -173,7 +173,7 @@ func (t *prefixMax) upTo(place int) (heaviest weighed) {
 	return heaviest
 }
 
-func (t *prefixMax) update(place int, to weighed) {
+func (t *prefixMax) update(place int, to sequence) {
 	for place++; place < len(t.best); place += place & -place {
 		if to.weight > t.best[place].weight {
 			t.best[place] = to

@@ -77,23 +77,23 @@ type Engine struct {
 	feed   *store.Feed
 	progress
 
-	mu        sync.Mutex // held while a commit is matched and delivered
-	indexes   map[*record.Model]*index
-	openings  map[Holder]*opening
-	joining   map[*opening]struct{}              // those of openings that include records
-	referring map[record.Key]map[*group]struct{} // whose records refer to it
-	early     map[Holder]*Spec                   // given before Open was called; nil: closed
-	history   *history                           // once somebody has come back
-	leads     map[*group]sharedResume
-	number    uint64
-	spare     int // see list
-	reads     int // of the store, to refill windows
-	measured  atomic.Bool
-	memory    int // changes that a history may hold
+	mu            sync.Mutex // held while a commit is matched and delivered
+	indexes       map[*record.Model]*index
+	openings      map[Holder]*opening
+	including     map[*opening]struct{}              // those of openings that include records
+	referring     map[record.Key]map[*group]struct{} // whose records refer to it
+	moved         map[Holder]*Spec                   // given before Open was called; nil: closed
+	history       *history                           // once somebody has come back
+	sharedResumes map[*group]sharedResume
+	number        uint64
+	spare         int // see list
+	reads         int // of the store, to refill windows
+	measured      atomic.Bool
+	historyLimit  int // changes that a history may hold
 
-	pages   readCache
-	studies sync.Mutex // held while a history is read, around mu
-	beyond  uint64     // no history reaches back to before this commit
+	firstReads  readCache
+	loading     sync.Mutex // held while a history is read, around mu
+	unreachable uint64     // no history reaches back to before this commit
 
 	// What each commit uses again.
 	now     commitView
@@ -111,13 +111,13 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	}
 	seq := st.Seq()
 	e := &Engine{
-		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, memory: maxHistory,
+		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, historyLimit: maxHistory,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*record.Model]*index{},
-		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
-		joining: map[*opening]struct{}{}, referring: map[record.Key]map[*group]struct{}{}, leads: map[*group]sharedResume{},
+		openings: map[Holder]*opening{}, moved: map[Holder]*Spec{},
+		including: map[*opening]struct{}{}, referring: map[record.Key]map[*group]struct{}{}, sharedResumes: map[*group]sharedResume{},
 	}
-	e.now.at = e.present
+	e.now.at = e.viewNow
 	e.reach(seq)
 	return e
 }
@@ -150,7 +150,7 @@ func (e *Engine) deliver(c store.Commit) {
 	moved := e.attach(c, moves)
 	e.sink.Deliver(c, effects, moved)
 	clear(effects)
-	clear(e.leads)
+	clear(e.sharedResumes)
 	if e.history != nil {
 		if e.history.add(c); e.history.full() {
 			e.history = nil
@@ -172,11 +172,11 @@ func (e *Engine) match(c store.Commit) []Effect {
 		for i := len(s.queries) - 1; i >= 0; i-- {
 			effects = e.followMeasured(effects, s.queries[i], *s.touches, &e.now)
 		}
-		s.forget()
+		s.clearTouches()
 	}
 	clear(touched)
 	effects = e.followReferred(effects, &e.now)
-	for o := range e.joining {
+	for o := range e.including {
 		o.changes = append(o.changes, c.Changes...)
 	}
 	e.touched, e.effects, e.now.changes = touched, effects, nil
@@ -225,8 +225,8 @@ func (e *Engine) skip() {
 	for _, o := range e.openings {
 		o.err = ErrBehind
 	}
-	clear(e.early)
-	clear(e.leads)
+	clear(e.moved)
+	clear(e.sharedResumes)
 	e.history = nil
 	var effects []Effect
 	for _, q := range e.queries() {
@@ -254,7 +254,7 @@ func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) (images []*rec
 	if err != nil {
 		return nil, nil, err
 	}
-	return l.visible(), l.withs(), nil
+	return l.visible(), l.nested(), nil
 }
 
 func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, error) {

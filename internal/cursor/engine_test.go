@@ -186,8 +186,8 @@ func (b *bench) expectNothingLeft() {
 	e := b.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.indexes)+len(e.openings)+len(e.early) > 0 {
-		b.Errorf("left behind: %v %v %v", e.indexes, e.openings, e.early)
+	if len(e.indexes)+len(e.openings)+len(e.moved) > 0 {
+		b.Errorf("left behind: %v %v %v", e.indexes, e.openings, e.moved)
 	}
 	for name, h := range b.engine.known {
 		if h.group != nil {

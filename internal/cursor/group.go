@@ -33,11 +33,11 @@ type group struct {
 	result  result    // nil: nothing needs to be remembered
 }
 
-// begin makes the group, which has no holders, one that remembers what r does.
-func (g *group) begin(q *Query, r result) {
+// reset makes the group, which has no holders, one that remembers what r does.
+func (g *group) reset(q *Query, r result) {
 	g.query, g.holders, g.result = q, g.sole[:0], r
 	for _, c := range g.includes() {
-		g.track(c.of.Model, nil, c.seen)
+		g.track(c.of.Model, nil, c.byID)
 	}
 }
 
@@ -45,15 +45,15 @@ func (g *group) begin(q *Query, r result) {
 func (q *Query) add(r result) *group {
 	g := &group{at: len(q.partition.groups)}
 	q.partition.groups = append(q.partition.groups, g)
-	g.begin(q, r)
+	g.reset(q, r)
 	return g
 }
 
 // remove takes a group away from its query.
 func (q *Query) remove(g *group) {
-	g.retire()
+	g.untrack()
 	if !q.ruled {
-		g.begin(q, nil)
+		g.reset(q, nil)
 		return
 	}
 	groups, last := q.partition.groups, len(q.partition.groups)-1
@@ -63,18 +63,18 @@ func (q *Query) remove(g *group) {
 	q.partition.groups = groups[:last]
 }
 
-// retire ends what the group keeps up outside of its query.
-func (g *group) retire() {
+// untrack ends what the group keeps up outside of its query.
+func (g *group) untrack() {
 	for _, c := range g.includes() {
-		g.track(c.of.Model, c.seen, nil)
+		g.track(c.of.Model, c.byID, nil)
 	}
 }
 
 // drop removes a group whose rules went with its last holder.
 func (q *Query) drop(g *group) {
 	q.remove(g)
-	if sum := g.result.hash(); q.partition.alike[sum] == g {
-		delete(q.partition.alike, sum)
+	if sum := g.result.hash(); q.partition.byHash[sum] == g {
+		delete(q.partition.byHash, sum)
 	}
 }
 
@@ -84,7 +84,7 @@ func (q *Query) join(r result) *group {
 	r = q.remembered(r)
 	if !q.ruled {
 		if len(q.whole.holders) == 0 && q.whole.result == nil {
-			q.whole.begin(q, r)
+			q.whole.reset(q, r)
 		}
 		return &q.whole
 	}
@@ -94,17 +94,17 @@ func (q *Query) join(r result) *group {
 		return q.add(r)
 	case len(d.groups) == 1 && d.groups[0].result.unify(r):
 		return d.groups[0]
-	case d.alike == nil:
+	case d.byHash == nil:
 		q.unite()
 	}
 	sum := r.hash()
-	g := d.alike[sum]
+	g := d.byHash[sum]
 	if g != nil && g.result.unify(r) {
 		return g
 	}
 	added := q.add(r)
 	if g == nil {
-		d.alike[sum] = added
+		d.byHash[sum] = added
 	}
 	return added
 }
@@ -112,7 +112,7 @@ func (q *Query) join(r result) *group {
 // reunite unites the groups after they followed a commit.
 func (q *Query) reunite() {
 	if d := q.partition; d != nil {
-		if d.alike = nil; len(d.groups) > 1 {
+		if d.byHash = nil; len(d.groups) > 1 {
 			q.unite()
 		}
 	}
@@ -121,16 +121,16 @@ func (q *Query) reunite() {
 // unite brings together the groups that have come to hold the same.
 func (q *Query) unite() {
 	d := q.partition
-	if d.alike == nil {
-		d.alike = map[uint64]*group{}
+	if d.byHash == nil {
+		d.byHash = map[uint64]*group{}
 	}
-	clear(d.alike)
+	clear(d.byHash)
 	for i := len(d.groups) - 1; i >= 0; i-- {
 		g := d.groups[i]
 		sum := g.result.hash()
-		other := d.alike[sum]
+		other := d.byHash[sum]
 		if other == nil {
-			d.alike[sum] = g
+			d.byHash[sum] = g
 		} else if other.result.unify(g.result) {
 			other.adopt(g.holders, g.rules)
 			q.remove(g)
@@ -243,7 +243,7 @@ func (g *group) emit(effects []Effect, deltas []Delta, included []Included) []Ef
 		return effects
 	}
 	if l, ok := g.result.(*list); ok {
-		deltas = l.join(deltas, included)
+		deltas = l.nest(deltas, included)
 	}
 	return append(effects, Effect{Query: g.query, Holders: g.holders, Deltas: deltas, Included: included})
 }

@@ -19,23 +19,23 @@ import (
 type history struct {
 	since, until uint64 // it holds the commits after the one, up to the other
 	size         int    // changes
-	most         int    // changes that it holds
+	limit        int    // changes that it holds
 	unused       int    // commits since it was last asked
 	models       map[*record.Model]*modelLog
-	standing     map[record.Key]*record.Image // records that were read, as they are; nil: there is none
+	cached       map[record.Key]*record.Image // records that were read, as they are; nil: there is none
 }
 
 const (
 	maxHistory = 16 << 10 // changes that a history holds, some 20 MB of them
 	maxUnused  = 4 << 10  // commits after which a history that nobody asks is given up
 
-	maxStanding = 4 << 10 // records
+	maxCachedRecords = 4 << 10 // records
 )
 
 // Annals are the changes of one model's records, in order.
 type modelLog struct {
-	changes   []logged
-	registers map[*record.Field]*valueIndex
+	changes []logged
+	indexes map[*record.Field]*valueIndex
 }
 
 type logged struct {
@@ -45,12 +45,12 @@ type logged struct {
 
 // A valueIndex says where in the annals a field had a value, before or after.
 type valueIndex struct {
-	known  int // how many of the changes it has looked at
-	places map[record.Value][]int
+	scanned int // how many of the changes it has looked at
+	places  map[record.Value][]int
 }
 
 func newHistory(since uint64, most int) *history {
-	return &history{since: since, until: since, most: most, models: map[*record.Model]*modelLog{}, standing: map[record.Key]*record.Image{}}
+	return &history{since: since, until: since, limit: most, models: map[*record.Model]*modelLog{}, cached: map[record.Key]*record.Image{}}
 }
 
 // add appends a commit.
@@ -59,11 +59,11 @@ func (h *history) add(c store.Commit) {
 		change := &c.Changes[i]
 		a := h.models[change.Model]
 		if a == nil {
-			a = &modelLog{registers: map[*record.Field]*valueIndex{}}
+			a = &modelLog{indexes: map[*record.Field]*valueIndex{}}
 			h.models[change.Model] = a
 		}
 		a.changes = append(a.changes, logged{change, c.Seq})
-		delete(h.standing, record.Key{Model: change.Model, ID: change.ID})
+		delete(h.cached, record.Key{Model: change.Model, ID: change.ID})
 	}
 	h.size += len(c.Changes)
 	h.unused++
@@ -71,7 +71,7 @@ func (h *history) add(c store.Commit) {
 }
 
 // full reports whether the history has grown too long, or is of no use any more.
-func (h *history) full() bool { return h.size > h.most || h.unused > maxUnused }
+func (h *history) full() bool { return h.size > h.limit || h.unused > maxUnused }
 
 // missed returns what the commits after seq did to the records for which the
 // conditions hold now, or held after seq: a touch for each, by id, as if they had
@@ -111,7 +111,7 @@ func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*reco
 		}
 	}
 	key := record.Key{Model: m, ID: id}
-	image, known := h.standing[key]
+	image, known := h.cached[key]
 	if known {
 		return image, nil
 	}
@@ -120,10 +120,10 @@ func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*reco
 		return err
 	})
 	if err == nil {
-		if len(h.standing) >= maxStanding {
-			clear(h.standing)
+		if len(h.cached) >= maxCachedRecords {
+			clear(h.cached)
 		}
-		h.standing[key] = image
+		h.cached[key] = image
 	}
 	return image, err
 }
@@ -177,13 +177,13 @@ func (a *modelLog) positions(at query.Term, seq uint64) []int {
 
 // indexOf returns the register of a field, up to date.
 func (a *modelLog) indexOf(f *record.Field) *valueIndex {
-	r := a.registers[f]
+	r := a.indexes[f]
 	if r == nil {
 		r = &valueIndex{places: map[record.Value][]int{}}
-		a.registers[f] = r
+		a.indexes[f] = r
 	}
-	for ; r.known < len(a.changes); r.known++ {
-		for _, img := range [...]*record.Image{a.changes[r.known].Before, a.changes[r.known].After} {
+	for ; r.scanned < len(a.changes); r.scanned++ {
+		for _, img := range [...]*record.Image{a.changes[r.scanned].Before, a.changes[r.scanned].After} {
 			if img == nil {
 				continue
 			}
@@ -203,14 +203,14 @@ func (a *modelLog) indexOf(f *record.Field) *valueIndex {
 // add enters a value of the change that is looked at.
 func (r *valueIndex) add(v record.Value) {
 	places := r.places[v]
-	if n := len(places); n == 0 || places[n-1] != r.known {
-		r.places[v] = append(places, r.known)
+	if n := len(places); n == 0 || places[n-1] != r.scanned {
+		r.places[v] = append(places, r.scanned)
 	}
 }
 
 // read lets the history follow the feed up to a commit.
 func (h *history) read(ctx context.Context, feed *store.Feed, until uint64) error {
-	for h.until < until && h.size <= h.most {
+	for h.until < until && h.size <= h.limit {
 		c, err := feed.Next(ctx)
 		if err != nil {
 			return err
@@ -237,15 +237,15 @@ func (h *history) decode() {
 // engine has come to. Where it does not, what it takes is read from the log, once
 // for all who ask, unless that is too much.
 func (e *Engine) reachesBack(ctx context.Context, seq uint64) (bool, error) {
-	e.studies.Lock()
-	defer e.studies.Unlock()
+	e.loading.Lock()
+	defer e.loading.Unlock()
 	e.mu.Lock()
 	known := e.history != nil && e.history.since <= seq
 	e.mu.Unlock()
-	if known || seq < e.beyond || e.Seq()-seq > uint64(e.memory) || e.st.LogStart() > seq+1 {
+	if known || seq < e.unreachable || e.Seq()-seq > uint64(e.historyLimit) || e.st.LogStart() > seq+1 {
 		return known, nil
 	}
-	h, feed := newHistory(seq, e.memory), e.st.Feed(seq)
+	h, feed := newHistory(seq, e.historyLimit), e.st.Feed(seq)
 	err := h.read(ctx, feed, e.Seq())
 	if err == nil {
 		h.decode()
@@ -258,8 +258,8 @@ func (e *Engine) reachesBack(ctx context.Context, seq uint64) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case h.size > h.most:
-		e.beyond = seq + 1
+	case h.size > h.limit:
+		e.unreachable = seq + 1
 		return false, nil
 	}
 	e.history = h

@@ -52,7 +52,7 @@ func (e *Engine) query(spec Spec) *Query {
 		if q.ruled = spec.ruled(); q.ruled {
 			q.partition = &partition{}
 		} else {
-			q.whole.begin(q, nil)
+			q.whole.reset(q, nil)
 		}
 		s.add(q)
 		by.form.queries++
@@ -79,7 +79,7 @@ func (e *Engine) end(q *Query) {
 	}
 	q.ended = true
 	for _, g := range q.groups() {
-		g.retire()
+		g.untrack()
 	}
 	s, x := q.selector, q.selector.index
 	if s.remove(q); len(s.queries) == 0 {
@@ -97,18 +97,18 @@ func (e *Engine) failGroup(effects []Effect, g *group, err error) []Effect {
 		*h.membership() = Membership{}
 	}
 	if len(g.holders) > 0 {
-		effects = append(effects, Effect{Query: g.query, Holders: slices.Clone(g.holders), Resync: e.reason(err)})
+		effects = append(effects, Effect{Query: g.query, Holders: slices.Clone(g.holders), Resync: e.resyncReason(err)})
 	}
 	g.query.remove(g)
 	if d := g.query.partition; d != nil {
-		d.alike = nil
+		d.byHash = nil
 	}
 	e.release(g.query)
 	return effects
 }
 
-// reason names an error as the reason for a resync.
-func (e *Engine) reason(err error) string {
+// resyncReason names an error as the reason for a resync.
+func (e *Engine) resyncReason(err error) string {
 	if errors.Is(err, store.ErrExpired) {
 		return Expired
 	}
@@ -157,7 +157,7 @@ func (e *Engine) Close(h Holder) {
 		o.err = ErrClosed
 		delete(e.openings, h)
 	}
-	delete(e.early, h)
+	delete(e.moved, h)
 	if q := e.detachHolder(h); q != nil {
 		e.release(q)
 	}

@@ -57,15 +57,15 @@ type Included struct {
 // A includedSet is the records that those of a list refer to, by one include.
 type includedSet struct {
 	of   *Include
-	seen map[record.ID]*record.Image // all that are referred to; nil: there is none to be seen
+	byID map[record.ID]*record.Image // all that are referred to; nil: there is none to be seen
 }
 
 // A reference is one record that is referred to.
 type reference struct {
-	id     record.ID
-	image  *record.Image // what there is to be asked about, nil for nothing
-	known  bool          // it is as it was
-	unread bool          // image is yet to be read
+	id        record.ID
+	image     *record.Image // what there is to be asked about, nil for nothing
+	unchanged bool          // it is as it was
+	unread    bool          // image is yet to be read
 }
 
 // references returns the records that those of a list refer to at a moment.
@@ -76,7 +76,7 @@ func (c *includedSet) references(images []*record.Image, now *commitView) ([]ref
 		r := reference{id: id}
 		if change := now.change(c.of.Model, id); change != nil {
 			r.image = change.After
-		} else if _, r.known = c.seen[id]; !r.known {
+		} else if _, r.unchanged = c.byID[id]; !r.unchanged {
 			r.unread, missing = true, true
 		}
 		all = append(all, r)
@@ -110,14 +110,14 @@ func find(snap *store.Snapshot, m *record.Model, id record.ID) (*record.Image, e
 // follow makes the company what is referred to now, as far as it is allowed, and
 // returns what became of it.
 func (c *includedSet) follow(all []reference, allowed func(i int) bool) []Delta {
-	was := c.seen
-	c.seen = make(map[record.ID]*record.Image, len(all))
+	was := c.byID
+	c.byID = make(map[record.ID]*record.Image, len(all))
 	var enter, change, leave []Delta
 	for i, r := range all {
 		before := was[r.id]
 		switch {
-		case r.known:
-			c.seen[r.id] = before
+		case r.unchanged:
+			c.byID[r.id] = before
 			continue
 		case r.image == nil || !allowed(i):
 			r.image = nil
@@ -126,10 +126,10 @@ func (c *includedSet) follow(all []reference, allowed func(i int) bool) []Delta 
 		default:
 			change = append(change, Delta{Op: Change, ID: r.id, Image: r.image})
 		}
-		c.seen[r.id] = r.image
+		c.byID[r.id] = r.image
 	}
 	for _, id := range slices.Sorted(maps.Keys(was)) {
-		if was[id] != nil && c.seen[id] == nil {
+		if was[id] != nil && c.byID[id] == nil {
 			leave = append(leave, Delta{Op: Leave, ID: id})
 		}
 	}
@@ -139,8 +139,8 @@ func (c *includedSet) follow(all []reference, allowed func(i int) bool) []Delta 
 // images returns the company, by id.
 func (c *includedSet) images() []*record.Image {
 	var images []*record.Image
-	for _, id := range slices.Sorted(maps.Keys(c.seen)) {
-		if image := c.seen[id]; image != nil {
+	for _, id := range slices.Sorted(maps.Keys(c.byID)) {
+		if image := c.byID[id]; image != nil {
 			images = append(images, image)
 		}
 	}
@@ -150,7 +150,7 @@ func (c *includedSet) images() []*record.Image {
 // sameIncludes reports whether two lists of the same records have the same.
 func sameIncludes(a, b []includedSet) bool {
 	return slices.EqualFunc(a, b, func(a, b includedSet) bool {
-		return maps.EqualFunc(a.seen, b.seen, func(a, b *record.Image) bool { return (a == nil) == (b == nil) })
+		return maps.EqualFunc(a.byID, b.byID, func(a, b *record.Image) bool { return (a == nil) == (b == nil) })
 	})
 }
 
@@ -262,9 +262,9 @@ func imagesOf(refs []reference) []*record.Image {
 // applyIncludes lets one of the group's companies follow a commit.
 func (g *group) applyIncludes(n int, refs []reference, answers string) []Delta {
 	c := &g.includes()[n]
-	was := c.seen
+	was := c.byID
 	deltas := c.follow(refs, func(i int) bool { return answers[i] == 1 })
-	g.track(c.of.Model, was, c.seen)
+	g.track(c.of.Model, was, c.byID)
 	return deltas
 }
 

@@ -14,7 +14,7 @@ import (
 // in a list that every change goes through.
 type index struct {
 	selectors map[query.Digest]*selector
-	forms     map[string]*specKey
+	specKeys  map[string]*specKey
 	tables    []*table
 	residual  *entry
 	round     uint64
@@ -23,13 +23,13 @@ type index struct {
 // A table finds selectors by one field's value. Those for values that have one
 // hash are together: the conditions are tested anyway.
 type table struct {
-	field   *record.Field
-	drawers map[uint64]*entry
-	spans   *intervalNode
+	field     *record.Field
+	buckets   map[uint64]*entry
+	intervals *intervalNode
 }
 
 func newIndex() *index {
-	return &index{selectors: map[query.Digest]*selector{}, forms: map[string]*specKey{}}
+	return &index{selectors: map[query.Digest]*selector{}, specKeys: map[string]*specKey{}}
 }
 
 // add returns the selector of the conditions, which are canonical.
@@ -41,14 +41,14 @@ func (x *index) add(where query.Condition) *selector {
 	s := newSelector(where.Conjuncts())
 	s.index = x
 	x.selectors[key] = s
-	f := &s.filed
+	f := &s.entry
 	for i, n := range s.terms() {
 		if i > 0 {
-			f.also = &entry{}
-			f = f.also
+			f.nextTerm = &entry{}
+			f = f.nextTerm
 		}
 		f.selector = s
-		x.put(&n, f.before(x.bucketOf(&n)))
+		x.put(&n, f.pushOnto(x.bucketOf(&n)))
 	}
 	return s
 }
@@ -57,12 +57,12 @@ func (x *index) add(where query.Condition) *selector {
 func (x *index) remove(s *selector) {
 	where := s.condition()
 	delete(x.selectors, where.Digest())
-	f := &s.filed
+	f := &s.entry
 	for _, n := range s.terms() {
-		x.put(&n, f.out(x.bucketOf(&n)))
-		f = f.also
+		x.put(&n, f.removeFrom(x.bucketOf(&n)))
+		f = f.nextTerm
 	}
-	x.tables = slices.DeleteFunc(x.tables, func(t *table) bool { return len(t.drawers) == 0 && t.spans == nil })
+	x.tables = slices.DeleteFunc(x.tables, func(t *table) bool { return len(t.buckets) == 0 && t.intervals == nil })
 }
 
 // table returns the table of a field, and makes it when there is none.
@@ -72,7 +72,7 @@ func (x *index) table(f *record.Field) *table {
 			return t
 		}
 	}
-	t := &table{field: f, drawers: map[uint64]*entry{}}
+	t := &table{field: f, buckets: map[uint64]*entry{}}
 	x.tables = append(x.tables, t)
 	return t
 }
@@ -82,9 +82,9 @@ func (x *index) bucketOf(n *query.Term) *entry {
 	case n.Field == nil:
 		return x.residual
 	case n.Interval != nil:
-		return x.table(n.Field).spans.bucket(*n.Interval)
+		return x.table(n.Field).intervals.find(*n.Interval)
 	default:
-		return x.table(n.Field).drawers[hash(n.Value)]
+		return x.table(n.Field).buckets[hash(n.Value)]
 	}
 }
 
@@ -97,15 +97,15 @@ func (x *index) put(n *query.Term, d *entry) {
 	t := x.table(n.Field)
 	switch {
 	case n.Interval != nil && d == nil:
-		t.spans = t.spans.without(*n.Interval)
+		t.intervals = t.intervals.without(*n.Interval)
 	case n.Interval != nil:
 		var at *intervalNode
-		t.spans, at = t.spans.with(*n.Interval)
+		t.intervals, at = t.intervals.with(*n.Interval)
 		at.filed = d
 	case d == nil:
-		delete(t.drawers, hash(n.Value))
+		delete(t.buckets, hash(n.Value))
 	default:
-		t.drawers[hash(n.Value)] = d
+		t.buckets[hash(n.Value)] = d
 	}
 }
 
@@ -135,7 +135,7 @@ func (x *index) match(c *store.Change, touched []*selector) []*selector {
 }
 
 func (x *index) matchValue(t *table, v record.Value, c *store.Change, touched []*selector) []*selector {
-	return x.stab(t.spans, v, c, x.matchBucket(t.drawers[hash(v)], c, touched))
+	return x.stab(t.intervals, v, c, x.matchBucket(t.buckets[hash(v)], c, touched))
 }
 
 // stab looks through the spans that hold v.
@@ -158,7 +158,7 @@ func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*sel
 	for _, img := range [...]*record.Image{c.Before, c.After} {
 		if img != nil {
 			img.Each(t.field, func(v record.Value) bool {
-				touched = x.matchBucket(t.drawers[hash(v)], c, touched)
+				touched = x.matchBucket(t.buckets[hash(v)], c, touched)
 				return true
 			})
 		}
@@ -174,7 +174,7 @@ func (x *index) matchBucket(drawer *entry, c *store.Change, touched []*selector)
 			continue
 		}
 		s.round = x.round
-		t := touch{change: c, before: s.holds(c.Before), after: s.holds(c.After)}
+		t := touch{change: c, before: s.matches(c.Before), after: s.matches(c.After)}
 		if (t.before || t.after) && s.touch(t) {
 			touched = append(touched, s)
 		}

@@ -45,8 +45,8 @@ func (n *intervalNode) with(s query.Interval) (root, at *intervalNode) {
 	return n, at
 }
 
-// bucket returns what is filed under the span.
-func (n *intervalNode) bucket(s query.Interval) *entry {
+// find returns what is filed under the span.
+func (n *intervalNode) find(s query.Interval) *entry {
 	for n != nil {
 		switch order := s.Compare(n.Interval); {
 		case order == 0:

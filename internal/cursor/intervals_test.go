@@ -40,7 +40,7 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 		touched := x.match(&store.Change{Op: store.Create, Model: m, ID: img.ID, After: img}, nil)
 		want := 0
 		for _, s := range held {
-			if s.holds(img) {
+			if s.matches(img) {
 				want++
 				if !slices.Contains(touched, s) {
 					t.Fatalf("step %d: %s does not meet count %s", step, s.condition(), at)
@@ -51,7 +51,7 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 			t.Fatalf("step %d: count %s meets %d, want %d", step, at, len(touched), want)
 		}
 		for _, s := range touched {
-			s.forget()
+			s.clearTouches()
 		}
 	}
 	for _, s := range held {
@@ -90,7 +90,7 @@ func checkTreap(t *testing.T, x *index) {
 	}
 	for _, table := range x.tables {
 		last = nil
-		check(table.spans, ^uint32(0))
+		check(table.intervals, ^uint32(0))
 	}
 }
 

@@ -106,7 +106,7 @@ func (l *list) append(found []*record.Image, allowed func(i int) bool) {
 }
 
 // asksRule reports whether it matters to the list what a rule says to the change.
-func (l *list) asksRule(t *touch) bool { return t.after && l.knows(t.change.After) }
+func (l *list) asksRule(t *touch) bool { return t.after && l.covers(t.change.After) }
 
 // apply follows one change of a record: before says whether the scope's
 // conditions held for it, after whether they do and the rule allows it.
@@ -122,8 +122,8 @@ func (l *list) apply(t *touch) {
 	}
 }
 
-// knows reports whether img, if it is in the scope at all, has to be in the list.
-func (l *list) knows(img *record.Image) bool {
+// covers reports whether img, if it is in the scope at all, has to be in the list.
+func (l *list) covers(img *record.Image) bool {
 	return l.complete || l.known != nil && l.scope.Compare(img, l.known) <= 0
 }
 
@@ -172,7 +172,7 @@ func (l *list) unify(r result) bool {
 	}
 	n := len(near.images)
 	switch {
-	case len(far.images) < n || len(far.images) > n && near.knows(far.images[n]),
+	case len(far.images) < n || len(far.images) > n && near.covers(far.images[n]),
 		near.needsFill(), !sameIncludes(near.includes, far.includes),
 		!slices.EqualFunc(near.images, far.images[:n], func(a, b *record.Image) bool { return a.ID == b.ID }):
 		return false

@@ -37,7 +37,7 @@ type Opened struct {
 type opening struct {
 	holder  Holder
 	spec    Spec
-	own     rules
+	rules   rules
 	query   *Query
 	next    *opening       // of the same query
 	seq     uint64         // the state to be read
@@ -96,12 +96,12 @@ func (e *Engine) begin(h Holder, spec Spec, from *resume) (*opening, error) {
 	if h.membership().group != nil || e.openings[h] != nil {
 		return nil, errors.New("its holder has one open")
 	}
-	if to, moved := e.early[h]; moved {
-		delete(e.early, h)
+	if to, moved := e.moved[h]; moved {
+		delete(e.moved, h)
 		if to == nil {
 			return nil, ErrClosed
 		}
-		spec, from.sameScope = *to, false
+		spec, from.byHistory = *to, false
 	}
 	o := &opening{holder: h, spec: spec}
 	e.openings[h] = o
@@ -110,10 +110,10 @@ func (e *Engine) begin(h Holder, spec Spec, from *resume) (*opening, error) {
 }
 
 func (e *Engine) register(o *opening) {
-	o.query, o.own, o.seq, o.touches, o.changes, o.stale = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
+	o.query, o.rules, o.seq, o.touches, o.changes, o.stale = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
 	o.next, o.query.openings = o.query.openings, o
 	if len(o.spec.Include) > 0 {
-		e.joining[o] = struct{}{}
+		e.including[o] = struct{}{}
 	}
 }
 
@@ -126,12 +126,12 @@ func (e *Engine) read(ctx context.Context, o *opening, from *resume) (result, er
 	}
 	e.mu.Lock()
 	live := o.query.live()
-	r, own := o.query.empty(), o.own
+	r, own := o.query.newResult(), o.rules
 	e.mu.Unlock()
 	switch {
 	case live != nil:
 		return nil, nil
-	case from.sameScope && o.query.plain():
+	case from.byHistory && o.query.stateless():
 		return r, nil
 	}
 	err := e.fill(ctx, r, o.seq, own)
@@ -149,7 +149,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, fr
 	defer e.mu.Unlock()
 	q := o.query
 	q.leave(o)
-	delete(e.joining, o)
+	delete(e.including, o)
 	if o.err != nil {
 		err = o.err
 	}
@@ -158,7 +158,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, fr
 	case err != nil || o.stale:
 	case q.live() != nil:
 		now = q.live()
-	case from.sameScope && q.plain():
+	case from.byHistory && q.stateless():
 	case r != nil:
 		err = o.catchUp(r, e.at(ctx, e.Seq()))
 	}
@@ -166,7 +166,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, fr
 		e.abandon(o)
 		return false, err
 	}
-	from.sameScope = from.sameScope && !o.stale
+	from.byHistory = from.byHistory && !o.stale
 	if err != nil || o.stale || now == nil || !e.canResume(from, o, now, e.at(ctx, e.Seq())) {
 		e.release(q)
 		e.register(o)
@@ -174,7 +174,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, fr
 	}
 	delete(e.openings, o.holder)
 	g := q.join(now)
-	e.attachHolder(o.holder, o.own, g)
+	e.attachHolder(o.holder, o.rules, g)
 	opened(e.describe(o, g, now, from))
 	return true, nil
 }
@@ -183,16 +183,16 @@ func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, fr
 func (o *opening) catchUp(r result, at view) error {
 	for _, t := range o.touches {
 		if r.asksRule(&t) {
-			t.after = o.own.allow(0, t.change.After)
+			t.after = o.rules.allow(0, t.change.After)
 		}
 		r.apply(&t)
 	}
 	if r.needsFill() {
-		if err := r.fill(at, o.own); err != nil {
+		if err := r.fill(at, o.rules); err != nil {
 			return err
 		}
 	}
-	return loadIncludes(r, &commitView{changes: o.changes, at: at}, o.own)
+	return loadIncludes(r, &commitView{changes: o.changes, at: at}, o.rules)
 }
 
 // leave takes an opening away from its query.
@@ -213,22 +213,22 @@ func (e *Engine) abandon(o *opening) {
 
 // describe tells the holder, which is one of the group's, where it stands.
 func (e *Engine) describe(o *opening, g *group, now result, from *resume) Opened {
-	to := Opened{Query: o.query, Seq: e.Seq(), Resumed: from.sameScope || from.known, Resync: from.resync}
+	to := Opened{Query: o.query, Seq: e.Seq(), Resumed: from.byHistory || from.loaded, Resync: from.resync}
 	l, ok := now.(*list)
 	switch {
 	case !ok:
 		to.Value = now.(*aggregate).value()
-	case from.known:
+	case from.loaded:
 		e.shareResume(g, from, &to, func() ([]Delta, []Included) {
-			included := from.with.diff(l, from.held.Seq)
-			since := from.held.Spec.unchanged(from.held.Seq, &o.spec)
-			return l.join(diff(from.ids, l.visible(), since, o.query.Ordered()), included), included
+			included := from.included.diff(l, from.from.Seq)
+			since := from.from.Spec.resendAfter(from.from.Seq, &o.spec)
+			return l.nest(diff(from.ids, l.visible(), since, o.query.Ordered()), included), included
 		})
 		if overflows(to.Deltas, l) {
 			to = Opened{Query: to.Query, Seq: to.Seq, Resync: Overflow}
 			to.setRecords(l)
 		}
-	case from.sameScope:
+	case from.byHistory:
 		e.shareResume(g, from, &to, func() ([]Delta, []Included) { return flat(e.missed(from, o)), nil })
 	default:
 		to.setRecords(l)
@@ -238,7 +238,7 @@ func (e *Engine) describe(o *opening, g *group, now result, from *resume) Opened
 
 // setRecords says all that the list holds.
 func (o *Opened) setRecords(l *list) {
-	o.Images, o.Included, o.With = slices.Clone(l.visible()), l.included(), l.withs()
+	o.Images, o.Included, o.With = slices.Clone(l.visible()), l.included(), l.nested()
 }
 
 // overflows reports whether more records have left than are in the list, and than

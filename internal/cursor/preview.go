@@ -18,7 +18,7 @@ type Previewed struct {
 	Closed   bool          // it would not be allowed to hold it any more
 }
 
-func (f *Previewed) nothing() bool {
+func (f *Previewed) empty() bool {
 	return len(f.Deltas) == 0 && f.Value == nil && len(f.Included) == 0 && !f.Closed
 }
 
@@ -59,7 +59,7 @@ type preview struct {
 }
 
 func (f *preview) see(seen Previewed, holders ...Holder) {
-	if seen.nothing() {
+	if seen.empty() {
 		return
 	}
 	for _, h := range holders {
@@ -85,7 +85,7 @@ func (f *preview) match(ctx context.Context) (err error) {
 				}
 			}
 		}
-		s.forget()
+		s.clearTouches()
 	}
 	for i := range f.now.changes {
 		for g := range f.engine.referring[record.Key{Model: f.now.changes[i].Model, ID: f.now.changes[i].ID}] {
@@ -173,7 +173,7 @@ func (f *preview) previewList(l *list, own rules, touches []touch) (seen Preview
 			seen.Included = append(seen.Included, Included{Model: c.of.Model, Deltas: deltas})
 		}
 	}
-	seen.Deltas = l.join(diff(ids, l.visible(), f.now.seq-1, true), seen.Included)
+	seen.Deltas = l.nest(diff(ids, l.visible(), f.now.seq-1, true), seen.Included)
 	return seen, nil
 }
 
@@ -228,6 +228,6 @@ func (f *preview) moved(seen *Previewed, g *group, to *Spec) error {
 		return err
 	}
 	seen.Included = with.diff(now, f.now.seq-1)
-	seen.Deltas = now.join(diff(ids, now.visible(), g.query.key.unchanged(f.now.seq-1, to), to.ordered()), seen.Included)
+	seen.Deltas = now.nest(diff(ids, now.visible(), g.query.key.resendAfter(f.now.seq-1, to), to.ordered()), seen.Included)
 	return nil
 }

@@ -16,17 +16,17 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A prophet is a world whose moves are known before, and that keeps what each
+// A previewer is a world whose moves are known before, and that keeps what each
 // client is told.
-type prophet struct {
+type previewer struct {
 	*world
 	moves []Move
 	heard map[*replica]string
 }
 
-func (p *prophet) Rescope(store.Commit) []Move { return p.moves }
+func (p *previewer) Rescope(store.Commit) []Move { return p.moves }
 
-func (p *prophet) Deliver(c store.Commit, effects []Effect, moved []Moved) {
+func (p *previewer) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	for _, e := range effects {
 		for _, h := range e.Holders {
 			p.hear(p.heard, h, Previewed{Deltas: e.Deltas, Value: e.Value, Included: e.Included})
@@ -38,8 +38,8 @@ func (p *prophet) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	p.world.Deliver(c, effects, moved)
 }
 
-func (p *prophet) hear(by map[*replica]string, h Holder, seen Previewed) {
-	if seen.nothing() {
+func (p *previewer) hear(by map[*replica]string, h Holder, seen Previewed) {
+	if seen.empty() {
 		return
 	}
 	text := fmt.Sprint(told(seen.Deltas), seen.Closed)
@@ -56,7 +56,7 @@ func (p *prophet) hear(by map[*replica]string, h Holder, seen Previewed) {
 }
 
 // choose makes moves for the next commit.
-func (p *prophet) choose(r *rand.Rand) {
+func (p *previewer) choose(r *rand.Rand) {
 	p.moves = nil
 	clients := slices.SortedFunc(maps.Keys(p.clients), func(a, b *replica) int { return a.number - b.number })
 	for _, c := range clients {
@@ -79,7 +79,7 @@ func (p *prophet) choose(r *rand.Rand) {
 func TestWhatIsForeseenComesTrue(t *testing.T) {
 	r := querytest.Rand(t)
 	w := newWorld(t, r, 60, 90)
-	p := &prophet{world: w, heard: map[*replica]string{}}
+	p := &previewer{world: w, heard: map[*replica]string{}}
 	w.engine = NewEngine(w.st, p, func(err error) { t.Error(err) })
 	w.engine.spare = 0
 	querytest.RunEngine(t, w.engine)

@@ -21,7 +21,7 @@ func (p *progress) Seq() uint64 { return p.seq.Load() }
 // Wait returns when the commits up to seq have been delivered. Else it returns
 // ctx's error, or [ErrStopped].
 func (p *progress) Wait(ctx context.Context, seq uint64) error {
-	reached := p.when(seq)
+	reached := p.reached(seq)
 	if reached == nil {
 		return nil
 	}
@@ -35,8 +35,8 @@ func (p *progress) Wait(ctx context.Context, seq uint64) error {
 	}
 }
 
-// when returns what is closed when seq is reached, nil when it has been.
-func (p *progress) when(seq uint64) <-chan struct{} {
+// reached returns what is closed when seq is reached, nil when it has been.
+func (p *progress) reached(seq uint64) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.seq.Load() >= seq {

@@ -137,7 +137,7 @@ type Query struct {
 // A partition is the groups of a query whose holders have rules.
 type partition struct {
 	groups []*group
-	alike  map[uint64]*group // by what they hold; nil: there are less than two
+	byHash map[uint64]*group // by what they hold; nil: there are less than two
 }
 
 // groups returns the groups of the query's holders.
@@ -189,15 +189,15 @@ func (q *Query) Len() int {
 	return n
 }
 
-// plain reports whether the query remembers nothing.
-func (q *Query) plain() bool { return !q.ruled && !q.key.ordered() && !q.key.valued() }
+// stateless reports whether the query remembers nothing.
+func (q *Query) stateless() bool { return !q.ruled && !q.key.ordered() && !q.key.valued() }
 
 // live returns what a query without rules knows of its records, or its value,
 // nil if it does not.
 func (q *Query) live() result { return q.whole.result }
 
-// empty returns a reading of the query that is yet to be filled.
-func (q *Query) empty() result {
+// newResult returns a reading of the query that is yet to be filled.
+func (q *Query) newResult() result {
 	if q.key.valued() {
 		spec := q.Spec()
 		return newAggregate(&spec, q.ruled)

@@ -44,7 +44,7 @@ func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
 		r := querytest.Rand(t)
 		w := newWorld(t, r, 60, 60)
 		w.rescopes = rescopes
-		w.engine.spare, w.engine.memory = r.IntN(3), 1+r.IntN(400)
+		w.engine.spare, w.engine.historyLimit = r.IntN(3), 1+r.IntN(400)
 		querytest.RunEngine(t, w.engine)
 		ctx, cancel := context.WithCancel(context.Background())
 		var visitors, writers sync.WaitGroup
@@ -80,7 +80,7 @@ func TestEveryCursorIsExact(t *testing.T) {
 	r := querytest.Rand(t)
 	w := newWorld(t, r, 60, 90)
 	w.rescopes = true
-	w.engine.spare, w.engine.memory = 0, 1+r.IntN(400)
+	w.engine.spare, w.engine.historyLimit = 0, 1+r.IntN(400)
 	querytest.RunEngine(t, w.engine)
 	ctx := context.Background()
 	var clients []*replica

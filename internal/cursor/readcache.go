@@ -22,7 +22,7 @@ type readKey struct {
 
 // A cachedRead is the records that a list reads first, and what they refer to.
 type cachedRead struct {
-	again    bool // it was asked for again
+	reused   bool // it was asked for again
 	once     sync.Once
 	images   []*record.Image
 	complete bool
@@ -33,8 +33,8 @@ type cachedRead struct {
 }
 
 const (
-	maxPages    = 64
-	maxReferred = 1 << 10 // records of a page
+	maxCachedReads = 64
+	maxReferred    = 1 << 10 // records of a page
 )
 
 // lookup finds what the page's records refer to, as far as others have read it.
@@ -77,10 +77,10 @@ func (p *readCache) get(key readKey) *cachedRead {
 	defer p.mu.Unlock()
 	found := p.all[key]
 	if found != nil {
-		found.again = true
+		found.reused = true
 		return found
 	}
-	if len(p.all) >= maxPages || p.all == nil {
+	if len(p.all) >= maxCachedReads || p.all == nil {
 		p.sweep()
 	}
 	p.all[key] = new(cachedRead)
@@ -92,12 +92,12 @@ func (p *readCache) get(key readKey) *cachedRead {
 func (p *readCache) sweep() {
 	kept := map[readKey]*cachedRead{}
 	for key, page := range p.all {
-		if page.again {
-			page.again = false
+		if page.reused {
+			page.reused = false
 			kept[key] = page
 		}
 	}
-	if p.all = kept; len(kept) > maxPages/2 {
+	if p.all = kept; len(kept) > maxCachedReads/2 {
 		p.all = map[readKey]*cachedRead{}
 	}
 }
@@ -116,14 +116,14 @@ func (e *Engine) fill(ctx context.Context, r result, seq uint64, own rules) erro
 	now := commitView{at: e.at(ctx, seq)}
 	if l, ok := r.(*list); ok && l.scope.End() > 0 {
 		key := readKey{l.scope.Key(), seq}
-		p := e.pages.get(key)
+		p := e.firstReads.get(key)
 		p.once.Do(func() {
 			first := list{scope: l.scope, spare: l.spare}
 			p.images, p.err = first.next(e.at(context.WithoutCancel(ctx), seq), first.missing())
 			p.complete = first.complete
 		})
 		if p.err != nil {
-			e.pages.drop(key, p)
+			e.firstReads.drop(key, p)
 			return p.err
 		}
 		l.complete = p.complete

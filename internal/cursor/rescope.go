@@ -32,12 +32,12 @@ type Moved struct {
 
 // A leaving is a holder on its way from one query to another.
 type leavingHolder struct {
-	move  Move
-	from  *Query
-	ids   []record.ID // that it held
-	with  includedIDs
-	value record.Value // or this
-	err   error
+	move     Move
+	from     *Query
+	ids      []record.ID // that it held
+	included includedIDs
+	value    record.Value // or this
+	err      error
 }
 
 // detach takes the holders that move away from their queries, with what they
@@ -53,7 +53,7 @@ func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 		}
 		g := m.Holder.membership().group
 		if g == nil {
-			e.early[m.Holder] = m.To
+			e.moved[m.Holder] = m.To
 			continue
 		}
 		if g.query.serves(m.To) {
@@ -63,10 +63,10 @@ func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 		if t, ok := g.result.(*aggregate); ok {
 			d.value = t.value()
 		} else if known := held[g]; known != nil {
-			d.ids, d.with, d.err = known.ids, known.with, known.err
+			d.ids, d.included, d.err = known.ids, known.included, known.err
 		} else {
 			if l, ok := g.result.(*list); ok {
-				d.with = l.includedIDs()
+				d.included = l.includedIDs()
 			}
 			d.ids, d.err = g.ids(before)
 			held[g] = &d
@@ -112,14 +112,14 @@ func (e *Engine) attach(c store.Commit, leaving []leavingHolder) []Moved {
 		case *aggregate:
 			m.Value = now.since(d.value)
 		case *list:
-			m.Included = d.with.diff(now, c.Seq-1)
-			m.Deltas = now.join(diff(d.ids, now.visible(), d.from.key.unchanged(c.Seq-1, d.move.To), m.To.Ordered()), m.Included)
+			m.Included = d.included.diff(now, c.Seq-1)
+			m.Deltas = now.nest(diff(d.ids, now.visible(), d.from.key.resendAfter(c.Seq-1, d.move.To), m.To.Ordered()), m.Included)
 		default:
 			m.Deltas = diff(d.ids, nil, c.Seq-1, false)
-			m.Included = d.with.diff(nil, c.Seq-1)
+			m.Included = d.included.diff(nil, c.Seq-1)
 		}
 		if err != nil {
-			m.To, m.Deltas, m.Included, m.Resync = nil, nil, nil, e.reason(err)
+			m.To, m.Deltas, m.Included, m.Resync = nil, nil, nil, e.resyncReason(err)
 		}
 		moved = append(moved, m)
 	}
@@ -146,7 +146,7 @@ func (e *Engine) rejoin(d leavingHolder, at view, read map[*Query]result) (*Quer
 		now = q.live()
 	}
 	if now == nil {
-		now = q.empty()
+		now = q.newResult()
 		if err := fill(now, &commitView{at: at}, own); err != nil {
 			e.release(q)
 			return nil, nil, err

@@ -13,14 +13,14 @@ import (
 
 // A resume is what a holder is to be led on from.
 type resume struct {
-	held   *Resume // nil: nothing
+	from   *Resume // nil: nothing
 	resync string  // why not, though something is held
 
-	sameScope bool // it is a state of what is opened, and the history leads on from it
+	byHistory bool // it is a state of what is opened, and the history leads on from it
 
-	known bool // what is held:
-	ids   []record.ID
-	with  includedIDs
+	loaded   bool // what is held:
+	ids      []record.ID
+	included includedIDs
 }
 
 // loadResume looks at what is held.
@@ -43,12 +43,12 @@ func (e *Engine) loadResume(ctx context.Context, from *Resume, spec *Spec) (*res
 			return nil, err
 		}
 	}
-	p := &resume{held: from}
+	p := &resume{from: from}
 	if !from.opens(spec) {
 		return p, nil
 	}
 	var err error
-	p.sameScope, err = e.reachesBack(ctx, from.Seq)
+	p.byHistory, err = e.reachesBack(ctx, from.Seq)
 	return p, err
 }
 
@@ -64,10 +64,10 @@ func (h *Resume) opens(spec *Spec) bool {
 
 // readResume reads the ids that are held, where the history does not tell.
 func (e *Engine) readResume(ctx context.Context, p *resume) error {
-	if p.held == nil || p.known || p.sameScope {
+	if p.from == nil || p.loaded || p.byHistory {
 		return nil
 	}
-	l, err := e.readList(ctx, p.held.Seq, &p.held.Spec)
+	l, err := e.readList(ctx, p.from.Seq, &p.from.Spec)
 	switch {
 	case errors.Is(err, store.ErrExpired):
 		*p = resume{resync: Expired}
@@ -75,30 +75,30 @@ func (e *Engine) readResume(ctx context.Context, p *resume) error {
 	case err != nil:
 		return err
 	}
-	p.ids, p.with, p.known = idsOf(nil, l.visible()), l.includedIDs(), true
+	p.ids, p.included, p.loaded = idsOf(nil, l.visible()), l.includedIDs(), true
 	return nil
 }
 
 // canResume reports whether it is known what leads the opening's holder on. If not,
 // what it held has to be read.
 func (e *Engine) canResume(p *resume, o *opening, now result, at view) bool {
-	if !p.sameScope {
-		return p.held == nil || p.known
+	if !p.byHistory {
+		return p.from == nil || p.loaded
 	}
 	h, scope := e.history, o.query.Spec().Scope
-	p.sameScope = h != nil && h.since <= p.held.Seq && (scope.End() == 0 || h.fewMatches(&scope, p.held.Seq))
-	if !p.sameScope || !o.query.Ordered() {
-		return p.sameScope
+	p.byHistory = h != nil && h.since <= p.from.Seq && (scope.End() == 0 || h.fewMatches(&scope, p.from.Seq))
+	if !p.byHistory || !o.query.Ordered() {
+		return p.byHistory
 	}
 	was := now.clone().(*list)
 	for _, t := range e.missed(p, o) {
 		was.apply(&touch{&store.Change{Before: t.change.After, After: t.change.Before}, t.after, t.before})
 	}
-	p.sameScope, p.ids = false, idsOf(nil, was.visible())
+	p.byHistory, p.ids = false, idsOf(nil, was.visible())
 	var err error
-	p.with, err = was.resumeIDs(h, p.held.Seq, o.own, at)
-	p.known = err == nil && !was.needsFill()
-	return p.known
+	p.included, err = was.resumeIDs(h, p.from.Seq, o.rules, at)
+	p.loaded = err == nil && !was.needsFill()
+	return p.loaded
 }
 
 // resumeIDs returns what the records of the list, as they were after the commit seq,
@@ -131,11 +131,11 @@ func (l *list) resumeIDs(h *history, seq uint64, own rules, at view) (includedID
 // the holder's rule sees them.
 func (e *Engine) missed(p *resume, o *opening) []touch {
 	scope := o.query.Spec().Scope
-	touches := e.history.missed(scope.Model, &scope.Where, p.held.Seq)
+	touches := e.history.missed(scope.Model, &scope.Where, p.from.Seq)
 	for i := range touches {
 		t := &touches[i]
-		t.before = t.before && o.own.allow(0, t.change.Before)
-		t.after = t.after && o.own.allow(0, t.change.After)
+		t.before = t.before && o.rules.allow(0, t.change.Before)
+		t.after = t.after && o.rules.allow(0, t.change.After)
 	}
 	return slices.DeleteFunc(touches, func(t touch) bool { return !t.before && !t.after })
 }
@@ -143,17 +143,17 @@ func (e *Engine) missed(p *resume, o *opening) []touch {
 // A sharedResume is what leads a group's holder on. It serves others who come back from the
 // same, until the next commit.
 type sharedResume struct {
-	held     *Resume
-	ids      []record.ID
-	with     includedIDs
-	delta    []Delta
-	included []Included
+	origin      *Resume
+	ids         []record.ID
+	includedIDs includedIDs
+	delta       []Delta
+	included    []Included
 }
 
-// from reports whether the lead begins where the past is.
-func (l *sharedResume) from(p *resume) bool {
-	return l.held.Seq == p.held.Seq && l.held.Spec.looksAs(&p.held.Spec) &&
-		slices.Equal(l.ids, p.ids) && maps.EqualFunc(l.with, p.with, slices.Equal)
+// serves reports whether the lead begins where the past is.
+func (l *sharedResume) serves(p *resume) bool {
+	return l.origin.Seq == p.from.Seq && l.origin.Spec.nestsAs(&p.from.Spec) &&
+		slices.Equal(l.ids, p.ids) && maps.EqualFunc(l.includedIDs, p.included, slices.Equal)
 }
 
 const maxSharedResumes = 64
@@ -161,18 +161,18 @@ const maxSharedResumes = 64
 // shareResume tells a holder of the group what leads it on, and whether others are told the
 // same.
 func (e *Engine) shareResume(g *group, from *resume, to *Opened, find func() ([]Delta, []Included)) {
-	if len(g.holders) == 1 || g.query.ruled && !from.known {
+	if len(g.holders) == 1 || g.query.ruled && !from.loaded {
 		to.Deltas, to.Included = find()
 		return
 	}
-	known, ok := e.leads[g]
-	if !ok || !known.from(from) {
-		if len(e.leads) >= maxSharedResumes {
-			clear(e.leads)
+	known, ok := e.sharedResumes[g]
+	if !ok || !known.serves(from) {
+		if len(e.sharedResumes) >= maxSharedResumes {
+			clear(e.sharedResumes)
 		}
-		known = sharedResume{held: from.held, ids: from.ids, with: from.with}
+		known = sharedResume{origin: from.from, ids: from.ids, includedIDs: from.included}
 		known.delta, known.included = find()
-		e.leads[g] = known
+		e.sharedResumes[g] = known
 	}
 	to.Deltas, to.Included, to.Shared = known.delta, known.included, true
 }

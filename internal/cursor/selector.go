@@ -16,7 +16,7 @@ type selector struct {
 	queries []*Query
 	sole    [1]*Query           // as most have one
 	shared  map[queryKey]*Query // by what they differ in; nil: they are few
-	filed   entry               // the first of its filings, in the order of its niches
+	entry   entry               // the first of its filings, in the order of its niches
 	round   uint64              // of the index, when it last met this selector
 	touches *[]touch            // what the commit at hand did to its records; nil: nothing
 }
@@ -62,8 +62,8 @@ func newSelector(where []query.Condition) *selector {
 // condition returns what has to hold.
 func (s *selector) condition() query.Condition { return query.Conjunction(s.where) }
 
-// holds reports whether the conditions hold for the record, nil for none.
-func (s *selector) holds(img *record.Image) bool {
+// matches reports whether the conditions hold for the record, nil for none.
+func (s *selector) matches(img *record.Image) bool {
 	if img == nil {
 		return false
 	}
@@ -124,19 +124,19 @@ func (s *selector) terms() []query.Term {
 type entry struct {
 	selector   *selector
 	prev, next *entry
-	also       *entry // the next of the same selector
+	nextTerm   *entry // the next of the same selector
 }
 
-// before puts the filing into a drawer, and returns that.
-func (f *entry) before(drawer *entry) *entry {
+// pushOnto puts the filing into a drawer, and returns that.
+func (f *entry) pushOnto(drawer *entry) *entry {
 	if f.next = drawer; drawer != nil {
 		drawer.prev = f
 	}
 	return f
 }
 
-// out takes the filing out of its drawer, and returns that.
-func (f *entry) out(drawer *entry) *entry {
+// removeFrom takes the filing out of its drawer, and returns that.
+func (f *entry) removeFrom(drawer *entry) *entry {
 	if f.next != nil {
 		f.next.prev = f.prev
 	}
@@ -156,8 +156,8 @@ func (s *selector) touch(t touch) (first bool) {
 	return first
 }
 
-// forget lets go of a commit's touches.
-func (s *selector) forget() {
+// clearTouches lets go of a commit's touches.
+func (s *selector) clearTouches() {
 	clear(*s.touches)
 	*s.touches = (*s.touches)[:0]
 	touches.Put(s.touches)

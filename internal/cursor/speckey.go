@@ -14,12 +14,12 @@ type specKey struct {
 func (x *index) specKey(s *Spec) *specKey {
 	var room [128]byte
 	key := s.appendKey(room[:0])
-	f := x.forms[string(key)]
+	f := x.specKeys[string(key)]
 	if f == nil {
 		f = &specKey{Spec: *s, key: string(key)}
 		f.Scope.Where, f.Tag = query.Condition{}, ""
 		f.forgetRules()
-		x.forms[f.key] = f
+		x.specKeys[f.key] = f
 	}
 	return f
 }
@@ -27,7 +27,7 @@ func (x *index) specKey(s *Spec) *specKey {
 // release lets go of a form that a query had.
 func (x *index) release(f *specKey) {
 	if f.queries--; f.queries == 0 {
-		delete(x.forms, f.key)
+		delete(x.specKeys, f.key)
 	}
 }
 

@@ -25,9 +25,9 @@ func (q *Query) Cost() Cost {
 // much as a cheap one does.
 func (e *Engine) Measure(on bool) { e.measured.Store(on) }
 
-// present views the state after the commit that is being matched, and counts how
+// viewNow views the state after the commit that is being matched, and counts how
 // often that is done.
-func (e *Engine) present(read func(*store.Snapshot) error) error {
+func (e *Engine) viewNow(read func(*store.Snapshot) error) error {
 	e.reads++
 	return e.st.ViewAt(context.Background(), e.now.seq, read)
 }

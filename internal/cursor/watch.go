@@ -99,7 +99,7 @@ func (w *Watches[W]) Touched(c store.Commit) []W {
 				found = append(found, watch.watcher)
 			}
 		}
-		s.forget()
+		s.clearTouches()
 	}
 	clear(touched)
 	w.touched = touched

@@ -542,11 +542,11 @@ func (w *world) end() {
 	e := w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.joining)+len(e.referring) > 0 {
-		w.t.Errorf("left behind: %d that join, %d that are referred to", len(e.joining), len(e.referring))
+	if len(e.including)+len(e.referring) > 0 {
+		w.t.Errorf("left behind: %d that join, %d that are referred to", len(e.including), len(e.referring))
 	}
-	if len(e.indexes)+len(e.openings)+len(e.early) > 0 {
-		w.t.Errorf("left behind: %d indexes, %d openings, %d early", len(e.indexes), len(e.openings), len(e.early))
+	if len(e.indexes)+len(e.openings)+len(e.moved) > 0 {
+		w.t.Errorf("left behind: %d indexes, %d openings, %d early", len(e.indexes), len(e.openings), len(e.moved))
 	}
 	for _, c := range left {
 		if c.group != nil {

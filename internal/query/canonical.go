@@ -91,7 +91,7 @@ func Compare(a, b Condition) int {
 		return order
 	}
 	if a.op == opIn {
-		return slices.CompareFunc(a.more.values, b.more.values, record.Value.Compare)
+		return slices.CompareFunc(a.operands.values, b.operands.values, record.Value.Compare)
 	}
 	return a.value.Compare(b.value)
 }
@@ -112,8 +112,8 @@ func (c *Condition) appendKey(key []byte) []byte {
 	if c.op != opIn {
 		return c.value.AppendKey(key)
 	}
-	key = binary.AppendUvarint(key, uint64(len(c.more.values)))
-	for _, v := range c.more.values {
+	key = binary.AppendUvarint(key, uint64(len(c.operands.values)))
+	for _, v := range c.operands.values {
 		key = v.AppendKey(key)
 	}
 	return key

@@ -31,14 +31,14 @@ const (
 // There are two truth values: a test on an absent value is false, but for Is of
 // null, and Not of it is true.
 type Condition struct {
-	op    op
-	field *record.Field
-	value record.Value // of a test for one
-	more  *more        // of other conditions; nil: none
+	op       op
+	field    *record.Field
+	value    record.Value // of a test for one
+	operands *operands    // of other conditions; nil: none
 }
 
 // More is what most conditions, and so most memory, can do without.
-type more struct {
+type operands struct {
 	values []record.Value // of opIn, sorted
 	args   []Condition    // of opNot, opAnd and opOr
 }
@@ -50,7 +50,7 @@ func Is(f *record.Field, v record.Value) Condition { return test(opIs, f, v) }
 // In holds where the field has one of the values.
 func In(f *record.Field, vs ...record.Value) Condition {
 	sorted := slices.SortedFunc(slices.Values(vs), record.Value.Compare)
-	return Condition{op: opIn, field: f, more: &more{values: slices.Compact(sorted)}}
+	return Condition{op: opIn, field: f, operands: &operands{values: slices.Compact(sorted)}}
 }
 
 // Gt holds where the field is more than v.
@@ -86,15 +86,15 @@ func test(o op, f *record.Field, v record.Value) Condition {
 }
 
 func compose(o op, args []Condition) Condition {
-	return Condition{op: o, more: &more{args: args}}
+	return Condition{op: o, operands: &operands{args: args}}
 }
 
 // args returns what the condition is made of.
 func (c *Condition) args() []Condition {
-	if c.more == nil {
+	if c.operands == nil {
 		return nil
 	}
-	return c.more.args
+	return c.operands.args
 }
 
 // Conjuncts returns the conditions that all have to hold where c, which is
@@ -114,7 +114,7 @@ func (c *Condition) Conjuncts() []Condition {
 func (c *Condition) values() []record.Value {
 	switch {
 	case c.op == opIn:
-		return c.more.values
+		return c.operands.values
 	case c.op >= opIs && c.op <= opContains:
 		return []record.Value{c.value}
 	default:

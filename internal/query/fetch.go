@@ -75,7 +75,7 @@ func (s *Scope) Read(snap *store.Snapshot, after *record.Image, n int) ([]*recor
 // run reads by one plan. It gives up, not done, when it has looked at more than
 // most records, unless that is 0.
 func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most int) (images []*record.Image, done bool, err error) {
-	top := top{scope: s, n: n, sorted: p.sorted}
+	top := firstN{scope: s, n: n, sorted: p.sorted}
 	seen := 0
 	err = p.each(snap, s.Model, s.Where, func(img *record.Image) bool {
 		if seen++; most > 0 && seen > most {
@@ -92,8 +92,8 @@ func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most 
 	return top.take(), true, nil
 }
 
-// A top keeps the first n of the records that it is given.
-type top struct {
+// A firstN keeps the first n of the records that it is given.
+type firstN struct {
 	scope  *Scope
 	n      int  // 0: all
 	sorted bool // they are given in order
@@ -102,7 +102,7 @@ type top struct {
 }
 
 // add reports whether another record could still be among the first.
-func (t *top) add(img *record.Image) bool {
+func (t *firstN) add(img *record.Image) bool {
 	if t.full && t.scope.Compare(img, t.images[t.n-1]) > 0 {
 		return true
 	}
@@ -116,14 +116,14 @@ func (t *top) add(img *record.Image) bool {
 	return true
 }
 
-func (t *top) cut() {
+func (t *firstN) cut() {
 	slices.SortFunc(t.images, t.scope.Compare)
 	if t.n > 0 && len(t.images) >= t.n {
 		t.images, t.full = t.images[:t.n], true
 	}
 }
 
-func (t *top) take() []*record.Image {
+func (t *firstN) take() []*record.Image {
 	if !t.sorted {
 		t.cut()
 	}

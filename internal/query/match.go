@@ -48,7 +48,7 @@ func (c *Condition) Match(img *record.Image) bool {
 const fewValues = 8
 
 func (c *Condition) has(v record.Value) bool {
-	values := c.more.values
+	values := c.operands.values
 	if len(values) <= fewValues {
 		return slices.Contains(values, v)
 	}

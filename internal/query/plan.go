@@ -63,12 +63,12 @@ func inner(a, b *store.Bound, sign int) *store.Bound {
 
 // A plan is a way to come by the records of a scope, with others among them.
 type plan struct {
-	name   string
-	ids    []record.ID
-	ranges []store.Range
-	twice  bool // one record may come up in two ranges
-	sorted bool // they come in the scope's order
-	sure   bool // no other plan can be much better
+	name     string
+	ids      []record.ID
+	ranges   []store.Range
+	overlaps bool // one record may come up in two ranges
+	sorted   bool // they come in the scope's order
+	best     bool // no other plan can be much better
 }
 
 // each yields what the plan finds until yield returns false. To a transaction,
@@ -77,7 +77,7 @@ func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yiel
 	seen := map[record.ID]bool{}
 	going := true
 	once := func(img *record.Image) bool {
-		if p.twice {
+		if p.overlaps {
 			if seen[img.ID] {
 				return true
 			}
@@ -107,8 +107,8 @@ func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yiel
 	return nil
 }
 
-// within reports whether both plans read one part of one index.
-func (p *plan) within(other *plan) bool {
+// sameIndex reports whether both plans read one part of one index.
+func (p *plan) sameIndex(other *plan) bool {
 	return len(p.ranges) == 1 && p.ranges[0].Index == other.ranges[0].Index
 }
 
@@ -116,13 +116,13 @@ func (p *plan) within(other *plan) bool {
 // that stand after a record, nil for the first.
 func (s *Scope) plans(after *record.Image, n int) []plan {
 	filter, filtered := s.byFilter()
-	if filtered && (filter.sure || n == 0) {
+	if filtered && (filter.best || n == 0) {
 		return []plan{filter}
 	}
 	walk, walkable := s.byOrder(after)
 	walkable = walkable && (n > 0 || len(s.Order) == 0)
 	switch {
-	case filtered && walkable && !filter.within(&walk):
+	case filtered && walkable && !filter.sameIndex(&walk):
 		return []plan{filter, walk}
 	case walkable:
 		return []plan{walk}
@@ -138,15 +138,15 @@ func (s *Scope) byFilter() (plan, bool) {
 	if uncovered != nil {
 		return s.byRange()
 	}
-	p := plan{name: "filter", sure: true}
+	p := plan{name: "filter", best: true}
 	seen := map[Term]bool{}
 	for _, at := range points {
 		if seen[at] {
 			continue
 		}
 		seen[at] = true
-		p.twice = p.twice || at.Field != points[0].Field
-		p.sure = p.sure && (isID(at.Field) || at.Field.Unique && !at.Value.IsNull())
+		p.overlaps = p.overlaps || at.Field != points[0].Field
+		p.best = p.best && (isID(at.Field) || at.Field.Unique && !at.Value.IsNull())
 		if isID(at.Field) {
 			p.ids = append(p.ids, record.ID(at.Value.Text()))
 			continue
@@ -155,7 +155,7 @@ func (s *Scope) byFilter() (plan, bool) {
 		p.ranges = append(p.ranges, store.Range{Index: at.Field, Min: bound, Max: bound})
 	}
 	if len(p.ranges) == 1 && len(p.ids) == 0 && s.orderedByID() {
-		p.sorted, p.sure = true, true
+		p.sorted, p.best = true, true
 		p.ranges[0].Reverse = len(s.Order) > 0 && s.Order[0].Desc
 	}
 	return p, true

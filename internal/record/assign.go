@@ -30,7 +30,7 @@ func (m *Model) Assign(record any, data []byte) *Problems {
 			continue
 		}
 		if !m.set(record, f, value) {
-			problems.Add(name, fmt.Sprintf("is %s; %s is not", f.phrase(), shorten(value)))
+			problems.Add(name, fmt.Sprintf("is %s; %s is not", f.typeWithArticle(), shorten(value)))
 		}
 	}
 	return problems

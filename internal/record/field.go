@@ -40,12 +40,12 @@ func (f *Field) TypeName() string {
 	return f.Kind.String()
 }
 
-// phrase returns the field's type with its article.
-func (f *Field) phrase() string {
+// typeWithArticle returns the field's type with its article.
+func (f *Field) typeWithArticle() string {
 	if f.Ref != "" {
 		return "an id of " + f.Ref
 	}
-	return f.Kind.phrase()
+	return f.Kind.withArticle()
 }
 
 func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
@@ -97,7 +97,7 @@ func (f *Field) readTag(tag string) error {
 		}
 	}
 	if (f.Index || f.Unique) && f.Kind >= List {
-		return fmt.Errorf("field %s: %s cannot be indexed", f.GoName, f.Kind.phrase())
+		return fmt.Errorf("field %s: %s cannot be indexed", f.GoName, f.Kind.withArticle())
 	}
 	return nil
 }

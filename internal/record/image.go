@@ -196,7 +196,7 @@ func (m *Model) members(parts ...[]byte) (known, unknown map[string]json.RawMess
 			return nil, nil, err
 		}
 		for name, value := range values {
-			if f := m.similar(name); f == nil {
+			if f := m.fieldFold(name); f == nil {
 				unknown[name] = value
 			} else if _, exact := values[f.Name]; !exact || name == f.Name {
 				known[f.Name] = value
@@ -206,8 +206,8 @@ func (m *Model) members(parts ...[]byte) (known, unknown map[string]json.RawMess
 	return known, unknown, nil
 }
 
-// similar returns the field with that name, or with one that differs in case only.
-func (m *Model) similar(name string) *Field {
+// fieldFold returns the field with that name, or with one that differs in case only.
+func (m *Model) fieldFold(name string) *Field {
 	if f := m.byName[name]; f != nil {
 		return f
 	}

@@ -57,7 +57,7 @@ func TestFrozenImagesShareNothing(t *testing.T) {
 	got := frozen.(*everything)
 	want := here.UTC().Truncate(time.Microsecond)
 	if !slices.Equal(got.Tags, []string{"a", "b"}) || *got.Number != 3 || got.Map["k"] != "v" || got.Any.([]any)[0] != 1.0 {
-		t.Errorf("the image is %s", show(got))
+		t.Errorf("the image is %s", jsonText(got))
 	}
 	if got.At != want || *got.Maybe != want || got.Times[0] != want {
 		t.Errorf("the times are %s, %s and %s", got.At, got.Maybe, got.Times)

@@ -58,7 +58,7 @@ func NewModel(name string, prototype any) (*Model, error) {
 		err = m.checkCodec()
 	}
 	if err == nil {
-		_, err = failures(prototype)
+		_, err = failedTags(prototype)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("model %q: %w", name, err)

@@ -159,7 +159,7 @@ func TestAssign(t *testing.T) {
 			t.Errorf("%s: %s, not %s", c.in, got, c.problems)
 		}
 	}
-	if show(p) != show(before) {
+	if jsonText(p) != jsonText(before) {
 		t.Errorf("what had problems was set: %+v", p)
 	}
 	if problems := m.Assign(p, []byte(`{"id":"x"}`)); problems.Any() || p.ID != "x" {
@@ -183,7 +183,7 @@ func TestAssignReplaces(t *testing.T) {
 	}
 	w.Record = Record{}
 	want := &whole{Map: map[string]int{"new": 1}, Parts: []part{{A: 9}}, Part: part{B: 8}, Text: 7}
-	if got, _ := json.Marshal(w); string(got) != show(want) {
+	if got, _ := json.Marshal(w); string(got) != jsonText(want) {
 		t.Errorf("%s", got)
 	}
 }

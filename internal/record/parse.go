@@ -19,7 +19,7 @@ func (f *Field) Parse(v any) (Value, error) {
 	}
 	value, ok := parse(kind, v)
 	if !ok {
-		return Value{}, fmt.Errorf("%s; %s is not", f.holds(), show(v))
+		return Value{}, fmt.Errorf("%s; %s is not", f.accepts(), jsonText(v))
 	}
 	if f.layout == reflect.Float32 && value.kind == Float {
 		value = FloatValue(float64(float32(value.Any().(float64))))
@@ -30,12 +30,12 @@ func (f *Field) Parse(v any) (Value, error) {
 	return value, nil
 }
 
-// holds says what the field takes.
-func (f *Field) holds() string {
+// accepts says what the field takes.
+func (f *Field) accepts() string {
 	if f.Kind == List {
-		return "each of " + f.Name + " is " + f.Elem.phrase()
+		return "each of " + f.Name + " is " + f.Elem.withArticle()
 	}
-	return f.Name + " is " + f.Kind.phrase()
+	return f.Name + " is " + f.Kind.withArticle()
 }
 
 func parse(kind Kind, v any) (Value, bool) {
@@ -119,7 +119,7 @@ func parseTime(v any) (Value, bool) {
 	return Value{}, false
 }
 
-func show(v any) string {
+func jsonText(v any) string {
 	if text, err := json.Marshal(v); err == nil {
 		return string(text)
 	}

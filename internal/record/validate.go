@@ -22,7 +22,7 @@ func newTags() *validator.Validate {
 		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		switch {
 		case embedded(sf):
-			return inPlace
+			return embeddedPath
 		case name == "-":
 			return sf.Name
 		}
@@ -31,12 +31,12 @@ func newTags() *validator.Validate {
 	return v
 }
 
-// inPlace stands in a path for an embedded struct, which JSON does not name.
-const inPlace = "^"
+// embeddedPath stands in a path for an embedded struct, which JSON does not name.
+const embeddedPath = "^"
 
-// failures returns the validate tags that the struct behind record does not
+// failedTags returns the validate tags that the struct behind record does not
 // satisfy. The error is a tag that means nothing.
-func failures(record any) (failed validator.ValidationErrors, err error) {
+func failedTags(record any) (failed validator.ValidationErrors, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
@@ -57,13 +57,13 @@ func Validate(record any, problems *Problems) (err error) {
 			err = fmt.Errorf("validate a %T: %v", record, r)
 		}
 	}()
-	failed, err := failures(record)
+	failed, err := failedTags(record)
 	if err != nil {
 		return fmt.Errorf("validate a %T: %w", record, err)
 	}
 	for _, one := range failed {
 		path := strings.TrimPrefix(one.Namespace(), reflect.Indirect(reflect.ValueOf(record)).Type().Name()+".")
-		problems.Add(strings.ReplaceAll(path, inPlace+".", ""), wording(one))
+		problems.Add(strings.ReplaceAll(path, embeddedPath+".", ""), tagProblem(one))
 	}
 	if own, ok := record.(Validator); ok {
 		own.Validate(problems)
@@ -71,21 +71,21 @@ func Validate(record any, problems *Problems) (err error) {
 	return nil
 }
 
-// wording says what a failed tag asks for, to follow the field's name.
-func wording(e validator.FieldError) string {
+// tagProblem says what a failed tag asks for, to follow the field's name.
+func tagProblem(e validator.FieldError) string {
 	switch e.Tag() {
 	case "required":
 		return "is required"
 	case "max", "lte":
-		return bound(e, "is too long: at most %s characters", "has too many: at most %s", "must be at most %s")
+		return boundProblem(e, "is too long: at most %s characters", "has too many: at most %s", "must be at most %s")
 	case "min", "gte":
-		return bound(e, "is too short: at least %s characters", "has too few: at least %s", "must be at least %s")
+		return boundProblem(e, "is too short: at least %s characters", "has too few: at least %s", "must be at least %s")
 	case "gt":
-		return bound(e, "must be longer than %s characters", "must have more than %s", "must be more than %s")
+		return boundProblem(e, "must be longer than %s characters", "must have more than %s", "must be more than %s")
 	case "lt":
-		return bound(e, "must be shorter than %s characters", "must have fewer than %s", "must be less than %s")
+		return boundProblem(e, "must be shorter than %s characters", "must have fewer than %s", "must be less than %s")
 	case "len":
-		return bound(e, "must have %s characters", "must have %s", "must be %s")
+		return boundProblem(e, "must have %s characters", "must have %s", "must be %s")
 	case "oneof":
 		return "must be one of " + strings.ReplaceAll(e.Param(), " ", ", ")
 	case "email":
@@ -99,7 +99,7 @@ func wording(e validator.FieldError) string {
 	return "does not satisfy " + e.Tag()
 }
 
-func bound(e validator.FieldError, text, list, number string) string {
+func boundProblem(e validator.FieldError, text, list, number string) string {
 	switch {
 	case e.Param() == "": // of a time, beside now
 		return "does not satisfy " + e.Tag()

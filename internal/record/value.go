@@ -31,8 +31,8 @@ var kindNames = [...]string{"null", "bool", "int", "uint", "float", "string", "t
 
 func (k Kind) String() string { return kindNames[k] }
 
-// phrase returns the kind with its article.
-func (k Kind) phrase() string {
+// withArticle returns the kind with its article.
+func (k Kind) withArticle() string {
 	if k == Int || k == Object {
 		return "an " + k.String()
 	}
