@@ -161,12 +161,7 @@ func (e *Engine) deliver(c store.Commit) {
 
 // match finds the queries that a commit touches, and lets them follow it.
 func (e *Engine) match(c store.Commit) []Effect {
-	touched, effects := e.touched[:0], e.effects[:0]
-	for i := range c.Changes {
-		if x := e.indexes[c.Changes[i].Model]; x != nil {
-			touched = x.match(&c.Changes[i], touched)
-		}
-	}
+	touched, effects := e.lookUp(c.Changes, e.touched[:0]), e.effects[:0]
 	e.now.seq, e.now.changes = c.Seq, c.Changes
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
@@ -183,6 +178,17 @@ func (e *Engine) match(c store.Commit) []Effect {
 	return effects
 }
 
+// lookUp appends to touched the selectors that changes touch; each keeps its touches
+// until they are cleared.
+func (e *Engine) lookUp(changes []store.Change, touched []*selector) []*selector {
+	for i := range changes {
+		if x := e.indexes[changes[i].Model]; x != nil {
+			touched = x.match(&changes[i], touched)
+		}
+	}
+	return touched
+}
+
 // follow lets one query follow a commit, and appends what its holders are to be
 // told.
 func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *commitView) []Effect {
@@ -193,9 +199,7 @@ func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *commit
 		return q.whole.follow(effects, touches, now)
 	}
 	for i := len(q.partition.groups) - 1; i >= 0; i-- {
-		q.partition.groups[i].decide(touches, func(g *group, decided []touch) {
-			effects = g.follow(effects, decided, now)
-		})
+		effects = q.partition.groups[i].followRuled(effects, touches, now)
 	}
 	q.reunite()
 	return effects

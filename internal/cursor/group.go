@@ -199,9 +199,9 @@ func (r rules) answer(of int, images []*record.Image, answers []byte) {
 	}
 }
 
-// decide has the rules of the group's holders decide about a commit's touches.
-// Each part of the group is to follow what it is handed.
-func (g *group) decide(touches []touch, follow func(*group, []touch)) {
+// followRuled lets a group whose holders have rules follow a commit. The rules decide
+// which of the touched records each holder may see; if they disagree, the group splits.
+func (g *group) followRuled(effects []Effect, touches []touch, now *commitView) []Effect {
 	images := make([]*record.Image, len(touches))
 	for i := range touches {
 		if g.result.asksRule(&touches[i]) {
@@ -213,8 +213,9 @@ func (g *group) decide(touches []touch, follow func(*group, []touch)) {
 		for i := range decided {
 			decided[i].after = p.answers[i] == 1
 		}
-		follow(p.group, decided)
+		effects = p.follow(effects, decided, now)
 	}
+	return effects
 }
 
 // follow lets the group follow a commit, and appends what its holders are to be
@@ -255,7 +256,7 @@ func (g *group) followAggregate(effects []Effect, t *aggregate, touches []touch,
 	}
 	if t.needsFill() {
 		if err := t.fill(now.at, nil); err != nil {
-			return g.query.engine.failGroup(effects, g, err)
+			return now.fail(effects, g, err)
 		}
 	}
 	if value := t.since(before); value != nil && len(g.holders) > 0 {
@@ -281,7 +282,7 @@ func (g *group) followList(effects []Effect, l *list, touches []touch, now *comm
 	}
 	for _, x := range all {
 		if err != nil {
-			effects = e.failGroup(effects, x.group, err)
+			effects = now.fail(effects, x.group, err)
 			continue
 		}
 		l := x.result.(*list)

@@ -226,7 +226,7 @@ func (g *group) followIncludes(now *commitView) ([]groupDelta, error) {
 			}
 			before := x.included
 			for _, p := range x.ask(1+n, imagesOf(refs)) {
-				deltas := p.applyIncludes(n, refs, p.answers)
+				deltas := p.applyIncludes(n, refs, p.answers, now)
 				included := slices.Clip(before)
 				if len(deltas) > 0 {
 					included = append(included, Included{Model: p.includes()[n].of.Model, Deltas: deltas})
@@ -260,11 +260,13 @@ func imagesOf(refs []reference) []*record.Image {
 }
 
 // applyIncludes lets one of the group's companies follow a commit.
-func (g *group) applyIncludes(n int, refs []reference, answers string) []Delta {
+func (g *group) applyIncludes(n int, refs []reference, answers string, now *commitView) []Delta {
 	c := &g.includes()[n]
 	was := c.byID
 	deltas := c.follow(refs, func(i int) bool { return answers[i] == 1 })
-	g.track(c.of.Model, was, c.byID)
+	if now.preview == nil {
+		g.track(c.of.Model, was, c.byID)
+	}
 	return deltas
 }
 
@@ -302,31 +304,44 @@ func (e *Engine) followReferred(effects []Effect, now *commitView) []Effect {
 	if len(e.referring) == 0 {
 		return effects
 	}
-	var concerned []*group
+	groups := e.referringGroups(now)
+	for _, g := range groups {
+		effects = g.followReferred(effects, now)
+	}
+	for i, g := range groups {
+		if i == 0 || g.query != groups[i-1].query {
+			g.query.reunite()
+		}
+	}
+	return effects
+}
+
+// referringGroups returns the groups whose records refer to what a commit changed and
+// that have not followed it, by query.
+func (e *Engine) referringGroups(now *commitView) []*group {
+	var groups []*group
 	for i := range now.changes {
 		for g := range e.referring[record.Key{Model: now.changes[i].Model, ID: now.changes[i].ID}] {
-			if l := g.result.(*list); l.seq != now.seq {
-				l.seq = now.seq
-				concerned = append(concerned, g)
+			if g.result.(*list).seq != now.seq {
+				groups = append(groups, g)
 			}
 		}
 	}
-	slices.SortFunc(concerned, func(a, b *group) int {
+	slices.SortFunc(groups, func(a, b *group) int {
 		return cmp.Or(cmp.Compare(a.query.number, b.query.number), cmp.Compare(a.at, b.at))
 	})
-	for _, g := range concerned {
-		all, err := g.followIncludes(now)
-		for _, x := range all {
-			if err != nil {
-				effects = e.failGroup(effects, x.group, err)
-			} else {
-				effects = x.emit(effects, nil, x.included)
-			}
-		}
-	}
-	for i, g := range concerned {
-		if i == 0 || g.query != concerned[i-1].query {
-			g.query.reunite()
+	return slices.Compact(groups)
+}
+
+// followReferred lets a group follow a commit that changed records that its own
+// records refer to, and none of its own.
+func (g *group) followReferred(effects []Effect, now *commitView) []Effect {
+	groups, err := g.followIncludes(now)
+	for _, x := range groups {
+		if err != nil {
+			effects = now.fail(effects, x.group, err)
+		} else {
+			effects = x.emit(effects, nil, x.included)
 		}
 	}
 	return effects

@@ -198,11 +198,8 @@ func (q *Query) live() result { return q.whole.result }
 
 // newResult returns a reading of the query that is yet to be filled.
 func (q *Query) newResult() result {
-	if q.key.valued() {
-		spec := q.Spec()
-		return newAggregate(&spec, q.ruled)
-	}
-	return q.emptyList()
+	spec := q.Spec()
+	return newResult(&spec, q.ruled, q.engine.spare)
 }
 
 func (q *Query) emptyList() *list {

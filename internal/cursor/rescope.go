@@ -30,21 +30,67 @@ type Moved struct {
 	Resync string
 }
 
-// A leaving is a holder on its way from one query to another.
+// A leavingHolder is a holder on its way from one query to another, and what it held
+// before the commit that moves it.
 type leavingHolder struct {
 	move     Move
 	from     *Query
-	ids      []record.ID // that it held
+	ids      []record.ID
 	included includedIDs
-	value    record.Value // or this
+	value    record.Value // of a query of a value, instead of ids
 	err      error
+}
+
+// leaving returns what a holder of the group leaves with, but for its move. before
+// views the state that the group holds.
+func (g *group) leaving(before view) leavingHolder {
+	d := leavingHolder{from: g.query}
+	switch r := g.result.(type) {
+	case *aggregate:
+		d.value = r.value()
+		return d
+	case *list:
+		d.included = r.includedIDs()
+	}
+	d.ids, d.err = g.ids(before)
+	return d
+}
+
+// check reports why the holder cannot move.
+func (d *leavingHolder) check() error {
+	to := d.move.To
+	if err := to.check(); err != nil {
+		return err
+	}
+	if to.valued() != d.from.key.valued() {
+		from := d.from.Spec()
+		return fmt.Errorf("%s cannot become %s: one carries records, one a value", &from, to)
+	}
+	return nil
+}
+
+// moved returns what the commit seq does to the holder, which holds now after it,
+// nil for nothing.
+func (d *leavingHolder) moved(now result, seq uint64) Moved {
+	m := Moved{Holder: d.move.Holder, From: d.from}
+	switch now := now.(type) {
+	case *aggregate:
+		m.Value = now.since(d.value)
+	case *list:
+		m.Included = d.included.diff(now, seq-1)
+		since := d.from.key.resendAfter(seq-1, d.move.To)
+		m.Deltas = now.nest(diff(d.ids, now.visible(), since, d.move.To.ordered()), m.Included)
+	default:
+		m.Deltas, m.Included = diff(d.ids, nil, seq-1, false), d.included.diff(nil, seq-1)
+	}
+	return m
 }
 
 // detach takes the holders that move away from their queries, with what they
 // held before the commit: none of it reaches them under their old spec.
 func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 	before := e.at(context.Background(), c.Seq-1)
-	held := map[*group]*leavingHolder{}
+	left := map[*group]leavingHolder{}
 	var leaving []leavingHolder
 	for _, m := range moves {
 		if o := e.openings[m.Holder]; o != nil {
@@ -59,18 +105,12 @@ func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 		if g.query.serves(m.To) {
 			continue
 		}
-		d := leavingHolder{move: m, from: g.query}
-		if t, ok := g.result.(*aggregate); ok {
-			d.value = t.value()
-		} else if known := held[g]; known != nil {
-			d.ids, d.included, d.err = known.ids, known.included, known.err
-		} else {
-			if l, ok := g.result.(*list); ok {
-				d.included = l.includedIDs()
-			}
-			d.ids, d.err = g.ids(before)
-			held[g] = &d
+		d, known := left[g]
+		if !known {
+			d = g.leaving(before)
+			left[g] = d
 		}
+		d.move = m
 		e.detachHolder(m.Holder)
 		leaving = append(leaving, d)
 	}
@@ -101,25 +141,20 @@ func (e *Engine) attach(c store.Commit, leaving []leavingHolder) []Moved {
 	at := e.at(context.Background(), c.Seq)
 	read := map[*Query]result{}
 	var moved []Moved
-	for _, d := range leaving {
-		m := Moved{Holder: d.move.Holder, From: d.from}
+	for i := range leaving {
+		d := &leaving[i]
+		var to *Query
 		var now result
 		err := d.err
 		if err == nil && d.move.To != nil {
-			m.To, now, err = e.rejoin(d, at, read)
+			to, now, err = e.rejoin(d, at, read)
 		}
-		switch now := now.(type) {
-		case *aggregate:
-			m.Value = now.since(d.value)
-		case *list:
-			m.Included = d.included.diff(now, c.Seq-1)
-			m.Deltas = now.nest(diff(d.ids, now.visible(), d.from.key.resendAfter(c.Seq-1, d.move.To), m.To.Ordered()), m.Included)
-		default:
-			m.Deltas = diff(d.ids, nil, c.Seq-1, false)
-			m.Included = d.included.diff(nil, c.Seq-1)
-		}
+		m := Moved{Holder: d.move.Holder, From: d.from}
 		if err != nil {
-			m.To, m.Deltas, m.Included, m.Resync = nil, nil, nil, e.resyncReason(err)
+			m.Resync = e.resyncReason(err)
+		} else {
+			m = d.moved(now, c.Seq)
+			m.To = to
 		}
 		moved = append(moved, m)
 	}
@@ -131,14 +166,10 @@ func (e *Engine) attach(c store.Commit, leaving []leavingHolder) []Moved {
 
 // rejoin makes a holder one of its new query's, and returns what that shows; read
 // holds what is known of it already.
-func (e *Engine) rejoin(d leavingHolder, at view, read map[*Query]result) (*Query, result, error) {
+func (e *Engine) rejoin(d *leavingHolder, at view, read map[*Query]result) (*Query, result, error) {
 	to := d.move.To
-	if err := to.check(); err != nil {
+	if err := d.check(); err != nil {
 		return nil, nil, err
-	}
-	if to.valued() != d.from.key.valued() {
-		from := d.from.Spec()
-		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &from, to)
 	}
 	q, own := e.query(*to), e.rules(to)
 	now := read[q]

@@ -31,6 +31,16 @@ type commitView struct {
 	changes []store.Change
 	at      view
 	cached  *cachedRead // of what is read; nil: there is none
+	preview *preview    // nil: the commit was made
+}
+
+// fail ends a group that cannot follow the commit, or the preview of the commit.
+func (m *commitView) fail(effects []Effect, g *group, err error) []Effect {
+	if m.preview == nil {
+		return g.query.engine.failGroup(effects, g, err)
+	}
+	m.preview.err = err
+	return effects
 }
 
 // change returns the last change of a record, nil if there is none.
@@ -41,6 +51,14 @@ func (m *commitView) change(of *record.Model, id record.ID) *store.Change {
 		}
 	}
 	return nil
+}
+
+// newResult returns a result of a spec that is yet to be filled.
+func newResult(spec *Spec, ruled bool, spare int) result {
+	if spec.valued() {
+		return newAggregate(spec, ruled)
+	}
+	return newList(spec, spare)
 }
 
 // fill reads all that a new reading is to know at a moment.
