@@ -9,8 +9,9 @@ import (
 	"github.com/go-playground/validator/v10"
 )
 
-// A Validator is a record or an input with rules that tags cannot say.
+// A Validator is a record or an input with rules that tags cannot express.
 type Validator interface {
+	// Validate adds a problem for each rule that the value breaks.
 	Validate(*Problems)
 }
 
@@ -31,11 +32,11 @@ func newTags() *validator.Validate {
 	return v
 }
 
-// embeddedPath stands in a path for an embedded struct, which JSON does not name.
+// embeddedPath is the path element of an embedded struct, which JSON does not name.
 const embeddedPath = "^"
 
-// failedTags returns the validate tags that the struct behind record does not
-// satisfy. The error is a tag that means nothing.
+// failedTags returns the validate tags that the struct behind record breaks, or an
+// error if a tag is invalid.
 func failedTags(record any) (failed validator.ValidationErrors, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -48,9 +49,9 @@ func failedTags(record any) (failed validator.ValidationErrors, err error) {
 	return failed, nil
 }
 
-// Validate adds what is wrong with the struct behind record, by its validate
-// tags (those of go-playground/validator) and by its own Validate method where
-// it has one. The error is a tag that means nothing, or a panic in Validate.
+// Validate adds a problem for each rule that the struct behind record breaks: those
+// of its validate tags (see go-playground/validator), and those of its Validate
+// method, if it has one. It returns an error if a tag is invalid or Validate panics.
 func Validate(record any, problems *Problems) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -71,7 +72,7 @@ func Validate(record any, problems *Problems) (err error) {
 	return nil
 }
 
-// tagProblem says what a failed tag asks for, to follow the field's name.
+// tagProblem describes a failed tag, in words that follow the field's name.
 func tagProblem(e validator.FieldError) string {
 	switch e.Tag() {
 	case "required":
@@ -101,7 +102,7 @@ func tagProblem(e validator.FieldError) string {
 
 func boundProblem(e validator.FieldError, text, list, number string) string {
 	switch {
-	case e.Param() == "": // of a time, beside now
+	case e.Param() == "": // a time compared with the present
 		return "does not satisfy " + e.Tag()
 	case e.Kind() == reflect.String:
 		if e.Param() == "1" {
