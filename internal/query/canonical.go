@@ -15,8 +15,8 @@ var (
 	none = Condition{op: opOr}
 )
 
-// Canonical returns the canonical form of c: of all the ways to nest, order,
-// repeat and negate the same tests, one.
+// Canonical returns the canonical form of c. Conditions that nest, order, repeat or
+// negate the same tests differently have the same canonical form.
 func Canonical(c Condition) Condition {
 	switch c.op {
 	case opAnd, opOr:
@@ -45,11 +45,11 @@ func Canonical(c Condition) Condition {
 	return c
 }
 
-// is compares c with all or none.
+// is reports whether c is other, which must be all or none.
 func (c *Condition) is(other Condition) bool { return c.op == other.op && len(c.args()) == 0 }
 
-// join returns the canonical form of an and or an or: the arguments flat,
-// sorted, each once, without those that decide nothing.
+// join returns the canonical form of an and or an or: its arguments flattened, sorted
+// and without duplicates and neutral ones.
 func join(c Condition) Condition {
 	neutral, absorbing := all, none
 	if c.op == opOr {
@@ -79,7 +79,8 @@ func join(c Condition) Condition {
 	return compose(c.op, args)
 }
 
-// Compare orders canonical conditions on a model's records.
+// Compare orders canonical conditions on records of one model. It returns 0 if they
+// are equal.
 func Compare(a, b Condition) int {
 	if order := cmp.Compare(a.op, b.op); order != 0 {
 		return order
@@ -96,8 +97,8 @@ func Compare(a, b Condition) int {
 	return a.value.Compare(b.value)
 }
 
-// appendKey appends a text that is the same for equal canonical conditions,
-// another for others, and no prefix of another.
+// appendKey appends a key that is equal for equal canonical conditions, different for
+// others, and not a prefix of another's.
 func (c *Condition) appendKey(key []byte) []byte {
 	key = append(key, byte(c.op))
 	if c.field == nil {
@@ -119,17 +120,19 @@ func (c *Condition) appendKey(key []byte) []byte {
 	return key
 }
 
-// A Digest stands for the key of a condition: it is the same for equal ones, and
-// nobody can make two others that have the same.
+// A Digest identifies a canonical condition: equal conditions have equal digests, and
+// it is infeasible to find two others that share one.
 type Digest [16]byte
 
+// Digest returns the digest of c, which must be canonical.
 func (c *Condition) Digest() Digest {
 	var room [256]byte
 	sum := sha256.Sum256(c.appendKey(room[:0]))
 	return Digest(sum[:16])
 }
 
-// AppendString appends s so that nothing that follows can be taken for a part of it.
+// AppendString appends s, preceded by its length, so that what follows cannot be
+// mistaken for a part of it.
 func AppendString(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }

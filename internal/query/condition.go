@@ -24,61 +24,74 @@ const (
 	opOr
 )
 
-// A Condition is a test on a record: on one field, or made of other conditions.
-// It is a value, is never changed once made, and is safe for concurrent use.
-// The zero Condition holds for every record.
+// A Condition is a test on a record: on one field, or composed of other conditions.
+// It is an immutable value and safe for concurrent use. The zero Condition is true
+// for every record.
 //
-// There are two truth values: a test on an absent value is false, but for Is of
-// null, and Not of it is true.
+// There are two truth values. A test on an absent value is false, except Is null; Not
+// turns it into true.
 type Condition struct {
 	op       op
 	field    *record.Field
-	value    record.Value // of a test for one
-	operands *operands    // of other conditions; nil: none
+	value    record.Value // of a test for one value
+	operands *operands    // of other conditions; nil if there are none
 }
 
-// More is what most conditions, and so most memory, can do without.
+// operands holds what most conditions do not need. It is kept apart to save memory.
 type operands struct {
 	values []record.Value // of opIn, sorted
 	args   []Condition    // of opNot, opAnd and opOr
 }
 
-// Is holds where the field has the value; null is a value here. Of a list or an
-// object only null can be asked.
+// Is returns a condition that is true if the field equals v, which may be null. A
+// list or an object can only be tested for null.
 func Is(f *record.Field, v record.Value) Condition { return test(opIs, f, v) }
 
-// In holds where the field has one of the values.
+// In returns a condition that is true if the field equals one of the values.
 func In(f *record.Field, vs ...record.Value) Condition {
 	sorted := slices.SortedFunc(slices.Values(vs), record.Value.Compare)
 	return Condition{op: opIn, field: f, operands: &operands{values: slices.Compact(sorted)}}
 }
 
-// Gt holds where the field is more than v.
+// Gt returns a condition that is true if the field is greater than v.
 func Gt(f *record.Field, v record.Value) Condition { return test(opGt, f, v) }
 
-// Gte holds where the field is v or more.
+// Gte returns a condition that is true if the field is greater than or equal to v.
 func Gte(f *record.Field, v record.Value) Condition { return test(opGte, f, v) }
 
-// Lt holds where the field is less than v, and not null.
+// Lt returns a condition that is true if the field is less than v and not null.
 func Lt(f *record.Field, v record.Value) Condition { return test(opLt, f, v) }
 
-// Lte holds where the field is v or less, and not null.
+// Lte returns a condition that is true if the field is less than or equal to v and
+// not null.
 func Lte(f *record.Field, v record.Value) Condition { return test(opLte, f, v) }
 
-// Contains holds where a string has the part v, byte for byte, or a list the
-// element v.
+// Contains returns a condition that is true if a string contains v, compared byte by
+// byte, or if a list has the element v.
 func Contains(f *record.Field, v record.Value) Condition { return test(opContains, f, v) }
 
-// Exists holds where the field is not null.
+// Exists returns a condition that is true if the field is not null.
 func Exists(f *record.Field) Condition { return test(opExists, f, record.Value{}) }
 
-// Not holds where c does not.
+// Not returns a condition that is true if c is false.
 func Not(c Condition) Condition { return compose(opNot, []Condition{c}) }
 
-// And holds where all of cs hold; always, when there are none.
+// And returns a condition that is true if all of cs are true, also if there are none.
 func And(cs ...Condition) Condition { return compose(opAnd, slices.Clone(cs)) }
 
-// Or holds where one of cs holds; never, when there are none.
+// Conjunction returns [And] of cs without copying them. The caller must not change cs
+// afterwards.
+func Conjunction(cs []Condition) Condition {
+	switch len(cs) {
+	case 0:
+		return Condition{}
+	case 1:
+		return cs[0]
+	}
+	return compose(opAnd, cs)
+}
+
+// Or returns a condition that is true if one of cs is true. Without any, it is false.
 func Or(cs ...Condition) Condition { return compose(opOr, slices.Clone(cs)) }
 
 func test(o op, f *record.Field, v record.Value) Condition {
@@ -89,7 +102,7 @@ func compose(o op, args []Condition) Condition {
 	return Condition{op: o, operands: &operands{args: args}}
 }
 
-// args returns what the condition is made of.
+// args returns the conditions that c is composed of.
 func (c *Condition) args() []Condition {
 	if c.operands == nil {
 		return nil
@@ -97,8 +110,7 @@ func (c *Condition) args() []Condition {
 	return c.operands.args
 }
 
-// Conjuncts returns the conditions that all have to hold where c, which is
-// canonical, does.
+// Conjuncts returns the conditions whose conjunction is c, which must be canonical.
 func (c *Condition) Conjuncts() []Condition {
 	switch c.op {
 	case opAll:
@@ -110,7 +122,7 @@ func (c *Condition) Conjuncts() []Condition {
 	}
 }
 
-// values returns what the condition tests for.
+// values returns the values that c tests for.
 func (c *Condition) values() []record.Value {
 	switch {
 	case c.op == opIn:
@@ -122,16 +134,16 @@ func (c *Condition) values() []record.Value {
 	}
 }
 
-// Parts takes a condition apart, for those who judge it by themselves: the word
-// for it ("all", "is", "in", ">", ">=", "<", "<=", "contains", "exists", "not",
-// "and" or "or"), the field that it tests, nil for none, and the values that it
-// tests for or the conditions that it is made of.
+// Parts returns what a condition consists of, for callers that evaluate it
+// themselves: its operator ("all", "is", "in", ">", ">=", "<", "<=", "contains",
+// "exists", "not", "and" or "or"), the field that it tests, nil if there is none, and
+// the values that it tests for or the conditions that it is composed of.
 func (c Condition) Parts() (word string, f *record.Field, values []record.Value, args []Condition) {
 	return words[c.op], c.field, slices.Clone(c.values()), slices.Clone(c.args())
 }
 
-// Fields yields the fields that the condition tests, as often as it does, until
-// yield returns false.
+// Fields yields the fields that the condition tests until yield returns false. A
+// field that is tested twice comes twice.
 func (c Condition) Fields(yield func(*record.Field) bool) { c.fields(yield) }
 
 func (c *Condition) fields(yield func(*record.Field) bool) bool {
@@ -149,7 +161,7 @@ func (c *Condition) fields(yield func(*record.Field) bool) bool {
 
 var words = map[op]string{opAll: "all", opNot: "not", opAnd: "and", opOr: "or", opIs: "is", opIn: "in", opGt: ">", opGte: ">=", opLt: "<", opLte: "<=", opContains: "contains", opExists: "exists"}
 
-// String returns the condition as a person reads it:
+// String returns the condition for display:
 //
 //	published is true and (likes >= 3 or not title contains "draft")
 func (c Condition) String() string {
@@ -158,7 +170,7 @@ func (c Condition) String() string {
 	return b.String()
 }
 
-// write adds c to b, in parentheses where it would read wrongly within an around.
+// write writes c to b, in parentheses if it would be misread within an around.
 func (c *Condition) write(b *strings.Builder, around op) {
 	switch c.op {
 	case opAll:

@@ -8,8 +8,8 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// Fetch returns the records of the scope, in order. It reads them by an index
-// where the conditions or the order allow it.
+// Fetch returns the scope's records in order. It reads them by an index if the
+// conditions or the order allow it.
 func Fetch(snap *store.Snapshot, s Scope) ([]*record.Image, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
@@ -37,8 +37,8 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 	return max(n-s.Offset, 0), nil
 }
 
-// Each yields the records that the scope's conditions hold for, in no order,
-// until yield returns false. It ignores limit and offset.
+// Each yields the records that satisfy the scope's conditions, in no particular
+// order, until yield returns false. It ignores the scope's order, limit and offset.
 func (s *Scope) Each(snap *store.Snapshot, yield func(*record.Image) bool) error {
 	unordered := Scope{Model: s.Model, Where: s.Where}
 	return unordered.plans(nil, 0)[0].each(snap, s.Model, s.Where, func(img *record.Image) bool {
@@ -46,16 +46,16 @@ func (s *Scope) Each(snap *store.Snapshot, yield func(*record.Image) bool) error
 	})
 }
 
-// firstBudget is how many records the first of several plans may look at.
+// firstBudget is how many records each of several plans may read in the first round.
 const firstBudget = 256
 
-// Read returns the first n records, 0 for all, that the conditions hold for and
-// that stand after a record, nil for the first; in order. Limit and offset are
-// not its concern.
+// Read returns, in order, the first n records that satisfy the conditions and come
+// after the record after; 0 is all, and nil is from the start. It ignores the scope's
+// limit and offset.
 //
-// Whether a filter's index or the order's brings n records sooner depends on the
-// data. Where there are both, they take turns, each time with a larger budget,
-// so that the worse one costs at most a few times the better one.
+// Whether a filter's index or the order's index yields n records sooner depends on
+// the data. If both exist, they take turns with a growing budget, so that the worse
+// plan costs at most a few times what the better one does.
 func (s *Scope) Read(snap *store.Snapshot, after *record.Image, n int) ([]*record.Image, error) {
 	plans := s.plans(after, n)
 	if len(plans) == 1 {
@@ -72,8 +72,8 @@ func (s *Scope) Read(snap *store.Snapshot, after *record.Image, n int) ([]*recor
 	}
 }
 
-// run reads by one plan. It gives up, not done, when it has looked at more than
-// most records, unless that is 0.
+// run reads by one plan. It stops and returns done false after reading more than most
+// records; 0 is no bound.
 func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most int) (images []*record.Image, done bool, err error) {
 	top := firstN{scope: s, n: n, sorted: p.sorted}
 	seen := 0
@@ -92,16 +92,16 @@ func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most 
 	return top.take(), true, nil
 }
 
-// A firstN keeps the first n of the records that it is given.
+// A firstN keeps the first n of the records that are added to it.
 type firstN struct {
 	scope  *Scope
-	n      int  // 0: all
-	sorted bool // they are given in order
+	n      int  // 0 is all
+	sorted bool // records are added in order
 	images []*record.Image
-	full   bool // images begin with n records in order: one behind those is out
+	full   bool // images begins with n records in order; a record after those is not one of the first
 }
 
-// add reports whether another record could still be among the first.
+// add reports whether a later record could still be among the first.
 func (t *firstN) add(img *record.Image) bool {
 	if t.full && t.scope.Compare(img, t.images[t.n-1]) > 0 {
 		return true

@@ -7,8 +7,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// Match reports whether the condition holds for the record. It does not
-// allocate.
+// Match reports whether the record satisfies the condition. It does not allocate.
 func (c *Condition) Match(img *record.Image) bool {
 	switch c.op {
 	case opAll:
@@ -44,7 +43,7 @@ func (c *Condition) Match(img *record.Image) bool {
 	}
 }
 
-// fewValues is how many values are compared one by one rather than searched.
+// fewValues is how many values are searched one by one rather than by bisection.
 const fewValues = 8
 
 func (c *Condition) has(v record.Value) bool {
@@ -56,8 +55,8 @@ func (c *Condition) has(v record.Value) bool {
 	return found
 }
 
-// compare tests v by the condition's order. A value of another kind, and null
-// is one, has no place in it.
+// compare compares v by the condition's operator. It is false for values of another
+// kind, including null.
 func (c *Condition) compare(v record.Value) bool {
 	if v.IsNull() || v.Kind() != c.value.Kind() {
 		return false

@@ -11,8 +11,8 @@ func isID(f *record.Field) bool { return f.Name == "id" }
 
 func indexed(f *record.Field) bool { return f.Index || f.Unique || isID(f) }
 
-// bounds returns the range of f's values outside of which c does not hold, nil
-// where it is open-ended.
+// bounds returns the range of f's values outside of which c is false; nil is
+// unbounded.
 func (c *Condition) bounds(f *record.Field) (lo, hi *store.Bound) {
 	if c.op == opAnd {
 		return bounds(f, c.args())
@@ -36,8 +36,8 @@ func (c *Condition) bounds(f *record.Field) (lo, hi *store.Bound) {
 	return nil, nil
 }
 
-// bounds returns the range of f's values outside of which not all of the
-// conditions hold.
+// bounds returns the range of f's values outside of which one of the conditions is
+// false.
 func bounds(f *record.Field, all []Condition) (lo, hi *store.Bound) {
 	for i := range all {
 		l, h := all[i].bounds(f)
@@ -46,7 +46,8 @@ func bounds(f *record.Field, all []Condition) (lo, hi *store.Bound) {
 	return lo, hi
 }
 
-// inner returns the narrower of two lower bounds (sign 1) or two upper ones (-1).
+// inner returns the narrower of two lower bounds (sign 1) or of two upper bounds
+// (-1).
 func inner(a, b *store.Bound, sign int) *store.Bound {
 	if a == nil {
 		return b
@@ -61,18 +62,18 @@ func inner(a, b *store.Bound, sign int) *store.Bound {
 	return b
 }
 
-// A plan is a way to come by the records of a scope, with others among them.
+// A plan is a way to read a scope's records. It may read others as well.
 type plan struct {
 	name     string
 	ids      []record.ID
 	ranges   []store.Range
-	overlaps bool // one record may come up in two ranges
-	sorted   bool // they come in the scope's order
+	overlaps bool // a record may occur in two ranges
+	sorted   bool // records come in the scope's order
 	best     bool // no other plan can be much better
 }
 
-// each yields what the plan finds until yield returns false. To a transaction,
-// only records that the conditions hold for matter.
+// each yields the records that the plan reads until yield returns false. Only records
+// that satisfy the conditions count as read by a transaction.
 func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
 	seen := map[record.ID]bool{}
 	going := true
@@ -107,13 +108,13 @@ func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yiel
 	return nil
 }
 
-// sameIndex reports whether both plans read one part of one index.
+// sameIndex reports whether both plans read one range of the same index.
 func (p *plan) sameIndex(other *plan) bool {
 	return len(p.ranges) == 1 && p.ranges[0].Index == other.ranges[0].Index
 }
 
-// plans returns the ways to read the first n records of the scope, 0 for all,
-// that stand after a record, nil for the first.
+// plans returns the ways to read the first n of the scope's records that come after
+// the record after; 0 is all, and nil is from the start.
 func (s *Scope) plans(after *record.Image, n int) []plan {
 	filter, filtered := s.byFilter()
 	if filtered && (filter.best || n == 0) {
@@ -132,7 +133,7 @@ func (s *Scope) plans(after *record.Image, n int) []plan {
 	return []plan{{name: "scan", ranges: []store.Range{{}}}}
 }
 
-// byFilter reads what the conditions leave of an index.
+// byFilter returns a plan that looks up the values in the conditions.
 func (s *Scope) byFilter() (plan, bool) {
 	points, uncovered := s.Where.Terms(TermFilter{fields: indexed, Points: true})
 	if uncovered != nil {
@@ -161,7 +162,8 @@ func (s *Scope) byFilter() (plan, bool) {
 	return p, true
 }
 
-// byRange reads the part of an index in which the conditions can hold.
+// byRange returns a plan that reads the part of an index in which the conditions can
+// be true.
 func (s *Scope) byRange() (plan, bool) {
 	for f := range s.Where.Fields {
 		if !indexed(f) || isID(f) {
@@ -178,7 +180,8 @@ func (s *Scope) orderedByID() bool {
 	return len(s.Order) == 0 || isID(s.Order[0].Field)
 }
 
-// byOrder reads the records in the scope's own order, from after on.
+// byOrder returns a plan that reads the records in the scope's order, starting at
+// after.
 func (s *Scope) byOrder(after *record.Image) (plan, bool) {
 	if !s.orderedByID() && (len(s.Order) > 1 || !indexed(s.Order[0].Field)) {
 		return plan{}, false
