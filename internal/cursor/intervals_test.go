@@ -76,7 +76,7 @@ func checkTreap(t *testing.T, x *index) {
 		if left := check(n.left, n.weight); left.Compare(reach) > 0 {
 			reach = left
 		}
-		if n.weight > weight || n.filed == nil || last != nil && last.Compare(n.Interval) >= 0 {
+		if n.weight > weight || n.bucket == nil || last != nil && last.Compare(n.Interval) >= 0 {
 			t.Fatalf("%+v stands behind %+v", n.Interval, last)
 		}
 		last = &n.Interval

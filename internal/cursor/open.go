@@ -10,55 +10,54 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// Resume is what a client that comes back holds: the state of a spec after a
-// commit. The rule in it is the one by which the records were sent.
+// Resume is the position from which a client resumes: the state of a spec after a
+// commit. The spec's rule is the one by which the client was sent its records.
 type Resume struct {
 	Seq      uint64
 	Spec     Spec
-	SameRule bool // the rule answers as that of what is opened
+	SameRule bool // the rule gives the same answers as the rule of the spec to open
 }
 
-// Opened is a cursor as it was opened: the state after the commit Seq.
+// Opened describes an opened cursor: the state after the commit Seq.
 type Opened struct {
 	Query    *Query
 	Seq      uint64
-	Images   []*record.Image // all, in order; not where it is resumed
-	Value    record.Value    // of a spec that asks for one, in place of them
-	Deltas   []Delta         // where it is resumed: from what was held
+	Images   []*record.Image // all records in order; nil if the cursor was resumed
+	Value    record.Value    // the value, if the spec asks for one
+	Deltas   []Delta         // if the cursor was resumed: the changes since
 	Included []Included
-	With     [][]*record.Image // of a spec that is inline, for each of Images, as in Delta
-	Shared   bool              // Delta is the same slice for all who come back from there, and Included is
+	With     [][]*record.Image // if the spec is inline: what each of Images includes, as in Delta
+	Shared   bool              // Deltas and Included are the same slices for all clients that resume from there
 	Resumed  bool
-	Resync   string // why it was not resumed though something was held: Expired, Epoch, Overflow
+	Resync   string // why the cursor could not be resumed: Expired, Epoch or Overflow
 }
 
-// An opening is a cursor between its registration and the first that its holder
-// hears of it.
+// An opening is a cursor that is registered and not yet reported as opened.
 type opening struct {
 	holder  Holder
 	spec    Spec
 	rules   rules
 	query   *Query
 	next    *opening       // of the same query
-	seq     uint64         // the state to be read
+	seq     uint64         // the state to read
 	touches []touch        // what commits did since
 	changes []store.Change // all that they did, if records are included
-	stale   bool           // spec, or query, is not what it was
-	err     error          // it is to end with this
+	stale   bool           // spec or query has changed
+	err     error          // why the opening must fail
 }
 
-// Open opens a cursor for a holder that has none, and calls opened with its
-// state. From then on the sink hears of every commit after that state and of
-// none before: opened is called under the engine's lock, between the calls of
-// the sink, and like those must return soon and call nothing of the engine.
+// Open opens a cursor for a holder that has none, and calls opened with its state.
+// The sink then gets every commit after that state and none before. opened is called
+// under the engine's lock, between two calls of the sink; like these, it must return
+// soon and call nothing of the engine. It is called exactly once if Open succeeds,
+// and never if Open fails.
 //
-// It is called once, before Open returns nil; where Open fails it is not. from
-// is what the holder's client holds already, nil for nothing; a value is told
-// whatever was held.
+// from is the position that the holder's client resumes from, or nil. A cursor of a
+// value ignores it and always reports the value.
 //
-// Open reads the store, and asks a rule, while commits go on being delivered.
-// When Rescope moves the holder meanwhile, or did before, it is opened with its
-// new spec; when it is closed, the error is [ErrClosed].
+// Open reads the store and calls the rule while commits are being delivered. If
+// Rescope moves the holder before or meanwhile, it opens with the new spec; if the
+// holder is closed meanwhile, Open returns [ErrClosed].
 func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Resume, opened func(Opened)) error {
 	if err := spec.check(); err != nil {
 		return fmt.Errorf("open a cursor: %w", err)
@@ -69,14 +68,14 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Resume, op
 	if from != nil && from.Spec.Scope.Model != spec.Scope.Model {
 		return fmt.Errorf("open a cursor on %s: what is held is of another model", spec.Scope.Model.Name)
 	}
-	past, err := e.loadResume(ctx, from, &spec)
+	state, err := e.loadResume(ctx, from, &spec)
 	if err != nil {
 		return fmt.Errorf("resume a cursor on %s: %w", spec.Scope.Model.Name, err)
 	}
-	o, err := e.begin(h, spec, past)
+	o, err := e.begin(h, spec, state)
 	for done := false; err == nil && !done; {
-		r, failed := e.read(ctx, o, past)
-		done, err = e.finish(ctx, o, r, failed, past, opened)
+		r, failed := e.read(ctx, o, state)
+		done, err = e.finish(ctx, o, r, failed, state, opened)
 	}
 	if err != nil {
 		return fmt.Errorf("open a cursor on %s: %w", spec.Scope.Model.Name, err)
@@ -84,7 +83,7 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Resume, op
 	return nil
 }
 
-// begin registers the holder: from now on what commits do to its query is noted.
+// begin registers the holder. From now on it collects what commits do to the query.
 func (e *Engine) begin(h Holder, spec Spec, from *resume) (*opening, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -118,8 +117,8 @@ func (e *Engine) register(o *opening) {
 }
 
 // read reads the query's records, or its value, as of the opening's registration,
-// unless the query itself knows them or nobody has to; and what was held, where it
-// is to be known.
+// unless the query has them or they are not needed. It also reads what the client
+// held, if that is needed.
 func (e *Engine) read(ctx context.Context, o *opening, from *resume) (result, error) {
 	if err := e.readResume(ctx, from); err != nil {
 		return nil, err
@@ -136,14 +135,14 @@ func (e *Engine) read(ctx context.Context, o *opening, from *resume) (result, er
 	}
 	err := e.fill(ctx, r, o.seq, own)
 	if errors.Is(err, store.ErrExpired) {
-		// The engine is far behind: begin again when it has come further.
+		// The engine is far behind: try again when it has caught up.
 		return nil, e.Wait(ctx, o.seq+1)
 	}
 	return r, err
 }
 
-// finish brings what was read up to the present, and makes the holder one of its
-// query's. It reports false where the opening has to begin again.
+// finish brings the result up to date and adds the holder to its query. It returns
+// false if the opening must start again.
 func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, from *resume, opened func(Opened)) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -179,7 +178,7 @@ func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, fr
 	return true, nil
 }
 
-// catchUp lets a reading follow the commits that came while it was made.
+// catchUp lets the result follow the commits that came while it was read.
 func (o *opening) catchUp(r result, at view) error {
 	for _, t := range o.touches {
 		if r.asksRule(&t) {
@@ -195,7 +194,7 @@ func (o *opening) catchUp(r result, at view) error {
 	return loadIncludes(r, &commitView{changes: o.changes, at: at}, o.rules)
 }
 
-// leave takes an opening away from its query.
+// leave removes an opening from its query.
 func (q *Query) leave(o *opening) {
 	at := &q.openings
 	for *at != o {
@@ -211,7 +210,7 @@ func (e *Engine) abandon(o *opening) {
 	e.release(o.query)
 }
 
-// describe tells the holder, which is one of the group's, where it stands.
+// describe returns the state of a holder of the group, as it was opened.
 func (e *Engine) describe(o *opening, g *group, now result, from *resume) Opened {
 	to := Opened{Query: o.query, Seq: e.Seq(), Resumed: from.byHistory || from.loaded, Resync: from.resync}
 	l, ok := now.(*list)
@@ -236,16 +235,16 @@ func (e *Engine) describe(o *opening, g *group, now result, from *resume) Opened
 	return to
 }
 
-// setRecords says all that the list holds.
+// setRecords adds all records of the list.
 func (o *Opened) setRecords(l *list) {
 	o.Images, o.Included, o.With = slices.Clone(l.visible()), l.included(), l.nested()
 }
 
-// overflows reports whether more records have left than are in the list, and than
-// may leave one by one in any case.
+// overflows reports whether more records have left than are in the list. A small
+// number of leaves is always accepted.
 func overflows(deltas []Delta, now *list) bool {
-	const fine = 100
-	least := max(len(now.visible()), fine)
+	const accepted = 100
+	least := max(len(now.visible()), accepted)
 	if len(deltas) <= least {
 		return false
 	}

@@ -8,25 +8,26 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A Previewed is what a commit would do to what one holder holds.
+// A Previewed is what a commit would do to one holder.
 type Previewed struct {
 	Holder   Holder
-	Deltas   []Delta       // from what it holds to what it would hold
-	Value    *record.Value // of a cursor of a value: what it would be
-	Included []Included    // what else
-	Closed   bool          // it would not be allowed to hold it any more
+	Deltas   []Delta       // changes of its records
+	Value    *record.Value // the new value of a cursor that carries one
+	Included []Included    // changes of included records
+	Closed   bool          // the holder would lose the cursor
 }
 
 func (f *Previewed) empty() bool {
 	return len(f.Deltas) == 0 && f.Value == nil && len(f.Included) == 0 && !f.Closed
 }
 
-// Preview works out what a commit would do if it were the next one: what Deliver
-// would be told, but holder by holder, and nobody is told. prospect makes the
-// commit, to follow seq, the last that was delivered; moves says, as Rescope does,
-// which holders it would give another spec. Both are called under the engine's
-// lock, and must change nothing that the sink relies on. Where ctx ends, so does the
-// thought: commits are not delivered meanwhile.
+// Preview returns what a commit would do if it were the next one: for each holder,
+// what the sink would receive. Nothing changes, and the sink receives nothing.
+// prospect returns the commit, which must follow seq, the last delivered one. moves
+// returns, as Rescope does, the holders whose spec the commit would change. Both are
+// called under the engine's lock and must not change anything that the sink relies
+// on. No commits are delivered until Preview returns, so it stops with an error if
+// ctx ends.
 func (e *Engine) Preview(ctx context.Context, prospect func(seq uint64) (store.Commit, error), moves func(store.Commit) []Move) (store.Commit, []Previewed, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -47,13 +48,13 @@ func (e *Engine) Preview(ctx context.Context, prospect func(seq uint64) (store.C
 	return c, p.all, nil
 }
 
-// A preview is a commit that is not made. Groups follow it on copies, so that it
-// changes neither the engine nor what a holder holds.
+// A preview is a commit that is not made. Copies of groups follow it, so that neither
+// the engine nor a holder changes.
 type preview struct {
 	engine   *Engine
 	before   view
 	now      commitView      // after the commit
-	moving   map[Holder]bool // what the commit does to their old queries does not reach them
+	moving   map[Holder]bool // holders that get nothing from their old query
 	followed map[*group]bool
 	all      []Previewed
 	err      error // why a group could not follow the commit
@@ -89,10 +90,10 @@ func (p *preview) match(ctx context.Context) error {
 }
 
 // follow lets copies of a group follow the commit. Without touches, the commit
-// changed only records that the group's refer to.
+// changed only records to which the group's records refer.
 func (p *preview) follow(ctx context.Context, g *group, touches []touch) {
 	if p.err == nil {
-		p.err = ctx.Err() // commits wait to be delivered
+		p.err = ctx.Err() // commits wait meanwhile
 	}
 	if p.err != nil {
 		return
@@ -114,8 +115,8 @@ func (p *preview) follow(ctx context.Context, g *group, touches []touch) {
 	}
 }
 
-// copies returns groups that hold what g does and are known to none but the caller.
-// With rules, there is one for each holder, so that none of them splits.
+// copies returns groups that hold what g does, outside of its query. If the holders
+// have rules, there is one group for each holder, so that none of them splits.
 func (g *group) copies() []*group {
 	if !g.query.ruled {
 		c := &group{query: g.query, holders: g.holders}
@@ -131,7 +132,7 @@ func (g *group) copies() []*group {
 	return all
 }
 
-// move adds what a holder would get that the commit gives another spec.
+// move adds the changes for a holder whose spec the commit would change.
 func (p *preview) move(m Move) error {
 	g := m.Holder.membership().group
 	if g == nil || g.query.serves(m.To) {

@@ -12,37 +12,37 @@ import (
 // A Move gives a holder another spec.
 type Move struct {
 	Holder Holder
-	To     *Spec // nil: it is closed
+	To     *Spec // nil closes the holder
 }
 
-// Moved is what a commit did to a holder that it gave another spec.
+// Moved is what a commit did to a holder whose spec it changed.
 type Moved struct {
 	Holder Holder
 	From   *Query
-	To     *Query        // nil: it is closed
+	To     *Query        // nil if it is closed
 	Deltas []Delta       // from what it held before the commit to what it holds after it
-	Value  *record.Value // of a cursor of a value: what it is now, if that is another
+	Value  *record.Value // the new value of a cursor that carries one, if it changed
 
-	Included []Included // what else
+	Included []Included // changes of included records
 
-	// Resync says why there are no deltas, as in [Effect]: the holder holds
-	// nothing until it is opened again.
+	// Resync is the reason why there are no deltas, as in [Effect]. The holder then
+	// holds nothing until it is opened again.
 	Resync string
 }
 
-// A leavingHolder is a holder on its way from one query to another, and what it held
-// before the commit that moves it.
+// A leavingHolder is a holder between two queries, with what it held before the
+// commit that moves it.
 type leavingHolder struct {
 	move     Move
 	from     *Query
 	ids      []record.ID
 	included includedIDs
-	value    record.Value // of a query of a value, instead of ids
+	value    record.Value // if the query carries a value, instead of ids
 	err      error
 }
 
-// leaving returns what a holder of the group leaves with, but for its move. before
-// views the state that the group holds.
+// leaving returns a leavingHolder without a move for holders of the group. before
+// views the state that they hold.
 func (g *group) leaving(before view) leavingHolder {
 	d := leavingHolder{from: g.query}
 	switch r := g.result.(type) {
@@ -56,7 +56,7 @@ func (g *group) leaving(before view) leavingHolder {
 	return d
 }
 
-// check reports why the holder cannot move.
+// check returns an error if the holder cannot move.
 func (d *leavingHolder) check() error {
 	to := d.move.To
 	if err := to.check(); err != nil {
@@ -69,8 +69,8 @@ func (d *leavingHolder) check() error {
 	return nil
 }
 
-// moved returns what the commit seq does to the holder, which holds now after it,
-// nil for nothing.
+// moved returns what the commit seq does to the holder. now is what it holds after
+// the commit, nil for nothing.
 func (d *leavingHolder) moved(now result, seq uint64) Moved {
 	m := Moved{Holder: d.move.Holder, From: d.from}
 	switch now := now.(type) {
@@ -86,8 +86,8 @@ func (d *leavingHolder) moved(now result, seq uint64) Moved {
 	return m
 }
 
-// detach takes the holders that move away from their queries, with what they
-// held before the commit: none of it reaches them under their old spec.
+// detach removes the moving holders from their queries and notes what they held
+// before the commit: nothing of the commit reaches them under their old spec.
 func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 	before := e.at(context.Background(), c.Seq-1)
 	left := map[*group]leavingHolder{}
@@ -127,7 +127,7 @@ func (e *Engine) redirect(o *opening, to *Spec) {
 	o.spec, o.stale = *to, true
 }
 
-// serves reports whether the query is what a holder of the spec would share.
+// serves reports whether a holder of the spec would share the query.
 func (q *Query) serves(to *Spec) bool {
 	if to == nil || q.ruled || to.ruled() || q.key.Scope.Model != to.Scope.Model {
 		return false
@@ -136,7 +136,7 @@ func (q *Query) serves(to *Spec) bool {
 		query.Compare(q.selector.condition(), query.Canonical(to.Scope.Where)) == 0
 }
 
-// attach brings the holders that move to their new queries, as of the commit.
+// attach adds the moving holders to their new queries, as of the commit.
 func (e *Engine) attach(c store.Commit, leaving []leavingHolder) []Moved {
 	at := e.at(context.Background(), c.Seq)
 	read := map[*Query]result{}
@@ -164,8 +164,8 @@ func (e *Engine) attach(c store.Commit, leaving []leavingHolder) []Moved {
 	return moved
 }
 
-// rejoin makes a holder one of its new query's, and returns what that shows; read
-// holds what is known of it already.
+// rejoin adds a holder to its new query and returns the query's result. read caches
+// the results of queries.
 func (e *Engine) rejoin(d *leavingHolder, at view, read map[*Query]result) (*Query, result, error) {
 	to := d.move.To
 	if err := d.check(); err != nil {

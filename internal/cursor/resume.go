@@ -11,19 +11,19 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A resume is what a holder is to be led on from.
+// resume is the state of resuming a holder.
 type resume struct {
-	from   *Resume // nil: nothing
-	resync string  // why not, though something is held
+	from   *Resume // nil if the client holds nothing
+	resync string  // why the client cannot resume
 
-	byHistory bool // it is a state of what is opened, and the history leads on from it
+	byHistory bool // the history has all changes since then
 
-	loaded   bool // what is held:
+	loaded   bool // ids and included are what the client held
 	ids      []record.ID
 	included includedIDs
 }
 
-// loadResume looks at what is held.
+// loadResume prepares to resume from a position.
 func (e *Engine) loadResume(ctx context.Context, from *Resume, spec *Spec) (*resume, error) {
 	if from == nil {
 		return &resume{}, nil
@@ -43,66 +43,66 @@ func (e *Engine) loadResume(ctx context.Context, from *Resume, spec *Spec) (*res
 			return nil, err
 		}
 	}
-	p := &resume{from: from}
+	r := &resume{from: from}
 	if !from.opens(spec) {
-		return p, nil
+		return r, nil
 	}
 	var err error
-	p.byHistory, err = e.reachesBack(ctx, from.Seq)
-	return p, err
+	r.byHistory, err = e.reachesBack(ctx, from.Seq)
+	return r, err
 }
 
-// opens reports whether what is held is a state of the spec, of which the history
-// can tell.
-func (h *Resume) opens(spec *Spec) bool {
-	if h.Spec.ruled() != spec.ruled() || spec.ruled() && !h.SameRule {
+// opens reports whether h is a position of spec itself, so that the history can
+// answer.
+func (r *Resume) opens(spec *Spec) bool {
+	if r.Spec.ruled() != spec.ruled() || spec.ruled() && !r.SameRule {
 		return false
 	}
-	return h.Spec.Tag == spec.Tag && string(h.Spec.appendKey(nil)) == string(spec.appendKey(nil)) &&
-		query.Compare(query.Canonical(h.Spec.Scope.Where), query.Canonical(spec.Scope.Where)) == 0
+	return r.Spec.Tag == spec.Tag && string(r.Spec.appendKey(nil)) == string(spec.appendKey(nil)) &&
+		query.Compare(query.Canonical(r.Spec.Scope.Where), query.Canonical(spec.Scope.Where)) == 0
 }
 
-// readResume reads the ids that are held, where the history does not tell.
-func (e *Engine) readResume(ctx context.Context, p *resume) error {
-	if p.from == nil || p.loaded || p.byHistory {
+// readResume reads the ids that the client held, if the history cannot answer.
+func (e *Engine) readResume(ctx context.Context, r *resume) error {
+	if r.from == nil || r.loaded || r.byHistory {
 		return nil
 	}
-	l, err := e.readList(ctx, p.from.Seq, &p.from.Spec)
+	l, err := e.readList(ctx, r.from.Seq, &r.from.Spec)
 	switch {
 	case errors.Is(err, store.ErrExpired):
-		*p = resume{resync: Expired}
+		*r = resume{resync: Expired}
 		return nil
 	case err != nil:
 		return err
 	}
-	p.ids, p.included, p.loaded = idsOf(nil, l.visible()), l.includedIDs(), true
+	r.ids, r.included, r.loaded = idsOf(nil, l.visible()), l.includedIDs(), true
 	return nil
 }
 
-// canResume reports whether it is known what leads the opening's holder on. If not,
-// what it held has to be read.
-func (e *Engine) canResume(p *resume, o *opening, now result, at view) bool {
-	if !p.byHistory {
-		return p.from == nil || p.loaded
+// canResume reports whether the holder can be resumed with what is known. If not,
+// what it held must be read.
+func (e *Engine) canResume(r *resume, o *opening, now result, at view) bool {
+	if !r.byHistory {
+		return r.from == nil || r.loaded
 	}
 	h, scope := e.history, o.query.Spec().Scope
-	p.byHistory = h != nil && h.since <= p.from.Seq && (scope.End() == 0 || h.fewMatches(&scope, p.from.Seq))
-	if !p.byHistory || !o.query.Ordered() {
-		return p.byHistory
+	r.byHistory = h != nil && h.since <= r.from.Seq && (scope.End() == 0 || h.fewMatches(&scope, r.from.Seq))
+	if !r.byHistory || !o.query.Ordered() {
+		return r.byHistory
 	}
 	was := now.clone().(*list)
-	for _, t := range e.missed(p, o) {
+	for _, t := range e.missed(r, o) {
 		was.apply(&touch{&store.Change{Before: t.change.After, After: t.change.Before}, t.after, t.before})
 	}
-	p.byHistory, p.ids = false, idsOf(nil, was.visible())
+	r.byHistory, r.ids = false, idsOf(nil, was.visible())
 	var err error
-	p.included, err = was.resumeIDs(h, p.from.Seq, o.rules, at)
-	p.loaded = err == nil && !was.needsFill()
-	return p.loaded
+	r.included, err = was.resumeIDs(h, r.from.Seq, o.rules, at)
+	r.loaded = err == nil && !was.needsFill()
+	return r.loaded
 }
 
-// resumeIDs returns what the records of the list, as they were after the commit seq,
-// included then. The rules are those of then; at reads the present.
+// resumeIDs returns which records the list's records included after the commit seq.
+// The list and the rules must be those of that time; at reads the current state.
 func (l *list) resumeIDs(h *history, seq uint64, own rules, at view) (includedIDs, error) {
 	if len(l.includes) == 0 {
 		return nil, nil
@@ -127,11 +127,11 @@ func (l *list) resumeIDs(h *history, seq uint64, own rules, at view) (includedID
 	return with, nil
 }
 
-// missed returns what the history says to have become of the opening's records, as
-// the holder's rule sees them.
-func (e *Engine) missed(p *resume, o *opening) []touch {
+// missed returns, from the history, what happened to the opening's records, as the
+// holder's rule sees them.
+func (e *Engine) missed(r *resume, o *opening) []touch {
 	scope := o.query.Spec().Scope
-	touches := e.history.missed(scope.Model, &scope.Where, p.from.Seq)
+	touches := e.history.missed(scope.Model, &scope.Where, r.from.Seq)
 	for i := range touches {
 		t := &touches[i]
 		t.before = t.before && o.rules.allow(0, t.change.Before)
@@ -140,8 +140,8 @@ func (e *Engine) missed(p *resume, o *opening) []touch {
 	return slices.DeleteFunc(touches, func(t touch) bool { return !t.before && !t.after })
 }
 
-// A sharedResume is what leads a group's holder on. It serves others who come back from the
-// same, until the next commit.
+// A sharedResume is the answer to a resume. It serves other clients that resume the
+// same group from the same position, until the next commit.
 type sharedResume struct {
 	origin      *Resume
 	ids         []record.ID
@@ -150,16 +150,16 @@ type sharedResume struct {
 	included    []Included
 }
 
-// serves reports whether the lead begins where the past is.
-func (l *sharedResume) serves(p *resume) bool {
-	return l.origin.Seq == p.from.Seq && l.origin.Spec.nestsAs(&p.from.Spec) &&
-		slices.Equal(l.ids, p.ids) && maps.EqualFunc(l.includedIDs, p.included, slices.Equal)
+// serves reports whether the answer is also the one to r.
+func (s *sharedResume) serves(r *resume) bool {
+	return s.origin.Seq == r.from.Seq && s.origin.Spec.nestsAs(&r.from.Spec) &&
+		slices.Equal(s.ids, r.ids) && maps.EqualFunc(s.includedIDs, r.included, slices.Equal)
 }
 
 const maxSharedResumes = 64
 
-// shareResume tells a holder of the group what leads it on, and whether others are told the
-// same.
+// shareResume sets the deltas of a resumed holder of the group, and whether others
+// get the same slices.
 func (e *Engine) shareResume(g *group, from *resume, to *Opened, find func() ([]Delta, []Included)) {
 	if len(g.holders) == 1 || g.query.ruled && !from.loaded {
 		to.Deltas, to.Included = find()
