@@ -27,7 +27,7 @@ type Include struct {
 func (in *Include) check(s *query.Scope) error {
 	for _, f := range in.Fields {
 		if !slices.Contains(s.Model.Fields, f) || in.Model == nil || f.Ref != in.Model.Name {
-			return fmt.Errorf("include %s of %s: it is no reference of that model", f.Name, s.Model.Name)
+			return fmt.Errorf("include %s of %s: it is not a reference to the included model", f.Name, s.Model.Name)
 		}
 	}
 	return nil

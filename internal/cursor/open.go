@@ -66,7 +66,7 @@ func (e *Engine) Open(ctx context.Context, h Holder, spec Spec, from *Resume, op
 		from = nil
 	}
 	if from != nil && from.Spec.Scope.Model != spec.Scope.Model {
-		return fmt.Errorf("open a cursor on %s: what is held is of another model", spec.Scope.Model.Name)
+		return fmt.Errorf("open a cursor on %s: the position to resume from is of another model", spec.Scope.Model.Name)
 	}
 	state, err := e.loadResume(ctx, from, &spec)
 	if err != nil {
@@ -93,7 +93,7 @@ func (e *Engine) begin(h Holder, spec Spec, from *resume) (*opening, error) {
 	default:
 	}
 	if h.membership().group != nil || e.openings[h] != nil {
-		return nil, errors.New("its holder has one open")
+		return nil, errors.New("its holder already has one open")
 	}
 	if to, moved := e.moved[h]; moved {
 		delete(e.moved, h)

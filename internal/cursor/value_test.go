@@ -208,11 +208,11 @@ func TestValuesThatCannotBe(t *testing.T) {
 	field := b.Things.Field
 	all, some := b.scope(`{}`, 0), b.scope(`{}`, 3)
 	for want, spec := range map[string]Spec{
-		"count of count of things: it is not of a field":                                {Scope: all, Value: query.ValueSpec{Kind: query.ValueCount, Field: field("count")}},
-		"sum of things: it needs a field of that model":                                 {Scope: all, Value: query.ValueSpec{Kind: query.ValueSum}},
-		"max of name of things: it needs a field of that model":                         {Scope: all, Value: query.ValueSpec{Kind: query.ValueMax, Field: b.Users.Field("name")}},
-		"sum of count of things: it is of the whole scope; leave limit and offset away": {Scope: some, Value: query.ValueSpec{Kind: query.ValueSum, Field: field("count")}},
-		"avg of title of things: a field of numbers has one; this is of type string":    {Scope: all, Value: query.ValueSpec{Kind: query.ValueAvg, Field: field("title")}},
+		"count of count of things: it takes no field":                                {Scope: all, Value: query.ValueSpec{Kind: query.ValueCount, Field: field("count")}},
+		"sum of things: it needs a field of the model":                                 {Scope: all, Value: query.ValueSpec{Kind: query.ValueSum}},
+		"max of name of things: it needs a field of the model":                         {Scope: all, Value: query.ValueSpec{Kind: query.ValueMax, Field: b.Users.Field("name")}},
+		"sum of count of things: it covers the whole scope; remove limit and offset": {Scope: some, Value: query.ValueSpec{Kind: query.ValueSum, Field: field("count")}},
+		"avg of title of things: it needs a field of numbers, not one of type string":    {Scope: all, Value: query.ValueSpec{Kind: query.ValueAvg, Field: field("title")}},
 		"min of tags of things: a value of type list has no order":                      {Scope: all, Value: query.ValueSpec{Kind: query.ValueMin, Field: field("tags")}},
 	} {
 		err := b.engine.Open(context.Background(), "h", spec, nil, nil)

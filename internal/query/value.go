@@ -47,17 +47,17 @@ func (v ValueSpec) Check(s *Scope) error {
 	switch v.Kind {
 	case ValueNone, ValueCount, ValueExists:
 		if f != nil {
-			return fmt.Errorf("%s of %s: it is not of a field", v, s.Model.Name)
+			return fmt.Errorf("%s of %s: it takes no field", v, s.Model.Name)
 		}
 		return nil
 	}
 	switch {
 	case !slices.Contains(s.Model.Fields, f):
-		return fmt.Errorf("%s of %s: it needs a field of that model", v, s.Model.Name)
+		return fmt.Errorf("%s of %s: it needs a field of the model", v, s.Model.Name)
 	case s.Limit > 0 || s.Offset > 0:
-		return fmt.Errorf("%s of %s: it is of the whole scope; leave limit and offset away", v, s.Model.Name)
+		return fmt.Errorf("%s of %s: it covers the whole scope; remove limit and offset", v, s.Model.Name)
 	case v.numeric() && f.Kind != record.Int && f.Kind != record.Uint && f.Kind != record.Float:
-		return fmt.Errorf("%s of %s: a field of numbers has one; this is of type %s", v, s.Model.Name, f.TypeName())
+		return fmt.Errorf("%s of %s: it needs a field of numbers, not one of type %s", v, s.Model.Name, f.TypeName())
 	case f.Kind >= record.List:
 		return fmt.Errorf("%s of %s: a value of type %s has no order", v, s.Model.Name, f.TypeName())
 	}

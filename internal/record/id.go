@@ -33,7 +33,7 @@ func NewID() ID {
 // ParseID returns text as an ID, or an error if it is not one.
 func ParseID(text string) (ID, error) {
 	if _, err := ulid.ParseStrict(text); err != nil || text != strings.ToUpper(text) {
-		return "", fmt.Errorf("%q is not an id; 26 characters like 01JDA7Q4Z3M8X2V6K9T5B1C0RW are one", text)
+		return "", fmt.Errorf("%q is not an id; an id has 26 characters, like 01JDA7Q4Z3M8X2V6K9T5B1C0RW", text)
 	}
 	return ID(text), nil
 }

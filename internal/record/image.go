@@ -65,7 +65,7 @@ func (i *Image) decode() {
 	if err == nil {
 		i.record = record
 	} else {
-		i.err = fmt.Errorf("%s/%s does not fit %s any more: %w", i.Model.Name, i.ID, i.Model.Type, err)
+		i.err = fmt.Errorf("%s/%s no longer fits %s: %w", i.Model.Name, i.ID, i.Model.Type, err)
 		record = i.decodeFields()
 	}
 	i.base, _ = i.Model.pointer(record)

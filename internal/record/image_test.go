@@ -149,7 +149,7 @@ func TestWhatCannotBeEncoded(t *testing.T) {
 func TestImagesThatDoNotFit(t *testing.T) {
 	m := mustModel(t, "everything", &everything{})
 	image := &Image{Model: m, ID: "x", JSON: []byte(`{"id":"x","text":7,"at":"noon","tags":["a"],"gone":1}`), Private: []byte(`{"secret":"s"}`)}
-	if _, err := image.Record(); err == nil || !strings.HasPrefix(err.Error(), "everything/x does not fit everything any more: ") {
+	if _, err := image.Record(); err == nil || !strings.HasPrefix(err.Error(), "everything/x no longer fits everything: ") {
 		t.Error(err)
 	}
 	if _, err := image.Copy(); err == nil {

@@ -45,7 +45,7 @@ func NewModel(name string, prototype any) (*Model, error) {
 		return nil, fmt.Errorf("model %q: %T is not a pointer to a struct", name, prototype)
 	}
 	if !modelName.MatchString(name) {
-		return nil, fmt.Errorf("model %q: a name is letters, digits and _ and begins with a lower-case letter", name)
+		return nil, fmt.Errorf("model %q: a name consists of letters, digits and _ and begins with a lower-case letter", name)
 	}
 	m := &Model{Name: name, Type: ptr.Elem().Name(), structType: ptr.Elem(), ptrType: ptr, byName: map[string]*Field{}, prototype: prototype}
 	header, ok := m.structType.FieldByName("Record")

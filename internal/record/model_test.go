@@ -80,8 +80,8 @@ func TestModelsThatCannotBe(t *testing.T) {
 	}{
 		{"posts", nil, "<nil> is not a pointer to a struct"},
 		{"posts", post{}, "record.post is not a pointer to a struct"},
-		{"Posts", &post{}, "a name is letters, digits and _ and begins with a lower-case letter"},
-		{"a/b", &post{}, "a name is"},
+		{"Posts", &post{}, "a name consists of letters, digits and _ and begins with a lower-case letter"},
+		{"a/b", &post{}, "a name consists of"},
 		{"x", &struct{ Name string }{}, "does not embed tower.Record"},
 		{"x", &struct{ Record string }{}, "does not embed tower.Record"},
 		{"x", &struct{ *Record }{}, "does not embed tower.Record"},

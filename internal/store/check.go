@@ -132,12 +132,12 @@ func (c *check) log() {
 		c.report("the log ends at commit %d, the newest is %d", next-1, c.head.seq)
 	}
 	if size != c.head.bytes {
-		c.report("the log has %d bytes, its account says %d", size, c.head.bytes)
+		c.report("the log has %d bytes, its header states %d", size, c.head.bytes)
 	}
 	for k, version := range left {
 		found := recordVersion(c.btx.Bucket(c.store.tables[k.Model].bucket).Get([]byte(k.ID)))
 		if found != version {
-			c.report("%s/%s is of commit %d, the log says %d", k.Model.Name, k.ID, found, version)
+			c.report("%s/%s is of commit %d, in the log of %d", k.Model.Name, k.ID, found, version)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (c *check) keys() {
 		ages++
 		applied := decodeApplied(keys.Get(v[8:]))
 		if seq := binary.BigEndian.Uint64(k); applied == nil || applied.Seq != seq || seq > c.head.seq {
-			c.report("the key that commit %d applied is not as it was left", seq)
+			c.report("the key that commit %d applied does not match its age", seq)
 		}
 	}
 	found := 0
@@ -157,7 +157,7 @@ func (c *check) keys() {
 		found++
 	}
 	if found != ages && c.ctx.Err() == nil {
-		c.report("there are %d keys, and the age of %d", found, ages)
+		c.report("there are %d keys, and ages of %d", found, ages)
 	}
 }
 
@@ -167,7 +167,7 @@ func (c *check) changes(commit *Commit, left map[record.Key]uint64) {
 		k := record.Key{Model: change.Model, ID: change.ID}
 		before := read{image: change.Before}.version()
 		if was, known := left[k]; known && was != before {
-			c.report("commit %d found %s/%s of commit %d, the log says %d", commit.Seq, k.Model.Name, k.ID, before, was)
+			c.report("commit %d found %s/%s of commit %d, the log has it of %d", commit.Seq, k.Model.Name, k.ID, before, was)
 		}
 		left[k] = read{image: change.After}.version()
 	}

@@ -171,7 +171,7 @@ func (d *decoder) text() []byte {
 func (d *decoder) change(model func(string) *record.Model) Change {
 	c := Change{Op: Op(d.take(1)[0])}
 	if d.err == nil && (c.Op < Create || c.Op > Delete) {
-		d.err = fmt.Errorf("%d is no op", c.Op)
+		d.err = fmt.Errorf("unknown op %d", c.Op)
 		return Change{}
 	}
 	m := model(string(d.text()))

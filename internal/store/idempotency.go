@@ -40,7 +40,7 @@ const attemptKeySize = 6 + 26
 func NewAttempt(scope string, key record.ID, request ...[]byte) (*Attempt, error) {
 	made, err := ulid.ParseStrict(string(key))
 	if err != nil {
-		return nil, fmt.Errorf("%q is no key; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", key)
+		return nil, fmt.Errorf("%q is not a key; a key is a ULID, like 01JDA7Q4Z3M8X2V6K9T5B1C0RW", key)
 	}
 	o := &Attempt{}
 	secret := appendText(appendText(nil, scope), key)

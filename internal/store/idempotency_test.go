@@ -86,7 +86,7 @@ func TestACallTakesEffectOnce(t *testing.T) {
 	if _, err := b.writeOnce(b.once("bob", key, "hi"), "e"); err != nil {
 		t.Errorf("the key of another user: %v", err)
 	}
-	if _, err := NewAttempt("ada", "k", nil); err == nil || !strings.Contains(err.Error(), `"k" is no key`) {
+	if _, err := NewAttempt("ada", "k", nil); err == nil || !strings.Contains(err.Error(), `"k" is not a key`) {
 		t.Errorf("a bad key: %v", err)
 	}
 }

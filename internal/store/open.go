@@ -100,7 +100,7 @@ func (s *Store) addModels() error {
 	for _, m := range s.options.Models {
 		for _, f := range m.Fields {
 			if f.Ref != "" && s.models[f.Ref] == nil {
-				return fmt.Errorf("field %s of %s refers to %s, which is no model", f.GoName, m.Name, f.Ref)
+				return fmt.Errorf("field %s of %s refers to %s, which is not a model of the store", f.GoName, m.Name, f.Ref)
 			}
 		}
 	}
@@ -147,13 +147,13 @@ func (s *Store) openBolt() (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the file is damaged, put a backup in its place: %v", r)
+			err = fmt.Errorf("the file is damaged, restore a backup: %v", r)
 		}
 	}()
 	s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true})
 	switch {
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
-		return fmt.Errorf("it is no store, or a damaged one: %w", err)
+		return fmt.Errorf("it is not a store, or it is damaged: %w", err)
 	case err != nil:
 		return err
 	}
@@ -182,12 +182,12 @@ func (s *Store) isReady(btx *bolt.Tx) (bool, error) {
 	meta := btx.Bucket(metaBucket)
 	if meta == nil {
 		if k, _ := btx.Cursor().First(); k != nil {
-			return false, errors.New("it is a bbolt file of another program")
+			return false, errors.New("it is another program's bbolt file")
 		}
 		return false, nil
 	}
 	if found := string(meta.Get(formatKey)); found != format {
-		return false, fmt.Errorf("it has the format %q of a newer program; this one knows %q", found, format)
+		return false, fmt.Errorf("it has the format %q of a newer program; this program reads %q", found, format)
 	}
 	return btx.Bucket(keysBucket) != nil && s.fits(btx), nil
 }

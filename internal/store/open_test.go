@@ -58,7 +58,7 @@ func TestModelsThatDoNotGoTogether(t *testing.T) {
 		err    string
 	}{
 		{[]*record.Model{users, users}, "two models have the name users"},
-		{[]*record.Model{posts}, "field AuthorID of posts refers to users, which is no model"},
+		{[]*record.Model{posts}, "field AuthorID of posts refers to users, which is not a model of the store"},
 	} {
 		path := filepath.Join(t.TempDir(), "x.db")
 		if _, err := Open(path, Options{Models: c.models}); errorText(err) != c.err {
@@ -114,14 +114,14 @@ func TestFilesThatAreNoStore(t *testing.T) {
 			if err := os.WriteFile(path, bytes.Repeat([]byte("text "), 10_000), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "it is no store, or a damaged one: invalid database"},
+		}, "it is not a store, or it is damaged: invalid database"},
 		{"a folder", func(t *testing.T, path string) {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}, "is a directory"},
-		{"another program's", bare("jobs", "1"), "it is a bbolt file of another program"},
-		{"a newer format", bare("meta", "2"), `it has the format "2" of a newer program; this one knows "1"`},
+		{"another program's", bare("jobs", "1"), "it is another program's bbolt file"},
+		{"a newer format", bare("meta", "2"), `it has the format "2" of a newer program; this program reads "1"`},
 		{"cut off", damage(func(data []byte) []byte { return data[:3*4096] }), "the file is damaged"},
 		{"written over", damage(func(data []byte) []byte {
 			return append(data[:2*4096:2*4096], make([]byte, len(data)-2*4096)...)

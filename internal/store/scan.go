@@ -246,7 +246,7 @@ func (w *walk) image(id []byte) (*record.Image, error) {
 	if w.records != nil {
 		var k []byte
 		if k, data = w.records.Seek(id); !bytes.Equal(k, id) {
-			return nil, fmt.Errorf("%s/%s is in the index %s but not there", w.table.model.Name, id, w.span.index.field.Name)
+			return nil, fmt.Errorf("%s/%s is in the index %s but does not exist", w.table.model.Name, id, w.span.index.field.Name)
 		}
 	}
 	return decodeRecord(w.table.model, record.ID(id), bytes.Clone(data))

@@ -227,7 +227,7 @@ func TestFieldsThatChangeTheirType(t *testing.T) {
 	}
 	var id record.ID
 	eachCity(t, b.Store, dated, func(image *record.Image) { id = image.ID })
-	if _, err := b.Begin("test").Update(dated, id, nil); err == nil || !strings.Contains(err.Error(), "does not fit datedCity any more") {
+	if _, err := b.Begin("test").Update(dated, id, nil); err == nil || !strings.Contains(err.Error(), "no longer fits datedCity") {
 		t.Error(err)
 	}
 	b.do(func(tx *Tx) error { return tx.Delete(dated, id) })

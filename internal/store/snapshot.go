@@ -51,7 +51,7 @@ func (s *Snapshot) Get(m *record.Model, id record.ID) (*record.Image, error) {
 
 func (s *Snapshot) table(m *record.Model) (*table, error) {
 	if s.btx == nil {
-		return nil, errors.New("the snapshot is read after its View has ended")
+		return nil, errors.New("the snapshot was used after its View had returned")
 	}
 	t := s.store.tables[m]
 	if t == nil {

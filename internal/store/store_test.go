@@ -186,7 +186,7 @@ func TestScanFails(t *testing.T) {
 	if err != os.ErrInvalid {
 		t.Error(err)
 	}
-	if err := kept.Scan(b.posts, Range{}, none); errorText(err) != "the snapshot is read after its View has ended" {
+	if err := kept.Scan(b.posts, Range{}, none); errorText(err) != "the snapshot was used after its View had returned" {
 		t.Error(err)
 	}
 	if err := b.View(ctx, func(*Snapshot) error { return nil }); !errors.Is(err, context.Canceled) {
