@@ -13,9 +13,9 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// newForgetful returns a bench on a store whose log has lost its first commits:
-// A to C, of title x, in commits 1 to 3.
-func newForgetful(t *testing.T) *bench {
+// newTrimmed returns a bench on a store whose log has lost its first commits: commits 1 to
+// 3 created A, B and C with title x.
+func newTrimmed(t *testing.T) *bench {
 	m, path := querytest.NewModels(t), filepath.Join(t.TempDir(), "test.db")
 	o := store.Options{LogBytes: 1}
 	st := querytest.OpenStoreAt(t, path, m, o)
@@ -28,8 +28,8 @@ func newForgetful(t *testing.T) *bench {
 	return newBenchOn(t, m, querytest.OpenStoreAt(t, path, m, o))
 }
 
-func TestWhatTheLogHasLostIsSentAnew(t *testing.T) {
-	b := newForgetful(t)
+func TestAnExpiredResumeGetsEverything(t *testing.T) {
+	b := newTrimmed(t)
 	querytest.RunEngine(t, b.engine)
 	spec := Spec{Scope: b.scope(`{}`, 0)}
 	var o Opened
@@ -45,10 +45,10 @@ func TestUntouched(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 2))
 	querytest.RunEngine(t, b.engine)
 	x, y, all := b.scope(`{"title":"x"}`, 3), b.scope(`{"title":"y"}`, 0), b.scope(`{}`, 0)
-	b.sets("A", func(x *querytest.Thing) { x.Count = 2 })              // 2
-	b.sets("B", func(x *querytest.Thing) { x.Title = "z" })            // 3
-	b.does(func(tx *store.Tx) error { return makes(tx, b, "C", "w") }) // 4
-	b.deletes("C")                                                     // 5
+	b.sets("A", func(x *querytest.Thing) { x.Count = 2 })                // 2
+	b.sets("B", func(x *querytest.Thing) { x.Title = "z" })              // 3
+	b.commit(func(tx *store.Tx) error { return makes(tx, b, "C", "w") }) // 4
+	b.deletes("C")                                                       // 5
 	check := func(seq uint64, want bool, scopes ...query.Scope) {
 		t.Helper()
 		if got, err := b.engine.Untouched(t.Context(), seq, scopes...); got != want || err != nil {
@@ -59,14 +59,14 @@ func TestUntouched(t *testing.T) {
 	check(1, false, x)
 	check(2, true, x)
 	check(2, false, x, y)
-	check(3, true, x, y, all) // C came and went
+	check(3, true, x, y, all) // C was created and deleted
 	check(4, false, all)
 	check(5, true, all)
-	check(9, false, x) // what is yet to come
+	check(9, false, x) // in the future
 	b.engine.mu.Lock()
 	b.engine.history, b.engine.historyLimit = nil, 2
 	b.engine.mu.Unlock()
-	check(1, false, x) // too long ago to tell
+	check(1, false, x) // no longer in the log
 	check(3, true, x)
 }
 
@@ -75,25 +75,25 @@ func makes(tx *store.Tx, b *bench, letter, title string) error {
 	return err
 }
 
-// TestWhoComesBackToTheSameIsToldTheSame holds: the deltas are one slice for all.
-func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
+// TestEqualResumesShareTheirAnswer checks that the deltas are one slice for all clients.
+func TestEqualResumesShareTheirAnswer(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
 	querytest.RunEngine(t, b.engine)
 	allow := func(*record.Image) bool { return true }
 	specs := []Spec{{Scope: b.scope(`{"title":"x"}`, 0)}, {Scope: b.scope(`{"title":"x"}`, 2)}, {Scope: b.scope(`{"title":"x"}`, 2), Allow: allow}}
 	b.sets("A", func(x *querytest.Thing) { x.Count = 7 })
 	for i, spec := range specs {
-		var told []Opened
+		var opened []Opened
 		for n := range 3 {
 			h := fmt.Sprint(i, n)
-			if err := b.engine.Open(t.Context(), h, spec, &Resume{Seq: 1, Spec: spec, SameRule: true}, func(o Opened) { told = append(told, o) }); err != nil {
+			if err := b.engine.Open(t.Context(), h, spec, &Resume{Seq: 1, Spec: spec, SameRule: true}, func(o Opened) { opened = append(opened, o) }); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if told[0].Shared || !told[1].Shared || !told[2].Shared || &told[1].Deltas[0] != &told[2].Deltas[0] {
-			t.Error(told)
+		if opened[0].Shared || !opened[1].Shared || !opened[2].Shared || &opened[1].Deltas[0] != &opened[2].Deltas[0] {
+			t.Error(opened)
 		}
-		for _, o := range told {
+		for _, o := range opened {
 			b.expect(brief(o.Deltas), "change A")
 		}
 	}
@@ -105,8 +105,8 @@ func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
 	b.expect(brief(o.Deltas), "change A, change B")
 }
 
-// TestResumingWaitsForTheEngine holds: a client may hold a state, of a page, that
-// the engine has yet to reach, and is not led back behind it.
+// TestResumingWaitsForTheEngine checks that a client whose position, from a page, is ahead
+// of the engine does not resume before it.
 func TestResumingWaitsForTheEngine(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	spec := Spec{Scope: b.scope(`{}`, 0)}
@@ -129,10 +129,10 @@ func TestResumingWaitsForTheEngine(t *testing.T) {
 	}
 }
 
-// TestAnEngineThatFellBehindSaysSo has the engine begin where the log does not
-// reach: every cursor ends with the reason, and opens again.
-func TestAnEngineThatFellBehindSaysSo(t *testing.T) {
-	b := newForgetful(t)
+// TestAnEngineThatFellBehindResyncs starts the engine where the log has been trimmed: every
+// cursor ends with the reason, and can be opened again.
+func TestAnEngineThatFellBehindResyncs(t *testing.T) {
+	b := newTrimmed(t)
 	plain, list := Spec{Scope: b.scope(`{}`, 0)}, Spec{Scope: b.scope(`{}`, 2)}
 	b.open("plain", plain)
 	b.open("list", list)
@@ -149,13 +149,13 @@ func TestAnEngineThatFellBehindSaysSo(t *testing.T) {
 	}
 	b.expect(b.take(), "#4 to [plain]: expired; #4 to [list]: expired")
 	b.expectNothingLeft()
-	_, held := b.open("list", list)
-	b.expect(held, "BC")
+	_, letters := b.open("list", list)
+	b.expect(letters, "BC")
 	b.expect(b.deletes("B"), "#5 to [list]: leave B")
 }
 
-// TestAnEngineThatFellBehindEndsOpenings holds the same of one without a rule, on
-// a query that nobody holds yet.
+// TestAnEngineThatFellBehindEndsOpenings checks the same for a cursor without a rule that
+// is being opened on a query without holders.
 func TestAnEngineThatFellBehindEndsOpenings(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	o, err := b.engine.begin(b.engine.holder("h"), Spec{Scope: b.scope(`{"title":"x"}`, 0)}, &resume{})
@@ -170,8 +170,8 @@ func TestAnEngineThatFellBehindEndsOpenings(t *testing.T) {
 	b.expectNothingLeft()
 }
 
-// TestACursorThatCannotBeReadEndsWithAReason has the store fail where a window
-// is refilled and where a holder moves.
+// TestACursorThatCannotBeReadEndsWithAReason makes the store fail while a window is
+// refilled and while a holder moves.
 func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
 	var records []any
 	for _, letter := range []string{"A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "M", "N"} {

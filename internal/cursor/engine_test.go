@@ -15,42 +15,42 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A witness is a sink that keeps what it is told. Tests wait with Engine.Wait
-// before they look.
-type witness struct {
-	mu    sync.Mutex
-	moves func(store.Commit) []Move
-	told  []string
+// A recorder is a sink that records what it receives. Tests call Engine.Wait before they
+// look.
+type recorder struct {
+	mu       sync.Mutex
+	moves    func(store.Commit) []Move
+	received []string
 }
 
-func (s *witness) Rescope(c store.Commit) []Move {
+func (s *recorder) Rescope(c store.Commit) []Move {
 	if s.moves == nil {
 		return nil
 	}
 	return s.moves(c)
 }
 
-func (s *witness) Deliver(c store.Commit, effects []Effect, moved []Moved) {
+func (s *recorder) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range effects {
-		s.told = append(s.told, fmt.Sprintf("#%d to %v: %s%s", c.Seq, e.Holders, brief(e.Deltas), e.Resync))
+		s.received = append(s.received, fmt.Sprintf("#%d to %v: %s%s", c.Seq, e.Holders, brief(e.Deltas), e.Resync))
 	}
 	for _, m := range moved {
-		s.told = append(s.told, fmt.Sprintf("#%d moves %v: %s%s", c.Seq, m.Holder, brief(m.Deltas), m.Resync))
+		s.received = append(s.received, fmt.Sprintf("#%d moves %v: %s%s", c.Seq, m.Holder, brief(m.Deltas), m.Resync))
 	}
 }
 
-// take returns what was told since it was last asked.
-func (s *witness) take() string {
+// take returns what the recorder received since the last call.
+func (s *recorder) take() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	told := strings.Join(s.told, "; ")
-	s.told = nil
-	return told
+	received := strings.Join(s.received, "; ")
+	s.received = nil
+	return received
 }
 
-// brief says deltas with the last letters of their ids.
+// brief formats deltas with the last letters of their ids.
 func brief(deltas []Delta) string {
 	deltas = slices.Clone(deltas)
 	for i := range deltas {
@@ -60,7 +60,7 @@ func brief(deltas []Delta) string {
 			deltas[i].After = &short
 		}
 	}
-	return told(deltas)
+	return deltaText(deltas)
 }
 
 // id returns an id that ends with a letter.
@@ -72,44 +72,44 @@ func titled(letter, title string, count int) *querytest.Thing {
 	return &querytest.Thing{Record: record.Record{ID: id(letter)}, Title: title, Count: count}
 }
 
-// A bench is a store and an engine with a witness.
+// A bench is a store and an engine with a recorder.
 type bench struct {
 	testing.TB
 	querytest.Models
 	st     *store.Store
-	engine *clerk
-	*witness
+	engine *namedEngine
+	*recorder
 	reports chan error
 }
 
-// A guest is a holder with a name, and a clerk an engine that knows them.
-type guest struct {
+// A namedHolder is a holder with a name, and a namedEngine an engine that takes names.
+type namedHolder struct {
 	Membership
 	name any
 }
 
-func (g *guest) String() string { return fmt.Sprint(g.name) }
+func (g *namedHolder) String() string { return fmt.Sprint(g.name) }
 
-type clerk struct {
+type namedEngine struct {
 	*Engine
 	names sync.Mutex
-	known map[any]*guest
+	known map[any]*namedHolder
 }
 
-func (c *clerk) holder(name any) Holder {
+func (c *namedEngine) holder(name any) Holder {
 	c.names.Lock()
 	defer c.names.Unlock()
 	if c.known[name] == nil {
-		c.known[name] = &guest{name: name}
+		c.known[name] = &namedHolder{name: name}
 	}
 	return c.known[name]
 }
 
-func (c *clerk) Open(ctx context.Context, name any, spec Spec, from *Resume, opened func(Opened)) error {
+func (c *namedEngine) Open(ctx context.Context, name any, spec Spec, from *Resume, opened func(Opened)) error {
 	return c.Engine.Open(ctx, c.holder(name), spec, from, opened)
 }
 
-func (c *clerk) Close(name any) { c.Engine.Close(c.holder(name)) }
+func (c *namedEngine) Close(name any) { c.Engine.Close(c.holder(name)) }
 
 func newBench(t testing.TB, o store.Options, records ...any) *bench {
 	m := querytest.NewModels(t)
@@ -121,8 +121,8 @@ func newBench(t testing.TB, o store.Options, records ...any) *bench {
 }
 
 func newBenchOn(t testing.TB, m querytest.Models, st *store.Store) *bench {
-	b := &bench{TB: t, Models: m, st: st, witness: &witness{}, reports: make(chan error, 10)}
-	b.engine = &clerk{Engine: NewEngine(b.st, b.witness, func(err error) { b.reports <- err }), known: map[any]*guest{}}
+	b := &bench{TB: t, Models: m, st: st, recorder: &recorder{}, reports: make(chan error, 10)}
+	b.engine = &namedEngine{Engine: NewEngine(b.st, b.recorder, func(err error) { b.reports <- err }), known: map[any]*namedHolder{}}
 	return b
 }
 
@@ -132,7 +132,7 @@ func (b *bench) scope(where string, limit int, order ...string) query.Scope {
 	return scopeOf(b, &q, b.Things)
 }
 
-// open opens a cursor and returns it with the letters of what it holds.
+// open opens a cursor and returns its query and the letters of its records.
 func (b *bench) open(h any, spec Spec) (*Query, string) {
 	b.Helper()
 	var q *Query
@@ -148,8 +148,8 @@ func (b *bench) open(h any, spec Spec) (*Query, string) {
 	return q, letters
 }
 
-// does commits, waits for the engine, and returns what was told.
-func (b *bench) does(fn func(*store.Tx) error) string {
+// commit commits what fn does, waits for the engine, and returns what the sink received.
+func (b *bench) commit(fn func(*store.Tx) error) string {
 	b.Helper()
 	c := querytest.Commit(b, b.st, fn)
 	if err := b.engine.Wait(context.Background(), c.Seq); err != nil {
@@ -160,7 +160,7 @@ func (b *bench) does(fn func(*store.Tx) error) string {
 
 func (b *bench) sets(letter string, fn func(*querytest.Thing)) string {
 	b.Helper()
-	return b.does(func(tx *store.Tx) error {
+	return b.commit(func(tx *store.Tx) error {
 		_, err := tx.Update(b.Things, id(letter), func(x any) error {
 			fn(x.(*querytest.Thing))
 			return nil
@@ -171,7 +171,7 @@ func (b *bench) sets(letter string, fn func(*querytest.Thing)) string {
 
 func (b *bench) deletes(letter string) string {
 	b.Helper()
-	return b.does(func(tx *store.Tx) error { return tx.Delete(b.Things, id(letter)) })
+	return b.commit(func(tx *store.Tx) error { return tx.Delete(b.Things, id(letter)) })
 }
 
 func (b *bench) expect(got, want string) {
@@ -199,10 +199,10 @@ func (b *bench) expectNothingLeft() {
 func TestEqualSpecsShareAQuery(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 2))
 	querytest.RunEngine(t, b.engine)
-	one, held := b.open("one", Spec{Scope: b.scope(`{"title":"x","count":{"gt":0}}`, 0)})
-	b.expect(held, "A")
-	two, held := b.open("two", Spec{Scope: b.scope(`{"and":[{"count":{"gt":0}},{"title":"x"}]}`, 0)})
-	b.expect(held, "A")
+	one, letters := b.open("one", Spec{Scope: b.scope(`{"title":"x","count":{"gt":0}}`, 0)})
+	b.expect(letters, "A")
+	two, letters := b.open("two", Spec{Scope: b.scope(`{"and":[{"count":{"gt":0}},{"title":"x"}]}`, 0)})
+	b.expect(letters, "A")
 	other, _ := b.open("html", Spec{Scope: b.scope(`{"title":"x","count":{"gt":0}}`, 0), Tag: "partial"})
 	if one != two || other == one || len(one.Holders()) != 2 || one.Len() != -1 || other.Number() == one.Number() {
 		t.Error(one.Holders(), other.Holders(), one.Len())
@@ -231,8 +231,8 @@ func TestAWindowRefills(t *testing.T) {
 	}
 	b := newBench(t, store.Options{}, records...)
 	querytest.RunEngine(t, b.engine)
-	q, held := b.open("h", Spec{Scope: b.scope(`{"title":"x"}`, 3, "count")})
-	b.expect(held, "ABC")
+	q, letters := b.open("h", Spec{Scope: b.scope(`{"title":"x"}`, 3, "count")})
+	b.expect(letters, "ABC")
 	b.expect(b.deletes("B"), "#2 to [h]: leave B, enter D after C.")
 	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 2 }), "#3 to [h]: change A")
 	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 3 }), "#4 to [h]: change A after C.")
@@ -242,7 +242,7 @@ func TestAWindowRefills(t *testing.T) {
 	b.expect(b.sets("Y", func(x *querytest.Thing) { x.Note = &x.Title }), "")
 	for range 20 {
 		ids := idsOf(nil, q.whole.result.(*list).visible())
-		got := b.does(func(tx *store.Tx) error {
+		got := b.commit(func(tx *store.Tx) error {
 			for _, id := range ids {
 				if err := tx.Delete(b.Things, id); err != nil {
 					return err
@@ -270,16 +270,16 @@ func TestARuleThatPanicsDenies(t *testing.T) {
 		}
 		return true
 	}
-	_, held := b.open("h", Spec{Scope: b.scope(`{}`, 0), Allow: rule})
-	b.expect(held, "A")
+	_, letters := b.open("h", Spec{Scope: b.scope(`{}`, 0), Allow: rule})
+	b.expect(letters, "A")
 	b.expect((<-b.reports).Error(), "the rule of a cursor on things, asked for 0000000000000000000000000B: panic: two")
 	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 2 }), "#2 to [h]: leave A")
 	<-b.reports
 	b.expect(b.sets("B", func(x *querytest.Thing) { x.Count = 3 }), "#3 to [h]: enter B")
 }
 
-// TestAHolderIsRemembered holds: what a rule has let a holder see leaves it,
-// whatever the rule says by then.
+// TestAHolderIsRemembered checks that a record that a rule has allowed leaves, whatever the
+// rule answers by then.
 func TestAHolderIsRemembered(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
 	querytest.RunEngine(t, b.engine)
@@ -294,7 +294,7 @@ func TestAHolderIsRemembered(t *testing.T) {
 	b.expect(b.sets("B", func(x *querytest.Thing) { x.Count = 1 }), "")
 }
 
-// meanwhile opens a cursor, and runs fn when it has read and is asking its rule.
+// meanwhile opens a cursor and runs fn after it has read, when it asks its rule.
 func (b *bench) meanwhile(h any, scope query.Scope, fn func()) (Opened, error) {
 	b.Helper()
 	asked, answer := make(chan struct{}), make(chan struct{})
@@ -324,7 +324,7 @@ func TestCommitsGoOnWhileACursorIsOpened(t *testing.T) {
 	opened, err := b.meanwhile("h", b.scope(`{"title":"x"}`, 2, "-count"), func() {
 		b.expect(b.deletes("C"), "")
 		b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 5 }), "")
-		b.expect(b.does(func(tx *store.Tx) error {
+		b.expect(b.commit(func(tx *store.Tx) error {
 			_, err := tx.Create(b.Things, titled("D", "x", 4))
 			return err
 		}), "")
@@ -346,8 +346,8 @@ func TestAWindowRefillsWhileItIsOpened(t *testing.T) {
 	b.expect(b.deletes("B"), "#3 to [h]: leave B, enter C after .")
 }
 
-// TestASparseRuleFillsAWindow holds: a rule is asked for records until it has
-// allowed enough, and once for each.
+// TestASparseRuleFillsAWindow checks that a rule is asked for records until it has allowed
+// enough, and once for each.
 func TestASparseRuleFillsAWindow(t *testing.T) {
 	var records []any
 	for i, letter := range strings.Split("ABCDEFGHJKMN", "") {
@@ -362,8 +362,8 @@ func TestASparseRuleFillsAWindow(t *testing.T) {
 		asked += letter
 		return strings.Contains("DHJMN", letter)
 	}
-	_, held := b.open("h", Spec{Scope: b.scope(`{}`, 3), Allow: rule})
-	b.expect(held, "DHJ")
+	_, letters := b.open("h", Spec{Scope: b.scope(`{}`, 3), Allow: rule})
+	b.expect(letters, "DHJ")
 	b.expect(asked, "ABCDEFGHJ")
 	b.expect(b.deletes("D"), "#2 to [h]: leave D, enter M after J.")
 	b.expect(b.deletes("H"), "#3 to [h]: leave H, enter N after M.")
@@ -386,8 +386,8 @@ func TestACursorIsClosedWhileItIsOpened(t *testing.T) {
 	b.expectNothingLeft()
 }
 
-// TestACursorMovesWhileItIsOpened holds: nothing of a scope that was lost on the
-// way is told.
+// TestACursorMovesWhileItIsOpened checks that nothing of a scope that was lost meanwhile is
+// sent.
 func TestACursorMovesWhileItIsOpened(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 1))
 	querytest.RunEngine(t, b.engine)
@@ -401,8 +401,8 @@ func TestACursorMovesWhileItIsOpened(t *testing.T) {
 	b.expectNothingLeft()
 }
 
-// TestACursorMovesBeforeItIsOpened holds the same for a spec that was made
-// before the commit, and opened after it.
+// TestACursorMovesBeforeItIsOpened checks the same for a spec that was computed before the
+// commit and opened after it.
 func TestACursorMovesBeforeItIsOpened(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 1))
 	querytest.RunEngine(t, b.engine)
@@ -413,8 +413,8 @@ func TestACursorMovesBeforeItIsOpened(t *testing.T) {
 	b.expect(b.sets("A", func(x *querytest.Thing) { x.Count = 2 }), "")
 	b.moves = nil
 	old := Spec{Scope: b.scope(`{"title":"x"}`, 0)}
-	_, held := b.open("moved", old)
-	b.expect(held, "B")
+	_, letters := b.open("moved", old)
+	b.expect(letters, "B")
 	if err := b.engine.Open(t.Context(), "closed", old, nil, nil); !errors.Is(err, ErrClosed) {
 		t.Error(err)
 	}
@@ -445,12 +445,12 @@ func TestResuming(t *testing.T) {
 	spec := Spec{Scope: b.scope(`{"title":"x"}`, 0)}
 	b.deletes("A")
 	b.sets("B", func(x *querytest.Thing) { x.Count = 3 })
-	b.does(func(tx *store.Tx) error {
+	b.commit(func(tx *store.Tx) error {
 		_, err := tx.Create(b.Things, titled("C", "x", 1))
 		return err
 	})
-	resume := func(seq uint64, held Spec) (o Opened, err error) {
-		err = b.engine.Open(context.Background(), "h", spec, &Resume{Seq: seq, Spec: held}, func(opened Opened) { o = opened })
+	resume := func(seq uint64, from Spec) (o Opened, err error) {
+		err = b.engine.Open(context.Background(), "h", spec, &Resume{Seq: seq, Spec: from}, func(opened Opened) { o = opened })
 		b.engine.Close("h")
 		return o, err
 	}
@@ -472,8 +472,8 @@ func TestResuming(t *testing.T) {
 	}
 }
 
-// TestResumingWhereMostHasLeft tells everything where that is less than all that
-// has left.
+// TestResumingWhereMostHasLeft checks that everything is sent if that is less than all the
+// leaves.
 func TestResumingWhereMostHasLeft(t *testing.T) {
 	for _, left := range []int{100, 101} {
 		var things []any
@@ -482,7 +482,7 @@ func TestResumingWhereMostHasLeft(t *testing.T) {
 		}
 		b := newBench(t, store.Options{}, things...)
 		querytest.RunEngine(t, b.engine)
-		b.does(func(tx *store.Tx) error {
+		b.commit(func(tx *store.Tx) error {
 			for i := range left {
 				if err := tx.Delete(b.Things, numbered(i)); err != nil {
 					return err
@@ -491,14 +491,14 @@ func TestResumingWhereMostHasLeft(t *testing.T) {
 			return nil
 		})
 		spec := Spec{Scope: b.scope(`{"title":"x"}`, 0, "count")}
-		held := &Resume{Seq: 1, Spec: Spec{Scope: b.scope(`{"count":{"gte":0}}`, 0, "count")}}
+		from := &Resume{Seq: 1, Spec: Spec{Scope: b.scope(`{"count":{"gte":0}}`, 0, "count")}}
 		var o Opened
-		if err := b.engine.Open(t.Context(), "h", spec, held, func(opened Opened) { o = opened }); err != nil {
+		if err := b.engine.Open(t.Context(), "h", spec, from, func(opened Opened) { o = opened }); err != nil {
 			t.Fatal(err)
 		}
-		told := fmt.Sprintf("%d deltas, %d records, %q", len(o.Deltas), len(o.Images), o.Resync)
-		if want := map[int]string{100: `100 deltas, 0 records, ""`, 101: `0 deltas, 3 records, "overflow"`}[left]; told != want || o.Resumed != (o.Resync == "") {
-			t.Errorf("when %d have left: %s", left, told)
+		got := fmt.Sprintf("%d deltas, %d records, %q", len(o.Deltas), len(o.Images), o.Resync)
+		if want := map[int]string{100: `100 deltas, 0 records, ""`, 101: `0 deltas, 3 records, "overflow"`}[left]; got != want || o.Resumed != (o.Resync == "") {
+			t.Errorf("when %d have left: %s", left, got)
 		}
 	}
 }

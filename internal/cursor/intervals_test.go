@@ -11,24 +11,24 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// TestSpansAreFoundAsInAList puts spans in and takes them out at random, and
-// compares what a change touches with a list of all of them.
-func TestSpansAreFoundAsInAList(t *testing.T) {
+// TestIntervalsAreFoundAsInAList adds and removes random intervals, and compares what a
+// change touches with a list of all of them.
+func TestIntervalsAreFoundAsInAList(t *testing.T) {
 	r := querytest.Rand(t)
 	m := querytest.NewModels(t).Things
 	count := m.Field("count")
 	v := func() record.Value { return record.IntValue(int64(r.IntN(40))) }
 	x := newIndex()
-	var held []*selector
+	var added []*selector
 	for step := range 4000 {
-		if len(held) > 0 && r.IntN(5) < 2 {
-			i := r.IntN(len(held))
-			x.remove(held[i])
-			held = slices.Delete(held, i, i+1)
+		if len(added) > 0 && r.IntN(5) < 2 {
+			i := r.IntN(len(added))
+			x.remove(added[i])
+			added = slices.Delete(added, i, i+1)
 		} else {
 			where := []query.Condition{query.Gt(count, v()), query.Gte(count, v()), query.Lt(count, v()), query.Lte(count, v()), query.And(query.Gte(count, v()), query.Lt(count, v())), query.And(query.Gt(count, v()), query.Lte(count, v()))}[r.IntN(6)]
-			if s := x.add(query.Canonical(where)); !slices.Contains(held, s) {
-				held = append(held, s)
+			if s := x.add(query.Canonical(where)); !slices.Contains(added, s) {
+				added = append(added, s)
 			}
 		}
 		if x.residual != nil {
@@ -39,7 +39,7 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 		img := querytest.ImageOf(t, m, &querytest.Thing{Count: int(at.Any().(int64))})
 		touched := x.match(&store.Change{Op: store.Create, Model: m, ID: img.ID, After: img}, nil)
 		want := 0
-		for _, s := range held {
+		for _, s := range added {
 			if s.matches(img) {
 				want++
 				if !slices.Contains(touched, s) {
@@ -54,7 +54,7 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 			s.clearTouches()
 		}
 	}
-	for _, s := range held {
+	for _, s := range added {
 		x.remove(s)
 	}
 	if len(x.tables)+len(x.selectors) > 0 || x.residual != nil {
@@ -62,8 +62,8 @@ func TestSpansAreFoundAsInAList(t *testing.T) {
 	}
 }
 
-// checkTreap looks whether the spans are in order, balanced, and say how far
-// they reach.
+// checkTreap checks that the intervals are in order and balanced, and that every reach is
+// correct.
 func checkTreap(t *testing.T, x *index) {
 	t.Helper()
 	var last *query.Interval
@@ -117,9 +117,9 @@ func TestReasons(t *testing.T) {
 	}
 }
 
-// TestConjunctionsAreFiledUnderTheirNarrowestPart names the field, and whether it
-// is by a span.
-func TestConjunctionsAreFiledUnderTheirNarrowestPart(t *testing.T) {
+// TestConjunctionsAreIndexedByTheirMostSelectiveTerm names the field, and whether the term
+// is an interval.
+func TestConjunctionsAreIndexedByTheirMostSelectiveTerm(t *testing.T) {
 	m := querytest.NewModels(t).Things
 	for where, want := range map[string]string{
 		`{"owner": "x", "count": {"gte": 1, "lt": 2}}`:      "owner",
@@ -134,15 +134,15 @@ func TestConjunctionsAreFiledUnderTheirNarrowestPart(t *testing.T) {
 	} {
 		q := querytest.Question{Where: querytest.DecodeJSON(t, where)}
 		where := query.Canonical(scopeOf(t, &q, m).Where)
-		niches, vague := where.Terms(query.TermFilter{})
+		terms, uncovered := where.Terms(query.TermFilter{})
 		got := ""
-		for _, n := range niches {
+		for _, n := range terms {
 			if got += " " + n.Field.Name; n.Interval != nil {
 				got += " span"
 			}
 		}
-		if got = strings.TrimSpace(got); vague != nil || got != want {
-			t.Errorf("%s: filed under %q, want %q", where, got, want)
+		if got = strings.TrimSpace(got); uncovered != nil || got != want {
+			t.Errorf("%s: indexed by %q, want %q", where, got, want)
 		}
 	}
 }

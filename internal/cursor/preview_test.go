@@ -16,12 +16,12 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A previewer is a world whose moves are known before, and that keeps what each
-// client is told.
+// A previewer is a world whose moves are known in advance. It records what each client
+// receives.
 type previewer struct {
 	*world
-	moves []Move
-	heard map[*replica]string
+	moves    []Move
+	received map[*replica]string
 }
 
 func (p *previewer) Rescope(store.Commit) []Move { return p.moves }
@@ -29,33 +29,33 @@ func (p *previewer) Rescope(store.Commit) []Move { return p.moves }
 func (p *previewer) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	for _, e := range effects {
 		for _, h := range e.Holders {
-			p.hear(p.heard, h, Previewed{Deltas: e.Deltas, Value: e.Value, Included: e.Included})
+			p.record(p.received, h, Previewed{Deltas: e.Deltas, Value: e.Value, Included: e.Included})
 		}
 	}
 	for _, m := range moved {
-		p.hear(p.heard, m.Holder, Previewed{Deltas: m.Deltas, Value: m.Value, Included: m.Included, Closed: m.To == nil})
+		p.record(p.received, m.Holder, Previewed{Deltas: m.Deltas, Value: m.Value, Included: m.Included, Closed: m.To == nil})
 	}
 	p.world.Deliver(c, effects, moved)
 }
 
-func (p *previewer) hear(by map[*replica]string, h Holder, seen Previewed) {
+func (p *previewer) record(by map[*replica]string, h Holder, seen Previewed) {
 	if seen.empty() {
 		return
 	}
-	text := fmt.Sprint(told(seen.Deltas), seen.Closed)
+	text := fmt.Sprint(deltaText(seen.Deltas), seen.Closed)
 	if seen.Value != nil {
 		text += seen.Value.String()
 	}
 	var with []string
 	for _, in := range seen.Included {
-		with = append(with, in.Model.Name+" "+told(in.Deltas))
+		with = append(with, in.Model.Name+" "+deltaText(in.Deltas))
 		p.counts["included"]++
 	}
 	slices.Sort(with)
 	by[h.(*replica)] += text + strings.Join(with, "; ")
 }
 
-// choose makes moves for the next commit.
+// choose chooses the moves of the next commit.
 func (p *previewer) choose(r *rand.Rand) {
 	p.moves = nil
 	clients := slices.SortedFunc(maps.Keys(p.clients), func(a, b *replica) int { return a.number - b.number })
@@ -74,12 +74,12 @@ func (p *previewer) choose(r *rand.Rand) {
 	}
 }
 
-// TestWhatIsForeseenComesTrue holds: what a commit would do is what it does, to
-// each holder, and until it is made nothing has happened.
-func TestWhatIsForeseenComesTrue(t *testing.T) {
+// TestCommitsDoWhatTheirPreviewReported checks that a commit does to each holder what its
+// preview reported, and that the preview changes nothing.
+func TestCommitsDoWhatTheirPreviewReported(t *testing.T) {
 	r := querytest.Rand(t)
 	w := newWorld(t, r, 60, 90)
-	p := &previewer{world: w, heard: map[*replica]string{}}
+	p := &previewer{world: w, received: map[*replica]string{}}
 	w.engine = NewEngine(w.st, p, func(err error) { t.Error(err) })
 	w.engine.spare = 0
 	querytest.RunEngine(t, w.engine)
@@ -89,7 +89,7 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 		clients = append(clients, &replica{number: i, viewer: querytest.Pick(r, w.viewers)})
 	}
 	own := w.ids()
-	foreseen, seen := 0, map[*replica]string{}
+	previewed, seen := 0, map[*replica]string{}
 	for range 300 {
 		w.act(ctx, r, querytest.Pick(r, clients))
 		w.mu.Lock()
@@ -108,19 +108,19 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 			}
 		}
 		clear(seen)
-		clear(p.heard)
-		for range 2 { // to look does not change what is seen
+		clear(p.received)
+		for range 2 { // a second preview reports the same
 			clear(seen)
 			_, all, err := w.engine.Preview(ctx, func(seq uint64) (store.Commit, error) { return tx.Preview(ctx, seq) }, p.Rescope)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, f := range all {
-				p.hear(seen, f.Holder, f)
+				p.record(seen, f.Holder, f)
 			}
 		}
-		if len(p.heard) > 0 {
-			t.Fatal("somebody was told of what was only foreseen")
+		if len(p.received) > 0 {
+			t.Fatal("a preview reached a client")
 		}
 		c, err := tx.Commit(ctx)
 		var invalid *record.InvalidError
@@ -136,17 +136,17 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 		if err := w.engine.Wait(ctx, c.Seq); err != nil {
 			t.Fatal(err)
 		}
-		if foreseen += len(seen); !maps.Equal(seen, p.heard) {
-			t.Fatalf("commit %d: foreseen was\n%s\nand told is\n%s", c.Seq, said(seen), said(p.heard))
+		if previewed += len(seen); !maps.Equal(seen, p.received) {
+			t.Fatalf("commit %d: preview was\n%s\nand received\n%s", c.Seq, allText(seen), allText(p.received))
 		}
 	}
-	if foreseen < 100 || w.counts["included"] < 10 {
-		t.Errorf("only %d were told anything, %d of included records", foreseen, w.counts["included"])
+	if previewed < 100 || w.counts["included"] < 10 {
+		t.Errorf("only %d received anything, %d of included records", previewed, w.counts["included"])
 	}
 	w.end()
 }
 
-func said(by map[*replica]string) string {
+func allText(by map[*replica]string) string {
 	var all []string
 	for c, text := range by {
 		all = append(all, fmt.Sprintf("%d: %s", c.number, text))

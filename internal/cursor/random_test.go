@@ -36,9 +36,9 @@ func (w *world) act(ctx context.Context, r *rand.Rand, c *replica) {
 	}
 }
 
-// TestEveryCursorIsExactWhileAllHappensAtOnce holds the package's promise: after
-// every commit each client, which only applies what it is sent, holds what a
-// fresh and naive query finds.
+// TestEveryCursorIsExactWhileAllHappensAtOnce checks the package's promise: after every
+// commit, each client, which only applies what it receives, holds what a fresh and naive
+// query finds.
 func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
 	for _, rescopes := range []bool{false, true} {
 		r := querytest.Rand(t)
@@ -74,8 +74,8 @@ func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
 	}
 }
 
-// TestEveryCursorIsExact is the same one step after another, so that its seed
-// tells all.
+// TestEveryCursorIsExact is the same test one step after another, so that a seed reproduces
+// a failure.
 func TestEveryCursorIsExact(t *testing.T) {
 	r := querytest.Rand(t)
 	w := newWorld(t, r, 60, 90)

@@ -77,7 +77,7 @@ func TestConditionsMean(t *testing.T) {
 	}
 }
 
-func TestParseSaysWhatIsWrong(t *testing.T) {
+func TestParseReportsWhatIsWrong(t *testing.T) {
 	m := querytest.NewModels(t).Things
 	for where, want := range map[string]string{
 		`{"titel": 1}`:                      `where: "titel" is not a field of Thing; did you mean title?`,
@@ -151,7 +151,7 @@ func TestConditionsAreRead(t *testing.T) {
 	}
 }
 
-// shuffled writes a condition in another way that means the same.
+// shuffled writes a condition in a different, equivalent form.
 func shuffled(r *rand.Rand, c Condition) Condition {
 	args := slices.Clone(c.args())
 	for i := range args {

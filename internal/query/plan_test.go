@@ -97,8 +97,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestTheBetterPlanWins holds: whichever index brings the records, few others
-// are looked at.
+// TestTheBetterPlanWins checks that few other records are read, whichever index finds the
+// records.
 func TestTheBetterPlanWins(t *testing.T) {
 	m := querytest.NewModels(t)
 	st := querytest.OpenStore(t, m, store.Options{})

@@ -145,7 +145,7 @@ func TestWhatCannotBeEncoded(t *testing.T) {
 	}
 }
 
-// A record that was stored by an older struct: what fits has its value.
+// A record that an older struct stored: the fields that fit have their values.
 func TestImagesThatDoNotFit(t *testing.T) {
 	m := mustModel(t, "everything", &everything{})
 	image := &Image{Model: m, ID: "x", JSON: []byte(`{"id":"x","text":7,"at":"noon","tags":["a"],"gone":1}`), Private: []byte(`{"secret":"s"}`)}

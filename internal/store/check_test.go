@@ -57,15 +57,15 @@ func TestCheckFinds(t *testing.T) {
 			if err := b.db.Update(func(btx *bolt.Tx) error { return c.damage(b, btx, p.ID) }); err != nil {
 				t.Fatal(err)
 			}
-			said := errorText(b.Check(context.Background()))
-			said = strings.ReplaceAll(said, string(p.ID), "ID")
+			found := errorText(b.Check(context.Background()))
+			found = strings.ReplaceAll(found, string(p.ID), "ID")
 			for _, want := range strings.Split(c.want, "\n") {
-				if !strings.Contains(said, strings.Split(want, "SIZE")[0]) {
-					t.Errorf("it does not say %q but\n%s", want, said)
+				if !strings.Contains(found, strings.Split(want, "SIZE")[0]) {
+					t.Errorf("it does not report %q but\n%s", want, found)
 				}
 			}
-			if got, want := strings.Count(said, "\n"), strings.Count(c.want, "\n"); got != want {
-				t.Errorf("it says more:\n%s", said)
+			if got, want := strings.Count(found, "\n"), strings.Count(c.want, "\n"); got != want {
+				t.Errorf("it reports more:\n%s", found)
 			}
 		})
 	}

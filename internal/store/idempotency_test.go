@@ -20,7 +20,7 @@ func (b *blog) once(scope string, key record.ID, request string) *Attempt {
 	return once
 }
 
-// writeOnce creates a post as a part of a run.
+// writeOnce creates a post as part of a run.
 func (b *blog) writeOnce(once *Attempt, title string) (Commit, error) {
 	return b.Update(context.Background(), "test", func(tx *Tx) error {
 		tx.SetAttempt(once)
@@ -133,7 +133,7 @@ func TestRunsAtTheSameTime(t *testing.T) {
 	}
 }
 
-// An answer that no commit takes along is written by itself.
+// An answer is written alone if no commit comes.
 func TestAnAnswerIsWrittenSoon(t *testing.T) {
 	b := newBlog(t, Options{})
 	key := record.NewID()

@@ -155,7 +155,7 @@ func TestOpenInAFolderThatIsAFile(t *testing.T) {
 	}
 }
 
-// hold is the process that holds a file until its input ends.
+// hold is the process that has a file open until its input ends.
 func hold(path string) {
 	s, err := Open(path, Options{})
 	fmt.Println(err)
@@ -183,19 +183,19 @@ func TestAFileIsHeldByAnotherProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said := make([]byte, len("<nil>\n")); true {
-		if _, err := io.ReadFull(stdout, said); err != nil || string(said) != "<nil>\n" {
-			t.Fatalf("it said %s: %v", said, err)
+	if output := make([]byte, len("<nil>\n")); true {
+		if _, err := io.ReadFull(stdout, output); err != nil || string(output) != "<nil>\n" {
+			t.Fatalf("it printed %s: %v", output, err)
 		}
 	}
 	started := time.Now()
 	_, err = Open(path, Options{})
 	took := time.Since(started)
-	var held *InUseError
-	if !errors.As(err, &held) || held.PID != other.Process.Pid || held.Path != path || held.Program != filepath.Base(os.Args[0]) {
+	var inUse *InUseError
+	if !errors.As(err, &inUse) || inUse.PID != other.Process.Pid || inUse.Path != path || inUse.Program != filepath.Base(os.Args[0]) {
 		t.Errorf("%+v", err)
 	}
-	want := fmt.Sprintf("%s is in use by %s (pid %d): stop it, or open another file", path, held.Program, held.PID)
+	want := fmt.Sprintf("%s is in use by %s (pid %d): stop it, or open another file", path, inUse.Program, inUse.PID)
 	if err.Error() != want || took < time.Second || took > 4*time.Second {
 		t.Errorf("%v after %s", err, took)
 	}

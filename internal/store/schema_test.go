@@ -12,7 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// The same collection as its struct changes from one build to the next.
+// These are the same collection; its struct changes from build to build.
 type (
 	plainCity struct {
 		record.Record

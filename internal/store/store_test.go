@@ -258,7 +258,7 @@ func TestModelsOfAStore(t *testing.T) {
 	}
 }
 
-func TestWhatAClosedStoreSays(t *testing.T) {
+func TestAClosedStore(t *testing.T) {
 	b := newBlog(t, Options{})
 	p := b.write("a", 0)
 	ctx := context.Background()
@@ -284,7 +284,7 @@ func TestWhatAClosedStoreSays(t *testing.T) {
 	}
 }
 
-// A commit as it can be compared.
+// seen is a commit in a form that can be compared.
 type seen struct {
 	Op            string
 	Model         string

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// pinned is the protocol as it was when Version was last thought about.
+// pinned is the protocol as it was when Version was last reviewed.
 var pinned = struct {
 	version int
 	hash    string
