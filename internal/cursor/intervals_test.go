@@ -2,7 +2,6 @@ package cursor
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/towerkit/tower/internal/query"
@@ -91,58 +90,5 @@ func checkTreap(t *testing.T, x *index) {
 	for _, table := range x.tables {
 		last = nil
 		check(table.intervals, ^uint32(0))
-	}
-}
-
-func TestReasons(t *testing.T) {
-	m := querytest.NewModels(t).Things
-	for where, want := range map[string]string{
-		`{}`:                            "it has no conditions",
-		`{"count": 3}`:                  "",
-		`{"count": {"gt": 3}}`:          "",
-		`{"tags": {"contains": "red"}}`: "",
-		`{"title": {"contains": "x"}}`:  `title contains "x" names neither a value nor a range`,
-		`{"count": {"not": {"gt": 3}}}`: `not count > 3 names neither a value nor a range`,
-		`{"tags": null}`:                `tags is null names neither a value nor a range`,
-		`{"or": [{"count": 1}, {"title": {"contains": "x"}}]}`:   `title contains "x" names neither a value nor a range`,
-		`{"or": [{"count": 1}, {"size": {"lt": 2}}]}`:            "",
-		`{"title": {"contains": "x"}, "note": {"exists": true}}`: `nothing in title contains "x" and note is not null names a value or a range`,
-		`{"title": {"contains": "x"}, "size": {"gte": 1}}`:       "",
-	} {
-		q := querytest.Question{Where: querytest.DecodeJSON(t, where)}
-		scope := scopeOf(t, &q, m)
-		if got := emptyEngine().query(Spec{Scope: scope}).Reason(); got != want {
-			t.Errorf("%s:\n got %s\nwant %s", where, got, want)
-		}
-	}
-}
-
-// TestConjunctionsAreIndexedByTheirMostSelectiveTerm names the field, and whether the term
-// is an interval.
-func TestConjunctionsAreIndexedByTheirMostSelectiveTerm(t *testing.T) {
-	m := querytest.NewModels(t).Things
-	for where, want := range map[string]string{
-		`{"owner": "x", "count": {"gte": 1, "lt": 2}}`:      "owner",
-		`{"flag": true, "count": {"gte": 1, "lt": 2}}`:      "count span",
-		`{"flag": true, "count": {"gte": 1}}`:               "count span",
-		`{"size": {"gt": 1}, "count": {"gte": 1, "lt": 2}}`: "count span",
-		`{"owner": null, "count": {"gte": 1, "lt": 2}}`:     "count span",
-		`{"owner": null, "count": {"gte": 1}}`:              "owner",
-		`{"count": {"gte": 2, "lt": 2}, "slug": "x"}`:       "",
-		`{"or": [{"owner": "x"}, {"count": {"lt": 2}}]}`:    "owner count span",
-		`{"title": {"contains": "x"}, "count": {"lte": 2}}`: "count span",
-	} {
-		q := querytest.Question{Where: querytest.DecodeJSON(t, where)}
-		where := query.Canonical(scopeOf(t, &q, m).Where)
-		terms, uncovered := where.Terms(query.TermFilter{})
-		got := ""
-		for _, n := range terms {
-			if got += " " + n.Field.Name; n.Interval != nil {
-				got += " span"
-			}
-		}
-		if got = strings.TrimSpace(got); uncovered != nil || got != want {
-			t.Errorf("%s: indexed by %q, want %q", where, got, want)
-		}
 	}
 }
