@@ -144,6 +144,7 @@ func (e *Engine) missed(r *resume, o *opening) []touch {
 // same group from the same position, until the next commit.
 type sharedResume struct {
 	origin      *Resume
+	loaded      bool // ids and includedIDs are what the clients held
 	ids         []record.ID
 	includedIDs includedIDs
 	delta       []Delta
@@ -152,7 +153,7 @@ type sharedResume struct {
 
 // serves reports whether the answer is also the one to r.
 func (s *sharedResume) serves(r *resume) bool {
-	return s.origin.Seq == r.from.Seq && s.origin.Spec.nestsAs(&r.from.Spec) &&
+	return s.origin.Seq == r.from.Seq && s.loaded == r.loaded && s.origin.Spec.nestsAs(&r.from.Spec) &&
 		slices.Equal(s.ids, r.ids) && maps.EqualFunc(s.includedIDs, r.included, slices.Equal)
 }
 
@@ -170,7 +171,7 @@ func (e *Engine) shareResume(g *group, from *resume, to *Opened, find func() ([]
 		if len(e.sharedResumes) >= maxSharedResumes {
 			clear(e.sharedResumes)
 		}
-		known = sharedResume{origin: from.from, ids: from.ids, includedIDs: from.included}
+		known = sharedResume{origin: from.from, loaded: from.loaded, ids: from.ids, includedIDs: from.included}
 		known.delta, known.included = find()
 		e.sharedResumes[g] = known
 	}

@@ -128,3 +128,25 @@ func TestResumingWhereMostHasLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestResumesOfOtherStatesDoNotShareTheirAnswer checks that a client that held nothing of
+// another spec and a client that held the same spec, at one seq, get different answers.
+func TestResumesOfOtherStatesDoNotShareTheirAnswer(t *testing.T) {
+	b := newBench(t, store.Options{}, titled("A", "x", 1))
+	querytest.RunEngine(t, b.engine)
+	spec, other := Spec{Scope: b.scope(`{"title":"x"}`, 0)}, Spec{Scope: b.scope(`{"title":"y"}`, 0)}
+	b.open("open", spec)
+	for i, held := range []Spec{other, spec, other} {
+		var o Opened
+		if err := b.engine.Open(t.Context(), i, spec, &Resume{Seq: 1, Spec: held}, func(opened Opened) { o = opened }); err != nil {
+			t.Fatal(err)
+		}
+		want := "enter A"
+		if i == 1 {
+			want = ""
+		}
+		if got := brief(o.Deltas); got != want || !o.Resumed {
+			t.Errorf("resume %d: %q, want %q", i, got, want)
+		}
+	}
+}
