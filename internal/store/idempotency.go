@@ -183,12 +183,13 @@ func (a *answers) all() map[string]waitingAnswer {
 	return all
 }
 
-// drop removes answers that have been written, or could not be.
+// drop removes answers that have been written, or could not be. It keeps an answer
+// that has replaced one of them meanwhile.
 func (a *answers) drop(written map[string]waitingAnswer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for key, w := range written {
-		if a.waiting[key].run == w.run {
+		if now := a.waiting[key]; now.run == w.run && bytes.Equal(now.data, w.data) {
 			delete(a.waiting, key)
 		}
 	}

@@ -193,3 +193,18 @@ func TestKeysExpire(t *testing.T) {
 		t.Errorf("a key that is forgotten: %v", err)
 	}
 }
+
+func TestAnAnswerThatReplacesOneBeingWrittenIsKept(t *testing.T) {
+	a := answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)}
+	a.add("key", waitingAnswer{data: []byte("one")})
+	written := a.all()
+	a.add("key", waitingAnswer{data: []byte("two")})
+	a.drop(written)
+	if w, waits := a.get("key"); !waits || string(w.data) != "two" {
+		t.Errorf("%q waits: %v", w.data, waits)
+	}
+	a.drop(a.all())
+	if _, waits := a.get("key"); waits {
+		t.Error("a written answer still waits")
+	}
+}
