@@ -3,7 +3,6 @@ package tower
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -59,7 +58,7 @@ func run(ctx context.Context, config Config) error {
 		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", env, addr) },
 	}
 	if consoles == "on" {
-		listen.Console = func(app *server.App) (io.Closer, error) { return control.Open(app) }
+		listen.Console = control.Open
 	}
 	return app.app.Run(ctx, listen)
 }

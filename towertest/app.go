@@ -83,7 +83,7 @@ func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
 // OpenControl opens the application's control socket, which consoles attach to. It is
 // closed with the application.
 func (a *App) OpenControl() error {
-	return server.AppOf(a.App).ServeConsoles(func(app *server.App) (io.Closer, error) { return control.Open(app) })
+	return server.AppOf(a.App).ServeConsoles(control.Open)
 }
 
 // Session returns what the router's connect function returns for a client that

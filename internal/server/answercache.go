@@ -17,11 +17,11 @@ const maxBodies = 64
 
 // get returns the body of the answer to an open, which may have to be made.
 func (b *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
-	if !o.Shared || len(o.Delta) == 0 {
+	if !o.Shared || len(o.Deltas) == 0 {
 		return make()
 	}
 	b.mu.Lock()
-	body := b.made[&o.Delta[0]]
+	body := b.made[&o.Deltas[0]]
 	b.mu.Unlock()
 	if body != nil {
 		return body, nil
@@ -35,6 +35,6 @@ func (b *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte
 	if len(b.made) >= maxBodies || b.made == nil {
 		b.made = map[*cursor.Delta][]byte{}
 	}
-	b.made[&o.Delta[0]] = body
+	b.made[&o.Deltas[0]] = body
 	return body, nil
 }

@@ -54,7 +54,7 @@ func (c *Connection) loadResume(ctx context.Context, v *Session, w *CursorReques
 	if err == nil {
 		var spec cursor.Spec
 		if spec, _, err = v.spec(ctx, &follower{}, w); err == nil {
-			return &cursor.Resume{Seq: since.seq, Spec: spec, Same: same}
+			return &cursor.Resume{Seq: since.seq, Spec: spec, SameRule: same}
 		}
 	}
 	since.resync = "rules"
@@ -66,7 +66,7 @@ func (c *Connection) loadResume(ctx context.Context, v *Session, w *CursorReques
 
 // resumeAnswer makes what an opened cursor that is resumed is answered with.
 func (a *App) resumeAnswer(handle *OpenCursor, o *cursor.Opened) ([]byte, error) {
-	steps, err := a.steps(handle, o.Delta, nil)
+	steps, err := a.steps(handle, o.Deltas, nil)
 	if err != nil {
 		return nil, err
 	}

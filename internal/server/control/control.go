@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -37,7 +38,7 @@ const maxLine = 16 << 20
 
 // Open listens for consoles of an application where [wire.SocketPath] says. A socket that
 // a dead process left behind is replaced; anything else there is an error.
-func Open(a *server.App) (*Server, error) {
+func Open(a *server.App) (io.Closer, error) {
 	folder, runtime, err := controlFolders(a.Config().Folder)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
