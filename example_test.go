@@ -114,16 +114,13 @@ var recipeViews = fstest.MapFS{
 }
 
 // openRecipes opens the application on a temporary store.
-func openRecipes() (app *tower.App, end func()) { return openRecipesWith(tower.Limits{}) }
-
-func openRecipesWith(limits tower.Limits) (app *tower.App, end func()) {
+func openRecipes() (app *tower.App, end func()) {
 	folder, err := os.MkdirTemp("", "tower-example-")
 	check(err)
 	app, err = tower.New(tower.Config{
 		Models: []tower.AnyModel{Cooks, Recipes},
 		Routes: recipeRoutes(),
 		Files:  recipeViews,
-		Limits: limits,
 		Env:    "test",
 		Data:   filepath.Join(folder, "recipes.db"),
 		Log:    slog.New(slog.DiscardHandler),

@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/towerkit/tower"
 )
 
 const module = "github.com/towerkit/tower"
@@ -185,5 +189,69 @@ func goList(t *testing.T, pattern string) (pkgs []listed) {
 			t.Fatal(err)
 		}
 		pkgs = append(pkgs, pkg)
+	}
+}
+
+// TestNothingInternalCanBeCalled looks at all that an application can reach from the
+// public types: their methods and fields, and what these take and return.
+func TestNothingInternalCanBeCalled(t *testing.T) {
+	allowed := reflect.TypeFor[tower.ID]() // an alias of a string type
+	seen := map[reflect.Type]bool{}
+	var look func(path string, at reflect.Type)
+	look = func(path string, at reflect.Type) {
+		if seen[at] || at == allowed {
+			return
+		}
+		seen[at] = true
+		if strings.Contains(at.PkgPath(), "/tower/internal/") {
+			t.Errorf("%s is a %s", path, at)
+			return
+		}
+		switch at.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Chan, reflect.Array:
+			look(path, at.Elem())
+		case reflect.Func:
+			for i := range at.NumIn() {
+				look(fmt.Sprintf("%s, parameter %d", path, i), at.In(i))
+			}
+			for i := range at.NumOut() {
+				look(fmt.Sprintf("%s, result %d", path, i), at.Out(i))
+			}
+		case reflect.Struct:
+			for i := range at.NumField() {
+				if f := at.Field(i); f.IsExported() || f.Anonymous {
+					look(path+"."+f.Name, f.Type)
+				}
+			}
+		}
+		if !strings.HasPrefix(at.PkgPath(), "github.com/towerkit/tower") {
+			return
+		}
+		for _, of := range []reflect.Type{at, reflect.PointerTo(at)} {
+			for i := range of.NumMethod() {
+				if m := of.Method(i); m.IsExported() {
+					look(path+"."+m.Name, m.Type)
+				}
+			}
+		}
+	}
+	for _, public := range []any{
+		tower.App{}, tower.Connection{}, tower.Tx{}, tower.Request{}, tower.Error{}, tower.Problems{}, tower.Record{}, tower.View{},
+		tower.List{}, tower.LiveValue{}, tower.Config{}, tower.Limits{}, tower.Condition{}, tower.ActionOption{},
+		tower.Model[Recipe]{}, tower.Scope[Recipe]{}, tower.ValueScope[Recipe]{}, tower.CursorOption[Recipe]{},
+		tower.Router[*session]{}, tower.Mounted[*recipesController]{},
+	} {
+		at := reflect.TypeOf(public)
+		look(at.Name(), at)
+	}
+	for _, public := range []reflect.Type{reflect.TypeFor[tower.DB](), reflect.TypeFor[tower.Viewer](), reflect.TypeFor[tower.AnyModel](), reflect.TypeFor[tower.Routes]()} {
+		look(public.Name(), public)
+	}
+	var methods []string
+	for i := range reflect.TypeFor[*tower.Tx]().NumMethod() {
+		methods = append(methods, reflect.TypeFor[*tower.Tx]().Method(i).Name)
+	}
+	if !slices.Equal(methods, []string{"Transaction"}) {
+		t.Errorf("a transaction has the methods %v; it is committed by returning", methods)
 	}
 }

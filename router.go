@@ -50,14 +50,12 @@ type Mounted[C any] struct {
 // Mount puts a controller under a name. create makes one from a session; each
 // connection makes its own when it first uses it, and keeps it.
 //
-// A controller may have a method Allow(action string) bool. It receives the Go name of
-// an action, page or cursor before that is used, and false refuses it. A controller may
-// also have a method Match(*T) bool: the rule that every record of its cursors of T
-// must meet besides their scopes. Rules run while actions run. They must be quick, must
-// not change the record, and must depend on nothing but the record and the session. A
-// rule that panics denies. Other records that a rule needs, such as memberships, belong
-// in the session, where connect follows them: create has no context, and may be called
-// late.
+// A controller may have the method of an [Allower], which decides what its user may
+// use, and the method of a [Matcher] for each model T: the rule that every record of its
+// cursors of T must meet besides their scopes. Rules run while actions run. They must be
+// quick and depend on nothing but the record and the session. Other records that a rule
+// needs, such as memberships, belong in the session, where connect follows them: create
+// has no context, and may be called late.
 func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
 	controller := &route.Controller{
 		Name: name,

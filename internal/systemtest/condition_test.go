@@ -113,7 +113,7 @@ func TestConditionsThatMakeNoSenseAreErrors(t *testing.T) {
 		where tower.Condition
 		want  string
 	}{
-		{tower.Condition{}, "an empty condition; make one with tower.Is and its like"},
+		{tower.Condition{}, "an empty condition; make one with tower.Is or another function"},
 		{tower.Is(&other.Title, "x"), foreign},
 		{tower.And(tower.Is(&album.Year, 1), tower.Not(tower.In(&other.Title, "x"))), foreign},
 		{tower.Or(tower.IsNot(&other.Title, "x"), tower.Exists(&album.Year)), foreign},
