@@ -32,7 +32,8 @@ type Config struct {
 	// ContentSecurityPolicy is sent with every answer. Default: everything from this
 	// origin only.
 	ContentSecurityPolicy string
-	// Limits bounds what clients may make the application hold and do.
+	// Limits bounds what clients may make an application hold and do. A limit of zero is its
+	// default. A limit cannot be switched off: set a large one.
 	Limits Limits
 
 	// Env is "development", "test" or "production". Default: TOWER_ENV.
@@ -45,8 +46,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Limits bounds what clients may make an application hold and do. The zero value of
-// each limit stands for its default. A limit cannot be switched off: set a large one.
+// Limits bounds what clients may make an application hold and do. A limit
+// of zero is its default. A limit cannot be switched off: set a large one.
 type Limits struct {
 	// MaxFrame is the size of one message of a connected client, in bytes. Over a
 	// socket, a larger one ends the connection; over HTTP, it is refused.

@@ -3,11 +3,11 @@ package tower
 import "github.com/towerkit/tower/internal/record"
 
 // Problems holds what is wrong with a record or an input, by the JSON name of the
-// field; "" stands for the whole. The zero value holds none. It is not safe for
+// field; "" is the whole. The zero value holds none. It is not safe for
 // concurrent use.
 //
-// A record or an input with a method Validate(*tower.Problems) adds its own problems
-// to those that the validate tags of its fields find:
+// The validate tags of the fields find problems. A record or an input with a method
+// Validate(*tower.Problems) adds its own:
 //
 //	func (e *Event) Validate(problems *tower.Problems) {
 //		if e.Ends.Before(e.Starts) {

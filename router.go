@@ -176,9 +176,9 @@ func Cursor[C, In, T any](m *Mounted[C], name string, open func(C, context.Conte
 	m.router.Add(rt, name)
 }
 
-// Value adds a cursor that carries a value instead of records: [Scope.AsCount] or
-// another one, of those records of the scope that the user may see. Clients open it by
-// its name, and receive the value when it changes. Of the options, Narrow lets them add
+// Value adds a cursor that carries a value instead of records, such as
+// [Scope.AsCount]. It counts only records that the user may see. Clients open it by its
+// name, and receive the value when it changes. Of the options, Narrow lets them add
 // conditions, but no order.
 //
 //	tower.Value(posts, "drafts", (*Posts).Drafts)

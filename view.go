@@ -99,8 +99,8 @@ func (v *View) Select(name string, record, choices any, label string, pairs ...a
 // value, as an <input> shows it.
 func (v *View) Value(field string, value any) string { return v.view.Value(field, value) }
 
-// Problem returns the element for the problems of a field; "" stands for the form as a
-// whole. It is hidden while there are none.
+// Problem returns the element for the problems of a field; "" is the form as a whole. It
+// is hidden while there are none.
 func (v *View) Problem(field string) template.HTML { return v.view.Problem(field) }
 
 // Asset returns the address of the bundle of a script in app/, "board.tsx", or of the

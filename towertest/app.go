@@ -40,8 +40,7 @@ type App struct {
 	*tower.App
 	URL string // "http://127.0.0.1:41234"
 
-	// Transport is the one of the [Transports] over which clients connect from now on.
-	// Default: Socket.
+	// Transport is how clients connect from now on: see [Transports]. Default: Socket.
 	Transport string
 }
 

@@ -19,7 +19,7 @@ import (
 )
 
 // A Client is connected to an application over a real network, as a user. Its methods are
-// safe for concurrent use, but those that can fail the test belong in the test's goroutine.
+// safe for concurrent use. Call methods that can fail the test in the test's goroutine.
 type Client struct {
 	t      testing.TB
 	app    *App

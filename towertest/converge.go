@@ -16,8 +16,8 @@ import (
 	"github.com/towerkit/tower/internal/server"
 )
 
-// A Convergence configures how [Converge] checks an application. The zero value of each
-// field stands for its default.
+// A Convergence configures how [Converge] checks an application. A field that is not set
+// has its default.
 type Convergence struct {
 	// Steps is the number of random steps.
 	// Default: 150.

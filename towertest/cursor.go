@@ -16,7 +16,7 @@ type Cursor struct {
 	state  *replica.Replica
 }
 
-// Name returns the name under which the cursor is declared.
+// Name returns the declared name of the cursor.
 func (c *Cursor) Name() string { return c.name }
 
 // Input returns the input that opened the cursor, as JSON; nil if there was none, and for a

@@ -102,7 +102,7 @@ func (p *posts) send(frame []byte) error {
 	return response.Body.Close()
 }
 
-// take returns the message of a delivery, or the error with which the line ended.
+// take returns the message of a delivery, or an error if the line has ended.
 func take(d *wire.Delivery) ([]byte, error) {
 	if d.End != nil {
 		return nil, fmt.Errorf("closed %d: %s", d.End.Code, d.End.Reason)

@@ -19,9 +19,9 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// This file computes again, as simply as possible, what a cursor holds: of all records,
-// those that meet its conditions and its rule, in order, within its window. It reads values
-// by reflection and compares them itself. It shares nothing with the code that keeps cursors
+// This file computes again, as simply as possible, what a cursor holds: all records that
+// meet its conditions and its rule, in order, within its window. It reads values by
+// reflection and compares them itself. It shares nothing with the code that keeps cursors
 // current, except the application's own scope and rule.
 
 // An answer is what a fresh query returns to a user.

@@ -128,8 +128,8 @@ func (s *source) change() (change, error) {
 	}
 }
 
-// newID makes an id that does not contain the time at which it was made, so that no order by
-// time is an order by id.
+// newID makes an id that does not contain the time of its creation, so that the orders by
+// time and by id differ.
 func (s *source) newID() tower.ID {
 	var id ulid.ULID
 	for i := range id {
