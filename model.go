@@ -148,6 +148,9 @@ func (m *Model[T]) Delete(ctx context.Context, db DB, id ID) error {
 
 // coded turns an error of the store into an [Error] that names the record.
 func (m *Model[T]) coded(id ID, err error) error {
+	if err == nil {
+		return nil
+	}
 	var coded *Error
 	if errors.Is(err, store.ErrNotFound) && !errors.As(err, &coded) {
 		return &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no %s %s", m.model.Type, id), Err: err}
@@ -158,6 +161,9 @@ func (m *Model[T]) coded(id ID, err error) error {
 // codedError turns a record that is not valid, and a conflict, into an [Error]. It
 // returns other errors as they are.
 func codedError(err error) error {
+	if err == nil {
+		return nil
+	}
 	var coded *Error
 	var invalid *record.InvalidError
 	if !errors.As(err, &coded) && (errors.As(err, &invalid) || errors.Is(err, store.ErrConflict)) {
