@@ -9,11 +9,11 @@ import (
 // Bodies are what those are answered who come back with the same, at one time:
 // it is made once for all of them. They are safe for concurrent use.
 type answerCache struct {
-	mu   sync.Mutex
-	made map[*cursor.Delta][]byte // by the first of the deltas, which they share
+	mu     sync.Mutex
+	bodies map[*cursor.Delta][]byte // by the first of the deltas, which they share
 }
 
-const maxBodies = 64
+const maxCachedAnswers = 64
 
 // get returns the body of the answer to an open, which may have to be made.
 func (b *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
@@ -21,7 +21,7 @@ func (b *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte
 		return make()
 	}
 	b.mu.Lock()
-	body := b.made[&o.Delta[0]]
+	body := b.bodies[&o.Delta[0]]
 	b.mu.Unlock()
 	if body != nil {
 		return body, nil
@@ -32,9 +32,9 @@ func (b *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.made) >= maxBodies || b.made == nil {
-		b.made = map[*cursor.Delta][]byte{}
+	if len(b.bodies) >= maxCachedAnswers || b.bodies == nil {
+		b.bodies = map[*cursor.Delta][]byte{}
 	}
-	b.made[&o.Delta[0]] = body
+	b.bodies[&o.Delta[0]] = body
 	return body, nil
 }

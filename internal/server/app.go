@@ -184,8 +184,8 @@ func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 		if ctx.Err() != nil {
 			return handled, ctx.Err()
 		}
-		if v := c.current(); v != nil && v.Allows(rt) {
-			c.push(ctx, v, rt, path, body)
+		if s := c.current(); s != nil && s.Allows(rt) {
+			c.push(ctx, s, rt, path, body)
 			handled++
 		}
 	}

@@ -73,7 +73,7 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-func (c *call) note(commit store.Commit) {
+func (c *call) recordCommit(commit store.Commit) {
 	c.Seq = max(c.Seq, commit.Seq)
 	for _, change := range commit.Changes {
 		c.created = c.created || change.Op == store.Create
@@ -82,13 +82,13 @@ func (c *call) note(commit store.Commit) {
 
 // serve passes a request through its action, and returns when every open
 // connection has been handed what the action committed.
-func (a *App) Serve(ctx context.Context, v *Session, in *CallRequest) (*callResult, error) {
-	once, err := in.attempt(v.Conn.user)
+func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callResult, error) {
+	once, err := req.attempt(s.Conn.user)
 	if err != nil {
 		return nil, err
 	}
 	if once == nil {
-		return a.perform(ctx, v, in, nil)
+		return a.perform(ctx, s, req, nil)
 	}
 	end, err := a.attempts.begin(ctx, once.Key())
 	if err != nil {
@@ -100,44 +100,44 @@ func (a *App) Serve(ctx context.Context, v *Session, in *CallRequest) (*callResu
 	} else if applied != nil {
 		return a.repeatAnswer(ctx, applied)
 	}
-	return a.perform(ctx, v, in, once)
+	return a.perform(ctx, s, req, once)
 }
 
 // perform runs the action of a request.
-func (a *App) perform(ctx context.Context, v *Session, in *CallRequest, once *store.Attempt) (*callResult, error) {
-	done := &callResult{call: &call{by: v.Conn.author(in.Route), attempt: once}, Status: http.StatusOK}
-	err := a.act(context.WithValue(ctx, callKey{}, done.call), v, in, done)
-	if done.applied != nil {
-		return a.repeatAnswer(ctx, done.applied)
+func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *store.Attempt) (*callResult, error) {
+	result := &callResult{call: &call{by: s.Conn.author(req.Route), attempt: once}, Status: http.StatusOK}
+	err := a.runAction(context.WithValue(ctx, callKey{}, result.call), s, req, result)
+	if result.applied != nil {
+		return a.repeatAnswer(ctx, result.applied)
 	}
-	if once != nil && done.Seq > 0 {
-		a.saveAnswer(done, err)
+	if once != nil && result.Seq > 0 {
+		a.saveAnswer(result, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return done, a.engine.Wait(ctx, done.Seq)
+	return result, a.engine.Wait(ctx, result.Seq)
 }
 
-// act decodes what was sent, runs the action and says in done what it answers.
-func (a *App) act(ctx context.Context, v *Session, in *CallRequest, done *callResult) error {
-	rt := in.Route
-	input, err := rt.Inputs.Decode(in.Path, in.Body, in.form)
+// runAction decodes what was sent, runs the action and says in done what it answers.
+func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, result *callResult) error {
+	rt := req.Route
+	input, err := rt.Inputs.Decode(req.Path, req.Body, req.form)
 	if err != nil {
 		return err
 	}
-	value, err := v.run(ctx, rt, input)
+	value, err := s.run(ctx, rt, input)
 	if err != nil {
 		return err
 	}
-	if done.Out, err = a.encode(value); err != nil {
+	if result.Out, err = a.encode(value); err != nil {
 		return fmt.Errorf("%s: encode its output: %w", rt.Pattern(), err)
 	}
-	if done.created {
-		done.Status = http.StatusCreated
+	if result.created {
+		result.Status = http.StatusCreated
 	}
 	if rt.Then != "" {
-		if done.Location, err = fill(rt.Then, done.Out, in.Path); err != nil {
+		if result.Location, err = fill(rt.Then, result.Out, req.Path); err != nil {
 			return fmt.Errorf("%s: %w", rt.Pattern(), err)
 		}
 	}

@@ -108,8 +108,8 @@ func (c *Connection) Info() wire.ConnectionInfo {
 	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.Transport.Name(),
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.Waiting(),
 		Applied: c.applied.Load(), Lag: c.lag.Load()}
-	for _, handle := range c.Handles() {
-		info.Cursors = append(info.Cursors, handle.Request.Route.Name)
+	for _, oc := range c.OpenCursors() {
+		info.Cursors = append(info.Cursors, oc.Request.Route.Name)
 	}
 	return info
 }

@@ -90,17 +90,17 @@ func (a *App) ConnectConsole(o ConsoleConnection) *Connection {
 func (c *Connection) OpenSession(ctx context.Context) (*Session, context.Context, error) {
 	ctx = c.withDB(ctx)
 	recorder := &follower{}
-	v := c.connect(ctx, recorder)
-	if v.err != nil {
-		return nil, ctx, v.err
+	s := c.connect(ctx, recorder)
+	if s.err != nil {
+		return nil, ctx, s.err
 	}
-	return v, ctx, v.checkUser(ctx, recorder)
+	return s, ctx, s.checkUser(ctx, recorder)
 }
 
 // Spec returns what a cursor would be opened with for the session's user. Nothing
 // is followed.
-func (v *Session) Spec(ctx context.Context, w *CursorRequest) (cursor.Spec, error) {
-	spec, _, err := v.spec(ctx, &follower{}, w)
+func (s *Session) Spec(ctx context.Context, cr *CursorRequest) (cursor.Spec, error) {
+	spec, _, err := s.spec(ctx, &follower{}, cr)
 	return spec, err
 }
 

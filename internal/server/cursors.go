@@ -25,16 +25,16 @@ type OpenCursor struct {
 
 // openCursor opens a cursor and sends the frame that answer makes of it, in its
 // place among the commits.
-func (c *Connection) OpenCursor(ctx context.Context, w *CursorRequest, since *ResumeFrom, answer func(cursor.Opened) (any, error)) error {
-	handle := &OpenCursor{Conn: c, Request: w, follower: &follower{conn: c}}
+func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *ResumeFrom, answer func(cursor.Opened) (any, error)) error {
+	oc := &OpenCursor{Conn: c, Request: cr, follower: &follower{conn: c}}
 	var state cursor.Opened
-	var place *outbox.Place
-	err := c.tryOpen(ctx, handle, since, func(o cursor.Opened) {
-		state, place = o, c.outbox.Reserve()
-		c.keep(handle, o.Query)
+	var slot *outbox.Slot
+	err := c.tryOpen(ctx, oc, since, func(o cursor.Opened) {
+		state, slot = o, c.outbox.Reserve()
+		c.keep(oc, o.Query)
 	})
-	if !handle.live.Load() {
-		c.discard(handle)
+	if !oc.live.Load() {
+		c.discard(oc)
 	}
 	if err != nil {
 		return err
@@ -44,19 +44,19 @@ func (c *Connection) OpenCursor(ctx context.Context, w *CursorRequest, since *Re
 	if err == nil {
 		data, err = wire.Encode(frame)
 	}
-	c.outbox.Fill(place, data)
+	c.outbox.Fill(slot, data)
 	if err != nil {
-		c.closeWhere(func(other *OpenCursor) bool { return other == handle })
+		c.closeWhere(func(other *OpenCursor) bool { return other == oc })
 	}
 	return err
 }
 
 // tryOpen opens a cursor by the scope that the user's rights give it now. Where
 // these change meanwhile, Rescope has it opened by another one.
-func (c *Connection) tryOpen(ctx context.Context, handle *OpenCursor, since *ResumeFrom, opened func(cursor.Opened)) error {
-	w, f := handle.Request, handle.follower
-	v := c.addOpening(handle)
-	spec, f, err := v.spec(ctx, f, w)
+func (c *Connection) tryOpen(ctx context.Context, oc *OpenCursor, since *ResumeFrom, opened func(cursor.Opened)) error {
+	cr, f := oc.Request, oc.follower
+	s := c.addOpening(oc)
+	spec, f, err := s.spec(ctx, f, cr)
 	if err == nil {
 		err = f.catchUp(ctx)
 	}
@@ -64,69 +64,69 @@ func (c *Connection) tryOpen(ctx context.Context, handle *OpenCursor, since *Res
 		return err
 	}
 	var from *cursor.Resume
-	if since != nil && since.resync == "" && !w.Route.Value {
-		from = c.loadResume(ctx, v, w, since)
+	if since != nil && since.resync == "" && !cr.Route.Value {
+		from = c.loadResume(ctx, s, cr, since)
 	}
-	err = c.app.engine.Open(ctx, handle, spec, from, opened)
+	err = c.app.engine.Open(ctx, oc, spec, from, opened)
 	if errors.Is(err, cursor.ErrClosed) {
-		return fault.Errorf(fault.Forbidden, "you may not open %s", w.Route.Name)
+		return fault.Errorf(fault.Forbidden, "you may not open %s", cr.Route.Name)
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", w.Route.Name, err)
+		return fmt.Errorf("open %s: %w", cr.Route.Name, err)
 	}
 	return nil
 }
 
 // addOpening has Rescope know of a cursor before its scope is asked for, and returns
 // the visit that is to be asked.
-func (c *Connection) addOpening(handle *OpenCursor) *Session {
+func (c *Connection) addOpening(oc *OpenCursor) *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.opening = append(c.opening, handle)
+	c.opening = append(c.opening, oc)
 	return c.session
 }
 
 // keep keeps an open cursor, unless the connection holds its query already, or has
 // ended.
-func (c *Connection) keep(handle *OpenCursor, q *cursor.Query) {
+func (c *Connection) keep(oc *OpenCursor, q *cursor.Query) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	twice := slices.IndexFunc(c.open, func(other *OpenCursor) bool { return other.query == q })
 	if twice >= 0 {
 		other := c.open[twice].Request
-		other.scope = other.scope || handle.Request.scope
+		other.scope = other.scope || oc.Request.scope
 	}
 	if twice >= 0 || c.ended {
 		return
 	}
-	c.opening = without(c.opening, handle)
-	c.open = append(c.open, handle)
-	handle.query = q
-	handle.live.Store(true)
-	if handle.follower.idle() {
-		handle.follower = nil
+	c.opening = without(c.opening, oc)
+	c.open = append(c.open, oc)
+	oc.query = q
+	oc.live.Store(true)
+	if oc.follower.idle() {
+		oc.follower = nil
 	}
 }
 
 // discard closes a cursor that is not kept.
-func (c *Connection) discard(handle *OpenCursor) {
+func (c *Connection) discard(oc *OpenCursor) {
 	c.mu.Lock()
-	c.opening = without(c.opening, handle)
+	c.opening = without(c.opening, oc)
 	c.mu.Unlock()
-	c.app.engine.Close(handle)
-	handle.follower.end()
+	c.app.engine.Close(oc)
+	oc.follower.end()
 }
 
-func without(handles []*OpenCursor, one *OpenCursor) []*OpenCursor {
-	return slices.DeleteFunc(handles, func(other *OpenCursor) bool { return other == one })
+func without(cursors []*OpenCursor, one *OpenCursor) []*OpenCursor {
+	return slices.DeleteFunc(cursors, func(other *OpenCursor) bool { return other == one })
 }
 
 // setFollower puts another follower in the place of a cursor's own.
-func (handle *OpenCursor) setFollower(by *follower) {
-	c := handle.Conn
+func (oc *OpenCursor) setFollower(by *follower) {
+	c := oc.Conn
 	c.mu.Lock()
-	if slices.Contains(c.open, handle) || slices.Contains(c.opening, handle) {
-		handle.follower, by = by, handle.follower
+	if slices.Contains(c.open, oc) || slices.Contains(c.opening, oc) {
+		oc.follower, by = by, oc.follower
 	} // else it has been closed, and its own has ended
 	c.mu.Unlock()
 	by.end()
@@ -134,7 +134,7 @@ func (handle *OpenCursor) setFollower(by *follower) {
 
 // closeCursor closes what is held under a number.
 func (c *Connection) closeCursor(number uint64) error {
-	if c.closeWhere(func(handle *OpenCursor) bool { return handle.query.Number() == number }) == 0 {
+	if c.closeWhere(func(oc *OpenCursor) bool { return oc.query.Number() == number }) == 0 {
 		return fault.Errorf(fault.NotFound, "cursor %d is not open", number)
 	}
 	return nil
@@ -144,23 +144,23 @@ func (c *Connection) closeCursor(number uint64) error {
 func (c *Connection) closeWhere(which func(*OpenCursor) bool) int {
 	var closed []*OpenCursor
 	c.mu.Lock()
-	c.open = slices.DeleteFunc(c.open, func(handle *OpenCursor) bool {
-		found := which(handle)
+	c.open = slices.DeleteFunc(c.open, func(oc *OpenCursor) bool {
+		found := which(oc)
 		if found {
-			handle.live.Store(false) // before Rescope knows it no more
-			closed = append(closed, handle)
+			oc.live.Store(false) // before Rescope knows it no more
+			closed = append(closed, oc)
 		}
 		return found
 	})
 	c.mu.Unlock()
-	for _, handle := range closed {
-		c.app.engine.Close(handle)
-		handle.follower.end()
+	for _, oc := range closed {
+		c.app.engine.Close(oc)
+		oc.follower.end()
 	}
 	return len(closed)
 }
 
-func (c *Connection) Handles() []*OpenCursor {
+func (c *Connection) OpenCursors() []*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.open)
@@ -179,8 +179,8 @@ func (c *Connection) Queries() map[*cursor.Query]*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := make(map[*cursor.Query]*OpenCursor, len(c.open))
-	for _, handle := range c.open {
-		out[handle.query] = handle
+	for _, oc := range c.open {
+		out[oc.query] = oc
 	}
 	return out
 }

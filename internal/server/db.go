@@ -66,9 +66,9 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 		return fn(&Tx{tx})
 	})
 	if call != nil && err == nil {
-		call.note(commit)
+		call.recordCommit(commit)
 	} else if call != nil {
-		call.noteApplied(err)
+		call.recordApplied(err)
 	}
 	return err
 }

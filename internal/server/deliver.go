@@ -25,13 +25,13 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		h.app.resyncAll(cursor.Expired) // commits were lost to the log, and with them who followed what
 		return
 	}
-	touched, hold := d.collect(), h.shouldHold(commit)
+	touched, hold := d.collect(), h.shouldDelay(commit)
 	for c := range h.renewed {
 		if len(c.touched) == 0 {
 			touched = append(touched, c)
 		}
 	}
-	d.trace.ask(len(touched))
+	d.trace.requestAcks(len(touched))
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
@@ -49,7 +49,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	if !hold {
 		h.flushAll()
 	}
-	d.trace.end(len(touched), h)
+	d.trace.publish(len(touched), h)
 	for _, c := range h.denied {
 		c.outbox.Finish(outbox.ClosePolicy, "it is not known any more what this user may see; connect again")
 	}
@@ -61,13 +61,13 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 // the last of them, so that a burst becomes few messages; but not for long: for
 // less than it will take to send it.
 const (
-	maxHeldCommits = 256 // commits
-	maxHeldTime    = 5 * time.Millisecond
-	sendTime       = 5 * time.Microsecond // more for each connection; a write to a socket takes twice that
+	maxDelayedCommits = 256 // commits
+	maxDelay          = 5 * time.Millisecond
+	sendTime          = 5 * time.Microsecond // more for each connection; a write to a socket takes twice that
 )
 
-// shouldHold reports whether what a commit sends is to be held.
-func (h *hub) shouldHold(commit store.Commit) bool {
+// shouldDelay reports whether what a commit sends is to be held.
+func (h *hub) shouldDelay(commit store.Commit) bool {
 	if h.app.store.Seq() <= commit.Seq {
 		return false
 	}
@@ -75,7 +75,7 @@ func (h *hub) shouldHold(commit store.Commit) bool {
 	if h.unflushedFrom == 0 {
 		h.unflushedFrom, h.unflushedSince = commit.Seq, now
 	}
-	return commit.Seq-h.unflushedFrom < maxHeldCommits && now.Sub(h.unflushedSince) < maxHeldTime+time.Duration(len(h.unflushed))*sendTime
+	return commit.Seq-h.unflushedFrom < maxDelayedCommits && now.Sub(h.unflushedSince) < maxDelay+time.Duration(len(h.unflushed))*sendTime
 }
 
 // flushAll sends what was held.
@@ -122,29 +122,29 @@ func (d *delivery) collect() []*Connection {
 	}
 	for i, effect := range d.effects {
 		for _, holder := range effect.Holders {
-			handle := holder.(*OpenCursor)
+			oc := holder.(*OpenCursor)
 			if effect.Resync != "" {
-				d.trace.reach(handle, nil, nil, nil, wire.Lost)
-				handle.Conn.resync(effect.Resync)
+				d.trace.recordReach(oc, nil, nil, nil, wire.Lost)
+				oc.Conn.resync(effect.Resync)
 				continue
 			}
-			if !handle.live.Load() { // it is about to be closed, and has not moved with its user
+			if !oc.live.Load() { // it is about to be closed, and has not moved with its user
 				continue
 			}
-			note(handle.Conn, i)
-			d.trace.reach(handle, effect.Deltas, effect.Value, effect.Included, "")
+			note(oc.Conn, i)
+			d.trace.recordReach(oc, effect.Deltas, effect.Value, effect.Included, "")
 		}
 	}
 	for i, move := range d.moved {
-		handle := move.Holder.(*OpenCursor)
+		oc := move.Holder.(*OpenCursor)
 		if move.Resync != "" {
-			d.trace.reach(handle, nil, nil, nil, wire.Lost)
-			handle.Conn.resync(move.Resync)
+			d.trace.recordReach(oc, nil, nil, nil, wire.Lost)
+			oc.Conn.resync(move.Resync)
 			continue
 		}
-		if renumber(handle, move) {
-			note(handle.Conn, -1-i)
-			d.trace.reach(handle, move.Deltas, move.Value, move.Included, ended(move))
+		if moveCursor(oc, move) {
+			note(oc.Conn, -1-i)
+			d.trace.recordReach(oc, move.Deltas, move.Value, move.Included, ended(move))
 		}
 	}
 	return touched
@@ -158,18 +158,18 @@ func ended(move cursor.Moved) wire.Outcome {
 	return ""
 }
 
-// renumber lets a cursor move to another query, and reports whether its client
+// moveCursor lets a cursor move to another query, and reports whether its client
 // must be told.
-func renumber(handle *OpenCursor, move cursor.Moved) bool {
-	c := handle.Conn
+func moveCursor(oc *OpenCursor, move cursor.Moved) bool {
+	c := oc.Conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := slices.Index(c.open, handle)
+	at := slices.Index(c.open, oc)
 	if at < 0 {
 		return false // closed meanwhile
 	}
 	if move.To != nil {
-		handle.query = move.To
+		oc.query = move.To
 	} else {
 		c.open = slices.Delete(c.open, at, at+1)
 	}
@@ -188,11 +188,11 @@ func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	if f, ok := d.frames[string(d.key)]; ok && shared {
 		return f, nil
 	}
-	parts, err := d.deltas(c.touched)
+	deltas, err := d.deltas(c.touched)
 	if err != nil {
 		return nil, err
 	}
-	f := outbox.NewFrame(d.commit.Seq, d.commit.Seq, d.trace.asked(), parts, allowed)
+	f := outbox.NewFrame(d.commit.Seq, d.commit.Seq, d.trace.wantsAcks(), deltas, allowed)
 	if shared {
 		d.frames[string(d.key)] = f
 	}
@@ -200,44 +200,44 @@ func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 }
 
 func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
-	parts := make([]outbox.CursorDelta, len(indexes))
+	out := make([]outbox.CursorDelta, len(indexes))
 	for i, index := range indexes {
-		p := &parts[i]
-		handle, deltas := (*OpenCursor)(nil), []cursor.Delta(nil)
+		p := &out[i]
+		oc, deltas := (*OpenCursor)(nil), []cursor.Delta(nil)
 		var err error
 		if index >= 0 {
 			effect := &d.effects[index]
-			p.Number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*OpenCursor), effect.Deltas
+			p.Number, oc, deltas = effect.Query.Number(), effect.Holders[0].(*OpenCursor), effect.Deltas
 			p.Value, p.Include = ValueJSON(effect.Value), included(effect.Included)
 		} else {
 			move := &d.moved[-1-index]
-			p.Number, handle, deltas = move.From.Number(), move.Holder.(*OpenCursor), move.Deltas
+			p.Number, oc, deltas = move.From.Number(), move.Holder.(*OpenCursor), move.Deltas
 			p.Value, p.Include = ValueJSON(move.Value), included(move.Included)
 			if move.To == nil {
 				p.Closed = fault.Errorf(fault.Forbidden, "you may not see this any more").Wire()
 			} else if move.To != move.From {
 				p.To = move.To.Number()
-				if p.Scope, err = d.hub.app.scopeInfo(handle.Conn, handle.Request, move.To); err != nil {
+				if p.Scope, err = d.hub.app.scopeInfo(oc.Conn, oc.Request, move.To); err != nil {
 					return nil, err
 				}
 			}
 		}
-		p.HTML = handle.Request.partial != ""
-		if p.Steps, err = d.hub.app.steps(handle, deltas, d.html); err != nil {
+		p.HTML = oc.Request.partial != ""
+		if p.Steps, err = d.hub.app.steps(oc, deltas, d.html); err != nil {
 			return nil, err
 		}
 	}
-	return parts, nil
+	return out, nil
 }
 
 // steps renders the records of a page's list.
-func (a *App) steps(handle *OpenCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
+func (a *App) steps(oc *OpenCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
 	out := make([]outbox.Step, len(deltas))
 	for i, delta := range deltas {
 		out[i].Delta = delta
-		if handle.Request.partial != "" && delta.Image != nil {
+		if oc.Request.partial != "" && delta.Image != nil {
 			var err error
-			if out[i].HTML, err = a.render(handle, delta.Image, delta.With, html); err != nil {
+			if out[i].HTML, err = a.render(oc, delta.Image, delta.With, html); err != nil {
 				return nil, err
 			}
 		}
@@ -269,15 +269,15 @@ func ValueJSON(v *record.Value) json.RawMessage {
 }
 
 // render renders one record, once for all who see the same.
-func (a *App) render(handle *OpenCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
-	key := rendering{partial: handle.Request.partial, image: image}
+func (a *App) render(oc *OpenCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
+	key := rendering{partial: oc.Request.partial, image: image}
 	for _, other := range with {
 		key.with += fmt.Sprintf("%s@%d ", other.ID, other.Version)
 	}
 	var session any
-	if handle.Request.perViewer() {
-		key.viewer = handle.Conn
-		session = handle.Conn.current().value
+	if oc.Request.perViewer() {
+		key.viewer = oc.Conn
+		session = oc.Conn.current().value
 	}
 	if html, ok := done[key]; ok {
 		return html, nil
@@ -286,7 +286,7 @@ func (a *App) render(handle *OpenCursor, image *record.Image, with []*record.Ima
 	if err != nil {
 		return "", err
 	}
-	html, err := templates.partial(handle.Request.partial, image, with, session)
+	html, err := templates.partial(oc.Request.partial, image, with, session)
 	if err == nil && done != nil {
 		done[key] = html
 	}

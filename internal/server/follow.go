@@ -23,7 +23,7 @@ type follower struct {
 	conn *Connection // nil: who asks now will not stay, and need not be told
 
 	mu       sync.Mutex
-	given    bool   // the answer is complete
+	answered bool   // the answer is complete
 	ended    bool   // it does not count any more
 	seq      uint64 // of the newest state that was read
 	watches  []*cursor.Watch[*follower]
@@ -37,7 +37,7 @@ type followerKey struct{}
 func (f *follower) evaluate(ctx context.Context, answer func(context.Context) error) (*follower, error) {
 	err := answer(context.WithValue(ctx, followerKey{}, f))
 	f.mu.Lock()
-	f.given = true
+	f.answered = true
 	f.mu.Unlock()
 	if err != nil {
 		f.end()
@@ -62,7 +62,7 @@ func (f *follower) idle() bool {
 func (f *follower) watch(scope query.Scope) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.given {
+	if f.answered {
 		return errors.New("what depends on it has been answered already")
 	}
 	if f.conn == nil {
@@ -133,14 +133,14 @@ func (f *follower) end() {
 	f.watches = nil
 }
 
-// handle returns the cursor whose scope is the answer, nil if there is none.
-func (f *follower) handle() *OpenCursor {
+// openCursor returns the cursor whose scope is the answer, nil if there is none.
+func (f *follower) openCursor() *OpenCursor {
 	f.conn.mu.Lock()
 	defer f.conn.mu.Unlock()
-	for _, handles := range [...][]*OpenCursor{f.conn.open, f.conn.opening} {
-		for _, handle := range handles {
-			if handle.follower == f {
-				return handle
+	for _, cursors := range [...][]*OpenCursor{f.conn.open, f.conn.opening} {
+		for _, oc := range cursors {
+			if oc.follower == f {
+				return oc
 			}
 		}
 	}

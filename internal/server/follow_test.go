@@ -137,8 +137,8 @@ func TestACursorThatIsBeingClosedTellsNothing(t *testing.T) {
 	app, badges := openBadges(t)
 	mine := give(t, app, badges, "ada", 3)
 	c, sent := greeted(t, app, "ada")
-	handle := &OpenCursor{Conn: c, Request: &CursorRequest{Route: app.router.Cursors["badges.peers"]}, follower: &follower{conn: c}}
-	if err := c.tryOpen(t.Context(), handle, nil, func(o cursor.Opened) { c.keep(handle, o.Query) }); err != nil {
+	oc := &OpenCursor{Conn: c, Request: &CursorRequest{Route: app.router.Cursors["badges.peers"]}, follower: &follower{conn: c}}
+	if err := c.tryOpen(t.Context(), oc, nil, func(o cursor.Opened) { c.keep(oc, o.Query) }); err != nil {
 		t.Fatal(err)
 	}
 	give(t, app, badges, "bob", 3)
@@ -146,16 +146,16 @@ func TestACursorThatIsBeingClosedTellsNothing(t *testing.T) {
 		t.Fatalf("while it is open it tells %s", last)
 	}
 	c.mu.Lock()
-	c.open = without(c.open, handle)
+	c.open = without(c.open, oc)
 	c.mu.Unlock()
-	handle.live.Store(false) // as drop does, before it tells the engine
+	oc.live.Store(false) // as drop does, before it tells the engine
 	commit(t, app, func(tx *store.Tx) error { return tx.Delete(badges, mine) })
 	before := len(*sent)
 	give(t, app, badges, "carol", 3)
 	if len(*sent) != before {
 		t.Errorf("it was sent %s", (*sent)[before:])
 	}
-	app.engine.Close(handle)
+	app.engine.Close(oc)
 }
 
 // TestWhatChangesMeanwhileCounts has the boss rise after its badges were read, and

@@ -151,7 +151,7 @@ func (v *View) field(name string, record any, pairs []any) (*formField, error) {
 	}
 	f.value = v.Value(name, value)
 	f.problem = v.problem(name, ` id="`+template.HTMLEscapeString(problemID(name))+`"`)
-	f.invalid = v.sent != nil && len(v.sent.problems[name]) > 0
+	f.invalid = v.submitted != nil && len(v.submitted.problems[name]) > 0
 	if len(pairs)%2 != 0 {
 		return nil, fmt.Errorf("field %s of a form: attributes are pairs of name and value; one is missing", name)
 	}

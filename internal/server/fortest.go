@@ -25,11 +25,11 @@ func Cursors(a *App) []*route.Route {
 	return slices.DeleteFunc(slices.Clone(a.router.Routes), func(r *route.Route) bool { return r.Kind != route.KindCursor || r.Value })
 }
 
-// Ask asks the application, as it would be asked for a client that connects now
+// SpecFor asks the application, as it would be asked for a client that connects now
 // as the user, for what a declared cursor is opened with: its scope, and the rules
 // that its records must meet. It registers nothing. The error is the one with
 // which the client would be refused.
-func Ask(ctx context.Context, a *App, user record.ID, name string, in json.RawMessage) (cursor.Spec, error) {
+func SpecFor(ctx context.Context, a *App, user record.ID, name string, in json.RawMessage) (cursor.Spec, error) {
 	rt := a.router.Cursors[name]
 	if rt == nil {
 		return cursor.Spec{}, fault.Errorf(fault.NotFound, "there is no cursor %q", name)
@@ -38,11 +38,11 @@ func Ask(ctx context.Context, a *App, user record.ID, name string, in json.RawMe
 	if err != nil {
 		return cursor.Spec{}, err
 	}
-	v := (&Connection{app: a, user: user}).connect(ctx, &follower{})
-	if v.err != nil {
-		return cursor.Spec{}, v.err
+	s := (&Connection{app: a, user: user}).connect(ctx, &follower{})
+	if s.err != nil {
+		return cursor.Spec{}, s.err
 	}
-	spec, _, err := v.spec(ctx, &follower{}, &CursorRequest{Route: rt, In: input})
+	spec, _, err := s.spec(ctx, &follower{}, &CursorRequest{Route: rt, In: input})
 	return spec, err
 }
 

@@ -36,7 +36,7 @@ func (c *Connection) handleAll(requests []wire.Request) {
 		case req.Err != nil:
 			c.send(refusal(req.ID, fault.Errorf("bad_frame", "a frame that cannot be read: %v", req.Err)))
 		case req.Applied != 0:
-			c.app.inspector.applied(c, req.From, req.Applied)
+			c.app.inspector.acknowledge(c, req.From, req.Applied)
 		case !c.limiter.Allow():
 			c.send(refusal(req.ID, fault.Errorf(fault.TooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
 		default:
@@ -88,7 +88,7 @@ func (c *Connection) handle(req *wire.Request) {
 
 // handleCall passes a frame that names a route through its action. The answer
 // comes after the frames of the commits that the call made.
-func (c *Connection) handleCall(ctx context.Context, v *Session, req *wire.Request) *wire.Answer {
+func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Request) *wire.Answer {
 	method, path, _ := strings.Cut(req.Call, " ")
 	rt, values, err := c.app.router.Find(method, path)
 	if err == nil && rt.Kind != route.KindAction {
@@ -103,23 +103,23 @@ func (c *Connection) handleCall(ctx context.Context, v *Session, req *wire.Reque
 	if err != nil {
 		return refusal(req.ID, err)
 	}
-	done, err := c.app.Serve(ctx, v, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key})
+	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key})
 	if err != nil {
 		c.app.Report("request", err)
 		return refusal(req.ID, err)
 	}
-	answer := &wire.Answer{ID: req.ID, Status: done.Status, Out: done.Out, Repeated: done.repeated, At: wire.Position(c.app.store.Epoch(), max(done.Seq, c.seq.Load()))}
+	answer := &wire.Answer{ID: req.ID, Status: result.Status, Out: result.Out, Repeated: result.repeated, At: wire.Position(c.app.store.Epoch(), max(result.Seq, c.seq.Load()))}
 	if req.Form != nil {
-		answer.Location = done.Location
+		answer.Location = result.Location
 	}
-	if done.SignIn != nil {
-		answer.Session = c.app.cookies.ticket(*done.SignIn)
+	if result.SignIn != nil {
+		answer.Session = c.app.cookies.ticket(*result.SignIn)
 	}
 	return answer
 }
 
 func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
-	w, since, err := c.app.CursorRequest(c, req)
+	cr, since, err := c.app.CursorRequest(c, req)
 	if err != nil {
 		return err
 	}
@@ -129,37 +129,37 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	if count >= c.app.config.MaxCursors {
 		return fault.Errorf(fault.TooMany, "%d cursors are open on this connection; close one", count)
 	}
-	return c.OpenCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
-		return c.app.AnswerOpen(c, w, req, since, o)
+	return c.OpenCursor(ctx, cr, since, func(o cursor.Opened) (any, error) {
+		return c.app.AnswerOpen(c, cr, req, since, o)
 	})
 }
 
 // answerOpen makes the answer to an open: the records, or what changed of them.
-func (a *App) AnswerOpen(c *Connection, w *CursorRequest, req *wire.Request, since *ResumeFrom, o cursor.Opened) (*wire.Answer, error) {
+func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, since *ResumeFrom, o cursor.Opened) (*wire.Answer, error) {
 	spec := o.Query.Spec()
 	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
 		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
 	var err error
-	if answer.Scope, err = a.scopeInfo(c, w, o.Query); err != nil {
+	if answer.Scope, err = a.scopeInfo(c, cr, o.Query); err != nil {
 		return nil, err
 	}
 	if since != nil && since.resync != "" {
 		answer.Resync = since.resync
 	}
-	if w.Route.Value {
+	if cr.Route.Value {
 		answer.Resync, answer.Value = "", ValueJSON(&o.Value)
 		return answer, nil
 	}
-	handle := &OpenCursor{Conn: c, Request: w}
+	oc := &OpenCursor{Conn: c, Request: cr}
 	if o.Resumed {
 		var err error
 		answer.Since = req.Since
-		answer.Body, err = a.answers.get(&o, func() ([]byte, error) { return a.resumeAnswer(handle, &o) })
+		answer.Body, err = a.answers.get(&o, func() ([]byte, error) { return a.resumeAnswer(oc, &o) })
 		return answer, err
 	}
-	if w.partial != "" {
+	if cr.partial != "" {
 		for i, image := range o.Images {
-			html, err := a.render(handle, image, with(o.With, i), nil)
+			html, err := a.render(oc, image, with(o.With, i), nil)
 			if err != nil {
 				return nil, err
 			}

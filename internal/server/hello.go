@@ -33,26 +33,26 @@ func (c *Connection) Greet(ctx context.Context) error {
 	f := &follower{conn: c}
 	asked := &Session{Conn: c, follower: f}
 	c.setPending(nil, asked)
-	v := c.connect(ctx, f)
-	if err := v.follower.catchUp(ctx); err != nil {
-		v.follower.end()
-		v = &Session{Conn: c, err: err}
+	s := c.connect(ctx, f)
+	if err := s.follower.catchUp(ctx); err != nil {
+		s.follower.end()
+		s = &Session{Conn: c, err: err}
 	}
-	c.setPending(asked, v)
+	c.setPending(asked, s)
 	for {
-		v := c.pendingSession()
-		rights := v.rights()
+		s := c.pendingSession()
+		rights := s.rights()
 		hello, err := wire.Encode(wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
 			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights)})
-		if place, settled := c.completeHello(v, rights); settled {
-			if v.err != nil {
-				return v.err
+		if slot, settled := c.completeHello(s, rights); settled {
+			if s.err != nil {
+				return s.err
 			}
-			if place == nil {
-				v.follower.end()
+			if slot == nil {
+				s.follower.end()
 				return fault.Errorf(fault.Unavailable, "this connection has ended")
 			}
-			c.outbox.Fill(place, hello)
+			c.outbox.Fill(slot, hello)
 			return err
 		}
 	}
@@ -61,14 +61,14 @@ func (c *Connection) Greet(ctx context.Context) error {
 // completeHello ends the arrival, if v is still the visit to come. It returns the place
 // for the client's hello, before all that becomes of the visit; nil where there is
 // none, or the connection has ended.
-func (c *Connection) completeHello(v *Session, rights string) (hello *outbox.Place, settled bool) {
+func (c *Connection) completeHello(s *Session, rights string) (hello *outbox.Slot, settled bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pending != v {
+	if c.pending != s {
 		return nil, false
 	}
-	if c.pending = nil; v.err == nil && !c.ended {
-		c.session, c.rights = v, rights
+	if c.pending = nil; s.err == nil && !c.ended {
+		c.session, c.rights = s, rights
 		hello = c.outbox.Reserve()
 	}
 	return hello, true

@@ -139,12 +139,12 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), a.config.Timeout)
 	defer cancel()
 	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now()}
-	v := c.connect(ctx, &follower{})
-	if err = v.err; err == nil {
+	s := c.connect(ctx, &follower{})
+	if err = s.err; err == nil {
 		if rt.Kind == route.KindPage {
-			err = a.servePage(ctx, w, r, v, rt, values)
+			err = a.servePage(ctx, w, r, s, rt, values)
 		} else {
-			err = a.serveAction(ctx, w, r, v, rt, values)
+			err = a.serveAction(ctx, w, r, s, rt, values)
 		}
 	}
 	if err != nil {
@@ -152,17 +152,17 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, v *Session, rt *route.Route, values url.Values) error {
+func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
 	query := r.URL.Query()
 	in, err := rt.Inputs.Decode(values, nil, query)
 	if err != nil {
 		return err
 	}
-	data, err := v.run(ctx, rt, in)
+	data, err := s.run(ctx, rt, in)
 	if err != nil {
 		return err
 	}
-	page := &View{Data: data, Session: v.value, Path: r.URL.Path, ctx: ctx, visit: v, route: rt}
+	page := &View{Data: data, Session: s.value, Path: r.URL.Path, ctx: ctx, owner: s, route: rt}
 	return a.writePage(w, page, http.StatusOK)
 }
 
@@ -174,48 +174,48 @@ func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Cookie")
-	w.Header().Set("Tower-User", cmp.Or(string(page.visit.Conn.user), "visitor")) // what a browser keeps of it is theirs alone
+	w.Header().Set("Tower-User", cmp.Or(string(page.owner.Conn.user), "visitor")) // what a browser keeps of it is theirs alone
 	w.WriteHeader(status)
 	_, _ = w.Write(html) // the client may be gone
 	return nil
 }
 
-func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, v *Session, rt *route.Route, values url.Values) error {
+func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
 	body, form, err := a.readBody(w, r)
 	if err != nil {
 		return err
 	}
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	done, err := a.Serve(ctx, v, &CallRequest{Route: rt, Path: values, Body: body, form: form, key: key})
+	result, err := a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: form, key: key})
 	asForm := form != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := fault.As(err).Problems; asForm && problems != nil && rt.Form != "" {
-			return a.serveForm(ctx, w, r, v, rt, values, &submission{values: form, problems: problems.Map()})
+			return a.serveForm(ctx, w, r, s, rt, values, &submission{values: form, problems: problems.Map()})
 		}
 		return err
 	}
-	if done.SignIn != nil {
-		if err := a.cookies.set(w, r, *done.SignIn); err != nil {
+	if result.SignIn != nil {
+		if err := a.cookies.set(w, r, *result.SignIn); err != nil {
 			return err
 		}
 	}
 	if asForm {
-		http.Redirect(w, r, a.destination(r, done.Location), http.StatusSeeOther)
+		http.Redirect(w, r, a.destination(r, result.Location), http.StatusSeeOther)
 		return nil
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if done.repeated {
+	if result.repeated {
 		w.Header().Set("Idempotency-Replayed", "true")
 	}
-	w.WriteHeader(done.Status)
-	_, _ = w.Write(append(done.Out, '\n'))
+	w.WriteHeader(result.Status)
+	_, _ = w.Write(append(result.Out, '\n'))
 	return nil
 }
 
 // serveForm shows the page of a form again, with what was sent and what is
 // wrong with it.
-func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, v *Session, action *route.Route, values url.Values, sent *submission) error {
+func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, action *route.Route, values url.Values, sent *submission) error {
 	page, _, err := a.router.Find(http.MethodGet, strings.TrimPrefix(action.Form, "GET "))
 	if err != nil {
 		return err
@@ -224,11 +224,11 @@ func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return err
 	}
-	data, err := v.run(ctx, page, in)
+	data, err := s.run(ctx, page, in)
 	if err != nil {
 		return err
 	}
-	return a.writePage(w, &View{Data: data, Session: v.value, Path: r.URL.Path, ctx: ctx, visit: v, route: page, sent: sent}, http.StatusUnprocessableEntity)
+	return a.writePage(w, &View{Data: data, Session: s.value, Path: r.URL.Path, ctx: ctx, owner: s, route: page, submitted: sent}, http.StatusUnprocessableEntity)
 }
 
 func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMessage, form url.Values, err error) {
@@ -305,7 +305,7 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if accepts(r, "text/html") {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
-		a.views.failure(w, coded, err, a.config.Env == "development")
+		a.views.writeFailure(w, coded, err, a.config.Env == "development")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

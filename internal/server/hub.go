@@ -67,11 +67,11 @@ func (h *hub) leave(c *Connection) {
 	h.mu.Unlock()
 	c.mu.Lock()
 	c.ended = true
-	v := c.session
+	s := c.session
 	c.mu.Unlock()
 	c.closeWhere(func(*OpenCursor) bool { return true })
-	if v != nil {
-		v.follower.end()
+	if s != nil {
+		s.follower.end()
 	}
 }
 
@@ -106,8 +106,8 @@ func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 		}
 	}
 	for _, f := range touched { // those of a visit that was made anew are replaced by now
-		if handle := f.handle(); handle != nil {
-			moves = append(moves, h.rescope(ctx, f.conn.current(), handle))
+		if oc := f.openCursor(); oc != nil {
+			moves = append(moves, h.rescopeCursor(ctx, f.conn.current(), oc))
 		}
 	}
 	return moves
@@ -131,23 +131,23 @@ func (h *hub) renewSession(ctx context.Context, c *Connection) []cursor.Move {
 		h.renewed[c] = h.app.allowed(rights)
 	}
 	var moves []cursor.Move
-	for _, handle := range c.movable() {
-		moves = append(moves, h.rescope(ctx, fresh, handle))
+	for _, oc := range c.movable() {
+		moves = append(moves, h.rescopeCursor(ctx, fresh, oc))
 	}
 	return moves
 }
 
-// rescope asks for the scope of an open cursor anew. One that cannot be had any
+// rescopeCursor asks for the scope of an open cursor anew. One that cannot be had any
 // more is closed.
-func (h *hub) rescope(ctx context.Context, v *Session, handle *OpenCursor) cursor.Move {
-	move := cursor.Move{Holder: handle}
-	spec, f, err := v.spec(ctx, &follower{conn: v.Conn}, handle.Request)
+func (h *hub) rescopeCursor(ctx context.Context, s *Session, oc *OpenCursor) cursor.Move {
+	move := cursor.Move{Holder: oc}
+	spec, f, err := s.spec(ctx, &follower{conn: s.Conn}, oc.Request)
 	if err == nil {
 		move.To = &spec
 	} else {
 		h.app.Report("rule", err)
 	}
-	handle.setFollower(f)
+	oc.setFollower(f)
 	return move
 }
 

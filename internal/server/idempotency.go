@@ -14,15 +14,15 @@ import (
 )
 
 // attempt begins a run of the call, nil without a key.
-func (in *CallRequest) attempt(user record.ID) (*store.Attempt, error) {
-	if in.key == "" {
+func (req *CallRequest) attempt(user record.ID) (*store.Attempt, error) {
+	if req.key == "" {
 		return nil, nil
 	}
-	key, err := record.ParseID(in.key)
+	key, err := record.ParseID(req.key)
 	if err != nil {
-		return nil, fault.Errorf(fault.BadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", in.key)
+		return nil, fault.Errorf(fault.BadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", req.key)
 	}
-	return store.NewAttempt(string(user), key, []byte(in.Route.Pattern()), []byte(in.Path.Encode()), in.Body, []byte(in.form.Encode()))
+	return store.NewAttempt(string(user), key, []byte(req.Route.Pattern()), []byte(req.Path.Encode()), req.Body, []byte(req.form.Encode()))
 }
 
 // attempts are the calls with a key that are being served.
@@ -56,8 +56,8 @@ func (r *attempts) begin(ctx context.Context, key string) (end func(), err error
 	}
 }
 
-// An outcome is a call's answer as it is kept.
-type outcome struct {
+// An savedAnswer is a call's answer as it is kept.
+type savedAnswer struct {
 	Seq      uint64          `json:"seq"` // of the call's last commit
 	Status   int             `json:"status,omitempty"`
 	Out      json.RawMessage `json:"out,omitempty"`
@@ -68,39 +68,39 @@ type outcome struct {
 
 // saveAnswer keeps how a run ended that has committed something. Where it was cut
 // short, nobody knows how it would have ended.
-func (a *App) saveAnswer(done *callResult, err error) {
-	kept := outcome{Seq: done.Seq, Status: done.Status, Out: done.Out, Location: done.Location, SignIn: done.SignIn}
+func (a *App) saveAnswer(result *callResult, err error) {
+	saved := savedAnswer{Seq: result.Seq, Status: result.Status, Out: result.Out, Location: result.Location, SignIn: result.SignIn}
 	if err != nil {
 		coded := fault.As(err)
 		if coded.Code == fault.Unavailable {
 			return
 		}
-		kept = outcome{Seq: done.Seq, Error: coded.Wire()}
+		saved = savedAnswer{Seq: result.Seq, Error: coded.Wire()}
 	}
-	if data, err := json.Marshal(kept); err != nil {
-		a.log.Error("keep an answer", "call", done.by, "error", err)
+	if data, err := json.Marshal(saved); err != nil {
+		a.log.Error("keep an answer", "call", result.by, "error", err)
 	} else {
-		a.store.SaveAnswer(done.attempt, data)
+		a.store.SaveAnswer(result.attempt, data)
 	}
 }
 
 // repeatAnswer answers a call that has taken effect before as it was answered then.
 func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callResult, error) {
-	kept := outcome{Seq: applied.Seq, Status: http.StatusOK, Out: json.RawMessage("null")}
+	saved := savedAnswer{Seq: applied.Seq, Status: http.StatusOK, Out: json.RawMessage("null")}
 	if applied.Answer != nil {
-		if err := json.Unmarshal(applied.Answer, &kept); err != nil {
+		if err := json.Unmarshal(applied.Answer, &saved); err != nil {
 			return nil, err
 		}
 	}
-	if kept.Error != nil {
-		return nil, fault.FromWire(kept.Error)
+	if saved.Error != nil {
+		return nil, fault.FromWire(saved.Error)
 	}
-	done := &callResult{call: &call{Seq: kept.Seq, SignIn: kept.SignIn}, Status: kept.Status, Out: kept.Out, Location: kept.Location, repeated: true}
-	return done, a.engine.Wait(ctx, done.Seq)
+	result := &callResult{call: &call{Seq: saved.Seq, SignIn: saved.SignIn}, Status: saved.Status, Out: saved.Out, Location: saved.Location, repeated: true}
+	return result, a.engine.Wait(ctx, result.Seq)
 }
 
-// noteApplied keeps that a transaction of the call came after another run of it.
-func (c *call) noteApplied(err error) {
+// recordApplied keeps that a transaction of the call came after another run of it.
+func (c *call) recordApplied(err error) {
 	var applied *store.AppliedError
 	if errors.As(err, &applied) {
 		c.applied = &applied.Applied

@@ -27,41 +27,41 @@ type inspector struct {
 }
 
 const (
-	tracedPerSecond = 20
-	tracedAtOnce    = 200
-	asksPerSecond   = 1000 // clients asked to say when they have applied a commit
-	asksAtOnce      = 5000
-	maxRecent       = 1024
-	maxWaiting      = 10_000 // changes, cursors and other events that wait for one console
+	tracesPerSecond = 20
+	traceBurst      = 200
+	acksPerSecond   = 1000 // clients asked to say when they have applied a commit
+	ackBurst        = 5000
+	maxRecentTraces = 1024
+	maxQueuedEvents = 10_000 // changes, cursors and other events that wait for one console
 	SkippedEvery    = 100 * time.Millisecond
 )
 
 func newInspector() *inspector {
 	return &inspector{
 		subscriptions: map[*Subscription]struct{}{}, recent: map[uint64]*trace{},
-		commits: budget{perSecond: tracedPerSecond, most: tracedAtOnce},
-		acks:    budget{perSecond: asksPerSecond, most: asksAtOnce},
+		commits: budget{perSecond: tracesPerSecond, burst: traceBurst},
+		acks:    budget{perSecond: acksPerSecond, burst: ackBurst},
 	}
 }
 
 // subscribe begins with the end of the log.
 func (i *inspector) subscribe() *Subscription {
-	w := &Subscription{Wake: make(chan struct{}, 1)}
+	s := &Subscription{Wake: make(chan struct{}, 1)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, line := range i.log.lines() {
-		w.put(queuedEvent{event: wire.ControlEvent{Log: &line}})
+		s.put(queuedEvent{event: wire.ControlEvent{Log: &line}})
 	}
-	i.subscriptions[w] = struct{}{}
+	i.subscriptions[s] = struct{}{}
 	i.watching.Add(1)
 	i.measure(true)
-	return w
+	return s
 }
 
-func (i *inspector) unsubscribe(w *Subscription) {
+func (i *inspector) unsubscribe(s *Subscription) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	delete(i.subscriptions, w)
+	delete(i.subscriptions, s)
 	i.measure(i.watching.Add(-1) > 0)
 }
 
@@ -75,14 +75,14 @@ func (i *inspector) publish(event wire.ControlEvent) {
 }
 
 func (i *inspector) publishLocked(t queuedEvent) {
-	for w := range i.subscriptions {
-		w.put(t)
+	for s := range i.subscriptions {
+		s.put(t)
 	}
 }
 
-// applied notes a client's word that it has applied a commit, or those from one
+// acknowledge notes a client's word that it has applied a commit, or those from one
 // to another that were merged for it.
-func (i *inspector) applied(c *Connection, from, seq uint64) {
+func (i *inspector) acknowledge(c *Connection, from, seq uint64) {
 	if from == 0 {
 		from = seq
 	}
@@ -90,37 +90,37 @@ func (i *inspector) applied(c *Connection, from, seq uint64) {
 	defer i.mu.Unlock()
 	for _, recent := range i.order {
 		if from <= recent && recent <= seq {
-			i.confirm(i.recent[recent], c)
+			i.recordAck(i.recent[recent], c)
 		}
 	}
 }
 
-func (i *inspector) confirm(t *trace, c *Connection) {
+func (i *inspector) recordAck(t *trace, c *Connection) {
 	lag := time.Since(t.commit.At).Microseconds()
 	c.applied.Store(t.commit.Seq)
 	c.lag.Store(lag)
 	event := wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: t.commit.Seq, Connection: c.number, Micros: lag}}
-	if t.done {
+	if t.published {
 		i.publishLocked(queuedEvent{event: event})
 	} else {
-		t.early = append(t.early, event) // a console hears of the commit first
+		t.earlyAcks = append(t.earlyAcks, event) // a console hears of the commit first
 	}
 }
 
 // A budget is spent by what happens, and fills up with time.
 type budget struct {
-	perSecond, most float64
-	left            float64
-	at              time.Time
+	perSecond, burst float64
+	left             float64
+	at               time.Time
 }
 
 // spend reports whether there was anything left; it may take more than that.
 func (b *budget) spend(n int) bool {
 	now := time.Now()
 	if b.at.IsZero() {
-		b.left = b.most
+		b.left = b.burst
 	}
-	b.left = min(b.left+b.perSecond*now.Sub(b.at).Seconds(), b.most)
+	b.left = min(b.left+b.perSecond*now.Sub(b.at).Seconds(), b.burst)
 	b.at = now
 	if b.left < 1 {
 		return false
@@ -153,37 +153,37 @@ func (t *queuedEvent) weight() int {
 	return 1 + min(len(t.commit.Changes), maxChanges) + len(t.event.Commit.Reached)
 }
 
-func (w *Subscription) put(t queuedEvent) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (s *Subscription) put(t queuedEvent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	weight := t.weight()
 	switch {
-	case w.weight+weight <= maxWaiting:
-		w.queue = append(w.queue, t)
-		w.weight += weight
+	case s.weight+weight <= maxQueuedEvents:
+		s.queue = append(s.queue, t)
+		s.weight += weight
 	case t.commit != nil:
-		w.skipped.count(t.commit)
+		s.skipped.count(t.commit)
 	default:
-		w.missed++
+		s.missed++
 	}
 	select {
-	case w.Wake <- struct{}{}:
+	case s.Wake <- struct{}{}:
 	default:
 	}
 }
 
-func (w *Subscription) skip(commit *store.Commit) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.skipped.count(commit)
+func (s *Subscription) skip(commit *store.Commit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skipped.count(commit)
 }
 
 // take returns what waits, with a word about what was left out.
-func (w *Subscription) Take() []wire.ControlEvent {
-	w.mu.Lock()
-	queue, left, missed := w.queue, w.skipped, w.missed
-	w.queue, w.weight, w.skipped, w.missed = nil, 0, skipped{}, 0
-	w.mu.Unlock()
+func (s *Subscription) Take() []wire.ControlEvent {
+	s.mu.Lock()
+	queue, left, missed := s.queue, s.skipped, s.missed
+	s.queue, s.weight, s.skipped, s.missed = nil, 0, skipped{}, 0
+	s.mu.Unlock()
 	events := make([]wire.ControlEvent, len(queue))
 	for i, t := range queue {
 		if events[i] = t.event; t.commit != nil {

@@ -11,27 +11,27 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// keptLines is how much of the log a console finds when it begins to watch.
-const keptLines = 200
+// maxLogLines is how much of the log a console finds when it begins to watch.
+const maxLogLines = 200
 
 // A logTail is the end of the log.
 type logTail struct {
-	mu   sync.Mutex
-	kept []wire.LogEvent
+	mu     sync.Mutex
+	newest []wire.LogEvent
 }
 
 func (l *logTail) add(line wire.LogEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.kept = append(l.kept, line); len(l.kept) > keptLines {
-		l.kept = slices.Delete(l.kept, 0, len(l.kept)-keptLines)
+	if l.newest = append(l.newest, line); len(l.newest) > maxLogLines {
+		l.newest = slices.Delete(l.newest, 0, len(l.newest)-maxLogLines)
 	}
 }
 
 func (l *logTail) lines() []wire.LogEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.kept)
+	return slices.Clone(l.newest)
 }
 
 // A tap is a log handler that lets consoles read along.

@@ -13,17 +13,17 @@ import (
 
 // push runs an action for this connection and sends its client what it
 // produced.
-func (c *Connection) push(ctx context.Context, v *Session, rt *route.Route, path url.Values, body json.RawMessage) {
+func (c *Connection) push(ctx context.Context, s *Session, rt *route.Route, path url.Values, body json.RawMessage) {
 	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
 	defer cancel()
 	push := wire.Push{Push: rt.Pattern(), Status: http.StatusOK}
-	done, err := c.app.Serve(ctx, v, &CallRequest{Route: rt, Path: path, Body: body})
+	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: path, Body: body})
 	if err != nil {
 		c.app.Report("request", err)
 		coded := fault.As(err)
 		push.Status, push.Error = coded.Status(), coded.Wire()
 	} else {
-		push.Status, push.Out = done.Status, done.Out
+		push.Status, push.Out = result.Status, result.Out
 	}
 	c.send(push)
 }

@@ -42,18 +42,18 @@ func (a *App) ResumeFrom(c *Connection, position string) (*ResumeFrom, error) {
 // who the client was then. Where nothing that Connect followed has changed since,
 // that is the visit, if it is still current; else Connect is asked again. Where it
 // cannot be known, it notes why, and the client gets everything anew.
-func (c *Connection) loadResume(ctx context.Context, v *Session, w *CursorRequest, since *ResumeFrom) *cursor.Resume {
-	same, err := c.app.engine.Untouched(ctx, since.seq, v.follower.scopes()...)
-	same = same && !v.follower.isEnded()
+func (c *Connection) loadResume(ctx context.Context, s *Session, cr *CursorRequest, since *ResumeFrom) *cursor.Resume {
+	same, err := c.app.engine.Untouched(ctx, since.seq, s.follower.scopes()...)
+	same = same && !s.follower.isEnded()
 	ctx = atSeq(ctx, since.seq)
 	if err == nil && !same {
 		past := &Connection{app: c.app, number: c.number, user: since.user}
-		v = past.connect(ctx, &follower{})
-		err = v.err
+		s = past.connect(ctx, &follower{})
+		err = s.err
 	}
 	if err == nil {
 		var spec cursor.Spec
-		if spec, _, err = v.spec(ctx, &follower{}, w); err == nil {
+		if spec, _, err = s.spec(ctx, &follower{}, cr); err == nil {
 			return &cursor.Resume{Seq: since.seq, Spec: spec, Same: same}
 		}
 	}
@@ -65,12 +65,12 @@ func (c *Connection) loadResume(ctx context.Context, v *Session, w *CursorReques
 }
 
 // resumeAnswer makes what an opened cursor that is resumed is answered with.
-func (a *App) resumeAnswer(handle *OpenCursor, o *cursor.Opened) ([]byte, error) {
-	steps, err := a.steps(handle, o.Delta, nil)
+func (a *App) resumeAnswer(oc *OpenCursor, o *cursor.Opened) ([]byte, error) {
+	steps, err := a.steps(oc, o.Delta, nil)
 	if err != nil {
 		return nil, err
 	}
-	html, model := handle.Request.partial != "", o.Query.Spec().Scope.Model.Name
+	html, model := oc.Request.partial != "", o.Query.Spec().Scope.Model.Name
 	f := outbox.Frame{Deltas: []outbox.CursorDelta{{Steps: steps, HTML: html, Include: included(o.Included)}}}
 	commit := f.Commit()
 	if !html && commit.Records[model] == nil {

@@ -27,52 +27,52 @@ type Session struct {
 
 // An instance is a visit's own of a controller.
 type instance struct {
-	of    *route.Controller
-	value any
+	controller *route.Controller
+	value      any
 }
 
 // connect asks the application who the client is, as ctx sees the store; the
 // follower is for what the answer depends on.
 func (c *Connection) connect(ctx context.Context, f *follower) *Session {
-	v := &Session{Conn: c}
-	v.follower, v.err = f.evaluate(ctx, func(ctx context.Context) error {
+	s := &Session{Conn: c}
+	s.follower, s.err = f.evaluate(ctx, func(ctx context.Context) error {
 		return fault.Recover("Connect", func() (err error) {
-			v.value, err = c.app.router.Connect(ctx, c)
+			s.value, err = c.app.router.Connect(ctx, c)
 			return err
 		})
 	})
-	if v.err != nil {
-		v.err = fmt.Errorf("connect: %w", v.err)
+	if s.err != nil {
+		s.err = fmt.Errorf("connect: %w", s.err)
 	}
-	return v
+	return s
 }
 
 // controller returns the visit's instance of a controller, made on first use.
-func (v *Session) Controller(controller *route.Controller) (made any, err error) {
-	if v.err != nil {
-		return nil, v.err
+func (s *Session) Controller(controller *route.Controller) (made any, err error) {
+	if s.err != nil {
+		return nil, s.err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, known := range v.instances {
-		if known.of == controller {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, known := range s.instances {
+		if known.controller == controller {
 			return known.value, nil
 		}
 	}
 	err = fault.Recover(controller.Type, func() error {
-		made = controller.Make(v.value)
+		made = controller.Make(s.value)
 		return nil
 	})
 	if err == nil {
-		v.instances = append(v.instances, instance{controller, made})
+		s.instances = append(s.instances, instance{controller, made})
 	}
 	return made, err
 }
 
 // allows reports whether the visit's user may use a route: its controller's
 // Allow says so, or there is none.
-func (v *Session) Allows(rt *route.Route) bool {
-	controller, err := v.Controller(rt.Controller)
+func (s *Session) Allows(rt *route.Route) bool {
+	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return false
 	}
@@ -90,11 +90,11 @@ func (v *Session) Allows(rt *route.Route) bool {
 
 // rights says what the visit's user may use, a byte for each route. Pages are not
 // told of.
-func (v *Session) rights() string {
-	routes := v.Conn.app.router.Routes
+func (s *Session) rights() string {
+	routes := s.Conn.app.router.Routes
 	rights := make([]byte, len(routes))
 	for i, rt := range routes {
-		if rt.Kind != route.KindPage && v.Allows(rt) {
+		if rt.Kind != route.KindPage && s.Allows(rt) {
 			rights[i] = 1
 		}
 	}
@@ -102,16 +102,16 @@ func (v *Session) rights() string {
 }
 
 // run passes an input through an action or a page.
-func (v *Session) run(ctx context.Context, rt *route.Route, in any) (out any, err error) {
-	if !v.Allows(rt) {
+func (s *Session) run(ctx context.Context, rt *route.Route, in any) (out any, err error) {
+	if !s.Allows(rt) {
 		return nil, fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
 	}
-	controller, err := v.Controller(rt.Controller)
+	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return nil, err
 	}
 	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
-		out, err = rt.Call(v.serving(ctx, rt.Controller), controller, in)
+		out, err = rt.Call(s.serving(ctx, rt.Controller), controller, in)
 		return err
 	})
 	return out, err
@@ -119,53 +119,53 @@ func (v *Session) run(ctx context.Context, rt *route.Route, in any) (out any, er
 
 // spec asks the controller for the scope of a cursor, as this user sees it; the
 // follower, which it returns if it is needed, is for what the scope depends on.
-func (v *Session) spec(ctx context.Context, f *follower, want *CursorRequest) (spec cursor.Spec, _ *follower, err error) {
+func (s *Session) spec(ctx context.Context, f *follower, cr *CursorRequest) (spec cursor.Spec, _ *follower, err error) {
 	f, err = f.evaluate(ctx, func(ctx context.Context) error {
-		spec, err = v.buildSpec(ctx, want)
+		spec, err = s.buildSpec(ctx, cr)
 		return err
 	})
 	return spec, f, err
 }
 
-func (v *Session) buildSpec(ctx context.Context, want *CursorRequest) (spec cursor.Spec, err error) {
-	rt := want.Route
-	if !v.Allows(rt) {
+func (s *Session) buildSpec(ctx context.Context, cr *CursorRequest) (spec cursor.Spec, err error) {
+	rt := cr.Route
+	if !s.Allows(rt) {
 		return spec, fault.Errorf(fault.Forbidden, "you may not open %s", rt.Name)
 	}
-	controller, err := v.Controller(rt.Controller)
+	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return spec, err
 	}
 	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
-		spec, err = rt.Spec(v.serving(ctx, rt.Controller), controller, want.In)
+		spec, err = rt.Spec(s.serving(ctx, rt.Controller), controller, cr.In)
 		return err
 	})
 	if err != nil {
 		return spec, err
 	}
-	if spec.Scope, err = want.narrow(spec.Scope); err != nil {
+	if spec.Scope, err = cr.narrow(spec.Scope); err != nil {
 		return spec, err
 	}
-	spec.Allow = v.Conn.app.rule(spec.Scope.Model, controller)
+	spec.Allow = s.Conn.app.rule(spec.Scope.Model, controller)
 	for i := range spec.Include {
-		if err := v.resolveInclude(&spec.Include[i]); err != nil {
+		if err := s.resolveInclude(&spec.Include[i]); err != nil {
 			return spec, fmt.Errorf("%s: %w", rt.Name, err)
 		}
 	}
-	spec.Ordered, spec.Inline = want.partial != "", want.partial != ""
-	spec.Tag, err = want.tag(v.Conn)
+	spec.Ordered, spec.Inline = cr.partial != "", cr.partial != ""
+	spec.Tag, err = cr.tag(s.Conn)
 	return spec, err
 }
 
 // resolveInclude completes what a scope includes with its model and the rule of that.
-func (v *Session) resolveInclude(in *cursor.Include) error {
-	a := v.Conn.app
+func (s *Session) resolveInclude(in *cursor.Include) error {
+	a := s.Conn.app
 	in.Model = a.store.Model(in.Fields[0].Ref)
 	guard, err := a.ruleController(in.Model)
 	if guard == nil || err != nil {
 		return err
 	}
-	controller, err := v.Controller(guard)
+	controller, err := s.Controller(guard)
 	if err != nil {
 		return err
 	}
@@ -224,14 +224,14 @@ func (c *Connection) setPending(old, fresh *Session) {
 }
 
 // checkUser makes sure that there is the user, if the application has looked for one.
-func (v *Session) checkUser(ctx context.Context, asked *follower) error {
-	id := v.Conn.user
+func (s *Session) checkUser(ctx context.Context, asked *follower) error {
+	id := s.Conn.user
 	for _, scope := range asked.recorded {
 		word, field, values, _ := scope.Where.Parts()
 		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
 			continue
 		}
-		err := v.Conn.View(ctx, func(snap *store.Snapshot) error {
+		err := s.Conn.View(ctx, func(snap *store.Snapshot) error {
 			_, err := snap.Get(scope.Model, id)
 			return err
 		})

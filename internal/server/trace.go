@@ -27,8 +27,8 @@ type trace struct {
 	event     *wire.CommitEvent
 	touched   map[*OpenCursor]bool
 
-	done  bool // and what came of it is told
-	early []wire.ControlEvent
+	published bool // and what came of it is told
+	earlyAcks []wire.ControlEvent
 }
 
 // trace returns nil where nobody watches, and for what is more than a person can
@@ -40,23 +40,23 @@ func (i *inspector) trace(commit store.Commit) *trace {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if !i.commits.spend(1) {
-		for w := range i.subscriptions {
-			w.skip(&commit)
+		for s := range i.subscriptions {
+			s.skip(&commit)
 		}
 		return nil
 	}
 	t := &trace{inspector: i, commit: commit, touched: map[*OpenCursor]bool{},
 		event: &wire.CommitEvent{Seq: commit.Seq, At: commit.At, By: commit.By, ChangesAll: len(commit.Changes), Reached: []wire.Reach{}}}
 	i.recent[commit.Seq] = t
-	if i.order = append(i.order, commit.Seq); len(i.order) > maxRecent {
+	if i.order = append(i.order, commit.Seq); len(i.order) > maxRecentTraces {
 		delete(i.recent, i.order[0])
 		i.order = i.order[1:]
 	}
 	return t
 }
 
-// ask decides whether the frames of the commit ask so many clients for their word.
-func (t *trace) ask(clients int) {
+// requestAcks decides whether the frames of the commit ask so many clients for their word.
+func (t *trace) requestAcks(clients int) {
 	if t == nil {
 		return
 	}
@@ -65,15 +65,15 @@ func (t *trace) ask(clients int) {
 	t.event.Asked = t.inspector.acks.spend(clients)
 }
 
-func (t *trace) asked() bool { return t != nil && t.event.Asked }
+func (t *trace) wantsAcks() bool { return t != nil && t.event.Asked }
 
-// reach notes what the commit did to one cursor: to its records, its value, and the
+// recordReach notes what the commit did to one cursor: to its records, its value, and the
 // records that it includes.
-func (t *trace) reach(handle *OpenCursor, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
+func (t *trace) recordReach(oc *OpenCursor, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
 	if t == nil {
 		return
 	}
-	t.touched[handle] = true
+	t.touched[oc] = true
 	reach := wire.Reach{Outcome: ended}
 	if value != nil {
 		reach.Change++
@@ -91,30 +91,30 @@ func (t *trace) reach(handle *OpenCursor, deltas []cursor.Delta, value *record.V
 			reach.Leave++
 		}
 	}
-	t.note(handle, reach)
+	t.addReach(oc, reach)
 }
 
-func (t *trace) note(handle *OpenCursor, reach wire.Reach) {
+func (t *trace) addReach(oc *OpenCursor, reach wire.Reach) {
 	if len(t.event.Reached) >= MaxReach {
 		return
 	}
-	reach.Connection, reach.User, reach.Cursor = handle.Conn.number, handle.Conn.Label(), handle.Request.Route.Name
+	reach.Connection, reach.User, reach.Cursor = oc.Conn.number, oc.Conn.Label(), oc.Request.Route.Name
 	t.event.Reached = append(t.event.Reached, reach)
 }
 
-// skipRest notes the cursors of changed models that the commit did nothing to, and
+// addUnreached notes the cursors of changed models that the commit did nothing to, and
 // why. Where there are very many connections it does not look for them.
-func (t *trace) skipRest(h *hub) {
+func (t *trace) addUnreached(h *hub) {
 	if t == nil || h.count() > MaxReach {
 		return
 	}
 	for _, c := range h.all() {
-		for _, handle := range c.Handles() {
-			if t.touched[handle] || len(t.event.Reached) >= MaxReach {
+		for _, oc := range c.OpenCursors() {
+			if t.touched[oc] || len(t.event.Reached) >= MaxReach {
 				continue
 			}
-			if outcome, by := t.outcome(handle); outcome != "" {
-				t.note(handle, wire.Reach{Outcome: outcome, By: by})
+			if outcome, by := t.outcome(oc); outcome != "" {
+				t.addReach(oc, wire.Reach{Outcome: outcome, By: by})
 			}
 		}
 	}
@@ -122,8 +122,8 @@ func (t *trace) skipRest(h *hub) {
 
 // outcome says why the commit did nothing to a cursor; "" where it changed none of
 // its model.
-func (t *trace) outcome(handle *OpenCursor) (outcome wire.Outcome, by string) {
-	scope := handle.query.Spec().Scope
+func (t *trace) outcome(oc *OpenCursor) (outcome wire.Outcome, by string) {
+	scope := oc.query.Spec().Scope
 	concerned, matched, allowed := false, false, false
 	for i := range t.commit.Changes {
 		change := &t.commit.Changes[i]
@@ -134,11 +134,11 @@ func (t *trace) outcome(handle *OpenCursor) (outcome wire.Outcome, by string) {
 		for _, image := range []*record.Image{change.Before, change.After} {
 			if image != nil && scope.Where.Match(image) {
 				matched = true
-				allowed = allowed || handle.allows(image)
+				allowed = allowed || oc.allows(image)
 			}
 		}
 	}
-	switch route := handle.Request.Route; {
+	switch route := oc.Request.Route; {
 	case !concerned:
 		return "", ""
 	case !matched:
@@ -154,12 +154,12 @@ func (t *trace) outcome(handle *OpenCursor) (outcome wire.Outcome, by string) {
 
 // allows asks the rule of the cursor's own user.
 func (o *OpenCursor) allows(image *record.Image) (allowed bool) {
-	v := o.Conn.current()
-	if v == nil {
+	s := o.Conn.current()
+	if s == nil {
 		return false
 	}
 	err := fault.Recover(o.Request.Route.Name, func() error {
-		controller, err := v.Controller(o.Request.Route.Controller)
+		controller, err := s.Controller(o.Request.Route.Controller)
 		if err == nil {
 			rule := o.Conn.app.rule(image.Model, controller)
 			allowed = rule == nil || rule(image)
@@ -169,22 +169,22 @@ func (o *OpenCursor) allows(image *record.Image) (allowed bool) {
 	return allowed && err == nil
 }
 
-// end tells what became of the commit.
-func (t *trace) end(reached int, h *hub) {
+// publish tells what became of the commit.
+func (t *trace) publish(reached int, h *hub) {
 	if t == nil {
 		return
 	}
 	t.event.Connections, t.event.ReachedAll = h.count(), reached
 	t.event.Micros = time.Since(t.commit.At).Microseconds()
-	t.skipRest(h)
+	t.addUnreached(h)
 	t.inspector.mu.Lock()
 	defer t.inspector.mu.Unlock()
-	t.done = true
+	t.published = true
 	t.inspector.publishLocked(queuedEvent{event: wire.ControlEvent{Commit: t.event}, commit: &t.commit})
-	for _, event := range t.early {
+	for _, event := range t.earlyAcks {
 		t.inspector.publishLocked(queuedEvent{event: event})
 	}
-	t.early = nil
+	t.earlyAcks = nil
 }
 
 // describeCommit completes the event of a commit with what it changed.
@@ -202,7 +202,7 @@ func describeChange(change store.Change) wire.ChangeInfo {
 		Label: cmp.Or(Label(change.After), Label(change.Before))}
 	before, after := fieldsOf(change.Before), fieldsOf(change.After)
 	for _, field := range change.Model.Fields {
-		if ofEvery(field) || change.Same(field) {
+		if isCommonField(field) || change.Same(field) {
 			continue
 		}
 		if !field.Private {
@@ -226,7 +226,7 @@ func fieldsOf(image *record.Image) map[string]json.RawMessage {
 	return fields
 }
 
-// ofEvery reports whether every record has the field.
-func ofEvery(f *record.Field) bool {
+// isCommonField reports whether every record has the field.
+func isCommonField(f *record.Field) bool {
 	return f.Name == "id" || f.Name == "createdAt" || f.Name == "updatedAt"
 }

@@ -23,13 +23,13 @@ type View struct {
 	Session any    // the application's session
 	Path    string // of the request
 
-	ctx   context.Context
-	visit *Session
-	route *route.Route
-	sent  *submission
+	ctx       context.Context
+	owner     *Session
+	route     *route.Route
+	submitted *submission
 
-	shown *Session // of the same user, as of the commit seq; nil before the first cursor
-	seq   uint64
+	pinned *Session // of the same user, as of the commit seq; nil before the first cursor
+	seq    uint64
 }
 
 // A submission is a form that was sent and refused.
@@ -55,35 +55,35 @@ type LiveValue struct {
 
 // Asset returns the address of what came of a script that stands in app/,
 // "board.tsx", or of the styles that it imports, "board.css".
-func (v *View) Asset(name string) (string, error) { return v.visit.Conn.app.assets.url(name) }
+func (v *View) Asset(name string) (string, error) { return v.owner.Conn.app.assets.url(name) }
 
 // Cursor reads a declared cursor, "published" of the page's own controller or
 // "posts.published", and renders each of its records with a partial, such as
 // "posts/_post.html". Pairs of name and value are the cursor's input.
 func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
-	w, in, spec, err := v.want(name, partial, pairs)
+	cr, in, spec, err := v.resolve(name, partial, pairs)
 	if err != nil {
 		return nil, err
 	}
-	images, with, err := v.visit.Conn.app.engine.Read(v.ctx, v.seq, spec)
+	images, with, err := v.owner.Conn.app.engine.Read(v.ctx, v.seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("cursor %s: %w", name, err)
 	}
-	return v.list(w, in, images, with)
+	return v.list(cr, in, images, with)
 }
 
 // LiveValue reads a declared value, "drafts" of the page's own controller or
 // "posts.drafts". Pairs of name and value are its input.
 func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
-	w, in, spec, err := v.want(name, "", pairs)
+	cr, in, spec, err := v.resolve(name, "", pairs)
 	if err != nil {
 		return nil, err
 	}
-	value, err := v.visit.Conn.app.engine.ReadValue(v.ctx, v.seq, spec)
+	value, err := v.owner.Conn.app.engine.ReadValue(v.ctx, v.seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("value %s: %w", name, err)
 	}
-	attrs, err := v.attrs(w, in)
+	attrs, err := v.attrs(cr, in)
 	if err != nil {
 		return nil, err
 	}
@@ -99,59 +99,59 @@ func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
 	return &LiveValue{Attrs: attrs + ` data-value`, Text: text}, nil
 }
 
-// want reads what a page asks for, as its user sees it.
-func (v *View) want(name, partial string, pairs []any) (w *CursorRequest, in json.RawMessage, spec cursor.Spec, err error) {
+// resolve reads what a page asks for, as its user sees it.
+func (v *View) resolve(name, partial string, pairs []any) (cr *CursorRequest, in json.RawMessage, spec cursor.Spec, err error) {
 	if !strings.Contains(name, ".") {
 		name = v.route.Controller.Name + "." + name
 	}
-	app := v.visit.Conn.app
-	w = &CursorRequest{Route: app.router.Cursors[name], partial: partial}
-	if w.Route == nil {
+	app := v.owner.Conn.app
+	cr = &CursorRequest{Route: app.router.Cursors[name], partial: partial}
+	if cr.Route == nil {
 		return nil, nil, spec, fmt.Errorf("there is no cursor %q", name)
 	}
-	if w.Route.Value != (partial == "") {
+	if cr.Route.Value != (partial == "") {
 		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records, with a partial, and .Live a value", name)
 	}
 	if in, err = pairsJSON(pairs); err == nil {
-		w.In, err = w.Route.Inputs.Decode(nil, in, nil)
+		cr.In, err = cr.Route.Inputs.Decode(nil, in, nil)
 	}
 	if err == nil {
-		err = v.settle()
+		err = v.pin()
 	}
 	if err == nil {
-		spec, _, err = v.shown.spec(atSeq(v.ctx, v.seq), &follower{}, w)
+		spec, _, err = v.pinned.spec(atSeq(v.ctx, v.seq), &follower{}, cr)
 	}
 	if err != nil {
 		return nil, nil, spec, fmt.Errorf("cursor %s: %w", name, err)
 	}
-	return w, in, spec, nil
+	return cr, in, spec, nil
 }
 
-// settle has all of the page's cursors read as of one commit, by what its user may
+// pin has all of the page's cursors read as of one commit, by what its user may
 // see then: from there its client is told what has changed.
-func (v *View) settle() error {
-	if v.shown == nil {
-		v.seq = v.visit.Conn.app.store.Seq()
-		v.shown = v.visit.Conn.connect(atSeq(v.ctx, v.seq), &follower{})
+func (v *View) pin() error {
+	if v.pinned == nil {
+		v.seq = v.owner.Conn.app.store.Seq()
+		v.pinned = v.owner.Conn.connect(atSeq(v.ctx, v.seq), &follower{})
 	}
-	return v.shown.err
+	return v.pinned.err
 }
 
-func (v *View) list(w *CursorRequest, in json.RawMessage, images []*record.Image, all [][]*record.Image) (*List, error) {
-	app := v.visit.Conn.app
+func (v *View) list(cr *CursorRequest, in json.RawMessage, images []*record.Image, all [][]*record.Image) (*List, error) {
+	app := v.owner.Conn.app
 	templates, err := app.views.current()
 	if err != nil {
 		return nil, err
 	}
 	var items strings.Builder
 	for i, image := range images {
-		html, err := templates.partial(w.partial, image, with(all, i), v.shown.value)
+		html, err := templates.partial(cr.partial, image, with(all, i), v.pinned.value)
 		if err != nil {
 			return nil, err
 		}
 		items.WriteString(html)
 	}
-	attrs, err := v.attrs(w, in)
+	attrs, err := v.attrs(cr, in)
 	if err != nil {
 		return nil, err
 	}
@@ -160,12 +160,12 @@ func (v *View) list(w *CursorRequest, in json.RawMessage, images []*record.Image
 }
 
 // attrs returns what an element says of the cursor that it shows.
-func (v *View) attrs(w *CursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
-	app := v.visit.Conn.app
-	sealed, err := app.cookies.seal(sealedList{Cursor: w.Route.Name, In: in, Partial: w.partial,
-		User: v.visit.Conn.user, Build: app.config.Build})
+func (v *View) attrs(cr *CursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
+	app := v.owner.Conn.app
+	sealed, err := app.cookies.seal(sealedList{Cursor: cr.Route.Name, In: in, Partial: cr.partial,
+		User: v.owner.Conn.user, Build: app.config.Build})
 	return template.HTMLAttr(fmt.Sprintf(`data-cursor="%s" data-live="%s" data-since="%s"`,
-		template.HTMLEscapeString(w.Route.Name), sealed, wire.Position(app.store.Epoch(), v.seq))), err
+		template.HTMLEscapeString(cr.Route.Name), sealed, wire.Position(app.store.Epoch(), v.seq))), err
 }
 
 func pairsJSON(pairs []any) (json.RawMessage, error) {
@@ -201,7 +201,7 @@ func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 	if err != nil {
 		return "", fmt.Errorf("form %w", err)
 	}
-	if _, _, err := v.visit.Conn.app.router.Find(method, path); err != nil {
+	if _, _, err := v.owner.Conn.app.router.Find(method, path); err != nil {
 		return "", fmt.Errorf("form %q: %w", pattern, err)
 	}
 	if method != http.MethodPost {
@@ -213,8 +213,8 @@ func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 // Value returns what was sent for a field, if the form was sent and refused,
 // else the given value, as an <input> shows it.
 func (v *View) Value(field string, value any) string {
-	if v.sent != nil {
-		if values := v.sent.values[field]; len(values) > 0 {
+	if v.submitted != nil {
+		if values := v.submitted.values[field]; len(values) > 0 {
 			return values[len(values)-1]
 		}
 	}
@@ -243,8 +243,8 @@ func (v *View) Problem(field string) template.HTML { return v.problem(field, "")
 // problem returns the element of a problem with more attributes.
 func (v *View) problem(field, attrs string) template.HTML {
 	text, hidden := "", " hidden"
-	if v.sent != nil && len(v.sent.problems[field]) > 0 {
-		text, hidden = strings.Join(v.sent.problems[field], ", "), ""
+	if v.submitted != nil && len(v.submitted.problems[field]) > 0 {
+		text, hidden = strings.Join(v.submitted.problems[field], ", "), ""
 	}
 	return template.HTML(fmt.Sprintf(`<p class="problem" data-problem="%s" role="alert"%s%s>%s</p>`,
 		template.HTMLEscapeString(field), attrs, hidden, template.HTMLEscapeString(text)))

@@ -24,27 +24,27 @@ type views struct {
 	reload bool
 	router *route.Router
 
-	mu     sync.Mutex
-	stamp  string
-	parsed *parsed
+	mu        sync.Mutex
+	stamp     string
+	templates *templateSet
 }
 
-type parsed struct {
+type templateSet struct {
 	partials *template.Template // of live lists; it is never executed, and cloned instead
 	plain    *template.Template // those that are rendered without what a record refers to
-	bound    sync.Pool          // those that are rendered with it, each a *bound
+	pool     sync.Pool          // those that are rendered with it, each a *bound
 	pages    map[string]*template.Template
 }
 
-// A bound is partials in which ref finds what one record comes with. It is not for
+// A boundPartials is partials in which ref finds what one record comes with. It is not for
 // concurrent use.
-type bound struct {
+type boundPartials struct {
 	partials *template.Template
 	with     []*record.Image
 }
 
 // ref returns the record that an id refers to, nil if there is none that may be seen.
-func (b *bound) ref(id record.ID) (any, error) {
+func (b *boundPartials) ref(id record.ID) (any, error) {
 	for _, image := range b.with {
 		if image.ID == id {
 			return image.Record()
@@ -73,24 +73,24 @@ func newViews(files fs.FS, reload bool, router *route.Router) (*views, error) {
 }
 
 // current returns the templates, parsed again if they may change and did.
-func (v *views) current() (*parsed, error) {
+func (v *views) current() (*templateSet, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.parsed != nil && !v.reload {
-		return v.parsed, nil
+	if v.templates != nil && !v.reload {
+		return v.templates, nil
 	}
 	names, stamp, err := v.list()
 	if err != nil {
 		return nil, fmt.Errorf("views: %w", err)
 	}
-	if v.parsed != nil && stamp == v.stamp {
-		return v.parsed, nil
+	if v.templates != nil && stamp == v.stamp {
+		return v.templates, nil
 	}
 	fresh, err := v.parse(names)
 	if err != nil {
 		return nil, fmt.Errorf("views: %w", err)
 	}
-	v.parsed, v.stamp = fresh, stamp
+	v.templates, v.stamp = fresh, stamp
 	return fresh, nil
 }
 
@@ -119,8 +119,8 @@ func (v *views) list() (names []string, stamp string, err error) {
 	return names, all.String(), err
 }
 
-func (v *views) parse(names []string) (*parsed, error) {
-	out := &parsed{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef, "time": timeElement}), pages: map[string]*template.Template{}}
+func (v *views) parse(names []string) (*templateSet, error) {
+	out := &templateSet{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef, "time": timeElement}), pages: map[string]*template.Template{}}
 	pages := map[string]string{}
 	for _, file := range names {
 		text, err := fs.ReadFile(v.files, file)
@@ -175,13 +175,13 @@ func (v *views) page(page *View) ([]byte, error) {
 
 // bind returns partials in which ref finds what a record comes with; nil is a record
 // that comes alone. They are for one rendering.
-func (p *parsed) bind(with []*record.Image) (partials *template.Template, done func(), err error) {
+func (p *templateSet) bind(with []*record.Image) (partials *template.Template, done func(), err error) {
 	if with == nil {
 		return p.plain, func() {}, nil
 	}
-	b, _ := p.bound.Get().(*bound)
+	b, _ := p.pool.Get().(*boundPartials)
 	if b == nil {
-		b = &bound{}
+		b = &boundPartials{}
 		if b.partials, err = p.partials.Clone(); err != nil {
 			return nil, nil, err
 		}
@@ -190,13 +190,13 @@ func (p *parsed) bind(with []*record.Image) (partials *template.Template, done f
 	b.with = with
 	return b.partials, func() {
 		b.with = nil
-		p.bound.Put(b)
+		p.pool.Put(b)
 	}, nil
 }
 
 // partial renders one record, and what it comes with. The element that it renders is
 // given the record's id, by which the browser finds it.
-func (p *parsed) partial(name string, image *record.Image, with []*record.Image, session any) (string, error) {
+func (p *templateSet) partial(name string, image *record.Image, with []*record.Image, session any) (string, error) {
 	rec, err := image.Record()
 	if err != nil {
 		return "", err
@@ -243,8 +243,8 @@ var failurePage = template.Must(template.New("").Parse(`<!doctype html>
 <body><main class="failure"><h1>{{.Status}}</h1><p>{{.Message}}</p>{{with .Detail}}<pre>{{.}}</pre>{{end}}<p><a href="/">Back to the front page</a></p></main></body></html>
 `))
 
-// failure writes the page for an error; in development with its whole text.
-func (v *views) failure(w io.Writer, coded *fault.Error, err error, whole bool) {
+// writeFailure writes the page for an error; in development with its whole text.
+func (v *views) writeFailure(w io.Writer, coded *fault.Error, err error, whole bool) {
 	page := struct {
 		Status          int
 		Message, Detail string

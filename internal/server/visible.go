@@ -34,11 +34,11 @@ func (c *Connection) serving(ctx context.Context) (serving, error) {
 	if _, connecting := ctx.Value(followerKey{}).(*follower); connecting {
 		return serving{}, errors.New("the rules of a connection are known only after connect has returned its session")
 	}
-	v := c.current()
-	if v == nil {
-		v = c.connect(ctx, &follower{})
+	session := c.current()
+	if session == nil {
+		session = c.connect(ctx, &follower{})
 	}
-	return serving{session: v}, v.err
+	return serving{session: session}, session.err
 }
 
 // MatchRule returns the rule of the connection's user for the records of a model, nil

@@ -188,7 +188,7 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 	err := ctx.Err() // it may have been given up before its turn
 	if err == nil {
 		err = fault.Recover(req.Do, func() (err error) {
-			out, err = c.do(ctx, req)
+			out, err = c.dispatch(ctx, req)
 			return err
 		})
 	}
@@ -225,24 +225,24 @@ func (c *console) reply(reply wire.ControlReply) {
 	_ = c.out.Flush() // a client that is gone is noticed by its reader
 }
 
-func (c *console) events(ctx context.Context, w *server.Subscription) {
+func (c *console) events(ctx context.Context, sub *server.Subscription) {
 	skipped := time.NewTicker(server.SkippedEvery)
 	defer skipped.Stop()
-	defer c.app.Unsubscribe(w)
+	defer c.app.Unsubscribe(sub)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-w.Wake:
+		case <-sub.Wake:
 		case <-skipped.C:
 		}
-		for _, event := range w.Take() {
+		for _, event := range sub.Take() {
 			c.reply(wire.ControlReply{Event: &event})
 		}
 	}
 }
 
-func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error) {
+func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	switch req.Do {
 	case wire.DoHello:
 		if req.By != "" {
@@ -295,10 +295,10 @@ func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error)
 	}
 	m := c.app.Store().Model(req.Model)
 	if m == nil {
-		if !isDataRequest(req.Do) {
+		if !isRecordRequest(req.Do) {
 			return nil, fault.Errorf(fault.BadRequest, "there is no request %q", req.Do)
 		}
 		return nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
 	}
-	return c.data(ctx, m, req)
+	return c.recordRequest(ctx, m, req)
 }

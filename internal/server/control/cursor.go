@@ -74,7 +74,7 @@ func (c *console) startStreams() {
 // openStreamCursor says who the stream's user is, and opens its cursor.
 func (c *console) openStreamCursor(ctx context.Context, s *stream, req *wire.ControlRequest) error {
 	if req.As != "" { // whom there has to be
-		if _, err := c.as(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *server.Session) (any, error) { return nil, nil }); err != nil {
+		if _, err := c.asUser(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *server.Session) (any, error) { return nil, nil }); err != nil {
 			return err
 		}
 	}
@@ -82,12 +82,12 @@ func (c *console) openStreamCursor(ctx context.Context, s *stream, req *wire.Con
 		return err
 	}
 	open := &wire.Request{ID: req.ID, Open: req.Name, In: req.In, Where: req.Where, Order: req.Order, Limit: req.Limit, Since: req.Since}
-	w, since, err := c.streamRequest(s.conn, open, req)
+	cr, since, err := c.streamRequest(s.conn, open, req)
 	if err != nil {
 		return err
 	}
-	return s.conn.OpenCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
-		return c.app.AnswerOpen(s.conn, w, open, since, o)
+	return s.conn.OpenCursor(ctx, cr, since, func(o cursor.Opened) (any, error) {
+		return c.app.AnswerOpen(s.conn, cr, open, since, o)
 	})
 }
 

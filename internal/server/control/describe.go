@@ -34,8 +34,8 @@ func describeModel(m *record.Model) wire.ModelInfo {
 func (c *console) describeRoutes(allowed func(*route.Route) bool) []wire.Route {
 	holders := map[*route.Route]int{}
 	for _, conn := range c.app.Connections() {
-		for _, handle := range conn.Handles() {
-			holders[handle.Request.Route]++
+		for _, oc := range conn.OpenCursors() {
+			holders[oc.Request.Route]++
 		}
 	}
 	routes := []wire.Route{}
@@ -63,7 +63,7 @@ func (c *console) modelOf(rt *route.Route) string {
 func (c *console) describeCursors() []wire.CursorInfo {
 	byNumber := map[uint64]*wire.CursorInfo{}
 	for _, conn := range c.app.Connections() {
-		for query, handle := range conn.Queries() {
+		for query, oc := range conn.Queries() {
 			info := byNumber[query.Number()]
 			if info == nil {
 				spec := query.Spec()
@@ -75,8 +75,8 @@ func (c *console) describeCursors() []wire.CursorInfo {
 			if info.Holders++; info.Holders <= server.MaxReach {
 				info.Connections = append(info.Connections, conn.Number())
 			}
-			if !slices.Contains(info.Names, handle.Request.Route.Name) {
-				info.Names = append(info.Names, handle.Request.Route.Name)
+			if !slices.Contains(info.Names, oc.Request.Route.Name) {
+				info.Names = append(info.Names, oc.Request.Route.Name)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-func isDataRequest(do string) bool {
+func isRecordRequest(do string) bool {
 	switch do {
 	case wire.DoFind, wire.DoQuery, wire.DoCount, wire.DoCreate, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll:
 		return true
@@ -23,9 +23,9 @@ func isDataRequest(do string) bool {
 	return false
 }
 
-// data reads or writes records: within a transaction, as one of its own, or, to
+// recordRequest reads or writes records: within a transaction, as one of its own, or, to
 // read, in the past.
-func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRequest) (any, error) {
+func (c *console) recordRequest(ctx context.Context, m *record.Model, req *wire.ControlRequest) (any, error) {
 	db, err := c.requestDB(req)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ func (c *console) describeSchema() wire.Schema {
 		s.models[reflect.TypeOf(m.New()).Elem()] = m
 	}
 	for _, m := range c.app.Config().Models {
-		out.Models = append(out.Models, wire.ModelShape{Name: m.Name, Record: s.of(reflect.TypeOf(m.New()).Elem())})
+		out.Models = append(out.Models, wire.ModelShape{Name: m.Name, Record: s.shape(reflect.TypeOf(m.New()).Elem())})
 	}
 	for _, rt := range c.app.Router().Routes {
 		if rt.Kind != route.KindPage {
@@ -50,11 +50,11 @@ func newShapes() *shapes {
 }
 
 func (s *shapes) route(rt *route.Route) wire.RouteSchema {
-	out := wire.RouteSchema{Kind: string(rt.Kind), Name: rt.Pattern(), In: s.of(rt.In)}
+	out := wire.RouteSchema{Kind: string(rt.Kind), Name: rt.Pattern(), In: s.shape(rt.In)}
 	if rt.Value {
 		out.Kind = "value"
 	} else {
-		shape := s.of(rt.Out)
+		shape := s.shape(rt.Out)
 		out.Out = &shape
 	}
 	for _, f := range rt.Narrow {
@@ -68,12 +68,12 @@ var (
 	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// of describes a type as encoding/json writes it.
-func (s *shapes) of(t reflect.Type) wire.Shape {
+// shape describes a type as encoding/json writes it.
+func (s *shapes) shape(t reflect.Type) wire.Shape {
 	pointer := reflect.PointerTo(t)
 	switch {
 	case t.Kind() == reflect.Pointer:
-		shape := s.of(t.Elem())
+		shape := s.shape(t.Elem())
 		shape.Null = true
 		return shape
 	case t == reflect.TypeFor[time.Time]():
@@ -117,7 +117,7 @@ func (s *shapes) element(t reflect.Type) *wire.Shape {
 	}
 	s.within[t] = true
 	defer delete(s.within, t)
-	shape := s.of(t.Elem())
+	shape := s.shape(t.Elem())
 	return &shape
 }
 
@@ -143,7 +143,7 @@ func (s *shapes) fields(t reflect.Type) []wire.FieldShape {
 	model := s.models[t]
 	out := []wire.FieldShape{}
 	for _, member := range route.JSONFields(t) {
-		field := wire.FieldShape{Name: member.JSONName, Shape: s.of(member.Type), Omitted: member.BehindPointer}
+		field := wire.FieldShape{Name: member.JSONName, Shape: s.shape(member.Type), Omitted: member.BehindPointer}
 		if model != nil {
 			stored := model.Field(member.JSONName)
 			if stored == nil || stored.Private {

@@ -122,13 +122,13 @@ func TestShapes(t *testing.T) {
 			wire.FieldShape{Name: "C", Shape: wire.Shape{Is: "int"}, Omitted: true},
 		)},
 	} {
-		if diff := cmp.Diff(test.want, newShapes().of(reflect.TypeOf(test.value))); diff != "" {
+		if diff := cmp.Diff(test.want, newShapes().shape(reflect.TypeOf(test.value))); diff != "" {
 			t.Errorf("%T: %s", test.value, diff)
 		}
 	}
 
 	s := newShapes()
-	tree := s.of(reflect.TypeFor[*Tree]())
+	tree := s.shape(reflect.TypeFor[*Tree]())
 	if want := (wire.Shape{Is: "github.com/towerkit/tower/internal/server/control.Tree", Null: true}); !cmp.Equal(tree, want) {
 		t.Errorf("a Tree is %+v", tree)
 	}

@@ -25,13 +25,13 @@ type transaction struct {
 
 // view reads the store as the draft has changed it. With look it does not matter
 // to the commit what is read.
-func (d *transaction) view(ctx context.Context, look bool, fn func(*store.Snapshot) error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (t *transaction) view(ctx context.Context, look bool, fn func(*store.Snapshot) error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if look {
-		return d.tx.ViewUntracked(ctx, fn)
+		return t.tx.ViewUntracked(ctx, fn)
 	}
-	return d.tx.View(ctx, fn)
+	return t.tx.View(ctx, fn)
 }
 
 // maxForks is how often a function is run again because another wrote the same
@@ -39,17 +39,17 @@ func (d *transaction) view(ctx context.Context, look bool, fn func(*store.Snapsh
 const maxForks = 20
 
 // write runs fn on a copy of the draft, and keeps what it wrote if it succeeds.
-func (d *transaction) write(fn func(*store.Tx) error) error {
+func (t *transaction) write(fn func(*store.Tx) error) error {
 	for try := 1; ; try++ {
-		d.mu.Lock()
-		fork := d.tx.Fork()
-		d.mu.Unlock()
+		t.mu.Lock()
+		fork := t.tx.Fork()
+		t.mu.Unlock()
 		if err := fn(fork); err != nil {
 			return err
 		}
-		d.mu.Lock()
-		err := d.tx.Join(fork)
-		d.mu.Unlock()
+		t.mu.Lock()
+		err := t.tx.Join(fork)
+		t.mu.Unlock()
 		if !errors.Is(err, store.ErrConflict) || try == maxForks {
 			return err
 		}
@@ -62,12 +62,12 @@ type txDB struct {
 	untracked bool
 }
 
-func (d txDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return d.view(ctx, d.untracked, fn)
+func (db txDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return db.view(ctx, db.untracked, fn)
 }
 
-func (d txDB) Transaction(_ context.Context, fn func(*server.Tx) error) error {
-	return d.write(func(tx *store.Tx) error { return fn(&server.Tx{Tx: tx}) })
+func (db txDB) Transaction(_ context.Context, fn func(*server.Tx) error) error {
+	return db.write(func(tx *store.Tx) error { return fn(&server.Tx{Tx: tx}) })
 }
 
 // requestDB returns what a request reads and writes: the store, a transaction that is
@@ -82,17 +82,17 @@ func (c *console) requestDB(req *wire.ControlRequest) (server.DB, error) {
 	if req.Tx == 0 {
 		return c.app, nil
 	}
-	d, err := c.openTransaction(req)
-	return txDB{d, req.Look}, err
+	t, err := c.openTransaction(req)
+	return txDB{t, req.Look}, err
 }
 
 // openTransaction returns the open transaction that a request names.
 func (c *console) openTransaction(req *wire.ControlRequest) (*transaction, error) {
-	d := c.transactions[req.Tx]
-	if d == nil {
+	t := c.transactions[req.Tx]
+	if t == nil {
 		return nil, fault.Errorf(fault.NotFound, "there is no open transaction %d", req.Tx)
 	}
-	return d, nil
+	return t, nil
 }
 
 // stateAt returns the state after a commit.
@@ -116,13 +116,13 @@ func (c *console) begin(req *wire.ControlRequest) (any, error) {
 	if req.Tx == 0 {
 		made.tx = c.app.Store().Begin(c.by)
 	} else {
-		d, err := c.openTransaction(req)
+		t, err := c.openTransaction(req)
 		if err != nil {
 			return nil, err
 		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		made.tx, made.parent = d.tx.Fork(), d
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		made.tx, made.parent = t.tx.Fork(), t
 	}
 	c.lastTx++
 	c.transactions[c.lastTx] = made
@@ -134,7 +134,7 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 	if req.Do == wire.DoBegin {
 		return c.begin(req)
 	}
-	d, err := c.openTransaction(req)
+	t, err := c.openTransaction(req)
 	if err != nil {
 		return nil, err
 	}
@@ -142,19 +142,19 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 		delete(c.transactions, req.Tx)
 		return nil, nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.parent != nil {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.parent != nil {
 		delete(c.transactions, req.Tx)
-		d.parent.mu.Lock()
-		defer d.parent.mu.Unlock()
-		return wire.Written{}, d.parent.tx.Join(d.tx)
+		t.parent.mu.Lock()
+		defer t.parent.mu.Unlock()
+		return wire.Written{}, t.parent.tx.Join(t.tx)
 	}
-	commit, err := d.tx.Commit(ctx)
+	commit, err := t.tx.Commit(ctx)
 	var invalid *record.InvalidError
 	switch {
 	case errors.Is(err, store.ErrConflict):
-		return nil, c.conflict(ctx, d.tx)
+		return nil, c.conflict(ctx, t.tx)
 	case errors.As(err, &invalid):
 		return nil, err
 	}
@@ -172,12 +172,12 @@ func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	problems := &record.Problems{}
-	for _, m := range moved {
-		what := m.Model
-		if m.ID != "" {
-			what = c.app.Store().Model(m.Model).Type + " " + m.ID
+	for _, stale := range moved {
+		what := stale.Model
+		if stale.ID != "" {
+			what = c.app.Store().Model(stale.Model).Type + " " + stale.ID
 		}
-		problems.Add(what, m.describe())
+		problems.Add(what, stale.describe())
 	}
 	return &fault.Error{Code: fault.Conflict, Message: "this is not as it was read any more", Problems: problems}
 }
@@ -185,16 +185,16 @@ func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 // A staleRead is what has moved, to be told in words too.
 type staleRead struct{ wire.StaleRead }
 
-func (m staleRead) describe() string {
-	text := map[string]string{"create": "was created", "update": "was updated", "delete": "was deleted", "": "was changed"}[m.Op]
-	if m.ID == "" {
+func (stale staleRead) describe() string {
+	text := map[string]string{"create": "was created", "update": "was updated", "delete": "was deleted", "": "was changed"}[stale.Op]
+	if stale.ID == "" {
 		text = "what was read has changed"
 	}
-	if m.Seq > 0 {
-		text += fmt.Sprintf(" by commit %d (%s)", m.Seq, m.By)
+	if stale.Seq > 0 {
+		text += fmt.Sprintf(" by commit %d (%s)", stale.Seq, stale.By)
 	}
-	if len(m.Fields) > 0 {
-		text += ": " + strings.Join(m.Fields, ", ")
+	if len(stale.Fields) > 0 {
+		text += ": " + strings.Join(stale.Fields, ", ")
 	}
 	return text
 }
@@ -207,13 +207,13 @@ func (c *console) staleReads(ctx context.Context, tx *store.Tx) ([]staleRead, er
 	}
 	all := []staleRead{}
 	for _, f := range found {
-		m := staleRead{wire.StaleRead{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
+		stale := staleRead{wire.StaleRead{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
 		for _, change := range f.Later.Changes {
 			if change.Model == f.Model && change.ID == f.ID {
-				m.Op, m.Fields = change.Op.String(), server.ChangedFields(change)
+				stale.Op, stale.Fields = change.Op.String(), server.ChangedFields(change)
 			}
 		}
-		all = append(all, m)
+		all = append(all, stale)
 	}
 	return all, nil
 }
@@ -228,13 +228,13 @@ func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, erro
 		}
 		changes = commit.Changes
 	} else {
-		d, err := c.openTransaction(req)
+		t, err := c.openTransaction(req)
 		if err != nil {
 			return nil, err
 		}
-		d.mu.Lock()
-		changes = d.tx.Changes()
-		d.mu.Unlock()
+		t.mu.Lock()
+		changes = t.tx.Changes()
+		t.mu.Unlock()
 	}
 	diffs := []wire.Diff{}
 	for _, change := range changes {

@@ -43,11 +43,11 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 		return err
 	}
 	if req.Tx != 0 {
-		d, err := c.openTransaction(req)
+		t, err := c.openTransaction(req)
 		if err != nil {
 			return nil, err
 		}
-		return wire.Written{Changes: len(commit.Changes)}, d.write(inverse)
+		return wire.Written{Changes: len(commit.Changes)}, t.write(inverse)
 	}
 	made, err := c.app.Store().Update(ctx, c.by, inverse)
 	if err != nil {
@@ -58,13 +58,13 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 
 // contradicted says what stands against the undo of a commit.
 func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
-	m := staleRead{wire.StaleRead{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
+	stale := staleRead{wire.StaleRead{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
 	for _, change := range err.Later.Changes {
 		if change.Model == err.Model && change.ID == err.ID {
-			m.Op, m.Fields = change.Op.String(), server.ChangedFields(change)
+			stale.Op, stale.Fields = change.Op.String(), server.ChangedFields(change)
 		}
 	}
 	out := &fault.Error{Code: fault.Conflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &record.Problems{}}
-	out.Problems.Add(err.Model.Type+" "+string(err.ID), m.describe())
+	out.Problems.Add(err.Model.Type+" "+string(err.ID), stale.describe())
 	return out
 }

@@ -40,8 +40,8 @@ type Step struct {
 	HTML string // of a page's list
 }
 
-func NewFrame(from, seq uint64, ack bool, parts []CursorDelta, allowed *wire.Allowed) *Frame {
-	f := &Frame{from: from, seq: seq, ack: ack, Deltas: parts, allowed: allowed}
+func NewFrame(from, seq uint64, ack bool, deltas []CursorDelta, allowed *wire.Allowed) *Frame {
+	f := &Frame{from: from, seq: seq, ack: ack, Deltas: deltas, allowed: allowed}
 	f.single = batch{last: f, size: 1}
 	f.text = f.encode()
 	return f

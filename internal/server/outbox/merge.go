@@ -16,31 +16,31 @@ type batch struct {
 	size   int    // how many frames
 	next   *batch // the one that was made of it last; only Deliver makes them
 
-	once sync.Once
-	one  *Frame
+	once  sync.Once
+	frame *Frame
 }
 
-// then returns the run with one frame more.
-func (r *batch) then(f *Frame) *batch {
-	if r.next == nil || r.next.last != f {
-		r.next = &batch{before: r, last: f, size: r.size + 1}
+// append returns the run with one frame more.
+func (b *batch) append(f *Frame) *batch {
+	if b.next == nil || b.next.last != f {
+		b.next = &batch{before: b, last: f, size: b.size + 1}
 	}
-	return r.next
+	return b.next
 }
 
 // merged returns one frame that does what those of the run do.
-func (r *batch) merged() *Frame {
-	if r.before == nil {
-		return r.last
+func (b *batch) merged() *Frame {
+	if b.before == nil {
+		return b.last
 	}
-	r.once.Do(func() {
-		frames := make([]*Frame, r.size)
-		for at, i := r, r.size-1; at != nil; at, i = at.before, i-1 {
+	b.once.Do(func() {
+		frames := make([]*Frame, b.size)
+		for at, i := b, b.size-1; at != nil; at, i = at.before, i-1 {
 			frames[i] = at.last
 		}
-		r.one = merge(frames)
+		b.frame = merge(frames)
 	})
-	return r.one
+	return b.frame
 }
 
 // named is how a record is told from those of other models.
@@ -50,9 +50,9 @@ type named struct {
 }
 
 // Images are the newest of each record.
-type images map[named]*record.Image
+type newestImages map[named]*record.Image
 
-func (n images) note(steps []Step) {
+func (n newestImages) add(steps []Step) {
 	for _, s := range steps {
 		if s.Image != nil {
 			n[named{s.Image.Model, s.ID}] = s.Image
@@ -60,7 +60,7 @@ func (n images) note(steps []Step) {
 	}
 }
 
-func (n images) put(steps []Step) {
+func (n newestImages) replace(steps []Step) {
 	for i := range steps {
 		if s := &steps[i]; s.Image != nil {
 			s.Image = n[named{s.Image.Model, s.ID}]
@@ -72,62 +72,62 @@ func (n images) put(steps []Step) {
 // image, and for each cursor what leads from before the first frame to after the
 // last.
 func merge(frames []*Frame) *Frame {
-	var parts []CursorDelta
+	var deltas []CursorDelta
 	at := map[uint64]int{} // the place of a cursor among parts
-	newest := images{}
+	newest := newestImages{}
 	ack := false
 	for _, f := range frames {
 		ack = ack || f.ack
 		for _, p := range f.Deltas {
 			i, known := at[p.Number]
 			if !known {
-				i = len(parts)
+				i = len(deltas)
 				at[p.Number] = i
-				parts = append(parts, CursorDelta{Number: p.Number, HTML: p.HTML})
+				deltas = append(deltas, CursorDelta{Number: p.Number, HTML: p.HTML})
 			}
-			parts[i].Steps = append(parts[i].Steps, p.Steps...)
+			deltas[i].Steps = append(deltas[i].Steps, p.Steps...)
 			if p.Value != nil {
-				parts[i].Value = p.Value
+				deltas[i].Value = p.Value
 			}
 			if p.HTML {
 				continue
 			}
-			newest.note(p.Steps)
+			newest.add(p.Steps)
 			for model, steps := range p.Include {
-				newest.note(steps)
-				if parts[i].Include == nil {
-					parts[i].Include = map[string][]Step{}
+				newest.add(steps)
+				if deltas[i].Include == nil {
+					deltas[i].Include = map[string][]Step{}
 				}
-				parts[i].Include[model] = append(parts[i].Include[model], steps...)
+				deltas[i].Include[model] = append(deltas[i].Include[model], steps...)
 			}
 		}
 	}
-	for i := range parts {
-		p := &parts[i]
+	for i := range deltas {
+		p := &deltas[i]
 		p.Steps = compose(p.Steps)
 		if p.HTML {
 			continue
 		}
-		newest.put(p.Steps)
+		newest.replace(p.Steps)
 		for model, steps := range p.Include {
 			steps = compose(steps)
 			slices.SortStableFunc(steps, func(a, b Step) int { return opOrder(a.Op) - opOrder(b.Op) }) // they have no order, and are one delta
-			newest.put(steps)
+			newest.replace(steps)
 			p.Include[model] = steps
 		}
 	}
-	return NewFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts, nil)
+	return NewFrame(frames[0].from, frames[len(frames)-1].seq, ack, deltas, nil)
 }
 
-// A recordFate is what becomes of one record in the course of several frames.
-type recordFate struct {
-	fresh   bool // it was not held before
-	gone    bool // it is not held after
-	latest  Step // its newest image
-	settled bool // a later step says where it stands, or it is gone
-	needed  bool // a later step says that another stands after it
-	anchor  bool // some step that is kept does
-	put     bool // it has been placed
+// A netChange is what becomes of one record in the course of several frames.
+type netChange struct {
+	entered    bool // it was not held before
+	left       bool // it is not held after
+	latest     Step // its newest image
+	superseded bool // a later step says where it stands, or it is gone
+	needed     bool // a later step says that another stands after it
+	anchor     bool // some step that is kept does
+	placed     bool // it has been placed
 }
 
 // compose returns fewer steps that lead from any list to where all the steps
@@ -140,33 +140,33 @@ type recordFate struct {
 // when it leaves, unless another record is placed after it in between. And what
 // nobody is placed after may leave at once.
 func compose(steps []Step) []Step {
-	fates := make(map[record.ID]*recordFate)
+	changes := make(map[record.ID]*netChange)
 	var ids []record.ID // in the order in which they are met
 	for _, s := range steps {
-		f := fates[s.ID]
-		if f == nil {
-			f = &recordFate{fresh: s.Op == cursor.Enter}
-			fates[s.ID] = f
+		n := changes[s.ID]
+		if n == nil {
+			n = &netChange{entered: s.Op == cursor.Enter}
+			changes[s.ID] = n
 			ids = append(ids, s.ID)
 		}
-		if f.gone = s.Op == cursor.Leave; !f.gone {
+		if n.left = s.Op == cursor.Leave; !n.left {
 			if s.HTML == "" {
-				s.HTML = f.latest.HTML // of a frame that was merged, which says it once
+				s.HTML = n.latest.HTML // of a frame that was merged, which says it once
 			}
-			f.latest = s
+			n.latest = s
 		}
-		f.settled = f.gone
+		n.superseded = n.left
 	}
 
 	var kept []Step // the last first
 	for _, s := range slices.Backward(steps) {
-		f := fates[s.ID]
-		if !s.places() || f.settled && !f.needed {
+		n := changes[s.ID]
+		if !s.places() || n.superseded && !n.needed {
 			continue
 		}
-		f.settled, f.needed = true, false
+		n.superseded, n.needed = true, false
 		if s.After != nil {
-			if neighbor := fates[*s.After]; neighbor != nil {
+			if neighbor := changes[*s.After]; neighbor != nil {
 				neighbor.needed, neighbor.anchor = true, true
 			}
 		}
@@ -175,29 +175,29 @@ func compose(steps []Step) []Step {
 
 	out := make([]Step, 0, len(kept))
 	for _, id := range ids {
-		if f := fates[id]; f.gone && !f.fresh && !f.anchor {
+		if n := changes[id]; n.left && !n.entered && !n.anchor {
 			out = append(out, leave(id))
 		}
 	}
 	for _, s := range slices.Backward(kept) {
-		f := fates[s.ID]
-		placed := Step{Delta: cursor.Delta{Op: cursor.Change, ID: s.ID, Image: f.latest.Image, After: s.After}}
-		if !f.put {
-			placed.HTML = f.latest.HTML
-			if f.fresh {
+		n := changes[s.ID]
+		placed := Step{Delta: cursor.Delta{Op: cursor.Change, ID: s.ID, Image: n.latest.Image, After: s.After}}
+		if !n.placed {
+			placed.HTML = n.latest.HTML
+			if n.entered {
 				placed.Op = cursor.Enter
 			}
 		}
-		f.put = true
+		n.placed = true
 		out = append(out, placed)
 	}
 	for _, id := range ids {
-		if f := fates[id]; !f.gone && !f.put {
-			out = append(out, f.latest) // a change in its place
+		if n := changes[id]; !n.left && !n.placed {
+			out = append(out, n.latest) // a change in its place
 		}
 	}
 	for _, id := range ids {
-		if f := fates[id]; f.gone && f.anchor {
+		if n := changes[id]; n.left && n.anchor {
 			out = append(out, leave(id))
 		}
 	}

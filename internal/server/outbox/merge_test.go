@@ -58,7 +58,7 @@ type lag struct {
 	number   uint64
 	lists    []*naiveList
 	states   map[uint64]string // after each commit that touched the connection
-	promised *Place
+	promised *Slot
 	promise  []byte
 
 	messages [][]byte
@@ -130,7 +130,7 @@ func (l *lag) commit() {
 		body := fmt.Sprintf(`{"id":"%s","v":%d,"x":"%s"}`, id, l.seq, strings.Repeat("x", l.random.IntN(100)))
 		images[id] = &record.Image{Model: lagModel, ID: id, Version: l.seq, JSON: []byte(body)}
 	}
-	var parts []CursorDelta
+	var deltas []CursorDelta
 	for _, list := range l.lists {
 		steps := list.follow(images, l.random)
 		p := CursorDelta{Number: list.number, HTML: list.html, Steps: steps}
@@ -139,14 +139,14 @@ func (l *lag) commit() {
 			p.To, list.number = l.number, l.number
 		}
 		if len(steps) > 0 || p.To != 0 {
-			parts = append(parts, p)
+			deltas = append(deltas, p)
 		}
 	}
-	if len(parts) == 0 {
+	if len(deltas) == 0 {
 		return
 	}
 	l.states[l.seq] = l.describe()
-	l.outbox.Deliver(NewFrame(l.seq, l.seq, false, parts, nil), l.random.IntN(3) == 0)
+	l.outbox.Deliver(NewFrame(l.seq, l.seq, false, deltas, nil), l.random.IntN(3) == 0)
 }
 
 // follow lets the list follow a commit in which the records have become images,

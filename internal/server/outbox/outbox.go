@@ -11,13 +11,13 @@ type Outbox struct {
 	Limit     int // of bytes that wait
 
 	mu         sync.Mutex
-	queue      []*Place
+	queue      []*Slot
 	bytes      int
 	compactAt  int  // bytes at which what waits is merged; at least limit
 	busy       bool // a message is inside the transport
 	collecting bool // what is put waits for flush
 	full       bool
-	last       func() // ends the transport once all is sent; nil: it stays
+	onIdle     func() // ends the transport once all is sent; nil: it stays
 }
 
 // A Transport takes a connection's messages. It never waits.
@@ -27,9 +27,9 @@ type Transport interface {
 	End(code int, reason string)
 }
 
-// A Place in an outbox is an answer or the like, where one will be, or a run of
+// A Slot in an outbox is an answer or the like, where one will be, or a run of
 // commits. What is put after it waits for it.
-type Place struct {
+type Slot struct {
 	text  []byte
 	batch *batch // instead of text
 	bytes int
@@ -43,21 +43,21 @@ const MaxMessage = 256 << 10
 func (o *Outbox) Put(text []byte) { o.Fill(o.Reserve(), text) }
 
 // Reserve takes the next place, which is to be filled soon.
-func (o *Outbox) Reserve() *Place {
-	p := &Place{}
+func (o *Outbox) Reserve() *Slot {
+	s := &Slot{}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.full {
-		o.queue = append(o.queue, p)
+		o.queue = append(o.queue, s)
 	}
-	return p
+	return s
 }
 
 // Fill puts a text into a place; nil gives the place up.
-func (o *Outbox) Fill(p *Place, text []byte) {
+func (o *Outbox) Fill(s *Slot, text []byte) {
 	o.mu.Lock()
-	p.text, p.bytes, p.ready = text, len(text), true
-	o.added(len(text))
+	s.text, s.bytes, s.ready = text, len(text), true
+	o.account(len(text))
 }
 
 // Deliver queues a commit. Nobody else may deliver at the same time. What is held
@@ -79,7 +79,7 @@ func (o *Outbox) Deliver(f *Frame, hold bool) {
 	if !o.full {
 		o.enqueue(f)
 	}
-	o.added(len(f.text))
+	o.account(len(f.text))
 }
 
 // Collect keeps what is put until flush, so that it goes into one message.
@@ -93,35 +93,35 @@ func (o *Outbox) Collect() {
 func (o *Outbox) Flush() {
 	o.mu.Lock()
 	o.collecting = false
-	next := o.take()
+	next := o.takeReady()
 	o.mu.Unlock()
-	o.hand(next)
+	o.send(next)
 }
 
 // enqueue lets a commit join the run before it, or begin one.
 func (o *Outbox) enqueue(f *Frame) {
 	if n := len(o.queue); n > 0 {
-		if p := o.queue[n-1]; p.batch != nil && p.batch.last.plain() && f.plain() {
-			p.batch = p.batch.then(f)
-			p.bytes += len(f.text)
+		if s := o.queue[n-1]; s.batch != nil && s.batch.last.plain() && f.plain() {
+			s.batch = s.batch.append(f)
+			s.bytes += len(f.text)
 			return
 		}
 	}
-	o.queue = append(o.queue, &Place{batch: &f.single, bytes: len(f.text), ready: true})
+	o.queue = append(o.queue, &Slot{batch: &f.single, bytes: len(f.text), ready: true})
 }
 
-// added accounts for what was put, and unlocks.
-func (o *Outbox) added(bytes int) {
-	var next []*Place
+// account accounts for what was put, and unlocks.
+func (o *Outbox) account(bytes int) {
+	var next []*Slot
 	if !o.full {
 		o.bytes += bytes
-		next = o.take()
+		next = o.takeReady()
 		if o.bytes > max(o.Limit, o.compactAt) {
 			o.compact()
 		}
 	}
 	o.mu.Unlock()
-	o.hand(next)
+	o.send(next)
 }
 
 // compact merges what waits, and gives up if that is still too much. Else it
@@ -129,12 +129,12 @@ func (o *Outbox) added(bytes int) {
 // for each frame.
 func (o *Outbox) compact() {
 	o.bytes = 0
-	for _, p := range o.queue {
-		if p.batch != nil {
-			one := p.batch.merged()
-			p.batch, p.bytes = &one.single, len(one.text)
+	for _, s := range o.queue {
+		if s.batch != nil {
+			one := s.batch.merged()
+			s.batch, s.bytes = &one.single, len(one.text)
 		}
-		o.bytes += p.bytes
+		o.bytes += s.bytes
 	}
 	o.compactAt = o.bytes + o.Limit/2
 	if o.bytes > o.Limit && len(o.queue) > 1 {
@@ -147,21 +147,21 @@ func (o *Outbox) compact() {
 func (o *Outbox) Sent() {
 	o.mu.Lock()
 	o.busy = false
-	next := o.take()
+	next := o.takeReady()
 	o.endIfIdle()
-	o.hand(next)
+	o.send(next)
 }
 
 // Finish ends the transport once what waits has been sent.
 func (o *Outbox) Finish(code int, reason string) {
 	o.mu.Lock()
-	o.last = func() { o.Transport.End(code, reason) }
+	o.onIdle = func() { o.Transport.End(code, reason) }
 	o.endIfIdle()
 }
 
 // endIfIdle ends the transport if that is due, and unlocks.
 func (o *Outbox) endIfIdle() {
-	last := o.last
+	last := o.onIdle
 	idle := !o.busy && len(o.queue) == 0
 	o.mu.Unlock()
 	if idle && last != nil {
@@ -169,56 +169,56 @@ func (o *Outbox) endIfIdle() {
 	}
 }
 
-// take removes what is ready to be sent, as much as fits into a message.
-func (o *Outbox) take() []*Place {
-	var places []*Place
+// takeReady removes what is ready to be sent, as much as fits into a message.
+func (o *Outbox) takeReady() []*Slot {
+	var slots []*Slot
 	for size := 0; !o.busy && !o.collecting && len(o.queue) > 0 && o.queue[0].ready; {
-		p := o.queue[0]
-		if size > 0 && size+p.bytes > MaxMessage {
+		s := o.queue[0]
+		if size > 0 && size+s.bytes > MaxMessage {
 			break
 		}
-		if p.bytes > 0 {
-			places = append(places, p)
+		if s.bytes > 0 {
+			slots = append(slots, s)
 		}
-		size += p.bytes
-		o.bytes -= p.bytes
+		size += s.bytes
+		o.bytes -= s.bytes
 		o.queue = o.queue[1:]
 	}
 	if len(o.queue) == 0 {
 		o.queue = nil
 	}
-	o.busy = o.busy || len(places) > 0
-	return places
+	o.busy = o.busy || len(slots) > 0
+	return slots
 }
 
-// hand gives what was taken to the transport. It is done without the lock:
+// send gives what was taken to the transport. It is done without the lock:
 // merging takes a while, and others must be able to put meanwhile.
-func (o *Outbox) hand(places []*Place) {
-	if len(places) > 0 {
-		o.Transport.Send(message(places))
+func (o *Outbox) send(slots []*Slot) {
+	if len(slots) > 0 {
+		o.Transport.Send(message(slots))
 	}
 }
 
 // message makes one message of what is in places: the frame itself, or an array.
-func message(places []*Place) []byte {
-	for _, p := range places {
-		if p.batch != nil {
-			p.text = p.batch.merged().text
+func message(slots []*Slot) []byte {
+	for _, s := range slots {
+		if s.batch != nil {
+			s.text = s.batch.merged().text
 		}
 	}
-	if len(places) == 1 {
-		return places[0].text
+	if len(slots) == 1 {
+		return slots[0].text
 	}
 	size := 1
-	for _, p := range places {
-		size += len(p.text) + 1
+	for _, s := range slots {
+		size += len(s.text) + 1
 	}
 	message := append(make([]byte, 0, size), '[')
-	for i, p := range places {
+	for i, s := range slots {
 		if i > 0 {
 			message = append(message, ',')
 		}
-		message = append(message, p.text...)
+		message = append(message, s.text...)
 	}
 	return append(message, ']')
 }

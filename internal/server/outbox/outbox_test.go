@@ -31,16 +31,16 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 		func() { t.Error("the client was let go") },
 	}}
 	sent := 0
-	var promised *Place
+	var promised *Slot
 	var promise []byte
 	for i := range 5000 {
 		frame := []byte(fmt.Sprint(i))
-		switch place := o.Reserve(); {
+		switch slot := o.Reserve(); {
 		case promised == nil && random.IntN(10) == 0:
-			promised = place
+			promised = slot
 			promise = frame
 		default:
-			o.Fill(place, frame)
+			o.Fill(slot, frame)
 		}
 		switch random.IntN(10) {
 		case 0:

@@ -15,8 +15,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// inputs are the fields of an action's input, by their JSON names.
-type inputs struct {
+// Inputs are the fields of an action's input, by their JSON names.
+type Inputs struct {
 	typ    reflect.Type
 	fields []input
 }
@@ -28,11 +28,11 @@ type input struct {
 	required bool
 }
 
-func newInputs(t reflect.Type) (*inputs, error) {
+func newInputs(t reflect.Type) (*Inputs, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("its input is a %s; it must be a struct", t)
 	}
-	in := &inputs{typ: t}
+	in := &Inputs{typ: t}
 	for _, sf := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		if !sf.IsExported() || sf.Anonymous || name == "-" {
@@ -50,7 +50,7 @@ func newInputs(t reflect.Type) (*inputs, error) {
 	return in, nil
 }
 
-func (in *inputs) describe() []wire.Input {
+func (in *Inputs) describe() []wire.Input {
 	out := []wire.Input{}
 	for _, f := range in.fields {
 		out = append(out, wire.Input{Name: f.name, Type: typeName(f.typ), Required: f.required})
@@ -79,8 +79,8 @@ func typeName(t reflect.Type) string {
 	return strings.TrimRight(t.Kind().String(), "0123456789")
 }
 
-// notA says that a value is not of a type, to follow the field's name.
-func notA(t reflect.Type) string {
+// typeProblem says that a value is not of a type, to follow the field's name.
+func typeProblem(t reflect.Type) string {
 	switch name := typeName(t); {
 	case name == "float":
 		return "is not a number"
@@ -97,7 +97,7 @@ func notA(t reflect.Type) string {
 
 // Decode makes an input, a pointer to its struct, from the values in a path and
 // from a JSON object or a form, and validates it.
-func (in *inputs) Decode(path url.Values, body json.RawMessage, form url.Values) (any, error) {
+func (in *Inputs) Decode(path url.Values, body json.RawMessage, form url.Values) (any, error) {
 	target := reflect.New(in.typ)
 	problems := &record.Problems{}
 	in.fromForm(target.Elem(), form, problems)
@@ -116,7 +116,7 @@ func (in *inputs) Decode(path url.Values, body json.RawMessage, form url.Values)
 	return target.Interface(), nil
 }
 
-func (in *inputs) fromJSON(target reflect.Value, body json.RawMessage, problems *record.Problems) error {
+func (in *Inputs) fromJSON(target reflect.Value, body json.RawMessage, problems *record.Problems) error {
 	if body = bytes.TrimSpace(body); len(body) == 0 || string(body) == "null" {
 		return nil
 	}
@@ -131,7 +131,7 @@ func (in *inputs) fromJSON(target reflect.Value, body json.RawMessage, problems 
 			continue
 		}
 		if err := setJSON(target.FieldByIndex(f.index), value); err != nil {
-			problems.Add(name, notA(f.typ))
+			problems.Add(name, typeProblem(f.typ))
 		}
 	}
 	return nil
@@ -153,7 +153,7 @@ func setJSON(field reflect.Value, value json.RawMessage) error {
 
 // fromForm takes the last of several values, so that a hidden field can stand
 // for an unchecked box, and skips names that are no input, such as a button's.
-func (in *inputs) fromForm(target reflect.Value, form url.Values, problems *record.Problems) {
+func (in *Inputs) fromForm(target reflect.Value, form url.Values, problems *record.Problems) {
 	for _, f := range in.fields {
 		values, sent := form[f.name]
 		if !sent || len(values) == 0 {
@@ -163,7 +163,7 @@ func (in *inputs) fromForm(target reflect.Value, form url.Values, problems *reco
 		if field.Kind() == reflect.Slice {
 			setList(field, f, values, problems)
 		} else if err := setText(field, values[len(values)-1]); err != nil {
-			problems.Add(f.name, notA(f.typ))
+			problems.Add(f.name, typeProblem(f.typ))
 		}
 	}
 }
@@ -173,7 +173,7 @@ func setList(field reflect.Value, f input, values []string, problems *record.Pro
 	for _, text := range values {
 		element := reflect.New(field.Type().Elem()).Elem()
 		if err := setText(element, text); err != nil {
-			problems.Add(f.name, notA(f.typ))
+			problems.Add(f.name, typeProblem(f.typ))
 			return
 		}
 		list = reflect.Append(list, element)
@@ -238,7 +238,7 @@ func parseTime(text string) (at time.Time, err error) {
 	return at, err
 }
 
-func (in *inputs) find(name string) *input {
+func (in *Inputs) find(name string) *input {
 	for i := range in.fields {
 		if in.fields[i].name == name {
 			return &in.fields[i]
@@ -247,7 +247,7 @@ func (in *inputs) find(name string) *input {
 	return nil
 }
 
-func (in *inputs) names() string {
+func (in *Inputs) names() string {
 	if len(in.fields) == 0 {
 		return "none"
 	}

@@ -29,7 +29,7 @@ func JSONFields(t reflect.Type) []JSONField {
 				continue
 			}
 			seen[at.inner()] = true
-			for m := range at.own {
+			for m := range at.fields {
 				if m.embedded() {
 					deeper = append(deeper, m)
 				} else {
@@ -72,8 +72,8 @@ func (m JSONField) tag() string {
 	return name
 }
 
-// own yields the fields of the struct that m is, as JSON sees them.
-func (m JSONField) own(yield func(JSONField) bool) {
+// fields yields the fields of the struct that m is, as JSON sees them.
+func (m JSONField) fields(yield func(JSONField) bool) {
 	for i := range m.inner().NumField() {
 		field := JSONField{StructField: m.inner().Field(i), Path: append(slices.Clone(m.Path), i), BehindPointer: m.BehindPointer}
 		if field.Tag.Get("json") == "-" || !field.IsExported() && !field.embedded() {

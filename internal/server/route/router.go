@@ -55,7 +55,7 @@ type Route struct {
 	Value  bool            // the cursor carries a value
 	Narrow []*record.Field // what a client may narrow a cursor by
 
-	Inputs *inputs
+	Inputs *Inputs
 }
 
 // Pattern returns "POST /posts", or a cursor's name.
@@ -153,7 +153,7 @@ func (r *Router) register(route *Route) {
 		path += "{$}"
 	}
 	r.mux.HandleFunc(route.Method+" "+path, func(w http.ResponseWriter, req *http.Request) {
-		found := w.(*finding)
+		found := w.(*routeMatch)
 		found.route = route
 		for _, in := range route.Inputs.fields {
 			if value := req.PathValue(in.name); value != "" {
@@ -163,17 +163,17 @@ func (r *Router) register(route *Route) {
 	})
 }
 
-// finding stands in for a response while the mux finds a route.
-type finding struct {
+// routeMatch stands in for a response while the mux finds a route.
+type routeMatch struct {
 	route  *Route
 	values url.Values
 	status int
 	header http.Header
 }
 
-func (f *finding) Header() http.Header         { return f.header }
-func (f *finding) Write(p []byte) (int, error) { return len(p), nil }
-func (f *finding) WriteHeader(status int)      { f.status = status }
+func (f *routeMatch) Header() http.Header         { return f.header }
+func (f *routeMatch) Write(p []byte) (int, error) { return len(p), nil }
+func (f *routeMatch) WriteHeader(status int)      { f.status = status }
 
 // Find returns the route for a method and a path, and the values in the path.
 func (r *Router) Find(method, path string) (*Route, url.Values, error) {
@@ -181,7 +181,7 @@ func (r *Router) Find(method, path string) (*Route, url.Values, error) {
 	if err != nil {
 		return nil, nil, fault.Errorf(fault.BadRequest, "%q is not a path", path)
 	}
-	found := &finding{values: url.Values{}, header: http.Header{}}
+	found := &routeMatch{values: url.Values{}, header: http.Header{}}
 	r.mux.ServeHTTP(found, &http.Request{Method: method, URL: target, Host: "tower"})
 	switch {
 	case found.route != nil:

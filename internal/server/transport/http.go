@@ -20,9 +20,9 @@ func (s *Links) ServeStream(w http.ResponseWriter, r *http.Request) {
 		s.host.Fail(w, r, err)
 		return
 	}
-	defer s.forget(l, outbox.CloseDone, "the stream has ended")
+	defer s.remove(l, outbox.CloseDone, "the stream has ended")
 	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // what is between may still be sending it
-	l.resetIdle(s.silence)
+	l.resetIdle(s.maxSilence)
 	limitSendBuffer(r.Context())
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
@@ -34,7 +34,7 @@ func (s *Links) ServeStream(w http.ResponseWriter, r *http.Request) {
 	next, have := &wire.Delivery{Link: l.id}, uint64(0)
 	for err = l.write(w, next); err == nil && next.End == nil; err = l.write(w, next) {
 		have = max(have, next.Number)
-		if next, err = l.next(r.Context(), have, s.beat); err != nil || r.Context().Err() != nil {
+		if next, err = l.next(r.Context(), have, s.heartbeat); err != nil || r.Context().Err() != nil {
 			break
 		}
 	}
@@ -80,15 +80,15 @@ func (s *Links) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
 	if l.kind != "poll" {
 		return nil, fault.Errorf(fault.BadRequest, "the messages of this link come over its %s", l.kind)
 	}
-	wait := s.wait
+	wait := s.maxPoll
 	if asked := time.Duration(poll.Wait) * time.Second; 0 < asked && asked < wait {
 		wait = asked
 	}
-	l.resetIdle(wait + s.absence)
+	l.resetIdle(wait + s.maxAbsence)
 	delivery, err := l.next(r.Context(), poll.Have, wait)
-	l.resetIdle(s.absence)
+	l.resetIdle(s.maxAbsence)
 	if err == nil && delivery.End != nil {
-		s.forget(l, delivery.End.Code, delivery.End.Reason)
+		s.remove(l, delivery.End.Code, delivery.End.Reason)
 	}
 	return delivery, err
 }
@@ -105,10 +105,10 @@ func (s *Links) ServeBatch(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case batch.End:
-		s.forget(l, outbox.CloseDone, "the client has left")
+		s.remove(l, outbox.CloseDone, "the client has left")
 	default:
 		if l.kind == "stream" {
-			l.resetIdle(s.silence)
+			l.resetIdle(s.maxSilence)
 		}
 		err = l.handleBatch(&batch)
 	}

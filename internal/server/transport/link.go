@@ -22,7 +22,7 @@ type link struct {
 	kind  string // "stream" or "poll"
 	conn  Connection
 
-	in        sync.Mutex // held while frames are handled
+	handling  sync.Mutex // held while frames are handled
 	lastBatch uint64     // the number of the last batch
 
 	mu       sync.Mutex
@@ -180,8 +180,8 @@ func (l *link) confirm(have uint64) error {
 
 // handleBatch handles a batch of frames, unless it has done so before.
 func (l *link) handleBatch(batch *wire.Batch) error {
-	l.in.Lock()
-	defer l.in.Unlock()
+	l.handling.Lock()
+	defer l.handling.Unlock()
 	next := l.lastBatch + 1
 	if batch.Number > 0 && batch.Number < next {
 		return nil

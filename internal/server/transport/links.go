@@ -15,10 +15,10 @@ type Links struct {
 	host   Host
 	limits Limits
 
-	beat    time.Duration // of silence, after which a stream says that it lives
-	wait    time.Duration // that a poll may take
-	absence time.Duration // after a poll, that the next may take
-	silence time.Duration // of a stream's client, who sends nothing
+	heartbeat  time.Duration // of silence, after which a stream says that it lives
+	maxPoll    time.Duration // that a poll may take
+	maxAbsence time.Duration // after a poll, that the next may take
+	maxSilence time.Duration // of a stream's client, who sends nothing
 
 	mu       sync.Mutex
 	closed   bool
@@ -30,7 +30,7 @@ type Links struct {
 // NewLinks returns the links of a host's connections.
 func NewLinks(host Host, limits Limits) *Links {
 	return &Links{host: host, limits: limits, open: map[string]*link{},
-		beat: 15 * time.Second, wait: 25 * time.Second, absence: 30 * time.Second, silence: 5 * time.Minute}
+		heartbeat: 15 * time.Second, maxPoll: 25 * time.Second, maxAbsence: 30 * time.Second, maxSilence: 5 * time.Minute}
 }
 
 // add opens a link for a connection.
@@ -51,8 +51,8 @@ func (s *Links) add(c Connection, kind string) (*link, error) {
 		s.visitors++
 	}
 	s.open[l.id] = l
-	l.idle = time.AfterFunc(s.absence, func() {
-		s.begin(func() { s.forget(l, outbox.ClosePolicy, "the client was silent for too long") })
+	l.idle = time.AfterFunc(s.maxAbsence, func() {
+		s.begin(func() { s.remove(l, outbox.ClosePolicy, "the client was silent for too long") })
 	})
 	return l, nil
 }
@@ -85,8 +85,8 @@ func (s *Links) Replace(id string, user string) {
 	}
 }
 
-// forget ends a link of which nobody is to know any more.
-func (s *Links) forget(l *link, code int, reason string) {
+// remove ends a link of which nobody is to know any more.
+func (s *Links) remove(l *link, code int, reason string) {
 	s.mu.Lock()
 	if s.open[l.id] == l {
 		delete(s.open, l.id)
@@ -118,7 +118,7 @@ func (s *Links) Close() {
 	}
 	s.closed = true
 	for _, l := range s.open {
-		s.running.Go(func() { l.close(outbox.CloseRestart, restarts) })
+		s.running.Go(func() { l.close(outbox.CloseRestart, restartReason) })
 		l.idle.Stop()
 	}
 }

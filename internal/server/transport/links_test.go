@@ -131,7 +131,7 @@ func awaitCount(t *testing.T, links *Links, want int) {
 }
 
 func TestALinkThatNobodyPollsEnds(t *testing.T) {
-	links, url := serve(t, 10, 1<<20, func(s *Links) { s.absence, s.wait = 50*time.Millisecond, 200*time.Millisecond })
+	links, url := serve(t, 10, 1<<20, func(s *Links) { s.maxAbsence, s.maxPoll = 50*time.Millisecond, 200*time.Millisecond })
 	_, opened := post(t, url+"/_tower/poll", `{}`)
 	poll := fmt.Sprintf(`{"link":%q}`, opened.Link)
 	if response, d := post(t, url+"/_tower/poll", poll); response.StatusCode != http.StatusOK || d.End != nil {
@@ -149,7 +149,7 @@ func TestALinkThatNobodyPollsEnds(t *testing.T) {
 }
 
 func TestAStreamSaysThatItLivesAndEndsWhenItsClientDoesNot(t *testing.T) {
-	links, url := serve(t, 10, 1<<20, func(s *Links) { s.beat, s.silence = 20*time.Millisecond, 300*time.Millisecond })
+	links, url := serve(t, 10, 1<<20, func(s *Links) { s.heartbeat, s.maxSilence = 20*time.Millisecond, 300*time.Millisecond })
 	response, err := http.Post(url+"/_tower/stream", "", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 // writeWait is how long a client may take to accept what is written to it.
 const writeWait = 10 * time.Second
 
-const restarts = "the server restarts; connect again"
+const restartReason = "the server restarts; connect again"
 
 // Sockets carries connections over WebSockets, by way of melody. Melody drops
 // what does not fit into its buffer and says so too late, so each connection has
@@ -128,7 +128,7 @@ func (s *Sockets) connect(session *melody.Session) {
 		socket.End(outbox.ClosePolicy, fault.As(err).Message)
 	}
 	if s.closing() { // it may have joined too late to be seen
-		socket.close(outbox.CloseRestart, restarts)
+		socket.close(outbox.CloseRestart, restartReason)
 	}
 }
 
@@ -163,7 +163,7 @@ func (s *Sockets) Close() {
 	s.closed = true
 	for _, t := range s.host.Joined() {
 		if socket, ok := t.(*socket); ok {
-			s.running.Go(func() { socket.close(outbox.CloseRestart, restarts) })
+			s.running.Go(func() { socket.close(outbox.CloseRestart, restartReason) })
 		}
 	}
 }
