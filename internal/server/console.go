@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
@@ -110,3 +112,23 @@ func (c *Connection) Number() uint64 { return c.number }
 // MessageSent reports that the connection's transport has passed on the message that
 // it was given, and lets it have the next.
 func (c *Connection) MessageSent() { c.outbox.Sent() }
+
+// checkUser makes sure that there is the user, if the application has looked for one.
+func (s *Session) checkUser(ctx context.Context, asked *follower) error {
+	id := s.Conn.user
+	for _, scope := range asked.recorded {
+		word, field, values, _ := scope.Where.Parts()
+		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
+			continue
+		}
+		err := s.Conn.View(ctx, func(snap *store.Snapshot) error {
+			_, err := snap.Get(scope.Model, id)
+			return err
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return fault.Errorf(fault.Unauthenticated, "there is no %s %s", scope.Model.Type, id)
+		}
+		return err
+	}
+	return nil
+}

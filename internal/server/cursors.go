@@ -2,12 +2,15 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
@@ -183,4 +186,63 @@ func (c *Connection) Queries() map[*cursor.Query]*OpenCursor {
 		out[oc.query] = oc
 	}
 	return out
+}
+
+// answerOpen makes the answer to an open: the records, or what changed of them.
+func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, since *ResumeFrom, o cursor.Opened) (*wire.Answer, error) {
+	spec := o.Query.Spec()
+	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
+		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
+	var err error
+	if answer.Scope, err = a.scopeInfo(c, cr, o.Query); err != nil {
+		return nil, err
+	}
+	if since != nil && since.resync != "" {
+		answer.Resync = since.resync
+	}
+	if cr.Route.Value {
+		answer.Resync, answer.Value = "", ValueJSON(&o.Value)
+		return answer, nil
+	}
+	oc := &OpenCursor{Conn: c, Request: cr}
+	if o.Resumed {
+		var err error
+		answer.Since = req.Since
+		answer.Body, err = a.answers.get(&o, func() ([]byte, error) { return a.resumeAnswer(oc, &o) })
+		return answer, err
+	}
+	if cr.partial != "" {
+		for i, image := range o.Images {
+			html, err := a.render(oc, image, with(o.With, i), nil)
+			if err != nil {
+				return nil, err
+			}
+			answer.Items = append(answer.Items, wire.Item{ID: string(image.ID), HTML: html})
+		}
+		return answer, nil
+	}
+	answer.IDs, answer.Records = nil, map[string][]json.RawMessage{answer.Model: {}}
+	for _, image := range o.Images {
+		answer.IDs = append(answer.IDs, string(image.ID))
+		answer.Records[answer.Model] = append(answer.Records[answer.Model], image.JSON)
+	}
+	answer.Include = map[string][]string{}
+	for _, in := range o.Included {
+		model := in.Model.Name
+		answer.Include[model] = []string{}
+		for _, image := range in.Images {
+			answer.Include[model] = append(answer.Include[model], string(image.ID))
+			if model != answer.Model || !slices.Contains(answer.IDs, string(image.ID)) {
+				answer.Records[model] = append(answer.Records[model], image.JSON)
+			}
+		}
+	}
+	return answer, nil
+}
+
+// model is that of the cursor's records.
+func (o *OpenCursor) Model() *record.Model {
+	o.Conn.mu.Lock()
+	defer o.Conn.mu.Unlock()
+	return o.query.Spec().Scope.Model
 }

@@ -2,13 +2,10 @@ package server
 
 import (
 	"encoding/binary"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/store"
@@ -97,15 +94,6 @@ type delivery struct {
 	frames  map[string]*outbox.Frame
 	html    map[rendering]string
 	key     []byte
-}
-
-// A rendering is the HTML of one record, with what it refers to, by one partial for
-// one viewer (nil: for everyone).
-type rendering struct {
-	partial string
-	image   *record.Image
-	with    string
-	viewer  *Connection
 }
 
 // collect finds the touched connections and notes on each the indexes of its
@@ -228,67 +216,4 @@ func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
 		}
 	}
 	return out, nil
-}
-
-// steps renders the records of a page's list.
-func (a *App) steps(oc *OpenCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
-	out := make([]outbox.Step, len(deltas))
-	for i, delta := range deltas {
-		out[i].Delta = delta
-		if oc.Request.partial != "" && delta.Image != nil {
-			var err error
-			if out[i].HTML, err = a.render(oc, delta.Image, delta.With, html); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return out, nil
-}
-
-// included returns what becomes of included records, by model.
-func included(all []cursor.Included) map[string][]outbox.Step {
-	out := make(map[string][]outbox.Step, len(all))
-	for _, in := range all {
-		for _, delta := range in.Deltas {
-			out[in.Model.Name] = append(out[in.Model.Name], outbox.Step{Delta: delta})
-		}
-	}
-	return out
-}
-
-// valueJSON puts a cursor's value into the wire's form, nil for none.
-func ValueJSON(v *record.Value) json.RawMessage {
-	if v == nil {
-		return nil
-	}
-	data, err := json.Marshal(v.Any())
-	if err != nil {
-		panic(err) // a field's value always has a JSON form
-	}
-	return data
-}
-
-// render renders one record, once for all who see the same.
-func (a *App) render(oc *OpenCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
-	key := rendering{partial: oc.Request.partial, image: image}
-	for _, other := range with {
-		key.with += fmt.Sprintf("%s@%d ", other.ID, other.Version)
-	}
-	var session any
-	if oc.Request.perViewer() {
-		key.viewer = oc.Conn
-		session = oc.Conn.current().value
-	}
-	if html, ok := done[key]; ok {
-		return html, nil
-	}
-	templates, err := a.views.current()
-	if err != nil {
-		return "", err
-	}
-	html, err := templates.partial(oc.Request.partial, image, with, session)
-	if err == nil && done != nil {
-		done[key] = html
-	}
-	return html, err
 }

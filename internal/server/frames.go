@@ -2,10 +2,8 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
@@ -62,12 +60,12 @@ func (c *Connection) handle(req *wire.Request) {
 	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Timeout)
 	defer cancel()
 	var err error
-	switch visit := c.current(); {
+	switch session := c.current(); {
 	case req.Hello != 0:
 		err = c.hello(ctx, req)
 	case req.Ping:
 		c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
-	case visit == nil:
+	case session == nil:
 		err = fault.Errorf(fault.BadRequest, `the first frame must be {"hello":%d}`, wire.Version)
 	case req.Open != "" || req.Live != "":
 		err = c.handleOpen(ctx, req)
@@ -76,7 +74,7 @@ func (c *Connection) handle(req *wire.Request) {
 			c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 		}
 	case req.Call != "":
-		c.send(c.handleCall(ctx, visit, req))
+		c.send(c.handleCall(ctx, session, req))
 	default:
 		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
 	}
@@ -132,56 +130,4 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	return c.OpenCursor(ctx, cr, since, func(o cursor.Opened) (any, error) {
 		return c.app.AnswerOpen(c, cr, req, since, o)
 	})
-}
-
-// answerOpen makes the answer to an open: the records, or what changed of them.
-func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, since *ResumeFrom, o cursor.Opened) (*wire.Answer, error) {
-	spec := o.Query.Spec()
-	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
-		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
-	var err error
-	if answer.Scope, err = a.scopeInfo(c, cr, o.Query); err != nil {
-		return nil, err
-	}
-	if since != nil && since.resync != "" {
-		answer.Resync = since.resync
-	}
-	if cr.Route.Value {
-		answer.Resync, answer.Value = "", ValueJSON(&o.Value)
-		return answer, nil
-	}
-	oc := &OpenCursor{Conn: c, Request: cr}
-	if o.Resumed {
-		var err error
-		answer.Since = req.Since
-		answer.Body, err = a.answers.get(&o, func() ([]byte, error) { return a.resumeAnswer(oc, &o) })
-		return answer, err
-	}
-	if cr.partial != "" {
-		for i, image := range o.Images {
-			html, err := a.render(oc, image, with(o.With, i), nil)
-			if err != nil {
-				return nil, err
-			}
-			answer.Items = append(answer.Items, wire.Item{ID: string(image.ID), HTML: html})
-		}
-		return answer, nil
-	}
-	answer.IDs, answer.Records = nil, map[string][]json.RawMessage{answer.Model: {}}
-	for _, image := range o.Images {
-		answer.IDs = append(answer.IDs, string(image.ID))
-		answer.Records[answer.Model] = append(answer.Records[answer.Model], image.JSON)
-	}
-	answer.Include = map[string][]string{}
-	for _, in := range o.Included {
-		model := in.Model.Name
-		answer.Include[model] = []string{}
-		for _, image := range in.Images {
-			answer.Include[model] = append(answer.Include[model], string(image.ID))
-			if model != answer.Model || !slices.Contains(answer.IDs, string(image.ID)) {
-				answer.Records[model] = append(answer.Records[model], image.JSON)
-			}
-		}
-	}
-	return answer, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/towerkit/tower/internal/cursor"
-	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -60,11 +59,4 @@ func (f *impactPreview) reactions() (all []wire.Reaction) {
 		}
 	}
 	return all
-}
-
-// model is that of the cursor's records.
-func (o *OpenCursor) Model() *record.Model {
-	o.Conn.mu.Lock()
-	defer o.Conn.mu.Unlock()
-	return o.query.Spec().Scope.Model
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
-	"github.com/towerkit/tower/internal/store"
 )
 
 // A session is what [Router.Connect] answered for a connection: its session, and
@@ -223,22 +222,32 @@ func (c *Connection) setPending(old, fresh *Session) {
 	}
 }
 
-// checkUser makes sure that there is the user, if the application has looked for one.
-func (s *Session) checkUser(ctx context.Context, asked *follower) error {
-	id := s.Conn.user
-	for _, scope := range asked.recorded {
-		word, field, values, _ := scope.Where.Parts()
-		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
-			continue
-		}
-		err := s.Conn.View(ctx, func(snap *store.Snapshot) error {
-			_, err := snap.Get(scope.Model, id)
-			return err
-		})
-		if errors.Is(err, store.ErrNotFound) {
-			return fault.Errorf(fault.Unauthenticated, "there is no %s %s", scope.Model.Type, id)
-		}
-		return err
+// A serving is the session and the controller that an action, a page or the method of
+// a cursor runs for.
+type serving struct {
+	session    *Session
+	controller *route.Controller
+}
+
+type servingKey struct{}
+
+// serving returns the context that the methods of a controller are called with.
+func (s *Session) serving(ctx context.Context, controller *route.Controller) context.Context {
+	return context.WithValue(ctx, servingKey{}, serving{s, controller})
+}
+
+// serving returns what ctx serves for the connection. A context that serves nothing
+// gets the connection's own session; an HTTP request, which keeps none, a new one.
+func (c *Connection) serving(ctx context.Context) (serving, error) {
+	if s, ok := ctx.Value(servingKey{}).(serving); ok && s.session.Conn == c {
+		return s, s.session.err
 	}
-	return nil
+	if _, connecting := ctx.Value(followerKey{}).(*follower); connecting {
+		return serving{}, errors.New("the rules of a connection are known only after connect has returned its session")
+	}
+	session := c.current()
+	if session == nil {
+		session = c.connect(ctx, &follower{})
+	}
+	return serving{session: session}, session.err
 }

@@ -2,44 +2,12 @@ package server
 
 import (
 	"context"
-	"errors"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
 )
-
-// A serving is the session and the controller that an action, a page or the method of
-// a cursor runs for.
-type serving struct {
-	session    *Session
-	controller *route.Controller
-}
-
-type servingKey struct{}
-
-// serving returns the context that the methods of a controller are called with.
-func (s *Session) serving(ctx context.Context, controller *route.Controller) context.Context {
-	return context.WithValue(ctx, servingKey{}, serving{s, controller})
-}
-
-// serving returns what ctx serves for the connection. A context that serves nothing
-// gets the connection's own session; an HTTP request, which keeps none, a new one.
-func (c *Connection) serving(ctx context.Context) (serving, error) {
-	if s, ok := ctx.Value(servingKey{}).(serving); ok && s.session.Conn == c {
-		return s, s.session.err
-	}
-	if _, connecting := ctx.Value(followerKey{}).(*follower); connecting {
-		return serving{}, errors.New("the rules of a connection are known only after connect has returned its session")
-	}
-	session := c.current()
-	if session == nil {
-		session = c.connect(ctx, &follower{})
-	}
-	return serving{session: session}, session.err
-}
 
 // MatchRule returns the rule of the connection's user for the records of a model, nil
 // if there is none. It is the Match of the controller that ctx serves, if that has one

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"sync"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A subscription is a console's queue of events.
+type Subscription struct {
+	mu      sync.Mutex
+	queue   []queuedEvent
+	weight  int
+	skipped skipped
+	missed  int
+	Wake    chan struct{}
+}
+
+// A queuedEvent is an event on its way to consoles; that of a commit is completed when
+// it is taken, so that this is not done where commits wait for it.
+type queuedEvent struct {
+	event  wire.ControlEvent
+	commit *store.Commit
+}
+
+func (t *queuedEvent) weight() int {
+	if t.commit == nil {
+		return 1
+	}
+	return 1 + min(len(t.commit.Changes), maxChanges) + len(t.event.Commit.Reached)
+}
+
+func (s *Subscription) put(t queuedEvent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	weight := t.weight()
+	switch {
+	case s.weight+weight <= maxQueuedEvents:
+		s.queue = append(s.queue, t)
+		s.weight += weight
+	case t.commit != nil:
+		s.skipped.count(t.commit)
+	default:
+		s.missed++
+	}
+	select {
+	case s.Wake <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Subscription) skip(commit *store.Commit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skipped.count(commit)
+}
+
+// take returns what waits, with a word about what was left out.
+func (s *Subscription) Take() []wire.ControlEvent {
+	s.mu.Lock()
+	queue, left, missed := s.queue, s.skipped, s.missed
+	s.queue, s.weight, s.skipped, s.missed = nil, 0, skipped{}, 0
+	s.mu.Unlock()
+	events := make([]wire.ControlEvent, len(queue))
+	for i, t := range queue {
+		if events[i] = t.event; t.commit != nil {
+			events[i].Commit = describeCommit(t)
+		}
+	}
+	if left.commits > 0 {
+		events = append(events, wire.ControlEvent{Skipped: left.describe()})
+	}
+	if missed > 0 {
+		events = append(events, wire.ControlEvent{Missed: missed})
+	}
+	return events
+}
+
+// skipped counts commits that are not told one by one.
+type skipped struct {
+	commits int
+	seq     uint64
+	changes []skippedChanges
+}
+
+type skippedChanges struct {
+	op    store.Op
+	model *record.Model
+	n     int
+}
+
+func (s *skipped) count(commit *store.Commit) {
+	s.commits++
+	s.seq = commit.Seq
+	for i := range commit.Changes {
+		s.countChange(&commit.Changes[i])
+	}
+}
+
+func (s *skipped) countChange(change *store.Change) {
+	for i := range s.changes {
+		if known := &s.changes[i]; known.op == change.Op && known.model == change.Model {
+			known.n++
+			return
+		}
+	}
+	s.changes = append(s.changes, skippedChanges{change.Op, change.Model, 1})
+}
+
+func (s *skipped) describe() *wire.Skipped {
+	out := &wire.Skipped{Commits: s.commits, Seq: s.seq, Changes: make([]wire.Count, len(s.changes))}
+	for i, c := range s.changes {
+		out.Changes[i] = wire.Count{Op: c.op.String(), Model: c.model.Name, N: c.n}
+	}
+	return out
+}
