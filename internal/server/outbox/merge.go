@@ -8,19 +8,20 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A batch is frames that wait together for a connection. Connections that wait for
-// the same ones share it, and so what is made of it.
+// A batch is a sequence of frames that wait together. It is a linked list from the
+// last frame to the first, so that connections that wait for the same frames share the
+// batch and the frame merged from it.
 type batch struct {
 	before *batch
 	last   *Frame
-	size   int    // how many frames
-	next   *batch // the one that was made of it last; only Deliver makes them
+	size   int    // number of frames
+	next   *batch // the newest batch that extends this one; only Deliver sets it
 
 	once  sync.Once
 	frame *Frame
 }
 
-// append returns the run with one frame more.
+// append returns the batch extended by a frame.
 func (b *batch) append(f *Frame) *batch {
 	if b.next == nil || b.next.last != f {
 		b.next = &batch{before: b, last: f, size: b.size + 1}
@@ -28,7 +29,7 @@ func (b *batch) append(f *Frame) *batch {
 	return b.next
 }
 
-// merged returns one frame that does what those of the run do.
+// merged returns one frame with the effect of all frames of the batch.
 func (b *batch) merged() *Frame {
 	if b.before == nil {
 		return b.last
@@ -43,19 +44,13 @@ func (b *batch) merged() *Frame {
 	return b.frame
 }
 
-// named is how a record is told from those of other models.
-type named struct {
-	model *record.Model
-	id    record.ID
-}
-
-// Images are the newest of each record.
-type newestImages map[named]*record.Image
+// newestImages holds the newest image of each record.
+type newestImages map[record.Key]*record.Image
 
 func (n newestImages) add(steps []Step) {
 	for _, s := range steps {
 		if s.Image != nil {
-			n[named{s.Image.Model, s.ID}] = s.Image
+			n[record.Key{Model: s.Image.Model, ID: s.ID}] = s.Image
 		}
 	}
 }
@@ -63,17 +58,17 @@ func (n newestImages) add(steps []Step) {
 func (n newestImages) replace(steps []Step) {
 	for i := range steps {
 		if s := &steps[i]; s.Image != nil {
-			s.Image = n[named{s.Image.Model, s.ID}]
+			s.Image = n[record.Key{Model: s.Image.Model, ID: s.ID}]
 		}
 	}
 }
 
-// merge makes one frame of several plain ones: of each record only its newest
-// image, and for each cursor what leads from before the first frame to after the
-// last.
+// merge returns one frame with the effect of several plain frames. It has only the
+// newest image of each record, and for each cursor the steps from its state before the
+// first frame to its state after the last.
 func merge(frames []*Frame) *Frame {
 	var deltas []CursorDelta
-	at := map[uint64]int{} // the place of a cursor among parts
+	at := map[uint64]int{} // index of a cursor in deltas
 	newest := newestImages{}
 	ack := false
 	for _, f := range frames {
@@ -111,7 +106,7 @@ func merge(frames []*Frame) *Frame {
 		newest.replace(p.Steps)
 		for model, steps := range p.Include {
 			steps = compose(steps)
-			slices.SortStableFunc(steps, func(a, b Step) int { return opOrder(a.Op) - opOrder(b.Op) }) // they have no order, and are one delta
+			slices.SortStableFunc(steps, func(a, b Step) int { return opOrder(a.Op) - opOrder(b.Op) }) // included records have no order, so one delta is enough
 			newest.replace(steps)
 			p.Include[model] = steps
 		}
@@ -119,29 +114,29 @@ func merge(frames []*Frame) *Frame {
 	return NewFrame(frames[0].from, frames[len(frames)-1].seq, ack, deltas, nil)
 }
 
-// A netChange is what becomes of one record in the course of several frames.
+// A netChange is the combined effect of several frames on one record of a cursor.
 type netChange struct {
-	entered    bool // it was not held before
-	left       bool // it is not held after
-	latest     Step // its newest image
-	superseded bool // a later step says where it stands, or it is gone
-	needed     bool // a later step says that another stands after it
-	anchor     bool // some step that is kept does
-	placed     bool // it has been placed
+	entered    bool // the list did not hold the record before the frames
+	left       bool // the list does not hold it after them
+	latest     Step // with the newest image
+	superseded bool // a later step positions the record, or removes it
+	needed     bool // a later step positions another record after this one
+	anchor     bool // a step that is kept positions another record after this one
+	placed     bool // a step of the result holds it
 }
 
-// compose returns fewer steps that lead from any list to where all the steps
-// lead it.
+// compose returns fewer steps with the same result as steps, for any list that they
+// apply to.
 //
-// What leaves does so at the very end. Until then it stands where it stood, and
-// changes nothing about who comes after whom among the others; so a step that
-// places a record after a neighbor remains right, even if that has left since.
-// A step that places a record can be dropped when a later one does so too, or
-// when it leaves, unless another record is placed after it in between. And what
-// nobody is placed after may leave at once.
+// A record that leaves does so at the end. Until then it keeps its position and does
+// not affect the order of the other records, so a step that positions a record after a
+// neighbor stays correct even if the neighbor has left since. A step that positions a
+// record can be dropped if a later step positions or removes that record, unless a step
+// in between positions another record after it. A record that is no other record's
+// neighbor may leave first.
 func compose(steps []Step) []Step {
 	changes := make(map[record.ID]*netChange)
-	var ids []record.ID // in the order in which they are met
+	var ids []record.ID // in the order in which they first occur
 	for _, s := range steps {
 		n := changes[s.ID]
 		if n == nil {
@@ -151,17 +146,17 @@ func compose(steps []Step) []Step {
 		}
 		if n.left = s.Op == cursor.Leave; !n.left {
 			if s.HTML == "" {
-				s.HTML = n.latest.HTML // of a frame that was merged, which says it once
+				s.HTML = n.latest.HTML // a merged frame has the HTML of a record once
 			}
 			n.latest = s
 		}
 		n.superseded = n.left
 	}
 
-	var kept []Step // the last first
+	var kept []Step // in reverse order
 	for _, s := range slices.Backward(steps) {
 		n := changes[s.ID]
-		if !s.places() || n.superseded && !n.needed {
+		if !s.positions() || n.superseded && !n.needed {
 			continue
 		}
 		n.superseded, n.needed = true, false
@@ -193,7 +188,7 @@ func compose(steps []Step) []Step {
 	}
 	for _, id := range ids {
 		if n := changes[id]; !n.left && !n.placed {
-			out = append(out, n.latest) // a change in its place
+			out = append(out, n.latest) // a change that does not move it
 		}
 	}
 	for _, id := range ids {
@@ -204,8 +199,8 @@ func compose(steps []Step) []Step {
 	return out
 }
 
-// places reports whether the step says where its record stands.
-func (s *Step) places() bool {
+// positions reports whether the step sets the position of its record.
+func (s *Step) positions() bool {
 	return s.Op == cursor.Enter || s.Op == cursor.Change && s.After != nil
 }
 

@@ -2,33 +2,39 @@ package outbox
 
 import "sync"
 
-// An Outbox holds what waits to be sent on a connection. At most one message is
-// inside the transport; what is put meanwhile goes into the next one, and commits
-// that wait side by side are merged. So the order is ours, bursts become few
-// messages, and nothing is dropped unseen.
+// An Outbox queues what waits to be sent on a connection. At most one message is inside
+// the transport. What is queued meanwhile goes into the next message, and adjacent
+// commits are merged. So the outbox decides the order, bursts become few messages, and
+// no transport drops a message without notice. Set Transport and Limit before the first
+// call.
 type Outbox struct {
 	Transport Transport
-	Limit     int // of bytes that wait
+	Limit     int // of bytes that wait after merging
 
 	mu         sync.Mutex
 	queue      []*Slot
 	bytes      int
-	compactAt  int  // bytes at which what waits is merged; at least limit
-	busy       bool // a message is inside the transport
-	collecting bool // what is put waits for flush
-	full       bool
-	onIdle     func() // ends the transport once all is sent; nil: it stays
+	compactAt  int    // number of bytes at which compact merges the queue, if more than Limit
+	busy       bool   // a message is inside the transport
+	collecting bool   // the queue waits for Flush
+	full       bool   // the client was too slow; nothing is queued any more
+	onIdle     func() // ends the transport when the queue is empty; nil: it stays open
 }
 
-// A Transport takes a connection's messages. It never waits.
+// A Transport carries the messages of a connection to its client. Its methods do not
+// wait.
 type Transport interface {
+	// Name returns the kind of the transport, for the console: "socket".
 	Name() string
-	Send(message []byte) // one at a time; the next after the outbox was told sent
+	// Send takes a message. The transport calls [Outbox.Sent] once the message is on its
+	// way, and gets no other message before.
+	Send(message []byte)
+	// End ends the connection with a close code and a reason.
 	End(code int, reason string)
 }
 
-// A Slot in an outbox is an answer or the like, where one will be, or a run of
-// commits. What is put after it waits for it.
+// A Slot is a position in an outbox. It holds a frame, is reserved for one, or holds a
+// batch of commits. What is queued after a reserved slot waits until it is filled.
 type Slot struct {
 	text  []byte
 	batch *batch // instead of text
@@ -36,13 +42,14 @@ type Slot struct {
 	ready bool
 }
 
-// MaxMessage bounds what is joined into one message, in bytes.
+// MaxMessage is the most bytes of frames that are joined into one message.
 const MaxMessage = 256 << 10
 
-// Put queues an answer or the like.
+// Put queues an encoded frame that is not a commit.
 func (o *Outbox) Put(text []byte) { o.Fill(o.Reserve(), text) }
 
-// Reserve takes the next place, which is to be filled soon.
+// Reserve returns the next slot. The caller must Fill it, and soon: all that is queued
+// afterwards waits for that.
 func (o *Outbox) Reserve() *Slot {
 	s := &Slot{}
 	o.mu.Lock()
@@ -53,15 +60,15 @@ func (o *Outbox) Reserve() *Slot {
 	return s
 }
 
-// Fill puts a text into a place; nil gives the place up.
+// Fill puts an encoded frame into a reserved slot; nil gives the slot up.
 func (o *Outbox) Fill(s *Slot, text []byte) {
 	o.mu.Lock()
 	s.text, s.bytes, s.ready = text, len(text), true
 	o.account(len(text))
 }
 
-// Deliver queues a commit. Nobody else may deliver at the same time. What is held
-// waits for flush, or for anything else that is put.
+// Deliver queues a commit. Only one goroutine may call it. With hold, the commit waits
+// for Flush or for the next frame that is queued.
 func (o *Outbox) Deliver(f *Frame, hold bool) {
 	o.mu.Lock()
 	if hold && !o.full && o.bytes+len(f.text) < o.Limit {
@@ -82,14 +89,14 @@ func (o *Outbox) Deliver(f *Frame, hold bool) {
 	o.account(len(f.text))
 }
 
-// Collect keeps what is put until flush, so that it goes into one message.
+// Collect holds back what is queued until Flush, so that it goes into one message.
 func (o *Outbox) Collect() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.collecting = true
 }
 
-// Flush sends what was kept.
+// Flush sends what was held back.
 func (o *Outbox) Flush() {
 	o.mu.Lock()
 	o.collecting = false
@@ -98,7 +105,7 @@ func (o *Outbox) Flush() {
 	o.send(next)
 }
 
-// enqueue lets a commit join the run before it, or begin one.
+// enqueue adds a commit to the batch at the end of the queue, or starts a new one.
 func (o *Outbox) enqueue(f *Frame) {
 	if n := len(o.queue); n > 0 {
 		if s := o.queue[n-1]; s.batch != nil && s.batch.last.plain() && f.plain() {
@@ -110,7 +117,7 @@ func (o *Outbox) enqueue(f *Frame) {
 	o.queue = append(o.queue, &Slot{batch: &f.single, bytes: len(f.text), ready: true})
 }
 
-// account accounts for what was put, and unlocks.
+// account adds to the bytes that wait, sends or merges what it can, and unlocks.
 func (o *Outbox) account(bytes int) {
 	var next []*Slot
 	if !o.full {
@@ -124,9 +131,9 @@ func (o *Outbox) account(bytes int) {
 	o.send(next)
 }
 
-// compact merges what waits, and gives up if that is still too much. Else it
-// lets half as much again come before the next time, so that it does not do so
-// for each frame.
+// compact merges the batches in the queue, and ends the transport if more than Limit
+// bytes remain. Otherwise it runs again after half of Limit more bytes, so that it does
+// not run for each frame.
 func (o *Outbox) compact() {
 	o.bytes = 0
 	for _, s := range o.queue {
@@ -143,7 +150,8 @@ func (o *Outbox) compact() {
 	}
 }
 
-// Sent is the transport's word that the last message is on its way.
+// Sent reports that the last message is on its way. The transport calls it once for
+// each message.
 func (o *Outbox) Sent() {
 	o.mu.Lock()
 	o.busy = false
@@ -152,14 +160,14 @@ func (o *Outbox) Sent() {
 	o.send(next)
 }
 
-// Finish ends the transport once what waits has been sent.
+// Finish ends the transport, with a close code and a reason, once the queue is empty.
 func (o *Outbox) Finish(code int, reason string) {
 	o.mu.Lock()
 	o.onIdle = func() { o.Transport.End(code, reason) }
 	o.endIfIdle()
 }
 
-// endIfIdle ends the transport if that is due, and unlocks.
+// endIfIdle unlocks, and ends the transport if Finish was called and the queue is empty.
 func (o *Outbox) endIfIdle() {
 	last := o.onIdle
 	idle := !o.busy && len(o.queue) == 0
@@ -169,7 +177,8 @@ func (o *Outbox) endIfIdle() {
 	}
 }
 
-// takeReady removes what is ready to be sent, as much as fits into a message.
+// takeReady removes the filled slots at the head of the queue, as many as fit into a
+// message.
 func (o *Outbox) takeReady() []*Slot {
 	var slots []*Slot
 	for size := 0; !o.busy && !o.collecting && len(o.queue) > 0 && o.queue[0].ready; {
@@ -191,15 +200,15 @@ func (o *Outbox) takeReady() []*Slot {
 	return slots
 }
 
-// send gives what was taken to the transport. It is done without the lock:
-// merging takes a while, and others must be able to put meanwhile.
+// send passes slots to the transport. The caller must not hold the lock: merging takes
+// a while, and other goroutines must be able to queue frames meanwhile.
 func (o *Outbox) send(slots []*Slot) {
 	if len(slots) > 0 {
 		o.Transport.Send(message(slots))
 	}
 }
 
-// message makes one message of what is in places: the frame itself, or an array.
+// message joins slots into one message: the frame itself, or a JSON array of frames.
 func message(slots []*Slot) []byte {
 	for _, s := range slots {
 		if s.batch != nil {
@@ -223,6 +232,7 @@ func message(slots []*Slot) []byte {
 	return append(message, ']')
 }
 
+// Waiting returns the number of bytes in the queue.
 func (o *Outbox) Waiting() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
