@@ -211,7 +211,7 @@ func TestBadRequestsToALinkAreAnsweredAndChangeNothing(t *testing.T) {
 		{"/_tower/send", ``, 400, "must be a JSON object"},
 		{"/_tower/send", `nonsense`, 400, "cannot be read"},
 		{"/_tower/send", `[]`, 400, "cannot be read"},
-		{"/_tower/send", `{}`, 400, "link is missing"},
+		{"/_tower/send", `{}`, 400, "the request names no link"},
 		{"/_tower/send", `{"link":7}`, 400, "cannot be read"},
 		{"/_tower/send", `{"link":"made up","number":2,"frames":[]}`, 404, "there is no such link"},
 		{"/_tower/send", fmt.Sprintf(`{"link":%q,"number":-1,"frames":[%s]}`, l.id, create), 400, "cannot be read"},

@@ -167,7 +167,7 @@ func (a *App) Close() error {
 func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 	rt, path, err := a.router.Find(request.Method, request.Path)
 	if err == nil && rt.Kind != route.KindAction {
-		err = fault.Errorf(fault.BadRequest, "%s %s is a %s; an action can be handled by every connection", request.Method, request.Path, rt.Kind)
+		err = fault.Errorf(fault.BadRequest, "%s %s is a %s; only actions can be handled", request.Method, request.Path, rt.Kind)
 	}
 	var body json.RawMessage
 	if err == nil && request.In != nil {
@@ -238,7 +238,7 @@ func checkModels(models []*record.Model) error {
 	for _, m := range models {
 		for _, f := range m.Fields {
 			if f.Ref != "" && !names[f.Ref] {
-				return fmt.Errorf("model %q: field %s refers to %q, which is no model of this application", m.Name, f.GoName, f.Ref)
+				return fmt.Errorf("model %q: field %s refers to %q, which is not a model of this application", m.Name, f.GoName, f.Ref)
 			}
 		}
 	}
@@ -252,7 +252,7 @@ func checkOutput(rt *route.Route, models []*record.Model) error {
 	}
 	for _, m := range models {
 		if m.HasPrivate() && m.Holds(rt.Out) && !m.Is(rt.Out) {
-			return fmt.Errorf("%s: its output %s holds a %s, which has private fields; answer with the fields that may be seen", rt.Pattern(), rt.Out, m.Type)
+			return fmt.Errorf("%s: its output %s holds a %s, which has private fields; return only the fields that clients may see", rt.Pattern(), rt.Out, m.Type)
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func newAssets(config Config) (*assets, error) {
 		err = json.Unmarshal(text, &a.names)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what came of app/: %w", err)
+		return nil, fmt.Errorf("read the manifest of app/: %w", err)
 	}
 	a.files = config.Files
 	return a, nil
@@ -54,13 +54,13 @@ func (a *assets) url(name string) (string, error) {
 	isScript := slices.Contains([]string{".ts", ".tsx", ".js", ".jsx"}, kind)
 	switch file, found := a.names[name]; {
 	case path.Base(name) != name || !isScript && kind != ".css":
-		return "", fmt.Errorf("asset %q is neither a script that stands in app/, as board.tsx does, nor its styles, board.css", name)
+		return "", fmt.Errorf("asset %q is neither a script in app/, such as board.tsx, nor its styles, such as board.css", name)
 	case found:
 		return assetsURL + file, nil
 	case a.files != nil:
-		return "", fmt.Errorf("nothing came of app/%s; of app/ came %s", name, strings.Join(slices.Sorted(maps.Keys(a.names)), ", "))
+		return "", fmt.Errorf("app/%s was not bundled; the bundle has %s", name, strings.Join(slices.Sorted(maps.Keys(a.names)), ", "))
 	case a.env == "production":
-		return "", fmt.Errorf("asset %s: this program holds nothing that came of app/; make it with tower build, and embed all:public", name)
+		return "", fmt.Errorf("asset %s: this program has no bundle of app/; build it with tower build, and embed all:public", name)
 	}
 	if _, err := os.Stat(filepath.Join(a.folder, "app", name)); isScript && a.env == "development" && err != nil {
 		return "", fmt.Errorf("asset %s: there is no app/%s", name, name)

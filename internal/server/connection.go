@@ -98,7 +98,7 @@ func (c *Connection) send(frame any) {
 	data, err := wire.Encode(frame)
 	if err != nil {
 		c.app.log.Error("encode a frame", "error", err)
-		c.disconnect(outbox.CloseInternal, "a frame could not be made")
+		c.disconnect(outbox.CloseInternal, "the server could not encode a frame")
 		return
 	}
 	c.outbox.Put(data)

@@ -75,7 +75,7 @@ func (cr *CursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 			return scope, err
 		}
 		if scope.Limit != 0 || scope.Offset != 0 {
-			return scope, fault.Errorf(fault.BadRequest, "%s has a limit of its own and keeps its order", cr.Route.Name)
+			return scope, fault.Errorf(fault.BadRequest, "%s has its own limit and keeps its order", cr.Route.Name)
 		}
 		scope.Order = order
 	}
@@ -116,7 +116,7 @@ func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest
 	if req.Live != "" {
 		var list sealedList
 		if list, err = a.cookies.unseal(req.Live); err != nil {
-			return nil, nil, fault.Errorf(fault.BadRequest, "this page's list is not known here; reload the page")
+			return nil, nil, fault.Errorf(fault.BadRequest, "this page's list cannot be read; reload the page")
 		}
 		name, in, cr.partial = list.Cursor, list.In, list.Partial
 		if list.Build != a.config.Build || list.User != c.user {
@@ -148,7 +148,7 @@ func ScopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
 		return scope, fault.Errorf(fault.BadRequest, "%v", err)
 	}
 	if req.Limit < 0 || req.Offset < 0 {
-		return scope, fault.Errorf(fault.BadRequest, "limit and offset are not negative")
+		return scope, fault.Errorf(fault.BadRequest, "limit and offset must not be negative")
 	}
 	return scope, nil
 }

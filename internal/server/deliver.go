@@ -33,7 +33,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		frame, err := d.frame(c)
 		if err != nil {
 			h.app.Report("rule", err)
-			c.disconnect(outbox.CloseInternal, "a frame could not be made")
+			c.disconnect(outbox.CloseInternal, "the server could not encode a frame")
 			continue
 		}
 		c.outbox.Deliver(frame, hold)
@@ -48,7 +48,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	}
 	d.trace.publish(len(touched), h)
 	for _, c := range h.denied {
-		c.outbox.Finish(outbox.ClosePolicy, "it is not known any more what this user may see; connect again")
+		c.outbox.Finish(outbox.ClosePolicy, "this user's rights could not be evaluated; connect again")
 	}
 	clear(h.renewed)
 	h.denied = nil
@@ -202,7 +202,7 @@ func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
 			p.Number, oc, deltas = move.From.Number(), move.Holder.(*OpenCursor), move.Deltas
 			p.Value, p.Include = ValueJSON(move.Value), included(move.Included)
 			if move.To == nil {
-				p.Closed = fault.Errorf(fault.Forbidden, "you may not see this any more").Wire()
+				p.Closed = fault.Errorf(fault.Forbidden, "you may no longer see this").Wire()
 			} else if move.To != move.From {
 				p.To = move.To.Number()
 				if p.Scope, err = d.hub.app.scopeInfo(oc.Conn, oc.Request, move.To); err != nil {

@@ -63,7 +63,7 @@ func (f *follower) watch(scope query.Scope) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.answered {
-		return errors.New("what depends on it has been answered already")
+		return errors.New("the function that followed it has already returned")
 	}
 	if f.conn == nil {
 		f.recorded = append(f.recorded, scope)
@@ -153,7 +153,7 @@ func (f *follower) openCursor() *OpenCursor {
 func (c *Connection) Follow(ctx context.Context, scope query.Scope) (images []*record.Image, err error) {
 	f, _ := ctx.Value(followerKey{}).(*follower)
 	if f == nil {
-		return nil, fmt.Errorf("follow %s: only a router's connect function and the method of a cursor can follow, with the context that they are given", scope)
+		return nil, fmt.Errorf("follow %s: only the connect function and the methods of cursors can follow, with the context that they receive", scope)
 	}
 	if err := f.watch(scope); err != nil {
 		return nil, fmt.Errorf("follow %s: %w", scope, err)

@@ -32,7 +32,7 @@ func (c *Connection) handleAll(requests []wire.Request) {
 	for i := range requests {
 		switch req := &requests[i]; {
 		case req.Err != nil:
-			c.send(refusal(req.ID, fault.Errorf("bad_frame", "a frame that cannot be read: %v", req.Err)))
+			c.send(refusal(req.ID, fault.Errorf("bad_frame", "the frame cannot be read: %v", req.Err)))
 		case req.Applied != 0:
 			c.app.inspector.acknowledge(c, req.From, req.Applied)
 		case !c.limiter.Allow():

@@ -16,7 +16,7 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 		return nil
 	}
 	if c.current() != nil {
-		return fault.Errorf(fault.BadRequest, "hello was said before")
+		return fault.Errorf(fault.BadRequest, "this connection has already sent hello")
 	}
 	if err := c.Greet(ctx); err != nil {
 		return err

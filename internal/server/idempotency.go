@@ -20,7 +20,7 @@ func (req *CallRequest) attempt(user record.ID) (*store.Attempt, error) {
 	}
 	key, err := record.ParseID(req.key)
 	if err != nil {
-		return nil, fault.Errorf(fault.BadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", req.key)
+		return nil, fault.Errorf(fault.BadRequest, "%q is not a valid key; use a ULID such as 01JDA7Q4Z3M8X2V6K9T5B1C0RW", req.key)
 	}
 	return store.NewAttempt(string(user), key, []byte(req.Route.Pattern()), []byte(req.Path.Encode()), req.Body, []byte(req.form.Encode()))
 }

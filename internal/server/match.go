@@ -63,5 +63,5 @@ func (a *App) ruleController(m *record.Model) (*route.Controller, error) {
 	case 1:
 		return found[0], nil
 	}
-	return nil, fmt.Errorf("%s is included, and %s have rules for it; mount the controller whose rule holds as %q", m.Name, strings.Join(names, ", "), m.Name)
+	return nil, fmt.Errorf("%s is included, and several controllers have rules for it: %s; mount the controller whose rule applies as %q", m.Name, strings.Join(names, ", "), m.Name)
 }

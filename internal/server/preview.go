@@ -20,7 +20,7 @@ type impactPreview struct {
 // as Rescope does, and changes nothing: connections that stand in for the real
 // ones are asked who they are.
 func (h *hub) previewMoves(ctx context.Context, commit store.Commit) *impactPreview {
-	db := ReadOnlyDB{Reason: "this is only thought of", Read: func(ctx context.Context, fn func(*store.Snapshot) error) error {
+	db := ReadOnlyDB{Reason: "a preview writes nothing", Read: func(ctx context.Context, fn func(*store.Snapshot) error) error {
 		return h.app.store.ViewWith(ctx, commit, fn)
 	}}
 	f := &impactPreview{hub: h, ctx: withDB(ctx, db), sessions: map[*Connection]*Session{}}

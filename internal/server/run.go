@@ -75,7 +75,7 @@ func (a *App) supervised(ctx context.Context, boss net.Conn, listener net.Listen
 		return nil
 	case word := <-words:
 		if word != "open" {
-			return fmt.Errorf("the supervisor said %q, which is not known here", word)
+			return fmt.Errorf("the supervisor sent %q, not \"open\"", word)
 		}
 	}
 	err := a.serveUntil(ctx, listener, console, func() { fmt.Fprintln(boss, "serving") })

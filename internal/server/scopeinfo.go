@@ -42,7 +42,7 @@ func (a *App) scopeInfo(c *Connection, cr *CursorRequest, query *cursor.Query) (
 		out.Rule = out.Rule || !whole
 		if len(where) > 0 {
 			if out.Where, err = json.Marshal(where); err != nil {
-				return nil, fmt.Errorf("tell the scope of %s: %w", cr.Route.Name, err)
+				return nil, fmt.Errorf("encode the scope of %s: %w", cr.Route.Name, err)
 			}
 		}
 	}
@@ -60,7 +60,7 @@ func (a *App) scopeInfo(c *Connection, cr *CursorRequest, query *cursor.Query) (
 func (cr *CursorRequest) knownIDs(user record.ID) (string, error) {
 	in, err := json.Marshal(cr.In)
 	if err != nil {
-		return "", fmt.Errorf("tell the scope of %s: encode its input: %w", cr.Route.Name, err)
+		return "", fmt.Errorf("encode the scope of %s: encode its input: %w", cr.Route.Name, err)
 	}
 	return string(user) + " " + string(in) + " " + string(cr.Where), nil
 }

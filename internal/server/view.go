@@ -110,7 +110,7 @@ func (v *View) resolve(name, partial string, pairs []any) (cr *CursorRequest, in
 		return nil, nil, spec, fmt.Errorf("there is no cursor %q", name)
 	}
 	if cr.Route.Value != (partial == "") {
-		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records, with a partial, and .Live a value", name)
+		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records with a partial, and .LiveValue shows a value", name)
 	}
 	if in, err = pairsJSON(pairs); err == nil {
 		cr.In, err = cr.Route.Inputs.Decode(nil, in, nil)
@@ -188,7 +188,7 @@ func pairsJSON(pairs []any) (json.RawMessage, error) {
 func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 	method, path, found := strings.Cut(pattern, " ")
 	if !found {
-		return "", fmt.Errorf("form %q: METHOD /path is the form", pattern)
+		return "", fmt.Errorf("form %q: use METHOD /path", pattern)
 	}
 	var fields json.RawMessage
 	if len(rec) > 0 {

@@ -55,7 +55,7 @@ func (b *boundPartials) ref(id record.ID) (any, error) {
 
 // noRef is ref where nothing is included.
 func noRef(id record.ID) (any, error) {
-	return nil, errors.New("ref finds what a live list's scope includes, and this is of none that does: .Include(&post.AuthorID)")
+	return nil, errors.New("ref needs a live list whose scope includes the reference: .Include(&post.AuthorID)")
 }
 
 // with returns what one of several records comes with.
@@ -229,7 +229,7 @@ func mark(name, html string, id record.ID) (string, error) {
 		end++
 	}
 	if end == 1 || html[0] != '<' {
-		return "", fmt.Errorf("views/%s: a live partial renders one element and nothing before it", name)
+		return "", fmt.Errorf("views/%s: a live partial must render one element, with nothing before it", name)
 	}
 	return html[:end] + ` data-id="` + template.HTMLEscapeString(string(id)) + `"` + html[end:], nil
 }

@@ -50,7 +50,7 @@ func (c *Server) serve(conn net.Conn) {
 		close(requests)
 		answering.Wait()
 		for _, s := range client.streams {
-			s.End(outbox.CloseNormal, "the console is gone")
+			s.End(outbox.CloseNormal, "the console disconnected")
 		}
 		client.running.Wait()
 		c.mu.Lock()
@@ -77,7 +77,7 @@ func (c *Server) serve(conn net.Conn) {
 		requests <- queuedRequest{client.enqueue(ctx, req.ID), req}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		client.reply(wire.ControlReply{Error: fault.Errorf(fault.TooLarge, "a request is at most %d bytes", maxLine).Wire()})
+		client.reply(wire.ControlReply{Error: fault.Errorf(fault.TooLarge, "a request has at most %d bytes", maxLine).Wire()})
 	}
 }
 

@@ -45,7 +45,7 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 		return fault.Errorf(fault.TooMany, "%d streams are open; close one", most)
 	}
 	if c.streams[req.Stream] != nil {
-		return fault.Errorf(fault.BadRequest, "stream %d is open", req.Stream)
+		return fault.Errorf(fault.BadRequest, "stream %d is already open", req.Stream)
 	}
 	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{})}
 	s.conn = c.app.ConnectConsole(server.ConsoleConnection{User: record.ID(req.As), Remote: c.by, Transport: s})

@@ -137,7 +137,7 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 		return 0, err
 	}
 	if req.Expect != nil && len(images) != *req.Expect {
-		return 0, fault.Errorf(fault.Conflict, "there are %d now, not %d; nothing was done", len(images), *req.Expect)
+		return 0, fault.Errorf(fault.Conflict, "the query now finds %d records, not %d; nothing was changed", len(images), *req.Expect)
 	}
 	for _, image := range images {
 		if req.Do == wire.DoDeleteAll {
@@ -147,7 +147,7 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 		}
 		var invalid *record.InvalidError
 		if errors.As(err, &invalid) {
-			return 0, &fault.Error{Code: fault.Invalid, Message: fmt.Sprintf("%s %s is not valid then; nothing was done", m.Type, image.ID), Problems: invalid.Problems}
+			return 0, &fault.Error{Code: fault.Invalid, Message: fmt.Sprintf("%s %s would not be valid; nothing was changed", m.Type, image.ID), Problems: invalid.Problems}
 		}
 		if err != nil {
 			return 0, err

@@ -75,7 +75,7 @@ func (db txDB) Transaction(_ context.Context, fn func(*server.Tx) error) error {
 func (c *console) requestDB(req *wire.ControlRequest) (server.DB, error) {
 	if req.At != nil {
 		if req.Tx != 0 {
-			return nil, fault.Errorf(fault.BadRequest, "a transaction is about what is now, not about the past")
+			return nil, fault.Errorf(fault.BadRequest, "a transaction cannot read the past")
 		}
 		return c.stateAt(*req.At)
 	}
@@ -99,12 +99,12 @@ func (c *console) openTransaction(req *wire.ControlRequest) (*transaction, error
 func (c *console) stateAt(seq uint64) (server.DB, error) {
 	st := c.app.Store()
 	if newest := st.Seq(); seq > newest {
-		return nil, fault.Errorf(fault.NotFound, "commit %d is yet to be made; the newest is %d", seq, newest)
+		return nil, fault.Errorf(fault.NotFound, "commit %d does not exist yet; the newest is %d", seq, newest)
 	}
 	return server.ReadOnlyDB{Reason: "the past cannot be changed", Read: func(ctx context.Context, fn func(*store.Snapshot) error) error {
 		err := st.ViewAt(ctx, seq, fn)
 		if errors.Is(err, store.ErrExpired) {
-			return fault.Errorf(fault.Expired, "the state after commit %d is not known any more: the log begins with commit %d", seq, st.LogStart())
+			return fault.Errorf(fault.Expired, "the state after commit %d is no longer known: the log begins with commit %d", seq, st.LogStart())
 		}
 		return err
 	}}, nil
@@ -179,7 +179,7 @@ func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 		}
 		problems.Add(what, stale.describe())
 	}
-	return &fault.Error{Code: fault.Conflict, Message: "this is not as it was read any more", Problems: problems}
+	return &fault.Error{Code: fault.Conflict, Message: "the records have changed since they were read", Problems: problems}
 }
 
 // A staleRead is what has moved, to be told in words too.
@@ -188,7 +188,7 @@ type staleRead struct{ wire.StaleRead }
 func (stale staleRead) describe() string {
 	text := map[string]string{"create": "was created", "update": "was updated", "delete": "was deleted", "": "was changed"}[stale.Op]
 	if stale.ID == "" {
-		text = "what was read has changed"
+		text = "a query result was changed"
 	}
 	if stale.Seq > 0 {
 		text += fmt.Sprintf(" by commit %d (%s)", stale.Seq, stale.By)

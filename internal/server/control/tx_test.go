@@ -62,11 +62,11 @@ func TestThePastEndsWithTheLog(t *testing.T) {
 	c, m := newConsole(t, 5)
 	start, at := c.app.Store().LogStart(), uint64(1)
 	_, err := c.recordRequest(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &at})
-	if want := fmt.Sprintf("the state after commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want || fault.As(err).Code != fault.Expired {
+	if want := fmt.Sprintf("the state after commit 1 is no longer known: the log begins with commit %d", start); err == nil || err.Error() != want || fault.As(err).Code != fault.Expired {
 		t.Errorf("at 1: %v; want %s", err, want)
 	}
 	_, err = c.undo(t.Context(), &wire.ControlRequest{Key: "1"})
-	if want := fmt.Sprintf("commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want {
+	if want := fmt.Sprintf("commit 1 is no longer known: the log begins with commit %d", start); err == nil || err.Error() != want {
 		t.Errorf("undo 1: %v; want %s", err, want)
 	}
 	last := c.app.Store().Seq()

@@ -23,7 +23,7 @@ func (c *console) commitAt(ctx context.Context, key string) (store.Commit, error
 	case errors.Is(err, store.ErrNotFound):
 		return commit, fault.Errorf(fault.NotFound, "there is no commit %d; the newest is %d", seq, c.app.Store().Seq())
 	case errors.Is(err, store.ErrExpired):
-		return commit, fault.Errorf(fault.Expired, "commit %d is not known any more: the log begins with commit %d", seq, c.app.Store().LogStart())
+		return commit, fault.Errorf(fault.Expired, "commit %d is no longer known: the log begins with commit %d", seq, c.app.Store().LogStart())
 	}
 	return commit, err
 }
@@ -64,7 +64,7 @@ func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
 			stale.Op, stale.Fields = change.Op.String(), server.ChangedFields(change)
 		}
 	}
-	out := &fault.Error{Code: fault.Conflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &record.Problems{}}
+	out := &fault.Error{Code: fault.Conflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: a later commit conflicts with it", Problems: &record.Problems{}}
 	out.Problems.Add(err.Model.Type+" "+string(err.ID), stale.describe())
 	return out
 }

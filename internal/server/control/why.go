@@ -74,7 +74,7 @@ func (c *console) explain(ctx context.Context, s *server.Session, cr *server.Cur
 		return out, nil
 	}
 	if spec.Scope.Model != image.Model {
-		return nil, fault.Errorf(fault.BadRequest, "%s holds %s; this is one of %s", cr.Route.Name, spec.Scope.Model.Name, image.Model.Name)
+		return nil, fault.Errorf(fault.BadRequest, "%s holds %s, not %s", cr.Route.Name, spec.Scope.Model.Name, image.Model.Name)
 	}
 	out.Scope, out.Offset, out.Limit = spec.String(), spec.Scope.Offset, spec.Scope.Limit
 	matches := true
