@@ -16,8 +16,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// asUser runs fn with a visit of the user that a request names, as a client of that
-// user would have it. What it reads and writes is the request's.
+// asUser runs fn with the session that the user req.As would get by connecting. The
+// session reads and writes the state or transaction that the request names.
 func (c *console) asUser(ctx context.Context, req *wire.ControlRequest, fn func(context.Context, *server.Session) (any, error)) (any, error) {
 	db, err := c.requestDB(req)
 	if err != nil {
@@ -34,8 +34,8 @@ func (c *console) asUser(ctx context.Context, req *wire.ControlRequest, fn func(
 	return fn(ctx, s)
 }
 
-// call passes an action's input through it, as a frame from a browser would be,
-// and answers with what went wrong as with what came of it.
+// call runs an action as a frame from a browser would. An error that a client would see
+// is part of the result.
 func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.app.Config().Timeout)
 	defer cancel()
@@ -60,12 +60,12 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 	return called, err
 }
 
-// allowed lists what a user may use.
+// allowed lists the routes that a user may use.
 func (c *console) allowed(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	return c.asUser(ctx, req, func(_ context.Context, s *server.Session) (any, error) { return c.describeRoutes(s.Allows), nil })
 }
 
-// cursorRequest reads which cursor a request is about, with its input.
+// cursorRequest returns the cursor that a request names, with its input.
 func (c *console) cursorRequest(req *wire.ControlRequest) (*server.CursorRequest, error) {
 	cr := &server.CursorRequest{Route: c.app.Router().Cursors[req.Name], Where: req.Where, Order: req.Order, Limit: int32(min(req.Limit, math.MaxInt32))}
 	if cr.Route == nil {
@@ -79,8 +79,8 @@ func (c *console) cursorRequest(req *wire.ControlRequest) (*server.CursorRequest
 	return cr, err
 }
 
-// readAs reads what a cursor holds for a user: its records, how many they are, those
-// of another model that it includes, or the value that it carries.
+// readAs reads a cursor as a user: its records, their number, its included records of
+// one model, or its value.
 func (c *console) readAs(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	cr, err := c.cursorRequest(req)
 	if err != nil {
@@ -112,7 +112,7 @@ func (c *console) readAs(ctx context.Context, req *wire.ControlRequest) (any, er
 	})
 }
 
-// readImages reads records that a cursor of a spec holds.
+// readImages reads the records of a spec, or its included records.
 func (c *console) readImages(at func(func(*store.Snapshot) error) error, spec cursor.Spec, req *wire.ControlRequest) ([]*record.Image, error) {
 	if req.Do != wire.DoIncluded {
 		return cursor.Read(at, spec)

@@ -18,25 +18,27 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A console is one client of the control socket.
+// A console is one client of the control socket. The goroutine that answers requests
+// owns its fields, unless they are noted otherwise.
 type console struct {
 	app *server.App
-	by  string
+	by  string // the author of its commits: "console:ada"
 
-	write sync.Mutex
+	write sync.Mutex // guards out
 	out   *bufio.Writer
 
-	transactions map[uint64]*transaction // by number, those that are open
+	transactions map[uint64]*transaction // the open transactions, by number
 	lastTx       uint64
-	watching     bool
+	watching     bool // of the goroutine that reads requests
 	streams      map[uint64]*stream
-	opened       []*stream      // those that do not run yet
-	running      sync.WaitGroup // what sends events
+	opened       []*stream      // opened by the current request; they do not run yet
+	running      sync.WaitGroup // goroutines that send events
 
 	mu      sync.Mutex
-	pending map[uint64]context.CancelFunc // the requests that are not answered yet
+	pending map[uint64]context.CancelFunc // cancels the unanswered requests
 }
 
+// serve reads the requests of one console until it disconnects.
 func (c *Server) serve(conn net.Conn) {
 	ctx, cancel := context.WithCancel(c.app.Context())
 	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*transaction{}, streams: map[uint64]*stream{},
@@ -81,10 +83,11 @@ func (c *Server) serve(conn net.Conn) {
 	}
 }
 
+// answer runs a request and replies to it.
 func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 	reply := wire.ControlReply{ID: req.ID}
 	var out any
-	err := ctx.Err() // it may have been given up before its turn
+	err := ctx.Err() // it may have been canceled while it waited
 	if err == nil {
 		err = fault.Recover(req.Do, func() (err error) {
 			out, err = c.dispatch(ctx, req)
@@ -98,13 +101,14 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 		c.app.Report("request", err)
 		reply.Error, reply.OK = fault.As(err).Wire(), nil
 		if fault.As(err).Code == fault.Internal {
-			reply.Error.Message = briefly(err) // a console is its owner's
+			reply.Error.Message = briefly(err) // the owner of the application may see it
 		}
 	}
 	c.reply(reply)
 }
 
-// briefly is an error without the stack of a panic, which is in the log.
+// briefly returns the text of an error. It omits the stack of a panic, which is in the
+// log.
 func briefly(err error) string {
 	var panicked *fault.Panic
 	if errors.As(err, &panicked) {
@@ -113,6 +117,7 @@ func briefly(err error) string {
 	return err.Error()
 }
 
+// reply sends a reply or an event.
 func (c *console) reply(reply wire.ControlReply) {
 	data, err := json.Marshal(reply)
 	if err != nil {
@@ -121,9 +126,10 @@ func (c *console) reply(reply wire.ControlReply) {
 	c.write.Lock()
 	defer c.write.Unlock()
 	_, _ = c.out.Write(append(data, '\n'))
-	_ = c.out.Flush() // a client that is gone is noticed by its reader
+	_ = c.out.Flush() // the reader notices a client that is gone
 }
 
+// events sends the application's events until ctx ends.
 func (c *console) events(ctx context.Context, sub *server.Subscription) {
 	skipped := time.NewTicker(server.SkippedEvery)
 	defer skipped.Stop()
@@ -141,6 +147,7 @@ func (c *console) events(ctx context.Context, sub *server.Subscription) {
 	}
 }
 
+// dispatch runs a request and returns its result.
 func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	switch req.Do {
 	case wire.DoHello:

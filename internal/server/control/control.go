@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Server serves consoles over a unix socket that only its owner may open.
+// A Server serves the consoles of one application.
 type Server struct {
 	app      *server.App
 	path     string
@@ -25,11 +25,11 @@ type Server struct {
 	running sync.WaitGroup
 }
 
-// maxLine bounds one request of a console, in bytes.
+// maxLine is the most bytes of one request.
 const maxLine = 16 << 20
 
-// Open listens for consoles of an application where [wire.SocketPath] says. A socket that
-// a dead process left behind is replaced; anything else there is an error.
+// Open listens for consoles of an open application at [wire.SocketPath]. It replaces a
+// socket that a dead process left there, and fails if the path is in use otherwise.
 func Open(a *server.App) (*Server, error) {
 	folder, runtime, err := controlFolders(a.Config().Folder)
 	if err != nil {
@@ -54,8 +54,8 @@ func Open(a *server.App) (*Server, error) {
 	return c, nil
 }
 
-// controlFolders returns the application's folder without symlinks, and where a
-// user's sockets go.
+// controlFolders returns the application's folder without symlinks, and the folder for
+// the sockets of this user.
 func controlFolders(folder string) (real, runtime string, err error) {
 	if real, err = filepath.Abs(folder); err == nil {
 		real, err = filepath.EvalSymlinks(real)
@@ -63,6 +63,7 @@ func controlFolders(folder string) (real, runtime string, err error) {
 	return real, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()), err
 }
 
+// removeDead removes a socket that no process listens on.
 func removeDead(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -99,7 +100,7 @@ func (c *Server) accept() {
 	}
 }
 
-// Close ends every console, and waits until they have ended.
+// Close removes the socket, ends all consoles and waits until they have ended.
 func (c *Server) Close() error {
 	c.mu.Lock()
 	c.closed = true

@@ -12,9 +12,10 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-const maxReactions = 1000 // cursors named in one impact
+// maxReactions is the most cursors that are listed in one impact.
+const maxReactions = 1000
 
-// impact says what a transaction would do to open cursors. Nobody is told.
+// impact returns what a transaction would do to open cursors. Clients receive nothing.
 func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	t, err := c.openTransaction(req)
 	if err != nil {
@@ -55,6 +56,7 @@ func (c *console) impact(ctx context.Context, req *wire.ControlRequest) (any, er
 	return out, nil
 }
 
+// describePreviewed describes what a commit would do to one cursor.
 func describePreviewed(oc *server.OpenCursor, f cursor.Previewed, commit store.Commit) wire.Reaction {
 	out := wire.Reaction{Connection: oc.Conn.Number(), User: oc.Conn.Label(), Cursor: oc.Request.Route.Name, Closed: f.Closed, Value: server.ValueJSON(f.Value), Deltas: []wire.RecordDelta{}}
 	add := func(model *record.Model, deltas []cursor.Delta) {

@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// describeSchema describes what the application declares, as JSON has it.
+// describeSchema describes the models and routes of the application by their JSON.
 func (c *console) describeSchema() wire.Schema {
 	s := newShapes()
 	out := wire.Schema{Types: []wire.NamedType{}, Models: []wire.ModelShape{}, Routes: []wire.RouteSchema{}}
@@ -36,12 +36,12 @@ func (c *console) describeSchema() wire.Schema {
 	return out
 }
 
-// shapes are the types that have been described.
+// shapes describes types, and holds the named ones that it has described.
 type shapes struct {
 	models map[reflect.Type]*record.Model
 	named  map[reflect.Type]*wire.NamedType
 	names  map[string]bool
-	within map[reflect.Type]bool // being described: lists and maps may hold themselves
+	within map[reflect.Type]bool // lists and maps being described, which may hold themselves
 }
 
 func newShapes() *shapes {
@@ -121,14 +121,15 @@ func (s *shapes) element(t reflect.Type) *wire.Shape {
 	return &shape
 }
 
-// object describes a struct: one that has a name once, as a type of its own.
+// object describes a struct. A struct type with a name is described once and then
+// referred to by name.
 func (s *shapes) object(t reflect.Type) wire.Shape {
 	if t.Name() == "" {
 		return wire.Shape{Is: "object", Fields: s.fields(t)}
 	}
 	if s.named[t] == nil {
 		name := t.PkgPath() + "." + t.Name()
-		for n := 2; s.names[name]; n++ { // functions may have types of one name
+		for n := 2; s.names[name]; n++ { // types in functions may share a name
 			name = fmt.Sprintf("%s.%s%d", t.PkgPath(), t.Name(), n)
 		}
 		s.names[name] = true
@@ -138,7 +139,7 @@ func (s *shapes) object(t reflect.Type) wire.Shape {
 	return wire.Shape{Is: s.named[t].Name}
 }
 
-// fields describes a struct's fields, of a model those that are sent.
+// fields describes the fields of a struct. It omits private fields of a model.
 func (s *shapes) fields(t reflect.Type) []wire.FieldShape {
 	model := s.models[t]
 	out := []wire.FieldShape{}

@@ -15,30 +15,29 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A transaction is a transaction that a console has open. Actions that are called
-// within it write to it, from as many goroutines as they like.
+// A transaction is an open transaction of a console. Actions called within it read and
+// write it, and may do so from several goroutines.
 type transaction struct {
 	mu     sync.Mutex
 	tx     *store.Tx
-	parent *transaction // that it becomes a part of when it is committed; nil: the store
+	parent *transaction // the transaction to commit into; nil: the store
 }
 
-// view reads the store as the draft has changed it. With look it does not matter
-// to the commit what is read.
-func (t *transaction) view(ctx context.Context, look bool, fn func(*store.Snapshot) error) error {
+// view reads the store with the transaction's changes. With untracked, the read cannot
+// make the commit fail.
+func (t *transaction) view(ctx context.Context, untracked bool, fn func(*store.Snapshot) error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if look {
+	if untracked {
 		return t.tx.ViewUntracked(ctx, fn)
 	}
 	return t.tx.View(ctx, fn)
 }
 
-// maxForks is how often a function is run again because another wrote the same
-// records of the draft meanwhile.
+// maxForks is the most runs of a function whose fork conflicts with another fork.
 const maxForks = 20
 
-// write runs fn on a copy of the draft, and keeps what it wrote if it succeeds.
+// write runs fn on a fork of the transaction and joins the fork if fn succeeds.
 func (t *transaction) write(fn func(*store.Tx) error) error {
 	for try := 1; ; try++ {
 		t.mu.Lock()
@@ -56,22 +55,25 @@ func (t *transaction) write(fn func(*store.Tx) error) error {
 	}
 }
 
-// txDB is a draft as a DB.
+// A txDB is a transaction as a [server.DB].
 type txDB struct {
 	*transaction
-	untracked bool
+	untracked bool // reads cannot make the commit fail
 }
 
+// View reads the store with the transaction's changes.
 func (db txDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 	return db.view(ctx, db.untracked, fn)
 }
 
+// Transaction runs fn on a fork of the transaction and joins it. It runs fn again if
+// another fork wrote the same records meanwhile.
 func (db txDB) Transaction(_ context.Context, fn func(*server.Tx) error) error {
 	return db.write(func(tx *store.Tx) error { return fn(&server.Tx{Tx: tx}) })
 }
 
-// requestDB returns what a request reads and writes: the store, a transaction that is
-// open, or the past.
+// requestDB returns the DB that a request reads and writes: the store, an open
+// transaction, or the state after a past commit.
 func (c *console) requestDB(req *wire.ControlRequest) (server.DB, error) {
 	if req.At != nil {
 		if req.Tx != 0 {
@@ -95,7 +97,7 @@ func (c *console) openTransaction(req *wire.ControlRequest) (*transaction, error
 	return t, nil
 }
 
-// stateAt returns the state after a commit.
+// stateAt returns the state after a commit, to read.
 func (c *console) stateAt(seq uint64) (server.DB, error) {
 	st := c.app.Store()
 	if newest := st.Seq(); seq > newest {
@@ -110,7 +112,8 @@ func (c *console) stateAt(seq uint64) (server.DB, error) {
 	}}, nil
 }
 
-// begin begins a transaction, or a part of one that is open.
+// begin opens a transaction, or a nested one in the transaction that the request names,
+// and returns its number.
 func (c *console) begin(req *wire.ControlRequest) (any, error) {
 	made := &transaction{}
 	if req.Tx == 0 {
@@ -129,7 +132,8 @@ func (c *console) begin(req *wire.ControlRequest) (any, error) {
 	return c.lastTx, nil
 }
 
-// transaction begins one, or ends it. One that is refused stays open.
+// transaction begins, commits or rolls back a transaction. It stays open if its commit is
+// refused for a conflict or an invalid record.
 func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	if req.Do == wire.DoBegin {
 		return c.begin(req)
@@ -165,7 +169,7 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 	return written(commit), c.app.Engine().Wait(ctx, commit.Seq)
 }
 
-// conflict says what has moved under a transaction.
+// conflict returns the error for a transaction whose reads are stale.
 func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 	moved, err := c.staleReads(ctx, tx)
 	if err != nil {
@@ -182,9 +186,10 @@ func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 	return &fault.Error{Code: fault.Conflict, Message: "the records have changed since they were read", Problems: problems}
 }
 
-// A staleRead is what has moved, to be told in words too.
+// A staleRead is a record or query that a transaction read and that has changed since.
 type staleRead struct{ wire.StaleRead }
 
+// describe returns what changed it, in words.
 func (stale staleRead) describe() string {
 	text := map[string]string{"create": "was created", "update": "was updated", "delete": "was deleted", "": "was changed"}[stale.Op]
 	if stale.ID == "" {
@@ -199,7 +204,7 @@ func (stale staleRead) describe() string {
 	return text
 }
 
-// staleReads returns what has moved under a transaction.
+// staleReads returns what a transaction read and has changed since.
 func (c *console) staleReads(ctx context.Context, tx *store.Tx) ([]staleRead, error) {
 	found, err := tx.Conflicts(ctx)
 	if err != nil {
@@ -218,7 +223,7 @@ func (c *console) staleReads(ctx context.Context, tx *store.Tx) ([]staleRead, er
 	return all, nil
 }
 
-// diff returns what a transaction has done so far, or what a commit did.
+// diff returns the changes of an open transaction, or of a commit.
 func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	var changes []store.Change
 	if req.Key != "" {

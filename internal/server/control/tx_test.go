@@ -20,8 +20,8 @@ type leaf struct {
 	Text string `json:"text"`
 }
 
-// newConsole is a console of an application that is nothing but its store, which
-// has as many commits of the past, and remembers nothing of them.
+// newConsole returns a console of an application that has only a store. The store has
+// commits past commits, but a log that no longer holds most of them.
 func newConsole(t *testing.T, commits int) (*console, *record.Model) {
 	t.Helper()
 	m, err := record.NewModel("leaves", &leaf{})
@@ -58,7 +58,7 @@ func newConsole(t *testing.T, commits int) (*console, *record.Model) {
 	return &console{app: server.StoreOnly(st), by: "console:test", transactions: map[uint64]*transaction{}}, m
 }
 
-func TestThePastEndsWithTheLog(t *testing.T) {
+func TestPastEndsWithLog(t *testing.T) {
 	c, m := newConsole(t, 5)
 	start, at := c.app.Store().LogStart(), uint64(1)
 	_, err := c.recordRequest(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &at})
@@ -75,9 +75,9 @@ func TestThePastEndsWithTheLog(t *testing.T) {
 	}
 }
 
-// TestADraftIsWrittenFromManyGoroutines holds: what an action writes to a draft from
-// several goroutines is all there, or an error.
-func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
+// TestTransactionFromManyGoroutines writes an open transaction from several goroutines:
+// each write is in it or returned an error.
+func TestTransactionFromManyGoroutines(t *testing.T) {
 	c, m := newConsole(t, 0)
 	tx, err := c.begin(&wire.ControlRequest{})
 	if err != nil {

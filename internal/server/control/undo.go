@@ -12,7 +12,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// commitAt returns the commit with a number that a console wrote.
+// commitAt returns the commit with the seq in a request.
 func (c *console) commitAt(ctx context.Context, key string) (store.Commit, error) {
 	seq, err := strconv.ParseUint(key, 10, 64)
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 	return written(made), c.app.Engine().Wait(ctx, made.Seq)
 }
 
-// contradicted says what stands against the undo of a commit.
+// contradicted returns the error for an undo that a later commit prevents.
 func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
 	stale := staleRead{wire.StaleRead{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
 	for _, change := range err.Later.Changes {

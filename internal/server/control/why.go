@@ -14,13 +14,14 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A explanation is the tests of a cursor for a record, as they are made.
+// An explanation collects the tests that decide whether a cursor holds a record.
 type explanation struct {
 	out   *wire.Why
 	image *record.Image
 }
 
-// add notes a test; the first that does not hold decides.
+// add records a test and reports whether it holds. The first test that does not hold
+// decides.
 func (v *explanation) add(test wire.Test) bool {
 	v.out.Tests = append(v.out.Tests, test)
 	if !test.Holds && v.out.Decided == "" {
@@ -29,7 +30,7 @@ func (v *explanation) add(test wire.Test) bool {
 	return test.Holds
 }
 
-// why says how a cursor decides about a record for a user.
+// why explains whether a cursor holds a record for a user.
 func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	cr, err := c.cursorRequest(&wire.ControlRequest{Name: req.Name, In: req.In})
 	if err != nil {
@@ -52,6 +53,7 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 	})
 }
 
+// explain runs the tests in the order that a cursor applies them.
 func (c *console) explain(ctx context.Context, s *server.Session, cr *server.CursorRequest, image *record.Image) (*wire.Why, error) {
 	out := &wire.Why{Cursor: cr.Route.Name, Model: image.Model.Name, ID: string(image.ID), Label: server.Label(image), User: s.Conn.Label()}
 	tests := explanation{out: out, image: image}
@@ -99,7 +101,8 @@ func (c *console) explain(ctx context.Context, s *server.Session, cr *server.Cur
 	return out, nil
 }
 
-// rank completes the answer for a record that meets all tests.
+// rank completes the explanation for a record that passes all tests: its position, and
+// whether it is within the cursor's limit and offset.
 func (c *console) rank(ctx context.Context, s *server.Session, cr *server.CursorRequest, spec cursor.Spec, tests explanation) error {
 	out := tests.out
 	out.Sees = true
@@ -121,7 +124,7 @@ func (c *console) rank(ctx context.Context, s *server.Session, cr *server.Cursor
 	return nil
 }
 
-// conjuncts takes conditions apart that all have to hold.
+// conjuncts splits a condition into conditions that must all hold.
 func conjuncts(c query.Condition) []query.Condition {
 	switch word, _, _, args := c.Parts(); word {
 	case "all":
@@ -137,12 +140,11 @@ func conjuncts(c query.Condition) []query.Condition {
 	}
 }
 
-// explainCondition says whether a condition holds for a record, and with which
-// value.
+// explainCondition tests a condition on a record, and notes the value of its field.
 func explainCondition(c query.Condition, image *record.Image) wire.Test {
 	word, field, _, args := c.Parts()
 	test := wire.Test{Kind: "where", What: c.String(), Holds: c.Match(image)}
-	if word == "not" && len(args) == 1 { // of one field it is a condition like others
+	if word == "not" && len(args) == 1 { // not of one condition names its field
 		_, field, _, _ = args[0].Parts()
 	}
 	if field != nil {
@@ -157,7 +159,7 @@ func explainCondition(c query.Condition, image *record.Image) wire.Test {
 	return test
 }
 
-// valueIn returns a field's value as clients are sent it.
+// valueIn returns the value of a field as clients receive it.
 func valueIn(image *record.Image, name string) json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(image.JSON, &members) != nil {

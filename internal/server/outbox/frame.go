@@ -10,7 +10,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Frame is one commit, or several merged commits, for all connections on which it
+// A Frame is one commit, or several merged commits, for all connections where it
 // has the same effect. It does not change after NewFrame.
 type Frame struct {
 	from, seq uint64 // the first and the last commit
@@ -133,7 +133,7 @@ func deltaOf(steps []Step) *wire.Delta {
 	return first
 }
 
-// opOrder returns the position of an op in the order in which a delta applies ops.
+// opOrder returns the position of an op in the order that a delta applies ops.
 func opOrder(op cursor.DeltaOp) int {
 	switch op {
 	case cursor.Leave:

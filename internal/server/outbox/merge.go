@@ -136,7 +136,7 @@ type netChange struct {
 // neighbor may leave first.
 func compose(steps []Step) []Step {
 	changes := make(map[record.ID]*netChange)
-	var ids []record.ID // in the order in which they first occur
+	var ids []record.ID // in the order of their first step
 	for _, s := range steps {
 		n := changes[s.ID]
 		if n == nil {

@@ -14,7 +14,7 @@ type Outbox struct {
 	mu         sync.Mutex
 	queue      []*Slot
 	bytes      int
-	compactAt  int    // number of bytes at which compact merges the queue, if more than Limit
+	compactAt  int    // compact merges the queue at this number of bytes, if it is more than Limit
 	busy       bool   // a message is inside the transport
 	collecting bool   // the queue waits for Flush
 	full       bool   // the client was too slow; nothing is queued any more
