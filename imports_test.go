@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -13,87 +16,116 @@ import (
 
 const module = "github.com/towerkit/tower"
 
-// rooms says who may import whom, and what each must never link.
-var rooms = []struct {
-	room  string
-	may   []string // of ours
-	never map[string]string
-}{
-	{"internal/spelling", nil, map[string]string{"net": "it compares words"}},
-	{"internal/wire", nil, map[string]string{"net": "it describes bytes and moves none", "os/exec": "it describes bytes and moves none"}},
-	{"internal/wire/replica", []string{"internal/wire"}, map[string]string{"net": "it applies frames that others receive", "os/exec": "it applies frames that others receive"}},
-	{"internal/store", []string{"internal/spelling"}, map[string]string{"net/http": "the store knows no requests", "github.com/olahol/melody": "the store knows no sockets"}},
-	{"internal/cursor", []string{"internal/store"}, map[string]string{"net/http": "matching knows no requests", "github.com/olahol/melody": "matching knows no sockets"}},
-	{"internal/client", nil, map[string]string{bundler: "an application carries the bundle, not the bundler"}},
-	{"internal/server", []string{"internal/wire", "internal/store", "internal/cursor", "internal/client"}, application},
-	{"", []string{"internal/server", "internal/store", "internal/cursor", "internal/wire"}, with(application, "testing", "an application is not a test")},
-	// The parts of the console import each other in this order, and its halves not at all.
-	{"internal/repl/term", nil, map[string]string{"net": "it measures and paints text"}},
-	{"internal/repl/show", []string{"internal/repl/term", "internal/spelling", "internal/wire"}, map[string]string{"net": "it lays out values"}},
-	{"internal/repl/control", []string{"internal/wire", "internal/wire/replica"}, noStore},
-	{"internal/repl/script", []string{"internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"}, with(noStore, bubbletea, "JavaScript runs without a screen")},
-	{"internal/repl/live", []string{"internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"}, with(noStore, goja, "the live pane shows events and runs no code")},
-	{"internal/repl/screen", []string{"internal/repl/script", "internal/repl/live", "internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"}, noStore},
+// maxFiles is how many source files a package may have beside its tests.
+const maxFiles = 32
+
+// A room is a package, what of this module it may import, and why not more.
+type room struct {
+	path  string
+	may   []string
+	why   string
+	never []string // packages of others that it must not link, even through others
+}
+
+var rooms = []room{
+	{"internal/spelling", nil, "it compares words", nil},
+	{"internal/wire", nil, "it describes bytes and moves none", []string{"net", "os/exec"}},
+	{"internal/wire/replica", []string{"internal/wire"}, "it applies frames that others receive", []string{"net", "os/exec"}},
+
+	{"internal/record", []string{"internal/spelling"}, "a record needs no file", []string{"net/http", bbolt}},
+	{"internal/store", []string{"internal/record"}, "the store knows no queries and no requests", []string{"net/http", melody}},
+	{"internal/query", []string{"internal/record", "internal/store"}, "a query reads a snapshot and knows no feed", []string{"net/http", melody}},
+	{"internal/query/querytest", []string{"internal/record", "internal/store"}, "the naive model shares no code with what it checks", []string{"net/http"}},
+	{"internal/cursor", []string{"internal/record", "internal/store", "internal/query"}, "matching knows no requests and no sockets", []string{"net/http", melody}},
+
+	{"internal/server/fault", []string{"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"}, "an error is coded without an application", []string{melody}},
+	{"internal/server/route", []string{"internal/server/fault", "internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a route is found without a connection", []string{melody}},
+	{"internal/server/outbox", []string{"internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a queue of frames knows no application", []string{melody}},
+	{"internal/server/transport", []string{"internal/server/outbox", "internal/server/fault", "internal/wire"}, "it carries messages and knows nothing of what they mean", nil},
+	{"internal/server", []string{"internal/server/fault", "internal/server/route", "internal/server/outbox", "internal/server/transport",
+		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor", "internal/client"},
+		"the application does not know its consoles", application},
+	{"internal/server/control", []string{"internal/server", "internal/server/fault", "internal/server/route", "internal/server/outbox",
+		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
+		"it serves consoles by the methods of the application", application},
+	{"", []string{"internal/server", "internal/server/control", "internal/server/fault", "internal/server/route",
+		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
+		"the public types wire the parts together", append([]string{"testing"}, application...)},
+	{"towertest", []string{"", "internal/wire", "internal/wire/replica", "internal/server", "internal/server/control", "internal/server/fault", "internal/server/route",
+		"internal/server/transport", "internal/record", "internal/store", "internal/query", "internal/cursor"},
+		"it checks cursors against the application's own scopes, rules and records", nil},
+
+	// The parts of the console import each other in this order, and the script and
+	// the live pane not at all. None reaches a store but through the application.
+	{"internal/repl/term", nil, "it measures and paints text", []string{"net", bbolt}},
+	{"internal/repl/show", []string{"internal/repl/term", "internal/spelling", "internal/wire"}, "it lays out values", []string{"net", bbolt}},
+	{"internal/repl/control", []string{"internal/wire", "internal/wire/replica"}, "it speaks with the application and shows nothing", []string{bbolt}},
+	{"internal/repl/script", []string{"internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"}, "JavaScript runs without a screen", []string{bbolt, bubbletea}},
+	{"internal/repl/live", []string{"internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"}, "the live pane shows events and runs no code", []string{bbolt, goja}},
+	{"internal/repl/screen", []string{"internal/repl/script", "internal/repl/live", "internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"},
+		"the screen draws what the other parts made", []string{bbolt}},
 	{"internal/repl", []string{"internal/repl/screen", "internal/repl/script", "internal/repl/live", "internal/repl/control", "internal/repl/show", "internal/repl/term",
-		"internal/wire", "internal/wire/replica"}, noStore},
-	{"internal/repl/fakeapp", []string{"internal/wire"}, noStore},
-	// It bundles the library's bindings with the scripts that import them.
-	{"internal/dev", []string{"internal/client"}, map[string]string{"go.etcd.io/bbolt": "the supervisor never touches the store"}},
-	{"internal/bench", []string{"internal/wire"}, map[string]string{"go.etcd.io/bbolt": "the load generator has no store", "github.com/olahol/melody": "the load generator shares no code with the servers that it measures"}},
-	{"internal/bench/floor", nil, map[string]string{"github.com/spf13/cobra": "it is the least that a server can be"}},
-	{"scaffolds", []string{"internal/wire"}, map[string]string{"net/http": "templates need no network"}},
-	// It hands the library's declarations to scaffolds.
-	{"cmd/tower", []string{"internal/repl", "internal/repl/control", "internal/repl/script", "internal/spelling", "internal/dev", "internal/wire", "internal/client", "scaffolds"}, map[string]string{"go.etcd.io/bbolt": "the command line meets an application through its socket"}},
-	// It checks cursors against the application's own scopes, rules and records.
-	{"towertest", []string{"", "internal/wire", "internal/wire/replica", "internal/server", "internal/cursor", "internal/store"}, nil},
+		"internal/wire", "internal/wire/replica"}, "the console changes records through the running application", []string{bbolt}},
+	{"internal/repl/fakeapp", []string{"internal/wire"}, "the application of the console's tests speaks the protocol alone", []string{bbolt}},
+
+	{"internal/client", nil, "an application carries the bundle, not the bundler", []string{bundler}},
+	{"internal/client/bundle", nil, "it bundles the library from its sources", nil},
+	{"internal/dev", []string{"internal/client"}, "the supervisor bundles the library's bindings and never touches a store", []string{bbolt}},
+	{"internal/bench", []string{"internal/wire"}, "the load generator shares no code with the servers that it measures", []string{bbolt, melody}},
+	{"internal/bench/floor", nil, "it is the least that a server can be", []string{cobra}},
+	{"scaffolds", []string{"internal/wire"}, "templates need no network", []string{"net/http"}},
+	{"cmd/tower", []string{"internal/repl", "internal/repl/control", "internal/repl/script", "internal/dev", "internal/bench", "internal/client", "internal/spelling",
+		"internal/wire", "scaffolds"}, "the command line meets an application through its socket", []string{bbolt}},
+	{"internal/systemtest", nil, "it has tests only", nil},
 }
 
 const (
-	bundler   = "github.com/evanw/esbuild/pkg/api"
+	bbolt     = "go.etcd.io/bbolt"
+	melody    = "github.com/olahol/melody"
 	bubbletea = "github.com/charmbracelet/bubbletea"
+	bubbles   = "github.com/charmbracelet/bubbles"
 	goja      = "github.com/dop251/goja"
+	cobra     = "github.com/spf13/cobra"
+	bundler   = "github.com/evanw/esbuild/pkg/api"
 )
 
-// alone says which packages of others only some rooms import directly.
-var alone = map[string]struct {
+// application is what an application's binary never links: the command line, the
+// bundler, and the console.
+var application = []string{bubbletea, goja, cobra, bundler}
+
+// alone says which rooms alone import a package of others directly, and why.
+var alone = []struct {
+	other  string
 	rooms  []string
 	reason string
 }{
-	goja:      {[]string{"internal/repl/script"}, "JavaScript runs in one place"},
-	bubbletea: {[]string{"internal/repl/screen"}, "the screen is drawn in one place"},
-}
-
-var noStore = map[string]string{"go.etcd.io/bbolt": "the console changes records through the running application"}
-
-var application = map[string]string{
-	bubbletea:                "an application never links the console",
-	goja:                     "an application never links the console",
-	"github.com/spf13/cobra": "an application never links the command line",
-	bundler:                  "an application never links the bundler",
-}
-
-func with(base map[string]string, path, reason string) map[string]string {
-	out := map[string]string{path: reason}
-	for p, r := range base {
-		out[p] = r
-	}
-	return out
+	{goja, []string{"internal/repl/script"}, "JavaScript runs in one place"},
+	{bubbletea, []string{"internal/repl/screen"}, "the screen is drawn in one place"},
+	{bubbles, []string{"internal/repl/screen"}, "the screen is drawn in one place"},
+	{melody, []string{"internal/server/transport", "internal/bench/floor"}, "sockets are kept in one place, and the floor is made of the same"},
+	{bbolt, []string{"internal/store", "internal/bench/floor"}, "the file is written in one place, and the floor is made of the same"},
+	{"unsafe", []string{"internal/record"}, "one file argues for all unsafe code"},
+	{cobra, []string{"cmd/tower"}, "flags are parsed in one place"},
+	{bundler, []string{"internal/dev", "internal/client/bundle"}, "scripts are bundled when an application is built, and the library when it changes"},
 }
 
 func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
 	for _, room := range rooms {
-		t.Run(strings.TrimPrefix(room.room+"/", "/"), func(t *testing.T) {
-			pkg := goList(t, strings.TrimSuffix(module+"/"+room.room, "/"))[0]
+		t.Run(strings.TrimPrefix(room.path+"/", "/"), func(t *testing.T) {
+			pkg := goList(t, strings.TrimSuffix(module+"/"+room.path, "/"))[0]
 			for _, path := range pkg.Imports {
 				ours, isOurs := strings.CutPrefix(path, module)
 				if ours = strings.TrimPrefix(ours, "/"); isOurs && !slices.Contains(room.may, ours) {
-					t.Errorf("imports %s; it may import %v of ours", path, room.may)
+					t.Errorf("imports %q of ours; %s, so it may import %q", ours, room.why, room.may)
 				}
 			}
-			for path, reason := range room.never {
+			for _, path := range room.never {
 				if slices.Contains(pkg.Deps, path) {
-					t.Errorf("links %s: %s", path, reason)
+					t.Errorf("links %s; %s", path, room.why)
 				}
+			}
+			if n := len(pkg.GoFiles); n > maxFiles {
+				t.Errorf("has %d files, more than %d", n, maxFiles)
 			}
 		})
 	}
@@ -101,26 +133,46 @@ func TestRoomsImportOnlyWhatTheyMay(t *testing.T) {
 
 func TestPackagesOfOthersAreImportedWhereTheyBelong(t *testing.T) {
 	for _, pkg := range goList(t, module+"/...") {
-		room := strings.TrimPrefix(strings.TrimPrefix(pkg.ImportPath, module), "/")
-		for _, path := range pkg.Imports {
-			for other, only := range alone {
-				if (path == other || strings.HasPrefix(path, other+"/")) && !slices.Contains(only.rooms, room) {
-					t.Errorf("%s imports %s, and only %v may: %s", room, path, only.rooms, only.reason)
+		path := strings.TrimPrefix(strings.TrimPrefix(pkg.ImportPath, module), "/")
+		if !slices.ContainsFunc(rooms, func(r room) bool { return r.path == path }) && !strings.HasPrefix(path, "scaffolds/") {
+			t.Errorf("%s has no row in the table of rooms", path)
+		}
+		for _, imported := range pkg.Imports {
+			for _, only := range alone {
+				if (imported == only.other || strings.HasPrefix(imported, only.other+"/")) && !slices.Contains(only.rooms, path) {
+					t.Errorf("%s imports %s, and only %v may: %s", path, imported, only.rooms, only.reason)
 				}
 			}
 		}
 	}
 }
 
+func TestQueriesKnowNoFeed(t *testing.T) {
+	files, err := filepath.Glob("internal/query/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files (%v)", len(files), err)
+	}
+	feed := regexp.MustCompile(`store\.Feed\b|\.Feed\(`)
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := feed.Find(source); found != nil {
+			t.Errorf("%s uses %s; a query reads a snapshot, and cursors read the feed", file, found)
+		}
+	}
+}
+
 type listed struct {
-	ImportPath    string
-	Imports, Deps []string
+	ImportPath             string
+	Imports, Deps, GoFiles []string
 }
 
 // goList describes the packages that a pattern matches.
 func goList(t *testing.T, pattern string) (pkgs []listed) {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", pattern).Output()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps,GoFiles", pattern).Output()
 	if err != nil {
 		t.Fatalf("go list %s: %v", pattern, err)
 	}

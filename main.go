@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -84,7 +83,7 @@ func run(ctx context.Context, config Config) error {
 		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", env, addr) },
 	}
 	if consoles == "on" {
-		listen.Console = func(app *server.App) (io.Closer, error) { return control.Open(app) }
+		listen.Console = control.Open
 	}
 	return app.Run(ctx, listen)
 }

@@ -51,7 +51,7 @@ func (m *Model[T]) erased() *record.Model { return m.model }
 
 // rule returns a controller's rule for the model's records, nil for none.
 func (m *Model[T]) rule(controller any) func(record any) bool {
-	asked, ok := controller.(interface{ Match(*T) bool })
+	asked, ok := controller.(Matcher[T])
 	if !ok {
 		return nil
 	}

@@ -25,9 +25,8 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
-	"github.com/towerkit/tower/internal/server"
-	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/control"
+	"github.com/towerkit/tower/internal/server/transport"
 )
 
 // patience is how long anything is waited for.
@@ -80,7 +79,7 @@ func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
 // OpenControl opens the application's control socket, through which consoles attach
 // to it. It is closed with the application.
 func (a *App) OpenControl() error {
-	return a.App.ServeConsoles(func(app *server.App) (io.Closer, error) { return control.Open(app) })
+	return a.App.ServeConsoles(control.Open)
 }
 
 // Get loads a page as a visitor, and returns its status and its body.

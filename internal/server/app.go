@@ -102,6 +102,9 @@ func New(config Config) (*App, error) {
 	if err := checkModels(config.Models); err != nil {
 		return nil, err
 	}
+	if err := a.router.CheckRules(config.Models); err != nil {
+		return nil, err
+	}
 	for _, rt := range a.router.Routes {
 		if err := checkOutput(rt, config.Models); err != nil {
 			return nil, err

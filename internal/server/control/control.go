@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ const maxLine = 16 << 20
 
 // Open listens for consoles of an open application at [wire.SocketPath]. It replaces a
 // socket that a dead process left there, and fails if the path is in use otherwise.
-func Open(a *server.App) (*Server, error) {
+func Open(a *server.App) (io.Closer, error) {
 	folder, runtime, err := controlFolders(a.Config().Folder)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)

@@ -1,0 +1,266 @@
+package systemtest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// The clients of benchmarks run in a process of their own, so that what the
+// server's process takes is the server's: the test binary starts itself again,
+// with the swarm's orders in its environment.
+
+const swarmVariable = "TOWER_TEST_SWARM"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(consoleVariable); path != "" {
+		os.Exit(consoleMain(path))
+	}
+	if orders := os.Getenv(swarmVariable); orders != "" {
+		if err := swarmMain(orders); err != nil {
+			fmt.Println("failed", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// Orders say what a swarm does. Clients of sockets connect, say their frames, "%d"
+// standing for their number, and count how often the mark comes in what they
+// receive; or come when they are told to where, as many at once as come, say their
+// frames, and go. Clients of HTTP post, all at once, again and again.
+type orders struct {
+	URL     string
+	Clients int
+	Say     []string
+	Mark    string
+	Post    string
+	Come    bool
+}
+
+// A swarm is the other end of the process: lines of text, one for each step.
+type swarm struct {
+	b   *testing.B
+	in  io.WriteCloser
+	out *bufio.Scanner
+}
+
+func startSwarm(b *testing.B, o orders) *swarm {
+	b.Helper()
+	text, err := json.Marshal(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), swarmVariable+"="+string(text))
+	command.Stderr = os.Stderr
+	in, err := command.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := command.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	s := &swarm{b, in, bufio.NewScanner(out)}
+	b.Cleanup(func() {
+		in.Close()
+		_ = command.Wait()
+	})
+	s.hear("ready")
+	return s
+}
+
+func (s *swarm) say(format string, args ...any) { fmt.Fprintf(s.in, format+"\n", args...) }
+
+// hear waits for a line that begins so, and returns the number that follows.
+func (s *swarm) hear(word string) (number int64) {
+	s.b.Helper()
+	if !s.out.Scan() || !strings.HasPrefix(s.out.Text(), word) {
+		s.b.Fatalf("the clients said %q (%v) instead of %q", s.out.Text(), s.out.Err(), word)
+	}
+	_, _ = fmt.Sscan(strings.TrimPrefix(s.out.Text(), word), &number)
+	return number
+}
+
+// expect says that the swarm is to receive so many marks more; until then waits
+// for them and returns when the last came.
+func (s *swarm) expect(marks int) (until func() time.Time) {
+	s.b.Helper()
+	s.say("expect %d", marks)
+	s.hear("expecting")
+	return func() time.Time { return time.Unix(0, s.hear("received")) }
+}
+
+func swarmMain(text string) error {
+	var o orders
+	if err := json.Unmarshal([]byte(text), &o); err != nil {
+		return err
+	}
+	switch {
+	case o.Post != "":
+		return posters(o)
+	case o.Come:
+		return comers(o)
+	}
+	var left atomic.Int64
+	for i := range o.Clients {
+		socket, err := o.connect(i)
+		if err != nil {
+			return fmt.Errorf("client %d: %w", i, err)
+		}
+		go func() {
+			if err := count(socket, []byte(o.Mark), &left); err != nil {
+				fmt.Println("failed", i, err)
+			}
+		}()
+	}
+	fmt.Println("ready")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var marks int64
+		if _, err := fmt.Sscanf(lines.Text(), "expect %d", &marks); err != nil {
+			return err
+		}
+		left.Add(marks)
+		fmt.Println("expecting")
+	}
+	return nil
+}
+
+// come has all clients connect and say their frames, and returns how long it took
+// until the last of them was answered. Then they go.
+func (s *swarm) come(url string) time.Duration {
+	s.say("come %s", socketURL(url))
+	return time.Duration(s.hear("came"))
+}
+
+// comers come and go as they are told.
+func comers(o orders) error {
+	const atOnce = 64
+	fmt.Println("ready")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		o.URL = strings.TrimPrefix(lines.Text(), "come ")
+		sockets := make([]*websocket.Conn, o.Clients)
+		failed := make(chan error, atOnce)
+		var next atomic.Int64
+		var all sync.WaitGroup
+		start := time.Now()
+		for range atOnce {
+			all.Go(func() {
+				for i := int(next.Add(1)) - 1; i < o.Clients; i = int(next.Add(1)) - 1 {
+					var err error
+					if sockets[i], err = o.connect(i); err != nil {
+						failed <- err
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		took := time.Since(start)
+		if len(failed) > 0 {
+			return <-failed
+		}
+		fmt.Println("came", took.Nanoseconds())
+		for _, socket := range sockets {
+			socket.Close()
+		}
+	}
+	return nil
+}
+
+// connect connects a client and waits for the answers to each of its messages.
+func (o orders) connect(number int) (*websocket.Conn, error) {
+	dialer := websocket.Dialer{ReadBufferSize: 1024, WriteBufferSize: 512, WriteBufferPool: &swarmBuffers}
+	socket, _, err := dialer.Dial(o.URL, nil)
+	for _, say := range o.Say {
+		if err == nil {
+			err = socket.WriteMessage(websocket.TextMessage, []byte(strings.ReplaceAll(say, "%d", fmt.Sprint(number))))
+		}
+		for left := max(1, strings.Count(say, `"id":`)); err == nil && left > 0; {
+			var answer []byte
+			if _, answer, err = socket.ReadMessage(); bytes.Contains(answer, []byte(`"error"`)) || bytes.Contains(answer, []byte(`"resync"`)) {
+				err = fmt.Errorf("%s", answer)
+			}
+			left -= bytes.Count(answer, []byte(`"hello":`)) + bytes.Count(answer, []byte(`"status":`))
+		}
+	}
+	return socket, err
+}
+
+var swarmBuffers sync.Pool
+
+// count takes the marks that a client receives off what is left to come.
+func count(socket *websocket.Conn, mark []byte, left *atomic.Int64) error {
+	var message bytes.Buffer
+	for {
+		_, reader, err := socket.NextReader()
+		if err == nil {
+			message.Reset()
+			_, err = message.ReadFrom(reader)
+		}
+		if err != nil {
+			return err
+		}
+		if marks := int64(bytes.Count(message.Bytes(), mark)); marks > 0 && left.Add(-marks) == 0 {
+			fmt.Println("received", time.Now().UnixNano())
+		}
+	}
+}
+
+// posters post what they are told, and answer with how long it took.
+func posters(o orders) error {
+	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.Clients}}
+	fmt.Println("ready")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var posts int64
+		if _, err := fmt.Sscanf(lines.Text(), "post %d", &posts); err != nil {
+			return err
+		}
+		var left atomic.Int64
+		left.Store(posts)
+		failed := make(chan error, o.Clients)
+		var all sync.WaitGroup
+		start := time.Now()
+		for range o.Clients {
+			all.Go(func() {
+				for left.Add(-1) >= 0 {
+					response, err := client.Post(o.URL, "application/json", strings.NewReader(o.Post))
+					if err == nil {
+						_, err = io.Copy(io.Discard, response.Body)
+						response.Body.Close()
+					}
+					if err == nil && response.StatusCode != http.StatusCreated {
+						err = fmt.Errorf("status %s", response.Status)
+					}
+					if err != nil {
+						failed <- err
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		if len(failed) > 0 {
+			return <-failed
+		}
+		fmt.Println("posted", time.Since(start).Nanoseconds())
+	}
+	return nil
+}
