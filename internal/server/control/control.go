@@ -31,6 +31,7 @@ const maxLine = 16 << 20
 
 // Open listens for consoles of an open application at [wire.SocketPath]. It replaces a
 // socket that a dead process left there, and fails if the path is in use otherwise.
+// It returns a [Server]; closing that ends all consoles.
 func Open(a *server.App) (io.Closer, error) {
 	folder, runtime, err := controlFolders(a.Config().Folder)
 	if err != nil {
