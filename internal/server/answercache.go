@@ -6,23 +6,23 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 )
 
-// Bodies are what those are answered who come back with the same, at one time:
-// it is made once for all of them. They are safe for concurrent use.
+// An answerCache shares encoded answers among clients that resume a query from the same
+// position at about the same time. It is safe for concurrent use.
 type answerCache struct {
 	mu     sync.Mutex
-	bodies map[*cursor.Delta][]byte // by the first of the deltas, which they share
+	bodies map[*cursor.Delta][]byte // by the first of the shared deltas
 }
 
 const maxCachedAnswers = 64
 
-// get returns the body of the answer to an open, which may have to be made.
-func (b *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
+// get returns the body of the answer to an open, and calls make if it is not cached.
+func (c *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
 	if !o.Shared || len(o.Delta) == 0 {
 		return make()
 	}
-	b.mu.Lock()
-	body := b.bodies[&o.Delta[0]]
-	b.mu.Unlock()
+	c.mu.Lock()
+	body := c.bodies[&o.Delta[0]]
+	c.mu.Unlock()
 	if body != nil {
 		return body, nil
 	}
@@ -30,11 +30,11 @@ func (b *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.bodies) >= maxCachedAnswers || b.bodies == nil {
-		b.bodies = map[*cursor.Delta][]byte{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.bodies) >= maxCachedAnswers || c.bodies == nil {
+		c.bodies = map[*cursor.Delta][]byte{}
 	}
-	b.bodies[&o.Delta[0]] = body
+	c.bodies[&o.Delta[0]] = body
 	return body, nil
 }

@@ -16,17 +16,17 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 )
 
-// assetsURL is the path below which a browser finds what came of an application's
-// folder app. In development tower server answers there. A program that tower
-// build has made holds the files, below public by the same path.
+// assetsURL is the path of the files that are bundled from an application's folder app. In
+// development, tower server serves them. A program made by tower build contains them,
+// under the same path in public.
 const assetsURL = "/_tower/app/"
 
-// assets say what came of the scripts in app/.
+// assets finds the bundled files of the scripts in app/.
 type assets struct {
 	env    string
-	folder string            // of the application
-	files  fs.FS             // nil in a program without them
-	names  map[string]string // of the file that came of board.tsx, and of its styles, board.css
+	folder string            // the application's folder
+	files  fs.FS             // nil in a program without a bundle
+	names  map[string]string // bundled files, by script (board.tsx) and by styles (board.css)
 }
 
 func newAssets(config Config) (*assets, error) {
@@ -48,7 +48,7 @@ func newAssets(config Config) (*assets, error) {
 	return a, nil
 }
 
-// url is where a browser finds what came of a script, or its styles.
+// url returns the address of the bundled file of a script, or of its styles.
 func (a *assets) url(name string) (string, error) {
 	kind := path.Ext(name)
 	isScript := slices.Contains([]string{".ts", ".tsx", ".js", ".jsx"}, kind)
@@ -71,6 +71,7 @@ func (a *assets) url(name string) (string, error) {
 	return assetsURL + name, nil
 }
 
+// has reports whether the bundle has a file.
 func (a *assets) has(file string) bool {
 	if a.files == nil || path.Base(file) != file || file == "manifest.json" {
 		return false
@@ -79,7 +80,8 @@ func (a *assets) has(file string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// serveAsset answers with a file that is named after its contents.
+// serveAsset serves a bundled file. Its name has a hash of its contents, so it never
+// changes.
 func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
 	if !a.assets.has(file) {

@@ -13,66 +13,46 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A callRequest is what a client sent to a route. With a key, a ULID that the client
-// made for this call alone, the call takes effect once, however often it is sent
-// within a day, over whichever connection, also after the server was killed:
-//
-//   - The key is committed with the effects, in the call's first transaction. A
-//     call that has committed something is not run again: who sends it again is
-//     given the same answer, also where that was an error.
-//   - A call that makes one transaction, as most do, takes effect exactly once. Of
-//     one that makes several, a crash between them leaves what was committed by
-//     then, and the rest is not made up for: put what belongs together into one
-//     transaction. What an action does outside of the store, or with a context
-//     that is not the one it was given, is not covered.
-//   - A call that has committed nothing, be it refused, invalid or a mere question,
-//     is not remembered, and is run again under the same key, also with another
-//     input.
-//   - Calls with one key at one time run one after another.
-//   - The answer is kept a moment after the commit. Where the server was killed in
-//     that moment, or the answer was longer than 64 KiB, or an effect was committed
-//     after the server had given up waiting, the answer is status 200 with
-//     "out":null. Every answer to a call that took effect before says
-//     "repeated":true.
-//   - Keys belong to their user; all visitors are one. Besides the key, whoever
-//     sends a call again must send the same route and input, and the user's rules
-//     are not asked again: it is the answer that was meant for this sender. It may
-//     sign in, as it did then.
+// A CallRequest is a call of a route that a client sent. What a key promises is in the
+// comment of tower.Action.
 type CallRequest struct {
 	Route *route.Route
 	Path  url.Values // the fields in the path
 	Body  json.RawMessage
-	form  url.Values // of a form; body is nil then
-	key   string     // "": none
+	form  url.Values // the input of a form; Body is nil then
+	key   string     // the idempotency key; "": none
 }
 
-// callResult is what an action answered.
+// A callResult is the answer to a call.
 type callResult struct {
 	*call
 	Status   int
 	Out      json.RawMessage
 	Location string
-	repeated bool // it was answered before
+	repeated bool // an earlier run of the call made this answer
 }
 
-// A call is what is known of the request that is being served.
+// A call is the state of a call while its action runs. The context of the action
+// carries it.
 type call struct {
-	by      string     // for the log of commits
-	Seq     uint64     // of the last commit that it made
+	by      string     // the author of its commits
+	Seq     uint64     // the last commit that it made
 	created bool       // it created a record
-	SignIn  *record.ID // who the client shall be
+	SignIn  *record.ID // the client's new user, "" for a visitor; nil: unchanged
 
-	attempt *store.Attempt // the run of a call with a key, or nil
-	applied *store.Applied // another run of it came first
+	attempt *store.Attempt // this run of a call with a key; nil: no key
+	applied *store.Applied // an earlier run that took effect; nil: none
 }
 
 type callKey struct{}
 
+// callOf returns the call that an action's context belongs to, nil if there is none.
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	return c
 }
 
+// recordCommit notes a commit of the call.
 func (c *call) recordCommit(commit store.Commit) {
 	c.Seq = max(c.Seq, commit.Seq)
 	for _, change := range commit.Changes {
@@ -80,8 +60,9 @@ func (c *call) recordCommit(commit store.Commit) {
 	}
 }
 
-// serve passes a request through its action, and returns when every open
-// connection has been handed what the action committed.
+// Serve runs the action of a call and returns its answer, when every commit of the call
+// has been sent to the connections it touches. A call with a key that took effect before
+// is not run again: Serve returns its earlier answer.
 func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callResult, error) {
 	once, err := req.attempt(s.Conn.user)
 	if err != nil {
@@ -103,7 +84,7 @@ func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callRes
 	return a.perform(ctx, s, req, once)
 }
 
-// perform runs the action of a request.
+// perform runs a call once. It saves the answer of a call with a key.
 func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *store.Attempt) (*callResult, error) {
 	result := &callResult{call: &call{by: s.Conn.author(req.Route), attempt: once}, Status: http.StatusOK}
 	err := a.runAction(context.WithValue(ctx, callKey{}, result.call), s, req, result)
@@ -119,7 +100,7 @@ func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *s
 	return result, a.engine.Wait(ctx, result.Seq)
 }
 
-// runAction decodes what was sent, runs the action and says in done what it answers.
+// runAction decodes the input, runs the action and fills in the result.
 func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, result *callResult) error {
 	rt := req.Route
 	input, err := rt.Inputs.Decode(req.Path, req.Body, req.form)
@@ -144,7 +125,7 @@ func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, resul
 	return nil
 }
 
-// author says who makes the commits of an action that is called.
+// author returns the author of the commits of a route's action.
 func (c *Connection) author(rt *route.Route) string {
 	if c.by != "" {
 		return c.by + " as " + c.Label()
@@ -152,7 +133,7 @@ func (c *Connection) author(rt *route.Route) string {
 	return rt.Pattern() + " by " + c.Label()
 }
 
-// encode encodes an action's output. Records go without their private fields.
+// encode encodes an action's output as JSON. It omits the private fields of a record.
 func (a *App) encode(out any) (json.RawMessage, error) {
 	if out == nil {
 		return json.RawMessage("null"), nil

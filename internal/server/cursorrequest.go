@@ -16,24 +16,25 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A cursorRequest is a cursor as a client asks for it.
+// A CursorRequest is a cursor that a client wants to open: a declared cursor with its
+// input, and conditions, order and limit to narrow it by.
 type CursorRequest struct {
 	Route   *route.Route
 	In      any
-	partial string // of a page's list: what renders a record
+	partial string // renders each record, in the list of a page; "": records are sent as JSON
 
 	Where []byte
 	Order []string
 	Limit int32
-	scope bool // it wants to know the scope
+	scope bool // the answer describes the scope
 }
 
-// perViewer reports whether the partial is rendered for each viewer, which its
-// name declares: "posts/_post.viewer.html".
+// perViewer reports whether the partial is rendered for each viewer, which its name
+// declares: "posts/_post.viewer.html".
 func (cr *CursorRequest) perViewer() bool { return strings.HasSuffix(cr.partial, ".viewer.html") }
 
-// tag keeps cursors apart that are asked for in different ways: scopes that are
-// equal now may differ when the user's rights have changed.
+// tag returns a text that differs for different requests. It keeps their queries apart:
+// scopes that are equal now may differ after a change of the user's rights.
 func (cr *CursorRequest) tag(viewer *Connection) (string, error) {
 	in, err := json.Marshal(cr.In)
 	if err != nil {
@@ -46,8 +47,8 @@ func (cr *CursorRequest) tag(viewer *Connection) (string, error) {
 	return tag, nil
 }
 
-// narrow applies what the client asked for on top of the application's scope,
-// on the fields that the application allows.
+// narrow applies the client's conditions, order and limit to the application's scope. It
+// allows only the fields in Route.Narrow.
 func (cr *CursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 	if cr.Route.Value && (len(cr.Order) > 0 || cr.Limit > 0) {
 		return scope, fault.Errorf(fault.BadRequest, "%s is a value; it takes neither an order nor a limit", cr.Route.Name)
@@ -94,6 +95,7 @@ func (cr *CursorRequest) checkFields(fields []*record.Field) error {
 	return nil
 }
 
+// parseWhere parses conditions in their JSON form.
 func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
 	var where map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -108,7 +110,8 @@ func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
 	return condition, nil
 }
 
-// cursorRequest reads what a client asks to open, and what it says it holds.
+// CursorRequest reads which cursor a client wants to open, and the position that it
+// resumes from. since is nil if it does not resume.
 func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest, since *ResumeFrom, err error) {
 	cr = &CursorRequest{Where: req.Where, Order: req.Order, Limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
 	resync := ""
@@ -135,7 +138,7 @@ func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest
 	return cr, since, err
 }
 
-// scopeOf reads the query of a request.
+// ScopeOf returns the scope of a console's query.
 func ScopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
 	scope := query.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
 	var err error

@@ -16,18 +16,20 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// An openCursor cursor is held by one connection, which holds equal ones once.
+// An OpenCursor is a cursor that a connection holds open. A connection holds equal
+// cursors once.
 type OpenCursor struct {
 	cursor.Membership
 	Conn     *Connection
 	Request  *CursorRequest
 	query    *cursor.Query
-	follower *follower   // nil: its scope depends on nothing but the visit
-	live     atomic.Bool // its client is to be told what becomes of it
+	follower *follower   // nil: its scope depends only on the session
+	live     atomic.Bool // its client receives its changes
 }
 
-// openCursor opens a cursor and sends the frame that answer makes of it, in its
-// place among the commits.
+// OpenCursor opens a cursor. It reserves the slot of the answer when the engine has
+// read the cursor, so that the frames of later commits come after it, and sends the
+// frame that answer returns. It waits for the read, and stops when ctx ends.
 func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *ResumeFrom, answer func(cursor.Opened) (any, error)) error {
 	oc := &OpenCursor{Conn: c, Request: cr, follower: &follower{conn: c}}
 	var state cursor.Opened
@@ -54,8 +56,8 @@ func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *R
 	return err
 }
 
-// tryOpen opens a cursor by the scope that the user's rights give it now. Where
-// these change meanwhile, Rescope has it opened by another one.
+// tryOpen opens a cursor with the scope that the user's rights allow now. If they change
+// meanwhile, Rescope moves the cursor to the new scope.
 func (c *Connection) tryOpen(ctx context.Context, oc *OpenCursor, since *ResumeFrom, opened func(cursor.Opened)) error {
 	cr, f := oc.Request, oc.follower
 	s := c.addOpening(oc)
@@ -80,8 +82,8 @@ func (c *Connection) tryOpen(ctx context.Context, oc *OpenCursor, since *ResumeF
 	return nil
 }
 
-// addOpening has Rescope know of a cursor before its scope is asked for, and returns
-// the visit that is to be asked.
+// addOpening makes a cursor known to Rescope before its scope is evaluated, and returns
+// the session to evaluate it with.
 func (c *Connection) addOpening(oc *OpenCursor) *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,8 +91,8 @@ func (c *Connection) addOpening(oc *OpenCursor) *Session {
 	return c.session
 }
 
-// keep keeps an open cursor, unless the connection holds its query already, or has
-// ended.
+// keep adds a cursor to the open ones, unless the connection holds its query already or
+// has ended.
 func (c *Connection) keep(oc *OpenCursor, q *cursor.Query) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,7 +113,7 @@ func (c *Connection) keep(oc *OpenCursor, q *cursor.Query) {
 	}
 }
 
-// discard closes a cursor that is not kept.
+// discard closes a cursor that was not kept.
 func (c *Connection) discard(oc *OpenCursor) {
 	c.mu.Lock()
 	c.opening = without(c.opening, oc)
@@ -120,22 +122,24 @@ func (c *Connection) discard(oc *OpenCursor) {
 	oc.follower.end()
 }
 
+// without removes a cursor from a list, in place.
 func without(cursors []*OpenCursor, one *OpenCursor) []*OpenCursor {
 	return slices.DeleteFunc(cursors, func(other *OpenCursor) bool { return other == one })
 }
 
-// setFollower puts another follower in the place of a cursor's own.
+// setFollower replaces the follower of a cursor. If the cursor has been closed, the new
+// follower ends.
 func (oc *OpenCursor) setFollower(by *follower) {
 	c := oc.Conn
 	c.mu.Lock()
 	if slices.Contains(c.open, oc) || slices.Contains(c.opening, oc) {
 		oc.follower, by = by, oc.follower
-	} // else it has been closed, and its own has ended
+	} // otherwise the cursor's own follower has ended
 	c.mu.Unlock()
 	by.end()
 }
 
-// closeCursor closes what is held under a number.
+// closeCursor closes the cursor with a number.
 func (c *Connection) closeCursor(number uint64) error {
 	if c.closeWhere(func(oc *OpenCursor) bool { return oc.query.Number() == number }) == 0 {
 		return fault.Errorf(fault.NotFound, "cursor %d is not open", number)
@@ -143,14 +147,14 @@ func (c *Connection) closeCursor(number uint64) error {
 	return nil
 }
 
-// closeWhere closes the cursors for which which is true, and returns how many.
-func (c *Connection) closeWhere(which func(*OpenCursor) bool) int {
+// closeWhere closes the cursors that matches reports true for, and returns their number.
+func (c *Connection) closeWhere(matches func(*OpenCursor) bool) int {
 	var closed []*OpenCursor
 	c.mu.Lock()
 	c.open = slices.DeleteFunc(c.open, func(oc *OpenCursor) bool {
-		found := which(oc)
+		found := matches(oc)
 		if found {
-			oc.live.Store(false) // before Rescope knows it no more
+			oc.live.Store(false) // before Rescope loses sight of it
 			closed = append(closed, oc)
 		}
 		return found
@@ -163,21 +167,22 @@ func (c *Connection) closeWhere(which func(*OpenCursor) bool) int {
 	return len(closed)
 }
 
+// OpenCursors returns the open cursors in the order of their opening.
 func (c *Connection) OpenCursors() []*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.open)
 }
 
-// movable returns the cursors that move with the visit: those that are open, and
-// those on their way there.
+// movable returns the cursors that move with the session: the open ones, and the ones that
+// are being opened.
 func (c *Connection) movable() []*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Concat(c.open, c.opening)
 }
 
-// queries returns what the connection holds, by query.
+// Queries returns the open cursors by their queries.
 func (c *Connection) Queries() map[*cursor.Query]*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -188,7 +193,8 @@ func (c *Connection) Queries() map[*cursor.Query]*OpenCursor {
 	return out
 }
 
-// answerOpen makes the answer to an open: the records, or what changed of them.
+// AnswerOpen returns the answer to opening a cursor: its records or value, or the changes
+// since the position that it resumes from.
 func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, since *ResumeFrom, o cursor.Opened) (*wire.Answer, error) {
 	spec := o.Query.Spec()
 	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
@@ -240,7 +246,7 @@ func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, si
 	return answer, nil
 }
 
-// model is that of the cursor's records.
+// Model returns the model of the cursor's records.
 func (o *OpenCursor) Model() *record.Model {
 	o.Conn.mu.Lock()
 	defer o.Conn.mu.Unlock()

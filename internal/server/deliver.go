@@ -12,17 +12,17 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// Deliver is told by the engine what a commit did: each connection that holds a
-// touched cursor gets one frame. Connections that are touched in the same way
-// share its bytes.
+// Deliver sends each connection that holds a touched cursor one frame for a commit.
+// Connections that the commit touches in the same way share the bytes of the frame. The
+// engine calls it for each commit, in order.
 func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []cursor.Moved) {
 	d := &delivery{hub: h, commit: commit, effects: effects, moved: moved,
 		trace: h.app.inspector.trace(commit), frames: map[string]*outbox.Frame{}, html: map[rendering]string{}}
 	if len(commit.Changes) == 0 {
-		h.app.resyncAll(cursor.Expired) // commits were lost to the log, and with them who followed what
+		h.app.resyncAll(cursor.Expired) // commits are missing from the log, so the rights of clients are unknown
 		return
 	}
-	touched, hold := d.collect(), h.shouldDelay(commit)
+	touched, delay := d.collect(), h.shouldDelay(commit)
 	for c := range h.renewed {
 		if len(c.touched) == 0 {
 			touched = append(touched, c)
@@ -36,14 +36,14 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			c.disconnect(outbox.CloseInternal, "the server could not encode a frame")
 			continue
 		}
-		c.outbox.Deliver(frame, hold)
-		c.seq.Store(commit.Seq) // an answer that names it comes after the frame
-		if hold && !c.unflushed {
+		c.outbox.Deliver(frame, delay)
+		c.seq.Store(commit.Seq) // answers with this position come after the frame
+		if delay && !c.unflushed {
 			c.unflushed = true
 			h.unflushed = append(h.unflushed, c)
 		}
 	}
-	if !hold {
+	if !delay {
 		h.flushAll()
 	}
 	d.trace.publish(len(touched), h)
@@ -54,16 +54,16 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	h.denied = nil
 }
 
-// When more commits wait to be delivered, what goes to a connection is held until
-// the last of them, so that a burst becomes few messages; but not for long: for
-// less than it will take to send it.
+// If more commits wait to be delivered, frames are held back until the last of them, so
+// that a burst becomes few messages. The delay is bounded: by these constants, and by the
+// time that sending will take anyway.
 const (
 	maxDelayedCommits = 256 // commits
 	maxDelay          = 5 * time.Millisecond
-	sendTime          = 5 * time.Microsecond // more for each connection; a write to a socket takes twice that
+	sendTime          = 5 * time.Microsecond // added for each connection; a write to a socket takes twice as long
 )
 
-// shouldDelay reports whether what a commit sends is to be held.
+// shouldDelay reports whether the frames of a commit are held back.
 func (h *hub) shouldDelay(commit store.Commit) bool {
 	if h.app.store.Seq() <= commit.Seq {
 		return false
@@ -75,7 +75,7 @@ func (h *hub) shouldDelay(commit store.Commit) bool {
 	return commit.Seq-h.unflushedFrom < maxDelayedCommits && now.Sub(h.unflushedSince) < maxDelay+time.Duration(len(h.unflushed))*sendTime
 }
 
-// flushAll sends what was held.
+// flushAll sends the frames that were held back.
 func (h *hub) flushAll() {
 	for i, c := range h.unflushed {
 		c.outbox.Flush()
@@ -84,7 +84,7 @@ func (h *hub) flushAll() {
 	h.unflushed, h.unflushedFrom = h.unflushed[:0], 0
 }
 
-// A delivery is one commit on its way out.
+// A delivery sends the frames of one commit.
 type delivery struct {
 	hub     *hub
 	commit  store.Commit
@@ -96,15 +96,16 @@ type delivery struct {
 	key     []byte
 }
 
-// collect finds the touched connections and notes on each the indexes of its
-// effects; moves, which are its own, come after them as negative numbers.
+// collect returns the touched connections, and lists in the touched field of each one the
+// indexes of its effects. A move, which concerns one connection only, follows as a
+// negative number.
 func (d *delivery) collect() []*Connection {
 	var touched []*Connection
-	note := func(c *Connection, index int) {
+	add := func(c *Connection, index int) {
 		if len(c.touched) == 0 {
 			touched = append(touched, c)
 		}
-		if n := len(c.touched); n == 0 || c.touched[n-1] != index { // it may hold a query twice
+		if n := len(c.touched); n == 0 || c.touched[n-1] != index { // the connection may hold the query twice
 			c.touched = append(c.touched, index)
 		}
 	}
@@ -116,10 +117,10 @@ func (d *delivery) collect() []*Connection {
 				oc.Conn.resync(effect.Resync)
 				continue
 			}
-			if !oc.live.Load() { // it is about to be closed, and has not moved with its user
+			if !oc.live.Load() { // it is being closed, and did not move with its session
 				continue
 			}
-			note(oc.Conn, i)
+			add(oc.Conn, i)
 			d.trace.recordReach(oc, effect.Deltas, effect.Value, effect.Included, "")
 		}
 	}
@@ -131,14 +132,14 @@ func (d *delivery) collect() []*Connection {
 			continue
 		}
 		if moveCursor(oc, move) {
-			note(oc.Conn, -1-i)
+			add(oc.Conn, -1-i)
 			d.trace.recordReach(oc, move.Deltas, move.Value, move.Included, ended(move))
 		}
 	}
 	return touched
 }
 
-// ended says that a cursor that moved has come to an end.
+// ended returns the outcome of a move that closed the cursor, "" for others.
 func ended(move cursor.Moved) wire.Outcome {
 	if move.To == nil {
 		return wire.Closed
@@ -146,15 +147,15 @@ func ended(move cursor.Moved) wire.Outcome {
 	return ""
 }
 
-// moveCursor lets a cursor move to another query, and reports whether its client
-// must be told.
+// moveCursor moves a cursor to another query, and reports whether its client must be
+// informed.
 func moveCursor(oc *OpenCursor, move cursor.Moved) bool {
 	c := oc.Conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at := slices.Index(c.open, oc)
 	if at < 0 {
-		return false // closed meanwhile
+		return false // it was closed meanwhile
 	}
 	if move.To != nil {
 		oc.query = move.To
@@ -164,6 +165,7 @@ func moveCursor(oc *OpenCursor, move cursor.Moved) bool {
 	return move.To != move.From || len(move.Deltas)+len(move.Included) > 0 || move.Value != nil
 }
 
+// frame returns the frame for a connection, shared if another connection has the same.
 func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	d.key = d.key[:0]
 	allowed := d.hub.renewed[c]
@@ -187,6 +189,7 @@ func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	return f, nil
 }
 
+// deltas returns what the effects and moves with these indexes change.
 func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
 	out := make([]outbox.CursorDelta, len(indexes))
 	for i, index := range indexes {

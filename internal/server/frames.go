@@ -12,8 +12,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// receive handles the frames of one message, in order, while the goroutine that
-// reads this socket waits: a client that sends faster than it is served waits, too.
+// receive handles the frames of one message, in order. The goroutine that reads the
+// socket waits meanwhile, so a client that sends faster than it is served waits, too.
 func (c *Connection) receive(message []byte) {
 	requests, err := wire.Requests(message)
 	if err != nil {
@@ -23,9 +23,9 @@ func (c *Connection) receive(message []byte) {
 	c.handleAll(requests)
 }
 
-// handleAll handles requests in order. Nobody else may do so at the same time.
+// handleAll handles requests in order. Calls must not overlap.
 func (c *Connection) handleAll(requests []wire.Request) {
-	if len(requests) > 1 { // their answers are one message, too
+	if len(requests) > 1 { // send their answers as one message, too
 		c.outbox.Collect()
 		defer c.outbox.Flush()
 	}
@@ -38,7 +38,7 @@ func (c *Connection) handleAll(requests []wire.Request) {
 		case !c.limiter.Allow():
 			c.send(refusal(req.ID, fault.Errorf(fault.TooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
 		default:
-			if req.Call != "" { // it may take long
+			if req.Call != "" { // it may take a while
 				c.outbox.Flush()
 			}
 			c.handle(req)
@@ -46,7 +46,7 @@ func (c *Connection) handleAll(requests []wire.Request) {
 	}
 }
 
-// refusal answers a request that failed.
+// refusal returns the answer to a request that failed.
 func refusal(id uint64, err error) *wire.Answer {
 	coded := fault.As(err)
 	status := coded.Status()
@@ -56,6 +56,7 @@ func refusal(id uint64, err error) *wire.Answer {
 	return &wire.Answer{ID: id, Status: status, Error: coded.Wire()}
 }
 
+// handle handles one request and sends its answer.
 func (c *Connection) handle(req *wire.Request) {
 	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Timeout)
 	defer cancel()
@@ -84,8 +85,8 @@ func (c *Connection) handle(req *wire.Request) {
 	}
 }
 
-// handleCall passes a frame that names a route through its action. The answer
-// comes after the frames of the commits that the call made.
+// handleCall runs the action that a frame names and returns the answer. The frames of
+// the commits that the call made have been queued by then.
 func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Request) *wire.Answer {
 	method, path, _ := strings.Cut(req.Call, " ")
 	rt, values, err := c.app.router.Find(method, path)
@@ -116,6 +117,7 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 	return answer
 }
 
+// handleOpen opens a cursor and sends the answer.
 func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	cr, since, err := c.app.CursorRequest(c, req)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
+// hello handles the first frame of a client.
 func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if req.Hello != wire.Version {
 		c.disconnect(outbox.CloseVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
@@ -27,24 +28,24 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	return nil
 }
 
-// greet finds out who the client is, and greets it. Where what that depends on
-// changes meanwhile, Rescope finds it out anew, and that counts.
+// Greet connects the client and queues its hello. If a commit changes what the session
+// depends on meanwhile, Rescope replaces the pending session, and Greet uses the new one.
 func (c *Connection) Greet(ctx context.Context) error {
 	f := &follower{conn: c}
-	asked := &Session{Conn: c, follower: f}
-	c.setPending(nil, asked)
+	first := &Session{Conn: c, follower: f}
+	c.setPending(nil, first)
 	s := c.connect(ctx, f)
 	if err := s.follower.catchUp(ctx); err != nil {
 		s.follower.end()
 		s = &Session{Conn: c, err: err}
 	}
-	c.setPending(asked, s)
+	c.setPending(first, s)
 	for {
 		s := c.pendingSession()
 		rights := s.rights()
 		hello, err := wire.Encode(wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
 			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights)})
-		if slot, settled := c.completeHello(s, rights); settled {
+		if slot, done := c.completeHello(s, rights); done {
 			if s.err != nil {
 				return s.err
 			}
@@ -58,10 +59,10 @@ func (c *Connection) Greet(ctx context.Context) error {
 	}
 }
 
-// completeHello ends the arrival, if v is still the visit to come. It returns the place
-// for the client's hello, before all that becomes of the visit; nil where there is
-// none, or the connection has ended.
-func (c *Connection) completeHello(s *Session, rights string) (hello *outbox.Slot, settled bool) {
+// completeHello puts s in use, if it is still the pending session; otherwise it returns
+// false. The slot is for the client's hello and comes before all frames of the session.
+// It is nil if there is no session or the connection has ended.
+func (c *Connection) completeHello(s *Session, rights string) (hello *outbox.Slot, done bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pending != s {
@@ -74,7 +75,7 @@ func (c *Connection) completeHello(s *Session, rights string) (hello *outbox.Slo
 	return hello, true
 }
 
-// allowed lists the actions and cursors that rights are about.
+// allowed lists the actions and cursors that the rights of a session permit.
 func (a *App) allowed(rights string) *wire.Allowed {
 	list := &wire.Allowed{Actions: []string{}, Cursors: []string{}}
 	for i, rt := range a.router.Routes {

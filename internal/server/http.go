@@ -23,10 +23,11 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
+// defaultPolicy is the Content-Security-Policy unless Config has one.
 const defaultPolicy = "default-src 'self'; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
 
-// Handler returns what answers HTTP: the application's routes, its public files
-// and, below /_tower/, the socket and the browser library.
+// Handler returns the HTTP handler of the application: for its routes, its public files
+// and, below /_tower/, its transports and the browser library.
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /_tower/socket", a.sockets)
@@ -50,6 +51,7 @@ func (a *App) Handler() http.Handler {
 	return a.recovered(secured(a.config.Policy, protected.Handler(mux)))
 }
 
+// secured adds security headers to all responses.
 func secured(policy string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -62,6 +64,7 @@ func secured(policy string, next http.Handler) http.Handler {
 	})
 }
 
+// recovered answers with an error if a handler panics.
 func (a *App) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := fault.Recover(r.Method+" "+r.URL.Path, func() error {
@@ -74,7 +77,7 @@ func (a *App) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// script serves a part of the browser library.
+// script serves a script of the browser library.
 func script(source []byte) http.Handler {
 	hash := client.Hash(source)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -85,13 +88,13 @@ func script(source []byte) http.Handler {
 	})
 }
 
-// serveOffline serves the worker that keeps pages, for all of the site.
+// serveOffline serves the service worker, with the whole site as its scope.
 func serveOffline(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Service-Worker-Allowed", "/")
 	script(client.Offline).ServeHTTP(w, r)
 }
 
-// serveUser says whose the request's cookie is.
+// serveUser answers with the user in the request's cookie.
 func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
 	user, err := json.Marshal(sealedUser{a.cookies.user(r)})
 	if err != nil {
@@ -101,7 +104,7 @@ func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
 	transport.WriteJSON(w, user)
 }
 
-// redeem exchanges a ticket that a socket gave out for the session's cookie.
+// redeem exchanges a ticket from a socket for the user's cookie.
 func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1024))
 	if err == nil {
@@ -117,8 +120,7 @@ func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// serveRoute passes a request through the action or page of its route, as a
-// connection of its own.
+// serveRoute runs the action or page of a request, with a connection of its own.
 func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	method := r.Method
 	if override := r.URL.Query().Get("_method"); method == http.MethodPost && override != "" {
@@ -150,6 +152,8 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// serveAction runs an action and answers with JSON. It redirects a form that was sent by a
+// browser.
 func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
 	body, form, err := a.readBody(w, r)
 	if err != nil {
@@ -183,6 +187,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return nil
 }
 
+// readBody returns the JSON or the form in a request.
 func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMessage, form url.Values, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, a.config.MaxBody)
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -218,7 +223,7 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMes
 	return body, form, err
 }
 
-// servePublic serves a file below public/, and reports whether there is one.
+// servePublic serves a file in public/, and reports whether there is one.
 func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || a.config.Files == nil {
 		return false
@@ -233,8 +238,7 @@ func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// fail answers a request that failed: with a page to a browser, with JSON to a
-// program.
+// fail answers with an error: as a page for a browser, as JSON for a program.
 func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.Report("request", err)
 	coded := fault.As(err)
@@ -253,12 +257,13 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
 	_ = json.NewEncoder(w).Encode(map[string]*wire.Error{"error": coded.Wire()})
 }
 
+// accepts reports whether the client accepts a media type.
 func accepts(r *http.Request, kind string) bool {
 	return strings.Contains(r.Header.Get("Accept"), kind)
 }
 
-// remoteAddr is the client's address, or the one that a proxy on this machine
-// forwards for.
+// remoteAddr returns the client's address. If a proxy on this machine sent the request, it
+// is the address that the proxy forwards for.
 func remoteAddr(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

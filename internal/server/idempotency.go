@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// attempt begins a run of the call, nil without a key.
+// attempt returns this run of the call for the store, nil if the call has no key.
 func (req *CallRequest) attempt(user record.ID) (*store.Attempt, error) {
 	if req.key == "" {
 		return nil, nil
@@ -25,13 +25,15 @@ func (req *CallRequest) attempt(user record.ID) (*store.Attempt, error) {
 	return store.NewAttempt(string(user), key, []byte(req.Route.Pattern()), []byte(req.Path.Encode()), req.Body, []byte(req.form.Encode()))
 }
 
-// attempts are the calls with a key that are being served.
+// attempts holds the calls with a key that run now. It runs calls with one key one after
+// another.
 type attempts struct {
 	mu      sync.Mutex
 	running map[string]chan struct{} // by key; closed when the run has ended
 }
 
-// begin waits until no other run of the call goes on. The function ends the run.
+// begin waits until no call with the key runs, or ctx ends. The caller must call end
+// after its run.
 func (r *attempts) begin(ctx context.Context, key string) (end func(), err error) {
 	for {
 		r.mu.Lock()
@@ -56,9 +58,9 @@ func (r *attempts) begin(ctx context.Context, key string) (end func(), err error
 	}
 }
 
-// An savedAnswer is a call's answer as it is kept.
+// A savedAnswer is the answer to a call in its stored form.
 type savedAnswer struct {
-	Seq      uint64          `json:"seq"` // of the call's last commit
+	Seq      uint64          `json:"seq"` // the call's last commit
 	Status   int             `json:"status,omitempty"`
 	Out      json.RawMessage `json:"out,omitempty"`
 	Location string          `json:"location,omitempty"`
@@ -66,8 +68,8 @@ type savedAnswer struct {
 	Error    *wire.Error     `json:"error,omitempty"`
 }
 
-// saveAnswer keeps how a run ended that has committed something. Where it was cut
-// short, nobody knows how it would have ended.
+// saveAnswer saves the answer of a run that committed something. It saves none for a run
+// that was cut short, because its outcome is unknown.
 func (a *App) saveAnswer(result *callResult, err error) {
 	saved := savedAnswer{Seq: result.Seq, Status: result.Status, Out: result.Out, Location: result.Location, SignIn: result.SignIn}
 	if err != nil {
@@ -78,13 +80,13 @@ func (a *App) saveAnswer(result *callResult, err error) {
 		saved = savedAnswer{Seq: result.Seq, Error: coded.Wire()}
 	}
 	if data, err := json.Marshal(saved); err != nil {
-		a.log.Error("keep an answer", "call", result.by, "error", err)
+		a.log.Error("save an answer", "call", result.by, "error", err)
 	} else {
 		a.store.SaveAnswer(result.attempt, data)
 	}
 }
 
-// repeatAnswer answers a call that has taken effect before as it was answered then.
+// repeatAnswer returns the earlier answer of a call that took effect before.
 func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callResult, error) {
 	saved := savedAnswer{Seq: applied.Seq, Status: http.StatusOK, Out: json.RawMessage("null")}
 	if applied.Answer != nil {
@@ -99,7 +101,7 @@ func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callRe
 	return result, a.engine.Wait(ctx, result.Seq)
 }
 
-// recordApplied keeps that a transaction of the call came after another run of it.
+// recordApplied notes an earlier run of the call that a refused transaction found.
 func (c *call) recordApplied(err error) {
 	var applied *store.AppliedError
 	if errors.As(err, &applied) {

@@ -8,30 +8,32 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// An inspector tells watching consoles what happens, as much as a person can
-// follow: of more it tells how much it was. Without a watcher it costs one atomic
-// load a commit, and for one that does not keep up nothing waits or grows.
+// An inspector sends events to consoles that watch, as many as a person can follow; it
+// counts the others. Without a console it costs one atomic load for each commit. Nothing
+// waits for a console that does not keep up, and its queue is bounded.
 type inspector struct {
 	watching atomic.Int32
-	measure  func(bool) // is told whether somebody watches
+	measure  func(bool) // turns measurements on while a console watches
 	log      logTail
 
 	mu            sync.Mutex
 	subscriptions map[*Subscription]struct{}
 	commits       budget
 	acks          budget
-	recent        map[uint64]*trace // the newest traced commits, whose acknowledgements are timed
+	recent        map[uint64]*trace // the newest traced commits, to time their acknowledgements
 	order         []uint64
 }
 
 const (
 	tracesPerSecond = 20
 	traceBurst      = 200
-	acksPerSecond   = 1000 // clients asked to say when they have applied a commit
+	acksPerSecond   = 1000 // requests for acknowledgements
 	ackBurst        = 5000
 	maxRecentTraces = 1024
-	maxQueuedEvents = 10_000 // changes, cursors and other events that wait for one console
-	SkippedEvery    = 100 * time.Millisecond
+	maxQueuedEvents = 10_000 // changes, cursors and other events queued for one console
+
+	// SkippedEvery is the time between reports of skipped commits.
+	SkippedEvery = 100 * time.Millisecond
 )
 
 func newInspector() *inspector {
@@ -42,7 +44,7 @@ func newInspector() *inspector {
 	}
 }
 
-// subscribe begins with the end of the log.
+// subscribe returns a subscription that starts with the newest lines of the log.
 func (i *inspector) subscribe() *Subscription {
 	s := &Subscription{Wake: make(chan struct{}, 1)}
 	i.mu.Lock()
@@ -56,6 +58,7 @@ func (i *inspector) subscribe() *Subscription {
 	return s
 }
 
+// unsubscribe ends a subscription.
 func (i *inspector) unsubscribe(s *Subscription) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -63,6 +66,7 @@ func (i *inspector) unsubscribe(s *Subscription) {
 	i.measure(i.watching.Add(-1) > 0)
 }
 
+// publish queues an event for all subscriptions.
 func (i *inspector) publish(event wire.ControlEvent) {
 	if i.watching.Load() == 0 {
 		return
@@ -72,14 +76,15 @@ func (i *inspector) publish(event wire.ControlEvent) {
 	i.publishLocked(queuedEvent{event: event})
 }
 
+// publishLocked is publish for a caller that holds the lock.
 func (i *inspector) publishLocked(t queuedEvent) {
 	for s := range i.subscriptions {
 		s.put(t)
 	}
 }
 
-// acknowledge notes a client's word that it has applied a commit, or those from one
-// to another that were merged for it.
+// acknowledge records that a client has applied a commit, or the merged commits from one
+// to another.
 func (i *inspector) acknowledge(c *Connection, from, seq uint64) {
 	if from == 0 {
 		from = seq
@@ -93,6 +98,7 @@ func (i *inspector) acknowledge(c *Connection, from, seq uint64) {
 	}
 }
 
+// recordAck publishes the acknowledgement of a commit. The caller holds the lock.
 func (i *inspector) recordAck(t *trace, c *Connection) {
 	lag := time.Since(t.commit.At).Microseconds()
 	c.applied.Store(t.commit.Seq)
@@ -101,18 +107,19 @@ func (i *inspector) recordAck(t *trace, c *Connection) {
 	if t.published {
 		i.publishLocked(queuedEvent{event: event})
 	} else {
-		t.earlyAcks = append(t.earlyAcks, event) // a console hears of the commit first
+		t.earlyAcks = append(t.earlyAcks, event) // the event of the commit comes first
 	}
 }
 
-// A budget is spent by what happens, and fills up with time.
+// A budget limits events to a rate, with a burst.
 type budget struct {
 	perSecond, burst float64
 	left             float64
 	at               time.Time
 }
 
-// spend reports whether there was anything left; it may take more than that.
+// spend takes n from the budget and reports whether at least one was left. The budget may
+// become negative.
 func (b *budget) spend(n int) bool {
 	now := time.Now()
 	if b.at.IsZero() {

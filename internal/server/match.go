@@ -9,13 +9,13 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// rule returns a controller's rule for the records of a model, nil for none.
+// rule returns a controller's rule for the records of a model, nil if there is none.
 func (a *App) rule(m *record.Model, controller any) func(*record.Image) bool {
-	of := a.config.Rules[m]
-	if of == nil {
+	ruleFor := a.config.Rules[m]
+	if ruleFor == nil {
 		return nil
 	}
-	rule := of(controller)
+	rule := ruleFor(controller)
 	if rule == nil {
 		return nil
 	}
@@ -25,7 +25,7 @@ func (a *App) rule(m *record.Model, controller any) func(*record.Image) bool {
 	}
 }
 
-// Denying returns a rule that denies a record if the rule panics.
+// Denying returns a rule that denies a record if allow panics. It returns nil for nil.
 func (a *App) Denying(allow func(*record.Image) bool) func(*record.Image) bool {
 	if allow == nil {
 		return nil
@@ -42,9 +42,9 @@ func (a *App) Denying(allow func(*record.Image) bool) func(*record.Image) bool {
 	}
 }
 
-// ruleController returns the controller whose rule a model's records have to meet where
-// another model's cursor includes them, nil for none: the one of the model's own
-// name, or else the only one that has such a rule.
+// ruleController returns the controller whose rule applies to a model's records where
+// another model's cursor includes them: the controller with the name of the model, or
+// else the only controller with such a rule. It returns nil if there is none.
 func (a *App) ruleController(m *record.Model) (*route.Controller, error) {
 	var found []*route.Controller
 	var names []string

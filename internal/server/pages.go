@@ -12,6 +12,7 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
+// servePage runs a page and renders its view.
 func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
 	query := r.URL.Query()
 	in, err := rt.Inputs.Decode(values, nil, query)
@@ -26,6 +27,7 @@ func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return a.writePage(w, page, http.StatusOK)
 }
 
+// writePage renders a view and writes it with a status.
 func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
 	html, err := a.views.page(page)
 	if err != nil {
@@ -34,14 +36,13 @@ func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Cookie")
-	w.Header().Set("Tower-User", cmp.Or(string(page.owner.Conn.user), "visitor")) // what a browser keeps of it is theirs alone
+	w.Header().Set("Tower-User", cmp.Or(string(page.owner.Conn.user), "visitor")) // a browser keeps pages per user
 	w.WriteHeader(status)
 	_, _ = w.Write(html) // the client may be gone
 	return nil
 }
 
-// serveForm shows the page of a form again, with what was sent and what is
-// wrong with it.
+// serveForm shows the page of a refused form again, with its values and their problems.
 func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, action *route.Route, values url.Values, sent *submission) error {
 	page, _, err := a.router.Find(http.MethodGet, strings.TrimPrefix(action.Form, "GET "))
 	if err != nil {
@@ -58,8 +59,8 @@ func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	return a.writePage(w, &View{Data: data, Session: s.value, Path: r.URL.Path, ctx: ctx, owner: s, route: page, submitted: sent}, http.StatusUnprocessableEntity)
 }
 
-// destination is where the sender of a form goes: where the action says, else
-// back to the page of this application that it came from, else to the front.
+// destination returns where a form redirects to: the path that the action sets, or else
+// the page of this application that it was sent from, or else the front page.
 func (a *App) destination(r *http.Request, location string) string {
 	if location != "" {
 		return location
@@ -70,11 +71,11 @@ func (a *App) destination(r *http.Request, location string) string {
 	return "/"
 }
 
-// fill puts the fields of an action's output, or else of its path, into the
-// braces of a path.
+// fill replaces the braces of a path by the fields of an action's output, or else by the
+// values in its own path.
 func fill(pattern string, out json.RawMessage, path url.Values) (string, error) {
 	var fields map[string]any
-	_ = json.Unmarshal(out, &fields) // an output that is no object has no fields
+	_ = json.Unmarshal(out, &fields) // only an object has fields
 	parts := strings.Split(pattern, "/")
 	for i, part := range parts {
 		name, isField := strings.CutPrefix(part, "{")

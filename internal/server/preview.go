@@ -8,54 +8,54 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A impactPreview is what a commit that is not made would make of connections.
+// An impactPreview is the effect that a commit would have on connections.
 type impactPreview struct {
 	hub      *hub
-	ctx      context.Context          // in which the state after the commit is read
-	sessions map[*Connection]*Session // those that would be made anew
+	ctx      context.Context          // reads the state after the commit
+	sessions map[*Connection]*Session // of the connections that would get a new session
 	moves    []cursor.Move
 }
 
-// previewMoves says which cursors a commit that is not made would give another scope,
-// as Rescope does, and changes nothing: connections that stand in for the real
-// ones are asked who they are.
+// previewMoves returns the cursors that a commit would move to another scope, as Rescope
+// does. It changes nothing: it connects copies of the connections.
 func (h *hub) previewMoves(ctx context.Context, commit store.Commit) *impactPreview {
 	db := ReadOnlyDB{Reason: "a preview writes nothing", Read: func(ctx context.Context, fn func(*store.Snapshot) error) error {
 		return h.app.store.ViewWith(ctx, commit, fn)
 	}}
-	f := &impactPreview{hub: h, ctx: withDB(ctx, db), sessions: map[*Connection]*Session{}}
+	p := &impactPreview{hub: h, ctx: withDB(ctx, db), sessions: map[*Connection]*Session{}}
 	touched := h.watches.Touched(commit)
-	for _, by := range touched {
-		if c := by.conn; c.isCurrent(by) && c.current() != nil {
+	for _, f := range touched {
+		if c := f.conn; c.isCurrent(f) && c.current() != nil {
 			shadow := &Connection{app: c.app, number: c.number, user: c.user, remote: c.remote, since: c.since, db: db}
-			f.sessions[c] = shadow.connect(f.ctx, &follower{})
+			p.sessions[c] = shadow.connect(p.ctx, &follower{})
 			for _, oc := range c.OpenCursors() {
-				f.move(f.sessions[c], oc)
+				p.move(p.sessions[c], oc)
 			}
 		}
 	}
-	for _, by := range touched {
-		if oc := by.openCursor(); oc != nil && f.sessions[by.conn] == nil && oc.live.Load() {
-			f.move(by.conn.current(), oc)
+	for _, f := range touched {
+		if oc := f.openCursor(); oc != nil && p.sessions[f.conn] == nil && oc.live.Load() {
+			p.move(f.conn.current(), oc)
 		}
 	}
-	return f
+	return p
 }
 
-func (f *impactPreview) move(s *Session, oc *OpenCursor) {
+// move adds the move of a cursor.
+func (p *impactPreview) move(s *Session, oc *OpenCursor) {
 	move := cursor.Move{Holder: oc}
-	if spec, _, err := s.spec(f.ctx, &follower{}, oc.Request); err == nil {
+	if spec, _, err := s.spec(p.ctx, &follower{}, oc.Request); err == nil {
 		move.To = &spec
 	}
-	f.moves = append(f.moves, move)
+	p.moves = append(p.moves, move)
 }
 
-// reactions is what connections would be told beside what becomes of their cursors.
-func (f *impactPreview) reactions() (all []wire.Reaction) {
-	for c, s := range f.sessions {
-		told := wire.Reaction{Connection: c.number, User: c.Label(), Deltas: []wire.RecordDelta{}, Ends: s.err != nil}
-		if told.Rights = s.err == nil && s.rights() != c.rights; told.Rights || told.Ends {
-			all = append(all, told)
+// reactions returns the effects on connections besides the moves of their cursors.
+func (p *impactPreview) reactions() (all []wire.Reaction) {
+	for c, s := range p.sessions {
+		reaction := wire.Reaction{Connection: c.number, User: c.Label(), Deltas: []wire.RecordDelta{}, Ends: s.err != nil}
+		if reaction.Rights = s.err == nil && s.rights() != c.rights; reaction.Rights || reaction.Ends {
+			all = append(all, reaction)
 		}
 	}
 	return all

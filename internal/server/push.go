@@ -11,8 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// push runs an action for this connection and sends its client what it
-// produced.
+// push runs an action for this connection and sends the result to its client.
 func (c *Connection) push(ctx context.Context, s *Session, rt *route.Route, path url.Values, body json.RawMessage) {
 	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
 	defer cancel()

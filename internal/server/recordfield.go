@@ -9,7 +9,7 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// fieldOf returns the value of a record's field, by its JSON name, and its tag.
+// fieldOf returns the value and the tag of a record's field, by its JSON name.
 func fieldOf(record any, name string) (any, reflect.StructTag, error) {
 	at := reflect.Indirect(reflect.ValueOf(record))
 	if at.Kind() == reflect.Struct {
@@ -23,8 +23,8 @@ func fieldOf(record any, name string) (any, reflect.StructTag, error) {
 // memberMaps holds the result of membersByName for each type.
 var memberMaps sync.Map
 
-// membersByName returns the fields of a struct type by their JSON names, without those
-// of embedded pointers.
+// membersByName returns the fields of a struct type by their JSON names. It omits fields of
+// embedded pointers.
 func membersByName(t reflect.Type) map[string]route.JSONField {
 	if known, found := memberMaps.Load(t); found {
 		return known.(map[string]route.JSONField)
@@ -39,7 +39,8 @@ func membersByName(t reflect.Type) map[string]route.JSONField {
 	return known.(map[string]route.JSONField)
 }
 
-// kindOf returns the kind of a value, or of what it points to.
+// kindOf returns the kind of a value, or of the value that a pointer points to. It is
+// Invalid for structs other than time.Time.
 func kindOf(value any) reflect.Kind {
 	t := reflect.TypeOf(value)
 	if t != nil && t.Kind() == reflect.Pointer {

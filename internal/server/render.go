@@ -9,16 +9,16 @@ import (
 	"github.com/towerkit/tower/internal/server/outbox"
 )
 
-// A rendering is the HTML of one record, with what it refers to, by one partial for
-// one viewer (nil: for everyone).
+// A rendering identifies the HTML of a record: the partial, the images of the record and
+// of its references, and the viewer, nil if it is the same for everyone.
 type rendering struct {
 	partial string
 	image   *record.Image
-	with    string
+	with    string // the ids and versions of its references
 	viewer  *Connection
 }
 
-// steps renders the records of a page's list.
+// steps returns the deltas as steps, with HTML for the list of a page.
 func (a *App) steps(oc *OpenCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
 	out := make([]outbox.Step, len(deltas))
 	for i, delta := range deltas {
@@ -33,7 +33,7 @@ func (a *App) steps(oc *OpenCursor, deltas []cursor.Delta, html map[rendering]st
 	return out, nil
 }
 
-// included returns what becomes of included records, by model.
+// included returns the steps of included records, by model.
 func included(all []cursor.Included) map[string][]outbox.Step {
 	out := make(map[string][]outbox.Step, len(all))
 	for _, in := range all {
@@ -44,7 +44,7 @@ func included(all []cursor.Included) map[string][]outbox.Step {
 	return out
 }
 
-// valueJSON puts a cursor's value into the wire's form, nil for none.
+// ValueJSON returns a cursor's value in its wire form, nil for no value.
 func ValueJSON(v *record.Value) json.RawMessage {
 	if v == nil {
 		return nil
@@ -56,7 +56,8 @@ func ValueJSON(v *record.Value) json.RawMessage {
 	return data
 }
 
-// render renders one record, once for all who see the same.
+// render renders a record for a cursor. It looks the HTML up in done and adds it there,
+// so that equal renderings run once; done may be nil.
 func (a *App) render(oc *OpenCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
 	key := rendering{partial: oc.Request.partial, image: image}
 	for _, other := range with {

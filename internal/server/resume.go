@@ -13,16 +13,15 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// resumeFrom is what a returning client says it holds. A reason says why it cannot be
-// built upon.
+// A ResumeFrom is the position that a client resumes a cursor from.
 type ResumeFrom struct {
 	seq    uint64
 	user   record.ID
-	resync string
+	resync string // the reason to send everything again; "": none so far
 }
 
-// resumeFrom reads the position up to which a client says it holds a cursor, nil for
-// none.
+// ResumeFrom parses the position that a client resumes a cursor from. It returns nil for
+// an empty position.
 func (a *App) ResumeFrom(c *Connection, position string) (*ResumeFrom, error) {
 	if position == "" {
 		return nil, nil
@@ -38,17 +37,18 @@ func (a *App) ResumeFrom(c *Connection, position string) (*ResumeFrom, error) {
 	return since, nil
 }
 
-// loadResume works out what the client held: the cursor's scope as it was then, for
-// who the client was then. Where nothing that Connect followed has changed since,
-// that is the visit, if it is still current; else Connect is asked again. Where it
-// cannot be known, it notes why, and the client gets everything anew.
+// loadResume returns what the client holds: the cursor's spec at the client's position,
+// for the user that the client was then. If nothing that Connect followed has changed
+// since and s is still current, it uses s; otherwise it calls Connect as of that
+// position. If the spec cannot be determined, it sets since.resync and returns nil, and
+// the client receives everything.
 func (c *Connection) loadResume(ctx context.Context, s *Session, cr *CursorRequest, since *ResumeFrom) *cursor.Resume {
 	same, err := c.app.engine.Untouched(ctx, since.seq, s.follower.scopes()...)
 	same = same && !s.follower.isEnded()
 	ctx = atSeq(ctx, since.seq)
 	if err == nil && !same {
-		past := &Connection{app: c.app, number: c.number, user: since.user}
-		s = past.connect(ctx, &follower{})
+		earlier := &Connection{app: c.app, number: c.number, user: since.user}
+		s = earlier.connect(ctx, &follower{})
 		err = s.err
 	}
 	if err == nil {
@@ -64,7 +64,7 @@ func (c *Connection) loadResume(ctx context.Context, s *Session, cr *CursorReque
 	return nil
 }
 
-// resumeAnswer makes what an opened cursor that is resumed is answered with.
+// resumeAnswer returns the body of the answer for a cursor that resumes.
 func (a *App) resumeAnswer(oc *OpenCursor, o *cursor.Opened) ([]byte, error) {
 	steps, err := a.steps(oc, o.Delta, nil)
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// scopeInfo is what a client is told of a cursor's scope, so that it can judge its own
-// writes before the server does; nil where it did not ask. It learns no private
-// field, none of their values, and no id that it has not named itself or that is
-// not its user's own.
+// scopeInfo describes a cursor's scope for its client, so that the client can apply its
+// own writes before the server does. It returns nil if the client did not ask for it. The
+// description has no private field, no value of one, and no id that the client has not
+// sent itself or that is not its user's.
 func (a *App) scopeInfo(c *Connection, cr *CursorRequest, query *cursor.Query) (*wire.Scope, error) {
 	if !cr.scope || cr.Route.Value {
 		return nil, nil
@@ -56,7 +56,8 @@ func (a *App) scopeInfo(c *Connection, cr *CursorRequest, query *cursor.Query) (
 	return out, nil
 }
 
-// knownIDs returns a text with all the ids that the client knows: it sent them.
+// knownIDs returns a text that contains all ids that the client knows, because it sent
+// them.
 func (cr *CursorRequest) knownIDs(user record.ID) (string, error) {
 	in, err := json.Marshal(cr.In)
 	if err != nil {

@@ -11,27 +11,27 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// A session is what [Router.Connect] answered for a connection: its session, and
-// the controllers made from it. When something that it followed changes, the
-// connection gets another one.
+// A Session is what the application's Connect function returned for a connection, with
+// the controllers made from it. When a commit changes a record that Connect followed,
+// the connection gets a new session.
 type Session struct {
 	Conn     *Connection
 	value    any
-	follower *follower // nil: it depends on nothing
-	err      error     // why there is no session; all is denied
+	follower *follower // what Connect followed; nil: nothing
+	err      error     // why there is no value; everything is denied
 
 	mu        sync.Mutex
 	instances []instance
 }
 
-// An instance is a visit's own of a controller.
+// An instance is a controller of one session.
 type instance struct {
 	controller *route.Controller
 	value      any
 }
 
-// connect asks the application who the client is, as ctx sees the store; the
-// follower is for what the answer depends on.
+// connect calls the application's Connect function with the state of the store that ctx
+// selects. The follower records what the session depends on.
 func (c *Connection) connect(ctx context.Context, f *follower) *Session {
 	s := &Session{Conn: c}
 	s.follower, s.err = f.evaluate(ctx, func(ctx context.Context) error {
@@ -46,7 +46,7 @@ func (c *Connection) connect(ctx context.Context, f *follower) *Session {
 	return s
 }
 
-// controller returns the visit's instance of a controller, made on first use.
+// Controller returns the session's instance of a controller. It makes one on first use.
 func (s *Session) Controller(controller *route.Controller) (made any, err error) {
 	if s.err != nil {
 		return nil, s.err
@@ -68,27 +68,27 @@ func (s *Session) Controller(controller *route.Controller) (made any, err error)
 	return made, err
 }
 
-// allows reports whether the visit's user may use a route: its controller's
-// Allow says so, or there is none.
+// Allows reports whether the session's user may use a route: the method Allow of its
+// controller returns true, or it has no such method.
 func (s *Session) Allows(rt *route.Route) bool {
 	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return false
 	}
-	asked, ok := controller.(interface{ Allow(action string) bool })
+	guarded, ok := controller.(interface{ Allow(action string) bool })
 	if !ok {
 		return true
 	}
 	allowed := false
 	err = fault.Recover(rt.Controller.Type+".Allow", func() error {
-		allowed = asked.Allow(rt.Action)
+		allowed = guarded.Allow(rt.Action)
 		return nil
 	})
 	return err == nil && allowed
 }
 
-// rights says what the visit's user may use, a byte for each route. Pages are not
-// told of.
+// rights returns a byte for each route, 1 if the session's user may use it. It is 0 for
+// pages, because clients do not receive rights to pages.
 func (s *Session) rights() string {
 	routes := s.Conn.app.router.Routes
 	rights := make([]byte, len(routes))
@@ -100,7 +100,7 @@ func (s *Session) rights() string {
 	return string(rights)
 }
 
-// run passes an input through an action or a page.
+// run runs an action or a page and returns its output.
 func (s *Session) run(ctx context.Context, rt *route.Route, in any) (out any, err error) {
 	if !s.Allows(rt) {
 		return nil, fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
@@ -116,8 +116,8 @@ func (s *Session) run(ctx context.Context, rt *route.Route, in any) (out any, er
 	return out, err
 }
 
-// spec asks the controller for the scope of a cursor, as this user sees it; the
-// follower, which it returns if it is needed, is for what the scope depends on.
+// spec returns what a cursor is opened with for the session's user. The follower records
+// what the scope depends on; spec returns it, or nil if it followed nothing.
 func (s *Session) spec(ctx context.Context, f *follower, cr *CursorRequest) (spec cursor.Spec, _ *follower, err error) {
 	f, err = f.evaluate(ctx, func(ctx context.Context) error {
 		spec, err = s.buildSpec(ctx, cr)
@@ -126,6 +126,7 @@ func (s *Session) spec(ctx context.Context, f *follower, cr *CursorRequest) (spe
 	return spec, f, err
 }
 
+// buildSpec calls the method of a cursor and completes its spec.
 func (s *Session) buildSpec(ctx context.Context, cr *CursorRequest) (spec cursor.Spec, err error) {
 	rt := cr.Route
 	if !s.Allows(rt) {
@@ -156,7 +157,7 @@ func (s *Session) buildSpec(ctx context.Context, cr *CursorRequest) (spec cursor
 	return spec, err
 }
 
-// resolveInclude completes what a scope includes with its model and the rule of that.
+// resolveInclude completes an include with its model and the rule for its records.
 func (s *Session) resolveInclude(in *cursor.Include) error {
 	a := s.Conn.app
 	in.Model = a.store.Model(in.Fields[0].Ref)
@@ -172,8 +173,9 @@ func (s *Session) resolveInclude(in *cursor.Include) error {
 	return nil
 }
 
-// replaceSession puts a visit in the place of the connection's own, and reports whether
-// it is in use: its client has been greeted, and has not gone.
+// replaceSession replaces the connection's session, or the one of a client that is being
+// greeted. It reports whether the new session is in use: the client has been greeted and
+// has not left.
 func (c *Connection) replaceSession(fresh *Session) bool {
 	c.mu.Lock()
 	old, used := c.session, c.pending == nil && !c.ended
@@ -190,28 +192,30 @@ func (c *Connection) replaceSession(fresh *Session) bool {
 	return used
 }
 
-// isCurrent reports whether the connection's visit, or the one to come, is the
-// follower's answer.
+// isCurrent reports whether the follower belongs to the connection's session, or to its
+// pending session.
 func (c *Connection) isCurrent(f *follower) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.session != nil && c.session.follower == f || c.pending != nil && c.pending.follower == f
 }
 
+// current returns the connection's session, nil before its client has been greeted.
 func (c *Connection) current() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.session
 }
 
-// pendingSession returns the visit to come.
+// pendingSession returns the session of a client that is being greeted.
 func (c *Connection) pendingSession() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pending
 }
 
-// setPending puts one visit to come in the place of another, if that is still it.
+// setPending makes fresh the pending session if old still is. If a commit has replaced
+// old meanwhile, fresh ends.
 func (c *Connection) setPending(old, fresh *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -222,8 +226,7 @@ func (c *Connection) setPending(old, fresh *Session) {
 	}
 }
 
-// A serving is the session and the controller that an action, a page or the method of
-// a cursor runs for.
+// A serving is the session and the controller that a context belongs to.
 type serving struct {
 	session    *Session
 	controller *route.Controller
@@ -231,13 +234,14 @@ type serving struct {
 
 type servingKey struct{}
 
-// serving returns the context that the methods of a controller are called with.
+// serving returns the context for a call of a controller's method.
 func (s *Session) serving(ctx context.Context, controller *route.Controller) context.Context {
 	return context.WithValue(ctx, servingKey{}, serving{s, controller})
 }
 
-// serving returns what ctx serves for the connection. A context that serves nothing
-// gets the connection's own session; an HTTP request, which keeps none, a new one.
+// serving returns the session and the controller that ctx belongs to. A context of no
+// call gets the connection's session, or a new session if the connection serves one HTTP
+// request.
 func (c *Connection) serving(ctx context.Context) (serving, error) {
 	if s, ok := ctx.Value(servingKey{}).(serving); ok && s.session.Conn == c {
 		return s, s.session.err

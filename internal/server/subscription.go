@@ -8,7 +8,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A subscription is a console's queue of events.
+// A Subscription is a console's queue of events. Wake receives a value when there is
+// something to Take. Its methods are safe for concurrent use.
 type Subscription struct {
 	mu      sync.Mutex
 	queue   []queuedEvent
@@ -18,13 +19,14 @@ type Subscription struct {
 	Wake    chan struct{}
 }
 
-// A queuedEvent is an event on its way to consoles; that of a commit is completed when
-// it is taken, so that this is not done where commits wait for it.
+// A queuedEvent is an event in a queue. The event of a commit is completed when it is
+// taken, so that later commits do not wait for that.
 type queuedEvent struct {
 	event  wire.ControlEvent
 	commit *store.Commit
 }
 
+// weight returns the space that the event takes in a queue.
 func (t *queuedEvent) weight() int {
 	if t.commit == nil {
 		return 1
@@ -32,6 +34,7 @@ func (t *queuedEvent) weight() int {
 	return 1 + min(len(t.commit.Changes), maxChanges) + len(t.event.Commit.Reached)
 }
 
+// put queues an event, or counts it if the queue is full.
 func (s *Subscription) put(t queuedEvent) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,13 +54,15 @@ func (s *Subscription) put(t queuedEvent) {
 	}
 }
 
+// skip counts a commit that is not traced.
 func (s *Subscription) skip(commit *store.Commit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.skipped.count(commit)
 }
 
-// take returns what waits, with a word about what was left out.
+// Take removes and returns all queued events, followed by a summary of the commits and
+// events that were left out.
 func (s *Subscription) Take() []wire.ControlEvent {
 	s.mu.Lock()
 	queue, left, missed := s.queue, s.skipped, s.missed
@@ -78,7 +83,7 @@ func (s *Subscription) Take() []wire.ControlEvent {
 	return events
 }
 
-// skipped counts commits that are not told one by one.
+// A skipped counts commits that are not sent as events.
 type skipped struct {
 	commits int
 	seq     uint64
@@ -109,6 +114,7 @@ func (s *skipped) countChange(change *store.Change) {
 	s.changes = append(s.changes, skippedChanges{change.Op, change.Model, 1})
 }
 
+// describe returns the counts in their wire form.
 func (s *skipped) describe() *wire.Skipped {
 	out := &wire.Skipped{Commits: s.commits, Seq: s.seq, Changes: make([]wire.Count, len(s.changes))}
 	for i, c := range s.changes {

@@ -13,26 +13,28 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
+// MaxReach is the most cursors that are listed in one event.
+const MaxReach = 100
+
 const (
-	maxChanges = 50  // described in one event
-	MaxReach   = 100 // cursors named in one event
-	maxText    = 200 // characters of a field's value
+	maxChanges = 50  // changes described in one event
+	maxText    = 200 // characters of the value of a field
 )
 
-// A trace collects what one commit did to whom. A nil trace, of a commit that is
-// not told, does nothing.
+// A trace collects the effects of one commit for consoles. A nil trace, for a commit that
+// is not traced, does nothing.
 type trace struct {
 	inspector *inspector
 	commit    store.Commit
 	event     *wire.CommitEvent
 	touched   map[*OpenCursor]bool
 
-	published bool // and what came of it is told
-	earlyAcks []wire.ControlEvent
+	published bool                // its event has been queued
+	earlyAcks []wire.ControlEvent // acknowledgements from before that
 }
 
-// trace returns nil where nobody watches, and for what is more than a person can
-// follow, which is counted.
+// trace returns a trace of a commit. It returns nil if no console watches, or if there
+// are more commits than a person can follow; these are counted.
 func (i *inspector) trace(commit store.Commit) *trace {
 	if i.watching.Load() == 0 {
 		return nil
@@ -55,7 +57,8 @@ func (i *inspector) trace(commit store.Commit) *trace {
 	return t
 }
 
-// requestAcks decides whether the frames of the commit ask so many clients for their word.
+// requestAcks decides whether the frames of the commit ask their clients for an
+// acknowledgement.
 func (t *trace) requestAcks(clients int) {
 	if t == nil {
 		return
@@ -65,10 +68,11 @@ func (t *trace) requestAcks(clients int) {
 	t.event.Asked = t.inspector.acks.spend(clients)
 }
 
+// wantsAcks reports what requestAcks decided.
 func (t *trace) wantsAcks() bool { return t != nil && t.event.Asked }
 
-// recordReach notes what the commit did to one cursor: to its records, its value, and the
-// records that it includes.
+// recordReach records the effects of the commit on one cursor: on its records, its value
+// and its included records. ended is the outcome if it closed or lost the cursor.
 func (t *trace) recordReach(oc *OpenCursor, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
 	if t == nil {
 		return
@@ -94,6 +98,7 @@ func (t *trace) recordReach(oc *OpenCursor, deltas []cursor.Delta, value *record
 	t.addReach(oc, reach)
 }
 
+// addReach adds an entry for a cursor, up to MaxReach.
 func (t *trace) addReach(oc *OpenCursor, reach wire.Reach) {
 	if len(t.event.Reached) >= MaxReach {
 		return
@@ -102,8 +107,8 @@ func (t *trace) addReach(oc *OpenCursor, reach wire.Reach) {
 	t.event.Reached = append(t.event.Reached, reach)
 }
 
-// addUnreached notes the cursors of changed models that the commit did nothing to, and
-// why. Where there are very many connections it does not look for them.
+// addUnreached adds the cursors of changed models that the commit did not affect, with
+// the reason. It skips them if there are more than MaxReach connections.
 func (t *trace) addUnreached(h *hub) {
 	if t == nil || h.count() > MaxReach {
 		return
@@ -120,8 +125,8 @@ func (t *trace) addUnreached(h *hub) {
 	}
 }
 
-// outcome says why the commit did nothing to a cursor; "" where it changed none of
-// its model.
+// outcome returns why the commit did not affect a cursor, "" if it changed no record of
+// the cursor's model.
 func (t *trace) outcome(oc *OpenCursor) (outcome wire.Outcome, by string) {
 	scope := oc.query.Spec().Scope
 	concerned, matched, allowed := false, false, false
@@ -152,7 +157,7 @@ func (t *trace) outcome(oc *OpenCursor) (outcome wire.Outcome, by string) {
 	}
 }
 
-// allows asks the rule of the cursor's own user.
+// allows reports whether the cursor's user may see a record.
 func (o *OpenCursor) allows(image *record.Image) (allowed bool) {
 	s := o.Conn.current()
 	if s == nil {
@@ -169,7 +174,8 @@ func (o *OpenCursor) allows(image *record.Image) (allowed bool) {
 	return allowed && err == nil
 }
 
-// publish tells what became of the commit.
+// publish queues the event of the commit, which reached so many connections, and then the
+// acknowledgements that came before it.
 func (t *trace) publish(reached int, h *hub) {
 	if t == nil {
 		return
@@ -187,7 +193,7 @@ func (t *trace) publish(reached int, h *hub) {
 	t.earlyAcks = nil
 }
 
-// describeCommit completes the event of a commit with what it changed.
+// describeCommit returns the event of a commit with its changes.
 func describeCommit(t queuedEvent) *wire.CommitEvent {
 	event := *t.event.Commit
 	event.Changes = []wire.ChangeInfo{}
@@ -197,6 +203,7 @@ func describeCommit(t queuedEvent) *wire.CommitEvent {
 	return &event
 }
 
+// describeChange describes a change of one record.
 func describeChange(change store.Change) wire.ChangeInfo {
 	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: ChangedFields(change),
 		Label: cmp.Or(Label(change.After), Label(change.Before))}
@@ -213,7 +220,7 @@ func describeChange(change store.Change) wire.ChangeInfo {
 	return info
 }
 
-// fieldsOf are the fields of a record as JSON, none of nil.
+// fieldsOf returns the fields of a record as JSON, none for a nil image.
 func fieldsOf(image *record.Image) map[string]json.RawMessage {
 	if image == nil {
 		return nil
@@ -221,7 +228,7 @@ func fieldsOf(image *record.Image) map[string]json.RawMessage {
 	var fields map[string]json.RawMessage
 	decoder := json.NewDecoder(bytes.NewReader(image.JSON))
 	if err := decoder.Decode(&fields); err != nil {
-		return nil // it does not fit; what is stored is no object
+		return nil // the stored record is not an object
 	}
 	return fields
 }

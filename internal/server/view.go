@@ -17,44 +17,44 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A View is what a page's template sees as ".".
+// A View is the data of a page's template: ".". It is not safe for concurrent use.
 type View struct {
 	Data    any    // what the page's action returned
 	Session any    // the application's session
-	Path    string // of the request
+	Path    string // the path of the request
 
 	ctx       context.Context
 	owner     *Session
 	route     *route.Route
 	submitted *submission
 
-	pinned *Session // of the same user, as of the commit seq; nil before the first cursor
+	pinned *Session // the user's session as of the commit seq; nil before the first cursor
 	seq    uint64
 }
 
-// A submission is a form that was sent and refused.
+// A submission is a form that was refused.
 type submission struct {
 	values   url.Values
 	problems map[string][]string
 }
 
-// A List is a cursor in a page: complete when the page is loaded, and kept
-// current in the browser from then on.
+// A List is a cursor in a page. It is complete when the page is loaded, and the browser
+// keeps it current.
 type List struct {
-	Attrs template.HTMLAttr // for the element whose children are the items
+	Attrs template.HTMLAttr // of the element that contains the items
 	Items template.HTML
 	Len   int
 }
 
-// A LiveValue is a cursor's value in a page: complete when the page is loaded, and
-// kept current in the browser from then on.
+// A LiveValue is a cursor's value in a page. It is complete when the page is loaded, and the
+// browser keeps it current.
 type LiveValue struct {
-	Attrs template.HTMLAttr // for the element whose text is the value
-	Text  string            // "" where there is no value
+	Attrs template.HTMLAttr // of the element that contains the value
+	Text  string            // "" if there is no value
 }
 
-// Asset returns the address of what came of a script that stands in app/,
-// "board.tsx", or of the styles that it imports, "board.css".
+// Asset returns the address of the bundle of a script in app/, "board.tsx", or of the
+// styles that it imports, "board.css".
 func (v *View) Asset(name string) (string, error) { return v.owner.Conn.app.assets.url(name) }
 
 // Cursor reads a declared cursor, "published" of the page's own controller or
@@ -99,7 +99,7 @@ func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
 	return &LiveValue{Attrs: attrs + ` data-value`, Text: text}, nil
 }
 
-// resolve reads what a page asks for, as its user sees it.
+// resolve returns a cursor of the page as its user sees it.
 func (v *View) resolve(name, partial string, pairs []any) (cr *CursorRequest, in json.RawMessage, spec cursor.Spec, err error) {
 	if !strings.Contains(name, ".") {
 		name = v.route.Controller.Name + "." + name
@@ -127,8 +127,8 @@ func (v *View) resolve(name, partial string, pairs []any) (cr *CursorRequest, in
 	return cr, in, spec, nil
 }
 
-// pin has all of the page's cursors read as of one commit, by what its user may
-// see then: from there its client is told what has changed.
+// pin selects the commit that all of the page's cursors are read at, and the session as of
+// that commit. Clients receive the changes since.
 func (v *View) pin() error {
 	if v.pinned == nil {
 		v.seq = v.owner.Conn.app.store.Seq()
@@ -159,7 +159,7 @@ func (v *View) list(cr *CursorRequest, in json.RawMessage, images []*record.Imag
 	return &List{Attrs: attrs, Items: template.HTML(items.String()), Len: len(images)}, nil
 }
 
-// attrs returns what an element says of the cursor that it shows.
+// attrs returns the attributes of the element that shows a cursor.
 func (v *View) attrs(cr *CursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
 	app := v.owner.Conn.app
 	sealed, err := app.cookies.seal(sealedList{Cursor: cr.Route.Name, In: in, Partial: cr.partial,
@@ -183,8 +183,8 @@ func pairsJSON(pairs []any) (json.RawMessage, error) {
 	return json.Marshal(in)
 }
 
-// Form returns the attributes of a <form> that calls an action: "POST /posts",
-// or "PATCH /posts/{id}" with the record whose fields fill the braces.
+// Form returns the attributes of a <form> that calls an action: "POST /posts", or
+// "PATCH /posts/{id}" with the record whose fields replace the braces.
 func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 	method, path, found := strings.Cut(pattern, " ")
 	if !found {
@@ -210,8 +210,8 @@ func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 	return template.HTMLAttr(fmt.Sprintf(`action="%s" method="post" data-tower-form`, template.HTMLEscapeString(path))), nil
 }
 
-// Value returns what was sent for a field, if the form was sent and refused,
-// else the given value, as an <input> shows it.
+// Value returns the value of a field as an <input> shows it: the value that was sent, if the
+// form was refused, or else the given value.
 func (v *View) Value(field string, value any) string {
 	if v.submitted != nil {
 		if values := v.submitted.values[field]; len(values) > 0 {
@@ -236,11 +236,11 @@ func (v *View) Value(field string, value any) string {
 	return fmt.Sprint(value)
 }
 
-// Problem returns the element that says what is wrong with a field, hidden as
-// long as nothing is; "" stands for the form as a whole.
+// Problem returns the element that shows the problem of a field, hidden while there is none.
+// The field "" is the form as a whole.
 func (v *View) Problem(field string) template.HTML { return v.problem(field, "") }
 
-// problem returns the element of a problem with more attributes.
+// problem is Problem with more attributes.
 func (v *View) problem(field, attrs string) template.HTML {
 	text, hidden := "", " hidden"
 	if v.submitted != nil && len(v.submitted.problems[field]) > 0 {

@@ -17,8 +17,8 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// views are an application's templates: a layout, pages that fill its blocks,
-// and partials, whose names begin with "_".
+// views holds an application's templates: a layout, pages that fill its blocks, and
+// partials, whose names begin with "_". It is safe for concurrent use.
 type views struct {
 	files  fs.FS
 	reload bool
@@ -29,21 +29,23 @@ type views struct {
 	templates *templateSet
 }
 
+// A templateSet is the result of parsing all templates.
 type templateSet struct {
-	partials *template.Template // of live lists; it is never executed, and cloned instead
-	plain    *template.Template // those that are rendered without what a record refers to
-	pool     sync.Pool          // those that are rendered with it, each a *bound
+	partials *template.Template // parsed once; cloned, never executed
+	plain    *template.Template // the partials for records without references
+	pool     sync.Pool          // of *boundPartials, for records with references
 	pages    map[string]*template.Template
 }
 
-// A boundPartials is partials in which ref finds what one record comes with. It is not for
-// concurrent use.
+// A boundPartials is a copy of the partials whose function ref finds the references of one
+// record. It is not safe for concurrent use.
 type boundPartials struct {
 	partials *template.Template
 	with     []*record.Image
 }
 
-// ref returns the record that an id refers to, nil if there is none that may be seen.
+// ref returns the record with an id, nil if the list does not include it or the user may
+// not see it.
 func (b *boundPartials) ref(id record.ID) (any, error) {
 	for _, image := range b.with {
 		if image.ID == id {
@@ -53,12 +55,12 @@ func (b *boundPartials) ref(id record.ID) (any, error) {
 	return nil, nil
 }
 
-// noRef is ref where nothing is included.
+// noRef is the function ref for lists that include nothing.
 func noRef(id record.ID) (any, error) {
 	return nil, errors.New("ref needs a live list whose scope includes the reference: .Include(&post.AuthorID)")
 }
 
-// with returns what one of several records comes with.
+// with returns the references of the record with index i.
 func with(all [][]*record.Image, i int) []*record.Image {
 	if all == nil {
 		return nil
@@ -66,13 +68,15 @@ func with(all [][]*record.Image, i int) []*record.Image {
 	return all[i]
 }
 
+// newViews parses the templates in files and checks that each page has one.
 func newViews(files fs.FS, reload bool, router *route.Router) (*views, error) {
 	v := &views{files: files, reload: reload, router: router}
 	_, err := v.current()
 	return v, err
 }
 
-// current returns the templates, parsed again if they may change and did.
+// current returns the templates. It parses them again if they have changed and reload is
+// on.
 func (v *views) current() (*templateSet, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -94,8 +98,8 @@ func (v *views) current() (*templateSet, error) {
 	return fresh, nil
 }
 
-// list returns the names of the templates, and a stamp that differs when one of
-// them has changed.
+// list returns the names of the templates, and a stamp that differs if one of them has
+// changed.
 func (v *views) list() (names []string, stamp string, err error) {
 	if v.files == nil {
 		return nil, "", nil
@@ -119,6 +123,7 @@ func (v *views) list() (names []string, stamp string, err error) {
 	return names, all.String(), err
 }
 
+// parse parses the templates with these names.
 func (v *views) parse(names []string) (*templateSet, error) {
 	out := &templateSet{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef, "time": timeElement}), pages: map[string]*template.Template{}}
 	pages := map[string]string{}
@@ -161,6 +166,7 @@ func (v *views) parse(names []string) (*templateSet, error) {
 	return out, nil
 }
 
+// page renders a page.
 func (v *views) page(page *View) ([]byte, error) {
 	current, err := v.current()
 	if err != nil {
@@ -173,8 +179,8 @@ func (v *views) page(page *View) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// bind returns partials in which ref finds what a record comes with; nil is a record
-// that comes alone. They are for one rendering.
+// bind returns the partials for a record with its references; nil is a record without any.
+// They are for one rendering: call done afterwards.
 func (p *templateSet) bind(with []*record.Image) (partials *template.Template, done func(), err error) {
 	if with == nil {
 		return p.plain, func() {}, nil
@@ -194,8 +200,8 @@ func (p *templateSet) bind(with []*record.Image) (partials *template.Template, d
 	}, nil
 }
 
-// partial renders one record, and what it comes with. The element that it renders is
-// given the record's id, by which the browser finds it.
+// partial renders a record with its references. It adds the record's id to the element, so
+// that the browser finds it.
 func (p *templateSet) partial(name string, image *record.Image, with []*record.Image, session any) (string, error) {
 	rec, err := image.Record()
 	if err != nil {
@@ -221,7 +227,7 @@ func (p *templateSet) partial(name string, image *record.Image, with []*record.I
 	return mark(name, out.String(), image.ID)
 }
 
-// mark puts the record's id on the root element of what a partial rendered.
+// mark adds the record's id to the root element of a rendered partial.
 func mark(name, html string, id record.ID) (string, error) {
 	html = strings.TrimSpace(html)
 	end := 1
@@ -243,7 +249,7 @@ var failurePage = template.Must(template.New("").Parse(`<!doctype html>
 <body><main class="failure"><h1>{{.Status}}</h1><p>{{.Message}}</p>{{with .Detail}}<pre>{{.}}</pre>{{end}}<p><a href="/">Back to the front page</a></p></main></body></html>
 `))
 
-// writeFailure writes the page for an error; in development with its whole text.
+// writeFailure writes the page for an error. With whole, it shows the text of err, too.
 func (v *views) writeFailure(w io.Writer, coded *fault.Error, err error, whole bool) {
 	page := struct {
 		Status          int

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// timeLayout is how a page shows a time: 2 January 2006, 15:04 UTC.
+// timeLayout is the default layout of a time in a page: 2 January 2006, 15:04 UTC.
 const timeLayout = "2 January 2006, 15:04 MST"
 
-// timeElement is the function time of views: it returns a <time> element for a
-// time.Time or a pointer to one, and nothing for the zero time and nil. A layout, as in
-// time.Format, changes the text.
+// timeElement is the function time of views. It returns a <time> element for a time.Time or
+// a pointer to one, and nothing for the zero time and nil. A layout as for time.Format
+// changes the text.
 func timeElement(value any, layout ...string) (template.HTML, error) {
 	at, isTime := value.(time.Time)
 	if pointer, isPointer := value.(*time.Time); isPointer {

@@ -9,22 +9,22 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// MatchRule returns the rule of the connection's user for the records of a model, nil
-// if there is none. It is the Match of the controller that ctx serves, if that has one
-// for the model, or else of the controller that owns the model, as for what a cursor
-// includes. A rule that panics denies.
+// MatchRule returns the rule of the connection's user for the records of a model, nil if
+// there is none. It is the Match of the controller that ctx belongs to, if that has one
+// for the model, or else of the controller that owns the model, as for records that a
+// cursor includes. A rule that panics denies.
 func (c *Connection) MatchRule(ctx context.Context, m *record.Model) (func(*record.Image) bool, error) {
 	s, err := c.serving(ctx)
 	if err != nil {
 		return nil, err
 	}
-	asked := s.controller
-	if asked == nil || c.app.rule(m, asked.Zero) == nil {
-		if asked, err = c.app.ruleController(m); asked == nil || err != nil {
+	owner := s.controller
+	if owner == nil || c.app.rule(m, owner.Zero) == nil {
+		if owner, err = c.app.ruleController(m); owner == nil || err != nil {
 			return nil, err
 		}
 	}
-	controller, err := s.session.Controller(asked)
+	controller, err := s.session.Controller(owner)
 	if err != nil {
 		return nil, err
 	}
@@ -32,8 +32,8 @@ func (c *Connection) MatchRule(ctx context.Context, m *record.Model) (func(*reco
 }
 
 // FetchVisible returns the records of a scope that the connection's user may see, in
-// order and as of one commit. Limit and offset count only these. No transaction is
-// open while a rule is asked.
+// order and as of one commit. Limit and offset count only these records. No transaction
+// is open while a rule runs.
 func (c *Connection) FetchVisible(ctx context.Context, scope query.Scope) ([]*record.Image, error) {
 	rule, err := c.MatchRule(ctx, scope.Model)
 	if err != nil {

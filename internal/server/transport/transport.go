@@ -3,11 +3,10 @@
 // client's frames. It moves messages between a client and the outbox of its connection
 // and does not read them.
 //
-// [Sockets] and [Links] serve HTTP and are safe for concurrent use. The handler of a
-// stream returns when the stream ends, that of a poll after at most 25 seconds, and that
-// of a batch when its frames have been handled. Sending to a client and ending its
-// connection do not block. Close starts to end all connections and refuses new ones;
-// Wait returns when they have ended.
+// [Sockets] and [Links] serve HTTP and are safe for concurrent use. ServeStream returns
+// when the stream ends, ServePoll after at most 25 seconds, and ServeBatch when the frames
+// have been handled. Sending to a client and ending its connection do not block. Close
+// starts to end all connections and refuses new ones; Wait returns when they have ended.
 package transport
 
 import (
