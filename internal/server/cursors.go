@@ -129,14 +129,14 @@ func without(cursors []*OpenCursor, one *OpenCursor) []*OpenCursor {
 
 // setFollower replaces the follower of a cursor. If the cursor has been closed, the new
 // follower ends.
-func (oc *OpenCursor) setFollower(by *follower) {
+func (oc *OpenCursor) setFollower(fresh *follower) {
 	c := oc.Conn
 	c.mu.Lock()
 	if slices.Contains(c.open, oc) || slices.Contains(c.opening, oc) {
-		oc.follower, by = by, oc.follower
+		oc.follower, fresh = fresh, oc.follower
 	} // otherwise the cursor's own follower has ended
 	c.mu.Unlock()
-	by.end()
+	fresh.end()
 }
 
 // closeCursor closes the cursor with a number.
@@ -247,8 +247,8 @@ func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, si
 }
 
 // Model returns the model of the cursor's records.
-func (o *OpenCursor) Model() *record.Model {
-	o.Conn.mu.Lock()
-	defer o.Conn.mu.Unlock()
-	return o.query.Spec().Scope.Model
+func (oc *OpenCursor) Model() *record.Model {
+	oc.Conn.mu.Lock()
+	defer oc.Conn.mu.Unlock()
+	return oc.query.Spec().Scope.Model
 }

@@ -12,8 +12,8 @@ import (
 
 // scopeInfo describes a cursor's scope for its client, so that the client can apply its
 // own writes before the server does. It returns nil if the client did not ask for it. The
-// description has no private field, no value of one, and no id that the client has not
-// sent itself or that is not its user's.
+// description has no private field, no value of one, and no id except its user's and the
+// ids that the client sent.
 func (a *App) scopeInfo(c *Connection, cr *CursorRequest, query *cursor.Query) (*wire.Scope, error) {
 	if !cr.scope || cr.Route.Value {
 		return nil, nil

@@ -158,15 +158,15 @@ func (t *trace) outcome(oc *OpenCursor) (outcome wire.Outcome, by string) {
 }
 
 // allows reports whether the cursor's user may see a record.
-func (o *OpenCursor) allows(image *record.Image) (allowed bool) {
-	s := o.Conn.current()
+func (oc *OpenCursor) allows(image *record.Image) (allowed bool) {
+	s := oc.Conn.current()
 	if s == nil {
 		return false
 	}
-	err := fault.Recover(o.Request.Route.Name, func() error {
-		controller, err := s.Controller(o.Request.Route.Controller)
+	err := fault.Recover(oc.Request.Route.Name, func() error {
+		controller, err := s.Controller(oc.Request.Route.Controller)
 		if err == nil {
-			rule := o.Conn.app.rule(image.Model, controller)
+			rule := oc.Conn.app.rule(image.Model, controller)
 			allowed = rule == nil || rule(image)
 		}
 		return err
