@@ -8,225 +8,222 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A aggregate is the value of a scope's records, and what it takes to keep it
-// current. It is not for concurrent use.
+// An aggregate is the value of a scope's records, with the state that is needed to
+// keep it current. It is not safe for concurrent use.
 type aggregate struct {
-	spec *Spec
-	own  map[record.ID]record.Value // with a rule: of each record that it allows
+	spec   *Spec
+	values map[record.ID]record.Value // with a rule: value of each record that the rule allows
 
-	n     int // how many records count
+	n     int // number of records that count
 	total query.Sum
-	best  record.Value // the least or the greatest, null without any
-	lost  bool         // it has left, and there may be another
+	best  record.Value // the minimum or maximum; null if there is none
+	lost  bool         // best has left, and there may be another
 }
 
 func newAggregate(spec *Spec, ruled bool) *aggregate {
-	t := &aggregate{spec: spec}
+	a := &aggregate{spec: spec}
 	if ruled {
-		t.own = map[record.ID]record.Value{}
+		a.values = map[record.ID]record.Value{}
 	}
-	return t
+	return a
 }
 
-// whole returns the scope without what the value does not depend on.
-func (t *aggregate) whole() query.Scope {
-	return query.Scope{Model: t.spec.Scope.Model, Where: t.spec.Scope.Where}
+// whole returns the scope without its order, limit and offset.
+func (a *aggregate) whole() query.Scope {
+	return query.Scope{Model: a.spec.Scope.Model, Where: a.spec.Scope.Where}
 }
 
-func (t *aggregate) extreme() bool {
-	return t.spec.Value.Kind == query.ValueMin || t.spec.Value.Kind == query.ValueMax
+func (a *aggregate) extreme() bool {
+	return a.spec.Value.Kind == query.ValueMin || a.spec.Value.Kind == query.ValueMax
 }
 
-// fill reads the records, or, when the best has left, the next best.
-func (t *aggregate) fill(at view, own rules) error {
+// fill reads the records or, if the best value has left, the next best.
+func (a *aggregate) fill(at view, own rules) error {
 	switch {
-	case t.own != nil && t.lost:
-		t.best, t.lost = record.Value{}, false
-		for _, v := range t.own {
+	case a.values != nil && a.lost:
+		a.best, a.lost = record.Value{}, false
+		for _, v := range a.values {
 			if !v.IsNull() {
-				t.keepExtreme(v)
+				a.keepExtreme(v)
 			}
 		}
 		return nil
-	case t.own != nil:
-		whole := t.whole()
+	case a.values != nil:
+		whole := a.whole()
 		l := list{scope: &whole}
 		if err := l.fill(at, own); err != nil {
 			return err
 		}
 		for _, img := range l.images {
-			t.enter(img)
+			a.enter(img)
 		}
 		return nil
-	case t.extreme():
-		return at(t.findBest)
+	case a.extreme():
+		return at(a.findBest)
 	default:
-		return at(t.count)
+		return at(a.count)
 	}
 }
 
 // count reads all records.
-func (t *aggregate) count(snap *store.Snapshot) error {
-	whole := t.whole()
-	return whole.Plans(nil, 0)[0].Each(snap, whole.Model, whole.Where, func(img *record.Image) bool {
-		if whole.Where.Match(img) {
-			t.enter(img)
-		}
+func (a *aggregate) count(snap *store.Snapshot) error {
+	whole := a.whole()
+	return whole.Each(snap, func(img *record.Image) bool {
+		a.enter(img)
 		return true
 	})
 }
 
-// findBest reads the one record that has the best value.
-func (t *aggregate) findBest(snap *store.Snapshot) error {
-	f := t.spec.Value.Field
-	first := t.whole()
+// findBest reads the record with the best value.
+func (a *aggregate) findBest(snap *store.Snapshot) error {
+	f := a.spec.Value.Field
+	first := a.whole()
 	first.Where = query.And(first.Where, query.Exists(f))
-	first.Order = []query.Order{{Field: f, Desc: t.spec.Value.Kind == query.ValueMax}}
+	first.Order = []query.Order{{Field: f, Desc: a.spec.Value.Kind == query.ValueMax}}
 	images, err := first.Read(snap, nil, 1)
 	if err != nil {
 		return err
 	}
-	t.best, t.lost = record.Value{}, false
+	a.best, a.lost = record.Value{}, false
 	if len(images) > 0 {
-		t.best = images[0].Value(f)
+		a.best = images[0].Value(f)
 	}
 	return nil
 }
 
-// needsFill reports whether the value has to be read.
-func (t *aggregate) needsFill() bool { return t.lost }
+// needsFill reports whether the value must be read.
+func (a *aggregate) needsFill() bool { return a.lost }
 
-func (t *aggregate) asksRule(c *touch) bool { return c.after }
+func (a *aggregate) asksRule(c *touch) bool { return c.after }
 
-// apply follows one change of a record: before says whether the scope's
-// conditions held for it, after whether they do and the rule allows it.
-func (t *aggregate) apply(c *touch) {
-	if t.own != nil {
-		if was, held := t.own[c.change.ID]; held {
-			delete(t.own, c.change.ID)
-			t.add(was)
+// apply follows the change of one record. before is whether the record satisfied the
+// scope's conditions; after is whether it does now and the rule allows it.
+func (a *aggregate) apply(c *touch) {
+	if a.values != nil {
+		if was, counted := a.values[c.change.ID]; counted {
+			delete(a.values, c.change.ID)
+			a.remove(was)
 		}
 		if c.after {
-			t.enter(c.change.After)
+			a.enter(c.change.After)
 		}
 		return
 	}
 	if c.before {
-		t.add(t.of(c.change.Before))
+		a.remove(a.valueOf(c.change.Before))
 	}
 	if c.after {
-		t.enter(c.change.After)
+		a.enter(c.change.After)
 	}
 }
 
-// of returns what a record adds to the tally.
-func (t *aggregate) of(img *record.Image) record.Value {
-	if f := t.spec.Value.Field; f != nil {
+// valueOf returns what a record contributes to the aggregate.
+func (a *aggregate) valueOf(img *record.Image) record.Value {
+	if f := a.spec.Value.Field; f != nil {
 		return img.Value(f)
 	}
 	return record.Value{}
 }
 
-func (t *aggregate) enter(img *record.Image) {
-	v := t.of(img)
-	if t.own != nil {
-		t.own[img.ID] = v
+func (a *aggregate) enter(img *record.Image) {
+	v := a.valueOf(img)
+	if a.values != nil {
+		a.values[img.ID] = v
 	}
 	switch {
-	case t.spec.Value.Field == nil:
-		t.n++
+	case a.spec.Value.Field == nil:
+		a.n++
 	case v.IsNull():
-	case t.extreme():
-		t.keepExtreme(v)
+	case a.extreme():
+		a.keepExtreme(v)
 	default:
-		t.n++
-		t.total.Add(v, 1)
+		a.n++
+		a.total.Add(v, 1)
 	}
 }
 
-func (t *aggregate) add(v record.Value) {
+func (a *aggregate) remove(v record.Value) {
 	switch {
-	case t.spec.Value.Field == nil:
-		t.n--
+	case a.spec.Value.Field == nil:
+		a.n--
 	case v.IsNull():
-	case t.extreme():
-		t.lost = t.lost || v == t.best
+	case a.extreme():
+		a.lost = a.lost || v == a.best
 	default:
-		t.n--
-		t.total.Add(v, -1)
+		a.n--
+		a.total.Add(v, -1)
 	}
 }
 
-// keepExtreme makes v the best if it is; also in place of one that was lost, since
-// none that is left is better than that.
-func (t *aggregate) keepExtreme(v record.Value) {
-	order := v.Compare(t.best)
-	if t.spec.Value.Kind == query.ValueMin {
+// keepExtreme keeps v if it is the new extreme. A lost extreme is replaced by any
+// equal or better value.
+func (a *aggregate) keepExtreme(v record.Value) {
+	order := v.Compare(a.best)
+	if a.spec.Value.Kind == query.ValueMin {
 		order = -order
 	}
-	if t.best.IsNull() || order >= 0 {
-		t.best, t.lost = v, false
+	if a.best.IsNull() || order >= 0 {
+		a.best, a.lost = v, false
 	}
 }
 
-// value returns the value as of what has been read and applied.
-func (t *aggregate) value() record.Value {
-	v := t.spec.Value
+// value returns the value of the records that have been read and applied.
+func (a *aggregate) value() record.Value {
+	v := a.spec.Value
 	switch v.Kind {
 	case query.ValueCount:
-		return record.IntValue(int64(t.shown()))
+		return record.IntValue(int64(a.shown()))
 	case query.ValueExists:
-		return record.BoolValue(t.shown() > 0)
+		return record.BoolValue(a.shown() > 0)
 	case query.ValueSum:
-		return t.total.Value(v.Field.Kind)
+		return a.total.Value(v.Field.Kind)
 	case query.ValueAvg:
-		if t.n == 0 {
+		if a.n == 0 {
 			return record.Value{}
 		}
-		return t.total.Over(t.n, v.Field.Kind)
+		return a.total.Over(a.n, v.Field.Kind)
 	default:
-		return t.best
+		return a.best
 	}
 }
 
-// shown returns how many of the records the scope's window shows.
-func (t *aggregate) shown() int {
-	n := max(t.n-t.spec.Scope.Offset, 0)
-	if limit := t.spec.Scope.Limit; limit > 0 {
+// shown returns how many of the records are within the scope's limit and offset.
+func (a *aggregate) shown() int {
+	n := max(a.n-a.spec.Scope.Offset, 0)
+	if limit := a.spec.Scope.Limit; limit > 0 {
 		n = min(n, limit)
 	}
 	return n
 }
 
-// len returns how many records the tally remembers, -1 where it needs none.
-func (t *aggregate) len() int {
-	if t.own == nil {
+// len returns how many records the aggregate remembers, or -1 if it needs none.
+func (a *aggregate) len() int {
+	if a.values == nil {
 		return -1
 	}
-	return len(t.own)
+	return len(a.values)
 }
 
-func (t *aggregate) clone() result {
-	c := *t
-	c.own = maps.Clone(t.own)
-	c.total = query.Sum{}
-	c.total.Total.Set(&t.total.Total)
+func (a *aggregate) clone() result {
+	c := *a
+	c.values = maps.Clone(a.values)
+	c.total = a.total.Clone()
 	return &c
 }
 
-// hash is the same for tallies of the same records.
-func (t *aggregate) hash() (sum uint64) {
-	for id := range t.own {
+// hash returns a hash that is equal for aggregates of the same records.
+func (a *aggregate) hash() (sum uint64) {
+	for id := range a.values {
 		sum += hashID(id)
 	}
 	return sum
 }
 
-func (t *aggregate) unify(r result) bool { return maps.Equal(t.own, r.(*aggregate).own) }
+func (a *aggregate) unify(r result) bool { return maps.Equal(a.values, r.(*aggregate).values) }
 
-// since returns the value if it is not what it was.
-func (t *aggregate) since(before record.Value) *record.Value {
-	now := t.value()
+// since returns the value, or nil if it still is before.
+func (a *aggregate) since(before record.Value) *record.Value {
+	now := a.value()
 	if now == before {
 		return nil
 	}

@@ -3,19 +3,16 @@ package cursor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"testing"
 
-	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/query/querytest"
-	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
-// newForgetful returns a bench on a store whose log has lost its first commits:
-// A to C, of title x, in commits 1 to 3.
-func newForgetful(t *testing.T) *bench {
+// newTrimmed returns a bench on a store whose log has lost its first commits: commits 1 to
+// 3 created A, B and C with title x.
+func newTrimmed(t *testing.T) *bench {
 	m, path := querytest.NewModels(t), filepath.Join(t.TempDir(), "test.db")
 	o := store.Options{LogBytes: 1}
 	st := querytest.OpenStoreAt(t, path, m, o)
@@ -28,8 +25,8 @@ func newForgetful(t *testing.T) *bench {
 	return newBenchOn(t, m, querytest.OpenStoreAt(t, path, m, o))
 }
 
-func TestWhatTheLogHasLostIsSentAnew(t *testing.T) {
-	b := newForgetful(t)
+func TestAnExpiredResumeGetsEverything(t *testing.T) {
+	b := newTrimmed(t)
 	querytest.RunEngine(t, b.engine)
 	spec := Spec{Scope: b.scope(`{}`, 0)}
 	var o Opened
@@ -41,98 +38,15 @@ func TestWhatTheLogHasLostIsSentAnew(t *testing.T) {
 	}
 }
 
-func TestUntouched(t *testing.T) {
-	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "y", 2))
-	querytest.RunEngine(t, b.engine)
-	x, y, all := b.scope(`{"title":"x"}`, 3), b.scope(`{"title":"y"}`, 0), b.scope(`{}`, 0)
-	b.sets("A", func(x *querytest.Thing) { x.Count = 2 })              // 2
-	b.sets("B", func(x *querytest.Thing) { x.Title = "z" })            // 3
-	b.does(func(tx *store.Tx) error { return makes(tx, b, "C", "w") }) // 4
-	b.deletes("C")                                                     // 5
-	check := func(seq uint64, want bool, scopes ...query.Scope) {
-		t.Helper()
-		if got, err := b.engine.Untouched(t.Context(), seq, scopes...); got != want || err != nil {
-			t.Errorf("since %d %v are untouched: %t, %v", seq, scopes, got, err)
-		}
-	}
-	check(1, true)
-	check(1, false, x)
-	check(2, true, x)
-	check(2, false, x, y)
-	check(3, true, x, y, all) // C came and went
-	check(4, false, all)
-	check(5, true, all)
-	check(9, false, x) // what is yet to come
-	b.engine.mu.Lock()
-	b.engine.history, b.engine.memory = nil, 2
-	b.engine.mu.Unlock()
-	check(1, false, x) // too long ago to tell
-	check(3, true, x)
-}
-
 func makes(tx *store.Tx, b *bench, letter, title string) error {
 	_, err := tx.Create(b.Things, titled(letter, title, 1))
 	return err
 }
 
-// TestWhoComesBackToTheSameIsToldTheSame holds: the deltas are one slice for all.
-func TestWhoComesBackToTheSameIsToldTheSame(t *testing.T) {
-	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2))
-	querytest.RunEngine(t, b.engine)
-	allow := func(*record.Image) bool { return true }
-	specs := []Spec{{Scope: b.scope(`{"title":"x"}`, 0)}, {Scope: b.scope(`{"title":"x"}`, 2)}, {Scope: b.scope(`{"title":"x"}`, 2), Allow: allow}}
-	b.sets("A", func(x *querytest.Thing) { x.Count = 7 })
-	for i, spec := range specs {
-		var told []Opened
-		for n := range 3 {
-			h := fmt.Sprint(i, n)
-			if err := b.engine.Open(t.Context(), h, spec, &Resume{Seq: 1, Spec: spec, Same: true}, func(o Opened) { told = append(told, o) }); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if told[0].Shared || !told[1].Shared || !told[2].Shared || &told[1].Delta[0] != &told[2].Delta[0] {
-			t.Error(told)
-		}
-		for _, o := range told {
-			b.expect(brief(o.Delta), "change A")
-		}
-	}
-	b.sets("B", func(x *querytest.Thing) { x.Count = 7 })
-	var o Opened
-	if err := b.engine.Open(t.Context(), "later", specs[1], &Resume{Seq: 1, Spec: specs[1]}, func(opened Opened) { o = opened }); err != nil {
-		t.Fatal(err)
-	}
-	b.expect(brief(o.Delta), "change A, change B")
-}
-
-// TestResumingWaitsForTheEngine holds: a client may hold a state, of a page, that
-// the engine has yet to reach, and is not led back behind it.
-func TestResumingWaitsForTheEngine(t *testing.T) {
-	b := newBench(t, store.Options{}, titled("A", "x", 1))
-	spec := Spec{Scope: b.scope(`{}`, 0)}
-	c := querytest.Commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.Things, id("A")) })
-	images, _, err := b.engine.Read(t.Context(), c.Seq, spec)
-	if err != nil || len(images) != 0 || b.engine.Seq() != 1 {
-		t.Fatal(images, err)
-	}
-	opened := make(chan Opened, 1)
-	done := make(chan error, 1)
-	go func() {
-		done <- b.engine.Open(context.Background(), "h", spec, &Resume{Seq: c.Seq, Spec: spec}, func(o Opened) { opened <- o })
-	}()
-	querytest.RunEngine(t, b.engine)
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	if o := <-opened; o.Seq != c.Seq || !o.Resumed || len(o.Delta) > 0 {
-		t.Error(o)
-	}
-}
-
-// TestAnEngineThatFellBehindSaysSo has the engine begin where the log does not
-// reach: every cursor ends with the reason, and opens again.
-func TestAnEngineThatFellBehindSaysSo(t *testing.T) {
-	b := newForgetful(t)
+// TestAnEngineThatFellBehindResyncs starts the engine where the log has been trimmed: every
+// cursor ends with the reason, and can be opened again.
+func TestAnEngineThatFellBehindResyncs(t *testing.T) {
+	b := newTrimmed(t)
 	plain, list := Spec{Scope: b.scope(`{}`, 0)}, Spec{Scope: b.scope(`{}`, 2)}
 	b.open("plain", plain)
 	b.open("list", list)
@@ -149,13 +63,13 @@ func TestAnEngineThatFellBehindSaysSo(t *testing.T) {
 	}
 	b.expect(b.take(), "#4 to [plain]: expired; #4 to [list]: expired")
 	b.expectNothingLeft()
-	_, held := b.open("list", list)
-	b.expect(held, "BC")
+	_, letters := b.open("list", list)
+	b.expect(letters, "BC")
 	b.expect(b.deletes("B"), "#5 to [list]: leave B")
 }
 
-// TestAnEngineThatFellBehindEndsOpenings holds the same of one without a rule, on
-// a query that nobody holds yet.
+// TestAnEngineThatFellBehindEndsOpenings checks the same for a cursor without a rule that
+// is being opened on a query without holders.
 func TestAnEngineThatFellBehindEndsOpenings(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	o, err := b.engine.begin(b.engine.holder("h"), Spec{Scope: b.scope(`{"title":"x"}`, 0)}, &resume{})
@@ -170,8 +84,8 @@ func TestAnEngineThatFellBehindEndsOpenings(t *testing.T) {
 	b.expectNothingLeft()
 }
 
-// TestACursorThatCannotBeReadEndsWithAReason has the store fail where a window
-// is refilled and where a holder moves.
+// TestACursorThatCannotBeReadEndsWithAReason makes the store fail while a window is
+// refilled and while a holder moves.
 func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
 	var records []any
 	for _, letter := range []string{"A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "M", "N"} {
@@ -201,59 +115,5 @@ func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	b.expectNothingLeft()
-}
-
-func TestWaiting(t *testing.T) {
-	b := newBench(t, store.Options{}, titled("A", "x", 1))
-	ctx, cancel := context.WithCancel(context.Background())
-	if err := b.engine.Wait(ctx, b.st.Seq()); err != nil || b.engine.Seq() != 1 {
-		t.Error(b.engine.Seq(), err)
-	}
-	waited := make(chan error, 3)
-	for _, seq := range []uint64{2, 2, 3} {
-		go func() { waited <- b.engine.Wait(context.Background(), seq) }()
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- b.engine.Run(ctx) }()
-	b.sets("A", func(x *querytest.Thing) { x.Count = 2 })
-	for range 2 {
-		if err := <-waited; err != nil {
-			t.Error(err)
-		}
-	}
-	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
-	if err := <-waited; !errors.Is(err, ErrStopped) {
-		t.Error(err)
-	}
-	if err := b.engine.Wait(ctx, 9); err == nil {
-		t.Error("waited for a commit that was never made")
-	}
-	if err := b.engine.Open(context.Background(), "h", Spec{Scope: b.scope(`{}`, 0)}, nil, nil); !errors.Is(err, ErrStopped) {
-		t.Error(err)
-	}
-}
-
-func TestOpenRefuses(t *testing.T) {
-	b := newBench(t, store.Options{}, titled("A", "x", 1))
-	b.open("h", Spec{Scope: b.scope(`{}`, 0)})
-	name, title := b.Users.Field("name"), b.Things.Field("title")
-	for _, s := range []query.Scope{
-		b.scope(`{}`, 0), {}, {Model: b.Things, Limit: -1}, {Model: b.Things, Offset: -1}, {Model: b.Things, Order: []query.Order{{Field: name}}},
-		{Model: b.Things, Order: []query.Order{{Field: b.Things.Field("tags")}}}, {Model: b.Things, Where: query.And(query.Exists(title), query.Not(query.Exists(name)))},
-	} {
-		if err := b.engine.Open(context.Background(), "h", Spec{Scope: s}, nil, nil); err == nil {
-			t.Errorf("opened %+v", s)
-		}
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := b.engine.Open(ctx, "late", Spec{Scope: b.scope(`{}`, 0)}, nil, nil); !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	b.engine.Close("h")
 	b.expectNothingLeft()
 }

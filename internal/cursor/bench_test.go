@@ -13,12 +13,12 @@ import (
 
 // emptyEngine returns an engine without a store.
 func emptyEngine() *Engine {
-	return &Engine{sink: &witness{}, progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
+	return &Engine{sink: &recorder{}, progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes: map[*record.Model]*index{}, openings: map[Holder]*opening{}}
 }
 
-// million fills an engine, without a store, with a million cursors
-// {"owner": X, "flag": true}, each on an owner of its own.
+// million fills an engine, without a store, with a million cursors {"owner": X, "flag":
+// true}, each with an owner of its own.
 func million(b *testing.B, where func(m *record.Model, i int) query.Condition) (*Engine, querytest.Models) {
 	return openEngine(b, size(b, "TOWER_BENCH_CURSORS"), where)
 }
@@ -63,8 +63,8 @@ func BenchmarkMatchNoneOfMillionCursors(b *testing.B) {
 	}
 }
 
-// BenchmarkMatch100kRanges is a change of one record among a hundred thousand
-// cursors on ranges that overlap; ten hold it before and after.
+// BenchmarkMatch100kRanges changes one record among a hundred thousand cursors on
+// overlapping ranges; ten of them contain it before and after.
 func BenchmarkMatch100kRanges(b *testing.B) {
 	m := querytest.NewModels(b)
 	e := emptyEngine()
@@ -72,7 +72,7 @@ func BenchmarkMatch100kRanges(b *testing.B) {
 	for i := range 100_000 {
 		from := record.IntValue(int64(i))
 		q := e.query(Spec{Scope: query.Scope{Model: m.Things, Where: query.And(query.Gte(count, from), query.Lt(count, record.IntValue(int64(i+10))))}})
-		e.attachHolder(&guest{}, nil, q.join(nil))
+		e.attachHolder(&namedHolder{}, nil, q.join(nil))
 	}
 	before, after := querytest.ImageOf(b, m.Things, &querytest.Thing{Count: 50_000}), querytest.ImageOf(b, m.Things, &querytest.Thing{Count: 50_000, Title: "x"})
 	c := store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Update, Model: m.Things, ID: after.ID, Before: before, After: after}}}
@@ -84,8 +84,7 @@ func BenchmarkMatch100kRanges(b *testing.B) {
 	}
 }
 
-// BenchmarkMatchThousandHolders is a change of a record that a thousand cursors
-// share one query on.
+// BenchmarkMatchThousandHolders changes a record of a query that a thousand cursors share.
 func BenchmarkMatchThousandHolders(b *testing.B) {
 	for _, spec := range []Spec{{}, {Scope: query.Scope{Limit: 20}}} {
 		b.Run(fmt.Sprint("limit=", spec.Scope.Limit), func(b *testing.B) { benchmarkHolders(b, spec) })
@@ -114,7 +113,7 @@ func benchmarkHolders(b *testing.B, spec Spec) {
 	}
 }
 
-// BenchmarkOpenSharedList is one more holder of an ordered query that is open.
+// BenchmarkOpenSharedList adds a holder to an ordered query that is already open.
 func BenchmarkOpenSharedList(b *testing.B) {
 	benchmarkOpen(b, func(x *bench) Spec { return Spec{Scope: x.scope(`{"title": "x"}`, 20, "-createdAt")} })
 }

@@ -4,7 +4,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A DeltaOp is what becomes of a record in a cursor.
+// A DeltaOp is what happens to a record in a cursor.
 type DeltaOp uint8
 
 // The ops.
@@ -16,26 +16,26 @@ const (
 
 func (o DeltaOp) String() string { return [...]string{"", "enter", "change", "leave"}[o] }
 
-// A Delta is what becomes of one record in a cursor. Deltas come in the order
-// leave, enter, change, and are applied in it: each After names the record to
-// stand behind in the list as the deltas before it have left it.
+// A Delta describes what happens to one record in a cursor. Deltas come in the order
+// leave, enter, change, and must be applied in this order: After names the record's
+// new predecessor in the list as the preceding deltas have left it.
 type Delta struct {
 	Op    DeltaOp
 	ID    record.ID
-	Image *record.Image // nil of a leave
-	After *record.ID    // "": first; nil: not ordered, or a change that does not move
+	Image *record.Image // nil for a leave
+	After *record.ID    // "" is first; nil if there is no order, or for a change that keeps the position
 
-	With []*record.Image // of a spec that is inline: what is included of what Image refers to
+	With []*record.Image // if the spec is inline: the records that Image includes
 }
 
 var first record.ID
 
-// diff returns the deltas that lead from the records before, in the order in
-// which they are held, to those after. A record in both has changed if its
-// version is more than since. Where the result is not ordered, it stands by id.
+// diff returns the deltas that turn the records before, ids in the order in which
+// they are held, into those after. A record that is in both has changed if its
+// version is greater than since. Without an order, records are kept by id.
 //
-// They are few: what two lists have in common at their ends is skipped, and of
-// what is in both, as much as possible keeps its place: unchanged records first.
+// diff returns few deltas: it skips what both lists have in common at their ends, and
+// of the records in both lists it moves as few as possible, preferably changed ones.
 func diff(before []record.ID, after []*record.Image, since uint64, ordered bool) []Delta {
 	lead := 0
 	for lead < len(before) && lead < len(after) && same(before[lead], after[lead], since) {
@@ -52,10 +52,10 @@ func diff(before []record.ID, after []*record.Image, since uint64, ordered bool)
 	if len(before) == 0 && len(after) == 0 {
 		return nil
 	}
-	d := differ{before: before, after: after, since: since, ordered: ordered, was: make([]int, len(after)), moved: make([]bool, len(after))}
+	d := differ{before: before, after: after, since: since, ordered: ordered, places: make([]int, len(after)), moved: make([]bool, len(after))}
 	d.leave()
 	if ordered {
-		d.finish()
+		d.chooseMoves()
 	}
 	d.enter(last)
 	d.change(last)
@@ -71,12 +71,13 @@ type differ struct {
 	after   []*record.Image
 	since   uint64
 	ordered bool
-	was     []int  // of each after, its place before, or -1
-	moved   []bool // of each after, whether it gives up its place
+	places  []int  // for each record of after, its index in before, or -1
+	moved   []bool // for each record of after, whether it moves
 	deltas  []Delta
 }
 
-// leave finds where each record was, and adds those that are gone.
+// leave finds the index that each record had, and adds a delta for those that are
+// gone.
 func (d *differ) leave() {
 	places := make(map[record.ID]int, len(d.before))
 	for i, id := range d.before {
@@ -84,10 +85,10 @@ func (d *differ) leave() {
 	}
 	for i, img := range d.after {
 		if place, ok := places[img.ID]; ok {
-			d.was[i] = place
+			d.places[i] = place
 			delete(places, img.ID)
 		} else {
-			d.was[i] = -1
+			d.places[i] = -1
 		}
 	}
 	for i, id := range d.before {
@@ -97,11 +98,11 @@ func (d *differ) leave() {
 	}
 }
 
-// enter adds the records that are new, each behind the nearest that has its
-// final place by then: those that move do so later.
+// enter adds the new records. Each goes after the nearest record before it that
+// already is in its final position; records that move do so later.
 func (d *differ) enter(last *record.ID) {
 	for i, img := range d.after {
-		if d.was[i] < 0 {
+		if d.places[i] < 0 {
 			d.add(Enter, img, last)
 		}
 		if !d.moved[i] {
@@ -110,13 +111,13 @@ func (d *differ) enter(last *record.ID) {
 	}
 }
 
-// change adds the records that changed or have to move.
+// change adds the records that changed or move.
 func (d *differ) change(last *record.ID) {
 	for i, img := range d.after {
 		switch {
 		case d.moved[i]:
 			d.add(Change, img, last)
-		case d.was[i] >= 0 && img.Version > d.since:
+		case d.places[i] >= 0 && img.Version > d.since:
 			d.add(Change, img, nil)
 		}
 		last = &img.ID
@@ -130,14 +131,14 @@ func (d *differ) add(op DeltaOp, img *record.Image, after *record.ID) {
 	d.deltas = append(d.deltas, Delta{Op: op, ID: img.ID, Image: img, After: after})
 }
 
-// finish decides which records move: all but those of the heaviest sequence that
-// is in the same order before and after, where one unchanged record weighs more
-// than all that changed.
-func (d *differ) finish() {
-	heaviest := prefixMax{best: make([]weighed, len(d.before)+1)}
-	from := make([]int, len(d.after)) // the one before it in its heaviest sequence
+// chooseMoves decides which records move: all but the heaviest sequence that has the
+// same order before and after. One unchanged record weighs more than all changed
+// ones.
+func (d *differ) chooseMoves() {
+	heaviest := prefixMax{best: make([]sequence, len(d.before)+1)}
+	from := make([]int, len(d.after)) // the predecessor of each record in its heaviest sequence
 	for i, img := range d.after {
-		if d.was[i] < 0 {
+		if d.places[i] < 0 {
 			continue
 		}
 		d.moved[i] = true
@@ -145,26 +146,26 @@ func (d *differ) finish() {
 		if img.Version <= d.since {
 			weight = int64(len(d.after)) + 1
 		}
-		until := heaviest.upTo(d.was[i])
+		until := heaviest.upTo(d.places[i])
 		from[i] = until.end
-		heaviest.update(d.was[i], weighed{until.weight + weight, i + 1})
+		heaviest.update(d.places[i], sequence{until.weight + weight, i + 1})
 	}
 	for end := heaviest.upTo(len(d.before)).end; end > 0; end = from[end-1] {
 		d.moved[end-1] = false
 	}
 }
 
-// weighed is a sequence: its weight, and one more than the place of its end.
-type weighed struct {
+// A sequence is described by its weight and the index after its last record.
+type sequence struct {
 	weight int64
 	end    int
 }
 
-// prefixMax is a Fenwick tree of sequences by where their ends were.
-type prefixMax struct{ best []weighed }
+// prefixMax is a Fenwick tree of sequences, by the index that their last record had.
+type prefixMax struct{ best []sequence }
 
 // upTo returns the heaviest sequence that ends before place.
-func (t *prefixMax) upTo(place int) (heaviest weighed) {
+func (t *prefixMax) upTo(place int) (heaviest sequence) {
 	for ; place > 0; place -= place & -place {
 		if t.best[place].weight > heaviest.weight {
 			heaviest = t.best[place]
@@ -173,7 +174,7 @@ func (t *prefixMax) upTo(place int) (heaviest weighed) {
 	return heaviest
 }
 
-func (t *prefixMax) update(place int, to weighed) {
+func (t *prefixMax) update(place int, to sequence) {
 	for place++; place < len(t.best); place += place & -place {
 		if to.weight > t.best[place].weight {
 			t.best[place] = to

@@ -11,7 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// versions makes images of a text like "a b! c", where ! is one that changed.
+// versions returns images for a text like "a b! c", where ! marks a changed one.
 func versions(text string) (images []*record.Image) {
 	for _, word := range strings.Fields(text) {
 		id, changed := strings.CutSuffix(word, "!")
@@ -24,7 +24,7 @@ func versions(text string) (images []*record.Image) {
 	return images
 }
 
-func told(deltas []Delta) string {
+func deltaText(deltas []Delta) string {
 	var parts []string
 	for _, d := range deltas {
 		text := fmt.Sprint(d.Op, " ", d.ID)
@@ -53,15 +53,15 @@ func TestDeltasAreFew(t *testing.T) {
 		{"m a b", "a n! m! b", "enter n after a., change m after n."},
 		{"a b c", "c a b", "change c after ."},
 	} {
-		got := told(diff(idsOf(nil, versions(c.before)), versions(c.after), 1, true))
+		got := deltaText(diff(idsOf(nil, versions(c.before)), versions(c.after), 1, true))
 		if got != c.want {
 			t.Errorf("%s → %s\n got %s\nwant %s", c.before, c.after, got, c.want)
 		}
 	}
 }
 
-// TestDeltasLeadFromOneListToTheOther holds: they are exact, only what must be
-// is mentioned, and unchanged records move only where their own order changed.
+// TestDeltasLeadFromOneListToTheOther checks that deltas are exact, mention only what they
+// must, and move unchanged records only if their own order has changed.
 func TestDeltasLeadFromOneListToTheOther(t *testing.T) {
 	r := querytest.Rand(t)
 	for range 3000 {
@@ -88,22 +88,22 @@ func TestDeltasLeadFromOneListToTheOther(t *testing.T) {
 		}
 		got := idsOf(nil, client.images)
 		if want := idsOf(nil, after); !slices.Equal(got, want) {
-			t.Fatalf("%v → %v\n got %v by %s", idsOf(nil, before), want, got, told(deltas))
+			t.Fatalf("%v → %v\n got %v by %s", idsOf(nil, before), want, got, deltaText(deltas))
 		}
 		for i, img := range client.images {
 			if img.Version != after[i].Version {
-				t.Fatalf("%s is not the new one by %s", img.ID, told(deltas))
+				t.Fatalf("%s is not the new one by %s", img.ID, deltaText(deltas))
 			}
 		}
 		for _, d := range deltas {
 			if d.Op == Change && d.Image.Version == 1 && !wild {
-				t.Fatalf("%v → %v: %s", idsOf(nil, before), idsOf(nil, after), told(deltas))
+				t.Fatalf("%v → %v: %s", idsOf(nil, before), idsOf(nil, after), deltaText(deltas))
 			}
 		}
 	}
 }
 
-// scatter moves records about: changed ones, or all.
+// scatter moves records to other positions: changed records, or all.
 func scatter(r *rand.Rand, images []*record.Image, wild bool) {
 	for i := range images {
 		if j := r.IntN(len(images)); wild || images[i].Version == 2 {

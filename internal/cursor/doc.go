@@ -1,71 +1,64 @@
-// Package cursor keeps queries open: it says what is in a [Scope], and, commit
-// by commit, what enters it, changes in it and leaves it.
-//
-// # Conditions and scopes
-//
-// A [Condition] is a tree of tests on a record's fields, a [Scope] the records
-// of a model that a condition holds for, in an order, from an offset, up to a
-// limit. Both are values. [Fetch] and [Count] read a scope from a snapshot of
-// the store, by an index where there is one; [Parse] and [ParseOrder] read what
-// a client sends.
+// Package cursor keeps queries open: commit by commit, it reports what enters a
+// query, changes in it and leaves it.
 //
 // # The engine
 //
-// An [Engine] reads the store's feed. A [Holder], one open cursor of the caller,
-// is opened with a [Spec] and from then on shares a [Query] with all who were
-// opened with an equal one; a spec with a rule of its own, Allow, has a query of
-// its own. Queries with equal conditions share their evaluation.
+// An [Engine] reads the store's feed. The caller opens each of its cursors, a
+// [Holder], with a [Spec]. Holders of equal specs share a [Query], also if each has
+// its own rule, [Spec.Allow]. Queries with equal conditions share the matching of
+// changes.
 //
-// What is promised:
+// The engine guarantees:
 //
-//   - Exact. A holder's records, after what it was opened with and each
-//     following delta have been applied, are those that [Fetch] would have found
-//     in the state after that commit, in that order, less those that its rule
-//     denies, which count for no limit and no offset. A rule is asked when a
-//     record is read or changes; when its answers change for another reason,
-//     the caller says so by a [Move].
-//   - Once, in order. A [Sink] is called for every commit, in the order of the
-//     feed, after the commit has been made. [Engine.Open] calls back between two
-//     of these calls, and what it tells is the state at that point: no commit is
-//     missed and none comes twice.
-//   - Told. Deltas come from the records before and after, never from a guess.
-//     Where they cannot be known, as when the log does not reach back far
-//     enough, there is a reason instead, and the cursor has to be opened again.
+//   - Exact. The records that a holder was opened with, with every following delta
+//     applied, are those that [query.Fetch] would find in the state after that
+//     commit, in that order, without those that the holder's rule denies. Denied
+//     records do not count for limit and offset. The engine calls a rule when it
+//     reads a record and when a record changes; if the answers of a rule change for
+//     another reason, the caller must report it with a [Move].
+//   - Once, in order. The engine calls its [Sink] for every commit, in the order of
+//     the feed, after the commit was made. [Engine.Open] calls back between two of
+//     these calls, with the state at that point, so no commit is missed and none is
+//     delivered twice.
+//   - Never guessed. Deltas are computed from the records before and after a commit.
+//     If they cannot be computed, for example because the log does not reach back
+//     far enough, the holder gets a reason instead and must be opened again.
 //
 // # Values
 //
-// A spec may ask for a value of its scope's records instead: how many there are,
-// whether there is one, or the sum, the least, the greatest or the average of a
-// field. It is kept from the records before and after each commit, and is told
-// when it is another. Sums are exact, so that none depends on the order in which
-// its records came and went. A least or greatest that leaves is looked for in the
-// state of that commit; with a rule, among the values that are remembered of each
-// record that the rule allows.
+// A spec may ask for a value of its scope instead of its records: their number,
+// whether there are any, or the sum, minimum, maximum or average of a field. The
+// engine updates the value from the records before and after each commit, and reports
+// it when it changes. Sums are exact, so a value does not depend on the order in which
+// records came and went. If the minimum or maximum leaves, the engine looks for the
+// next one: in the state after that commit, or, if there is a rule, among the values
+// that it remembers of the allowed records.
 //
-// # Coming back
+// # Resuming
 //
-// Who says what is held is led on from there. What was missed is found in the
-// newest commits, by the values before and after, and only what does not follow
-// from them is read from the store: the ids of a window that has changed much,
-// records that are included, what is held by another spec or rule. Those who come
-// back from the same state of the same are told the same, worked out once.
+// A client that names its last position resumes from there, see [Resume]. The engine
+// finds what the client missed in a history of the newest commits, by the values
+// before and after. It reads from the store only what the history cannot answer: the
+// ids of a window that has changed a lot, included records, and what the client held
+// under another spec or rule. Clients that resume the same query from the same
+// position share one answer.
 //
 // # What blocks what
 //
-// A commit is matched and delivered under the engine's lock, and the engine
-// reads the store under it where a window has to be refilled or a holder moves.
-// Opening reads the store, and asks the rule, outside of it. A rule is never
-// asked while the store is being read. A rule that panics denies; the panic is
+// The engine matches and delivers a commit under its lock. It also reads the store
+// under the lock if it must refill a window or move a holder. Opening a cursor reads
+// the store and calls the rule outside the lock. A rule is never called while the
+// store is being read. A rule that panics denies the record, and the panic is
 // reported.
 //
-// The engine follows the feed at its own pace and never holds up the store's
-// writer. [Engine.Wait] waits for it.
+// The engine follows the feed at its own pace and never delays the store's writer.
+// [Engine.Wait] waits for the engine.
 //
 // # Deltas
 //
-// Those of one commit for one query come as all leaves, then all enters, then all
-// changes, to be applied in that order; see [Delta]. A query without an order has
-// no After: its records stand by id. A record is mentioned only if the commit
-// changed it or it enters or leaves, but when its holder moves to a query with
-// another order.
+// The deltas of one commit for one query come as all leaves, then all enters, then all
+// changes, and must be applied in that order; see [Delta]. In a query without an
+// order, records are kept by id and deltas have no After. A commit's deltas contain
+// only records that the commit changed or that enter or leave, unless it moves the
+// holder to a query with another order.
 package cursor

@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// The errors of [Engine.Open] that callers tell apart.
+// The errors of [Engine.Open] that callers distinguish.
 var (
 	ErrClosed  = errors.New("the cursor was closed while it was opened")
 	ErrBehind  = errors.New("the engine fell behind the log while the cursor was opened; open it again")
@@ -23,53 +23,53 @@ var (
 
 // The reasons for a resync.
 const (
-	Expired  = "expired"  // the log does not reach back to what was held
-	Epoch    = "epoch"    // what was held is not of this store's history
-	Overflow = "overflow" // so much of what was held has left that all there is, is less to tell
+	Expired  = "expired"  // the log does not reach back to the client's position
+	Epoch    = "epoch"    // the client's position is not in this store's history
+	Overflow = "overflow" // so many records have left that the whole state is smaller
 	Failed   = "failed"   // the store could not be read; the error was reported
 )
 
-// A Sink is told what becomes of the open cursors. Both methods are called under
-// the engine's lock: they must return soon, and call nothing of the engine but
+// A Sink receives what happens to the open cursors. The engine calls its methods
+// under its lock: they must return soon, and may call nothing of the engine but
 // [Engine.Seq].
 type Sink interface {
-	// Rescope is asked before a commit is matched which holders have another
-	// spec from this commit on. It may name those that are still opening, and
-	// those for which a call of Open is yet to come: so that no scope is opened
-	// that was lost since it was made, name a holder from before its spec is
-	// made. They are opened with what they are given here. One that is named so
-	// and then not opened has to be closed.
+	// Rescope returns, before a commit is matched, the holders whose spec this commit
+	// changes. It may name holders that are still being opened, and holders for which
+	// Open has not been called yet: these open with the spec that Rescope gave. To
+	// make sure that no scope is opened after it was lost, name a holder from before
+	// its spec is computed. A holder that was named and is not opened after all must
+	// be closed.
 	Rescope(c store.Commit) []Move
 
-	// Deliver hands over all that a commit did, each commit once, in order, also
-	// those that did nothing. Where the engine fell so far behind that the log
-	// has lost commits, it gets one without changes in their place, and an
-	// effect with a Resync for every query; what holders are opened with is then
-	// to be made anew, since Rescope was not asked.
+	// Deliver receives what a commit did: every commit once, in order, including
+	// those without effects. If the engine falls so far behind that the log has lost
+	// commits, Deliver gets one commit without changes in their place, and an effect
+	// with a Resync for every query. The caller must then compute the specs of its
+	// holders again, since Rescope was not called for the lost commits.
 	//
-	// The two slices, and the holders in them, are good until Deliver returns.
-	// The deltas may be kept; nobody may write to them.
+	// The two slices, and the slices of holders in them, are valid until Deliver
+	// returns. The sink may keep the deltas but must not change them.
 	Deliver(c store.Commit, effects []Effect, moved []Moved)
 }
 
-// An Effect is what a commit does to a query, for all of its holders, or for
-// those of them whose rules let them see the same.
+// An Effect is what a commit does to a query: for all of its holders or, if they have
+// rules, for those whose rules answer alike.
 type Effect struct {
 	Query   *Query
 	Deltas  []Delta
-	Value   *record.Value // of a query of a value: what it is now
+	Value   *record.Value // the new value of a query that carries one
 	Holders []Holder
 
-	Included []Included // what else: of the records that the query includes
+	Included []Included // changes of the records that the query includes
 
-	// Resync says why there are no deltas, one of the reasons above; else it is
-	// empty. Such holders hold nothing until they are opened again.
+	// Resync is the reason why there are no deltas, one of those above, or empty. The
+	// holders then hold nothing until they are opened again.
 	Resync string
 }
 
-// An Engine keeps cursors current: it reads the store's feed, finds the queries
-// that a commit touches, and tells its sink what becomes of them. It is safe for
-// concurrent use.
+// An Engine keeps cursors current: it reads the store's feed, finds the queries that
+// a commit touches, and reports the effects to its sink. It is safe for concurrent
+// use.
 type Engine struct {
 	st     *store.Store
 	sink   Sink
@@ -77,53 +77,53 @@ type Engine struct {
 	feed   *store.Feed
 	progress
 
-	mu        sync.Mutex // held while a commit is matched and delivered
-	indexes   map[*record.Model]*index
-	openings  map[Holder]*opening
-	joining   map[*opening]struct{}              // those of openings that include records
-	referring map[record.Key]map[*group]struct{} // whose records refer to it
-	early     map[Holder]*Spec                   // given before Open was called; nil: closed
-	history   *history                           // once somebody has come back
-	leads     map[*group]sharedResume
-	number    uint64
-	spare     int // see list
-	reads     int // of the store, to refill windows
-	measured  atomic.Bool
-	memory    int // changes that a history may hold
+	mu            sync.Mutex // held while a commit is matched and delivered
+	indexes       map[*record.Model]*index
+	openings      map[Holder]*opening
+	including     map[*opening]struct{}              // the openings that include records
+	referring     map[record.Key]map[*group]struct{} // the groups whose records refer to a record
+	moved         map[Holder]*Spec                   // specs that Rescope gave before Open was called; nil is closed
+	history       *history                           // nil until a client resumes
+	sharedResumes map[*group]sharedResume
+	number        uint64
+	spare         int // see list
+	reads         int // how often matching a commit read the store
+	measured      atomic.Bool
+	historyLimit  int // changes that a history may hold
 
-	pages   readCache
-	studies sync.Mutex // held while a history is read, around mu
-	beyond  uint64     // no history reaches back to before this commit
+	firstReads  readCache
+	loading     sync.Mutex // held while a history is read; locked before mu
+	unreachable uint64     // a history cannot reach back to before this commit
 
-	// What each commit uses again.
+	// Reused for each commit.
 	now     commitView
 	touched []*selector
 	effects []Effect
 	scratch []record.ID
 }
 
-// NewEngine returns an engine that will follow the store from its newest commit
-// on, once it runs. report is given what goes wrong without a caller to return
-// it to, a rule's panic or a read that failed; nil logs it.
+// NewEngine returns an engine that will follow the store, from its newest commit on,
+// once it runs. report receives errors that no caller gets, such as a rule's panic or
+// a failed read; nil logs them.
 func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	if report == nil {
 		report = func(err error) { slog.Error("cursors", "error", err) }
 	}
 	seq := st.Seq()
 	e := &Engine{
-		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, memory: maxHistory,
+		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, historyLimit: maxHistory,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*record.Model]*index{},
-		openings: map[Holder]*opening{}, early: map[Holder]*Spec{},
-		joining: map[*opening]struct{}{}, referring: map[record.Key]map[*group]struct{}{}, leads: map[*group]sharedResume{},
+		openings: map[Holder]*opening{}, moved: map[Holder]*Spec{},
+		including: map[*opening]struct{}{}, referring: map[record.Key]map[*group]struct{}{}, sharedResumes: map[*group]sharedResume{},
 	}
-	e.now.at = e.present
+	e.now.at = e.viewNow
 	e.reach(seq)
 	return e
 }
 
-// Run matches and delivers commits until ctx ends or the store is closed, and
-// then returns nil; a commit that it has begun is delivered. It is called once.
+// Run matches and delivers commits until ctx ends or the store is closed, and then
+// returns nil. It finishes a commit that it has begun. It must be called only once.
 func (e *Engine) Run(ctx context.Context) error {
 	defer close(e.stopped)
 	for {
@@ -141,7 +141,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// deliver matches one commit and hands over what it did.
+// deliver matches one commit and reports its effects.
 func (e *Engine) deliver(c store.Commit) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -150,7 +150,7 @@ func (e *Engine) deliver(c store.Commit) {
 	moved := e.attach(c, moves)
 	e.sink.Deliver(c, effects, moved)
 	clear(effects)
-	clear(e.leads)
+	clear(e.sharedResumes)
 	if e.history != nil {
 		if e.history.add(c); e.history.full() {
 			e.history = nil
@@ -159,32 +159,37 @@ func (e *Engine) deliver(c store.Commit) {
 	e.reach(c.Seq)
 }
 
-// match finds the queries that a commit touches, and lets them follow it.
+// match finds the queries that a commit touches and lets them follow it.
 func (e *Engine) match(c store.Commit) []Effect {
-	touched, effects := e.touched[:0], e.effects[:0]
-	for i := range c.Changes {
-		if x := e.indexes[c.Changes[i].Model]; x != nil {
-			touched = x.match(&c.Changes[i], touched)
-		}
-	}
+	touched, effects := e.lookUp(c.Changes, e.touched[:0]), e.effects[:0]
 	e.now.seq, e.now.changes = c.Seq, c.Changes
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
 			effects = e.followMeasured(effects, s.queries[i], *s.touches, &e.now)
 		}
-		s.forget()
+		s.clearTouches()
 	}
 	clear(touched)
 	effects = e.followReferred(effects, &e.now)
-	for o := range e.joining {
+	for o := range e.including {
 		o.changes = append(o.changes, c.Changes...)
 	}
 	e.touched, e.effects, e.now.changes = touched, effects, nil
 	return effects
 }
 
-// follow lets one query follow a commit, and appends what its holders are to be
-// told.
+// lookUp appends to touched the selectors that changes touch. Each selector keeps its
+// touches until they are cleared.
+func (e *Engine) lookUp(changes []store.Change, touched []*selector) []*selector {
+	for i := range changes {
+		if x := e.indexes[changes[i].Model]; x != nil {
+			touched = x.match(&changes[i], touched)
+		}
+	}
+	return touched
+}
+
+// follow lets one query follow a commit and appends the effects on its holders.
 func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *commitView) []Effect {
 	for o := q.openings; o != nil; o = o.next {
 		o.touches = append(o.touches, touches...)
@@ -193,15 +198,13 @@ func (e *Engine) follow(effects []Effect, q *Query, touches []touch, now *commit
 		return q.whole.follow(effects, touches, now)
 	}
 	for i := len(q.partition.groups) - 1; i >= 0; i-- {
-		q.partition.groups[i].decide(touches, func(g *group, decided []touch) {
-			effects = g.follow(effects, decided, now)
-		})
+		effects = q.partition.groups[i].followRuled(effects, touches, now)
 	}
 	q.reunite()
 	return effects
 }
 
-// followMeasured lets a query follow a commit, and notes what that cost.
+// followMeasured lets a query follow a commit and adds up the cost.
 func (e *Engine) followMeasured(effects []Effect, q *Query, touches []touch, now *commitView) []Effect {
 	q.cost.Evaluations++
 	reads := e.reads
@@ -216,7 +219,7 @@ func (e *Engine) followMeasured(effects []Effect, q *Query, touches []touch, now
 	return effects
 }
 
-// skip starts again behind commits that the log has lost.
+// skip continues after commits that the log has lost.
 func (e *Engine) skip() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -225,8 +228,8 @@ func (e *Engine) skip() {
 	for _, o := range e.openings {
 		o.err = ErrBehind
 	}
-	clear(e.early)
-	clear(e.leads)
+	clear(e.moved)
+	clear(e.sharedResumes)
 	e.history = nil
 	var effects []Effect
 	for _, q := range e.queries() {
@@ -243,9 +246,9 @@ func (e *Engine) at(ctx context.Context, seq uint64) view {
 	return func(read func(*store.Snapshot) error) error { return e.st.ViewAt(ctx, seq, read) }
 }
 
-// Read returns the records of a spec after the commit seq, in order, and if it is
-// inline what each of them comes with. It fails with [store.ErrExpired] where the log
-// does not reach back to it.
+// Read returns the records of a spec after the commit seq, in order and, if the spec
+// is inline, the records that each of them includes. It returns [store.ErrExpired] if
+// the log does not reach back to seq.
 func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) (images []*record.Image, with [][]*record.Image, err error) {
 	if err := spec.check(); err != nil {
 		return nil, nil, err
@@ -254,7 +257,7 @@ func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) (images []*rec
 	if err != nil {
 		return nil, nil, err
 	}
-	return l.visible(), l.withs(), nil
+	return l.visible(), l.nested(), nil
 }
 
 func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, error) {
@@ -265,8 +268,7 @@ func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, e
 	return l, nil
 }
 
-// ReadValue returns the value of a spec after the commit seq. It fails as Read
-// does.
+// ReadValue returns the value of a spec after the commit seq. It fails as Read does.
 func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (record.Value, error) {
 	spec.Allow = e.rule(spec.Allow)
 	return ReadValue(e.at(ctx, seq), spec)

@@ -8,52 +8,52 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A rule says whether its holder may see a record.
+// A rule reports whether its holder may see a record.
 type rule func(*record.Image) bool
 
-// Rules are a holder's: first for the records of its scope, then for those of
-// each include. Where there is none, all are allowed.
+// rules are those of one holder: the first is for the records of its scope, the
+// others for those of each include. Without a rule, all records are allowed.
 type rules []rule
 
 func (r rules) allow(of int, img *record.Image) bool {
 	return of >= len(r) || r[of] == nil || r[of](img)
 }
 
-// A group is some of a query's holders, who hold the same: all of them, or where
-// they have rules, those whose rules have answered alike. As soon as a rule
-// answers otherwise, its holder parts from the group, and groups that have come
-// to hold the same are united. So what they hold is worked out once for all of
-// them, and yet each rule is asked about each record.
+// A group is a set of a query's holders that hold the same records: all of them or,
+// if they have rules, those whose rules have answered alike. When a rule answers
+// differently, its holder is split off into another group; groups that come to hold
+// the same records are merged. So the engine computes once what a group holds, and
+// still asks every rule about every record.
 type group struct {
 	query   *Query
-	at      int // among those of a division
+	at      int // index in the query's partition
 	holders []Holder
-	sole    [1]Holder // as most have one
-	rules   []rules   // theirs, or none
-	result  result    // nil: nothing needs to be remembered
+	sole    [1]Holder // room for one holder, the usual number
+	rules   []rules   // of the holders; nil without rules
+	result  result    // nil if nothing must be remembered
 }
 
-// begin makes the group, which has no holders, one that remembers what r does.
-func (g *group) begin(q *Query, r result) {
+// reset makes the group an empty one of the query, with the result r.
+func (g *group) reset(q *Query, r result) {
 	g.query, g.holders, g.result = q, g.sole[:0], r
-	for _, c := range g.includes() {
-		g.track(c.of.Model, nil, c.seen)
+	for _, set := range g.includes() {
+		g.track(set.of.Model, nil, set.byID)
 	}
 }
 
-// add makes an empty group one of the query's.
+// add adds an empty group with the result r to the query.
 func (q *Query) add(r result) *group {
 	g := &group{at: len(q.partition.groups)}
 	q.partition.groups = append(q.partition.groups, g)
-	g.begin(q, r)
+	g.reset(q, r)
 	return g
 }
 
-// remove takes a group away from its query.
+// remove removes a group from its query.
 func (q *Query) remove(g *group) {
-	g.retire()
+	g.untrack()
 	if !q.ruled {
-		g.begin(q, nil)
+		g.reset(q, nil)
 		return
 	}
 	groups, last := q.partition.groups, len(q.partition.groups)-1
@@ -63,28 +63,27 @@ func (q *Query) remove(g *group) {
 	q.partition.groups = groups[:last]
 }
 
-// retire ends what the group keeps up outside of its query.
-func (g *group) retire() {
-	for _, c := range g.includes() {
-		g.track(c.of.Model, c.seen, nil)
+// untrack removes the group from the engine's index of references.
+func (g *group) untrack() {
+	for _, set := range g.includes() {
+		g.track(set.of.Model, set.byID, nil)
 	}
 }
 
-// drop removes a group whose rules went with its last holder.
+// drop removes a group that has lost its last holder.
 func (q *Query) drop(g *group) {
 	q.remove(g)
-	if sum := g.result.hash(); q.partition.alike[sum] == g {
-		delete(q.partition.alike, sum)
+	if sum := g.result.hash(); q.partition.byHash[sum] == g {
+		delete(q.partition.byHash, sum)
 	}
 }
 
-// join returns the group that holds what r does, which is up to date, or a new
-// one.
+// join returns the group that holds what r does, or a new one. r must be up to date.
 func (q *Query) join(r result) *group {
 	r = q.remembered(r)
 	if !q.ruled {
 		if len(q.whole.holders) == 0 && q.whole.result == nil {
-			q.whole.begin(q, r)
+			q.whole.reset(q, r)
 		}
 		return &q.whole
 	}
@@ -94,43 +93,43 @@ func (q *Query) join(r result) *group {
 		return q.add(r)
 	case len(d.groups) == 1 && d.groups[0].result.unify(r):
 		return d.groups[0]
-	case d.alike == nil:
+	case d.byHash == nil:
 		q.unite()
 	}
 	sum := r.hash()
-	g := d.alike[sum]
+	g := d.byHash[sum]
 	if g != nil && g.result.unify(r) {
 		return g
 	}
 	added := q.add(r)
 	if g == nil {
-		d.alike[sum] = added
+		d.byHash[sum] = added
 	}
 	return added
 }
 
-// reunite unites the groups after they followed a commit.
+// reunite merges groups that hold the same records after a commit.
 func (q *Query) reunite() {
 	if d := q.partition; d != nil {
-		if d.alike = nil; len(d.groups) > 1 {
+		if d.byHash = nil; len(d.groups) > 1 {
 			q.unite()
 		}
 	}
 }
 
-// unite brings together the groups that have come to hold the same.
+// unite merges groups that hold the same records.
 func (q *Query) unite() {
 	d := q.partition
-	if d.alike == nil {
-		d.alike = map[uint64]*group{}
+	if d.byHash == nil {
+		d.byHash = map[uint64]*group{}
 	}
-	clear(d.alike)
+	clear(d.byHash)
 	for i := len(d.groups) - 1; i >= 0; i-- {
 		g := d.groups[i]
 		sum := g.result.hash()
-		other := d.alike[sum]
+		other := d.byHash[sum]
 		if other == nil {
-			d.alike[sum] = g
+			d.byHash[sum] = g
 		} else if other.result.unify(g.result) {
 			other.adopt(g.holders, g.rules)
 			q.remove(g)
@@ -138,7 +137,7 @@ func (q *Query) unite() {
 	}
 }
 
-// adopt makes holders those of the group.
+// adopt adds holders to the group.
 func (g *group) adopt(holders []Holder, own []rules) {
 	for i, h := range holders {
 		*h.membership() = Membership{g, len(g.holders) + i}
@@ -147,16 +146,15 @@ func (g *group) adopt(holders []Holder, own []rules) {
 	g.rules = append(g.rules, own...)
 }
 
-// A subgroup is a group, and for each of some questions the answer of its holders'
-// rules.
+// A subgroup is a group whose holders' rules gave the same answers to some questions.
 type subgroup struct {
 	*group
-	answers string // a byte each, 1: it is allowed
+	answers string // one byte for each question; 1 is allowed
 }
 
-// ask asks the holders' rules about images, of the scope's model or of an
-// include's; nil is none. Those who answer as the first does stay in the group,
-// the others part from it.
+// ask asks the holders' rules about images of the scope's model or of an include's;
+// nil images are skipped. Holders whose rules answer like the first holder's stay in
+// the group, the others are split off.
 func (g *group) ask(of int, images []*record.Image) []subgroup {
 	if !g.query.ruled {
 		return []subgroup{{g, strings.Repeat("\x01", len(images))}}
@@ -166,29 +164,29 @@ func (g *group) ask(of int, images []*record.Image) []subgroup {
 		return []subgroup{{g, string(answers)}} // there is nothing to ask
 	}
 	g.rules[0].answer(of, images, answers)
-	parts := []subgroup{{g, string(answers)}}
+	subgroups := []subgroup{{g, string(answers)}}
 	holders, rules, stay := g.holders, g.rules, 1
 	for i := 1; i < len(holders); i++ {
 		rules[i].answer(of, images, answers)
-		if string(answers) == parts[0].answers {
-			if stay < i { // others have parted
+		if string(answers) == subgroups[0].answers {
+			if stay < i { // others were split off
 				holders[stay], rules[stay] = holders[i], rules[i]
 				holders[i].membership().at = stay
 			}
 			stay++
 			continue
 		}
-		at := slices.IndexFunc(parts, func(p subgroup) bool { return p.answers == string(answers) })
+		at := slices.IndexFunc(subgroups, func(s subgroup) bool { return s.answers == string(answers) })
 		if at < 0 {
-			at = len(parts)
-			parts = append(parts, subgroup{g.query.add(g.result.clone()), string(answers)})
+			at = len(subgroups)
+			subgroups = append(subgroups, subgroup{g.query.add(g.result.clone()), string(answers)})
 		}
-		parts[at].adopt(holders[i:i+1], rules[i:i+1])
+		subgroups[at].adopt(holders[i:i+1], rules[i:i+1])
 	}
 	clear(holders[stay:])
 	clear(rules[stay:])
 	g.holders, g.rules = holders[:stay], rules[:stay]
-	return parts
+	return subgroups
 }
 
 func (r rules) answer(of int, images []*record.Image, answers []byte) {
@@ -199,9 +197,10 @@ func (r rules) answer(of int, images []*record.Image, answers []byte) {
 	}
 }
 
-// decide has the rules of the group's holders decide about a commit's touches.
-// Each part of the group is to follow what it is handed.
-func (g *group) decide(touches []touch, follow func(*group, []touch)) {
+// followRuled lets a group whose holders have rules follow a commit. The rules decide
+// which of the touched records each holder may see; if they disagree, the group
+// splits.
+func (g *group) followRuled(effects []Effect, touches []touch, now *commitView) []Effect {
 	images := make([]*record.Image, len(touches))
 	for i := range touches {
 		if g.result.asksRule(&touches[i]) {
@@ -213,13 +212,14 @@ func (g *group) decide(touches []touch, follow func(*group, []touch)) {
 		for i := range decided {
 			decided[i].after = p.answers[i] == 1
 		}
-		follow(p.group, decided)
+		effects = p.follow(effects, decided, now)
 	}
+	return effects
 }
 
-// follow lets the group follow a commit, and appends what its holders are to be
-// told. touches are what it did to the records that the query's conditions hold
-// for and the holders' rules allow. The deltas lead from what was visible before.
+// follow lets the group follow a commit and appends the effects on its holders.
+// touches are the changes of records that satisfy the query's conditions and that the
+// holders' rules allow. The deltas start from what was visible before.
 func (g *group) follow(effects []Effect, touches []touch, now *commitView) []Effect {
 	switch r := g.result.(type) {
 	case *list:
@@ -243,22 +243,22 @@ func (g *group) emit(effects []Effect, deltas []Delta, included []Included) []Ef
 		return effects
 	}
 	if l, ok := g.result.(*list); ok {
-		deltas = l.join(deltas, included)
+		deltas = l.nest(deltas, included)
 	}
 	return append(effects, Effect{Query: g.query, Holders: g.holders, Deltas: deltas, Included: included})
 }
 
-func (g *group) followAggregate(effects []Effect, t *aggregate, touches []touch, now *commitView) []Effect {
-	before := t.value()
+func (g *group) followAggregate(effects []Effect, a *aggregate, touches []touch, now *commitView) []Effect {
+	before := a.value()
 	for i := range touches {
-		t.apply(&touches[i])
+		a.apply(&touches[i])
 	}
-	if t.needsFill() {
-		if err := t.fill(now.at, nil); err != nil {
-			return g.query.engine.failGroup(effects, g, err)
+	if a.needsFill() {
+		if err := a.fill(now.at, nil); err != nil {
+			return now.fail(effects, g, err)
 		}
 	}
-	if value := t.since(before); value != nil && len(g.holders) > 0 {
+	if value := a.since(before); value != nil && len(g.holders) > 0 {
 		return append(effects, Effect{Query: g.query, Holders: g.holders, Value: value})
 	}
 	return effects
@@ -273,15 +273,15 @@ func (g *group) followList(effects []Effect, l *list, touches []touch, now *comm
 	groups, err := g.refill(now.at)
 	var all []groupDelta
 	for _, g := range groups {
-		parted := []groupDelta{{group: g}}
+		split := []groupDelta{{group: g}}
 		if err == nil {
-			parted, err = g.followIncludes(now)
+			split, err = g.followIncludes(now)
 		}
-		all = append(all, parted...)
+		all = append(all, split...)
 	}
 	for _, x := range all {
 		if err != nil {
-			effects = e.failGroup(effects, x.group, err)
+			effects = now.fail(effects, x.group, err)
 			continue
 		}
 		l := x.result.(*list)
@@ -293,8 +293,8 @@ func (g *group) followList(effects []Effect, l *list, touches []touch, now *comm
 	return effects
 }
 
-// refill reads what a group's list has come to lack, and returns the groups
-// that it has parted into over it.
+// refill reads the records that the group's list lacks. It returns the group and
+// those that were split off because their rules answered differently.
 func (g *group) refill(at view) ([]*group, error) {
 	groups := []*group{g}
 	for i := 0; i < len(groups); i++ {
@@ -344,8 +344,8 @@ func flat(touches []touch) []Delta {
 	return deltas
 }
 
-// ids returns the ids that the group's holders hold, in their order; before is
-// the state that they hold.
+// ids returns the ids that the group's holders hold, in order. before views the state
+// that they hold.
 func (g *group) ids(before view) ([]record.ID, error) {
 	switch r := g.result.(type) {
 	case *list:

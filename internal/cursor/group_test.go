@@ -12,12 +12,12 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// seeing is a rule by which only records with one of the letters are seen.
+// seeing returns a rule that allows only records with one of the letters.
 func seeing(letters string) func(*record.Image) bool {
 	return func(img *record.Image) bool { return strings.Contains(letters, string(img.ID[25:])) }
 }
 
-// groups returns the holders of a query, those of a group side by side.
+// groups returns the holders of a query, grouped.
 func groups(q *Query) string {
 	var all []string
 	for _, g := range q.groups() {
@@ -30,9 +30,9 @@ func groups(q *Query) string {
 	return strings.Join(all, " ")
 }
 
-// TestHoldersThatSeeTheSameAreOne holds: rules that answer alike are told
-// together, part over the first record that they see differently, and are united
-// when they hold the same again.
+// TestHoldersThatSeeTheSameAreOne checks that holders whose rules answer alike get one
+// effect, split over the first record that they see differently, and are merged when they
+// hold the same records again.
 func TestHoldersThatSeeTheSameAreOne(t *testing.T) {
 	for name, scope := range map[string]func(*bench) Spec{
 		"plain":  func(b *bench) Spec { return Spec{Scope: b.scope(`{"title":"x"}`, 0)} },
@@ -72,9 +72,9 @@ func TestHoldersThatSeeTheSameAreOne(t *testing.T) {
 	}
 }
 
-// TestRulesPartOverARefill holds: holders that saw the same are told what each of
-// them sees of the records that a window is refilled with.
-func TestRulesPartOverARefill(t *testing.T) {
+// TestGroupsSplitOverARefill checks that each of several holders gets the records that it may
+// see when their window is refilled.
+func TestGroupsSplitOverARefill(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1), titled("B", "x", 2), titled("C", "x", 3), titled("D", "x", 4), titled("E", "x", 5))
 	b.engine.spare = 0
 	querytest.RunEngine(t, b.engine)
@@ -86,7 +86,7 @@ func TestRulesPartOverARefill(t *testing.T) {
 		t.Fatal(got)
 	}
 	b.expect(b.deletes("A"), "#2 to [ABCDE]: leave A, enter C after B.; #2 to [ABDE]: leave A, enter D after B.; #2 to [ABE]: leave A, enter E after B.")
-	b.expect(b.does(func(tx *store.Tx) error {
+	b.expect(b.commit(func(tx *store.Tx) error {
 		return errors.Join(tx.Delete(b.Things, id("C")), tx.Delete(b.Things, id("D")))
 	}),
 		"#3 to [ABDE]: leave D, enter E after B.; #3 to [ABCDE]: leave C, enter E after B.")

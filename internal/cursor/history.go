@@ -12,30 +12,29 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A history is what the newest commits did, to be found by the values that records
-// had before and after: by it those who come back are told what they missed, and
-// neither the state that they hold nor, where it is not kept, the newest one has
-// to be read.
+// A history indexes the newest commits by the values that records had before and
+// after. With it, a resuming client gets what it missed without a read of the state
+// that it holds, nor of the newest state if the query does not keep it.
 type history struct {
-	since, until uint64 // it holds the commits after the one, up to the other
-	size         int    // changes
-	most         int    // changes that it holds
-	unused       int    // commits since it was last asked
+	since, until uint64 // it holds the commits after since, up to until
+	size         int    // number of changes
+	limit        int    // maximum number of changes
+	unused       int    // commits since it was last used
 	models       map[*record.Model]*modelLog
-	standing     map[record.Key]*record.Image // records that were read, as they are; nil: there is none
+	cached       map[record.Key]*record.Image // records as they are now, by key; nil if there is none
 }
 
 const (
-	maxHistory = 16 << 10 // changes that a history holds, some 20 MB of them
-	maxUnused  = 4 << 10  // commits after which a history that nobody asks is given up
+	maxHistory = 16 << 10 // changes in a history, about 20 MB
+	maxUnused  = 4 << 10  // commits after which an unused history is dropped
 
-	maxStanding = 4 << 10 // records
+	maxCachedRecords = 4 << 10 // records
 )
 
-// Annals are the changes of one model's records, in order.
+// A modelLog holds the changes of one model's records, in order.
 type modelLog struct {
-	changes   []logged
-	registers map[*record.Field]*valueIndex
+	changes []logged
+	indexes map[*record.Field]*valueIndex
 }
 
 type logged struct {
@@ -43,48 +42,48 @@ type logged struct {
 	seq uint64
 }
 
-// A valueIndex says where in the annals a field had a value, before or after.
+// A valueIndex maps the values of a field, before and after, to positions in a
+// modelLog.
 type valueIndex struct {
-	known  int // how many of the changes it has looked at
-	places map[record.Value][]int
+	scanned int // number of changes that are indexed
+	places  map[record.Value][]int
 }
 
 func newHistory(since uint64, most int) *history {
-	return &history{since: since, until: since, most: most, models: map[*record.Model]*modelLog{}, standing: map[record.Key]*record.Image{}}
+	return &history{since: since, until: since, limit: most, models: map[*record.Model]*modelLog{}, cached: map[record.Key]*record.Image{}}
 }
 
 // add appends a commit.
 func (h *history) add(c store.Commit) {
 	for i := range c.Changes {
 		change := &c.Changes[i]
-		a := h.models[change.Model]
-		if a == nil {
-			a = &modelLog{registers: map[*record.Field]*valueIndex{}}
-			h.models[change.Model] = a
+		l := h.models[change.Model]
+		if l == nil {
+			l = &modelLog{indexes: map[*record.Field]*valueIndex{}}
+			h.models[change.Model] = l
 		}
-		a.changes = append(a.changes, logged{change, c.Seq})
-		delete(h.standing, record.Key{Model: change.Model, ID: change.ID})
+		l.changes = append(l.changes, logged{change, c.Seq})
+		delete(h.cached, record.Key{Model: change.Model, ID: change.ID})
 	}
 	h.size += len(c.Changes)
 	h.unused++
 	h.until = c.Seq
 }
 
-// full reports whether the history has grown too long, or is of no use any more.
-func (h *history) full() bool { return h.size > h.most || h.unused > maxUnused }
+// full reports whether the history is too long, or has not been used for too long.
+func (h *history) full() bool { return h.size > h.limit || h.unused > maxUnused }
 
-// missed returns what the commits after seq did to the records for which the
-// conditions hold now, or held after seq: a touch for each, by id, as if they had
-// been one commit.
+// missed returns the net effect of the commits after seq on the records that satisfy
+// the conditions now, or did after seq: one touch for each record, by id.
 func (h *history) missed(m *record.Model, where *query.Condition, seq uint64) []touch {
 	h.unused = 0
-	a := h.models[m]
-	if a == nil {
+	l := h.models[m]
+	if l == nil {
 		return nil
 	}
 	var all []touch
-	for _, place := range a.find(where, seq) {
-		change := a.changes[place].Change
+	for _, place := range l.find(where, seq) {
+		change := l.changes[place].Change
 		t := touch{change, change.Before != nil && where.Match(change.Before), change.After != nil && where.Match(change.After)}
 		if t.before || t.after {
 			all = append(all, t)
@@ -102,16 +101,16 @@ func (h *history) missed(m *record.Model, where *query.Condition, seq uint64) []
 	return slices.DeleteFunc(net, func(t touch) bool { return !t.before && !t.after })
 }
 
-// at returns a record as it was after the commit seq, nil if there was none. What has
-// not changed since is read as it is now.
+// at returns a record as it was after the commit seq, or nil if there was none. A
+// record that has not changed since is read from now, the current state.
 func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*record.Image, error) {
-	if a := h.models[m]; a != nil {
-		if places := a.positions(query.Term{Field: m.Field("id"), Value: record.StringValue(string(id))}, seq); len(places) > 0 {
-			return a.changes[places[0]].Before, nil
+	if l := h.models[m]; l != nil {
+		if places := l.positions(query.Term{Field: m.Field("id"), Value: record.StringValue(string(id))}, seq); len(places) > 0 {
+			return l.changes[places[0]].Before, nil
 		}
 	}
 	key := record.Key{Model: m, ID: id}
-	image, known := h.standing[key]
+	image, known := h.cached[key]
 	if known {
 		return image, nil
 	}
@@ -120,97 +119,98 @@ func (h *history) at(seq uint64, m *record.Model, id record.ID, now view) (*reco
 		return err
 	})
 	if err == nil {
-		if len(h.standing) >= maxStanding {
-			clear(h.standing)
+		if len(h.cached) >= maxCachedRecords {
+			clear(h.cached)
 		}
-		h.standing[key] = image
+		h.cached[key] = image
 	}
 	return image, err
 }
 
-// fewMatches reports whether it is little work to find out what a list that has an end
-// has missed: little beside reading it.
+// fewMatches reports whether finding what a bounded list has missed takes less work
+// than reading the list.
 func (h *history) fewMatches(s *query.Scope, seq uint64) bool {
-	a := h.models[s.Model]
-	return a == nil || a.countMatches(&s.Where, seq) <= 2*s.End()
+	l := h.models[s.Model]
+	return l == nil || l.countMatches(&s.Where, seq) <= 2*s.End()
 }
 
-// countMatches returns how many places find would return, or a few more.
-func (a *modelLog) countMatches(where *query.Condition, seq uint64) (n int) {
+// countMatches returns how many positions find would return, or a few more.
+func (l *modelLog) countMatches(where *query.Condition, seq uint64) (n int) {
 	points, uncovered := where.Terms(query.TermFilter{Points: true})
 	if uncovered != nil {
-		return len(a.changes) - a.first(seq)
+		return len(l.changes) - l.first(seq)
 	}
 	for _, at := range points {
-		n += len(a.positions(at, seq))
+		n += len(l.positions(at, seq))
 	}
 	return n
 }
 
-// find returns the places of changes after seq among which are all that touch the
-// conditions, each once, in order.
-func (a *modelLog) find(where *query.Condition, seq uint64) (places []int) {
+// find returns the positions of changes after seq, each once and in order. They
+// contain all changes of records that satisfy the conditions, and may contain others.
+func (l *modelLog) find(where *query.Condition, seq uint64) (places []int) {
 	points, uncovered := where.Terms(query.TermFilter{Points: true})
 	if uncovered != nil {
-		for place := a.first(seq); place < len(a.changes); place++ {
+		for place := l.first(seq); place < len(l.changes); place++ {
 			places = append(places, place)
 		}
 		return places
 	}
 	for _, at := range points {
-		places = append(places, a.positions(at, seq)...)
+		places = append(places, l.positions(at, seq)...)
 	}
 	slices.Sort(places)
 	return slices.Compact(places)
 }
 
-// first returns the place of the first change after seq.
-func (a *modelLog) first(seq uint64) int {
-	return sort.Search(len(a.changes), func(i int) bool { return a.changes[i].seq > seq })
+// first returns the position of the first change after seq.
+func (l *modelLog) first(seq uint64) int {
+	return sort.Search(len(l.changes), func(i int) bool { return l.changes[i].seq > seq })
 }
 
-// positions returns the places of changes after seq at which a field had or has a value.
-func (a *modelLog) positions(at query.Term, seq uint64) []int {
-	places := a.indexOf(at.Field).places[at.Value]
-	return places[sort.Search(len(places), func(i int) bool { return a.changes[places[i]].seq > seq }):]
+// positions returns the positions of changes after seq in which a field had or has a
+// value.
+func (l *modelLog) positions(at query.Term, seq uint64) []int {
+	places := l.indexOf(at.Field).places[at.Value]
+	return places[sort.Search(len(places), func(i int) bool { return l.changes[places[i]].seq > seq }):]
 }
 
-// indexOf returns the register of a field, up to date.
-func (a *modelLog) indexOf(f *record.Field) *valueIndex {
-	r := a.registers[f]
-	if r == nil {
-		r = &valueIndex{places: map[record.Value][]int{}}
-		a.registers[f] = r
+// indexOf returns the up-to-date index of a field.
+func (l *modelLog) indexOf(f *record.Field) *valueIndex {
+	x := l.indexes[f]
+	if x == nil {
+		x = &valueIndex{places: map[record.Value][]int{}}
+		l.indexes[f] = x
 	}
-	for ; r.known < len(a.changes); r.known++ {
-		for _, img := range [...]*record.Image{a.changes[r.known].Before, a.changes[r.known].After} {
+	for ; x.scanned < len(l.changes); x.scanned++ {
+		for _, img := range [...]*record.Image{l.changes[x.scanned].Before, l.changes[x.scanned].After} {
 			if img == nil {
 				continue
 			}
 			if f.Kind != record.List {
-				r.add(img.Value(f))
+				x.add(img.Value(f))
 				continue
 			}
 			img.Each(f, func(v record.Value) bool {
-				r.add(v)
+				x.add(v)
 				return true
 			})
 		}
 	}
-	return r
+	return x
 }
 
-// add enters a value of the change that is looked at.
-func (r *valueIndex) add(v record.Value) {
-	places := r.places[v]
-	if n := len(places); n == 0 || places[n-1] != r.known {
-		r.places[v] = append(places, r.known)
+// add adds a value of the change that is being indexed.
+func (x *valueIndex) add(v record.Value) {
+	places := x.places[v]
+	if n := len(places); n == 0 || places[n-1] != x.scanned {
+		x.places[v] = append(places, x.scanned)
 	}
 }
 
-// read lets the history follow the feed up to a commit.
+// read reads commits up to until from the feed.
 func (h *history) read(ctx context.Context, feed *store.Feed, until uint64) error {
-	for h.until < until && h.size <= h.most {
+	for h.until < until && h.size <= h.limit {
 		c, err := feed.Next(ctx)
 		if err != nil {
 			return err
@@ -220,10 +220,10 @@ func (h *history) read(ctx context.Context, feed *store.Feed, until uint64) erro
 	return nil
 }
 
-// decode decodes the images, which is not to be done under the engine's lock.
+// decode decodes the images, which takes too long under the engine's lock.
 func (h *history) decode() {
-	for m, a := range h.models {
-		for _, c := range a.changes {
+	for m, l := range h.models {
+		for _, c := range l.changes {
 			for _, img := range [...]*record.Image{c.Before, c.After} {
 				if img != nil {
 					img.Value(m.Fields[0])
@@ -234,18 +234,18 @@ func (h *history) decode() {
 }
 
 // reachesBack reports whether the engine's history reaches back to seq, which the
-// engine has come to. Where it does not, what it takes is read from the log, once
-// for all who ask, unless that is too much.
+// engine has delivered. If it does not, the missing commits are read from the log,
+// once for all callers, unless they are too many.
 func (e *Engine) reachesBack(ctx context.Context, seq uint64) (bool, error) {
-	e.studies.Lock()
-	defer e.studies.Unlock()
+	e.loading.Lock()
+	defer e.loading.Unlock()
 	e.mu.Lock()
 	known := e.history != nil && e.history.since <= seq
 	e.mu.Unlock()
-	if known || seq < e.beyond || e.Seq()-seq > uint64(e.memory) || e.st.LogStart() > seq+1 {
+	if known || seq < e.unreachable || e.Seq()-seq > uint64(e.historyLimit) || e.st.LogStart() > seq+1 {
 		return known, nil
 	}
-	h, feed := newHistory(seq, e.memory), e.st.Feed(seq)
+	h, feed := newHistory(seq, e.historyLimit), e.st.Feed(seq)
 	err := h.read(ctx, feed, e.Seq())
 	if err == nil {
 		h.decode()
@@ -258,18 +258,18 @@ func (e *Engine) reachesBack(ctx context.Context, seq uint64) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, err
-	case h.size > h.most:
-		e.beyond = seq + 1
+	case h.size > h.limit:
+		e.unreachable = seq + 1
 		return false, nil
 	}
 	e.history = h
 	return true, nil
 }
 
-// Untouched reports whether no record of the scopes has changed, come or gone
-// since the commit seq, up to the newest: by their conditions, whatever their
-// order, limit and offset. It reports false, too, where it would take too long to
-// find out.
+// Untouched reports whether no record that satisfies the conditions of one of the
+// scopes has changed, entered or left since the commit seq, up to the newest. It
+// ignores order, limit and offset. It also returns false if finding out would take
+// too long.
 func (e *Engine) Untouched(ctx context.Context, seq uint64, scopes ...query.Scope) (bool, error) {
 	if len(scopes) == 0 {
 		return true, nil

@@ -11,7 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// rules returns a holder's rules, in which a panic denies.
+// rules returns the spec's rules. A rule that panics denies.
 func (e *Engine) rules(spec *Spec) rules {
 	own := spec.rules()
 	for i, allow := range own {
@@ -20,7 +20,7 @@ func (e *Engine) rules(spec *Spec) rules {
 	return own
 }
 
-// rule returns a rule as one that a panic makes deny, nil for nil.
+// rule returns a rule that denies and reports if allow panics; nil for nil.
 func (e *Engine) rule(allow func(*record.Image) bool) rule {
 	if allow == nil {
 		return nil
@@ -36,8 +36,8 @@ func (e *Engine) rule(allow func(*record.Image) bool) rule {
 	}
 }
 
-// query returns the query that a holder of the spec shares, or a new one, which
-// follows the commits from now on.
+// query returns the query that holders of the spec share. It creates the query if
+// there is none; it then follows commits from now on.
 func (e *Engine) query(spec Spec) *Query {
 	x := e.indexes[spec.Scope.Model]
 	if x == nil {
@@ -52,7 +52,7 @@ func (e *Engine) query(spec Spec) *Query {
 		if q.ruled = spec.ruled(); q.ruled {
 			q.partition = &partition{}
 		} else {
-			q.whole.begin(q, nil)
+			q.whole.reset(q, nil)
 		}
 		s.add(q)
 		by.form.queries++
@@ -60,7 +60,7 @@ func (e *Engine) query(spec Spec) *Query {
 	return q
 }
 
-// release ends a query that nobody holds or opens.
+// release ends a query that has no holders and no openings.
 func (e *Engine) release(q *Query) {
 	for _, g := range q.groups() {
 		if len(g.holders) > 0 {
@@ -72,14 +72,14 @@ func (e *Engine) release(q *Query) {
 	}
 }
 
-// end forgets a query. It may have been forgotten before.
+// end removes a query, if it has not been removed before.
 func (e *Engine) end(q *Query) {
 	if q.ended {
 		return
 	}
 	q.ended = true
 	for _, g := range q.groups() {
-		g.retire()
+		g.untrack()
 	}
 	s, x := q.selector, q.selector.index
 	if s.remove(q); len(s.queries) == 0 {
@@ -90,25 +90,25 @@ func (e *Engine) end(q *Query) {
 	}
 }
 
-// failGroup ends a group that cannot be kept current, and appends what its holders
-// are to be told.
+// failGroup ends a group that cannot be kept current and appends the effect on its
+// holders.
 func (e *Engine) failGroup(effects []Effect, g *group, err error) []Effect {
 	for _, h := range g.holders {
 		*h.membership() = Membership{}
 	}
 	if len(g.holders) > 0 {
-		effects = append(effects, Effect{Query: g.query, Holders: slices.Clone(g.holders), Resync: e.reason(err)})
+		effects = append(effects, Effect{Query: g.query, Holders: slices.Clone(g.holders), Resync: e.resyncReason(err)})
 	}
 	g.query.remove(g)
 	if d := g.query.partition; d != nil {
-		d.alike = nil
+		d.byHash = nil
 	}
 	e.release(g.query)
 	return effects
 }
 
-// reason names an error as the reason for a resync.
-func (e *Engine) reason(err error) string {
+// resyncReason returns the reason for a resync that corresponds to an error.
+func (e *Engine) resyncReason(err error) string {
 	if errors.Is(err, store.ErrExpired) {
 		return Expired
 	}
@@ -116,7 +116,7 @@ func (e *Engine) reason(err error) string {
 	return Failed
 }
 
-// attachHolder makes a holder one of a group's.
+// attachHolder adds a holder to a group.
 func (e *Engine) attachHolder(h Holder, own rules, g *group) {
 	*h.membership() = Membership{g, len(g.holders)}
 	if g.holders = append(g.holders, h); g.query.ruled {
@@ -124,8 +124,8 @@ func (e *Engine) attachHolder(h Holder, own rules, g *group) {
 	}
 }
 
-// detachHolder takes the holder away from its group, and returns its query, nil if it
-// holds none.
+// detachHolder removes a holder from its group. It returns the holder's query, or nil
+// if the holder has none.
 func (e *Engine) detachHolder(h Holder) *Query {
 	g, at := h.membership().group, h.membership().at
 	if g == nil {
@@ -148,8 +148,8 @@ func (e *Engine) detachHolder(h Holder) *Query {
 	return g.query
 }
 
-// Close ends what the holder has open, or is opening; it gets nothing more. It
-// does nothing for others.
+// Close closes what the holder has open, or is opening. The sink gets nothing more
+// for it. Close does nothing for other holders.
 func (e *Engine) Close(h Holder) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -157,7 +157,7 @@ func (e *Engine) Close(h Holder) {
 		o.err = ErrClosed
 		delete(e.openings, h)
 	}
-	delete(e.early, h)
+	delete(e.moved, h)
 	if q := e.detachHolder(h); q != nil {
 		e.release(q)
 	}

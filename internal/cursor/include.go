@@ -12,28 +12,28 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// An Include asks for the records of a model that a cursor's records refer to.
-// They come, change and go with those that refer to them.
+// An Include adds records of a model to a cursor: those that the cursor's records
+// refer to. They enter, change and leave with the records that refer to them.
 type Include struct {
-	Fields []*record.Field // of the scope's model
-	Model  *record.Model   // that they refer to
+	Fields []*record.Field // fields of the scope's model
+	Model  *record.Model   // the model that the fields refer to
 
-	// Allow is the holder's own rule for these records, as [Spec.Allow] is for
-	// those that refer to them.
+	// Allow is the holder's rule for these records, as [Spec.Allow] is for the
+	// records that refer to them.
 	Allow func(*record.Image) bool
 }
 
-// check says what is wrong with an include of a scope.
+// check returns an error if the include does not fit the scope.
 func (in *Include) check(s *query.Scope) error {
 	for _, f := range in.Fields {
 		if !slices.Contains(s.Model.Fields, f) || in.Model == nil || f.Ref != in.Model.Name {
-			return fmt.Errorf("include %s of %s: it is no reference of that model", f.Name, s.Model.Name)
+			return fmt.Errorf("include %s of %s: it is not a reference to the included model", f.Name, s.Model.Name)
 		}
 	}
 	return nil
 }
 
-// refers returns the ids that records refer to by the include, each once.
+// refers returns the ids that the records refer to, each once.
 func (in *Include) refers(images []*record.Image) (ids []record.ID) {
 	found := map[record.ID]bool{"": true}
 	for _, img := range images {
@@ -47,58 +47,58 @@ func (in *Include) refers(images []*record.Image) (ids []record.ID) {
 	return ids
 }
 
-// Included is what becomes of the records of one model that a cursor includes.
+// Included describes the included records of one model.
 type Included struct {
 	Model  *record.Model
-	Images []*record.Image // of a cursor as it was opened: all, by id
-	Deltas []Delta         // else; they stand by id
+	Images []*record.Image // all, by id, when a cursor was opened
+	Deltas []Delta         // changes otherwise; the records are kept by id
 }
 
-// A includedSet is the records that those of a list refer to, by one include.
+// An includedSet holds the records that those of a list refer to by one include.
 type includedSet struct {
 	of   *Include
-	seen map[record.ID]*record.Image // all that are referred to; nil: there is none to be seen
+	byID map[record.ID]*record.Image // every id that is referred to; nil if there is no record that may be seen
 }
 
 // A reference is one record that is referred to.
 type reference struct {
-	id     record.ID
-	image  *record.Image // what there is to be asked about, nil for nothing
-	known  bool          // it is as it was
-	unread bool          // image is yet to be read
+	id        record.ID
+	image     *record.Image // the record to ask the rule about, nil if there is none
+	unchanged bool          // the record has not changed
+	unread    bool          // image must still be read
 }
 
-// references returns the records that those of a list refer to at a moment.
-func (c *includedSet) references(images []*record.Image, now *commitView) ([]reference, error) {
+// references returns the records that images refer to after a commit.
+func (s *includedSet) references(images []*record.Image, now *commitView) ([]reference, error) {
 	var all []reference
 	missing := false
-	for _, id := range c.of.refers(images) {
+	for _, id := range s.of.refers(images) {
 		r := reference{id: id}
-		if change := now.change(c.of.Model, id); change != nil {
+		if change := now.change(s.of.Model, id); change != nil {
 			r.image = change.After
-		} else if _, r.known = c.seen[id]; !r.known {
+		} else if _, r.unchanged = s.byID[id]; !r.unchanged {
 			r.unread, missing = true, true
 		}
 		all = append(all, r)
 	}
-	if !missing || !now.cached.lookup(c.of.Model, all) {
+	if !missing || !now.cached.lookup(s.of.Model, all) {
 		return all, nil
 	}
 	err := now.at(func(snap *store.Snapshot) (err error) {
 		for i := range all {
 			if r := &all[i]; r.unread && err == nil {
-				r.image, err = find(snap, c.of.Model, r.id)
+				r.image, err = find(snap, s.of.Model, r.id)
 			}
 		}
 		return err
 	})
 	if err == nil {
-		now.cached.add(c.of.Model, all)
+		now.cached.add(s.of.Model, all)
 	}
 	return all, err
 }
 
-// find returns a record, nil if there is none.
+// find returns a record, or nil if there is none.
 func find(snap *store.Snapshot, m *record.Model, id record.ID) (*record.Image, error) {
 	image, err := snap.Get(m, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -107,17 +107,17 @@ func find(snap *store.Snapshot, m *record.Model, id record.ID) (*record.Image, e
 	return image, err
 }
 
-// follow makes the company what is referred to now, as far as it is allowed, and
-// returns what became of it.
-func (c *includedSet) follow(all []reference, allowed func(i int) bool) []Delta {
-	was := c.seen
-	c.seen = make(map[record.ID]*record.Image, len(all))
+// follow replaces the set by the references that are allowed, and returns what
+// changed.
+func (s *includedSet) follow(all []reference, allowed func(i int) bool) []Delta {
+	was := s.byID
+	s.byID = make(map[record.ID]*record.Image, len(all))
 	var enter, change, leave []Delta
 	for i, r := range all {
 		before := was[r.id]
 		switch {
-		case r.known:
-			c.seen[r.id] = before
+		case r.unchanged:
+			s.byID[r.id] = before
 			continue
 		case r.image == nil || !allowed(i):
 			r.image = nil
@@ -126,49 +126,50 @@ func (c *includedSet) follow(all []reference, allowed func(i int) bool) []Delta 
 		default:
 			change = append(change, Delta{Op: Change, ID: r.id, Image: r.image})
 		}
-		c.seen[r.id] = r.image
+		s.byID[r.id] = r.image
 	}
 	for _, id := range slices.Sorted(maps.Keys(was)) {
-		if was[id] != nil && c.seen[id] == nil {
+		if was[id] != nil && s.byID[id] == nil {
 			leave = append(leave, Delta{Op: Leave, ID: id})
 		}
 	}
 	return slices.Concat(leave, enter, change)
 }
 
-// images returns the company, by id.
-func (c *includedSet) images() []*record.Image {
+// images returns the records of the set, by id.
+func (s *includedSet) images() []*record.Image {
 	var images []*record.Image
-	for _, id := range slices.Sorted(maps.Keys(c.seen)) {
-		if image := c.seen[id]; image != nil {
+	for _, id := range slices.Sorted(maps.Keys(s.byID)) {
+		if image := s.byID[id]; image != nil {
 			images = append(images, image)
 		}
 	}
 	return images
 }
 
-// sameIncludes reports whether two lists of the same records have the same.
+// sameIncludes reports whether two lists with the same records include the same ones.
 func sameIncludes(a, b []includedSet) bool {
 	return slices.EqualFunc(a, b, func(a, b includedSet) bool {
-		return maps.EqualFunc(a.seen, b.seen, func(a, b *record.Image) bool { return (a == nil) == (b == nil) })
+		return maps.EqualFunc(a.byID, b.byID, func(a, b *record.Image) bool { return (a == nil) == (b == nil) })
 	})
 }
 
-// loadIncludes reads what the list's records refer to, or brings that up to a later
-// moment.
+// loadIncludes reads the records that the list's records refer to, or brings them up
+// to date.
 func (l *list) loadIncludes(now *commitView, own rules) error {
 	for i := range l.includes {
-		c := &l.includes[i]
-		all, err := c.references(l.visible(), now)
+		set := &l.includes[i]
+		refs, err := set.references(l.visible(), now)
 		if err != nil {
 			return err
 		}
-		c.follow(all, func(at int) bool { return own.allow(1+i, all[at].image) })
+		set.follow(refs, func(at int) bool { return own.allow(1+i, refs[at].image) })
 	}
 	return nil
 }
 
-// included returns the list's company as it is opened.
+// included returns all included records of the list, for a cursor that is being
+// opened.
 func (l *list) included() []Included {
 	var all []Included
 	for i := range l.includes {
@@ -177,7 +178,7 @@ func (l *list) included() []Included {
 	return all
 }
 
-// Companions are the ids of a company that was, by model.
+// includedIDs are the ids of included records, by model.
 type includedIDs map[*record.Model][]record.ID
 
 func (l *list) includedIDs() includedIDs {
@@ -191,7 +192,7 @@ func (l *list) includedIDs() includedIDs {
 	return ids
 }
 
-// diff returns what leads from the companions to those of a list, nil for none.
+// diff returns the changes from was to what a list includes, nil for no list.
 func (was includedIDs) diff(l *list, since uint64) []Included {
 	var all []Included
 	left := maps.Clone(was)
@@ -212,9 +213,9 @@ func (was includedIDs) diff(l *list, since uint64) []Included {
 	return all
 }
 
-// followIncludes lets the company of the group's list follow a commit, and returns
-// what becomes of it, for each of the groups that this one has parted into over
-// it.
+// followIncludes lets the group's included records follow a commit. It returns what
+// changed for the group and for each group that was split off because its rules
+// answered differently.
 func (g *group) followIncludes(now *commitView) ([]groupDelta, error) {
 	all := []groupDelta{{group: g}}
 	for n := range g.includes() {
@@ -226,7 +227,7 @@ func (g *group) followIncludes(now *commitView) ([]groupDelta, error) {
 			}
 			before := x.included
 			for _, p := range x.ask(1+n, imagesOf(refs)) {
-				deltas := p.applyIncludes(n, refs, p.answers)
+				deltas := p.applyIncludes(n, refs, p.answers, now)
 				included := slices.Clip(before)
 				if len(deltas) > 0 {
 					included = append(included, Included{Model: p.includes()[n].of.Model, Deltas: deltas})
@@ -245,7 +246,7 @@ func (g *group) followIncludes(now *commitView) ([]groupDelta, error) {
 	return all, nil
 }
 
-// An groupDelta is a group, and what becomes of its company.
+// A groupDelta is a group and the changes of its included records.
 type groupDelta struct {
 	*group
 	included []Included
@@ -259,16 +260,19 @@ func imagesOf(refs []reference) []*record.Image {
 	return images
 }
 
-// applyIncludes lets one of the group's companies follow a commit.
-func (g *group) applyIncludes(n int, refs []reference, answers string) []Delta {
-	c := &g.includes()[n]
-	was := c.seen
-	deltas := c.follow(refs, func(i int) bool { return answers[i] == 1 })
-	g.track(c.of.Model, was, c.seen)
+// applyIncludes lets the n-th include of the group's list follow a commit.
+func (g *group) applyIncludes(n int, refs []reference, answers string, now *commitView) []Delta {
+	set := &g.includes()[n]
+	was := set.byID
+	deltas := set.follow(refs, func(i int) bool { return answers[i] == 1 })
+	if now.preview == nil {
+		g.track(set.of.Model, was, set.byID)
+	}
 	return deltas
 }
 
-// track notes which records the group's list refers to: now those in is.
+// track updates the engine's index of references: the group's list referred to the
+// records in was, and now refers to those in is.
 func (g *group) track(m *record.Model, was, is map[record.ID]*record.Image) {
 	referring := g.query.engine.referring
 	for id := range was {
@@ -296,37 +300,50 @@ func (g *group) includes() []includedSet {
 	return nil
 }
 
-// followReferred lets the groups follow a commit whose records refer to what it
-// changed, and that have not yet.
+// followReferred lets the groups that have not followed the commit yet, but whose
+// records refer to what it changed, follow it.
 func (e *Engine) followReferred(effects []Effect, now *commitView) []Effect {
 	if len(e.referring) == 0 {
 		return effects
 	}
-	var concerned []*group
+	groups := e.referringGroups(now)
+	for _, g := range groups {
+		effects = g.followReferred(effects, now)
+	}
+	for i, g := range groups {
+		if i == 0 || g.query != groups[i-1].query {
+			g.query.reunite()
+		}
+	}
+	return effects
+}
+
+// referringGroups returns, by query, the groups whose records refer to what a commit
+// changed and that have not followed it.
+func (e *Engine) referringGroups(now *commitView) []*group {
+	var groups []*group
 	for i := range now.changes {
 		for g := range e.referring[record.Key{Model: now.changes[i].Model, ID: now.changes[i].ID}] {
-			if l := g.result.(*list); l.seq != now.seq {
-				l.seq = now.seq
-				concerned = append(concerned, g)
+			if g.result.(*list).seq != now.seq {
+				groups = append(groups, g)
 			}
 		}
 	}
-	slices.SortFunc(concerned, func(a, b *group) int {
+	slices.SortFunc(groups, func(a, b *group) int {
 		return cmp.Or(cmp.Compare(a.query.number, b.query.number), cmp.Compare(a.at, b.at))
 	})
-	for _, g := range concerned {
-		all, err := g.followIncludes(now)
-		for _, x := range all {
-			if err != nil {
-				effects = e.failGroup(effects, x.group, err)
-			} else {
-				effects = x.emit(effects, nil, x.included)
-			}
-		}
-	}
-	for i, g := range concerned {
-		if i == 0 || g.query != concerned[i-1].query {
-			g.query.reunite()
+	return slices.Compact(groups)
+}
+
+// followReferred lets a group follow a commit that changed only records to which its
+// own records refer.
+func (g *group) followReferred(effects []Effect, now *commitView) []Effect {
+	groups, err := g.followIncludes(now)
+	for _, x := range groups {
+		if err != nil {
+			effects = now.fail(effects, x.group, err)
+		} else {
+			effects = x.emit(effects, nil, x.included)
 		}
 	}
 	return effects

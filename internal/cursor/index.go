@@ -9,30 +9,30 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// An index finds a model's selectors that a change may touch, by the values that
-// the record has and had. Conditions that name neither a value nor a range are
-// in a list that every change goes through.
+// An index finds the selectors of a model that a change may touch, by the values that
+// the record has and had. Selectors without terms are in a residual list, and every
+// change is tested against them.
 type index struct {
 	selectors map[query.Digest]*selector
-	forms     map[string]*specKey
+	specKeys  map[string]*specKey
 	tables    []*table
 	residual  *entry
 	round     uint64
 }
 
-// A table finds selectors by one field's value. Those for values that have one
-// hash are together: the conditions are tested anyway.
+// A table finds selectors by the value of one field. Values with the same hash share
+// a bucket, because the conditions are tested anyway.
 type table struct {
-	field   *record.Field
-	drawers map[uint64]*entry
-	spans   *intervalNode
+	field     *record.Field
+	buckets   map[uint64]*entry
+	intervals *intervalNode
 }
 
 func newIndex() *index {
-	return &index{selectors: map[query.Digest]*selector{}, forms: map[string]*specKey{}}
+	return &index{selectors: map[query.Digest]*selector{}, specKeys: map[string]*specKey{}}
 }
 
-// add returns the selector of the conditions, which are canonical.
+// add returns the selector of conditions, which must be canonical.
 func (x *index) add(where query.Condition) *selector {
 	key := where.Digest()
 	if s := x.selectors[key]; s != nil {
@@ -41,78 +41,78 @@ func (x *index) add(where query.Condition) *selector {
 	s := newSelector(where.Conjuncts())
 	s.index = x
 	x.selectors[key] = s
-	f := &s.filed
-	for i, n := range s.terms() {
+	at := &s.entry
+	for i, term := range s.terms() {
 		if i > 0 {
-			f.also = &entry{}
-			f = f.also
+			at.nextTerm = &entry{}
+			at = at.nextTerm
 		}
-		f.selector = s
-		x.put(&n, f.before(x.bucketOf(&n)))
+		at.selector = s
+		x.put(&term, at.pushOnto(x.bucketOf(&term)))
 	}
 	return s
 }
 
-// remove takes the selector out of the index, and the tables that it leaves empty.
+// remove removes a selector from the index, and the tables that this empties.
 func (x *index) remove(s *selector) {
 	where := s.condition()
 	delete(x.selectors, where.Digest())
-	f := &s.filed
-	for _, n := range s.terms() {
-		x.put(&n, f.out(x.bucketOf(&n)))
-		f = f.also
+	at := &s.entry
+	for _, term := range s.terms() {
+		x.put(&term, at.removeFrom(x.bucketOf(&term)))
+		at = at.nextTerm
 	}
-	x.tables = slices.DeleteFunc(x.tables, func(t *table) bool { return len(t.drawers) == 0 && t.spans == nil })
+	x.tables = slices.DeleteFunc(x.tables, func(t *table) bool { return len(t.buckets) == 0 && t.intervals == nil })
 }
 
-// table returns the table of a field, and makes it when there is none.
+// table returns the table of a field. It creates the table if there is none.
 func (x *index) table(f *record.Field) *table {
 	for _, t := range x.tables {
 		if t.field == f {
 			return t
 		}
 	}
-	t := &table{field: f, drawers: map[uint64]*entry{}}
+	t := &table{field: f, buckets: map[uint64]*entry{}}
 	x.tables = append(x.tables, t)
 	return t
 }
 
-func (x *index) bucketOf(n *query.Term) *entry {
+func (x *index) bucketOf(term *query.Term) *entry {
 	switch {
-	case n.Field == nil:
+	case term.Field == nil:
 		return x.residual
-	case n.Interval != nil:
-		return x.table(n.Field).spans.bucket(*n.Interval)
+	case term.Interval != nil:
+		return x.table(term.Field).intervals.find(*term.Interval)
 	default:
-		return x.table(n.Field).drawers[hash(n.Value)]
+		return x.table(term.Field).buckets[hash(term.Value)]
 	}
 }
 
-// put makes d, which may be empty, the drawer of a niche.
-func (x *index) put(n *query.Term, d *entry) {
-	if n.Field == nil {
-		x.residual = d
+// put sets the bucket of a term; an empty bucket is removed.
+func (x *index) put(term *query.Term, bucket *entry) {
+	if term.Field == nil {
+		x.residual = bucket
 		return
 	}
-	t := x.table(n.Field)
+	t := x.table(term.Field)
 	switch {
-	case n.Interval != nil && d == nil:
-		t.spans = t.spans.without(*n.Interval)
-	case n.Interval != nil:
+	case term.Interval != nil && bucket == nil:
+		t.intervals = t.intervals.without(*term.Interval)
+	case term.Interval != nil:
 		var at *intervalNode
-		t.spans, at = t.spans.with(*n.Interval)
-		at.filed = d
-	case d == nil:
-		delete(t.drawers, hash(n.Value))
+		t.intervals, at = t.intervals.with(*term.Interval)
+		at.bucket = bucket
+	case bucket == nil:
+		delete(t.buckets, hash(term.Value))
 	default:
-		t.drawers[hash(n.Value)] = d
+		t.buckets[hash(term.Value)] = bucket
 	}
 }
 
 func hash(v record.Value) uint64 { return maphash.Comparable(seed, v) }
 
-// match appends to touched the selectors that the change is the first to touch,
-// and notes the change with all that it touches.
+// match adds the change to the touches of every selector that it touches. It appends
+// to touched the selectors that had none before.
 func (x *index) match(c *store.Change, touched []*selector) []*selector {
 	x.round++
 	for _, t := range x.tables {
@@ -135,18 +135,18 @@ func (x *index) match(c *store.Change, touched []*selector) []*selector {
 }
 
 func (x *index) matchValue(t *table, v record.Value, c *store.Change, touched []*selector) []*selector {
-	return x.stab(t.spans, v, c, x.matchBucket(t.drawers[hash(v)], c, touched))
+	return x.stab(t.intervals, v, c, x.matchBucket(t.buckets[hash(v)], c, touched))
 }
 
-// stab looks through the spans that hold v.
+// stab matches the selectors whose intervals contain v.
 func (x *index) stab(n *intervalNode, v record.Value, c *store.Change, touched []*selector) []*selector {
 	for n != nil && n.reach.Above(v) {
 		touched = x.stab(n.left, v, c, touched)
 		if n.Lo.Above(v) {
-			break // and so do those to the right
+			break // so are those to the right
 		}
 		if n.Hi.Above(v) {
-			touched = x.matchBucket(n.filed, c, touched)
+			touched = x.matchBucket(n.bucket, c, touched)
 		}
 		n = n.right
 	}
@@ -158,7 +158,7 @@ func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*sel
 	for _, img := range [...]*record.Image{c.Before, c.After} {
 		if img != nil {
 			img.Each(t.field, func(v record.Value) bool {
-				touched = x.matchBucket(t.drawers[hash(v)], c, touched)
+				touched = x.matchBucket(t.buckets[hash(v)], c, touched)
 				return true
 			})
 		}
@@ -166,15 +166,15 @@ func (x *index) matchList(t *table, c *store.Change, touched []*selector) []*sel
 	return touched
 }
 
-// matchBucket tests the change against the selectors in a drawer.
-func (x *index) matchBucket(drawer *entry, c *store.Change, touched []*selector) []*selector {
-	for f := drawer; f != nil; f = f.next {
-		s := f.selector
+// matchBucket tests the change against the selectors in a bucket.
+func (x *index) matchBucket(bucket *entry, c *store.Change, touched []*selector) []*selector {
+	for at := bucket; at != nil; at = at.next {
+		s := at.selector
 		if s.round == x.round {
 			continue
 		}
 		s.round = x.round
-		t := touch{change: c, before: s.holds(c.Before), after: s.holds(c.After)}
+		t := touch{change: c, before: s.matches(c.Before), after: s.matches(c.After)}
 		if (t.before || t.after) && s.touch(t) {
 			touched = append(touched, s)
 		}

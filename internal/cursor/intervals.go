@@ -6,51 +6,52 @@ import (
 	"github.com/towerkit/tower/internal/query"
 )
 
-// A intervalNode is a span with what is filed under it, and the root of a treap of
-// such: ordered by span, and each with how far those beneath it reach, so that
-// those around a value are found without the others. nil is an empty treap.
+// An intervalNode is the root of a treap of intervals, each with a bucket of
+// selectors. The treap is ordered by interval, and each node has the greatest upper
+// endpoint of its subtree, so that a lookup of a value visits few other intervals.
+// nil is an empty treap.
 type intervalNode struct {
 	query.Interval
-	filed       *entry
-	reach       query.Endpoint // the farthest of its own end and those beneath
+	bucket      *entry
+	reach       query.Endpoint // greatest upper endpoint of the subtree
 	weight      uint32
 	left, right *intervalNode
 }
 
-// with returns the treap with the span in it, and the span's stretch.
-func (n *intervalNode) with(s query.Interval) (root, at *intervalNode) {
+// with returns the treap with an interval added, and the interval's node.
+func (n *intervalNode) with(i query.Interval) (root, at *intervalNode) {
 	if n == nil {
-		at = &intervalNode{Interval: s, reach: s.Hi, weight: rand.Uint32()}
+		at = &intervalNode{Interval: i, reach: i.Hi, weight: rand.Uint32()}
 		return at, at
 	}
-	switch order := s.Compare(n.Interval); {
+	switch order := i.Compare(n.Interval); {
 	case order == 0:
 		return n, n
 	case order < 0:
-		if n.left, at = n.left.with(s); n.left.weight > n.weight {
+		if n.left, at = n.left.with(i); n.left.weight > n.weight {
 			up := n.left
 			n.left, up.right = up.right, n
-			n.rebalance()
+			n.updateReach()
 			n = up
 		}
 	default:
-		if n.right, at = n.right.with(s); n.right.weight > n.weight {
+		if n.right, at = n.right.with(i); n.right.weight > n.weight {
 			up := n.right
 			n.right, up.left = up.left, n
-			n.rebalance()
+			n.updateReach()
 			n = up
 		}
 	}
-	n.rebalance()
+	n.updateReach()
 	return n, at
 }
 
-// bucket returns what is filed under the span.
-func (n *intervalNode) bucket(s query.Interval) *entry {
+// find returns the bucket of an interval.
+func (n *intervalNode) find(i query.Interval) *entry {
 	for n != nil {
-		switch order := s.Compare(n.Interval); {
+		switch order := i.Compare(n.Interval); {
 		case order == 0:
-			return n.filed
+			return n.bucket
 		case order < 0:
 			n = n.left
 		default:
@@ -60,21 +61,21 @@ func (n *intervalNode) bucket(s query.Interval) *entry {
 	return nil
 }
 
-// without returns the treap without the span, which is in it.
-func (n *intervalNode) without(s query.Interval) *intervalNode {
-	switch order := s.Compare(n.Interval); {
+// without returns the treap without an interval, which must be in it.
+func (n *intervalNode) without(i query.Interval) *intervalNode {
+	switch order := i.Compare(n.Interval); {
 	case order == 0:
 		return n.left.join(n.right)
 	case order < 0:
-		n.left = n.left.without(s)
+		n.left = n.left.without(i)
 	default:
-		n.right = n.right.without(s)
+		n.right = n.right.without(i)
 	}
-	n.rebalance()
+	n.updateReach()
 	return n
 }
 
-// join returns the treap of both, where all of n stand before all of right.
+// join returns a treap of both. All of n must come before all of right.
 func (n *intervalNode) join(right *intervalNode) *intervalNode {
 	switch {
 	case n == nil:
@@ -83,21 +84,21 @@ func (n *intervalNode) join(right *intervalNode) *intervalNode {
 		return n
 	case n.weight > right.weight:
 		n.right = n.right.join(right)
-		n.rebalance()
+		n.updateReach()
 		return n
 	default:
 		right.left = n.join(right.left)
-		right.rebalance()
+		right.updateReach()
 		return right
 	}
 }
 
-// rebalance works out how far the stretch and those beneath it reach.
-func (n *intervalNode) rebalance() {
+// updateReach updates the reach of a node from its children.
+func (n *intervalNode) updateReach() {
 	n.reach = n.Hi
-	for _, beneath := range [...]*intervalNode{n.left, n.right} {
-		if beneath != nil && beneath.reach.Compare(n.reach) > 0 {
-			n.reach = beneath.reach
+	for _, child := range [...]*intervalNode{n.left, n.right} {
+		if child != nil && child.reach.Compare(n.reach) > 0 {
+			n.reach = child.reach
 		}
 	}
 }

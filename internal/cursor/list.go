@@ -8,21 +8,21 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A list is the first records of a scope, in order and from before its offset:
-// all that stand up to the place known, or all there are. It is not for
+// A list holds the scope's records from the start up to known, or all of them if
+// complete. It includes those before the scope's offset. It is not safe for
 // concurrent use.
 type list struct {
 	scope    *query.Scope
-	spare    int // how many records it holds behind its window, and some more
+	spare    int // records that it keeps after its window, beside a share of the window
 	images   []*record.Image
-	known    *record.Image // whose place it is; nil: none yet
+	known    *record.Image // the last record in order that it has seen; nil if none
 	complete bool
-	includes []includedSet // of what the window shows
-	inline   bool          // and is seen as one with that
-	seq      uint64        // of the last commit that the company followed
+	includes []includedSet // what the records in the window include
+	inline   bool          // included records count as a part of the record
+	seq      uint64        // of the last commit that the includes followed
 }
 
-// newList returns a list of a spec that is yet to be filled.
+// newList returns an empty list for a spec.
 func newList(spec *Spec, spare int) *list {
 	l := &list{scope: &spec.Scope, spare: spare, inline: spec.Inline && len(spec.Include) > 0}
 	for i := range spec.Include {
@@ -31,14 +31,14 @@ func newList(spec *Spec, spare int) *list {
 	return l
 }
 
-// A view reads one state of the store. What it calls is short.
+// A view reads one state of the store. The function that it calls must be short.
 type view func(read func(*store.Snapshot) error) error
 
-// spare is how many records a list holds behind a small window, so that it need
-// not be refilled whenever one leaves.
+// spare is how many records a list keeps after a small window, so that it need not be
+// refilled whenever a record leaves.
 const spare = 8
 
-// capacity returns how many records the list holds, 0 for all.
+// capacity returns how many records the list keeps; 0 is all.
 func (l *list) capacity() int {
 	if l.scope.End() == 0 {
 		return 0
@@ -51,9 +51,9 @@ func (l *list) needsFill() bool {
 	return !l.complete && (l.scope.End() == 0 || len(l.images) < l.scope.End())
 }
 
-// fill reads on until the list holds as many records as it may, or all there are.
-// The rule is asked between reads, never within one: the store is read in
-// batches, each twice the one before, until the rule has allowed enough.
+// fill reads until the list has as many records as it may keep, or all there are. It
+// asks the rule between reads, never during one: it reads the store in batches of
+// growing size until the rule has allowed enough records.
 func (l *list) fill(at view, own rules) error {
 	for batch := l.missing(); l.missing() != 0; batch *= 2 {
 		found, err := l.next(at, batch)
@@ -65,8 +65,7 @@ func (l *list) fill(at view, own rules) error {
 	return nil
 }
 
-// missing returns how many records the list has yet to read, -1 for all that
-// remain, 0 for none.
+// missing returns how many records the list must still read; -1 is all that remain.
 func (l *list) missing() int {
 	switch most := l.capacity(); {
 	case l.complete:
@@ -78,8 +77,8 @@ func (l *list) missing() int {
 	}
 }
 
-// next reads up to n records from the place known on, and whether those are all;
-// all that remain if n is negative.
+// next reads up to n records after known, or all that remain if n is negative, and
+// notes whether these are the last.
 func (l *list) next(at view, n int) (found []*record.Image, err error) {
 	err = at(func(snap *store.Snapshot) (err error) {
 		found, err = l.scope.Read(snap, l.known, max(n, 0))
@@ -89,8 +88,7 @@ func (l *list) next(at view, n int) (found []*record.Image, err error) {
 	return found, err
 }
 
-// append appends those of the records, just read, that the rule allows, as many as
-// the list wants.
+// append appends the records, just read, that are allowed, until the list is full.
 func (l *list) append(found []*record.Image, allowed func(i int) bool) {
 	want := l.capacity()
 	for i, img := range found {
@@ -105,11 +103,11 @@ func (l *list) append(found []*record.Image, allowed func(i int) bool) {
 	}
 }
 
-// asksRule reports whether it matters to the list what a rule says to the change.
-func (l *list) asksRule(t *touch) bool { return t.after && l.knows(t.change.After) }
+// asksRule reports whether the rule's answer to the change matters to the list.
+func (l *list) asksRule(t *touch) bool { return t.after && l.covers(t.change.After) }
 
-// apply follows one change of a record: before says whether the scope's
-// conditions held for it, after whether they do and the rule allows it.
+// apply follows the change of one record. before is whether the record satisfied the
+// scope's conditions; after is whether it does now and the rule allows it.
 func (l *list) apply(t *touch) {
 	if t.before {
 		if i, found := l.find(t.change.Before); found {
@@ -122,8 +120,8 @@ func (l *list) apply(t *touch) {
 	}
 }
 
-// knows reports whether img, if it is in the scope at all, has to be in the list.
-func (l *list) knows(img *record.Image) bool {
+// covers reports whether img must be in the list if it is in the scope.
+func (l *list) covers(img *record.Image) bool {
 	return l.complete || l.known != nil && l.scope.Compare(img, l.known) <= 0
 }
 
@@ -131,7 +129,7 @@ func (l *list) find(img *record.Image) (int, bool) {
 	return slices.BinarySearchFunc(l.images, img, l.scope.Compare)
 }
 
-// evict lets go of what stands too far behind the window.
+// evict drops the records that are too far after the window.
 func (l *list) evict() {
 	most := l.capacity()
 	if most == 0 || len(l.images) <= most {
@@ -150,7 +148,7 @@ func (l *list) clone() result {
 	return &c
 }
 
-// hash is the same for lists that show the same.
+// hash returns a hash that is equal for lists that show the same records.
 func (l *list) hash() (sum uint64) {
 	for _, img := range l.visible() {
 		sum = sum*31 + hashID(img.ID)
@@ -163,16 +161,16 @@ func (l *list) hash() (sum uint64) {
 	return sum
 }
 
-// unify makes the list what it and another know in common, if that is enough to
-// be both.
+// unify reports whether the list and r hold the same records as far as both know. If
+// so, the list keeps only what both know.
 func (l *list) unify(r result) bool {
-	near, far := l, r.(*list) // near is the one that knows less
+	near, far := l, r.(*list) // near is the list that knows less
 	if near.complete || !far.complete && l.scope.Compare(far.known, near.known) < 0 {
 		near, far = far, near
 	}
 	n := len(near.images)
 	switch {
-	case len(far.images) < n || len(far.images) > n && near.knows(far.images[n]),
+	case len(far.images) < n || len(far.images) > n && near.covers(far.images[n]),
 		near.needsFill(), !sameIncludes(near.includes, far.includes),
 		!slices.EqualFunc(near.images, far.images[:n], func(a, b *record.Image) bool { return a.ID == b.ID }):
 		return false
@@ -181,7 +179,7 @@ func (l *list) unify(r result) bool {
 	return true
 }
 
-// visible returns what the scope's window shows. It is the list's own.
+// visible returns the records in the scope's window, a slice of the list's own.
 func (l *list) visible() []*record.Image { return query.Window(l.scope, l.images) }
 
 func idsOf(dst []record.ID, images []*record.Image) []record.ID {

@@ -3,231 +3,158 @@ package cursor
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A Previewed is what a commit would do to what one holder holds.
+// A Previewed is what a commit would do to one holder.
 type Previewed struct {
 	Holder   Holder
-	Deltas   []Delta       // from what it holds to what it would hold
-	Value    *record.Value // of a cursor of a value: what it would be
-	Included []Included    // what else
-	Closed   bool          // it would not be allowed to hold it any more
+	Deltas   []Delta       // changes of its records
+	Value    *record.Value // the new value of a cursor that carries one
+	Included []Included    // changes of included records
+	Closed   bool          // the holder would lose the cursor
 }
 
-func (f *Previewed) nothing() bool {
+func (f *Previewed) empty() bool {
 	return len(f.Deltas) == 0 && f.Value == nil && len(f.Included) == 0 && !f.Closed
 }
 
-// Preview works out what a commit would do if it were the next one: what Deliver
-// would be told, but holder by holder, and nobody is told. prospect makes the
-// commit, to follow seq, the last that was delivered; moves says, as Rescope does,
-// which holders it would give another spec. Both are called under the engine's
-// lock, and must change nothing that the sink relies on. Where ctx ends, so does the
-// thought: commits are not delivered meanwhile.
+// Preview returns what a commit would do if it were the next one: for each holder,
+// what the sink would receive. Nothing changes, and the sink receives nothing.
+// prospect returns the commit, which must follow seq, the last delivered one. moves
+// returns, as Rescope does, the holders whose spec the commit would change. Both are
+// called under the engine's lock and must not change anything that the sink relies
+// on. No commits are delivered until Preview returns, so it stops with an error if
+// ctx ends.
 func (e *Engine) Preview(ctx context.Context, prospect func(seq uint64) (store.Commit, error), moves func(store.Commit) []Move) (store.Commit, []Previewed, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	c, err := prospect(e.Seq())
 	if err != nil {
-		return c, nil, fmt.Errorf("foresee a commit: %w", err)
+		return c, nil, fmt.Errorf("preview a commit: %w", err)
 	}
-	f := preview{engine: e, moving: map[Holder]bool{}, followed: map[*group]bool{}, before: e.at(ctx, c.Seq-1)}
-	f.now = commitView{seq: c.Seq, changes: c.Changes, at: func(read func(*store.Snapshot) error) error { return e.st.ViewWith(ctx, c, read) }}
+	p := &preview{engine: e, moving: map[Holder]bool{}, followed: map[*group]bool{}, before: e.at(ctx, c.Seq-1)}
+	p.now = commitView{seq: c.Seq, changes: c.Changes, preview: p, at: func(read func(*store.Snapshot) error) error { return e.st.ViewWith(ctx, c, read) }}
 	for _, m := range moves(c) {
-		if err := f.move(m); err != nil {
-			return c, nil, fmt.Errorf("foresee commit %d: %w", c.Seq, err)
+		if err := p.move(m); err != nil {
+			return c, nil, fmt.Errorf("preview commit %d: %w", c.Seq, err)
 		}
 	}
-	if err := f.match(ctx); err != nil {
-		return c, nil, fmt.Errorf("foresee commit %d: %w", c.Seq, err)
+	if err := p.match(ctx); err != nil {
+		return c, nil, fmt.Errorf("preview commit %d: %w", c.Seq, err)
 	}
-	return c, f.seen, nil
+	return c, p.all, nil
 }
 
-// A preview is a commit that is thought through.
+// A preview is a commit that is not made. Copies of groups follow it, so that neither
+// the engine nor a holder changes.
 type preview struct {
 	engine   *Engine
 	before   view
 	now      commitView      // after the commit
-	moving   map[Holder]bool // those to whom what happens to their query does not matter
+	moving   map[Holder]bool // holders that get nothing from their old query
 	followed map[*group]bool
-	seen     []Previewed
+	all      []Previewed
+	err      error // why a group could not follow the commit
 }
 
-func (f *preview) see(seen Previewed, holders ...Holder) {
-	if seen.nothing() {
+func (p *preview) add(would Previewed, holders ...Holder) {
+	if would.empty() {
 		return
 	}
 	for _, h := range holders {
-		if seen.Holder = h; !f.moving[h] {
-			f.seen = append(f.seen, seen)
+		if would.Holder = h; !p.moving[h] {
+			p.all = append(p.all, would)
 		}
 	}
 }
 
-// match finds the queries that the commit would touch, as [Engine.match] does.
-func (f *preview) match(ctx context.Context) (err error) {
-	var touched []*selector
-	for i := range f.now.changes {
-		if x := f.engine.indexes[f.now.changes[i].Model]; x != nil {
-			touched = x.match(&f.now.changes[i], touched)
-		}
-	}
-	for _, s := range touched {
+// match lets copies of all groups that the commit would touch follow it.
+func (p *preview) match(ctx context.Context) error {
+	for _, s := range p.engine.lookUp(p.now.changes, nil) {
 		for _, q := range s.queries {
 			for _, g := range q.groups() {
-				if err == nil {
-					err = f.follow(ctx, g, *s.touches)
-				}
+				p.follow(ctx, g, *s.touches)
 			}
 		}
-		s.forget()
+		s.clearTouches()
 	}
-	for i := range f.now.changes {
-		for g := range f.engine.referring[record.Key{Model: f.now.changes[i].Model, ID: f.now.changes[i].ID}] {
-			if err == nil && !f.followed[g] {
-				err = f.follow(ctx, g, nil)
-			}
+	for _, g := range p.engine.referringGroups(&p.now) {
+		if !p.followed[g] {
+			p.follow(ctx, g, nil)
 		}
 	}
-	return err
+	return p.err
 }
 
-// follow thinks of what a group's holders would be told: the same, where they
-// have no rules.
-func (f *preview) follow(ctx context.Context, g *group, touches []touch) error {
-	if err := ctx.Err(); err != nil { // commits wait to be delivered
-		return err
+// follow lets copies of a group follow the commit. Without touches, the commit
+// changed only records to which the group's records refer.
+func (p *preview) follow(ctx context.Context, g *group, touches []touch) {
+	if p.err == nil {
+		p.err = ctx.Err() // commits wait meanwhile
 	}
-	f.followed[g] = true
+	if p.err != nil {
+		return
+	}
+	p.followed[g] = true
+	var effects []Effect
+	for _, c := range g.copies() {
+		switch {
+		case touches == nil:
+			effects = c.followReferred(effects, &p.now)
+		case g.query.ruled:
+			effects = c.followRuled(effects, touches, &p.now)
+		default:
+			effects = c.follow(effects, touches, &p.now)
+		}
+	}
+	for _, x := range effects {
+		p.add(Previewed{Deltas: x.Deltas, Value: x.Value, Included: x.Included}, x.Holders...)
+	}
+}
+
+// copies returns groups that hold what g does, outside of its query. If the holders
+// have rules, there is one group for each holder, so that none of them splits.
+func (g *group) copies() []*group {
 	if !g.query.ruled {
-		seen, err := f.previewGroup(g, nil, touches)
-		f.see(seen, g.holders...)
-		return err
-	}
-	for i, h := range g.holders {
-		seen, err := f.previewGroup(g, g.rules[i], touches)
-		if err != nil {
-			return err
+		c := &group{query: g.query, holders: g.holders}
+		if g.result != nil {
+			c.result = g.result.clone()
 		}
-		f.see(seen, h)
+		return []*group{c}
 	}
-	return nil
+	all := make([]*group, len(g.holders))
+	for i := range all {
+		all[i] = &group{query: g.query, holders: g.holders[i : i+1 : i+1], rules: g.rules[i : i+1 : i+1], result: g.result.clone()}
+	}
+	return all
 }
 
-// previewGroup is [group.follow] on a copy of what the group holds, by one holder's rules.
-func (f *preview) previewGroup(g *group, own rules, touches []touch) (Previewed, error) {
-	touches = slices.Clone(touches)
-	for i := range touches {
-		t := &touches[i]
-		t.after = t.after && own.allow(0, t.change.After)
-	}
-	if g.result == nil {
-		return Previewed{Deltas: flat(touches)}, nil
-	}
-	switch r := g.result.clone().(type) {
-	case *list:
-		return f.previewList(r, own, touches)
-	case *aggregate:
-		was := r.value()
-		for i := range touches {
-			r.apply(&touches[i])
-		}
-		if r.needsFill() {
-			if err := r.fill(f.now.at, own); err != nil {
-				return Previewed{}, err
-			}
-		}
-		return Previewed{Value: r.since(was)}, nil
-	default:
-		for i := range touches {
-			r.apply(&touches[i])
-		}
-		touches = slices.DeleteFunc(touches, func(t touch) bool { return !t.before && !t.after })
-		return Previewed{Deltas: flat(touches)}, nil
-	}
-}
-
-// previewList is that of a list, which is a copy.
-func (f *preview) previewList(l *list, own rules, touches []touch) (seen Previewed, err error) {
-	ids := idsOf(nil, l.visible())
-	for i := range touches {
-		l.apply(&touches[i])
-	}
-	if l.needsFill() {
-		if err := l.fill(f.now.at, own); err != nil {
-			return seen, err
-		}
-	}
-	for n := range l.includes {
-		c := &l.includes[n]
-		refs, err := c.references(l.visible(), &f.now)
-		if err != nil {
-			return seen, err
-		}
-		if deltas := c.follow(refs, func(i int) bool { return own.allow(1+n, refs[i].image) }); len(deltas) > 0 {
-			seen.Included = append(seen.Included, Included{Model: c.of.Model, Deltas: deltas})
-		}
-	}
-	seen.Deltas = l.join(diff(ids, l.visible(), f.now.seq-1, true), seen.Included)
-	return seen, nil
-}
-
-// move thinks of what a holder would be told that the commit gives another spec.
-func (f *preview) move(m Move) (err error) {
+// move adds the changes for a holder whose spec the commit would change.
+func (p *preview) move(m Move) error {
 	g := m.Holder.membership().group
 	if g == nil || g.query.serves(m.To) {
 		return nil
 	}
-	seen := Previewed{Closed: m.To == nil}
-	if was, valued := g.result.(*aggregate); valued {
-		if m.To != nil {
-			seen.Value, err = f.movedValue(m.To, was)
+	d := g.leaving(p.before)
+	d.move = m
+	if d.err != nil {
+		return d.err
+	}
+	var now result
+	if m.To != nil {
+		if err := d.check(); err != nil {
+			return err
 		}
-	} else {
-		err = f.moved(&seen, g, m.To)
+		now = newResult(m.To, m.To.ruled(), 0)
+		if err := fill(now, &commitView{at: p.now.at}, p.engine.rules(m.To)); err != nil {
+			return err
+		}
 	}
-	f.see(seen, m.Holder)
-	f.moving[m.Holder] = true
-	return err
-}
-
-func (f *preview) movedValue(to *Spec, was *aggregate) (*record.Value, error) {
-	if err := to.check(); err != nil {
-		return nil, err
-	}
-	now := newAggregate(to, to.ruled())
-	err := now.fill(f.now.at, f.engine.rules(to))
-	return now.since(was.value()), err
-}
-
-// moved compares the records that a group holds with those of another spec, nil
-// for none.
-func (f *preview) moved(seen *Previewed, g *group, to *Spec) error {
-	ids, err := g.ids(f.before)
-	if err != nil {
-		return err
-	}
-	var with includedIDs
-	if l, ok := g.result.(*list); ok {
-		with = l.includedIDs()
-	}
-	if to == nil {
-		seen.Deltas, seen.Included = diff(ids, nil, f.now.seq-1, false), with.diff(nil, f.now.seq-1)
-		return nil
-	}
-	if err := to.check(); err != nil {
-		return err
-	}
-	now := newList(to, 0)
-	if err := fill(now, &commitView{at: f.now.at}, f.engine.rules(to)); err != nil {
-		return err
-	}
-	seen.Included = with.diff(now, f.now.seq-1)
-	seen.Deltas = now.join(diff(ids, now.visible(), g.query.key.unchanged(f.now.seq-1, to), to.ordered()), seen.Included)
+	moved := d.moved(now, p.now.seq)
+	p.add(Previewed{Deltas: moved.Deltas, Value: moved.Value, Included: moved.Included, Closed: m.To == nil}, m.Holder)
+	p.moving[m.Holder] = true
 	return nil
 }

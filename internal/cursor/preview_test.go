@@ -1,7 +1,6 @@
 package cursor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,47 +15,47 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A prophet is a world whose moves are known before, and that keeps what each
-// client is told.
-type prophet struct {
+// A previewer is a world whose moves are known in advance. It records what each client
+// receives.
+type previewer struct {
 	*world
-	moves []Move
-	heard map[*replica]string
+	moves    []Move
+	received map[*replica]string
 }
 
-func (p *prophet) Rescope(store.Commit) []Move { return p.moves }
+func (p *previewer) Rescope(store.Commit) []Move { return p.moves }
 
-func (p *prophet) Deliver(c store.Commit, effects []Effect, moved []Moved) {
+func (p *previewer) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	for _, e := range effects {
 		for _, h := range e.Holders {
-			p.hear(p.heard, h, Previewed{Deltas: e.Deltas, Value: e.Value, Included: e.Included})
+			p.record(p.received, h, Previewed{Deltas: e.Deltas, Value: e.Value, Included: e.Included})
 		}
 	}
 	for _, m := range moved {
-		p.hear(p.heard, m.Holder, Previewed{Deltas: m.Deltas, Value: m.Value, Included: m.Included, Closed: m.To == nil})
+		p.record(p.received, m.Holder, Previewed{Deltas: m.Deltas, Value: m.Value, Included: m.Included, Closed: m.To == nil})
 	}
 	p.world.Deliver(c, effects, moved)
 }
 
-func (p *prophet) hear(by map[*replica]string, h Holder, seen Previewed) {
-	if seen.nothing() {
+func (p *previewer) record(by map[*replica]string, h Holder, seen Previewed) {
+	if seen.empty() {
 		return
 	}
-	text := fmt.Sprint(told(seen.Deltas), seen.Closed)
+	text := fmt.Sprint(deltaText(seen.Deltas), seen.Closed)
 	if seen.Value != nil {
 		text += seen.Value.String()
 	}
 	var with []string
 	for _, in := range seen.Included {
-		with = append(with, in.Model.Name+" "+told(in.Deltas))
+		with = append(with, in.Model.Name+" "+deltaText(in.Deltas))
 		p.counts["included"]++
 	}
 	slices.Sort(with)
 	by[h.(*replica)] += text + strings.Join(with, "; ")
 }
 
-// choose makes moves for the next commit.
-func (p *prophet) choose(r *rand.Rand) {
+// choose chooses the moves of the next commit.
+func (p *previewer) choose(r *rand.Rand) {
 	p.moves = nil
 	clients := slices.SortedFunc(maps.Keys(p.clients), func(a, b *replica) int { return a.number - b.number })
 	for _, c := range clients {
@@ -74,12 +73,12 @@ func (p *prophet) choose(r *rand.Rand) {
 	}
 }
 
-// TestWhatIsForeseenComesTrue holds: what a commit would do is what it does, to
-// each holder, and until it is made nothing has happened.
-func TestWhatIsForeseenComesTrue(t *testing.T) {
+// TestCommitsDoWhatTheirPreviewReported checks that a commit does to each holder what its
+// preview reported, and that the preview changes nothing.
+func TestCommitsDoWhatTheirPreviewReported(t *testing.T) {
 	r := querytest.Rand(t)
 	w := newWorld(t, r, 60, 90)
-	p := &prophet{world: w, heard: map[*replica]string{}}
+	p := &previewer{world: w, received: map[*replica]string{}}
 	w.engine = NewEngine(w.st, p, func(err error) { t.Error(err) })
 	w.engine.spare = 0
 	querytest.RunEngine(t, w.engine)
@@ -89,7 +88,7 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 		clients = append(clients, &replica{number: i, viewer: querytest.Pick(r, w.viewers)})
 	}
 	own := w.ids()
-	foreseen, seen := 0, map[*replica]string{}
+	previewed, seen := 0, map[*replica]string{}
 	for range 300 {
 		w.act(ctx, r, querytest.Pick(r, clients))
 		w.mu.Lock()
@@ -108,19 +107,19 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 			}
 		}
 		clear(seen)
-		clear(p.heard)
-		for range 2 { // to look does not change what is seen
+		clear(p.received)
+		for range 2 { // a second preview reports the same
 			clear(seen)
 			_, all, err := w.engine.Preview(ctx, func(seq uint64) (store.Commit, error) { return tx.Preview(ctx, seq) }, p.Rescope)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, f := range all {
-				p.hear(seen, f.Holder, f)
+				p.record(seen, f.Holder, f)
 			}
 		}
-		if len(p.heard) > 0 {
-			t.Fatal("somebody was told of what was only foreseen")
+		if len(p.received) > 0 {
+			t.Fatal("a preview reached a client")
 		}
 		c, err := tx.Commit(ctx)
 		var invalid *record.InvalidError
@@ -136,54 +135,21 @@ func TestWhatIsForeseenComesTrue(t *testing.T) {
 		if err := w.engine.Wait(ctx, c.Seq); err != nil {
 			t.Fatal(err)
 		}
-		if foreseen += len(seen); !maps.Equal(seen, p.heard) {
-			t.Fatalf("commit %d: foreseen was\n%s\nand told is\n%s", c.Seq, said(seen), said(p.heard))
+		if previewed += len(seen); !maps.Equal(seen, p.received) {
+			t.Fatalf("commit %d: preview was\n%s\nand received\n%s", c.Seq, allText(seen), allText(p.received))
 		}
 	}
-	if foreseen < 100 || w.counts["included"] < 10 {
-		t.Errorf("only %d were told anything, %d of included records", foreseen, w.counts["included"])
+	if previewed < 100 || w.counts["included"] < 10 {
+		t.Errorf("only %d received anything, %d of included records", previewed, w.counts["included"])
 	}
 	w.end()
 }
 
-func said(by map[*replica]string) string {
+func allText(by map[*replica]string) string {
 	var all []string
 	for c, text := range by {
 		all = append(all, fmt.Sprintf("%d: %s", c.number, text))
 	}
 	slices.Sort(all)
 	return strings.Join(all, "\n")
-}
-
-func TestRank(t *testing.T) {
-	b := newBench(t, store.Options{})
-	var records []any
-	for i := range 700 {
-		records = append(records, &querytest.Thing{Title: "x", Count: i})
-	}
-	querytest.Create(t, b.st, b.Things, records...)
-	at := func(read func(*store.Snapshot) error) error { return b.st.View(context.Background(), read) }
-	even := func(img *record.Image) bool { return querytest.Decoded(img).Count%2 == 0 }
-	for _, i := range []int{0, 1, 399, 698} {
-		var img *record.Image
-		if err := at(func(snap *store.Snapshot) (err error) {
-			img, err = snap.Get(b.Things, records[i].(*querytest.Thing).ID)
-			return err
-		}); err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range []struct {
-			spec Spec
-			want int
-		}{
-			{Spec{Scope: b.scope(`{}`, 5, "count")}, i},
-			{Spec{Scope: b.scope(`{}`, 5, "-count")}, 699 - i},
-			{Spec{Scope: b.scope(`{"count":{"gte":300}}`, 0, "count")}, max(i-300, 0)},
-			{Spec{Scope: b.scope(`{}`, 5, "count"), Allow: even}, (i + 1) / 2},
-		} {
-			if got, err := Rank(at, c.spec, img); err != nil || got != c.want {
-				t.Errorf("%d in %s: %d, %v; want %d", i, c.spec.Scope, got, err, c.want)
-			}
-		}
-	}
 }

@@ -7,21 +7,21 @@ import (
 	"sync/atomic"
 )
 
-// Progress is how far an engine has come, and who waits for it to come further.
+// progress is how far an engine has come. Callers can wait for it.
 type progress struct {
 	seq     atomic.Uint64
 	stopped chan struct{}
 	mu      sync.Mutex
-	waiters map[uint64]chan struct{} // each closed when its seq is reached
+	waiters map[uint64]chan struct{} // closed when their seq is reached
 }
 
-// Seq returns the newest commit that has been delivered.
+// Seq returns the number of the newest delivered commit.
 func (p *progress) Seq() uint64 { return p.seq.Load() }
 
-// Wait returns when the commits up to seq have been delivered. Else it returns
-// ctx's error, or [ErrStopped].
+// Wait waits until all commits up to seq have been delivered. It returns ctx's error,
+// or [ErrStopped] when the engine has stopped.
 func (p *progress) Wait(ctx context.Context, seq uint64) error {
-	reached := p.when(seq)
+	reached := p.reached(seq)
 	if reached == nil {
 		return nil
 	}
@@ -35,8 +35,9 @@ func (p *progress) Wait(ctx context.Context, seq uint64) error {
 	}
 }
 
-// when returns what is closed when seq is reached, nil when it has been.
-func (p *progress) when(seq uint64) <-chan struct{} {
+// reached returns a channel that is closed when seq is reached, or nil if it is
+// reached.
+func (p *progress) reached(seq uint64) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.seq.Load() >= seq {
@@ -48,7 +49,7 @@ func (p *progress) when(seq uint64) <-chan struct{} {
 	return p.waiters[seq]
 }
 
-// reach says that the commits up to seq have been delivered.
+// reach notes that all commits up to seq have been delivered.
 func (p *progress) reach(seq uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -8,47 +8,47 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A Spec is what a cursor is opened with.
+// A Spec describes a cursor to open.
 type Spec struct {
 	Scope query.Scope
 
-	// Value asks for a value of the scope's records in place of the records.
+	// Value asks for a value of the scope's records instead of the records.
 	Value query.ValueSpec
 
-	// Include asks for records that those of the scope refer to, at most once of a
-	// model. Such a spec is ordered.
+	// Include adds records that the scope's records refer to, with at most one
+	// Include for each model. A spec with includes is ordered.
 	Include []Include
 
-	// Inline says that a record is seen as one with what it includes: it changes when
-	// that does, and comes with it.
+	// Inline makes included records a part of the record that refers to them: it
+	// comes with them, and changes when they do.
 	Inline bool
 
-	// Tag keeps otherwise equal cursors apart. One who holds two with different
-	// rules needs it.
+	// Tag separates cursors that are otherwise equal. A client that holds two of them
+	// with different rules needs it.
 	Tag string
 
-	// Ordered asks for deltas that say After even where the scope has no order,
-	// limit or offset.
+	// Ordered asks for deltas with After even if the scope has no order, limit or
+	// offset.
 	Ordered bool
 
-	// Allow is the holder's own rule: of the records that the conditions hold
-	// for, those that it denies are not in the cursor; they count for no limit
-	// and no offset. nil allows all. It is asked when a record is read or
-	// changes, often under the engine's lock, and must neither wait for the
-	// engine nor call it. A panic denies. Holders of otherwise equal specs share
-	// a query as long as their rules answer alike.
+	// Allow is the holder's own rule. Records that it denies are not in the cursor
+	// and do not count for limit and offset. nil allows all records. The engine calls
+	// Allow when it reads a record and when a record changes, often under its lock,
+	// so Allow must neither wait for the engine nor call it. A panic denies the
+	// record. Holders of otherwise equal specs share a query, and its results as long
+	// as their rules answer alike.
 	Allow func(*record.Image) bool
 }
 
-// ordered reports whether there is an order to keep.
+// ordered reports whether the records have an order to keep.
 func (s *Spec) ordered() bool {
 	return !s.valued() && (s.Ordered || len(s.Include) > 0 || len(s.Scope.Order) > 0 || s.Scope.Limit > 0 || s.Scope.Offset > 0)
 }
 
-// valued reports whether a value is asked for.
+// valued reports whether the spec asks for a value.
 func (s *Spec) valued() bool { return s.Value.Kind != query.ValueNone }
 
-// check says what is wrong with a spec that a program made.
+// check returns an error if the spec is invalid.
 func (s *Spec) check() error {
 	if err := s.Scope.Check(); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (s *Spec) ruled() bool {
 	return s.Allow != nil || slices.ContainsFunc(s.Include, func(in Include) bool { return in.Allow != nil })
 }
 
-// rules returns the spec's rules, nil where it has none.
+// rules returns the spec's rules, or nil if it has none.
 func (s *Spec) rules() rules {
 	if !s.ruled() {
 		return nil
@@ -81,7 +81,7 @@ func (s *Spec) rules() rules {
 	return own
 }
 
-// forgetRules makes the spec one that can be shared.
+// forgetRules removes the rules, so that the spec can be shared.
 func (s *Spec) forgetRules() {
 	s.Allow, s.Include = nil, slices.Clone(s.Include)
 	for i := range s.Include {
@@ -89,7 +89,7 @@ func (s *Spec) forgetRules() {
 	}
 }
 
-// String returns the spec as a person reads it.
+// String returns the spec for display.
 func (s *Spec) String() string {
 	if s.valued() {
 		return s.Value.String() + " of " + s.Scope.String()
@@ -103,41 +103,41 @@ func (s *Spec) String() string {
 	return text
 }
 
-// A Holder is one open cursor of the caller's, by which it is known: a pointer to
-// a struct with a [Seat] embedded.
+// A Holder identifies one open cursor of the caller. It is a pointer to a struct that
+// embeds [Membership].
 type Holder interface{ membership() *Membership }
 
-// A Membership is where a holder is found among those who hold the same. It is for the
-// engine alone; the zero value is ready.
+// A Membership records which group a holder is in. Only the engine uses it; the zero
+// value is ready.
 type Membership struct {
-	group *group // nil: it holds nothing
-	at    int    // among the group's
+	group *group // nil if it holds nothing
+	at    int    // index among the group's holders
 }
 
 func (s *Membership) membership() *Membership { return s }
 
-// A Query is a spec that is kept current for those who hold it: its model,
-// conditions, order and window. Where they have rules, it is kept for each group
-// of holders that see the same.
+// A Query is a spec that the engine keeps current for its holders: a model,
+// conditions, an order and a window. If the holders have rules, the engine keeps a
+// result for each group of holders that see the same.
 type Query struct {
 	engine    *Engine
 	selector  *selector
 	key       *specKey
 	tag       string
 	number    uint64
-	at        int32 // among the selector's queries
+	at        int32 // index among the selector's queries
 	ruled     bool  // its holders have rules
-	ended     bool  // it follows no commits any more
+	ended     bool  // it no longer follows commits
 	openings  *opening
-	whole     group      // of a query without rules: all who hold it
-	partition *partition // of one with rules
+	whole     group      // of a query without rules: all holders
+	partition *partition // of a query with rules
 	cost      Cost
 }
 
-// A partition is the groups of a query whose holders have rules.
+// A partition divides the holders of a query with rules into groups.
 type partition struct {
 	groups []*group
-	alike  map[uint64]*group // by what they hold; nil: there are less than two
+	byHash map[uint64]*group // by the hash of the result; nil if there are fewer than two
 }
 
 // groups returns the groups of the query's holders.
@@ -148,22 +148,22 @@ func (q *Query) groups() []*group {
 	return []*group{&q.whole}
 }
 
-// Number returns the query's number. No other query has it, or had it.
+// Number returns the query's number. No other query ever has the same.
 func (q *Query) Number() uint64 { return q.number }
 
-// Spec returns what the query was opened with, its conditions in their canonical
-// form, without a rule.
+// Spec returns the spec that the query was opened with: its conditions in canonical
+// form, and without rules.
 func (q *Query) Spec() Spec {
 	spec := q.key.Spec
 	spec.Scope.Where, spec.Tag = q.selector.condition(), q.tag
 	return spec
 }
 
-// Ordered reports whether the query's records have an order to keep: its deltas
-// say After. Those of other queries stand by id.
+// Ordered reports whether the query's records have an order to keep, and its deltas
+// an After. Otherwise records are kept by id.
 func (q *Query) Ordered() bool { return q.key.ordered() }
 
-// Holders returns who holds the query. A [Sink] must not call it, and has
+// Holders returns the query's holders. A [Sink] must not call it; it has
 // [Effect.Holders].
 func (q *Query) Holders() []Holder {
 	q.engine.mu.Lock()
@@ -175,8 +175,8 @@ func (q *Query) Holders() []Holder {
 	return holders
 }
 
-// Len returns how many records the query remembers, for all who see the same
-// once, -1 where it needs none. A [Sink] must not call it.
+// Len returns how many records the query remembers, counted once for all holders that
+// see the same, or -1 if it needs none. A [Sink] must not call it.
 func (q *Query) Len() int {
 	q.engine.mu.Lock()
 	defer q.engine.mu.Unlock()
@@ -189,20 +189,16 @@ func (q *Query) Len() int {
 	return n
 }
 
-// plain reports whether the query remembers nothing.
-func (q *Query) plain() bool { return !q.ruled && !q.key.ordered() && !q.key.valued() }
+// stateless reports whether the query remembers nothing.
+func (q *Query) stateless() bool { return !q.ruled && !q.key.ordered() && !q.key.valued() }
 
-// live returns what a query without rules knows of its records, or its value,
-// nil if it does not.
+// live returns the result of a query without rules, or nil if it has none.
 func (q *Query) live() result { return q.whole.result }
 
-// empty returns a reading of the query that is yet to be filled.
-func (q *Query) empty() result {
-	if q.key.valued() {
-		spec := q.Spec()
-		return newAggregate(&spec, q.ruled)
-	}
-	return q.emptyList()
+// newResult returns an empty result of the query.
+func (q *Query) newResult() result {
+	spec := q.Spec()
+	return newResult(&spec, q.ruled, q.engine.spare)
 }
 
 func (q *Query) emptyList() *list {
@@ -210,8 +206,8 @@ func (q *Query) emptyList() *list {
 	return newList(&spec, q.engine.spare)
 }
 
-// remembered returns what of a reading, which is up to date, the query needs to
-// follow commits, nil for nothing.
+// remembered returns the part of a result, which is up to date, that the query needs
+// to follow commits; nil for nothing.
 func (q *Query) remembered(r result) result {
 	l, ok := r.(*list)
 	switch {
@@ -227,18 +223,20 @@ func (q *Query) remembered(r result) result {
 	}
 }
 
-// Reason says why every change of the query's model is tested against its
-// conditions, "" where an index finds the changes that may touch it.
+// Reason describes why every change of the query's model is tested against its
+// conditions. It returns "" if an index finds the changes that may touch it.
 func (q *Query) Reason() string {
 	where := q.selector.condition()
-	switch _, vague := where.Terms(query.TermFilter{}); {
-	case vague == nil:
+	_, uncovered := where.Terms(query.TermFilter{})
+	if uncovered == nil {
 		return ""
-	case vague.Op == query.OpAll:
+	}
+	switch word, _, _, _ := uncovered.Parts(); word {
+	case "all":
 		return "it has no conditions"
-	case vague.Op == query.OpAnd:
-		return fmt.Sprintf("nothing in %s names a value or a range", vague)
+	case "and":
+		return fmt.Sprintf("nothing in %s names a value or a range", uncovered)
 	default:
-		return fmt.Sprintf("%s names neither a value nor a range", vague)
+		return fmt.Sprintf("%s names neither a value nor a range", uncovered)
 	}
 }

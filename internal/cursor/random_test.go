@@ -36,15 +36,15 @@ func (w *world) act(ctx context.Context, r *rand.Rand, c *replica) {
 	}
 }
 
-// TestEveryCursorIsExactWhileAllHappensAtOnce holds the package's promise: after
-// every commit each client, which only applies what it is sent, holds what a
-// fresh and naive query finds.
+// TestEveryCursorIsExactWhileAllHappensAtOnce checks the package's promise: after every
+// commit, each client, which only applies what it receives, holds what a fresh and naive
+// query finds.
 func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
 	for _, rescopes := range []bool{false, true} {
 		r := querytest.Rand(t)
 		w := newWorld(t, r, 60, 60)
 		w.rescopes = rescopes
-		w.engine.spare, w.engine.memory = r.IntN(3), 1+r.IntN(400)
+		w.engine.spare, w.engine.historyLimit = r.IntN(3), 1+r.IntN(400)
 		querytest.RunEngine(t, w.engine)
 		ctx, cancel := context.WithCancel(context.Background())
 		var visitors, writers sync.WaitGroup
@@ -74,13 +74,13 @@ func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
 	}
 }
 
-// TestEveryCursorIsExact is the same one step after another, so that its seed
-// tells all.
+// TestEveryCursorIsExact is the same test one step after another, so that a seed reproduces
+// a failure.
 func TestEveryCursorIsExact(t *testing.T) {
 	r := querytest.Rand(t)
 	w := newWorld(t, r, 60, 90)
 	w.rescopes = true
-	w.engine.spare, w.engine.memory = 0, 1+r.IntN(400)
+	w.engine.spare, w.engine.historyLimit = 0, 1+r.IntN(400)
 	querytest.RunEngine(t, w.engine)
 	ctx := context.Background()
 	var clients []*replica

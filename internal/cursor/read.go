@@ -3,13 +3,12 @@ package cursor
 import (
 	"fmt"
 
-	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
-// Read returns the records of a spec in the state that at reads, in order. The
-// rule is asked while nothing is being read; a panic in it is not held up.
+// Read returns the records of a spec in the state that at reads, in order. It calls
+// the rule while the store is not being read, and does not recover a panic in it.
 func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*record.Image, error) {
 	if err := spec.Scope.Check(); err != nil {
 		return nil, err
@@ -21,8 +20,8 @@ func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*record
 	return l.visible(), nil
 }
 
-// ReadIncluded returns the records of a model that those of a spec include, by id,
-// in the state that at reads, as Read does.
+// ReadIncluded returns the records of a model that those of a spec include, by id, in
+// the state that at reads, as Read does.
 func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of *record.Model) ([]*record.Image, error) {
 	if err := spec.check(); err != nil {
 		return nil, err
@@ -47,21 +46,24 @@ func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (reco
 	if !spec.valued() {
 		return record.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
 	}
-	t := newAggregate(&spec, spec.ruled())
-	if err := t.fill(at, rules{spec.Allow}); err != nil {
+	a := newAggregate(&spec, spec.ruled())
+	if err := a.fill(at, rules{spec.Allow}); err != nil {
 		return record.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
 	}
-	return t.value(), nil
+	return a.value(), nil
 }
 
-// Rank returns how many records of a spec, whatever its limit and offset, stand
-// before img in the state that at reads: those that its conditions hold for and
-// its rule allows. It looks at no more than those.
+// rankBatch is how many records Rank reads first.
+const rankBatch = 256
+
+// Rank returns how many records of a spec come before img in the state that at reads:
+// those that satisfy the conditions and that the rule allows, regardless of limit and
+// offset. It reads few records after img.
 func Rank(at func(read func(*store.Snapshot) error) error, spec Spec, img *record.Image) (int, error) {
 	if err := spec.check(); err != nil {
 		return 0, err
 	}
-	rank, batch := 0, query.Budget
+	rank, batch := 0, rankBatch
 	for after := (*record.Image)(nil); ; batch *= 2 {
 		var found []*record.Image
 		err := at(func(snap *store.Snapshot) (err error) {

@@ -7,9 +7,9 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// Pages are what was read last to begin lists that have an end: those who open the
-// same at the same state, of whom many may come back at once, read it once, even
-// where each has a rule of its own. They are safe for concurrent use.
+// readCache keeps the first rows of recently opened windows, so that many clients
+// opening one query at one seq, for example after a restart, read the store once,
+// even if each has its own rule. It is safe for concurrent use.
 type readCache struct {
 	mu  sync.Mutex
 	all map[readKey]*cachedRead
@@ -20,115 +20,116 @@ type readKey struct {
 	seq   uint64
 }
 
-// A cachedRead is the records that a list reads first, and what they refer to.
+// A cachedRead holds the records that a list reads first, and those they refer to.
 type cachedRead struct {
-	again    bool // it was asked for again
+	reused   bool // it was used again since the last sweep
 	once     sync.Once
 	images   []*record.Image
 	complete bool
 	err      error
 
 	mu       sync.Mutex
-	referred map[record.Key]*record.Image // nil: there is none
+	referred map[record.Key]*record.Image // nil if there is none
 }
 
 const (
-	maxPages    = 64
-	maxReferred = 1 << 10 // records of a page
+	maxCachedReads = 64
+	maxReferred    = 1 << 10 // records that one cachedRead refers to
 )
 
-// lookup finds what the page's records refer to, as far as others have read it.
-func (p *cachedRead) lookup(of *record.Model, all []reference) (missing bool) {
-	if p == nil {
+// lookup sets the images of references that another caller has read. It reports
+// whether some are missing.
+func (r *cachedRead) lookup(of *record.Model, all []reference) (missing bool) {
+	if r == nil {
 		return true
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for i := range all {
-		r := &all[i]
-		if image, read := p.referred[record.Key{Model: of, ID: r.id}]; read && r.unread {
-			r.image, r.unread = image, false
+		ref := &all[i]
+		if image, read := r.referred[record.Key{Model: of, ID: ref.id}]; read && ref.unread {
+			ref.image, ref.unread = image, false
 		}
-		missing = missing || r.unread
+		missing = missing || ref.unread
 	}
 	return missing
 }
 
-// add keeps what was read, for others.
-func (p *cachedRead) add(of *record.Model, all []reference) {
-	if p == nil {
+// add keeps the images of references for other callers.
+func (r *cachedRead) add(of *record.Model, all []reference) {
+	if r == nil {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.referred)+len(all) > maxReferred || p.referred == nil {
-		p.referred = map[record.Key]*record.Image{}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.referred)+len(all) > maxReferred || r.referred == nil {
+		r.referred = map[record.Key]*record.Image{}
 	}
-	for _, r := range all {
-		if r.unread {
-			p.referred[record.Key{Model: of, ID: r.id}] = r.image
+	for _, ref := range all {
+		if ref.unread {
+			r.referred[record.Key{Model: of, ID: ref.id}] = ref.image
 		}
 	}
 }
 
-// get returns the page of a key; it may have to be read.
-func (p *readCache) get(key readKey) *cachedRead {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	found := p.all[key]
+// get returns the read with a key, which may have to be done.
+func (c *readCache) get(key readKey) *cachedRead {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found := c.all[key]
 	if found != nil {
-		found.again = true
+		found.reused = true
 		return found
 	}
-	if len(p.all) >= maxPages || p.all == nil {
-		p.sweep()
+	if len(c.all) >= maxCachedReads || c.all == nil {
+		c.sweep()
 	}
-	p.all[key] = new(cachedRead)
-	return p.all[key]
+	c.all[key] = new(cachedRead)
+	return c.all[key]
 }
 
-// sweep makes room: it keeps those that were asked for again since the last time,
-// if they leave any.
-func (p *readCache) sweep() {
+// sweep makes room. It keeps the reads that were used again since the last sweep,
+// unless these are too many.
+func (c *readCache) sweep() {
 	kept := map[readKey]*cachedRead{}
-	for key, page := range p.all {
-		if page.again {
-			page.again = false
-			kept[key] = page
+	for key, read := range c.all {
+		if read.reused {
+			read.reused = false
+			kept[key] = read
 		}
 	}
-	if p.all = kept; len(kept) > maxPages/2 {
-		p.all = map[readKey]*cachedRead{}
+	if c.all = kept; len(kept) > maxCachedReads/2 {
+		c.all = map[readKey]*cachedRead{}
 	}
 }
 
-// drop forgets a page that could not be read.
-func (p *readCache) drop(key readKey, failed *cachedRead) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.all[key] == failed {
-		delete(p.all, key)
+// drop removes a failed read.
+func (c *readCache) drop(key readKey, failed *cachedRead) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all[key] == failed {
+		delete(c.all, key)
 	}
 }
 
-// fill fills an empty reading with the state after the commit seq.
+// fill fills an empty result with the state after the commit seq.
 func (e *Engine) fill(ctx context.Context, r result, seq uint64, own rules) error {
 	now := commitView{at: e.at(ctx, seq)}
 	if l, ok := r.(*list); ok && l.scope.End() > 0 {
 		key := readKey{l.scope.Key(), seq}
-		p := e.pages.get(key)
-		p.once.Do(func() {
+		cached := e.firstReads.get(key)
+		cached.once.Do(func() {
 			first := list{scope: l.scope, spare: l.spare}
-			p.images, p.err = first.next(e.at(context.WithoutCancel(ctx), seq), first.missing())
-			p.complete = first.complete
+			cached.images, cached.err = first.next(e.at(context.WithoutCancel(ctx), seq), first.missing())
+			cached.complete = first.complete
 		})
-		if p.err != nil {
-			e.pages.drop(key, p)
-			return p.err
+		if cached.err != nil {
+			e.firstReads.drop(key, cached)
+			return cached.err
 		}
-		l.complete = p.complete
-		l.append(p.images, func(i int) bool { return own.allow(0, p.images[i]) })
-		now.cached = p
+		l.complete = cached.complete
+		l.append(cached.images, func(i int) bool { return own.allow(0, cached.images[i]) })
+		now.cached = cached
 	}
 	return fill(r, &now, own)
 }

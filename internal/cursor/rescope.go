@@ -12,39 +12,85 @@ import (
 // A Move gives a holder another spec.
 type Move struct {
 	Holder Holder
-	To     *Spec // nil: it is closed
+	To     *Spec // nil closes the holder
 }
 
-// Moved is what a commit did to a holder that it gave another spec.
+// Moved is what a commit did to a holder whose spec it changed.
 type Moved struct {
 	Holder Holder
 	From   *Query
-	To     *Query        // nil: it is closed
+	To     *Query        // nil if it is closed
 	Deltas []Delta       // from what it held before the commit to what it holds after it
-	Value  *record.Value // of a cursor of a value: what it is now, if that is another
+	Value  *record.Value // the new value of a cursor that carries one, if it changed
 
-	Included []Included // what else
+	Included []Included // changes of included records
 
-	// Resync says why there are no deltas, as in [Effect]: the holder holds
-	// nothing until it is opened again.
+	// Resync is the reason why there are no deltas, as in [Effect]. The holder then
+	// holds nothing until it is opened again.
 	Resync string
 }
 
-// A leaving is a holder on its way from one query to another.
+// A leavingHolder is a holder between two queries, with what it held before the
+// commit that moves it.
 type leavingHolder struct {
-	move  Move
-	from  *Query
-	ids   []record.ID // that it held
-	with  includedIDs
-	value record.Value // or this
-	err   error
+	move     Move
+	from     *Query
+	ids      []record.ID
+	included includedIDs
+	value    record.Value // if the query carries a value, instead of ids
+	err      error
 }
 
-// detach takes the holders that move away from their queries, with what they
-// held before the commit: none of it reaches them under their old spec.
+// leaving returns a leavingHolder without a move for holders of the group. before
+// views the state that they hold.
+func (g *group) leaving(before view) leavingHolder {
+	d := leavingHolder{from: g.query}
+	switch r := g.result.(type) {
+	case *aggregate:
+		d.value = r.value()
+		return d
+	case *list:
+		d.included = r.includedIDs()
+	}
+	d.ids, d.err = g.ids(before)
+	return d
+}
+
+// check returns an error if the holder cannot move.
+func (d *leavingHolder) check() error {
+	to := d.move.To
+	if err := to.check(); err != nil {
+		return err
+	}
+	if to.valued() != d.from.key.valued() {
+		from := d.from.Spec()
+		return fmt.Errorf("%s cannot become %s: one carries records, one a value", &from, to)
+	}
+	return nil
+}
+
+// moved returns what the commit seq does to the holder. now is what it holds after
+// the commit, nil for nothing.
+func (d *leavingHolder) moved(now result, seq uint64) Moved {
+	m := Moved{Holder: d.move.Holder, From: d.from}
+	switch now := now.(type) {
+	case *aggregate:
+		m.Value = now.since(d.value)
+	case *list:
+		m.Included = d.included.diff(now, seq-1)
+		since := d.from.key.resendAfter(seq-1, d.move.To)
+		m.Deltas = now.nest(diff(d.ids, now.visible(), since, d.move.To.ordered()), m.Included)
+	default:
+		m.Deltas, m.Included = diff(d.ids, nil, seq-1, false), d.included.diff(nil, seq-1)
+	}
+	return m
+}
+
+// detach removes the moving holders from their queries and notes what they held
+// before the commit: nothing of the commit reaches them under their old spec.
 func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 	before := e.at(context.Background(), c.Seq-1)
-	held := map[*group]*leavingHolder{}
+	left := map[*group]leavingHolder{}
 	var leaving []leavingHolder
 	for _, m := range moves {
 		if o := e.openings[m.Holder]; o != nil {
@@ -53,24 +99,18 @@ func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 		}
 		g := m.Holder.membership().group
 		if g == nil {
-			e.early[m.Holder] = m.To
+			e.moved[m.Holder] = m.To
 			continue
 		}
 		if g.query.serves(m.To) {
 			continue
 		}
-		d := leavingHolder{move: m, from: g.query}
-		if t, ok := g.result.(*aggregate); ok {
-			d.value = t.value()
-		} else if known := held[g]; known != nil {
-			d.ids, d.with, d.err = known.ids, known.with, known.err
-		} else {
-			if l, ok := g.result.(*list); ok {
-				d.with = l.includedIDs()
-			}
-			d.ids, d.err = g.ids(before)
-			held[g] = &d
+		d, known := left[g]
+		if !known {
+			d = g.leaving(before)
+			left[g] = d
 		}
+		d.move = m
 		e.detachHolder(m.Holder)
 		leaving = append(leaving, d)
 	}
@@ -87,7 +127,7 @@ func (e *Engine) redirect(o *opening, to *Spec) {
 	o.spec, o.stale = *to, true
 }
 
-// serves reports whether the query is what a holder of the spec would share.
+// serves reports whether a holder of the spec would share the query.
 func (q *Query) serves(to *Spec) bool {
 	if to == nil || q.ruled || to.ruled() || q.key.Scope.Model != to.Scope.Model {
 		return false
@@ -96,30 +136,25 @@ func (q *Query) serves(to *Spec) bool {
 		query.Compare(q.selector.condition(), query.Canonical(to.Scope.Where)) == 0
 }
 
-// attach brings the holders that move to their new queries, as of the commit.
+// attach adds the moving holders to their new queries, as of the commit.
 func (e *Engine) attach(c store.Commit, leaving []leavingHolder) []Moved {
 	at := e.at(context.Background(), c.Seq)
 	read := map[*Query]result{}
 	var moved []Moved
-	for _, d := range leaving {
-		m := Moved{Holder: d.move.Holder, From: d.from}
+	for i := range leaving {
+		d := &leaving[i]
+		var to *Query
 		var now result
 		err := d.err
 		if err == nil && d.move.To != nil {
-			m.To, now, err = e.rejoin(d, at, read)
+			to, now, err = e.rejoin(d, at, read)
 		}
-		switch now := now.(type) {
-		case *aggregate:
-			m.Value = now.since(d.value)
-		case *list:
-			m.Included = d.with.diff(now, c.Seq-1)
-			m.Deltas = now.join(diff(d.ids, now.visible(), d.from.key.unchanged(c.Seq-1, d.move.To), m.To.Ordered()), m.Included)
-		default:
-			m.Deltas = diff(d.ids, nil, c.Seq-1, false)
-			m.Included = d.with.diff(nil, c.Seq-1)
-		}
+		m := Moved{Holder: d.move.Holder, From: d.from}
 		if err != nil {
-			m.To, m.Deltas, m.Included, m.Resync = nil, nil, nil, e.reason(err)
+			m.Resync = e.resyncReason(err)
+		} else {
+			m = d.moved(now, c.Seq)
+			m.To = to
 		}
 		moved = append(moved, m)
 	}
@@ -129,16 +164,12 @@ func (e *Engine) attach(c store.Commit, leaving []leavingHolder) []Moved {
 	return moved
 }
 
-// rejoin makes a holder one of its new query's, and returns what that shows; read
-// holds what is known of it already.
-func (e *Engine) rejoin(d leavingHolder, at view, read map[*Query]result) (*Query, result, error) {
+// rejoin adds a holder to its new query and returns the query's result. read caches
+// the results of queries.
+func (e *Engine) rejoin(d *leavingHolder, at view, read map[*Query]result) (*Query, result, error) {
 	to := d.move.To
-	if err := to.check(); err != nil {
+	if err := d.check(); err != nil {
 		return nil, nil, err
-	}
-	if to.valued() != d.from.key.valued() {
-		from := d.from.Spec()
-		return nil, nil, fmt.Errorf("%s cannot become %s: one carries records, one a value", &from, to)
 	}
 	q, own := e.query(*to), e.rules(to)
 	now := read[q]
@@ -146,7 +177,7 @@ func (e *Engine) rejoin(d leavingHolder, at view, read map[*Query]result) (*Quer
 		now = q.live()
 	}
 	if now == nil {
-		now = q.empty()
+		now = q.newResult()
 		if err := fill(now, &commitView{at: at}, own); err != nil {
 			e.release(q)
 			return nil, nil, err

@@ -8,42 +8,60 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A result is what has been read of a query for those who see the same: a list,
-// a tally or a sight. It follows the commits from then on, and is not for
+// A result is what holders that see the same have read of a query: a list, an
+// aggregate or an idSet. It follows commits from then on. It is not safe for
 // concurrent use.
 type result interface {
 	fill(at view, own rules) error
-	needsFill() bool // it has to be filled again
+	needsFill() bool // it must be filled again
 	asksRule(t *touch) bool
 	apply(t *touch)
 
 	clone() result
-	hash() uint64        // the same for those that hold the same
-	unify(r result) bool // it holds what r does, and becomes what they know in common
+	hash() uint64        // equal for results that hold the same
+	unify(r result) bool // if it holds what r does, it keeps what both know and returns true
 
-	len() int // how many records it remembers, -1 where it needs none
+	len() int // number of remembered records, -1 if none are needed
 }
 
-// A commitView is a commit, or several, that readings follow: what they changed, and
-// the state after them.
+// A commitView is one or more commits that results follow: their changes, and the
+// state after them.
 type commitView struct {
 	seq     uint64
 	changes []store.Change
 	at      view
-	cached  *cachedRead // of what is read; nil: there is none
+	cached  *cachedRead // of the records that are read; nil if there is none
+	preview *preview    // nil if the commit was made
 }
 
-// change returns the last change of a record, nil if there is none.
-func (m *commitView) change(of *record.Model, id record.ID) *store.Change {
-	for i := len(m.changes) - 1; i >= 0; i-- {
-		if c := &m.changes[i]; c.ID == id && c.Model == of {
+// fail ends a group that cannot follow the commit, or fails the preview.
+func (v *commitView) fail(effects []Effect, g *group, err error) []Effect {
+	if v.preview == nil {
+		return g.query.engine.failGroup(effects, g, err)
+	}
+	v.preview.err = err
+	return effects
+}
+
+// change returns the last change of a record, or nil if there is none.
+func (v *commitView) change(of *record.Model, id record.ID) *store.Change {
+	for i := len(v.changes) - 1; i >= 0; i-- {
+		if c := &v.changes[i]; c.ID == id && c.Model == of {
 			return c
 		}
 	}
 	return nil
 }
 
-// fill reads all that a new reading is to know at a moment.
+// newResult returns an empty result of a spec.
+func newResult(spec *Spec, ruled bool, spare int) result {
+	if spec.valued() {
+		return newAggregate(spec, ruled)
+	}
+	return newList(spec, spare)
+}
+
+// fill reads everything that a new result must know.
 func fill(r result, now *commitView, own rules) error {
 	if err := r.fill(now.at, own); err != nil {
 		return err
@@ -51,7 +69,7 @@ func fill(r result, now *commitView, own rules) error {
 	return loadIncludes(r, now, own)
 }
 
-// loadIncludes brings the company of a list, if it has one, up to a moment.
+// loadIncludes brings the included records of a list, if r is one, up to date.
 func loadIncludes(r result, now *commitView, own rules) error {
 	if l, ok := r.(*list); ok {
 		return l.loadIncludes(now, own)
@@ -59,8 +77,7 @@ func loadIncludes(r result, now *commitView, own rules) error {
 	return nil
 }
 
-// A idSet is which records a rule has let its holder see, where they have no
-// order.
+// An idSet holds the ids of the records that a rule allows, if there is no order.
 type idSet map[record.ID]struct{}
 
 func newIDSet(images []*record.Image) idSet {
@@ -77,7 +94,8 @@ func (idSet) needsFill() bool { return false }
 
 func (idSet) asksRule(t *touch) bool { return t.after }
 
-// apply follows one change of a record, and notes whether it was in sight.
+// apply follows the change of one record. It sets before to whether the record was in
+// the set.
 func (s idSet) apply(t *touch) {
 	id := t.change.ID
 	if _, t.before = s[id]; t.after {

@@ -11,19 +11,19 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A resume is what a holder is to be led on from.
+// resume is the state of resuming a holder.
 type resume struct {
-	held   *Resume // nil: nothing
-	resync string  // why not, though something is held
+	from   *Resume // nil if the client holds nothing
+	resync string  // why the client cannot resume
 
-	sameScope bool // it is a state of what is opened, and the history leads on from it
+	byHistory bool // the history has all changes since then
 
-	known bool // what is held:
-	ids   []record.ID
-	with  includedIDs
+	loaded   bool // ids and included are what the client held
+	ids      []record.ID
+	included includedIDs
 }
 
-// loadResume looks at what is held.
+// loadResume prepares to resume from a position.
 func (e *Engine) loadResume(ctx context.Context, from *Resume, spec *Spec) (*resume, error) {
 	if from == nil {
 		return &resume{}, nil
@@ -43,66 +43,66 @@ func (e *Engine) loadResume(ctx context.Context, from *Resume, spec *Spec) (*res
 			return nil, err
 		}
 	}
-	p := &resume{held: from}
+	r := &resume{from: from}
 	if !from.opens(spec) {
-		return p, nil
+		return r, nil
 	}
 	var err error
-	p.sameScope, err = e.reachesBack(ctx, from.Seq)
-	return p, err
+	r.byHistory, err = e.reachesBack(ctx, from.Seq)
+	return r, err
 }
 
-// opens reports whether what is held is a state of the spec, of which the history
-// can tell.
-func (h *Resume) opens(spec *Spec) bool {
-	if h.Spec.ruled() != spec.ruled() || spec.ruled() && !h.Same {
+// opens reports whether h is a position of spec itself, so that the history can
+// answer.
+func (r *Resume) opens(spec *Spec) bool {
+	if r.Spec.ruled() != spec.ruled() || spec.ruled() && !r.SameRule {
 		return false
 	}
-	return h.Spec.Tag == spec.Tag && string(h.Spec.appendKey(nil)) == string(spec.appendKey(nil)) &&
-		query.Compare(query.Canonical(h.Spec.Scope.Where), query.Canonical(spec.Scope.Where)) == 0
+	return r.Spec.Tag == spec.Tag && string(r.Spec.appendKey(nil)) == string(spec.appendKey(nil)) &&
+		query.Compare(query.Canonical(r.Spec.Scope.Where), query.Canonical(spec.Scope.Where)) == 0
 }
 
-// readResume reads the ids that are held, where the history does not tell.
-func (e *Engine) readResume(ctx context.Context, p *resume) error {
-	if p.held == nil || p.known || p.sameScope {
+// readResume reads the ids that the client held, if the history cannot answer.
+func (e *Engine) readResume(ctx context.Context, r *resume) error {
+	if r.from == nil || r.loaded || r.byHistory {
 		return nil
 	}
-	l, err := e.readList(ctx, p.held.Seq, &p.held.Spec)
+	l, err := e.readList(ctx, r.from.Seq, &r.from.Spec)
 	switch {
 	case errors.Is(err, store.ErrExpired):
-		*p = resume{resync: Expired}
+		*r = resume{resync: Expired}
 		return nil
 	case err != nil:
 		return err
 	}
-	p.ids, p.with, p.known = idsOf(nil, l.visible()), l.includedIDs(), true
+	r.ids, r.included, r.loaded = idsOf(nil, l.visible()), l.includedIDs(), true
 	return nil
 }
 
-// canResume reports whether it is known what leads the opening's holder on. If not,
-// what it held has to be read.
-func (e *Engine) canResume(p *resume, o *opening, now result, at view) bool {
-	if !p.sameScope {
-		return p.held == nil || p.known
+// canResume reports whether the holder can be resumed with what is known. If not,
+// what it held must be read.
+func (e *Engine) canResume(r *resume, o *opening, now result, at view) bool {
+	if !r.byHistory {
+		return r.from == nil || r.loaded
 	}
 	h, scope := e.history, o.query.Spec().Scope
-	p.sameScope = h != nil && h.since <= p.held.Seq && (scope.End() == 0 || h.fewMatches(&scope, p.held.Seq))
-	if !p.sameScope || !o.query.Ordered() {
-		return p.sameScope
+	r.byHistory = h != nil && h.since <= r.from.Seq && (scope.End() == 0 || h.fewMatches(&scope, r.from.Seq))
+	if !r.byHistory || !o.query.Ordered() {
+		return r.byHistory
 	}
 	was := now.clone().(*list)
-	for _, t := range e.missed(p, o) {
+	for _, t := range e.missed(r, o) {
 		was.apply(&touch{&store.Change{Before: t.change.After, After: t.change.Before}, t.after, t.before})
 	}
-	p.sameScope, p.ids = false, idsOf(nil, was.visible())
+	r.byHistory, r.ids = false, idsOf(nil, was.visible())
 	var err error
-	p.with, err = was.resumeIDs(h, p.held.Seq, o.own, at)
-	p.known = err == nil && !was.needsFill()
-	return p.known
+	r.included, err = was.resumeIDs(h, r.from.Seq, o.rules, at)
+	r.loaded = err == nil && !was.needsFill()
+	return r.loaded
 }
 
-// resumeIDs returns what the records of the list, as they were after the commit seq,
-// included then. The rules are those of then; at reads the present.
+// resumeIDs returns which records the list's records included after the commit seq.
+// The list and the rules must be those of that time; at reads the current state.
 func (l *list) resumeIDs(h *history, seq uint64, own rules, at view) (includedIDs, error) {
 	if len(l.includes) == 0 {
 		return nil, nil
@@ -127,52 +127,53 @@ func (l *list) resumeIDs(h *history, seq uint64, own rules, at view) (includedID
 	return with, nil
 }
 
-// missed returns what the history says to have become of the opening's records, as
-// the holder's rule sees them.
-func (e *Engine) missed(p *resume, o *opening) []touch {
+// missed returns, from the history, what happened to the opening's records, as the
+// holder's rule sees them.
+func (e *Engine) missed(r *resume, o *opening) []touch {
 	scope := o.query.Spec().Scope
-	touches := e.history.missed(scope.Model, &scope.Where, p.held.Seq)
+	touches := e.history.missed(scope.Model, &scope.Where, r.from.Seq)
 	for i := range touches {
 		t := &touches[i]
-		t.before = t.before && o.own.allow(0, t.change.Before)
-		t.after = t.after && o.own.allow(0, t.change.After)
+		t.before = t.before && o.rules.allow(0, t.change.Before)
+		t.after = t.after && o.rules.allow(0, t.change.After)
 	}
 	return slices.DeleteFunc(touches, func(t touch) bool { return !t.before && !t.after })
 }
 
-// A sharedResume is what leads a group's holder on. It serves others who come back from the
-// same, until the next commit.
+// A sharedResume is the answer to a resume. It serves other clients that resume the
+// same group from the same position, until the next commit.
 type sharedResume struct {
-	held     *Resume
-	ids      []record.ID
-	with     includedIDs
-	delta    []Delta
-	included []Included
+	origin      *Resume
+	loaded      bool // ids and includedIDs are what the clients held
+	ids         []record.ID
+	includedIDs includedIDs
+	delta       []Delta
+	included    []Included
 }
 
-// from reports whether the lead begins where the past is.
-func (l *sharedResume) from(p *resume) bool {
-	return l.held.Seq == p.held.Seq && l.held.Spec.looksAs(&p.held.Spec) &&
-		slices.Equal(l.ids, p.ids) && maps.EqualFunc(l.with, p.with, slices.Equal)
+// serves reports whether the answer is also the one to r.
+func (s *sharedResume) serves(r *resume) bool {
+	return s.origin.Seq == r.from.Seq && s.loaded == r.loaded && s.origin.Spec.nestsAs(&r.from.Spec) &&
+		slices.Equal(s.ids, r.ids) && maps.EqualFunc(s.includedIDs, r.included, slices.Equal)
 }
 
 const maxSharedResumes = 64
 
-// shareResume tells a holder of the group what leads it on, and whether others are told the
-// same.
+// shareResume sets the deltas of a resumed holder of the group, and whether others
+// get the same slices.
 func (e *Engine) shareResume(g *group, from *resume, to *Opened, find func() ([]Delta, []Included)) {
-	if len(g.holders) == 1 || g.query.ruled && !from.known {
-		to.Delta, to.Included = find()
+	if len(g.holders) == 1 || g.query.ruled && !from.loaded {
+		to.Deltas, to.Included = find()
 		return
 	}
-	known, ok := e.leads[g]
-	if !ok || !known.from(from) {
-		if len(e.leads) >= maxSharedResumes {
-			clear(e.leads)
+	known, ok := e.sharedResumes[g]
+	if !ok || !known.serves(from) {
+		if len(e.sharedResumes) >= maxSharedResumes {
+			clear(e.sharedResumes)
 		}
-		known = sharedResume{held: from.held, ids: from.ids, with: from.with}
+		known = sharedResume{origin: from.from, loaded: from.loaded, ids: from.ids, includedIDs: from.included}
 		known.delta, known.included = find()
-		e.leads[g] = known
+		e.sharedResumes[g] = known
 	}
-	to.Delta, to.Included, to.Shared = known.delta, known.included, true
+	to.Deltas, to.Included, to.Shared = known.delta, known.included, true
 }

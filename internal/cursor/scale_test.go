@@ -23,10 +23,10 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// The benchmarks here are about size: how much more it costs when there is more.
-// What is compared is done in turns, and medians are compared. They are of a
-// million records and cursors, unless TOWER_BENCH_RECORDS and TOWER_BENCH_CURSORS
-// say otherwise. With -short they only show that they run.
+// The benchmarks in this file measure how cost grows with size. They run what they compare
+// in turns and compare medians. They use a million records and cursors, unless
+// TOWER_BENCH_RECORDS and TOWER_BENCH_CURSORS set other numbers. With -short they only
+// check that they run.
 
 func size(b *testing.B, variable string) int {
 	text := os.Getenv(variable)
@@ -50,7 +50,7 @@ type memo struct {
 	Text  string `json:"text"`
 }
 
-// Memos are many, of as many owners as there are windows; the first owner has some
+// There are as many owners of memos as there are windows; the first owner has a few memos
 // more than the others.
 const (
 	windows   = 10_000
@@ -60,8 +60,8 @@ const (
 
 var memoText = strings.Repeat("x", 150)
 
-// openMemos opens a store of n memos, in a file that is made once for all
-// benchmarks that name it so.
+// openMemos opens a store of n memos, in a file that is made once for all benchmarks that
+// use its name.
 func openMemos(b *testing.B, name string, n int) (*store.Store, *record.Model) {
 	memos, err := record.NewModel("memos", &memo{})
 	if err != nil {
@@ -111,7 +111,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// newest is the twenty newest of all.
+// newest returns the scope of the twenty newest memos.
 func newest(memos *record.Model) query.Scope {
 	return query.Scope{Model: memos, Order: []query.Order{{Field: memos.Field("createdAt"), Desc: true}}, Limit: 20}
 }
@@ -121,8 +121,8 @@ func middle(of []time.Duration) time.Duration {
 	return of[len(of)/2]
 }
 
-// A gallery is an engine with ten thousand windows open, the twenty last of each
-// owner. It is given commits by hand.
+// A gallery is an engine with ten thousand open windows, each on the last twenty memos of
+// an owner. The benchmark delivers the commits.
 type gallery struct {
 	*testing.B
 	st     *store.Store
@@ -133,9 +133,9 @@ type gallery struct {
 func newGallery(b *testing.B, file string, records, windows int) *gallery {
 	g := &gallery{B: b}
 	g.st, g.memos = openMemos(b, file, records)
-	g.engine = NewEngine(g.st, &witness{}, func(err error) { b.Error(err) })
+	g.engine = NewEngine(g.st, &recorder{}, func(err error) { b.Error(err) })
 	for i := range windows {
-		if err := g.engine.Open(b.Context(), &guest{name: i}, Spec{Scope: g.window(i)}, nil, func(Opened) {}); err != nil {
+		if err := g.engine.Open(b.Context(), &namedHolder{name: i}, Spec{Scope: g.window(i)}, nil, func(Opened) {}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -147,7 +147,7 @@ func (g *gallery) window(owner int) query.Scope {
 		Where: query.Is(g.memos.Field("owner"), record.StringValue(ownerOf(owner)))}
 }
 
-// deliver makes a commit, and returns how long the engine takes for it.
+// deliver makes a commit and returns how long the engine takes for it.
 func (g *gallery) deliver(fn func(*store.Tx) error) time.Duration {
 	g.Helper()
 	c := querytest.Commit(g, g.st, fn)
@@ -156,7 +156,7 @@ func (g *gallery) deliver(fn func(*store.Tx) error) time.Duration {
 	return time.Since(start)
 }
 
-// make makes memos of the first owner.
+// make creates memos of the first owner.
 func (g *gallery) make(n int) time.Duration {
 	return g.deliver(func(tx *store.Tx) error {
 		for range n {
@@ -189,24 +189,24 @@ func (g *gallery) delete(n int) time.Duration {
 	})
 }
 
-// touch has a record enter a window and leave it, and returns how long the engine
-// takes for the longer of the two.
+// touch makes a record enter a window and leave it, and returns the time of the slower
+// step.
 func (g *gallery) touch() time.Duration { return max(g.make(1), g.delete(1)) }
 
-// refill lets go of a record that a window needs to be full, as of some before it,
-// and returns how long the engine takes for that one.
+// refill deletes records until a window must be refilled, and returns how long the engine
+// takes for that commit.
 func (g *gallery) refill() time.Duration {
 	l := list{scope: &query.Scope{Limit: 20}, spare: spare}
-	held := l.capacity()
-	g.delete(held - 20)
+	kept := l.capacity()
+	g.delete(kept - 20)
 	took := g.delete(1)
-	g.make(held - 20 + 1)
+	g.make(kept - 20 + 1)
 	return took
 }
 
-// BenchmarkOneOf10kWindows is a change that touches one of ten thousand windows of
-// twenty, over many records, beside the same over ten thousand: a record that
-// comes and goes, and one whose place has to be filled from the store.
+// BenchmarkOneOf10kWindows changes one of ten thousand windows of twenty, over many records
+// and, for comparison, over ten thousand: with a record that enters and leaves, and with
+// one whose place must be refilled from the store.
 func BenchmarkOneOf10kWindows(b *testing.B) {
 	n := size(b, "TOWER_BENCH_RECORDS")
 	open := min(n, windows)
@@ -228,20 +228,20 @@ func BenchmarkOneOf10kWindows(b *testing.B) {
 type hall struct {
 	engine *Engine
 	size   int
-	each   float64 // bytes that a cursor takes, its holder's seat and the text of its value included
+	each   float64 // bytes for each cursor, with its holder's membership and the text of its value
 	commit store.Commit
 }
 
 func newHall(b *testing.B, n int) *hall {
-	empty := held()
+	empty := heapInUse()
 	e, m := openEngine(b, n, equality)
-	each := float64(held()-empty) / float64(n)
+	each := float64(heapInUse()-empty) / float64(n)
 	img := querytest.ImageOf(b, m.Things, &querytest.Thing{Flag: true})
 	return &hall{e, n, each, store.Commit{Seq: 1, Changes: []store.Change{{Op: store.Create, Model: m.Things, ID: img.ID, After: img}}}}
 }
 
-// held is how many bytes are in use.
-func held() int64 {
+// heapInUse returns how many bytes are in use.
+func heapInUse() int64 {
 	runtime.GC()
 	runtime.GC()
 	var stats runtime.MemStats
@@ -249,9 +249,9 @@ func held() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// match makes a thousand changes, each of which touches one cursor, of the first so
-// many, and returns how long they took. It writes to a record in place, which
-// nobody else may: so it is at hand, as one is that was just written.
+// match makes a thousand changes, each of which touches one of the first among cursors, and
+// returns how long they took. It writes to a record in place, which only this benchmark may
+// do, so that the record is in the cache, as a record that was just written is.
 func (h *hall) match(b *testing.B, among int) time.Duration {
 	owners := make([]record.ID, 1000)
 	for i := range owners {
@@ -268,9 +268,9 @@ func (h *hall) match(b *testing.B, among int) time.Duration {
 	return time.Since(start)
 }
 
-// BenchmarkMatchAmongManyCursors is a change of a record that one cursor holds,
-// among as many as there are and among a thousand: always one of the same hundred,
-// and any, which is in no cache where there are many; and the memory that each takes.
+// BenchmarkMatchAmongManyCursors changes a record that one cursor holds, among all cursors
+// and among a thousand: always one of the same hundred, and any of them, which is in no
+// cache if there are many. It also reports the memory that each cursor takes.
 func BenchmarkMatchAmongManyCursors(b *testing.B) {
 	n := size(b, "TOWER_BENCH_CURSORS")
 	many, few := newHall(b, n), newHall(b, 1000)
@@ -288,13 +288,13 @@ func BenchmarkMatchAmongManyCursors(b *testing.B) {
 	}
 }
 
-// BenchmarkRegisterAmongManyCursors registers a cursor among as many as there are,
-// and ends it; nothing is read.
+// BenchmarkRegisterAmongManyCursors registers a cursor among many and ends it; it reads
+// nothing.
 func BenchmarkRegisterAmongManyCursors(b *testing.B) {
 	n := size(b, "TOWER_BENCH_CURSORS")
 	e, m := openEngine(b, n, equality)
 	spec := Spec{Scope: query.Scope{Model: m.Things, Where: equality(m.Things, n)}}
-	h := &guest{}
+	h := &namedHolder{}
 	b.ReportAllocs()
 	for b.Loop() {
 		q := e.query(spec)
@@ -303,8 +303,8 @@ func BenchmarkRegisterAmongManyCursors(b *testing.B) {
 	}
 }
 
-// BenchmarkFirstPage is the twenty newest of many records, beside a bare bbolt: an
-// index range of twenty keys, and twenty records, copied.
+// BenchmarkFirstPage reads the twenty newest of many records and, for comparison, a range
+// of twenty index keys and twenty records from bare bbolt, copied.
 func BenchmarkFirstPage(b *testing.B) {
 	n := size(b, "TOWER_BENCH_RECORDS")
 	st, memos := openMemos(b, "many", n)
@@ -342,7 +342,7 @@ func BenchmarkFirstPage(b *testing.B) {
 
 var bareRecords, bareIndex = []byte("records"), []byte("index")
 
-// openBare opens a bbolt file with as many records, and a key in one index of each.
+// openBare opens a bbolt file with as many records, and an index key for each.
 func openBare(b *testing.B, n int) *bolt.DB {
 	path := filepath.Join(filesFor(b), fmt.Sprintf("bare-%d.db", n))
 	_, missing := os.Stat(path)
@@ -377,8 +377,7 @@ func openBare(b *testing.B, n int) *bolt.DB {
 	return db
 }
 
-// barePage returns copies of the newest records, as whoever uses them after the
-// transaction needs.
+// barePage returns copies of the newest records, which are valid after the transaction.
 func barePage(b *testing.B, db *bolt.DB) [][]byte {
 	page := make([][]byte, 0, 20)
 	if err := db.View(func(tx *bolt.Tx) error {

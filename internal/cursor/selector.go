@@ -8,30 +8,33 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A selector is what all queries with equal conditions share: one test of each
-// change, however many they are.
+// A selector is shared by all queries with equal conditions. It tests each change
+// once for all of them.
 type selector struct {
 	index   *index
-	where   []query.Condition // all have to hold
+	where   []query.Condition // all must be true
 	queries []*Query
-	sole    [1]*Query           // as most have one
-	shared  map[queryKey]*Query // by what they differ in; nil: they are few
-	filed   entry               // the first of its filings, in the order of its niches
-	round   uint64              // of the index, when it last met this selector
-	touches *[]touch            // what the commit at hand did to its records; nil: nothing
+	sole    [1]*Query           // room for one query, the usual number
+	shared  map[queryKey]*Query // by what distinguishes them; nil while they are few
+	entry   entry               // the first of its entries, in the order of its terms
+	round   uint64              // of the index, when it last tested this selector
+	touches *[]touch            // what the current commit did to its records; nil for nothing
 }
 
-// A queryKey is what holders of the same conditions have to have in common, too, to
+// A queryKey distinguishes queries with the same conditions. Holders with equal keys
 // share a query.
 type queryKey struct {
 	form *specKey
 	tag  string
 }
 
+// fewQueries is how many queries of a selector are searched one by one.
+const fewQueries = 8
+
 func (q *Query) queryKey() queryKey { return queryKey{q.key, q.tag} }
 
-// newSelector returns a selector for conditions that all have to hold. One or two
-// are kept beside it, where they are at hand when it is.
+// newSelector returns a selector of conditions that must all be true. One or two
+// conditions are allocated together with the selector, to keep them close in memory.
 func newSelector(where []query.Condition) *selector {
 	var s *selector
 	switch len(where) {
@@ -56,11 +59,11 @@ func newSelector(where []query.Condition) *selector {
 	return s
 }
 
-// condition returns what has to hold.
+// condition returns the conjunction of the conditions.
 func (s *selector) condition() query.Condition { return query.Conjunction(s.where) }
 
-// holds reports whether the conditions hold for the record, nil for none.
-func (s *selector) holds(img *record.Image) bool {
+// matches reports whether the record, nil for none, satisfies the conditions.
+func (s *selector) matches(img *record.Image) bool {
 	if img == nil {
 		return false
 	}
@@ -72,7 +75,7 @@ func (s *selector) holds(img *record.Image) bool {
 	return true
 }
 
-// query returns the one of the selector's queries that is shared, nil for none.
+// query returns the query with that key, or nil.
 func (s *selector) query(by queryKey) *Query {
 	if s.shared != nil {
 		return s.shared[by]
@@ -91,7 +94,7 @@ func (s *selector) add(q *Query) {
 	switch {
 	case s.shared != nil:
 		s.shared[q.queryKey()] = q
-	case len(s.queries) > query.FewValues:
+	case len(s.queries) > fewQueries:
 		s.shared = map[queryKey]*Query{}
 		for _, q := range s.queries {
 			s.shared[q.queryKey()] = q
@@ -108,43 +111,43 @@ func (s *selector) remove(q *Query) {
 	delete(s.shared, q.queryKey())
 }
 
-// terms returns where the selector is filed; the zero niche is the residual.
+// terms returns the terms of the selector. The zero term is the residual list.
 func (s *selector) terms() []query.Term {
-	if niches, ok := query.ConjunctionTerms(s.where, query.TermFilter{}); ok {
-		return niches
+	if terms, ok := query.ConjunctionTerms(s.where, query.TermFilter{}); ok {
+		return terms
 	}
 	return []query.Term{{}}
 }
 
-// A entry is one place at which a selector is found. Those of a niche are linked,
-// in no order; the first is its drawer, nil an empty one.
+// An entry puts a selector into the bucket of one of its terms. The entries of a
+// bucket are linked in no particular order; a bucket is its first entry, or nil.
 type entry struct {
 	selector   *selector
 	prev, next *entry
-	also       *entry // the next of the same selector
+	nextTerm   *entry // the next entry of the same selector
 }
 
-// before puts the filing into a drawer, and returns that.
-func (f *entry) before(drawer *entry) *entry {
-	if f.next = drawer; drawer != nil {
-		drawer.prev = f
+// pushOnto adds the entry to a bucket and returns the new bucket.
+func (e *entry) pushOnto(bucket *entry) *entry {
+	if e.next = bucket; bucket != nil {
+		bucket.prev = e
 	}
-	return f
+	return e
 }
 
-// out takes the filing out of its drawer, and returns that.
-func (f *entry) out(drawer *entry) *entry {
-	if f.next != nil {
-		f.next.prev = f.prev
+// removeFrom removes the entry from its bucket and returns the new bucket.
+func (e *entry) removeFrom(bucket *entry) *entry {
+	if e.next != nil {
+		e.next.prev = e.prev
 	}
-	if f.prev == nil {
-		return f.next
+	if e.prev == nil {
+		return e.next
 	}
-	f.prev.next = f.next
-	return drawer
+	e.prev.next = e.next
+	return bucket
 }
 
-// touch notes a touch, and reports whether it is the commit's first.
+// touch adds a touch and reports whether it is the commit's first.
 func (s *selector) touch(t touch) (first bool) {
 	if first = s.touches == nil; first {
 		s.touches = touches.Get().(*[]touch)
@@ -153,8 +156,8 @@ func (s *selector) touch(t touch) (first bool) {
 	return first
 }
 
-// forget lets go of a commit's touches.
-func (s *selector) forget() {
+// clearTouches drops the commit's touches.
+func (s *selector) clearTouches() {
 	clear(*s.touches)
 	*s.touches = (*s.touches)[:0]
 	touches.Put(s.touches)
@@ -163,7 +166,7 @@ func (s *selector) forget() {
 
 var touches = sync.Pool{New: func() any { return new([]touch) }}
 
-// A touch is a change of a record for which conditions hold before or after it.
+// A touch is a change of a record that satisfies conditions before or after it.
 type touch struct {
 	change        *store.Change
 	before, after bool

@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// An asked is what a transaction asked, and what it was told.
+// An asked is what a transaction asked, and the answer.
 type asked struct {
 	question querytest.Question
 	scope    query.Scope
@@ -22,7 +22,7 @@ type asked struct {
 	count    int
 }
 
-// ask asks at random, and returns how many records there were.
+// ask asks a random question and returns how many records there were.
 func ask(t testing.TB, tx *store.Tx, m *record.Model, q querytest.Question) (asked, error) {
 	a := asked{question: q, scope: scopeOf(t, &q, m)}
 	err := tx.View(context.Background(), func(snap *store.Snapshot) error {
@@ -30,7 +30,7 @@ func ask(t testing.TB, tx *store.Tx, m *record.Model, q querytest.Question) (ask
 		a.found = querytest.DescribeImages(images)
 		return err
 	})
-	if err == nil { // the count may be of a later state: what was found must be so still
+	if err == nil { // the count may be of a later state: what was found must be unchanged
 		err = tx.View(context.Background(), func(snap *store.Snapshot) (err error) {
 			a.count, err = query.Count(snap, a.scope)
 			return err
@@ -39,7 +39,7 @@ func ask(t testing.TB, tx *store.Tx, m *record.Model, q querytest.Question) (ask
 	return a, err
 }
 
-// writeBy changes a thing, makes or deletes one, by what was counted.
+// writeBy changes, creates or deletes a thing, depending on n.
 func writeBy(r *rand.Rand, tx *store.Tx, m *record.Model, n int, ids, users []record.ID) error {
 	var err error
 	switch id := querytest.Pick(r, ids); r.IntN(6) {
@@ -65,8 +65,8 @@ func writeBy(r *rand.Rand, tx *store.Tx, m *record.Model, n int, ids, users []re
 	return err
 }
 
-// Whatever transactions ask at the same time, each was told what it would have
-// been told alone, in the order of the commits.
+// Transactions that ask concurrently get the answers that they would get if they ran alone,
+// in the order of the commits.
 func TestTransactionsAreSerial(t *testing.T) {
 	r, m := querytest.Rand(t), querytest.NewModels(t)
 	st := querytest.OpenStore(t, m, store.Options{})
@@ -74,12 +74,12 @@ func TestTransactionsAreSerial(t *testing.T) {
 	from := st.Seq()
 
 	var mu sync.Mutex
-	told := map[uint64][]asked{}
+	answers := map[uint64][]asked{}
 	transact := func(r *rand.Rand) {
 		var all []asked
 		seed := r.Uint64()
 		c, err := st.Update(context.Background(), "test", func(tx *store.Tx) error {
-			r := rand.New(rand.NewPCG(seed, 0)) // a further try asks the same
+			r := rand.New(rand.NewPCG(seed, 0)) // a retry asks the same
 			all = nil
 			for range 1 + r.IntN(3) {
 				a, err := ask(t, tx, m.Things, querytest.RandomQuestion(r, ids, users))
@@ -95,8 +95,8 @@ func TestTransactionsAreSerial(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if told[c.Seq] = all; c.Seq == 0 {
-			delete(told, 0)
+		if answers[c.Seq] = all; c.Seq == 0 {
+			delete(answers, 0)
 		}
 	}
 	var writers sync.WaitGroup
@@ -109,12 +109,12 @@ func TestTransactionsAreSerial(t *testing.T) {
 		})
 	}
 	writers.Wait()
-	replay(t, st, m.Things, from, told)
+	replay(t, st, m.Things, from, answers)
 }
 
-// replay follows the commits after from, and asks before each what its
-// transaction asked.
-func replay(t *testing.T, st *store.Store, m *record.Model, from uint64, told map[uint64][]asked) {
+// replay follows the commits after from, and asks before each of them what its transaction
+// asked.
+func replay(t *testing.T, st *store.Store, m *record.Model, from uint64, answers map[uint64][]asked) {
 	t.Helper()
 	var all, newest map[record.ID]*record.Image
 	ctx := context.Background()
@@ -131,10 +131,10 @@ func replay(t *testing.T, st *store.Store, m *record.Model, from uint64, told ma
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, a := range told[seq] {
+		for _, a := range answers[seq] {
 			want := a.question.Answer(all)
 			if found := querytest.DescribeImages(want); a.found != found || a.count != len(want) {
-				t.Fatalf("the transaction of commit %d asked for %s and was told %s(%d); before that commit it is %s(%d)",
+				t.Fatalf("the transaction of commit %d asked for %s and got %s(%d); before that commit it is %s(%d)",
 					seq, a.scope, a.found, a.count, found, len(want))
 			}
 		}
@@ -144,8 +144,8 @@ func replay(t *testing.T, st *store.Store, m *record.Model, from uint64, told ma
 			}
 		}
 	}
-	if len(told) < 20 || len(all) != len(newest) {
-		t.Fatalf("%d commits lead to %d things, not %d", len(told), len(all), len(newest))
+	if len(answers) < 20 || len(all) != len(newest) {
+		t.Fatalf("%d commits lead to %d things, not %d", len(answers), len(all), len(newest))
 	}
 	for id, img := range newest {
 		if all[id] == nil || all[id].Version != img.Version {
@@ -154,8 +154,8 @@ func replay(t *testing.T, st *store.Store, m *record.Model, from uint64, told ma
 	}
 }
 
-// A question conflicts with those changes that could change its answer, whether
-// there is an index for it or not.
+// A question conflicts with the changes that could change its answer, whether an index
+// serves it or not.
 func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
 	m := querytest.NewModels(t)
 	st := querytest.OpenStore(t, m, store.Options{})
@@ -167,7 +167,7 @@ func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		question querytest.Question
-		change   func(*querytest.Thing) // of a thing with Count and Size 2; nil creates such a one
+		change   func(*querytest.Thing) // of a thing with Count and Size 2; nil creates one
 		conflict bool
 	}{
 		{"an index, and a record in the range", querytest.Question{Where: map[string]any{"count": map[string]any{"gte": 2.0}}}, func(x *querytest.Thing) { x.Ratio++ }, true},
@@ -189,7 +189,7 @@ func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			two := *four[2]
-			querytest.Commit(t, st, func(tx *store.Tx) error { // as it was in the beginning
+			querytest.Commit(t, st, func(tx *store.Tx) error { // restore the initial state
 				_, err := tx.Update(m.Things, two.ID, func(rec any) error {
 					fresh := two
 					fresh.Record = rec.(*querytest.Thing).Record
@@ -218,7 +218,7 @@ func TestQuestionsConflictWithWhatTouchesThem(t *testing.T) {
 			})
 			for _, tx := range []*store.Tx{fetched, counted} {
 				if tx == counted && c.question.Limit > 0 {
-					continue // how many there are, up to the limit, may be told from any of them
+					continue // a count up to the limit may follow from any of them
 				}
 				if _, err := tx.Create(m.Users, &querytest.User{Name: c.name + fmt.Sprint(tx == counted)}); err != nil {
 					t.Fatal(err)

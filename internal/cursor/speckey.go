@@ -2,53 +2,53 @@ package cursor
 
 import "github.com/towerkit/tower/internal/query"
 
-// A specKey is what queries on a model have in common that differ in their
-// conditions and tags: the rest of their spec, without rules. It is held once.
+// A specKey is a spec without conditions, tag and rules. Queries that differ only in
+// these share it.
 type specKey struct {
 	Spec
 	key     string
-	queries int // that have it
+	queries int // number of queries that use it
 }
 
-// specKey returns the form of a spec.
+// specKey returns the key of a spec.
 func (x *index) specKey(s *Spec) *specKey {
 	var room [128]byte
 	key := s.appendKey(room[:0])
-	f := x.forms[string(key)]
-	if f == nil {
-		f = &specKey{Spec: *s, key: string(key)}
-		f.Scope.Where, f.Tag = query.Condition{}, ""
-		f.forgetRules()
-		x.forms[f.key] = f
+	k := x.specKeys[string(key)]
+	if k == nil {
+		k = &specKey{Spec: *s, key: string(key)}
+		k.Scope.Where, k.Tag = query.Condition{}, ""
+		k.forgetRules()
+		x.specKeys[k.key] = k
 	}
-	return f
+	return k
 }
 
-// release lets go of a form that a query had.
-func (x *index) release(f *specKey) {
-	if f.queries--; f.queries == 0 {
-		delete(x.forms, f.key)
+// release removes a key that no query uses any longer.
+func (x *index) release(k *specKey) {
+	if k.queries--; k.queries == 0 {
+		delete(x.specKeys, k.key)
 	}
 }
 
-// appendKey appends a text that is the same for specs of one form only.
+// appendKey appends a key that is equal only for specs with the same specKey.
 func (s *Spec) appendKey(key []byte) []byte {
 	if s.ruled() {
 		key = append(key, 3)
 	}
 	for _, in := range s.Include {
 		for _, f := range in.Fields {
-			key = query.AppendText(append(key, 4), f.Name)
+			key = query.AppendString(append(key, 4), f.Name)
 		}
 	}
 	if s.Inline {
 		key = append(key, 5)
 	}
 	scope := s.Scope
-	switch { // a byte for each form, so that no key is the beginning of another's
+	switch { // a byte for each case, so that no key is a prefix of another
 	case s.valued():
 		scope.Order = nil
-		key = query.AppendText(append(key, 2), s.Value.String())
+		key = query.AppendString(append(key, 2), s.Value.String())
 	case s.ordered():
 		key = append(key, 1)
 	default:

@@ -7,11 +7,11 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A Cost is what it took to keep a query current, since it was opened.
+// A Cost is what keeping a query current has cost since it was opened.
 type Cost struct {
 	Evaluations uint64        // commits that touched it
-	Refills     uint64        // of those, how many made the store be read, because records had left its window
-	Spent       time.Duration // on them, while [Engine.Measure] was on
+	Refills     uint64        // evaluations that read the store because records had left the window
+	Spent       time.Duration // time spent on evaluations while [Engine.Measure] was on
 }
 
 // Cost returns what the query has cost. A [Sink] must not call it.
@@ -21,13 +21,13 @@ func (q *Query) Cost() Cost {
 	return q.cost
 }
 
-// Measure says whether the time is taken of each evaluation, which costs about as
-// much as a cheap one does.
+// Measure switches the timing of evaluations on or off. Timing costs about as much as
+// a cheap evaluation.
 func (e *Engine) Measure(on bool) { e.measured.Store(on) }
 
-// present views the state after the commit that is being matched, and counts how
-// often that is done.
-func (e *Engine) present(read func(*store.Snapshot) error) error {
+// viewNow views the state after the commit that is being matched, and counts the
+// views.
+func (e *Engine) viewNow(read func(*store.Snapshot) error) error {
 	e.reads++
 	return e.st.ViewAt(context.Background(), e.now.seq, read)
 }

@@ -22,7 +22,7 @@ func TestWhatAQueryCosts(t *testing.T) {
 		b.deletes(letter)
 	}
 	if cost := window.Cost(); cost != (Cost{Evaluations: 3}) {
-		t.Errorf("with records to spare, and nobody who measures: %+v", cost)
+		t.Errorf("with records to spare, and without measuring: %+v", cost)
 	}
 	b.engine.Measure(true)
 	for _, letter := range letters[3:15] {

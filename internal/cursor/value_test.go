@@ -17,7 +17,7 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// asksForValue turns a question into one for a value, of whatever has one.
+// asksForValue turns a question into one for a value.
 func asksForValue(q *querytest.Question, r *rand.Rand) {
 	q.Ordered = false
 	if q.Value = uint8(1 + r.IntN(6)); kindOf(q) <= query.ValueExists {
@@ -31,7 +31,7 @@ func asksForValue(q *querytest.Question, r *rand.Rand) {
 	q.Field = querytest.Pick(r, fields)
 }
 
-// valueOf is the value of a fresh query's records.
+// valueOf returns the value of a fresh query's records.
 func valueOf(q *querytest.Question, found []*record.Image) any {
 	switch kindOf(q) {
 	case query.ValueCount:
@@ -73,7 +73,7 @@ func rational(v any) *big.Rat {
 	return new(big.Rat).SetInt64(int64(v.(int)))
 }
 
-// best returns the least or the greatest, as the store would.
+// best returns the minimum or maximum, as the store would.
 func best(q *querytest.Question, values []any) any {
 	if len(values) == 0 {
 		return nil
@@ -104,9 +104,8 @@ func newValueWorld(t *testing.T, r *rand.Rand) *world {
 	return w
 }
 
-// TestEveryValueIsExact holds for values what TestEveryCursorIsExact does for
-// records: after every commit each is what a fresh query finds, and nothing is
-// said of those that are what they were.
+// TestEveryValueIsExact checks values as TestEveryCursorIsExact checks records: after every
+// commit each value is what a fresh query finds, and unchanged values are not sent.
 func TestEveryValueIsExact(t *testing.T) {
 	r := querytest.Rand(t)
 	w := newValueWorld(t, r)
@@ -133,8 +132,8 @@ func TestEveryValueIsExact(t *testing.T) {
 	w.end()
 }
 
-// TestEveryValueIsExactWhileAllHappensAtOnce is the same with cursors that open
-// while others write.
+// TestEveryValueIsExactWhileAllHappensAtOnce is the same test with cursors that open while
+// others write.
 func TestEveryValueIsExactWhileAllHappensAtOnce(t *testing.T) {
 	r := querytest.Rand(t)
 	w := newValueWorld(t, r)
@@ -168,25 +167,25 @@ func TestSumsDoNotDrift(t *testing.T) {
 	r := querytest.Rand(t)
 	floats := []float64{math.MaxFloat64, -math.MaxFloat64, math.SmallestNonzeroFloat64, 1e-310, 0.1, -0.3, 1e300, 1, 0}
 	var s query.Sum
-	var held []float64
+	var added []float64
 	for range 5000 {
-		if len(held) > 0 && r.IntN(2) == 0 {
-			i := r.IntN(len(held))
-			s.Add(record.FloatValue(held[i]), -1)
-			held = slices.Delete(held, i, i+1)
+		if len(added) > 0 && r.IntN(2) == 0 {
+			i := r.IntN(len(added))
+			s.Add(record.FloatValue(added[i]), -1)
+			added = slices.Delete(added, i, i+1)
 		} else {
 			f := cmp.Or(querytest.Pick(r, floats), r.NormFloat64())
 			s.Add(record.FloatValue(f), 1)
-			held = append(held, f)
+			added = append(added, f)
 		}
 		want := new(big.Rat)
-		for _, f := range held {
+		for _, f := range added {
 			want.Add(want, rational(f))
 		}
 		nearest, _ := want.Float64()
 		nearest = max(-math.MaxFloat64, min(nearest, math.MaxFloat64))
 		if got := s.Value(record.Float).Any(); got != nearest {
-			t.Fatalf("%v sum up to %v, want %v", held, got, nearest)
+			t.Fatalf("%v sum up to %v, want %v", added, got, nearest)
 		}
 	}
 	var ints query.Sum
@@ -208,12 +207,12 @@ func TestValuesThatCannotBe(t *testing.T) {
 	field := b.Things.Field
 	all, some := b.scope(`{}`, 0), b.scope(`{}`, 3)
 	for want, spec := range map[string]Spec{
-		"count of count of things: it is not of a field":                                {Scope: all, Value: query.ValueSpec{Kind: query.ValueCount, Field: field("count")}},
-		"sum of things: it needs a field of that model":                                 {Scope: all, Value: query.ValueSpec{Kind: query.ValueSum}},
-		"max of name of things: it needs a field of that model":                         {Scope: all, Value: query.ValueSpec{Kind: query.ValueMax, Field: b.Users.Field("name")}},
-		"sum of count of things: it is of the whole scope; leave limit and offset away": {Scope: some, Value: query.ValueSpec{Kind: query.ValueSum, Field: field("count")}},
-		"avg of title of things: a field of numbers has one; this is of type string":    {Scope: all, Value: query.ValueSpec{Kind: query.ValueAvg, Field: field("title")}},
-		"min of tags of things: a value of type list has no order":                      {Scope: all, Value: query.ValueSpec{Kind: query.ValueMin, Field: field("tags")}},
+		"count of count of things: it takes no field":                                 {Scope: all, Value: query.ValueSpec{Kind: query.ValueCount, Field: field("count")}},
+		"sum of things: it needs a field of the model":                                {Scope: all, Value: query.ValueSpec{Kind: query.ValueSum}},
+		"max of name of things: it needs a field of the model":                        {Scope: all, Value: query.ValueSpec{Kind: query.ValueMax, Field: b.Users.Field("name")}},
+		"sum of count of things: it covers the whole scope; remove limit and offset":  {Scope: some, Value: query.ValueSpec{Kind: query.ValueSum, Field: field("count")}},
+		"avg of title of things: it needs a field of numbers, not one of type string": {Scope: all, Value: query.ValueSpec{Kind: query.ValueAvg, Field: field("title")}},
+		"min of tags of things: a value of type list has no order":                    {Scope: all, Value: query.ValueSpec{Kind: query.ValueMin, Field: field("tags")}},
 	} {
 		err := b.engine.Open(context.Background(), "h", spec, nil, nil)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -226,8 +225,8 @@ func TestValuesThatCannotBe(t *testing.T) {
 	b.expectNothingLeft()
 }
 
-// TestACursorCannotTurnIntoAValue has a rule that answers with another kind of
-// cursor than it was opened with.
+// TestACursorCannotTurnIntoAValue moves a cursor to another kind of spec than it was opened
+// with.
 func TestACursorCannotTurnIntoAValue(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	querytest.RunEngine(t, b.engine)
@@ -242,7 +241,7 @@ func TestACursorCannotTurnIntoAValue(t *testing.T) {
 	b.expectNothingLeft()
 }
 
-// TestEqualValuesShareAQuery whatever their order.
+// TestEqualValuesShareAQuery checks that values share a query regardless of order.
 func TestEqualValuesShareAQuery(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	count := query.ValueSpec{Kind: query.ValueCount}

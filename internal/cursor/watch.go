@@ -9,28 +9,27 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// Watches are scopes that somebody waits for to change: who it is that waits is
-// found by the same index that finds queries, so that it costs as much as there
-// are who wait for a commit, however many wait for others. The zero value is
-// none. They are safe for concurrent use.
+// Watches maps scopes to watchers. A commit's watchers are found through the
+// condition index, so the cost is that of the watchers it touches. The zero value has
+// none. It is safe for concurrent use.
 type Watches[W comparable] struct {
 	mu      sync.Mutex
 	indexes map[*record.Model]*index
 	watches map[*selector][]*Watch[W]
-	touched []*selector // what each commit uses again
+	touched []*selector // reused for each commit
 }
 
-// A Watch is a scope that a watcher waits for.
+// A Watch is a scope that a watcher watches.
 type Watch[W comparable] struct {
 	watcher  W
 	model    *record.Model
 	selector *selector
-	at       int // among those of its selector
+	at       int // index among the watches of its selector
 }
 
-// Add has the watcher be touched by commits from now on that change the scope:
-// that change, make or delete a record for which its conditions hold before or
-// after. Its order, limit and offset are not looked at.
+// Add makes commits from now on touch the watcher if they create, change or delete a
+// record that satisfies the scope's conditions before or after. Order, limit and
+// offset are ignored.
 func (w *Watches[W]) Add(watcher W, scope query.Scope) (*Watch[W], error) {
 	if err := scope.Check(); err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
@@ -51,12 +50,12 @@ func (w *Watches[W]) Add(watcher W, scope query.Scope) (*Watch[W], error) {
 	return watch, nil
 }
 
-// Scope returns what is watched: the model, and the conditions.
+// Scope returns what is watched: the model and the conditions.
 func (w *Watch[W]) Scope() query.Scope {
 	return query.Scope{Model: w.model, Where: w.selector.condition()}
 }
 
-// Remove takes a watch away that Add returned, once.
+// Remove removes a watch that Add returned. It must be called only once for each.
 func (w *Watches[W]) Remove(watch *Watch[W]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -77,7 +76,8 @@ func (w *Watches[W]) Remove(watch *Watch[W]) {
 	}
 }
 
-// Touched returns the watchers that a commit touches, each once, in no order.
+// Touched returns the watchers that a commit touches, each once, in no particular
+// order.
 func (w *Watches[W]) Touched(c store.Commit) []W {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -99,7 +99,7 @@ func (w *Watches[W]) Touched(c store.Commit) []W {
 				found = append(found, watch.watcher)
 			}
 		}
-		s.forget()
+		s.clearTouches()
 	}
 	clear(touched)
 	w.touched = touched

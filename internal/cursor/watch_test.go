@@ -12,9 +12,9 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// TestWatchersAreTouchedByWhatTheyWatch adds and removes watches at random and
-// makes random changes, several at once: exactly those are touched for whose
-// conditions a naive reading finds a record before or after.
+// TestWatchersAreTouchedByWhatTheyWatch adds and removes random watches and makes random
+// changes, several at once. A watcher must be touched exactly if a naive evaluation finds
+// that a record satisfies its conditions before or after.
 func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 	r := querytest.Rand(t)
 	m := querytest.NewModels(t).Things
@@ -100,9 +100,8 @@ func TestAWatchRefusesWhatIsNoScope(t *testing.T) {
 	}
 }
 
-// BenchmarkTouchOneOf100kWatches is a change of one record that one of a hundred
-// thousand watchers, each with a record of its own, watches; and that of one that
-// nobody does.
+// BenchmarkTouchOneOf100kWatches changes a record that one of a hundred thousand watchers
+// watches, each of them watching a record of its own, and a record that none watches.
 func BenchmarkTouchOneOf100kWatches(b *testing.B) {
 	m := querytest.NewModels(b).Things
 	var w Watches[int]

@@ -28,14 +28,14 @@ type replica struct {
 	Membership
 	number int
 	viewer *viewer
-	asks   int // the question it opens or has open
-	tag    int // that whose answer it holds
+	asks   int // the question that it opens or has open
+	tag    int // the question whose answer it holds
 	open   bool
-	seq    uint64 // of what it holds
-	level  int64  // by which it holds that
+	seq    uint64 // of its state
+	level  int64  // of its viewer, when it got its state
 	images []*record.Image
 	value  record.Value
-	owners map[record.ID]*record.Image // that ride along
+	owners map[record.ID]*record.Image // included records
 	with   map[record.ID][]*record.Image
 }
 
@@ -43,7 +43,7 @@ func (c *replica) place(id record.ID) int {
 	return slices.IndexFunc(c.images, func(img *record.Image) bool { return img.ID == id })
 }
 
-// apply follows deltas to a state that is ordered, or stands by id.
+// apply applies deltas to a state that is ordered, or kept by id.
 func (c *replica) apply(deltas []Delta, ordered bool) error {
 	if c.with == nil {
 		c.with = map[record.ID][]*record.Image{}
@@ -89,15 +89,15 @@ func (c *replica) apply(deltas []Delta, ordered bool) error {
 	return nil
 }
 
-// join applies what becomes of the records that are included.
+// join applies the changes of included records.
 func (c *replica) join(included []Included) error {
 	for _, in := range included {
 		phase := 0
 		for _, d := range in.Deltas {
 			step := map[DeltaOp]int{Leave: 0, Enter: 1, Change: 2}[d.Op]
-			_, held := c.owners[d.ID]
-			if step < phase || held == (d.Op == Enter) || (d.Image == nil) != (d.Op == Leave) || d.After != nil {
-				return fmt.Errorf("%s of the included %s, held %v", d.Op, d.ID, held)
+			_, known := c.owners[d.ID]
+			if step < phase || known == (d.Op == Enter) || (d.Image == nil) != (d.Op == Leave) || d.After != nil {
+				return fmt.Errorf("%s of the included %s, known %v", d.Op, d.ID, known)
 			}
 			phase = step
 			if c.owners[d.ID] = d.Image; d.Op == Leave {
@@ -108,8 +108,8 @@ func (c *replica) join(included []Included) error {
 	return nil
 }
 
-// A world is a store, an engine on it, clients, and what they ought to hold. It
-// is the engine's sink.
+// A world is a store, an engine, clients, and what they should hold. It is the engine's
+// sink.
 type world struct {
 	t         testing.TB
 	m         querytest.Models
@@ -119,13 +119,13 @@ type world struct {
 	questions []querytest.Question
 	viewers   []*viewer
 
-	mu       sync.Mutex // taken within the engine's lock, never around it
+	mu       sync.Mutex // locked within the engine's lock, never around it
 	rand     *rand.Rand
 	rescopes bool
 	seq      uint64
 	all      map[record.ID]*record.Image
 	people   map[record.ID]*record.Image
-	clients  map[*replica]bool // those that are open or opening
+	clients  map[*replica]bool // open or being opened
 	answers  map[string][]*record.Image
 	counts   map[string]int
 	failed   bool
@@ -154,8 +154,8 @@ func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
 	return w
 }
 
-// spec is what a client opens for a question; every third question has a rule of
-// its own, and every third one that its viewer's level decides.
+// spec returns what a client opens for a question. Every third question has a rule of its
+// own, and every third one a rule that depends on its viewer's level.
 func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 	q := &w.questions[tag]
 	s := Spec{Scope: scopeOf(w.t, q, w.m.Things), Tag: strconv.Itoa(tag), Ordered: q.Ordered}
@@ -175,14 +175,15 @@ func (w *world) spec(c *replica, tag int, level func() int64) Spec {
 	return s
 }
 
-// visible is a rule for users that the viewer's level decides.
+// visible is a rule for users that depends on the viewer's level.
 func visible(img *record.Image, level int64) bool {
 	x, _ := img.Record()
 	return (int64(x.(*querytest.User).Level)+level)%3 > 0
 }
 
-// company is which users a client ought to hold besides, by version.
-func (w *world) company(c *replica) map[record.ID]uint64 {
+// includedUsers returns the users that a client should have as included records, by
+// version.
+func (w *world) includedUsers(c *replica) map[record.ID]uint64 {
 	want := map[record.ID]uint64{}
 	if !w.questions[c.tag].With {
 		return want
@@ -206,7 +207,7 @@ func (w *world) rule(tag int, level int64) func(*querytest.Thing) bool {
 	return nil
 }
 
-// answer is what a client ought to hold now.
+// answer returns what a client should hold now.
 func (w *world) answer(c *replica) []*record.Image {
 	level := c.viewer.level.Load()
 	key := fmt.Sprint(c.tag, level)
@@ -237,12 +238,12 @@ func (w *world) verify(c *replica, why string) {
 		}
 		return
 	}
-	held := map[record.ID]uint64{}
+	got := map[record.ID]uint64{}
 	for id, owner := range c.owners {
-		held[id] = owner.Version
+		got[id] = owner.Version
 	}
-	if company := w.company(c); !maps.Equal(held, company) {
-		w.fail("%s at %d: %s (rule %d) includes %v, want %v", why, w.seq, scopeOf(w.t, &w.questions[c.tag], w.m.Things), c.tag%3, held, company)
+	if want := w.includedUsers(c); !maps.Equal(got, want) {
+		w.fail("%s at %d: %s (rule %d) includes %v, want %v", why, w.seq, scopeOf(w.t, &w.questions[c.tag], w.m.Things), c.tag%3, got, want)
 	}
 	w.verifyWith(c, why)
 	if slices.EqualFunc(c.images, want, func(a, b *record.Image) bool {
@@ -254,8 +255,8 @@ func (w *world) verify(c *replica, why string) {
 	w.fail("%s at %d: %s (rule %d)\n got %s\nwant %s", why, w.seq, s, c.tag%3, querytest.DescribeImages(c.images), querytest.DescribeImages(want))
 }
 
-// verifyWith holds that each record of an inline cursor came with what it refers to, as
-// that is included now, and those of others with nothing.
+// verifyWith checks that each record of an inline cursor came with its included records,
+// and that records of other cursors came without.
 func (w *world) verifyWith(c *replica, why string) {
 	inline := w.spec(c, c.tag, c.viewer.level.Load).Inline
 	for _, img := range c.images {
@@ -341,7 +342,7 @@ func (w *world) deliverEffect(c store.Commit, e Effect) {
 			continue
 		}
 		if e.Value != nil {
-			client.tell(w, *e.Value)
+			client.setValue(w, *e.Value)
 			continue
 		}
 		if err := errors.Join(client.apply(e.Deltas, e.Query.Ordered()), client.join(e.Included)); err != nil {
@@ -360,7 +361,7 @@ func (w *world) deliverMoved(m Moved) {
 		w.fail("%s is moved with a resync %s", m.From.Spec().Scope, m.Resync)
 	}
 	if m.Value != nil {
-		client.tell(w, *m.Value)
+		client.setValue(w, *m.Value)
 	}
 	ordered := m.To != nil && m.To.Ordered()
 	if err := errors.Join(client.apply(m.Deltas, ordered), client.join(m.Included)); err != nil {
@@ -377,22 +378,22 @@ func (w *world) deliverMoved(m Moved) {
 	client.asks = client.tag
 }
 
-// tell gives a client the value that its cursor carries from now on.
-func (c *replica) tell(w *world, v record.Value) {
-	w.counts["told"]++
+// setValue gives a client the new value of its cursor.
+func (c *replica) setValue(w *world, v record.Value) {
+	w.counts["values"]++
 	if c.value == v {
-		w.fail("at %d %s is told again", w.seq, v)
+		w.fail("at %d %s is sent again", w.seq, v)
 	}
 	c.value = v
 }
 
-// enter opens a cursor for a client, from what it holds if that is asked.
+// enter opens a cursor for a client; with resume, from the client's position.
 func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 	w.mu.Lock()
 	var from *Resume
 	if resume {
 		level := c.level
-		from = &Resume{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level }), Same: level == c.viewer.level.Load()}
+		from = &Resume{Seq: c.seq, Spec: w.spec(c, c.tag, func() int64 { return level }), SameRule: level == c.viewer.level.Load()}
 		w.counts["resumed"]++
 	}
 	c.asks = tag
@@ -410,7 +411,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 		c.tag, _ = strconv.Atoi(o.Query.Spec().Tag)
 		c.asks = c.tag
 		if c.open = true; resume {
-			if err := errors.Join(c.apply(o.Delta, o.Query.Ordered()), c.join(o.Included)); err != nil {
+			if err := errors.Join(c.apply(o.Deltas, o.Query.Ordered()), c.join(o.Included)); err != nil {
 				w.fail("%s is resumed: %v", o.Query.Spec().Scope, err)
 			}
 		} else {
@@ -440,7 +441,7 @@ func (w *world) enter(ctx context.Context, c *replica, tag int, resume bool) {
 	}
 }
 
-// leave closes a client's cursor; the client keeps what it holds.
+// leave closes a client's cursor; the client keeps its state.
 func (w *world) leave(c *replica) {
 	w.mu.Lock()
 	c.open = false
@@ -455,7 +456,7 @@ func (w *world) isOpen(c *replica) bool {
 	return c.open
 }
 
-// write commits something random, and deletes none of the last few of its records.
+// write commits a random change. It never deletes one of the last few records.
 func (w *world) write(r *rand.Rand, ids *[]record.ID, few int) {
 	_, err := w.st.Update(context.Background(), "writer", func(tx *store.Tx) error {
 		if r.IntN(6) == 0 {
@@ -476,7 +477,7 @@ func (w *world) write(r *rand.Rand, ids *[]record.ID, few int) {
 	}
 }
 
-// writeUser changes a user, or takes it away, or brings it back.
+// writeUser changes, deletes or creates a user.
 func (w *world) writeUser(r *rand.Rand, tx *store.Tx) error {
 	id := querytest.Pick(r, w.users)
 	if r.IntN(4) == 0 {
@@ -517,7 +518,7 @@ func (w *world) writeOne(r *rand.Rand, tx *store.Tx, ids *[]record.ID, few int) 
 	}
 }
 
-// ids returns the records that there are.
+// ids returns the ids of all records.
 func (w *world) ids() (ids []record.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -528,7 +529,7 @@ func (w *world) ids() (ids []record.ID) {
 	return ids
 }
 
-// end closes all and looks for what is left.
+// end closes everything and checks that nothing is left.
 func (w *world) end() {
 	w.mu.Lock()
 	var left []*replica
@@ -542,11 +543,11 @@ func (w *world) end() {
 	e := w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.joining)+len(e.referring) > 0 {
-		w.t.Errorf("left behind: %d that join, %d that are referred to", len(e.joining), len(e.referring))
+	if len(e.including)+len(e.referring) > 0 {
+		w.t.Errorf("left behind: %d that join, %d that are referred to", len(e.including), len(e.referring))
 	}
-	if len(e.indexes)+len(e.openings)+len(e.early) > 0 {
-		w.t.Errorf("left behind: %d indexes, %d openings, %d early", len(e.indexes), len(e.openings), len(e.early))
+	if len(e.indexes)+len(e.openings)+len(e.moved) > 0 {
+		w.t.Errorf("left behind: %d indexes, %d openings, %d early", len(e.indexes), len(e.openings), len(e.moved))
 	}
 	for _, c := range left {
 		if c.group != nil {

@@ -12,19 +12,19 @@ import (
 
 var (
 	all  = Condition{}
-	none = Condition{Op: opOr}
+	none = Condition{op: opOr}
 )
 
-// Canonicalcanonical returns the canonical form of c: of all the ways to nest, order,
-// repeat and negate the same tests, one.
+// Canonical returns the canonical form of c. Conditions that nest, order, repeat or
+// negate the same tests differently have the same canonical form.
 func Canonical(c Condition) Condition {
-	switch c.Op {
-	case OpAnd, opOr:
+	switch c.op {
+	case opAnd, opOr:
 		return join(c)
 	case opNot:
 		arg := Canonical(c.args()[0])
 		switch {
-		case arg.Op == opNot:
+		case arg.op == opNot:
 			return arg.args()[0]
 		case arg.is(all):
 			return none
@@ -45,14 +45,14 @@ func Canonical(c Condition) Condition {
 	return c
 }
 
-// is compares c with all or none.
-func (c *Condition) is(other Condition) bool { return c.Op == other.Op && len(c.args()) == 0 }
+// is reports whether c is other, which must be all or none.
+func (c *Condition) is(other Condition) bool { return c.op == other.op && len(c.args()) == 0 }
 
-// join returns the canonical form of an and or an or: the arguments flat,
-// sorted, each once, without those that decide nothing.
+// join returns the canonical form of an and or an or: its arguments flattened, sorted
+// and without duplicates and neutral ones.
 func join(c Condition) Condition {
 	neutral, absorbing := all, none
-	if c.Op == opOr {
+	if c.op == opOr {
 		neutral, absorbing = none, all
 	}
 	args := make([]Condition, 0, len(c.args()))
@@ -62,7 +62,7 @@ func join(c Condition) Condition {
 		case one.is(absorbing):
 			return absorbing
 		case one.is(neutral):
-		case one.Op == c.Op:
+		case one.op == c.op:
 			args = append(args, one.args()...)
 		default:
 			args = append(args, one)
@@ -76,12 +76,13 @@ func join(c Condition) Condition {
 	case 1:
 		return args[0]
 	}
-	return compose(c.Op, args)
+	return compose(c.op, args)
 }
 
-// Comparecompare orders canonical conditions on a model's records.
+// Compare orders canonical conditions on records of one model. It returns 0 if they
+// are equal.
 func Compare(a, b Condition) int {
-	if order := cmp.Compare(a.Op, b.Op); order != 0 {
+	if order := cmp.Compare(a.op, b.op); order != 0 {
 		return order
 	}
 	if a.field == nil {
@@ -90,16 +91,16 @@ func Compare(a, b Condition) int {
 	if order := strings.Compare(a.field.Name, b.field.Name); order != 0 {
 		return order
 	}
-	if a.Op == opIn {
-		return slices.CompareFunc(a.more.values, b.more.values, record.Value.Compare)
+	if a.op == opIn {
+		return slices.CompareFunc(a.operands.values, b.operands.values, record.Value.Compare)
 	}
 	return a.value.Compare(b.value)
 }
 
-// appendKey appends a text that is the same for equal canonical conditions,
-// another for others, and no prefix of another.
+// appendKey appends a key that is equal for equal canonical conditions, different for
+// others, and not a prefix of another's.
 func (c *Condition) appendKey(key []byte) []byte {
-	key = append(key, byte(c.Op))
+	key = append(key, byte(c.op))
 	if c.field == nil {
 		args := c.args()
 		key = binary.AppendUvarint(key, uint64(len(args)))
@@ -108,28 +109,30 @@ func (c *Condition) appendKey(key []byte) []byte {
 		}
 		return key
 	}
-	key = AppendText(key, c.field.Name)
-	if c.Op != opIn {
+	key = AppendString(key, c.field.Name)
+	if c.op != opIn {
 		return c.value.AppendKey(key)
 	}
-	key = binary.AppendUvarint(key, uint64(len(c.more.values)))
-	for _, v := range c.more.values {
+	key = binary.AppendUvarint(key, uint64(len(c.operands.values)))
+	for _, v := range c.operands.values {
 		key = v.AppendKey(key)
 	}
 	return key
 }
 
-// A Digestdigest stands for the key of a condition: it is the same for equal ones, and
-// nobody can make two others that have the same.
+// A Digest identifies a canonical condition: equal conditions have equal digests, and
+// it is infeasible to find two others that share one.
 type Digest [16]byte
 
+// Digest returns the digest of c, which must be canonical.
 func (c *Condition) Digest() Digest {
 	var room [256]byte
 	sum := sha256.Sum256(c.appendKey(room[:0]))
 	return Digest(sum[:16])
 }
 
-// AppendTextappendText appends s so that nothing that follows can be taken for a part of it.
-func AppendText(dst []byte, s string) []byte {
+// AppendString appends s, preceded by its length, so that what follows cannot be
+// mistaken for a part of it.
+func AppendString(dst []byte, s string) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(s))), s...)
 }

@@ -10,7 +10,7 @@ import (
 type op uint8
 
 const (
-	OpAll op = iota
+	opAll op = iota
 	opIs
 	opIn
 	opGt
@@ -20,118 +20,130 @@ const (
 	opContains
 	opExists
 	opNot
-	OpAnd
+	opAnd
 	opOr
 )
 
-// A Condition is a test on a record: on one field, or made of other conditions.
-// It is a value, is never changed once made, and is safe for concurrent use.
-// The zero Condition holds for every record.
+// A Condition is a test on a record: on one field, or composed of other conditions.
+// It is an immutable value and safe for concurrent use. The zero Condition is true
+// for every record.
 //
-// There are two truth values: a test on an absent value is false, but for Is of
-// null, and Not of it is true.
+// There are two truth values. A test on an absent value is false, except Is null; Not
+// turns it into true.
 type Condition struct {
-	Op    op
-	field *record.Field
-	value record.Value // of a test for one
-	more  *more        // of other conditions; nil: none
+	op       op
+	field    *record.Field
+	value    record.Value // of a test for one value
+	operands *operands    // of other conditions; nil if there are none
 }
 
-// More is what most conditions, and so most memory, can do without.
-type more struct {
+// operands holds what most conditions do not need. It is kept apart to save memory.
+type operands struct {
 	values []record.Value // of opIn, sorted
 	args   []Condition    // of opNot, opAnd and opOr
 }
 
-// Is holds where the field has the value; null is a value here. Of a list or an
-// object only null can be asked.
+// Is returns a condition that is true if the field equals v, which may be null. A
+// list or an object can only be tested for null.
 func Is(f *record.Field, v record.Value) Condition { return test(opIs, f, v) }
 
-// In holds where the field has one of the values.
+// In returns a condition that is true if the field equals one of the values.
 func In(f *record.Field, vs ...record.Value) Condition {
 	sorted := slices.SortedFunc(slices.Values(vs), record.Value.Compare)
-	return Condition{Op: opIn, field: f, more: &more{values: slices.Compact(sorted)}}
+	return Condition{op: opIn, field: f, operands: &operands{values: slices.Compact(sorted)}}
 }
 
-// Gt holds where the field is more than v.
+// Gt returns a condition that is true if the field is greater than v.
 func Gt(f *record.Field, v record.Value) Condition { return test(opGt, f, v) }
 
-// Gte holds where the field is v or more.
+// Gte returns a condition that is true if the field is greater than or equal to v.
 func Gte(f *record.Field, v record.Value) Condition { return test(opGte, f, v) }
 
-// Lt holds where the field is less than v, and not null.
+// Lt returns a condition that is true if the field is less than v and not null.
 func Lt(f *record.Field, v record.Value) Condition { return test(opLt, f, v) }
 
-// Lte holds where the field is v or less, and not null.
+// Lte returns a condition that is true if the field is less than or equal to v and
+// not null.
 func Lte(f *record.Field, v record.Value) Condition { return test(opLte, f, v) }
 
-// Contains holds where a string has the part v, byte for byte, or a list the
-// element v.
+// Contains returns a condition that is true if a string contains v, compared byte by
+// byte, or if a list has the element v.
 func Contains(f *record.Field, v record.Value) Condition { return test(opContains, f, v) }
 
-// Exists holds where the field is not null.
+// Exists returns a condition that is true if the field is not null.
 func Exists(f *record.Field) Condition { return test(opExists, f, record.Value{}) }
 
-// Not holds where c does not.
+// Not returns a condition that is true if c is false.
 func Not(c Condition) Condition { return compose(opNot, []Condition{c}) }
 
-// And holds where all of cs hold; always, when there are none.
-func And(cs ...Condition) Condition { return compose(OpAnd, slices.Clone(cs)) }
+// And returns a condition that is true if all of cs are true, also if there are none.
+func And(cs ...Condition) Condition { return compose(opAnd, slices.Clone(cs)) }
 
-// Or holds where one of cs holds; never, when there are none.
+// Conjunction returns [And] of cs without copying them. The caller must not change cs
+// afterwards.
+func Conjunction(cs []Condition) Condition {
+	switch len(cs) {
+	case 0:
+		return Condition{}
+	case 1:
+		return cs[0]
+	}
+	return compose(opAnd, cs)
+}
+
+// Or returns a condition that is true if one of cs is true. Without any, it is false.
 func Or(cs ...Condition) Condition { return compose(opOr, slices.Clone(cs)) }
 
 func test(o op, f *record.Field, v record.Value) Condition {
-	return Condition{Op: o, field: f, value: v}
+	return Condition{op: o, field: f, value: v}
 }
 
 func compose(o op, args []Condition) Condition {
-	return Condition{Op: o, more: &more{args: args}}
+	return Condition{op: o, operands: &operands{args: args}}
 }
 
-// args returns what the condition is made of.
+// args returns the conditions that c is composed of.
 func (c *Condition) args() []Condition {
-	if c.more == nil {
+	if c.operands == nil {
 		return nil
 	}
-	return c.more.args
+	return c.operands.args
 }
 
-// Conjunctsconjuncts returns the conditions that all have to hold where c, which is
-// canonical, does.
+// Conjuncts returns the conditions whose conjunction is c, which must be canonical.
 func (c *Condition) Conjuncts() []Condition {
-	switch c.Op {
-	case OpAll:
+	switch c.op {
+	case opAll:
 		return nil
-	case OpAnd:
+	case opAnd:
 		return c.args()
 	default:
 		return []Condition{*c}
 	}
 }
 
-// values returns what the condition tests for.
+// values returns the values that c tests for.
 func (c *Condition) values() []record.Value {
 	switch {
-	case c.Op == opIn:
-		return c.more.values
-	case c.Op >= opIs && c.Op <= opContains:
+	case c.op == opIn:
+		return c.operands.values
+	case c.op >= opIs && c.op <= opContains:
 		return []record.Value{c.value}
 	default:
 		return nil
 	}
 }
 
-// Parts takes a condition apart, for those who judge it by themselves: the word
-// for it ("all", "is", "in", ">", ">=", "<", "<=", "contains", "exists", "not",
-// "and" or "or"), the field that it tests, nil for none, and the values that it
-// tests for or the conditions that it is made of.
+// Parts returns what a condition consists of, for callers that evaluate it
+// themselves: its operator ("all", "is", "in", ">", ">=", "<", "<=", "contains",
+// "exists", "not", "and" or "or"), the field that it tests, nil if there is none, and
+// the values that it tests for or the conditions that it is composed of.
 func (c Condition) Parts() (word string, f *record.Field, values []record.Value, args []Condition) {
-	return words[c.Op], c.field, slices.Clone(c.values()), slices.Clone(c.args())
+	return words[c.op], c.field, slices.Clone(c.values()), slices.Clone(c.args())
 }
 
-// Fields yields the fields that the condition tests, as often as it does, until
-// yield returns false.
+// Fields yields the fields that the condition tests until yield returns false. A
+// field that is tested twice comes twice.
 func (c Condition) Fields(yield func(*record.Field) bool) { c.fields(yield) }
 
 func (c *Condition) fields(yield func(*record.Field) bool) bool {
@@ -147,31 +159,31 @@ func (c *Condition) fields(yield func(*record.Field) bool) bool {
 	return true
 }
 
-var words = map[op]string{OpAll: "all", opNot: "not", OpAnd: "and", opOr: "or", opIs: "is", opIn: "in", opGt: ">", opGte: ">=", opLt: "<", opLte: "<=", opContains: "contains", opExists: "exists"}
+var words = map[op]string{opAll: "all", opNot: "not", opAnd: "and", opOr: "or", opIs: "is", opIn: "in", opGt: ">", opGte: ">=", opLt: "<", opLte: "<=", opContains: "contains", opExists: "exists"}
 
-// String returns the condition as a person reads it:
+// String returns the condition for display:
 //
 //	published is true and (likes >= 3 or not title contains "draft")
 func (c Condition) String() string {
 	var b strings.Builder
-	c.write(&b, OpAll)
+	c.write(&b, opAll)
 	return b.String()
 }
 
-// write adds c to b, in parentheses where it would read wrongly within an around.
+// write writes c to b, in parentheses if it would be misread within an around.
 func (c *Condition) write(b *strings.Builder, around op) {
-	switch c.Op {
-	case OpAll:
-		b.WriteString(words[OpAll])
+	switch c.op {
+	case opAll:
+		b.WriteString(words[opAll])
 	case opNot:
 		arg := &c.args()[0]
-		if arg.Op == opIs {
+		if arg.op == opIs {
 			b.WriteString(arg.field.Name + " is not " + arg.value.String())
 			return
 		}
 		b.WriteString("not ")
 		arg.write(b, opNot)
-	case OpAnd, opOr:
+	case opAnd, opOr:
 		c.writeArgs(b, around)
 	case opIn:
 		b.WriteString(c.field.Name + " in [")
@@ -183,7 +195,7 @@ func (c *Condition) write(b *strings.Builder, around op) {
 		}
 		b.WriteByte(']')
 	default:
-		b.WriteString(c.field.Name + " " + words[c.Op])
+		b.WriteString(c.field.Name + " " + words[c.op])
 		for _, v := range c.values() {
 			b.WriteString(" " + v.String())
 		}
@@ -192,7 +204,7 @@ func (c *Condition) write(b *strings.Builder, around op) {
 
 func (c *Condition) writeArgs(b *strings.Builder, around op) {
 	word, none := " and ", "all"
-	if c.Op == opOr {
+	if c.op == opOr {
 		word, none = " or ", "none"
 	}
 	args := c.args()
@@ -204,7 +216,7 @@ func (c *Condition) writeArgs(b *strings.Builder, around op) {
 		args[0].write(b, around)
 		return
 	}
-	if around != OpAll && around != c.Op {
+	if around != opAll && around != c.op {
 		b.WriteByte('(')
 		defer b.WriteByte(')')
 	}
@@ -212,6 +224,6 @@ func (c *Condition) writeArgs(b *strings.Builder, around op) {
 		if i > 0 {
 			b.WriteString(word)
 		}
-		args[i].write(b, c.Op)
+		args[i].write(b, c.op)
 	}
 }

@@ -77,7 +77,7 @@ func TestConditionsMean(t *testing.T) {
 	}
 }
 
-func TestParseSaysWhatIsWrong(t *testing.T) {
+func TestParseReportsWhatIsWrong(t *testing.T) {
 	m := querytest.NewModels(t).Things
 	for where, want := range map[string]string{
 		`{"titel": 1}`:                      `where: "titel" is not a field of Thing; did you mean title?`,
@@ -151,27 +151,27 @@ func TestConditionsAreRead(t *testing.T) {
 	}
 }
 
-// shuffled writes a condition in another way that means the same.
+// shuffled writes a condition in a different, equivalent form.
 func shuffled(r *rand.Rand, c Condition) Condition {
 	args := slices.Clone(c.args())
 	for i := range args {
 		args[i] = shuffled(r, args[i])
 	}
 	r.Shuffle(len(args), func(i, j int) { args[i], args[j] = args[j], args[i] })
-	switch c.Op {
+	switch c.op {
 	case opIn:
 		vs := slices.Concat(c.values(), c.values())
 		r.Shuffle(len(vs), func(i, j int) { vs[i], vs[j] = vs[j], vs[i] })
 		c = In(c.field, vs...)
-	case OpAnd, opOr:
+	case opAnd, opOr:
 		if n := len(args); n > 1 && r.IntN(2) == 0 {
 			k := 1 + r.IntN(n-1)
-			args = append(slices.Clone(args[:k]), compose(c.Op, args[k:]))
+			args = append(slices.Clone(args[:k]), compose(c.op, args[k:]))
 		}
 		if n := len(args); n > 0 && r.IntN(2) == 0 {
 			args = append(args, args[r.IntN(n)])
 		}
-		c = compose(c.Op, args)
+		c = compose(c.op, args)
 	case opNot:
 		c = Not(args[0])
 	}

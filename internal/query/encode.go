@@ -6,10 +6,10 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// ClientJSON puts a condition into the form that [Parse] reads, for who judges records
-// elsewhere. Conditions on private fields, on fields whose JSON tells nothing of
-// their values, and with values that may not be told, for which may is asked, are
-// left out: then the rest holds wherever the whole does, and whole is false.
+// ClientJSON encodes a condition in the form that [Parse] reads, for clients that
+// evaluate it themselves. It leaves out conditions on private fields, on fields whose
+// JSON does not show their value, and on values for which may returns false. whole
+// then is false: the condition that remains is true whenever the whole one is.
 func (c Condition) ClientJSON(may func(record.Value) bool) (where map[string]any, whole bool) {
 	plain := Canonical(c)
 	return clientEncoder{may}.and(plain.Conjuncts())
@@ -19,12 +19,12 @@ type clientEncoder struct {
 	may func(record.Value) bool
 }
 
-// and tells those of the conditions that can be told.
-func (t clientEncoder) and(cs []Condition) (where map[string]any, whole bool) {
+// and encodes those of the conditions that a client may have.
+func (e clientEncoder) and(cs []Condition) (where map[string]any, whole bool) {
 	where, whole = map[string]any{}, true
-	var rest []any // what does not go into one object
+	var rest []any // conditions that do not fit into the one object
 	for i := range cs {
-		one, ok := t.one(&cs[i])
+		one, ok := e.one(&cs[i])
 		switch {
 		case !ok:
 			whole = false
@@ -38,15 +38,15 @@ func (t clientEncoder) and(cs []Condition) (where map[string]any, whole bool) {
 	return where, whole
 }
 
-// one tells a condition in an object of one member, or reports that it cannot.
-func (t clientEncoder) one(c *Condition) (map[string]any, bool) {
-	switch c.Op {
-	case OpAnd:
-		return t.and(c.args())
+// one encodes a condition as an object with one member, or reports that it cannot.
+func (e clientEncoder) one(c *Condition) (map[string]any, bool) {
+	switch c.op {
+	case opAnd:
+		return e.and(c.args())
 	case opOr:
 		list := make([]any, len(c.args()))
 		for i := range list {
-			one, ok := t.one(&c.args()[i])
+			one, ok := e.one(&c.args()[i])
 			if !ok {
 				return nil, false
 			}
@@ -54,15 +54,15 @@ func (t clientEncoder) one(c *Condition) (map[string]any, bool) {
 		}
 		return map[string]any{"or": list}, true
 	case opNot:
-		return t.not(&c.args()[0])
+		return e.not(&c.args()[0])
 	default:
-		test, ok := t.test(c)
+		test, ok := e.test(c)
 		return map[string]any{c.field.Name: test}, ok
 	}
 }
 
-func (t clientEncoder) not(c *Condition) (map[string]any, bool) {
-	one, ok := t.one(c)
+func (e clientEncoder) not(c *Condition) (map[string]any, bool) {
+	one, ok := e.one(c)
 	if !ok {
 		return nil, false
 	}
@@ -75,37 +75,37 @@ func (t clientEncoder) not(c *Condition) (map[string]any, bool) {
 	return map[string]any{c.field.Name: map[string]any{"not": one[c.field.Name]}}, true
 }
 
-// test tells what a field is tested for.
-func (t clientEncoder) test(c *Condition) (any, bool) {
+// test encodes what a field is tested for.
+func (e clientEncoder) test(c *Condition) (any, bool) {
 	f := c.field
 	if f.Private || f.Shape() == "any" || f.Name == "and" || f.Name == "or" || f.Name == "not" {
 		return nil, false
 	}
 	values := make([]any, len(c.values()))
 	for i, v := range c.values() {
-		if values[i] = f.JSON(v); !t.may(v) {
+		if values[i] = f.JSON(v); !e.may(v) {
 			return nil, false
 		}
 	}
 	switch {
-	case c.Op == opIn:
+	case c.op == opIn:
 		return map[string]any{"in": values}, true
-	case c.Op == opIs && c.value.IsNull():
+	case c.op == opIs && c.value.IsNull():
 		return map[string]any{"exists": false}, true
-	case c.Op == opIs && f.Kind == record.Object:
+	case c.op == opIs && f.Kind == record.Object:
 		return nil, false
-	case c.Op == opIs:
+	case c.op == opIs:
 		return values[0], true
 	}
 	for name, op := range byName {
-		if op == c.Op {
+		if op == c.op {
 			return map[string]any{name: values[0]}, true
 		}
 	}
 	return nil, false
 }
 
-// merge adds an object of one member to another, where one object can say both.
+// merge adds an object with one member to another, if one object can express both.
 func merge(where, one map[string]any) bool {
 	for name, test := range one {
 		have, both := where[name]

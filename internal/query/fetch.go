@@ -8,8 +8,8 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// Fetch returns the records of the scope, in order. It reads them by an index
-// where the conditions or the order allow it.
+// Fetch returns the scope's records in order. It reads them by an index if the
+// conditions or the order allow it.
 func Fetch(snap *store.Snapshot, s Scope) ([]*record.Image, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
@@ -27,11 +27,8 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 		return 0, err
 	}
 	end, n := s.End(), 0
-	s.Order = nil
-	err := s.Plans(nil, 0)[0].Each(snap, s.Model, s.Where, func(img *record.Image) bool {
-		if s.Where.Match(img) {
-			n++
-		}
+	err := s.Each(snap, func(*record.Image) bool {
+		n++
 		return n != end || end == 0
 	})
 	if err != nil {
@@ -40,23 +37,32 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 	return max(n-s.Offset, 0), nil
 }
 
-// Budgetbudget is how many records the first of several plans may look at.
-const Budget = 256
+// Each yields the records that satisfy the scope's conditions, in no particular
+// order, until yield returns false. It ignores the scope's order, limit and offset.
+func (s *Scope) Each(snap *store.Snapshot, yield func(*record.Image) bool) error {
+	unordered := Scope{Model: s.Model, Where: s.Where}
+	return unordered.plans(nil, 0)[0].each(snap, s.Model, s.Where, func(img *record.Image) bool {
+		return !s.Where.Match(img) || yield(img)
+	})
+}
 
-// Readread returns the first n records, 0 for all, that the conditions hold for and
-// that stand after a record, nil for the first; in order. Limit and offset are
-// not its concern.
+// firstBudget is how many records each of several plans may read in the first round.
+const firstBudget = 256
+
+// Read returns, in order, the first n records that satisfy the conditions and come
+// after the record after; 0 is all, and nil is from the start. It ignores the scope's
+// limit and offset.
 //
-// Whether a filter's index or the order's brings n records sooner depends on the
-// data. Where there are both, they take turns, each time with a larger budget,
-// so that the worse one costs at most a few times the better one.
+// Whether a filter's index or the order's index yields n records sooner depends on
+// the data. If both exist, they take turns with a growing budget, so that the worse
+// plan costs at most a few times what the better one does.
 func (s *Scope) Read(snap *store.Snapshot, after *record.Image, n int) ([]*record.Image, error) {
-	plans := s.Plans(after, n)
+	plans := s.plans(after, n)
 	if len(plans) == 1 {
 		images, _, err := s.run(snap, &plans[0], after, n, 0)
 		return images, err
 	}
-	for most := Budget; ; most *= 4 {
+	for most := firstBudget; ; most *= 4 {
 		for i := range plans {
 			images, done, err := s.run(snap, &plans[i], after, n, most)
 			if done || err != nil {
@@ -66,12 +72,12 @@ func (s *Scope) Read(snap *store.Snapshot, after *record.Image, n int) ([]*recor
 	}
 }
 
-// run reads by one plan. It gives up, not done, when it has looked at more than
-// most records, unless that is 0.
+// run reads by one plan. It stops and returns done false after reading more than most
+// records; 0 is no bound.
 func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most int) (images []*record.Image, done bool, err error) {
-	top := top{scope: s, n: n, sorted: p.sorted}
+	top := firstN{scope: s, n: n, sorted: p.sorted}
 	seen := 0
-	err = p.Each(snap, s.Model, s.Where, func(img *record.Image) bool {
+	err = p.each(snap, s.Model, s.Where, func(img *record.Image) bool {
 		if seen++; most > 0 && seen > most {
 			return false
 		}
@@ -86,17 +92,17 @@ func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most 
 	return top.take(), true, nil
 }
 
-// A top keeps the first n of the records that it is given.
-type top struct {
+// A firstN keeps the first n of the records that are added to it.
+type firstN struct {
 	scope  *Scope
-	n      int  // 0: all
-	sorted bool // they are given in order
+	n      int  // 0 is all
+	sorted bool // records are added in order
 	images []*record.Image
-	full   bool // images begin with n records in order: one behind those is out
+	full   bool // images begins with n records in order; a record after those is not one of the first
 }
 
-// add reports whether another record could still be among the first.
-func (t *top) add(img *record.Image) bool {
+// add reports whether a later record could still be among the first.
+func (t *firstN) add(img *record.Image) bool {
 	if t.full && t.scope.Compare(img, t.images[t.n-1]) > 0 {
 		return true
 	}
@@ -110,14 +116,14 @@ func (t *top) add(img *record.Image) bool {
 	return true
 }
 
-func (t *top) cut() {
+func (t *firstN) cut() {
 	slices.SortFunc(t.images, t.scope.Compare)
 	if t.n > 0 && len(t.images) >= t.n {
 		t.images, t.full = t.images[:t.n], true
 	}
 }
 
-func (t *top) take() []*record.Image {
+func (t *firstN) take() []*record.Image {
 	if !t.sorted {
 		t.cut()
 	}

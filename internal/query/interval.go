@@ -5,23 +5,24 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// An Endpointendpoint is a place between two values of a field: just before a value, or just
-// behind it.
+// An Endpoint is a position between two values of a field: just before a value, or
+// just after it.
 type Endpoint struct {
-	value  record.Value
-	behind bool
-	last   bool // behind every value
+	value record.Value
+	after bool
+	end   bool // after every value
 }
 
+// Compare orders endpoints by position.
 func (e Endpoint) Compare(o Endpoint) int {
 	switch {
-	case e.last || o.last:
-		return rank(e.last) - rank(o.last)
+	case e.end || o.end:
+		return rank(e.end) - rank(o.end)
 	default:
 		if order := e.value.Compare(o.value); order != 0 {
 			return order
 		}
-		return rank(e.behind) - rank(o.behind)
+		return rank(e.after) - rank(o.after)
 	}
 }
 
@@ -32,34 +33,35 @@ func rank(b bool) int {
 	return 0
 }
 
-// Aboveabove reports whether v stands before the edge.
+// Above reports whether v comes before the endpoint.
 func (e Endpoint) Above(v record.Value) bool {
-	if e.last {
+	if e.end {
 		return true
 	}
 	order := v.Compare(e.value)
-	return order < 0 || order == 0 && e.behind
+	return order < 0 || order == 0 && e.after
 }
 
-// An Intervalinterval is the values of a field between two endpoints.
+// An Interval is the values of a field between two endpoints.
 type Interval struct{ Lo, Hi Endpoint }
 
 func newInterval(lo, hi *store.Bound) Interval {
-	s := Interval{Hi: Endpoint{last: true}} // null comes before every value
+	s := Interval{Hi: Endpoint{end: true}} // null comes before every value
 	if lo != nil {
-		s.Lo = Endpoint{value: lo.Value, behind: lo.Open}
+		s.Lo = Endpoint{value: lo.Value, after: lo.Open}
 	}
 	if hi != nil {
-		s.Hi = Endpoint{value: hi.Value, behind: !hi.Open}
+		s.Hi = Endpoint{value: hi.Value, after: !hi.Open}
 	}
 	return s
 }
 
 func (s Interval) empty() bool { return s.Lo.Compare(s.Hi) >= 0 }
 
-// open reports whether the span has a value on one side only.
-func (s Interval) open() bool { return s.Hi.last || s.Lo.value.IsNull() }
+// open reports whether the interval is bounded by a value on one side only.
+func (s Interval) open() bool { return s.Hi.end || s.Lo.value.IsNull() }
 
+// Compare orders intervals by their lower, then by their upper endpoint.
 func (s Interval) Compare(o Interval) int {
 	if order := s.Lo.Compare(o.Lo); order != 0 {
 		return order

@@ -7,11 +7,10 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// Match reports whether the condition holds for the record. It does not
-// allocate.
+// Match reports whether the record satisfies the condition. It does not allocate.
 func (c *Condition) Match(img *record.Image) bool {
-	switch c.Op {
-	case OpAll:
+	switch c.op {
+	case opAll:
 		return true
 	case opIs:
 		return img.Value(c.field) == c.value
@@ -23,7 +22,7 @@ func (c *Condition) Match(img *record.Image) bool {
 		return !img.Value(c.field).IsNull()
 	case opNot:
 		return !c.args()[0].Match(img)
-	case OpAnd:
+	case opAnd:
 		args := c.args()
 		for i := range args {
 			if !args[i].Match(img) {
@@ -44,26 +43,26 @@ func (c *Condition) Match(img *record.Image) bool {
 	}
 }
 
-// FewValuesfewValues is how many values are compared one by one rather than searched.
-const FewValues = 8
+// fewValues is how many values are searched one by one rather than by bisection.
+const fewValues = 8
 
 func (c *Condition) has(v record.Value) bool {
-	values := c.more.values
-	if len(values) <= FewValues {
+	values := c.operands.values
+	if len(values) <= fewValues {
 		return slices.Contains(values, v)
 	}
 	_, found := slices.BinarySearchFunc(values, v, record.Value.Compare)
 	return found
 }
 
-// compare tests v by the condition's order. A value of another kind, and null
-// is one, has no place in it.
+// compare compares v by the condition's operator. It is false for values of another
+// kind, including null.
 func (c *Condition) compare(v record.Value) bool {
 	if v.IsNull() || v.Kind() != c.value.Kind() {
 		return false
 	}
 	order := v.Compare(c.value)
-	switch c.Op {
+	switch c.op {
 	case opGt:
 		return order > 0
 	case opGte:

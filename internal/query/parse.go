@@ -10,19 +10,20 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// depth is how deep and, or and not may be nested in what a client sends.
+// depth is how deeply a client may nest and, or and not.
 const depth = 16
 
-// Parse turns a JSON object into a condition on m's records:
+// Parse reads a condition on m's records from a decoded JSON object:
 //
 //	{"published": true, "likes": {"gte": 3, "lt": 9}, "title": {"contains": "x"}}
 //	{"or": [{"id": {"in": ["01J…"]}}, {"not": {"authorId": null}}]}
 //
-// The members of an object all have to hold. A member is a field with a value,
-// or with an object of operators; or it is "and" or "or" with a list of such
-// objects, or "not" with one. Numbers may be json.Number, and whole ones the text
-// of their digits, as a browser has those that are too large for it. The error
-// says which field, operator or value is wrong, and which there are.
+// A record satisfies the condition if it satisfies every member of the object. A
+// member is a field with a value or with an object of operators, or "and" or "or"
+// with a list of such objects, or "not" with one. A number may be a json.Number, and
+// an integer a string of digits, which is how a browser sends integers that
+// JavaScript cannot represent. The error states which field, operator or value is
+// wrong, and which ones there are.
 func Parse(m *record.Model, where map[string]any) (Condition, error) {
 	c, err := parser{m}.object(where, depth)
 	if err != nil {
@@ -50,17 +51,6 @@ func (p parser) object(where map[string]any, depth int) (Condition, error) {
 	return Conjunction(cs), nil
 }
 
-// Conjunctionconjunction is [And] of conditions that nobody else will write to.
-func Conjunction(cs []Condition) Condition {
-	switch len(cs) {
-	case 0:
-		return Condition{}
-	case 1:
-		return cs[0]
-	}
-	return compose(OpAnd, cs)
-}
-
 func (p parser) member(name string, v any, depth int) (Condition, error) {
 	switch name {
 	case "and", "or":
@@ -80,7 +70,7 @@ func (p parser) member(name string, v any, depth int) (Condition, error) {
 	return p.value(f, v, depth)
 }
 
-// value reads what a field is said to be: a value, or operators.
+// value reads the test of a field: a value, or operators.
 func (p parser) value(f *record.Field, v any, depth int) (Condition, error) {
 	if operators, ok := v.(map[string]any); ok {
 		return p.operators(f, operators, depth)
@@ -173,7 +163,7 @@ func (p parser) in(f *record.Field, v any) (Condition, error) {
 	return In(f, values...), nil
 }
 
-// number returns the whole number that a text for f stands for, else v.
+// number returns the integer that a string for f denotes, or v if it denotes none.
 func number(f *record.Field, v any) any {
 	text, _ := v.(string)
 	kind := f.Kind
@@ -214,8 +204,8 @@ func choices(f *record.Field) string {
 	return "its operators are " + strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// ParseOrder turns the names of fields, with a - before those that descend,
-// into an order. The error says which name is wrong.
+// ParseOrder returns the order that the names of fields describe; a - before a name
+// is descending. The error states which name is wrong.
 func ParseOrder(m *record.Model, terms []string) ([]Order, error) {
 	var order []Order
 	for _, term := range terms {
@@ -241,7 +231,7 @@ func unknownField(m *record.Model, name string) error {
 	return fmt.Errorf("%s is not a field of %s", show(name), m.Type)
 }
 
-// show returns what was given, for a message: short, and on one line.
+// show formats a value for an error message: short, and on one line.
 func show(v any) string {
 	text := ""
 	switch v := v.(type) {

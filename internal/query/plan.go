@@ -11,33 +11,33 @@ func isID(f *record.Field) bool { return f.Name == "id" }
 
 func indexed(f *record.Field) bool { return f.Index || f.Unique || isID(f) }
 
-// bounds returns the range of f's values outside of which c does not hold, nil
-// where it is open-ended.
+// bounds returns the range of f's values outside of which c is false; nil is
+// unbounded.
 func (c *Condition) bounds(f *record.Field) (lo, hi *store.Bound) {
-	if c.Op == OpAnd {
+	if c.op == opAnd {
 		return bounds(f, c.args())
 	}
 	if c.field != f {
 		return nil, nil
 	}
 	notNull := &store.Bound{Open: true}
-	switch c.Op {
+	switch c.op {
 	case opIs, opIn:
 		if values := c.values(); len(values) > 0 {
 			return &store.Bound{Value: values[0]}, &store.Bound{Value: values[len(values)-1]}
 		}
 	case opGt, opGte:
-		return &store.Bound{Value: c.value, Open: c.Op == opGt}, nil
+		return &store.Bound{Value: c.value, Open: c.op == opGt}, nil
 	case opLt, opLte:
-		return notNull, &store.Bound{Value: c.value, Open: c.Op == opLt}
+		return notNull, &store.Bound{Value: c.value, Open: c.op == opLt}
 	case opExists:
 		return notNull, nil
 	}
 	return nil, nil
 }
 
-// bounds returns the range of f's values outside of which not all of the
-// conditions hold.
+// bounds returns the range of f's values outside of which one of the conditions is
+// false.
 func bounds(f *record.Field, all []Condition) (lo, hi *store.Bound) {
 	for i := range all {
 		l, h := all[i].bounds(f)
@@ -46,7 +46,8 @@ func bounds(f *record.Field, all []Condition) (lo, hi *store.Bound) {
 	return lo, hi
 }
 
-// inner returns the narrower of two lower bounds (sign 1) or two upper ones (-1).
+// inner returns the narrower of two lower bounds (sign 1) or of two upper bounds
+// (-1).
 func inner(a, b *store.Bound, sign int) *store.Bound {
 	if a == nil {
 		return b
@@ -61,23 +62,23 @@ func inner(a, b *store.Bound, sign int) *store.Bound {
 	return b
 }
 
-// A plan is a way to come by the records of a scope, with others among them.
+// A plan is a way to read a scope's records. It may read others as well.
 type plan struct {
-	name   string
-	ids    []record.ID
-	ranges []store.Range
-	twice  bool // one record may come up in two ranges
-	sorted bool // they come in the scope's order
-	sure   bool // no other plan can be much better
+	name     string
+	ids      []record.ID
+	ranges   []store.Range
+	overlaps bool // a record may occur in two ranges
+	sorted   bool // records come in the scope's order
+	best     bool // no other plan can be much better
 }
 
-// Eacheach yields what the plan finds until yield returns false. To a transaction,
-// only records that the conditions hold for matter.
-func (p *plan) Each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
+// each yields the records that the plan reads until yield returns false. Only records
+// that satisfy the conditions count as read by a transaction.
+func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
 	seen := map[record.ID]bool{}
 	going := true
 	once := func(img *record.Image) bool {
-		if p.twice {
+		if p.overlaps {
 			if seen[img.ID] {
 				return true
 			}
@@ -107,22 +108,22 @@ func (p *plan) Each(snap *store.Snapshot, m *record.Model, where Condition, yiel
 	return nil
 }
 
-// within reports whether both plans read one part of one index.
-func (p *plan) within(other *plan) bool {
+// sameIndex reports whether both plans read one range of the same index.
+func (p *plan) sameIndex(other *plan) bool {
 	return len(p.ranges) == 1 && p.ranges[0].Index == other.ranges[0].Index
 }
 
-// Plansplans returns the ways to read the first n records of the scope, 0 for all,
-// that stand after a record, nil for the first.
-func (s *Scope) Plans(after *record.Image, n int) []plan {
+// plans returns the ways to read the first n of the scope's records that come after
+// the record after; 0 is all, and nil is from the start.
+func (s *Scope) plans(after *record.Image, n int) []plan {
 	filter, filtered := s.byFilter()
-	if filtered && (filter.sure || n == 0) {
+	if filtered && (filter.best || n == 0) {
 		return []plan{filter}
 	}
 	walk, walkable := s.byOrder(after)
 	walkable = walkable && (n > 0 || len(s.Order) == 0)
 	switch {
-	case filtered && walkable && !filter.within(&walk):
+	case filtered && walkable && !filter.sameIndex(&walk):
 		return []plan{filter, walk}
 	case walkable:
 		return []plan{walk}
@@ -132,21 +133,21 @@ func (s *Scope) Plans(after *record.Image, n int) []plan {
 	return []plan{{name: "scan", ranges: []store.Range{{}}}}
 }
 
-// byFilter reads what the conditions leave of an index.
+// byFilter returns a plan that looks up the values in the conditions.
 func (s *Scope) byFilter() (plan, bool) {
 	points, uncovered := s.Where.Terms(TermFilter{fields: indexed, Points: true})
 	if uncovered != nil {
 		return s.byRange()
 	}
-	p := plan{name: "filter", sure: true}
+	p := plan{name: "filter", best: true}
 	seen := map[Term]bool{}
 	for _, at := range points {
 		if seen[at] {
 			continue
 		}
 		seen[at] = true
-		p.twice = p.twice || at.Field != points[0].Field
-		p.sure = p.sure && (isID(at.Field) || at.Field.Unique && !at.Value.IsNull())
+		p.overlaps = p.overlaps || at.Field != points[0].Field
+		p.best = p.best && (isID(at.Field) || at.Field.Unique && !at.Value.IsNull())
 		if isID(at.Field) {
 			p.ids = append(p.ids, record.ID(at.Value.Text()))
 			continue
@@ -155,13 +156,14 @@ func (s *Scope) byFilter() (plan, bool) {
 		p.ranges = append(p.ranges, store.Range{Index: at.Field, Min: bound, Max: bound})
 	}
 	if len(p.ranges) == 1 && len(p.ids) == 0 && s.orderedByID() {
-		p.sorted, p.sure = true, true
+		p.sorted, p.best = true, true
 		p.ranges[0].Reverse = len(s.Order) > 0 && s.Order[0].Desc
 	}
 	return p, true
 }
 
-// byRange reads the part of an index in which the conditions can hold.
+// byRange returns a plan that reads the part of an index in which the conditions can
+// be true.
 func (s *Scope) byRange() (plan, bool) {
 	for f := range s.Where.Fields {
 		if !indexed(f) || isID(f) {
@@ -178,7 +180,8 @@ func (s *Scope) orderedByID() bool {
 	return len(s.Order) == 0 || isID(s.Order[0].Field)
 }
 
-// byOrder reads the records in the scope's own order, from after on.
+// byOrder returns a plan that reads the records in the scope's order, starting at
+// after.
 func (s *Scope) byOrder(after *record.Image) (plan, bool) {
 	if !s.orderedByID() && (len(s.Order) > 1 || !indexed(s.Order[0].Field)) {
 		return plan{}, false

@@ -47,7 +47,7 @@ func TestPlans(t *testing.T) {
 		q := querytest.Question{Where: querytest.DecodeJSON(t, c.where), Order: c.order, Limit: c.limit}
 		s := scopeOf(t, &q, m)
 		got := ""
-		for i, p := range s.Plans(nil, s.End()) {
+		for i, p := range s.plans(nil, s.End()) {
 			if got += p.name; i > 0 {
 				got = got[:len(got)-len(p.name)] + " | " + p.name
 			}
@@ -97,8 +97,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestTheBetterPlanWins holds: whichever index brings the records, few others
-// are looked at.
+// TestTheBetterPlanWins checks that few other records are read, whichever index finds the
+// records.
 func TestTheBetterPlanWins(t *testing.T) {
 	m := querytest.NewModels(t)
 	st := querytest.OpenStore(t, m, store.Options{})
@@ -120,8 +120,8 @@ func TestTheBetterPlanWins(t *testing.T) {
 		s := Scope{Model: m.Things, Where: Is(m.Things.Field("owner"), record.StringValue(string(owner))), Order: []Order{{m.Things.Field("count"), true}}, Limit: 5}
 		if err := st.View(t.Context(), func(snap *store.Snapshot) error {
 			done := 0
-			for _, p := range s.Plans(nil, s.End()) {
-				if _, ok, err := s.run(snap, &p, nil, s.End(), Budget); ok && err == nil {
+			for _, p := range s.plans(nil, s.End()) {
+				if _, ok, err := s.run(snap, &p, nil, s.End(), firstBudget); ok && err == nil {
 					done++
 				}
 			}

@@ -9,7 +9,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// An Order is one term of a scope's order: null first, or last when descending.
+// An Order is one term of a scope's order. Null comes first, or last if descending.
 type Order struct {
 	Field *record.Field
 	Desc  bool
@@ -23,21 +23,21 @@ func (o Order) String() string {
 	return o.Field.Name
 }
 
-// A Scope is a query: which records of a model, in which order, and which of
-// those. Its conditions and order must name fields of the model, and Order stays
-// as it is once the scope is in use.
+// A Scope is a query: which records of a model, in which order, and which part of
+// them. Its conditions and order must name fields of the model, and the caller must
+// not change Order once the scope is in use.
 type Scope struct {
 	Model  *record.Model
 	Where  Condition
-	Order  []Order // none: by id
-	Limit  int     // 0: all
+	Order  []Order // nil is by id
+	Limit  int     // 0 is all
 	Offset int
 
-	Private bool // its conditions and its order are not told to who holds it
+	Private bool // clients do not receive its conditions and order
 }
 
-// Compare orders two records of the scope's model. It is total: what the order
-// leaves equal is ordered by id, in the direction of the last term.
+// Compare orders two records of the scope's model. Records that are equal by the
+// scope's order are ordered by id, in the direction of the last term.
 func (s *Scope) Compare(a, b *record.Image) int {
 	desc := false
 	for _, term := range s.Order {
@@ -56,23 +56,24 @@ func directed(order int, desc bool) int {
 	return order
 }
 
-// Key returns a text that is the same for equal scopes, however their
-// conditions are nested and ordered, and another for others.
+// Key returns a key that is equal for equal scopes, regardless of how their
+// conditions are nested and ordered, and different for others.
 func (s Scope) Key() string {
 	where := Canonical(s.Where)
 	return string(s.appendKey(nil, &where))
 }
 
-// appendKey appends the key of the scope, with its conditions in their canonical
-// form.
+// appendKey appends the scope's key. where is the canonical form of its conditions.
 func (s *Scope) appendKey(key []byte, where *Condition) []byte {
-	return s.AppendWindow(where.appendKey(AppendText(key, s.Model.Name)))
+	return s.AppendWindow(where.appendKey(AppendString(key, s.Model.Name)))
 }
 
+// AppendWindow appends a key of everything but the scope's model and conditions: its
+// order, limit, offset and whether it is private.
 func (s *Scope) AppendWindow(key []byte) []byte {
 	key = binary.AppendUvarint(key, uint64(len(s.Order)))
 	for _, term := range s.Order {
-		key = AppendText(key, term.String())
+		key = AppendString(key, term.String())
 	}
 	key = binary.AppendUvarint(key, uint64(s.Limit))
 	key = binary.AppendUvarint(key, uint64(s.Offset))
@@ -82,13 +83,13 @@ func (s *Scope) AppendWindow(key []byte) []byte {
 	return append(key, 0)
 }
 
-// String returns the scope as a person reads it:
+// String returns the scope for display:
 //
 //	posts where published is true by -createdAt limit 20
 func (s Scope) String() string {
 	var b strings.Builder
 	b.WriteString(s.Model.Name)
-	if where := s.Where.String(); where != words[OpAll] {
+	if where := s.Where.String(); where != words[opAll] {
 		b.WriteString(" where " + where)
 	}
 	for i, term := range s.Order {
@@ -103,8 +104,8 @@ func (s Scope) String() string {
 	return b.String()
 }
 
-// Endend returns how many records there are up to the end of the scope's window, 0
-// for all.
+// End returns how many records there are up to the end of the scope's window; 0 is
+// all.
 func (s *Scope) End() int {
 	if s.Limit == 0 {
 		return 0
@@ -112,8 +113,8 @@ func (s *Scope) End() int {
 	return s.Offset + s.Limit
 }
 
-// Windowwindow returns the part of the scope's records, in order and from the first,
-// that the scope is about.
+// Window returns the part of records within the scope's limit and offset. records are
+// the scope's, in order, from the first.
 func Window[T any](s *Scope, records []T) []T {
 	if s.Limit > 0 && len(records) > s.End() {
 		records = records[:s.End()]
@@ -121,7 +122,7 @@ func Window[T any](s *Scope, records []T) []T {
 	return records[min(s.Offset, len(records)):]
 }
 
-// Checkcheck says what is wrong with a scope that a program made.
+// Check returns an error if the scope is invalid.
 func (s *Scope) Check() error {
 	if s.Model == nil {
 		return fmt.Errorf("a scope has no model")

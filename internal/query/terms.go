@@ -4,29 +4,28 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A Termterm is one value of a field, or an interval of its values.
+// A Term is one value of a field, or an interval of its values.
 type Term struct {
 	Field    *record.Field
 	Value    record.Value
-	Interval *Interval // nil: value
+	Interval *Interval // nil is the single value
 }
 
-// A TermFiltertermFilter restricts the terms that a caller can look up.
+// A TermFilter restricts which terms a caller can look up.
 type TermFilter struct {
-	fields func(*record.Field) bool // nil: any field
-	Points bool                     // values only, no intervals
+	fields func(*record.Field) bool // nil is any field
+	Points bool                     // single values only, no intervals
 }
 
 func (f *TermFilter) allows(c *Condition) bool { return f.fields == nil || f.fields(c.field) }
 
-// Termsterms returns terms that cover c: every record that c holds for has at least one
-// of them. An and gives the terms of its most selective argument, an or those of
-// all arguments. If c cannot be covered, terms returns the part of it that gives
-// no term.
+// Terms returns terms that cover c: every record that satisfies c has at least one of
+// them. An "and" returns the terms of its most selective argument, an "or" those of
+// all its arguments. If no terms cover c, Terms returns the part of c that has none.
 func (c *Condition) Terms(filter TermFilter) (found []Term, uncovered *Condition) {
-	switch c.Op {
+	switch c.op {
 	case opIs, opIn, opContains:
-		if (c.Op == opContains) == (c.field.Kind == record.List) && c.field.Kind != record.Object && filter.allows(c) {
+		if (c.op == opContains) == (c.field.Kind == record.List) && c.field.Kind != record.Object && filter.allows(c) {
 			values := c.values()
 			found = make([]Term, len(values))
 			for i, v := range values {
@@ -48,7 +47,7 @@ func (c *Condition) Terms(filter TermFilter) (found []Term, uncovered *Condition
 			found = append(found, some...)
 		}
 		return found, nil
-	case OpAnd:
+	case opAnd:
 		if best, ok := ConjunctionTerms(c.args(), filter); ok {
 			return best, nil
 		}
@@ -56,8 +55,8 @@ func (c *Condition) Terms(filter TermFilter) (found []Term, uncovered *Condition
 	return nil, c
 }
 
-// ConjunctionTermsconjunctionTerms returns the terms of the most selective of conditions that
-// must all hold. Ranges of one field count as one.
+// ConjunctionTerms returns the terms of the most selective of conditions that must
+// all be true. Ranges of one field count as one condition.
 func ConjunctionTerms(all []Condition, filter TermFilter) (best []Term, ok bool) {
 	for i := range all {
 		one := &all[i]
@@ -65,7 +64,7 @@ func ConjunctionTerms(all []Condition, filter TermFilter) (best []Term, ok bool)
 		if uncovered != nil {
 			continue
 		}
-		if one.Op >= opGt && one.Op <= opLte {
+		if one.op >= opGt && one.op <= opLte {
 			some = rangeTerms(one.field, all)
 		}
 		if !ok || estimate(some) < estimate(best) {
@@ -75,8 +74,8 @@ func ConjunctionTerms(all []Condition, filter TermFilter) (best []Term, ok bool)
 	return best, ok
 }
 
-// rangeTerms returns the interval of f's values in which all of the conditions
-// can hold, no term if it is empty.
+// rangeTerms returns the interval of f's values in which all of the conditions can be
+// true, or no term if it is empty.
 func rangeTerms(f *record.Field, all []Condition) []Term {
 	s := newInterval(bounds(f, all))
 	if s.empty() {
@@ -85,8 +84,8 @@ func rangeTerms(f *record.Field, all []Condition) []Term {
 	return []Term{{Field: f, Interval: &s}}
 }
 
-// estimate guesses how many records the terms match. It serves to compare terms
-// with each other.
+// estimate guesses how many records have one of the terms, to compare it with other
+// terms.
 func estimate(terms []Term) int {
 	n := 0
 	for i := range terms {

@@ -9,32 +9,31 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A ValueKind is what a cursor that carries a value tells of its records.
+// A ValueKind is the kind of value that a cursor carries.
 type ValueKind uint8
 
-// The kinds. Records without a value in the field count for none of the last
-// four.
+// The kinds. The last four ignore records whose field is null.
 const (
 	ValueNone   ValueKind = iota // the cursor carries records
-	ValueCount                   // how many there are, within limit and offset
-	ValueExists                  // whether there is one, within limit and offset
-	ValueSum                     // 0 of none
-	ValueMin                     // null of none
-	ValueMax                     // null of none
-	ValueAvg                     // null of none
+	ValueCount                   // number of records, within limit and offset
+	ValueExists                  // whether there is a record, within limit and offset
+	ValueSum                     // 0 if there are no records
+	ValueMin                     // null if there are no records
+	ValueMax                     // null if there are no records
+	ValueAvg                     // null if there are no records
 )
 
 func (k ValueKind) String() string {
 	return [...]string{"records", "count", "exists", "sum", "min", "max", "avg"}[k]
 }
 
-// A ValueSpec is the value that a cursor carries.
+// A ValueSpec describes the value that a cursor carries.
 type ValueSpec struct {
 	Kind  ValueKind
-	Field *record.Field // nil of a count and of exists
+	Field *record.Field // nil for ValueCount and ValueExists
 }
 
-// String returns the value as a person reads it: "sum of likes".
+// String returns the value for display: "sum of likes".
 func (v ValueSpec) String() string {
 	if v.Field == nil {
 		return v.Kind.String()
@@ -42,23 +41,23 @@ func (v ValueSpec) String() string {
 	return v.Kind.String() + " of " + v.Field.Name
 }
 
-// Checkcheck says what is wrong with the value of a scope.
+// Check returns an error if s cannot have this value.
 func (v ValueSpec) Check(s *Scope) error {
 	f := v.Field
 	switch v.Kind {
 	case ValueNone, ValueCount, ValueExists:
 		if f != nil {
-			return fmt.Errorf("%s of %s: it is not of a field", v, s.Model.Name)
+			return fmt.Errorf("%s of %s: it takes no field", v, s.Model.Name)
 		}
 		return nil
 	}
 	switch {
 	case !slices.Contains(s.Model.Fields, f):
-		return fmt.Errorf("%s of %s: it needs a field of that model", v, s.Model.Name)
+		return fmt.Errorf("%s of %s: it needs a field of the model", v, s.Model.Name)
 	case s.Limit > 0 || s.Offset > 0:
-		return fmt.Errorf("%s of %s: it is of the whole scope; leave limit and offset away", v, s.Model.Name)
+		return fmt.Errorf("%s of %s: it covers the whole scope; remove limit and offset", v, s.Model.Name)
 	case v.numeric() && f.Kind != record.Int && f.Kind != record.Uint && f.Kind != record.Float:
-		return fmt.Errorf("%s of %s: a field of numbers has one; this is of type %s", v, s.Model.Name, f.TypeName())
+		return fmt.Errorf("%s of %s: it needs a field of numbers, not one of type %s", v, s.Model.Name, f.TypeName())
 	case f.Kind >= record.List:
 		return fmt.Errorf("%s of %s: a value of type %s has no order", v, s.Model.Name, f.TypeName())
 	}
@@ -67,16 +66,22 @@ func (v ValueSpec) Check(s *Scope) error {
 
 func (v ValueSpec) numeric() bool { return v.Kind == ValueSum || v.Kind == ValueAvg }
 
-// A Sumsum is exact, so that it does not depend on how it came about: in units of
-// the smallest number that a field of its kind can hold.
+// A Sum is an exact sum. It is kept in units of the smallest number that a field of
+// its kind can hold, so it does not depend on the order of additions.
 type Sum struct {
-	Total, one big.Int
+	total, one big.Int
 }
 
-// smallest is the exponent of the smallest float64, 2 to the power of it.
+// smallest is the exponent of the smallest float64, a power of 2.
 const smallest = -1074
 
-// Addadd adds v, or takes it away.
+// Clone returns a copy that shares no memory with s.
+func (s *Sum) Clone() (c Sum) {
+	c.total.Set(&s.total)
+	return c
+}
+
+// Add adds v, or subtracts it if sign is negative.
 func (s *Sum) Add(v record.Value, sign int) {
 	switch n := v.Any().(type) {
 	case int64:
@@ -94,27 +99,27 @@ func (s *Sum) Add(v record.Value, sign int) {
 		}
 	}
 	if sign < 0 {
-		s.Total.Sub(&s.Total, &s.one)
+		s.total.Sub(&s.total, &s.one)
 	} else {
-		s.Total.Add(&s.Total, &s.one)
+		s.total.Add(&s.total, &s.one)
 	}
 }
 
-// Valuevalue returns the sum as a value of its fields' kind; one that this cannot
-// hold, as the nearest float.
+// Value returns the sum as a value of kind k, or as the nearest float if k cannot
+// hold it.
 func (s *Sum) Value(k record.Kind) record.Value {
 	switch {
-	case k == record.Int && s.Total.IsInt64():
-		return record.IntValue(s.Total.Int64())
-	case k == record.Uint && s.Total.IsUint64():
-		return record.UintValue(s.Total.Uint64())
+	case k == record.Int && s.total.IsInt64():
+		return record.IntValue(s.total.Int64())
+	case k == record.Uint && s.total.IsUint64():
+		return record.UintValue(s.total.Uint64())
 	}
 	return s.Over(1, k)
 }
 
-// Overover returns the sum divided by n, as a float.
+// Over returns the sum divided by n as a float.
 func (s *Sum) Over(n int, k record.Kind) record.Value {
-	f := new(big.Float).SetInt(&s.Total)
+	f := new(big.Float).SetInt(&s.total)
 	if k == record.Float {
 		f.SetMantExp(f, smallest)
 	}

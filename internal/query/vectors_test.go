@@ -16,11 +16,11 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// The browser library judges records by conditions and orders, too. What they
-// mean is said here, once: testdata/vectors.jsonl is made by this test, and read
-// by this one and by the browser's.
+// The browser library also evaluates conditions and orders. testdata/vectors.jsonl defines
+// their meaning for both: this test generates and reads it, and the browser's test reads
+// it.
 
-var update = flag.Bool("update", false, "write testdata/vectors.jsonl anew")
+var update = flag.Bool("update", false, "write testdata/vectors.jsonl")
 
 const vectorsFile = "testdata/vectors.jsonl"
 
@@ -29,7 +29,7 @@ type opaque struct{ name string }
 func (o opaque) MarshalText() ([]byte, error)  { return []byte("<" + o.name + ">"), nil }
 func (o *opaque) UnmarshalText(t []byte) error { o.name = string(t[1 : len(t)-1]); return nil }
 
-// A shaped thing has a field of every shape.
+// A shaped struct has a field of every shape.
 type shaped struct {
 	record.Record
 	Flag    bool            `json:"flag"`
@@ -59,7 +59,7 @@ type shaped struct {
 }
 
 var (
-	// Bytes and UTF-16 put the last of these in different orders.
+	// Bytes and UTF-16 order the last of these differently.
 	vectorTexts  = []string{"", "A", "Z", "a", "ab", "a\x00", "b", "é", "e\u0301", "ß", "\ue000", "\ufb01", "\ufffd", "😀", "😀a", "\U0010ffff"}
 	vectorInts   = []int64{0, 1, -1, 2, 1<<53 - 1, 1 << 53, 1<<53 + 1, 1<<53 + 2, -1 << 53, -1<<53 - 1, 123456789012345678, 123456789012345680, 123456789012345690, math.MaxInt64, math.MaxInt64 - 1, math.MinInt64}
 	vectorFloats = []float64{0, 0.1, -0.1, 0.3, 1, 1e17, 123456789012345680, 1e21, -1e300, 5e-324, math.MaxFloat64}
@@ -100,7 +100,7 @@ func randomShaped(r *rand.Rand) *shaped {
 	return x
 }
 
-// randomTest is a test of one field by any operator that it knows.
+// randomTest returns a test of one field with a random operator.
 func randomTest(r *rand.Rand, m *record.Model, images []*record.Image) Condition {
 	f := querytest.Pick(r, m.Fields)
 	values := []record.Value{{}}
@@ -146,12 +146,12 @@ func randomCondition(r *rand.Rand, m *record.Model, images []*record.Image, dept
 	}
 }
 
-func tellAll(record.Value) bool { return true }
+func anyValue(record.Value) bool { return true }
 
-// tell puts the condition into JSON, if all of it can be told.
-func tell(t testing.TB, c Condition) ([]byte, bool) {
+// encode returns the condition's JSON for a client, and whether it is complete.
+func encode(t testing.TB, c Condition) ([]byte, bool) {
 	t.Helper()
-	where, whole := c.ClientJSON(tellAll)
+	where, whole := c.ClientJSON(anyValue)
 	data, err := json.Marshal(where)
 	if err != nil {
 		t.Fatal(err)
@@ -187,18 +187,18 @@ func makeVectors(t *testing.T) []byte {
 	}
 	for n := 0; n < 400; {
 		c := randomCondition(r, m, images, 3)
-		where, whole := tell(t, c)
+		where, whole := encode(t, c)
 		if !whole || !decides(c, images) && r.IntN(10) > 0 {
 			continue
 		}
 		n++
-		holds := []int{}
+		matches := []int{}
 		for i, img := range images {
 			if c.Match(img) {
-				holds = append(holds, i)
+				matches = append(matches, i)
 			}
 		}
-		line(map[string]any{"where": json.RawMessage(where), "holds": holds})
+		line(map[string]any{"where": json.RawMessage(where), "holds": matches})
 	}
 	for range 40 {
 		line(randomOrder(r, m, images))
@@ -206,7 +206,7 @@ func makeVectors(t *testing.T) []byte {
 	return out.Bytes()
 }
 
-// shapedImage is a record as a client would be sent it.
+// shapedImage returns a record as a client receives it.
 func shapedImage(t *testing.T, m *record.Model, i int, x *shaped) *record.Image {
 	x.ID = record.ID(fmt.Sprintf("01JDA7Q4Z3M8X2V6K9T5B1%04d", i*7919%60))
 	x.CreatedAt = querytest.Epoch.Add(time.Duration(i) * time.Microsecond)
@@ -226,7 +226,7 @@ func shapedImage(t *testing.T, m *record.Model, i int, x *shaped) *record.Image 
 	return &record.Image{Model: m, ID: x.ID, JSON: public}
 }
 
-// decides reports whether the condition holds for some of the records only.
+// decides reports whether the condition is true for some of the records only.
 func decides(c Condition, images []*record.Image) bool {
 	first := c.Match(images[0])
 	return slices.ContainsFunc(images, func(img *record.Image) bool { return c.Match(img) != first })
@@ -263,12 +263,12 @@ func TestVectorsAreCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s is not what conditions mean now; if they are to mean that, run: go test ./internal/cursor -run Vectors -update", vectorsFile)
+		t.Errorf("%s is not what conditions mean now; if the change is intended, run: go test ./internal/query -run Vectors -update", vectorsFile)
 	}
 }
 
-// TestWhatIsToldIsWhatIsMeant reads back what a client is told.
-func TestWhatIsToldIsWhatIsMeant(t *testing.T) {
+// TestClientJSONMeansTheSame parses what a client receives.
+func TestClientJSONMeansTheSame(t *testing.T) {
 	r := querytest.Rand(t)
 	m, err := record.NewModel("shaped", &shaped{})
 	if err != nil {
@@ -281,28 +281,28 @@ func TestWhatIsToldIsWhatIsMeant(t *testing.T) {
 	parts := 0
 	for range 3000 {
 		c := randomCondition(r, m, images, 4)
-		where, whole := tell(t, c)
+		where, whole := encode(t, c)
 		back := mustParse(t, m, querytest.DecodeJSON(t, string(where)))
 		if !whole {
 			parts++
 		}
 		for _, img := range images {
 			if is, was := back.Match(img), c.Match(img); is != was && (whole || was) {
-				t.Fatalf("%s (whole %v)\nis told as %s\nof %s: %v, meant was %v", c, whole, where, img.JSON, is, was)
+				t.Fatalf("%s (whole %v)\nis encoded as %s\nof %s: %v, want %v", c, whole, where, img.JSON, is, was)
 			}
 		}
 		for f := range back.Fields {
 			if f.Private {
-				t.Fatalf("%s is told as %s", c, where)
+				t.Fatalf("%s is encoded as %s", c, where)
 			}
 		}
 	}
 	if parts == 0 {
-		t.Error("all could be told")
+		t.Error("all conditions could be encoded")
 	}
 }
 
-func TestValuesThatMayNotBeToldAreNot(t *testing.T) {
+func TestClientJSONLeavesOutWhatClientsMayNotHave(t *testing.T) {
 	m, err := record.NewModel("shaped", &shaped{})
 	if err != nil {
 		t.Fatal(err)
@@ -328,7 +328,7 @@ func TestValuesThatMayNotBeToldAreNot(t *testing.T) {
 		where, whole := c.condition.ClientJSON(may)
 		data, err := json.Marshal(where)
 		if err != nil || string(data) != c.want || whole != c.whole {
-			t.Errorf("%s is told as %s, whole %v: %v", c.condition, data, whole, err)
+			t.Errorf("%s is encoded as %s, whole %v: %v", c.condition, data, whole, err)
 		}
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/towerkit/tower/internal/spelling"
 )
 
-// Assign sets the fields of record, a *T, that the JSON object data names, and
-// returns the problems: names that are no field, fields that the store fills,
-// values of a wrong type. A field with a problem stays as it is. The id may be
-// set, for a record that is yet to be created.
+// Assign sets the fields of record, a *T, that are members of the JSON object data.
+// It returns a problem for each name that is not a field, for each field that the
+// store fills, and for each value of the wrong type; a field with a problem keeps its
+// value. Assign may set the id, for a record that has not been created yet.
 func (m *Model) Assign(record any, data []byte) *Problems {
 	problems := &Problems{}
 	var values map[string]json.RawMessage
@@ -25,19 +25,19 @@ func (m *Model) Assign(record any, data []byte) *Problems {
 			problems.Add(name, m.unknown(name))
 			continue
 		}
-		if m.Owns(f) && name != "id" {
+		if m.IsHeader(f) && name != "id" {
 			problems.Add(name, "is set by the store")
 			continue
 		}
 		if !m.set(record, f, value) {
-			problems.Add(name, fmt.Sprintf("is %s; %s is not", f.phrase(), shorten(value)))
+			problems.Add(name, fmt.Sprintf("is %s; %s is not", f.typeWithArticle(), shorten(value)))
 		}
 	}
 	return problems
 }
 
-// set sets the field of record to what value says in JSON; where the field cannot
-// hold that, it stays as it is, and set returns false. null is the zero value.
+// set sets the field of record from JSON; null is the zero value. It returns false
+// and leaves the field alone if the field cannot hold the value.
 func (m *Model) set(record any, f *Field, value json.RawMessage) bool {
 	one, err := json.Marshal(map[string]json.RawMessage{f.Name: value})
 	other := m.New()
@@ -58,7 +58,7 @@ func (m *Model) unknown(name string) string {
 	return "is not a field of " + m.Type
 }
 
-// Nearest returns the field's name that name is a likely misspelling of, or "".
+// Nearest returns the name of the field that name probably misspells, or "".
 func (m *Model) Nearest(name string) string {
 	names := make([]string, len(m.Fields))
 	for i, f := range m.Fields {

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// A Field is one field of a model: what its tags say, and how it is read.
+// A Field is one field of a model, as its tags declare it.
 type Field struct {
-	Name   string // in JSON
+	Name   string // its name in JSON
 	GoName string
 	Kind   Kind
-	Elem   Kind   // of a List's elements
-	Ref    string // the model that the field refers to, "" for none
+	Elem   Kind   // kind of a List's elements
+	Ref    string // name of the model that the field refers to; "" if it is not a reference
 
-	Index    bool // has an index
-	Unique   bool // has an index that holds each value once
-	Private  bool // stored, never sent
-	Required bool // must not be zero
+	Index    bool // the field has an index
+	Unique   bool // the field has an index in which each value occurs once
+	Private  bool // the field is stored but never sent to clients
+	Required bool // the field must not be zero
 
 	offset  uintptr
 	pointer bool // the field is a pointer to its value
 	typ     reflect.Type
-	tag     string       // of JSON
-	layout  reflect.Kind // of the value behind the pointer, or of a list's elements
+	tag     string       // the json tag
+	layout  reflect.Kind // kind of the value behind the pointer, or of a list's elements
 }
 
 var (
@@ -32,7 +32,7 @@ var (
 	idType   = reflect.TypeFor[ID]()
 )
 
-// TypeName returns the field's type as a person reads it: "string", "ref", ….
+// TypeName returns the field's type for display: "string", "ref" and so on.
 func (f *Field) TypeName() string {
 	if f.Ref != "" {
 		return "ref"
@@ -40,12 +40,12 @@ func (f *Field) TypeName() string {
 	return f.Kind.String()
 }
 
-// phrase returns the field's type with its article.
-func (f *Field) phrase() string {
+// typeWithArticle returns the field's type with an indefinite article.
+func (f *Field) typeWithArticle() string {
 	if f.Ref != "" {
 		return "an id of " + f.Ref
 	}
-	return f.Kind.phrase()
+	return f.Kind.withArticle()
 }
 
 func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
@@ -97,7 +97,7 @@ func (f *Field) readTag(tag string) error {
 		}
 	}
 	if (f.Index || f.Unique) && f.Kind >= List {
-		return fmt.Errorf("field %s: %s cannot be indexed", f.GoName, f.Kind.phrase())
+		return fmt.Errorf("field %s: %s cannot be indexed", f.GoName, f.Kind.withArticle())
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func kindOf(t reflect.Type) Kind {
 		return String
 	case reflect.Slice:
 		if t.Elem().Kind() == reflect.Uint8 {
-			return Object // text in JSON, and no list
+			return Object // JSON encodes it as text, not as a list
 		}
 		return List
 	default:

@@ -10,10 +10,11 @@ import (
 	"github.com/oklog/ulid/v2"
 )
 
-// An ID names a record within its model: a ULID, 26 characters that sort by
-// the time they were made. A client may make the ID of a record it creates.
+// An ID identifies a record within its model. It is a ULID: 26 characters that sort
+// by the time of their creation. A client may choose the ID of a record it creates.
 type ID string
 
+// IDSize is the length of an ID in bytes.
 const IDSize = ulid.EncodedSize
 
 var ids = struct {
@@ -21,23 +22,23 @@ var ids = struct {
 	entropy *ulid.MonotonicEntropy
 }{entropy: ulid.Monotonic(rand.Reader, 0)}
 
-// NewID returns an ID. Those that one process makes within a millisecond sort
-// in the order they were made. It is safe for concurrent use.
+// NewID returns a new ID. IDs that one process makes within the same millisecond sort
+// in the order of the calls. NewID is safe for concurrent use.
 func NewID() ID {
 	ids.Lock()
 	defer ids.Unlock()
 	return ID(ulid.MustNew(ulid.Timestamp(time.Now()), ids.entropy).String())
 }
 
-// ParseID checks that text is an ID.
+// ParseID returns text as an ID, or an error if it is not one.
 func ParseID(text string) (ID, error) {
 	if _, err := ulid.ParseStrict(text); err != nil || text != strings.ToUpper(text) {
-		return "", fmt.Errorf("%q is not an id; 26 characters like 01JDA7Q4Z3M8X2V6K9T5B1C0RW are one", text)
+		return "", fmt.Errorf("%q is not an id; an id has 26 characters, like 01JDA7Q4Z3M8X2V6K9T5B1C0RW", text)
 	}
 	return ID(text), nil
 }
 
-// A Key names a record across models.
+// A Key identifies a record across models.
 type Key struct {
 	Model *Model
 	ID    ID

@@ -13,36 +13,37 @@ import (
 	"unsafe"
 )
 
-// An Image is a record as one commit left it. It is frozen: it shares no memory
-// with the application, and nobody writes to it. It is safe for concurrent use.
+// An Image is a record as one commit stored it. It is frozen: it shares no memory
+// with the application and is never written to. It is safe for concurrent use.
 type Image struct {
 	Model   *Model
 	ID      ID
-	Version uint64 // seq of the commit that wrote it, 0 before
-	JSON    []byte // what clients are sent: without the private fields
+	Version uint64 // seq of the commit that wrote it; 0 if it has not been committed
+	JSON    []byte // the public fields, as they are sent to clients
+	Private []byte // the private fields; nil if there are none
 
-	Private []byte // the private fields, as JSON; nil without any
-	once    sync.Once
-	base    unsafe.Pointer
-	record  any
-	err     error
+	once   sync.Once
+	base   unsafe.Pointer
+	record any
+	err    error
 }
 
-// Record returns the image as a *T, which the caller must not change. It fails
-// when the stored record does not fit the struct any more.
+// Record returns the image as a *T, which the caller must not change. It returns an
+// error if the stored record no longer fits the struct.
 func (i *Image) Record() (any, error) {
 	i.once.Do(i.decode)
 	return i.record, i.err
 }
 
-// Copy returns the image as a *T that is the caller's own.
+// Copy returns the image as a new *T, which the caller may change.
 func (i *Image) Copy() (any, error) {
 	own := Image{Model: i.Model, ID: i.ID, JSON: i.JSON, Private: i.Private}
 	return own.Record()
 }
 
-// Value returns the value of a field, the zero value where what is stored does
-// not fit it. Of a list or an object it tells only whether there is one.
+// Value returns the value of a field, or the zero value if the stored one does not
+// fit the field. For a list or an object, the value only reports whether there is
+// one.
 func (i *Image) Value(f *Field) Value {
 	i.once.Do(i.decode)
 	return f.read(i.base)
@@ -64,14 +65,14 @@ func (i *Image) decode() {
 	if err == nil {
 		i.record = record
 	} else {
-		i.err = fmt.Errorf("%s/%s does not fit %s any more: %w", i.Model.Name, i.ID, i.Model.Type, err)
+		i.err = fmt.Errorf("%s/%s no longer fits %s: %w", i.Model.Name, i.ID, i.Model.Type, err)
 		record = i.decodeFields()
 	}
 	i.base, _ = i.Model.pointer(record)
 }
 
-// decodeFields decodes each field by itself, so that what one of them holds, and
-// where an index has it, does not depend on whether the others fit.
+// decodeFields decodes each field on its own, so that the value of one field, and
+// with it its place in an index, does not depend on whether the others fit.
 func (i *Image) decodeFields() any {
 	record := i.Model.New()
 	known, _, err := i.Model.members(i.JSON, i.Private)
@@ -84,30 +85,30 @@ func (i *Image) decodeFields() any {
 	return record
 }
 
-// Atat returns the image, which is decoded, as the commit seq wrote it.
-func (i *Image) At(seq uint64) *Image {
+// WithVersion returns the image as written by the commit seq. The image must have
+// been decoded.
+func (i *Image) WithVersion(seq uint64) *Image {
 	written := &Image{Model: i.Model, ID: i.ID, Version: seq, JSON: i.JSON, Private: i.Private}
 	written.once.Do(func() { written.base, written.record, written.err = i.base, i.record, i.err })
 	return written
 }
 
-// Samesame reports whether two images of a record differ in nothing but the time of
-// their update.
+// Same reports whether two images of a record are equal in everything but UpdatedAt.
 func (i *Image) Same(other *Image) bool {
 	a, b := i.canonicalJSON(), other.canonicalJSON()
 	return a != nil && bytes.Equal(a, b)
 }
 
-// SameFieldsameField reports whether two images of a record have the same in a field. It
-// reports false if one of them does not fit its struct.
+// SameField reports whether two images of a record have the same value in a field. It
+// returns false if one of them does not fit the struct.
 func (i *Image) SameField(other *Image, f *Field) bool {
 	_, err := i.Record()
 	_, errOther := other.Record()
 	return err == nil && errOther == nil && reflect.DeepEqual(f.get(i.base), f.get(other.base))
 }
 
-// canonicalJSON returns the encoded record without the time of its update, nil where
-// it does not fit its struct.
+// canonicalJSON returns the whole record as JSON with a zero UpdatedAt, or nil if it
+// does not fit the struct.
 func (i *Image) canonicalJSON() []byte {
 	if _, err := i.Record(); err != nil {
 		return nil
@@ -122,7 +123,7 @@ func (i *Image) canonicalJSON() []byte {
 	return data
 }
 
-// Sizesize estimates the memory that the image takes, decoded, 0 of nil.
+// Size estimates how many bytes of memory the decoded image takes; 0 for nil.
 func (i *Image) Size() int {
 	if i == nil {
 		return 0
@@ -130,7 +131,7 @@ func (i *Image) Size() int {
 	return 160 + int(i.Model.structType.Size()) + 2*(len(i.JSON)+len(i.Private))
 }
 
-// Freezefreeze makes the image of record, a *T, and keeps no hold of it.
+// Freeze returns an image of record, a *T. It keeps no reference to record.
 func (m *Model) Freeze(record any) (*Image, error) {
 	if _, ok := m.pointer(record); !ok {
 		return nil, fmt.Errorf("a %T is not a record of %s", record, m.Name)
@@ -155,9 +156,9 @@ func (m *Model) Freeze(record any) (*Image, error) {
 	return image, nil
 }
 
-// Splitsplit parts an encoded record into what may be sent and what may not, each in
-// the order of the fields. It takes a record in two parts as well, as an older
-// struct left it. What the struct has no field for is kept, and not sent.
+// Split divides an encoded record into its public and its private members, each in
+// the order of the fields. The record may already be divided in two, by the fields of
+// an older struct. Members without a field in the struct are kept as private.
 func (m *Model) Split(public, private []byte) (_, _ []byte, err error) {
 	known, unknown, err := m.members(public, private)
 	if err != nil {
@@ -183,8 +184,9 @@ func (m *Model) Split(public, private []byte) (_, _ []byte, err error) {
 	return append(public, '}'), private, nil
 }
 
-// members returns what the parts of a record say of its fields, and what else
-// they say. As with encoding/json, a name may differ from the field's in case.
+// members returns the members of an encoded record that belong to a field, by the
+// field's name, and the others. As in encoding/json, a member's name may differ from
+// the field's in case.
 func (m *Model) members(parts ...[]byte) (known, unknown map[string]json.RawMessage, err error) {
 	known, unknown = map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	for _, part := range parts {
@@ -196,7 +198,7 @@ func (m *Model) members(parts ...[]byte) (known, unknown map[string]json.RawMess
 			return nil, nil, err
 		}
 		for name, value := range values {
-			if f := m.similar(name); f == nil {
+			if f := m.fieldFold(name); f == nil {
 				unknown[name] = value
 			} else if _, exact := values[f.Name]; !exact || name == f.Name {
 				known[f.Name] = value
@@ -206,8 +208,8 @@ func (m *Model) members(parts ...[]byte) (known, unknown map[string]json.RawMess
 	return known, unknown, nil
 }
 
-// similar returns the field with that name, or with one that differs in case only.
-func (m *Model) similar(name string) *Field {
+// fieldFold returns the field with that name, ignoring case if none matches exactly.
+func (m *Model) fieldFold(name string) *Field {
 	if f := m.byName[name]; f != nil {
 		return f
 	}
@@ -219,7 +221,7 @@ func (m *Model) similar(name string) *Field {
 	return nil
 }
 
-// appendMember appends one member to a JSON object that is not closed yet.
+// appendMember appends one member to a JSON object that has not been closed.
 func appendMember(object []byte, name string, value json.RawMessage) []byte {
 	if object == nil {
 		object = append(object, '{')
@@ -228,7 +230,7 @@ func appendMember(object []byte, name string, value json.RawMessage) []byte {
 	}
 	quoted, err := json.Marshal(name)
 	if err != nil {
-		panic(err) // a string always has a JSON form
+		panic(err) // a string can always be encoded
 	}
 	return append(append(append(object, quoted...), ':'), value...)
 }

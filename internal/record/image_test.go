@@ -57,7 +57,7 @@ func TestFrozenImagesShareNothing(t *testing.T) {
 	got := frozen.(*everything)
 	want := here.UTC().Truncate(time.Microsecond)
 	if !slices.Equal(got.Tags, []string{"a", "b"}) || *got.Number != 3 || got.Map["k"] != "v" || got.Any.([]any)[0] != 1.0 {
-		t.Errorf("the image is %s", show(got))
+		t.Errorf("the image is %s", jsonText(got))
 	}
 	if got.At != want || *got.Maybe != want || got.Times[0] != want {
 		t.Errorf("the times are %s, %s and %s", got.At, got.Maybe, got.Times)
@@ -145,11 +145,11 @@ func TestWhatCannotBeEncoded(t *testing.T) {
 	}
 }
 
-// A record that was stored by an older struct: what fits has its value.
+// A record that an older struct stored: the fields that fit have their values.
 func TestImagesThatDoNotFit(t *testing.T) {
 	m := mustModel(t, "everything", &everything{})
 	image := &Image{Model: m, ID: "x", JSON: []byte(`{"id":"x","text":7,"at":"noon","tags":["a"],"gone":1}`), Private: []byte(`{"secret":"s"}`)}
-	if _, err := image.Record(); err == nil || !strings.HasPrefix(err.Error(), "everything/x does not fit everything any more: ") {
+	if _, err := image.Record(); err == nil || !strings.HasPrefix(err.Error(), "everything/x no longer fits everything: ") {
 		t.Error(err)
 	}
 	if _, err := image.Copy(); err == nil {

@@ -10,42 +10,42 @@ import (
 	"time"
 )
 
-// Record is what every model embeds. The store fills all three fields.
+// Record is embedded in every model's struct. The store fills all three fields.
 type Record struct {
 	ID        ID        `json:"id"`
 	CreatedAt time.Time `json:"createdAt" tower:"index"`
 	UpdatedAt time.Time `json:"updatedAt"`
 }
 
-// A Model describes a collection of records: structs of one Go type that embed
+// A Model describes a collection of records: structs of one Go type that embeds
 // [Record]. It does not change after [NewModel].
 type Model struct {
-	Name   string // of the collection, "posts"
-	Type   string // of the Go struct, "Post"
-	Fields []*Field
+	Name    string // of the collection: "posts"
+	Type    string // of the Go struct: "Post"
+	Fields  []*Field
+	Indexes []*Field // the fields with an index, unique or not
 
 	structType reflect.Type
 	ptrType    reflect.Type
 	record     uintptr // offset of the embedded Record
 	byName     map[string]*Field
-	Indexes    []*Field // those with an index, unique or not
-	times      []*Field // those that hold times, to normalize
-	private    bool     // has a private field
-	prototype  any      // fields are named by pointers into it
+	times      []*Field // the fields that hold times, which Freeze normalizes
+	private    bool     // a field is private
+	prototype  any      // pointers into it name fields
 }
 
 var modelName = regexp.MustCompile(`^[a-z][A-Za-z0-9_]*$`)
 
-// NewModel describes the structs behind prototype, a *T that stays the model's:
-// pointers to its fields name them, see [Model.FieldAt]. T must embed Record; its
-// exported fields are stored by their JSON names.
+// NewModel returns the model of a struct T that embeds Record. T's exported fields
+// are stored under their JSON names. prototype, a *T, belongs to the model from now
+// on: pointers to its fields name the fields, see [Model.FieldAt].
 func NewModel(name string, prototype any) (*Model, error) {
 	ptr := reflect.TypeOf(prototype)
 	if ptr == nil || ptr.Kind() != reflect.Pointer || ptr.Elem().Kind() != reflect.Struct {
 		return nil, fmt.Errorf("model %q: %T is not a pointer to a struct", name, prototype)
 	}
 	if !modelName.MatchString(name) {
-		return nil, fmt.Errorf("model %q: a name is letters, digits and _ and begins with a lower-case letter", name)
+		return nil, fmt.Errorf("model %q: a name consists of letters, digits and _ and begins with a lower-case letter", name)
 	}
 	m := &Model{Name: name, Type: ptr.Elem().Name(), structType: ptr.Elem(), ptrType: ptr, byName: map[string]*Field{}, prototype: prototype}
 	header, ok := m.structType.FieldByName("Record")
@@ -58,7 +58,7 @@ func NewModel(name string, prototype any) (*Model, error) {
 		err = m.checkCodec()
 	}
 	if err == nil {
-		_, err = failures(prototype)
+		_, err = failedTags(prototype)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("model %q: %w", name, err)
@@ -93,7 +93,7 @@ func (m *Model) addFields(t reflect.Type, base uintptr) error {
 	return nil
 }
 
-// embedded reports whether JSON has the fields of sf, a struct, in its place.
+// embedded reports whether JSON inlines the fields of sf, a struct.
 func embedded(sf reflect.StructField) bool {
 	name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
 	t := sf.Type
@@ -103,7 +103,7 @@ func embedded(sf reflect.StructField) bool {
 	return sf.Anonymous && name == "" && t.Kind() == reflect.Struct
 }
 
-// checkCodec refuses a struct whose JSON is not made of its fields.
+// checkCodec returns an error if the struct's JSON is not made of its fields.
 func (m *Model) checkCodec() error {
 	for _, own := range [...]reflect.Type{
 		reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
@@ -131,8 +131,8 @@ func (m *Model) add(f *Field) {
 // Field returns the field with that JSON name, or nil.
 func (m *Model) Field(name string) *Field { return m.byName[name] }
 
-// FieldAt returns the field that pointer, a pointer into the model's prototype,
-// names.
+// FieldAt returns the field at pointer, which must point to a field of the model's
+// prototype.
 func (m *Model) FieldAt(pointer any) (*Field, error) {
 	v := reflect.ValueOf(pointer)
 	if v.Kind() == reflect.Pointer && !v.IsNil() {
@@ -150,7 +150,7 @@ func (m *Model) FieldAt(pointer any) (*Field, error) {
 // New returns a new *T.
 func (m *Model) New() any { return reflect.New(m.structType).Interface() }
 
-// Header returns the Record that record, a *T of this model, embeds.
+// Header returns the Record that record, a *T of the model, embeds.
 func (m *Model) Header(record any) (*Record, error) {
 	base, ok := m.pointer(record)
 	if !ok {

@@ -80,8 +80,8 @@ func TestModelsThatCannotBe(t *testing.T) {
 	}{
 		{"posts", nil, "<nil> is not a pointer to a struct"},
 		{"posts", post{}, "record.post is not a pointer to a struct"},
-		{"Posts", &post{}, "a name is letters, digits and _ and begins with a lower-case letter"},
-		{"a/b", &post{}, "a name is"},
+		{"Posts", &post{}, "a name consists of letters, digits and _ and begins with a lower-case letter"},
+		{"a/b", &post{}, "a name consists of"},
 		{"x", &struct{ Name string }{}, "does not embed tower.Record"},
 		{"x", &struct{ Record string }{}, "does not embed tower.Record"},
 		{"x", &struct{ *Record }{}, "does not embed tower.Record"},
@@ -159,7 +159,7 @@ func TestAssign(t *testing.T) {
 			t.Errorf("%s: %s, not %s", c.in, got, c.problems)
 		}
 	}
-	if show(p) != show(before) {
+	if jsonText(p) != jsonText(before) {
 		t.Errorf("what had problems was set: %+v", p)
 	}
 	if problems := m.Assign(p, []byte(`{"id":"x"}`)); problems.Any() || p.ID != "x" {
@@ -183,7 +183,7 @@ func TestAssignReplaces(t *testing.T) {
 	}
 	w.Record = Record{}
 	want := &whole{Map: map[string]int{"new": 1}, Parts: []part{{A: 9}}, Part: part{B: 8}, Text: 7}
-	if got, _ := json.Marshal(w); string(got) != show(want) {
+	if got, _ := json.Marshal(w); string(got) != jsonText(want) {
 		t.Errorf("%s", got)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Parse turns what a program or a JSON decoder holds into a value that compares
-// with this field's: of its kind, or, for a list, of its elements' kind. nil is
-// null. The error says what the field takes.
+// Parse converts a Go value or a decoded JSON value to a [Value] that can be compared
+// with the field's: one of its kind or, for a list, of its elements' kind. nil is
+// null. The error states what the field takes.
 func (f *Field) Parse(v any) (Value, error) {
 	kind := f.Kind
 	if kind == List {
@@ -19,7 +19,7 @@ func (f *Field) Parse(v any) (Value, error) {
 	}
 	value, ok := parse(kind, v)
 	if !ok {
-		return Value{}, fmt.Errorf("%s; %s is not", f.holds(), show(v))
+		return Value{}, fmt.Errorf("%s; %s is not", f.accepts(), jsonText(v))
 	}
 	if f.layout == reflect.Float32 && value.kind == Float {
 		value = FloatValue(float64(float32(value.Any().(float64))))
@@ -30,12 +30,12 @@ func (f *Field) Parse(v any) (Value, error) {
 	return value, nil
 }
 
-// holds says what the field takes.
-func (f *Field) holds() string {
+// accepts describes what the field takes.
+func (f *Field) accepts() string {
 	if f.Kind == List {
-		return "each of " + f.Name + " is " + f.Elem.phrase()
+		return "each of " + f.Name + " is " + f.Elem.withArticle()
 	}
-	return f.Name + " is " + f.Kind.phrase()
+	return f.Name + " is " + f.Kind.withArticle()
 }
 
 func parse(kind Kind, v any) (Value, bool) {
@@ -83,7 +83,7 @@ func parseNumber(kind Kind, n json.Number) (Value, bool) {
 	return parse(kind, f)
 }
 
-// parseNumeric accepts a number of another type where it is the same number.
+// parseNumeric converts a number to the kind if the result is the same number.
 func parseNumeric(kind Kind, r reflect.Value) (Value, bool) {
 	switch {
 	case r.CanInt() && kind == Int:
@@ -119,7 +119,7 @@ func parseTime(v any) (Value, bool) {
 	return Value{}, false
 }
 
-func show(v any) string {
+func jsonText(v any) string {
 	if text, err := json.Marshal(v); err == nil {
 		return string(text)
 	}

@@ -78,8 +78,8 @@ func TestParse(t *testing.T) {
 		{"bytes", "YQ==", Value{}, `bytes is an object; "YQ==" is not`},
 	} {
 		got, err := m.Field(c.field).Parse(c.in)
-		if said := errorText(err); got != c.want || said != c.err {
-			t.Errorf("%s of %#v is %s, %q; not %s, %q", c.field, c.in, got, said, c.want, c.err)
+		if gotErr := errorText(err); got != c.want || gotErr != c.err {
+			t.Errorf("%s of %#v is %s, %q; not %s, %q", c.field, c.in, got, gotErr, c.want, c.err)
 		}
 	}
 }

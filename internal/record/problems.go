@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// Problems are what is wrong with a record or an input, by the JSON name of the
-// field; "" holds those of the whole. The zero value has none.
+// Problems collects what is wrong with a record or an input, by the JSON name of the
+// field; "" is the record or input as a whole. The zero value has no problems.
 type Problems struct {
 	byField map[string][]string
 }
 
-// Add notes a problem, worded to follow the field's name: "is required".
+// Add adds a problem, worded to follow the field's name: "is required".
 func (p *Problems) Add(field, problem string) {
 	if p.byField == nil {
 		p.byField = map[string][]string{}
@@ -20,7 +20,7 @@ func (p *Problems) Add(field, problem string) {
 	p.byField[field] = append(p.byField[field], problem)
 }
 
-// Any reports whether there is a problem.
+// Any reports whether there are problems.
 func (p *Problems) Any() bool { return len(p.byField) > 0 }
 
 // Map returns the problems by field.
@@ -35,7 +35,7 @@ func (p *Problems) String() string {
 	return strings.Join(parts, "; ")
 }
 
-// An InvalidError says why a record may not be stored as it is.
+// An InvalidError reports why a record may not be stored.
 type InvalidError struct {
 	Model    string
 	Problems *Problems

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// The largest and the smallest whole numbers that a JavaScript number, and so
-// JSON in a browser, holds without a doubt.
+// The largest and the smallest integer that a JavaScript number, and so JSON in a
+// browser, represents exactly.
 const (
 	maxSafe = 1<<53 - 1
 	minSafe = -maxSafe
 )
 
-// Shape says how the field's values look in JSON, for who compares them there:
-// the name of the kind, "ref" for a reference, whose "" is null, or "[]" and the
-// name of the elements' kind; with "?" where it may be null. "object" is what can
-// only be told from null, and "any" what tells nothing, as its type has a JSON
-// form of its own.
+// Shape describes how the field's values look in JSON, for clients that compare them:
+// the name of the kind; "ref" for a reference, where "" is null; or "[]" and the name
+// of the elements' kind. A "?" follows if the value may be null. A client can compare
+// an "object" only with null, and an "any" with nothing, because the field's type has
+// a JSON encoding of its own.
 func (f *Field) Shape() string {
 	shape := f.TypeName()
 	switch {
@@ -41,7 +41,7 @@ var (
 	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// opaque reports whether the field's JSON is not that of its kind.
+// opaque reports whether the field's JSON differs from that of its kind.
 func (f *Field) opaque() bool {
 	base := f.typ
 	if f.pointer {
@@ -63,12 +63,12 @@ func (f *Field) opaque() bool {
 	if own.Implements(marshalerType) || own.Implements(textMarshalerType) {
 		return true
 	}
-	// The zero of these is null to the store, and not so in JSON.
+	// The store treats the zero value of these as null, JSON does not.
 	return f.Kind == Object && !f.pointer && (base.Kind() == reflect.Struct || base.Kind() == reflect.Array)
 }
 
-// JSON returns a value as the field has it in JSON, for an encoder: a whole number
-// that JavaScript cannot hold is the text of its digits, a time is in UTC.
+// JSON returns the field's value v for a JSON encoder: an integer that JavaScript
+// cannot represent becomes a string of digits, and a time is in UTC.
 func (f *Field) JSON(v Value) any {
 	switch v.kind {
 	case Int:

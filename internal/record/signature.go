@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Signaturesignature describes what shapes how the model's records are stored: the names of
-// its public and of its private fields.
+// Signature describes what determines how the model's records are stored: the names
+// of its public and of its private fields.
 func (m *Model) Signature() string {
 	var public, private []string
 	for _, f := range m.Fields {
@@ -22,7 +22,7 @@ func (m *Model) Signature() string {
 	return strings.Join(public, " ") + ";" + strings.Join(private, " ")
 }
 
-// Signaturesignature describes what shapes the keys of the field's index.
+// Signature describes what determines the keys of the field's index.
 func (f *Field) Signature() string {
 	return fmt.Sprintf("%s %s %q ref=%t unique=%t", f.typ, f.layout, f.tag, f.Ref != "", f.Unique)
 }

@@ -6,15 +6,15 @@ import (
 	"unsafe"
 )
 
-// This file holds the package's unsafe code, and its argument: a Field's offset
-// was taken from the reflect.Type of its model's struct, and every base below is
-// the address of a live struct of that type, made by the model or checked by
-// [Model.pointer]. So base+offset is a live field of exactly the type that was
-// read from the struct's type, and each access is of that type. What is written
-// is written to structs that this package made or was given to fill.
+// This file holds the package's unsafe code. Why it is safe: a Field's offset comes
+// from the reflect.Type of its model's struct, and every base below is the address of
+// a live struct of that type, which the model made or [Model.pointer] checked. So
+// base+offset is the address of a live field, and each access has exactly the type
+// that the struct's reflect.Type states. The code writes only to structs that this
+// package made or that a caller passed in to be filled.
 
-// pointer returns the address of the struct behind record, which must be a *T of
-// the model's own T.
+// pointer returns the address of the struct behind record, which must be a *T of the
+// model's own T.
 func (m *Model) pointer(record any) (unsafe.Pointer, bool) {
 	v := reflect.ValueOf(record)
 	if !v.IsValid() || v.Type() != m.ptrType || v.IsNil() {
@@ -28,20 +28,21 @@ func (m *Model) header(base unsafe.Pointer) *Record {
 	return (*Record)(unsafe.Add(base, m.record))
 }
 
-// Ownsowns reports whether the store fills the field itself.
-func (m *Model) Owns(f *Field) bool {
+// IsHeader reports whether f is a field of the embedded Record, which the store
+// fills.
+func (m *Model) IsHeader(f *Field) bool {
 	return f.offset >= m.record && f.offset < m.record+unsafe.Sizeof(Record{})
 }
 
-// offsetOf returns where p, a pointer, points within the model's prototype.
+// offsetOf returns the offset of p, a pointer, in the model's prototype.
 func (m *Model) offsetOf(p reflect.Value) (uintptr, bool) {
 	base, _ := m.pointer(m.prototype)
 	at := uintptr(p.UnsafePointer())
 	return at - uintptr(base), at >= uintptr(base) && at < uintptr(base)+m.structType.Size()
 }
 
-// read returns the field's value in the struct at base. Of a list or an object
-// it tells only whether there is one.
+// read returns the field's value in the struct at base. For a list or an object, the
+// value only reports whether there is one.
 func (f *Field) read(base unsafe.Pointer) Value {
 	at := unsafe.Add(base, f.offset)
 	if f.pointer {
@@ -122,14 +123,14 @@ func (f *Field) each(base unsafe.Pointer, yield func(Value) bool) {
 	}
 }
 
-// get returns the field of the struct at base as it is declared.
+// get returns the field's Go value in the struct at base.
 func (f *Field) get(base unsafe.Pointer) any {
 	return reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem().Interface()
 }
 
-// normalize puts the times of a field of the struct at base, which this package
-// owns, into UTC and the precision that is stored. What the struct only refers to
-// is not its own, and replaced.
+// normalize converts the times of a field of the struct at base, which this package
+// owns, to UTC and to the precision that is stored. It replaces lists and pointers
+// rather than writing through them: what they refer to belongs to the application.
 func (f *Field) normalize(base unsafe.Pointer) {
 	at := unsafe.Add(base, f.offset)
 	switch {
@@ -154,8 +155,8 @@ func (f *Field) normalize(base unsafe.Pointer) {
 // storedTime returns t as it is stored.
 func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// CopyFieldscopyFields sets fields of the record to, a *T of the model, to what they are in
-// from, another one.
+// CopyFields sets the fields of the record to, a *T of the model, to those of from,
+// another *T.
 func (m *Model) CopyFields(to, from any, fields []*Field) {
 	toBase, _ := m.pointer(to)
 	fromBase, _ := m.pointer(from)

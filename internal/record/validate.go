@@ -9,8 +9,9 @@ import (
 	"github.com/go-playground/validator/v10"
 )
 
-// A Validator is a record or an input with rules that tags cannot say.
+// A Validator is a record or an input with rules that tags cannot express.
 type Validator interface {
+	// Validate adds a problem for each rule that the value breaks.
 	Validate(*Problems)
 }
 
@@ -22,7 +23,7 @@ func newTags() *validator.Validate {
 		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		switch {
 		case embedded(sf):
-			return inPlace
+			return embeddedPath
 		case name == "-":
 			return sf.Name
 		}
@@ -31,12 +32,12 @@ func newTags() *validator.Validate {
 	return v
 }
 
-// inPlace stands in a path for an embedded struct, which JSON does not name.
-const inPlace = "^"
+// embeddedPath is the path element of an embedded struct, which JSON does not name.
+const embeddedPath = "^"
 
-// failures returns the validate tags that the struct behind record does not
-// satisfy. The error is a tag that means nothing.
-func failures(record any) (failed validator.ValidationErrors, err error) {
+// failedTags returns the validate tags that the struct behind record breaks, or an
+// error if a tag is invalid.
+func failedTags(record any) (failed validator.ValidationErrors, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
@@ -48,22 +49,22 @@ func failures(record any) (failed validator.ValidationErrors, err error) {
 	return failed, nil
 }
 
-// Validate adds what is wrong with the struct behind record, by its validate
-// tags (those of go-playground/validator) and by its own Validate method where
-// it has one. The error is a tag that means nothing, or a panic in Validate.
+// Validate adds a problem for each rule that the struct behind record breaks: those
+// of its validate tags (see go-playground/validator), and those of its Validate
+// method, if it has one. It returns an error if a tag is invalid or Validate panics.
 func Validate(record any, problems *Problems) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("validate a %T: %v", record, r)
 		}
 	}()
-	failed, err := failures(record)
+	failed, err := failedTags(record)
 	if err != nil {
 		return fmt.Errorf("validate a %T: %w", record, err)
 	}
 	for _, one := range failed {
 		path := strings.TrimPrefix(one.Namespace(), reflect.Indirect(reflect.ValueOf(record)).Type().Name()+".")
-		problems.Add(strings.ReplaceAll(path, inPlace+".", ""), wording(one))
+		problems.Add(strings.ReplaceAll(path, embeddedPath+".", ""), tagProblem(one))
 	}
 	if own, ok := record.(Validator); ok {
 		own.Validate(problems)
@@ -71,21 +72,21 @@ func Validate(record any, problems *Problems) (err error) {
 	return nil
 }
 
-// wording says what a failed tag asks for, to follow the field's name.
-func wording(e validator.FieldError) string {
+// tagProblem describes a failed tag, in words that follow the field's name.
+func tagProblem(e validator.FieldError) string {
 	switch e.Tag() {
 	case "required":
 		return "is required"
 	case "max", "lte":
-		return bound(e, "is too long: at most %s characters", "has too many: at most %s", "must be at most %s")
+		return boundProblem(e, "is too long: at most %s characters", "has too many: at most %s", "must be at most %s")
 	case "min", "gte":
-		return bound(e, "is too short: at least %s characters", "has too few: at least %s", "must be at least %s")
+		return boundProblem(e, "is too short: at least %s characters", "has too few: at least %s", "must be at least %s")
 	case "gt":
-		return bound(e, "must be longer than %s characters", "must have more than %s", "must be more than %s")
+		return boundProblem(e, "must be longer than %s characters", "must have more than %s", "must be more than %s")
 	case "lt":
-		return bound(e, "must be shorter than %s characters", "must have fewer than %s", "must be less than %s")
+		return boundProblem(e, "must be shorter than %s characters", "must have fewer than %s", "must be less than %s")
 	case "len":
-		return bound(e, "must have %s characters", "must have %s", "must be %s")
+		return boundProblem(e, "must have %s characters", "must have %s", "must be %s")
 	case "oneof":
 		return "must be one of " + strings.ReplaceAll(e.Param(), " ", ", ")
 	case "email":
@@ -99,9 +100,9 @@ func wording(e validator.FieldError) string {
 	return "does not satisfy " + e.Tag()
 }
 
-func bound(e validator.FieldError, text, list, number string) string {
+func boundProblem(e validator.FieldError, text, list, number string) string {
 	switch {
-	case e.Param() == "": // of a time, beside now
+	case e.Param() == "": // a time compared with the present
 		return "does not satisfy " + e.Tag()
 	case e.Kind() == reflect.String:
 		if e.Param() == "1" {

@@ -61,8 +61,8 @@ func TestValidate(t *testing.T) {
 	}
 	got := problems.Map()
 	for _, field := range slices.Sorted(maps.Keys(want)) {
-		if said := strings.Join(got[field], ", "); said != want[field] {
-			t.Errorf("%q %s, not %s", field, said, want[field])
+		if text := strings.Join(got[field], ", "); text != want[field] {
+			t.Errorf("%q %s, not %s", field, text, want[field])
 		}
 		delete(got, field)
 	}

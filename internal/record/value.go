@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// A Kind is how a field's values are compared and stored in an index.
+// A Kind determines how a field's values are compared and stored in an index.
 type Kind uint8
 
-// The kinds. Null is the kind of an absent value: a nil pointer or list, the
-// zero time, an empty reference. Objects are stored but only tested for null.
+// The kinds. Null is the kind of an absent value: a nil pointer or list, the zero
+// time, an empty reference. Objects are stored, but a condition can only compare them
+// with null.
 const (
 	Null Kind = iota
 	Bool
@@ -31,16 +32,16 @@ var kindNames = [...]string{"null", "bool", "int", "uint", "float", "string", "t
 
 func (k Kind) String() string { return kindNames[k] }
 
-// phrase returns the kind with its article.
-func (k Kind) phrase() string {
+// withArticle returns the kind's name with an indefinite article.
+func (k Kind) withArticle() string {
 	if k == Int || k == Object {
 		return "an " + k.String()
 	}
 	return "a " + k.String()
 }
 
-// A Value is one value of a field, comparable with ==, so that it can be the
-// key of a map. The zero Value is null.
+// A Value is one value of a field. Values are comparable with ==, so a Value can be a
+// map key. The zero Value is null.
 type Value struct {
 	kind Kind
 	bits uint64
@@ -61,14 +62,13 @@ func IntValue(i int64) Value { return Value{kind: Int, bits: uint64(i)} }
 // UintValue returns the value of an unsigned integer.
 func UintValue(u uint64) Value { return Value{kind: Uint, bits: u} }
 
-// FloatValue returns the value of a number; -0 is 0.
+// FloatValue returns the value of a float. It turns -0 into 0.
 func FloatValue(f float64) Value { return Value{kind: Float, bits: math.Float64bits(f + 0)} }
 
 // StringValue returns the value of a string.
 func StringValue(s string) Value { return Value{kind: String, text: s} }
 
-// TimeValue returns the value of a time, to the microsecond; the zero time is
-// null.
+// TimeValue returns the value of a time, to the microsecond. The zero time is null.
 func TimeValue(t time.Time) Value {
 	if t.IsZero() {
 		return Value{}
@@ -82,11 +82,10 @@ func (v Value) Kind() Kind { return v.kind }
 // IsNull reports whether the value is absent.
 func (v Value) IsNull() bool { return v.kind == Null }
 
-// Text returns the text of a string, "" of other kinds.
+// Text returns the text of a string, "" for other kinds.
 func (v Value) Text() string { return v.text }
 
-// Compare orders values: null first, then by kind, then by value; strings by
-// their bytes.
+// Compare orders values: null first, then by kind, then by value, strings by bytes.
 func (v Value) Compare(w Value) int {
 	if v.kind != w.kind {
 		return cmp.Compare(v.kind, w.kind)
@@ -103,8 +102,8 @@ func (v Value) Compare(w Value) int {
 	}
 }
 
-// AppendKey appends an encoding of v that sorts as [Value.Compare] does and is
-// no prefix of another value's, so that more can follow it.
+// AppendKey appends an encoding of v to dst. Encodings sort as [Value.Compare] does,
+// and none is a prefix of another, so more data can follow.
 func (v Value) AppendKey(dst []byte) []byte {
 	dst = append(dst, byte(v.kind)+1)
 	switch v.kind {
@@ -132,8 +131,8 @@ func (v Value) AppendKey(dst []byte) []byte {
 	}
 }
 
-// Any returns the value as Go's own type: nil, bool, int64, uint64, float64,
-// string or time.Time.
+// Any returns the value as a Go value: nil, bool, int64, uint64, float64, string or
+// time.Time.
 func (v Value) Any() any {
 	switch v.kind {
 	case Bool:
@@ -153,7 +152,7 @@ func (v Value) Any() any {
 	}
 }
 
-// String returns the value as a person reads it.
+// String returns the value for display.
 func (v Value) String() string {
 	switch v.kind {
 	case Null:

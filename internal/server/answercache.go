@@ -17,11 +17,11 @@ const maxCachedAnswers = 64
 
 // get returns the body of the answer to an open, and calls make if it is not cached.
 func (c *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
-	if !o.Shared || len(o.Delta) == 0 {
+	if !o.Shared || len(o.Deltas) == 0 {
 		return make()
 	}
 	c.mu.Lock()
-	body := c.bodies[&o.Delta[0]]
+	body := c.bodies[&o.Deltas[0]]
 	c.mu.Unlock()
 	if body != nil {
 		return body, nil
@@ -35,6 +35,6 @@ func (c *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte
 	if len(c.bodies) >= maxCachedAnswers || c.bodies == nil {
 		c.bodies = map[*cursor.Delta][]byte{}
 	}
-	c.bodies[&o.Delta[0]] = body
+	c.bodies[&o.Deltas[0]] = body
 	return body, nil
 }

@@ -54,7 +54,7 @@ func (c *Connection) loadResume(ctx context.Context, s *Session, cr *CursorReque
 	if err == nil {
 		var spec cursor.Spec
 		if spec, _, err = s.spec(ctx, &follower{}, cr); err == nil {
-			return &cursor.Resume{Seq: since.seq, Spec: spec, Same: same}
+			return &cursor.Resume{Seq: since.seq, Spec: spec, SameRule: same}
 		}
 	}
 	since.resync = "rules"
@@ -66,7 +66,7 @@ func (c *Connection) loadResume(ctx context.Context, s *Session, cr *CursorReque
 
 // resumeAnswer returns the body of the answer for a cursor that resumes.
 func (a *App) resumeAnswer(oc *OpenCursor, o *cursor.Opened) ([]byte, error) {
-	steps, err := a.steps(oc, o.Delta, nil)
+	steps, err := a.steps(oc, o.Deltas, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A batch is a group on its way into one bbolt transaction.
+// A batch is a group of transactions that share one bbolt transaction.
 type batch struct {
 	store   *Store
 	btx     *bolt.Tx
@@ -19,8 +19,8 @@ type batch struct {
 	commits []Commit
 }
 
-// check reports why p may not be committed as things stand in the batch. It
-// writes nothing.
+// check returns an error if p may not be committed after what the batch already
+// holds. It writes nothing.
 func (b *batch) check(p *pending) error {
 	if err := p.ctx.Err(); err != nil {
 		return err
@@ -44,8 +44,8 @@ func (b *batch) check(p *pending) error {
 	return b.checkUnique(p)
 }
 
-// checkUnique reports the values of the first record of p that another record
-// has, or gets in p. What a record gives up in p is free.
+// checkUnique reports the unique values of the first record in p that another record
+// has, or gets in p. A value that a record in p gives up is free.
 func (b *batch) checkUnique(p *pending) error {
 	type slot struct {
 		index *index
@@ -84,7 +84,7 @@ func (b *batch) checkUnique(p *pending) error {
 	return nil
 }
 
-// apply writes p, which check has let pass, under the next number.
+// apply writes p, which has passed check, as the next commit.
 func (b *batch) apply(p *pending) (Commit, error) {
 	c := Commit{Seq: b.head.seq + 1, At: b.store.now(), By: p.by, Changes: p.changes}
 	binary.BigEndian.PutUint64(p.entry, uint64(c.At.UnixMicro()))
@@ -107,14 +107,15 @@ func (b *batch) apply(p *pending) (Commit, error) {
 	return c, err
 }
 
-// bucket returns a bucket of which pages that are split are left that full.
+// bucket returns a bucket whose pages are filled to that ratio when they split.
 func (b *batch) bucket(name []byte, fill float64) *bolt.Bucket {
 	bucket := b.btx.Bucket(name)
 	bucket.FillPercent = fill
 	return bucket
 }
 
-// records writes what p leaves of its records. They are parts of its log entry.
+// records writes the records as p leaves them. Their bytes are slices of the log
+// entry.
 func (b *batch) records(p *pending, seq uint64) error {
 	versions := p.versions
 	for i := range p.changes {
@@ -131,13 +132,13 @@ func (b *batch) records(p *pending, seq uint64) error {
 		if err := bucket.Put([]byte(c.ID), p.entry[from:from+recordSize(c.After)]); err != nil {
 			return err
 		}
-		c.After = c.After.At(seq)
+		c.After = c.After.WithVersion(seq)
 	}
 	return nil
 }
 
-// move takes all old keys out of the indexes before it puts the new ones in:
-// records may exchange their values.
+// move deletes all old index keys before it puts the new ones, so that records can
+// exchange values.
 func (b *batch) move(moves []move) error {
 	for i := range moves {
 		if m := &moves[i]; m.from.key != nil {

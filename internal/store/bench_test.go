@@ -15,10 +15,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// The benchmarks do the same work with the store and with bare bbolt, a piece of
-// each in turn, so that both meet the same disk. They report the store's speed as
-// a part of bbolt's, "ofbbolt". Bare bbolt keeps a value of 300 bytes and one
-// index key; the store a record of that size, its index, and the log.
+// The benchmarks do the same work with the store and with bare bbolt, in turns, so that
+// both use the same disk. They report the store's speed as a fraction of bbolt's,
+// "ofbbolt". Bare bbolt writes a value of 300 bytes and one index key; the store writes a
+// record of that size, its index, and the log.
 
 type note struct {
 	record.Record
@@ -74,7 +74,7 @@ func (r bareRecord) put(btx *bolt.Tx) error {
 	return btx.Bucket(bareIndex).Put(r.index, nil)
 }
 
-// bareWriter commits what its channel brings, as one transaction what waits.
+// bareWriter commits what its channel delivers, all that waits in one transaction.
 func bareWriter(db *bolt.DB) (put func(bareRecord) error, stop func()) {
 	type job struct {
 		record bareRecord
@@ -220,7 +220,7 @@ func fill(b *testing.B, s *Store, notes *record.Model, db *bolt.DB) {
 }
 
 // BenchmarkPage20Of100k reads the 20 newest of 100,000 records. Bare bbolt copies what it
-// found, as whoever uses it after the transaction must.
+// found, so that it can be used after the transaction.
 func BenchmarkPage20Of100k(b *testing.B) {
 	s, notes := benchStore(b)
 	db := benchBare(b)

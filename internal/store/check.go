@@ -12,10 +12,10 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// Check reads the whole file and returns where its parts disagree: pages, records
-// with indexes, applied keys with their ages, the log with the records and with its
-// own account. Nothing is committed for as long as that takes: bbolt's list of free
-// pages may not be read while it is changed.
+// Check reads the whole file and returns an error that lists where its parts
+// disagree: pages, records and their indexes, applied keys and their ages, the log
+// and the records, the log and its header. No commit is written meanwhile, because
+// bbolt's free list must not change while it is read.
 func (s *Store) Check(ctx context.Context) error {
 	btx, err := s.db.Begin(true)
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
@@ -38,7 +38,7 @@ func (s *Store) Check(ctx context.Context) error {
 	return errors.Join(c.found...)
 }
 
-const maxFound = 20 // disagreements that a check reports
+const maxFound = 20 // disagreements that one check reports
 
 type check struct {
 	ctx   context.Context
@@ -60,8 +60,8 @@ func (c *check) pages() {
 	}
 }
 
-// table checks that each record is in each index where it belongs, and that the
-// indexes hold nothing else.
+// table checks that each record is in every index it belongs to, and that the indexes
+// hold nothing else.
 func (c *check) table(t *table) {
 	records := 0
 	err := t.each(c.btx, func(image *record.Image) error {
@@ -105,9 +105,9 @@ func (c *check) each(bucket []byte) func(yield func(k, v []byte) bool) {
 	}
 }
 
-// log checks that the log has every commit up to the newest, that each change
-// begins where the one before it left the record, and that the last one left it
-// as it is stored.
+// log checks that the log has every commit up to the newest, that each change starts
+// with the record as the change before left it, and that the last change left the
+// record as it is stored.
 func (c *check) log() {
 	var size uint64
 	next := logStart(c.btx, c.head)
@@ -132,24 +132,24 @@ func (c *check) log() {
 		c.report("the log ends at commit %d, the newest is %d", next-1, c.head.seq)
 	}
 	if size != c.head.bytes {
-		c.report("the log has %d bytes, its account says %d", size, c.head.bytes)
+		c.report("the log has %d bytes, its header states %d", size, c.head.bytes)
 	}
 	for k, version := range left {
 		found := recordVersion(c.btx.Bucket(c.store.tables[k.Model].bucket).Get([]byte(k.ID)))
 		if found != version {
-			c.report("%s/%s is of commit %d, the log says %d", k.Model.Name, k.ID, found, version)
+			c.report("%s/%s is of commit %d, in the log of %d", k.Model.Name, k.ID, found, version)
 		}
 	}
 }
 
-// keys checks that each applied key has its age, and each age its key.
+// keys checks that each applied key has an age, and each age a key.
 func (c *check) keys() {
 	keys, ages := c.btx.Bucket(keysBucket), 0
 	for k, v := range c.each(agesBucket) {
 		ages++
 		applied := decodeApplied(keys.Get(v[8:]))
 		if seq := binary.BigEndian.Uint64(k); applied == nil || applied.Seq != seq || seq > c.head.seq {
-			c.report("the key that commit %d applied is not as it was left", seq)
+			c.report("the key that commit %d applied does not match its age", seq)
 		}
 	}
 	found := 0
@@ -157,7 +157,7 @@ func (c *check) keys() {
 		found++
 	}
 	if found != ages && c.ctx.Err() == nil {
-		c.report("there are %d keys, and the age of %d", found, ages)
+		c.report("there are %d keys, and ages of %d", found, ages)
 	}
 }
 
@@ -167,7 +167,7 @@ func (c *check) changes(commit *Commit, left map[record.Key]uint64) {
 		k := record.Key{Model: change.Model, ID: change.ID}
 		before := read{image: change.Before}.version()
 		if was, known := left[k]; known && was != before {
-			c.report("commit %d found %s/%s of commit %d, the log says %d", commit.Seq, k.Model.Name, k.ID, before, was)
+			c.report("commit %d found %s/%s of commit %d, the log has it of %d", commit.Seq, k.Model.Name, k.ID, before, was)
 		}
 		left[k] = read{image: change.After}.version()
 	}

@@ -28,21 +28,21 @@ func TestCheckFinds(t *testing.T) {
 			data := append([]byte(nil), btx.Bucket(records).Get([]byte(id))...)
 			data[7] = 9
 			return btx.Bucket(records).Put([]byte(id), data)
-		}, "posts/ID was written by commit 9, the newest is 3\nposts/ID is of commit 9, the log says 3"},
+		}, "posts/ID was written by commit 9, the newest is 3\nposts/ID is of commit 9, in the log of 3"},
 		{"a record that is cut short", func(b *blog, btx *bolt.Tx, id record.ID) error {
 			data := append([]byte(nil), btx.Bucket(records).Get([]byte(id))[:20]...)
 			return btx.Bucket(records).Put([]byte(id), data)
 		}, "posts/ID: the entry is cut short"},
 		{"a missing commit", func(b *blog, btx *bolt.Tx, id record.ID) error {
 			return btx.Bucket(logBucket).Delete(seqKey(2))
-		}, "the log has commit 3 where 2 belongs\nthe log has SIZE bytes, its account says SIZE"},
+		}, "the log has commit 3 where 2 belongs\nthe log has SIZE bytes, its header states SIZE"},
 		{"a missing newest commit", func(b *blog, btx *bolt.Tx, id record.ID) error {
 			return btx.Bucket(logBucket).Delete(seqKey(3))
-		}, "the log ends at commit 2, the newest is 3\nthe log has SIZE bytes, its account says SIZE\nposts/ID is of commit 3, the log says 1"},
+		}, "the log ends at commit 2, the newest is 3\nthe log has SIZE bytes, its header states SIZE\nposts/ID is of commit 3, in the log of 1"},
 		{"a commit that is cut short", func(b *blog, btx *bolt.Tx, id record.ID) error {
 			data := append([]byte(nil), btx.Bucket(logBucket).Get(seqKey(2))...)
 			return btx.Bucket(logBucket).Put(seqKey(2), append(data[:len(data)-20], make([]byte, 20)...)[:len(data)-1])
-		}, "read commit 2 from the log: the entry is cut short\nthe log has SIZE bytes, its account says SIZE"},
+		}, "read commit 2 from the log: the entry is cut short\nthe log has SIZE bytes, its header states SIZE"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := &blog{t: t, posts: mustModel(t, "posts", &post{}), users: mustModel(t, "users", &user{}), path: t.TempDir() + "/x.db"}
@@ -57,15 +57,15 @@ func TestCheckFinds(t *testing.T) {
 			if err := b.db.Update(func(btx *bolt.Tx) error { return c.damage(b, btx, p.ID) }); err != nil {
 				t.Fatal(err)
 			}
-			said := errorText(b.Check(context.Background()))
-			said = strings.ReplaceAll(said, string(p.ID), "ID")
+			found := errorText(b.Check(context.Background()))
+			found = strings.ReplaceAll(found, string(p.ID), "ID")
 			for _, want := range strings.Split(c.want, "\n") {
-				if !strings.Contains(said, strings.Split(want, "SIZE")[0]) {
-					t.Errorf("it does not say %q but\n%s", want, said)
+				if !strings.Contains(found, strings.Split(want, "SIZE")[0]) {
+					t.Errorf("it does not report %q but\n%s", want, found)
 				}
 			}
-			if got, want := strings.Count(said, "\n"), strings.Count(c.want, "\n"); got != want {
-				t.Errorf("it says more:\n%s", said)
+			if got, want := strings.Count(found, "\n"), strings.Count(c.want, "\n"); got != want {
+				t.Errorf("it reports more:\n%s", found)
 			}
 		})
 	}

@@ -18,9 +18,9 @@ import (
 //
 //	time in microseconds, 8 bytes big-endian ‖ by ‖ number of changes, uvarint ‖ changes
 //
-// where a change is its op, 1 byte ‖ model ‖ id ‖ the record before, unless it is
-// a create ‖ the record after, unless it is a delete. Texts and records there are
-// prefixed by their length as a uvarint.
+// A change is its op, 1 byte ‖ model ‖ id ‖ the record before, unless it is a create
+// ‖ the record after, unless it is a delete. Within a commit, texts and records are
+// preceded by their length as a uvarint.
 
 var errShort = errors.New("the entry is cut short")
 
@@ -30,7 +30,7 @@ func appendText[T ~string | ~[]byte](dst []byte, text T) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
 }
 
-// recordSize returns how many bytes appendRecord takes for the image, 0 for nil.
+// recordSize returns how many bytes appendRecord appends for the image; 0 for nil.
 func recordSize(image *record.Image) int {
 	if image == nil {
 		return 0
@@ -41,7 +41,7 @@ func recordSize(image *record.Image) int {
 // uvarintSize returns how many bytes n takes as a uvarint.
 func uvarintSize(n int) int { return (bits.Len64(uint64(n)|1) + 6) / 7 }
 
-// cutText returns the text that data begins with, and what follows it.
+// cutText returns the text at the beginning of data, and what follows it.
 func cutText(data []byte) (text, rest []byte, err error) {
 	n, size := binary.Uvarint(data)
 	if size <= 0 || n > uint64(len(data)-size) {
@@ -57,7 +57,7 @@ func appendRecord(dst []byte, image *record.Image) []byte {
 	return append(dst, image.Private...)
 }
 
-// recordVersion returns the version of a stored record, 0 of none.
+// recordVersion returns the version of a stored record; 0 if there is none.
 func recordVersion(data []byte) uint64 {
 	if len(data) < 8 {
 		return 0
@@ -65,7 +65,7 @@ func recordVersion(data []byte) uint64 {
 	return binary.BigEndian.Uint64(data)
 }
 
-// decodeRecord returns the image of a stored record. It keeps data.
+// decodeRecord returns the image of a stored record. The image keeps data.
 func decodeRecord(m *record.Model, id record.ID, data []byte) (*record.Image, error) {
 	if len(data) < 8 {
 		return nil, fmt.Errorf("%s/%s: %w", m.Name, id, errShort)
@@ -81,9 +81,9 @@ func decodeRecord(m *record.Model, id record.ID, data []byte) (*record.Image, er
 	return image, nil
 }
 
-// encodeCommit returns the log's entry for a commit that has no number yet. Its
-// time is at its beginning, and the commit's number is to be written where
-// versions says.
+// encodeCommit returns the log entry of a commit that has no number and no time yet.
+// The time goes into its first 8 bytes, and the commit's number into the positions in
+// versions.
 func encodeCommit(by string, changes []Change) (entry []byte, versions []int) {
 	size := 32 + len(by)
 	for i := range changes {
@@ -109,13 +109,13 @@ func encodeCommit(by string, changes []Change) (entry []byte, versions []int) {
 	return entry, versions
 }
 
-// entryTime returns when the commit of a log's entry was made.
+// entryTime returns the time of the commit in a log entry.
 func entryTime(entry []byte) time.Time {
 	return time.UnixMicro(int64(recordVersion(entry))).UTC()
 }
 
-// decodeCommit returns the commit of a log's entry; changes of models that model
-// does not know are left out. It keeps data.
+// decodeCommit decodes a log entry. It leaves out changes of models that model does
+// not know. The commit keeps data.
 func decodeCommit(seq uint64, data []byte, model func(name string) *record.Model) (Commit, error) {
 	c := Commit{Seq: seq, At: entryTime(data)}
 	d := decoder{rest: data}
@@ -132,7 +132,7 @@ func decodeCommit(seq uint64, data []byte, model func(name string) *record.Model
 	return c, nil
 }
 
-// A decoder takes a log's entry apart; its first error stays.
+// A decoder reads a log entry. After the first error it reads nothing more.
 type decoder struct {
 	rest []byte
 	err  error
@@ -171,7 +171,7 @@ func (d *decoder) text() []byte {
 func (d *decoder) change(model func(string) *record.Model) Change {
 	c := Change{Op: Op(d.take(1)[0])}
 	if d.err == nil && (c.Op < Create || c.Op > Delete) {
-		d.err = fmt.Errorf("%d is no op", c.Op)
+		d.err = fmt.Errorf("unknown op %d", c.Op)
 		return Change{}
 	}
 	m := model(string(d.text()))

@@ -20,32 +20,31 @@ func (o Op) String() string {
 	return [...]string{"", "create", "update", "delete"}[o]
 }
 
-// A Change is what a commit did to one record, taken together: a record that was
-// created and deleted in one transaction is not in its commit.
+// A Change is the net effect of a commit on one record. A record that was created and
+// deleted in the same transaction is not in its commit.
 type Change struct {
 	Op     Op
 	Model  *record.Model
 	ID     record.ID
-	Before *record.Image // nil of a create
-	After  *record.Image // nil of a delete
+	Before *record.Image // nil for a create
+	After  *record.Image // nil for a delete
 }
 
-// Same reports whether an update left a field as it was.
+// Same reports whether an update left a field unchanged.
 func (c Change) Same(f *record.Field) bool {
 	return c.Before != nil && c.After != nil && c.Before.SameField(c.After, f)
 }
 
-// A Commit is the changes of one transaction, in the order in which the
-// transaction first touched the records. It is shared by all who read it: nobody
-// may write to it.
+// A Commit is the changes of one transaction, in the order in which the transaction
+// first touched the records. All readers share it, so it must not be written to.
 type Commit struct {
 	Seq     uint64 // 1 is the epoch's first; 0 is no commit
 	At      time.Time
-	By      string // who made it, as given to Begin
+	By      string // author, as passed to Begin
 	Changes []Change
 }
 
-// size estimates the memory that the commit holds: each image as bytes and as a
+// size estimates how much memory the commit takes: each image as JSON and as a
 // struct.
 func (c *Commit) size() int {
 	size := 256

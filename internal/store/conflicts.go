@@ -7,25 +7,24 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A Conflict is a record that is not as a transaction has read it any more.
+// A Conflict is a record that has changed since a transaction read it.
 type Conflict struct {
 	Model *record.Model
-	ID    record.ID // "" where it is records that came into what was read, or left it
-	Later Commit
+	ID    record.ID // "" if records have entered or left a range that was read
+	Later Commit    // zero if it is no longer in the log
 }
 
-// Conflicts returns why a commit of the transaction, as things stand, would be
-// refused with [ErrConflict], in no order; what the log does not reach back to
-// has no commit.
+// Conflicts returns why a commit of the transaction would fail with [ErrConflict] if
+// it were made now, in no particular order.
 func (tx *Tx) Conflicts(ctx context.Context) ([]Conflict, error) {
-	var moved []Conflict
+	var found []Conflict
 	for k, r := range tx.reads {
 		m, err := tx.store.conflictSince(ctx, k, r)
 		if err != nil {
 			return nil, err
 		}
 		if m != nil {
-			moved = append(moved, *m)
+			found = append(found, *m)
 		}
 	}
 	for i := range tx.scans {
@@ -35,14 +34,13 @@ func (tx *Tx) Conflicts(ctx context.Context) ([]Conflict, error) {
 			return nil, err
 		}
 		if c != nil {
-			moved = append(moved, Conflict{Model: sc.table.model, Later: *c})
+			found = append(found, Conflict{Model: sc.table.model, Later: *c})
 		}
 	}
-	return moved, nil
+	return found, nil
 }
 
-// conflictSince returns what happened to a record since it was read, nil if nothing
-// did.
+// conflictSince returns how a record has changed since it was read, or nil.
 func (s *Store) conflictSince(ctx context.Context, k record.Key, r read) (*Conflict, error) {
 	var now *record.Image
 	err := s.View(ctx, func(snap *Snapshot) (err error) {
@@ -70,8 +68,8 @@ func (s *Store) conflictSince(ctx context.Context, k record.Key, r read) (*Confl
 	return m, err
 }
 
-// nextTouch returns the first commit that had a part in what was scanned, nil if
-// there is none.
+// nextTouch returns the first commit that changed what was scanned, or nil. If the
+// log does not reach back to the scan, it returns the zero Commit.
 func (s *Store) nextTouch(ctx context.Context, sc *scanRead) (*Commit, error) {
 	newest := s.Seq()
 	for feed := s.Feed(sc.seq); feed.seq < newest; {

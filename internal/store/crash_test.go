@@ -20,9 +20,9 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A pair is two of these, made in one transaction: either both are there, or
-// none. All later pairs change the first record, too. Each pair is made by a call
-// with a key of its own, and made again by writers that come later.
+// A pair is two of these, created in one transaction: the file must have both or none. All
+// later pairs also change the first record. Each pair is created by a call with its own
+// key, and again by later writers.
 type half struct {
 	record.Record
 	Pair int  `json:"pair" tower:"index"`
@@ -31,9 +31,9 @@ type half struct {
 
 const writersToKill = 4
 
-// writeUntilKilled is the process that makes pairs and says so when they are
-// committed. It may kill itself when it has asked for the time so often: the writer
-// does so while a transaction of the file is half made.
+// writeUntilKilled is the process that creates pairs and reports when they are committed.
+// It may kill itself after it has asked for the time a number of times: the writer does so
+// in the middle of a transaction of the file.
 func writeUntilKilled(path string, times int) {
 	halves, err := record.NewModel("halves", &half{})
 	if err != nil {
@@ -89,7 +89,7 @@ func pairOnce(n int) *Attempt {
 	return once
 }
 
-// repeatPairs makes the newest pairs again, in vain.
+// repeatPairs tries to create the newest pairs again.
 func repeatPairs(s *Store, halves *record.Model, first *record.Image) {
 	var pairs []int
 	if err := s.View(context.Background(), func(snap *Snapshot) error {
@@ -154,8 +154,8 @@ func TestKilledWriters(t *testing.T) {
 	t.Logf("%d pairs were acknowledged", len(acknowledged))
 }
 
-// killWriter runs a writer until it has acknowledged some pairs, and kills it, or
-// until it does so itself, and notes all that it acknowledged.
+// killWriter runs a writer until it has acknowledged some pairs and kills it, unless it
+// kills itself first. It notes all pairs that the writer acknowledged.
 func killWriter(t *testing.T, path string, after, times int, acknowledged map[int]bool) {
 	t.Helper()
 	writer := exec.Command(os.Args[0])

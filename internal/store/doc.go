@@ -1,55 +1,55 @@
 // Package store keeps records in one file: typed rows by id, their indexes, and a
-// log of commits that can be followed as a feed. The file is a bbolt database.
+// log of commits that readers can follow as a feed. The file is a bbolt database.
 //
-// # Models
+// # Records
 //
-// A [Model] describes a Go struct that embeds [Record]: its fields, which of them
-// have an index, are unique, refer to other models or are private. Records are
-// stored as the JSON that clients are sent, the private fields beside it. A record
-// as one commit left it is an [Image], which is frozen and may be shared.
+// Package record describes the models: which fields a struct has, and which of them
+// are indexed, unique, references or private. The store keeps each record as the
+// JSON that clients receive, with the private fields beside it. It returns records
+// as frozen images that callers may share.
 //
 // # Order
 //
-// Commits are numbered 1, 2, 3, … in the file's epoch, without gaps. The number
-// that wrote a record is its version. A [Snapshot] is the state after one commit:
-// the newest one from [Store.View], an older one from [Store.ViewAt] for as long
-// as the log reaches back. A [Feed] returns the commits in order, every one once.
-// When [Tx.Commit] has returned, View shows the commit, [Store.Seq] counts it and
-// each feed will return it next in its turn. View may be ahead of Seq and of the
-// feeds by what has just reached the disk; it is never behind them.
+// Commits are numbered 1, 2, 3, … in the file's epoch, without gaps. A record's
+// version is the number of the commit that wrote it. A [Snapshot] is the state after
+// one commit: the newest one from [Store.View], or an older one from [Store.ViewAt],
+// as far as the log reaches back. A [Feed] returns the commits in order, each once.
+// When [Tx.Commit] has returned, View shows the commit, [Store.Seq] counts it, and
+// every feed will return it when its turn comes. View may be ahead of Seq and of the
+// feeds by commits that have just reached the disk; it is never behind them.
 //
 // # Transactions
 //
 // A [Tx] is an overlay that is checked when it commits: what it read must not have
-// changed since, else it fails with [ErrConflict]. A record that it read counts
-// with its version, a range with the records that were, or would by then be, in
-// the part of it that was read and that it heeds, a reference with the existence of its record.
-// Creating records conflicts with nothing. [Store.Update] runs a transaction that
-// lost such a race again.
+// changed since, or Commit fails with [ErrConflict]. Of a record that it read, the
+// version must be the same. Of a range that it read, no relevant record may have
+// changed, entered or left; see [Range]. Of a reference, the record must still
+// exist. Creating records conflicts with nothing. [Store.Update] runs a transaction
+// again after a conflict.
 //
 // # Calls that are sent twice
 //
-// A transaction may be a part of a [Once]: a run of a call that is to take effect
-// once. Its key is in the file with its effects, or neither is.
+// A transaction may belong to an [Attempt], one run of a call that must take effect
+// only once. The file holds both the call's key and its effects, or neither.
 //
 // # Durability
 //
-// What Commit has acknowledged survives the end of the process and of the power.
-// One goroutine writes: it takes all transactions that wait into one transaction
-// of the file, so that they share the wait for the disk. Each is all or nothing
-// by itself, and fails by itself.
+// A commit that was acknowledged survives a crash of the process and a loss of
+// power. One goroutine writes: it puts all waiting transactions into one transaction
+// of the file, so that they share the wait for the disk. Each of them succeeds or
+// fails on its own, as a whole.
 //
 // # What blocks
 //
-// Commit waits for the disk. Reading waits for nobody, and a reader never holds
-// up a commit, but for one case: the file is mapped anew as it grows, and that
-// waits for the snapshots that are open, while new ones wait for it. So a
-// function that is given a snapshot must be short, and must not call the store or
-// a transaction, which could wait for what waits for it.
+// Commit waits for the disk. Reading waits for nothing, and a reader never delays a
+// commit, with one exception: when the file grows, bbolt maps it again. This waits
+// for the open snapshots, and new snapshots wait for it. So a function that receives
+// a snapshot must be short, and must not call the store or a transaction: that could
+// be a deadlock.
 //
 // # The log
 //
-// The newest commits are kept in memory too, so that feeds and recent states cost
-// no reading. The log is bounded in bytes and in age. It is trimmed a few commits
-// at a time, when others are written. Who asks for what is gone gets [ErrExpired].
+// The newest commits are also kept in memory, so that feeds and recent states need
+// no reads. The log is bounded in bytes and in age. Each write removes a few old
+// commits. Reading a commit that is gone returns [ErrExpired].
 package store

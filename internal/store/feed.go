@@ -8,11 +8,11 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A ring is the newest commits, in memory: at most count of them and about size
-// bytes, and at least the newest. It is safe for concurrent use.
+// A ring holds the newest commits in memory: at most maxCount of them, in about
+// maxSize bytes, and always the newest one. It is safe for concurrent use.
 type ring struct {
 	mu       sync.Mutex
-	commits  []Commit // without gaps, the newest last
+	commits  []Commit // without gaps, oldest first
 	size     int
 	seq      uint64 // of the newest commit
 	start    uint64 // of the log
@@ -22,8 +22,8 @@ type ring struct {
 	maxSize  int
 }
 
-// publish makes commits, which follow the newest one, known to all readers. The
-// log begins at start now.
+// publish appends commits, which follow the newest one, and wakes all readers. start
+// is the new start of the log.
 func (r *ring) publish(commits []Commit, start uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,9 +44,9 @@ func (r *ring) publish(commits []Commit, start uint64) {
 	r.wake = make(chan struct{})
 }
 
-// prepend takes commits that were read from the log and end where those in memory
-// begin, as many as there is room for: who reads an old state, as all do who come
-// back after a restart, need not read the log again for the next one.
+// prepend adds commits that were read from the log and end where those in memory
+// begin, as many as there is room for, so that reads of nearby old states, common
+// after a restart, do not read the log again.
 func (r *ring) prepend(commits []Commit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -68,7 +68,7 @@ func (r *ring) prepend(commits []Commit) {
 	r.commits = append(slices.Clip(commits[from:]), r.commits...)
 }
 
-// close wakes all readers for good.
+// close wakes all readers. Feeds end.
 func (r *ring) close() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,8 +84,8 @@ func (r *ring) newest() uint64 {
 	return r.seq
 }
 
-// at returns the commit seq if it is in memory, else the zero Commit. It is called
-// under the lock.
+// at returns the commit seq if it is in memory, and the zero Commit otherwise. The
+// caller must hold the lock.
 func (r *ring) at(seq uint64) Commit {
 	if len(r.commits) == 0 || seq < r.commits[0].Seq || seq > r.seq {
 		return Commit{}
@@ -93,8 +93,8 @@ func (r *ring) at(seq uint64) Commit {
 	return r.commits[seq-r.commits[0].Seq]
 }
 
-// since returns the commits after seq that are in memory: all of them, or those
-// after a gap.
+// since returns the commits after seq that are in memory: all commits after seq, or
+// only those after a gap.
 func (r *ring) since(seq uint64) []Commit {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,20 +107,19 @@ func (r *ring) since(seq uint64) []Commit {
 	return append([]Commit(nil), r.commits...)
 }
 
-// A Feed reads the store's commits in order. It is not for concurrent use; a
-// store may have any number of feeds, and none holds up the writer.
+// A Feed reads the store's commits in order. It is not safe for concurrent use. A
+// store may have any number of feeds, and none of them delays the writer.
 type Feed struct {
 	store *Store
 	seq   uint64   // of the last commit that Next returned
-	ahead []Commit // read from the log, yet to be returned
+	ahead []Commit // read from the log, not returned yet
 }
 
 // Feed returns a feed of the commits after from.
 func (s *Store) Feed(from uint64) *Feed { return &Feed{store: s, seq: from} }
 
-// Next returns the next commit, and waits for it. It returns [ErrExpired] when
-// the log does not reach back to it, [ErrClosed] when the store is closed, and
-// ctx's error.
+// Next waits for the next commit and returns it. It returns [ErrExpired] if the log
+// no longer has that commit, [ErrClosed] when the store is closed, and ctx's error.
 func (f *Feed) Next(ctx context.Context) (Commit, error) {
 	for {
 		c, wake, err := f.poll()
@@ -139,8 +138,8 @@ func (f *Feed) Next(ctx context.Context) (Commit, error) {
 	}
 }
 
-// poll returns the next commit if there is one, else the zero Commit and what is
-// closed when there may be.
+// poll returns the next commit if there is one, and otherwise the zero Commit and a
+// channel that is closed when there may be one.
 func (f *Feed) poll() (Commit, <-chan struct{}, error) {
 	r, next := &f.store.ring, f.seq+1
 	r.mu.Lock()
@@ -160,7 +159,7 @@ func (f *Feed) poll() (Commit, <-chan struct{}, error) {
 
 const aheadBytes = 1 << 20
 
-// readAhead returns the commit next from the log, which it reads in pieces.
+// readAhead returns the commit next from the log. It reads several commits at once.
 func (f *Feed) readAhead(next, last uint64) (Commit, error) {
 	if len(f.ahead) == 0 {
 		err := f.store.read(func(btx *bolt.Tx) (err error) {

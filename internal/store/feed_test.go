@@ -54,7 +54,7 @@ func TestTheRingIsBounded(t *testing.T) {
 		size += c.size()
 	}
 	if size != b.ring.size {
-		t.Errorf("its size is %d, its account says %d", size, b.ring.size)
+		t.Errorf("its size is %d, its header states %d", size, b.ring.size)
 	}
 	b.ring.maxSize = 1
 	b.write("a", 0)
@@ -68,8 +68,8 @@ func TestTheRingIsBounded(t *testing.T) {
 	}
 }
 
-// TestOldStatesAreReadFromTheLogOnce holds for whoever comes back after a restart,
-// as far as memory goes.
+// TestOldStatesAreReadFromTheLogOnce checks that readers after a restart share what was
+// read, as far as there is memory.
 func TestOldStatesAreReadFromTheLogOnce(t *testing.T) {
 	b := newBlog(t, Options{})
 	for range 10 {
@@ -132,7 +132,7 @@ func TestTheLogIsBoundedInBytes(t *testing.T) {
 	}
 	size, counted := b.logBytes()
 	if start := b.LogStart(); size != counted || size > 5000 || size < 4000 || start < 50 {
-		t.Errorf("the log begins at %d and has %d bytes, its account says %d", start, counted, size)
+		t.Errorf("the log begins at %d and has %d bytes, its header states %d", start, counted, size)
 	}
 	start := b.LogStart()
 	if c, err := b.Feed(start - 1).Next(ctx); err != nil || c.Seq != start {
@@ -178,7 +178,7 @@ func TestTheLogIsBoundedInAge(t *testing.T) {
 	}
 }
 
-// A feed that has fallen behind what is kept says so, also in the middle.
+// A feed that has fallen behind the log fails, also in the middle.
 func TestASlowReaderIsLeftBehind(t *testing.T) {
 	b := newBlog(t, Options{LogBytes: 1000})
 	b.ring.maxCount = 1

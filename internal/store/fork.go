@@ -8,8 +8,8 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// Fork returns a transaction that begins with all that tx has read and written,
-// and ends with [Tx.Join], or by being forgotten. It is not to be committed.
+// Fork returns a transaction that starts with everything that tx has read and
+// written. The caller ends it with [Tx.Join] or drops it; it must not be committed.
 func (tx *Tx) Fork() *Tx {
 	fork := *tx
 	fork.over = make(overlay, len(tx.over))
@@ -17,17 +17,17 @@ func (tx *Tx) Fork() *Tx {
 		fork.over[m] = maps.Clone(images)
 	}
 	fork.reads, fork.order, fork.scans = maps.Clone(tx.reads), slices.Clone(tx.order), slices.Clone(tx.scans)
-	fork.forked = &forked{was: map[record.Key]pendingImage{}, scans: len(tx.scans)}
+	fork.forked = &forked{origin: map[record.Key]pendingImage{}, scans: len(tx.scans)}
 	return &fork
 }
 
-// A forked is what a fork needs to know of where it comes from.
+// A forked holds what a fork needs to know of its origin.
 type forked struct {
-	was   map[record.Key]pendingImage // under what it has written
-	scans int
+	origin map[record.Key]pendingImage // what the origin had at the keys that the fork has written
+	scans  int
 }
 
-// A pendingImage is what a transaction has at a key, if it has written it.
+// A pendingImage is what a transaction has written at a key, if anything.
 type pendingImage struct {
 	image   *record.Image
 	written bool
@@ -38,13 +38,13 @@ func (tx *Tx) pending(k record.Key) pendingImage {
 	return pendingImage{image, written}
 }
 
-// Join adds to tx what its fork has read and written. It returns [ErrConflict],
-// and leaves tx alone, if tx has written one of the same records meanwhile.
+// Join adds to tx what its fork has read and written. If tx has since written one of
+// the same records, Join returns [ErrConflict] and leaves tx unchanged.
 func (tx *Tx) Join(fork *Tx) error {
 	if tx.ended {
 		return errEnded
 	}
-	for k, was := range fork.forked.was {
+	for k, was := range fork.forked.origin {
 		if tx.pending(k) != was {
 			return fmt.Errorf("%s/%s: %w", k.Model.Name, k.ID, ErrConflict)
 		}
@@ -56,7 +56,7 @@ func (tx *Tx) Join(fork *Tx) error {
 	}
 	tx.scans = append(tx.scans, fork.scans[fork.forked.scans:]...)
 	for _, k := range fork.order {
-		if _, wrote := fork.forked.was[k]; wrote {
+		if _, wrote := fork.forked.origin[k]; wrote {
 			tx.put(k.Model, k.ID, fork.over[k.Model][k.ID])
 		}
 	}

@@ -26,7 +26,7 @@ func titles(t *testing.T, b *blog, view func(context.Context, func(*Snapshot) er
 	return strings.Join(all, " ")
 }
 
-func TestALookIsNotRemembered(t *testing.T) {
+func TestAnUntrackedViewIsNotRemembered(t *testing.T) {
 	b := newBlog(t, Options{})
 	p := b.write("a", 1)
 	tx := b.Begin("test")
@@ -77,7 +77,7 @@ func TestAForkIsKeptOrForgotten(t *testing.T) {
 	if got := titles(t, b, tx.ViewUntracked); got != "a:5@0" {
 		t.Errorf("what a fork does is seen before its join: %s", got)
 	}
-	// Two forks that write different records can both be kept.
+	// Two forks that write different records can both be joined.
 	fourth, fifth := tx.Fork(), tx.Fork()
 	for i, fork := range []*Tx{fourth, fifth} {
 		if _, err := fork.Create(b.posts, &post{Title: fmt.Sprint(i)}); err != nil {
@@ -99,7 +99,7 @@ func TestAForkIsKeptOrForgotten(t *testing.T) {
 	}
 }
 
-func TestAProspectIsOnTopOfAnyCommit(t *testing.T) {
+func TestAPreviewIsOnTopOfAnyCommit(t *testing.T) {
 	b := newBlog(t, Options{})
 	p, q := b.write("a", 1), b.write("b", 2)
 	tx := b.Begin("test")
@@ -111,7 +111,7 @@ func TestAProspectIsOnTopOfAnyCommit(t *testing.T) {
 	}
 	b.like(p, 3)
 	for seq, want := range map[uint64]string{
-		1: "#2 update create → a:7@2 c:0@2", // b is not there yet
+		1: "#2 update create → a:7@2 c:0@2", // b does not exist yet
 		2: "#3 update delete create → a:7@3 c:0@3",
 		3: "#4 update delete create → a:7@4 c:0@4",
 	} {
@@ -133,7 +133,7 @@ func TestAProspectIsOnTopOfAnyCommit(t *testing.T) {
 	}
 }
 
-func TestWhatMovedUnderATransaction(t *testing.T) {
+func TestConflictsOfATransaction(t *testing.T) {
 	b := newBlog(t, Options{})
 	p, q, r, s := b.write("a", 1), b.write("b", 2), b.write("c", 3), b.write("d", 4)
 	tx := b.Begin("test")

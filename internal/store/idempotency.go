@@ -15,19 +15,18 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// ErrOtherRequest says that a key belongs to another request.
+// ErrOtherRequest reports that a key belongs to another request.
 var ErrOtherRequest = errors.New("this key was used for another request")
 
-// A Attempt is one run of a call that is to take effect once, however often it is
-// sent: the runs of one call have one key. The first commit of a run puts the key
-// into the file, together with the effects; from then on each commit of another
-// run fails with [*AppliedError] and does nothing. A run may make several
-// commits.
+// An Attempt is one run of a call that must take effect only once, however often it
+// is sent. All runs of a call have the same key. The first commit of a run stores the
+// key in the file, together with its effects; from then on, a commit of any other run
+// fails with [*AppliedError] and does nothing. A run may make several commits.
 //
-// A key is a secret of its client: 80 of its bits are random, and the file has
-// only its hash. Its scope keeps users apart, and it is good for one request
-// only. So what was answered is told to who knows the scope, the key and the
-// request, and the file does not help to guess any of them.
+// A key is a secret of its client: 80 of its bits are random, and the file stores
+// only its hash. Its scope separates users, and it is valid for one request. So only
+// a caller that knows the scope, the key and the request gets the answer, and the
+// file does not help to guess any of them.
 type Attempt struct {
 	key     string // 6 bytes of time, which keep new keys together, and a hash
 	request [16]byte
@@ -36,12 +35,12 @@ type Attempt struct {
 
 const attemptKeySize = 6 + 26
 
-// NewAttempt begins a run of the call that has key in scope, for example a user's
-// id. request is the call's route and input.
+// NewAttempt begins a run of the call that has key in scope, for example a user's id.
+// request is the call's route and input.
 func NewAttempt(scope string, key record.ID, request ...[]byte) (*Attempt, error) {
 	made, err := ulid.ParseStrict(string(key))
 	if err != nil {
-		return nil, fmt.Errorf("%q is no key; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", key)
+		return nil, fmt.Errorf("%q is not a key; a key is a ULID, like 01JDA7Q4Z3M8X2V6K9T5B1C0RW", key)
 	}
 	o := &Attempt{}
 	secret := appendText(appendText(nil, scope), key)
@@ -56,20 +55,20 @@ func NewAttempt(scope string, key record.ID, request ...[]byte) (*Attempt, error
 	return o, nil
 }
 
-// Key returns what the runs of one call have in common.
+// Key returns the key that all runs of the call share.
 func (o *Attempt) Key() string { return o.key }
 
-// Applied is what is known of a call that has taken effect.
+// Applied describes a call that has taken effect.
 type Applied struct {
 	Seq    uint64 // of its first commit
-	Answer []byte // as it was given to Answered; nil where it is not known
+	Answer []byte // as passed to SaveAnswer; nil if it is not known
 
 	run     [8]byte
 	request [16]byte
 }
 
-// An AppliedError says that a transaction was not committed because its call had
-// taken effect before.
+// An AppliedError reports that a transaction was not committed because its call had
+// already taken effect.
 type AppliedError struct{ Applied }
 
 func (e *AppliedError) Error() string {
@@ -88,7 +87,7 @@ func (o *Attempt) entry(seq uint64) []byte {
 	return append(append(seqKey(seq), o.run[:]...), o.request[:]...)
 }
 
-// decodeApplied returns nil where there is no entry.
+// decodeApplied returns nil if there is no entry.
 func decodeApplied(entry []byte) *Applied {
 	if len(entry) < 32 {
 		return nil
@@ -102,15 +101,15 @@ func decodeApplied(entry []byte) *Applied {
 	return a
 }
 
-// SetAttempt makes the transaction a part of the run o. It has no effect if another run
-// of the call comes first.
+// SetAttempt makes the transaction part of the run o. It will have no effect if
+// another run of the call commits first.
 func (tx *Tx) SetAttempt(o *Attempt) { tx.attempt = o }
 
-// Applied returns what is known of the call that o is a run of, nil while none of
-// its runs has committed anything, and for as long as Options.KeyAge after that.
-// With another request under the key it returns [ErrOtherRequest].
+// Applied returns what is known of the call that o is a run of: nil until one of its
+// runs has committed something, and for Options.KeyAge after that. If the key was
+// used for another request, it returns [ErrOtherRequest].
 func (s *Store) Applied(o *Attempt) (*Applied, error) {
-	waiting, waits := s.answers.get(o.key) // before the file: it is on its way there
+	waiting, waits := s.answers.get(o.key) // before the file is read: the answer is on its way there
 	var applied *Applied
 	err := s.read(func(btx *bolt.Tx) error {
 		applied = decodeApplied(btx.Bucket(keysBucket).Get([]byte(o.key)))
@@ -130,25 +129,25 @@ func (s *Store) Applied(o *Attempt) (*Applied, error) {
 
 const (
 	maxAnswer  = 64 << 10               // bytes of an answer that is kept
-	answerWait = 100 * time.Millisecond // how long answers wait for a commit to share its write
+	answerWait = 100 * time.Millisecond // how long answers wait for a commit whose write they share
 )
 
-// SaveAnswer keeps what a run that has committed something answered, for
-// [Store.Applied]. It does not wait for the disk: the answer is written with the
-// next commit, or a moment later without one. A crash in that moment, or a size
-// above 64 KiB, makes the answer be unknown; that the call took effect is known
-// nevertheless.
+// SaveAnswer stores the answer of a run that has committed something, for
+// [Store.Applied]. It does not wait for the disk: the answer is written with the next
+// commit, or alone after a moment. If the process crashes before that, or the answer
+// is larger than 64 KiB, the answer is lost; that the call took effect is still
+// known.
 func (s *Store) SaveAnswer(o *Attempt, answer []byte) {
 	if len(answer) <= maxAnswer {
 		s.answers.add(o.key, waitingAnswer{run: o.run, data: answer})
 	}
 }
 
-// answers are those that are not in the file yet.
+// answers holds the answers that wait to be written to the file.
 type answers struct {
 	mu      sync.Mutex
 	waiting map[string]waitingAnswer
-	wake    chan struct{} // holds one after the first was added
+	wake    chan struct{} // receives a value when an answer is added
 }
 
 type waitingAnswer struct {
@@ -173,7 +172,7 @@ func (a *answers) add(key string, w waitingAnswer) {
 	}
 }
 
-// all returns what waits.
+// all returns the waiting answers.
 func (a *answers) all() map[string]waitingAnswer {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -184,18 +183,19 @@ func (a *answers) all() map[string]waitingAnswer {
 	return all
 }
 
-// drop forgets those that have been written, or could not be.
+// drop removes answers that have been written, or could not be. It keeps an answer
+// that has replaced one of them meanwhile.
 func (a *answers) drop(written map[string]waitingAnswer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for key, w := range written {
-		if a.waiting[key].run == w.run {
+		if now := a.waiting[key]; now.run == w.run && bytes.Equal(now.data, w.data) {
 			delete(a.waiting, key)
 		}
 	}
 }
 
-// checkAttempt reports that another run of the call has come first.
+// checkAttempt returns an error if another run of the call has committed.
 func (b *batch) checkAttempt(o *Attempt) error {
 	switch applied := decodeApplied(b.btx.Bucket(keysBucket).Get([]byte(o.key))); {
 	case applied == nil || applied.run == o.run:
@@ -207,8 +207,7 @@ func (b *batch) checkAttempt(o *Attempt) error {
 	}
 }
 
-// claim puts the key of a run into the file, unless an earlier commit of the run
-// has done so.
+// claim stores the key of a run, unless an earlier commit of the run has done so.
 func (b *batch) claim(o *Attempt, c *Commit) error {
 	keys := b.btx.Bucket(keysBucket)
 	if keys.Get([]byte(o.key)) != nil {
@@ -221,7 +220,7 @@ func (b *batch) claim(o *Attempt, c *Commit) error {
 	return b.bucket(agesBucket, appendFill).Put(seqKey(c.Seq), append(age, o.key...))
 }
 
-// putAnswers writes answers to the keys they belong to.
+// putAnswers stores answers with their keys.
 func (b *batch) putAnswers(all map[string]waitingAnswer) error {
 	keys := b.btx.Bucket(keysBucket)
 	for key, w := range all {
@@ -236,8 +235,7 @@ func (b *batch) putAnswers(all map[string]waitingAnswer) error {
 	return nil
 }
 
-// expire takes the oldest keys out of the file while they are too old, but no
-// more than limit of them.
+// expire removes the keys that are too old, oldest first, at most limit of them.
 func (s *Store) expire(btx *bolt.Tx, now time.Time, limit int) error {
 	ages, keys := btx.Bucket(agesBucket), btx.Bucket(keysBucket)
 	oldest := now.Add(-s.options.KeyAge)

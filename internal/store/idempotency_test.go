@@ -20,7 +20,7 @@ func (b *blog) once(scope string, key record.ID, request string) *Attempt {
 	return once
 }
 
-// writeOnce creates a post as a part of a run.
+// writeOnce creates a post as part of a run.
 func (b *blog) writeOnce(once *Attempt, title string) (Commit, error) {
 	return b.Update(context.Background(), "test", func(tx *Tx) error {
 		tx.SetAttempt(once)
@@ -86,7 +86,7 @@ func TestACallTakesEffectOnce(t *testing.T) {
 	if _, err := b.writeOnce(b.once("bob", key, "hi"), "e"); err != nil {
 		t.Errorf("the key of another user: %v", err)
 	}
-	if _, err := NewAttempt("ada", "k", nil); err == nil || !strings.Contains(err.Error(), `"k" is no key`) {
+	if _, err := NewAttempt("ada", "k", nil); err == nil || !strings.Contains(err.Error(), `"k" is not a key`) {
 		t.Errorf("a bad key: %v", err)
 	}
 }
@@ -133,7 +133,7 @@ func TestRunsAtTheSameTime(t *testing.T) {
 	}
 }
 
-// An answer that no commit takes along is written by itself.
+// An answer is written alone if no commit comes.
 func TestAnAnswerIsWrittenSoon(t *testing.T) {
 	b := newBlog(t, Options{})
 	key := record.NewID()
@@ -191,5 +191,20 @@ func TestKeysExpire(t *testing.T) {
 	}
 	if _, err := b.writeOnce(keys[0], "again"); err != nil {
 		t.Errorf("a key that is forgotten: %v", err)
+	}
+}
+
+func TestAnAnswerThatReplacesOneBeingWrittenIsKept(t *testing.T) {
+	a := answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)}
+	a.add("key", waitingAnswer{data: []byte("one")})
+	written := a.all()
+	a.add("key", waitingAnswer{data: []byte("two")})
+	a.drop(written)
+	if w, waits := a.get("key"); !waits || string(w.data) != "two" {
+		t.Errorf("%q waits: %v", w.data, waits)
+	}
+	a.drop(a.all())
+	if _, waits := a.get("key"); waits {
+		t.Error("a written answer still waits")
 	}
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A table is a model as the file holds it.
+// A table is a model's buckets in the file.
 type table struct {
 	model   *record.Model
 	bucket  []byte // id → record
 	indexes []*index
 }
 
-// An index holds a model's records in the order of a field's values. Its keys are
-// the value's and the record's id; those of a unique index are the value's alone,
-// and the id is what is stored there. Null is not unique.
+// An index orders a model's records by the values of a field. Its keys consist of the
+// value and the record's id. The keys of a unique index are the value alone, with the
+// id as the stored value. Null is never unique.
 type index struct {
 	field  *record.Field
 	bucket []byte
@@ -40,17 +40,18 @@ func (t *table) index(f *record.Field) (*index, error) {
 	return nil, fmt.Errorf("%s has no index on %s", t.model.Name, f.Name)
 }
 
-const maxIndexed = 1024 // bytes of a string that an index takes
+const maxIndexed = 1024 // maximum length of a string in an index, in bytes
 
-// sortKey returns the image's place in the index's order: its value, then its id.
+// sortKey returns the image's position in the order of the index: its value, then its
+// id.
 func (x *index) sortKey(image *record.Image) []byte {
 	return append(image.Value(x.field).AppendKey(nil), image.ID...)
 }
 
-// An entry is what an index holds of a record.
+// An entry is what an index stores for a record.
 type entry struct {
 	key   []byte
-	value []byte // the id where no other record may have the key, else nil
+	value []byte // the id if no other record may have the key, otherwise nil
 }
 
 func (x *index) entry(image *record.Image) entry {
@@ -62,14 +63,14 @@ func (x *index) entry(image *record.Image) entry {
 	return entry{append(key, image.ID...), nil}
 }
 
-// A move is a record's way from one key of an index to another; no key is none.
+// A move takes a record from one key of an index to another. A nil key is none.
 type move struct {
 	table    *table
 	index    *index
 	from, to entry
 }
 
-// moves appends what the change does to the table's indexes.
+// moves appends the moves that the change causes in the table's indexes.
 func (t *table) moves(dst []move, c *Change) []move {
 	for _, x := range t.indexes {
 		m := move{table: t, index: x}

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// A InUseError says that another process has the file open.
+// An InUseError reports that another process has the file open.
 type InUseError struct {
 	Path    string
-	PID     int    // 0 where it is not known
-	Program string // "" where it is not known
+	PID     int    // 0 if it is not known
+	Program string // "" if it is not known
 }
 
 func (e *InUseError) Error() string {
@@ -22,8 +22,8 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("%s is in use by %s (pid %d): stop it, or open another file", e.Path, e.Program, e.PID)
 }
 
-// A holder is what the process that has the file open leaves beside it, for the
-// error that others get. It is no lock: one left by a crash does no harm.
+// A holder is written beside the file by the process that has it open, for the error
+// message of other processes. It is not a lock: one that a crash leaves does no harm.
 type holder struct {
 	PID     int       `json:"pid"`
 	Program string    `json:"program"`
@@ -40,7 +40,8 @@ func writeHolder(path string) error {
 	return os.WriteFile(holderPath(path), append(data, '\n'), 0o600)
 }
 
-// inUseError names the holder of the file as well as can be known.
+// inUseError returns an error that names the process that has the file open, if it is
+// known.
 func inUseError(path string) error {
 	var h holder
 	data, err := os.ReadFile(holderPath(path))

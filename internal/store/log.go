@@ -9,10 +9,10 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A head is what the file says of its log.
+// A head is the file's record of its log.
 type head struct {
 	seq   uint64 // of the newest commit
-	bytes uint64 // that the log's entries take
+	bytes uint64 // total size of the log's entries
 }
 
 func readHead(btx *bolt.Tx) head {
@@ -25,7 +25,7 @@ func (h head) write(btx *bolt.Tx) error {
 	return btx.Bucket(metaBucket).Put(headKey, binary.BigEndian.AppendUint64(data, h.bytes))
 }
 
-// logStart returns the seq of the oldest commit in the log, of the next one where
+// logStart returns the seq of the oldest commit in the log, or of the next commit if
 // the log is empty.
 func logStart(btx *bolt.Tx, h head) uint64 {
 	k, _ := btx.Bucket(logBucket).Cursor().First()
@@ -35,8 +35,8 @@ func logStart(btx *bolt.Tx, h head) uint64 {
 	return binary.BigEndian.Uint64(k)
 }
 
-// readLog returns the commits from to last, as many as make up budget bytes and
-// one at least. Where the log begins later, it returns [ErrExpired].
+// readLog returns the commits from to last: at least one, and no more than fit into
+// budget bytes. If the log starts later than from, it returns [ErrExpired].
 func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, error) {
 	var commits []Commit
 	cursor := btx.Bucket(logBucket).Cursor()
@@ -58,7 +58,7 @@ func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, 
 
 func expired(seq uint64) error { return fmt.Errorf("commit %d: %w", seq, ErrExpired) }
 
-// clearLog begins the log afresh: it holds no commit.
+// clearLog removes all commits from the log.
 func clearLog(btx *bolt.Tx) error {
 	if err := btx.DeleteBucket(logBucket); err != nil {
 		return err
@@ -69,8 +69,8 @@ func clearLog(btx *bolt.Tx) error {
 	return head{seq: readHead(btx).seq}.write(btx)
 }
 
-// trim takes the oldest commits from the log while it is too long or they are too
-// old, but no more than limit of them.
+// trim removes commits while the log is too large or they are too old, oldest first,
+// at most limit of them.
 func (s *Store) trim(btx *bolt.Tx, h *head, now time.Time, limit int) error {
 	bucket := btx.Bucket(logBucket)
 	oldest := now.Add(-s.options.LogAge)

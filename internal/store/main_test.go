@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestMain lets the test binary be other processes that tests need: one that
-// holds a file, one that writes until it is killed.
+// TestMain lets the test binary be the other processes that tests need: one that has a file
+// open, and one that writes until it is killed.
 func TestMain(m *testing.M) {
 	switch os.Getenv("STORE_TEST_PROCESS") {
 	case "hold":

@@ -13,26 +13,26 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// Options are how a store is opened.
+// Options configure a store.
 type Options struct {
-	Models   []*record.Model  // those that are read and written
-	LogBytes int64            // how long the log may grow; default 64 MiB
-	LogAge   time.Duration    // how old its commits may grow; default 24 h
+	Models   []*record.Model  // the models to read and write
+	LogBytes int64            // maximum size of the log; default 64 MiB
+	LogAge   time.Duration    // maximum age of a commit in the log; default 24 h
 	KeyAge   time.Duration    // how long it is known that a call took effect; default 24 h
 	Now      func() time.Time // the clock; default time.Now
 }
 
 const (
-	format   = "1"
-	holdWait = 2 * time.Second
+	format      = "1"
+	openTimeout = 2 * time.Second
 
-	// How full a page is left when it is split. Keys that come in order never go
-	// back to it; records do not always come in order, and grow.
+	// How full a page is left when it splits. Keys that come in order never return to
+	// a page; records do not always come in order, and grow.
 	appendFill = 0.95
 	recordFill = 0.8
 
-	ringCount = 4096     // commits in memory
-	ringSize  = 32 << 20 // bytes that they take there
+	ringCount = 4096     // commits kept in memory
+	ringSize  = 32 << 20 // bytes that they may take
 )
 
 var (
@@ -48,9 +48,9 @@ var (
 	headKey   = []byte("head")
 )
 
-// Open opens the file at path, and creates it and its folders when there is none.
-// It brings the file's indexes in line with the models. A file that another
-// process holds is a [*HeldError] after two seconds.
+// Open opens the file at path. It creates the file and its folders if they do not
+// exist, and brings the file's indexes in line with the models. If another process
+// has the file open, Open returns an [*InUseError] after two seconds.
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{
 		options:    o.withDefaults(),
@@ -100,7 +100,7 @@ func (s *Store) addModels() error {
 	for _, m := range s.options.Models {
 		for _, f := range m.Fields {
 			if f.Ref != "" && s.models[f.Ref] == nil {
-				return fmt.Errorf("field %s of %s refers to %s, which is no model", f.GoName, m.Name, f.Ref)
+				return fmt.Errorf("field %s of %s refers to %s, which is not a model of the store", f.GoName, m.Name, f.Ref)
 			}
 		}
 	}
@@ -133,7 +133,7 @@ func (s *Store) openFile() error {
 	return nil
 }
 
-// syncFolder makes the names in a folder durable, where the system can do that.
+// syncFolder makes the names in a folder durable, if the system can do that.
 func syncFolder(path string) {
 	if folder, err := os.Open(path); err == nil {
 		_ = folder.Sync()
@@ -141,19 +141,19 @@ func syncFolder(path string) {
 	}
 }
 
-// openBolt opens the file and reads what is needed to begin. Reading a file that
-// was cut off or written over may panic or fault.
+// openBolt opens the file and reads what the store needs to begin. Reading a file
+// that was truncated or overwritten may panic or fault.
 func (s *Store) openBolt() (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the file is damaged, put a backup in its place: %v", r)
+			err = fmt.Errorf("the file is damaged, restore a backup: %v", r)
 		}
 	}()
-	s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: holdWait, FreelistType: bolt.FreelistMapType, NoStatistics: true})
+	s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true})
 	switch {
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
-		return fmt.Errorf("it is no store, or a damaged one: %w", err)
+		return fmt.Errorf("it is not a store, or it is damaged: %w", err)
 	case err != nil:
 		return err
 	}
@@ -176,30 +176,30 @@ func (s *Store) openBolt() (err error) {
 	})
 }
 
-// isReady reports whether the file is a store that fits the models as it is. The
-// error says that it can be none.
+// isReady reports whether the file is a store that already fits the models. It
+// returns an error if the file cannot become one.
 func (s *Store) isReady(btx *bolt.Tx) (bool, error) {
 	meta := btx.Bucket(metaBucket)
 	if meta == nil {
 		if k, _ := btx.Cursor().First(); k != nil {
-			return false, errors.New("it is a bbolt file of another program")
+			return false, errors.New("it is another program's bbolt file")
 		}
 		return false, nil
 	}
 	if found := string(meta.Get(formatKey)); found != format {
-		return false, fmt.Errorf("it has the format %q of a newer program; this one knows %q", found, format)
+		return false, fmt.Errorf("it has the format %q of a newer program; this program reads %q", found, format)
 	}
 	return btx.Bucket(keysBucket) != nil && s.fits(btx), nil
 }
 
-// makeReady makes an empty file a store, and brings it in line with the models.
+// makeReady turns an empty file into a store and brings it in line with the models.
 func (s *Store) makeReady(btx *bolt.Tx) error {
 	if btx.Bucket(metaBucket) == nil {
 		if err := create(btx); err != nil {
 			return err
 		}
 	}
-	for _, name := range [...][]byte{keysBucket, agesBucket} { // files of earlier versions have none
+	for _, name := range [...][]byte{keysBucket, agesBucket} { // files of earlier versions do not have them
 		if _, err := btx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}
@@ -221,8 +221,8 @@ func create(btx *bolt.Tx) error {
 	)
 }
 
-// Close commits what waits, lets readers end and closes the file. What is called
-// later returns [ErrClosed].
+// Close commits the waiting transactions, waits for readers and closes the file.
+// Calls made later return [ErrClosed].
 func (s *Store) Close() error {
 	var err error
 	s.close.Do(func() {

@@ -58,7 +58,7 @@ func TestModelsThatDoNotGoTogether(t *testing.T) {
 		err    string
 	}{
 		{[]*record.Model{users, users}, "two models have the name users"},
-		{[]*record.Model{posts}, "field AuthorID of posts refers to users, which is no model"},
+		{[]*record.Model{posts}, "field AuthorID of posts refers to users, which is not a model of the store"},
 	} {
 		path := filepath.Join(t.TempDir(), "x.db")
 		if _, err := Open(path, Options{Models: c.models}); errorText(err) != c.err {
@@ -114,14 +114,14 @@ func TestFilesThatAreNoStore(t *testing.T) {
 			if err := os.WriteFile(path, bytes.Repeat([]byte("text "), 10_000), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "it is no store, or a damaged one: invalid database"},
+		}, "it is not a store, or it is damaged: invalid database"},
 		{"a folder", func(t *testing.T, path string) {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
 			}
 		}, "is a directory"},
-		{"another program's", bare("jobs", "1"), "it is a bbolt file of another program"},
-		{"a newer format", bare("meta", "2"), `it has the format "2" of a newer program; this one knows "1"`},
+		{"another program's", bare("jobs", "1"), "it is another program's bbolt file"},
+		{"a newer format", bare("meta", "2"), `it has the format "2" of a newer program; this program reads "1"`},
 		{"cut off", damage(func(data []byte) []byte { return data[:3*4096] }), "the file is damaged"},
 		{"written over", damage(func(data []byte) []byte {
 			return append(data[:2*4096:2*4096], make([]byte, len(data)-2*4096)...)
@@ -155,7 +155,7 @@ func TestOpenInAFolderThatIsAFile(t *testing.T) {
 	}
 }
 
-// hold is the process that holds a file until its input ends.
+// hold is the process that has a file open until its input ends.
 func hold(path string) {
 	s, err := Open(path, Options{})
 	fmt.Println(err)
@@ -183,19 +183,19 @@ func TestAFileIsHeldByAnotherProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if said := make([]byte, len("<nil>\n")); true {
-		if _, err := io.ReadFull(stdout, said); err != nil || string(said) != "<nil>\n" {
-			t.Fatalf("it said %s: %v", said, err)
+	if output := make([]byte, len("<nil>\n")); true {
+		if _, err := io.ReadFull(stdout, output); err != nil || string(output) != "<nil>\n" {
+			t.Fatalf("it printed %s: %v", output, err)
 		}
 	}
 	started := time.Now()
 	_, err = Open(path, Options{})
 	took := time.Since(started)
-	var held *InUseError
-	if !errors.As(err, &held) || held.PID != other.Process.Pid || held.Path != path || held.Program != filepath.Base(os.Args[0]) {
+	var inUse *InUseError
+	if !errors.As(err, &inUse) || inUse.PID != other.Process.Pid || inUse.Path != path || inUse.Program != filepath.Base(os.Args[0]) {
 		t.Errorf("%+v", err)
 	}
-	want := fmt.Sprintf("%s is in use by %s (pid %d): stop it, or open another file", path, held.Program, held.PID)
+	want := fmt.Sprintf("%s is in use by %s (pid %d): stop it, or open another file", path, inUse.Program, inUse.PID)
 	if err.Error() != want || took < time.Second || took > 4*time.Second {
 		t.Errorf("%v after %s", err, took)
 	}

@@ -7,12 +7,11 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// Changes returns what the transaction does so far, taken together. The images
-// are frozen, and have no version yet.
+// Changes returns the net effect of the transaction so far. The images are frozen,
+// and have no version yet.
 func (tx *Tx) Changes() []Change { return tx.changes() }
 
-// ViewUntracked is View, except that nothing of what fn reads is remembered: at the commit
-// it need not be as it was.
+// ViewUntracked is View without tracking: what fn reads may change before the commit.
 func (tx *Tx) ViewUntracked(ctx context.Context, fn func(*Snapshot) error) error {
 	if tx.ended {
 		return errEnded
@@ -23,8 +22,9 @@ func (tx *Tx) ViewUntracked(ctx context.Context, fn func(*Snapshot) error) error
 	})
 }
 
-// Preview returns the commit that the transaction would be if it were made now,
-// as the next one after seq. It is for [Store.ViewWith] alone, and is not made.
+// Preview returns the commit that the transaction would make now if it were the next
+// one after seq. It does not make the commit, which is good only for
+// [Store.ViewWith].
 func (tx *Tx) Preview(ctx context.Context, seq uint64) (Commit, error) {
 	if tx.ended {
 		return Commit{}, errEnded
@@ -38,7 +38,7 @@ func (tx *Tx) Preview(ctx context.Context, seq uint64) (Commit, error) {
 			}
 			if change, ok := changeOf(k, before, tx.over[k.Model][k.ID], true); ok {
 				if change.After != nil {
-					change.After = change.After.At(c.Seq)
+					change.After = change.After.WithVersion(c.Seq)
 				}
 				c.Changes = append(c.Changes, change)
 			}
@@ -48,8 +48,8 @@ func (tx *Tx) Preview(ctx context.Context, seq uint64) (Commit, error) {
 	return c, err
 }
 
-// ViewWith calls fn with the state that a commit, which was not made, would leave:
-// the state after the commit before it, with its changes. It fails as ViewAt does.
+// ViewWith calls fn with the state that a previewed commit would leave: the state
+// before it, with its changes. It fails as ViewAt does.
 func (s *Store) ViewWith(ctx context.Context, c Commit, fn func(*Snapshot) error) error {
 	return s.ViewAt(ctx, c.Seq-1, func(snap *Snapshot) error {
 		for i := range c.Changes {

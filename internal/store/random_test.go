@@ -20,9 +20,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The store is driven at random beside a plain map, which says what each step
-// must answer. A transaction that commits must have answered as if it had run
-// alone, at the moment of its commit, on the plain map.
+// The store is driven at random beside a plain map, which defines what each step must
+// answer. A transaction that commits must have answered as if it had run alone, at the
+// moment of its commit, on the plain map.
 
 type item struct {
 	record.Record
@@ -64,8 +64,8 @@ func compareNil[T any](a, b *T, compare func(a, b T) int) int {
 	}
 }
 
-// A query is a range over an index; low and high give its bounds, if any, by the
-// values of an example.
+// A query is a range over an index. low and high are examples with the values of its
+// bounds.
 type query struct {
 	index             string
 	low, high         *item
@@ -132,7 +132,7 @@ type step struct {
 	answer string
 }
 
-func said(err error) string {
+func outcome(err error) string {
 	var invalid *record.InvalidError
 	switch {
 	case err == nil:
@@ -151,7 +151,7 @@ func (s *step) run(w *world, tx *Tx) string {
 	case "get":
 		image, err := tx.Get(w.items, s.id)
 		if err != nil {
-			return said(err)
+			return outcome(err)
 		}
 		return inJSON(w.decode(image))
 	case "query":
@@ -160,12 +160,12 @@ func (s *step) run(w *world, tx *Tx) string {
 			ids, err = s.query.run(w, snap)
 			return err
 		})
-		return fmt.Sprint(said(err), ids)
+		return fmt.Sprint(outcome(err), ids)
 	case "create":
 		it := s.item
 		it.ID = s.id
 		_, err := tx.Create(w.items, &it)
-		return said(err)
+		return outcome(err)
 	case "update":
 		_, err := tx.Update(w.items, s.id, func(rec any) error {
 			it := rec.(*item)
@@ -174,9 +174,9 @@ func (s *step) run(w *world, tx *Tx) string {
 			*it = fresh
 			return nil
 		})
-		return said(err)
+		return outcome(err)
 	default:
-		return said(tx.Delete(w.items, s.id))
+		return outcome(tx.Delete(w.items, s.id))
 	}
 }
 
@@ -222,9 +222,9 @@ func (s *step) problems(p plain, was item, before string) string {
 	return strings.TrimSuffix(before, "; ")
 }
 
-// commit returns what Commit must answer for what the steps made of before.
+// commit returns what Commit must answer for the changes since before.
 func (p plain) commit(before plain) string {
-	if reflect.DeepEqual(p.settled(), before.settled()) {
+	if reflect.DeepEqual(p.withoutTimes(), before.withoutTimes()) {
 		return "empty"
 	}
 	codes := map[string]bool{}
@@ -238,13 +238,13 @@ func (p plain) commit(before plain) string {
 	return "ok"
 }
 
-func (p plain) settled() plain {
-	settled := maps.Clone(p)
-	for id, it := range settled {
+func (p plain) withoutTimes() plain {
+	c := maps.Clone(p)
+	for id, it := range c {
 		it.UpdatedAt = time.Time{}
-		settled[id] = it
+		c[id] = it
 	}
-	return settled
+	return c
 }
 
 // A world is a store with the plain map of each of its states.
@@ -255,8 +255,8 @@ type world struct {
 	clock  atomic.Int64
 	store  *Store
 	states []plain     // by seq
-	ids    []record.ID // that steps choose from
-	calls  []record.ID // keys that runs choose from
+	ids    []record.ID // used by steps
+	calls  []record.ID // keys used by runs
 	runs   map[string]*applying
 	epoch  string
 }
@@ -359,14 +359,14 @@ func (w *world) drawStep(t *rapid.T) *step {
 	return s
 }
 
-// An applying is the run that came first with its key.
+// An applying is the first run with its key.
 type applying struct {
 	once   *Attempt
 	seq    uint64
 	answer string
 }
 
-// drawOnce returns a run of a call, now and then the one that came first.
+// drawOnce returns a run of a call, sometimes the first.
 func (w *world) drawOnce(t *rapid.T) *Attempt {
 	n := rapid.IntRange(0, 2*len(w.calls)).Draw(t, "call")
 	if n >= len(w.calls) {
@@ -382,7 +382,7 @@ func (w *world) drawOnce(t *rapid.T) *Attempt {
 	return once
 }
 
-// repeat asks for what is known of all calls.
+// repeat asks what is known of all calls.
 func (w *world) repeat(t *rapid.T) {
 	for _, call := range w.calls {
 		once, err := NewAttempt("ada", call, []byte("POST /items"))
@@ -401,11 +401,11 @@ type running struct {
 	once  *Attempt
 	tx    *Tx
 	steps []*step
-	began int // how many states there were
+	began int // number of states at the beginning
 }
 
-// transact runs some transactions, whose steps are interleaved. Those that commit
-// do so alone or in groups.
+// transact runs several transactions with interleaved steps. They commit alone or in
+// groups.
 func (w *world) transact(t *rapid.T) {
 	open := make([]*running, rapid.IntRange(1, 4).Draw(t, "transactions"))
 	for i := range open {
@@ -427,14 +427,14 @@ func (w *world) transact(t *rapid.T) {
 				w.commit(t, group)
 				group = nil
 			}
-		case 2: // thrown away
+		case 2: // dropped
 		}
 		open = slices.Delete(open, i, i+1)
 	}
 	w.commit(t, group)
 }
 
-// commit commits the group as the writer does when it finds them all waiting.
+// commit commits the group as the writer does when all of them are waiting.
 func (w *world) commit(t *rapid.T, group []*running) {
 	if len(group) == 1 {
 		c, err := group[0].tx.Commit(context.Background())
@@ -462,8 +462,8 @@ func (w *world) commit(t *rapid.T, group []*running) {
 	}
 }
 
-// checkAnswer checks that what the transaction was answered in its steps is what
-// they answer when run now, in the newest state.
+// checkAnswer checks that the transaction's steps answered what they answer in the newest
+// state.
 func (w *world) checkAnswer(t *rapid.T, r *running, a answer) {
 	var applied *AppliedError
 	var first *applying
@@ -491,11 +491,11 @@ func (w *world) checkAnswer(t *rapid.T, r *running, a answer) {
 			t.Fatalf("%s %s answered %s; when it was committed, it was %s", s.name, s.id, s.answer, want)
 		}
 	}
-	want, got := state.commit(w.newest()), said(a.err)
+	want, got := state.commit(w.newest()), outcome(a.err)
 	if a.err == nil && a.commit.Seq == 0 {
 		got = "empty"
 		if r.began < len(w.states) {
-			return // nobody promises what it saw
+			return // what it saw is not guaranteed
 		}
 	}
 	if got != want {
@@ -508,7 +508,7 @@ func (w *world) checkAnswer(t *rapid.T, r *running, a answer) {
 	}
 }
 
-// answer notes that the run has committed something, and now and then answers it.
+// answer notes that the run has committed something, and sometimes saves an answer.
 func (w *world) answer(t *rapid.T, once *Attempt, seq uint64) {
 	if once == nil {
 		return
@@ -524,7 +524,7 @@ func (w *world) answer(t *rapid.T, once *Attempt, seq uint64) {
 	}
 }
 
-// checkCommit checks the changes of c, which led from the newest state to state.
+// checkCommit checks the changes of c, which led to state.
 func (w *world) checkCommit(t *rapid.T, c Commit, state plain) {
 	if c.Seq != uint64(len(w.states)) || c.By != "random" {
 		t.Fatalf("commit %d by %s follows %d", c.Seq, c.By, len(w.states)-1)
@@ -536,7 +536,7 @@ func (w *world) checkCommit(t *rapid.T, c Commit, state plain) {
 	}
 }
 
-// apply applies c to state, which must be what c changed.
+// apply applies c to state, which must be the state before it.
 func (w *world) apply(t *rapid.T, c Commit, state plain) {
 	for _, change := range c.Changes {
 		was, exists := state[change.ID]
@@ -555,8 +555,8 @@ func (w *world) apply(t *rapid.T, c Commit, state plain) {
 	}
 }
 
-// view compares a state of the store, the newest or an older one, with the plain
-// map, by all its indexes.
+// view compares a state of the store, the newest or an older one, with the plain map, by
+// all indexes.
 func (w *world) view(t *rapid.T) {
 	seq := uint64(rapid.IntRange(0, len(w.states)-1).Draw(t, "seq"))
 	queries := []query{w.drawQuery(t), w.drawQuery(t)}
@@ -565,7 +565,7 @@ func (w *world) view(t *rapid.T) {
 	}
 	err := w.store.ViewAt(context.Background(), seq, func(snap *Snapshot) error {
 		if snap.Seq() != seq {
-			t.Fatalf("the state of %d says %d", seq, snap.Seq())
+			t.Fatalf("the state of %d reports %d", seq, snap.Seq())
 		}
 		for _, q := range queries {
 			ids, err := q.run(w, snap)
@@ -587,7 +587,7 @@ func (w *world) view(t *rapid.T) {
 	}
 }
 
-// follow reads the feed from some commit on and compares the states it leads to.
+// follow reads the feed from a commit on and compares the resulting states.
 func (w *world) follow(t *rapid.T) {
 	from := rapid.IntRange(0, len(w.states)-1).Draw(t, "from")
 	state := maps.Clone(w.states[from])

@@ -6,11 +6,11 @@ import "github.com/towerkit/tower/internal/record"
 type scanRead struct {
 	table    *table
 	span     span
-	relevant func(*record.Image) bool // nil: all
+	relevant func(*record.Image) bool // nil: every record is relevant
 	seq      uint64                   // of the state that was read
 }
 
-// remember keeps what the transaction saw, unless it has seen the record before.
+// remember adds a record to the read set, unless the transaction has read it before.
 func (tx *Tx) remember(m *record.Model, id record.ID, image *record.Image) {
 	k := record.Key{Model: m, ID: id}
 	if r, known := tx.reads[k]; !known {
@@ -20,7 +20,8 @@ func (tx *Tx) remember(m *record.Model, id record.ID, image *record.Image) {
 	}
 }
 
-// rememberScan keeps that the span was read up to last; nil is all of it.
+// rememberScan adds to the read set that a span was read up to the key last; nil is
+// all of it.
 func (tx *Tx) rememberScan(m *record.Model, sp span, r *Range, last []byte, seq uint64) {
 	switch {
 	case last == nil:
@@ -32,11 +33,11 @@ func (tx *Tx) rememberScan(m *record.Model, sp span, r *Range, last []byte, seq 
 	tx.scans = append(tx.scans, scanRead{table: tx.store.tables[m], span: sp, relevant: r.Relevant, seq: seq})
 }
 
-// unchanged reports whether no commit since has had a part in what was scanned.
+// unchanged reports whether no commit since the scan has changed what it read.
 func (b *batch) unchanged(sc *scanRead) bool {
 	published := b.store.ring.since(sc.seq)
 	if uint64(len(published)) < b.since-sc.seq {
-		return false // too long ago to tell
+		return false // the commits are no longer in memory
 	}
 	for _, commits := range [...][]Commit{published, b.commits} {
 		for i := range commits {
@@ -55,7 +56,7 @@ func (sc *scanRead) touchedBy(c *Commit) bool {
 			continue
 		}
 		for _, image := range [...]*record.Image{change.Before, change.After} {
-			if image != nil && sc.span.holds(sc.span.key(image)) && (sc.relevant == nil || sc.relevant(image)) {
+			if image != nil && sc.span.contains(sc.span.key(image)) && (sc.relevant == nil || sc.relevant(image)) {
 				return true
 			}
 		}

@@ -9,29 +9,29 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A Range is a part of a model's records in the order of an index: by value, then
-// by id. Null comes before every value.
+// A Range is a part of a model's records in the order of an index: by value, then by
+// id. Null comes before every value.
 type Range struct {
-	Index    *record.Field // nil: in the order of ids
-	Min, Max *Bound        // nil: no bound
-	Reverse  bool          // both value and id
+	Index    *record.Field // nil is in the order of ids
+	Min, Max *Bound        // nil is unbounded
+	Reverse  bool          // reverses values and ids
 
-	// Relevant says which records matter to a transaction that scans the range: when
-	// others in it change, come or go, that is no conflict. It must depend on the
-	// record alone. nil: all matter.
+	// Relevant reports whether a record matters to a transaction that scans the
+	// range. If others in it change, come or go, that is not a conflict. It must
+	// depend on the record alone. nil is all records.
 	Relevant func(*record.Image) bool
 }
 
-// A Bound is where a range begins or ends: with its value or, if it is open,
-// beside it. Without an index the value is an id, as a string.
+// A Bound is where a range begins or ends: at its value, or just beside it if Open.
+// Without an index, the value is an id as a string.
 type Bound struct {
 	Value record.Value
 	Open  bool
 }
 
-// A span is a range as keys: lo ≤ key < hi; nil is no bound.
+// A span is a range of keys: lo ≤ key < hi; nil is unbounded.
 type span struct {
-	index  *index // nil: ids
+	index  *index // nil is ids
 	lo, hi []byte
 }
 
@@ -47,13 +47,13 @@ func (t *table) span(r Range) (span, error) {
 	if r.Min != nil {
 		sp.lo = sp.bound(r.Min.Value)
 		if r.Min.Open {
-			sp.lo = append(sp.lo, sp.past())
+			sp.lo = append(sp.lo, sp.after())
 		}
 	}
 	if r.Max != nil {
 		sp.hi = sp.bound(r.Max.Value)
 		if !r.Max.Open {
-			sp.hi = append(sp.hi, sp.past())
+			sp.hi = append(sp.hi, sp.after())
 		}
 	}
 	return sp, nil
@@ -66,16 +66,17 @@ func (sp *span) bound(v record.Value) []byte {
 	return v.AppendKey(nil)
 }
 
-// past returns what, put behind a bound's key, lies past all that has its value:
-// past every id that can follow the value, or just past the id itself.
-func (sp *span) past() byte {
+// after returns the byte that, appended to a bound's key, makes a key after everything
+// with the bound's value: after every id that can follow the value, or just after the
+// id itself.
+func (sp *span) after() byte {
 	if sp.index == nil {
 		return 0
 	}
 	return 0xff
 }
 
-// key returns where the image stands in the order of the span.
+// key returns the image's key in the order of the span.
 func (sp *span) key(image *record.Image) []byte {
 	if sp.index == nil {
 		return []byte(image.ID)
@@ -83,7 +84,7 @@ func (sp *span) key(image *record.Image) []byte {
 	return sp.index.sortKey(image)
 }
 
-func (sp *span) holds(key []byte) bool {
+func (sp *span) contains(key []byte) bool {
 	return bytes.Compare(key, sp.lo) >= 0 && (sp.hi == nil || bytes.Compare(key, sp.hi) < 0)
 }
 
@@ -106,7 +107,7 @@ func (s *Snapshot) Scan(m *record.Model, r Range, yield func(*record.Image) bool
 	return err
 }
 
-// A overlayRow image is one of an overlay, with its place in the order of a scan.
+// An overlayRow is an image of an overlay with its key in the order of a scan.
 type overlayRow struct {
 	key   []byte
 	image *record.Image
@@ -119,7 +120,7 @@ func (s *Snapshot) overlayRows(m *record.Model, sp *span, reverse bool) []overla
 		if image == nil {
 			continue
 		}
-		if k := sp.key(image); sp.holds(k) {
+		if k := sp.key(image); sp.contains(k) {
 			images = append(images, overlayRow{k, image})
 		}
 	}
@@ -132,9 +133,9 @@ func (s *Snapshot) overlayRows(m *record.Model, sp *span, reverse bool) []overla
 	return images
 }
 
-// merge yields what the walk finds and the overlay does not hide, and what the
-// overlay holds, in one order. It returns the key at which yield stopped it, nil
-// otherwise.
+// merge yields, in one order, the images of the overlay and those in the file that
+// the overlay does not replace. It returns the key at which yield returned false, or
+// nil.
 func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) bool) (last []byte, err error) {
 	hidden := s.over[w.table.model]
 	for n := 0; ; n++ {
@@ -142,7 +143,7 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) b
 			return nil, s.ctx.Err()
 		}
 		id, ok := w.id()
-		if !ok || len(over) > 0 && w.behind(over[0].key) {
+		if !ok || len(over) > 0 && w.passed(over[0].key) {
 			if len(over) == 0 {
 				return nil, nil
 			}
@@ -165,7 +166,7 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) b
 	}
 }
 
-// A walk goes over the keys of a span in the file.
+// A walk iterates over the keys of a span in the file.
 type walk struct {
 	table   *table
 	span    span
@@ -204,9 +205,9 @@ func (w *walk) next() {
 	}
 }
 
-// id returns the id of the record that the walk has come to, until its end.
+// id returns the id of the current record, or false at the end.
 func (w *walk) id() ([]byte, bool) {
-	if w.k == nil || !w.span.holds(w.k) {
+	if w.k == nil || !w.span.contains(w.k) {
 		return nil, false
 	}
 	switch {
@@ -219,7 +220,7 @@ func (w *walk) id() ([]byte, bool) {
 	}
 }
 
-// sortKey returns the place that the walk has come to.
+// sortKey returns the key of the current record in the order of the span.
 func (w *walk) sortKey() []byte {
 	k := bytes.Clone(w.k)
 	if w.span.index != nil {
@@ -228,8 +229,8 @@ func (w *walk) sortKey() []byte {
 	return k
 }
 
-// behind reports whether the walk has gone past key.
-func (w *walk) behind(key []byte) bool {
+// passed reports whether the walk has passed key.
+func (w *walk) passed(key []byte) bool {
 	order := bytes.Compare(w.k, key)
 	if id, same := bytes.CutPrefix(key, w.k); same && w.span.index != nil && len(w.v) > 0 {
 		order = bytes.Compare(w.v, id)
@@ -245,7 +246,7 @@ func (w *walk) image(id []byte) (*record.Image, error) {
 	if w.records != nil {
 		var k []byte
 		if k, data = w.records.Seek(id); !bytes.Equal(k, id) {
-			return nil, fmt.Errorf("%s/%s is in the index %s but not there", w.table.model.Name, id, w.span.index.field.Name)
+			return nil, fmt.Errorf("%s/%s is in the index %s but does not exist", w.table.model.Name, id, w.span.index.field.Name)
 		}
 	}
 	return decodeRecord(w.table.model, record.ID(id), bytes.Clone(data))

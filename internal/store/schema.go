@@ -10,11 +10,11 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// The schema bucket says what each bucket of records and each index was made for.
-// Where that is not what a model says now, the bucket is made again. Those of
-// models that the store was opened without stay as they are.
+// The schema bucket records what each bucket of records and each index was built for.
+// If that differs from what a model declares now, the bucket is built again. Buckets
+// of models that the store was opened without stay unchanged.
 
-// hides reports whether a field that was public by the signature is so no more.
+// hides reports whether a field that was public by the signature is public no longer.
 func (t *table) hides(signature string) bool {
 	public, _, _ := strings.Cut(signature, ";")
 	for name := range strings.FieldsSeq(public) {
@@ -25,7 +25,7 @@ func (t *table) hides(signature string) bool {
 	return false
 }
 
-// wanted returns the table's buckets with their signatures.
+// wanted returns the signature that each of the table's buckets should have.
 func (t *table) wanted() map[string]string {
 	wanted := map[string]string{string(t.bucket): t.model.Signature()}
 	for _, x := range t.indexes {
@@ -34,8 +34,8 @@ func (t *table) wanted() map[string]string {
 	return wanted
 }
 
-// stale returns the names of the table's indexes in the file that the model has
-// not, or not so any more, and how many of its buckets are as it wants them.
+// stale returns the names of the indexes in the file that the model no longer has, or
+// declares differently, and how many of the table's buckets are up to date.
 func (t *table) stale(btx *bolt.Tx) (indexes [][]byte, good int) {
 	wanted := t.wanted()
 	schema := btx.Bucket(schemaBucket)
@@ -54,7 +54,7 @@ func (t *table) stale(btx *bolt.Tx) (indexes [][]byte, good int) {
 	return indexes, good
 }
 
-// fits reports whether the file's buckets are those that the models want.
+// fits reports whether the file's buckets are as the models declare them.
 func (s *Store) fits(btx *bolt.Tx) bool {
 	for _, t := range s.tables {
 		if stale, good := t.stale(btx); len(stale) > 0 || good != 1+len(t.indexes) {
@@ -64,7 +64,7 @@ func (s *Store) fits(btx *bolt.Tx) bool {
 	return true
 }
 
-// fit makes the file's buckets those that the models want.
+// fit makes the file's buckets as the models declare them.
 func (s *Store) fit(btx *bolt.Tx) error {
 	for _, m := range s.options.Models {
 		t := s.tables[m]
@@ -97,9 +97,9 @@ func drop(btx *bolt.Tx, name []byte) error {
 	return btx.Bucket(schemaBucket).Delete(name)
 }
 
-// fitRecords makes the bucket of the table's records or, where the fields are
-// others now, parts the records anew. When a field is not to be sent any more,
-// the log, which has records that show it, is begun afresh.
+// fitRecords creates the bucket of the table's records. If it exists and the fields
+// have changed, it splits the records again. If a field is private now, it also
+// clears the log, whose records show that field.
 func (t *table) fitRecords(btx *bolt.Tx) error {
 	schema := btx.Bucket(schemaBucket)
 	found := schema.Get(t.bucket)
@@ -156,8 +156,8 @@ func (t *table) each(btx *bolt.Tx, fn func(*record.Image) error) error {
 	})
 }
 
-// build makes an index from the records. Keys are put in order: bbolt keeps what
-// one transaction puts into a page in one sorted list.
+// build builds an index from the records. It puts keys in order, because bbolt keeps
+// what one transaction puts into a page in a sorted list.
 func (t *table) build(btx *bolt.Tx, x *index) error {
 	bucket, err := btx.CreateBucket(x.bucket)
 	if err != nil {
@@ -183,7 +183,8 @@ func (t *table) build(btx *bolt.Tx, x *index) error {
 	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.field.Signature()))
 }
 
-// notUnique names two records that have the same value where it is to be unique.
+// notUnique returns an error that names two records with the same value in a unique
+// field.
 func (t *table) notUnique(btx *bolt.Tx, x *index, a, b []byte) error {
 	image, err := decodeRecord(t.model, record.ID(a), btx.Bucket(t.bucket).Get(a))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// The same collection as its struct changes from one build to the next.
+// These are the same collection; its struct changes from build to build.
 type (
 	plainCity struct {
 		record.Record
@@ -227,7 +227,7 @@ func TestFieldsThatChangeTheirType(t *testing.T) {
 	}
 	var id record.ID
 	eachCity(t, b.Store, dated, func(image *record.Image) { id = image.ID })
-	if _, err := b.Begin("test").Update(dated, id, nil); err == nil || !strings.Contains(err.Error(), "does not fit datedCity any more") {
+	if _, err := b.Begin("test").Update(dated, id, nil); err == nil || !strings.Contains(err.Error(), "no longer fits datedCity") {
 		t.Error(err)
 	}
 	b.do(func(tx *Tx) error { return tx.Delete(dated, id) })

@@ -10,26 +10,25 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// A Snapshot is one state of the store. It is good until the function that was
-// given it returns, and not for concurrent use.
+// A Snapshot is one state of the store. It is valid until the function that received
+// it returns. It is not safe for concurrent use.
 type Snapshot struct {
 	store *Store
 	ctx   context.Context
 	btx   *bolt.Tx
 	seq   uint64
 	over  overlay
-	tx    *Tx // whose memory is kept of what is read, or nil
+	tx    *Tx // the transaction whose read set grows, or nil
 }
 
-// An overlay is records as they are to be seen in place of the file's: undone or
-// not yet committed. nil is a record that is not there.
+// An overlay holds records that replace the file's: undone, or not committed yet. A nil image is a record that does not exist.
 type overlay map[*record.Model]map[record.ID]*record.Image
 
-// Seq returns the commit that the snapshot is the state after. What a
-// transaction has pending in it is not counted.
+// Seq returns the number of the commit after which the snapshot was taken. Pending
+// changes of a transaction do not count.
 func (s *Snapshot) Seq() uint64 { return s.seq }
 
-// Get returns the record with that id. Without one it returns [ErrNotFound].
+// Get returns the record with that id, or [ErrNotFound].
 func (s *Snapshot) Get(m *record.Model, id record.ID) (*record.Image, error) {
 	t, err := s.table(m)
 	if err != nil {
@@ -52,7 +51,7 @@ func (s *Snapshot) Get(m *record.Model, id record.ID) (*record.Image, error) {
 
 func (s *Snapshot) table(m *record.Model) (*table, error) {
 	if s.btx == nil {
-		return nil, errors.New("the snapshot is read after its View has ended")
+		return nil, errors.New("the snapshot was used after its View had returned")
 	}
 	t := s.store.tables[m]
 	if t == nil {
@@ -61,7 +60,7 @@ func (s *Snapshot) table(m *record.Model) (*table, error) {
 	return t, nil
 }
 
-// load returns the record that the file holds, nil without one.
+// load returns the record in the file, or nil.
 func (s *Snapshot) load(t *table, id record.ID) (*record.Image, error) {
 	data := s.btx.Bucket(t.bucket).Get([]byte(id))
 	if data == nil {
@@ -78,8 +77,8 @@ func errUnknownModel(m *record.Model) error {
 	return fmt.Errorf("the store was opened without the model %s", m.Name)
 }
 
-// undo lays over the snapshot what the changes found before them, where no
-// earlier change has.
+// undo adds to the overlay what the changes found before them, except for records
+// that an earlier change has added.
 func (o overlay) undo(changes []Change) {
 	for i := range changes {
 		c := &changes[i]

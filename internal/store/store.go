@@ -13,7 +13,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// The errors that callers tell apart.
+// The errors that callers distinguish.
 var (
 	ErrNotFound = errors.New("not found")
 	ErrConflict = errors.New("changed by another transaction")
@@ -21,8 +21,8 @@ var (
 	ErrClosed   = errors.New("the store is closed")
 )
 
-// A Store is records, their indexes and the log of commits in one file. It is
-// safe for concurrent use.
+// A Store holds records, their indexes and the log of commits in one file. It is safe
+// for concurrent use.
 type Store struct {
 	options Options
 	path    string
@@ -36,32 +36,33 @@ type Store struct {
 	queue      chan *pending
 	closing    chan struct{} // closed to stop the writer
 	stopped    chan struct{} // closed by the writer
-	retryQueue chan struct{} // holds one while a transaction that lost a race runs again
+	retryQueue chan struct{} // holds a value while a transaction runs again after a conflict
 	close      sync.Once
 }
 
-// Epoch returns the name of this file's history, made when it was created.
+// Epoch returns the name of the file's history. It was chosen when the file was
+// created.
 func (s *Store) Epoch() string { return s.epoch }
 
-// Seq returns the number of the newest commit, 0 before the first.
+// Seq returns the number of the newest commit; 0 before the first.
 func (s *Store) Seq() uint64 { return s.ring.newest() }
 
-// LogStart returns the number of the oldest commit in the log, of the next one
-// where the log is empty. A feed can begin there.
+// LogStart returns the number of the oldest commit in the log, or of the next commit
+// if the log is empty. A feed can begin there.
 func (s *Store) LogStart() uint64 {
 	s.ring.mu.Lock()
 	defer s.ring.mu.Unlock()
 	return s.ring.start
 }
 
-// Model returns the model of that name, nil without one.
+// Model returns the model with that name, or nil.
 func (s *Store) Model(name string) *record.Model { return s.models[name] }
 
-// Models returns the store's models, in the order of the options.
+// Models returns the store's models in the order of the options.
 func (s *Store) Models() []*record.Model { return slices.Clone(s.options.Models) }
 
-// View calls fn with the newest state. fn must be short and must not call the
-// store in any way but through its snapshot: the file cannot grow while it runs.
+// View calls fn with the newest state. fn must be short and must call nothing of the
+// store but its snapshot: the file cannot grow while it runs.
 func (s *Store) View(ctx context.Context, fn func(*Snapshot) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -73,9 +74,9 @@ func (s *Store) View(ctx context.Context, fn func(*Snapshot) error) error {
 	})
 }
 
-// ViewAt calls fn with the state after the commit seq: the newest state, with what
-// was committed later undone. It returns [ErrExpired] when the log does not reach
-// back that far. See View for what fn may do.
+// ViewAt calls fn with the state after the commit seq: the newest state with later
+// commits undone. It returns [ErrExpired] if the log does not reach back that far.
+// See View for what fn may do.
 func (s *Store) ViewAt(ctx context.Context, seq uint64, fn func(*Snapshot) error) error {
 	return s.View(ctx, func(snap *Snapshot) error {
 		if seq > snap.seq {
@@ -90,8 +91,9 @@ func (s *Store) ViewAt(ctx context.Context, seq uint64, fn func(*Snapshot) error
 	})
 }
 
-// eachSince calls fn with the changes of each commit after seq to last, in order:
-// from memory where they are there, else from the log as btx has it.
+// eachSince calls fn with the changes of each commit after seq up to last, in order.
+// It takes commits from memory if they are there, and otherwise from the log that btx
+// sees.
 func (s *Store) eachSince(btx *bolt.Tx, seq, last uint64, fn func([]Change)) error {
 	recent := s.ring.since(seq)
 	var older []Commit
@@ -135,8 +137,8 @@ func (s *Store) read(fn func(*bolt.Tx) error) error {
 	return fn(btx)
 }
 
-// Secret returns the random bytes kept in the file under name; they are made when
-// they are first asked for.
+// Secret returns the random bytes that the file keeps under name. The first call with
+// a name creates them.
 func (s *Store) Secret(name string, size int) ([]byte, error) {
 	var secret []byte
 	err := s.read(func(btx *bolt.Tx) error {

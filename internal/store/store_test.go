@@ -186,7 +186,7 @@ func TestScanFails(t *testing.T) {
 	if err != os.ErrInvalid {
 		t.Error(err)
 	}
-	if err := kept.Scan(b.posts, Range{}, none); errorText(err) != "the snapshot is read after its View has ended" {
+	if err := kept.Scan(b.posts, Range{}, none); errorText(err) != "the snapshot was used after its View had returned" {
 		t.Error(err)
 	}
 	if err := b.View(ctx, func(*Snapshot) error { return nil }); !errors.Is(err, context.Canceled) {
@@ -258,7 +258,7 @@ func TestModelsOfAStore(t *testing.T) {
 	}
 }
 
-func TestWhatAClosedStoreSays(t *testing.T) {
+func TestAClosedStore(t *testing.T) {
 	b := newBlog(t, Options{})
 	p := b.write("a", 0)
 	ctx := context.Background()
@@ -284,7 +284,7 @@ func TestWhatAClosedStoreSays(t *testing.T) {
 	}
 }
 
-// A commit as it can be compared.
+// seen is a commit in a form that can be compared.
 type seen struct {
 	Op            string
 	Model         string

@@ -9,28 +9,28 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A Tx is a transaction: an overlay of changes over the store, and a memory of
-// what it read. It holds no lock and no read transaction, so it may live for as
-// long as one likes; what it read is checked when it commits. It is not for
+// A Tx is a transaction: an overlay of changes over the store, and a record of what
+// it read. It holds no lock and no read transaction, so it may stay open
+// indefinitely; what it read is checked when it commits. It is not safe for
 // concurrent use.
 type Tx struct {
 	store     *Store
 	by        string
 	over      overlay
-	order     []record.Key // of the records in over, by first touch
-	rewritten bool         // one of them was touched twice
+	order     []record.Key // keys of over, by first write
+	rewritten bool         // a record was written twice
 	reads     map[record.Key]read
 	scans     []scanRead
-	attempt   *Attempt // the run that it is a part of, or nil
+	attempt   *Attempt // the run that the transaction belongs to, or nil
 	ended     bool
 
-	forked *forked // nil: it is no fork
+	forked *forked // nil if it is not a fork
 }
 
-// A read is what a transaction saw at a key: nil is no record.
+// A read is what a transaction saw at a key; a nil image is no record.
 type read struct {
 	image      *record.Image
-	existsOnly bool // only that the record exists matters
+	existsOnly bool // only the existence of the record matters
 }
 
 func (r read) version() uint64 {
@@ -42,13 +42,13 @@ func (r read) version() uint64 {
 
 var errEnded = errors.New("the transaction has ended")
 
-// Begin starts a transaction; by says in the log who makes it.
+// Begin starts a transaction. by names its author in the log.
 func (s *Store) Begin(by string) *Tx {
 	return &Tx{store: s, by: by, over: overlay{}, reads: map[record.Key]read{}}
 }
 
-// Get returns the record as the transaction sees it: its own write, or what the
-// store held when it was first read. Without one it returns [ErrNotFound].
+// Get returns the record as the transaction sees it: its own write, or the record as
+// first read from the store. It returns [ErrNotFound] if there is none.
 func (tx *Tx) Get(m *record.Model, id record.ID) (*record.Image, error) {
 	image, err := tx.get(m, id, false)
 	if err == nil && image == nil {
@@ -57,9 +57,9 @@ func (tx *Tx) Get(m *record.Model, id record.ID) (*record.Image, error) {
 	return image, err
 }
 
-// get returns nil where there is no record. A loose read is not disturbed by
-// changes of the record.
-func (tx *Tx) get(m *record.Model, id record.ID, loose bool) (*record.Image, error) {
+// get returns nil if there is no record. If existsOnly, later changes of the record
+// are not a conflict.
+func (tx *Tx) get(m *record.Model, id record.ID, existsOnly bool) (*record.Image, error) {
 	if tx.ended {
 		return nil, errEnded
 	}
@@ -68,7 +68,7 @@ func (tx *Tx) get(m *record.Model, id record.ID, loose bool) (*record.Image, err
 	}
 	k := record.Key{Model: m, ID: id}
 	if r, ok := tx.reads[k]; ok {
-		tx.reads[k] = read{image: r.image, existsOnly: r.existsOnly && loose}
+		tx.reads[k] = read{image: r.image, existsOnly: r.existsOnly && existsOnly}
 		return r.image, nil
 	}
 	var image *record.Image
@@ -79,12 +79,12 @@ func (tx *Tx) get(m *record.Model, id record.ID, loose bool) (*record.Image, err
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
-	tx.reads[k] = read{image: image, existsOnly: loose && image != nil}
+	tx.reads[k] = read{image: image, existsOnly: existsOnly && image != nil}
 	return image, nil
 }
 
-// View calls fn with the newest state as the transaction has changed it. What fn
-// reads is remembered. See [Store.View] for what fn may do.
+// View calls fn with the newest state and the transaction's changes. What fn reads is
+// added to the read set. See [Store.View] for what fn may do.
 func (tx *Tx) View(ctx context.Context, fn func(*Snapshot) error) error {
 	if tx.ended {
 		return errEnded
@@ -95,9 +95,9 @@ func (tx *Tx) View(ctx context.Context, fn func(*Snapshot) error) error {
 	})
 }
 
-// Create adds record, a *T of the model, and fills its times and, where it is
-// empty, its ID. A record that its rules forbid, or whose ID is taken or is none,
-// is an [*InvalidError] and is left as it was.
+// Create adds rec, a *T of the model, and sets its times and, if it is empty, its ID.
+// If the record breaks a rule, or its ID is taken or invalid, Create returns a
+// [*record.InvalidError] and leaves rec unchanged.
 func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) {
 	if tx.ended {
 		return nil, errEnded
@@ -128,7 +128,7 @@ func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) 
 	return image, nil
 }
 
-// claim makes sure that the record to be created has an id that is free.
+// claim gives a new record an ID, or adds a problem if the record's own is not free.
 func (tx *Tx) claim(m *record.Model, header *record.Record, problems *record.Problems) error {
 	if header.ID == "" {
 		header.ID = record.NewID()
@@ -146,10 +146,9 @@ func (tx *Tx) claim(m *record.Model, header *record.Record, problems *record.Pro
 	return err
 }
 
-// Update lets fn change the record with that id. fn is given a *T of its own; the
-// store keeps ID and CreatedAt as they are and sets UpdatedAt. Where fn changes
-// nothing, nothing is written. The errors are fn's own, [ErrNotFound] and
-// [*InvalidError].
+// Update lets fn change the record with that id. fn receives a *T of its own; the
+// store keeps ID and CreatedAt and sets UpdatedAt. If fn changes nothing, nothing is
+// written. Update returns fn's error, [ErrNotFound] or a [*record.InvalidError].
 func (tx *Tx) Update(m *record.Model, id record.ID, fn func(rec any) error) (*record.Image, error) {
 	before, err := tx.Get(m, id)
 	if err != nil {
@@ -186,7 +185,7 @@ func (tx *Tx) Update(m *record.Model, id record.ID, fn func(rec any) error) (*re
 	return after, nil
 }
 
-// Delete removes the record with that id. Without one it returns [ErrNotFound].
+// Delete removes the record with that id, or returns [ErrNotFound].
 func (tx *Tx) Delete(m *record.Model, id record.ID) error {
 	if _, err := tx.Get(m, id); err != nil {
 		return err
@@ -195,12 +194,12 @@ func (tx *Tx) Delete(m *record.Model, id record.ID) error {
 	return nil
 }
 
-// put lays image, nil for none, over the record that was read before.
+// put writes image, nil for none, at a key that the transaction has read.
 func (tx *Tx) put(m *record.Model, id record.ID, image *record.Image) {
 	k := record.Key{Model: m, ID: id}
 	if tx.forked != nil {
-		if _, wrote := tx.forked.was[k]; !wrote {
-			tx.forked.was[k] = tx.pending(k)
+		if _, wrote := tx.forked.origin[k]; !wrote {
+			tx.forked.origin[k] = tx.pending(k)
 		}
 	}
 	if tx.over[m] == nil {
@@ -214,7 +213,8 @@ func (tx *Tx) put(m *record.Model, id record.ID, image *record.Image) {
 	tx.over[m][id] = image
 }
 
-// freezeValid freezes record, which is to stand where before is, if nothing forbids it.
+// freezeValid returns the image of rec, which replaces before, or an error if it is
+// invalid.
 func (tx *Tx) freezeValid(m *record.Model, rec any, before *record.Image, problems *record.Problems) (*record.Image, error) {
 	if err := record.Validate(rec, problems); err != nil {
 		return nil, err
@@ -234,8 +234,8 @@ func (tx *Tx) freezeValid(m *record.Model, rec any, before *record.Image, proble
 	return image, nil
 }
 
-// checkField checks what the store itself asks of a value: that an index can take
-// it, and that a reference, when it is set, leads somewhere.
+// checkField checks the store's own rules for a value: an index must be able to hold
+// it, and a reference that is set must lead to a record.
 func (tx *Tx) checkField(f *record.Field, image, before *record.Image, problems *record.Problems) error {
 	if !f.Index && !f.Unique && f.Ref == "" {
 		return nil
@@ -258,7 +258,7 @@ func (tx *Tx) checkField(f *record.Field, image, before *record.Image, problems 
 	return err
 }
 
-// changes returns what the transaction does, taken together.
+// changes returns the net effect of the transaction.
 func (tx *Tx) changes() []Change {
 	changes := make([]Change, 0, len(tx.order))
 	for _, k := range tx.order {
@@ -269,8 +269,8 @@ func (tx *Tx) changes() []Change {
 	return changes
 }
 
-// changeOf returns what leads from before to after, if that is anything; nil is no
-// record. Images are looked at only if they may be the same.
+// changeOf returns the change from before to after, and false if there is none; nil
+// is no record. It compares the images only if maySame.
 func changeOf(k record.Key, before, after *record.Image, maySame bool) (Change, bool) {
 	c := Change{Op: Update, Model: k.Model, ID: k.ID, Before: before, After: after}
 	switch {
@@ -286,14 +286,15 @@ func changeOf(k record.Key, before, after *record.Image, maySame bool) (Change, 
 	return c, true
 }
 
-// Commit makes the changes durable, all or none of them, and ends the
-// transaction. It waits for the disk. It returns [ErrConflict] when something
-// that the transaction read has changed since, and [*InvalidError] when a unique
-// value is taken, [*AppliedError] when it is a part of a run
-// that comes too late; nothing has happened then, and the transaction stays open.
-// When ctx ends while Commit waits, it returns ctx's error, and the commit may
-// still happen. A transaction without changes returns the zero Commit, and
-// nothing is checked.
+// Commit makes the changes durable, all or none of them, and ends the transaction. It
+// waits for the disk.
+//
+// It returns [ErrConflict] if something that the transaction read has changed, a
+// [*record.InvalidError] if a unique value is taken, and an [*AppliedError] if the
+// transaction belongs to a run and another run came first. Nothing was written then,
+// and the transaction stays open. If ctx ends while Commit waits, it returns ctx's
+// error, and the commit may still happen. A transaction without changes returns the
+// zero Commit and is not checked.
 func (tx *Tx) Commit(ctx context.Context) (Commit, error) {
 	if tx.ended {
 		return Commit{}, errEnded
@@ -308,12 +309,13 @@ func (tx *Tx) Commit(ctx context.Context) (Commit, error) {
 	return c, err
 }
 
-// refused reports whether a commit was answered with a reason not to make it.
+// refused reports whether err means that the commit was rejected and nothing was
+// written.
 func refused(err error) bool {
 	var invalid *record.InvalidError
 	var applied *AppliedError
 	return errors.Is(err, ErrConflict) || errors.As(err, &invalid) || errors.As(err, &applied)
 }
 
-// now is the time, as precise as it is stored.
+// now returns the time with the precision that is stored.
 func (s *Store) now() time.Time { return s.options.Now().UTC().Truncate(time.Microsecond) }

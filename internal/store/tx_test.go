@@ -210,7 +210,7 @@ func TestReferences(t *testing.T) {
 		return errors.Join(err, err2)
 	})
 	b.do(func(tx *Tx) error { return tx.Delete(b.users, ada.ID) })
-	b.like(p, 3) // one that leads nowhere any more may stay
+	b.like(p, 3) // a reference that has become invalid may stay
 }
 
 func TestReferencesToItself(t *testing.T) {
@@ -240,7 +240,7 @@ func TestUniqueValues(t *testing.T) {
 		return err
 	}
 	var ids []record.ID
-	b.do(func(tx *Tx) error { // null any number of times, others once
+	b.do(func(tx *Tx) error { // null any number of times, other values once
 		for _, code := range []*string{&x, &y, nil, nil, &empty} {
 			id, err := create(tx, code)
 			if err != nil {

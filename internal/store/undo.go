@@ -8,8 +8,8 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// CommitAt returns the commit with that number. It returns [ErrExpired] when the
-// log does not reach back to it, and [ErrNotFound] when it is yet to be made.
+// CommitAt returns the commit with that number. It returns [ErrExpired] if the log no
+// longer has it, and [ErrNotFound] if it has not been made.
 func (s *Store) CommitAt(ctx context.Context, seq uint64) (Commit, error) {
 	switch newest := s.Seq(); {
 	case seq > newest:
@@ -20,13 +20,13 @@ func (s *Store) CommitAt(ctx context.Context, seq uint64) (Commit, error) {
 	return s.Feed(seq - 1).Next(ctx)
 }
 
-// A ContradictedError says that what a commit did cannot be taken back, because
-// a later one did something to the same.
+// A ContradictedError reports that a commit cannot be undone, because a later one
+// changed the same record or field.
 type ContradictedError struct {
 	Model *record.Model
 	ID    record.ID
-	Field *record.Field // that both changed; nil: the record as a whole
-	Later Commit        // zero where it is the transaction itself, or not in the log any more
+	Field *record.Field // the field that both changed; nil is the record as a whole
+	Later Commit        // zero if it is the transaction itself, or no longer in the log
 }
 
 func (e *ContradictedError) Error() string {
@@ -40,11 +40,11 @@ func (e *ContradictedError) Error() string {
 	return fmt.Sprintf("%s has been changed since, by commit %d (%s)", what, e.Later.Seq, e.Later.By)
 }
 
-// Undo does the inverse of a commit: what it created is deleted, what it deleted
-// is created again, and the fields that it changed get the values they had. What
-// others did to other fields stays. The error is [*ContradictedError] when
-// something later stands against it, or [*InvalidError]; the transaction is to be
-// forgotten then.
+// Undo applies the inverse of a commit: it deletes what the commit created, creates
+// what it deleted, and restores the fields that it changed. Fields that others
+// changed keep their values. It returns a [*ContradictedError] if a later change
+// prevents that, or a [*record.InvalidError]; the caller must then drop the
+// transaction.
 func (tx *Tx) Undo(ctx context.Context, c Commit) error {
 	for i := len(c.Changes) - 1; i >= 0; i-- {
 		if err := tx.undo(ctx, c.Seq, &c.Changes[i]); err != nil {
@@ -89,12 +89,12 @@ func (tx *Tx) restore(before *record.Image) error {
 	return err
 }
 
-// revert gives the fields that an update changed the values they had.
+// revert restores the fields that an update changed.
 func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *record.Image) error {
 	since := Change{Op: Update, Model: c.Model, ID: c.ID, Before: c.After, After: now}
 	var fields []*record.Field
 	for _, f := range c.Model.Fields {
-		if c.Model.Owns(f) || c.Same(f) {
+		if c.Model.IsHeader(f) || c.Same(f) {
 			continue
 		}
 		if !since.Same(f) {
@@ -113,8 +113,8 @@ func (tx *Tx) revert(ctx context.Context, seq uint64, c *Change, now *record.Ima
 	return err
 }
 
-// contradicted looks for the last commit after seq that did something to the
-// record, or to one field of it.
+// contradicted returns an error with the last commit after seq that changed the
+// record, or one field of it.
 func (tx *Tx) contradicted(ctx context.Context, seq uint64, c *Change, f *record.Field) error {
 	later, err := tx.store.lastChange(ctx, seq, record.Key{Model: c.Model, ID: c.ID}, f)
 	if err != nil {
@@ -123,9 +123,9 @@ func (tx *Tx) contradicted(ctx context.Context, seq uint64, c *Change, f *record
 	return &ContradictedError{Model: c.Model, ID: c.ID, Field: f, Later: later}
 }
 
-// lastChange returns the last commit after seq that changed the record, or one
-// field of it, the zero Commit if there is none, or if the log does not reach back
-// to seq.
+// lastChange returns the last commit after seq that changed the record, or one field
+// of it. It returns the zero Commit if there is none, or if the log does not reach
+// back to seq.
 func (s *Store) lastChange(ctx context.Context, seq uint64, k record.Key, f *record.Field) (last Commit, err error) {
 	newest := s.Seq()
 	for feed := s.Feed(seq); feed.seq < newest; {

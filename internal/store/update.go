@@ -13,9 +13,9 @@ const (
 	maxRetryWait = time.Second          // longest wait for a turn
 )
 
-// Update runs fn in a transaction and commits it. When it lost a race it is run
-// again, up to 20 times; then the error is [ErrConflict]. fn's own error is
-// returned as it is, and nothing is committed.
+// Update runs fn in a transaction and commits it. After a conflict it runs fn again,
+// up to 20 times, and then returns [ErrConflict]. If fn fails, Update returns fn's
+// error as it is and commits nothing.
 func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Commit, error) {
 	turn := false
 	defer func() {
@@ -41,9 +41,9 @@ func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Comm
 	}
 }
 
-// waitTurn lets those who lost a race try again one after another, and so win
-// against each other. Who waited for long enough tries out of turn: the one whose
-// turn it is may be busy with something else.
+// waitTurn lets transactions retry one after another after a conflict, so that they
+// do not conflict with each other again. After wait it returns without a turn,
+// because the transaction whose turn it is may be busy with something else.
 func (s *Store) waitTurn(ctx context.Context, turn bool, wait time.Duration) (bool, error) {
 	if turn {
 		return true, nil

@@ -70,7 +70,7 @@ func TestConflicts(t *testing.T) {
 		{"all, and another model changed", scan(byID, 100), func(b *blog, _ []*post) {
 			b.do(func(tx *Tx) error { _, err := tx.Create(b.users, &user{Name: "Ada"}); return err })
 		}, false},
-		{"a range, too long ago to tell", scan(atLeast(20), 100), func(b *blog, p []*post) {
+		{"a range, too long ago", scan(atLeast(20), 100), func(b *blog, p []*post) {
 			b.ring.maxCount = 1
 			b.like(p[0], 1)
 			b.like(p[0], 2)
@@ -116,7 +116,7 @@ func TestCreatesDoNotConflict(t *testing.T) {
 	}
 }
 
-// A reference wants its record to be there, not to stay as it is.
+// A reference needs its record to exist, not to stay unchanged.
 func TestReferencesConflictWithDeletes(t *testing.T) {
 	b := newBlog(t, Options{})
 	ada := &user{Name: "Ada"}

@@ -12,11 +12,11 @@ import (
 
 const (
 	maxGroup = 1000 // transactions that share one write to the disk
-	trimMore = 64   // log entries, and keys, that a group may trim beyond as many as it adds
+	trimMore = 64   // log entries, and keys, that a group may remove beyond the number it adds
 )
 
-// A pending is a transaction as the writer takes it: everything that can be
-// known before it has its number, made by the goroutine that commits.
+// A pending is a transaction that waits for the writer. The committing goroutine
+// prepares everything in it that does not depend on the commit's number.
 type pending struct {
 	ctx      context.Context
 	reads    map[record.Key]read
@@ -26,7 +26,7 @@ type pending struct {
 	changes  []Change
 	moves    []move
 	entry    []byte // for the log
-	versions []int  // where the commit's number goes in it
+	versions []int  // where the commit's number goes in entry
 	answer   chan answer
 }
 
@@ -44,7 +44,7 @@ func (s *Store) prepare(tx *Tx, changes []Change) *pending {
 	return p
 }
 
-// submit hands p to the writer and waits for its answer.
+// submit hands p to the writer and waits for the result.
 func (s *Store) submit(ctx context.Context, p *pending) (Commit, error) {
 	p.ctx = ctx
 	if err := ctx.Err(); err != nil {
@@ -79,8 +79,8 @@ func (s *Store) submit(ctx context.Context, p *pending) (Commit, error) {
 	}
 }
 
-// write is the writer's goroutine. It commits what waits until the store is
-// closing and nothing waits any more.
+// write is the writer's goroutine. It commits waiting transactions until the store is
+// closing and none is left.
 func (s *Store) write() {
 	defer close(s.stopped)
 	var due <-chan time.Time // for answers that no commit has taken along
@@ -110,12 +110,12 @@ func (s *Store) write() {
 	}
 }
 
-// writeGroup commits the group, and what waits by then, in one transaction of
-// the file, and answers them. Answers of runs that wait are written too.
+// writeGroup commits the group, and whatever else waits, in one transaction of the
+// file and sends each its result. It also writes the waiting answers of calls.
 func (s *Store) writeGroup(group []*pending) {
-	said := s.answers.all()
-	defer s.answers.drop(said)
-	if len(group)+len(said) == 0 {
+	waiting := s.answers.all()
+	defer s.answers.drop(waiting)
+	if len(group)+len(waiting) == 0 {
 		return
 	}
 	btx, err := s.db.Begin(true)
@@ -125,7 +125,7 @@ func (s *Store) writeGroup(group []*pending) {
 	}
 	answers := make([]answer, len(group))
 	if err == nil {
-		err = s.commitGroup(btx, group, said, answers)
+		err = s.commitGroup(btx, group, waiting, answers)
 	}
 	for i, p := range group {
 		if err != nil && answers[i].err == nil {
@@ -135,7 +135,7 @@ func (s *Store) writeGroup(group []*pending) {
 	}
 }
 
-// gather adds to the group what waits.
+// gather adds waiting transactions to the group.
 func (s *Store) gather(group []*pending) []*pending {
 	for len(group) < maxGroup {
 		select {
@@ -148,10 +148,10 @@ func (s *Store) gather(group []*pending) []*pending {
 	return group
 }
 
-// commitGroup writes those of the group that nothing speaks against, and tells
-// the feed when they are on the disk. Where it fails, of the answers only the
-// errors hold.
-func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, said map[string]waitingAnswer, answers []answer) error {
+// commitGroup writes the transactions of the group that pass their checks, and
+// publishes them to the feed once they are on the disk. If it fails, only the errors
+// in answers are valid.
+func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, waiting map[string]waitingAnswer, answers []answer) error {
 	b := &batch{store: s, btx: btx, head: readHead(btx)}
 	b.since = b.head.seq
 	if err := s.catchUp(b); err != nil {
@@ -167,10 +167,10 @@ func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, said map[string]wait
 			return err
 		}
 	}
-	if len(b.commits)+len(said) == 0 {
+	if len(b.commits)+len(waiting) == 0 {
 		return nil
 	}
-	if err := b.putAnswers(said); err != nil {
+	if err := b.putAnswers(waiting); err != nil {
 		return err
 	}
 	now, limit := s.now(), len(b.commits)+trimMore
@@ -191,8 +191,8 @@ func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, said map[string]wait
 	return nil
 }
 
-// catchUp publishes commits that reached the file although writing them was
-// answered with an error.
+// catchUp publishes commits that reached the file although writing them returned an
+// error.
 func (s *Store) catchUp(b *batch) error {
 	newest := s.ring.newest()
 	if b.head.seq == newest {

@@ -14,7 +14,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// hold keeps the writer from writing until it is released.
+// hold stops the writer until release is called.
 func (b *blog) hold() (release func()) {
 	b.t.Helper()
 	btx, err := b.db.Begin(true)
@@ -28,8 +28,8 @@ func (b *blog) hold() (release func()) {
 	}
 }
 
-// waiting returns when the writer, which is held, has taken one transaction and n
-// more wait.
+// waiting returns when the writer, which is stopped, has taken one transaction and n more
+// wait.
 func (b *blog) waiting(n int) {
 	for len(b.queue) < n {
 		runtime.Gosched()
@@ -56,10 +56,10 @@ func TestWaitingTransactionsAreWrittenTogether(t *testing.T) {
 	for i := range errs {
 		wg.Go(func() {
 			tx := b.Begin("test")
-			if i < 5 { // one of these is first, the others lose
+			if i < 5 { // one of these is first, the others fail
 				errs[i] = setLikes(tx, b.posts, p.ID, i+1)
 			} else {
-				_, errs[i] = tx.Create(b.users, &user{Name: "u", Email: fmt.Sprint(i % 2)}) // two may have theirs
+				_, errs[i] = tx.Create(b.users, &user{Name: "u", Email: fmt.Sprint(i % 2)}) // two may have their value
 			}
 			if errs[i] == nil {
 				_, errs[i] = tx.Commit(context.Background())
@@ -122,7 +122,7 @@ func TestManyWritersAndReaders(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	feed := b.Feed(0) // one that comes late
+	feed := b.Feed(0) // a late reader
 	for seq := uint64(1); seq <= writers*each; seq++ {
 		if c, err := feed.Next(ctx); err != nil || c.Seq != seq {
 			t.Fatalf("%v instead of %d: %v", c, seq, err)
@@ -206,8 +206,8 @@ func TestTheDiskIsFull(t *testing.T) {
 	}
 }
 
-// bbolt may answer with an error after its pages have reached the disk.
-func TestACommitThatWasSaidToHaveFailed(t *testing.T) {
+// bbolt may return an error after its pages have reached the disk.
+func TestACommitThatWasReportedAsFailed(t *testing.T) {
 	b := newBlog(t, Options{})
 	p := b.write("p", 0)
 	tx := b.Begin("lost")

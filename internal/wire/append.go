@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Commits are most of what a server sends, so they are written by hand, in the
-// form that encoding/json would give them.
+// Commits are most of what a server sends, so they are encoded by hand, in the form
+// that encoding/json would produce.
 
 func appendDelta(out []byte, d *Delta) []byte {
 	start := len(out)
@@ -53,13 +53,13 @@ func appendDelta(out []byte, d *Delta) []byte {
 		out = append(out, '}')
 	}
 	if d.Closed != nil {
-		closed, _ := Encode(d.Closed) // texts are always JSON
+		closed, _ := Encode(d.Closed) // strings can always be encoded
 		out = append(append(out, `,"closed":`...), closed...)
 	}
 	if len(out) == start {
 		return append(out, "{}"...)
 	}
-	out[start] = '{' // in place of the first comma
+	out[start] = '{' // replaces the first comma
 	return append(out, '}')
 }
 
@@ -85,11 +85,11 @@ func appendEntries(out []byte, head string, entries []Entry) []byte {
 	return append(out, ']')
 }
 
-// appendString appends a text as JSON; at once if nothing in it is to be escaped.
+// appendString appends a string as JSON. It copies a string that needs no escapes.
 func appendString(out []byte, text string) []byte {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			quoted, _ := Encode(text) // a text is always JSON
+			quoted, _ := Encode(text) // a string can always be encoded
 			return append(out, quoted...)
 		}
 	}

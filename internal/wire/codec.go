@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Encode is the JSON text of a frame as it is sent. It does not escape what
-// only JSON inside a page's source must: that would double the size of markup.
+// Encode returns the JSON text of a frame. It does not escape what needs escaping only
+// within a page's source: that would double the size of markup.
 func Encode(frame any) ([]byte, error) {
 	if a, ok := frame.(*Answer); ok {
 		return a.encode()
@@ -28,7 +28,7 @@ func Encode(frame any) ([]byte, error) {
 // MarshalJSON puts the records under the name of their model.
 func (a Answer) MarshalJSON() ([]byte, error) { return a.encode() }
 
-// encode is MarshalJSON without another look at the records.
+// encode is MarshalJSON without parsing the records again.
 func (a *Answer) encode() ([]byte, error) {
 	type plain Answer
 	out, err := Encode((*plain)(a))
@@ -42,7 +42,7 @@ func (a *Answer) encode() ([]byte, error) {
 	return append(out, '}'), nil
 }
 
-// Body returns a delta, and records by model, as the Body of an answer.
+// Body encodes a delta and records by model, for an answer's Body.
 func Body(delta *Delta, records map[string][]json.RawMessage) []byte {
 	out := appendDelta([]byte(`,"delta":`), delta)
 	for _, model := range sortedKeys(records) {
@@ -89,12 +89,12 @@ func (a *Answer) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON is [Commit.Append].
+// MarshalJSON returns the encoding that [Commit.Append] appends.
 func (c Commit) MarshalJSON() ([]byte, error) { return c.Append(nil), nil }
 
 // Append appends a commit with its keys in a fixed order: from, seq, ack, allowed,
-// models by name, cursors by number. Equal commits are equal bytes. The records must be
-// JSON.
+// models by name, cursors by number. Equal commits have equal encodings. The records
+// must be JSON.
 func (c *Commit) Append(out []byte) []byte {
 	out = append(out, '{')
 	if c.From != 0 {
@@ -105,7 +105,7 @@ func (c *Commit) Append(out []byte) []byte {
 		out = append(out, `,"ack":true`...)
 	}
 	if c.Allowed != nil {
-		allowed, _ := Encode(c.Allowed) // texts are always JSON
+		allowed, _ := Encode(c.Allowed) // strings can always be encoded
 		out = append(append(out, `,"allowed":`...), allowed...)
 	}
 	for _, model := range sortedKeys(c.Records) {
@@ -158,8 +158,8 @@ func (c *Commit) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Frames splits a message into its frames: the elements of an array, or the
-// message itself.
+// Frames splits a message into its frames: the elements of an array, or the message
+// itself.
 func Frames(message []byte) ([]json.RawMessage, error) {
 	message = bytes.TrimLeft(message, " \t\r\n")
 	if len(message) > 0 && message[0] == '[' {
@@ -173,8 +173,7 @@ func Frames(message []byte) ([]json.RawMessage, error) {
 	return []json.RawMessage{message}, nil
 }
 
-// Requests reads a client's message. A frame in it that cannot be read says so in
-// its Err.
+// Requests decodes a client's message. A frame that cannot be decoded has its Err set.
 func Requests(message []byte) ([]Request, error) {
 	message = bytes.TrimLeft(message, " \t\r\n")
 	if bytes.HasPrefix(message, []byte("{")) {
@@ -205,7 +204,7 @@ func requestsOf(frames []json.RawMessage) []Request {
 	return requests
 }
 
-// Position is a place in a store's history, written "epoch:seq".
+// Position formats a position in a store's history as "epoch:seq".
 func Position(epoch string, seq uint64) string {
 	return epoch + ":" + strconv.FormatUint(seq, 10)
 }

@@ -47,8 +47,8 @@ func TestSocketPath(t *testing.T) {
 	}
 }
 
-// FuzzFrames holds that no message, however broken, panics the decoders, and
-// that what decodes as a commit or an answer survives being encoded.
+// FuzzFrames checks that no message, however broken, makes a decoder panic, and that what
+// decodes as a commit or an answer survives encoding.
 func FuzzFrames(f *testing.F) {
 	for _, name := range []string{"frames", "commit", "commit_closed", "answer_open", "answer_items", "request_form"} {
 		f.Add(goldens(f)[name])

@@ -7,12 +7,12 @@ import (
 
 // The requests of the control socket.
 const (
-	DoHello       = "hello"       // → ControlHello; the first request, By says who asks
+	DoHello       = "hello"       // → ControlHello; the first request, By names the author
 	DoFind        = "find"        // Model, Key → one record
 	DoQuery       = "query"       // Model, or Name, In and As; Where, Order, Limit, Offset → []record
 	DoCount       = "count"       // the same → number
-	DoIncluded    = "included"    // Name, In, As, Where, Order, Limit; Model → []record, those of the model that the cursor's refer to
-	DoValue       = "value"       // Name, In, As, Where → what a cursor carries that carries a value
+	DoIncluded    = "included"    // Name, In, As, Where, Order, Limit; Model → []record of that model, to which the cursor's records refer
+	DoValue       = "value"       // Name, In, As, Where → the value of a cursor that carries one
 	DoCreate      = "create"      // Model, Set → Written
 	DoUpdate      = "update"      // Model, Key, Set → Written
 	DoDelete      = "delete"      // Model, Key → Written
@@ -20,22 +20,22 @@ const (
 	DoDeleteAll   = "deleteAll"   // Model, Where, Order, Limit, Offset, Expect → Written
 	DoCall        = "call"        // Name, In, As → Called
 	DoWhy         = "why"         // Name, In, As; Model, Key → Why
-	DoBegin       = "begin"       // → number of a transaction, for Tx; with Tx, of a part of that one
+	DoBegin       = "begin"       // → number of a transaction, for Tx; with Tx, of a nested transaction
 	DoDiff        = "diff"        // Tx, or Key, a seq → []Diff
 	DoImpact      = "impact"      // Tx → Impact
-	DoCommit      = "commit"      // Tx → Written; refused with "conflict" or "invalid", the transaction stays open
+	DoCommit      = "commit"      // Tx → Written; after "conflict" or "invalid" the transaction stays open
 	DoRollback    = "rollback"    // Tx → null
 	DoUndo        = "undo"        // Key, a seq → Written
 	DoWatch       = "watch"       // → null, then events
-	DoOpen        = "open"        // Stream, a number of one's own; Name, In and As, or Model, Where, Order, Limit, Offset; Since → null, then events with its frames
+	DoOpen        = "open"        // Stream, a number that the console chooses; Name, In and As, or Model, Where, Order, Limit, Offset; Since → null, then events with its frames
 	DoClose       = "close"       // Stream → null
 	DoConnections = "connections" // → []ConnectionInfo
 	DoCursors     = "cursors"     // → []CursorInfo
 	DoRoutes      = "routes"      // → []Route
 	DoAllowed     = "allowed"     // As → []Route, those that this user may use
 	DoSchema      = "schema"      // → Schema
-	DoWait        = "wait"        // Key is a seq → null once every cursor has been brought up to it
-	DoCancel      = "cancel"      // ID is that of an earlier request, which is given up; only that is answered
+	DoWait        = "wait"        // Key, a seq → null once every cursor has reached it
+	DoCancel      = "cancel"      // ID of an earlier request, which is cancelled; only that request is answered
 )
 
 // A ControlRequest is one line from a console.
@@ -47,22 +47,22 @@ type ControlRequest struct {
 	Key    string          `json:"key,omitempty"`
 	Name   string          `json:"name,omitempty"` // of a cursor, "posts.published", or of an action, "POST /posts"
 	In     json.RawMessage `json:"in,omitempty"`   // its input
-	As     string          `json:"as,omitempty"`   // the id of the user who opens or calls it; "" is a visitor
+	As     string          `json:"as,omitempty"`   // id of the user who opens or calls it; "" is a visitor
 	Set    json.RawMessage `json:"set,omitempty"`
 	Where  json.RawMessage `json:"where,omitempty"`
 	Order  []string        `json:"order,omitempty"`
 	Limit  int             `json:"limit,omitempty"`
 	Offset int             `json:"offset,omitempty"`
-	Expect *int            `json:"expect,omitempty"` // how many records are meant; with another number, nothing is done
-	Tx     uint64          `json:"tx,omitempty"`     // 0: the request is a transaction of its own
-	Look   bool            `json:"look,omitempty"`   // what is read within Tx may have changed when that is committed
+	Expect *int            `json:"expect,omitempty"` // number of records that must match; with another number nothing is done
+	Tx     uint64          `json:"tx,omitempty"`     // 0 is a transaction of its own
+	Look   bool            `json:"look,omitempty"`   // what is read within Tx may change before the commit
 	At     *uint64         `json:"at,omitempty"`     // read the state after this commit
-	Since  string          `json:"since,omitempty"`  // of an open: what is held already, epoch:seq
+	Since  string          `json:"since,omitempty"`  // for an open: the position to resume from, epoch:seq
 	Stream uint64          `json:"stream,omitempty"`
 }
 
-// A ControlReply is the one line that answers a request. A line with ID 0 and
-// an Event is not an answer.
+// A ControlReply is the one line that answers a request. A line with ID 0 and an Event
+// is not an answer.
 type ControlReply struct {
 	ID    uint64          `json:"id,omitempty"`
 	OK    json.RawMessage `json:"ok,omitempty"`
@@ -70,7 +70,7 @@ type ControlReply struct {
 	Event *ControlEvent   `json:"event,omitempty"`
 }
 
-// ControlHello tells a console what it is attached to.
+// ControlHello describes the application that a console is attached to.
 type ControlHello struct {
 	Version int         `json:"version"`
 	App     string      `json:"app"`
@@ -101,108 +101,108 @@ type FieldInfo struct {
 	Private  bool   `json:"private,omitempty"`
 }
 
-// Written is what a write made: the record as it is stored (null after a
-// delete and for a transaction), and the commit. Seq is 0 inside a transaction
-// and where nothing changed.
+// Written is the result of a write: the record as it is stored (null after a delete and
+// for a transaction), and the commit. Seq is 0 within a transaction and if nothing
+// changed.
 type Written struct {
 	Seq     uint64          `json:"seq"`
 	Changes int             `json:"changes"`
 	Record  json.RawMessage `json:"record,omitempty"`
 }
 
-// A ControlEvent is what a console is told without having asked: what a watching
-// one sees happen, and the frames of its streams. Exactly one of its fields is set.
+// A ControlEvent is what a console receives without a request: what happens, if it is
+// watching, and the frames of its streams. Exactly one of its fields is set.
 type ControlEvent struct {
 	Commit  *CommitEvent    `json:"commit,omitempty"`
 	Skipped *Skipped        `json:"skipped,omitempty"`
 	Applied *AppliedEvent   `json:"applied,omitempty"`
 	Joined  *ConnectionInfo `json:"joined,omitempty"`
-	Left    uint64          `json:"left,omitempty"` // a connection's number
+	Left    uint64          `json:"left,omitempty"` // number of a connection
 	Log     *LogEvent       `json:"log,omitempty"`
 	Stream  *StreamEvent    `json:"stream,omitempty"`
-	Missed  int             `json:"missed,omitempty"` // events, other than commits, dropped because the console did not keep up
+	Missed  int             `json:"missed,omitempty"` // events other than commits that were dropped because the console did not keep up
 }
 
-// A CommitEvent is one commit, and whom it reached.
+// A CommitEvent describes one commit and the connections that it reached.
 type CommitEvent struct {
 	Seq         uint64       `json:"seq"`
 	At          time.Time    `json:"at"`
-	By          string       `json:"by"`          // "console:ada", "POST /posts by ada", "app", or as a job calls itself
+	By          string       `json:"by"`          // "console:ada", "POST /posts by ada", "app", or the name of a job
 	Changes     []ChangeInfo `json:"changes"`     // at most 50
-	ChangesAll  int          `json:"changesAll"`  // how many records it changed
-	Connections int          `json:"connections"` // open when it was routed
-	Reached     []Reach      `json:"reached"`     // at most 100, those that it touched first
-	ReachedAll  int          `json:"reachedAll"`  // how many connections got a frame
-	Micros      int64        `json:"micros"`      // from commit to the last frame handed over
-	Asked       bool         `json:"asked"`       // the clients were asked to say when they have applied it
+	ChangesAll  int          `json:"changesAll"`  // number of records that changed
+	Connections int          `json:"connections"` // open when the commit was delivered
+	Reached     []Reach      `json:"reached"`     // at most 100, the first that it touched
+	ReachedAll  int          `json:"reachedAll"`  // number of connections that got a frame
+	Micros      int64        `json:"micros"`      // from the commit to the last frame handed over
+	Asked       bool         `json:"asked"`       // the clients were asked to confirm it
 }
 
-// Skipped counts commits that a console is not told one by one, because there
-// are more than a person can follow, or than it took.
+// Skipped counts commits that a console does not receive one by one, because they are
+// more than a person can follow, or because the console did not keep up.
 type Skipped struct {
 	Commits int     `json:"commits"`
 	Changes []Count `json:"changes"`
-	Seq     uint64  `json:"seq"` // the last
+	Seq     uint64  `json:"seq"` // of the last one
 }
 
-// A Count is how many changes of one kind there were.
+// A Count is a number of changes of one kind.
 type Count struct {
 	Op    string `json:"op"`
 	Model string `json:"model"`
 	N     int    `json:"n"`
 }
 
-// ChangeInfo is one record of a commit.
+// ChangeInfo describes the change of one record in a commit.
 type ChangeInfo struct {
 	Op     string        `json:"op"` // create, update, delete
 	Model  string        `json:"model"`
 	ID     string        `json:"id"`
-	Fields []string      `json:"fields,omitempty"` // that an update changed
-	Values []FieldChange `json:"values,omitempty"` // what the fields were and are, without the private
+	Fields []string      `json:"fields,omitempty"` // changed by an update
+	Values []FieldChange `json:"values,omitempty"` // the fields before and after, without private ones
 	Label  string        `json:"label,omitempty"`  // the first string field's value, shortened
 }
 
-// A FieldChange is a field before and after a change, as JSON that may be cut
-// short; "" where there was no record.
+// A FieldChange is a field before and after a change, as JSON that may be truncated; ""
+// if there was no record.
 type FieldChange struct {
 	Name   string `json:"name"`
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
 }
 
-// Reach is what a commit did to one cursor of one connection. It did nothing
-// where an outcome says why.
+// Reach is what a commit did to one cursor of one connection, or, in Outcome, why it
+// did nothing.
 type Reach struct {
 	Connection uint64  `json:"connection"`
-	User       string  `json:"user"`   // label of the connection's user, "visitor" without one
+	User       string  `json:"user"`   // label of the connection's user, "visitor" if there is none
 	Cursor     string  `json:"cursor"` // "posts.published"
 	Enter      int     `json:"enter,omitempty"`
 	Change     int     `json:"change,omitempty"`
 	Leave      int     `json:"leave,omitempty"`
-	Included   int     `json:"included,omitempty"` // records that the cursor includes, and that entered, changed or left
+	Included   int     `json:"included,omitempty"` // included records that entered, changed or left
 	Outcome    Outcome `json:"outcome,omitempty"`
 	By         string  `json:"by,omitempty"` // the rule that denied it: "Posts.Match"
 }
 
-// An Outcome says why a commit did nothing to a cursor of a model that it
-// changed, or that it ended the cursor.
+// An Outcome is the reason why a commit did nothing to a cursor of a model that it
+// changed, or ended the cursor.
 type Outcome string
 
 // The outcomes.
 const (
-	Unmatched Outcome = "unmatched" // its conditions hold for none of the records, before or after
-	Denied    Outcome = "denied"    // a rule keeps them from this user
-	Outside   Outcome = "outside"   // they are beyond its limit or offset
-	Same      Outcome = "same"      // it carries a value, which is what it was
-	Closed    Outcome = "closed"    // its user may not hold it any more
-	Lost      Outcome = "lost"      // it could not be kept; its client starts anew
+	Unmatched Outcome = "unmatched" // no record satisfies its conditions, before or after
+	Denied    Outcome = "denied"    // a rule keeps the records from this user
+	Outside   Outcome = "outside"   // the records are beyond its limit or offset
+	Same      Outcome = "same"      // it carries a value, which has not changed
+	Closed    Outcome = "closed"    // its user may no longer hold it
+	Lost      Outcome = "lost"      // it could not be kept current; its client must start again
 )
 
-// AppliedEvent says that a connection's client has applied a commit.
+// AppliedEvent reports that a connection's client has applied a commit.
 type AppliedEvent struct {
 	Seq        uint64 `json:"seq"`
 	Connection uint64 `json:"connection"`
-	Micros     int64  `json:"micros"` // from commit to the acknowledgement
+	Micros     int64  `json:"micros"` // from the commit to the acknowledgement
 }
 
 // A LogEvent is a line of the application's log.
@@ -213,15 +213,15 @@ type LogEvent struct {
 	Attrs   string    `json:"attrs,omitempty"` // "key=value key=value"
 }
 
-// A StreamEvent is what a browser would have been sent in one message: the
-// answer to the open, and then commits, as doc.go describes them.
+// A StreamEvent holds one message that a browser would receive: a hello, the answer
+// to the open, and then commits, as the package comment describes them.
 type StreamEvent struct {
 	Stream uint64          `json:"stream"`
-	Frames json.RawMessage `json:"frames,omitempty"` // one frame, or an array of them
-	Closed *StreamClosed   `json:"closed,omitempty"` // it has ended; nothing follows
+	Frames json.RawMessage `json:"frames,omitempty"` // one frame, or an array of frames
+	Closed *StreamClosed   `json:"closed,omitempty"` // the stream has ended
 }
 
-// StreamClosed says why a stream has ended, as the close of a socket does.
+// StreamClosed is why a stream has ended, as in the close of a socket.
 type StreamClosed struct {
 	Code   int    `json:"code"`
 	Reason string `json:"reason"`
@@ -236,11 +236,11 @@ type ConnectionInfo struct {
 	Remote    string    `json:"remote"`
 	Since     time.Time `json:"since"`
 	Cursors   []string  `json:"cursors"`
-	Seq       uint64    `json:"seq"`    // last handed over
+	Seq       uint64    `json:"seq"`    // of the last frame handed over
 	Queued    int       `json:"queued"` // bytes
 
-	// Applied is the last commit that the client said it has applied, and Lag how
-	// many microseconds after the commit that was; 0 before it was asked.
+	// Applied is the last commit that the client confirmed, and Lag how many
+	// microseconds after the commit it did. Both are 0 until it was asked.
 	Applied uint64 `json:"applied,omitempty"`
 	Lag     int64  `json:"lag,omitempty"`
 }
@@ -250,21 +250,21 @@ type CursorInfo struct {
 	Number  uint64   `json:"number"`
 	Names   []string `json:"names"`
 	Model   string   `json:"model"`
-	Scope   string   `json:"scope"` // as a person reads it
+	Scope   string   `json:"scope"` // for display
 	Holders int      `json:"holders"`
-	Records int      `json:"records"` // -1: not kept
+	Records int      `json:"records"` // -1 if the query keeps none
 
-	// Residual says why every change of the model is tested against the query's
-	// conditions; "" where an index finds those that may touch it.
+	// Residual is the reason why every change of the model is tested against the
+	// query's conditions, or "" if an index finds the changes that may touch it.
 	Residual string `json:"residual,omitempty"`
 
 	Connections []uint64 `json:"connections,omitempty"` // that hold it, at most 100
 	Evaluations uint64   `json:"evaluations,omitempty"` // commits that touched it
-	Micros      int64    `json:"micros,omitempty"`      // that those took, since a console watches
-	Refills     uint64   `json:"refills,omitempty"`     // how often records were read for it, because some left its window
+	Micros      int64    `json:"micros,omitempty"`      // time spent on these while a console was watching
+	Refills     uint64   `json:"refills,omitempty"`     // how often its records were read again, because some had left the window
 }
 
-// A Route is something that can be called or opened.
+// A Route is an action, a page or a cursor.
 type Route struct {
 	Kind       string  `json:"kind"` // action, page, cursor
 	Method     string  `json:"method,omitempty"`
@@ -274,9 +274,9 @@ type Route struct {
 	Action     string  `json:"action"` // the Go method
 	Inputs     []Input `json:"inputs"`
 	Output     string  `json:"output,omitempty"`
-	Model      string  `json:"model,omitempty"` // whose records a cursor holds, or an action answers with one
-	Value      bool    `json:"value,omitempty"` // it is a cursor that carries a value
-	Holders    int     `json:"holders"`         // of a cursor, now
+	Model      string  `json:"model,omitempty"` // the model of a cursor's records, or of the record that an action returns
+	Value      bool    `json:"value,omitempty"` // a cursor that carries a value
+	Holders    int     `json:"holders"`         // current holders of a cursor
 }
 
 // An Input is one field of an action's input.

@@ -2,16 +2,16 @@ package wire
 
 import "encoding/json"
 
-// Version is the version of the protocol that this package describes. It is
-// raised when an older peer could misunderstand a newer one.
+// Version is the version of the protocol that this package describes. It is raised when
+// an older peer could misunderstand a newer one.
 const Version = 1
 
-// UnsupportedVersion begins the reason with which a connection is closed, with
-// code 1002, whose hello names a version that the server does not speak.
+// UnsupportedVersion is the prefix of the reason with which the server closes a
+// connection, with code 1002, whose hello names a version that it does not support.
 const UnsupportedVersion = "unsupported version"
 
-// A Request is a frame from a client. Exactly one of Hello, Ping, Open, Live,
-// Close, Call and Applied says what it is.
+// A Request is a frame from a client. Exactly one of Hello, Ping, Open, Live, Close,
+// Call and Applied is set, and determines its kind.
 type Request struct {
 	Hello   int    `json:"hello,omitempty"`
 	ID      uint64 `json:"id,omitempty"`
@@ -26,15 +26,15 @@ type Request struct {
 	In    json.RawMessage `json:"in,omitempty"`    // input of Open and Call
 	Form  *string         `json:"form,omitempty"`  // input of Call as a URL-encoded form
 	Key   string          `json:"key,omitempty"`   // makes a repeated Call take effect once
-	Since string          `json:"since,omitempty"` // "epoch:seq" that Open or Live holds already
+	Since string          `json:"since,omitempty"` // "epoch:seq" from which Open or Live resumes
 	Where json.RawMessage `json:"where,omitempty"` // narrows Open
 	Order []string        `json:"order,omitempty"` // narrows Open; "-field" descends
 	Limit int             `json:"limit,omitempty"` // narrows Open
-	Scope bool            `json:"scope,omitempty"` // Open is to be answered with the scope as well
+	Scope bool            `json:"scope,omitempty"` // the answer to Open must hold the scope
 
-	Instead string `json:"instead,omitempty"` // with Hello: the link whose place this connection takes
+	Instead string `json:"instead,omitempty"` // with Hello: the link that this connection replaces
 
-	Err error `json:"-"` // why it cannot be read; see Requests
+	Err error `json:"-"` // why the frame cannot be decoded; see Requests
 }
 
 // Hello is the server's first frame.
@@ -59,17 +59,17 @@ type Answer struct {
 	Status   int             `json:"status"`
 	At       string          `json:"at,omitempty"`       // "epoch:seq" that the answer reflects
 	Out      json.RawMessage `json:"out,omitempty"`      // of a call
-	Repeated bool            `json:"repeated,omitempty"` // of a call that took effect when it was sent before
-	Location string          `json:"location,omitempty"` // where a form's sender goes next
+	Repeated bool            `json:"repeated,omitempty"` // the call took effect when it was sent before
+	Location string          `json:"location,omitempty"` // where a form redirects to
 	Session  string          `json:"session,omitempty"`  // one-time ticket to exchange for a cookie
 	Error    *Error          `json:"error,omitempty"`
 
 	Cursor uint64   `json:"cursor,omitempty"` // of an open
 	Model  string   `json:"model,omitempty"`
 	Scope  *Scope   `json:"scope,omitempty"`
-	Since  string   `json:"since,omitempty"` // with Delta: where it leads from
+	Since  string   `json:"since,omitempty"` // with Delta: where it starts
 	Delta  *Delta   `json:"delta,omitempty"`
-	Resync string   `json:"resync,omitempty"` // why everything was sent in spite of a since
+	Resync string   `json:"resync,omitempty"` // why everything was sent despite a since
 	IDs    []string `json:"ids,omitempty"`
 	Items  []Item   `json:"items,omitempty"`
 
@@ -81,20 +81,20 @@ type Answer struct {
 	// Records of the opened cursor, and those that it includes, by model.
 	Records map[string][]json.RawMessage `json:"-"`
 
-	// Body is a delta and records that were encoded by the function of that name,
+	// Body is the result of the function [Body]: a delta and records that are encoded
 	// once for all answers that hold them.
 	Body []byte `json:"-"`
 }
 
-// A Scope is what a client is told of a cursor that it holds: enough to judge its
-// own writes before the server does, as far as it may know.
+// A Scope is what a client knows of a cursor that it holds: enough to predict the
+// effect of its own writes, as far as the client may know.
 type Scope struct {
 	Fields map[string]string `json:"fields"`           // the model's, with their shapes: "string", "int?", "[]string", …
 	Where  json.RawMessage   `json:"where,omitempty"`  // in the form in which a client narrows
-	Order  []string          `json:"order,omitempty"`  // none: by id
-	Limit  int               `json:"limit,omitempty"`  // 0: all
-	Offset int               `json:"offset,omitempty"` // how many come before
-	Rule   bool              `json:"rule,omitempty"`   // there is more to it, which only the server judges
+	Order  []string          `json:"order,omitempty"`  // none is by id
+	Limit  int               `json:"limit,omitempty"`  // 0 is all
+	Offset int               `json:"offset,omitempty"` // number of records before the window
+	Rule   bool              `json:"rule,omitempty"`   // there are further restrictions, which only the server evaluates
 	Ranked bool              `json:"ranked,omitempty"` // only the server knows the order
 }
 
@@ -107,40 +107,38 @@ type Item struct {
 // An Entry is one record that enters a cursor, or changes in it.
 type Entry struct {
 	ID    string  `json:"id"`
-	After *string `json:"after,omitempty"` // nil: not ordered, or not moved
+	After *string `json:"after,omitempty"` // nil if there is no order, or the record does not move
 	HTML  string  `json:"html,omitempty"`
 }
 
-// A Delta is what one commit, several that were merged, or a resumption does to
-// one cursor.
+// A Delta is what one commit, several merged commits or a resume does to one cursor.
 type Delta struct {
-	To     uint64   `json:"to,omitempty"`    // the number the cursor has from now on
-	Scope  *Scope   `json:"scope,omitempty"` // with To: what it is of from now on, for who asked
+	To     uint64   `json:"to,omitempty"`    // the number of the cursor from now on
+	Scope  *Scope   `json:"scope,omitempty"` // with To: its scope from now on, for a client that asked for the scope
 	Enter  []Entry  `json:"enter,omitempty"`
 	Change []Entry  `json:"change,omitempty"`
 	Leave  []string `json:"leave,omitempty"`
-	Then   []Delta  `json:"then,omitempty"` // applied after it, in order
+	Then   []Delta  `json:"then,omitempty"` // applied after this delta, in order
 	Closed *Error   `json:"closed,omitempty"`
 
-	Value json.RawMessage `json:"value,omitempty"` // of a cursor that carries one, if it is another
+	Value json.RawMessage `json:"value,omitempty"` // the new value of a cursor that carries one
 
-	// Include is what becomes of the records that the cursor includes, by model.
-	// They have no order.
+	// Include holds the changes of the records that the cursor includes, by model. They
+	// have no order.
 	Include map[string]*Delta `json:"include,omitempty"`
 }
 
-// A Commit is one transaction as one connection sees it, or several that were
-// merged.
+// A Commit is one transaction as one connection sees it, or several that were merged.
 type Commit struct {
-	From    uint64 // the first of several; 0: there is one
+	From    uint64 // the first of several; 0 if there is only one
 	Seq     uint64
 	Ack     bool
-	Allowed *Allowed                     // what the user may use from now on; nil: as before
+	Allowed *Allowed                     // what the user may use from now on; nil if unchanged
 	Records map[string][]json.RawMessage // by model
 	Cursors map[uint64]*Delta
 }
 
-// A Push is what an action that ran for many connections produced for this one.
+// A Push is what an action that ran for many connections produced for one of them.
 type Push struct {
 	Push   string          `json:"push"` // the route
 	Status int             `json:"status"`
@@ -148,14 +146,14 @@ type Push struct {
 	Error  *Error          `json:"error,omitempty"`
 }
 
-// An Error is what went wrong, for a program (Code) and a person (Message).
+// An Error describes what went wrong, for programs (Code) and for people (Message).
 type Error struct {
 	Code     string              `json:"code"`
 	Message  string              `json:"message"`
 	Problems map[string][]string `json:"problems,omitempty"` // by field; "" holds those of the whole record
 }
 
-// Reserved are the keys of a commit that are not names of models.
+// Reserved holds the keys of a commit that cannot be names of models.
 var Reserved = map[string]bool{
 	"seq": true, "from": true, "to": true, "epoch": true, "ack": true, "cursors": true, "id": true, "status": true, "at": true,
 	"out": true, "location": true, "session": true, "error": true, "cursor": true, "model": true, "since": true,

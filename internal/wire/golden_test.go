@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// kinds says, by the first words of its name, what a golden file holds. The
-// longest match wins.
+// kinds maps the first words of a golden file's name to the type that it holds. The longest
+// match wins.
 var kinds = map[string]func() any{
 	"request":         func() any { return new(Request) },
 	"hello":           func() any { return new(Hello) },

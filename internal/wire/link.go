@@ -8,25 +8,24 @@ import (
 // A Batch is what a client posts to /_tower/send: frames over a link.
 type Batch struct {
 	Link   string            `json:"link"`
-	Number uint64            `json:"number,omitempty"` // 1 for the first, then one more each
+	Number uint64            `json:"number,omitempty"` // 1 for the first, and then 1 more for each
 	Frames []json.RawMessage `json:"frames,omitempty"`
 	End    bool              `json:"end,omitempty"` // ends the link instead
 }
 
-// Requests reads the frames of the batch, as [Requests] does those of a message.
+// Requests decodes the frames of the batch, as [Requests] does those of a message.
 func (b *Batch) Requests() []Request { return requestsOf(b.Frames) }
 
-// A Poll is what a client posts to /_tower/poll: without a link it opens one,
-// else it asks for the next message.
+// A Poll is what a client posts to /_tower/poll. Without a link it opens one; otherwise
+// it asks for the next message.
 type Poll struct {
 	Link string `json:"link,omitempty"`
-	Have uint64 `json:"have,omitempty"` // the number of the last message that came
-	Wait int    `json:"wait,omitempty"` // seconds that it may take, at most 25
+	Have uint64 `json:"have,omitempty"` // number of the last message that the client has
+	Wait int    `json:"wait,omitempty"` // seconds to wait for a message, at most 25
 }
 
-// A Delivery is an event of a stream, or what answers a poll: the link that was
-// opened, a message, an end, or, of a poll in whose time nothing came, none of
-// them.
+// A Delivery is an event of a stream, or the answer to a poll: a link that was opened,
+// a message, or an end. The answer to a poll without a message is empty.
 type Delivery struct {
 	Link    string          `json:"link,omitempty"`
 	Number  uint64          `json:"number,omitempty"` // of the message, 1 for a link's first
@@ -34,7 +33,7 @@ type Delivery struct {
 	End     *End            `json:"end,omitempty"`
 }
 
-// An End says why a link has ended, with a close code of WebSocket's.
+// An End is why a link has ended, with a WebSocket close code.
 type End struct {
 	Code   int    `json:"code"`
 	Reason string `json:"reason"`
@@ -47,6 +46,6 @@ func (d *Delivery) Append(out []byte) []byte {
 		out = append(append(out, `,"message":`...), d.Message...)
 		return append(out, '}')
 	}
-	rest, _ := Encode(d) // texts and numbers are always JSON
+	rest, _ := Encode(d) // strings and numbers can always be encoded
 	return append(out, rest...)
 }

@@ -7,12 +7,13 @@ import (
 	"path/filepath"
 )
 
-// maxSocketPath is what every platform's sockaddr_un can hold, less its NUL.
+// maxSocketPath is the length that every platform's sockaddr_un can hold, without its
+// NUL.
 const maxSocketPath = 103
 
-// SocketPath is where the application in folder listens for consoles:
-// tmp/tower.sock below it, or, where that is too long for a unix socket, a
-// hashed name in runtime, the user's own folder for such files.
+// SocketPath returns where the application in folder listens for consoles: at
+// tmp/tower.sock below folder. If that is too long for a unix socket, it is a hashed
+// name in runtime, the user's own folder for sockets.
 func SocketPath(folder, runtime string) string {
 	path := filepath.Join(folder, "tmp", "tower.sock")
 	if len(path) <= maxSocketPath {
@@ -22,8 +23,8 @@ func SocketPath(folder, runtime string) string {
 	return filepath.Join(runtime, "tower-"+hex.EncodeToString(sum[:8])+".sock")
 }
 
-// RuntimeFolder is a user's own folder for sockets: what the environment says in
-// XDG_RUNTIME_DIR, else one below the folder for temporary files.
+// RuntimeFolder returns a user's own folder for sockets: xdg, the value of
+// XDG_RUNTIME_DIR, if it is set, and otherwise a folder below temporary.
 func RuntimeFolder(xdg, temporary string, user int) string {
 	if xdg != "" {
 		return xdg

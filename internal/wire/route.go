@@ -2,7 +2,7 @@ package wire
 
 import "strings"
 
-// InputList is the inputs as a person reads them; a required one has a *.
+// InputList returns the inputs for display; a * marks required ones.
 func (r *Route) InputList() string {
 	inputs := make([]string, len(r.Inputs))
 	for i, input := range r.Inputs {

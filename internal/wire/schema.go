@@ -1,21 +1,21 @@
 package wire
 
-// A Schema is what an application declares, as JSON has it: what its routes take
-// and give, and its records without their private fields. Code for a client is
-// generated from it.
+// A Schema is what an application declares, in terms of JSON: the inputs and outputs of
+// its routes, and its records without private fields. Code for clients is generated
+// from it.
 type Schema struct {
 	Types  []NamedType   `json:"types"`  // by name
-	Models []ModelShape  `json:"models"` // as the application lists them
-	Routes []RouteSchema `json:"routes"` // actions and cursors, as they were declared
+	Models []ModelShape  `json:"models"` // in the application's order
+	Routes []RouteSchema `json:"routes"` // actions and cursors, in the order of their declaration
 }
 
-// A NamedType is a Go struct that others refer to.
+// A NamedType is a Go struct that other types refer to.
 type NamedType struct {
 	Name   string       `json:"name"` // with its package's path, "example.com/blog/models.Post"
 	Fields []FieldShape `json:"fields"`
 }
 
-// A ModelShape says what the records of a model are.
+// A ModelShape describes the records of a model.
 type ModelShape struct {
 	Name   string `json:"name"`
 	Record Shape  `json:"record"`
@@ -26,7 +26,7 @@ type RouteSchema struct {
 	Kind   string   `json:"kind"` // action, cursor, or value: a cursor that carries one
 	Name   string   `json:"name"` // "POST /posts", "posts.published"
 	In     Shape    `json:"in"`
-	Out    *Shape   `json:"out,omitempty"`    // of an action; a cursor's record
+	Out    *Shape   `json:"out,omitempty"`    // of an action, or a cursor's record
 	Narrow []string `json:"narrow,omitempty"` // the fields that a client may narrow a cursor by
 }
 
@@ -36,8 +36,7 @@ type RouteSchema struct {
 //	list, map      of the shape Of; a map's keys are strings
 //	object         with Fields
 //
-// or the name of a type. int64 is a whole number that may be too large for a
-// client's numbers.
+// or the name of a type. int64 is an integer that a client's numbers may not represent.
 type Shape struct {
 	Is     string       `json:"is"`
 	Of     *Shape       `json:"of,omitempty"`
@@ -50,7 +49,7 @@ type FieldShape struct {
 	Name string `json:"name"`
 	Shape
 	Ref      string   `json:"ref,omitempty"`      // the model whose id it is
-	Values   []string `json:"values,omitempty"`   // the only ones that it may have
-	Required bool     `json:"required,omitempty"` // in an input it must be there
-	Omitted  bool     `json:"omitted,omitempty"`  // in an output it is missing when it is empty
+	Values   []string `json:"values,omitempty"`   // the only values that it may have
+	Required bool     `json:"required,omitempty"` // an input must have it
+	Omitted  bool     `json:"omitted,omitempty"`  // an output lacks it if it is empty
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A Thingthing has a field of every kind.
+// A Thing has a field of every kind.
 type Thing struct {
 	record.Record
 	Flag   bool              `json:"flag" tower:"index"`
@@ -39,7 +39,7 @@ type User struct {
 	Level int    `json:"level"`
 }
 
-// ModelsModels are made anew for each test, as an application would make them once.
+// Models are made again for each test; an application makes them once.
 type Models struct{ Things, Users *record.Model }
 
 func NewModels(t testing.TB) Models {
@@ -60,7 +60,7 @@ func OpenStore(t testing.TB, m Models, o store.Options) *store.Store {
 	return OpenStoreAt(t, filepath.Join(t.TempDir(), "test.db"), m, o)
 }
 
-// OpenStoreAtopenStoreAt opens a store that closes when the test ends, if not before.
+// OpenStoreAt opens a store that closes at the end of the test, if not before.
 func OpenStoreAt(t testing.TB, path string, m Models, o store.Options) *store.Store {
 	t.Helper()
 	o.Models = []*record.Model{m.Things, m.Users}
@@ -110,8 +110,7 @@ func RunEngine(t testing.TB, e interface{ Run(context.Context) error }) {
 	})
 }
 
-// The Epochdomains that random values come from are small, so that much matches, and
-// ties.
+// Random values come from small domains, so that many records match, and tie.
 var (
 	titles = []string{"", "a", "ab", "abc", "b", "ba", "z\x00", "z"}
 	Colors = []string{"red", "green", "blue"}
@@ -135,7 +134,7 @@ func Maybe[T any](r *rand.Rand, v T) *T {
 
 func Pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// Fillfill gives all fields of a thing random values.
+// Fill sets all fields of a thing to random values.
 func (x *Thing) Fill(r *rand.Rand, users []record.ID) {
 	x.Flag = r.IntN(2) == 0
 	x.Count = r.IntN(6) - 2
@@ -158,7 +157,7 @@ func (x *Thing) Fill(r *rand.Rand, users []record.ID) {
 	x.Secret = Pick(r, titles)
 }
 
-// Touchtouch changes one field or another.
+// Touch changes a random field.
 func (x *Thing) Touch(r *rand.Rand, users []record.ID) {
 	var other Thing
 	other.Fill(r, users)
@@ -182,7 +181,7 @@ func (x *Thing) Touch(r *rand.Rand, users []record.ID) {
 	}
 }
 
-// Plainplain reads a field of a thing without the store's help: nil where it is null.
+// Plain reads a field of a thing without the store's help; nil is null.
 var Plain = map[string]func(*Thing) any{
 	"id":        func(x *Thing) any { return string(x.ID) },
 	"createdAt": func(x *Thing) any { return x.CreatedAt },
@@ -229,7 +228,7 @@ func ImageOf(t testing.TB, m *record.Model, rec any) *record.Image {
 	return img
 }
 
-// DecodeJSONdecode reads JSON as a client's frame is read.
+// DecodeJSON decodes JSON as the server decodes a client's frame.
 func DecodeJSON(t testing.TB, text string) map[string]any {
 	t.Helper()
 	var where map[string]any
@@ -241,7 +240,7 @@ func DecodeJSON(t testing.TB, text string) map[string]any {
 	return where
 }
 
-// Randseeded returns a source whose seed a failing test prints.
+// Rand returns a source whose seed a failing test prints.
 func Rand(t testing.TB) *rand.Rand {
 	seed := uint64(time.Now().UnixNano())
 	t.Cleanup(func() {
@@ -260,7 +259,7 @@ func DescribeImages(images []*record.Image) string {
 	return text
 }
 
-// FillStorefillStore makes users and things in several commits, and returns their ids.
+// FillStore creates users and things in several commits and returns their ids.
 func FillStore(t testing.TB, r *rand.Rand, st *store.Store, m Models, n int) (users, things []record.ID) {
 	for i := range 3 {
 		u := &User{Name: fmt.Sprint("u", i)}

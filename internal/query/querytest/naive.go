@@ -13,8 +13,8 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// This file says again, and as simply as it can, what conditions and scopes mean:
-// over the JSON that Parse reads and Go structs, sharing nothing with the package.
+// This file defines conditions and scopes a second time, as simply as possible: on
+// the JSON that Parse reads and on Go structs, sharing no code with package query.
 
 func NaiveMatch(where map[string]any, x *Thing) bool {
 	for name, v := range where {
@@ -77,7 +77,7 @@ func naiveTest(op string, have, want any, name string, x *Thing) bool {
 	return op == "gt" && order > 0 || op == "gte" && order >= 0 || op == "lt" && order < 0 || op == "lte" && order <= 0
 }
 
-// NaiveComparenaiveCompare compares a plain value with a plain or a JSON value.
+// NaiveCompare compares a plain value with a plain value or a JSON value.
 func NaiveCompare(have, want any) int {
 	switch {
 	case have == nil && want == nil:
@@ -102,19 +102,19 @@ func NaiveCompare(have, want any) int {
 	return cmp.Compare(number(have), number(want))
 }
 
-// A Questionquestion is a scope as its naive reading knows it.
+// A Question is a scope in naive form.
 type Question struct {
 	Where         map[string]any
 	Order         []string
 	Limit, Offset int
 	Ordered       bool
 	Allow         func(*Thing) bool // nil allows all
-	Value         uint8             // the kind of value that is asked for, 0 for records
-	Field         string            // that the value is of
-	With          bool              // the owners are included
+	Value         uint8             // kind of the value to compute; 0 is records
+	Field         string            // field of the value
+	With          bool              // include the owners
 }
 
-// Answeranswer is a fresh query over all records.
+// Answer evaluates the question over all records.
 func (q *Question) Answer(all map[record.ID]*record.Image) []*record.Image {
 	var found []*record.Image
 	for _, img := range all {
@@ -150,7 +150,7 @@ func Decoded(img *record.Image) *Thing {
 	return x.(*Thing)
 }
 
-// RandomQuestionrandomQuestion asks about anything.
+// RandomQuestion returns a random question.
 func RandomQuestion(r *rand.Rand, ids, users []record.ID) Question {
 	q := Question{Where: RandomWhere(r, ids, users, 2), Ordered: r.IntN(4) == 0}
 	if r.IntN(3) == 0 {
@@ -227,7 +227,7 @@ func randomTests(r *rand.Rand, name string, ids, users []record.ID, deep bool) a
 	}
 }
 
-// randomValue returns a value as a JSON decoder would.
+// randomValue returns a random value, as a JSON decoder would.
 func randomValue(r *rand.Rand, name string, ids, users []record.ID) any {
 	switch name {
 	case "id":
