@@ -9,8 +9,10 @@ import (
 	"reflect"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // A CallRequest is a call of a route that a client sent. What a key promises is in the
@@ -144,4 +146,20 @@ func (a *App) encode(out any) (json.RawMessage, error) {
 		}
 	}
 	return json.Marshal(out)
+}
+
+// push runs an action for this connection and sends the result to its client.
+func (c *Connection) push(ctx context.Context, s *Session, rt *route.Route, path url.Values, body json.RawMessage) {
+	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
+	defer cancel()
+	push := wire.Push{Push: rt.Pattern(), Status: http.StatusOK}
+	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: path, Body: body})
+	if err != nil {
+		c.app.Report("request", err)
+		coded := fault.As(err)
+		push.Status, push.Error = coded.Status(), coded.Wire()
+	} else {
+		push.Status, push.Out = result.Status, result.Out
+	}
+	c.send(push)
 }
