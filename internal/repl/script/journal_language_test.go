@@ -182,7 +182,7 @@ func TestWhy(t *testing.T) {
 	}
 	d.expect(`let w = why(four, "posts.popular", ada); [w.sees, w.rank, w.decided, w.tests[1].value]`, `[false,3,"window",3]`)
 	d.expect(`why(p)`, "TypeError: why needs a cursor of posts\n  why(p)\n     ^\n  there is posts.popular, posts.mine and posts.one")
-	d.expect(`why(ada, "posts.popular", ada)`, "bad_request: posts.popular holds posts; this is one of users")
+	d.expect(`why(ada, "posts.popular", ada)`, "bad_request: posts.popular holds posts, not users")
 	d.expect(`why("x")`, "TypeError: why takes a record, a cursor and a user: why(Post.first(), \"posts.popular\", user)\n  why(\"x\")\n     ^")
 }
 
@@ -203,7 +203,7 @@ func TestThePast(t *testing.T) {
 		{`String(at(3).Post.all())`, `"at(3).Post.all()"`},
 		{`at(before).Post.find(p.id).update({title: "x"})`, `forbidden: the past cannot be changed`},
 		{`at(before).Post.create({title: "x"})`, `forbidden: the past cannot be changed`},
-		{`at(99).Post.count()`, `not_found: commit 99 is yet to be made; the newest is 4`},
+		{`at(99).Post.count()`, `not_found: commit 99 does not exist yet; the newest is 4`},
 		{`at(before).Pots`, "TypeError: at(3) has no Pots\n  at(before).Pots\n             ^\n  did you mean Post?"},
 		{`at("x")`, "TypeError: at takes the number of a commit: at(1)\n  at(\"x\")\n    ^"},
 	} {
@@ -227,7 +227,7 @@ func TestUndoInTheConsole(t *testing.T) {
 		t.Error(got)
 	}
 	d.expect(`p.reload(); [p.title, p.likes, p.published]`, `["one",1,false]`)
-	if got := strings.ReplaceAll(d.shows(`undo(changed)`), id, "P"); got != "conflict: commit 4 cannot be undone: something later stands against it\n  Post P  was updated by commit 6 (console:mira): title, likes" {
+	if got := strings.ReplaceAll(d.shows(`undo(changed)`), id, "P"); got != "conflict: commit 4 cannot be undone: a later commit conflicts with it\n  Post P  was updated by commit 6 (console:mira): title, likes" {
 		t.Error(got)
 	}
 	d.expect(`undo(99)`, "not_found: there is no commit 99; the newest is 6")

@@ -113,7 +113,7 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := string(d.post("uno").ID)
-	const refused = "conflict: this is not as it was read any more\n  Post P  was updated by commit 6 (app): title\n  nothing was committed: diff() shows what the sandbox holds, discard() drops it"
+	const refused = "conflict: the records have changed since they were read\n  Post P  was updated by commit 6 (app): title\n  nothing was committed: diff() shows what the sandbox holds, discard() drops it"
 	for range 2 {
 		if got := strings.ReplaceAll(d.shows(`commit()`), id, "P"); got != refused {
 			t.Errorf("commit()\n%s", got)
@@ -136,7 +136,7 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 	if err := journalPosts.Delete(t.Context(), d.app, d.post("three").ID); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.shows(`commit()`); !strings.Contains(got, "posts  what was read has changed by commit ") {
+	if got := d.shows(`commit()`); !strings.Contains(got, "posts  a query result was changed by commit ") {
 		t.Errorf("commit()\n%s", got)
 	}
 	d.must(`discard(); try { transaction(() => { User.create({name: "gus"}); throw 1 }) } catch (e) {}`)
