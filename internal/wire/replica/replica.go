@@ -96,7 +96,7 @@ func (r *Replica) Clone() *Replica {
 // Append adds a record at the end. It is for records that came in another way than in
 // a frame, as those of a list do that a page shows.
 func (r *Replica) Append(id string, record json.RawMessage) {
-	r.keep(id, record)
+	r.setRecord(id, record)
 	r.ids = append(r.ids, id)
 }
 
@@ -206,7 +206,7 @@ func encoded(html string) json.RawMessage {
 	return data
 }
 
-func (r *Replica) keep(id string, record json.RawMessage) {
+func (r *Replica) setRecord(id string, record json.RawMessage) {
 	if r.records == nil {
 		r.records = map[string]json.RawMessage{}
 	}
@@ -222,7 +222,7 @@ func (r *Replica) setValue(value json.RawMessage) []Step {
 }
 
 func (r *Replica) leave(id string) (Step, error) {
-	if err := r.take(id); err != nil {
+	if err := r.removeID(id); err != nil {
 		return Step{}, err
 	}
 	delete(r.records, id)
@@ -236,7 +236,7 @@ func (r *Replica) enter(entry wire.Entry, record json.RawMessage) (Step, error) 
 	if record == nil {
 		return Step{}, fmt.Errorf("%s enters without a record", entry.ID)
 	}
-	r.keep(entry.ID, record)
+	r.setRecord(entry.ID, record)
 	if err := r.place(entry); err != nil {
 		return Step{}, err
 	}
@@ -253,7 +253,7 @@ func (r *Replica) change(entry wire.Entry, record json.RawMessage) (Step, error)
 		r.records[entry.ID] = record
 	}
 	if entry.After != nil {
-		if err := r.take(entry.ID); err != nil {
+		if err := r.removeID(entry.ID); err != nil {
 			return Step{}, err
 		}
 		if err := r.place(entry); err != nil {
@@ -263,7 +263,7 @@ func (r *Replica) change(entry wire.Entry, record json.RawMessage) (Step, error)
 	return r.step("change", entry), nil
 }
 
-func (r *Replica) take(id string) error {
+func (r *Replica) removeID(id string) error {
 	at := slices.Index(r.ids, id)
 	if at < 0 {
 		return fmt.Errorf("%s leaves and is not held", id)
@@ -297,12 +297,12 @@ func (r *Replica) include(model string, d *wire.Delta, fresh map[string]json.Raw
 	if r.included[model] == nil {
 		r.included[model] = map[string]json.RawMessage{}
 	}
-	held := r.included[model]
+	records := r.included[model]
 	for _, id := range d.Leave {
-		if held[id] == nil {
+		if records[id] == nil {
 			return steps, fmt.Errorf("the included %s leaves and is not held", id)
 		}
-		delete(held, id)
+		delete(records, id)
 		steps = append(steps, Step{Op: "leave", Seq: r.Seq, Model: model, ID: id, Included: true})
 	}
 	for i, entry := range slices.Concat(d.Enter, d.Change) {
@@ -310,10 +310,10 @@ func (r *Replica) include(model string, d *wire.Delta, fresh map[string]json.Raw
 		if i >= len(d.Enter) {
 			op = "change"
 		}
-		if (held[entry.ID] == nil) != (op == "enter") || fresh[entry.ID] == nil {
-			return steps, fmt.Errorf("the included %s: %s, held is %v, in the frame is %v", entry.ID, op, held[entry.ID] != nil, fresh[entry.ID] != nil)
+		if (records[entry.ID] == nil) != (op == "enter") || fresh[entry.ID] == nil {
+			return steps, fmt.Errorf("the included %s: %s, held is %v, in the frame is %v", entry.ID, op, records[entry.ID] != nil, fresh[entry.ID] != nil)
 		}
-		held[entry.ID] = fresh[entry.ID]
+		records[entry.ID] = fresh[entry.ID]
 		steps = append(steps, Step{Op: op, Seq: r.Seq, Model: model, ID: entry.ID, Record: fresh[entry.ID], Included: true})
 	}
 	for i := range d.Then {
