@@ -17,7 +17,7 @@ import (
 // clipboard is what was copied last.
 func (st *stage) clipboard() string {
 	st.t.Helper()
-	all := strings.Split(st.said.String(), "\x1b]52;c;")
+	all := strings.Split(st.sequences.String(), "\x1b]52;c;")
 	text, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(all[len(all)-1], "\x07"))
 	if err != nil {
 		st.t.Fatal(err)

@@ -33,7 +33,7 @@ func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
 		s.keyInQuestion(msg)
 		return nil
 	case s.completing:
-		s.heldKeys = append(s.heldKeys, msg)
+		s.queuedKeys = append(s.queuedKeys, msg)
 		return nil
 	case key.Matches(msg, s.keys.suspend):
 		s.tty.release()

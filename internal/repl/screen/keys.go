@@ -18,7 +18,7 @@ type keyMap struct {
 	killToEnd, killToStart, yank, undo, transpose          key.Binding
 	upper, lower, capital                                  key.Binding
 	open, freeze, filter, zoom, next, previous, pick, back key.Binding // in the live pane
-	again, againBack, page, leavePager                     key.Binding // in the pager
+	nextMatch, previousMatch, page, leavePager             key.Binding // in the pager
 }
 
 func bind(help, does string, keys ...string) key.Binding {
@@ -83,10 +83,10 @@ func newKeyMap() keyMap {
 		pick:     bind("1-5", "view", "1", "2", "3", "4", "5"),
 		back:     bind("esc", "back", "esc", "alt+esc", "ctrl+g", "q"),
 
-		again:      bind("n", "next match", "n"),
-		againBack:  bind("N", "match before", "N"),
-		page:       bind("space", "page", " ", "ctrl+f"),
-		leavePager: bind("q", "back", "q", "esc", "ctrl+g", "ctrl+o"),
+		nextMatch:     bind("n", "next match", "n"),
+		previousMatch: bind("N", "match before", "N"),
+		page:          bind("space", "page", " ", "ctrl+f"),
+		leavePager:    bind("q", "back", "q", "esc", "ctrl+g", "ctrl+o"),
 	}
 }
 
@@ -130,7 +130,7 @@ func (k keyMap) inSearch() []key.Binding {
 }
 
 func (k keyMap) inPager() []key.Binding {
-	return []key.Binding{as(k.up, "↑ ↓", "scroll"), k.page, as(k.filter, "/", "find"), k.again, k.copy, k.leavePager}
+	return []key.Binding{as(k.up, "↑ ↓", "scroll"), k.page, as(k.filter, "/", "find"), k.nextMatch, k.copy, k.leavePager}
 }
 
 func (k keyMap) inKeyHelp() []key.Binding {

@@ -134,7 +134,7 @@ func TestDetails(t *testing.T) {
 	st.press(tea.KeyEnter)
 	st.wants("ada (01JB0000000000000000000ADA)", "#812, 4.1 ms after the commit", "websocket from 127.0.0.1:50001")
 	st.type_("c")
-	encoded := strings.TrimSuffix(strings.TrimPrefix(st.said.String(), "\x1b]52;c;"), "\x07")
+	encoded := strings.TrimSuffix(strings.TrimPrefix(st.sequences.String(), "\x1b]52;c;"), "\x07")
 	if copied, err := base64.StdEncoding.DecodeString(encoded); err != nil || !strings.Contains(string(copied), `"userId": "01JB0000000000000000000ADA"`) {
 		t.Errorf("copied %q: %v", copied, err)
 	}

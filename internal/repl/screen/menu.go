@@ -57,9 +57,9 @@ func (s *screen) complete(by int) tea.Cmd {
 // replayKeys presses the keys that were queued, up to the next that has to wait.
 func (s *screen) replayKeys() tea.Cmd {
 	var cmds []tea.Cmd
-	for len(s.heldKeys) > 0 && !s.completing {
-		next := s.heldKeys[0]
-		s.heldKeys = s.heldKeys[1:]
+	for len(s.queuedKeys) > 0 && !s.completing {
+		next := s.queuedKeys[0]
+		s.queuedKeys = s.queuedKeys[1:]
 		cmds = append(cmds, s.press(next))
 	}
 	return tea.Batch(cmds...)

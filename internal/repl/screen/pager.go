@@ -123,9 +123,9 @@ func (p *pager) press(k *keyMap, msg tea.KeyMsg) (left bool) {
 		p.top = len(p.lines)
 	case key.Matches(msg, k.filter):
 		p.typing, p.find = true, ""
-	case key.Matches(msg, k.again):
+	case key.Matches(msg, k.nextMatch):
 		p.findFrom(p.top+1, 1)
-	case key.Matches(msg, k.againBack):
+	case key.Matches(msg, k.previousMatch):
 		p.findFrom(p.top-1, -1)
 	case key.Matches(msg, k.leavePager), key.Matches(msg, k.help), key.Matches(msg, k.quit):
 		return true

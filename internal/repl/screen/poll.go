@@ -17,8 +17,8 @@ func (s *screen) poll() tea.Cmd {
 	return s.ask()
 }
 
-// patienceToAsk is how long an answer is waited for.
-const patienceToAsk = 30 * time.Second
+// pollTimeout is how long an answer is waited for.
+const pollTimeout = 30 * time.Second
 
 func (s *screen) ask() tea.Cmd {
 	view, number, remote := s.live.View, s.polls, s.remote
@@ -26,7 +26,7 @@ func (s *screen) ask() tea.Cmd {
 		return nil
 	}
 	return func() tea.Msg {
-		ctx, cancel := context.WithTimeout(context.Background(), patienceToAsk)
+		ctx, cancel := context.WithTimeout(context.Background(), pollTimeout)
 		defer cancel()
 		begun, msg := time.Now(), live.PolledMsg{View: view, Number: number}
 		req := wire.ControlRequest{Do: view.Request()}
@@ -54,7 +54,7 @@ func (s *screen) count() tea.Cmd {
 	s.counting = true
 	remote := s.remote
 	return tea.Tick(pollEvery, func(time.Time) tea.Msg {
-		ctx, cancel := context.WithTimeout(context.Background(), patienceToAsk)
+		ctx, cancel := context.WithTimeout(context.Background(), pollTimeout)
 		defer cancel()
 		var msg connectedMsg
 		if err := remote.Do(ctx, wire.ControlRequest{Do: wire.DoConnections}, &msg); err != nil {

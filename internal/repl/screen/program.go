@@ -106,7 +106,7 @@ func Run(ctx context.Context, o Options, client *control.Client) (exit int) {
 	s.remote, s.tty = p.reconnector, newTTY(o.Output)
 	s.tty.guard()
 	defer s.tty.release()
-	g := &guard{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
+	g := &recoverer{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
 	p.tea = tea.NewProgram(g, tea.WithInput(o.Input), tea.WithOutput(s.tty),
 		tea.WithAltScreen(), tea.WithFPS(30), tea.WithoutSignalHandler())
 
@@ -228,16 +228,16 @@ func (p *program) evaluate(ctx context.Context, client *control.Client) {
 	}
 }
 
-// A guard is the screen as bubbletea runs it. It turns a panic into an orderly
+// A recoverer is the screen as bubbletea runs it. It turns a panic into an orderly
 // end, after which the terminal is restored and the error is shown.
-type guard struct {
+type recoverer struct {
 	screen *screen
 	quit   func()
 }
 
-func (g *guard) Init() tea.Cmd { return nil }
+func (g *recoverer) Init() tea.Cmd { return nil }
 
-func (g *guard) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
+func (g *recoverer) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			g.screen.err = show.NewCrash(cause)
@@ -247,7 +247,7 @@ func (g *guard) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	return g, g.screen.update(msg)
 }
 
-func (g *guard) View() (view string) {
+func (g *recoverer) View() (view string) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			view = ""

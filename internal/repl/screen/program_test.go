@@ -10,13 +10,13 @@ import (
 )
 
 func TestGuardEndsInGoodOrder(t *testing.T) {
-	for name, provoke := range map[string]func(g *guard){
-		"update": func(g *guard) {
+	for name, provoke := range map[string]func(g *recoverer){
+		"update": func(g *recoverer) {
 			if _, cmd := g.Update(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("x")}); cmd == nil {
 				t.Error("a panic in Update does not quit")
 			}
 		},
-		"view": func(g *guard) {
+		"view": func(g *recoverer) {
 			g.screen.history = nil
 			g.screen.transcript.entries = []*entry{nil}
 			if got := g.View(); got != "" {
@@ -27,7 +27,7 @@ func TestGuardEndsInGoodOrder(t *testing.T) {
 		st := newStage(t, 80, 24, Options{})
 		st.screen.o.OnMsg = func(any) { panic("asked to") }
 		quits := 0
-		g := &guard{screen: st.screen, quit: func() { quits++ }}
+		g := &recoverer{screen: st.screen, quit: func() { quits++ }}
 		provoke(g)
 		if g.screen.err == nil || name == "view" && quits != 1 {
 			t.Errorf("%s: error %v, %d quits", name, g.screen.err, quits)

@@ -61,7 +61,7 @@ type screen struct {
 	search     *search   // in the history
 	question   *question // that waits for an answer
 
-	heldKeys   []tea.KeyMsg // pressed while a completion is on its way
+	queuedKeys []tea.KeyMsg // pressed while a completion is on its way
 	busy       bool         // a job is under way
 	running    bool         // and it runs code
 	slow       bool         // and has for a while

@@ -31,14 +31,14 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // A stage is a screen whose jobs are done at once, by an evaluator on a
 // fakeApp, so that a test needs no other goroutine.
 type stage struct {
-	t      testing.TB
-	app    *fakeapp.App
-	e      *script.Evaluator
-	screen *screen
-	jobs   chan job
-	quit   bool
-	at     time.Time    // for the live pane
-	said   bytes.Buffer // past the screen
+	t         testing.TB
+	app       *fakeapp.App
+	e         *script.Evaluator
+	screen    *screen
+	jobs      chan job
+	quit      bool
+	at        time.Time    // for the live pane
+	sequences bytes.Buffer // past the screen
 }
 
 func newStage(t testing.TB, width, height int, o Options) *stage {
@@ -51,7 +51,7 @@ func newStage(t testing.TB, width, height int, o Options) *stage {
 	st := &stage{t: t, app: app, e: script.New(client.Hello(), client, script.Options{}), jobs: make(chan job, 1), at: fakeapp.Time(0).Add(time.Hour)}
 	st.screen = newScreen(o, st.app.Hello(), theme("none"), st.jobs)
 	st.screen.live.Now = func() time.Time { return st.at }
-	st.screen.tty.out = &st.said
+	st.screen.tty.out = &st.sequences
 	st.e.Preview = shownRecords
 	st.e.Print = func(values []show.Value) { st.send(printedMsg{values}) }
 	st.send(tea.WindowSizeMsg{Width: width, Height: height})
