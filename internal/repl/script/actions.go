@@ -19,7 +19,7 @@ import (
 func (a *actor) act(route *wire.Route, call goja.FunctionCall) goja.Value {
 	e, in := a.e, call.Argument(0)
 	if first, isRecord := in.(*goja.Object); isRecord && e.recordModel(first) == nil || goja.IsUndefined(in) {
-		return a.made(route, a.send(route, e.input(route, in)))
+		return a.result(route, a.send(route, e.input(route, in)))
 	}
 	params := pathParams.FindAllStringSubmatch(route.Path, -1)
 	if len(params) != 1 {
@@ -36,7 +36,7 @@ func (a *actor) act(route *wire.Route, call goja.FunctionCall) goja.Value {
 		id = record.Get("id")
 	}
 	e.setProperty(merged, params[0][1], id)
-	return a.made(route, a.send(route, e.input(route, merged)))
+	return a.result(route, a.send(route, e.input(route, merged)))
 }
 
 var pathParams = regexp.MustCompile(`\{(\w+)(?:\.\.\.)?\}`)
@@ -83,8 +83,8 @@ func (a *actor) request(method, path string, in json.RawMessage) (called wire.Ca
 	return called
 }
 
-// made is what an action answered: a record, where it is one of a model.
-func (a *actor) made(route *wire.Route, called wire.Called) goja.Value {
+// result is what an action answered: a record, where it is one of a model.
+func (a *actor) result(route *wire.Route, called wire.Called) goja.Value {
 	if called.Error != nil {
 		a.e.throw((*control.RemoteError)(called.Error))
 	}

@@ -37,8 +37,8 @@ func (m *model) unknownField(name string) *show.Failure {
 	return &show.Failure{Title: "unknown field", Message: m.name + " has no field " + term.Clean(name), Hint: m.suggestField(name), Word: name}
 }
 
-// unread says why a record has no such member, nil where it may lack it.
-func (m *model) unread(name string) *show.Failure {
+// missingMember says why a record has no such member, nil where it may lack it.
+func (m *model) missingMember(name string) *show.Failure {
 	f := m.field(name)
 	switch {
 	case f == nil:

@@ -27,11 +27,11 @@ func (m *model) checkWhere(where show.Value) {
 }
 
 // checkOperators throws at what cannot be asked of a field.
-func (m *model) checkOperators(f wire.FieldInfo, asked show.Value) {
-	if asked.Kind != show.Object {
+func (m *model) checkOperators(f wire.FieldInfo, test show.Value) {
+	if test.Kind != show.Object {
 		return
 	}
-	for _, operator := range asked.Fields {
+	for _, operator := range test.Fields {
 		if operator.Name == "not" {
 			m.checkOperators(f, operator.Value)
 		} else if known := operatorsOf(f.Type); !slices.Contains(known, operator.Name) {

@@ -265,7 +265,7 @@ func (e *Evaluator) property(s subject, name string) subject {
 		return subject{}
 	}
 	var found subject
-	if e.guard(func() { found = e.classify(object.Get(name)) }) != nil {
+	if e.catch(func() { found = e.classify(object.Get(name)) }) != nil {
 		return subject{} // a getter that throws has nothing to offer
 	}
 	return found
@@ -291,7 +291,7 @@ func (r *completer) members(s subject) []string {
 // properties are the names of v and its prototypes, its own first.
 func (e *Evaluator) properties(v goja.Value) []string {
 	var names []string
-	_ = e.guard(func() { // what was found before it threw is still there
+	_ = e.catch(func() { // what was found before it threw is still there
 		for object := v.ToObject(e.vm); object != nil; object = object.Prototype() {
 			own := object.GetOwnPropertyNames()
 			sort.Strings(own)

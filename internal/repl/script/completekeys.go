@@ -95,8 +95,8 @@ func (r *completer) argumentKeys(object int) []string {
 	if m == nil {
 		return nil
 	}
-	given := []string{"id", "createdAt", "updatedAt"} // by the application
-	return keyed(slices.DeleteFunc(m.fieldNames(), func(name string) bool { return slices.Contains(given, name) }))
+	automatic := []string{"id", "createdAt", "updatedAt"} // by the application
+	return keyed(slices.DeleteFunc(m.fieldNames(), func(name string) bool { return slices.Contains(automatic, name) }))
 }
 
 // callOf is where the call of a method begins that is given an object, or -1.

@@ -68,7 +68,7 @@ type Options struct {
 // sends requests through r.
 func New(hello wire.ControlHello, r control.Remote, o Options) *Evaluator {
 	e := &Evaluator{vm: goja.New(), Remote: r, Options: o, Print: func([]show.Value) {}, ctx: context.Background(),
-		known: map[*goja.Object]*model{}, textSymbol: goja.NewSymbol("told")}
+		known: map[*goja.Object]*model{}, textSymbol: goja.NewSymbol("text")}
 	e.vm.SetMaxCallStackSize(maxCallDepth)
 	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
 	e.plainObject = e.vm.NewObject().Prototype()
@@ -116,7 +116,7 @@ func (e *Evaluator) Run(ctx context.Context, src Source, emit func(show.Value)) 
 func (e *Evaluator) statement(s compiled, emit func(show.Value)) error {
 	result, err := e.vm.RunProgram(s.program)
 	if err == nil && s.awaits {
-		result, err = e.settled(result)
+		result, err = e.awaitPromise(result)
 	}
 	if err == nil && s.then != nil {
 		if err = e.vm.Set(awaitedName, result); err == nil {
@@ -129,7 +129,7 @@ func (e *Evaluator) statement(s compiled, emit func(show.Value)) error {
 	}
 	if isPromise(result) {
 		if promise := result.Export().(*goja.Promise); promise.State() == goja.PromiseStateRejected {
-			return e.guard(func() { panic(promise.Result()) })
+			return e.catch(func() { panic(promise.Result()) })
 		}
 	}
 	if goja.IsUndefined(result) {
@@ -139,7 +139,7 @@ func (e *Evaluator) statement(s compiled, emit func(show.Value)) error {
 		return nil
 	}
 	var shown show.Value
-	if err := e.guard(func() { shown = e.show(result) }); err != nil {
+	if err := e.catch(func() { shown = e.show(result) }); err != nil {
 		return err
 	}
 	if err := e.vm.Set("_", result); err != nil {
@@ -149,15 +149,15 @@ func (e *Evaluator) statement(s compiled, emit func(show.Value)) error {
 	return nil
 }
 
-// settled is what a promise has come to. All there is to wait for has been waited
+// awaitPromise is what a promise has come to. All there is to wait for has been waited
 // for by then.
-func (e *Evaluator) settled(result goja.Value) (goja.Value, error) {
+func (e *Evaluator) awaitPromise(result goja.Value) (goja.Value, error) {
 	promise, ok := result.Export().(*goja.Promise)
 	switch {
 	case !ok:
 		return result, nil
 	case promise.State() == goja.PromiseStateRejected:
-		return nil, e.guard(func() { panic(promise.Result()) })
+		return nil, e.catch(func() { panic(promise.Result()) })
 	case promise.State() == goja.PromiseStatePending:
 		return nil, &show.Failure{Message: "this promise is never kept: nothing here runs later"}
 	}
@@ -209,8 +209,8 @@ func (e *Evaluator) interruptible(ctx context.Context) (release func()) {
 	}
 }
 
-// guard runs fn, which may throw into the engine, and returns what it threw.
-func (e *Evaluator) guard(fn func()) (err error) {
+// catch runs fn, which may throw into the engine, and returns what it threw.
+func (e *Evaluator) catch(fn func()) (err error) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
 			var interrupted *goja.InterruptedError

@@ -134,7 +134,7 @@ func (e *Evaluator) within(do func(tx uint64) (kept bool)) {
 	defer func() {
 		if e.tx = 0; !kept {
 			e.rollback(tx)
-			e.sandbox.forget(began)
+			e.sandbox.truncate(began)
 		}
 	}()
 	kept = do(tx)

@@ -82,9 +82,9 @@ func (e *Evaluator) modelNames() []string {
 // prose wraps text that is to be read, not quoted.
 func (e *Evaluator) prose(text string) goja.Value {
 	object := e.withText(e.vm.CreateObject(e.proseProto), text)
-	say := func(goja.FunctionCall) goja.Value { return e.vm.ToValue(text) }
-	e.defineHidden(object, "toString", say)
-	e.defineHidden(object, "toJSON", say)
+	toText := func(goja.FunctionCall) goja.Value { return e.vm.ToValue(text) }
+	e.defineHidden(object, "toString", toText)
+	e.defineHidden(object, "toJSON", toText)
 	return object
 }
 

@@ -58,7 +58,7 @@ func (e *Evaluator) newModel(name string, info *wire.ModelInfo, at *uint64) *mod
 		return &show.Failure{Title: "TypeError", Message: m.name + " has no method " + term.Clean(unknown),
 			Hint: orHelp(show.DidYouMean(unknown, slices.Concat(modelMethods, arrayMethods)), m.name)}
 	})
-	m.record = e.strictObject(m.unread)
+	m.record = e.strictObject(m.missingMember)
 	m.define()
 	e.known[m.object], e.known[m.record] = m, m
 	return m
@@ -76,15 +76,15 @@ func (e *Evaluator) modelsAt(at *uint64) []*model {
 	if at == nil {
 		return e.models
 	}
-	past, known := e.modelsBySeq[*at]
+	models, known := e.modelsBySeq[*at]
 	if !known {
 		for _, m := range e.models {
-			past = append(past, e.newModel(m.name, m.info, at))
+			models = append(models, e.newModel(m.name, m.info, at))
 		}
-		e.relate(past)
-		e.modelsBySeq[*at] = past
+		e.relate(models)
+		e.modelsBySeq[*at] = models
 	}
-	return past
+	return models
 }
 
 func (e *Evaluator) modelNamed(name string) *model {

@@ -76,7 +76,7 @@ func (c *Condition) Holds(ctx context.Context, h *control.Replica) (bool, error)
 	vm.SetMaxCallStackSize(maxCallDepth)
 	stop := context.AfterFunc(ctx, func() { vm.Interrupt(context.Cause(ctx)) })
 	defer stop()
-	for name, look := range map[string]func() any{
+	for name, read := range map[string]func() any{
 		"count":   func() any { return h.Len() },
 		"records": func() any { return each(h.Records()) },
 		"first":   func() any { return endOf(h, 0) },
@@ -84,7 +84,7 @@ func (c *Condition) Holds(ctx context.Context, h *control.Replica) (bool, error)
 		"value":   func() any { return decode(h.Value) },
 		"seq":     func() any { return h.Seq },
 	} {
-		get := vm.ToValue(func(goja.FunctionCall) goja.Value { return vm.ToValue(look()) })
+		get := vm.ToValue(func(goja.FunctionCall) goja.Value { return vm.ToValue(read()) })
 		if err := vm.GlobalObject().DefineAccessorProperty(name, get, nil, goja.FLAG_TRUE, goja.FLAG_TRUE); err != nil {
 			return false, err
 		}

@@ -91,10 +91,10 @@ func (e *Evaluator) input(route *wire.Route, v goja.Value) json.RawMessage {
 	for i, known := range route.Inputs {
 		names[i] = known.Name
 	}
-	for _, given := range in.Fields {
-		if !slices.Contains(names, given.Name) {
-			e.throw(&show.Failure{Title: "unknown input", Message: route.Name + " takes no " + term.Clean(given.Name),
-				Hint: orThereIs(show.DidYouMean(given.Name, names), names), Word: given.Name})
+	for _, field := range in.Fields {
+		if !slices.Contains(names, field.Name) {
+			e.throw(&show.Failure{Title: "unknown input", Message: route.Name + " takes no " + term.Clean(field.Name),
+				Hint: orThereIs(show.DidYouMean(field.Name, names), names), Word: field.Name})
 		}
 	}
 	return show.AppendJSON(nil, in)

@@ -70,8 +70,8 @@ func (s *sandbox) written() int {
 	return len(s.journal)
 }
 
-// forget takes back what was noted after that.
-func (s *sandbox) forget(written int) {
+// truncate takes back what was noted after that.
+func (s *sandbox) truncate(written int) {
 	if s != nil {
 		s.journal = s.journal[:min(written, len(s.journal))]
 	}
