@@ -88,7 +88,7 @@ func (h *activity) line(f show.Formatter) string {
 		tail += term.Paint(f.Styles.Good, " ✓ ") + term.Paint(f.Styles.Dim, strconv.Itoa(n))
 	}
 	head := commitHead(f, h.commit, true)
-	if by := " " + term.Paint(f.Styles.Dim, maker(h.commit.By)); term.Width(head)+term.Width(by)+term.Width(tail)+2 <= f.Width {
+	if by := " " + term.Paint(f.Styles.Dim, authorOf(h.commit.By)); term.Width(head)+term.Width(by)+term.Width(tail)+2 <= f.Width {
 		head += " " + by
 	}
 	room := f.Width - term.Width(tail) - 2
@@ -97,7 +97,7 @@ func (h *activity) line(f show.Formatter) string {
 
 // whole is a commit with what it changed and whom it reached.
 func (h *activity) whole(f show.Formatter) []string {
-	head, by := commitHead(f, h.commit, false), maker(h.commit.By)
+	head, by := commitHead(f, h.commit, false), authorOf(h.commit.By)
 	reached := "→ " + reachedOf(h.commit)
 	if h.commit.ReachedAll > 0 {
 		reached += " in " + show.Duration(h.commit.Micros)
@@ -126,8 +126,8 @@ func beside(f show.Formatter, line, text string) (string, bool) {
 	return line + term.PadLeft("", room) + term.Paint(f.Styles.Dim, text), true
 }
 
-// maker is who made a commit: an action's user first.
-func maker(by string) string {
+// authorOf is who made a commit: an action's user first.
+func authorOf(by string) string {
 	if at := strings.LastIndex(by, " by "); at > 0 {
 		by = by[at+len(" by "):] + " · " + by[:at]
 	}

@@ -15,7 +15,7 @@ func (h *activity) detail(f show.Formatter) []string {
 	if c == nil {
 		return f.Wrapped(f.Styles.Plain, term.Clean(h.note))
 	}
-	facts := []fact{{"by", maker(c.By)}, {"reached", reachedOf(c)}}
+	facts := []fact{{"by", authorOf(c.By)}, {"reached", reachedOf(c)}}
 	if c.ReachedAll > 0 {
 		facts = append(facts, fact{"sent", "in " + show.Duration(c.Micros)}, fact{"applied", h.confirmed()})
 	}
@@ -52,10 +52,10 @@ func (h *activity) confirmed() string {
 // allValues are the fields of a change: of an update before and after, of others
 // those that hold something.
 func allValues(f show.Formatter, c wire.ChangeInfo) []string {
-	named := map[string]bool{}
+	withValue := map[string]bool{}
 	longest := 0
 	for _, v := range c.Values {
-		named[v.Name] = true
+		withValue[v.Name] = true
 		longest = max(longest, term.Width(term.Clean(v.Name)))
 	}
 	longest = min(longest, f.Width/3)
@@ -71,7 +71,7 @@ func allValues(f show.Formatter, c wire.ChangeInfo) []string {
 		}
 	}
 	for _, name := range c.Fields {
-		if !named[name] && len(c.Values) < len(c.Fields) {
+		if !withValue[name] && len(c.Values) < len(c.Fields) {
 			lines = append(lines, term.Paint(f.Styles.Dim, term.Pad(term.Clean(name), longest)+show.Indent+"private"))
 		}
 	}

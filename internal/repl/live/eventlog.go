@@ -106,13 +106,13 @@ func (l *EventLog) lines(event wire.ControlEvent) []string {
 func (l *EventLog) commit(c *wire.CommitEvent) []string {
 	what := show.Counted(changesOf(c), "change")
 	if len(c.Changes) == 1 {
-		what = spoken(c.Changes[0])
+		what = changeInWords(c.Changes[0])
 	}
 	reached := "it reached nobody"
 	if c.ReachedAll > 0 {
 		reached = "it reached " + reachedOf(c) + " in " + show.Duration(c.Micros)
 	}
-	lines := []string{fmt.Sprintf("Commit %d by %s: %s; %s.", c.Seq, maker(c.By), what, reached)}
+	lines := []string{fmt.Sprintf("Commit %d by %s: %s; %s.", c.Seq, authorOf(c.By), what, reached)}
 	for _, reach := range c.Reached {
 		l.users[reach.Connection] = term.Clean(reach.User)
 		lines = append(lines, fmt.Sprintf("  %s, %s: %s.", term.Clean(reach.User), term.Clean(reach.Cursor), (&activity{}).outcome(show.Formatter{}, reach)))
@@ -120,8 +120,8 @@ func (l *EventLog) commit(c *wire.CommitEvent) []string {
 	return lines
 }
 
-// spoken is a change in words.
-func spoken(c wire.ChangeInfo) string {
+// changeInWords is a change in words.
+func changeInWords(c wire.ChangeInfo) string {
 	text := term.Clean(c.Op) + " " + term.Clean(c.Model) + " " + show.ShortID(c.ID)
 	if c.Label != "" {
 		text += " " + show.Quoted(c.Label)

@@ -47,16 +47,16 @@ type Pane struct {
 	views [Views]Listing
 	grids [Views]*grid
 
-	bySeq   map[uint64]*activity
-	pending []Row             // commits that are shown with the next turn, while there are many
-	users   map[uint64]string // of the open connections
-	Count   int               // of the open connections
-	Seq     uint64
-	rows    uint64 // how many there ever were
-	rate    rateMeter
-	told    int       // commits told one by one, in this turn and the last
-	asked   time.Time // when what is shown was asked for
-	failed  error
+	bySeq    map[uint64]*activity
+	pending  []Row             // commits that are shown with the next turn, while there are many
+	users    map[uint64]string // of the open connections
+	Count    int               // of the open connections
+	Seq      uint64
+	rows     uint64 // how many there ever were
+	rate     rateMeter
+	told     int       // commits told one by one, in this turn and the last
+	polledAt time.Time // when what is shown was asked for
+	failed   error
 }
 
 // NewPane returns an empty pane that shows commits.
@@ -187,10 +187,10 @@ const StaleAfter = 4 * time.Second
 
 // Age is how long ago what is shown was asked for; 0 where events bring it.
 func (p *Pane) Age() time.Duration {
-	if p.View.Request() == "" || p.asked.IsZero() {
+	if p.View.Request() == "" || p.polledAt.IsZero() {
 		return 0
 	}
-	return p.Now().Sub(p.asked)
+	return p.Now().Sub(p.polledAt)
 }
 
 // load says what the many commits are.
@@ -262,12 +262,12 @@ func (p *Pane) Update(msg PolledMsg) {
 	if p.failed = msg.Err; msg.Err != nil {
 		return
 	}
-	p.asked = p.Now()
+	p.polledAt = p.Now()
 	l, g := &p.views[msg.View], p.grids[msg.View]
 	l.rows = nil
 	for _, c := range msg.Connections {
 		p.users[c.ID] = c.User
-		r := &connectionRow{ConnectionInfo: c, seq: p.Seq, at: p.asked, grid: g}
+		r := &connectionRow{ConnectionInfo: c, seq: p.Seq, at: p.polledAt, grid: g}
 		g.measure(r.cells(&term.Styles{}))
 		l.rows = append(l.rows, r)
 	}
