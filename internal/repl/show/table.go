@@ -53,9 +53,9 @@ func (f Formatter) Table(v Value) []string {
 	if f.upright(all, hidden) {
 		return f.blocks(v)
 	}
-	lines := []string{joined(columns, func(c column) (string, lipgloss.Style) { return term.Cut(term.Clean(c.name), c.width), f.Styles.Dim })}
+	lines := []string{joinCells(columns, func(c column) (string, lipgloss.Style) { return term.Cut(term.Clean(c.name), c.width), f.Styles.Dim })}
 	for i := range v.Items {
-		lines = append(lines, joined(columns, func(c column) (string, lipgloss.Style) {
+		lines = append(lines, joinCells(columns, func(c column) (string, lipgloss.Style) {
 			style := f.styleOf(c.cells[i])
 			if c.cells[i].Kind == String && c.cells[i].Text != "" && !c.id {
 				style = f.Styles.Plain
@@ -103,8 +103,8 @@ func nameOfRows(rows []Value) string {
 	return "items"
 }
 
-// joined joins the cells of a line, numbers to the right of their columns.
-func joined(columns []column, cell func(column) (string, lipgloss.Style)) string {
+// joinCells joins the cells of a line, numbers to the right of their columns.
+func joinCells(columns []column, cell func(column) (string, lipgloss.Style)) string {
 	line := ""
 	for i, c := range columns {
 		text, style := cell(c)
