@@ -130,7 +130,7 @@ func (c *lineConsole) expressions(ctx context.Context) error {
 		if len(c.o.Expr) > 1 {
 			name = fmt.Sprintf("-e %d", i+1)
 		}
-		if err := c.whole(ctx, script.Source{Name: name, Text: text}); err != nil {
+		if err := c.runWhole(ctx, script.Source{Name: name, Text: text}); err != nil {
 			return err
 		}
 	}
@@ -145,11 +145,11 @@ func (c *lineConsole) script(ctx context.Context) error {
 	if len(text) > longestStatement {
 		return fmt.Errorf("%s is larger than %d MiB", c.o.ScriptName, longestStatement>>20)
 	}
-	return c.whole(ctx, script.Source{Name: c.o.ScriptName, Text: string(text)})
+	return c.runWhole(ctx, script.Source{Name: c.o.ScriptName, Text: string(text)})
 }
 
-// whole evaluates a source that nothing follows.
-func (c *lineConsole) whole(ctx context.Context, src script.Source) error {
+// runWhole evaluates a source that nothing follows.
+func (c *lineConsole) runWhole(ctx context.Context, src script.Source) error {
 	err := c.run(ctx, src)
 	if errors.Is(err, script.ErrIncomplete) {
 		return src.IncompleteFailure()
@@ -170,7 +170,7 @@ func (c *lineConsole) pipe(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := c.whole(ctx, src); err != nil {
+		if err := c.runWhole(ctx, src); err != nil {
 			return err
 		}
 	}
@@ -185,9 +185,9 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	defer events.End()
 	shows := terminal(c.o.Output) && !c.o.JSON
 	if shows {
-		r.prompt = c.invite
+		r.prompt = c.showPrompt
 		c.e.Confirm = func(ctx context.Context, what string) bool {
-			return c.confirmed(ctx, r, what)
+			return c.confirm(ctx, r, what)
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -222,7 +222,7 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 			}
 			continue
 		}
-		if err := c.whole(ctx, src); err != nil {
+		if err := c.runWhole(ctx, src); err != nil {
 			c.fail(err)
 			var fault *show.Crash
 			if ctx.Err() != nil || errors.As(err, &fault) || errors.Is(err, errStuck) {
@@ -232,8 +232,8 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	}
 }
 
-// invite asks for a line.
-func (c *lineConsole) invite(more bool) {
+// showPrompt asks for a line.
+func (c *lineConsole) showPrompt(more bool) {
 	name := promptOf(c.e.Hello)
 	if more {
 		fmt.Fprint(c.o.Output, term.Pad("", term.Width(name)-1)+"… ")
@@ -251,8 +251,8 @@ func promptOf(hello wire.ControlHello) string {
 	return term.Clean(hello.App)
 }
 
-// confirmed asks the person at the prompt, whose next line is the answer.
-func (c *lineConsole) confirmed(ctx context.Context, r *statementReader, what string) bool {
+// confirm asks the person at the prompt, whose next line is the answer.
+func (c *lineConsole) confirm(ctx context.Context, r *statementReader, what string) bool {
 	fmt.Fprint(c.o.Output, script.QuestionText(what)+" ")
 	answer, err := r.line(ctx)
 	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")

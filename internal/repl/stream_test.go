@@ -221,13 +221,13 @@ func TestStreamsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for held := (control.Replica{}); held.At == ""; { // a hello comes first
+	for replica := (control.Replica{}); replica.At == ""; { // a hello comes first
 		frames, err := s.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, frame := range frames {
-			if _, err := held.Apply(frame); err != nil {
+			if _, err := replica.Apply(frame); err != nil {
 				t.Fatal(err)
 			}
 		}

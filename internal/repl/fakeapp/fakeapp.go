@@ -494,8 +494,8 @@ func filter(records []row, where json.RawMessage) []row {
 func holds(r row, conditions map[string]any) bool {
 	for name, want := range conditions {
 		if name == "and" {
-			for _, part := range want.([]any) {
-				if !holds(r, part.(map[string]any)) {
+			for _, condition := range want.([]any) {
+				if !holds(r, condition.(map[string]any)) {
 					return false
 				}
 			}
