@@ -181,7 +181,7 @@ func TestGoldenFramesOfIncludedRecords(t *testing.T) {
 	f.open("answer_include")
 	f.holds("01JD")
 	if !slices.Equal(f.steps, []string{"current"}) {
-		t.Errorf("what is held already takes steps: %v", f.steps)
+		t.Errorf("records that are already there take steps: %v", f.steps)
 	}
 	if !slices.Equal(clone.IDs(), []string{"01JA"}) || !slices.Equal(clone.Included("users"), []string{"01J5"}) {
 		t.Errorf("the copy has followed: %v, %v", clone.IDs(), clone.included)
@@ -236,17 +236,17 @@ func TestAnAnswerAfterAResync(t *testing.T) {
 
 func TestWhatDoesNotFitIsAnError(t *testing.T) {
 	for delta, want := range map[string]string{
-		`{"leave":["x"]}`:                                            "x leaves and is not held",
-		`{"enter":[{"id":"a"}]}`:                                     "a enters and is held",
+		`{"leave":["x"]}`:                                            "x leaves but is not there",
+		`{"enter":[{"id":"a"}]}`:                                     "a enters but is already there",
 		`{"enter":[{"id":"x"}]}`:                                     "x enters without a record",
-		`{"enter":[{"id":"n","after":"x"}]}`:                         "n stands after x, which is not held",
-		`{"change":[{"id":"n"}]}`:                                    "n changes and is not held",
-		`{"change":[{"id":"a","after":"a"}]}`:                        "a stands after a, which is not held",
-		`{"then":[{"leave":["x"]}]}`:                                 "x leaves and is not held",
-		`{"include":{"users":{"leave":["x"]}}}`:                      "the included x leaves and is not held",
-		`{"include":{"users":{"enter":[{"id":"u"}]}}}`:               "the included u: enter, held is true, in the frame is true",
-		`{"include":{"users":{"change":[{"id":"x"}]}}}`:              "the included x: change, held is false, in the frame is false",
-		`{"include":{"users":{"then":[{"leave":["x"]}]}}}`:           "the included x leaves and is not held",
+		`{"enter":[{"id":"n","after":"x"}]}`:                         "n is placed after x, which is not there",
+		`{"change":[{"id":"n"}]}`:                                    "n changes but is not there",
+		`{"change":[{"id":"a","after":"a"}]}`:                        "a is placed after a, which is not there",
+		`{"then":[{"leave":["x"]}]}`:                                 "x leaves but is not there",
+		`{"include":{"users":{"leave":["x"]}}}`:                      "the included x leaves but is not there",
+		`{"include":{"users":{"enter":[{"id":"u"}]}}}`:               "the included u: enter, present is true, in the frame is true",
+		`{"include":{"users":{"change":[{"id":"x"}]}}}`:              "the included x: change, present is false, in the frame is false",
+		`{"include":{"users":{"then":[{"leave":["x"]}]}}}`:           "the included x leaves but is not there",
 		`{"leave":["a"],"enter":[{"id":"n"}],"change":[{"id":"b"}]}`: "",
 	} {
 		r := Replica{}
