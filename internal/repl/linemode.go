@@ -20,12 +20,12 @@ import (
 )
 
 // A lineConsole evaluates JavaScript from arguments, a file, a pipe or a plain
-// terminal, and writes lines.
+// terminal, and writes its results as lines.
 type lineConsole struct {
 	e           *script.Evaluator
 	o           Options
 	client      *control.Client
-	reconnector *control.Reconnector // nil: the console ends with the application
+	reconnector *control.Reconnector // nil if the console ends with the application
 	out         show.Formatter
 	err         show.Formatter
 	interrupt   chan os.Signal
@@ -57,12 +57,12 @@ func runLines(ctx context.Context, o Options, client *control.Client) (exit int)
 	return 0
 }
 
-// errStuck says that code went on after it was stopped: it is in a call of the
-// engine that nothing interrupts, and the evaluator is lost with it.
+// errStuck reports that code kept running after it was stopped: it is in a call of the
+// engine that cannot be interrupted, and the evaluator cannot be used again.
 var errStuck = errors.New("the code does not stop")
 
-// run evaluates src and writes its results, until it ends, ctx is done, an
-// interrupt comes, or nobody takes the results any more.
+// run evaluates src and writes its results. It returns when src ends, ctx is done, an
+// interrupt arrives, or a result cannot be written.
 func (c *lineConsole) run(ctx context.Context, src script.Source) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -94,7 +94,7 @@ func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFu
 	}
 	c.e.Print = func(values []show.Value) {
 		w, f := c.o.Output, c.out
-		if c.o.JSON { // which are the results alone
+		if c.o.JSON { // the output contains only results
 			w, f = c.o.Err, c.err
 		}
 		write(w, []byte(strings.Join(f.Printed(values), "\n")+"\n"))
@@ -148,7 +148,7 @@ func (c *lineConsole) script(ctx context.Context) error {
 	return c.runWhole(ctx, script.Source{Name: c.o.ScriptName, Text: string(text)})
 }
 
-// runWhole evaluates a source that nothing follows.
+// runWhole evaluates a source that is complete: no more input can follow it.
 func (c *lineConsole) runWhole(ctx context.Context, src script.Source) error {
 	err := c.run(ctx, src)
 	if errors.Is(err, script.ErrIncomplete) {
@@ -176,8 +176,8 @@ func (c *lineConsole) pipe(ctx context.Context) error {
 	}
 }
 
-// prompt is the console of a terminal that can only show lines. It outlives the
-// application: what is asked while that is being rebuilt waits for it.
+// prompt runs the console of a terminal that can only show lines. It outlives the
+// application: requests wait while the application is rebuilt.
 func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	r, stop := newStatementReader(c.o.Input, "", c.interrupt)
 	defer stop()
@@ -209,7 +209,7 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 		case errors.Is(err, io.EOF):
 			return 0
 		case errors.Is(err, script.ErrInterrupted):
-			fmt.Fprintln(c.o.Err, "\nCtrl-D or exit leaves")
+			fmt.Fprintln(c.o.Err, "\nPress Ctrl-D or type exit to leave")
 			continue
 		case err != nil:
 			c.fail(err)
@@ -232,7 +232,8 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	}
 }
 
-// showPrompt asks for a line.
+// showPrompt writes the prompt for a line; more is set if the line continues a
+// statement.
 func (c *lineConsole) showPrompt(more bool) {
 	name := promptOf(c.e.Hello)
 	if more {
@@ -242,8 +243,8 @@ func (c *lineConsole) showPrompt(more bool) {
 	fmt.Fprint(c.o.Output, term.Paint(c.out.Styles.InEnv(c.e.Hello.Env).Prompt, name+">")+" ")
 }
 
-// promptOf is what stands before the code: the application's name, and where it is
-// dangerous that it is so.
+// promptOf returns the text before the code: the application's name, and a warning if
+// it runs in production.
 func promptOf(hello wire.ControlHello) string {
 	if hello.Env == "production" {
 		return term.Clean(hello.App) + " production"
@@ -251,7 +252,7 @@ func promptOf(hello wire.ControlHello) string {
 	return term.Clean(hello.App)
 }
 
-// confirm asks the person at the prompt, whose next line is the answer.
+// confirm asks the person at the prompt; the next line is the answer.
 func (c *lineConsole) confirm(ctx context.Context, r *statementReader, what string) bool {
 	fmt.Fprint(c.o.Output, script.QuestionText(what)+" ")
 	answer, err := r.line(ctx)

@@ -62,7 +62,7 @@ id                          title  body  published  likes  createdAt            
 		{"a script", Options{ScriptName: "seed.js", Script: strings.NewReader("User\n  .where({name: 'x'})\n  .count()\nif (false) { 1 }\nelse { 2 }\n")}, 0, "0\n2\n", ""},
 		{"a failing script", Options{ScriptName: "seed.js", Script: strings.NewReader("let a = {}\n\n  a.b.c()\n")}, 1, "",
 			"seed.js:3:5: TypeError: Cannot read property 'c' of undefined or null\n    a.b.c()\n      ^\n"},
-		{"both", Options{Expr: []string{"1"}, Script: strings.NewReader("2")}, 2, "", "error: a script and expressions exclude each other\n"},
+		{"both", Options{Expr: []string{"1"}, Script: strings.NewReader("2")}, 2, "", "error: a script and expressions cannot be combined\n"},
 		{"read only", Options{ReadOnly: true, Expr: []string{`Post.count(); Post.create({title: "x"})`}}, 1, "0\n",
 			"-e:1:26: read only: this console does not write\n  Post.count(); Post.create({title: \"x\"})\n                           ^\n  start it without --read-only\n"},
 	} {
