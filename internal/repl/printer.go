@@ -31,7 +31,7 @@ func NewPrinter(out io.Writer, hello wire.ControlHello, asJSON bool) *Printer {
 	return &Printer{out: out, json: asJSON, f: o.lineFormatter(out), models: hello.Models}
 }
 
-// Steps prints the steps, one to a line. The error is that of writing.
+// Steps prints the steps, one to a line. It fails if writing fails.
 func (p *Printer) Steps(steps []replica.Step) error {
 	var out bytes.Buffer
 	for _, step := range steps {
@@ -51,7 +51,7 @@ func (p *Printer) Steps(steps []replica.Step) error {
 	return nil
 }
 
-// All prints the records of a cursor, or its value. The error is that of writing.
+// All prints the records of a cursor, or its value. It fails if writing fails.
 func (p *Printer) All(h *control.Replica) error {
 	var lines []string
 	switch {

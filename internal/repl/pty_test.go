@@ -409,7 +409,7 @@ func TestAPlainPromptOutlivesTheApplication(t *testing.T) {
 	c.keys("Member.count() + kept\r")
 	b.start()
 	c.shows("42")
-	if !strings.Contains(c.errs(), "The application has gone away. What is asked waits for it.") {
+	if !strings.Contains(c.errs(), "The application has stopped. Requests wait until it is back.") {
 		t.Errorf("it says %s", c.errs())
 	}
 	c.keys("exit\r")
