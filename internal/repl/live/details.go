@@ -9,7 +9,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// detail is all that is known of a commit.
+// detail formats everything known about a commit.
 func (h *activity) detail(f show.Formatter) []string {
 	c := h.commit
 	if c == nil {
@@ -34,13 +34,14 @@ func (h *activity) detail(f show.Formatter) []string {
 	return lines
 }
 
-// confirmed says who has applied the commit, and when the last did.
+// confirmed describes how many clients have applied the commit, and when the last one
+// did.
 func (h *activity) confirmed() string {
 	if len(h.applied) == 0 {
 		if !h.commit.Asked {
-			return "the clients were not asked: there are too many at once"
+			return "not measured: too many commits at once"
 		}
-		return "nobody has said so yet"
+		return "no confirmation yet"
 	}
 	var last int64
 	for _, micros := range h.applied {
@@ -49,8 +50,8 @@ func (h *activity) confirmed() string {
 	return fmt.Sprintf("by %s of %s, the last after %s", show.Grouped(len(h.applied)), show.Grouped(h.commit.ReachedAll), show.Duration(last))
 }
 
-// allValues are the fields of a change: of an update before and after, of others
-// those that hold something.
+// allValues formats the fields of a change: before and after for an update, otherwise
+// the fields that have a value.
 func allValues(f show.Formatter, c wire.ChangeInfo) []string {
 	withValue := map[string]bool{}
 	longest := 0
@@ -78,10 +79,10 @@ func allValues(f show.Formatter, c wire.ChangeInfo) []string {
 	return lines
 }
 
-// A fact is a line of what is known of something.
+// A fact is a labeled line in the details of a row.
 type fact struct{ name, text string }
 
-// factLines are lines of names and texts; texts that are too long are wrapped.
+// factLines formats facts as labels and texts, wrapping long texts.
 func factLines(f show.Formatter, facts []fact) []string {
 	longest := 0
 	for _, one := range facts {

@@ -47,9 +47,9 @@ func TestWhatBecameOfACommit(t *testing.T) {
 		commit.Reached = append(commit.Reached, reach)
 	}
 	st.send(wire.ControlEvent{Commit: &commit})
-	st.wants("included 2", "not matched", "denied by Posts.Match", "outside its window", "same value", "closed, may not see it", "… 2 more")
+	st.wants("included 2", "not matched", "denied by Posts.Match", "outside its window", "same value", "closed, no longer allowed", "… 2 more")
 	st.press(tea.KeyF2, tea.KeyEnter)
-	st.wants("lost, starts anew", "newer", "the clients were not asked")
+	st.wants("lost, starts over", "newer", "not measured: too many")
 }
 
 func TestFollowAndFreeze(t *testing.T) {
@@ -109,7 +109,7 @@ func TestFilter(t *testing.T) {
 		st.press(tea.KeyBackspace)
 	}
 	st.type_("posts !829 nothing")
-	st.wants("Nothing here matches")
+	st.wants("No rows match")
 	for range len("nothing") {
 		st.press(tea.KeyBackspace)
 	}
@@ -143,7 +143,7 @@ func TestDetails(t *testing.T) {
 	st.type_("3")
 	st.polled(live.CursorsView)
 	st.press(tea.KeyEnter)
-	st.wants("posts by -createdAt limit 20", "2 connections: ada, visitor", "read again 3 times", "51.3 ms since a console watches, 1.2 µs each")
+	st.wants("posts by -createdAt limit 20", "2 connections: ada, visitor", "read again 3 times", "51.3 ms since a console attached, 1.2 µs each")
 	st.press(tea.KeyEsc, tea.KeyEnd, tea.KeyEnter)
 	st.wants("every change of posts is tested", "contains on title")
 	st.press(tea.KeyEsc)
