@@ -223,7 +223,7 @@ func TestConsoleStopsCode(t *testing.T) {
 	c.keys("kept * 6\r")
 	c.shows("  42")
 	c.keys("\x03")
-	c.shows("^D or exit leaves")
+	c.shows("^D or exit to leave")
 	c.keys("\x04")
 	c.ends(0)
 }

@@ -40,18 +40,18 @@ func TestCommands(t *testing.T) {
 		t.Errorf("copied %q", got)
 	}
 	st.enter(`"x".repeat(100000)`, ".copy")
-	st.wants("too much for the terminal's clipboard: 97.7 KiB")
+	st.wants("too large for the terminal's clipboard: 97.7 KiB")
 	st.enter(".edti")
 	st.wants("there is no command .edti", "did you mean .edit?")
 	st.enter(".foobar")
-	st.wants("there are .edit, .copy")
+	st.wants("the commands are .edit, .copy")
 	st.enter(".clear")
 	st.lacks("foobar")
 	st.enter(".keys")
-	st.wants("all that is known of it", "esc back", ".copy")
+	st.wants("all details", "esc back", ".copy")
 	st.press(tea.KeyEsc)
 	st.type_("?")
-	st.wants("Typing, as in emacs")
+	st.wants("Typing, emacs keys")
 	st.press(tea.KeyEsc)
 	st.type_("x ? 1 : 2")
 	if got := st.screen.editor.text(); got != "x ? 1 : 2" {
@@ -101,14 +101,14 @@ func TestWhatWasEditedIsTyped(t *testing.T) {
 		t.Errorf("undone to %q", got)
 	}
 	st.send(editedMsg{path: path, err: errors.New("exit status 1")})
-	st.wants("the editor: exit status 1; $EDITOR names it")
+	st.wants("run the editor: exit status 1; set $EDITOR to choose one")
 }
 
 func TestPager(t *testing.T) {
 	st := newStage(t, 80, 24, Options{})
 	st.press(tea.KeyCtrlO) // there is nothing to show
 	st.enter(`Array.from({length: 100}, (_, i) => ({title: "n" + i, likes: i}))`)
-	st.wants("more lines, ^O shows them")
+	st.wants("more lines, ^O to show")
 	st.lacks("n50")
 	st.press(tea.KeyCtrlO)
 	st.wants("n17", "20 of 102 lines")
@@ -130,7 +130,7 @@ func TestPager(t *testing.T) {
 	st.type_("/zzz")
 	st.press(tea.KeyEsc)
 	st.type_("q")
-	st.wants("more lines, ^O shows them")
+	st.wants("more lines, ^O to show")
 }
 
 func TestARebuiltApplicationSaysWhatChanged(t *testing.T) {
@@ -145,8 +145,8 @@ func TestARebuiltApplicationSaysWhatChanged(t *testing.T) {
 	hello.Models = []wire.ModelInfo{{Name: "posts", Type: "Post", Fields: append([]wire.FieldInfo{{Name: "subtitle", Type: "string"}}, fakeapp.Models[0].Fields[:8]...)}, {Name: "tags", Type: "Tag"}}
 	hello.Models[0].Fields[6].Type = "float"
 	st.send(control.Attached{Hello: hello})
-	st.wants("The application was rebuilt. Variables are kept.", "Post has gained subtitle, has changed likes (float), has lost updatedAt.", "There is a model Tag.", "There is no model User any more.")
+	st.wants("The application was rebuilt. Variables are kept.", "Post gained subtitle, changed likes (float), lost updatedAt.", "Model Tag was added.", "Model User was removed.")
 	hello.Epoch = "01JZZZZZZZZZZZZZZZZZZZZZZZ"
 	st.send(control.Attached{Hello: hello})
-	st.wants("Its store is another one.")
+	st.wants("It has a different store.")
 }

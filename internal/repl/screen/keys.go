@@ -6,14 +6,14 @@ import (
 	"github.com/towerkit/tower/internal/repl/live"
 )
 
-// keyMap is every key of the console. What is not here is text.
+// keyMap is the set of all keys of the console. Any other key is text.
 type keyMap struct {
 	run, newline, complete, completeBack, dismiss          key.Binding
 	interrupt, quit, clear, search, suspend                key.Binding
 	live, help, whole, copy, prefix, prefixEdit            key.Binding
 	left, right, wordLeft, wordRight, start, end           key.Binding
 	up, down, pageUp, pageDown, top, bottom                key.Binding
-	first, last                                            key.Binding // of the history
+	first, last                                            key.Binding // in the history
 	backspace, deleteForward, killWord, killWordForward    key.Binding
 	killToEnd, killToStart, yank, undo, transpose          key.Binding
 	upper, lower, capital                                  key.Binding
@@ -90,13 +90,13 @@ func newKeyMap() keyMap {
 	}
 }
 
-// as is a binding with other words of help.
+// as returns a binding with a different help text.
 func as(k key.Binding, help, does string) key.Binding {
 	k.SetHelp(help, does)
 	return k
 }
 
-// atPrompt and those that follow are the keys that the footer shows.
+// atPrompt and the following methods return the keys shown in the footer.
 func (k keyMap) atPrompt() []key.Binding {
 	return []key.Binding{k.run, k.complete, k.live, k.help, k.search, k.pageUp, k.clear, k.quit}
 }

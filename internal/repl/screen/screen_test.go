@@ -341,7 +341,7 @@ func TestTyping(t *testing.T) {
 		t.Error("^C leaves what was typed")
 	}
 	st.press(tea.KeyCtrlC)
-	st.wants("^D or exit leaves")
+	st.wants("^D or exit to leave")
 	st.enter("exit")
 	if !st.quit {
 		t.Error("exit does not quit")
