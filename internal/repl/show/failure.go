@@ -21,7 +21,10 @@ type Failure struct {
 }
 
 // A Problem is what is wrong with one field of a rejected record.
-type Problem struct{ Field, Text string }
+type Problem struct {
+	Field string // name of the field
+	Text  string // what is wrong, such as "is required"
+}
 
 // Error returns the title and the message.
 func (f *Failure) Error() string {
@@ -32,10 +35,11 @@ func (f *Failure) Error() string {
 }
 
 // A Position is a place in a source. Lines and columns count from 1; columns are in
-// bytes. Name is the source, "" at the prompt.
+// bytes.
 type Position struct {
-	Name         string
-	Line, Column int
+	Name   string // of the source, "" at the prompt
+	Line   int    // 0 if unknown
+	Column int
 }
 
 // String returns the position as "seed.js:2:6".
@@ -50,11 +54,10 @@ func (p Position) String() string {
 	return p.Name + ":" + at
 }
 
-// A Crash is a fault of the console itself, not of the code it ran. Stack is the stack
-// trace.
+// A Crash is a fault of the console itself, not of the code it ran.
 type Crash struct {
 	cause any
-	Stack []byte
+	Stack []byte // stack trace of the panic
 }
 
 // NewCrash returns a crash with the value of a recovered panic and the caller's stack.

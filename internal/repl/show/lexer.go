@@ -24,8 +24,9 @@ const (
 
 // A Token is a token of JavaScript at text[Start:End] of the scanned text.
 type Token struct {
-	Kind       TokenKind
-	Start, End int
+	Kind  TokenKind
+	Start int // offset of the first byte
+	End   int // offset after the last byte
 }
 
 var (

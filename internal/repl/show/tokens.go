@@ -3,7 +3,7 @@ package show
 // Code is JavaScript text with its tokens.
 type Code struct {
 	Text   string
-	Tokens []Token
+	Tokens []Token // as [Lexer.Scan] returns them
 }
 
 // Word returns the text of token i, or "" if there is no such token.
