@@ -23,7 +23,7 @@ const EventLogCommand = ".live"
 type EventLog struct {
 	Dial  func(context.Context) (*control.Client, error)
 	Out   io.Writer
-	write sync.Mutex
+	write sync.Mutex // serializes writes to Out
 
 	stop    context.CancelFunc // nil while stopped
 	running sync.WaitGroup

@@ -158,8 +158,8 @@ func (l *Listing) Leave() bool {
 	return true
 }
 
-// view returns the visible lines, at most height, and the range of those that belong to
-// the selected row.
+// view returns the visible lines, at most height, and the range of lines of the
+// selected row.
 func (l *Listing) view(f show.Formatter, height int) (lines []string, from, to int) {
 	if l.Open != nil {
 		return l.opened(f, height), 0, 0

@@ -208,8 +208,8 @@ func (p *Pane) load(f show.Formatter) string {
 	return term.Paint(f.Styles.Dim, term.Cut(strings.Join(parts, "  "), f.Width))
 }
 
-// Visible returns the visible lines of the pane, at most height, and the range of those
-// that belong to the selected row.
+// Visible returns the visible lines of the pane, at most height, and the range of lines
+// of the selected row.
 func (p *Pane) Visible(f show.Formatter, height int) (lines []string, from, to int) {
 	l := p.List()
 	l.head = ""
