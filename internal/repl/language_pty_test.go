@@ -111,7 +111,7 @@ func TestTerminalKeepsToItsSandbox(t *testing.T) {
 
 	c = startConsoleOn(t, b.path, 120, 30, "TOWER_REPL_TEST_READ_ONLY=1")
 	c.shows("read only", "2 connections")
-	c.enter([2]string{`Memo.deleteAll()`, "this console does not write"}, [2]string{`Memo.count()`, "  1"})
+	c.enter([2]string{`Memo.deleteAll()`, "this console cannot write"}, [2]string{`Memo.count()`, "  1"})
 	c.keys("\x04")
 	c.ends(0)
 }

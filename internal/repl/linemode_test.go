@@ -64,7 +64,7 @@ id                          title  body  published  likes  createdAt            
 			"seed.js:3:5: TypeError: Cannot read property 'c' of undefined or null\n    a.b.c()\n      ^\n"},
 		{"both", Options{Expr: []string{"1"}, Script: strings.NewReader("2")}, 2, "", "error: a script and expressions cannot be combined\n"},
 		{"read only", Options{ReadOnly: true, Expr: []string{`Post.count(); Post.create({title: "x"})`}}, 1, "0\n",
-			"-e:1:26: read only: this console does not write\n  Post.count(); Post.create({title: \"x\"})\n                           ^\n  start it without --read-only\n"},
+			"-e:1:26: read only: this console cannot write\n  Post.count(); Post.create({title: \"x\"})\n                           ^\n  start it without --read-only\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			exit, out, errs := runOn(t, fakeapp.Start(t), test.o)

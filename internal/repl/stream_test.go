@@ -261,7 +261,7 @@ func TestQueriesOfExpressions(t *testing.T) {
 		t.Errorf("%+v: %v", req, err)
 	}
 	for expression, says := range map[string]string{
-		`1 + 1`: "it is not a query", `"x"`: "it is not a query", `let x = 1`: "it is not a query", `Memo.where({titel: 1})`: "did you mean title?",
+		`1 + 1`: "the expression is not a query", `"x"`: "the expression is not a query", `let x = 1`: "the expression is not a query", `Memo.where({titel: 1})`: "did you mean title?",
 		`Memo.(`: "SyntaxError", `Memo.create({title: "x"})`: "does not write",
 	} {
 		if _, err := script.Query(t.Context(), client, expression); err == nil || !strings.Contains(err.Error(), says) {

@@ -179,7 +179,7 @@ func TestFailures(t *testing.T) {
 		{"model misspelled", `Pots.count()`, "ReferenceError: Pots is not defined\n  Pots.count()\n  ^\n  did you mean Post?"},
 		{"model by its plural", `posts.count()`, "ReferenceError: posts is not defined\n  posts.count()\n  ^\n  did you mean Post?"},
 		{"function misspelled", `conections()`, "ReferenceError: conections is not defined\n  conections()\n  ^\n  did you mean connections?"},
-		{"require", `require("fs")`, "ReferenceError: require is not defined\n  require(\"fs\")\n  ^\n  there is nothing here but the application: help()"},
+		{"require", `require("fs")`, "ReferenceError: require is not defined\n  require(\"fs\")\n  ^\n  only the application is available here: help()"},
 		{"field misspelled in create", `Post.create({titel: "x"})`, "unknown field: Post has no field titel\n  Post.create({titel: \"x\"})\n               ^\n  did you mean title?"},
 		{"field misspelled in where", `Post.where({publishd: true})`, "unknown field: Post has no field publishd\n  Post.where({publishd: true})\n              ^\n  did you mean published?"},
 		{"field misspelled in order", `Post.desc("createdat")`, "unknown field: Post has no field createdat\n  Post.desc(\"createdat\")\n             ^\n  did you mean createdAt?"},
@@ -187,8 +187,8 @@ func TestFailures(t *testing.T) {
 		{"method misspelled", `Post.wher({})`, "TypeError: Post has no method wher\n  Post.wher({})\n       ^\n  did you mean where?"},
 		{"create nothing", `Post.create("x")`, "TypeError: Post.create takes an object of fields: {title: …}\n  Post.create(\"x\")\n             ^"},
 		{"find without an id", `Post.find()`, "TypeError: Post.find needs an id\n  Post.find()\n           ^"},
-		{"find an object", `Post.find({})`, "TypeError: Post.find needs an id as text\n  Post.find({})\n           ^"},
-		{"where a function", `Post.where(p => p.likes)`, "TypeError: where takes fields, which the application compares; to test records here: Post.filter(…)\n  Post.where(p => p.likes)\n            ^"},
+		{"find an object", `Post.find({})`, "TypeError: Post.find needs the id as a string\n  Post.find({})\n           ^"},
+		{"where a function", `Post.where(p => p.likes)`, "TypeError: where takes an object of fields; to test records with a function: Post.filter(…)\n  Post.where(p => p.likes)\n            ^"},
 		{"limit", `Post.limit("x")`, "TypeError: limit takes a whole number, not x\n  Post.limit(\"x\")\n            ^"},
 		{"store a function", `Post.create({title: () => 1})`, "TypeError: a function cannot be stored\n  Post.create({title: () => 1})\n             ^"},
 		{"store NaN", `Post.create({title: "x", likes: 0/0})`, "TypeError: NaN is not a number that can be stored\n  Post.create({title: \"x\", likes: 0/0})\n             ^"},
@@ -197,24 +197,24 @@ func TestFailures(t *testing.T) {
 		{"throw", `throw {a: 1}`, "thrown: {a: 1}"},
 		{"rejected", `(async () => { throw new RangeError("no") })()`, "RangeError: no"},
 		{"await what is rejected", `await Promise.reject(new RangeError("no"))`, "RangeError: no"},
-		{"await nothing", `await new Promise(() => {})`, "this promise is never kept: nothing here runs later"},
+		{"await nothing", `await new Promise(() => {})`, "this promise never settles: nothing runs later here"},
 		{"syntax after await", "await Post.first()\nlet = = 2", "SyntaxError: Unexpected token =\n  let = = 2\n        ^"},
 		{"error after await", "await 1\nawait nothing()", "ReferenceError: nothing is not defined\n  await nothing()\n        ^"},
 		{"field that is none", `Post.first().titel`, "unknown field: Post has no field titel\n  Post.first().titel\n               ^\n  did you mean title?"},
 		{"field that is none, far from any", `let {xyz} = Post.first()`, "unknown field: Post has no field xyz\n  let {xyz} = Post.first()\n       ^\n  it has id, title, body, authorId, published, likes, tags, createdAt, updatedAt and author"},
-		{"private field", `User.first().passwordHash`, "private field: User.passwordHash is stored and never sent\n  User.first().passwordHash\n               ^"},
+		{"private field", `User.first().passwordHash`, "private field: User.passwordHash is stored but never sent\n  User.first().passwordHash\n               ^"},
 		{"method that is none", `Post.all().wher`, "TypeError: a query has no method wher\n  Post.all().wher\n             ^\n  did you mean where?"},
 		{"operator that is none", `Post.where({likes: {gtee: 3}})`, "unknown operator: Post.likes, of type int, cannot be tested with gtee\n  Post.where({likes: {gtee: 3}})\n                      ^\n  did you mean gte?"},
 		{"operator of another type", `Post.where({tags: {gt: 3}})`, "unknown operator: Post.tags, of type list, cannot be tested with gt\n  Post.where({tags: {gt: 3}})\n                     ^\n  there is contains and exists"},
-		{"help on nothing", `help("wher")`, "help: there is nothing on wher\n  help(\"wher\")\n        ^\n  did you mean where?"},
-		{"no sandbox", `impact()`, "no sandbox: there is nothing that is not committed\n  impact(() => { … }) tries a function and takes back what it wrote; --sandbox keeps all for a while"},
+		{"help on nothing", `help("wher")`, "help: there is no help on wher\n  help(\"wher\")\n        ^\n  did you mean where?"},
+		{"no sandbox", `impact()`, "no sandbox: there is nothing uncommitted\n  impact(() => { … }) runs a function and rolls its writes back; --sandbox keeps all writes uncommitted"},
 		{"no number", `undo("x")`, "TypeError: undo takes the number of a commit: undo(812)\n  undo(\"x\")\n      ^"},
 		{"too deep", `function f() { f() } f()`, "RangeError: the calls are nested too deeply"},
 		{"syntax", `Post.create({title: "x" y})`, "SyntaxError: Unexpected identifier\n  Post.create({title: \"x\" y})\n                          ^"},
 		{"syntax after wide letters", `let 日本 = = 1`, "SyntaxError: Unexpected token =\n  let 日本 = = 1\n             ^"},
-		{"import", `import x from "y"`, "SyntaxError: Unexpected reserved word\n  import x from \"y\"\n  ^\n  there are no modules here, only the application's models: help()"},
+		{"import", `import x from "y"`, "SyntaxError: Unexpected reserved word\n  import x from \"y\"\n  ^\n  modules are not available, only the application's models: help()"},
 		{"in a longer input", "let x = 1\nx.y.z", "TypeError: Cannot read property 'z' of undefined\n  x.y.z\n      ^"},
-		{"transaction in a transaction", `transaction(() => transaction(() => 1))`, "TypeError: a transaction cannot hold another one\n  transaction(() => transaction(() => 1))\n                               ^"},
+		{"transaction in a transaction", `transaction(() => transaction(() => 1))`, "TypeError: transactions cannot be nested\n  transaction(() => transaction(() => 1))\n                               ^"},
 		{"async transaction", `transaction(async () => 1)`, "TypeError: a transaction takes a plain function, not an async one\n  transaction(async () => 1)\n             ^"},
 		{"control characters", `throw new Error("\x1b[2Jhi")`, `Error: \x1b[2Jhi`},
 	} {
@@ -322,7 +322,7 @@ func TestReadOnly(t *testing.T) {
 	s.must(seed)
 	s.e.ReadOnly = true
 	for _, code := range []string{`Post.create({title: "x"})`, `Post.first().delete()`, `Post.update(Post.first().id, {likes: 1})`, `Post.create([{title: "x"}])`} {
-		if _, failed := s.run(code); failed != "read only: this console does not write\n  start it without --read-only" {
+		if _, failed := s.run(code); failed != "read only: this console cannot write\n  start it without --read-only" {
 			t.Errorf("%s: got %q", code, failed)
 		}
 	}

@@ -113,13 +113,13 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := string(d.post("uno").ID)
-	const refused = "conflict: this is not as it was read any more\n  Post P  was updated by commit 6 (app): title\n  nothing was committed: diff() shows what the sandbox holds, discard() drops it"
+	const refused = "conflict: this is not as it was read any more\n  Post P  was updated by commit 6 (app): title\n  nothing was committed: diff() shows the contents of the sandbox, discard() drops it"
 	for range 2 {
 		if got := strings.ReplaceAll(d.shows(`commit()`), id, "P"); got != refused {
 			t.Errorf("commit()\n%s", got)
 		}
 	}
-	if got := strings.ReplaceAll(d.shows(`impact()`), id, "P"); !strings.Contains(got, "commit() would be refused, for this has moved since it was read:\n  Post P by commit 6 (app): title") {
+	if got := strings.ReplaceAll(d.shows(`impact()`), id, "P"); !strings.Contains(got, "commit() would be refused, because this has changed since it was read:\n  Post P by commit 6 (app): title") {
 		t.Errorf("impact()\n%s", got)
 	}
 	d.expect(`[diff().length, discard() === undefined, diff().length, commit()]`, `[1,true,0,0]`)
@@ -127,7 +127,7 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 
 	// A unique value that is taken is known when it is committed.
 	d.must(`User.create({name: "ada"}); User.create({name: "eve"})`)
-	d.expect(`commit()`, "invalid: not valid\n  name  is already taken\n  nothing was committed: diff() shows what the sandbox holds, discard() drops it")
+	d.expect(`commit()`, "invalid: not valid\n  name  is already taken\n  nothing was committed: diff() shows the contents of the sandbox, discard() drops it")
 	d.must(`User.where({name: "ada"}).last().update({name: "adam"})`)
 	d.expect(`commit()`, `2`)
 
@@ -182,7 +182,7 @@ func TestReadOnlyRefusesWhatAnActionWrites(t *testing.T) {
 	d.e.ReadOnly = true
 	for _, code := range []string{`as(ada).posts.create({title: "x"})`, `as(ada).call("POST /posts", {title: "x"})`, `Post.deleteAll()`, `undo(1)`,
 		`transaction(() => Post.first().delete())`, `impact(() => Post.first().delete())`} {
-		if _, failed := d.run(code); !strings.HasPrefix(failed, "read only: this console does not write") {
+		if _, failed := d.run(code); !strings.HasPrefix(failed, "read only: this console cannot write") {
 			t.Errorf("%s: %s", code, failed)
 		}
 	}
@@ -207,7 +207,7 @@ func TestASandboxOutlivesTheApplication(t *testing.T) {
 	}
 	t.Cleanup(func() { client.Close() })
 	d.e.Remote = client
-	if got := d.e.reattached(client.Hello()); got != "The application was restarted. What the sandbox held, 4 writes, was repeated." {
+	if got := d.e.reattached(client.Hello()); got != "The application was restarted. The sandbox was restored: 4 writes repeated." {
 		t.Error(got)
 	}
 	if after := d.must(`diff().map(d => d.op + " " + (d.after || d.before).title)`); after != before {
@@ -221,7 +221,7 @@ func TestASandboxOutlivesTheApplication(t *testing.T) {
 	if err := journalPosts.Delete(t.Context(), d.app, d.post("two").ID); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.e.reattached(client.Hello()); !strings.HasPrefix(got, "The application was restarted. What the sandbox held is gone: write 1, of posts, failed: there is no Post ") {
+	if got := d.e.reattached(client.Hello()); !strings.HasPrefix(got, "The application was restarted. The contents of the sandbox were lost: write 1, of posts, failed: there is no Post ") {
 		t.Error(got)
 	}
 	d.expect(`[diff().length, two.title, p.title]`, `[0,"two","new"]`)

@@ -87,7 +87,7 @@ func TestTransactionEndsWithTheApplication(t *testing.T) {
 		app.Renumber()
 	}
 	_, failed := s.run(`transaction(() => { Post.create({title: "x"}); print(); Post.create({title: "y"}) })`)
-	if !strings.Contains(failed, "the transaction is gone with it") || app.Count("posts") != 0 {
+	if !strings.Contains(failed, "the transaction was lost") || app.Count("posts") != 0 {
 		t.Errorf("%q, %d records", failed, app.Count("posts"))
 	}
 }
