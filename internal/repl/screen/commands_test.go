@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// clipboard is what was copied last.
+// clipboard returns the last copied text.
 func (st *stage) clipboard() string {
 	st.t.Helper()
 	all := strings.Split(st.sequences.String(), "\x1b]52;c;")
@@ -73,7 +73,7 @@ func TestCommandsComplete(t *testing.T) {
 	}
 }
 
-func TestWhatWasEditedIsTyped(t *testing.T) {
+func TestEditedTextReplacesTheInput(t *testing.T) {
 	st := newStage(t, 100, 30, Options{})
 	st.type_("1 +")
 	path, err := writeDraft(st.screen.editor.text())
@@ -81,7 +81,7 @@ func TestWhatWasEditedIsTyped(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != "1 +\n" {
-		t.Errorf("to be edited is %q: %v", text, err)
+		t.Errorf("the file to edit has %q: %v", text, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file: %v %v", info.Mode(), err)
@@ -94,7 +94,7 @@ func TestWhatWasEditedIsTyped(t *testing.T) {
 		t.Errorf("typed %q", got)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the file is left: %v", err)
+		t.Errorf("the file still exists: %v", err)
 	}
 	st.send(tea.KeyMsg{Type: tea.KeyCtrlUnderscore})
 	if got := st.screen.editor.text(); got != "1 +" {
@@ -120,7 +120,7 @@ func TestPager(t *testing.T) {
 	st.wants("/N4")
 	st.press(tea.KeyEnter)
 	if !strings.Contains(st.screen.view(), "\x1b[7mn4\x1b[27m") {
-		t.Errorf("what is found is not marked:\n%s", st.text())
+		t.Errorf("the match is not marked:\n%s", st.text())
 	}
 	st.type_("n")
 	st.wants("n40")
@@ -133,7 +133,7 @@ func TestPager(t *testing.T) {
 	st.wants("more lines, ^O to show")
 }
 
-func TestARebuiltApplicationSaysWhatChanged(t *testing.T) {
+func TestChangesOfARebuiltApplicationAreShown(t *testing.T) {
 	st := newStage(t, 180, 24, Options{})
 	hello := st.app.Hello()
 	hello.PID = 2
