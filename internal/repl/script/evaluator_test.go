@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A session is an evaluator on a fakeApp, and what it showed.
+// A session is an evaluator on a [fakeapp.App], and its output.
 type session struct {
 	t       testing.TB
 	app     *fakeapp.App
@@ -33,7 +33,7 @@ func newSession(t testing.TB) *session {
 	return s
 }
 
-// run evaluates code and returns its values as JSON, and its failure as text.
+// run evaluates code and returns its values as JSON and its failure as text.
 func (s *session) run(code string) (values []string, failed string) {
 	s.t.Helper()
 	err := s.e.Run(s.t.Context(), Source{Text: code}, func(v show.Value) { values = append(values, string(show.AppendJSON(nil, v))) })
@@ -51,7 +51,7 @@ func (s *session) run(code string) (values []string, failed string) {
 	return values, failed
 }
 
-// must evaluates code that does not fail, and returns its last value.
+// must evaluates code that must not fail, and returns its last value.
 func (s *session) must(code string) string {
 	s.t.Helper()
 	values, failed := s.run(code)
@@ -226,7 +226,7 @@ func TestFailures(t *testing.T) {
 				t.Errorf("%s\n got %s\nwant %s", test.code, got, test.want)
 			}
 			if after := s.app.Count("posts"); after != before {
-				t.Errorf("%s changed something", test.code)
+				t.Errorf("%s changed the data", test.code)
 			}
 		})
 	}
@@ -236,7 +236,7 @@ func TestUnfinishedCode(t *testing.T) {
 	for _, code := range []string{"(", "{", "{a: 1,", "{a: 1, b:", "Post.create({", "[1,", "`text", "`a ${b", "function f() {", "if (x)", "x =>", "a.", "1 +",
 		"/* comment", "await", "let x = await", "await f(", "await f({", "if (await x) {", "try { f() }", "switch (a) { case 1:", "'a\\\n"} {
 		if _, err := compile(Source{Text: code}); !errors.Is(err, ErrIncomplete) {
-			t.Errorf("%q: got %v, want errIncomplete", code, err)
+			t.Errorf("%q: got %v, want ErrIncomplete", code, err)
 		}
 	}
 	for _, code := range []string{"", "  \n", "// comment", "1", "a b", "'text", "@", ")", "{}", "let r = /[({]/", "a / b / (c)", "`a ${`b ${c}`}`"} {
@@ -294,7 +294,7 @@ func TestInterrupt(t *testing.T) {
 		}
 	}
 	var known *show.Failure
-	// The answer may still come first; it may not when the request is never answered.
+	// The answer may still arrive first; it cannot if the request is never answered.
 	if err := s.e.Run(ctx, Source{Text: `Post.create({title: "x"}); while (true) {}`}, func(show.Value) {}); !errors.As(err, &known) {
 		t.Errorf("got %v", err)
 	}
@@ -336,7 +336,7 @@ func TestSandbox(t *testing.T) {
 	s.must(seed)
 	s.e.enterSandbox()
 	if got := s.must(`commit()`); got != "0" {
-		t.Errorf("%s changes committed before there are any", got)
+		t.Errorf("%s changes committed before the first write", got)
 	}
 	s.must(`Post.create({title: "x"}); transaction(() => Post.create({title: "y"})); Post.create([{title: "z"}])`)
 	if inside, outside := s.must(`Post.count()`), s.app.Count("posts"); inside != "6" || outside != 3 {
@@ -349,7 +349,7 @@ func TestSandbox(t *testing.T) {
 	if got := s.must(`commit()`); got != "1" || s.app.Count("posts") != 4 {
 		t.Errorf("%s changes committed, %d records", got, s.app.Count("posts"))
 	}
-	// Whatever becomes of its transaction, a sandbox never writes outside of one.
+	// Whatever happens to its transaction, a sandbox never writes outside of one.
 	s.must(`Post.create({title: "lost"})`)
 	s.app.ForgetTransactions()
 	if _, failed := s.run(`commit()`); !strings.Contains(failed, "there is no such transaction") {
@@ -377,7 +377,7 @@ func TestAdoptKeepsTheSession(t *testing.T) {
 	}
 }
 
-// fuzzed is code of every kind, to begin with.
+// fuzzed is the seed corpus: code of every kind.
 var fuzzed = []string{`Post.create({title: "x"})`, `{a: [1, {b: 2}]}`, "`a ${b} c`", `for (const p of Post.all()) p.title`, `/[/]/.test("x")`,
 	`transaction(() => Post.where({likes: {gt: 1}}).desc("title")[0])`, `new Proxy({}, {get: () => { throw 1 }})`, `Object.create(null)`,
 	`Post.first().update.apply(Post, [])`, `({get a() { return this }, toString: 1, constructor: 1})`, `Symbol.iterator`, `[,1]`, `_ = _`,
@@ -400,7 +400,7 @@ func FuzzEvaluator(f *testing.F) {
 	f.Fuzz(func(t *testing.T, code string) { fuzzWith(t, client, code) })
 }
 
-// FuzzEvaluatorOnAnApplication is the same on a real one.
+// FuzzEvaluatorOnAnApplication is [FuzzEvaluator] on a real application.
 func FuzzEvaluatorOnAnApplication(f *testing.F) {
 	for _, code := range fuzzed {
 		f.Add(code)
@@ -410,8 +410,8 @@ func FuzzEvaluatorOnAnApplication(f *testing.F) {
 	f.Fuzz(func(t *testing.T, code string) { fuzzWith(t, client, code) })
 }
 
-// fuzzWith holds that whatever the code, the console shows something of it or says
-// what is wrong with it, on lines that nothing in it can break.
+// fuzzWith checks that for any code the console shows a value or a failure, on lines
+// that the code cannot break.
 func fuzzWith(t *testing.T, client *control.Client, code string) {
 	if len(code) > 4096 {
 		return

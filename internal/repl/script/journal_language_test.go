@@ -50,7 +50,7 @@ func TestManyAreChangedAtOnce(t *testing.T) {
 	d.expect(`Post.updateAll({titel: "x"})`, "unknown field: Post has no field titel\n  Post.updateAll({titel: \"x\"})\n                  ^\n  did you mean title?")
 	d.expect(`Post.updateAll({likes: -1})`, "not done")
 
-	// In production all that destroys asks; a script has nobody to answer.
+	// In production destructive calls ask first; a script has no one to ask.
 	d.e.Hello.Env = "production"
 	d.expect(`Post.first().delete()`, `not done`)
 	d.expect(`undo(1)`, `not done`)
@@ -186,7 +186,7 @@ func TestWhy(t *testing.T) {
 	d.expect(`why("x")`, "TypeError: why takes a record, a cursor and a user: why(Post.first(), \"posts.popular\", user)\n  why(\"x\")\n     ^")
 }
 
-func TestThePast(t *testing.T) {
+func TestReadingAtACommit(t *testing.T) {
 	d := newDesk(t)
 	d.must(`let before = seq(); Post.where({title: "one"}).first().update({title: "uno", likes: 9, authorId: bob}); let p = Post.where({title: "uno"}).first()`)
 	for _, c := range []struct{ code, want string }{

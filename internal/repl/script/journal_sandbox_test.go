@@ -10,7 +10,8 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
-// audience is clients of two users and a visitor, and how much each was sent.
+// audience is the clients of two users and a visitor, and the number of messages each
+// has received.
 type audience struct {
 	clients []*towertest.Client
 	frames  []int
@@ -30,8 +31,8 @@ func (d *desk) audience() *audience {
 	return a
 }
 
-// received is what the clients were sent since. An answer comes after all that came
-// before it.
+// received returns the messages since the last call. An answer arrives after all
+// earlier messages.
 func (a *audience) received() (all []string) {
 	for i, c := range a.clients {
 		c.Call("GET /greet", map[string]any{"word": "hi"})
@@ -45,7 +46,7 @@ func (a *audience) received() (all []string) {
 	return all
 }
 
-func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
+func TestASandboxIsInvisibleUntilItIsCommitted(t *testing.T) {
 	d := newDesk(t)
 	d.e.enterSandbox()
 	all := d.audience()
@@ -71,7 +72,7 @@ func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
 		var got []string
 		for line := range strings.Lines(d.shows(`impact()`)) {
 			words := strings.Fields(line)
-			if i := slices.Index(words, "Post"); i >= 0 { // without the id
+			if i := slices.Index(words, "Post"); i >= 0 { // omit the id
 				line = strings.Replace(line, words[i+1]+" ", "", 1)
 			}
 			got = append(got, strings.TrimRight(line, "\n"))
@@ -85,14 +86,14 @@ func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
 	d.expect(`p.author.postsByAuthor.where({published: true}).count()`, `2`)
 	d.expect(`as(bob).posts.announce({})`, `0`)
 	if received := all.received(); len(received) > 0 {
-		t.Errorf("somebody was told: %s", received)
+		t.Errorf("a client received: %s", received)
 	}
 	if seq := d.app.Seq(); seq != 3 {
 		t.Errorf("commit %d was made", seq)
 	}
 	d.expect(`commit()`, `3`)
 	if received := all.received(); len(received) != 3 {
-		t.Errorf("then %d clients were told: %s", len(received), received)
+		t.Errorf("then %d clients received: %s", len(received), received)
 	}
 	d.expect(`[seq(), diff(4).length, Post.count(), commit()]`, `[4,3,4,0]`)
 }
@@ -101,7 +102,7 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 	d := newDesk(t)
 	d.e.enterSandbox()
 	d.must(`Post.all(); let p = Post.where({title: "one"}).first(); p.update({likes: 2}); Post.count()`)
-	// What was only looked at may move.
+	// Records that were only looked at may change.
 	if _, err := journalPosts.Update(t.Context(), d.app, d.post("two").ID, func(p *Post) error { p.Likes = 50; return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -125,13 +126,13 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 	d.expect(`[diff().length, discard() === undefined, diff().length, commit()]`, `[1,true,0,0]`)
 	d.expect(`p.reload(); [p.title, p.likes]`, `["uno",2]`)
 
-	// A unique value that is taken is known when it is committed.
+	// A conflict over a unique value appears at the commit.
 	d.must(`User.create({name: "ada"}); User.create({name: "eve"})`)
 	d.expect(`commit()`, "invalid: not valid\n  name  is already taken\n  nothing was committed: diff() shows the contents of the sandbox, discard() drops it")
 	d.must(`User.where({name: "ada"}).last().update({name: "adam"})`)
 	d.expect(`commit()`, `2`)
 
-	// Within a transaction all that is read counts, and half of one is nothing.
+	// Within a transaction all reads are checked, and a failed commit writes nothing.
 	d.must(`transaction(() => { Post.count(); User.create({name: "fay"}) })`)
 	if err := journalPosts.Delete(t.Context(), d.app, d.post("three").ID); err != nil {
 		t.Fatal(err)
@@ -157,7 +158,7 @@ func (d *desk) post(title string) *Post {
 	return posts[i]
 }
 
-func TestAFunctionIsTriedAndTakenBack(t *testing.T) {
+func TestATriedFunctionIsRolledBack(t *testing.T) {
 	d := newDesk(t)
 	all := d.audience()
 	d.expect(`impact(() => Post.where({title: "one"}).first().update({likes: 9})).reachedAll`, `3`)
@@ -169,7 +170,7 @@ func TestAFunctionIsTriedAndTakenBack(t *testing.T) {
 	d.expect(`impact(3)`, "TypeError: impact(() => { … }) tries a function; the live pane shows what commit 3 did\n  impact(3)\n        ^")
 	d.expect(`[Post.count(), seq()]`, `[4,3]`)
 	if received := all.received(); len(received) > 0 {
-		t.Errorf("somebody was told: %s", received)
+		t.Errorf("a client received: %s", received)
 	}
 	d.e.enterSandbox()
 	d.must(`Post.create({title: "kept"})`)
@@ -177,7 +178,7 @@ func TestAFunctionIsTriedAndTakenBack(t *testing.T) {
 	d.expect(`diff().map(d => d.after.title)`, `["kept"]`)
 }
 
-func TestReadOnlyRefusesWhatAnActionWrites(t *testing.T) {
+func TestReadOnlyRefusesWritesOfActions(t *testing.T) {
 	d := newDesk(t)
 	d.e.ReadOnly = true
 	for _, code := range []string{`as(ada).posts.create({title: "x"})`, `as(ada).call("POST /posts", {title: "x"})`, `Post.deleteAll()`, `undo(1)`,
@@ -189,7 +190,7 @@ func TestReadOnlyRefusesWhatAnActionWrites(t *testing.T) {
 	d.expect(`as(ada).posts.greet({word: "hi"})`, `"hi ada"`)
 	d.expect(`[as(ada).posts.mine().count(), why(Post.first(), "posts.mine", ada).sees, at(1).User.count()]`, `[2,true,1]`)
 	if d.app.Seq() != 3 {
-		t.Error("something was written")
+		t.Error("the action wrote")
 	}
 }
 
@@ -200,7 +201,7 @@ func TestASandboxOutlivesTheApplication(t *testing.T) {
 		try { transaction(() => { Post.create({title: "half"}); throw 1 }) } catch (e) {}`)
 	before := d.must(`diff().map(d => d.op + " " + (d.after || d.before).title)`)
 	id := d.must(`p.id`)
-	// Another process knows nothing of this connection's transactions.
+	// Another process does not know the transactions of this connection.
 	client, err := control.Attach(t.Context(), wire.SocketPath(d.folder, d.folder), "console:mira")
 	if err != nil {
 		t.Fatal(err)
@@ -211,7 +212,7 @@ func TestASandboxOutlivesTheApplication(t *testing.T) {
 		t.Error(got)
 	}
 	if after := d.must(`diff().map(d => d.op + " " + (d.after || d.before).title)`); after != before {
-		t.Errorf("it held %s, and holds %s", before, after)
+		t.Errorf("the sandbox contained %s, and now %s", before, after)
 	}
 	d.expect(`p.reload(); p.id`, id)
 	if err := journalPosts.Delete(t.Context(), d.app, d.post("one").ID); err != nil {
