@@ -34,7 +34,7 @@ type answer struct {
 
 // ask makes the naive query for one user over the records of all models.
 func ask(ctx context.Context, app *tower.App, user tower.ID, name string, in json.RawMessage, all map[*record.Model][]*record.Image) (answer, error) {
-	spec, err := server.Ask(ctx, server.AppOf(app), user, name, in)
+	spec, err := server.SpecFor(ctx, server.AppOf(app), user, name, in)
 	if err != nil {
 		return answer{refused: err.Error()}, nil
 	}

@@ -90,7 +90,7 @@ func (s *terminalScreen) testSandbox(t *testing.T, clients map[string]*demoClien
 	expectReceived(t, clients, map[string][]string{"Ada": {"mine change", "published enter", "published leave", "published/users enter", "published/users leave"},
 		"Bob": {"mine enter", "published enter", "published leave", "published/users enter", "published/users leave"}})
 	s.types(`undo(seq()); commit()`)
-	s.shows("is undone when this is committed")
+	s.shows("will be undone when this is committed")
 	awaitUndo(t, clients)
 }
 
@@ -127,7 +127,7 @@ func (s *terminalScreen) testRebuild(t *testing.T, app *sample) {
 	}
 	<-client.Done() // the process of the previous build has exited
 	s.types(`[kept + 2, made.reload().title, ada.name, diff().length]`)
-	s.shows("The application was restarted. What the sandbox held, 1 write, was repeated.", `[42, "Kept in the sandbox", "Ada", 1]`)
+	s.shows("The application was restarted. The sandbox was restored: 1 write repeated.", `[42, "Kept in the sandbox", "Ada", 1]`)
 	s.types(`discard()`)
 	s.types(fmt.Sprintf("why(made, %q)", "posts.published"))
 	s.shows("not_found: there is no Post")

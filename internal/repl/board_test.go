@@ -17,7 +17,7 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
-// The board is a real application: people, and posts that some of them may see.
+// The board is a real application: people, and posts that only some people may see.
 
 type Member struct {
 	tower.Record
@@ -89,7 +89,7 @@ func boardRoutes() *tower.Router[*boardSession] {
 	return r
 }
 
-// A board is the application, and where consoles find it.
+// A board is the running application with its control socket.
 type board struct {
 	*towertest.App
 	t           *testing.T
@@ -117,7 +117,7 @@ func openBoardIn(t *testing.T, env string) *board {
 	return b
 }
 
-// start serves the board: it can be closed, and started again with what it holds.
+// start serves the board. After a close it starts again with the same data.
 func (b *board) start() {
 	b.t.Helper()
 	app, end := towertest.Serve(b.t, tower.Config{Name: "board", Env: b.env, Data: filepath.Join(b.folder, "board.db"),
@@ -139,7 +139,7 @@ func (b *board) member(t *testing.T, name string) *Member {
 	return m
 }
 
-// attach is a client of the board's control socket.
+// attach returns a client of the board's control socket.
 func (b *board) attach(t *testing.T) *control.Client {
 	t.Helper()
 	client, err := control.Attach(t.Context(), b.path, "console:test")

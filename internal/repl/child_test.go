@@ -12,7 +12,8 @@ import (
 	"github.com/towerkit/tower/internal/repl/control"
 )
 
-// The test binary is the console itself when it is told where to attach.
+// The test binary acts as the console itself if the environment names an application to
+// attach to.
 const childSocket = "TOWER_REPL_TEST_SOCKET"
 
 func TestMain(m *testing.M) {

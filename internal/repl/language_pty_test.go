@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
-// enter types lines and waits for what each of them shows.
+// enter types lines and waits for the output of each.
 func (c *console) enter(lines ...[2]string) {
 	c.t.Helper()
 	for _, line := range lines {
@@ -23,7 +23,7 @@ func (c *console) enter(lines ...[2]string) {
 	}
 }
 
-// openTerminal is a console on the board, with Ada and Bob connected.
+// openTerminal starts a console on the board, with Ada and Bob connected.
 func openTerminal(t *testing.T, environ ...string) (*board, *console, *towertest.Client, *towertest.Client) {
 	t.Helper()
 	b := openBoard(t)
@@ -35,7 +35,7 @@ func openTerminal(t *testing.T, environ ...string) (*board, *console, *towertest
 	return b, c, ada, bob
 }
 
-func TestTerminalSpeaksOfRecords(t *testing.T) {
+func TestTerminalReadsAndWritesRecords(t *testing.T) {
 	_, c, _, _ := openTerminal(t)
 	c.enter(
 		[2]string{`let ada = Member.where({name: "ada"}).first(); ada.name`, "  ada"},
@@ -103,7 +103,7 @@ func TestTerminalKeepsToItsSandbox(t *testing.T) {
 		[2]string{`Memo.create({title: "Now", published: true}).title`, "  Now"},
 	)
 	if b.Seq() != 2 || len(ada.Frames()) != had {
-		t.Errorf("commit %d was made, and Ada was told %q", b.Seq(), ada.Frames()[had:])
+		t.Errorf("commit %d was made, and Ada received %q", b.Seq(), ada.Frames()[had:])
 	}
 	c.enter([2]string{`commit()`, `"Now"`}, [2]string{`Memo.count()`, "  1"})
 	c.keys("\x04")
@@ -111,13 +111,13 @@ func TestTerminalKeepsToItsSandbox(t *testing.T) {
 
 	c = startConsoleOn(t, b.path, 120, 30, "TOWER_REPL_TEST_READ_ONLY=1")
 	c.shows("read only", "2 connections")
-	c.enter([2]string{`Memo.deleteAll()`, "this console does not write"}, [2]string{`Memo.count()`, "  1"})
+	c.enter([2]string{`Memo.deleteAll()`, "this console cannot write"}, [2]string{`Memo.count()`, "  1"})
 	c.keys("\x04")
 	c.ends(0)
 }
 
-// Whatever runs on is stopped, and the server does not notice.
-func TestTerminalStopsWhatRunsOn(t *testing.T) {
+// Code that does not end is stopped, and the server is not affected.
+func TestTerminalStopsEndlessCode(t *testing.T) {
 	b, c, ada, _ := openTerminal(t)
 	for _, code := range []string{
 		`while (true) {}`,
@@ -140,7 +140,7 @@ func TestTerminalStopsWhatRunsOn(t *testing.T) {
 	c.ends(0)
 }
 
-// A production prompt is red, and what destroys asks first.
+// A production prompt is red, and destructive calls ask first.
 func TestTerminalInProduction(t *testing.T) {
 	b := openBoardIn(t, "production")
 	list := b.Connect(t, b.ada.ID).Open("memos.newest", nil)

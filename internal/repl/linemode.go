@@ -20,12 +20,12 @@ import (
 )
 
 // A lineConsole evaluates JavaScript from arguments, a file, a pipe or a plain
-// terminal, and writes lines.
+// terminal, and writes its results as lines.
 type lineConsole struct {
 	e           *script.Evaluator
 	o           Options
 	client      *control.Client
-	reconnector *control.Reconnector // nil: the console ends with the application
+	reconnector *control.Reconnector // nil if the console ends with the application
 	out         show.Formatter
 	err         show.Formatter
 	interrupt   chan os.Signal
@@ -57,12 +57,12 @@ func runLines(ctx context.Context, o Options, client *control.Client) (exit int)
 	return 0
 }
 
-// errStuck says that code went on after it was stopped: it is in a call of the
-// engine that nothing interrupts, and the evaluator is lost with it.
+// errStuck reports that code kept running after it was stopped: it is in a call of the
+// engine that cannot be interrupted, and the evaluator cannot be used again.
 var errStuck = errors.New("the code does not stop")
 
-// run evaluates src and writes its results, until it ends, ctx is done, an
-// interrupt comes, or nobody takes the results any more.
+// run evaluates src and writes its results. It returns when src ends, ctx is done, an
+// interrupt arrives, or a result cannot be written.
 func (c *lineConsole) run(ctx context.Context, src script.Source) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -94,7 +94,7 @@ func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFu
 	}
 	c.e.Print = func(values []show.Value) {
 		w, f := c.o.Output, c.out
-		if c.o.JSON { // which are the results alone
+		if c.o.JSON { // the output contains only results
 			w, f = c.o.Err, c.err
 		}
 		write(w, []byte(strings.Join(f.Printed(values), "\n")+"\n"))
@@ -130,7 +130,7 @@ func (c *lineConsole) expressions(ctx context.Context) error {
 		if len(c.o.Expr) > 1 {
 			name = fmt.Sprintf("-e %d", i+1)
 		}
-		if err := c.whole(ctx, script.Source{Name: name, Text: text}); err != nil {
+		if err := c.runWhole(ctx, script.Source{Name: name, Text: text}); err != nil {
 			return err
 		}
 	}
@@ -145,11 +145,11 @@ func (c *lineConsole) script(ctx context.Context) error {
 	if len(text) > longestStatement {
 		return fmt.Errorf("%s is larger than %d MiB", c.o.ScriptName, longestStatement>>20)
 	}
-	return c.whole(ctx, script.Source{Name: c.o.ScriptName, Text: string(text)})
+	return c.runWhole(ctx, script.Source{Name: c.o.ScriptName, Text: string(text)})
 }
 
-// whole evaluates a source that nothing follows.
-func (c *lineConsole) whole(ctx context.Context, src script.Source) error {
+// runWhole evaluates a source that is complete: no more input can follow it.
+func (c *lineConsole) runWhole(ctx context.Context, src script.Source) error {
 	err := c.run(ctx, src)
 	if errors.Is(err, script.ErrIncomplete) {
 		return src.IncompleteFailure()
@@ -170,14 +170,14 @@ func (c *lineConsole) pipe(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := c.whole(ctx, src); err != nil {
+		if err := c.runWhole(ctx, src); err != nil {
 			return err
 		}
 	}
 }
 
-// prompt is the console of a terminal that can only show lines. It outlives the
-// application: what is asked while that is being rebuilt waits for it.
+// prompt runs the console of a terminal that can only show lines. It outlives the
+// application: requests wait while the application is rebuilt.
 func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	r, stop := newStatementReader(c.o.Input, "", c.interrupt)
 	defer stop()
@@ -185,9 +185,9 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	defer events.End()
 	shows := terminal(c.o.Output) && !c.o.JSON
 	if shows {
-		r.prompt = c.invite
+		r.prompt = c.showPrompt
 		c.e.Confirm = func(ctx context.Context, what string) bool {
-			return c.confirmed(ctx, r, what)
+			return c.confirm(ctx, r, what)
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -209,7 +209,7 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 		case errors.Is(err, io.EOF):
 			return 0
 		case errors.Is(err, script.ErrInterrupted):
-			fmt.Fprintln(c.o.Err, "\nCtrl-D or exit leaves")
+			fmt.Fprintln(c.o.Err, "\nPress Ctrl-D or type exit to leave")
 			continue
 		case err != nil:
 			c.fail(err)
@@ -222,7 +222,7 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 			}
 			continue
 		}
-		if err := c.whole(ctx, src); err != nil {
+		if err := c.runWhole(ctx, src); err != nil {
 			c.fail(err)
 			var fault *show.Crash
 			if ctx.Err() != nil || errors.As(err, &fault) || errors.Is(err, errStuck) {
@@ -232,8 +232,9 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	}
 }
 
-// invite asks for a line.
-func (c *lineConsole) invite(more bool) {
+// showPrompt writes the prompt for a line; more is set if the line continues a
+// statement.
+func (c *lineConsole) showPrompt(more bool) {
 	name := promptOf(c.e.Hello)
 	if more {
 		fmt.Fprint(c.o.Output, term.Pad("", term.Width(name)-1)+"… ")
@@ -242,8 +243,8 @@ func (c *lineConsole) invite(more bool) {
 	fmt.Fprint(c.o.Output, term.Paint(c.out.Styles.InEnv(c.e.Hello.Env).Prompt, name+">")+" ")
 }
 
-// promptOf is what stands before the code: the application's name, and where it is
-// dangerous that it is so.
+// promptOf returns the text before the code: the application's name, and a warning if
+// it runs in production.
 func promptOf(hello wire.ControlHello) string {
 	if hello.Env == "production" {
 		return term.Clean(hello.App) + " production"
@@ -251,8 +252,8 @@ func promptOf(hello wire.ControlHello) string {
 	return term.Clean(hello.App)
 }
 
-// confirmed asks the person at the prompt, whose next line is the answer.
-func (c *lineConsole) confirmed(ctx context.Context, r *statementReader, what string) bool {
+// confirm asks the person at the prompt; the next line is the answer.
+func (c *lineConsole) confirm(ctx context.Context, r *statementReader, what string) bool {
 	fmt.Fprint(c.o.Output, script.QuestionText(what)+" ")
 	answer, err := r.line(ctx)
 	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")

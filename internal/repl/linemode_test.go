@@ -62,9 +62,9 @@ id                          title  body  published  likes  createdAt            
 		{"a script", Options{ScriptName: "seed.js", Script: strings.NewReader("User\n  .where({name: 'x'})\n  .count()\nif (false) { 1 }\nelse { 2 }\n")}, 0, "0\n2\n", ""},
 		{"a failing script", Options{ScriptName: "seed.js", Script: strings.NewReader("let a = {}\n\n  a.b.c()\n")}, 1, "",
 			"seed.js:3:5: TypeError: Cannot read property 'c' of undefined or null\n    a.b.c()\n      ^\n"},
-		{"both", Options{Expr: []string{"1"}, Script: strings.NewReader("2")}, 2, "", "error: a script and expressions exclude each other\n"},
+		{"both", Options{Expr: []string{"1"}, Script: strings.NewReader("2")}, 2, "", "error: a script and expressions cannot be combined\n"},
 		{"read only", Options{ReadOnly: true, Expr: []string{`Post.count(); Post.create({title: "x"})`}}, 1, "0\n",
-			"-e:1:26: read only: this console does not write\n  Post.count(); Post.create({title: \"x\"})\n                           ^\n  start it without --read-only\n"},
+			"-e:1:26: read only: this console cannot write\n  Post.count(); Post.create({title: \"x\"})\n                           ^\n  start it without --read-only\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			exit, out, errs := runOn(t, fakeapp.Start(t), test.o)
@@ -83,7 +83,7 @@ func TestSandboxedRunLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestNoApplicationListens(t *testing.T) {
 	var errs bytes.Buffer
 	dial := func(ctx context.Context) (*control.Client, error) {
 		return control.Attach(ctx, t.TempDir()+"/s", "console:ada")
@@ -104,7 +104,7 @@ func TestPipe(t *testing.T) {
 		{"over several lines", "let o = {\n  a: 1,\n\n  b: `x\n${1 + 1}\n`\n}\no.b\n", 0, "x\n2\n\n", ""},
 		{"chained lines", "Post.all()\n  .limit(5)\n  .count()\nif (false) 1\nelse 2\n", 0, "0\n2\n", ""},
 		{"a bracket in a pattern", "let r = x => /[({]/.test(x)\nr('(')\n", 0, "true\n", ""},
-		{"an error says its line", "1\n\nlet y = {\n a: nope\n}\n2\n", 1, "1\n", "stdin:4:5: ReferenceError: nope is not defined\n   a: nope\n      ^\n"},
+		{"an error names its line", "1\n\nlet y = {\n a: nope\n}\n2\n", 1, "1\n", "stdin:4:5: ReferenceError: nope is not defined\n   a: nope\n      ^\n"},
 		{"a syntax error", "1\nfoo bar\n2\n", 1, "1\n", "stdin:2:5: SyntaxError: Unexpected identifier\n  foo bar\n      ^\n"},
 		{"the end is missing", "1\nfoo(\n", 1, "1\n", "stdin:2:5: SyntaxError: the code ends too early\n  foo(\n      ^\n"},
 		{"an error in an earlier function", "function f() {\n  nope()\n}\n\nf()\n", 1, "", "stdin:2:7: ReferenceError: nope is not defined\n"},
@@ -186,8 +186,8 @@ func TestClosedOutputEndsAPipe(t *testing.T) {
 	for _, code := range []string{`for (;;) { print(1) }`, `1; while (true) {}`} {
 		var errs bytes.Buffer
 		o := Options{Dial: dial(app), Expr: []string{code}, Err: &errs}
-		o.Output = writerFunc(func([]byte) (int, error) { return 0, errors.New("nobody reads") })
-		if exit := Run(t.Context(), o); exit != 1 || errs.String() != "error: write the result: nobody reads\n" {
+		o.Output = writerFunc(func([]byte) (int, error) { return 0, errors.New("output closed") })
+		if exit := Run(t.Context(), o); exit != 1 || errs.String() != "error: write the result: output closed\n" {
 			t.Errorf("%s: exit %d: %q", code, exit, errs.String())
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/towerkit/tower/internal/wire/replica"
 )
 
-// A Printer prints what a cursor holds, and what becomes of it: for people, or in
-// lines of JSON.
+// A Printer prints the contents of a cursor and the steps that change them, as text or
+// as lines of JSON. It is not safe for concurrent use.
 type Printer struct {
 	out    io.Writer
 	json   bool
@@ -23,14 +23,15 @@ type Printer struct {
 	models []wire.ModelInfo
 }
 
-// NewPrinter returns a printer of records of the application that hello describes.
-// Without JSON, and to a terminal, it prints colors and fits lines to the width.
+// NewPrinter returns a printer for records of the application that hello describes.
+// With asJSON it prints JSON; otherwise, if out is a terminal, it uses colors and fits
+// lines to the width.
 func NewPrinter(out io.Writer, hello wire.ControlHello, asJSON bool) *Printer {
 	o := Options{Output: out}
 	return &Printer{out: out, json: asJSON, f: o.lineFormatter(out), models: hello.Models}
 }
 
-// Steps prints what became of the cursor, a line each.
+// Steps prints the steps, one to a line. It fails if writing fails.
 func (p *Printer) Steps(steps []replica.Step) error {
 	var out bytes.Buffer
 	for _, step := range steps {
@@ -50,7 +51,7 @@ func (p *Printer) Steps(steps []replica.Step) error {
 	return nil
 }
 
-// All prints the records of a cursor, or its value.
+// All prints the records of a cursor, or its value. It fails if writing fails.
 func (p *Printer) All(h *control.Replica) error {
 	var lines []string
 	switch {
@@ -82,7 +83,7 @@ func (p *Printer) All(h *control.Replica) error {
 	return nil
 }
 
-// line is a step for a person.
+// line formats a step as text.
 func (p *Printer) line(s replica.Step) string {
 	st := p.f.Styles
 	switch s.Op {
@@ -91,7 +92,7 @@ func (p *Printer) line(s replica.Step) string {
 	case "current":
 		return term.Paint(st.Dim, fmt.Sprintf("%s, up to #%d", show.Counted(*s.Count, "record"), s.Seq))
 	case "resync":
-		return term.Paint(st.Warn, "anew, because of: "+term.Clean(s.Reason))
+		return term.Paint(st.Warn, "read again:  "+term.Clean(s.Reason))
 	}
 	mark := map[string]string{"enter": term.Paint(st.Good, "+ enter "), "change": term.Paint(st.Changed, "~ change"), "leave": term.Paint(st.Bad, "− leave ")}[s.Op]
 	text := mark + " " + term.Clean(s.Model) + term.Paint(st.Dim, "/"+term.Clean(s.ID))
@@ -101,7 +102,7 @@ func (p *Printer) line(s replica.Step) string {
 	return p.f.Limit(text)
 }
 
-// name is what a person knows a step's record by.
+// name returns the name a person knows a step's record by, or "".
 func (p *Printer) name(s replica.Step) string {
 	i := slices.IndexFunc(p.models, func(m wire.ModelInfo) bool { return m.Name == s.Model })
 	var record map[string]any

@@ -44,7 +44,7 @@ func TestPrinter(t *testing.T) {
 		t.Errorf("got\n%s%swant\n%s", steps, all, want)
 	}
 	steps, all = print(false)
-	if want := `anew, because of: rules
+	if want := `read again:  rules
 + enter  memos/a "A"
 1 record, up to #5
 + enter  memos/b

@@ -21,7 +21,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/fakeapp"
 )
 
-// A console is the real one: a process on a terminal, whose screen is read.
+// A console is a real console: a process in a terminal whose screen the test reads.
 type console struct {
 	t       *testing.T
 	cmd     *exec.Cmd
@@ -33,7 +33,7 @@ type console struct {
 	read    sync.WaitGroup
 
 	mu  sync.Mutex
-	raw bytes.Buffer // all that the console has written
+	raw bytes.Buffer // everything the console has written
 }
 
 // startConsole starts a console of the usual size on a board.
@@ -62,7 +62,8 @@ func startConsoleOn(t *testing.T, path string, columns, rows int, environ ...str
 		t.Fatal(err)
 	}
 	c.cmd = exec.Command(executable)
-	// Nothing of the tester's own terminal: CI alone would take the colours away.
+	// Use nothing of the tester's own terminal: the variable CI alone would remove the
+	// colors.
 	c.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "TMPDIR=" + os.TempDir(), "TERM=xterm-256color",
 		childSocket + "=" + path, "TOWER_REPL_TEST_HISTORY=" + filepath.Join(t.TempDir(), "history")}, environ...)
 	if c.stderr, err = os.Create(filepath.Join(t.TempDir(), "stderr")); err != nil {
@@ -84,8 +85,7 @@ func startConsoleOn(t *testing.T, path string, columns, rows int, environ ...str
 	return c
 }
 
-// follow feeds the screen with what the console writes, until nobody has the
-// terminal open any more.
+// follow feeds the console's output to the screen until the terminal is closed.
 func (c *console) follow() {
 	buffer := make([]byte, 32<<10)
 	for {
@@ -106,7 +106,7 @@ func (c *console) follow() {
 	}
 }
 
-// errs is what the console wrote to its standard error.
+// errs returns the console's standard error output.
 func (c *console) errs() string {
 	text, err := os.ReadFile(c.stderr.Name())
 	if err != nil {
@@ -115,7 +115,7 @@ func (c *console) errs() string {
 	return string(text)
 }
 
-// written is all that the console has written to the terminal.
+// written returns everything the console has written to the terminal.
 func (c *console) written() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,7 +124,7 @@ func (c *console) written() string {
 
 func (c *console) screen() string { return c.vt.String() }
 
-// until waits for the screen to be as wanted.
+// until waits until the screen satisfies a condition.
 func (c *console) until(what string, holds func(screen string) bool) {
 	c.t.Helper()
 	deadline := time.After(20 * time.Second)
@@ -151,13 +151,13 @@ func (c *console) keys(text string) {
 	}
 }
 
-// lacks waits until the screen does not show a part any more.
+// lacks waits until the screen no longer shows a text.
 func (c *console) lacks(part string) {
 	c.t.Helper()
 	c.until("no “"+part+"”", func(screen string) bool { return !strings.Contains(screen, part) })
 }
 
-// ends waits for the process, and holds that the terminal is as it was.
+// ends waits for the process, and checks that the terminal was restored.
 func (c *console) ends(exit int) {
 	c.t.Helper()
 	ended := make(chan error, 1)
@@ -223,7 +223,7 @@ func TestConsoleStopsCode(t *testing.T) {
 	c.keys("kept * 6\r")
 	c.shows("  42")
 	c.keys("\x03")
-	c.shows("^D or exit leaves")
+	c.shows("^D or exit to leave")
 	c.keys("\x04")
 	c.ends(0)
 }
@@ -252,7 +252,7 @@ func TestConsoleRestoresTheTerminal(t *testing.T) {
 			test.end(c)
 			c.ends(1)
 			if got := c.errs(); got != test.errs {
-				t.Errorf("said %q, want %q", got, test.errs)
+				t.Errorf("printed %q, want %q", got, test.errs)
 			}
 			ada.Call("POST /memos", map[string]any{"title": "Served"})
 			list.AwaitLen(1)
@@ -260,14 +260,14 @@ func TestConsoleRestoresTheTerminal(t *testing.T) {
 	}
 }
 
-// Nothing in a process that is killed can put the terminal back; another one does.
+// A killed process cannot restore the terminal itself; another process does.
 func TestAKilledConsoleLeavesTheTerminalAsItWas(t *testing.T) {
 	c := startConsole(t, openBoard(t))
 	c.shows("› ", "0 connections")
 	c.cmd.Process.Kill()
 	c.ends(-1)
 	if !strings.Contains(c.written(), "\x1b[?2004l") {
-		t.Error("what is pasted is still bracketed")
+		t.Error("bracketed paste is still on")
 	}
 }
 
@@ -332,7 +332,7 @@ func TestConsoleOnADumbTerminal(t *testing.T) {
 	c.shows("\nplain ")
 	c.keys("print(\"in\" + \"side\"); while (true) {}\n")
 	c.shows("inside")
-	c.keys("\x03") // the terminal drops what was typed and not yet read
+	c.keys("\x03") // the terminal drops unread input
 	c.until("a prompt after ^C", func(screen string) bool {
 		_, after, stopped := strings.Cut(screen, "^C")
 		return stopped && strings.Contains(after, "board> ")
@@ -342,7 +342,7 @@ func TestConsoleOnADumbTerminal(t *testing.T) {
 	c.keys("nope\n\x04")
 	c.ends(0)
 	if got := c.errs(); !strings.Contains(got, "stopped") || !strings.Contains(got, "nope is not defined") {
-		t.Errorf("said %q", got)
+		t.Errorf("printed %q", got)
 	}
 }
 
@@ -361,10 +361,10 @@ func TestConsoleAsksBeforeItDestroys(t *testing.T) {
 	c.shows("delete 2 of memos? [y/N] no", "not done")
 	c.keys("Memo.deleteAll()\r")
 	c.until("the question again", func(screen string) bool { return strings.Count(screen, "delete 2 of memos?") == 2 })
-	c.keys("\x03") // stops the code that asks
+	c.keys("\x03") // stops the asking code
 	c.shows("stopped")
 	if b.Seq() != 3 || list.Len() != 2 {
-		t.Fatal("it was done")
+		t.Fatal("the code was run")
 	}
 	c.keys("Memo.deleteAll()\r")
 	c.until("the question once more", func(screen string) bool {
@@ -387,7 +387,7 @@ func TestProductionIsSeen(t *testing.T) {
 	c.keys("n\r")
 	c.until("the next prompt", func(screen string) bool { return strings.Count(screen, "board production>") == 2 })
 	if !strings.Contains(c.errs(), "not done") {
-		t.Errorf("it says %s", c.errs())
+		t.Errorf("printed %s", c.errs())
 	}
 	list.AwaitLen(1)
 	c.keys("Memo.first().delete()\r")
@@ -409,8 +409,8 @@ func TestAPlainPromptOutlivesTheApplication(t *testing.T) {
 	c.keys("Member.count() + kept\r")
 	b.start()
 	c.shows("42")
-	if !strings.Contains(c.errs(), "The application has gone away. What is asked waits for it.") {
-		t.Errorf("it says %s", c.errs())
+	if !strings.Contains(c.errs(), "The application has stopped. Requests wait until it is back.") {
+		t.Errorf("printed %s", c.errs())
 	}
 	c.keys("exit\r")
 	c.ends(0)
@@ -420,14 +420,14 @@ func TestInterruptEndsCodeInAPipe(t *testing.T) {
 	var errs bytes.Buffer
 	o := Options{Dial: dial(fakeapp.Start(t)), Expr: []string{`Post.count(); while (true) {}`}, Err: &errs}
 	o.Output = writerFunc(func(p []byte) (int, error) {
-		return len(p), syscall.Kill(syscall.Getpid(), syscall.SIGINT) // it is shown, so the loop runs next
+		return len(p), syscall.Kill(syscall.Getpid(), syscall.SIGINT) // the result is shown, so the loop runs next
 	})
 	if exit := Run(t.Context(), o); exit != 1 || errs.String() != "stopped\n" {
 		t.Errorf("exit %d: %q", exit, errs.String())
 	}
 }
 
-// stuck is code in a call of the engine that nothing interrupts.
+// stuck is code in a call of the engine that cannot be interrupted.
 const stuck = `"a".repeat(99).match(/^(a+)+\1$b/)`
 
 func TestConsoleCanBeLeftWhenCodeIsStuck(t *testing.T) {
@@ -447,6 +447,6 @@ func TestConsoleCanBeLeftWhenCodeIsStuck(t *testing.T) {
 	c.keys("\x03")
 	c.ends(1)
 	if got := c.errs(); got != "error: the code does not stop\n" {
-		t.Errorf("said %q", got)
+		t.Errorf("printed %q", got)
 	}
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/towerkit/tower/internal/repl/fakeapp"
 )
 
-// What a person sees in a terminal, of a real application with real clients.
+// What a person sees in a terminal, with a real application and real clients.
 
-func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
+func TestTerminalShowsAllActivity(t *testing.T) {
 	b := openBoard(t)
 	ada, bob := b.Connect(t, b.ada.ID), b.Connect(t, b.bob.ID)
 	ada.Open("memos.newest", nil)
@@ -28,10 +28,10 @@ func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	c := startConsoleOn(t, b.path, 170, 44)
 	c.shows("2 connections")
 
-	// In a browser, by somebody.
+	// A commit from a browser.
 	ada.Call("POST /memos", map[string]any{"title": "From a browser", "published": true})
 	c.shows(`"From a browser"`, "ada · POST /memos", "2 of 2 connections in", "enter ✓ applied", "not matched")
-	// In this console, in a job.
+	// Commits from this console and from a job.
 	c.keys(`Memo.create({title: "A draft", authorId: Member.where({name: "ada"}).first().id})` + "\r")
 	c.shows(`"A draft"`, "console:ada", "1 of 2 connections", "denied by boardMemos.Match")
 	job := tower.WithAuthor(t.Context(), "job: publish")
@@ -48,11 +48,11 @@ func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	}
 	c.shows("delete memos/", "leave ✓ applied")
 	list.AwaitLen(1)
-	// Somebody who comes and goes.
+	// A connection that comes and goes.
 	b.Connect(t, "").Close()
 	c.shows("+ visitor joined over socket", "− visitor left")
 
-	// All that is known of a commit.
+	// All details of a commit.
 	c.keys("\x1bOQ/delete memos\r\r")
 	c.shows("commits", "by 2 of 2, the last after", `title      "A draft"`)
 	c.keys("qqq")
@@ -72,7 +72,7 @@ func TestTerminalShowsWhatHappensAnywhere(t *testing.T) {
 	c.keys("5")
 	c.shows("WARN  could not send mail to=carl")
 	c.keys("?")
-	c.shows("The live pane", "only rows that hold each word")
+	c.shows("The live pane", "rows that contain each word")
 	c.keys("q\x1bOQ1 + 1\r")
 	c.shows("  2")
 	c.keys("\x04")
@@ -90,7 +90,7 @@ func TestTerminalFollowsAndFreezes(t *testing.T) {
 	b.member(t, "dora")
 	c.shows("frozen, 1 new")
 	if strings.Contains(c.screen(), "dora") {
-		t.Error("what is frozen moves")
+		t.Error("the frozen view moves")
 	}
 	c.keys(" ")
 	c.shows(`"dora"`)
@@ -116,10 +116,10 @@ func TestTerminalStaysReadableWhenMuchHappens(t *testing.T) {
 		}
 	}
 	c.shows("create memos", "/s")
-	c.keys("40 + 2\r") // it is not in the way of typing
+	c.keys("40 + 2\r") // typing still works
 	c.shows("  42")
 	c.until("calm", func(screen string) bool { return !strings.Contains(screen, "sampled") })
-	c.shows(fmt.Sprintf(":%d  0 connections", b.Seq())) // and nothing is lost count of
+	c.shows(fmt.Sprintf(":%d  0 connections", b.Seq())) // and every commit is counted
 	c.keys("\x04")
 	c.ends(0)
 }
@@ -165,7 +165,7 @@ func TestTerminalResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.keys("Memo.all()\r")
-	c.shows("─ 1 ───", "─ 2 ───", "published  true", "2 records") // upright, where it is narrow
+	c.shows("─ 1 ───", "─ 2 ───", "published  true", "2 records") // upright, because the screen is narrow
 	c.keys(`({user: {name: "Ada", roles: ["editor", "author of very many posts"]}, n: 1})` + "\r")
 	c.shows("├ user", "│ └ roles", "│   └ 1", "└ n") // a tree
 	c.keys(`Array.from({length: 90}, (_, i) => ({n: i}))` + "\r")
@@ -203,17 +203,17 @@ func TestTerminalKeys(t *testing.T) {
 	c.keys("1 + \x18\x05")
 	c.shows("› let a = 20", "  a + 22")
 	if saw, err := os.ReadFile(editor + ".saw"); err != nil || string(saw) != "1 + \n" {
-		t.Errorf("the editor was given %q: %v", saw, err)
+		t.Errorf("the editor received %q: %v", saw, err)
 	}
 	c.keys("\r")
 	c.shows("  42")
 	c.keys(".vi\r")
-	c.shows("keys as in vi")
+	c.shows("vi keys")
 	c.keys("abc def\x1b")
 	c.shows("command")
 	c.keys("0dwix\x1b")
 	c.shows("› xdef")
-	c.keys("ccif (true) {\r") // goes on below
+	c.keys("ccif (true) {\r") // continues on the next line
 	c.keys("10 * 9 }\r")
 	c.shows("  90")
 	c.keys("\x12* 9")
@@ -239,14 +239,14 @@ func TestTerminalColors(t *testing.T) {
 	}
 }
 
-func TestTerminalTellsInPlainLines(t *testing.T) {
+func TestTerminalLiveEventsInPlainLines(t *testing.T) {
 	b := openBoard(t)
 	ada := b.Connect(t, b.ada.ID)
 	ada.Open("memos.newest", nil)
 	c := startConsoleOn(t, b.path, 120, 40, "TOWER_REPL_TEST_PLAIN=1")
 	c.shows("board> ")
 	c.keys(".live\n")
-	c.shows("What happens is told from now on; .live ends that.")
+	c.shows("Live events are on. Type .live to turn them off.")
 	ada.Call("POST /memos", map[string]any{"title": "Hi", "published": true})
 	c.shows("by ada · POST /memos: create memos", `"Hi"; it reached 1 of 1 connection in`, "  ada, memos.newest: enter.", "was applied by ada after")
 	b.Connect(t, "").Close()
@@ -254,18 +254,18 @@ func TestTerminalTellsInPlainLines(t *testing.T) {
 	b.Log().Error("broken", "at", 7)
 	c.shows("Log, error: broken at=7")
 	c.keys(".live\n")
-	c.shows("not told any more")
+	c.shows("Live events are off.")
 	c.keys("6 * 7\n")
 	c.shows("42")
 	c.keys("\x04")
 	c.ends(0)
-	// Bubble Tea has asked for the background before, whatever is made of it.
+	// Bubble Tea has already asked for the background color.
 	if _, lines, _ := strings.Cut(c.written(), "board> "); strings.Contains(lines, "\x1b") {
 		t.Errorf("there are escape sequences in plain lines: %q", lines)
 	}
 }
 
-func TestTerminalSaysThatTheApplicationCameBack(t *testing.T) {
+func TestTerminalNotesARestartedApplication(t *testing.T) {
 	app := fakeapp.Start(t)
 	c := startConsoleOn(t, app.Path, 120, 30)
 	c.shows("› ", "3 connections")

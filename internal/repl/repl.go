@@ -21,73 +21,72 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// Options say what a console reads, what it writes, and how.
+// Options configure what a console reads and writes.
 type Options struct {
-	// Dial attaches to the application. It is called at the start, and, by the
-	// full-screen console, again whenever the application went away. It may
+	// Dial attaches to the application. The console calls it at the start, and calls
+	// it again when the application goes away if it outlives the application. Dial may
 	// start an application that is not running. Required.
 	Dial func(context.Context) (*control.Client, error)
 
-	// Expr are pieces of JavaScript that are evaluated in order, in place of
-	// Input. Default: none.
+	// Expr lists pieces of JavaScript to evaluate in order instead of Input. Default:
+	// none.
 	Expr []string
-	// Script is a file of JavaScript that is evaluated in place of Input. It is
-	// read whole before any of it runs. Default: none. It excludes Expr.
+	// Script is a file of JavaScript to evaluate instead of Input. It is read
+	// completely before any of it runs. It excludes Expr. Default: none.
 	Script io.Reader
-	// ScriptName is what errors call Script. Default: "script".
+	// ScriptName is the name of Script in errors. Default: "script".
 	ScriptName string
 
-	// Input is what is read when there is neither Expr nor Script: keys when it
-	// and Output are terminals, JavaScript otherwise. Default: os.Stdin.
+	// Input is read if there is neither Expr nor Script: keys if Input and Output are
+	// terminals, otherwise JavaScript. Default: os.Stdin.
 	Input io.Reader
 	// Output receives the results. Default: os.Stdout.
 	Output io.Writer
-	// Err receives the errors, except those of the full-screen console, which
-	// shows them itself. Default: os.Stderr.
+	// Err receives the errors. The full-screen console shows its errors itself.
+	// Default: os.Stderr.
 	Err io.Writer
 
-	// JSON writes each result as one line of JSON; what the code prints goes
-	// to Err. Default: text for people.
+	// JSON writes each result as one line of JSON; the code's own output goes to Err.
+	// Default: text.
 	JSON bool
-	// Plain writes lines, without color, even to a terminal, where it prompts
-	// and reads line by line. TERM=dumb has the same effect. Default: the full
-	// screen where Input and Output are terminals.
+	// Plain writes lines without color, even to a terminal, where it shows a prompt
+	// and reads line by line. TERM=dumb has the same effect. Default: the full screen
+	// if Input and Output are terminals.
 	Plain bool
-	// ReadOnly refuses writes before they are sent. Default: they are made.
+	// ReadOnly rejects writes before they are sent. Default: writes are sent.
 	ReadOnly bool
-	// Sandbox keeps what the session writes, transactions included, in one
-	// transaction that is thrown away at the end, unless the code calls
-	// commit(). Default: each write is a commit.
+	// Sandbox keeps everything the session writes, including transactions, in one
+	// transaction that is discarded at the end unless the code calls commit().
+	// Default: each write is a commit.
 	Sandbox bool
-	// Yes answers yes to all that a person would be asked. Default: a person at
-	// the prompt is asked; without one, what would be asked in production is
-	// refused there, and done elsewhere.
+	// Yes answers yes to every question. Default: the console asks a person at the
+	// prompt; without one, it refuses in production and goes ahead elsewhere.
 	Yes bool
 
-	// Vi begins with the keys of vi. Default: those of emacs.
+	// Vi starts with vi keys. Default: emacs keys.
 	Vi bool
 
-	// Greeting is what the full-screen console says first. Default: that it
-	// speaks JavaScript, and where help is.
+	// Greeting is the first line of the full-screen console. Default: a line that
+	// names the language and points to the help.
 	Greeting string
 
-	// History is the file that keeps what was typed into the full-screen
-	// console. Default: one for each application in $XDG_STATE_HOME/tower, or
-	// in ~/.local/state/tower. "-" keeps nothing.
+	// History is the file that stores what is typed into the full-screen console.
+	// Default: one file for each application in $XDG_STATE_HOME/tower, or in
+	// ~/.local/state/tower. "-" stores nothing.
 	History string
 
 	onMsg func(any) // called with each message of the full-screen console
 }
 
-// Run runs a console until its input ends, the person leaves or ctx is done,
-// and returns the exit code: 0 done, 1 failed, 2 wrong use. What went wrong
-// has been shown. The context is not to be ended by an interrupt: Run handles
-// those itself, they stop the code that runs; SIGTERM and SIGHUP end the
-// console. A terminal is left as it was found, whatever happens.
+// Run runs a console until its input ends, the person leaves or ctx is done, and
+// returns the exit code: 0 for success, 1 for failure, 2 for wrong use. It has reported
+// every error by then. Do not cancel ctx on an interrupt: Run handles interrupts itself
+// and stops the running code. SIGTERM and SIGHUP end the console. Run always restores
+// the terminal.
 func Run(ctx context.Context, o Options) (exit int) {
 	o.defaults()
 	if len(o.Expr) > 0 && o.Script != nil {
-		fmt.Fprintln(o.Err, "error: a script and expressions exclude each other")
+		fmt.Fprintln(o.Err, "error: a script and expressions cannot be combined")
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGHUP)
@@ -126,7 +125,7 @@ func (o *Options) fullScreen() bool {
 	return !o.Plain && !o.JSON && len(o.Expr) == 0 && o.Script == nil && !dumb() && terminal(o.Input) && terminal(o.Output)
 }
 
-// screen are the options of the full-screen console.
+// screen returns the options of the full-screen console.
 func (o *Options) screen() screen.Options {
 	return screen.Options{
 		Options: o.evaluator(),
@@ -144,13 +143,13 @@ func dumb() bool {
 	return kind == "dumb" || kind == "" && runtime.GOOS != "windows"
 }
 
-// terminal tells whether v is a file that is a terminal.
+// terminal reports whether v is a file that is a terminal.
 func terminal(v any) bool {
 	file, ok := v.(*os.File)
 	return ok && isatty.IsTerminal(file.Fd())
 }
 
-// lineFormatter is the formatter of consoles that write lines to w.
+// lineFormatter returns the formatter of a console that writes lines to w.
 func (o *Options) lineFormatter(w io.Writer) show.Formatter {
 	if !terminal(w) {
 		return show.Formatter{Raw: true}

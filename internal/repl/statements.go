@@ -22,31 +22,33 @@ const (
 	lookAhead        = 50 * time.Millisecond
 )
 
-// A statementReader reads JavaScript and returns each piece of it as soon as it
-// is complete, so that what follows may come much later, or never.
+// A statementReader reads JavaScript and returns each statement as soon as it is
+// complete, because the rest of the input may arrive much later, or never.
 type statementReader struct {
 	name      string
 	lines     <-chan line
 	interrupt <-chan os.Signal
-	prompt    func(more bool) // called before each line that is waited for
-	// lookAhead is how long to wait for a line that goes on with code that is
-	// complete without it, such as one that begins with .limit(5).
+	prompt    func(more bool) // called before waiting for a line
+	// lookAhead is how long to wait for a line that continues code that is complete
+	// without it, such as a line that begins with .limit(5).
 	lookAhead time.Duration
 
 	number int // of lines read
 	ahead  *line
 }
 
+// A line is a line of input, or the error that ended it.
 type line struct {
-	text string // with its end
+	text string // with its line break
 	err  error
 }
 
-// newStatementReader reads r in a goroutine, which stop ends. Only a reader
-// that cannot be cancelled, neither a file nor at its end, keeps it longer.
+// newStatementReader reads r in a goroutine, which stop ends. If reads of r cannot be
+// canceled (r is not a file) and block, the goroutine outlives stop until the read
+// returns.
 func newStatementReader(r io.Reader, name string, interrupt <-chan os.Signal) (s *statementReader, stop func()) {
 	cancelable, err := cancelreader.NewReader(r)
-	if err != nil { // a regular file, which is never waited for
+	if err != nil { // a regular file, whose reads never block
 		cancelable, _ = cancelreader.NewReader(struct{ io.Reader }{r})
 	}
 	lines, done, quit := make(chan line, 64), make(chan struct{}), make(chan struct{})
@@ -75,12 +77,13 @@ func newStatementReader(r io.Reader, name string, interrupt <-chan os.Signal) (s
 		if cancelable.Cancel() {
 			<-done
 		}
-		_ = cancelable.Close() // nothing is read any more
+		_ = cancelable.Close() // reading has ended
 	}
 }
 
-// next returns the next complete piece of code, or what is left at the end. The
-// error is io.EOF after that, script.ErrInterrupted, or that of reading.
+// next returns the next complete piece of code, or the remaining input at the end.
+// After that the error is io.EOF; otherwise it is script.ErrInterrupted or the error of
+// reading.
 func (r *statementReader) next(ctx context.Context) (script.Source, error) {
 	var (
 		text  strings.Builder
@@ -107,9 +110,9 @@ func (r *statementReader) next(ctx context.Context) (script.Source, error) {
 		if text.Len() > longestStatement {
 			return script.Source{}, fmt.Errorf("read %s: a statement is longer than %d MiB", r.name, longestStatement>>20)
 		}
-		// Open brackets are rarely wrong. They spare parsing a long statement
-		// once for each of its lines; parsing at twice the length bounds the
-		// harm when they are.
+		// Unclosed brackets are almost always real. Checking them avoids parsing a
+		// long statement once for each of its lines; parsing again at twice the
+		// length limits the damage if the check is wrong.
 		if open.Unfinished() && text.Len() < 2*tried {
 			continue
 		}
@@ -149,7 +152,7 @@ func (r *statementReader) line(ctx context.Context) (string, error) {
 
 var continuation = regexp.MustCompile(`^\s*(\.[^0-9]|\?\.|[?:&|*%=<>,]|(else|catch|finally|instanceof|in)\b)`)
 
-// continued tells whether the next line goes on with the code before it.
+// continued reports whether the next line continues the code before it.
 func (r *statementReader) continued(ctx context.Context) bool {
 	if r.lookAhead == 0 {
 		return false

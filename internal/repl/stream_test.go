@@ -20,14 +20,14 @@ import (
 	"github.com/towerkit/tower/internal/wire/replica"
 )
 
-// A follower is a stream, what it holds, and what its steps have made of nothing.
+// A follower is a stream, its replica, and a list built only from its steps.
 type follower struct {
 	t       *testing.T
 	client  *control.Client
 	req     wire.ControlRequest
 	stream  *control.Stream
 	replica control.Replica
-	list    []string // the ids, by the steps alone
+	list    []string // the ids, built from the steps
 	steps   []replica.Step
 }
 
@@ -42,7 +42,7 @@ func (r *follower) open(client *control.Client) {
 	r.next()
 }
 
-// next takes the next message.
+// next handles the next message.
 func (r *follower) next() {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
@@ -70,7 +70,7 @@ func (r *follower) step(s replica.Step) {
 	switch s.Op {
 	case "enter", "change":
 		if (s.Op == "enter") != (at < 0) || s.Record == nil {
-			r.t.Errorf("%s of %s, of which there is %v: %s", s.Op, s.ID, at >= 0, s.Record)
+			r.t.Errorf("%s of %s, present is %v: %s", s.Op, s.ID, at >= 0, s.Record)
 		}
 		if at >= 0 && s.After != nil {
 			r.list = slices.Delete(r.list, at, at+1)
@@ -83,17 +83,17 @@ func (r *follower) step(s replica.Step) {
 		}
 	case "leave":
 		if at < 0 {
-			r.t.Errorf("leave of %s, which there is not", s.ID)
+			r.t.Errorf("leave of %s, which is not there", s.ID)
 		} else {
 			r.list = slices.Delete(r.list, at, at+1)
 		}
 	}
 	if s.Count != nil && *s.Count != len(r.list) {
-		r.t.Errorf("%s says that there are %d of %d", s.Op, *s.Count, len(r.list))
+		r.t.Errorf("%s counts %d of %d", s.Op, *s.Count, len(r.list))
 	}
 }
 
-// until takes messages until the stream is as far as the application.
+// until handles messages until the stream has caught up with the application.
 func (r *follower) until(done func() bool) {
 	r.t.Helper()
 	for !done() {
@@ -104,16 +104,16 @@ func (r *follower) until(done func() bool) {
 func idsOf(records []json.RawMessage) (ids []string) {
 	for _, record := range records {
 		var head struct{ ID string }
-		_ = json.Unmarshal(record, &head) // it is a record
+		_ = json.Unmarshal(record, &head) // record is valid JSON
 		ids = append(ids, head.ID)
 	}
 	return ids
 }
 
-// TestStreamsHoldWhatIsThere makes random changes. Whatever came and went, and
-// however often a stream was taken up again, it holds what a query finds, and its
-// steps alone lead there.
-func TestStreamsHoldWhatIsThere(t *testing.T) {
+// TestStreamsMatchQueries makes random changes. However often a stream is resumed,
+// its replica contains the result of the query, and so does the list built from its
+// steps.
+func TestStreamsMatchQueries(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -125,7 +125,7 @@ func TestStreamsHoldWhatIsThere(t *testing.T) {
 		{t: t, req: wire.ControlRequest{Model: "memos", Where: json.RawMessage(`{"published":true}`)}},
 	}
 	for _, r := range readings {
-		r.client = b.attach(t) // a stream that is not read holds up what else its client asks
+		r.client = b.attach(t) // a stream that is not read delays its client's other requests
 		r.open(r.client)
 	}
 	var ids []tower.ID
@@ -133,7 +133,7 @@ func TestStreamsHoldWhatIsThere(t *testing.T) {
 		if err := b.Transaction(t.Context(), func(tx *tower.Tx) error { return change(t.Context(), tx, b, random, &ids) }); err != nil {
 			t.Fatal(err)
 		}
-		if random.IntN(8) == 0 { // taken up again
+		if random.IntN(8) == 0 { // resumed
 			r := readings[random.IntN(len(readings))]
 			if err := r.stream.Close(t.Context()); err != nil {
 				t.Fatal(err)
@@ -153,7 +153,7 @@ func TestStreamsHoldWhatIsThere(t *testing.T) {
 	}
 }
 
-// change makes a few changes of memos.
+// change makes some random changes of memos.
 func change(ctx context.Context, tx *tower.Tx, b *board, random *rand.Rand, ids *[]tower.ID) error {
 	for range 1 + random.IntN(3) {
 		if len(*ids) < 3 || random.IntN(3) == 0 {
@@ -183,7 +183,7 @@ func change(ctx context.Context, tx *tower.Tx, b *board, random *rand.Rand, ids 
 	return nil
 }
 
-// expected are the ids that a query finds.
+// expected returns the ids that a query finds.
 func (r *follower) expected(b *board, client *control.Client) []string {
 	r.t.Helper()
 	req := r.req
@@ -221,13 +221,13 @@ func TestStreamsEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for held := (control.Replica{}); held.At == ""; { // a hello comes first
+	for replica := (control.Replica{}); replica.At == ""; { // a hello comes first
 		frames, err := s.Next(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, frame := range frames {
-			if _, err := held.Apply(frame); err != nil {
+			if _, err := replica.Apply(frame); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -260,12 +260,12 @@ func TestQueriesOfExpressions(t *testing.T) {
 	if req, err = script.Query(t.Context(), client, "Memo"); err != nil || req.Model != "memos" || req.Where != nil {
 		t.Errorf("%+v: %v", req, err)
 	}
-	for expression, says := range map[string]string{
-		`1 + 1`: "it is not a query", `"x"`: "it is not a query", `let x = 1`: "it is not a query", `Memo.where({titel: 1})`: "did you mean title?",
-		`Memo.(`: "SyntaxError", `Memo.create({title: "x"})`: "does not write",
+	for expression, want := range map[string]string{
+		`1 + 1`: "the expression is not a query", `"x"`: "the expression is not a query", `let x = 1`: "the expression is not a query", `Memo.where({titel: 1})`: "did you mean title?",
+		`Memo.(`: "SyntaxError", `Memo.create({title: "x"})`: "cannot write",
 	} {
-		if _, err := script.Query(t.Context(), client, expression); err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("%s: %v, want %s", expression, err, says)
+		if _, err := script.Query(t.Context(), client, expression); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", expression, err, want)
 		}
 	}
 }

@@ -22,34 +22,35 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// Config is what an application is made of and how it runs. The zero value of
-// each limit stands for its default.
+// Config describes an application and how it runs. The zero value of a limit means its
+// default.
 type Config struct {
 	Name   string
 	Env    string // "development", "test" or "production"
-	Folder string // where the application's files and its control socket are
+	Folder string // the application's folder, which locates its control socket
 	Data   string // path of the store
-	Build  string // identifies the code: clients that knew another one start anew
-	URL    string // where a person reaches it, for the console; "": where it listens
+	Build  string // identifies the code: clients of another build load everything again
+	URL    string // the address for people, shown in the console; "": where it listens
 
 	Models []*record.Model
 	Rules  map[*record.Model]route.Rule
 	View   func(*View) any // makes what a page's template sees as "."; nil: the view itself
 	Router *route.Router
-	Files  fs.FS  // holds views/ and public/
-	Reload bool   // read views again when they change
-	Secret string // key of cookies; "": made once and kept in the store
-	Policy string // Content-Security-Policy; "": everything from this origin only
+	Files  fs.FS  // contains views/ and public/
+	Reload bool   // read views again if they change
+	Secret string // key of cookies; "": generated once and kept in the store
+	Policy string // Content-Security-Policy; "": allow only this origin
 	Log    *slog.Logger
 
+	// Limits, with their defaults.
 	MaxFrame       int64         // bytes of one message from a client; 64 KiB
 	MaxBody        int64         // bytes of one HTTP request; 1 MiB
-	MaxQueue       int           // bytes that wait for one client; 1 MiB
+	MaxQueue       int           // bytes queued for one client; 1 MiB
 	MaxRate        int           // frames a second from one connection; 200
-	MaxCursors     int           // open on one connection; 200
-	MaxConnections int           // of one user; 100
-	MaxVisitors    int           // connections of all visitors that are not over a socket; 10,000
-	Timeout        time.Duration // of one request; 30 s
+	MaxCursors     int           // open cursors of one connection; 200
+	MaxConnections int           // connections of one user; 100
+	MaxVisitors    int           // connections of all visitors without a WebSocket; 10,000
+	Timeout        time.Duration // time for one request; 30 s
 }
 
 func (c *Config) setDefaults() {
@@ -86,12 +87,12 @@ type App struct {
 	cookies  *cookies
 	sockets  *transport.Sockets
 	links    *transport.Links
-	consoles io.Closer // serves consoles, or nil
+	consoles io.Closer // serves consoles; nil: none
 	running  sync.WaitGroup
 }
 
-// New checks an application's routes, models and views, and does no I/O beyond
-// reading its views.
+// New returns an application after checking its routes, models and views. It does no I/O
+// other than reading views and the manifest of assets.
 func New(config Config) (*App, error) {
 	config.setDefaults()
 	a := &App{config: config, router: config.Router, inspector: newInspector(), attempts: attempts{running: map[string]chan struct{}{}}}
@@ -121,7 +122,7 @@ func New(config Config) (*App, error) {
 	return a, nil
 }
 
-// Open opens the store and starts what runs beside requests. Close ends it.
+// Open opens the store and starts to match commits. Call Close to end both.
 func (a *App) Open() (err error) {
 	if a.store, err = store.Open(a.config.Data, store.Options{Models: a.config.Models}); err != nil {
 		return fmt.Errorf("open the store: %w", err)
@@ -142,11 +143,11 @@ func (a *App) Open() (err error) {
 	return nil
 }
 
-// Close ends every connection with a word to come back, and closes the store.
-// Requests that are being served are waited for by the HTTP server before.
+// Close ends every connection with the advice to connect again, waits until they have
+// ended, and closes the store. Shut down the HTTP server first: it waits for requests.
 func (a *App) Close() error {
 	if a.consoles != nil {
-		_ = a.consoles.Close() // its listener may have gone before
+		_ = a.consoles.Close() // its listener may be closed already
 	}
 	if a.sockets != nil {
 		a.sockets.Close()
@@ -164,14 +165,14 @@ func (a *App) Close() error {
 	return a.store.Close()
 }
 
-// Handle finds the route of a request once and has every connection handle it,
-// with its own controller and user; what each produced goes to that client. It
-// returns how many did. A connection whose user may not use the action is left
-// out. Where a console only tries something, nobody is reached.
+// Handle runs an action for every connection, one after another, with the connection's
+// own controller and user, and sends each result to that client. It returns the number
+// of connections that ran it. It skips connections whose user may not use the action,
+// and does nothing if ctx belongs to a console's transaction.
 func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 	rt, path, err := a.router.Find(request.Method, request.Path)
 	if err == nil && rt.Kind != route.KindAction {
-		err = fault.Errorf(fault.BadRequest, "%s %s is a %s; an action can be handled by every connection", request.Method, request.Path, rt.Kind)
+		err = fault.Errorf(fault.BadRequest, "%s %s is a %s; only actions can be handled", request.Method, request.Path, rt.Kind)
 	}
 	var body json.RawMessage
 	if err == nil && request.In != nil {
@@ -181,15 +182,15 @@ func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 		return 0, fmt.Errorf("handle: %w", err)
 	}
 	handled := 0
-	if _, tried := ctx.Value(dbKey{}).(DB); tried {
+	if _, uncommitted := ctx.Value(dbKey{}).(DB); uncommitted {
 		return 0, nil
 	}
 	for _, c := range a.hub.all() {
 		if ctx.Err() != nil {
 			return handled, ctx.Err()
 		}
-		if v := c.current(); v != nil && v.Allows(rt) {
-			c.push(ctx, v, rt, path, body)
+		if s := c.current(); s != nil && s.Allows(rt) {
+			c.push(ctx, s, rt, path, body)
 			handled++
 		}
 	}
@@ -202,32 +203,33 @@ type Request struct {
 	In           any // encoded as JSON; nil for none
 }
 
-// Wait returns when every connection has been handed the commits up to seq.
+// Wait returns when every commit up to seq has been sent to the connections it touches,
+// or with an error when ctx ends.
 func (a *App) Wait(ctx context.Context, seq uint64) error { return a.engine.Wait(ctx, seq) }
 
 // Seq returns the number of the newest commit.
 func (a *App) Seq() uint64 { return a.store.Seq() }
 
-// Log returns the log that the application was given, which consoles read along
-// while it is written to.
+// Log returns the application's log. Consoles that watch see what is written to it.
 func (a *App) Log() *slog.Logger { return a.log }
 
 // Env returns the environment that the application runs in.
 func (a *App) Env() string { return a.config.Env }
 
-// Cookie returns the cookie by which a client is the user id, for tests and for
+// Cookie returns a cookie that signs a client in as the user id, for tests and for
 // programs that act as a user.
 func (a *App) Cookie(id record.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
 
-// report logs what is the application's fault and not the client's; what says
-// where it happened.
+// Report logs err, with what as the message, if it is an internal error. Errors that a
+// client caused are not logged.
 func (a *App) Report(what string, err error) {
 	if fault.As(err).Code == fault.Internal {
 		a.log.Error(what, "error", err)
 	}
 }
 
-// checkModels makes sure that names are free and references lead somewhere.
+// checkModels returns an error for a duplicate or reserved name, or a reference to an
+// unknown model.
 func checkModels(models []*record.Model) error {
 	names := map[string]bool{}
 	for _, m := range models {
@@ -242,21 +244,21 @@ func checkModels(models []*record.Model) error {
 	for _, m := range models {
 		for _, f := range m.Fields {
 			if f.Ref != "" && !names[f.Ref] {
-				return fmt.Errorf("model %q: field %s refers to %q, which is no model of this application", m.Name, f.GoName, f.Ref)
+				return fmt.Errorf("model %q: field %s refers to %q, which is not a model of this application", m.Name, f.GoName, f.Ref)
 			}
 		}
 	}
 	return nil
 }
 
-// checkOutput refuses actions whose output would show private fields.
+// checkOutput returns an error for an action whose output would expose private fields.
 func checkOutput(rt *route.Route, models []*record.Model) error {
 	if rt.Kind != route.KindAction || rt.Out == nil {
 		return nil
 	}
 	for _, m := range models {
 		if m.HasPrivate() && m.Holds(rt.Out) && !m.Is(rt.Out) {
-			return fmt.Errorf("%s: its output %s holds a %s, which has private fields; answer with the fields that may be seen", rt.Pattern(), rt.Out, m.Type)
+			return fmt.Errorf("%s: its output %s holds a %s, which has private fields; return only the fields that clients may see", rt.Pattern(), rt.Out, m.Type)
 		}
 	}
 	return nil

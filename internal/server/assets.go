@@ -16,17 +16,17 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 )
 
-// assetsURL is the path below which a browser finds what came of an application's
-// folder app. In development tower server answers there. A program that tower
-// build has made holds the files, below public by the same path.
+// assetsURL is the path of the files that are bundled from an application's folder app. In
+// development, tower server serves them. A program made by tower build contains them,
+// under the same path in public.
 const assetsURL = "/_tower/app/"
 
-// assets say what came of the scripts in app/.
+// assets finds the bundled files of the scripts in app/.
 type assets struct {
 	env    string
-	folder string            // of the application
-	files  fs.FS             // nil in a program without them
-	names  map[string]string // of the file that came of board.tsx, and of its styles, board.css
+	folder string            // the application's folder
+	files  fs.FS             // nil in a program without a bundle
+	names  map[string]string // bundled files, by script (board.tsx) and by styles (board.css)
 }
 
 func newAssets(config Config) (*assets, error) {
@@ -42,25 +42,25 @@ func newAssets(config Config) (*assets, error) {
 		err = json.Unmarshal(text, &a.names)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read what came of app/: %w", err)
+		return nil, fmt.Errorf("read the manifest of app/: %w", err)
 	}
 	a.files = config.Files
 	return a, nil
 }
 
-// url is where a browser finds what came of a script, or its styles.
+// url returns the address of the bundled file of a script, or of its styles.
 func (a *assets) url(name string) (string, error) {
 	kind := path.Ext(name)
 	isScript := slices.Contains([]string{".ts", ".tsx", ".js", ".jsx"}, kind)
 	switch file, found := a.names[name]; {
 	case path.Base(name) != name || !isScript && kind != ".css":
-		return "", fmt.Errorf("asset %q is neither a script that stands in app/, as board.tsx does, nor its styles, board.css", name)
+		return "", fmt.Errorf("asset %q is neither a script in app/, such as board.tsx, nor its styles, such as board.css", name)
 	case found:
 		return assetsURL + file, nil
 	case a.files != nil:
-		return "", fmt.Errorf("nothing came of app/%s; of app/ came %s", name, strings.Join(slices.Sorted(maps.Keys(a.names)), ", "))
+		return "", fmt.Errorf("app/%s was not bundled; the bundle has %s", name, strings.Join(slices.Sorted(maps.Keys(a.names)), ", "))
 	case a.env == "production":
-		return "", fmt.Errorf("asset %s: this program holds nothing that came of app/; make it with tower build, and embed all:public", name)
+		return "", fmt.Errorf("asset %s: this program has no bundle of app/; build it with tower build, and embed all:public", name)
 	}
 	if _, err := os.Stat(filepath.Join(a.folder, "app", name)); isScript && a.env == "development" && err != nil {
 		return "", fmt.Errorf("asset %s: there is no app/%s", name, name)
@@ -71,6 +71,7 @@ func (a *assets) url(name string) (string, error) {
 	return assetsURL + name, nil
 }
 
+// has reports whether the bundle has a file.
 func (a *assets) has(file string) bool {
 	if a.files == nil || path.Base(file) != file || file == "manifest.json" {
 		return false
@@ -79,7 +80,8 @@ func (a *assets) has(file string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// serveAsset answers with a file that is named after its contents.
+// serveAsset serves a bundled file. Its name has a hash of its contents, so it never
+// changes.
 func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
 	if !a.assets.has(file) {

@@ -9,8 +9,10 @@ import (
 	"reflect"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // A CallRequest is a call of a route that a client sent. What a key promises is in the
@@ -19,53 +21,57 @@ type CallRequest struct {
 	Route *route.Route
 	Path  url.Values // the fields in the path
 	Body  json.RawMessage
-	form  url.Values // of a form; body is nil then
-	key   string     // "": none
+	form  url.Values // the input of a form; Body is nil then
+	key   string     // the idempotency key; "": none
 }
 
-// callResult is what an action answered.
+// A callResult is the answer to a call.
 type callResult struct {
 	*call
 	Status   int
 	Out      json.RawMessage
 	Location string
-	repeated bool // it was answered before
+	repeated bool // an earlier run of the call made this answer
 }
 
-// A call is what is known of the request that is being served.
+// A call is the state of a call while its action runs. The context of the action
+// carries it.
 type call struct {
-	by      string     // for the log of commits
-	Seq     uint64     // of the last commit that it made
+	by      string     // the author of its commits
+	Seq     uint64     // the last commit that it made
 	created bool       // it created a record
-	SignIn  *record.ID // who the client shall be
+	SignIn  *record.ID // the client's new user, "" for a visitor; nil: unchanged
 
-	attempt *store.Attempt // the run of a call with a key, or nil
-	applied *store.Applied // another run of it came first
+	attempt *store.Attempt // this run of a call with a key; nil: no key
+	applied *store.Applied // an earlier run that took effect; nil: none
 }
 
 type callKey struct{}
 
+// callOf returns the call that an action's context belongs to, nil if there is none.
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	return c
 }
 
-func (c *call) note(commit store.Commit) {
+// recordCommit notes a commit of the call.
+func (c *call) recordCommit(commit store.Commit) {
 	c.Seq = max(c.Seq, commit.Seq)
 	for _, change := range commit.Changes {
 		c.created = c.created || change.Op == store.Create
 	}
 }
 
-// serve passes a request through its action, and returns when every open
-// connection has been handed what the action committed.
-func (a *App) Serve(ctx context.Context, v *Session, in *CallRequest) (*callResult, error) {
-	once, err := in.attempt(v.Conn.user)
+// Serve runs the action of a call and returns its answer, when every commit of the call
+// has been sent to the connections it touches. A call with a key that took effect before
+// is not run again: Serve returns its earlier answer.
+func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callResult, error) {
+	once, err := req.attempt(s.Conn.user)
 	if err != nil {
 		return nil, err
 	}
 	if once == nil {
-		return a.perform(ctx, v, in, nil)
+		return a.perform(ctx, s, req, nil)
 	}
 	end, err := a.attempts.begin(ctx, once.Key())
 	if err != nil {
@@ -77,51 +83,51 @@ func (a *App) Serve(ctx context.Context, v *Session, in *CallRequest) (*callResu
 	} else if applied != nil {
 		return a.repeatAnswer(ctx, applied)
 	}
-	return a.perform(ctx, v, in, once)
+	return a.perform(ctx, s, req, once)
 }
 
-// perform runs the action of a request.
-func (a *App) perform(ctx context.Context, v *Session, in *CallRequest, once *store.Attempt) (*callResult, error) {
-	done := &callResult{call: &call{by: v.Conn.author(in.Route), attempt: once}, Status: http.StatusOK}
-	err := a.act(context.WithValue(ctx, callKey{}, done.call), v, in, done)
-	if done.applied != nil {
-		return a.repeatAnswer(ctx, done.applied)
+// perform runs a call once. It saves the answer of a call with a key.
+func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *store.Attempt) (*callResult, error) {
+	result := &callResult{call: &call{by: s.Conn.author(req.Route), attempt: once}, Status: http.StatusOK}
+	err := a.runAction(context.WithValue(ctx, callKey{}, result.call), s, req, result)
+	if result.applied != nil {
+		return a.repeatAnswer(ctx, result.applied)
 	}
-	if once != nil && done.Seq > 0 {
-		a.saveAnswer(done, err)
+	if once != nil && result.Seq > 0 {
+		a.saveAnswer(result, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return done, a.engine.Wait(ctx, done.Seq)
+	return result, a.engine.Wait(ctx, result.Seq)
 }
 
-// act decodes what was sent, runs the action and says in done what it answers.
-func (a *App) act(ctx context.Context, v *Session, in *CallRequest, done *callResult) error {
-	rt := in.Route
-	input, err := rt.Inputs.Decode(in.Path, in.Body, in.form)
+// runAction decodes the input, runs the action and fills in the result.
+func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, result *callResult) error {
+	rt := req.Route
+	input, err := rt.Inputs.Decode(req.Path, req.Body, req.form)
 	if err != nil {
 		return err
 	}
-	value, err := v.run(ctx, rt, input)
+	value, err := s.run(ctx, rt, input)
 	if err != nil {
 		return err
 	}
-	if done.Out, err = a.encode(value); err != nil {
+	if result.Out, err = a.encode(value); err != nil {
 		return fmt.Errorf("%s: encode its output: %w", rt.Pattern(), err)
 	}
-	if done.created {
-		done.Status = http.StatusCreated
+	if result.created {
+		result.Status = http.StatusCreated
 	}
 	if rt.Then != "" {
-		if done.Location, err = fill(rt.Then, done.Out, in.Path); err != nil {
+		if result.Location, err = fill(rt.Then, result.Out, req.Path); err != nil {
 			return fmt.Errorf("%s: %w", rt.Pattern(), err)
 		}
 	}
 	return nil
 }
 
-// author says who makes the commits of an action that is called.
+// author returns the author of the commits of a route's action.
 func (c *Connection) author(rt *route.Route) string {
 	if c.by != "" {
 		return c.by + " as " + c.Label()
@@ -129,7 +135,7 @@ func (c *Connection) author(rt *route.Route) string {
 	return rt.Pattern() + " by " + c.Label()
 }
 
-// encode encodes an action's output. Records go without their private fields.
+// encode encodes an action's output as JSON. It omits the private fields of a record.
 func (a *App) encode(out any) (json.RawMessage, error) {
 	if out == nil {
 		return json.RawMessage("null"), nil
@@ -140,4 +146,20 @@ func (a *App) encode(out any) (json.RawMessage, error) {
 		}
 	}
 	return json.Marshal(out)
+}
+
+// push runs an action for this connection and sends the result to its client.
+func (c *Connection) push(ctx context.Context, s *Session, rt *route.Route, path url.Values, body json.RawMessage) {
+	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
+	defer cancel()
+	push := wire.Push{Push: rt.Pattern(), Status: http.StatusOK}
+	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: path, Body: body})
+	if err != nil {
+		c.app.Report("request", err)
+		coded := fault.As(err)
+		push.Status, push.Error = coded.Status(), coded.Wire()
+	} else {
+		push.Status, push.Out = result.Status, result.Out
+	}
+	c.send(push)
 }

@@ -13,10 +13,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// A Connection is one client: a browser tab, a program, a test, or, for its
-// duration, one HTTP request. It knows its current user, makes each controller
-// when it is first used and keeps it, and holds the client's open cursors. Its
-// methods are safe for concurrent use.
+// A Connection is one client: a browser tab, a program, a test or a console, or the
+// sender of one HTTP request. It holds the client's user, its session with the controllers
+// that it has used, and its open cursors. Its methods are safe for concurrent use.
 type Connection struct {
 	app    *App
 	number uint64
@@ -24,25 +23,25 @@ type Connection struct {
 	remote string
 	since  time.Time
 
-	// A connection that a console acts through has these.
-	by string // who acts: "console:ada"
-	db DB     // what it reads and writes in place of the store, or nil
+	// Only connections of consoles have these.
+	by string // the author of commits: "console:ada"
+	db DB     // read and written instead of the store; nil: the store
 
 	standalone bool // it serves a test, whose code follows nothing: see SessionFor
 
-	// A connection that serves one HTTP request has none of these.
+	// Connections of one HTTP request do not have these.
 	outbox  outbox.Outbox
 	limiter *rate.Limiter
 
 	label   atomic.Pointer[string]
-	seq     atomic.Uint64 // of the last commit handed over
-	applied atomic.Uint64 // the last commit that the client said it has applied,
-	lag     atomic.Int64  // and how many microseconds after the commit that was
+	seq     atomic.Uint64 // the last commit that was queued
+	applied atomic.Uint64 // the last commit that the client acknowledged
+	lag     atomic.Int64  // microseconds from that commit to its acknowledgement
 
 	mu      sync.Mutex
 	session *Session
-	pending *Session // the one to come, while the client's hello is being answered
-	rights  string   // those that the client was told of, see visit.rights
+	pending *Session // the new session while the client is being greeted
+	rights  string   // the rights that the client knows, see Session.rights
 	open    []*OpenCursor
 	opening []*OpenCursor
 	ended   bool
@@ -52,13 +51,13 @@ type Connection struct {
 		value any
 	}
 
-	// The hub's own.
-	touched   []int // effects of the commit being delivered
-	unflushed bool  // its outbox holds commits that are yet to be flushed
+	// Only the hub uses these.
+	touched   []int // indexes of effects of the commit being delivered
+	unflushed bool  // its outbox holds back commits
 }
 
-// newConnection returns a connection for who sent a request. It has no transport
-// yet.
+// newConnection returns a connection for the client that sent a request. It has no
+// transport yet.
 func (a *App) newConnection(r *http.Request) *Connection {
 	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now(),
 		limiter: rate.NewLimiter(rate.Limit(a.config.MaxRate), 4*a.config.MaxRate)}
@@ -77,11 +76,11 @@ func (c *Connection) Public(wrap func(*Connection) any) any {
 // UserID returns the id of the signed-in user, "" for a visitor.
 func (c *Connection) UserID() record.ID { return c.user }
 
-// SetLabel says how the console names this connection's user. Without a label
-// it is the user's id.
+// SetLabel sets the text that the console shows for this connection's user, instead of the
+// user's id.
 func (c *Connection) SetLabel(label string) { c.label.Store(&label) }
 
-// Label returns what SetLabel set, else the user's id, else "visitor".
+// Label returns the text set by SetLabel, or else the user's id, or else "visitor".
 func (c *Connection) Label() string {
 	if label := c.label.Load(); label != nil && *label != "" {
 		return *label
@@ -92,39 +91,40 @@ func (c *Connection) Label() string {
 	return "visitor"
 }
 
-// SignIn makes id the user of this client from its next request on. Over HTTP
-// the answer carries the cookie; over a socket the client fetches it and
-// connects again. It does nothing outside of an action.
+// SignIn makes id the user of this client from its next request on. Over HTTP, the
+// answer sets the cookie. Over a socket, the client fetches the cookie and connects
+// again. Outside an action SignIn does nothing.
 func (c *Connection) SignIn(ctx context.Context, id record.ID) {
 	if call := callOf(ctx); call != nil {
 		call.SignIn = &id
 	}
 }
 
-// SignOut makes the client a visitor.
+// SignOut makes the client a visitor, as SignIn with an empty id.
 func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, "") }
 
-// disconnect ends the connection, with a code and a reason. It does not wait.
+// disconnect ends the connection with a close code and a reason. It does not wait.
 func (c *Connection) disconnect(code int, reason string) { c.outbox.Transport.End(code, reason) }
 
-// send encodes a frame and queues it. A frame that does not encode holds an
-// action's output that does not.
+// send encodes a frame and queues it. It ends the connection if the frame cannot be
+// encoded, as with an action's output that has no JSON form.
 func (c *Connection) send(frame any) {
 	data, err := wire.Encode(frame)
 	if err != nil {
 		c.app.log.Error("encode a frame", "error", err)
-		c.disconnect(outbox.CloseInternal, "a frame could not be made")
+		c.disconnect(outbox.CloseInternal, "the server could not encode a frame")
 		return
 	}
 	c.outbox.Put(data)
 }
 
+// Info describes the connection for consoles.
 func (c *Connection) Info() wire.ConnectionInfo {
 	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.Transport.Name(),
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.Waiting(),
 		Applied: c.applied.Load(), Lag: c.lag.Load()}
-	for _, handle := range c.Handles() {
-		info.Cursors = append(info.Cursors, handle.Request.Route.Name)
+	for _, oc := range c.OpenCursors() {
+		info.Cursors = append(info.Cursors, oc.Request.Route.Name)
 	}
 	return info
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// cookies seals what clients keep for the server: who they are, and which list
-// a page shows. What is sealed can be read by the client, but not made.
+// cookies signs what clients keep for the server: their user, and the lists that a page
+// shows. Clients can read what is signed, but cannot forge it. It is safe for concurrent
+// use.
 type cookies struct {
 	session *securecookie.SecureCookie
 	lists   *securecookie.SecureCookie
@@ -38,11 +39,12 @@ const (
 	ticketBytes = 24
 )
 
+// A sealedUser is the content of the cookie.
 type sealedUser struct {
 	User record.ID `json:"user"`
 }
 
-// A sealedList is one list of a page, for a client to open.
+// A sealedList is a list of a page, which the client opens as a cursor.
 type sealedList struct {
 	Cursor  string          `json:"cursor"`
 	In      json.RawMessage `json:"in"`
@@ -66,7 +68,7 @@ func newCookies(st *store.Store, secret string) (*cookies, error) {
 	return &cookies{session: seal(cookieAge, 4096), lists: seal(0, 16<<10), tickets: map[string]ticket{}}, nil
 }
 
-// user returns who a request's cookie says it is, "" for a visitor.
+// user returns the user in a request's cookie, "" for a visitor.
 func (c *cookies) user(r *http.Request) record.ID {
 	var user sealedUser
 	cookie, err := r.Cookie(cookieName)
@@ -76,7 +78,7 @@ func (c *cookies) user(r *http.Request) record.ID {
 	return user.User
 }
 
-// set answers with the cookie of a user; "" takes it back.
+// set adds the cookie of a user to a response; "" deletes the cookie.
 func (c *cookies) set(w http.ResponseWriter, r *http.Request, user record.ID) error {
 	cookie, err := c.cookie(user)
 	if err != nil {
@@ -87,6 +89,7 @@ func (c *cookies) set(w http.ResponseWriter, r *http.Request, user record.ID) er
 	return nil
 }
 
+// cookie returns the cookie of a user; "" returns one that deletes it.
 func (c *cookies) cookie(user record.ID) (*http.Cookie, error) {
 	cookie := &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(cookieAge.Seconds())}
 	if user == "" {
@@ -100,12 +103,15 @@ func (c *cookies) cookie(user record.ID) (*http.Cookie, error) {
 	return cookie, nil
 }
 
+// seal signs a list for a page.
 func (c *cookies) seal(list sealedList) (string, error) { return c.lists.Encode("list", list) }
 
+// unseal returns the list in a text made by seal.
 func (c *cookies) unseal(text string) (list sealedList, err error) {
 	return list, c.lists.Decode("list", text, &list)
 }
 
+// ticket returns a ticket for a user, which is valid for ticketAge.
 func (c *cookies) ticket(user record.ID) string {
 	name := fmt.Sprintf("%x", securecookie.GenerateRandomKey(ticketBytes))
 	c.mu.Lock()
@@ -120,7 +126,7 @@ func (c *cookies) ticket(user record.ID) string {
 	return name
 }
 
-// redeem takes a ticket back.
+// redeem invalidates a ticket and returns its user.
 func (c *cookies) redeem(name string) (record.ID, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -16,54 +16,55 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A cursorRequest is a cursor as a client asks for it.
+// A CursorRequest is a cursor that a client wants to open: a declared cursor with its
+// input, and conditions, order and limit to narrow it by.
 type CursorRequest struct {
 	Route   *route.Route
 	In      any
-	partial string // of a page's list: what renders a record
+	partial string // renders each record, in the list of a page; "": records are sent as JSON
 
 	Where []byte
 	Order []string
 	Limit int32
-	scope bool // it wants to know the scope
+	scope bool // the answer describes the scope
 }
 
-// perViewer reports whether the partial is rendered for each viewer, which its
-// name declares: "posts/_post.viewer.html".
-func (w *CursorRequest) perViewer() bool { return strings.HasSuffix(w.partial, ".viewer.html") }
+// perViewer reports whether the partial is rendered for each viewer, which its name
+// declares: "posts/_post.viewer.html".
+func (cr *CursorRequest) perViewer() bool { return strings.HasSuffix(cr.partial, ".viewer.html") }
 
-// tag keeps cursors apart that are asked for in different ways: scopes that are
-// equal now may differ when the user's rights have changed.
-func (w *CursorRequest) tag(viewer *Connection) (string, error) {
-	in, err := json.Marshal(w.In)
+// tag returns a text that differs for different requests. It keeps their queries apart:
+// scopes that are equal now may differ after a change of the user's rights.
+func (cr *CursorRequest) tag(viewer *Connection) (string, error) {
+	in, err := json.Marshal(cr.In)
 	if err != nil {
 		return "", fmt.Errorf("encode its input: %w", err)
 	}
-	tag := fmt.Sprintf("%s %s %s %q %d %s", w.Route.Name, in, w.Where, w.Order, w.Limit, w.partial)
-	if w.perViewer() {
+	tag := fmt.Sprintf("%s %s %s %q %d %s", cr.Route.Name, in, cr.Where, cr.Order, cr.Limit, cr.partial)
+	if cr.perViewer() {
 		tag = fmt.Sprintf("%s for %d", tag, viewer.number)
 	}
 	return tag, nil
 }
 
-// narrow applies what the client asked for on top of the application's scope,
-// on the fields that the application allows.
-func (w *CursorRequest) narrow(scope query.Scope) (query.Scope, error) {
-	if w.Route.Value && (len(w.Order) > 0 || w.Limit > 0) {
-		return scope, fault.Errorf(fault.BadRequest, "%s is a value; it takes neither an order nor a limit", w.Route.Name)
+// narrow applies the client's conditions, order and limit to the application's scope. It
+// allows only the fields in Route.Narrow.
+func (cr *CursorRequest) narrow(scope query.Scope) (query.Scope, error) {
+	if cr.Route.Value && (len(cr.Order) > 0 || cr.Limit > 0) {
+		return scope, fault.Errorf(fault.BadRequest, "%s is a value; it takes neither an order nor a limit", cr.Route.Name)
 	}
-	if len(w.Where) > 0 {
-		where, err := parseWhere(scope.Model, w.Where)
+	if len(cr.Where) > 0 {
+		where, err := parseWhere(scope.Model, cr.Where)
 		if err != nil {
 			return scope, err
 		}
-		if err := w.checkFields(slices.Collect(where.Fields)); err != nil {
+		if err := cr.checkFields(slices.Collect(where.Fields)); err != nil {
 			return scope, err
 		}
 		scope.Where = query.And(scope.Where, where)
 	}
-	if len(w.Order) > 0 {
-		order, err := query.ParseOrder(scope.Model, w.Order)
+	if len(cr.Order) > 0 {
+		order, err := query.ParseOrder(scope.Model, cr.Order)
 		if err != nil {
 			return scope, fault.Errorf(fault.BadRequest, "%v", err)
 		}
@@ -71,29 +72,30 @@ func (w *CursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 		for i, term := range order {
 			fields[i] = term.Field
 		}
-		if err := w.checkFields(fields); err != nil {
+		if err := cr.checkFields(fields); err != nil {
 			return scope, err
 		}
 		if scope.Limit != 0 || scope.Offset != 0 {
-			return scope, fault.Errorf(fault.BadRequest, "%s has a limit of its own and keeps its order", w.Route.Name)
+			return scope, fault.Errorf(fault.BadRequest, "%s has its own limit and keeps its order", cr.Route.Name)
 		}
 		scope.Order = order
 	}
-	if limit := int(w.Limit); limit > 0 && (scope.Limit == 0 || limit < scope.Limit) {
+	if limit := int(cr.Limit); limit > 0 && (scope.Limit == 0 || limit < scope.Limit) {
 		scope.Limit = limit
 	}
 	return scope, nil
 }
 
-func (w *CursorRequest) checkFields(fields []*record.Field) error {
+func (cr *CursorRequest) checkFields(fields []*record.Field) error {
 	for _, field := range fields {
-		if !slices.Contains(w.Route.Narrow, field) {
-			return fault.Errorf(fault.Forbidden, "%s cannot be narrowed by %s", w.Route.Name, field.Name)
+		if !slices.Contains(cr.Route.Narrow, field) {
+			return fault.Errorf(fault.Forbidden, "%s cannot be narrowed by %s", cr.Route.Name, field.Name)
 		}
 	}
 	return nil
 }
 
+// parseWhere parses conditions in their JSON form.
 func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
 	var where map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(data))
@@ -108,34 +110,35 @@ func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
 	return condition, nil
 }
 
-// cursorRequest reads what a client asks to open, and what it says it holds.
-func (a *App) CursorRequest(c *Connection, req *wire.Request) (w *CursorRequest, since *ResumeFrom, err error) {
-	w = &CursorRequest{Where: req.Where, Order: req.Order, Limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
+// CursorRequest reads which cursor a client wants to open, and the position that it
+// resumes from. since is nil if it does not resume.
+func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest, since *ResumeFrom, err error) {
+	cr = &CursorRequest{Where: req.Where, Order: req.Order, Limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
 	resync := ""
 	name, in := req.Open, req.In
 	if req.Live != "" {
 		var list sealedList
 		if list, err = a.cookies.unseal(req.Live); err != nil {
-			return nil, nil, fault.Errorf(fault.BadRequest, "this page's list is not known here; reload the page")
+			return nil, nil, fault.Errorf(fault.BadRequest, "this page's list cannot be read; reload the page")
 		}
-		name, in, w.partial = list.Cursor, list.In, list.Partial
+		name, in, cr.partial = list.Cursor, list.In, list.Partial
 		if list.Build != a.config.Build || list.User != c.user {
 			resync = "rules"
 		}
 	}
-	if w.Route = a.router.Cursors[name]; w.Route == nil {
+	if cr.Route = a.router.Cursors[name]; cr.Route == nil {
 		return nil, nil, fault.Errorf(fault.NotFound, "there is no cursor %q", name)
 	}
-	if w.In, err = w.Route.Inputs.Decode(nil, in, nil); err != nil {
+	if cr.In, err = cr.Route.Inputs.Decode(nil, in, nil); err != nil {
 		return nil, nil, err
 	}
 	if since, err = a.ResumeFrom(c, req.Since); since != nil {
 		since.resync = cmp.Or(since.resync, resync)
 	}
-	return w, since, err
+	return cr, since, err
 }
 
-// scopeOf reads the query of a request.
+// ScopeOf returns the scope of a console's query.
 func ScopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
 	scope := query.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
 	var err error
@@ -148,7 +151,7 @@ func ScopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
 		return scope, fault.Errorf(fault.BadRequest, "%v", err)
 	}
 	if req.Limit < 0 || req.Offset < 0 {
-		return scope, fault.Errorf(fault.BadRequest, "limit and offset are not negative")
+		return scope, fault.Errorf(fault.BadRequest, "limit and offset must not be negative")
 	}
 	return scope, nil
 }

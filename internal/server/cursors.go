@@ -2,39 +2,44 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// An openCursor cursor is held by one connection, which holds equal ones once.
+// An OpenCursor is a cursor that a connection holds open. A connection holds equal
+// cursors once.
 type OpenCursor struct {
 	cursor.Membership
 	Conn     *Connection
 	Request  *CursorRequest
 	query    *cursor.Query
-	follower *follower   // nil: its scope depends on nothing but the visit
-	live     atomic.Bool // its client is to be told what becomes of it
+	follower *follower   // nil: its scope depends only on the session
+	live     atomic.Bool // its client receives its changes
 }
 
-// openCursor opens a cursor and sends the frame that answer makes of it, in its
-// place among the commits.
-func (c *Connection) OpenCursor(ctx context.Context, w *CursorRequest, since *ResumeFrom, answer func(cursor.Opened) (any, error)) error {
-	handle := &OpenCursor{Conn: c, Request: w, follower: &follower{conn: c}}
+// OpenCursor opens a cursor. It reserves the slot of the answer when the engine has
+// read the cursor, so that the frames of later commits come after it, and sends the
+// frame that answer returns. It waits for the read, and stops when ctx ends.
+func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *ResumeFrom, answer func(cursor.Opened) (any, error)) error {
+	oc := &OpenCursor{Conn: c, Request: cr, follower: &follower{conn: c}}
 	var state cursor.Opened
-	var place *outbox.Place
-	err := c.tryOpen(ctx, handle, since, func(o cursor.Opened) {
-		state, place = o, c.outbox.Reserve()
-		c.keep(handle, o.Query)
+	var slot *outbox.Slot
+	err := c.tryOpen(ctx, oc, since, func(o cursor.Opened) {
+		state, slot = o, c.outbox.Reserve()
+		c.keep(oc, o.Query)
 	})
-	if !handle.live.Load() {
-		c.discard(handle)
+	if !oc.live.Load() {
+		c.discard(oc)
 	}
 	if err != nil {
 		return err
@@ -44,19 +49,19 @@ func (c *Connection) OpenCursor(ctx context.Context, w *CursorRequest, since *Re
 	if err == nil {
 		data, err = wire.Encode(frame)
 	}
-	c.outbox.Fill(place, data)
+	c.outbox.Fill(slot, data)
 	if err != nil {
-		c.closeWhere(func(other *OpenCursor) bool { return other == handle })
+		c.closeWhere(func(other *OpenCursor) bool { return other == oc })
 	}
 	return err
 }
 
-// tryOpen opens a cursor by the scope that the user's rights give it now. Where
-// these change meanwhile, Rescope has it opened by another one.
-func (c *Connection) tryOpen(ctx context.Context, handle *OpenCursor, since *ResumeFrom, opened func(cursor.Opened)) error {
-	w, f := handle.Request, handle.follower
-	v := c.addOpening(handle)
-	spec, f, err := v.spec(ctx, f, w)
+// tryOpen opens a cursor with the scope that the user's rights allow now. If they change
+// meanwhile, Rescope moves the cursor to the new scope.
+func (c *Connection) tryOpen(ctx context.Context, oc *OpenCursor, since *ResumeFrom, opened func(cursor.Opened)) error {
+	cr, f := oc.Request, oc.follower
+	s := c.addOpening(oc)
+	spec, f, err := s.spec(ctx, f, cr)
 	if err == nil {
 		err = f.catchUp(ctx)
 	}
@@ -64,123 +69,186 @@ func (c *Connection) tryOpen(ctx context.Context, handle *OpenCursor, since *Res
 		return err
 	}
 	var from *cursor.Resume
-	if since != nil && since.resync == "" && !w.Route.Value {
-		from = c.loadResume(ctx, v, w, since)
+	if since != nil && since.resync == "" && !cr.Route.Value {
+		from = c.loadResume(ctx, s, cr, since)
 	}
-	err = c.app.engine.Open(ctx, handle, spec, from, opened)
+	err = c.app.engine.Open(ctx, oc, spec, from, opened)
 	if errors.Is(err, cursor.ErrClosed) {
-		return fault.Errorf(fault.Forbidden, "you may not open %s", w.Route.Name)
+		return fault.Errorf(fault.Forbidden, "you may not open %s", cr.Route.Name)
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", w.Route.Name, err)
+		return fmt.Errorf("open %s: %w", cr.Route.Name, err)
 	}
 	return nil
 }
 
-// addOpening has Rescope know of a cursor before its scope is asked for, and returns
-// the visit that is to be asked.
-func (c *Connection) addOpening(handle *OpenCursor) *Session {
+// addOpening makes a cursor known to Rescope before its scope is evaluated, and returns
+// the session to evaluate it with.
+func (c *Connection) addOpening(oc *OpenCursor) *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.opening = append(c.opening, handle)
+	c.opening = append(c.opening, oc)
 	return c.session
 }
 
-// keep keeps an open cursor, unless the connection holds its query already, or has
-// ended.
-func (c *Connection) keep(handle *OpenCursor, q *cursor.Query) {
+// keep adds a cursor to the open ones, unless the connection holds its query already or
+// has ended.
+func (c *Connection) keep(oc *OpenCursor, q *cursor.Query) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	twice := slices.IndexFunc(c.open, func(other *OpenCursor) bool { return other.query == q })
 	if twice >= 0 {
 		other := c.open[twice].Request
-		other.scope = other.scope || handle.Request.scope
+		other.scope = other.scope || oc.Request.scope
 	}
 	if twice >= 0 || c.ended {
 		return
 	}
-	c.opening = without(c.opening, handle)
-	c.open = append(c.open, handle)
-	handle.query = q
-	handle.live.Store(true)
-	if handle.follower.idle() {
-		handle.follower = nil
+	c.opening = without(c.opening, oc)
+	c.open = append(c.open, oc)
+	oc.query = q
+	oc.live.Store(true)
+	if oc.follower.idle() {
+		oc.follower = nil
 	}
 }
 
-// discard closes a cursor that is not kept.
-func (c *Connection) discard(handle *OpenCursor) {
+// discard closes a cursor that was not kept.
+func (c *Connection) discard(oc *OpenCursor) {
 	c.mu.Lock()
-	c.opening = without(c.opening, handle)
+	c.opening = without(c.opening, oc)
 	c.mu.Unlock()
-	c.app.engine.Close(handle)
-	handle.follower.end()
+	c.app.engine.Close(oc)
+	oc.follower.end()
 }
 
-func without(handles []*OpenCursor, one *OpenCursor) []*OpenCursor {
-	return slices.DeleteFunc(handles, func(other *OpenCursor) bool { return other == one })
+// without removes a cursor from a list, in place.
+func without(cursors []*OpenCursor, one *OpenCursor) []*OpenCursor {
+	return slices.DeleteFunc(cursors, func(other *OpenCursor) bool { return other == one })
 }
 
-// setFollower puts another follower in the place of a cursor's own.
-func (handle *OpenCursor) setFollower(by *follower) {
-	c := handle.Conn
+// setFollower replaces the follower of a cursor. If the cursor has been closed, the new
+// follower ends.
+func (oc *OpenCursor) setFollower(fresh *follower) {
+	c := oc.Conn
 	c.mu.Lock()
-	if slices.Contains(c.open, handle) || slices.Contains(c.opening, handle) {
-		handle.follower, by = by, handle.follower
-	} // else it has been closed, and its own has ended
+	if slices.Contains(c.open, oc) || slices.Contains(c.opening, oc) {
+		oc.follower, fresh = fresh, oc.follower
+	} // otherwise the cursor's own follower has ended
 	c.mu.Unlock()
-	by.end()
+	fresh.end()
 }
 
-// closeCursor closes what is held under a number.
+// closeCursor closes the cursor with a number.
 func (c *Connection) closeCursor(number uint64) error {
-	if c.closeWhere(func(handle *OpenCursor) bool { return handle.query.Number() == number }) == 0 {
+	if c.closeWhere(func(oc *OpenCursor) bool { return oc.query.Number() == number }) == 0 {
 		return fault.Errorf(fault.NotFound, "cursor %d is not open", number)
 	}
 	return nil
 }
 
-// closeWhere closes the cursors for which which is true, and returns how many.
-func (c *Connection) closeWhere(which func(*OpenCursor) bool) int {
+// closeWhere closes the cursors that matches reports true for, and returns their number.
+func (c *Connection) closeWhere(matches func(*OpenCursor) bool) int {
 	var closed []*OpenCursor
 	c.mu.Lock()
-	c.open = slices.DeleteFunc(c.open, func(handle *OpenCursor) bool {
-		found := which(handle)
+	c.open = slices.DeleteFunc(c.open, func(oc *OpenCursor) bool {
+		found := matches(oc)
 		if found {
-			handle.live.Store(false) // before Rescope knows it no more
-			closed = append(closed, handle)
+			oc.live.Store(false) // before Rescope loses sight of it
+			closed = append(closed, oc)
 		}
 		return found
 	})
 	c.mu.Unlock()
-	for _, handle := range closed {
-		c.app.engine.Close(handle)
-		handle.follower.end()
+	for _, oc := range closed {
+		c.app.engine.Close(oc)
+		oc.follower.end()
 	}
 	return len(closed)
 }
 
-func (c *Connection) Handles() []*OpenCursor {
+// OpenCursors returns the open cursors in the order of their opening.
+func (c *Connection) OpenCursors() []*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.open)
 }
 
-// movable returns the cursors that move with the visit: those that are open, and
-// those on their way there.
+// movable returns the cursors that move with the session: the open ones, and the ones that
+// are being opened.
 func (c *Connection) movable() []*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Concat(c.open, c.opening)
 }
 
-// queries returns what the connection holds, by query.
+// Queries returns the open cursors by their queries.
 func (c *Connection) Queries() map[*cursor.Query]*OpenCursor {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := make(map[*cursor.Query]*OpenCursor, len(c.open))
-	for _, handle := range c.open {
-		out[handle.query] = handle
+	for _, oc := range c.open {
+		out[oc.query] = oc
 	}
 	return out
+}
+
+// AnswerOpen returns the answer to opening a cursor: its records or value, or the changes
+// since the position that it resumes from.
+func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, since *ResumeFrom, o cursor.Opened) (*wire.Answer, error) {
+	spec := o.Query.Spec()
+	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
+		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
+	var err error
+	if answer.Scope, err = a.scopeInfo(c, cr, o.Query); err != nil {
+		return nil, err
+	}
+	if since != nil && since.resync != "" {
+		answer.Resync = since.resync
+	}
+	if cr.Route.Value {
+		answer.Resync, answer.Value = "", ValueJSON(&o.Value)
+		return answer, nil
+	}
+	oc := &OpenCursor{Conn: c, Request: cr}
+	if o.Resumed {
+		var err error
+		answer.Since = req.Since
+		answer.Body, err = a.answers.get(&o, func() ([]byte, error) { return a.resumeAnswer(oc, &o) })
+		return answer, err
+	}
+	if cr.partial != "" {
+		for i, image := range o.Images {
+			html, err := a.render(oc, image, with(o.With, i), nil)
+			if err != nil {
+				return nil, err
+			}
+			answer.Items = append(answer.Items, wire.Item{ID: string(image.ID), HTML: html})
+		}
+		return answer, nil
+	}
+	answer.IDs, answer.Records = nil, map[string][]json.RawMessage{answer.Model: {}}
+	for _, image := range o.Images {
+		answer.IDs = append(answer.IDs, string(image.ID))
+		answer.Records[answer.Model] = append(answer.Records[answer.Model], image.JSON)
+	}
+	answer.Include = map[string][]string{}
+	for _, in := range o.Included {
+		model := in.Model.Name
+		answer.Include[model] = []string{}
+		for _, image := range in.Images {
+			answer.Include[model] = append(answer.Include[model], string(image.ID))
+			if model != answer.Model || !slices.Contains(answer.IDs, string(image.ID)) {
+				answer.Records[model] = append(answer.Records[model], image.JSON)
+			}
+		}
+	}
+	return answer, nil
+}
+
+// Model returns the model of the cursor's records.
+func (oc *OpenCursor) Model() *record.Model {
+	oc.Conn.mu.Lock()
+	defer oc.Conn.mu.Unlock()
+	return oc.query.Spec().Scope.Model
 }

@@ -7,15 +7,18 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A DB is where records are read and written: an [App], a [Connection], or a
-// [Tx], whose queries see its own writes.
+// A DB is read and written in transactions: an [App], a [Connection], or a [Tx], whose
+// queries see its own writes.
 type DB interface {
+	// View calls fn with a snapshot, which is valid until fn returns.
 	View(ctx context.Context, fn func(*store.Snapshot) error) error
+	// Transaction calls fn and commits what it wrote, unless it returns an error. It may
+	// call fn again if another commit changed what fn read.
 	Transaction(ctx context.Context, fn func(*Tx) error) error
 }
 
-// A Tx is a transaction that has not been committed. It holds no lock. It is
-// not safe for concurrent use.
+// A Tx is a transaction that has not been committed. It holds no lock. It is not safe for
+// concurrent use.
 type Tx struct{ *store.Tx }
 
 // Transaction runs fn as part of tx.
@@ -23,11 +26,12 @@ func (tx *Tx) Transaction(_ context.Context, fn func(*Tx) error) error { return 
 
 type dbKey struct{}
 
-// withDB returns a context with which the application reads and writes db in place
-// of its store.
+// withDB returns a context that makes the application read and write db instead of its
+// store.
 func withDB(ctx context.Context, db DB) context.Context { return context.WithValue(ctx, dbKey{}, db) }
 
-// View reads the store as of ctx.
+// View reads the DB that ctx selects, or else the store: at the commit that ctx selects, or
+// in its newest state.
 func (a *App) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 	if db, ok := ctx.Value(dbKey{}).(DB); ok {
 		return db.View(ctx, fn)
@@ -40,13 +44,13 @@ func (a *App) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 
 type authorKey struct{}
 
-// WithAuthor returns a context whose commits are made by name.
+// WithAuthor returns a context whose commits have name as their author.
 func WithAuthor(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, authorKey{}, name)
 }
 
-// Transaction runs fn and commits what it wrote, all or nothing. It runs fn
-// again when somebody else changed what it had read.
+// Transaction runs fn and commits what it wrote, all or nothing. It runs fn again if
+// another commit changed what fn read. It returns when the commit is on disk.
 func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	if db, ok := ctx.Value(dbKey{}).(DB); ok {
 		return db.Transaction(ctx, fn)
@@ -66,20 +70,20 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 		return fn(&Tx{tx})
 	})
 	if call != nil && err == nil {
-		call.note(commit)
+		call.recordCommit(commit)
 	} else if call != nil {
-		call.noteApplied(err)
+		call.recordApplied(err)
 	}
 	return err
 }
 
-// View reads the store: its newest state, or, while rules are evaluated for a
-// commit, its state at that commit.
+// View reads the store: its newest state, or, while rules are evaluated for a commit, its
+// state at that commit.
 func (c *Connection) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 	return c.app.View(c.withDB(ctx), fn)
 }
 
-// withDB returns the context with which the connection reads and writes.
+// withDB returns a context that reads and writes the connection's DB.
 func (c *Connection) withDB(ctx context.Context) context.Context {
 	if c.db == nil {
 		return ctx
@@ -87,28 +91,31 @@ func (c *Connection) withDB(ctx context.Context) context.Context {
 	return withDB(ctx, c.db)
 }
 
-// Transaction runs fn and commits what it wrote, all or nothing. It runs fn
-// again when somebody else changed what it had read.
+// Transaction runs fn and commits what it wrote, all or nothing. It runs fn again if
+// another commit changed what fn read. It returns when the commit is on disk.
 func (c *Connection) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	return c.app.Transaction(c.withDB(ctx), fn)
 }
 
-// A readOnlyDB is a state of the store that is read only.
+// A ReadOnlyDB is a DB that refuses transactions.
 type ReadOnlyDB struct {
 	Read   func(ctx context.Context, fn func(*store.Snapshot) error) error
-	Reason string // nothing is written
+	Reason string // the message of the error that Transaction returns
 }
 
-func (s ReadOnlyDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return s.Read(ctx, fn)
+// View calls Read.
+func (r ReadOnlyDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return r.Read(ctx, fn)
 }
 
-func (s ReadOnlyDB) Transaction(context.Context, func(*Tx) error) error {
-	return fault.Errorf(fault.Forbidden, "%s", s.Reason)
+// Transaction returns an error with the reason.
+func (r ReadOnlyDB) Transaction(context.Context, func(*Tx) error) error {
+	return fault.Errorf(fault.Forbidden, "%s", r.Reason)
 }
 
 type atKey struct{}
 
+// atSeq returns a context that makes the application read the state after a commit.
 func atSeq(ctx context.Context, seq uint64) context.Context {
 	return context.WithValue(ctx, atKey{}, seq)
 }

@@ -15,59 +15,59 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// Deliver is told by the engine what a commit did: each connection that holds a
-// touched cursor gets one frame. Connections that are touched in the same way
-// share its bytes.
+// Deliver sends each connection that holds a touched cursor one frame for a commit.
+// Connections that the commit touches in the same way share the bytes of the frame. The
+// engine calls it for each commit, in order.
 func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []cursor.Moved) {
 	d := &delivery{hub: h, commit: commit, effects: effects, moved: moved,
 		trace: h.app.inspector.trace(commit), frames: map[string]*outbox.Frame{}, html: map[rendering]string{}}
 	if len(commit.Changes) == 0 {
-		h.app.resyncAll(cursor.Expired) // commits were lost to the log, and with them who followed what
+		h.app.resyncAll(cursor.Expired) // commits are missing from the log, so the rights of clients are unknown
 		return
 	}
-	touched, hold := d.collect(), h.shouldHold(commit)
+	touched, delay := d.collect(), h.shouldDelay(commit)
 	for c := range h.renewed {
 		if len(c.touched) == 0 {
 			touched = append(touched, c)
 		}
 	}
-	d.trace.ask(len(touched))
+	d.trace.requestAcks(len(touched))
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
 			h.app.Report("rule", err)
-			c.disconnect(outbox.CloseInternal, "a frame could not be made")
+			c.disconnect(outbox.CloseInternal, "the server could not encode a frame")
 			continue
 		}
-		c.outbox.Deliver(frame, hold)
-		c.seq.Store(commit.Seq) // an answer that names it comes after the frame
-		if hold && !c.unflushed {
+		c.outbox.Deliver(frame, delay)
+		c.seq.Store(commit.Seq) // answers with this position come after the frame
+		if delay && !c.unflushed {
 			c.unflushed = true
 			h.unflushed = append(h.unflushed, c)
 		}
 	}
-	if !hold {
+	if !delay {
 		h.flushAll()
 	}
-	d.trace.end(len(touched), h)
+	d.trace.publish(len(touched), h)
 	for _, c := range h.denied {
-		c.outbox.Finish(outbox.ClosePolicy, "it is not known any more what this user may see; connect again")
+		c.outbox.Finish(outbox.ClosePolicy, "this user's rights could not be evaluated; connect again")
 	}
 	clear(h.renewed)
 	h.denied = nil
 }
 
-// When more commits wait to be delivered, what goes to a connection is held until
-// the last of them, so that a burst becomes few messages; but not for long: for
-// less than it will take to send it.
+// If more commits wait to be delivered, frames are held back until the last of them, so
+// that a burst becomes few messages. The delay is bounded: by these constants, and by the
+// time that sending will take anyway.
 const (
-	maxHeldCommits = 256 // commits
-	maxHeldTime    = 5 * time.Millisecond
-	sendTime       = 5 * time.Microsecond // more for each connection; a write to a socket takes twice that
+	maxDelayedCommits = 256 // commits
+	maxDelay          = 5 * time.Millisecond
+	sendTime          = 5 * time.Microsecond // added for each connection; a write to a socket takes twice as long
 )
 
-// shouldHold reports whether what a commit sends is to be held.
-func (h *hub) shouldHold(commit store.Commit) bool {
+// shouldDelay reports whether the frames of a commit are held back.
+func (h *hub) shouldDelay(commit store.Commit) bool {
 	if h.app.store.Seq() <= commit.Seq {
 		return false
 	}
@@ -75,10 +75,10 @@ func (h *hub) shouldHold(commit store.Commit) bool {
 	if h.unflushedFrom == 0 {
 		h.unflushedFrom, h.unflushedSince = commit.Seq, now
 	}
-	return commit.Seq-h.unflushedFrom < maxHeldCommits && now.Sub(h.unflushedSince) < maxHeldTime+time.Duration(len(h.unflushed))*sendTime
+	return commit.Seq-h.unflushedFrom < maxDelayedCommits && now.Sub(h.unflushedSince) < maxDelay+time.Duration(len(h.unflushed))*sendTime
 }
 
-// flushAll sends what was held.
+// flushAll sends the frames that were held back.
 func (h *hub) flushAll() {
 	for i, c := range h.unflushed {
 		c.outbox.Flush()
@@ -87,7 +87,7 @@ func (h *hub) flushAll() {
 	h.unflushed, h.unflushedFrom = h.unflushed[:0], 0
 }
 
-// A delivery is one commit on its way out.
+// A delivery sends the frames of one commit.
 type delivery struct {
 	hub     *hub
 	commit  store.Commit
@@ -99,58 +99,50 @@ type delivery struct {
 	key     []byte
 }
 
-// A rendering is the HTML of one record, with what it refers to, by one partial for
-// one viewer (nil: for everyone).
-type rendering struct {
-	partial string
-	image   *record.Image
-	with    string
-	viewer  *Connection
-}
-
-// collect finds the touched connections and notes on each the indexes of its
-// effects; moves, which are its own, come after them as negative numbers.
+// collect returns the touched connections, and lists in the touched field of each one the
+// indexes of its effects. A move, which concerns one connection only, follows as a
+// negative number.
 func (d *delivery) collect() []*Connection {
 	var touched []*Connection
-	note := func(c *Connection, index int) {
+	add := func(c *Connection, index int) {
 		if len(c.touched) == 0 {
 			touched = append(touched, c)
 		}
-		if n := len(c.touched); n == 0 || c.touched[n-1] != index { // it may hold a query twice
+		if n := len(c.touched); n == 0 || c.touched[n-1] != index { // the connection may hold the query twice
 			c.touched = append(c.touched, index)
 		}
 	}
 	for i, effect := range d.effects {
 		for _, holder := range effect.Holders {
-			handle := holder.(*OpenCursor)
+			oc := holder.(*OpenCursor)
 			if effect.Resync != "" {
-				d.trace.reach(handle, nil, nil, nil, wire.Lost)
-				handle.Conn.resync(effect.Resync)
+				d.trace.recordReach(oc, nil, nil, nil, wire.Lost)
+				oc.Conn.resync(effect.Resync)
 				continue
 			}
-			if !handle.live.Load() { // it is about to be closed, and has not moved with its user
+			if !oc.live.Load() { // it is being closed, and did not move with its session
 				continue
 			}
-			note(handle.Conn, i)
-			d.trace.reach(handle, effect.Deltas, effect.Value, effect.Included, "")
+			add(oc.Conn, i)
+			d.trace.recordReach(oc, effect.Deltas, effect.Value, effect.Included, "")
 		}
 	}
 	for i, move := range d.moved {
-		handle := move.Holder.(*OpenCursor)
+		oc := move.Holder.(*OpenCursor)
 		if move.Resync != "" {
-			d.trace.reach(handle, nil, nil, nil, wire.Lost)
-			handle.Conn.resync(move.Resync)
+			d.trace.recordReach(oc, nil, nil, nil, wire.Lost)
+			oc.Conn.resync(move.Resync)
 			continue
 		}
-		if renumber(handle, move) {
-			note(handle.Conn, -1-i)
-			d.trace.reach(handle, move.Deltas, move.Value, move.Included, ended(move))
+		if moveCursor(oc, move) {
+			add(oc.Conn, -1-i)
+			d.trace.recordReach(oc, move.Deltas, move.Value, move.Included, ended(move))
 		}
 	}
 	return touched
 }
 
-// ended says that a cursor that moved has come to an end.
+// ended returns the outcome of a move that closed the cursor, "" for others.
 func ended(move cursor.Moved) wire.Outcome {
 	if move.To == nil {
 		return wire.Closed
@@ -158,24 +150,25 @@ func ended(move cursor.Moved) wire.Outcome {
 	return ""
 }
 
-// renumber lets a cursor move to another query, and reports whether its client
-// must be told.
-func renumber(handle *OpenCursor, move cursor.Moved) bool {
-	c := handle.Conn
+// moveCursor moves a cursor to another query, and reports whether its client must be
+// informed.
+func moveCursor(oc *OpenCursor, move cursor.Moved) bool {
+	c := oc.Conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := slices.Index(c.open, handle)
+	at := slices.Index(c.open, oc)
 	if at < 0 {
-		return false // closed meanwhile
+		return false // it was closed meanwhile
 	}
 	if move.To != nil {
-		handle.query = move.To
+		oc.query = move.To
 	} else {
 		c.open = slices.Delete(c.open, at, at+1)
 	}
 	return move.To != move.From || len(move.Deltas)+len(move.Included) > 0 || move.Value != nil
 }
 
+// frame returns the frame for a connection, shared if another connection has the same.
 func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	d.key = d.key[:0]
 	allowed := d.hub.renewed[c]
@@ -188,56 +181,66 @@ func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	if f, ok := d.frames[string(d.key)]; ok && shared {
 		return f, nil
 	}
-	parts, err := d.deltas(c.touched)
+	deltas, err := d.deltas(c.touched)
 	if err != nil {
 		return nil, err
 	}
-	f := outbox.NewFrame(d.commit.Seq, d.commit.Seq, d.trace.asked(), parts, allowed)
+	f := outbox.NewFrame(d.commit.Seq, d.commit.Seq, d.trace.wantsAcks(), deltas, allowed)
 	if shared {
 		d.frames[string(d.key)] = f
 	}
 	return f, nil
 }
 
+// deltas returns what the effects and moves with these indexes change.
 func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
-	parts := make([]outbox.CursorDelta, len(indexes))
+	out := make([]outbox.CursorDelta, len(indexes))
 	for i, index := range indexes {
-		p := &parts[i]
-		handle, deltas := (*OpenCursor)(nil), []cursor.Delta(nil)
+		p := &out[i]
+		oc, deltas := (*OpenCursor)(nil), []cursor.Delta(nil)
 		var err error
 		if index >= 0 {
 			effect := &d.effects[index]
-			p.Number, handle, deltas = effect.Query.Number(), effect.Holders[0].(*OpenCursor), effect.Deltas
+			p.Number, oc, deltas = effect.Query.Number(), effect.Holders[0].(*OpenCursor), effect.Deltas
 			p.Value, p.Include = ValueJSON(effect.Value), included(effect.Included)
 		} else {
 			move := &d.moved[-1-index]
-			p.Number, handle, deltas = move.From.Number(), move.Holder.(*OpenCursor), move.Deltas
+			p.Number, oc, deltas = move.From.Number(), move.Holder.(*OpenCursor), move.Deltas
 			p.Value, p.Include = ValueJSON(move.Value), included(move.Included)
 			if move.To == nil {
-				p.Closed = fault.Errorf(fault.Forbidden, "you may not see this any more").Wire()
+				p.Closed = fault.Errorf(fault.Forbidden, "you may no longer see this").Wire()
 			} else if move.To != move.From {
 				p.To = move.To.Number()
-				if p.Scope, err = d.hub.app.scopeInfo(handle.Conn, handle.Request, move.To); err != nil {
+				if p.Scope, err = d.hub.app.scopeInfo(oc.Conn, oc.Request, move.To); err != nil {
 					return nil, err
 				}
 			}
 		}
-		p.HTML = handle.Request.partial != ""
-		if p.Steps, err = d.hub.app.steps(handle, deltas, d.html); err != nil {
+		p.HTML = oc.Request.partial != ""
+		if p.Steps, err = d.hub.app.steps(oc, deltas, d.html); err != nil {
 			return nil, err
 		}
 	}
-	return parts, nil
+	return out, nil
 }
 
-// steps renders the records of a page's list.
-func (a *App) steps(handle *OpenCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
+// A rendering identifies the HTML of a record: the partial, the images of the record and
+// of its references, and the viewer, nil if it is the same for everyone.
+type rendering struct {
+	partial string
+	image   *record.Image
+	with    string // the ids and versions of its references
+	viewer  *Connection
+}
+
+// steps returns the deltas as steps, with HTML for the list of a page.
+func (a *App) steps(oc *OpenCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
 	out := make([]outbox.Step, len(deltas))
 	for i, delta := range deltas {
 		out[i].Delta = delta
-		if handle.Request.partial != "" && delta.Image != nil {
+		if oc.Request.partial != "" && delta.Image != nil {
 			var err error
-			if out[i].HTML, err = a.render(handle, delta.Image, delta.With, html); err != nil {
+			if out[i].HTML, err = a.render(oc, delta.Image, delta.With, html); err != nil {
 				return nil, err
 			}
 		}
@@ -245,7 +248,7 @@ func (a *App) steps(handle *OpenCursor, deltas []cursor.Delta, html map[renderin
 	return out, nil
 }
 
-// included returns what becomes of included records, by model.
+// included returns the steps of included records, by model.
 func included(all []cursor.Included) map[string][]outbox.Step {
 	out := make(map[string][]outbox.Step, len(all))
 	for _, in := range all {
@@ -256,7 +259,7 @@ func included(all []cursor.Included) map[string][]outbox.Step {
 	return out
 }
 
-// valueJSON puts a cursor's value into the wire's form, nil for none.
+// ValueJSON returns a cursor's value in its wire form, nil for no value.
 func ValueJSON(v *record.Value) json.RawMessage {
 	if v == nil {
 		return nil
@@ -268,16 +271,17 @@ func ValueJSON(v *record.Value) json.RawMessage {
 	return data
 }
 
-// render renders one record, once for all who see the same.
-func (a *App) render(handle *OpenCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
-	key := rendering{partial: handle.Request.partial, image: image}
+// render renders a record for a cursor. It looks the HTML up in done and adds it there,
+// so that equal renderings run once; done may be nil.
+func (a *App) render(oc *OpenCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
+	key := rendering{partial: oc.Request.partial, image: image}
 	for _, other := range with {
 		key.with += fmt.Sprintf("%s@%d ", other.ID, other.Version)
 	}
 	var session any
-	if handle.Request.perViewer() {
-		key.viewer = handle.Conn
-		session = handle.Conn.current().value
+	if oc.Request.perViewer() {
+		key.viewer = oc.Conn
+		session = oc.Conn.current().value
 	}
 	if html, ok := done[key]; ok {
 		return html, nil
@@ -286,7 +290,7 @@ func (a *App) render(handle *OpenCursor, image *record.Image, with []*record.Ima
 	if err != nil {
 		return "", err
 	}
-	html, err := templates.partial(handle.Request.partial, image, with, session)
+	html, err := templates.partial(oc.Request.partial, image, with, session)
 	if err == nil && done != nil {
 		done[key] = html
 	}

@@ -12,32 +12,31 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A follower is an answer of the application's that depends on records: who a
-// client is, by Connect, or the scope of a cursor, by its method. The commit that
-// changes what it followed has the answer given anew.
+// A follower records the scopes that one call of Connect, or of the method of a cursor,
+// follows. A commit that changes a followed record makes the server call the function
+// again.
 //
-// What it follows is watched before it is read. So no commit falls between the
-// two: one that comes then has the answer given anew although it is not complete
-// yet, and that other answer counts.
+// A scope is watched before it is read, so no commit can fall in between. A commit during
+// the call starts another call, and its result replaces the result of the first.
 type follower struct {
-	conn *Connection // nil: who asks now will not stay, and need not be told
+	conn *Connection // nil: nothing is watched, because the result is used once
 
 	mu       sync.Mutex
-	given    bool   // the answer is complete
-	ended    bool   // it does not count any more
-	seq      uint64 // of the newest state that was read
+	answered bool   // the function has returned
+	ended    bool   // the result is not used any more
+	seq      uint64 // the newest state that was read
 	watches  []*cursor.Watch[*follower]
-	recorded []query.Scope // without a conn: what would be watched
+	recorded []query.Scope // without a conn: the scopes that would be watched
 }
 
 type followerKey struct{}
 
-// evaluate runs what gives the answer, with a context in which it can follow. It
-// returns nil where nothing is followed.
-func (f *follower) evaluate(ctx context.Context, answer func(context.Context) error) (*follower, error) {
-	err := answer(context.WithValue(ctx, followerKey{}, f))
+// evaluate calls fn with a context that can follow. It returns nil if fn followed
+// nothing, and otherwise f, also with an error.
+func (f *follower) evaluate(ctx context.Context, fn func(context.Context) error) (*follower, error) {
+	err := fn(context.WithValue(ctx, followerKey{}, f))
 	f.mu.Lock()
-	f.given = true
+	f.answered = true
 	f.mu.Unlock()
 	if err != nil {
 		f.end()
@@ -48,7 +47,7 @@ func (f *follower) evaluate(ctx context.Context, answer func(context.Context) er
 	return f, err
 }
 
-// idle reports whether nothing is followed.
+// idle reports whether f watches nothing.
 func (f *follower) idle() bool {
 	if f == nil {
 		return true
@@ -58,12 +57,12 @@ func (f *follower) idle() bool {
 	return len(f.watches) == 0
 }
 
-// watch follows a scope from now on.
+// watch starts to follow a scope.
 func (f *follower) watch(scope query.Scope) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.given {
-		return errors.New("what depends on it has been answered already")
+	if f.answered {
+		return errors.New("the function that followed it has already returned")
 	}
 	if f.conn == nil {
 		f.recorded = append(f.recorded, scope)
@@ -78,7 +77,7 @@ func (f *follower) watch(scope query.Scope) error {
 	return err
 }
 
-// scopes returns what is followed.
+// scopes returns the followed scopes.
 func (f *follower) scopes() (all []query.Scope) {
 	if f == nil {
 		return nil
@@ -91,7 +90,7 @@ func (f *follower) scopes() (all []query.Scope) {
 	return all
 }
 
-// isEnded reports whether the answer does not count any more.
+// isEnded reports whether the result is not used any more.
 func (f *follower) isEnded() bool {
 	if f == nil {
 		return false
@@ -101,14 +100,15 @@ func (f *follower) isEnded() bool {
 	return f.ended
 }
 
+// sawSeq records that the function read the state after a commit.
 func (f *follower) sawSeq(seq uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.seq = max(f.seq, seq)
 }
 
-// catchUp waits until connections have been handed the state that the answer is
-// made of: a cursor that stands at an earlier one must not be opened by it.
+// catchUp waits until all commits that the function read have been delivered. A cursor must
+// not be opened with a scope that is newer than the state of its connection.
 func (f *follower) catchUp(ctx context.Context) error {
 	if f == nil {
 		return nil
@@ -119,7 +119,7 @@ func (f *follower) catchUp(ctx context.Context) error {
 	return f.conn.app.engine.Wait(ctx, seq)
 }
 
-// end follows nothing any more.
+// end stops following.
 func (f *follower) end() {
 	if f == nil {
 		return
@@ -133,27 +133,28 @@ func (f *follower) end() {
 	f.watches = nil
 }
 
-// handle returns the cursor whose scope is the answer, nil if there is none.
-func (f *follower) handle() *OpenCursor {
+// openCursor returns the cursor that f belongs to, nil if there is none.
+func (f *follower) openCursor() *OpenCursor {
 	f.conn.mu.Lock()
 	defer f.conn.mu.Unlock()
-	for _, handles := range [...][]*OpenCursor{f.conn.open, f.conn.opening} {
-		for _, handle := range handles {
-			if handle.follower == f {
-				return handle
+	for _, cursors := range [...][]*OpenCursor{f.conn.open, f.conn.opening} {
+		for _, oc := range cursors {
+			if oc.follower == f {
+				return oc
 			}
 		}
 	}
 	return nil
 }
 
-// Follow reads the records of a scope for Connect, or for the method of a cursor,
-// and has it asked again in the commit that changes one of them: a record for
-// which the scope's conditions hold before the commit or after it.
+// Follow returns the records of a scope, for Connect or the method of a cursor. The server
+// calls that function again in each commit that changes such a record: a record that the
+// scope's conditions match before or after the commit. ctx must be the context that the
+// function received, and the function must not have returned.
 func (c *Connection) Follow(ctx context.Context, scope query.Scope) (images []*record.Image, err error) {
 	f, _ := ctx.Value(followerKey{}).(*follower)
 	if f == nil && !c.standalone {
-		return nil, fmt.Errorf("follow %s: only a router's connect function and the method of a cursor can follow, with the context that they are given", scope)
+		return nil, fmt.Errorf("follow %s: only the connect function and the methods of cursors can follow, with the context that they receive", scope)
 	}
 	if f != nil {
 		if err := f.watch(scope); err != nil {

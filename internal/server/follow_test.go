@@ -16,17 +16,17 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// A badge is what a user's rights depend on.
+// A badge determines the rights of a user.
 type badge struct {
 	record.Record
 	UserID string `json:"userId" tower:"index"`
 	Level  int    `json:"level"`
 }
 
-// openBadges opens an application whose clients follow their user's badges. One
-// cursor is of the badges of their highest level, another one follows the boss's
-// badges for that. Each calls what is in meanwhile, once, between reading and
-// answering.
+// openBadges opens an application whose sessions follow their user's badges. The cursor
+// peers holds the badges of the user's highest level; the cursor top follows the boss's
+// badges and holds those of the boss's level. Each evaluation calls the functions in
+// meanwhile, once, after reading and before returning.
 func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 	t.Helper()
 	badges, err := record.NewModel("badges", &badge{})
@@ -38,9 +38,9 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 		for _, image := range images {
 			level = max(level, image.Value(badges.Field("level")).Any().(int64))
 		}
-		for _, happens := range meanwhile {
-			if fn := *happens; fn != nil {
-				*happens = nil
+		for _, next := range meanwhile {
+			if fn := *next; fn != nil {
+				*next = nil
 				fn()
 			}
 		}
@@ -52,7 +52,7 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 		level, err := levelOf(ctx, c, c.UserID())
 		return &holder{c, level}, err
 	}
-	controller := &route.Controller{Name: "badges", Type: "Badges", Make: func(session any) any { return session.(*holder) }}
+	controller := &route.Controller{Name: "badges", Type: "Badges", Zero: (*holder)(nil), Make: func(session any) any { return session.(*holder) }}
 	r.Mount(controller)
 	r.Add(&route.Route{Kind: route.KindCursor, Action: "Peers", Controller: controller, In: reflect.TypeFor[struct{}](), Spec: func(ctx context.Context, session, in any) (cursor.Spec, error) {
 		return peers(badges, session.(*holder).level), nil
@@ -76,7 +76,7 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 	return app, badges
 }
 
-// A holder of badges is a session, and its own controller.
+// A holder is a session and its own controller.
 type holder struct {
 	conn  *Connection
 	level int64
@@ -108,15 +108,15 @@ func commit(t testing.TB, app *App, change func(*store.Tx) error) store.Commit {
 	return made
 }
 
-// A fakeTransport passes messages to took.
-type fakeTransport struct{ took func(message []byte) }
+// A fakeTransport passes each message to send.
+type fakeTransport struct{ send func(message []byte) }
 
 func (f fakeTransport) Name() string        { return "fake" }
-func (f fakeTransport) Send(message []byte) { f.took(message) }
+func (f fakeTransport) Send(message []byte) { f.send(message) }
 func (f fakeTransport) End(int, string)     {}
 
-// greeted connects a client of which all that it is sent is kept.
-func greeted(t testing.TB, app *App, user record.ID) (c *Connection, sent *[]string) {
+// connect greets a client and returns its messages, which grow as they are sent.
+func connect(t testing.TB, app *App, user record.ID) (c *Connection, sent *[]string) {
 	t.Helper()
 	c, sent = &Connection{app: app, user: user}, new([]string)
 	c.outbox.Limit = 1 << 20
@@ -130,38 +130,38 @@ func greeted(t testing.TB, app *App, user record.ID) (c *Connection, sent *[]str
 	return c, sent
 }
 
-// TestACursorThatIsBeingClosedTellsNothing has a cursor dropped by its connection
-// while the engine still knows it: it does not move when its user loses a right,
-// and so nothing may be sent of it.
-func TestACursorThatIsBeingClosedTellsNothing(t *testing.T) {
+// TestClosingCursorSendsNothing removes a cursor from its connection while the engine still
+// knows it. The cursor does not move when its user loses a right, so its changes must not
+// be sent.
+func TestClosingCursorSendsNothing(t *testing.T) {
 	app, badges := openBadges(t)
 	mine := give(t, app, badges, "ada", 3)
-	c, sent := greeted(t, app, "ada")
-	handle := &OpenCursor{Conn: c, Request: &CursorRequest{Route: app.router.Cursors["badges.peers"]}, follower: &follower{conn: c}}
-	if err := c.tryOpen(t.Context(), handle, nil, func(o cursor.Opened) { c.keep(handle, o.Query) }); err != nil {
+	c, sent := connect(t, app, "ada")
+	oc := &OpenCursor{Conn: c, Request: &CursorRequest{Route: app.router.Cursors["badges.peers"]}, follower: &follower{conn: c}}
+	if err := c.tryOpen(t.Context(), oc, nil, func(o cursor.Opened) { c.keep(oc, o.Query) }); err != nil {
 		t.Fatal(err)
 	}
 	give(t, app, badges, "bob", 3)
 	if last := (*sent)[len(*sent)-1]; !strings.Contains(last, "bob") {
-		t.Fatalf("while it is open it tells %s", last)
+		t.Fatalf("while it was open it sent %s", last)
 	}
 	c.mu.Lock()
-	c.open = without(c.open, handle)
+	c.open = without(c.open, oc)
 	c.mu.Unlock()
-	handle.live.Store(false) // as drop does, before it tells the engine
+	oc.live.Store(false) // as closeWhere does, before it closes the cursor in the engine
 	commit(t, app, func(tx *store.Tx) error { return tx.Delete(badges, mine) })
 	before := len(*sent)
 	give(t, app, badges, "carol", 3)
 	if len(*sent) != before {
-		t.Errorf("it was sent %s", (*sent)[before:])
+		t.Errorf("it sent %s", (*sent)[before:])
 	}
-	app.engine.Close(handle)
+	app.engine.Close(oc)
 }
 
-// TestWhatChangesMeanwhileCounts has the boss rise after its badges were read, and
-// before what depends on them is in use: as it arrives, and as somebody opens a
-// cursor that follows it. Connections have been handed that commit by then.
-func TestWhatChangesMeanwhileCounts(t *testing.T) {
+// TestChangesDuringEvaluationCount raises the boss's level after the boss's badges have been
+// read, and before the result is used: while the boss connects, and while a client opens a
+// cursor that follows the boss. By then the commit has been delivered.
+func TestChangesDuringEvaluationCount(t *testing.T) {
 	var meanwhile func()
 	app, badges := openBadges(t, &meanwhile)
 	give(t, app, badges, "boss", 1)
@@ -183,21 +183,21 @@ func TestWhatChangesMeanwhileCounts(t *testing.T) {
 		}
 	}
 	meanwhile = rise
-	boss, _ := greeted(t, app, "boss")
+	boss, _ := connect(t, app, "boss")
 	expect(boss, "badges.peers")
-	ada, _ := greeted(t, app, "ada")
+	ada, _ := connect(t, app, "ada")
 	meanwhile = rise
 	expect(ada, "badges.top")
 	meanwhile = rise
 	expect(boss, "badges.top")
 }
 
-// TestWhoIsGoneFollowsNothing counts what is left of connections that have gone.
-func TestWhoIsGoneFollowsNothing(t *testing.T) {
+// TestClosedConnectionsFollowNothing counts what remains of connections that have left.
+func TestClosedConnectionsFollowNothing(t *testing.T) {
 	app, badges := openBadges(t)
 	mine := give(t, app, badges, "ada", 3)
 	for _, user := range []record.ID{"ada", "bob"} {
-		c, _ := greeted(t, app, user)
+		c, _ := connect(t, app, user)
 		if err := c.OpenCursor(t.Context(), &CursorRequest{Route: app.router.Cursors["badges.peers"]}, nil, func(cursor.Opened) (any, error) { return "opened", nil }); err != nil {
 			t.Fatal(err)
 		}
@@ -212,12 +212,11 @@ func TestWhoIsGoneFollowsNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkRescopeOneOf100kVisits is a commit that changes a record on which the
-// rights of one of a hundred thousand users depend, each with one of its own:
-// finding that user, and evaluating it anew.
-func BenchmarkRescopeOneOf100kVisits(b *testing.B) {
+// BenchmarkRescopeOneOf100kSessions commits a change of one badge, with a hundred thousand
+// sessions that each follow another badge: it finds that session and evaluates it again.
+func BenchmarkRescopeOneOf100kSessions(b *testing.B) {
 	for _, users := range []int{1_000, 100_000} {
-		b.Run(fmt.Sprint("visits=", users), func(b *testing.B) {
+		b.Run(fmt.Sprint("sessions=", users), func(b *testing.B) {
 			app, badges := openBadges(b)
 			var ids []record.ID
 			for len(ids) < users {
@@ -235,9 +234,9 @@ func BenchmarkRescopeOneOf100kVisits(b *testing.B) {
 			connections := make([]*Connection, users)
 			empty := heap()
 			for i := range connections {
-				connections[i], _ = greeted(b, app, record.ID(fmt.Sprint("user", i)))
+				connections[i], _ = connect(b, app, record.ID(fmt.Sprint("user", i)))
 			}
-			held := heap() - empty
+			used := heap() - empty
 			change := commit(b, app, func(tx *store.Tx) error {
 				_, err := tx.Update(badges, ids[users/2], func(rec any) error {
 					rec.(*badge).Level++
@@ -249,7 +248,7 @@ func BenchmarkRescopeOneOf100kVisits(b *testing.B) {
 			for b.Loop() {
 				app.hub.Rescope(change)
 			}
-			b.ReportMetric(float64(held)/float64(users), "B/visit") // the connection and its outbox, too
+			b.ReportMetric(float64(used)/float64(users), "B/session") // with the connection and its outbox
 			runtime.KeepAlive(connections)
 		})
 	}

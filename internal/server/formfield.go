@@ -14,14 +14,14 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// A formField is a field of a form: a label, a control and the problem beside it.
+// A formField is a field of a form: a label, a control and its problem.
 type formField struct {
 	name, label string
 	value       string // as the control shows it
 	rules       string // the validate tag
 	kind        reflect.Kind
-	attrs       []attribute // of the control
-	own         []attribute // those that the view sets
+	attrs       []attribute // attributes of the control
+	own         []attribute // attributes that the view sets
 	problem     template.HTML
 	invalid     bool
 }
@@ -31,19 +31,18 @@ type attribute struct {
 	value any // true: the name alone; false: left out
 }
 
-// Input returns a field of a form: a label, an <input> for the field of that name in
-// the record, and what is wrong with it beside it. The type of the record's field
-// decides the type of the input: a checkbox for a bool, number for numbers,
-// datetime-local for a time, else text. The tags required and max of the record's field
-// become attributes. A form that was sent and refused keeps what was sent. Without a
-// record, nil, the input is an empty text.
+// Input returns a field of a form: a label, an <input> for the record's field with that
+// name, and its problem. The type of the record's field determines the type of the input:
+// checkbox for a bool, number for numbers, datetime-local for a time, otherwise text. The
+// rules required and max of the record's field become attributes. In a form that was
+// refused, the input keeps the value that was sent. Without a record, nil, the input is an
+// empty text.
 //
 //	{{.Input "title" .Data.Post}}
 //	{{.Input "stars" .Data.Post "label" "Number of stars" "min" 0}}
 //
-// Pairs of name and value are attributes of the input, or its label, "label". Without
-// one the label is made from the name: "startsAt" is labelled Starts at, and
-// "authorId" Author.
+// Pairs of name and value set attributes of the input, or its label, "label". Otherwise the
+// label is made from the name: "startsAt" becomes Starts at, and "authorId" Author.
 func (v *View) Input(name string, record any, pairs ...any) (template.HTML, error) {
 	f, err := v.field(name, record, pairs)
 	if err != nil {
@@ -67,7 +66,7 @@ func (v *View) Input(name string, record any, pairs ...any) (template.HTML, erro
 			f.attr("maxlength", most)
 		}
 	}
-	if !slices.Contains(f.attrs, attribute{"type", "password"}) { // which is never sent back
+	if !slices.Contains(f.attrs, attribute{"type", "password"}) { // passwords are never sent back
 		f.attr("value", f.value)
 	}
 	return f.element(`<input` + f.attributes() + `>`), nil
@@ -89,8 +88,8 @@ func (v *View) TextArea(name string, record any, pairs ...any) (template.HTML, e
 	return f.element(`<textarea` + f.attributes() + ">\n" + template.HTMLEscapeString(f.value) + `</textarea>`), nil
 }
 
-// Select is [View.Input] for a reference: a choice of records, each shown by the
-// field label of its own. A reference to a record that is not among them is kept.
+// Select is [View.Input] for a reference. It offers a choice of records, each shown by its
+// field label. The value is kept even if it is none of the choices.
 //
 //	{{.Select "authorId" .Data.Post .Data.Authors "name"}}
 func (v *View) Select(name string, record, choices any, label string, pairs ...any) (template.HTML, error) {
@@ -105,7 +104,7 @@ func (v *View) Select(name string, record, choices any, label string, pairs ...a
 	return f.element(`<select` + f.attributes() + `>` + options + `</select>`), nil
 }
 
-// options returns the elements of a select.
+// options returns the option elements of a select.
 func (f *formField) options(choices any, label string) (string, error) {
 	list := reflect.ValueOf(choices)
 	if list.Kind() != reflect.Slice {
@@ -137,7 +136,7 @@ func (f *formField) options(choices any, label string) (string, error) {
 	return none + b.String() + "\n  ", nil
 }
 
-// field reads what a form shows for the field of a record.
+// field returns the form field for a record's field.
 func (v *View) field(name string, record any, pairs []any) (*formField, error) {
 	f := &formField{name: name, label: labelFor(name)}
 	var value any
@@ -151,7 +150,7 @@ func (v *View) field(name string, record any, pairs []any) (*formField, error) {
 	}
 	f.value = v.Value(name, value)
 	f.problem = v.problem(name, ` id="`+template.HTMLEscapeString(problemID(name))+`"`)
-	f.invalid = v.sent != nil && len(v.sent.problems[name]) > 0
+	f.invalid = v.submitted != nil && len(v.submitted.problems[name]) > 0
 	if len(pairs)%2 != 0 {
 		return nil, fmt.Errorf("field %s of a form: attributes are pairs of name and value; one is missing", name)
 	}
@@ -171,53 +170,11 @@ func (v *View) field(name string, record any, pairs []any) (*formField, error) {
 	return f, nil
 }
 
-// fieldOf returns the value of a record's field, by its JSON name, and its tag.
-func fieldOf(record any, name string) (any, reflect.StructTag, error) {
-	at := reflect.Indirect(reflect.ValueOf(record))
-	if at.Kind() == reflect.Struct {
-		if m, found := membersByName(at.Type())[name]; found {
-			return at.FieldByIndex(m.Path).Interface(), m.Tag, nil
-		}
-	}
-	return nil, "", fmt.Errorf("a %T has no field %q", record, name)
-}
-
-// memberMaps holds the result of membersByName for each type.
-var memberMaps sync.Map
-
-// membersByName returns the fields of a struct type by their JSON names, without those
-// of embedded pointers.
-func membersByName(t reflect.Type) map[string]route.JSONField {
-	if known, found := memberMaps.Load(t); found {
-		return known.(map[string]route.JSONField)
-	}
-	byName := map[string]route.JSONField{}
-	for _, m := range route.JSONFields(t) {
-		if !m.BehindPointer {
-			byName[m.JSONName] = m
-		}
-	}
-	known, _ := memberMaps.LoadOrStore(t, byName)
-	return known.(map[string]route.JSONField)
-}
-
-// kindOf returns the kind of a value, or of what it points to.
-func kindOf(value any) reflect.Kind {
-	t := reflect.TypeOf(value)
-	if t != nil && t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if t == nil || t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]() {
-		return reflect.Invalid
-	}
-	return t.Kind()
-}
-
-// attributeName matches what a view may set; scripts belong in app/ or public/, and not
-// in an attribute such as onclick.
+// attributeName matches the attributes that a view may set. Scripts belong in app/ or
+// public/, not in attributes such as onclick.
 var attributeName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// attr adds an attribute of the control. A value that the view sets wins.
+// attr adds an attribute of the control. The view's own value wins.
 func (f *formField) attr(name string, value any) {
 	i := slices.IndexFunc(f.own, func(a attribute) bool { return a.name == name })
 	if i >= 0 {
@@ -227,11 +184,11 @@ func (f *formField) attr(name string, value any) {
 	f.attrs = append(f.attrs, attribute{name, value})
 }
 
-// rule returns the value of a validate tag: "200" for max=200.
+// rule returns the value of a rule in the validate tag: "200" for max=200.
 func (f *formField) rule(name string) string {
 	for rule := range strings.SplitSeq(f.rules, ",") {
 		if rule == "dive" {
-			break // what follows is about the elements
+			break // the rules after it are for elements
 		}
 		if key, value, _ := strings.Cut(rule, "="); key == name {
 			return value
@@ -242,7 +199,7 @@ func (f *formField) rule(name string) string {
 
 func (f *formField) required() bool { return slices.Contains(strings.Split(f.rules, ","), "required") }
 
-// attributes returns the attributes of the control.
+// attributes returns the attributes of the control as HTML.
 func (f *formField) attributes() string {
 	f.attr("required", f.required() && f.kind != reflect.Bool)
 	if f.invalid {
@@ -262,14 +219,14 @@ func (f *formField) attributes() string {
 	return b.String()
 }
 
-// element returns the whole field around a control.
+// element returns the HTML of the whole field with a control.
 func (f *formField) element(control string) template.HTML {
 	return template.HTML(fmt.Sprintf("<div class=\"field\">\n  <label for=\"%s\">%s</label>\n  %s\n  %s\n</div>",
 		f.id(), template.HTMLEscapeString(f.label), control, f.problem))
 }
 
-// checkbox returns the whole field of a bool. A hidden input before the box is what a
-// form sends when the box is not checked.
+// checkbox returns the HTML of the whole field of a bool. A browser sends the hidden input
+// if the box is not checked.
 func (f *formField) checkbox() template.HTML {
 	name := template.HTMLEscapeString(f.name)
 	f.attr("type", "checkbox")
@@ -290,7 +247,7 @@ func formText(value any) string { return new(View).Value("", value) }
 // problemID returns the id of the element that shows the problem of a field.
 func problemID(field string) string { return field + "-problem" }
 
-// labelFor makes a label of a field's name: Starts at of startsAt, Author of
+// labelFor returns the label for a field's name: Starts at for startsAt, Author for
 // authorId.
 func labelFor(name string) string {
 	var b strings.Builder
@@ -307,4 +264,47 @@ func labelFor(name string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// fieldOf returns the value and the tag of a record's field, by its JSON name.
+func fieldOf(record any, name string) (any, reflect.StructTag, error) {
+	at := reflect.Indirect(reflect.ValueOf(record))
+	if at.Kind() == reflect.Struct {
+		if m, found := membersByName(at.Type())[name]; found {
+			return at.FieldByIndex(m.Path).Interface(), m.Tag, nil
+		}
+	}
+	return nil, "", fmt.Errorf("a %T has no field %q", record, name)
+}
+
+// memberMaps holds the result of membersByName for each type.
+var memberMaps sync.Map
+
+// membersByName returns the fields of a struct type by their JSON names. It omits fields of
+// embedded pointers.
+func membersByName(t reflect.Type) map[string]route.JSONField {
+	if known, found := memberMaps.Load(t); found {
+		return known.(map[string]route.JSONField)
+	}
+	byName := map[string]route.JSONField{}
+	for _, m := range route.JSONFields(t) {
+		if !m.BehindPointer {
+			byName[m.JSONName] = m
+		}
+	}
+	known, _ := memberMaps.LoadOrStore(t, byName)
+	return known.(map[string]route.JSONField)
+}
+
+// kindOf returns the kind of a value, or of the value that a pointer points to. It is
+// Invalid for structs other than time.Time.
+func kindOf(value any) reflect.Kind {
+	t := reflect.TypeOf(value)
+	if t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil || t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]() {
+		return reflect.Invalid
+	}
+	return t.Kind()
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// What follows is for package towertest, which checks an application against a
-// naive reading of its own scopes and rules. They are functions, so that an
-// application does not see them as methods of its App.
+// The functions in this file are for package towertest, which compares an application
+// with a naive evaluation of its own scopes and rules. They are functions, not methods, so
+// that an application does not see them on its App.
 
 // AppOf returns the application behind a *tower.App. Package tower sets it: it is the
 // only way from the public type to this package, and not one of its methods.
@@ -34,17 +34,16 @@ func SessionFor(ctx context.Context, a *App, user record.ID) (any, error) {
 // Models returns the application's models.
 func Models(a *App) []*record.Model { return slices.Clone(a.config.Models) }
 
-// Cursors returns the application's declared cursors of records, in the order in
-// which they were declared.
+// Cursors returns the application's declared cursors of records, in the order of their
+// declaration.
 func Cursors(a *App) []*route.Route {
 	return slices.DeleteFunc(slices.Clone(a.router.Routes), func(r *route.Route) bool { return r.Kind != route.KindCursor || r.Value })
 }
 
-// Ask asks the application, as it would be asked for a client that connects now
-// as the user, for what a declared cursor is opened with: its scope, and the rules
-// that its records must meet. It registers nothing. The error is the one with
-// which the client would be refused.
-func Ask(ctx context.Context, a *App, user record.ID, name string, in json.RawMessage) (cursor.Spec, error) {
+// SpecFor returns what a declared cursor is opened with for a client that connects now as
+// the user: its scope, and the rules for its records. It registers nothing. The error is
+// the one that the client would receive.
+func SpecFor(ctx context.Context, a *App, user record.ID, name string, in json.RawMessage) (cursor.Spec, error) {
 	rt := a.router.Cursors[name]
 	if rt == nil {
 		return cursor.Spec{}, fault.Errorf(fault.NotFound, "there is no cursor %q", name)
@@ -53,14 +52,14 @@ func Ask(ctx context.Context, a *App, user record.ID, name string, in json.RawMe
 	if err != nil {
 		return cursor.Spec{}, err
 	}
-	v := (&Connection{app: a, user: user}).connect(ctx, &follower{})
-	if v.err != nil {
-		return cursor.Spec{}, v.err
+	s := (&Connection{app: a, user: user}).connect(ctx, &follower{})
+	if s.err != nil {
+		return cursor.Spec{}, s.err
 	}
-	spec, _, err := v.spec(ctx, &follower{}, &CursorRequest{Route: rt, In: input})
+	spec, _, err := s.spec(ctx, &follower{}, &CursorRequest{Route: rt, In: input})
 	return spec, err
 }
 
-// StoreOnly returns an application that is nothing but its store, for tests of what
-// a console reads and writes.
+// StoreOnly returns an application that has only a store, for tests of what a console
+// reads and writes.
 func StoreOnly(st *store.Store) *App { return &App{store: st} }

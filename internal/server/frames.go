@@ -2,10 +2,8 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
@@ -14,8 +12,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// receive handles the frames of one message, in order, while the goroutine that
-// reads this socket waits: a client that sends faster than it is served waits, too.
+// receive handles the frames of one message, in order. The goroutine that reads the
+// socket waits meanwhile, so a client that sends faster than it is served waits, too.
 func (c *Connection) receive(message []byte) {
 	requests, err := wire.Requests(message)
 	if err != nil {
@@ -25,22 +23,22 @@ func (c *Connection) receive(message []byte) {
 	c.handleAll(requests)
 }
 
-// handleAll handles requests in order. Nobody else may do so at the same time.
+// handleAll handles requests in order. Calls must not overlap.
 func (c *Connection) handleAll(requests []wire.Request) {
-	if len(requests) > 1 { // their answers are one message, too
+	if len(requests) > 1 { // send their answers as one message, too
 		c.outbox.Collect()
 		defer c.outbox.Flush()
 	}
 	for i := range requests {
 		switch req := &requests[i]; {
 		case req.Err != nil:
-			c.send(refusal(req.ID, fault.Errorf("bad_frame", "a frame that cannot be read: %v", req.Err)))
+			c.send(refusal(req.ID, fault.Errorf("bad_frame", "the frame cannot be read: %v", req.Err)))
 		case req.Applied != 0:
-			c.app.inspector.applied(c, req.From, req.Applied)
+			c.app.inspector.acknowledge(c, req.From, req.Applied)
 		case !c.limiter.Allow():
 			c.send(refusal(req.ID, fault.Errorf(fault.TooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
 		default:
-			if req.Call != "" { // it may take long
+			if req.Call != "" { // it may take a while
 				c.outbox.Flush()
 			}
 			c.handle(req)
@@ -48,7 +46,7 @@ func (c *Connection) handleAll(requests []wire.Request) {
 	}
 }
 
-// refusal answers a request that failed.
+// refusal returns the answer to a request that failed.
 func refusal(id uint64, err error) *wire.Answer {
 	coded := fault.As(err)
 	status := coded.Status()
@@ -58,16 +56,17 @@ func refusal(id uint64, err error) *wire.Answer {
 	return &wire.Answer{ID: id, Status: status, Error: coded.Wire()}
 }
 
+// handle handles one request and sends its answer.
 func (c *Connection) handle(req *wire.Request) {
 	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Timeout)
 	defer cancel()
 	var err error
-	switch visit := c.current(); {
+	switch session := c.current(); {
 	case req.Hello != 0:
 		err = c.hello(ctx, req)
 	case req.Ping:
 		c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
-	case visit == nil:
+	case session == nil:
 		err = fault.Errorf(fault.BadRequest, `the first frame must be {"hello":%d}`, wire.Version)
 	case req.Open != "" || req.Live != "":
 		err = c.handleOpen(ctx, req)
@@ -76,7 +75,7 @@ func (c *Connection) handle(req *wire.Request) {
 			c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 		}
 	case req.Call != "":
-		c.send(c.handleCall(ctx, visit, req))
+		c.send(c.handleCall(ctx, session, req))
 	default:
 		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
 	}
@@ -86,9 +85,9 @@ func (c *Connection) handle(req *wire.Request) {
 	}
 }
 
-// handleCall passes a frame that names a route through its action. The answer
-// comes after the frames of the commits that the call made.
-func (c *Connection) handleCall(ctx context.Context, v *Session, req *wire.Request) *wire.Answer {
+// handleCall runs the action that a frame names and returns the answer. The frames of
+// the commits that the call made have been queued by then.
+func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Request) *wire.Answer {
 	method, path, _ := strings.Cut(req.Call, " ")
 	rt, values, err := c.app.router.Find(method, path)
 	if err == nil && rt.Kind != route.KindAction {
@@ -103,23 +102,24 @@ func (c *Connection) handleCall(ctx context.Context, v *Session, req *wire.Reque
 	if err != nil {
 		return refusal(req.ID, err)
 	}
-	done, err := c.app.Serve(ctx, v, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key})
+	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key})
 	if err != nil {
 		c.app.Report("request", err)
 		return refusal(req.ID, err)
 	}
-	answer := &wire.Answer{ID: req.ID, Status: done.Status, Out: done.Out, Repeated: done.repeated, At: wire.Position(c.app.store.Epoch(), max(done.Seq, c.seq.Load()))}
+	answer := &wire.Answer{ID: req.ID, Status: result.Status, Out: result.Out, Repeated: result.repeated, At: wire.Position(c.app.store.Epoch(), max(result.Seq, c.seq.Load()))}
 	if req.Form != nil {
-		answer.Location = done.Location
+		answer.Location = result.Location
 	}
-	if done.SignIn != nil {
-		answer.Session = c.app.cookies.ticket(*done.SignIn)
+	if result.SignIn != nil {
+		answer.Session = c.app.cookies.ticket(*result.SignIn)
 	}
 	return answer
 }
 
+// handleOpen opens a cursor and sends the answer.
 func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
-	w, since, err := c.app.CursorRequest(c, req)
+	cr, since, err := c.app.CursorRequest(c, req)
 	if err != nil {
 		return err
 	}
@@ -129,59 +129,7 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	if count >= c.app.config.MaxCursors {
 		return fault.Errorf(fault.TooMany, "%d cursors are open on this connection; close one", count)
 	}
-	return c.OpenCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
-		return c.app.AnswerOpen(c, w, req, since, o)
+	return c.OpenCursor(ctx, cr, since, func(o cursor.Opened) (any, error) {
+		return c.app.AnswerOpen(c, cr, req, since, o)
 	})
-}
-
-// answerOpen makes the answer to an open: the records, or what changed of them.
-func (a *App) AnswerOpen(c *Connection, w *CursorRequest, req *wire.Request, since *ResumeFrom, o cursor.Opened) (*wire.Answer, error) {
-	spec := o.Query.Spec()
-	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
-		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
-	var err error
-	if answer.Scope, err = a.scopeInfo(c, w, o.Query); err != nil {
-		return nil, err
-	}
-	if since != nil && since.resync != "" {
-		answer.Resync = since.resync
-	}
-	if w.Route.Value {
-		answer.Resync, answer.Value = "", ValueJSON(&o.Value)
-		return answer, nil
-	}
-	handle := &OpenCursor{Conn: c, Request: w}
-	if o.Resumed {
-		var err error
-		answer.Since = req.Since
-		answer.Body, err = a.answers.get(&o, func() ([]byte, error) { return a.resumeAnswer(handle, &o) })
-		return answer, err
-	}
-	if w.partial != "" {
-		for i, image := range o.Images {
-			html, err := a.render(handle, image, with(o.With, i), nil)
-			if err != nil {
-				return nil, err
-			}
-			answer.Items = append(answer.Items, wire.Item{ID: string(image.ID), HTML: html})
-		}
-		return answer, nil
-	}
-	answer.IDs, answer.Records = nil, map[string][]json.RawMessage{answer.Model: {}}
-	for _, image := range o.Images {
-		answer.IDs = append(answer.IDs, string(image.ID))
-		answer.Records[answer.Model] = append(answer.Records[answer.Model], image.JSON)
-	}
-	answer.Include = map[string][]string{}
-	for _, in := range o.Included {
-		model := in.Model.Name
-		answer.Include[model] = []string{}
-		for _, image := range in.Images {
-			answer.Include[model] = append(answer.Include[model], string(image.ID))
-			if model != answer.Model || !slices.Contains(answer.IDs, string(image.ID)) {
-				answer.Records[model] = append(answer.Records[model], image.JSON)
-			}
-		}
-	}
-	return answer, nil
 }

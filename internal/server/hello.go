@@ -10,13 +10,14 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
+// hello handles the first frame of a client.
 func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	if req.Hello != wire.Version {
 		c.disconnect(outbox.CloseVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
 		return nil
 	}
 	if c.current() != nil {
-		return fault.Errorf(fault.BadRequest, "hello was said before")
+		return fault.Errorf(fault.BadRequest, "this connection has already sent hello")
 	}
 	if err := c.Greet(ctx); err != nil {
 		return err
@@ -27,54 +28,54 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	return nil
 }
 
-// greet finds out who the client is, and greets it. Where what that depends on
-// changes meanwhile, Rescope finds it out anew, and that counts.
+// Greet connects the client and queues its hello. If a commit changes what the session
+// depends on meanwhile, Rescope replaces the pending session, and Greet uses the new one.
 func (c *Connection) Greet(ctx context.Context) error {
 	f := &follower{conn: c}
-	asked := &Session{Conn: c, follower: f}
-	c.setPending(nil, asked)
-	v := c.connect(ctx, f)
-	if err := v.follower.catchUp(ctx); err != nil {
-		v.follower.end()
-		v = &Session{Conn: c, err: err}
+	first := &Session{Conn: c, follower: f}
+	c.setPending(nil, first)
+	s := c.connect(ctx, f)
+	if err := s.follower.catchUp(ctx); err != nil {
+		s.follower.end()
+		s = &Session{Conn: c, err: err}
 	}
-	c.setPending(asked, v)
+	c.setPending(first, s)
 	for {
-		v := c.pendingSession()
-		rights := v.rights()
+		s := c.pendingSession()
+		rights := s.rights()
 		hello, err := wire.Encode(wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
 			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights)})
-		if place, settled := c.completeHello(v, rights); settled {
-			if v.err != nil {
-				return v.err
+		if slot, done := c.completeHello(s, rights); done {
+			if s.err != nil {
+				return s.err
 			}
-			if place == nil {
-				v.follower.end()
+			if slot == nil {
+				s.follower.end()
 				return fault.Errorf(fault.Unavailable, "this connection has ended")
 			}
-			c.outbox.Fill(place, hello)
+			c.outbox.Fill(slot, hello)
 			return err
 		}
 	}
 }
 
-// completeHello ends the arrival, if v is still the visit to come. It returns the place
-// for the client's hello, before all that becomes of the visit; nil where there is
-// none, or the connection has ended.
-func (c *Connection) completeHello(v *Session, rights string) (hello *outbox.Place, settled bool) {
+// completeHello puts s in use, if it is still the pending session; otherwise it returns
+// false. The slot is for the client's hello and comes before all frames of the session.
+// It is nil if there is no session or the connection has ended.
+func (c *Connection) completeHello(s *Session, rights string) (hello *outbox.Slot, done bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pending != v {
+	if c.pending != s {
 		return nil, false
 	}
-	if c.pending = nil; v.err == nil && !c.ended {
-		c.session, c.rights = v, rights
+	if c.pending = nil; s.err == nil && !c.ended {
+		c.session, c.rights = s, rights
 		hello = c.outbox.Reserve()
 	}
 	return hello, true
 }
 
-// allowed lists the actions and cursors that rights are about.
+// allowed lists the actions and cursors that the rights of a session permit.
 func (a *App) allowed(rights string) *wire.Allowed {
 	list := &wire.Allowed{Actions: []string{}, Cursors: []string{}}
 	for i, rt := range a.router.Routes {

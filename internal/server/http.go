@@ -2,11 +2,9 @@ package server
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"mime"
@@ -25,10 +23,11 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
+// defaultPolicy is the Content-Security-Policy unless Config has one.
 const defaultPolicy = "default-src 'self'; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
 
-// Handler returns what answers HTTP: the application's routes, its public files
-// and, below /_tower/, the socket and the browser library.
+// Handler returns the HTTP handler of the application: for its routes, its public files
+// and, below /_tower/, its transports and the browser library.
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /_tower/socket", a.sockets)
@@ -52,6 +51,7 @@ func (a *App) Handler() http.Handler {
 	return a.recovered(secured(a.config.Policy, protected.Handler(mux)))
 }
 
+// secured adds security headers to all responses.
 func secured(policy string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -64,6 +64,7 @@ func secured(policy string, next http.Handler) http.Handler {
 	})
 }
 
+// recovered answers with an error if a handler panics.
 func (a *App) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := fault.Recover(r.Method+" "+r.URL.Path, func() error {
@@ -76,7 +77,7 @@ func (a *App) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// script serves a part of the browser library.
+// script serves a script of the browser library.
 func script(source []byte) http.Handler {
 	hash := client.Hash(source)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -87,13 +88,13 @@ func script(source []byte) http.Handler {
 	})
 }
 
-// serveOffline serves the worker that keeps pages, for all of the site.
+// serveOffline serves the service worker, with the whole site as its scope.
 func serveOffline(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Service-Worker-Allowed", "/")
 	script(client.Offline).ServeHTTP(w, r)
 }
 
-// serveUser says whose the request's cookie is.
+// serveUser answers with the user in the request's cookie.
 func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
 	user, err := json.Marshal(sealedUser{a.cookies.user(r)})
 	if err != nil {
@@ -103,7 +104,7 @@ func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
 	transport.WriteJSON(w, user)
 }
 
-// redeem exchanges a ticket that a socket gave out for the session's cookie.
+// redeem exchanges a ticket from a socket for the user's cookie.
 func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1024))
 	if err == nil {
@@ -119,8 +120,7 @@ func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// serveRoute passes a request through the action or page of its route, as a
-// connection of its own.
+// serveRoute runs the action or page of a request, with a connection of its own.
 func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	method := r.Method
 	if override := r.URL.Query().Get("_method"); method == http.MethodPost && override != "" {
@@ -139,12 +139,12 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), a.config.Timeout)
 	defer cancel()
 	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now()}
-	v := c.connect(ctx, &follower{})
-	if err = v.err; err == nil {
+	s := c.connect(ctx, &follower{})
+	if err = s.err; err == nil {
 		if rt.Kind == route.KindPage {
-			err = a.servePage(ctx, w, r, v, rt, values)
+			err = a.servePage(ctx, w, r, s, rt, values)
 		} else {
-			err = a.serveAction(ctx, w, r, v, rt, values)
+			err = a.serveAction(ctx, w, r, s, rt, values)
 		}
 	}
 	if err != nil {
@@ -152,85 +152,42 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, v *Session, rt *route.Route, values url.Values) error {
-	query := r.URL.Query()
-	in, err := rt.Inputs.Decode(values, nil, query)
-	if err != nil {
-		return err
-	}
-	data, err := v.run(ctx, rt, in)
-	if err != nil {
-		return err
-	}
-	page := &View{Data: data, Session: v.value, Path: r.URL.Path, ctx: ctx, visit: v, route: rt}
-	return a.writePage(w, page, http.StatusOK)
-}
-
-func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
-	html, err := a.views.page(page)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Vary", "Cookie")
-	w.Header().Set("Tower-User", cmp.Or(string(page.visit.Conn.user), "visitor")) // what a browser keeps of it is theirs alone
-	w.WriteHeader(status)
-	_, _ = w.Write(html) // the client may be gone
-	return nil
-}
-
-func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, v *Session, rt *route.Route, values url.Values) error {
+// serveAction runs an action and answers with JSON. It redirects a form that was sent by a
+// browser.
+func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
 	body, form, err := a.readBody(w, r)
 	if err != nil {
 		return err
 	}
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	done, err := a.Serve(ctx, v, &CallRequest{Route: rt, Path: values, Body: body, form: form, key: key})
+	result, err := a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: form, key: key})
 	asForm := form != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := fault.As(err).Problems; asForm && problems != nil && rt.Form != "" {
-			return a.serveForm(ctx, w, r, v, rt, values, &submission{values: form, problems: problems.Map()})
+			return a.serveForm(ctx, w, r, s, rt, values, &submission{values: form, problems: problems.Map()})
 		}
 		return err
 	}
-	if done.SignIn != nil {
-		if err := a.cookies.set(w, r, *done.SignIn); err != nil {
+	if result.SignIn != nil {
+		if err := a.cookies.set(w, r, *result.SignIn); err != nil {
 			return err
 		}
 	}
 	if asForm {
-		http.Redirect(w, r, a.destination(r, done.Location), http.StatusSeeOther)
+		http.Redirect(w, r, a.destination(r, result.Location), http.StatusSeeOther)
 		return nil
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if done.repeated {
+	if result.repeated {
 		w.Header().Set("Idempotency-Replayed", "true")
 	}
-	w.WriteHeader(done.Status)
-	_, _ = w.Write(append(done.Out, '\n'))
+	w.WriteHeader(result.Status)
+	_, _ = w.Write(append(result.Out, '\n'))
 	return nil
 }
 
-// serveForm shows the page of a form again, with what was sent and what is
-// wrong with it.
-func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, v *Session, action *route.Route, values url.Values, sent *submission) error {
-	page, _, err := a.router.Find(http.MethodGet, strings.TrimPrefix(action.Form, "GET "))
-	if err != nil {
-		return err
-	}
-	in, err := page.Inputs.Decode(values, nil, nil)
-	if err != nil {
-		return err
-	}
-	data, err := v.run(ctx, page, in)
-	if err != nil {
-		return err
-	}
-	return a.writePage(w, &View{Data: data, Session: v.value, Path: r.URL.Path, ctx: ctx, visit: v, route: page, sent: sent}, http.StatusUnprocessableEntity)
-}
-
+// readBody returns the JSON or the form in a request.
 func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMessage, form url.Values, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, a.config.MaxBody)
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -266,19 +223,7 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMes
 	return body, form, err
 }
 
-// destination is where the sender of a form goes: where the action says, else
-// back to the page of this application that it came from, else to the front.
-func (a *App) destination(r *http.Request, location string) string {
-	if location != "" {
-		return location
-	}
-	if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host && strings.HasPrefix(from.Path, "/") && !strings.HasPrefix(from.Path, "//") {
-		return from.RequestURI()
-	}
-	return "/"
-}
-
-// servePublic serves a file below public/, and reports whether there is one.
+// servePublic serves a file in public/, and reports whether there is one.
 func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || a.config.Files == nil {
 		return false
@@ -293,8 +238,7 @@ func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// fail answers a request that failed: with a page to a browser, with JSON to a
-// program.
+// fail answers with an error: as a page for a browser, as JSON for a program.
 func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.Report("request", err)
 	coded := fault.As(err)
@@ -305,7 +249,7 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if accepts(r, "text/html") {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
-		a.views.failure(w, coded, err, a.config.Env == "development")
+		a.views.writeFailure(w, coded, err, a.config.Env == "development")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -313,12 +257,13 @@ func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
 	_ = json.NewEncoder(w).Encode(map[string]*wire.Error{"error": coded.Wire()})
 }
 
+// accepts reports whether the client accepts a media type.
 func accepts(r *http.Request, kind string) bool {
 	return strings.Contains(r.Header.Get("Accept"), kind)
 }
 
-// remoteAddr is the client's address, or the one that a proxy on this machine
-// forwards for.
+// remoteAddr returns the client's address. If a proxy on this machine sent the request, it
+// is the address that the proxy forwards for.
 func remoteAddr(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -329,28 +274,4 @@ func remoteAddr(r *http.Request) string {
 		return strings.TrimSpace(forwarded[len(forwarded)-1])
 	}
 	return host
-}
-
-// fill puts the fields of an action's output, or else of its path, into the
-// braces of a path.
-func fill(pattern string, out json.RawMessage, path url.Values) (string, error) {
-	var fields map[string]any
-	_ = json.Unmarshal(out, &fields) // an output that is no object has no fields
-	parts := strings.Split(pattern, "/")
-	for i, part := range parts {
-		name, isField := strings.CutPrefix(part, "{")
-		if !isField {
-			continue
-		}
-		name = strings.TrimSuffix(name, "}")
-		value := path.Get(name)
-		if field, ok := fields[name]; ok {
-			value = fmt.Sprint(field)
-		}
-		if value == "" {
-			return "", fmt.Errorf("%s: the output has no field %q", pattern, name)
-		}
-		parts[i] = url.PathEscape(value)
-	}
-	return strings.Join(parts, "/"), nil
 }

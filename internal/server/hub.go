@@ -15,9 +15,9 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A hub knows the open connections and what they follow. It is the cursor
-// engine's sink: what a commit did to cursors becomes one frame for each
-// connection.
+// A hub holds the open connections and the records that their sessions and cursors
+// follow. It is the sink of the cursor engine: it turns the effects of a commit into one
+// frame for each connection.
 type hub struct {
 	app     *App
 	watches cursor.Watches[*follower]
@@ -27,13 +27,13 @@ type hub struct {
 	perUser     map[record.ID]int
 	lastNumber  uint64
 
-	// What Rescope leaves for Deliver.
-	renewed map[*Connection]*wire.Allowed // what their users may use from this commit on
-	denied  []*Connection                 // whose users are not known any more
+	// Rescope sets these for Deliver.
+	renewed map[*Connection]*wire.Allowed // connections whose rights changed in this commit
+	denied  []*Connection                 // connections whose session could not be evaluated
 
-	// Deliver's own.
+	// Only Deliver uses these.
 	unflushed      []*Connection
-	unflushedFrom  uint64 // the first commit that is held, 0 for none
+	unflushedFrom  uint64 // the first commit that is held back, 0 for none
 	unflushedSince time.Time
 }
 
@@ -41,7 +41,8 @@ func newHub(app *App) *hub {
 	return &hub{app: app, connections: map[uint64]*Connection{}, perUser: map[record.ID]int{}, renewed: map[*Connection]*wire.Allowed{}}
 }
 
-// join adds a connection and gives it its number.
+// join adds a connection and assigns its number. It fails if the connection's user has
+// limit connections already.
 func (h *hub) join(c *Connection, limit int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,7 +56,7 @@ func (h *hub) join(c *Connection, limit int) error {
 	return nil
 }
 
-// leave forgets a connection and closes its cursors.
+// leave removes a connection and closes its cursors.
 func (h *hub) leave(c *Connection) {
 	h.mu.Lock()
 	if h.connections[c.number] == c {
@@ -67,15 +68,15 @@ func (h *hub) leave(c *Connection) {
 	h.mu.Unlock()
 	c.mu.Lock()
 	c.ended = true
-	v := c.session
+	s := c.session
 	c.mu.Unlock()
 	c.closeWhere(func(*OpenCursor) bool { return true })
-	if v != nil {
-		v.follower.end()
+	if s != nil {
+		s.follower.end()
 	}
 }
 
-// all returns the connections in the order they came.
+// all returns the connections in the order that they joined.
 func (h *hub) all() []*Connection {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -92,10 +93,10 @@ func (h *hub) count() int {
 	return len(h.connections)
 }
 
-// Rescope is asked by the engine before a commit is matched: connections that
-// follow what it changes are evaluated anew, as of that commit, and their cursors
-// move to the scopes they have from then on. Where only a cursor followed it,
-// only that is.
+// Rescope evaluates again what a commit makes outdated, as of that commit: the sessions
+// that follow a record that it changes, with all cursors of their connections, and single
+// cursors whose own scope follows one. It returns the moves of cursors to their new
+// scopes. The engine calls it before it matches the commit.
 func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 	touched := h.watches.Touched(commit)
 	ctx := atSeq(h.app.ctx, commit.Seq)
@@ -105,16 +106,17 @@ func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 			moves = append(moves, h.renewSession(ctx, f.conn)...)
 		}
 	}
-	for _, f := range touched { // those of a visit that was made anew are replaced by now
-		if handle := f.handle(); handle != nil {
-			moves = append(moves, h.rescope(ctx, f.conn.current(), handle))
+	for _, f := range touched { // followers of a replaced session have no cursor any more
+		if oc := f.openCursor(); oc != nil {
+			moves = append(moves, h.rescopeCursor(ctx, f.conn.current(), oc))
 		}
 	}
 	return moves
 }
 
-// renewSession evaluates a connection anew. Where that fails, all is denied, and the
-// connection ends, so that its client asks again who it is.
+// renewSession connects a client again and returns the moves of its cursors. If that
+// fails, everything is denied and the connection ends after this commit, so that its
+// client connects again.
 func (h *hub) renewSession(ctx context.Context, c *Connection) []cursor.Move {
 	fresh := c.connect(ctx, &follower{conn: c})
 	if fresh.err != nil {
@@ -131,42 +133,94 @@ func (h *hub) renewSession(ctx context.Context, c *Connection) []cursor.Move {
 		h.renewed[c] = h.app.allowed(rights)
 	}
 	var moves []cursor.Move
-	for _, handle := range c.movable() {
-		moves = append(moves, h.rescope(ctx, fresh, handle))
+	for _, oc := range c.movable() {
+		moves = append(moves, h.rescopeCursor(ctx, fresh, oc))
 	}
 	return moves
 }
 
-// rescope asks for the scope of an open cursor anew. One that cannot be had any
-// more is closed.
-func (h *hub) rescope(ctx context.Context, v *Session, handle *OpenCursor) cursor.Move {
-	move := cursor.Move{Holder: handle}
-	spec, f, err := v.spec(ctx, &follower{conn: v.Conn}, handle.Request)
+// rescopeCursor evaluates the scope of an open cursor again. If that fails, the move closes
+// the cursor.
+func (h *hub) rescopeCursor(ctx context.Context, s *Session, oc *OpenCursor) cursor.Move {
+	move := cursor.Move{Holder: oc}
+	spec, f, err := s.spec(ctx, &follower{conn: s.Conn}, oc.Request)
 	if err == nil {
 		move.To = &spec
 	} else {
 		h.app.Report("rule", err)
 	}
-	handle.setFollower(f)
+	oc.setFollower(f)
 	return move
 }
 
-// removeConnection takes a connection from among the others.
+// removeConnection removes a connection and reports that to consoles.
 func (a *App) removeConnection(c *Connection) {
 	a.hub.leave(c)
 	a.inspector.publish(wire.ControlEvent{Left: c.number})
 }
 
-// resyncAll ends every connection, because what their users may see is not known
-// any more.
+// resyncAll ends every connection, because the rights of the users are unknown.
 func (a *App) resyncAll(reason string) {
 	for _, c := range a.hub.all() {
 		c.resync(reason)
 	}
 }
 
-// resync ends a connection whose cursors cannot be kept up: its client connects
-// again, says what it holds, and is told the reason.
+// resync ends a connection whose cursors cannot be kept current. Its client connects
+// again, sends its positions, and receives the reason.
 func (c *Connection) resync(reason string) {
 	c.disconnect(outbox.CloseSlow, "the server lost track of a cursor ("+reason+"); connect again")
+}
+
+// An impactPreview is the effect that a commit would have on connections.
+type impactPreview struct {
+	hub      *hub
+	ctx      context.Context          // reads the state after the commit
+	sessions map[*Connection]*Session // of the connections that would get a new session
+	moves    []cursor.Move
+}
+
+// previewMoves returns the cursors that a commit would move to another scope, as Rescope
+// does. It changes nothing: it connects copies of the connections.
+func (h *hub) previewMoves(ctx context.Context, commit store.Commit) *impactPreview {
+	db := ReadOnlyDB{Reason: "a preview writes nothing", Read: func(ctx context.Context, fn func(*store.Snapshot) error) error {
+		return h.app.store.ViewWith(ctx, commit, fn)
+	}}
+	p := &impactPreview{hub: h, ctx: withDB(ctx, db), sessions: map[*Connection]*Session{}}
+	touched := h.watches.Touched(commit)
+	for _, f := range touched {
+		if c := f.conn; c.isCurrent(f) && c.current() != nil {
+			shadow := &Connection{app: c.app, number: c.number, user: c.user, remote: c.remote, since: c.since, db: db}
+			p.sessions[c] = shadow.connect(p.ctx, &follower{})
+			for _, oc := range c.OpenCursors() {
+				p.move(p.sessions[c], oc)
+			}
+		}
+	}
+	for _, f := range touched {
+		if oc := f.openCursor(); oc != nil && p.sessions[f.conn] == nil && oc.live.Load() {
+			p.move(f.conn.current(), oc)
+		}
+	}
+	return p
+}
+
+// move adds the move of a cursor.
+func (p *impactPreview) move(s *Session, oc *OpenCursor) {
+	move := cursor.Move{Holder: oc}
+	if spec, _, err := s.spec(p.ctx, &follower{}, oc.Request); err == nil {
+		move.To = &spec
+	}
+	p.moves = append(p.moves, move)
+}
+
+// reactions returns the effects on connections besides the moves of their cursors.
+func (p *impactPreview) reactions() (all []wire.Reaction) {
+	for c, s := range p.sessions {
+		reaction := wire.Reaction{Connection: c.number, User: c.Label(), Deltas: []wire.RecordDelta{}, Ends: s.err != nil}
+		if reaction.Rights = s.err == nil && s.rights() != c.rights; reaction.Rights || reaction.Ends {
+			all = append(all, reaction)
+		}
+	}
+	return all
 }

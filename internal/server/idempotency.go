@@ -13,25 +13,27 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// attempt begins a run of the call, nil without a key.
-func (in *CallRequest) attempt(user record.ID) (*store.Attempt, error) {
-	if in.key == "" {
+// attempt returns this run of the call for the store, nil if the call has no key.
+func (req *CallRequest) attempt(user record.ID) (*store.Attempt, error) {
+	if req.key == "" {
 		return nil, nil
 	}
-	key, err := record.ParseID(in.key)
+	key, err := record.ParseID(req.key)
 	if err != nil {
-		return nil, fault.Errorf(fault.BadRequest, "%q is no key of a call; a ULID like 01JDA7Q4Z3M8X2V6K9T5B1C0RW is one", in.key)
+		return nil, fault.Errorf(fault.BadRequest, "%q is not a valid key; use a ULID such as 01JDA7Q4Z3M8X2V6K9T5B1C0RW", req.key)
 	}
-	return store.NewAttempt(string(user), key, []byte(in.Route.Pattern()), []byte(in.Path.Encode()), in.Body, []byte(in.form.Encode()))
+	return store.NewAttempt(string(user), key, []byte(req.Route.Pattern()), []byte(req.Path.Encode()), req.Body, []byte(req.form.Encode()))
 }
 
-// attempts are the calls with a key that are being served.
+// attempts holds the calls with a key that run now. It runs calls with one key one after
+// another.
 type attempts struct {
 	mu      sync.Mutex
 	running map[string]chan struct{} // by key; closed when the run has ended
 }
 
-// begin waits until no other run of the call goes on. The function ends the run.
+// begin waits until no call with the key runs, or ctx ends. The caller must call end
+// after its run.
 func (r *attempts) begin(ctx context.Context, key string) (end func(), err error) {
 	for {
 		r.mu.Lock()
@@ -56,9 +58,9 @@ func (r *attempts) begin(ctx context.Context, key string) (end func(), err error
 	}
 }
 
-// An outcome is a call's answer as it is kept.
-type outcome struct {
-	Seq      uint64          `json:"seq"` // of the call's last commit
+// A savedAnswer is the answer to a call in its stored form.
+type savedAnswer struct {
+	Seq      uint64          `json:"seq"` // the call's last commit
 	Status   int             `json:"status,omitempty"`
 	Out      json.RawMessage `json:"out,omitempty"`
 	Location string          `json:"location,omitempty"`
@@ -66,41 +68,41 @@ type outcome struct {
 	Error    *wire.Error     `json:"error,omitempty"`
 }
 
-// saveAnswer keeps how a run ended that has committed something. Where it was cut
-// short, nobody knows how it would have ended.
-func (a *App) saveAnswer(done *callResult, err error) {
-	kept := outcome{Seq: done.Seq, Status: done.Status, Out: done.Out, Location: done.Location, SignIn: done.SignIn}
+// saveAnswer saves the answer of a run that committed something. It saves none for a run
+// that was cut short, because its outcome is unknown.
+func (a *App) saveAnswer(result *callResult, err error) {
+	saved := savedAnswer{Seq: result.Seq, Status: result.Status, Out: result.Out, Location: result.Location, SignIn: result.SignIn}
 	if err != nil {
 		coded := fault.As(err)
 		if coded.Code == fault.Unavailable {
 			return
 		}
-		kept = outcome{Seq: done.Seq, Error: coded.Wire()}
+		saved = savedAnswer{Seq: result.Seq, Error: coded.Wire()}
 	}
-	if data, err := json.Marshal(kept); err != nil {
-		a.log.Error("keep an answer", "call", done.by, "error", err)
+	if data, err := json.Marshal(saved); err != nil {
+		a.log.Error("save an answer", "call", result.by, "error", err)
 	} else {
-		a.store.SaveAnswer(done.attempt, data)
+		a.store.SaveAnswer(result.attempt, data)
 	}
 }
 
-// repeatAnswer answers a call that has taken effect before as it was answered then.
+// repeatAnswer returns the earlier answer of a call that took effect before.
 func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callResult, error) {
-	kept := outcome{Seq: applied.Seq, Status: http.StatusOK, Out: json.RawMessage("null")}
+	saved := savedAnswer{Seq: applied.Seq, Status: http.StatusOK, Out: json.RawMessage("null")}
 	if applied.Answer != nil {
-		if err := json.Unmarshal(applied.Answer, &kept); err != nil {
+		if err := json.Unmarshal(applied.Answer, &saved); err != nil {
 			return nil, err
 		}
 	}
-	if kept.Error != nil {
-		return nil, fault.FromWire(kept.Error)
+	if saved.Error != nil {
+		return nil, fault.FromWire(saved.Error)
 	}
-	done := &callResult{call: &call{Seq: kept.Seq, SignIn: kept.SignIn}, Status: kept.Status, Out: kept.Out, Location: kept.Location, repeated: true}
-	return done, a.engine.Wait(ctx, done.Seq)
+	result := &callResult{call: &call{Seq: saved.Seq, SignIn: saved.SignIn}, Status: saved.Status, Out: saved.Out, Location: saved.Location, repeated: true}
+	return result, a.engine.Wait(ctx, result.Seq)
 }
 
-// noteApplied keeps that a transaction of the call came after another run of it.
-func (c *call) noteApplied(err error) {
+// recordApplied notes an earlier run of the call that a refused transaction found.
+func (c *call) recordApplied(err error) {
 	var applied *store.AppliedError
 	if errors.As(err, &applied) {
 		c.applied = &applied.Applied

@@ -10,61 +10,65 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// An inspector tells watching consoles what happens, as much as a person can
-// follow: of more it tells how much it was. Without a watcher it costs one atomic
-// load a commit, and for one that does not keep up nothing waits or grows.
+// An inspector sends events to consoles that watch, as many as a person can follow; it
+// counts the others. Without a console it costs one atomic load for each commit. Nothing
+// waits for a console that does not keep up, and its queue is bounded.
 type inspector struct {
 	watching atomic.Int32
-	measure  func(bool) // is told whether somebody watches
+	measure  func(bool) // turns measurements on while a console watches
 	log      logTail
 
 	mu            sync.Mutex
 	subscriptions map[*Subscription]struct{}
 	commits       budget
 	acks          budget
-	recent        map[uint64]*trace // the newest traced commits, whose acknowledgements are timed
+	recent        map[uint64]*trace // the newest traced commits, to time their acknowledgements
 	order         []uint64
 }
 
 const (
-	tracedPerSecond = 20
-	tracedAtOnce    = 200
-	asksPerSecond   = 1000 // clients asked to say when they have applied a commit
-	asksAtOnce      = 5000
-	maxRecent       = 1024
-	maxWaiting      = 10_000 // changes, cursors and other events that wait for one console
-	SkippedEvery    = 100 * time.Millisecond
+	tracesPerSecond = 20
+	traceBurst      = 200
+	acksPerSecond   = 1000 // requests for acknowledgements
+	ackBurst        = 5000
+	maxRecentTraces = 1024
+	maxQueuedEvents = 10_000 // changes, cursors and other events queued for one console
+
+	// SkippedEvery is the time between reports of skipped commits.
+	SkippedEvery = 100 * time.Millisecond
 )
 
 func newInspector() *inspector {
 	return &inspector{
 		subscriptions: map[*Subscription]struct{}{}, recent: map[uint64]*trace{},
-		commits: budget{perSecond: tracedPerSecond, most: tracedAtOnce},
-		acks:    budget{perSecond: asksPerSecond, most: asksAtOnce},
+		commits: budget{perSecond: tracesPerSecond, burst: traceBurst},
+		acks:    budget{perSecond: acksPerSecond, burst: ackBurst},
 	}
 }
 
-// subscribe begins with the end of the log.
+// subscribe returns a subscription that starts with the newest lines of the log.
 func (i *inspector) subscribe() *Subscription {
-	w := &Subscription{Wake: make(chan struct{}, 1)}
+	s := &Subscription{Wake: make(chan struct{}, 1)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, line := range i.log.lines() {
-		w.put(queuedEvent{event: wire.ControlEvent{Log: &line}})
+		s.put(queuedEvent{event: wire.ControlEvent{Log: &line}})
 	}
-	i.subscriptions[w] = struct{}{}
+	i.subscriptions[s] = struct{}{}
 	i.watching.Add(1)
 	i.measure(true)
-	return w
+	return s
 }
 
-func (i *inspector) unsubscribe(w *Subscription) {
+// unsubscribe ends a subscription.
+func (i *inspector) unsubscribe(s *Subscription) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	delete(i.subscriptions, w)
+	delete(i.subscriptions, s)
 	i.measure(i.watching.Add(-1) > 0)
 }
 
+// publish queues an event for all subscriptions.
 func (i *inspector) publish(event wire.ControlEvent) {
 	if i.watching.Load() == 0 {
 		return
@@ -74,15 +78,16 @@ func (i *inspector) publish(event wire.ControlEvent) {
 	i.publishLocked(queuedEvent{event: event})
 }
 
+// publishLocked is publish for a caller that holds the lock.
 func (i *inspector) publishLocked(t queuedEvent) {
-	for w := range i.subscriptions {
-		w.put(t)
+	for s := range i.subscriptions {
+		s.put(t)
 	}
 }
 
-// applied notes a client's word that it has applied a commit, or those from one
-// to another that were merged for it.
-func (i *inspector) applied(c *Connection, from, seq uint64) {
+// acknowledge records that a client has applied a commit, or the merged commits from one
+// to another.
+func (i *inspector) acknowledge(c *Connection, from, seq uint64) {
 	if from == 0 {
 		from = seq
 	}
@@ -90,37 +95,39 @@ func (i *inspector) applied(c *Connection, from, seq uint64) {
 	defer i.mu.Unlock()
 	for _, recent := range i.order {
 		if from <= recent && recent <= seq {
-			i.confirm(i.recent[recent], c)
+			i.recordAck(i.recent[recent], c)
 		}
 	}
 }
 
-func (i *inspector) confirm(t *trace, c *Connection) {
+// recordAck publishes the acknowledgement of a commit. The caller holds the lock.
+func (i *inspector) recordAck(t *trace, c *Connection) {
 	lag := time.Since(t.commit.At).Microseconds()
 	c.applied.Store(t.commit.Seq)
 	c.lag.Store(lag)
 	event := wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: t.commit.Seq, Connection: c.number, Micros: lag}}
-	if t.done {
+	if t.published {
 		i.publishLocked(queuedEvent{event: event})
 	} else {
-		t.early = append(t.early, event) // a console hears of the commit first
+		t.earlyAcks = append(t.earlyAcks, event) // the event of the commit comes first
 	}
 }
 
-// A budget is spent by what happens, and fills up with time.
+// A budget limits events to a rate, with a burst.
 type budget struct {
-	perSecond, most float64
-	left            float64
-	at              time.Time
+	perSecond, burst float64
+	left             float64
+	at               time.Time
 }
 
-// spend reports whether there was anything left; it may take more than that.
+// spend takes n from the budget and reports whether at least one was left. The budget may
+// become negative.
 func (b *budget) spend(n int) bool {
 	now := time.Now()
 	if b.at.IsZero() {
-		b.left = b.most
+		b.left = b.burst
 	}
-	b.left = min(b.left+b.perSecond*now.Sub(b.at).Seconds(), b.most)
+	b.left = min(b.left+b.perSecond*now.Sub(b.at).Seconds(), b.burst)
 	b.at = now
 	if b.left < 1 {
 		return false
@@ -129,7 +136,8 @@ func (b *budget) spend(n int) bool {
 	return true
 }
 
-// A subscription is a console's queue of events.
+// A Subscription is a console's queue of events. Wake receives a value when there is
+// something to Take. Its methods are safe for concurrent use.
 type Subscription struct {
 	mu      sync.Mutex
 	queue   []queuedEvent
@@ -139,13 +147,14 @@ type Subscription struct {
 	Wake    chan struct{}
 }
 
-// A queuedEvent is an event on its way to consoles; that of a commit is completed when
-// it is taken, so that this is not done where commits wait for it.
+// A queuedEvent is an event in a queue. The event of a commit is completed when it is
+// taken, so that later commits do not wait for that.
 type queuedEvent struct {
 	event  wire.ControlEvent
 	commit *store.Commit
 }
 
+// weight returns the space that the event takes in a queue.
 func (t *queuedEvent) weight() int {
 	if t.commit == nil {
 		return 1
@@ -153,37 +162,40 @@ func (t *queuedEvent) weight() int {
 	return 1 + min(len(t.commit.Changes), maxChanges) + len(t.event.Commit.Reached)
 }
 
-func (w *Subscription) put(t queuedEvent) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+// put queues an event, or counts it if the queue is full.
+func (s *Subscription) put(t queuedEvent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	weight := t.weight()
 	switch {
-	case w.weight+weight <= maxWaiting:
-		w.queue = append(w.queue, t)
-		w.weight += weight
+	case s.weight+weight <= maxQueuedEvents:
+		s.queue = append(s.queue, t)
+		s.weight += weight
 	case t.commit != nil:
-		w.skipped.count(t.commit)
+		s.skipped.count(t.commit)
 	default:
-		w.missed++
+		s.missed++
 	}
 	select {
-	case w.Wake <- struct{}{}:
+	case s.Wake <- struct{}{}:
 	default:
 	}
 }
 
-func (w *Subscription) skip(commit *store.Commit) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.skipped.count(commit)
+// skip counts a commit that is not traced.
+func (s *Subscription) skip(commit *store.Commit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skipped.count(commit)
 }
 
-// take returns what waits, with a word about what was left out.
-func (w *Subscription) Take() []wire.ControlEvent {
-	w.mu.Lock()
-	queue, left, missed := w.queue, w.skipped, w.missed
-	w.queue, w.weight, w.skipped, w.missed = nil, 0, skipped{}, 0
-	w.mu.Unlock()
+// Take removes and returns all queued events, followed by a summary of the commits and
+// events that were left out.
+func (s *Subscription) Take() []wire.ControlEvent {
+	s.mu.Lock()
+	queue, left, missed := s.queue, s.skipped, s.missed
+	s.queue, s.weight, s.skipped, s.missed = nil, 0, skipped{}, 0
+	s.mu.Unlock()
 	events := make([]wire.ControlEvent, len(queue))
 	for i, t := range queue {
 		if events[i] = t.event; t.commit != nil {
@@ -199,7 +211,7 @@ func (w *Subscription) Take() []wire.ControlEvent {
 	return events
 }
 
-// skipped counts commits that are not told one by one.
+// A skipped counts commits that are not sent as events.
 type skipped struct {
 	commits int
 	seq     uint64
@@ -230,6 +242,7 @@ func (s *skipped) countChange(change *store.Change) {
 	s.changes = append(s.changes, skippedChanges{change.Op, change.Model, 1})
 }
 
+// describe returns the counts in their wire form.
 func (s *skipped) describe() *wire.Skipped {
 	out := &wire.Skipped{Commits: s.commits, Seq: s.seq, Changes: make([]wire.Count, len(s.changes))}
 	for i, c := range s.changes {

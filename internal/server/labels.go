@@ -7,7 +7,8 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// labelOf is what a person knows a record by, "" for none.
+// Label returns a short text that identifies a record for people: its title or name, or
+// else its first text field. It returns "" if there is none or image is nil.
 func Label(image *record.Image) string {
 	if image == nil {
 		return ""
@@ -18,8 +19,7 @@ func Label(image *record.Image) string {
 	return ""
 }
 
-// labelField is what a person knows a record by: its title or name, else the
-// first text that it has.
+// labelField returns the field that Label uses, nil if there is none.
 func labelField(m *record.Model) *record.Field {
 	for _, name := range []string{"title", "name"} {
 		if f := m.Field(name); f != nil && f.Kind == record.String && !f.Private {
@@ -34,6 +34,7 @@ func labelField(m *record.Model) *record.Field {
 	return nil
 }
 
+// shorten cuts a text to at most most characters, with an ellipsis.
 func shorten(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -44,7 +45,7 @@ func shorten(text string, most int) string {
 	return text
 }
 
-// shortenBoth shortens two texts so that where they begin to differ can be seen.
+// shortenBoth shortens two texts and keeps the place where they start to differ.
 func shortenBoth(a, b string) (string, string) {
 	same := 0
 	for same < min(len(a), len(b)) && a[same] == b[same] {
@@ -59,7 +60,7 @@ func shortenBoth(a, b string) (string, string) {
 	return shorten(a, maxText), shorten(b, maxText)
 }
 
-// changedFields names the fields that an update changed.
+// ChangedFields returns the names of the fields that an update changed.
 func ChangedFields(change store.Change) []string {
 	var names []string
 	for _, f := range change.Model.Fields {

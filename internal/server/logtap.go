@@ -11,42 +11,43 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// keptLines is how much of the log a console finds when it begins to watch.
-const keptLines = 200
+// maxLogLines is the most lines of the log that a console receives when it starts to watch.
+const maxLogLines = 200
 
-// A logTail is the end of the log.
+// A logTail holds the newest lines of the log.
 type logTail struct {
-	mu   sync.Mutex
-	kept []wire.LogEvent
+	mu     sync.Mutex
+	newest []wire.LogEvent
 }
 
 func (l *logTail) add(line wire.LogEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.kept = append(l.kept, line); len(l.kept) > keptLines {
-		l.kept = slices.Delete(l.kept, 0, len(l.kept)-keptLines)
+	if l.newest = append(l.newest, line); len(l.newest) > maxLogLines {
+		l.newest = slices.Delete(l.newest, 0, len(l.newest)-maxLogLines)
 	}
 }
 
 func (l *logTail) lines() []wire.LogEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.kept)
+	return slices.Clone(l.newest)
 }
 
-// A tap is a log handler that lets consoles read along.
+// A tap is a log handler that also sends each record to consoles.
 type tap struct {
 	slog.Handler
 	inspector *inspector
-	// attrs holds what With and WithGroup were given.
+	// attrs applies the attributes and groups of the tap to another handler.
 	attrs func(slog.Handler) slog.Handler
 }
 
+// newTap returns a logger that writes to log and to consoles.
 func newTap(log *slog.Logger, i *inspector) *slog.Logger {
 	return slog.New(&tap{log.Handler(), i, func(h slog.Handler) slog.Handler { return h }})
 }
 
-// Handle passes the record on, and tells it.
+// Handle passes the record on and sends it to consoles.
 func (t *tap) Handle(ctx context.Context, record slog.Record) error {
 	line := wire.LogEvent{At: record.Time, Level: record.Level.String(), Message: shorten(record.Message, maxLogText), Attrs: shorten(t.text(ctx, record), maxLogText)}
 	t.inspector.log.add(line)
@@ -56,7 +57,7 @@ func (t *tap) Handle(ctx context.Context, record slog.Record) error {
 
 const maxLogText = 2000
 
-// text is the record's attributes as "key=value key=value".
+// text returns the record's attributes as "key=value key=value".
 func (t *tap) text(ctx context.Context, record slog.Record) string {
 	var out bytes.Buffer
 	plain := slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
@@ -65,7 +66,7 @@ func (t *tap) text(ctx context.Context, record slog.Record) string {
 		}
 		return a
 	}})
-	_ = t.attrs(plain).Handle(ctx, record) // a buffer takes everything
+	_ = t.attrs(plain).Handle(ctx, record) // writing to a buffer does not fail
 	return strings.TrimSuffix(out.String(), "\n")
 }
 

@@ -1,21 +1,25 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/store"
 )
 
-// rule returns a controller's rule for the records of a model, nil for none.
+// rule returns a controller's rule for the records of a model, nil if there is none.
 func (a *App) rule(m *record.Model, controller any) func(*record.Image) bool {
-	of := a.config.Rules[m]
-	if of == nil {
+	ruleFor := a.config.Rules[m]
+	if ruleFor == nil {
 		return nil
 	}
-	rule := of(controller)
+	rule := ruleFor(controller)
 	if rule == nil {
 		return nil
 	}
@@ -25,7 +29,7 @@ func (a *App) rule(m *record.Model, controller any) func(*record.Image) bool {
 	}
 }
 
-// Denying returns a rule that denies a record if the rule panics.
+// Denying returns a rule that denies a record if allow panics. It returns nil for nil.
 func (a *App) Denying(allow func(*record.Image) bool) func(*record.Image) bool {
 	if allow == nil {
 		return nil
@@ -42,9 +46,9 @@ func (a *App) Denying(allow func(*record.Image) bool) func(*record.Image) bool {
 	}
 }
 
-// ruleController returns the controller whose rule a model's records have to meet where
-// another model's cursor includes them, nil for none: the one of the model's own
-// name, or else the only one that has such a rule.
+// ruleController returns the controller whose rule applies to a model's records where
+// another model's cursor includes them: the controller with the name of the model, or
+// else the only controller with such a rule. It returns nil if there is none.
 func (a *App) ruleController(m *record.Model) (*route.Controller, error) {
 	var found []*route.Controller
 	var names []string
@@ -63,5 +67,42 @@ func (a *App) ruleController(m *record.Model) (*route.Controller, error) {
 	case 1:
 		return found[0], nil
 	}
-	return nil, fmt.Errorf("%s is included, and %s have rules for it; mount the controller whose rule holds as %q", m.Name, strings.Join(names, ", "), m.Name)
+	return nil, fmt.Errorf("%s is included, and several controllers have rules for it: %s; mount the controller whose rule applies as %q", m.Name, strings.Join(names, ", "), m.Name)
+}
+
+// MatchRule returns the rule of the connection's user for the records of a model, nil if
+// there is none. It is the Match of the controller that ctx belongs to, if that has one
+// for the model, or else of the controller that owns the model, as for records that a
+// cursor includes. A rule that panics denies.
+func (c *Connection) MatchRule(ctx context.Context, m *record.Model) (func(*record.Image) bool, error) {
+	s, err := c.serving(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owner := s.controller
+	if owner == nil || c.app.rule(m, owner.Zero) == nil {
+		if owner, err = c.app.ruleController(m); owner == nil || err != nil {
+			return nil, err
+		}
+	}
+	controller, err := s.session.Controller(owner)
+	if err != nil {
+		return nil, err
+	}
+	return c.app.Denying(c.app.rule(m, controller)), nil
+}
+
+// FetchVisible returns the records of a scope that the connection's user may see, in
+// order and as of one commit. Limit and offset count only these records. No transaction
+// is open while a rule runs.
+func (c *Connection) FetchVisible(ctx context.Context, scope query.Scope) ([]*record.Image, error) {
+	rule, err := c.MatchRule(ctx, scope.Model)
+	if err != nil {
+		return nil, err
+	}
+	if _, pinned := ctx.Value(atKey{}).(uint64); !pinned {
+		ctx = atSeq(ctx, c.app.store.Seq())
+	}
+	at := func(read func(*store.Snapshot) error) error { return c.View(ctx, read) }
+	return cursor.Read(at, cursor.Spec{Scope: scope, Allow: rule})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
@@ -13,16 +14,15 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// resumeFrom is what a returning client says it holds. A reason says why it cannot be
-// built upon.
+// A ResumeFrom is the position that a client resumes a cursor from.
 type ResumeFrom struct {
 	seq    uint64
 	user   record.ID
-	resync string
+	resync string // the reason to send everything again; "": none so far
 }
 
-// resumeFrom reads the position up to which a client says it holds a cursor, nil for
-// none.
+// ResumeFrom parses the position that a client resumes a cursor from. It returns nil for
+// an empty position.
 func (a *App) ResumeFrom(c *Connection, position string) (*ResumeFrom, error) {
 	if position == "" {
 		return nil, nil
@@ -38,22 +38,23 @@ func (a *App) ResumeFrom(c *Connection, position string) (*ResumeFrom, error) {
 	return since, nil
 }
 
-// loadResume works out what the client held: the cursor's scope as it was then, for
-// who the client was then. Where nothing that Connect followed has changed since,
-// that is the visit, if it is still current; else Connect is asked again. Where it
-// cannot be known, it notes why, and the client gets everything anew.
-func (c *Connection) loadResume(ctx context.Context, v *Session, w *CursorRequest, since *ResumeFrom) *cursor.Resume {
-	same, err := c.app.engine.Untouched(ctx, since.seq, v.follower.scopes()...)
-	same = same && !v.follower.isEnded()
+// loadResume returns what the client holds: the cursor's spec at the client's position,
+// for the user that the client was then. If nothing that Connect followed has changed
+// since and s is still current, it uses s; otherwise it calls Connect as of that
+// position. If the spec cannot be determined, it sets since.resync and returns nil, and
+// the client receives everything.
+func (c *Connection) loadResume(ctx context.Context, s *Session, cr *CursorRequest, since *ResumeFrom) *cursor.Resume {
+	same, err := c.app.engine.Untouched(ctx, since.seq, s.follower.scopes()...)
+	same = same && !s.follower.isEnded()
 	ctx = atSeq(ctx, since.seq)
 	if err == nil && !same {
-		past := &Connection{app: c.app, number: c.number, user: since.user}
-		v = past.connect(ctx, &follower{})
-		err = v.err
+		earlier := &Connection{app: c.app, number: c.number, user: since.user}
+		s = earlier.connect(ctx, &follower{})
+		err = s.err
 	}
 	if err == nil {
 		var spec cursor.Spec
-		if spec, _, err = v.spec(ctx, &follower{}, w); err == nil {
+		if spec, _, err = s.spec(ctx, &follower{}, cr); err == nil {
 			return &cursor.Resume{Seq: since.seq, Spec: spec, SameRule: same}
 		}
 	}
@@ -64,17 +65,50 @@ func (c *Connection) loadResume(ctx context.Context, v *Session, w *CursorReques
 	return nil
 }
 
-// resumeAnswer makes what an opened cursor that is resumed is answered with.
-func (a *App) resumeAnswer(handle *OpenCursor, o *cursor.Opened) ([]byte, error) {
-	steps, err := a.steps(handle, o.Deltas, nil)
+// resumeAnswer returns the body of the answer for a cursor that resumes.
+func (a *App) resumeAnswer(oc *OpenCursor, o *cursor.Opened) ([]byte, error) {
+	steps, err := a.steps(oc, o.Deltas, nil)
 	if err != nil {
 		return nil, err
 	}
-	html, model := handle.Request.partial != "", o.Query.Spec().Scope.Model.Name
+	html, model := oc.Request.partial != "", o.Query.Spec().Scope.Model.Name
 	f := outbox.Frame{Deltas: []outbox.CursorDelta{{Steps: steps, HTML: html, Include: included(o.Included)}}}
 	commit := f.Commit()
 	if !html && commit.Records[model] == nil {
 		commit.Records[model] = []json.RawMessage{}
 	}
 	return wire.Body(commit.Cursors[0], commit.Records), nil
+}
+
+// An answerCache shares encoded answers among clients that resume a query from the same
+// position at about the same time. It is safe for concurrent use.
+type answerCache struct {
+	mu     sync.Mutex
+	bodies map[*cursor.Delta][]byte // by the first of the shared deltas
+}
+
+const maxCachedAnswers = 64
+
+// get returns the body of the answer to an open, and calls make if it is not cached.
+func (c *answerCache) get(o *cursor.Opened, make func() ([]byte, error)) ([]byte, error) {
+	if !o.Shared || len(o.Deltas) == 0 {
+		return make()
+	}
+	c.mu.Lock()
+	body := c.bodies[&o.Deltas[0]]
+	c.mu.Unlock()
+	if body != nil {
+		return body, nil
+	}
+	body, err := make()
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.bodies) >= maxCachedAnswers || c.bodies == nil {
+		c.bodies = map[*cursor.Delta][]byte{}
+	}
+	c.bodies[&o.Deltas[0]] = body
+	return body, nil
 }

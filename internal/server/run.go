@@ -16,21 +16,20 @@ import (
 	"github.com/towerkit/tower/internal/server/transport"
 )
 
-// drain is how long requests that are being served may take when the
-// application stops.
+// drain is the time that running requests have when the application stops.
 const drain = 5 * time.Second
 
-// Listen says where and for whom an application is served.
+// Listen describes where an application is served.
 type Listen struct {
-	Addr       string                        // of HTTP
-	Supervisor string                        // path of the supervisor's socket; "" for none
+	Addr       string                        // for HTTP
+	Supervisor string                        // path of the supervisor's socket; "": none
 	Console    func(*App) (io.Closer, error) // serves consoles once the application is open; nil: none
-	Serving    func(net.Addr)                // called once the application answers
+	Serving    func(net.Addr)                // called when the application answers requests
 }
 
-// Run serves the application until ctx ends. With a supervisor it does as that
-// says: it is ready without its store, opens it when told, and stops when told or
-// when the supervisor is gone.
+// Run serves the application until ctx ends. With a supervisor it listens without its
+// store, opens the store when the supervisor sends "open", and stops when the supervisor
+// sends "stop" or is gone.
 func (a *App) Run(ctx context.Context, l Listen) error {
 	listener, err := net.Listen("tcp", l.Addr)
 	if err != nil {
@@ -41,26 +40,27 @@ func (a *App) Run(ctx context.Context, l Listen) error {
 	if l.Supervisor == "" {
 		return a.serveUntil(ctx, listener, l.Console, func() { l.Serving(listener.Addr()) })
 	}
-	boss, err := net.Dial("unix", l.Supervisor)
+	supervisor, err := net.Dial("unix", l.Supervisor)
 	if err != nil {
 		return fmt.Errorf("reach the supervisor: %w", err)
 	}
-	defer boss.Close()
-	return a.supervised(ctx, boss, listener, l.Console)
+	defer supervisor.Close()
+	return a.supervised(ctx, supervisor, listener, l.Console)
 }
 
-// supervised speaks the supervisor's protocol, a word a line: we say "ready
-// ADDR", it says "open", we say "serving" or "failed REASON", it says "stop".
-func (a *App) supervised(ctx context.Context, boss net.Conn, listener net.Listener, console func(*App) (io.Closer, error)) error {
+// supervised speaks the supervisor's protocol, a word on each line: the application sends
+// "ready ADDR", the supervisor "open", the application "serving" or "failed REASON", and
+// the supervisor "stop".
+func (a *App) supervised(ctx context.Context, supervisor net.Conn, listener net.Listener, console func(*App) (io.Closer, error)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	words := make(chan string)
 	var reader sync.WaitGroup
 	defer reader.Wait()
-	defer boss.Close()
+	defer supervisor.Close()
 	reader.Go(func() {
 		defer cancel() // stop, or the supervisor is gone
-		lines := bufio.NewScanner(boss)
+		lines := bufio.NewScanner(supervisor)
 		for lines.Scan() && lines.Text() != "stop" {
 			select {
 			case words <- lines.Text():
@@ -69,22 +69,23 @@ func (a *App) supervised(ctx context.Context, boss net.Conn, listener net.Listen
 			}
 		}
 	})
-	fmt.Fprintf(boss, "ready %s\n", listener.Addr())
+	fmt.Fprintf(supervisor, "ready %s\n", listener.Addr())
 	select {
 	case <-ctx.Done():
 		return nil
 	case word := <-words:
 		if word != "open" {
-			return fmt.Errorf("the supervisor said %q, which is not known here", word)
+			return fmt.Errorf("the supervisor sent %q, not \"open\"", word)
 		}
 	}
-	err := a.serveUntil(ctx, listener, console, func() { fmt.Fprintln(boss, "serving") })
+	err := a.serveUntil(ctx, listener, console, func() { fmt.Fprintln(supervisor, "serving") })
 	if err != nil {
-		fmt.Fprintf(boss, "failed %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+		fmt.Fprintf(supervisor, "failed %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
 	}
 	return err
 }
 
+// serveUntil opens the application, serves HTTP and consoles until ctx ends, and closes it.
 func (a *App) serveUntil(ctx context.Context, listener net.Listener, console func(*App) (io.Closer, error), serving func()) error {
 	if err := a.Open(); err != nil {
 		return err
@@ -108,7 +109,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener, console fun
 	return errors.Join(err, a.Close())
 }
 
-// shutdown lets requests finish, within bounds. Sockets are not waited for.
+// shutdown lets running requests finish within drain. It does not wait for sockets.
 func (a *App) shutdown(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()

@@ -10,15 +10,15 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// scopeInfo is what a client is told of a cursor's scope, so that it can judge its own
-// writes before the server does; nil where it did not ask. It learns no private
-// field, none of their values, and no id that it has not named itself or that is
-// not its user's own.
-func (a *App) scopeInfo(c *Connection, w *CursorRequest, query *cursor.Query) (*wire.Scope, error) {
-	if !w.scope || w.Route.Value {
+// scopeInfo describes a cursor's scope for its client, so that the client can apply its
+// own writes before the server does. It returns nil if the client did not ask for it. The
+// description has no private field, no value of one, and no id except its user's and the
+// ids that the client sent.
+func (a *App) scopeInfo(c *Connection, cr *CursorRequest, query *cursor.Query) (*wire.Scope, error) {
+	if !cr.scope || cr.Route.Value {
 		return nil, nil
 	}
-	controller, err := c.current().Controller(w.Route.Controller)
+	controller, err := c.current().Controller(cr.Route.Controller)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (a *App) scopeInfo(c *Connection, w *CursorRequest, query *cursor.Query) (*
 		}
 	}
 	if !scope.Opaque {
-		known, err := w.knownIDs(c.user)
+		known, err := cr.knownIDs(c.user)
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +42,7 @@ func (a *App) scopeInfo(c *Connection, w *CursorRequest, query *cursor.Query) (*
 		out.Rule = out.Rule || !whole
 		if len(where) > 0 {
 			if out.Where, err = json.Marshal(where); err != nil {
-				return nil, fmt.Errorf("tell the scope of %s: %w", w.Route.Name, err)
+				return nil, fmt.Errorf("encode the scope of %s: %w", cr.Route.Name, err)
 			}
 		}
 	}
@@ -56,11 +56,12 @@ func (a *App) scopeInfo(c *Connection, w *CursorRequest, query *cursor.Query) (*
 	return out, nil
 }
 
-// knownIDs returns a text with all the ids that the client knows: it sent them.
-func (w *CursorRequest) knownIDs(user record.ID) (string, error) {
-	in, err := json.Marshal(w.In)
+// knownIDs returns a text that contains all ids that the client knows, because it sent
+// them.
+func (cr *CursorRequest) knownIDs(user record.ID) (string, error) {
+	in, err := json.Marshal(cr.In)
 	if err != nil {
-		return "", fmt.Errorf("tell the scope of %s: encode its input: %w", w.Route.Name, err)
+		return "", fmt.Errorf("encode the scope of %s: encode its input: %w", cr.Route.Name, err)
 	}
-	return string(user) + " " + string(in) + " " + string(w.Where), nil
+	return string(user) + " " + string(in) + " " + string(cr.Where), nil
 }

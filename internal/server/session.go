@@ -9,163 +9,163 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
-	"github.com/towerkit/tower/internal/store"
 )
 
-// A session is what [Router.Connect] answered for a connection: its session, and
-// the controllers made from it. When something that it followed changes, the
-// connection gets another one.
+// A Session is what the application's Connect function returned for a connection, with
+// the controllers made from it. When a commit changes a record that Connect followed,
+// the connection gets a new session.
 type Session struct {
 	Conn     *Connection
 	value    any
-	follower *follower // nil: it depends on nothing
-	err      error     // why there is no session; all is denied
+	follower *follower // what Connect followed; nil: nothing
+	err      error     // why there is no value; everything is denied
 
 	mu        sync.Mutex
 	instances []instance
 }
 
-// An instance is a visit's own of a controller.
+// An instance is a controller of one session.
 type instance struct {
-	of    *route.Controller
-	value any
+	controller *route.Controller
+	value      any
 }
 
-// connect asks the application who the client is, as ctx sees the store; the
-// follower is for what the answer depends on.
+// connect calls the application's Connect function with the state of the store that ctx
+// selects. The follower records what the session depends on.
 func (c *Connection) connect(ctx context.Context, f *follower) *Session {
-	v := &Session{Conn: c}
-	v.follower, v.err = f.evaluate(ctx, func(ctx context.Context) error {
+	s := &Session{Conn: c}
+	s.follower, s.err = f.evaluate(ctx, func(ctx context.Context) error {
 		return fault.Recover("Connect", func() (err error) {
-			v.value, err = c.app.router.Connect(ctx, c)
+			s.value, err = c.app.router.Connect(ctx, c)
 			return err
 		})
 	})
-	if v.err != nil {
-		v.err = fmt.Errorf("connect: %w", v.err)
+	if s.err != nil {
+		s.err = fmt.Errorf("connect: %w", s.err)
 	}
-	return v
+	return s
 }
 
-// controller returns the visit's instance of a controller, made on first use.
-func (v *Session) Controller(controller *route.Controller) (made any, err error) {
-	if v.err != nil {
-		return nil, v.err
+// Controller returns the session's instance of a controller. It makes one on first use.
+func (s *Session) Controller(controller *route.Controller) (made any, err error) {
+	if s.err != nil {
+		return nil, s.err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, known := range v.instances {
-		if known.of == controller {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, known := range s.instances {
+		if known.controller == controller {
 			return known.value, nil
 		}
 	}
 	err = fault.Recover(controller.Type, func() error {
-		made = controller.Make(v.value)
+		made = controller.Make(s.value)
 		return nil
 	})
 	if err == nil {
-		v.instances = append(v.instances, instance{controller, made})
+		s.instances = append(s.instances, instance{controller, made})
 	}
 	return made, err
 }
 
-// allows reports whether the visit's user may use a route: its controller's
-// Allow says so, or there is none.
-func (v *Session) Allows(rt *route.Route) bool {
-	controller, err := v.Controller(rt.Controller)
+// Allows reports whether the session's user may use a route: the method Allow of its
+// controller returns true, or it has no such method.
+func (s *Session) Allows(rt *route.Route) bool {
+	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return false
 	}
-	asked, ok := controller.(interface{ Allow(action string) bool })
+	guarded, ok := controller.(interface{ Allow(action string) bool })
 	if !ok {
 		return true
 	}
 	allowed := false
 	err = fault.Recover(rt.Controller.Type+".Allow", func() error {
-		allowed = asked.Allow(rt.Action)
+		allowed = guarded.Allow(rt.Action)
 		return nil
 	})
 	return err == nil && allowed
 }
 
-// rights says what the visit's user may use, a byte for each route. Pages are not
-// told of.
-func (v *Session) rights() string {
-	routes := v.Conn.app.router.Routes
+// rights returns a byte for each route, 1 if the session's user may use it. It is 0 for
+// pages, because clients do not receive rights to pages.
+func (s *Session) rights() string {
+	routes := s.Conn.app.router.Routes
 	rights := make([]byte, len(routes))
 	for i, rt := range routes {
-		if rt.Kind != route.KindPage && v.Allows(rt) {
+		if rt.Kind != route.KindPage && s.Allows(rt) {
 			rights[i] = 1
 		}
 	}
 	return string(rights)
 }
 
-// run passes an input through an action or a page.
-func (v *Session) run(ctx context.Context, rt *route.Route, in any) (out any, err error) {
-	if !v.Allows(rt) {
+// run runs an action or a page and returns its output.
+func (s *Session) run(ctx context.Context, rt *route.Route, in any) (out any, err error) {
+	if !s.Allows(rt) {
 		return nil, fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
 	}
-	controller, err := v.Controller(rt.Controller)
+	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return nil, err
 	}
 	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
-		out, err = rt.Call(v.serving(ctx, rt.Controller), controller, in)
+		out, err = rt.Call(s.serving(ctx, rt.Controller), controller, in)
 		return err
 	})
 	return out, err
 }
 
-// spec asks the controller for the scope of a cursor, as this user sees it; the
-// follower, which it returns if it is needed, is for what the scope depends on.
-func (v *Session) spec(ctx context.Context, f *follower, want *CursorRequest) (spec cursor.Spec, _ *follower, err error) {
+// spec returns what a cursor is opened with for the session's user. The follower records
+// what the scope depends on; spec returns it, or nil if it followed nothing.
+func (s *Session) spec(ctx context.Context, f *follower, cr *CursorRequest) (spec cursor.Spec, _ *follower, err error) {
 	f, err = f.evaluate(ctx, func(ctx context.Context) error {
-		spec, err = v.buildSpec(ctx, want)
+		spec, err = s.buildSpec(ctx, cr)
 		return err
 	})
 	return spec, f, err
 }
 
-func (v *Session) buildSpec(ctx context.Context, want *CursorRequest) (spec cursor.Spec, err error) {
-	rt := want.Route
-	if !v.Allows(rt) {
+// buildSpec calls the method of a cursor and completes its spec.
+func (s *Session) buildSpec(ctx context.Context, cr *CursorRequest) (spec cursor.Spec, err error) {
+	rt := cr.Route
+	if !s.Allows(rt) {
 		return spec, fault.Errorf(fault.Forbidden, "you may not open %s", rt.Name)
 	}
-	controller, err := v.Controller(rt.Controller)
+	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return spec, err
 	}
 	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
-		spec, err = rt.Spec(v.serving(ctx, rt.Controller), controller, want.In)
+		spec, err = rt.Spec(s.serving(ctx, rt.Controller), controller, cr.In)
 		return err
 	})
 	if err != nil {
 		return spec, err
 	}
-	if spec.Scope, err = want.narrow(spec.Scope); err != nil {
+	if spec.Scope, err = cr.narrow(spec.Scope); err != nil {
 		return spec, err
 	}
-	spec.Allow = v.Conn.app.rule(spec.Scope.Model, controller)
+	spec.Allow = s.Conn.app.rule(spec.Scope.Model, controller)
 	for i := range spec.Include {
-		if err := v.resolveInclude(&spec.Include[i]); err != nil {
+		if err := s.resolveInclude(&spec.Include[i]); err != nil {
 			return spec, fmt.Errorf("%s: %w", rt.Name, err)
 		}
 	}
-	spec.Ordered, spec.Inline = want.partial != "", want.partial != ""
-	spec.Tag, err = want.tag(v.Conn)
+	spec.Ordered, spec.Inline = cr.partial != "", cr.partial != ""
+	spec.Tag, err = cr.tag(s.Conn)
 	return spec, err
 }
 
-// resolveInclude completes what a scope includes with its model and the rule of that.
-func (v *Session) resolveInclude(in *cursor.Include) error {
-	a := v.Conn.app
+// resolveInclude completes an include with its model and the rule for its records.
+func (s *Session) resolveInclude(in *cursor.Include) error {
+	a := s.Conn.app
 	in.Model = a.store.Model(in.Fields[0].Ref)
 	guard, err := a.ruleController(in.Model)
 	if guard == nil || err != nil {
 		return err
 	}
-	controller, err := v.Controller(guard)
+	controller, err := s.Controller(guard)
 	if err != nil {
 		return err
 	}
@@ -173,8 +173,9 @@ func (v *Session) resolveInclude(in *cursor.Include) error {
 	return nil
 }
 
-// replaceSession puts a visit in the place of the connection's own, and reports whether
-// it is in use: its client has been greeted, and has not gone.
+// replaceSession replaces the connection's session, or the one of a client that is being
+// greeted. It reports whether the new session is in use: the client has been greeted and
+// has not left.
 func (c *Connection) replaceSession(fresh *Session) bool {
 	c.mu.Lock()
 	old, used := c.session, c.pending == nil && !c.ended
@@ -191,28 +192,30 @@ func (c *Connection) replaceSession(fresh *Session) bool {
 	return used
 }
 
-// isCurrent reports whether the connection's visit, or the one to come, is the
-// follower's answer.
+// isCurrent reports whether the follower belongs to the connection's session, or to its
+// pending session.
 func (c *Connection) isCurrent(f *follower) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.session != nil && c.session.follower == f || c.pending != nil && c.pending.follower == f
 }
 
+// current returns the connection's session, nil before its client has been greeted.
 func (c *Connection) current() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.session
 }
 
-// pendingSession returns the visit to come.
+// pendingSession returns the session of a client that is being greeted.
 func (c *Connection) pendingSession() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pending
 }
 
-// setPending puts one visit to come in the place of another, if that is still it.
+// setPending makes fresh the pending session if old still is. If a commit has replaced
+// old meanwhile, fresh ends.
 func (c *Connection) setPending(old, fresh *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -223,22 +226,32 @@ func (c *Connection) setPending(old, fresh *Session) {
 	}
 }
 
-// checkUser makes sure that there is the user, if the application has looked for one.
-func (v *Session) checkUser(ctx context.Context, asked *follower) error {
-	id := v.Conn.user
-	for _, scope := range asked.recorded {
-		word, field, values, _ := scope.Where.Parts()
-		if id == "" || word != "is" || field.Name != "id" || values[0].Text() != string(id) {
-			continue
-		}
-		err := v.Conn.View(ctx, func(snap *store.Snapshot) error {
-			_, err := snap.Get(scope.Model, id)
-			return err
-		})
-		if errors.Is(err, store.ErrNotFound) {
-			return fault.Errorf(fault.Unauthenticated, "there is no %s %s", scope.Model.Type, id)
-		}
-		return err
+// A serving is the session and the controller that a context belongs to.
+type serving struct {
+	session    *Session
+	controller *route.Controller
+}
+
+type servingKey struct{}
+
+// serving returns the context for a call of a controller's method.
+func (s *Session) serving(ctx context.Context, controller *route.Controller) context.Context {
+	return context.WithValue(ctx, servingKey{}, serving{s, controller})
+}
+
+// serving returns the session and the controller that ctx belongs to. A context of no
+// call gets the connection's session, or a new session if the connection serves one HTTP
+// request.
+func (c *Connection) serving(ctx context.Context) (serving, error) {
+	if s, ok := ctx.Value(servingKey{}).(serving); ok && s.session.Conn == c {
+		return s, s.session.err
 	}
-	return nil
+	if _, connecting := ctx.Value(followerKey{}).(*follower); connecting {
+		return serving{}, errors.New("the rules of a connection are known only after connect has returned its session")
+	}
+	session := c.current()
+	if session == nil {
+		session = c.connect(ctx, &follower{})
+	}
+	return serving{session: session}, session.err
 }

@@ -13,26 +13,28 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
+// MaxReach is the most cursors that are listed in one event.
+const MaxReach = 100
+
 const (
-	maxChanges = 50  // described in one event
-	MaxReach   = 100 // cursors named in one event
-	maxText    = 200 // characters of a field's value
+	maxChanges = 50  // changes described in one event
+	maxText    = 200 // characters of the value of a field
 )
 
-// A trace collects what one commit did to whom. A nil trace, of a commit that is
-// not told, does nothing.
+// A trace collects the effects of one commit for consoles. A nil trace, for a commit that
+// is not traced, does nothing.
 type trace struct {
 	inspector *inspector
 	commit    store.Commit
 	event     *wire.CommitEvent
 	touched   map[*OpenCursor]bool
 
-	done  bool // and what came of it is told
-	early []wire.ControlEvent
+	published bool                // its event has been queued
+	earlyAcks []wire.ControlEvent // acknowledgements from before that
 }
 
-// trace returns nil where nobody watches, and for what is more than a person can
-// follow, which is counted.
+// trace returns a trace of a commit. It returns nil if no console watches, or if there
+// are more commits than a person can follow; these are counted.
 func (i *inspector) trace(commit store.Commit) *trace {
 	if i.watching.Load() == 0 {
 		return nil
@@ -40,23 +42,24 @@ func (i *inspector) trace(commit store.Commit) *trace {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if !i.commits.spend(1) {
-		for w := range i.subscriptions {
-			w.skip(&commit)
+		for s := range i.subscriptions {
+			s.skip(&commit)
 		}
 		return nil
 	}
 	t := &trace{inspector: i, commit: commit, touched: map[*OpenCursor]bool{},
 		event: &wire.CommitEvent{Seq: commit.Seq, At: commit.At, By: commit.By, ChangesAll: len(commit.Changes), Reached: []wire.Reach{}}}
 	i.recent[commit.Seq] = t
-	if i.order = append(i.order, commit.Seq); len(i.order) > maxRecent {
+	if i.order = append(i.order, commit.Seq); len(i.order) > maxRecentTraces {
 		delete(i.recent, i.order[0])
 		i.order = i.order[1:]
 	}
 	return t
 }
 
-// ask decides whether the frames of the commit ask so many clients for their word.
-func (t *trace) ask(clients int) {
+// requestAcks decides whether the frames of the commit ask their clients for an
+// acknowledgement.
+func (t *trace) requestAcks(clients int) {
 	if t == nil {
 		return
 	}
@@ -65,15 +68,16 @@ func (t *trace) ask(clients int) {
 	t.event.Asked = t.inspector.acks.spend(clients)
 }
 
-func (t *trace) asked() bool { return t != nil && t.event.Asked }
+// wantsAcks reports what requestAcks decided.
+func (t *trace) wantsAcks() bool { return t != nil && t.event.Asked }
 
-// reach notes what the commit did to one cursor: to its records, its value, and the
-// records that it includes.
-func (t *trace) reach(handle *OpenCursor, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
+// recordReach records the effects of the commit on one cursor: on its records, its value
+// and its included records. ended is the outcome if it closed or lost the cursor.
+func (t *trace) recordReach(oc *OpenCursor, deltas []cursor.Delta, value *record.Value, included []cursor.Included, ended wire.Outcome) {
 	if t == nil {
 		return
 	}
-	t.touched[handle] = true
+	t.touched[oc] = true
 	reach := wire.Reach{Outcome: ended}
 	if value != nil {
 		reach.Change++
@@ -91,39 +95,40 @@ func (t *trace) reach(handle *OpenCursor, deltas []cursor.Delta, value *record.V
 			reach.Leave++
 		}
 	}
-	t.note(handle, reach)
+	t.addReach(oc, reach)
 }
 
-func (t *trace) note(handle *OpenCursor, reach wire.Reach) {
+// addReach adds an entry for a cursor, up to MaxReach.
+func (t *trace) addReach(oc *OpenCursor, reach wire.Reach) {
 	if len(t.event.Reached) >= MaxReach {
 		return
 	}
-	reach.Connection, reach.User, reach.Cursor = handle.Conn.number, handle.Conn.Label(), handle.Request.Route.Name
+	reach.Connection, reach.User, reach.Cursor = oc.Conn.number, oc.Conn.Label(), oc.Request.Route.Name
 	t.event.Reached = append(t.event.Reached, reach)
 }
 
-// skipRest notes the cursors of changed models that the commit did nothing to, and
-// why. Where there are very many connections it does not look for them.
-func (t *trace) skipRest(h *hub) {
+// addUnreached adds the cursors of changed models that the commit did not affect, with
+// the reason. It skips them if there are more than MaxReach connections.
+func (t *trace) addUnreached(h *hub) {
 	if t == nil || h.count() > MaxReach {
 		return
 	}
 	for _, c := range h.all() {
-		for _, handle := range c.Handles() {
-			if t.touched[handle] || len(t.event.Reached) >= MaxReach {
+		for _, oc := range c.OpenCursors() {
+			if t.touched[oc] || len(t.event.Reached) >= MaxReach {
 				continue
 			}
-			if outcome, by := t.outcome(handle); outcome != "" {
-				t.note(handle, wire.Reach{Outcome: outcome, By: by})
+			if outcome, by := t.outcome(oc); outcome != "" {
+				t.addReach(oc, wire.Reach{Outcome: outcome, By: by})
 			}
 		}
 	}
 }
 
-// outcome says why the commit did nothing to a cursor; "" where it changed none of
-// its model.
-func (t *trace) outcome(handle *OpenCursor) (outcome wire.Outcome, by string) {
-	scope := handle.query.Spec().Scope
+// outcome returns why the commit did not affect a cursor, "" if it changed no record of
+// the cursor's model.
+func (t *trace) outcome(oc *OpenCursor) (outcome wire.Outcome, by string) {
+	scope := oc.query.Spec().Scope
 	concerned, matched, allowed := false, false, false
 	for i := range t.commit.Changes {
 		change := &t.commit.Changes[i]
@@ -134,11 +139,11 @@ func (t *trace) outcome(handle *OpenCursor) (outcome wire.Outcome, by string) {
 		for _, image := range []*record.Image{change.Before, change.After} {
 			if image != nil && scope.Where.Match(image) {
 				matched = true
-				allowed = allowed || handle.allows(image)
+				allowed = allowed || oc.allows(image)
 			}
 		}
 	}
-	switch route := handle.Request.Route; {
+	switch route := oc.Request.Route; {
 	case !concerned:
 		return "", ""
 	case !matched:
@@ -152,16 +157,16 @@ func (t *trace) outcome(handle *OpenCursor) (outcome wire.Outcome, by string) {
 	}
 }
 
-// allows asks the rule of the cursor's own user.
-func (o *OpenCursor) allows(image *record.Image) (allowed bool) {
-	v := o.Conn.current()
-	if v == nil {
+// allows reports whether the cursor's user may see a record.
+func (oc *OpenCursor) allows(image *record.Image) (allowed bool) {
+	s := oc.Conn.current()
+	if s == nil {
 		return false
 	}
-	err := fault.Recover(o.Request.Route.Name, func() error {
-		controller, err := v.Controller(o.Request.Route.Controller)
+	err := fault.Recover(oc.Request.Route.Name, func() error {
+		controller, err := s.Controller(oc.Request.Route.Controller)
 		if err == nil {
-			rule := o.Conn.app.rule(image.Model, controller)
+			rule := oc.Conn.app.rule(image.Model, controller)
 			allowed = rule == nil || rule(image)
 		}
 		return err
@@ -169,25 +174,26 @@ func (o *OpenCursor) allows(image *record.Image) (allowed bool) {
 	return allowed && err == nil
 }
 
-// end tells what became of the commit.
-func (t *trace) end(reached int, h *hub) {
+// publish queues the event of the commit, which reached so many connections, and then the
+// acknowledgements that came before it.
+func (t *trace) publish(reached int, h *hub) {
 	if t == nil {
 		return
 	}
 	t.event.Connections, t.event.ReachedAll = h.count(), reached
 	t.event.Micros = time.Since(t.commit.At).Microseconds()
-	t.skipRest(h)
+	t.addUnreached(h)
 	t.inspector.mu.Lock()
 	defer t.inspector.mu.Unlock()
-	t.done = true
+	t.published = true
 	t.inspector.publishLocked(queuedEvent{event: wire.ControlEvent{Commit: t.event}, commit: &t.commit})
-	for _, event := range t.early {
+	for _, event := range t.earlyAcks {
 		t.inspector.publishLocked(queuedEvent{event: event})
 	}
-	t.early = nil
+	t.earlyAcks = nil
 }
 
-// describeCommit completes the event of a commit with what it changed.
+// describeCommit returns the event of a commit with its changes.
 func describeCommit(t queuedEvent) *wire.CommitEvent {
 	event := *t.event.Commit
 	event.Changes = []wire.ChangeInfo{}
@@ -197,12 +203,13 @@ func describeCommit(t queuedEvent) *wire.CommitEvent {
 	return &event
 }
 
+// describeChange describes a change of one record.
 func describeChange(change store.Change) wire.ChangeInfo {
 	info := wire.ChangeInfo{Op: change.Op.String(), Model: change.Model.Name, ID: string(change.ID), Fields: ChangedFields(change),
 		Label: cmp.Or(Label(change.After), Label(change.Before))}
 	before, after := fieldsOf(change.Before), fieldsOf(change.After)
 	for _, field := range change.Model.Fields {
-		if ofEvery(field) || change.Same(field) {
+		if isCommonField(field) || change.Same(field) {
 			continue
 		}
 		if !field.Private {
@@ -213,7 +220,7 @@ func describeChange(change store.Change) wire.ChangeInfo {
 	return info
 }
 
-// fieldsOf are the fields of a record as JSON, none of nil.
+// fieldsOf returns the fields of a record as JSON, none for a nil image.
 func fieldsOf(image *record.Image) map[string]json.RawMessage {
 	if image == nil {
 		return nil
@@ -221,12 +228,12 @@ func fieldsOf(image *record.Image) map[string]json.RawMessage {
 	var fields map[string]json.RawMessage
 	decoder := json.NewDecoder(bytes.NewReader(image.JSON))
 	if err := decoder.Decode(&fields); err != nil {
-		return nil // it does not fit; what is stored is no object
+		return nil // the stored record is not an object
 	}
 	return fields
 }
 
-// ofEvery reports whether every record has the field.
-func ofEvery(f *record.Field) bool {
+// isCommonField reports whether every record has the field.
+func isCommonField(f *record.Field) bool {
 	return f.Name == "id" || f.Name == "createdAt" || f.Name == "updatedAt"
 }

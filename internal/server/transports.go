@@ -10,8 +10,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A carried application is the host of its transports, and a connection what they
-// carry.
+// An application is the host of its transports, which carry its connections.
 var (
 	_ transport.Host       = (*App)(nil)
 	_ transport.Connection = (*Connection)(nil)
@@ -36,7 +35,7 @@ func (a *App) User(r *http.Request) string { return string(a.cookies.user(r)) }
 // Fail answers a request with an error.
 func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) { a.fail(w, r, err) }
 
-// ReadJSON decodes the body of a request that no form makes.
+// ReadJSON decodes the body of a request that must be a JSON object, and not a form.
 func (a *App) ReadJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	body, form, err := a.readBody(w, r)
 	if err != nil {
@@ -51,7 +50,7 @@ func (a *App) ReadJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	return nil
 }
 
-// Join adds the connection to the application's, with what carries it.
+// Join adds the connection to the application, with its transport.
 func (c *Connection) Join(t outbox.Transport) error {
 	c.outbox.Transport = t
 	return c.app.Join(c)
@@ -60,15 +59,14 @@ func (c *Connection) Join(t outbox.Transport) error {
 // Leave removes the connection and closes its cursors.
 func (c *Connection) Leave() { c.app.removeConnection(c) }
 
-// Receive handles the frames of one message, in order, while the goroutine that
-// reads the transport waits: so a client that sends faster than it is served waits,
-// too.
+// Receive handles the frames of one message, in order. It returns when they have been
+// handled, so a client that sends faster than it is served waits. Calls must not overlap.
 func (c *Connection) Receive(message []byte) { c.receive(message) }
 
-// Handle handles frames, in order. Only one call at a time.
+// Handle handles frames, in order. Calls must not overlap.
 func (c *Connection) Handle(requests []wire.Request) { c.handleAll(requests) }
 
-// Outbox returns what waits to be sent to the client.
+// Outbox returns the queue of messages to the client.
 func (c *Connection) Outbox() *outbox.Outbox { return &c.outbox }
 
 // UserKey returns the id of the signed-in user, "" for a visitor.

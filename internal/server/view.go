@@ -22,69 +22,69 @@ import (
 type View struct {
 	Data    any    // what the page's action returned
 	Session any    // the application's session
-	Path    string // of the request
+	Path    string // the path of the request
 
-	ctx   context.Context
-	visit *Session
-	route *route.Route
-	sent  *submission
+	ctx       context.Context
+	owner     *Session
+	route     *route.Route
+	submitted *submission
 
-	shown *Session // of the same user, as of the commit seq; nil before the first cursor
-	seq   uint64
+	pinned *Session // the user's session as of the commit seq; nil before the first cursor
+	seq    uint64
 }
 
-// A submission is a form that was sent and refused.
+// A submission is a form that was refused.
 type submission struct {
 	values   url.Values
 	problems map[string][]string
 }
 
-// A List is a cursor in a page: complete when the page is loaded, and kept
-// current in the browser from then on.
+// A List is a cursor in a page. It is complete when the page is loaded, and the browser
+// keeps it current.
 type List struct {
-	Attrs template.HTMLAttr // for the element whose children are the items
+	Attrs template.HTMLAttr // of the element that contains the items
 	Items template.HTML
 	Len   int
 }
 
-// A LiveValue is a cursor's value in a page: complete when the page is loaded, and
-// kept current in the browser from then on.
+// A LiveValue is a cursor's value in a page. It is complete when the page is loaded, and the
+// browser keeps it current.
 type LiveValue struct {
-	Attrs template.HTMLAttr // for the element whose text is the value
-	Text  string            // "" where there is no value
+	Attrs template.HTMLAttr // of the element that contains the value
+	Text  string            // "" if there is no value
 }
 
-// Asset returns the address of what came of a script that stands in app/,
-// "board.tsx", or of the styles that it imports, "board.css".
-func (v *View) Asset(name string) (string, error) { return v.visit.Conn.app.assets.url(name) }
+// Asset returns the address of the bundle of a script in app/, "board.tsx", or of the
+// styles that it imports, "board.css".
+func (v *View) Asset(name string) (string, error) { return v.owner.Conn.app.assets.url(name) }
 
 // Cursor reads a declared cursor, "published" of the page's own controller or
 // "posts.published", and renders each of its records with a partial, such as
 // "posts/_post.html". Pairs of name and value are the cursor's input.
 func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
-	w, in, spec, err := v.want(name, partial, pairs)
+	cr, in, spec, err := v.resolve(name, partial, pairs)
 	if err != nil {
 		return nil, err
 	}
-	images, with, err := v.visit.Conn.app.engine.Read(v.ctx, v.seq, spec)
+	images, with, err := v.owner.Conn.app.engine.Read(v.ctx, v.seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("cursor %s: %w", name, err)
 	}
-	return v.list(w, in, images, with)
+	return v.list(cr, in, images, with)
 }
 
 // LiveValue reads a declared value, "drafts" of the page's own controller or
 // "posts.drafts". Pairs of name and value are its input.
 func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
-	w, in, spec, err := v.want(name, "", pairs)
+	cr, in, spec, err := v.resolve(name, "", pairs)
 	if err != nil {
 		return nil, err
 	}
-	value, err := v.visit.Conn.app.engine.ReadValue(v.ctx, v.seq, spec)
+	value, err := v.owner.Conn.app.engine.ReadValue(v.ctx, v.seq, spec)
 	if err != nil {
 		return nil, fmt.Errorf("value %s: %w", name, err)
 	}
-	attrs, err := v.attrs(w, in)
+	attrs, err := v.attrs(cr, in)
 	if err != nil {
 		return nil, err
 	}
@@ -100,59 +100,59 @@ func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
 	return &LiveValue{Attrs: attrs + ` data-value`, Text: text}, nil
 }
 
-// want reads what a page asks for, as its user sees it.
-func (v *View) want(name, partial string, pairs []any) (w *CursorRequest, in json.RawMessage, spec cursor.Spec, err error) {
+// resolve returns a cursor of the page as its user sees it.
+func (v *View) resolve(name, partial string, pairs []any) (cr *CursorRequest, in json.RawMessage, spec cursor.Spec, err error) {
 	if !strings.Contains(name, ".") {
 		name = v.route.Controller.Name + "." + name
 	}
-	app := v.visit.Conn.app
-	w = &CursorRequest{Route: app.router.Cursors[name], partial: partial}
-	if w.Route == nil {
+	app := v.owner.Conn.app
+	cr = &CursorRequest{Route: app.router.Cursors[name], partial: partial}
+	if cr.Route == nil {
 		return nil, nil, spec, fmt.Errorf("there is no cursor %q", name)
 	}
-	if w.Route.Value != (partial == "") {
-		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records, with a partial, and .LiveValue a value", name)
+	if cr.Route.Value != (partial == "") {
+		return nil, nil, spec, fmt.Errorf("cursor %s: .Cursor shows records with a partial, and .LiveValue shows a value", name)
 	}
 	if in, err = pairsJSON(pairs); err == nil {
-		w.In, err = w.Route.Inputs.Decode(nil, in, nil)
+		cr.In, err = cr.Route.Inputs.Decode(nil, in, nil)
 	}
 	if err == nil {
-		err = v.settle()
+		err = v.pin()
 	}
 	if err == nil {
-		spec, _, err = v.shown.spec(atSeq(v.ctx, v.seq), &follower{}, w)
+		spec, _, err = v.pinned.spec(atSeq(v.ctx, v.seq), &follower{}, cr)
 	}
 	if err != nil {
 		return nil, nil, spec, fmt.Errorf("cursor %s: %w", name, err)
 	}
-	return w, in, spec, nil
+	return cr, in, spec, nil
 }
 
-// settle has all of the page's cursors read as of one commit, by what its user may
-// see then: from there its client is told what has changed.
-func (v *View) settle() error {
-	if v.shown == nil {
-		v.seq = v.visit.Conn.app.store.Seq()
-		v.shown = v.visit.Conn.connect(atSeq(v.ctx, v.seq), &follower{})
+// pin selects the commit that all of the page's cursors are read at, and the session as of
+// that commit. Clients receive the changes since.
+func (v *View) pin() error {
+	if v.pinned == nil {
+		v.seq = v.owner.Conn.app.store.Seq()
+		v.pinned = v.owner.Conn.connect(atSeq(v.ctx, v.seq), &follower{})
 	}
-	return v.shown.err
+	return v.pinned.err
 }
 
-func (v *View) list(w *CursorRequest, in json.RawMessage, images []*record.Image, all [][]*record.Image) (*List, error) {
-	app := v.visit.Conn.app
+func (v *View) list(cr *CursorRequest, in json.RawMessage, images []*record.Image, all [][]*record.Image) (*List, error) {
+	app := v.owner.Conn.app
 	templates, err := app.views.current()
 	if err != nil {
 		return nil, err
 	}
 	var items strings.Builder
 	for i, image := range images {
-		html, err := templates.partial(w.partial, image, with(all, i), v.shown.value)
+		html, err := templates.partial(cr.partial, image, with(all, i), v.pinned.value)
 		if err != nil {
 			return nil, err
 		}
 		items.WriteString(html)
 	}
-	attrs, err := v.attrs(w, in)
+	attrs, err := v.attrs(cr, in)
 	if err != nil {
 		return nil, err
 	}
@@ -160,13 +160,13 @@ func (v *View) list(w *CursorRequest, in json.RawMessage, images []*record.Image
 	return &List{Attrs: attrs, Items: template.HTML(items.String()), Len: len(images)}, nil
 }
 
-// attrs returns what an element says of the cursor that it shows.
-func (v *View) attrs(w *CursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
-	app := v.visit.Conn.app
-	sealed, err := app.cookies.seal(sealedList{Cursor: w.Route.Name, In: in, Partial: w.partial,
-		User: v.visit.Conn.user, Build: app.config.Build})
+// attrs returns the attributes of the element that shows a cursor.
+func (v *View) attrs(cr *CursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
+	app := v.owner.Conn.app
+	sealed, err := app.cookies.seal(sealedList{Cursor: cr.Route.Name, In: in, Partial: cr.partial,
+		User: v.owner.Conn.user, Build: app.config.Build})
 	return template.HTMLAttr(fmt.Sprintf(`data-cursor="%s" data-live="%s" data-since="%s"`,
-		template.HTMLEscapeString(w.Route.Name), sealed, wire.Position(app.store.Epoch(), v.seq))), err
+		template.HTMLEscapeString(cr.Route.Name), sealed, wire.Position(app.store.Epoch(), v.seq))), err
 }
 
 func pairsJSON(pairs []any) (json.RawMessage, error) {
@@ -184,12 +184,12 @@ func pairsJSON(pairs []any) (json.RawMessage, error) {
 	return json.Marshal(in)
 }
 
-// Form returns the attributes of a <form> that calls an action: "POST /posts",
-// or "PATCH /posts/{id}" with the record whose fields fill the braces.
+// Form returns the attributes of a <form> that calls an action: "POST /posts", or
+// "PATCH /posts/{id}" with the record whose fields replace the braces.
 func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 	method, path, found := strings.Cut(pattern, " ")
 	if !found {
-		return "", fmt.Errorf("form %q: METHOD /path is the form", pattern)
+		return "", fmt.Errorf("form %q: use METHOD /path", pattern)
 	}
 	var fields json.RawMessage
 	if len(rec) > 0 {
@@ -202,7 +202,7 @@ func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 	if err != nil {
 		return "", fmt.Errorf("form %w", err)
 	}
-	if _, _, err := v.visit.Conn.app.router.Find(method, path); err != nil {
+	if _, _, err := v.owner.Conn.app.router.Find(method, path); err != nil {
 		return "", fmt.Errorf("form %q: %w", pattern, err)
 	}
 	if method != http.MethodPost {
@@ -211,11 +211,11 @@ func (v *View) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 	return template.HTMLAttr(fmt.Sprintf(`action="%s" method="post" data-tower-form`, template.HTMLEscapeString(path))), nil
 }
 
-// Value returns what was sent for a field, if the form was sent and refused,
-// else the given value, as an <input> shows it.
+// Value returns the value of a field as an <input> shows it: the value that was sent, if the
+// form was refused, or else the given value.
 func (v *View) Value(field string, value any) string {
-	if v.sent != nil {
-		if values := v.sent.values[field]; len(values) > 0 {
+	if v.submitted != nil {
+		if values := v.submitted.values[field]; len(values) > 0 {
 			return values[len(values)-1]
 		}
 	}
@@ -237,15 +237,15 @@ func (v *View) Value(field string, value any) string {
 	return fmt.Sprint(value)
 }
 
-// Problem returns the element that says what is wrong with a field, hidden as
-// long as nothing is; "" stands for the form as a whole.
+// Problem returns the element that shows the problem of a field, hidden while there is none.
+// The field "" is the form as a whole.
 func (v *View) Problem(field string) template.HTML { return v.problem(field, "") }
 
-// problem returns the element of a problem with more attributes.
+// problem is Problem with more attributes.
 func (v *View) problem(field, attrs string) template.HTML {
 	text, hidden := "", " hidden"
-	if v.sent != nil && len(v.sent.problems[field]) > 0 {
-		text, hidden = strings.Join(v.sent.problems[field], ", "), ""
+	if v.submitted != nil && len(v.submitted.problems[field]) > 0 {
+		text, hidden = strings.Join(v.submitted.problems[field], ", "), ""
 	}
 	return template.HTML(fmt.Sprintf(`<p class="problem" data-problem="%s" role="alert"%s%s>%s</p>`,
 		template.HTMLEscapeString(field), attrs, hidden, template.HTMLEscapeString(text)))

@@ -17,35 +17,37 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// views are an application's templates: a layout, pages that fill its blocks,
-// and partials, whose names begin with "_".
+// views holds an application's templates: a layout, pages that fill its blocks, and
+// partials, whose names begin with "_". It is safe for concurrent use.
 type views struct {
 	files  fs.FS
 	reload bool
 	router *route.Router
 	data   func(*View) any // see Config.View
 
-	mu     sync.Mutex
-	stamp  string
-	parsed *parsed
+	mu        sync.Mutex
+	stamp     string
+	templates *templateSet
 }
 
-type parsed struct {
-	partials *template.Template // of live lists; it is never executed, and cloned instead
-	plain    *template.Template // those that are rendered without what a record refers to
-	bound    sync.Pool          // those that are rendered with it, each a *bound
+// A templateSet is the result of parsing all templates.
+type templateSet struct {
+	partials *template.Template // parsed once; cloned, never executed
+	plain    *template.Template // the partials for records without references
+	pool     sync.Pool          // of *boundPartials, for records with references
 	pages    map[string]*template.Template
 }
 
-// A bound is partials in which ref finds what one record comes with. It is not for
-// concurrent use.
-type bound struct {
+// A boundPartials is a copy of the partials whose function ref finds the references of one
+// record. It is not safe for concurrent use.
+type boundPartials struct {
 	partials *template.Template
 	with     []*record.Image
 }
 
-// ref returns the record that an id refers to, nil if there is none that may be seen.
-func (b *bound) ref(id record.ID) (any, error) {
+// ref returns the record with an id, nil if the list does not include it or the user may
+// not see it.
+func (b *boundPartials) ref(id record.ID) (any, error) {
 	for _, image := range b.with {
 		if image.ID == id {
 			return image.Record()
@@ -54,12 +56,12 @@ func (b *bound) ref(id record.ID) (any, error) {
 	return nil, nil
 }
 
-// noRef is ref where nothing is included.
+// noRef is the function ref for lists that include nothing.
 func noRef(id record.ID) (any, error) {
-	return nil, errors.New("ref finds what a live list's scope includes, and this is of none that does: .Include(&post.AuthorID)")
+	return nil, errors.New("ref needs a live list whose scope includes the reference: .Include(&post.AuthorID)")
 }
 
-// with returns what one of several records comes with.
+// with returns the references of the record with index i.
 func with(all [][]*record.Image, i int) []*record.Image {
 	if all == nil {
 		return nil
@@ -67,36 +69,38 @@ func with(all [][]*record.Image, i int) []*record.Image {
 	return all[i]
 }
 
+// newViews parses the templates in files and checks that each page has one.
 func newViews(files fs.FS, reload bool, router *route.Router, data func(*View) any) (*views, error) {
 	v := &views{files: files, reload: reload, router: router, data: data}
 	_, err := v.current()
 	return v, err
 }
 
-// current returns the templates, parsed again if they may change and did.
-func (v *views) current() (*parsed, error) {
+// current returns the templates. It parses them again if they have changed and reload is
+// on.
+func (v *views) current() (*templateSet, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.parsed != nil && !v.reload {
-		return v.parsed, nil
+	if v.templates != nil && !v.reload {
+		return v.templates, nil
 	}
 	names, stamp, err := v.list()
 	if err != nil {
 		return nil, fmt.Errorf("views: %w", err)
 	}
-	if v.parsed != nil && stamp == v.stamp {
-		return v.parsed, nil
+	if v.templates != nil && stamp == v.stamp {
+		return v.templates, nil
 	}
 	fresh, err := v.parse(names)
 	if err != nil {
 		return nil, fmt.Errorf("views: %w", err)
 	}
-	v.parsed, v.stamp = fresh, stamp
+	v.templates, v.stamp = fresh, stamp
 	return fresh, nil
 }
 
-// list returns the names of the templates, and a stamp that differs when one of
-// them has changed.
+// list returns the names of the templates, and a stamp that differs if one of them has
+// changed.
 func (v *views) list() (names []string, stamp string, err error) {
 	if v.files == nil {
 		return nil, "", nil
@@ -120,8 +124,9 @@ func (v *views) list() (names []string, stamp string, err error) {
 	return names, all.String(), err
 }
 
-func (v *views) parse(names []string) (*parsed, error) {
-	out := &parsed{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef, "time": timeElement}), pages: map[string]*template.Template{}}
+// parse parses the templates with these names.
+func (v *views) parse(names []string) (*templateSet, error) {
+	out := &templateSet{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef, "time": timeElement}), pages: map[string]*template.Template{}}
 	pages := map[string]string{}
 	for _, file := range names {
 		text, err := fs.ReadFile(v.files, file)
@@ -162,6 +167,7 @@ func (v *views) parse(names []string) (*parsed, error) {
 	return out, nil
 }
 
+// page renders a page.
 func (v *views) page(page *View) ([]byte, error) {
 	current, err := v.current()
 	if err != nil {
@@ -178,15 +184,15 @@ func (v *views) page(page *View) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// bind returns partials in which ref finds what a record comes with; nil is a record
-// that comes alone. They are for one rendering.
-func (p *parsed) bind(with []*record.Image) (partials *template.Template, done func(), err error) {
+// bind returns the partials for a record with its references; nil is a record without any.
+// They are for one rendering: call done afterwards.
+func (p *templateSet) bind(with []*record.Image) (partials *template.Template, done func(), err error) {
 	if with == nil {
 		return p.plain, func() {}, nil
 	}
-	b, _ := p.bound.Get().(*bound)
+	b, _ := p.pool.Get().(*boundPartials)
 	if b == nil {
-		b = &bound{}
+		b = &boundPartials{}
 		if b.partials, err = p.partials.Clone(); err != nil {
 			return nil, nil, err
 		}
@@ -195,13 +201,13 @@ func (p *parsed) bind(with []*record.Image) (partials *template.Template, done f
 	b.with = with
 	return b.partials, func() {
 		b.with = nil
-		p.bound.Put(b)
+		p.pool.Put(b)
 	}, nil
 }
 
-// partial renders one record, and what it comes with. The element that it renders is
-// given the record's id, by which the browser finds it.
-func (p *parsed) partial(name string, image *record.Image, with []*record.Image, session any) (string, error) {
+// partial renders a record with its references. It adds the record's id to the element, so
+// that the browser finds it.
+func (p *templateSet) partial(name string, image *record.Image, with []*record.Image, session any) (string, error) {
 	rec, err := image.Record()
 	if err != nil {
 		return "", err
@@ -226,7 +232,7 @@ func (p *parsed) partial(name string, image *record.Image, with []*record.Image,
 	return mark(name, out.String(), image.ID)
 }
 
-// mark puts the record's id on the root element of what a partial rendered.
+// mark adds the record's id to the root element of a rendered partial.
 func mark(name, html string, id record.ID) (string, error) {
 	html = strings.TrimSpace(html)
 	end := 1
@@ -234,7 +240,7 @@ func mark(name, html string, id record.ID) (string, error) {
 		end++
 	}
 	if end == 1 || html[0] != '<' {
-		return "", fmt.Errorf("views/%s: a live partial renders one element and nothing before it", name)
+		return "", fmt.Errorf("views/%s: a live partial must render one element, with nothing before it", name)
 	}
 	return html[:end] + ` data-id="` + template.HTMLEscapeString(string(id)) + `"` + html[end:], nil
 }
@@ -248,8 +254,8 @@ var failurePage = template.Must(template.New("").Parse(`<!doctype html>
 <body><main class="failure"><h1>{{.Status}}</h1><p>{{.Message}}</p>{{with .Detail}}<pre>{{.}}</pre>{{end}}<p><a href="/">Back to the front page</a></p></main></body></html>
 `))
 
-// failure writes the page for an error; in development with its whole text.
-func (v *views) failure(w io.Writer, coded *fault.Error, err error, whole bool) {
+// writeFailure writes the page for an error. With whole, it shows the text of err, too.
+func (v *views) writeFailure(w io.Writer, coded *fault.Error, err error, whole bool) {
 	page := struct {
 		Status          int
 		Message, Detail string
@@ -258,4 +264,27 @@ func (v *views) failure(w io.Writer, coded *fault.Error, err error, whole bool) 
 		page.Detail = err.Error()
 	}
 	_ = failurePage.Execute(w, page) // the client may be gone
+}
+
+// timeLayout is the default layout of a time in a page: 2 January 2006, 15:04 UTC.
+const timeLayout = "2 January 2006, 15:04 MST"
+
+// timeElement is the function time of views. It returns a <time> element for a time.Time or
+// a pointer to one, and nothing for the zero time and nil. A layout as for time.Format
+// changes the text.
+func timeElement(value any, layout ...string) (template.HTML, error) {
+	at, isTime := value.(time.Time)
+	if pointer, isPointer := value.(*time.Time); isPointer {
+		if isTime = true; pointer != nil {
+			at = *pointer
+		}
+	}
+	if !isTime || len(layout) > 1 {
+		return "", fmt.Errorf(`time takes a time and at most one layout, as in {{time .CreatedAt "2 Jan 2006"}}; it got a %T`, value)
+	}
+	if at.IsZero() {
+		return "", nil
+	}
+	text := append(layout, timeLayout)[0]
+	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, at.Format(time.RFC3339), template.HTMLEscapeString(at.Format(text)))), nil
 }

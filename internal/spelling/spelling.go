@@ -1,18 +1,18 @@
-// Package spelling finds the name that a misspelled one was meant to be.
+// Package spelling suggests the correct name for a misspelled one.
 package spelling
 
 import "strings"
 
-// Closest returns the candidate that word is a likely misspelling of, or "".
-// Upper and lower case are alike. One letter in three may be wrong, and one more:
-// a letter that is missing, superfluous, replaced, or swapped with the next. Of
-// equally close candidates the first is returned.
+// Closest returns the candidate closest to word, or "" if none is close enough to be a
+// likely misspelling. It ignores case. It allows one wrong letter plus one for every
+// three letters of word; a wrong letter is missing, extra, replaced, or swapped with
+// its neighbor. Of equally close candidates it returns the first.
 func Closest(word string, candidates []string) string {
 	runes := len([]rune(word))
 	best, least := "", runes/3+1
 	for _, candidate := range candidates {
 		if apart := len([]rune(candidate)) - runes; max(apart, -apart) > least {
-			continue // too far apart, and a word from outside may be long
+			continue // too far apart; skip the costly comparison, since word may be long input
 		}
 		far := distance(strings.ToLower(word), strings.ToLower(candidate))
 		if candidate != word && (far < least || far == least && best == "") {
@@ -22,8 +22,8 @@ func Closest(word string, candidates []string) string {
 	return best
 }
 
-// distance counts the letters to insert, delete, replace or swap with their
-// neighbor that lead from a to b.
+// distance returns the number of letters to insert, delete, replace or swap with a
+// neighbor to turn a into b.
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	rows := [3][]int{make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)}

@@ -17,7 +17,7 @@ func TestClosest(t *testing.T) {
 		}
 	}
 	if got := Closest("as", []string{"at", "is"}); got != "at" {
-		t.Errorf("of two that are as close: got %q, want the first", got)
+		t.Errorf("of two equally close: got %q, want the first", got)
 	}
 }
 

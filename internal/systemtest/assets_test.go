@@ -77,8 +77,8 @@ func TestAPageNamesWhatCameOfAScript(t *testing.T) {
 		{"development", "board.css", nil, `src="/_tower/app/board.css"`},
 		{"test", "other.ts", nil, `src="/_tower/app/other.js"`},
 		{"development", "other.ts", nil, `there is no app/other.ts`},
-		{"development", "inner/board.ts", nil, `neither a script that stands in app/`},
-		{"development", "board", nil, `neither a script that stands in app/`},
+		{"development", "inner/board.ts", nil, `neither a script in app/`},
+		{"development", "board", nil, `neither a script in app/`},
 	} {
 		url := openAssets(t, test.env, test.asset, test.files)
 		request, err := http.NewRequest("GET", url+"/posts", nil)

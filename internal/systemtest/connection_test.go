@@ -192,7 +192,7 @@ func TestAnUpdateAnswersWithProblems(t *testing.T) {
 		{map[string]any{"title": "SHOUT"}, `map[title:[is too loud]]`},
 		{map[string]any{"title": strings.Repeat("x", 141)}, `map[title:[is too long: at most 140 characters]]`},
 		{map[string]any{"title": 7}, `map[title:[is not a string]]`},
-		{map[string]any{"titel": "x"}, `map[titel:[is not an input; there are id, title, published, authorId]]`},
+		{map[string]any{"titel": "x"}, `map[titel:[is not an input; the inputs are id, title, published, authorId]]`},
 		{map[string]any{"authorId": tower.NewID()}, `map[authorId:[does not exist]]`},
 	} {
 		answer := a.Call(path, c.in)

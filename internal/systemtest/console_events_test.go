@@ -293,7 +293,7 @@ func TestAConsoleHoldsCursors(t *testing.T) {
 	open(wire.ControlRequest{Stream: 3, Model: "posts", Where: raws(`{"published":false}`), Order: []string{"-createdAt"}, Limit: 1, Since: at.At})
 	l.frame(3, `"since":"`+at.At+`"`, `"delta":{"enter":[{"id":"`+string(draft.ID))
 
-	if problem := l.do(wire.ControlRequest{Do: wire.DoOpen, Stream: 3, Name: "posts.visible"}, nil); !strings.Contains(problem, "stream 3 is open") {
+	if problem := l.do(wire.ControlRequest{Do: wire.DoOpen, Stream: 3, Name: "posts.visible"}, nil); !strings.Contains(problem, "stream 3 is already open") {
 		t.Error(problem)
 	}
 	l.conn.Close()

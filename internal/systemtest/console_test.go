@@ -138,7 +138,7 @@ func TestWhyACursorHoldsARecord(t *testing.T) {
 		{draft, "posts.newest", `{"n":2}`, bob.ID, "bob sees false by window, rank 3 of 2: PostsController.Allow(Newest)=true PostsController.Match=true"},
 		{draft, "posts.howMany", "", bob.ID, "bob sees true by PostsController.Match, rank 0 of 0: PostsController.Allow(HowMany)=true PostsController.Match=true"},
 		{draft, "posts.nowhere", "", "", `not_found: there is no cursor "posts.nowhere" map[]`},
-		{draft, "users.everyone", "", "", "bad_request: users.everyone holds users; this is one of posts map[]"},
+		{draft, "users.everyone", "", "", "bad_request: users.everyone holds users, not posts map[]"},
 		{&Post{}, "posts.visible", "", "", "not_found: there is no Post  map[]"},
 	} {
 		if got := why(c.post, c.cursor, c.in, c.as); got != c.want {
@@ -237,7 +237,7 @@ visitor posts.visible enter new`
 	}
 	for range 2 {
 		got := l.ask(wire.ControlRequest{Do: wire.DoCommit, Tx: tx})
-		if !strings.HasPrefix(got, "conflict: this is not as it was read any more") || !strings.Contains(got, "User "+string(bob.ID)+":[was updated by commit 4 (app): name]") {
+		if !strings.HasPrefix(got, "conflict: the records have changed since they were read") || !strings.Contains(got, "User "+string(bob.ID)+":[was updated by commit 4 (app): name]") {
 			t.Errorf("the commit says %s", got)
 		}
 	}
@@ -262,7 +262,7 @@ func TestWhatATransactionLooksAtMayMove(t *testing.T) {
 		l.ask(wire.ControlRequest{Do: wire.DoQuery, Model: "posts", Tx: tx, Look: look})
 		l.ask(wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: raws(`{"title":"mine"}`), Tx: tx})
 		makePost(t, app, ada, "theirs", true)
-		if got := l.ask(wire.ControlRequest{Do: wire.DoCommit, Tx: tx}); look && !strings.HasPrefix(got, `{"seq":`) || !look && !strings.Contains(got, "posts:[what was read has changed by commit ") {
+		if got := l.ask(wire.ControlRequest{Do: wire.DoCommit, Tx: tx}); look && !strings.HasPrefix(got, `{"seq":`) || !look && !strings.Contains(got, "posts:[a query result was changed by commit ") {
 			t.Errorf("look %t: %s, want %s", look, got, want)
 		}
 	}
@@ -281,8 +281,8 @@ func TestAConsoleChangesManyAtOnce(t *testing.T) {
 		req  wire.ControlRequest
 		says string
 	}{
-		{wire.ControlRequest{Do: wire.DoUpdateAll, Model: "posts", Where: published, Set: raws(`{"likes":7}`), Expect: &four}, "conflict: there are 3 now, not 4; nothing was done"},
-		{wire.ControlRequest{Do: wire.DoUpdateAll, Model: "posts", Where: published, Set: raws(`{"likes":-1}`)}, "is not valid then; nothing was done map[likes:[must be at least 0]]"},
+		{wire.ControlRequest{Do: wire.DoUpdateAll, Model: "posts", Where: published, Set: raws(`{"likes":7}`), Expect: &four}, "conflict: the query now finds 3 records, not 4; nothing was changed"},
+		{wire.ControlRequest{Do: wire.DoUpdateAll, Model: "posts", Where: published, Set: raws(`{"likes":-1}`)}, "would not be valid; nothing was changed map[likes:[must be at least 0]]"},
 		{wire.ControlRequest{Do: wire.DoUpdateAll, Model: "posts", Where: published, Set: raws(`{"titel":"x"}`)}, "did you mean title?"},
 		{wire.ControlRequest{Do: wire.DoUpdateAll, Model: "posts", Where: published, Set: raws(`{"likes":7}`), Expect: &three}, `{"seq":7,"changes":3}`},
 		{wire.ControlRequest{Do: wire.DoCount, Model: "posts", Where: raws(`{"likes":7}`)}, "3"},
@@ -290,7 +290,7 @@ func TestAConsoleChangesManyAtOnce(t *testing.T) {
 		{wire.ControlRequest{Do: wire.DoUndo, Key: "8"}, `{"seq":9,"changes":2}`},
 		{wire.ControlRequest{Do: wire.DoUndo, Key: "7"}, `{"seq":10,"changes":3}`},
 		{wire.ControlRequest{Do: wire.DoCount, Model: "posts", Where: raws(`{"likes":7}`)}, "0"},
-		{wire.ControlRequest{Do: wire.DoUndo, Key: "7"}, "conflict: commit 7 cannot be undone: something later stands against it map[Post "},
+		{wire.ControlRequest{Do: wire.DoUndo, Key: "7"}, "conflict: commit 7 cannot be undone: a later commit conflicts with it map[Post "},
 		{wire.ControlRequest{Do: wire.DoUndo, Key: "7"}, ":[was updated by commit 10 (console:test): likes]"},
 		{wire.ControlRequest{Do: wire.DoUndo, Key: "99"}, "not_found: there is no commit 99; the newest is 10"},
 		{wire.ControlRequest{Do: wire.DoUndo, Key: "x"}, `bad_request: "x" is not a seq`},
@@ -330,10 +330,10 @@ func TestAConsoleReadsThePast(t *testing.T) {
 		{wire.ControlRequest{Do: wire.DoCount, Model: "posts", At: at(0)}, "0"},
 		{wire.ControlRequest{Do: wire.DoCount, Name: "posts.visible", At: at(4)}, "1"},
 		{wire.ControlRequest{Do: wire.DoWhy, Name: "posts.visible", Model: "posts", Key: id, At: at(4)}, `"sees":true`},
-		{wire.ControlRequest{Do: wire.DoCount, Model: "posts", At: at(9)}, "not_found: commit 9 is yet to be made; the newest is 5"},
+		{wire.ControlRequest{Do: wire.DoCount, Model: "posts", At: at(9)}, "not_found: commit 9 does not exist yet; the newest is 5"},
 		{wire.ControlRequest{Do: wire.DoCreate, Model: "posts", Set: raws(`{"title":"x"}`), At: at(4)}, "forbidden: the past cannot be changed"},
 		{wire.ControlRequest{Do: wire.DoCall, Name: "POST /posts", In: raws(`{"title":"x"}`), As: string(ada.ID), At: at(4)}, `{"status":403,"error":{"code":"forbidden","message":"the past cannot be changed"}}`},
-		{wire.ControlRequest{Do: wire.DoCount, Model: "posts", At: at(4), Tx: 1}, "bad_request: a transaction is about what is now"},
+		{wire.ControlRequest{Do: wire.DoCount, Model: "posts", At: at(4), Tx: 1}, "bad_request: a transaction cannot read the past"},
 	} {
 		if got := l.ask(c.req); !strings.Contains(got, c.says) {
 			t.Errorf("%s at %d: %s; want %s", c.req.Do, *c.req.At, got, c.says)

@@ -211,8 +211,8 @@ func TestFollowingIsForWhatIsAskedAgain(t *testing.T) {
 	ada, _, _ := l.member(t, "ada")
 	out := string(l.Connect(t, ada.ID).Call("GET /peek", nil).Out)
 	for _, want := range []string{
-		`follow memberships where personId is \"` + string(ada.ID) + `\": only a router's connect function and the method of a cursor can follow, with the context that they are given`,
-		`follow people where id is \"` + string(ada.ID) + `\": what depends on it has been answered already`,
+		`follow memberships where personId is \"` + string(ada.ID) + `\": only the connect function and the methods of cursors can follow, with the context that they receive`,
+		`follow people where id is \"` + string(ada.ID) + `\": the function that followed it has already returned`,
 		`"\u003cnil\u003e"]`,
 	} {
 		if !strings.Contains(out, want) {
@@ -249,7 +249,7 @@ func TestWhoCannotBeKnownAnyMoreIsDeniedAndAsksAgain(t *testing.T) {
 			if frame := socket.hear(); !strings.Contains(frame, `"leave":["`+string(task.ID)+`"],"closed":{"code":"forbidden"`) || strings.Contains(frame, "secret") {
 				t.Errorf("it was sent %s", frame)
 			}
-			if end := socket.hear(); !strings.Contains(end, "it is not known any more what this user may see; connect again") {
+			if end := socket.hear(); !strings.Contains(end, "this user's rights could not be evaluated; connect again") {
 				t.Errorf("it ended with %s", end)
 			}
 

@@ -101,7 +101,7 @@ func TestBadRequestsAreRefusedClearly(t *testing.T) {
 		says               string
 	}{
 		{"GET", "/nowhere", "", nil, 404, "there is no GET /nowhere"},
-		{"PUT", "/posts", "{}", json, 405, "/posts answers to GET, HEAD, POST, not to PUT"},
+		{"PUT", "/posts", "{}", json, 405, "/posts accepts GET, HEAD, POST, not PUT"},
 		{"POST", "/posts", "{", json, 400, "not a JSON object"},
 		{"POST", "/posts", "[1]", json, 400, "not a JSON object"},
 		{"POST", "/posts", "title=x", nil, 400, "no Content-Type"},

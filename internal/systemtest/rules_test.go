@@ -76,7 +76,7 @@ func TestARuleThatCannotBeAskedIsAnErrorAtStart(t *testing.T) {
 		"Match of any":              {start(func(c *tower.Connection) *matchAny { return &matchAny{c} }), match},
 		"Match with its own bool":   {start(func(c *tower.Connection) *matchVerdict { return &matchVerdict{c} }), match},
 		"Match of an embedded type": {start(func(c *tower.Connection) *embedsWrong { return &embedsWrong{&matchByValue{c}} }), match},
-		"Match of no model":         {start(func(c *tower.Connection) *matchStranger { return &matchStranger{c} }), "takes a *systemtest.stranger, which is no model of this application"},
+		"Match of no model":         {start(func(c *tower.Connection) *matchStranger { return &matchStranger{c} }), "takes a *systemtest.stranger, which is not a model of this application"},
 		"Match behind a value":      {start(func(c *tower.Connection) matchPointer { return matchPointer{c} }), "mount a *matchPointer"},
 		"Allow with a context":      {start(func(c *tower.Connection) *allowContext { return &allowContext{c} }), allow},
 		"Allow with two results":    {start(func(c *tower.Connection) *allowTwo { return &allowTwo{c} }), allow},

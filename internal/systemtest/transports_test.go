@@ -132,8 +132,8 @@ func TestARequestThatIsSentAgainDoesNothingTwice(t *testing.T) {
 		t.Errorf("a message came that nobody sent: %+v", d)
 	}
 	for body, want := range map[string]string{
-		`{"link":"%s","number":9,"frames":[]}`: "this is batch 9, and 3 is the next one",
-		`{"link":"%s","frames":[]}`:            "this is batch 0, and 3 is the next one",
+		`{"link":"%s","number":9,"frames":[]}`: "batch 9 is out of order; the next batch is 3",
+		`{"link":"%s","frames":[]}`:            "batch 0 is out of order; the next batch is 3",
 	} {
 		if status, text := l.post("/_tower/send", fmt.Sprintf(body, l.id)); status != 409 || !strings.Contains(text, want) {
 			t.Errorf("%s: %d %s", body, status, text)
@@ -211,7 +211,7 @@ func TestBadRequestsToALinkAreAnsweredAndChangeNothing(t *testing.T) {
 		{"/_tower/send", ``, 400, "must be a JSON object"},
 		{"/_tower/send", `nonsense`, 400, "cannot be read"},
 		{"/_tower/send", `[]`, 400, "cannot be read"},
-		{"/_tower/send", `{}`, 400, "link is missing"},
+		{"/_tower/send", `{}`, 400, "the request names no link"},
 		{"/_tower/send", `{"link":7}`, 400, "cannot be read"},
 		{"/_tower/send", `{"link":"made up","number":2,"frames":[]}`, 404, "there is no such link"},
 		{"/_tower/send", fmt.Sprintf(`{"link":%q,"number":-1,"frames":[%s]}`, l.id, create), 400, "cannot be read"},

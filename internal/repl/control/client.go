@@ -1,6 +1,6 @@
-// Package control is the client of an application's control socket: requests and events
-// ([Client]), open cursors ([Stream], [Replica]), and a client that outlives the
-// application ([Reconnector]).
+// Package control is the client of an application's control socket. It has requests and
+// events ([Client]), open cursors ([Stream], [Replica]), and a client that survives
+// restarts of the application ([Reconnector]).
 package control
 
 import (
@@ -19,17 +19,17 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// ErrNotRunning says that no application listens at the path.
+// ErrNotRunning reports that no application listens at the path.
 var ErrNotRunning = errors.New("no application is running")
 
-// ErrLost says that the application went away. A write that was under way may
-// have been made.
+// ErrLost reports that the application went away. A write in progress may have been
+// committed.
 var ErrLost = errors.New("the connection to the application was lost")
 
-// A RemoteError is the application's own answer to a request it refused.
+// A RemoteError is an error the application returned for a request.
 type RemoteError wire.Error
 
-// Error returns the message, or the code if there is none.
+// Error returns the message, or the code if there is no message.
 func (e *RemoteError) Error() string {
 	if e.Message == "" {
 		return e.Code
@@ -44,13 +44,13 @@ const (
 )
 
 // A Client is a connection to an application's control socket. It is safe for
-// concurrent use. Close it when done.
+// concurrent use. The caller must close it.
 type Client struct {
 	conn  net.Conn
 	by    string
 	hello wire.ControlHello
 
-	writing sync.Mutex // held while a line is written
+	writing sync.Mutex // locked while a line is written
 
 	mu      sync.Mutex // guards the fields below
 	next    uint64
@@ -63,9 +63,9 @@ type Client struct {
 	stopped chan struct{} // closed when the reader has returned
 }
 
-// Attach connects to the application that listens at path, as by, for example
-// "console:ada". It waits for the application's greeting, at most ten seconds.
-// The error is [ErrNotRunning] when nobody listens there.
+// Attach connects to the application that listens at path and identifies itself as by,
+// for example "console:ada". It waits at most ten seconds for the application's
+// greeting. The error wraps [ErrNotRunning] if no application listens there.
 func Attach(ctx context.Context, path, by string) (*Client, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {
@@ -86,35 +86,36 @@ func Attach(ctx context.Context, path, by string) (*Client, error) {
 	}
 	go c.read()
 	if err := c.greet(ctx); err != nil {
-		_ = c.Close() // greet says what is wrong
+		_ = c.Close() // the error of greet is the one to report
 		return nil, fmt.Errorf("attach to %s: %w", path, err)
 	}
 	return c, nil
 }
 
 func (c *Client) greet(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, errors.New("the application does not answer"))
+	ctx, cancel := context.WithTimeoutCause(ctx, helloTimeout, errors.New("the application does not respond"))
 	defer cancel()
 	if err := c.Do(ctx, wire.ControlRequest{Do: wire.DoHello}, &c.hello); err != nil {
 		return err
 	}
 	switch version := c.hello.Version; {
 	case version > wire.Version:
-		return fmt.Errorf("this console is older than the application (protocol %d, the application speaks %d): update the tower command", wire.Version, version)
+		return fmt.Errorf("this console is older than the application (protocol %d instead of %d): update the tower command", wire.Version, version)
 	case version < wire.Version:
-		return fmt.Errorf("the application is older than this console (protocol %d, the console speaks %d): rebuild it with this version of tower", version, wire.Version)
+		return fmt.Errorf("the application is older than this console (protocol %d instead of %d): rebuild it with this version of tower", version, wire.Version)
 	}
 	return nil
 }
 
-// Hello is the application's description of itself when the client attached.
+// Hello returns the application's description of itself at the time the client
+// attached.
 func (c *Client) Hello() wire.ControlHello { return c.hello }
 
-// Do sends a request and waits for its answer, which is decoded into out unless
-// out is nil. It sets the request's ID and By. The error is a [*RemoteError]
-// when the application refused, [ErrLost] when it went away, and the cause of
-// ctx when that ended first, and the application is told to give the request up;
-// in the last two cases a write may have been made.
+// Do sends a request, waits for its answer, and decodes the answer into out unless out
+// is nil. It sets the ID and By of the request. The error is a [*RemoteError] if the
+// application returned one, or [ErrLost] if the application went away. If ctx ends
+// first, Do asks the application to cancel the request and returns the cause of ctx. In
+// the last two cases a write may have been committed.
 func (c *Client) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 	reply := make(chan wire.ControlReply, 1)
 	c.mu.Lock()
@@ -135,11 +136,11 @@ func (c *Client) Do(ctx context.Context, req wire.ControlRequest, out any) error
 	case answer := <-reply:
 		return decodeReply(req.Do, answer, out)
 	case <-ctx.Done():
-		_ = c.send(wire.ControlRequest{ID: req.ID, Do: wire.DoCancel}) // where that fails, all ends
+		_ = c.send(wire.ControlRequest{ID: req.ID, Do: wire.DoCancel}) // if this fails, the connection has ended
 		return context.Cause(ctx)
 	case <-c.done:
 	}
-	select { // an answer that arrived before the end counts
+	select { // prefer an answer that arrived before the end
 	case answer := <-reply:
 		return decodeReply(req.Do, answer, out)
 	default:
@@ -175,26 +176,29 @@ func (c *Client) send(req wire.ControlRequest) error {
 		_, err = c.conn.Write(append(line, '\n'))
 	}
 	if err != nil {
-		c.end(err) // a part of the line may have been sent: nothing can follow it
+		c.end(err) // the line may be incomplete, so nothing can follow it
 		return c.lost()
 	}
 	return nil
 }
 
-// Watch asks for events. They arrive on the channel of [Client.Events].
+// Watch subscribes to events, which arrive on the channel of [Client.Events]. It fails
+// like [Client.Do].
 func (c *Client) Watch(ctx context.Context) error {
 	return c.Do(ctx, wire.ControlRequest{Do: wire.DoWatch}, nil)
 }
 
-// Events is the channel of what happens in the application, after
-// [Client.Watch]. A receiver that does not keep up finds an event that counts
-// what it missed. The channel is closed when the connection ends.
+// Events returns the channel of events that [Client.Watch] subscribed to. If the
+// receiver does not keep up, events are dropped and a later event counts them. The
+// channel is closed when the connection ends.
 func (c *Client) Events() <-chan wire.ControlEvent { return c.events }
 
-// Done is closed when the connection has ended, by Close or by the application.
+// Done returns a channel that is closed when the connection ends, by Close or by the
+// application.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Close ends the connection and waits for its reader. It may be called twice.
+// Close ends the connection and waits for its reader. It always returns nil and may be
+// called more than once.
 func (c *Client) Close() error {
 	c.end(net.ErrClosed)
 	<-c.stopped
@@ -219,7 +223,7 @@ func (c *Client) end(err error) {
 	if c.err == nil {
 		c.err = err
 		close(c.done)
-		_ = c.conn.Close() // err says why it ended
+		_ = c.conn.Close() // err is the reason
 	}
 }
 
@@ -256,7 +260,7 @@ func (c *Client) read() {
 			missed = c.offer(*reply.Event, missed)
 			continue
 		}
-		if reply.ID == 0 && reply.Error != nil { // it could not read a request, and says why
+		if reply.ID == 0 && reply.Error != nil { // the application could not read a request
 			c.end((*RemoteError)(reply.Error))
 			return
 		}
@@ -269,8 +273,8 @@ func (c *Client) read() {
 	}
 }
 
-// offer hands an event on without ever waiting, for a console that is busy
-// must not hold up the answers behind it. It returns how many were missed.
+// offer sends an event without blocking, so that a busy console does not delay the
+// answers behind the event. It returns the number of missed events.
 func (c *Client) offer(event wire.ControlEvent, missed int) int {
 	if missed > 0 {
 		select {
@@ -288,7 +292,9 @@ func (c *Client) offer(event wire.ControlEvent, missed int) int {
 	}
 }
 
-// A Remote answers requests: a [Client], or a [Reconnector] that may have none now.
+// A Remote answers requests. It is a [Client], or a [Reconnector], which waits for an
+// application if none is attached. It is safe for concurrent use.
 type Remote interface {
+	// Do sends a request and decodes the answer into out, like [Client.Do].
 	Do(ctx context.Context, req wire.ControlRequest, out any) error
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-func TestAttachWhereNobodyListens(t *testing.T) {
+func TestAttachWithoutAListener(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range []string{"absent", "file"} {
 		path := filepath.Join(folder, name)
@@ -46,7 +46,7 @@ func TestAttachToAnotherVersion(t *testing.T) {
 func TestClientAnswersManyAtOnce(t *testing.T) {
 	client := attach(t, fakeapp.Start(t))
 	if got := client.Hello().App; got != "blog" {
-		t.Fatalf("hello says %q", got)
+		t.Fatalf("hello: %q", got)
 	}
 	var all sync.WaitGroup
 	for range 8 {
@@ -93,7 +93,7 @@ func TestClientErrors(t *testing.T) {
 	}
 }
 
-func TestEventsAreCountedWhenNobodyReads(t *testing.T) {
+func TestUnreadEventsAreCounted(t *testing.T) {
 	app := fakeapp.Start(t)
 	client := attach(t, app)
 	if err := client.Watch(t.Context()); err != nil {
@@ -103,7 +103,7 @@ func TestEventsAreCountedWhenNobodyReads(t *testing.T) {
 	for range sent {
 		app.Send(wire.ControlEvent{Left: 9})
 	}
-	// Events and answers share one line: after this answer all were read.
+	// Events and answers arrive in order, so the answer follows all events.
 	if err := client.Do(t.Context(), wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -117,10 +117,10 @@ func TestEventsAreCountedWhenNobodyReads(t *testing.T) {
 		t.Errorf("got %+v, want %d missed", event, sent-received)
 	}
 	if event := <-client.Events(); event.Left != 10 {
-		t.Errorf("got %+v, want what came after", event)
+		t.Errorf("got %+v, want the event after", event)
 	}
 	client.Close()
 	if _, open := <-client.Events(); open {
-		t.Error("the events go on after Close")
+		t.Error("the events continue after Close")
 	}
 }

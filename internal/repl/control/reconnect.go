@@ -14,49 +14,53 @@ const (
 	lastRetry  = 2 * time.Second
 )
 
-// A Reconnector is a client that outlives the application. When the application goes away
-// it attaches again, and requests wait until it has. It is safe for concurrent use.
+// A Reconnector is a client that survives restarts of the application. When the
+// application goes away the reconnector attaches again, and requests wait until it has.
+// It is safe for concurrent use.
 type Reconnector struct {
 	dial   func(context.Context) (*Client, error)
 	notify func(any)
-	Mute   bool // no events are asked for
+	Mute   bool // do not subscribe to events; set before Run
 
 	mu        sync.Mutex
-	client    *Client            // nil while there is none
-	available chan struct{}      // closed when there is one
-	began     map[uint64]*Client // by the transactions that it has open
+	client    *Client            // nil while no application is attached
+	available chan struct{}      // closed while client is set
+	began     map[uint64]*Client // the client of each open transaction
 }
 
-// Attached says that there is an application, for the first time or again.
+// Attached reports that an application is attached, for the first time or again. Hello
+// is its description, and Connections are its open connections.
 type Attached struct {
 	Hello       wire.ControlHello
 	Connections []wire.ConnectionInfo
 }
 
-// Away says that there is none, and why, if it is not just that it ended.
+// Away reports that no application is attached. Err is the reason, or nil if the
+// application ended normally.
 type Away struct{ Err error }
 
-// Text returns what a person should know, as a sentence.
+// Text returns a sentence for a person.
 func (a Away) Text() string {
 	if a.Err == nil {
-		return "The application has gone away. What is asked waits for it."
+		return "The application has stopped. Requests wait until it is back."
 	}
-	return "The application does not answer: " + a.Err.Error()
+	return "The application does not respond: " + a.Err.Error()
 }
 
-// errGone is the answer to a request in a transaction of an earlier process.
-var errGone = errors.New("the application was restarted, and the transaction is gone with it")
+// errGone is the error of a request in a transaction of an earlier process.
+var errGone = errors.New("the application was restarted and the transaction was lost")
 
-// NewReconnector returns a reconnector that attaches by dial. While [Reconnector.Run] runs
-// it calls notify, from one goroutine, with [Attached], [Away] and [wire.ControlEvent]
-// values, in order.
+// NewReconnector returns a reconnector that attaches by calling dial. While
+// [Reconnector.Run] runs, it calls notify from one goroutine with [Attached], [Away]
+// and [wire.ControlEvent] values, in order.
 func NewReconnector(dial func(context.Context) (*Client, error), notify func(any)) *Reconnector {
 	return &Reconnector{dial: dial, notify: notify, available: make(chan struct{}), began: map[uint64]*Client{}}
 }
 
-// Do sends a request to the application, when there is one; again where the
-// application goes away over it and nothing can have come of it. A transaction
-// ends with the process that it was begun in.
+// Do sends a request to the application, waiting for one if none is attached. If the
+// application goes away during a request that only reads, outside a transaction, Do
+// repeats the request. A transaction ends with the process that started it. Do
+// fails like [Client.Do].
 func (r *Reconnector) Do(ctx context.Context, req wire.ControlRequest, out any) error {
 	harmless := req.Tx == 0 && (!Writes(req.Do) || req.At != nil)
 	for {
@@ -91,8 +95,8 @@ func (r *Reconnector) do(ctx context.Context, req wire.ControlRequest, out any) 
 	return nil
 }
 
-// clientOf is the client that a transaction was begun with; without one, that of
-// the application, once there is one.
+// clientOf returns the client that started a transaction. Without a transaction it
+// waits for the application's client.
 func (r *Reconnector) clientOf(ctx context.Context, tx uint64) (*Client, error) {
 	if tx == 0 {
 		return r.Wait(ctx)
@@ -105,7 +109,8 @@ func (r *Reconnector) clientOf(ctx context.Context, tx uint64) (*Client, error) 
 	return nil, errGone
 }
 
-// Wait returns the application's client, once there is one that has not ended.
+// Wait waits for an attached application and returns its client. The error is the cause
+// of ctx.
 func (r *Reconnector) Wait(ctx context.Context) (*Client, error) {
 	for {
 		client, found := r.state()
@@ -120,7 +125,7 @@ func (r *Reconnector) Wait(ctx context.Context) (*Client, error) {
 	}
 }
 
-// Current is the application's client now, or nil.
+// Current returns the client of the attached application, or nil. It does not block.
 func (r *Reconnector) Current() *Client {
 	client, _ := r.state()
 	return client
@@ -146,19 +151,20 @@ func (r *Reconnector) set(client *Client) {
 	}
 }
 
-// forget lets go of a client that has ended.
+// forget drops a client that has ended.
 func (r *Reconnector) forget() {
 	r.client, r.available = nil, make(chan struct{})
 	clear(r.began)
 }
 
-// Run follows client, and its successors, until ctx is done. It closes them.
+// Run keeps an application attached, starting with client, until ctx is done. It closes
+// every client it uses.
 func (r *Reconnector) Run(ctx context.Context, client *Client) {
 	for client != nil {
 		stop := context.AfterFunc(ctx, func() { _ = client.Close() })
 		err := r.follow(ctx, client)
 		stop()
-		_ = client.Close() // it always succeeds
+		_ = client.Close() // Close always returns nil
 		r.set(nil)
 		if ctx.Err() != nil {
 			return
@@ -190,7 +196,7 @@ func (r *Reconnector) follow(ctx context.Context, client *Client) error {
 	return nil
 }
 
-// redial attaches again, waiting longer after each failure. It returns nil when
+// redial attaches again, with a growing delay after each failure. It returns nil when
 // ctx is done.
 func (r *Reconnector) redial(ctx context.Context) *Client {
 	for wait := firstRetry; ; wait = min(wait*3/2, lastRetry) {
@@ -211,7 +217,7 @@ func (r *Reconnector) redial(ctx context.Context) *Client {
 	}
 }
 
-// Writes reports whether a request of this kind may change something.
+// Writes reports whether a request of this kind may change data.
 func Writes(do string) bool {
 	switch do {
 	case wire.DoCreate, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll, wire.DoCall, wire.DoUndo:

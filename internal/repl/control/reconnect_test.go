@@ -35,7 +35,7 @@ func TestReconnectorAttachesAgain(t *testing.T) {
 		if err := r.Do(t.Context(), wire.ControlRequest{Do: wire.DoCount, Model: "posts"}, &count); err != nil {
 			t.Fatal(err)
 		}
-		if n > 0 { // of the process before
+		if n > 0 { // of the previous process
 			if err := r.Do(t.Context(), wire.ControlRequest{Do: wire.DoCommit, Tx: tx}, nil); !errors.Is(err, errGone) {
 				t.Errorf("a transaction of an earlier process: %v", err)
 			}
@@ -45,7 +45,7 @@ func TestReconnectorAttachesAgain(t *testing.T) {
 		}
 		app.Stop()
 		if _, ok := (<-events).(Away); !ok {
-			t.Fatal("no event says that the application is away")
+			t.Fatal("no event reports that the application is away")
 		}
 		app.ForgetTransactions()
 		app.Listen()

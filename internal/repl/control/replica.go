@@ -8,12 +8,12 @@ import (
 	"github.com/towerkit/tower/internal/wire/replica"
 )
 
-// A Replica is what the cursor of a stream holds, as the frames of the stream say it.
-// The zero value holds nothing.
+// A Replica is the contents of a stream's cursor, as its frames describe it. The zero
+// value is empty. It is not safe for concurrent use.
 type Replica struct{ replica.Replica }
 
-// Apply applies a frame, and returns the steps that it takes. The error is a
-// [*RemoteError] when the application refused to open the cursor, or closed it.
+// Apply applies a frame and returns the steps of the change. The error is a
+// [*RemoteError] if the application refused to open the cursor or closed it.
 func (r *Replica) Apply(frame json.RawMessage) ([]replica.Step, error) {
 	var kind struct {
 		Hello  int
@@ -27,7 +27,7 @@ func (r *Replica) Apply(frame json.RawMessage) ([]replica.Step, error) {
 	case kind.Error != nil:
 		return nil, (*RemoteError)(kind.Error)
 	case kind.Hello != 0:
-		return nil, nil // it says what the client knows
+		return nil, nil // a hello, which does not change the replica
 	case kind.Status == 0:
 		return r.commit(frame)
 	}
@@ -42,7 +42,7 @@ func (r *Replica) Apply(frame json.RawMessage) ([]replica.Step, error) {
 	return steps, nil
 }
 
-// commit applies a commit. A stream has one cursor, whatever its number.
+// commit applies a commit. A stream has only one cursor, so its number does not matter.
 func (r *Replica) commit(frame json.RawMessage) (steps []replica.Step, err error) {
 	var commit wire.Commit
 	if err := json.Unmarshal(frame, &commit); err != nil {

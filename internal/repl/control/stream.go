@@ -8,9 +8,9 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Stream is a cursor that the application holds open for a client. It is for one
-// goroutine. A stream that is not read holds up the answers to the client's other
-// requests, and, since the application merges what waits, loses nothing.
+// A Stream is a cursor that the application keeps open for a client. It is not safe for
+// concurrent use. A stream that is not read delays the answers to the client's other
+// requests. It loses nothing, because the application merges the waiting commits.
 type Stream struct {
 	client  *Client
 	number  uint64
@@ -18,15 +18,15 @@ type Stream struct {
 	closing chan struct{}
 }
 
-// A StreamError says that the application has ended a stream.
+// A StreamError reports that the application ended a stream.
 type StreamError wire.StreamClosed
 
 // Error returns the reason.
 func (e *StreamError) Error() string { return e.Reason }
 
 // Open opens a cursor: a declared one by Name, with In and As, or a query by Model,
-// Where, Order, Limit and Offset; from Since on, if that is set. Errors are those
-// of [Client.Do].
+// Where, Order, Limit and Offset. It resumes from Since if that is set. The caller must
+// close the stream. It fails like [Client.Do].
 func (c *Client) Open(ctx context.Context, req wire.ControlRequest) (*Stream, error) {
 	s := &Stream{client: c, events: make(chan wire.StreamEvent), closing: make(chan struct{})}
 	c.mu.Lock()
@@ -42,9 +42,9 @@ func (c *Client) Open(ctx context.Context, req wire.ControlRequest) (*Stream, er
 	return s, nil
 }
 
-// Next waits for the next message and returns its frames: first a hello and the
-// answer to the open, then commits. The error is a [*StreamError] when the application has ended
-// the stream, [ErrLost] when it went away, or the cause of ctx.
+// Next waits for the next message and returns its frames: first a hello and the answer
+// to the open, then commits. The error is a [*StreamError] if the application ended the
+// stream, [ErrLost] if the application went away, or the cause of ctx.
 func (s *Stream) Next(ctx context.Context) ([]json.RawMessage, error) {
 	select {
 	case event := <-s.events:
@@ -63,7 +63,7 @@ func (s *Stream) Next(ctx context.Context) ([]json.RawMessage, error) {
 	}
 }
 
-// Close ends the stream. What has not been read of it is lost.
+// Close ends the stream and drops unread messages.
 func (s *Stream) Close(ctx context.Context) error {
 	s.forget()
 	if err := s.client.Do(ctx, wire.ControlRequest{Do: wire.DoClose, Stream: s.number}, nil); err != nil {
@@ -81,7 +81,7 @@ func (s *Stream) forget() {
 	}
 }
 
-// stream hands an event to its stream, when that takes it.
+// stream passes an event to its stream, waiting until the stream accepts it.
 func (c *Client) stream(event wire.StreamEvent) {
 	c.mu.Lock()
 	s := c.streams[event.Stream]

@@ -1,5 +1,5 @@
-// Package fakeapp is an application for the tests of the console's parts. It answers on a
-// control socket from memory.
+// Package fakeapp is an in-memory application with a control socket, for tests of the
+// console.
 package fakeapp
 
 import (
@@ -21,17 +21,18 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// An App is an application as its control socket shows it: posts and users
-// in memory, three connections, and events of what happens.
+// An App is a fake application behind a control socket: posts and users in memory,
+// three connections, and events. It is safe for concurrent use; set its fields while it
+// is stopped.
 type App struct {
-	Path    string // of the socket
+	Path    string // path of the socket
 	version int
-	Build   string                    // set while it is stopped
-	Before  func(wire.ControlRequest) // called before each request is handled; may block
+	Build   string                    // the build it reports
+	Before  func(wire.ControlRequest) // if set, called before each request is handled; may block
 
 	mu       sync.Mutex
 	listener net.Listener
-	conns    map[net.Conn]*sync.Mutex // each with the lock of its writes
+	conns    map[net.Conn]*sync.Mutex // with the lock for writes to each
 	watchers map[net.Conn]bool
 	handlers sync.WaitGroup
 	seq      uint64
@@ -39,7 +40,7 @@ type App struct {
 	records  map[string][]row // by model, in order of id
 	overlays map[uint64]map[string][]row
 	staged   map[uint64][]wire.ChangeInfo
-	within   map[uint64]uint64 // transactions that are part of others
+	within   map[uint64]uint64 // from a transaction inside another to the outer one
 	lastTx   uint64
 }
 
@@ -90,7 +91,7 @@ var Cursors = []wire.CursorInfo{
 		Residual: "contains on title cannot be looked up"},
 }
 
-// Time returns a time of the day on which everything happened.
+// Time returns a time on the day all fake events happen.
 func Time(seconds int) time.Time {
 	return time.Date(2026, 11, 22, 10, 0, seconds, 0, time.UTC)
 }
@@ -103,10 +104,10 @@ func newApp(path string) *App {
 	}
 }
 
-// Start serves an App until the test ends.
+// Start starts an App that runs until the test ends.
 func Start(t testing.TB) *App {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "tower") // t.TempDir may be too long for a socket
+	folder, err := os.MkdirTemp("", "tower") // t.TempDir may return a path too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func Start(t testing.TB) *App {
 	return app
 }
 
-// Listen starts the application, again after [App.Stop].
+// Listen starts the application, for the first time or after [App.Stop].
 func (app *App) Listen() {
 	listener, err := net.Listen("unix", app.Path)
 	if err != nil {
@@ -139,27 +140,27 @@ func (app *App) Listen() {
 	})
 }
 
-// Stop ends the application, and waits for its handlers.
+// Stop stops the application and waits for its handlers.
 func (app *App) Stop() {
 	app.Drop()
 	app.handlers.Wait()
 }
 
-// Count returns how many records of a model are stored.
+// Count returns the number of stored records of a model.
 func (app *App) Count(model string) int {
 	app.mu.Lock()
 	defer app.mu.Unlock()
 	return len(app.records[model])
 }
 
-// Abandon leaves the socket where it is, with no one listening.
+// Abandon leaves the socket file in place without a listener.
 func (app *App) Abandon() {
 	app.listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	app.listener.Close()
 }
 
-// Drop closes all connections, and accepts no more. It does not wait for requests that
-// are being handled.
+// Drop closes all connections and accepts no more. It does not wait for requests in
+// progress.
 func (app *App) Drop() {
 	app.mu.Lock()
 	defer app.mu.Unlock()
@@ -169,7 +170,7 @@ func (app *App) Drop() {
 	}
 }
 
-// Transactions returns how many transactions are open.
+// Transactions returns the number of open transactions.
 func (app *App) Transactions() int {
 	app.mu.Lock()
 	defer app.mu.Unlock()
@@ -183,15 +184,15 @@ func (app *App) ForgetTransactions() {
 	clear(app.overlays)
 }
 
-// SetVersion lets the application answer with another version of the protocol.
+// SetVersion makes the application report another version of the protocol.
 func (app *App) SetVersion(version int) {
 	app.mu.Lock()
 	defer app.mu.Unlock()
 	app.version = version
 }
 
-// Renumber counts transactions from the start, as a new process does, in which
-// transaction 1 is another one.
+// Renumber restarts the numbering of transactions, as a new process does, so that
+// transaction 1 is a different one.
 func (app *App) Renumber() {
 	app.mu.Lock()
 	defer app.mu.Unlock()
@@ -217,7 +218,7 @@ func (app *App) serve(conn net.Conn) {
 			panic(err)
 		}
 		if req.Do == wire.DoCancel {
-			continue // it answers at once, and nothing is left to give up
+			continue // requests are answered at once, so there is nothing to cancel
 		}
 		app.Before(req)
 		app.mu.Lock()
@@ -494,8 +495,8 @@ func filter(records []row, where json.RawMessage) []row {
 func holds(r row, conditions map[string]any) bool {
 	for name, want := range conditions {
 		if name == "and" {
-			for _, part := range want.([]any) {
-				if !holds(r, part.(map[string]any)) {
+			for _, condition := range want.([]any) {
+				if !holds(r, condition.(map[string]any)) {
 					return false
 				}
 			}

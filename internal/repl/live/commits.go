@@ -18,19 +18,19 @@ const (
 	shownChanges = 4   // of one commit
 	shownValues  = 3   // of one change
 	shownReaches = 6   // of one commit
-	outcomeRoom  = 20  // for two gaps and "change ✓ 12.3 ms"
-	roomyPane    = 50  // cells from which nothing has to be tight
+	outcomeRoom  = 20  // two gaps and "change ✓ 12.3 ms"
+	roomyPane    = 50  // cells; a narrower pane uses a compact layout
 )
 
-// A activity is a commit, or a note about a connection.
+// An activity is a commit, or a note about a connection.
 type activity struct {
 	number  uint64
 	commit  *wire.CommitEvent
 	applied map[uint64]int64 // microseconds, by connection
 	note    string
-	dense   bool // it came among many, and takes one line
+	dense   bool // it arrived in a burst and is shown on one line
 
-	cells int // the width that lines was made for
+	cells int // the width of the cached lines
 	lines []string
 }
 
@@ -54,6 +54,7 @@ func (h *activity) text() string {
 	return strings.Join(words, " ")
 }
 
+// Copy implements [Row].
 func (h *activity) Copy() (what, whole string) {
 	if h.commit == nil {
 		return "the note", h.note
@@ -81,30 +82,30 @@ func (h *activity) draw(f show.Formatter) []string {
 	return h.lines
 }
 
-// line is a commit on one line.
+// line formats a commit on one line.
 func (h *activity) line(f show.Formatter) string {
 	tail := term.Paint(f.Styles.Dim, fmt.Sprintf("→ %d", h.commit.ReachedAll))
 	if n := len(h.applied); n > 0 {
 		tail += term.Paint(f.Styles.Good, " ✓ ") + term.Paint(f.Styles.Dim, strconv.Itoa(n))
 	}
 	head := commitHead(f, h.commit, true)
-	if by := " " + term.Paint(f.Styles.Dim, maker(h.commit.By)); term.Width(head)+term.Width(by)+term.Width(tail)+2 <= f.Width {
+	if by := " " + term.Paint(f.Styles.Dim, authorOf(h.commit.By)); term.Width(head)+term.Width(by)+term.Width(tail)+2 <= f.Width {
 		head += " " + by
 	}
 	room := f.Width - term.Width(tail) - 2
 	return term.Pad(term.Cut(head, room), room) + "  " + tail
 }
 
-// whole is a commit with what it changed and whom it reached.
+// whole formats a commit with its changes and the cursors it reached.
 func (h *activity) whole(f show.Formatter) []string {
-	head, by := commitHead(f, h.commit, false), maker(h.commit.By)
+	head, by := commitHead(f, h.commit, false), authorOf(h.commit.By)
 	reached := "→ " + reachedOf(h.commit)
 	if h.commit.ReachedAll > 0 {
 		reached += " in " + show.Duration(h.commit.Micros)
 	}
 	reached = below(f) + term.Paint(f.Styles.Dim, term.Cut(reached, f.Width-len(below(f))))
 	lines := []string{"", term.Cut(head, f.Width)}
-	// Who did it stands where there is room.
+	// The author goes on the first line that has room.
 	if line, ok := beside(f, head, by); ok {
 		lines[1] = line
 	} else if line, ok := beside(f, reached, by); ok {
@@ -117,7 +118,8 @@ func (h *activity) whole(f show.Formatter) []string {
 	return append(lines, h.reaches(f, shownReaches)...)
 }
 
-// beside puts text, dimmed, at the right end of a line, if there is room for it.
+// beside puts dimmed text at the right end of a line. It reports false if there is no
+// room for it.
 func beside(f show.Formatter, line, text string) (string, bool) {
 	room := f.Width - term.Width(line) - term.Width(text)
 	if room < 2 {
@@ -126,15 +128,15 @@ func beside(f show.Formatter, line, text string) (string, bool) {
 	return line + term.PadLeft("", room) + term.Paint(f.Styles.Dim, text), true
 }
 
-// maker is who made a commit: an action's user first.
-func maker(by string) string {
+// authorOf formats the author of a commit, with the user of an action first.
+func authorOf(by string) string {
 	if at := strings.LastIndex(by, " by "); at > 0 {
 		by = by[at+len(" by "):] + " · " + by[:at]
 	}
 	return term.Clean(by)
 }
 
-// commitHead is a commit in a few words: #813 create posts/…7QX "Hello".
+// commitHead describes a commit in a few words: #813 create posts/…7QX "Hello".
 func commitHead(f show.Formatter, c *wire.CommitEvent, fields bool) string {
 	head := term.Paint(f.Styles.Strong, fmt.Sprintf("#%d", c.Seq)) + " "
 	if len(c.Changes) == 1 {
@@ -145,7 +147,7 @@ func commitHead(f show.Formatter, c *wire.CommitEvent, fields bool) string {
 
 func changesOf(c *wire.CommitEvent) int { return max(c.ChangesAll, len(c.Changes)) }
 
-// below is the indentation of what is below a commit's head.
+// below returns the indentation of the lines below the head of a commit.
 func below(f show.Formatter) string {
 	if f.Width < roomyPane {
 		return "  "
@@ -153,7 +155,8 @@ func below(f show.Formatter) string {
 	return "     "
 }
 
-// changes are the first changes of several; of one, what became of its fields.
+// changes formats the first few changes of a commit, or the changed fields if there is
+// only one change.
 func (h *activity) changes(f show.Formatter) []string {
 	c := h.commit
 	if len(c.Changes) == 1 {
@@ -172,7 +175,7 @@ func (h *activity) changes(f show.Formatter) []string {
 	return indented(f, below(f), lines)
 }
 
-// indented puts space before lines, and cuts them to the width.
+// indented puts space before lines and cuts them to the width.
 func indented(f show.Formatter, space string, lines []string) []string {
 	out := make([]string, len(lines))
 	for i, line := range lines {
@@ -181,7 +184,8 @@ func indented(f show.Formatter, space string, lines []string) []string {
 	return out
 }
 
-// changeText is a change in a few words, with or without the names of the fields.
+// changeText describes a change in a few words, with or without the names of its
+// fields.
 func changeText(f show.Formatter, c wire.ChangeInfo, fields bool) string {
 	style := f.Styles.Changed
 	switch c.Op {
@@ -200,8 +204,8 @@ func changeText(f show.Formatter, c wire.ChangeInfo, fields bool) string {
 	return text
 }
 
-// updatedValues are the first values of an update, before and after; other
-// changes have none.
+// updatedValues formats the first values of an update, before and after. For other
+// changes it returns none.
 func updatedValues(f show.Formatter, c wire.ChangeInfo, most int) []string {
 	if c.Op != "update" {
 		return nil
@@ -217,7 +221,7 @@ func updatedValues(f show.Formatter, c wire.ChangeInfo, most int) []string {
 	return lines
 }
 
-// fromTo is a value before and after, in so many cells.
+// fromTo formats a value before and after, within room cells.
 func fromTo(f show.Formatter, v wire.FieldChange, room int) string {
 	before, after := term.Clean(v.Before), term.Clean(v.After)
 	half := max((room-3)/2, 3)
@@ -229,7 +233,7 @@ func fromTo(f show.Formatter, v wire.FieldChange, room int) string {
 	return term.Paint(f.Styles.Dim, before) + " → " + term.Paint(jsonStyle(f, v.After), term.Cut(after, half))
 }
 
-// jsonStyle is how a value looks whose JSON begins like this.
+// jsonStyle returns the style of a value by the beginning of its JSON.
 func jsonStyle(f show.Formatter, text string) lipgloss.Style {
 	if text == "" {
 		return f.Styles.Dim

@@ -15,8 +15,8 @@ import (
 // A connectionRow is an open connection in the live pane.
 type connectionRow struct {
 	wire.ConnectionInfo
-	seq   uint64    // of the application, when this was asked
-	at    time.Time // when that was
+	seq   uint64    // the application's last commit at that time
+	at    time.Time // when the application was asked
 	grid  *grid
 	drawn drawn
 }
@@ -33,6 +33,7 @@ func (r *connectionRow) text() string {
 	return strings.Join(append([]string{r.User, r.UserID, r.Transport, r.Remote}, r.Cursors...), " ")
 }
 
+// Copy implements [Row].
 func (r *connectionRow) Copy() (what, whole string) {
 	return encoded("connection "+r.key(), r.ConnectionInfo)
 }
@@ -70,7 +71,7 @@ func (r *connectionRow) detail(f show.Formatter) []string {
 	if r.UserID != "" && r.UserID != r.User {
 		user += " (" + term.Clean(r.UserID) + ")"
 	}
-	applied := "it has not been asked yet"
+	applied := "no commit confirmed yet"
 	if r.Applied > 0 {
 		applied = fmt.Sprintf("#%d, %s after the commit", r.Applied, show.Duration(r.Lag))
 	}

@@ -12,10 +12,11 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A cursorRow is an open query in the live pane, with all who hold it.
+// A cursorRow is an open query in the live pane, with the users of the connections that
+// hold it.
 type cursorRow struct {
 	wire.CursorInfo
-	users []string // of those who hold it
+	users []string // of the connections that hold it
 	grid  *grid
 	drawn drawn
 }
@@ -23,7 +24,7 @@ type cursorRow struct {
 func newCursorGrid() *grid {
 	return newGrid(textColumn("cursor", 12, 40, 0), numberColumn("held", 4, 8, 1), numberColumn("evals", 6, 12, 3),
 		numberColumn("cost", 7, 9, 2), numberColumn("each", 6, 9, 6), numberColumn("records", 7, 8, 7),
-		textColumn("kept", 12, 44, 4), textColumn("scope", 24, 90, 5))
+		textColumn("updates", 12, 44, 4), textColumn("scope", 24, 90, 5))
 }
 
 func (r *cursorRow) key() string  { return strconv.FormatUint(r.Number, 10) }
@@ -33,10 +34,11 @@ func (r *cursorRow) text() string {
 	return strings.Join(append(append([]string{r.Scope, r.Model, r.Residual}, r.Names...), r.users...), " ")
 }
 
+// Copy implements [Row].
 func (r *cursorRow) Copy() (what, whole string) { return encoded("cursor "+r.key(), r.CursorInfo) }
 
-// kept says how the query is kept current, in a few words.
-func (r *cursorRow) kept(st *term.Styles) (string, lipgloss.Style) {
+// updates describes in a few words how the query is kept up to date.
+func (r *cursorRow) updates(st *term.Styles) (string, lipgloss.Style) {
 	switch {
 	case r.Residual != "":
 		return "each change: " + term.Clean(r.Residual), st.Warn
@@ -47,7 +49,7 @@ func (r *cursorRow) kept(st *term.Styles) (string, lipgloss.Style) {
 }
 
 func (r *cursorRow) cells(st *term.Styles) []cell {
-	kept, style := r.kept(st)
+	updates, style := r.updates(st)
 	cost, each := cell{"—", st.Dim}, cell{"—", st.Dim}
 	if r.Micros > 0 {
 		cost = cell{show.Duration(r.Micros), st.Plain}
@@ -58,10 +60,10 @@ func (r *cursorRow) cells(st *term.Styles) []cell {
 		records = cell{show.Grouped(r.Records), st.Dim}
 	}
 	return []cell{{r.name(), st.Strong}, {show.Grouped(r.Holders), st.Number}, {show.Grouped(int(r.Evaluations)), st.Plain}, cost, each, records,
-		{kept, style}, {term.Clean(r.Scope), st.Dim}}
+		{updates, style}, {term.Clean(r.Scope), st.Dim}}
 }
 
-// eachOf is the average of so many.
+// eachOf formats the average of micros over n.
 func eachOf(micros int64, n uint64) string {
 	if n == 0 {
 		return "—"
@@ -77,30 +79,30 @@ func (r *cursorRow) draw(f show.Formatter) []string {
 }
 
 func (r *cursorRow) detail(f show.Formatter) []string {
-	how := "incremental: an index finds the changes that may touch it"
+	how := "incremental: an index finds the changes that may affect it"
 	if r.Residual != "" {
 		how = "every change of " + term.Clean(r.Model) + " is tested against its conditions: " + term.Clean(r.Residual)
 	}
 	window := ""
 	if r.Refills > 0 {
-		window = fmt.Sprintf("read again %s, because records had left its window", show.Counted(int(r.Refills), "time"))
+		window = fmt.Sprintf("read again %s because records left its window", show.Counted(int(r.Refills), "time"))
 	}
-	remembers := "nothing of its records"
+	cached := "no records"
 	if r.Records >= 0 {
-		remembers = show.Counted(r.Records, "record")
+		cached = show.Counted(r.Records, "record")
 	}
-	cost := "the time is taken while a console watches"
+	cost := "measured while a console is attached"
 	if r.Micros > 0 {
-		cost = fmt.Sprintf("%s since a console watches, %s each", show.Duration(r.Micros), eachOf(r.Micros, r.Evaluations))
+		cost = fmt.Sprintf("%s since a console attached, %s each", show.Duration(r.Micros), eachOf(r.Micros, r.Evaluations))
 	}
 	holders := show.Counted(r.Holders, "connection")
 	if len(r.users) > 0 {
 		holders += ": " + strings.Join(r.users, ", ")
 	}
-	facts := []fact{{"scope", term.Clean(r.Scope)}, {"held by", holders}, {"kept", how}}
+	facts := []fact{{"scope", term.Clean(r.Scope)}, {"held by", holders}, {"updates", how}}
 	if window != "" {
 		facts = append(facts, fact{"", window})
 	}
-	facts = append(facts, fact{"remembers", remembers}, fact{"touched", "by " + show.Counted(int(r.Evaluations), "commit")}, fact{"cost", cost})
+	facts = append(facts, fact{"cached", cached}, fact{"affected", "by " + show.Counted(int(r.Evaluations), "commit")}, fact{"cost", cost})
 	return append([]string{term.Paint(f.Styles.Strong, term.Cut(r.name(), f.Width)) + term.Paint(f.Styles.Dim, " #"+r.key())}, factLines(f, facts)...)
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// detail is all that is known of a commit.
+// detail formats everything known about a commit.
 func (h *activity) detail(f show.Formatter) []string {
 	c := h.commit
 	if c == nil {
 		return f.Wrapped(f.Styles.Plain, term.Clean(h.note))
 	}
-	facts := []fact{{"by", maker(c.By)}, {"reached", reachedOf(c)}}
+	facts := []fact{{"by", authorOf(c.By)}, {"reached", reachedOf(c)}}
 	if c.ReachedAll > 0 {
 		facts = append(facts, fact{"sent", "in " + show.Duration(c.Micros)}, fact{"applied", h.confirmed()})
 	}
@@ -34,13 +34,14 @@ func (h *activity) detail(f show.Formatter) []string {
 	return lines
 }
 
-// confirmed says who has applied the commit, and when the last did.
+// confirmed describes how many clients have applied the commit, and when the last one
+// did.
 func (h *activity) confirmed() string {
 	if len(h.applied) == 0 {
 		if !h.commit.Asked {
-			return "the clients were not asked: there are too many at once"
+			return "not measured: too many commits at once"
 		}
-		return "nobody has said so yet"
+		return "no confirmation yet"
 	}
 	var last int64
 	for _, micros := range h.applied {
@@ -49,13 +50,13 @@ func (h *activity) confirmed() string {
 	return fmt.Sprintf("by %s of %s, the last after %s", show.Grouped(len(h.applied)), show.Grouped(h.commit.ReachedAll), show.Duration(last))
 }
 
-// allValues are the fields of a change: of an update before and after, of others
-// those that hold something.
+// allValues formats the fields of a change: before and after for an update, otherwise
+// the fields that have a value.
 func allValues(f show.Formatter, c wire.ChangeInfo) []string {
-	named := map[string]bool{}
+	withValue := map[string]bool{}
 	longest := 0
 	for _, v := range c.Values {
-		named[v.Name] = true
+		withValue[v.Name] = true
 		longest = max(longest, term.Width(term.Clean(v.Name)))
 	}
 	longest = min(longest, f.Width/3)
@@ -71,17 +72,17 @@ func allValues(f show.Formatter, c wire.ChangeInfo) []string {
 		}
 	}
 	for _, name := range c.Fields {
-		if !named[name] && len(c.Values) < len(c.Fields) {
+		if !withValue[name] && len(c.Values) < len(c.Fields) {
 			lines = append(lines, term.Paint(f.Styles.Dim, term.Pad(term.Clean(name), longest)+show.Indent+"private"))
 		}
 	}
 	return lines
 }
 
-// A fact is a line of what is known of something.
+// A fact is a labeled line in the details of a row.
 type fact struct{ name, text string }
 
-// factLines are lines of names and texts; texts that are too long are wrapped.
+// factLines formats facts as labels and texts, wrapping long texts.
 func factLines(f show.Formatter, facts []fact) []string {
 	longest := 0
 	for _, one := range facts {

@@ -13,26 +13,29 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// EventLogCommand is the line that begins and ends the log of events.
+// EventLogCommand is the input line that starts and stops the log of events.
 const EventLogCommand = ".live"
 
-// An EventLog prints what happens in the application, a sentence a line, for a person who
-// listens to the lines. It attaches by Dial, and prints to Out.
+// An EventLog prints events in the application as sentences, one to a line, so that a
+// screen reader can follow them. It attaches with Dial and prints to Out. Its methods
+// must be called from one goroutine; it writes to Out from another one until End
+// returns.
 type EventLog struct {
 	Dial  func(context.Context) (*control.Client, error)
 	Out   io.Writer
-	write sync.Mutex
+	write sync.Mutex // serializes writes to Out
 
-	stop    context.CancelFunc // nil: it says nothing
+	stop    context.CancelFunc // nil while stopped
 	running sync.WaitGroup
 	users   map[uint64]string
 }
 
-// Toggle begins or ends the log, and prints which.
+// Toggle starts or stops the log and prints its new state. It fails if Dial fails
+// or ctx ends.
 func (l *EventLog) Toggle(ctx context.Context) error {
 	if l.stop != nil {
 		l.End()
-		l.print("What happens is not told any more.")
+		l.print("Live events are off.")
 		return nil
 	}
 	client, err := l.Dial(ctx)
@@ -47,11 +50,12 @@ func (l *EventLog) Toggle(ctx context.Context) error {
 		l.End()
 		return err
 	}
-	l.print("What happens is told from now on; .live ends that.")
+	l.print("Live events are on. Type .live to turn them off.")
 	return nil
 }
 
-// End ends the log, and waits until nothing more is printed.
+// End stops the log and waits until it has stopped printing. It may be called at any
+// time.
 func (l *EventLog) End() {
 	if l.stop != nil {
 		l.stop()
@@ -63,14 +67,14 @@ func (l *EventLog) End() {
 func (l *EventLog) print(text string) {
 	l.write.Lock()
 	defer l.write.Unlock()
-	_, _ = fmt.Fprintln(l.Out, text) // a terminal that is gone is noticed by who reads from it
+	_, _ = fmt.Fprintln(l.Out, text) // the reader of the terminal notices if it is gone
 }
 
-// receive says what a link hears of.
+// receive prints an event of the reconnector.
 func (l *EventLog) receive(message any) {
 	event, ok := message.(wire.ControlEvent)
 	if !ok {
-		return // the prompt says where the application has gone
+		return // the prompt reports that the application is gone
 	}
 	for _, text := range l.lines(event) {
 		l.print(text)
@@ -98,7 +102,7 @@ func (l *EventLog) lines(event wire.ControlEvent) []string {
 	case event.Log != nil:
 		return []string{fmt.Sprintf("Log, %s: %s %s", strings.ToLower(term.Clean(event.Log.Level)), term.Clean(event.Log.Message), term.Clean(event.Log.Attrs))}
 	case event.Missed > 0:
-		return []string{fmt.Sprintf("%s could not be told.", show.Counted(event.Missed, "event"))}
+		return []string{fmt.Sprintf("%s could not be shown.", show.Counted(event.Missed, "event"))}
 	}
 	return nil
 }
@@ -106,13 +110,13 @@ func (l *EventLog) lines(event wire.ControlEvent) []string {
 func (l *EventLog) commit(c *wire.CommitEvent) []string {
 	what := show.Counted(changesOf(c), "change")
 	if len(c.Changes) == 1 {
-		what = spoken(c.Changes[0])
+		what = changeInWords(c.Changes[0])
 	}
-	reached := "it reached nobody"
+	reached := "it reached no one"
 	if c.ReachedAll > 0 {
 		reached = "it reached " + reachedOf(c) + " in " + show.Duration(c.Micros)
 	}
-	lines := []string{fmt.Sprintf("Commit %d by %s: %s; %s.", c.Seq, maker(c.By), what, reached)}
+	lines := []string{fmt.Sprintf("Commit %d by %s: %s; %s.", c.Seq, authorOf(c.By), what, reached)}
 	for _, reach := range c.Reached {
 		l.users[reach.Connection] = term.Clean(reach.User)
 		lines = append(lines, fmt.Sprintf("  %s, %s: %s.", term.Clean(reach.User), term.Clean(reach.Cursor), (&activity{}).outcome(show.Formatter{}, reach)))
@@ -120,8 +124,8 @@ func (l *EventLog) commit(c *wire.CommitEvent) []string {
 	return lines
 }
 
-// spoken is a change in words.
-func spoken(c wire.ChangeInfo) string {
+// changeInWords describes a change in a sentence.
+func changeInWords(c wire.ChangeInfo) string {
 	text := term.Clean(c.Op) + " " + term.Clean(c.Model) + " " + show.ShortID(c.ID)
 	if c.Label != "" {
 		text += " " + show.Quoted(c.Label)

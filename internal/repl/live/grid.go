@@ -11,15 +11,15 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A gridColumn is a column of a view of the live pane.
+// A gridColumn is a column of a view in the live pane.
 type gridColumn struct {
 	name  string
-	least int // cells that its text is cut to before a column is left out; 0: it is not cut
-	usual int // cells that it is given from the beginning
+	least int // cells the text is cut to before a column is dropped; 0 means it is never cut
+	usual int // initial width in cells
 	most  int
-	drop  int // the column with the greatest is left out first; 0 never is
+	drop  int // the column with the greatest is dropped first; 0 is never dropped
 	right bool
-	names bool // its text is a list of names
+	names bool // the text is a list of names
 }
 
 func textColumn(name string, least, most, drop int) gridColumn {
@@ -30,23 +30,23 @@ func numberColumn(name string, usual, most, drop int) gridColumn {
 	return gridColumn{name: name, usual: usual, most: most, drop: drop, right: true}
 }
 
-// A cell is a text and what it means.
+// A cell is a text and its style.
 type cell struct {
 	text  string
 	style lipgloss.Style
 }
 
-// A grid lays out rows whose columns stay where they are: they grow when they
-// must, and do not shrink.
+// A grid lays out rows in columns whose widths are stable: they grow when necessary and
+// never shrink.
 type grid struct {
 	columns []gridColumn
-	needs   []int // cells that each column's texts take
-	widths  []int // cells that it is given, 0 where it is left out
+	needs   []int // cells needed by the texts of each column
+	widths  []int // width of each column in cells, 0 if it is dropped
 	room    int
 	version int // of the layout
 }
 
-// drawn is a row as it was laid out last.
+// drawn is the cached layout of a row.
 type drawn struct {
 	version int
 	lines   []string
@@ -60,7 +60,7 @@ func newGrid(columns ...gridColumn) *grid {
 	return g
 }
 
-// draw lays a row out, unless it has been already.
+// draw lays a row out, unless its layout is cached.
 func (g *grid) draw(d *drawn, cells func() []cell) []string {
 	if d.lines == nil || d.version != g.version {
 		*d = drawn{g.version, []string{g.line(cells())}}
@@ -68,18 +68,18 @@ func (g *grid) draw(d *drawn, cells func() []cell) []string {
 	return d.lines
 }
 
-// measure makes room for a row.
+// measure makes room for the cells of a row.
 func (g *grid) measure(cells []cell) {
 	for i, c := range cells {
 		if needs := min(term.Width(c.text), g.columns[i].most); needs > g.needs[i] {
 			g.needs[i] = needs
-			g.room = 0 // it has to be fitted again
+			g.room = 0 // forces a new layout
 		}
 	}
 }
 
-// fit gives each column its cells: what cannot be shown at all is left out, and
-// what is left over is given to the more important first.
+// fit sets the width of each column. It drops columns that do not fit, and gives the
+// remaining room to the more important columns first.
 func (g *grid) fit(room int) {
 	if g.room == room {
 		return
@@ -111,6 +111,7 @@ func (g *grid) fit(room int) {
 	}
 }
 
+// head formats the names of the columns.
 func (g *grid) head(st *term.Styles) string {
 	cells := make([]cell, len(g.columns))
 	for i, c := range g.columns {
@@ -119,7 +120,7 @@ func (g *grid) head(st *term.Styles) string {
 	return g.line(cells)
 }
 
-// line is one row.
+// line formats one row.
 func (g *grid) line(cells []cell) string {
 	var b strings.Builder
 	used := 0

@@ -9,33 +9,33 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A Row is one thing in a view of the live pane.
+// A Row is one entry of a view in the live pane. Only this package implements it.
 type Row interface {
-	key() string                      // by which it is known again when the view is new
-	text() string                     // what a filter looks through
-	draw(f show.Formatter) []string   // as it stands in the view
-	detail(f show.Formatter) []string // when it is opened
-	Copy() (what, whole string)       // what is copied of it, and what that is called
+	key() string                      // identifies the row when the view is refreshed
+	text() string                     // the text a filter searches
+	draw(f show.Formatter) []string   // its lines in the view
+	detail(f show.Formatter) []string // its lines when it is open
+	Copy() (what, whole string)       // a name for the copied text, and the text
 }
 
-// A Listing is a view's rows as they are looked at: filtered, followed or frozen,
-// one of them selected or open.
+// A Listing is the state of a view: its rows, a filter, whether it is frozen, and which
+// row is selected or open. It is not safe for concurrent use.
 type Listing struct {
 	rows   []Row
-	head   string // a line above them that stays
-	empty  string // what is said where there are none
-	Filter string
-	Typing bool // the filter is being typed
-	Tail   bool // rows are added at the end, which is followed
+	head   string // a fixed line above the rows
+	empty  string // shown if there are no rows
+	Filter string // words that the shown rows must contain, see [matches]
+	Typing bool   // the filter is being typed
+	Tail   bool   // rows are added at the end, and the view follows it
 
-	Frozen   []Row // what is shown instead of rows, while they are frozen
+	Frozen   []Row // the rows shown while the view is frozen, else nil
 	selected string
-	top      int // the first line that is visible
-	Open     Row
-	Scroll   int // of what is open
+	top      int // the first visible line
+	Open     Row // shown with all its details, or nil
+	Scroll   int // first visible line of the open row
 }
 
-// shown are the rows that the filter leaves.
+// shown returns the rows that match the filter.
 func (l *Listing) shown() []Row {
 	rows := l.rows
 	if l.Frozen != nil {
@@ -53,8 +53,8 @@ func (l *Listing) shown() []Row {
 	return found
 }
 
-// matches reports whether text holds each of the words of a filter; a word that
-// begins with ! must not be in it.
+// matches reports whether text contains each word of a filter. A word that begins with
+// ! must not be in text.
 func matches(text, filter string) bool {
 	text = strings.ToLower(text)
 	for word := range strings.FieldsSeq(strings.ToLower(filter)) {
@@ -66,7 +66,8 @@ func matches(text, filter string) bool {
 	return true
 }
 
-// Freeze keeps what is shown as it is, of a listing that follows its end.
+// Freeze keeps the shown rows unchanged while new ones arrive. It does nothing unless
+// the listing follows its end.
 func (l *Listing) Freeze() {
 	if l.Tail && l.Frozen == nil {
 		l.Frozen = slices.Clone(l.rows)
@@ -76,10 +77,10 @@ func (l *Listing) Freeze() {
 	}
 }
 
-// Follow shows new rows again, and selects none.
+// Follow ends Freeze and clears the selection.
 func (l *Listing) Follow() { l.Frozen, l.selected = nil, "" }
 
-// Fresh is how many rows have come since it was frozen.
+// Fresh returns the number of rows added since Freeze.
 func (l *Listing) Fresh() int {
 	if len(l.Frozen) == 0 {
 		return len(l.rows)
@@ -97,8 +98,8 @@ func (l *Listing) at(rows []Row) int {
 	return slices.IndexFunc(rows, func(r Row) bool { return r.key() == l.selected })
 }
 
-// Move selects the row so many rows on. Past the end, a listing that follows does
-// so again.
+// Move moves the selection by a number of rows. Moving past the end of a listing that
+// follows its end calls [Listing.Follow].
 func (l *Listing) Move(by int) {
 	rows := l.shown()
 	if len(rows) == 0 {
@@ -117,8 +118,8 @@ func (l *Listing) Move(by int) {
 	l.selected = rows[min(max(at+by, 0), len(rows)-1)].key()
 }
 
-// Current is the selected row: the first, or of a listing that follows the last,
-// before one is selected.
+// Current returns the selected row. Without a selection it is the first row, or the
+// last of a listing that follows its end. It is nil if there are no rows.
 func (l *Listing) Current() Row {
 	rows := l.shown()
 	if at := l.at(rows); at >= 0 {
@@ -141,8 +142,8 @@ func (l *Listing) Enter() {
 	}
 }
 
-// Leave goes back by one step: from the filter, from an open row, or from what is frozen.
-// It reports whether there was a step.
+// Leave goes back by one step: out of the filter, an open row, or the frozen view. It
+// reports whether there was a step to go back.
 func (l *Listing) Leave() bool {
 	switch {
 	case l.Typing, l.Filter != "" && l.Open == nil:
@@ -157,7 +158,7 @@ func (l *Listing) Leave() bool {
 	return true
 }
 
-// view is what is visible, in at most height lines, and which of them are of the
+// view returns the visible lines, at most height, and the range of lines of the
 // selected row.
 func (l *Listing) view(f show.Formatter, height int) (lines []string, from, to int) {
 	if l.Open != nil {
@@ -188,7 +189,7 @@ func (l *Listing) body(f show.Formatter, height int) (lines []string, from, to i
 	if len(rows) == 0 {
 		empty := l.empty
 		if l.Filter != "" {
-			empty = "Nothing here matches /" + term.Clean(l.Filter)
+			empty = "No rows match /" + term.Clean(l.Filter)
 		}
 		return f.Wrapped(f.Styles.Dim, empty), 0, 0
 	}
@@ -205,7 +206,7 @@ func (l *Listing) body(f show.Formatter, height int) (lines []string, from, to i
 			to = len(lines)
 		}
 	}
-	for from < to-1 && lines[from] == "" { // which sets a row apart from the one before it
+	for from < to-1 && lines[from] == "" { // a blank line separates rows
 		from++
 	}
 	l.top = min(l.top, from)
@@ -214,14 +215,15 @@ func (l *Listing) body(f show.Formatter, height int) (lines []string, from, to i
 	return lines[l.top:min(l.top+height, len(lines))], max(from-l.top, 0), min(to-l.top, height)
 }
 
-// lastOf is the end of the rows, or as much of the last one as there is room for.
+// lastOf returns the lines at the end of the rows, or the beginning of the last row if
+// it does not fit.
 func lastOf(f show.Formatter, rows []Row, height int) []string {
 	last := rows[len(rows)-1].draw(f)
-	if last[0] == "" { // which sets it apart from the one before it
+	if last[0] == "" { // a blank line separates rows
 		last = last[1:]
 	}
 	if over := len(last) - height; over > 0 && height > 1 {
-		more := term.Paint(f.Styles.Dim, term.Cut(fmt.Sprintf("… %d more lines, enter shows them", over+1), f.Width))
+		more := term.Paint(f.Styles.Dim, term.Cut(fmt.Sprintf("… %d more lines, enter to show", over+1), f.Width))
 		return append(slices.Clone(last[:height-1]), more)
 	}
 	var lines []string
@@ -243,7 +245,7 @@ func (l *Listing) opened(f show.Formatter, height int) []string {
 	return lines[l.Scroll:min(l.Scroll+height, len(lines))]
 }
 
-// renew finds what is open again among rows that are new.
+// renew finds the open row again among refreshed rows.
 func (l *Listing) renew() {
 	if l.Open == nil {
 		return

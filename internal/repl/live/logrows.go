@@ -11,18 +11,19 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A logRow is a line of the application's log, in the live pane.
+// A logRow is a line of the application's log in the live pane.
 type logRow struct {
 	wire.LogEvent
 	number uint64
 
-	cells int // the width that lines was made for
+	cells int // the width of the cached lines
 	lines []string
 }
 
 func (r *logRow) key() string  { return strconv.FormatUint(r.number, 36) }
 func (r *logRow) text() string { return r.Level + " " + r.Message + " " + r.Attrs }
 
+// Copy implements [Row].
 func (r *logRow) Copy() (what, whole string) {
 	return "the log line", fmt.Sprintf("%s %s %s %s", r.At.Format("2006-01-02T15:04:05.000Z07:00"), r.Level, r.Message, r.Attrs)
 }
@@ -37,7 +38,7 @@ func (r *logRow) level(st *term.Styles) lipgloss.Style {
 	return st.Dim
 }
 
-// draw is the line, cut to the width: it can be opened.
+// draw formats the line cut to the width; detail shows all of it.
 func (r *logRow) draw(f show.Formatter) []string {
 	if r.cells != f.Width || r.lines == nil {
 		r.cells = f.Width

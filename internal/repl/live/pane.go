@@ -1,6 +1,6 @@
-// Package live keeps what happens in an application for a person who watches: commits and
-// the cursors that they reached, connections, cursors, routes and the log. A [Pane] holds
-// what a screen shows of them; an [EventLog] prints them as sentences.
+// Package live keeps recent activity of an application for a person who watches it:
+// commits and the cursors they reached, connections, cursors, routes and the log. A
+// [Pane] holds what a screen shows; an [EventLog] prints events as sentences.
 package live
 
 import (
@@ -19,7 +19,7 @@ import (
 // A View is one of the views of the live pane.
 type View int
 
-// The views, in the order of their keys. Views is how many there are.
+// The views, in the order of their keys. Views is the number of views.
 const (
 	CommitsView View = iota
 	ConnectionsView
@@ -34,39 +34,39 @@ func (v View) String() string {
 	return [...]string{"commits", "connections", "cursors", "routes", "log"}[v]
 }
 
-// Request returns the request that brings the view up to date, "" if events do.
+// Request returns the request that refreshes the view, or "" if events keep it up to
+// date.
 func (v View) Request() string {
 	return [...]string{"", wire.DoConnections, wire.DoCursors, wire.DoRoutes, ""}[v]
 }
 
-// A Pane is the running application, as it runs: the commits, as they happen,
-// and what is open. It keeps the last of what happened.
+// A Pane is the state of the live pane: recent commits, connections, cursors, routes
+// and log lines. It keeps a limited number of each. It is not safe for concurrent use.
 type Pane struct {
-	Now   func() time.Time
-	View  View
+	Now   func() time.Time // the clock; [NewPane] sets it to time.Now
+	View  View             // the current view
 	views [Views]Listing
 	grids [Views]*grid
 
-	bySeq   map[uint64]*activity
-	pending []Row             // commits that are shown with the next turn, while there are many
-	users   map[uint64]string // of the open connections
-	Count   int               // of the open connections
-	Seq     uint64
-	rows    uint64 // how many there ever were
-	rate    rateMeter
-	told    int       // commits told one by one, in this turn and the last
-	asked   time.Time // when what is shown was asked for
-	failed  error
+	bySeq    map[uint64]*activity
+	pending  []Row             // activities for the next Flush, while the pane is busy
+	users    map[uint64]string // names by open connection
+	Count    int               // the number of open connections
+	Seq      uint64            // the last commit
+	rows     uint64            // number of rows ever added
+	rate     rateMeter
+	polledAt time.Time // when the shown answer arrived
+	failed   error
 }
 
 // NewPane returns an empty pane that shows commits.
 func NewPane() Pane {
 	p := Pane{Now: time.Now, bySeq: map[uint64]*activity{}, users: map[uint64]string{}}
-	p.views[CommitsView] = Listing{Tail: true, empty: "Commits appear here as they happen, with the connections that they reach."}
-	p.views[ConnectionsView] = Listing{empty: "Nobody is connected."}
+	p.views[CommitsView] = Listing{Tail: true, empty: "Commits appear here as they happen, with the connections they reach."}
+	p.views[ConnectionsView] = Listing{empty: "No one is connected."}
 	p.views[CursorsView] = Listing{empty: "No cursor is open."}
 	p.views[RoutesView] = Listing{empty: "There are no routes."}
-	p.views[LogView] = Listing{Tail: true, empty: "What the application logs appears here."}
+	p.views[LogView] = Listing{Tail: true, empty: "The application's log appears here."}
 	p.grids = [Views]*grid{ConnectionsView: newConnectionGrid(), CursorsView: newCursorGrid(), RoutesView: newRouteGrid()}
 	return p
 }
@@ -74,7 +74,7 @@ func NewPane() Pane {
 // List returns the rows of the current view.
 func (p *Pane) List() *Listing { return &p.views[p.View] }
 
-// add puts a row at the end of a view that keeps the last of them.
+// add appends rows to a view and drops the oldest rows beyond the limit.
 func (p *Pane) add(view View, rows ...Row) {
 	l := &p.views[view]
 	l.rows = append(l.rows, rows...)
@@ -93,7 +93,7 @@ func (p *Pane) number() uint64 {
 	return p.rows
 }
 
-// Connected replaces what is known of the open connections.
+// Connected replaces the list of open connections.
 func (p *Pane) Connected(connections []wire.ConnectionInfo) {
 	p.users = map[uint64]string{}
 	for _, c := range connections {
@@ -102,7 +102,7 @@ func (p *Pane) Connected(connections []wire.ConnectionInfo) {
 	p.Count = len(p.users)
 }
 
-// Event adds what an event says to the views.
+// Event adds an event to the views.
 func (p *Pane) Event(event wire.ControlEvent) {
 	switch {
 	case event.Commit != nil:
@@ -140,7 +140,7 @@ func (p *Pane) commit(c *wire.CommitEvent) {
 	p.addActivity(h)
 }
 
-// skipped notes commits that the application only counts.
+// skipped records commits that the application counted without sending them.
 func (p *Pane) skipped(s *wire.Skipped) {
 	now := p.Now()
 	p.Seq = max(p.Seq, s.Seq)
@@ -151,7 +151,8 @@ func (p *Pane) skipped(s *wire.Skipped) {
 	}
 }
 
-// addActivity shows what happened: at once, or where much does, with the next turn.
+// addActivity shows an activity, at once or, while the pane is busy, with the next
+// Flush.
 func (p *Pane) addActivity(h *activity) {
 	h.number = p.number()
 	if p.Busy() {
@@ -161,11 +162,11 @@ func (p *Pane) addActivity(h *activity) {
 	p.add(CommitsView, h)
 }
 
-// Busy reports whether so many commits come that they are gathered and sampled.
+// Busy reports whether commits arrive so fast that the pane gathers and samples them.
 func (p *Pane) Busy() bool { return p.rate.busy(p.Now()) }
 
-// Flush shows the commits that were gathered. It reports whether it should be called again,
-// after [RateStep].
+// Flush shows the gathered commits. It reports whether to call it again after
+// [RateStep].
 func (p *Pane) Flush() (again bool) {
 	p.rate.advance(p.Now())
 	p.add(CommitsView, p.pending...)
@@ -173,7 +174,7 @@ func (p *Pane) Flush() (again bool) {
 	return p.Busy()
 }
 
-// Status says how much happens, where that is more than is shown.
+// Status returns the commit rate if the pane samples commits, else "".
 func (p *Pane) Status() string {
 	rate := p.rate.perSecond()
 	if !p.Busy() || rate == 0 {
@@ -182,18 +183,19 @@ func (p *Pane) Status() string {
 	return show.Grouped(rate) + "/s, sampled"
 }
 
-// StaleAfter is the age from which a view should say how old it is.
+// StaleAfter is the age of a view after which the screen should show it.
 const StaleAfter = 4 * time.Second
 
-// Age is how long ago what is shown was asked for; 0 where events bring it.
+// Age returns the time since the current view was refreshed, or 0 if events keep it up
+// to date.
 func (p *Pane) Age() time.Duration {
-	if p.View.Request() == "" || p.asked.IsZero() {
+	if p.View.Request() == "" || p.polledAt.IsZero() {
 		return 0
 	}
-	return p.Now().Sub(p.asked)
+	return p.Now().Sub(p.polledAt)
 }
 
-// load says what the many commits are.
+// load formats the rates of the changes while the pane is busy.
 func (p *Pane) load(f show.Formatter) string {
 	kinds := p.rate.kinds()
 	names := slices.SortedFunc(maps.Keys(kinds), func(a, b string) int {
@@ -206,8 +208,8 @@ func (p *Pane) load(f show.Formatter) string {
 	return term.Paint(f.Styles.Dim, term.Cut(strings.Join(parts, "  "), f.Width))
 }
 
-// Visible returns the lines of the pane that are visible, and which of them belong to the
-// selected row.
+// Visible returns the visible lines of the pane, at most height, and the range of lines
+// of the selected row.
 func (p *Pane) Visible(f show.Formatter, height int) (lines []string, from, to int) {
 	l := p.List()
 	l.head = ""
@@ -224,7 +226,7 @@ func (p *Pane) Visible(f show.Formatter, height int) (lines []string, from, to i
 	return l.view(f, height)
 }
 
-// Last is the last commit on one line, as much of it as fits.
+// Last formats the last commit on one line, with as much detail as fits.
 func (p *Pane) Last(f show.Formatter) string {
 	rows := p.views[CommitsView].rows
 	for i := len(rows) - 1; i >= 0; i-- {
@@ -246,28 +248,30 @@ func (p *Pane) Last(f show.Formatter) string {
 	return term.Paint(f.Styles.Dim, "no commit yet")
 }
 
-// A PolledMsg is an answer to the request of a view that events do not keep current.
+// A PolledMsg is the answer to the request of a view that events do not keep up to
+// date.
 type PolledMsg struct {
-	View        View
-	Number      int // of the question
-	Connections []wire.ConnectionInfo
-	Cursors     []wire.CursorInfo
-	Routes      []wire.Route
-	Took        time.Duration
-	Err         error
+	View        View                  // the view that asked
+	Number      int                   // number of the request
+	Connections []wire.ConnectionInfo // for [ConnectionsView]
+	Cursors     []wire.CursorInfo     // for [CursorsView]
+	Routes      []wire.Route          // for [RoutesView]
+	Took        time.Duration         // time the request took
+	Err         error                 // of the request, or nil
 }
 
-// Update shows an answer to the request of a view.
+// Update shows the answer to the request of a view. If the request failed, it shows the
+// error instead.
 func (p *Pane) Update(msg PolledMsg) {
 	if p.failed = msg.Err; msg.Err != nil {
 		return
 	}
-	p.asked = p.Now()
+	p.polledAt = p.Now()
 	l, g := &p.views[msg.View], p.grids[msg.View]
 	l.rows = nil
 	for _, c := range msg.Connections {
 		p.users[c.ID] = c.User
-		r := &connectionRow{ConnectionInfo: c, seq: p.Seq, at: p.asked, grid: g}
+		r := &connectionRow{ConnectionInfo: c, seq: p.Seq, at: p.polledAt, grid: g}
 		g.measure(r.cells(&term.Styles{}))
 		l.rows = append(l.rows, r)
 	}

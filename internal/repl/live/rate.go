@@ -6,21 +6,21 @@ import "time"
 const RateStep = time.Second / 4
 
 const (
-	rateSteps = 8  // of which the last four make a second
-	busyFrom  = 30 // commits a second, more than can be read as they come
+	rateSteps = 8  // two seconds; the last four complete steps make a second
+	busyFrom  = 30 // commits a second, more than a person can read
 	busyFor   = 2 * time.Second
 )
 
-// A rateMeter is how much happens, lately.
+// A rateMeter measures the rate of recent commits.
 type rateMeter struct {
 	commits [rateSteps]int
-	changes [rateSteps]map[string]int // by what was done to which model
-	at      time.Time                 // when the last quarter began
+	changes [rateSteps]map[string]int // by operation and model
+	at      time.Time                 // when the current step began
 	now     int
-	until   time.Time // it counts as busy
+	until   time.Time // busy until then
 }
 
-// advance begins a new quarter as often as is due.
+// advance begins as many new steps as have elapsed.
 func (p *rateMeter) advance(now time.Time) {
 	if now.Sub(p.at) > rateSteps*RateStep {
 		p.commits, p.changes, p.at = [rateSteps]int{}, [rateSteps]map[string]int{}, now
@@ -47,7 +47,7 @@ func (p *rateMeter) count(op, model string, n int) {
 	p.changes[p.now][op+" "+model] += n
 }
 
-// perSecond is how many commits there were in the last whole second.
+// perSecond returns the number of commits in the last complete second.
 func (p *rateMeter) perSecond() int {
 	sum := 0
 	for i := 1; i <= 4; i++ {
@@ -56,7 +56,7 @@ func (p *rateMeter) perSecond() int {
 	return sum
 }
 
-// kinds are the changes of that second, by kind.
+// kinds returns the changes of the last complete second, by kind.
 func (p *rateMeter) kinds() map[string]int {
 	sum := map[string]int{}
 	for i := 1; i <= 4; i++ {

@@ -19,8 +19,8 @@ func reachedOf(c *wire.CommitEvent) string {
 	return fmt.Sprintf("%s of %s", show.Grouped(c.ReachedAll), show.Counted(c.Connections, "connection"))
 }
 
-// reaches are what became of the commit in each cursor, a line each, at most so
-// many.
+// reaches formats the effect of the commit on each cursor, one to a line, at most most
+// lines.
 func (h *activity) reaches(f show.Formatter, most int) []string {
 	shown := h.commit.Reached[:min(len(h.commit.Reached), most)]
 	users, cursors := 0, 0
@@ -70,7 +70,7 @@ func (h *activity) outcome(f show.Formatter, reach wire.Reach) string {
 	return cmp.Or(text, term.Paint(f.Styles.Dim, "—"))
 }
 
-// whyNot says why a commit did nothing to a cursor, or ended it.
+// whyNot describes why a commit did not change a cursor, or why it ended it.
 func whyNot(f show.Formatter, reach wire.Reach) string {
 	switch reach.Outcome {
 	case "":
@@ -84,9 +84,9 @@ func whyNot(f show.Formatter, reach wire.Reach) string {
 	case wire.Same:
 		return term.Paint(f.Styles.Dim, "same value")
 	case wire.Closed:
-		return term.Paint(f.Styles.Bad, "closed") + term.Paint(f.Styles.Dim, ", may not see it any more")
+		return term.Paint(f.Styles.Bad, "closed") + term.Paint(f.Styles.Dim, ", no longer allowed")
 	case wire.Lost:
-		return term.Paint(f.Styles.Bad, "lost") + term.Paint(f.Styles.Dim, ", starts anew")
+		return term.Paint(f.Styles.Bad, "lost") + term.Paint(f.Styles.Dim, ", starts over")
 	}
 	return term.Paint(f.Styles.Dim, term.Clean(string(reach.Outcome)))
 }

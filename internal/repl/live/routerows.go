@@ -8,7 +8,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A routeRow is something that can be called or opened, in the live pane.
+// A routeRow is an action, page or cursor in the live pane.
 type routeRow struct {
 	wire.Route
 	grid  *grid
@@ -25,6 +25,7 @@ func (r *routeRow) text() string {
 	return strings.Join([]string{r.Kind, r.pattern(), r.Name, r.Controller, r.Action}, " ")
 }
 
+// Copy implements [Row].
 func (r *routeRow) Copy() (what, whole string) { return encoded(r.pattern(), r.Route) }
 
 func (r *routeRow) pattern() string {

@@ -14,7 +14,7 @@ const (
 	promptWidth = 2
 )
 
-// codeStyle is how a token of JavaScript looks.
+// codeStyle returns the style of a token of JavaScript.
 func codeStyle(st *term.Styles, kind show.TokenKind) lipgloss.Style {
 	switch kind {
 	case show.KeywordToken:
@@ -29,8 +29,8 @@ func codeStyle(st *term.Styles, kind show.TokenKind) lipgloss.Style {
 	return st.Plain
 }
 
-// codeLines lays code out behind a prompt, in lines of so many cells. A cursor
-// of -1 is not shown. It returns the line that the cursor is on, too.
+// codeLines lays code out after a prompt, in lines of at most cells cells. It shows no
+// cursor if cursor is -1. It also returns the line of the cursor.
 func codeLines(st *term.Styles, prompt string, letters []string, cursor, cells int) (lines []string, cursorLine int) {
 	var s show.Lexer
 	tokens := s.Scan(strings.Join(letters, ""))
@@ -59,13 +59,14 @@ func codeLines(st *term.Styles, prompt string, letters []string, cursor, cells i
 	return w.lines, cursorLine
 }
 
+// A codeWriter builds the lines of codeLines letter by letter.
 type codeWriter struct {
 	st    *term.Styles
 	cells int
 	lines []string
 	line  strings.Builder
 	used  int
-	run   strings.Builder // letters that look alike
+	run   strings.Builder // consecutive letters of one style
 	kind  show.TokenKind
 }
 
@@ -87,7 +88,7 @@ func (w *codeWriter) end() {
 	w.line.Reset()
 }
 
-// room begins another line when the next letter does not fit on this one.
+// room starts another line if the next letter does not fit on this one.
 func (w *codeWriter) room(cells int) {
 	if w.used+cells > w.cells {
 		w.end()
@@ -106,7 +107,7 @@ func (w *codeWriter) write(letter string, kind show.TokenKind) {
 	w.run.WriteString(letter)
 }
 
-// cursor shows letter in reverse, which is no color, so it is seen without any.
+// cursor shows a letter in reverse video, which is visible even without color.
 func (w *codeWriter) cursor(letter string) (line int) {
 	if letter == "\n" {
 		letter = " "

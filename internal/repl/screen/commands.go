@@ -17,8 +17,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A command is about the console, not about the application: a line that begins
-// with a dot.
+// A command controls the console, not the application: a line that begins with a dot.
 type command struct {
 	name, does string
 	do         func(s *screen) tea.Cmd
@@ -27,10 +26,10 @@ type command struct {
 func commands() []command {
 	return []command{
 		{".edit", "write the code in $EDITOR (^X ^E)", (*screen).edit},
-		{".copy", "copy the last result into the terminal's clipboard (alt+w)", (*screen).copyResult},
-		{".keys", "this sheet (?)", func(s *screen) tea.Cmd { s.openKeyHelp(); return nil }},
-		{".vi", "keys as in vi, for this session", func(s *screen) tea.Cmd { s.vi = newVi(); return s.showHint("keys as in vi; esc for command mode") }},
-		{".emacs", "keys as in emacs, as at the beginning", func(s *screen) tea.Cmd { s.vi = nil; return s.showHint("keys as in emacs") }},
+		{".copy", "copy the last result to the terminal's clipboard (alt+w)", (*screen).copyResult},
+		{".keys", "show this help (?)", func(s *screen) tea.Cmd { s.openKeyHelp(); return nil }},
+		{".vi", "use vi keys for this session", func(s *screen) tea.Cmd { s.vi = newVi(); return s.showHint("vi keys; esc for command mode") }},
+		{".emacs", "use emacs keys, the default", func(s *screen) tea.Cmd { s.vi = nil; return s.showHint("emacs keys") }},
 		{".clear", "clear the screen (^L)", (*screen).clearScreen},
 		{".exit", "leave (^D)", func(*screen) tea.Cmd { return tea.Quit }},
 	}
@@ -52,12 +51,12 @@ func commandNames() []string {
 	return names
 }
 
-// isCommand tells whether what was typed is for the console itself.
+// isCommand reports whether the input is a command of the console.
 func isCommand(typed string) bool {
 	return len(typed) > 1 && typed[0] == '.' && typed[1] >= 'a' && typed[1] <= 'z'
 }
 
-// command does what a line with a dot asks for.
+// command runs a command of the console.
 func (s *screen) command(typed string) tea.Cmd {
 	for _, c := range commands() {
 		if c.name == typed {
@@ -67,7 +66,7 @@ func (s *screen) command(typed string) tea.Cmd {
 	name := strings.Fields(typed)[0]
 	hint := show.DidYouMean(name, commandNames())
 	s.transcript.add(&entry{typed: typed})
-	s.transcript.add(&entry{failure: &show.Failure{Message: "there is no command " + term.Clean(typed), Hint: cmp.Or(hint, "there are "+strings.Join(commandNames(), ", "))}})
+	s.transcript.add(&entry{failure: &show.Failure{Message: "there is no command " + term.Clean(typed), Hint: cmp.Or(hint, "the commands are "+strings.Join(commandNames(), ", "))}})
 	return nil
 }
 
@@ -76,17 +75,17 @@ func (s *screen) clearScreen() tea.Cmd {
 	return tea.ClearScreen
 }
 
-// editedMsg is what came back from the editor.
+// editedMsg is the result of the editor.
 type editedMsg struct {
 	path string
 	err  error
 }
 
-// edit opens what is being typed in the person's editor.
+// edit opens the input in the person's editor.
 func (s *screen) edit() tea.Cmd {
 	path, err := writeDraft(s.editor.text())
 	if err != nil {
-		return s.showHint(fmt.Sprintf("write what is to be edited: %v", err))
+		return s.showHint(fmt.Sprintf("write the file to edit: %v", err))
 	}
 	cmd := editorCommand(cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR")), path)
 	cmd.Stdout, cmd.Stderr = s.o.Output, s.o.Output
@@ -95,7 +94,7 @@ func (s *screen) edit() tea.Cmd {
 }
 
 func writeDraft(text string) (path string, err error) {
-	file, err := os.CreateTemp("", "tower-*.js") // it is 0600
+	file, err := os.CreateTemp("", "tower-*.js") // its mode is 0600
 	if err != nil {
 		return "", err
 	}
@@ -103,16 +102,16 @@ func writeDraft(text string) (path string, err error) {
 	return file.Name(), errors.Join(err, file.Close())
 }
 
-// edited takes back what was edited.
+// edited replaces the input with the edited text.
 func (s *screen) edited(msg editedMsg) tea.Cmd {
 	s.tty.guard()
-	defer os.Remove(msg.path) // it is of no use to anybody
+	defer os.Remove(msg.path) // an error would leave only a temporary file
 	if msg.err != nil {
-		return s.showHint(fmt.Sprintf("the editor: %v; $EDITOR names it", msg.err))
+		return s.showHint(fmt.Sprintf("run the editor: %v; set $EDITOR to choose one", msg.err))
 	}
 	text, err := os.ReadFile(msg.path)
 	if err != nil {
-		return s.showHint(fmt.Sprintf("read what was edited: %v", err))
+		return s.showHint(fmt.Sprintf("read the edited file: %v", err))
 	}
 	s.editor.saveUndo()
 	s.editor.set("")
@@ -120,20 +119,20 @@ func (s *screen) edited(msg editedMsg) tea.Cmd {
 	return nil
 }
 
-// longestCopy is what terminals commonly take.
+// longestCopy is the number of bytes that terminals commonly accept.
 const longestCopy = 74_000
 
-// copyText puts text into the clipboard of the person's terminal, which need not
-// be on this machine.
+// copyText copies text to the clipboard of the person's terminal, which may be on
+// another machine.
 func (s *screen) copyText(what, text string) tea.Cmd {
 	if len(text) > longestCopy {
-		return s.showHint(fmt.Sprintf("%s is too much for the terminal's clipboard: %s; the most is %s", what, show.Bytes(len(text)), show.Bytes(longestCopy)))
+		return s.showHint(fmt.Sprintf("%s is too large for the terminal's clipboard: %s; the limit is %s", what, show.Bytes(len(text)), show.Bytes(longestCopy)))
 	}
 	s.tty.writeSequence(ansi.SetClipboard(ansi.SystemClipboard, text))
 	return s.showHint("copied " + what + ", " + show.Counted(len(lettersOf(text)), "letter"))
 }
 
-// copyResult copies the last result: text as it is, the rest as JSON.
+// copyResult copies the last result: a text unchanged, other values as JSON.
 func (s *screen) copyResult() tea.Cmd {
 	v := s.transcript.result()
 	if v == nil {
@@ -154,7 +153,7 @@ func copyOf(v show.Value) string {
 	return out.String()
 }
 
-// copyRow copies what is selected in the live pane.
+// copyRow copies the selected row of the live pane.
 func (s *screen) copyRow(l *live.Listing) tea.Cmd {
 	r := l.Current()
 	if l.Open != nil {

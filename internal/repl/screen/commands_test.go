@@ -14,10 +14,10 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// clipboard is what was copied last.
+// clipboard returns the last copied text.
 func (st *stage) clipboard() string {
 	st.t.Helper()
-	all := strings.Split(st.said.String(), "\x1b]52;c;")
+	all := strings.Split(st.sequences.String(), "\x1b]52;c;")
 	text, err := base64.StdEncoding.DecodeString(strings.TrimSuffix(all[len(all)-1], "\x07"))
 	if err != nil {
 		st.t.Fatal(err)
@@ -40,18 +40,18 @@ func TestCommands(t *testing.T) {
 		t.Errorf("copied %q", got)
 	}
 	st.enter(`"x".repeat(100000)`, ".copy")
-	st.wants("too much for the terminal's clipboard: 97.7 KiB")
+	st.wants("too large for the terminal's clipboard: 97.7 KiB")
 	st.enter(".edti")
 	st.wants("there is no command .edti", "did you mean .edit?")
 	st.enter(".foobar")
-	st.wants("there are .edit, .copy")
+	st.wants("the commands are .edit, .copy")
 	st.enter(".clear")
 	st.lacks("foobar")
 	st.enter(".keys")
-	st.wants("all that is known of it", "esc back", ".copy")
+	st.wants("all details", "esc back", ".copy")
 	st.press(tea.KeyEsc)
 	st.type_("?")
-	st.wants("Typing, as in emacs")
+	st.wants("Typing, emacs keys")
 	st.press(tea.KeyEsc)
 	st.type_("x ? 1 : 2")
 	if got := st.screen.editor.text(); got != "x ? 1 : 2" {
@@ -73,7 +73,7 @@ func TestCommandsComplete(t *testing.T) {
 	}
 }
 
-func TestWhatWasEditedIsTyped(t *testing.T) {
+func TestEditedTextReplacesTheInput(t *testing.T) {
 	st := newStage(t, 100, 30, Options{})
 	st.type_("1 +")
 	path, err := writeDraft(st.screen.editor.text())
@@ -81,7 +81,7 @@ func TestWhatWasEditedIsTyped(t *testing.T) {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != "1 +\n" {
-		t.Errorf("to be edited is %q: %v", text, err)
+		t.Errorf("the file to edit has %q: %v", text, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file: %v %v", info.Mode(), err)
@@ -94,21 +94,21 @@ func TestWhatWasEditedIsTyped(t *testing.T) {
 		t.Errorf("typed %q", got)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the file is left: %v", err)
+		t.Errorf("the file still exists: %v", err)
 	}
 	st.send(tea.KeyMsg{Type: tea.KeyCtrlUnderscore})
 	if got := st.screen.editor.text(); got != "1 +" {
 		t.Errorf("undone to %q", got)
 	}
 	st.send(editedMsg{path: path, err: errors.New("exit status 1")})
-	st.wants("the editor: exit status 1; $EDITOR names it")
+	st.wants("run the editor: exit status 1; set $EDITOR to choose one")
 }
 
 func TestPager(t *testing.T) {
 	st := newStage(t, 80, 24, Options{})
 	st.press(tea.KeyCtrlO) // there is nothing to show
 	st.enter(`Array.from({length: 100}, (_, i) => ({title: "n" + i, likes: i}))`)
-	st.wants("more lines, ^O shows them")
+	st.wants("more lines, ^O to show")
 	st.lacks("n50")
 	st.press(tea.KeyCtrlO)
 	st.wants("n17", "20 of 102 lines")
@@ -120,7 +120,7 @@ func TestPager(t *testing.T) {
 	st.wants("/N4")
 	st.press(tea.KeyEnter)
 	if !strings.Contains(st.screen.view(), "\x1b[7mn4\x1b[27m") {
-		t.Errorf("what is found is not marked:\n%s", st.text())
+		t.Errorf("the match is not marked:\n%s", st.text())
 	}
 	st.type_("n")
 	st.wants("n40")
@@ -130,10 +130,10 @@ func TestPager(t *testing.T) {
 	st.type_("/zzz")
 	st.press(tea.KeyEsc)
 	st.type_("q")
-	st.wants("more lines, ^O shows them")
+	st.wants("more lines, ^O to show")
 }
 
-func TestARebuiltApplicationSaysWhatChanged(t *testing.T) {
+func TestChangesOfARebuiltApplicationAreShown(t *testing.T) {
 	st := newStage(t, 180, 24, Options{})
 	hello := st.app.Hello()
 	hello.PID = 2
@@ -145,8 +145,8 @@ func TestARebuiltApplicationSaysWhatChanged(t *testing.T) {
 	hello.Models = []wire.ModelInfo{{Name: "posts", Type: "Post", Fields: append([]wire.FieldInfo{{Name: "subtitle", Type: "string"}}, fakeapp.Models[0].Fields[:8]...)}, {Name: "tags", Type: "Tag"}}
 	hello.Models[0].Fields[6].Type = "float"
 	st.send(control.Attached{Hello: hello})
-	st.wants("The application was rebuilt. Variables are kept.", "Post has gained subtitle, has changed likes (float), has lost updatedAt.", "There is a model Tag.", "There is no model User any more.")
+	st.wants("The application was rebuilt. Variables are kept.", "Post gained subtitle, changed likes (float), lost updatedAt.", "Model Tag was added.", "Model User was removed.")
 	hello.Epoch = "01JZZZZZZZZZZZZZZZZZZZZZZZ"
 	st.send(control.Attached{Hello: hello})
-	st.wants("Its store is another one.")
+	st.wants("It has a different store.")
 }

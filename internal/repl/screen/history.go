@@ -15,16 +15,16 @@ import (
 
 const historySize = 1000
 
-// A history is what was typed, oldest first, kept in a file from one session to
-// the next.
+// A history is the list of past inputs, oldest first, stored in a file between
+// sessions.
 type history struct {
-	path    string // "" keeps nothing
+	path    string // "" stores nothing
 	entries []string
-	at      int    // the entry shown; len(entries) is the draft
-	draft   string // what was being typed before going back
+	at      int    // the shown entry; len(entries) is the draft
+	draft   string // the input before going back
 }
 
-// historyPath is where the history of an application is kept by default.
+// historyPath returns the default path of an application's history.
 func historyPath(app string) string {
 	folder := os.Getenv("XDG_STATE_HOME")
 	if !filepath.IsAbs(folder) {
@@ -43,8 +43,8 @@ func historyPath(app string) string {
 	return filepath.Join(folder, "tower", "history-"+name)
 }
 
-// openHistory reads the history at path. With an error it is empty, and keeps
-// what is added for this session alone.
+// openHistory reads the history at path. If it returns an error, the history is empty
+// and is kept only for this session.
 func openHistory(path string) (*history, error) {
 	h := &history{path: path}
 	if path == "" {
@@ -64,7 +64,7 @@ func (h *history) load() error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = file.Close() }() // it is only read
+	defer func() { _ = file.Close() }() // the file is only read
 	read := 0
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 2*longestInput)
@@ -81,7 +81,7 @@ func (h *history) load() error {
 	return nil
 }
 
-// remember puts entry last, and folds it with an equal one before.
+// remember appends an entry and removes an equal earlier one.
 func (h *history) remember(entry string) {
 	if i := slices.Index(h.entries, entry); i >= 0 {
 		h.entries = slices.Delete(h.entries, i, i+1)
@@ -93,13 +93,13 @@ func (h *history) remember(entry string) {
 	h.at = len(h.entries)
 }
 
-// An entry is a line of the file.
+// An entry is one line of the file.
 var (
 	escapeEntry   = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 	unescapeEntry = strings.NewReplacer(`\\`, `\`, `\n`, "\n")
 )
 
-// add remembers what was typed, here and in the file.
+// add appends an input to the history and to the file.
 func (h *history) add(entry string) error {
 	repeated := len(h.entries) > 0 && h.entries[len(h.entries)-1] == entry
 	h.remember(entry)
@@ -108,16 +108,16 @@ func (h *history) add(entry string) error {
 		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(h.path), 0o700); err != nil {
-		return fmt.Errorf("keep the history: %w", err)
+		return fmt.Errorf("write the history: %w", err)
 	}
 	file, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return fmt.Errorf("keep the history: %w", err)
+		return fmt.Errorf("write the history: %w", err)
 	}
-	// One write, so that the lines of two consoles do not mix.
+	// One write, so that lines of two consoles do not mix.
 	_, err = file.WriteString(escapeEntry.Replace(entry) + "\n")
 	if err = errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("keep the history: %w", err)
+		return fmt.Errorf("write the history: %w", err)
 	}
 	return nil
 }
@@ -134,7 +134,7 @@ func (h *history) rewrite() error {
 	return os.Rename(next, h.path)
 }
 
-// back and forth walk through the entries, from and to what was being typed.
+// back and forth move through the entries; after the newest comes the draft.
 func (h *history) back(typed string) (string, bool) {
 	if h.at == 0 {
 		return "", false
@@ -156,7 +156,7 @@ func (h *history) forth() (string, bool) {
 	return h.entries[h.at], true
 }
 
-// find is the last entry before the one at index before that contains text.
+// find returns the index of the last entry before the given index that contains text.
 func (h *history) find(text string, before int) (index int, ok bool) {
 	for i := min(before, len(h.entries)) - 1; i >= 0; i-- {
 		if strings.Contains(strings.ToLower(h.entries[i]), strings.ToLower(text)) {

@@ -10,17 +10,17 @@ import (
 	"github.com/towerkit/tower/internal/repl/show"
 )
 
-// An editor is the text that is being typed, and the cursor in it. It counts in
-// letters as a person sees them, of which an emoji may be several characters.
+// An editor is the input being typed and the cursor in it. Positions count letters as a
+// person sees them; an emoji of several runes is one letter.
 type editor struct {
 	letters []string
 	at      int
-	killed  string      // what was cut last
-	undos   []undoState // for undo
+	killed  string      // the last cut text
+	undos   []undoState // earlier states
 	typing  bool        // the last change was a letter
 }
 
-// A undoState is what was there before a change.
+// An undoState is the input before a change.
 type undoState struct {
 	text string
 	at   int
@@ -47,7 +47,7 @@ func (ed *editor) text() string   { return strings.Join(ed.letters, "") }
 func (ed *editor) before() string { return strings.Join(ed.letters[:ed.at], "") }
 func (ed *editor) empty() bool    { return len(ed.letters) == 0 }
 
-// saveUndo remembers what there is, before it is changed.
+// saveUndo saves the current state before a change.
 func (ed *editor) saveUndo() {
 	now := undoState{ed.text(), ed.at}
 	if n := len(ed.undos); n > 0 && ed.undos[n-1].text == now.text {
@@ -58,7 +58,7 @@ func (ed *editor) saveUndo() {
 	}
 }
 
-// undo goes back to before the last change.
+// undo restores the state before the last change.
 func (ed *editor) undo() {
 	for n := len(ed.undos); n > 0; n = len(ed.undos) {
 		before := ed.undos[n-1]
@@ -71,13 +71,14 @@ func (ed *editor) undo() {
 	}
 }
 
-// set replaces everything, and puts the cursor at the end.
+// set replaces the input and moves the cursor to the end.
 func (ed *editor) set(text string) {
 	ed.letters = lettersOf(text)
 	ed.at = len(ed.letters)
 }
 
-// insert types text, or pastes it: its lines are kept, its other controls not.
+// insert inserts typed or pasted text. It keeps line breaks and removes other control
+// characters.
 func (ed *editor) insert(text string) {
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\t", "  ").Replace(strings.ToValidUTF8(text, ""))
 	text = strings.Map(func(r rune) rune {
@@ -90,11 +91,11 @@ func (ed *editor) insert(text string) {
 	if len(before)+len(after) > longestInput {
 		return
 	}
-	ed.set(before + after) // anew, for a letter may join the one before it
+	ed.set(before + after) // split again, because the first new letter may combine with the one before it
 	ed.at = len(lettersOf(before))
 }
 
-// cut removes letters[from:to], and keeps them for yank when asked to.
+// cut removes letters[from:to], and keeps them for yank if keep is set.
 func (ed *editor) cut(from, to int, keep bool) {
 	if keep && from < to {
 		ed.killed = strings.Join(ed.letters[from:to], "")
@@ -121,7 +122,7 @@ func isWord(letter string) bool {
 	return strings.IndexFunc(letter, show.IsWordRune) >= 0
 }
 
-// word is where the word before (-1) or after (1) the cursor ends.
+// word returns the end of the word before (-1) or after (1) the cursor.
 func (ed *editor) word(direction int) int {
 	at := ed.at
 	next := func() string {
@@ -139,8 +140,8 @@ func (ed *editor) word(direction int) int {
 	return at
 }
 
-// nextWord is where the word after the one at begins, wordEnd the last letter of
-// the one at, or of the next.
+// nextWord returns the start of the next word. wordEnd returns the last letter of the
+// current word, or of the next.
 func (ed *editor) nextWord(at int) int {
 	kind := func(i int) int {
 		switch {
@@ -172,7 +173,7 @@ func (ed *editor) wordEnd(at int) int {
 	return at
 }
 
-// transform changes letters[from:to], and goes behind them.
+// transform changes letters[from:to] and moves the cursor after them.
 func (ed *editor) transform(from, to int, change func(string) string) {
 	if from >= to {
 		return
@@ -193,7 +194,7 @@ func (ed *editor) transpose() {
 	}
 }
 
-// indented is where the line's text begins.
+// indented returns the position of the first letter of the line that is not a space.
 func (ed *editor) indented() int {
 	at, end := ed.lineStart(), ed.lineEnd()
 	for at < end && ed.letters[at] == " " {
@@ -202,7 +203,7 @@ func (ed *editor) indented() int {
 	return at
 }
 
-// lineStart and lineEnd are those of the line that the cursor is on.
+// lineStart and lineEnd return the ends of the cursor's line.
 func (ed *editor) lineStart() int { return ed.lineStartOf(ed.at) }
 func (ed *editor) lineEnd() int   { return ed.lineEndOf(ed.at) }
 
@@ -220,7 +221,7 @@ func (ed *editor) lineEndOf(at int) int {
 	return at
 }
 
-// up and down move between lines. They report false at the first and the last.
+// up and down move between lines. They return false on the first and the last line.
 func (ed *editor) up() bool {
 	start := ed.lineStart()
 	if start == 0 {

@@ -61,16 +61,16 @@ func TestEditorKeys(t *testing.T) {
 	}
 }
 
-func TestLongInputIsWrappedWithTheCursorInSight(t *testing.T) {
+func TestLongInputIsWrappedWithTheCursorVisible(t *testing.T) {
 	st := newStage(t, 60, 20, Options{})
 	st.send(tea.KeyMsg{Type: tea.KeyRunes, Paste: true, Runes: []rune(strings.Repeat("日本語 and more, ", 200))})
 	checkSize(t, st.screen.view(), 60, 20)
 	if !strings.Contains(st.screen.view(), "\x1b[7m") {
-		t.Error("the cursor is not in sight at the end")
+		t.Error("the cursor is not visible at the end")
 	}
 	st.press(tea.KeyCtrlA)
 	if !strings.Contains(st.screen.view(), "\x1b[7m日") {
-		t.Errorf("the cursor is not in sight at the start:\n%s", st.text())
+		t.Errorf("the cursor is not visible at the start:\n%s", st.text())
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A section of the help of the keys.
+// A section is a group of keys in the help.
 type section struct {
 	title string
 	keys  []key.Binding
@@ -15,29 +15,29 @@ type section struct {
 }
 
 func (k keyMap) helpSections(vi bool) []section {
-	typing := section{"Typing, as in emacs (.vi changes to vi)", []key.Binding{k.left, k.wordLeft, k.start, k.killWord, k.killToEnd, k.yank, k.undo, k.transpose, k.upper}, nil}
+	typing := section{"Typing, emacs keys (.vi switches to vi)", []key.Binding{k.left, k.wordLeft, k.start, k.killWord, k.killToEnd, k.yank, k.undo, k.transpose, k.upper}, nil}
 	if vi {
-		typing = section{"Typing, as in vi (.emacs changes back)", nil, [][2]string{
-			{"esc  i a I A o O", "command mode, and typing again"},
+		typing = section{"Typing, vi keys (.emacs switches back)", nil, [][2]string{
+			{"esc  i a I A o O", "command mode, insert mode"},
 			{"h l w b e 0 ^ $ f t", "move"},
-			{"d c y  x r s D C p", "delete, change, yank, with a motion or twice for the line"},
+			{"d c y  x r s D C p", "delete, change, yank; with a motion, or twice for the line"},
 			{"k j  /", "history"},
 			{"u", "undo"},
 		}}
 	}
 	return []section{
-		{"Code", []key.Binding{k.run, k.newline, k.complete, as(k.up, "↑ ↓", "what was typed before"), as(k.search, "^R", "search what was typed before"),
-			as(k.interrupt, "^C", "stop the code, or give up the line"), k.prefixEdit, as(k.copy, "alt+w", "copy the last result"),
-			as(k.whole, "^O", "the whole of a long result"), as(k.pageUp, "pgup pgdn", "scroll"), as(k.clear, "^L", "clear the screen"), as(k.quit, "^D", "leave")}, nil},
+		{"Code", []key.Binding{k.run, k.newline, k.complete, as(k.up, "↑ ↓", "history"), as(k.search, "^R", "search the history"),
+			as(k.interrupt, "^C", "stop the code, or discard the line"), k.prefixEdit, as(k.copy, "alt+w", "copy the last result"),
+			as(k.whole, "^O", "a long result in full"), as(k.pageUp, "pgup pgdn", "scroll"), as(k.clear, "^L", "clear the screen"), as(k.quit, "^D", "leave")}, nil},
 		typing,
-		{"The live pane", []key.Binding{as(k.live, "F2", "to the pane, and back to the prompt"), as(k.pick, "1-5 tab", "commits, connections, cursors, routes, log"),
-			as(k.up, "↑ ↓ pgup pgdn", "select, which freezes what scrolls"), as(k.freeze, "space end", "freeze, follow"), as(k.open, "enter", "all that is known of it"),
-			as(k.filter, "/", "only rows that hold each word; !word must not be there"), as(k.copy, "c", "copy it as JSON"), as(k.zoom, "z", "the whole screen, and back"), k.back}, nil},
+		{"The live pane", []key.Binding{as(k.live, "F2", "switch between pane and prompt"), as(k.pick, "1-5 tab", "commits, connections, cursors, routes, log"),
+			as(k.up, "↑ ↓ pgup pgdn", "select; freezes a scrolling view"), as(k.freeze, "space end", "freeze, follow"), as(k.open, "enter", "all details"),
+			as(k.filter, "/", "rows that contain each word; !word excludes"), as(k.copy, "c", "copy as JSON"), as(k.zoom, "z", "full screen on or off"), k.back}, nil},
 		{"Commands", nil, commandHelp()},
 	}
 }
 
-// keyHelpLines is every key, and every command.
+// keyHelpLines returns the help of all keys and commands.
 func (s *screen) keyHelpLines(f show.Formatter) []string {
 	sections := s.keys.helpSections(s.vi != nil)
 	longest := 0

@@ -7,8 +7,8 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// pressed takes a message of keys: letters that come at once are one message, and
-// where they are not text, they are pressed one after the other.
+// pressed handles a message of keys. Letters typed at the same time arrive in one
+// message; unless they are text, each is pressed separately.
 func (s *screen) pressed(msg tea.KeyMsg) tea.Cmd {
 	text := s.pager == nil && !s.inPane && (s.vi == nil || !s.vi.command)
 	if msg.Type != tea.KeyRunes || len(msg.Runes) < 2 || msg.Paste || text {
@@ -21,7 +21,7 @@ func (s *screen) pressed(msg tea.KeyMsg) tea.Cmd {
 	return tea.Batch(cmds...)
 }
 
-// press does what a key is for, by what has the focus.
+// press handles a key according to the focus.
 func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
 	s.hint = ""
 	switch {
@@ -33,7 +33,7 @@ func (s *screen) press(msg tea.KeyMsg) tea.Cmd {
 		s.keyInQuestion(msg)
 		return nil
 	case s.completing:
-		s.heldKeys = append(s.heldKeys, msg)
+		s.queuedKeys = append(s.queuedKeys, msg)
 		return nil
 	case key.Matches(msg, s.keys.suspend):
 		s.tty.release()
@@ -97,7 +97,7 @@ func (s *screen) keyAtPrompt(msg tea.KeyMsg) tea.Cmd {
 	return s.keyInLine(msg)
 }
 
-// afterPrefix is the key after ^X.
+// afterPrefix handles the key after ^X.
 func (s *screen) afterPrefix(msg tea.KeyMsg) tea.Cmd {
 	s.prefixed = false
 	switch {
@@ -111,7 +111,7 @@ func (s *screen) afterPrefix(msg tea.KeyMsg) tea.Cmd {
 	return nil
 }
 
-// keyInLine runs what was typed, goes through what was typed before, or edits.
+// keyInLine runs the input, moves through the history, or edits.
 func (s *screen) keyInLine(msg tea.KeyMsg) tea.Cmd {
 	k := &s.keys
 	switch {
@@ -146,7 +146,7 @@ func (s *screen) beginSearch() {
 	s.search = &search{typed: s.editor.text(), at: len(s.history.entries)}
 }
 
-// recall goes to what was typed before this, or after it.
+// recall moves to the previous or the next entry of the history.
 func (s *screen) recall(before bool) {
 	entry, ok := "", false
 	if before {
@@ -159,7 +159,7 @@ func (s *screen) recall(before bool) {
 	}
 }
 
-// recallEnd goes to the oldest of what was typed, or back to what is being typed.
+// recallEnd moves to the oldest entry of the history, or back to the draft.
 func (s *screen) recallEnd(oldest bool) {
 	for at := -1; at != s.history.at; {
 		at = s.history.at
@@ -167,7 +167,7 @@ func (s *screen) recallEnd(oldest bool) {
 	}
 }
 
-// keyInText edits.
+// keyInText edits the input.
 func (s *screen) keyInText(msg tea.KeyMsg) {
 	k, ed := &s.keys, &s.editor
 	switch {
@@ -186,7 +186,7 @@ func (s *screen) keyInText(msg tea.KeyMsg) {
 	case key.Matches(msg, k.undo):
 		ed.undo()
 	case (msg.Type == tea.KeyRunes || msg.Type == tea.KeySpace) && (!msg.Alt || msg.Paste):
-		if msg.Paste || msg.Type == tea.KeySpace || !ed.typing { // an undo takes back a word
+		if msg.Paste || msg.Type == tea.KeySpace || !ed.typing { // undo works word by word
 			ed.saveUndo()
 		}
 		ed.insert(string(msg.Runes))
@@ -198,7 +198,7 @@ func (s *screen) keyInText(msg tea.KeyMsg) {
 	ed.typing = false
 }
 
-// keyThatCuts deletes, cuts or changes.
+// keyThatCuts deletes, cuts or changes text.
 func (s *screen) keyThatCuts(msg tea.KeyMsg) {
 	k, ed := &s.keys, &s.editor
 	cut := func(from, to int) {
@@ -219,7 +219,7 @@ func (s *screen) keyThatCuts(msg tea.KeyMsg) {
 	case key.Matches(msg, k.killToEnd):
 		end := ed.lineEnd()
 		if end == ed.at && end < len(ed.letters) {
-			end++ // at the end of a line, the break
+			end++ // at the end of a line, cut its line break
 		}
 		cut(ed.at, end)
 	case key.Matches(msg, k.killToStart):
@@ -238,7 +238,7 @@ func (s *screen) keyThatCuts(msg tea.KeyMsg) {
 	}
 }
 
-// capital begins text's first word in upper case.
+// capital returns text with its first letter in upper case.
 func capital(text string) string {
 	letters := lettersOf(strings.ToLower(text))
 	for i, letter := range letters {
@@ -264,7 +264,7 @@ func (s *screen) keyInSearch(msg tea.KeyMsg) tea.Cmd {
 	case (msg.Type == tea.KeyRunes || msg.Type == tea.KeySpace) && !msg.Alt:
 		s.search.query = typed(k, s.search.query, msg)
 		s.searchFrom(min(s.search.at+1, len(s.history.entries)))
-	default: // any other key takes what was found, and acts on it
+	default: // any other key accepts the found entry, then acts on it
 		if s.search.found {
 			s.history.at = s.search.at
 		}

@@ -6,19 +6,19 @@ import (
 	"github.com/towerkit/tower/internal/repl/live"
 )
 
-// keyMap is every key of the console. What is not here is text.
+// keyMap is the set of all keys of the console. Any other key is text.
 type keyMap struct {
 	run, newline, complete, completeBack, dismiss          key.Binding
 	interrupt, quit, clear, search, suspend                key.Binding
 	live, help, whole, copy, prefix, prefixEdit            key.Binding
 	left, right, wordLeft, wordRight, start, end           key.Binding
 	up, down, pageUp, pageDown, top, bottom                key.Binding
-	first, last                                            key.Binding // of the history
+	first, last                                            key.Binding // in the history
 	backspace, deleteForward, killWord, killWordForward    key.Binding
 	killToEnd, killToStart, yank, undo, transpose          key.Binding
 	upper, lower, capital                                  key.Binding
 	open, freeze, filter, zoom, next, previous, pick, back key.Binding // in the live pane
-	again, againBack, page, leavePager                     key.Binding // in the pager
+	nextMatch, previousMatch, page, leavePager             key.Binding // in the pager
 }
 
 func bind(help, does string, keys ...string) key.Binding {
@@ -83,20 +83,20 @@ func newKeyMap() keyMap {
 		pick:     bind("1-5", "view", "1", "2", "3", "4", "5"),
 		back:     bind("esc", "back", "esc", "alt+esc", "ctrl+g", "q"),
 
-		again:      bind("n", "next match", "n"),
-		againBack:  bind("N", "match before", "N"),
-		page:       bind("space", "page", " ", "ctrl+f"),
-		leavePager: bind("q", "back", "q", "esc", "ctrl+g", "ctrl+o"),
+		nextMatch:     bind("n", "next match", "n"),
+		previousMatch: bind("N", "match before", "N"),
+		page:          bind("space", "page", " ", "ctrl+f"),
+		leavePager:    bind("q", "back", "q", "esc", "ctrl+g", "ctrl+o"),
 	}
 }
 
-// as is a binding with other words of help.
+// as returns a binding with a different help text.
 func as(k key.Binding, help, does string) key.Binding {
 	k.SetHelp(help, does)
 	return k
 }
 
-// atPrompt and those that follow are the keys that the footer shows.
+// atPrompt and the following methods return the keys shown in the footer.
 func (k keyMap) atPrompt() []key.Binding {
 	return []key.Binding{k.run, k.complete, k.live, k.help, k.search, k.pageUp, k.clear, k.quit}
 }
@@ -130,7 +130,7 @@ func (k keyMap) inSearch() []key.Binding {
 }
 
 func (k keyMap) inPager() []key.Binding {
-	return []key.Binding{as(k.up, "↑ ↓", "scroll"), k.page, as(k.filter, "/", "find"), k.again, k.copy, k.leavePager}
+	return []key.Binding{as(k.up, "↑ ↓", "scroll"), k.page, as(k.filter, "/", "find"), k.nextMatch, k.copy, k.leavePager}
 }
 
 func (k keyMap) inKeyHelp() []key.Binding {

@@ -15,7 +15,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// commit lets a commit come: a post is created.
+// commit sends the event of a commit that creates a post.
 func (st *stage) commit(seq uint64) {
 	c := fakeapp.Commit(seq, "console:ada", []wire.ChangeInfo{{Op: "create", Model: "posts", ID: "01JBXYZ0000000000000000007", Label: fmt.Sprintf("Hello %d", seq)}})
 	st.at = st.at.Add(time.Second)
@@ -29,14 +29,14 @@ func TestLivePane(t *testing.T) {
 	st.lacks("✓")
 	st.send(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: 813, Connection: 1, Micros: 4100}})
 	st.wants("enter ✓ 4.1 ms", "…X4Y5:813")
-	st.send(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: 700, Connection: 1}}) // long gone
+	st.send(wire.ControlEvent{Applied: &wire.AppliedEvent{Seq: 700, Connection: 1}}) // no longer kept
 	st.send(wire.ControlEvent{Joined: &wire.ConnectionInfo{ID: 9, User: "carl", Transport: "events"}})
 	st.wants("+ carl joined over events", "4 connections")
 	st.send(wire.ControlEvent{Left: 9})
 	st.wants("− carl left", "3 connections")
 }
 
-func TestWhatBecameOfACommit(t *testing.T) {
+func TestOutcomesOfACommit(t *testing.T) {
 	st := newStage(t, 160, 24, Options{})
 	commit := wire.CommitEvent{Seq: 813, By: "app", Connections: 9, ReachedAll: 2, Changes: []wire.ChangeInfo{{Op: "update", Model: "posts", ID: "x"}}}
 	for i, outcome := range []wire.Outcome{"", wire.Unmatched, wire.Denied, wire.Outside, wire.Same, wire.Closed, wire.Lost, "newer"} {
@@ -47,9 +47,9 @@ func TestWhatBecameOfACommit(t *testing.T) {
 		commit.Reached = append(commit.Reached, reach)
 	}
 	st.send(wire.ControlEvent{Commit: &commit})
-	st.wants("included 2", "not matched", "denied by Posts.Match", "outside its window", "same value", "closed, may not see it", "… 2 more")
+	st.wants("included 2", "not matched", "denied by Posts.Match", "outside its window", "same value", "closed, no longer allowed", "… 2 more")
 	st.press(tea.KeyF2, tea.KeyEnter)
-	st.wants("lost, starts anew", "newer", "the clients were not asked")
+	st.wants("lost, starts over", "newer", "not measured: too many")
 }
 
 func TestFollowAndFreeze(t *testing.T) {
@@ -59,7 +59,7 @@ func TestFollowAndFreeze(t *testing.T) {
 	}
 	st.press(tea.KeyF2)
 	st.wants("#832")
-	st.press(tea.KeyUp, tea.KeyUp) // which freezes it
+	st.press(tea.KeyUp, tea.KeyUp) // freezes the view
 	st.wants("frozen", "▌#831")
 	before := st.text()
 	for seq := uint64(833); seq < 843; seq++ {
@@ -67,7 +67,7 @@ func TestFollowAndFreeze(t *testing.T) {
 	}
 	st.wants("frozen, 10 new")
 	if pane := func(text string) string { return text[strings.Index(text, "#8"):strings.LastIndex(text, "─┴")] }; pane(before) != pane(st.text()) {
-		t.Errorf("what is frozen has moved:\n%s\n%s", before, st.text())
+		t.Errorf("the frozen view has moved:\n%s\n%s", before, st.text())
 	}
 	st.press(tea.KeyHome)
 	st.wants("▌#813")
@@ -87,7 +87,7 @@ func TestFollowAndFreeze(t *testing.T) {
 	st.press(tea.KeyEsc) // back to the prompt
 	st.type_("1")
 	if st.screen.inPane || st.screen.editor.text() != "1" {
-		t.Error("esc does not lead back to the prompt")
+		t.Error("esc does not return to the prompt")
 	}
 }
 
@@ -109,7 +109,7 @@ func TestFilter(t *testing.T) {
 		st.press(tea.KeyBackspace)
 	}
 	st.type_("posts !829 nothing")
-	st.wants("Nothing here matches")
+	st.wants("No rows match")
 	for range len("nothing") {
 		st.press(tea.KeyBackspace)
 	}
@@ -134,7 +134,7 @@ func TestDetails(t *testing.T) {
 	st.press(tea.KeyEnter)
 	st.wants("ada (01JB0000000000000000000ADA)", "#812, 4.1 ms after the commit", "websocket from 127.0.0.1:50001")
 	st.type_("c")
-	encoded := strings.TrimSuffix(strings.TrimPrefix(st.said.String(), "\x1b]52;c;"), "\x07")
+	encoded := strings.TrimSuffix(strings.TrimPrefix(st.sequences.String(), "\x1b]52;c;"), "\x07")
 	if copied, err := base64.StdEncoding.DecodeString(encoded); err != nil || !strings.Contains(string(copied), `"userId": "01JB0000000000000000000ADA"`) {
 		t.Errorf("copied %q: %v", copied, err)
 	}
@@ -143,7 +143,7 @@ func TestDetails(t *testing.T) {
 	st.type_("3")
 	st.polled(live.CursorsView)
 	st.press(tea.KeyEnter)
-	st.wants("posts by -createdAt limit 20", "2 connections: ada, visitor", "read again 3 times", "51.3 ms since a console watches, 1.2 µs each")
+	st.wants("posts by -createdAt limit 20", "2 connections: ada, visitor", "read again 3 times", "51.3 ms since a console attached, 1.2 µs each")
 	st.press(tea.KeyEsc, tea.KeyEnd, tea.KeyEnter)
 	st.wants("every change of posts is tested", "contains on title")
 	st.press(tea.KeyEsc)
@@ -153,7 +153,7 @@ func TestDetails(t *testing.T) {
 	st.wants("POST /posts", "posts.create", "title, string, required")
 }
 
-func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
+func TestVisibleViewsArePolled(t *testing.T) {
 	st := newStage(t, 120, 24, Options{})
 	asked := 0
 	st.app.Before = func(req wire.ControlRequest) {
@@ -165,7 +165,7 @@ func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
 		t.Helper()
 		cmd := st.screen.update(msg)
 		if cmd == nil {
-			t.Fatal("nothing is asked")
+			t.Fatal("no request was sent")
 		}
 		return cmd().(live.PolledMsg)
 	}
@@ -173,7 +173,7 @@ func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
 	st.press(tea.KeyF2)
 	answer := ask(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("2")})
 	if tick := st.screen.update(answer); tick == nil || asked != 1 {
-		t.Errorf("it is not asked again; asked %d times", asked)
+		t.Errorf("no second request; %d requests", asked)
 	}
 	st.wants("ada", "visitor")
 	answer = ask(pollMsg(st.screen.polls))
@@ -182,10 +182,10 @@ func TestViewsAreAskedAnewWhileTheyAreSeen(t *testing.T) {
 	st.wants("as of 9 s ago")
 	st.type_("1")
 	if cmd := st.screen.update(pollMsg(st.screen.polls - 1)); cmd != nil {
-		t.Error("a view that is not seen is asked for")
+		t.Error("a hidden view is requested")
 	}
 	if st.screen.update(answer) != nil {
-		t.Error("a late answer lets it ask again")
+		t.Error("a late answer triggers a request")
 	}
 	st.type_("2")
 	answer.Number, answer.Err = st.screen.polls, control.ErrLost
@@ -201,10 +201,10 @@ func TestManyCommits(t *testing.T) {
 	calm := st.text()
 	c := fakeapp.Commit(99_000, "console:ada", []wire.ChangeInfo{{Op: "create", Model: "posts", ID: "x"}})
 	if cmd := st.screen.update(wire.ControlEvent{Commit: &c}); cmd != nil || !st.screen.flushDue {
-		t.Error("not one turn is due")
+		t.Error("no flush is scheduled")
 	}
 	if rows := st.text(); strings.Contains(rows, "#99000") || rows != strings.Replace(calm, ":20816", ":99000", 1) {
-		t.Errorf("it does not wait for its turn:\n%s", rows)
+		t.Errorf("the commit does not wait for the flush:\n%s", rows)
 	}
 	st.at = st.at.Add(live.RateStep)
 	st.send(flushMsg{})
@@ -213,7 +213,7 @@ func TestManyCommits(t *testing.T) {
 	st.send(flushMsg{})
 	st.lacks("sampled")
 	if st.screen.flushDue {
-		t.Error("another turn is due when it is calm")
+		t.Error("another flush is scheduled when the pane is calm")
 	}
 	st.commit(99_001)
 	st.wants("#99001", "→ 2 of 3 connections")
@@ -237,8 +237,8 @@ func TestThePaneTakesTheScreenWhereThereIsNoRoom(t *testing.T) {
 	st.wants("JavaScript on")
 }
 
-// BenchmarkSecond is what a second at 10,000 commits takes the console, with what
-// the application tells it of them, and as many frames as are drawn.
+// BenchmarkSecond measures the console's work for a second at 10,000 commits: the
+// events the application sends for them, and the frames drawn.
 func BenchmarkSecond(b *testing.B) {
 	st := newStage(b, 160, 48, Options{})
 	st.screen.st = theme("dark")
@@ -262,14 +262,14 @@ func BenchmarkSecond(b *testing.B) {
 	}
 }
 
-func TestWhoIsConnectedIsCountedAnewWhenEventsWereMissed(t *testing.T) {
+func TestConnectionsAreRecountedAfterMissedEvents(t *testing.T) {
 	st := newStage(t, 120, 24, Options{})
 	st.screen.remote = attach(t, st.app)
 	st.send(wire.ControlEvent{Left: 1})
 	st.wants("2 connections")
 	cmd := st.screen.update(wire.ControlEvent{Missed: 7})
 	if cmd == nil || st.screen.update(wire.ControlEvent{Missed: 1}) != nil {
-		t.Fatal("it is not asked once")
+		t.Fatal("no single request was sent")
 	}
 	st.send(cmd())
 	st.wants("3 connections")

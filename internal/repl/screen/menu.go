@@ -14,24 +14,24 @@ import (
 
 const menuRows = 4
 
-// A menu offers completions of the text from start on.
+// A menu offers completions of the text after start.
 type menu struct {
-	start string // the text before the completion
-	typed string // what was typed of it
+	start string // the input before the completion
+	typed string // the typed beginning of the completion
 	items []string
 	notes map[string]string
-	at    int // -1 before one is chosen
+	at    int // the chosen item, or -1
 }
 
 // A search goes back through the history.
 type search struct {
-	typed string // what was in the editor
+	typed string // the input before the search
 	query string
 	at    int
 	found bool
 }
 
-// complete asks for what may follow what was typed, or goes on in the menu.
+// complete requests completions of the input, or moves in the menu.
 func (s *screen) complete(by int) tea.Cmd {
 	if s.menu != nil {
 		n := len(s.menu.items)
@@ -54,19 +54,19 @@ func (s *screen) complete(by int) tea.Cmd {
 	return nil
 }
 
-// replayKeys presses the keys that were queued, up to the next that has to wait.
+// replayKeys presses the queued keys, up to the next one that has to wait.
 func (s *screen) replayKeys() tea.Cmd {
 	var cmds []tea.Cmd
-	for len(s.heldKeys) > 0 && !s.completing {
-		next := s.heldKeys[0]
-		s.heldKeys = s.heldKeys[1:]
+	for len(s.queuedKeys) > 0 && !s.completing {
+		next := s.queuedKeys[0]
+		s.queuedKeys = s.queuedKeys[1:]
 		cmds = append(cmds, s.press(next))
 	}
 	return tea.Batch(cmds...)
 }
 
-// offer takes an answer to complete: the only item is typed, of several what
-// they have in common, and the rest is up to the person.
+// offer handles the completions: it types a single item, or the common prefix of
+// several and shows the menu.
 func (s *screen) offer(found completedMsg) {
 	if found.text != s.editor.before() || len(found.Items) == 0 || s.search != nil {
 		return
@@ -89,7 +89,7 @@ func (s *screen) offer(found completedMsg) {
 
 func (s *screen) choose() { s.retype(s.menu, s.menu.items[s.menu.at]) }
 
-// retype puts item where the completion is.
+// retype puts an item in place of the completion.
 func (s *screen) retype(m *menu, item string) {
 	after := strings.Join(s.editor.letters[s.editor.at:], "")
 	s.editor.set(m.start + item)
@@ -98,7 +98,7 @@ func (s *screen) retype(m *menu, item string) {
 	s.editor.at = at
 }
 
-// searchFrom goes to the next older entry that contains the query.
+// searchFrom moves to the next older entry that contains the query.
 func (s *screen) searchFrom(before int) {
 	s.search.at, s.search.found = s.history.find(s.search.query, before)
 	if s.search.found {
@@ -106,8 +106,8 @@ func (s *screen) searchFrom(before int) {
 	}
 }
 
-// lines are the completions in columns, around the chosen one; those that have to
-// be explained have a line each.
+// lines lays the completions out in columns, around the chosen one. Completions with a
+// note get a line each.
 func (m *menu) lines(f show.Formatter) []string {
 	room, longest := f.Width-promptWidth, 0
 	for _, item := range m.items {

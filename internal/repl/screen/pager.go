@@ -11,7 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A pager shows lines that are too many for their place, on the whole screen.
+// A pager shows lines on the whole screen, for text that is too long for its place.
 type pager struct {
 	title  string
 	lay    func(f show.Formatter) []string
@@ -21,16 +21,16 @@ type pager struct {
 	find   string
 	keys   []key.Binding
 
-	cells int // the width that lines was laid out for
+	cells int // the width of the cached lines
 	lines []string
 }
 
-// openKeyHelp shows every key.
+// openKeyHelp shows the help of all keys.
 func (s *screen) openKeyHelp() {
 	s.pager = &pager{title: "keys", lay: s.keyHelpLines, keys: s.keys.inKeyHelp()}
 }
 
-// openWhole shows the whole of the last result.
+// openWhole shows the last result in full.
 func (s *screen) openWhole() {
 	if v := s.transcript.result(); v != nil {
 		s.pager = &pager{title: "result", lay: func(f show.Formatter) []string { return f.Lines(*v) }, keys: s.keys.inPager()}
@@ -60,7 +60,8 @@ func (p *pager) view(f show.Formatter, height int) []string {
 	return lines
 }
 
-// marked shows where a line holds what is looked for, without its colors then.
+// marked marks the matches of the search in a line. A line with a match loses its
+// colors.
 func (p *pager) marked(line string) string {
 	if p.find == "" {
 		return line
@@ -77,10 +78,10 @@ func (p *pager) index(plain string) int {
 	if low := strings.ToLower(plain); len(low) == len(plain) {
 		return strings.Index(low, strings.ToLower(p.find))
 	}
-	return strings.Index(plain, p.find) // some letters change their length with their case
+	return strings.Index(plain, p.find) // changing the case may change the length of a letter
 }
 
-// find goes to the next line that holds what is looked for, from a line on.
+// findFrom moves to the next line that matches the search.
 func (p *pager) findFrom(from, by int) {
 	if p.find == "" {
 		return
@@ -94,7 +95,7 @@ func (p *pager) findFrom(from, by int) {
 	}
 }
 
-// place says which part of the lines is seen.
+// place describes which lines are visible.
 func (p *pager) place() string {
 	if len(p.lines) <= p.height {
 		return ""
@@ -102,7 +103,7 @@ func (p *pager) place() string {
 	return show.Grouped(min(p.top+p.height, len(p.lines))) + " of " + show.Grouped(len(p.lines)) + " lines"
 }
 
-// press does what a key is for. It reports whether the pager is left.
+// press handles a key. It reports whether the pager is closed.
 func (p *pager) press(k *keyMap, msg tea.KeyMsg) (left bool) {
 	if p.typing {
 		p.enter(k, msg)
@@ -123,9 +124,9 @@ func (p *pager) press(k *keyMap, msg tea.KeyMsg) (left bool) {
 		p.top = len(p.lines)
 	case key.Matches(msg, k.filter):
 		p.typing, p.find = true, ""
-	case key.Matches(msg, k.again):
+	case key.Matches(msg, k.nextMatch):
 		p.findFrom(p.top+1, 1)
-	case key.Matches(msg, k.againBack):
+	case key.Matches(msg, k.previousMatch):
 		p.findFrom(p.top-1, -1)
 	case key.Matches(msg, k.leavePager), key.Matches(msg, k.help), key.Matches(msg, k.quit):
 		return true
@@ -134,7 +135,7 @@ func (p *pager) press(k *keyMap, msg tea.KeyMsg) (left bool) {
 	return false
 }
 
-// enter is a key within the text that is looked for.
+// enter handles a key while the search text is being typed.
 func (p *pager) enter(k *keyMap, msg tea.KeyMsg) {
 	switch {
 	case key.Matches(msg, k.dismiss):
@@ -147,7 +148,7 @@ func (p *pager) enter(k *keyMap, msg tea.KeyMsg) {
 	}
 }
 
-// typed is a line of text after a key.
+// typed returns a line of text after a key was pressed in it.
 func typed(k *keyMap, text string, msg tea.KeyMsg) string {
 	switch {
 	case key.Matches(msg, k.backspace):

@@ -7,7 +7,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/live"
 )
 
-// toPane gives the live pane the focus, or the prompt.
+// toPane moves the focus between the live pane and the prompt.
 func (s *screen) toPane() tea.Cmd {
 	s.inPane = !s.inPane
 	if !s.inPane {
@@ -64,7 +64,7 @@ func (s *screen) showView(view live.View) tea.Cmd {
 	return s.poll()
 }
 
-// keyInRows moves through a view, or through what is open in it.
+// keyInRows moves through a view, or through the open row.
 func (s *screen) keyInRows(l *live.Listing, msg tea.KeyMsg) {
 	k, page := &s.keys, max(s.pane-2, 1)
 	move := l.Move

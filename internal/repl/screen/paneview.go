@@ -10,11 +10,11 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// paneVisible tells whether the live pane is on the screen.
+// paneVisible reports whether the live pane is on the screen.
 func (s *screen) paneVisible() bool { return s.inPane || s.pane > 0 }
 
-// paneLines is the live pane in so many cells and exactly so many lines, with a
-// mark at those that are selected.
+// paneLines returns exactly height lines of the live pane, with a mark at the selected
+// ones.
 func (s *screen) paneLines(cells, height int) []string {
 	f := s.formatter(cells)
 	if s.margin() == "" {
@@ -34,7 +34,7 @@ func (s *screen) paneLines(cells, height int) []string {
 	return lines
 }
 
-// margin is what stays free at the sides of a column, if it can be spared.
+// margin returns the space at the sides of a column, if there is room for it.
 func (s *screen) margin() string {
 	if s.width < belowFrom {
 		return ""
@@ -42,13 +42,14 @@ func (s *screen) margin() string {
 	return " "
 }
 
-// formatter lays out for a column of so many cells, less its margins.
+// formatter returns a formatter for a column of the given width, not counting its
+// margins.
 func (s *screen) formatter(cells int) show.Formatter {
 	return show.Formatter{Styles: s.st, Width: max(cells-2*len(s.margin()), 4)}
 }
 
-// paneTitle names the views of the live pane, or, where there is no room, the one
-// that is shown.
+// paneTitle formats the names of the views, or only the current one if there is no
+// room.
 func (s *screen) paneTitle(cells int) string {
 	active := s.st.Strong
 	if s.inPane {
@@ -69,7 +70,7 @@ func (s *screen) paneTitle(cells int) string {
 	return active.Render(s.live.View.String()) + s.st.Dim.Render(fmt.Sprintf(" %d/%d", s.live.View+1, live.Views))
 }
 
-// paneStatus says what is special about what the live pane shows.
+// paneStatus describes the filter, freezing, sampling and age of the live pane.
 func (s *screen) paneStatus() string {
 	l := s.live.List()
 	var parts []string

@@ -10,15 +10,15 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// poll asks for what the live pane shows, at once and then again and again, if
-// that is not told by events.
+// poll requests the content of the live pane's view now and repeatedly, unless events
+// keep it up to date.
 func (s *screen) poll() tea.Cmd {
 	s.polls++
 	return s.ask()
 }
 
-// patienceToAsk is how long an answer is waited for.
-const patienceToAsk = 30 * time.Second
+// pollTimeout is the time limit of a request.
+const pollTimeout = 30 * time.Second
 
 func (s *screen) ask() tea.Cmd {
 	view, number, remote := s.live.View, s.polls, s.remote
@@ -26,7 +26,7 @@ func (s *screen) ask() tea.Cmd {
 		return nil
 	}
 	return func() tea.Msg {
-		ctx, cancel := context.WithTimeout(context.Background(), patienceToAsk)
+		ctx, cancel := context.WithTimeout(context.Background(), pollTimeout)
 		defer cancel()
 		begun, msg := time.Now(), live.PolledMsg{View: view, Number: number}
 		req := wire.ControlRequest{Do: view.Request()}
@@ -43,10 +43,10 @@ func (s *screen) ask() tea.Cmd {
 	}
 }
 
-// connectedMsg is who is connected, nil if that could not be asked.
+// connectedMsg lists the open connections; it is nil if the request failed.
 type connectedMsg []wire.ConnectionInfo
 
-// count asks, a little later, who is connected.
+// count requests the open connections after a short delay.
 func (s *screen) count() tea.Cmd {
 	if s.counting || s.remote == nil {
 		return nil
@@ -54,18 +54,18 @@ func (s *screen) count() tea.Cmd {
 	s.counting = true
 	remote := s.remote
 	return tea.Tick(pollEvery, func(time.Time) tea.Msg {
-		ctx, cancel := context.WithTimeout(context.Background(), patienceToAsk)
+		ctx, cancel := context.WithTimeout(context.Background(), pollTimeout)
 		defer cancel()
 		var msg connectedMsg
 		if err := remote.Do(ctx, wire.ControlRequest{Do: wire.DoConnections}, &msg); err != nil {
-			return connectedMsg(nil) // an application that comes back says so by itself
+			return connectedMsg(nil) // after a restart, control.Attached brings the connections
 		}
 		return msg
 	})
 }
 
-// polled takes an answer, and asks again when it is time: the more an answer
-// takes, the later.
+// polled shows an answer and schedules the next request: the longer an answer takes,
+// the longer the delay.
 func (s *screen) polled(msg live.PolledMsg) tea.Cmd {
 	if msg.Number != s.polls {
 		return nil

@@ -20,63 +20,64 @@ import (
 
 const (
 	frame     = time.Second / 30
-	glance    = time.Second / 10 // what happens is shown as often at most
+	glance    = time.Second / 10 // minimum interval between updates by events
 	batchSize = 500
-	// shownRecords is how many records of a query are shown.
+	// shownRecords is the number of records of a query to show.
 	shownRecords = 50
 )
 
-// Options say what the full-screen console reads, writes and shows.
+// Options configure the full-screen console.
 type Options struct {
 	script.Options
 
-	// Dial attaches to the application again whenever it went away.
+	// Dial attaches to the application again after it went away.
 	Dial func(context.Context) (*control.Client, error)
-	// Input is where keys are read from, Output the terminal that is drawn on.
+	// Input is the source of keys, and Output is the terminal to draw on.
 	Input  io.Reader
 	Output *os.File
 	// Err receives the error that ended the console.
 	Err io.Writer
-	// Vi begins with the keys of vi. Default: those of emacs.
+	// Vi starts with vi keys. Default: emacs keys.
 	Vi bool
-	// Greeting is what the console says first. Default: that it speaks JavaScript,
-	// and where help is.
+	// Greeting is the first line. Default: a line that names the language and points
+	// to the help.
 	Greeting string
-	// History is the file that keeps what was typed. Default: one for each
-	// application. "-" keeps nothing.
+	// History is the file that stores the inputs. Default: one file for each
+	// application. "-" stores nothing.
 	History string
-	// OnMsg is called with each message of the screen. Default: nothing is called.
+	// OnMsg, if set, is called with each message of the screen, from its loop. It must
+	// not block.
 	OnMsg func(any)
 }
 
 const defaultGreeting = "JavaScript on the running application. help() explains, tab completes."
 
-// The messages of the screen, beside keys and sizes.
+// The messages of the screen, besides keys and sizes.
 type (
 	batchMsg     []any                  // several messages, shown at once
-	shownMsg     struct{ v show.Value } // by the code that runs
+	shownMsg     struct{ v show.Value } // from the running code
 	printedMsg   struct{ vs []show.Value }
 	noteMsg      struct{ text string }
-	doneMsg      struct{ err error } // the code has ended
+	doneMsg      struct{ err error } // the running code has ended
 	completedMsg struct {
-		text string // what was completed
+		text string // the input that was completed
 		script.Completion
 	}
-	// leaveMsg ends the console; with an error, that is shown afterwards.
+	// leaveMsg ends the console. If err is set, it is reported afterwards.
 	leaveMsg struct {
 		exit int
 		err  error
 	}
 )
 
-// A job is what the screen asks of the evaluator: to run code, or to complete it.
+// A job is a task for the evaluator: to run code, or to complete it.
 type job struct {
 	ctx      context.Context
 	code     string
 	complete bool
 }
 
-// A program is everything that runs beside the screen.
+// A program is everything that runs besides the screen.
 type program struct {
 	o           Options
 	tea         *tea.Program
@@ -84,12 +85,12 @@ type program struct {
 	jobs        chan job
 
 	outputs, events chan any
-	running         sync.WaitGroup // all but the evaluator
+	running         sync.WaitGroup // all goroutines except the evaluator
 	evaluating      chan struct{}  // closed when the evaluator has ended
 }
 
-// Run runs the full-screen console until the person leaves or ctx is done, and
-// returns the exit code. It closes client.
+// Run runs the full-screen console until the person leaves or ctx is done, and returns
+// the exit code. It reports errors itself, closes client and restores the terminal.
 func Run(ctx context.Context, o Options, client *control.Client) (exit int) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -106,7 +107,7 @@ func Run(ctx context.Context, o Options, client *control.Client) (exit int) {
 	s.remote, s.tty = p.reconnector, newTTY(o.Output)
 	s.tty.guard()
 	defer s.tty.release()
-	g := &guard{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
+	g := &recoverer{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
 	p.tea = tea.NewProgram(g, tea.WithInput(o.Input), tea.WithOutput(s.tty),
 		tea.WithAltScreen(), tea.WithFPS(30), tea.WithoutSignalHandler())
 
@@ -121,7 +122,7 @@ func Run(ctx context.Context, o Options, client *control.Client) (exit int) {
 	close(p.jobs)
 	select {
 	case <-p.evaluating:
-	case <-time.After(script.StopTimeout): // it is in a call of the engine that nothing stops
+	case <-time.After(script.StopTimeout): // it is in a call of the engine that cannot be interrupted
 	}
 	cancel()
 	p.running.Wait()
@@ -135,15 +136,15 @@ func Run(ctx context.Context, o Options, client *control.Client) (exit int) {
 	return s.exit
 }
 
-// screenRenderer knows the colors of the terminal, and has asked for its
-// background before anybody else reads from it.
+// screenRenderer detects the colors of the terminal. It asks for the background color
+// before anything else reads from the terminal.
 func screenRenderer(w *os.File) *lipgloss.Renderer {
 	r := lipgloss.NewRenderer(w)
 	r.HasDarkBackground()
 	return r
 }
 
-// start runs do until it returns. A panic in it ends the console in good order.
+// start runs do in a goroutine. A panic in it ends the console in an orderly way.
 func (p *program) start(ctx context.Context, do func()) {
 	p.running.Go(func() {
 		defer func() {
@@ -162,8 +163,8 @@ func send(ctx context.Context, to chan<- any, message any) {
 	}
 }
 
-// forward hands messages to the screen, the first at once, and many at once when
-// they come faster than every so often.
+// forward passes messages to the screen: the first at once, later ones in batches if
+// they arrive more often than every.
 func (p *program) forward(ctx context.Context, from <-chan any, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -204,8 +205,8 @@ func (p *program) signals(ctx context.Context, interrupts <-chan os.Signal) {
 	}
 }
 
-// evaluate owns the evaluator: it does one job after the other, until there
-// will be no more.
+// evaluate owns the evaluator. It runs jobs one after another until the channel is
+// closed.
 func (p *program) evaluate(ctx context.Context, client *control.Client) {
 	defer close(p.evaluating)
 	defer func() {
@@ -228,16 +229,18 @@ func (p *program) evaluate(ctx context.Context, client *control.Client) {
 	}
 }
 
-// A guard is the screen as bubbletea runs it. It turns a panic into an orderly
-// end, after which the terminal is restored and the error is shown.
-type guard struct {
+// A recoverer is the screen as bubbletea runs it. It turns a panic into an orderly exit
+// that restores the terminal and shows the error.
+type recoverer struct {
 	screen *screen
 	quit   func()
 }
 
-func (g *guard) Init() tea.Cmd { return nil }
+// Init implements [tea.Model].
+func (g *recoverer) Init() tea.Cmd { return nil }
 
-func (g *guard) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
+// Update implements [tea.Model].
+func (g *recoverer) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			g.screen.err = show.NewCrash(cause)
@@ -247,7 +250,8 @@ func (g *guard) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	return g, g.screen.update(msg)
 }
 
-func (g *guard) View() (view string) {
+// View implements [tea.Model].
+func (g *recoverer) View() (view string) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			view = ""

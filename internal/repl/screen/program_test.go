@@ -9,14 +9,14 @@ import (
 	"github.com/towerkit/tower/internal/repl/show"
 )
 
-func TestGuardEndsInGoodOrder(t *testing.T) {
-	for name, provoke := range map[string]func(g *guard){
-		"update": func(g *guard) {
+func TestPanicsEndInGoodOrder(t *testing.T) {
+	for name, provoke := range map[string]func(g *recoverer){
+		"update": func(g *recoverer) {
 			if _, cmd := g.Update(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("x")}); cmd == nil {
 				t.Error("a panic in Update does not quit")
 			}
 		},
-		"view": func(g *guard) {
+		"view": func(g *recoverer) {
 			g.screen.history = nil
 			g.screen.transcript.entries = []*entry{nil}
 			if got := g.View(); got != "" {
@@ -27,7 +27,7 @@ func TestGuardEndsInGoodOrder(t *testing.T) {
 		st := newStage(t, 80, 24, Options{})
 		st.screen.o.OnMsg = func(any) { panic("asked to") }
 		quits := 0
-		g := &guard{screen: st.screen, quit: func() { quits++ }}
+		g := &recoverer{screen: st.screen, quit: func() { quits++ }}
 		provoke(g)
 		if g.screen.err == nil || name == "view" && quits != 1 {
 			t.Errorf("%s: error %v, %d quits", name, g.screen.err, quits)
@@ -47,7 +47,7 @@ func TestCrashOfTheEvaluatorEndsTheConsole(t *testing.T) {
 func TestTypingAhead(t *testing.T) {
 	st := newStage(t, 80, 24, Options{})
 	jobs := make(chan job, 1)
-	st.screen.jobs = jobs // which nobody does
+	st.screen.jobs = jobs // no goroutine runs them
 	st.enter("1", "2", "3")
 	st.wants("› 1")
 	st.lacks("› 2")
@@ -61,7 +61,7 @@ func TestTypingAhead(t *testing.T) {
 	if next := <-jobs; first.code != "1" || next.code != "2" {
 		t.Errorf("ran %q, then %q", first.code, next.code)
 	} else {
-		st.press(tea.KeyCtrlC) // gives up what was typed ahead
+		st.press(tea.KeyCtrlC) // discards the input typed ahead
 		<-next.ctx.Done()
 	}
 	st.send(doneMsg{&show.Failure{Message: "stopped"}})
@@ -69,7 +69,7 @@ func TestTypingAhead(t *testing.T) {
 	st.lacks("running…")
 }
 
-func TestForwardGathersWhatComesFast(t *testing.T) {
+func TestForwardBatchesFastMessages(t *testing.T) {
 	got := make(chan batchMsg, 100)
 	p := &program{tea: tea.NewProgram(recorder{got}, tea.WithInput(nil), tea.WithoutRenderer(), tea.WithoutSignalHandler())}
 	in := make(chan any, batchSize)
@@ -85,7 +85,7 @@ func TestForwardGathersWhatComesFast(t *testing.T) {
 			t.Errorf("%d messages at once", len(first))
 		}
 	case <-time.After(10 * time.Second):
-		t.Fatal("nothing came")
+		t.Fatal("no message arrived")
 	}
 	p.tea.Quit()
 	if err := <-ran; err != nil {

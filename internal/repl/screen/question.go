@@ -8,13 +8,13 @@ import (
 	"github.com/towerkit/tower/internal/repl/script"
 )
 
-// A question is what the code that runs asks a person, who answers with a key.
+// A question asks a person on behalf of the running code. The answer is a key.
 type question struct {
 	what   string
-	answer chan bool // has room for the answer
+	answer chan bool // has a buffer of one
 }
 
-// askBy asks a question on the screen, and waits for the answer.
+// askBy returns a function that asks a question on the screen and waits for the answer.
 func askBy(post func(any)) func(ctx context.Context, what string) bool {
 	return func(ctx context.Context, what string) bool {
 		q := &question{what, make(chan bool, 1)}
@@ -28,7 +28,7 @@ func askBy(post func(any)) func(ctx context.Context, what string) bool {
 	}
 }
 
-// keyInQuestion answers what is asked: y is yes, other keys are no.
+// keyInQuestion answers the question: y means yes, any other key no.
 func (s *screen) keyInQuestion(msg tea.KeyMsg) {
 	yes := msg.Type == tea.KeyRunes && (string(msg.Runes) == "y" || string(msg.Runes) == "Y")
 	answer := " no"

@@ -9,27 +9,27 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// whatChanged says how an application that came back is another than before.
+// whatChanged describes how a restarted application differs from the previous one.
 func whatChanged(before, after wire.ControlHello) []string {
 	what := "The application was restarted."
 	if after.Build != before.Build {
 		what = "The application was rebuilt. Variables are kept."
 	}
 	if after.Epoch != before.Epoch {
-		what += " Its store is another one."
+		what += " It has a different store."
 	}
 	notes := []string{what}
 	for _, m := range after.Models {
 		i := slices.IndexFunc(before.Models, func(old wire.ModelInfo) bool { return old.Name == m.Name })
 		if i < 0 {
-			notes = append(notes, "There is a model "+term.Clean(m.Type)+".")
+			notes = append(notes, "Model "+term.Clean(m.Type)+" was added.")
 		} else if changed := fieldsChanged(before.Models[i], m); changed != "" {
 			notes = append(notes, term.Clean(m.Type)+" "+changed+".")
 		}
 	}
 	for _, m := range before.Models {
 		if !slices.ContainsFunc(after.Models, func(now wire.ModelInfo) bool { return now.Name == m.Name }) {
-			notes = append(notes, "There is no model "+term.Clean(m.Type)+" any more.")
+			notes = append(notes, "Model "+term.Clean(m.Type)+" was removed.")
 		}
 	}
 	return notes
@@ -61,7 +61,7 @@ func fieldsChanged(before, after wire.ModelInfo) string {
 	for _, part := range []struct {
 		does  string
 		names []string
-	}{{"has gained ", gained}, {"has changed ", other}, {"has lost ", lost}} {
+	}{{"gained ", gained}, {"changed ", other}, {"lost ", lost}} {
 		if len(part.names) > 0 {
 			parts = append(parts, part.does+strings.Join(part.names, ", "))
 		}

@@ -1,5 +1,5 @@
-// Package screen is the full-screen console: the prompt with its history, completions and
-// keys, the transcript, the pager, and the live pane beside them.
+// Package screen is the full-screen console: the prompt with its history, completions
+// and keys, the transcript, the pager, and the live pane.
 package screen
 
 import (
@@ -21,62 +21,62 @@ import (
 )
 
 const (
-	slowAfter = 200 * time.Millisecond // code that runs longer is said to run
+	slowAfter = 200 * time.Millisecond // code that runs longer is shown as running
 	hintFor   = 4 * time.Second
 	pollEvery = time.Second
-	pollShare = 50 // what is asked for the live pane takes no greater part of the time
+	pollShare = 50 // polling may take at most 1/pollShare of the time
 )
 
-// A screen is the full-screen console: what it shows, and what keys do to it.
-// It belongs to bubbletea's loop, and never waits.
+// A screen is the state of the full-screen console: what it shows and how it handles
+// keys. It belongs to bubbletea's loop and must not block.
 type screen struct {
 	o      Options
 	st     term.Styles
 	keys   keyMap
 	jobs   chan<- job
-	remote control.Remote // for what the live pane asks
+	remote control.Remote // for the requests of the live pane
 	tty    *tty
 	hello  wire.ControlHello
-	began  bool  // it was attached once
-	lost   bool  // there is no application now
-	reason error // why, if it is known
+	began  bool  // it has been attached before
+	lost   bool  // no application is attached
+	reason error // the reason, if known
 
 	width, height int
-	page          int // lines of the transcript that are visible
-	pane          int // lines of the live pane that are visible
+	page          int // visible lines of the transcript
+	pane          int // visible lines of the live pane
 
 	transcript transcript
 	live       live.Pane
-	flushDue   bool // another turn of the live pane is due
-	polls      int  // how often it has begun to ask for what it shows
-	counting   bool // who is connected is being asked
+	flushDue   bool // a flush of the live pane is scheduled
+	polls      int  // number of polls started; answers to earlier ones stop polling
+	counting   bool // a request for the connections is in progress
 	inPane     bool // the live pane has the focus
-	zoomed     bool // and the whole screen
+	zoomed     bool // and covers the whole screen
 	pager      *pager
 	editor     editor
-	vi         *vi  // nil: keys are those of emacs
+	vi         *vi  // nil for emacs keys
 	prefixed   bool // ^X was pressed
 	history    *history
 	menu       *menu     // of completions
 	search     *search   // in the history
-	question   *question // that waits for an answer
+	question   *question // waiting for an answer
 
-	heldKeys   []tea.KeyMsg // pressed while a completion is on its way
-	busy       bool         // a job is under way
-	running    bool         // and it runs code
-	slow       bool         // and has for a while
-	completing bool         // or it completes
+	queuedKeys []tea.KeyMsg // pressed while a completion is pending
+	busy       bool         // a job is in progress
+	running    bool         // the job runs code
+	slow       bool         // the code has run for a while
+	completing bool         // the job completes
 	cancel     context.CancelCauseFunc
-	waiting    []string // typed while busy
+	waiting    []string // entered while busy
 	runs       int
 
 	hint  string
 	hints int
 	exit  int
-	err   error // that ended the console
+	err   error // the error that ended the console
 }
 
-// The messages of timers; each says for which run or hint it was set.
+// The messages of timers. Each contains the run or hint it was set for.
 type (
 	slowMsg  int
 	hintMsg  int
@@ -148,7 +148,7 @@ func (s *screen) update(msg any) tea.Cmd {
 	return nil
 }
 
-// message handles what the goroutines beside the screen tell it.
+// message handles messages from the goroutines besides the screen.
 func (s *screen) message(msg any) tea.Cmd {
 	switch msg := msg.(type) {
 	case shownMsg:
@@ -186,7 +186,8 @@ func (s *screen) message(msg any) tea.Cmd {
 	return nil
 }
 
-// attached takes note of the application, which may be another than before.
+// attached updates the screen for an application, which may differ from the previous
+// one.
 func (s *screen) attached(msg control.Attached) {
 	if s.began {
 		for _, note := range whatChanged(s.hello, msg.Hello) {
@@ -201,7 +202,7 @@ func (s *screen) attached(msg control.Attached) {
 
 func (s *screen) event(event wire.ControlEvent) tea.Cmd {
 	s.live.Event(event)
-	if event.Missed > 0 { // who came and went is not known any more
+	if event.Missed > 0 { // some connections may have come or gone
 		return s.count()
 	}
 	if !s.live.Busy() || s.flushDue {
@@ -210,13 +211,13 @@ func (s *screen) event(event wire.ControlEvent) tea.Cmd {
 	return s.flushLater()
 }
 
-// flushLater shows, a little later, what comes meanwhile.
+// flushLater schedules a flush of the live pane.
 func (s *screen) flushLater() tea.Cmd {
 	s.flushDue = true
 	return tea.Tick(live.RateStep, func(time.Time) tea.Msg { return flushMsg{} })
 }
 
-// submit takes what was typed: it is run at once, or after what runs now.
+// submit runs the input, now or after the current job.
 func (s *screen) submit() tea.Cmd {
 	typed := strings.TrimSpace(s.editor.text())
 	if typed == "" {
@@ -242,7 +243,7 @@ func (s *screen) submit() tea.Cmd {
 	return tea.Batch(failed, s.next())
 }
 
-// next starts what was typed next, if nothing is under way.
+// next runs the next waiting input if no job is in progress.
 func (s *screen) next() tea.Cmd {
 	if s.busy || len(s.waiting) == 0 {
 		return nil
@@ -254,12 +255,12 @@ func (s *screen) next() tea.Cmd {
 	s.runs++
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.jobs <- job{ctx: ctx, code: code} // there is room, for nothing is under way
+	s.jobs <- job{ctx: ctx, code: code} // does not block: no job is in progress
 	run := s.runs
 	return tea.Tick(slowAfter, func(time.Time) tea.Msg { return slowMsg(run) })
 }
 
-// ended shows how the code that ran ended.
+// ended shows the result of code that has ended.
 func (s *screen) ended(err error) tea.Cmd {
 	s.stop()
 	s.busy, s.running, s.slow = false, false, false
@@ -279,14 +280,14 @@ func (s *screen) ended(err error) tea.Cmd {
 	return s.next()
 }
 
-// stop interrupts the code that runs.
+// stop interrupts the running code.
 func (s *screen) stop() {
 	if s.cancel != nil {
 		s.cancel(script.ErrInterrupted)
 	}
 }
 
-// showHint shows a hint for a while.
+// showHint shows a hint for a short time.
 func (s *screen) showHint(hint string) tea.Cmd {
 	s.hint = hint
 	s.hints++
@@ -294,7 +295,7 @@ func (s *screen) showHint(hint string) tea.Cmd {
 	return tea.Tick(hintFor, func(time.Time) tea.Msg { return hintMsg(number) })
 }
 
-// interrupt stops the code, or gives up what is being typed.
+// interrupt stops the code or discards the input.
 func (s *screen) interrupt() tea.Cmd {
 	switch {
 	case s.search != nil:
@@ -304,17 +305,17 @@ func (s *screen) interrupt() tea.Cmd {
 		s.waiting = nil
 		s.stop()
 		if s.slow {
-			return s.showHint("stopping…  ^D on an empty line leaves")
+			return s.showHint("stopping…  ^D on an empty line to leave")
 		}
 	case !s.editor.empty():
 		s.editor.set("")
 		s.menu = nil
 		s.history.at = len(s.history.entries)
 	default:
-		return s.showHint("^D or exit leaves")
+		return s.showHint("^D or exit to leave")
 	}
 	return nil
 }
 
-// position is how far the application's history goes.
+// position returns the position of the application's last commit.
 func (s *screen) position() string { return wire.Position(show.ShortID(s.hello.Epoch), s.live.Seq) }

@@ -26,19 +26,19 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
-// A stage is a screen whose jobs are done at once, by an evaluator on a
-// fakeApp, so that a test needs no other goroutine.
+// A stage is a screen with an evaluator on a [fakeapp.App] that runs its jobs
+// synchronously, so that tests need no other goroutine.
 type stage struct {
-	t      testing.TB
-	app    *fakeapp.App
-	e      *script.Evaluator
-	screen *screen
-	jobs   chan job
-	quit   bool
-	at     time.Time    // for the live pane
-	said   bytes.Buffer // past the screen
+	t         testing.TB
+	app       *fakeapp.App
+	e         *script.Evaluator
+	screen    *screen
+	jobs      chan job
+	quit      bool
+	at        time.Time    // for the live pane
+	sequences bytes.Buffer // escape sequences that are not part of the screen
 }
 
 func newStage(t testing.TB, width, height int, o Options) *stage {
@@ -51,7 +51,7 @@ func newStage(t testing.TB, width, height int, o Options) *stage {
 	st := &stage{t: t, app: app, e: script.New(client.Hello(), client, script.Options{}), jobs: make(chan job, 1), at: fakeapp.Time(0).Add(time.Hour)}
 	st.screen = newScreen(o, st.app.Hello(), theme("none"), st.jobs)
 	st.screen.live.Now = func() time.Time { return st.at }
-	st.screen.tty.out = &st.said
+	st.screen.tty.out = &st.sequences
 	st.e.Preview = shownRecords
 	st.e.Print = func(values []show.Value) { st.send(printedMsg{values}) }
 	st.send(tea.WindowSizeMsg{Width: width, Height: height})
@@ -59,7 +59,8 @@ func newStage(t testing.TB, width, height int, o Options) *stage {
 	return st
 }
 
-// theme are the styles of a terminal: "light", "dark", or "none" for one without color.
+// theme returns the styles of a terminal: "light", "dark", or "none" for one without
+// color.
 func theme(name string) term.Styles {
 	profile := termenv.TrueColor
 	if name == "none" {
@@ -88,7 +89,7 @@ func (st *stage) send(msg any) {
 	}
 }
 
-// quitMessage asks a command that is known to be quick what it says.
+// quitMessage runs a command that is known to be quick and returns its message.
 func quitMessage(cmd tea.Cmd) (tea.Msg, bool) {
 	if fmt.Sprintf("%p", cmd) != fmt.Sprintf("%p", tea.Quit) {
 		return nil, false
@@ -115,7 +116,7 @@ func (st *stage) enter(lines ...string) {
 	}
 }
 
-// text is the screen as it is read.
+// text returns the screen without escape sequences.
 func (st *stage) text() string {
 	lines := strings.Split(st.screen.view(), "\n")
 	for i, line := range lines {
@@ -146,7 +147,7 @@ func (st *stage) lacks(part string) {
 	}
 }
 
-// play is what the golden screens show.
+// play runs the session that the golden screens show.
 func (st *stage) play() {
 	st.enter(`User.create([{name: "ada"}, {name: "bob"}])`,
 		`Post.create({title: "Hello 日本 👋", body: "A first post,\nof two lines.", authorId: User.first().id, likes: 3})`,
@@ -157,7 +158,7 @@ func (st *stage) play() {
 	st.press(tea.KeyTab, tea.KeyTab)
 }
 
-// activities are what the golden live panes show.
+// activities sends the events that the golden live panes show.
 func (st *stage) activities() {
 	user, post := "01JBXYZ0000000000000000001", "01JBXYZ0000000000000000003"
 	for _, changes := range [][]wire.ChangeInfo{
@@ -186,7 +187,7 @@ func (st *stage) activities() {
 	}
 }
 
-// polled answers what the live pane asks.
+// polled answers the request of the live pane.
 func (st *stage) polled(view live.View) {
 	msg := live.PolledMsg{View: view, Number: st.screen.polls}
 	switch view {
@@ -200,7 +201,7 @@ func (st *stage) polled(view live.View) {
 	st.send(msg)
 }
 
-// scenes are the screens that are kept as golden files.
+// scenes are the screens with golden files.
 var scenes = []struct {
 	name string
 	play func(st *stage)
@@ -229,7 +230,7 @@ var scenes = []struct {
 	}},
 }
 
-// see goes to a view of the live pane, by its key.
+// see switches to a view of the live pane by its key.
 func (st *stage) see(view string) {
 	st.press(tea.KeyF2)
 	st.type_(view)
@@ -238,7 +239,7 @@ func (st *stage) see(view string) {
 	}
 }
 
-// busy lets many commits come for two seconds.
+// busy sends many commits for two seconds.
 func (st *stage) busy() {
 	for i := range 8 {
 		st.at = st.at.Add(live.RateStep)
@@ -281,12 +282,12 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got+"\n" != string(want) {
-		t.Errorf("%s is not as it was (-update accepts it):\n%s", path, got)
+		t.Errorf("%s has changed (run with -update to accept):\n%s", path, got)
 	}
 }
 
-// checkSize holds that a view fills the screen, and that nothing in it is wider
-// than its column.
+// checkSize checks that a view fills the screen and that no line is wider than its
+// column.
 func checkSize(t *testing.T, view string, columns, rows int) {
 	t.Helper()
 	lines := strings.Split(view, "\n")
@@ -338,10 +339,10 @@ func TestTyping(t *testing.T) {
 	st.press(tea.KeyCtrlC)
 	st.wants("›")
 	if !st.screen.editor.empty() {
-		t.Error("^C leaves what was typed")
+		t.Error("^C does not discard the input")
 	}
 	st.press(tea.KeyCtrlC)
-	st.wants("^D or exit leaves")
+	st.wants("^D or exit to leave")
 	st.enter("exit")
 	if !st.quit {
 		t.Error("exit does not quit")
@@ -397,7 +398,7 @@ func TestScrolling(t *testing.T) {
 	st.wants("JavaScript on")
 	st.press(tea.KeyPgDown)
 	st.lacks("JavaScript on")
-	st.type_("x") // goes back to where it is typed
+	st.type_("x") // scrolls back to the prompt
 	st.wants("line 39", "› x")
 	st.press(tea.KeyCtrlL)
 	st.lacks("line 39")

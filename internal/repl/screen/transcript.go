@@ -12,12 +12,12 @@ import (
 const (
 	longestTranscript = 2000 // entries
 	longestEntry      = 500  // lines
-	aroundEntry       = 4    // lines of a page for what was typed, and for the prompt
-	shortestFold      = 6    // lines to which a long result is folded at least
+	aroundEntry       = 4    // lines of a page reserved for the input and the prompt
+	shortestFold      = 6    // a folded result keeps at least this many lines
 )
 
-// An entry is one thing in the transcript: what was typed, or what came of it.
-// Exactly one of its fields but the last two is set.
+// An entry is one item in the transcript: an input, a result, output, a failure or a
+// note. Exactly one of its fields before cells is set.
 type entry struct {
 	typed   string
 	shown   *show.Value
@@ -25,11 +25,11 @@ type entry struct {
 	failure *show.Failure
 	note    string
 
-	cells, page int // the room that lines was made for
+	cells, page int // the size of the cached lines
 	lines       []string
 }
 
-// A transcript is what happened in a session, and how far it is scrolled back.
+// A transcript is the record of a session and its scroll position.
 type transcript struct {
 	entries []*entry
 	back    int // lines below the visible ones
@@ -42,7 +42,7 @@ func (t *transcript) add(e *entry) {
 	}
 }
 
-// result is the last value that was shown, nil without one.
+// result returns the last result, or nil if there is none.
 func (t *transcript) result() *show.Value {
 	for _, e := range slices.Backward(t.entries) {
 		if e.shown != nil {
@@ -54,8 +54,8 @@ func (t *transcript) result() *show.Value {
 
 func (t *transcript) clear() { *t = transcript{} }
 
-// view is what is visible of the transcript, with tail below it, in at most
-// height lines.
+// view returns the visible lines of the transcript followed by tail, at most height
+// lines.
 func (t *transcript) view(f show.Formatter, tail []string, height int) []string {
 	lines := slices.Clone(tail)
 	slices.Reverse(lines)
@@ -72,7 +72,7 @@ func (t *transcript) view(f show.Formatter, tail []string, height int) []string 
 	return lines
 }
 
-// draw lays the entry out. What did not change is not laid out again.
+// draw lays the entry out, or returns the cached lines.
 func (e *entry) draw(f show.Formatter) []string {
 	if e.cells == f.Width && e.page == f.Page && e.lines != nil {
 		return e.lines
@@ -101,7 +101,7 @@ func (e *entry) draw(f show.Formatter) []string {
 	}
 	if most := f.Page - aroundEntry; e.shown != nil && f.Page > 0 && len(lines) > max(most, shortestFold) {
 		kept := max(most, shortestFold) - 1
-		more := fmt.Sprintf("… %s more lines, ^O shows them", show.Grouped(len(lines)-kept))
+		more := fmt.Sprintf("… %s more lines, ^O to show", show.Grouped(len(lines)-kept))
 		lines = append(lines[:kept:kept], f.Limit(term.Paint(f.Styles.Warn, more)))
 	}
 	if hidden := len(lines) - longestEntry; hidden > 0 {

@@ -13,7 +13,7 @@ func TestALongResultIsFolded(t *testing.T) {
 	e := entry{shown: &rows}
 	f := show.Formatter{Styles: theme("none"), Width: 80, Page: 20}
 	lines := e.draw(f)
-	if len(lines) != 16 || strings.TrimSpace(lines[15]) != "… 87 more lines, ^O shows them" {
+	if len(lines) != 16 || strings.TrimSpace(lines[15]) != "… 87 more lines, ^O to show" {
 		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
 	}
 	f.Page = 200

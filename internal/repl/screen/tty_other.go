@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A guardian would put the terminal back after this process was killed.
+// A guardian would restore the terminal if this process were killed.
 type guardian struct{}
 
 func terminalState(*os.File) string { return "" }
@@ -18,7 +18,7 @@ func startGuardian(*os.File, string) *guardian { return nil }
 
 func (*guardian) dismiss() {}
 
-// editorCommand runs the person's editor on a file.
+// editorCommand returns a command that opens the person's editor on a file.
 func editorCommand(editor, path string) *exec.Cmd {
 	args := append(strings.Fields(cmp.Or(editor, "notepad")), path)
 	return exec.Command(args[0], args[1:]...)

@@ -11,22 +11,22 @@ import (
 	"syscall"
 )
 
-// A guardian is a shell that waits for a word that this process leaves. When the
-// process is gone without it, the guardian puts the terminal back.
+// A guardian is a shell that waits for a word from this process. If the process ends
+// without sending it, the guardian restores the terminal.
 type guardian struct {
 	cmd  *exec.Cmd
 	word io.WriteCloser
 }
 
-// guardScript puts back what the console changed, unless somebody has already: a shell
-// does so by itself, and has its own settings by then.
+// guardScript restores the terminal unless another program already has: an interactive
+// shell restores it on its own and has changed the settings by then.
 const guardScript = `trap '' INT QUIT TERM HUP TTOU TTIN TSTP
 IFS= read -r left && exit
 case "$(stty -a <&3)" in *-opost*) stty "$1" <&3 ;; esac
 printf '\033[?2004l\033[?25h\033[0m\033[?1049l' >&3`
 
-// terminalState is the terminal's settings in the words of stty, "" where they
-// cannot be known.
+// terminalState returns the terminal's settings in the format of stty -g, or "" if it
+// cannot determine them.
 func terminalState(file *os.File) string {
 	cmd := exec.Command("stty", "-g")
 	cmd.Stdin = file
@@ -37,11 +37,11 @@ func terminalState(file *os.File) string {
 	return strings.TrimSpace(string(out))
 }
 
-// startGuardian returns nil where there is no shell.
+// startGuardian starts a guardian. It returns nil if there is no shell.
 func startGuardian(file *os.File, saved string) *guardian {
 	cmd := exec.Command("sh", "-c", guardScript, "sh", saved)
 	cmd.ExtraFiles = []*os.File{file}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what is sent to the console's group does not reach it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // signals to the console's process group do not reach it
 	word, err := cmd.StdinPipe()
 	if err != nil || cmd.Start() != nil {
 		return nil
@@ -49,13 +49,14 @@ func startGuardian(file *os.File, saved string) *guardian {
 	return &guardian{cmd, word}
 }
 
-// editorCommand runs the person's editor on a file, in the words of a shell.
+// editorCommand returns a command that opens the person's editor on a file. The editor
+// may be a shell command with arguments.
 func editorCommand(editor, path string) *exec.Cmd {
 	return exec.Command("sh", "-c", cmp.Or(editor, "vi")+` "$1"`, "sh", path)
 }
 
 func (g *guardian) dismiss() {
-	_, _ = io.WriteString(g.word, "left\n") // it may be gone
+	_, _ = io.WriteString(g.word, "left\n") // the guardian may be gone
 	_ = g.word.Close()
 	_ = g.cmd.Wait()
 }

@@ -8,22 +8,22 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// A vi is how keys are understood as in vi: in command mode, letters move and
-// change; else they are typed.
+// A vi interprets keys like vi: in command mode, letters move and change; in insert
+// mode they are typed.
 type vi struct {
 	command  bool
 	count    int
-	operator string // d, c or y, which waits for a motion
-	awaits   string // r, f, t, F or T, which waits for a letter
-	found    string // the last of f, t, F and T, and its letter
+	operator string // d, c or y, waiting for a motion
+	awaits   string // r, f, t, F or T, waiting for a letter
+	found    string // the last f, t, F or T, and its letter
 }
 
 func newVi() *vi { return &vi{} }
 
-// key handles a key, and reports whether it was one of vi's.
+// key handles a key, and reports whether it was a vi key.
 func (v *vi) key(s *screen, msg tea.KeyMsg) bool {
 	ed := &s.editor
-	if msg.Type == tea.KeyEsc || msg.Alt && msg.Type == tea.KeyRunes { // esc and a letter that came at once
+	if msg.Type == tea.KeyEsc || msg.Alt && msg.Type == tea.KeyRunes { // esc and a letter in one message
 		if !v.command {
 			v.command = true
 			ed.at = max(ed.at-1, ed.lineStart())
@@ -50,7 +50,7 @@ func (v *vi) key(s *screen, msg tea.KeyMsg) bool {
 	return true
 }
 
-// letter takes the letter that r, f or their like waited for.
+// letter handles the letter that r, f, t, F or T waited for.
 func (v *vi) letter(s *screen, letter string) {
 	ed, does := &s.editor, v.awaits
 	v.awaits = ""
@@ -65,7 +65,7 @@ func (v *vi) letter(s *screen, letter string) {
 	v.motion(s, v.found)
 }
 
-// act does what a letter is for in command mode.
+// act runs a letter in command mode.
 func (v *vi) act(s *screen, letter string) {
 	if strings.Contains("rftFT", letter) {
 		v.awaits = letter
@@ -82,7 +82,7 @@ func (v *vi) act(s *screen, letter string) {
 	v.motion(s, letter)
 }
 
-// change does what needs no motion, and reports whether letter did.
+// change runs a command that needs no motion. It reports whether letter is one.
 func (v *vi) change(s *screen, letter string) bool {
 	ed := &s.editor
 	insert := func(at int) bool {
@@ -154,7 +154,7 @@ func otherCase(text string) string {
 	}, text)
 }
 
-// motion moves, or lets the operator that waits do its work up to there.
+// motion moves the cursor, or applies the waiting operator up to the new position.
 func (v *vi) motion(s *screen, motion string) {
 	ed := &s.editor
 	from, inclusive := ed.at, false
@@ -169,7 +169,7 @@ func (v *vi) motion(s *screen, motion string) {
 		return
 	}
 	if v.operator == "c" && motion == "w" && from < len(ed.letters) && isWord(ed.letters[from]) {
-		for at = from + 1; at < len(ed.letters) && isWord(ed.letters[at]); { // as vi does
+		for at = from + 1; at < len(ed.letters) && isWord(ed.letters[at]); { // cw leaves the space, as in vi
 			at++
 		}
 	}
@@ -179,7 +179,7 @@ func (v *vi) motion(s *screen, motion string) {
 	v.apply(s, min(from, at), min(max(from, at), len(ed.letters)))
 }
 
-// target is where a motion leads, and whether it takes the letter there with it.
+// target returns where a motion leads, and whether it includes the letter there.
 func (v *vi) target(ed *editor, motion string) (at int, inclusive bool) {
 	switch motion {
 	case "h":
@@ -209,7 +209,7 @@ func (v *vi) target(ed *editor, motion string) (at int, inclusive bool) {
 	return ed.at, false
 }
 
-// find is where f, t, F or T finds a letter in the line.
+// find returns where f, t, F or T finds a letter in the line.
 func (v *vi) find(ed *editor, how, letter string) (at int, inclusive bool) {
 	line := ed.letters[ed.at:ed.lineEnd()]
 	if how == "F" || how == "T" {
@@ -227,7 +227,7 @@ func (v *vi) find(ed *editor, how, letter string) (at int, inclusive bool) {
 	return ed.at, false
 }
 
-// apply lets the operator work on letters[from:to].
+// apply applies the operator to letters[from:to].
 func (v *vi) apply(s *screen, from, to int) {
 	ed, does := &s.editor, v.operator
 	v.operator, v.count = "", 0

@@ -7,7 +7,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// viKeys presses keys; ␛ is escape, ⏎ another line.
+// viKeys presses keys; ␛ is escape, ⏎ starts another line.
 func (st *stage) viKeys(keys string) {
 	for _, r := range keys {
 		switch r {

@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	besideFrom   = 90 // columns from which the live pane is beside the prompt
-	belowFrom    = 50 // columns from which it is below
-	belowHeight  = 14 // lines of the body that it needs for that
+	besideFrom   = 90 // columns; on wider screens the live pane is beside the prompt
+	belowFrom    = 50 // columns; on wider screens it is below
+	belowHeight  = 14 // lines the body needs for that
 	smallestBody = 3
 )
 
-// view draws the screen: a header, the transcript with the prompt, the live
-// pane, and the keys.
+// view draws the screen: a header, the transcript with the prompt, the live pane, and
+// the keys.
 func (s *screen) view() string {
 	if s.width <= 0 || s.height <= 0 {
 		return ""
 	}
 	body := s.height - 4
-	if body < smallestBody { // no room for anything but the prompt
+	if body < smallestBody { // there is room only for the prompt
 		s.pane, s.inPane = 0, false
 		return strings.Join(s.column(s.width, s.height), "\n")
 	}
@@ -61,7 +61,7 @@ func (s *screen) pagerLines(body int) []string {
 	return lines
 }
 
-// framed is what takes the place of all but the header and the footer.
+// framed replaces everything between the header and the footer.
 func (s *screen) framed(title string, body []string, status string) []string {
 	lines := append([]string{s.rule(title, status)}, body...)
 	return append(lines, s.rule("", ""))
@@ -75,9 +75,9 @@ func (s *screen) beside(body int) []string {
 	transcript := s.column(left, body)
 	pane := s.paneLines(right, body)
 	for i := range body {
-		// The separator is put at its column, and what was before it erased: a
-		// terminal that draws a letter wider or narrower than expected does
-		// not move it.
+		// Move to the column of the separator and erase the text before it, so that a
+		// letter that the terminal draws wider or narrower than expected does not
+		// move the separator.
 		lines = append(lines, transcript[i]+fmt.Sprintf("\x1b[K\x1b[%dG", left+1)+s.st.Rule.Render("│")+pane[i])
 	}
 	return append(lines, s.ruleWith(left, "┴", "", ""))
@@ -94,10 +94,10 @@ func (s *screen) below(body int) []string {
 	return append(lines, s.rule("", ""))
 }
 
-// rule is a line across the screen, with a title at its left and its right.
+// rule draws a line across the screen, with a title on the left and on the right.
 func (s *screen) rule(left, right string) string { return s.ruleWith(-1, "", left, right) }
 
-// ruleWith is a rule that meets the separator of the columns at a column.
+// ruleWith draws a rule that joins the separator of the columns at a column.
 func (s *screen) ruleWith(column int, joint, left, right string) string {
 	var b strings.Builder
 	used := 0
@@ -125,12 +125,12 @@ func (s *screen) ruleWith(column int, joint, left, right string) string {
 	return b.String()
 }
 
-// column is the transcript and the prompt, in so many lines, less those below.
+// column draws the transcript and the prompt below it, in at most height lines.
 func (s *screen) column(cells, height int) []string {
 	f := s.formatter(cells)
 	s.page, f.Page = height, height
 	tail, cursor := s.prompt(f)
-	if over := len(tail) - height; over > 0 { // keep the cursor in sight
+	if over := len(tail) - height; over > 0 { // keep the cursor visible
 		from := min(max(cursor-height+1, 0), over)
 		tail = tail[from : from+height]
 	}
@@ -147,7 +147,7 @@ func (s *screen) column(cells, height int) []string {
 	return lines
 }
 
-// prompt is what is being typed, or that something runs, and what helps.
+// prompt draws the input, a note if code is running, and the menu or search below.
 func (s *screen) prompt(f show.Formatter) (lines []string, cursor int) {
 	doing := "running…"
 	if s.lost {
@@ -167,7 +167,7 @@ func (s *screen) prompt(f show.Formatter) (lines []string, cursor int) {
 	lines, cursor = codeLines(&s.st, s.styledPrompt(), s.editor.letters, at, f.Width)
 	lines, cursor = append([]string{""}, lines...), cursor+1
 	switch {
-	case s.slow: // and the next is being typed
+	case s.slow: // the next input is being typed
 		lines, cursor = append(running, lines...), cursor+1
 	case s.search != nil:
 		label := "search: "
@@ -182,7 +182,8 @@ func (s *screen) prompt(f show.Formatter) (lines []string, cursor int) {
 	return lines, cursor
 }
 
-// styledPrompt is what stands before what is typed: a word where that matters.
+// styledPrompt returns the text before the input, with a warning in production and in a
+// sandbox.
 func (s *screen) styledPrompt() string {
 	switch {
 	case s.hello.Env == "production":
@@ -193,7 +194,7 @@ func (s *screen) styledPrompt() string {
 	return term.Paint(s.st.Prompt, promptText)
 }
 
-// header says what the console is attached to; what has no room is left out.
+// header describes the attached application. It leaves out what does not fit.
 func (s *screen) header() string {
 	env := s.st.Dim.Render(term.Clean(s.hello.Env))
 	if s.hello.Env == "production" {
@@ -235,7 +236,7 @@ func (s *screen) header() string {
 	return s.margin() + l + term.PadLeft("", room-term.Width(l)-term.Width(r)) + r
 }
 
-// footer is a hint, or the keys.
+// footer shows a hint, or the keys.
 func (s *screen) footer() string {
 	room := s.width - 2*len(s.margin())
 	if s.hint != "" {

@@ -14,12 +14,12 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// act calls an action, and returns what it answered. A record, or an id, that
-// comes first stands for what the path names.
+// act calls an action and returns its result. If the first argument is a record or an
+// id, it fills the parameter of the path.
 func (a *actor) act(route *wire.Route, call goja.FunctionCall) goja.Value {
 	e, in := a.e, call.Argument(0)
 	if first, isRecord := in.(*goja.Object); isRecord && e.recordModel(first) == nil || goja.IsUndefined(in) {
-		return a.made(route, a.send(route, e.input(route, in)))
+		return a.result(route, a.send(route, e.input(route, in)))
 	}
 	params := pathParams.FindAllStringSubmatch(route.Path, -1)
 	if len(params) != 1 {
@@ -36,12 +36,12 @@ func (a *actor) act(route *wire.Route, call goja.FunctionCall) goja.Value {
 		id = record.Get("id")
 	}
 	e.setProperty(merged, params[0][1], id)
-	return a.made(route, a.send(route, e.input(route, merged)))
+	return a.result(route, a.send(route, e.input(route, merged)))
 }
 
 var pathParams = regexp.MustCompile(`\{(\w+)(?:\.\.\.)?\}`)
 
-// usageOf is how a route's input is written: {id, title}.
+// usageOf returns the usage of a route's input: {id, title}.
 func usageOf(route *wire.Route) string {
 	var names []string
 	for _, in := range route.Inputs {
@@ -55,7 +55,7 @@ func (a *actor) send(route *wire.Route, in json.RawMessage) wire.Called {
 	e := a.e
 	var values map[string]any
 	if len(in) > 0 {
-		_ = json.Unmarshal(in, &values) // it is an object, or empty
+		_ = json.Unmarshal(in, &values) // in is an object or empty
 	}
 	path := pathParams.ReplaceAllStringFunc(route.Path, func(param string) string {
 		name := pathParams.FindStringSubmatch(param)[1]
@@ -74,7 +74,7 @@ func (a *actor) request(method, path string, in json.RawMessage) (called wire.Ca
 	if method == http.MethodDelete {
 		e.consentTo("call " + req.Name)
 	}
-	if e.ReadOnly && method == http.MethodGet && req.At == nil { // it may look
+	if e.ReadOnly && method == http.MethodGet && req.At == nil { // a GET action may be called, but not write
 		var hello wire.ControlHello
 		e.ask(wire.ControlRequest{Do: wire.DoHello}, &hello)
 		req.At = &hello.Seq
@@ -83,8 +83,9 @@ func (a *actor) request(method, path string, in json.RawMessage) (called wire.Ca
 	return called
 }
 
-// made is what an action answered: a record, where it is one of a model.
-func (a *actor) made(route *wire.Route, called wire.Called) goja.Value {
+// result converts the result of an action. If the action returns a record of a model,
+// so does result.
+func (a *actor) result(route *wire.Route, called wire.Called) goja.Value {
 	if called.Error != nil {
 		a.e.throw((*control.RemoteError)(called.Error))
 	}
@@ -95,8 +96,8 @@ func (a *actor) made(route *wire.Route, called wire.Called) goja.Value {
 	return a.e.parsed(called.Out)
 }
 
-// call calls an action by its route, as the browser library does: what is wrong
-// is in what it returns.
+// call calls an action by its method and path, like the browser library: it returns the
+// error of the action instead of throwing it.
 func (a *actor) call(route string, in goja.Value) goja.Value {
 	e := a.e
 	method, path, found := strings.Cut(route, " ")
@@ -114,7 +115,7 @@ func (a *actor) call(route string, in goja.Value) goja.Value {
 	e.setProperty(out, "error", goja.Null())
 	e.setProperty(out, "problems", e.vm.NewObject())
 	if called.Error != nil {
-		answer, _ := json.Marshal(called.Error) // it was JSON before
+		answer, _ := json.Marshal(called.Error) // called.Error was decoded from JSON
 		failed := e.parsed(answer).(*goja.Object)
 		e.setProperty(out, "error", failed)
 		if problems := failed.Get("problems"); problems != nil {

@@ -6,21 +6,22 @@ import (
 	"github.com/dop251/goja"
 )
 
-// An actor is a user, as whom the session calls actions and opens cursors, by the
-// names of the browser library. What it does takes the way of that user's browser.
+// An actor calls actions and opens cursors as a user, with the names of the browser
+// library. Its requests go through the same controllers and rules as requests from the
+// user's browser.
 type actor struct {
 	e    *Evaluator
-	user string  // "": a visitor
-	at   *uint64 // the commit after which it looks; nil: now
+	user string  // "" for a visitor
+	at   *uint64 // reads the state after this commit; nil for now
 }
 
-// as is the application as a user sees it.
+// as returns the application as a user sees it.
 func (e *Evaluator) as(user goja.Value, at *uint64) goja.Value {
 	a := &actor{e, e.userOf(user), at}
 	return (&namespace{e: e, what: "as(…)", names: a.names, member: a.member, show: a.cursors}).object()
 }
 
-// userOf reads who a user is, by a record or its id; null is a visitor.
+// userOf returns the id of a user given as a record, an id, or null for a visitor.
 func (e *Evaluator) userOf(v goja.Value) string {
 	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
 		return ""
@@ -67,7 +68,7 @@ func (a *actor) member(name string) goja.Value {
 	return a.controller(name)
 }
 
-// controller is the actions and cursors of one.
+// controller returns the actions and cursors of a controller.
 func (a *actor) controller(name string) goja.Value {
 	return (&namespace{e: a.e, what: name,
 		names: func() []string { return a.e.routeNames(name) },

@@ -11,22 +11,22 @@ import (
 	"github.com/towerkit/tower/internal/repl/show"
 )
 
-// The engine knows await in async functions alone. Code that has it elsewhere is
-// read as the body of one; each of its statements that waits for something then
-// becomes a function of its own, so that names stay those of the session.
+// The engine supports await only in async functions. Code that uses await elsewhere is
+// parsed as the body of an async function. Then each statement with await is compiled
+// as a function of its own, so that its names remain names of the session.
 const (
-	asyncOpening = "(async () => {\n" // on a line of its own, so that columns are right
+	asyncOpening = "(async () => {\n" // on a line of its own, so that columns stay correct
 	asyncClosing = "\n})"
 )
 
-// awaitedName is what is waited for, on its way into a declaration.
+// awaitedName is the variable that passes an awaited value to a declaration.
 const awaitedName = " awaited"
 
-// parseAwaiting reads code as the body of an async function. The error is
-// [ErrIncomplete], or a [*show.Failure].
+// parseAwaiting parses code as the body of an async function. The error is
+// [ErrIncomplete] or a [*show.Failure].
 func parseAwaiting(src Source) (*parsed, error) {
 	trimmed := strings.TrimRight(src.Text, "; \t\r\n")
-	if strings.HasPrefix(strings.TrimLeft(trimmed, " \t\r\n"), "{") { // an object, where it can be one
+	if strings.HasPrefix(strings.TrimLeft(trimmed, " \t\r\n"), "{") { // an object if possible
 		if p, err := parseBody(src, "("+trimmed+")"); err == nil {
 			return p, nil
 		}
@@ -50,7 +50,7 @@ func parseBody(src Source, text string) (*parsed, error) {
 	}
 	fn, ok := program.Body[0].(*ast.ExpressionStatement).Expression.(*ast.ArrowFunctionLiteral)
 	if !ok || len(program.Body) > 1 {
-		return nil, errors.New("a bracket is closed that was not opened")
+		return nil, errors.New("there is a closing bracket without an opening one")
 	}
 	return &parsed{src: wrapped, file: program.File, statements: fn.Body.(*ast.BlockStatement).List, declared: fn.DeclarationList, function: fn}, nil
 }
@@ -65,7 +65,7 @@ func hasAwait(text string) bool {
 	return false
 }
 
-// awaiting makes programs of a statement that waits for something.
+// awaiting compiles a statement that contains await.
 func (c *compiler) awaiting(statement ast.Statement) ([]compiled, error) {
 	switch s := statement.(type) {
 	case *ast.ExpressionStatement:
@@ -78,8 +78,8 @@ func (c *compiler) awaiting(statement ast.Statement) ([]compiled, error) {
 	return []compiled{{program: program, awaits: true}}, err
 }
 
-// awaitingAll takes a declaration apart: what each name is to be is waited for by
-// itself.
+// awaitingAll splits a declaration, so that the value of each name is awaited
+// separately.
 func (c *compiler) awaitingAll(s *ast.VariableStatement) ([]compiled, error) {
 	var all []compiled
 	for _, binding := range s.List {
@@ -106,7 +106,7 @@ func (c *compiler) awaitingAll(s *ast.VariableStatement) ([]compiled, error) {
 	return all, nil
 }
 
-// async is a call of an async function that has this body.
+// async returns a call of an async function with the given body.
 func (c *compiler) async(body ast.ConciseBody) (*goja.Program, error) {
 	fn := *c.function
 	fn.Body, fn.DeclarationList = body, nil

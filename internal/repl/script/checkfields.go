@@ -11,7 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// fields encodes the object of fields that a method was given.
+// fields encodes the object of fields passed to a method.
 func (m *model) fields(method string, v goja.Value) json.RawMessage {
 	if goja.IsUndefined(v) {
 		v = m.e.vm.NewObject()
@@ -26,7 +26,7 @@ func (m *model) fields(method string, v goja.Value) json.RawMessage {
 	return show.AppendJSON(nil, set)
 }
 
-// check throws when the model has no such field.
+// check throws if the model has no such field.
 func (m *model) check(name string) {
 	if !slices.Contains(m.fieldNames(), name) {
 		m.e.throw(m.unknownField(name))
@@ -37,8 +37,9 @@ func (m *model) unknownField(name string) *show.Failure {
 	return &show.Failure{Title: "unknown field", Message: m.name + " has no field " + term.Clean(name), Hint: m.suggestField(name), Word: name}
 }
 
-// unread says why a record has no such member, nil where it may lack it.
-func (m *model) unread(name string) *show.Failure {
+// missingMember returns the failure for an unknown member of a record, or nil if a
+// record may lack it.
+func (m *model) missingMember(name string) *show.Failure {
 	f := m.field(name)
 	switch {
 	case f == nil:
@@ -49,12 +50,13 @@ func (m *model) unread(name string) *show.Failure {
 		}
 		return u
 	case f.Private:
-		return &show.Failure{Title: "private field", Message: m.name + "." + name + " is stored and never sent", Word: name}
+		return &show.Failure{Title: "private field", Message: m.name + "." + name + " is stored but never sent", Word: name}
 	}
 	return nil
 }
 
-// fieldOrEvery is a field, or one of those that every record has.
+// fieldOrEvery returns a field of the model, or one of the fields that every record
+// has.
 func (m *model) fieldOrEvery(name string) *wire.FieldInfo {
 	if f := m.field(name); f != nil {
 		return f
@@ -81,7 +83,8 @@ func (m *model) suggestField(name string) string {
 	return "it has " + list(m.fieldNames())
 }
 
-// fieldNames are the model's fields, with those that every record has.
+// fieldNames returns the names of the model's fields, including the fields that every
+// record has.
 func (m *model) fieldNames() []string {
 	names := make([]string, 0, len(m.info.Fields)+3)
 	for _, f := range m.info.Fields {

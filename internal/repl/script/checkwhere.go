@@ -9,7 +9,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// checkWhere throws at conditions that name what the model does not have.
+// checkWhere throws if conditions name a field or an operator that does not exist.
 func (m *model) checkWhere(where show.Value) {
 	for _, f := range where.Fields {
 		switch f.Name {
@@ -26,12 +26,13 @@ func (m *model) checkWhere(where show.Value) {
 	}
 }
 
-// checkOperators throws at what cannot be asked of a field.
-func (m *model) checkOperators(f wire.FieldInfo, asked show.Value) {
-	if asked.Kind != show.Object {
+// checkOperators throws if a condition uses an operator that the type of the field does
+// not support.
+func (m *model) checkOperators(f wire.FieldInfo, test show.Value) {
+	if test.Kind != show.Object {
 		return
 	}
-	for _, operator := range asked.Fields {
+	for _, operator := range test.Fields {
 		if operator.Name == "not" {
 			m.checkOperators(f, operator.Value)
 		} else if known := operatorsOf(f.Type); !slices.Contains(known, operator.Name) {
@@ -41,7 +42,7 @@ func (m *model) checkOperators(f wire.FieldInfo, asked show.Value) {
 	}
 }
 
-// operatorsOf are those that a field of a type can be tested with.
+// operatorsOf returns the operators for a type of field.
 func operatorsOf(kind string) []string {
 	switch kind {
 	case "object":
@@ -61,7 +62,7 @@ func orThereIs(hint string, known []string) string {
 	return hint
 }
 
-// list is words as a person lists them.
+// list joins words as in a sentence.
 func list(words []string) string {
 	if len(words) == 0 {
 		return "none"

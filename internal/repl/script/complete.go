@@ -13,17 +13,17 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Completion is what may stand in place of the text from Start on.
+// A Completion lists the possible replacements for the text from Start on.
 type Completion struct {
-	Start int
-	Items []string
-	Notes map[string]string // what an item is, where it does not say so by itself
+	Start int               // offset in bytes into the completed text
+	Items []string          // the possible texts in its place
+	Notes map[string]string // explanations of items, such as the name of the record with an id
 }
 
 const completeWithin = 200 * time.Millisecond
 
-// CompleteSoon is [Evaluator.Complete] for a person who waits for it: it returns soon, with
-// nothing if need be, and when ctx ends.
+// CompleteSoon is like [Evaluator.Complete], but for a person who is waiting: it
+// returns after a short time or when ctx ends, with no items if necessary.
 func (e *Evaluator) CompleteSoon(ctx context.Context, text string) Completion {
 	ctx, cancel := context.WithTimeoutCause(ctx, completeWithin, ErrInterrupted)
 	defer cancel()
@@ -32,11 +32,12 @@ func (e *Evaluator) CompleteSoon(ctx context.Context, text string) Completion {
 	return e.Complete(text)
 }
 
-// Complete finds what may follow text. It reads properties of values that are
-// there and asks the application for names, and runs nothing.
+// Complete finds the possible continuations of text. It reads properties of existing
+// values and asks the application for names, but does not run the code. It must not run
+// at the same time as other methods.
 func (e *Evaluator) Complete(text string) (found Completion) {
 	defer func() {
-		if recover() != nil { // a getter that throws has nothing to offer
+		if recover() != nil { // a getter threw; there is nothing to offer
 			found = Completion{}
 		}
 	}()
@@ -102,12 +103,13 @@ func WithPrefix(names []string, prefix string) []string {
 	})
 }
 
-// A subject is what is known of an expression without evaluating it.
+// A subject is the type of an expression, as far as it is known without evaluating the
+// expression.
 type subject struct {
-	model *model // of a model, a query or a record
+	model *model // for a model, a query or a record
 	what  subjectKind
-	value goja.Value // of a plain value
-	space *namespace // of a namespace
+	value goja.Value // for a plain value
+	space *namespace // for a namespace
 	route *wire.Route
 }
 
@@ -120,10 +122,10 @@ const (
 	recordSubject
 	plainSubject
 	spaceSubject
-	routeSubject // a function that calls or opens it
+	routeSubject // a function that calls an action or opens a cursor
 )
 
-// A completer looks backwards through the tokens before the cursor.
+// A completer reads backwards through the tokens before the cursor.
 type completer struct {
 	e *Evaluator
 	show.Code
@@ -131,9 +133,9 @@ type completer struct {
 
 func (r *completer) is(i int, text string) bool { return r.Word(i) == text }
 
-// subject is the expression that ends at tokens[i].
+// subject returns the subject of the expression that ends at tokens[i].
 func (r *completer) subject(i int) subject {
-	if r.is(i, "?") { // of ?.
+	if r.is(i, "?") { // part of ?.
 		i--
 	}
 	switch {
@@ -156,7 +158,8 @@ func (r *completer) subject(i int) subject {
 	return subject{}
 }
 
-// called is what a call returns, whose arguments begin at tokens[open].
+// called returns the subject of the result of a call whose arguments begin at
+// tokens[open].
 func (r *completer) called(open int) subject {
 	if open < 1 {
 		return subject{}
@@ -172,7 +175,7 @@ func (r *completer) called(open int) subject {
 	return r.spaceCalled(name, open)
 }
 
-// spaceCalled is what as, at and cursor return.
+// spaceCalled returns the subject of the result of as, at or cursor.
 func (r *completer) spaceCalled(name string, open int) subject {
 	switch name {
 	case "as":
@@ -189,7 +192,7 @@ func (r *completer) spaceCalled(name string, open int) subject {
 	return subject{}
 }
 
-// called is what a method of s returns.
+// called returns the subject of the result of a method of s.
 func (e *Evaluator) called(s subject, method string) subject {
 	if s.what == spaceSubject {
 		s = e.property(s, method)
@@ -238,7 +241,7 @@ func (e *Evaluator) classify(v goja.Value) subject {
 	return subject{what: plainSubject, value: v}
 }
 
-// indexed is an element of s.
+// indexed returns the subject of an element of s.
 func (e *Evaluator) indexed(s subject) subject {
 	if s.what == querySubject {
 		return subject{model: s.model, what: recordSubject}
@@ -265,13 +268,13 @@ func (e *Evaluator) property(s subject, name string) subject {
 		return subject{}
 	}
 	var found subject
-	if e.guard(func() { found = e.classify(object.Get(name)) }) != nil {
-		return subject{} // a getter that throws has nothing to offer
+	if e.catch(func() { found = e.classify(object.Get(name)) }) != nil {
+		return subject{} // a getter threw; there is nothing to offer
 	}
 	return found
 }
 
-// members are the names that may follow a dot after s.
+// members returns the names that may follow a dot after s.
 func (r *completer) members(s subject) []string {
 	switch s.what {
 	case modelSubject:
@@ -288,10 +291,10 @@ func (r *completer) members(s subject) []string {
 	return nil
 }
 
-// properties are the names of v and its prototypes, its own first.
+// properties returns the names of the properties of v and then of its prototypes.
 func (e *Evaluator) properties(v goja.Value) []string {
 	var names []string
-	_ = e.guard(func() { // what was found before it threw is still there
+	_ = e.catch(func() { // keep the names found before a getter threw
 		for object := v.ToObject(e.vm); object != nil; object = object.Prototype() {
 			own := object.GetOwnPropertyNames()
 			sort.Strings(own)

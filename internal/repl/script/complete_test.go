@@ -72,7 +72,7 @@ func TestComplete(t *testing.T) {
 	} {
 		found := s.e.Complete(test.text)
 		got := strings.Join(found.Items, " ")
-		if test.text == "own." { // and what every object has
+		if test.text == "own." { // and the properties of every object
 			got = strings.Join(found.Items[:2], " ")
 		}
 		if got != test.want {
@@ -80,13 +80,13 @@ func TestComplete(t *testing.T) {
 		}
 		for _, item := range found.Items {
 			if typed := test.text[found.Start:]; !strings.EqualFold(item[:len(typed)], typed) {
-				t.Errorf("%s: %s does not go on with %s", test.text, item, typed)
+				t.Errorf("%s: %s does not continue %s", test.text, item, typed)
 			}
 		}
 	}
 }
 
-func TestCompleteIsNotHeldUp(t *testing.T) {
+func TestCompleteSoonDoesNotBlock(t *testing.T) {
 	s := newSession(t)
 	s.must(`let o = {get slow() { while (true) {} }, get bad() { throw 1 }, fine: 1}; 0`)
 	for text, want := range map[string]string{"o.slow.x": "", "o.bad.x": "", "o.fi": "fine"} {

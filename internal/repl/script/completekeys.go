@@ -8,8 +8,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// keys are what may be named after tokens[i], where that begins a key of an
-// object: fields, the operators of a field, or the inputs of an action.
+// keys returns the possible keys after tokens[i] if an object key begins there: fields,
+// the operators of a field, or the inputs of an action.
 func (r *completer) keys(i int) []string {
 	if !r.is(i, "{") && !r.is(i, ",") {
 		return nil
@@ -41,7 +41,7 @@ func keyed(names []string) []string {
 	return out
 }
 
-// whereOf is the model whose records an object is conditions on.
+// whereOf returns the model that an object of conditions applies to, or nil.
 func (r *completer) whereOf(object int) *model {
 	switch {
 	case r.is(object-1, "(") && r.is(object-2, "where") && r.is(object-3, "."):
@@ -59,7 +59,7 @@ func (r *completer) whereOf(object int) *model {
 	return nil
 }
 
-// whereWithin is that of the object around tokens[i].
+// whereWithin returns whereOf for the object around tokens[i].
 func (r *completer) whereWithin(i int) *model {
 	if outer := r.Enclosing(i - 1); r.is(outer, "{") {
 		return r.whereOf(outer)
@@ -67,7 +67,7 @@ func (r *completer) whereWithin(i int) *model {
 	return nil
 }
 
-// fieldOf is the field that an object tests, and its model.
+// fieldOf returns the model and the field that an object of operators applies to.
 func (r *completer) fieldOf(object int) (*model, string) {
 	if !r.is(object-1, ":") {
 		return nil, ""
@@ -75,7 +75,7 @@ func (r *completer) fieldOf(object int) (*model, string) {
 	return r.whereWithin(object - 1), r.Word(object - 2)
 }
 
-// argumentKeys are those of the object that create, update or an action is given.
+// argumentKeys returns the keys of an object passed to create, update or an action.
 func (r *completer) argumentKeys(object int) []string {
 	open := r.callOf(object)
 	if open < 0 {
@@ -95,11 +95,12 @@ func (r *completer) argumentKeys(object int) []string {
 	if m == nil {
 		return nil
 	}
-	given := []string{"id", "createdAt", "updatedAt"} // by the application
-	return keyed(slices.DeleteFunc(m.fieldNames(), func(name string) bool { return slices.Contains(given, name) }))
+	automatic := []string{"id", "createdAt", "updatedAt"} // set by the application
+	return keyed(slices.DeleteFunc(m.fieldNames(), func(name string) bool { return slices.Contains(automatic, name) }))
 }
 
-// callOf is where the call of a method begins that is given an object, or -1.
+// callOf returns the opening parenthesis of the method call that an object is an
+// argument of, or -1.
 func (r *completer) callOf(object int) int {
 	open := object - 1
 	if r.is(open, ",") || r.is(open, "[") { // after another argument, or in a list of objects
@@ -114,7 +115,7 @@ func (r *completer) callOf(object int) int {
 	return open
 }
 
-// argumentOf is the model whose fields an object sets, or nil.
+// argumentOf returns the model whose fields an object sets, or nil.
 func (r *completer) argumentOf(object int) *model {
 	open := r.callOf(object)
 	if open < 0 || !slices.Contains([]string{"create", "update", "updateAll"}, r.Word(open-1)) {
@@ -123,8 +124,8 @@ func (r *completer) argumentOf(object int) *model {
 	return r.subject(open - 3).model
 }
 
-// inText completes what stands within quotes: the name of a field, of a cursor, of
-// a route or of a topic, or an id.
+// inText completes text in quotes: the name of a field, a cursor, a route or a help
+// topic, or an id.
 func (r *completer) inText(i int) Completion {
 	start := r.Tokens[i].Start + 1
 	typed := r.Text[start:]
@@ -141,8 +142,9 @@ func (r *completer) inText(i int) Completion {
 	return Completion{Start: start, Items: WithPrefix(r.texts(r.Word(open-1), open), typed)}
 }
 
-// idsAt is the model whose id the text at tokens[i] is to be, or nil: the first that
-// a method is given, or the value of a field that refers.
+// idsAt returns the model if the text at tokens[i] is an id of its records, else nil.
+// The text is an id if it is the first argument of certain methods or the value of a
+// reference.
 func (r *completer) idsAt(i, open int) *model {
 	if r.is(i-1, "(") && r.is(open-2, ".") && slices.Contains([]string{"find", "update", "delete"}, r.Word(open-1)) {
 		return r.subject(open - 3).model
@@ -158,7 +160,7 @@ func (r *completer) idsAt(i, open int) *model {
 	return r.e.models[at]
 }
 
-// tested is the field whose value begins at tokens[i], in conditions or among the
+// tested returns the field whose value begins at tokens[i], in conditions or in the
 // fields of a record, or nil.
 func (r *completer) tested(i int) *wire.FieldInfo {
 	object := r.Enclosing(i - 1)
@@ -168,7 +170,7 @@ func (r *completer) tested(i int) *wire.FieldInfo {
 	if m := r.whereOf(object); m != nil {
 		return m.field(r.Word(i - 2))
 	}
-	if m, field := r.fieldOf(object); m != nil { // the value of an operator
+	if m, field := r.fieldOf(object); m != nil { // inside the operators of a field
 		return m.field(field)
 	}
 	if m := r.argumentOf(object); m != nil {
@@ -177,7 +179,7 @@ func (r *completer) tested(i int) *wire.FieldInfo {
 	return nil
 }
 
-// texts are what a function may be given as text.
+// texts returns the possible text arguments of a function.
 func (r *completer) texts(function string, open int) []string {
 	var m *model
 	if r.is(open-2, ".") {
@@ -209,7 +211,7 @@ func (r *completer) texts(function string, open int) []string {
 	return nil
 }
 
-// argumentEnd is where the first argument of a call ends.
+// argumentEnd returns the end of the first argument of a call.
 func (r *completer) argumentEnd(open int) int {
 	depth := 0
 	for i := open + 1; i < len(r.Tokens); i++ {
@@ -227,17 +229,17 @@ func (r *completer) argumentEnd(open int) int {
 	return -1
 }
 
-// recentIDs is how many of the newest records are looked through for an id.
+// recentIDs is the number of newest records searched for an id.
 const recentIDs = 200
 
-// ids are those of the newest records that begin or end as typed, or whose names
-// hold it.
+// ids returns the ids of recent records that begin or end with typed, or whose names
+// contain it.
 func (m *model) ids(start int, typed string) Completion {
 	req := m.request(wire.DoQuery, "")
 	req.Order, req.Limit = []string{"-id"}, recentIDs
 	var records []map[string]any
 	if m.e.try(req, &records) != nil {
-		return Completion{} // without an answer there is nothing to offer
+		return Completion{} // without an answer, offer nothing
 	}
 	found := Completion{Start: start, Notes: map[string]string{}}
 	for _, record := range records {

@@ -2,23 +2,23 @@ package script
 
 import "github.com/towerkit/tower/internal/repl/show"
 
-// consent asks whether to do what a text says, which would touch more than one
-// record, unless nothing comes of it yet.
+// consent asks for agreement to a write of more than one record, unless the write is
+// only tried or goes to the sandbox.
 func (e *Evaluator) consent(what string) {
 	if !e.ReadOnly && !e.trying && e.sandbox == nil {
 		e.agree(what)
 	}
 }
 
-// consentTo is consent to what is asked in production only.
+// consentTo is consent in production; elsewhere it does not ask.
 func (e *Evaluator) consentTo(what string) {
 	if e.Hello.Env == "production" {
 		e.consent(what)
 	}
 }
 
-// agree throws unless a person agrees to what a text says. Where there is nobody
-// to ask it is enough that the code says so, but not in production.
+// agree throws unless a person agrees. Without a person to ask, it agrees, except in
+// production.
 func (e *Evaluator) agree(what string) {
 	switch {
 	case e.Yes:
@@ -29,10 +29,10 @@ func (e *Evaluator) agree(what string) {
 			e.throw(&show.Failure{Message: "not done"})
 		}
 	case e.Hello.Env == "production":
-		e.throw(&show.Failure{Title: "production", Message: "there is nobody to ask whether to " + what,
-			Hint: "tower console --yes answers yes to all that would be asked"})
+		e.throw(&show.Failure{Title: "production", Message: "there is no one to ask whether to " + what,
+			Hint: "tower console --yes answers yes to every question"})
 	}
 }
 
-// QuestionText returns how a person is asked whether to do what a text says.
+// QuestionText returns the question that asks a person whether to do something.
 func QuestionText(what string) string { return what + "? [y/N]" }

@@ -1,6 +1,6 @@
 // Package script runs JavaScript with an application's models in scope. An [Evaluator]
-// turns what the code does into requests to the application, keeps them in a sandbox if
-// asked to, completes what is typed, and explains what went wrong.
+// turns the operations of the code into requests to the application, keeps writes in a
+// sandbox if asked to, completes code while it is typed, and explains errors.
 package script
 
 import (
@@ -16,36 +16,39 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// An Evaluator runs JavaScript with an application's models in scope. It
-// belongs to one goroutine; only the context given to run crosses over.
+// An Evaluator runs JavaScript with an application's models in scope. It must be used
+// from one goroutine; only a context passed to it may be canceled from another.
 type Evaluator struct {
-	// Remote answers the requests.
-	vm     *goja.Runtime
+	vm *goja.Runtime
+
+	// Remote answers the requests. It may be replaced between calls of Run.
 	Remote control.Remote
 	Options
 	// Print receives the arguments of print and console.log.
 	Print func([]show.Value)
-	// Confirm asks a person whether to do what a text says; nil: there is nobody.
+	// Confirm asks a person whether to do something. If it is nil, there is no one to
+	// ask.
 	Confirm func(ctx context.Context, what string) bool
-	// Preview is how many records of a query are shown; 0 shows all.
+	// Preview is the number of records of a query to show; 0 shows all.
 	Preview int
 
-	// Hello is the application's description of itself, from when it attached last.
+	// Hello is the application's description of itself at the time the console last
+	// attached.
 	Hello       wire.ControlHello
 	models      []*model
-	modelsBySeq map[uint64][]*model // as they were after a commit
+	modelsBySeq map[uint64][]*model // as of a commit
 	known       map[*goja.Object]*model
-	routes      []wire.Route // nil: yet to be asked for
+	routes      []wire.Route // nil until the first request
 	queryProto  *goja.Object
 	proseProto  *goja.Object
 	plainObject *goja.Object // the prototype of all objects
-	textSymbol  *goja.Symbol // of what an object says of itself
+	textSymbol  *goja.Symbol // the key of an object's description
 
-	ctx     context.Context // of the code that runs now
+	ctx     context.Context // of the running code
 	tx      uint64          // the open transaction, or 0
-	trying  bool            // and what it holds is thrown away in any case
-	sandbox *sandbox        // nil: there is none
-	writing bool            // a commit has been asked for and not been answered
+	trying  bool            // and it will be rolled back
+	sandbox *sandbox        // nil without --sandbox
+	writing bool            // a commit was requested and not yet answered
 }
 
 const maxCallDepth = 2000
@@ -53,22 +56,22 @@ const maxCallDepth = 2000
 // StopTimeout is how long the end of a console waits for code that does not stop.
 const StopTimeout = time.Second
 
-// Options say what an evaluator may do.
+// Options configure an evaluator.
 type Options struct {
-	// ReadOnly refuses every write before it is sent.
+	// ReadOnly rejects every write before it is sent.
 	ReadOnly bool
-	// Sandbox keeps what the session writes in one transaction, which is thrown
-	// away at the end unless the code calls commit().
+	// Sandbox keeps all writes in one transaction, which is discarded at the end
+	// unless the code calls commit().
 	Sandbox bool
-	// Yes answers yes to all that a person would be asked.
+	// Yes answers yes to every question.
 	Yes bool
 }
 
-// New returns an evaluator of the application that hello describes. It
-// sends requests through r.
+// New returns an evaluator for the application that hello describes. It sends its
+// requests through r.
 func New(hello wire.ControlHello, r control.Remote, o Options) *Evaluator {
 	e := &Evaluator{vm: goja.New(), Remote: r, Options: o, Print: func([]show.Value) {}, ctx: context.Background(),
-		known: map[*goja.Object]*model{}, textSymbol: goja.NewSymbol("told")}
+		known: map[*goja.Object]*model{}, textSymbol: goja.NewSymbol("text")}
 	e.vm.SetMaxCallStackSize(maxCallDepth)
 	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
 	e.plainObject = e.vm.NewObject().Prototype()
@@ -81,10 +84,10 @@ func New(hello wire.ControlHello, r control.Remote, o Options) *Evaluator {
 	return e
 }
 
-// Run evaluates src, statement by statement, and hands each value to emit, but
-// not undefined, unless the statement asks for nothing else. It stops at the
-// first failure, and when ctx ends. The error is [ErrIncomplete], a [*show.Failure], or a
-// [*show.Crash]. Nothing has run when the source is not well formed.
+// Run evaluates src statement by statement and passes each value to emit. It skips
+// undefined, unless the statement only reads a value. It stops at the first failure and
+// when ctx ends. The error is [ErrIncomplete], a [*show.Failure], or a [*show.Crash].
+// If the source has a syntax error, none of it runs.
 func (e *Evaluator) Run(ctx context.Context, src Source, emit func(show.Value)) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -116,7 +119,7 @@ func (e *Evaluator) Run(ctx context.Context, src Source, emit func(show.Value)) 
 func (e *Evaluator) statement(s compiled, emit func(show.Value)) error {
 	result, err := e.vm.RunProgram(s.program)
 	if err == nil && s.awaits {
-		result, err = e.settled(result)
+		result, err = e.awaitPromise(result)
 	}
 	if err == nil && s.then != nil {
 		if err = e.vm.Set(awaitedName, result); err == nil {
@@ -129,7 +132,7 @@ func (e *Evaluator) statement(s compiled, emit func(show.Value)) error {
 	}
 	if isPromise(result) {
 		if promise := result.Export().(*goja.Promise); promise.State() == goja.PromiseStateRejected {
-			return e.guard(func() { panic(promise.Result()) })
+			return e.catch(func() { panic(promise.Result()) })
 		}
 	}
 	if goja.IsUndefined(result) {
@@ -139,7 +142,7 @@ func (e *Evaluator) statement(s compiled, emit func(show.Value)) error {
 		return nil
 	}
 	var shown show.Value
-	if err := e.guard(func() { shown = e.show(result) }); err != nil {
+	if err := e.catch(func() { shown = e.show(result) }); err != nil {
 		return err
 	}
 	if err := e.vm.Set("_", result); err != nil {
@@ -149,22 +152,22 @@ func (e *Evaluator) statement(s compiled, emit func(show.Value)) error {
 	return nil
 }
 
-// settled is what a promise has come to. All there is to wait for has been waited
-// for by then.
-func (e *Evaluator) settled(result goja.Value) (goja.Value, error) {
+// awaitPromise returns the value of a settled promise. Every promise the code can await
+// is settled by then.
+func (e *Evaluator) awaitPromise(result goja.Value) (goja.Value, error) {
 	promise, ok := result.Export().(*goja.Promise)
 	switch {
 	case !ok:
 		return result, nil
 	case promise.State() == goja.PromiseStateRejected:
-		return nil, e.guard(func() { panic(promise.Result()) })
+		return nil, e.catch(func() { panic(promise.Result()) })
 	case promise.State() == goja.PromiseStatePending:
-		return nil, &show.Failure{Message: "this promise is never kept: nothing here runs later"}
+		return nil, &show.Failure{Message: "this promise never settles: nothing runs later here"}
 	}
 	return promise.Result(), nil
 }
 
-// show looks at the value of a statement; a query is asked for its records.
+// show copies the value of a statement for display. It fetches the records of a query.
 func (e *Evaluator) show(v goja.Value) show.Value {
 	if object, ok := v.(*goja.Object); ok {
 		if m := e.modelOf(object); m != nil {
@@ -193,7 +196,8 @@ func (e *Evaluator) showQuery(q *query) show.Value {
 	return shown
 }
 
-// interruptible makes the end of ctx stop the engine. What it returns ends that.
+// interruptible stops the engine when ctx ends. Call release when the engine has
+// returned.
 func (e *Evaluator) interruptible(ctx context.Context) (release func()) {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -209,8 +213,8 @@ func (e *Evaluator) interruptible(ctx context.Context) (release func()) {
 	}
 }
 
-// guard runs fn, which may throw into the engine, and returns what it threw.
-func (e *Evaluator) guard(fn func()) (err error) {
+// catch runs fn, which may throw into the engine, and returns the exception.
+func (e *Evaluator) catch(fn func()) (err error) {
 	defer func() {
 		if thrown := recover(); thrown != nil {
 			var interrupted *goja.InterruptedError
@@ -228,13 +232,13 @@ func (e *Evaluator) guard(fn func()) (err error) {
 	return nil
 }
 
-// usage is an error of the caller, to be thrown with panic.
+// usage returns a TypeError of the caller, to be thrown with panic.
 func (e *Evaluator) usage(format string, args ...any) goja.Value {
 	return e.vm.NewTypeError(append([]any{format}, args...)...)
 }
 
-// throw raises err in the code that runs, as an Error with the code and the
-// problems that the application gave.
+// throw raises err in the running code, as an Error with the code and the problems of
+// the application's error.
 func (e *Evaluator) throw(err error) {
 	object, problems := e.vm.NewGoError(err), e.vm.NewObject()
 	f := refusal(err)

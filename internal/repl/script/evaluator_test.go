@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A session is an evaluator on a fakeApp, and what it showed.
+// A session is an evaluator on a [fakeapp.App], and its output.
 type session struct {
 	t       testing.TB
 	app     *fakeapp.App
@@ -33,7 +33,7 @@ func newSession(t testing.TB) *session {
 	return s
 }
 
-// run evaluates code and returns its values as JSON, and its failure as text.
+// run evaluates code and returns its values as JSON and its failure as text.
 func (s *session) run(code string) (values []string, failed string) {
 	s.t.Helper()
 	err := s.e.Run(s.t.Context(), Source{Text: code}, func(v show.Value) { values = append(values, string(show.AppendJSON(nil, v))) })
@@ -51,7 +51,7 @@ func (s *session) run(code string) (values []string, failed string) {
 	return values, failed
 }
 
-// must evaluates code that does not fail, and returns its last value.
+// must evaluates code that must not fail, and returns its last value.
 func (s *session) must(code string) string {
 	s.t.Helper()
 	values, failed := s.run(code)
@@ -179,7 +179,7 @@ func TestFailures(t *testing.T) {
 		{"model misspelled", `Pots.count()`, "ReferenceError: Pots is not defined\n  Pots.count()\n  ^\n  did you mean Post?"},
 		{"model by its plural", `posts.count()`, "ReferenceError: posts is not defined\n  posts.count()\n  ^\n  did you mean Post?"},
 		{"function misspelled", `conections()`, "ReferenceError: conections is not defined\n  conections()\n  ^\n  did you mean connections?"},
-		{"require", `require("fs")`, "ReferenceError: require is not defined\n  require(\"fs\")\n  ^\n  there is nothing here but the application: help()"},
+		{"require", `require("fs")`, "ReferenceError: require is not defined\n  require(\"fs\")\n  ^\n  only the application is available here: help()"},
 		{"field misspelled in create", `Post.create({titel: "x"})`, "unknown field: Post has no field titel\n  Post.create({titel: \"x\"})\n               ^\n  did you mean title?"},
 		{"field misspelled in where", `Post.where({publishd: true})`, "unknown field: Post has no field publishd\n  Post.where({publishd: true})\n              ^\n  did you mean published?"},
 		{"field misspelled in order", `Post.desc("createdat")`, "unknown field: Post has no field createdat\n  Post.desc(\"createdat\")\n             ^\n  did you mean createdAt?"},
@@ -187,8 +187,8 @@ func TestFailures(t *testing.T) {
 		{"method misspelled", `Post.wher({})`, "TypeError: Post has no method wher\n  Post.wher({})\n       ^\n  did you mean where?"},
 		{"create nothing", `Post.create("x")`, "TypeError: Post.create takes an object of fields: {title: …}\n  Post.create(\"x\")\n             ^"},
 		{"find without an id", `Post.find()`, "TypeError: Post.find needs an id\n  Post.find()\n           ^"},
-		{"find an object", `Post.find({})`, "TypeError: Post.find needs an id as text\n  Post.find({})\n           ^"},
-		{"where a function", `Post.where(p => p.likes)`, "TypeError: where takes fields, which the application compares; to test records here: Post.filter(…)\n  Post.where(p => p.likes)\n            ^"},
+		{"find an object", `Post.find({})`, "TypeError: Post.find needs the id as a string\n  Post.find({})\n           ^"},
+		{"where a function", `Post.where(p => p.likes)`, "TypeError: where takes an object of fields; to test records with a function: Post.filter(…)\n  Post.where(p => p.likes)\n            ^"},
 		{"limit", `Post.limit("x")`, "TypeError: limit takes a whole number, not x\n  Post.limit(\"x\")\n            ^"},
 		{"store a function", `Post.create({title: () => 1})`, "TypeError: a function cannot be stored\n  Post.create({title: () => 1})\n             ^"},
 		{"store NaN", `Post.create({title: "x", likes: 0/0})`, "TypeError: NaN is not a number that can be stored\n  Post.create({title: \"x\", likes: 0/0})\n             ^"},
@@ -197,24 +197,24 @@ func TestFailures(t *testing.T) {
 		{"throw", `throw {a: 1}`, "thrown: {a: 1}"},
 		{"rejected", `(async () => { throw new RangeError("no") })()`, "RangeError: no"},
 		{"await what is rejected", `await Promise.reject(new RangeError("no"))`, "RangeError: no"},
-		{"await nothing", `await new Promise(() => {})`, "this promise is never kept: nothing here runs later"},
+		{"await nothing", `await new Promise(() => {})`, "this promise never settles: nothing runs later here"},
 		{"syntax after await", "await Post.first()\nlet = = 2", "SyntaxError: Unexpected token =\n  let = = 2\n        ^"},
 		{"error after await", "await 1\nawait nothing()", "ReferenceError: nothing is not defined\n  await nothing()\n        ^"},
 		{"field that is none", `Post.first().titel`, "unknown field: Post has no field titel\n  Post.first().titel\n               ^\n  did you mean title?"},
 		{"field that is none, far from any", `let {xyz} = Post.first()`, "unknown field: Post has no field xyz\n  let {xyz} = Post.first()\n       ^\n  it has id, title, body, authorId, published, likes, tags, createdAt, updatedAt and author"},
-		{"private field", `User.first().passwordHash`, "private field: User.passwordHash is stored and never sent\n  User.first().passwordHash\n               ^"},
+		{"private field", `User.first().passwordHash`, "private field: User.passwordHash is stored but never sent\n  User.first().passwordHash\n               ^"},
 		{"method that is none", `Post.all().wher`, "TypeError: a query has no method wher\n  Post.all().wher\n             ^\n  did you mean where?"},
 		{"operator that is none", `Post.where({likes: {gtee: 3}})`, "unknown operator: Post.likes, of type int, cannot be tested with gtee\n  Post.where({likes: {gtee: 3}})\n                      ^\n  did you mean gte?"},
 		{"operator of another type", `Post.where({tags: {gt: 3}})`, "unknown operator: Post.tags, of type list, cannot be tested with gt\n  Post.where({tags: {gt: 3}})\n                     ^\n  there is contains and exists"},
-		{"help on nothing", `help("wher")`, "help: there is nothing on wher\n  help(\"wher\")\n        ^\n  did you mean where?"},
-		{"no sandbox", `impact()`, "no sandbox: there is nothing that is not committed\n  impact(() => { … }) tries a function and takes back what it wrote; --sandbox keeps all for a while"},
+		{"help on nothing", `help("wher")`, "help: there is no help on wher\n  help(\"wher\")\n        ^\n  did you mean where?"},
+		{"no sandbox", `impact()`, "no sandbox: there is nothing uncommitted\n  impact(() => { … }) runs a function and rolls its writes back; --sandbox keeps all writes uncommitted"},
 		{"no number", `undo("x")`, "TypeError: undo takes the number of a commit: undo(812)\n  undo(\"x\")\n      ^"},
 		{"too deep", `function f() { f() } f()`, "RangeError: the calls are nested too deeply"},
 		{"syntax", `Post.create({title: "x" y})`, "SyntaxError: Unexpected identifier\n  Post.create({title: \"x\" y})\n                          ^"},
 		{"syntax after wide letters", `let 日本 = = 1`, "SyntaxError: Unexpected token =\n  let 日本 = = 1\n             ^"},
-		{"import", `import x from "y"`, "SyntaxError: Unexpected reserved word\n  import x from \"y\"\n  ^\n  there are no modules here, only the application's models: help()"},
+		{"import", `import x from "y"`, "SyntaxError: Unexpected reserved word\n  import x from \"y\"\n  ^\n  modules are not available, only the application's models: help()"},
 		{"in a longer input", "let x = 1\nx.y.z", "TypeError: Cannot read property 'z' of undefined\n  x.y.z\n      ^"},
-		{"transaction in a transaction", `transaction(() => transaction(() => 1))`, "TypeError: a transaction cannot hold another one\n  transaction(() => transaction(() => 1))\n                               ^"},
+		{"transaction in a transaction", `transaction(() => transaction(() => 1))`, "TypeError: transactions cannot be nested\n  transaction(() => transaction(() => 1))\n                               ^"},
 		{"async transaction", `transaction(async () => 1)`, "TypeError: a transaction takes a plain function, not an async one\n  transaction(async () => 1)\n             ^"},
 		{"control characters", `throw new Error("\x1b[2Jhi")`, `Error: \x1b[2Jhi`},
 	} {
@@ -226,7 +226,7 @@ func TestFailures(t *testing.T) {
 				t.Errorf("%s\n got %s\nwant %s", test.code, got, test.want)
 			}
 			if after := s.app.Count("posts"); after != before {
-				t.Errorf("%s changed something", test.code)
+				t.Errorf("%s changed the data", test.code)
 			}
 		})
 	}
@@ -236,7 +236,7 @@ func TestUnfinishedCode(t *testing.T) {
 	for _, code := range []string{"(", "{", "{a: 1,", "{a: 1, b:", "Post.create({", "[1,", "`text", "`a ${b", "function f() {", "if (x)", "x =>", "a.", "1 +",
 		"/* comment", "await", "let x = await", "await f(", "await f({", "if (await x) {", "try { f() }", "switch (a) { case 1:", "'a\\\n"} {
 		if _, err := compile(Source{Text: code}); !errors.Is(err, ErrIncomplete) {
-			t.Errorf("%q: got %v, want errIncomplete", code, err)
+			t.Errorf("%q: got %v, want ErrIncomplete", code, err)
 		}
 	}
 	for _, code := range []string{"", "  \n", "// comment", "1", "a b", "'text", "@", ")", "{}", "let r = /[({]/", "a / b / (c)", "`a ${`b ${c}`}`"} {
@@ -294,7 +294,7 @@ func TestInterrupt(t *testing.T) {
 		}
 	}
 	var known *show.Failure
-	// The answer may still come first; it may not when the request is never answered.
+	// The answer may still arrive first; it cannot if the request is never answered.
 	if err := s.e.Run(ctx, Source{Text: `Post.create({title: "x"}); while (true) {}`}, func(show.Value) {}); !errors.As(err, &known) {
 		t.Errorf("got %v", err)
 	}
@@ -322,7 +322,7 @@ func TestReadOnly(t *testing.T) {
 	s.must(seed)
 	s.e.ReadOnly = true
 	for _, code := range []string{`Post.create({title: "x"})`, `Post.first().delete()`, `Post.update(Post.first().id, {likes: 1})`, `Post.create([{title: "x"}])`} {
-		if _, failed := s.run(code); failed != "read only: this console does not write\n  start it without --read-only" {
+		if _, failed := s.run(code); failed != "read only: this console cannot write\n  start it without --read-only" {
 			t.Errorf("%s: got %q", code, failed)
 		}
 	}
@@ -336,7 +336,7 @@ func TestSandbox(t *testing.T) {
 	s.must(seed)
 	s.e.enterSandbox()
 	if got := s.must(`commit()`); got != "0" {
-		t.Errorf("%s changes committed before there are any", got)
+		t.Errorf("%s changes committed before the first write", got)
 	}
 	s.must(`Post.create({title: "x"}); transaction(() => Post.create({title: "y"})); Post.create([{title: "z"}])`)
 	if inside, outside := s.must(`Post.count()`), s.app.Count("posts"); inside != "6" || outside != 3 {
@@ -349,7 +349,7 @@ func TestSandbox(t *testing.T) {
 	if got := s.must(`commit()`); got != "1" || s.app.Count("posts") != 4 {
 		t.Errorf("%s changes committed, %d records", got, s.app.Count("posts"))
 	}
-	// Whatever becomes of its transaction, a sandbox never writes outside of one.
+	// Whatever happens to its transaction, a sandbox never writes outside of one.
 	s.must(`Post.create({title: "lost"})`)
 	s.app.ForgetTransactions()
 	if _, failed := s.run(`commit()`); !strings.Contains(failed, "there is no such transaction") {
@@ -377,7 +377,7 @@ func TestAdoptKeepsTheSession(t *testing.T) {
 	}
 }
 
-// fuzzed is code of every kind, to begin with.
+// fuzzed is the seed corpus: code of every kind.
 var fuzzed = []string{`Post.create({title: "x"})`, `{a: [1, {b: 2}]}`, "`a ${b} c`", `for (const p of Post.all()) p.title`, `/[/]/.test("x")`,
 	`transaction(() => Post.where({likes: {gt: 1}}).desc("title")[0])`, `new Proxy({}, {get: () => { throw 1 }})`, `Object.create(null)`,
 	`Post.first().update.apply(Post, [])`, `({get a() { return this }, toString: 1, constructor: 1})`, `Symbol.iterator`, `[,1]`, `_ = _`,
@@ -400,7 +400,7 @@ func FuzzEvaluator(f *testing.F) {
 	f.Fuzz(func(t *testing.T, code string) { fuzzWith(t, client, code) })
 }
 
-// FuzzEvaluatorOnAnApplication is the same on a real one.
+// FuzzEvaluatorOnAnApplication is [FuzzEvaluator] on a real application.
 func FuzzEvaluatorOnAnApplication(f *testing.F) {
 	for _, code := range fuzzed {
 		f.Add(code)
@@ -410,8 +410,8 @@ func FuzzEvaluatorOnAnApplication(f *testing.F) {
 	f.Fuzz(func(t *testing.T, code string) { fuzzWith(t, client, code) })
 }
 
-// fuzzWith holds that whatever the code, the console shows something of it or says
-// what is wrong with it, on lines that nothing in it can break.
+// fuzzWith checks that for any code the console shows a value or a failure, on lines
+// that the code cannot break.
 func fuzzWith(t *testing.T, client *control.Client, code string) {
 	if len(code) > 4096 {
 		return

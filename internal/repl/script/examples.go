@@ -11,15 +11,15 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// An example is what examples are made of: a model of the application, and one of
-// its records.
+// An example is the source of the examples in help texts: a model of the application
+// and one of its records.
 type example struct {
 	e      *Evaluator
-	model  *model     // nil: the application has none
-	record show.Value // the newest; without fields where there is none
+	model  *model     // nil if the application has no models
+	record show.Value // the newest record; without fields if there is none
 }
 
-// example takes the model that has the most to show, unless one is given.
+// example chooses the given model, or else the model with the most fields.
 func (e *Evaluator) example(m *model) *example {
 	x := &example{e: e, model: m}
 	for _, other := range e.models {
@@ -33,13 +33,14 @@ func (e *Evaluator) example(m *model) *example {
 	var stored []json.RawMessage
 	req := x.model.request(wire.DoQuery, "")
 	req.Order, req.Limit = []string{"-id"}, 1
-	if e.try(req, &stored) == nil && len(stored) == 1 { // without a record it shows none
+	if e.try(req, &stored) == nil && len(stored) == 1 { // on failure the examples use made-up values
 		x.record = show.Decode(stored[0])
 	}
 	return x
 }
 
-// value is that of a field, as it may be written; otherwise it is made up.
+// value returns a field's value as JSON: from the record if possible, otherwise made
+// up.
 func (x *example) value(f *wire.FieldInfo) string {
 	for _, known := range x.record.Fields {
 		short := known.Value.Kind != show.String || len(known.Value.Text) < 40
@@ -62,7 +63,7 @@ func (x *example) value(f *wire.FieldInfo) string {
 	return `"…"`
 }
 
-// own are the fields that an application gives its records, those of a kind first.
+// own returns the fields defined by the application, fields of the given kinds first.
 func (x *example) own(kinds ...string) []*wire.FieldInfo {
 	var first, rest []*wire.FieldInfo
 	for i := range x.model.info.Fields {
@@ -82,7 +83,8 @@ func (x *example) field() string { return x.model.firstField() }
 
 func (x *example) scope() string { return x.model.name }
 
-// where is a condition: on a switch and a number if there are such, else on a text.
+// where returns conditions: on a bool and a number if the model has them, otherwise on
+// a string.
 func (x *example) where() string {
 	var parts []string
 	for _, f := range x.own("bool", "int", "uint", "float") {
@@ -102,7 +104,7 @@ func (x *example) where() string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-// fields is what a record may be made of: what is required, and a little more.
+// fields returns fields for a new record: the required ones and a few others.
 func (x *example) fields() string {
 	var parts []string
 	for _, f := range x.own("string") {
@@ -113,7 +115,7 @@ func (x *example) fields() string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-// change is an update of one field.
+// change returns an update of one field.
 func (x *example) change() string {
 	for _, f := range x.own("bool", "int", "string") {
 		return "{" + f.Name + ": " + x.value(f) + "}"
@@ -136,7 +138,7 @@ func (x *example) yesterday() string {
 	return time.Now().UTC().AddDate(0, 0, -1).Format("2006-01-02") + "T00:00:00Z"
 }
 
-// relations are references of the application, each way once.
+// relations returns examples of the application's references, one in each direction.
 func (x *example) relations() []string {
 	var one, many string
 	for _, m := range x.e.models {
@@ -151,8 +153,8 @@ func (x *example) relations() []string {
 	return slices.DeleteFunc([]string{one, many}, func(text string) bool { return text == "" })
 }
 
-// user is how a user may be named: the application's model of users is the one
-// that most references lead to.
+// user returns an expression for a user. The model of users is the one with the most
+// references to it.
 func (x *example) user() string {
 	best, most := "", 0
 	for _, m := range x.e.models {
@@ -188,7 +190,7 @@ func (x *example) acts() []string {
 	return lines
 }
 
-// input is that of a route, by the fields of the same names.
+// input returns the input of a route, using fields of the same names.
 func (x *example) input(route wire.Route) string {
 	var parts []string
 	for _, in := range route.Inputs {

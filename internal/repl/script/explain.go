@@ -15,7 +15,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/show"
 )
 
-// ErrInterrupted is the cause of a context that a person cancelled.
+// ErrInterrupted is the cause of a context that a person canceled.
 var ErrInterrupted = errors.New("interrupted")
 
 func syntaxFailure(src Source, err error) *show.Failure {
@@ -28,9 +28,9 @@ func syntaxFailure(src Source, err error) *show.Failure {
 	}
 	switch {
 	case regexp.MustCompile(`^\s*(import|export)\b`).MatchString(src.Text):
-		f.Hint = "there are no modules here, only the application's models: help()"
+		f.Hint = "modules are not available, only the application's models: help()"
 	case strings.HasPrefix(strings.TrimSpace(src.Text), "."):
-		f.Hint = "end the line before with the dot to go on with it here"
+		f.Hint = "put the dot at the end of the previous line to continue it here"
 	}
 	return f
 }
@@ -48,7 +48,7 @@ func compileFailure(src Source, err error) *show.Failure {
 	return f
 }
 
-// explain turns what an evaluation of src ended with into a failure.
+// explain turns the error of an evaluation of src into a failure.
 func (e *Evaluator) explain(src Source, err error) *show.Failure {
 	var (
 		known       *show.Failure
@@ -69,7 +69,7 @@ func (e *Evaluator) explain(src Source, err error) *show.Failure {
 	return refusal(err)
 }
 
-const mayHaveWritten = "a write was under way and may have been made"
+const mayHaveWritten = "a write was in progress and may have been committed"
 
 func (e *Evaluator) stopped() *show.Failure {
 	f := &show.Failure{Message: "stopped"}
@@ -99,8 +99,8 @@ func (e *Evaluator) explainException(src Source, ex *goja.Exception) *show.Failu
 		}
 	}
 	f.At = src.pointer(f.At, f.Word)
-	// One short line at the prompt stands right above its error, which need not
-	// point at it unless something in it is wrong.
+	// The error of a single short line appears right below it, so it needs a pointer
+	// only if a particular word is wrong.
 	mistake := f.Word != "" || f.Title == "TypeError" || f.Title == "ReferenceError"
 	if mistake || f.At.Name != "" || strings.Contains(strings.TrimSpace(src.Text), "\n") {
 		f.Excerpt, f.Before, _ = src.excerpt(f.At)
@@ -108,7 +108,8 @@ func (e *Evaluator) explainException(src Source, ex *goja.Exception) *show.Failu
 	return f
 }
 
-// pointer is the place of a word, if it is known, near where an error happened.
+// pointer returns the position of word closest to where the error happened, or at if
+// word is not found.
 func (src Source) pointer(at show.Position, word string) show.Position {
 	lines := strings.Split(src.Text, "\n")
 	for number := at.Line - src.Line - 1; word != "" && number >= 0 && number < len(lines) && at.Name == src.Name; number++ {
@@ -125,7 +126,7 @@ func (src Source) pointer(at show.Position, word string) show.Position {
 	return at
 }
 
-// occurrences are the places of a word that is no part of another.
+// occurrences returns the positions of word as a whole word.
 func occurrences(line, word string) []int {
 	var all []int
 	for from := 0; ; {
@@ -145,7 +146,7 @@ func occurrences(line, word string) []int {
 
 func abs(n int) int { return max(n, -n) }
 
-// explainThrown reads an Error object, or shows whatever else was thrown.
+// explainThrown converts a thrown Error object, or any other thrown value.
 func (e *Evaluator) explainThrown(thrown goja.Value) *show.Failure {
 	shown := e.snapshot(thrown, copyBrief)
 	if shown.Kind != show.Error {
@@ -167,7 +168,7 @@ var (
 	noMember   = regexp.MustCompile(`^Object has no member '(.+)'$`)
 )
 
-// refusal explains an error of a request.
+// refusal converts the error of a request.
 func refusal(err error) *show.Failure {
 	var known *show.Failure
 	if errors.As(err, &known) {
@@ -188,14 +189,14 @@ func refusal(err error) *show.Failure {
 	return f
 }
 
-// point lets a failure show the line of src that at is on.
+// point adds the line of src at a position to a failure.
 func (src Source) point(f *show.Failure, at show.Position) {
 	f.At = at
 	f.Excerpt, f.Before, _ = src.excerpt(at)
 }
 
-// IncompleteFailure returns the failure of a source that ends too early, if nothing
-// follows it.
+// IncompleteFailure returns the failure for a source that ends too early when nothing
+// can follow it.
 func (src Source) IncompleteFailure() *show.Failure {
 	lines := strings.Split(strings.TrimRight(src.Text, "\r\n"), "\n")
 	f := &show.Failure{Title: "SyntaxError", Message: ErrIncomplete.Error()}

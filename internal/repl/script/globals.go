@@ -62,14 +62,14 @@ func (e *Evaluator) printed(args []goja.Value) {
 	e.Print(values)
 }
 
-// list is an array of plain objects, as the application describes itself.
+// list returns the answer to a request as an array of plain objects.
 func (e *Evaluator) list(do string) goja.Value {
 	var answer json.RawMessage
 	e.ask(wire.ControlRequest{Do: do}, &answer)
 	return e.parsed(answer)
 }
 
-// parsed is a value of what the application answered.
+// parsed converts JSON from the application to a JavaScript value.
 func (e *Evaluator) parsed(answer json.RawMessage) goja.Value {
 	if len(answer) == 0 {
 		return goja.Undefined()
@@ -83,21 +83,21 @@ func (e *Evaluator) parsed(answer json.RawMessage) goja.Value {
 	return v
 }
 
-// withText lets an object say in words what it holds.
+// withText gives an object a description, which is shown instead of its properties.
 func (e *Evaluator) withText(object *goja.Object, text string) *goja.Object {
 	e.must(object.DefineDataPropertySymbol(e.textSymbol, e.vm.ToValue(text), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 	return object
 }
 
-// transaction runs a function whose writes become one commit, or nothing when
-// it throws. It returns what the function returned.
+// transaction runs a function as one commit; if the function throws, nothing is
+// written. It returns the function's result.
 func (e *Evaluator) transaction(call goja.FunctionCall) goja.Value {
 	fn, ok := goja.AssertFunction(call.Argument(0))
 	if !ok {
 		panic(e.usage("transaction takes a function: transaction(() => { … })"))
 	}
 	if e.tx != 0 {
-		panic(e.usage("a transaction cannot hold another one"))
+		panic(e.usage("transactions cannot be nested"))
 	}
 	var result goja.Value
 	e.transact(func() {
@@ -109,39 +109,40 @@ func (e *Evaluator) transaction(call goja.FunctionCall) goja.Value {
 	return result
 }
 
-// transact makes the writes of do one commit, or none when it throws. Within a
-// transaction do is part of that one, and a sandbox keeps what it wrote.
+// transact runs do as one commit, or rolls its writes back if it throws. Within a
+// transaction, do becomes part of it. With a sandbox, the sandbox keeps the writes.
 func (e *Evaluator) transact(do func()) {
 	if e.tx != 0 {
 		do()
 		return
 	}
-	e.within(func(tx uint64) (kept bool) {
+	e.within(func(tx uint64) (committed bool) {
 		do()
 		e.ask(wire.ControlRequest{Do: wire.DoCommit, Tx: tx}, nil)
 		return true
 	})
 }
 
-// within runs do in a transaction of its own, which is thrown away unless do
-// returns that it has been committed.
-func (e *Evaluator) within(do func(tx uint64) (kept bool)) {
+// within runs do in a transaction of its own and rolls it back unless do reports that
+// it has been committed.
+func (e *Evaluator) within(do func(tx uint64) (committed bool)) {
 	var tx uint64
 	e.ask(wire.ControlRequest{Do: wire.DoBegin}, &tx)
 	e.tx = tx
 	began := e.sandbox.written()
-	kept := false
+	committed := false
 	defer func() {
-		if e.tx = 0; !kept {
+		if e.tx = 0; !committed {
 			e.rollback(tx)
-			e.sandbox.forget(began)
+			e.sandbox.truncate(began)
 		}
 	}()
-	kept = do(tx)
+	committed = do(tx)
 }
 
-// rollback lets go of a transaction, even of one that was interrupted. When it
-// fails the transaction is gone: it was committed, or the application has ended.
+// rollback rolls a transaction back, even if the code was interrupted. It ignores
+// errors: on failure the transaction no longer exists, because it was committed or the
+// application has ended.
 func (e *Evaluator) rollback(tx uint64) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), rollbackTimeout)
 	defer cancel()

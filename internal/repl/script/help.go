@@ -11,7 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// help explains the console, a model, one of the names, or what a value is.
+// help explains the console, a model, a name, or a value.
 func (e *Evaluator) help(v goja.Value) goja.Value {
 	object, ok := v.(*goja.Object)
 	if !ok {
@@ -50,12 +50,12 @@ func (e *Evaluator) helpFor(name string) string {
 	if t := topicOf(name); t != nil {
 		return t.render(e.example(nil))
 	}
-	e.throw(&show.Failure{Title: "help", Message: "there is nothing on " + term.Clean(name), Word: name,
+	e.throw(&show.Failure{Title: "help", Message: "there is no help on " + term.Clean(name), Word: name,
 		Hint: orThereIs(show.DidYouMean(name, append(topicNames(), e.modelNames()...)), topicNames())})
 	return ""
 }
 
-// nameOf is the name under which a function of the console is known.
+// nameOf returns the name of a function of the console, or "".
 func (e *Evaluator) nameOf(fn *goja.Object) string {
 	holders := []*goja.Object{e.vm.GlobalObject(), e.queryProto}
 	for _, m := range e.models {
@@ -79,12 +79,12 @@ func (e *Evaluator) modelNames() []string {
 	return names
 }
 
-// prose wraps text that is to be read, not quoted.
+// prose returns a text that is shown as prose, not as a quoted string.
 func (e *Evaluator) prose(text string) goja.Value {
 	object := e.withText(e.vm.CreateObject(e.proseProto), text)
-	say := func(goja.FunctionCall) goja.Value { return e.vm.ToValue(text) }
-	e.defineHidden(object, "toString", say)
-	e.defineHidden(object, "toJSON", say)
+	toText := func(goja.FunctionCall) goja.Value { return e.vm.ToValue(text) }
+	e.defineHidden(object, "toString", toText)
+	e.defineHidden(object, "toJSON", toText)
 	return object
 }
 
@@ -95,9 +95,9 @@ func (e *Evaluator) overview() string {
 	}
 	sandbox := ""
 	if e.sandbox != nil {
-		sandbox = "\n  commit()  discard()        makes what the sandbox holds one commit, or drops it"
+		sandbox = "\n  commit()  discard()        commits the sandbox as one commit, or drops it"
 	}
-	return fmt.Sprintf(`JavaScript on the running application. Every write is validated, committed and sent to whoever may see it, as if it came from a browser.
+	return fmt.Sprintf(`JavaScript on the running application. Every write is validated, committed and sent to every user who may see it, as if it came from a browser.
 
   models           %[1]s
   help(%[2]s)       its fields and methods
@@ -133,9 +133,9 @@ func (m *model) help() string {
 		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	for _, r := range m.refs {
-		leads := "the " + r.to.name + " that " + r.field + " means"
+		leads := "the " + r.to.name + " that " + r.field + " refers to"
 		if r.many {
-			leads = "the " + r.to.info.Name + " whose " + r.field + " it is"
+			leads = "the " + r.to.info.Name + " whose " + r.field + " is this record"
 		}
 		b.WriteString("  " + term.Pad(r.name, names) + "  " + leads + "\n")
 	}

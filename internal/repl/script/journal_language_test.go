@@ -50,13 +50,13 @@ func TestManyAreChangedAtOnce(t *testing.T) {
 	d.expect(`Post.updateAll({titel: "x"})`, "unknown field: Post has no field titel\n  Post.updateAll({titel: \"x\"})\n                  ^\n  did you mean title?")
 	d.expect(`Post.updateAll({likes: -1})`, "not done")
 
-	// In production all that destroys asks; a script has nobody to answer.
+	// In production destructive calls ask first; a script has no one to ask.
 	d.e.Hello.Env = "production"
 	d.expect(`Post.first().delete()`, `not done`)
 	d.expect(`undo(1)`, `not done`)
 	d.expect(`as(ada).posts.delete(Post.first())`, `not done`)
 	d.e.Confirm = nil
-	d.expect(`Post.deleteAll()`, "production: there is nobody to ask whether to delete 2 of posts\n  tower console --yes answers yes to all that would be asked")
+	d.expect(`Post.deleteAll()`, "production: there is no one to ask whether to delete 2 of posts\n  tower console --yes answers yes to every question")
 	d.expect(`Post.first().update({likes: 1}).likes`, `1`)
 	d.e.Yes = true
 	d.expect(`Post.deleteAll()`, `2`)
@@ -145,7 +145,7 @@ func TestWhy(t *testing.T) {
   ✓ likes >= 3                        likes is 5
   ✓ journalController.Match
   ✓ rank 1, of the first 2: inside
-  → everything holds`},
+  → everything matches`},
 		{`why(four, "posts.popular", ada.id)`, `ada does not see Post P "four" in posts.popular
   posts where likes >= 3 by -likes limit 2
 
@@ -182,11 +182,11 @@ func TestWhy(t *testing.T) {
 	}
 	d.expect(`let w = why(four, "posts.popular", ada); [w.sees, w.rank, w.decided, w.tests[1].value]`, `[false,3,"window",3]`)
 	d.expect(`why(p)`, "TypeError: why needs a cursor of posts\n  why(p)\n     ^\n  there is posts.popular, posts.mine and posts.one")
-	d.expect(`why(ada, "posts.popular", ada)`, "bad_request: posts.popular holds posts; this is one of users")
+	d.expect(`why(ada, "posts.popular", ada)`, "bad_request: posts.popular holds posts, not users")
 	d.expect(`why("x")`, "TypeError: why takes a record, a cursor and a user: why(Post.first(), \"posts.popular\", user)\n  why(\"x\")\n     ^")
 }
 
-func TestThePast(t *testing.T) {
+func TestReadingAtACommit(t *testing.T) {
 	d := newDesk(t)
 	d.must(`let before = seq(); Post.where({title: "one"}).first().update({title: "uno", likes: 9, authorId: bob}); let p = Post.where({title: "uno"}).first()`)
 	for _, c := range []struct{ code, want string }{
@@ -203,7 +203,7 @@ func TestThePast(t *testing.T) {
 		{`String(at(3).Post.all())`, `"at(3).Post.all()"`},
 		{`at(before).Post.find(p.id).update({title: "x"})`, `forbidden: the past cannot be changed`},
 		{`at(before).Post.create({title: "x"})`, `forbidden: the past cannot be changed`},
-		{`at(99).Post.count()`, `not_found: commit 99 is yet to be made; the newest is 4`},
+		{`at(99).Post.count()`, `not_found: commit 99 does not exist yet; the newest is 4`},
 		{`at(before).Pots`, "TypeError: at(3) has no Pots\n  at(before).Pots\n             ^\n  did you mean Post?"},
 		{`at("x")`, "TypeError: at takes the number of a commit: at(1)\n  at(\"x\")\n    ^"},
 	} {
@@ -223,11 +223,11 @@ func TestUndoInTheConsole(t *testing.T) {
 		t.Errorf("diff\n%s", got)
 	}
 	d.must(`p.update({published: false})`)
-	if got := d.shows(`undo(changed)`); got != "commit 4 is undone with commit 6: 1 record" {
+	if got := d.shows(`undo(changed)`); got != "commit 4 was undone by commit 6: 1 record" {
 		t.Error(got)
 	}
 	d.expect(`p.reload(); [p.title, p.likes, p.published]`, `["one",1,false]`)
-	if got := strings.ReplaceAll(d.shows(`undo(changed)`), id, "P"); got != "conflict: commit 4 cannot be undone: something later stands against it\n  Post P  was updated by commit 6 (console:mira): title, likes" {
+	if got := strings.ReplaceAll(d.shows(`undo(changed)`), id, "P"); got != "conflict: commit 4 cannot be undone: a later commit conflicts with it\n  Post P  was updated by commit 6 (console:mira): title, likes" {
 		t.Error(got)
 	}
 	d.expect(`undo(99)`, "not_found: there is no commit 99; the newest is 6")

@@ -10,7 +10,8 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
-// audience is clients of two users and a visitor, and how much each was sent.
+// audience is the clients of two users and a visitor, and the number of messages each
+// has received.
 type audience struct {
 	clients []*towertest.Client
 	frames  []int
@@ -30,8 +31,8 @@ func (d *desk) audience() *audience {
 	return a
 }
 
-// received is what the clients were sent since. An answer comes after all that came
-// before it.
+// received returns the messages since the last call. An answer arrives after all
+// earlier messages.
 func (a *audience) received() (all []string) {
 	for i, c := range a.clients {
 		c.Call("GET /greet", map[string]any{"word": "hi"})
@@ -45,7 +46,7 @@ func (a *audience) received() (all []string) {
 	return all
 }
 
-func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
+func TestASandboxIsInvisibleUntilItIsCommitted(t *testing.T) {
 	d := newDesk(t)
 	d.e.enterSandbox()
 	all := d.audience()
@@ -71,7 +72,7 @@ func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
 		var got []string
 		for line := range strings.Lines(d.shows(`impact()`)) {
 			words := strings.Fields(line)
-			if i := slices.Index(words, "Post"); i >= 0 { // without the id
+			if i := slices.Index(words, "Post"); i >= 0 { // omit the id
 				line = strings.Replace(line, words[i+1]+" ", "", 1)
 			}
 			got = append(got, strings.TrimRight(line, "\n"))
@@ -85,14 +86,14 @@ func TestASandboxIsSeenByNobodyUntilItIsCommitted(t *testing.T) {
 	d.expect(`p.author.postsByAuthor.where({published: true}).count()`, `2`)
 	d.expect(`as(bob).posts.announce({})`, `0`)
 	if received := all.received(); len(received) > 0 {
-		t.Errorf("somebody was told: %s", received)
+		t.Errorf("a client received: %s", received)
 	}
 	if seq := d.app.Seq(); seq != 3 {
 		t.Errorf("commit %d was made", seq)
 	}
 	d.expect(`commit()`, `3`)
 	if received := all.received(); len(received) != 3 {
-		t.Errorf("then %d clients were told: %s", len(received), received)
+		t.Errorf("then %d clients received: %s", len(received), received)
 	}
 	d.expect(`[seq(), diff(4).length, Post.count(), commit()]`, `[4,3,4,0]`)
 }
@@ -101,7 +102,7 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 	d := newDesk(t)
 	d.e.enterSandbox()
 	d.must(`Post.all(); let p = Post.where({title: "one"}).first(); p.update({likes: 2}); Post.count()`)
-	// What was only looked at may move.
+	// Records that were only looked at may change.
 	if _, err := journalPosts.Update(t.Context(), d.app, d.post("two").ID, func(p *Post) error { p.Likes = 50; return nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -113,30 +114,30 @@ func TestASandboxThatCannotBeCommitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := string(d.post("uno").ID)
-	const refused = "conflict: this is not as it was read any more\n  Post P  was updated by commit 6 (app): title\n  nothing was committed: diff() shows what the sandbox holds, discard() drops it"
+	const refused = "conflict: the records have changed since they were read\n  Post P  was updated by commit 6 (app): title\n  nothing was committed: diff() shows the contents of the sandbox, discard() drops it"
 	for range 2 {
 		if got := strings.ReplaceAll(d.shows(`commit()`), id, "P"); got != refused {
 			t.Errorf("commit()\n%s", got)
 		}
 	}
-	if got := strings.ReplaceAll(d.shows(`impact()`), id, "P"); !strings.Contains(got, "commit() would be refused, for this has moved since it was read:\n  Post P by commit 6 (app): title") {
+	if got := strings.ReplaceAll(d.shows(`impact()`), id, "P"); !strings.Contains(got, "commit() would be refused, because this has changed since it was read:\n  Post P by commit 6 (app): title") {
 		t.Errorf("impact()\n%s", got)
 	}
 	d.expect(`[diff().length, discard() === undefined, diff().length, commit()]`, `[1,true,0,0]`)
 	d.expect(`p.reload(); [p.title, p.likes]`, `["uno",2]`)
 
-	// A unique value that is taken is known when it is committed.
+	// A conflict over a unique value appears at the commit.
 	d.must(`User.create({name: "ada"}); User.create({name: "eve"})`)
-	d.expect(`commit()`, "invalid: not valid\n  name  is already taken\n  nothing was committed: diff() shows what the sandbox holds, discard() drops it")
+	d.expect(`commit()`, "invalid: not valid\n  name  is already taken\n  nothing was committed: diff() shows the contents of the sandbox, discard() drops it")
 	d.must(`User.where({name: "ada"}).last().update({name: "adam"})`)
 	d.expect(`commit()`, `2`)
 
-	// Within a transaction all that is read counts, and half of one is nothing.
+	// Within a transaction all reads are checked, and a failed commit writes nothing.
 	d.must(`transaction(() => { Post.count(); User.create({name: "fay"}) })`)
 	if err := journalPosts.Delete(t.Context(), d.app, d.post("three").ID); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.shows(`commit()`); !strings.Contains(got, "posts  what was read has changed by commit ") {
+	if got := d.shows(`commit()`); !strings.Contains(got, "posts  a query result was changed by commit ") {
 		t.Errorf("commit()\n%s", got)
 	}
 	d.must(`discard(); try { transaction(() => { User.create({name: "gus"}); throw 1 }) } catch (e) {}`)
@@ -157,7 +158,7 @@ func (d *desk) post(title string) *Post {
 	return posts[i]
 }
 
-func TestAFunctionIsTriedAndTakenBack(t *testing.T) {
+func TestATriedFunctionIsRolledBack(t *testing.T) {
 	d := newDesk(t)
 	all := d.audience()
 	d.expect(`impact(() => Post.where({title: "one"}).first().update({likes: 9})).reachedAll`, `3`)
@@ -169,7 +170,7 @@ func TestAFunctionIsTriedAndTakenBack(t *testing.T) {
 	d.expect(`impact(3)`, "TypeError: impact(() => { … }) tries a function; the live pane shows what commit 3 did\n  impact(3)\n        ^")
 	d.expect(`[Post.count(), seq()]`, `[4,3]`)
 	if received := all.received(); len(received) > 0 {
-		t.Errorf("somebody was told: %s", received)
+		t.Errorf("a client received: %s", received)
 	}
 	d.e.enterSandbox()
 	d.must(`Post.create({title: "kept"})`)
@@ -177,19 +178,19 @@ func TestAFunctionIsTriedAndTakenBack(t *testing.T) {
 	d.expect(`diff().map(d => d.after.title)`, `["kept"]`)
 }
 
-func TestReadOnlyRefusesWhatAnActionWrites(t *testing.T) {
+func TestReadOnlyRefusesWritesOfActions(t *testing.T) {
 	d := newDesk(t)
 	d.e.ReadOnly = true
 	for _, code := range []string{`as(ada).posts.create({title: "x"})`, `as(ada).call("POST /posts", {title: "x"})`, `Post.deleteAll()`, `undo(1)`,
 		`transaction(() => Post.first().delete())`, `impact(() => Post.first().delete())`} {
-		if _, failed := d.run(code); !strings.HasPrefix(failed, "read only: this console does not write") {
+		if _, failed := d.run(code); !strings.HasPrefix(failed, "read only: this console cannot write") {
 			t.Errorf("%s: %s", code, failed)
 		}
 	}
 	d.expect(`as(ada).posts.greet({word: "hi"})`, `"hi ada"`)
 	d.expect(`[as(ada).posts.mine().count(), why(Post.first(), "posts.mine", ada).sees, at(1).User.count()]`, `[2,true,1]`)
 	if d.app.Seq() != 3 {
-		t.Error("something was written")
+		t.Error("the action wrote")
 	}
 }
 
@@ -200,18 +201,18 @@ func TestASandboxOutlivesTheApplication(t *testing.T) {
 		try { transaction(() => { Post.create({title: "half"}); throw 1 }) } catch (e) {}`)
 	before := d.must(`diff().map(d => d.op + " " + (d.after || d.before).title)`)
 	id := d.must(`p.id`)
-	// Another process knows nothing of this connection's transactions.
+	// Another process does not know the transactions of this connection.
 	client, err := control.Attach(t.Context(), wire.SocketPath(d.folder, d.folder), "console:mira")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
 	d.e.Remote = client
-	if got := d.e.reattached(client.Hello()); got != "The application was restarted. What the sandbox held, 4 writes, was repeated." {
+	if got := d.e.reattached(client.Hello()); got != "The application was restarted. The sandbox was restored: 4 writes repeated." {
 		t.Error(got)
 	}
 	if after := d.must(`diff().map(d => d.op + " " + (d.after || d.before).title)`); after != before {
-		t.Errorf("it held %s, and holds %s", before, after)
+		t.Errorf("the sandbox contained %s, and now %s", before, after)
 	}
 	d.expect(`p.reload(); p.id`, id)
 	if err := journalPosts.Delete(t.Context(), d.app, d.post("one").ID); err != nil {
@@ -221,7 +222,7 @@ func TestASandboxOutlivesTheApplication(t *testing.T) {
 	if err := journalPosts.Delete(t.Context(), d.app, d.post("two").ID); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.e.reattached(client.Hello()); !strings.HasPrefix(got, "The application was restarted. What the sandbox held is gone: write 1, of posts, failed: there is no Post ") {
+	if got := d.e.reattached(client.Hello()); !strings.HasPrefix(got, "The application was restarted. The contents of the sandbox were lost: write 1, of posts, failed: there is no Post ") {
 		t.Error(got)
 	}
 	d.expect(`[diff().length, two.title, p.title]`, `[0,"two","new"]`)

@@ -16,8 +16,8 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
-// The journal is a real application: people write posts, which others review, and
-// see what is published or their own.
+// The journal is a real application: people write posts, others review them, and users
+// see published posts and their own.
 
 type User struct {
 	tower.Record
@@ -130,12 +130,12 @@ func (c *journalController) Greet(ctx context.Context, in struct {
 	return in.Word + " " + c.Label(), nil
 }
 
-// Announce has everybody greet.
+// Announce has every connection greet.
 func (c *journalController) Announce(ctx context.Context, in struct{}) (int, error) {
 	return announcer.Handle(ctx, tower.Request{Method: "GET", Path: "/greet", In: map[string]string{"word": "hear"}})
 }
 
-var announcer *tower.App // of the test at hand
+var announcer *tower.App // of the current test
 
 func (c *journalController) Fail(ctx context.Context, in struct{}) (struct{}, error) {
 	_ = journalPosts.Create(ctx, c, &Post{Title: "half"})
@@ -159,7 +159,7 @@ func journal() tower.Config {
 		Files: fstest.MapFS{"views/layout.html": {Data: []byte("<p>")}}}
 }
 
-// A desk is a session on the real application.
+// A desk is a session on a real application.
 type desk struct {
 	*session
 	app      *towertest.App
@@ -170,7 +170,7 @@ type desk struct {
 
 func newDesk(t testing.TB) *desk {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "tower") // t.TempDir may be too long for a socket
+	folder, err := os.MkdirTemp("", "tower") // t.TempDir may return a path too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func (d *desk) user(name string) *User {
 	return user
 }
 
-// confirms lets a person answer what is asked.
+// confirms answers every question with yes or no.
 func (d *desk) confirms(yes bool) {
 	d.asked = nil
 	d.e.Confirm = func(_ context.Context, what string) bool {
@@ -219,7 +219,7 @@ func (d *desk) confirms(yes bool) {
 	}
 }
 
-// shows is what a person sees of the last value.
+// shows returns the last value as a person sees it.
 func (d *desk) shows(code string) string {
 	d.t.Helper()
 	text := ""

@@ -8,7 +8,7 @@ import (
 	"github.com/dop251/goja"
 )
 
-// A jsonReader makes JavaScript values of JSON text. Unlike JSON.parse it keeps
+// A jsonReader converts JSON text to JavaScript values. Unlike JSON.parse it keeps
 // every digit of a large integer, as a BigInt.
 type jsonReader struct {
 	vm      *goja.Runtime
@@ -32,7 +32,7 @@ func (r jsonReader) value() (goja.Value, error) {
 	case nil:
 		return goja.Null(), nil
 	}
-	return r.vm.ToValue(t), nil // a string or a bool
+	return r.vm.ToValue(t), nil // string or bool
 }
 
 const maxSafeInteger = 1<<53 - 1
@@ -61,7 +61,7 @@ func (r jsonReader) list() (goja.Value, error) {
 	return r.vm.NewArray(items...), err
 }
 
-// fill gives object the members that follow, after the opening brace.
+// fill adds the members after an opening brace to object.
 func (r jsonReader) fill(object *goja.Object) error {
 	for r.decoder.More() {
 		name, err := r.decoder.Token()
@@ -72,7 +72,7 @@ func (r jsonReader) fill(object *goja.Object) error {
 		if err != nil {
 			return err
 		}
-		// Defined, not set: a member may be called __proto__.
+		// Define instead of set: a member may be called __proto__.
 		if err := object.DefineDataProperty(name.(string), v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE); err != nil {
 			return err
 		}

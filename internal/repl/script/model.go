@@ -13,16 +13,16 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A model is one of the application's models, as JavaScript sees it: as it is now
-// or, read only, as it was.
+// A model is one of the application's models in JavaScript, in its present state or,
+// read-only, in a past one.
 type model struct {
 	e      *Evaluator
-	name   string // as it is called here: "Post"
+	name   string // the name in JavaScript: "Post"
 	info   *wire.ModelInfo
-	at     *uint64 // the commit after which it is read; nil: now
+	at     *uint64 // reads the state after this commit; nil for now
 	object *goja.Object
-	record *goja.Object // the prototype of its records
-	refs   []relation   // of its records
+	record *goja.Object // prototype of its records
+	refs   []relation   // relations of its records
 }
 
 var (
@@ -30,14 +30,14 @@ var (
 	recordMethods = []string{"update", "delete", "reload"}
 )
 
-// adopt learns the application's models, again after it has been rebuilt.
-// What the session holds of a model stays valid.
+// adopt updates the evaluator to the application's models, at the start and after a
+// rebuild. Existing references to a model stay valid.
 func (e *Evaluator) adopt(hello wire.ControlHello) {
 	e.Hello, e.routes, e.modelsBySeq = hello, nil, map[uint64][]*model{}
 	for _, info := range hello.Models {
 		name := info.Type
 		if taken := e.modelNamed(name); name == "" || taken != nil && taken.info.Name != info.Name {
-			name = info.Name // two packages may call their types the same
+			name = info.Name // types of different packages may have the same name
 		}
 		if known := e.modelNamed(name); known != nil {
 			*known.info = info
@@ -46,7 +46,7 @@ func (e *Evaluator) adopt(hello wire.ControlHello) {
 		m := e.newModel(name, &info, nil)
 		e.models = append(e.models, m)
 		if err := e.vm.Set(name, m.object); err != nil {
-			continue // the session has sealed the name for itself
+			continue // the session has defined a constant of this name
 		}
 	}
 	e.relate(e.models)
@@ -58,7 +58,7 @@ func (e *Evaluator) newModel(name string, info *wire.ModelInfo, at *uint64) *mod
 		return &show.Failure{Title: "TypeError", Message: m.name + " has no method " + term.Clean(unknown),
 			Hint: orHelp(show.DidYouMean(unknown, slices.Concat(modelMethods, arrayMethods)), m.name)}
 	})
-	m.record = e.strictObject(m.unread)
+	m.record = e.strictObject(m.missingMember)
 	m.define()
 	e.known[m.object], e.known[m.record] = m, m
 	return m
@@ -66,25 +66,25 @@ func (e *Evaluator) newModel(name string, info *wire.ModelInfo, at *uint64) *mod
 
 func orHelp(hint, of string) string {
 	if hint == "" {
-		return "help(" + of + ") says what there is"
+		return "see help(" + of + ")"
 	}
 	return hint
 }
 
-// models as of a moment; nil is now.
+// modelsAt returns the models as of a commit, or the present models if at is nil.
 func (e *Evaluator) modelsAt(at *uint64) []*model {
 	if at == nil {
 		return e.models
 	}
-	past, known := e.modelsBySeq[*at]
+	models, known := e.modelsBySeq[*at]
 	if !known {
 		for _, m := range e.models {
-			past = append(past, e.newModel(m.name, m.info, at))
+			models = append(models, e.newModel(m.name, m.info, at))
 		}
-		e.relate(past)
-		e.modelsBySeq[*at] = past
+		e.relate(models)
+		e.modelsBySeq[*at] = models
 	}
-	return past
+	return models
 }
 
 func (e *Evaluator) modelNamed(name string) *model {
@@ -95,7 +95,7 @@ func (e *Evaluator) modelNamed(name string) *model {
 	return e.models[i]
 }
 
-// modelOf returns the model that object stands for, or nil.
+// modelOf returns the model that object represents, or nil.
 func (e *Evaluator) modelOf(object *goja.Object) *model {
 	if m := e.known[object]; m != nil && m.object == object {
 		return m
@@ -113,17 +113,17 @@ func (e *Evaluator) recordModel(object *goja.Object) *model {
 
 type method = func(call goja.FunctionCall) goja.Value
 
-// defineHidden defines name on object so that it is not listed as a property.
+// defineHidden defines a property of object that is not enumerated.
 func (e *Evaluator) defineHidden(object *goja.Object, name string, v any) {
 	e.must(object.DefineDataProperty(name, e.vm.ToValue(v), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 }
 
-// setProperty defines name on object, whatever it is called.
+// setProperty defines a property of object, whatever its name.
 func (e *Evaluator) setProperty(object *goja.Object, name string, v goja.Value) {
 	e.must(object.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE))
 }
 
-// must throws what only code that sealed the console's own objects can cause.
+// must throws errors that occur only if the code has sealed the console's own objects.
 func (e *Evaluator) must(err error) {
 	if err != nil {
 		panic(e.usage("%s", err.Error()))
@@ -171,7 +171,7 @@ func (m *model) define() {
 	}
 }
 
-// id reads the id that a method was given, as text or as a record.
+// id returns the id passed to a method, as text or as a record.
 func (m *model) id(method string, v goja.Value) string {
 	if record, ok := v.(*goja.Object); ok && m.e.recordModel(record) != nil {
 		v = record.Get("id")
@@ -180,7 +180,7 @@ func (m *model) id(method string, v goja.Value) string {
 		panic(m.e.usage("%s.%s needs an id", m.name, method))
 	}
 	if _, ok := v.(*goja.Object); ok {
-		panic(m.e.usage("%s.%s needs an id as text", m.name, method))
+		panic(m.e.usage("%s.%s needs the id as a string", m.name, method))
 	}
 	return v.String()
 }
@@ -207,7 +207,7 @@ func (m *model) createOne(v goja.Value) goja.Value {
 	return m.fill(nil, written.Record)
 }
 
-// request begins a request about the model.
+// request returns a new request about the model.
 func (m *model) request(do, key string) wire.ControlRequest {
 	return wire.ControlRequest{Do: do, Model: m.info.Name, Key: key, At: m.at}
 }
@@ -232,7 +232,7 @@ func (m *model) delete(id string) goja.Value {
 	return m.e.vm.ToValue(true)
 }
 
-// fill makes a record of what is stored, or brings record up to it.
+// fill creates a record from stored JSON, or updates the given record.
 func (m *model) fill(record *goja.Object, stored json.RawMessage) goja.Value {
 	if record == nil {
 		record = m.e.vm.CreateObject(m.record)

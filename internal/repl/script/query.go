@@ -14,12 +14,12 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A query is a scope that is asked when its records are needed, and each time
-// anew. Its methods return narrower copies. In JavaScript it can be indexed
-// and iterated like an array.
+// A query is a scope of records. It sends a request each time its records are needed.
+// Its methods return narrower copies. In JavaScript it can be indexed and iterated like
+// an array.
 type query struct {
 	model         *model
-	cursor        *userCursor // that it narrows; nil: all of the model
+	cursor        *userCursor // the cursor it narrows; nil for all records of the model
 	where         json.RawMessage
 	order         []string
 	limit, offset int
@@ -27,11 +27,11 @@ type query struct {
 
 var (
 	queryMethods = []string{"where", "asc", "desc", "limit", "offset", "all", "first", "last", "count", "pluck", "included", "updateAll", "deleteAll"}
-	// arrayMethods work on the records that a query finds.
+	// arrayMethods are array methods that work on the records of a query.
 	arrayMethods = []string{"map", "filter", "forEach", "reduce", "some", "every", "flatMap", "slice", "at", "indexOf", "join"}
 )
 
-// queryCalls are the methods of queries, and of models, where they begin one.
+// queryCalls are the methods of queries. Models have them too, to begin a query.
 var queryCalls = map[string]func(q *query, call goja.FunctionCall) goja.Value{
 	"where":    (*query).narrow,
 	"asc":      func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("asc", "", call.Arguments) },
@@ -53,7 +53,7 @@ var queryCalls = map[string]func(q *query, call goja.FunctionCall) goja.Value{
 func (q *query) narrow(call goja.FunctionCall) goja.Value {
 	m, v := q.model, call.Argument(0)
 	if _, ok := goja.AssertFunction(v); ok {
-		panic(m.e.usage("where takes fields, which the application compares; to test records here: %s.filter(…)", m.name))
+		panic(m.e.usage("where takes an object of fields; to test records with a function: %s.filter(…)", m.name))
 	}
 	where := m.e.snapshot(v, copySent)
 	if where.Kind != show.Object {
@@ -65,7 +65,7 @@ func (q *query) narrow(call goja.FunctionCall) goja.Value {
 	return narrowed.value()
 }
 
-// both is the condition that a and b hold.
+// both returns the conjunction of two conditions.
 func both(a, b json.RawMessage) json.RawMessage {
 	if a == nil {
 		return b
@@ -108,12 +108,12 @@ func (q *query) request(do string) wire.ControlRequest {
 	return req
 }
 
-// fetch asks for the records as they are stored.
+// fetch returns the stored records.
 func (q *query) fetch() []json.RawMessage {
 	req := q.request(wire.DoQuery)
 	req.Order, req.Limit, req.Offset = q.order, q.limit, q.offset
 	skip := 0
-	if q.cursor != nil { // which has no offset of ours
+	if q.cursor != nil { // a cursor does not accept another offset
 		req.Offset, skip = 0, q.offset
 		if req.Limit > 0 {
 			req.Limit += skip
@@ -124,7 +124,7 @@ func (q *query) fetch() []json.RawMessage {
 	return stored[min(skip, len(stored)):]
 }
 
-// records asks for the records, as an array.
+// records returns the records as an array.
 func (q *query) records() *goja.Object {
 	stored := q.fetch()
 	records := make([]any, len(stored))
@@ -144,7 +144,8 @@ func (q *query) count() int {
 	return n
 }
 
-// end is the first or last record, or null; with a number, an array of so many.
+// end returns the first or last record, or null; with a number, an array of that many
+// records.
 func (q *query) end(method string, v goja.Value) goja.Value {
 	few := *q
 	if method == "last" {
@@ -157,7 +158,7 @@ func (q *query) end(method string, v goja.Value) goja.Value {
 	if !goja.IsUndefined(v) {
 		n = int(v.ToInteger())
 		if n < 1 {
-			panic(q.model.e.usage("%s takes how many, not %s", method, term.Clean(v.String())))
+			panic(q.model.e.usage("%s takes a number, not %s", method, term.Clean(v.String())))
 		}
 	}
 	if few.limit == 0 || few.limit > n {
@@ -176,8 +177,7 @@ func (q *query) end(method string, v goja.Value) goja.Value {
 	return goja.Null()
 }
 
-// writeAll changes all records of the query, as one commit, and returns how many
-// there were.
+// writeAll changes all records of the query in one commit and returns their number.
 func (q *query) writeAll(do, verb string, set json.RawMessage) goja.Value {
 	e := q.model.e
 	if q.cursor != nil {
@@ -193,7 +193,7 @@ func (q *query) writeAll(do, verb string, set json.RawMessage) goja.Value {
 	return e.vm.ToValue(n)
 }
 
-// tail is the end of a window, which has to be asked for whole.
+// tail returns the end of a window, after fetching the whole window.
 func (q *query) tail(v goja.Value) goja.Value {
 	vm, found := q.model.e.vm, q.records()
 	if !goja.IsUndefined(v) {
@@ -205,8 +205,8 @@ func (q *query) tail(v goja.Value) goja.Value {
 	return goja.Null()
 }
 
-// reversed is the opposite order; records that are equal in order, or have
-// none, are ordered by id.
+// reversed returns the opposite order. Ties, or records without an order, are ordered
+// by id.
 func reversed(order []string) []string {
 	var out []string
 	for _, name := range order {
@@ -219,7 +219,8 @@ func reversed(order []string) []string {
 	return append(out, "-id")
 }
 
-// pluck is an array of one field's values, or of arrays of several.
+// pluck returns an array of the values of one field, or an array of arrays for several
+// fields.
 func (q *query) pluck(fields []goja.Value) goja.Value {
 	e := q.model.e
 	if len(fields) == 0 {
@@ -245,12 +246,12 @@ func (q *query) pluck(fields []goja.Value) goja.Value {
 	return e.vm.NewArray(plucked...)
 }
 
-// array calls a method of arrays on the records.
+// array calls an array method on the records.
 func (q *query) array(name string, call goja.FunctionCall) goja.Value {
 	return q.model.e.method(q.records(), name, call.Arguments...)
 }
 
-// String is the query as it may be written.
+// String returns the query as JavaScript.
 func (q *query) String() string {
 	text := q.model.name
 	switch {

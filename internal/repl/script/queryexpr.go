@@ -14,15 +14,15 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// ErrNoQuery says that an expression is not a query.
-var ErrNoQuery = errors.New("it is not a query")
+// ErrNoQuery reports that an expression is not a query.
+var ErrNoQuery = errors.New("the expression is not a query")
 
 // Query evaluates an expression that is a query, such as
 //
 //	Post.where({published: true}).desc("createdAt").limit(5)
 //
-// and returns what it asks for: Model, Where, Order, Limit and Offset. It changes
-// nothing. What is wrong with the expression is in the error, as a person reads it.
+// and returns a request with its Model, Where, Order, Limit and Offset. It does not
+// write. The error contains the explanation of the failure in one or more lines.
 func Query(ctx context.Context, client *control.Client, expression string) (wire.ControlRequest, error) {
 	e := New(client.Hello(), client, Options{ReadOnly: true})
 	e.Preview = 1
@@ -45,7 +45,7 @@ func Query(ctx context.Context, client *control.Client, expression string) (wire
 	return req, nil
 }
 
-// explained is an error of the evaluator, in lines.
+// explained formats an error of the evaluator in lines.
 func explained(err error) error {
 	var known *show.Failure
 	if errors.As(err, &known) {
@@ -54,14 +54,14 @@ func explained(err error) error {
 	return err
 }
 
-// A Condition is a JavaScript expression about what a cursor holds: count, records,
-// first, last, value and seq. It is for one goroutine.
+// A Condition is a JavaScript expression about the contents of a cursor. It may use
+// count, records, first, last, value and seq. It is not safe for concurrent use.
 type Condition struct {
 	text    string
 	program *goja.Program
 }
 
-// NewCondition parses a condition.
+// NewCondition parses a condition. It fails if text is not an expression.
 func NewCondition(text string) (*Condition, error) {
 	program, err := goja.Compile("the condition", "("+text+"\n)", true)
 	if err != nil {
@@ -70,13 +70,14 @@ func NewCondition(text string) (*Condition, error) {
 	return &Condition{text, program}, nil
 }
 
-// Holds evaluates the condition. One that is still at it when ctx ends fails.
+// Holds evaluates the condition for h. It fails if the expression throws, or if it is
+// still running when ctx ends.
 func (c *Condition) Holds(ctx context.Context, h *control.Replica) (bool, error) {
 	vm := goja.New()
 	vm.SetMaxCallStackSize(maxCallDepth)
 	stop := context.AfterFunc(ctx, func() { vm.Interrupt(context.Cause(ctx)) })
 	defer stop()
-	for name, look := range map[string]func() any{
+	for name, read := range map[string]func() any{
 		"count":   func() any { return h.Len() },
 		"records": func() any { return each(h.Records()) },
 		"first":   func() any { return endOf(h, 0) },
@@ -84,7 +85,7 @@ func (c *Condition) Holds(ctx context.Context, h *control.Replica) (bool, error)
 		"value":   func() any { return decode(h.Value) },
 		"seq":     func() any { return h.Seq },
 	} {
-		get := vm.ToValue(func(goja.FunctionCall) goja.Value { return vm.ToValue(look()) })
+		get := vm.ToValue(func(goja.FunctionCall) goja.Value { return vm.ToValue(read()) })
 		if err := vm.GlobalObject().DefineAccessorProperty(name, get, nil, goja.FLAG_TRUE, goja.FLAG_TRUE); err != nil {
 			return false, err
 		}
@@ -113,7 +114,7 @@ func each(records []json.RawMessage) []any {
 
 func decode(data json.RawMessage) (v any) {
 	if json.Unmarshal(data, &v) != nil {
-		return nil // of a cursor that carries no value
+		return nil // the cursor carries no value
 	}
 	return v
 }

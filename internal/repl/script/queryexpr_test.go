@@ -28,7 +28,7 @@ func TestConditions(t *testing.T) {
 	}
 	for _, text := range []string{"count >=", "let x = 1", "", "1; 2"} {
 		if _, err := NewCondition(text); err == nil {
-			t.Errorf("%q is taken", text)
+			t.Errorf("%q is accepted", text)
 		}
 	}
 	c, err := NewCondition("nothing.here")
@@ -44,6 +44,6 @@ func TestConditions(t *testing.T) {
 		_, err = c.Holds(ctx, h)
 	}
 	if err == nil {
-		t.Error("a condition that does not end holds")
+		t.Error("a condition that does not end is true")
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A queryValue is a query as a JavaScript object: length and the indexes ask
-// the application, everything else is found on the prototype.
+// A queryValue is a query as a JavaScript object. length and indexes send a request;
+// all other names are looked up in the prototype.
 type queryValue struct{ query *query }
 
 var queryValueType = reflect.TypeFor[*queryValue]()
@@ -61,7 +61,8 @@ func (q *query) value() goja.Value {
 	return object
 }
 
-// Get returns the record at an index, or how many there are.
+// Get returns the record at an index, or the number of records. It implements
+// [goja.DynamicObject].
 func (v *queryValue) Get(key string) goja.Value {
 	q := v.query
 	switch key {
@@ -82,16 +83,16 @@ func (v *queryValue) Get(key string) goja.Value {
 	return one.records().Get("0")
 }
 
-// Has reports whether Get knows the key.
+// Has reports whether key is length.
 func (v *queryValue) Has(key string) bool { return key == "length" }
 
-// Set refuses: a query has nothing of its own.
+// Set returns false: a query has no properties of its own.
 func (v *queryValue) Set(string, goja.Value) bool { return false }
 
-// Delete refuses.
+// Delete returns false.
 func (v *queryValue) Delete(string) bool { return false }
 
-// Keys are none.
+// Keys returns nil.
 func (v *queryValue) Keys() []string { return nil }
 
 func (e *Evaluator) method(object *goja.Object, name string, args ...goja.Value) goja.Value {
@@ -102,7 +103,7 @@ func (e *Evaluator) method(object *goja.Object, name string, args ...goja.Value)
 	return e.call(fn, object, args...)
 }
 
-// call calls back into JavaScript, and lets what it throws pass.
+// call calls a JavaScript function and passes on exceptions.
 func (e *Evaluator) call(fn goja.Callable, this goja.Value, args ...goja.Value) goja.Value {
 	result, err := fn(this, args...)
 	if err != nil {

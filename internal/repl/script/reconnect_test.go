@@ -32,7 +32,7 @@ func startReconnector(t *testing.T, app *fakeapp.App) (l *control.Reconnector, e
 	return l, got, end
 }
 
-// await skips events until one of its type.
+// await skips events until one has type T.
 func await[T any](t *testing.T, events <-chan any) T {
 	t.Helper()
 	for {
@@ -42,7 +42,7 @@ func await[T any](t *testing.T, events <-chan any) T {
 				return wanted
 			}
 		case <-t.Context().Done():
-			t.Fatal("no such event came")
+			t.Fatal("no such event arrived")
 		}
 	}
 }
@@ -87,7 +87,7 @@ func TestTransactionEndsWithTheApplication(t *testing.T) {
 		app.Renumber()
 	}
 	_, failed := s.run(`transaction(() => { Post.create({title: "x"}); print(); Post.create({title: "y"}) })`)
-	if !strings.Contains(failed, "the transaction is gone with it") || app.Count("posts") != 0 {
+	if !strings.Contains(failed, "the transaction was lost") || app.Count("posts") != 0 {
 		t.Errorf("%q, %d records", failed, app.Count("posts"))
 	}
 }

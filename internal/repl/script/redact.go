@@ -9,21 +9,20 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// redacted stands where a secret stood. It is not defined, so that code that is
-// taken from the history does not write it in place of the secret.
+// redacted replaces a secret. It is not a defined name, so that code recalled from the
+// history fails instead of writing it in place of the secret.
 const redacted = "REDACTED"
 
 var (
 	secretName = regexp.MustCompile(`(?i)(^|_)(passw(or)?d|passphrase|passcode|pass|pwd|secret|token|api_?key|access_?key|private_?key|credentials?|authorization|auth|bearer|otp|pin|ssn)$`)
-	// What the makers of tokens have them begin with, and what else is no word.
+	// Prefixes of common tokens, and other text that is not a word.
 	secretText = regexp.MustCompile(`(?i)^(bearer |basic |eyj[\w-]{8,}\.|(sk|pk|rk)_(live|test)_|gh[pousr]_|github_pat_|glpat-|xox[abposr]-|akia[0-9a-z]{12,}|aiza[\w-]{30,}|-----begin |\$2[aby]\$|\$argon2)`)
 	userinfo   = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@`)
 	camel      = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 )
 
-// Redact takes secrets out of code before it is kept: the values of private
-// fields, those that are called a password or a token, and those that look like
-// one.
+// Redact replaces secrets in code before it is stored: the values of private fields,
+// values whose name suggests a password, token or key, and values that look like one.
 func Redact(code string, models []wire.ModelInfo) string {
 	var s show.Lexer
 	tokens := slices.DeleteFunc(s.Scan(code), func(t show.Token) bool { return t.Kind == show.SpaceToken || t.Kind == show.CommentToken })
@@ -56,7 +55,7 @@ type redactor struct {
 	private []string
 }
 
-// secret tells whether a literal is one.
+// secret reports whether a literal is a secret.
 func (r *redactor) secret(i int) bool {
 	switch r.Tokens[i].Kind {
 	case show.StringToken, show.TemplateToken:
@@ -67,8 +66,8 @@ func (r *redactor) secret(i int) bool {
 	return false
 }
 
-// hasSecretName tells whether a literal is the value of something with a telling name: a
-// key, a variable, a condition's operator on such a field.
+// hasSecretName reports whether a literal is the value of something with a secret name:
+// a key, a variable, or an operator on such a field.
 func (r *redactor) hasSecretName(i int) bool {
 	for {
 		switch r.Word(i - 1) {
@@ -82,7 +81,7 @@ func (r *redactor) hasSecretName(i int) bool {
 				i = open
 				continue
 			}
-		case "(", "[", ",": // a list of them, or what a function is given
+		case "(", "[", ",": // an element of a list, or an argument
 			open := r.Enclosing(i - 1)
 			if r.Word(open) == "(" {
 				return r.isSecretName(r.Word(open - 1))
@@ -100,8 +99,8 @@ func (r *redactor) isSecretName(name string) bool {
 	return name != "" && (slices.Contains(r.private, name) || secretName.MatchString(camel.ReplaceAllString(name, "${1}_$2")))
 }
 
-// end is where the literal that begins with tokens[i] ends: a template is several
-// tokens.
+// end returns the end of the literal that begins at tokens[i]. A template consists of
+// several tokens.
 func (r *redactor) end(i int) int {
 	if r.Tokens[i].Kind != show.TemplateToken {
 		return r.Tokens[i].End
@@ -116,8 +115,8 @@ func (r *redactor) end(i int) int {
 	return len(r.Text)
 }
 
-// looksSecret recognizes tokens by their beginning, and other long texts that no
-// person has written.
+// looksSecret reports whether a text is a token, by its prefix or because it is long
+// and looks random.
 func looksSecret(text string) bool {
 	if secretText.MatchString(text) || userinfo.MatchString(text) {
 		return true
@@ -129,7 +128,7 @@ func notOfToken(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("+/=_-", r))
 }
 
-// mixed tells whether a text has letters and many digits, as random ones do.
+// mixed reports whether a text contains letters and many digits, as random text does.
 func mixed(text string) bool {
 	digits := 0
 	for _, r := range text {

@@ -43,7 +43,7 @@ func TestSecretsAreNotKept(t *testing.T) {
 func TestARedactedSecretIsNotWritten(t *testing.T) {
 	s := newSession(t)
 	_, failed := s.run(Redact(`User.create({name: "ada", passwordHash: "abc"})`, fakeapp.Models))
-	if want := "ReferenceError: REDACTED is not defined\n  User.create({name: \"ada\", passwordHash: REDACTED})\n                                          ^\n  a secret stood here, which is not kept: type it again"; failed != want {
+	if want := "ReferenceError: REDACTED is not defined\n  User.create({name: \"ada\", passwordHash: REDACTED})\n                                          ^\n  the history does not store secrets: type it again"; failed != want {
 		t.Errorf("got %s\nwant %s", failed, want)
 	}
 }

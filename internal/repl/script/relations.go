@@ -10,12 +10,12 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A relation is a name under which a record leads to others: post.author to one,
-// user.posts to many.
+// A relation leads from a record to others by a name: post.author to one, user.posts to
+// many.
 type relation struct {
 	name  string
 	to    *model
-	field string // that refers: of this record, or, where there are many, of those
+	field string // the referring field: of this record or, if many, of the others
 	many  bool
 }
 
@@ -36,8 +36,8 @@ func (m *model) ref(name string) *relation {
 	return nil
 }
 
-// relate lets the records of models lead to each other. A name that is taken by a
-// field or a method is left to that.
+// relate defines the relations between models. A relation does not replace a field or a
+// method of the same name.
 func (e *Evaluator) relate(models []*model) {
 	for _, m := range models {
 		for _, r := range m.refs {
@@ -59,7 +59,7 @@ func (e *Evaluator) relate(models []*model) {
 	}
 }
 
-// singular is the name of what a field refers to: author for authorId.
+// singular returns the name of the record a field refers to: author for authorId.
 func singular(field string) string {
 	for _, end := range []string{"Id", "ID", "_id"} {
 		if name, found := strings.CutSuffix(field, end); found && name != "" {
@@ -69,8 +69,8 @@ func singular(field string) string {
 	return field
 }
 
-// backward is the name of the records that refer by a field: posts, or, where
-// several fields refer to the same model, postsByAuthor.
+// backward returns the name of the relation back to the referring records: posts, or
+// postsByAuthor if several fields refer to the same model.
 func (m *model) backward(f wire.FieldInfo) string {
 	same := 0
 	for _, other := range m.info.Fields {
@@ -100,7 +100,7 @@ func (m *model) defineRelation(r relation) {
 	m.e.must(m.record.DefineAccessorProperty(r.name, get, nil, goja.FLAG_TRUE, goja.FLAG_FALSE))
 }
 
-// follow is what a record leads to: another, or null, or a query.
+// follow returns the target of a relation: a record, null, or a query.
 func (e *Evaluator) follow(record *goja.Object, r relation) goja.Value {
 	field, own := "id", r.field
 	if r.many {

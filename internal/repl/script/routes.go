@@ -12,7 +12,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// allRoutes are the application's routes. They are asked for once.
+// allRoutes returns the application's routes. It requests them once.
 func (e *Evaluator) allRoutes() []wire.Route {
 	if e.routes == nil {
 		e.ask(wire.ControlRequest{Do: wire.DoRoutes}, &e.routes)
@@ -20,7 +20,7 @@ func (e *Evaluator) allRoutes() []wire.Route {
 	return e.routes
 }
 
-// controllers are the names under which actions and cursors are found.
+// controllers returns the names of the controllers with actions or cursors.
 func (e *Evaluator) controllers() []string {
 	var names []string
 	for _, route := range e.allRoutes() {
@@ -32,7 +32,7 @@ func (e *Evaluator) controllers() []string {
 	return names
 }
 
-// routeNames are the actions and cursors of a controller.
+// routeNames returns the names of the actions and cursors of a controller.
 func (e *Evaluator) routeNames(controller string) []string {
 	var names []string
 	for _, route := range e.allRoutes() {
@@ -43,7 +43,8 @@ func (e *Evaluator) routeNames(controller string) []string {
 	return names
 }
 
-// routeNamed is a route by its name; a page only where nothing else has it.
+// routeNamed returns the route with a name. It returns a page only if there is no
+// other.
 func (e *Evaluator) routeNamed(name string) (found *wire.Route) {
 	for i, route := range e.allRoutes() {
 		if route.Name == name && (found == nil || found.Kind == "page") {
@@ -53,7 +54,7 @@ func (e *Evaluator) routeNamed(name string) (found *wire.Route) {
 	return found
 }
 
-// cursorNames are the names of the cursors, those that carry a value or the others.
+// cursorNames returns the names of the cursors that carry a value, or of the others.
 func (e *Evaluator) cursorNames(valued bool) []string {
 	var names []string
 	for _, route := range e.allRoutes() {
@@ -64,7 +65,7 @@ func (e *Evaluator) cursorNames(valued bool) []string {
 	return names
 }
 
-// cursorNamed is a cursor by its name; it throws where there is none.
+// cursorNamed returns the cursor with a name. It throws if there is none.
 func (e *Evaluator) cursorNamed(name string, valued bool) *wire.Route {
 	if route := e.routeNamed(name); route != nil && route.Kind == "cursor" {
 		if route.Value != valued {
@@ -78,7 +79,7 @@ func (e *Evaluator) cursorNamed(name string, valued bool) *wire.Route {
 	return nil
 }
 
-// input encodes what a route is given, and throws at what it does not take.
+// input encodes the input of a route. It throws if the route does not accept a name.
 func (e *Evaluator) input(route *wire.Route, v goja.Value) json.RawMessage {
 	if goja.IsUndefined(v) || goja.IsNull(v) {
 		return nil
@@ -91,10 +92,10 @@ func (e *Evaluator) input(route *wire.Route, v goja.Value) json.RawMessage {
 	for i, known := range route.Inputs {
 		names[i] = known.Name
 	}
-	for _, given := range in.Fields {
-		if !slices.Contains(names, given.Name) {
-			e.throw(&show.Failure{Title: "unknown input", Message: route.Name + " takes no " + term.Clean(given.Name),
-				Hint: orThereIs(show.DidYouMean(given.Name, names), names), Word: given.Name})
+	for _, field := range in.Fields {
+		if !slices.Contains(names, field.Name) {
+			e.throw(&show.Failure{Title: "unknown input", Message: route.Name + " takes no " + term.Clean(field.Name),
+				Hint: orThereIs(show.DidYouMean(field.Name, names), names), Word: field.Name})
 		}
 	}
 	return show.AppendJSON(nil, in)

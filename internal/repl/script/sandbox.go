@@ -13,10 +13,9 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A sandbox keeps what the session writes in one transaction, which begins with
-// the first write, until the code calls commit() or discard(). The application
-// forgets an open transaction with the connection; what was written is repeated
-// then.
+// A sandbox keeps the writes of the session in one transaction, from the first write
+// until the code calls commit() or discard(). The application drops an open transaction
+// when the connection ends. The sandbox then repeats its writes in a new one.
 type sandbox struct {
 	tx      uint64 // 0 before the first write
 	journal []wire.ControlRequest
@@ -24,7 +23,7 @@ type sandbox struct {
 
 const longestJournal = 10_000
 
-// enterSandbox keeps what the session writes, and gives the code what ends that.
+// enterSandbox starts the sandbox and defines commit and discard.
 func (e *Evaluator) enterSandbox() {
 	e.sandbox = &sandbox{}
 	e.defineHidden(e.vm.GlobalObject(), "commit", func(goja.FunctionCall) goja.Value {
@@ -32,7 +31,7 @@ func (e *Evaluator) enterSandbox() {
 	})
 	e.defineHidden(e.vm.GlobalObject(), "discard", func(goja.FunctionCall) goja.Value {
 		if tx := e.sandbox.tx; tx != 0 {
-			*e.sandbox = sandbox{} // whatever the answer is
+			*e.sandbox = sandbox{} // even if the request fails
 			e.ask(wire.ControlRequest{Do: wire.DoRollback, Tx: tx}, nil)
 		}
 		return goja.Undefined()
@@ -46,7 +45,7 @@ func (s *sandbox) begin(e *Evaluator) error {
 	return e.Remote.Do(e.ctx, wire.ControlRequest{Do: wire.DoBegin}, &s.tx)
 }
 
-// note remembers a write, with the id of what it made.
+// note adds a write to the journal, with the id of the record it created.
 func (s *sandbox) note(req wire.ControlRequest, out any) {
 	if req.Tx, req.Look = 0, false; len(s.journal) >= longestJournal {
 		return
@@ -56,13 +55,13 @@ func (s *sandbox) note(req wire.ControlRequest, out any) {
 		var made struct{ ID json.RawMessage }
 		if json.Unmarshal(req.Set, &set) == nil && json.Unmarshal(written.Record, &made) == nil && made.ID != nil {
 			set["id"] = made.ID
-			req.Set, _ = json.Marshal(set) // what was JSON is so again
+			req.Set, _ = json.Marshal(set) // set was decoded from JSON
 		}
 	}
 	s.journal = append(s.journal, req)
 }
 
-// written is how much has been written; nothing without a sandbox.
+// written returns the length of the journal, or 0 without a sandbox.
 func (s *sandbox) written() int {
 	if s == nil {
 		return 0
@@ -70,15 +69,15 @@ func (s *sandbox) written() int {
 	return len(s.journal)
 }
 
-// forget takes back what was noted after that.
-func (s *sandbox) forget(written int) {
+// truncate drops the journal entries after the first written.
+func (s *sandbox) truncate(written int) {
 	if s != nil {
 		s.journal = s.journal[:min(written, len(s.journal))]
 	}
 }
 
-// commit makes what the sandbox holds one commit, and returns how many records it
-// changes. Where it is refused, the sandbox still holds it.
+// commit commits the sandbox and returns the number of changed records. If the
+// application refuses, the sandbox stays unchanged.
 func (e *Evaluator) commit() int {
 	s := e.sandbox
 	switch {
@@ -88,32 +87,33 @@ func (e *Evaluator) commit() int {
 		return 0
 	}
 	if e.Hello.Env == "production" {
-		e.agree("commit what the sandbox holds, " + show.Counted(s.written(), "write"))
+		e.agree("commit the sandbox, " + show.Counted(s.written(), "write"))
 	}
 	var written wire.Written
 	err := e.try(wire.ControlRequest{Do: wire.DoCommit, Tx: s.tx}, &written)
 	var remote *control.RemoteError
 	if errors.As(err, &remote) && (remote.Code == "conflict" || remote.Code == "invalid") {
 		f := refusal(err)
-		f.Hint = "nothing was committed: diff() shows what the sandbox holds, discard() drops it"
+		f.Hint = "nothing was committed: diff() shows the contents of the sandbox, discard() drops it"
 		e.throw(f)
 	}
-	*s = sandbox{} // whatever the answer is
+	*s = sandbox{} // even if the request fails
 	if err != nil {
 		e.throw(err)
 	}
 	return written.Changes
 }
 
-// FollowApplication lets the evaluator go on with another process of the application, if
-// there is one: it adopts its models, and repeats what the sandbox holds. If wait is set
-// and the sandbox holds something, it waits for the application. It returns the client of
-// the process, which is known if that has not changed, and passes note what a person
-// should know.
+// FollowApplication switches the evaluator to another process of the application if
+// there is one: it adopts the models of the new process and repeats the writes of the
+// sandbox. If wait is set and the sandbox contains writes, it waits for a process until
+// ctx ends. known is the client of the previous process. FollowApplication returns the
+// client of the current one, or known if there is none, and passes a message for the
+// person to note.
 func (e *Evaluator) FollowApplication(ctx context.Context, l *control.Reconnector, known *control.Client, wait bool, note func(string)) *control.Client {
 	now := l.Current()
 	if now == nil && wait && e.sandbox != nil && e.sandbox.tx != 0 {
-		now, _ = l.Wait(ctx) // without one the code is told that it is gone
+		now, _ = l.Wait(ctx) // without a client, the requests of the code fail
 	}
 	if now == nil || now == known {
 		return known
@@ -125,8 +125,8 @@ func (e *Evaluator) FollowApplication(ctx context.Context, l *control.Reconnecto
 	return now
 }
 
-// reattached is called when there is another process of the application. It
-// returns what a person is to know of it.
+// reattached updates the evaluator for a new process of the application. It returns a
+// message for the person, or "".
 func (e *Evaluator) reattached(hello wire.ControlHello) (note string) {
 	e.adopt(hello)
 	s := e.sandbox
@@ -136,15 +136,15 @@ func (e *Evaluator) reattached(hello wire.ControlHello) (note string) {
 	journal := s.journal
 	*s = sandbox{}
 	if err := e.repeat(journal); err != nil {
-		return "The application was restarted. What the sandbox held is gone: " + err.Error() + "."
+		return "The application was restarted. The contents of the sandbox were lost: " + err.Error() + "."
 	}
-	return fmt.Sprintf("The application was restarted. What the sandbox held, %s, was repeated.", show.Counted(len(journal), "write"))
+	return fmt.Sprintf("The application was restarted. The sandbox was restored: %s repeated.", show.Counted(len(journal), "write"))
 }
 
-// repeat writes again what an earlier process has forgotten: all of it, or nothing.
+// repeat repeats the writes that the previous process dropped: all of them, or none.
 func (e *Evaluator) repeat(journal []wire.ControlRequest) error {
 	if len(journal) >= longestJournal {
-		return fmt.Errorf("it was more than %s writes", show.Grouped(longestJournal))
+		return fmt.Errorf("there were more than %s writes", show.Grouped(longestJournal))
 	}
 	for i, req := range journal {
 		if err := e.try(req, nil); err != nil {
@@ -156,20 +156,20 @@ func (e *Evaluator) repeat(journal []wire.ControlRequest) error {
 	return nil
 }
 
-// diff is what the open transaction or the sandbox has done so far, what a commit
-// did, or what a function would do, which is tried and taken back.
+// diff returns the changes in the open transaction or the sandbox, the changes of a
+// commit, or the changes a function would make. The function is run and rolled back.
 func (e *Evaluator) diff(of goja.Value) goja.Value {
 	diffs := []wire.Diff{}
 	e.about("diff", of, func(req wire.ControlRequest) {
 		req.Do = wire.DoDiff
 		e.ask(req, &diffs)
 	})
-	answer, _ := json.Marshal(diffs) // it was JSON before
+	answer, _ := json.Marshal(diffs) // diffs was decoded from JSON
 	return e.withText(e.parsed(answer).(*goja.Object), e.describeDiffs(diffs))
 }
 
-// impact is what the open transaction, the sandbox or a function would do to the
-// cursors that are open. Nobody is told.
+// impact returns the effect of the open transaction, the sandbox or a function on the
+// open cursors. Nothing is sent to clients.
 func (e *Evaluator) impact(of goja.Value) goja.Value {
 	var answer json.RawMessage
 	e.about("impact", of, func(req wire.ControlRequest) {
@@ -192,7 +192,7 @@ func (e *Evaluator) impact(of goja.Value) goja.Value {
 	return e.withText(e.parsed(answer).(*goja.Object), e.describeImpact(impact))
 }
 
-// about asks with the request for what diff and impact are about.
+// about completes a request for diff or impact with its subject, and passes it to ask.
 func (e *Evaluator) about(name string, of goja.Value, ask func(wire.ControlRequest)) {
 	switch fn, isFunction := goja.AssertFunction(of); {
 	case isFunction && e.tx != 0:
@@ -212,8 +212,8 @@ func (e *Evaluator) about(name string, of goja.Value, ask func(wire.ControlReque
 	case e.tx != 0:
 		ask(wire.ControlRequest{Tx: e.tx})
 	case e.sandbox == nil:
-		e.throw(&show.Failure{Title: "no sandbox", Message: "there is nothing that is not committed",
-			Hint: name + "(() => { … }) tries a function and takes back what it wrote; --sandbox keeps all for a while"})
+		e.throw(&show.Failure{Title: "no sandbox", Message: "there is nothing uncommitted",
+			Hint: name + "(() => { … }) runs a function and rolls its writes back; --sandbox keeps all writes uncommitted"})
 	case e.sandbox.tx == 0 && name == "diff":
 		// nothing has been written
 	default:

@@ -8,8 +8,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// ask sends a request, in the open transaction if there is one, and throws if
-// it fails.
+// ask sends a request, in the open transaction if there is one. It throws if the
+// request fails.
 func (e *Evaluator) ask(req wire.ControlRequest, out any) {
 	if err := e.try(req, out); err != nil {
 		e.throw(err)
@@ -19,7 +19,7 @@ func (e *Evaluator) ask(req wire.ControlRequest, out any) {
 func (e *Evaluator) try(req wire.ControlRequest, out any) error {
 	write := control.Writes(req.Do) && req.At == nil
 	if write && e.ReadOnly {
-		return &show.Failure{Title: "read only", Message: "this console does not write", Hint: "start it without --read-only"}
+		return &show.Failure{Title: "read only", Message: "this console cannot write", Hint: "start it without --read-only"}
 	}
 	if req.Tx == 0 && req.At == nil {
 		if err := e.place(&req, write); err != nil {
@@ -34,7 +34,7 @@ func (e *Evaluator) try(req wire.ControlRequest, out any) error {
 		e.writing = false
 	}
 	if called, ok := out.(*wire.Called); ok && called.Error != nil {
-		return err // nothing came of it
+		return err // the action failed and wrote nothing
 	}
 	if err == nil && write && e.sandbox != nil {
 		e.sandbox.note(req, out)
@@ -42,10 +42,10 @@ func (e *Evaluator) try(req wire.ControlRequest, out any) error {
 	return err
 }
 
-// place puts a request into the transaction that is open, or into the sandbox,
-// which begins with its first write. What is looked at in a sandbox, outside of a
-// transaction, may change until it is committed: also by an action, but for what
-// that reads in a transaction of its own.
+// place puts a request into the open transaction or the sandbox. The sandbox begins
+// with its first write. Records only looked at in a sandbox, outside of transaction(),
+// may change before it is committed. This includes reads of actions, except those in an
+// action's own transaction.
 func (e *Evaluator) place(req *wire.ControlRequest, write bool) error {
 	switch req.Do {
 	case wire.DoHello, wire.DoConnections, wire.DoCursors, wire.DoRoutes, wire.DoCommit, wire.DoRollback:

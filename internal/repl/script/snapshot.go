@@ -13,12 +13,12 @@ import (
 	"github.com/towerkit/tower/internal/repl/show"
 )
 
-// A copyLimit bounds what is copied out of the engine.
+// A copyLimit bounds a copy of a value from the engine.
 type copyLimit struct {
 	items, depth int
-	queries      bool // ask queries within the value, too
-	strict       bool // an error at what JSON cannot say, instead of a stand-in
-	ids          bool // a record within the value is its id
+	queries      bool // fetch the records of queries inside the value
+	strict       bool // fail on values that JSON cannot represent, instead of copying their text
+	ids          bool // replace records inside the value by their ids
 }
 
 var (
@@ -28,16 +28,16 @@ var (
 	copySent  = copyLimit{items: math.MaxInt, depth: 200, queries: true, strict: true, ids: true}
 )
 
-// A copier copies one value. It runs code of the value's owner, such as
-// getters, so it is only used where the engine may throw.
+// A copier copies one value. It may run code of the session, such as getters, so use it
+// only where the engine may throw.
 type copier struct {
 	e     *Evaluator
 	limit copyLimit
-	above []*goja.Object // that hold what is looked at
+	above []*goja.Object // the objects around the current one
 }
 
-// snapshot copies v. It may throw into the engine: use it within a call from
-// JavaScript, or see Evaluator.guard.
+// snapshot copies v. It may throw into the engine: use it in a call from JavaScript, or
+// with [Evaluator.catch].
 func (e *Evaluator) snapshot(v goja.Value, limit copyLimit) show.Value {
 	c := copier{e: e, limit: limit}
 	return c.copy(v)
@@ -45,7 +45,7 @@ func (e *Evaluator) snapshot(v goja.Value, limit copyLimit) show.Value {
 
 func (c *copier) copy(v goja.Value) show.Value {
 	if c.e.ctx.Err() != nil {
-		c.e.throw(ErrInterrupted) // the engine cannot: this is not its code
+		c.e.throw(ErrInterrupted) // the engine cannot interrupt Go code
 	}
 	if object, ok := v.(*goja.Object); ok {
 		return c.object(object)
@@ -110,13 +110,13 @@ func (c *copier) object(object *goja.Object) show.Value {
 	return c.properties(object)
 }
 
-// What the engine's own kinds of objects are exported as.
+// The Go types that the engine exports its own kinds of objects as.
 var (
 	mapType     = reflect.TypeFor[[][2]any]()
 	setType     = reflect.TypeFor[[]any]() // and of arrays
 	promiseType = reflect.TypeFor[*goja.Promise]()
 	proxyType   = reflect.TypeFor[goja.Proxy]()
-	// And one of ours.
+	// The type of the console's own dynamic objects.
 	namespaceType = reflect.TypeFor[*namespace]()
 )
 
@@ -125,7 +125,7 @@ func isPromise(v goja.Value) bool {
 	return ok && object.ExportType() == promiseType
 }
 
-// known looks at objects that are more than their properties.
+// known copies objects that need more than a copy of their properties.
 func (c *copier) known(object *goja.Object) (show.Value, bool) {
 	if q, ok := queryOf(object); ok {
 		if c.limit.queries {
@@ -168,7 +168,7 @@ func (c *copier) known(object *goja.Object) (show.Value, bool) {
 	return show.Value{}, false
 }
 
-// described looks at an object that says in words what it holds.
+// described copies an object that has a description.
 func (c *copier) described(object *goja.Object, text string) show.Value {
 	out := show.Scalar(show.Text, text)
 	if object.Prototype() == c.e.proseProto {
@@ -182,7 +182,7 @@ func (c *copier) described(object *goja.Object, text string) show.Value {
 	return out
 }
 
-// namespace looks at what is to be shown of one.
+// namespace copies the value to show for a namespace.
 func (c *copier) namespace(n *namespace) show.Value {
 	if n.show != nil {
 		return c.copy(n.show())
@@ -225,7 +225,7 @@ func (c *copier) properties(object *goja.Object) show.Value {
 	for _, name := range object.Keys() {
 		v := c.copy(object.Get(name))
 		if v.Kind == show.Undefined && c.limit.queries {
-			continue // as JSON has it
+			continue // as in JSON
 		}
 		if out.Total++; len(out.Fields) < c.limit.items {
 			out.Fields = append(out.Fields, show.Field{Name: name, Value: v})

@@ -14,38 +14,39 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A Source is a piece of JavaScript and where it came from.
+// A Source is a piece of JavaScript and its origin.
 type Source struct {
 	Name string // "seed.js"; "" at the prompt
-	Line int    // of the first line of text, counted from 0
-	Text string
+	Line int    // number of the first line of Text, counted from 0
+	Text string // the code
 }
 
-// A compiledSource is compiled JavaScript: what is hoisted, then each statement.
+// A compiledSource is compiled JavaScript: hoisted declarations, then each statement.
 type compiledSource struct {
-	hoisted    *goja.Program // nil when nothing is
+	hoisted    *goja.Program // nil if there are none
 	statements []compiled
 }
 
-// A compiled statement may be a question, whose answer is shown even if it is
-// undefined. One that awaits is a promise to be waited for, and then to be used.
+// A compiled is a compiled statement. The result of a question is shown even if it is
+// undefined. The result of a statement that awaits is a promise; then runs with the
+// value of the promise.
 type compiled struct {
 	program  *goja.Program
 	question bool
 	awaits   bool
-	then     *goja.Program // nil: the value is that of the promise
+	then     *goja.Program // nil if the result is the value of the promise
 }
 
-// ErrIncomplete says that the source is a beginning of something longer.
+// ErrIncomplete reports that the source is the beginning of something longer.
 var ErrIncomplete = errors.New("the code ends too early")
 
-// Beyond this much nesting the recursive parser is not given a chance to
-// exhaust the stack, which could not be recovered from.
+// The parser is recursive. Deeper nesting could exhaust the stack, and Go cannot
+// recover from that.
 const maxNesting = 2000
 
-// compile parses all of src before anything of it runs. Its error is
-// [ErrIncomplete] or a [*show.Failure]. Names declared at the top with let, const and
-// class outlive the source, and may be declared again by the next one.
+// compile parses all of src before any of it runs. The error is [ErrIncomplete] or a
+// [*show.Failure]. Names declared at the top level with let, const and class outlive
+// the source, and a later source may declare them again.
 func compile(src Source) (*compiledSource, error) {
 	p, err := parse(src)
 	if err != nil {
@@ -55,7 +56,7 @@ func compile(src Source) (*compiledSource, error) {
 	return c.compile()
 }
 
-// A compiler makes programs of what was parsed, statement by statement.
+// A compiler compiles parsed code, statement by statement.
 type compiler struct {
 	*parsed
 }
@@ -99,7 +100,7 @@ func (c *compiler) compile() (*compiledSource, error) {
 	return &out, nil
 }
 
-// statement makes programs of a statement, which was written as text.
+// statement compiles a statement with the given source text.
 func (c *compiler) statement(statement ast.Statement, text string) ([]compiled, error) {
 	if c.function != nil && hasAwait(text) {
 		return c.awaiting(statement)
@@ -108,7 +109,7 @@ func (c *compiler) statement(statement ast.Statement, text string) ([]compiled, 
 	return []compiled{{program: program, question: isQuestion(statement)}}, err
 }
 
-// offset is where a statement begins in the text.
+// offset returns the start of a statement in the text.
 func (c *compiler) offset(statement ast.Statement) int {
 	return min(max(int(statement.Idx0())-c.file.Base(), 0), len(c.src.Text))
 }
@@ -121,7 +122,7 @@ func (c *compiler) program(statement ast.Statement) (*goja.Program, error) {
 	return program, nil
 }
 
-// isQuestion tells whether a statement is there for its value alone.
+// isQuestion reports whether a statement only reads a value.
 func isQuestion(statement ast.Statement) bool {
 	expression, ok := statement.(*ast.ExpressionStatement)
 	if !ok {
@@ -134,20 +135,20 @@ func isQuestion(statement ast.Statement) bool {
 	return false
 }
 
-// A parsed source is its statements, and what they declare.
+// A parsed is a parsed source: its statements and its declarations.
 type parsed struct {
 	src        Source
 	file       *file.File
 	statements []ast.Statement
 	declared   []*ast.VariableDeclaration
-	function   *ast.ArrowFunctionLiteral // whose body the statements are; nil: they are of the top
+	function   *ast.ArrowFunctionLiteral // the function whose body the statements are; nil at the top level
 }
 
 func parsedProgram(src Source, program *ast.Program) *parsed {
 	return &parsed{src: src, file: program.File, statements: program.Body, declared: program.DeclarationList}
 }
 
-// parse reads {…} as an object where it can be one, and as a block elsewhere.
+// parse parses code. It reads {…} as an object if possible, otherwise as a block.
 func parse(src Source) (*parsed, error) {
 	var s show.Lexer
 	s.Scan(src.Text)
@@ -181,7 +182,8 @@ func parse(src Source) (*parsed, error) {
 }
 
 func parseFile(src Source) (*ast.Program, error) {
-	// Source maps are named by a comment in the code, and read from files.
+	// A comment in the code can name a source map, and the parser would read that
+	// file.
 	return parser.ParseFile(nil, src.file(), src.Text, 0, parser.WithDisableSourceMaps)
 }
 
@@ -191,8 +193,8 @@ func endsEarly(err error) bool {
 		(all[0].Message == "Unexpected end of input" || all[0].Message == "Missing catch or finally after try")
 }
 
-// file is the name that positions carry through the engine and back, where
-// [position] takes it apart again.
+// file returns the file name that positions carry through the engine. [positionOf]
+// splits it again.
 func (src Source) file() string { return src.Name + "\x00" + strconv.Itoa(src.Line) }
 
 func positionOf(file string, line, column int) show.Position {
@@ -201,7 +203,7 @@ func positionOf(file string, line, column int) show.Position {
 	return show.Position{Name: name, Line: line + offset, Column: column}
 }
 
-// excerpt is the line of src that p is on, and how wide it is before p.
+// excerpt returns the line of src at p and the width of the text before p.
 func (src Source) excerpt(p show.Position) (line string, before int, ok bool) {
 	lines := strings.Split(src.Text, "\n")
 	number := p.Line - src.Line - 1
@@ -213,8 +215,8 @@ func (src Source) excerpt(p show.Position) (line string, before int, ok bool) {
 	return term.Clean(line), term.Width(term.Clean(line[:cut])), true
 }
 
-// Incomplete reports whether src is the beginning of something longer. Code that is
-// not well formed is complete.
+// Incomplete reports whether src is the beginning of something longer. Code with a
+// syntax error is complete.
 func Incomplete(src Source) bool {
 	_, err := parse(src)
 	return errors.Is(err, ErrIncomplete)

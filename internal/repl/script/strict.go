@@ -9,23 +9,23 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A strictProto stands behind an object's prototypes. It throws where a name is asked
-// for that the object does not have, which is a misspelling more often than a
-// question.
+// A strictProto is at the end of an object's prototype chain. It throws when code reads
+// a name that the object does not have, because the name is most likely misspelled.
 type strictProto struct {
 	e       *Evaluator
 	unknown func(name string) *show.Failure
 }
 
-// lenient are names that the language itself asks objects for.
+// lenient lists names that the language itself reads from objects.
 var lenient = []string{"then", "toJSON", "constructor", "__proto__", "length"}
 
-// strictObject makes an object whose missing members are errors.
+// strictObject returns an object that throws when an unknown member is read.
 func (e *Evaluator) strictObject(unknown func(name string) *show.Failure) *goja.Object {
 	return e.vm.CreateObject(e.vm.NewDynamicObject(&strictProto{e, unknown}))
 }
 
-// Get throws, unless every object knows the name.
+// Get throws unless the name is one that every object has. It implements
+// [goja.DynamicObject].
 func (p *strictProto) Get(name string) goja.Value {
 	if slices.Contains(lenient, name) || p.e.plainObject.Get(name) != nil {
 		return nil
@@ -39,19 +39,20 @@ func (p *strictProto) Get(name string) goja.Value {
 	return nil
 }
 
-// Has reports that a strictProto has no member.
+// Has returns false: a strictProto has no members.
 func (p *strictProto) Has(string) bool { return false }
 
-// Set refuses: a strictProto has no member.
+// Set returns false: a strictProto has no members.
 func (p *strictProto) Set(string, goja.Value) bool { return false }
 
-// Delete has nothing to do.
+// Delete returns true: there is nothing to delete.
 func (p *strictProto) Delete(string) bool { return true }
 
-// Keys are none.
+// Keys returns nil.
 func (p *strictProto) Keys() []string { return nil }
 
-// function makes a function of which nothing is asked before it is called.
+// function returns a JavaScript function. It throws when an unknown member is read,
+// because a call was probably meant.
 func (e *Evaluator) function(what string, fn func(goja.FunctionCall) goja.Value) goja.Value {
 	object := e.vm.ToValue(fn).(*goja.Object)
 	e.must(object.SetPrototype(e.strictObject(func(name string) *show.Failure {
@@ -60,13 +61,13 @@ func (e *Evaluator) function(what string, fn func(goja.FunctionCall) goja.Value)
 	return object
 }
 
-// A namespace is an object whose members are found when they are asked for.
+// A namespace is an object whose members are looked up when they are read.
 type namespace struct {
 	e      *Evaluator
-	what   string                       // what it is called: "as(…).posts"
-	names  func() []string              // of its members
-	member func(name string) goja.Value // nil: there is none
-	show   func() goja.Value            // what is shown of it, nil: its names
+	what   string                       // its name in errors: "as(…).posts"
+	names  func() []string              // names of its members
+	member func(name string) goja.Value // returns nil if there is no such member
+	show   func() goja.Value            // the value to show; nil shows the names
 }
 
 func (n *namespace) object() *goja.Object { return n.e.vm.NewDynamicObject(n) }
@@ -80,7 +81,7 @@ func namespaceOf(object *goja.Object) *namespace {
 	return n
 }
 
-// Get returns a member, and throws where there is none.
+// Get returns a member and throws if there is none. It implements [goja.DynamicObject].
 func (n *namespace) Get(name string) goja.Value {
 	if v := n.member(name); v != nil {
 		return v
@@ -96,14 +97,14 @@ func (n *namespace) Get(name string) goja.Value {
 	return nil
 }
 
-// Has reports whether there is such a member.
+// Has reports whether there is a member with this name.
 func (n *namespace) Has(name string) bool { return slices.Contains(n.names(), name) }
 
-// Set refuses.
+// Set returns false.
 func (n *namespace) Set(string, goja.Value) bool { return false }
 
-// Delete refuses.
+// Delete returns false.
 func (n *namespace) Delete(string) bool { return false }
 
-// Keys are the names.
+// Keys returns the names.
 func (n *namespace) Keys() []string { return n.names() }

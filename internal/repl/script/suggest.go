@@ -6,7 +6,7 @@ import (
 	"github.com/towerkit/tower/internal/repl/show"
 )
 
-// suggestName is a hint at a global name that may have been meant.
+// suggestName returns a hint for an undefined global name, or "".
 func (e *Evaluator) suggestName(name string) string {
 	var names []string
 	for _, m := range e.models {
@@ -17,9 +17,9 @@ func (e *Evaluator) suggestName(name string) string {
 	}
 	switch name {
 	case "require", "module", "process", "fetch", "window", "document", "setTimeout":
-		return "there is nothing here but the application: help()"
+		return "only the application is available here: help()"
 	case redacted:
-		return "a secret stood here, which is not kept: type it again"
+		return "the history does not store secrets: type it again"
 	}
 	return show.DidYouMean(name, append(names, e.globals()...))
 }

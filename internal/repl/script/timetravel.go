@@ -10,7 +10,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// seqOf reads the number of a commit that a function was given.
+// seqOf returns the commit number passed to a function.
 func (e *Evaluator) seqOf(name string, v goja.Value) string {
 	n := v.ToFloat()
 	if _, isObject := v.(*goja.Object); isObject || goja.IsUndefined(v) || goja.IsNull(v) || n != math.Trunc(n) || n < 0 || n > maxSafeInteger {
@@ -19,7 +19,7 @@ func (e *Evaluator) seqOf(name string, v goja.Value) string {
 	return strconv.FormatUint(uint64(n), 10)
 }
 
-// atSeq is the application as it was after a commit, to be read.
+// atSeq returns the read-only state of the application after a commit.
 func (e *Evaluator) atSeq(call goja.FunctionCall) goja.Value {
 	text := e.seqOf("at", call.Argument(0))
 	at, err := strconv.ParseUint(text, 10, 64)
@@ -60,12 +60,12 @@ func (e *Evaluator) undo(call goja.FunctionCall) goja.Value {
 	out := e.vm.NewObject()
 	e.setProperty(out, "seq", e.vm.ToValue(written.Seq))
 	e.setProperty(out, "changes", e.vm.ToValue(written.Changes))
-	text := "commit " + seq + " is undone with commit " + strconv.FormatUint(written.Seq, 10) + ": " + show.Counted(written.Changes, "record")
+	text := "commit " + seq + " was undone by commit " + strconv.FormatUint(written.Seq, 10) + ": " + show.Counted(written.Changes, "record")
 	switch {
 	case written.Seq == 0 && written.Changes == 0:
-		text = "nothing is left of commit " + seq + " to undo"
+		text = "there is nothing left to undo of commit " + seq
 	case written.Seq == 0:
-		text = "commit " + seq + " is undone when this is committed: " + show.Counted(written.Changes, "record")
+		text = "commit " + seq + " will be undone when this is committed: " + show.Counted(written.Changes, "record")
 	}
 	return e.withText(out, text)
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A userCursor cursor is one of the application's, as a user would open it.
+// A userCursor is one of the application's cursors, opened as a user.
 type userCursor struct {
 	name string
 	in   json.RawMessage
 	as   string
 }
 
-// String is the cursor as it may be written.
+// String returns the cursor as JavaScript.
 func (c *userCursor) String() string {
 	text := fmt.Sprintf("as(%q).cursor(%q", c.as, c.name)
 	if c.as == "" {
@@ -33,7 +33,8 @@ func (c *userCursor) String() string {
 	return text + ")"
 }
 
-// open is the records of a cursor, as a query that may be narrowed, or its value.
+// open returns the records of a cursor, as a query that can be narrowed, or the value
+// of a cursor that carries one.
 func (a *actor) open(route *wire.Route, in, narrowing goja.Value) goja.Value {
 	e := a.e
 	c := &userCursor{name: route.Name, in: e.input(route, in), as: a.user}
@@ -54,7 +55,7 @@ func (a *actor) open(route *wire.Route, in, narrowing goja.Value) goja.Value {
 	return e.parsed(answer)
 }
 
-// narrowed is a query with the browser library's {where, order, limit}.
+// narrowed applies {where, order, limit}, as in the browser library, to a query.
 func (e *Evaluator) narrowed(q, narrowing *goja.Object) goja.Value {
 	for _, name := range narrowing.Keys() {
 		v := narrowing.Get(name)
@@ -70,7 +71,7 @@ func (e *Evaluator) narrowed(q, narrowing *goja.Object) goja.Value {
 				}
 			}
 		default:
-			e.throw(&show.Failure{Title: "TypeError", Message: "a cursor is narrowed by where, order and limit, not by " + term.Clean(name), Word: name})
+			e.throw(&show.Failure{Title: "TypeError", Message: "a cursor can be narrowed by where, order and limit, not by " + term.Clean(name), Word: name})
 		}
 	}
 	return q
@@ -82,15 +83,14 @@ func (a *actor) model(name string) *model {
 			return m
 		}
 	}
-	panic(a.e.usage("the application does not say of which model its records are"))
+	panic(a.e.usage("the application does not name the model of its records"))
 }
 
-// included is what a cursor's records refer to, where it includes that: the records
-// of one model, as an array.
+// included returns the records of one model that a cursor includes, as an array.
 func (q *query) included(of goja.Value) goja.Value {
 	e := q.model.e
 	if q.cursor == nil {
-		panic(e.usage("included is what a cursor includes: as(user).CONTROLLER.CURSOR().included(%q)", q.model.info.Name))
+		panic(e.usage("included works on cursors: as(user).CONTROLLER.CURSOR().included(%q)", q.model.info.Name))
 	}
 	name := of.String()
 	if object, ok := of.(*goja.Object); ok && e.modelOf(object) != nil {
@@ -119,8 +119,8 @@ func (q *query) included(of goja.Value) goja.Value {
 	return nil
 }
 
-// cursors are the cursors that the user may open, with how many records each
-// shows. Those that need an input are not opened.
+// cursors lists the cursors the user may open, each with its number of records. It does
+// not open cursors that need an input.
 func (a *actor) cursors() goja.Value {
 	e := a.e
 	var all []any
@@ -156,8 +156,8 @@ func (a *actor) cursors() goja.Value {
 	return e.vm.NewArray(all...)
 }
 
-// required are the inputs without which a route cannot be used. An id that is
-// not given is none.
+// required returns the names of the inputs a route cannot be used without. They include
+// ids.
 func required(route *wire.Route) []string {
 	var names []string
 	for _, in := range route.Inputs {
@@ -168,7 +168,7 @@ func required(route *wire.Route) []string {
 	return names
 }
 
-// routes are those that the user may use.
+// routes lists the routes that the user may use.
 func (a *actor) routes() goja.Value {
 	var answer json.RawMessage
 	a.e.ask(wire.ControlRequest{Do: wire.DoAllowed, As: a.user, At: a.at}, &answer)

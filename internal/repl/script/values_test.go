@@ -10,10 +10,10 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// previewed is how many records of a query are shown here.
+// previewed is the number of records of a query to show in these tests.
 const previewed = 50
 
-// valueOf evaluates code.
+// valueOf evaluates code and returns its last value.
 func valueOf(t *testing.T, code string) (last show.Value) {
 	t.Helper()
 	s := newSession(t)
@@ -24,7 +24,7 @@ func valueOf(t *testing.T, code string) (last show.Value) {
 	return last
 }
 
-// shownAs evaluates code and lays its value out in so many cells.
+// shownAs evaluates code and formats its value in lines of the given width.
 func shownAs(t *testing.T, code string, width int) []string {
 	t.Helper()
 	return show.Formatter{Width: width}.Lines(valueOf(t, code))
@@ -116,7 +116,7 @@ updatedAt  2026-11-22T10:00:01Z
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	if got := shownAs(t, code, 100); len(got) != 3 {
-		t.Errorf("where there is room: %q", got)
+		t.Errorf("with enough room: %q", got)
 	}
 }
 

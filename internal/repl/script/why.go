@@ -13,8 +13,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// why is how a cursor decides about a record for a user, test by test:
-// why(post, "posts.published", user, {input}).
+// why explains test by test why a user's cursor contains a record or not: why(post,
+// "posts.published", user, {input}).
 func (e *Evaluator) why(call goja.FunctionCall, at *uint64) goja.Value {
 	record, ok := call.Argument(0).(*goja.Object)
 	var m *model
@@ -58,7 +58,7 @@ func (e *Evaluator) whyUsage() string {
 	return "why(record, cursor, user)"
 }
 
-// cursorsOf are the cursors that hold records of a model.
+// cursorsOf returns the names of the cursors with records of a model.
 func (e *Evaluator) cursorsOf(m *model) []string {
 	var names []string
 	for _, route := range e.allRoutes() {
@@ -69,7 +69,7 @@ func (e *Evaluator) cursorsOf(m *model) []string {
 	return names
 }
 
-// titled is what a record is called: its type, its id and what a person knows it by.
+// titled returns the title of a record: its type, its id and its label.
 func (e *Evaluator) titled(model, id, label string) string {
 	name := model
 	for _, m := range e.models {
@@ -107,9 +107,9 @@ func (e *Evaluator) describeWhy(why wire.Why) string {
 	case why.Decided == "window":
 		decided = "the window decides"
 	case why.Decided == "":
-		decided = "nothing speaks against it"
+		decided = "nothing excludes it"
 	case why.Sees:
-		decided = "everything holds"
+		decided = "everything matches"
 	default:
 		decided += " decides"
 	}
@@ -130,7 +130,7 @@ func eachTest(tests []wire.Test, depth int, do func(test wire.Test, depth int)) 
 	}
 }
 
-// testText is what a test was about: the value, or what went wrong.
+// testText returns the value that a test checked, or its error.
 func testText(test wire.Test) string {
 	switch {
 	case test.Message != "":
@@ -149,7 +149,7 @@ func describeRank(why wire.Why) string {
 	case why.Limit == 0 && why.Offset == 0:
 		return text + ", of all"
 	case why.Limit == 0:
-		text += fmt.Sprintf(", of those after the first %s", show.Grouped(why.Offset))
+		text += fmt.Sprintf(", after the first %s", show.Grouped(why.Offset))
 	case why.Offset == 0:
 		text += fmt.Sprintf(", of the first %s", show.Grouped(why.Limit))
 	default:
@@ -164,10 +164,10 @@ func describeRank(why wire.Why) string {
 	return text + ": beyond"
 }
 
-// describeDiffs says what changed, field by field.
+// describeDiffs describes changes field by field.
 func (e *Evaluator) describeDiffs(diffs []wire.Diff) string {
 	if len(diffs) == 0 {
-		return "nothing is changed"
+		return "nothing has changed"
 	}
 	lines := []string{show.Counted(len(diffs), "change")}
 	for _, d := range diffs {
@@ -198,7 +198,7 @@ func (e *Evaluator) describeDiffs(diffs []wire.Diff) string {
 	return strings.Join(lines, "\n")
 }
 
-// namesOf are the fields of a record that a person wants to see first.
+// namesOf returns the names of the fields that the application defines.
 func namesOf(record json.RawMessage) []string {
 	v := show.Decode(record)
 	var names []string
@@ -210,7 +210,7 @@ func namesOf(record json.RawMessage) []string {
 	return names
 }
 
-// membersOf are the fields of a record, as they are shown on a line.
+// membersOf returns the fields of a record, each formatted on one line.
 func membersOf(record json.RawMessage) map[string]string {
 	texts := map[string]string{}
 	for _, f := range show.Decode(record).Fields {
@@ -219,11 +219,11 @@ func membersOf(record json.RawMessage) map[string]string {
 	return texts
 }
 
-// describeImpact says who would be told what.
+// describeImpact describes who would receive which changes.
 func (e *Evaluator) describeImpact(impact wire.Impact) string {
 	text := show.Counted(impact.Changes, "change") + " would reach " + fmt.Sprintf("%s of %s", show.Grouped(impact.ReachedAll), show.Counted(impact.Connections, "connection"))
 	if impact.ReachedAll == 0 {
-		text = show.Counted(impact.Changes, "change") + " would reach nobody"
+		text = show.Counted(impact.Changes, "change") + " would reach no one"
 	}
 	lines := []string{text}
 	user, cursor := 0, 0
@@ -238,7 +238,7 @@ func (e *Evaluator) describeImpact(impact wire.Impact) string {
 		}
 	}
 	if len(impact.Moved) > 0 {
-		lines = append(lines, "", "commit() would be refused, for this has moved since it was read:")
+		lines = append(lines, "", "commit() would be refused, because this has changed since it was read:")
 	}
 	for _, m := range impact.Moved {
 		lines = append(lines, "  "+strings.TrimSpace(e.titled(m.Model, m.ID, ""))+describeStaleRead(m))
@@ -246,7 +246,7 @@ func (e *Evaluator) describeImpact(impact wire.Impact) string {
 	return strings.Join(lines, "\n")
 }
 
-// maxReactionLines is how many records of one cursor are named.
+// maxReactionLines is the number of records to list for one cursor.
 const maxReactionLines = 20
 
 func (e *Evaluator) describeReaction(reaction wire.Reaction) []string {
@@ -263,8 +263,8 @@ func (e *Evaluator) describeReaction(reaction wire.Reaction) []string {
 	for _, end := range []struct {
 		so   bool
 		text string
-	}{{reaction.Closed, "closed  the user may not hold it any more"}, {reaction.Rights, "rights  the user may use other actions and cursors"},
-		{reaction.Ends, "ends    who the user is would not be known"}} {
+	}{{reaction.Closed, "closed  the user is no longer allowed to open it"}, {reaction.Rights, "rights  the user may use other actions and cursors"},
+		{reaction.Ends, "ends    the user of the connection would be unknown"}} {
 		if end.so {
 			all = append(all, end.text)
 		}

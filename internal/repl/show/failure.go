@@ -8,20 +8,23 @@ import (
 	"github.com/towerkit/tower/internal/spelling"
 )
 
-// A Failure is an error as it is shown to a person.
+// A Failure is an error in the form a person sees it.
 type Failure struct {
-	Title    string // "TypeError", "invalid"
-	Message  string
-	Problems []Problem // of the fields, where a record was refused
-	Hint     string    // what to do next
-	At       Position
-	Excerpt  string // the line that at is on
-	Before   int    // the width of what stands before at in that line
-	Word     string // what is wrong there, if it is one word
+	Title    string    // "TypeError", "invalid"
+	Message  string    // one sentence without a period
+	Problems []Problem // of the fields, if a record was rejected
+	Hint     string    // what to do about it
+	At       Position  // where the error is; the zero value is nowhere
+	Excerpt  string    // the source line at At
+	Before   int       // the width of the text before At in that line
+	Word     string    // the wrong word at At, if it is a single word
 }
 
-// A Problem is what is wrong with one field of a record that was refused.
-type Problem struct{ Field, Text string }
+// A Problem is what is wrong with one field of a rejected record.
+type Problem struct {
+	Field string // name of the field
+	Text  string // what is wrong, such as "is required"
+}
 
 // Error returns the title and the message.
 func (f *Failure) Error() string {
@@ -31,11 +34,12 @@ func (f *Failure) Error() string {
 	return f.Title + ": " + f.Message
 }
 
-// A Position is a place in a source; lines and columns count from 1, columns
-// in bytes.
+// A Position is a place in a source. Lines and columns count from 1; columns are in
+// bytes.
 type Position struct {
-	Name         string
-	Line, Column int
+	Name   string // of the source, "" at the prompt
+	Line   int    // 0 if unknown
+	Column int
 }
 
 // String returns the position as "seed.js:2:6".
@@ -53,16 +57,17 @@ func (p Position) String() string {
 // A Crash is a fault of the console itself, not of the code it ran.
 type Crash struct {
 	cause any
-	Stack []byte
+	Stack []byte // stack trace of the panic
 }
 
-// NewCrash returns the crash that a recovered panic was, with the stack of the caller.
+// NewCrash returns a crash with the value of a recovered panic and the caller's stack.
 func NewCrash(cause any) *Crash { return &Crash{cause, debug.Stack()} }
 
-// Error returns what was recovered.
+// Error describes the recovered value.
 func (c *Crash) Error() string { return fmt.Sprintf("internal error: %v", c.cause) }
 
-// DidYouMean returns a hint at the candidate that name was probably meant to be, or "".
+// DidYouMean returns a hint with the candidate that name is probably a misspelling of,
+// or "".
 func DidYouMean(name string, candidates []string) string {
 	if best := spelling.Closest(name, candidates); best != "" {
 		return "did you mean " + best + "?"

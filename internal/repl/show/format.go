@@ -10,23 +10,25 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// A Formatter lays values out for reading.
+// A Formatter formats values as lines of text. It does not change while it formats, so
+// copies of it may be used concurrently.
 type Formatter struct {
-	Styles term.Styles
-	Width  int  // cells in a line; 0 is as many as it takes
-	Raw    bool // a string that stands alone is written as it is, for a pipe
-	Page   int  // lines of the screen that a result may take; 0: as many as it needs
+	Styles term.Styles // colors
+	Width  int         // cells in a line; 0 means no limit
+	Raw    bool        // write a string result without quotes, for a pipe
+	Page   int         // lines of the screen a result may use; 0 means no limit
 }
 
-// Indent is the space before what belongs to the line above, and between columns of names and texts.
+// Indent is the indentation of lines that belong to the line above, and the gap between
+// columns of names and texts.
 const Indent = "  "
 
 const (
-	longestText = 12 // lines of one field's text
+	longestText = 12 // lines of a field's text
 	inlineItems = 20
 )
 
-// Lines shows a value as the result of a statement.
+// Lines formats a value as the result of a statement.
 func (f Formatter) Lines(v Value) []string {
 	switch {
 	case v.Kind == Text:
@@ -57,7 +59,7 @@ func (f Formatter) Limit(line string) string {
 	return line
 }
 
-// Wrapped breaks text into styled lines of at most the width.
+// Wrapped breaks text into styled lines that fit the width.
 func (f Formatter) Wrapped(style lipgloss.Style, text string) []string {
 	lines := term.Wrap(text, f.Width)
 	for i, line := range lines {
@@ -66,7 +68,8 @@ func (f Formatter) Wrapped(style lipgloss.Style, text string) []string {
 	return lines
 }
 
-// prose is text to be read: paragraphs where it is that alone, else a line each.
+// prose formats text for reading: as wrapped paragraphs, or line by line if it
+// describes data.
 func (f Formatter) prose(v Value) []string {
 	var lines []string
 	for i, line := range strings.Split(term.CleanLines(v.Text), "\n") {
@@ -87,11 +90,11 @@ func (f Formatter) prose(v Value) []string {
 	return lines
 }
 
-// readable is how wide a paragraph is at most.
+// readable is the maximum width of a paragraph.
 const readable = 88
 
-// marked is the style of a line that begins with a mark: of what came or holds,
-// what went or does not, and what changed.
+// marked returns the style of a line that begins with a mark: added or true, removed or
+// false, or changed.
 func (f Formatter) marked(line string) (lipgloss.Style, bool) {
 	mark, _, _ := strings.Cut(strings.TrimLeft(line, " "), " ")
 	switch mark {
@@ -107,8 +110,7 @@ func (f Formatter) marked(line string) (lipgloss.Style, bool) {
 	return lipgloss.Style{}, false
 }
 
-// timesLast is the fields of a record as a person reads them: what it is, then
-// when it was written.
+// timesLast returns the fields of a record with createdAt and updatedAt last.
 func timesLast(v Value) []Field {
 	if v.Kind != Record {
 		return v.Fields
@@ -119,7 +121,7 @@ func timesLast(v Value) []Field {
 	return append(own, times...)
 }
 
-// block is a record or an object, a field to a line.
+// block formats a record or an object with one field to a line.
 func (f Formatter) block(v Value) []string {
 	fields, longest := timesLast(v), 0
 	for _, field := range fields {
@@ -148,7 +150,7 @@ func (f Formatter) block(v Value) []string {
 	return lines
 }
 
-// field is a value beside its name: text over several lines, the rest on one.
+// field formats a value beside its name: text on several lines, other values on one.
 func (f Formatter) field(v Value) []string {
 	if f.branches(v) {
 		return f.tree(v)
@@ -163,7 +165,7 @@ func (f Formatter) field(v Value) []string {
 	return lines
 }
 
-// list is a list of anything, an item to a line.
+// list formats a list with one item to a line.
 func (f Formatter) list(v Value) []string {
 	var lines []string
 	for _, item := range v.Items {
@@ -203,7 +205,8 @@ func (f Formatter) styleOf(v Value) lipgloss.Style {
 	return f.Styles.Plain
 }
 
-// IsID recognizes the ids that the application makes, which sort by time.
+// IsID reports whether text has the form of an id that the application generates. Ids
+// sort by time.
 func IsID(text string) bool {
 	if len(text) != 26 || text[0] > '7' {
 		return false
@@ -216,7 +219,8 @@ func IsID(text string) bool {
 	return true
 }
 
-// ShortID is the end of an id, which tells it from its neighbors.
+// ShortID returns the end of an id, which is enough to distinguish it from other recent
+// ids.
 func ShortID(id string) string {
 	if !IsID(id) {
 		return term.Cut(term.Clean(id), 12)
@@ -224,10 +228,10 @@ func ShortID(id string) string {
 	return "…" + id[len(id)-4:]
 }
 
-// Inline is a value on one line, without color.
+// Inline formats a value on one line, without color.
 func Inline(v Value) string { return Formatter{}.Inline(v) }
 
-// Inline is a value on one line, as a program would write it.
+// Inline formats a value on one line, in JavaScript notation.
 func (f Formatter) Inline(v Value) string {
 	style := f.styleOf(v)
 	switch v.Kind {
@@ -247,7 +251,7 @@ func (f Formatter) Inline(v Value) string {
 	return term.Paint(style, term.Clean(v.Text))
 }
 
-// Quoted returns text in quotes, as JSON and JavaScript have it.
+// Quoted returns text in quotes, as in JSON and JavaScript.
 func Quoted(text string) string {
 	return string(appendText(nil, term.CleanLines(text)))
 }
@@ -285,7 +289,8 @@ func (f Formatter) inlineObject(v Value) string {
 	return label + "{" + strings.Join(fields, ", ") + "}"
 }
 
-// Printed is what print and console.log show: strings as they are, the rest inline.
+// Printed formats the arguments of print and console.log: strings unchanged, other
+// values inline.
 func (f Formatter) Printed(values []Value) []string {
 	parts := make([]string, len(values))
 	for i, v := range values {
@@ -303,7 +308,7 @@ func (f Formatter) Printed(values []Value) []string {
 	return term.Wrap(strings.Join(parts, " "), f.Width)
 }
 
-// Failure shows what went wrong, where, and what to do next.
+// Failure formats an error: what failed, where, and a hint.
 func (f Formatter) Failure(err *Failure) []string {
 	st := f.Styles
 	message := term.CleanLines(err.Message)
@@ -332,8 +337,8 @@ func (f Formatter) Failure(err *Failure) []string {
 	return lines
 }
 
-// pointer is the line that is wrong, with a mark below the place; of a long
-// line, the part around it.
+// pointer returns the source line of the error with a mark below the position. It
+// shortens a long line to the text around the position.
 func (f Formatter) pointer(err *Failure) []string {
 	line, before := err.Excerpt, err.Before
 	if room := f.Width - len(Indent); f.Width > 0 && term.Width(line) > room {

@@ -6,7 +6,8 @@ import (
 	"strconv"
 )
 
-// AppendJSON writes v as JSON. What JSON cannot say is written as its text.
+// AppendJSON appends v as JSON to out. It writes values that JSON cannot represent as
+// their text.
 func AppendJSON(out []byte, v Value) []byte {
 	switch v.Kind {
 	case Undefined, Null:
@@ -53,11 +54,12 @@ func appendText(out []byte, text string) []byte {
 	var quoted bytes.Buffer
 	encoder := json.NewEncoder(&quoted)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(text) // a string always has a JSON form
+	_ = encoder.Encode(text) // encoding a string cannot fail
 	return append(out, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 
-// Decode is a value of JSON text that needs no engine, such as a stored record.
+// Decode returns the value of JSON text, such as a stored record. It needs no
+// JavaScript engine. It returns the zero Value for invalid JSON.
 func Decode(text json.RawMessage) Value {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()

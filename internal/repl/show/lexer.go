@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// A TokenKind is what a [Token] is.
+// A TokenKind is the kind of a [Token].
 type TokenKind uint8
 
 // The kinds of tokens.
@@ -16,16 +16,17 @@ const (
 	KeywordToken
 	NumberToken
 	StringToken
-	TemplateToken // a piece of a template literal, with its delimiters
+	TemplateToken // a part of a template literal, with its delimiters
 	RegexpToken
 	CommentToken
 	PunctToken
 )
 
-// A Token is a piece of JavaScript at text[start:end] of the scanned text.
+// A Token is a token of JavaScript at text[Start:End] of the scanned text.
 type Token struct {
-	Kind       TokenKind
-	Start, End int
+	Kind  TokenKind
+	Start int // offset of the first byte
+	End   int // offset after the last byte
 }
 
 var (
@@ -43,23 +44,24 @@ func set(words string) map[string]bool {
 	return all
 }
 
-// A Lexer splits JavaScript into tokens. It is made for reading along: it
-// takes any text, line by line, and knows what is still open at the end of it.
+// A Lexer splits JavaScript into tokens while it is being typed: it accepts any text,
+// line by line, and keeps track of open brackets, comments and strings. The zero value
+// is ready to use. It is not safe for concurrent use.
 type Lexer struct {
-	Open    []byte // unclosed brackets; '`' is a template literal, '$' the code in one
-	Comment bool   // within a block comment
-	Quote   byte   // within a string that a backslash carries over the end of the line
-	operand bool   // the last token ends a value, so a slash divides
-	Deepest int    // how many brackets were open at once
+	Open    []byte // unclosed brackets; '`' is a template literal, '$' is code inside one
+	Comment bool   // inside a block comment
+	Quote   byte   // the quote of a string continued on the next line by a backslash, or 0
+	operand bool   // the last token ends a value, so a slash is a division
+	Deepest int    // the greatest number of brackets open at the same time
 }
 
-// Unfinished tells whether what was scanned cannot be the whole.
+// Unfinished reports whether the text scanned so far is certainly incomplete.
 func (s *Lexer) Unfinished() bool { return len(s.Open) > 0 || s.Comment || s.Quote != 0 }
 
-// InTemplate reports whether the text of a template literal is still open.
+// InTemplate reports whether the text of a template literal is open.
 func (s *Lexer) InTemplate() bool { return len(s.Open) > 0 && s.Open[len(s.Open)-1] == '`' }
 
-// Scan returns the tokens of text, which continues what was scanned before.
+// Scan returns the tokens of text, which continues the text scanned before.
 func (s *Lexer) Scan(text string) []Token {
 	var tokens []Token
 	for at := 0; at < len(text); {
@@ -70,7 +72,7 @@ func (s *Lexer) Scan(text string) []Token {
 	return tokens
 }
 
-// Token scans the token that begins at text[at], and returns its kind and its end.
+// Token scans the token at text[at:] and returns its kind and its end.
 func (s *Lexer) Token(text string, at int) (TokenKind, int) {
 	rest := text[at:]
 	first, size := utf8.DecodeRuneInString(rest)
@@ -117,12 +119,13 @@ func (s *Lexer) Token(text string, at int) (TokenKind, int) {
 	return PunctToken, at + size
 }
 
-// IsWordRune reports whether r may be part of a name.
+// IsWordRune reports whether r may appear in an identifier.
 func IsWordRune(r rune) bool {
 	return r == '_' || r == '$' || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// Span returns how many bytes at the beginning of text are runes that in holds for.
+// Span returns the length in bytes of the longest prefix of text whose runes all
+// satisfy in.
 func Span(text string, in func(rune) bool) int {
 	if end := strings.IndexFunc(text, func(r rune) bool { return !in(r) }); end >= 0 {
 		return end
@@ -156,7 +159,7 @@ func (s *Lexer) blockComment(rest string) int {
 	return end + 2
 }
 
-// str scans a string from rest[from:] to its quote or the end of its line.
+// str scans a string from rest[from:] to its closing quote or the end of the line.
 func (s *Lexer) str(rest string, from int) int {
 	for i := from; i < len(rest); i++ {
 		switch rest[i] {
@@ -166,7 +169,7 @@ func (s *Lexer) str(rest string, from int) int {
 				i++
 			}
 			if i >= len(rest)-1 && (i >= len(rest) || rest[i] == '\n') {
-				return len(rest) // the next line continues it
+				return len(rest) // the string continues on the next line
 			}
 		case '\n', s.Quote:
 			s.Quote = 0
@@ -177,7 +180,7 @@ func (s *Lexer) str(rest string, from int) int {
 	return len(rest)
 }
 
-// template scans a template literal to its end, or to the code within it.
+// template scans a template literal to its end, or to the code inside it.
 func (s *Lexer) template(rest string) int {
 	for i := 0; i < len(rest); i++ {
 		switch {

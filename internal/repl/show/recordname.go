@@ -2,7 +2,8 @@ package show
 
 import "github.com/towerkit/tower/internal/wire"
 
-// RecordName is what a person knows a record by.
+// RecordName returns the text a person knows a record by, such as its name or title, or
+// "".
 func RecordName(m wire.ModelInfo, record map[string]any) string {
 	for _, name := range []string{"title", "name"} {
 		if text, ok := record[name].(string); ok {

@@ -10,11 +10,11 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// ColumnGap is how many cells are between the columns of a table.
+// ColumnGap is the number of cells between the columns of a table.
 const ColumnGap = 2
 
 const (
-	widestText    = 48 // of a column on a screen
+	widestText    = 48 // of a column on the screen
 	readableText  = 16
 	narrowestText = 8
 	shortTime     = 16 // 2026-11-22 10:00
@@ -25,14 +25,14 @@ const (
 type column struct {
 	name  string
 	cells []Value
-	texts []string // of the cells
+	texts []string // text of each cell
 	kind  Kind
 	id    bool
 	width int
-	whole int // the width that nothing is cut from
+	whole int // the width needed to show every cell uncut
 }
 
-// isTable tells whether v is best read as rows and columns.
+// isTable reports whether v is best shown as rows and columns.
 func isTable(v Value) bool {
 	if v.Kind != List || len(v.Items) == 0 || v.Label != "" {
 		return false
@@ -45,7 +45,7 @@ func isTable(v Value) bool {
 	return true
 }
 
-// Table shows a list of records, as many fields of each as fit.
+// Table formats a list of records as a table, with as many fields as fit the width.
 func (f Formatter) Table(v Value) []string {
 	columns := columnsOf(v.Items)
 	all := len(columns)
@@ -53,9 +53,9 @@ func (f Formatter) Table(v Value) []string {
 	if f.upright(all, hidden) {
 		return f.blocks(v)
 	}
-	lines := []string{joined(columns, func(c column) (string, lipgloss.Style) { return term.Cut(term.Clean(c.name), c.width), f.Styles.Dim })}
+	lines := []string{joinCells(columns, func(c column) (string, lipgloss.Style) { return term.Cut(term.Clean(c.name), c.width), f.Styles.Dim })}
 	for i := range v.Items {
-		lines = append(lines, joined(columns, func(c column) (string, lipgloss.Style) {
+		lines = append(lines, joinCells(columns, func(c column) (string, lipgloss.Style) {
 			style := f.styleOf(c.cells[i])
 			if c.cells[i].Kind == String && c.cells[i].Text != "" && !c.id {
 				style = f.Styles.Plain
@@ -70,11 +70,11 @@ func (f Formatter) Table(v Value) []string {
 	return append(lines, f.Limit(f.Styles.Dim.Render(note)))
 }
 
-// narrowTable is the width below which a table hides nothing but times.
+// narrowTable is the width below which a table may hide only times.
 const narrowTable = 60
 
-// upright tells whether records are better shown one below the other than with
-// these columns hidden.
+// upright reports whether to show records below one another instead of as a table with
+// the hidden columns missing.
 func (f Formatter) upright(all int, hidden []string) bool {
 	missed := len(hidden)
 	for _, name := range hidden {
@@ -85,7 +85,7 @@ func (f Formatter) upright(all int, hidden []string) bool {
 	return missed > 0 && (f.Width < narrowTable || 2*missed > all)
 }
 
-// blocks shows records one below the other, a field to a line.
+// blocks formats records below one another, one field to a line.
 func (f Formatter) blocks(v Value) []string {
 	var lines []string
 	for i, item := range v.Items {
@@ -103,8 +103,8 @@ func nameOfRows(rows []Value) string {
 	return "items"
 }
 
-// joined joins the cells of a line, numbers to the right of their columns.
-func joined(columns []column, cell func(column) (string, lipgloss.Style)) string {
+// joinCells joins the cells of a line. Numbers are right-aligned.
+func joinCells(columns []column, cell func(column) (string, lipgloss.Style)) string {
 	line := ""
 	for i, c := range columns {
 		text, style := cell(c)
@@ -124,8 +124,8 @@ func joined(columns []column, cell func(column) (string, lipgloss.Style)) string
 	return strings.TrimRight(line, " ")
 }
 
-// columnsOf are the fields of rows, in the order they are met, without those
-// that are empty everywhere.
+// columnsOf returns the fields of rows, in order of first appearance, without fields
+// that are empty in every row.
 func columnsOf(rows []Value) []column {
 	var columns []column
 	at := map[string]int{}
@@ -165,8 +165,8 @@ func (c *column) measure() {
 	}
 }
 
-// fit narrows columns to the width, and drops those that have no room. It
-// returns the names of the dropped.
+// fit narrows the columns to the width and drops the columns that do not fit. It
+// returns the names of the dropped ones.
 func (f Formatter) fit(columns *[]column) (hidden []string) {
 	if f.Width == 0 {
 		return nil
@@ -189,7 +189,7 @@ func (f Formatter) fit(columns *[]column) (hidden []string) {
 	}
 	for over() > 0 && narrow(all, over(), readableText) {
 	}
-	for _, name := range []string{"updatedAt", "createdAt"} { // seldom needed
+	for _, name := range []string{"updatedAt", "createdAt"} { // rarely needed
 		if i := slices.IndexFunc(all, func(c column) bool { return c.name == name }); i > 0 && over() > 0 {
 			drop(i)
 		}
@@ -210,8 +210,9 @@ func (f Formatter) fit(columns *[]column) (hidden []string) {
 	return hidden
 }
 
-// narrow takes up to over cells from the columns that can best spare them:
-// times, then ids, then the widest text, which keeps so many. It reports whether there was one.
+// narrow takes up to over cells from the least important columns: times first, then
+// ids, then the widest text, which keeps at least text cells. It reports whether it
+// narrowed a column.
 func narrow(columns []column, over, text int) bool {
 	for i := range columns {
 		if c := &columns[i]; c.kind == Time && c.width > shortTime {
@@ -240,8 +241,8 @@ func narrow(columns []column, over, text int) bool {
 	return true
 }
 
-// widen gives columns room again that a dropped one left: text as much as there
-// is, ids and times if that shows them whole.
+// widen distributes the room a dropped column left: to text as much as possible, to ids
+// and times if they then fit completely.
 func widen(columns []column, room int) {
 	for _, whole := range []bool{false, true} {
 		for i := range columns {
@@ -271,7 +272,7 @@ func (c column) cell(row int) string {
 	return term.Cut(text, c.width)
 }
 
-// cellText is a value as short as it can be told.
+// cellText returns a value in its shortest form.
 func cellText(v Value) string {
 	switch v.Kind {
 	case Undefined, Null:
@@ -294,7 +295,7 @@ func cellText(v Value) string {
 	return Inline(v)
 }
 
-// nameIn is the name that an object in a cell goes by.
+// nameIn returns the name of an object in a cell.
 func nameIn(v Value) string {
 	for _, field := range v.Fields {
 		if field.Name == "name" {

@@ -1,12 +1,12 @@
 package show
 
-// Code is a piece of JavaScript, split into tokens.
+// Code is JavaScript text with its tokens.
 type Code struct {
 	Text   string
-	Tokens []Token
+	Tokens []Token // as [Lexer.Scan] returns them
 }
 
-// Word returns the text of token i, "" if there is none.
+// Word returns the text of token i, or "" if there is no such token.
 func (c Code) Word(i int) string {
 	if i < 0 || i >= len(c.Tokens) {
 		return ""
@@ -14,7 +14,8 @@ func (c Code) Word(i int) string {
 	return c.Text[c.Tokens[i].Start:c.Tokens[i].End]
 }
 
-// Enclosing is the index of the bracket that is still open before i.
+// Enclosing returns the index of the innermost bracket that is open before token i, or
+// -1.
 func (c Code) Enclosing(i int) int {
 	depth := 0
 	for ; i >= 0; i-- {

@@ -8,20 +8,20 @@ import (
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
-// branches tells whether a value holds others and does not fit on a line.
+// branches reports whether a value contains others and does not fit on a line.
 func (f Formatter) branches(v Value) bool {
 	holds := len(v.Items) > 0 || len(v.Fields) > 0
 	return holds && f.Width > 0 && term.Width(Inline(v)) > f.Width
 }
 
-// nested tells whether what a value holds holds something itself.
+// nested reports whether an element of a value contains further values.
 func nested(v Value) bool {
 	holds := func(v Value) bool { return len(v.Items) > 0 || len(v.Fields) > 0 }
 	return slices.ContainsFunc(v.Items, holds) || slices.ContainsFunc(v.Fields, func(f Field) bool { return holds(f.Value) })
 }
 
-// tree shows what a value holds, and what that holds, a line each. What fits on
-// one line stays on it.
+// tree formats nested values with one line for each. Values that fit on one line stay
+// on it.
 func (f Formatter) tree(v Value) []string {
 	children := v.Fields
 	if v.Kind == List {
@@ -47,7 +47,7 @@ func (f Formatter) tree(v Value) []string {
 	return lines
 }
 
-// branch is one of the values that another holds.
+// branch formats one element of a nested value.
 func (f Formatter) branch(child Field, longest int, last bool) []string {
 	mark, below := "├ ", "│ "
 	if last {

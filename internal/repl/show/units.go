@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Grouped writes n as 12,345.
+// Grouped formats n as 12,345.
 func Grouped(n int) string {
 	text := strconv.Itoa(n)
 	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
@@ -15,7 +15,7 @@ func Grouped(n int) string {
 	return text
 }
 
-// Counted returns n of something, as "1 record" or "12,345 records".
+// Counted returns a number with its noun, such as "1 record" or "12,345 records".
 func Counted(n int, what string) string {
 	if n != 1 {
 		what += "s"
@@ -23,7 +23,7 @@ func Counted(n int, what string) string {
 	return Grouped(n) + " " + what
 }
 
-// Duration returns a time in microseconds as a person reads it.
+// Duration formats a time in microseconds.
 func Duration(micros int64) string {
 	switch {
 	case micros < 1000:
@@ -36,7 +36,7 @@ func Duration(micros int64) string {
 	return fmt.Sprintf("%.1f s", float64(micros)/1e6)
 }
 
-// Bytes is a size as a person reads it.
+// Bytes formats a number of bytes.
 func Bytes(n int) string {
 	switch {
 	case n < 1<<10:
@@ -47,7 +47,7 @@ func Bytes(n int) string {
 	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 }
 
-// Elapsed is a time that has passed, as a person reads it.
+// Elapsed formats the time since something happened.
 func Elapsed(d time.Duration) string {
 	switch {
 	case d < time.Minute:

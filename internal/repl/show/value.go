@@ -1,14 +1,14 @@
-// Package show lays out values, failures and tables as lines of text. A [Value] is a
-// JavaScript value that has been copied out of its engine; a [Failure] is an error with
-// the place it points at. The package also splits code into tokens, for coloring and for
-// reading along while it is typed.
+// Package show formats values, failures and tables as lines of text. A [Value] is a
+// JavaScript value copied out of its engine; a [Failure] is an error with its position
+// in the source. The package also splits code into tokens, for coloring and for
+// completion while it is being typed.
 package show
 
 import (
 	"time"
 )
 
-// A Kind is what a [Value] is.
+// A Kind is the kind of a [Value].
 type Kind uint8
 
 // The kinds of values.
@@ -24,20 +24,20 @@ const (
 	Record
 	Function
 	Error
-	Symbol // and whatever else is known by its text alone
-	Text   // prose, for example of help()
+	Symbol // and other values shown only as text
+	Text   // prose, such as the result of help()
 )
 
-// A Value is a JavaScript value as it was when it was looked at. Unlike the
-// engine's own it can be kept, and read by another goroutine.
+// A Value is a copy of a JavaScript value. Unlike the engine's value, it may be kept
+// and read by another goroutine.
 type Value struct {
-	Kind   Kind
-	Text   string  // of a scalar; a function's name; an error's message
-	Label  string  // the record's type, the object's class, the error's name
+	Kind   Kind    // determines which other fields are set
+	Text   string  // of a scalar; the name of a function; the message of an error
+	Label  string  // the type of a record, the class of an object, the name of an error
 	Items  []Value // of a list
 	Fields []Field // of an object or a record
-	Data   *Value  // what a text tells of, if it is more than a text
-	Total  int     // how many items or fields there are; items or fields may hold the first of them
+	Data   *Value  // the data a text describes, or nil
+	Total  int     // the number of items or fields; Items or Fields may contain only the first
 }
 
 // A Field is a member of an object or a record.
@@ -46,10 +46,10 @@ type Field struct {
 	Value Value
 }
 
-// Scalar returns a value that is known by its text alone.
+// Scalar returns a value that consists only of its text.
 func Scalar(kind Kind, text string) Value { return Value{Kind: kind, Text: text} }
 
-// TextOrTime is a string, which may be a time as JSON has it.
+// TextOrTime returns a string value, or a time if s is a time in JSON notation.
 func TextOrTime(s string) Value {
 	if len(s) >= 20 && len(s) <= 35 && s[4] == '-' && s[10] == 'T' {
 		if _, err := time.Parse(time.RFC3339Nano, s); err == nil {

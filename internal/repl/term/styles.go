@@ -2,32 +2,33 @@ package term
 
 import "github.com/charmbracelet/lipgloss"
 
-// Styles are the few colors of the console, by what they mean.
+// Styles are the console's colors, named by meaning. They are read-only after
+// [NewStyles].
 type Styles struct {
-	Plain   lipgloss.Style
+	Plain   lipgloss.Style // no color
 	Strong  lipgloss.Style // names, headings
-	Accent  lipgloss.Style // what has the focus
-	Prompt  lipgloss.Style // red where one is in production
-	Dim     lipgloss.Style // what can be overlooked
+	Accent  lipgloss.Style // the focused element
+	Prompt  lipgloss.Style // red in production
+	Dim     lipgloss.Style // secondary text
 	Rule    lipgloss.Style // lines between panes
 	Good    lipgloss.Style // created, entered, applied
-	Changed lipgloss.Style
-	Bad     lipgloss.Style // deleted, left, wrong
-	Warn    lipgloss.Style
+	Changed lipgloss.Style // changed, moved
+	Bad     lipgloss.Style // deleted, left, errors
+	Warn    lipgloss.Style // attention needed
 
 	Text    lipgloss.Style // strings
-	Number  lipgloss.Style
-	Keyword lipgloss.Style // true, null, and the words of the language
-	Time    lipgloss.Style
-	ID      lipgloss.Style
+	Number  lipgloss.Style // numbers
+	Keyword lipgloss.Style // true, null and JavaScript keywords
+	Time    lipgloss.Style // times
+	ID      lipgloss.Style // ids of records
 }
 
-// A Palette gives each meaning its color.
+// A Palette assigns a color to each meaning.
 type Palette struct {
 	accent, dim, rule, good, changed, bad, warn, text, number, keyword lipgloss.TerminalColor
 }
 
-// ScreenPalette is for the full screen, where the background is known.
+// ScreenPalette is for the full screen, where the console knows the background color.
 var ScreenPalette = Palette{
 	accent:  lipgloss.AdaptiveColor{Light: "#5b4bc4", Dark: "#a99cff"},
 	dim:     lipgloss.AdaptiveColor{Light: "#73737d", Dark: "#858a99"},
@@ -41,15 +42,15 @@ var ScreenPalette = Palette{
 	keyword: lipgloss.AdaptiveColor{Light: "#8a3fa8", Dark: "#d3a2ec"},
 }
 
-// LinePalette is for lines among others in a terminal, whose background is not
-// asked for: the terminal's own colors.
+// LinePalette is for lines in a terminal whose background color is unknown. It uses the
+// terminal's own colors.
 var LinePalette = Palette{
 	accent: lipgloss.Color("5"), dim: lipgloss.Color("8"), rule: lipgloss.Color("8"),
 	good: lipgloss.Color("2"), changed: lipgloss.Color("4"), bad: lipgloss.Color("1"), warn: lipgloss.Color("3"),
 	text: lipgloss.Color("2"), number: lipgloss.Color("6"), keyword: lipgloss.Color("5"),
 }
 
-// NewStyles returns styles in the colors of p, as r draws them.
+// NewStyles returns the styles of p as r renders them.
 func NewStyles(r *lipgloss.Renderer, p Palette) Styles {
 	in := func(c lipgloss.TerminalColor) lipgloss.Style { return r.NewStyle().Foreground(c) }
 	return Styles{
@@ -59,8 +60,8 @@ func NewStyles(r *lipgloss.Renderer, p Palette) Styles {
 	}
 }
 
-// InEnv returns the styles of a console that is attached to an application in env.
-// The prompt is red in production.
+// InEnv returns the styles of a console attached to an application in env. The prompt
+// is red in production.
 func (st Styles) InEnv(env string) Styles {
 	if env == "production" {
 		st.Prompt = st.Bad.Bold(true)
@@ -68,7 +69,8 @@ func (st Styles) InEnv(env string) Styles {
 	return st
 }
 
-// Paint styles text, which holds no line breaks. An empty text stays empty.
+// Paint applies style to text, which must not contain line breaks. An empty text stays
+// empty.
 func Paint(style lipgloss.Style, text string) string {
 	if text == "" {
 		return ""

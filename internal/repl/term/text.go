@@ -1,5 +1,5 @@
-// Package term measures, cuts and styles text for a terminal. Text from elsewhere is made
-// safe to show by [Clean].
+// Package term measures, cuts and styles text for a terminal. [Clean] makes untrusted
+// text safe to show.
 package term
 
 import (
@@ -11,14 +11,14 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// Clean makes text from elsewhere safe to show on one line: nothing in it can
-// move the cursor, change a color, or turn the reading direction.
+// Clean makes untrusted text safe to show on one line: nothing in it can move the
+// cursor, change a color, or reverse the reading direction. Line breaks become ↵.
 func Clean(text string) string { return cleaned(text, "↵") }
 
-// CleanLines is clean, except that it keeps the lines.
+// CleanLines is like [Clean] but keeps line breaks.
 func CleanLines(text string) string { return cleaned(text, "\n") }
 
-// cleaned is [Clean], with newline in place of line breaks.
+// cleaned is [Clean] with newline instead of each line break.
 func cleaned(text, newline string) string {
 	if strings.IndexFunc(text, unsafeRune) < 0 {
 		return text
@@ -44,7 +44,7 @@ func cleaned(text, newline string) string {
 
 const (
 	zeroWidthJoiner    = '\u200d' // joins emoji
-	zeroWidthNonJoiner = '\u200c' // written in Persian
+	zeroWidthNonJoiner = '\u200c' // part of Persian text
 )
 
 func unsafeRune(r rune) bool {
@@ -52,10 +52,10 @@ func unsafeRune(r rune) bool {
 		unicode.Is(unicode.Cf, r) && r != zeroWidthJoiner && r != zeroWidthNonJoiner && r < 0xe0000
 }
 
-// Width is how many cells text takes.
+// Width returns the number of cells text occupies.
 func Width(text string) int { return ansi.StringWidth(text) }
 
-// Cut shortens text to so many cells.
+// Cut shortens text to the given number of cells. It ends with … if something was cut.
 func Cut(text string, cells int) string {
 	if Width(text) <= cells {
 		return text
@@ -63,7 +63,7 @@ func Cut(text string, cells int) string {
 	return ansi.Truncate(text, max(cells, 0), "…")
 }
 
-// CutWords is cut, except that it leaves words whole where most of the text stays.
+// CutWords is like [Cut] but cuts between words if most of the text remains.
 func CutWords(text string, cells int) string {
 	short := Cut(text, cells)
 	if short == text {
@@ -75,7 +75,8 @@ func CutWords(text string, cells int) string {
 	return short
 }
 
-// CutList leaves whole names of a list, or says how many of what there are.
+// CutList shortens a list of names separated by ", " to whole names and a count of the
+// rest, or to the count and what if not even one name fits.
 func CutList(names, what string, cells int) string {
 	all := strings.Split(names, ", ")
 	if Width(names) <= cells || len(all) == 1 {
@@ -89,20 +90,20 @@ func CutList(names, what string, cells int) string {
 	return Cut(fmt.Sprintf("%d %s", len(all), what), cells)
 }
 
-// CutLeft leaves out so many cells at the beginning of text.
+// CutLeft removes the given number of cells from the beginning of text.
 func CutLeft(text string, cells int) string { return ansi.TruncateLeft(text, cells, "") }
 
-// Pad fills text up with spaces to so many cells.
+// Pad appends spaces to text up to the given number of cells.
 func Pad(text string, cells int) string {
 	return text + strings.Repeat(" ", max(cells-Width(text), 0))
 }
 
-// PadLeft is pad, with the spaces first.
+// PadLeft prepends spaces to text up to the given number of cells.
 func PadLeft(text string, cells int) string {
 	return strings.Repeat(" ", max(cells-Width(text), 0)) + text
 }
 
-// Wrap breaks text into lines of at most so many cells; 0 leaves it alone.
+// Wrap breaks text into lines of at most the given number of cells; 0 means no limit.
 func Wrap(text string, cells int) []string {
 	if cells > 0 {
 		text = ansi.Wrap(text, cells, "")
@@ -110,7 +111,7 @@ func Wrap(text string, cells int) []string {
 	return strings.Split(text, "\n")
 }
 
-// Hang is wrap for a line that is indented: what goes on below is indented more.
+// Hang wraps an indented line; the continuation lines are indented further.
 func Hang(line string, cells int) []string {
 	text := strings.TrimLeft(line, " ")
 	indent := len(line) - len(text)
@@ -125,11 +126,11 @@ func Hang(line string, cells int) []string {
 	return lines
 }
 
-const narrowest = 12 // cells in which text can hang
+const narrowest = 12 // the least number of cells for a hanging indent
 
-// Steady draws emoji that are made of several by the first of them: terminals do
-// not agree how wide such a one is, and what is right of it would move. It is as
-// wide as before.
+// Steady replaces each composed emoji by its first component. Terminals disagree about
+// the width of composed emoji, so the text to their right would move. The width stays
+// the same.
 func Steady(line string) string {
 	if !strings.ContainsFunc(line, modifies) {
 		return line
@@ -139,7 +140,7 @@ func Steady(line string) string {
 		sequence, cells, n, next := ansi.DecodeSequence(line, state, nil)
 		first, size := utf8.DecodeRuneInString(sequence)
 		switch {
-		case modifies(first): // a digit, which was decoded by itself
+		case modifies(first): // a digit, decoded separately
 			sequence = Pad("", Width("0"+sequence)-1)
 		case size < len(sequence) && !unicode.IsLetter(first) && strings.ContainsFunc(sequence, modifies):
 			sequence = Pad(string(first), cells)
@@ -150,7 +151,7 @@ func Steady(line string) string {
 	return b.String()
 }
 
-// modifies reports whether a rune makes another emoji of that before it.
+// modifies reports whether a rune combines with the emoji before it.
 func modifies(r rune) bool {
 	return r == zeroWidthJoiner || r == '\ufe0f' || r >= 0x1f3fb && r <= 0x1f3ff
 }

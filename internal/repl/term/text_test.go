@@ -6,8 +6,9 @@ import (
 	"testing"
 )
 
-// What a terminal may draw wider than another is drawn plainly, in as many cells.
-func TestEmojiMadeOfSeveralAreDrawnByTheFirst(t *testing.T) {
+// Text that some terminals draw wider than others is replaced by plain text of the same
+// width.
+func TestComposedEmojiAreReducedToTheFirst(t *testing.T) {
 	for line, want := range map[string]string{
 		"plain 日本 é":             "plain 日本 é",
 		"👋🏽|":                    "👋|",

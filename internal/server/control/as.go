@@ -16,9 +16,9 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// as runs fn with a visit of the user that a request names, as a client of that
-// user would have it. What it reads and writes is the request's.
-func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(context.Context, *server.Session) (any, error)) (any, error) {
+// asUser runs fn with the session that the user req.As would get by connecting. The
+// session reads and writes the state or transaction that the request names.
+func (c *console) asUser(ctx context.Context, req *wire.ControlRequest, fn func(context.Context, *server.Session) (any, error)) (any, error) {
 	db, err := c.requestDB(req)
 	if err != nil {
 		return nil, err
@@ -27,19 +27,19 @@ func (c *console) as(ctx context.Context, req *wire.ControlRequest, fn func(cont
 		db = nil
 	}
 	conn := c.app.ConnectConsole(server.ConsoleConnection{User: record.ID(req.As), Remote: "console", By: c.by, DB: db})
-	v, ctx, err := conn.OpenSession(ctx)
+	s, ctx, err := conn.OpenSession(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return fn(ctx, v)
+	return fn(ctx, s)
 }
 
-// call passes an action's input through it, as a frame from a browser would be,
-// and answers with what went wrong as with what came of it.
+// call runs an action as a frame from a browser would. An error that a client would see
+// is part of the result.
 func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.app.Config().Timeout)
 	defer cancel()
-	called, err := c.as(ctx, req, func(ctx context.Context, v *server.Session) (any, error) {
+	called, err := c.asUser(ctx, req, func(ctx context.Context, s *server.Session) (any, error) {
 		method, path, _ := strings.Cut(req.Name, " ")
 		rt, values, err := c.app.Router().Find(method, path)
 		if err == nil && rt.Kind != route.KindAction {
@@ -48,11 +48,11 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 		if err != nil {
 			return nil, err
 		}
-		done, err := c.app.Serve(ctx, v, &server.CallRequest{Route: rt, Path: values, Body: req.In})
+		result, err := c.app.Serve(ctx, s, &server.CallRequest{Route: rt, Path: values, Body: req.In})
 		if err != nil {
 			return nil, err
 		}
-		return wire.Called{Status: done.Status, Out: done.Out, Location: done.Location, Session: done.SignIn != nil, Seq: done.Seq}, nil
+		return wire.Called{Status: result.Status, Out: result.Out, Location: result.Location, Session: result.SignIn != nil, Seq: result.Seq}, nil
 	})
 	if coded := fault.As(err); err != nil && coded.Code != fault.Internal {
 		return wire.Called{Status: coded.Status(), Error: coded.Wire()}, nil
@@ -60,43 +60,43 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 	return called, err
 }
 
-// allowed lists what a user may use.
+// allowed lists the routes that a user may use.
 func (c *console) allowed(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	return c.as(ctx, req, func(_ context.Context, v *server.Session) (any, error) { return c.describeRoutes(v.Allows), nil })
+	return c.asUser(ctx, req, func(_ context.Context, s *server.Session) (any, error) { return c.describeRoutes(s.Allows), nil })
 }
 
-// cursorRequest reads which cursor a request is about, with its input.
+// cursorRequest returns the cursor that a request names, with its input.
 func (c *console) cursorRequest(req *wire.ControlRequest) (*server.CursorRequest, error) {
-	w := &server.CursorRequest{Route: c.app.Router().Cursors[req.Name], Where: req.Where, Order: req.Order, Limit: int32(min(req.Limit, math.MaxInt32))}
-	if w.Route == nil {
+	cr := &server.CursorRequest{Route: c.app.Router().Cursors[req.Name], Where: req.Where, Order: req.Order, Limit: int32(min(req.Limit, math.MaxInt32))}
+	if cr.Route == nil {
 		return nil, fault.Errorf(fault.NotFound, "there is no cursor %q", req.Name)
 	}
 	if req.Offset != 0 {
 		return nil, fault.Errorf(fault.BadRequest, "%s takes no offset", req.Name)
 	}
 	var err error
-	w.In, err = w.Route.Inputs.Decode(nil, req.In, nil)
-	return w, err
+	cr.In, err = cr.Route.Inputs.Decode(nil, req.In, nil)
+	return cr, err
 }
 
-// readAs reads what a cursor holds for a user: its records, how many they are, those
-// of another model that it includes, or the value that it carries.
+// readAs reads a cursor as a user: its records, their number, its included records of
+// one model, or its value.
 func (c *console) readAs(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	w, err := c.cursorRequest(req)
+	cr, err := c.cursorRequest(req)
 	if err != nil {
 		return nil, err
 	}
-	if w.Route.Value != (req.Do == wire.DoValue) {
-		return nil, fault.Errorf(fault.BadRequest, "%s carries %s", req.Name, map[bool]string{true: "a value, not records", false: "records, not a value"}[w.Route.Value])
+	if cr.Route.Value != (req.Do == wire.DoValue) {
+		return nil, fault.Errorf(fault.BadRequest, "%s carries %s", req.Name, map[bool]string{true: "a value, not records", false: "records, not a value"}[cr.Route.Value])
 	}
-	return c.as(ctx, req, func(ctx context.Context, v *server.Session) (any, error) {
-		spec, err := v.Spec(ctx, w)
+	return c.asUser(ctx, req, func(ctx context.Context, s *server.Session) (any, error) {
+		spec, err := s.Spec(ctx, cr)
 		if err != nil {
 			return nil, err
 		}
 		spec.Allow = c.app.Denying(spec.Allow)
-		at := func(read func(*store.Snapshot) error) error { return v.Conn.View(ctx, read) }
-		if w.Route.Value {
+		at := func(read func(*store.Snapshot) error) error { return s.Conn.View(ctx, read) }
+		if cr.Route.Value {
 			value, err := cursor.ReadValue(at, spec)
 			return value.Any(), err
 		}
@@ -112,7 +112,7 @@ func (c *console) readAs(ctx context.Context, req *wire.ControlRequest) (any, er
 	})
 }
 
-// readImages reads records that a cursor of a spec holds.
+// readImages reads the records of a spec, or its included records.
 func (c *console) readImages(at func(func(*store.Snapshot) error) error, spec cursor.Spec, req *wire.ControlRequest) ([]*record.Image, error) {
 	if req.Do != wire.DoIncluded {
 		return cursor.Read(at, spec)

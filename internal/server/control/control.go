@@ -1,27 +1,20 @@
 package control
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"time"
 
 	"github.com/towerkit/tower/internal/server"
-	"github.com/towerkit/tower/internal/server/fault"
-	"github.com/towerkit/tower/internal/server/outbox"
-	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Server serves consoles over a unix socket that only its owner may open.
+// A Server serves the consoles of one application.
 type Server struct {
 	app      *server.App
 	path     string
@@ -33,11 +26,12 @@ type Server struct {
 	running sync.WaitGroup
 }
 
-// maxLine bounds one request of a console, in bytes.
+// maxLine is the most bytes of one request.
 const maxLine = 16 << 20
 
-// Open listens for consoles of an application where [wire.SocketPath] says. A socket that
-// a dead process left behind is replaced; anything else there is an error.
+// Open listens for consoles of an open application at [wire.SocketPath]. It replaces a
+// socket that a dead process left there, and fails if the path is in use otherwise.
+// It returns a [Server]; closing that ends all consoles.
 func Open(a *server.App) (io.Closer, error) {
 	folder, runtime, err := controlFolders(a.Config().Folder)
 	if err != nil {
@@ -62,8 +56,8 @@ func Open(a *server.App) (io.Closer, error) {
 	return c, nil
 }
 
-// controlFolders returns the application's folder without symlinks, and where a
-// user's sockets go.
+// controlFolders returns the application's folder without symlinks, and the folder for
+// the sockets of this user.
 func controlFolders(folder string) (real, runtime string, err error) {
 	if real, err = filepath.Abs(folder); err == nil {
 		real, err = filepath.EvalSymlinks(real)
@@ -71,6 +65,7 @@ func controlFolders(folder string) (real, runtime string, err error) {
 	return real, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()), err
 }
 
+// removeDead removes a socket that no process listens on.
 func removeDead(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -107,7 +102,7 @@ func (c *Server) accept() {
 	}
 }
 
-// Close ends every console, and waits until they have ended.
+// Close removes the socket, ends all consoles and waits until they have ended.
 func (c *Server) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -118,188 +113,4 @@ func (c *Server) Close() error {
 	c.mu.Unlock()
 	c.running.Wait()
 	return err
-}
-
-// A console is one client of the control socket.
-type console struct {
-	app *server.App
-	by  string
-
-	write sync.Mutex
-	out   *bufio.Writer
-
-	transactions map[uint64]*transaction // by number, those that are open
-	lastTx       uint64
-	watching     bool
-	streams      map[uint64]*stream
-	opened       []*stream      // those that do not run yet
-	running      sync.WaitGroup // what sends events
-
-	mu      sync.Mutex
-	pending map[uint64]context.CancelFunc // the requests that are not answered yet
-}
-
-func (c *Server) serve(conn net.Conn) {
-	ctx, cancel := context.WithCancel(c.app.Context())
-	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*transaction{}, streams: map[uint64]*stream{},
-		pending: map[uint64]context.CancelFunc{}}
-	requests := make(chan queuedRequest, maxQueuedRequests)
-	var answering sync.WaitGroup
-	answering.Go(func() { client.answerAll(requests) })
-	defer func() {
-		cancel()
-		_ = conn.Close()
-		close(requests)
-		answering.Wait()
-		for _, s := range client.streams {
-			s.End(outbox.CloseNormal, "the console is gone")
-		}
-		client.running.Wait()
-		c.mu.Lock()
-		delete(c.clients, conn)
-		c.mu.Unlock()
-	}()
-	lines := bufio.NewScanner(conn)
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
-	for lines.Scan() {
-		req := &wire.ControlRequest{}
-		if err := json.Unmarshal(lines.Bytes(), req); err != nil {
-			client.reply(wire.ControlReply{Error: fault.Errorf(fault.BadRequest, "not a request: %v", err).Wire()})
-			continue
-		}
-		if req.Do == wire.DoCancel {
-			client.cancel(req.ID)
-			continue
-		}
-		if req.Do == wire.DoWatch && !client.watching {
-			client.watching = true
-			watcher := c.app.Subscribe()
-			client.running.Go(func() { client.events(ctx, watcher) })
-		}
-		requests <- queuedRequest{client.enqueue(ctx, req.ID), req}
-	}
-	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		client.reply(wire.ControlReply{Error: fault.Errorf(fault.TooLarge, "a request is at most %d bytes", maxLine).Wire()})
-	}
-}
-
-func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
-	reply := wire.ControlReply{ID: req.ID}
-	var out any
-	err := ctx.Err() // it may have been given up before its turn
-	if err == nil {
-		err = fault.Recover(req.Do, func() (err error) {
-			out, err = c.do(ctx, req)
-			return err
-		})
-	}
-	if err == nil {
-		reply.OK, err = json.Marshal(out)
-	}
-	if err != nil {
-		c.app.Report("request", err)
-		reply.Error, reply.OK = fault.As(err).Wire(), nil
-		if fault.As(err).Code == fault.Internal {
-			reply.Error.Message = briefly(err) // a console is its owner's
-		}
-	}
-	c.reply(reply)
-}
-
-// briefly is an error without the stack of a panic, which is in the log.
-func briefly(err error) string {
-	var panicked *fault.Panic
-	if errors.As(err, &panicked) {
-		return fmt.Sprintf("panic in %s: %v; the server's log has the stack", panicked.What, panicked.Value)
-	}
-	return err.Error()
-}
-
-func (c *console) reply(reply wire.ControlReply) {
-	data, err := json.Marshal(reply)
-	if err != nil {
-		return
-	}
-	c.write.Lock()
-	defer c.write.Unlock()
-	_, _ = c.out.Write(append(data, '\n'))
-	_ = c.out.Flush() // a client that is gone is noticed by its reader
-}
-
-func (c *console) events(ctx context.Context, w *server.Subscription) {
-	skipped := time.NewTicker(server.SkippedEvery)
-	defer skipped.Stop()
-	defer c.app.Unsubscribe(w)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.Wake:
-		case <-skipped.C:
-		}
-		for _, event := range w.Take() {
-			c.reply(wire.ControlReply{Event: &event})
-		}
-	}
-}
-
-func (c *console) do(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	switch req.Do {
-	case wire.DoHello:
-		if req.By != "" {
-			c.by = req.By
-		}
-		return c.hello(), nil
-	case wire.DoWatch:
-		return nil, nil
-	case wire.DoConnections:
-		infos := []wire.ConnectionInfo{}
-		for _, conn := range c.app.Connections() {
-			infos = append(infos, conn.Info())
-		}
-		return infos, nil
-	case wire.DoCursors:
-		return c.describeCursors(), nil
-	case wire.DoRoutes:
-		return c.describeRoutes(func(*route.Route) bool { return true }), nil
-	case wire.DoAllowed:
-		return c.allowed(ctx, req)
-	case wire.DoSchema:
-		return c.describeSchema(), nil
-	case wire.DoWait:
-		seq, err := strconv.ParseUint(req.Key, 10, 64)
-		if err != nil {
-			return nil, fault.Errorf(fault.BadRequest, "%q is not a seq", req.Key)
-		}
-		return nil, c.app.Engine().Wait(ctx, seq)
-	case wire.DoOpen:
-		return nil, c.openStream(ctx, req)
-	case wire.DoClose:
-		return nil, c.closeStream(req.Stream)
-	case wire.DoBegin, wire.DoCommit, wire.DoRollback:
-		return c.transaction(ctx, req)
-	case wire.DoDiff:
-		return c.diff(ctx, req)
-	case wire.DoImpact:
-		return c.impact(ctx, req)
-	case wire.DoUndo:
-		return c.undo(ctx, req)
-	case wire.DoCall:
-		return c.call(ctx, req)
-	case wire.DoWhy:
-		return c.why(ctx, req)
-	case wire.DoValue, wire.DoIncluded:
-		return c.readAs(ctx, req)
-	}
-	if req.Name != "" && (req.Do == wire.DoQuery || req.Do == wire.DoCount) {
-		return c.readAs(ctx, req)
-	}
-	m := c.app.Store().Model(req.Model)
-	if m == nil {
-		if !isDataRequest(req.Do) {
-			return nil, fault.Errorf(fault.BadRequest, "there is no request %q", req.Do)
-		}
-		return nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
-	}
-	return c.data(ctx, m, req)
 }

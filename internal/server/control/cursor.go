@@ -13,39 +13,40 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A stream is a connection that a console holds over the control socket, with one
-// cursor: a declared one, as a user, or a query of the console's own. What a
-// browser would be sent travels as events; a console that does not keep up gets
-// fewer, merged frames, as a browser does.
+// A stream is a connection that a console opens for one cursor: a declared cursor, as a
+// user, or a query that the console wrote. The frames that a browser would get travel
+// as events. A console that does not keep up gets fewer, merged frames, as a browser
+// does. A stream is the transport of its connection.
 type stream struct {
 	number   uint64
 	conn     *server.Connection
-	messages chan []byte // at most one: the outbox hands over one at a time
+	messages chan []byte // holds at most one: the outbox sends one at a time
 	ending   chan wire.StreamClosed
-	closed   chan struct{} // when nothing follows any more
+	closed   chan struct{} // closed after the last event
 }
 
+// Name returns "console".
 func (s *stream) Name() string { return "console" }
 
-// send takes the next message.
+// Send queues the next message.
 func (s *stream) Send(message []byte) { s.messages <- message }
 
-// end ends the stream.
+// End ends the stream. It does not wait.
 func (s *stream) End(code int, reason string) {
 	select {
 	case s.ending <- wire.StreamClosed{Code: code, Reason: reason}:
-	default: // it ends already
+	default: // it is ending already
 	}
 }
 
-// openStream opens a cursor for the console. The first frame is a hello, the next
-// the answer to the open.
+// openStream opens a stream. Its first frame is a hello, and the second one the answer
+// to opening the cursor.
 func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) error {
 	if most := c.app.Config().MaxCursors; len(c.streams) >= most {
 		return fault.Errorf(fault.TooMany, "%d streams are open; close one", most)
 	}
 	if c.streams[req.Stream] != nil {
-		return fault.Errorf(fault.BadRequest, "stream %d is open", req.Stream)
+		return fault.Errorf(fault.BadRequest, "stream %d is already open", req.Stream)
 	}
 	s := &stream{number: req.Stream, messages: make(chan []byte, 1), ending: make(chan wire.StreamClosed, 1), closed: make(chan struct{})}
 	s.conn = c.app.ConnectConsole(server.ConsoleConnection{User: record.ID(req.As), Remote: c.by, Transport: s})
@@ -63,7 +64,7 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 	return nil
 }
 
-// startStreams lets the streams run that were opened, once that has been answered.
+// startStreams starts the opened streams, after the reply to their requests.
 func (c *console) startStreams() {
 	for _, s := range c.opened {
 		c.running.Go(func() { c.run(s) })
@@ -71,10 +72,10 @@ func (c *console) startStreams() {
 	c.opened = nil
 }
 
-// openStreamCursor says who the stream's user is, and opens its cursor.
+// openStreamCursor greets the stream's user and opens its cursor.
 func (c *console) openStreamCursor(ctx context.Context, s *stream, req *wire.ControlRequest) error {
-	if req.As != "" { // whom there has to be
-		if _, err := c.as(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *server.Session) (any, error) { return nil, nil }); err != nil {
+	if req.As != "" { // the user must exist
+		if _, err := c.asUser(ctx, &wire.ControlRequest{As: req.As}, func(context.Context, *server.Session) (any, error) { return nil, nil }); err != nil {
 			return err
 		}
 	}
@@ -82,16 +83,16 @@ func (c *console) openStreamCursor(ctx context.Context, s *stream, req *wire.Con
 		return err
 	}
 	open := &wire.Request{ID: req.ID, Open: req.Name, In: req.In, Where: req.Where, Order: req.Order, Limit: req.Limit, Since: req.Since}
-	w, since, err := c.streamRequest(s.conn, open, req)
+	cr, since, err := c.streamRequest(s.conn, open, req)
 	if err != nil {
 		return err
 	}
-	return s.conn.OpenCursor(ctx, w, since, func(o cursor.Opened) (any, error) {
-		return c.app.AnswerOpen(s.conn, w, open, since, o)
+	return s.conn.OpenCursor(ctx, cr, since, func(o cursor.Opened) (any, error) {
+		return c.app.AnswerOpen(s.conn, cr, open, since, o)
 	})
 }
 
-// streamRequest reads what a console asks to open.
+// streamRequest returns the cursor that a console opens: a declared cursor or a query.
 func (c *console) streamRequest(conn *server.Connection, open *wire.Request, req *wire.ControlRequest) (*server.CursorRequest, *server.ResumeFrom, error) {
 	if req.Name != "" {
 		return c.app.CursorRequest(conn, open)
@@ -104,12 +105,12 @@ func (c *console) streamRequest(conn *server.Connection, open *wire.Request, req
 	if err != nil {
 		return nil, nil, err
 	}
-	conn.SetLabel(c.by) // it is nobody's but the console's
+	conn.SetLabel(c.by) // the connection has no user
 	since, err := c.app.ResumeFrom(conn, req.Since)
 	return &server.CursorRequest{Route: queryRoute(scope)}, since, err
 }
 
-// queryRoute stands in for the declaration of a console's own query.
+// queryRoute returns the route of a cursor for a console's own query.
 func queryRoute(scope query.Scope) *route.Route {
 	return &route.Route{Kind: route.KindCursor, Name: scope.String(), Action: "Query",
 		Controller: &route.Controller{Name: "console", Type: "Console", Make: func(any) any { return struct{}{} }},
@@ -118,7 +119,7 @@ func queryRoute(scope query.Scope) *route.Route {
 		}}
 }
 
-// run passes the stream's messages on until it ends.
+// run sends the stream's messages to the console until the stream ends.
 func (c *console) run(s *stream) {
 	defer close(s.closed)
 	defer func() {
@@ -137,7 +138,7 @@ func (c *console) run(s *stream) {
 	}
 }
 
-// closeStream ends a stream, and waits until it has.
+// closeStream ends a stream and waits until its last event has been sent.
 func (c *console) closeStream(number uint64) error {
 	s := c.streams[number]
 	if s == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// hello tells a console what it is attached to.
+// hello describes the application to a console.
 func (c *console) hello() wire.ControlHello {
 	hello := wire.ControlHello{Version: wire.Version, App: c.app.Config().Name, Env: c.app.Config().Env, PID: os.Getpid(), URL: c.app.Config().URL,
 		Build: c.app.Config().Build, Epoch: c.app.Store().Epoch(), Seq: c.app.Store().Seq(), Models: []wire.ModelInfo{}}
@@ -29,13 +29,13 @@ func describeModel(m *record.Model) wire.ModelInfo {
 	return info
 }
 
-// describeRoutes lists the actions, pages and cursors that are allowed, in the
-// order they were declared, cursors with how many connections hold them.
+// describeRoutes lists the allowed actions, pages and cursors in the order of their
+// declaration. Cursors come with the number of connections that hold them.
 func (c *console) describeRoutes(allowed func(*route.Route) bool) []wire.Route {
 	holders := map[*route.Route]int{}
 	for _, conn := range c.app.Connections() {
-		for _, handle := range conn.Handles() {
-			holders[handle.Request.Route]++
+		for _, oc := range conn.OpenCursors() {
+			holders[oc.Request.Route]++
 		}
 	}
 	routes := []wire.Route{}
@@ -49,7 +49,7 @@ func (c *console) describeRoutes(allowed func(*route.Route) bool) []wire.Route {
 	return routes
 }
 
-// modelOf names the model of a route's output, "" where that is none.
+// modelOf returns the name of the model of a route's output, "" if it is no record.
 func (c *console) modelOf(rt *route.Route) string {
 	for _, m := range c.app.Config().Models {
 		if rt.Kind != route.KindPage && rt.Out != nil && m.Is(rt.Out) {
@@ -63,7 +63,7 @@ func (c *console) modelOf(rt *route.Route) string {
 func (c *console) describeCursors() []wire.CursorInfo {
 	byNumber := map[uint64]*wire.CursorInfo{}
 	for _, conn := range c.app.Connections() {
-		for query, handle := range conn.Queries() {
+		for query, oc := range conn.Queries() {
 			info := byNumber[query.Number()]
 			if info == nil {
 				spec := query.Spec()
@@ -75,8 +75,8 @@ func (c *console) describeCursors() []wire.CursorInfo {
 			if info.Holders++; info.Holders <= server.MaxReach {
 				info.Connections = append(info.Connections, conn.Number())
 			}
-			if !slices.Contains(info.Names, handle.Request.Route.Name) {
-				info.Names = append(info.Names, handle.Request.Route.Name)
+			if !slices.Contains(info.Names, oc.Request.Route.Name) {
+				info.Names = append(info.Names, oc.Request.Route.Name)
 			}
 		}
 	}

@@ -6,16 +6,17 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// maxQueuedRequests is how many requests of one console wait for those before them.
+// maxQueuedRequests is the most requests of one console that wait.
 const maxQueuedRequests = 64
 
-// An queuedRequest request is to be answered, unless its context has ended.
+// A queuedRequest waits for the requests before it. It is not run if its context has
+// ended.
 type queuedRequest struct {
 	ctx context.Context
 	req *wire.ControlRequest
 }
 
-// enqueue notes a request, and returns the context in which it is answered.
+// enqueue registers a request and returns the context to run it with.
 func (c *console) enqueue(ctx context.Context, id uint64) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	c.mu.Lock()
@@ -24,8 +25,7 @@ func (c *console) enqueue(ctx context.Context, id uint64) context.Context {
 	return ctx
 }
 
-// cancel ends the context of a request, whether it waits, has begun, or has been
-// answered.
+// cancel ends the context of a request, whether it waits, runs or is finished.
 func (c *console) cancel(id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,7 +35,7 @@ func (c *console) cancel(id uint64) {
 	}
 }
 
-// answerAll answers requests in order, one after the other.
+// answerAll answers requests one at a time, in order, until the channel is closed.
 func (c *console) answerAll(requests <-chan queuedRequest) {
 	for r := range requests {
 		c.answer(r.ctx, r.req)

@@ -15,7 +15,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-func isDataRequest(do string) bool {
+// isRecordRequest reports whether a request reads or writes the records of a model.
+func isRecordRequest(do string) bool {
 	switch do {
 	case wire.DoFind, wire.DoQuery, wire.DoCount, wire.DoCreate, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll:
 		return true
@@ -23,9 +24,9 @@ func isDataRequest(do string) bool {
 	return false
 }
 
-// data reads or writes records: within a transaction, as one of its own, or, to
-// read, in the past.
-func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRequest) (any, error) {
+// recordRequest reads or writes records: in the open transaction that the request names,
+// in the past, or in the store. A write to the store is a transaction of its own.
+func (c *console) recordRequest(ctx context.Context, m *record.Model, req *wire.ControlRequest) (any, error) {
 	db, err := c.requestDB(req)
 	if err != nil {
 		return nil, err
@@ -64,6 +65,7 @@ func (c *console) data(ctx context.Context, m *record.Model, req *wire.ControlRe
 	return out, c.app.Engine().Wait(ctx, commit.Seq)
 }
 
+// query returns the records of a query, or their number.
 func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlRequest, view func(context.Context, func(*store.Snapshot) error) error) (any, error) {
 	scope, err := server.ScopeOf(m, req)
 	if err != nil {
@@ -88,7 +90,7 @@ func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlR
 	return records, err
 }
 
-// write changes one record, or all that a query finds.
+// write writes one record, or all records that a query finds.
 func write(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.ControlRequest) (out wire.Written, err error) {
 	var image *record.Image
 	switch req.Do {
@@ -121,8 +123,8 @@ func update(tx *store.Tx, m *record.Model, id record.ID, set []byte) (*record.Im
 	})
 }
 
-// writeAll changes all records that a query finds, if they are as many as were
-// meant, and returns how many.
+// writeAll updates or deletes all records that a query finds, and returns their number.
+// It fails if the request expects another number.
 func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.ControlRequest) (int, error) {
 	scope, err := server.ScopeOf(m, req)
 	if err != nil {
@@ -137,7 +139,7 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 		return 0, err
 	}
 	if req.Expect != nil && len(images) != *req.Expect {
-		return 0, fault.Errorf(fault.Conflict, "there are %d now, not %d; nothing was done", len(images), *req.Expect)
+		return 0, fault.Errorf(fault.Conflict, "the query now finds %d records, not %d; nothing was changed", len(images), *req.Expect)
 	}
 	for _, image := range images {
 		if req.Do == wire.DoDeleteAll {
@@ -147,7 +149,7 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 		}
 		var invalid *record.InvalidError
 		if errors.As(err, &invalid) {
-			return 0, &fault.Error{Code: fault.Invalid, Message: fmt.Sprintf("%s %s is not valid then; nothing was done", m.Type, image.ID), Problems: invalid.Problems}
+			return 0, &fault.Error{Code: fault.Invalid, Message: fmt.Sprintf("%s %s would not be valid; nothing was changed", m.Type, image.ID), Problems: invalid.Problems}
 		}
 		if err != nil {
 			return 0, err
@@ -160,6 +162,7 @@ func written(commit store.Commit) wire.Written {
 	return wire.Written{Seq: commit.Seq, Changes: len(commit.Changes)}
 }
 
+// notFound returns err, or the error for a console if there is no such record.
 func notFound(m *record.Model, key string, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return fault.Errorf(fault.NotFound, "there is no %s %s", m.Type, strings.TrimSpace(key))

@@ -14,7 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// describeSchema describes what the application declares, as JSON has it.
+// describeSchema describes the models and routes of the application by their JSON.
 func (c *console) describeSchema() wire.Schema {
 	s := newShapes()
 	out := wire.Schema{Types: []wire.NamedType{}, Models: []wire.ModelShape{}, Routes: []wire.RouteSchema{}}
@@ -22,7 +22,7 @@ func (c *console) describeSchema() wire.Schema {
 		s.models[reflect.TypeOf(m.New()).Elem()] = m
 	}
 	for _, m := range c.app.Config().Models {
-		out.Models = append(out.Models, wire.ModelShape{Name: m.Name, Record: s.of(reflect.TypeOf(m.New()).Elem())})
+		out.Models = append(out.Models, wire.ModelShape{Name: m.Name, Record: s.shape(reflect.TypeOf(m.New()).Elem())})
 	}
 	for _, rt := range c.app.Router().Routes {
 		if rt.Kind != route.KindPage {
@@ -36,12 +36,12 @@ func (c *console) describeSchema() wire.Schema {
 	return out
 }
 
-// shapes are the types that have been described.
+// shapes describes types, and holds the named ones that it has described.
 type shapes struct {
 	models map[reflect.Type]*record.Model
 	named  map[reflect.Type]*wire.NamedType
 	names  map[string]bool
-	within map[reflect.Type]bool // being described: lists and maps may hold themselves
+	within map[reflect.Type]bool // lists and maps being described, which may hold themselves
 }
 
 func newShapes() *shapes {
@@ -50,11 +50,11 @@ func newShapes() *shapes {
 }
 
 func (s *shapes) route(rt *route.Route) wire.RouteSchema {
-	out := wire.RouteSchema{Kind: string(rt.Kind), Name: rt.Pattern(), In: s.of(rt.In)}
+	out := wire.RouteSchema{Kind: string(rt.Kind), Name: rt.Pattern(), In: s.shape(rt.In)}
 	if rt.Value {
 		out.Kind = "value"
 	} else {
-		shape := s.of(rt.Out)
+		shape := s.shape(rt.Out)
 		out.Out = &shape
 	}
 	for _, f := range rt.Narrow {
@@ -68,12 +68,12 @@ var (
 	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// of describes a type as encoding/json writes it.
-func (s *shapes) of(t reflect.Type) wire.Shape {
+// shape describes a type as encoding/json writes it.
+func (s *shapes) shape(t reflect.Type) wire.Shape {
 	pointer := reflect.PointerTo(t)
 	switch {
 	case t.Kind() == reflect.Pointer:
-		shape := s.of(t.Elem())
+		shape := s.shape(t.Elem())
 		shape.Null = true
 		return shape
 	case t == reflect.TypeFor[time.Time]():
@@ -117,18 +117,19 @@ func (s *shapes) element(t reflect.Type) *wire.Shape {
 	}
 	s.within[t] = true
 	defer delete(s.within, t)
-	shape := s.of(t.Elem())
+	shape := s.shape(t.Elem())
 	return &shape
 }
 
-// object describes a struct: one that has a name once, as a type of its own.
+// object describes a struct. A struct type with a name is described once and then
+// referred to by name.
 func (s *shapes) object(t reflect.Type) wire.Shape {
 	if t.Name() == "" {
 		return wire.Shape{Is: "object", Fields: s.fields(t)}
 	}
 	if s.named[t] == nil {
 		name := t.PkgPath() + "." + t.Name()
-		for n := 2; s.names[name]; n++ { // functions may have types of one name
+		for n := 2; s.names[name]; n++ { // types in functions may share a name
 			name = fmt.Sprintf("%s.%s%d", t.PkgPath(), t.Name(), n)
 		}
 		s.names[name] = true
@@ -138,12 +139,12 @@ func (s *shapes) object(t reflect.Type) wire.Shape {
 	return wire.Shape{Is: s.named[t].Name}
 }
 
-// fields describes a struct's fields, of a model those that are sent.
+// fields describes the fields of a struct. It omits private fields of a model.
 func (s *shapes) fields(t reflect.Type) []wire.FieldShape {
 	model := s.models[t]
 	out := []wire.FieldShape{}
 	for _, member := range route.JSONFields(t) {
-		field := wire.FieldShape{Name: member.JSONName, Shape: s.of(member.Type), Omitted: member.BehindPointer}
+		field := wire.FieldShape{Name: member.JSONName, Shape: s.shape(member.Type), Omitted: member.BehindPointer}
 		if model != nil {
 			stored := model.Field(member.JSONName)
 			if stored == nil || stored.Private {

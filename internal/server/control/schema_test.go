@@ -2,90 +2,25 @@ package control
 
 import (
 	"encoding/json"
-	"maps"
 	"net/netip"
 	"reflect"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
 
 type (
-	inner   struct{ A, B int }
-	Outer   struct{ B, C int }
-	Renamed struct {
-		A int `json:"b"`
-	}
-	Rival struct {
-		A int `json:"A"`
-	}
-	Tree struct {
+	Outer struct{ B, C int }
+	Tree  struct {
 		Leaves []Tree           `json:"leaves"`
 		ByName map[string]*Tree `json:"byName,omitempty"`
 	}
-	Forest      []Forest
-	Pair[T any] struct{ First, Second T }
+	Forest []Forest
 )
-
-// What members finds is what encoding/json writes.
-func TestMembersAreThoseOfJSON(t *testing.T) {
-	for _, value := range []any{
-		struct{}{},
-		struct{ inner }{},
-		struct {
-			inner
-			A string `json:"a,omitempty"`
-		}{A: "x"},
-		struct {
-			inner
-			Outer
-		}{},
-		struct {
-			inner
-			Rival
-		}{},
-		struct {
-			*Outer
-			Renamed `json:"renamed"`
-			hidden  int
-			Dash    int `json:"-"`
-			Minus   int `json:"-,"`
-		}{Outer: &Outer{}},
-		struct {
-			Renamed
-			inner
-			D int
-		}{},
-		struct {
-			record.Record
-			record.ID `json:"other"`
-		}{},
-		Pair[inner]{},
-	} {
-		text, err := json.Marshal(value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		keys := map[string]any{}
-		if err := json.Unmarshal(text, &keys); err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, m := range route.JSONFields(reflect.TypeOf(value)) {
-			got = append(got, m.JSONName)
-		}
-		slices.Sort(got)
-		if want := slices.Sorted(maps.Keys(keys)); !slices.Equal(got, want) {
-			t.Errorf("%T: %v, and JSON has %v", value, got, want)
-		}
-	}
-}
 
 func TestShapes(t *testing.T) {
 	object := func(fields ...wire.FieldShape) wire.Shape {
@@ -122,13 +57,13 @@ func TestShapes(t *testing.T) {
 			wire.FieldShape{Name: "C", Shape: wire.Shape{Is: "int"}, Omitted: true},
 		)},
 	} {
-		if diff := cmp.Diff(test.want, newShapes().of(reflect.TypeOf(test.value))); diff != "" {
+		if diff := cmp.Diff(test.want, newShapes().shape(reflect.TypeOf(test.value))); diff != "" {
 			t.Errorf("%T: %s", test.value, diff)
 		}
 	}
 
 	s := newShapes()
-	tree := s.of(reflect.TypeFor[*Tree]())
+	tree := s.shape(reflect.TypeFor[*Tree]())
 	if want := (wire.Shape{Is: "github.com/towerkit/tower/internal/server/control.Tree", Null: true}); !cmp.Equal(tree, want) {
 		t.Errorf("a Tree is %+v", tree)
 	}

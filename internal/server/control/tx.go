@@ -15,126 +15,130 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A transaction is a transaction that a console has open. Actions that are called
-// within it write to it, from as many goroutines as they like.
+// A transaction is an open transaction of a console. Actions called within it read and
+// write it, and may do so from several goroutines.
 type transaction struct {
 	mu     sync.Mutex
 	tx     *store.Tx
-	parent *transaction // that it becomes a part of when it is committed; nil: the store
+	parent *transaction // the transaction to commit into; nil: the store
 }
 
-// view reads the store as the draft has changed it. With look it does not matter
-// to the commit what is read.
-func (d *transaction) view(ctx context.Context, look bool, fn func(*store.Snapshot) error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if look {
-		return d.tx.ViewUntracked(ctx, fn)
+// view reads the store with the transaction's changes. With untracked, the read cannot
+// make the commit fail.
+func (t *transaction) view(ctx context.Context, untracked bool, fn func(*store.Snapshot) error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if untracked {
+		return t.tx.ViewUntracked(ctx, fn)
 	}
-	return d.tx.View(ctx, fn)
+	return t.tx.View(ctx, fn)
 }
 
-// maxForks is how often a function is run again because another wrote the same
-// records of the draft meanwhile.
+// maxForks is the most runs of a function whose fork conflicts with another fork.
 const maxForks = 20
 
-// write runs fn on a copy of the draft, and keeps what it wrote if it succeeds.
-func (d *transaction) write(fn func(*store.Tx) error) error {
+// write runs fn on a fork of the transaction and joins the fork if fn succeeds.
+func (t *transaction) write(fn func(*store.Tx) error) error {
 	for try := 1; ; try++ {
-		d.mu.Lock()
-		fork := d.tx.Fork()
-		d.mu.Unlock()
+		t.mu.Lock()
+		fork := t.tx.Fork()
+		t.mu.Unlock()
 		if err := fn(fork); err != nil {
 			return err
 		}
-		d.mu.Lock()
-		err := d.tx.Join(fork)
-		d.mu.Unlock()
+		t.mu.Lock()
+		err := t.tx.Join(fork)
+		t.mu.Unlock()
 		if !errors.Is(err, store.ErrConflict) || try == maxForks {
 			return err
 		}
 	}
 }
 
-// txDB is a draft as a DB.
+// A txDB is a transaction as a [server.DB].
 type txDB struct {
 	*transaction
-	untracked bool
+	untracked bool // reads cannot make the commit fail
 }
 
-func (d txDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
-	return d.view(ctx, d.untracked, fn)
+// View reads the store with the transaction's changes.
+func (db txDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
+	return db.view(ctx, db.untracked, fn)
 }
 
-func (d txDB) Transaction(_ context.Context, fn func(*server.Tx) error) error {
-	return d.write(func(tx *store.Tx) error { return fn(&server.Tx{Tx: tx}) })
+// Transaction runs fn on a fork of the transaction and joins it. It runs fn again if
+// another fork wrote the same records meanwhile.
+func (db txDB) Transaction(_ context.Context, fn func(*server.Tx) error) error {
+	return db.write(func(tx *store.Tx) error { return fn(&server.Tx{Tx: tx}) })
 }
 
-// requestDB returns what a request reads and writes: the store, a transaction that is
-// open, or the past.
+// requestDB returns the DB that a request reads and writes: the store, an open
+// transaction, or the state after a past commit.
 func (c *console) requestDB(req *wire.ControlRequest) (server.DB, error) {
 	if req.At != nil {
 		if req.Tx != 0 {
-			return nil, fault.Errorf(fault.BadRequest, "a transaction is about what is now, not about the past")
+			return nil, fault.Errorf(fault.BadRequest, "a transaction cannot read the past")
 		}
 		return c.stateAt(*req.At)
 	}
 	if req.Tx == 0 {
 		return c.app, nil
 	}
-	d, err := c.openTransaction(req)
-	return txDB{d, req.Look}, err
+	t, err := c.openTransaction(req)
+	return txDB{t, req.Look}, err
 }
 
 // openTransaction returns the open transaction that a request names.
 func (c *console) openTransaction(req *wire.ControlRequest) (*transaction, error) {
-	d := c.transactions[req.Tx]
-	if d == nil {
+	t := c.transactions[req.Tx]
+	if t == nil {
 		return nil, fault.Errorf(fault.NotFound, "there is no open transaction %d", req.Tx)
 	}
-	return d, nil
+	return t, nil
 }
 
-// stateAt returns the state after a commit.
+// stateAt returns the state after a commit, to read.
 func (c *console) stateAt(seq uint64) (server.DB, error) {
 	st := c.app.Store()
 	if newest := st.Seq(); seq > newest {
-		return nil, fault.Errorf(fault.NotFound, "commit %d is yet to be made; the newest is %d", seq, newest)
+		return nil, fault.Errorf(fault.NotFound, "commit %d does not exist yet; the newest is %d", seq, newest)
 	}
 	return server.ReadOnlyDB{Reason: "the past cannot be changed", Read: func(ctx context.Context, fn func(*store.Snapshot) error) error {
 		err := st.ViewAt(ctx, seq, fn)
 		if errors.Is(err, store.ErrExpired) {
-			return fault.Errorf(fault.Expired, "the state after commit %d is not known any more: the log begins with commit %d", seq, st.LogStart())
+			return fault.Errorf(fault.Expired, "the state after commit %d is no longer known: the log begins with commit %d", seq, st.LogStart())
 		}
 		return err
 	}}, nil
 }
 
-// begin begins a transaction, or a part of one that is open.
+// begin opens a transaction, or a nested one in the transaction that the request names,
+// and returns its number.
 func (c *console) begin(req *wire.ControlRequest) (any, error) {
 	made := &transaction{}
 	if req.Tx == 0 {
 		made.tx = c.app.Store().Begin(c.by)
 	} else {
-		d, err := c.openTransaction(req)
+		t, err := c.openTransaction(req)
 		if err != nil {
 			return nil, err
 		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		made.tx, made.parent = d.tx.Fork(), d
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		made.tx, made.parent = t.tx.Fork(), t
 	}
 	c.lastTx++
 	c.transactions[c.lastTx] = made
 	return c.lastTx, nil
 }
 
-// transaction begins one, or ends it. One that is refused stays open.
+// transaction begins, commits or rolls back a transaction. It stays open if its commit is
+// refused for a conflict or an invalid record.
 func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	if req.Do == wire.DoBegin {
 		return c.begin(req)
 	}
-	d, err := c.openTransaction(req)
+	t, err := c.openTransaction(req)
 	if err != nil {
 		return nil, err
 	}
@@ -142,19 +146,19 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 		delete(c.transactions, req.Tx)
 		return nil, nil
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.parent != nil {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.parent != nil {
 		delete(c.transactions, req.Tx)
-		d.parent.mu.Lock()
-		defer d.parent.mu.Unlock()
-		return wire.Written{}, d.parent.tx.Join(d.tx)
+		t.parent.mu.Lock()
+		defer t.parent.mu.Unlock()
+		return wire.Written{}, t.parent.tx.Join(t.tx)
 	}
-	commit, err := d.tx.Commit(ctx)
+	commit, err := t.tx.Commit(ctx)
 	var invalid *record.InvalidError
 	switch {
 	case errors.Is(err, store.ErrConflict):
-		return nil, c.conflict(ctx, d.tx)
+		return nil, c.conflict(ctx, t.tx)
 	case errors.As(err, &invalid):
 		return nil, err
 	}
@@ -165,41 +169,42 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 	return written(commit), c.app.Engine().Wait(ctx, commit.Seq)
 }
 
-// conflict says what has moved under a transaction.
+// conflict returns the error for a transaction whose reads are stale.
 func (c *console) conflict(ctx context.Context, tx *store.Tx) error {
 	moved, err := c.staleReads(ctx, tx)
 	if err != nil {
 		return err
 	}
 	problems := &record.Problems{}
-	for _, m := range moved {
-		what := m.Model
-		if m.ID != "" {
-			what = c.app.Store().Model(m.Model).Type + " " + m.ID
+	for _, stale := range moved {
+		what := stale.Model
+		if stale.ID != "" {
+			what = c.app.Store().Model(stale.Model).Type + " " + stale.ID
 		}
-		problems.Add(what, m.describe())
+		problems.Add(what, stale.describe())
 	}
-	return &fault.Error{Code: fault.Conflict, Message: "this is not as it was read any more", Problems: problems}
+	return &fault.Error{Code: fault.Conflict, Message: "the records have changed since they were read", Problems: problems}
 }
 
-// A staleRead is what has moved, to be told in words too.
+// A staleRead is a record or query that a transaction read and that has changed since.
 type staleRead struct{ wire.StaleRead }
 
-func (m staleRead) describe() string {
-	text := map[string]string{"create": "was created", "update": "was updated", "delete": "was deleted", "": "was changed"}[m.Op]
-	if m.ID == "" {
-		text = "what was read has changed"
+// describe returns what changed it, in words.
+func (stale staleRead) describe() string {
+	text := map[string]string{"create": "was created", "update": "was updated", "delete": "was deleted", "": "was changed"}[stale.Op]
+	if stale.ID == "" {
+		text = "a query result was changed"
 	}
-	if m.Seq > 0 {
-		text += fmt.Sprintf(" by commit %d (%s)", m.Seq, m.By)
+	if stale.Seq > 0 {
+		text += fmt.Sprintf(" by commit %d (%s)", stale.Seq, stale.By)
 	}
-	if len(m.Fields) > 0 {
-		text += ": " + strings.Join(m.Fields, ", ")
+	if len(stale.Fields) > 0 {
+		text += ": " + strings.Join(stale.Fields, ", ")
 	}
 	return text
 }
 
-// staleReads returns what has moved under a transaction.
+// staleReads returns what a transaction read and has changed since.
 func (c *console) staleReads(ctx context.Context, tx *store.Tx) ([]staleRead, error) {
 	found, err := tx.Conflicts(ctx)
 	if err != nil {
@@ -207,18 +212,18 @@ func (c *console) staleReads(ctx context.Context, tx *store.Tx) ([]staleRead, er
 	}
 	all := []staleRead{}
 	for _, f := range found {
-		m := staleRead{wire.StaleRead{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
+		stale := staleRead{wire.StaleRead{Model: f.Model.Name, ID: string(f.ID), Seq: f.Later.Seq, At: f.Later.At, By: f.Later.By}}
 		for _, change := range f.Later.Changes {
 			if change.Model == f.Model && change.ID == f.ID {
-				m.Op, m.Fields = change.Op.String(), server.ChangedFields(change)
+				stale.Op, stale.Fields = change.Op.String(), server.ChangedFields(change)
 			}
 		}
-		all = append(all, m)
+		all = append(all, stale)
 	}
 	return all, nil
 }
 
-// diff returns what a transaction has done so far, or what a commit did.
+// diff returns the changes of an open transaction, or of a commit.
 func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	var changes []store.Change
 	if req.Key != "" {
@@ -228,13 +233,13 @@ func (c *console) diff(ctx context.Context, req *wire.ControlRequest) (any, erro
 		}
 		changes = commit.Changes
 	} else {
-		d, err := c.openTransaction(req)
+		t, err := c.openTransaction(req)
 		if err != nil {
 			return nil, err
 		}
-		d.mu.Lock()
-		changes = d.tx.Changes()
-		d.mu.Unlock()
+		t.mu.Lock()
+		changes = t.tx.Changes()
+		t.mu.Unlock()
 	}
 	diffs := []wire.Diff{}
 	for _, change := range changes {

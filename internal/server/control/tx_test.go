@@ -20,8 +20,8 @@ type leaf struct {
 	Text string `json:"text"`
 }
 
-// newConsole is a console of an application that is nothing but its store, which
-// has as many commits of the past, and remembers nothing of them.
+// newConsole returns a console of an application that has only a store. The store has
+// commits past commits, but a log that no longer holds most of them.
 func newConsole(t *testing.T, commits int) (*console, *record.Model) {
 	t.Helper()
 	m, err := record.NewModel("leaves", &leaf{})
@@ -58,34 +58,34 @@ func newConsole(t *testing.T, commits int) (*console, *record.Model) {
 	return &console{app: server.StoreOnly(st), by: "console:test", transactions: map[uint64]*transaction{}}, m
 }
 
-func TestThePastEndsWithTheLog(t *testing.T) {
+func TestPastEndsWithLog(t *testing.T) {
 	c, m := newConsole(t, 5)
 	start, at := c.app.Store().LogStart(), uint64(1)
-	_, err := c.data(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &at})
-	if want := fmt.Sprintf("the state after commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want || fault.As(err).Code != fault.Expired {
+	_, err := c.recordRequest(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &at})
+	if want := fmt.Sprintf("the state after commit 1 is no longer known: the log begins with commit %d", start); err == nil || err.Error() != want || fault.As(err).Code != fault.Expired {
 		t.Errorf("at 1: %v; want %s", err, want)
 	}
 	_, err = c.undo(t.Context(), &wire.ControlRequest{Key: "1"})
-	if want := fmt.Sprintf("commit 1 is not known any more: the log begins with commit %d", start); err == nil || err.Error() != want {
+	if want := fmt.Sprintf("commit 1 is no longer known: the log begins with commit %d", start); err == nil || err.Error() != want {
 		t.Errorf("undo 1: %v; want %s", err, want)
 	}
 	last := c.app.Store().Seq()
-	if n, err := c.data(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &last}); n != 5 || err != nil {
+	if n, err := c.recordRequest(t.Context(), m, &wire.ControlRequest{Do: wire.DoCount, At: &last}); n != 5 || err != nil {
 		t.Errorf("at %d: %v, %v", last, n, err)
 	}
 }
 
-// TestADraftIsWrittenFromManyGoroutines holds: what an action writes to a draft from
-// several goroutines is all there, or an error.
-func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
+// TestTransactionFromManyGoroutines writes an open transaction from several goroutines:
+// each write is in it or returned an error.
+func TestTransactionFromManyGoroutines(t *testing.T) {
 	c, m := newConsole(t, 0)
 	tx, err := c.begin(&wire.ControlRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := txDB{c.transactions[tx.(uint64)], false}
+	db := txDB{c.transactions[tx.(uint64)], false}
 	counter := &leaf{Text: "0"}
-	if err := d.Transaction(t.Context(), func(tx *server.Tx) error {
+	if err := db.Transaction(t.Context(), func(tx *server.Tx) error {
 		_, err := tx.Create(m, counter)
 		return err
 	}); err != nil {
@@ -97,7 +97,7 @@ func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
 			for range 5 {
 				err := errors.New("not tried")
 				for err != nil {
-					err = d.Transaction(context.Background(), func(tx *server.Tx) error {
+					err = db.Transaction(context.Background(), func(tx *server.Tx) error {
 						if _, err := tx.Create(m, &leaf{}); err != nil {
 							return err
 						}
@@ -112,7 +112,7 @@ func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
 						return
 					}
 				}
-				if err := d.View(context.Background(), func(snap *store.Snapshot) error {
+				if err := db.View(context.Background(), func(snap *store.Snapshot) error {
 					_, err := snap.Get(m, counter.ID)
 					return err
 				}); err != nil {
@@ -124,7 +124,7 @@ func TestADraftIsWrittenFromManyGoroutines(t *testing.T) {
 	writers.Wait()
 	var text string
 	n := 0
-	if err := d.View(t.Context(), func(snap *store.Snapshot) error {
+	if err := db.View(t.Context(), func(snap *store.Snapshot) error {
 		return snap.Scan(m, store.Range{}, func(image *record.Image) bool {
 			n++
 			if image.ID == counter.ID {

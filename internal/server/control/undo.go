@@ -12,7 +12,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// commitAt returns the commit with a number that a console wrote.
+// commitAt returns the commit with the seq in a request.
 func (c *console) commitAt(ctx context.Context, key string) (store.Commit, error) {
 	seq, err := strconv.ParseUint(key, 10, 64)
 	if err != nil {
@@ -23,7 +23,7 @@ func (c *console) commitAt(ctx context.Context, key string) (store.Commit, error
 	case errors.Is(err, store.ErrNotFound):
 		return commit, fault.Errorf(fault.NotFound, "there is no commit %d; the newest is %d", seq, c.app.Store().Seq())
 	case errors.Is(err, store.ErrExpired):
-		return commit, fault.Errorf(fault.Expired, "commit %d is not known any more: the log begins with commit %d", seq, c.app.Store().LogStart())
+		return commit, fault.Errorf(fault.Expired, "commit %d is no longer known: the log begins with commit %d", seq, c.app.Store().LogStart())
 	}
 	return commit, err
 }
@@ -43,11 +43,11 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 		return err
 	}
 	if req.Tx != 0 {
-		d, err := c.openTransaction(req)
+		t, err := c.openTransaction(req)
 		if err != nil {
 			return nil, err
 		}
-		return wire.Written{Changes: len(commit.Changes)}, d.write(inverse)
+		return wire.Written{Changes: len(commit.Changes)}, t.write(inverse)
 	}
 	made, err := c.app.Store().Update(ctx, c.by, inverse)
 	if err != nil {
@@ -56,15 +56,15 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 	return written(made), c.app.Engine().Wait(ctx, made.Seq)
 }
 
-// contradicted says what stands against the undo of a commit.
+// contradicted returns the error for an undo that a later commit prevents.
 func (c *console) contradicted(seq uint64, err *store.ContradictedError) error {
-	m := staleRead{wire.StaleRead{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
+	stale := staleRead{wire.StaleRead{ID: string(err.ID), Seq: err.Later.Seq, By: err.Later.By}}
 	for _, change := range err.Later.Changes {
 		if change.Model == err.Model && change.ID == err.ID {
-			m.Op, m.Fields = change.Op.String(), server.ChangedFields(change)
+			stale.Op, stale.Fields = change.Op.String(), server.ChangedFields(change)
 		}
 	}
-	out := &fault.Error{Code: fault.Conflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: something later stands against it", Problems: &record.Problems{}}
-	out.Problems.Add(err.Model.Type+" "+string(err.ID), m.describe())
+	out := &fault.Error{Code: fault.Conflict, Message: "commit " + strconv.FormatUint(seq, 10) + " cannot be undone: a later commit conflicts with it", Problems: &record.Problems{}}
+	out.Problems.Add(err.Model.Type+" "+string(err.ID), stale.describe())
 	return out
 }

@@ -14,14 +14,15 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A verdict is the tests of a cursor for a record, as they are made.
-type verdict struct {
+// An explanation collects the tests that decide whether a cursor holds a record.
+type explanation struct {
 	out   *wire.Why
 	image *record.Image
 }
 
-// add notes a test; the first that does not hold decides.
-func (v *verdict) add(test wire.Test) bool {
+// add records a test and reports whether it holds. The first test that does not hold
+// decides.
+func (v *explanation) add(test wire.Test) bool {
 	v.out.Tests = append(v.out.Tests, test)
 	if !test.Holds && v.out.Decided == "" {
 		v.out.Decided = test.What
@@ -29,9 +30,9 @@ func (v *verdict) add(test wire.Test) bool {
 	return test.Holds
 }
 
-// why says how a cursor decides about a record for a user.
+// why explains whether a cursor holds a record for a user.
 func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	w, err := c.cursorRequest(&wire.ControlRequest{Name: req.Name, In: req.In})
+	cr, err := c.cursorRequest(&wire.ControlRequest{Name: req.Name, In: req.In})
 	if err != nil {
 		return nil, err
 	}
@@ -39,42 +40,43 @@ func (c *console) why(ctx context.Context, req *wire.ControlRequest) (any, error
 	if m == nil {
 		return nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
 	}
-	return c.as(ctx, req, func(ctx context.Context, v *server.Session) (any, error) {
+	return c.asUser(ctx, req, func(ctx context.Context, s *server.Session) (any, error) {
 		var image *record.Image
-		err := v.Conn.View(ctx, func(snap *store.Snapshot) (err error) {
+		err := s.Conn.View(ctx, func(snap *store.Snapshot) (err error) {
 			image, err = snap.Get(m, record.ID(req.Key))
 			return err
 		})
 		if err != nil {
 			return nil, notFound(m, req.Key, err)
 		}
-		return c.explain(ctx, v, w, image)
+		return c.explain(ctx, s, cr, image)
 	})
 }
 
-func (c *console) explain(ctx context.Context, v *server.Session, w *server.CursorRequest, image *record.Image) (*wire.Why, error) {
-	out := &wire.Why{Cursor: w.Route.Name, Model: image.Model.Name, ID: string(image.ID), Label: server.Label(image), User: v.Conn.Label()}
-	tests := verdict{out: out, image: image}
-	controller, err := v.Controller(w.Route.Controller)
+// explain runs the tests in the order that a cursor applies them.
+func (c *console) explain(ctx context.Context, s *server.Session, cr *server.CursorRequest, image *record.Image) (*wire.Why, error) {
+	out := &wire.Why{Cursor: cr.Route.Name, Model: image.Model.Name, ID: string(image.ID), Label: server.Label(image), User: s.Conn.Label()}
+	tests := explanation{out: out, image: image}
+	controller, err := s.Controller(cr.Route.Controller)
 	if err != nil {
 		return nil, err
 	}
 	if _, asks := controller.(interface{ Allow(string) bool }); asks {
-		if !tests.add(wire.Test{Kind: "allow", What: w.Route.Controller.Type + ".Allow(" + w.Route.Action + ")", Holds: v.Allows(w.Route)}) {
+		if !tests.add(wire.Test{Kind: "allow", What: cr.Route.Controller.Type + ".Allow(" + cr.Route.Action + ")", Holds: s.Allows(cr.Route)}) {
 			return out, nil
 		}
 	}
-	spec, err := v.Spec(ctx, w)
+	spec, err := s.Spec(ctx, cr)
 	if err != nil {
 		coded := fault.As(err)
 		if coded.Code == fault.Internal {
 			return nil, err
 		}
-		tests.add(wire.Test{Kind: "cursor", What: w.Route.Controller.Type + "." + w.Route.Action, Message: coded.Error()})
+		tests.add(wire.Test{Kind: "cursor", What: cr.Route.Controller.Type + "." + cr.Route.Action, Message: coded.Error()})
 		return out, nil
 	}
 	if spec.Scope.Model != image.Model {
-		return nil, fault.Errorf(fault.BadRequest, "%s holds %s; this is one of %s", w.Route.Name, spec.Scope.Model.Name, image.Model.Name)
+		return nil, fault.Errorf(fault.BadRequest, "%s holds %s, not %s", cr.Route.Name, spec.Scope.Model.Name, image.Model.Name)
 	}
 	out.Scope, out.Offset, out.Limit = spec.String(), spec.Scope.Offset, spec.Scope.Limit
 	matches := true
@@ -82,7 +84,7 @@ func (c *console) explain(ctx context.Context, v *server.Session, w *server.Curs
 		matches = tests.add(explainCondition(condition, image)) && matches
 	}
 	if spec.Allow != nil {
-		test := wire.Test{Kind: "match", What: w.Route.Controller.Type + ".Match"}
+		test := wire.Test{Kind: "match", What: cr.Route.Controller.Type + ".Match"}
 		err := fault.Recover(test.What, func() error {
 			test.Holds = spec.Allow(image)
 			return nil
@@ -94,23 +96,24 @@ func (c *console) explain(ctx context.Context, v *server.Session, w *server.Curs
 		matches = tests.add(test) && matches
 	}
 	if matches {
-		return out, c.rank(ctx, v, w, spec, tests)
+		return out, c.rank(ctx, s, cr, spec, tests)
 	}
 	return out, nil
 }
 
-// rank completes the answer for a record that meets all tests.
-func (c *console) rank(ctx context.Context, v *server.Session, w *server.CursorRequest, spec cursor.Spec, tests verdict) error {
+// rank completes the explanation for a record that passes all tests: its position, and
+// whether it is within the cursor's limit and offset.
+func (c *console) rank(ctx context.Context, s *server.Session, cr *server.CursorRequest, spec cursor.Spec, tests explanation) error {
 	out := tests.out
 	out.Sees = true
 	if len(out.Tests) > 0 {
 		out.Decided = out.Tests[len(out.Tests)-1].What
 	}
-	if w.Route.Value {
+	if cr.Route.Value {
 		return nil
 	}
 	spec.Allow = c.app.Denying(spec.Allow)
-	before, err := cursor.Rank(func(read func(*store.Snapshot) error) error { return v.Conn.View(ctx, read) }, spec, tests.image)
+	before, err := cursor.Rank(func(read func(*store.Snapshot) error) error { return s.Conn.View(ctx, read) }, spec, tests.image)
 	if err != nil {
 		return err
 	}
@@ -121,7 +124,7 @@ func (c *console) rank(ctx context.Context, v *server.Session, w *server.CursorR
 	return nil
 }
 
-// conjuncts takes conditions apart that all have to hold.
+// conjuncts splits a condition into conditions that must all hold.
 func conjuncts(c query.Condition) []query.Condition {
 	switch word, _, _, args := c.Parts(); word {
 	case "all":
@@ -137,12 +140,11 @@ func conjuncts(c query.Condition) []query.Condition {
 	}
 }
 
-// explainCondition says whether a condition holds for a record, and with which
-// value.
+// explainCondition tests a condition on a record, and notes the value of its field.
 func explainCondition(c query.Condition, image *record.Image) wire.Test {
 	word, field, _, args := c.Parts()
 	test := wire.Test{Kind: "where", What: c.String(), Holds: c.Match(image)}
-	if word == "not" && len(args) == 1 { // of one field it is a condition like others
+	if word == "not" && len(args) == 1 { // not of one condition names its field
 		_, field, _, _ = args[0].Parts()
 	}
 	if field != nil {
@@ -157,7 +159,7 @@ func explainCondition(c query.Condition, image *record.Image) wire.Test {
 	return test
 }
 
-// valueIn returns a field's value as clients are sent it.
+// valueIn returns the value of a field as clients receive it.
 func valueIn(image *record.Image, name string) json.RawMessage {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(image.JSON, &members) != nil {

@@ -13,18 +13,18 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Code says for a program what went wrong.
+// A Code is the kind of an error, for programs.
 type Code string
 
-// The Unavailablecodes of errors, each with its HTTP status.
+// The codes of errors, each with its HTTP status.
 const (
 	BadRequest      Code = "bad_request"     // 400: cannot be understood
-	Unauthenticated Code = "unauthenticated" // 401: who are you?
+	Unauthenticated Code = "unauthenticated" // 401: sign in first
 	Forbidden       Code = "forbidden"       // 403: not for this user
 	NotFound        Code = "not_found"       // 404
 	Method          Code = "method"          // 405: the path exists, not with this method
-	Conflict        Code = "conflict"        // 409: somebody else was faster
-	Expired         Code = "expired"         // 410: the log does not reach back to it
+	Conflict        Code = "conflict"        // 409: another change came first
+	Expired         Code = "expired"         // 410: the log does not reach back that far
 	TooLarge        Code = "too_large"       // 413
 	Invalid         Code = "invalid"         // 422: see the problems
 	TooMany         Code = "too_many"        // 429: a limit is reached
@@ -37,15 +37,16 @@ var statuses = map[Code]int{
 	Conflict: 409, Expired: 410, TooLarge: 413, Invalid: 422, TooMany: 429, Internal: 500, Unavailable: 503,
 }
 
-// An Error is an error that may be shown to a client. Any other error that an
-// application returns reaches the client as "internal", and the log in full.
+// An Error is an error that may be shown to a client. If an application returns another
+// error, the client receives [Internal], and the log the whole text.
 type Error struct {
 	Code     Code
 	Message  string
-	Problems *record.Problems // of an invalid input or record, nil without any
+	Problems *record.Problems // of an invalid input or record; nil: none
 	Err      error            // for the log only
 }
 
+// Error returns the message and the problems.
 func (e *Error) Error() string {
 	if e.Problems != nil && e.Problems.Any() {
 		return e.Message + ": " + e.Problems.String()
@@ -53,6 +54,7 @@ func (e *Error) Error() string {
 	return e.Message
 }
 
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
 // AsPublic sets target to the public form of the error, if it is a pointer to one.
@@ -66,12 +68,14 @@ func (e *Error) As(target any) bool { return AsPublic != nil && AsPublic(e, targ
 // Status returns the HTTP status of the error.
 func (e *Error) Status() int { return statuses[e.Code] }
 
-// Errorf makes an error with a code and a message for the client.
+// Errorf returns an error with a code and a formatted message for the client.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// As is the one place that decides what of an error a client sees.
+// As returns the error that a client sees for err: err itself if it is or wraps an
+// [Error], the matching code for errors of the store, the cursors and the context, and
+// [Internal] for all others. err must not be nil.
 func As(err error) *Error {
 	var coded *Error
 	var invalid *record.InvalidError
@@ -85,19 +89,20 @@ func As(err error) *Error {
 	case errors.Is(err, store.ErrOtherRequest):
 		return &Error{Code: Conflict, Message: store.ErrOtherRequest.Error(), Err: err}
 	case errors.Is(err, store.ErrConflict):
-		return &Error{Code: Conflict, Message: "somebody else changed the same records; try again", Err: err}
+		return &Error{Code: Conflict, Message: "another change to the same records came first; try again", Err: err}
 	case errors.Is(err, store.ErrExpired):
 		return &Error{Code: Expired, Message: "the log does not reach back that far", Err: err}
 	case errors.Is(err, cursor.ErrBehind), errors.Is(err, cursor.ErrClosed):
-		return &Error{Code: Unavailable, Message: "too much changed meanwhile; try again", Err: err}
+		return &Error{Code: Unavailable, Message: "too many changes came in meanwhile; try again", Err: err}
 	case errors.Is(err, store.ErrClosed), errors.Is(err, cursor.ErrStopped), errors.Is(err, context.Canceled):
 		return &Error{Code: Unavailable, Message: "the server is closing; try again", Err: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &Error{Code: Unavailable, Message: "this took too long", Err: err}
+		return &Error{Code: Unavailable, Message: "the request took too long", Err: err}
 	}
-	return &Error{Code: Internal, Message: "something went wrong; the server's log says what", Err: err}
+	return &Error{Code: Internal, Message: "something went wrong; see the server's log", Err: err}
 }
 
+// Wire returns the error in its wire form.
 func (e *Error) Wire() *wire.Error {
 	out := &wire.Error{Code: string(e.Code), Message: e.Message}
 	if e.Problems != nil {
@@ -106,7 +111,7 @@ func (e *Error) Wire() *wire.Error {
 	return out
 }
 
-// FromWire is the inverse of wire.
+// FromWire returns the error for a wire form. It is the inverse of [Error.Wire].
 func FromWire(from *wire.Error) *Error {
 	e := &Error{Code: Code(from.Code), Message: from.Message}
 	if from.Problems != nil {
@@ -120,7 +125,9 @@ func FromWire(from *wire.Error) *Error {
 	return e
 }
 
-// Recover runs application code and turns a panic into an error with its stack.
+// Recover runs fn, which calls application code, and returns its error. It returns a
+// panic of fn as a [Panic]; what names the code in it. A panic with
+// [http.ErrAbortHandler] is dropped, and the error is nil.
 func Recover(what string, fn func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil && r != http.ErrAbortHandler {
@@ -130,12 +137,14 @@ func Recover(what string, fn func() error) (err error) {
 	return fn()
 }
 
+// A Panic is the error for a panic in application code.
 type Panic struct {
-	What  string
+	What  string // the code that panicked: "Posts.Create"
 	Value any
 	stack []byte
 }
 
+// Error returns the value and the stack of the panic.
 func (e *Panic) Error() string {
 	return fmt.Sprintf("panic in %s: %v\n%s", e.What, e.Value, e.stack)
 }

@@ -6,49 +6,52 @@ import (
 	"slices"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Frame is one commit, or several that were merged, as all those connections
-// see it that are touched in the same way. It does not change once it is made.
+// A Frame is one commit, or several merged commits, for all connections where it
+// has the same effect. It does not change after NewFrame.
 type Frame struct {
 	from, seq uint64 // the first and the last commit
 	ack       bool
 	Deltas    []CursorDelta
-	allowed   *wire.Allowed // what the user may use from now on; nil: as before
+	allowed   *wire.Allowed // the user's new rights; nil: unchanged
 	text      []byte
 	single    batch
 }
 
-// A CursorDelta is what became of one cursor.
+// A CursorDelta is what a frame changes in one cursor.
 type CursorDelta struct {
 	Number uint64
-	To     uint64      // the number it has from now on; 0: the same
-	Closed *wire.Error // why it is closed; nil: it is not
-	Scope  *wire.Scope // with to: the scope from now on, for who asked
-	HTML   bool        // it is a page's list
+	To     uint64      // the cursor's new number; 0: unchanged
+	Closed *wire.Error // why the cursor was closed; nil: it stays open
+	Scope  *wire.Scope // with To: the new scope, if the client asked for scopes
+	HTML   bool        // the cursor is the list of a page
 	Steps  []Step
-	Value  json.RawMessage // of a cursor that carries one, if it is another
+	Value  json.RawMessage // the new value, of a cursor that carries one; nil: unchanged
 
-	Include map[string][]Step // of the records that the cursor includes, by model
+	Include map[string][]Step // steps of the included records, by model
 }
 
-// A Step is what becomes of one record in a cursor. Steps are taken one after
-// another.
+// A Step enters, changes or removes one record of a cursor. Steps apply in order.
 type Step struct {
 	cursor.Delta
-	HTML string // of a page's list
+	HTML string // of the record, in the list of a page
 }
 
-func NewFrame(from, seq uint64, ack bool, parts []CursorDelta, allowed *wire.Allowed) *Frame {
-	f := &Frame{from: from, seq: seq, ack: ack, Deltas: parts, allowed: allowed}
+// NewFrame returns the encoded frame of the commits from to seq. With ack, clients
+// confirm that they have applied it. allowed is the user's new rights, nil if they are
+// unchanged. The frame keeps deltas.
+func NewFrame(from, seq uint64, ack bool, deltas []CursorDelta, allowed *wire.Allowed) *Frame {
+	f := &Frame{from: from, seq: seq, ack: ack, Deltas: deltas, allowed: allowed}
 	f.single = batch{last: f, size: 1}
 	f.text = f.encode()
 	return f
 }
 
-// plain reports whether the frame tells of nothing but records and values: it
-// gives no cursor another number, closes none, and leaves the user's rights.
+// plain reports whether the frame changes only records and values: it gives no cursor
+// a new number, closes none, and leaves the user's rights unchanged.
 func (f *Frame) plain() bool {
 	if f.allowed != nil {
 		return false
@@ -66,17 +69,21 @@ func (f *Frame) encode() []byte {
 	return commit.Append(nil)
 }
 
-// Commit puts the frame into the wire's form.
+// Commit returns the frame in its wire form. It holds each record once.
 func (f *Frame) Commit() wire.Commit {
 	out := wire.Commit{Seq: f.seq, Ack: f.ack, Allowed: f.allowed, Cursors: make(map[uint64]*wire.Delta, len(f.Deltas)), Records: map[string][]json.RawMessage{}}
 	if f.from != f.seq {
 		out.From = f.from
 	}
-	sent := map[named]bool{}
+	sent := map[record.Key]bool{}
 	send := func(steps []Step) {
 		for i := range steps {
-			if image := steps[i].Image; image != nil && !sent[named{image.Model, image.ID}] {
-				sent[named{image.Model, image.ID}] = true
+			image := steps[i].Image
+			if image == nil {
+				continue
+			}
+			if key := (record.Key{Model: image.Model, ID: image.ID}); !sent[key] {
+				sent[key] = true
 				out.Records[image.Model.Name] = append(out.Records[image.Model.Name], image.JSON)
 			}
 		}
@@ -101,8 +108,8 @@ func (f *Frame) Commit() wire.Commit {
 	return out
 }
 
-// deltaOf puts steps into the wire's form: a delta, and where its order of
-// leave, enter, change does not do, others that come after it.
+// deltaOf returns the wire form of steps. A delta applies leave, enter and change in
+// that order; if the steps need another order, more deltas follow in Then.
 func deltaOf(steps []Step) *wire.Delta {
 	first := &wire.Delta{}
 	delta, before := first, opOrder(cursor.Leave)
@@ -126,7 +133,7 @@ func deltaOf(steps []Step) *wire.Delta {
 	return first
 }
 
-// opOrder is when an op is applied within a delta.
+// opOrder returns the position of an op in the order that a delta applies ops.
 func opOrder(op cursor.DeltaOp) int {
 	switch op {
 	case cursor.Leave:

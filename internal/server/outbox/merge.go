@@ -8,165 +8,160 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// A batch is frames that wait together for a connection. Connections that wait for
-// the same ones share it, and so what is made of it.
+// A batch is a sequence of frames that wait together. It is a linked list from the
+// last frame to the first, so that connections that wait for the same frames share the
+// batch and the frame merged from it.
 type batch struct {
 	before *batch
 	last   *Frame
-	size   int    // how many frames
-	next   *batch // the one that was made of it last; only Deliver makes them
+	size   int    // number of frames
+	next   *batch // the newest batch that extends this one; only Deliver sets it
 
-	once sync.Once
-	one  *Frame
+	once  sync.Once
+	frame *Frame
 }
 
-// then returns the run with one frame more.
-func (r *batch) then(f *Frame) *batch {
-	if r.next == nil || r.next.last != f {
-		r.next = &batch{before: r, last: f, size: r.size + 1}
+// append returns the batch extended by a frame.
+func (b *batch) append(f *Frame) *batch {
+	if b.next == nil || b.next.last != f {
+		b.next = &batch{before: b, last: f, size: b.size + 1}
 	}
-	return r.next
+	return b.next
 }
 
-// merged returns one frame that does what those of the run do.
-func (r *batch) merged() *Frame {
-	if r.before == nil {
-		return r.last
+// merged returns one frame with the effect of all frames of the batch.
+func (b *batch) merged() *Frame {
+	if b.before == nil {
+		return b.last
 	}
-	r.once.Do(func() {
-		frames := make([]*Frame, r.size)
-		for at, i := r, r.size-1; at != nil; at, i = at.before, i-1 {
+	b.once.Do(func() {
+		frames := make([]*Frame, b.size)
+		for at, i := b, b.size-1; at != nil; at, i = at.before, i-1 {
 			frames[i] = at.last
 		}
-		r.one = merge(frames)
+		b.frame = merge(frames)
 	})
-	return r.one
+	return b.frame
 }
 
-// named is how a record is told from those of other models.
-type named struct {
-	model *record.Model
-	id    record.ID
-}
+// newestImages holds the newest image of each record.
+type newestImages map[record.Key]*record.Image
 
-// Images are the newest of each record.
-type images map[named]*record.Image
-
-func (n images) note(steps []Step) {
+func (n newestImages) add(steps []Step) {
 	for _, s := range steps {
 		if s.Image != nil {
-			n[named{s.Image.Model, s.ID}] = s.Image
+			n[record.Key{Model: s.Image.Model, ID: s.ID}] = s.Image
 		}
 	}
 }
 
-func (n images) put(steps []Step) {
+func (n newestImages) replace(steps []Step) {
 	for i := range steps {
 		if s := &steps[i]; s.Image != nil {
-			s.Image = n[named{s.Image.Model, s.ID}]
+			s.Image = n[record.Key{Model: s.Image.Model, ID: s.ID}]
 		}
 	}
 }
 
-// merge makes one frame of several plain ones: of each record only its newest
-// image, and for each cursor what leads from before the first frame to after the
-// last.
+// merge returns one frame with the effect of several plain frames. It has only the
+// newest image of each record, and for each cursor the steps from its state before the
+// first frame to its state after the last.
 func merge(frames []*Frame) *Frame {
-	var parts []CursorDelta
-	at := map[uint64]int{} // the place of a cursor among parts
-	newest := images{}
+	var deltas []CursorDelta
+	at := map[uint64]int{} // index of a cursor in deltas
+	newest := newestImages{}
 	ack := false
 	for _, f := range frames {
 		ack = ack || f.ack
 		for _, p := range f.Deltas {
 			i, known := at[p.Number]
 			if !known {
-				i = len(parts)
+				i = len(deltas)
 				at[p.Number] = i
-				parts = append(parts, CursorDelta{Number: p.Number, HTML: p.HTML})
+				deltas = append(deltas, CursorDelta{Number: p.Number, HTML: p.HTML})
 			}
-			parts[i].Steps = append(parts[i].Steps, p.Steps...)
+			deltas[i].Steps = append(deltas[i].Steps, p.Steps...)
 			if p.Value != nil {
-				parts[i].Value = p.Value
+				deltas[i].Value = p.Value
 			}
 			if p.HTML {
 				continue
 			}
-			newest.note(p.Steps)
+			newest.add(p.Steps)
 			for model, steps := range p.Include {
-				newest.note(steps)
-				if parts[i].Include == nil {
-					parts[i].Include = map[string][]Step{}
+				newest.add(steps)
+				if deltas[i].Include == nil {
+					deltas[i].Include = map[string][]Step{}
 				}
-				parts[i].Include[model] = append(parts[i].Include[model], steps...)
+				deltas[i].Include[model] = append(deltas[i].Include[model], steps...)
 			}
 		}
 	}
-	for i := range parts {
-		p := &parts[i]
+	for i := range deltas {
+		p := &deltas[i]
 		p.Steps = compose(p.Steps)
 		if p.HTML {
 			continue
 		}
-		newest.put(p.Steps)
+		newest.replace(p.Steps)
 		for model, steps := range p.Include {
 			steps = compose(steps)
-			slices.SortStableFunc(steps, func(a, b Step) int { return opOrder(a.Op) - opOrder(b.Op) }) // they have no order, and are one delta
-			newest.put(steps)
+			slices.SortStableFunc(steps, func(a, b Step) int { return opOrder(a.Op) - opOrder(b.Op) }) // included records have no order, so one delta is enough
+			newest.replace(steps)
 			p.Include[model] = steps
 		}
 	}
-	return NewFrame(frames[0].from, frames[len(frames)-1].seq, ack, parts, nil)
+	return NewFrame(frames[0].from, frames[len(frames)-1].seq, ack, deltas, nil)
 }
 
-// A recordFate is what becomes of one record in the course of several frames.
-type recordFate struct {
-	fresh   bool // it was not held before
-	gone    bool // it is not held after
-	latest  Step // its newest image
-	settled bool // a later step says where it stands, or it is gone
-	needed  bool // a later step says that another stands after it
-	anchor  bool // some step that is kept does
-	put     bool // it has been placed
+// A netChange is the combined effect of several frames on one record of a cursor.
+type netChange struct {
+	entered    bool // the list did not hold the record before the frames
+	left       bool // the list does not hold it after them
+	latest     Step // with the newest image
+	superseded bool // a later step positions the record, or removes it
+	needed     bool // a later step positions another record after this one
+	anchor     bool // a step that is kept positions another record after this one
+	placed     bool // a step of the result holds it
 }
 
-// compose returns fewer steps that lead from any list to where all the steps
-// lead it.
+// compose returns fewer steps with the same result as steps, for any list that they
+// apply to.
 //
-// What leaves does so at the very end. Until then it stands where it stood, and
-// changes nothing about who comes after whom among the others; so a step that
-// places a record after a neighbor remains right, even if that has left since.
-// A step that places a record can be dropped when a later one does so too, or
-// when it leaves, unless another record is placed after it in between. And what
-// nobody is placed after may leave at once.
+// A record that leaves does so at the end. Until then it keeps its position and does
+// not affect the order of the other records, so a step that positions a record after a
+// neighbor stays correct even if the neighbor has left since. A step that positions a
+// record can be dropped if a later step positions or removes that record, unless a step
+// in between positions another record after it. A record that is no other record's
+// neighbor may leave first.
 func compose(steps []Step) []Step {
-	fates := make(map[record.ID]*recordFate)
-	var ids []record.ID // in the order in which they are met
+	changes := make(map[record.ID]*netChange)
+	var ids []record.ID // in the order of their first step
 	for _, s := range steps {
-		f := fates[s.ID]
-		if f == nil {
-			f = &recordFate{fresh: s.Op == cursor.Enter}
-			fates[s.ID] = f
+		n := changes[s.ID]
+		if n == nil {
+			n = &netChange{entered: s.Op == cursor.Enter}
+			changes[s.ID] = n
 			ids = append(ids, s.ID)
 		}
-		if f.gone = s.Op == cursor.Leave; !f.gone {
+		if n.left = s.Op == cursor.Leave; !n.left {
 			if s.HTML == "" {
-				s.HTML = f.latest.HTML // of a frame that was merged, which says it once
+				s.HTML = n.latest.HTML // a merged frame has the HTML of a record once
 			}
-			f.latest = s
+			n.latest = s
 		}
-		f.settled = f.gone
+		n.superseded = n.left
 	}
 
-	var kept []Step // the last first
+	var kept []Step // in reverse order
 	for _, s := range slices.Backward(steps) {
-		f := fates[s.ID]
-		if !s.places() || f.settled && !f.needed {
+		n := changes[s.ID]
+		if !s.positions() || n.superseded && !n.needed {
 			continue
 		}
-		f.settled, f.needed = true, false
+		n.superseded, n.needed = true, false
 		if s.After != nil {
-			if neighbor := fates[*s.After]; neighbor != nil {
+			if neighbor := changes[*s.After]; neighbor != nil {
 				neighbor.needed, neighbor.anchor = true, true
 			}
 		}
@@ -175,37 +170,37 @@ func compose(steps []Step) []Step {
 
 	out := make([]Step, 0, len(kept))
 	for _, id := range ids {
-		if f := fates[id]; f.gone && !f.fresh && !f.anchor {
+		if n := changes[id]; n.left && !n.entered && !n.anchor {
 			out = append(out, leave(id))
 		}
 	}
 	for _, s := range slices.Backward(kept) {
-		f := fates[s.ID]
-		placed := Step{Delta: cursor.Delta{Op: cursor.Change, ID: s.ID, Image: f.latest.Image, After: s.After}}
-		if !f.put {
-			placed.HTML = f.latest.HTML
-			if f.fresh {
+		n := changes[s.ID]
+		placed := Step{Delta: cursor.Delta{Op: cursor.Change, ID: s.ID, Image: n.latest.Image, After: s.After}}
+		if !n.placed {
+			placed.HTML = n.latest.HTML
+			if n.entered {
 				placed.Op = cursor.Enter
 			}
 		}
-		f.put = true
+		n.placed = true
 		out = append(out, placed)
 	}
 	for _, id := range ids {
-		if f := fates[id]; !f.gone && !f.put {
-			out = append(out, f.latest) // a change in its place
+		if n := changes[id]; !n.left && !n.placed {
+			out = append(out, n.latest) // a change that does not move it
 		}
 	}
 	for _, id := range ids {
-		if f := fates[id]; f.gone && f.anchor {
+		if n := changes[id]; n.left && n.anchor {
 			out = append(out, leave(id))
 		}
 	}
 	return out
 }
 
-// places reports whether the step says where its record stands.
-func (s *Step) places() bool {
+// positions reports whether the step sets the position of its record.
+func (s *Step) positions() bool {
 	return s.Op == cursor.Enter || s.Op == cursor.Change && s.After != nil
 }
 

@@ -16,17 +16,17 @@ import (
 	"github.com/towerkit/tower/internal/wire/replica"
 )
 
-// TestWhatALaggingClientAppliesIsAlwaysAState makes random commits to random
-// cursors of a connection whose transport takes messages at random times. After
-// each frame the client must hold what the naive model held after that commit,
-// and answers must stand in their place among the commits.
-func TestWhatALaggingClientAppliesIsAlwaysAState(t *testing.T) {
+// TestLaggingClientHoldsStateAfterEachFrame makes random commits to random cursors of a
+// connection whose transport takes messages at random times. After each frame the
+// client must hold what the naive model held after that commit, and each answer must
+// come between the commits before and after it.
+func TestLaggingClientHoldsStateAfterEachFrame(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 2))
 	merged, closed := 0, 0
 	for i := range 16 {
-		limit := 1000 // too little
+		limit := 1000 // too small for some commits
 		if i > 3 {
 			limit = 6000 + random.IntN(20_000)
 		}
@@ -41,13 +41,13 @@ func TestWhatALaggingClientAppliesIsAlwaysAState(t *testing.T) {
 		}
 	}
 	if merged < 50 || closed == 0 || closed == 16 {
-		t.Errorf("%d merged frames, %d of 16 clients were let go: the test tests little", merged, closed)
+		t.Errorf("%d merged frames, %d of 16 clients were disconnected: the test covers too little", merged, closed)
 	}
 }
 
 var lagModel = &record.Model{Name: "posts"}
 
-// A lag is a connection and its client, both by the naive model.
+// A lag is a connection whose client reads late, with a naive model of both.
 type lag struct {
 	t      *testing.T
 	random *rand.Rand
@@ -58,12 +58,12 @@ type lag struct {
 	number   uint64
 	lists    []*naiveList
 	states   map[uint64]string // after each commit that touched the connection
-	promised *Place
-	promise  []byte
+	reserved *Slot
+	answer   []byte
 
 	messages [][]byte
 	read     int
-	held     map[uint64]*replica.Replica
+	replicas map[uint64]*replica.Replica
 	lastSeq  uint64
 	merged   int
 }
@@ -76,7 +76,7 @@ type naiveList struct {
 }
 
 func newLag(t *testing.T, random *rand.Rand, limit int) *lag {
-	l := &lag{t: t, random: random, states: map[uint64]string{}, held: map[uint64]*replica.Replica{}}
+	l := &lag{t: t, random: random, states: map[uint64]string{}, replicas: map[uint64]*replica.Replica{}}
 	l.outbox = &Outbox{Limit: limit, Transport: fakeTransport{
 		func(message []byte) { l.messages = append(l.messages, message) },
 		func() { l.full = true },
@@ -84,7 +84,7 @@ func newLag(t *testing.T, random *rand.Rand, limit int) *lag {
 	for i := range 4 {
 		l.number++
 		l.lists = append(l.lists, &naiveList{number: l.number, ordered: i != 0, html: i == 3})
-		l.held[l.number] = &replica.Replica{Model: "posts", HTML: i == 3}
+		l.replicas[l.number] = &replica.Replica{Model: "posts", HTML: i == 3}
 	}
 	l.states[0] = l.describe()
 	return l
@@ -94,13 +94,13 @@ func (l *lag) act() {
 	switch n := l.random.IntN(20); {
 	case n < 12:
 		l.commit()
-	case n == 12 && l.promised == nil:
-		l.promised, l.promise = l.outbox.Reserve(), fmt.Appendf(nil, `{"id":1,"at":"e:%d"}`, l.seq)
+	case n == 12 && l.reserved == nil:
+		l.reserved, l.answer = l.outbox.Reserve(), fmt.Appendf(nil, `{"id":1,"at":"e:%d"}`, l.seq)
 	case n == 13:
 		l.outbox.Put(fmt.Appendf(nil, `{"id":1,"at":"e:%d"}`, l.seq))
-	case n < 16 && l.promised != nil:
-		l.outbox.Fill(l.promised, l.promise)
-		l.promised = nil
+	case n < 16 && l.reserved != nil:
+		l.outbox.Fill(l.reserved, l.answer)
+		l.reserved = nil
 	case n == 16:
 		l.outbox.Flush()
 	case l.random.IntN(6) == 0:
@@ -109,19 +109,19 @@ func (l *lag) act() {
 }
 
 func (l *lag) finish() {
-	if l.promised != nil {
-		l.outbox.Fill(l.promised, nil)
+	if l.reserved != nil {
+		l.outbox.Fill(l.reserved, nil)
 	}
 	l.outbox.Flush()
 	for l.read < len(l.messages) {
 		l.receive()
 	}
 	if !l.full && (l.replay() != l.sorted(l.describe()) || l.outbox.Waiting() != 0) {
-		l.t.Errorf("in the end the client holds\n%s\nand not\n%s", l.replay(), l.describe())
+		l.t.Errorf("in the end the client holds\n%s\nwant\n%s", l.replay(), l.describe())
 	}
 }
 
-// commit makes a commit: what becomes of a few records in each of some cursors.
+// commit makes a commit that changes a few records of some cursors.
 func (l *lag) commit() {
 	l.seq++
 	images := map[record.ID]*record.Image{}
@@ -130,7 +130,7 @@ func (l *lag) commit() {
 		body := fmt.Sprintf(`{"id":"%s","v":%d,"x":"%s"}`, id, l.seq, strings.Repeat("x", l.random.IntN(100)))
 		images[id] = &record.Image{Model: lagModel, ID: id, Version: l.seq, JSON: []byte(body)}
 	}
-	var parts []CursorDelta
+	var deltas []CursorDelta
 	for _, list := range l.lists {
 		steps := list.follow(images, l.random)
 		p := CursorDelta{Number: list.number, HTML: list.html, Steps: steps}
@@ -139,18 +139,18 @@ func (l *lag) commit() {
 			p.To, list.number = l.number, l.number
 		}
 		if len(steps) > 0 || p.To != 0 {
-			parts = append(parts, p)
+			deltas = append(deltas, p)
 		}
 	}
-	if len(parts) == 0 {
+	if len(deltas) == 0 {
 		return
 	}
 	l.states[l.seq] = l.describe()
-	l.outbox.Deliver(NewFrame(l.seq, l.seq, false, parts, nil), l.random.IntN(3) == 0)
+	l.outbox.Deliver(NewFrame(l.seq, l.seq, false, deltas, nil), l.random.IntN(3) == 0)
 }
 
-// follow lets the list follow a commit in which the records have become images,
-// and says how: as the engine does, leave, enter, change.
+// follow applies a commit that changed records into images, with random effects, and
+// returns the steps in the engine's order: leave, enter, change.
 func (n *naiveList) follow(images map[record.ID]*record.Image, random *rand.Rand) []Step {
 	var leave, enter, change []Step
 	for _, id := range slices.Sorted(maps.Keys(images)) {
@@ -211,7 +211,7 @@ func (l *lag) describe() string {
 	return out.String()
 }
 
-// brief is the record's id and version.
+// brief returns a record's id and version.
 func brief(body []byte) string {
 	var rec struct {
 		ID string
@@ -225,10 +225,10 @@ func brief(body []byte) string {
 
 func (l *lag) replay() string {
 	var out strings.Builder
-	for _, list := range slices.Sorted(maps.Keys(l.held)) {
+	for _, list := range slices.Sorted(maps.Keys(l.replicas)) {
 		fmt.Fprintf(&out, "%d:", list)
-		for _, record := range l.held[list].Records() {
-			if l.held[list].HTML {
+		for _, record := range l.replicas[list].Records() {
+			if l.replicas[list].HTML {
 				var html string
 				json.Unmarshal(record, &html)
 				record = json.RawMessage(html)
@@ -285,17 +285,17 @@ func (l *lag) apply(text []byte) {
 		l.t.Fatalf("%v in %s", err, text)
 	}
 	for number, delta := range commit.Cursors {
-		if _, err := l.held[number].Apply(commit.Seq, delta, records); err != nil {
+		if _, err := l.replicas[number].Apply(commit.Seq, delta, records); err != nil {
 			l.t.Fatalf("cursor %d: %v in %s", number, err, text)
 		}
 		if delta.To != 0 {
-			l.held[delta.To] = l.held[number]
-			delete(l.held, number)
+			l.replicas[delta.To] = l.replicas[number]
+			delete(l.replicas, number)
 		}
 	}
 	l.lastSeq = commit.Seq
 	if got, want := l.replay(), l.sorted(l.states[commit.Seq]); got != want {
-		l.t.Fatalf("after %s the client holds\n%s\nand not\n%s", text, got, want)
+		l.t.Fatalf("after %s the client holds\n%s\nwant\n%s", text, got, want)
 	}
 }
 
@@ -303,8 +303,8 @@ func (l *lag) sorted(state string) string {
 	return strings.Join(slices.SortedFunc(strings.Lines(state), strings.Compare), "")
 }
 
-// TestIncludedRecordsAreMerged holds: of an included record, too, a merged frame
-// says only what leads from before to after.
+// TestIncludedRecordsAreMerged checks that a merged frame has only the combined effect
+// on included records, too.
 func TestIncludedRecordsAreMerged(t *testing.T) {
 	image := func(id record.ID, seq uint64) *record.Image {
 		return &record.Image{Model: lagModel, ID: id, Version: seq, JSON: fmt.Appendf(nil, `{"id":%q,"v":%d}`, id, seq)}

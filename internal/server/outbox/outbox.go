@@ -2,66 +2,73 @@ package outbox
 
 import "sync"
 
-// An Outbox holds what waits to be sent on a connection. At most one message is
-// inside the transport; what is put meanwhile goes into the next one, and commits
-// that wait side by side are merged. So the order is ours, bursts become few
-// messages, and nothing is dropped unseen.
+// An Outbox queues what waits to be sent on a connection. At most one message is inside
+// the transport. What is queued meanwhile goes into the next message, and adjacent
+// commits are merged. So the outbox decides the order, bursts become few messages, and
+// no transport drops a message without notice. Set Transport and Limit before the first
+// call.
 type Outbox struct {
 	Transport Transport
-	Limit     int // of bytes that wait
+	Limit     int // of bytes that wait after merging
 
 	mu         sync.Mutex
-	queue      []*Place
+	queue      []*Slot
 	bytes      int
-	compactAt  int  // bytes at which what waits is merged; at least limit
-	busy       bool // a message is inside the transport
-	collecting bool // what is put waits for flush
-	full       bool
-	last       func() // ends the transport once all is sent; nil: it stays
+	compactAt  int    // compact merges the queue at this number of bytes, if it is more than Limit
+	busy       bool   // a message is inside the transport
+	collecting bool   // the queue waits for Flush
+	full       bool   // the client was too slow; nothing is queued any more
+	onIdle     func() // ends the transport when the queue is empty; nil: it stays open
 }
 
-// A Transport takes a connection's messages. It never waits.
+// A Transport carries the messages of a connection to its client. Its methods do not
+// wait.
 type Transport interface {
+	// Name returns the kind of the transport, for the console: "socket".
 	Name() string
-	Send(message []byte) // one at a time; the next after the outbox was told sent
+	// Send takes a message. The transport calls [Outbox.Sent] once the message is on its
+	// way, and gets no other message before.
+	Send(message []byte)
+	// End ends the connection with a close code and a reason.
 	End(code int, reason string)
 }
 
-// A Place in an outbox is an answer or the like, where one will be, or a run of
-// commits. What is put after it waits for it.
-type Place struct {
+// A Slot is a position in an outbox. It holds a frame, is reserved for one, or holds a
+// batch of commits. What is queued after a reserved slot waits until it is filled.
+type Slot struct {
 	text  []byte
 	batch *batch // instead of text
 	bytes int
 	ready bool
 }
 
-// MaxMessage bounds what is joined into one message, in bytes.
+// MaxMessage is the most bytes of frames that are joined into one message.
 const MaxMessage = 256 << 10
 
-// Put queues an answer or the like.
+// Put queues an encoded frame that is not a commit.
 func (o *Outbox) Put(text []byte) { o.Fill(o.Reserve(), text) }
 
-// Reserve takes the next place, which is to be filled soon.
-func (o *Outbox) Reserve() *Place {
-	p := &Place{}
+// Reserve returns the next slot. The caller must Fill it, and soon: all that is queued
+// afterwards waits for that.
+func (o *Outbox) Reserve() *Slot {
+	s := &Slot{}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.full {
-		o.queue = append(o.queue, p)
+		o.queue = append(o.queue, s)
 	}
-	return p
+	return s
 }
 
-// Fill puts a text into a place; nil gives the place up.
-func (o *Outbox) Fill(p *Place, text []byte) {
+// Fill puts an encoded frame into a reserved slot; nil gives the slot up.
+func (o *Outbox) Fill(s *Slot, text []byte) {
 	o.mu.Lock()
-	p.text, p.bytes, p.ready = text, len(text), true
-	o.added(len(text))
+	s.text, s.bytes, s.ready = text, len(text), true
+	o.account(len(text))
 }
 
-// Deliver queues a commit. Nobody else may deliver at the same time. What is held
-// waits for flush, or for anything else that is put.
+// Deliver queues a commit. Only one goroutine may call it. With hold, the commit waits
+// for Flush or for the next frame that is queued.
 func (o *Outbox) Deliver(f *Frame, hold bool) {
 	o.mu.Lock()
 	if hold && !o.full && o.bytes+len(f.text) < o.Limit {
@@ -79,62 +86,62 @@ func (o *Outbox) Deliver(f *Frame, hold bool) {
 	if !o.full {
 		o.enqueue(f)
 	}
-	o.added(len(f.text))
+	o.account(len(f.text))
 }
 
-// Collect keeps what is put until flush, so that it goes into one message.
+// Collect holds back what is queued until Flush, so that it goes into one message.
 func (o *Outbox) Collect() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.collecting = true
 }
 
-// Flush sends what was kept.
+// Flush sends what was held back.
 func (o *Outbox) Flush() {
 	o.mu.Lock()
 	o.collecting = false
-	next := o.take()
+	next := o.takeReady()
 	o.mu.Unlock()
-	o.hand(next)
+	o.send(next)
 }
 
-// enqueue lets a commit join the run before it, or begin one.
+// enqueue adds a commit to the batch at the end of the queue, or starts a new one.
 func (o *Outbox) enqueue(f *Frame) {
 	if n := len(o.queue); n > 0 {
-		if p := o.queue[n-1]; p.batch != nil && p.batch.last.plain() && f.plain() {
-			p.batch = p.batch.then(f)
-			p.bytes += len(f.text)
+		if s := o.queue[n-1]; s.batch != nil && s.batch.last.plain() && f.plain() {
+			s.batch = s.batch.append(f)
+			s.bytes += len(f.text)
 			return
 		}
 	}
-	o.queue = append(o.queue, &Place{batch: &f.single, bytes: len(f.text), ready: true})
+	o.queue = append(o.queue, &Slot{batch: &f.single, bytes: len(f.text), ready: true})
 }
 
-// added accounts for what was put, and unlocks.
-func (o *Outbox) added(bytes int) {
-	var next []*Place
+// account adds to the bytes that wait, sends or merges what it can, and unlocks.
+func (o *Outbox) account(bytes int) {
+	var next []*Slot
 	if !o.full {
 		o.bytes += bytes
-		next = o.take()
+		next = o.takeReady()
 		if o.bytes > max(o.Limit, o.compactAt) {
 			o.compact()
 		}
 	}
 	o.mu.Unlock()
-	o.hand(next)
+	o.send(next)
 }
 
-// compact merges what waits, and gives up if that is still too much. Else it
-// lets half as much again come before the next time, so that it does not do so
-// for each frame.
+// compact merges the batches in the queue, and ends the transport if more than Limit
+// bytes remain. Otherwise it runs again after half of Limit more bytes, so that it does
+// not run for each frame.
 func (o *Outbox) compact() {
 	o.bytes = 0
-	for _, p := range o.queue {
-		if p.batch != nil {
-			one := p.batch.merged()
-			p.batch, p.bytes = &one.single, len(one.text)
+	for _, s := range o.queue {
+		if s.batch != nil {
+			one := s.batch.merged()
+			s.batch, s.bytes = &one.single, len(one.text)
 		}
-		o.bytes += p.bytes
+		o.bytes += s.bytes
 	}
 	o.compactAt = o.bytes + o.Limit/2
 	if o.bytes > o.Limit && len(o.queue) > 1 {
@@ -143,25 +150,26 @@ func (o *Outbox) compact() {
 	}
 }
 
-// Sent is the transport's word that the last message is on its way.
+// Sent reports that the last message is on its way. The transport calls it once for
+// each message.
 func (o *Outbox) Sent() {
 	o.mu.Lock()
 	o.busy = false
-	next := o.take()
+	next := o.takeReady()
 	o.endIfIdle()
-	o.hand(next)
+	o.send(next)
 }
 
-// Finish ends the transport once what waits has been sent.
+// Finish ends the transport, with a close code and a reason, once the queue is empty.
 func (o *Outbox) Finish(code int, reason string) {
 	o.mu.Lock()
-	o.last = func() { o.Transport.End(code, reason) }
+	o.onIdle = func() { o.Transport.End(code, reason) }
 	o.endIfIdle()
 }
 
-// endIfIdle ends the transport if that is due, and unlocks.
+// endIfIdle unlocks, and ends the transport if Finish was called and the queue is empty.
 func (o *Outbox) endIfIdle() {
-	last := o.last
+	last := o.onIdle
 	idle := !o.busy && len(o.queue) == 0
 	o.mu.Unlock()
 	if idle && last != nil {
@@ -169,60 +177,62 @@ func (o *Outbox) endIfIdle() {
 	}
 }
 
-// take removes what is ready to be sent, as much as fits into a message.
-func (o *Outbox) take() []*Place {
-	var places []*Place
+// takeReady removes the filled slots at the head of the queue, as many as fit into a
+// message.
+func (o *Outbox) takeReady() []*Slot {
+	var slots []*Slot
 	for size := 0; !o.busy && !o.collecting && len(o.queue) > 0 && o.queue[0].ready; {
-		p := o.queue[0]
-		if size > 0 && size+p.bytes > MaxMessage {
+		s := o.queue[0]
+		if size > 0 && size+s.bytes > MaxMessage {
 			break
 		}
-		if p.bytes > 0 {
-			places = append(places, p)
+		if s.bytes > 0 {
+			slots = append(slots, s)
 		}
-		size += p.bytes
-		o.bytes -= p.bytes
+		size += s.bytes
+		o.bytes -= s.bytes
 		o.queue = o.queue[1:]
 	}
 	if len(o.queue) == 0 {
 		o.queue = nil
 	}
-	o.busy = o.busy || len(places) > 0
-	return places
+	o.busy = o.busy || len(slots) > 0
+	return slots
 }
 
-// hand gives what was taken to the transport. It is done without the lock:
-// merging takes a while, and others must be able to put meanwhile.
-func (o *Outbox) hand(places []*Place) {
-	if len(places) > 0 {
-		o.Transport.Send(message(places))
+// send passes slots to the transport. The caller must not hold the lock: merging takes
+// a while, and other goroutines must be able to queue frames meanwhile.
+func (o *Outbox) send(slots []*Slot) {
+	if len(slots) > 0 {
+		o.Transport.Send(message(slots))
 	}
 }
 
-// message makes one message of what is in places: the frame itself, or an array.
-func message(places []*Place) []byte {
-	for _, p := range places {
-		if p.batch != nil {
-			p.text = p.batch.merged().text
+// message joins slots into one message: the frame itself, or a JSON array of frames.
+func message(slots []*Slot) []byte {
+	for _, s := range slots {
+		if s.batch != nil {
+			s.text = s.batch.merged().text
 		}
 	}
-	if len(places) == 1 {
-		return places[0].text
+	if len(slots) == 1 {
+		return slots[0].text
 	}
 	size := 1
-	for _, p := range places {
-		size += len(p.text) + 1
+	for _, s := range slots {
+		size += len(s.text) + 1
 	}
 	message := append(make([]byte, 0, size), '[')
-	for i, p := range places {
+	for i, s := range slots {
 		if i > 0 {
 			message = append(message, ',')
 		}
-		message = append(message, p.text...)
+		message = append(message, s.text...)
 	}
 	return append(message, ']')
 }
 
+// Waiting returns the number of bytes in the queue.
 func (o *Outbox) Waiting() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -19,8 +19,8 @@ func (f fakeTransport) Name() string        { return "fake" }
 func (f fakeTransport) Send(message []byte) { f.took(message) }
 func (f fakeTransport) End(int, string)     { f.ended() }
 
-// TestOutboxKeepsOrderAndJoins puts frames while a transport takes messages at
-// random times: all must arrive once, in order, one message at a time.
+// TestOutboxKeepsOrderAndJoins queues frames while a transport takes messages at random
+// times. All must arrive once, in order, one message at a time.
 func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -28,19 +28,19 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 	var messages [][]byte
 	o := &Outbox{Limit: 1 << 30, Transport: fakeTransport{
 		func(message []byte) { messages = append(messages, message) },
-		func() { t.Error("the client was let go") },
+		func() { t.Error("the client was disconnected") },
 	}}
 	sent := 0
-	var promised *Place
-	var promise []byte
+	var reserved *Slot
+	var late []byte
 	for i := range 5000 {
 		frame := []byte(fmt.Sprint(i))
-		switch place := o.Reserve(); {
-		case promised == nil && random.IntN(10) == 0:
-			promised = place
-			promise = frame
+		switch slot := o.Reserve(); {
+		case reserved == nil && random.IntN(10) == 0:
+			reserved = slot
+			late = frame
 		default:
-			o.Fill(place, frame)
+			o.Fill(slot, frame)
 		}
 		switch random.IntN(10) {
 		case 0:
@@ -48,9 +48,9 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 		case 1, 2:
 			o.Flush()
 		}
-		if promised != nil && random.IntN(10) == 0 {
-			o.Fill(promised, promise)
-			promised = nil
+		if reserved != nil && random.IntN(10) == 0 {
+			o.Fill(reserved, late)
+			reserved = nil
 		}
 		for random.IntN(5) == 0 && sent < len(messages) {
 			sent++
@@ -60,8 +60,8 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 			t.Fatalf("%d messages at once", len(messages)-sent)
 		}
 	}
-	if promised != nil {
-		o.Fill(promised, promise)
+	if reserved != nil {
+		o.Fill(reserved, late)
 	}
 	o.Flush()
 	for ; sent < len(messages); sent++ {
@@ -91,6 +91,6 @@ func TestOutboxIsBounded(t *testing.T) {
 	}
 	<-full
 	if o.Waiting() != 0 {
-		t.Errorf("%d bytes are kept for a client that is let go", o.Waiting())
+		t.Errorf("%d bytes are kept for a client that was disconnected", o.Waiting())
 	}
 }

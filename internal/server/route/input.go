@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,42 +16,54 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// inputs are the fields of an action's input, by their JSON names.
-type inputs struct {
+// Inputs are the fields of a route's input, by their JSON names.
+type Inputs struct {
 	typ    reflect.Type
 	fields []input
 }
 
 type input struct {
 	name     string
-	index    []int
+	path     []int
 	typ      reflect.Type
 	required bool
 }
 
-func newInputs(t reflect.Type) (*inputs, error) {
+func newInputs(t reflect.Type) (*Inputs, error) {
 	if t.Kind() != reflect.Struct {
 		return nil, fmt.Errorf("its input is a %s; it must be a struct", t)
 	}
-	in := &inputs{typ: t}
-	for _, sf := range reflect.VisibleFields(t) {
-		name, _, _ := strings.Cut(sf.Tag.Get("json"), ",")
-		if !sf.IsExported() || sf.Anonymous || name == "-" {
-			continue
+	in := &Inputs{typ: t}
+	for _, f := range JSONFields(t) {
+		rules := strings.Split(f.Tag.Get("validate"), ",")
+		field := input{name: f.JSONName, path: f.Path, typ: f.Type, required: slices.Contains(rules, "required")}
+		if _, err := field.in(reflect.New(t).Elem()); err != nil {
+			return nil, err
 		}
-		if name == "" {
-			name = sf.Name
-		}
-		required := false
-		for rule := range strings.SplitSeq(sf.Tag.Get("validate"), ",") {
-			required = required || rule == "required"
-		}
-		in.fields = append(in.fields, input{name: name, index: sf.Index, typ: sf.Type, required: required})
+		in.fields = append(in.fields, field)
 	}
 	return in, nil
 }
 
-func (in *inputs) describe() []wire.Input {
+// in returns the field of a struct that holds the input. It allocates embedded pointers
+// that are nil.
+func (f *input) in(target reflect.Value) (reflect.Value, error) {
+	for _, i := range f.path {
+		if target.Kind() == reflect.Pointer {
+			if !target.CanSet() {
+				return target, fmt.Errorf("its input embeds a %s; embed the struct itself, or export its type", target.Type())
+			}
+			if target.IsNil() {
+				target.Set(reflect.New(target.Type().Elem()))
+			}
+			target = target.Elem()
+		}
+		target = target.Field(i)
+	}
+	return target, nil
+}
+
+func (in *Inputs) describe() []wire.Input {
 	out := []wire.Input{}
 	for _, f := range in.fields {
 		out = append(out, wire.Input{Name: f.name, Type: typeName(f.typ), Required: f.required})
@@ -79,15 +92,16 @@ func typeName(t reflect.Type) string {
 	return strings.TrimRight(t.Kind().String(), "0123456789")
 }
 
-// notA says that a value is not of a type, to follow the field's name.
-func notA(t reflect.Type) string {
+// typeProblem returns the problem of a value that is not of type t. It follows the
+// name of the field.
+func typeProblem(t reflect.Type) string {
 	switch name := typeName(t); {
 	case name == "float":
 		return "is not a number"
 	case name == "int" || name == "uint":
 		return "is not a whole number"
 	case strings.HasPrefix(name, "[]"):
-		return "is not a list of such values"
+		return "is not a valid list"
 	case name == "id" || name == "object":
 		return "is not an " + name
 	default:
@@ -95,9 +109,10 @@ func notA(t reflect.Type) string {
 	}
 }
 
-// Decode makes an input, a pointer to its struct, from the values in a path and
-// from a JSON object or a form, and validates it.
-func (in *inputs) Decode(path url.Values, body json.RawMessage, form url.Values) (any, error) {
+// Decode returns an input, as a pointer to its struct, from a JSON object, the values
+// of a form and the values in a path. A value in the path wins over the others. If the
+// input is not valid, the error is a [fault.Error] with its problems.
+func (in *Inputs) Decode(path url.Values, body json.RawMessage, form url.Values) (any, error) {
 	target := reflect.New(in.typ)
 	problems := &record.Problems{}
 	in.fromForm(target.Elem(), form, problems)
@@ -116,7 +131,7 @@ func (in *inputs) Decode(path url.Values, body json.RawMessage, form url.Values)
 	return target.Interface(), nil
 }
 
-func (in *inputs) fromJSON(target reflect.Value, body json.RawMessage, problems *record.Problems) error {
+func (in *Inputs) fromJSON(target reflect.Value, body json.RawMessage, problems *record.Problems) error {
 	if body = bytes.TrimSpace(body); len(body) == 0 || string(body) == "null" {
 		return nil
 	}
@@ -127,18 +142,22 @@ func (in *inputs) fromJSON(target reflect.Value, body json.RawMessage, problems 
 	for name, value := range values {
 		f := in.find(name)
 		if f == nil {
-			problems.Add(name, "is not an input; there are "+in.names())
+			problems.Add(name, "is not an input; the inputs are "+in.names())
 			continue
 		}
-		if err := setJSON(target.FieldByIndex(f.index), value); err != nil {
-			problems.Add(name, notA(f.typ))
+		field, err := f.in(target)
+		if err == nil {
+			err = setJSON(field, value)
+		}
+		if err != nil {
+			problems.Add(name, typeProblem(f.typ))
 		}
 	}
 	return nil
 }
 
-// setJSON sets a field from JSON. A whole number may be the text of its digits, as
-// a browser has one that its numbers cannot hold.
+// setJSON sets a field from JSON. A whole number may be a string of its digits, because
+// a browser's numbers cannot hold every int64.
 func setJSON(field reflect.Value, value json.RawMessage) error {
 	err := json.Unmarshal(value, field.Addr().Interface())
 	var digits string
@@ -151,19 +170,24 @@ func setJSON(field reflect.Value, value json.RawMessage) error {
 	return setText(field, digits)
 }
 
-// fromForm takes the last of several values, so that a hidden field can stand
-// for an unchecked box, and skips names that are no input, such as a button's.
-func (in *inputs) fromForm(target reflect.Value, form url.Values, problems *record.Problems) {
+// fromForm sets the inputs that a form has. It uses the last of several values, so that
+// a hidden field can represent an unchecked box, and skips names that are not inputs,
+// such as the name of a button.
+func (in *Inputs) fromForm(target reflect.Value, form url.Values, problems *record.Problems) {
 	for _, f := range in.fields {
 		values, sent := form[f.name]
 		if !sent || len(values) == 0 {
 			continue
 		}
-		field := target.FieldByIndex(f.index)
+		field, err := f.in(target)
+		if err != nil {
+			problems.Add(f.name, typeProblem(f.typ))
+			continue
+		}
 		if field.Kind() == reflect.Slice {
 			setList(field, f, values, problems)
 		} else if err := setText(field, values[len(values)-1]); err != nil {
-			problems.Add(f.name, notA(f.typ))
+			problems.Add(f.name, typeProblem(f.typ))
 		}
 	}
 }
@@ -173,7 +197,7 @@ func setList(field reflect.Value, f input, values []string, problems *record.Pro
 	for _, text := range values {
 		element := reflect.New(field.Type().Elem()).Elem()
 		if err := setText(element, text); err != nil {
-			problems.Add(f.name, notA(f.typ))
+			problems.Add(f.name, typeProblem(f.typ))
 			return
 		}
 		list = reflect.Append(list, element)
@@ -181,8 +205,8 @@ func setList(field reflect.Value, f input, values []string, problems *record.Pro
 	field.Set(list)
 }
 
-// setText sets a field from the text of a form. Empty text is a field's zero:
-// that is how a form clears it.
+// setText sets a field from the text of a form. Empty text sets the zero value: so a
+// form clears a field.
 func setText(field reflect.Value, text string) (err error) {
 	if field.Kind() == reflect.Pointer {
 		value := reflect.New(field.Type().Elem())
@@ -228,7 +252,7 @@ func setText(field reflect.Value, text string) (err error) {
 	return err
 }
 
-// parseTime accepts what JSON and what an <input type="datetime-local"> send.
+// parseTime accepts the formats of JSON and of <input type="datetime-local">.
 func parseTime(text string) (at time.Time, err error) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
 		if at, err = time.Parse(layout, text); err == nil {
@@ -238,7 +262,7 @@ func parseTime(text string) (at time.Time, err error) {
 	return at, err
 }
 
-func (in *inputs) find(name string) *input {
+func (in *Inputs) find(name string) *input {
 	for i := range in.fields {
 		if in.fields[i].name == name {
 			return &in.fields[i]
@@ -247,7 +271,7 @@ func (in *inputs) find(name string) *input {
 	return nil
 }
 
-func (in *inputs) names() string {
+func (in *Inputs) names() string {
 	if len(in.fields) == 0 {
 		return "none"
 	}

@@ -7,17 +7,19 @@ import (
 	"strings"
 )
 
-// A JSONField is a field of a struct's JSON: its own, or one of an embedded struct.
+// A JSONField is a field of a struct's JSON object. It is declared in the struct or in
+// an embedded struct.
 type JSONField struct {
 	reflect.StructField
 	JSONName      string
 	Path          []int // for reflect.Value.FieldByIndex
-	BehindPointer bool  // of an embedded struct that may be missing
+	BehindPointer bool  // it is in an embedded struct pointer, which may be nil
 }
 
-// JSONFields returns the fields that encoding/json writes, by its rules: of several
-// with one name that which is embedded least deeply, or that alone which is named
-// by a tag, or none.
+// JSONFields returns the fields of a struct that encoding/json writes, in the order of
+// their declaration. It follows the rules of encoding/json: if several fields have one
+// name, the least deeply embedded field wins, then the only field with a tag, and
+// otherwise none of them is a field.
 func JSONFields(t reflect.Type) []JSONField {
 	found := map[string]*JSONField{}
 	seen := map[reflect.Type]bool{}
@@ -29,7 +31,7 @@ func JSONFields(t reflect.Type) []JSONField {
 				continue
 			}
 			seen[at.inner()] = true
-			for m := range at.own {
+			for m := range at.fields {
 				if m.embedded() {
 					deeper = append(deeper, m)
 				} else {
@@ -54,7 +56,7 @@ func JSONFields(t reflect.Type) []JSONField {
 	return out
 }
 
-// inner is the type of the field, or what that points to.
+// inner returns the type of the field, without a pointer.
 func (m JSONField) inner() reflect.Type {
 	if m.Type.Kind() == reflect.Pointer {
 		return m.Type.Elem()
@@ -62,7 +64,7 @@ func (m JSONField) inner() reflect.Type {
 	return m.Type
 }
 
-// embedded reports whether the fields of m stand in its place.
+// embedded reports whether m is replaced by the fields of its struct.
 func (m JSONField) embedded() bool {
 	return m.Anonymous && m.tag() == "" && m.inner().Kind() == reflect.Struct
 }
@@ -72,8 +74,8 @@ func (m JSONField) tag() string {
 	return name
 }
 
-// own yields the fields of the struct that m is, as JSON sees them.
-func (m JSONField) own(yield func(JSONField) bool) {
+// fields yields the fields that m's struct has in JSON.
+func (m JSONField) fields(yield func(JSONField) bool) {
 	for i := range m.inner().NumField() {
 		field := JSONField{StructField: m.inner().Field(i), Path: append(slices.Clone(m.Path), i), BehindPointer: m.BehindPointer}
 		if field.Tag.Get("json") == "-" || !field.IsExported() && !field.embedded() {
@@ -89,6 +91,8 @@ func (m JSONField) own(yield func(JSONField) bool) {
 	}
 }
 
+// dominant returns the field that wins among fields with one name at one depth, nil if
+// none does.
 func dominant(rivals []JSONField) *JSONField {
 	if len(rivals) > 1 {
 		rivals = slices.DeleteFunc(rivals, func(m JSONField) bool { return m.tag() == "" })

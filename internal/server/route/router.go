@@ -15,29 +15,30 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Kind is what a route leads to.
+// A Kind is the kind of a route.
 type Kind string
 
 // The kinds of routes.
 const (
-	KindAction Kind = "action" // called over a socket or HTTP; answers JSON, or a form with a redirect
-	KindPage   Kind = "page"   // GET; answers HTML
+	KindAction Kind = "action" // called over a socket or HTTP; answers with JSON, or redirects a form
+	KindPage   Kind = "page"   // requested with GET; answers with HTML
 	KindCursor Kind = "cursor" // opened by name
 )
 
-// A Controller is what was mounted under a name: how one is made from a session.
+// A Controller is mounted under a name. Make returns a new one for a session.
 type Controller struct {
 	Name string // "posts"
 	Type string // "Posts"
-	Zero any    // of its Go type
+	Zero any    // the zero value of its Go type
 	Make func(session any) any
 }
 
-// A Rule returns a controller's rule for the records of a model, nil for none.
+// A Rule returns a controller's rule for the records of one model, nil if it has none.
+// The rule reports whether the controller's user may see a record.
 type Rule func(controller any) func(rec any) bool
 
-// A Route is one action, page or cursor of a controller. The functions are
-// closures over the application's typed methods.
+// A Route is one action, page or cursor of a controller. Call and Spec call the
+// application's typed methods.
 type Route struct {
 	Kind       Kind
 	Method     string // "" for a cursor
@@ -50,15 +51,16 @@ type Route struct {
 	Call func(ctx context.Context, controller, in any) (any, error)         // of an action or a page
 	Spec func(ctx context.Context, controller, in any) (cursor.Spec, error) // of a cursor: its scope, and its value
 
-	Form   string          // the page that shows an action's form again: "GET /posts/new"
-	Then   string          // where a form's sender goes next: "/posts/{id}"
+	Form   string          // the page that shows the form of an action again: "GET /posts/new"
+	Then   string          // the path that a form redirects to: "/posts/{id}"
 	Value  bool            // the cursor carries a value
-	Narrow []*record.Field // what a client may narrow a cursor by
+	Narrow []*record.Field // the fields that a client may narrow a cursor by
 
-	Inputs *inputs
+	Inputs *Inputs
 }
 
-// Pattern returns "POST /posts", or a cursor's name.
+// Pattern returns the method and path of a route, "POST /posts", or the name of a
+// cursor.
 func (r *Route) Pattern() string {
 	if r.Kind == KindCursor {
 		return r.Name
@@ -66,10 +68,12 @@ func (r *Route) Pattern() string {
 	return r.Method + " " + r.Path
 }
 
+// View returns the name of the view of a page, "posts/show.html".
 func (r *Route) View() string {
 	return r.Controller.Name + "/" + strings.ToLower(r.Action) + ".html"
 }
 
+// Describe returns the route as a console lists it, without the number of its holders.
 func (r *Route) Describe() wire.Route {
 	out := wire.Route{Kind: string(r.Kind), Method: r.Method, Path: r.Path, Name: r.Name,
 		Controller: r.Controller.Type, Action: r.Action, Inputs: r.Inputs.describe()}
@@ -79,15 +83,16 @@ func (r *Route) Describe() wire.Route {
 	return out
 }
 
-// A Router holds an application's routes. It is filled before the application
-// starts and does not change afterwards.
+// A Router holds an application's routes. It is filled before the application starts
+// and does not change afterwards.
 type Router struct {
+	// Connect returns the application's session for a connection. It must be set.
 	Connect func(ctx context.Context, connection any) (session any, err error)
 
-	Routes      []*Route
-	Mounted     []*Controller
+	Routes      []*Route      // in the order of their declaration
+	Mounted     []*Controller // in the order of their declaration
 	controllers map[string]*Controller
-	Cursors     map[string]*Route
+	Cursors     map[string]*Route // by name: "posts.published"
 	mux         *http.ServeMux
 	problems    []string
 }
@@ -97,10 +102,10 @@ func NewRouter() *Router {
 	return &Router{controllers: map[string]*Controller{}, Cursors: map[string]*Route{}, mux: http.NewServeMux()}
 }
 
-// Mount adds a controller. What is wrong with it is reported by [Router.Check].
+// Mount adds a controller. [Router.Check] reports what is wrong with it.
 func (r *Router) Mount(c *Controller) {
 	if c.Name == "" || strings.ContainsAny(c.Name, " ./") {
-		r.refuse("controller name %q: letters, digits and _ make one", c.Name)
+		r.refuse("controller name %q: use letters, digits and _", c.Name)
 	}
 	if r.controllers[c.Name] != nil {
 		r.refuse("controller %q is mounted twice", c.Name)
@@ -109,8 +114,8 @@ func (r *Router) Mount(c *Controller) {
 	r.Mounted = append(r.Mounted, c)
 }
 
-// Add adds a route. pattern is "METHOD /path", or a cursor's name within its
-// controller. What is wrong with it is reported by [Router.Check].
+// Add adds a route. The pattern is "METHOD /path", or the name of a cursor within its
+// controller. [Router.Check] reports what is wrong with it.
 func (r *Router) Add(route *Route, pattern string) {
 	var err error
 	if route.Inputs, err = newInputs(route.In); err != nil {
@@ -130,7 +135,7 @@ func (r *Router) Add(route *Route, pattern string) {
 			return
 		}
 		if route.Kind == KindPage && route.Method != http.MethodGet {
-			r.refuse("page %q: a page is read with GET", pattern)
+			r.refuse("page %q: the method of a page is GET", pattern)
 		}
 		route.Name = route.Controller.Name + "." + lowerFirst(route.Action)
 		r.register(route)
@@ -140,8 +145,8 @@ func (r *Router) Add(route *Route, pattern string) {
 
 var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
-// register uses http.ServeMux for precedence and for finding conflicts, which
-// it reports by a panic.
+// register adds the route to the mux. ServeMux decides precedence and finds conflicts,
+// which it reports with a panic.
 func (r *Router) register(route *Route) {
 	defer func() {
 		if problem := recover(); problem != nil {
@@ -153,7 +158,7 @@ func (r *Router) register(route *Route) {
 		path += "{$}"
 	}
 	r.mux.HandleFunc(route.Method+" "+path, func(w http.ResponseWriter, req *http.Request) {
-		found := w.(*finding)
+		found := w.(*routeMatch)
 		found.route = route
 		for _, in := range route.Inputs.fields {
 			if value := req.PathValue(in.name); value != "" {
@@ -163,37 +168,39 @@ func (r *Router) register(route *Route) {
 	})
 }
 
-// finding stands in for a response while the mux finds a route.
-type finding struct {
+// A routeMatch is the response that receives the result while the mux finds a route.
+type routeMatch struct {
 	route  *Route
 	values url.Values
 	status int
 	header http.Header
 }
 
-func (f *finding) Header() http.Header         { return f.header }
-func (f *finding) Write(p []byte) (int, error) { return len(p), nil }
-func (f *finding) WriteHeader(status int)      { f.status = status }
+func (f *routeMatch) Header() http.Header         { return f.header }
+func (f *routeMatch) Write(p []byte) (int, error) { return len(p), nil }
+func (f *routeMatch) WriteHeader(status int)      { f.status = status }
 
-// Find returns the route for a method and a path, and the values in the path.
+// Find returns the route for a method and a path, and the values in the path. The error
+// is a [fault.Error].
 func (r *Router) Find(method, path string) (*Route, url.Values, error) {
 	target, err := url.ParseRequestURI(path)
 	if err != nil {
 		return nil, nil, fault.Errorf(fault.BadRequest, "%q is not a path", path)
 	}
-	found := &finding{values: url.Values{}, header: http.Header{}}
+	found := &routeMatch{values: url.Values{}, header: http.Header{}}
 	r.mux.ServeHTTP(found, &http.Request{Method: method, URL: target, Host: "tower"})
 	switch {
 	case found.route != nil:
 		return found.route, found.values, nil
 	case found.status == http.StatusMethodNotAllowed:
-		return nil, nil, fault.Errorf(fault.Method, "%s answers to %s, not to %s", target.Path, found.header.Get("Allow"), method)
+		return nil, nil, fault.Errorf(fault.Method, "%s accepts %s, not %s", target.Path, found.header.Get("Allow"), method)
 	default:
 		return nil, nil, fault.Errorf(fault.NotFound, "there is no %s %s", method, target.Path)
 	}
 }
 
-// Check reports everything that is wrong with the routes, each on a line.
+// Check returns an error that lists everything that is wrong with the routes, one
+// problem on each line.
 func (r *Router) Check() error {
 	for _, route := range r.Routes {
 		if route.Form == "" {

@@ -9,12 +9,11 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// CheckRules returns an error for each method Allow or Match of a controller that
-// the server could not call: a rule that is never asked would let everything
-// through.
+// CheckRules returns an error for each method Allow or Match of a controller that the
+// server could not call: a rule that is never called would permit everything.
 //
-//	Allow(action string) bool     which actions and cursors a user may use
-//	Match(record *models.T) bool  which records of the model T a user may see
+//	Allow(action string) bool     reports whether the user may use an action or cursor
+//	Match(record *models.T) bool  reports whether the user may see a record of model T
 func (r *Router) CheckRules(models []*record.Model) error {
 	var all []error
 	for _, c := range r.Mounted {
@@ -36,7 +35,7 @@ func (r *Router) CheckRules(models []*record.Model) error {
 	return errors.Join(all...)
 }
 
-// checkReceiver finds a rule that a controller which is mounted by value lacks,
+// checkReceiver returns an error if a controller that is mounted by value lacks a rule
 // because the rule has a pointer receiver.
 func checkReceiver(t reflect.Type, name string) error {
 	_, byValue := t.MethodByName(name)
@@ -62,13 +61,13 @@ func checkMatch(t reflect.Type, method reflect.Method, c *Controller, models []*
 				return nil
 			}
 		}
-		return fmt.Errorf("%s.Match takes a %s, which is no model of this application; add its model to Config.Models, or rename the method", t, m.In(1))
+		return fmt.Errorf("%s.Match takes a %s, which is not a model of this application; add its model to Config.Models, or rename the method", t, m.In(1))
 	}
 	return unaskable(t, method, fmt.Sprintf("Match(record *%s) bool", ruledModel(m, c, models)))
 }
 
-// ruledModel guesses which model a rule is meant for: the one whose struct it takes,
-// or the one with the controller's name.
+// ruledModel guesses the model that a rule is meant for: the model of a struct that it
+// takes, or the model with the controller's name.
 func ruledModel(m reflect.Type, c *Controller, models []*record.Model) string {
 	for i := 1; i < m.NumIn(); i++ {
 		for _, model := range models {
@@ -103,5 +102,5 @@ func unaskable(t reflect.Type, method reflect.Method, want string) error {
 		results = "(" + results + ")"
 	}
 	have := strings.TrimSpace(fmt.Sprintf("%s(%s) %s", method.Name, strings.Join(in, ", "), results))
-	return fmt.Errorf("%s has a method %s, which tower never asks; declare it as %s, or give it another name", t, have, want)
+	return fmt.Errorf("%s has a method %s, which tower does not call; declare it as %s, or give it another name", t, have, want)
 }

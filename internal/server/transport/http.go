@@ -12,29 +12,29 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// ServeStream opens a link and sends its messages as events, until either side
-// ends it.
+// ServeStream opens a link and sends its messages as events. It returns when either side
+// has ended the link.
 func (s *Links) ServeStream(w http.ResponseWriter, r *http.Request) {
 	l, err := s.add(s.host.Accept(r), "stream")
 	if err != nil {
 		s.host.Fail(w, r, err)
 		return
 	}
-	defer s.forget(l, outbox.CloseDone, "the stream has ended")
-	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // what is between may still be sending it
-	l.resetIdle(s.silence)
+	defer s.remove(l, outbox.CloseDone, "the stream has ended")
+	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // a proxy may still be sending the body
+	l.resetIdle(s.maxSilence)
 	limitSendBuffer(r.Context())
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store, no-transform")
-	header.Set("X-Accel-Buffering", "no") // to proxies: pass each event on
+	header.Set("X-Accel-Buffering", "no") // proxies must not collect events
 
 	l.stream(http.NewResponseController(w))
 	defer l.stream(nil)
 	next, have := &wire.Delivery{Link: l.id}, uint64(0)
 	for err = l.write(w, next); err == nil && next.End == nil; err = l.write(w, next) {
 		have = max(have, next.Number)
-		if next, err = l.next(r.Context(), have, s.beat); err != nil || r.Context().Err() != nil {
+		if next, err = l.next(r.Context(), have, s.heartbeat); err != nil || r.Context().Err() != nil {
 			break
 		}
 	}
@@ -43,8 +43,8 @@ func (s *Links) ServeStream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// event is a delivery as an event of a stream. Nothing is a comment, by which the
-// client, and what is between, know that the stream lives.
+// event returns a delivery as an event of a stream. An empty delivery is a comment, which
+// shows the client and proxies that the stream is alive.
 func event(d *wire.Delivery) []byte {
 	if d.Link == "" && d.Message == nil && d.End == nil {
 		return []byte(":\n\n")
@@ -52,7 +52,8 @@ func event(d *wire.Delivery) []byte {
 	return append(d.Append([]byte("data: ")), "\n\n"...)
 }
 
-// ServePoll opens a link, or answers with the next message of one.
+// ServePoll opens a link, or answers with the next message of an open link. It waits up
+// to 25 seconds for a message.
 func (s *Links) ServePoll(w http.ResponseWriter, r *http.Request) {
 	var poll wire.Poll
 	delivery := &wire.Delivery{}
@@ -69,7 +70,7 @@ func (s *Links) ServePoll(w http.ResponseWriter, r *http.Request) {
 		s.host.Fail(w, r, err)
 		return
 	}
-	WriteJSON(w, delivery.Append(nil)) // what does not arrive is asked for again
+	WriteJSON(w, delivery.Append(nil)) // the client asks again for a message that is lost
 }
 
 func (s *Links) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
@@ -80,21 +81,21 @@ func (s *Links) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
 	if l.kind != "poll" {
 		return nil, fault.Errorf(fault.BadRequest, "the messages of this link come over its %s", l.kind)
 	}
-	wait := s.wait
+	wait := s.maxPoll
 	if asked := time.Duration(poll.Wait) * time.Second; 0 < asked && asked < wait {
 		wait = asked
 	}
-	l.resetIdle(wait + s.absence)
+	l.resetIdle(wait + s.maxAbsence)
 	delivery, err := l.next(r.Context(), poll.Have, wait)
-	l.resetIdle(s.absence)
+	l.resetIdle(s.maxAbsence)
 	if err == nil && delivery.End != nil {
-		s.forget(l, delivery.End.Code, delivery.End.Reason)
+		s.remove(l, delivery.End.Code, delivery.End.Reason)
 	}
 	return delivery, err
 }
 
-// ServeBatch handles frames that a client sends beside its stream or its polls,
-// and answers when that is done. What comes of them goes over the link.
+// ServeBatch handles the frames of a client with a stream or polls, and answers when it
+// has. The answers to the frames go over the link.
 func (s *Links) ServeBatch(w http.ResponseWriter, r *http.Request) {
 	var batch wire.Batch
 	var l *link
@@ -105,10 +106,10 @@ func (s *Links) ServeBatch(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 	case batch.End:
-		s.forget(l, outbox.CloseDone, "the client has left")
+		s.remove(l, outbox.CloseDone, "the client has left")
 	default:
 		if l.kind == "stream" {
-			l.resetIdle(s.silence)
+			l.resetIdle(s.maxSilence)
 		}
 		err = l.handleBatch(&batch)
 	}
@@ -119,15 +120,15 @@ func (s *Links) ServeBatch(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// WriteJSON answers with what must not be kept by anybody between.
+// WriteJSON answers with JSON that no cache may keep.
 func WriteJSON(w http.ResponseWriter, data []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write(append(data, '\n')) // the client may be gone
 }
 
-// limitSendBuffer bounds what the system holds for a client that does not read: that can
-// not be merged any more.
+// limitSendBuffer bounds what the kernel buffers for a client that does not read: data
+// in the kernel cannot be merged any more.
 func limitSendBuffer(ctx context.Context) {
 	if tcp, ok := ctx.Value(tcpKey{}).(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(outbox.MaxMessage)
@@ -136,8 +137,8 @@ func limitSendBuffer(ctx context.Context) {
 
 type tcpKey struct{}
 
-// ConnContext is that of the [http.Server] that serves an application: by it a
-// stream finds what it is sent over.
+// ConnContext must be the ConnContext of the [http.Server] that serves the application:
+// a stream uses it to find its TCP connection.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, tcpKey{}, conn)
 }

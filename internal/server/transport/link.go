@@ -12,32 +12,34 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A link is the transport of a connection without a socket: messages go out as
-// the events of a stream or as answers to polls, and frames come in by requests
-// beside it. Both are numbered, so that a request that is sent again, by the
-// client or by what is between, does nothing twice.
+// A link is the transport of a connection without a WebSocket. Messages go out as
+// events of a stream or as answers to polls, and frames come in with separate requests.
+// Messages and batches of frames are numbered, so that a request repeated by the client
+// or a proxy has no effect the second time.
 type link struct {
 	links *Links
 	id    string
 	kind  string // "stream" or "poll"
 	conn  Connection
 
-	in        sync.Mutex // held while frames are handled
+	handling  sync.Mutex // locked while frames are handled
 	lastBatch uint64     // the number of the last batch
 
 	mu       sync.Mutex
 	number   uint64        // of the last message
-	message  []byte        // that message, until the client has it
-	waiting  chan struct{} // closed for who waits for a message; nil if nobody does
+	message  []byte        // the last message, until the client has it
+	waiting  chan struct{} // closed to wake the request that waits for a message; nil: none waits
 	ending   *wire.End
-	replaced bool // it ends when the client has what was sent
+	replaced bool // it ends when the client has every message
 	left     bool
-	idle     *time.Timer              // ends a link that its client has forgotten
+	idle     *time.Timer              // ends the link of a client that stays away
 	out      *http.ResponseController // of a stream
 }
 
+// Name returns "stream" or "poll".
 func (l *link) Name() string { return l.kind }
 
+// Send keeps a message for the client's next request, or its stream.
 func (l *link) Send(message []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -46,15 +48,15 @@ func (l *link) Send(message []byte) {
 	l.wake()
 }
 
-// end frees what the connection holds, and keeps the reason for its client. It
-// does not wait.
+// End removes the connection from the host and keeps the reason for its client. It does
+// not wait.
 func (l *link) End(code int, reason string) { l.links.begin(func() { l.close(code, reason) }) }
 
 func (l *link) close(code int, reason string) {
 	l.mu.Lock()
 	if l.ending == nil {
 		l.ending = &wire.End{Code: code, Reason: reason}
-		l.message = nil // what it said is resumed from
+		l.message = nil // the client resumes before it
 		l.wake()
 		if l.out != nil {
 			l.setWriteDeadline()
@@ -64,14 +66,14 @@ func (l *link) close(code int, reason string) {
 	l.leave()
 }
 
-// stream sets, and takes away, what the link's messages are written to.
+// stream sets the response that messages are written to; nil: none.
 func (l *link) stream(out *http.ResponseController) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.out = out
 }
 
-// write writes an event, within bounds.
+// write writes an event to the stream, with a deadline.
 func (l *link) write(w io.Writer, d *wire.Delivery) error {
 	l.mu.Lock()
 	l.setWriteDeadline()
@@ -83,8 +85,8 @@ func (l *link) write(w io.Writer, d *wire.Delivery) error {
 	return out.Flush()
 }
 
-// setWriteDeadline bounds the time for what is written now: at the end of a link, a client
-// that has not read has little left. It is called with the lock held.
+// setWriteDeadline sets the deadline of the next write. It is short at the end of a
+// link, for a client that does not read. The caller holds the lock.
 func (l *link) setWriteDeadline() {
 	within := writeWait
 	if l.ending != nil {
@@ -93,7 +95,7 @@ func (l *link) setWriteDeadline() {
 	_ = l.out.SetWriteDeadline(time.Now().Add(within))
 }
 
-// leave takes the connection from among the others: it gets no commits any more.
+// leave removes the connection from the host, so that it gets no more commits.
 func (l *link) leave() {
 	l.mu.Lock()
 	first := !l.left
@@ -104,7 +106,7 @@ func (l *link) leave() {
 	}
 }
 
-// wake is called with the lock held.
+// wake wakes the request that waits for a message. The caller holds the lock.
 func (l *link) wake() {
 	if l.waiting != nil {
 		close(l.waiting)
@@ -112,7 +114,7 @@ func (l *link) wake() {
 	}
 }
 
-// resetIdle lets the client be silent for a while, from now on.
+// resetIdle lets the client stay silent for the duration d from now.
 func (l *link) resetIdle(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,9 +123,9 @@ func (l *link) resetIdle(d time.Duration) {
 	}
 }
 
-// next returns the message after the one with the number have, as soon as there is
-// one; or the link's end; or nothing when the time is over or somebody else asks.
-// The message is kept until the client says that it has it.
+// next returns the message after number have as soon as there is one, or the end of the
+// link. It returns an empty delivery after wait, when ctx ends or when another request
+// asks for the message. The link keeps the message until the client confirms it.
 func (l *link) next(ctx context.Context, have uint64, wait time.Duration) (*wire.Delivery, error) {
 	if err := l.confirm(have); err != nil {
 		return nil, err
@@ -132,7 +134,7 @@ func (l *link) next(ctx context.Context, have uint64, wait time.Duration) (*wire
 	defer timer.Stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.wake() // who asked before has been given up
+	l.wake() // the client has given up its earlier request
 	for late := false; ; {
 		switch {
 		case l.message != nil:
@@ -161,7 +163,7 @@ func (l *link) next(ctx context.Context, have uint64, wait time.Duration) (*wire
 	}
 }
 
-// confirm notes that the client has a message, and lets the outbox send the next.
+// confirm drops a message that the client has, and lets the outbox send the next one.
 func (l *link) confirm(have uint64) error {
 	l.mu.Lock()
 	last, pending, ended := l.number, l.message != nil, l.ending != nil
@@ -173,21 +175,21 @@ func (l *link) confirm(have uint64) error {
 	if arrived {
 		l.conn.Outbox().Sent()
 	} else if !ended && have != last && !(pending && have+1 == last) {
-		return fault.Errorf(fault.Conflict, "the last message of this link is %d, and what came after %d is not known any more; connect again", last, have)
+		return fault.Errorf(fault.Conflict, "the last message of this link is %d; the messages after %d are gone; connect again", last, have)
 	}
 	return nil
 }
 
-// handleBatch handles a batch of frames, unless it has done so before.
+// handleBatch handles a batch of frames, unless it has handled this batch before.
 func (l *link) handleBatch(batch *wire.Batch) error {
-	l.in.Lock()
-	defer l.in.Unlock()
+	l.handling.Lock()
+	defer l.handling.Unlock()
 	next := l.lastBatch + 1
 	if batch.Number > 0 && batch.Number < next {
 		return nil
 	}
 	if batch.Number != next {
-		return fault.Errorf(fault.Conflict, "this is batch %d, and %d is the next one; connect again", batch.Number, next)
+		return fault.Errorf(fault.Conflict, "batch %d is out of order; the next batch is %d; connect again", batch.Number, next)
 	}
 	most := l.links.limits.MaxFrame
 	for i, frame := range batch.Frames {

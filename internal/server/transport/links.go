@@ -9,31 +9,31 @@ import (
 	"github.com/towerkit/tower/internal/server/outbox"
 )
 
-// Links knows the connections that are carried by requests. A link is found by an
-// id that nobody can guess, and only for the user who opened it.
+// Links holds the connections without a WebSocket. A client names its link by an id
+// that cannot be guessed, and only the user that opened a link can use it.
 type Links struct {
 	host   Host
 	limits Limits
 
-	beat    time.Duration // of silence, after which a stream says that it lives
-	wait    time.Duration // that a poll may take
-	absence time.Duration // after a poll, that the next may take
-	silence time.Duration // of a stream's client, who sends nothing
+	heartbeat  time.Duration // the longest silence of a stream before it sends a comment
+	maxPoll    time.Duration // the longest time that a poll waits for a message
+	maxAbsence time.Duration // the longest time between two polls
+	maxSilence time.Duration // the longest time without a request from the client of a stream
 
 	mu       sync.Mutex
 	closed   bool
 	open     map[string]*link
 	visitors int
-	running  sync.WaitGroup // what ends links
+	running  sync.WaitGroup // goroutines that end links
 }
 
 // NewLinks returns the links of a host's connections.
 func NewLinks(host Host, limits Limits) *Links {
 	return &Links{host: host, limits: limits, open: map[string]*link{},
-		beat: 15 * time.Second, wait: 25 * time.Second, absence: 30 * time.Second, silence: 5 * time.Minute}
+		heartbeat: 15 * time.Second, maxPoll: 25 * time.Second, maxAbsence: 30 * time.Second, maxSilence: 5 * time.Minute}
 }
 
-// add opens a link for a connection.
+// add joins a connection and opens a link for it.
 func (s *Links) add(c Connection, kind string) (*link, error) {
 	l := &link{links: s, id: rand.Text(), kind: kind, conn: c}
 	s.mu.Lock()
@@ -51,20 +51,20 @@ func (s *Links) add(c Connection, kind string) (*link, error) {
 		s.visitors++
 	}
 	s.open[l.id] = l
-	l.idle = time.AfterFunc(s.absence, func() {
-		s.begin(func() { s.forget(l, outbox.ClosePolicy, "the client was silent for too long") })
+	l.idle = time.AfterFunc(s.maxAbsence, func() {
+		s.begin(func() { s.remove(l, outbox.ClosePolicy, "the client was silent for too long") })
 	})
 	return l, nil
 }
 
-// find returns an open link, for its user.
+// find returns the open link with an id, if the user opened it.
 func (s *Links) find(id string, user string) (*link, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.open[id]
 	switch {
 	case id == "":
-		return nil, fault.Errorf(fault.BadRequest, "link is missing: the one that was opened")
+		return nil, fault.Errorf(fault.BadRequest, "the request names no link")
 	case l == nil:
 		return nil, fault.Errorf(fault.NotFound, "there is no such link, or it has ended; connect again")
 	case l.conn.UserKey() != user:
@@ -73,8 +73,9 @@ func (s *Links) find(id string, user string) (*link, error) {
 	return l, nil
 }
 
-// Replace ends a link of the user once its client has all that was sent: another
-// connection, which is said to take its place, is open.
+// Replace ends a link that another connection of its client has replaced, once the
+// client has all messages that were sent on it. It does nothing if the user has no link
+// with this id.
 func (s *Links) Replace(id string, user string) {
 	if l, err := s.find(id, user); err == nil {
 		l.leave()
@@ -85,8 +86,8 @@ func (s *Links) Replace(id string, user string) {
 	}
 }
 
-// forget ends a link of which nobody is to know any more.
-func (s *Links) forget(l *link, code int, reason string) {
+// remove ends a link at once. Its client cannot find it any more.
+func (s *Links) remove(l *link, code int, reason string) {
 	s.mu.Lock()
 	if s.open[l.id] == l {
 		delete(s.open, l.id)
@@ -99,7 +100,7 @@ func (s *Links) forget(l *link, code int, reason string) {
 	l.idle.Stop()
 }
 
-// begin runs fn on a goroutine of its own, unless the links are closed.
+// begin runs fn in a new goroutine, unless the links are closed.
 func (s *Links) begin(fn func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,8 +109,8 @@ func (s *Links) begin(fn func()) {
 	}
 }
 
-// Close ends every link with a word to come back, and takes no more. It does not
-// wait for them.
+// Close ends every link with the advice to connect again, and refuses new ones. It does
+// not wait until they have ended.
 func (s *Links) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,10 +119,10 @@ func (s *Links) Close() {
 	}
 	s.closed = true
 	for _, l := range s.open {
-		s.running.Go(func() { l.close(outbox.CloseRestart, restarts) })
+		s.running.Go(func() { l.close(outbox.CloseRestart, restartReason) })
 		l.idle.Stop()
 	}
 }
 
-// Wait returns when every link has ended.
+// Wait returns when every link has ended. Call it after Close.
 func (s *Links) Wait() { s.running.Wait() }

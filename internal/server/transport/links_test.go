@@ -26,7 +26,7 @@ type fakeHost struct {
 
 	mu     sync.Mutex
 	joined map[*fakeConnection]bool
-	change chan struct{} // holds one after joined has changed
+	change chan struct{} // has an element after joined has changed
 }
 
 func (h *fakeHost) Accept(*http.Request) Connection {
@@ -78,8 +78,8 @@ func (c *fakeConnection) Outbox() *outbox.Outbox { return &c.outbox }
 func (c *fakeConnection) UserKey() string        { return "" }
 func (c *fakeConnection) Remote() string         { return "test" }
 
-// serve serves links that are as impatient as change makes them. visitors and bytes
-// limit their connections.
+// serve serves links with the timeouts that change sets. visitors and bytes limit their
+// connections.
 func serve(t *testing.T, visitors, bytes int, change func(*Links)) (*Links, string) {
 	t.Helper()
 	host := &fakeHost{limit: bytes, joined: map[*fakeConnection]bool{}, change: make(chan struct{}, 1)}
@@ -117,7 +117,7 @@ func post(t *testing.T, url, body string) (*http.Response, *wire.Delivery) {
 	return response, d
 }
 
-// awaitCount waits until the host has so many connections.
+// awaitCount waits until the host has want connections.
 func awaitCount(t *testing.T, links *Links, want int) {
 	t.Helper()
 	host := links.host.(*fakeHost)
@@ -130,12 +130,12 @@ func awaitCount(t *testing.T, links *Links, want int) {
 	}
 }
 
-func TestALinkThatNobodyPollsEnds(t *testing.T) {
-	links, url := serve(t, 10, 1<<20, func(s *Links) { s.absence, s.wait = 50*time.Millisecond, 200*time.Millisecond })
+func TestUnpolledLinkEnds(t *testing.T) {
+	links, url := serve(t, 10, 1<<20, func(s *Links) { s.maxAbsence, s.maxPoll = 50*time.Millisecond, 200*time.Millisecond })
 	_, opened := post(t, url+"/_tower/poll", `{}`)
 	poll := fmt.Sprintf(`{"link":%q}`, opened.Link)
 	if response, d := post(t, url+"/_tower/poll", poll); response.StatusCode != http.StatusOK || d.End != nil {
-		t.Errorf("while it is polled: %s, %+v", response.Status, d)
+		t.Errorf("while the client polls: %s, %+v", response.Status, d)
 	}
 	awaitCount(t, links, 0)
 	if response, _ := post(t, url+"/_tower/poll", poll); response.StatusCode != http.StatusNotFound {
@@ -148,8 +148,8 @@ func TestALinkThatNobodyPollsEnds(t *testing.T) {
 	}
 }
 
-func TestAStreamSaysThatItLivesAndEndsWhenItsClientDoesNot(t *testing.T) {
-	links, url := serve(t, 10, 1<<20, func(s *Links) { s.beat, s.silence = 20*time.Millisecond, 300*time.Millisecond })
+func TestStreamSendsHeartbeatsAndEndsForSilentClient(t *testing.T) {
+	links, url := serve(t, 10, 1<<20, func(s *Links) { s.heartbeat, s.maxSilence = 20*time.Millisecond, 300*time.Millisecond })
 	response, err := http.Post(url+"/_tower/stream", "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -164,12 +164,12 @@ func TestAStreamSaysThatItLivesAndEndsWhenItsClientDoesNot(t *testing.T) {
 		}
 	}
 	if beats == 0 || last != `data: {"end":{"code":1008,"reason":"the client was silent for too long"}}` {
-		t.Errorf("%d beats, and at last %s", beats, last)
+		t.Errorf("%d heartbeats, then %s", beats, last)
 	}
 	awaitCount(t, links, 0)
 }
 
-func TestAStreamThatBreaksFreesItsConnection(t *testing.T) {
+func TestBrokenStreamLeaves(t *testing.T) {
 	links, url := serve(t, 10, 1<<20, func(*Links) {})
 	response, err := http.Post(url+"/_tower/stream", "", nil)
 	if err != nil {
@@ -180,7 +180,7 @@ func TestAStreamThatBreaksFreesItsConnection(t *testing.T) {
 	awaitCount(t, links, 0)
 }
 
-func TestVisitorsWithoutASocketAreCounted(t *testing.T) {
+func TestVisitorsWithoutSocketAreLimited(t *testing.T) {
 	_, url := serve(t, 2, 1<<20, func(*Links) {})
 	_, first := post(t, url+"/_tower/poll", `{}`)
 	post(t, url+"/_tower/poll", `{}`)
@@ -189,11 +189,11 @@ func TestVisitorsWithoutASocketAreCounted(t *testing.T) {
 	}
 	post(t, url+"/_tower/send", fmt.Sprintf(`{"link":%q,"end":true}`, first.Link))
 	if response, _ := post(t, url+"/_tower/poll", `{}`); response.StatusCode != http.StatusOK {
-		t.Errorf("after one has left: %s", response.Status)
+		t.Errorf("after one visitor has left: %s", response.Status)
 	}
 }
 
-func TestALinkOfASlowClientEndsAndSaysWhy(t *testing.T) {
+func TestLinkOfSlowClientEndsWithReason(t *testing.T) {
 	links, url := serve(t, 10, 1000, func(*Links) {})
 	_, opened := post(t, url+"/_tower/poll", `{}`)
 	l, err := links.find(opened.Link, "")
@@ -205,13 +205,13 @@ func TestALinkOfASlowClientEndsAndSaysWhy(t *testing.T) {
 	}
 	awaitCount(t, links, 0)
 	if _, d := post(t, url+"/_tower/poll", fmt.Sprintf(`{"link":%q}`, opened.Link)); d.End == nil || d.End.Code != outbox.CloseSlow {
-		t.Errorf("it is told %+v", d)
+		t.Errorf("the client received %+v", d)
 	}
 }
 
-// TestPollsLoseAndDoubleNothing puts messages into an outbox while a client polls
-// over a network that loses answers and sends requests twice.
-func TestPollsLoseAndDoubleNothing(t *testing.T) {
+// TestPollsDeliverEachMessageOnce queues messages while a client polls over a network
+// that loses answers and repeats requests.
+func TestPollsDeliverEachMessageOnce(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -232,7 +232,7 @@ func TestPollsLoseAndDoubleNothing(t *testing.T) {
 		wait := time.Duration(random.IntN(3)) * time.Millisecond
 		if random.IntN(4) == 0 {
 			again := have
-			putting.Go(func() { _, _ = l.next(t.Context(), again, wait) }) // the same request, and nobody hears the answer
+			putting.Go(func() { _, _ = l.next(t.Context(), again, wait) }) // the same request; its answer is lost
 		}
 		d, err := l.next(t.Context(), have, wait)
 		if err != nil {

@@ -16,17 +16,18 @@ import (
 	"github.com/towerkit/tower/internal/server/outbox"
 )
 
-// writeWait is how long a client may take to accept what is written to it.
+// writeWait is the time that a client has to accept a message.
 const writeWait = 10 * time.Second
 
-const restarts = "the server restarts; connect again"
+// restartReason is the reason to end connections when the server closes.
+const restartReason = "the server restarts; connect again"
 
-// Sockets carries connections over WebSockets, by way of melody. Melody drops
-// what does not fit into its buffer and says so too late, so each connection has
-// an outbox of its own and keeps at most one message inside melody.
+// Sockets carries connections over WebSockets, with melody. Melody drops messages that
+// do not fit into its buffer and reports that too late, so each connection has its own
+// outbox and keeps at most one message inside melody.
 //
-// A socket is idle for most of its life, so it keeps nothing of the request that
-// it began as: no goroutine and no buffers of net/http, no headers.
+// A socket is idle for most of its life, so it keeps nothing of its HTTP request: no
+// goroutine and no buffers of net/http, and no headers.
 type Sockets struct {
 	host   Host
 	log    *slog.Logger
@@ -34,7 +35,7 @@ type Sockets struct {
 
 	mu      sync.Mutex
 	closed  bool
-	running sync.WaitGroup // what reads a socket, or ends it
+	running sync.WaitGroup // goroutines that read or end a socket
 }
 
 // NewSockets returns the sockets of a host's connections.
@@ -57,7 +58,7 @@ func NewSockets(host Host, limits Limits) *Sockets {
 	s.melody.Config.PingPeriod = 30 * time.Second
 	s.melody.HandleConnect(s.connect)
 	s.melody.HandleMessage(func(session *melody.Session, message []byte) {
-		// An action needs more of a stack than an idle socket shall keep.
+		// An action needs a larger stack than an idle socket should keep.
 		var handled sync.WaitGroup
 		handled.Go(func() { connectionOf(session).Receive(message) })
 		handled.Wait()
@@ -70,7 +71,7 @@ func NewSockets(host Host, limits Limits) *Sockets {
 	return s
 }
 
-// sameOrigin lets in pages of this host, and programs, which send no Origin.
+// sameOrigin allows pages of this host, and programs, which send no Origin.
 func sameOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -80,9 +81,9 @@ func sameOrigin(r *http.Request) bool {
 	return err == nil && strings.EqualFold(from.Host, r.Host)
 }
 
-// ServeHTTP returns when the socket is open, or refused. Melody reads a socket on
-// the goroutine that it is given a request on, and keeps the request; so it is
-// given another goroutine, and a request that holds no more than it needs.
+// ServeHTTP returns when the socket is open or refused. Melody reads a socket in the
+// goroutine that passes it the request, and keeps the request. So it gets a new
+// goroutine, and a request that holds only what it needs.
 func (s *Sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := s.host.Accept(r)
 	opened := make(chan struct{})
@@ -101,8 +102,8 @@ func (s *Sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	<-opened
 }
 
-// A socketContext is how melody's session knows its connection: by the context of
-// the request that it keeps.
+// A socketContext is the context of the request that a melody session keeps. It holds
+// the session's connection.
 type socketContext struct {
 	context.Context
 	conn   Connection
@@ -113,7 +114,8 @@ func connectionOf(session *melody.Session) Connection {
 	return session.Request.Context().(*socketContext).conn
 }
 
-// connect is called by melody before it reads from a socket or writes to it.
+// connect joins the connection of a socket. Melody calls it before it reads from the
+// socket or writes to it.
 func (s *Sockets) connect(session *melody.Session) {
 	session.Request.Header = nil
 	ctx := session.Request.Context().(*socketContext)
@@ -122,13 +124,13 @@ func (s *Sockets) connect(session *melody.Session) {
 	c := ctx.conn
 	socket := &socket{s, session}
 	if tcp, ok := session.WebsocketConnection().NetConn().(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(outbox.MaxMessage) // what the system holds can not be merged any more
+		_ = tcp.SetWriteBuffer(outbox.MaxMessage) // data in the kernel cannot be merged any more
 	}
 	if err := c.Join(socket); err != nil {
 		socket.End(outbox.ClosePolicy, fault.As(err).Message)
 	}
-	if s.closing() { // it may have joined too late to be seen
-		socket.close(outbox.CloseRestart, restarts)
+	if s.closing() { // it may have joined after Close looked
+		socket.close(outbox.CloseRestart, restartReason)
 	}
 }
 
@@ -136,7 +138,7 @@ func (s *Sockets) disconnect(session *melody.Session) {
 	connectionOf(session).Leave()
 }
 
-// begin runs fn on a goroutine of its own, unless the sockets are closed.
+// begin runs fn in a new goroutine and reports true, unless the sockets are closed.
 func (s *Sockets) begin(fn func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,8 +154,8 @@ func (s *Sockets) closing() bool {
 	return s.closed
 }
 
-// Close ends every socket with a word to come back, and takes no more. It does
-// not wait for them.
+// Close ends every socket with the advice to connect again, and refuses new ones. It
+// does not wait until they have ended.
 func (s *Sockets) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,34 +165,37 @@ func (s *Sockets) Close() {
 	s.closed = true
 	for _, t := range s.host.Joined() {
 		if socket, ok := t.(*socket); ok {
-			s.running.Go(func() { socket.close(outbox.CloseRestart, restarts) })
+			s.running.Go(func() { socket.close(outbox.CloseRestart, restartReason) })
 		}
 	}
 }
 
-// Wait returns when every socket has ended.
+// Wait returns when every socket has ended. Call it after Close.
 func (s *Sockets) Wait() { s.running.Wait() }
 
-// A socket is a connection's transport.
+// A socket is the transport of a connection over a WebSocket.
 type socket struct {
 	sockets *Sockets
 	session *melody.Session
 }
 
+// Name returns "socket".
 func (s *socket) Name() string { return "socket" }
 
+// Send passes a message to melody.
 func (s *socket) Send(message []byte) {
 	if err := s.session.Write(message); err != nil {
 		s.sockets.log.Debug("socket write", "remote", connectionOf(s.session).Remote(), "error", err)
 	}
 }
 
-// end closes the socket without waiting for a client that does not read.
+// End closes the socket in the background: a client that does not read takes a while.
 func (s *socket) End(code int, reason string) {
 	s.sockets.begin(func() { s.close(code, reason) })
 }
 
-// close closes the socket with a code and a reason, past whatever waits in melody.
+// close closes the socket with a code and a reason. It does not wait for messages inside
+// melody.
 func (s *socket) close(code int, reason string) {
 	conn := s.session.WebsocketConnection()
 	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))

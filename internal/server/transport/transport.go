@@ -1,7 +1,12 @@
-// Package transport carries connections: over WebSockets, by way of melody, and
-// for clients that have none, over event streams or polls with frames sent beside
-// them. It moves messages between a client and the outbox of its connection, and
-// knows nothing of what they say.
+// Package transport carries connections: over WebSockets, with melody, and for clients
+// without a WebSocket over event streams or long polls, with separate requests for the
+// client's frames. It moves messages between a client and the outbox of its connection
+// and does not read them.
+//
+// [Sockets] and [Links] serve HTTP and are safe for concurrent use. ServeStream returns
+// when the stream ends, ServePoll after at most 25 seconds, and ServeBatch when the frames
+// have been handled. Sending to a client and ending its connection do not block. Close
+// starts to end all connections and refuses new ones; Wait returns when they have ended.
 package transport
 
 import (
@@ -12,9 +17,10 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Host is the server whose connections are carried.
+// A Host is the server that owns the connections. Its methods must be safe for
+// concurrent use.
 type Host interface {
-	// Accept returns a connection for the client that sent a request. It has not
+	// Accept returns a new connection for the client that sent a request. It has not
 	// joined yet.
 	Accept(r *http.Request) Connection
 	// Joined returns the transports of the connections that have joined.
@@ -27,25 +33,26 @@ type Host interface {
 	Fail(w http.ResponseWriter, r *http.Request, err error)
 }
 
-// A Connection is one client, as its transport knows it.
+// A Connection is one client, as its transport sees it.
 type Connection interface {
-	// Join adds the connection to the host's, with what carries it.
+	// Join adds the connection to the host, with its transport.
 	Join(t outbox.Transport) error
-	// Leave removes it, and closes what it holds. It may be called more than once.
+	// Leave removes the connection from the host and closes its cursors. It may be
+	// called more than once.
 	Leave()
-	// Receive handles the frames of one message, in order. Only one call at a time.
+	// Receive handles the frames of one message, in order. Calls must not overlap.
 	Receive(message []byte)
-	// Handle handles frames, in order. Only one call at a time.
+	// Handle handles frames, in order. Calls must not overlap.
 	Handle(requests []wire.Request)
-	// Outbox returns what waits to be sent to the client.
+	// Outbox returns the queue of messages to the client.
 	Outbox() *outbox.Outbox
-	// UserKey returns the id of its user, "" for a visitor.
+	// UserKey returns the id of the connection's user, "" for a visitor.
 	UserKey() string
 	// Remote returns the client's address.
 	Remote() string
 }
 
-// Limits bound what clients may do.
+// Limits bound what clients may use.
 type Limits struct {
 	MaxFrame    int64 // bytes of one message from a client
 	MaxVisitors int   // connections of visitors without a socket

@@ -9,8 +9,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// replace makes the replica hold what an answer names, which is everything. The steps
-// are what is different from before.
+// replace makes the contents of the replica equal to an answer that lists everything.
+// The steps are the differences from the previous contents.
 func (r *Replica) replace(a *wire.Answer, fresh Records) (steps []Step, err error) {
 	ids, records, err := everything(a, fresh[a.Model])
 	if err != nil {
@@ -42,12 +42,12 @@ func (r *Replica) replace(a *wire.Answer, fresh Records) (steps []Step, err erro
 	return steps, nil
 }
 
-// everything returns the ids of an answer in order, and the record of each.
+// everything returns the ids of an answer in order, and the record of each id.
 func everything(a *wire.Answer, fresh map[string]json.RawMessage) (ids []string, records map[string]json.RawMessage, err error) {
 	ids, records = slices.Clone(a.IDs), make(map[string]json.RawMessage, len(a.IDs)+len(a.Items))
 	for _, id := range a.IDs {
 		if fresh[id] == nil {
-			return nil, nil, fmt.Errorf("the answer names %s and does not hold it", id)
+			return nil, nil, fmt.Errorf("the answer lists %s but does not contain it", id)
 		}
 		records[id] = fresh[id]
 	}
@@ -56,15 +56,15 @@ func everything(a *wire.Answer, fresh map[string]json.RawMessage) (ids []string,
 		records[item.ID] = encoded(item.HTML)
 	}
 	if len(records) != len(ids) {
-		return nil, nil, fmt.Errorf("the answer names a record twice: %v", ids)
+		return nil, nil, fmt.Errorf("the answer lists a record twice: %v", ids)
 	}
 	return ids, records, nil
 }
 
-// fill enters, moves and changes records until the replica holds those of ids in their
-// order. It holds no others.
+// fill adds, moves and changes records until the replica contains ids in this order.
+// The replica must contain no other records.
 func (r *Replica) fill(ids []string, records map[string]json.RawMessage) (steps []Step, err error) {
-	began := len(r.ids) == 0 // so each is the last
+	began := len(r.ids) == 0 // each record goes to the end
 	after := ""
 	for i, id := range ids {
 		entry, before := wire.Entry{ID: id, After: &after}, r.records[id]
@@ -92,7 +92,7 @@ func (r *Replica) fill(ids []string, records map[string]json.RawMessage) (steps 
 	return steps, nil
 }
 
-// toIncluded is the delta that leads to the included records of a model.
+// toIncluded returns the delta that turns the included records of a model into ids.
 func (r *Replica) toIncluded(model string, ids []string, fresh map[string]json.RawMessage) *wire.Delta {
 	delta := &wire.Delta{}
 	for _, id := range r.Included(model) {

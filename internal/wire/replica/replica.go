@@ -1,8 +1,8 @@
-// Package replica holds what a client holds of a cursor, and applies the answers and
-// deltas of the protocol to it. It does no I/O.
+// Package replica keeps a client's copy of a cursor and applies the answers and deltas
+// of the protocol to it. It does no I/O.
 //
-// It is strict: an answer or a delta that does not fit what the replica holds is an
-// error, for then the server and the client disagree about it.
+// It is strict: an answer or a delta that does not fit the replica is an error, because
+// the server and the client then disagree about its contents.
 package replica
 
 import (
@@ -15,17 +15,17 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Replica is what a client holds of one cursor: its records in order, or its value,
-// and the records that it includes. The zero value holds nothing. After an error it
-// must not be used any more. It is not safe for concurrent use.
+// A Replica is a client's copy of one cursor: its records in order, or its value, and
+// the records it includes. The zero value is empty. It must not be used after a method
+// has returned an error. It is not safe for concurrent use.
 type Replica struct {
-	Model  string
-	At     string          // "epoch:seq"; the Since of the next open
-	Seq    uint64          // of At
-	Value  json.RawMessage // of a cursor that carries one, else nil
-	Closed *wire.Error     // why the user may not hold the cursor any more, else nil
-	// HTML marks the list of a page. Its records are JSON strings of HTML, and come in
-	// the entries of a delta alone.
+	Model  string          // of the cursor's records
+	At     string          // "epoch:seq"; the Since to resume with
+	Seq    uint64          // the commit in At
+	Value  json.RawMessage // nil unless the cursor carries a value
+	Closed *wire.Error     // why the server closed the cursor; nil while it is open
+	// HTML marks the list of a page. Its records are JSON strings of HTML, and arrive
+	// only in the entries of a delta.
 	HTML bool
 
 	ids      []string
@@ -33,11 +33,11 @@ type Replica struct {
 	included map[string]map[string]json.RawMessage // by model and id
 }
 
-// Records are the records of an answer or a commit, by model and id.
+// Records maps models and ids to the records of an answer or a commit.
 type Records map[string]map[string]json.RawMessage
 
-// ByID reads the ids of the records of an answer or a commit. A record without an id,
-// and two of one id, are errors.
+// ByID indexes the records of an answer or a commit by id. It returns an error if a
+// record has no id or if two records of a model have the same id.
 func ByID(records map[string][]json.RawMessage) (Records, error) {
 	out := Records{}
 	for model, list := range records {
@@ -48,7 +48,7 @@ func ByID(records map[string][]json.RawMessage) (Records, error) {
 				return nil, fmt.Errorf("a record of %s has no id: %s", model, record)
 			}
 			if out[model][head.ID] != nil {
-				return nil, fmt.Errorf("%s is twice among %s", head.ID, model)
+				return nil, fmt.Errorf("%s appears twice in %s", head.ID, model)
 			}
 			out[model][head.ID] = record
 		}
@@ -56,13 +56,13 @@ func ByID(records map[string][]json.RawMessage) (Records, error) {
 	return out, nil
 }
 
-// Len returns how many records there are, without those that are included.
+// Len returns the number of records, not counting included ones.
 func (r *Replica) Len() int { return len(r.ids) }
 
 // IDs returns the ids of the records, in order.
 func (r *Replica) IDs() []string { return slices.Clone(r.ids) }
 
-// Record returns a record, nil if the replica does not hold it.
+// Record returns the record with an id, or nil if the replica does not contain it.
 func (r *Replica) Record(id string) json.RawMessage { return r.records[id] }
 
 // Records returns the records, in order.
@@ -74,16 +74,16 @@ func (r *Replica) Records() []json.RawMessage {
 	return out
 }
 
-// Includes returns the models of which records are included.
+// Includes returns the models of the included records, sorted.
 func (r *Replica) Includes() []string { return slices.Sorted(maps.Keys(r.included)) }
 
 // Included returns the ids of the included records of a model, sorted.
 func (r *Replica) Included(model string) []string { return slices.Sorted(maps.Keys(r.included[model])) }
 
-// IncludedRecord returns an included record, nil if the replica does not hold it.
+// IncludedRecord returns an included record, or nil if the replica does not contain it.
 func (r *Replica) IncludedRecord(model, id string) json.RawMessage { return r.included[model][id] }
 
-// Clone returns a copy, which shares nothing with r but the bytes of records.
+// Clone returns a copy that shares only the bytes of the records with r.
 func (r *Replica) Clone() *Replica {
 	out := *r
 	out.ids, out.records, out.included = slices.Clone(r.ids), maps.Clone(r.records), maps.Clone(r.included)
@@ -93,15 +93,16 @@ func (r *Replica) Clone() *Replica {
 	return &out
 }
 
-// Append adds a record at the end. It is for records that came in another way than in
-// a frame, as those of a list do that a page shows.
+// Append adds a record at the end. It is for records that did not arrive in a frame,
+// such as the list of a page as the server rendered it.
 func (r *Replica) Append(id string, record json.RawMessage) {
-	r.keep(id, record)
+	r.setRecord(id, record)
 	r.ids = append(r.ids, id)
 }
 
-// Answer applies the answer to an open: all that the cursor holds, or the delta since
-// what the replica holds. It returns the steps that lead there.
+// Answer applies the answer to an open: everything in the cursor, or the delta since
+// the replica's position. It returns the steps of the change; if there is an error, the
+// steps up to it.
 func (r *Replica) Answer(a *wire.Answer) ([]Step, error) {
 	_, seq, err := wire.ParsePosition(a.At)
 	if err != nil {
@@ -132,21 +133,21 @@ func (r *Replica) Answer(a *wire.Answer) ([]Step, error) {
 	return append(steps, Step{Op: "current", Seq: seq, Count: r.count()}), nil
 }
 
-// Apply applies the delta of a commit, whose records are fresh, and returns the steps
-// that it takes.
+// Apply applies the delta of the commit seq. The records of the commit are in fresh. It
+// returns the steps of the change; if there is an error, the steps up to it.
 func (r *Replica) Apply(seq uint64, d *wire.Delta, fresh Records) ([]Step, error) {
 	r.Advance(seq)
 	return r.delta(d, fresh)
 }
 
-// Advance notes that the replica is as of a commit, which need not touch it.
+// Advance sets the replica's position to a commit that need not have changed it.
 func (r *Replica) Advance(seq uint64) {
 	epoch, _, _ := strings.Cut(r.At, ":")
 	r.Seq, r.At = seq, wire.Position(epoch, seq)
 }
 
 // delta applies d in the order of the protocol: leave, enter, change, then the deltas
-// that follow, and what is included.
+// in Then, and the included records last.
 func (r *Replica) delta(d *wire.Delta, fresh Records) (steps []Step, err error) {
 	note := func(step Step, wrong error) bool {
 		if err = wrong; wrong == nil {
@@ -190,13 +191,14 @@ func (r *Replica) delta(d *wire.Delta, fresh Records) (steps []Step, err error) 
 	return steps, nil
 }
 
-// recordOf returns what an entry, or else its frame, holds of a record, or nil.
+// recordOf returns the record of an entry, from the entry or its frame, or nil if
+// neither contains it.
 func (r *Replica) recordOf(entry wire.Entry, fresh Records) json.RawMessage {
 	switch {
 	case entry.HTML != "":
 		return encoded(entry.HTML)
 	case r.HTML:
-		return nil // the frame may have the record for another cursor
+		return nil // the record in the frame may be for another cursor
 	}
 	return fresh[r.Model][entry.ID]
 }
@@ -206,7 +208,7 @@ func encoded(html string) json.RawMessage {
 	return data
 }
 
-func (r *Replica) keep(id string, record json.RawMessage) {
+func (r *Replica) setRecord(id string, record json.RawMessage) {
 	if r.records == nil {
 		r.records = map[string]json.RawMessage{}
 	}
@@ -222,7 +224,7 @@ func (r *Replica) setValue(value json.RawMessage) []Step {
 }
 
 func (r *Replica) leave(id string) (Step, error) {
-	if err := r.take(id); err != nil {
+	if err := r.removeID(id); err != nil {
 		return Step{}, err
 	}
 	delete(r.records, id)
@@ -231,29 +233,29 @@ func (r *Replica) leave(id string) (Step, error) {
 
 func (r *Replica) enter(entry wire.Entry, record json.RawMessage) (Step, error) {
 	if r.records[entry.ID] != nil {
-		return Step{}, fmt.Errorf("%s enters and is held", entry.ID)
+		return Step{}, fmt.Errorf("%s enters but is already there", entry.ID)
 	}
 	if record == nil {
 		return Step{}, fmt.Errorf("%s enters without a record", entry.ID)
 	}
-	r.keep(entry.ID, record)
+	r.setRecord(entry.ID, record)
 	if err := r.place(entry); err != nil {
 		return Step{}, err
 	}
 	return r.step("enter", entry), nil
 }
 
-// change replaces a record that is held, unless it has only moved, and moves it if
-// the entry says where to.
+// change replaces a record, unless it only moved, and moves it if the entry gives a new
+// place.
 func (r *Replica) change(entry wire.Entry, record json.RawMessage) (Step, error) {
 	if r.records[entry.ID] == nil {
-		return Step{}, fmt.Errorf("%s changes and is not held", entry.ID)
+		return Step{}, fmt.Errorf("%s changes but is not there", entry.ID)
 	}
 	if record != nil {
 		r.records[entry.ID] = record
 	}
 	if entry.After != nil {
-		if err := r.take(entry.ID); err != nil {
+		if err := r.removeID(entry.ID); err != nil {
 			return Step{}, err
 		}
 		if err := r.place(entry); err != nil {
@@ -263,17 +265,17 @@ func (r *Replica) change(entry wire.Entry, record json.RawMessage) (Step, error)
 	return r.step("change", entry), nil
 }
 
-func (r *Replica) take(id string) error {
+func (r *Replica) removeID(id string) error {
 	at := slices.Index(r.ids, id)
 	if at < 0 {
-		return fmt.Errorf("%s leaves and is not held", id)
+		return fmt.Errorf("%s leaves but is not there", id)
 	}
 	r.ids = slices.Delete(r.ids, at, at+1)
 	return nil
 }
 
-// place puts a record after the one that its entry names, or, without an order, by
-// its id.
+// place inserts a record after the one its entry names, or by id if the cursor has no
+// order.
 func (r *Replica) place(entry wire.Entry) error {
 	at := 0
 	switch {
@@ -281,15 +283,14 @@ func (r *Replica) place(entry wire.Entry) error {
 		at, _ = slices.BinarySearch(r.ids, entry.ID)
 	case *entry.After != "":
 		if at = slices.Index(r.ids, *entry.After) + 1; at == 0 {
-			return fmt.Errorf("%s stands after %s, which is not held", entry.ID, *entry.After)
+			return fmt.Errorf("%s is placed after %s, which is not there", entry.ID, *entry.After)
 		}
 	}
 	r.ids = slices.Insert(r.ids, at, entry.ID)
 	return nil
 }
 
-// include applies what happened to the included records of a model. They have no
-// order.
+// include applies a delta to the included records of a model, which have no order.
 func (r *Replica) include(model string, d *wire.Delta, fresh map[string]json.RawMessage) (steps []Step, err error) {
 	if r.included == nil {
 		r.included = map[string]map[string]json.RawMessage{}
@@ -297,12 +298,12 @@ func (r *Replica) include(model string, d *wire.Delta, fresh map[string]json.Raw
 	if r.included[model] == nil {
 		r.included[model] = map[string]json.RawMessage{}
 	}
-	held := r.included[model]
+	records := r.included[model]
 	for _, id := range d.Leave {
-		if held[id] == nil {
-			return steps, fmt.Errorf("the included %s leaves and is not held", id)
+		if records[id] == nil {
+			return steps, fmt.Errorf("the included %s leaves but is not there", id)
 		}
-		delete(held, id)
+		delete(records, id)
 		steps = append(steps, Step{Op: "leave", Seq: r.Seq, Model: model, ID: id, Included: true})
 	}
 	for i, entry := range slices.Concat(d.Enter, d.Change) {
@@ -310,10 +311,10 @@ func (r *Replica) include(model string, d *wire.Delta, fresh map[string]json.Raw
 		if i >= len(d.Enter) {
 			op = "change"
 		}
-		if (held[entry.ID] == nil) != (op == "enter") || fresh[entry.ID] == nil {
-			return steps, fmt.Errorf("the included %s: %s, held is %v, in the frame is %v", entry.ID, op, held[entry.ID] != nil, fresh[entry.ID] != nil)
+		if (records[entry.ID] == nil) != (op == "enter") || fresh[entry.ID] == nil {
+			return steps, fmt.Errorf("the included %s: %s, present is %v, in the frame is %v", entry.ID, op, records[entry.ID] != nil, fresh[entry.ID] != nil)
 		}
-		held[entry.ID] = fresh[entry.ID]
+		records[entry.ID] = fresh[entry.ID]
 		steps = append(steps, Step{Op: op, Seq: r.Seq, Model: model, ID: entry.ID, Record: fresh[entry.ID], Included: true})
 	}
 	for i := range d.Then {

@@ -18,7 +18,7 @@ const (
 	d4 = "01JD00000000000000000000D4"
 )
 
-// golden reads a frame of the protocol's golden files.
+// golden reads a golden frame of the protocol.
 func golden(t *testing.T, name string, frame any) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "testdata", name+".json"))
@@ -30,7 +30,7 @@ func golden(t *testing.T, name string, frame any) {
 	}
 }
 
-// A follower is a replica, the ids that its steps lead to, and the steps.
+// A follower is a replica, the list of ids built from its steps, and the steps.
 type follower struct {
 	*Replica
 	t     *testing.T
@@ -147,7 +147,7 @@ func TestGoldenFramesOfAListOfAPage(t *testing.T) {
 	if err := json.Unmarshal(f.Record(b2), &html); err != nil || html != `<li data-id="`+b2+`">Second, edited</li>` || !f.HTML {
 		t.Errorf("%q: %v", html, err)
 	}
-	// A frame may have the record for another cursor.
+	// A frame may contain the record for another cursor.
 	first := ""
 	records := Records{"posts": {b2: json.RawMessage(`{"id":"` + b2 + `"}`)}}
 	if _, err := f.Apply(815, &wire.Delta{Change: []wire.Entry{{ID: b2, After: &first}}}, records); err != nil || !strings.Contains(string(f.Record(b2)), "edited") {
@@ -181,14 +181,14 @@ func TestGoldenFramesOfIncludedRecords(t *testing.T) {
 	f.open("answer_include")
 	f.holds("01JD")
 	if !slices.Equal(f.steps, []string{"current"}) {
-		t.Errorf("what is held already takes steps: %v", f.steps)
+		t.Errorf("records that are already there take steps: %v", f.steps)
 	}
 	if !slices.Equal(clone.IDs(), []string{"01JA"}) || !slices.Equal(clone.Included("users"), []string{"01J5"}) {
-		t.Errorf("the copy has followed: %v, %v", clone.IDs(), clone.included)
+		t.Errorf("the copy has changed: %v, %v", clone.IDs(), clone.included)
 	}
 }
 
-func TestGoldenFrameOfWhatIsClosed(t *testing.T) {
+func TestGoldenFrameOfAClosedCursor(t *testing.T) {
 	f := follow(t)
 	f.answer(&wire.Answer{At: "E:1", Model: "posts", IDs: []string{c3}, Records: map[string][]json.RawMessage{"posts": {json.RawMessage(`{"id":"` + c3 + `"}`)}}})
 	f.commit("commit_closed", 23)
@@ -198,7 +198,7 @@ func TestGoldenFrameOfWhatIsClosed(t *testing.T) {
 	}
 }
 
-// An answer that names everything takes the steps that lead to it from what was held.
+// An answer that lists everything returns the steps from the previous contents to it.
 func TestAnAnswerAfterAResync(t *testing.T) {
 	f := follow(t)
 	take := func(frame string) {
@@ -234,19 +234,19 @@ func TestAnAnswerAfterAResync(t *testing.T) {
 	f.holds("e", "b", "c")
 }
 
-func TestWhatDoesNotFitIsAnError(t *testing.T) {
+func TestMismatchesAreErrors(t *testing.T) {
 	for delta, want := range map[string]string{
-		`{"leave":["x"]}`:                                            "x leaves and is not held",
-		`{"enter":[{"id":"a"}]}`:                                     "a enters and is held",
+		`{"leave":["x"]}`:                                            "x leaves but is not there",
+		`{"enter":[{"id":"a"}]}`:                                     "a enters but is already there",
 		`{"enter":[{"id":"x"}]}`:                                     "x enters without a record",
-		`{"enter":[{"id":"n","after":"x"}]}`:                         "n stands after x, which is not held",
-		`{"change":[{"id":"n"}]}`:                                    "n changes and is not held",
-		`{"change":[{"id":"a","after":"a"}]}`:                        "a stands after a, which is not held",
-		`{"then":[{"leave":["x"]}]}`:                                 "x leaves and is not held",
-		`{"include":{"users":{"leave":["x"]}}}`:                      "the included x leaves and is not held",
-		`{"include":{"users":{"enter":[{"id":"u"}]}}}`:               "the included u: enter, held is true, in the frame is true",
-		`{"include":{"users":{"change":[{"id":"x"}]}}}`:              "the included x: change, held is false, in the frame is false",
-		`{"include":{"users":{"then":[{"leave":["x"]}]}}}`:           "the included x leaves and is not held",
+		`{"enter":[{"id":"n","after":"x"}]}`:                         "n is placed after x, which is not there",
+		`{"change":[{"id":"n"}]}`:                                    "n changes but is not there",
+		`{"change":[{"id":"a","after":"a"}]}`:                        "a is placed after a, which is not there",
+		`{"then":[{"leave":["x"]}]}`:                                 "x leaves but is not there",
+		`{"include":{"users":{"leave":["x"]}}}`:                      "the included x leaves but is not there",
+		`{"include":{"users":{"enter":[{"id":"u"}]}}}`:               "the included u: enter, present is true, in the frame is true",
+		`{"include":{"users":{"change":[{"id":"x"}]}}}`:              "the included x: change, present is false, in the frame is false",
+		`{"include":{"users":{"then":[{"leave":["x"]}]}}}`:           "the included x leaves but is not there",
 		`{"leave":["a"],"enter":[{"id":"n"}],"change":[{"id":"b"}]}`: "",
 	} {
 		r := Replica{}

@@ -6,23 +6,23 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// A Step is one thing that happened to a cursor: to a record of it, to one that it
-// includes, to its value, or to all of it.
+// A Step is one change of a cursor: of a record, of an included record, of its value,
+// or of its whole contents.
 type Step struct {
-	// Op is "enter", "change" or "leave" of a record, "value" of a value, "resync" when
-	// everything was sent again, or "current" after an answer, when all that the
-	// cursor holds has been named.
+	// Op is "enter", "change" or "leave" for a record, "value" for a new value,
+	// "resync" if the server sent everything again, and "current" at the end of an
+	// answer, when the replica is complete.
 	Op     string          `json:"op"`
-	Seq    uint64          `json:"seq"`
-	Model  string          `json:"model,omitempty"`
-	ID     string          `json:"id,omitempty"`
-	After  *string         `json:"after,omitempty"` // the record before it in an ordered cursor, "" for first
-	Record json.RawMessage `json:"record,omitempty"`
-	Value  json.RawMessage `json:"value,omitempty"`
-	Count  *int            `json:"count,omitempty"` // of the records, after this step
-	Reason string          `json:"reason,omitempty"`
+	Seq    uint64          `json:"seq"`              // the commit
+	Model  string          `json:"model,omitempty"`  // of the record
+	ID     string          `json:"id,omitempty"`     // of the record
+	After  *string         `json:"after,omitempty"`  // the id of the record before it if the cursor is ordered, "" for the first
+	Record json.RawMessage `json:"record,omitempty"` // as it is now, for "enter" and "change"
+	Value  json.RawMessage `json:"value,omitempty"`  // for "value"
+	Count  *int            `json:"count,omitempty"`  // the number of records after this step
+	Reason string          `json:"reason,omitempty"` // for "resync"
 
-	Included bool `json:"included,omitempty"` // the record is not the cursor's own, but one that those refer to
+	Included bool `json:"included,omitempty"` // the record is not in the cursor itself; one of its records refers to it
 }
 
 func (r *Replica) step(op string, entry wire.Entry) Step {

@@ -1,0 +1,210 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A console is one client of the control socket. The goroutine that answers requests
+// owns its fields, unless they are noted otherwise.
+type console struct {
+	app *server.App
+	by  string // the author of its commits: "console:ada"
+
+	write sync.Mutex // guards out
+	out   *bufio.Writer
+
+	transactions map[uint64]*transaction // the open transactions, by number
+	lastTx       uint64
+	watching     bool // of the goroutine that reads requests
+	streams      map[uint64]*stream
+	opened       []*stream      // opened by the current request; they do not run yet
+	running      sync.WaitGroup // goroutines that send events
+
+	mu      sync.Mutex
+	pending map[uint64]context.CancelFunc // cancels the unanswered requests
+}
+
+// serve reads the requests of one console until it disconnects.
+func (c *Server) serve(conn net.Conn) {
+	ctx, cancel := context.WithCancel(c.app.Context())
+	client := &console{app: c.app, by: "console", out: bufio.NewWriter(conn), transactions: map[uint64]*transaction{}, streams: map[uint64]*stream{},
+		pending: map[uint64]context.CancelFunc{}}
+	requests := make(chan queuedRequest, maxQueuedRequests)
+	var answering sync.WaitGroup
+	answering.Go(func() { client.answerAll(requests) })
+	defer func() {
+		cancel()
+		_ = conn.Close()
+		close(requests)
+		answering.Wait()
+		for _, s := range client.streams {
+			s.End(outbox.CloseNormal, "the console disconnected")
+		}
+		client.running.Wait()
+		c.mu.Lock()
+		delete(c.clients, conn)
+		c.mu.Unlock()
+	}()
+	lines := bufio.NewScanner(conn)
+	lines.Buffer(make([]byte, 0, 4096), maxLine)
+	for lines.Scan() {
+		req := &wire.ControlRequest{}
+		if err := json.Unmarshal(lines.Bytes(), req); err != nil {
+			client.reply(wire.ControlReply{Error: fault.Errorf(fault.BadRequest, "not a request: %v", err).Wire()})
+			continue
+		}
+		if req.Do == wire.DoCancel {
+			client.cancel(req.ID)
+			continue
+		}
+		if req.Do == wire.DoWatch && !client.watching {
+			client.watching = true
+			watcher := c.app.Subscribe()
+			client.running.Go(func() { client.events(ctx, watcher) })
+		}
+		requests <- queuedRequest{client.enqueue(ctx, req.ID), req}
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		client.reply(wire.ControlReply{Error: fault.Errorf(fault.TooLarge, "a request has at most %d bytes", maxLine).Wire()})
+	}
+}
+
+// answer runs a request and replies to it.
+func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
+	reply := wire.ControlReply{ID: req.ID}
+	var out any
+	err := ctx.Err() // it may have been canceled while it waited
+	if err == nil {
+		err = fault.Recover(req.Do, func() (err error) {
+			out, err = c.dispatch(ctx, req)
+			return err
+		})
+	}
+	if err == nil {
+		reply.OK, err = json.Marshal(out)
+	}
+	if err != nil {
+		c.app.Report("request", err)
+		reply.Error, reply.OK = fault.As(err).Wire(), nil
+		if fault.As(err).Code == fault.Internal {
+			reply.Error.Message = briefly(err) // the owner of the application may see it
+		}
+	}
+	c.reply(reply)
+}
+
+// briefly returns the text of an error. It omits the stack of a panic, which is in the
+// log.
+func briefly(err error) string {
+	var panicked *fault.Panic
+	if errors.As(err, &panicked) {
+		return fmt.Sprintf("panic in %s: %v; the server's log has the stack", panicked.What, panicked.Value)
+	}
+	return err.Error()
+}
+
+// reply sends a reply or an event.
+func (c *console) reply(reply wire.ControlReply) {
+	data, err := json.Marshal(reply)
+	if err != nil {
+		return
+	}
+	c.write.Lock()
+	defer c.write.Unlock()
+	_, _ = c.out.Write(append(data, '\n'))
+	_ = c.out.Flush() // the reader notices a client that is gone
+}
+
+// events sends the application's events until ctx ends.
+func (c *console) events(ctx context.Context, sub *server.Subscription) {
+	skipped := time.NewTicker(server.SkippedEvery)
+	defer skipped.Stop()
+	defer c.app.Unsubscribe(sub)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-sub.Wake:
+		case <-skipped.C:
+		}
+		for _, event := range sub.Take() {
+			c.reply(wire.ControlReply{Event: &event})
+		}
+	}
+}
+
+// dispatch runs a request and returns its result.
+func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	switch req.Do {
+	case wire.DoHello:
+		if req.By != "" {
+			c.by = req.By
+		}
+		return c.hello(), nil
+	case wire.DoWatch:
+		return nil, nil
+	case wire.DoConnections:
+		infos := []wire.ConnectionInfo{}
+		for _, conn := range c.app.Connections() {
+			infos = append(infos, conn.Info())
+		}
+		return infos, nil
+	case wire.DoCursors:
+		return c.describeCursors(), nil
+	case wire.DoRoutes:
+		return c.describeRoutes(func(*route.Route) bool { return true }), nil
+	case wire.DoAllowed:
+		return c.allowed(ctx, req)
+	case wire.DoSchema:
+		return c.describeSchema(), nil
+	case wire.DoWait:
+		seq, err := strconv.ParseUint(req.Key, 10, 64)
+		if err != nil {
+			return nil, fault.Errorf(fault.BadRequest, "%q is not a seq", req.Key)
+		}
+		return nil, c.app.Engine().Wait(ctx, seq)
+	case wire.DoOpen:
+		return nil, c.openStream(ctx, req)
+	case wire.DoClose:
+		return nil, c.closeStream(req.Stream)
+	case wire.DoBegin, wire.DoCommit, wire.DoRollback:
+		return c.transaction(ctx, req)
+	case wire.DoDiff:
+		return c.diff(ctx, req)
+	case wire.DoImpact:
+		return c.impact(ctx, req)
+	case wire.DoUndo:
+		return c.undo(ctx, req)
+	case wire.DoCall:
+		return c.call(ctx, req)
+	case wire.DoWhy:
+		return c.why(ctx, req)
+	case wire.DoValue, wire.DoIncluded:
+		return c.readAs(ctx, req)
+	}
+	if req.Name != "" && (req.Do == wire.DoQuery || req.Do == wire.DoCount) {
+		return c.readAs(ctx, req)
+	}
+	m := c.app.Store().Model(req.Model)
+	if m == nil {
+		if !isRecordRequest(req.Do) {
+			return nil, fault.Errorf(fault.BadRequest, "there is no request %q", req.Do)
+		}
+		return nil, fault.Errorf(fault.NotFound, "there is no model %q", req.Model)
+	}
+	return c.recordRequest(ctx, m, req)
+}
