@@ -246,7 +246,7 @@ func (app *App) reply(conn net.Conn, reply wire.ControlReply) {
 	line, _ := json.Marshal(reply)
 	writing.Lock()
 	defer writing.Unlock()
-	conn.Write(append(line, '\n'))
+	_, _ = conn.Write(append(line, '\n')) // the console may have gone
 }
 
 // Send sends events to every console that watches.

@@ -44,7 +44,7 @@ func TestJSONFields(t *testing.T) {
 			Renamed `json:"renamed"`
 			hidden  int
 			Dash    int `json:"-"`
-			Minus   int `json:"-,"`
+			Minus   int `json:"-,"` //nolint:staticcheck // encoding/json names the field "-"
 		}{Outer: &Outer{}},
 		struct {
 			Renamed
