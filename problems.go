@@ -1,6 +1,10 @@
 package tower
 
-import "github.com/towerkit/tower/internal/record"
+import (
+	"reflect"
+
+	"github.com/towerkit/tower/internal/record"
+)
 
 // Problems holds what is wrong with a record or an input, by the JSON name of the
 // field; "" is the whole. The zero value holds none. It is not safe for
@@ -49,6 +53,7 @@ func publicProblems(p *record.Problems) *Problems {
 type validator interface{ Validate(*Problems) }
 
 func init() {
+	record.PublicValidator = reflect.TypeFor[validator]()
 	record.ValidatePublic = func(of any, problems *record.Problems) {
 		if own, ok := of.(validator); ok {
 			public := &Problems{*problems}

@@ -78,6 +78,16 @@ func Validate(record any, problems *Problems) (err error) {
 // public form of problems, if it has one. Package tower sets it.
 var ValidatePublic func(record any, problems *Problems)
 
+// PublicValidator is the interface type of the method that ValidatePublic calls.
+// Package tower sets it.
+var PublicValidator reflect.Type
+
+// CallsValidate reports whether [Validate] calls the Validate method of values of a
+// type.
+func CallsValidate(t reflect.Type) bool {
+	return t.Implements(reflect.TypeFor[Validator]()) || PublicValidator != nil && t.Implements(PublicValidator)
+}
+
 // tagProblem describes a failed tag, in words that follow the field's name.
 func tagProblem(e validator.FieldError) string {
 	switch e.Tag() {

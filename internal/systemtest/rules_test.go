@@ -54,6 +54,53 @@ var (
 	_ tower.Allower       = (*rightRules)(nil)
 )
 
+// These models and inputs have rules that could never be called.
+type (
+	validError struct {
+		tower.Record
+		Name string `json:"name"`
+	}
+	validInput struct {
+		Name string `json:"name"`
+	}
+	validMap   struct{}
+	validRight struct{}
+)
+
+func (*validError) Validate() error                                     { return nil }
+func (validInput) Validate(tower.Problems)                              {}
+func (*validMap) Validate() map[string]string                           { return nil }
+func (*validRight) Validate(_ *tower.Problems)                          {}
+func (*rightRules) Take(context.Context, validInput) (struct{}, error)  { return struct{}{}, nil }
+func (*rightRules) Map(context.Context, validMap) (struct{}, error)     { return struct{}{}, nil }
+func (*rightRules) Right(context.Context, validRight) (struct{}, error) { return struct{}{}, nil }
+
+func TestAValidationThatCannotBeCalledIsAnErrorAtStart(t *testing.T) {
+	const want = "declare it as Validate(problems *tower.Problems)"
+	open := func(declare func(*tower.Mounted[*rightRules]), models ...tower.AnyModel) error {
+		r := tower.NewRouter(func(_ context.Context, c *tower.Connection) (*tower.Connection, error) { return c, nil })
+		declare(tower.Mount(r, "posts", func(c *tower.Connection) *rightRules { return &rightRules{c} }))
+		_, err := tower.New(tower.Config{Name: "rules", Env: "test", Models: append(models, Posts, Users), Routes: r, Files: sampleViews})
+		return err
+	}
+	for name, err := range map[string]error{
+		"a model": open(func(*tower.Mounted[*rightRules]) {}, tower.NewModel[validError]("wrongs")),
+		"an input": open(func(m *tower.Mounted[*rightRules]) {
+			tower.Action(m, "POST /take", (*rightRules).Take)
+		}),
+		"an empty input": open(func(m *tower.Mounted[*rightRules]) {
+			tower.Action(m, "POST /map", (*rightRules).Map)
+		}),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", name, err, want)
+		}
+	}
+	if err := open(func(m *tower.Mounted[*rightRules]) { tower.Action(m, "POST /right", (*rightRules).Right) }); err != nil {
+		t.Errorf("a right one: %v", err)
+	}
+}
+
 // start mounts a controller under the name of the model of posts.
 func start[C any](create func(*tower.Connection) C) error {
 	r := tower.NewRouter(func(_ context.Context, c *tower.Connection) (*tower.Connection, error) { return c, nil })

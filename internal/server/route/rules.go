@@ -9,11 +9,13 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// CheckRules returns an error for each method Allow or Match of a controller that the
-// server could not call: a rule that is never called would permit everything.
+// CheckRules returns an error for each method Allow or Match of a controller, and for
+// each method Validate of a model or an input, that the server could not call: a rule
+// that is never called would permit everything.
 //
-//	Allow(action string) bool     reports whether the user may use an action or cursor
-//	Match(record *models.T) bool  reports whether the user may see a record of model T
+//	Allow(action string) bool          reports whether the user may use an action or cursor
+//	Match(record *models.T) bool       reports whether the user may see a record of model T
+//	Validate(problems *tower.Problems) adds the problems of a record or an input
 func (r *Router) CheckRules(models []*record.Model) error {
 	var all []error
 	for _, c := range r.Mounted {
@@ -32,7 +34,26 @@ func (r *Router) CheckRules(models []*record.Model) error {
 			all = append(all, checkMatch(t, method, c, models))
 		}
 	}
+	for _, model := range models {
+		all = append(all, checkValidate(reflect.TypeOf(model.New())))
+	}
+	checked := map[reflect.Type]bool{}
+	for _, rt := range r.Routes {
+		if rt.In != nil && !checked[rt.In] {
+			checked[rt.In] = true
+			all = append(all, checkValidate(reflect.PointerTo(rt.In)))
+		}
+	}
 	return errors.Join(all...)
+}
+
+// checkValidate checks the method Validate of a model or of an input.
+func checkValidate(pointer reflect.Type) error {
+	method, ok := pointer.MethodByName("Validate")
+	if !ok || record.CallsValidate(pointer) {
+		return nil
+	}
+	return uncalled(pointer, method, "Validate(problems *tower.Problems)")
 }
 
 // checkReceiver returns an error if a controller that is mounted by value lacks a rule
@@ -50,7 +71,7 @@ func checkAllow(t reflect.Type, method reflect.Method) error {
 	if m.NumIn() == 2 && m.In(1).Kind() == reflect.String && m.In(1).PkgPath() == "" && returnsBool(m) {
 		return nil
 	}
-	return unaskable(t, method, "Allow(action string) bool")
+	return uncalled(t, method, "Allow(action string) bool")
 }
 
 func checkMatch(t reflect.Type, method reflect.Method, c *Controller, models []*record.Model) error {
@@ -63,7 +84,7 @@ func checkMatch(t reflect.Type, method reflect.Method, c *Controller, models []*
 		}
 		return fmt.Errorf("%s.Match takes a %s, which is not a model of this application; add its model to Config.Models, or rename the method", t, m.In(1))
 	}
-	return unaskable(t, method, fmt.Sprintf("Match(record *%s) bool", ruledModel(m, c, models)))
+	return uncalled(t, method, fmt.Sprintf("Match(record *%s) bool", ruledModel(m, c, models)))
 }
 
 // ruledModel guesses the model that a rule is meant for: the model of a struct that it
@@ -88,7 +109,7 @@ func returnsBool(m reflect.Type) bool {
 	return m.NumOut() == 1 && m.Out(0).Kind() == reflect.Bool && m.Out(0).PkgPath() == "" && !m.IsVariadic()
 }
 
-func unaskable(t reflect.Type, method reflect.Method, want string) error {
+func uncalled(t reflect.Type, method reflect.Method, want string) error {
 	in := make([]string, 0, method.Type.NumIn())
 	for i := 1; i < method.Type.NumIn(); i++ {
 		in = append(in, method.Type.In(i).String())
