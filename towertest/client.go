@@ -223,9 +223,9 @@ func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 	return cursor, out
 }
 
-// settle waits until everything that the server has sent so far has arrived. The answer to
+// awaitSent waits until everything that the server has sent so far has arrived. The answer to
 // a request arrives after it.
-func (c *Client) settle() {
+func (c *Client) awaitSent() {
 	c.t.Helper()
 	const unknown = 1 << 52 // a cursor that is not open
 	c.answer(wire.Request{Close: unknown}, nil)

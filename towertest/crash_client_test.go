@@ -345,7 +345,7 @@ func (s *survivor) enter(url string) error {
 // holds is not what a new client of the same user is given, or not what it should
 // be by what everybody has.
 func (s *survivor) compare(url string, everybody []*survivor) error {
-	s.client.settle()
+	s.client.awaitSent()
 	fresh, err := dial(s.t, Socket, url, s.header)
 	if err != nil {
 		return err

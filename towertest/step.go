@@ -117,12 +117,12 @@ func newRun(t testing.TB, config tower.Config) *run {
 	for _, m := range server.Models(server.AppOf(app.App)) {
 		r.models[m.Name] = m
 	}
-	r.look()
+	r.readRecords()
 	return r
 }
 
-// look reads all records.
-func (r *run) look() {
+// readRecords reads all records.
+func (r *run) readRecords() {
 	var err error
 	if r.all, err = everything(r.t.Context(), r.app.App); err != nil {
 		r.t.Fatal(err)
@@ -205,7 +205,7 @@ func (r *run) commit(changes []change) {
 	if err := r.app.Wait(ctx, r.app.Seq()); err != nil {
 		r.t.Fatal(err)
 	}
-	r.look()
+	r.readRecords()
 }
 
 func (r *run) change(tx *server.Tx, c change) error {
@@ -285,7 +285,7 @@ func (r *run) ask(w *watcher, name string, in json.RawMessage) answer {
 func (r *run) check() {
 	for _, number := range slices.Sorted(maps.Keys(r.clients)) {
 		if w := r.clients[number]; w.client != nil {
-			w.client.settle()
+			w.client.awaitSent()
 			r.checkClient(w)
 		}
 	}

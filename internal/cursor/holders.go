@@ -48,14 +48,14 @@ func (e *Engine) query(spec Spec) *Query {
 	q := s.query(by)
 	if q == nil {
 		e.number++
-		q = &Query{engine: e, selector: s, key: by.form, tag: by.tag, number: e.number}
+		q = &Query{engine: e, selector: s, key: by.spec, tag: by.tag, number: e.number}
 		if q.ruled = spec.ruled(); q.ruled {
 			q.partition = &partition{}
 		} else {
 			q.whole.reset(q, nil)
 		}
 		s.add(q)
-		by.form.queries++
+		by.spec.queries++
 	}
 	return q
 }

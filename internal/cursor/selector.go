@@ -24,7 +24,7 @@ type selector struct {
 // A queryKey distinguishes queries with the same conditions. Holders with equal keys
 // share a query.
 type queryKey struct {
-	form *specKey
+	spec *specKey
 	tag  string
 }
 
