@@ -30,8 +30,8 @@ type Delta struct {
 
 var first record.ID
 
-// diff returns the deltas that turn the records before, ids in the order in which
-// they are held, into those after. A record that is in both has changed if its
+// diff returns the deltas that turn before, the ids of a list in its order, into
+// after. A record that is in both has changed if its
 // version is greater than since. Without an order, records are kept by id.
 //
 // diff returns few deltas: it skips what both lists have in common at their ends, and

@@ -10,10 +10,10 @@
 //
 // The engine guarantees:
 //
-//   - Exact. The records that a holder was opened with, with every following delta
-//     applied, are those that [query.Fetch] would find in the state after that
-//     commit, in that order, without those that the holder's rule denies. Denied
-//     records do not count for limit and offset. The engine calls a rule when it
+//   - Exact. After every commit, the records that a holder was opened with, with all
+//     deltas since applied, equal what [query.Fetch] would find in that state, in
+//     that order, without the records that the holder's rule denies. Denied records
+//     do not count for limit and offset. The engine calls a rule when it
 //     reads a record and when a record changes; if the answers of a rule change for
 //     another reason, the caller must report it with a [Move].
 //   - Once, in order. The engine calls its [Sink] for every commit, in the order of
@@ -29,8 +29,7 @@
 // A spec may ask for a value of its scope instead of its records: their number,
 // whether there are any, or the sum, minimum, maximum or average of a field. The
 // engine updates the value from the records before and after each commit, and reports
-// it when it changes. Sums are exact, so a value does not depend on the order in which
-// records came and went. If the minimum or maximum leaves, the engine looks for the
+// it when it changes. Sums are exact, so a value does not depend on the order of changes. If the minimum or maximum leaves, the engine looks for the
 // next one: in the state after that commit, or, if there is a rule, among the values
 // that it remembers of the allowed records.
 //

@@ -53,7 +53,7 @@ type Sink interface {
 }
 
 // An Effect is what a commit does to a query: for all of its holders or, if they have
-// rules, for those whose rules answer alike.
+// rules, for holders whose rules answer alike.
 type Effect struct {
 	Query   *Query
 	Deltas  []Delta
@@ -62,7 +62,7 @@ type Effect struct {
 
 	Included []Included // changes of the records that the query includes
 
-	// Resync is the reason why there are no deltas, one of those above, or empty. The
+	// Resync is the reason why there are no deltas, one of the constants above, or empty. The
 	// holders then hold nothing until they are opened again.
 	Resync string
 }

@@ -11,8 +11,8 @@ import (
 // A rule reports whether its holder may see a record.
 type rule func(*record.Image) bool
 
-// rules are those of one holder: the first is for the records of its scope, the
-// others for those of each include. Without a rule, all records are allowed.
+// rules are the rules of one holder: the first is for the records of its scope, the
+// others for each include's. Without a rule, all records are allowed.
 type rules []rule
 
 func (r rules) allow(of int, img *record.Image) bool {
@@ -20,7 +20,7 @@ func (r rules) allow(of int, img *record.Image) bool {
 }
 
 // A group is a set of a query's holders that hold the same records: all of them or,
-// if they have rules, those whose rules have answered alike. When a rule answers
+// if they have rules, holders whose rules have answered alike. When a rule answers
 // differently, its holder is split off into another group; groups that come to hold
 // the same records are merged. So the engine computes once what a group holds, and
 // still asks every rule about every record.
@@ -294,7 +294,7 @@ func (g *group) followList(effects []Effect, l *list, touches []touch, now *comm
 }
 
 // refill reads the records that the group's list lacks. It returns the group and
-// those that were split off because their rules answered differently.
+// the groups that were split off because their rules answered differently.
 func (g *group) refill(at view) ([]*group, error) {
 	groups := []*group{g}
 	for i := 0; i < len(groups); i++ {

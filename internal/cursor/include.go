@@ -12,7 +12,7 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// An Include adds records of a model to a cursor: those that the cursor's records
+// An Include adds to a cursor the records of a model that the cursor's records
 // refer to. They enter, change and leave with the records that refer to them.
 type Include struct {
 	Fields []*record.Field // fields of the scope's model
@@ -54,7 +54,7 @@ type Included struct {
 	Deltas []Delta         // changes otherwise; the records are kept by id
 }
 
-// An includedSet holds the records that those of a list refer to by one include.
+// An includedSet holds the records that a list's records refer to by one include.
 type includedSet struct {
 	of   *Include
 	byID map[record.ID]*record.Image // every id that is referred to; nil if there is no record that may be seen
@@ -272,7 +272,7 @@ func (g *group) applyIncludes(n int, refs []reference, answers string, now *comm
 }
 
 // track updates the engine's index of references: the group's list referred to the
-// records in was, and now refers to those in is.
+// records in was, and now refers to the records in is.
 func (g *group) track(m *record.Model, was, is map[record.ID]*record.Image) {
 	referring := g.query.engine.referring
 	for id := range was {
@@ -335,8 +335,8 @@ func (e *Engine) referringGroups(now *commitView) []*group {
 	return slices.Compact(groups)
 }
 
-// followReferred lets a group follow a commit that changed only records to which its
-// own records refer.
+// followReferred lets a group follow a commit that changed only records that its
+// own records refer to.
 func (g *group) followReferred(effects []Effect, now *commitView) []Effect {
 	groups, err := g.followIncludes(now)
 	for _, x := range groups {

@@ -61,7 +61,7 @@ func (l *list) eachReference(img *record.Image, each func(*record.Model, record.
 }
 
 // nest adds to the deltas of the list's records, if the list is inline, the included
-// records of each, and a change for each record of which only an included record
+// records of each, and a change for each record if only an included record
 // changed.
 func (l *list) nest(deltas []Delta, included []Included) []Delta {
 	if !l.inline {

@@ -10,8 +10,8 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
-// Resume is the position from which a client resumes: the state of a spec after a
-// commit. The spec's rule is the one by which the client was sent its records.
+// Resume is a position that a client resumes from: the state of a spec after a
+// commit. The spec's rule is the one that applied when the client got its records.
 type Resume struct {
 	Seq      uint64
 	Spec     Spec

@@ -90,7 +90,7 @@ func (p *preview) match(ctx context.Context) error {
 }
 
 // follow lets copies of a group follow the commit. Without touches, the commit
-// changed only records to which the group's records refer.
+// changed only records that the group's records refer to.
 func (p *preview) follow(ctx context.Context, g *group, touches []touch) {
 	if p.err == nil {
 		p.err = ctx.Err() // commits wait meanwhile

@@ -20,7 +20,7 @@ func Read(at func(read func(*store.Snapshot) error) error, spec Spec) ([]*record
 	return l.visible(), nil
 }
 
-// ReadIncluded returns the records of a model that those of a spec include, by id, in
+// ReadIncluded returns the records of a model that a spec's records include, by id, in
 // the state that at reads, as Read does.
 func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of *record.Model) ([]*record.Image, error) {
 	if err := spec.check(); err != nil {

@@ -102,7 +102,7 @@ func (e *Engine) canResume(r *resume, o *opening, now result, at view) bool {
 }
 
 // resumeIDs returns which records the list's records included after the commit seq.
-// The list and the rules must be those of that time; at reads the current state.
+// The list and the rules must be as they were then; at reads the current state.
 func (l *list) resumeIDs(h *history, seq uint64, own rules, at view) (includedIDs, error) {
 	if len(l.includes) == 0 {
 		return nil, nil

@@ -10,7 +10,7 @@ import (
 )
 
 // Watches maps scopes to watchers. A commit's watchers are found through the
-// condition index, so the cost is that of the watchers it touches. The zero value has
+// condition index, so the cost depends only on the watchers it touches. The zero value has
 // none. It is safe for concurrent use.
 type Watches[W comparable] struct {
 	mu      sync.Mutex

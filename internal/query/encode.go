@@ -8,7 +8,7 @@ import (
 
 // ClientJSON encodes a condition in the form that [Parse] reads, for clients that
 // evaluate it themselves. It leaves out conditions on private fields, on fields whose
-// JSON does not show their value, and on values for which may returns false. whole
+// JSON does not show their value, and on values that may rejects. whole
 // then is false: the condition that remains is true whenever the whole one is.
 func (c Condition) ClientJSON(may func(record.Value) bool) (where map[string]any, whole bool) {
 	plain := Canonical(c)
@@ -19,7 +19,7 @@ type clientEncoder struct {
 	may func(record.Value) bool
 }
 
-// and encodes those of the conditions that a client may have.
+// and encodes the conditions that a client may have.
 func (e clientEncoder) and(cs []Condition) (where map[string]any, whole bool) {
 	where, whole = map[string]any{}, true
 	var rest []any // conditions that do not fit into the one object

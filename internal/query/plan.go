@@ -11,8 +11,7 @@ func isID(f *record.Field) bool { return f.Name == "id" }
 
 func indexed(f *record.Field) bool { return f.Index || f.Unique || isID(f) }
 
-// bounds returns the range of f's values outside of which c is false; nil is
-// unbounded.
+// bounds returns bounds on the values of f that satisfy c; nil is unbounded.
 func (c *Condition) bounds(f *record.Field) (lo, hi *store.Bound) {
 	if c.op == opAnd {
 		return bounds(f, c.args())
@@ -36,8 +35,7 @@ func (c *Condition) bounds(f *record.Field) (lo, hi *store.Bound) {
 	return nil, nil
 }
 
-// bounds returns the range of f's values outside of which one of the conditions is
-// false.
+// bounds returns bounds on the values of f that satisfy all of the conditions.
 func bounds(f *record.Field, all []Condition) (lo, hi *store.Bound) {
 	for i := range all {
 		l, h := all[i].bounds(f)
@@ -162,7 +160,7 @@ func (s *Scope) byFilter() (plan, bool) {
 	return p, true
 }
 
-// byRange returns a plan that reads the part of an index in which the conditions can
+// byRange returns a plan that reads the part of an index where the conditions can
 // be true.
 func (s *Scope) byRange() (plan, bool) {
 	for f := range s.Where.Fields {

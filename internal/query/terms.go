@@ -20,7 +20,7 @@ type TermFilter struct {
 func (f *TermFilter) allows(c *Condition) bool { return f.fields == nil || f.fields(c.field) }
 
 // Terms returns terms that cover c: every record that satisfies c has at least one of
-// them. An "and" returns the terms of its most selective argument, an "or" those of
+// them. An "and" returns the terms of its most selective argument, an "or" the terms of
 // all its arguments. If no terms cover c, Terms returns the part of c that has none.
 func (c *Condition) Terms(filter TermFilter) (found []Term, uncovered *Condition) {
 	switch c.op {
@@ -74,7 +74,7 @@ func ConjunctionTerms(all []Condition, filter TermFilter) (best []Term, ok bool)
 	return best, ok
 }
 
-// rangeTerms returns the interval of f's values in which all of the conditions can be
+// rangeTerms returns the interval of f's values where all of the conditions can be
 // true, or no term if it is empty.
 func rangeTerms(f *record.Field, all []Condition) []Term {
 	s := newInterval(bounds(f, all))

@@ -16,7 +16,7 @@ type Field struct {
 	Ref    string // name of the model that the field refers to; "" if it is not a reference
 
 	Index    bool // the field has an index
-	Unique   bool // the field has an index in which each value occurs once
+	Unique   bool // the field has an index with each value once
 	Private  bool // the field is stored but never sent to clients
 	Required bool // the field must not be zero
 

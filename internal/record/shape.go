@@ -41,7 +41,7 @@ var (
 	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
 )
 
-// opaque reports whether the field's JSON differs from that of its kind.
+// opaque reports whether the field's JSON differs from its kind's.
 func (f *Field) opaque() bool {
 	base := f.typ
 	if f.pointer {

@@ -157,7 +157,7 @@ func (f *Field) normalize(base unsafe.Pointer) {
 // storedTime returns t as it is stored.
 func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// CopyFields sets the fields of the record to, a *T of the model, to those of from,
+// CopyFields sets the fields of the record to, a *T of the model, to the fields of from,
 // another *T.
 func (m *Model) CopyFields(to, from any, fields []*Field) {
 	toBase, _ := m.pointer(to)

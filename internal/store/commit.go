@@ -35,8 +35,8 @@ func (c Change) Same(f *record.Field) bool {
 	return c.Before != nil && c.After != nil && c.Before.SameField(c.After, f)
 }
 
-// A Commit is the changes of one transaction, in the order in which the transaction
-// first touched the records. All readers share it, so it must not be written to.
+// A Commit is the changes of one transaction, in the order of the transaction's
+// first writes to the records. All readers share it, so it must not be written to.
 type Commit struct {
 	Seq     uint64 // 1 is the epoch's first; 0 is no commit
 	At      time.Time

@@ -11,7 +11,7 @@ const (
 	DoFind        = "find"        // Model, Key → one record
 	DoQuery       = "query"       // Model, or Name, In and As; Where, Order, Limit, Offset → []record
 	DoCount       = "count"       // the same → number
-	DoIncluded    = "included"    // Name, In, As, Where, Order, Limit; Model → []record of that model, to which the cursor's records refer
+	DoIncluded    = "included"    // Name, In, As, Where, Order, Limit; Model → []record of that model, which the cursor's records refer to
 	DoValue       = "value"       // Name, In, As, Where → the value of a cursor that carries one
 	DoCreate      = "create"      // Model, Set → Written
 	DoUpdate      = "update"      // Model, Key, Set → Written
@@ -32,7 +32,7 @@ const (
 	DoConnections = "connections" // → []ConnectionInfo
 	DoCursors     = "cursors"     // → []CursorInfo
 	DoRoutes      = "routes"      // → []Route
-	DoAllowed     = "allowed"     // As → []Route, those that this user may use
+	DoAllowed     = "allowed"     // As → []Route that this user may use
 	DoSchema      = "schema"      // → Schema
 	DoWait        = "wait"        // Key, a seq → null once every cursor has reached it
 	DoCancel      = "cancel"      // ID of an earlier request, which is cancelled; only that request is answered

@@ -23,7 +23,7 @@
 // again.
 //
 // A frame with an id is a request. Exactly one frame with the same id answers it. The
-// server handles the requests of a connection in the order in which they came.
+// server handles the requests of a connection in order.
 //
 //	→ {"id":1,"open":"posts.published","in":{},"where":{"likes":{"gte":3}},"order":["-createdAt"],"limit":10,"since":"01J8…:790"}
 //	← {"id":1,"status":200,"at":"01J8…:812","cursor":17,"model":"posts","ids":["01JB…","01JA…"],"posts":[{…},{…}]}
@@ -58,8 +58,8 @@
 //
 // The answer to an open with "scope":true also holds the cursor's scope, so that a
 // client can predict what its own writes do to the cursor before the server reports it.
-// The scope has the shapes of the model's fields, the conditions in the form in which a
-// client narrows a cursor, the order and the window.
+// The scope has the shapes of the model's fields, the conditions in the form that a
+// client narrows a cursor with, the order and the window.
 //
 //	→ {"id":6,"open":"posts.published","scope":true}
 //	← {"id":6,"status":200,"at":"01J8…:812","cursor":17,"model":"posts","scope":{"fields":{"title":"string",…},"where":{"published":true},"order":["-createdAt"],"limit":20},"ids":[…],"posts":[…]}
@@ -68,7 +68,7 @@
 // or "[]" and one of these, followed by "?" if the field may be null. An "object" can
 // only be compared with null, and an "any" not at all. In a condition, an integer
 // beyond 2^53 is a string of its digits. A client may send such integers as strings
-// too, in conditions and in inputs, and must keep the digits of those in records. A
+// too, in conditions and in inputs, and must keep their digits in records. A
 // scope does not contain private fields or their values, nor ids that the client has
 // not named and that are not its user's own. If the cursor has further restrictions,
 // "rule" is true: records that satisfy the conditions may be in the cursor, and others
@@ -103,7 +103,7 @@
 // in the entries.
 //
 // Commits that had to wait for a client are merged. The frame has the seq of the last
-// commit and, as from, that of the first. It holds only the newest image of each
+// commit and, as from, the seq of the first. It holds only the newest image of each
 // record, and its deltas start before the first commit and end after the last. No frame
 // overtakes an answer, a push, a "to" or a "closed". A delta in a merged frame may have
 // further deltas in "then", which are applied after it, one by one. A record may be in
@@ -212,12 +212,12 @@
 // A console and a running application exchange lines of JSON over a unix socket. The
 // console sends a [ControlRequest] on each line, and the application a [ControlReply];
 // after "watch" it also sends a [ControlEvent] for each thing that happens. The reply
-// to "schema" is a [Schema], from which types for clients are generated:
+// to "schema" is a [Schema], the source of generated types for clients:
 //
 //	→ {"id":9,"do":"schema"}
 //	← {"id":9,"ok":{"types":[{"name":"blog/models.Post","fields":[{"name":"id","is":"id"},…]}],"models":[{"name":"posts","record":{"is":"blog/models.Post"}}],"routes":[{"kind":"action","name":"POST /posts","in":{"is":"blog/controllers.NewPost"},"out":{"is":"blog/models.Post","null":true}}]}}
 //
-// Requests are answered in the order in which they came. The comments of [DoHello] and
+// Requests are answered in order. The comments of [DoHello] and
 // the other names describe the requests. These fields mean the same in all of them:
 //
 //   - With as, and the name of an action or a cursor, the request does what that user's
@@ -257,7 +257,7 @@
 //
 // A console may hold cursors as a browser does. It opens each of them as a stream,
 // under a number of its own choice: a declared cursor, as a user or as a visitor, or a
-// query of the console's own, to which no rule applies. The reply to the open comes
+// query of the console's own, without any rule. The reply to the open comes
 // first. Then come the messages that a browser would receive, starting with the hello,
 // each one frame or an array of frames:
 //

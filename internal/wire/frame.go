@@ -6,7 +6,7 @@ import "encoding/json"
 // an older peer could misunderstand a newer one.
 const Version = 1
 
-// UnsupportedVersion is the prefix of the reason with which the server closes a
+// UnsupportedVersion is the prefix of the reason when the server closes a
 // connection, with code 1002, whose hello names a version that it does not support.
 const UnsupportedVersion = "unsupported version"
 
@@ -78,7 +78,7 @@ type Answer struct {
 	// Include is the ids, by model, of the records that the opened cursor includes.
 	Include map[string][]string `json:"include,omitempty"`
 
-	// Records of the opened cursor, and those that it includes, by model.
+	// Records of the opened cursor, and the records that it includes, by model.
 	Records map[string][]json.RawMessage `json:"-"`
 
 	// Body is the result of the function [Body]: a delta and records that are encoded
@@ -90,7 +90,7 @@ type Answer struct {
 // effect of its own writes, as far as the client may know.
 type Scope struct {
 	Fields map[string]string `json:"fields"`           // the model's, with their shapes: "string", "int?", "[]string", …
-	Where  json.RawMessage   `json:"where,omitempty"`  // in the form in which a client narrows
+	Where  json.RawMessage   `json:"where,omitempty"`  // in the form that a client narrows with
 	Order  []string          `json:"order,omitempty"`  // none is by id
 	Limit  int               `json:"limit,omitempty"`  // 0 is all
 	Offset int               `json:"offset,omitempty"` // number of records before the window

@@ -13,7 +13,7 @@ type Batch struct {
 	End    bool              `json:"end,omitempty"` // ends the link instead
 }
 
-// Requests decodes the frames of the batch, as [Requests] does those of a message.
+// Requests decodes the frames of the batch, as [Requests] does for a message.
 func (b *Batch) Requests() []Request { return requestsOf(b.Frames) }
 
 // A Poll is what a client posts to /_tower/poll. Without a link it opens one; otherwise
