@@ -45,33 +45,38 @@ func TestEveryCursorIsExactWhileAllHappensAtOnce(t *testing.T) {
 		w := newWorld(t, r, 60, 60)
 		w.rescopes = rescopes
 		w.engine.spare, w.engine.historyLimit = r.IntN(3), 1+r.IntN(400)
-		querytest.RunEngine(t, w.engine)
-		ctx, cancel := context.WithCancel(context.Background())
-		var visitors, writers sync.WaitGroup
-		for i := range 3 {
-			own := rand.New(rand.NewPCG(uint64(i), r.Uint64()))
-			visitors.Go(func() { w.visit(ctx, own, 12) })
-		}
 		start := time.Now()
-		for i := range 6 {
-			own := w.ids()
-			own = own[i*10 : i*10+10]
-			rw := rand.New(rand.NewPCG(uint64(i), r.Uint64()))
-			writers.Go(func() {
-				for range 60 {
-					w.write(rw, &own, 5)
-				}
-			})
-		}
-		writers.Wait()
-		if err := w.engine.Wait(ctx, w.st.Seq()); err != nil {
-			t.Fatal(err)
-		}
-		cancel()
-		visitors.Wait()
-		w.end()
+		w.runConcurrently(t, r)
 		t.Log(time.Since(start))
 	}
+}
+
+// runConcurrently runs the engine while three goroutines open, resume and close cursors,
+// and six write, each its own records. Then it checks every client.
+func (w *world) runConcurrently(t *testing.T, r *rand.Rand) {
+	querytest.RunEngine(t, w.engine)
+	ctx, cancel := context.WithCancel(context.Background())
+	var visitors, writers sync.WaitGroup
+	for i := range 3 {
+		own := rand.New(rand.NewPCG(uint64(i), r.Uint64()))
+		visitors.Go(func() { w.visit(ctx, own, 12) })
+	}
+	ids := w.ids()
+	for i := range 6 {
+		own, rw := ids[i*10:i*10+10:i*10+10], rand.New(rand.NewPCG(uint64(i), r.Uint64()))
+		writers.Go(func() {
+			for range 60 {
+				w.write(rw, &own, 5)
+			}
+		})
+	}
+	writers.Wait()
+	if err := w.engine.Wait(ctx, w.st.Seq()); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	visitors.Wait()
+	w.end()
 }
 
 // TestEveryCursorIsExact is the same test one step after another, so that a seed reproduces

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/towerkit/tower/internal/query"
@@ -138,29 +137,7 @@ func TestEveryValueIsExactWhileAllHappensAtOnce(t *testing.T) {
 	r := querytest.Rand(t)
 	w := newValueWorld(t, r)
 	w.rescopes = true
-	querytest.RunEngine(t, w.engine)
-	ctx, cancel := context.WithCancel(context.Background())
-	var visitors, writers sync.WaitGroup
-	for i := range 3 {
-		own := rand.New(rand.NewPCG(uint64(i), r.Uint64()))
-		visitors.Go(func() { w.visit(ctx, own, 12) })
-	}
-	ids := w.ids()
-	for i := range 6 {
-		own, rw := ids[i*10:i*10+10:i*10+10], rand.New(rand.NewPCG(uint64(i), r.Uint64()))
-		writers.Go(func() {
-			for range 60 {
-				w.write(rw, &own, 5)
-			}
-		})
-	}
-	writers.Wait()
-	if err := w.engine.Wait(ctx, w.st.Seq()); err != nil {
-		t.Fatal(err)
-	}
-	cancel()
-	visitors.Wait()
-	w.end()
+	w.runConcurrently(t, r)
 }
 
 func TestSumsDoNotDrift(t *testing.T) {

@@ -79,10 +79,18 @@ func TestTerminalShowsAllActivity(t *testing.T) {
 	c.ends(0)
 }
 
-func TestTerminalFollowsAndFreezes(t *testing.T) {
+// openBoardConsole opens the board and a console of 120 by 30 cells that has attached to
+// it.
+func openBoardConsole(t *testing.T) (*board, *console) {
+	t.Helper()
 	b := openBoard(t)
 	c := startConsoleOn(t, b.path, 120, 30)
 	c.shows("0 connections")
+	return b, c
+}
+
+func TestTerminalFollowsAndFreezes(t *testing.T) {
+	b, c := openBoardConsole(t)
 	b.member(t, "carl")
 	c.shows(`"carl"`, "seed")
 	c.keys("\x1bOQ ")
@@ -104,9 +112,7 @@ func TestTerminalFollowsAndFreezes(t *testing.T) {
 }
 
 func TestTerminalStaysReadableWhenMuchHappens(t *testing.T) {
-	b := openBoard(t)
-	c := startConsoleOn(t, b.path, 120, 30)
-	c.shows("0 connections")
+	b, c := openBoardConsole(t)
 	for i := 0; !strings.Contains(c.screen(), "/s, sampled"); i++ {
 		err := b.Transaction(t.Context(), func(tx *tower.Tx) error {
 			return posted.Create(t.Context(), tx, &Memo{Title: fmt.Sprintf("n%d", i)})
@@ -125,9 +131,7 @@ func TestTerminalStaysReadableWhenMuchHappens(t *testing.T) {
 }
 
 func TestTerminalCompletes(t *testing.T) {
-	b := openBoard(t)
-	c := startConsoleOn(t, b.path, 120, 30)
-	c.shows("0 connections")
+	b, c := openBoardConsole(t)
 	for _, test := range []struct{ keys, shows string }{
 		{"Memb\t", "› Member "},
 		{"Memo.whe\t({publ\t", "› Memo.where({published: "},
@@ -151,9 +155,7 @@ func TestTerminalCompletes(t *testing.T) {
 }
 
 func TestTerminalResults(t *testing.T) {
-	b := openBoard(t)
-	c := startConsoleOn(t, b.path, 120, 30)
-	c.shows("0 connections")
+	_, c := openBoardConsole(t)
 	c.keys(`Memo.create([{title: "日本 👋", likes: 3, tags: ["a", "b"], authorId: Member.first().id}, {title: "x", published: true}]).length` + "\r")
 	c.shows("  2")
 	c.keys("Memo.all()\r")
