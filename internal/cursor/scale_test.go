@@ -249,7 +249,7 @@ func heapInUse() int64 {
 	return int64(stats.HeapAlloc)
 }
 
-// match makes a thousand changes, each of which touches one of the first among cursors, and
+// match makes a thousand changes. Each touches one of the first among cursors. match
 // returns how long they took. It writes to a record in place, which only this benchmark may
 // do, so that the record is in the cache, as a record that was just written is.
 func (h *hall) match(b *testing.B, among int) time.Duration {

@@ -85,7 +85,7 @@ func (a *assets) has(file string) bool {
 func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
 	file := r.PathValue("file")
 	if !a.assets.has(file) {
-		a.fail(w, r, fault.Errorf(fault.NotFound, "there is no %s; tower server bundles what is in app/, and tower build puts it into the program", r.URL.Path))
+		a.Fail(w, r, fault.Errorf(fault.NotFound, "there is no %s; tower server bundles what is in app/, and tower build puts it into the program", r.URL.Path))
 		return
 	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")

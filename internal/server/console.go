@@ -111,10 +111,6 @@ func (s *Session) Spec(ctx context.Context, cr *CursorRequest) (cursor.Spec, err
 // Number returns the number of the connection, 0 before it joins the application.
 func (c *Connection) Number() uint64 { return c.number }
 
-// MessageSent reports that the connection's transport has sent its message and can take
-// the next one.
-func (c *Connection) MessageSent() { c.outbox.Sent() }
-
 // checkUser returns [fault.Unauthenticated] if Connect looked for the user and there is
 // none.
 func (s *Session) checkUser(ctx context.Context, recorder *follower) error {

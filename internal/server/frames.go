@@ -12,19 +12,19 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// receive handles the frames of one message, in order. The goroutine that reads the
+// Receive handles the frames of one message, in order. The goroutine that reads the
 // socket waits meanwhile, so a client that sends faster than it is served waits, too.
-func (c *Connection) receive(message []byte) {
+func (c *Connection) Receive(message []byte) {
 	requests, err := wire.Requests(message)
 	if err != nil {
 		c.send(refusal(0, fault.Errorf("bad_frame", "%v", err)))
 		return
 	}
-	c.handleAll(requests)
+	c.Handle(requests)
 }
 
-// handleAll handles requests in order. Calls must not overlap.
-func (c *Connection) handleAll(requests []wire.Request) {
+// Handle handles requests in order. Calls must not overlap.
+func (c *Connection) Handle(requests []wire.Request) {
 	if len(requests) > 1 { // send their answers as one message, too
 		c.outbox.Collect()
 		defer c.outbox.Flush()

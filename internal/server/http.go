@@ -41,12 +41,12 @@ func (a *App) Handler() http.Handler {
 	mux.HandleFunc("POST /_tower/session", a.redeem)
 	mux.HandleFunc("GET "+assetsURL+"{file}", a.serveAsset)
 	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path))
+		a.Fail(w, r, fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path))
 	})
 	mux.HandleFunc("/", a.serveRoute)
 	protected := http.NewCrossOriginProtection()
 	protected.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.fail(w, r, fault.Errorf(fault.Forbidden, "this request comes from another site"))
+		a.Fail(w, r, fault.Errorf(fault.Forbidden, "this request comes from another site"))
 	}))
 	return a.recovered(secured(a.config.Policy, protected.Handler(mux)))
 }
@@ -72,7 +72,7 @@ func (a *App) recovered(next http.Handler) http.Handler {
 			return nil
 		})
 		if err != nil {
-			a.fail(w, r, err)
+			a.Fail(w, r, err)
 		}
 	})
 }
@@ -98,7 +98,7 @@ func serveOffline(w http.ResponseWriter, r *http.Request) {
 func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
 	user, err := json.Marshal(sealedUser{a.cookies.user(r)})
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 		return
 	}
 	transport.WriteJSON(w, user)
@@ -114,7 +114,7 @@ func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -132,7 +132,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	rt, values, err := a.router.Find(method, r.URL.Path)
 	if err != nil {
 		if fault.As(err).Code != fault.NotFound || !a.servePublic(w, r) {
-			a.fail(w, r, err)
+			a.Fail(w, r, err)
 		}
 		return
 	}
@@ -148,7 +148,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		a.fail(w, r, err)
+		a.Fail(w, r, err)
 	}
 }
 
@@ -238,8 +238,8 @@ func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// fail answers with an error: as a page for a browser, as JSON for a program.
-func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
+// Fail answers with an error: as a page for a browser, as JSON for a program.
+func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.Report("request", err)
 	coded := fault.As(err)
 	status := coded.Status()

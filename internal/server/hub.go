@@ -153,12 +153,6 @@ func (h *hub) rescopeCursor(ctx context.Context, s *Session, oc *OpenCursor) cur
 	return move
 }
 
-// removeConnection removes a connection and reports that to consoles.
-func (a *App) removeConnection(c *Connection) {
-	a.hub.leave(c)
-	a.inspector.publish(wire.ControlEvent{Left: c.number})
-}
-
 // resyncAll ends every connection, because the rights of the users are unknown.
 func (a *App) resyncAll(reason string) {
 	for _, c := range a.hub.all() {

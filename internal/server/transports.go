@@ -32,9 +32,6 @@ func (a *App) Joined() []outbox.Transport {
 // User returns the id of the user that sent a request, "" for a visitor.
 func (a *App) User(r *http.Request) string { return string(a.cookies.user(r)) }
 
-// Fail answers a request with an error.
-func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) { a.fail(w, r, err) }
-
 // ReadJSON decodes the body of a request that must be a JSON object, and not a form.
 func (a *App) ReadJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	body, form, err := a.readBody(w, r)
@@ -56,15 +53,11 @@ func (c *Connection) Join(t outbox.Transport) error {
 	return c.app.Join(c)
 }
 
-// Leave removes the connection and closes its cursors.
-func (c *Connection) Leave() { c.app.removeConnection(c) }
-
-// Receive handles the frames of one message, in order. It returns when they have been
-// handled, so a client that sends faster than it is served waits. Calls must not overlap.
-func (c *Connection) Receive(message []byte) { c.receive(message) }
-
-// Handle handles frames, in order. Calls must not overlap.
-func (c *Connection) Handle(requests []wire.Request) { c.handleAll(requests) }
+// Leave removes the connection, closes its cursors, and reports that to consoles.
+func (c *Connection) Leave() {
+	c.app.hub.leave(c)
+	c.app.inspector.publish(wire.ControlEvent{Left: c.number})
+}
 
 // Outbox returns the queue of messages to the client.
 func (c *Connection) Outbox() *outbox.Outbox { return &c.outbox }

@@ -122,15 +122,12 @@ func queryRoute(scope query.Scope) *route.Route {
 // run sends the stream's messages to the console until the stream ends.
 func (c *console) run(s *stream) {
 	defer close(s.closed)
-	defer func() {
-		c.app.Leave(s.conn)
-		c.app.Publish(wire.ControlEvent{Left: s.conn.Number()})
-	}()
+	defer s.conn.Leave()
 	for {
 		select {
 		case message := <-s.messages:
 			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Frames: message}}})
-			s.conn.MessageSent()
+			s.conn.Outbox().Sent()
 		case closed := <-s.ending:
 			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Closed: &closed}}})
 			return
