@@ -81,6 +81,7 @@ var rooms = []room{
 	{"cmd/tower", []string{"internal/repl", "internal/repl/control", "internal/repl/script", "internal/dev", "internal/bench", "internal/client", "internal/spelling",
 		"internal/wire", "scaffolds"}, "the command line meets an application through its socket", []string{bbolt}},
 	{"internal/systemtest", nil, "it has tests only", nil},
+	{"docs/guide", nil, "it has tests only", nil},
 }
 
 const (

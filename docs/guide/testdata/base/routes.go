@@ -1,0 +1,14 @@
+package main
+
+import (
+	"github.com/towerkit/tower"
+
+	"blog/controllers"
+)
+
+// Routes lists what clients may call and open.
+func Routes() *tower.Router[*controllers.Session] {
+	r := tower.NewRouter(controllers.Connect)
+	tower.Mount(r, "posts", controllers.NewPosts)
+	return r
+}
