@@ -82,6 +82,7 @@ var rooms = []room{
 		"internal/wire", "scaffolds"}, "the command line meets an application through its socket", []string{bbolt}},
 	{"internal/systemtest", nil, "it has tests only", nil},
 	{"docs/guide", nil, "it has tests only", nil},
+	{"internal/systemtest/hostile", nil, "it has tests only", nil},
 }
 
 const (
