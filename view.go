@@ -3,7 +3,7 @@ package tower
 import (
 	"html/template"
 
-	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/view"
 )
 
 // A View is what the template of a page sees as ".". Its methods render cursors and
@@ -20,11 +20,11 @@ type View struct {
 	Session any    // what the router's connect function returned
 	Path    string // of the request: "/posts"
 
-	view *server.View
+	page *view.Page
 }
 
-func newView(v *server.View) any {
-	return &View{Data: v.Data, Session: v.Session, Path: v.Path, view: v}
+func newView(p *view.Page) any {
+	return &View{Data: p.Data, Session: p.Session, Path: p.Path, page: p}
 }
 
 // A List is a cursor in a page. It is complete when the page loads, and the browser
@@ -46,21 +46,21 @@ type LiveValue struct {
 // "posts.published", and renders each of its records with a partial, such as
 // "posts/_post.html". Pairs of name and value are the cursor's input.
 func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
-	list, err := v.view.Cursor(name, partial, pairs...)
+	list, err := v.page.Cursor(name, partial, pairs...)
 	return (*List)(list), err
 }
 
 // LiveValue reads a declared value, "drafts" of the page's own controller or
 // "posts.drafts". Pairs of name and value are its input.
 func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
-	value, err := v.view.LiveValue(name, pairs...)
+	value, err := v.page.LiveValue(name, pairs...)
 	return (*LiveValue)(value), err
 }
 
 // Form returns the attributes of a <form> that calls an action: "POST /posts", or
 // "PATCH /posts/{id}" with the record whose fields fill the braces.
 func (v *View) Form(pattern string, record ...any) (template.HTMLAttr, error) {
-	return v.view.Form(pattern, record...)
+	return v.page.FormAttrs(pattern, record...)
 }
 
 // Input returns a field of a form: a label, an <input> for the field of that name in
@@ -77,14 +77,14 @@ func (v *View) Form(pattern string, record ...any) (template.HTMLAttr, error) {
 // a label, the field's name makes one: "startsAt" becomes Starts at, and "authorId"
 // Author.
 func (v *View) Input(name string, record any, pairs ...any) (template.HTML, error) {
-	return v.view.Input(name, record, pairs...)
+	return v.page.Form.Input(name, record, pairs...)
 }
 
 // TextArea is [View.Input] for a text of several lines.
 //
 //	{{.TextArea "body" .Data.Post "rows" 10}}
 func (v *View) TextArea(name string, record any, pairs ...any) (template.HTML, error) {
-	return v.view.TextArea(name, record, pairs...)
+	return v.page.Form.TextArea(name, record, pairs...)
 }
 
 // Select is [View.Input] for a reference: a choice of records, each shown by its
@@ -92,17 +92,17 @@ func (v *View) TextArea(name string, record any, pairs ...any) (template.HTML, e
 //
 //	{{.Select "authorId" .Data.Post .Data.Authors "name"}}
 func (v *View) Select(name string, record, choices any, label string, pairs ...any) (template.HTML, error) {
-	return v.view.Select(name, record, choices, label, pairs...)
+	return v.page.Form.Select(name, record, choices, label, pairs...)
 }
 
 // Value returns what the user entered for a field, if the form was refused, or else
 // value, as an <input> shows it.
-func (v *View) Value(field string, value any) string { return v.view.Value(field, value) }
+func (v *View) Value(field string, value any) string { return v.page.Form.Value(field, value) }
 
 // Problem returns the element for the problems of a field; "" is the form as a whole. It
 // is hidden while there are none.
-func (v *View) Problem(field string) template.HTML { return v.view.Problem(field) }
+func (v *View) Problem(field string) template.HTML { return v.page.Form.Problem(field) }
 
 // Asset returns the address of the bundle of a script in app/, "board.tsx", or of the
 // styles that it imports, "board.css".
-func (v *View) Asset(name string) (string, error) { return v.view.Asset(name) }
+func (v *View) Asset(name string) (string, error) { return v.page.Asset(name) }

@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/transport"
+	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -34,7 +35,7 @@ type Config struct {
 
 	Models []*record.Model
 	Rules  map[*record.Model]route.Rule
-	View   func(*View) any // makes what a page's template sees as "."; nil: the view itself
+	View   func(*view.Page) any // makes what a page's template sees as "."; nil: the view itself
 	Router *route.Router
 	Files  fs.FS  // contains views/ and public/
 	Reload bool   // read views again if they change
@@ -72,8 +73,8 @@ func (c *Config) setDefaults() {
 type App struct {
 	config    Config
 	router    *route.Router
-	views     *views
-	assets    *assets
+	views     *view.Templates
+	assets    *view.Assets
 	log       *slog.Logger
 	inspector *inspector
 	attempts  attempts
@@ -113,10 +114,10 @@ func New(config Config) (*App, error) {
 		}
 	}
 	var err error
-	if a.assets, err = newAssets(config); err != nil {
+	if a.assets, err = view.NewAssets(config.Env, config.Folder, config.Files); err != nil {
 		return nil, err
 	}
-	if a.views, err = newViews(config.Files, config.Reload, a.router, config.View); err != nil {
+	if a.views, err = view.New(config.Files, config.Reload, a.router, config.View); err != nil {
 		return nil, err
 	}
 	return a, nil

@@ -120,7 +120,7 @@ func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, resul
 		result.Status = http.StatusCreated
 	}
 	if rt.Then != "" {
-		if result.Location, err = fill(rt.Then, result.Out, req.Path); err != nil {
+		if result.Location, err = route.Fill(rt.Then, result.Out, req.Path); err != nil {
 			return fmt.Errorf("%s: %w", rt.Pattern(), err)
 		}
 	}

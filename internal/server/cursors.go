@@ -219,7 +219,11 @@ func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, si
 	}
 	if cr.partial != "" {
 		for i, image := range o.Images {
-			html, err := a.render(oc, image, with(o.With, i), nil)
+			var with []*record.Image
+			if o.With != nil {
+				with = o.With[i]
+			}
+			html, err := a.render(oc, image, with, nil)
 			if err != nil {
 				return nil, err
 			}

@@ -286,11 +286,7 @@ func (a *App) render(oc *OpenCursor, image *record.Image, with []*record.Image, 
 	if html, ok := done[key]; ok {
 		return html, nil
 	}
-	templates, err := a.views.current()
-	if err != nil {
-		return "", err
-	}
-	html, err := templates.partial(oc.Request.partial, image, with, session)
+	html, err := a.views.Partial(oc.Request.partial, image, with, session)
 	if err == nil && done != nil {
 		done[key] = html
 	}

@@ -18,8 +18,10 @@ import (
 	"github.com/towerkit/tower/internal/client"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/transport"
+	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -39,7 +41,7 @@ func (a *App) Handler() http.Handler {
 	mux.HandleFunc("GET /_tower/offline.js", serveOffline)
 	mux.HandleFunc("GET /_tower/session", a.serveUser)
 	mux.HandleFunc("POST /_tower/session", a.redeem)
-	mux.HandleFunc("GET "+assetsURL+"{file}", a.serveAsset)
+	mux.HandleFunc("GET "+view.AssetsURL+"{file}", a.serveAsset)
 	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
 		a.Fail(w, r, fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path))
 	})
@@ -104,6 +106,13 @@ func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
 	transport.WriteJSON(w, user)
 }
 
+// serveAsset serves a bundled file.
+func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
+	if !a.assets.Serve(w, r, r.PathValue("file")) {
+		a.Fail(w, r, fault.Errorf(fault.NotFound, "there is no %s; tower server bundles what is in app/, and tower build puts it into the program", r.URL.Path))
+	}
+}
+
 // redeem exchanges a ticket from a socket for the user's cookie.
 func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1024))
@@ -155,16 +164,16 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 // serveAction runs an action and answers with JSON. It redirects a form that was sent by a
 // browser.
 func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
-	body, form, err := a.readBody(w, r)
+	body, sent, err := a.readBody(w, r)
 	if err != nil {
 		return err
 	}
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	result, err := a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: form, key: key})
-	asForm := form != nil && r.Method == http.MethodPost && accepts(r, "text/html")
+	result, err := a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key})
+	asForm := sent != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := fault.As(err).Problems; asForm && problems != nil && rt.Form != "" {
-			return a.serveForm(ctx, w, r, s, rt, values, &submission{values: form, problems: problems.Map()})
+			return a.serveForm(ctx, w, r, s, rt, values, &form.State{Values: sent, Problems: problems.Map()})
 		}
 		return err
 	}
@@ -249,7 +258,7 @@ func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if accepts(r, "text/html") {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
-		a.views.writeFailure(w, coded, err, a.config.Env == "development")
+		a.views.WriteFailure(w, coded, err, a.config.Env == "development")
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -4,12 +4,19 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/view"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // servePage runs a page and renders its view.
@@ -23,27 +30,27 @@ func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return err
 	}
-	page := &View{Data: data, Session: s.value, Path: r.URL.Path, ctx: ctx, owner: s, route: rt}
-	return a.writePage(w, page, http.StatusOK)
+	return a.writePage(ctx, w, s, &view.Page{Data: data, Path: r.URL.Path, Route: rt}, http.StatusOK)
 }
 
 // writePage renders a view and writes it with a status.
-func (a *App) writePage(w http.ResponseWriter, page *View, status int) error {
-	html, err := a.views.page(page)
+func (a *App) writePage(ctx context.Context, w http.ResponseWriter, s *Session, page *view.Page, status int) error {
+	page.Session, page.Source = s.value, &pageSource{ctx: ctx, owner: s}
+	html, err := a.views.Page(page)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Cookie")
-	w.Header().Set("Tower-User", cmp.Or(string(page.owner.Conn.user), "visitor")) // a browser keeps pages per user
+	w.Header().Set("Tower-User", cmp.Or(string(s.Conn.user), "visitor")) // a browser keeps pages per user
 	w.WriteHeader(status)
 	_, _ = w.Write(html) // the client may be gone
 	return nil
 }
 
 // serveForm shows the page of a refused form again, with its values and their problems.
-func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, action *route.Route, values url.Values, sent *submission) error {
+func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, action *route.Route, values url.Values, sent *form.State) error {
 	page, _, err := a.router.Find(http.MethodGet, strings.TrimPrefix(action.Form, "GET "))
 	if err != nil {
 		return err
@@ -56,7 +63,7 @@ func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return err
 	}
-	return a.writePage(w, &View{Data: data, Session: s.value, Path: r.URL.Path, ctx: ctx, owner: s, route: page, submitted: sent}, http.StatusUnprocessableEntity)
+	return a.writePage(ctx, w, s, &view.Page{Data: data, Path: r.URL.Path, Route: page, Form: sent}, http.StatusUnprocessableEntity)
 }
 
 // destination returns where a form redirects to: the path that the action sets, or else
@@ -71,26 +78,83 @@ func (a *App) destination(r *http.Request, location string) string {
 	return "/"
 }
 
-// fill replaces the braces of a path by the fields of an action's output, or else by the
-// values in its own path.
-func fill(pattern string, out json.RawMessage, path url.Values) (string, error) {
-	var fields map[string]any
-	_ = json.Unmarshal(out, &fields) // only an object has fields
-	parts := strings.Split(pattern, "/")
-	for i, part := range parts {
-		name, isField := strings.CutPrefix(part, "{")
-		if !isField {
-			continue
-		}
-		name = strings.TrimSuffix(name, "}")
-		value := path.Get(name)
-		if field, ok := fields[name]; ok {
-			value = fmt.Sprint(field)
-		}
-		if value == "" {
-			return "", fmt.Errorf("%s: the output has no field %q", pattern, name)
-		}
-		parts[i] = url.PathEscape(value)
-	}
-	return strings.Join(parts, "/"), nil
+// A pageSource reads the cursors of a page, all of them as of one commit. Clients receive
+// the changes since.
+type pageSource struct {
+	ctx    context.Context
+	owner  *Session
+	pinned *Session // the user's session as of the commit seq; nil before the first cursor
+	seq    uint64
 }
+
+// List reads the records of a declared cursor.
+func (p *pageSource) List(name, partial string, in json.RawMessage) (*view.Listing, error) {
+	cr, spec, err := p.resolve(name, partial, in)
+	if err != nil {
+		return nil, err
+	}
+	out := &view.Listing{Session: p.pinned.value}
+	if out.Images, out.With, err = p.owner.Conn.app.engine.Read(p.ctx, p.seq, spec); err != nil {
+		return nil, err
+	}
+	out.Attrs, err = p.attrs(cr, in)
+	return out, err
+}
+
+// Value reads a declared value.
+func (p *pageSource) Value(name string, in json.RawMessage) (value record.Value, attrs template.HTMLAttr, err error) {
+	cr, spec, err := p.resolve(name, "", in)
+	if err != nil {
+		return value, "", err
+	}
+	if value, err = p.owner.Conn.app.engine.ReadValue(p.ctx, p.seq, spec); err != nil {
+		return value, "", err
+	}
+	attrs, err = p.attrs(cr, in)
+	return value, attrs, err
+}
+
+// resolve returns a cursor as the page's user sees it.
+func (p *pageSource) resolve(name, partial string, in json.RawMessage) (cr *CursorRequest, spec cursor.Spec, err error) {
+	cr = &CursorRequest{Route: p.owner.Conn.app.router.Cursors[name], partial: partial}
+	if cr.Route == nil {
+		return nil, spec, fmt.Errorf("there is no cursor %q", name)
+	}
+	if cr.Route.Value != (partial == "") {
+		return nil, spec, errors.New(".Cursor shows records with a partial, and .LiveValue shows a value")
+	}
+	if cr.In, err = cr.Route.Inputs.Decode(nil, in, nil); err == nil {
+		err = p.pin()
+	}
+	if err == nil {
+		spec, _, err = p.pinned.spec(atSeq(p.ctx, p.seq), &follower{}, cr)
+	}
+	return cr, spec, err
+}
+
+// pin selects the commit that the page is read at, and the session as of that commit.
+func (p *pageSource) pin() error {
+	if p.pinned == nil {
+		p.seq = p.owner.Conn.app.store.Seq()
+		p.pinned = p.owner.Conn.connect(atSeq(p.ctx, p.seq), &follower{})
+	}
+	return p.pinned.err
+}
+
+// attrs returns the attributes of the element that shows a cursor.
+func (p *pageSource) attrs(cr *CursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
+	app := p.owner.Conn.app
+	sealed, err := app.cookies.seal(sealedList{Cursor: cr.Route.Name, In: in, Partial: cr.partial,
+		User: p.owner.Conn.user, Build: app.config.Build})
+	return template.HTMLAttr(fmt.Sprintf(`data-cursor="%s" data-live="%s" data-since="%s"`,
+		template.HTMLEscapeString(cr.Route.Name), sealed, wire.Position(app.store.Epoch(), p.seq))), err
+}
+
+// CheckRoute returns an error if no route answers a request.
+func (p *pageSource) CheckRoute(method, path string) error {
+	_, _, err := p.owner.Conn.app.router.Find(method, path)
+	return err
+}
+
+// Asset returns the address of a bundled file.
+func (p *pageSource) Asset(name string) (string, error) { return p.owner.Conn.app.assets.URL(name) }

@@ -1,4 +1,4 @@
-package server
+package view
 
 import (
 	"encoding/json"
@@ -12,29 +12,28 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/towerkit/tower/internal/server/fault"
 )
 
-// assetsURL is the path of the files that are bundled from an application's folder app. In
+// AssetsURL is the path of the files that are bundled from an application's folder app. In
 // development, tower server serves them. A program made by tower build contains them,
 // under the same path in public.
-const assetsURL = "/_tower/app/"
+const AssetsURL = "/_tower/app/"
 
-// assets finds the bundled files of the scripts in app/.
-type assets struct {
+// Assets finds the bundled files of the scripts in app/.
+type Assets struct {
 	env    string
 	folder string            // the application's folder
 	files  fs.FS             // nil in a program without a bundle
 	names  map[string]string // bundled files, by script (board.tsx) and by styles (board.css)
 }
 
-func newAssets(config Config) (*assets, error) {
-	a := &assets{env: config.Env, folder: config.Folder}
-	if config.Files == nil {
+// NewAssets reads the manifest of the bundle in an application's files, if there is one.
+func NewAssets(env, folder string, files fs.FS) (*Assets, error) {
+	a := &Assets{env: env, folder: folder}
+	if files == nil {
 		return a, nil
 	}
-	text, err := fs.ReadFile(config.Files, path.Join("public", assetsURL, "manifest.json"))
+	text, err := fs.ReadFile(files, path.Join("public", AssetsURL, "manifest.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return a, nil
 	}
@@ -44,19 +43,19 @@ func newAssets(config Config) (*assets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the manifest of app/: %w", err)
 	}
-	a.files = config.Files
+	a.files = files
 	return a, nil
 }
 
-// url returns the address of the bundled file of a script, or of its styles.
-func (a *assets) url(name string) (string, error) {
+// URL returns the address of the bundled file of a script, or of its styles.
+func (a *Assets) URL(name string) (string, error) {
 	kind := path.Ext(name)
 	isScript := slices.Contains([]string{".ts", ".tsx", ".js", ".jsx"}, kind)
 	switch file, found := a.names[name]; {
 	case path.Base(name) != name || !isScript && kind != ".css":
 		return "", fmt.Errorf("asset %q is neither a script in app/, such as board.tsx, nor its styles, such as board.css", name)
 	case found:
-		return assetsURL + file, nil
+		return AssetsURL + file, nil
 	case a.files != nil:
 		return "", fmt.Errorf("app/%s was not bundled; the bundle has %s", name, strings.Join(slices.Sorted(maps.Keys(a.names)), ", "))
 	case a.env == "production":
@@ -68,26 +67,25 @@ func (a *assets) url(name string) (string, error) {
 	if isScript {
 		name = strings.TrimSuffix(name, kind) + ".js"
 	}
-	return assetsURL + name, nil
+	return AssetsURL + name, nil
 }
 
 // has reports whether the bundle has a file.
-func (a *assets) has(file string) bool {
+func (a *Assets) has(file string) bool {
 	if a.files == nil || path.Base(file) != file || file == "manifest.json" {
 		return false
 	}
-	info, err := fs.Stat(a.files, path.Join("public", assetsURL, file))
+	info, err := fs.Stat(a.files, path.Join("public", AssetsURL, file))
 	return err == nil && !info.IsDir()
 }
 
-// serveAsset serves a bundled file. Its name has a hash of its contents, so it never
-// changes.
-func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
-	file := r.PathValue("file")
-	if !a.assets.has(file) {
-		a.Fail(w, r, fault.Errorf(fault.NotFound, "there is no %s; tower server bundles what is in app/, and tower build puts it into the program", r.URL.Path))
-		return
+// Serve serves a bundled file, and reports whether there is one. Its name has a hash of its
+// contents, so it never changes.
+func (a *Assets) Serve(w http.ResponseWriter, r *http.Request, file string) bool {
+	if !a.has(file) {
+		return false
 	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	http.ServeFileFS(w, r, a.assets.files, path.Join("public", assetsURL, file))
+	http.ServeFileFS(w, r, a.files, path.Join("public", AssetsURL, file))
+	return true
 }

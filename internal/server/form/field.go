@@ -1,4 +1,4 @@
-package server
+package form
 
 import (
 	"fmt"
@@ -14,8 +14,8 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 )
 
-// A formField is a field of a form: a label, a control and its problem.
-type formField struct {
+// A field is a field of a form: a label, a control and its problem.
+type field struct {
 	name, label string
 	value       string // as the control shows it
 	rules       string // the validate tag
@@ -43,8 +43,8 @@ type attribute struct {
 //
 // Pairs of name and value set attributes of the input, or its label, "label". Otherwise the
 // label is made from the name: "startsAt" becomes Starts at, and "authorId" Author.
-func (v *View) Input(name string, record any, pairs ...any) (template.HTML, error) {
-	f, err := v.field(name, record, pairs)
+func (s *State) Input(name string, record any, pairs ...any) (template.HTML, error) {
+	f, err := s.newField(name, record, pairs)
 	if err != nil {
 		return "", err
 	}
@@ -72,11 +72,11 @@ func (v *View) Input(name string, record any, pairs ...any) (template.HTML, erro
 	return f.element(`<input` + f.attributes() + `>`), nil
 }
 
-// TextArea is [View.Input] for a text of several lines.
+// TextArea is [State.Input] for a text of several lines.
 //
 //	{{.TextArea "body" .Data.Post "rows" 10}}
-func (v *View) TextArea(name string, record any, pairs ...any) (template.HTML, error) {
-	f, err := v.field(name, record, pairs)
+func (s *State) TextArea(name string, record any, pairs ...any) (template.HTML, error) {
+	f, err := s.newField(name, record, pairs)
 	if err != nil {
 		return "", err
 	}
@@ -88,12 +88,12 @@ func (v *View) TextArea(name string, record any, pairs ...any) (template.HTML, e
 	return f.element(`<textarea` + f.attributes() + ">\n" + template.HTMLEscapeString(f.value) + `</textarea>`), nil
 }
 
-// Select is [View.Input] for a reference. It offers a choice of records, each shown by its
+// Select is [State.Input] for a reference. It offers a choice of records, each shown by its
 // field label. The value is kept even if it is none of the choices.
 //
 //	{{.Select "authorId" .Data.Post .Data.Authors "name"}}
-func (v *View) Select(name string, record, choices any, label string, pairs ...any) (template.HTML, error) {
-	f, err := v.field(name, record, pairs)
+func (s *State) Select(name string, record, choices any, label string, pairs ...any) (template.HTML, error) {
+	f, err := s.newField(name, record, pairs)
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +105,7 @@ func (v *View) Select(name string, record, choices any, label string, pairs ...a
 }
 
 // options returns the option elements of a select.
-func (f *formField) options(choices any, label string) (string, error) {
+func (f *field) options(choices any, label string) (string, error) {
 	list := reflect.ValueOf(choices)
 	if list.Kind() != reflect.Slice {
 		return "", fmt.Errorf("its choices are a %T, not a list of records", choices)
@@ -126,7 +126,7 @@ func (f *formField) options(choices any, label string) (string, error) {
 		if fmt.Sprint(id) == f.value {
 			selected, chosen = " selected", true
 		}
-		fmt.Fprintf(&b, "\n    "+`<option value="%s"%s>%s</option>`, template.HTMLEscapeString(fmt.Sprint(id)), selected, template.HTMLEscapeString(formText(text)))
+		fmt.Fprintf(&b, "\n    "+`<option value="%s"%s>%s</option>`, template.HTMLEscapeString(fmt.Sprint(id)), selected, template.HTMLEscapeString(textOf(text)))
 	}
 	none := "\n    " + `<option value="">—</option>`
 	if !chosen && f.value != "" {
@@ -137,8 +137,8 @@ func (f *formField) options(choices any, label string) (string, error) {
 }
 
 // field returns the form field for a record's field.
-func (v *View) field(name string, record any, pairs []any) (*formField, error) {
-	f := &formField{name: name, label: labelFor(name)}
+func (s *State) newField(name string, record any, pairs []any) (*field, error) {
+	f := &field{name: name, label: labelFor(name)}
 	var value any
 	if record != nil {
 		member, tag, err := fieldOf(record, name)
@@ -148,9 +148,9 @@ func (v *View) field(name string, record any, pairs []any) (*formField, error) {
 		value, f.rules = member, tag.Get("validate")
 		f.kind = kindOf(member)
 	}
-	f.value = v.Value(name, value)
-	f.problem = v.problem(name, ` id="`+template.HTMLEscapeString(problemID(name))+`"`)
-	f.invalid = v.submitted != nil && len(v.submitted.problems[name]) > 0
+	f.value = s.Value(name, value)
+	f.problem = s.problem(name, ` id="`+template.HTMLEscapeString(problemID(name))+`"`)
+	f.invalid = s != nil && len(s.Problems[name]) > 0
 	if len(pairs)%2 != 0 {
 		return nil, fmt.Errorf("field %s of a form: attributes are pairs of name and value; one is missing", name)
 	}
@@ -175,7 +175,7 @@ func (v *View) field(name string, record any, pairs []any) (*formField, error) {
 var attributeName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
 // attr adds an attribute of the control. The view's own value wins.
-func (f *formField) attr(name string, value any) {
+func (f *field) attr(name string, value any) {
 	i := slices.IndexFunc(f.own, func(a attribute) bool { return a.name == name })
 	if i >= 0 {
 		value = f.own[i].value
@@ -185,7 +185,7 @@ func (f *formField) attr(name string, value any) {
 }
 
 // rule returns the value of a rule in the validate tag: "200" for max=200.
-func (f *formField) rule(name string) string {
+func (f *field) rule(name string) string {
 	for rule := range strings.SplitSeq(f.rules, ",") {
 		if rule == "dive" {
 			break // the rules after it are for elements
@@ -197,10 +197,10 @@ func (f *formField) rule(name string) string {
 	return ""
 }
 
-func (f *formField) required() bool { return slices.Contains(strings.Split(f.rules, ","), "required") }
+func (f *field) required() bool { return slices.Contains(strings.Split(f.rules, ","), "required") }
 
 // attributes returns the attributes of the control as HTML.
-func (f *formField) attributes() string {
+func (f *field) attributes() string {
 	f.attr("required", f.required() && f.kind != reflect.Bool)
 	if f.invalid {
 		f.attr("aria-invalid", "true")
@@ -213,21 +213,21 @@ func (f *formField) attributes() string {
 		case true:
 			b.WriteString(" " + a.name)
 		default:
-			fmt.Fprintf(&b, ` %s="%s"`, a.name, template.HTMLEscapeString(formText(a.value)))
+			fmt.Fprintf(&b, ` %s="%s"`, a.name, template.HTMLEscapeString(textOf(a.value)))
 		}
 	}
 	return b.String()
 }
 
 // element returns the HTML of the whole field with a control.
-func (f *formField) element(control string) template.HTML {
+func (f *field) element(control string) template.HTML {
 	return template.HTML(fmt.Sprintf("<div class=\"field\">\n  <label for=\"%s\">%s</label>\n  %s\n  %s\n</div>",
 		f.id(), template.HTMLEscapeString(f.label), control, f.problem))
 }
 
 // checkbox returns the HTML of the whole field of a bool. A browser sends the hidden input
 // if the box is not checked.
-func (f *formField) checkbox() template.HTML {
+func (f *field) checkbox() template.HTML {
 	name := template.HTMLEscapeString(f.name)
 	f.attr("type", "checkbox")
 	f.attr("value", "true")
@@ -237,12 +237,12 @@ func (f *formField) checkbox() template.HTML {
 }
 
 // id returns the control's id, its first attribute, escaped.
-func (f *formField) id() string {
-	return template.HTMLEscapeString(formText(f.attrs[0].value))
+func (f *field) id() string {
+	return template.HTMLEscapeString(textOf(f.attrs[0].value))
 }
 
-// formText returns a value as a control shows it.
-func formText(value any) string { return new(View).Value("", value) }
+// textOf returns a value as a control shows it.
+func textOf(value any) string { return (*State)(nil).Value("", value) }
 
 // problemID returns the id of the element that shows the problem of a field.
 func problemID(field string) string { return field + "-problem" }

@@ -1,0 +1,59 @@
+// Package form renders the forms of pages: fields with their labels, values and
+// problems.
+package form
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// A State is what a form shows besides the record: the values of a form that was
+// refused, and their problems. A nil State is a form that has not been sent.
+type State struct {
+	Values   url.Values
+	Problems map[string][]string
+}
+
+// Value returns the value of a field as an <input> shows it: the value that was sent, if
+// the form was refused, or else the given value.
+func (s *State) Value(field string, value any) string {
+	if s != nil {
+		if values := s.Values[field]; len(values) > 0 {
+			return values[len(values)-1]
+		}
+	}
+	if at, ok := value.(time.Time); ok {
+		if at.IsZero() {
+			return ""
+		}
+		return at.UTC().Format("2006-01-02T15:04:05")
+	}
+	if r := reflect.ValueOf(value); r.Kind() == reflect.Pointer {
+		if r.IsNil() {
+			return ""
+		}
+		return s.Value("", r.Elem().Interface())
+	}
+	if value == nil {
+		return ""
+	}
+	return fmt.Sprint(value)
+}
+
+// Problem returns the element that shows the problem of a field, hidden while there is none.
+// The field "" is the form as a whole.
+func (s *State) Problem(field string) template.HTML { return s.problem(field, "") }
+
+// problem is Problem with more attributes.
+func (s *State) problem(field, attrs string) template.HTML {
+	text, hidden := "", " hidden"
+	if s != nil && len(s.Problems[field]) > 0 {
+		text, hidden = strings.Join(s.Problems[field], ", "), ""
+	}
+	return template.HTML(fmt.Sprintf(`<p class="problem" data-problem="%s" role="alert"%s%s>%s</p>`,
+		template.HTMLEscapeString(field), attrs, hidden, template.HTMLEscapeString(text)))
+}
