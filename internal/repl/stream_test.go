@@ -45,7 +45,7 @@ func (r *follower) open(client *control.Client) {
 // next handles the next message.
 func (r *follower) next() {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 	defer cancel()
 	frames, err := r.stream.Next(ctx)
 	for _, frame := range frames {
