@@ -11,7 +11,7 @@
 // application's Transport. [App.Session] tests a controller without a client, and
 // [Converge] an application against random changes.
 //
-// A method whose name begins with Await waits up to ten seconds, and then fails the test
+// A method whose name begins with Await waits up to a minute, and then fails the test
 // with what the client has instead. Open and Narrow fail the test if the server refuses;
 // TryOpen and TryNarrow return its answer.
 package towertest
@@ -33,7 +33,7 @@ import (
 )
 
 // patience is how long a test waits for anything.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // An App is an application that listens on a port of its own. It is a [tower.DB].
 type App struct {
