@@ -1,6 +1,7 @@
 // The script that a page loads: the library, which keeps the page's lists
 // current and sends its forms.
 
+import { findInPage } from "./page/dom";
 import { liveForms } from "./page/forms";
 import { livePage } from "./page/page";
 import { connect, defaults } from "./store/connect";
@@ -15,7 +16,7 @@ declare global {
   }
 }
 
-const settings = document.querySelector<HTMLMetaElement>('meta[name="tower"]');
+const settings = findInPage<HTMLMetaElement>(`meta[name="tower"]`);
 const { offline = false, ...options } = JSON.parse(settings?.content ?? "{}");
 Object.assign(defaults, options);
 if (offline) storePages().catch((error: unknown) => console.warn("tower: cannot store pages for offline use:", error));

@@ -92,19 +92,3 @@ func (p *templateSet) partial(name string, image *record.Image, with []*record.I
 	}
 	return mark(name, out.String(), image.ID)
 }
-
-// mark adds the record's id to the root element of a rendered partial.
-func mark(name, html string, id record.ID) (string, error) {
-	html = strings.TrimSpace(html)
-	end := 1
-	for end < len(html) && (isLetter(html[end]) || end > 1 && (isDigit(html[end]) || html[end] == '-')) {
-		end++
-	}
-	if end == 1 || html[0] != '<' {
-		return "", fmt.Errorf("views/%s: a live partial must render one element, with nothing before it", name)
-	}
-	return html[:end] + ` data-id="` + template.HTMLEscapeString(string(id)) + `"` + html[end:], nil
-}
-
-func isLetter(b byte) bool { return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' }
-func isDigit(b byte) bool  { return '0' <= b && b <= '9' }

@@ -96,16 +96,17 @@ func (v *Templates) parse(names []string) (*templateSet, error) {
 	out := &templateSet{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef, "time": timeElement}), pages: map[string]*template.Template{}}
 	pages := map[string]string{}
 	for _, file := range names {
-		text, err := fs.ReadFile(v.files, file)
+		source, err := fs.ReadFile(v.files, file)
 		if err != nil {
 			return nil, err
 		}
+		text := strings.TrimPrefix(string(source), "\ufeff") // an editor's byte order mark
 		name := strings.TrimPrefix(file, "views/")
 		if name != "layout.html" && !strings.HasPrefix(path.Base(name), "_") {
-			pages[name] = string(text)
+			pages[name] = text
 			continue
 		}
-		if _, err := out.partials.New(name).Parse(string(text)); err != nil {
+		if _, err := out.partials.New(name).Parse(text); err != nil {
 			return nil, err
 		}
 	}

@@ -42,6 +42,6 @@ export function watchPage(connection: Connection): void {
   addEventListener?.("online", () => connection.check(true), options);
   addEventListener?.("pagehide", () => connection.pause(), options);
   addEventListener?.("pageshow", ({ persisted }) => persisted && connection.check(true), options);
-  document?.addEventListener("visibilitychange", () => checkIfVisible(true), options);
-  document?.addEventListener("resume", () => connection.check(true), options);
+  addEventListener?.("visibilitychange", () => checkIfVisible(true), { ...options, capture: true });
+  addEventListener?.("resume", () => connection.check(true), { ...options, capture: true });
 }

@@ -1,3 +1,4 @@
+import { baseURI, find, findAll, findInPage, focused, getAttribute, listen, removeAttribute, setAttribute } from "./dom";
 import { UnsentList } from "./unsent";
 import type { Result } from "../wire/result";
 import type { Store } from "../store/store";
@@ -7,8 +8,6 @@ const offlineDelay = 400; // ms without a connection before a form moves to the 
 
 type Submitter = HTMLButtonElement | HTMLInputElement | null;
 
-// Fields of the same name hide a form's properties. They do not hide its
-// attributes or the methods of its prototype.
 const { requestSubmit, reset } = HTMLFormElement.prototype;
 
 /**
@@ -24,7 +23,7 @@ export function liveForms(store: Store): void {
   const native = new WeakSet<HTMLFormElement>();
   const unsent = new UnsentList(store, showProblems);
 
-  document.addEventListener("submit", async event => {
+  listen<SubmitEvent>("submit", async event => {
     const form = event.target as HTMLFormElement;
     const submitter = event.submitter as Submitter;
     if (event.defaultPrevented || native.has(form)) return;
@@ -43,11 +42,11 @@ export function liveForms(store: Store): void {
 }
 
 function actionOf(form: HTMLFormElement, submitter: Submitter): URL | null {
-  const read = (name: string) => submitter?.getAttribute(`form${name}`) ?? form.getAttribute(name) ?? "";
-  if (read("method").toLowerCase() !== "post" || form.getAttribute("data-tower") === "off") return null;
+  const read = (name: string) => submitter?.getAttribute(`form${name}`) ?? getAttribute(form, name) ?? "";
+  if (read("method").toLowerCase() !== "post" || getAttribute(form, "data-tower") === "off") return null;
   if (read("enctype").toLowerCase() === "multipart/form-data") return null;
   if (!["", "_self"].includes(read("target"))) return null;
-  const action = new URL(read("action") || location.href, document.baseURI);
+  const action = new URL(read("action") || location.href, baseURI());
   return action.origin === location.origin ? action : null;
 }
 
@@ -92,7 +91,7 @@ async function write(store: Store, unsent: UnsentList, route: string, fields: UR
 
 /** Returns a label for the form: its first value, or the text of the button. */
 function labelOf(form: HTMLFormElement, submitter: Submitter): string {
-  const inputs = [...form.querySelectorAll<HTMLInputElement>("[name]:not([type=hidden], [type=checkbox], [type=radio])")];
+  const inputs = findAll<HTMLInputElement>(form, "[name]:not([type=hidden], [type=checkbox], [type=radio])");
   return inputs.map(({ value }) => value).find(Boolean) ?? submitter?.textContent?.trim() ?? "";
 }
 
@@ -112,7 +111,7 @@ function offline(store: Store, signal: AbortSignal): Promise<null> {
 }
 
 function isSecret(form: HTMLFormElement): boolean {
-  return form.getAttribute("data-tower") === "now" || form.querySelector("[type=password]") !== null;
+  return getAttribute(form, "data-tower") === "now" || find(form, "[type=password]") !== null;
 }
 
 /** Returns the fields in the action's query, followed by the fields that the browser would send. */
@@ -132,19 +131,19 @@ function ownSubmitter(form: HTMLFormElement, submitter: Submitter): Submitter {
 
 /** Marks the form as busy and disables its button. Returns a function that undoes this. */
 function setBusy(form: HTMLFormElement, submitter: Submitter): () => void {
-  const focused = submitter !== null && submitter === document.activeElement;
-  form.setAttribute("aria-busy", "true");
+  const hadFocus = submitter !== null && submitter === focused();
+  setAttribute(form, "aria-busy", "true");
   if (submitter) submitter.disabled = true;
   return () => {
-    form.removeAttribute("aria-busy");
+    removeAttribute(form, "aria-busy");
     if (submitter) submitter.disabled = false;
-    if (focused && document.activeElement === document.body) submitter.focus();
+    if (hadFocus && focused() === findInPage("body")) submitter.focus();
   };
 }
 
 /** Replaces the problems that the form shows. Returns false and shows nothing if one has no place. */
 function showProblems(form: HTMLFormElement, problems: Problems, message: string): boolean {
-  const places = [...form.querySelectorAll<HTMLElement>("[data-problem]")];
+  const places = findAll(form, "[data-problem]");
   const placed = new Set(places.map(place => place.dataset.problem));
   const first = (field: string) => problems[field]?.[0] ?? "";
   const fields = Object.keys(problems);
@@ -158,7 +157,7 @@ function showProblems(form: HTMLFormElement, problems: Problems, message: string
     place.hidden = place.textContent === "";
   }
   let focus: HTMLElement | undefined;
-  for (const input of form.querySelectorAll<HTMLInputElement>("[name]")) {
+  for (const input of findAll<HTMLInputElement>(form, "[name]")) {
     if (!first(input.name)) {
       input.removeAttribute("aria-invalid");
       continue;
@@ -176,7 +175,7 @@ function navigate({ location: to, session }: Result): boolean {
   const [there] = next.href.split("#");
   const [here] = location.href.split("#");
   if (there !== here && next.protocol.startsWith("http")) location.assign(next); // never to a javascript: URL
-  else if (session || !document.querySelector("[data-live]")) location.reload();
+  else if (session || !findInPage("[data-live]")) location.reload();
   else return false;
   return true;
 }

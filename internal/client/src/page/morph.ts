@@ -1,16 +1,46 @@
+import {
+  attributes,
+  childNodes,
+  contains,
+  contentEditable,
+  copyAttribute,
+  createElement,
+  find,
+  findAllInPage,
+  firstChild,
+  focused,
+  getAttribute,
+  hasAttribute,
+  html,
+  insertBefore,
+  listen,
+  matches,
+  namespaceOf,
+  nextSibling,
+  nodeName,
+  parentElement,
+  parentNode,
+  removeAttribute,
+  removeNode,
+  replaceWith,
+} from "./dom";
+
 type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 
 /**
  * Changes an element to match a fresh one without disturbing the user. It keeps the
  * nodes, and with them focus, selection and scroll positions. An edited field keeps
  * its value, a focused one is updated on blur, and an open dialog or details element
- * stays open. Returns the element that is in the document afterwards.
+ * stays open. What data-tower-keep names stays as scripts have left it. Returns the
+ * element that is in the document afterwards.
  */
 export function morph(old: Element, fresh: Element): Element {
-  if (old.nodeName !== fresh.nodeName) {
-    old.replaceWith(fresh);
+  if (kindOf(old) !== kindOf(fresh)) {
+    replaceWith(old, fresh);
     return fresh;
   }
+  const kept = keptParts(old, fresh);
+  if (kept.all) return old;
   const edited = isEdited(old, fresh);
   if (isInUse(old) && !edited) {
     updateOnBlur(old, fresh);
@@ -24,27 +54,40 @@ export function morph(old: Element, fresh: Element): Element {
   } else if (old instanceof HTMLSelectElement) {
     morphSelect(old, fresh as HTMLSelectElement, edited);
   } else {
-    morphAttributes(old, fresh);
-    if (!edited) morphChildren(old, fresh);
+    morphAttributes(old, fresh, kept.names);
+    if (!edited && !kept.names.has("children")) morphChildren(old, fresh);
   }
   return old;
+}
+
+/** Returns what a change leaves alone: the whole element, or the attributes with these names and, with "children", what is in it. */
+function keptParts(old: Element, fresh: Element): { all: boolean; names: ReadonlySet<string> } {
+  const values = [old, fresh].flatMap(element => getAttribute(element, "data-tower-keep") ?? []);
+  const names = values.flatMap(value => value.split(/\s+/).filter(Boolean));
+  return { all: values.length > 0 && names.length === 0, names: new Set(names) };
+}
+
+function kindOf(node: Node): string {
+  return node instanceof Element ? `${namespaceOf(node)} ${nodeName(node)}` : nodeName(node);
 }
 
 /** Inserts a node before another one, or last. A child of the parent only moves and keeps its state. */
 export function place(parent: Element, node: Node, before: Node | null): void {
   if (node === before) return;
-  if (node.parentNode !== parent) parent.insertBefore(node, before);
-  else if (parent.moveBefore) parent.moveBefore(node, before);
-  else keepingFocus(() => parent.insertBefore(node, before));
+  if (parentNode(node) !== parent) insertBefore(parent, node, before);
+  else if (moveBefore) moveBefore.call(parent, node, before);
+  else keepingFocus(() => insertBefore(parent, node, before));
 }
 
+const { moveBefore } = Element.prototype;
+
 function keepingFocus(move: () => void): void {
-  const focused = document.activeElement as (HTMLElement & Partial<HTMLInputElement>) | null;
-  const { selectionStart: start, selectionEnd: end, selectionDirection: direction } = focused ?? {};
+  const input = focused() as (HTMLElement & Partial<HTMLInputElement>) | null;
+  const { selectionStart: start, selectionEnd: end, selectionDirection: direction } = input ?? {};
   move();
-  if (!focused || focused === document.activeElement) return;
-  focused.focus({ preventScroll: true });
-  if (typeof start === "number") focused.setSelectionRange?.(start, end ?? start, direction ?? "none");
+  if (!input || input === focused()) return;
+  input.focus({ preventScroll: true });
+  if (typeof start === "number") input.setSelectionRange?.(start, end ?? start, direction ?? "none");
 }
 
 /* Fields. The server's value is the default. A field counts as edited while its value differs from the default. */
@@ -56,12 +99,12 @@ function isField(element: Element): element is Field {
 }
 
 function isEditable(element: Element): element is HTMLElement {
-  return element instanceof HTMLElement && element.isContentEditable;
+  return element instanceof HTMLElement && contentEditable(element);
 }
 
 function isInUse(element: Element): boolean {
-  if (isField(element)) return element === document.activeElement;
-  return isEditable(element) && element.contains(document.activeElement);
+  if (isField(element)) return element === focused();
+  return isEditable(element) && contains(element, focused());
 }
 
 function isEdited(element: Element, fresh: Element): boolean {
@@ -72,19 +115,19 @@ function isEdited(element: Element, fresh: Element): boolean {
   }
   if (element instanceof HTMLTextAreaElement) return element.value !== element.defaultValue;
   if (element instanceof HTMLSelectElement) return isChosen(element);
-  if (typedInto.has(element) && element.innerHTML === fresh.innerHTML) typedInto.delete(element);
+  if (typedInto.has(element) && html(element) === html(fresh)) typedInto.delete(element);
   return typedInto.has(element);
 }
 
 function radios({ form, name }: HTMLInputElement): HTMLInputElement[] {
-  const all = document.querySelectorAll<HTMLInputElement>(`input[type=radio][name="${CSS.escape(name)}"]`);
-  return [...all].filter(radio => radio.form === form);
+  const all = findAllInPage<HTMLInputElement>(`input[type=radio][name="${CSS.escape(name)}"]`);
+  return all.filter(radio => radio.form === form);
 }
 
 /** Returns a copy of the input before any edit. Its value may differ from the attribute's text. */
 function untouched(input: HTMLInputElement): HTMLInputElement {
-  const copy = document.createElement("input");
-  for (const { name, value } of input.attributes) copy.setAttribute(name, value);
+  const copy = createElement("input");
+  for (const attribute of input.attributes) copyAttribute(copy, attribute);
   return copy;
 }
 
@@ -100,8 +143,8 @@ function isChosen(select: HTMLSelectElement): boolean {
 /** The editable elements that the user has typed into. */
 const typedInto = new WeakSet<Element>();
 
-document.addEventListener("input", ({ target }) => {
-  for (let element = target as Element | null; element && isEditable(element); element = element.parentElement) {
+listen("input", ({ target }) => {
+  for (let element = target as Element | null; element && isEditable(element); element = parentElement(element)) {
     typedInto.add(element);
   }
 });
@@ -143,25 +186,29 @@ function morphSelect(old: HTMLSelectElement, fresh: HTMLSelectElement, edited: b
 
 /* Attributes and children. */
 
-function morphAttributes(old: Element, fresh: Element): void {
-  const opens = old.matches("details, dialog");
-  for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && !(opens && name === "open")) old.removeAttribute(name);
+const none: ReadonlySet<string> = new Set();
+
+function morphAttributes(old: Element, fresh: Element, kept = none): void {
+  const opens = matches(old, "details, dialog");
+  const leave = (name: string) => kept.has(name) || (opens && name === "open");
+  for (const { name } of [...attributes(old)]) {
+    if (!hasAttribute(fresh, name) && !leave(name)) removeAttribute(old, name);
   }
-  for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value && !(opens && name === "open")) old.setAttribute(name, value);
+  for (const attribute of attributes(fresh)) {
+    const { name, value } = attribute;
+    if (getAttribute(old, name) !== value && !leave(name)) copyAttribute(old, attribute);
   }
 }
 
 function morphChildren(old: Element, fresh: Element): void {
   const same = matchChildren(old, fresh);
   const stay = new Set(same.values());
-  for (const node of [...old.childNodes]) if (!stay.has(node)) node.remove();
+  for (const node of [...childNodes(old)]) if (!stay.has(node)) removeNode(node);
 
-  let next = old.firstChild;
-  for (const node of [...fresh.childNodes]) {
+  let next = firstChild(old);
+  for (const node of [...childNodes(fresh)]) {
     const kept = same.get(node);
-    if (kept && kept === next) next = next.nextSibling;
+    if (kept && kept === next) next = nextSibling(next);
     else place(old, kept ?? node, next);
     if (kept instanceof Element) morph(kept, node as Element);
     else if (kept && kept.nodeValue !== node.nodeValue) kept.nodeValue = node.nodeValue;
@@ -171,7 +218,7 @@ function morphChildren(old: Element, fresh: Element): void {
 /** Maps fresh children to old ones: by the name of the child or of an element in it, or else by kind and position. */
 function matchChildren(old: Element, fresh: Element): Map<Node, Node> {
   const same = new Map<Node, Node>();
-  const free = new Set<Node>(old.childNodes);
+  const free = new Set<Node>(childNodes(old));
   for (const nameIn of [innerName, ownName]) {
     const byName = new Map<string, Node[]>();
     for (const node of free) {
@@ -181,7 +228,7 @@ function matchChildren(old: Element, fresh: Element): Map<Node, Node> {
       if (nodes) nodes.push(node);
       else byName.set(key, [node]);
     }
-    for (const node of fresh.childNodes) {
+    for (const node of childNodes(fresh)) {
       const found = same.has(node) ? undefined : byName.get(nameIn(node) ?? "")?.shift();
       if (!found) continue;
       same.set(node, found);
@@ -194,15 +241,15 @@ function matchChildren(old: Element, fresh: Element): Map<Node, Node> {
 const named = "[id], [data-id], [name]";
 
 function nameOf(element: Element): string {
-  return element.id || (element.getAttribute("data-id") ?? element.getAttribute("name") ?? "");
+  return getAttribute(element, "id") || (getAttribute(element, "data-id") ?? getAttribute(element, "name") ?? "");
 }
 
 function ownName(node: Node): string {
-  return node instanceof Element ? `${node.nodeName} ${nameOf(node)}` : node.nodeName;
+  return node instanceof Element ? `${kindOf(node)} ${nameOf(node)}` : kindOf(node);
 }
 
 function innerName(node: Node): string | null {
   if (!(node instanceof Element)) return null;
-  const first = node.matches(named) ? node : node.querySelector(named);
-  return first && `${node.nodeName} ${nameOf(first)}`;
+  const first = matches(node, named) ? node : find(node, named);
+  return first && `${kindOf(node)} ${nameOf(first)}`;
 }

@@ -1,4 +1,23 @@
 import { List } from "../store/cursor";
+import { report } from "../store/observable";
+import {
+  findAll,
+  findAllInPage,
+  getAttribute,
+  hasAttribute,
+  isConnected,
+  listen,
+  nextElementSibling,
+  parentNode,
+  parseWithin,
+  removeAttribute,
+  removeNode,
+  replaceWith,
+  root,
+  setAttribute,
+  setText,
+  textContent,
+} from "./dom";
 import { morph, place } from "./morph";
 import type { Store } from "../store/store";
 import type { Answer, Delta, Entry, Live } from "../wire/frames";
@@ -9,97 +28,143 @@ import type { Answer, Delta, Entry, Live } from "../wire/frames";
  * tower:refresh on the document.
  */
 export function livePage(store: Store): void {
-  const lists = new Map<HTMLElement, LiveElements | LiveText>();
+  const lists = new Map<Element, LiveElements | LiveText>();
   const refresh = () => {
     for (const [element, list] of lists) {
-      if (element.isConnected && element.dataset.live === list.request.live) continue;
+      if (isConnected(element) && getAttribute(element, "data-live") === list.request.live) continue;
       lists.delete(element);
       store.removeList(list);
-      if (!element.isConnected) element.dataset.since = list.since;
+      if (!isConnected(element)) setAttribute(element, "data-since", list.since);
     }
-    for (const element of document.querySelectorAll<HTMLElement>("[data-live]")) {
+    for (const element of findAllInPage("[data-live]")) {
       if (lists.has(element)) continue;
-      const list = "value" in element.dataset ? new LiveText(element) : new LiveElements(element);
+      const list = hasAttribute(element, "data-value") ? new LiveText(element) : new LiveElements(element);
       lists.set(element, list);
       store.addList(list);
     }
   };
-  document.addEventListener("tower:refresh", refresh);
+  listen("tower:refresh", refresh);
   refresh();
 
   store.subscribe(({ online, closed }) => {
-    if (online || closed) document.documentElement.dataset.tower = online ? "online" : "offline";
+    if (online || closed) root.dataset.tower = online ? "online" : "offline";
   });
 }
 
 /** LiveElements is a list of elements: the children with data-id of an element with data-live. */
 export class LiveElements extends List {
   readonly request: Live;
-  readonly #parent: HTMLElement;
+  readonly #parent: Element;
 
-  constructor(parent: HTMLElement) {
+  constructor(parent: Element) {
     super();
     this.#parent = parent;
-    this.request = { live: parent.dataset.live ?? "" };
-    this.since = parent.dataset.since ?? "";
+    this.request = { live: getAttribute(parent, "data-live") ?? "" };
+    this.since = getAttribute(parent, "data-since") ?? "";
   }
 
   replace({ items = [] }: Answer): void {
     const stay = new Set(items.map(item => item.id));
-    for (const element of this.#items()) if (!stay.has(element.dataset.id!)) element.remove();
+    for (const element of this.#items()) if (!stay.has(idOf(element))) removeNode(element);
     let after = "";
     for (const item of items) {
-      this.#put({ ...item, after });
+      try {
+        this.#put({ ...item, after });
+      } catch (error) {
+        report(error);
+        this.#put({ ...item, after }, replaceBy);
+      }
       after = item.id;
     }
   }
 
-  apply({ leave = [], enter = [], change = [], then = [] }: Delta): void {
-    for (const id of leave) this.#find(id)?.remove();
-    for (const entry of enter) this.#put(entry);
-    for (const entry of change) this.#put(entry);
-    for (const more of then) this.apply(more);
+  /** Changes every row that it can. Then it throws the error of a row that it could not change. */
+  apply(delta: Delta): void {
+    const errors = this.#apply(delta);
+    if (errors.length > 0) throw errors[0];
+  }
+
+  #apply({ leave = [], enter = [], change = [], then = [] }: Delta): unknown[] {
+    for (const id of leave) {
+      const element = this.#find(id);
+      if (element) removeNode(element);
+    }
+    const errors: unknown[] = [];
+    for (const entry of [...enter, ...change]) {
+      try {
+        this.#put(entry);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    return errors.concat(...then.map(more => this.#apply(more)));
   }
 
   notify(): void {
-    this.#parent.dataset.count = String(this.#items().length);
+    setAttribute(this.#parent, "data-count", String(this.#items().length));
     if (this.error) console.warn(`tower: a list of this page is not live: ${this.error.message}`);
   }
 
-  #put({ id, html, after }: Entry): void {
-    const fresh = html === undefined ? null : parseElement(html);
+  #put({ id, html, after }: Entry, change = morph): void {
+    const fresh = html === undefined ? null : parseWithin(this.#parent, html);
     const old = this.#find(id);
-    const element = old && fresh ? morph(old, fresh) : (old ?? fresh);
+    const element = old && fresh ? change(old, fresh) : (old ?? fresh);
     if (!element) return;
-    if (!old || after !== undefined) place(this.#parent, element, this.#next(id, after));
+    if (!old || after !== undefined) {
+      const next = this.#next(id, after);
+      place(this.#container(next, element), element, next);
+    }
     if (!old) markEntered(element);
   }
 
   /** Returns the element to insert a record before. The record comes first, after another one, or by id in a list without an order. */
   #next(id: string, after: string | undefined): Element | null {
-    if (after) return this.#find(after)?.nextElementSibling ?? null;
-    return this.#items().find(item => after === "" || item.dataset.id! > id) ?? null;
+    if (after) {
+      const before = this.#find(after);
+      return before && nextElementSibling(before);
+    }
+    return this.#items().find(item => after === "" || idOf(item) > id) ?? null;
   }
 
-  #find(id: string): HTMLElement | null {
-    return this.#parent.querySelector(`:scope > [data-id="${CSS.escape(id)}"]`);
+  /** Returns the parent for an element: the list itself, or the body of a table, in which HTML wraps rows. */
+  #container(next: Element | null, element: Element): Element {
+    if (!(this.#parent instanceof HTMLTableElement) || !(element instanceof HTMLTableRowElement)) return this.#parent;
+    const body = next && parentNode(next);
+    return body instanceof Element ? body : (this.#parent.tBodies[0] ?? this.#parent.createTBody());
   }
 
-  #items(): HTMLElement[] {
-    return [...this.#parent.querySelectorAll<HTMLElement>(":scope > [data-id]")];
+  #find(id: string): Element | null {
+    const selector = `[data-id="${CSS.escape(id)}"]`;
+    return findAll(this.#parent, `:scope > ${selector}, ${wrapped} > ${selector}`)[0] ?? null;
   }
+
+  #items(): Element[] {
+    return findAll(this.#parent, `:scope > [data-id], ${wrapped} > [data-id]`);
+  }
+}
+
+/** The bodies that the parser makes around the rows of a table. */
+const wrapped = "table:scope > tbody:not([data-id])";
+
+function idOf(item: Element): string {
+  return getAttribute(item, "data-id")!;
+}
+
+function replaceBy(old: Element, fresh: Element): Element {
+  replaceWith(old, fresh);
+  return fresh;
 }
 
 /** LiveText is a value: the text of an element with data-live and data-value. */
 export class LiveText extends List {
   readonly request: Live;
-  readonly #element: HTMLElement;
+  readonly #element: Element;
 
-  constructor(element: HTMLElement) {
+  constructor(element: Element) {
     super();
     this.#element = element;
-    this.request = { live: element.dataset.live ?? "" };
-    this.since = element.dataset.since ?? "";
+    this.request = { live: getAttribute(element, "data-live") ?? "" };
+    this.since = getAttribute(element, "data-since") ?? "";
   }
 
   replace({ value }: Answer): void {
@@ -116,18 +181,12 @@ export class LiveText extends List {
 
   #show(value: unknown): void {
     const text = String(value ?? "");
-    if (this.#element.textContent !== text) this.#element.textContent = text;
+    if (textContent(this.#element) !== text) setText(this.#element, text);
   }
-}
-
-function parseElement(html: string): Element | null {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  return template.content.firstElementChild;
 }
 
 /** Sets data-entered for one frame, so that CSS can start a transition. */
 function markEntered(element: Element): void {
-  element.setAttribute("data-entered", "");
-  requestAnimationFrame(() => requestAnimationFrame(() => element.removeAttribute("data-entered")));
+  setAttribute(element, "data-entered", "");
+  requestAnimationFrame(() => requestAnimationFrame(() => removeAttribute(element, "data-entered")));
 }

@@ -1,3 +1,4 @@
+import { baseURI, findAll, findAllInPage, findInPage, getAttribute } from "./dom";
 import type { Store } from "../store/store";
 import type { Problems } from "../wire/frames";
 import type { Refused, StoredWrite } from "../store/write";
@@ -30,7 +31,7 @@ export class UnsentList {
   }
 
   get element(): HTMLElement | null {
-    return document.querySelector("[data-outbox]");
+    return findInPage("[data-outbox]");
   }
 
   /** Dismisses the refused write that had been filled into a form: the form is sent again. */
@@ -65,10 +66,10 @@ export class UnsentList {
     if (!("form" in refused) || refused.note?.page !== location.pathname + location.search) return;
     const [method, path] = refused.call.split(" ");
     const fields = new URLSearchParams(refused.form);
-    for (const form of document.querySelectorAll("form")) {
-      const action = new URL(form.getAttribute("action") || location.href, document.baseURI);
+    for (const form of findAllInPage<HTMLFormElement>("form")) {
+      const action = new URL(getAttribute(form, "action") || location.href, baseURI());
       if (action.pathname !== path || (action.searchParams.get("_method") ?? "POST").toUpperCase() !== method) continue;
-      const inputs = [...form.querySelectorAll<HTMLInputElement>("[name]:not([type=hidden])")];
+      const inputs = findAll<HTMLInputElement>(form, "[name]:not([type=hidden])");
       if (inputs.some(hasEdit)) continue;
       for (const input of inputs) {
         const values = fields.getAll(input.name);

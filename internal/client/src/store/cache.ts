@@ -30,7 +30,7 @@ export class ListCache {
 
   constructor(database: Promise<Database | null>) {
     this.#database = database;
-    globalThis.document?.addEventListener("visibilitychange", this.#save);
+    globalThis.addEventListener?.("visibilitychange", this.#save, true);
   }
 
   /** Returns the identity of the last connection. */
@@ -70,7 +70,7 @@ export class ListCache {
 
   close(): void {
     clearTimeout(this.#timer);
-    globalThis.document?.removeEventListener("visibilitychange", this.#save);
+    globalThis.removeEventListener?.("visibilitychange", this.#save, true);
   }
 
   #save = (): void => {

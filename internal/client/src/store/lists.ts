@@ -74,18 +74,29 @@ export class Lists {
       return { lists, delta };
     });
     for (const { lists, delta } of touched) {
-      for (const list of lists) this.#apply(list, delta, frame);
-      if (delta.to && !delta.closed) this.#assign(delta.to, lists);
+      const current = lists.filter(list => this.#apply(list, delta, frame));
+      if (delta.to && !delta.closed) this.#assign(delta.to, current);
     }
     this.#closeUnused();
   }
 
-  #apply(list: List, delta: Delta, frame: Commit): void {
-    if (frame.seq <= list.seq) return;
+  /** Applies a change to a list. Returns false if the list failed to show it, and is read again. */
+  #apply(list: List, delta: Delta, frame: Commit): boolean {
+    if (frame.seq <= list.seq) return true;
     list.seq = frame.seq;
-    safely(() => list.apply(delta, frame));
+    const applied = safely(() => list.apply(delta, frame));
     if (delta.closed) this.#refuse(list, delta.closed);
+    else if (!applied) this.#readAgain(list);
     this.changed.add(list);
+    return applied;
+  }
+
+  /** Reads a list from the beginning, instead of what could not be applied to it. */
+  #readAgain(list: List): void {
+    for (const lists of this.#byNumber.values()) lists.delete(list);
+    list.stale = true;
+    list.since = "";
+    this.#request(list);
   }
 
   #request(list: List): void {
@@ -112,7 +123,9 @@ export class Lists {
     list.error = null;
     list.model = answer.model ?? "";
     list.seq = seqOf(answer.at ?? "");
-    safely(() => (answer.delta ? list.apply(answer.delta, answer) : list.replace(answer)));
+    const { delta } = answer;
+    if (!delta) safely(() => list.replace(answer));
+    else if (!safely(() => list.apply(delta, answer))) this.#readAgain(list);
   }
 
   #assign(number: number, lists: List[]): void {

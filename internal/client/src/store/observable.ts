@@ -26,12 +26,14 @@ export class Observable<T> {
   }
 }
 
-/** Runs a function and reports an error that it throws. */
-export function safely(run: () => void): void {
+/** Runs a function and reports an error that it throws. Returns whether it threw none. */
+export function safely(run: () => void): boolean {
   try {
     run();
+    return true;
   } catch (error) {
     report(error);
+    return false;
   }
 }
 
