@@ -17,7 +17,7 @@ import (
 // act calls an action and returns its result. If the first argument is a record or an
 // id, it fills the parameter of the path.
 func (a *actor) act(route *wire.Route, call goja.FunctionCall) goja.Value {
-	e, in := a.e, call.Argument(0)
+	e, in := a.e, a.e.given(call, 0, "the input of "+route.Name)
 	if first, isRecord := in.(*goja.Object); isRecord && e.recordModel(first) == nil || goja.IsUndefined(in) {
 		return a.result(route, a.send(route, e.input(route, in)))
 	}
@@ -26,7 +26,11 @@ func (a *actor) act(route *wire.Route, call goja.FunctionCall) goja.Value {
 		panic(e.usage("%s takes an object: %s", route.Name, usageOf(route)))
 	}
 	merged := e.vm.NewObject()
-	if rest, ok := call.Argument(1).(*goja.Object); ok {
+	rest, ok := e.given(call, 1, "the input of "+route.Name).(*goja.Object)
+	if !ok && len(call.Arguments) > 1 {
+		panic(e.usage("%s takes an object: %s", route.Name, usageOf(route)))
+	}
+	if ok {
 		for _, name := range rest.Keys() {
 			e.setProperty(merged, name, rest.Get(name))
 		}

@@ -23,19 +23,25 @@ func (e *Evaluator) as(user goja.Value, at *uint64) goja.Value {
 
 // userOf returns the id of a user given as a record, an id, or null for a visitor.
 func (e *Evaluator) userOf(v goja.Value) string {
-	if v == nil || goja.IsUndefined(v) || goja.IsNull(v) {
+	if goja.IsNull(v) {
 		return ""
 	}
+	instead := ""
+	if goja.IsUndefined(v) {
+		instead = ", not undefined"
+	}
 	object, ok := v.(*goja.Object)
+	id, isText := v.Export().(string)
 	switch {
+	case isText && id != "":
+		return id
 	case !ok:
-		return v.String()
 	case e.recordModel(object) != nil:
 		return object.Get("id").String()
 	case namespaceOf(object) != nil && slices.Contains(namespaceOf(object).names(), "user"):
 		return object.Get("user").String()
 	}
-	panic(e.usage("a user is a record, its id, or null for a visitor"))
+	panic(e.usage("a user is a record, its id, or null for a visitor%s", instead))
 }
 
 var actorNames = []string{"call", "cursor", "cursors", "routes", "user", "value"}
@@ -43,7 +49,7 @@ var actorNames = []string{"call", "cursor", "cursors", "routes", "user", "value"
 func (a *actor) names() []string { return append(slices.Clone(actorNames), a.e.controllers()...) }
 
 func (a *actor) member(name string) goja.Value {
-	vm := a.e.vm
+	e, vm := a.e, a.e.vm
 	switch name {
 	case "user":
 		return vm.ToValue(a.user)
@@ -52,14 +58,16 @@ func (a *actor) member(name string) goja.Value {
 	case "routes":
 		return vm.ToValue(func(goja.FunctionCall) goja.Value { return a.routes() })
 	case "call":
-		return vm.ToValue(func(call goja.FunctionCall) goja.Value { return a.call(call.Argument(0).String(), call.Argument(1)) })
+		return vm.ToValue(func(call goja.FunctionCall) goja.Value {
+			return a.call(call.Argument(0).String(), e.given(call, 1, "the input"))
+		})
 	case "cursor":
 		return vm.ToValue(func(call goja.FunctionCall) goja.Value {
-			return a.open(a.e.cursorNamed(call.Argument(0).String(), false), call.Argument(1), call.Argument(2))
+			return a.open(e.cursorNamed(call.Argument(0).String(), false), call, 1)
 		})
 	case "value":
 		return vm.ToValue(func(call goja.FunctionCall) goja.Value {
-			return a.open(a.e.cursorNamed(call.Argument(0).String(), true), call.Argument(1), call.Argument(2))
+			return a.open(e.cursorNamed(call.Argument(0).String(), true), call, 1)
 		})
 	}
 	if !slices.Contains(a.e.controllers(), name) {
@@ -83,7 +91,7 @@ func (a *actor) controller(name string) goja.Value {
 				})
 			case route.Kind == "cursor":
 				return a.e.function(route.Name, func(call goja.FunctionCall) goja.Value {
-					return a.open(route, call.Argument(0), call.Argument(1))
+					return a.open(route, call, 0)
 				})
 			}
 			return a.e.function(route.Name, func(call goja.FunctionCall) goja.Value { return a.act(route, call) })

@@ -14,7 +14,7 @@ import (
 // fields encodes the object of fields passed to a method.
 func (m *model) fields(method string, v goja.Value) json.RawMessage {
 	if goja.IsUndefined(v) {
-		v = m.e.vm.NewObject()
+		panic(m.e.usage("%s.%s takes an object of fields, not undefined", m.name, method))
 	}
 	set := m.e.snapshot(v, copySent)
 	if set.Kind != show.Object && set.Kind != show.Record {
@@ -31,6 +31,16 @@ func (m *model) check(name string) {
 	if !slices.Contains(m.fieldNames(), name) {
 		m.e.throw(m.unknownField(name))
 	}
+}
+
+// fieldOf returns the name of the field passed to a method. It throws if the model has
+// no such field.
+func (m *model) fieldOf(v goja.Value) string {
+	if goja.IsUndefined(v) {
+		m.e.undefined("the name of a field", "")
+	}
+	m.check(v.String())
+	return v.String()
 }
 
 func (m *model) unknownField(name string) *show.Failure {

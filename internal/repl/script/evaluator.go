@@ -43,6 +43,7 @@ type Evaluator struct {
 	proseProto  *goja.Object
 	plainObject *goja.Object // the prototype of all objects
 	textSymbol  *goja.Symbol // the key of an object's description
+	errors      errorClasses
 
 	ctx     context.Context // of the running code
 	tx      uint64          // the open transaction, or 0
@@ -75,6 +76,7 @@ func New(hello wire.ControlHello, r control.Remote, o Options) *Evaluator {
 	e.vm.SetMaxCallStackSize(maxCallDepth)
 	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
 	e.plainObject = e.vm.NewObject().Prototype()
+	e.errors = newErrorClasses(e.vm)
 	e.defineQueries()
 	e.defineGlobals()
 	e.adopt(hello)
@@ -235,23 +237,4 @@ func (e *Evaluator) catch(fn func()) (err error) {
 // usage returns a TypeError of the caller, to be thrown with panic.
 func (e *Evaluator) usage(format string, args ...any) goja.Value {
 	return e.vm.NewTypeError(append([]any{format}, args...)...)
-}
-
-// throw raises err in the running code, as an Error with the code and the problems of
-// the application's error.
-func (e *Evaluator) throw(err error) {
-	object, problems := e.vm.NewGoError(err), e.vm.NewObject()
-	f := refusal(err)
-	for _, p := range f.Problems {
-		var texts []any
-		for _, other := range f.Problems {
-			if other.Field == p.Field {
-				texts = append(texts, other.Text)
-			}
-		}
-		e.setProperty(problems, p.Field, e.vm.NewArray(texts...))
-	}
-	e.setProperty(object, "code", e.vm.ToValue(f.Title))
-	e.setProperty(object, "problems", problems)
-	panic(object)
 }

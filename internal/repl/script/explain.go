@@ -81,7 +81,7 @@ func (e *Evaluator) stopped() *show.Failure {
 
 func (e *Evaluator) explainException(src Source, ex *goja.Exception) *show.Failure {
 	var f *show.Failure
-	if thrown := errors.Unwrap(ex); thrown != nil {
+	if thrown := e.thrownError(ex.Value()); thrown != nil {
 		if errors.Is(thrown, ErrInterrupted) {
 			return e.stopped()
 		}

@@ -140,7 +140,7 @@ func (m *model) define() {
 	}
 	for name, do := range map[string]method{
 		"all":    func(goja.FunctionCall) goja.Value { return (&query{model: m}).value() },
-		"create": func(call goja.FunctionCall) goja.Value { return m.create(call.Argument(0)) },
+		"create": func(call goja.FunctionCall) goja.Value { return m.create(call) },
 		"find":   func(call goja.FunctionCall) goja.Value { return m.find(m.id("find", call.Argument(0))) },
 		"update": func(call goja.FunctionCall) goja.Value {
 			return m.update(m.id("update", call.Argument(0)), call.Argument(1), nil)
@@ -185,7 +185,11 @@ func (m *model) id(method string, v goja.Value) string {
 	return v.String()
 }
 
-func (m *model) create(v goja.Value) goja.Value {
+func (m *model) create(call goja.FunctionCall) goja.Value {
+	v := call.Argument(0)
+	if len(call.Arguments) == 0 {
+		v = m.e.vm.NewObject()
+	}
 	object, ok := v.(*goja.Object)
 	if !ok || object.ClassName() != "Array" {
 		return m.createOne(v)

@@ -10,7 +10,6 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/towerkit/tower/internal/repl/show"
-	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -33,14 +32,18 @@ var (
 
 // queryCalls are the methods of queries. Models have them too, to begin a query.
 var queryCalls = map[string]func(q *query, call goja.FunctionCall) goja.Value{
-	"where":    (*query).narrow,
-	"asc":      func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("asc", "", call.Arguments) },
-	"desc":     func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("desc", "-", call.Arguments) },
-	"limit":    func(q *query, call goja.FunctionCall) goja.Value { return q.limited("limit", call.Argument(0)) },
-	"offset":   func(q *query, call goja.FunctionCall) goja.Value { return q.limited("offset", call.Argument(0)) },
-	"all":      func(q *query, _ goja.FunctionCall) goja.Value { return q.records() },
-	"first":    func(q *query, call goja.FunctionCall) goja.Value { return q.end("first", call.Argument(0)) },
-	"last":     func(q *query, call goja.FunctionCall) goja.Value { return q.end("last", call.Argument(0)) },
+	"where":  (*query).narrow,
+	"asc":    func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("asc", "", call.Arguments) },
+	"desc":   func(q *query, call goja.FunctionCall) goja.Value { return q.ordered("desc", "-", call.Arguments) },
+	"limit":  func(q *query, call goja.FunctionCall) goja.Value { return q.limited("limit", call.Argument(0)) },
+	"offset": func(q *query, call goja.FunctionCall) goja.Value { return q.limited("offset", call.Argument(0)) },
+	"all":    func(q *query, _ goja.FunctionCall) goja.Value { return q.records() },
+	"first": func(q *query, call goja.FunctionCall) goja.Value {
+		return q.end("first", q.model.e.given(call, 0, "the number of records"))
+	},
+	"last": func(q *query, call goja.FunctionCall) goja.Value {
+		return q.end("last", q.model.e.given(call, 0, "the number of records"))
+	},
 	"count":    func(q *query, _ goja.FunctionCall) goja.Value { return q.model.e.vm.ToValue(q.count()) },
 	"pluck":    func(q *query, call goja.FunctionCall) goja.Value { return q.pluck(call.Arguments) },
 	"included": func(q *query, call goja.FunctionCall) goja.Value { return q.included(call.Argument(0)) },
@@ -79,23 +82,18 @@ func (q *query) ordered(method, sign string, fields []goja.Value) goja.Value {
 	}
 	ordered := *q
 	ordered.order = slices.Clone(q.order)
-	for _, name := range fields {
-		q.model.check(name.String())
-		ordered.order = append(ordered.order, sign+name.String())
+	for _, field := range fields {
+		ordered.order = append(ordered.order, sign+q.model.fieldOf(field))
 	}
 	return ordered.value()
 }
 
 func (q *query) limited(method string, v goja.Value) goja.Value {
-	n := v.ToInteger()
-	if float64(n) != v.ToFloat() || n < 0 || method == "limit" && n == 0 {
-		panic(q.model.e.usage("%s takes a whole number, not %s", method, term.Clean(v.String())))
-	}
 	limited := *q
 	if method == "limit" {
-		limited.limit = int(n)
+		limited.limit = q.model.e.whole(method, v, 1)
 	} else {
-		limited.offset = int(n)
+		limited.offset = q.model.e.whole(method, v, 0)
 	}
 	return limited.value()
 }
@@ -156,10 +154,7 @@ func (q *query) end(method string, v goja.Value) goja.Value {
 	}
 	n := 1
 	if !goja.IsUndefined(v) {
-		n = int(v.ToInteger())
-		if n < 1 {
-			panic(q.model.e.usage("%s takes a number, not %s", method, term.Clean(v.String())))
-		}
+		n = q.model.e.whole(method, v, 1)
 	}
 	if few.limit == 0 || few.limit > n {
 		few.limit = n
@@ -197,7 +192,7 @@ func (q *query) writeAll(do, verb string, set json.RawMessage) goja.Value {
 func (q *query) tail(v goja.Value) goja.Value {
 	vm, found := q.model.e.vm, q.records()
 	if !goja.IsUndefined(v) {
-		return q.model.e.method(found, "slice", vm.ToValue(-v.ToInteger()))
+		return q.model.e.method(found, "slice", vm.ToValue(-q.model.e.whole("last", v, 1)))
 	}
 	if last := q.model.e.method(found, "at", vm.ToValue(-1)); !goja.IsUndefined(last) {
 		return last
@@ -226,8 +221,8 @@ func (q *query) pluck(fields []goja.Value) goja.Value {
 	if len(fields) == 0 {
 		panic(e.usage(`pluck needs a field: .pluck("%s")`, q.model.firstField()))
 	}
-	for _, name := range fields {
-		q.model.check(name.String())
+	for _, field := range fields {
+		q.model.fieldOf(field)
 	}
 	var plucked []any
 	records := q.records()

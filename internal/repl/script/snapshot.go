@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/dop251/goja"
 
 	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
 )
 
 // A copyLimit bounds a copy of a value from the engine.
@@ -34,6 +36,7 @@ type copier struct {
 	e     *Evaluator
 	limit copyLimit
 	above []*goja.Object // the objects around the current one
+	path  []string       // the names and indexes that lead to it
 }
 
 // snapshot copies v. It may throw into the engine: use it in a call from JavaScript, or
@@ -52,14 +55,15 @@ func (c *copier) copy(v goja.Value) show.Value {
 	}
 	switch {
 	case v == nil || goja.IsUndefined(v):
+		if c.limit.strict {
+			c.undefined()
+		}
 		return show.Value{}
 	case goja.IsNull(v):
 		return show.Scalar(show.Null, "null")
 	}
 	if symbol, ok := v.(*goja.Symbol); ok {
-		if c.limit.strict {
-			panic(c.e.usage("a symbol cannot be stored"))
-		}
+		c.refuse("a symbol")
 		return show.Scalar(show.Symbol, "Symbol("+symbol.String()+")")
 	}
 	switch x := v.Export().(type) {
@@ -78,12 +82,39 @@ func (c *copier) copy(v goja.Value) show.Value {
 	return show.Scalar(show.Number, v.String())
 }
 
+// member copies a member of the current object.
+func (c *copier) member(name string, v goja.Value) show.Value {
+	c.path = append(c.path, name)
+	defer func() { c.path = c.path[:len(c.path)-1] }()
+	return c.copy(v)
+}
+
+// undefined throws an error that points at the member that is undefined.
+func (c *copier) undefined() {
+	what, word := "the value", ""
+	if len(c.path) > 0 {
+		what = strings.TrimPrefix(strings.Join(c.path, ""), ".")
+	}
+	for _, name := range slices.Backward(c.path) {
+		if member, named := strings.CutPrefix(name, "."); named {
+			word = member
+			break
+		}
+	}
+	c.e.undefined(term.Clean(what), word)
+}
+
+// refuse throws if values must be stored as they are, and what is not such a value.
+func (c *copier) refuse(what string) {
+	if c.limit.strict {
+		panic(c.e.usage("%s cannot be stored", what))
+	}
+}
+
 func (c *copier) object(object *goja.Object) show.Value {
 	for _, above := range c.above {
 		if above == object {
-			if c.limit.strict {
-				panic(c.e.usage("an object that contains itself cannot be stored"))
-			}
+			c.refuse("an object that contains itself")
 			return show.Scalar(show.Symbol, "[circular]")
 		}
 	}
@@ -94,9 +125,7 @@ func (c *copier) object(object *goja.Object) show.Value {
 		return c.copy(object.Get("id"))
 	}
 	if len(c.above) >= c.limit.depth {
-		if c.limit.strict {
-			panic(c.e.usage("the value is nested too deeply to be stored"))
-		}
+		c.refuse("a value of more than " + strconv.Itoa(c.limit.depth) + " levels")
 		return show.Scalar(show.Symbol, "…")
 	}
 	c.above = append(c.above, object)
@@ -141,19 +170,20 @@ func (c *copier) known(object *goja.Object) (show.Value, bool) {
 	}
 	switch object.ClassName() {
 	case "Function":
-		if c.limit.strict {
-			panic(c.e.usage("a function cannot be stored"))
-		}
+		c.refuse("a function")
 		return show.Value{Kind: show.Function, Text: object.Get("name").String()}, true
 	case "Error":
+		c.refuse("an error")
 		return show.Value{Kind: show.Error, Label: textOf(object, "name"), Text: textOf(object, "message")}, true
 	case "Date":
 		at, ok := object.Export().(time.Time)
 		if !ok {
+			c.refuse("an invalid date")
 			return show.Scalar(show.Symbol, "Invalid Date"), true
 		}
 		return show.Scalar(show.Time, at.UTC().Format("2006-01-02T15:04:05.000Z")), true
 	case "RegExp":
+		c.refuse("a regular expression")
 		return show.Scalar(show.Symbol, object.String()), true
 	}
 	switch object.ExportType() {
@@ -161,8 +191,10 @@ func (c *copier) known(object *goja.Object) (show.Value, bool) {
 		if promise := object.Export().(*goja.Promise); promise.State() == goja.PromiseStateFulfilled {
 			return c.copy(promise.Result()), true
 		}
+		c.refuse("a promise")
 		return show.Scalar(show.Symbol, "Promise"), true
 	case proxyType:
+		c.refuse("a proxy")
 		return show.Scalar(show.Symbol, "Proxy"), true
 	}
 	return show.Value{}, false
@@ -201,7 +233,7 @@ func (c *copier) array(array *goja.Object) show.Value {
 	length := int(array.Get("length").ToInteger())
 	out := show.Value{Kind: show.List, Total: length}
 	for i := range min(length, c.limit.items) {
-		out.Items = append(out.Items, c.copy(array.Get(strconv.Itoa(i))))
+		out.Items = append(out.Items, c.member("["+strconv.Itoa(i)+"]", array.Get(strconv.Itoa(i))))
 	}
 	return out
 }
@@ -223,7 +255,7 @@ func (c *copier) properties(object *goja.Object) show.Value {
 		out.Kind, out.Label = show.Record, m.name
 	}
 	for _, name := range object.Keys() {
-		v := c.copy(object.Get(name))
+		v := c.member("."+name, object.Get(name))
 		if v.Kind == show.Undefined && c.limit.queries {
 			continue // as in JSON
 		}

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"math"
 	"strconv"
 
 	"github.com/dop251/goja"
@@ -12,8 +11,8 @@ import (
 
 // seqOf returns the commit number passed to a function.
 func (e *Evaluator) seqOf(name string, v goja.Value) string {
-	n := v.ToFloat()
-	if _, isObject := v.(*goja.Object); isObject || goja.IsUndefined(v) || goja.IsNull(v) || n != math.Trunc(n) || n < 0 || n > maxSafeInteger {
+	n, ok := wholeNumber(v)
+	if !ok || n < 0 {
 		panic(e.usage("%s takes the number of a commit: %s(%d)", name, name, max(e.Hello.Seq, 1)))
 	}
 	return strconv.FormatUint(uint64(n), 10)

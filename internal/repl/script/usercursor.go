@@ -34,11 +34,16 @@ func (c *userCursor) String() string {
 }
 
 // open returns the records of a cursor, as a query that can be narrowed, or the value
-// of a cursor that carries one.
-func (a *actor) open(route *wire.Route, in, narrowing goja.Value) goja.Value {
+// of a cursor that carries one. The argument at is its input, and the next one narrows
+// it.
+func (a *actor) open(route *wire.Route, call goja.FunctionCall, at int) goja.Value {
 	e := a.e
-	c := &userCursor{name: route.Name, in: e.input(route, in), as: a.user}
+	c := &userCursor{name: route.Name, in: e.input(route, e.given(call, at, "the input of "+route.Name)), as: a.user}
+	narrowing := e.given(call, at+1, "what narrows "+route.Name)
 	narrow, narrows := narrowing.(*goja.Object)
+	if !narrows && !goja.IsUndefined(narrowing) && !goja.IsNull(narrowing) {
+		panic(e.usage("what narrows a cursor is an object: {where, order, limit}"))
+	}
 	if !route.Value {
 		q := (&query{model: a.model(route.Model), cursor: c}).value()
 		if narrows {
@@ -48,7 +53,7 @@ func (a *actor) open(route *wire.Route, in, narrowing goja.Value) goja.Value {
 	}
 	req := wire.ControlRequest{Do: wire.DoValue, Name: c.name, In: c.in, As: c.as, At: a.at}
 	if narrows {
-		req.Where = show.AppendJSON(nil, e.snapshot(narrow.Get("where"), copySent))
+		req.Where = e.narrowedValue(narrow)
 	}
 	var answer json.RawMessage
 	e.ask(req, &answer)
@@ -63,8 +68,8 @@ func (e *Evaluator) narrowed(q, narrowing *goja.Object) goja.Value {
 		case "where", "limit":
 			q = e.method(q, name, v).(*goja.Object)
 		case "order":
-			for _, term := range e.snapshot(v, copySent).Items {
-				if field, down := strings.CutPrefix(term.Text, "-"); down {
+			for _, field := range e.orderOf(v) {
+				if field, down := strings.CutPrefix(field, "-"); down {
 					q = e.method(q, "desc", e.vm.ToValue(field)).(*goja.Object)
 				} else {
 					q = e.method(q, "asc", e.vm.ToValue(field)).(*goja.Object)
@@ -75,6 +80,43 @@ func (e *Evaluator) narrowed(q, narrowing *goja.Object) goja.Value {
 		}
 	}
 	return q
+}
+
+// orderOf returns the fields of an order: ["title", "-createdAt"].
+func (e *Evaluator) orderOf(v goja.Value) []string {
+	if goja.IsUndefined(v) {
+		e.undefined("order", "order")
+	}
+	var fields []string
+	order := e.snapshot(v, copySent)
+	for _, field := range order.Items {
+		if field.Kind != show.String {
+			order.Kind = field.Kind
+			break
+		}
+		fields = append(fields, field.Text)
+	}
+	if order.Kind != show.List {
+		panic(e.usage(`order is a list of fields: ["title", "-createdAt"]`))
+	}
+	return fields
+}
+
+// narrowedValue returns the conditions that narrow a value.
+func (e *Evaluator) narrowedValue(narrowing *goja.Object) json.RawMessage {
+	for _, name := range narrowing.Keys() {
+		if name != "where" {
+			e.throw(&show.Failure{Title: "TypeError", Message: "a value can be narrowed by where, not by " + term.Clean(name), Word: name})
+		}
+	}
+	where := narrowing.Get("where")
+	if where == nil {
+		return nil
+	}
+	if goja.IsUndefined(where) {
+		e.undefined("where", "where")
+	}
+	return show.AppendJSON(nil, e.snapshot(where, copySent))
 }
 
 func (a *actor) model(name string) *model {

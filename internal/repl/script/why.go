@@ -38,8 +38,12 @@ func (e *Evaluator) why(call goja.FunctionCall, at *uint64) goja.Value {
 	if at == nil {
 		at = m.at
 	}
+	as := ""
+	if len(call.Arguments) > 2 {
+		as = e.userOf(call.Argument(2))
+	}
 	req := wire.ControlRequest{Do: wire.DoWhy, Model: m.info.Name, Key: m.id("why", record), Name: route.Name,
-		As: e.userOf(call.Argument(2)), In: e.input(route, call.Argument(3)), At: at}
+		As: as, In: e.input(route, e.given(call, 3, "the input of "+route.Name)), At: at}
 	var answer json.RawMessage
 	e.ask(req, &answer)
 	var why wire.Why
