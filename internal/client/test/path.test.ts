@@ -1,5 +1,5 @@
 import { fillPath } from "../src/wire/path";
-import { equal, test } from "./runner";
+import { equal, ok, test } from "./runner";
 import { online } from "./server";
 
 test("braces are filled in from the input", () => {
@@ -31,4 +31,33 @@ test("a declared route can be used for calls and writes", async () => {
   equal((await called).status, 200);
   store.write("DELETE /posts/{id}", { id: "b" });
   await link.expect({ call: "DELETE /posts/b", in: { id: "b" } });
+});
+
+test("undefined is never taken for no condition", async () => {
+  const { store } = await online();
+  const nothing = ({} as { value?: string }).value;
+  const message = (run: () => unknown) => {
+    try {
+      run();
+    } catch (thrown) {
+      ok(thrown instanceof TypeError, "a TypeError");
+      return (thrown as Error).message;
+    }
+    return "";
+  };
+  for (const [run, want] of [
+    [() => store.cursor("posts.all", {}, { where: { title: nothing } }), "where.title is undefined"],
+    [() => store.cursor("posts.all", {}, { where: { likes: { gte: nothing } } }), "where.likes.gte is undefined"],
+    [() => store.cursor("posts.all", {}, { where: { or: [{ title: "a" }, { title: nothing }] } }), "where.or.1.title is undefined"],
+    [() => store.cursor("posts.all", {}, { where: { title: { in: ["a", , "b"] } } }), "where.title.in.1 is undefined"],
+    [() => store.cursor("posts.all", {}, { where: { not: { title: nothing } } }), "where.not.title is undefined"],
+    [() => store.cursor("posts.all", {}, { order: ["title", nothing!] }), "order.1 is undefined"],
+    [() => store.value("posts.count", {}, { where: { title: nothing } }), "where.title is undefined"],
+    [() => store.model("posts").update(nothing!, {}), "a record of posts needs an id"],
+    [() => store.model("posts").delete(nothing!), "a record of posts needs an id"],
+    [() => store.cursor("posts.all", {}, { where: { title: null } }), ""],
+    [() => store.cursor("posts.all", {}, { where: nothing as never, order: nothing as never }), ""],
+  ] as const) {
+    equal(message(run), want && `tower: ${want}`);
+  }
 });

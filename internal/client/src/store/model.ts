@@ -26,12 +26,17 @@ export class Model<T extends Row = Row> {
   /** Changes the given fields of a record. */
   update(id: string, fields: Partial<T>): Write<T> {
     const set = { ...fields, updatedAt: this.store.now(this.name) };
-    return this.store.write(`PATCH ${this.path}/${id}`, fields, [{ op: "update", model: this.name, id, set }]);
+    return this.store.write(`PATCH ${this.#pathOf(id)}`, fields, [{ op: "update", model: this.name, id, set }]);
   }
 
   /** Deletes a record. */
   delete(id: string): Write {
-    return this.store.write(`DELETE ${this.path}/${id}`, {}, [{ op: "delete", model: this.name, id }]);
+    return this.store.write(`DELETE ${this.#pathOf(id)}`, {}, [{ op: "delete", model: this.name, id }]);
+  }
+
+  #pathOf(id: string): string {
+    if (!id) throw new TypeError(`tower: a record of ${this.name} needs an id`);
+    return `${this.path}/${id}`;
   }
 
   /** Returns the problems of the refused writes to a record, until they are dismissed. */

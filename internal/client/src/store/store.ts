@@ -9,6 +9,7 @@ import { Observable, report, safely } from "./observable";
 import { Overlay, type Effect } from "./overlay";
 import { keyLifetime, Queue } from "./queue";
 import { resultOf, type Result } from "../wire/result";
+import { requireDefined } from "../wire/conditions";
 import { fillPath } from "../wire/path";
 import { tooBig, type Closed } from "../net/transport";
 import { ulid } from "../wire/ulid";
@@ -171,6 +172,7 @@ export class Store {
   }
 
   #open<F extends Followed<any>>(word: string, kind: new (request: Open, close: () => void) => F, request: Open): F {
+    for (const part of ["where", "order"] as const) if (request[part] !== undefined) requireDefined(request[part], part);
     const text = canonical(request);
     const key = `${word} ${text}`;
     let shared = this.#followed.get(key);

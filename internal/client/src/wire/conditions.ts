@@ -11,6 +11,17 @@ export type Fields = Readonly<Record<string, string>>;
 
 type Comparable = null | boolean | number | bigint | string;
 
+/**
+ * Throws if a part of a condition or an order is undefined. JSON would leave it out, and
+ * a condition that is left out holds for every record.
+ */
+export function requireDefined(value: unknown, name: string): void {
+  if (value === undefined) throw new TypeError(`tower: ${name} is undefined`);
+  if (value === null || typeof value !== "object") return;
+  const parts = Array.isArray(value) ? [...value] : value; // a copy has no holes
+  for (const [key, part] of Object.entries(parts)) requireDefined(part, `${name}.${key}`);
+}
+
 /** Reports whether a record meets all conditions. */
 export function holds(where: Where, record: Row, fields: Fields): boolean {
   const each = (parts: unknown) => (parts as Where[]).map(part => holds(part, record, fields));
