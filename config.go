@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -32,6 +33,13 @@ type Config struct {
 	// ContentSecurityPolicy is sent with every answer. Default: everything from this
 	// origin only.
 	ContentSecurityPolicy string
+	// Mount holds whole handlers by path: those of a library, of a GraphQL server or of
+	// net/http/pprof. A path that ends in "/" is a whole subtree. tower does not strip the
+	// path, asks no rule and makes no connection; it recovers panics, refuses requests of
+	// other sites, and adds its security headers. A route within a mounted path is a
+	// mistake. The handler at "/" gets what no route answers, before the files in public.
+	// Where users must be checked, call the handler from a method: see [Handle].
+	Mount map[string]http.Handler
 	// Limits bounds what clients may make an application hold and do. A limit of zero is its
 	// default. A limit cannot be switched off: set a large one.
 	Limits Limits
@@ -116,7 +124,7 @@ func (l Limits) set(out *server.Config) error {
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Build: build(), View: newView, Rules: map[*record.Model]route.Rule{}}
+		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Build: build(), View: newView, Rules: map[*record.Model]route.Rule{}}
 	if err := c.Limits.set(&out); err != nil {
 		return out, err
 	}

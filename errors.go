@@ -49,7 +49,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Status returns the HTTP status of the error's code, 0 for an unknown code.
+// Status returns the HTTP status of the error's code, 400 for a code of your own.
 func (e *Error) Status() int { return (&fault.Error{Code: fault.Code(e.Code)}).Status() }
 
 // As lets the server find an Error in the errors of an application: see [errors.As].

@@ -3,6 +3,7 @@ package tower
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"reflect"
 	"runtime"
 	"strings"
@@ -124,6 +125,35 @@ func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, contex
 		option.set(rt)
 	}
 	m.router.Add(rt, pattern)
+}
+
+// Handle adds a handler under "METHOD /path/{name}", or under "/path" for all methods: a
+// method that receives the HTTP request and writes the answer. It is for what an action
+// cannot be: a webhook whose signature covers the raw body, a callback of another site, a
+// download, a stream.
+//
+//	tower.Handle(posts, "POST /stripe", (*Posts).Stripe)
+//
+// Allow, the session and the author of commits are those of an action. r.Context is the
+// context of the call: what the handler commits with it is sent to the connections it
+// touches before the first byte of the answer. r.PathValue returns the values in the path;
+// a last part {name...} is the rest of the path. The body is as it was sent, at most
+// MaxBody of [Limits] of it. w can be flushed, and hijacked, as [http.ResponseController]
+// describes.
+//
+// If the handler returns an error, or panics, and has sent nothing, the answer is that
+// error, as an action's. Otherwise the connection breaks off, so that nobody takes the
+// answer for a whole one. Connection.SignIn must be called before anything is sent.
+//
+// A browser's request from another site that may change something is refused before the
+// handler runs. A request that names no origin, as programs send it, is not.
+func Handle[C any](m *Mounted[C], pattern string, handler func(C, http.ResponseWriter, *http.Request) error) {
+	m.router.Add(&route.Route{
+		Kind: route.KindHandler, Action: methodName(handler), Controller: m.controller, In: reflect.TypeFor[None](),
+		Serve: func(controller any, w http.ResponseWriter, r *http.Request) error {
+			return handler(controller.(C), w, r)
+		},
+	}, pattern)
 }
 
 // Page adds a page under "GET /path/{field}". It renders

@@ -21,9 +21,9 @@ func newRoutes() *cobra.Command {
 	var pattern, as string
 	cmd := &cobra.Command{
 		Use:   "routes",
-		Short: "List actions, pages and cursors",
-		Long: `List the application's actions, pages and cursors. If the application is not running,
-tower routes starts it.`,
+		Short: "List actions, pages, cursors and handlers",
+		Long: `List the application's actions, pages, cursors, handlers and mounted handlers. If the
+application is not running, tower routes starts it.`,
 		Example: `  tower routes
   tower routes -g posts
   tower routes --json
@@ -108,7 +108,7 @@ func printRoutes(out io.Writer, routes []wire.Route) {
 		if route.Kind == "cursor" {
 			held = strconv.Itoa(route.Holders)
 		}
-		rows = append(rows, []string{route.Kind, route.Method, route.Path, route.Name, route.Controller + "." + route.Action, route.InputList(), held})
+		rows = append(rows, []string{route.Kind, route.Method, route.Path, route.Name, strings.TrimPrefix(route.Controller+"."+route.Action, "."), route.InputList(), held})
 	}
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -128,7 +128,7 @@ func printRoutes(out io.Writer, routes []wire.Route) {
 }
 
 func paint(color bool, row, column int, kind, cell string) string {
-	codes := map[string]string{"action": "35", "page": "36", "cursor": "32"}
+	codes := map[string]string{"action": "35", "page": "36", "cursor": "32", "handler": "36", "mount": "2"}
 	switch {
 	case !color || cell == "":
 		return cell
@@ -144,7 +144,9 @@ func printCurl(out io.Writer, routes []wire.Route, url string) {
 	for _, route := range routes {
 		switch {
 		case route.Kind == "cursor":
-		case route.Method == "GET":
+		case route.Kind == "handler" && route.Method != "":
+			fmt.Fprintf(out, "curl -X %s '%s%s'\n", route.Method, url, route.Path)
+		case route.Method == "GET" || route.Method == "":
 			fmt.Fprintf(out, "curl '%s%s'\n", url, route.Path)
 		default:
 			fmt.Fprintf(out, "curl -X %s '%s%s' -H 'Content-Type: application/json' -d '%s'\n", route.Method, url, route.Path, exampleInput(route, ""))

@@ -37,10 +37,11 @@ type Config struct {
 	Rules  map[*record.Model]route.Rule
 	View   func(*view.Page) any // makes what a page's template sees as "."; nil: the view itself
 	Router *route.Router
-	Files  fs.FS  // contains views/ and public/
-	Reload bool   // read views again if they change
-	Secret string // key of cookies; "": generated once and kept in the store
-	Policy string // Content-Security-Policy; "": allow only this origin
+	Mount  map[string]http.Handler // handlers without a controller, by path; a path that ends in "/" is a subtree
+	Files  fs.FS                   // contains views/ and public/
+	Reload bool                    // read views again if they change
+	Secret string                  // key of cookies; "": generated once and kept in the store
+	Policy string                  // Content-Security-Policy; "": allow only this origin
 	Log    *slog.Logger
 
 	// Limits, with their defaults.
@@ -99,6 +100,9 @@ func New(config Config) (*App, error) {
 	a := &App{config: config, router: config.Router, inspector: newInspector(), attempts: attempts{running: map[string]chan struct{}{}}}
 	a.log = newTap(config.Log, a.inspector)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
+	for path := range config.Mount {
+		a.router.MountHandler(path)
+	}
 	if err := a.router.Check(); err != nil {
 		return nil, err
 	}

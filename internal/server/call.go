@@ -9,6 +9,7 @@ import (
 	"reflect"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
@@ -124,6 +125,41 @@ func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, resul
 			return fmt.Errorf("%s: %w", rt.Pattern(), err)
 		}
 	}
+	return nil
+}
+
+// serveHandler lets the method of a handler answer a request. What the method commits is
+// sent to the connections it touches before the first byte of the answer.
+func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
+	if !s.Allows(rt) {
+		return fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
+	}
+	controller, err := s.Controller(rt.Controller)
+	if err != nil {
+		return err
+	}
+	state := &call{by: s.Conn.author(rt)}
+	req := r.WithContext(context.WithValue(s.serving(ctx, rt.Controller), callKey{}, state))
+	for name := range values {
+		req.SetPathValue(name, values.Get(name))
+	}
+	req.Body = http.MaxBytesReader(w, r.Body, a.config.MaxBody)
+	out := answer.NewWriter(w, func() {
+		_ = a.engine.Wait(ctx, state.Seq) // it fails if ctx ends, and then nobody waits for the answer
+		if state.SignIn == nil {
+			return
+		}
+		if err := a.cookies.set(w, r, *state.SignIn); err != nil {
+			a.Report("request", err)
+		}
+	})
+	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error { return rt.Serve(controller, out, req) })
+	if err != nil {
+		a.failHandler(out, r, err)
+		return nil
+	}
+	out.Begin()
+	_ = a.engine.Wait(ctx, state.Seq) // for what it committed after its first byte
 	return nil
 }
 

@@ -49,11 +49,7 @@ func (c *Connection) Handle(requests []wire.Request) {
 // refusal returns the answer to a request that failed.
 func refusal(id uint64, err error) *wire.Answer {
 	coded := fault.As(err)
-	status := coded.Status()
-	if status == 0 {
-		status = http.StatusBadRequest
-	}
-	return &wire.Answer{ID: id, Status: status, Error: coded.Wire()}
+	return &wire.Answer{ID: id, Status: coded.Status(), Error: coded.Wire()}
 }
 
 // handle handles one request and sends its answer.
@@ -91,7 +87,7 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 	method, path, _ := strings.Cut(req.Call, " ")
 	rt, values, err := c.app.router.Find(method, path)
 	if err == nil && rt.Kind != route.KindAction {
-		err = fault.Errorf(fault.BadRequest, "%s is a page; load it over HTTP", req.Call)
+		err = fault.Errorf(fault.BadRequest, "%s is a %s; load it over HTTP", req.Call, rt.Kind)
 	}
 	var form url.Values
 	if err == nil && req.Form != nil {

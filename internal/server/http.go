@@ -17,6 +17,7 @@ import (
 
 	"github.com/towerkit/tower/internal/client"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/route"
@@ -69,14 +70,29 @@ func secured(policy string, next http.Handler) http.Handler {
 // recovered answers with an error if a handler panics.
 func (a *App) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out := answer.NewWriter(w, nil)
 		err := fault.Recover(r.Method+" "+r.URL.Path, func() error {
-			next.ServeHTTP(w, r)
+			next.ServeHTTP(out, r)
 			return nil
 		})
 		if err != nil {
-			a.Fail(w, r, err)
+			a.failHandler(out, r, err)
 		}
 	})
+}
+
+// failHandler answers with the error of a handler. If the answer has begun, it breaks the
+// connection off, so that the client does not take the answer for a whole one.
+func (a *App) failHandler(w *answer.Writer, r *http.Request, err error) {
+	if !w.Began() && !errors.Is(err, http.ErrAbortHandler) {
+		w.Reset()
+		a.Fail(w, r, err)
+		return
+	}
+	if !errors.Is(err, http.ErrAbortHandler) {
+		a.Report("request, after its answer began", err)
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // script serves a script of the browser library.
@@ -135,9 +151,6 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	if override := r.URL.Query().Get("_method"); method == http.MethodPost && override != "" {
 		method = strings.ToUpper(override)
 	}
-	if method == http.MethodHead {
-		method = http.MethodGet
-	}
 	rt, values, err := a.router.Find(method, r.URL.Path)
 	if err != nil {
 		if fault.As(err).Code != fault.NotFound || !a.servePublic(w, r) {
@@ -145,14 +158,21 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if rt.Kind == route.KindMount {
+		a.config.Mount[rt.Path].ServeHTTP(w, r)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.config.Timeout)
 	defer cancel()
 	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now()}
 	s := c.connect(ctx, &follower{})
 	if err = s.err; err == nil {
-		if rt.Kind == route.KindPage {
+		switch rt.Kind {
+		case route.KindPage:
 			err = a.servePage(ctx, w, r, s, rt, values)
-		} else {
+		case route.KindHandler:
+			err = a.serveHandler(ctx, w, r, s, rt, values)
+		default:
 			err = a.serveAction(ctx, w, r, s, rt, values)
 		}
 	}
@@ -218,7 +238,7 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMes
 	default:
 		err = fault.Errorf(fault.BadRequest, "a %s is not understood; send application/json or a form", kind)
 	}
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		form = r.URL.Query()
 	}
 	var tooLarge *http.MaxBytesError

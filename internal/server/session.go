@@ -88,12 +88,12 @@ func (s *Session) Allows(rt *route.Route) bool {
 }
 
 // rights returns a byte for each route, 1 if the session's user may use it. It is 0 for
-// pages, because clients do not receive rights to pages.
+// pages and handlers, because clients do not receive rights to them.
 func (s *Session) rights() string {
 	routes := s.Conn.app.router.Routes
 	rights := make([]byte, len(routes))
 	for i, rt := range routes {
-		if rt.Kind != route.KindPage && s.Allows(rt) {
+		if rt.IsAnnounced() && s.Allows(rt) {
 			rights[i] = 1
 		}
 	}

@@ -266,12 +266,12 @@ type CursorInfo struct {
 
 // A Route is an action, a page or a cursor.
 type Route struct {
-	Kind       string  `json:"kind"` // action, page, cursor
-	Method     string  `json:"method,omitempty"`
+	Kind       string  `json:"kind"`             // action, page, cursor, handler, mount
+	Method     string  `json:"method,omitempty"` // "" for a cursor, and for a handler of all methods
 	Path       string  `json:"path,omitempty"`
-	Name       string  `json:"name"` // "posts.create", "posts.published"
-	Controller string  `json:"controller"`
-	Action     string  `json:"action"` // the Go method
+	Name       string  `json:"name"`       // "posts.create", "posts.published"
+	Controller string  `json:"controller"` // "" for a mount
+	Action     string  `json:"action"`     // the Go method
 	Inputs     []Input `json:"inputs"`
 	Output     string  `json:"output,omitempty"`
 	Model      string  `json:"model,omitempty"` // the model of a cursor's records, or of the record that an action returns

@@ -28,22 +28,18 @@ func (r *routeRow) text() string {
 // Copy implements [Row].
 func (r *routeRow) Copy() (what, whole string) { return encoded(r.pattern(), r.Route) }
 
-func (r *routeRow) pattern() string {
-	if r.Method == "" {
-		return r.Name
-	}
-	return r.Method + " " + r.Path
-}
+func (r *routeRow) pattern() string { return r.Pattern() }
 
 func (r *routeRow) cells(st *term.Styles) []cell {
-	kind := map[string]cell{"action": {"action", st.Keyword}, "page": {"page", st.Changed}, "cursor": {"cursor", st.Good}}[r.Kind]
+	kind := map[string]cell{"action": {"action", st.Keyword}, "page": {"page", st.Changed}, "cursor": {"cursor", st.Good},
+		"handler": {"handler", st.Changed}, "mount": {"mount", st.Dim}}[r.Kind]
 	holders := cell{"", st.Dim}
 	if r.Holders > 0 {
 		holders = cell{show.Grouped(r.Holders), st.Number}
 	}
 	name := r.Name
-	if r.Method == "" {
-		name = ""
+	if r.Path == "" || r.Kind == "mount" {
+		name = "" // it is the pattern
 	}
 	return []cell{kind, {term.Clean(r.pattern()), st.Strong}, holders, {term.Clean(name), st.Plain}, {term.Clean(r.InputList()), st.Dim}}
 }

@@ -85,9 +85,9 @@ func (a *actor) controller(name string) goja.Value {
 			switch {
 			case route == nil:
 				return nil
-			case route.Kind == "page":
+			case !route.IsAnnounced():
 				return a.e.vm.ToValue(func(goja.FunctionCall) goja.Value {
-					panic(a.e.usage("%s is a page; open %s in a browser", route.Name, route.Path))
+					panic(a.e.usage("%s is a %s; request %s over HTTP", route.Name, route.Kind, route.Path))
 				})
 			case route.Kind == "cursor":
 				return a.e.function(route.Name, func(call goja.FunctionCall) goja.Value {

@@ -252,7 +252,7 @@ func (e *Evaluator) indexed(s subject) subject {
 func (e *Evaluator) property(s subject, name string) subject {
 	switch s.what {
 	case spaceSubject:
-		if route := e.routeNamed(s.space.what + "." + name); route != nil && route.Kind != "page" {
+		if route := e.routeNamed(s.space.what + "." + name); route != nil && route.IsAnnounced() {
 			return subject{what: routeSubject, route: route}
 		}
 		return e.classify(s.space.member(name))

@@ -36,18 +36,18 @@ func (e *Evaluator) controllers() []string {
 func (e *Evaluator) routeNames(controller string) []string {
 	var names []string
 	for _, route := range e.allRoutes() {
-		if name, found := strings.CutPrefix(route.Name, controller+"."); found && route.Kind != "page" && !slices.Contains(names, name) {
+		if name, found := strings.CutPrefix(route.Name, controller+"."); found && route.IsAnnounced() && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// routeNamed returns the route with a name. It returns a page only if there is no
-// other.
+// routeNamed returns the route with a name. It returns a page or a handler only if there
+// is no other.
 func (e *Evaluator) routeNamed(name string) (found *wire.Route) {
 	for i, route := range e.allRoutes() {
-		if route.Name == name && (found == nil || found.Kind == "page") {
+		if route.Name == name && (found == nil || !found.IsAnnounced()) {
 			found = &e.routes[i]
 		}
 	}

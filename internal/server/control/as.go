@@ -43,7 +43,7 @@ func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, erro
 		method, path, _ := strings.Cut(req.Name, " ")
 		rt, values, err := c.app.Router().Find(method, path)
 		if err == nil && rt.Kind != route.KindAction {
-			err = fault.Errorf(fault.BadRequest, "%s is a page; open it in a browser", req.Name)
+			err = fault.Errorf(fault.BadRequest, "%s is a %s; request it over HTTP", req.Name, rt.Kind)
 		}
 		if err != nil {
 			return nil, err

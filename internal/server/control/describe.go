@@ -29,8 +29,9 @@ func describeModel(m *record.Model) wire.ModelInfo {
 	return info
 }
 
-// describeRoutes lists the allowed actions, pages and cursors in the order of their
-// declaration. Cursors come with the number of connections that hold them.
+// describeRoutes lists the allowed actions, pages, cursors and handlers in the order of
+// their declaration, and then the mounts. Cursors come with the number of connections that
+// hold them.
 func (c *console) describeRoutes(allowed func(*route.Route) bool) []wire.Route {
 	holders := map[*route.Route]int{}
 	for _, conn := range c.app.Connections() {
@@ -46,13 +47,16 @@ func (c *console) describeRoutes(allowed func(*route.Route) bool) []wire.Route {
 			routes = append(routes, info)
 		}
 	}
+	for _, mount := range c.app.Router().Mounts {
+		routes = append(routes, mount.Describe())
+	}
 	return routes
 }
 
 // modelOf returns the name of the model of a route's output, "" if it is no record.
 func (c *console) modelOf(rt *route.Route) string {
 	for _, m := range c.app.Config().Models {
-		if rt.Kind != route.KindPage && rt.Out != nil && m.Is(rt.Out) {
+		if rt.IsAnnounced() && rt.Out != nil && m.Is(rt.Out) {
 			return m.Name
 		}
 	}

@@ -25,7 +25,7 @@ func (c *console) describeSchema() wire.Schema {
 		out.Models = append(out.Models, wire.ModelShape{Name: m.Name, Record: s.shape(reflect.TypeOf(m.New()).Elem())})
 	}
 	for _, rt := range c.app.Router().Routes {
-		if rt.Kind != route.KindPage {
+		if rt.IsAnnounced() {
 			out.Routes = append(out.Routes, s.route(rt))
 		}
 	}

@@ -65,8 +65,14 @@ var AsPublic func(e *Error, target any) bool
 // application's type has such a method for the way back.
 func (e *Error) As(target any) bool { return AsPublic != nil && AsPublic(e, target) }
 
-// Status returns the HTTP status of the error.
-func (e *Error) Status() int { return statuses[e.Code] }
+// Status returns the HTTP status of the error. It is 400 for a code of the application's
+// own.
+func (e *Error) Status() int {
+	if status, known := statuses[e.Code]; known {
+		return status
+	}
+	return http.StatusBadRequest
+}
 
 // Errorf returns an error with a code and a formatted message for the client.
 func Errorf(code Code, format string, args ...any) *Error {
@@ -79,11 +85,14 @@ func Errorf(code Code, format string, args ...any) *Error {
 func As(err error) *Error {
 	var coded *Error
 	var invalid *record.InvalidError
+	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &coded):
 		return coded
 	case errors.As(err, &invalid):
 		return &Error{Code: Invalid, Message: "not valid", Problems: invalid.Problems, Err: err}
+	case errors.As(err, &tooLarge):
+		return &Error{Code: TooLarge, Message: fmt.Sprintf("the request is larger than %d bytes", tooLarge.Limit), Err: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &Error{Code: NotFound, Message: "not found", Err: err}
 	case errors.Is(err, store.ErrOtherRequest):
@@ -127,10 +136,14 @@ func FromWire(from *wire.Error) *Error {
 
 // Recover runs fn, which calls application code, and returns its error. It returns a
 // panic of fn as a [Panic]; what names the code in it. A panic with
-// [http.ErrAbortHandler] is dropped, and the error is nil.
+// [http.ErrAbortHandler] is returned as that error.
 func Recover(what string, fn func() error) (err error) {
 	defer func() {
-		if r := recover(); r != nil && r != http.ErrAbortHandler {
+		switch r := recover(); r {
+		case nil:
+		case http.ErrAbortHandler:
+			err = http.ErrAbortHandler
+		default:
 			err = &Panic{What: what, Value: r, stack: debug.Stack()}
 		}
 	}()

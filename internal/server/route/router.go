@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -23,6 +24,9 @@ const (
 	KindAction Kind = "action" // called over a socket or HTTP; answers with JSON, or redirects a form
 	KindPage   Kind = "page"   // requested with GET; answers with HTML
 	KindCursor Kind = "cursor" // opened by name
+
+	KindHandler Kind = "handler" // requested with any method; writes its answer itself
+	KindMount   Kind = "mount"   // a handler without a controller; answers all methods
 )
 
 // A Controller is mounted under a name. Make returns a new one for a session.
@@ -37,11 +41,11 @@ type Controller struct {
 // The rule reports whether the controller's user may see a record.
 type Rule func(controller any) func(rec any) bool
 
-// A Route is one action, page or cursor of a controller. Call and Spec call the
-// application's typed methods.
+// A Route is one action, page, cursor or handler of a controller. Call, Spec and Serve
+// call the application's typed methods.
 type Route struct {
 	Kind       Kind
-	Method     string // "" for a cursor
+	Method     string // "" for a cursor, and for a handler of all methods
 	Path       string // "/posts/{id}"
 	Name       string // "posts.create"
 	Action     string // the Go method, "Create"
@@ -50,6 +54,8 @@ type Route struct {
 
 	Call func(ctx context.Context, controller, in any) (any, error)         // of an action or a page
 	Spec func(ctx context.Context, controller, in any) (cursor.Spec, error) // of a cursor: its scope, and its value
+
+	Serve func(controller any, w http.ResponseWriter, r *http.Request) error // of a handler
 
 	Form   string          // the page that shows the form of an action again: "GET /posts/new"
 	Then   string          // the path that a form redirects to: "/posts/{id}"
@@ -65,8 +71,12 @@ func (r *Route) Pattern() string {
 	if r.Kind == KindCursor {
 		return r.Name
 	}
-	return r.Method + " " + r.Path
+	return strings.TrimPrefix(r.Method+" "+r.Path, " ")
 }
+
+// IsAnnounced reports whether clients receive the right to use the route: it is an action
+// or a cursor.
+func (r *Route) IsAnnounced() bool { return r.Kind == KindAction || r.Kind == KindCursor }
 
 // View returns the name of the view of a page, "posts/show.html".
 func (r *Route) View() string {
@@ -75,9 +85,11 @@ func (r *Route) View() string {
 
 // Describe returns the route as a console lists it, without the number of its holders.
 func (r *Route) Describe() wire.Route {
-	out := wire.Route{Kind: string(r.Kind), Method: r.Method, Path: r.Path, Name: r.Name,
-		Controller: r.Controller.Type, Action: r.Action, Inputs: r.Inputs.describe()}
-	if r.Out != nil && r.Kind != KindPage {
+	out := wire.Route{Kind: string(r.Kind), Method: r.Method, Path: r.Path, Name: r.Name, Action: r.Action, Inputs: r.Inputs.describe()}
+	if r.Controller != nil {
+		out.Controller = r.Controller.Type
+	}
+	if r.Out != nil && r.IsAnnounced() {
 		out.Output = strings.TrimPrefix(r.Out.String(), "*")
 	}
 	return out
@@ -91,6 +103,7 @@ type Router struct {
 
 	Routes      []*Route      // in the order of their declaration
 	Mounted     []*Controller // in the order of their declaration
+	Mounts      []*Route      // in the order of their paths
 	controllers map[string]*Controller
 	Cursors     map[string]*Route // by name: "posts.published"
 	mux         *http.ServeMux
@@ -129,9 +142,8 @@ func (r *Router) Add(route *Route, pattern string) {
 		}
 		r.Cursors[route.Name] = route
 	} else {
-		var found bool
-		if route.Method, route.Path, found = strings.Cut(pattern, " "); !found || !slices.Contains(methods, route.Method) || !strings.HasPrefix(route.Path, "/") {
-			r.refuse("route %q is not of the form METHOD /path, with one of %s", pattern, strings.Join(methods, ", "))
+		if problem := route.setPattern(pattern); problem != "" {
+			r.refuse("%s %q is not of the form %s", route.Kind, pattern, problem)
 			return
 		}
 		if route.Kind == KindPage && route.Method != http.MethodGet {
@@ -143,6 +155,22 @@ func (r *Router) Add(route *Route, pattern string) {
 	r.Routes = append(r.Routes, route)
 }
 
+// setPattern sets the method and the path of a route, or returns the form that its
+// pattern must have.
+func (r *Route) setPattern(pattern string) (want string) {
+	var found bool
+	if r.Method, r.Path, found = strings.Cut(pattern, " "); !found && r.Kind == KindHandler {
+		r.Method, r.Path = "", pattern
+	}
+	switch hasPath := strings.HasPrefix(r.Path, "/"); {
+	case r.Kind == KindHandler && (!hasPath || r.Method != strings.ToUpper(r.Method) || found && r.Method == ""):
+		return "METHOD /path, or /path for all methods"
+	case r.Kind != KindHandler && (!hasPath || !slices.Contains(methods, r.Method)):
+		return "METHOD /path, with one of " + strings.Join(methods, ", ")
+	}
+	return ""
+}
+
 var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 // register adds the route to the mux. ServeMux decides precedence and finds conflicts,
@@ -150,22 +178,40 @@ var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.Met
 func (r *Router) register(route *Route) {
 	defer func() {
 		if problem := recover(); problem != nil {
-			r.refuse("route %q: %v", route.Pattern(), problem)
+			r.refuse("%s %q: %v", route.Kind, route.Pattern(), problem)
 		}
 	}()
 	path := route.Path
-	if strings.HasSuffix(path, "/") {
+	if strings.HasSuffix(path, "/") && route.Kind != KindMount {
 		path += "{$}"
 	}
-	r.mux.HandleFunc(route.Method+" "+path, func(w http.ResponseWriter, req *http.Request) {
+	names := route.valueNames()
+	r.mux.HandleFunc(strings.TrimPrefix(route.Method+" "+path, " "), func(w http.ResponseWriter, req *http.Request) {
 		found := w.(*routeMatch)
 		found.route = route
-		for _, in := range route.Inputs.fields {
-			if value := req.PathValue(in.name); value != "" {
-				found.values.Set(in.name, value)
+		for _, name := range names {
+			if value := req.PathValue(name); value != "" {
+				found.values.Set(name, value)
 			}
 		}
 	})
+}
+
+var braces = regexp.MustCompile(`\{([^{}.$]+)(\.\.\.)?\}`)
+
+// valueNames returns the names of the values in the path: the fields of the input, or what
+// the path of a handler names.
+func (r *Route) valueNames() (names []string) {
+	if r.Kind != KindAction && r.Kind != KindPage {
+		for _, found := range braces.FindAllStringSubmatch(r.Path, -1) {
+			names = append(names, found[1])
+		}
+		return names
+	}
+	for _, in := range r.Inputs.fields {
+		names = append(names, in.name)
+	}
+	return names
 }
 
 // A routeMatch is the response that receives the result while the mux finds a route.
@@ -211,6 +257,7 @@ func (r *Router) Check() error {
 			r.refuse("%s: its form %q is not a page", route.Pattern(), route.Form)
 		}
 	}
+	r.checkMounts()
 	if len(r.problems) == 0 {
 		return nil
 	}
