@@ -26,6 +26,7 @@ const (
 	Conflict        Code = "conflict"        // 409: another change came first
 	Expired         Code = "expired"         // 410: the log does not reach back that far
 	TooLarge        Code = "too_large"       // 413
+	Misdirected     Code = "misdirected"     // 421: the site is not served as this host
 	Invalid         Code = "invalid"         // 422: see the problems
 	TooMany         Code = "too_many"        // 429: a limit is reached
 	Internal        Code = "internal"        // 500: the reason is in the log
@@ -34,7 +35,7 @@ const (
 
 var statuses = map[Code]int{
 	BadRequest: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Method: 405,
-	Conflict: 409, Expired: 410, TooLarge: 413, Invalid: 422, TooMany: 429, Internal: 500, Unavailable: 503,
+	Conflict: 409, Expired: 410, TooLarge: 413, Misdirected: 421, Invalid: 422, TooMany: 429, Internal: 500, Unavailable: 503,
 }
 
 // An Error is an error that may be shown to a client. If an application returns another

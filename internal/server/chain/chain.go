@@ -1,0 +1,180 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/towerkit/tower/internal/compress"
+	"github.com/towerkit/tower/internal/edge"
+	"github.com/towerkit/tower/internal/server/fault"
+)
+
+// defaultPolicy is the Content-Security-Policy unless Config has one.
+const defaultPolicy = "default-src 'self'; script-src 'self' {nonce}; style-src 'self' {nonce}; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
+
+// Config describes a chain.
+type Config struct {
+	Site   *edge.Site
+	Log    *slog.Logger
+	Access *AccessLog                      // nil: none
+	Policy string                          // Content-Security-Policy, with "{nonce}" where a nonce may stand; "": defaultPolicy
+	Wrap   func(http.Handler) http.Handler // the application's middleware; nil: none
+	// Fail answers a request with an error, and logs an internal one.
+	Fail func(http.ResponseWriter, *http.Request, error)
+}
+
+// A chain is the handler of an application.
+type chain struct {
+	Config
+	refusals *edge.Log
+	policy   string // without a nonce
+	routes   http.Handler
+}
+
+// New returns the handler of all requests of an application.
+func New(config Config, routes http.Handler) http.Handler {
+	if config.Policy == "" {
+		config.Policy = defaultPolicy
+	}
+	if config.Wrap != nil {
+		routes = config.Wrap(routes)
+	}
+	c := &chain{Config: config, refusals: edge.NewLog(config.Log), policy: withNonce(config.Policy, "")}
+	c.routes = compress.Handler(recovered(routes))
+	return c
+}
+
+func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &Exchange{Context: r.Context(), w: w, chain: c, started: time.Now(), Facts: c.Site.Facts(r)}
+	r = r.WithContext(x)
+	if err := c.check(x, r); err != nil {
+		c.Fail(x, r, err)
+	} else if !x.begun {
+		c.routes.ServeHTTP(x, r)
+		c.recover(x, r)
+	}
+	if c.Access != nil {
+		c.Access.exchange(x, r)
+	}
+	if x.broken {
+		panic(http.ErrAbortHandler) // the client must not take the answer for complete
+	}
+}
+
+// check adds the security headers, and returns an error for a request that the site does
+// not answer. It answers a request that belongs to the site's HTTPS address.
+func (c *chain) check(x *Exchange, r *http.Request) error {
+	c.secure(x.w.Header())
+	if refusal := c.Site.CheckHost(r, &x.Facts); refusal != nil {
+		return c.refuse(x, r, refusal)
+	}
+	location, refusal := c.Site.CheckScheme(r, &x.Facts)
+	if location != "" {
+		http.Redirect(x, r, location, http.StatusPermanentRedirect)
+		return nil
+	}
+	if refusal == nil && changes(r) {
+		refusal = c.Site.CheckOrigin(r, &x.Facts)
+	}
+	if refusal != nil {
+		return c.refuse(x, r, refusal)
+	}
+	return nil
+}
+
+// changes reports whether a request may change something, or opens one of tower's doors.
+func changes(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return r.Header["Upgrade"] != nil || r.Header["Origin"] != nil && strings.HasPrefix(r.URL.Path, "/_tower/")
+	}
+	return true
+}
+
+func (c *chain) refuse(x *Exchange, r *http.Request, refusal *edge.Refusal) error {
+	c.refusals.Refused(r, &x.Facts, refusal)
+	code := fault.Forbidden
+	if refusal.Status == http.StatusMisdirectedRequest {
+		code = fault.Misdirected
+	}
+	return &fault.Error{Code: code, Message: refusal.Error()}
+}
+
+// secure adds the security headers to an answer.
+func (c *chain) secure(header http.Header) {
+	header["Content-Security-Policy"] = []string{c.policy}
+	header["X-Content-Type-Options"] = nosniff
+	header["X-Frame-Options"] = sameOrigin
+	header["Referrer-Policy"] = referrer
+	header["Cross-Origin-Opener-Policy"] = opener
+	if c.Site.HTTPS() {
+		header["Strict-Transport-Security"] = transportSecurity
+	}
+}
+
+// The values of headers are shared by all answers: to change one, a handler replaces it.
+var (
+	nosniff           = []string{"nosniff"}
+	sameOrigin        = []string{"SAMEORIGIN"}
+	referrer          = []string{"same-origin"}
+	opener            = []string{"same-origin"}
+	transportSecurity = []string{"max-age=31536000"}
+)
+
+// withNonce returns a policy with a nonce; "" is none.
+func withNonce(policy, nonce string) string {
+	if nonce != "" {
+		return strings.ReplaceAll(policy, "{nonce}", "'nonce-"+nonce+"'")
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(policy, " {nonce}", ""), "{nonce}", "")
+}
+
+// recovered catches a panic of a handler, below the compression: what that still holds back
+// is then dropped.
+func recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := From(r.Context())
+		completed := false
+		err := fault.Recover(r.Method+" "+r.URL.Path, func() error {
+			next.ServeHTTP(w, r)
+			completed = true
+			return nil
+		})
+		if !completed {
+			x.failed, x.dropping = err, true
+			if err == nil {
+				x.failed = http.ErrAbortHandler
+			}
+		}
+	})
+}
+
+// recover answers a request whose handler panicked, if its answer has not begun.
+func (c *chain) recover(x *Exchange, r *http.Request) {
+	if x.failed == nil || x.hijacked {
+		return
+	}
+	x.dropping = false
+	if x.begun || errors.Is(x.failed, http.ErrAbortHandler) {
+		x.broken = true
+		if !errors.Is(x.failed, http.ErrAbortHandler) {
+			c.Log.Error("request", "error", x.failed)
+		}
+		return
+	}
+	clear(x.w.Header())
+	c.secure(x.w.Header())
+	c.Fail(x, r, x.failed)
+}
+
+type exchangeKey struct{}
+
+// From returns the exchange that a request's context belongs to, nil if there is none.
+func From(ctx context.Context) *Exchange {
+	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
+	return x
+}
