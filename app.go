@@ -27,9 +27,13 @@ import (
 //	                  production off
 //	TOWER_FOLDER      folder of the application's views and control socket; default:
 //	                  the working directory
-//	TOWER_PUBLIC_URL  where people reach the application, for links in the console;
-//	                  default: the address it listens on
-//	TOWER_SUPERVISOR  path of the socket of tower server, which sets it; default: none
+//	TOWER_URL         where people reach the application: https://example.com; default:
+//	                  not known
+//	TOWER_HOSTS       further hosts that it is served as; default: none
+//	TOWER_TRUSTED_PROXIES  addresses of proxies that are believed; default: none
+//	TOWER_ACCESS_LOG  on or off: a line for each request; default on, in test off
+//	TOWER_SUPERVISOR, TOWER_SERVER_URL  path of the socket of tower server, and its
+//	                  address; it sets both; default: none
 func Main(config Config) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -1,6 +1,7 @@
 package tower
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/route"
@@ -30,9 +32,31 @@ type Config struct {
 	// are read from the folder of the application instead, so that changes show at
 	// once.
 	Files fs.FS
-	// ContentSecurityPolicy is sent with every answer. Default: everything from this
-	// origin only.
+	// ContentSecurityPolicy is sent with every answer. "{nonce}" stands for the nonce of a
+	// page that uses [View.Nonce], and for nothing in other answers. Default: everything from
+	// this origin only, and scripts and styles with a nonce.
 	ContentSecurityPolicy string
+	// PublicURL is where people reach the application: "https://example.com". Cookies,
+	// redirects and the check of a request's origin follow from it. Default: TOWER_URL, or
+	// else not known.
+	PublicURL string
+	// Hosts lists further hosts that the application is served as: "example.org",
+	// "example.org:8443", "*.example.org", or "*" for all. TOWER_HOSTS adds to them. Requests
+	// for other hosts are refused. The host of PublicURL is always served. In development
+	// and test, and in production while no host is known, so are localhost, names below it and
+	// IP addresses.
+	Hosts []string
+	// TrustedProxies lists the addresses of proxies, as "10.0.0.0/8" or "192.0.2.1", whose
+	// headers X-Forwarded-For, -Proto and -Host, or Forwarded, are believed.
+	// TOWER_TRUSTED_PROXIES adds to them. Default: none.
+	TrustedProxies []string
+	// Wrap adds middleware of the application: it returns a handler that calls the given one.
+	// Requests reach it after the checks of their host and their origin, and before their
+	// route; sockets and event streams too. Default: none.
+	Wrap func(http.Handler) http.Handler
+	// Quiet writes no line to the log for each request and call. Default: the opposite of
+	// TOWER_ACCESS_LOG.
+	Quiet bool
 	// Mount holds whole handlers by path: those of a library, of a GraphQL server or of
 	// net/http/pprof. A path that ends in "/" is a whole subtree. tower does not strip the
 	// path, asks no rule and makes no connection; it recovers panics, refuses requests of
@@ -124,7 +148,7 @@ func (l Limits) set(out *server.Config) error {
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Build: build(), View: newView, Rules: map[*record.Model]route.Rule{}}
+		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, Build: build(), View: newView, Rules: map[*record.Model]route.Rule{}}
 	if err := c.Limits.set(&out); err != nil {
 		return out, err
 	}
@@ -155,7 +179,16 @@ func (c Config) resolve() (out server.Config, err error) {
 	if out.Secret != "" && len(out.Secret) < 32 {
 		return out, fmt.Errorf("TOWER_SECRET has %d characters; it needs 32 or more", len(out.Secret))
 	}
-	out.URL = os.Getenv("TOWER_PUBLIC_URL")
+	out.URL = cmp.Or(c.PublicURL, os.Getenv("TOWER_URL"))
+	if out.Site, err = c.site(out.Env, out.URL); err != nil {
+		return out, err
+	}
+	accessLog := variable("TOWER_ACCESS_LOG", map[bool]string{true: "off", false: "on"}[out.Env == "test"])
+	if accessLog != "on" && accessLog != "off" {
+		return out, fmt.Errorf("TOWER_ACCESS_LOG is %q; it is on or off", accessLog)
+	}
+	out.Quiet = c.Quiet || accessLog == "off"
+	out.URL = cmp.Or(out.URL, os.Getenv("TOWER_SERVER_URL"))
 	if info, err := os.Stat(filepath.Join(out.Folder, "views")); out.Env == "development" && err == nil && info.IsDir() {
 		out.Files, out.Reload = os.DirFS(out.Folder), true
 	}
@@ -163,6 +196,18 @@ func (c Config) resolve() (out server.Config, err error) {
 		out.Log = logger(out.Env)
 	}
 	return out, nil
+}
+
+// site returns the site of an application whose public URL is known, or "".
+func (c Config) site(env, public string) (*edge.Site, error) {
+	site, err := edge.New(edge.Config{Env: env, PublicURL: public,
+		Hosts:      append(edge.Members(os.Getenv("TOWER_HOSTS")), c.Hosts...),
+		Proxies:    append(edge.Members(os.Getenv("TOWER_TRUSTED_PROXIES")), c.TrustedProxies...),
+		Supervised: os.Getenv("TOWER_SERVER_URL") != ""})
+	if err != nil {
+		return nil, fmt.Errorf("the settings of the site: %w", err)
+	}
+	return site, nil
 }
 
 func logger(env string) *slog.Logger {

@@ -32,6 +32,7 @@ const (
 	CodeConflict        Code = "conflict"        // 409: the current state does not allow it
 	CodeExpired         Code = "expired"         // 410: the log no longer reaches back that far
 	CodeTooLarge        Code = "too_large"       // 413: the request is too large
+	CodeMisdirected     Code = "misdirected"     // 421: the application is not served as this host
 	CodeInvalid         Code = "invalid"         // 422: see the problems
 	CodeTooMany         Code = "too_many"        // 429: a limit is reached
 	CodeInternal        Code = "internal"        // 500: the log holds the reason

@@ -42,6 +42,10 @@ var rooms = []room{
 	{"internal/query/querytest", []string{"internal/record", "internal/store"}, "the naive model shares no code with what it checks", []string{"net/http"}},
 	{"internal/cursor", []string{"internal/record", "internal/store", "internal/query"}, "matching knows no requests and no sockets", []string{"net/http", melody}},
 
+	{"internal/edge", nil, "the facts of a request are known before the application is", []string{bbolt, melody}},
+	{"internal/compress", nil, "it shortens what others answer", []string{bbolt, melody}},
+	{"internal/server/chain", []string{"internal/edge", "internal/compress", "internal/server/fault"}, "a request passes it before its route is known", []string{melody}},
+
 	{"internal/server/fault", []string{"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"}, "an error is coded without an application", []string{melody}},
 	{"internal/server/route", []string{"internal/server/fault", "internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a route is found without a connection", []string{melody}},
 	{"internal/server/form", []string{"internal/server/route"}, "a form is a record's fields and what was sent, without a connection", []string{melody}},
@@ -49,13 +53,13 @@ var rooms = []room{
 	{"internal/server/outbox", []string{"internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a queue of frames knows no application", []string{melody}},
 	{"internal/server/transport", []string{"internal/server/outbox", "internal/server/fault", "internal/wire"}, "it carries messages and knows nothing of what they mean", nil},
 	{"internal/server/answer", nil, "it writes HTTP responses and knows no application", []string{melody, bbolt}},
-	{"internal/server", []string{"internal/server/answer", "internal/server/fault", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
+	{"internal/server", []string{"internal/edge", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor", "internal/client"},
 		"the application does not know its consoles", application},
 	{"internal/server/control", []string{"internal/server", "internal/server/fault", "internal/server/route", "internal/server/outbox",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"it serves consoles by the methods of the application", application},
-	{"", []string{"internal/server", "internal/server/control", "internal/server/fault", "internal/server/route", "internal/server/view",
+	{"", []string{"internal/edge", "internal/server", "internal/server/control", "internal/server/fault", "internal/server/route", "internal/server/view",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
 	{"towertest", []string{"", "internal/wire", "internal/wire/replica", "internal/server", "internal/server/control", "internal/server/fault", "internal/server/route",
@@ -77,7 +81,7 @@ var rooms = []room{
 
 	{"internal/client", nil, "an application carries the bundle, not the bundler", []string{bundler}},
 	{"internal/client/bundle", nil, "it bundles the library from its sources", nil},
-	{"internal/dev", []string{"internal/client"}, "the supervisor bundles the library's bindings and never touches a store", []string{bbolt}},
+	{"internal/dev", []string{"internal/client", "internal/edge"}, "the supervisor bundles the library's bindings and never touches a store", []string{bbolt}},
 	{"internal/bench", []string{"internal/wire"}, "the load generator shares no code with the servers that it measures", []string{bbolt, melody}},
 	{"internal/bench/floor", nil, "it is the least that a server can be", []string{cobra}},
 	{"scaffolds", []string{"internal/wire"}, "templates need no network", []string{"net/http"}},
@@ -115,6 +119,7 @@ var alone = []struct {
 	{bbolt, []string{"internal/store", "internal/bench/floor"}, "the file is written in one place, and the floor is made of the same"},
 	{"unsafe", []string{"internal/record"}, "one file argues for all unsafe code"},
 	{cobra, []string{"cmd/tower"}, "flags are parsed in one place"},
+	{"github.com/klauspost/compress", []string{"internal/compress"}, "one package decides what is compressed"},
 	{bundler, []string{"internal/dev", "internal/client/bundle"}, "scripts are bundled when an application is built, and the library when it changes"},
 }
 

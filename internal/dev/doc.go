@@ -19,8 +19,8 @@
 // # Protocol between supervisor and application
 //
 // The environment of an application gives its folder (TOWER_FOLDER), its environment
-// (TOWER_ENV), the address to listen on (TOWER_ADDR), its public URL
-// (TOWER_PUBLIC_URL) and the path of a unix socket (TOWER_SUPERVISOR). The application
+// (TOWER_ENV), the address to listen on (TOWER_ADDR), its address
+// (TOWER_SERVER_URL) and the path of a unix socket (TOWER_SUPERVISOR). The application
 // dials the socket; both sides send lines:
 //
 //	app → ready ADDR        the application listens on ADDR, and has not opened its store

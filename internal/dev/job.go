@@ -110,7 +110,7 @@ func (s *Supervisor) restartLastGood(ctx context.Context) {
 }
 
 func (s *Supervisor) start(ctx context.Context, p program) outcome {
-	c, err := start(ctx, s.options.launch(p, s.terminal, "TOWER_PUBLIC_URL="+s.url))
+	c, err := start(ctx, s.options.launch(p, s.terminal, "TOWER_SERVER_URL="+s.url))
 	return outcome{child: c, err: err}
 }
 

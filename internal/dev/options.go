@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/towerkit/tower/internal/edge"
 )
 
 // Options describe the application to run. The zero value of a field means its default.
@@ -43,10 +47,35 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Environ == nil {
 		o.Environ = os.Environ()
 	}
+	if net.ParseIP(o.Host) == nil && o.Host != "localhost" { // it is served as this host as well
+		hosts := strings.Trim(o.variable("TOWER_HOSTS")+","+o.Host, ",")
+		o.Environ = append(o.Environ[:len(o.Environ):len(o.Environ)], "TOWER_HOSTS="+hosts)
+	}
 	if o.Color {
 		o.Environ = append(o.Environ[:len(o.Environ):len(o.Environ)], "CLICOLOR_FORCE=1")
 	}
 	return o, nil
+}
+
+// site returns the addresses under which tower server answers in development. The
+// environment of the application adds to them.
+func (o Options) site() (*edge.Site, error) {
+	site, err := edge.New(edge.Config{Env: o.Env, PublicURL: o.variable("TOWER_URL"),
+		Hosts: edge.Members(o.variable("TOWER_HOSTS")), Proxies: edge.Members(o.variable("TOWER_TRUSTED_PROXIES"))})
+	if err != nil {
+		return nil, fmt.Errorf("the settings of the site: %w", err)
+	}
+	return site, nil
+}
+
+// variable returns the value of a variable in the environment of the application.
+func (o Options) variable(name string) (value string) {
+	for _, pair := range o.Environ {
+		if of, text, _ := strings.Cut(pair, "="); of == name {
+			value = text
+		}
+	}
+	return value
 }
 
 func (o Options) production() bool { return o.Env == "production" }

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/towerkit/tower/internal/edge"
 )
 
 // maxWait is how long a request waits for an application that is not running.
@@ -20,14 +22,16 @@ const maxWait = 30 * time.Second
 // of app/, and the script and events that keep pages up to date with the source.
 type proxy struct {
 	gate    *gate
+	site    *edge.Site // nil in production: the application itself checks requests
+	refused *edge.Log
 	events  *events // nil in production
 	scripts http.Handler
 	wait    time.Duration
 	reverse *httputil.ReverseProxy
 }
 
-func newProxy(g *gate, e *events, scripts http.Handler) *proxy {
-	p := &proxy{gate: g, events: e, scripts: scripts, wait: maxWait}
+func newProxy(g *gate, site *edge.Site, refused *edge.Log, e *events, scripts http.Handler) *proxy {
+	p := &proxy{gate: g, site: site, refused: refused, events: e, scripts: scripts, wait: maxWait}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:       p.rewrite,
 		Transport:     p,
@@ -39,6 +43,11 @@ func newProxy(g *gate, e *events, scripts http.Handler) *proxy {
 }
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if refusal := p.check(r); refusal != nil {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, refusal.Error(), refusal.Status)
+		return
+	}
 	switch {
 	case p.events != nil && r.URL.Path == "/_tower/dev.js":
 		serveScript(w, r)
@@ -51,13 +60,36 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// check returns a refusal of a request that other sites could send through a browser: for a
+// host that is not this machine's, or to what tower server itself answers.
+func (p *proxy) check(r *http.Request) *edge.Refusal {
+	if p.site == nil {
+		return nil
+	}
+	facts := p.site.Facts(r)
+	refusal := p.site.CheckHost(r, &facts)
+	if refusal == nil && strings.HasPrefix(r.URL.Path, "/_tower/") {
+		refusal = p.site.CheckOrigin(r, &facts)
+	}
+	if refusal != nil {
+		p.refused.Refused(r, &facts, refusal)
+	}
+	return refusal
+}
+
+// forwarded are the headers of proxies in front of tower server. The application decides
+// whether it believes them.
+var forwarded = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"}
+
 func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 	r.SetURL(&url.URL{Scheme: "http", Host: "app"}) // the target's transport dials its own address
 	r.Out.Host = r.In.Host
-	r.SetXForwarded()
-	if proto := r.In.Header.Get("X-Forwarded-Proto"); proto != "" && p.events == nil {
-		r.Out.Header.Set("X-Forwarded-Proto", proto) // set by a proxy in front of this one in production
+	for _, name := range forwarded {
+		if values := r.In.Header[name]; values != nil {
+			r.Out.Header[name] = values
+		}
 	}
+	r.Out.Header.Set(edge.PeerHeader, r.In.RemoteAddr)
 	if r.Out.Body != nil {
 		r.Out.Body = reusableBody{r.Out.Body}
 	}

@@ -97,8 +97,8 @@ func TestProxy(t *testing.T) {
 		return response, string(body)
 	}
 
-	_, text := do("GET", "/headers", http.Header{"Accept-Encoding": {"gzip, br"}, "If-None-Match": {"x"}})
-	for _, want := range []string{"Host: blog.localhost\n", "X-Forwarded-For: 127.0.0.1", "X-Forwarded-Host: blog.localhost", "Accept-Encoding: identity"} {
+	_, text := do("GET", "/headers", http.Header{"Accept-Encoding": {"gzip, br"}, "If-None-Match": {"x"}, "Tower-Peer": {"192.0.2.2:1"}, "X-Forwarded-For": {"192.0.2.1"}})
+	for _, want := range []string{"Host: blog.localhost\n", "Tower-Peer: 127.0.0.1:", "X-Forwarded-For: 192.0.2.1", "Accept-Encoding: identity"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the request has no %q:\n%s", want, text)
 		}
@@ -207,7 +207,7 @@ func TestStreamIsNotHeldBack(t *testing.T) {
 }
 
 func TestRequestsWaitForALimitedTime(t *testing.T) {
-	p := newProxy(newGate(), newEvents(), newScripts())
+	p := newProxy(newGate(), nil, nil, newEvents(), newScripts())
 	p.wait = time.Millisecond
 	server := httptest.NewServer(p)
 	defer server.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/towerkit/tower/internal/edge"
 )
 
 // A Supervisor builds and runs an application, serves it under one address, and
@@ -18,6 +21,7 @@ import (
 // changes. A Supervisor is used once: [New], Open, Run, Close.
 type Supervisor struct {
 	options     Options
+	site        *edge.Site
 	lock        *folderLock
 	listeners   []net.Listener
 	buildFolder string // parent of a folder for each build
@@ -72,6 +76,9 @@ func (s *Supervisor) Open() error {
 		return err
 	}
 	s.options = o
+	if s.site, err = o.site(); err != nil {
+		return err
+	}
 	s.buildFolder = filepath.Join(o.Folder, "tmp", "build")
 	s.bundler = &bundler{folder: o.Folder}
 	if s.compile == nil {
@@ -145,12 +152,13 @@ func (s *Supervisor) Close() error {
 }
 
 func (s *Supervisor) serve() *http.Server {
-	e := s.events
+	site, e := s.site, s.events
 	if s.options.production() {
-		e = nil
+		site, e = nil, nil
 	}
+	refused := edge.NewLog(slog.New(slog.NewTextHandler(s.terminal, nil)))
 	server := &http.Server{
-		Handler: newProxy(s.gate, e, s.scripts), ErrorLog: log.New(s.terminal, "", 0),
+		Handler: newProxy(s.gate, site, refused, e, s.scripts), ErrorLog: log.New(s.terminal, "", 0),
 		ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	for _, l := range s.listeners {

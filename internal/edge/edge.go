@@ -69,6 +69,11 @@ func New(config Config) (*Site, error) {
 	return s, nil
 }
 
+// Members returns the members of a list in a variable, which commas or spaces separate.
+func Members(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+}
+
 // parsePublicURL returns the URL with its host in canonical form.
 func parsePublicURL(text string) (*url.URL, error) {
 	public, err := url.Parse(text)

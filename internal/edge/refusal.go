@@ -63,7 +63,7 @@ func (s *Site) CheckOrigin(r *http.Request, f *Facts) *Refusal {
 	if same {
 		return nil
 	}
-	refusal := s.refuse(r, http.StatusForbidden, "this request comes from a page of another site")
+	refusal := s.refuse(r, http.StatusForbidden, "this request comes from another site")
 	refusal.Hint = fmt.Sprintf("The site is %s for tower. If that is not its address, set TOWER_URL to the one in the browser", shorten(f.Origin()))
 	if f.via {
 		refusal.Hint += fmt.Sprintf(", and TOWER_TRUSTED_PROXIES=%s to believe the proxy in front", f.peer)

@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/transport"
@@ -37,11 +39,14 @@ type Config struct {
 	Rules  map[*record.Model]route.Rule
 	View   func(*view.Page) any // makes what a page's template sees as "."; nil: the view itself
 	Router *route.Router
-	Mount  map[string]http.Handler // handlers without a controller, by path; a path that ends in "/" is a subtree
-	Files  fs.FS                   // contains views/ and public/
-	Reload bool                    // read views again if they change
-	Secret string                  // key of cookies; "": generated once and kept in the store
-	Policy string                  // Content-Security-Policy; "": allow only this origin
+	Mount  map[string]http.Handler         // handlers without a controller, by path; a path that ends in "/" is a subtree
+	Site   *edge.Site                      // under which addresses it is served
+	Wrap   func(http.Handler) http.Handler // middleware of the application; nil: none
+	Quiet  bool                            // write no line for each request
+	Files  fs.FS                           // contains views/ and public/
+	Reload bool                            // read views again if they change
+	Secret string                          // key of cookies; "": generated once and kept in the store
+	Policy string                          // Content-Security-Policy, see chain.Config; "": allow only this origin
 	Log    *slog.Logger
 
 	// Limits, with their defaults.
@@ -64,7 +69,6 @@ func (c *Config) setDefaults() {
 	c.MaxConnections = cmp.Or(c.MaxConnections, 100)
 	c.MaxVisitors = cmp.Or(c.MaxVisitors, 10_000)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
-	c.Policy = cmp.Or(c.Policy, defaultPolicy)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -77,6 +81,7 @@ type App struct {
 	views     *view.Templates
 	assets    *view.Assets
 	log       *slog.Logger
+	access    *chain.AccessLog // nil: none
 	inspector *inspector
 	attempts  attempts
 	answers   answerCache
@@ -99,6 +104,9 @@ func New(config Config) (*App, error) {
 	config.setDefaults()
 	a := &App{config: config, router: config.Router, inspector: newInspector(), attempts: attempts{running: map[string]chan struct{}{}}}
 	a.log = newTap(config.Log, a.inspector)
+	if !config.Quiet {
+		a.access = chain.NewAccessLog(a.log)
+	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	for path := range config.Mount {
 		a.router.MountHandler(path)

@@ -9,7 +9,7 @@ import (
 	"reflect"
 
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/server/answer"
+	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
@@ -144,21 +144,22 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 		req.SetPathValue(name, values.Get(name))
 	}
 	req.Body = http.MaxBytesReader(w, r.Body, a.config.MaxBody)
-	out := answer.NewWriter(w, func() {
+	x := chain.From(ctx)
+	ready := x.BeforeFirstByte(func() {
 		_ = a.engine.Wait(ctx, state.Seq) // it fails if ctx ends, and then nobody waits for the answer
 		if state.SignIn == nil {
 			return
 		}
-		if err := a.cookies.set(w, r, *state.SignIn); err != nil {
+		if err := a.cookies.set(x, a.config.Site.Secure(&x.Facts), *state.SignIn); err != nil {
 			a.Report("request", err)
 		}
 	})
-	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error { return rt.Serve(controller, out, req) })
+	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error { return rt.Serve(controller, w, req) })
 	if err != nil {
-		a.failHandler(out, r, err)
+		x.Abort(err)
 		return nil
 	}
-	out.Begin()
+	ready()
 	_ = a.engine.Wait(ctx, state.Seq) // for what it committed after its first byte
 	return nil
 }

@@ -59,7 +59,7 @@ type Connection struct {
 // newConnection returns a connection for the client that sent a request. It has no
 // transport yet.
 func (a *App) newConnection(r *http.Request) *Connection {
-	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now(),
+	c := &Connection{app: a, user: a.cookies.user(r), remote: a.facts(r).Remote, since: time.Now(),
 		limiter: rate.NewLimiter(rate.Limit(a.config.MaxRate), 4*a.config.MaxRate)}
 	c.outbox.Limit = a.config.MaxQueue
 	return c

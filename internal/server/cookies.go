@@ -78,13 +78,14 @@ func (c *cookies) user(r *http.Request) record.ID {
 	return user.User
 }
 
-// set adds the cookie of a user to a response; "" deletes the cookie.
-func (c *cookies) set(w http.ResponseWriter, r *http.Request, user record.ID) error {
+// set adds the cookie of a user to a response, for HTTPS only if secure; "" deletes the
+// cookie.
+func (c *cookies) set(w http.ResponseWriter, secure bool, user record.ID) error {
 	cookie, err := c.cookie(user)
 	if err != nil {
 		return err
 	}
-	cookie.Secure = r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+	cookie.Secure = secure
 	http.SetCookie(w, cookie)
 	return nil
 }

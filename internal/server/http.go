@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"path"
@@ -16,8 +15,9 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/client"
+	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/server/answer"
+	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/route"
@@ -25,9 +25,6 @@ import (
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/wire"
 )
-
-// defaultPolicy is the Content-Security-Policy unless Config has one.
-const defaultPolicy = "default-src 'self'; img-src 'self' data:; base-uri 'self'; form-action 'self'; frame-ancestors 'self'; object-src 'none'"
 
 // Handler returns the HTTP handler of the application: for its routes, its public files
 // and, below /_tower/, its transports and the browser library.
@@ -47,52 +44,17 @@ func (a *App) Handler() http.Handler {
 		a.Fail(w, r, fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path))
 	})
 	mux.HandleFunc("/", a.serveRoute)
-	protected := http.NewCrossOriginProtection()
-	protected.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a.Fail(w, r, fault.Errorf(fault.Forbidden, "this request comes from another site"))
-	}))
-	return a.recovered(secured(a.config.Policy, protected.Handler(mux)))
+	config := chain.Config{Site: a.config.Site, Log: a.log, Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Fail: a.Fail}
+	return chain.New(config, mux)
 }
 
-// secured adds security headers to all responses.
-func secured(policy string, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := w.Header()
-		header.Set("Content-Security-Policy", policy)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("X-Frame-Options", "SAMEORIGIN")
-		header.Set("Referrer-Policy", "same-origin")
-		header.Set("Cross-Origin-Opener-Policy", "same-origin")
-		next.ServeHTTP(w, r)
-	})
-}
-
-// recovered answers with an error if a handler panics.
-func (a *App) recovered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		out := answer.NewWriter(w, nil)
-		err := fault.Recover(r.Method+" "+r.URL.Path, func() error {
-			next.ServeHTTP(out, r)
-			return nil
-		})
-		if err != nil {
-			a.failHandler(out, r, err)
-		}
-	})
-}
-
-// failHandler answers with the error of a handler. If the answer has begun, it breaks the
-// connection off, so that the client does not take the answer for a whole one.
-func (a *App) failHandler(w *answer.Writer, r *http.Request, err error) {
-	if !w.Began() && !errors.Is(err, http.ErrAbortHandler) {
-		w.Reset()
-		a.Fail(w, r, err)
-		return
+// facts returns what is known of a request.
+func (a *App) facts(r *http.Request) *edge.Facts {
+	if x := chain.From(r.Context()); x != nil {
+		return &x.Facts
 	}
-	if !errors.Is(err, http.ErrAbortHandler) {
-		a.Report("request, after its answer began", err)
-	}
-	panic(http.ErrAbortHandler)
+	facts := a.config.Site.Facts(r)
+	return &facts
 }
 
 // script serves a script of the browser library.
@@ -135,7 +97,7 @@ func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		var user record.ID
 		if user, err = a.cookies.redeem(string(text)); err == nil {
-			err = a.cookies.set(w, r, user)
+			err = a.cookies.set(w, a.config.Site.Secure(a.facts(r)), user)
 		}
 	}
 	if err != nil {
@@ -164,7 +126,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.config.Timeout)
 	defer cancel()
-	c := &Connection{app: a, user: a.cookies.user(r), remote: remoteAddr(r), since: time.Now()}
+	c := &Connection{app: a, user: a.cookies.user(r), remote: a.facts(r).Remote, since: time.Now()}
 	s := c.connect(ctx, &follower{})
 	if err = s.err; err == nil {
 		switch rt.Kind {
@@ -198,7 +160,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return err
 	}
 	if result.SignIn != nil {
-		if err := a.cookies.set(w, r, *result.SignIn); err != nil {
+		if err := a.cookies.set(w, a.config.Site.Secure(a.facts(r)), *result.SignIn); err != nil {
 			return err
 		}
 	}
@@ -289,18 +251,4 @@ func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 // accepts reports whether the client accepts a media type.
 func accepts(r *http.Request, kind string) bool {
 	return strings.Contains(r.Header.Get("Accept"), kind)
-}
-
-// remoteAddr returns the client's address. If a proxy on this machine sent the request, it
-// is the address that the proxy forwards for.
-func remoteAddr(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	if ip := net.ParseIP(host); (ip == nil || ip.IsLoopback()) && r.Header.Get("X-Forwarded-For") != "" {
-		forwarded := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
-		return strings.TrimSpace(forwarded[len(forwarded)-1])
-	}
-	return host
 }

@@ -144,25 +144,25 @@ func recovered(next http.Handler) http.Handler {
 			completed = true
 			return nil
 		})
-		if !completed {
-			x.failed, x.dropping = err, true
-			if err == nil {
-				x.failed = http.ErrAbortHandler
-			}
+		switch {
+		case err != nil:
+			x.Abort(err)
+		case !completed:
+			x.Abort(http.ErrAbortHandler)
 		}
 	})
 }
 
-// recover answers a request whose handler panicked, if its answer has not begun.
+// recover answers a request whose handler failed, if its answer has not begun.
 func (c *chain) recover(x *Exchange, r *http.Request) {
 	if x.failed == nil || x.hijacked {
 		return
 	}
-	x.dropping = false
+	x.dropping, x.before = false, nil
 	if x.begun || errors.Is(x.failed, http.ErrAbortHandler) {
 		x.broken = true
-		if !errors.Is(x.failed, http.ErrAbortHandler) {
-			c.Log.Error("request", "error", x.failed)
+		if fault.As(x.failed).Code == fault.Internal && !errors.Is(x.failed, http.ErrAbortHandler) {
+			c.Log.Error("request, after its answer began", "error", x.failed)
 		}
 		return
 	}

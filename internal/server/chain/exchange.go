@@ -26,6 +26,7 @@ type Exchange struct {
 	started time.Time
 	nonce   string
 
+	before   func() // called before the first byte; nil: nothing
 	status   int
 	begun    bool // the status was sent
 	hijacked bool
@@ -50,9 +51,8 @@ func (x *Exchange) WriteHeader(status int) {
 	if x.dropping {
 		return
 	}
-	if !x.begun && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		x.begun, x.status = true, status
-		compress.WeakenETag(x.w.Header())
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		x.begin(status)
 	}
 	x.w.WriteHeader(status)
 }
@@ -62,7 +62,7 @@ func (x *Exchange) Write(data []byte) (int, error) {
 	if x.dropping {
 		return len(data), nil
 	}
-	x.begin()
+	x.begin(http.StatusOK)
 	n, err := x.w.Write(data)
 	x.Note.lost(err)
 	return n, err
@@ -73,25 +73,48 @@ func (x *Exchange) ReadFrom(from io.Reader) (int64, error) {
 	if x.dropping {
 		return io.Copy(io.Discard, from)
 	}
-	x.begin()
+	x.begin(http.StatusOK)
 	n, err := io.Copy(x.w, from)
 	x.Note.lost(err)
 	return n, err
 }
 
-func (x *Exchange) begin() {
-	if !x.begun {
-		x.begun, x.status = true, http.StatusOK
-		compress.WeakenETag(x.w.Header())
+func (x *Exchange) begin(status int) {
+	if x.begun {
+		return
+	}
+	if x.before != nil {
+		x.before()
+	}
+	x.begun, x.status = true, status
+	compress.WeakenETag(x.w.Header())
+}
+
+// BeforeFirstByte has fn called before the first byte of the answer is sent, when it may
+// still change the header. The returned function calls it at once, unless it was called.
+func (x *Exchange) BeforeFirstByte(fn func()) (ready func()) {
+	x.before = func() {
+		x.before = nil
+		fn()
+	}
+	return func() {
+		if x.before != nil {
+			x.before()
+		}
 	}
 }
+
+// Abort drops what was not sent of the answer, and answers with err instead. If the answer
+// has begun, its connection is broken off, so that the client does not take it for complete.
+// The handler must return.
+func (x *Exchange) Abort(err error) { x.failed, x.dropping = err, true }
 
 // FlushError sends what was written so far.
 func (x *Exchange) FlushError() error {
 	if x.dropping {
 		return nil
 	}
-	x.begin()
+	x.begin(http.StatusOK)
 	return http.NewResponseController(x.w).Flush()
 }
 

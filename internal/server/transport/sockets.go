@@ -1,12 +1,11 @@
 package transport
 
 import (
+	"bufio"
 	"context"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,7 +45,7 @@ func NewSockets(host Host, limits Limits) *Sockets {
 		ReadBufferSize:   256,
 		WriteBufferSize:  4096,
 		WriteBufferPool:  &sync.Pool{},
-		CheckOrigin:      sameOrigin,
+		CheckOrigin:      func(*http.Request) bool { return true }, // checked before any route, see package chain
 		Error: func(w http.ResponseWriter, r *http.Request, status int, reason error) {
 			http.Error(w, "socket: "+reason.Error(), status)
 		},
@@ -71,16 +70,6 @@ func NewSockets(host Host, limits Limits) *Sockets {
 	return s
 }
 
-// sameOrigin allows pages of this host, and programs, which send no Origin.
-func sameOrigin(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	from, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(from.Host, r.Host)
-}
-
 // ServeHTTP returns when the socket is open or refused. Melody reads a socket in the
 // goroutine that passes it the request, and keeps the request. So it gets a new
 // goroutine, and a request that holds only what it needs.
@@ -90,7 +79,7 @@ func (s *Sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	slim := (&http.Request{Method: r.Method, Host: r.Host, Header: r.Header}).
 		WithContext(&socketContext{Context: context.Background(), conn: c, opened: opened})
 	begun := s.begin(func() {
-		if err := s.melody.HandleRequest(w, slim); err != nil {
+		if err := s.melody.HandleRequest(hijacker{w}, slim); err != nil {
 			s.log.Debug("socket refused", "remote", c.Remote(), "error", err)
 			close(opened)
 		}
@@ -100,6 +89,13 @@ func (s *Sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	<-opened
+}
+
+// A hijacker hijacks the connection of a writer that middleware may have wrapped.
+type hijacker struct{ http.ResponseWriter }
+
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return http.NewResponseController(h.ResponseWriter).Hijack()
 }
 
 // A socketContext is the context of the request that a melody session keeps. It holds
