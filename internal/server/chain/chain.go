@@ -137,18 +137,12 @@ func withNonce(policy, nonce string) string {
 // is then dropped.
 func recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := From(r.Context())
-		completed := false
 		err := fault.Recover(r.Method+" "+r.URL.Path, func() error {
 			next.ServeHTTP(w, r)
-			completed = true
 			return nil
 		})
-		switch {
-		case err != nil:
-			x.Abort(err)
-		case !completed:
-			x.Abort(http.ErrAbortHandler)
+		if err != nil {
+			From(r.Context()).Abort(err)
 		}
 	})
 }
