@@ -16,6 +16,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
@@ -85,6 +86,7 @@ type App struct {
 	inspector *inspector
 	attempts  attempts
 	answers   answerCache
+	lanes     *budget.Lanes
 
 	ctx      context.Context // ends when the application closes
 	cancel   context.CancelFunc
@@ -102,7 +104,7 @@ type App struct {
 // other than reading views and the manifest of assets.
 func New(config Config) (*App, error) {
 	config.setDefaults()
-	a := &App{config: config, router: config.Router, inspector: newInspector(), attempts: attempts{running: map[string]chan struct{}{}}}
+	a := &App{config: config, router: config.Router, inspector: newInspector(), lanes: budget.NewLanes(), attempts: attempts{running: map[string]chan struct{}{}}}
 	a.log = newTap(config.Log, a.inspector)
 	if !config.Quiet {
 		a.access = chain.NewAccessLog(a.log)

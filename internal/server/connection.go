@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
 	"golang.org/x/time/rate"
@@ -32,6 +33,7 @@ type Connection struct {
 	// Connections of one HTTP request do not have these.
 	outbox  outbox.Outbox
 	limiter *rate.Limiter
+	budget  budget.Allowance // for opening cursors
 
 	label   atomic.Pointer[string]
 	seq     atomic.Uint64 // the last commit that was queued

@@ -11,8 +11,10 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -29,12 +31,21 @@ type OpenCursor struct {
 
 // OpenCursor opens a cursor. It reserves the slot of the answer when the engine has
 // read the cursor, so that the frames of later commits come after it, and sends the
-// frame that answer returns. It waits for the read, and stops when ctx ends.
+// frame that answer returns. It waits for the read, and stops when ctx ends. If the
+// connection has opened more than its share, it also waits for its turn: see [budget.Lanes].
 func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *ResumeFrom, answer func(cursor.Opened) (any, error)) error {
+	leave, err := c.app.lanes.Enter(ctx, &c.budget)
+	if err != nil {
+		return fault.Errorf(fault.TooMany, "this connection opens cursors faster than it may; open fewer, or wait")
+	}
+	var meter store.Meter
+	size := 0
+	defer func() { leave(budget.Work(meter.Examined(), size)) }()
+	ctx = meter.Context(ctx)
 	oc := &OpenCursor{Conn: c, Request: cr, follower: &follower{conn: c}}
 	var state cursor.Opened
 	var slot *outbox.Slot
-	err := c.tryOpen(ctx, oc, since, func(o cursor.Opened) {
+	err = c.tryOpen(ctx, oc, since, func(o cursor.Opened) {
 		state, slot = o, c.outbox.Reserve()
 		c.keep(oc, o.Query)
 	})
@@ -48,6 +59,7 @@ func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *R
 	frame, err := answer(state)
 	if err == nil {
 		data, err = wire.Encode(frame)
+		size = len(data)
 	}
 	c.outbox.Fill(slot, data)
 	if err != nil {

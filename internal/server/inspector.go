@@ -20,8 +20,8 @@ type inspector struct {
 
 	mu            sync.Mutex
 	subscriptions map[*Subscription]struct{}
-	commits       budget
-	acks          budget
+	commits       quota
+	acks          quota
 	recent        map[uint64]*trace // the newest traced commits, to time their acknowledgements
 	order         []uint64
 }
@@ -41,8 +41,8 @@ const (
 func newInspector() *inspector {
 	return &inspector{
 		subscriptions: map[*Subscription]struct{}{}, recent: map[uint64]*trace{},
-		commits: budget{perSecond: tracesPerSecond, burst: traceBurst},
-		acks:    budget{perSecond: acksPerSecond, burst: ackBurst},
+		commits: quota{perSecond: tracesPerSecond, burst: traceBurst},
+		acks:    quota{perSecond: acksPerSecond, burst: ackBurst},
 	}
 }
 
@@ -113,16 +113,16 @@ func (i *inspector) recordAck(t *trace, c *Connection) {
 	}
 }
 
-// A budget limits events to a rate, with a burst.
-type budget struct {
+// A quota limits events to a rate, with a burst.
+type quota struct {
 	perSecond, burst float64
 	left             float64
 	at               time.Time
 }
 
-// spend takes n from the budget and reports whether at least one was left. The budget may
+// spend takes n from the quota and reports whether at least one was left. The quota may
 // become negative.
-func (b *budget) spend(n int) bool {
+func (b *quota) spend(n int) bool {
 	now := time.Now()
 	if b.at.IsZero() {
 		b.left = b.burst

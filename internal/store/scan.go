@@ -147,7 +147,7 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) b
 			if len(over) == 0 {
 				return nil, nil
 			}
-			if !yield(over[0].image) {
+			if s.examined++; !yield(over[0].image) {
 				return over[0].key, nil
 			}
 			over = over[1:]
@@ -158,7 +158,7 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) b
 			if err != nil {
 				return nil, err
 			}
-			if !yield(image) {
+			if s.examined++; !yield(image) {
 				return w.sortKey(), nil
 			}
 		}

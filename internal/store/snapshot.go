@@ -19,6 +19,8 @@ type Snapshot struct {
 	seq   uint64
 	over  overlay
 	tx    *Tx // the transaction whose read set grows, or nil
+
+	examined int // records that were read
 }
 
 // An overlay holds records that replace the file's: undone, or not committed yet. A nil image is a record that does not exist.
@@ -34,6 +36,7 @@ func (s *Snapshot) Get(m *record.Model, id record.ID) (*record.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.examined++
 	image, over := s.over[m][id]
 	if !over {
 		if image, err = s.load(t, id); err != nil {

@@ -69,7 +69,10 @@ func (s *Store) View(ctx context.Context, fn func(*Snapshot) error) error {
 	}
 	return s.read(func(btx *bolt.Tx) error {
 		snap := &Snapshot{store: s, ctx: ctx, btx: btx, seq: readHead(btx).seq}
-		defer func() { snap.btx = nil }()
+		defer func() {
+			snap.btx = nil
+			snap.count()
+		}()
 		return fn(snap)
 	})
 }

@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 // Orders say what a swarm does. Clients of sockets connect, say their frames, "%d"
 // standing for their number, and count how often the mark comes in what they
 // receive; or come when they are told to where, as many at once as come, say their
-// frames, and go. Clients of HTTP post, all at once, again and again.
+// frames, and go; or open narrowed cursors as fast as they can. Clients of HTTP post,
+// all at once, again and again.
 type orders struct {
 	URL     string
 	Clients int
@@ -49,6 +50,7 @@ type orders struct {
 	Mark    string
 	Post    string
 	Come    bool
+	Narrow  string
 }
 
 // A swarm is the other end of the process: lines of text, one for each step.
@@ -118,6 +120,8 @@ func swarmMain(text string) error {
 		return posters(o)
 	case o.Come:
 		return comers(o)
+	case o.Narrow != "":
+		return narrowers(o)
 	}
 	var left atomic.Int64
 	for i := range o.Clients {
