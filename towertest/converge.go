@@ -20,7 +20,7 @@ import (
 // has its default.
 type Convergence struct {
 	// Steps is the number of random steps.
-	// Default: 150.
+	// Default: 250.
 	Steps int
 
 	// Seed repeats the steps of an earlier run, which logged it. Default: a new one each time.
@@ -40,6 +40,11 @@ type Convergence struct {
 	// time. Default: random values that suit the types of its input, with ids of existing
 	// records.
 	Inputs map[string][]any
+
+	// Clock sets the clock that the application reads, before the first step and whenever time
+	// passes. An application that reads time.Now itself has the system's clock, of which only
+	// some milliseconds pass in a step. Default: none.
+	Clock func(now time.Time)
 
 	// Folder is where failures are saved. Default: testdata/converge.
 	Folder string
@@ -97,7 +102,7 @@ func Converge(t testing.TB, config tower.Config, c Convergence) {
 
 func (c *Convergence) setDefaults() {
 	if c.Steps == 0 {
-		c.Steps = 150
+		c.Steps = 250
 	}
 	if c.Seed == 0 {
 		c.Seed = uint64(time.Now().UnixNano())
@@ -119,7 +124,7 @@ type checker struct {
 // explore makes random steps until one fails.
 func (k *checker) explore() (steps []step, failure string, seen *census) {
 	failure = try(k.t, func(t testing.TB) {
-		r := newRun(t, k.config)
+		r := newRun(t, k)
 		seen = &r.seen
 		source := newSource(k, r)
 		for range k.Steps {
@@ -127,6 +132,7 @@ func (k *checker) explore() (steps []step, failure string, seen *census) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			next.Now = r.now
 			steps = append(steps, next)
 			r.take(&next)
 		}
@@ -137,7 +143,7 @@ func (k *checker) explore() (steps []step, failure string, seen *census) {
 // fails makes the steps on a fresh application, and returns why they fail.
 func (k *checker) fails(steps []step) string {
 	return try(k.t, func(t testing.TB) {
-		r := newRun(t, k.config)
+		r := newRun(t, k)
 		for i := range steps {
 			r.take(&steps[i])
 		}
@@ -236,49 +242,52 @@ func (k *checker) describe(file string, steps []step, failure string) string {
 	return b.String()
 }
 
-// These bound how long Converge makes a failure smaller.
-const (
-	shrinkTries = 400
-	shrinkTime  = 30 * time.Second
-)
+// shrinkTime bounds how long Converge makes a failure smaller.
+const shrinkTime = 2 * time.Minute
 
-// shrink leaves out what a failure does not need: steps, first many at once, then changes
-// of a transaction, then fields of a change.
+// shrink makes a failure smaller for as long as that succeeds.
 func (k *checker) shrink(steps []step, failure string) ([]step, string) {
-	deadline, tries := time.Now().Add(shrinkTime), 0
-	attempt := func(fewer []step) bool {
-		if tries++; tries > shrinkTries || time.Now().After(deadline) {
-			return false
-		}
-		why := k.fails(fewer)
-		if why != "" {
-			steps, failure = fewer, why
-		}
-		return why != ""
+	deadline := time.Now().Add(shrinkTime)
+	for smaller := true; smaller && time.Now().Before(deadline); {
+		smaller = false
+		k.shrinkOnce(&steps, func(fewer []step) {
+			if time.Now().After(deadline) {
+				return
+			}
+			if why := k.fails(fewer); why != "" {
+				steps, failure, smaller = fewer, why, true
+			}
+		})
 	}
-	for size := len(steps) / 2; size > 0; size /= 2 {
-		for at := len(steps) - size; at >= 0; at -= size {
-			if at+size <= len(steps) {
-				attempt(slices.Delete(slices.Clone(steps), at, at+size))
+	return steps, failure
+}
+
+// shrinkOnce attempts to leave out what a failure may not need: steps, first many at once,
+// then changes of a transaction, then fields of a change. An attempt that still fails
+// replaces the steps.
+func (k *checker) shrinkOnce(steps *[]step, attempt func(fewer []step)) {
+	for size := len(*steps) / 2; size > 0; size /= 2 {
+		for at := len(*steps) - size; at >= 0; at -= size {
+			if at+size <= len(*steps) {
+				attempt(slices.Delete(slices.Clone(*steps), at, at+size))
 			}
 		}
 	}
-	for i := range steps {
-		for j := len(steps[i].Changes) - 1; j >= 0 && len(steps[i].Changes) > 1; j-- {
-			fewer := slices.Clone(steps)
-			fewer[i].Changes = slices.Delete(slices.Clone(steps[i].Changes), j, j+1)
+	for i := range *steps {
+		for j := len((*steps)[i].Changes) - 1; j >= 0 && len((*steps)[i].Changes) > 1; j-- {
+			fewer := slices.Clone(*steps)
+			fewer[i].Changes = slices.Delete(slices.Clone(fewer[i].Changes), j, j+1)
 			attempt(fewer)
 		}
-		for j := range steps[i].Changes {
-			for name := range steps[i].Changes[j].Set {
-				fewer := slices.Clone(steps)
-				fewer[i].Changes = slices.Clone(steps[i].Changes)
-				fewer[i].Changes[j] = steps[i].Changes[j].without(name)
+		for j := range (*steps)[i].Changes {
+			for name := range (*steps)[i].Changes[j].Set {
+				fewer := slices.Clone(*steps)
+				fewer[i].Changes = slices.Clone(fewer[i].Changes)
+				fewer[i].Changes[j] = fewer[i].Changes[j].without(name)
 				attempt(fewer)
 			}
 		}
 	}
-	return steps, failure
 }
 
 // modelNames returns the names of the application's models.

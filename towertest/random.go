@@ -26,6 +26,7 @@ type source struct {
 	run     *run
 	random  *rand.Rand
 	cursors []*route.Route
+	words   literals
 	clients int // number of clients made so far
 }
 
@@ -36,7 +37,7 @@ const (
 )
 
 func newSource(k *checker, r *run) *source {
-	return &source{checker: k, run: r, random: rand.New(rand.NewPCG(k.Seed, 1)), cursors: server.Cursors(server.AppOf(r.app.App))}
+	return &source{checker: k, run: r, random: rand.New(rand.NewPCG(k.Seed, 1)), cursors: server.Cursors(server.AppOf(r.app.App)), words: literalsOf(r.app.App)}
 }
 
 func (s *source) next() (step, error) {
@@ -58,6 +59,8 @@ func (s *source) next() (step, error) {
 		return step{Do: "leave", Client: pick(s.random, here)}, nil
 	case n < 10 && len(away) > 0:
 		return step{Do: "return", Client: pick(s.random, away), Over: pick(s.random, Transports())}, nil
+	case n < 11 && len(here) > 0:
+		return step{Do: "pass"}, nil
 	}
 	changes, err := s.changes()
 	return step{Do: "commit", Changes: changes}, err
@@ -79,7 +82,7 @@ func (s *source) user() tower.ID {
 	if len(ids) == 0 || s.random.IntN(5) == 0 {
 		return ""
 	}
-	return pick(s.random, ids)
+	return s.familiar(ids)
 }
 
 // ids returns the ids of a model's records.
@@ -122,7 +125,7 @@ func (s *source) change() (change, error) {
 		for range s.random.IntN(len(names) + 1) {
 			delete(set, pick(s.random, names))
 		}
-		return change{Op: "update", Model: m.Name, ID: pick(s.random, ids), Set: set}, err
+		return change{Op: "update", Model: m.Name, ID: s.familiar(ids), Set: set}, err
 	default:
 		return change{Op: "delete", Model: m.Name, ID: pick(s.random, ids)}, nil
 	}
@@ -222,7 +225,7 @@ func (s *source) fill(v reflect.Value, f *record.Field, r rules) {
 	}
 	if f.Ref != "" {
 		if ids := s.ids(f.Ref); len(ids) > 0 && (r.has("required") || s.random.IntN(6) > 0) {
-			v.SetString(string(pick(s.random, ids)))
+			v.SetString(string(s.familiar(ids)))
 		}
 		return
 	}
@@ -230,16 +233,16 @@ func (s *source) fill(v reflect.Value, f *record.Field, r rules) {
 		low, high := r.bounds(0, 3)
 		v.Set(reflect.MakeSlice(v.Type(), low+s.random.IntN(high-low+1), high))
 		for i := range v.Len() {
-			s.scalar(v.Index(i), f.Elem, rules{}, false)
+			s.scalar(v.Index(i), f.GoName, f.Elem, rules{}, false)
 		}
 		return
 	}
-	s.scalar(v, f.Kind, r, f.Unique)
+	s.scalar(v, f.GoName, f.Kind, r, f.Unique)
 }
 
-var origin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-
-func (s *source) scalar(v reflect.Value, kind record.Kind, r rules, unique bool) {
+// scalar sets a value of the field or input with a Go name. Values that the application's
+// code compares the field with are frequent.
+func (s *source) scalar(v reflect.Value, name string, kind record.Kind, r rules, unique bool) {
 	many := 6
 	if unique {
 		many = 1000
@@ -254,15 +257,36 @@ func (s *source) scalar(v reflect.Value, kind record.Kind, r rules, unique bool)
 	case record.Int, record.Uint, record.Float:
 		low, high := r.bounds(0, many-1)
 		n := low + s.random.IntN(high-low+1)
+		if known := s.words.numbers[name]; len(known) > 0 && s.random.IntN(2) == 0 {
+			n = pick(s.random, known) + s.random.IntN(3) - 1
+		}
 		if r.has("required") && n == 0 {
 			n = high
 		}
 		v.Set(reflect.ValueOf(n).Convert(v.Type()))
 	case record.Time:
-		v.Set(reflect.ValueOf(origin.Add(time.Duration(s.random.IntN(many)) * time.Hour)))
+		v.Set(reflect.ValueOf(s.time(unique)))
 	case record.String:
+		known := s.words.texts[name]
+		if len(known) > 0 && !unique && s.random.IntN(3) > 0 {
+			v.SetString(pick(s.random, known))
+			return
+		}
 		v.SetString(s.text(many, r))
 	}
+}
+
+// time returns a time around now. Half of the times pass within the next steps.
+func (s *source) time(unique bool) time.Time {
+	now := s.run.now.Truncate(time.Microsecond)
+	if s.random.IntN(2) == 0 {
+		return now.Add(time.Duration(1+s.random.IntN(3)) * s.run.tick() / 2)
+	}
+	hours := s.random.IntN(7) - 3
+	if unique {
+		hours = s.random.IntN(2001) - 1000
+	}
+	return now.Add(time.Duration(hours) * time.Hour)
 }
 
 func (s *source) text(many int, r rules) string {
@@ -302,7 +326,7 @@ func (s *source) input(route *route.Route) (json.RawMessage, error) {
 			continue
 		}
 		if kind := scalarKind(sf.Type); kind != record.Null {
-			s.scalar(v, kind, rulesOf(sf), false)
+			s.scalar(v, sf.Name, kind, rulesOf(sf), false)
 		}
 	}
 	if in.NumField() == 0 {
@@ -338,6 +362,15 @@ func scalarKind(t reflect.Type) record.Kind {
 		return record.String
 	}
 	return record.Null
+}
+
+// familiar picks one of the records, most often one of the first few, so that the same
+// records are referred to and changed again and again.
+func (s *source) familiar(ids []tower.ID) tower.ID {
+	if few := min(3, len(ids)); s.random.IntN(3) > 0 {
+		ids = ids[:few]
+	}
+	return pick(s.random, ids)
 }
 
 func pick[T any](random *rand.Rand, from []T) T { return from[random.IntN(len(from))] }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/record"
@@ -22,7 +23,8 @@ import (
 
 // A step is one thing that happens to an application: a transaction, or an act of a client.
 type step struct {
-	Do      string          `json:"do"` // commit, connect, open, leave, return
+	Do      string          `json:"do"`  // commit, connect, open, leave, return, pass
+	Now     time.Time       `json:"now"` // when the step was made
 	Client  int             `json:"client,omitempty"`
 	User    tower.ID        `json:"user,omitempty"`
 	Over    string          `json:"over,omitempty"` // one of the Transports; default Socket
@@ -70,6 +72,8 @@ func (s *step) String() string {
 		return strings.TrimSpace(fmt.Sprintf("client %d opens %s %s", s.Client, s.Cursor, s.In))
 	case "leave":
 		return fmt.Sprintf("client %d loses its connection", s.Client)
+	case "pass":
+		return "time passes"
 	default:
 		return fmt.Sprintf("client %d comes back over a %s with what it held", s.Client, s.over())
 	}
@@ -93,6 +97,8 @@ type run struct {
 	all     map[*record.Model][]*record.Image
 	clients map[int]*watcher
 	seen    census
+	clock   func(time.Time) // sets the application's clock; nil if it is the system's
+	now     time.Time       // at the current step
 }
 
 // A watcher is one client, also while it is disconnected.
@@ -110,15 +116,70 @@ type watched struct {
 	in     json.RawMessage
 }
 
-func newRun(t testing.TB, config tower.Config) *run {
-	app := Open(t, config)
-	r := &run{t: t, app: app, models: map[string]*record.Model{}, clients: map[int]*watcher{},
+func newRun(t testing.TB, k *checker) *run {
+	app := Open(t, k.config)
+	r := &run{t: t, app: app, clock: k.Clock, now: epoch, models: map[string]*record.Model{}, clients: map[int]*watcher{},
 		seen: census{models: modelNames(app.App), created: map[string]int{}, refused: map[string]string{}}}
 	for _, m := range server.Models(server.AppOf(app.App)) {
 		r.models[m.Name] = m
 	}
+	r.readTime()
 	r.readRecords()
 	return r
+}
+
+// epoch is when a clock in the test's hand starts.
+var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// readTime reads the time of the current step, or tells the application what it is.
+func (r *run) readTime() {
+	if r.clock == nil {
+		r.now = time.Now().UTC()
+	} else {
+		r.clock(r.now)
+	}
+}
+
+// tick is how much time passes in a step.
+func (r *run) tick() time.Duration {
+	if r.clock == nil {
+		return 50 * time.Millisecond
+	}
+	return time.Minute
+}
+
+func (r *run) pass() {
+	if r.clock != nil {
+		r.now = r.now.Add(r.tick())
+		return
+	}
+	select {
+	case <-time.After(r.tick()):
+	case <-r.t.Context().Done():
+	}
+}
+
+// shifted returns the changes of a step with its times as far from now as they were when
+// the step was made.
+func (r *run) shifted(s *step) []change {
+	changes := slices.Clone(s.Changes)
+	for i, c := range changes {
+		m := r.models[c.Model]
+		if m == nil {
+			continue
+		}
+		changes[i].Set = maps.Clone(c.Set)
+		for name, data := range c.Set {
+			var at *time.Time
+			if f := m.Field(name); f != nil && f.Kind == record.Time && json.Unmarshal(data, &at) == nil && at != nil {
+				shifted, err := json.Marshal(at.Add(r.now.Sub(s.Now)))
+				if err == nil {
+					changes[i].Set[name] = shifted
+				}
+			}
+		}
+	}
+	return changes
 }
 
 // readRecords reads all records.
@@ -134,9 +195,10 @@ func (r *run) readRecords() {
 func (r *run) take(s *step) {
 	w := r.clients[s.Client]
 	r.app.Transport = s.over()
+	r.readTime()
 	switch s.Do {
 	case "commit":
-		r.commit(s.Changes)
+		r.commit(r.shifted(s))
 	case "connect":
 		if w == nil {
 			w = &watcher{name: fmt.Sprintf("client %d, %s,", s.Client, userName(s.User)), user: s.User}
@@ -156,9 +218,12 @@ func (r *run) take(s *step) {
 		if w != nil && w.client == nil {
 			r.comeBack(w)
 		}
+	case "pass":
+		r.pass()
 	default:
 		r.t.Fatalf("there is no step %q", s.Do)
 	}
+	r.readTime()
 	r.check()
 }
 

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"reflect"
 	"slices"
 	"time"
 
@@ -33,6 +34,15 @@ func SessionFor(ctx context.Context, a *App, user record.ID) (any, error) {
 
 // Models returns the application's models.
 func Models(a *App) []*record.Model { return slices.Clone(a.config.Models) }
+
+// Controllers returns the types of the application's controllers.
+func Controllers(a *App) []reflect.Type {
+	var types []reflect.Type
+	for _, c := range a.router.Mounted {
+		types = append(types, reflect.TypeOf(c.Zero))
+	}
+	return types
+}
 
 // Cursors returns the application's declared cursors of records, in the order of their
 // declaration.
