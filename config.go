@@ -11,11 +11,11 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
 )
 
@@ -78,78 +78,10 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// Limits bounds what clients may make an application hold and do. A limit
-// of zero is its default. A limit cannot be switched off: set a large one.
-type Limits struct {
-	// MaxFrame is the size of one message of a connected client, in bytes. Over a
-	// socket, a larger one ends the connection; over HTTP, it is refused.
-	//
-	// Default: 65,536 (64 KiB).
-	MaxFrame int64
-
-	// MaxBody is the size of the body of one HTTP request, in bytes. A larger one is
-	// refused with status 413.
-	//
-	// Default: 1,048,576 (1 MiB).
-	MaxBody int64
-
-	// MaxQueue is how much may wait to be sent to one client, in bytes. A client that
-	// lags further behind reads its cursors again instead.
-	//
-	// Default: 1,048,576 (1 MiB).
-	MaxQueue int
-
-	// MaxRate is the number of requests a second over one connection. It may send four
-	// times as many at once. Further requests are refused.
-	//
-	// Default: 200.
-	MaxRate int
-
-	// MaxCursors is the number of cursors open on one connection.
-	//
-	// Default: 200.
-	MaxCursors int
-
-	// MaxConnections is the number of connections of one signed-in user.
-	//
-	// Default: 100.
-	MaxConnections int
-
-	// MaxVisitors is the number of connections of all visitors together that use an
-	// event stream or plain requests instead of a socket.
-	//
-	// Default: 10,000.
-	MaxVisitors int
-
-	// Timeout is how long one request may take. Its context ends then.
-	//
-	// Default: 30 seconds.
-	Timeout time.Duration
-}
-
-// set copies the limits to the configuration of a server. Zero stays zero.
-func (l Limits) set(out *server.Config) error {
-	for _, limit := range []struct {
-		name  string
-		value int64
-	}{
-		{"MaxFrame", l.MaxFrame}, {"MaxBody", l.MaxBody}, {"MaxQueue", int64(l.MaxQueue)}, {"MaxRate", int64(l.MaxRate)},
-		{"MaxCursors", int64(l.MaxCursors)}, {"MaxConnections", int64(l.MaxConnections)}, {"MaxVisitors", int64(l.MaxVisitors)},
-		{"Timeout", int64(l.Timeout)},
-	} {
-		if limit.value < 0 {
-			return fmt.Errorf("Config.Limits.%s is negative; 0 is the default", limit.name)
-		}
-	}
-	out.MaxFrame, out.MaxBody, out.MaxQueue, out.MaxRate = l.MaxFrame, l.MaxBody, l.MaxQueue, l.MaxRate
-	out.MaxCursors, out.MaxConnections, out.MaxVisitors, out.Timeout = l.MaxCursors, l.MaxConnections, l.MaxVisitors, l.Timeout
-	return nil
-}
-
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
 		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, Build: build(), View: newView, Rules: map[*record.Model]route.Rule{}}
-	if err := c.Limits.set(&out); err != nil {
+	if out.Limits, err = limit.Limits(c.Limits).WithDefaults(); err != nil {
 		return out, err
 	}
 	if c.Routes == nil {

@@ -31,6 +31,7 @@ const (
 	CodeMethod          Code = "method"          // 405: the path exists, with another method
 	CodeConflict        Code = "conflict"        // 409: the current state does not allow it
 	CodeExpired         Code = "expired"         // 410: the log no longer reaches back that far
+	CodeTooSlow         Code = "too_slow"        // 408: the request arrives too slowly
 	CodeTooLarge        Code = "too_large"       // 413: the request is too large
 	CodeMisdirected     Code = "misdirected"     // 421: the application is not served as this host
 	CodeInvalid         Code = "invalid"         // 422: see the problems

@@ -12,11 +12,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/edge"
 )
 
 // maxWait is how long a request waits for an application that is not running.
 const maxWait = 30 * time.Second
+
+// clientPace ends requests that the application, whose limits can be set, cannot end behind
+// the proxy.
+var clientPace = deadline.Pace{Wait: time.Minute, Rate: 1 << 10}
 
 // A proxy forwards requests to the application. In development it also serves the bundle
 // of app/, and the script and events that keep pages up to date with the source.

@@ -158,7 +158,7 @@ func (s *Supervisor) serve() *http.Server {
 	}
 	refused := edge.NewLog(slog.New(slog.NewTextHandler(s.terminal, nil)))
 	server := &http.Server{
-		Handler: newProxy(s.gate, site, refused, e, s.scripts), ErrorLog: log.New(s.terminal, "", 0),
+		Handler: clientPace.Handler(newProxy(s.gate, site, refused, e, s.scripts)), ErrorLog: log.New(s.terminal, "", 0),
 		ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	for _, l := range s.listeners {

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/edge"
@@ -19,6 +17,7 @@ import (
 	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/view"
@@ -50,26 +49,10 @@ type Config struct {
 	Policy string                          // Content-Security-Policy, see chain.Config; "": allow only this origin
 	Log    *slog.Logger
 
-	// Limits, with their defaults.
-	MaxFrame       int64         // bytes of one message from a client; 64 KiB
-	MaxBody        int64         // bytes of one HTTP request; 1 MiB
-	MaxQueue       int           // bytes queued for one client; 1 MiB
-	MaxRate        int           // frames a second from one connection; 200
-	MaxCursors     int           // open cursors of one connection; 200
-	MaxConnections int           // connections of one user; 100
-	MaxVisitors    int           // connections of all visitors without a WebSocket; 10,000
-	Timeout        time.Duration // time for one request; 30 s
+	Limits limit.Limits // each is set
 }
 
 func (c *Config) setDefaults() {
-	c.MaxFrame = cmp.Or(c.MaxFrame, 64<<10)
-	c.MaxBody = cmp.Or(c.MaxBody, 1<<20)
-	c.MaxQueue = cmp.Or(c.MaxQueue, 1<<20)
-	c.MaxRate = cmp.Or(c.MaxRate, 200)
-	c.MaxCursors = cmp.Or(c.MaxCursors, 200)
-	c.MaxConnections = cmp.Or(c.MaxConnections, 100)
-	c.MaxVisitors = cmp.Or(c.MaxVisitors, 10_000)
-	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -148,7 +131,7 @@ func (a *App) Open() (err error) {
 	a.hub = newHub(a)
 	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
 	a.inspector.measure = a.engine.Measure
-	limits := transport.Limits{MaxFrame: a.config.MaxFrame, MaxVisitors: a.config.MaxVisitors, Log: a.log}
+	limits := transport.Limits{MaxFrame: a.config.Limits.MaxFrame, MaxVisitors: a.config.Limits.MaxVisitors, Log: a.log}
 	a.sockets, a.links = transport.NewSockets(a, limits), transport.NewLinks(a, limits)
 	a.running.Go(func() {
 		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {

@@ -143,7 +143,7 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 	for name := range values {
 		req.SetPathValue(name, values.Get(name))
 	}
-	req.Body = http.MaxBytesReader(w, r.Body, a.config.MaxBody)
+	req.Body = http.MaxBytesReader(w, r.Body, a.config.Limits.MaxBody)
 	x := chain.From(ctx)
 	ready := x.BeforeFirstByte(func() {
 		_ = a.engine.Wait(ctx, state.Seq) // it fails if ctx ends, and then nobody waits for the answer
@@ -187,7 +187,7 @@ func (a *App) encode(out any) (json.RawMessage, error) {
 
 // push runs an action for this connection and sends the result to its client.
 func (c *Connection) push(ctx context.Context, s *Session, rt *route.Route, path url.Values, body json.RawMessage) {
-	ctx, cancel := context.WithTimeout(ctx, c.app.config.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.app.config.Limits.Timeout)
 	defer cancel()
 	push := wire.Push{Push: rt.Pattern(), Status: http.StatusOK}
 	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: path, Body: body})

@@ -62,8 +62,8 @@ type Connection struct {
 // transport yet.
 func (a *App) newConnection(r *http.Request) *Connection {
 	c := &Connection{app: a, user: a.cookies.user(r), remote: a.facts(r).Remote, since: time.Now(),
-		limiter: rate.NewLimiter(rate.Limit(a.config.MaxRate), 4*a.config.MaxRate)}
-	c.outbox.Limit = a.config.MaxQueue
+		limiter: rate.NewLimiter(rate.Limit(a.config.Limits.MaxRate), 4*a.config.Limits.MaxRate)}
+	c.outbox.Limit = a.config.Limits.MaxQueue
 	return c
 }
 

@@ -48,7 +48,7 @@ func (a *App) Connections() []*Connection { return a.hub.all() }
 
 // Join adds a connection to the application. It fails if the connection's user already
 // has MaxConnections.
-func (a *App) Join(c *Connection) error { return a.hub.join(c, a.config.MaxConnections) }
+func (a *App) Join(c *Connection) error { return a.hub.join(c, a.config.Limits.MaxConnections) }
 
 // Leave removes a connection and closes its cursors.
 func (a *App) Leave(c *Connection) { a.hub.leave(c) }
@@ -84,7 +84,7 @@ type ConsoleConnection struct {
 // before [App.Join].
 func (a *App) ConnectConsole(o ConsoleConnection) *Connection {
 	c := &Connection{app: a, user: o.User, remote: o.Remote, by: o.By, db: o.DB, since: time.Now()}
-	c.outbox.Limit, c.outbox.Transport = a.config.MaxQueue, o.Transport
+	c.outbox.Limit, c.outbox.Transport = a.config.Limits.MaxQueue, o.Transport
 	return c
 }
 

@@ -36,7 +36,7 @@ func (c *Connection) Handle(requests []wire.Request) {
 		case req.Applied != 0:
 			c.app.inspector.acknowledge(c, req.From, req.Applied)
 		case !c.limiter.Allow():
-			c.send(refusal(req.ID, fault.Errorf(fault.TooMany, "more than %d frames a second; slow down", c.app.config.MaxRate)))
+			c.send(refusal(req.ID, fault.Errorf(fault.TooMany, "more than %d frames a second; slow down", c.app.config.Limits.MaxRate)))
 		default:
 			if req.Call != "" { // it may take a while
 				c.outbox.Flush()
@@ -54,7 +54,7 @@ func refusal(id uint64, err error) *wire.Answer {
 
 // handle handles one request and sends its answer.
 func (c *Connection) handle(req *wire.Request) {
-	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Timeout)
+	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Limits.Timeout)
 	defer cancel()
 	var err error
 	switch session := c.current(); {
@@ -122,7 +122,7 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	c.mu.Lock()
 	count := len(c.open)
 	c.mu.Unlock()
-	if count >= c.app.config.MaxCursors {
+	if count >= c.app.config.Limits.MaxCursors {
 		return fault.Errorf(fault.TooMany, "%d cursors are open on this connection; close one", count)
 	}
 	return c.OpenCursor(ctx, cr, since, func(o cursor.Opened) (any, error) {

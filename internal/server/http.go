@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"io/fs"
 	"mime"
@@ -45,7 +44,7 @@ func (a *App) Handler() http.Handler {
 	})
 	mux.HandleFunc("/", a.serveRoute)
 	config := chain.Config{Site: a.config.Site, Log: a.log, Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Fail: a.Fail}
-	return chain.New(config, mux)
+	return a.config.Limits.Pace().Handler(chain.New(config, mux))
 }
 
 // facts returns what is known of a request.
@@ -124,7 +123,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 		a.config.Mount[rt.Path].ServeHTTP(w, r)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), a.config.Timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), a.config.Limits.Timeout)
 	defer cancel()
 	c := &Connection{app: a, user: a.cookies.user(r), remote: a.facts(r).Remote, since: time.Now()}
 	s := c.connect(ctx, &follower{})
@@ -180,7 +179,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // readBody returns the JSON or the form in a request.
 func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMessage, form url.Values, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, a.config.MaxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, a.config.Limits.MaxBody)
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch kind {
 	case "application/x-www-form-urlencoded":
@@ -188,7 +187,7 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMes
 			form = r.PostForm
 		}
 	case "multipart/form-data":
-		if err = r.ParseMultipartForm(a.config.MaxBody); err == nil {
+		if err = r.ParseMultipartForm(a.config.Limits.MaxBody); err == nil {
 			form = r.MultipartForm.Value
 		}
 	case "application/json":
@@ -203,12 +202,7 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMes
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		form = r.URL.Query()
 	}
-	var tooLarge *http.MaxBytesError
-	var coded *fault.Error
-	switch {
-	case errors.As(err, &tooLarge):
-		err = fault.Errorf(fault.TooLarge, "the request is larger than %d bytes", tooLarge.Limit)
-	case err != nil && !errors.As(err, &coded):
+	if err != nil && fault.As(err).Code == fault.Internal {
 		err = fault.Errorf(fault.BadRequest, "the request cannot be read: %v", err)
 	}
 	return body, form, err

@@ -37,7 +37,7 @@ func (c *console) asUser(ctx context.Context, req *wire.ControlRequest, fn func(
 // call runs an action as a frame from a browser would. An error that a client would see
 // is part of the result.
 func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.app.Config().Timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.app.Config().Limits.Timeout)
 	defer cancel()
 	called, err := c.asUser(ctx, req, func(ctx context.Context, s *server.Session) (any, error) {
 		method, path, _ := strings.Cut(req.Name, " ")

@@ -42,7 +42,7 @@ func (s *stream) End(code int, reason string) {
 // openStream opens a stream. Its first frame is a hello, and the second one the answer
 // to opening the cursor.
 func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) error {
-	if most := c.app.Config().MaxCursors; len(c.streams) >= most {
+	if most := c.app.Config().Limits.MaxCursors; len(c.streams) >= most {
 		return fault.Errorf(fault.TooMany, "%d streams are open; close one", most)
 	}
 	if c.streams[req.Stream] != nil {

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -23,6 +24,7 @@ const (
 	Forbidden       Code = "forbidden"       // 403: not for this user
 	NotFound        Code = "not_found"       // 404
 	Method          Code = "method"          // 405: the path exists, not with this method
+	TooSlow         Code = "too_slow"        // 408: the request's body arrives too slowly
 	Conflict        Code = "conflict"        // 409: another change came first
 	Expired         Code = "expired"         // 410: the log does not reach back that far
 	TooLarge        Code = "too_large"       // 413
@@ -35,7 +37,7 @@ const (
 
 var statuses = map[Code]int{
 	BadRequest: 400, Unauthenticated: 401, Forbidden: 403, NotFound: 404, Method: 405,
-	Conflict: 409, Expired: 410, TooLarge: 413, Misdirected: 421, Invalid: 422, TooMany: 429, Internal: 500, Unavailable: 503,
+	TooSlow: 408, Conflict: 409, Expired: 410, TooLarge: 413, Misdirected: 421, Invalid: 422, TooMany: 429, Internal: 500, Unavailable: 503,
 }
 
 // An Error is an error that may be shown to a client. If an application returns another
@@ -81,8 +83,8 @@ func Errorf(code Code, format string, args ...any) *Error {
 }
 
 // As returns the error that a client sees for err: err itself if it is or wraps an
-// [Error], the matching code for errors of the store, the cursors and the context, and
-// [Internal] for all others. err must not be nil.
+// [Error], the matching code for errors of the store, the cursors, the context and the
+// reading of a request's body, and [Internal] for all others. err must not be nil.
 func As(err error) *Error {
 	var coded *Error
 	var invalid *record.InvalidError
@@ -94,6 +96,8 @@ func As(err error) *Error {
 		return &Error{Code: Invalid, Message: "not valid", Problems: invalid.Problems, Err: err}
 	case errors.As(err, &tooLarge):
 		return &Error{Code: TooLarge, Message: fmt.Sprintf("the request is larger than %d bytes", tooLarge.Limit), Err: err}
+	case errors.Is(err, deadline.ErrSlow):
+		return &Error{Code: TooSlow, Message: deadline.ErrSlow.Error() + "; send it again", Err: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &Error{Code: NotFound, Message: "not found", Err: err}
 	case errors.Is(err, store.ErrOtherRequest):

@@ -15,13 +15,16 @@ import (
 // ServeStream opens a link and sends its messages as events. It returns when either side
 // has ended the link.
 func (s *Links) ServeStream(w http.ResponseWriter, r *http.Request) {
-	l, err := s.add(s.host.Accept(r), "stream")
+	_, err := io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // a proxy may still be sending the body
+	var l *link
+	if err == nil {
+		l, err = s.add(s.host.Accept(r), "stream")
+	}
 	if err != nil {
 		s.host.Fail(w, r, err)
 		return
 	}
 	defer s.remove(l, outbox.CloseDone, "the stream has ended")
-	_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, 1024)) // a proxy may still be sending the body
 	l.resetIdle(s.maxSilence)
 	limitSendBuffer(r.Context())
 	header := w.Header()

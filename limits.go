@@ -1,0 +1,67 @@
+package tower
+
+import "time"
+
+// Limits bounds what clients may make an application hold and do. A limit of zero is its
+// default. A limit cannot be switched off: set a large one. The guide docs/guide/limits.md
+// lists them with what a client receives that reaches one.
+type Limits struct {
+	// MaxFrame is the size of one message of a connected client, in bytes. Over a
+	// socket, a larger one ends the connection; over HTTP, it is refused.
+	//
+	// Default: 65,536 (64 KiB).
+	MaxFrame int64
+
+	// MaxBody is the size of the body of one HTTP request, in bytes. A larger one is
+	// refused with status 413.
+	//
+	// Default: 1,048,576 (1 MiB).
+	MaxBody int64
+
+	// MaxQueue is how much may wait to be sent to one client, in bytes. A client that
+	// lags further behind reads its cursors again instead.
+	//
+	// Default: 1,048,576 (1 MiB).
+	MaxQueue int
+
+	// MaxRate is the number of requests a second over one connection. It may send four
+	// times as many at once. Further requests are refused.
+	//
+	// Default: 200.
+	MaxRate int
+
+	// MaxCursors is the number of cursors open on one connection.
+	//
+	// Default: 200.
+	MaxCursors int
+
+	// MaxConnections is the number of connections of one signed-in user.
+	//
+	// Default: 100.
+	MaxConnections int
+
+	// MaxVisitors is the number of connections of all visitors together that use an
+	// event stream or plain requests instead of a socket.
+	//
+	// Default: 10,000.
+	MaxVisitors int
+
+	// Timeout is how long one request may take. Its context ends then.
+	//
+	// Default: 30 seconds.
+	Timeout time.Duration
+
+	// Patience is how long a client may pause while it sends the body of one request or
+	// receives the answer, all pauses together. The time in which the application works
+	// does not count. A body that arrives more slowly is refused with status 408; an
+	// answer that is received more slowly ends with the connection.
+	//
+	// Default: 20 seconds.
+	Patience time.Duration
+
+	// MinSpeed is how fast a client must send and receive beyond its pauses, in bytes a
+	// second. So a body of n bytes may take Patience and n/MinSpeed seconds.
+	//
+	// Default: 4,096 (4 KiB).
+	MinSpeed int
+}
