@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/towerkit/tower/internal/dev"
+	"github.com/towerkit/tower/internal/repl/term"
 )
 
 // A usageError reports an invalid command line. The exit code is 2.
@@ -52,10 +53,10 @@ func report(stderr io.Writer, err error) int {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	fmt.Fprintf(stderr, "tower: %v\n", err)
+	fmt.Fprintf(stderr, "tower: %s\n", term.CleanLines(err.Error()))
 	var hinted interface{ Hint() string }
 	if errors.As(err, &hinted) && hinted.Hint() != "" {
-		fmt.Fprintf(stderr, "  → %s\n", hinted.Hint())
+		fmt.Fprintf(stderr, "  → %s\n", term.CleanLines(hinted.Hint()))
 	}
 	if errors.As(err, new(*usageError)) {
 		return 2

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -89,10 +89,12 @@ func fetchRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string
 }
 
 func printRoutesJSON(out io.Writer, routes []wire.Route) error {
-	lines := json.NewEncoder(out)
-	lines.SetEscapeHTML(false)
 	for _, route := range routes {
-		if err := lines.Encode(route); err != nil {
+		line, err := wire.Encode(route)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(out, "%s\n", term.CleanJSON(line)); err != nil {
 			return err
 		}
 	}
@@ -113,6 +115,7 @@ func printRoutes(out io.Writer, routes []wire.Route) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
+			row[i] = term.Clean(cell)
 			widths[i] = max(widths[i], lipgloss.Width(cell))
 		}
 	}

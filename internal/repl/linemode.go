@@ -100,7 +100,7 @@ func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFu
 		write(w, []byte(strings.Join(f.Printed(values), "\n")+"\n"))
 	}
 	if c.reconnector != nil {
-		c.client = c.e.FollowApplication(ctx, c.reconnector, c.client, true, func(note string) { write(c.o.Err, []byte(note+"\n")) })
+		c.client = c.e.FollowApplication(ctx, c.reconnector, c.client, true, func(note string) { write(c.o.Err, []byte(term.CleanLines(note)+"\n")) })
 	}
 	err := c.e.Run(ctx, src, func(v show.Value) { write(c.o.Output, c.result(v)) })
 	if broken != nil {
@@ -111,7 +111,7 @@ func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFu
 
 func (c *lineConsole) result(v show.Value) []byte {
 	if c.o.JSON {
-		return append(show.AppendJSON(nil, v), '\n')
+		return append(term.CleanJSON(show.AppendJSON(nil, v)), '\n')
 	}
 	return []byte(strings.Join(c.out.Lines(v), "\n") + "\n")
 }
@@ -193,7 +193,7 @@ func (c *lineConsole) prompt(ctx context.Context) (exit int) {
 	ctx, cancel := context.WithCancel(ctx)
 	c.reconnector = control.NewReconnector(c.o.Dial, func(message any) {
 		if gone, ok := message.(control.Away); ok {
-			fmt.Fprintln(c.o.Err, gone.Text())
+			fmt.Fprintln(c.o.Err, term.CleanLines(gone.Text()))
 		}
 	})
 	c.reconnector.Mute = true
@@ -254,7 +254,7 @@ func promptOf(hello wire.ControlHello) string {
 
 // confirm asks the person at the prompt; the next line is the answer.
 func (c *lineConsole) confirm(ctx context.Context, r *statementReader, what string) bool {
-	fmt.Fprint(c.o.Output, script.QuestionText(what)+" ")
+	fmt.Fprint(c.o.Output, term.Clean(script.QuestionText(what))+" ")
 	answer, err := r.line(ctx)
 	return err == nil && strings.EqualFold(strings.TrimSpace(answer), "y")
 }

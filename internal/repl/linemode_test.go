@@ -53,6 +53,7 @@ id                          title  body  published  likes  createdAt            
 `[1:], ""},
 		{"json", Options{JSON: true, Expr: []string{`User.create({name: "a<b"}).name; Post.all(); [1, "x", null]; print("beside")`}}, 0,
 			"\"a<b\"\n[]\n[1,\"x\",null]\n", "beside\n"},
+		{"json that moves nothing", Options{JSON: true, Expr: []string{"({['\\u202e']: '\\u009b\\u{e0041}\\u115f日'})"}}, 0, "{\"\\u202e\":\"\\u009b\\udb40\\udc41\\u115f日\"}\n", ""},
 		{"a syntax error changes nothing", Options{Expr: []string{"Post.create({title: 1})\nPost.("}}, 1, "",
 			"-e:2:6: SyntaxError: Unexpected token (\n  Post.(\n       ^\n"},
 		{"a failure stops the rest", Options{Expr: []string{`1; nope; 2`, `3`}}, 1, "1\n", "-e 1:1:4: ReferenceError: nope is not defined\n  1; nope; 2\n     ^\n"},

@@ -43,7 +43,7 @@ func (p *Printer) Steps(steps []replica.Step) error {
 		if err != nil {
 			return err
 		}
-		out.Write(append(line, '\n'))
+		out.Write(append(term.CleanJSON(line), '\n'))
 	}
 	if _, err := p.out.Write(out.Bytes()); err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -56,10 +56,10 @@ func (p *Printer) All(h *control.Replica) error {
 	var lines []string
 	switch {
 	case p.json && h.Value != nil:
-		lines = append(lines, string(h.Value))
+		lines = append(lines, string(term.CleanJSON(h.Value)))
 	case p.json:
 		for _, record := range h.Records() {
-			lines = append(lines, string(record))
+			lines = append(lines, string(term.CleanJSON(record)))
 		}
 	case h.Value != nil:
 		lines = p.f.Lines(show.Decode(h.Value))

@@ -93,7 +93,7 @@ func Run(ctx context.Context, o Options) (exit int) {
 	defer stop()
 	client, err := o.Dial(ctx)
 	if err != nil {
-		fmt.Fprintln(o.Err, "error:", err)
+		fmt.Fprintln(o.Err, "error:", term.CleanLines(err.Error()))
 		if errors.Is(err, control.ErrNotRunning) {
 			fmt.Fprintln(o.Err, "  start it with: tower server")
 		}

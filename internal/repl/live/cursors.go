@@ -97,7 +97,7 @@ func (r *cursorRow) detail(f show.Formatter) []string {
 	}
 	holders := show.Counted(r.Holders, "connection")
 	if len(r.users) > 0 {
-		holders += ": " + strings.Join(r.users, ", ")
+		holders += ": " + term.Clean(strings.Join(r.users, ", "))
 	}
 	facts := []fact{{"scope", term.Clean(r.Scope)}, {"held by", holders}, {"updates", how}}
 	if window != "" {

@@ -49,7 +49,7 @@ func (r *routeRow) draw(f show.Formatter) []string {
 }
 
 func (r *routeRow) detail(f show.Formatter) []string {
-	facts := []fact{{"kind", r.Kind}, {"name", term.Clean(r.Name)}, {"method", term.Clean(r.Controller + "." + r.Action)}}
+	facts := []fact{{"kind", term.Clean(r.Kind)}, {"name", term.Clean(r.Name)}, {"method", term.Clean(r.Controller + "." + r.Action)}}
 	for i, input := range r.Inputs {
 		text := term.Clean(input.Name + ", " + input.Type)
 		if input.Required {

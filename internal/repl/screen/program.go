@@ -130,7 +130,7 @@ func Run(ctx context.Context, o Options, client *control.Client) (exit int) {
 		err = s.err
 	}
 	if err != nil {
-		fmt.Fprintln(o.Err, "error:", err)
+		fmt.Fprintln(o.Err, "error:", term.CleanLines(err.Error()))
 		return 1
 	}
 	return s.exit

@@ -15,7 +15,7 @@ type Failure struct {
 	Problems []Problem // of the fields, if a record was rejected
 	Hint     string    // what to do about it
 	At       Position  // where the error is; the zero value is nowhere
-	Excerpt  string    // the source line at At
+	Excerpt  string    // the source line at At, made safe by [term.Clean]
 	Before   int       // the width of the text before At in that line
 	Word     string    // the wrong word at At, if it is a single word
 }

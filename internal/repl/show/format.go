@@ -253,7 +253,7 @@ func (f Formatter) Inline(v Value) string {
 
 // Quoted returns text in quotes, as in JSON and JavaScript.
 func Quoted(text string) string {
-	return string(appendText(nil, term.CleanLines(text)))
+	return string(term.CleanJSON(appendText(nil, text)))
 }
 
 func (f Formatter) inlineList(v Value) string {
@@ -316,7 +316,7 @@ func (f Formatter) Failure(err *Failure) []string {
 		message = term.Clean(err.Title) + ": " + message
 	}
 	if err.At.Name != "" {
-		message = err.At.String() + ": " + message
+		message = term.Clean(err.At.String()) + ": " + message
 	}
 	lines := f.Wrapped(st.Bad, message)
 	if err.Excerpt != "" {

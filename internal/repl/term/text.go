@@ -11,47 +11,6 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// Clean makes untrusted text safe to show on one line: nothing in it can move the
-// cursor, change a color, or reverse the reading direction. Line breaks become ↵.
-func Clean(text string) string { return cleaned(text, "↵") }
-
-// CleanLines is like [Clean] but keeps line breaks.
-func CleanLines(text string) string { return cleaned(text, "\n") }
-
-// cleaned is [Clean] with newline instead of each line break.
-func cleaned(text, newline string) string {
-	if strings.IndexFunc(text, unsafeRune) < 0 {
-		return text
-	}
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "�"), "\r\n", "\n")
-	var b strings.Builder
-	for _, r := range text {
-		switch {
-		case r == '\n':
-			b.WriteString(newline)
-		case r == '\t':
-			b.WriteString("  ")
-		case !unsafeRune(r):
-			b.WriteRune(r)
-		case r < 0x100:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
-const (
-	zeroWidthJoiner    = '\u200d' // joins emoji
-	zeroWidthNonJoiner = '\u200c' // part of Persian text
-)
-
-func unsafeRune(r rune) bool {
-	return unicode.IsControl(r) || r == unicode.ReplacementChar || r == '\u2028' || r == '\u2029' ||
-		unicode.Is(unicode.Cf, r) && r != zeroWidthJoiner && r != zeroWidthNonJoiner && r < 0xe0000
-}
-
 // Width returns the number of cells text occupies.
 func Width(text string) int { return ansi.StringWidth(text) }
 
@@ -153,5 +112,5 @@ func Steady(line string) string {
 
 // modifies reports whether a rune combines with the emoji before it.
 func modifies(r rune) bool {
-	return r == zeroWidthJoiner || r == '\ufe0f' || r >= 0x1f3fb && r <= 0x1f3ff
+	return r == zeroWidthJoiner || r == emojiStyle || r >= 0x1f3fb && r <= 0x1f3ff
 }
