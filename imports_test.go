@@ -59,10 +59,10 @@ var rooms = []room{
 	{"internal/server", []string{"internal/edge", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor", "internal/client", "internal/server/budget"},
 		"the application does not know its consoles", application},
-	{"internal/server/control", []string{"internal/server", "internal/server/fault", "internal/server/route", "internal/server/outbox",
+	{"internal/server/control", []string{"internal/server", "internal/server/answer", "internal/server/fault", "internal/server/route", "internal/server/outbox",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"it serves consoles by the methods of the application", application},
-	{"", []string{"internal/edge", "internal/server", "internal/server/control", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/view",
+	{"", []string{"internal/edge", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/view",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
 	{"towertest", []string{"", "internal/wire", "internal/wire/replica", "internal/server", "internal/server/control", "internal/server/fault", "internal/server/route",
@@ -249,7 +249,7 @@ func TestNothingInternalCanBeCalled(t *testing.T) {
 		}
 	}
 	for _, public := range []any{
-		tower.App{}, tower.Connection{}, tower.Tx{}, tower.Request{}, tower.Error{}, tower.Problems{}, tower.Record{}, tower.View{},
+		tower.App{}, tower.Answer{}, tower.Connection{}, tower.Tx{}, tower.Request{}, tower.Error{}, tower.Problems{}, tower.Record{}, tower.View{},
 		tower.List{}, tower.LiveValue{}, tower.Config{}, tower.Limits{}, tower.Condition{}, tower.ActionOption{},
 		tower.Model[Recipe]{}, tower.Scope[Recipe]{}, tower.ValueScope[Recipe]{}, tower.CursorOption[Recipe]{},
 		tower.Router[*session]{}, tower.Mounted[*recipesController]{},

@@ -128,28 +128,34 @@ const eachBatch = 200
 // record that a commit moves within the order meanwhile can come twice or not at all,
 // so order by a field that does not change. The id, which is the default, does not.
 func (s Scope[T]) Each(ctx context.Context, db DB) iter.Seq2[*T, error] {
-	return func(yield func(*T, error) bool) {
-		scope, err := s.resolve()
+	return func(yield func(*T, error) bool) { s.each(ctx, db, nil, yield) }
+}
+
+// each yields the records that meet the rule; nil is none.
+func (s Scope[T]) each(ctx context.Context, db DB, rule func(*record.Image) bool, yield func(*T, error) bool) {
+	scope, err := s.resolve()
+	if err == nil {
+		err = scope.Check()
+	}
+	if err != nil {
+		yield(nil, err)
+		return
+	}
+	skip, left := scope.Offset, scope.Limit
+	for image, err := range eachImage(ctx, db, &scope) {
+		if err == nil && rule != nil && !rule(image) {
+			continue
+		}
+		if skip > 0 && err == nil {
+			skip--
+			continue
+		}
+		var record *T
 		if err == nil {
-			err = scope.Check()
+			record, err = own[T](image)
 		}
-		if err != nil {
-			yield(nil, err)
+		if left--; !yield(record, err) || err != nil || left == 0 {
 			return
-		}
-		skip, left := scope.Offset, scope.Limit
-		for image, err := range eachImage(ctx, db, &scope) {
-			if skip > 0 && err == nil {
-				skip--
-				continue
-			}
-			var record *T
-			if err == nil {
-				record, err = own[T](image)
-			}
-			if left--; !yield(record, err) || err != nil || left == 0 {
-				return
-			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package tower
 
 import (
 	"context"
+	"iter"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
@@ -48,6 +49,25 @@ func VisibleAll[T any](ctx context.Context, c Viewer, s Scope[T]) ([]*T, error) 
 		return nil, err
 	}
 	return owned[T](images)
+}
+
+// EachVisible returns an iterator over the records of a scope that the client may see, in
+// order. It is [Scope.Each] under the rule that [Visible] asks: a loop over a large
+// collection, such as an export, needs little memory. The scope's limit and offset count
+// only visible records.
+func EachVisible[T any](ctx context.Context, c Viewer, s Scope[T]) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		scope, err := s.resolve()
+		var rule func(*record.Image) bool
+		if err == nil {
+			rule, err = c.viewer().MatchRule(ctx, scope.Model)
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		s.each(ctx, c, rule, yield)
+	}
 }
 
 // UpdateVisible is [Model.Update] for a record that the client may see before the

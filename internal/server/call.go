@@ -9,7 +9,7 @@ import (
 	"reflect"
 
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/server/chain"
+	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
@@ -24,6 +24,7 @@ type CallRequest struct {
 	Body  json.RawMessage
 	form  url.Values // the input of a form; Body is nil then
 	key   string     // the idempotency key; "": none
+	http  bool       // the answer is an HTTP response, which can carry a file
 }
 
 // A callResult is the answer to a call.
@@ -32,7 +33,8 @@ type callResult struct {
 	Status   int
 	Out      json.RawMessage
 	Location string
-	repeated bool // an earlier run of the call made this answer
+	given    *answer.Answer // an answer that is not JSON; nil: none
+	repeated bool           // an earlier run of the call made this answer
 }
 
 // A call is the state of a call while its action runs. The context of the action
@@ -114,6 +116,9 @@ func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, resul
 	if err != nil {
 		return err
 	}
+	if given := answer.Of(value); given != nil {
+		return result.give(rt, given, req.http)
+	}
 	if result.Out, err = a.encode(value); err != nil {
 		return fmt.Errorf("%s: encode its output: %w", rt.Pattern(), err)
 	}
@@ -128,40 +133,18 @@ func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, resul
 	return nil
 }
 
-// serveHandler lets the method of a handler answer a request. What the method commits is
-// sent to the connections it touches before the first byte of the answer.
-func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
-	if !s.Allows(rt) {
-		return fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
+// give makes the result of an answer that is not JSON.
+func (r *callResult) give(rt *route.Route, given *answer.Answer, overHTTP bool) (err error) {
+	if given.IsFile() && !overHTTP {
+		given.Close()
+		return fault.Errorf(fault.BadRequest, "%s answers with a file; request it over HTTP", rt.Pattern())
 	}
-	controller, err := s.Controller(rt.Controller)
-	if err != nil {
+	if err := checkAnswer(rt, given); err != nil {
 		return err
 	}
-	state := &call{by: s.Conn.author(rt)}
-	req := r.WithContext(context.WithValue(s.serving(ctx, rt.Controller), callKey{}, state))
-	for name := range values {
-		req.SetPathValue(name, values.Get(name))
-	}
-	req.Body = http.MaxBytesReader(w, r.Body, a.config.Limits.MaxBody)
-	x := chain.From(ctx)
-	ready := x.BeforeFirstByte(func() {
-		_ = a.engine.Wait(ctx, state.Seq) // it fails if ctx ends, and then nobody waits for the answer
-		if state.SignIn == nil {
-			return
-		}
-		if err := a.cookies.set(x, a.config.Site.Secure(&x.Facts), *state.SignIn); err != nil {
-			a.Report("request", err)
-		}
-	})
-	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error { return rt.Serve(controller, w, req) })
-	if err != nil {
-		x.Abort(err)
-		return nil
-	}
-	ready()
-	_ = a.engine.Wait(ctx, state.Seq) // for what it committed after its first byte
-	return nil
+	r.given, r.Status, r.Location = given, given.Code(), given.Location
+	r.Out, err = json.Marshal(given.Out())
+	return err
 }
 
 // author returns the author of the commits of a route's action.
@@ -181,6 +164,9 @@ func (a *App) encode(out any) (json.RawMessage, error) {
 		if m.HasPrivate() && m.Is(reflect.TypeOf(out)) {
 			return m.Public(out)
 		}
+	}
+	if m := record.Within(out, a.config.Models); m != nil {
+		return nil, fmt.Errorf("a %T holds a %s, which has private fields; return only the fields that clients may see", out, m.Type)
 	}
 	return json.Marshal(out)
 }

@@ -104,7 +104,7 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 		return refusal(req.ID, err)
 	}
 	answer := &wire.Answer{ID: req.ID, Status: result.Status, Out: result.Out, Repeated: result.repeated, At: wire.Position(c.app.store.Epoch(), max(result.Seq, c.seq.Load()))}
-	if req.Form != nil {
+	if req.Form != nil || result.given != nil {
 		answer.Location = result.Location
 	}
 	if result.SignIn != nil {

@@ -150,7 +150,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return err
 	}
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	result, err := a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key})
+	result, err := a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key, http: true})
 	asForm := sent != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := fault.As(err).Problems; asForm && problems != nil && rt.Form != "" {
@@ -163,15 +163,19 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 			return err
 		}
 	}
+	if result.repeated {
+		w.Header().Set("Idempotency-Replayed", "true")
+	}
+	if result.given != nil {
+		a.send(w, r, result.given)
+		return nil
+	}
 	if asForm {
 		http.Redirect(w, r, a.destination(r, result.Location), http.StatusSeeOther)
 		return nil
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if result.repeated {
-		w.Header().Set("Idempotency-Replayed", "true")
-	}
 	w.WriteHeader(result.Status)
 	_, _ = w.Write(append(result.Out, '\n'))
 	return nil

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -64,6 +65,7 @@ type savedAnswer struct {
 	Status   int             `json:"status,omitempty"`
 	Out      json.RawMessage `json:"out,omitempty"`
 	Location string          `json:"location,omitempty"`
+	Given    *answer.Answer  `json:"given,omitempty"`
 	SignIn   *record.ID      `json:"signIn,omitempty"`
 	Error    *wire.Error     `json:"error,omitempty"`
 }
@@ -72,6 +74,9 @@ type savedAnswer struct {
 // that was cut short, because its outcome is unknown.
 func (a *App) saveAnswer(result *callResult, err error) {
 	saved := savedAnswer{Seq: result.Seq, Status: result.Status, Out: result.Out, Location: result.Location, SignIn: result.SignIn}
+	if result.given != nil && !result.given.IsFile() {
+		saved.Given = result.given
+	}
 	if err != nil {
 		coded := fault.As(err)
 		if coded.Code == fault.Unavailable {
@@ -97,7 +102,7 @@ func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callRe
 	if saved.Error != nil {
 		return nil, fault.FromWire(saved.Error)
 	}
-	result := &callResult{call: &call{Seq: saved.Seq, SignIn: saved.SignIn}, Status: saved.Status, Out: saved.Out, Location: saved.Location, repeated: true}
+	result := &callResult{call: &call{Seq: saved.Seq, SignIn: saved.SignIn}, Status: saved.Status, Out: saved.Out, Location: saved.Location, given: saved.Given, repeated: true}
 	return result, a.engine.Wait(ctx, result.Seq)
 }
 

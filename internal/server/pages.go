@@ -13,6 +13,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/view"
@@ -30,11 +31,19 @@ func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return err
 	}
-	return a.writePage(ctx, w, s, &view.Page{Data: data, Path: r.URL.Path, Route: rt}, http.StatusOK)
+	return a.writePage(ctx, w, r, s, &view.Page{Data: data, Path: r.URL.Path, Route: rt}, http.StatusOK)
 }
 
-// writePage renders a view and writes it with a status.
-func (a *App) writePage(ctx context.Context, w http.ResponseWriter, s *Session, page *view.Page, status int) error {
+// writePage renders a view and writes it with a status, unless the page's action gave
+// another answer.
+func (a *App) writePage(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, page *view.Page, status int) error {
+	if given := answer.Of(page.Data); given != nil {
+		if err := checkAnswer(page.Route, given); err != nil {
+			return err
+		}
+		a.send(w, r, given)
+		return nil
+	}
 	page.Session, page.Source = s.value, &pageSource{ctx: ctx, owner: s}
 	html, err := a.views.Page(page)
 	if err != nil {
@@ -63,7 +72,7 @@ func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return err
 	}
-	return a.writePage(ctx, w, s, &view.Page{Data: data, Path: r.URL.Path, Route: page, Form: sent}, http.StatusUnprocessableEntity)
+	return a.writePage(ctx, w, r, s, &view.Page{Data: data, Path: r.URL.Path, Route: page, Form: sent}, http.StatusUnprocessableEntity)
 }
 
 // destination returns where a form redirects to: the path that the action sets, or else

@@ -62,6 +62,16 @@ func (c *MemosController) First(ctx context.Context, in tower.None) ([]*Memo, er
 	return tower.VisibleAll(ctx, c, Memos.All().Asc(&Memos.Fields.Text).Limit(2))
 }
 
+func (c *MemosController) Each(ctx context.Context, in tower.None) (found []*Memo, err error) {
+	for memo, err := range tower.EachVisible(ctx, c, Memos.All().Asc(&Memos.Fields.Text).Limit(2)) {
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, memo)
+	}
+	return found, nil
+}
+
 // The desk reads notes under the rule of MemosController, and users under its own.
 type deskController struct{ *Session }
 
@@ -82,6 +92,7 @@ func shelf() tower.Config {
 	tower.Page(notes, "GET /notes/{id}", (*MemosController).Show)
 	tower.Action(notes, "GET /note/{id}", (*MemosController).Show)
 	tower.Action(notes, "GET /notes/first", (*MemosController).First)
+	tower.Action(notes, "GET /notes/each", (*MemosController).Each)
 	tower.Action(notes, "PATCH /notes/{id}", (*MemosController).Update)
 	tower.Action(notes, "DELETE /notes/{id}", (*MemosController).Delete)
 	users := tower.Mount(r, "users", func(s *Session) *UsersController { return &UsersController{s} })
@@ -175,16 +186,18 @@ func TestVisibleRecordsFillTheLimit(t *testing.T) {
 		makeMemo(t, app, ada, text)
 	}
 	for user, want := range map[tower.ID]string{ada.ID: "x y", bob.ID: "a00 a01", "": ""} {
-		var found []Memo
-		if err := json.Unmarshal(app.Connect(t, user).Call("GET /notes/first", nil).Out, &found); err != nil {
-			t.Fatal(err)
-		}
-		var texts []string
-		for _, note := range found {
-			texts = append(texts, note.Text)
-		}
-		if got := strings.Join(texts, " "); got != want {
-			t.Errorf("%s sees %q, want %q", user, got, want)
+		for _, route := range []string{"GET /notes/first", "GET /notes/each"} {
+			var found []Memo
+			if err := json.Unmarshal(app.Connect(t, user).Call(route, nil).Out, &found); err != nil {
+				t.Fatal(err)
+			}
+			var texts []string
+			for _, note := range found {
+				texts = append(texts, note.Text)
+			}
+			if got := strings.Join(texts, " "); got != want {
+				t.Errorf("%s: %s sees %q, want %q", route, user, got, want)
+			}
 		}
 	}
 }

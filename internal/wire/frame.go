@@ -60,7 +60,7 @@ type Answer struct {
 	At       string          `json:"at,omitempty"`       // "epoch:seq" that the answer reflects
 	Out      json.RawMessage `json:"out,omitempty"`      // of a call
 	Repeated bool            `json:"repeated,omitempty"` // the call took effect when it was sent before
-	Location string          `json:"location,omitempty"` // where a form redirects to
+	Location string          `json:"location,omitempty"` // where a form or a redirect leads
 	Session  string          `json:"session,omitempty"`  // one-time ticket to exchange for a cookie
 	Error    *Error          `json:"error,omitempty"`
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -72,6 +73,8 @@ var (
 func (s *shapes) shape(t reflect.Type) wire.Shape {
 	pointer := reflect.PointerTo(t)
 	switch {
+	case t == answer.Type:
+		return wire.Shape{Is: "any"}
 	case t.Kind() == reflect.Pointer:
 		shape := s.shape(t.Elem())
 		shape.Null = true

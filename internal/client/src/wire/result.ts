@@ -7,7 +7,7 @@ export interface Result<Out = unknown> {
   readonly error: Failure | null;
   /** Messages by field name. The key "" holds messages about the whole input. */
   readonly problems: Problems;
-  /** The page to show next after a form, or "". */
+  /** The page to show next after a form, or where the answer of any call redirects to, or "". */
   readonly location: string;
   /** Whether the call signed a user in or out. */
   readonly session: boolean;
