@@ -38,6 +38,9 @@ const (
 	DoCancel      = "cancel"      // ID of an earlier request, which is cancelled; only that request is answered
 )
 
+// MaxControlRequest is the most bytes of a request, without its line break.
+const MaxControlRequest = 16 << 20
+
 // A ControlRequest is one line from a console.
 type ControlRequest struct {
 	ID     uint64          `json:"id"`

@@ -166,6 +166,9 @@ func (c *Client) send(req wire.ControlRequest) error {
 	if err != nil {
 		return fmt.Errorf("encode the request %s: %w", req.Do, err)
 	}
+	if len(line) > wire.MaxControlRequest { // the application would end the connection
+		return &RemoteError{Code: "too_large", Message: fmt.Sprintf("the request has %d bytes, and at most %d can be sent at once", len(line), wire.MaxControlRequest)}
+	}
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if c.ended() {

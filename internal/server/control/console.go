@@ -60,7 +60,7 @@ func (c *Server) serve(conn net.Conn) {
 		c.mu.Unlock()
 	}()
 	lines := bufio.NewScanner(conn)
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
+	lines.Buffer(make([]byte, 0, 4096), wire.MaxControlRequest+1) // and the line break
 	for lines.Scan() {
 		req := &wire.ControlRequest{}
 		if err := json.Unmarshal(lines.Bytes(), req); err != nil {
@@ -79,7 +79,7 @@ func (c *Server) serve(conn net.Conn) {
 		requests <- queuedRequest{client.enqueue(ctx, req.ID), req}
 	}
 	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		client.reply(wire.ControlReply{Error: fault.Errorf(fault.TooLarge, "a request has at most %d bytes", maxLine).Wire()})
+		client.reply(wire.ControlReply{Error: fault.Errorf(fault.TooLarge, "a request has at most %d bytes", wire.MaxControlRequest).Wire()})
 	}
 }
 
@@ -117,16 +117,36 @@ func briefly(err error) string {
 	return err.Error()
 }
 
-// reply sends a reply or an event.
-func (c *console) reply(reply wire.ControlReply) {
+// deepest is the most levels of JSON that the console's decoder reads.
+const deepest = 10_000
+
+// reply sends a reply or an event. If JSON cannot carry it, such as a record that is
+// nested too deeply within it, reply sends the error in its place and returns false.
+func (c *console) reply(reply wire.ControlReply) (sent bool) {
 	data, err := json.Marshal(reply)
-	if err != nil {
-		return
+	if err == nil && len(data) > 2*deepest && !json.Valid(data) { // valid in its parts only
+		err = fmt.Errorf("it has more than %d levels", deepest)
+	}
+	if sent = err == nil; !sent {
+		data, _ = json.Marshal(unsent(reply, fault.Errorf(fault.TooLarge, "the answer cannot be sent: %v", err))) // texts and numbers
 	}
 	c.write.Lock()
 	defer c.write.Unlock()
 	_, _ = c.out.Write(append(data, '\n'))
 	_ = c.out.Flush() // the reader notices a client that is gone
+	return sent
+}
+
+// unsent returns what to send in place of a reply or an event that could not be encoded.
+func unsent(reply wire.ControlReply, err error) wire.ControlReply {
+	switch {
+	case reply.Event == nil:
+		return wire.ControlReply{ID: reply.ID, Error: fault.As(err).Wire()}
+	case reply.Event.Stream != nil:
+		closed := &wire.StreamClosed{Code: outbox.CloseInternal, Reason: err.Error()}
+		return wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: reply.Event.Stream.Stream, Closed: closed}}}
+	}
+	return wire.ControlReply{Event: &wire.ControlEvent{Missed: 1}}
 }
 
 // events sends the application's events until ctx ends.

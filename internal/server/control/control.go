@@ -26,9 +26,6 @@ type Server struct {
 	running sync.WaitGroup
 }
 
-// maxLine is the most bytes of one request.
-const maxLine = 16 << 20
-
 // Open listens for consoles of an open application at [wire.SocketPath]. It replaces a
 // socket that a dead process left there, and fails if the path is in use otherwise.
 // It returns a [Server]; closing that ends all consoles.

@@ -126,7 +126,9 @@ func (c *console) run(s *stream) {
 	for {
 		select {
 		case message := <-s.messages:
-			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Frames: message}}})
+			if !c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Frames: message}}}) {
+				return // the client knows that the stream is closed
+			}
 			s.conn.Outbox().Sent()
 		case closed := <-s.ending:
 			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Stream: &wire.StreamEvent{Stream: s.number, Closed: &closed}}})
