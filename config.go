@@ -80,7 +80,7 @@ type Config struct {
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, Build: build(), View: newView, Rules: map[*record.Model]route.Rule{}}
+		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, Build: build(), View: newView, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
 	if out.Limits, err = limit.Limits(c.Limits).WithDefaults(); err != nil {
 		return out, err
 	}
@@ -90,7 +90,7 @@ func (c Config) resolve() (out server.Config, err error) {
 	out.Router = c.Routes.erased()
 	for _, m := range c.Models {
 		out.Models = append(out.Models, m.erased())
-		out.Rules[m.erased()] = m.rule
+		out.Rules[m.erased()], out.Can[m.erased()] = m.rule, m.permit
 	}
 	if info, ok := debug.ReadBuildInfo(); out.Name == "" && ok {
 		out.Name = filepath.Base(info.Main.Path)

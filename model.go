@@ -29,6 +29,7 @@ type Model[T any] struct {
 type AnyModel interface {
 	erased() *record.Model
 	rule(controller any) func(record any) bool
+	permit(controller any) func(action string, record any) bool
 }
 
 // NewModel declares the collection name, whose records are structs T that embed
@@ -61,6 +62,15 @@ func (m *Model[T]) rule(controller any) func(record any) bool {
 		return nil
 	}
 	return func(record any) bool { return asked.Match(record.(*T)) }
+}
+
+// permit returns a controller's rule for calls on the model's records, nil for none.
+func (m *Model[T]) permit(controller any) func(action string, record any) bool {
+	asked, ok := controller.(Permitter[T])
+	if !ok {
+		return nil
+	}
+	return func(action string, record any) bool { return asked.Can(action, record.(*T)) }
 }
 
 // Name returns the name of the collection.

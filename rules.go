@@ -17,6 +17,19 @@ type Matcher[T any] interface {
 	Match(record *T) bool
 }
 
+// A Permitter is a controller that decides which of its actions the user may call on
+// which record of the model T. [UpdateVisible] and [DeleteVisible] ask it, with the name
+// of the running action, and answer 403 where it denies; a view asks it with .Can, to
+// leave out what would be refused. A rule that panics denies.
+//
+// An application whose controller has a method Can of another signature does not start.
+type Permitter[T any] interface {
+	// Can reports whether the user may call the method of the controller with that
+	// name, "Update", on the record. It must neither change the record nor keep it, and
+	// must not block.
+	Can(action string, record *T) bool
+}
+
 // An Allower is a controller that decides which of its actions and cursors the
 // connection's user may use. The others answer 403, and are not announced to the
 // client. A rule that panics denies.

@@ -24,7 +24,7 @@ type View struct {
 }
 
 func newView(p *view.Page) any {
-	return &View{Data: p.Data, Session: p.Session, Path: p.Path, page: p}
+	return &View{Data: p.Data, Session: p.Viewer.Session(), Path: p.Path, page: p}
 }
 
 // A List is a cursor in a page. It is complete when the page loads, and the browser
@@ -55,6 +55,29 @@ func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
 func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
 	value, err := v.page.LiveValue(name, pairs...)
 	return (*LiveValue)(value), err
+}
+
+// Region renders a partial with one element that stays current, for this viewer: it is
+// rendered anew in each commit that changes the session, which is what connect follows,
+// or the record. Without a record it shows the session alone. In the partial, .Session is
+// the viewer's session, .Record the record, and .Can asks what the viewer may do.
+//
+//	{{.Region "users/_account.html"}}
+//	{{.Region "posts/_heading.html" .Data.Post}}
+//
+// When the record is deleted, or its reader may not see it any more, the page says so, and
+// loads again.
+func (v *View) Region(partial string, record ...any) (template.HTML, error) {
+	return v.page.Region(partial, record...)
+}
+
+// Can reports whether the viewer may call an action on a record: the controller's Allow
+// and Can permit it, and its Match shows the record. The action is "Update" of the page's
+// own controller or "posts.Update".
+//
+//	{{if .Can "Update" .Data.Post}}<a href="/posts/{{.Data.Post.ID}}/edit">Edit</a>{{end}}
+func (v *View) Can(action string, record any) (bool, error) {
+	return v.page.Viewer.Can(action, record)
 }
 
 // Form returns the attributes of a <form> that calls an action: "POST /posts", or

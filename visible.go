@@ -71,10 +71,11 @@ func EachVisible[T any](ctx context.Context, c Viewer, s Scope[T]) iter.Seq2[*T,
 }
 
 // UpdateVisible is [Model.Update] for a record that the client may see before the
-// change: see [Visible]. The rule and the change are one transaction.
+// change: see [Visible]. If the controller is a [Permitter], it must permit the running
+// action. The rules and the change are one transaction.
 func UpdateVisible[T any](ctx context.Context, c Viewer, m *Model[T], id ID, change func(*T) error) (updated *T, err error) {
 	err = c.Transaction(ctx, func(tx *Tx) error {
-		if _, err := visible(ctx, c, tx.tx, m, id); err != nil {
+		if _, err := changeable(ctx, c, tx.tx, m, id); err != nil {
 			return err
 		}
 		updated, err = m.Update(ctx, tx, id, change)
@@ -87,8 +88,8 @@ func UpdateVisible[T any](ctx context.Context, c Viewer, m *Model[T], id ID, cha
 }
 
 // DeleteVisible is [Model.Delete] for a record that the client may see: see
-// [Visible]. It calls each check with the record, and deletes nothing if one returns
-// an error. All of it is one transaction.
+// [Visible]. If the controller is a [Permitter], it must permit the running action. It
+// calls each check with the record, and deletes nothing if one returns an error. All of it is one transaction.
 //
 //	tower.DeleteVisible(ctx, c, models.Posts, in.ID, func(post *models.Post) error {
 //		if post.AuthorID != c.UserID() {
@@ -98,7 +99,7 @@ func UpdateVisible[T any](ctx context.Context, c Viewer, m *Model[T], id ID, cha
 //	})
 func DeleteVisible[T any](ctx context.Context, c Viewer, m *Model[T], id ID, checks ...func(*T) error) error {
 	return m.coded(id, c.Transaction(ctx, func(tx *Tx) error {
-		image, err := visible(ctx, c, tx.tx, m, id)
+		image, err := changeable(ctx, c, tx.tx, m, id)
 		if err != nil {
 			return err
 		}
@@ -113,6 +114,16 @@ func DeleteVisible[T any](ctx context.Context, c Viewer, m *Model[T], id ID, che
 		}
 		return m.Delete(ctx, tx, id)
 	}))
+}
+
+// changeable is visible for a record that the running action may change: the controller's
+// Can permits it, or it has none.
+func changeable[T any](ctx context.Context, c Viewer, db server.DB, m *Model[T], id ID) (*record.Image, error) {
+	image, err := visible(ctx, c, db, m, id)
+	if err != nil {
+		return nil, err
+	}
+	return image, c.viewer().CheckCan(ctx, image)
 }
 
 // visible reads a record from db under the rule of a client.

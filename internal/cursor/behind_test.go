@@ -95,7 +95,7 @@ func TestACursorThatCannotBeReadEndsWithAReason(t *testing.T) {
 	q, _ := b.open("list", Spec{Scope: b.scope(`{}`, 1)})
 	b.open("plain", Spec{Scope: b.scope(`{}`, 0)})
 	b.moves = func(store.Commit) []Move {
-		return []Move{{b.engine.holder("plain"), &Spec{Scope: b.scope(`{"count":1}`, 0)}}}
+		return []Move{{Holder: b.engine.holder("plain"), To: &Spec{Scope: b.scope(`{"count":1}`, 0)}}}
 	}
 	c := querytest.Commit(t, b.st, func(tx *store.Tx) error {
 		for _, img := range q.whole.result.(*list).images {

@@ -241,6 +241,16 @@ func (e *Engine) skip() {
 	e.reach(seq)
 }
 
+// Between calls fn between two commits, with the number of the newest delivered commit and
+// a number that no query has. As under a call of the sink, fn must return soon, and may
+// call nothing of the engine.
+func (e *Engine) Between(fn func(seq, number uint64)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.number++
+	fn(e.Seq(), e.number)
+}
+
 // at returns a view of the state after the commit seq.
 func (e *Engine) at(ctx context.Context, seq uint64) view {
 	return func(read func(*store.Snapshot) error) error { return e.st.ViewAt(ctx, seq, read) }

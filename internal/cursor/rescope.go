@@ -13,6 +13,7 @@ import (
 type Move struct {
 	Holder Holder
 	To     *Spec // nil closes the holder
+	Resend bool  // report all records that stay as changed
 }
 
 // Moved is what a commit did to a holder whose spec it changed.
@@ -79,6 +80,9 @@ func (d *leavingHolder) moved(now result, seq uint64) Moved {
 	case *list:
 		m.Included = d.included.diff(now, seq-1)
 		since := d.from.key.resendAfter(seq-1, d.move.To)
+		if d.move.Resend {
+			since = 0
+		}
 		m.Deltas = now.nest(diff(d.ids, now.visible(), since, d.move.To.ordered()), m.Included)
 	default:
 		m.Deltas, m.Included = diff(d.ids, nil, seq-1, false), d.included.diff(nil, seq-1)
@@ -102,7 +106,7 @@ func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 			e.moved[m.Holder] = m.To
 			continue
 		}
-		if g.query.serves(m.To) {
+		if !m.Resend && g.query.serves(m.To) {
 			continue
 		}
 		d, known := left[g]

@@ -209,7 +209,7 @@ func TestACursorCannotTurnIntoAValue(t *testing.T) {
 	querytest.RunEngine(t, b.engine)
 	b.open("h", Spec{Scope: b.scope(`{}`, 0)})
 	b.moves = func(store.Commit) []Move {
-		return []Move{{b.engine.holder("h"), &Spec{Scope: b.scope(`{}`, 0), Value: query.ValueSpec{Kind: query.ValueCount}}}}
+		return []Move{{Holder: b.engine.holder("h"), To: &Spec{Scope: b.scope(`{}`, 0), Value: query.ValueSpec{Kind: query.ValueCount}}}}
 	}
 	b.expect(b.deletes("A"), "#2 moves h: failed")
 	if err := <-b.reports; !strings.Contains(err.Error(), "things cannot become count of things") {

@@ -37,6 +37,7 @@ type Config struct {
 
 	Models []*record.Model
 	Rules  map[*record.Model]route.Rule
+	Can    map[*record.Model]route.Permit
 	View   func(*view.Page) any // makes what a page's template sees as "."; nil: the view itself
 	Router *route.Router
 	Mount  map[string]http.Handler         // handlers without a controller, by path; a path that ends in "/" is a subtree

@@ -46,6 +46,7 @@ type Connection struct {
 	rights  string   // the rights that the client knows, see Session.rights
 	open    []*OpenCursor
 	opening []*OpenCursor
+	regions []*region
 	ended   bool
 
 	public struct { // see Public

@@ -44,13 +44,17 @@ type sealedUser struct {
 	User record.ID `json:"user"`
 }
 
-// A sealedList is a list of a page, which the client opens as a cursor.
+// A sealedList is a list or a region of a page, which the client opens as a cursor.
 type sealedList struct {
 	Cursor  string          `json:"cursor"`
 	In      json.RawMessage `json:"in"`
 	Partial string          `json:"partial"`
-	User    record.ID       `json:"user"`
-	Build   string          `json:"build"`
+	// A region has no cursor, and may have a record.
+	Model      string    `json:"model,omitempty"`
+	Record     record.ID `json:"record,omitempty"`
+	Controller string    `json:"controller,omitempty"`
+	User       record.ID `json:"user"`
+	Build      string    `json:"build"`
 }
 
 func newCookies(st *store.Store, secret string) (*cookies, error) {

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -29,22 +29,17 @@ type CursorRequest struct {
 	scope bool // the answer describes the scope
 }
 
-// perViewer reports whether the partial is rendered for each viewer, which its name
-// declares: "posts/_post.viewer.html".
-func (cr *CursorRequest) perViewer() bool { return strings.HasSuffix(cr.partial, ".viewer.html") }
+// perViewer reports whether the partial depends on its viewer.
+func (cr *CursorRequest) perViewer() bool { return view.DependsOnViewer(cr.partial) }
 
 // tag returns a text that differs for different requests. It keeps their queries apart:
 // scopes that are equal now may differ after a change of the user's rights.
-func (cr *CursorRequest) tag(viewer *Connection) (string, error) {
+func (cr *CursorRequest) tag() (string, error) {
 	in, err := json.Marshal(cr.In)
 	if err != nil {
 		return "", fmt.Errorf("encode its input: %w", err)
 	}
-	tag := fmt.Sprintf("%s %s %s %q %d %s", cr.Route.Name, in, cr.Where, cr.Order, cr.Limit, cr.partial)
-	if cr.perViewer() {
-		tag = fmt.Sprintf("%s for %d", tag, viewer.number)
-	}
-	return tag, nil
+	return fmt.Sprintf("%s %s %s %q %d %s", cr.Route.Name, in, cr.Where, cr.Order, cr.Limit, cr.partial), nil
 }
 
 // narrow applies the client's conditions, order and limit to the application's scope. It

@@ -153,7 +153,8 @@ func (oc *OpenCursor) setFollower(fresh *follower) {
 
 // closeCursor closes the cursor with a number.
 func (c *Connection) closeCursor(number uint64) error {
-	if c.closeWhere(func(oc *OpenCursor) bool { return oc.query.Number() == number }) == 0 {
+	closed := c.closeWhere(func(oc *OpenCursor) bool { return oc.query.Number() == number })
+	if closed+c.closeRegions(func(r *region) bool { return r.number == number }) == 0 {
 		return fault.Errorf(fault.NotFound, "cursor %d is not open", number)
 	}
 	return nil
@@ -226,7 +227,11 @@ func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, si
 	if o.Resumed {
 		var err error
 		answer.Since = req.Since
-		answer.Body, err = a.answers.get(&o, func() ([]byte, error) { return a.resumeAnswer(oc, &o) })
+		if cr.perViewer() {
+			answer.Body, err = a.resumeAnswer(oc, &o)
+		} else {
+			answer.Body, err = a.answers.get(&o, func() ([]byte, error) { return a.resumeAnswer(oc, &o) })
+		}
 		return answer, err
 	}
 	if cr.partial != "" {
@@ -235,7 +240,7 @@ func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, si
 			if o.With != nil {
 				with = o.With[i]
 			}
-			html, err := a.render(oc, image, with, nil)
+			html, _, err := a.render(oc, image, with, nil)
 			if err != nil {
 				return nil, err
 			}

@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -20,7 +20,7 @@ import (
 // engine calls it for each commit, in order.
 func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []cursor.Moved) {
 	d := &delivery{hub: h, commit: commit, effects: effects, moved: moved,
-		trace: h.app.inspector.trace(commit), frames: map[string]*outbox.Frame{}, html: map[rendering]string{}}
+		trace: h.app.inspector.trace(commit), frames: map[string]*outbox.Frame{}}
 	if len(commit.Changes) == 0 {
 		h.app.resyncAll(cursor.Expired) // commits are missing from the log, so the rights of clients are unknown
 		return
@@ -28,6 +28,11 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	touched, delay := d.collect(), h.shouldDelay(commit)
 	for c := range h.renewed {
 		if len(c.touched) == 0 {
+			touched = append(touched, c)
+		}
+	}
+	for c := range h.regions {
+		if len(c.touched) == 0 && h.renewed[c] == nil {
 			touched = append(touched, c)
 		}
 	}
@@ -54,6 +59,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		c.outbox.Finish(outbox.ClosePolicy, "this user's rights could not be evaluated; connect again")
 	}
 	clear(h.renewed)
+	clear(h.regions)
 	h.denied = nil
 }
 
@@ -95,8 +101,16 @@ type delivery struct {
 	moved   []cursor.Moved
 	trace   *trace
 	frames  map[string]*outbox.Frame
-	html    map[rendering]string
+	html    view.Renderings
+	own     map[viewedEffect]*OpenCursor
 	key     []byte
+}
+
+// A viewedEffect is an effect on the cursor of one connection, whose HTML depends on the
+// viewer.
+type viewedEffect struct {
+	conn  *Connection
+	index int
 }
 
 // collect returns the touched connections, and lists in the touched field of each one the
@@ -124,6 +138,12 @@ func (d *delivery) collect() []*Connection {
 				continue
 			}
 			add(oc.Conn, i)
+			if oc.Request.perViewer() {
+				if d.own == nil {
+					d.own = map[viewedEffect]*OpenCursor{}
+				}
+				d.own[viewedEffect{oc.Conn, i}] = oc
+			}
 			d.trace.recordReach(oc, effect.Deltas, effect.Value, effect.Included, "")
 		}
 	}
@@ -171,19 +191,38 @@ func moveCursor(oc *OpenCursor, move cursor.Moved) bool {
 // frame returns the frame for a connection, shared if another connection has the same.
 func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	d.key = d.key[:0]
-	allowed := d.hub.renewed[c]
-	shared := allowed == nil
+	allowed, regions := d.hub.renewed[c], d.hub.regions[c]
+	shared := allowed == nil && regions == nil
+	var viewed map[int][]outbox.Step
 	for _, index := range c.touched {
 		shared = shared && index >= 0
 		d.key = binary.AppendVarint(d.key, int64(index))
+		oc := d.own[viewedEffect{c, index}]
+		if oc == nil {
+			continue
+		}
+		steps, variants, err := d.hub.app.steps(oc, d.effects[index].Deltas, &d.html)
+		if err != nil {
+			return nil, err
+		}
+		if viewed == nil {
+			viewed = map[int][]outbox.Step{}
+		}
+		viewed[index] = steps
+		for _, variant := range variants {
+			d.key = binary.AppendVarint(d.key, int64(variant))
+		}
 	}
 	defer func() { c.touched = c.touched[:0] }()
 	if f, ok := d.frames[string(d.key)]; ok && shared {
 		return f, nil
 	}
-	deltas, err := d.deltas(c.touched)
+	deltas, err := d.deltas(c.touched, viewed)
 	if err != nil {
 		return nil, err
+	}
+	for i := range regions {
+		deltas = append(deltas, regions[i].delta())
 	}
 	f := outbox.NewFrame(d.commit.Seq, d.commit.Seq, d.trace.wantsAcks(), deltas, allowed)
 	if shared {
@@ -192,8 +231,9 @@ func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	return f, nil
 }
 
-// deltas returns what the effects and moves with these indexes change.
-func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
+// deltas returns what the effects and moves with these indexes change. viewed has the
+// steps of effects whose HTML depends on the viewer.
+func (d *delivery) deltas(indexes []int, viewed map[int][]outbox.Step) ([]outbox.CursorDelta, error) {
 	out := make([]outbox.CursorDelta, len(indexes))
 	for i, index := range indexes {
 		p := &out[i]
@@ -217,35 +257,31 @@ func (d *delivery) deltas(indexes []int) ([]outbox.CursorDelta, error) {
 			}
 		}
 		p.HTML = oc.Request.partial != ""
-		if p.Steps, err = d.hub.app.steps(oc, deltas, d.html); err != nil {
+		if p.Steps = viewed[index]; p.Steps != nil {
+			continue
+		}
+		if p.Steps, _, err = d.hub.app.steps(oc, deltas, &d.html); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// A rendering identifies the HTML of a record: the partial, the images of the record and
-// of its references, and the viewer, nil if it is the same for everyone.
-type rendering struct {
-	partial string
-	image   *record.Image
-	with    string // the ids and versions of its references
-	viewer  *Connection
-}
-
-// steps returns the deltas as steps, with HTML for the list of a page.
-func (a *App) steps(oc *OpenCursor, deltas []cursor.Delta, html map[rendering]string) ([]outbox.Step, error) {
-	out := make([]outbox.Step, len(deltas))
+// steps returns the deltas as steps, with HTML for the list of a page, and the variants of
+// the HTML.
+func (a *App) steps(oc *OpenCursor, deltas []cursor.Delta, done *view.Renderings) (steps []outbox.Step, variants []int, err error) {
+	steps = make([]outbox.Step, len(deltas))
 	for i, delta := range deltas {
-		out[i].Delta = delta
+		steps[i].Delta = delta
 		if oc.Request.partial != "" && delta.Image != nil {
-			var err error
-			if out[i].HTML, err = a.render(oc, delta.Image, delta.With, html); err != nil {
-				return nil, err
+			var variant int
+			if steps[i].HTML, variant, err = a.render(oc, delta.Image, delta.With, done); err != nil {
+				return nil, nil, err
 			}
+			variants = append(variants, variant)
 		}
 	}
-	return out, nil
+	return steps, variants, nil
 }
 
 // included returns the steps of included records, by model.
@@ -271,24 +307,11 @@ func ValueJSON(v *record.Value) json.RawMessage {
 	return data
 }
 
-// render renders a record for a cursor. It looks the HTML up in done and adds it there,
-// so that equal renderings run once; done may be nil.
-func (a *App) render(oc *OpenCursor, image *record.Image, with []*record.Image, done map[rendering]string) (string, error) {
-	key := rendering{partial: oc.Request.partial, image: image}
-	for _, other := range with {
-		key.with += fmt.Sprintf("%s@%d ", other.ID, other.Version)
-	}
-	var session any
+// render renders a record for a cursor: see [view.Templates.Partial].
+func (a *App) render(oc *OpenCursor, image *record.Image, with []*record.Image, done *view.Renderings) (string, int, error) {
+	var reader view.Viewer
 	if oc.Request.perViewer() {
-		key.viewer = oc.Conn
-		session = oc.Conn.current().value
+		reader = viewer{oc.Conn.current(), oc.Request.Route.Controller}
 	}
-	if html, ok := done[key]; ok {
-		return html, nil
-	}
-	html, err := a.views.Partial(oc.Request.partial, image, with, session)
-	if err == nil && done != nil {
-		done[key] = html
-	}
-	return html, err
+	return a.views.Partial(done, oc.Request.partial, image, with, reader)
 }

@@ -115,15 +115,18 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 
 // handleOpen opens a cursor and sends the answer.
 func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
-	cr, since, err := c.app.CursorRequest(c, req)
-	if err != nil {
-		return err
-	}
 	c.mu.Lock()
-	count := len(c.open)
+	count := len(c.open) + len(c.regions)
 	c.mu.Unlock()
 	if count >= c.app.config.Limits.MaxCursors {
 		return fault.Errorf(fault.TooMany, "%d cursors are open on this connection; close one", count)
+	}
+	if region, err := c.app.cookies.unseal(req.Live); req.Live != "" && err == nil && region.Cursor == "" {
+		return c.openRegion(ctx, req, region)
+	}
+	cr, since, err := c.app.CursorRequest(c, req)
+	if err != nil {
+		return err
 	}
 	return c.OpenCursor(ctx, cr, since, func(o cursor.Opened) (any, error) {
 		return c.app.AnswerOpen(c, cr, req, since, o)

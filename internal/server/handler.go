@@ -24,7 +24,7 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 		return err
 	}
 	state := &call{by: s.Conn.author(rt)}
-	req := r.WithContext(context.WithValue(s.serving(ctx, rt.Controller), callKey{}, state))
+	req := r.WithContext(context.WithValue(s.serving(ctx, rt), callKey{}, state))
 	for name := range values {
 		req.SetPathValue(name, values.Get(name))
 	}

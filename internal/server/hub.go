@@ -30,6 +30,7 @@ type hub struct {
 	// Rescope sets these for Deliver.
 	renewed map[*Connection]*wire.Allowed // connections whose rights changed in this commit
 	denied  []*Connection                 // connections whose session could not be evaluated
+	regions map[*Connection][]regionDelta // regions that this commit changes
 
 	// Only Deliver uses these.
 	unflushed      []*Connection
@@ -38,7 +39,7 @@ type hub struct {
 }
 
 func newHub(app *App) *hub {
-	return &hub{app: app, connections: map[uint64]*Connection{}, perUser: map[record.ID]int{}, renewed: map[*Connection]*wire.Allowed{}}
+	return &hub{app: app, connections: map[uint64]*Connection{}, perUser: map[record.ID]int{}, renewed: map[*Connection]*wire.Allowed{}, regions: map[*Connection][]regionDelta{}}
 }
 
 // join adds a connection and assigns its number. It fails if the connection's user has
@@ -71,6 +72,7 @@ func (h *hub) leave(c *Connection) {
 	s := c.session
 	c.mu.Unlock()
 	c.closeWhere(func(*OpenCursor) bool { return true })
+	c.closeRegions(func(*region) bool { return true })
 	if s != nil {
 		s.follower.end()
 	}
@@ -110,6 +112,9 @@ func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 		if oc := f.openCursor(); oc != nil {
 			moves = append(moves, h.rescopeCursor(ctx, f.conn.current(), oc))
 		}
+		if r := f.region(); r != nil {
+			h.renewRegions(ctx, f.conn, f.conn.current(), func(one *region) bool { return one == r })
+		}
 	}
 	return moves
 }
@@ -134,8 +139,11 @@ func (h *hub) renewSession(ctx context.Context, c *Connection) []cursor.Move {
 	}
 	var moves []cursor.Move
 	for _, oc := range c.movable() {
-		moves = append(moves, h.rescopeCursor(ctx, fresh, oc))
+		move := h.rescopeCursor(ctx, fresh, oc)
+		move.Resend = oc.Request.perViewer() // its HTML may show the session
+		moves = append(moves, move)
 	}
+	h.renewRegions(ctx, c, fresh, func(*region) bool { return true })
 	return moves
 }
 

@@ -79,14 +79,8 @@ func (c *Connection) MatchRule(ctx context.Context, m *record.Model) (func(*reco
 	if err != nil {
 		return nil, err
 	}
-	owner := s.controller
-	if owner == nil || c.app.rule(m, owner.Zero) == nil {
-		if owner, err = c.app.ruleController(m); owner == nil || err != nil {
-			return nil, err
-		}
-	}
-	controller, err := s.session.Controller(owner)
-	if err != nil {
+	controller, err := s.session.matcher(s.controller, m)
+	if controller == nil || err != nil {
 		return nil, err
 	}
 	return c.app.Denying(c.app.rule(m, controller)), nil
@@ -105,4 +99,17 @@ func (c *Connection) FetchVisible(ctx context.Context, scope query.Scope) ([]*re
 	}
 	at := func(read func(*store.Snapshot) error) error { return c.View(ctx, read) }
 	return cursor.Read(at, cursor.Spec{Scope: scope, Allow: rule})
+}
+
+// matcher returns the controller whose Match applies to a model's records: owner, if it
+// has one for the model, or else the controller that owns the model. It returns nil if
+// there is none.
+func (s *Session) matcher(owner *route.Controller, m *record.Model) (controller any, err error) {
+	a := s.Conn.app
+	if owner == nil || a.rule(m, owner.Zero) == nil {
+		if owner, err = a.ruleController(m); owner == nil || err != nil {
+			return nil, err
+		}
+	}
+	return s.Controller(owner)
 }

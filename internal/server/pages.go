@@ -44,7 +44,7 @@ func (a *App) writePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		a.send(w, r, given)
 		return nil
 	}
-	page.Session, page.Source = s.value, &pageSource{ctx: ctx, owner: s}
+	page.Viewer, page.Source = viewer{s, page.Route.Controller}, &pageSource{ctx: ctx, owner: s, controller: page.Route.Controller}
 	html, err := a.views.Page(page)
 	if err != nil {
 		return err
@@ -90,10 +90,11 @@ func (a *App) destination(r *http.Request, location string) string {
 // A pageSource reads the cursors of a page, all of them as of one commit. Clients receive
 // the changes since.
 type pageSource struct {
-	ctx    context.Context
-	owner  *Session
-	pinned *Session // the user's session as of the commit seq; nil before the first cursor
-	seq    uint64
+	ctx        context.Context
+	owner      *Session
+	controller *route.Controller
+	pinned     *Session // the user's session as of the commit seq; nil before the first cursor
+	seq        uint64
 }
 
 // List reads the records of a declared cursor.
@@ -102,7 +103,7 @@ func (p *pageSource) List(name, partial string, in json.RawMessage) (*view.Listi
 	if err != nil {
 		return nil, err
 	}
-	out := &view.Listing{Session: p.pinned.value}
+	out := &view.Listing{Viewer: viewer{p.pinned, cr.Route.Controller}}
 	if out.Images, out.With, err = p.owner.Conn.app.engine.Read(p.ctx, p.seq, spec); err != nil {
 		return nil, err
 	}
@@ -159,10 +160,31 @@ func (p *pageSource) attrs(cr *CursorRequest, in json.RawMessage) (template.HTML
 		template.HTMLEscapeString(cr.Route.Name), sealed, wire.Position(app.store.Epoch(), p.seq))), err
 }
 
-// CheckRoute returns an error if no route answers a request.
-func (p *pageSource) CheckRoute(method, path string) error {
-	_, _, err := p.owner.Conn.app.router.Find(method, path)
-	return err
+// Region reads what a region of the page shows.
+func (p *pageSource) Region(partial string, rec any) (*view.Region, error) {
+	if err := p.pin(); err != nil {
+		return nil, err
+	}
+	app, user := p.owner.Conn.app, p.owner.Conn.user
+	out := &view.Region{Viewer: viewer{p.pinned, p.controller}}
+	list := sealedList{Partial: partial, Controller: p.controller.Name, User: user, Build: app.config.Build}
+	if rec != nil {
+		m := app.modelOf(rec)
+		if m == nil {
+			return nil, fmt.Errorf("a %T is not a record of a model", rec)
+		}
+		header, err := m.Header(rec)
+		if err != nil {
+			return nil, err
+		}
+		list.Model, list.Record = m.Name, header.ID
+		if out.Record, err = p.pinned.visibleRecord(atSeq(p.ctx, p.seq), p.controller, m, header.ID); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	out.Attrs, err = p.regionAttrs(list)
+	return out, err
 }
 
 // Asset returns the address of a bundled file.

@@ -110,7 +110,7 @@ func (s *Session) run(ctx context.Context, rt *route.Route, in any) (out any, er
 		return nil, err
 	}
 	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
-		out, err = rt.Call(s.serving(ctx, rt.Controller), controller, in)
+		out, err = rt.Call(s.serving(ctx, rt), controller, in)
 		return err
 	})
 	return out, err
@@ -137,7 +137,7 @@ func (s *Session) buildSpec(ctx context.Context, cr *CursorRequest) (spec cursor
 		return spec, err
 	}
 	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error {
-		spec, err = rt.Spec(s.serving(ctx, rt.Controller), controller, cr.In)
+		spec, err = rt.Spec(s.serving(ctx, rt), controller, cr.In)
 		return err
 	})
 	if err != nil {
@@ -153,7 +153,7 @@ func (s *Session) buildSpec(ctx context.Context, cr *CursorRequest) (spec cursor
 		}
 	}
 	spec.Ordered, spec.Inline = cr.partial != "", cr.partial != ""
-	spec.Tag, err = cr.tag(s.Conn)
+	spec.Tag, err = cr.tag()
 	return spec, err
 }
 
@@ -226,17 +226,18 @@ func (c *Connection) setPending(old, fresh *Session) {
 	}
 }
 
-// A serving is the session and the controller that a context belongs to.
+// A serving is the session, the controller and the route that a context belongs to.
 type serving struct {
 	session    *Session
 	controller *route.Controller
+	route      *route.Route
 }
 
 type servingKey struct{}
 
 // serving returns the context for a call of a controller's method.
-func (s *Session) serving(ctx context.Context, controller *route.Controller) context.Context {
-	return context.WithValue(ctx, servingKey{}, serving{s, controller})
+func (s *Session) serving(ctx context.Context, rt *route.Route) context.Context {
+	return context.WithValue(ctx, servingKey{}, serving{s, rt.Controller, rt})
 }
 
 // serving returns the session and the controller that ctx belongs to. A context of no

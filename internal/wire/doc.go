@@ -56,6 +56,14 @@
 //	→ {"id":5,"open":"posts.howMany"}
 //	← {"id":5,"status":200,"at":"01J8…:812","cursor":19,"model":"posts","value":12}
 //
+// A page may also open a region: a part of it that is rendered for this connection's user.
+// A region carries a value, its HTML, and is closed as a cursor is. If nothing has changed
+// since the client's since, the answer has a delta without a value.
+//
+//	→ {"id":5,"live":"MTcz…","since":"01J8…:812"}
+//	← {"id":5,"status":200,"at":"01J8…:812","cursor":20,"since":"01J8…:812","delta":{}}
+//	← {"id":5,"status":200,"at":"01J8…:812","cursor":20,"value":"<h1>…</h1>"}
+//
 // The answer to an open with "scope":true also holds the cursor's scope, so that a
 // client can predict what its own writes do to the cursor before the server reports it.
 // The scope has the shapes of the model's fields, the conditions in the form that a
@@ -124,6 +132,8 @@
 // A cursor that carries a value sends the value when it changes:
 //
 //	← {"seq":817,"cursors":{"19":{"value":13}}}
+//
+// A region sends its HTML in each commit that changes it.
 //
 // A cursor may include the records that its own records refer to. Their changes are in
 // the cursor's delta under "include", by model. They have no order, and may enter or

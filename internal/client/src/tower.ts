@@ -2,6 +2,7 @@
 // current and sends its forms.
 
 import { findInPage } from "./page/dom";
+import { watchEnds } from "./page/ended";
 import { liveForms } from "./page/forms";
 import { livePage } from "./page/page";
 import { connect, defaults } from "./store/connect";
@@ -22,6 +23,7 @@ Object.assign(defaults, options);
 if (offline) storePages().catch((error: unknown) => console.warn("tower: cannot store pages for offline use:", error));
 
 window.tower = connect();
+watchEnds(window.tower);
 livePage(window.tower);
 liveForms(window.tower);
 

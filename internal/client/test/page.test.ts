@@ -199,7 +199,7 @@ test("a refused list is emptied if it is forbidden, and otherwise stays", async 
     await applied(store, next);
     equal(shown(ul), left);
   }
-  equal(warnings, ["no 410", "no 403"].map(why => `tower: a list of this page is not live: ${why}`));
+  equal(warnings, ["no 410", "no 403"].map(why => `tower: a part of this page is not live: ${why}`));
 });
 
 test("a page's value is kept as text", async () => {

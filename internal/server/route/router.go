@@ -41,6 +41,10 @@ type Controller struct {
 // The rule reports whether the controller's user may see a record.
 type Rule func(controller any) func(rec any) bool
 
+// A Permit returns a controller's rule for calls on the records of one model, nil if it
+// has none.
+type Permit func(controller any) func(action string, rec any) bool
+
 // A Route is one action, page, cursor or handler of a controller. Call, Spec and Serve
 // call the application's typed methods.
 type Route struct {

@@ -4,17 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/towerkit/tower/internal/record"
 )
 
-// CheckRules returns an error for each method Allow or Match of a controller, and for
+// CheckRules returns an error for each method Allow, Match or Can of a controller, and for
 // each method Validate of a model or an input, that the server could not call: a rule
 // that is never called would permit everything.
 //
 //	Allow(action string) bool          reports whether the user may use an action or cursor
 //	Match(record *models.T) bool       reports whether the user may see a record of model T
+//	Can(action string, record *models.T) bool
+//	                                   reports whether the user may call an action on a record
 //	Validate(problems *tower.Problems) adds the problems of a record or an input
 func (r *Router) CheckRules(models []*record.Model) error {
 	var all []error
@@ -25,13 +28,16 @@ func (r *Router) CheckRules(models []*record.Model) error {
 			continue
 		}
 		if t.Kind() == reflect.Struct {
-			all = append(all, checkReceiver(t, "Allow"), checkReceiver(t, "Match"))
+			all = append(all, checkReceiver(t, "Allow"), checkReceiver(t, "Match"), checkReceiver(t, "Can"))
 		}
 		if method, ok := t.MethodByName("Allow"); ok {
 			all = append(all, checkAllow(t, method))
 		}
 		if method, ok := t.MethodByName("Match"); ok {
 			all = append(all, checkMatch(t, method, c, models))
+		}
+		if method, ok := t.MethodByName("Can"); ok {
+			all = append(all, checkCan(t, method, c, models))
 		}
 	}
 	for _, model := range models {
@@ -85,6 +91,16 @@ func checkMatch(t reflect.Type, method reflect.Method, c *Controller, models []*
 		return fmt.Errorf("%s.Match takes a %s, which is not a model of this application; add its model to Config.Models, or rename the method", t, m.In(1))
 	}
 	return uncalled(t, method, fmt.Sprintf("Match(record *%s) bool", ruledModel(m, c, models)))
+}
+
+func checkCan(t reflect.Type, method reflect.Method, c *Controller, models []*record.Model) error {
+	m := method.Type
+	if m.NumIn() == 3 && returnsBool(m) && m.In(1) == reflect.TypeFor[string]() && slices.ContainsFunc(models, func(model *record.Model) bool {
+		return m.In(2).Kind() == reflect.Pointer && model.Is(m.In(2))
+	}) {
+		return nil
+	}
+	return uncalled(t, method, fmt.Sprintf("Can(action string, record *%s) bool", ruledModel(m, c, models)))
 }
 
 // ruledModel guesses the model that a rule is meant for: the model of a struct that it

@@ -28,7 +28,10 @@ func addAttrs(name, html, attrs string) (string, error) {
 	if end == 0 {
 		return "", fmt.Errorf("views/%s: the first tag of the partial does not end: %q", name, firstRunes(html, 40))
 	}
-	return html[:end] + " " + attrs + html[end:], nil
+	if attrs != "" {
+		attrs = " " + attrs
+	}
+	return html[:end] + attrs + html[end:], nil
 }
 
 // trimInvisible removes white space, byte order marks and comments before the first

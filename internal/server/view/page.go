@@ -14,36 +14,42 @@ import (
 
 // A Page is a page that is being rendered, for one viewer.
 type Page struct {
-	Data    any    // what the page's action returned
-	Session any    // the application's session
-	Path    string // the path of the request
-	Route   *route.Route
-	Form    *form.State // a form that was refused; nil: none
-	Source  Source
+	Data   any    // what the page's action returned
+	Viewer Viewer // whose request it is
+	Path   string // the path of the request
+	Route  *route.Route
+	Form   *form.State // a form that was refused; nil: none
+	Source Source
 
-	templates *templateSet
+	templates *Templates
+	set       *templateSet
 }
 
 // A Source reads for a page what its viewer may see. All that it reads is as of one commit.
 type Source interface {
-	// List reads the records of a declared cursor, and those that each refers to. It
-	// returns them with the attributes of the element that shows them and the session
-	// as of that commit.
+	// List reads the records of a declared cursor, and those that each refers to.
 	List(cursor, partial string, in json.RawMessage) (*Listing, error)
 	// Value reads a declared value.
 	Value(cursor string, in json.RawMessage) (value record.Value, attrs template.HTMLAttr, err error)
-	// CheckRoute returns an error if no route answers a request.
-	CheckRoute(method, path string) error
+	// Region reads what a region shows: a record of the page, or none, nil.
+	Region(partial string, rec any) (*Region, error)
 	// Asset returns the address of a bundled file.
 	Asset(name string) (string, error)
 }
 
 // A Listing is what a cursor holds.
 type Listing struct {
-	Images  []*record.Image
-	With    [][]*record.Image // the references of each image; nil: none are included
-	Session any
-	Attrs   template.HTMLAttr
+	Images []*record.Image
+	With   [][]*record.Image // the references of each image; nil: none are included
+	Viewer Viewer            // as of that commit
+	Attrs  template.HTMLAttr // of the element that shows them
+}
+
+// A Region is what a region of a page shows.
+type Region struct {
+	Record any // nil: none
+	Viewer Viewer
+	Attrs  template.HTMLAttr // of its element
 }
 
 // A List is a cursor in a page. It is complete when the page is loaded, and the browser
@@ -83,7 +89,7 @@ func (p *Page) Cursor(name, partial string, pairs ...any) (*List, error) {
 		if listing.With != nil {
 			with = listing.With[i]
 		}
-		html, err := p.templates.partial(partial, image, with, listing.Session)
+		html, _, err := p.set.partial(nil, partial, image, with, listing.Viewer)
 		if err != nil {
 			return nil, err
 		}
@@ -144,9 +150,31 @@ func pairsJSON(pairs []any) (json.RawMessage, error) {
 	return json.Marshal(in)
 }
 
+// Region renders a partial with one element that stays current: it is rendered anew for
+// this viewer in each commit that changes the session, or the record.
+func (p *Page) Region(partial string, rec ...any) (template.HTML, error) {
+	if len(rec) > 1 {
+		return "", fmt.Errorf("region %s: it shows at most one record", partial)
+	}
+	var one any
+	if len(rec) == 1 {
+		one = rec[0]
+	}
+	region, err := p.Source.Region(partial, one)
+	if err != nil {
+		return "", fmt.Errorf("region %s: %w", partial, err)
+	}
+	html, err := p.templates.Region(partial, region.Record, region.Viewer, region.Attrs)
+	return template.HTML(html), err
+}
+
 // FormAttrs returns the attributes of a <form> that calls an action: "POST /posts", or
 // "PATCH /posts/{id}" with the record whose fields replace the braces.
 func (p *Page) FormAttrs(pattern string, rec ...any) (template.HTMLAttr, error) {
+	return formAttrs(p.set.checkPath, pattern, rec...)
+}
+
+func formAttrs(checkPath func(method, path string) error, pattern string, rec ...any) (template.HTMLAttr, error) {
 	method, path, found := strings.Cut(pattern, " ")
 	if !found {
 		return "", fmt.Errorf("form %q: use METHOD /path", pattern)
@@ -162,7 +190,7 @@ func (p *Page) FormAttrs(pattern string, rec ...any) (template.HTMLAttr, error) 
 	if err != nil {
 		return "", fmt.Errorf("form %w", err)
 	}
-	if err := p.Source.CheckRoute(method, path); err != nil {
+	if err := checkPath(method, path); err != nil {
 		return "", fmt.Errorf("form %q: %w", pattern, err)
 	}
 	if method != http.MethodPost {

@@ -22,7 +22,7 @@ func (v *Templates) Page(page *Page) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	page.templates = current
+	page.templates, page.set = v, current
 	data := any(page)
 	if v.data != nil {
 		data = v.data(page)
@@ -34,15 +34,34 @@ func (v *Templates) Page(page *Page) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Partial renders a record of a live list, with the records that it refers to, nil for a
-// list that includes none. The session is the viewer's, for a partial that depends on the
-// viewer.
-func (v *Templates) Partial(name string, image *record.Image, with []*record.Image, session any) (string, error) {
+// DependsOnViewer reports whether a partial is rendered for each viewer, or each group of
+// viewers with the same rights, which its name declares: "posts/_post.viewer.html".
+func DependsOnViewer(partial string) bool { return strings.HasSuffix(partial, ".viewer.html") }
+
+// Partial renders a record of a live list for a viewer, with the records that it refers
+// to, nil for a list that includes none. It looks the HTML up in done and adds it there;
+// done may be nil. Viewers with the same variant see the same HTML.
+func (v *Templates) Partial(done *Renderings, name string, image *record.Image, with []*record.Image, viewer Viewer) (html string, variant int, err error) {
+	current, err := v.current()
+	if err != nil {
+		return "", 0, err
+	}
+	return current.partial(done, name, image, with, viewer)
+}
+
+// Region renders a region for a viewer: a partial with one element, for a record or nil.
+// attrs are added to the element.
+func (v *Templates) Region(name string, rec any, viewer Viewer, attrs template.HTMLAttr) (string, error) {
 	current, err := v.current()
 	if err != nil {
 		return "", err
 	}
-	return current.partial(name, image, with, session)
+	item := &Item{Record: rec, viewer: viewer, checkPath: v.checkPath, asked: &inquiry{}}
+	html, err := execute(current.plain, name, item)
+	if err != nil {
+		return "", err
+	}
+	return addAttrs(name, html, string(attrs))
 }
 
 // bind returns the partials for a record with its references; nil is a record without any.
@@ -66,22 +85,42 @@ func (p *templateSet) bind(with []*record.Image) (partials *template.Template, d
 	}, nil
 }
 
-// partial renders a record with its references. It adds the record's id to the element, so
-// that the browser finds it.
-func (p *templateSet) partial(name string, image *record.Image, with []*record.Image, session any) (string, error) {
+// partial renders a record with its references, unless done has it. It adds the record's id
+// to the element, so that the browser finds it.
+func (p *templateSet) partial(done *Renderings, name string, image *record.Image, with []*record.Image, viewer Viewer) (html string, index int, err error) {
+	key := rendering{partial: name, image: image}
+	for _, other := range with {
+		key.with += fmt.Sprintf("%s@%d ", other.ID, other.Version)
+	}
+	if done != nil {
+		if html, index = done.find(key, viewer); index >= 0 {
+			return html, index, nil
+		}
+	}
 	rec, err := image.Record()
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	data := rec
-	if strings.HasSuffix(name, ".viewer.html") {
-		data = struct{ Record, Session any }{rec, session}
+	data, asked := rec, &inquiry{}
+	if DependsOnViewer(name) {
+		data = &Item{Record: rec, viewer: viewer, checkPath: p.checkPath, asked: asked}
 	}
-	partials, done, err := p.bind(with)
+	partials, unbind, err := p.bind(with)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	defer done()
+	defer unbind()
+	if html, err = execute(partials, name, data); err == nil {
+		html, err = mark(name, html, image.ID)
+	}
+	if err == nil && done != nil {
+		index = done.add(key, variant{*asked, html})
+	}
+	return html, index, err
+}
+
+// execute renders a partial.
+func execute(partials *template.Template, name string, data any) (string, error) {
 	partial := partials.Lookup(name)
 	if partial == nil {
 		return "", fmt.Errorf("views/%s does not exist", name)
@@ -90,5 +129,5 @@ func (p *templateSet) partial(name string, image *record.Image, with []*record.I
 	if err := partial.Execute(&out, data); err != nil {
 		return "", fmt.Errorf("render views/%s: %w", name, err)
 	}
-	return mark(name, out.String(), image.ID)
+	return out.String(), nil
 }

@@ -32,6 +32,8 @@ type templateSet struct {
 	plain    *template.Template // the partials for records without references
 	pool     sync.Pool          // of *boundPartials, for records with references
 	pages    map[string]*template.Template
+
+	checkPath func(method, path string) error
 }
 
 // New parses the templates in files, which may be nil, and checks that each page of the
@@ -93,7 +95,7 @@ func (v *Templates) list() (names []string, stamp string, err error) {
 
 // parse parses the templates with these names.
 func (v *Templates) parse(names []string) (*templateSet, error) {
-	out := &templateSet{partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef, "time": timeElement}), pages: map[string]*template.Template{}}
+	out := &templateSet{checkPath: v.checkPath, partials: template.New("").Option("missingkey=error").Funcs(template.FuncMap{"ref": noRef, "time": timeElement}), pages: map[string]*template.Template{}}
 	pages := map[string]string{}
 	for _, file := range names {
 		source, err := fs.ReadFile(v.files, file)
@@ -133,4 +135,10 @@ func (v *Templates) parse(names []string) (*templateSet, error) {
 		}
 	}
 	return out, nil
+}
+
+// checkPath returns an error if no route answers a request.
+func (v *Templates) checkPath(method, path string) error {
+	_, _, err := v.router.Find(method, path)
+	return err
 }

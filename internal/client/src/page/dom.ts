@@ -30,6 +30,7 @@ export const parentNode = getter(node, "parentNode");
 export const isConnected = getter(node, "isConnected");
 export const textContent = getter(node, "textContent");
 export const setText = setter(node, "textContent");
+export const dispatch = method(EventTarget.prototype, "dispatchEvent");
 export const contains = method(node, "contains");
 export const nextSibling = getter(node, "nextSibling");
 export const insertBefore = method(node, "insertBefore");

@@ -1,6 +1,9 @@
 import { List } from "../store/cursor";
 import { report } from "../store/observable";
 import {
+  attributes,
+  copyAttribute,
+  dispatch,
   findAll,
   findAllInPage,
   getAttribute,
@@ -8,6 +11,7 @@ import {
   isConnected,
   listen,
   nextElementSibling,
+  parentElement,
   parentNode,
   parseWithin,
   removeAttribute,
@@ -18,9 +22,10 @@ import {
   setText,
   textContent,
 } from "./dom";
+import { endedEvent } from "./ended";
 import { morph, place } from "./morph";
 import type { Store } from "../store/store";
-import type { Answer, Delta, Entry, Live } from "../wire/frames";
+import type { Answer, Delta, Entry, Failure, Live } from "../wire/frames";
 
 /**
  * Keeps the page's lists, the elements with data-live, current. It sets data-tower on
@@ -28,7 +33,7 @@ import type { Answer, Delta, Entry, Live } from "../wire/frames";
  * tower:refresh on the document.
  */
 export function livePage(store: Store): void {
-  const lists = new Map<Element, LiveElements | LiveText>();
+  const lists = new Map<Element, LiveElements | LiveText | LiveRegion>();
   const refresh = () => {
     for (const [element, list] of lists) {
       if (isConnected(element) && getAttribute(element, "data-live") === list.request.live) continue;
@@ -38,7 +43,8 @@ export function livePage(store: Store): void {
     }
     for (const element of findAllInPage("[data-live]")) {
       if (lists.has(element)) continue;
-      const list = hasAttribute(element, "data-value") ? new LiveText(element) : new LiveElements(element);
+      const kind = hasAttribute(element, "data-region") ? LiveRegion : hasAttribute(element, "data-value") ? LiveText : LiveElements;
+      const list = new kind(element);
       lists.set(element, list);
       store.addList(list);
     }
@@ -55,6 +61,7 @@ export function livePage(store: Store): void {
 export class LiveElements extends List {
   readonly request: Live;
   readonly #parent: Element;
+  #reported: Failure | null = null; // the error that was reported
 
   constructor(parent: Element) {
     super();
@@ -102,7 +109,7 @@ export class LiveElements extends List {
 
   notify(): void {
     setAttribute(this.#parent, "data-count", String(this.#items().length));
-    if (this.error) console.warn(`tower: a list of this page is not live: ${this.error.message}`);
+    this.#reported = reportEnd(this.#parent, this.error, this.#reported);
   }
 
   #put({ id, html, after }: Entry, change = morph): void {
@@ -159,6 +166,7 @@ function replaceBy(old: Element, fresh: Element): Element {
 export class LiveText extends List {
   readonly request: Live;
   readonly #element: Element;
+  #reported: Failure | null = null; // the error that was reported
 
   constructor(element: Element) {
     super();
@@ -176,13 +184,58 @@ export class LiveText extends List {
   }
 
   notify(): void {
-    if (this.error) console.warn(`tower: a value of this page is not live: ${this.error.message}`);
+    this.#reported = reportEnd(this.#element, this.error, this.#reported);
   }
 
   #show(value: unknown): void {
     const text = String(value ?? "");
     if (textContent(this.#element) !== text) setText(this.#element, text);
   }
+}
+
+/** LiveRegion is a part of the page that the server renders for this user: an element with data-live and data-region. */
+export class LiveRegion extends List {
+  readonly request: Live;
+  #element: Element;
+  #reported: Failure | null = null; // the error that was reported
+
+  constructor(element: Element) {
+    super();
+    this.#element = element;
+    this.request = { live: getAttribute(element, "data-live") ?? "" };
+    this.since = getAttribute(element, "data-since") ?? "";
+  }
+
+  replace({ value }: Answer): void {
+    this.#show(value);
+  }
+
+  apply({ value }: Delta): void {
+    this.#show(value);
+  }
+
+  notify(): void {
+    this.#reported = reportEnd(this.#element, this.error, this.#reported);
+  }
+
+  #show(value: unknown): void {
+    const parent = parentElement(this.#element);
+    const fresh = typeof value === "string" && parent ? parseWithin(parent, value) : null;
+    if (!fresh) return;
+    for (const attribute of attributes(this.#element)) if (regionAttributes.has(attribute.name)) copyAttribute(fresh, attribute);
+    this.#element = morph(this.#element, fresh);
+  }
+}
+
+const regionAttributes = new Set(["data-region", "data-live", "data-since"]);
+
+/** Dispatches an event at an element that is no longer live, once for each error. Returns the error. */
+function reportEnd(element: Element, error: Failure | null, before: Failure | null): Failure | null {
+  if (error && error !== before) {
+    console.warn(`tower: a part of this page is not live: ${error.message}`);
+    dispatch(element, new CustomEvent(endedEvent, { bubbles: true, cancelable: true, detail: error }));
+  }
+  return error;
 }
 
 /** Sets data-entered for one frame, so that CSS can start a transition. */

@@ -1,0 +1,80 @@
+import type { Store } from "../store/store";
+import type { Failure } from "../wire/frames";
+import { createElement, findAllInPage, findInPage, focused, listen } from "./dom";
+
+/** Dispatched at an element that the server no longer keeps current. It bubbles. A page that handles it itself prevents the default. */
+export const endedEvent = "tower:ended";
+
+/** What a list may be refused for and be opened later. */
+const passing = new Set(["too_many", "unavailable", "internal", "timeout"]);
+
+const patience = 10_000; // ms in which a page is not loaded twice
+
+/**
+ * Tells the user when a part of the page, or the page's user, has ended, and loads the
+ * page again. If the user has entered something, or the page was loaded just now, the
+ * user decides when.
+ */
+export function watchEnds(store: Store): void {
+  listen<CustomEvent<Failure>>(endedEvent, event => {
+    if (!passing.has(event.detail.code)) queueMicrotask(() => event.defaultPrevented || end(event.detail.message));
+  });
+  let user: string | undefined;
+  store.subscribe(state => {
+    if (!state.online) return;
+    if (user !== undefined && user !== state.user) end(state.user ? "another user has signed in" : "you are signed out");
+    user = state.user;
+  });
+}
+
+function end(reason: string): void {
+  if (isFilled() || isFresh()) show(reason);
+  else reload();
+}
+
+/** Reports whether the user has entered something that a reload would lose. */
+function isFilled(): boolean {
+  const edited = ({ value, defaultValue, checked, defaultChecked, type }: HTMLInputElement) =>
+    type !== "hidden" && (value !== defaultValue || Boolean(checked) !== Boolean(defaultChecked));
+  const inputs = findAllInPage<HTMLInputElement>("input, textarea");
+  return inputs.some(edited) || Boolean(focused()?.isContentEditable);
+}
+
+const storageKey = "tower.loaded";
+
+function isFresh(): boolean {
+  try {
+    const { href = "", at = 0 } = JSON.parse(sessionStorage.getItem(storageKey) ?? "{}");
+    return href === location.href && Date.now() - at < patience;
+  } catch {
+    return true; // a page without storage might load for ever
+  }
+}
+
+function reload(): void {
+  sessionStorage.setItem(storageKey, JSON.stringify({ href: location.href, at: Date.now() }));
+  location.reload();
+}
+
+/** Shows the reason in the page's element with data-ended, or in one of its own. */
+function show(reason: string): void {
+  const place = findInPage("[data-ended]") ?? ownPlace();
+  const button = createElement("button");
+  button.type = "button";
+  button.textContent = "Load it again";
+  button.addEventListener("click", reload);
+  place.replaceChildren(`This page is out of date: ${reason}. `, button);
+  place.hidden = false;
+}
+
+function ownPlace(): HTMLElement {
+  const place = createElement("p");
+  place.dataset.ended = "";
+  place.setAttribute("role", "alert");
+  Object.assign(place.style, {
+    position: "fixed", inset: "auto 1rem 1rem", zIndex: "2147483647", margin: "0 auto", maxWidth: "36rem", padding: ".75rem 1rem",
+    borderRadius: ".5rem", background: "CanvasText", color: "Canvas", font: "inherit",
+  });
+  findInPage("body")!.append(place);
+  return place;
+}

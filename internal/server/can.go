@@ -1,0 +1,121 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/route"
+)
+
+// A viewer is a session for which something is rendered. Actions without the name of a
+// controller are those of its controller. It implements [view.Viewer].
+type viewer struct {
+	session    *Session
+	controller *route.Controller
+}
+
+// Session returns the application's session.
+func (v viewer) Session() any { return v.session.value }
+
+// Can reports whether the user may call an action on a record: Allow permits the action,
+// Match shows the record, and Can of the action's controller permits both together. A rule
+// that a controller does not have permits.
+func (v viewer) Can(action string, rec any) (bool, error) {
+	a := v.session.Conn.app
+	rt, err := a.actionNamed(v.controller, action)
+	if err != nil {
+		return false, err
+	}
+	m := a.modelOf(rec)
+	if m == nil {
+		return false, fmt.Errorf("can %s: a %T is not a record of a model", action, rec)
+	}
+	if !v.session.Allows(rt) {
+		return false, nil
+	}
+	can := false
+	err = fault.Recover("a rule", func() error {
+		matcher, err := v.session.matcher(rt.Controller, m)
+		if err != nil {
+			return err
+		}
+		if matcher != nil {
+			if match := a.config.Rules[m](matcher); match != nil && !match(rec) {
+				return nil
+			}
+		}
+		can, err = v.session.permits(rt, m, rec)
+		return err
+	})
+	if err != nil {
+		a.Report("rule", err)
+	}
+	return can && err == nil, nil
+}
+
+// permits asks the Can of an action's controller. Without one, it permits.
+func (s *Session) permits(rt *route.Route, m *record.Model, rec any) (bool, error) {
+	controller, err := s.Controller(rt.Controller)
+	if err != nil {
+		return false, err
+	}
+	can := s.Conn.app.config.Can[m](controller)
+	return can == nil || can(rt.Action, rec), nil
+}
+
+// CheckCan returns an error if the controller that ctx belongs to does not permit its
+// action on a record.
+func (c *Connection) CheckCan(ctx context.Context, image *record.Image) error {
+	s, err := c.serving(ctx)
+	if err != nil || s.route == nil {
+		return err
+	}
+	rec, err := image.Record()
+	if err != nil {
+		return err
+	}
+	permitted := false
+	err = fault.Recover("a rule", func() error {
+		permitted, err = s.session.permits(s.route, image.Model, rec)
+		return err
+	})
+	if err != nil {
+		c.app.Report("rule", err)
+	}
+	if !permitted || err != nil {
+		return fault.Errorf(fault.Forbidden, "you may not do this with this %s", strings.ToLower(image.Model.Type))
+	}
+	return nil
+}
+
+// actionNamed returns the route of an action, "Update" of a controller or "posts.Update".
+func (a *App) actionNamed(controller *route.Controller, action string) (*route.Route, error) {
+	name, method, found := strings.Cut(action, ".")
+	for _, rt := range a.router.Routes {
+		if found && rt.Controller.Name == name && rt.Action == method || !found && rt.Controller == controller && rt.Action == action {
+			return rt, nil
+		}
+	}
+	if controller == nil || found {
+		return nil, fmt.Errorf("can: there is no action %q; name it as in \"posts.Update\"", action)
+	}
+	return nil, fmt.Errorf("can: %s has no action %q; one of another controller is named as in \"posts.Update\"", controller.Name, action)
+}
+
+// modelOf returns the model of a record, nil if it is none.
+func (a *App) modelOf(rec any) *record.Model {
+	t := reflect.TypeOf(rec)
+	if t == nil || t.Kind() != reflect.Pointer {
+		return nil
+	}
+	for _, m := range a.config.Models {
+		if m.Is(t) {
+			return m
+		}
+	}
+	return nil
+}
