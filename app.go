@@ -51,20 +51,7 @@ func run(ctx context.Context, config Config) error {
 	if config.Log == nil {
 		slog.SetDefault(app.Log()) // consoles also show what the application logs through slog
 	}
-	env := app.Env()
-	consoles := variable("TOWER_CONSOLE", map[bool]string{true: "off", false: "on"}[env == "production"])
-	if consoles != "on" && consoles != "off" {
-		return fmt.Errorf("TOWER_CONSOLE is %q; it is on or off", consoles)
-	}
-	listen := server.Listen{
-		Addr:       variable("TOWER_ADDR", "127.0.0.1:3000"),
-		Supervisor: os.Getenv("TOWER_SUPERVISOR"),
-		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", env, addr) },
-	}
-	if consoles == "on" {
-		listen.Console = control.Open
-	}
-	return app.app.Run(ctx, listen)
+	return app.Run(ctx)
 }
 
 // An App is an application. [Main] makes and runs one; tests open one with package
@@ -81,18 +68,61 @@ func New(config Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	app, err := server.New(resolved)
-	if err != nil {
+	app := &App{}
+	if config.Start != nil {
+		resolved.Start = func(ctx context.Context) error { return config.Start(ctx, app) }
+	}
+	if app.app, err = server.New(resolved); err != nil {
 		return nil, err
 	}
-	return &App{app}, nil
+	return app, nil
 }
+
+// Run serves the application until ctx ends, and closes it. A program with a main of its
+// own calls it in place of [Main], whose environment variables it reads; under tower server
+// it does what tower server asks for. It returns the error that ended the application: that
+// of [Config].Start, of a worker, of its listener or its store.
+//
+//	func main() {
+//		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+//		defer stop()
+//		app, err := tower.New(Config())
+//		if err == nil {
+//			err = app.Run(ctx)
+//		}
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+func (a *App) Run(ctx context.Context) error {
+	consoles := variable("TOWER_CONSOLE", map[bool]string{true: "off", false: "on"}[a.Env() == "production"])
+	if consoles != "on" && consoles != "off" {
+		return fmt.Errorf("TOWER_CONSOLE is %q; it is on or off", consoles)
+	}
+	listen := server.Listen{
+		Addr:       variable("TOWER_ADDR", "127.0.0.1:3000"),
+		Supervisor: os.Getenv("TOWER_SUPERVISOR"),
+		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", a.Env(), addr) },
+	}
+	if consoles == "on" {
+		listen.Console = control.Open
+	}
+	return a.app.Run(ctx, listen)
+}
+
+// Go runs work in a goroutine of its own, with a context that ends when the application
+// closes. Closing waits for work to return, at most five seconds. Commits that work makes
+// with this context have name as their author. If work returns an error or panics, the
+// application ends with this reason; so work itself decides what to try again. Call Go
+// while the application is open, as in Start of [Config]. After Close it runs nothing.
+func (a *App) Go(name string, work func(ctx context.Context) error) { a.app.Go(name, work) }
 
 // Open opens the store and starts keeping cursors current. It fails if another
 // process has the store open.
 func (a *App) Open() error { return a.app.Open() }
 
-// Close ends every connection, waits until they have ended, and closes the store.
+// Close ends the workers and every connection, waits until they have ended, and closes the
+// store. The error is that of a worker that failed or did not return, or of the store.
 // Clients connect again. Close does not wait for HTTP requests in progress: shut down
 // their server first.
 func (a *App) Close() error { return a.app.Close() }

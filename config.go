@@ -2,6 +2,7 @@ package tower
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -64,6 +65,15 @@ type Config struct {
 	// mistake. The handler at "/" gets what no route answers, before the files in public.
 	// Where users must be checked, call the handler from a method: see [Handle].
 	Mount map[string]http.Handler
+	// Start runs beside the application from its opening on: it is the place for workers, for
+	// consumers of a queue, and for what must be read once. ctx ends when the application
+	// closes, which waits for Start to return, at most five seconds; until then Start can
+	// read and write. An error or a panic ends the application, and is its reason. It may
+	// return nil at any time. The application serves requests meanwhile. See [App.Go].
+	//
+	// When tower server replaces a build, the Start of the old one has returned before that
+	// of the new one begins.
+	Start func(ctx context.Context, app *App) error
 	// Limits bounds what clients may make an application hold and do. A limit of zero is its
 	// default. A limit cannot be switched off: set a large one.
 	Limits Limits

@@ -21,6 +21,7 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/view"
+	"github.com/towerkit/tower/internal/server/workers"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -44,6 +45,7 @@ type Config struct {
 	Site   *edge.Site                      // under which addresses it is served
 	Wrap   func(http.Handler) http.Handler // middleware of the application; nil: none
 	Quiet  bool                            // write no line for each request
+	Start  func(context.Context) error     // runs while the application is open; nil: none
 	Files  fs.FS                           // contains views/ and public/
 	Reload bool                            // read views again if they change
 	Secret string                          // key of cookies; "": generated once and kept in the store
@@ -80,6 +82,7 @@ type App struct {
 	cookies  *cookies
 	sockets  *transport.Sockets
 	links    *transport.Links
+	workers  *workers.Group
 	consoles io.Closer // serves consoles; nil: none
 	running  sync.WaitGroup
 }
@@ -94,6 +97,7 @@ func New(config Config) (*App, error) {
 		a.access = chain.NewAccessLog(a.log)
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.workers = workers.New()
 	for path := range config.Mount {
 		a.router.MountHandler(path)
 	}
@@ -139,12 +143,23 @@ func (a *App) Open() (err error) {
 			a.log.Error("cursors stopped", "error", err)
 		}
 	})
+	if a.config.Start != nil {
+		a.Go("Config.Start", a.config.Start)
+	}
 	return nil
 }
 
-// Close ends every connection with the advice to connect again, waits until they have
-// ended, and closes the store. Shut down the HTTP server first: it waits for requests.
+// Go runs work until it returns, with a context that ends when the application closes, and
+// with name as the author of its commits. If it fails, so does the application.
+func (a *App) Go(name string, work func(context.Context) error) {
+	a.workers.Go(name, func(ctx context.Context) error { return work(WithAuthor(ctx, name)) })
+}
+
+// Close ends the workers, and every connection with the advice to connect again, waits
+// until they have ended, and closes the store. Shut down the HTTP server first: it waits
+// for requests. The error is that of a worker, or of the store.
 func (a *App) Close() error {
+	stopped := a.workers.Stop(drain)
 	if a.consoles != nil {
 		_ = a.consoles.Close() // its listener may be closed already
 	}
@@ -159,9 +174,9 @@ func (a *App) Close() error {
 		a.links.Wait()
 	}
 	if a.store == nil {
-		return nil
+		return stopped
 	}
-	return a.store.Close()
+	return errors.Join(stopped, a.store.Close())
 }
 
 // Handle runs an action for every connection, one after another, with the connection's

@@ -16,7 +16,7 @@ import (
 	"github.com/towerkit/tower/internal/server/transport"
 )
 
-// drain is the time that running requests have when the application stops.
+// drain is the time that running requests have when the application stops, and its workers.
 const drain = 5 * time.Second
 
 // Listen describes where an application is served.
@@ -27,7 +27,7 @@ type Listen struct {
 	Serving    func(net.Addr)                // called when the application answers requests
 }
 
-// Run serves the application until ctx ends. With a supervisor it listens without its
+// Run serves the application until ctx ends or a worker fails. With a supervisor it listens without its
 // store, opens the store when the supervisor sends "open", and stops when the supervisor
 // sends "stop" or is gone.
 func (a *App) Run(ctx context.Context, l Listen) error {
@@ -102,6 +102,9 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener, console fun
 	var err error
 	select {
 	case <-ctx.Done():
+		err = a.shutdown(server)
+		<-failed
+	case <-a.workers.Failed():
 		err = a.shutdown(server)
 		<-failed
 	case err = <-failed:

@@ -14,7 +14,6 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/towerkit/tower"
-	"github.com/towerkit/tower/internal/server"
 )
 
 // A supervisor's side of the protocol, and the application's end.
@@ -29,6 +28,12 @@ func supervise(t *testing.T, data string) *supervision {
 	t.Helper()
 	config := sample()
 	config.Env, config.Data = "test", data
+	return superviseConfig(t, config)
+}
+
+// superviseConfig runs an application as [tower.App.Run] does under a supervisor.
+func superviseConfig(t *testing.T, config tower.Config) *supervision {
+	t.Helper()
 	app, err := tower.New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -40,9 +45,10 @@ func supervise(t *testing.T, data string) *supervision {
 	}
 	defer listener.Close()
 	s := &supervision{t: t, ended: make(chan error, 1)}
-	go func() {
-		s.ended <- server.AppOf(app).Run(context.Background(), server.Listen{Addr: "127.0.0.1:0", Supervisor: path})
-	}()
+	t.Setenv("TOWER_ADDR", "127.0.0.1:0")
+	t.Setenv("TOWER_SUPERVISOR", path)
+	t.Setenv("TOWER_CONSOLE", "off")
+	go func() { s.ended <- app.Run(context.Background()) }()
 	if s.conn, err = listener.Accept(); err != nil {
 		t.Fatal(err)
 	}
