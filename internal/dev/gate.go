@@ -12,7 +12,13 @@ import (
 // A target is a process that answers requests.
 type target struct {
 	transport *http.Transport
-	pending   int // requests that were sent to it and that it has not begun to answer
+	pending   map[*pass]bool // requests that were sent to it and that it has not begun to answer
+}
+
+// A pass is one request that a gate has let through.
+type pass struct {
+	target *target
+	since  time.Time
 }
 
 // newTarget returns a target that listens on addr. Its idle connections expire here
@@ -20,7 +26,7 @@ type target struct {
 // the application is closing.
 func newTarget(addr string) *target {
 	var dialer net.Dialer
-	return &target{transport: &http.Transport{
+	return &target{pending: map[*pass]bool{}, transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", addr)
 		},
@@ -67,20 +73,21 @@ func (g *gate) hold() { g.change(func() { g.target, g.shut = nil, false }) }
 // refuse makes requests fail with errNotRunning.
 func (g *gate) refuse() { g.change(func() { g.target, g.shut = nil, true }) }
 
-// enter waits for a target. The caller must call leave when the target has begun to
-// answer, or failed to. The error is errNotRunning if the gate refuses requests,
+// enter waits for a target, and lets one request through. The caller must call leave when the
+// target has begun to answer, or failed to. The error is errNotRunning if the gate refuses requests,
 // errWaitTimeout when expired fires, or ctx.Err().
-func (g *gate) enter(ctx context.Context, expired <-chan time.Time) (*target, error) {
+func (g *gate) enter(ctx context.Context, expired <-chan time.Time) (*pass, error) {
 	for {
 		g.mu.Lock()
 		t, shut, changed := g.target, g.shut, g.changed
+		p := &pass{target: t, since: time.Now()}
 		if t != nil {
-			t.pending++
+			t.pending[p] = true
 		}
 		g.mu.Unlock()
 		switch {
 		case t != nil:
-			return t, nil
+			return p, nil
 		case shut:
 			return nil, errNotRunning
 		}
@@ -95,19 +102,27 @@ func (g *gate) enter(ctx context.Context, expired <-chan time.Time) (*target, er
 }
 
 // leave ends the request that enter began.
-func (g *gate) leave(t *target) {
+func (g *gate) leave(p *pass) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	t.pending--
-	if t.pending == 0 && g.target != t {
+	delete(p.target.pending, p)
+	if g.target != p.target {
 		g.wake()
 	}
 }
 
-// drain waits until t has begun to answer all its requests, but not longer than bound:
-// by then it has received them.
+// drain waits until t has begun to answer all requests that were sent to it within the last
+// bound. It has certainly received the others.
 func (g *gate) drain(t *target, bound time.Duration) {
-	g.wait(context.Background(), bound, func() bool { return t.pending == 0 })
+	began := time.Now()
+	g.wait(context.Background(), bound, func() bool {
+		for p := range t.pending {
+			if began.Sub(p.since) < bound {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // waitReplaced waits until t is no longer the current target, but not longer than bound.

@@ -129,9 +129,9 @@ func (s *Supervisor) swap(ctx context.Context, next *child) error {
 	return nil
 }
 
-// drainTime bounds the wait for the current process to begin all its answers before it
-// must stop. After that time it has certainly received all requests.
-const drainTime = 500 * time.Millisecond
+// drainTime is the age of a request that the current process has certainly received, also on
+// a busy machine. A process must not stop before: a request that it has not received is lost.
+const drainTime = 3 * time.Second
 
 // clearCurrent forgets the current process, which must have exited.
 func (s *Supervisor) clearCurrent() {

@@ -118,7 +118,7 @@ func (p *proxy) RoundTrip(request *http.Request) (*http.Response, error) {
 	defer expired.Stop()
 	again := isSafe(request)
 	for {
-		t, err := p.gate.enter(request.Context(), expired.C)
+		pass, err := p.gate.enter(request.Context(), expired.C)
 		if err != nil {
 			return nil, err
 		}
@@ -126,8 +126,8 @@ func (p *proxy) RoundTrip(request *http.Request) (*http.Response, error) {
 		if p.events != nil {
 			version = p.events.version()
 		}
-		response, err := t.transport.RoundTrip(request)
-		p.gate.leave(t)
+		response, err := pass.target.transport.RoundTrip(request)
+		p.gate.leave(pass)
 		switch {
 		case err == nil:
 			if p.events != nil && wantsPage(request) {
@@ -142,7 +142,7 @@ func (p *proxy) RoundTrip(request *http.Request) (*http.Response, error) {
 		default:
 			return nil, err
 		}
-		p.gate.waitReplaced(request.Context(), t, 100*time.Millisecond)
+		p.gate.waitReplaced(request.Context(), pass.target, 100*time.Millisecond)
 		select {
 		case <-expired.C:
 			return nil, errWaitTimeout

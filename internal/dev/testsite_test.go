@@ -17,7 +17,7 @@ import (
 )
 
 // bound is how long a test waits for an event.
-const bound = 20 * time.Second
+const bound = 2 * time.Minute
 
 // A testSite is a supervised fake application.
 type testSite struct {
@@ -98,7 +98,10 @@ func (s *testSite) event(name string) map[string]any {
 	timeout := time.After(bound)
 	for {
 		select {
-		case event := <-s.page:
+		case event, ok := <-s.page:
+			if !ok {
+				s.t.Fatalf("no page received %q: the test reads events too slowly", name)
+			}
 			head, rest, _ := strings.Cut(string(event), "\n")
 			if head != "event: "+name {
 				continue

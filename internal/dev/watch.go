@@ -132,6 +132,18 @@ func (w *watcher) scanChanges() change {
 	return c
 }
 
+// addMissed adds files that are there and that the walk did not see: a folder that is read
+// while a file in it is replaced may list neither the old nor the new one.
+func (w *watcher) addMissed(files map[string]fileState) {
+	for name := range w.files {
+		if _, seen := files[name]; !seen {
+			if s, ok := w.readState(name, filepath.Join(w.folder, filepath.FromSlash(name))); ok {
+				files[name] = s
+			}
+		}
+	}
+}
+
 func (c *change) addFile(name string) {
 	switch {
 	case isCode(name):
@@ -176,6 +188,7 @@ func (w *watcher) scan() (map[string]fileState, error) {
 		}
 		return nil
 	})
+	w.addMissed(files)
 	return files, err
 }
 

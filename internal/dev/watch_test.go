@@ -2,6 +2,7 @@ package dev
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,5 +98,51 @@ func TestWatch(t *testing.T) {
 			t.Errorf("%s: received %v", step.name, got)
 		}
 		before = step.want
+	}
+}
+
+// TestAReplacedFileIsNeverGone scans a folder while a file in it is replaced again and again.
+func TestAReplacedFileIsNeverGone(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name string, n int) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(fmt.Sprint("package main // ", n)), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	for n := range 200 {
+		write(fmt.Sprintf("file%d.go", n), 0)
+	}
+	write("main.go", 0)
+	w, err := openWatcher(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.notify.Close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := range 2000 {
+			write(".new", n)
+			if err := os.Rename(filepath.Join(folder, ".new"), filepath.Join(folder, "main.go")); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for scanning := true; scanning; {
+		select {
+		case <-done:
+			scanning = false
+		case <-w.notify.Events:
+			continue
+		default:
+		}
+		files, err := w.scan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, there := files["main.go"]; !there {
+			t.Fatal("a scan did not see a file that was replaced meanwhile")
+		}
+		w.files = files
 	}
 }
