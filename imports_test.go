@@ -35,6 +35,8 @@ var rooms = []room{
 	{"internal/spelling", nil, "it compares words", nil},
 	{"internal/wire", nil, "it describes bytes and moves none", []string{"net", "os/exec"}},
 	{"internal/wire/replica", []string{"internal/wire"}, "it applies frames that others receive", []string{"net", "os/exec"}},
+	{"internal/wire/line", []string{"internal/wire"}, "it connects as a client that has only the protocol", []string{bbolt, melody}},
+	{"internal/conformance", []string{"internal/wire", "internal/wire/line"}, "it knows a server by its frames alone", []string{bbolt, melody}},
 
 	{"internal/record", []string{"internal/spelling"}, "a record needs no file", []string{"net/http", bbolt}},
 	{"internal/store", []string{"internal/record"}, "the store knows no queries and no requests", []string{"net/http", melody}},
@@ -66,7 +68,7 @@ var rooms = []room{
 	{"", []string{"internal/edge", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/view",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
-	{"towertest", []string{"", "internal/wire", "internal/wire/replica", "internal/server", "internal/server/control", "internal/server/fault", "internal/server/route",
+	{"towertest", []string{"", "internal/wire", "internal/wire/line", "internal/wire/replica", "internal/server", "internal/server/control", "internal/server/fault", "internal/server/route",
 		"internal/server/transport", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"it checks cursors against the application's own scopes, rules and records", nil},
 
@@ -89,11 +91,13 @@ var rooms = []room{
 	{"internal/bench", []string{"internal/wire"}, "the load generator shares no code with the servers that it measures", []string{bbolt, melody}},
 	{"internal/bench/floor", nil, "it is the least that a server can be", []string{cobra}},
 	{"scaffolds", []string{"internal/wire"}, "templates need no network", []string{"net/http"}},
-	{"cmd/tower", []string{"internal/repl", "internal/repl/control", "internal/repl/script", "internal/repl/term", "internal/dev", "internal/bench", "internal/client", "internal/spelling",
+	{"cmd/tower", []string{"internal/conformance", "internal/wire/line", "internal/repl", "internal/repl/control", "internal/repl/script", "internal/repl/term", "internal/dev", "internal/bench", "internal/client", "internal/spelling",
 		"internal/wire", "scaffolds"}, "the command line meets an application through its socket", []string{bbolt}},
 	{"internal/systemtest", nil, "it has tests only", nil},
 	{"docs/guide", nil, "it has tests only", nil},
 	{"internal/systemtest/hostile", nil, "it has tests only", nil},
+	{"internal/systemtest/protocol", nil, "it has tests only", nil},
+	{"internal/systemtest/protocol/notes", []string{""}, "an application imports tower alone", nil},
 }
 
 const (

@@ -15,8 +15,20 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/internal/wire/line"
 	"github.com/towerkit/tower/internal/wire/replica"
 )
+
+// The transports of a client: a WebSocket; an event stream, with requests beside it; and
+// requests alone.
+const (
+	Socket = line.Socket
+	Stream = line.Stream
+	Poll   = line.Poll
+)
+
+// Transports returns all transports.
+func Transports() []string { return line.Transports() }
 
 // A Client is connected to an application over a real network, as a user. Its methods are
 // safe for concurrent use. Call methods that can fail the test in the test's goroutine.
@@ -24,7 +36,7 @@ type Client struct {
 	t      testing.TB
 	app    *App
 	user   tower.ID
-	line   line
+	line   line.Line
 	hello  wire.Hello
 	reader sync.WaitGroup
 	write  sync.Mutex
@@ -67,11 +79,11 @@ func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 
 // dial connects to the application at url over a transport, and waits for its hello.
 func dial(t testing.TB, transport, url string, header http.Header) (*Client, error) {
-	line, err := dialLine(t.Context(), transport, url, header)
+	to, err := line.Dial(t.Context(), transport, url, header)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errLost, err)
 	}
-	c := &Client{t: t, line: line, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
+	c := &Client{t: t, line: to, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
 	c.reader.Go(c.read)
 	if err = c.send(wire.Request{Hello: wire.Version}); err == nil {
 		err = c.wait("a hello", func() bool { return c.hello.Hello != 0 })
@@ -103,7 +115,7 @@ func (c *Client) Observe(fn func(seq uint64, open []*Cursor)) {
 
 // Close ends the connection. It is also closed when the test ends.
 func (c *Client) Close() {
-	c.line.close()
+	c.line.Close()
 	c.reader.Wait()
 }
 
@@ -293,7 +305,7 @@ func (c *Client) send(req wire.Request) error {
 	defer c.write.Unlock()
 	frame, err := wire.Encode(req)
 	if err == nil {
-		err = c.line.send(frame)
+		err = c.line.Send(frame)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", errLost, err)
@@ -331,7 +343,7 @@ func (c *Client) wait(what string, done func() bool) error {
 
 func (c *Client) read() {
 	for {
-		message, err := c.line.receive()
+		message, err := c.line.Receive()
 		c.mu.Lock()
 		if err != nil {
 			err = fmt.Errorf("%w: %w", errLost, err)

@@ -1,10 +1,13 @@
-package towertest
+// Package line connects to an application over each transport of the protocol, as a client
+// does. Tests, and commands that check a server, use it.
+package line
 
 import (
 	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,15 +29,25 @@ const (
 // Transports returns all transports.
 func Transports() []string { return []string{Socket, Stream, Poll} }
 
-// A line is the client's end of a transport.
-type line interface {
-	send(frame []byte) error
-	receive() ([]byte, error) // returns the next message, or an error if the line has ended
-	close()
+// A Line is the client's end of a transport. One goroutine may call Send and another Receive.
+type Line interface {
+	Send(message []byte) error // a frame, or an array of frames
+	Receive() ([]byte, error) // returns the next message, or an error if the line has ended
+	Close()
 }
 
-func dialLine(ctx context.Context, transport, url string, header http.Header) (line, error) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx)) // close ends it, after the test's context has ended
+// A ClosedError is how the server ended a line.
+type ClosedError struct {
+	Code   int
+	Reason string
+}
+
+func (e *ClosedError) Error() string { return fmt.Sprintf("closed %d: %s", e.Code, e.Reason) }
+
+// Dial connects to the application at url over one of the [Transports], with the header of
+// each request. It sends no frame. The line does not end with ctx: close it.
+func Dial(ctx context.Context, transport, url string, header http.Header) (Line, error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	posts := posts{ctx: ctx, cancel: cancel, url: url, header: header}
 	switch transport {
 	case Stream:
@@ -52,16 +65,20 @@ func dialLine(ctx context.Context, transport, url string, header http.Header) (l
 
 type socketLine struct{ conn *websocket.Conn }
 
-func (l socketLine) send(frame []byte) error {
+func (l socketLine) Send(frame []byte) error {
 	return l.conn.WriteMessage(websocket.TextMessage, frame)
 }
 
-func (l socketLine) receive() ([]byte, error) {
+func (l socketLine) Receive() ([]byte, error) {
 	_, message, err := l.conn.ReadMessage()
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) {
+		return nil, &ClosedError{closed.Code, closed.Text}
+	}
 	return message, err
 }
 
-func (l socketLine) close() { _ = l.conn.Close() }
+func (l socketLine) Close() { _ = l.conn.Close() }
 
 // posts holds the requests of a line without a socket.
 type posts struct {
@@ -93,9 +110,13 @@ func (p *posts) post(path string, body any) (*http.Response, error) {
 	return nil, fmt.Errorf("%s %s: %s", path, response.Status, text)
 }
 
-func (p *posts) send(frame []byte) error {
+func (p *posts) Send(message []byte) error {
+	var frames []json.RawMessage
+	if json.Unmarshal(message, &frames) != nil { // it is not an array
+		frames = []json.RawMessage{message}
+	}
 	p.batch++
-	response, err := p.post("/_tower/send", wire.Batch{Link: p.link, Number: p.batch, Frames: []json.RawMessage{frame}})
+	response, err := p.post("/_tower/send", wire.Batch{Link: p.link, Number: p.batch, Frames: frames})
 	if err != nil {
 		return err
 	}
@@ -105,7 +126,7 @@ func (p *posts) send(frame []byte) error {
 // take returns the message of a delivery, or an error if the line has ended.
 func take(d *wire.Delivery) ([]byte, error) {
 	if d.End != nil {
-		return nil, fmt.Errorf("closed %d: %s", d.End.Code, d.End.Reason)
+		return nil, &ClosedError{d.End.Code, d.End.Reason}
 	}
 	return d.Message, nil
 }
@@ -122,11 +143,11 @@ func (l *streamLine) open() error {
 		return err
 	}
 	l.events, l.body = bufio.NewReader(response.Body), response.Body
-	_, err = l.receive()
+	_, err = l.Receive()
 	return err
 }
 
-func (l *streamLine) receive() ([]byte, error) {
+func (l *streamLine) Receive() ([]byte, error) {
 	for {
 		line, err := l.events.ReadBytes('\n')
 		if err != nil {
@@ -147,7 +168,7 @@ func (l *streamLine) receive() ([]byte, error) {
 	}
 }
 
-func (l *streamLine) close() {
+func (l *streamLine) Close() {
 	l.cancel()
 	_ = l.body.Close()
 }
@@ -175,7 +196,7 @@ func (l *pollLine) poll() (*wire.Delivery, error) {
 	return d, json.NewDecoder(response.Body).Decode(d)
 }
 
-func (l *pollLine) receive() ([]byte, error) {
+func (l *pollLine) Receive() ([]byte, error) {
 	for {
 		d, err := l.poll()
 		if err != nil {
@@ -187,8 +208,8 @@ func (l *pollLine) receive() ([]byte, error) {
 	}
 }
 
-// close ends the link before the requests. Otherwise the server would keep the link for a while.
-func (l *pollLine) close() {
+// Close ends the link before the requests. Otherwise the server would keep the link for a while.
+func (l *pollLine) Close() {
 	if response, err := l.post("/_tower/send", wire.Batch{Link: l.link, End: true}); err == nil {
 		_ = response.Body.Close()
 	}
