@@ -32,7 +32,7 @@ func Transports() []string { return []string{Socket, Stream, Poll} }
 // A Line is the client's end of a transport. One goroutine may call Send and another Receive.
 type Line interface {
 	Send(message []byte) error // a frame, or an array of frames
-	Receive() ([]byte, error) // returns the next message, or an error if the line has ended
+	Receive() ([]byte, error)  // returns the next message, or an error if the line has ended
 	Close()
 }
 
