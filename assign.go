@@ -5,18 +5,21 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 
-	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // Assign sets the fields of a record that the fields of an input name, by their JSON
 // names. The input is a struct or a pointer to one. A field of the input has the type
 // of the record's field, or is a pointer to that type: nil leaves the record's field
-// as it is. So one input can serve both Create and Update:
+// as it is. So one input can serve both Create and Update, and a **int can clear a
+// *int, because it tells null from a field that was not sent:
 //
 //	type PostInput struct {
 //		ID    tower.ID `json:"id"`
 //		Title *string  `json:"title"`
+//		Rank  **int    `json:"rank"` // of a record's Rank *int
 //	}
 //
 //	post := &models.Post{}
@@ -25,20 +28,24 @@ import (
 //	}
 //	return post, models.Posts.Create(ctx, c, post)
 //
+// A *int of the input may also go to a *int of the record: then nil leaves it as it is.
+// An empty text and the zero time become nil in a pointer of the record, as an empty box
+// of a form means nothing.
+//
 // The id is set only if the record has none. Assign returns an error, and sets
 // nothing, if the input has a field that the record lacks, has with another type, or
 // that the store fills. The types alone decide this, so a mistake fails the first call,
 // whether it sends the field or not.
-func Assign[T any](record *T, input any) error {
+func Assign[T any](rec *T, input any) error {
 	from := reflect.Indirect(reflect.ValueOf(input))
 	if from.Kind() != reflect.Struct {
-		return fmt.Errorf("assign to %T: the input is a %T, not a struct", record, input)
+		return fmt.Errorf("assign to %T: the input is a %T, not a struct", rec, input)
 	}
 	list, err := assignmentsOf(from.Type(), reflect.TypeFor[T]())
 	if err != nil {
 		return err
 	}
-	to := reflect.ValueOf(record).Elem()
+	to := reflect.ValueOf(rec).Elem()
 	for _, a := range list {
 		a.run(from, to)
 	}
@@ -58,15 +65,24 @@ func (a assignment) run(from, to reflect.Value) {
 	case err != nil: // an embedded pointer is nil
 	case a.id && !target.IsZero():
 	case value.Kind() == reflect.Pointer && value.IsNil():
-	case value.Type() == target.Type() && value.Kind() != reflect.Pointer:
-		target.Set(value)
-	case target.Kind() != reflect.Pointer:
+	case value.Kind() == reflect.Pointer && value.Type().Elem() == target.Type():
 		target.Set(value.Elem())
+	case target.Kind() != reflect.Pointer:
+		target.Set(value)
 	default:
-		copied := reflect.New(target.Type().Elem())
-		copied.Elem().Set(reflect.Indirect(value))
-		target.Set(copied)
+		target.Set(pointerTo(reflect.Indirect(value)))
 	}
+}
+
+// pointerTo returns a pointer to a copy of value, nil for an empty text and the zero
+// time: they are what a form sends for an empty box, and for a pointer it means null.
+func pointerTo(value reflect.Value) reflect.Value {
+	copied := reflect.New(value.Type())
+	if value.IsZero() && (value.Kind() == reflect.String || value.Type() == reflect.TypeFor[time.Time]()) {
+		return reflect.Zero(copied.Type())
+	}
+	copied.Elem().Set(value)
+	return copied
 }
 
 // assignments holds the result of planAssignments for each pair of types.
@@ -97,11 +113,11 @@ func planAssignments(from, to reflect.Type) ([]assignment, error) {
 	}
 	var list []assignment
 	var problems []string
-	targets := map[string]route.JSONField{}
-	for _, f := range route.JSONFields(to) {
+	targets := map[string]record.JSONField{}
+	for _, f := range record.JSONFields(to) {
 		targets[f.JSONName] = f
 	}
-	for _, source := range route.JSONFields(from) {
+	for _, source := range record.JSONFields(from) {
 		name := source.JSONName
 		target, found := targets[name]
 		found = found && !target.BehindPointer
@@ -111,7 +127,7 @@ func planAssignments(from, to reflect.Type) ([]assignment, error) {
 			problems = append(problems, fmt.Sprintf("%s has no field %q", to, name))
 		case filled && name != "id":
 			problems = append(problems, fmt.Sprintf("%q is set by the store", name))
-		case base(source.Type) != base(target.Type):
+		case base(source.Type) != base(target.Type) && source.Type != reflect.PointerTo(target.Type):
 			problems = append(problems, fmt.Sprintf("%q is a %s, and in %s a %s", name, source.Type, to, target.Type))
 		}
 		list = append(list, assignment{source.Path, target.Path, filled})
@@ -123,7 +139,7 @@ func planAssignments(from, to reflect.Type) ([]assignment, error) {
 }
 
 // ofRecord reports whether a field of t is one of the embedded [Record].
-func ofRecord(t reflect.Type, f route.JSONField) bool {
+func ofRecord(t reflect.Type, f record.JSONField) bool {
 	parents := f.Path[:len(f.Path)-1]
 	return len(parents) > 0 && t.FieldByIndex(parents).Type == reflect.TypeFor[Record]()
 }

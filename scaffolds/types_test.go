@@ -25,7 +25,7 @@ var schema = wire.Schema{
 			{Name: "title", Shape: shape("string"), Required: true},
 			{Name: "tags", Shape: listOf(shape("string")), Required: true},
 			member("address", shape("blog/a.Address")),
-			member("inner", wire.Shape{Is: "object", Fields: []wire.FieldShape{member("at", nullable(shape("time")))}}),
+			member("inner", wire.Shape{Is: "object", Fields: []wire.FieldShape{{Name: "at", Shape: nullable(shape("time")), Clear: true}}}),
 		}},
 		{Name: "blog/models.Post", Fields: []wire.FieldShape{
 			member("id", shape("id")),

@@ -232,7 +232,7 @@ func (t *typeScript) field(field wire.FieldShape, way direction) string {
 	name := property(field.Name)
 	if way == in {
 		optional = !field.Required
-		field.Null = field.Null && optional
+		field.Null = field.Clear && optional
 	} else {
 		name = "readonly " + name
 	}

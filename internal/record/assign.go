@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
+	"strings"
 
 	"github.com/towerkit/tower/internal/spelling"
 )
@@ -29,26 +31,29 @@ func (m *Model) Assign(record any, data []byte) *Problems {
 			problems.Add(name, "is set by the store")
 			continue
 		}
-		if !m.set(record, f, value) {
-			problems.Add(name, fmt.Sprintf("is %s; %s is not", f.typeWithArticle(), shorten(value)))
+		if err := m.set(record, f, value); err != nil {
+			problems.Add(strings.TrimSuffix(name+"."+err.Path, "."), err.Problem)
 		}
 	}
 	return problems
 }
 
-// set sets the field of record from JSON; null is the zero value. It returns false
-// and leaves the field alone if the field cannot hold the value.
-func (m *Model) set(record any, f *Field, value json.RawMessage) bool {
-	one, err := json.Marshal(map[string]json.RawMessage{f.Name: value})
-	other := m.New()
-	if err != nil || json.Unmarshal(one, other) != nil {
-		return false
+// set sets the field of record, a *T, from JSON. It leaves the field alone if the field
+// cannot hold the value.
+func (m *Model) set(record any, f *Field, value json.RawMessage) *ValueError {
+	base, ok := m.pointer(record)
+	if !ok {
+		return misfit("is a field of %s, and the record is a %T", m.Type, record)
 	}
-	if _, ok := m.pointer(record); !ok {
-		return false
+	target := f.at(base)
+	made := reflect.New(target.Type()).Elem()
+	err := decodeWhole(made, unquoted(f.tag, value), true)
+	if err == nil {
+		target.Set(made)
+	} else if err.Path == "" && strings.HasPrefix(err.Problem, "is not a") {
+		err.Problem = fmt.Sprintf("is %s; %s is not", f.typeWithArticle(), shorten(value))
 	}
-	m.CopyFields(record, other, []*Field{f})
-	return true
+	return err
 }
 
 func (m *Model) unknown(name string) string {

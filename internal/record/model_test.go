@@ -138,8 +138,8 @@ func TestModelsThatCannotBe(t *testing.T) {
 func TestAssign(t *testing.T) {
 	m := mustModel(t, "posts", &post{})
 	p := &post{Title: "old", Likes: 3, Tags: []string{"a", "b"}}
-	problems := m.Assign(p, []byte(`{"title":"new","tags":["c"],"likes":null,"authorId":"01J00000000000000000000000"}`))
-	if problems.Any() || p.Title != "new" || p.Likes != 0 || len(p.Tags) != 1 || p.AuthorID != "01J00000000000000000000000" {
+	problems := m.Assign(p, []byte(`{"title":"new","tags":["c"],"likes":"9007199254740993","authorId":"01J00000000000000000000000"}`))
+	if problems.Any() || p.Title != "new" || p.Likes != 9007199254740993 || len(p.Tags) != 1 || p.AuthorID != "01J00000000000000000000000" {
 		t.Errorf("%s: %+v", problems, p)
 	}
 	before := *p
@@ -149,7 +149,10 @@ func TestAssign(t *testing.T) {
 		{`{"title":1}`, "title is a string; 1 is not"},
 		{`{"likes":"many"}`, `likes is an int; "many" is not`},
 		{`{"authorId":7}`, "authorId is an id of users; 7 is not"},
-		{`{"tags":["x",1]}`, `tags is a list; ["x",1] is not`},
+		{`{"likes":null}`, "likes cannot be null"},
+		{`{"likes":"0x10"}`, `likes is an int; "0x10" is not`},
+		{`{"tags":["x",1]}`, `tags.1 is not a string`},
+		{`{"tags":1}`, `tags is a list; 1 is not`},
 		{`{"titel":"x"}`, "titel is not a field of post; did you mean title?"},
 		{`{"colour":"x"}`, "colour is not a field of post"},
 		{`{"Title":"x"}`, "Title is not a field of post; did you mean title?"},

@@ -54,7 +54,7 @@ func (f *Field) read(base unsafe.Pointer) Value {
 	}
 	switch f.Kind {
 	case List, Object:
-		if !f.pointer && reflect.NewAt(f.typ, at).Elem().IsZero() {
+		if !f.pointer && f.at(base).IsZero() {
 			return Value{}
 		}
 		return Value{kind: f.Kind}
@@ -117,7 +117,7 @@ func readUint(layout reflect.Kind, at unsafe.Pointer) uint64 {
 
 // each yields the elements of a list field until yield returns false.
 func (f *Field) each(base unsafe.Pointer, yield func(Value) bool) {
-	list := reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem()
+	list := f.at(base)
 	for i := range list.Len() {
 		if !yield(readScalar(f.Elem, f.layout, list.Index(i).Addr().UnsafePointer())) {
 			return
@@ -127,7 +127,12 @@ func (f *Field) each(base unsafe.Pointer, yield func(Value) bool) {
 
 // get returns the field's Go value in the struct at base.
 func (f *Field) get(base unsafe.Pointer) any {
-	return reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem().Interface()
+	return f.at(base).Interface()
+}
+
+// at returns the field of the struct at base.
+func (f *Field) at(base unsafe.Pointer) reflect.Value {
+	return reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem()
 }
 
 // normalize converts the times of a field of the struct at base, which this package
@@ -163,7 +168,6 @@ func (m *Model) CopyFields(to, from any, fields []*Field) {
 	toBase, _ := m.pointer(to)
 	fromBase, _ := m.pointer(from)
 	for _, f := range fields {
-		at := reflect.NewAt(f.typ, unsafe.Add(toBase, f.offset)).Elem()
-		at.Set(reflect.NewAt(f.typ, unsafe.Add(fromBase, f.offset)).Elem())
+		f.at(toBase).Set(f.at(fromBase))
 	}
 }

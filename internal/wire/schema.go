@@ -51,5 +51,6 @@ type FieldShape struct {
 	Ref      string   `json:"ref,omitempty"`      // the model whose id it is
 	Values   []string `json:"values,omitempty"`   // the only values that it may have
 	Required bool     `json:"required,omitempty"` // an input must have it
+	Clear    bool     `json:"clear,omitempty"`    // an input may set it to null
 	Omitted  bool     `json:"omitted,omitempty"`  // an output lacks it if it is empty
 }

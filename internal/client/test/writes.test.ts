@@ -272,3 +272,41 @@ test("without a database, writes are not durable", async () => {
   const { store } = await online();
   equal(store.state.durable, false);
 });
+
+test("what JSON cannot carry is refused, and not sent as null", async () => {
+  const { store, link } = await online();
+  const { list } = await opened(store, link, "posts.uncarried", [post("a", 1)]);
+  const posts = store.model<any>("posts");
+  for (const [value, problem] of [
+    [NaN, "is NaN, which cannot be sent"],
+    [-Infinity, "is -Infinity, which cannot be sent"],
+    [new Date(NaN), "is not a time"],
+    [new Map(), "is a Map or a Set, which cannot be sent"],
+    [1n, "is a bigint; send its digits as a string"],
+    [() => 1, "is a function, which cannot be sent"],
+    ["a\ud800", "is not valid Unicode text"],
+  ] as const) {
+    const written = await posts.update("a", { title: value });
+    equal([written.status, written.problems], [422, { title: [problem] }]);
+    equal((await store.call("POST /posts", { lines: [{ price: value }] })).problems, { "lines.0.price": [problem] });
+    let thrown: unknown;
+    try {
+      store.cursor("posts.uncarried", { title: value });
+    } catch (error) {
+      thrown = error;
+    }
+    equal((thrown as TowerError).message, `posts.uncarried: title ${problem}`);
+    equal(list.records[0], post("a", 1), "nothing shows");
+  }
+  equal((await store.call("POST /posts", { list: [undefined] })).status, 422);
+
+  posts.update("a", { title: NaN });
+  await new Promise(resolve => setTimeout(resolve));
+  equal(posts.problems("a"), { title: ["is NaN, which cannot be sent"] }, "a write that no caller awaits is listed");
+  store.refused.value[0]!.retry();
+  await new Promise(resolve => setTimeout(resolve));
+  equal([store.refused.value.length, store.state.pending], [1, 0]);
+
+  posts.update("a", { title: "b", note: null, author: undefined });
+  await link.expect({ call: "PATCH /posts/a", in: { title: "b", note: null } });
+});

@@ -146,8 +146,8 @@ func (s *shapes) object(t reflect.Type) wire.Shape {
 func (s *shapes) fields(t reflect.Type) []wire.FieldShape {
 	model := s.models[t]
 	out := []wire.FieldShape{}
-	for _, member := range route.JSONFields(t) {
-		field := wire.FieldShape{Name: member.JSONName, Shape: s.shape(member.Type), Omitted: member.BehindPointer}
+	for _, member := range record.JSONFields(t) {
+		field := wire.FieldShape{Name: member.JSONName, Shape: s.shape(member.Type), Omitted: member.BehindPointer, Clear: record.Clears(member.Type)}
 		if model != nil {
 			stored := model.Field(member.JSONName)
 			if stored == nil || stored.Private {

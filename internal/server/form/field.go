@@ -1,22 +1,23 @@
 package form
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 
-	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/record"
 )
 
 // A field is a field of a form: a label, a control and its problem.
 type field struct {
 	name, label string
+	stored      any    // the value of the record's field
 	value       string // as the control shows it
 	rules       string // the validate tag
 	kind        reflect.Kind
@@ -34,7 +35,8 @@ type attribute struct {
 // Input returns a field of a form: a label, an <input> for the record's field with that
 // name, and its problem. The type of the record's field determines the type of the input:
 // checkbox for a bool, number for numbers, datetime-local for a time, otherwise text. The
-// rules required and max of the record's field become attributes. In a form that was
+// rules required and max of the record's field become attributes. A list is a text of
+// several lines, one for each element. In a form that was
 // refused, the input keeps the value that was sent. Without a record, nil, the input is an
 // empty text.
 //
@@ -51,6 +53,8 @@ func (s *State) Input(name string, record any, pairs ...any) (template.HTML, err
 	switch {
 	case f.kind == reflect.Bool:
 		return f.checkbox(), nil
+	case f.kind == reflect.Slice && reflect.TypeOf(f.stored).Elem().Kind() != reflect.Uint8:
+		return f.lines(), nil
 	case f.kind == reflect.Struct: // a time.Time
 		f.attr("type", "datetime-local")
 		f.attr("step", "any")
@@ -66,10 +70,36 @@ func (s *State) Input(name string, record any, pairs ...any) (template.HTML, err
 			f.attr("maxlength", most)
 		}
 	}
-	if !slices.Contains(f.attrs, attribute{"type", "password"}) { // passwords are never sent back
-		f.attr("value", f.value)
+	if slices.Contains(f.attrs, attribute{"type", "password"}) { // passwords are never sent back
+		return f.element(`<input`+f.attributes()+`>`, ""), nil
 	}
-	return f.element(`<input` + f.attributes() + `>`), nil
+	f.attr("value", f.value)
+	return f.element(`<input`+f.attributes()+`>`, f.keep(oneLine.Replace)), nil
+}
+
+// oneLine does what a browser does to the value of an <input>.
+var oneLine = strings.NewReplacer("\r", "", "\n", "")
+
+// lines returns the HTML of the whole field of a list: a <textarea>.
+func (f *field) lines() template.HTML {
+	f.attr("rows", max(3, strings.Count(f.value, "\n")+2))
+	f.attr("placeholder", "one per line")
+	return f.element(`<textarea`+f.attributes()+">\n"+template.HTMLEscapeString(f.value)+`</textarea>`, f.keep(nil))
+}
+
+// keep returns the hidden input with the exact value of the record's field, if the
+// control cannot show it. shown returns what the browser shows of a text, nil for all
+// of it.
+func (f *field) keep(shown func(string) string) template.HTML {
+	box := Text(f.stored, time.UTC)
+	if shown != nil {
+		box = shown(box)
+	}
+	name, text, needed := Keep(f.name, box, f.stored, time.UTC)
+	if !needed {
+		return ""
+	}
+	return template.HTML(fmt.Sprintf("\n  "+`<input type="hidden" name="%s" value="%s">`, template.HTMLEscapeString(name), template.HTMLEscapeString(text)))
 }
 
 // TextArea is [State.Input] for a text of several lines.
@@ -85,7 +115,7 @@ func (s *State) TextArea(name string, record any, pairs ...any) (template.HTML, 
 		f.attr("maxlength", most)
 	}
 	// A browser drops the first line break of the text.
-	return f.element(`<textarea` + f.attributes() + ">\n" + template.HTMLEscapeString(f.value) + `</textarea>`), nil
+	return f.element(`<textarea`+f.attributes()+">\n"+template.HTMLEscapeString(f.value)+`</textarea>`, f.keep(nil)), nil
 }
 
 // Select is [State.Input] for a reference. It offers a choice of records, each shown by its
@@ -101,7 +131,7 @@ func (s *State) Select(name string, record, choices any, label string, pairs ...
 	if err != nil {
 		return "", fmt.Errorf("select %s: %w", name, err)
 	}
-	return f.element(`<select` + f.attributes() + `>` + options + `</select>`), nil
+	return f.element(`<select`+f.attributes()+`>`+options+`</select>`, f.keep(nil)), nil
 }
 
 // options returns the option elements of a select.
@@ -146,6 +176,7 @@ func (s *State) newField(name string, record any, pairs []any) (*field, error) {
 			return nil, fmt.Errorf("field %s of a form: %w", name, err)
 		}
 		value, f.rules = member, tag.Get("validate")
+		f.stored = member
 		f.kind = kindOf(member)
 	}
 	f.value = s.Value(name, value)
@@ -219,10 +250,11 @@ func (f *field) attributes() string {
 	return b.String()
 }
 
-// element returns the HTML of the whole field with a control.
-func (f *field) element(control string) template.HTML {
-	return template.HTML(fmt.Sprintf("<div class=\"field\">\n  <label for=\"%s\">%s</label>\n  %s\n  %s\n</div>",
-		f.id(), template.HTMLEscapeString(f.label), control, f.problem))
+// element returns the HTML of the whole field with a control and the hidden input
+// beside it.
+func (f *field) element(control string, kept template.HTML) template.HTML {
+	return template.HTML(fmt.Sprintf("<div class=\"field\">\n  <label for=\"%s\">%s</label>\n  %s%s\n  %s\n</div>",
+		f.id(), template.HTMLEscapeString(f.label), control, kept, f.problem))
 }
 
 // checkbox returns the HTML of the whole field of a bool. A browser sends the hidden input
@@ -232,8 +264,9 @@ func (f *field) checkbox() template.HTML {
 	f.attr("type", "checkbox")
 	f.attr("value", "true")
 	f.attr("checked", f.value == "true")
-	return template.HTML(fmt.Sprintf("<div class=\"field check\">\n  <input type=\"hidden\" name=\"%s\" value=\"false\">\n  <input%s>\n  <label for=\"%s\">%s</label>\n  %s\n</div>",
-		name, f.attributes(), f.id(), template.HTMLEscapeString(f.label), f.problem))
+	box := func(text string) string { return cmp.Or(text, "false") }
+	return template.HTML(fmt.Sprintf("<div class=\"field check\">\n  <input type=\"hidden\" name=\"%s\" value=\"false\">\n  <input%s>%s\n  <label for=\"%s\">%s</label>\n  %s\n</div>",
+		name, f.attributes(), f.keep(box), f.id(), template.HTMLEscapeString(f.label), f.problem))
 }
 
 // id returns the control's id, its first attribute, escaped.
@@ -242,7 +275,7 @@ func (f *field) id() string {
 }
 
 // textOf returns a value as a control shows it.
-func textOf(value any) string { return (*State)(nil).Value("", value) }
+func textOf(value any) string { return Text(value, time.UTC) }
 
 // problemID returns the id of the element that shows the problem of a field.
 func problemID(field string) string { return field + "-problem" }
@@ -267,33 +300,14 @@ func labelFor(name string) string {
 }
 
 // fieldOf returns the value and the tag of a record's field, by its JSON name.
-func fieldOf(record any, name string) (any, reflect.StructTag, error) {
-	at := reflect.Indirect(reflect.ValueOf(record))
+func fieldOf(rec any, name string) (any, reflect.StructTag, error) {
+	at := reflect.Indirect(reflect.ValueOf(rec))
 	if at.Kind() == reflect.Struct {
-		if m, found := membersByName(at.Type())[name]; found {
+		if m, found := record.JSONFieldsByName(at.Type())[name]; found && !m.BehindPointer {
 			return at.FieldByIndex(m.Path).Interface(), m.Tag, nil
 		}
 	}
-	return nil, "", fmt.Errorf("a %T has no field %q", record, name)
-}
-
-// memberMaps holds the result of membersByName for each type.
-var memberMaps sync.Map
-
-// membersByName returns the fields of a struct type by their JSON names. It omits fields of
-// embedded pointers.
-func membersByName(t reflect.Type) map[string]route.JSONField {
-	if known, found := memberMaps.Load(t); found {
-		return known.(map[string]route.JSONField)
-	}
-	byName := map[string]route.JSONField{}
-	for _, m := range route.JSONFields(t) {
-		if !m.BehindPointer {
-			byName[m.JSONName] = m
-		}
-	}
-	known, _ := memberMaps.LoadOrStore(t, byName)
-	return known.(map[string]route.JSONField)
+	return nil, "", fmt.Errorf("a %T has no field %q", rec, name)
 }
 
 // kindOf returns the kind of a value, or of the value that a pointer points to. It is

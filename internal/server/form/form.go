@@ -1,5 +1,3 @@
-// Package form renders the forms of pages: fields with their labels, values and
-// problems.
 package form
 
 import (
@@ -23,25 +21,13 @@ type State struct {
 func (s *State) Value(field string, value any) string {
 	if s != nil {
 		if values := s.Values[field]; len(values) > 0 {
+			if t := reflect.TypeOf(value); t != nil && isList(t) {
+				return strings.Join(values, "\n")
+			}
 			return values[len(values)-1]
 		}
 	}
-	if at, ok := value.(time.Time); ok {
-		if at.IsZero() {
-			return ""
-		}
-		return at.UTC().Format("2006-01-02T15:04:05")
-	}
-	if r := reflect.ValueOf(value); r.Kind() == reflect.Pointer {
-		if r.IsNil() {
-			return ""
-		}
-		return s.Value("", r.Elem().Interface())
-	}
-	if value == nil {
-		return ""
-	}
-	return fmt.Sprint(value)
+	return Text(value, time.UTC)
 }
 
 // Problem returns the element that shows the problem of a field, hidden while there is none.

@@ -3,16 +3,17 @@ package route
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -23,9 +24,7 @@ type Inputs struct {
 }
 
 type input struct {
-	name     string
-	path     []int
-	typ      reflect.Type
+	record.JSONField
 	required bool
 }
 
@@ -34,88 +33,31 @@ func newInputs(t reflect.Type) (*Inputs, error) {
 		return nil, fmt.Errorf("its input is a %s; it must be a struct", t)
 	}
 	in := &Inputs{typ: t}
-	for _, f := range JSONFields(t) {
+	for _, f := range record.JSONFields(t) {
 		rules := strings.Split(f.Tag.Get("validate"), ",")
-		field := input{name: f.JSONName, path: f.Path, typ: f.Type, required: slices.Contains(rules, "required")}
-		if _, err := field.in(reflect.New(t).Elem()); err != nil {
-			return nil, err
+		if _, err := f.In(reflect.New(t).Elem()); err != nil {
+			return nil, fmt.Errorf("its input %w", err)
 		}
-		in.fields = append(in.fields, field)
+		in.fields = append(in.fields, input{f, slices.Contains(rules, "required")})
 	}
 	return in, nil
-}
-
-// in returns the field of a struct that holds the input. It allocates embedded pointers
-// that are nil.
-func (f *input) in(target reflect.Value) (reflect.Value, error) {
-	for _, i := range f.path {
-		if target.Kind() == reflect.Pointer {
-			if !target.CanSet() {
-				return target, fmt.Errorf("its input embeds a %s; embed the struct itself, or export its type", target.Type())
-			}
-			if target.IsNil() {
-				target.Set(reflect.New(target.Type().Elem()))
-			}
-			target = target.Elem()
-		}
-		target = target.Field(i)
-	}
-	return target, nil
 }
 
 func (in *Inputs) describe() []wire.Input {
 	out := []wire.Input{}
 	for _, f := range in.fields {
-		out = append(out, wire.Input{Name: f.name, Type: typeName(f.typ), Required: f.required})
+		out = append(out, wire.Input{Name: f.JSONName, Type: record.TypeName(f.Type), Required: f.required})
 	}
 	return out
-}
-
-func typeName(t reflect.Type) string {
-	if t.Kind() == reflect.Pointer {
-		return typeName(t.Elem())
-	}
-	switch t {
-	case reflect.TypeFor[time.Time]():
-		return "time"
-	case reflect.TypeFor[record.ID]():
-		return "id"
-	}
-	switch t.Kind() {
-	case reflect.Slice:
-		return "[]" + typeName(t.Elem())
-	case reflect.Float32, reflect.Float64:
-		return "float"
-	case reflect.Struct, reflect.Map, reflect.Interface:
-		return "object"
-	}
-	return strings.TrimRight(t.Kind().String(), "0123456789")
-}
-
-// typeProblem returns the problem of a value that is not of type t. It follows the
-// name of the field.
-func typeProblem(t reflect.Type) string {
-	switch name := typeName(t); {
-	case name == "float":
-		return "is not a number"
-	case name == "int" || name == "uint":
-		return "is not a whole number"
-	case strings.HasPrefix(name, "[]"):
-		return "is not a valid list"
-	case name == "id" || name == "object":
-		return "is not an " + name
-	default:
-		return "is not a " + name
-	}
 }
 
 // Decode returns an input, as a pointer to its struct, from a JSON object, the values
 // of a form and the values in a path. A value in the path wins over the others. If the
 // input is not valid, the error is a [fault.Error] with its problems.
-func (in *Inputs) Decode(path url.Values, body json.RawMessage, form url.Values) (any, error) {
+func (in *Inputs) Decode(path url.Values, body json.RawMessage, sent url.Values) (any, error) {
 	target := reflect.New(in.typ)
 	problems := &record.Problems{}
-	in.fromForm(target.Elem(), form, problems)
+	in.fromForm(target.Elem(), sent, problems)
 	if err := in.fromJSON(target.Elem(), body, problems); err != nil {
 		return nil, err
 	}
@@ -145,126 +87,57 @@ func (in *Inputs) fromJSON(target reflect.Value, body json.RawMessage, problems 
 			problems.Add(name, "is not an input; the inputs are "+in.names())
 			continue
 		}
-		field, err := f.in(target)
-		if err == nil {
-			err = setJSON(field, value)
-		}
-		if err != nil {
-			problems.Add(name, typeProblem(f.typ))
-		}
+		f.decode(target, value, problems)
 	}
 	return nil
 }
 
-// setJSON sets a field from JSON. A whole number may be a string of its digits, because
-// a browser's numbers cannot hold every int64.
-func setJSON(field reflect.Value, value json.RawMessage) error {
-	err := json.Unmarshal(value, field.Addr().Interface())
-	var digits string
-	if err == nil || json.Unmarshal(value, &digits) != nil || digits == "" {
-		return err
+// decode sets the field of target from JSON, or adds a problem.
+func (f *input) decode(target reflect.Value, value json.RawMessage, problems *record.Problems) {
+	field, err := f.In(target)
+	if err == nil {
+		err = record.DecodeInput(field, f.Unquoted(value))
 	}
-	if name := typeName(field.Type()); name != "int" && name != "uint" {
-		return err
-	}
-	return setText(field, digits)
+	f.report(err, problems)
 }
 
-// fromForm sets the inputs that a form has. It uses the last of several values, so that
-// a hidden field can represent an unchecked box, and skips names that are not inputs,
-// such as the name of a button.
-func (in *Inputs) fromForm(target reflect.Value, form url.Values, problems *record.Problems) {
-	for _, f := range in.fields {
-		values, sent := form[f.name]
-		if !sent || len(values) == 0 {
-			continue
-		}
-		field, err := f.in(target)
-		if err != nil {
-			problems.Add(f.name, typeProblem(f.typ))
-			continue
-		}
-		if field.Kind() == reflect.Slice {
-			setList(field, f, values, problems)
-		} else if err := setText(field, values[len(values)-1]); err != nil {
-			problems.Add(f.name, typeProblem(f.typ))
-		}
-	}
-}
-
-func setList(field reflect.Value, f input, values []string, problems *record.Problems) {
-	list := reflect.MakeSlice(field.Type(), 0, len(values))
-	for _, text := range values {
-		element := reflect.New(field.Type().Elem()).Elem()
-		if err := setText(element, text); err != nil {
-			problems.Add(f.name, typeProblem(f.typ))
-			return
-		}
-		list = reflect.Append(list, element)
-	}
-	field.Set(list)
-}
-
-// setText sets a field from the text of a form. Empty text sets the zero value: so a
-// form clears a field.
-func setText(field reflect.Value, text string) (err error) {
-	if field.Kind() == reflect.Pointer {
-		value := reflect.New(field.Type().Elem())
-		if err := setText(value.Elem(), text); err != nil {
-			return err
-		}
-		field.Set(value)
-		return nil
-	}
-	if field.Kind() == reflect.String {
-		field.SetString(strings.ReplaceAll(text, "\r\n", "\n"))
-		return nil
-	}
-	if text == "" {
-		field.SetZero()
-		return nil
-	}
+// report adds the problem of a value, under the name of the member that has it.
+func (f *input) report(err error, problems *record.Problems) {
+	var value *record.ValueError
 	switch {
-	case field.Type() == reflect.TypeFor[time.Time]():
-		var at time.Time
-		at, err = parseTime(text)
-		field.Set(reflect.ValueOf(at))
-	case field.Kind() == reflect.Bool:
-		field.SetBool(text == "true" || text == "on" || text == "1")
-		if !field.Bool() && text != "false" && text != "off" && text != "0" {
-			err = strconv.ErrSyntax
-		}
-	case field.CanInt():
-		var i int64
-		i, err = strconv.ParseInt(text, 10, field.Type().Bits())
-		field.SetInt(i)
-	case field.CanUint():
-		var u uint64
-		u, err = strconv.ParseUint(text, 10, field.Type().Bits())
-		field.SetUint(u)
-	case field.CanFloat():
-		var f float64
-		f, err = strconv.ParseFloat(text, field.Type().Bits())
-		field.SetFloat(f)
+	case err == nil:
+	case errors.As(err, &value):
+		problems.Add(strings.TrimSuffix(f.JSONName+"."+value.Path, "."), value.Problem)
 	default:
-		err = json.Unmarshal([]byte(text), field.Addr().Interface())
+		problems.Add(f.JSONName, err.Error())
 	}
-	return err
 }
 
-// parseTime accepts the formats of JSON and of <input type="datetime-local">.
-func parseTime(text string) (at time.Time, err error) {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
-		if at, err = time.Parse(layout, text); err == nil {
-			return at, nil
+// fromForm sets the inputs that a form has. It skips names that are not inputs, such as
+// the name of a button.
+func (in *Inputs) fromForm(target reflect.Value, sent url.Values, problems *record.Problems) {
+	for _, f := range in.fields {
+		values, found := sent[f.JSONName]
+		if !found || len(values) == 0 {
+			continue
 		}
+		if exact := form.Kept(sent, f.JSONName, f.Type); exact != nil {
+			if string(exact) != "null" || record.Clears(f.Type) { // else it is not sent, and stays null
+				f.decode(target, exact, problems)
+			}
+			continue
+		}
+		field, err := f.In(target)
+		if err == nil {
+			err = form.Set(field, values, time.UTC)
+		}
+		f.report(err, problems)
 	}
-	return at, err
 }
 
 func (in *Inputs) find(name string) *input {
 	for i := range in.fields {
-		if in.fields[i].name == name {
+		if in.fields[i].JSONName == name {
 			return &in.fields[i]
 		}
 	}
@@ -277,7 +150,7 @@ func (in *Inputs) names() string {
 	}
 	names := make([]string, len(in.fields))
 	for i, f := range in.fields {
-		names[i] = f.name
+		names[i] = f.JSONName
 	}
 	return strings.Join(names, ", ")
 }

@@ -213,7 +213,7 @@ func (r *Route) valueNames() (names []string) {
 		return names
 	}
 	for _, in := range r.Inputs.fields {
-		names = append(names, in.name)
+		names = append(names, in.JSONName)
 	}
 	return names
 }

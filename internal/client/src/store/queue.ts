@@ -2,6 +2,7 @@ import type { Database } from "./idb";
 import { Observable } from "./observable";
 import { equal, type Effect } from "./overlay";
 import type { Result } from "../wire/result";
+import { refusalOf } from "../wire/carry";
 import { ulid } from "../wire/ulid";
 import { Write, type Note, type Refused, type StoredWrite } from "./write";
 import type { Answer, Call, CallBody } from "../wire/frames";
@@ -82,9 +83,16 @@ export class Queue {
     return this.#own().flatMap(({ stored }) => stored.effects);
   }
 
+  /** Adds a write. An input that JSON cannot carry is refused as the server would refuse it. */
   add<Out>(body: CallBody, effects: readonly Effect[], note?: Note): Write<Out> {
-    const stored: StoredWrite = { ...body, key: ulid(), effects, session: this.#session, user: this.#user, ...(note && { note }) };
+    const error = "in" in body ? refusalOf(body.in) : null;
+    const [sent, shown] = error ? [body, effects.map(({ op, model, id }) => ({ op, model, id }))] : jsonCopy([body, effects] as const);
+    const stored: StoredWrite = { ...sent, key: ulid(), effects: shown, session: this.#session, user: this.#user, ...(note && { note }) };
     const write = new Write<Out>(stored, this.#hooks.finish);
+    if (error) {
+      queueMicrotask(() => this.#hooks.update(() => this.#finish(write, { id: 0, status: 422, error })));
+      return write;
+    }
     this.#hooks.update(() => {
       this.#writes.push(write);
       this.#sendNext();
@@ -178,6 +186,12 @@ export class Queue {
   #settle(write: Write, answer: Answer): void {
     this.#abandonAttempt();
     this.#writes = this.#writes.filter(other => other !== write);
+    this.#finish(write, answer);
+    this.#sendNext();
+  }
+
+  /** Gives a write its answer, or lists it as refused if no caller waits for it. */
+  #finish(write: Write, answer: Answer): void {
     if (answer.error && !write.awaited) {
       write.stored.error = answer.error;
       this.#refused = [...this.#refused, write.stored];
@@ -188,7 +202,6 @@ export class Queue {
       void this.#delete(write.key);
     }
     write.settle(answer);
-    this.#sendNext();
   }
 
   /** Updates refused to the user's refused writes. */
@@ -304,4 +317,9 @@ const keyOf = ({ key }: { key: string }) => key;
 /** Returns the call of a stored write. */
 function callOf({ effects, session, user, first, error, note, ...call }: StoredWrite): Call {
   return call;
+}
+
+/** Returns a copy of a value by way of JSON. */
+function jsonCopy<T>(value: T): T {
+  return JSON.parse(JSON.stringify(value)) as T;
 }

@@ -2,6 +2,7 @@ import { ListCache } from "./cache";
 import { watchPage, type Connection, type StoreEvents } from "../net/connection";
 import { Cursor, Value, type Followed, type List } from "./cursor";
 import { openDatabase } from "./idb";
+import { refusalOf } from "../wire/carry";
 import { TowerError } from "../wire/error";
 import { Lists } from "./lists";
 import { Model } from "./model";
@@ -18,6 +19,7 @@ import {
   type Allowed,
   type Answer,
   type CallBody,
+  type Failure,
   type Commit,
   type Frame,
   type Hello,
@@ -173,6 +175,8 @@ export class Store {
 
   #open<F extends Followed<any>>(word: string, kind: new (request: Open, close: () => void) => F, request: Open): F {
     for (const part of ["where", "order"] as const) if (request[part] !== undefined) requireDefined(request[part], part);
+    const refused = refusalOf(request.in) ?? refusalOf(request.where);
+    if (refused) throw new TowerError({ ...refused, message: `${request.open}: ${describe(refused)}` });
     const text = canonical(request);
     const key = `${word} ${text}`;
     let shared = this.#followed.get(key);
@@ -215,7 +219,10 @@ export class Store {
    * its sign-in or sign-out was not accepted.
    */
   async call<Out = unknown>(route: string, input: unknown = {}, options: CallOptions = {}): Promise<Result<Out>> {
-    return this.#finish(await this.#request({ ...callBody(route, input), key: options.key ?? ulid() }, options.signal));
+    const body = callBody(route, input);
+    const error = refusalOf(input);
+    if (error) return resultOf({ id: 0, status: 422, error });
+    return this.#finish(await this.#request({ ...body, key: options.key ?? ulid() }, options.signal));
   }
 
   async #finish<Out>(answer: Answer): Promise<Result<Out>> {
@@ -236,7 +243,7 @@ export class Store {
    * only as the user who made them.
    */
   write<Out = unknown>(route: string, input: unknown = {}, effects: readonly Effect[] = [], note?: Note): Write<Out> {
-    return this.#queue.add(jsonCopy(callBody(route, input)), jsonCopy(effects), note);
+    return this.#queue.add(callBody(route, input), effects, note);
   }
 
   /** The writes that were refused while no caller waited, until they are dismissed. */
@@ -433,9 +440,8 @@ function callBody(route: string, input: unknown): CallBody {
   return { call: fillPath(route, input), ...(input instanceof URLSearchParams ? { form: input.toString() } : { in: input }) };
 }
 
-/** Returns a copy of a value by way of JSON. */
-function jsonCopy<T>(value: T): T {
-  return JSON.parse(JSON.stringify(value)) as T;
+function describe({ message, problems = {} }: Failure): string {
+  return Object.entries(problems).map(([field, texts]) => `${field} ${texts.join(", ")}`).join("; ") || message;
 }
 
 /** Encodes a value as JSON with sorted keys. */

@@ -1,10 +1,13 @@
-package route
+package record
 
 import (
+	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // A JSONField is a field of a struct's JSON object. It is declared in the struct or in
@@ -101,4 +104,57 @@ func dominant(rivals []JSONField) *JSONField {
 		return nil
 	}
 	return &rivals[0]
+}
+
+// In returns the field in a struct of the type that it was found in. It allocates
+// embedded pointers that are nil.
+func (m JSONField) In(target reflect.Value) (reflect.Value, error) {
+	for _, i := range m.Path {
+		if target.Kind() == reflect.Pointer {
+			if !target.CanSet() {
+				return target, fmt.Errorf("embeds a %s; embed the struct itself, or export its type", target.Type())
+			}
+			if target.IsNil() {
+				target.Set(reflect.New(target.Type().Elem()))
+			}
+			target = target.Elem()
+		}
+		target = target.Field(i)
+	}
+	return target, nil
+}
+
+// Unquoted returns the field's value in JSON without the quotes that the option
+// "string" of its json tag adds to a float or a bool.
+func (m JSONField) Unquoted(data json.RawMessage) json.RawMessage {
+	return unquoted(m.Tag.Get("json"), data)
+}
+
+func unquoted(tag string, data json.RawMessage) json.RawMessage {
+	_, options, found := strings.Cut(tag, ",")
+	if !found {
+		return data
+	}
+	var text string
+	if slices.Contains(strings.Split(options, ","), "string") && json.Unmarshal(data, &text) == nil && json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	return data
+}
+
+// fieldMaps holds the result of JSONFieldsByName for each type.
+var fieldMaps sync.Map
+
+// JSONFieldsByName returns the fields of a struct's JSON object by their names. The
+// caller must not change the map.
+func JSONFieldsByName(t reflect.Type) map[string]JSONField {
+	if known, found := fieldMaps.Load(t); found {
+		return known.(map[string]JSONField)
+	}
+	byName := map[string]JSONField{}
+	for _, m := range JSONFields(t) {
+		byName[m.JSONName] = m
+	}
+	known, _ := fieldMaps.LoadOrStore(t, byName)
+	return known.(map[string]JSONField)
 }

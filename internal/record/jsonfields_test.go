@@ -1,4 +1,4 @@
-package route
+package record
 
 import (
 	"encoding/json"
@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"testing"
-
-	"github.com/towerkit/tower/internal/record"
 )
 
 type (
@@ -52,8 +50,8 @@ func TestJSONFields(t *testing.T) {
 			D int
 		}{},
 		struct {
-			record.Record
-			record.ID `json:"other"`
+			Record
+			ID `json:"other"`
 		}{},
 		Pair[inner]{},
 	} {
@@ -73,34 +71,5 @@ func TestJSONFields(t *testing.T) {
 		if want := slices.Sorted(maps.Keys(keys)); !slices.Equal(got, want) {
 			t.Errorf("%T: got %v, encoding/json writes %v", value, got, want)
 		}
-	}
-}
-
-// TestInputOfEmbeddedPointer decodes the fields of an embedded struct that is nil.
-func TestInputOfEmbeddedPointer(t *testing.T) {
-	inputs, err := newInputs(reflect.TypeFor[struct {
-		*Outer
-		D int
-	}]())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		body string
-		want string
-	}{
-		{`{"B":1,"D":2}`, `{"B":1,"C":0,"D":2}`},
-		{`{"D":2}`, `{"D":2}`},
-	} {
-		in, err := inputs.Decode(nil, json.RawMessage(test.body), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got, _ := json.Marshal(in); string(got) != test.want {
-			t.Errorf("%s: got %s, want %s", test.body, got, test.want)
-		}
-	}
-	if _, err := newInputs(reflect.TypeFor[struct{ *inner }]()); err == nil {
-		t.Error("an embedded pointer that cannot be set is not refused")
 	}
 }
