@@ -178,7 +178,7 @@ func TestAClientMayMakeTheIDAndSendDigits(t *testing.T) {
 		`{"id":"mine"}`:       `{"id":["is not an id"]}`,
 		`{"weight":"many"}`:   `{"weight":["is not a whole number"]}`,
 		`{"weight":""}`:       `{"weight":["is not a whole number"]}`,
-		`{"size":"-1"}`:       `{"size":["is not a whole number"]}`,
+		`{"size":"-1"}`:       `{"size":["must be between 0 and 18446744073709551615"]}`,
 	} {
 		if answer := call(in); !strings.Contains(answer, `"problems":`+problem) {
 			t.Errorf("%s is answered %s", in, answer)

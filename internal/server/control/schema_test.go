@@ -68,8 +68,8 @@ func TestShapes(t *testing.T) {
 		t.Errorf("a Tree is %+v", tree)
 	}
 	want := &wire.NamedType{Name: tree.Is, Fields: []wire.FieldShape{
-		{Name: "leaves", Shape: wire.Shape{Is: "list", Null: true, Of: &wire.Shape{Is: tree.Is}}},
-		{Name: "byName", Shape: wire.Shape{Is: "map", Of: &wire.Shape{Is: tree.Is, Null: true}}, Omitted: true},
+		{Name: "leaves", Shape: wire.Shape{Is: "list", Null: true, Of: &wire.Shape{Is: tree.Is}}, Clear: true},
+		{Name: "byName", Shape: wire.Shape{Is: "map", Of: &wire.Shape{Is: tree.Is, Null: true}}, Omitted: true, Clear: true},
 	}}
 	if diff := cmp.Diff(want, s.named[reflect.TypeFor[Tree]()]); diff != "" {
 		t.Error(diff)
