@@ -98,10 +98,10 @@ func (s *includedSet) references(images []*record.Image, now *commitView) ([]ref
 	return all, err
 }
 
-// find returns a record, or nil if there is none.
+// find returns a record, or nil if there is none, or if it does not fit its model.
 func find(snap *store.Snapshot, m *record.Model, id record.ID) (*record.Image, error) {
 	image, err := snap.Get(m, id)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !image.Fits() {
 		return nil, nil
 	}
 	return image, err

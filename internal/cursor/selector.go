@@ -64,7 +64,7 @@ func (s *selector) condition() query.Condition { return query.Conjunction(s.wher
 
 // matches reports whether the record, nil for none, satisfies the conditions.
 func (s *selector) matches(img *record.Image) bool {
-	if img == nil {
+	if img == nil || !img.Fits() {
 		return false
 	}
 	for i := range s.where {

@@ -7,8 +7,11 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
-// Match reports whether the record satisfies the condition. It does not allocate.
-func (c *Condition) Match(img *record.Image) bool {
+// Match reports whether the record satisfies the condition. One that does not fit its
+// model satisfies none. Match does not allocate.
+func (c *Condition) Match(img *record.Image) bool { return img.Fits() && c.match(img) }
+
+func (c *Condition) match(img *record.Image) bool {
 	switch c.op {
 	case opAll:
 		return true
@@ -21,11 +24,11 @@ func (c *Condition) Match(img *record.Image) bool {
 	case opExists:
 		return !img.Value(c.field).IsNull()
 	case opNot:
-		return !c.args()[0].Match(img)
+		return !c.args()[0].match(img)
 	case opAnd:
 		args := c.args()
 		for i := range args {
-			if !args[i].Match(img) {
+			if !args[i].match(img) {
 				return false
 			}
 		}
@@ -33,7 +36,7 @@ func (c *Condition) Match(img *record.Image) bool {
 	case opOr:
 		args := c.args()
 		for i := range args {
-			if args[i].Match(img) {
+			if args[i].match(img) {
 				return true
 			}
 		}

@@ -24,6 +24,7 @@ type Field struct {
 	pointer bool // the field is a pointer to its value
 	typ     reflect.Type
 	tag     string       // the json tag
+	rules   string       // the validate tag
 	layout  reflect.Kind // kind of the value behind the pointer, or of a list's elements
 }
 
@@ -69,7 +70,8 @@ func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
 			f.Kind, f.Elem = Object, Null
 		}
 	}
-	for rule := range strings.SplitSeq(sf.Tag.Get("validate"), ",") {
+	f.rules = sf.Tag.Get("validate")
+	for rule := range strings.SplitSeq(f.rules, ",") {
 		f.Required = f.Required || rule == "required"
 	}
 	return f, f.readTag(sf.Tag.Get("tower"))

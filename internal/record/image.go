@@ -22,14 +22,16 @@ type Image struct {
 	JSON    []byte // the public fields, as they are sent to clients
 	Private []byte // the private fields; nil if there are none
 
+	known  bool // it fits
 	once   sync.Once
 	base   unsafe.Pointer
 	record any
-	err    error
+	unfit  map[*Field]bool // the fields that do not fit; nil if all fit
+	err    error           // an [*UnfitError], or nil
 }
 
 // Record returns the image as a *T, which the caller must not change. It returns an
-// error if the stored record no longer fits the struct.
+// [*UnfitError] if the stored record does not fit the struct.
 func (i *Image) Record() (any, error) {
 	i.once.Do(i.decode)
 	return i.record, i.err
@@ -41,11 +43,13 @@ func (i *Image) Copy() (any, error) {
 	return own.Record()
 }
 
-// Value returns the value of a field, or the zero value if the stored one does not
-// fit the field. For a list or an object, the value only reports whether there is
+// Value returns the value of a field, or null if the stored one does not fit the field. For a list or an object, the value only reports whether there is
 // one.
 func (i *Image) Value(f *Field) Value {
 	i.once.Do(i.decode)
+	if i.unfit != nil && i.unfit[f] {
+		return Value{}
+	}
 	return f.read(i.base)
 }
 
@@ -65,31 +69,17 @@ func (i *Image) decode() {
 	if err == nil {
 		i.record = record
 	} else {
-		i.err = fmt.Errorf("%s/%s no longer fits %s: %w", i.Model.Name, i.ID, i.Model.Type, err)
 		record = i.decodeFields()
 	}
 	i.base, _ = i.Model.pointer(record)
-}
-
-// decodeFields decodes each field on its own, so that the value of one field, and
-// with it its place in an index, does not depend on whether the others fit.
-func (i *Image) decodeFields() any {
-	record := i.Model.New()
-	known, _, err := i.Model.members(i.JSON, i.Private)
-	if err != nil {
-		return record
-	}
-	for name, value := range known {
-		i.Model.set(record, i.Model.byName[name], value)
-	}
-	return record
 }
 
 // WithVersion returns the image as written by the commit seq. The image must have
 // been decoded.
 func (i *Image) WithVersion(seq uint64) *Image {
 	written := &Image{Model: i.Model, ID: i.ID, Version: seq, JSON: i.JSON, Private: i.Private}
-	written.once.Do(func() { written.base, written.record, written.err = i.base, i.record, i.err })
+	written.once.Do(func() { written.base, written.record, written.unfit, written.err = i.base, i.record, i.unfit, i.err })
+	written.known = i.err == nil
 	return written
 }
 
@@ -99,12 +89,16 @@ func (i *Image) Same(other *Image) bool {
 	return a != nil && bytes.Equal(a, b)
 }
 
-// SameField reports whether two images of a record have the same value in a field. It
-// returns false if one of them does not fit the struct.
+// SameField reports whether two images of a record have the same value in a field.
 func (i *Image) SameField(other *Image, f *Field) bool {
-	_, err := i.Record()
-	_, errOther := other.Record()
-	return err == nil && errOther == nil && reflect.DeepEqual(f.get(i.base), f.get(other.base))
+	if i.Fits() && other.Fits() {
+		_, _ = i.Record()
+		_, _ = other.Record()
+		return reflect.DeepEqual(f.get(i.base), f.get(other.base))
+	}
+	a, _, errA := i.Model.members(i.JSON, i.Private)
+	b, _, errB := i.Model.members(other.JSON, other.Private)
+	return errA == nil && errB == nil && bytes.Equal(a[f.Name], b[f.Name])
 }
 
 // canonicalJSON returns the whole record as JSON with a zero UpdatedAt, or nil if it
@@ -131,21 +125,34 @@ func (i *Image) Size() int {
 	return 160 + int(i.Model.structType.Size()) + 2*(len(i.JSON)+len(i.Private))
 }
 
-// Freeze returns an image of record, a *T. It keeps no reference to record.
-func (m *Model) Freeze(record any) (*Image, error) {
+// Freeze returns an image of record, a *T, that replaces before, or nil. It keeps no
+// reference to record. The error is an [*InvalidError] if values of fields cannot be
+// stored. What before has of fields that the struct does not name, the image has as well.
+func (m *Model) Freeze(record any, before *Image) (*Image, error) {
 	if _, ok := m.pointer(record); !ok {
 		return nil, fmt.Errorf("a %T is not a record of %s", record, m.Name)
 	}
 	shallow := reflect.New(m.structType)
 	shallow.Elem().Set(reflect.ValueOf(record).Elem())
 	base := shallow.UnsafePointer()
-	for _, f := range m.times {
+	for _, f := range m.inexact {
 		f.normalize(base)
 	}
-	image := &Image{Model: m, ID: m.header(base).ID}
 	data, err := json.Marshal(shallow.Interface())
+	if err != nil || !m.storable(data) {
+		if problems := m.unstorable(base); problems.Any() {
+			return nil, &InvalidError{Model: m.Name, Problems: problems}
+		}
+	}
+	image := &Image{Model: m, ID: m.header(base).ID}
+	if err == nil && before != nil {
+		data, err = m.keepNested(data, base, before)
+	}
 	if image.JSON = data; err == nil && m.private {
 		image.JSON, image.Private, err = m.Split(data, nil)
+	}
+	if err == nil && before != nil && before.Private != nil {
+		image.Private, err = m.keepUnknown(image.Private, before)
 	}
 	if err == nil {
 		_, err = image.Record()
@@ -153,7 +160,22 @@ func (m *Model) Freeze(record any) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %s/%s: %w", m.Name, image.ID, err)
 	}
+	image.known = true
 	return image, nil
+}
+
+// Settle sets the fields of record, the *T that image was made from, to the stored
+// values, which are not always those that it had: times have microseconds, and a nil
+// list may have become an empty one.
+func (m *Model) Settle(record any, image *Image) error {
+	stored, err := image.Record()
+	if err == nil && m.shared {
+		stored, err = image.Copy()
+	}
+	if err == nil {
+		m.CopyFields(record, stored, m.Fields)
+	}
+	return err
 }
 
 // Split divides an encoded record into its public and its private members, each in

@@ -49,8 +49,11 @@ type Model struct {
 	ptrType    reflect.Type
 	record     uintptr // offset of the embedded Record
 	byName     map[string]*Field
-	times      []*Field // the fields that hold times, which Freeze normalizes
+	inexact    []*Field // the fields that hold times and floats, which Freeze normalizes
+	nested     []*Field // the fields whose values are made of structs
 	private    bool     // a field is private
+	shared     bool     // copies of a record share memory
+	deep       bool     // a field may be nested, or is encoded by a method of its own
 	prototype  any      // pointers into it name fields
 }
 
@@ -143,9 +146,14 @@ func (m *Model) add(f *Field) {
 	if f.Index || f.Unique {
 		m.Indexes = append(m.Indexes, f)
 	}
-	if f.Kind == Time || f.Elem == Time {
-		m.times = append(m.times, f)
+	if f.Kind == Time || f.Elem == Time || f.Kind == Float || f.Elem == Float {
+		m.inexact = append(m.inexact, f)
 	}
+	if f.Kind == Object && hasStruct(f.typ, map[reflect.Type]bool{}) {
+		m.nested = append(m.nested, f)
+	}
+	m.shared = m.shared || shares(f.typ)
+	m.deep = m.deep || f.Kind == Object || f.opaque()
 }
 
 // Field returns the field with that JSON name, or nil.

@@ -20,6 +20,15 @@ func (p *Problems) Add(field, problem string) {
 	p.byField[field] = append(p.byField[field], problem)
 }
 
+// Join adds the problems of other.
+func (p *Problems) Join(other *Problems) {
+	for field, problems := range other.byField {
+		for _, problem := range problems {
+			p.Add(field, problem)
+		}
+	}
+}
+
 // Any reports whether there are problems.
 func (p *Problems) Any() bool { return len(p.byField) > 0 }
 

@@ -136,27 +136,37 @@ func (f *Field) at(base unsafe.Pointer) reflect.Value {
 }
 
 // normalize converts the times of a field of the struct at base, which this package
-// owns, to UTC and to the precision that is stored. It replaces lists and pointers
-// rather than writing through them: what they refer to belongs to the application.
+// owns, to UTC and to the precision that is stored, and -0 in floats to 0. It replaces
+// lists and pointers rather than writing through them: what they refer to belongs to the
+// application.
 func (f *Field) normalize(base unsafe.Pointer) {
-	at := unsafe.Add(base, f.offset)
+	at := f.at(base)
 	switch {
+	case f.Kind == Time && !f.pointer: // every record has two
+		t := (*time.Time)(unsafe.Add(base, f.offset))
+		*t = storedTime(*t)
+	case f.Kind == List && !at.IsNil():
+		own := reflect.MakeSlice(f.typ, at.Len(), at.Len())
+		for i := range at.Len() {
+			own.Index(i).Set(normal(at.Index(i)))
+		}
+		at.Set(own)
 	case f.Kind == List:
-		list := *(*[]time.Time)(at)
-		if list == nil {
-			return
-		}
-		own := make([]time.Time, len(list))
-		for i, t := range list {
-			own[i] = storedTime(t)
-		}
-		*(*[]time.Time)(at) = own
 	case !f.pointer:
-		*(*time.Time)(at) = storedTime(*(*time.Time)(at))
-	case *(**time.Time)(at) != nil:
-		t := storedTime(**(**time.Time)(at))
-		*(**time.Time)(at) = &t
+		at.Set(normal(at))
+	case !at.IsNil():
+		own := reflect.New(f.typ.Elem())
+		own.Elem().Set(normal(at.Elem()))
+		at.Set(own)
 	}
+}
+
+// normal returns a time or a float as it is stored.
+func normal(v reflect.Value) reflect.Value {
+	if v.CanFloat() {
+		return reflect.ValueOf(v.Float() + 0).Convert(v.Type())
+	}
+	return reflect.ValueOf(storedTime(v.Interface().(time.Time)))
 }
 
 // storedTime returns t as it is stored.

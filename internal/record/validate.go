@@ -58,13 +58,8 @@ func Validate(record any, problems *Problems) (err error) {
 			err = fmt.Errorf("validate a %T: %v", record, r)
 		}
 	}()
-	failed, err := failedTags(record)
-	if err != nil {
+	if err := checkTags(record, problems); err != nil {
 		return fmt.Errorf("validate a %T: %w", record, err)
-	}
-	for _, one := range failed {
-		path := strings.TrimPrefix(one.Namespace(), reflect.Indirect(reflect.ValueOf(record)).Type().Name()+".")
-		problems.Add(strings.ReplaceAll(path, embeddedPath+".", ""), tagProblem(one))
 	}
 	if own, ok := record.(Validator); ok {
 		own.Validate(problems)
@@ -72,6 +67,17 @@ func Validate(record any, problems *Problems) (err error) {
 		ValidatePublic(record, problems)
 	}
 	return nil
+}
+
+// checkTags adds a problem for each rule of the validate tags that the struct behind
+// record breaks. It returns an error if a tag is invalid.
+func checkTags(record any, problems *Problems) error {
+	failed, err := failedTags(record)
+	for _, one := range failed {
+		path := strings.TrimPrefix(one.Namespace(), reflect.Indirect(reflect.ValueOf(record)).Type().Name()+".")
+		problems.Add(strings.ReplaceAll(path, embeddedPath+".", ""), tagProblem(one))
+	}
+	return err
 }
 
 // ValidatePublic calls the Validate method of a record or an input that takes the

@@ -128,7 +128,10 @@ func New(config Config) (*App, error) {
 // Open opens the store and starts to match commits. Call Close to end both.
 func (a *App) Open() (err error) {
 	if a.store, err = store.Open(a.config.Data, store.Options{Models: a.config.Models}); err != nil {
-		return fmt.Errorf("open the store: %w", err)
+		return err
+	}
+	for _, survey := range a.store.Surveys() {
+		a.log.Warn(survey.String() + "; lists leave out what does not fit, and an update that sets the fields mends it")
 	}
 	if a.cookies, err = newCookies(a.store, a.config.Secret); err != nil {
 		return errors.Join(err, a.store.Close())

@@ -81,6 +81,16 @@ func decodeRecord(m *record.Model, id record.ID, data []byte) (*record.Image, er
 	return image, nil
 }
 
+// image returns a stored record of the table. Records that fitted when the store was
+// opened still fit, as those that were written since do.
+func (t *table) image(id record.ID, data []byte) (*record.Image, error) {
+	image, err := decodeRecord(t.model, id, data)
+	if err == nil && !t.unfit[id] {
+		image.KnownToFit()
+	}
+	return image, err
+}
+
 // encodeCommit returns the log entry of a commit that has no number and no time yet.
 // The time goes into its first 8 bytes, and the commit's number into the positions in
 // versions.

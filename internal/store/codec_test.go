@@ -11,7 +11,7 @@ import (
 
 func drawImage(t *rapid.T, m *record.Model, id record.ID) *record.Image {
 	p := &post{Record: record.Record{ID: id}, Title: rapid.String().Draw(t, "title"), Likes: rapid.Int().Draw(t, "likes")}
-	image, err := m.Freeze(p)
+	image, err := m.Freeze(p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ type table struct {
 	model   *record.Model
 	bucket  []byte // id → record
 	indexes []*index
+	survey  *record.Survey // of the records that did not fit when the store was opened; nil if all did
+	unfit   map[record.ID]bool
 }
 
 // An index orders a model's records by the values of a field. Its keys consist of the
@@ -54,7 +56,12 @@ type entry struct {
 	value []byte // the id if no other record may have the key, otherwise nil
 }
 
+// entry returns the index's entry for a record, the zero entry if the record does not
+// fit its model.
 func (x *index) entry(image *record.Image) entry {
+	if !image.Fits() {
+		return entry{}
+	}
 	value := image.Value(x.field)
 	key := value.AppendKey(make([]byte, 0, 48))
 	if x.field.Unique && !value.IsNull() {

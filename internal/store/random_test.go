@@ -115,7 +115,7 @@ func (q query) run(w *world, snap *Snapshot) ([]record.ID, error) {
 }
 
 func (w *world) value(index string, it item) record.Value {
-	image, err := w.items.Freeze(&it)
+	image, err := w.items.Freeze(&it, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func (sp *span) contains(key []byte) bool {
 	return bytes.Compare(key, sp.lo) >= 0 && (sp.hi == nil || bytes.Compare(key, sp.hi) < 0)
 }
 
-// Scan yields the range's records in its order until yield returns false or the
+// Scan yields the range's records that fit the model in its order until yield returns false or the
 // snapshot's context ends.
 func (s *Snapshot) Scan(m *record.Model, r Range, yield func(*record.Image) bool) error {
 	t, err := s.table(m)
@@ -158,7 +158,7 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) b
 			if err != nil {
 				return nil, err
 			}
-			if s.examined++; !yield(image) {
+			if s.examined++; image.Fits() && !yield(image) {
 				return w.sortKey(), nil
 			}
 		}
@@ -249,5 +249,5 @@ func (w *walk) image(id []byte) (*record.Image, error) {
 			return nil, fmt.Errorf("%s/%s is in the index %s but does not exist", w.table.model.Name, id, w.span.index.field.Name)
 		}
 	}
-	return decodeRecord(w.table.model, record.ID(id), bytes.Clone(data))
+	return w.table.image(record.ID(id), bytes.Clone(data))
 }

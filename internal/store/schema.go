@@ -54,10 +54,11 @@ func (t *table) stale(btx *bolt.Tx) (indexes [][]byte, good int) {
 	return indexes, good
 }
 
-// fits reports whether the file's buckets are as the models declare them.
+// fits reports whether the file's buckets are as the models declare them, and the
+// records fit.
 func (s *Store) fits(btx *bolt.Tx) bool {
 	for _, t := range s.tables {
-		if stale, good := t.stale(btx); len(stale) > 0 || good != 1+len(t.indexes) {
+		if stale, good := t.stale(btx); len(stale) > 0 || good != 1+len(t.indexes) || !t.surveyed(btx) {
 			return false
 		}
 	}
@@ -69,13 +70,20 @@ func (s *Store) fit(btx *bolt.Tx) error {
 	for _, m := range s.options.Models {
 		t := s.tables[m]
 		stale, _ := t.stale(btx)
+		if err := t.fitRecords(btx); err != nil {
+			return err
+		}
+		again, err := t.examine(btx)
+		if err != nil {
+			return err
+		}
+		if again {
+			stale = t.built(btx)
+		}
 		for _, name := range stale {
 			if err := drop(btx, name); err != nil {
 				return err
 			}
-		}
-		if err := t.fitRecords(btx); err != nil {
-			return err
 		}
 		for _, x := range t.indexes {
 			if btx.Bucket(x.bucket) != nil {
@@ -148,7 +156,7 @@ func (t *table) resplit(btx *bolt.Tx) error {
 // each calls fn with all records of the table, by id.
 func (t *table) each(btx *bolt.Tx, fn func(*record.Image) error) error {
 	return btx.Bucket(t.bucket).ForEach(func(k, v []byte) error {
-		image, err := decodeRecord(t.model, record.ID(k), bytes.Clone(v))
+		image, err := t.image(record.ID(k), bytes.Clone(v))
 		if err != nil {
 			return err
 		}
@@ -166,7 +174,9 @@ func (t *table) build(btx *bolt.Tx, x *index) error {
 	bucket.FillPercent = appendFill
 	var entries []entry
 	if err := t.each(btx, func(image *record.Image) error {
-		entries = append(entries, x.entry(image))
+		if e := x.entry(image); e.key != nil {
+			entries = append(entries, e)
+		}
 		return nil
 	}); err != nil {
 		return err

@@ -69,7 +69,7 @@ func (s *Snapshot) load(t *table, id record.ID) (*record.Image, error) {
 	if data == nil {
 		return nil, nil
 	}
-	return decodeRecord(t.model, id, bytes.Clone(data))
+	return t.image(id, bytes.Clone(data))
 }
 
 func notFound(m *record.Model, id record.ID) error {
@@ -89,7 +89,16 @@ func (o overlay) undo(changes []Change) {
 			o[c.Model] = map[record.ID]*record.Image{}
 		}
 		if _, known := o[c.Model][c.ID]; !known {
-			o[c.Model][c.ID] = c.Before
+			o[c.Model][c.ID] = fitting(c.Before)
 		}
 	}
+}
+
+// fitting returns the image if it fits its model, and nil otherwise: then no list has
+// the record.
+func fitting(image *record.Image) *record.Image {
+	if image == nil || !image.Fits() {
+		return nil
+	}
+	return image
 }

@@ -121,7 +121,10 @@ func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) 
 	}
 	header.CreatedAt = tx.store.now()
 	header.UpdatedAt = header.CreatedAt
-	if image, err = tx.freezeValid(m, rec, nil, problems); err != nil {
+	if image, err = tx.freezeValid(m, rec, nil, nil, problems); err != nil {
+		return nil, err
+	}
+	if err := m.Settle(rec, image); err != nil {
 		return nil, err
 	}
 	tx.put(m, header.ID, image)
@@ -147,14 +150,25 @@ func (tx *Tx) claim(m *record.Model, header *record.Record, problems *record.Pro
 }
 
 // Update lets fn change the record with that id. fn receives a *T of its own; the
-// store keeps ID and CreatedAt and sets UpdatedAt. If fn changes nothing, nothing is
+// store keeps ID and CreatedAt and sets UpdatedAt. A record that does not fit its model
+// is mended if fn sets the fields that do not fit; fn is then called twice. If fn changes nothing, nothing is
 // written. Update returns fn's error, [ErrNotFound] or a [*record.InvalidError].
 func (tx *Tx) Update(m *record.Model, id record.ID, fn func(rec any) error) (*record.Image, error) {
 	before, err := tx.Get(m, id)
 	if err != nil {
 		return nil, err
 	}
-	rec, err := before.Copy()
+	problems := &record.Problems{}
+	var was record.Record
+	change := func(rec any) error {
+		header, err := m.Header(rec)
+		if err == nil {
+			was = *header
+			err = fn(rec)
+		}
+		return err
+	}
+	rec, err := changed(before, change, problems)
 	if err != nil {
 		return nil, err
 	}
@@ -162,11 +176,6 @@ func (tx *Tx) Update(m *record.Model, id record.ID, fn func(rec any) error) (*re
 	if err != nil {
 		return nil, err
 	}
-	was := *header
-	if err := fn(rec); err != nil {
-		return nil, err
-	}
-	problems := &record.Problems{}
 	if header.ID != was.ID {
 		problems.Add("id", "cannot be changed")
 	}
@@ -174,7 +183,7 @@ func (tx *Tx) Update(m *record.Model, id record.ID, fn func(rec any) error) (*re
 		problems.Add("createdAt", "cannot be changed")
 	}
 	header.UpdatedAt = tx.store.now()
-	after, err := tx.freezeValid(m, rec, before, problems)
+	after, err := tx.freezeValid(m, rec, before, before, problems)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +192,19 @@ func (tx *Tx) Update(m *record.Model, id record.ID, fn func(rec any) error) (*re
 	}
 	tx.put(m, id, after)
 	return after, nil
+}
+
+// changed returns a copy of a record that fn has changed. It adds a problem for each
+// field that does not fit its model and that fn has not set.
+func changed(before *record.Image, fn func(rec any) error, problems *record.Problems) (any, error) {
+	if !before.Fits() {
+		return before.Mend(fn, problems)
+	}
+	rec, err := before.Copy()
+	if err == nil {
+		err = fn(rec)
+	}
+	return rec, err
 }
 
 // Delete removes the record with that id, or returns [ErrNotFound].
@@ -214,12 +236,17 @@ func (tx *Tx) put(m *record.Model, id record.ID, image *record.Image) {
 }
 
 // freezeValid returns the image of rec, which replaces before, or an error if it is
-// invalid.
-func (tx *Tx) freezeValid(m *record.Model, rec any, before *record.Image, problems *record.Problems) (*record.Image, error) {
+// invalid. It keeps what kept has of fields that the struct does not name.
+func (tx *Tx) freezeValid(m *record.Model, rec any, before, kept *record.Image, problems *record.Problems) (*record.Image, error) {
 	if err := record.Validate(rec, problems); err != nil {
 		return nil, err
 	}
-	image, err := m.Freeze(rec)
+	image, err := m.Freeze(rec, kept)
+	var unstorable *record.InvalidError
+	if errors.As(err, &unstorable) {
+		problems.Join(unstorable.Problems)
+		return nil, &record.InvalidError{Model: m.Name, Problems: problems}
+	}
 	if err != nil {
 		return nil, err
 	}

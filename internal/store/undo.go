@@ -82,7 +82,7 @@ func (tx *Tx) restore(before *record.Image) error {
 		return err
 	}
 	header.UpdatedAt = tx.store.now()
-	image, err := tx.freezeValid(before.Model, rec, nil, &record.Problems{})
+	image, err := tx.freezeValid(before.Model, rec, nil, before, &record.Problems{})
 	if err == nil {
 		tx.put(before.Model, before.ID, image)
 	}

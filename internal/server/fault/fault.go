@@ -88,12 +88,15 @@ func Errorf(code Code, format string, args ...any) *Error {
 func As(err error) *Error {
 	var coded *Error
 	var invalid *record.InvalidError
+	var unfit *record.UnfitError
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &coded):
 		return coded
 	case errors.As(err, &invalid):
 		return &Error{Code: Invalid, Message: "not valid", Problems: invalid.Problems, Err: err}
+	case errors.As(err, &unfit):
+		return &Error{Code: Invalid, Message: "the stored record does not fit its model any more; set what does not fit", Problems: unfit.Problems, Err: err}
 	case errors.As(err, &tooLarge):
 		return &Error{Code: TooLarge, Message: fmt.Sprintf("the request is larger than %d bytes", tooLarge.Limit), Err: err}
 	case errors.Is(err, deadline.ErrSlow):
