@@ -48,7 +48,7 @@ func (a *aggregate) fill(at view, own rules) error {
 			}
 		}
 		return nil
-	case a.values != nil:
+	case a.values != nil || len(own) > 0 && own[0] != nil:
 		whole := a.whole()
 		l := list{scope: &whole}
 		if err := l.fill(at, own); err != nil {

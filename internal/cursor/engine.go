@@ -83,7 +83,9 @@ type Engine struct {
 	including     map[*opening]struct{}              // the openings that include records
 	referring     map[record.Key]map[*group]struct{} // the groups whose records refer to a record
 	moved         map[Holder]*Spec                   // specs that Rescope gave before Open was called; nil is closed
-	history       *history                           // nil until a client resumes
+	kept          map[string]*keptValue
+	keptBy        map[*selector][]*keptValue
+	history       *history // nil until a client resumes
 	sharedResumes map[*group]sharedResume
 	number        uint64
 	spare         int // see list
@@ -114,6 +116,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, historyLimit: maxHistory,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*record.Model]*index{},
+		kept:     map[string]*keptValue{}, keptBy: map[*selector][]*keptValue{},
 		openings: map[Holder]*opening{}, moved: map[Holder]*Spec{},
 		including: map[*opening]struct{}{}, referring: map[record.Key]map[*group]struct{}{}, sharedResumes: map[*group]sharedResume{},
 	}
@@ -151,6 +154,9 @@ func (e *Engine) deliver(c store.Commit) {
 	e.sink.Deliver(c, effects, moved)
 	clear(effects)
 	clear(e.sharedResumes)
+	if c.Seq%sweepEvery == 0 {
+		e.forgetUnused(time.Now())
+	}
 	if e.history != nil {
 		if e.history.add(c); e.history.full() {
 			e.history = nil
@@ -166,6 +172,9 @@ func (e *Engine) match(c store.Commit) []Effect {
 	for _, s := range touched {
 		for i := len(s.queries) - 1; i >= 0; i-- {
 			effects = e.followMeasured(effects, s.queries[i], *s.touches, &e.now)
+		}
+		if len(e.keptBy) > 0 {
+			e.followKept(s, *s.touches, c.Seq)
 		}
 		s.clearTouches()
 	}
@@ -231,6 +240,7 @@ func (e *Engine) skip() {
 	clear(e.moved)
 	clear(e.sharedResumes)
 	e.history = nil
+	e.forgetAll()
 	var effects []Effect
 	for _, q := range e.queries() {
 		for _, g := range slices.Backward(q.groups()) {
@@ -276,10 +286,4 @@ func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, e
 		return nil, fmt.Errorf("read %s: %w", spec, err)
 	}
 	return l, nil
-}
-
-// ReadValue returns the value of a spec after the commit seq. It fails as Read does.
-func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (record.Value, error) {
-	spec.Allow = e.rule(spec.Allow)
-	return ReadValue(e.at(ctx, seq), spec)
 }

@@ -36,14 +36,31 @@ func (e *Engine) rule(allow func(*record.Image) bool) rule {
 	}
 }
 
+// index returns the index of a model's selectors.
+func (e *Engine) index(m *record.Model) *index {
+	x := e.indexes[m]
+	if x == nil {
+		x = newIndex()
+		e.indexes[m] = x
+	}
+	return x
+}
+
+// releaseSelector removes a selector that nothing uses any longer, and its index.
+func (e *Engine) releaseSelector(s *selector, m *record.Model) {
+	x := s.index
+	if len(s.queries) == 0 && len(e.keptBy[s]) == 0 {
+		x.remove(s)
+	}
+	if len(x.selectors) == 0 {
+		delete(e.indexes, m)
+	}
+}
+
 // query returns the query that holders of the spec share. It creates the query if
 // there is none; it then follows commits from now on.
 func (e *Engine) query(spec Spec) *Query {
-	x := e.indexes[spec.Scope.Model]
-	if x == nil {
-		x = newIndex()
-		e.indexes[spec.Scope.Model] = x
-	}
+	x := e.index(spec.Scope.Model)
 	s, by := x.add(query.Canonical(spec.Scope.Where)), queryKey{x.specKey(&spec), spec.Tag}
 	q := s.query(by)
 	if q == nil {
@@ -81,13 +98,9 @@ func (e *Engine) end(q *Query) {
 	for _, g := range q.groups() {
 		g.untrack()
 	}
-	s, x := q.selector, q.selector.index
-	if s.remove(q); len(s.queries) == 0 {
-		x.remove(s)
-	}
-	if x.release(q.key); len(x.selectors) == 0 {
-		delete(e.indexes, q.key.Scope.Model)
-	}
+	q.selector.remove(q)
+	q.selector.index.release(q.key)
+	e.releaseSelector(q.selector, q.key.Scope.Model)
 }
 
 // failGroup ends a group that cannot be kept current and appends the effect on its

@@ -111,6 +111,7 @@ func (e *Engine) begin(h Holder, spec Spec, from *resume) (*opening, error) {
 func (e *Engine) register(o *opening) {
 	o.query, o.rules, o.seq, o.touches, o.changes, o.stale = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
 	o.next, o.query.openings = o.query.openings, o
+	e.takeKept(o.query, &o.spec)
 	if len(o.spec.Include) > 0 {
 		e.including[o] = struct{}{}
 	}

@@ -38,6 +38,9 @@ type Spec struct {
 	// record. Holders of otherwise equal specs share a query, and its results as long
 	// as their rules answer alike.
 	Allow func(*record.Image) bool
+
+	// RuleKey is equal only for rules, Allow, that answer alike. "" is not known.
+	RuleKey string
 }
 
 // ordered reports whether the records have an order to keep.
@@ -83,7 +86,7 @@ func (s *Spec) rules() rules {
 
 // forgetRules removes the rules, so that the spec can be shared.
 func (s *Spec) forgetRules() {
-	s.Allow, s.Include = nil, slices.Clone(s.Include)
+	s.Allow, s.RuleKey, s.Include = nil, "", slices.Clone(s.Include)
 	for i := range s.Include {
 		s.Include[i].Allow = nil
 	}
