@@ -108,16 +108,31 @@ func (m *Model[T]) FindBy(ctx context.Context, db DB, conditions ...Condition) (
 
 // Follow is [Model.Find] for a record that decides what a user may do and see, such as
 // the user itself: see [Scope.Follow]. Without an id, or if there is no such record, it
-// returns nil and no error: a visitor.
-func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID) (*T, error) {
+// returns nil and no error: a visitor. fields name those that matter:
+//
+//	user, err := models.Users.Follow(ctx, c, c.UserID(), &models.Users.Fields.Role)
+func (m *Model[T]) Follow(ctx context.Context, c *Connection, id ID, fields ...any) (*T, error) {
 	if id == "" {
 		return nil, nil
 	}
-	images, err := c.conn.Follow(ctx, query.Scope{Model: m.model, Where: query.Is(m.model.Field("id"), record.StringValue(string(id)))})
+	images, err := m.follow(ctx, c, query.Scope{Model: m.model, Where: query.Is(m.model.Field("id"), record.StringValue(string(id)))}, fields)
 	if err != nil || len(images) == 0 {
 		return nil, err
 	}
 	return own[T](images[0])
+}
+
+// follow follows a scope, or only the fields that pointers name.
+func (m *Model[T]) follow(ctx context.Context, c *Connection, scope query.Scope, pointers []any) ([]*record.Image, error) {
+	var fields []*record.Field
+	for _, pointer := range pointers {
+		f, err := m.model.FieldAt(pointer)
+		if err != nil {
+			return nil, fmt.Errorf("follow %s: %w", m.model.Name, err)
+		}
+		fields = append(fields, f)
+	}
+	return c.conn.Follow(ctx, scope, fields...)
 }
 
 // Create validates and stores a record. It fills ID, unless that is set, CreatedAt and

@@ -201,12 +201,18 @@ func eachImage(ctx context.Context, db DB, scope *query.Scope) iter.Seq2[*record
 // conditions before the commit or after it. Order, limit and offset do not count. Many
 // connections may follow scopes of their own: if the conditions name a value or a
 // range, a commit costs as much as the connections that it concerns.
-func (s Scope[T]) Follow(ctx context.Context, c *Connection) ([]*T, error) {
+//
+// fields are pointers into the model's Fields. If there are any, an update of a record
+// counts only if it changes one of them, or if the record meets the conditions only
+// before or only after it. Name the fields that your rules and scopes read: then what
+// changes often and decides nothing, such as the time when a user was last seen, costs
+// nothing. In the records that Follow returned, the other fields may then be out of date.
+func (s Scope[T]) Follow(ctx context.Context, c *Connection, fields ...any) ([]*T, error) {
 	scope, err := s.resolve()
 	if err != nil {
 		return nil, err
 	}
-	images, err := c.conn.Follow(ctx, scope)
+	images, err := s.model.follow(ctx, c, scope, fields)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package cursor
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/towerkit/tower/internal/query"
@@ -24,13 +25,15 @@ type Watch[W comparable] struct {
 	watcher  W
 	model    *record.Model
 	selector *selector
-	at       int // index among the watches of its selector
+	at       int             // index among the watches of its selector
+	fields   []*record.Field // those that matter; nil is all
 }
 
 // Add makes commits from now on touch the watcher if they create, change or delete a
-// record that satisfies the scope's conditions before or after. Order, limit and
-// offset are ignored.
-func (w *Watches[W]) Add(watcher W, scope query.Scope) (*Watch[W], error) {
+// record that satisfies the scope's conditions before or after. Order, limit and offset
+// are ignored. If fields are named, a record that satisfies the conditions before and
+// after touches the watcher only if one of them changes.
+func (w *Watches[W]) Add(watcher W, scope query.Scope, fields ...*record.Field) (*Watch[W], error) {
 	if err := scope.Check(); err != nil {
 		return nil, fmt.Errorf("watch: %w", err)
 	}
@@ -45,7 +48,7 @@ func (w *Watches[W]) Add(watcher W, scope query.Scope) (*Watch[W], error) {
 		w.indexes[scope.Model] = x
 	}
 	s := x.add(query.Canonical(scope.Where))
-	watch := &Watch[W]{watcher: watcher, model: scope.Model, selector: s, at: len(w.watches[s])}
+	watch := &Watch[W]{watcher: watcher, model: scope.Model, selector: s, at: len(w.watches[s]), fields: fields}
 	w.watches[s] = append(w.watches[s], watch)
 	return watch, nil
 }
@@ -94,7 +97,7 @@ func (w *Watches[W]) Touched(c store.Commit) []W {
 	known := map[W]struct{}{}
 	for _, s := range touched {
 		for _, watch := range w.watches[s] {
-			if _, twice := known[watch.watcher]; !twice {
+			if _, twice := known[watch.watcher]; !twice && watch.concerns(*s.touches) {
 				known[watch.watcher] = struct{}{}
 				found = append(found, watch.watcher)
 			}
@@ -104,4 +107,11 @@ func (w *Watches[W]) Touched(c store.Commit) []W {
 	clear(touched)
 	w.touched = touched
 	return found
+}
+
+// concerns reports whether one of the touches matters to the watch.
+func (w *Watch[W]) concerns(touches []touch) bool {
+	return w.fields == nil || slices.ContainsFunc(touches, func(t touch) bool {
+		return t.op() != Change || slices.ContainsFunc(w.fields, func(f *record.Field) bool { return !t.change.Same(f) })
+	})
 }

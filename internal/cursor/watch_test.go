@@ -24,6 +24,7 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 		watch *Watch[int]
 		by    int
 		where map[string]any
+		only  string // the field that matters; "" is all
 	}
 	var all []watching
 	random := func() store.Change {
@@ -46,11 +47,16 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 			all = slices.Delete(all, i, i+1)
 		} else {
 			where, by := querytest.RandomWhere(r, users, users, 2), r.IntN(20)
-			watch, err := w.Add(by, query.Scope{Model: m, Where: mustParse(t, m, where), Limit: 1, Offset: r.IntN(3)})
+			only := querytest.Pick(r, []string{"", "flag", "owner", "tags"})
+			var fields []*record.Field
+			if only != "" {
+				fields = append(fields, m.Field(only))
+			}
+			watch, err := w.Add(by, query.Scope{Model: m, Where: mustParse(t, m, where), Limit: 1, Offset: r.IntN(3)}, fields...)
 			if err != nil {
 				t.Fatal(err)
 			}
-			all = append(all, watching{watch, by, where})
+			all = append(all, watching{watch, by, where, only})
 		}
 		var c store.Commit
 		want := map[int]bool{}
@@ -58,10 +64,14 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 			change := random()
 			c.Changes = append(c.Changes, change)
 			for _, one := range all {
+				matches := 0
 				for _, img := range []*record.Image{change.Before, change.After} {
 					if img != nil && querytest.NaiveMatch(one.where, querytest.Decoded(img)) {
-						want[one.by] = true
+						matches++
 					}
+				}
+				if matches == 1 || matches == 2 && (one.only == "" || fieldOf(change.Before, one.only) != fieldOf(change.After, one.only)) {
+					want[one.by] = true
 				}
 			}
 		}
@@ -84,6 +94,11 @@ func TestWatchersAreTouchedByWhatTheyWatch(t *testing.T) {
 	if len(w.indexes)+len(w.watches) > 0 {
 		t.Errorf("left behind: %v %v", w.indexes, w.watches)
 	}
+}
+
+func fieldOf(img *record.Image, name string) string {
+	x := querytest.Decoded(img)
+	return fmt.Sprint(map[string]any{"flag": x.Flag, "owner": x.Owner, "tags": fmt.Sprintf("%q", x.Tags)}[name])
 }
 
 func TestAWatchRefusesWhatIsNoScope(t *testing.T) {

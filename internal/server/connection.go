@@ -51,7 +51,7 @@ type Connection struct {
 
 	public struct { // see Public
 		once  sync.Once
-		value any
+		value atomic.Value
 	}
 
 	// Only the hub uses these.
@@ -72,8 +72,8 @@ func (a *App) newConnection(r *http.Request) *Connection {
 // called. Package tower keeps its own Connection here, so that all sessions of a
 // client share one.
 func (c *Connection) Public(wrap func(*Connection) any) any {
-	c.public.once.Do(func() { c.public.value = wrap(c) })
-	return c.public.value
+	c.public.once.Do(func() { c.public.value.Store(wrap(c)) })
+	return c.public.value.Load()
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.

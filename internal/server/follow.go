@@ -57,8 +57,8 @@ func (f *follower) idle() bool {
 	return len(f.watches) == 0
 }
 
-// watch starts to follow a scope.
-func (f *follower) watch(scope query.Scope) error {
+// watch starts to follow a scope, or only these fields of its records.
+func (f *follower) watch(scope query.Scope, fields ...*record.Field) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.answered {
@@ -70,7 +70,7 @@ func (f *follower) watch(scope query.Scope) error {
 	if f.ended || f.conn == nil {
 		return nil
 	}
-	watch, err := f.conn.app.hub.watches.Add(f, scope)
+	watch, err := f.conn.app.hub.watches.Add(f, scope, fields...)
 	if err == nil {
 		f.watches = append(f.watches, watch)
 	}
@@ -150,14 +150,15 @@ func (f *follower) openCursor() *OpenCursor {
 // Follow returns the records of a scope, for Connect or the method of a cursor. The server
 // calls that function again in each commit that changes such a record: a record that the
 // scope's conditions match before or after the commit. ctx must be the context that the
-// function received, and the function must not have returned.
-func (c *Connection) Follow(ctx context.Context, scope query.Scope) (images []*record.Image, err error) {
+// function received, and the function must not have returned. If fields are named, a change
+// of others does not matter, as long as the record meets the conditions before and after.
+func (c *Connection) Follow(ctx context.Context, scope query.Scope, fields ...*record.Field) (images []*record.Image, err error) {
 	f, _ := ctx.Value(followerKey{}).(*follower)
 	if f == nil && !c.standalone {
 		return nil, fmt.Errorf("follow %s: only the connect function and the methods of cursors can follow, with the context that they receive", scope)
 	}
 	if f != nil {
-		if err := f.watch(scope); err != nil {
+		if err := f.watch(scope, fields...); err != nil {
 			return nil, fmt.Errorf("follow %s: %w", scope, err)
 		}
 	}

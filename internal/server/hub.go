@@ -127,7 +127,7 @@ func (h *hub) renewSession(ctx context.Context, c *Connection) []cursor.Move {
 	if fresh.err != nil {
 		h.app.Report("rule", fresh.err)
 	}
-	if !c.replaceSession(fresh) {
+	if c.keepSession(fresh) || !c.replaceSession(fresh) {
 		return nil
 	}
 	switch rights := fresh.rights(); {

@@ -44,8 +44,9 @@ func (a *App) ResumeFrom(c *Connection, position string) (*ResumeFrom, error) {
 // position. If the spec cannot be determined, it sets since.resync and returns nil, and
 // the client receives everything.
 func (c *Connection) loadResume(ctx context.Context, s *Session, cr *CursorRequest, since *ResumeFrom) *cursor.Resume {
-	same, err := c.app.engine.Untouched(ctx, since.seq, s.follower.scopes()...)
-	same = same && !s.follower.isEnded()
+	f := s.followed()
+	same, err := c.app.engine.Untouched(ctx, since.seq, f.scopes()...)
+	same = same && !f.isEnded()
 	ctx = atSeq(ctx, since.seq)
 	if err == nil && !same && cr.perViewer() { // what has not changed may look different
 		since.resync = "rules"

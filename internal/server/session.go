@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/likeness"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 )
@@ -22,6 +24,9 @@ type Session struct {
 
 	mu        sync.Mutex
 	instances []instance
+
+	described sync.Once
+	likeness  string // see like
 }
 
 // An instance is a controller of one session.
@@ -44,6 +49,22 @@ func (c *Connection) connect(ctx context.Context, f *follower) *Session {
 		s.err = fmt.Errorf("connect: %w", s.err)
 	}
 	return s
+}
+
+// like returns a text that is equal for sessions of which the application has the same
+// answers: of the same user, at the same address, and with equal values. It is "" if that
+// is not known.
+func (s *Session) like() string {
+	s.described.Do(func() {
+		opaque := []reflect.Type{reflect.TypeFor[*Connection]()}
+		if public := s.Conn.public.value.Load(); public != nil {
+			opaque = append(opaque, reflect.TypeOf(public))
+		}
+		if text := likeness.Of(s.value, opaque...); text != "" && s.err == nil {
+			s.likeness = fmt.Sprintf("%q %q %s", s.Conn.user, s.Conn.remote, text)
+		}
+	})
+	return s.likeness
 }
 
 // Controller returns the session's instance of a controller. It makes one on first use.
@@ -146,7 +167,11 @@ func (s *Session) buildSpec(ctx context.Context, cr *CursorRequest) (spec cursor
 	if spec.Scope, err = cr.narrow(spec.Scope); err != nil {
 		return spec, err
 	}
-	spec.Allow = s.Conn.app.rule(spec.Scope.Model, controller)
+	if spec.Allow = s.Conn.app.rule(spec.Scope.Model, controller); spec.Allow != nil && rt.Value {
+		if like := s.like(); like != "" {
+			spec.RuleKey = rt.Controller.Name + " " + like
+		}
+	}
 	for i := range spec.Include {
 		if err := s.resolveInclude(&spec.Include[i]); err != nil {
 			return spec, fmt.Errorf("%s: %w", rt.Name, err)
@@ -171,6 +196,32 @@ func (s *Session) resolveInclude(in *cursor.Include) error {
 	}
 	in.Allow = a.rule(in.Model, controller)
 	return nil
+}
+
+// followed returns the follower of what Connect followed, nil if it followed nothing. It
+// changes if the session is kept although something has changed.
+func (s *Session) followed() *follower {
+	s.Conn.mu.Lock()
+	defer s.Conn.mu.Unlock()
+	return s.follower
+}
+
+// keepSession lets the connection keep its session if a new one is like it, and reports
+// whether it does. Then nothing that depends on the session has changed. The new session's
+// follower takes over: it follows what Connect has read this time.
+func (c *Connection) keepSession(fresh *Session) bool {
+	like := fresh.like()
+	c.mu.Lock()
+	old := c.session
+	if like == "" || old == nil || c.pending != nil || c.ended || old.like() != like {
+		c.mu.Unlock()
+		return false
+	}
+	was := old.follower
+	old.follower = fresh.follower
+	c.mu.Unlock()
+	was.end()
+	return true
 }
 
 // replaceSession replaces the connection's session, or the one of a client that is being
