@@ -159,7 +159,8 @@ func (r *region) first(ctx context.Context, s *Session, since *ResumeFrom, same 
 	if s == nil || s.err != nil {
 		return "", false, fault.Errorf(fault.Forbidden, "you may not see this")
 	}
-	scopes := s.follower.scopes()
+	followed := s.followed()
+	scopes := followed.scopes()
 	if r.model != nil {
 		scope := query.Scope{Model: r.model, Where: query.Is(r.model.Field("id"), record.StringValue(string(r.id)))}
 		if err := r.follower.watch(scope); err != nil {
@@ -167,7 +168,7 @@ func (r *region) first(ctx context.Context, s *Session, since *ResumeFrom, same 
 		}
 		scopes = append(scopes, scope)
 	}
-	if since != nil && since.resync == "" && same && !s.follower.isEnded() {
+	if since != nil && since.resync == "" && same && !followed.isEnded() {
 		if untouched, err := c.app.engine.Untouched(ctx, since.seq, scopes...); err == nil && untouched {
 			return "", true, nil
 		}
