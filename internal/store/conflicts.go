@@ -18,7 +18,7 @@ type Conflict struct {
 // it were made now, in no particular order.
 func (tx *Tx) Conflicts(ctx context.Context) ([]Conflict, error) {
 	var found []Conflict
-	for k, r := range tx.reads {
+	for k, r := range tx.reads.all() {
 		m, err := tx.store.conflictSince(ctx, k, r)
 		if err != nil {
 			return nil, err
@@ -27,9 +27,8 @@ func (tx *Tx) Conflicts(ctx context.Context) ([]Conflict, error) {
 			found = append(found, *m)
 		}
 	}
-	for i := range tx.scans {
-		sc := &tx.scans[i]
-		c, err := tx.store.nextTouch(ctx, sc)
+	for _, sc := range tx.scans.since(0) {
+		c, err := tx.store.nextTouch(ctx, &sc)
 		if err != nil {
 			return nil, err
 		}

@@ -2,8 +2,8 @@ package store
 
 import (
 	"fmt"
+	"iter"
 	"maps"
-	"slices"
 
 	"github.com/towerkit/tower/internal/record"
 )
@@ -12,19 +12,33 @@ import (
 // written. The caller ends it with [Tx.Join] or drops it; it must not be committed.
 func (tx *Tx) Fork() *Tx {
 	fork := *tx
-	fork.over = make(overlay, len(tx.over))
-	for m, images := range tx.over {
-		fork.over[m] = maps.Clone(images)
+	fork.over, fork.reads = tx.over.copy(), tx.reads.copy()
+	fork.forked = &forked{origin: map[record.Key]pendingImage{}, scans: tx.scans.len(), order: tx.order.len()}
+	if tx.forked != nil {
+		tx.forked.copied = true
 	}
-	fork.reads, fork.order, fork.scans = maps.Clone(tx.reads), slices.Clone(tx.order), slices.Clone(tx.scans)
-	fork.forked = &forked{origin: map[record.Key]pendingImage{}, scans: len(tx.scans)}
 	return &fork
 }
 
 // A forked holds what a fork needs to know of its origin.
 type forked struct {
 	origin map[record.Key]pendingImage // what the origin had at the keys that the fork has written
-	scans  int
+	scans  int                         // how many the origin had read
+	order  int                         // how many keys the origin had written
+	copied bool                        // it was forked itself
+}
+
+// newReads yields what a fork has read, and may yield what its origin had read.
+func (tx *Tx) newReads() iter.Seq2[record.Key, read] {
+	if tx.forked.copied {
+		return tx.reads.all()
+	}
+	return maps.All(tx.reads.own)
+}
+
+func (tx *Tx) putFrom(fork *Tx, k record.Key) {
+	image, _ := fork.over.get(k.Model, k.ID)
+	tx.put(k.Model, k.ID, image)
 }
 
 // A pendingImage is what a transaction has written at a key, if anything.
@@ -34,7 +48,7 @@ type pendingImage struct {
 }
 
 func (tx *Tx) pending(k record.Key) pendingImage {
-	image, written := tx.over[k.Model][k.ID]
+	image, written := tx.over.get(k.Model, k.ID)
 	return pendingImage{image, written}
 }
 
@@ -49,15 +63,20 @@ func (tx *Tx) Join(fork *Tx) error {
 			return fmt.Errorf("%s/%s: %w", k.Model.Name, k.ID, ErrConflict)
 		}
 	}
-	for k, r := range fork.reads {
-		if own, known := tx.reads[k]; !known || own.existsOnly {
-			tx.reads[k] = r
+	for k, r := range fork.newReads() {
+		if own, known := tx.reads.get(k); !known || own.existsOnly {
+			tx.reads.set(k, r)
 		}
 	}
-	tx.scans = append(tx.scans, fork.scans[fork.forked.scans:]...)
-	for _, k := range fork.order {
-		if _, wrote := fork.forked.origin[k]; wrote {
-			tx.put(k.Model, k.ID, fork.over[k.Model][k.ID])
+	for _, scan := range fork.scans.since(fork.forked.scans) {
+		tx.scans = tx.scans.add(scan)
+	}
+	for _, k := range fork.order.since(fork.forked.order) {
+		tx.putFrom(fork, k)
+	}
+	for k, was := range fork.forked.origin {
+		if was.written { // it has its place in the order
+			tx.putFrom(fork, k)
 		}
 	}
 	tx.rewritten = tx.rewritten || fork.rewritten

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"errors"
-
-	"github.com/towerkit/tower/internal/record"
 )
 
 // Changes returns the net effect of the transaction so far. The images are frozen,
@@ -31,12 +29,13 @@ func (tx *Tx) Preview(ctx context.Context, seq uint64) (Commit, error) {
 	}
 	c := Commit{Seq: seq + 1, At: tx.store.now(), By: tx.by}
 	err := tx.store.ViewAt(ctx, seq, func(snap *Snapshot) error {
-		for _, k := range tx.order {
+		for _, k := range tx.order.since(0) {
 			before, err := snap.Get(k.Model, k.ID)
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
-			if change, ok := changeOf(k, before, tx.over[k.Model][k.ID], true); ok {
+			after, _ := tx.over.get(k.Model, k.ID)
+			if change, ok := changeOf(k, before, after, true); ok {
 				if change.After != nil {
 					change.After = change.After.WithVersion(c.Seq)
 				}
@@ -54,10 +53,7 @@ func (s *Store) ViewWith(ctx context.Context, c Commit, fn func(*Snapshot) error
 	return s.ViewAt(ctx, c.Seq-1, func(snap *Snapshot) error {
 		for i := range c.Changes {
 			change := &c.Changes[i]
-			if snap.over[change.Model] == nil {
-				snap.over[change.Model] = map[record.ID]*record.Image{}
-			}
-			snap.over[change.Model][change.ID] = change.After
+			snap.over.set(change.Model, change.ID, change.After)
 		}
 		snap.seq = c.Seq
 		return fn(snap)

@@ -13,10 +13,10 @@ type scanRead struct {
 // remember adds a record to the read set, unless the transaction has read it before.
 func (tx *Tx) remember(m *record.Model, id record.ID, image *record.Image) {
 	k := record.Key{Model: m, ID: id}
-	if r, known := tx.reads[k]; !known {
-		tx.reads[k] = read{image: image}
+	if r, known := tx.reads.get(k); !known {
+		tx.reads.set(k, read{image: image})
 	} else if r.existsOnly {
-		tx.reads[k] = read{image: r.image}
+		tx.reads.set(k, read{image: r.image})
 	}
 }
 
@@ -30,7 +30,7 @@ func (tx *Tx) rememberScan(m *record.Model, sp span, r *Range, last []byte, seq 
 	default:
 		sp.hi = append(last, 0)
 	}
-	tx.scans = append(tx.scans, scanRead{table: tx.store.tables[m], span: sp, relevant: r.Relevant, seq: seq})
+	tx.scans = tx.scans.add(scanRead{table: tx.store.tables[m], span: sp, relevant: r.Relevant, seq: seq})
 }
 
 // unchanged reports whether no commit since the scan has changed what it read.

@@ -115,8 +115,11 @@ type overlayRow struct {
 
 // overlayRows returns the overlay's images in the span, in order.
 func (s *Snapshot) overlayRows(m *record.Model, sp *span, reverse bool) []overlayRow {
+	if s.over[m] == nil {
+		return nil
+	}
 	var images []overlayRow
-	for _, image := range s.over[m] {
+	for _, image := range s.over[m].all() {
 		if image == nil {
 			continue
 		}
@@ -153,7 +156,7 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) b
 			over = over[1:]
 			continue
 		}
-		if _, hide := hidden[record.ID(id)]; !hide {
+		if !hides(hidden, id) {
 			image, err := w.image(id)
 			if err != nil {
 				return nil, err
@@ -164,6 +167,18 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) b
 		}
 		w.next()
 	}
+}
+
+// hides reports whether an overlay's images, if any, replace the record with that id.
+func hides(images *layers[record.ID, *record.Image], id []byte) bool {
+	if images == nil {
+		return false
+	}
+	_, found := images.own[record.ID(id)]
+	for i := len(images.below) - 1; i >= 0 && !found; i-- {
+		_, found = images.below[i][record.ID(id)]
+	}
+	return found
 }
 
 // A walk iterates over the keys of a span in the file.

@@ -24,7 +24,31 @@ type Snapshot struct {
 }
 
 // An overlay holds records that replace the file's: undone, or not committed yet. A nil image is a record that does not exist.
-type overlay map[*record.Model]map[record.ID]*record.Image
+type overlay map[*record.Model]*layers[record.ID, *record.Image]
+
+func (o overlay) get(m *record.Model, id record.ID) (image *record.Image, ok bool) {
+	if images := o[m]; images != nil {
+		return images.get(id)
+	}
+	return nil, false
+}
+
+func (o overlay) set(m *record.Model, id record.ID, image *record.Image) {
+	if o[m] == nil {
+		o[m] = &layers[record.ID, *record.Image]{}
+	}
+	o[m].set(id, image)
+}
+
+// copy returns a copy, as [layers.copy] does.
+func (o overlay) copy() overlay {
+	copied := make(overlay, len(o))
+	for m, images := range o {
+		own := images.copy()
+		copied[m] = &own
+	}
+	return copied
+}
 
 // Seq returns the number of the commit after which the snapshot was taken. Pending
 // changes of a transaction do not count.
@@ -37,7 +61,7 @@ func (s *Snapshot) Get(m *record.Model, id record.ID) (*record.Image, error) {
 		return nil, err
 	}
 	s.examined++
-	image, over := s.over[m][id]
+	image, over := s.over.get(m, id)
 	if !over {
 		if image, err = s.load(t, id); err != nil {
 			return nil, err
@@ -85,11 +109,8 @@ func errUnknownModel(m *record.Model) error {
 func (o overlay) undo(changes []Change) {
 	for i := range changes {
 		c := &changes[i]
-		if o[c.Model] == nil {
-			o[c.Model] = map[record.ID]*record.Image{}
-		}
-		if _, known := o[c.Model][c.ID]; !known {
-			o[c.Model][c.ID] = fitting(c.Before)
+		if _, known := o.get(c.Model, c.ID); !known {
+			o.set(c.Model, c.ID, fitting(c.Before))
 		}
 	}
 }

@@ -17,10 +17,10 @@ type Tx struct {
 	store     *Store
 	by        string
 	over      overlay
-	order     []record.Key // keys of over, by first write
-	rewritten bool         // a record was written twice
-	reads     map[record.Key]read
-	scans     []scanRead
+	order     *trail[record.Key] // keys of over, by first write
+	rewritten bool               // a record was written twice
+	reads     layers[record.Key, read]
+	scans     *trail[scanRead]
 	attempt   *Attempt // the run that the transaction belongs to, or nil
 	ended     bool
 
@@ -44,7 +44,7 @@ var errEnded = errors.New("the transaction has ended")
 
 // Begin starts a transaction. by names its author in the log.
 func (s *Store) Begin(by string) *Tx {
-	return &Tx{store: s, by: by, over: overlay{}, reads: map[record.Key]read{}}
+	return &Tx{store: s, by: by, over: overlay{}}
 }
 
 // Get returns the record as the transaction sees it: its own write, or the record as
@@ -63,12 +63,12 @@ func (tx *Tx) get(m *record.Model, id record.ID, existsOnly bool) (*record.Image
 	if tx.ended {
 		return nil, errEnded
 	}
-	if image, ok := tx.over[m][id]; ok {
+	if image, ok := tx.over.get(m, id); ok {
 		return image, nil
 	}
 	k := record.Key{Model: m, ID: id}
-	if r, ok := tx.reads[k]; ok {
-		tx.reads[k] = read{image: r.image, existsOnly: r.existsOnly && existsOnly}
+	if r, ok := tx.reads.get(k); ok {
+		tx.reads.set(k, read{image: r.image, existsOnly: r.existsOnly && existsOnly})
 		return r.image, nil
 	}
 	var image *record.Image
@@ -79,7 +79,7 @@ func (tx *Tx) get(m *record.Model, id record.ID, existsOnly bool) (*record.Image
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
-	tx.reads[k] = read{image: image, existsOnly: existsOnly && image != nil}
+	tx.reads.set(k, read{image: image, existsOnly: existsOnly && image != nil})
 	return image, nil
 }
 
@@ -135,7 +135,7 @@ func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) 
 func (tx *Tx) claim(m *record.Model, header *record.Record, problems *record.Problems) error {
 	if header.ID == "" {
 		header.ID = record.NewID()
-		tx.reads[record.Key{Model: m, ID: header.ID}] = read{}
+		tx.reads.set(record.Key{Model: m, ID: header.ID}, read{})
 		return nil
 	}
 	if _, err := record.ParseID(string(header.ID)); err != nil {
@@ -224,15 +224,12 @@ func (tx *Tx) put(m *record.Model, id record.ID, image *record.Image) {
 			tx.forked.origin[k] = tx.pending(k)
 		}
 	}
-	if tx.over[m] == nil {
-		tx.over[m] = map[record.ID]*record.Image{}
-	}
-	if _, touched := tx.over[m][id]; touched {
+	if _, touched := tx.over.get(m, id); touched {
 		tx.rewritten = true
 	} else {
-		tx.order = append(tx.order, k)
+		tx.order = tx.order.add(k)
 	}
-	tx.over[m][id] = image
+	tx.over.set(m, id, image)
 }
 
 // freezeValid returns the image of rec, which replaces before, or an error if it is
@@ -287,9 +284,11 @@ func (tx *Tx) checkField(f *record.Field, image, before *record.Image, problems 
 
 // changes returns the net effect of the transaction.
 func (tx *Tx) changes() []Change {
-	changes := make([]Change, 0, len(tx.order))
-	for _, k := range tx.order {
-		if c, ok := changeOf(k, tx.reads[k].image, tx.over[k.Model][k.ID], tx.rewritten); ok {
+	changes := make([]Change, 0, tx.order.len())
+	for _, k := range tx.order.since(0) {
+		before, _ := tx.reads.get(k)
+		after, _ := tx.over.get(k.Model, k.ID)
+		if c, ok := changeOf(k, before.image, after, tx.rewritten); ok {
 			changes = append(changes, c)
 		}
 	}

@@ -19,7 +19,7 @@ const (
 // prepares everything in it that does not depend on the commit's number.
 type pending struct {
 	ctx      context.Context
-	reads    map[record.Key]read
+	reads    layers[record.Key, read]
 	scans    []scanRead
 	by       string
 	attempt  *Attempt
@@ -36,7 +36,7 @@ type answer struct {
 }
 
 func (s *Store) prepare(tx *Tx, changes []Change) *pending {
-	p := &pending{reads: tx.reads, scans: tx.scans, by: tx.by, attempt: tx.attempt, changes: changes, answer: make(chan answer, 1)}
+	p := &pending{reads: tx.reads, scans: tx.scans.since(0), by: tx.by, attempt: tx.attempt, changes: changes, answer: make(chan answer, 1)}
 	for i := range changes {
 		p.moves = s.tables[changes[i].Model].moves(p.moves, &changes[i])
 	}
