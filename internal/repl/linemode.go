@@ -29,6 +29,7 @@ type lineConsole struct {
 	out         show.Formatter
 	err         show.Formatter
 	interrupt   chan os.Signal
+	progress    bool // a line of progress is on the terminal
 }
 
 func runLines(ctx context.Context, o Options, client *control.Client) (exit int) {
@@ -86,6 +87,7 @@ func (c *lineConsole) run(ctx context.Context, src script.Source) error {
 func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFunc, src script.Source) error {
 	var broken error
 	write := func(w io.Writer, text []byte) {
+		c.endProgress()
 		if broken == nil {
 			if _, broken = w.Write(text); broken != nil {
 				cancel(broken)
@@ -102,11 +104,26 @@ func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFu
 	if c.reconnector != nil {
 		c.client = c.e.FollowApplication(ctx, c.reconnector, c.client, true, func(note string) { write(c.o.Err, []byte(term.CleanLines(note)+"\n")) })
 	}
+	if terminal(c.o.Err) && !c.o.Plain && !dumb() {
+		c.e.Progress = func(done script.Progress) {
+			c.progress = true
+			fmt.Fprint(c.o.Err, "\r\x1b[K"+done.String()+"…")
+		}
+	}
 	err := c.e.Run(ctx, src, func(v show.Value) { write(c.o.Output, c.result(v)) })
+	c.endProgress()
 	if broken != nil {
 		return fmt.Errorf("write the result: %w", broken)
 	}
 	return err
+}
+
+// endProgress removes the line of progress from the terminal.
+func (c *lineConsole) endProgress() {
+	if c.progress {
+		fmt.Fprint(c.o.Err, "\r\x1b[K")
+		c.progress = false
+	}
 }
 
 func (c *lineConsole) result(v show.Value) []byte {

@@ -59,6 +59,7 @@ type (
 	printedMsg   struct{ vs []show.Value }
 	noteMsg      struct{ text string }
 	doneMsg      struct{ err error } // the running code has ended
+	progressMsg  script.Progress
 	completedMsg struct {
 		text string // the input that was completed
 		script.Completion
@@ -219,6 +220,7 @@ func (p *program) evaluate(ctx context.Context, client *control.Client) {
 	e.Preview = shownRecords
 	e.Print = func(values []show.Value) { post(printedMsg{values}) }
 	e.Confirm = askBy(post)
+	e.Progress = func(done script.Progress) { post(progressMsg(done)) }
 	for job := range p.jobs {
 		client = e.FollowApplication(job.ctx, p.reconnector, client, !job.complete, func(note string) { post(noteMsg{note}) })
 		if job.complete {

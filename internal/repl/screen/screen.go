@@ -65,7 +65,9 @@ type screen struct {
 	busy       bool         // a job is in progress
 	running    bool         // the job runs code
 	slow       bool         // the code has run for a while
-	completing bool         // the job completes
+	begun      time.Time    // when the code began
+	progress   script.Progress
+	completing bool // the job completes
 	cancel     context.CancelCauseFunc
 	waiting    []string // entered while busy
 	runs       int
@@ -122,8 +124,9 @@ func (s *screen) update(msg any) tea.Cmd {
 		}
 		return tea.Batch(cmds...)
 	case slowMsg:
-		if int(msg) == s.runs {
-			s.slow = s.running
+		if int(msg) == s.runs && s.running {
+			s.slow = true
+			return s.slowAfter(time.Second)
 		}
 	case hintMsg:
 		if int(msg) == s.hints {
@@ -157,6 +160,8 @@ func (s *screen) message(msg any) tea.Cmd {
 		s.transcript.add(&entry{printed: msg.vs})
 	case noteMsg:
 		s.transcript.add(&entry{note: msg.text})
+	case progressMsg:
+		s.progress = script.Progress(msg)
 	case *question:
 		s.question = msg
 	case doneMsg:
@@ -252,12 +257,18 @@ func (s *screen) next() tea.Cmd {
 	s.waiting = s.waiting[1:]
 	s.transcript.add(&entry{typed: code})
 	s.busy, s.running, s.slow = true, true, false
+	s.begun, s.progress = s.live.Now(), script.Progress{}
 	s.runs++
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.jobs <- job{ctx: ctx, code: code} // does not block: no job is in progress
+	return s.slowAfter(slowAfter)
+}
+
+// slowAfter schedules the note that the code still runs.
+func (s *screen) slowAfter(after time.Duration) tea.Cmd {
 	run := s.runs
-	return tea.Tick(slowAfter, func(time.Time) tea.Msg { return slowMsg(run) })
+	return tea.Tick(after, func(time.Time) tea.Msg { return slowMsg(run) })
 }
 
 // ended shows the result of code that has ended.

@@ -468,3 +468,12 @@ func TestModesAreShown(t *testing.T) {
 	st.send(control.Attached{Hello: hello})
 	st.wants("production", "0 connections")
 }
+
+func TestLongCodeShowsItsProgress(t *testing.T) {
+	st := newStage(t, 80, 24, Options{})
+	st.screen.running, st.screen.slow, st.screen.begun = true, true, st.at
+	st.wants("running…")
+	st.at = st.at.Add(12 * time.Second)
+	st.send(progressMsg(script.Progress{Writes: 34_000, Reads: 1}))
+	st.wants("running…  12 s  34,000 writes, 1 read")
+}

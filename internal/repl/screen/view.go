@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/charmbracelet/bubbles/key"
 
+	"github.com/towerkit/tower/internal/repl/script"
 	"github.com/towerkit/tower/internal/repl/show"
 	"github.com/towerkit/tower/internal/repl/term"
 )
@@ -149,10 +151,7 @@ func (s *screen) column(cells, height int) []string {
 
 // prompt draws the input, a note if code is running, and the menu or search below.
 func (s *screen) prompt(f show.Formatter) (lines []string, cursor int) {
-	doing := "running…"
-	if s.lost {
-		doing = "waiting for the application…"
-	}
+	doing := s.doing()
 	running := []string{strings.Repeat(" ", promptWidth) + f.Styles.Dim.Render(doing)}
 	if s.question != nil {
 		return f.Wrapped(s.st.Warn, term.Clean(s.question.text())+" "), 0
@@ -180,6 +179,21 @@ func (s *screen) prompt(f show.Formatter) (lines []string, cursor int) {
 		lines = append(lines, s.menu.lines(f)...)
 	}
 	return lines, cursor
+}
+
+// doing describes what the running code does.
+func (s *screen) doing() string {
+	if s.lost {
+		return "waiting for the application…"
+	}
+	parts := []string{"running…"}
+	if took := s.live.Now().Sub(s.begun); took >= time.Second {
+		parts = append(parts, show.Elapsed(took))
+	}
+	if s.progress != (script.Progress{}) {
+		parts = append(parts, s.progress.String())
+	}
+	return strings.Join(parts, "  ")
 }
 
 // styledPrompt returns the text before the input, with a warning in production and in a

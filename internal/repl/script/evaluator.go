@@ -29,6 +29,9 @@ type Evaluator struct {
 	// Confirm asks a person whether to do something. If it is nil, there is no one to
 	// ask.
 	Confirm func(ctx context.Context, what string) bool
+	// Progress, if set, is called while code runs that makes many requests, a few times
+	// a second.
+	Progress func(Progress)
 	// Preview is the number of records of a query to show; 0 shows all.
 	Preview int
 
@@ -50,6 +53,7 @@ type Evaluator struct {
 	trying  bool            // and it will be rolled back
 	sandbox *sandbox        // nil without --sandbox
 	writing bool            // a commit was requested and not yet answered
+	meter   meter
 }
 
 const maxCallDepth = 2000
@@ -100,7 +104,7 @@ func (e *Evaluator) Run(ctx context.Context, src Source, emit func(show.Value)) 
 	if err != nil {
 		return err
 	}
-	e.ctx, e.writing = ctx, false
+	e.ctx, e.writing, e.meter = ctx, false, meter{}
 	defer e.interruptible(ctx)()
 	if code.hoisted != nil {
 		if _, err := e.vm.RunProgram(code.hoisted); err != nil {

@@ -307,6 +307,30 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
+func TestProgressOfLongCode(t *testing.T) {
+	s := newSession(t)
+	for code, counts := range map[string]func(Progress) bool{
+		`while (true) Post.count()`:                                     func(p Progress) bool { return p.Reads > 0 && p.Writes == 0 },
+		`transaction(() => { while (true) Post.create({title: "x"}) })`: func(p Progress) bool { return p.Writes > 0 },
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		s.e.Progress = func(p Progress) {
+			if !counts(p) {
+				t.Errorf("%s: %s", code, p)
+			}
+			cancel(ErrInterrupted)
+		}
+		if err := s.e.Run(ctx, Source{Text: code}, func(show.Value) {}); err == nil || err.Error() != "stopped" {
+			t.Errorf("%s: %v", code, err)
+		}
+	}
+	for p, want := range map[Progress]string{{1, 0}: "1 write", {0, 2000}: "2,000 reads", {3, 1}: "3 writes, 1 read"} {
+		if p.String() != want {
+			t.Errorf("%q, want %q", p, want)
+		}
+	}
+}
+
 func TestPrint(t *testing.T) {
 	s := newSession(t)
 	s.must(seed)

@@ -2,6 +2,7 @@ package script
 
 import (
 	"errors"
+	"time"
 
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/repl/show"
@@ -30,6 +31,7 @@ func (e *Evaluator) try(req wire.ControlRequest, out any) error {
 		e.writing = true
 	}
 	err := e.Remote.Do(e.ctx, req, out)
+	e.measure(req, write)
 	if !errors.Is(err, control.ErrLost) && e.ctx.Err() == nil {
 		e.writing = false
 	}
@@ -40,6 +42,44 @@ func (e *Evaluator) try(req wire.ControlRequest, out any) error {
 		e.sandbox.note(req, out)
 	}
 	return err
+}
+
+// Progress counts the answered requests of the running code.
+type Progress struct{ Writes, Reads int }
+
+// String returns the counts in words.
+func (p Progress) String() string {
+	switch {
+	case p.Writes == 0:
+		return show.Counted(p.Reads, "read")
+	case p.Reads == 0:
+		return show.Counted(p.Writes, "write")
+	}
+	return show.Counted(p.Writes, "write") + ", " + show.Counted(p.Reads, "read")
+}
+
+// A meter is the progress of the running code, and when it was last reported.
+type meter struct {
+	Progress
+	reported time.Time
+}
+
+const progressEvery = 200 * time.Millisecond
+
+// measure counts a request, and reports the progress now and then.
+func (e *Evaluator) measure(req wire.ControlRequest, write bool) {
+	switch {
+	case write:
+		e.meter.Writes++
+	case req.Do != wire.DoBegin && req.Do != wire.DoCommit:
+		e.meter.Reads++
+	}
+	if now := time.Now(); e.Progress != nil && now.Sub(e.meter.reported) >= progressEvery {
+		if !e.meter.reported.IsZero() {
+			e.Progress(e.meter.Progress)
+		}
+		e.meter.reported = now
+	}
 }
 
 // place puts a request into the open transaction or the sandbox. The sandbox begins
