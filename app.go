@@ -21,8 +21,10 @@ import (
 //	TOWER_ENV         development, test or production; default development
 //	TOWER_ADDR        address to listen on; default 127.0.0.1:3000
 //	TOWER_DB          path of the store; default db/ENV.db in TOWER_FOLDER
-//	TOWER_SECRET      key of cookies, at least 32 characters; default: made once and
-//	                  kept in the store
+//	TOWER_SECRET      keys of cookies, of at least 32 characters, separated by commas:
+//	                  the first seals, each opens, so that one can be replaced. Make one
+//	                  with "openssl rand -base64 32". Production does not start without;
+//	                  default in development: made once, in tmp/secret
 //	TOWER_CONSOLE     on or off: whether consoles can attach; default on, in
 //	                  production off
 //	TOWER_FOLDER      folder of the application's views and control socket; default:
@@ -170,6 +172,12 @@ func (a *App) Log() *slog.Logger { return a.app.Log() }
 // Env returns "development", "test" or "production".
 func (a *App) Env() string { return a.app.Env() }
 
-// Cookie returns the cookie that makes a client the user id, for tests and for
-// programs that act as a user. The application must be open.
+// EndSessions ends the sessions of a user on all devices, as after a change of the
+// password: cookies that the user has are nobody's from now on, also after a restart, and
+// the user's connections end at once. It returns when that is done. Signing in afterwards
+// works as before.
+func (a *App) EndSessions(user ID) error { return a.app.EndSessions(user) }
+
+// Cookie starts a session of the user id, and returns the cookie that makes a client that
+// user, for tests and for programs that act as a user. The application must be open.
 func (a *App) Cookie(id ID) (*http.Cookie, error) { return a.app.Cookie(id) }

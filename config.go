@@ -117,9 +117,8 @@ func (c Config) resolve() (out server.Config, err error) {
 	if out.Data == "" {
 		out.Data = variable("TOWER_DB", filepath.Join(out.Folder, "db", out.Env+".db"))
 	}
-	out.Secret = os.Getenv("TOWER_SECRET")
-	if out.Secret != "" && len(out.Secret) < 32 {
-		return out, fmt.Errorf("TOWER_SECRET has %d characters; it needs 32 or more", len(out.Secret))
+	if out.Secret, err = secrets(out.Env, out.Folder, out.Data); err != nil {
+		return out, err
 	}
 	out.URL = cmp.Or(c.PublicURL, os.Getenv("TOWER_URL"))
 	if out.Site, err = c.site(out.Env, out.URL); err != nil {

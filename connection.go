@@ -23,13 +23,28 @@ func (c *Connection) UserID() ID { return c.conn.UserID() }
 // SignIn makes id the user of the client from its next request on. Over HTTP, the
 // answer of the running action carries the cookie; over a socket, the client fetches
 // the cookie and connects again. SignIn checks no password, and does not check that
-// there is such a user. Outside of an action, or with a context that is not the
+// there is such a user. If another user is signed in, it first does what SignOut does. Outside of an action, or with a context that is not the
 // action's, it does nothing.
 func (c *Connection) SignIn(ctx context.Context, id ID) { c.conn.SignIn(ctx, id) }
 
 // SignOut makes the client a visitor from its next request on: see
-// [Connection.SignIn].
+// [Connection.SignIn]. It ends the session of the client's device: copies of its cookie
+// are nobody's, and all its connections end, those of other tabs at once, and the one
+// that runs the action when the action has been answered.
 func (c *Connection) SignOut(ctx context.Context) { c.conn.SignOut(ctx) }
+
+// EndSessions ends the sessions of a user on all devices: see [App.EndSessions]. An action
+// that changes a password calls it, and then SignIn to keep the device that it runs for.
+// Without SignIn, the client becomes a visitor if it is that user. In the transaction of
+// a console EndSessions does nothing.
+//
+//	if err := c.EndSessions(ctx, user.ID); err != nil {
+//		return err
+//	}
+//	c.SignIn(ctx, user.ID)
+func (c *Connection) EndSessions(ctx context.Context, user ID) error {
+	return c.conn.EndSessions(ctx, user)
+}
 
 // SetLabel sets the name of the connection's user in the console and in the authors
 // of commits.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,7 +122,8 @@ func (b *benchCommand) run(ctx context.Context) (measures []bench.Measure, err e
 	if err != nil {
 		return nil, err
 	}
-	options := dev.Options{Folder: app.Folder, Env: "production", Environ: append(os.Environ(), "TOWER_CONSOLE=on", "TOWER_DB="+database)}
+	options := dev.Options{Folder: app.Folder, Env: "production", Environ: append(os.Environ(), "TOWER_CONSOLE=on", "TOWER_DB="+database,
+		"TOWER_SECRET="+rand.Text()+rand.Text())}
 	return bench.Run(ctx, bench.Options{
 		Connections: b.connections, Runs: b.runs, Subject: b.subject, Folder: app.Folder, Temporary: folder, Progress: b.progress,
 		Start:        func(ctx context.Context) (bench.Server, error) { return dev.Start(ctx, options) },

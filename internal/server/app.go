@@ -19,6 +19,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/server/workers"
@@ -48,7 +49,7 @@ type Config struct {
 	Start  func(context.Context) error     // runs while the application is open; nil: none
 	Files  fs.FS                           // contains views/ and public/
 	Reload bool                            // read views again if they change
-	Secret string                          // key of cookies; "": generated once and kept in the store
+	Secret session.Keys                    // of cookies
 	Policy string                          // Content-Security-Policy, see chain.Config; "": allow only this origin
 	Log    *slog.Logger
 
@@ -79,7 +80,7 @@ type App struct {
 	store    *store.Store
 	engine   *cursor.Engine
 	hub      *hub
-	cookies  *cookies
+	sessions *session.Sessions
 	sockets  *transport.Sockets
 	links    *transport.Links
 	workers  *workers.Group
@@ -133,9 +134,11 @@ func (a *App) Open() (err error) {
 	for _, survey := range a.store.Surveys() {
 		a.log.Warn(survey.String() + "; lists leave out what does not fit, and an update that sets the fields mends it")
 	}
-	if a.cookies, err = newCookies(a.store, a.config.Secret); err != nil {
+	secrets, err := a.config.Secret.Read()
+	if err != nil {
 		return errors.Join(err, a.store.Close())
 	}
+	a.sessions = session.New(a.store, secrets)
 	a.hub = newHub(a)
 	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
 	a.inspector.measure = a.engine.Measure
@@ -235,7 +238,13 @@ func (a *App) Env() string { return a.config.Env }
 
 // Cookie returns a cookie that signs a client in as the user id, for tests and for
 // programs that act as a user.
-func (a *App) Cookie(id record.ID) (*http.Cookie, error) { return a.cookies.cookie(id) }
+func (a *App) Cookie(id record.ID) (*http.Cookie, error) {
+	started, err := a.sessions.Start(id)
+	if err != nil {
+		return nil, err
+	}
+	return a.sessions.Cookie(started)
+}
 
 // Report logs err, with what as the message, if it is an internal error. Errors that a
 // client caused are not logged.

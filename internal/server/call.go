@@ -185,4 +185,5 @@ func (c *Connection) push(ctx context.Context, s *Session, rt *route.Route, path
 		push.Status, push.Out = result.Status, result.Out
 	}
 	c.send(push)
+	c.leaveIfOver()
 }

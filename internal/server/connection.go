@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -10,6 +9,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/wire"
 	"golang.org/x/time/rate"
 )
@@ -21,6 +21,7 @@ type Connection struct {
 	app    *App
 	number uint64
 	user   record.ID
+	cookie session.Session // of the client's cookie; a visitor's for a console or a test
 	remote string
 	since  time.Time
 
@@ -49,6 +50,8 @@ type Connection struct {
 	regions []*region
 	ended   bool
 
+	leaving atomic.Bool // it ends after the answer to the running call: its session has ended
+
 	public struct { // see Public
 		once  sync.Once
 		value atomic.Value
@@ -62,7 +65,8 @@ type Connection struct {
 // newConnection returns a connection for the client that sent a request. It has no
 // transport yet.
 func (a *App) newConnection(r *http.Request) *Connection {
-	c := &Connection{app: a, user: a.cookies.user(r), remote: a.facts(r).Remote, since: time.Now(),
+	cookie := a.sessions.Of(r)
+	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, since: time.Now(),
 		limiter: rate.NewLimiter(rate.Limit(a.config.Limits.MaxRate), 4*a.config.Limits.MaxRate)}
 	c.outbox.Limit = a.config.Limits.MaxQueue
 	return c
@@ -93,18 +97,6 @@ func (c *Connection) Label() string {
 	}
 	return "visitor"
 }
-
-// SignIn makes id the user of this client from its next request on. Over HTTP, the
-// answer sets the cookie. Over a socket, the client fetches the cookie and connects
-// again. Outside an action SignIn does nothing.
-func (c *Connection) SignIn(ctx context.Context, id record.ID) {
-	if call := callOf(ctx); call != nil {
-		call.SignIn = &id
-	}
-}
-
-// SignOut makes the client a visitor, as SignIn with an empty id.
-func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, "") }
 
 // disconnect ends the connection with a close code and a reason. It does not wait.
 func (c *Connection) disconnect(code int, reason string) { c.outbox.Transport.End(code, reason) }

@@ -12,6 +12,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -112,8 +113,8 @@ func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest
 	resync := ""
 	name, in := req.Open, req.In
 	if req.Live != "" {
-		var list sealedList
-		if list, err = a.cookies.unseal(req.Live); err != nil {
+		var list session.List
+		if list, err = a.sessions.OpenList(req.Live); err != nil {
 			return nil, nil, fault.Errorf(fault.BadRequest, "this page's list cannot be read; reload the page")
 		}
 		name, in, cr.partial = list.Cursor, list.In, list.Partial

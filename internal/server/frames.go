@@ -30,6 +30,9 @@ func (c *Connection) Handle(requests []wire.Request) {
 		defer c.outbox.Flush()
 	}
 	for i := range requests {
+		if c.hasLeft() {
+			return
+		}
 		switch req := &requests[i]; {
 		case req.Err != nil:
 			c.send(refusal(req.ID, fault.Errorf("bad_frame", "the frame cannot be read: %v", req.Err)))
@@ -72,6 +75,7 @@ func (c *Connection) handle(req *wire.Request) {
 		}
 	case req.Call != "":
 		c.send(c.handleCall(ctx, session, req))
+		c.leaveIfOver()
 	default:
 		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
 	}
@@ -108,7 +112,12 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 		answer.Location = result.Location
 	}
 	if result.SignIn != nil {
-		answer.Session = c.app.cookies.ticket(*result.SignIn)
+		fresh, err := c.signIn(*result.SignIn)
+		if err != nil {
+			c.app.Report("request", err)
+			return refusal(req.ID, err)
+		}
+		answer.Session = c.app.sessions.Ticket(fresh)
 	}
 	return answer
 }
@@ -121,7 +130,7 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	if count >= c.app.config.Limits.MaxCursors {
 		return fault.Errorf(fault.TooMany, "%d cursors are open on this connection; close one", count)
 	}
-	if region, err := c.app.cookies.unseal(req.Live); req.Live != "" && err == nil && region.Cursor == "" {
+	if region, err := c.app.sessions.OpenList(req.Live); req.Live != "" && err == nil && region.Cursor == "" {
 		return c.openRegion(ctx, req, region)
 	}
 	cr, since, err := c.app.CursorRequest(c, req)

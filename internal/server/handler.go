@@ -35,7 +35,7 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 		if state.SignIn == nil {
 			return
 		}
-		if err := a.cookies.set(x, a.config.Site.Secure(&x.Facts), *state.SignIn); err != nil {
+		if err := s.Conn.setCookie(x, a.config.Site.Secure(&x.Facts), *state.SignIn); err != nil {
 			a.Report("request", err)
 		}
 	})

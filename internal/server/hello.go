@@ -20,12 +20,22 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 		return fault.Errorf(fault.BadRequest, "this connection has already sent hello")
 	}
 	if err := c.Greet(ctx); err != nil {
-		return err
+		c.refuse(err)
+		return nil
 	}
 	c.app.links.Replace(req.Instead, string(c.user))
 	info := c.Info()
 	c.app.inspector.publish(wire.ControlEvent{Joined: &info})
 	return nil
+}
+
+// refuse sends the reason why the client cannot connect, and ends the connection.
+func (c *Connection) refuse(err error) {
+	c.app.Report("connect", err)
+	answer := refusal(0, err)
+	c.send(answer)
+	c.app.hub.leave(c)
+	c.outbox.Finish(outbox.CloseRefused(answer.Status), answer.Error.Message)
 }
 
 // Greet connects the client and queues its hello. If a commit changes what the session

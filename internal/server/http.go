@@ -20,6 +20,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/wire"
@@ -75,7 +76,7 @@ func serveOffline(w http.ResponseWriter, r *http.Request) {
 
 // serveUser answers with the user in the request's cookie.
 func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
-	user, err := json.Marshal(sealedUser{a.cookies.user(r)})
+	user, err := json.Marshal(map[string]record.ID{"user": a.sessions.Of(r).User})
 	if err != nil {
 		a.Fail(w, r, err)
 		return
@@ -94,9 +95,9 @@ func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
 func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1024))
 	if err == nil {
-		var user record.ID
-		if user, err = a.cookies.redeem(string(text)); err == nil {
-			err = a.cookies.set(w, a.config.Site.Secure(a.facts(r)), user)
+		var fresh session.Session
+		if fresh, err = a.sessions.Redeem(string(text)); err == nil {
+			err = a.sessions.Set(w, a.config.Site.Secure(a.facts(r)), fresh)
 		}
 	}
 	if err != nil {
@@ -125,7 +126,8 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.config.Limits.Timeout)
 	defer cancel()
-	c := &Connection{app: a, user: a.cookies.user(r), remote: a.facts(r).Remote, since: time.Now()}
+	cookie := a.sessions.Of(r)
+	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, since: time.Now()}
 	s := c.connect(ctx, &follower{})
 	if err = s.err; err == nil {
 		switch rt.Kind {
@@ -159,7 +161,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return err
 	}
 	if result.SignIn != nil {
-		if err := a.cookies.set(w, a.config.Site.Secure(a.facts(r)), *result.SignIn); err != nil {
+		if err := s.Conn.setCookie(w, a.config.Site.Secure(a.facts(r)), *result.SignIn); err != nil {
 			return err
 		}
 	}

@@ -24,7 +24,7 @@ type hub struct {
 
 	mu          sync.Mutex
 	connections map[uint64]*Connection
-	perUser     map[record.ID]int
+	users       map[record.ID][]*Connection // without visitors
 	lastNumber  uint64
 
 	// Rescope sets these for Deliver.
@@ -39,7 +39,7 @@ type hub struct {
 }
 
 func newHub(app *App) *hub {
-	return &hub{app: app, connections: map[uint64]*Connection{}, perUser: map[record.ID]int{}, renewed: map[*Connection]*wire.Allowed{}, regions: map[*Connection][]regionDelta{}}
+	return &hub{app: app, connections: map[uint64]*Connection{}, users: map[record.ID][]*Connection{}, renewed: map[*Connection]*wire.Allowed{}, regions: map[*Connection][]regionDelta{}}
 }
 
 // join adds a connection and assigns its number. It fails if the connection's user has
@@ -47,13 +47,18 @@ func newHub(app *App) *hub {
 func (h *hub) join(c *Connection, limit int) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if c.user != "" && h.perUser[c.user] >= limit {
+	if !h.app.sessions.Live(c.cookie) { // it ended after the cookie was read
+		return fault.Errorf(fault.Unauthenticated, sessionOver)
+	}
+	if c.user != "" && len(h.users[c.user]) >= limit {
 		return fault.Errorf(fault.TooMany, "this user has %d connections open already; close one", limit)
 	}
 	h.lastNumber++
 	c.number = h.lastNumber
 	h.connections[c.number] = c
-	h.perUser[c.user]++
+	if c.user != "" {
+		h.users[c.user] = append(h.users[c.user], c)
+	}
 	return nil
 }
 
@@ -62,8 +67,10 @@ func (h *hub) leave(c *Connection) {
 	h.mu.Lock()
 	if h.connections[c.number] == c {
 		delete(h.connections, c.number)
-		if h.perUser[c.user]--; h.perUser[c.user] == 0 {
-			delete(h.perUser, c.user)
+		if left := slices.DeleteFunc(h.users[c.user], func(other *Connection) bool { return other == c }); len(left) > 0 {
+			h.users[c.user] = left
+		} else {
+			delete(h.users, c.user)
 		}
 	}
 	h.mu.Unlock()
@@ -87,6 +94,13 @@ func (h *hub) all() []*Connection {
 		out = append(out, h.connections[number])
 	}
 	return out
+}
+
+// of returns the connections of a signed-in user.
+func (h *hub) of(user record.ID) []*Connection {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.users[user])
 }
 
 func (h *hub) count() int {

@@ -16,6 +16,7 @@ import (
 	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -154,7 +155,7 @@ func (p *pageSource) pin() error {
 // attrs returns the attributes of the element that shows a cursor.
 func (p *pageSource) attrs(cr *CursorRequest, in json.RawMessage) (template.HTMLAttr, error) {
 	app := p.owner.Conn.app
-	sealed, err := app.cookies.seal(sealedList{Cursor: cr.Route.Name, In: in, Partial: cr.partial,
+	sealed, err := app.sessions.SealList(session.List{Cursor: cr.Route.Name, In: in, Partial: cr.partial,
 		User: p.owner.Conn.user, Build: app.config.Build})
 	return template.HTMLAttr(fmt.Sprintf(`data-cursor="%s" data-live="%s" data-since="%s"`,
 		template.HTMLEscapeString(cr.Route.Name), sealed, wire.Position(app.store.Epoch(), p.seq))), err
@@ -167,7 +168,7 @@ func (p *pageSource) Region(partial string, rec any) (*view.Region, error) {
 	}
 	app, user := p.owner.Conn.app, p.owner.Conn.user
 	out := &view.Region{Viewer: viewer{p.pinned, p.controller}}
-	list := sealedList{Partial: partial, Controller: p.controller.Name, User: user, Build: app.config.Build}
+	list := session.List{Partial: partial, Controller: p.controller.Name, User: user, Build: app.config.Build}
 	if rec != nil {
 		m := app.modelOf(rec)
 		if m == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -92,7 +93,7 @@ func (s *Session) visibleRecord(ctx context.Context, owner *route.Controller, m 
 }
 
 // sealedRegion returns the region that a page has sealed.
-func (c *Connection) sealedRegion(list sealedList) (*region, error) {
+func (c *Connection) sealedRegion(list session.List) (*region, error) {
 	r := &region{conn: c, partial: list.Partial, id: list.Record, follower: &follower{conn: c}}
 	if list.Model != "" {
 		if r.model = c.app.store.Model(list.Model); r.model == nil {
@@ -108,7 +109,7 @@ func (c *Connection) sealedRegion(list sealedList) (*region, error) {
 
 // openRegion opens a region of a page and sends the answer. If nothing has changed since
 // the client's position, the answer says so and has no HTML.
-func (c *Connection) openRegion(ctx context.Context, req *wire.Request, list sealedList) error {
+func (c *Connection) openRegion(ctx context.Context, req *wire.Request, list session.List) error {
 	r, err := c.sealedRegion(list)
 	if err != nil {
 		return err
@@ -271,8 +272,8 @@ func jsonText(text string) json.RawMessage {
 }
 
 // regionAttrs returns the attributes of the element of a region.
-func (p *pageSource) regionAttrs(list sealedList) (template.HTMLAttr, error) {
+func (p *pageSource) regionAttrs(list session.List) (template.HTMLAttr, error) {
 	app := p.owner.Conn.app
-	sealed, err := app.cookies.seal(list)
+	sealed, err := app.sessions.SealList(list)
 	return template.HTMLAttr(fmt.Sprintf(`data-region data-live="%s" data-since="%s"`, sealed, wire.Position(app.store.Epoch(), p.seq))), err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/transport"
@@ -29,8 +30,13 @@ func (a *App) Joined() []outbox.Transport {
 	return transports
 }
 
-// User returns the id of the user that sent a request, "" for a visitor.
-func (a *App) User(r *http.Request) string { return string(a.cookies.user(r)) }
+// Owns reports whether a request's cookie names the user of a connection. The session may
+// have ended, so that a client can fetch the reason why its connection did. A connection
+// that was opened with such a cookie is a visitor's.
+func (a *App) Owns(r *http.Request, c transport.Connection) bool {
+	named, user := a.sessions.Named(r), record.ID(c.UserKey())
+	return user == named.User || user == "" && !a.sessions.Live(named)
+}
 
 // ReadJSON decodes the body of a request that must be a JSON object, and not a form.
 func (a *App) ReadJSON(w http.ResponseWriter, r *http.Request, into any) error {

@@ -13,8 +13,8 @@ import (
 )
 
 // Check reads the whole file and returns an error that lists where its parts
-// disagree: pages, records and their indexes, applied keys and their ages, the log
-// and the records, the log and its header. No commit is written meanwhile, because
+// disagree: pages, records and their indexes, applied keys and marks and their
+// ages, the log and the records, the log and its header. No commit is written meanwhile, because
 // bbolt's free list must not change while it is read.
 func (s *Store) Check(ctx context.Context) error {
 	btx, err := s.db.Begin(true)
@@ -32,6 +32,7 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	c.log()
 	c.keys()
+	c.marks()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -164,6 +165,24 @@ func (c *check) keys() {
 	}
 	if found != ages && c.ctx.Err() == nil {
 		c.report("there are %d keys, and ages of %d", found, ages)
+	}
+}
+
+// marks checks that each mark has an age, and each age a mark.
+func (c *check) marks() {
+	marks, ages := c.btx.Bucket(marksBucket), 0
+	for k := range c.each(marksAgeBucket) {
+		ages++
+		if entry := marks.Get(k[8:]); len(entry) < 8 || !bytes.Equal(entry[:8], k[:8]) {
+			c.report("the mark %q does not match its age", k[8:])
+		}
+	}
+	found := 0
+	for range c.each(marksBucket) {
+		found++
+	}
+	if found != ages && c.ctx.Err() == nil {
+		c.report("there are %d marks, and ages of %d", found, ages)
 	}
 }
 

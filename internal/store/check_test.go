@@ -43,6 +43,12 @@ func TestCheckFinds(t *testing.T) {
 			data := append([]byte(nil), btx.Bucket(logBucket).Get(seqKey(2))...)
 			return btx.Bucket(logBucket).Put(seqKey(2), append(data[:len(data)-20], make([]byte, 20)...)[:len(data)-1])
 		}, "read commit 2 from the log: the entry is cut short\nthe log has SIZE bytes, its header states SIZE"},
+		{"a mark without its age", func(b *blog, btx *bolt.Tx, id record.ID) error {
+			return btx.Bucket(marksBucket).Put([]byte("x"), make([]byte, 9))
+		}, "there are 1 marks, and ages of 0"},
+		{"an age without its mark", func(b *blog, btx *bolt.Tx, id record.ID) error {
+			return btx.Bucket(marksAgeBucket).Put(append(make([]byte, 8), "x"...), nil)
+		}, "the mark \"x\" does not match its age\nthere are 0 marks, and ages of 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := &blog{t: t, posts: mustModel(t, "posts", &post{}), users: mustModel(t, "users", &user{}), path: t.TempDir() + "/x.db"}

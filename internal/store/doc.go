@@ -32,6 +32,11 @@
 // A transaction may belong to an [Attempt], one run of a call that must take effect
 // only once. The file holds both the call's key and its effects, or neither.
 //
+// # Marks
+//
+// A mark is a small text under a name, kept for a limited time beside the records. It
+// belongs to no commit. SetMark has its own write to the disk.
+//
 // # Durability
 //
 // A commit that was acknowledged survives a crash of the process and a loss of

@@ -36,12 +36,14 @@ const (
 )
 
 var (
-	metaBucket    = []byte("meta")
-	logBucket     = []byte("log")
-	secretsBucket = []byte("secrets")
-	schemaBucket  = []byte("schema")
-	keysBucket    = []byte("keys")
-	agesBucket    = []byte("keys/age")
+	metaBucket     = []byte("meta")
+	logBucket      = []byte("log")
+	schemaBucket   = []byte("schema")
+	keysBucket     = []byte("keys")
+	agesBucket     = []byte("keys/age")
+	marksBucket    = []byte("marks")
+	marksAgeBucket = []byte("marks/age")
+	secretsBucket  = []byte("secrets") // only in files of earlier versions
 
 	formatKey = []byte("format")
 	epochKey  = []byte("epoch")
@@ -189,7 +191,7 @@ func (s *Store) isReady(btx *bolt.Tx) (bool, error) {
 	if found := string(meta.Get(formatKey)); found != format {
 		return false, fmt.Errorf("it has the format %q of a newer program; this program reads %q", found, format)
 	}
-	return btx.Bucket(keysBucket) != nil && s.fits(btx), nil
+	return btx.Bucket(keysBucket) != nil && btx.Bucket(marksBucket) != nil && btx.Bucket(secretsBucket) == nil && s.fits(btx), nil
 }
 
 // makeReady turns an empty file into a store and brings it in line with the models.
@@ -199,8 +201,13 @@ func (s *Store) makeReady(btx *bolt.Tx) error {
 			return err
 		}
 	}
-	for _, name := range [...][]byte{keysBucket, agesBucket} { // files of earlier versions do not have them
+	for _, name := range [...][]byte{keysBucket, agesBucket, marksBucket, marksAgeBucket} { // files of earlier versions do not have them
 		if _, err := btx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	if btx.Bucket(secretsBucket) != nil { // they kept the key of cookies beside what it protects
+		if err := btx.DeleteBucket(secretsBucket); err != nil {
 			return err
 		}
 	}
@@ -208,7 +215,7 @@ func (s *Store) makeReady(btx *bolt.Tx) error {
 }
 
 func create(btx *bolt.Tx) error {
-	for _, name := range [...][]byte{metaBucket, logBucket, secretsBucket, schemaBucket} {
+	for _, name := range [...][]byte{metaBucket, logBucket, schemaBucket} {
 		if _, err := btx.CreateBucket(name); err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -138,35 +137,4 @@ func (s *Store) read(fn func(*bolt.Tx) error) error {
 	}
 	defer btx.Rollback()
 	return fn(btx)
-}
-
-// Secret returns the random bytes that the file keeps under name. The first call with
-// a name creates them.
-func (s *Store) Secret(name string, size int) ([]byte, error) {
-	var secret []byte
-	err := s.read(func(btx *bolt.Tx) error {
-		secret = slices.Clone(btx.Bucket(secretsBucket).Get([]byte(name)))
-		return nil
-	})
-	if err == nil && secret == nil {
-		err = s.db.Update(func(btx *bolt.Tx) error {
-			bucket := btx.Bucket(secretsBucket)
-			if secret = slices.Clone(bucket.Get([]byte(name))); secret != nil {
-				return nil
-			}
-			secret = make([]byte, size)
-			rand.Read(secret)
-			return bucket.Put([]byte(name), secret)
-		})
-	}
-	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
-		err = ErrClosed
-	}
-	if err != nil {
-		return nil, fmt.Errorf("secret %s: %w", name, err)
-	}
-	if len(secret) != size {
-		return nil, fmt.Errorf("secret %s: it was made with %d bytes, not %d", name, len(secret), size)
-	}
-	return secret, nil
 }

@@ -226,28 +226,6 @@ func TestViewAt(t *testing.T) {
 	}
 }
 
-func TestSecrets(t *testing.T) {
-	b := newBlog(t, Options{})
-	made, err := b.Secret("cookies", 32)
-	if err != nil || len(made) != 32 || slices.Equal(made, make([]byte, 32)) {
-		t.Fatal(made, err)
-	}
-	if other, err := b.Secret("other", 32); err != nil || slices.Equal(made, other) {
-		t.Error(other, err)
-	}
-	b.close()
-	b.open(Options{})
-	if kept, err := b.Secret("cookies", 32); err != nil || !slices.Equal(made, kept) {
-		t.Error(kept, err)
-	}
-	if _, err := b.Secret("cookies", 16); errorText(err) != "secret cookies: it was made with 32 bytes, not 16" {
-		t.Error(err)
-	}
-	if b.Seq() != 0 {
-		t.Errorf("secrets were committed as %d", b.Seq())
-	}
-}
-
 func TestModelsOfAStore(t *testing.T) {
 	b := newBlog(t, Options{})
 	if b.Model("posts") != b.posts || b.Model("x") != nil || !slices.Equal(b.Models(), []*record.Model{b.users, b.posts}) {
@@ -271,12 +249,13 @@ func TestAClosedStore(t *testing.T) {
 	}
 	_, got := b.Begin("test").Get(b.posts, p.ID)
 	_, committed := tx.Commit(ctx)
-	_, secret := b.Secret("x", 1)
+	_, mark := b.Mark("x")
 	_, next := b.Feed(0).Next(ctx)
 	for name, err := range map[string]error{
 		"View":   b.View(ctx, func(*Snapshot) error { return nil }),
 		"ViewAt": b.ViewAt(ctx, 0, func(*Snapshot) error { return nil }),
-		"Check":  b.Check(ctx), "Get": got, "Commit": committed, "Secret": secret, "Next": next,
+		"Check":  b.Check(ctx), "Get": got, "Commit": committed, "Mark": mark, "Next": next,
+		"SetMark": b.SetMark("x", time.Now(), func(text []byte) []byte { return text }),
 	} {
 		if !errors.Is(err, ErrClosed) {
 			t.Errorf("%s: %v", name, err)

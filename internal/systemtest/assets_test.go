@@ -20,6 +20,7 @@ func openAssets(t *testing.T, env, asset string, files fstest.MapFS) string {
 	t.Helper()
 	folder := t.TempDir()
 	t.Setenv("TOWER_FOLDER", folder)
+	t.Setenv("TOWER_SECRET", "x8ZQm2n5T7v9W1c3R4b6H0j8K2l5P7dF")
 	if err := os.Mkdir(filepath.Join(folder, "app"), 0o777); err != nil {
 		t.Fatal(err)
 	}

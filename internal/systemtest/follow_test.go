@@ -257,8 +257,11 @@ func TestWhoCannotBeKnownAnyMoreIsDeniedAndAsksAgain(t *testing.T) {
 			if answer := again.ask(`{"hello":1}`); !strings.Contains(answer, `"error":{`) {
 				t.Errorf("while it fails: %s", answer)
 			}
+			if end := again.hear(); !strings.Contains(end, "close 44") && !strings.Contains(end, "close 45") {
+				t.Errorf("while it fails, it ends with %s", end)
+			}
 			l.refuse = nil
-			if answer := again.ask(`{"hello":1}`); !strings.Contains(answer, `"tasks.mine"`) {
+			if answer := dialAs(t, l.App, ada.ID).ask(`{"hello":1}`); !strings.Contains(answer, `"tasks.mine"`) {
 				t.Errorf("when it does not: %s", answer)
 			}
 		})

@@ -18,6 +18,13 @@
 //	→ {"ping":true}
 //	← {"status":200}
 //
+// A client that the application refuses gets the error, and then the connection ends
+// with a code of 4000 plus the error's status. It may connect again later, after
+// growing waits:
+//
+//	→ {"hello":1}
+//	← {"status":403,"error":{"code":"forbidden","message":"this account is suspended"}}
+//
 // epoch names the store's history, and build the application's code. A client that has
 // kept records from another epoch, from another build or for another user must start
 // again.
@@ -170,6 +177,13 @@
 // A connection ends with a close code and a reason. The client connects again after a
 // while, or at once after 1012, a restart. It does not connect again if the reason
 // begins with [UnsupportedVersion].
+//
+// The cookie of a client names a session, which ends when its user signs out or has all
+// sessions ended, for example by a change of the password. Then every connection of the
+// session ends with 4401, the one whose call did it after the answer to that call.
+// Nothing that was queued for the others is sent, and none of their frames is handled any
+// more. The old cookie is a visitor's. A client that connects again at once would be one,
+// so a client that has a ticket exchanges it first.
 //
 // # Transports
 //

@@ -95,7 +95,10 @@ export interface State {
   readonly durable: boolean;
 }
 
-/** The reason for the end of a connection, with a WebSocket close code. */
+/**
+ * The reason for the end of a connection, with a WebSocket close code. It is 4401 if the user signed out, here or
+ * elsewhere, and 4000 plus the status of the error if the server refused the client, for example 4403.
+ */
 export interface Closed {
   readonly code: number;
   readonly reason: string;

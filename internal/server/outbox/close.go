@@ -10,4 +10,9 @@ const (
 	CloseInternal = 1011
 	CloseRestart  = 1012 // the client should connect again at once
 	CloseSlow     = 1013 // too much waited for this client
+	CloseSession  = 4401 // the session of the client has ended; it is a visitor now
 )
+
+// CloseRefused returns the code for a connection that is refused with an error of this
+// HTTP status.
+func CloseRefused(status int) int { return 4000 + status }

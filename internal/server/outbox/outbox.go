@@ -17,7 +17,7 @@ type Outbox struct {
 	compactAt  int    // compact merges the queue at this number of bytes, if it is more than Limit
 	busy       bool   // a message is inside the transport
 	collecting bool   // the queue waits for Flush
-	full       bool   // the client was too slow; nothing is queued any more
+	full       bool   // the client was too slow, or is cut off; nothing is queued any more
 	onIdle     func() // ends the transport when the queue is empty; nil: it stays open
 }
 
@@ -148,6 +148,15 @@ func (o *Outbox) compact() {
 		o.full, o.queue, o.bytes = true, nil, 0
 		o.Transport.End(CloseSlow, "too much was waiting for this client; connect again and resume")
 	}
+}
+
+// Cut ends the transport at once, with a close code and a reason. What waits is dropped,
+// and nothing is queued any more.
+func (o *Outbox) Cut(code int, reason string) {
+	o.mu.Lock()
+	o.full, o.queue, o.bytes = true, nil, 0
+	o.mu.Unlock()
+	o.Transport.End(code, reason)
 }
 
 // Sent reports that the last message is on its way. The transport calls it once for

@@ -77,7 +77,7 @@ func (s *Links) ServePoll(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Links) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
-	l, err := s.find(poll.Link, s.host.User(r))
+	l, err := s.find(poll.Link, r)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (s *Links) ServeBatch(w http.ResponseWriter, r *http.Request) {
 	var l *link
 	err := s.host.ReadJSON(w, r, &batch)
 	if err == nil {
-		l, err = s.find(batch.Link, s.host.User(r))
+		l, err = s.find(batch.Link, r)
 	}
 	switch {
 	case err != nil:

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"crypto/rand"
+	"net/http"
 	"sync"
 	"time"
 
@@ -57,17 +58,22 @@ func (s *Links) add(c Connection, kind string) (*link, error) {
 	return l, nil
 }
 
-// find returns the open link with an id, if the user opened it.
-func (s *Links) find(id string, user string) (*link, error) {
+// get returns the open link with an id, nil if there is none.
+func (s *Links) get(id string) *link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.open[id]
+	return s.open[id]
+}
+
+// find returns the open link with an id, if the request comes from its user.
+func (s *Links) find(id string, r *http.Request) (*link, error) {
+	l := s.get(id)
 	switch {
 	case id == "":
 		return nil, fault.Errorf(fault.BadRequest, "the request names no link")
 	case l == nil:
 		return nil, fault.Errorf(fault.NotFound, "there is no such link, or it has ended; connect again")
-	case l.conn.UserKey() != user:
+	case !s.host.Owns(r, l.conn):
 		return nil, fault.Errorf(fault.Forbidden, "this link was opened by another user; connect again")
 	}
 	return l, nil
@@ -77,7 +83,7 @@ func (s *Links) find(id string, user string) (*link, error) {
 // client has all messages that were sent on it. It does nothing if the user has no link
 // with this id.
 func (s *Links) Replace(id string, user string) {
-	if l, err := s.find(id, user); err == nil {
+	if l := s.get(id); l != nil && l.conn.UserKey() == user {
 		l.leave()
 		l.mu.Lock()
 		l.replaced = true

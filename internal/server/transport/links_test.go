@@ -33,7 +33,9 @@ func (h *fakeHost) Accept(*http.Request) Connection {
 	return &fakeConnection{host: h, outbox: outbox.Outbox{Limit: h.limit}}
 }
 func (h *fakeHost) Joined() []outbox.Transport { return nil }
-func (h *fakeHost) User(*http.Request) string  { return "" }
+func (h *fakeHost) Owns(*http.Request, Connection) bool {
+	return true
+}
 func (h *fakeHost) ReadJSON(_ http.ResponseWriter, r *http.Request, into any) error {
 	return json.NewDecoder(r.Body).Decode(into)
 }
@@ -196,7 +198,7 @@ func TestVisitorsWithoutSocketAreLimited(t *testing.T) {
 func TestLinkOfSlowClientEndsWithReason(t *testing.T) {
 	links, url := serve(t, 10, 1000, func(*Links) {})
 	_, opened := post(t, url+"/_tower/poll", `{}`)
-	l, err := links.find(opened.Link, "")
+	l, err := links.find(opened.Link, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 	"github.com/olahol/melody"
@@ -123,7 +124,8 @@ func (s *Sockets) connect(session *melody.Session) {
 		_ = tcp.SetWriteBuffer(outbox.MaxMessage) // data in the kernel cannot be merged any more
 	}
 	if err := c.Join(socket); err != nil {
-		socket.End(outbox.ClosePolicy, fault.As(err).Message)
+		coded := fault.As(err)
+		socket.End(outbox.CloseRefused(coded.Status()), coded.Message)
 	}
 	if s.closing() { // it may have joined after Close looked
 		socket.close(outbox.CloseRestart, restartReason)
@@ -190,10 +192,25 @@ func (s *socket) End(code int, reason string) {
 	s.sockets.begin(func() { s.close(code, reason) })
 }
 
+// maxReason is how many bytes of a reason fit into a close.
+const maxReason = 123
+
+// shorten returns as much of a reason as fits into a close.
+func shorten(reason string) string {
+	if len(reason) <= maxReason {
+		return reason
+	}
+	end := maxReason - len("…")
+	for !utf8.RuneStart(reason[end]) {
+		end--
+	}
+	return reason[:end] + "…"
+}
+
 // close closes the socket with a code and a reason. It does not wait for messages inside
 // melody.
 func (s *socket) close(code int, reason string) {
 	conn := s.session.WebsocketConnection()
-	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(time.Second))
+	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, shorten(reason)), time.Now().Add(time.Second))
 	_ = conn.Close()
 }

@@ -25,8 +25,9 @@ type Host interface {
 	Accept(r *http.Request) Connection
 	// Joined returns the transports of the connections that have joined.
 	Joined() []outbox.Transport
-	// User returns the id of the user that sent a request, "" for a visitor.
-	User(r *http.Request) string
+	// Owns reports whether a request comes from the user of a connection, whose session
+	// may have ended meanwhile.
+	Owns(r *http.Request, c Connection) bool
 	// ReadJSON decodes the body of a request into a value, within the host's limits.
 	ReadJSON(w http.ResponseWriter, r *http.Request, into any) error
 	// Fail answers a request with an error.

@@ -33,13 +33,26 @@ type attacker struct {
 	app  *towertest.App
 	user tower.ID // "": a visitor
 	from string   // "127.0.0.2"; "": any address of this machine
+
+	cookie *http.Cookie // sent as it is; nil: each request has a new one of the user
 }
 
 // in returns the attacker for a part of the test.
 func (a attacker) in(t testing.TB) attacker { a.t = t; return a }
 
 // as returns the attacker signed in as a user.
-func (a attacker) as(user tower.ID) attacker { a.user = user; return a }
+func (a attacker) as(user tower.ID) attacker { a.user, a.cookie = user, nil; return a }
+
+// onDevice returns the attacker signed in as a user on one device, with one cookie.
+func (a attacker) onDevice(user tower.ID) attacker {
+	a.t.Helper()
+	cookie, err := a.app.Cookie(user)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.cookie = cookie
+	return a
+}
 
 // at returns the attacker at an address in 127.0.0.0/8.
 func (a attacker) at(from string) attacker { a.from = from; return a }
@@ -100,7 +113,9 @@ func (a attacker) newRequest(method, path, body string, header ...string) *http.
 			request.Host = header[i+1]
 		}
 	}
-	if a.user != "" {
+	if a.cookie != nil {
+		request.AddCookie(a.cookie)
+	} else if a.user != "" {
 		cookie, err := a.app.Cookie(a.user)
 		if err != nil {
 			a.t.Fatal(err)

@@ -1,6 +1,6 @@
 import type { Connection, ConnectionEvents } from "./connection";
 import { deadline, timeouts } from "./timeouts";
-import { broken, restarting, type Closed, type Link, type Transport } from "./transport";
+import { broken, refused, restarting, signedOut, type Closed, type Link, type Transport } from "./transport";
 import { unsupportedVersion, version, type ClientFrame, type Complaint, type Frame } from "../wire/frames";
 
 /** An Attempt is the link in use, or a trial of a better transport beside it. */
@@ -32,6 +32,7 @@ const maxRetryDelay = 10_000; // ms, at most, before later retries; also the tim
 const stableAfter = 60_000; // ms after which a lost link counts as a success
 const maxEarlyLosses = 2; // per transport, before the next one is used
 const maxUpgradeDelay = 300_000; // ms, at most, between two trials of a better transport
+const cookieTime = 500; // ms that the page has to fetch its new cookie and restart, after a change of its session
 const drainTime = 2_000; // ms that the old link has to deliver what the server already sent
 
 /**
@@ -93,6 +94,7 @@ export class DirectConnection implements Connection {
     this.#trial = null;
     if (this.#endPending) this.#endPending();
     else if (this.#current) this.#drop(this.#current, { code: restarting, reason: "restart" });
+    else if (!this.ended.aborted) this.#dial();
   }
 
   pause(): void {
@@ -150,8 +152,8 @@ export class DirectConnection implements Connection {
       return;
     }
     if (!attempt.helloAt) {
-      const refused = frames.find((frame): frame is Complaint => "error" in frame);
-      if (refused) return this.#drop(attempt, { code: 1011, reason: refused.error.message });
+      const complaint = frames.find((frame): frame is Complaint => "error" in frame);
+      if (complaint) return this.#drop(attempt, { code: refused(complaint.status ?? 500), reason: complaint.error.message });
       if (!frames.some(frame => "hello" in frame)) return;
       attempt.helloAt = Date.now();
       attempt.cancel();
@@ -233,7 +235,8 @@ export class DirectConnection implements Connection {
       this.#index++;
       this.#upgrades += 4; // a transport that works only briefly is tried less often
     }
-    this.#timer = setTimeout(this.#dial, Math.random() * most);
+    const least = closed.code === signedOut ? cookieTime : 0;
+    this.#timer = setTimeout(this.#dial, least + Math.random() * most);
   }
 }
 

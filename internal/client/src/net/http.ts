@@ -1,5 +1,5 @@
 import { timeouts } from "./timeouts";
-import { broken, restarting, tooBig, type Link, type LinkEvents, type Transport } from "./transport";
+import { broken, refused, restarting, tooBig, type Link, type LinkEvents, type Transport } from "./transport";
 import { framesOf, parse, type Delivery, type Failure } from "../wire/frames";
 
 const maxRequestTries = 3; // then the link counts as broken
@@ -101,8 +101,8 @@ class HTTPLink implements Link {
         const response = await this.#fetch(path, { body: body(failures), signal });
         if (response.ok) return response;
         reason = `${path}: status ${response.status}`;
-        const refusal = (await response.json().catch(() => null)) as { error?: Failure } | null;
-        if (refusal?.error) this.#stop(closeCodes[response.status] ?? 1008, refusal.error.message);
+        const answer = (await response.json().catch(() => null)) as { error?: Failure } | null;
+        if (answer?.error) this.#stop(closeCodes[response.status] ?? refused(response.status), answer.error.message);
       } catch (error) {
         reason = String(error);
       }

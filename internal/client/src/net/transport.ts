@@ -22,7 +22,7 @@ export interface LinkEvents {
   close(closed: Closed): void;
 }
 
-/** The reason for the end of a link, with a WebSocket close code. */
+/** The reason for the end of a link, with a WebSocket close code, or 4000 plus an HTTP status. */
 export interface Closed {
   readonly code: number;
   readonly reason: string;
@@ -33,6 +33,12 @@ export const broken = 1006;
 
 /** The code of a link whose server restarts. */
 export const restarting = 1012;
+
+/** The code of a link that the server refused with an HTTP status. */
+export const refused = (status: number): number => 4000 + status;
+
+/** The code of a link whose session has ended: the user signed out, here or elsewhere. */
+export const signedOut = refused(401);
 
 /** The code of a link that the server closed because of a frame over its size limit. */
 export const tooBig = 1009;

@@ -1,0 +1,61 @@
+package session
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+
+	"github.com/gorilla/securecookie"
+
+	"github.com/towerkit/tower/internal/record"
+)
+
+// A sealer seals with the first of its keys, and opens with each of them.
+type sealer struct {
+	cookies []securecookie.Codec
+	lists   []securecookie.Codec
+}
+
+func newSealer(secrets []string) (s sealer) {
+	for _, secret := range secrets {
+		key := sha256.Sum256([]byte(secret))
+		codec := func(age time.Duration, longest int) securecookie.Codec {
+			return securecookie.New(key[:], nil).SetSerializer(securecookie.JSONEncoder{}).MaxAge(int(age.Seconds())).MaxLength(longest)
+		}
+		s.cookies = append(s.cookies, codec(cookieAge, 4096))
+		s.lists = append(s.lists, codec(0, 16<<10))
+	}
+	return s
+}
+
+func (s *sealer) seal(name string, value any) (string, error) {
+	return securecookie.EncodeMulti(name, value, s.cookies...)
+}
+
+func (s *sealer) open(name, text string, into any) error {
+	return securecookie.DecodeMulti(name, text, into, s.cookies...)
+}
+
+// A List is a list or a region of a page, which the client opens as a cursor.
+type List struct {
+	Cursor  string          `json:"cursor"`
+	In      json.RawMessage `json:"in"`
+	Partial string          `json:"partial"`
+	// A region has no cursor, and may have a record.
+	Model      string    `json:"model,omitempty"`
+	Record     record.ID `json:"record,omitempty"`
+	Controller string    `json:"controller,omitempty"`
+	User       record.ID `json:"user"`
+	Build      string    `json:"build"`
+}
+
+// SealList returns a list as a text that only Sessions with the same secrets make.
+func (s *Sessions) SealList(list List) (string, error) {
+	return securecookie.EncodeMulti("list", list, s.sealer.lists...)
+}
+
+// OpenList returns the list in a text made by SealList.
+func (s *Sessions) OpenList(text string) (list List, err error) {
+	err = securecookie.DecodeMulti("list", text, &list, s.sealer.lists...)
+	return list, err
+}

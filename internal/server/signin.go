@@ -1,0 +1,113 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/session"
+)
+
+// sessionOver is the reason to end a connection whose session has ended.
+const sessionOver = "this session has ended; sign in again"
+
+// SignIn makes id the user of this client from its next request on. Over HTTP, the
+// answer sets the cookie. Over a socket, the client fetches the cookie and connects
+// again. Outside an action SignIn does nothing.
+func (c *Connection) SignIn(ctx context.Context, id record.ID) {
+	if call := callOf(ctx); call != nil {
+		call.SignIn = &id
+	}
+}
+
+// SignOut makes the client a visitor, as SignIn with an empty id.
+func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, "") }
+
+// EndSessions ends the sessions of a user on all devices: see [App.EndSessions]. In an
+// action, the connection that runs it ends after the answer, if it is one of them, and
+// its client becomes a visitor unless the action signs it in. In a transaction of a
+// console it does nothing.
+func (c *Connection) EndSessions(ctx context.Context, user record.ID) error {
+	if _, uncommitted := ctx.Value(dbKey{}).(DB); uncommitted || c.db != nil {
+		return nil
+	}
+	call := callOf(ctx)
+	if call == nil {
+		return c.app.EndSessions(user)
+	}
+	if c.cookie.User == user && call.SignIn == nil {
+		c.SignOut(ctx)
+	}
+	return c.app.endSessions(user, c)
+}
+
+// EndSessions ends the sessions of a user on all devices: their cookies are nobody's from
+// now on, also after a restart, and their connections end at once. It returns when that
+// is done.
+func (a *App) EndSessions(user record.ID) error { return a.endSessions(user, nil) }
+
+func (a *App) endSessions(user record.ID, caller *Connection) error {
+	if user == "" {
+		return nil
+	}
+	if err := a.sessions.EndAll(user); err != nil {
+		return err
+	}
+	a.hub.endOver(user, caller)
+	return nil
+}
+
+// signIn starts the session that a call asked for, in place of the client's own, which
+// ends with all its connections. The one that runs the call gets the answer first.
+func (c *Connection) signIn(user record.ID) (session.Session, error) {
+	fresh, err := c.app.sessions.Start(user)
+	if err != nil || c.cookie.User == "" {
+		return fresh, err
+	}
+	if err := c.app.sessions.End(c.cookie); err != nil {
+		return session.Session{}, err
+	}
+	c.app.hub.endOver(c.cookie.User, c)
+	return fresh, nil
+}
+
+// setCookie signs a user in, and adds the cookie of the new session to a response, for
+// HTTPS only if secure.
+func (c *Connection) setCookie(w http.ResponseWriter, secure bool, user record.ID) error {
+	fresh, err := c.signIn(user)
+	if err != nil {
+		return err
+	}
+	return c.app.sessions.Set(w, secure, fresh)
+}
+
+// endOver ends the connections of a user whose session has ended. The caller's ends when
+// it has answered.
+func (h *hub) endOver(user record.ID, caller *Connection) {
+	for _, c := range h.of(user) {
+		switch {
+		case h.app.sessions.Live(c.cookie):
+		case c == caller:
+			c.leaving.Store(true)
+		default:
+			h.leave(c)
+			c.outbox.Cut(outbox.CloseSession, sessionOver)
+		}
+	}
+}
+
+// leaveIfOver ends the connection if the call that it has just answered ended its session.
+func (c *Connection) leaveIfOver() {
+	if c.leaving.Load() {
+		c.app.hub.leave(c)
+		c.outbox.Finish(outbox.CloseSession, sessionOver)
+	}
+}
+
+// hasLeft reports whether the connection has ended.
+func (c *Connection) hasLeft() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
