@@ -67,7 +67,7 @@ var rooms = []room{
 	{"internal/server/control", []string{"internal/server", "internal/server/answer", "internal/server/fault", "internal/server/route", "internal/server/outbox",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"it serves consoles by the methods of the application", application},
-	{"", []string{"internal/edge", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/view",
+	{"", []string{"internal/edge", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
 	{"towertest", []string{"", "internal/wire", "internal/wire/line", "internal/wire/replica", "internal/server", "internal/server/control", "internal/server/fault", "internal/server/route",

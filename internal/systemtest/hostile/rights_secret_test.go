@@ -26,6 +26,7 @@ func openEnv(t *testing.T, env, secret, folder string) (*tower.App, error) {
 	t.Helper()
 	t.Setenv("TOWER_SECRET", secret)
 	t.Setenv("TOWER_FOLDER", folder)
+	t.Setenv("TOWER_PUBLIC_URL", "http://example.com") // the host of httptest.NewRequest
 	config := notebook()
 	config.Env, config.Data, config.Log = env, filepath.Join(folder, "data.db"), slog.New(slog.NewTextHandler(io.Discard, nil))
 	app, err := tower.New(config)
