@@ -26,7 +26,7 @@ func openEnv(t *testing.T, env, secret, folder string) (*tower.App, error) {
 	t.Helper()
 	t.Setenv("TOWER_SECRET", secret)
 	t.Setenv("TOWER_FOLDER", folder)
-	t.Setenv("TOWER_PUBLIC_URL", "http://example.com") // the host of httptest.NewRequest
+	t.Setenv("TOWER_HOSTS", "example.com") // the host of httptest.NewRequest
 	config := notebook()
 	config.Env, config.Data, config.Log = env, filepath.Join(folder, "data.db"), slog.New(slog.NewTextHandler(io.Discard, nil))
 	app, err := tower.New(config)
@@ -77,7 +77,7 @@ func TestKeysAreReplacedWithoutSigningAnybodyOut(t *testing.T) {
 			answer := httptest.NewRecorder()
 			app.Handler().ServeHTTP(answer, request)
 			if live, want := strings.Contains(answer.Body.String(), "01JDA7Q4Z3M8X2V6K9T5B1C0RW"), secret != newKey || i > 0; live != want {
-				t.Errorf("with %q, cookie %d is somebody's: %v", secret, i, live)
+				t.Errorf("with %q, cookie %d is somebody's: %v: %d %s", secret, i, live, answer.Code, answer.Body)
 			}
 		}
 		if err := app.Close(); err != nil {
