@@ -33,6 +33,10 @@ type Config struct {
 	// are read from the folder of the application instead, so that changes show at
 	// once.
 	Files fs.FS
+	// Funcs are functions of the application's own for its views, by their names: a function
+	// returns one value, or a value and an error, which fails the page. They may be called
+	// concurrently, and cannot replace those of tower or html/template.
+	Funcs map[string]any
 	// ContentSecurityPolicy is sent with every answer. "{nonce}" stands for the nonce of a
 	// page that uses [View.Nonce], and for nothing in other answers. Default: everything from
 	// this origin only, and scripts and styles with a nonce.
@@ -90,7 +94,7 @@ type Config struct {
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, Build: build(), View: newView, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
+		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, Build: build(), View: newView, Funcs: c.Funcs, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
 	if out.Limits, err = limit.Limits(c.Limits).WithDefaults(); err != nil {
 		return out, err
 	}

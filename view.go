@@ -126,6 +126,14 @@ func (v *View) Value(field string, value any) string { return v.page.Form.Value(
 // is hidden while there are none.
 func (v *View) Problem(field string) template.HTML { return v.page.Form.Problem(field) }
 
-// Asset returns the address of the bundle of a script in app/, "board.tsx", or of the
-// styles that it imports, "board.css".
+// Asset returns the address of a file. With a slash it is one of public/, "/app.css": outside
+// of development its address then holds a hash of its contents, and browsers keep it for a
+// year. Without one it is the bundle of a script in app/, "board.tsx", or of the styles that
+// the script imports, "board.css".
 func (v *View) Asset(name string) (string, error) { return v.page.Asset(name) }
+
+// Nonce returns the nonce of this answer, with which the Content-Security-Policy allows an
+// inline script or style:
+//
+//	<script nonce="{{.Nonce}}">…</script>
+func (v *View) Nonce() (string, error) { return v.page.Nonce() }

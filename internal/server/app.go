@@ -40,6 +40,7 @@ type Config struct {
 	Models []*record.Model
 	Rules  map[*record.Model]route.Rule
 	Can    map[*record.Model]route.Permit
+	Funcs  map[string]any       // functions of the application's templates
 	View   func(*view.Page) any // makes what a page's template sees as "."; nil: the view itself
 	Router *route.Router
 	Mount  map[string]http.Handler         // handlers without a controller, by path; a path that ends in "/" is a subtree
@@ -120,7 +121,7 @@ func New(config Config) (*App, error) {
 	if a.assets, err = view.NewAssets(config.Env, config.Folder, config.Files); err != nil {
 		return nil, err
 	}
-	if a.views, err = view.New(config.Files, config.Reload, a.router, config.View); err != nil {
+	if a.views, err = view.New(view.Config{Files: config.Files, Reload: config.Reload, Data: config.View, Funcs: config.Funcs}, a.router); err != nil {
 		return nil, err
 	}
 	return a, nil

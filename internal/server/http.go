@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"io/fs"
 	"mime"
@@ -115,7 +116,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	rt, values, err := a.router.Find(method, r.URL.Path)
 	if err != nil {
-		if fault.As(err).Code != fault.NotFound || !a.servePublic(w, r) {
+		if fault.As(err).Code != fault.NotFound || !a.assets.ServePublic(w, r) && !a.servePublic(w, r) {
 			a.Fail(w, r, err)
 		}
 		return
@@ -238,14 +239,37 @@ func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "1")
 	}
 	if accepts(r, "text/html") {
+		page, pageErr := a.views.Failure(view.NewFailure(coded, r.URL.Path, a.assets.URL, nonce(r.Context())), a.detail(coded, err))
+		if pageErr != nil {
+			a.log.Error("page of an error", "error", pageErr)
+		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
-		a.views.WriteFailure(w, coded, err, a.config.Env == "development")
+		_, _ = w.Write(page) // the client may be gone
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]*wire.Error{"error": coded.Wire()})
+}
+
+// detail returns what a developer sees of an error, "" if there is nothing beside its
+// message, or nobody should.
+func (a *App) detail(coded *fault.Error, err error) string {
+	if a.config.Env == "development" && err.Error() != coded.Error() {
+		return err.Error()
+	}
+	return ""
+}
+
+// nonce returns a function that makes the nonce of the answer to a request.
+func nonce(ctx context.Context) func() (string, error) {
+	return func() (string, error) {
+		if x := chain.From(ctx); x != nil {
+			return x.Nonce()
+		}
+		return "", errors.New("this request has no nonce")
+	}
 }
 
 // accepts reports whether the client accepts a media type.

@@ -188,5 +188,8 @@ func (p *pageSource) Region(partial string, rec any) (*view.Region, error) {
 	return out, err
 }
 
-// Asset returns the address of a bundled file.
+// Nonce returns the nonce of the page's answer.
+func (p *pageSource) Nonce() (string, error) { return nonce(p.ctx)() }
+
+// Asset returns the address of a file.
 func (p *pageSource) Asset(name string) (string, error) { return p.owner.Conn.app.assets.URL(name) }

@@ -25,13 +25,21 @@ type Assets struct {
 	folder string            // the application's folder
 	files  fs.FS             // nil in a program without a bundle
 	names  map[string]string // bundled files, by script (board.tsx) and by styles (board.css)
+	public *public           // nil in development, where files change
+	source fs.FS             // the application's files
 }
 
 // NewAssets reads the manifest of the bundle in an application's files, if there is one.
 func NewAssets(env, folder string, files fs.FS) (*Assets, error) {
-	a := &Assets{env: env, folder: folder}
+	a := &Assets{env: env, folder: folder, source: files}
 	if files == nil {
 		return a, nil
+	}
+	if env != "development" {
+		var err error
+		if a.public, err = newPublic(files); err != nil {
+			return nil, err
+		}
 	}
 	text, err := fs.ReadFile(files, path.Join("public", AssetsURL, "manifest.json"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -47,13 +55,17 @@ func NewAssets(env, folder string, files fs.FS) (*Assets, error) {
 	return a, nil
 }
 
-// URL returns the address of the bundled file of a script, or of its styles.
+// URL returns the address of a file in public/, "/app.css", or of the bundled file of a
+// script in app/, "board.tsx", or of its styles, "board.css".
 func (a *Assets) URL(name string) (string, error) {
+	if strings.HasPrefix(name, "/") {
+		return a.publicURL(name)
+	}
 	kind := path.Ext(name)
 	isScript := slices.Contains([]string{".ts", ".tsx", ".js", ".jsx"}, kind)
 	switch file, found := a.names[name]; {
 	case path.Base(name) != name || !isScript && kind != ".css":
-		return "", fmt.Errorf("asset %q is neither a script in app/, such as board.tsx, nor its styles, such as board.css", name)
+		return "", fmt.Errorf("asset %q is neither a script in app/, such as board.tsx, nor its styles, such as board.css, nor a file in public/, such as /app.css", name)
 	case found:
 		return AssetsURL + file, nil
 	case a.files != nil:
@@ -68,6 +80,18 @@ func (a *Assets) URL(name string) (string, error) {
 		name = strings.TrimSuffix(name, kind) + ".js"
 	}
 	return AssetsURL + name, nil
+}
+
+func (a *Assets) publicURL(name string) (string, error) {
+	if a.public != nil && a.public.addresses[name] != "" {
+		return a.public.addresses[name], nil
+	}
+	if a.source != nil && a.public == nil && path.Clean(name) == name && !hidden(name) {
+		if info, err := fs.Stat(a.source, path.Join("public", name)); err == nil && !info.IsDir() {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("asset %q: there is no public%s", name, name)
 }
 
 // has reports whether the bundle has a file.
@@ -85,7 +109,7 @@ func (a *Assets) Serve(w http.ResponseWriter, r *http.Request, file string) bool
 	if !a.has(file) {
 		return false
 	}
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("Cache-Control", forever)
 	http.ServeFileFS(w, r, a.files, path.Join("public", AssetsURL, file))
 	return true
 }

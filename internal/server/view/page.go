@@ -33,8 +33,10 @@ type Source interface {
 	Value(cursor string, in json.RawMessage) (value record.Value, attrs template.HTMLAttr, err error)
 	// Region reads what a region shows: a record of the page, or none, nil.
 	Region(partial string, rec any) (*Region, error)
-	// Asset returns the address of a bundled file.
+	// Asset returns the address of a file.
 	Asset(name string) (string, error)
+	// Nonce returns the nonce of the answer.
+	Nonce() (string, error)
 }
 
 // A Listing is what a cursor holds.
@@ -67,9 +69,13 @@ type LiveValue struct {
 	Text  string            // "" if there is no value
 }
 
-// Asset returns the address of the bundle of a script in app/, "board.tsx", or of the
-// styles that it imports, "board.css".
+// Asset returns the address of a file: "/app.css" in public/, or the bundle of a script in
+// app/, "board.tsx", or of the styles that it imports, "board.css".
 func (p *Page) Asset(name string) (string, error) { return p.Source.Asset(name) }
+
+// Nonce returns the nonce of this answer, with which the Content-Security-Policy allows an
+// inline script or style.
+func (p *Page) Nonce() (string, error) { return p.Source.Nonce() }
 
 // Cursor reads a declared cursor, "published" of the page's own controller or
 // "posts.published", and renders each of its records with a partial, such as

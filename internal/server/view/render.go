@@ -24,12 +24,13 @@ func (v *Templates) Page(page *Page) ([]byte, error) {
 	}
 	page.templates, page.set = v, current
 	data := any(page)
-	if v.data != nil {
-		data = v.data(page)
+	if v.Data != nil {
+		data = v.Data(page)
 	}
 	var out bytes.Buffer
-	if err := current.pages[page.Route.View()].ExecuteTemplate(&out, "layout.html", data); err != nil {
-		return nil, fmt.Errorf("render views/%s: %w", page.Route.View(), err)
+	found := current.pages[page.Route.View()]
+	if err := found.set.ExecuteTemplate(&out, found.start, data); err != nil {
+		return nil, fmt.Errorf("render views/%s: %w", page.Route.View(), located(err))
 	}
 	return out.Bytes(), nil
 }
@@ -76,7 +77,7 @@ func (p *templateSet) bind(with []*record.Image) (partials *template.Template, d
 		if b.partials, err = p.partials.Clone(); err != nil {
 			return nil, nil, err
 		}
-		b.partials.Funcs(template.FuncMap{"ref": b.ref})
+		b.partials.Funcs(renderIn(b.partials)).Funcs(template.FuncMap{"ref": b.ref})
 	}
 	b.with = with
 	return b.partials, func() {
@@ -127,7 +128,7 @@ func execute(partials *template.Template, name string, data any) (string, error)
 	}
 	var out bytes.Buffer
 	if err := partial.Execute(&out, data); err != nil {
-		return "", fmt.Errorf("render views/%s: %w", name, err)
+		return "", fmt.Errorf("render views/%s: %w", name, located(err))
 	}
 	return out.String(), nil
 }
