@@ -14,27 +14,30 @@ type Condition struct {
 	resolve func(*record.Model) (query.Condition, error)
 }
 
-// Is holds when the field has the value.
-func Is[F any](field *F, value F) Condition { return compare(field, value, query.Is) }
+// Is holds when the field has the value. A list or an object can be compared only with
+// nil.
+func Is[F any](field *F, value F) Condition {
+	return condition(field, func(f *record.Field) (query.Condition, error) {
+		parsed, err := f.ParseWhole(value)
+		return query.Is(f, parsed), err
+	})
+}
 
 // IsNot holds when the field has another value, or is null.
 func IsNot[F any](field *F, value F) Condition { return Not(Is(field, value)) }
 
 // In holds when the field has one of the values; without values it never holds.
 func In[F any](field *F, values ...F) Condition {
-	return Condition{func(m *record.Model) (query.Condition, error) {
-		f, err := m.FieldAt(field)
-		if err != nil {
-			return query.Condition{}, err
-		}
+	return condition(field, func(f *record.Field) (query.Condition, error) {
 		parsed := make([]record.Value, len(values))
 		for i, value := range values {
+			var err error
 			if parsed[i], err = f.Parse(value); err != nil {
 				return query.Condition{}, err
 			}
 		}
 		return query.In(f, parsed...), nil
-	}}
+	})
 }
 
 // Gt holds when the field is greater than the value.
@@ -51,13 +54,7 @@ func Lte[F any](field *F, value F) Condition { return compare(field, value, quer
 
 // Exists holds when the field is not null.
 func Exists[F any](field *F) Condition {
-	return Condition{func(m *record.Model) (query.Condition, error) {
-		f, err := m.FieldAt(field)
-		if err != nil {
-			return query.Condition{}, err
-		}
-		return query.Exists(f), nil
-	}}
+	return condition(field, func(f *record.Field) (query.Condition, error) { return query.Exists(f), nil })
 }
 
 // Contains holds when part occurs in the field's text, or is an element of the field's list.
@@ -82,16 +79,20 @@ func Not(condition Condition) Condition {
 }
 
 func compare(field, value any, make func(*record.Field, record.Value) query.Condition) Condition {
+	return condition(field, func(f *record.Field) (query.Condition, error) {
+		parsed, err := f.Parse(value)
+		return make(f, parsed), err
+	})
+}
+
+// condition returns the condition that test makes for a field.
+func condition(field any, test func(*record.Field) (query.Condition, error)) Condition {
 	return Condition{func(m *record.Model) (query.Condition, error) {
 		f, err := m.FieldAt(field)
 		if err != nil {
 			return query.Condition{}, err
 		}
-		parsed, err := f.Parse(value)
-		if err != nil {
-			return query.Condition{}, err
-		}
-		return make(f, parsed), nil
+		return test(f)
 	}}
 }
 

@@ -123,7 +123,7 @@ func (p parser) operator(f *record.Field, name string, v any, depth int) (Condit
 		c, err := p.value(f, v, depth-1)
 		return Not(c), err
 	}
-	absent := f.Kind == record.List && name == "is" && v == nil
+	absent := f.Kind >= record.List && name == "is" && v == nil
 	if !absent && !slices.Contains(operatorsOf(f), name) {
 		return Condition{}, fmt.Errorf("%s, of type %s, cannot be tested with %q; %s", f.Name, f.TypeName(), name, choices(f))
 	}

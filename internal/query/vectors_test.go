@@ -113,12 +113,14 @@ func randomTest(r *rand.Rand, m *record.Model, images []*record.Image) Condition
 	}
 	v := querytest.Pick(r, values)
 	switch name := querytest.Pick(r, operatorsOf(f)); {
-	case name == "exists":
+	case name == "exists" && f.Kind != record.Object:
 		return Exists(f)
 	case name == "in":
 		return In(f, v, querytest.Pick(r, values), querytest.Pick(r, values))
-	case f.Kind == record.List && v.IsNull():
-		return Is(f, v)
+	case f.Kind == record.List && v.IsNull(), f.Kind == record.Object && r.IntN(2) == 0:
+		return Is(f, record.Value{})
+	case f.Kind == record.Object:
+		return Exists(f)
 	case name == "not":
 		return Not(Is(f, v))
 	case v.IsNull():

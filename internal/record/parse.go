@@ -30,6 +30,18 @@ func (f *Field) Parse(v any) (Value, error) {
 	return value, nil
 }
 
+// ParseWhole is [Field.Parse] for a value of the whole field. A list or an object can be
+// compared only with null.
+func (f *Field) ParseWhole(v any) (Value, error) {
+	if f.Kind < List {
+		return f.Parse(v)
+	}
+	if r := reflect.ValueOf(v); v == nil || (r.Kind() == reflect.Pointer || r.Kind() == reflect.Slice || r.Kind() == reflect.Map) && r.IsNil() {
+		return Value{}, nil
+	}
+	return Value{}, fmt.Errorf("%s, of type %s, can be compared only with null", f.Name, f.TypeName())
+}
+
 // accepts describes what the field takes.
 func (f *Field) accepts() string {
 	if f.Kind == List {

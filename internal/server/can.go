@@ -48,7 +48,7 @@ func (v viewer) Can(action string, rec any) (bool, error) {
 				return nil
 			}
 		}
-		can, err = v.session.permits(rt, m, rec)
+		can, err = v.session.permits(rt, m, func() (any, error) { return rec, nil })
 		return err
 	})
 	if err != nil {
@@ -57,14 +57,20 @@ func (v viewer) Can(action string, rec any) (bool, error) {
 	return can && err == nil, nil
 }
 
-// permits asks the Can of an action's controller. Without one, it permits.
-func (s *Session) permits(rt *route.Route, m *record.Model, rec any) (bool, error) {
+// permits asks the Can of an action's controller about the record that read returns.
+// Without a Can it permits, also for a record that cannot be read because it does not
+// fit its model.
+func (s *Session) permits(rt *route.Route, m *record.Model, read func() (any, error)) (bool, error) {
 	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return false, err
 	}
 	can := s.Conn.app.config.Can[m](controller)
-	return can == nil || can(rt.Action, rec), nil
+	if can == nil {
+		return true, nil
+	}
+	rec, err := read()
+	return err == nil && can(rt.Action, rec), err
 }
 
 // CheckCan returns an error if the controller that ctx belongs to does not permit its
@@ -74,13 +80,9 @@ func (c *Connection) CheckCan(ctx context.Context, image *record.Image) error {
 	if err != nil || s.route == nil {
 		return err
 	}
-	rec, err := image.Record()
-	if err != nil {
-		return err
-	}
 	permitted := false
 	err = fault.Recover("a rule", func() error {
-		permitted, err = s.session.permits(s.route, image.Model, rec)
+		permitted, err = s.session.permits(s.route, image.Model, image.Record)
 		return err
 	})
 	if err != nil {

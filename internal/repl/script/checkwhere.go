@@ -35,6 +35,8 @@ func (m *model) checkOperators(f wire.FieldInfo, test show.Value) {
 	for _, operator := range test.Fields {
 		if operator.Name == "not" {
 			m.checkOperators(f, operator.Value)
+		} else if operator.Name == "is" && operator.Value.Kind == show.Null {
+			continue // of a list and an object as well
 		} else if known := operatorsOf(f.Type); !slices.Contains(known, operator.Name) {
 			m.e.throw(&show.Failure{Title: "unknown operator", Word: operator.Name, Hint: orThereIs(show.DidYouMean(operator.Name, known), known),
 				Message: m.name + "." + f.Name + ", of type " + f.Type + ", cannot be tested with " + term.Clean(operator.Name)})
