@@ -90,7 +90,7 @@ func TestParseReportsWhatIsWrong(t *testing.T) {
 		`{"count": {"contains": 1}}`:        `where: count, of type int, cannot be tested with "contains"; its operators are is, not, in, gt, gte, lt, lte and exists`,
 		`{"tags": "go"}`:                    `where: tags, of type list, cannot be tested with "is"; its operators are contains and exists`,
 		`{"tags": {"contains": 1}}`:         `where: each of tags is a string; 1 is not`,
-		`{"extra": 1}`:                   `where: extra, of type object, cannot be tested with "is"; its only operator is exists`,
+		`{"extra": 1}`:                      `where: extra, of type object, cannot be tested with "is"; its only operator is exists`,
 		`{"extra": {"exists": 1}}`:          `where: extra: "exists" takes true or false; 1 is neither`,
 		`{"id": ["x"]}`:                     `where: id is a string; ["x"] is not`,
 		`{"id": {"in": "x"}}`:               `where: id: "in" takes a list of values; "x" is not one`,
