@@ -25,7 +25,13 @@ const depth = 16
 // JavaScript cannot represent. The error states which field, operator or value is
 // wrong, and which ones there are.
 func Parse(m *record.Model, where map[string]any) (Condition, error) {
-	c, err := parser{m}.object(where, depth)
+	return ParseFields(m, m.Fields, where)
+}
+
+// ParseFields is [Parse] for a client that may know these fields of m only. All others are
+// an [*UnknownFieldError], whether they exist or not.
+func ParseFields(m *record.Model, fields []*record.Field, where map[string]any) (Condition, error) {
+	c, err := parser{m, fields}.object(where, depth)
 	if err != nil {
 		return Condition{}, fmt.Errorf("where: %w", err)
 	}
@@ -34,7 +40,10 @@ func Parse(m *record.Model, where map[string]any) (Condition, error) {
 
 var errDeep = fmt.Errorf("and, or and not are nested more than %d deep", depth)
 
-type parser struct{ model *record.Model }
+type parser struct {
+	model  *record.Model
+	fields []*record.Field // that exist for the client
+}
 
 func (p parser) object(where map[string]any, depth int) (Condition, error) {
 	if depth == 0 {
@@ -63,9 +72,9 @@ func (p parser) member(name string, v any, depth int) (Condition, error) {
 		c, err := p.object(object, depth-1)
 		return Not(c), err
 	}
-	f := p.model.Field(name)
-	if f == nil {
-		return Condition{}, unknownField(p.model, name)
+	f, err := fieldOf(p.model, p.fields, name)
+	if err != nil {
+		return Condition{}, err
 	}
 	return p.value(f, v, depth)
 }
@@ -207,13 +216,19 @@ func choices(f *record.Field) string {
 // ParseOrder returns the order that the names of fields describe; a - before a name
 // is descending. The error states which name is wrong.
 func ParseOrder(m *record.Model, terms []string) ([]Order, error) {
+	return ParseOrderFields(m, m.Fields, terms)
+}
+
+// ParseOrderFields is [ParseOrder] for a client that may know these fields of m only: see
+// [ParseFields].
+func ParseOrderFields(m *record.Model, fields []*record.Field, terms []string) ([]Order, error) {
 	var order []Order
 	for _, term := range terms {
 		name, desc := strings.CutPrefix(term, "-")
-		f := m.Field(name)
+		f, err := fieldOf(m, fields, name)
 		switch {
-		case f == nil:
-			return nil, fmt.Errorf("order: %w", unknownField(m, name))
+		case err != nil:
+			return nil, fmt.Errorf("order: %w", err)
 		case f.Kind >= record.List:
 			return nil, fmt.Errorf("order: %s, of type %s, has no order", name, f.TypeName())
 		case slices.ContainsFunc(order, func(o Order) bool { return o.Field == f }):
@@ -224,11 +239,28 @@ func ParseOrder(m *record.Model, terms []string) ([]Order, error) {
 	return order, nil
 }
 
-func unknownField(m *record.Model, name string) error {
-	if near := m.Nearest(name); near != "" {
-		return fmt.Errorf("%s is not a field of %s; did you mean %s?", show(name), m.Type, near)
+// An UnknownFieldError reports the name of a field that does not exist, or not for the
+// client.
+type UnknownFieldError struct {
+	Type string // of the model
+	Name string
+	Near string // the field that the name probably misspells, "" if none is near
+}
+
+func (e *UnknownFieldError) Error() string {
+	text := show(e.Name) + " is not a field of " + e.Type
+	if e.Near != "" {
+		text += "; did you mean " + e.Near + "?"
 	}
-	return fmt.Errorf("%s is not a field of %s", show(name), m.Type)
+	return text
+}
+
+// fieldOf returns one of these fields of a model by its name.
+func fieldOf(m *record.Model, fields []*record.Field, name string) (*record.Field, error) {
+	if f := m.Field(name); f != nil && slices.Contains(fields, f) {
+		return f, nil
+	}
+	return nil, &UnknownFieldError{m.Type, name, m.Nearest(name, fields)}
 }
 
 // show formats a value for an error message: short, and on one line.

@@ -57,16 +57,16 @@ func (m *Model) set(record any, f *Field, value json.RawMessage) *ValueError {
 }
 
 func (m *Model) unknown(name string) string {
-	if near := m.Nearest(name); near != "" {
+	if near := m.Nearest(name, m.Fields); near != "" {
 		return fmt.Sprintf("is not a field of %s; did you mean %s?", m.Type, near)
 	}
 	return "is not a field of " + m.Type
 }
 
-// Nearest returns the name of the field that name probably misspells, or "".
-func (m *Model) Nearest(name string) string {
-	names := make([]string, len(m.Fields))
-	for i, f := range m.Fields {
+// Nearest returns the name of the one of these fields that name probably misspells, or "".
+func (m *Model) Nearest(name string, fields []*Field) string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
 		names[i] = f.Name
 	}
 	return spelling.Closest(name, names)

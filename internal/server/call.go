@@ -108,11 +108,7 @@ func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *s
 // runAction decodes the input, runs the action and fills in the result.
 func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, result *callResult) error {
 	rt := req.Route
-	input, err := rt.Inputs.Decode(req.Path, req.Body, req.form)
-	if err != nil {
-		return err
-	}
-	value, err := s.run(ctx, rt, input)
+	value, err := s.run(ctx, rt, req.Path, req.Body, req.form)
 	if err != nil {
 		return err
 	}

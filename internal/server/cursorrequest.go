@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
@@ -50,26 +50,16 @@ func (cr *CursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 		return scope, fault.Errorf(fault.BadRequest, "%s is a value; it takes neither an order nor a limit", cr.Route.Name)
 	}
 	if len(cr.Where) > 0 {
-		where, err := parseWhere(scope.Model, cr.Where)
+		where, err := parseWhere(scope.Model, cr.Route.Narrow, cr.Where)
 		if err != nil {
-			return scope, err
-		}
-		if err := cr.checkFields(slices.Collect(where.Fields)); err != nil {
-			return scope, err
+			return scope, cr.refused(err)
 		}
 		scope.Where = query.And(scope.Where, where)
 	}
 	if len(cr.Order) > 0 {
-		order, err := query.ParseOrder(scope.Model, cr.Order)
+		order, err := query.ParseOrderFields(scope.Model, cr.Route.Narrow, cr.Order)
 		if err != nil {
-			return scope, fault.Errorf(fault.BadRequest, "%v", err)
-		}
-		fields := make([]*record.Field, len(order))
-		for i, term := range order {
-			fields[i] = term.Field
-		}
-		if err := cr.checkFields(fields); err != nil {
-			return scope, err
+			return scope, cr.refused(err)
 		}
 		if scope.Limit != 0 || scope.Offset != 0 {
 			return scope, fault.Errorf(fault.BadRequest, "%s has its own limit and keeps its order", cr.Route.Name)
@@ -82,28 +72,29 @@ func (cr *CursorRequest) narrow(scope query.Scope) (query.Scope, error) {
 	return scope, nil
 }
 
-func (cr *CursorRequest) checkFields(fields []*record.Field) error {
-	for _, field := range fields {
-		if !slices.Contains(cr.Route.Narrow, field) {
-			return fault.Errorf(fault.Forbidden, "%s cannot be narrowed by %s", cr.Route.Name, field.Name)
-		}
+// refused returns the error that a client sees for conditions or an order that cannot be
+// read. It is the same for fields that the client may not name and for those that do not
+// exist.
+func (cr *CursorRequest) refused(err error) error {
+	var unknown *query.UnknownFieldError
+	switch {
+	case !errors.As(err, &unknown):
+		return fault.Errorf(fault.BadRequest, "%v", err)
+	case unknown.Near != "":
+		return fault.Errorf(fault.Forbidden, "%s cannot be narrowed by %s; did you mean %s?", cr.Route.Name, unknown.Name, unknown.Near)
 	}
-	return nil
+	return fault.Errorf(fault.Forbidden, "%s cannot be narrowed by %s", cr.Route.Name, unknown.Name)
 }
 
-// parseWhere parses conditions in their JSON form.
-func parseWhere(m *record.Model, data []byte) (query.Condition, error) {
+// parseWhere parses conditions in their JSON form, on these fields.
+func parseWhere(m *record.Model, fields []*record.Field, data []byte) (query.Condition, error) {
 	var where map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	if err := decoder.Decode(&where); err != nil {
-		return query.Condition{}, fault.Errorf(fault.BadRequest, "the conditions are not a JSON object: %v", err)
+		return query.Condition{}, fmt.Errorf("the conditions are not a JSON object: %w", err)
 	}
-	condition, err := query.Parse(m, where)
-	if err != nil {
-		return condition, fault.Errorf(fault.BadRequest, "%v", err)
-	}
-	return condition, nil
+	return query.ParseFields(m, fields, where)
 }
 
 // CursorRequest reads which cursor a client wants to open, and the position that it
@@ -125,6 +116,9 @@ func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest
 	if cr.Route = a.router.Cursors[name]; cr.Route == nil {
 		return nil, nil, fault.Errorf(fault.NotFound, "there is no cursor %q", name)
 	}
+	if s := c.current(); s != nil && !s.Allows(cr.Route) { // before its input says which fields there are
+		return nil, nil, errNotOpened(cr.Route)
+	}
 	if cr.In, err = cr.Route.Inputs.Decode(nil, in, nil); err != nil {
 		return nil, nil, err
 	}
@@ -139,8 +133,8 @@ func ScopeOf(m *record.Model, req *wire.ControlRequest) (query.Scope, error) {
 	scope := query.Scope{Model: m, Limit: req.Limit, Offset: req.Offset}
 	var err error
 	if len(req.Where) > 0 {
-		if scope.Where, err = parseWhere(m, req.Where); err != nil {
-			return scope, err
+		if scope.Where, err = parseWhere(m, m.Fields, req.Where); err != nil {
+			return scope, fault.Errorf(fault.BadRequest, "%v", err)
 		}
 	}
 	if scope.Order, err = query.ParseOrder(m, req.Order); err != nil {

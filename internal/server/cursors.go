@@ -86,7 +86,7 @@ func (c *Connection) tryOpen(ctx context.Context, oc *OpenCursor, since *ResumeF
 	}
 	err = c.app.engine.Open(ctx, oc, spec, from, opened)
 	if errors.Is(err, cursor.ErrClosed) {
-		return fault.Errorf(fault.Forbidden, "you may not open %s", cr.Route.Name)
+		return errNotOpened(cr.Route)
 	}
 	if err != nil {
 		return fmt.Errorf("open %s: %w", cr.Route.Name, err)

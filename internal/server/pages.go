@@ -23,12 +23,7 @@ import (
 
 // servePage runs a page and renders its view.
 func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
-	query := r.URL.Query()
-	in, err := rt.Inputs.Decode(values, nil, query)
-	if err != nil {
-		return err
-	}
-	data, err := s.run(ctx, rt, in)
+	data, err := s.run(ctx, rt, values, nil, r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -65,11 +60,7 @@ func (a *App) serveForm(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return err
 	}
-	in, err := page.Inputs.Decode(values, nil, nil)
-	if err != nil {
-		return err
-	}
-	data, err := s.run(ctx, page, in)
+	data, err := s.run(ctx, page, values, nil, nil)
 	if err != nil {
 		return err
 	}

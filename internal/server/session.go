@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"sync"
 
@@ -89,14 +91,22 @@ func (s *Session) Controller(controller *route.Controller) (made any, err error)
 	return made, err
 }
 
+// An allower is a controller that decides which of its routes a user may use.
+type allower interface{ Allow(action string) bool }
+
 // Allows reports whether the session's user may use a route: the method Allow of its
-// controller returns true, or it has no such method.
+// controller returns true, or it has no such method. A controller without it is not made
+// for that.
 func (s *Session) Allows(rt *route.Route) bool {
+	zero := rt.Controller.Zero
+	if _, guarded := zero.(allower); !guarded && zero != nil { // an interface has no zero controller
+		return s.err == nil
+	}
 	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return false
 	}
-	guarded, ok := controller.(interface{ Allow(action string) bool })
+	guarded, ok := controller.(allower)
 	if !ok {
 		return true
 	}
@@ -106,6 +116,10 @@ func (s *Session) Allows(rt *route.Route) bool {
 		return nil
 	})
 	return err == nil && allowed
+}
+
+func errNotOpened(rt *route.Route) error {
+	return fault.Errorf(fault.Forbidden, "you may not open %s", rt.Name)
 }
 
 // rights returns a byte for each route, 1 if the session's user may use it. It is 0 for
@@ -121,10 +135,15 @@ func (s *Session) rights() string {
 	return string(rights)
 }
 
-// run runs an action or a page and returns its output.
-func (s *Session) run(ctx context.Context, rt *route.Route, in any) (out any, err error) {
+// run runs an action or a page, with the values in its path and a JSON or a form as its
+// input, and returns its output.
+func (s *Session) run(ctx context.Context, rt *route.Route, path url.Values, body json.RawMessage, sent url.Values) (out any, err error) {
 	if !s.Allows(rt) {
 		return nil, fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
+	}
+	in, err := rt.Inputs.Decode(path, body, sent) // its problems say which fields there are
+	if err != nil {
+		return nil, err
 	}
 	controller, err := s.Controller(rt.Controller)
 	if err != nil {
@@ -151,7 +170,7 @@ func (s *Session) spec(ctx context.Context, f *follower, cr *CursorRequest) (spe
 func (s *Session) buildSpec(ctx context.Context, cr *CursorRequest) (spec cursor.Spec, err error) {
 	rt := cr.Route
 	if !s.Allows(rt) {
-		return spec, fault.Errorf(fault.Forbidden, "you may not open %s", rt.Name)
+		return spec, errNotOpened(rt)
 	}
 	controller, err := s.Controller(rt.Controller)
 	if err != nil {
