@@ -266,18 +266,20 @@ func (e *Engine) at(ctx context.Context, seq uint64) view {
 	return func(read func(*store.Snapshot) error) error { return e.st.ViewAt(ctx, seq, read) }
 }
 
-// Read returns the records of a spec after the commit seq, in order and, if the spec
-// is inline, the records that each of them includes. It returns [store.ErrExpired] if
-// the log does not reach back to seq.
-func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) (images []*record.Image, with [][]*record.Image, err error) {
+// Read returns the records of a spec after the commit seq, as Open does, without opening
+// it: in order, with what they include. It returns [store.ErrExpired] if the log does not
+// reach back to seq.
+func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) (state Opened, err error) {
 	if err := spec.check(); err != nil {
-		return nil, nil, err
+		return state, err
 	}
 	l, err := e.readList(ctx, seq, &spec)
 	if err != nil {
-		return nil, nil, err
+		return state, err
 	}
-	return l.visible(), l.nested(), nil
+	state.Seq = seq
+	state.setRecords(l)
+	return state, nil
 }
 
 func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, error) {

@@ -47,9 +47,9 @@ func TestResumingWaitsForTheEngine(t *testing.T) {
 	b := newBench(t, store.Options{}, titled("A", "x", 1))
 	spec := Spec{Scope: b.scope(`{}`, 0)}
 	c := querytest.Commit(t, b.st, func(tx *store.Tx) error { return tx.Delete(b.Things, id("A")) })
-	images, _, err := b.engine.Read(t.Context(), c.Seq, spec)
-	if err != nil || len(images) != 0 || b.engine.Seq() != 1 {
-		t.Fatal(images, err)
+	state, err := b.engine.Read(t.Context(), c.Seq, spec)
+	if err != nil || len(state.Images) != 0 || b.engine.Seq() != 1 {
+		t.Fatal(state, err)
 	}
 	opened := make(chan Opened, 1)
 	done := make(chan error, 1)

@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
+	"github.com/towerkit/tower/internal/server/read"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/transport"
@@ -75,6 +76,7 @@ type App struct {
 	attempts  attempts
 	answers   answerCache
 	lanes     *budget.Lanes
+	readers   budget.Clients
 
 	ctx      context.Context // ends when the application closes
 	cancel   context.CancelFunc
@@ -84,6 +86,7 @@ type App struct {
 	sessions *session.Sessions
 	sockets  *transport.Sockets
 	links    *transport.Links
+	reads    *read.Server
 	workers  *workers.Group
 	consoles io.Closer // serves consoles; nil: none
 	running  sync.WaitGroup
@@ -145,6 +148,7 @@ func (a *App) Open() (err error) {
 	a.inspector.measure = a.engine.Measure
 	limits := transport.Limits{MaxFrame: a.config.Limits.MaxFrame, MaxVisitors: a.config.Limits.MaxVisitors, Log: a.log}
 	a.sockets, a.links = transport.NewSockets(a, limits), transport.NewLinks(a, limits)
+	a.reads = read.New(a)
 	a.running.Go(func() {
 		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {
 			a.log.Error("cursors stopped", "error", err)
@@ -173,6 +177,7 @@ func (a *App) Close() error {
 	if a.sockets != nil {
 		a.sockets.Close()
 		a.links.Close()
+		a.reads.Close()
 	}
 	a.cancel()
 	a.running.Wait()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/url"
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
@@ -119,7 +120,16 @@ func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest
 	if s := c.current(); s != nil && !s.Allows(cr.Route) { // before its input says which fields there are
 		return nil, nil, errNotOpened(cr.Route)
 	}
-	if cr.In, err = cr.Route.Inputs.Decode(nil, in, nil); err != nil {
+	var form url.Values
+	if req.Form != nil {
+		if form, err = url.ParseQuery(*req.Form); err == nil {
+			err = cr.Route.Inputs.CheckNames(form)
+		}
+	}
+	if err == nil {
+		cr.In, err = cr.Route.Inputs.Decode(nil, in, form)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	if since, err = a.ResumeFrom(c, req.Since); since != nil {

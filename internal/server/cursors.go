@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -248,22 +247,7 @@ func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, si
 		}
 		return answer, nil
 	}
-	answer.IDs, answer.Records = nil, map[string][]json.RawMessage{answer.Model: {}}
-	for _, image := range o.Images {
-		answer.IDs = append(answer.IDs, string(image.ID))
-		answer.Records[answer.Model] = append(answer.Records[answer.Model], image.JSON)
-	}
-	answer.Include = map[string][]string{}
-	for _, in := range o.Included {
-		model := in.Model.Name
-		answer.Include[model] = []string{}
-		for _, image := range in.Images {
-			answer.Include[model] = append(answer.Include[model], string(image.ID))
-			if model != answer.Model || !slices.Contains(answer.IDs, string(image.ID)) {
-				answer.Records[model] = append(answer.Records[model], image.JSON)
-			}
-		}
-	}
+	addRecords(answer, &o)
 	return answer, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/form"
+	"github.com/towerkit/tower/internal/server/read"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/transport"
@@ -35,6 +36,7 @@ func (a *App) Handler() http.Handler {
 	mux.HandleFunc("POST /_tower/stream", a.links.ServeStream)
 	mux.HandleFunc("POST /_tower/poll", a.links.ServePoll)
 	mux.HandleFunc("POST /_tower/send", a.links.ServeBatch)
+	mux.Handle("GET "+read.Path, a.reads)
 	mux.Handle("GET /_tower/tower.js", script(client.Script))
 	mux.Handle("GET /_tower/worker.js", script(client.Worker))
 	mux.HandleFunc("GET /_tower/offline.js", serveOffline)

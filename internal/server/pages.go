@@ -15,6 +15,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/form"
+	"github.com/towerkit/tower/internal/server/read"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/view"
@@ -40,14 +41,18 @@ func (a *App) writePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		a.send(w, r, given)
 		return nil
 	}
-	page.Viewer, page.Source = viewer{s, page.Route.Controller}, &pageSource{ctx: ctx, owner: s, controller: page.Route.Controller}
+	source := &pageSource{ctx: ctx, owner: s, controller: page.Route.Controller, asJSON: status == http.StatusOK && wantsJSON(r)}
+	page.Viewer, page.Source = viewer{s, page.Route.Controller}, source
 	html, err := a.views.Page(page)
 	if err != nil {
 		return err
 	}
+	if source.asJSON {
+		return a.writeState(w, r, source)
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Vary", "Cookie")
+	w.Header().Set("Vary", "Cookie, Accept")
 	w.Header().Set("Tower-User", cmp.Or(string(s.Conn.user), "visitor")) // a browser keeps pages per user
 	w.WriteHeader(status)
 	_, _ = w.Write(html) // the client may be gone
@@ -87,6 +92,8 @@ type pageSource struct {
 	controller *route.Controller
 	pinned     *Session // the user's session as of the commit seq; nil before the first cursor
 	seq        uint64
+	asJSON     bool // a program asks for what the page's cursors hold
+	shown      []*read.State
 }
 
 // List reads the records of a declared cursor.
@@ -96,8 +103,17 @@ func (p *pageSource) List(name, partial string, in json.RawMessage) (*view.Listi
 		return nil, err
 	}
 	out := &view.Listing{Viewer: viewer{p.pinned, cr.Route.Controller}}
-	if out.Images, out.With, err = p.owner.Conn.app.engine.Read(p.ctx, p.seq, spec); err != nil {
+	state, err := p.owner.Conn.app.engine.Read(p.ctx, p.seq, spec)
+	if err != nil {
 		return nil, err
+	}
+	out.Images, out.With = state.Images, state.With
+	if p.asJSON {
+		answer := &wire.Answer{Model: spec.Scope.Model.Name}
+		addRecords(answer, &state)
+		if err := p.show(cr, in, answer); err != nil {
+			return nil, err
+		}
 	}
 	out.Attrs, err = p.attrs(cr, in)
 	return out, err
@@ -111,6 +127,11 @@ func (p *pageSource) Value(name string, in json.RawMessage) (value record.Value,
 	}
 	if value, err = p.owner.Conn.app.engine.ReadValue(p.ctx, p.seq, spec); err != nil {
 		return value, "", err
+	}
+	if p.asJSON {
+		if err := p.show(cr, in, &wire.Answer{Model: spec.Scope.Model.Name, Value: ValueJSON(&value)}); err != nil {
+			return value, "", err
+		}
 	}
 	attrs, err = p.attrs(cr, in)
 	return value, attrs, err

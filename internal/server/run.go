@@ -118,6 +118,7 @@ func (a *App) shutdown(server *http.Server) error {
 	defer cancel()
 	a.sockets.Close()
 	a.links.Close()
+	a.reads.Close()
 	if err := server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests did not finish within %s", drain), server.Close())
 	}

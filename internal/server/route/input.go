@@ -135,6 +135,20 @@ func (in *Inputs) fromForm(target reflect.Value, sent url.Values, problems *reco
 	}
 }
 
+// CheckNames returns an error with the problems of values that are no inputs.
+func (in *Inputs) CheckNames(sent url.Values) error {
+	problems := &record.Problems{}
+	for name := range sent {
+		if in.find(name) == nil {
+			problems.Add(name, "is not an input; the inputs are "+in.names())
+		}
+	}
+	if problems.Any() {
+		return &fault.Error{Code: fault.Invalid, Message: "not valid", Problems: problems}
+	}
+	return nil
+}
+
 func (in *Inputs) find(name string) *input {
 	for i := range in.fields {
 		if in.fields[i].JSONName == name {

@@ -26,7 +26,7 @@ func (s *Links) ServeStream(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.remove(l, outbox.CloseDone, "the stream has ended")
 	l.resetIdle(s.maxSilence)
-	limitSendBuffer(r.Context())
+	LimitSendBuffer(r.Context())
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream")
 	header.Set("Cache-Control", "no-store, no-transform")
@@ -130,9 +130,9 @@ func WriteJSON(w http.ResponseWriter, data []byte) {
 	_, _ = w.Write(append(data, '\n')) // the client may be gone
 }
 
-// limitSendBuffer bounds what the kernel buffers for a client that does not read: data
+// LimitSendBuffer bounds what the kernel buffers for a client that does not read: data
 // in the kernel cannot be merged any more.
-func limitSendBuffer(ctx context.Context) {
+func LimitSendBuffer(ctx context.Context) {
 	if tcp, ok := ctx.Value(tcpKey{}).(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(outbox.MaxMessage)
 	}

@@ -1,0 +1,130 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/budget"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/read"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// ReadCursor answers an open with everything that the user of a request may see: in the
+// newest state, or in the state at a position. It opens nothing. A client that reads more
+// than its share waits: see [budget.Lanes].
+func (a *App) ReadCursor(r *http.Request, q *wire.Request, at string) (answer *wire.Answer, err error) {
+	ctx, cancel := context.WithTimeout(r.Context(), a.config.Limits.Timeout)
+	defer cancel()
+	c := a.newConnection(r)
+	leave, err := a.lanes.Enter(ctx, a.readers.Of(cmp.Or(string(c.user), "address "+c.remote)))
+	if err != nil {
+		return nil, fault.Errorf(fault.TooMany, "cursors are read faster than this client may; read less, or wait")
+	}
+	var meter store.Meter
+	size := 0
+	defer func() { leave(budget.Work(meter.Examined(), size)) }()
+	seq := a.store.Seq()
+	since, err := a.ResumeFrom(c, at)
+	switch {
+	case err != nil:
+		return nil, err
+	case since != nil && since.resync != "":
+		return nil, fault.Errorf(fault.Expired, "this position is not one of this application's records")
+	case since != nil:
+		seq = since.seq
+	}
+	ctx = atSeq(meter.Context(ctx), seq)
+	session := c.connect(ctx, &follower{})
+	if session.err != nil {
+		return nil, session.err
+	}
+	if rt := a.router.Cursors[q.Open]; rt != nil && !session.Allows(rt) { // before its input says which fields there are
+		return nil, errNotOpened(rt)
+	}
+	cr, _, err := a.CursorRequest(c, q)
+	if err != nil {
+		return nil, err
+	}
+	spec, _, err := session.spec(ctx, &follower{}, cr)
+	if err != nil {
+		return nil, err
+	}
+	answer = &wire.Answer{Status: http.StatusOK, At: wire.Position(a.store.Epoch(), seq), Model: spec.Scope.Model.Name}
+	if cr.Route.Value {
+		value, err := a.engine.ReadValue(ctx, seq, spec)
+		answer.Value = ValueJSON(&value)
+		return answer, err
+	}
+	state, err := a.engine.Read(ctx, seq, spec)
+	addRecords(answer, &state)
+	for _, image := range state.Images {
+		size += len(image.JSON)
+	}
+	return answer, err
+}
+
+// addRecords adds all records of a cursor to an answer.
+func addRecords(answer *wire.Answer, o *cursor.Opened) {
+	answer.IDs, answer.Records = nil, map[string][]json.RawMessage{answer.Model: {}}
+	listed := map[record.ID]bool{}
+	for _, image := range o.Images {
+		listed[image.ID] = true
+		answer.IDs = append(answer.IDs, string(image.ID))
+		answer.Records[answer.Model] = append(answer.Records[answer.Model], image.JSON)
+	}
+	answer.Include = map[string][]string{}
+	for _, in := range o.Included {
+		model := in.Model.Name
+		answer.Include[model] = []string{}
+		for _, image := range in.Images {
+			answer.Include[model] = append(answer.Include[model], string(image.ID))
+			if model != answer.Model || !listed[image.ID] {
+				answer.Records[model] = append(answer.Records[model], image.JSON)
+			}
+		}
+	}
+}
+
+// A pageState is what the cursors of a page hold, all as of one commit.
+type pageState struct {
+	At      string        `json:"at"`
+	Cursors []*read.State `json:"cursors"`
+}
+
+// wantsJSON reports whether a program asks for what the cursors of a page hold.
+func wantsJSON(r *http.Request) bool {
+	return accepts(r, "application/json") && !accepts(r, "text/html")
+}
+
+// show adds a cursor that the page shows to what a program gets of it.
+func (p *pageSource) show(cr *CursorRequest, in json.RawMessage, answer *wire.Answer) error {
+	state, err := read.StateOf(cr.Route.Name, answer)
+	if err != nil {
+		return err
+	}
+	if string(in) != "{}" {
+		state.In = in
+	}
+	p.shown = append(p.shown, state)
+	return nil
+}
+
+// writeState answers with what the cursors of a page hold.
+func (a *App) writeState(w http.ResponseWriter, r *http.Request, p *pageSource) error {
+	if err := p.pin(); err != nil {
+		return err
+	}
+	tag, err := read.Tag(p.shown...)
+	if err != nil {
+		return fmt.Errorf("describe the page: %w", err)
+	}
+	at := wire.Position(a.store.Epoch(), p.seq)
+	return read.Write(w, r, at, tag, pageState{at, append([]*read.State{}, p.shown...)})
+}
