@@ -37,6 +37,11 @@ type Config struct {
 	// returns one value, or a value and an error, which fails the page. They may be called
 	// concurrently, and cannot replace those of tower or html/template.
 	Funcs map[string]any
+	// SignIn is the path of the page where one signs in: "/session/new". A browser whose
+	// request is answered with [Unauthenticated] goes there, and after signing in back to the
+	// page that it asked for, or whose form it sent: see the guide on permissions. Default:
+	// the error is shown.
+	SignIn string
 	// ContentSecurityPolicy is sent with every answer. "{nonce}" stands for the nonce of a
 	// page that uses [View.Nonce], and for nothing in other answers. Default: everything from
 	// this origin only, and scripts and styles with a nonce.
@@ -94,7 +99,7 @@ type Config struct {
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, Build: build(), View: newView, Funcs: c.Funcs, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
+		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, SignIn: c.SignIn, Build: build(), View: newView, Funcs: c.Funcs, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
 	if out.Limits, err = limit.Limits(c.Limits).WithDefaults(); err != nil {
 		return out, err
 	}

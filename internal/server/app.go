@@ -49,6 +49,7 @@ type Config struct {
 	Wrap   func(http.Handler) http.Handler // middleware of the application; nil: none
 	Quiet  bool                            // write no line for each request
 	Start  func(context.Context) error     // runs while the application is open; nil: none
+	SignIn string                          // path of the page where one signs in; "": none
 	Files  fs.FS                           // contains views/ and public/
 	Reload bool                            // read views again if they change
 	Secret session.Keys                    // of cookies
@@ -107,6 +108,9 @@ func New(config Config) (*App, error) {
 		a.router.MountHandler(path)
 	}
 	if err := a.router.Check(); err != nil {
+		return nil, err
+	}
+	if err := a.checkSignIn(); err != nil {
 		return nil, err
 	}
 	if err := checkModels(config.Models); err != nil {

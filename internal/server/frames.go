@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -105,7 +106,7 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key})
 	if err != nil {
 		c.app.Report("request", err)
-		return refusal(req.ID, err)
+		return c.app.refusedCall(req, err)
 	}
 	answer := &wire.Answer{ID: req.ID, Status: result.Status, Out: result.Out, Repeated: result.repeated, At: wire.Position(c.app.store.Epoch(), max(result.Seq, c.seq.Load()))}
 	if req.Form != nil || result.given != nil {
@@ -118,6 +119,9 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 			return refusal(req.ID, err)
 		}
 		answer.Session = c.app.sessions.Ticket(fresh)
+		if *result.SignIn != "" && req.Form != nil {
+			answer.Location = cmp.Or(c.app.returnPath(form), answer.Location)
+		}
 	}
 	return answer
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -176,7 +177,11 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return nil
 	}
 	if asForm {
-		http.Redirect(w, r, a.destination(r, result.Location), http.StatusSeeOther)
+		to := a.destination(r, result.Location)
+		if result.SignIn != nil && *result.SignIn != "" {
+			to = cmp.Or(a.returnPath(sent), a.returnPath(r.URL.Query()), to)
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
 		return nil
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -239,6 +244,12 @@ func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	status := coded.Status()
 	if coded.Code == fault.Unavailable {
 		w.Header().Set("Retry-After", "1")
+	}
+	if to := a.signInPath(r); to != "" && coded.Code == fault.Unauthenticated && accepts(r, "text/html") {
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Vary", "Cookie")
+		http.Redirect(w, r, to, http.StatusSeeOther)
+		return
 	}
 	if accepts(r, "text/html") {
 		page, pageErr := a.views.Failure(view.NewFailure(coded, r.URL.Path, a.assets.URL, nonce(r.Context())), a.detail(coded, err))

@@ -43,6 +43,9 @@ func (a *App) writePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 	source := &pageSource{ctx: ctx, owner: s, controller: page.Route.Controller, asJSON: status == http.StatusOK && wantsJSON(r)}
 	page.Viewer, page.Source = viewer{s, page.Route.Controller}, source
+	if page.Route.Path == a.config.SignIn {
+		page.Return = a.returnPath(r.URL.Query())
+	}
 	html, err := a.views.Page(page)
 	if err != nil {
 		return err

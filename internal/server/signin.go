@@ -2,11 +2,18 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/answer"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // sessionOver is the reason to end a connection whose session has ended.
@@ -80,6 +87,54 @@ func (c *Connection) setCookie(w http.ResponseWriter, secure bool, user record.I
 		return err
 	}
 	return c.app.sessions.Set(w, secure, fresh)
+}
+
+// checkSignIn returns an error if SignIn names no page.
+func (a *App) checkSignIn() error {
+	if a.config.SignIn == "" {
+		return nil
+	}
+	page, _, err := a.router.Find(http.MethodGet, a.config.SignIn)
+	if err != nil || page.Kind != route.KindPage || page.Path != a.config.SignIn {
+		return fmt.Errorf("Config.SignIn is %q; it is the path of a page of the application, such as /session/new", a.config.SignIn)
+	}
+	return nil
+}
+
+// signInPath returns the page where a browser signs in, with the way back to the page that
+// it asked for, or whose form it sent. It returns "" if the application names no page to
+// sign in at, or if that is where the browser is.
+func (a *App) signInPath(r *http.Request) string {
+	back := r.URL.RequestURI()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		back = a.destination(r, "")
+	}
+	if path, _, _ := strings.Cut(back, "?"); a.config.SignIn == "" || path == a.config.SignIn {
+		return ""
+	}
+	return a.config.SignIn + "?" + url.Values{"return": {back}}.Encode()
+}
+
+// refusedCall returns the answer to a call that failed. If its sender must sign in to send
+// the form, the answer says where.
+func (a *App) refusedCall(req *wire.Request, err error) *wire.Answer {
+	refused := refusal(req.ID, err)
+	if req.Form != nil && fault.As(err).Code == fault.Unauthenticated {
+		refused.Location = a.config.SignIn
+	}
+	return refused
+}
+
+// returnPath returns the path in a form or a query that a browser goes to after signing
+// in, "" if there is none. Anybody can write the link that holds it, so it must be a
+// page of this application.
+func (a *App) returnPath(values url.Values) string {
+	back := values.Get("return")
+	target, err := url.Parse(back)
+	if err != nil || !answer.IsLocal(back) || !answer.IsLocal(target.Path) || target.Path == a.config.SignIn || strings.HasPrefix(target.Path, "/_tower/") {
+		return ""
+	}
+	return back
 }
 
 // endOver ends the connections of a user whose session has ended. The caller's ends when

@@ -98,6 +98,11 @@
 // with the same input and narrowing may get the same number; one close then ends it for
 // all that have this number.
 //
+// The answer 401 to a call with a form may name, as its location, the page where one
+// signs in. A client goes there with its own path and query as the value "return" of a
+// query, and sends that value with the form that signs in. The answer to that form leads
+// back.
+//
 // An answer may carry a session, a ticket that is valid once. The client posts it, as
 // text/plain, to /_tower/session, which sets the cookie of the new user or removes it,
 // and then connects again.

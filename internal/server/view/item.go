@@ -52,7 +52,7 @@ func (i *Item) Form(pattern string, rec ...any) (template.HTMLAttr, error) {
 			rec[n] = item.Record
 		}
 	}
-	return formAttrs(i.checkPath, pattern, rec...)
+	return formAttrs(i.checkPath, "", pattern, rec...)
 }
 
 // An inquiry is what a rendering depends on besides the record.

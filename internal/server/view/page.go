@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/towerkit/tower/internal/record"
@@ -20,6 +21,7 @@ type Page struct {
 	Route  *route.Route
 	Form   *form.State // a form that was refused; nil: none
 	Source Source
+	Return string // the path that the forms of a page to sign in at lead back to; "": none
 
 	templates *Templates
 	set       *templateSet
@@ -177,10 +179,10 @@ func (p *Page) Region(partial string, rec ...any) (template.HTML, error) {
 // FormAttrs returns the attributes of a <form> that calls an action: "POST /posts", or
 // "PATCH /posts/{id}" with the record whose fields replace the braces.
 func (p *Page) FormAttrs(pattern string, rec ...any) (template.HTMLAttr, error) {
-	return formAttrs(p.set.checkPath, pattern, rec...)
+	return formAttrs(p.set.checkPath, p.Return, pattern, rec...)
 }
 
-func formAttrs(checkPath func(method, path string) error, pattern string, rec ...any) (template.HTMLAttr, error) {
+func formAttrs(checkPath func(method, path string) error, back, pattern string, rec ...any) (template.HTMLAttr, error) {
 	method, path, found := strings.Cut(pattern, " ")
 	if !found {
 		return "", fmt.Errorf("form %q: use METHOD /path", pattern)
@@ -199,8 +201,15 @@ func formAttrs(checkPath func(method, path string) error, pattern string, rec ..
 	if err := checkPath(method, path); err != nil {
 		return "", fmt.Errorf("form %q: %w", pattern, err)
 	}
+	more := url.Values{}
 	if method != http.MethodPost {
-		path += "?_method=" + method
+		more.Set("_method", method)
+	}
+	if back != "" {
+		more.Set("return", back)
+	}
+	if len(more) > 0 {
+		path += "?" + more.Encode()
 	}
 	return template.HTMLAttr(fmt.Sprintf(`action="%s" method="post" data-tower-form`, template.HTMLEscapeString(path))), nil
 }

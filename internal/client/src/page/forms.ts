@@ -67,6 +67,7 @@ async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, sub
   } finally {
     release();
   }
+  if (result?.error?.code === "unauthenticated" && signIn(result.location)) return true;
   if (result?.error) return showProblems(form, result.problems, result.error.message);
 
   showProblems(form, {}, "");
@@ -166,6 +167,13 @@ function showProblems(form: HTMLFormElement, problems: Problems, message: string
     if (input.type !== "hidden") focus ??= input;
   }
   focus?.focus();
+  return true;
+}
+
+/** Goes to the page where one signs in, and from there back to this one. Returns false if there is none, or if this is it. */
+function signIn(path: string): boolean {
+  if (!path.startsWith("/") || path === location.pathname) return false;
+  location.assign(`${path}?${new URLSearchParams({ return: location.pathname + location.search })}`);
   return true;
 }
 
