@@ -231,6 +231,27 @@ func (s Scope[T]) First(ctx context.Context, db DB) (*T, error) {
 	return records[0], nil
 }
 
+// Last returns the last record of exactly the list that [Scope.Records] returns. The error
+// is [NotFound] if there is none.
+func (s Scope[T]) Last(ctx context.Context, db DB) (*T, error) {
+	scope, err := s.resolve()
+	if err != nil {
+		return nil, err
+	}
+	if scope.Limit == 0 && scope.Offset == 0 {
+		scope = scope.Reversed()
+		scope.Limit = 1
+	}
+	images, err := fetch(ctx, db, scope)
+	if err != nil {
+		return nil, err
+	}
+	if len(images) == 0 {
+		return nil, NotFound("there is no such " + s.model.model.Type)
+	}
+	return own[T](images[len(images)-1])
+}
+
 // Exists reports whether there is a record, within limit and offset.
 func (s Scope[T]) Exists(ctx context.Context, db DB) (bool, error) {
 	scope, err := s.Limit(1).resolve()

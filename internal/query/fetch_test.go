@@ -41,6 +41,16 @@ func TestFetchFindsWhatANaiveQueryDoes(t *testing.T) {
 				if !slices.IsSortedFunc(got, s.Compare) {
 					t.Fatalf("%s does not compare as it is ordered", s)
 				}
+				unbounded := s
+				unbounded.Limit, unbounded.Offset = 0, 0
+				forth, err := Fetch(snap, unbounded)
+				if err != nil {
+					t.Fatal(err)
+				}
+				back, err := Fetch(snap, unbounded.Reversed())
+				if slices.Reverse(back); err != nil || querytest.DescribeImages(back) != querytest.DescribeImages(forth) {
+					t.Fatalf("the reverse of %s: %v\n got %s\nwant %s", unbounded, err, querytest.DescribeImages(back), querytest.DescribeImages(forth))
+				}
 				if n, err := Count(snap, s); n != len(want) || err != nil {
 					t.Fatalf("count %s: %d, want %d: %v", s, n, len(want), err)
 				}

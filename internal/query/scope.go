@@ -49,6 +49,19 @@ func (s *Scope) Compare(a, b *record.Image) int {
 	return directed(strings.Compare(string(a.ID), string(b.ID)), desc)
 }
 
+// Reversed returns the scope with the opposite order: its records are the same, from the
+// last to the first. It must have no limit and no offset.
+func (s Scope) Reversed() Scope {
+	order := make([]Order, max(len(s.Order), 1))
+	if order[0] = (Order{s.Model.Field("id"), true}); len(s.Order) > 0 {
+		for i, term := range s.Order {
+			order[i] = Order{term.Field, !term.Desc}
+		}
+	}
+	s.Order = order
+	return s
+}
+
 func directed(order int, desc bool) int {
 	if desc {
 		return -order

@@ -78,7 +78,7 @@ func openSnippets(t *testing.T, change func(*tower.Config)) *snippetsApp {
 	return &snippetsApp{T: t, App: towertest.Open(t, config)}
 }
 
-func (a *snippetsApp) memo(owner tower.ID, title string, stars int, open bool) *Snippet {
+func (a *snippetsApp) snippet(owner tower.ID, title string, stars int, open bool) *Snippet {
 	a.Helper()
 	m := &Snippet{OwnerID: owner, Title: title, Stars: stars, Open: open, Secret: "hidden"}
 	if err := Snippets.Create(a.Context(), a.App, m); err != nil {
@@ -164,9 +164,9 @@ func (a *snippetsApp) read(path string, headers ...string) (*http.Response, *jso
 func TestACursorIsReadAsJSON(t *testing.T) {
 	a := openSnippets(t, nil)
 	ada, bob := a.person("ada"), a.person("bob")
-	a.memo(ada, "b", 3, true)
-	a.memo(ada, "a", 1, true)
-	a.memo(bob, "c", 2, false)
+	a.snippet(ada, "b", 3, true)
+	a.snippet(ada, "a", 1, true)
+	a.snippet(bob, "c", 2, false)
 	at := func() string { return fmt.Sprintf(":%d", a.Seq()) }
 	for path, want := range map[string]string{
 		"starred":                                       "a b",
@@ -238,16 +238,16 @@ func TestReadingIsRefusedWithAReason(t *testing.T) {
 func TestAReadThatIsKnownIsNotSentAgain(t *testing.T) {
 	a := openSnippets(t, nil)
 	ada := a.person("ada")
-	a.memo(ada, "a", 1, true)
+	a.snippet(ada, "a", 1, true)
 	first, _ := a.read("/_tower/read/snippets/starred?atLeast=1")
 	tag := first.Header.Get("ETag")
-	a.memo(ada, "b", 0, true) // at another position, the cursor holds the same
+	a.snippet(ada, "b", 0, true) // at another position, the cursor holds the same
 	for _, known := range []string{tag, strings.TrimPrefix(tag, "W/"), `"x", ` + tag, "*"} {
 		if again, _ := a.read("/_tower/read/snippets/starred?atLeast=1", "If-None-Match", known); again.StatusCode != http.StatusNotModified || again.Header.Get("Tower-At") == "" {
 			t.Errorf("%s: %s", known, again.Status)
 		}
 	}
-	a.memo(ada, "c", 2, true)
+	a.snippet(ada, "c", 2, true)
 	if again, state := a.read("/_tower/read/snippets/starred?atLeast=1", "If-None-Match", tag); again.StatusCode != http.StatusOK || state.titles() != "a c" || again.Header.Get("ETag") == tag {
 		t.Errorf("%s %s", again.Status, state.titles())
 	}
@@ -256,7 +256,7 @@ func TestAReadThatIsKnownIsNotSentAgain(t *testing.T) {
 func TestAReadWaitsForAChange(t *testing.T) {
 	a := openSnippets(t, nil)
 	ada := a.person("ada")
-	a.memo(ada, "a", 1, true)
+	a.snippet(ada, "a", 1, true)
 	for _, path := range []string{"/_tower/read/snippets/starred?atLeast=1", "/_tower/read/snippets/howMany?"} {
 		_, now := a.read(path)
 		since := path + "&since=" + url.QueryEscape(now.At)
@@ -328,11 +328,11 @@ func (s *eventStream) expect(name string, contains ...string) (id string) {
 func TestACursorIsFollowedAsEvents(t *testing.T) {
 	a := openSnippets(t, nil)
 	ada := a.person("ada")
-	first := a.memo(ada, "a", 1, true)
+	first := a.snippet(ada, "a", 1, true)
 	s := a.stream("/_tower/read/snippets/starred?atLeast=1")
 	at := s.expect("state", `"records":[{`, `"title":"a"`, `"included":{"people":[{`)
-	a.memo(ada, "private", 5, false)
-	second := a.memo(ada, "b", 2, true)
+	a.snippet(ada, "private", 5, false)
+	second := a.snippet(ada, "b", 2, true)
 	s.expect("change", `"enter":[{"id":"`+string(second.ID)+`","after":"`+string(first.ID)+`","record":{`, `"title":"b"`)
 	if _, err := Snippets.Update(t.Context(), a.App, first.ID, func(m *Snippet) error { m.Title = "c"; return nil }); err != nil {
 		t.Fatal(err)
@@ -349,13 +349,13 @@ func TestACursorIsFollowedAsEvents(t *testing.T) {
 	current := a.stream("/_tower/read/snippets/starred?atLeast=1", "Last-Event-ID", last)
 	elsewhere := a.stream("/_tower/read/snippets/starred?atLeast=1", "Last-Event-ID", "01J80000000000000000000000:1")
 	elsewhere.expect("state", `"title":"c"`)
-	third := a.memo(ada, "d", 2, true)
+	third := a.snippet(ada, "d", 2, true)
 	for _, s := range []*eventStream{s, resumed, current, elsewhere} {
 		s.expect("change", `"enter":[{"id":"`+string(third.ID)+`"`)
 	}
 	count := a.stream("/_tower/read/snippets/howMany")
 	count.expect("state", `"value":2`)
-	a.memo(ada, "e", 2, true)
+	a.snippet(ada, "e", 2, true)
 	count.expect("change", `"value":3`)
 }
 
@@ -372,9 +372,9 @@ func TestStreamsCountAsConnections(t *testing.T) {
 func TestAPageIsReadAsJSON(t *testing.T) {
 	a := openSnippets(t, nil)
 	ada := a.person("ada")
-	a.memo(ada, "a", 1, true)
-	a.memo(ada, "b", 0, true)
-	a.memo(ada, "private", 5, false)
+	a.snippet(ada, "a", 1, true)
+	a.snippet(ada, "b", 0, true)
+	a.snippet(ada, "private", 5, false)
 	response := a.request("/snippets/board", "Accept", "application/json")
 	var page struct {
 		At      string

@@ -531,16 +531,17 @@ func compare(a, b any) int {
 
 func window(records []row, req wire.ControlRequest) []row {
 	slices.SortStableFunc(records, func(a, b row) int {
+		sign := 1
 		for _, name := range req.Order {
 			field, down := strings.CutPrefix(name, "-")
+			if sign = 1; down {
+				sign = -1
+			}
 			if order := compare(a[field], b[field]); order != 0 {
-				if down {
-					return -order
-				}
-				return order
+				return sign * order
 			}
 		}
-		return 0
+		return sign * compare(a["id"], b["id"]) // ties are in the direction of the last term
 	})
 	records = records[min(req.Offset, len(records)):]
 	if req.Limit > 0 {

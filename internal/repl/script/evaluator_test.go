@@ -106,6 +106,8 @@ func TestEvaluator(t *testing.T) {
 		{"first of none", `Post.where({title: "none"}).first()`, `null`},
 		{"last", `Post.last().title`, `"three"`},
 		{"last in order", `Post.desc("likes").last().title`, `"one"`},
+		{"last of ties", `let tied = q => q.last(2).map(p => p.id).join() === q.pluck("id").slice(-2).join() && q.last().id === q.pluck("id").at(-1); ["published", "createdAt", "likes", "title"].every(f => tied(Post.desc(f)) && tied(Post.asc(f)) && tied(Post.desc(f).asc("id")))`, `true`},
+		{"last by id", `["asc", "desc"].every(way => Post[way]("id").last().id === Post[way]("id").pluck("id").at(-1))`, `true`},
 		{"last two", `Post.last(2).map(p => p.title)`, `["two","three"]`},
 		{"last of a window", `Post.asc("likes").limit(2).last().title`, `"three"`},
 		{"last two of a window", `Post.asc("likes").limit(2).last(2).map(p => p.likes)`, `[1,3]`},

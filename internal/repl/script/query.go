@@ -200,18 +200,21 @@ func (q *query) tail(v goja.Value) goja.Value {
 	return goja.Null()
 }
 
-// reversed returns the opposite order. Ties, or records without an order, are ordered
-// by id.
+// reversed returns the opposite order. Records that are equal by an order are ordered by
+// id, in the direction of its last term, so turning every term around is enough.
 func reversed(order []string) []string {
-	var out []string
-	for _, name := range order {
+	if len(order) == 0 {
+		return []string{"-id"}
+	}
+	out := make([]string, len(order))
+	for i, name := range order {
 		if ascending, down := strings.CutPrefix(name, "-"); down {
-			out = append(out, ascending)
+			out[i] = ascending
 		} else {
-			out = append(out, "-"+name)
+			out[i] = "-" + name
 		}
 	}
-	return append(out, "-id")
+	return out
 }
 
 // pluck returns an array of the values of one field, or an array of arrays for several
