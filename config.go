@@ -83,6 +83,9 @@ type Config struct {
 	// When tower server replaces a build, the Start of the old one has returned before that
 	// of the new one begins.
 	Start func(ctx context.Context, app *App) error
+	// OpenAPI serves a description of the actions, cursors and handlers at
+	// /_tower/openapi.json, for anybody. Default: not served; tower generate openapi writes it.
+	OpenAPI bool
 	// Limits bounds what clients may make an application hold and do. A limit of zero is its
 	// default. A limit cannot be switched off: set a large one.
 	Limits Limits
@@ -99,7 +102,7 @@ type Config struct {
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, SignIn: c.SignIn, Build: build(), View: newView, Funcs: c.Funcs, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
+		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, SignIn: c.SignIn, OpenAPI: c.OpenAPI, Build: build(), View: newView, Funcs: c.Funcs, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
 	if out.Limits, err = limit.Limits(c.Limits).WithDefaults(); err != nil {
 		return out, err
 	}

@@ -41,17 +41,36 @@ func Types(folder string, schema wire.Schema, library map[string]string, force b
 			text += "\n" + ambient(name, library[name])
 		}
 	}
-	plan := newPlan(folder)
-	before, err := p.read(typesFile)
+	plan, err := p.planDerived(typesFile, []byte(text), typesHeader, force)
 	if err != nil {
 		return nil, err
 	}
-	if before != nil && !sameText(before, []byte(text)) && bytes.HasPrefix(before, []byte(typesHeader)) {
-		plan.Steps = append(plan.Steps, Step{Verb: Update, Path: typesFile, before: before, after: []byte(text)})
-	} else {
-		plan.write(typesFile, before, []byte(text), force)
-	}
 	return plan, p.planTSConfig(plan)
+}
+
+// OpenAPIFile is where tower writes an application's OpenAPI document.
+const OpenAPIFile = "openapi.json"
+
+// OpenAPI plans the OpenAPI document of the application in folder. The document contains
+// mark, by which an earlier document is known to be tower's.
+func OpenAPI(folder string, document []byte, mark string, force bool) (*Plan, error) {
+	return (&project{folder: folder}).planDerived(OpenAPIFile, document, mark, force)
+}
+
+// planDerived plans a file that follows from the application's code. It replaces the file
+// without asking if mark shows that tower wrote it.
+func (p *project) planDerived(name string, text []byte, mark string, force bool) (*Plan, error) {
+	plan := newPlan(p.folder)
+	before, err := p.read(name)
+	if err != nil {
+		return nil, err
+	}
+	if before != nil && !sameText(before, text) && bytes.Contains(before, []byte(mark)) {
+		plan.Steps = append(plan.Steps, Step{Verb: Update, Path: name, before: before, after: text})
+	} else {
+		plan.write(name, before, text, force)
+	}
+	return plan, nil
 }
 
 // planTSConfig adds a tsconfig.json, unless the application has one.

@@ -9,6 +9,8 @@ import (
 	"os/user"
 	"sync"
 
+	"github.com/spf13/cobra"
+
 	"github.com/towerkit/tower/internal/dev"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
@@ -56,6 +58,23 @@ func (a *appDialer) close() {
 	if a.started != nil {
 		_ = a.started.Close() // Close returns nil
 	}
+}
+
+// withApplication calls do with a connection to the application in the working folder. It
+// starts the application if it is not running, and ends what it has started.
+func withApplication(cmd *cobra.Command, do func(*application, *control.Client) error) error {
+	app, err := findApplication()
+	if err != nil {
+		return err
+	}
+	dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
+	defer dialer.close()
+	connected, err := dialer.dial(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer connected.Close()
+	return do(app, connected)
 }
 
 // attach connects to the running application. The error is [control.ErrNotRunning] if it is

@@ -25,7 +25,7 @@ follow: title:string:required, email:string:unique, state:string:index.`,
   tower generate controller Pages about contact
   tower generate types`,
 	}
-	cmd.AddCommand(newGenerateTypes())
+	cmd.AddCommand(newGenerateTypes(), newGenerateOpenAPI())
 	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that differ from the generated ones")
 }
 

@@ -144,6 +144,10 @@ func TestKanbanTypes(t *testing.T) {
 	if out := a.run("generate", "types"); !strings.Contains(out, "identical  app/tower.d.ts") {
 		t.Errorf("docs/kanban/app/tower.d.ts is not what tower makes of it now; there, run: tower generate types\n%s", out)
 	}
+	a.run("generate", "openapi")
+	if err := validOpenAPI(filepath.Join(a.folder, "openapi.json")); err != nil {
+		t.Error(err)
+	}
 	tsc, err := filepath.Abs("../../internal/client/node_modules/.bin/tsc")
 	if err != nil {
 		t.Fatal(err)

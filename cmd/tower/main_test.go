@@ -64,6 +64,7 @@ func TestScripts(t *testing.T) {
 			"taken":       takePort,
 			"lock":        lockDatabase,
 			"tsc":         checkTypes,
+			"openapi":     checkOpenAPI,
 		},
 		RequireExplicitExec: true,
 	})

@@ -27,22 +27,13 @@ library. If the application is not running, tower generate types starts it.
 tower server writes the file on every change if the application has a folder app.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			app, err := findApplication()
-			if err != nil {
-				return err
-			}
-			dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
-			defer dialer.close()
-			connected, err := dialer.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer connected.Close()
-			plan, err := planTypes(cmd.Context(), app, connected, force)
-			if err != nil {
-				return err
-			}
-			return applyPlan(cmd.OutOrStdout(), plan, dryRun)
+			return withApplication(cmd, func(app *application, connected *control.Client) error {
+				plan, err := planTypes(cmd.Context(), app, connected, force)
+				if err != nil {
+					return err
+				}
+				return applyPlan(cmd.OutOrStdout(), plan, dryRun)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and change nothing")
@@ -82,9 +73,14 @@ func updateTypes(ctx context.Context, app *application) (string, error) {
 
 // planTypes returns a plan that writes the types of a running application.
 func planTypes(ctx context.Context, app *application, connected *control.Client, force bool) (*scaffolds.Plan, error) {
-	var schema wire.Schema
-	if err := connected.Do(ctx, wire.ControlRequest{Do: wire.DoSchema}, &schema); err != nil {
+	schema, err := fetchSchema(ctx, connected)
+	if err != nil {
 		return nil, err
 	}
 	return scaffolds.Types(app.Folder, schema, client.Types(), force)
+}
+
+func fetchSchema(ctx context.Context, connected *control.Client) (schema wire.Schema, err error) {
+	err = connected.Do(ctx, wire.ControlRequest{Do: wire.DoSchema}, &schema)
+	return schema, err
 }

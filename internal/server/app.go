@@ -38,23 +38,24 @@ type Config struct {
 	Build  string // identifies the code: clients of another build load everything again
 	URL    string // the address for people, shown in the console; "": where it listens
 
-	Models []*record.Model
-	Rules  map[*record.Model]route.Rule
-	Can    map[*record.Model]route.Permit
-	Funcs  map[string]any       // functions of the application's templates
-	View   func(*view.Page) any // makes what a page's template sees as "."; nil: the view itself
-	Router *route.Router
-	Mount  map[string]http.Handler         // handlers without a controller, by path; a path that ends in "/" is a subtree
-	Site   *edge.Site                      // under which addresses it is served
-	Wrap   func(http.Handler) http.Handler // middleware of the application; nil: none
-	Quiet  bool                            // write no line for each request
-	Start  func(context.Context) error     // runs while the application is open; nil: none
-	SignIn string                          // path of the page where one signs in; "": none
-	Files  fs.FS                           // contains views/ and public/
-	Reload bool                            // read views again if they change
-	Secret session.Keys                    // of cookies
-	Policy string                          // Content-Security-Policy, see chain.Config; "": allow only this origin
-	Log    *slog.Logger
+	Models  []*record.Model
+	Rules   map[*record.Model]route.Rule
+	Can     map[*record.Model]route.Permit
+	Funcs   map[string]any       // functions of the application's templates
+	View    func(*view.Page) any // makes what a page's template sees as "."; nil: the view itself
+	Router  *route.Router
+	Mount   map[string]http.Handler         // handlers without a controller, by path; a path that ends in "/" is a subtree
+	Site    *edge.Site                      // under which addresses it is served
+	Wrap    func(http.Handler) http.Handler // middleware of the application; nil: none
+	Quiet   bool                            // write no line for each request
+	Start   func(context.Context) error     // runs while the application is open; nil: none
+	SignIn  string                          // path of the page where one signs in; "": none
+	Files   fs.FS                           // contains views/ and public/
+	Reload  bool                            // read views again if they change
+	Secret  session.Keys                    // of cookies
+	OpenAPI bool                            // serve a description of the routes
+	Policy  string                          // Content-Security-Policy, see chain.Config; "": allow only this origin
+	Log     *slog.Logger
 
 	Limits limit.Limits // each is set
 }

@@ -17,12 +17,14 @@ import (
 
 	"github.com/towerkit/tower/internal/client"
 	"github.com/towerkit/tower/internal/edge"
+	"github.com/towerkit/tower/internal/openapi"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/read"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/schema"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/view"
@@ -44,6 +46,9 @@ func (a *App) Handler() http.Handler {
 	mux.HandleFunc("GET /_tower/session", a.serveUser)
 	mux.HandleFunc("POST /_tower/session", a.redeem)
 	mux.HandleFunc("GET "+view.AssetsURL+"{file}", a.serveAsset)
+	if a.config.OpenAPI {
+		mux.HandleFunc("GET /_tower/openapi.json", a.serveOpenAPI)
+	}
 	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
 		a.Fail(w, r, fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path))
 	})
@@ -76,6 +81,19 @@ func script(source []byte) http.Handler {
 func serveOffline(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Service-Worker-Allowed", "/")
 	script(client.Offline).ServeHTTP(w, r)
+}
+
+// serveOpenAPI describes the application's routes.
+func (a *App) serveOpenAPI(w http.ResponseWriter, r *http.Request) {
+	document, err := openapi.Document(schema.Of(a.config.Models, a.router.Routes),
+		openapi.Info{Title: a.config.Name, Version: a.config.Build, URL: a.config.URL})
+	if err != nil {
+		a.Fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-cache")
+	_, _ = w.Write(document) // it fails if the client is gone
 }
 
 // serveUser answers with the user in the request's cookie.

@@ -6,7 +6,7 @@ package wire
 type Schema struct {
 	Types  []NamedType   `json:"types"`  // by name
 	Models []ModelShape  `json:"models"` // in the application's order
-	Routes []RouteSchema `json:"routes"` // actions and cursors, in the order of their declaration
+	Routes []RouteSchema `json:"routes"` // actions, cursors and handlers, in the order of their declaration
 }
 
 // A NamedType is a Go struct that other types refer to.
@@ -21,9 +21,9 @@ type ModelShape struct {
 	Record Shape  `json:"record"`
 }
 
-// A RouteSchema is an action or a cursor.
+// A RouteSchema is an action, a cursor or a handler.
 type RouteSchema struct {
-	Kind   string   `json:"kind"` // action, cursor, or value: a cursor that carries one
+	Kind   string   `json:"kind"` // action, handler, cursor, or value: a cursor that carries one
 	Name   string   `json:"name"` // "POST /posts", "posts.published"
 	In     Shape    `json:"in"`
 	Out    *Shape   `json:"out,omitempty"`    // of an action, or a cursor's record

@@ -27,15 +27,15 @@ declare module "tower/types" {
 
   /** controllers.CardID */
   export interface CardID {
-    id?: ID;
+    id?: ID | null;
   }
 
   /** controllers.CardInput */
   export interface CardInput {
-    id?: ID;
-    title?: string | null;
-    column?: "todo" | "doing" | "done" | null;
-    place?: number | null;
+    id?: ID | null;
+    title?: string;
+    column?: "todo" | "doing" | "done";
+    place?: number;
   }
 
   /** controllers.Column */

@@ -15,6 +15,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/schema"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -190,7 +191,7 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 	case wire.DoAllowed:
 		return c.allowed(ctx, req)
 	case wire.DoSchema:
-		return c.describeSchema(), nil
+		return schema.Of(c.app.Config().Models, c.app.Router().Routes), nil
 	case wire.DoWait:
 		seq, err := strconv.ParseUint(req.Key, 10, 64)
 		if err != nil {

@@ -1,4 +1,5 @@
-package control
+// Package schema describes an application's models and routes by their JSON.
+package schema
 
 import (
 	"encoding"
@@ -15,19 +16,22 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// describeSchema describes the models and routes of the application by their JSON.
-func (c *console) describeSchema() wire.Schema {
+// Of describes models, and the actions, cursors and handlers of routes.
+func Of(models []*record.Model, routes []*route.Route) wire.Schema {
 	s := newShapes()
 	out := wire.Schema{Types: []wire.NamedType{}, Models: []wire.ModelShape{}, Routes: []wire.RouteSchema{}}
-	for _, m := range c.app.Config().Models {
+	for _, m := range models {
 		s.models[reflect.TypeOf(m.New()).Elem()] = m
 	}
-	for _, m := range c.app.Config().Models {
+	for _, m := range models {
 		out.Models = append(out.Models, wire.ModelShape{Name: m.Name, Record: s.shape(reflect.TypeOf(m.New()).Elem())})
 	}
-	for _, rt := range c.app.Router().Routes {
-		if rt.IsAnnounced() {
+	for _, rt := range routes {
+		switch {
+		case rt.IsAnnounced():
 			out.Routes = append(out.Routes, s.route(rt))
+		case rt.Kind == route.KindHandler:
+			out.Routes = append(out.Routes, wire.RouteSchema{Kind: string(rt.Kind), Name: rt.Pattern(), In: wire.Shape{Is: "any"}})
 		}
 	}
 	for _, t := range s.named {

@@ -1,4 +1,4 @@
-package control
+package schema
 
 import (
 	"encoding/json"
@@ -64,7 +64,7 @@ func TestShapes(t *testing.T) {
 
 	s := newShapes()
 	tree := s.shape(reflect.TypeFor[*Tree]())
-	if want := (wire.Shape{Is: "github.com/towerkit/tower/internal/server/control.Tree", Null: true}); !cmp.Equal(tree, want) {
+	if want := (wire.Shape{Is: "github.com/towerkit/tower/internal/server/schema.Tree", Null: true}); !cmp.Equal(tree, want) {
 		t.Errorf("a Tree is %+v", tree)
 	}
 	want := &wire.NamedType{Name: tree.Is, Fields: []wire.FieldShape{
