@@ -44,7 +44,7 @@ func (d *document) addCursor(route wire.RouteSchema) {
 	content := object{"application/json": object{"schema": d.components.object(answer, false)}, "text/event-stream": object{"schema": object{"type": "string"}}}
 	operation["responses"] = object{
 		"200":     object{"description": "The state after a commit.", "headers": object{"ETag": object{"schema": object{"type": "string"}}}, "content": content},
-		"304":     object{"description": "The state is the one of If-None-Match, or has not changed within wait."},
+		"304":     object{"description": "The state is the one of If-None-Match."},
 		"default": reference("responses", "Error"),
 	}
 	d.put(pattern, operation, http.MethodGet)
