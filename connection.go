@@ -33,6 +33,22 @@ func (c *Connection) SignIn(ctx context.Context, id ID) { c.conn.SignIn(ctx, id)
 // that runs the action when the action has been answered.
 func (c *Connection) SignOut(ctx context.Context) { c.conn.SignOut(ctx) }
 
+// Guess runs check, which compares what the client sent with a secret of an account, such
+// as its password, and returns its result. Of wrong guesses, one address has five at once
+// for one account and then one each 30 seconds, and 30 for all accounts and then one each
+// 5 seconds. All addresses together have 50 for one account and then one a minute; that
+// does not concern an address from which the account was signed in to before. Beyond, check
+// does not run, and the error is [CodeTooMany] and says how long to wait. Guesses are counted
+// in memory, and those that are right do not count.
+//
+// account is what the client claims to be, also if there is no such account: check must take
+// as long then, or the time tells who has an account.
+//
+//	right, err := c.Guess(in.Email, func() bool { return bcrypt.CompareHashAndPassword(hash, in.Password) == nil })
+func (c *Connection) Guess(account string, check func() bool) (right bool, err error) {
+	return c.conn.Guess(account, check)
+}
+
 // EndSessions ends the sessions of a user on all devices: see [App.EndSessions]. An action
 // that changes a password calls it, and then SignIn to keep the device that it runs for.
 // Without SignIn, the client becomes a visitor if it is that user. In the transaction of

@@ -17,6 +17,7 @@ import (
 	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/guess"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/read"
 	"github.com/towerkit/tower/internal/server/route"
@@ -76,6 +77,7 @@ type App struct {
 	access    *chain.AccessLog // nil: none
 	inspector *inspector
 	attempts  attempts
+	guesses   *guess.Limiter
 	answers   answerCache
 	lanes     *budget.Lanes
 	readers   budget.Clients
@@ -98,7 +100,7 @@ type App struct {
 // other than reading views and the manifest of assets.
 func New(config Config) (*App, error) {
 	config.setDefaults()
-	a := &App{config: config, router: config.Router, inspector: newInspector(), lanes: budget.NewLanes(), attempts: attempts{running: map[string]chan struct{}{}}}
+	a := &App{config: config, router: config.Router, inspector: newInspector(), guesses: guess.New(), lanes: budget.NewLanes(), attempts: attempts{running: map[string]chan struct{}{}}}
 	a.log = newTap(config.Log, a.inspector)
 	if !config.Quiet {
 		a.access = chain.NewAccessLog(a.log)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/answer"
@@ -30,6 +31,19 @@ func (c *Connection) SignIn(ctx context.Context, id record.ID) {
 
 // SignOut makes the client a visitor, as SignIn with an empty id.
 func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, "") }
+
+// Guess runs check, which reports whether the client knows the secret of an account. The
+// error is [fault.TooMany], and check does not run, after too many wrong guesses.
+func (c *Connection) Guess(account string, check func() bool) (right bool, err error) {
+	if c.by != "" || c.standalone {
+		return check(), nil
+	}
+	right, wait := c.app.guesses.Try(account, c.remote, check)
+	if wait > 0 {
+		return false, fault.Errorf(fault.TooMany, "too many wrong attempts; try again in %s", (wait + time.Second).Truncate(time.Second))
+	}
+	return right, nil
+}
 
 // EndSessions ends the sessions of a user on all devices: see [App.EndSessions]. In an
 // action, the connection that runs it ends after the answer, if it is one of them, and
