@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"go/parser"
+	"go/token"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -15,8 +18,8 @@ import (
 // towerModule is the path of tower's module, which every application requires.
 const towerModule = "github.com/towerkit/tower"
 
-// An application is the module of a tower application: it has a routes.go and requires
-// tower.
+// An application is the module of a tower application: it requires tower, and its folder
+// has a program.
 type application struct {
 	Folder  string // absolute, with symlinks resolved
 	Module  string
@@ -28,12 +31,13 @@ type application struct {
 
 var errNoApplication = &hintedError{
 	errors.New("this is not a tower application"),
-	"change to the folder of an application, or create one: tower new NAME",
+	"change to the folder of an application, or create one: tower new NAME; it is a program, and its go.mod requires " + towerModule,
 }
 
 // findApplication finds the application of the working directory, in it or in one of its
-// parents. The error is errNoApplication if there is none.
+// parents. The error wraps errNoApplication if there is none.
 func findApplication() (*application, error) {
+	missing := error(errNoApplication)
 	folder, err := os.Getwd()
 	if err == nil {
 		folder, err = filepath.EvalSymlinks(folder)
@@ -43,22 +47,41 @@ func findApplication() (*application, error) {
 	}
 	for {
 		app, err := readApplication(folder)
-		if app != nil || err != nil {
-			return app, err
+		switch {
+		case err != nil:
+			return nil, err
+		case app != nil && hasProgram(folder):
+			return app, nil
+		case app != nil && missing == errNoApplication:
+			missing = &hintedError{
+				fmt.Errorf("%w: %s requires tower, but has no program beside it", errNoApplication.error, filepath.Join(folder, "go.mod")),
+				"add a package main that calls tower.Main",
+			}
 		}
 		parent := filepath.Dir(folder)
 		if parent == folder {
-			return nil, errNoApplication
+			return nil, missing
 		}
 		folder = parent
 	}
 }
 
-// readApplication reads the application in folder. It returns nil if folder has none.
-func readApplication(folder string) (*application, error) {
-	if _, err := os.Stat(filepath.Join(folder, "routes.go")); err != nil {
-		return nil, nil
+// hasProgram reports whether a folder has a Go file of package main. It reads no further
+// than the package clause, so that a file which does not compile counts.
+func hasProgram(folder string) bool {
+	names, _ := filepath.Glob(filepath.Join(folder, "*.go")) // the pattern is valid
+	for _, name := range names {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.PackageClauseOnly)
+		if err == nil && file.Name.Name == "main" && !strings.HasSuffix(name, "_test.go") {
+			return true
+		}
 	}
+	return false
+}
+
+// readApplication reads the module in folder. It returns nil if there is none, or if it
+// does not require tower.
+func readApplication(folder string) (*application, error) {
 	name := filepath.Join(folder, "go.mod")
 	text, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {

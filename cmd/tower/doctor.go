@@ -86,8 +86,13 @@ func runChecks(ctx context.Context) []finding {
 	app, err := findApplication()
 	findings := []finding{checkGo(ctx, app), checkGit()}
 	switch {
-	case errors.Is(err, errNoApplication):
-		return append(findings, finding{"application", "note", err.Error(), errNoApplication.hint})
+	case errors.Is(err, errNoApplication.error):
+		fix := errNoApplication.hint
+		var hinted *hintedError
+		if errors.As(err, &hinted) {
+			fix = hinted.hint
+		}
+		return append(findings, finding{"application", "note", err.Error(), fix})
 	case err != nil:
 		return append(findings, finding{"application", "problem", err.Error(), "correct go.mod"})
 	}
