@@ -65,6 +65,8 @@ var errStuck = errors.New("the code does not stop")
 // run evaluates src and writes its results. It returns when src ends, ctx is done, an
 // interrupt arrives, or a result cannot be written.
 func (c *lineConsole) run(ctx context.Context, src script.Source) error {
+	ctx, release := script.BoundMemory(ctx, c.o.memory)
+	defer release()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	done := make(chan error, 1)
@@ -80,6 +82,10 @@ func (c *lineConsole) run(ctx context.Context, src script.Source) error {
 	case err := <-done:
 		return err
 	case <-time.After(script.StopTimeout):
+		var memory *script.MemoryError
+		if errors.As(context.Cause(ctx), &memory) {
+			return fmt.Errorf("%w, and %w", memory, errStuck)
+		}
 		return errStuck
 	}
 }

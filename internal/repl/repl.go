@@ -75,7 +75,8 @@ type Options struct {
 	// ~/.local/state/tower. "-" stores nothing.
 	History string
 
-	onMsg func(any) // called with each message of the full-screen console
+	memory uint64    // the most bytes while code runs; 0 is the default of script.BoundMemory
+	onMsg  func(any) // called with each message of the full-screen console
 }
 
 // Run runs a console until its input ends, the person leaves or ctx is done, and
@@ -135,7 +136,7 @@ func (o *Options) screen() screen.Options {
 }
 
 func (o *Options) evaluator() script.Options {
-	return script.Options{ReadOnly: o.ReadOnly, Sandbox: o.Sandbox, Yes: o.Yes}
+	return script.Options{ReadOnly: o.ReadOnly, Sandbox: o.Sandbox, Yes: o.Yes, Memory: o.memory}
 }
 
 func dumb() bool {

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -227,8 +228,30 @@ func (p *program) evaluate(ctx context.Context, client *control.Client) {
 			post(completedMsg{job.code, e.CompleteSoon(job.ctx, job.code)})
 			continue
 		}
-		post(doneMsg{e.Run(job.ctx, script.Source{Text: job.code}, func(v show.Value) { post(shownMsg{v}) })})
+		post(doneMsg{p.run(job.ctx, e, script.Source{Text: job.code}, func(v show.Value) { post(shownMsg{v}) })})
 	}
+}
+
+// run runs code within its bound of memory. Code that exceeds it and does not stop ends
+// the console.
+func (p *program) run(ctx context.Context, e *script.Evaluator, src script.Source, emit func(show.Value)) error {
+	ctx, release := script.BoundMemory(ctx, p.o.Memory)
+	defer release()
+	ended := make(chan struct{})
+	defer close(ended)
+	stop := context.AfterFunc(ctx, func() {
+		var memory *script.MemoryError
+		if !errors.As(context.Cause(ctx), &memory) {
+			return
+		}
+		select {
+		case <-ended:
+		case <-time.After(script.StopTimeout): // it is in a call of the engine that cannot be interrupted
+			p.tea.Send(leaveMsg{1, memory})
+		}
+	})
+	defer stop()
+	return e.Run(ctx, src, emit)
 }
 
 // A recoverer is the screen as bubbletea runs it. It turns a panic into an orderly exit

@@ -70,6 +70,9 @@ type Options struct {
 	Sandbox bool
 	// Yes answers yes to every question.
 	Yes bool
+	// Memory is the most bytes that the process may hold while code runs; see
+	// [BoundMemory]. Default: 1 GiB.
+	Memory uint64
 }
 
 // New returns an evaluator for the application that hello describes. It sends its

@@ -61,7 +61,7 @@ func (e *Evaluator) explain(src Source, err error) *show.Failure {
 		return e.explainException(src, exception)
 	case errors.As(err, &known):
 		return known
-	case errors.As(err, &interrupted), errors.Is(err, ErrInterrupted), errors.Is(err, context.Canceled):
+	case errors.As(err, &interrupted), errors.Is(err, ErrInterrupted), errors.Is(err, context.Canceled), errors.As(err, new(*MemoryError)):
 		return e.stopped()
 	case errors.As(err, &overflow):
 		return &show.Failure{Title: "RangeError", Message: "the calls are nested too deeply"}
@@ -73,6 +73,10 @@ const mayHaveWritten = "a write was in progress and may have been committed"
 
 func (e *Evaluator) stopped() *show.Failure {
 	f := &show.Failure{Message: "stopped"}
+	var memory *MemoryError
+	if errors.As(context.Cause(e.ctx), &memory) {
+		f.Message += ": " + memory.Error()
+	}
 	if e.writing {
 		f.Hint = mayHaveWritten
 	}
@@ -82,7 +86,7 @@ func (e *Evaluator) stopped() *show.Failure {
 func (e *Evaluator) explainException(src Source, ex *goja.Exception) *show.Failure {
 	var f *show.Failure
 	if thrown := e.thrownError(ex.Value()); thrown != nil {
-		if errors.Is(thrown, ErrInterrupted) {
+		if errors.Is(thrown, ErrInterrupted) || errors.As(thrown, new(*MemoryError)) {
 			return e.stopped()
 		}
 		f = refusal(thrown)
@@ -202,4 +206,22 @@ func (src Source) IncompleteFailure() *show.Failure {
 	f := &show.Failure{Title: "SyntaxError", Message: ErrIncomplete.Error()}
 	src.point(f, show.Position{Name: src.Name, Line: src.Line + len(lines), Column: len(lines[len(lines)-1]) + 1})
 	return f
+}
+
+// suggestName returns a hint for an undefined global name, or "".
+func (e *Evaluator) suggestName(name string) string {
+	var names []string
+	for _, m := range e.models {
+		if strings.EqualFold(name, m.info.Name) || strings.EqualFold(name, m.name) {
+			return "did you mean " + m.name + "?"
+		}
+		names = append(names, m.name)
+	}
+	switch name {
+	case "require", "module", "process", "fetch", "window", "document", "setTimeout":
+		return "only the application is available here: help()"
+	case redacted:
+		return "the history does not store secrets: type it again"
+	}
+	return show.DidYouMean(name, append(names, e.globals()...))
 }

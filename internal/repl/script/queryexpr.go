@@ -24,6 +24,8 @@ var ErrNoQuery = errors.New("the expression is not a query")
 // and returns a request with its Model, Where, Order, Limit and Offset. It does not
 // write. The error contains the explanation of the failure in one or more lines.
 func Query(ctx context.Context, client *control.Client, expression string) (wire.ControlRequest, error) {
+	ctx, release := BoundMemory(ctx, 0)
+	defer release()
 	e := New(client.Hello(), client, Options{ReadOnly: true})
 	e.Preview = 1
 	if err := e.Run(ctx, Source{Name: "the query", Text: expression}, func(show.Value) {}); err != nil {
@@ -73,6 +75,8 @@ func NewCondition(text string) (*Condition, error) {
 // Holds evaluates the condition for h. It fails if the expression throws, or if it is
 // still running when ctx ends.
 func (c *Condition) Holds(ctx context.Context, h *control.Replica) (bool, error) {
+	ctx, release := BoundMemory(ctx, 0)
+	defer release()
 	vm := goja.New()
 	vm.SetMaxCallStackSize(maxCallDepth)
 	stop := context.AfterFunc(ctx, func() { vm.Interrupt(context.Cause(ctx)) })
