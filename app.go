@@ -97,16 +97,13 @@ func New(config Config) (*App, error) {
 //		}
 //	}
 func (a *App) Run(ctx context.Context) error {
-	consoles := variable("TOWER_CONSOLE", map[bool]string{true: "off", false: "on"}[a.Env() == "production"])
-	if consoles != "on" && consoles != "off" {
-		return fmt.Errorf("TOWER_CONSOLE is %q; it is on or off", consoles)
-	}
+	vars := a.app.Config().Environ
 	listen := server.Listen{
-		Addr:       variable("TOWER_ADDR", "127.0.0.1:3000"),
-		Supervisor: os.Getenv("TOWER_SUPERVISOR"),
+		Addr:       vars.Or("TOWER_ADDR", "127.0.0.1:3000"),
+		Supervisor: vars.Get("TOWER_SUPERVISOR"),
 		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", a.Env(), addr) },
 	}
-	if consoles == "on" {
+	if a.app.Config().Console {
 		listen.Console = control.Open
 	}
 	return a.app.Run(ctx, listen)

@@ -14,10 +14,12 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/edge"
+	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/settings"
 )
 
 // Config describes an application. The environment, which [Main] lists, supplies how
@@ -74,6 +76,20 @@ type Config struct {
 	// mistake. The handler at "/" gets what no route answers, before the files in public.
 	// Where users must be checked, call the handler from a method: see [Handle].
 	Mount map[string]http.Handler
+	// Settings points to a struct of the application's own, whose fields New fills from the
+	// environment: env names the variable of a field, envDefault its default, and secret
+	// marks a field that is never printed. Outside of production, the files .env.ENV and
+	// .env of the application's folder give the variables that the environment does not.
+	//
+	//	var settings struct {
+	//		StripeKey tower.Secret  `env:"STRIPE_KEY,required"`
+	//		PageSize  int           `env:"PAGE_SIZE" envDefault:"20" validate:"min=1,max=100"`
+	//		Retry     time.Duration `env:"RETRY" envDefault:"30s"`
+	//	}
+	//
+	// The validate tags, and a method Validate(*tower.Problems), are checked as those of a
+	// record. New reports all problems in one error, which holds no secret.
+	Settings any
 	// Start runs beside the application from its opening on: it is the place for workers, for
 	// consumers of a queue, and for what must be read once. ctx ends when the application
 	// closes, which waits for Start to return, at most five seconds; until then Start can
@@ -117,50 +133,79 @@ func (c Config) resolve() (out server.Config, err error) {
 	if info, ok := debug.ReadBuildInfo(); out.Name == "" && ok {
 		out.Name = filepath.Base(info.Main.Path)
 	}
-	if out.Env == "" {
-		out.Env = variable("TOWER_ENV", "development")
-	}
-	if out.Env != "development" && out.Env != "test" && out.Env != "production" {
-		return out, fmt.Errorf("TOWER_ENV is %q; it is one of development, test and production", out.Env)
-	}
-	if out.Folder, err = filepath.Abs(variable("TOWER_FOLDER", ".")); err != nil {
-		return out, err
-	}
-	if out.Data == "" {
-		out.Data = variable("TOWER_DB", filepath.Join(out.Folder, "db", out.Env+".db"))
-	}
-	if out.Secret, err = secrets(out.Env, out.Folder, out.Data); err != nil {
-		return out, err
-	}
-	out.URL = cmp.Or(c.PublicURL, os.Getenv("TOWER_URL"))
-	if out.Site, err = c.site(out.Env, out.URL); err != nil {
-		return out, err
-	}
-	accessLog := variable("TOWER_ACCESS_LOG", map[bool]string{true: "off", false: "on"}[out.Env == "test"])
-	if accessLog != "on" && accessLog != "off" {
-		return out, fmt.Errorf("TOWER_ACCESS_LOG is %q; it is on or off", accessLog)
-	}
-	out.Quiet = c.Quiet || accessLog == "off"
-	out.URL = cmp.Or(out.URL, os.Getenv("TOWER_SERVER_URL"))
-	if info, err := os.Stat(filepath.Join(out.Folder, "views")); out.Env == "development" && err == nil && info.IsDir() {
-		out.Files, out.Reload = os.DirFS(out.Folder), true
-	}
+	err = c.readEnvironment(&out)
 	if out.Log == nil {
 		out.Log = logger(out.Env)
 	}
-	return out, nil
+	return out, err
 }
 
-// site returns the site of an application whose public URL is known, or "".
-func (c Config) site(env, public string) (*edge.Site, error) {
-	site, err := edge.New(edge.Config{Env: env, PublicURL: public,
-		Hosts:      append(edge.Members(os.Getenv("TOWER_HOSTS")), c.Hosts...),
-		Proxies:    append(edge.Members(os.Getenv("TOWER_TRUSTED_PROXIES")), c.TrustedProxies...),
-		Supervised: os.Getenv("TOWER_SERVER_URL") != ""})
-	if err != nil {
-		return nil, fmt.Errorf("the settings of the site: %w", err)
+// readEnvironment completes the configuration with the environment, and fills the
+// application's settings. The error lists everything that is wrong.
+func (c Config) readEnvironment(out *server.Config) (err error) {
+	out.Env = cmp.Or(out.Env, os.Getenv("TOWER_ENV"), "development")
+	if out.Env != "development" && out.Env != "test" && out.Env != "production" {
+		return fmt.Errorf("TOWER_ENV is %q; it is one of development, test and production", out.Env)
 	}
-	return site, nil
+	if out.Folder, err = filepath.Abs(cmp.Or(os.Getenv("TOWER_FOLDER"), ".")); err != nil {
+		return err
+	}
+	if out.Environ, err = environ.Read(out.Folder, out.Env); err != nil {
+		return err
+	}
+	var problems []string
+	add := func(err error) {
+		if err != nil {
+			problems = append(problems, strings.Split(err.Error(), "\n")...)
+		}
+	}
+	vars := out.Environ
+	out.Data = cmp.Or(out.Data, vars.Or("TOWER_DB", filepath.Join(out.Folder, "db", out.Env+".db")))
+	out.Secret, err = secrets(vars.Get("TOWER_SECRET"), out.Env, out.Folder, out.Data)
+	add(err)
+	out.URL = cmp.Or(c.PublicURL, vars.Get("TOWER_URL"))
+	out.Site, err = c.site(out)
+	add(err)
+	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
+	add(err)
+	out.Quiet = c.Quiet || !accessLog
+	out.Console, err = onOrOff(vars, "TOWER_CONSOLE", out.Env != "production")
+	add(err)
+	out.URL = cmp.Or(out.URL, vars.Get("TOWER_SERVER_URL"))
+	if info, err := os.Stat(filepath.Join(out.Folder, "views")); out.Env == "development" && err == nil && info.IsDir() {
+		out.Files, out.Reload = os.DirFS(out.Folder), true
+	}
+	out.Settings = settings.Own(vars)
+	if c.Settings != nil {
+		filled, err := settings.Fill(c.Settings, vars)
+		add(err)
+		out.Settings = append(out.Settings, filled...)
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("settings: %s", strings.Join(problems, "\n          "))
+	}
+	return nil
+}
+
+// onOrOff returns a variable that is on or off.
+func onOrOff(vars *environ.Environment, name string, byDefault bool) (bool, error) {
+	switch text := vars.Get(name); text {
+	case "":
+		return byDefault, nil
+	case "on", "off":
+		return text == "on", nil
+	default:
+		return false, fmt.Errorf("%s is %q; it is on or off", name, text)
+	}
+}
+
+// site returns the site of an application.
+func (c Config) site(out *server.Config) (*edge.Site, error) {
+	vars := out.Environ
+	return edge.New(edge.Config{Env: out.Env, PublicURL: out.URL,
+		Hosts:      append(edge.Members(vars.Get("TOWER_HOSTS")), c.Hosts...),
+		Proxies:    append(edge.Members(vars.Get("TOWER_TRUSTED_PROXIES")), c.TrustedProxies...),
+		Supervised: vars.Get("TOWER_SERVER_URL") != ""})
 }
 
 func logger(env string) *slog.Logger {
@@ -168,13 +213,6 @@ func logger(env string) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	}
 	return slog.New(slog.NewTextHandler(os.Stderr, nil))
-}
-
-func variable(name, fallback string) string {
-	if value := os.Getenv(name); value != "" {
-		return value
-	}
-	return fallback
 }
 
 // build identifies this binary. Clients that know another one start again.

@@ -3,7 +3,6 @@ package tower
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"unicode"
@@ -14,12 +13,12 @@ import (
 // minLetters is the least number of different characters of a key of cookies.
 const minLetters = 8
 
-// secrets returns the keys of cookies, which TOWER_SECRET holds: the first seals, and each
+// secrets returns the keys of cookies, which the given TOWER_SECRET holds: the first seals, and each
 // opens. Without it, the key is in a file that the application makes for itself: in
 // development in its folder, where a copy of the data does not contain it, and in a test
 // beside its data. Production does not make one.
-func secrets(env, folder, data string) (session.Keys, error) {
-	keys := splitSecrets(os.Getenv("TOWER_SECRET"))
+func secrets(given, env, folder, data string) (session.Keys, error) {
+	keys := splitSecrets(given)
 	switch {
 	case len(keys) > 0:
 		return session.Keys{Secrets: keys}, checkSecrets(keys)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +21,9 @@ import (
 	"golang.org/x/mod/semver"
 
 	"github.com/towerkit/tower/internal/dev"
+	"github.com/towerkit/tower/internal/environ"
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // A finding is the result of one check.
@@ -96,13 +100,14 @@ func runChecks(ctx context.Context) []finding {
 	case err != nil:
 		return append(findings, finding{"application", "problem", err.Error(), "correct go.mod"})
 	}
-	return append(findings,
+	findings = append(findings,
 		finding{"application", "ok", app.Name + " in " + app.Folder, ""},
 		checkTower(app),
 		checkModules(ctx, app),
 		checkDatabase(app),
 		checkPort(app),
 	)
+	return append(findings, checkSettings(ctx, app)...)
 }
 
 func checkGo(ctx context.Context, app *application) finding {
@@ -188,14 +193,13 @@ func firstLine(err error) string {
 
 func checkDatabase(app *application) finding {
 	f := finding{Check: "database"}
-	env := os.Getenv("TOWER_ENV")
-	if env == "" {
-		env = "development"
+	env := cmp.Or(os.Getenv("TOWER_ENV"), "development")
+	vars, err := environ.Read(app.Folder, env)
+	if err != nil {
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "correct the file"
+		return f
 	}
-	path := os.Getenv("TOWER_DB")
-	if path == "" {
-		path = filepath.Join("db", env+".db")
-	}
+	path := vars.Or("TOWER_DB", filepath.Join("db", env+".db"))
 	f.Detail = path
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(app.Folder, path)
@@ -218,6 +222,34 @@ func checkDatabase(app *application) finding {
 		f.State, f.Detail = "ok", f.Detail+" is writable, and no process has it open"
 	}
 	return f
+}
+
+// checkSettings lists what configures the running application, and where each value comes
+// from. The application checks its settings when it starts.
+func checkSettings(ctx context.Context, app *application) (findings []finding) {
+	client, err := attach(ctx, app)
+	if errors.Is(err, control.ErrNotRunning) {
+		return []finding{{"settings", "note", "known while the application runs, which checks them when it starts", "tower server"}}
+	}
+	var all []wire.Setting
+	if err == nil {
+		defer client.Close()
+		err = client.Do(ctx, wire.ControlRequest{Do: wire.DoSettings}, &all)
+	}
+	if err != nil {
+		return []finding{{"settings", "problem", err.Error(), "restart the application"}}
+	}
+	for _, s := range all {
+		text := s.Name + "=" + s.Value + ", from " + s.From
+		switch {
+		case s.From == "":
+			text = s.Name + " is not set"
+		case s.Secret:
+			text = s.Name + " is set, from " + s.From
+		}
+		findings = append(findings, finding{"settings", "ok", text, ""})
+	}
+	return findings
 }
 
 // tryWrite creates and removes a file in a folder. If the folder does not exist, it tries

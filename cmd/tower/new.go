@@ -44,8 +44,8 @@ are live.`,
 
 // requiredModules are the requirements of tower that an application needs too.
 var requiredModules = []string{
-	"github.com/gabriel-vasile/mimetype", "github.com/go-playground/locales", "github.com/go-playground/universal-translator",
-	"github.com/go-playground/validator/v10", "github.com/gorilla/securecookie", "github.com/gorilla/websocket", "github.com/klauspost/compress", "github.com/leodido/go-urn",
+	"github.com/caarlos0/env/v11", "github.com/gabriel-vasile/mimetype", "github.com/go-playground/locales", "github.com/go-playground/universal-translator",
+	"github.com/go-playground/validator/v10", "github.com/gorilla/securecookie", "github.com/gorilla/websocket", "github.com/joho/godotenv", "github.com/klauspost/compress", "github.com/leodido/go-urn",
 	"github.com/oklog/ulid/v2", "github.com/olahol/melody", "go.etcd.io/bbolt",
 	"golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/text", "golang.org/x/time",
 }

@@ -232,6 +232,9 @@ func (w *watcher) ignored(path string) bool {
 		return err != nil
 	}
 	name = filepath.ToSlash(name)
+	if isEnviron(name) {
+		return false
+	}
 	if first, _, _ := strings.Cut(name, "/"); first == "tmp" || first == "db" {
 		return true
 	}
@@ -252,7 +255,17 @@ func isCode(name string) bool {
 	case "go.mod", "go.sum", "go.work":
 		return true
 	}
-	return strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
+	return isEnviron(name) || strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")
+}
+
+// isEnviron reports whether a file gives variables to the application, which reads it as it
+// starts.
+func isEnviron(name string) bool {
+	switch name {
+	case ".env", ".env.development", ".env.test":
+		return true
+	}
+	return false
 }
 
 // isBundled reports whether the bundler may read a file. A change in node_modules shows

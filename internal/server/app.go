@@ -13,6 +13,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/edge"
+	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/chain"
@@ -25,6 +26,7 @@ import (
 	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/server/workers"
+	"github.com/towerkit/tower/internal/settings"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -57,6 +59,10 @@ type Config struct {
 	OpenAPI bool                            // serve a description of the routes
 	Policy  string                          // Content-Security-Policy, see chain.Config; "": allow only this origin
 	Log     *slog.Logger
+
+	Environ  *environ.Environment
+	Settings []settings.Setting // what the application's own settings are
+	Console  bool               // consoles can attach
 
 	Limits limit.Limits // each is set
 }

@@ -34,6 +34,7 @@ const (
 	DoRoutes      = "routes"      // → []Route
 	DoAllowed     = "allowed"     // As → []Route that this user may use
 	DoSchema      = "schema"      // → Schema
+	DoSettings    = "settings"    // → []Setting
 	DoWait        = "wait"        // Key, a seq → null once every cursor has reached it
 	DoCancel      = "cancel"      // ID of an earlier request, which is cancelled; only that request is answered
 )
@@ -286,5 +287,15 @@ type Route struct {
 type Input struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
+	Required bool   `json:"required,omitempty"`
+}
+
+// A Setting is a variable that configures the application: one of tower's own that is set,
+// or one of the application's settings.
+type Setting struct {
+	Name     string `json:"name"`
+	Value    string `json:"value,omitempty"` // "" if it is not set, or secret
+	From     string `json:"from,omitempty"`  // "the environment", ".env", "default"; "" if it is not set
+	Secret   bool   `json:"secret,omitempty"`
 	Required bool   `json:"required,omitempty"`
 }

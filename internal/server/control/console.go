@@ -186,6 +186,8 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 		return infos, nil
 	case wire.DoCursors:
 		return c.describeCursors(), nil
+	case wire.DoSettings:
+		return c.describeSettings(), nil
 	case wire.DoRoutes:
 		return c.describeRoutes(func(*route.Route) bool { return true }), nil
 	case wire.DoAllowed:

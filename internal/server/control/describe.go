@@ -53,6 +53,15 @@ func (c *console) describeRoutes(allowed func(*route.Route) bool) []wire.Route {
 	return routes
 }
 
+// describeSettings lists what configures the application.
+func (c *console) describeSettings() []wire.Setting {
+	all := []wire.Setting{}
+	for _, s := range c.app.Config().Settings {
+		all = append(all, wire.Setting{Name: s.Name, Value: s.Value, From: s.From, Secret: s.Secret, Required: s.Required})
+	}
+	return all
+}
+
 // modelOf returns the name of the model of a route's output, "" if it is no record.
 func (c *console) modelOf(rt *route.Route) string {
 	for _, m := range c.app.Config().Models {
