@@ -17,7 +17,7 @@ func (d *document) addCursor(route wire.RouteSchema) {
 		"With Accept: text/event-stream, the changes follow as events."
 	inputs, _ := d.components.fieldsOf(route.In)
 	for _, field := range inputs {
-		if isScalar(field.Shape) {
+		if isScalar(field.Shape) && !isReadParameter(field.Name) { // others go into in
 			d.addParameter(operation, "query", field)
 		}
 	}
@@ -44,6 +44,7 @@ func (d *document) addCursor(route wire.RouteSchema) {
 	content := object{"application/json": object{"schema": d.components.object(answer, false)}, "text/event-stream": object{"schema": object{"type": "string"}}}
 	operation["responses"] = object{
 		"200":     object{"description": "The state after a commit.", "headers": object{"ETag": object{"schema": object{"type": "string"}}}, "content": content},
+		"204":     object{"description": "The state is still the one at since."},
 		"304":     object{"description": "The state is the one of If-None-Match."},
 		"default": reference("responses", "Error"),
 	}
@@ -61,6 +62,15 @@ var readParameters = []struct {
 	{"limit", "integer", "the largest number of records", true},
 	{"since", "string", "the position of an earlier answer: its \"at\"", false},
 	{"wait", "string", "how long to wait for a change after since, in seconds or as 30s", false},
+}
+
+func isReadParameter(name string) bool {
+	for _, own := range readParameters {
+		if own.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 func isScalar(shape wire.Shape) bool { return scalars[shape.Is] != nil }
