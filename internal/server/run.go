@@ -104,6 +104,9 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener, console fun
 	case <-ctx.Done():
 		err = a.shutdown(server)
 		<-failed
+	case <-a.store.Failed():
+		err = errors.Join(a.store.Err(), a.shutdown(server))
+		<-failed
 	case <-a.workers.Failed():
 		err = a.shutdown(server)
 		<-failed

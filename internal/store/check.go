@@ -2,8 +2,10 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -17,26 +19,22 @@ import (
 // ages, the log and the records, the log and its header. No commit is written meanwhile, because
 // bbolt's free list must not change while it is read.
 func (s *Store) Check(ctx context.Context) error {
-	btx, err := s.db.Begin(true)
-	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
-		return ErrClosed
-	}
-	if err != nil {
-		return fmt.Errorf("check the store: %w", err)
-	}
-	defer btx.Rollback()
-	c := &check{ctx: ctx, store: s, btx: btx, head: readHead(btx)}
-	c.pages()
-	for _, m := range s.options.Models {
-		c.table(s.tables[m])
-	}
-	c.log()
-	c.keys()
-	c.marks()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	return errors.Join(c.found...)
+	var found []error
+	err := s.guarded(func() error {
+		btx, err := s.db.Begin(true)
+		if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+			return ErrClosed
+		}
+		if err != nil {
+			return fmt.Errorf("check the store: %w", err)
+		}
+		defer btx.Rollback()
+		c := &check{ctx: ctx, store: s, btx: btx, head: readHead(btx)}
+		c.all()
+		found = c.found
+		return ctx.Err()
+	})
+	return cmp.Or(err, errors.Join(found...))
 }
 
 const maxFound = 20 // disagreements that one check reports
@@ -55,6 +53,20 @@ func (c *check) report(format string, args ...any) {
 	}
 }
 
+// all runs every check, until one meets damage that bbolt cannot read over.
+func (c *check) all() {
+	c.pages()
+	if len(c.found) > 0 {
+		return
+	}
+	for _, m := range c.store.options.Models {
+		c.table(c.store.tables[m])
+	}
+	c.log()
+	c.keys()
+	c.marks()
+}
+
 func (c *check) pages() {
 	for err := range c.btx.Check() {
 		c.report("pages: %w", err)
@@ -69,6 +81,9 @@ func (c *check) table(t *table) {
 		records++
 		if image.Version == 0 || image.Version > c.head.seq {
 			c.report("%s/%s was written by commit %d, the newest is %d", t.model.Name, image.ID, image.Version, c.head.seq)
+		}
+		if !json.Valid(image.JSON) || image.Private != nil && !json.Valid(image.Private) {
+			c.report("%s/%s is not JSON", t.model.Name, image.ID)
 		}
 		if !image.Fits() {
 			unfit++

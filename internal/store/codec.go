@@ -2,7 +2,6 @@ package store
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/bits"
 	"time"
@@ -22,7 +21,7 @@ import (
 // ‖ the record after, unless it is a delete. Within a commit, texts and records are
 // preceded by their length as a uvarint.
 
-var errShort = errors.New("the entry is cut short")
+var errShort = fmt.Errorf("the entry is cut short: %w", errDamaged)
 
 func seqKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 

@@ -147,6 +147,9 @@ func (f *Feed) poll() (Commit, <-chan struct{}, error) {
 	c := r.at(next)
 	r.mu.Unlock()
 	if closed {
+		if err := f.store.Err(); err != nil {
+			return Commit{}, nil, err
+		}
 		return Commit{}, nil, ErrClosed
 	}
 	if c.Seq == 0 && next <= newest {

@@ -33,7 +33,7 @@ func (s *Store) Mark(name string) (text []byte, err error) {
 // SetMark replaces the text under a name by what change returns for it, and keeps that
 // until a time. It returns when the disk has it. change gets nil if there is no text.
 func (s *Store) SetMark(name string, until time.Time, change func(text []byte) []byte) error {
-	err := s.db.Update(func(btx *bolt.Tx) error {
+	err := s.update(func(btx *bolt.Tx) error {
 		marks, ages := btx.Bucket(marksBucket), btx.Bucket(marksAgeBucket)
 		if err := expireMarks(marks, ages, s.options.Now()); err != nil {
 			return err

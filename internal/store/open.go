@@ -62,6 +62,7 @@ func Open(path string, o Options) (*Store, error) {
 		queue:      make(chan *pending, maxGroup),
 		closing:    make(chan struct{}),
 		stopped:    make(chan struct{}),
+		failed:     make(chan struct{}),
 		retryQueue: make(chan struct{}, 1),
 		answers:    answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
 	}
@@ -123,7 +124,7 @@ func (s *Store) openFile() error {
 		err = writeHolder(s.path)
 	}
 	if err != nil {
-		if s.db != nil {
+		if s.db != nil && s.Err() == nil {
 			err = errors.Join(err, s.db.Close())
 		}
 		return fmt.Errorf("open the store %s: %w", s.path, err)
@@ -165,7 +166,7 @@ func (s *Store) openBolt() (err error) {
 		return err
 	})
 	if err == nil && !ready {
-		err = s.db.Update(s.makeReady)
+		err = s.update(s.makeReady)
 	}
 	if err != nil {
 		return err
@@ -240,7 +241,9 @@ func (s *Store) Close() error {
 		if errors.Is(err, os.ErrNotExist) {
 			err = nil
 		}
-		err = errors.Join(err, s.db.Close())
+		if s.Err() == nil { // else a transaction may still hold bbolt's locks
+			err = errors.Join(err, s.db.Close())
+		}
 	})
 	if err != nil {
 		return fmt.Errorf("close the store %s: %w", s.path, err)

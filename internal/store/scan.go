@@ -261,7 +261,7 @@ func (w *walk) image(id []byte) (*record.Image, error) {
 	if w.records != nil {
 		var k []byte
 		if k, data = w.records.Seek(id); !bytes.Equal(k, id) {
-			return nil, fmt.Errorf("%s/%s is in the index %s but does not exist", w.table.model.Name, id, w.span.index.field.Name)
+			return nil, fmt.Errorf("%s/%s is in the index %s but does not exist: %w", w.table.model.Name, id, w.span.index.field.Name, errDamaged)
 		}
 	}
 	return w.table.image(record.ID(id), bytes.Clone(data))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
@@ -35,6 +36,8 @@ type Store struct {
 	queue      chan *pending
 	closing    chan struct{} // closed to stop the writer
 	stopped    chan struct{} // closed by the writer
+	failed     chan struct{} // closed when the file turns out to be damaged
+	damage     atomic.Pointer[DamagedError]
 	retryQueue chan struct{} // holds a value while a transaction runs again after a conflict
 	close      sync.Once
 }
@@ -128,13 +131,20 @@ func (s *Store) eachSince(btx *bolt.Tx, seq, last uint64, fn func([]Change)) err
 
 // read runs fn in a read transaction of the file.
 func (s *Store) read(fn func(*bolt.Tx) error) error {
-	btx, err := s.db.Begin(false)
-	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
-		return ErrClosed
-	}
-	if err != nil {
-		return err
-	}
-	defer btx.Rollback()
-	return fn(btx)
+	return s.guarded(func() error {
+		btx, err := s.db.Begin(false)
+		if errors.Is(err, berrors.ErrDatabaseNotOpen) {
+			return ErrClosed
+		}
+		if err != nil {
+			return err
+		}
+		defer btx.Rollback()
+		return fn(btx)
+	})
+}
+
+// update runs fn in a transaction of the file, beside the writer.
+func (s *Store) update(fn func(*bolt.Tx) error) error {
+	return s.guarded(func() error { return s.db.Update(fn) })
 }

@@ -118,14 +118,19 @@ func (s *Store) writeGroup(group []*pending) {
 	if len(group)+len(waiting) == 0 {
 		return
 	}
-	btx, err := s.db.Begin(true)
-	if err == nil {
+	var answers []answer
+	err := s.guarded(func() error {
+		btx, err := s.db.Begin(true)
+		if err != nil {
+			return err
+		}
 		defer btx.Rollback()
 		group = s.gather(group)
-	}
-	answers := make([]answer, len(group))
-	if err == nil {
-		err = s.commitGroup(btx, group, waiting, answers)
+		answers = make([]answer, len(group))
+		return s.commitGroup(btx, group, waiting, answers)
+	})
+	if answers == nil {
+		answers = make([]answer, len(group))
 	}
 	for i, p := range group {
 		if err != nil && answers[i].err == nil {

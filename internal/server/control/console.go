@@ -192,6 +192,8 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 		return c.describeRoutes(func(*route.Route) bool { return true }), nil
 	case wire.DoAllowed:
 		return c.allowed(ctx, req)
+	case wire.DoCheck:
+		return c.check(ctx)
 	case wire.DoSchema:
 		return schema.Of(c.app.Config().Models, c.app.Router().Routes), nil
 	case wire.DoWait:
