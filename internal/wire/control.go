@@ -34,11 +34,8 @@ const (
 	DoRoutes      = "routes"      // → []Route
 	DoAllowed     = "allowed"     // As → []Route that this user may use
 	DoSchema      = "schema"      // → Schema
-<<<<<<< HEAD
 	DoSettings    = "settings"    // → []Setting
-=======
 	DoCheck       = "check"       // → []string, what is wrong with the store's file; no commit is made meanwhile
->>>>>>> beab460 (store: end with words where the file is damaged, and check the whole file by a command)
 	DoWait        = "wait"        // Key, a seq → null once every cursor has reached it
 	DoCancel      = "cancel"      // ID of an earlier request, which is cancelled; only that request is answered
 )
