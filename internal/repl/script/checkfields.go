@@ -55,6 +55,11 @@ func (m *model) missingMember(name string) *show.Failure {
 	case f == nil:
 		names := slices.Concat(m.fieldNames(), m.refNames())
 		u := m.unknownField(name)
+		if slices.Contains(elsewhere, name) {
+			u.Title, u.Message = "TypeError", m.name+" has no method "+name
+			u.Hint = "a change is stored at once: record.update({" + m.firstField() + ": …}), record.delete(), record.reload()"
+			return u
+		}
 		if u.Hint = show.DidYouMean(name, slices.Concat(names, recordMethods)); u.Hint == "" {
 			u.Hint = "it has " + list(slices.DeleteFunc(names, func(name string) bool { return m.fieldOrEvery(name).Private }))
 		}
@@ -64,6 +69,9 @@ func (m *model) missingMember(name string) *show.Failure {
 	}
 	return nil
 }
+
+// elsewhere lists methods that records have in other libraries.
+var elsewhere = []string{"save", "set", "destroy", "remove", "refresh", "updateAttributes", "assign"}
 
 // fieldOrEvery returns a field of the model, or one of the fields that every record
 // has.

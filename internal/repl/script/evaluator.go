@@ -48,6 +48,8 @@ type Evaluator struct {
 	textSymbol  *goja.Symbol // the key of an object's description
 	errors      errorClasses
 
+	valuesSymbol *goja.Symbol // the key of a record's values
+
 	ctx     context.Context // of the running code
 	tx      uint64          // the open transaction, or 0
 	trying  bool            // and it will be rolled back
@@ -79,7 +81,7 @@ type Options struct {
 // requests through r.
 func New(hello wire.ControlHello, r control.Remote, o Options) *Evaluator {
 	e := &Evaluator{vm: goja.New(), Remote: r, Options: o, Print: func([]show.Value) {}, ctx: context.Background(),
-		known: map[*goja.Object]*model{}, textSymbol: goja.NewSymbol("text")}
+		known: map[*goja.Object]*model{}, textSymbol: goja.NewSymbol("text"), valuesSymbol: goja.NewSymbol("values")}
 	e.vm.SetMaxCallStackSize(maxCallDepth)
 	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
 	e.plainObject = e.vm.NewObject().Prototype()

@@ -108,19 +108,53 @@ func (x *example) where() string {
 func (x *example) fields() string {
 	var parts []string
 	for _, f := range x.own("string") {
-		if f.Required || len(parts) < 2 && f.Ref == "" {
-			parts = append(parts, f.Name+": "+x.value(f))
+		if f.Required || f.Unique || len(parts) < 2 && f.Ref == "" {
+			parts = append(parts, f.Name+": "+x.fresh(f))
+		}
+	}
+	for i := range x.model.info.Fields {
+		if f := &x.model.info.Fields[i]; f.Private && f.Required {
+			parts = append(parts, f.Name+": "+x.fresh(f))
 		}
 	}
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
+// fresh returns a value of a field for a new record: another one than the record's if it
+// must be unique.
+func (x *example) fresh(f *wire.FieldInfo) string {
+	value := x.value(f)
+	switch text, isText := strings.CutPrefix(value, `"`); {
+	case f.Ref != "":
+		return x.referred(f)
+	case f.Unique && isText && text != `…"`:
+		return `"new-` + text
+	case f.Unique && (f.Type == "int" || f.Type == "uint" || f.Type == "float"):
+		return value + "1"
+	}
+	return value
+}
+
+// referred returns the id of a record that a reference may lead to.
+func (x *example) referred(f *wire.FieldInfo) string {
+	for _, m := range x.e.models {
+		if m.info.Name == f.Ref {
+			if other := x.e.example(m); len(other.record.Fields) > 0 {
+				return show.Quoted(other.id())
+			}
+		}
+	}
+	return "null"
+}
+
 // change returns an update of one field.
 func (x *example) change() string {
-	for _, f := range x.own("bool", "int", "string") {
-		return "{" + f.Name + ": " + x.value(f) + "}"
+	fields := x.own("bool", "int", "string")
+	if len(fields) == 0 {
+		return "{}"
 	}
-	return "{}"
+	f := fields[max(slices.IndexFunc(fields, func(f *wire.FieldInfo) bool { return !f.Unique }), 0)]
+	return "{" + f.Name + ": " + x.fresh(f) + "}"
 }
 
 func (x *example) id() string {

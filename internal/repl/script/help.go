@@ -145,8 +145,8 @@ func (m *model) help() string {
   %[1]s.where(%[3]s).desc("createdAt").limit(5)
   %[1]s.find("%[4]s")
   %[1]s.first()  %[1]s.last()  %[1]s.all()  %[1]s.count()  %[1]s.pluck("%[5]s")
-  %[1]s.where(%[3]s).updateAll(%[6]s)  .deleteAll()
-  record.update(%[6]s)  record.delete()  record.reload()`,
+  %[1]s.where(%[3]s).updateAll(%[6]s)  %[1]s.where(%[3]s).deleteAll()
+  let record = %[1]s.first()  record.update(%[6]s)  record.reload()  record.delete()`,
 		m.name, x.fields(), x.where(), x.id(), x.field(), x.change())
 	return b.String()
 }

@@ -63,6 +63,14 @@ func (r jsonReader) list() (goja.Value, error) {
 
 // fill adds the members after an opening brace to object.
 func (r jsonReader) fill(object *goja.Object) error {
+	// Define instead of set: a member may be called __proto__.
+	return r.members(func(name string, v goja.Value) error {
+		return object.DefineDataProperty(name, v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE)
+	})
+}
+
+// members passes the members after an opening brace to add.
+func (r jsonReader) members(add func(name string, v goja.Value) error) error {
 	for r.decoder.More() {
 		name, err := r.decoder.Token()
 		if err != nil {
@@ -72,8 +80,7 @@ func (r jsonReader) fill(object *goja.Object) error {
 		if err != nil {
 			return err
 		}
-		// Define instead of set: a member may be called __proto__.
-		if err := object.DefineDataProperty(name.(string), v, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_TRUE); err != nil {
+		if err := add(name.(string), v); err != nil {
 			return err
 		}
 	}

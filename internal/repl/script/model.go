@@ -23,6 +23,8 @@ type model struct {
 	object *goja.Object
 	record *goja.Object // prototype of its records
 	refs   []relation   // relations of its records
+
+	accessors map[string]accessor // of its records' fields
 }
 
 var (
@@ -238,19 +240,69 @@ func (m *model) delete(id string) goja.Value {
 
 // fill creates a record from stored JSON, or updates the given record.
 func (m *model) fill(record *goja.Object, stored json.RawMessage) goja.Value {
-	if record == nil {
-		record = m.e.vm.CreateObject(m.record)
-	}
 	decoder := json.NewDecoder(bytes.NewReader(stored))
 	decoder.UseNumber()
 	if opening, err := decoder.Token(); err != nil || opening != json.Delim('{') {
 		m.e.throw(&show.Failure{Message: "the application did not answer with a record"})
 	}
+	if record == nil {
+		record = m.e.vm.CreateObject(m.record)
+	}
 	for _, name := range record.Keys() {
 		m.e.must(record.Delete(name))
 	}
-	if err := (jsonReader{m.e.vm, decoder}).fill(record); err != nil {
+	values := map[string]goja.Value{}
+	m.e.must(record.DefineDataPropertySymbol(m.e.valuesSymbol, m.e.vm.ToValue(&recordValues{values}), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	err := (jsonReader{m.e.vm, decoder}).members(func(name string, v goja.Value) error {
+		values[name] = v
+		access := m.accessor(name)
+		return record.DefineAccessorProperty(name, access.get, access.set, goja.FLAG_TRUE, goja.FLAG_TRUE)
+	})
+	if err != nil {
 		m.e.throw(fmt.Errorf("read a record: %w", err))
 	}
 	return record
+}
+
+// recordValues are the values of a record's fields, out of the reach of JavaScript.
+type recordValues struct{ values map[string]goja.Value }
+
+// An accessor reads a field of a record, and refuses its assignment.
+type accessor struct{ get, set goja.Value }
+
+// accessor returns the accessor of a field, which all records of the model share.
+func (m *model) accessor(name string) accessor {
+	if known, ok := m.accessors[name]; ok {
+		return known
+	}
+	made := accessor{
+		get: m.e.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+			if record, ok := call.This.(*goja.Object); ok {
+				if held := record.GetSymbol(m.e.valuesSymbol); held != nil {
+					return held.Export().(*recordValues).values[name]
+				}
+			}
+			return goja.Undefined()
+		}),
+		set: m.e.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+			m.refuseAssignment(name, call.Argument(0))
+			return nil
+		}),
+	}
+	if m.accessors == nil {
+		m.accessors = map[string]accessor{}
+	}
+	m.accessors[name] = made
+	return made
+}
+
+// refuseAssignment throws an error that names the method which changes a field.
+func (m *model) refuseAssignment(name string, v goja.Value) {
+	e := m.e
+	value := term.Cut(show.Inline(e.snapshot(v, copyBrief)), 40)
+	if r := m.ref(name); r != nil && !r.many {
+		name = r.field
+	}
+	e.throw(&show.Failure{Title: "TypeError", Message: m.name + "." + term.Clean(name) + " cannot be assigned: a record is a copy of what is stored", Word: name,
+		Hint: "to change what is stored: record.update({" + term.Clean(name) + ": " + value + "})"})
 }

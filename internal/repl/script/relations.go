@@ -97,7 +97,11 @@ func (m *model) defineRelation(r relation) {
 		}
 		return m.e.follow(record, r)
 	})
-	m.e.must(m.record.DefineAccessorProperty(r.name, get, nil, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	set := m.e.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+		m.refuseAssignment(r.name, call.Argument(0))
+		return nil
+	})
+	m.e.must(m.record.DefineAccessorProperty(r.name, get, set, goja.FLAG_TRUE, goja.FLAG_FALSE))
 }
 
 // follow returns the target of a relation: a record, null, or a query.
