@@ -68,13 +68,23 @@ type Answer struct {
 // Transport. The connection is closed when the test ends.
 func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 	t.Helper()
-	c, err := dial(t, a.Transport, a.URL, a.request(t, user, http.MethodGet, "/", nil).Header)
+	c, err := a.dial(t, user)
 	if err != nil {
 		t.Fatalf("connect over a %s: %v", a.Transport, err)
 	}
+	return c
+}
+
+// dial is Connect for a client that may be refused: the error is a refusedError then.
+func (a *App) dial(t testing.TB, user tower.ID) (*Client, error) {
+	t.Helper()
+	c, err := dial(t, a.Transport, a.URL, a.request(t, user, http.MethodGet, "/", nil).Header)
+	if err != nil {
+		return nil, err
+	}
 	c.app, c.user = a, user
 	t.Cleanup(c.Close)
-	return c
+	return c, nil
 }
 
 // dial connects to the application at url over a transport, and waits for its hello.
@@ -86,7 +96,10 @@ func dial(t testing.TB, transport, url string, header http.Header) (*Client, err
 	c := &Client{t: t, line: to, changed: make(chan struct{}), answers: map[uint64]*wire.Answer{}, cursors: map[uint64][]*Cursor{}, opening: map[uint64]*Cursor{}}
 	c.reader.Go(c.read)
 	if err = c.send(wire.Request{Hello: wire.Version}); err == nil {
-		err = c.wait("a hello", func() bool { return c.hello.Hello != 0 })
+		err = c.wait("a hello", func() bool { return c.hello.Hello != 0 || c.answers[0] != nil })
+	}
+	if refused := c.answers[0]; err == nil && refused != nil {
+		err = &refusedError{refused.Error}
 	}
 	if err != nil {
 		c.Close()
@@ -94,6 +107,11 @@ func dial(t testing.TB, transport, url string, header http.Header) (*Client, err
 	}
 	return c, nil
 }
+
+// A refusedError is why the application does not let a client connect.
+type refusedError struct{ reason *wire.Error }
+
+func (e *refusedError) Error() string { return "refused: " + e.reason.Message }
 
 // Allowed returns what the user may use now, as the server announced it: the routes of
 // actions and the names of cursors.
@@ -237,10 +255,19 @@ func (c *Client) resume(req wire.Request, held *Cursor) (*Cursor, Answer) {
 
 // awaitSent waits until everything that the server has sent so far has arrived. The answer to
 // a request arrives after it.
-func (c *Client) awaitSent() {
-	c.t.Helper()
+func (c *Client) awaitSent() error {
 	const unknown = 1 << 52 // a cursor that is not open
-	c.answer(wire.Request{Close: unknown}, nil)
+	_, err := c.ask(wire.Request{Close: unknown}, nil)
+	return err
+}
+
+// awaitEnd waits until the connection ends, and returns why; nil if it does not.
+func (c *Client) awaitEnd() error {
+	err := c.wait("end of the connection", func() bool { return false })
+	if !errors.Is(err, errLost) {
+		return nil
+	}
+	return err
 }
 
 // Frames returns the messages received so far, as text: all that the user's browser can

@@ -345,7 +345,9 @@ func (s *survivor) enter(url string) error {
 // holds is not what a new client of the same user is given, or not what it should
 // be by what everybody has.
 func (s *survivor) compare(url string, everybody []*survivor) error {
-	s.client.awaitSent()
+	if err := s.client.awaitSent(); err != nil {
+		s.client.t.Fatal(err)
+	}
 	fresh, err := dial(s.t, Socket, url, s.header)
 	if err != nil {
 		return err

@@ -202,8 +202,9 @@ func (r *run) take(s *step) {
 	case "connect":
 		if w == nil {
 			w = &watcher{name: fmt.Sprintf("client %d, %s,", s.Client, userName(s.User)), user: s.User}
-			w.client = r.app.Connect(r.t, s.User)
-			r.clients[s.Client] = w
+			if r.connect(w); w.client != nil {
+				r.clients[s.Client] = w
+			}
 		}
 	case "open":
 		if w != nil && w.client != nil {
@@ -216,7 +217,9 @@ func (r *run) take(s *step) {
 		}
 	case "return":
 		if w != nil && w.client == nil {
-			r.comeBack(w)
+			if r.comeBack(w); w.client == nil {
+				delete(r.clients, s.Client)
+			}
 		}
 	case "pass":
 		r.pass()
@@ -331,11 +334,33 @@ func (r *run) open(w *watcher, name string, in json.RawMessage, held *Cursor) {
 func (r *run) comeBack(w *watcher) {
 	r.seen.returns++
 	lists := w.lists
-	w.lists, w.frames = nil, 0
-	w.client = r.app.Connect(r.t, w.user)
+	if r.connect(w); w.client == nil {
+		return
+	}
+	w.lists = nil
 	for _, list := range lists {
 		r.open(w, list.cursor.name, list.in, list.cursor)
 	}
+}
+
+// connect connects a client, unless the application refuses its user now: a refused user
+// holds nothing.
+func (r *run) connect(w *watcher) {
+	client, err := r.app.dial(r.t, w.user)
+	refused := r.refuses(w.user)
+	switch {
+	case err == nil && refused != nil:
+		r.t.Fatalf("%s is connected\nwho connects now is refused: %v", w.name, refused)
+	case err != nil && (refused == nil || !errors.As(err, new(*refusedError))):
+		r.t.Fatalf("%s cannot connect: %v", w.name, err)
+	}
+	w.client, w.frames = client, 0
+}
+
+// refuses returns why the application would refuse a client of the user, nil if it would not.
+func (r *run) refuses(user tower.ID) error {
+	_, err := server.SessionFor(r.t.Context(), server.AppOf(r.app.App), user)
+	return err
 }
 
 func (r *run) ask(w *watcher, name string, in json.RawMessage) answer {
@@ -349,11 +374,29 @@ func (r *run) ask(w *watcher, name string, in json.RawMessage) answer {
 // check compares what each client holds with what it should hold.
 func (r *run) check() {
 	for _, number := range slices.Sorted(maps.Keys(r.clients)) {
-		if w := r.clients[number]; w.client != nil {
-			w.client.awaitSent()
+		if w := r.clients[number]; w.client != nil && r.isConnected(w) {
 			r.checkClient(w)
 		}
 	}
+}
+
+// isConnected waits until everything has arrived at a client. It returns false if the
+// application has ended the client's connection, which is right if it refuses the user now.
+func (r *run) isConnected(w *watcher) bool {
+	refused := r.refuses(w.user)
+	err := w.client.awaitSent()
+	if refused != nil {
+		err = w.client.awaitEnd()
+	}
+	switch {
+	case err == nil && refused != nil:
+		r.t.Fatalf("%s is connected\nwho connects now is refused: %v", w.name, refused)
+	case err != nil && (refused == nil || !errors.Is(err, errLost)):
+		r.t.Fatalf("%s: %v", w.name, err)
+	case err != nil:
+		w.client = nil
+	}
+	return err == nil
 }
 
 func (r *run) checkClient(w *watcher) {
