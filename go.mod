@@ -30,6 +30,7 @@ require (
 	github.com/oklog/ulid/v2 v2.1.2
 	github.com/olahol/melody v1.3.0
 	github.com/rogpeppe/go-internal v1.16.0
+	github.com/rs/cors v1.11.1
 	github.com/spf13/cobra v1.10.2
 	github.com/spf13/pflag v1.1.0
 	go.etcd.io/bbolt v1.5.0

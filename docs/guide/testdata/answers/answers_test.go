@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"runtime"
+	"strings"
+
+	"testing"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/towertest"
+
+	"blog/models"
+)
+
+func get(t *testing.T, client *http.Client, address string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	response, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(text)
+}
+
+func TestDownload(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("reports", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("reports/may.txt", []byte("0123456789"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile("secret.txt", []byte("hush"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	app := towertest.Open(t, Config())
+	response, text := get(t, http.DefaultClient, app.URL+"/reports/may.txt", "Range", "bytes=2-4")
+	if response.StatusCode != 206 || text != "234" || response.Header.Get("Content-Disposition") != "attachment; filename=may.txt" {
+		t.Errorf("%d %q %v", response.StatusCode, text, response.Header)
+	}
+	response, _ = get(t, http.DefaultClient, app.URL+"/reports/may.txt", "If-Modified-Since", response.Header.Get("Last-Modified"))
+	if response.StatusCode != 304 {
+		t.Errorf("unchanged: %d", response.StatusCode)
+	}
+	for _, name := range []string{"none.txt", "..%2Fsecret.txt", "%2Fetc%2Fpasswd"} {
+		if response, text := get(t, http.DefaultClient, app.URL+"/reports/"+name); response.StatusCode != 404 {
+			t.Errorf("%s: %d %s", name, response.StatusCode, text)
+		}
+	}
+}
+
+func TestAPageBehindSignIn(t *testing.T) {
+	app := towertest.Open(t, Config())
+	if err := models.Users.Create(t.Context(), app, &models.User{Name: "Ada", Email: "ada@example.com"}); err != nil {
+		t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	response, page := get(t, client, app.URL+"/account", "Accept", "text/html")
+	if response.Request.URL.Path != "/enter" {
+		t.Fatalf("a visitor is at %s", response.Request.URL)
+	}
+	_, action, _ := strings.Cut(page, `<form action="`)
+	action, _, _ = strings.Cut(action, `"`)
+	req, err := http.NewRequestWithContext(t.Context(), "POST", app.URL+html.UnescapeString(action), strings.NewReader(url.Values{"email": {"ada@example.com"}}.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "text/html")
+	req.Header.Set("Referer", response.Request.URL.String())
+	back, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Body.Close()
+	text, err := io.ReadAll(back.Body)
+	if err != nil || back.Request.URL.Path != "/account" || !strings.Contains(string(text), "<h1>Ada</h1>") {
+		t.Errorf("ada is at %s: %s (%v)", back.Request.URL, text, err)
+	}
+	if response, _ := get(t, http.DefaultClient, app.URL+"/account"); response.StatusCode != 401 {
+		t.Errorf("a program: %d", response.StatusCode)
+	}
+}
+
+// The export takes as little memory for many records as for few.
+func TestExport(t *testing.T) {
+	const records = 20_000
+	app := towertest.Open(t, Config())
+	body := strings.Repeat("x", 1000)
+	for range records / 1000 {
+		err := app.Transaction(t.Context(), func(tx *tower.Tx) error {
+			for i := range 1000 {
+				if err := models.Posts.Create(t.Context(), tx, &models.Post{Title: fmt.Sprint("post ", i), Body: body, Published: i%2 == 0}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	response, err := http.Get(app.URL + "/posts.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var before, during runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var most uint64
+	rows := 0
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); rows++ {
+		if rows%2000 == 0 {
+			runtime.GC()
+			runtime.ReadMemStats(&during)
+			most = max(most, during.HeapAlloc)
+		}
+	}
+	if rows != records/2 {
+		t.Errorf("%d rows of %d", rows, records/2)
+	}
+	if grown := int64(most) - int64(before.HeapAlloc); grown > 8<<20 {
+		t.Errorf("the heap grew by %d bytes, for %d bytes of records", grown, records*len(body))
+	}
+}
