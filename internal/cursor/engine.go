@@ -88,6 +88,7 @@ type Engine struct {
 	history       *history // nil until a client resumes
 	sharedResumes map[*group]sharedResume
 	number        uint64
+	cover         cover
 	spare         int // see list
 	reads         int // how often matching a commit read the store
 	measured      atomic.Bool
@@ -113,7 +114,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 	}
 	seq := st.Seq()
 	e := &Engine{
-		st: st, sink: sink, report: report, feed: st.Feed(seq), spare: spare, historyLimit: maxHistory,
+		st: st, sink: sink, report: report, cover: newCover(), feed: st.Feed(seq), spare: spare, historyLimit: maxHistory,
 		progress: progress{stopped: make(chan struct{}), waiters: map[uint64]chan struct{}{}},
 		indexes:  map[*record.Model]*index{},
 		kept:     map[string]*keptValue{}, keptBy: map[*selector][]*keptValue{},
@@ -258,7 +259,7 @@ func (e *Engine) Between(fn func(seq, number uint64)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.number++
-	fn(e.Seq(), e.number)
+	fn(e.Seq(), e.cover.ofCount(e.number))
 }
 
 // at returns a view of the state after the commit seq.

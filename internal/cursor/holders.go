@@ -61,11 +61,12 @@ func (e *Engine) releaseSelector(s *selector, m *record.Model) {
 // there is none; it then follows commits from now on.
 func (e *Engine) query(spec Spec) *Query {
 	x := e.index(spec.Scope.Model)
-	s, by := x.add(query.Canonical(spec.Scope.Where)), queryKey{x.specKey(&spec), spec.Tag}
+	where := query.Canonical(spec.Scope.Where)
+	s, by := x.add(where), queryKey{x.specKey(&spec), spec.Tag}
 	q := s.query(by)
 	if q == nil {
 		e.number++
-		q = &Query{engine: e, selector: s, key: by.spec, tag: by.tag, number: e.number}
+		q = &Query{engine: e, selector: s, key: by.spec, tag: by.tag, number: e.number, public: e.cover.ofQuery(spec.Scope.Model, &where, by)}
 		if q.ruled = spec.ruled(); q.ruled {
 			q.partition = &partition{}
 		} else {

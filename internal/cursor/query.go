@@ -128,9 +128,10 @@ type Query struct {
 	key       *specKey
 	tag       string
 	number    uint64
-	at        int32 // index among the selector's queries
-	ruled     bool  // its holders have rules
-	ended     bool  // it no longer follows commits
+	public    uint64 // see PublicNumber
+	at        int32  // index among the selector's queries
+	ruled     bool   // its holders have rules
+	ended     bool   // it no longer follows commits
 	openings  *opening
 	whole     group      // of a query without rules: all holders
 	partition *partition // of a query with rules
@@ -151,7 +152,12 @@ func (q *Query) groups() []*group {
 	return []*group{&q.whole}
 }
 
-// Number returns the query's number. No other query ever has the same.
+// PublicNumber returns the number by which clients know the query. It says nothing about
+// other queries, and differs from theirs. Equal queries have the same one, also if they are
+// opened one after the other.
+func (q *Query) PublicNumber() uint64 { return q.public }
+
+// Number returns the query's number, for consoles. No other query ever has the same.
 func (q *Query) Number() uint64 { return q.number }
 
 // Spec returns the spec that the query was opened with: its conditions in canonical

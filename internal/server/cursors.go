@@ -152,7 +152,7 @@ func (oc *OpenCursor) setFollower(fresh *follower) {
 
 // closeCursor closes the cursor with a number.
 func (c *Connection) closeCursor(number uint64) error {
-	closed := c.closeWhere(func(oc *OpenCursor) bool { return oc.query.Number() == number })
+	closed := c.closeWhere(func(oc *OpenCursor) bool { return oc.query.PublicNumber() == number })
 	if closed+c.closeRegions(func(r *region) bool { return r.number == number }) == 0 {
 		return fault.Errorf(fault.NotFound, "cursor %d is not open", number)
 	}
@@ -210,7 +210,7 @@ func (c *Connection) Queries() map[*cursor.Query]*OpenCursor {
 func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, since *ResumeFrom, o cursor.Opened) (*wire.Answer, error) {
 	spec := o.Query.Spec()
 	answer := &wire.Answer{ID: req.ID, Status: http.StatusOK, At: wire.Position(a.store.Epoch(), o.Seq),
-		Cursor: o.Query.Number(), Model: spec.Scope.Model.Name, Resync: o.Resync}
+		Cursor: o.Query.PublicNumber(), Model: spec.Scope.Model.Name, Resync: o.Resync}
 	var err error
 	if answer.Scope, err = a.scopeInfo(c, cr, o.Query); err != nil {
 		return nil, err

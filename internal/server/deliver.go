@@ -241,16 +241,16 @@ func (d *delivery) deltas(indexes []int, viewed map[int][]outbox.Step) ([]outbox
 		var err error
 		if index >= 0 {
 			effect := &d.effects[index]
-			p.Number, oc, deltas = effect.Query.Number(), effect.Holders[0].(*OpenCursor), effect.Deltas
+			p.Number, oc, deltas = effect.Query.PublicNumber(), effect.Holders[0].(*OpenCursor), effect.Deltas
 			p.Value, p.Include = ValueJSON(effect.Value), included(effect.Included)
 		} else {
 			move := &d.moved[-1-index]
-			p.Number, oc, deltas = move.From.Number(), move.Holder.(*OpenCursor), move.Deltas
+			p.Number, oc, deltas = move.From.PublicNumber(), move.Holder.(*OpenCursor), move.Deltas
 			p.Value, p.Include = ValueJSON(move.Value), included(move.Included)
 			if move.To == nil {
 				p.Closed = fault.Errorf(fault.Forbidden, "you may no longer see this").Wire()
 			} else if move.To != move.From {
-				p.To = move.To.Number()
+				p.To = move.To.PublicNumber()
 				if p.Scope, err = d.hub.app.scopeInfo(oc.Conn, oc.Request, move.To); err != nil {
 					return nil, err
 				}

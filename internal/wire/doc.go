@@ -173,6 +173,21 @@
 //
 //	← {"push":"POST /announce","status":200,"out":{…}}
 //
+// # What the numbers say
+//
+// The number of a cursor says nothing: neither how many cursors others have opened, nor
+// whether they hold the same one. A client gets the same number whenever it opens the
+// same cursor while the server runs.
+//
+// seq counts the commits of the whole application. So a client that compares two
+// positions knows how many commits were made between them, by anybody. It learns nothing
+// else of those that it may not see: not what they changed, nor who made them. This is
+// deliberate. With one count for all, connections share the bytes of a frame, and a client
+// resumes from its position on any connection, after a restart of the server and after
+// its own. A count for each client would have to be kept for as long as the client may
+// come back. An application to which the number of its writes is a secret must not let
+// strangers hold a connection.
+//
 // # Rules
 //
 // Unknown fields are ignored. The answer to a frame that cannot be read is
