@@ -15,6 +15,7 @@ import (
 
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
+	"github.com/towerkit/tower/internal/public"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/limit"
@@ -62,6 +63,9 @@ type Config struct {
 	// headers X-Forwarded-For, -Proto and -Host, or Forwarded, are believed.
 	// TOWER_TRUSTED_PROXIES adds to them. Default: none.
 	TrustedProxies []string
+	// KeepHeaders names the headers of requests that [RequestInfo.Header] returns. Default:
+	// none.
+	KeepHeaders []string
 	// Wrap adds middleware of the application: it returns a handler that calls the given one.
 	// Requests reach it after the checks of their host and their origin, and before their
 	// route; sockets and event streams too. Default: none.
@@ -118,7 +122,7 @@ type Config struct {
 
 func (c Config) resolve() (out server.Config, err error) {
 	out = server.Config{Name: c.Name, Env: c.Env, Data: c.Data, Files: c.Files, Log: c.Log,
-		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, SignIn: c.SignIn, OpenAPI: c.OpenAPI, Build: build(), View: newView, Funcs: c.Funcs, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
+		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, Keep: c.KeepHeaders, SignIn: c.SignIn, OpenAPI: c.OpenAPI, Build: build(), View: newView, Funcs: c.Funcs, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
 	if out.Limits, err = limit.Limits(c.Limits).WithDefaults(); err != nil {
 		return out, err
 	}
@@ -173,7 +177,7 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	add(err)
 	out.URL = cmp.Or(out.URL, vars.Get("TOWER_SERVER_URL"))
 	if info, err := os.Stat(filepath.Join(out.Folder, "views")); out.Env == "development" && err == nil && info.IsDir() {
-		out.Files, out.Reload = os.DirFS(out.Folder), true
+		out.Files, out.Reload = public.Dir(out.Folder), true
 	}
 	out.Settings = settings.Own(vars)
 	if c.Settings != nil {

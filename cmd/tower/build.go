@@ -35,8 +35,12 @@ GOARCH set the target system, as for go build.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
 			defer stop()
-			if err := dev.Build(ctx, app.Folder, path, true); err != nil {
+			leftOut, err := dev.Build(ctx, app.Folder, path, true)
+			if err != nil {
 				return err
+			}
+			if len(leftOut) > 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), dev.LeftOut(leftOut))
 			}
 			info, err := os.Stat(path)
 			if err != nil {

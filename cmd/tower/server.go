@@ -58,6 +58,7 @@ writes the types of the application to app/tower.d.ts.`,
 	cmd.Flags().VarP(&port, "port", "p", "port to listen on; 0 for any free port (default: $PORT, or 3000)")
 	cmd.Flags().StringVar(&o.Host, "host", "localhost", "address to listen on; 0.0.0.0 for all addresses")
 	cmd.Flags().Var(&env, "env", "development, test or production")
+	cmd.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "print no line for each request")
 	cmd.Flags().BoolVar(&o.Open, "open", false, "open a browser")
 	cmd.Flags().Lookup("port").DefValue = "" // its description has the default
 	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(environments, cobra.ShellCompDirectiveNoFileComp))

@@ -41,7 +41,7 @@ func (a *App) start(ctx context.Context, o Options) error {
 		return fmt.Errorf("lock the application: %w", err)
 	}
 	binary := filepath.Join(a.buildFolder, "1", programName("app"))
-	if err := build(ctx, o.Folder, binary, o.production(), o.Environ); err != nil {
+	if _, err := build(ctx, o.Folder, binary, o.production(), o.Environ); err != nil {
 		return err
 	}
 	c, err := start(ctx, o.launch(program{binary, 1}, newTerminal(o.Output, o.Color)))

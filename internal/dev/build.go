@@ -15,23 +15,25 @@ import (
 // Build builds the application in folder into the file out. For production the program
 // is optimized and embeds the bundle of app/, below public. Errors of the compiler and the
 // bundler are returned as a [*Failure]. Build may be called while a [Supervisor] runs the
-// same application.
-func Build(ctx context.Context, folder, out string, production bool) error {
+// same application. It returns the files and folders that a build for production left out,
+// because their names begin with a dot: "public/.env".
+func Build(ctx context.Context, folder, out string, production bool) (leftOut []string, err error) {
 	return build(ctx, folder, out, production, os.Environ())
 }
 
-func build(ctx context.Context, folder, out string, production bool, environ []string) error {
+func build(ctx context.Context, folder, out string, production bool, environ []string) (leftOut []string, err error) {
 	args := []string{"build", "-buildvcs=false", "-o", out}
 	if production {
-		overlay, remove, err := embedScripts(ctx, folder)
+		overlay, err := newOverlay(ctx, folder)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		defer remove()
-		args = append(args, "-trimpath", "-ldflags=-s -w", "-overlay="+overlay)
+		defer overlay.remove()
+		leftOut = overlay.leftOut
+		args = append(args, "-trimpath", "-ldflags=-s -w", "-overlay="+overlay.file)
 	}
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
-		return fmt.Errorf("build the application: %w", err)
+		return nil, fmt.Errorf("build the application: %w", err)
 	}
 	// endWithParent needs this thread to live as long as the process.
 	runtime.LockOSThread()
@@ -46,19 +48,19 @@ func build(ctx context.Context, folder, out string, production bool, environ []s
 	output, err := cmd.CombinedOutput()
 	switch {
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return nil, ctx.Err()
 	case errors.Is(err, exec.ErrNotFound):
-		return &Failure{
+		return nil, &Failure{
 			Title:  "Go is missing",
 			Errors: []Problem{{Message: "the command go was not found", Hint: "install Go from https://go.dev/dl and put it into PATH"}},
 			Text:   err.Error(),
 		}
 	case errors.As(err, new(*exec.ExitError)):
-		return buildFailure(folder, string(output))
+		return nil, buildFailure(folder, string(output))
 	case err != nil:
-		return fmt.Errorf("run go build: %w", err)
+		return nil, fmt.Errorf("run go build: %w", err)
 	}
-	return checkProgram(out)
+	return leftOut, checkProgram(out)
 }
 
 // checkProgram returns an error if the file is an archive of object code: go build writes

@@ -102,11 +102,11 @@ func TestBundleForProduction(t *testing.T) {
 		t.Errorf("the names are %v, and then %v", made.names, again.names)
 	}
 
-	overlay, remove, err := embedScripts(t.Context(), folder)
+	overlay, err := newOverlay(t.Context(), folder)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(overlay)
+	text, err := os.ReadFile(overlay.file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,8 +120,8 @@ func TestBundleForProduction(t *testing.T) {
 			t.Errorf("%s is embedded as %q, %v", name, got, err)
 		}
 	}
-	remove()
-	if _, err := os.Stat(filepath.Dir(overlay)); !os.IsNotExist(err) {
+	overlay.remove()
+	if _, err := os.Stat(filepath.Dir(overlay.file)); !os.IsNotExist(err) {
 		t.Errorf("the overlay was not removed: %v", err)
 	}
 }

@@ -21,6 +21,7 @@ type Options struct {
 	Environ []string  // environment of go build and the application; default: os.Environ()
 	Output  io.Writer // receives progress and what the application prints; default: none
 	Color   bool      // use colors in Output
+	Quiet   bool      // the application logs no line for each request
 	Open    bool      // open a browser when the application first serves
 
 	// Served is called outside production when a new build serves, to generate files
@@ -50,6 +51,9 @@ func (o Options) withDefaults() (Options, error) {
 	if net.ParseIP(o.Host) == nil && o.Host != "localhost" { // it is served as this host as well
 		hosts := strings.Trim(o.variable("TOWER_HOSTS")+","+o.Host, ",")
 		o.Environ = append(o.Environ[:len(o.Environ):len(o.Environ)], "TOWER_HOSTS="+hosts)
+	}
+	if o.Quiet {
+		o.Environ = append(o.Environ[:len(o.Environ):len(o.Environ)], "TOWER_ACCESS_LOG=off")
 	}
 	if o.Color {
 		o.Environ = append(o.Environ[:len(o.Environ):len(o.Environ)], "CLICOLOR_FORCE=1")

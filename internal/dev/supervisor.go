@@ -83,7 +83,11 @@ func (s *Supervisor) Open() error {
 	s.bundler = &bundler{folder: o.Folder}
 	if s.compile == nil {
 		s.compile = func(ctx context.Context, out string) error {
-			return build(ctx, o.Folder, out, o.production(), o.Environ)
+			leftOut, err := build(ctx, o.Folder, out, o.production(), o.Environ)
+			if err == nil && len(leftOut) > 0 {
+				s.terminal.printLine(LeftOut(leftOut))
+			}
+			return err
 		}
 	}
 	if s.lock, err = lockFolder(o.Folder); err != nil {

@@ -50,6 +50,7 @@ type Config struct {
 	Mount   map[string]http.Handler         // handlers without a controller, by path; a path that ends in "/" is a subtree
 	Site    *edge.Site                      // under which addresses it is served
 	Wrap    func(http.Handler) http.Handler // middleware of the application; nil: none
+	Keep    []string                        // names of headers that connections keep
 	Quiet   bool                            // write no line for each request
 	Start   func(context.Context) error     // runs while the application is open; nil: none
 	SignIn  string                          // path of the page where one signs in; "": none
@@ -262,7 +263,7 @@ func (a *App) Cookie(id record.ID) (*http.Cookie, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.sessions.Cookie(started)
+	return a.sessions.Cookie(started, a.config.Site.HTTPS())
 }
 
 // Report logs err, with what as the message, if it is an internal error. Errors that a

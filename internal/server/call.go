@@ -10,6 +10,7 @@ import (
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/answer"
+	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
@@ -25,6 +26,8 @@ type CallRequest struct {
 	form  url.Values // the input of a form; Body is nil then
 	key   string     // the idempotency key; "": none
 	http  bool       // the answer is an HTTP response, which can carry a file
+
+	note *chain.Note // receives what the call did; nil: nobody asks
 }
 
 // A callResult is the answer to a call.
@@ -40,10 +43,12 @@ type callResult struct {
 // A call is the state of a call while its action runs. The context of the action
 // carries it.
 type call struct {
-	by      string     // the author of its commits
-	Seq     uint64     // the last commit that it made
-	created bool       // it created a record
-	SignIn  *record.ID // the client's new user, "" for a visitor; nil: unchanged
+	by      string         // the author of its commits
+	Seq     uint64         // the last commit that it made
+	created bool           // it created a record
+	changes []store.Change // the first of its changes
+	changed int            // how many there are
+	SignIn  *record.ID     // the client's new user, "" for a visitor; nil: unchanged
 
 	attempt *store.Attempt // this run of a call with a key; nil: no key
 	applied *store.Applied // an earlier run that took effect; nil: none
@@ -62,6 +67,9 @@ func (c *call) recordCommit(commit store.Commit) {
 	c.Seq = max(c.Seq, commit.Seq)
 	for _, change := range commit.Changes {
 		c.created = c.created || change.Op == store.Create
+		if c.changed++; len(c.changes) < maxLoggedChanges {
+			c.changes = append(c.changes, change)
+		}
 	}
 }
 
@@ -93,6 +101,7 @@ func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callRes
 func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *store.Attempt) (*callResult, error) {
 	result := &callResult{call: &call{by: s.Conn.author(req.Route), attempt: once}, Status: http.StatusOK}
 	err := a.runAction(context.WithValue(ctx, callKey{}, result.call), s, req, result)
+	result.describe(req.note)
 	if result.applied != nil {
 		return a.repeatAnswer(ctx, result.applied)
 	}

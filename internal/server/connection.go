@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/outbox"
@@ -24,6 +25,8 @@ type Connection struct {
 	cookie session.Session // of the client's cookie; a visitor's for a console or a test
 	remote string
 	since  time.Time
+	kept   *edge.Request // what is known of the request that it was opened with; nil: see from
+	from   *http.Request // the HTTP request that it serves; nil: it outlives its request, or has none
 
 	// Only connections of consoles have these.
 	by string // the author of commits: "console:ada"
@@ -65,8 +68,8 @@ type Connection struct {
 // newConnection returns a connection for the client that sent a request. It has no
 // transport yet.
 func (a *App) newConnection(r *http.Request) *Connection {
-	cookie := a.sessions.Of(r)
-	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, since: time.Now(),
+	cookie := a.sessions.Of(r, a.secure(r))
+	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, since: time.Now(), kept: edge.Keep(r, a.facts(r), a.config.Keep),
 		limiter: rate.NewLimiter(rate.Limit(a.config.Limits.MaxRate), 4*a.config.Limits.MaxRate)}
 	c.outbox.Limit = a.config.Limits.MaxQueue
 	return c
@@ -78,6 +81,15 @@ func (a *App) newConnection(r *http.Request) *Connection {
 func (c *Connection) Public(wrap func(*Connection) any) any {
 	c.public.once.Do(func() { c.public.value.Store(wrap(c)) })
 	return c.public.value.Load()
+}
+
+// Request returns what is known of the request that the client connected with, nil if there
+// was none.
+func (c *Connection) Request() *edge.Request {
+	if c.kept == nil && c.from != nil {
+		return edge.Keep(c.from, c.app.facts(c.from), c.app.config.Keep)
+	}
+	return c.kept
 }
 
 // UserID returns the id of the signed-in user, "" for a visitor.

@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
@@ -75,7 +77,16 @@ func (c *Connection) handle(req *wire.Request) {
 			c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 		}
 	case req.Call != "":
-		c.send(c.handleCall(ctx, session, req))
+		var note *chain.Note
+		if c.app.access != nil {
+			note = &chain.Note{}
+		}
+		began := time.Now()
+		answer := c.handleCall(ctx, session, req, note)
+		c.send(answer)
+		if note != nil {
+			c.logCall(began, req, note, answer)
+		}
 		c.leaveIfOver()
 	default:
 		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
@@ -87,8 +98,9 @@ func (c *Connection) handle(req *wire.Request) {
 }
 
 // handleCall runs the action that a frame names and returns the answer. The frames of
-// the commits that the call made have been queued by then.
-func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Request) *wire.Answer {
+// the commits that the call made have been queued by then. The note, unless it is nil, is
+// for the access log.
+func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Request, note *chain.Note) *wire.Answer {
 	method, path, _ := strings.Cut(req.Call, " ")
 	rt, values, err := c.app.router.Find(method, path)
 	if err == nil && rt.Kind != route.KindAction {
@@ -103,7 +115,10 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 	if err != nil {
 		return refusal(req.ID, err)
 	}
-	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key})
+	if note != nil {
+		note.Path = loggedPath(path, rt, values)
+	}
+	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key, note: note})
 	if err != nil {
 		c.app.Report("request", err)
 		return c.app.refusedCall(req, err)

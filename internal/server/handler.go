@@ -24,6 +24,7 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 		return err
 	}
 	state := &call{by: s.Conn.author(rt)}
+	defer func() { state.describe(noteOf(ctx)) }()
 	req := r.WithContext(context.WithValue(s.serving(ctx, rt), callKey{}, state))
 	for name := range values {
 		req.SetPathValue(name, values.Get(name))
@@ -35,7 +36,7 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 		if state.SignIn == nil {
 			return
 		}
-		if err := s.Conn.setCookie(x, a.config.Site.Secure(&x.Facts), *state.SignIn); err != nil {
+		if err := s.Conn.setCookie(x, a.secure(r), *state.SignIn); err != nil {
 			a.Report("request", err)
 		}
 	})

@@ -7,17 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"io/fs"
 	"mime"
 	"net/http"
 	"net/url"
-	"path"
 	"strings"
 	"time"
 
 	"github.com/towerkit/tower/internal/client"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/openapi"
+	"github.com/towerkit/tower/internal/public"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
@@ -66,6 +65,9 @@ func (a *App) facts(r *http.Request) *edge.Facts {
 	return &facts
 }
 
+// secure reports whether a request's cookies are for HTTPS only.
+func (a *App) secure(r *http.Request) bool { return a.config.Site.Secure(a.facts(r)) }
+
 // script serves a script of the browser library.
 func script(source []byte) http.Handler {
 	hash := client.Hash(source)
@@ -98,7 +100,7 @@ func (a *App) serveOpenAPI(w http.ResponseWriter, r *http.Request) {
 
 // serveUser answers with the user in the request's cookie.
 func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
-	user, err := json.Marshal(map[string]record.ID{"user": a.sessions.Of(r).User})
+	user, err := json.Marshal(map[string]record.ID{"user": a.sessions.Of(r, a.secure(r)).User})
 	if err != nil {
 		a.Fail(w, r, err)
 		return
@@ -119,7 +121,7 @@ func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		var fresh session.Session
 		if fresh, err = a.sessions.Redeem(string(text)); err == nil {
-			err = a.sessions.Set(w, a.config.Site.Secure(a.facts(r)), fresh)
+			err = a.sessions.Set(w, a.secure(r), fresh)
 		}
 	}
 	if err != nil {
@@ -137,7 +139,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	rt, values, err := a.router.Find(method, r.URL.Path)
 	if err != nil {
-		if fault.As(err).Code != fault.NotFound || !a.assets.ServePublic(w, r) && !a.servePublic(w, r) {
+		if fault.As(err).Code != fault.NotFound || !a.assets.ServePublic(w, r) && !public.Serve(w, r, a.config.Files) {
 			a.Fail(w, r, err)
 		}
 		return
@@ -148,9 +150,12 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.config.Limits.Timeout)
 	defer cancel()
-	cookie := a.sessions.Of(r)
-	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, since: time.Now()}
+	cookie := a.sessions.Of(r, a.secure(r))
+	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, from: r, since: time.Now()}
 	s := c.connect(ctx, &follower{})
+	if note := noteOf(ctx); note != nil {
+		note.Who, note.Path = c.Label(), loggedPath(r.URL.Path, rt, values)
+	}
 	if err = s.err; err == nil {
 		switch rt.Kind {
 		case route.KindPage:
@@ -174,7 +179,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return err
 	}
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	result, err := a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key, http: true})
+	result, err := a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key, http: true, note: noteOf(ctx)})
 	asForm := sent != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := fault.As(err).Problems; asForm && problems != nil && rt.Form != "" {
@@ -183,7 +188,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 		return err
 	}
 	if result.SignIn != nil {
-		if err := s.Conn.setCookie(w, a.config.Site.Secure(a.facts(r)), *result.SignIn); err != nil {
+		if err := s.Conn.setCookie(w, a.secure(r), *result.SignIn); err != nil {
 			return err
 		}
 	}
@@ -238,21 +243,6 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMes
 		err = fault.Errorf(fault.BadRequest, "the request cannot be read: %v", err)
 	}
 	return body, form, err
-}
-
-// servePublic serves a file in public/, and reports whether there is one.
-func (a *App) servePublic(w http.ResponseWriter, r *http.Request) bool {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead || a.config.Files == nil {
-		return false
-	}
-	name := path.Join("public", path.Clean("/"+r.URL.Path))
-	info, err := fs.Stat(a.config.Files, name)
-	if err != nil || info.IsDir() {
-		return false
-	}
-	w.Header().Set("Cache-Control", "no-cache")
-	http.ServeFileFS(w, r, a.config.Files, name)
-	return true
 }
 
 // Fail answers with an error: as a page for a browser, as JSON for a program.

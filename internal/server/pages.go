@@ -55,7 +55,7 @@ func (a *App) writePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Vary", "Cookie, Accept")
+	w.Header().Add("Vary", "Cookie, Accept")
 	w.Header().Set("Tower-User", cmp.Or(string(s.Conn.user), "visitor")) // a browser keeps pages per user
 	w.WriteHeader(status)
 	_, _ = w.Write(html) // the client may be gone

@@ -34,7 +34,7 @@ func (a *App) Joined() []outbox.Transport {
 // have ended, so that a client can fetch the reason why its connection did. A connection
 // that was opened with such a cookie is a visitor's.
 func (a *App) Owns(r *http.Request, c transport.Connection) bool {
-	named, user := a.sessions.Named(r), record.ID(c.UserKey())
+	named, user := a.sessions.Named(r, a.secure(r)), record.ID(c.UserKey())
 	return user == named.User || user == "" && !a.sessions.Live(named)
 }
 

@@ -43,9 +43,9 @@ func NewAccessLog(log *slog.Logger) *AccessLog { return &AccessLog{log} }
 
 // exchange writes the line of a request.
 func (l *AccessLog) exchange(x *Exchange, r *http.Request) {
-	entry := Entry{Method: r.Method, Path: r.URL.Path, Status: x.status, Took: time.Since(x.started), Remote: x.Facts.Remote, Note: x.Note}
-	if x.Note.Path != "" {
-		entry.Path = x.Note.Path
+	entry := Entry{Method: r.Method, Path: r.URL.Path, Status: x.status, Took: time.Since(x.started), Remote: x.Facts.Remote, Note: x.note}
+	if x.note.Path != "" {
+		entry.Path = x.note.Path
 	}
 	if entry.Status == 0 {
 		entry.Status = http.StatusOK

@@ -19,7 +19,7 @@ import (
 type Exchange struct {
 	context.Context
 	Facts edge.Facts
-	Note  Note // for the access log
+	note  Note
 
 	w       http.ResponseWriter
 	chain   *chain
@@ -43,6 +43,15 @@ func (x *Exchange) Value(key any) any {
 	return x.Context.Value(key)
 }
 
+// Note returns what the access log is to know about the request, for the routes to fill in;
+// nil if there is no access log.
+func (x *Exchange) Note() *Note {
+	if x.chain.Access == nil {
+		return nil
+	}
+	return &x.note
+}
+
 // Header returns the header of the answer.
 func (x *Exchange) Header() http.Header { return x.w.Header() }
 
@@ -64,7 +73,7 @@ func (x *Exchange) Write(data []byte) (int, error) {
 	}
 	x.begin(http.StatusOK)
 	n, err := x.w.Write(data)
-	x.Note.lost(err)
+	x.note.lost(err)
 	return n, err
 }
 
@@ -75,7 +84,7 @@ func (x *Exchange) ReadFrom(from io.Reader) (int64, error) {
 	}
 	x.begin(http.StatusOK)
 	n, err := io.Copy(x.w, from)
-	x.Note.lost(err)
+	x.note.lost(err)
 	return n, err
 }
 

@@ -16,12 +16,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 const (
-	cookieName = "tower"
+	cookieName = edge.SessionCookie // also what its contents are sealed for
 	cookieAge  = 30 * 24 * time.Hour
 
 	// maxEnded is how many ended sessions of a user are known one by one. Beyond, the
@@ -72,17 +73,17 @@ func (s *Sessions) number(after int64) int64 {
 }
 
 // Of returns the session of a request: the one in its cookie, or a visitor's if that has
-// ended.
-func (s *Sessions) Of(r *http.Request) Session {
-	if session := s.Named(r); s.Live(session) {
+// ended. Over HTTPS, secure, it is another cookie than over HTTP.
+func (s *Sessions) Of(r *http.Request, secure bool) Session {
+	if session := s.Named(r, secure); s.Live(session) {
 		return session
 	}
 	return Session{}
 }
 
 // Named returns the session that a request's cookie names, even if it has ended.
-func (s *Sessions) Named(r *http.Request) (session Session) {
-	cookie, err := r.Cookie(cookieName)
+func (s *Sessions) Named(r *http.Request, secure bool) (session Session) {
+	cookie, err := r.Cookie(edge.CookieName(secure))
 	if err != nil || s.sealer.open(cookieName, cookie.Value, &session) != nil || session.Number == 0 {
 		return Session{}
 	}
@@ -177,9 +178,10 @@ func decodeEnded(text []byte) (e ended) {
 	return e
 }
 
-// Cookie returns the cookie of a session. A visitor's deletes the cookie.
-func (s *Sessions) Cookie(session Session) (*http.Cookie, error) {
-	cookie := &http.Cookie{Name: cookieName, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, MaxAge: int(cookieAge.Seconds())}
+// Cookie returns the cookie of a session, for HTTPS only if secure. A visitor's deletes the
+// cookie.
+func (s *Sessions) Cookie(session Session, secure bool) (*http.Cookie, error) {
+	cookie := &http.Cookie{Name: edge.CookieName(secure), Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode, MaxAge: int(cookieAge.Seconds())}
 	if session.User == "" {
 		cookie.MaxAge = -1
 		return cookie, nil
@@ -193,11 +195,10 @@ func (s *Sessions) Cookie(session Session) (*http.Cookie, error) {
 
 // Set adds the cookie of a session to a response, for HTTPS only if secure.
 func (s *Sessions) Set(w http.ResponseWriter, secure bool, session Session) error {
-	cookie, err := s.Cookie(session)
+	cookie, err := s.Cookie(session, secure)
 	if err != nil {
 		return err
 	}
-	cookie.Secure = secure
 	http.SetCookie(w, cookie)
 	return nil
 }

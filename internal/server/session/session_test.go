@@ -38,7 +38,7 @@ func start(t *testing.T, s *Sessions, user record.ID) Session {
 // request returns a request with the cookie of a session.
 func request(t *testing.T, s *Sessions, session Session) *http.Request {
 	t.Helper()
-	cookie, err := s.Cookie(session)
+	cookie, err := s.Cookie(session, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,10 +54,10 @@ func TestASessionEnds(t *testing.T) {
 	expect := func(want map[Session]bool) {
 		t.Helper()
 		for session, live := range want {
-			if got := s.Of(request(t, s, session)); live && got != session || !live && got != (Session{}) {
+			if got := s.Of(request(t, s, session), false); live && got != session || !live && got != (Session{}) {
 				t.Errorf("the cookie of %v is %v's; live is %v", session, got, live)
 			}
-			if s.Named(request(t, s, session)) != session {
+			if s.Named(request(t, s, session), false) != session {
 				t.Errorf("the cookie of %v does not name it", session)
 			}
 		}
@@ -141,13 +141,13 @@ func TestAKeyIsReplaced(t *testing.T) {
 		{"the old one", []string{firstSecret}, ada},
 	} {
 		s := New(old.store, c.secrets)
-		if got := s.Of(r); got != c.want {
+		if got := s.Of(r, false); got != c.want {
 			t.Errorf("with %s, the old cookie is %v's", c.name, got)
 		}
 		if _, err := s.OpenList(list); (err == nil) != (c.want == ada) {
 			t.Errorf("with %s, the list of a page: %v", c.name, err)
 		}
-		if sealed := request(t, s, ada); New(old.store, c.secrets[:1]).Of(sealed) != ada {
+		if sealed := request(t, s, ada); New(old.store, c.secrets[:1]).Of(sealed, false) != ada {
 			t.Errorf("with %s, the first key does not open what was sealed", c.name)
 		}
 	}
@@ -155,7 +155,7 @@ func TestAKeyIsReplaced(t *testing.T) {
 
 func TestForgedCookies(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "x.db"), firstSecret)
-	good, err := s.Cookie(start(t, s, "ada"))
+	good, err := s.Cookie(start(t, s, "ada"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestForgedCookies(t *testing.T) {
 	for _, value := range []string{"", "ada", good.Value[1:], strings.ToLower(good.Value), unnumbered, strings.Repeat("x", 5000)} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.AddCookie(&http.Cookie{Name: cookieName, Value: value})
-		if got := s.Of(r); got != (Session{}) {
+		if got := s.Of(r, false); got != (Session{}) {
 			t.Errorf("the cookie %.40q is %v's", value, got)
 		}
 	}

@@ -33,6 +33,7 @@ type attacker struct {
 	app  *towertest.App
 	user tower.ID // "": a visitor
 	from string   // "127.0.0.2"; "": any address of this machine
+	adds []string // names and values of headers of each request, in turn
 
 	cookie *http.Cookie // sent as it is; nil: each request has a new one of the user
 }
@@ -56,6 +57,12 @@ func (a attacker) onDevice(user tower.ID) attacker {
 
 // at returns the attacker at an address in 127.0.0.0/8.
 func (a attacker) at(from string) attacker { a.from = from; return a }
+
+// with returns the attacker with more headers: names and values in turn.
+func (a attacker) with(header ...string) attacker {
+	a.adds = append(a.adds[:len(a.adds):len(a.adds)], header...)
+	return a
+}
 
 // dial connects to the application from the attacker's address. The kernel buffers little, so
 // that a client that does not read is noticed soon.
@@ -108,6 +115,7 @@ func (a attacker) newRequest(method, path, body string, header ...string) *http.
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	header = append(a.adds[:len(a.adds):len(a.adds)], header...)
 	for i := 0; i < len(header); i += 2 {
 		if request.Header.Set(header[i], header[i+1]); header[i] == "Host" {
 			request.Host = header[i+1]

@@ -112,6 +112,19 @@ func (c *NotesController) Echo(ctx context.Context, in struct {
 	return in.Text, nil
 }
 
+// Request returns what the application knows of the client's request.
+func (c *NotesController) Request(ctx context.Context, in tower.None) ([]string, error) {
+	r := c.Connection.Request()
+	cookie, _ := r.Cookie("theme")
+	return append([]string{r.Remote(), r.Scheme(), r.Host(), r.UserAgent(), r.Header("X-Kept"), r.Header("X-Other"), cookie}, r.Languages()...), nil
+}
+
+func (c *NotesController) OpenDoor(ctx context.Context, in struct {
+	Token string `json:"token"`
+}) (tower.None, error) {
+	return tower.None{}, nil
+}
+
 func (c *NotesController) SignIn(ctx context.Context, in struct {
 	User tower.ID `json:"user"`
 }) (tower.None, error) {
@@ -143,6 +156,8 @@ func notebook() tower.Config {
 	tower.Action(notes, "PATCH /notes/{id}", (*NotesController).Update)
 	tower.Action(notes, "DELETE /notes/{id}", (*NotesController).Delete)
 	tower.Action(notes, "POST /echo", (*NotesController).Echo)
+	tower.Action(notes, "POST /request", (*NotesController).Request)
+	tower.Action(notes, "POST /doors/{token}", (*NotesController).OpenDoor)
 	tower.Action(notes, "POST /session", (*NotesController).SignIn)
 	tower.Action(notes, "DELETE /session", (*NotesController).SignOut)
 	return tower.Config{Name: "notebook", Models: []tower.AnyModel{Users, Notes}, Routes: r, Files: notebookViews}
