@@ -103,6 +103,38 @@
 // query, and sends that value with the form that signs in. The answer to that form leads
 // back.
 //
+// In an answer, at is the position of the newest commit that the client has after it: what
+// an open holds is the state after that commit, and the frames of commits up to it have
+// come before. A since may be the at of an earlier answer, or the hello's epoch and the
+// seq of a commit's frame, if the client has applied that frame, and if the cursor was
+// open then with the same input and narrowing, for the same user and build. A since that
+// is not a position gets status 400.
+//
+// If a cursor has no records, the answer has an empty list of its model and no ids. A
+// record that several cursors hold is in a frame once.
+//
+// An error has a code, for programs, a message, for people, and, if an input was not
+// valid, the problems of each field. The codes of the protocol, with the status that
+// comes with each:
+//
+//	bad_frame, bad_request  400  the frame or the request cannot be understood
+//	unauthenticated         401  the client must sign in first
+//	forbidden               403  the user may not do or see this
+//	not_found               404  there is no such route, cursor or record
+//	method                  405  the path exists, with other methods
+//	too_slow                408  the body of a request came too slowly
+//	conflict                409  another change came first
+//	expired                 410  the log does not reach back that far
+//	too_large               413  a message or a body is larger than the limit
+//	misdirected             421  the site is not served under this host
+//	invalid                 422  see the problems
+//	too_many                429  a limit is reached; try again later
+//	internal                500  the reason is in the server's log
+//	unavailable             503  the server starts or stops; try again
+//
+// An application may add codes of its own, which come with status 400. A frame of which a
+// field has the wrong type, such as a "key" that is a number, is a bad_frame.
+//
 // An answer may carry a session, a ticket that is valid once. The client posts it, as
 // text/plain, to /_tower/session, which sets the cookie of the new user or removes it,
 // and then connects again.
@@ -135,7 +167,8 @@
 // A cursor whose scope depends on the user is opened again when the user changes. "to"
 // is its number from then on, and the delta turns the old records into the new ones; a
 // client that asked for the scope gets the new one. "closed" means that the cursor is
-// no longer allowed; its records have left. If a client's close crosses a "to", it
+// no longer allowed; its records have left, and so have the records that it included,
+// under "include". If a client's close crosses a "to", it
 // names a number that no longer exists: the client then closes the new number.
 //
 //	← {"seq":815,"cursors":{"17":{"to":23,"leave":["01JC…"]}}}
@@ -197,6 +230,34 @@
 // A connection ends with a close code and a reason. The client connects again after a
 // while, or at once after 1012, a restart. It does not connect again if the reason
 // begins with [UnsupportedVersion].
+//
+//	1000  another connection of the same client has replaced this one
+//	1002  the client speaks another version of the protocol
+//	1008  a rule of the protocol or a limit was broken
+//	1009  a message was larger than the limit
+//	1011  the server failed
+//	1012  the server restarts
+//	1013  more waited for the client than the server keeps
+//	4401  the client's session has ended
+//	4000 plus a status  the application has refused the client
+//
+// # HTTP
+//
+// An action is also a request with the method and path of its name. Its input is a JSON
+// object with the Content-Type application/json, the values of a form, or, with GET and
+// HEAD, of the query; values in the path win. The header Idempotency-Key is the key of a
+// call, and Idempotency-Replayed: true marks an answer that is repeated. The body of the
+// answer is the output of the action, or {"error":{…}} with the status of the error.
+//
+// A cursor is read with GET /_tower/read/posts/published. The inputs are values of the
+// query; where, order and limit narrow the cursor. The answer holds the records, or the
+// value, with the position "at", and an ETag:
+//
+//	{"at":"01J8…:812","cursor":"posts.published","model":"posts","records":[{…},{…}]}
+//
+// With since and wait, a number of seconds, the answer comes when the cursor holds
+// something else than after since, or when the time is over. With Accept:
+// text/event-stream the changes follow as events, whose ids are positions.
 //
 // The cookie of a client names a session, which ends when its user signs out or has all
 // sessions ended, for example by a change of the password. Then every connection of the

@@ -109,7 +109,7 @@ type edit struct {
 	ID    tower.ID `json:"id"`
 	Title *string  `json:"title"`
 	Likes *int     `json:"likes"`
-	Rank  *int     `json:"rank"`
+	Rank  **int    `json:"rank"`
 }
 
 func (c *noteActions) Update(ctx context.Context, in edit) (*Note, error) {
