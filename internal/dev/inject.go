@@ -26,8 +26,11 @@ func serveScript(w http.ResponseWriter, r *http.Request) {
 // wantsPage reports whether a request may load a whole page, and not a resource or a
 // fragment for a script.
 func wantsPage(r *http.Request) bool {
-	if r.Header.Get("Upgrade") != "" {
+	if r.Header.Get("Upgrade") != "" || strings.HasPrefix(r.URL.Path, "/_tower/") {
 		return false
+	}
+	if accept := r.Header.Get("Accept"); accept != "" && !strings.Contains(accept, "text/") && !strings.Contains(accept, "*/*") {
+		return false // a program asks for JSON
 	}
 	switch r.Header.Get("Sec-Fetch-Dest") {
 	case "", "document", "iframe", "frame":
