@@ -38,8 +38,12 @@ type AnyModel interface {
 //
 //	index      queries on the field use an index
 //	unique     no two records share a value
+//	unique=A+B no two records share the values of the fields A and B together
 //	ref=MODEL  the field, an ID, refers to a record of MODEL
+//	delete=…   of a reference: refuse, cascade or clear, see [Model.Delete]
 //	private    the field is stored and never sent to a client
+//
+// Null is never unique, also where it is one of several fields.
 //
 // and its validate tag is one of github.com/go-playground/validator. A method
 // Validate(*tower.Problems) of *T adds rules that tags cannot express. NewModel panics,
@@ -165,8 +169,11 @@ func (m *Model[T]) Update(ctx context.Context, db DB, id ID, change func(*T) err
 	return own[T](image)
 }
 
-// Delete removes the record with that id. Records that refer to it stay. The error is
-// [NotFound] if there is none.
+// Delete removes the record with that id. In the same commit, it does with the records
+// that refer to it what the tags of their references declare: with delete=refuse there
+// must be none, or the error has the code [CodeConflict]; delete=cascade deletes them,
+// and what refers to them in turn; delete=clear empties the reference. Without a
+// declaration they stay as they are. The error is [NotFound] if there is no such record.
 func (m *Model[T]) Delete(ctx context.Context, db DB, id ID) error {
 	return m.coded(id, db.db().Transaction(ctx, func(tx *server.Tx) error { return tx.Delete(m.model, id) }))
 }
@@ -191,7 +198,8 @@ func codedError(err error) error {
 	}
 	var coded *Error
 	var invalid *record.InvalidError
-	if !errors.As(err, &coded) && (errors.As(err, &invalid) || errors.Is(err, store.ErrConflict)) {
+	var referred *store.ReferredError
+	if !errors.As(err, &coded) && (errors.As(err, &invalid) || errors.As(err, &referred) || errors.Is(err, store.ErrConflict)) {
 		return publicError(fault.As(err))
 	}
 	return err

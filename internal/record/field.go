@@ -15,17 +15,37 @@ type Field struct {
 	Elem   Kind   // kind of a List's elements
 	Ref    string // name of the model that the field refers to; "" if it is not a reference
 
+	// OnDelete is what the deletion of the record that a reference leads to does:
+	// [Refuse], [Cascade] or [ClearRef]; "" leaves the reference as it is.
+	OnDelete string
+
 	Index    bool // the field has an index
 	Unique   bool // the field has an index with each value once
 	Private  bool // the field is stored but never sent to clients
 	Required bool // the field must not be zero
+	Grouped  bool // the field is part of a [Group]
 
 	offset  uintptr
 	pointer bool // the field is a pointer to its value
 	typ     reflect.Type
 	tag     string       // the json tag
 	rules   string       // the validate tag
+	groups  []string     // the groups that the tower tag names: "team+user"
 	layout  reflect.Kind // kind of the value behind the pointer, or of a list's elements
+}
+
+// What the deletion of a record does to the references that lead to it.
+const (
+	Refuse   = "refuse"  // it is refused
+	Cascade  = "cascade" // it deletes the records that refer to it
+	ClearRef = "clear"   // it empties the references
+)
+
+// A Group is several fields whose values together are unique. A record in which one of
+// them is null conflicts with no other.
+type Group struct {
+	Name   string // their names in JSON: "team+user"
+	Fields []*Field
 }
 
 var (
@@ -86,7 +106,13 @@ func (f *Field) readTag(tag string) error {
 		case "index":
 			f.Index = true
 		case "unique":
-			f.Unique = true
+			if f.Unique = f.Unique || value == ""; value != "" {
+				f.groups = append(f.groups, value)
+			}
+		case "delete":
+			if f.OnDelete = value; value != Refuse && value != Cascade && value != ClearRef {
+				return fmt.Errorf("field %s: delete=%s is not one of delete=refuse, delete=cascade, delete=clear", f.GoName, value)
+			}
 		case "private":
 			f.Private = true
 		case "ref":
@@ -95,8 +121,16 @@ func (f *Field) readTag(tag string) error {
 				return fmt.Errorf(`field %s: a reference is a tower.ID with tower:"ref=MODEL"`, f.GoName)
 			}
 		default:
-			return fmt.Errorf("field %s: tower tag %q is not one of index, unique, private, ref=MODEL", f.GoName, word)
+			return fmt.Errorf("field %s: tower tag %q is not one of index, unique, unique=FIELD+FIELD, private, ref=MODEL, delete=refuse, delete=cascade, delete=clear", f.GoName, word)
 		}
+	}
+	switch {
+	case f.OnDelete != "" && f.Ref == "":
+		return fmt.Errorf(`field %s: delete=%s is for a reference: tower:"ref=MODEL,delete=%s"`, f.GoName, f.OnDelete, f.OnDelete)
+	case f.OnDelete == ClearRef && f.Required:
+		return fmt.Errorf("field %s: it is required, so delete=clear would always be refused", f.GoName)
+	case f.OnDelete != "":
+		f.Index = f.Index || !f.Unique // a deletion looks for the records that refer to it
 	}
 	if (f.Index || f.Unique) && f.Kind >= List {
 		return fmt.Errorf("field %s: %s cannot be indexed", f.GoName, f.Kind.withArticle())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,6 +45,7 @@ type Model struct {
 	Type    string // of the Go struct: "Post"
 	Fields  []*Field
 	Indexes []*Field // the fields with an index, unique or not
+	Groups  []Group  // the fields that are unique together
 
 	structType reflect.Type
 	ptrType    reflect.Type
@@ -77,6 +79,9 @@ func NewModel(name string, prototype any) (*Model, error) {
 	}
 	m.record = header.Offset
 	err := m.addFields(m.structType, 0)
+	if err == nil {
+		err = m.addGroups()
+	}
 	if err == nil {
 		err = m.checkCodec()
 	}
@@ -114,6 +119,40 @@ func (m *Model) addFields(t reflect.Type, base uintptr) error {
 		m.add(f)
 	}
 	return nil
+}
+
+// addGroups adds the groups of fields that the tags name.
+func (m *Model) addGroups() error {
+	for _, owner := range m.Fields {
+		for _, name := range owner.groups {
+			group := Group{Name: name}
+			for member := range strings.SplitSeq(name, "+") {
+				f := m.byName[member]
+				switch {
+				case f == nil:
+					return fmt.Errorf("field %s: unique=%s names %q, which %s", owner.GoName, name, member, m.unknown(member))
+				case f.Kind >= List:
+					return fmt.Errorf("field %s: unique=%s: %s cannot be unique", owner.GoName, name, f.Kind.withArticle())
+				case slices.Contains(group.Fields, f):
+					return fmt.Errorf("field %s: unique=%s names %s twice", owner.GoName, name, member)
+				}
+				f.Grouped = true
+				group.Fields = append(group.Fields, f)
+			}
+			if len(group.Fields) < 2 {
+				return fmt.Errorf("field %s: unique=%s is one field; write unique", owner.GoName, name)
+			}
+			m.Groups = append(m.Groups, group)
+		}
+	}
+	return nil
+}
+
+// Clear empties a field of record, a *T of the model.
+func (m *Model) Clear(record any, f *Field) {
+	if base, ok := m.pointer(record); ok {
+		f.at(base).SetZero()
+	}
 }
 
 // embedded reports whether JSON inlines the fields of sf, a struct.

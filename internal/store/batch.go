@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
@@ -76,12 +77,33 @@ func (b *batch) checkUnique(p *pending) error {
 		if invalid == nil {
 			invalid, id = &record.InvalidError{Model: m.table.model.Name, Problems: &record.Problems{}}, m.to.value
 		}
-		invalid.Problems.Add(m.index.field.Name, "is already taken")
+		m.index.addTaken(invalid.Problems)
 	}
 	if invalid != nil {
 		return invalid
 	}
 	return nil
+}
+
+// addTaken adds the problem of a value that another record has to each field of the
+// index. Of a group it does not name private fields.
+func (x *index) addTaken(problems *record.Problems) {
+	var names []string
+	for _, f := range append([]*record.Field{x.field}, x.more...) {
+		if x.more == nil || !f.Private {
+			names = append(names, f.Name)
+		}
+	}
+	for i, name := range names {
+		problem := "is already taken"
+		if len(names) > 1 {
+			problem += " together with " + strings.Join(slices.Concat(names[:i], names[i+1:]), " and ")
+		}
+		problems.Add(name, problem)
+	}
+	if names == nil {
+		problems.Add("", "is already taken")
+	}
 }
 
 // apply writes p, which has passed check, as the next commit.
@@ -153,7 +175,7 @@ func (b *batch) move(moves []move) error {
 			continue
 		}
 		fill := bolt.DefaultFillPercent
-		if m.index.field.Kind == record.Time {
+		if m.index.field.Kind == record.Time && m.index.more == nil {
 			fill = recordFill
 		}
 		if err := b.bucket(m.index.bucket, fill).Put(m.to.key, m.to.value); err != nil {

@@ -95,7 +95,7 @@ func (c *check) table(t *table) {
 			}
 			k, v := c.btx.Bucket(x.bucket).Cursor().Seek(e.key)
 			if !bytes.Equal(k, e.key) || !bytes.Equal(v, e.value) {
-				c.report("%s/%s is not in the index %s", t.model.Name, image.ID, x.field.Name)
+				c.report("%s/%s is not in the index %s", t.model.Name, image.ID, x.name())
 			}
 		}
 		return c.ctx.Err()
@@ -110,7 +110,7 @@ func (c *check) table(t *table) {
 			entries++
 		}
 		if entries != records-unfit {
-			c.report("the index %s of %s has %d entries for %d records", x.field.Name, t.model.Name, entries, records-unfit)
+			c.report("the index %s of %s has %d entries for %d records", x.name(), t.model.Name, entries, records-unfit)
 		}
 	}
 }

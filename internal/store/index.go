@@ -14,14 +14,36 @@ type table struct {
 	indexes []*index
 	survey  *record.Survey // of the records that did not fit when the store was opened; nil if all did
 	unfit   map[record.ID]bool
+
+	referring []referring // the fields of all tables that refer to it
 }
 
 // An index orders a model's records by the values of a field. Its keys consist of the
 // value and the record's id. The keys of a unique index are the value alone, with the
-// id as the stored value. Null is never unique.
+// id as the stored value. Null is never unique. The index of a group of fields has the
+// values of all; it is unique, and nothing is read by it.
 type index struct {
 	field  *record.Field
+	more   []*record.Field // the other fields of a group
 	bucket []byte
+}
+
+// name returns the names of the index's fields.
+func (x *index) name() string {
+	name := x.field.Name
+	for _, f := range x.more {
+		name += "+" + f.Name
+	}
+	return name
+}
+
+// signature describes what determines the index's keys.
+func (x *index) signature() string {
+	signature := x.field.Signature()
+	for _, f := range x.more {
+		signature += "; " + f.Signature()
+	}
+	return signature
 }
 
 func newTable(m *record.Model) *table {
@@ -29,13 +51,16 @@ func newTable(m *record.Model) *table {
 	for _, f := range m.Indexes {
 		t.indexes = append(t.indexes, &index{field: f, bucket: []byte("indexes/" + m.Name + "." + f.Name)})
 	}
+	for _, g := range m.Groups {
+		t.indexes = append(t.indexes, &index{field: g.Fields[0], more: g.Fields[1:], bucket: []byte("indexes/" + m.Name + "." + g.Name)})
+	}
 	return t
 }
 
 // index returns the table's index on f.
 func (t *table) index(f *record.Field) (*index, error) {
 	for _, x := range t.indexes {
-		if x.field == f {
+		if x.field == f && x.more == nil {
 			return x, nil
 		}
 	}
@@ -64,7 +89,13 @@ func (x *index) entry(image *record.Image) entry {
 	}
 	value := image.Value(x.field)
 	key := value.AppendKey(make([]byte, 0, 48))
-	if x.field.Unique && !value.IsNull() {
+	unique := (x.field.Unique || x.more != nil) && !value.IsNull()
+	for _, f := range x.more {
+		value := image.Value(f)
+		key = value.AppendKey(key)
+		unique = unique && !value.IsNull()
+	}
+	if unique {
 		return entry{key, []byte(image.ID)}
 	}
 	return entry{append(key, image.ID...), nil}

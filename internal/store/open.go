@@ -107,6 +107,7 @@ func (s *Store) addModels() error {
 			}
 		}
 	}
+	s.addReferring()
 	return nil
 }
 

@@ -29,7 +29,7 @@ func (t *table) hides(signature string) bool {
 func (t *table) wanted() map[string]string {
 	wanted := map[string]string{string(t.bucket): t.model.Signature()}
 	for _, x := range t.indexes {
-		wanted[string(x.bucket)] = x.field.Signature()
+		wanted[string(x.bucket)] = x.signature()
 	}
 	return wanted
 }
@@ -190,7 +190,7 @@ func (t *table) build(btx *bolt.Tx, x *index) error {
 			return err
 		}
 	}
-	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.field.Signature()))
+	return btx.Bucket(schemaBucket).Put(x.bucket, []byte(x.signature()))
 }
 
 // notUnique returns an error that names two records with the same value in a unique
@@ -200,6 +200,10 @@ func (t *table) notUnique(btx *bolt.Tx, x *index, a, b []byte) error {
 	if err != nil {
 		return err
 	}
+	values := []string{image.Value(x.field).String()}
+	for _, f := range x.more {
+		values = append(values, image.Value(f).String())
+	}
 	return fmt.Errorf("%s of %[2]s cannot be unique: %[2]s/%[3]s and %[2]s/%[4]s both have %[5]s; change one of them first",
-		x.field.Name, t.model.Name, a, b, image.Value(x.field))
+		x.name(), t.model.Name, a, b, strings.Join(values, " and "))
 }

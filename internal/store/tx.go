@@ -23,6 +23,7 @@ type Tx struct {
 	scans     *trail[scanRead]
 	attempt   *Attempt // the run that the transaction belongs to, or nil
 	ended     bool
+	restoring map[record.Key]bool // the records that Undo is about to create again
 
 	forked *forked // nil if it is not a fork
 }
@@ -207,13 +208,18 @@ func changed(before *record.Image, fn func(rec any) error, problems *record.Prob
 	return rec, err
 }
 
-// Delete removes the record with that id, or returns [ErrNotFound].
+// Delete removes the record with that id, or returns [ErrNotFound]. It does with the
+// records that refer to it what their fields declare, and returns a [*ReferredError]
+// and changes nothing if one of them refuses.
 func (tx *Tx) Delete(m *record.Model, id record.ID) error {
 	if _, err := tx.Get(m, id); err != nil {
 		return err
 	}
-	tx.put(m, id, nil)
-	return nil
+	if len(tx.store.tables[m].referring) == 0 {
+		tx.put(m, id, nil)
+		return nil
+	}
+	return tx.deleteReferred(record.Key{Model: m, ID: id})
 }
 
 // put writes image, nil for none, at a key that the transaction has read.
@@ -261,18 +267,18 @@ func (tx *Tx) freezeValid(m *record.Model, rec any, before, kept *record.Image, 
 // checkField checks the store's own rules for a value: an index must be able to hold
 // it, and a reference that is set must lead to a record.
 func (tx *Tx) checkField(f *record.Field, image, before *record.Image, problems *record.Problems) error {
-	if !f.Index && !f.Unique && f.Ref == "" {
+	if !f.Index && !f.Unique && !f.Grouped && f.Ref == "" {
 		return nil
 	}
 	value := image.Value(f)
-	if (f.Index || f.Unique) && len(value.Text()) > maxIndexed {
+	if (f.Index || f.Unique || f.Grouped) && len(value.Text()) > maxIndexed {
 		problems.Add(f.Name, fmt.Sprintf("is too long to be indexed: at most %d bytes", maxIndexed))
 	}
 	if f.Ref == "" || value.IsNull() || before != nil && before.Value(f) == value {
 		return nil
 	}
 	to, id := tx.store.Model(f.Ref), record.ID(value.Text())
-	if to == image.Model && id == image.ID {
+	if to == image.Model && id == image.ID || tx.restoring[record.Key{Model: to, ID: id}] {
 		return nil
 	}
 	referred, err := tx.get(to, id, true)

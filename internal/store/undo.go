@@ -46,6 +46,13 @@ func (e *ContradictedError) Error() string {
 // prevents that, or a [*record.InvalidError]; the caller must then drop the
 // transaction.
 func (tx *Tx) Undo(ctx context.Context, c Commit) error {
+	tx.restoring = map[record.Key]bool{} // they may refer to each other
+	defer func() { tx.restoring = nil }()
+	for i := range c.Changes {
+		if change := &c.Changes[i]; change.Op == Delete {
+			tx.restoring[record.Key{Model: change.Model, ID: change.ID}] = true
+		}
+	}
 	for i := len(c.Changes) - 1; i >= 0; i-- {
 		if err := tx.undo(ctx, c.Seq, &c.Changes[i]); err != nil {
 			return err

@@ -143,7 +143,9 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 	}
 	for _, image := range images {
 		if req.Do == wire.DoDeleteAll {
-			err = tx.Delete(m, image.ID)
+			if err = tx.Delete(m, image.ID); errors.Is(err, store.ErrNotFound) {
+				err = nil // deleted with another
+			}
 		} else {
 			_, err = update(tx, m, image.ID, req.Set)
 		}

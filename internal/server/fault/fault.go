@@ -89,12 +89,15 @@ func As(err error) *Error {
 	var coded *Error
 	var invalid *record.InvalidError
 	var unfit *record.UnfitError
+	var referred *store.ReferredError
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &coded):
 		return coded
 	case errors.As(err, &invalid):
 		return &Error{Code: Invalid, Message: "not valid", Problems: invalid.Problems, Err: err}
+	case errors.As(err, &referred): // what refers to it may be nothing that the client may know
+		return &Error{Code: Conflict, Message: "other records refer to it; delete or change them first", Err: err}
 	case errors.As(err, &unfit):
 		return &Error{Code: Invalid, Message: "the stored record does not fit its model any more; set what does not fit", Problems: unfit.Problems, Err: err}
 	case errors.As(err, &tooLarge):
