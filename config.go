@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/public"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/settings"
@@ -45,6 +46,13 @@ type Config struct {
 	// page that it asked for, or whose form it sent: see the guide on permissions. Default:
 	// the error is shown.
 	SignIn string
+	// TimeZone is the IANA name of the zone in which pages show times and read those that
+	// forms send: "Europe/Berlin". Default: that of each browser, and UTC where the browser's
+	// library does not run.
+	TimeZone string
+	// Locale is the BCP 47 tag of the language in which pages write numbers and times:
+	// "de-CH". Default: "en".
+	Locale string
 	// ContentSecurityPolicy is sent with every answer. "{nonce}" stands for the nonce of a
 	// page that uses [View.Nonce], and for nothing in other answers. Default: everything from
 	// this origin only, and scripts and styles with a nonce.
@@ -125,6 +133,14 @@ func (c Config) resolve() (out server.Config, err error) {
 		Policy: c.ContentSecurityPolicy, Mount: c.Mount, Wrap: c.Wrap, Keep: c.KeepHeaders, SignIn: c.SignIn, OpenAPI: c.OpenAPI, Build: build(), View: newView, Funcs: c.Funcs, Rules: map[*record.Model]route.Rule{}, Can: map[*record.Model]route.Permit{}}
 	if out.Limits, err = limit.Limits(c.Limits).WithDefaults(); err != nil {
 		return out, err
+	}
+	out.Locale = c.Locale
+	if c.TimeZone != "" {
+		zone, found := form.LoadZone(c.TimeZone)
+		if !found {
+			return out, fmt.Errorf("Config.TimeZone: there is no time zone %q; it has an IANA name, as Europe/Berlin", c.TimeZone)
+		}
+		out.Zone = zone
 	}
 	if c.Routes == nil {
 		return out, errors.New("the application has no routes; set Config.Routes")

@@ -2,6 +2,7 @@ package tower
 
 import (
 	"context"
+	"time"
 
 	"github.com/towerkit/tower/internal/server"
 )
@@ -61,6 +62,11 @@ func (c *Connection) Guess(account string, check func() bool) (right bool, err e
 func (c *Connection) EndSessions(ctx context.Context, user ID) error {
 	return c.conn.EndSessions(ctx, user)
 }
+
+// TimeZone returns [Config].TimeZone, or else the time zone of the client's device, which it
+// names when it connects, or else UTC. While one HTTP request is answered the client's is not
+// known.
+func (c *Connection) TimeZone() *time.Location { return c.conn.TimeZone() }
 
 // SetLabel sets the name of the connection's user in the console and in the authors
 // of commits.

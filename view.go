@@ -40,6 +40,38 @@ type List struct {
 type LiveValue struct {
 	Attrs template.HTMLAttr // of the element whose text is the value
 	Text  string            // "" if there is no value
+
+	live *view.LiveValue
+}
+
+// Number returns the value with a fixed number of digits after the decimal point, or with as
+// many as it needs, at most three. It stays so in the browser.
+//
+//	{{with (.LiveValue "posts.rating").Number 1}}<b {{.Attrs}}>{{.Text}}</b>{{end}}
+func (v *LiveValue) Number(digits ...int) (*LiveValue, error) {
+	return liveValue(v.live.Number(digits...))
+}
+
+// Percent returns the value, a ratio, as a percentage: 0.5 is 50%.
+func (v *LiveValue) Percent(digits ...int) (*LiveValue, error) {
+	return liveValue(v.live.Percent(digits...))
+}
+
+// Currency returns the value as an amount of a currency, which its ISO 4217 code names.
+func (v *LiveValue) Currency(code string, digits ...int) (*LiveValue, error) {
+	return liveValue(v.live.Currency(code, digits...))
+}
+
+// Time returns the value, a time, by a layout as for time.Format.
+func (v *LiveValue) Time(layout ...string) (*LiveValue, error) {
+	return liveValue(v.live.Time(layout...))
+}
+
+func liveValue(v *view.LiveValue, err error) (*LiveValue, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &LiveValue{Attrs: v.Attrs, Text: v.Text, live: v}, nil
 }
 
 // Cursor reads a declared cursor, "published" of the page's own controller or
@@ -53,8 +85,7 @@ func (v *View) Cursor(name, partial string, pairs ...any) (*List, error) {
 // LiveValue reads a declared value, "drafts" of the page's own controller or
 // "posts.drafts". Pairs of name and value are its input.
 func (v *View) LiveValue(name string, pairs ...any) (*LiveValue, error) {
-	value, err := v.page.LiveValue(name, pairs...)
-	return (*LiveValue)(value), err
+	return liveValue(v.page.LiveValue(name, pairs...))
 }
 
 // Region renders a partial with one element that stays current, for this viewer: it is

@@ -157,11 +157,11 @@ func TestScaffoldedPages(t *testing.T) {
 	}
 	address := "/blog_posts/" + string(post.ID)
 	contains(t, load("/blog_posts"), "<title>Blog posts</title>", `<a href="`+address+`">A &lt;b&gt;</a>`, `data-count="1"`,
-		`<span class="badge">Published</span>`, "<span>Author Ada</span>", `<span>Starts at <time datetime="2026-11-22T18:40:00Z">22 Nov 2026, 18:40</time></span>`)
+		`<span class="badge">Published</span>`, "<span>Author Ada</span>", `<span>Starts at <time datetime="2026-11-22T18:40:00Z" data-time-layout="2 Jan 2006, 15:04">22 Nov 2026, 18:40 UTC</time></span>`)
 	contains(t, load(address), "<title>A &lt;b&gt;</title>", `<dd class="text">—</dd>`, `<a href="/users/`+string(ada.ID)+`">Ada</a>`,
 		"22 November 2026, 18:40 UTC", `action="`+address+`?_method=DELETE"`)
 	contains(t, load(address+"/edit"), `value="A &lt;b&gt;" required`, `maxlength="200"`, `type="checkbox" value="true" checked`,
-		`<option value="`+string(ada.ID)+`" selected>Ada</option>`, `type="datetime-local" step="any" value="2026-11-22T18:40:00"`,
+		`<option value="`+string(ada.ID)+`" selected>Ada</option>`, `type="datetime-local" step="any" data-time="2026-11-22T18:40:00Z" value="2026-11-22T18:40:00"`,
 		`type="number" step="1" value="3"`, `step="any" value="1.5"`, `<textarea id="body"`)
 
 	status, page := app.PostForm(t, "", "/blog_posts", "title=&published=false&authorId="+string(ada.ID)+"&stars=4")

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/edge"
@@ -45,6 +46,8 @@ type Config struct {
 	Rules   map[*record.Model]route.Rule
 	Can     map[*record.Model]route.Permit
 	Funcs   map[string]any       // functions of the application's templates
+	Locale  string               // of pages; "": en
+	Zone    *time.Location       // of times in pages and forms; nil: the browser's
 	View    func(*view.Page) any // makes what a page's template sees as "."; nil: the view itself
 	Router  *route.Router
 	Mount   map[string]http.Handler         // handlers without a controller, by path; a path that ends in "/" is a subtree
@@ -134,11 +137,16 @@ func New(config Config) (*App, error) {
 			return nil, err
 		}
 	}
+	for _, rt := range a.router.Routes {
+		if rt.Inputs != nil {
+			rt.Inputs.Zone = config.Zone
+		}
+	}
 	var err error
 	if a.assets, err = view.NewAssets(config.Env, config.Folder, config.Files); err != nil {
 		return nil, err
 	}
-	if a.views, err = view.New(view.Config{Files: config.Files, Reload: config.Reload, Data: config.View, Funcs: config.Funcs}, a.router); err != nil {
+	if a.views, err = view.New(view.Config{Files: config.Files, Reload: config.Reload, Data: config.View, Funcs: config.Funcs, Locale: config.Locale, Zone: config.Zone}, a.router); err != nil {
 		return nil, err
 	}
 	return a, nil

@@ -25,8 +25,9 @@ type Connection struct {
 	cookie session.Session // of the client's cookie; a visitor's for a console or a test
 	remote string
 	since  time.Time
-	kept   *edge.Request // what is known of the request that it was opened with; nil: see from
-	from   *http.Request // the HTTP request that it serves; nil: it outlives its request, or has none
+	kept   *edge.Request                 // what is known of the request that it was opened with; nil: see from
+	from   *http.Request                 // the HTTP request that it serves; nil: it outlives its request, or has none
+	zone   atomic.Pointer[time.Location] // that the client named; nil: none
 
 	// Only connections of consoles have these.
 	by string // the author of commits: "console:ada"
@@ -94,6 +95,18 @@ func (c *Connection) Request() *edge.Request {
 
 // UserID returns the id of the signed-in user, "" for a visitor.
 func (c *Connection) UserID() record.ID { return c.user }
+
+// TimeZone returns the application's time zone, or else the one that the client named, or
+// else UTC.
+func (c *Connection) TimeZone() *time.Location {
+	if c.app.config.Zone != nil {
+		return c.app.config.Zone
+	}
+	if zone := c.zone.Load(); zone != nil {
+		return zone
+	}
+	return time.UTC
+}
 
 // SetLabel sets the text that the console shows for this connection's user, instead of the
 // user's id.

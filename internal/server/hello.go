@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
@@ -18,6 +19,9 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 	}
 	if c.current() != nil {
 		return fault.Errorf(fault.BadRequest, "this connection has already sent hello")
+	}
+	if zone, found := form.LoadZone(req.Zone); found {
+		c.zone.Store(zone)
 	}
 	if err := c.Greet(ctx); err != nil {
 		c.refuse(err)

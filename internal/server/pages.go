@@ -41,6 +41,10 @@ func (a *App) writePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		a.send(w, r, given)
 		return nil
 	}
+	if page.Form == nil {
+		page.Form = &form.State{}
+	}
+	page.Form.Zone = a.config.Zone
 	source := &pageSource{ctx: ctx, owner: s, controller: page.Route.Controller, asJSON: status == http.StatusOK && wantsJSON(r)}
 	page.Viewer, page.Source = viewer{s, page.Route.Controller}, source
 	if page.Route.Path == a.config.SignIn {

@@ -123,13 +123,13 @@ func TestFormFields(t *testing.T) {
 		`<input type="hidden" name="done" value="false">` + "\n  " + `<input id="done" name="done" type="checkbox" value="true" checked aria-describedby="done-problem">` + "\n  " + `<label for="done">Done</label>`,
 		`<input id="seats" name="seats" type="number" step="1" value="3" aria-describedby="seats-problem" min="0">`,
 		`<input id="price" name="price" type="number" step="any" value="1.5" aria-describedby="price-problem">`,
-		`<label for="startsAt">Starts at</label>` + "\n  " + `<input id="startsAt" name="startsAt" type="datetime-local" step="any" value="2026-11-30T04:05:00" aria-describedby="startsAt-problem">`,
-		`<input id="endsAt" name="endsAt" type="datetime-local" step="any" value="" aria-describedby="endsAt-problem">`,
+		`<label for="startsAt">Starts at</label>` + "\n  " + `<input id="startsAt" name="startsAt" type="datetime-local" step="any" data-time="2026-11-30T04:05:00Z" value="2026-11-30T04:05:00" aria-describedby="startsAt-problem">`,
+		`<input id="endsAt" name="endsAt" type="datetime-local" step="any" data-time="" value="" aria-describedby="endsAt-problem">`,
 		`<label for="hostId">Host</label>` + "\n  " + `<select id="hostId" name="hostId" required aria-describedby="hostId-problem">` + "\n    " +
 			`<option value="">—</option>` + "\n    " + `<option value="01A">Ada</option>` + "\n    " + `<option value="01B" selected>Bob &amp; co</option>`,
 		`<option value="">—</option>` + "\n    " + `<option value="01C" selected hidden>01C</option>`,
 		`<input id="password" name="password" type="password" aria-describedby="password-problem">`,
-		`<time datetime="2026-11-30T04:05:00Z">30 November 2026, 04:05 UTC</time>|<time datetime="2026-11-30T04:05:00Z">30 Nov</time>|never`,
+		`<time datetime="2026-11-30T04:05:00Z" data-time-layout="2 January 2006, 15:04">30 November 2026, 04:05 UTC</time>|<time datetime="2026-11-30T04:05:00Z" data-time-layout="2 Jan">30 Nov</time>|never`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%s\nis not in\n%s", want, page)

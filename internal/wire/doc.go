@@ -9,8 +9,11 @@
 //
 // A client's first frame is hello. The server answers with its own hello:
 //
-//	→ {"hello":1}
+//	→ {"hello":1,"zone":"Europe/Berlin"}
 //	← {"hello":1,"epoch":"01J8…","seq":812,"build":"9f2c…","user":"01J7…","actions":["POST /posts"],"cursors":["posts.published"]}
+//
+// The zone is the IANA name of the client's time zone. It may be left out, and one that the
+// server does not know is ignored.
 //
 // A client that wants to know whether the server is there can send a ping at any time,
 // also before hello, and gets an answer:

@@ -33,6 +33,7 @@ type Request struct {
 	Scope bool            `json:"scope,omitempty"` // the answer to Open must hold the scope
 
 	Instead string `json:"instead,omitempty"` // with Hello: the link that this connection replaces
+	Zone    string `json:"zone,omitempty"`    // with Hello: the IANA name of the client's time zone
 
 	Err error `json:"-"` // why the frame cannot be decoded; see Requests
 }

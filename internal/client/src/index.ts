@@ -1,6 +1,8 @@
 // The library without anything that needs a page. Importing it has no effect.
 // It runs in Node and in browsers.
 
+import { currency, number, percent, time } from "./wire/format";
+
 export { Cursor, Value } from "./store/cursor";
 export { TowerError } from "./wire/error";
 export { Model } from "./store/model";
@@ -16,3 +18,6 @@ export { ulid } from "./wire/ulid";
 export type { Failure, Narrowing, Problems, Row } from "./wire/frames";
 export { Write } from "./store/write";
 export type { Refused } from "./store/write";
+
+/** Numbers and times, written as pages of the server write them. */
+export const format = { number, percent, currency, time };

@@ -4,6 +4,7 @@
 import { findInPage } from "./page/dom";
 import { watchEnds } from "./page/ended";
 import { liveForms } from "./page/forms";
+import { localizePage } from "./page/localize";
 import { livePage } from "./page/page";
 import { connect, defaults } from "./store/connect";
 import type { Store } from "./store/store";
@@ -23,6 +24,7 @@ Object.assign(defaults, options);
 if (offline) storePages().catch((error: unknown) => console.warn("tower: cannot store pages for offline use:", error));
 
 window.tower = connect();
+localizePage();
 watchEnds(window.tower);
 livePage(window.tower);
 liveForms(window.tower);

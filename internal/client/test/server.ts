@@ -62,7 +62,7 @@ export class Link {
 
   /** Receives the client's hello and answers it. */
   async greet(change: Partial<Hello> = {}): Promise<void> {
-    equal(await this.next(), { hello: 1 }, "the first frame");
+    equal(await this.next(), { hello: 1, zone: Intl.DateTimeFormat().resolvedOptions().timeZone }, "the first frame");
     this.send({ ...hello, ...change });
   }
 

@@ -16,6 +16,7 @@ import (
 
 // A field is a field of a form: a label, a control and its problem.
 type field struct {
+	zone        *time.Location
 	name, label string
 	stored      any    // the value of the record's field
 	value       string // as the control shows it
@@ -58,6 +59,7 @@ func (s *State) Input(name string, record any, pairs ...any) (template.HTML, err
 	case f.kind == reflect.Struct: // a time.Time
 		f.attr("type", "datetime-local")
 		f.attr("step", "any")
+		s.showZone(f)
 	case f.kind == reflect.Float32, f.kind == reflect.Float64:
 		f.attr("type", "number")
 		f.attr("step", "any")
@@ -77,6 +79,32 @@ func (s *State) Input(name string, record any, pairs ...any) (template.HTML, err
 	return f.element(`<input`+f.attributes()+`>`, f.keep(oneLine.Replace)), nil
 }
 
+// showZone says in which zone the box of a time shows it: what was sent in that of the form
+// that was sent, and what is stored, data-time, in the browser's.
+func (s *State) showZone(f *field) {
+	switch {
+	case s != nil && s.Zone != nil:
+	case s != nil && len(s.Values[f.name]) > 0:
+		if zone := s.Values.Get(zoneName(f.name)); zone != "" {
+			f.attr("data-zone", zone)
+		}
+	default:
+		f.attr("data-time", exactTime(f.stored))
+	}
+}
+
+// exactTime returns a time as JSON has it; "" for nil and the zero time.
+func exactTime(value any) string {
+	if at, isPointer := value.(*time.Time); isPointer && at != nil {
+		value = *at
+	}
+	at, isTime := value.(time.Time)
+	if !isTime || at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339Nano)
+}
+
 // oneLine does what a browser does to the value of an <input>.
 var oneLine = strings.NewReplacer("\r", "", "\n", "")
 
@@ -91,11 +119,11 @@ func (f *field) lines() template.HTML {
 // control cannot show it. shown returns what the browser shows of a text, nil for all
 // of it.
 func (f *field) keep(shown func(string) string) template.HTML {
-	box := Text(f.stored, time.UTC)
+	box := Text(f.stored, f.zone)
 	if shown != nil {
 		box = shown(box)
 	}
-	name, text, needed := Keep(f.name, box, f.stored, time.UTC)
+	name, text, needed := Keep(f.name, box, f.stored, f.zone)
 	if !needed {
 		return ""
 	}
@@ -168,7 +196,7 @@ func (f *field) options(choices any, label string) (string, error) {
 
 // field returns the form field for a record's field.
 func (s *State) newField(name string, record any, pairs []any) (*field, error) {
-	f := &field{name: name, label: labelFor(name)}
+	f := &field{zone: s.zone(), name: name, label: labelFor(name)}
 	var value any
 	if record != nil {
 		member, tag, err := fieldOf(record, name)

@@ -14,6 +14,7 @@ import (
 type State struct {
 	Values   url.Values
 	Problems map[string][]string
+	Zone     *time.Location // in which times are shown; nil: the browser's, and UTC until its library has run
 }
 
 // Value returns the value of a field as an <input> shows it: the value that was sent, if
@@ -27,7 +28,15 @@ func (s *State) Value(field string, value any) string {
 			return values[len(values)-1]
 		}
 	}
-	return Text(value, time.UTC)
+	return Text(value, s.zone())
+}
+
+// zone returns the zone in which the server shows times.
+func (s *State) zone() *time.Location {
+	if s == nil || s.Zone == nil {
+		return time.UTC
+	}
+	return s.Zone
 }
 
 // Problem returns the element that shows the problem of a field, hidden while there is none.

@@ -143,8 +143,8 @@ func parseTime(text string, zone *time.Location) (at time.Time, err error) {
 		return at, nil
 	}
 	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
-		if at, err = time.ParseInLocation(layout, text, zone); err == nil {
-			return at, nil
+		if at, err = time.Parse(layout, text); err == nil {
+			return inZone(at, zone), nil
 		}
 	}
 	return at, err

@@ -2,6 +2,7 @@ package route
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 
 // Inputs are the fields of a route's input, by their JSON names.
 type Inputs struct {
+	Zone *time.Location // of the times in a form that names no zone; nil: UTC
+
 	typ    reflect.Type
 	fields []input
 }
@@ -128,8 +131,12 @@ func (in *Inputs) fromForm(target reflect.Value, sent url.Values, problems *reco
 			continue
 		}
 		field, err := f.In(target)
+		zone, known := form.Zone(sent, f.JSONName, cmp.Or(in.Zone, time.UTC))
+		if !known {
+			err = errors.New("is in a time zone that is not known")
+		}
 		if err == nil {
-			err = form.Set(field, values, time.UTC)
+			err = form.Set(field, values, zone)
 		}
 		f.report(err, problems)
 	}

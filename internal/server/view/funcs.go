@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/towerkit/tower/internal/record"
 )
@@ -23,9 +22,11 @@ func (b *boundPartials) ref(id record.ID) (any, error) {
 	return nil, nil
 }
 
-// functions are the functions of all templates, beside those of html/template and the
+// functions returns the functions of all templates, beside those of html/template and the
 // application's own. renderIn adds one that belongs to a set.
-var functions = template.FuncMap{"ref": noRef, "time": timeElement, "args": args}
+func functions(f formats) template.FuncMap {
+	return template.FuncMap{"ref": noRef, "args": args, "time": f.time, "number": f.number, "percent": f.percent, "currency": f.currency}
+}
 
 // args returns arguments for a partial, from pairs of name and value:
 //
@@ -74,7 +75,7 @@ var reserved = []string{"and", "or", "not", "len", "index", "slice", "print", "p
 // checkFuncs returns an error for a function that templates cannot call.
 func checkFuncs(funcs template.FuncMap) (err error) {
 	for _, name := range slices.Sorted(maps.Keys(funcs)) {
-		if _, own := functions[name]; own || slices.Contains(reserved, name) {
+		if _, own := functions(formats{})[name]; own || slices.Contains(reserved, name) {
 			return fmt.Errorf("Config.Funcs: %s is a function of tower's templates; choose another name", name)
 		}
 		err := func() (err error) {
@@ -96,27 +97,4 @@ func checkFuncs(funcs template.FuncMap) (err error) {
 // noRef is the function ref for lists that include nothing.
 func noRef(id record.ID) (any, error) {
 	return nil, errors.New("ref needs a live list whose scope includes the reference: .Include(&post.AuthorID)")
-}
-
-// timeLayout is the default layout of a time in a page: 2 January 2006, 15:04 UTC.
-const timeLayout = "2 January 2006, 15:04 MST"
-
-// timeElement is the function time of views. It returns a <time> element for a time.Time or
-// a pointer to one, and nothing for the zero time and nil. A layout as for time.Format
-// changes the text.
-func timeElement(value any, layout ...string) (template.HTML, error) {
-	at, isTime := value.(time.Time)
-	if pointer, isPointer := value.(*time.Time); isPointer {
-		if isTime = true; pointer != nil {
-			at = *pointer
-		}
-	}
-	if !isTime || len(layout) > 1 {
-		return "", fmt.Errorf(`time takes a time and at most one layout, as in {{time .CreatedAt "2 Jan 2006"}}; it got a %T`, value)
-	}
-	if at.IsZero() {
-		return "", nil
-	}
-	text := append(layout, timeLayout)[0]
-	return template.HTML(fmt.Sprintf(`<time datetime="%s">%s</time>`, at.Format(time.RFC3339), template.HTMLEscapeString(at.Format(text)))), nil
 }

@@ -69,6 +69,9 @@ type List struct {
 type LiveValue struct {
 	Attrs template.HTMLAttr // of the element that contains the value
 	Text  string            // "" if there is no value
+
+	value   any
+	formats formats
 }
 
 // Asset returns the address of a file: "/app.css" in public/, or the bundle of a script in
@@ -120,7 +123,7 @@ func (p *Page) LiveValue(name string, pairs ...any) (*LiveValue, error) {
 		return nil, fmt.Errorf("value %s: %w", name, err)
 	}
 	text, err := valueText(value)
-	return &LiveValue{Attrs: attrs + ` data-value`, Text: text}, err
+	return &LiveValue{Attrs: attrs + ` data-value`, Text: text, value: plainValue(value), formats: p.templates.formats}, err
 }
 
 // valueText returns a value as a page shows it.

@@ -32,7 +32,7 @@ const (
 // parse parses the templates with these names. An error names the file and the line.
 func (v *Templates) parse(names []string) (*templateSet, error) {
 	out := &templateSet{checkPath: v.checkPath, pages: map[string]page{}, failures: map[int]page{}}
-	out.partials = template.New("").Option("missingkey=error").Funcs(v.Funcs).Funcs(functions)
+	out.partials = template.New("").Option("missingkey=error").Funcs(v.Funcs).Funcs(functions(v.formats))
 	out.partials.Funcs(renderIn(out.partials))
 	sources := map[string]string{}
 	for _, file := range names {
@@ -174,7 +174,7 @@ func (v *Templates) check(set *template.Template, start string) error {
 		return err
 	}
 	stopped := template.FuncMap{}
-	for _, named := range []template.FuncMap{v.Funcs, functions, renderIn(trial)} {
+	for _, named := range []template.FuncMap{v.Funcs, functions(v.formats), renderIn(trial)} {
 		for name := range named {
 			stopped[name] = func(...any) (string, error) { return "", errors.New("not now") }
 		}

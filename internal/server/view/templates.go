@@ -17,7 +17,8 @@ import (
 // partials, whose names begin with "_", and error pages. It is safe for concurrent use.
 type Templates struct {
 	Config
-	router *route.Router
+	router  *route.Router
+	formats formats
 
 	mu        sync.Mutex
 	stamp     string
@@ -41,6 +42,8 @@ type Config struct {
 	Reload bool             // read templates again if they change
 	Data   func(*Page) any  // what the template of a page sees as "."; nil: the page itself
 	Funcs  template.FuncMap // the application's own functions
+	Locale string           // in which numbers and times are written; "": en
+	Zone   *time.Location   // in which times are shown; nil: the browser's
 }
 
 // New parses the templates and checks that each page of the router has one.
@@ -49,7 +52,11 @@ func New(config Config, router *route.Router) (*Templates, error) {
 		return nil, err
 	}
 	v := &Templates{Config: config, router: router}
-	_, err := v.current()
+	var err error
+	if v.formats, err = newFormats(config.Locale, config.Zone); err != nil {
+		return nil, fmt.Errorf("Config.Locale: %w", err)
+	}
+	_, err = v.current()
 	return v, err
 }
 

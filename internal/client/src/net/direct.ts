@@ -1,3 +1,4 @@
+import { zone } from "../wire/format";
 import type { Connection, ConnectionEvents } from "./connection";
 import { deadline, timeouts } from "./timeouts";
 import { broken, refused, restarting, signedOut, type Closed, type Link, type Transport } from "./transport";
@@ -120,7 +121,7 @@ export class DirectConnection implements Connection {
   #dial = (): void => {
     clearTimeout(this.#timer);
     const last = this.#index === this.#transports.length - 1;
-    this.#current = this.#open(this.#index, { hello: version }, last ? maxRetryDelay : timeouts.hello);
+    this.#current = this.#open(this.#index, { hello: version, zone }, last ? maxRetryDelay : timeouts.hello);
   };
 
   #open(index: number, first: ClientFrame, timeout: number): Attempt {
@@ -148,7 +149,7 @@ export class DirectConnection implements Connection {
     if (attempt !== this.#current && !attempt.works) {
       attempt.works = true;
       const instead = this.#current?.link.id;
-      attempt.send({ hello: version, ...(instead && { instead }) });
+      attempt.send({ hello: version, zone, ...(instead && { instead }) });
       return;
     }
     if (!attempt.helloAt) {

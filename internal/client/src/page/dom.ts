@@ -52,6 +52,11 @@ export const html = getter(element, "innerHTML");
 const setHTML = setter(element, "innerHTML");
 export const getAttribute = method(element, "getAttribute");
 export const setAttribute = method(element, "setAttribute");
+/** Returns an attribute; "" if there is none. */
+export function attributeOf(of: Element, name: string): string {
+  return getAttribute(of, name) ?? "";
+}
+
 const setAttributeNode = method(element, "setAttributeNode");
 export const hasAttribute = method(element, "hasAttribute");
 export const removeAttribute = method(element, "removeAttribute");

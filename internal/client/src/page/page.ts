@@ -23,6 +23,7 @@ import {
   textContent,
 } from "./dom";
 import { endedEvent } from "./ended";
+import { formatValue, localize } from "./localize";
 import { morph, place } from "./morph";
 import type { Store } from "../store/store";
 import type { Answer, Delta, Entry, Failure, Live } from "../wire/frames";
@@ -113,7 +114,7 @@ export class LiveElements extends List {
   }
 
   #put({ id, html, after }: Entry, change = morph): void {
-    const fresh = html === undefined ? null : parseWithin(this.#parent, html);
+    const fresh = html === undefined ? null : parsed(this.#parent, html);
     const old = this.#find(id);
     const element = old && fresh ? change(old, fresh) : (old ?? fresh);
     if (!element) return;
@@ -188,7 +189,7 @@ export class LiveText extends List {
   }
 
   #show(value: unknown): void {
-    const text = String(value ?? "");
+    const text = formatValue(this.#element, value);
     if (textContent(this.#element) !== text) setText(this.#element, text);
   }
 }
@@ -220,11 +221,16 @@ export class LiveRegion extends List {
 
   #show(value: unknown): void {
     const parent = parentElement(this.#element);
-    const fresh = typeof value === "string" && parent ? parseWithin(parent, value) : null;
+    const fresh = typeof value === "string" && parent ? parsed(parent, value) : null;
     if (!fresh) return;
     for (const attribute of attributes(this.#element)) if (regionAttributes.has(attribute.name)) copyAttribute(fresh, attribute);
     this.#element = morph(this.#element, fresh);
   }
+}
+
+function parsed(parent: Element, html: string): Element | null {
+  const fresh = parseWithin(parent, html);
+  return fresh && localize(fresh);
 }
 
 const regionAttributes = new Set(["data-region", "data-live", "data-since"]);

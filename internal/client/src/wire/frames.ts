@@ -151,7 +151,7 @@ export type Call = CallBody & { key: string };
 export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
 
 /** A frame that the client sends. */
-export type ClientFrame = { hello: number; instead?: string } | { ping: true } | { applied: number; from?: number } | ({ id: number } & Request);
+export type ClientFrame = { hello: number; instead?: string; zone?: string } | { ping: true } | { applied: number; from?: number } | ({ id: number } & Request);
 
 /** The data of one event of a stream, or the response to a poll. An empty one only shows that the server is alive. */
 export interface Delivery {
