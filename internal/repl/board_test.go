@@ -109,6 +109,9 @@ func openBoardIn(t *testing.T, env string) *board {
 		t.Fatal(err)
 	}
 	t.Setenv("TOWER_FOLDER", folder)
+	if env == "production" {
+		t.Setenv("TOWER_SECRET", "0123456789-abcdefghijklmnopqrstuvwxyz")
+	}
 	b := &board{t: t, env: env, folder: folder,
 		path: wire.SocketPath(folder, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()))}
 	b.start()
