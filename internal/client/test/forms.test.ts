@@ -77,6 +77,25 @@ test("success navigates to the location of the answer", async () => {
   equal(page.window.location.pathname + page.window.location.search, "/pages/next?from=form");
 });
 
+test("a form that needs a user leads to the page where one signs in, and names the way back", async () => {
+  const { page, link } = await connected(`${liveList}<form method="post" action="/posts"><button></button></form>`);
+  await fetch("/pages/door", { method: "PUT", body: "<!doctype html><p>sign in" });
+  page.find("button").click();
+  const left = page.left();
+  const error = { code: "unauthenticated", message: "sign in to write" };
+  link.send({ id: await link.expect({ call: "POST /posts", form: "" }), status: 401, error, location: "/pages/door" });
+  await left;
+  equal(page.window.location.pathname + page.window.location.search, `/pages/door?return=${encodeURIComponent(page.path)}`);
+});
+
+test("a wrong sign-in shows its problem on the page where one signs in", async () => {
+  const { page, link } = await connected(`${liveList}<form method="post" action="/door"><p data-problem="" hidden></p><button></button></form>`);
+  page.find("button").click();
+  const error = { code: "unauthenticated", message: "the password is wrong" };
+  link.send({ id: await link.expect({ call: "POST /door", form: "" }), status: 401, error, location: page.path });
+  await seen(() => page.find("p").textContent === "the password is wrong", page.document);
+});
+
 test("a live page that the answer leads to stays, with an empty form", async () => {
   const { page, link } = await connected(`${liveList}<form method="post" action="/posts"><input name="t" value=""><button></button></form>`);
   const input = page.find("input");
