@@ -175,11 +175,11 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 // browser.
 func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
 	body, sent, err := a.readBody(w, r)
-	if err != nil {
-		return err
-	}
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
-	result, err := a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key, http: true, note: noteOf(ctx)})
+	var result *callResult
+	if err == nil {
+		result, err = a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key, http: true, note: noteOf(ctx)})
+	}
 	asForm := sent != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := fault.As(err).Problems; asForm && problems != nil && rt.Form != "" {
@@ -215,18 +215,16 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 }
 
 // readBody returns the JSON or the form in a request.
-func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMessage, form url.Values, err error) {
+func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMessage, sent url.Values, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, a.config.Limits.MaxBody)
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch kind {
 	case "application/x-www-form-urlencoded":
 		if err = r.ParseForm(); err == nil {
-			form = r.PostForm
+			sent = r.PostForm
 		}
 	case "multipart/form-data":
-		if err = r.ParseMultipartForm(a.config.Limits.MaxBody); err == nil {
-			form = r.MultipartForm.Value
-		}
+		sent, err = readMultipart(r)
 	case "application/json":
 		body, err = io.ReadAll(r.Body)
 	case "":
@@ -237,12 +235,25 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMes
 		err = fault.Errorf(fault.BadRequest, "a %s is not understood; send application/json or a form", kind)
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		form = r.URL.Query()
+		sent = r.URL.Query()
 	}
 	if err != nil && fault.As(err).Code == fault.Internal {
 		err = fault.Errorf(fault.BadRequest, "the request cannot be read: %v", err)
 	}
-	return body, form, err
+	return body, sent, err
+}
+
+// readMultipart returns the values of a form. A file in it is a problem of its field.
+func readMultipart(r *http.Request) (url.Values, error) {
+	parts, err := r.MultipartReader()
+	if err != nil {
+		return nil, err
+	}
+	values, problems, err := form.ReadMultipart(parts)
+	if err == nil && problems.Any() {
+		err = &fault.Error{Code: fault.Invalid, Message: "not valid", Problems: problems}
+	}
+	return values, err
 }
 
 // Fail answers with an error: as a page for a browser, as JSON for a program.
