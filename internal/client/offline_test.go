@@ -77,7 +77,9 @@ func TestPagesLoadWithoutAConnection(t *testing.T) {
 	}
 	tab.awaitList("while it was gone", "while it was 502") // resumed from the position of the cached page
 
-	// The pages of a visitor are not cached for another user.
+	// The pages of a visitor are not cached for another user. This page stays although its
+	// user changes.
+	tab.expect(`document.addEventListener("tower:ended", event => event.preventDefault()), true`, true)
 	user := tower.NewID()
 	tab.expect(fmt.Sprintf(`tower.call("POST /session", {user: %q}).then(({status}) => status)`, user), 200)
 	tab.expect(fmt.Sprintf(`new Promise(done => tower.subscribe(({online, user}) => online && user == %q && done(true)))`, user), true)

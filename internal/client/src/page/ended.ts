@@ -1,8 +1,11 @@
 import type { Store } from "../store/store";
 import type { Failure } from "../wire/frames";
-import { createElement, findAllInPage, findInPage, focused, listen } from "./dom";
+import { createElement, dispatch, findAllInPage, findInPage, focused, listen, root } from "./dom";
 
-/** Dispatched at an element that the server no longer keeps current. It bubbles. A page that handles it itself prevents the default. */
+/**
+ * Dispatched at an element that the server no longer keeps current, or at the root element
+ * if the user has changed. It bubbles. A page that handles it itself prevents the default.
+ */
 export const endedEvent = "tower:ended";
 
 /** What a list may be refused for and be opened later. */
@@ -22,9 +25,15 @@ export function watchEnds(store: Store): void {
   let user: string | undefined;
   store.subscribe(state => {
     if (!state.online) return;
-    if (user !== undefined && user !== state.user) end(state.user ? "another user has signed in" : "you are signed out");
+    const message = state.user ? "another user has signed in" : "you are signed out";
+    if (user !== undefined && user !== state.user) dispatchEnd(root, { code: "user", message });
     user = state.user;
   });
+}
+
+/** Dispatches the event at an element. */
+export function dispatchEnd(element: Element, detail: Failure): void {
+  dispatch(element, new CustomEvent(endedEvent, { bubbles: true, cancelable: true, detail }));
 }
 
 function end(reason: string): void {

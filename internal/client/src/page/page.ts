@@ -3,7 +3,6 @@ import { report } from "../store/observable";
 import {
   attributes,
   copyAttribute,
-  dispatch,
   findAll,
   findAllInPage,
   getAttribute,
@@ -22,7 +21,7 @@ import {
   setText,
   textContent,
 } from "./dom";
-import { endedEvent } from "./ended";
+import { dispatchEnd } from "./ended";
 import { formatValue, localize } from "./localize";
 import { morph, place } from "./morph";
 import type { Store } from "../store/store";
@@ -239,7 +238,7 @@ const regionAttributes = new Set(["data-region", "data-live", "data-since"]);
 function reportEnd(element: Element, error: Failure | null, before: Failure | null): Failure | null {
   if (error && error !== before) {
     console.warn(`tower: a part of this page is not live: ${error.message}`);
-    dispatch(element, new CustomEvent(endedEvent, { bubbles: true, cancelable: true, detail: error }));
+    dispatchEnd(element, error);
   }
   return error;
 }
