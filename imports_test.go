@@ -53,7 +53,7 @@ var rooms = []room{
 	{"internal/server/chain", []string{"internal/edge", "internal/compress", "internal/server/fault"}, "a request passes it before its route is known", []string{melody}},
 
 	{"internal/deadline", nil, "it sets deadlines and knows no application", []string{bbolt, melody}},
-	{"internal/server/limit", []string{"internal/deadline"}, "bounds are counted without an application", []string{bbolt, melody}},
+	{"internal/server/limit", []string{"internal/deadline", "internal/server/fault"}, "bounds are counted without an application", []string{bbolt, melody}},
 	{"internal/server/fault", []string{"internal/deadline", "internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"}, "an error is coded without an application", []string{melody}},
 	{"internal/server/route", []string{"internal/server/fault", "internal/server/form", "internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a route is found without a connection", []string{melody}},
 	{"internal/server/form", []string{"internal/record"}, "a form is a record's fields and what was sent, without a connection", []string{melody, bbolt}},
@@ -65,7 +65,7 @@ var rooms = []room{
 	{"internal/server/guess", nil, "wrong guesses are counted without an application", []string{melody, bbolt}},
 	{"internal/server/session", []string{"internal/edge", "internal/server/fault", "internal/record", "internal/store"}, "who is signed in is known without an application", []string{melody}},
 	{"internal/server/outbox", []string{"internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a queue of frames knows no application", []string{melody}},
-	{"internal/server/transport", []string{"internal/server/outbox", "internal/server/fault", "internal/wire"}, "it carries messages and knows nothing of what they mean", nil},
+	{"internal/server/transport", []string{"internal/deadline", "internal/server/outbox", "internal/server/fault", "internal/wire"}, "it carries messages and knows nothing of what they mean", nil},
 	{"internal/server/answer", nil, "it writes HTTP responses and knows no application", []string{melody, bbolt}},
 	{"internal/environ", nil, "it reads variables, and what they mean is known above", []string{"net/http"}},
 	{"internal/settings", []string{"internal/environ", "internal/record"}, "settings are known before the application is", []string{"net/http", bbolt}},

@@ -24,11 +24,19 @@ type Limits struct {
 	// Default: 1,048,576 (1 MiB).
 	MaxQueue int
 
-	// MaxRate is the number of requests a second over one connection. It may send four
-	// times as many at once. Further requests are refused.
+	// MaxRate is the number of frames a second over one connection. It may send four
+	// times as many at once. Further frames are refused. Every frame counts, but for the
+	// acknowledgements that the server has asked for. A client that goes on regardless, or
+	// sends what is no frame, loses its connection.
 	//
 	// Default: 200.
 	MaxRate int
+
+	// MaxInflow is the number of bytes a second over one connection. It may send four times
+	// as many at once. Further bytes are read more slowly.
+	//
+	// Default: 1,048,576 (1 MiB).
+	MaxInflow int
 
 	// MaxCursors is the number of cursors open on one connection.
 	//
@@ -40,11 +48,23 @@ type Limits struct {
 	// Default: 100.
 	MaxConnections int
 
-	// MaxVisitors is the number of connections of all visitors together that use an
-	// event stream or plain requests instead of a socket.
+	// MaxAddress is the number of connections from one address, over any transport. Visitors
+	// take at most half of them; the rest is for signed-in users. The 2^64 addresses of an
+	// IPv6 network count as one. Behind a proxy, see [Config].TrustedProxies.
+	//
+	// Default: 2,000.
+	MaxAddress int
+
+	// MaxVisitors is the number of connections of all visitors together.
 	//
 	// Default: 10,000.
 	MaxVisitors int
+
+	// MaxClients is the number of all connections. What visitors may not take of them is for
+	// signed-in users.
+	//
+	// Default: 20,000.
+	MaxClients int
 
 	// Timeout is how long one request may take. Its context ends then.
 	//
@@ -55,6 +75,8 @@ type Limits struct {
 	// receives the answer, all pauses together. The time in which the application works
 	// does not count. A body that arrives more slowly is refused with status 408; an
 	// answer that is received more slowly ends with the connection.
+	//
+	// A connection that does not say hello within this time ends.
 	//
 	// Default: 20 seconds.
 	Patience time.Duration

@@ -25,7 +25,8 @@ type Pace struct {
 	Rate int // bytes a second
 }
 
-func (p Pace) within(bytes int64) time.Duration {
+// Within returns how long a client may take to transfer so many bytes.
+func (p Pace) Within(bytes int64) time.Duration {
 	return p.Wait + time.Duration(float64(bytes)/float64(p.Rate)*float64(time.Second))
 }
 
@@ -62,7 +63,7 @@ type body struct {
 }
 
 func (b *body) Read(p []byte) (int, error) {
-	left := b.pace.within(b.received) - b.waited
+	left := b.pace.Within(b.received) - b.waited
 	if left <= 0 {
 		b.leave(time.Now())
 		return 0, ErrSlow
@@ -154,7 +155,7 @@ func (w *writer) extend(bytes int64) {
 	if w.over.Load() {
 		return
 	}
-	until := time.Now().Add(w.pace.within(bytes))
+	until := time.Now().Add(w.pace.Within(bytes))
 	if w.body.pending() {
 		until = until.Add(w.pace.Wait) // the server reads the rest before it writes
 	}

@@ -168,7 +168,7 @@ func (a *App) Open() (err error) {
 	a.hub = newHub(a)
 	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
 	a.inspector.measure = a.engine.Measure
-	limits := transport.Limits{MaxFrame: a.config.Limits.MaxFrame, MaxVisitors: a.config.Limits.MaxVisitors, Log: a.log}
+	limits := transport.Limits{MaxFrame: a.config.Limits.MaxFrame, Pace: a.config.Limits.Pace(), Log: a.log}
 	a.sockets, a.links = transport.NewSockets(a, limits), transport.NewLinks(a, limits)
 	a.reads = read.New(a)
 	a.running.Go(func() {

@@ -9,10 +9,10 @@ import (
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/budget"
+	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/wire"
-	"golang.org/x/time/rate"
 )
 
 // A Connection is one client: a browser tab, a program, a test or a console, or the
@@ -36,9 +36,13 @@ type Connection struct {
 	standalone bool // it serves a test, whose code follows nothing: see SessionFor
 
 	// Connections of one HTTP request do not have these.
-	outbox  outbox.Outbox
-	limiter *rate.Limiter
-	budget  budget.Allowance // for opening cursors
+	outbox   outbox.Outbox
+	budget   budget.Allowance // for opening cursors
+	meter    *limit.Meter     // nil: a console's, which is not bounded
+	party    limit.Party
+	owed     atomic.Int64 // acknowledgements that the client was asked for
+	greeting *time.Timer  // ends the connection of a client that does not say hello
+	cut      atomic.Bool  // the client has sent too much; it is not listened to any more
 
 	label   atomic.Pointer[string]
 	seq     atomic.Uint64 // the last commit that was queued
@@ -70,8 +74,8 @@ type Connection struct {
 // transport yet.
 func (a *App) newConnection(r *http.Request) *Connection {
 	cookie := a.sessions.Of(r, a.secure(r))
-	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, since: time.Now(), kept: edge.Keep(r, a.facts(r), a.config.Keep),
-		limiter: rate.NewLimiter(rate.Limit(a.config.Limits.MaxRate), 4*a.config.Limits.MaxRate)}
+	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, since: time.Now(), kept: edge.Keep(r, a.facts(r), a.config.Keep), meter: limit.NewMeter(&a.config.Limits)}
+	c.party = limit.PartyOf(string(c.user), c.remote)
 	c.outbox.Limit = a.config.Limits.MaxQueue
 	return c
 }

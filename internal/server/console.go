@@ -46,9 +46,8 @@ func (a *App) Context() context.Context { return a.ctx }
 // Connections returns the open connections in the order that they joined.
 func (a *App) Connections() []*Connection { return a.hub.all() }
 
-// Join adds a connection to the application. It fails if the connection's user already
-// has MaxConnections.
-func (a *App) Join(c *Connection) error { return a.hub.join(c, a.config.Limits.MaxConnections) }
+// Join adds a connection to the application. It fails if there is no place for its client.
+func (a *App) Join(c *Connection) error { return a.hub.join(c) }
 
 // Leave removes a connection and closes its cursors.
 func (a *App) Leave(c *Connection) { a.hub.leave(c) }

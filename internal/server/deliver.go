@@ -44,6 +44,9 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			c.disconnect(outbox.CloseInternal, "the server could not encode a frame")
 			continue
 		}
+		if d.trace.wantsAcks() {
+			c.owed.Add(1)
+		}
 		c.outbox.Deliver(frame, delay)
 		c.seq.Store(commit.Seq) // answers with this position come after the frame
 		if delay && !c.unflushed {

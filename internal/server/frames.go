@@ -11,6 +11,8 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/limit"
+	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -19,11 +21,36 @@ import (
 // socket waits meanwhile, so a client that sends faster than it is served waits, too.
 func (c *Connection) Receive(message []byte) {
 	requests, err := wire.Requests(message)
-	if err != nil {
+	if err == nil {
+		c.Handle(requests)
+	} else if c.admit(c.meter.Malformed()); !c.cut.Load() {
 		c.send(refusal(0, fault.Errorf("bad_frame", "%v", err)))
-		return
 	}
-	c.Handle(requests)
+}
+
+// admit returns the error for a frame that is not served, nil for one that is. It ends the
+// connection of a client that has to go.
+func (c *Connection) admit(verdict limit.Verdict) error {
+	if verdict == limit.Serve {
+		return nil
+	}
+	if verdict == limit.End && c.cut.CompareAndSwap(false, true) {
+		c.disconnect(outbox.ClosePolicy, c.meter.Reason())
+	}
+	return fault.Errorf(fault.TooMany, "%s", c.meter.Reason())
+}
+
+// count counts a frame, and returns an error if it is not served.
+func (c *Connection) count(req *wire.Request) error {
+	switch {
+	case req.Err != nil:
+		_ = c.admit(c.meter.Malformed())
+		return fault.Errorf("bad_frame", "the frame cannot be read: %v", req.Err)
+	case req.Applied != 0 && c.owed.Load() > 0:
+		c.owed.Add(-1)
+		return nil
+	}
+	return c.Count()
 }
 
 // Handle handles requests in order. Calls must not overlap.
@@ -33,16 +60,15 @@ func (c *Connection) Handle(requests []wire.Request) {
 		defer c.outbox.Flush()
 	}
 	for i := range requests {
-		if c.hasLeft() {
+		req := &requests[i]
+		err := c.count(req)
+		switch {
+		case c.cut.Load() || c.hasLeft():
 			return
-		}
-		switch req := &requests[i]; {
-		case req.Err != nil:
-			c.send(refusal(req.ID, fault.Errorf("bad_frame", "the frame cannot be read: %v", req.Err)))
+		case err != nil:
+			c.send(refusal(req.ID, err))
 		case req.Applied != 0:
 			c.app.inspector.acknowledge(c, req.From, req.Applied)
-		case !c.limiter.Allow():
-			c.send(refusal(req.ID, fault.Errorf(fault.TooMany, "more than %d frames a second; slow down", c.app.config.Limits.MaxRate)))
 		default:
 			if req.Call != "" { // it may take a while
 				c.outbox.Flush()

@@ -17,6 +17,7 @@ func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
 		c.disconnect(outbox.CloseVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
 		return nil
 	}
+	c.greeting.Stop()
 	if c.current() != nil {
 		return fault.Errorf(fault.BadRequest, "this connection has already sent hello")
 	}

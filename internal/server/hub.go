@@ -10,9 +10,11 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
+	"golang.org/x/time/rate"
 )
 
 // A hub holds the open connections and the records that their sessions and cursors
@@ -20,6 +22,8 @@ import (
 // frame for each connection.
 type hub struct {
 	app     *App
+	places  *limit.Places
+	refused rate.Sometimes // logs connections without a place
 	watches cursor.Watches[*follower]
 
 	mu          sync.Mutex
@@ -39,19 +43,25 @@ type hub struct {
 }
 
 func newHub(app *App) *hub {
-	return &hub{app: app, connections: map[uint64]*Connection{}, users: map[record.ID][]*Connection{}, renewed: map[*Connection]*wire.Allowed{}, regions: map[*Connection][]regionDelta{}}
+	return &hub{app: app, connections: map[uint64]*Connection{}, users: map[record.ID][]*Connection{}, places: limit.NewPlaces(&app.config.Limits), renewed: map[*Connection]*wire.Allowed{},
+		regions: map[*Connection][]regionDelta{}, refused: rate.Sometimes{Interval: time.Minute}}
 }
 
-// join adds a connection and assigns its number. It fails if the connection's user has
-// limit connections already.
-func (h *hub) join(c *Connection, limit int) error {
+// join adds a connection and assigns its number. It fails if there is no place for the
+// client. Consoles take no place.
+func (h *hub) join(c *Connection) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.app.sessions.Live(c.cookie) { // it ended after the cookie was read
 		return fault.Errorf(fault.Unauthenticated, sessionOver)
 	}
-	if c.user != "" && len(h.users[c.user]) >= limit {
-		return fault.Errorf(fault.TooMany, "this user has %d connections open already; close one", limit)
+	if c.meter != nil {
+		if err := h.places.Take(c.party); err != nil {
+			h.refused.Do(func() {
+				h.app.log.Warn("connection refused", "reason", err, "remote", c.remote, "hint", "raise Config.Limits; behind a proxy, set TOWER_TRUSTED_PROXIES")
+			})
+			return err
+		}
 	}
 	h.lastNumber++
 	c.number = h.lastNumber
@@ -65,7 +75,8 @@ func (h *hub) join(c *Connection, limit int) error {
 // leave removes a connection and closes its cursors.
 func (h *hub) leave(c *Connection) {
 	h.mu.Lock()
-	if h.connections[c.number] == c {
+	joined := h.connections[c.number] == c
+	if joined {
 		delete(h.connections, c.number)
 		if left := slices.DeleteFunc(h.users[c.user], func(other *Connection) bool { return other == c }); len(left) > 0 {
 			h.users[c.user] = left
@@ -74,6 +85,9 @@ func (h *hub) leave(c *Connection) {
 		}
 	}
 	h.mu.Unlock()
+	if joined && c.meter != nil {
+		h.places.Leave(c.party)
+	}
 	c.mu.Lock()
 	c.ended = true
 	s := c.session

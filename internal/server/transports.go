@@ -2,7 +2,9 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
@@ -53,14 +55,32 @@ func (a *App) ReadJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	return nil
 }
 
-// Join adds the connection to the application, with its transport.
+// Join adds the connection to the application, with its transport. The connection ends if
+// its client does not say hello.
 func (c *Connection) Join(t outbox.Transport) error {
 	c.outbox.Transport = t
-	return c.app.Join(c)
+	within := c.app.config.Limits.Patience
+	c.greeting = time.AfterFunc(within, func() {
+		c.disconnect(outbox.ClosePolicy, fmt.Sprintf("no hello came within %s; connect again", within))
+	})
+	err := c.app.Join(c)
+	if err != nil {
+		c.greeting.Stop()
+	}
+	return err
 }
+
+// Count counts a message that is no frame.
+func (c *Connection) Count() error { return c.admit(c.meter.Frame()) }
+
+// Throttle returns when the client may send so many further bytes.
+func (c *Connection) Throttle(bytes int) { c.meter.Wait(c.app.ctx, bytes) }
 
 // Leave removes the connection, closes its cursors, and reports that to consoles.
 func (c *Connection) Leave() {
+	if c.greeting != nil {
+		c.greeting.Stop()
+	}
 	c.app.hub.leave(c)
 	c.app.inspector.publish(wire.ControlEvent{Left: c.number})
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/towertest"
@@ -218,7 +219,9 @@ var sampleViews = fstest.MapFS{
 }
 
 func sample() tower.Config {
-	return tower.Config{Name: "journal", Models: []tower.AnyModel{Users, Posts}, Routes: routes(), Files: sampleViews}
+	// Tests and benchmarks connect many clients from one address, and read when they like.
+	limits := tower.Limits{MaxAddress: 200_000, MaxVisitors: 100_000, MaxClients: 200_000, Patience: 5 * time.Minute}
+	return tower.Config{Name: "journal", Models: []tower.AnyModel{Users, Posts}, Routes: routes(), Files: sampleViews, Limits: limits}
 }
 
 func openSample(t testing.TB) *towertest.App {

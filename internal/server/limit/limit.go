@@ -18,9 +18,12 @@ type Limits struct {
 	MaxQueue int
 
 	MaxRate        int
+	MaxInflow      int
 	MaxCursors     int
 	MaxConnections int
+	MaxAddress     int
 	MaxVisitors    int
+	MaxClients     int
 
 	Timeout  time.Duration
 	Patience time.Duration
@@ -39,9 +42,12 @@ func (l Limits) WithDefaults() (Limits, error) {
 	l.MaxBody = cmp.Or(l.MaxBody, 1<<20)
 	l.MaxQueue = cmp.Or(l.MaxQueue, 1<<20)
 	l.MaxRate = cmp.Or(l.MaxRate, 200)
+	l.MaxInflow = cmp.Or(l.MaxInflow, 1<<20)
 	l.MaxCursors = cmp.Or(l.MaxCursors, 200)
 	l.MaxConnections = cmp.Or(l.MaxConnections, 100)
+	l.MaxAddress = cmp.Or(l.MaxAddress, 2000)
 	l.MaxVisitors = cmp.Or(l.MaxVisitors, 10_000)
+	l.MaxClients = cmp.Or(l.MaxClients, 20_000)
 	l.Timeout = cmp.Or(l.Timeout, 30*time.Second)
 	l.Patience = cmp.Or(l.Patience, 20*time.Second)
 	l.MinSpeed = cmp.Or(l.MinSpeed, 4<<10)

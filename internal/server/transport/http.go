@@ -88,9 +88,15 @@ func (s *Links) poll(r *http.Request, poll *wire.Poll) (*wire.Delivery, error) {
 	if asked := time.Duration(poll.Wait) * time.Second; 0 < asked && asked < wait {
 		wait = asked
 	}
+	if err := l.count(poll.Have); err != nil {
+		return nil, err
+	}
 	l.resetIdle(wait + s.maxAbsence)
 	delivery, err := l.next(r.Context(), poll.Have, wait)
 	l.resetIdle(s.maxAbsence)
+	if err == nil {
+		l.answered(delivery.Number)
+	}
 	if err == nil && delivery.End != nil {
 		s.remove(l, delivery.End.Code, delivery.End.Reason)
 	}

@@ -28,6 +28,7 @@ type link struct {
 	mu       sync.Mutex
 	number   uint64        // of the last message
 	message  []byte        // the last message, until the client has it
+	polled   uint64        // the number of the last message that answered a poll
 	waiting  chan struct{} // closed to wake the request that waits for a message; nil: none waits
 	ending   *wire.End
 	replaced bool // it ends when the client has every message
@@ -88,7 +89,7 @@ func (l *link) write(w io.Writer, d *wire.Delivery) error {
 // setWriteDeadline sets the deadline of the next write. It is short at the end of a
 // link, for a client that does not read. The caller holds the lock.
 func (l *link) setWriteDeadline() {
-	within := writeWait
+	within := l.links.limits.Pace.Within(outbox.MaxMessage)
 	if l.ending != nil {
 		within = time.Second
 	}
@@ -163,6 +164,29 @@ func (l *link) next(ctx context.Context, have uint64, wait time.Duration) (*wire
 	}
 }
 
+// count counts a poll. One that confirms a message is free, because the server sent that, and
+// so is one that asks for the end. One that asks for a message again is throttled by its size.
+func (l *link) count(have uint64) error {
+	l.mu.Lock()
+	free, again := l.ending != nil || l.message != nil && have == l.number, 0
+	if l.message != nil && have < l.number && l.polled == l.number {
+		again = len(l.message)
+	}
+	l.mu.Unlock()
+	if free {
+		return nil
+	}
+	l.conn.Throttle(again)
+	return l.conn.Count()
+}
+
+// answered notes the message that a poll is answered with.
+func (l *link) answered(number uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.polled = max(l.polled, number)
+}
+
 // confirm drops a message that the client has, and lets the outbox send the next one.
 func (l *link) confirm(have uint64) error {
 	l.mu.Lock()
@@ -191,13 +215,21 @@ func (l *link) handleBatch(batch *wire.Batch) error {
 	if batch.Number != next {
 		return fault.Errorf(fault.Conflict, "batch %d is out of order; the next batch is %d; connect again", batch.Number, next)
 	}
-	most := l.links.limits.MaxFrame
+	most, size := l.links.limits.MaxFrame, 0
 	for i, frame := range batch.Frames {
+		size += len(frame)
 		if int64(len(frame)) > most {
 			return fault.Errorf(fault.TooLarge, "frame %d of the batch is larger than %d bytes", i+1, most)
 		}
 	}
+	l.mu.Lock()
+	ended := l.ending != nil
+	l.mu.Unlock()
+	if ended {
+		return fault.Errorf(fault.Conflict, "the link has ended; connect again")
+	}
 	l.lastBatch = next
+	l.conn.Throttle(size)
 	l.conn.Handle(batch.Requests())
 	return nil
 }

@@ -21,11 +21,10 @@ type Links struct {
 	maxAbsence time.Duration // the longest time between two polls
 	maxSilence time.Duration // the longest time without a request from the client of a stream
 
-	mu       sync.Mutex
-	closed   bool
-	open     map[string]*link
-	visitors int
-	running  sync.WaitGroup // goroutines that end links
+	mu      sync.Mutex
+	closed  bool
+	open    map[string]*link
+	running sync.WaitGroup // goroutines that end links
 }
 
 // NewLinks returns the links of a host's connections.
@@ -42,14 +41,8 @@ func (s *Links) add(c Connection, kind string) (*link, error) {
 	if s.closed {
 		return nil, fault.Errorf(fault.Unavailable, "the server is closing")
 	}
-	if most := s.limits.MaxVisitors; c.UserKey() == "" && s.visitors >= most {
-		return nil, fault.Errorf(fault.TooMany, "%d visitors are connected without a socket; try again later", most)
-	}
 	if err := c.Join(l); err != nil {
 		return nil, err
-	}
-	if c.UserKey() == "" {
-		s.visitors++
 	}
 	s.open[l.id] = l
 	l.idle = time.AfterFunc(s.maxAbsence, func() {
@@ -97,9 +90,6 @@ func (s *Links) remove(l *link, code int, reason string) {
 	s.mu.Lock()
 	if s.open[l.id] == l {
 		delete(s.open, l.id)
-		if l.conn.UserKey() == "" {
-			s.visitors--
-		}
 	}
 	s.mu.Unlock()
 	l.close(code, reason)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
@@ -77,15 +78,17 @@ func (c *fakeConnection) Leave()                 { c.host.set(c, false) }
 func (c *fakeConnection) Receive([]byte)         {}
 func (c *fakeConnection) Handle([]wire.Request)  {}
 func (c *fakeConnection) Outbox() *outbox.Outbox { return &c.outbox }
+func (c *fakeConnection) Count() error           { return nil }
+func (c *fakeConnection) Throttle(int)           {}
 func (c *fakeConnection) UserKey() string        { return "" }
 func (c *fakeConnection) Remote() string         { return "test" }
 
-// serve serves links with the timeouts that change sets. visitors and bytes limit their
-// connections.
-func serve(t *testing.T, visitors, bytes int, change func(*Links)) (*Links, string) {
+// serve serves links with the timeouts that change sets. bytes limits what waits for a
+// connection.
+func serve(t *testing.T, bytes int, change func(*Links)) (*Links, string) {
 	t.Helper()
 	host := &fakeHost{limit: bytes, joined: map[*fakeConnection]bool{}, change: make(chan struct{}, 1)}
-	links := NewLinks(host, Limits{MaxFrame: 1 << 16, MaxVisitors: visitors, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	links := NewLinks(host, Limits{MaxFrame: 1 << 16, Pace: deadline.Pace{Wait: 2 * time.Minute, Rate: 1 << 10}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	change(links)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /_tower/stream", links.ServeStream)
@@ -133,7 +136,7 @@ func awaitCount(t *testing.T, links *Links, want int) {
 }
 
 func TestUnpolledLinkEnds(t *testing.T) {
-	links, url := serve(t, 10, 1<<20, func(s *Links) { s.maxAbsence, s.maxPoll = 50*time.Millisecond, 200*time.Millisecond })
+	links, url := serve(t, 1<<20, func(s *Links) { s.maxAbsence, s.maxPoll = 50*time.Millisecond, 200*time.Millisecond })
 	_, opened := post(t, url+"/_tower/poll", `{}`)
 	poll := fmt.Sprintf(`{"link":%q}`, opened.Link)
 	if response, d := post(t, url+"/_tower/poll", poll); response.StatusCode != http.StatusOK || d.End != nil {
@@ -145,13 +148,13 @@ func TestUnpolledLinkEnds(t *testing.T) {
 	}
 	links.mu.Lock()
 	defer links.mu.Unlock()
-	if links.visitors != 0 || len(links.open) != 0 {
-		t.Errorf("%d visitors, %d links", links.visitors, len(links.open))
+	if len(links.open) != 0 {
+		t.Errorf("%d links", len(links.open))
 	}
 }
 
 func TestStreamSendsHeartbeatsAndEndsForSilentClient(t *testing.T) {
-	links, url := serve(t, 10, 1<<20, func(s *Links) { s.heartbeat, s.maxSilence = 20*time.Millisecond, 300*time.Millisecond })
+	links, url := serve(t, 1<<20, func(s *Links) { s.heartbeat, s.maxSilence = 20*time.Millisecond, 300*time.Millisecond })
 	response, err := http.Post(url+"/_tower/stream", "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +175,7 @@ func TestStreamSendsHeartbeatsAndEndsForSilentClient(t *testing.T) {
 }
 
 func TestBrokenStreamLeaves(t *testing.T) {
-	links, url := serve(t, 10, 1<<20, func(*Links) {})
+	links, url := serve(t, 1<<20, func(*Links) {})
 	response, err := http.Post(url+"/_tower/stream", "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -182,21 +185,8 @@ func TestBrokenStreamLeaves(t *testing.T) {
 	awaitCount(t, links, 0)
 }
 
-func TestVisitorsWithoutSocketAreLimited(t *testing.T) {
-	_, url := serve(t, 2, 1<<20, func(*Links) {})
-	_, first := post(t, url+"/_tower/poll", `{}`)
-	post(t, url+"/_tower/poll", `{}`)
-	if response, _ := post(t, url+"/_tower/poll", `{}`); response.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("the third: %s", response.Status)
-	}
-	post(t, url+"/_tower/send", fmt.Sprintf(`{"link":%q,"end":true}`, first.Link))
-	if response, _ := post(t, url+"/_tower/poll", `{}`); response.StatusCode != http.StatusOK {
-		t.Errorf("after one visitor has left: %s", response.Status)
-	}
-}
-
 func TestLinkOfSlowClientEndsWithReason(t *testing.T) {
-	links, url := serve(t, 10, 1000, func(*Links) {})
+	links, url := serve(t, 1000, func(*Links) {})
 	_, opened := post(t, url+"/_tower/poll", `{}`)
 	l, err := links.find(opened.Link, nil)
 	if err != nil {

@@ -1,12 +1,12 @@
 package transport
 
 import (
-	"bufio"
 	"context"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -15,9 +15,6 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 )
-
-// writeWait is the time that a client has to accept a message.
-const writeWait = 10 * time.Second
 
 // restartReason is the reason to end connections when the server closes.
 const restartReason = "the server restarts; connect again"
@@ -53,11 +50,14 @@ func NewSockets(host Host, limits Limits) *Sockets {
 	}
 	s.melody.Config.MaxMessageSize = limits.MaxFrame
 	s.melody.Config.MessageBufferSize = 1
-	s.melody.Config.WriteWait = writeWait
+	s.melody.Config.WriteWait = limits.Pace.Within(outbox.MaxMessage)
 	s.melody.Config.PongWait = 75 * time.Second
 	s.melody.Config.PingPeriod = 30 * time.Second
 	s.melody.HandleConnect(s.connect)
 	s.melody.HandleMessage(func(session *melody.Session, message []byte) {
+		if session.Request.Context().(*socketContext).ending.Load() {
+			return
+		}
 		// An action needs a larger stack than an idle socket should keep.
 		var handled sync.WaitGroup
 		handled.Go(func() { connectionOf(session).Receive(message) })
@@ -80,7 +80,7 @@ func (s *Sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	slim := (&http.Request{Method: r.Method, Host: r.Host, Header: r.Header}).
 		WithContext(&socketContext{Context: context.Background(), conn: c, opened: opened})
 	begun := s.begin(func() {
-		if err := s.melody.HandleRequest(hijacker{w}, slim); err != nil {
+		if err := s.melody.HandleRequest(hijacker{w, c}, slim); err != nil {
 			s.log.Debug("socket refused", "remote", c.Remote(), "error", err)
 			close(opened)
 		}
@@ -92,19 +92,13 @@ func (s *Sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	<-opened
 }
 
-// A hijacker hijacks the connection of a writer that middleware may have wrapped.
-type hijacker struct{ http.ResponseWriter }
-
-func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return http.NewResponseController(h.ResponseWriter).Hijack()
-}
-
 // A socketContext is the context of the request that a melody session keeps. It holds
 // the session's connection.
 type socketContext struct {
 	context.Context
 	conn   Connection
 	opened chan struct{} // closed when melody has taken over
+	ending atomic.Bool   // what the client sends is ignored
 }
 
 func connectionOf(session *melody.Session) Connection {
@@ -120,9 +114,16 @@ func (s *Sockets) connect(session *melody.Session) {
 	ctx.opened = nil
 	c := ctx.conn
 	socket := &socket{s, session}
-	if tcp, ok := session.WebsocketConnection().NetConn().(*net.TCPConn); ok {
+	conn := session.WebsocketConnection()
+	if tcp, ok := conn.NetConn().(*throttledConn).Conn.(*net.TCPConn); ok {
 		_ = tcp.SetWriteBuffer(outbox.MaxMessage) // data in the kernel cannot be merged any more
 	}
+	conn.SetPingHandler(func(text string) error {
+		if c.Count() == nil {
+			_ = conn.WriteControl(websocket.PongMessage, []byte(text), time.Now().Add(time.Second))
+		}
+		return nil
+	})
 	if err := c.Join(socket); err != nil {
 		coded := fault.As(err)
 		socket.End(outbox.CloseRefused(coded.Status()), coded.Message)
@@ -210,6 +211,7 @@ func shorten(reason string) string {
 // close closes the socket with a code and a reason. It does not wait for messages inside
 // melody.
 func (s *socket) close(code int, reason string) {
+	s.session.Request.Context().(*socketContext).ending.Store(true)
 	conn := s.session.WebsocketConnection()
 	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, shorten(reason)), time.Now().Add(time.Second))
 	_ = conn.Close()

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -45,6 +46,11 @@ type Connection interface {
 	Receive(message []byte)
 	// Handle handles frames, in order. Calls must not overlap.
 	Handle(requests []wire.Request)
+	// Count counts a message that is no frame. An error refuses it; the connection may
+	// have ended then.
+	Count() error
+	// Throttle returns when the client may send so many further bytes.
+	Throttle(bytes int)
 	// Outbox returns the queue of messages to the client.
 	Outbox() *outbox.Outbox
 	// UserKey returns the id of the connection's user, "" for a visitor.
@@ -55,7 +61,7 @@ type Connection interface {
 
 // Limits bound what clients may use.
 type Limits struct {
-	MaxFrame    int64 // bytes of one message from a client
-	MaxVisitors int   // connections of visitors without a socket
-	Log         *slog.Logger
+	MaxFrame int64         // bytes of one message from a client
+	Pace     deadline.Pace // of a client that receives messages
+	Log      *slog.Logger
 }

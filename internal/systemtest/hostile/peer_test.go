@@ -299,6 +299,9 @@ func (l links) openPoll() (line, int, string) {
 func (p *pollLine) receive() (string, *wire.End, error) {
 	for {
 		status, text := p.post("/_tower/poll", fmt.Sprintf(`{"link":%q,"have":%d,"wait":10}`, *p.id, p.have))
+		if status == http.StatusTooManyRequests {
+			continue
+		}
 		if status != http.StatusOK {
 			return "", nil, fmt.Errorf("status %d: %s", status, text)
 		}

@@ -1,0 +1,125 @@
+package hostile
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/towertest"
+)
+
+// refusal opens a connection and returns why it was refused; "" if it was not. A socket says
+// that when it is open, so that a browser can read it.
+func (a attacker) refusal(transport string) string {
+	a.t.Helper()
+	p, status, refusal := a.tryConnect(transport)
+	if p == nil {
+		if status != http.StatusTooManyRequests {
+			a.t.Errorf("%s: refused with status %d: %s", transport, status, refusal)
+		}
+		return refusal
+	}
+	p.say(`{"hello":1}`)
+	if _, end := p.tryHear(); end != nil {
+		if end.Code != 1008 {
+			a.t.Errorf("%s: ended with code %d: %s", transport, end.Code, end.Reason)
+		}
+		return end.Reason
+	}
+	return ""
+}
+
+// fill opens connections of all transports in turn.
+func (a attacker) fill(count int) (peers []*peer) {
+	a.t.Helper()
+	for i := range count {
+		peers = append(peers, a.greet(towertest.Transports()[i%3]))
+	}
+	return peers
+}
+
+// mustRefuse expects that every transport refuses, with a reason that contains want.
+func (a attacker) mustRefuse(want string) {
+	a.t.Helper()
+	for _, transport := range towertest.Transports() {
+		if reason := a.refusal(transport); !strings.Contains(reason, want) {
+			a.t.Errorf("%s: %q, not %q", transport, reason, want)
+		}
+	}
+}
+
+// mustAccept expects that every transport accepts.
+func (a attacker) mustAccept() {
+	a.t.Helper()
+	for _, transport := range towertest.Transports() {
+		if reason := a.refusal(transport); reason != "" {
+			a.t.Errorf("%s: refused: %s", transport, reason)
+		}
+	}
+}
+
+// TestAnAddressFullOfVisitorsHasPlacesForUsers fills an address with visitors and then with
+// users. Other addresses do not notice.
+func TestAnAddressFullOfVisitorsHasPlacesForUsers(t *testing.T) {
+	config := notebook()
+	config.Limits = tower.Limits{MaxAddress: 12}
+	a := attack(t, config)
+	here := a.at("127.0.0.2")
+	visitors := here.fill(6)
+	here.mustRefuse("visitors at this address have 6 connections open")
+	a.at("127.0.0.3").mustAccept()
+
+	ada, bob := a.makeUser("ada"), a.makeUser("bob")
+	here.as(ada.ID).mustAccept()
+	here.as(bob.ID).mustAccept()
+	here.as(bob.ID).mustRefuse("12 connections are open from this address")
+	a.at("127.0.0.3").as(bob.ID).mustAccept()
+
+	visitors[0].leave()
+	for here.as(ada.ID).refusal(towertest.Socket) != "" { // the place is free when the server has noticed
+		if t.Context().Err() != nil {
+			t.Fatal("no place became free")
+		}
+	}
+}
+
+// TestANetworkOfIPv6IsOneAddress connects from many addresses of one network.
+func TestANetworkOfIPv6IsOneAddress(t *testing.T) {
+	config := notebook()
+	config.Limits = tower.Limits{MaxAddress: 6}
+	config.TrustedProxies = []string{"127.0.0.1"}
+	a := attack(t, config)
+	for i := range 3 {
+		a.with("X-Forwarded-For", fmt.Sprintf("2001:db8:1:2:%x::1", i+1)).greet(towertest.Transports()[i])
+	}
+	a.with("X-Forwarded-For", "2001:db8:1:2:ffff::9").mustRefuse("visitors at this address have 3 connections open")
+	a.with("X-Forwarded-For", "2001:db8:1:3::1").mustAccept()
+}
+
+// TestVisitorsLeavePlacesForUsers fills the application with visitors from many addresses.
+func TestVisitorsLeavePlacesForUsers(t *testing.T) {
+	config := notebook()
+	config.Limits = tower.Limits{MaxVisitors: 6, MaxClients: 9}
+	a := attack(t, config)
+	for i := range 3 {
+		a.at(fmt.Sprintf("127.0.1.%d", i+1)).fill(2)
+	}
+	a.at("127.0.0.9").mustRefuse("6 visitors are connected")
+	ada := a.makeUser("ada")
+	a.at("127.0.0.9").as(ada.ID).mustAccept()
+	a.at("127.0.0.10").as(ada.ID).mustRefuse("9 clients are connected")
+}
+
+// TestAUserHasSoManyConnections fills the places of one user, over all transports together.
+func TestAUserHasSoManyConnections(t *testing.T) {
+	config := notebook()
+	config.Limits = tower.Limits{MaxConnections: 3}
+	a := attack(t, config)
+	ada, bob := a.makeUser("ada"), a.makeUser("bob")
+	a.as(ada.ID).fill(3)
+	a.as(ada.ID).at("127.0.0.5").mustRefuse("this user has 3 connections open")
+	a.as(bob.ID).mustAccept()
+	a.mustAccept()
+}
