@@ -23,7 +23,7 @@ func (a attacker) refusal(transport string) string {
 	}
 	p.say(`{"hello":1}`)
 	if _, end := p.tryHear(); end != nil {
-		if end.Code != 1008 {
+		if end.Code != 4429 {
 			a.t.Errorf("%s: ended with code %d: %s", transport, end.Code, end.Reason)
 		}
 		return end.Reason
