@@ -190,6 +190,7 @@ func (s *socket) Send(message []byte) {
 
 // End closes the socket in the background: a client that does not read takes a while.
 func (s *socket) End(code int, reason string) {
+	s.session.Request.Context().(*socketContext).ending.Store(true) // frames that are on their way count no more
 	s.sockets.begin(func() { s.close(code, reason) })
 }
 
