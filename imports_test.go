@@ -53,7 +53,7 @@ var rooms = []room{
 	{"internal/server/chain", []string{"internal/edge", "internal/compress", "internal/server/fault"}, "a request passes it before its route is known", []string{melody}},
 
 	{"internal/deadline", nil, "it sets deadlines and knows no application", []string{bbolt, melody}},
-	{"internal/server/limit", []string{"internal/deadline", "internal/server/fault"}, "bounds are counted without an application", []string{bbolt, melody}},
+	{"internal/server/limit", []string{"internal/deadline", "internal/server/fault"}, "bounds are counted without an application", []string{melody}},
 	{"internal/server/fault", []string{"internal/deadline", "internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"}, "an error is coded without an application", []string{melody}},
 	{"internal/server/route", []string{"internal/server/fault", "internal/server/form", "internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a route is found without a connection", []string{melody}},
 	{"internal/server/form", []string{"internal/record"}, "a form is a record's fields and what was sent, without a connection", []string{melody, bbolt}},
