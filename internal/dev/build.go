@@ -22,7 +22,9 @@ func Build(ctx context.Context, folder, out string, production bool) (leftOut []
 }
 
 func build(ctx context.Context, folder, out string, production bool, environ []string) (leftOut []string, err error) {
-	args := []string{"build", "-buildvcs=false", "-o", out}
+	// Every build has the same flags of the compiler, so that builds for production use
+	// what builds for development have left in the cache.
+	args := []string{"build", "-buildvcs=false", "-trimpath", "-o", out}
 	if production {
 		overlay, err := newOverlay(ctx, folder)
 		if err != nil {
@@ -30,7 +32,7 @@ func build(ctx context.Context, folder, out string, production bool, environ []s
 		}
 		defer overlay.remove()
 		leftOut = overlay.leftOut
-		args = append(args, "-trimpath", "-ldflags=-s -w", "-overlay="+overlay.file)
+		args = append(args, "-ldflags=-s -w", "-overlay="+overlay.file)
 	}
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return nil, fmt.Errorf("build the application: %w", err)

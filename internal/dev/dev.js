@@ -8,6 +8,7 @@
   if (!script || customElements.get("tower-dev")) return;
   let [version, styles] = script.dataset.version.split("+"); // versions of this page
   const submitted = "submitted" in script.dataset; // the page answers a form
+  const { failure } = script.dataset; // why the page could not be rendered
 
   // Events
 
@@ -18,7 +19,8 @@
     events.addEventListener("building", () => panel.building());
     events.addEventListener("broken", (event) => panel.broken(JSON.parse(event.data)));
     events.addEventListener("ok", (event) => {
-      panel.ok();
+      if (failure) panel.broken(JSON.parse(failure));
+      else panel.ok();
       compare(JSON.parse(event.data));
     });
     events.addEventListener("reload", (event) => compare(JSON.parse(event.data)));
@@ -221,7 +223,7 @@
     .code .caret { color: var(--red); font-weight: 700; }
     details { margin-top: 20px; color: var(--soft); }
     summary { cursor: pointer; }
-    pre { margin: 10px 0 0; overflow-x: auto; font: 12px/1.5 ui-monospace, monospace; color: var(--ink); }
+    pre { margin: 10px 0 0; white-space: pre-wrap; overflow-wrap: anywhere; font: 12px/1.5 ui-monospace, monospace; color: var(--ink); }
     footer { margin-top: 20px; color: var(--soft); font-size: 13px; }
     .pill { position: fixed; right: 16px; bottom: 16px; z-index: 2147483647; display: flex; gap: 10px; align-items: center; padding: 6px 14px;
       background: var(--paper); border: 1px solid var(--line); border-radius: 99px; box-shadow: 0 4px 16px rgb(0 0 0 / .15); font-size: 13px; color: var(--soft); }

@@ -3,6 +3,8 @@ package dev
 import (
 	"bytes"
 	_ "embed"
+	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"strconv"
@@ -50,8 +52,8 @@ func requestWholePage(r *http.Request) {
 }
 
 // inject adds the script to the end of an answer that is a page. The page is still
-// streamed.
-func inject(r *http.Response, version string) {
+// streamed. A failure, if any, is shown over it.
+func inject(r *http.Response, version string, failure *Failure) {
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	if !strings.EqualFold(strings.TrimSpace(kind), "text/html") || r.Header.Get("Content-Encoding") != "" ||
 		r.StatusCode == http.StatusNotModified || r.StatusCode == http.StatusPartialContent || r.StatusCode == http.StatusNoContent {
@@ -60,6 +62,10 @@ func inject(r *http.Response, version string) {
 	tag := `<script src="/_tower/dev.js" data-version="` + version + `"`
 	if r.Request.Method != http.MethodGet && r.Request.Method != http.MethodHead {
 		tag += ` data-submitted` // reloading would submit the form again
+	}
+	if failure != nil {
+		encoded, _ := json.Marshal(failure) // texts and numbers
+		tag += ` data-failure="` + html.EscapeString(string(encoded)) + `"`
 	}
 	tag += " defer></script>\n"
 	for _, name := range []string{"Etag", "Last-Modified", "Accept-Ranges", "Digest", "Content-Digest", "Repr-Digest"} {

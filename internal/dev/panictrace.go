@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/mod/modfile"
 )
 
 var (
@@ -58,6 +60,7 @@ func startFailure(folder, how string, last, trace []string) *Failure {
 // folder. The Message of a frame names its function.
 func readTrace(folder string, trace []string) (message string, frames []Problem) {
 	goroutines, function := 0, ""
+	module := modulePath(folder)
 	for _, line := range trace {
 		switch file := frameFile.FindStringSubmatch(line); {
 		case strings.HasPrefix(line, "goroutine "):
@@ -68,12 +71,30 @@ func readTrace(folder string, trace []string) (message string, frames []Problem)
 		case file == nil:
 			function = frameArgs.ReplaceAllString(strings.TrimPrefix(line, "created by "), "")
 			function, _, _ = strings.Cut(function, " in goroutine ")
-		case inFolder(folder, file[1]):
+		case inFolder(folder, untrimmed(folder, module, file[1])):
 			number, _ := strconv.Atoi(file[2])
-			frames = append(frames, Problem{File: file[1], Line: number, Message: "in " + path.Base(function)})
+			frames = append(frames, Problem{File: untrimmed(folder, module, file[1]), Line: number, Message: "in " + path.Base(function)})
 		}
 	}
 	return message, frames
+}
+
+// modulePath returns the path of the module in folder, or "".
+func modulePath(folder string) string {
+	text, err := os.ReadFile(filepath.Join(folder, "go.mod"))
+	if err != nil {
+		return ""
+	}
+	return modfile.ModulePath(text)
+}
+
+// untrimmed returns the path of a source file of the application. Builds with -trimpath
+// name it by its module instead of its folder.
+func untrimmed(folder, module, file string) string {
+	if inside, found := strings.CutPrefix(file, module+"/"); found && module != "" {
+		return filepath.Join(folder, filepath.FromSlash(inside))
+	}
+	return file
 }
 
 var placeInLine = regexp.MustCompile(`([\w./\\-]+\.\w+):(\d+)(?::(\d+))?: (.+)$`)

@@ -32,11 +32,12 @@ type proxy struct {
 	events  *events // nil in production
 	scripts http.Handler
 	wait    time.Duration
+	folder  string // of the application's source
 	reverse *httputil.ReverseProxy
 }
 
-func newProxy(g *gate, site *edge.Site, refused *edge.Log, e *events, scripts http.Handler) *proxy {
-	p := &proxy{gate: g, site: site, refused: refused, events: e, scripts: scripts, wait: maxWait}
+func newProxy(g *gate, site *edge.Site, refused *edge.Log, e *events, scripts http.Handler, folder string) *proxy {
+	p := &proxy{gate: g, site: site, refused: refused, events: e, scripts: scripts, wait: maxWait, folder: folder}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:       p.rewrite,
 		Transport:     p,
@@ -131,7 +132,7 @@ func (p *proxy) RoundTrip(request *http.Request) (*http.Response, error) {
 		switch {
 		case err == nil:
 			if p.events != nil && wantsPage(request) {
-				inject(response, version)
+				inject(response, version, pageFailure(response, p.folder))
 			}
 			return response, nil
 		case request.Context().Err() != nil:

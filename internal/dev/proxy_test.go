@@ -34,7 +34,7 @@ func TestInject(t *testing.T) {
 				StatusCode: 200, Request: httptest.NewRequest("GET", "/", nil), Body: io.NopCloser(reader),
 				Header: http.Header{"Content-Type": {"text/html"}, "Content-Length": {strconv.Itoa(len(test.body))}, "Etag": {"x"}},
 			}
-			inject(r, "v")
+			inject(r, "v", nil)
 			body, err := io.ReadAll(r.Body)
 			if string(body) != test.want || err != nil {
 				t.Errorf("%s: %q %v, want %q", name, body, err, test.want)
@@ -53,7 +53,7 @@ func TestInject(t *testing.T) {
 		StatusCode: 200, Request: httptest.NewRequest("GET", "/", nil), Header: http.Header{"Content-Type": {"text/html"}},
 		Body: io.NopCloser(io.MultiReader(strings.NewReader("half a page"), iotest.ErrReader(broken))),
 	}
-	inject(r, "v")
+	inject(r, "v", nil)
 	if body, err := io.ReadAll(r.Body); string(body) != "half a page" || err != broken {
 		t.Errorf("%q %v", body, err)
 	}
@@ -69,7 +69,7 @@ func TestInject(t *testing.T) {
 			Header: http.Header{"Content-Type": {"text/html"}},
 		}
 		change(r)
-		inject(r, "v")
+		inject(r, "v", nil)
 		if body, err := io.ReadAll(r.Body); string(body) != "x" || err != nil {
 			t.Errorf("%s: %q %v", name, body, err)
 		}
@@ -207,7 +207,7 @@ func TestStreamIsNotHeldBack(t *testing.T) {
 }
 
 func TestRequestsWaitForALimitedTime(t *testing.T) {
-	p := newProxy(newGate(), nil, nil, newEvents(), newScripts())
+	p := newProxy(newGate(), nil, nil, newEvents(), newScripts(), t.TempDir())
 	p.wait = time.Millisecond
 	server := httptest.NewServer(p)
 	defer server.Close()

@@ -144,9 +144,14 @@ func (c *Connection) send(frame any) {
 
 // Info describes the connection for consoles.
 func (c *Connection) Info() wire.ConnectionInfo {
+	// A client that waits for nothing has all, also what did not touch it.
+	all := c.app.engine.Seq()
 	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.Transport.Name(),
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.Waiting(),
 		Applied: c.applied.Load(), Lag: c.lag.Load()}
+	if info.Queued == 0 {
+		info.Seq = max(info.Seq, all)
+	}
 	for _, oc := range c.OpenCursors() {
 		info.Cursors = append(info.Cursors, oc.Request.Route.Name)
 	}

@@ -241,7 +241,7 @@ type ConnectionInfo struct {
 	Remote    string    `json:"remote"`
 	Since     time.Time `json:"since"`
 	Cursors   []string  `json:"cursors"`
-	Seq       uint64    `json:"seq"`    // of the last frame handed over
+	Seq       uint64    `json:"seq"`    // the last commit of which nothing waits for the client
 	Queued    int       `json:"queued"` // bytes
 
 	// Applied is the last commit that the client confirmed, and Lag how many
