@@ -35,7 +35,11 @@ GOARCH set the target system, as for go build.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
 			defer stop()
-			leftOut, err := dev.Build(ctx, app.Folder, path, true)
+			var say func(string)
+			if isTerminal(cmd.ErrOrStderr()) {
+				say = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
+			}
+			leftOut, err := dev.Build(ctx, app.Folder, path, true, say)
 			if err != nil {
 				return err
 			}

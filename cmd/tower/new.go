@@ -33,7 +33,7 @@ are live.`,
 			if err := tidyReleased(cmd, args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "\nNext:\n  cd %s\n  tower generate scaffold Post title:string body:text published:bool\n  tower server\n", args[0])
+			fmt.Fprintf(cmd.OutOrStdout(), "\nNext:\n  cd %s\n  tower generate scaffold Post title:string body:text published:bool\n  tower server    (the first build compiles everything and takes a minute or two)\n", args[0])
 			return nil
 		},
 	}

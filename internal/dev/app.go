@@ -41,10 +41,18 @@ func (a *App) start(ctx context.Context, o Options) error {
 		return fmt.Errorf("lock the application: %w", err)
 	}
 	binary := filepath.Join(a.buildFolder, "1", programName("app"))
-	if _, err := build(ctx, o.Folder, binary, o.production(), o.Environ); err != nil {
+	out := newTerminal(o.Output, o.Color)
+	var say func(string)
+	if o.Color { // a person watches
+		say = out.printDetail
+	}
+	stop := announce(say)
+	_, err := build(ctx, o.Folder, binary, o.production(), o.Environ)
+	stop()
+	if err != nil {
 		return err
 	}
-	c, err := start(ctx, o.launch(program{binary, 1}, newTerminal(o.Output, o.Color)))
+	c, err := start(ctx, o.launch(program{binary, 1}, out))
 	if err != nil {
 		return err
 	}

@@ -15,10 +15,43 @@ import (
 // Build builds the application in folder into the file out. For production the program
 // is optimized and embeds the bundle of app/, below public. Errors of the compiler and the
 // bundler are returned as a [*Failure]. Build may be called while a [Supervisor] runs the
-// same application. It returns the files and folders that a build for production left out,
-// because their names begin with a dot: "public/.env".
-func Build(ctx context.Context, folder, out string, production bool) (leftOut []string, err error) {
+// same application. It calls say, unless it is nil, with a line of progress now and then
+// while it takes long. It returns the files and folders that a build for production left
+// out, because their names begin with a dot: "public/.env".
+func Build(ctx context.Context, folder, out string, production bool, say func(string)) (leftOut []string, err error) {
+	defer announce(say)()
 	return build(ctx, folder, out, production, os.Environ())
+}
+
+const (
+	announceAfter = 5 * time.Second
+	announceEvery = 20 * time.Second
+)
+
+// announce calls say, unless it is nil, with what a long build does, until stop is called.
+func announce(say func(string)) (stop func()) {
+	if say == nil {
+		return func() {}
+	}
+	began, ended, stopped := time.Now(), make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		next := time.NewTimer(announceAfter)
+		defer next.Stop()
+		for {
+			select {
+			case <-next.C:
+				say(fmt.Sprintf("compiling for %d s: the first build compiles every package and usually takes one or two minutes, the next ones some seconds", int(time.Since(began).Seconds())))
+				next.Reset(announceEvery)
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-stopped
+	}
 }
 
 func build(ctx context.Context, folder, out string, production bool, environ []string) (leftOut []string, err error) {

@@ -42,7 +42,7 @@ func TestHiddenFilesAreNotEmbedded(t *testing.T) {
 		"views/.keep": "nothing",
 	})
 	out := filepath.Join(folder, programName("list"))
-	leftOut, err := Build(t.Context(), folder, out, true)
+	leftOut, err := Build(t.Context(), folder, out, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

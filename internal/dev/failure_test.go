@@ -207,3 +207,17 @@ func TestTerminalKeepsLinesApart(t *testing.T) {
 		t.Errorf("printed\n%s", out.String())
 	}
 }
+
+// Builds with -trimpath name a file by its module.
+func TestATrimmedTraceHasItsSource(t *testing.T) {
+	folder := t.TempDir()
+	for name, text := range map[string]string{"go.mod": "module example.com/blog\n", "main.go": "package main\n\nfunc main() { panic(1) }\n"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := crashFailure(folder, "it exited", nil, []string{"panic: 1", "", "goroutine 1 [running]:", "main.main()", "\texample.com/blog/main.go:3 +0x1d", "\tother.com/x/main.go:3 +0x1d"})
+	if len(f.Errors) != 1 || f.Errors[0].place() != "main.go:3" || len(f.Errors[0].Source) != 3 {
+		t.Errorf("%+v", f.Errors)
+	}
+}

@@ -75,7 +75,14 @@ func (s *Supervisor) startBuild(ctx context.Context, why string) {
 		s.terminal.startLine(why)
 		began := time.Now()
 		binary := filepath.Join(s.buildFolder, fmt.Sprint(number), programName("app"))
-		if err := s.compile(ctx, binary); err != nil {
+		var say func(string)
+		if number == 1 {
+			say = s.terminal.printDetail
+		}
+		stop := announce(say)
+		err := s.compile(ctx, binary)
+		stop()
+		if err != nil {
 			if ctx.Err() == nil {
 				s.terminal.finishLine("failed")
 			}
