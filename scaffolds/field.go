@@ -1,6 +1,7 @@
 package scaffolds
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ type field struct {
 
 	name                    name
 	index, unique, required bool
+	onDelete                string // of a ref: refuse, cascade or clear
 }
 
 const fieldForm = "a field is NAME:TYPE, as in title:string or author:ref=users"
@@ -38,6 +40,20 @@ var typeAliases = map[string]string{
 
 // reservedFields are the fields of tower.Record, and its name.
 var reservedFields = wordSet("id createdAt updatedAt record")
+
+// secretWords are names of fields that nobody but the application should see.
+var secretWords = wordSet("password passwd passphrase secret token apikey key")
+
+// unsupported says why a field of that name or type is not generated.
+func unsupported(word string) string {
+	switch word {
+	case "file":
+		return "a record holds no files; store the file elsewhere, and its name in a string"
+	case "password", "passwd", "passphrase":
+		return "it would be stored and sent as plain text; add a field for its hash to the model by hand, with tower:\"private\" and without an input"
+	}
+	return "as a generated field it would be sent to everyone; add it to the model by hand, with tower:\"private\" and without an input"
+}
 
 // parseFields reads the fields of the model own. It looks up the models that they
 // refer to in known.
@@ -77,10 +93,16 @@ func parseField(arg string, own model, known []model) (field, error) {
 	if err != nil {
 		return field{}, err
 	}
+	if secretWords[n[len(n)-1]] {
+		return bad("%s", unsupported(n[len(n)-1]))
+	}
 	parts := strings.Split(rest, ":")
 	kind, target, targeted := strings.Cut(parts[0], "=")
 	f := field{name: n, Kind: kind, Type: goTypes[kind]}
 	if f.Type == "" {
+		if secretWords[kind] || kind == "file" {
+			return bad("%s", unsupported(kind))
+		}
 		if word, ok := typeAliases[kind]; ok {
 			return bad("the type is called %s, not %s; use %s:%s", word, kind, label, word)
 		}
@@ -93,8 +115,13 @@ func parseField(arg string, own model, known []model) (field, error) {
 	options := map[string]bool{}
 	for _, option := range parts[1:] {
 		switch {
+		case kind == "ref" && (option == "refuse" || option == "cascade" || option == "clear"):
+			if f.onDelete != "" {
+				return bad("%s and %s are two answers to one question: what deleting the other record does", f.onDelete, option)
+			}
+			f.onDelete = option
 		case option != "index" && option != "unique" && option != "required":
-			return bad("there is no option %q; the options are index, unique and required", option)
+			return bad("there is no option %q; the options are index, unique and required, and of a ref refuse, cascade and clear", option)
 		case options[option]:
 			return bad("%s is given twice", option)
 		}
@@ -105,6 +132,8 @@ func parseField(arg string, own model, known []model) (field, error) {
 		return bad("a %s always has a value, so it cannot be required; a string, text, time or ref can", kind)
 	case (options["index"] || options["unique"]) && kind == "text":
 		return bad("text is too long for an index; use string")
+	case f.onDelete == "clear" && options["required"]:
+		return bad("a required ref cannot be cleared; use refuse or cascade")
 	case options["unique"] && kind == "bool":
 		return bad("a unique bool would allow only two records; use index")
 	}
@@ -178,7 +207,7 @@ func (f field) Required() bool {
 func (f field) tags() string {
 	var rules, store []string
 	if f.Kind == "ref" {
-		store = append(store, "ref="+f.Ref.Collection)
+		store = append(store, "ref="+f.Ref.Collection, "delete="+cmp.Or(f.onDelete, "refuse"))
 	}
 	switch {
 	case f.unique:
