@@ -21,7 +21,7 @@ var examples = map[string]struct{ guide, file string }{
 	"a page behind sign-in":                        {"answers", "controllers/account.go"},
 	"a worker that follows a queue":                {"running", "worker.go"},
 	"an application with a main of its own":        {"running", "main.go"},
-	"a cursor read and followed by curl":           {"reading", "follow.sh"},
+	"a cursor read and followed by curl":           {"json", "examples.sh"},
 }
 
 func TestExamplesAreShortAndRun(t *testing.T) {
