@@ -34,10 +34,11 @@ type valueAt struct {
 }
 
 const (
-	maxKept    = 256         // kept values
-	maxRecent  = 64          // commits for which a kept value knows what it was
-	sweepEvery = 1024        // commits, after which unused values are forgotten
-	keepFor    = time.Minute // without a reader; with a rule, also since it was read
+	maxKept    = 256              // kept values
+	maxRecent  = 64               // commits for which a kept value knows what it was
+	sweepEvery = 1024             // commits, after which unused values are forgotten
+	keepFor    = 10 * time.Minute // without a reader
+	trustFor   = time.Minute      // with a rule: since it was read, in case the rule depends on more than its records
 )
 
 // ReadValue returns the value of a spec after the commit seq, and keeps it for the next
@@ -74,7 +75,7 @@ func (e *Engine) keep(spec Spec) (k *keptValue, at uint64, first bool) {
 	key := keptKey(&spec)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if k = e.kept[key]; k != nil && (k.spec.Allow == nil || now.Sub(k.read) < keepFor) {
+	if k = e.kept[key]; k != nil && (k.spec.Allow == nil || now.Sub(k.read) < trustFor) {
 		k.used = now
 		return k, 0, false
 	}
