@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-type connection struct{ mu sync.Mutex }
+type connection struct{ sync.Mutex }
 
 type user struct {
 	ID    string
@@ -19,10 +19,7 @@ type user struct {
 
 type team struct{ Name string }
 
-type service struct {
-	mu    sync.Mutex
-	calls int
-}
+type service struct{ sync.Mutex }
 
 type session struct {
 	*connection

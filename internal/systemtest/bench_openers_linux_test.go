@@ -205,7 +205,7 @@ func narrowOnce(socket *websocket.Conn, narrow string) error {
 	}
 	number := cursorNumber.FindSubmatch(answer)
 	switch {
-	case number == nil && bytes.Contains(answer, []byte(`"too_many"`)):
+	case number == nil && (bytes.Contains(answer, []byte(`"too_many"`)) || bytes.Contains(answer, []byte(`"unavailable"`))):
 		return nil // it asks too much
 	case number == nil:
 		return fmt.Errorf("%s", answer)

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	perRequest = 250 * time.Microsecond // the work of a request that reads nothing
+	perRequest = 500 * time.Microsecond // the work of a request that reads nothing
 	perRecord  = 2 * time.Microsecond   // for each record that is read
 	perByte    = 5 * time.Nanosecond    // for each byte that is answered
 
