@@ -52,6 +52,7 @@ var rooms = []room{
 	{"internal/compress", nil, "it shortens what others answer", []string{bbolt, melody}},
 	{"internal/server/chain", []string{"internal/edge", "internal/compress", "internal/server/fault"}, "a request passes it before its route is known", []string{melody}},
 
+	{"internal/private", nil, "a folder is checked before anything is put into it", []string{"net", bbolt}},
 	{"internal/deadline", nil, "it sets deadlines and knows no application", []string{bbolt, melody}},
 	{"internal/server/limit", []string{"internal/deadline", "internal/server/fault"}, "bounds are counted without an application", []string{melody}},
 	{"internal/server/fault", []string{"internal/deadline", "internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"}, "an error is coded without an application", []string{melody}},
@@ -73,7 +74,7 @@ var rooms = []room{
 	{"internal/server", []string{"internal/environ", "internal/settings", "internal/openapi", "internal/server/schema", "internal/server/workers", "internal/edge", "internal/public", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor", "internal/client", "internal/likeness", "internal/server/budget", "internal/server/read", "internal/server/guess", "internal/server/session"},
 		"the application does not know its consoles", application},
-	{"internal/server/control", []string{"internal/server", "internal/server/schema", "internal/server/answer", "internal/server/fault", "internal/server/route", "internal/server/outbox",
+	{"internal/server/control", []string{"internal/private", "internal/server", "internal/server/schema", "internal/server/answer", "internal/server/fault", "internal/server/route", "internal/server/outbox",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"it serves consoles by the methods of the application", application},
 	{"", []string{"internal/environ", "internal/settings", "internal/edge", "internal/public", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/form", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",

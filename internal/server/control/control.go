@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -35,7 +36,12 @@ func Open(a *server.App) (io.Closer, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	path := wire.SocketPath(folder, runtime)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if filepath.Dir(path) == runtime { // it may lie in /tmp, where others can make it first
+		err = private.Folder(runtime)
+	} else {
+		err = os.MkdirAll(filepath.Dir(path), 0o700)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	if err := removeDead(path); err != nil {
