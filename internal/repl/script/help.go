@@ -117,6 +117,7 @@ func (e *Evaluator) overview() string {
   why(record, cursor, user)  why a cursor holds a record, or not
   connections()  cursors()  routes()  seq()
 
+  readFile(path)  parseCSV(text)   the text of a file; its rows as objects
   print(x)                   shows a value along the way
   _                          the last value`, names, x, sandbox)
 }

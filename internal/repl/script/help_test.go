@@ -2,6 +2,9 @@ package script
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -71,4 +74,26 @@ func TestAssignmentsAreRefused(t *testing.T) {
 	}
 	d.expect(`let q = Post.first(), copy = {...q, title: "mine"}; [copy.title, q.title, Object.keys(q).length, JSON.parse(JSON.stringify(q)).title, "title" in q]`, `["mine","one",8,"one",true]`)
 	d.expect(`q.update({title: "two"}); [q.title, q.reload().title]`, `["two","two"]`)
+}
+
+func TestFilesAreRead(t *testing.T) {
+	d := newDesk(t)
+	path := filepath.Join(t.TempDir(), "notes.csv")
+	if err := os.WriteFile(path, []byte("\ufefftext,postId\n\"a, \"\"b\"\"\",\nc,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.must(`let path = ` + strconv.Quote(path))
+	d.expect(`Note.create(parseCSV(readFile(path))).map(n => n.text)`, `["a, \"b\"","c"]`)
+	d.expect(`parseCSV("")`, `[]`)
+	for code, want := range map[string]string{
+		`readFile(path + "x")`:  "stat " + path + "x: no such file or directory",
+		`readFile("/dev/zero")`: "/dev/zero is not a file of at most 64.0 MiB",
+		`readFile()`:            "TypeError: readFile takes a path",
+		`parseCSV()`:            "TypeError: parseCSV takes the text of a file",
+		`parseCSV("a,b\n1")`:    "SyntaxError: this is not CSV",
+	} {
+		if _, failed := d.run(code); !strings.HasPrefix(failed, want) {
+			t.Errorf("%s: %q", code, failed)
+		}
+	}
 }

@@ -99,6 +99,10 @@ var topics = []topic{
 	{[]string{"print", "_"}, "print(x, …)  _", "print shows values while the code runs; _ is the last value.", func(x *example) []string {
 		return []string{x.model.name + ".count()", "print(_ * 2)"}
 	}},
+	{[]string{"readFile", "parseCSV"}, "readFile(path)  parseCSV(text)", "readFile returns the text of a file on this machine. parseCSV returns its rows as objects; the first row names the fields. Every value is a text.",
+		func(x *example) []string {
+			return []string{"parseCSV(`" + x.field() + ",id`)"}
+		}},
 	{[]string{"await"}, "await", "It is never needed here, because every call waits for its answer. Code that uses it works.", func(x *example) []string {
 		return []string{"const n = await " + x.model.name + ".count()"}
 	}},
