@@ -146,7 +146,7 @@ func TestOtherPanicsGoOn(t *testing.T) {
 	b := newCities(t, "Ulm")
 	for what, fn := range map[string]func(){
 		"a panic":       func() { panic("mine") },
-		"a nil pointer": func() { var p *record.Model; _ = p.Name },
+		"a nil pointer": func() { t.Log(map[string]*record.Model{}["none"].Name) },
 	} {
 		func() {
 			defer func() {
