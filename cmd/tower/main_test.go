@@ -49,7 +49,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(env.Vars, "GOCACHE="+caches[0], "GOMODCACHE="+caches[1], "GOPROXY=off", "GOTOOLCHAIN=local", "GOFLAGS=", "PORT=", "TOWER_ENV=", "TOWER_DB=",
+			env.Vars = append(env.Vars, "GOCACHE="+caches[0], "GOMODCACHE="+caches[1], "GOPROXY=off", "GOTOOLCHAIN=local", "GOFLAGS=", "PORT=", "TOWER_ENV=", "TOWER_DB=", "TOWER_SECRET=x8ZQm2n5T7v9W1c3R4b6H0j8K2l5P7dF",
 				"NO_COLOR=", "GORACE=atexit_sleep_ms=0")
 			env.Values[serverKey{}] = &server{}
 			return nil
@@ -142,7 +142,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	s.cmd = exec.Command(tower, append([]string{"server", "--port", "0"}, args...)...)
 	s.cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{
-		"HOME", "PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOFLAGS", "GORACE", "BROWSER", "WORK",
+		"HOME", "PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOFLAGS", "GORACE", "BROWSER", "WORK", "TOWER_SECRET",
 	} {
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
 	}
