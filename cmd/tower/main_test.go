@@ -22,7 +22,7 @@ import (
 )
 
 // bound is how long a test waits for an event.
-const bound = 30 * time.Second
+const bound = 3 * time.Minute
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tower": main})

@@ -160,7 +160,10 @@ declare module "tower" {
     readonly durable: boolean;
   }
 
-  /** The reason for the end of a connection, with a WebSocket close code. */
+  /**
+   * The reason for the end of a connection, with a WebSocket close code. It is 4401 if the user signed out, here or
+   * elsewhere, and 4000 plus the status of the error if the server refused the client, for example 4403.
+   */
   export interface Closed {
     readonly code: number;
     readonly reason: string;
@@ -427,6 +430,18 @@ declare module "tower" {
 
   /** Returns a new id. Each id sorts after the previous one. */
   export function ulid(now?: number): ID;
+
+  /** Numbers and times, written as pages of the server write them. The locale is by default the lang of the page's root element. */
+  export declare const format: {
+    /** Writes a number with a fixed number of digits after the decimal point, or with as many as it needs, at most three. */
+    number(value: number, digits?: number, locale?: string): string;
+    /** Writes a ratio as a percentage: 0.5 is 50%. */
+    percent(value: number, digits?: number, locale?: string): string;
+    /** Writes an amount of money. The currency is an ISO 4217 code. */
+    currency(value: number, currency: string, digits?: number, locale?: string): string;
+    /** Writes a time by a layout of Go, "2 January 2006, 15:04", in a time zone: by default, the browser's. */
+    time(value: Date | string, layout?: string, zone?: string, locale?: string): string;
+  };
 }
 
 declare module "tower/react" {
