@@ -56,7 +56,7 @@ func runSuite(t *testing.T, browser context.Context, suite, transport string) {
 		relay.close()
 		server.Close()
 	})
-	runPage(t, newTab(t, browser), server.URL+"/?transport="+transport, 100*time.Second)
+	runPage(t, newTab(t, browser), server.URL+"/?transport="+transport, 10*time.Minute)
 }
 
 func newTab(t *testing.T, browser context.Context) context.Context {

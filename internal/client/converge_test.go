@@ -62,7 +62,7 @@ func scan(t *testing.T, variable string, into any) {
 }
 
 // maxIdle is the longest time without progress at the end of a storm.
-const maxIdle = 30 * time.Second
+const maxIdle = 2 * time.Minute
 
 // A harness runs the server, the clients and the storms between them. Clients report
 // the results of their writes to it.
@@ -339,7 +339,7 @@ func (p *botPage) crash() {
 }
 
 func (p *botPage) state() string {
-	ctx, cancel := context.WithTimeout(p.tab, 5*time.Second)
+	ctx, cancel := context.WithTimeout(p.tab, time.Minute)
 	defer cancel()
 	state, err := chromedp.Run(ctx, chromedp.Evaluate[string]("diagnostics()", chromedp.EvalAwaitPromise))
 	return fmt.Sprint(state, err)

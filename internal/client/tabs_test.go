@@ -41,7 +41,7 @@ func openTab(t *testing.T, browser context.Context, n *network, query string) *t
 
 func (tab *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(tab.ctx, 2*time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		tab.t.Fatal(err)
@@ -66,7 +66,7 @@ func (tab *tab) set(state page.SetWebLifecycleStateState) {
 // expect waits for the result of a script, which may be a promise, and compares it.
 func (tab *tab) expect(script string, want any) {
 	tab.t.Helper()
-	ctx, cancel := context.WithTimeout(tab.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(tab.ctx, 2*time.Minute)
 	defer cancel()
 	got, err := chromedp.Run(ctx, chromedp.Evaluate[any](script, chromedp.EvalAwaitPromise))
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {

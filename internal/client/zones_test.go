@@ -109,7 +109,7 @@ func testZone(t *testing.T, browser context.Context, app *towertest.App, zone st
 	if err := Meetings.Create(t.Context(), app, meeting); err != nil {
 		t.Fatal(err)
 	}
-	tab, cancel := context.WithTimeout(client.NewTab(t, browser), 90*time.Second)
+	tab, cancel := context.WithTimeout(client.NewTab(t, browser), 5*time.Minute)
 	defer cancel()
 	if err := chromedp.Do(tab); err != nil { // opens the tab
 		t.Fatal(err)

@@ -116,7 +116,7 @@ func (d *document) addHandler(route wire.RouteSchema) {
 	method, pattern, found := strings.Cut(route.Name, " ")
 	on := []string{method}
 	if !found { // it answers any method
-		method, pattern, on = "", route.Name, methods
+		pattern, on = route.Name, methods
 	}
 	for _, one := range on {
 		operation := d.operation(one, pattern)

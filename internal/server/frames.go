@@ -23,7 +23,7 @@ func (c *Connection) Receive(message []byte) {
 	requests, err := wire.Requests(message)
 	if err == nil {
 		c.Handle(requests)
-	} else if c.admit(c.meter.Malformed()); !c.cut.Load() {
+	} else if _ = c.admit(c.meter.Malformed()); !c.cut.Load() {
 		c.send(refusal(0, fault.Errorf("bad_frame", "%v", err)))
 	}
 }

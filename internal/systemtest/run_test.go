@@ -78,7 +78,7 @@ func (s *supervision) end() error {
 	select {
 	case err := <-s.ended:
 		return err
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatal("the application does not end")
 		return nil
 	}

@@ -131,7 +131,7 @@ func TestClosingEndsEverySocket(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the application does not close")
 	}
 	if _, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(app.URL, "http")+"/_tower/socket", nil); err == nil {

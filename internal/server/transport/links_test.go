@@ -126,7 +126,7 @@ func post(t *testing.T, url, body string) (*http.Response, *wire.Delivery) {
 func awaitCount(t *testing.T, links *Links, want int) {
 	t.Helper()
 	host := links.host.(*fakeHost)
-	for deadline := time.After(10 * time.Second); host.count() != want; {
+	for deadline := time.After(time.Minute); host.count() != want; {
 		select {
 		case <-host.change:
 		case <-deadline:
