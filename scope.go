@@ -10,6 +10,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -50,13 +51,14 @@ func (s Scope[T]) Desc(field any) Scope[T] {
 	return s
 }
 
-// Limit keeps the first n records; 0 keeps all. A negative limit is an error.
+// Limit keeps the first n records; 0 keeps all. A negative limit is an error with
+// [CodeBadRequest], as it mostly comes from a request.
 func (s Scope[T]) Limit(n int) Scope[T] {
 	s.limit = n
 	return s
 }
 
-// Offset skips the first n records. A negative offset is an error.
+// Offset skips the first n records. A negative offset is an error: see [Scope.Limit].
 func (s Scope[T]) Offset(n int) Scope[T] {
 	s.offset = n
 	return s
@@ -305,7 +307,7 @@ func (s Scope[T]) resolve() (query.Scope, error) {
 	m := s.model.model
 	out := query.Scope{Model: m, Limit: s.limit, Offset: s.offset, Opaque: s.opaque}
 	if s.limit < 0 || s.offset < 0 {
-		return out, fmt.Errorf("scope of %s: limit %d and offset %d must not be negative", m.Name, s.limit, s.offset)
+		return out, fault.Errorf(fault.BadRequest, "scope of %s: limit %d and offset %d must not be negative", m.Name, s.limit, s.offset)
 	}
 	where, err := resolveAll(m, s.conditions)
 	if err != nil {

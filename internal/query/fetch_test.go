@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 
@@ -67,6 +68,34 @@ func TestFetchFindsWhatANaiveQueryDoes(t *testing.T) {
 				at := slices.Index(whole, after) + 1
 				if want := whole[at:min(at+3, len(whole))]; querytest.DescribeImages(rest) != querytest.DescribeImages(want) {
 					t.Fatalf("%s after %s\n got %s\nwant %s", s, after.ID[20:], querytest.DescribeImages(rest), querytest.DescribeImages(want))
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAWindowThatEndsBeyondAllNumbers(t *testing.T) {
+	r, m := querytest.Rand(t), querytest.NewModels(t)
+	st := querytest.OpenStore(t, m, store.Options{})
+	querytest.FillStore(t, r, st, m, 20)
+	for _, order := range [][]Order{nil, {{m.Things.Field("count"), true}}} {
+		err := st.ViewAt(context.Background(), st.Seq(), func(snap *store.Snapshot) error {
+			all, err := Fetch(snap, Scope{Model: m.Things, Order: order})
+			if err != nil {
+				return err
+			}
+			for offset, want := range map[int]int{0: len(all), 1: len(all) - 1, math.MaxInt: 0} {
+				s := Scope{Model: m.Things, Order: order, Limit: math.MaxInt, Offset: offset}
+				found, err := Fetch(snap, s)
+				if err != nil || len(found) != want {
+					t.Errorf("%s: %d records and %v; want %d", s, len(found), err, want)
+				}
+				if n, err := Count(snap, s); err != nil || n != want {
+					t.Errorf("count %s: %d and %v; want %d", s, n, err, want)
 				}
 			}
 			return nil

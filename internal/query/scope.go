@@ -3,6 +3,7 @@ package query
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -117,13 +118,16 @@ func (s Scope) String() string {
 	return b.String()
 }
 
+// farthest is beyond what a store holds, and a few times its sum is still an int.
+const farthest = math.MaxInt / 16
+
 // End returns how many records there are up to the end of the scope's window; 0 is
 // all.
 func (s *Scope) End() int {
 	if s.Limit == 0 {
 		return 0
 	}
-	return s.Offset + s.Limit
+	return min(s.Offset, farthest) + min(s.Limit, farthest)
 }
 
 // Window returns the part of records within the scope's limit and offset. records are

@@ -101,6 +101,9 @@ func parseWhere(m *record.Model, fields []*record.Field, data []byte) (query.Con
 // CursorRequest reads which cursor a client wants to open, and the position that it
 // resumes from. since is nil if it does not resume.
 func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest, since *ResumeFrom, err error) {
+	if req.Limit < 0 {
+		return nil, nil, fault.Errorf(fault.BadRequest, "limit is %d; it must not be negative", req.Limit)
+	}
 	cr = &CursorRequest{Where: req.Where, Order: req.Order, Limit: int32(min(req.Limit, math.MaxInt32)), scope: req.Scope}
 	resync := ""
 	name, in := req.Open, req.In
