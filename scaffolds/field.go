@@ -3,6 +3,7 @@ package scaffolds
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -12,7 +13,7 @@ type field struct {
 	Go    string // Title, AuthorID
 	JSON  string // title, authorId
 	Label string // Title, Author
-	Kind  string // string, text, int, float, bool, time, ref
+	Kind  string // string, text, enum, list, int, float, bool, time, ref
 	Type  string // in Go
 	Tags  string // the struct tag in the model
 
@@ -21,14 +22,16 @@ type field struct {
 
 	name                    name
 	index, unique, required bool
-	onDelete                string // of a ref: refuse, cascade or clear
+	private                 bool     // in the model only: clients neither see nor send it
+	values                  []string // of an enum
+	onDelete                string   // of a ref: refuse, cascade or clear
 }
 
-const fieldForm = "a field is NAME:TYPE, as in title:string or author:ref=users"
+const fieldForm = "a field is NAME:TYPE, as in title:string, author:ref=users or 'state:enum(open,done)'"
 
 // goTypes maps the types of fields to types of Go.
 var goTypes = map[string]string{
-	"string": "string", "text": "string", "int": "int", "float": "float64", "bool": "bool", "time": "time.Time", "ref": "tower.ID",
+	"string": "string", "text": "string", "enum": "string", "list": "[]string", "int": "int", "float": "float64", "bool": "bool", "time": "time.Time", "ref": "tower.ID",
 }
 
 // typeAliases maps the names that other frameworks and databases use to ours.
@@ -44,15 +47,31 @@ var reservedFields = wordSet("id createdAt updatedAt record")
 // secretWords are names of fields that nobody but the application should see.
 var secretWords = wordSet("password passwd passphrase secret token apikey key")
 
-// unsupported says why a field of that name or type is not generated.
-func unsupported(word string) string {
-	switch word {
-	case "file":
-		return "a record holds no files; store the file elsewhere, and its name in a string"
-	case "password", "passwd", "passphrase":
-		return "it would be stored and sent as plain text; add a field for its hash to the model by hand, with tower:\"private\" and without an input"
+// passwordWords are names of secrets that are stored as their hash only.
+var passwordWords = wordSet("password passwd passphrase")
+
+// secretWord returns the word that makes a field of that name a secret, "" if none does.
+func (n name) secretWord() string {
+	for _, word := range n {
+		if passwordWords[singularize(word)] {
+			return singularize(word)
+		}
 	}
-	return "as a generated field it would be sent to everyone; add it to the model by hand, with tower:\"private\" and without an input"
+	if last := singularize(n[len(n)-1]); secretWords[last] {
+		return last
+	}
+	return ""
+}
+
+// unsupported says why a field of that name or type is not generated.
+func unsupported(label, word string) string {
+	switch {
+	case word == "file":
+		return "a record holds no files; store the file elsewhere, and its name in a string"
+	case passwordWords[word]:
+		return "it would be stored and sent as plain text; store its hash, where no client sees it: password_hash:string:private"
+	}
+	return fmt.Sprintf("it would be sent to everyone; keep it from clients with %s:string:private", label)
 }
 
 // parseFields reads the fields of the model own. It looks up the models that they
@@ -93,20 +112,30 @@ func parseField(arg string, own model, known []model) (field, error) {
 	if err != nil {
 		return field{}, err
 	}
-	if secretWords[n[len(n)-1]] {
-		return bad("%s", unsupported(n[len(n)-1]))
-	}
 	parts := strings.Split(rest, ":")
+	if word := n.secretWord(); word != "" && !slices.Contains(parts[1:], "private") {
+		return bad("%s", unsupported(label, word))
+	}
 	kind, target, targeted := strings.Cut(parts[0], "=")
-	f := field{name: n, Kind: kind, Type: goTypes[kind]}
+	var values []string
+	if list, ok := strings.CutPrefix(kind, "enum("); ok {
+		if values, err = enumValues(list); err != nil {
+			return bad("%v", err)
+		}
+		kind = "enum"
+	}
+	f := field{name: n, Kind: kind, Type: goTypes[kind], values: values}
 	if f.Type == "" {
 		if secretWords[kind] || kind == "file" {
-			return bad("%s", unsupported(kind))
+			return bad("%s", unsupported(label, kind))
 		}
 		if word, ok := typeAliases[kind]; ok {
 			return bad("the type is called %s, not %s; use %s:%s", word, kind, label, word)
 		}
-		return bad("there is no type %q; the types are string, text, int, float, bool, time and ref", kind)
+		return bad("there is no type %q; the types are string, text, enum, list, int, float, bool, time and ref", kind)
+	}
+	if kind == "enum" && values == nil {
+		return bad("an enum lists its values, as in '%s:enum(open,done)'", label)
 	}
 	if kind != "ref" && targeted {
 		return bad("only a ref names a model, as in %s:ref=%s", label, target)
@@ -120,8 +149,8 @@ func parseField(arg string, own model, known []model) (field, error) {
 				return bad("%s and %s are two answers to one question: what deleting the other record does", f.onDelete, option)
 			}
 			f.onDelete = option
-		case option != "index" && option != "unique" && option != "required":
-			return bad("there is no option %q; the options are index, unique and required, and of a ref refuse, cascade and clear", option)
+		case option != "index" && option != "unique" && option != "required" && option != "private":
+			return bad("there is no option %q; the options are index, unique, required and private, and of a ref refuse, cascade and clear", option)
 		case options[option]:
 			return bad("%s is given twice", option)
 		}
@@ -129,9 +158,15 @@ func parseField(arg string, own model, known []model) (field, error) {
 	}
 	switch {
 	case options["required"] && slices.Contains([]string{"bool", "int", "float"}, kind):
-		return bad("a %s always has a value, so it cannot be required; a string, text, time or ref can", kind)
+		return bad("a %s always has a value, so it cannot be required; a string, text, enum, list, time or ref can", kind)
+	case options["private"] && (options["required"] || options["unique"]):
+		return bad("no client sends a private field, so it cannot be required or unique: the pages could create no record")
 	case (options["index"] || options["unique"]) && kind == "text":
 		return bad("text is too long for an index; use string")
+	case (options["index"] || options["unique"]) && kind == "list":
+		return bad("a list has no index; for values to search, generate a model of their own and a ref")
+	case options["unique"] && kind == "enum":
+		return bad("a unique enum would allow only one record for each value; use index")
 	case f.onDelete == "clear" && options["required"]:
 		return bad("a required ref cannot be cleared; use refuse or cascade")
 	case options["unique"] && kind == "bool":
@@ -157,8 +192,31 @@ func parseField(arg string, own model, known []model) (field, error) {
 		return bad("every record already has the field %s; choose another name", f.JSON)
 	}
 	f.Label = n.title()
-	f.index, f.unique, f.required = options["index"], options["unique"], options["required"]
+	f.index, f.unique, f.required, f.private = options["index"], options["unique"], options["required"], options["private"]
 	return f, nil
+}
+
+var enumValue = regexp.MustCompile(`^[A-Za-z0-9_-]{1,60}$`)
+
+// enumValues reads the values of an enum, as in open,done).
+func enumValues(text string) ([]string, error) {
+	list, closed := strings.CutSuffix(text, ")")
+	if !closed {
+		return nil, fmt.Errorf("the values of an enum end with ), as in enum(open,done)")
+	}
+	values := strings.Split(list, ",")
+	if len(values) < 2 {
+		return nil, fmt.Errorf("an enum has at least two values, as in enum(open,done)")
+	}
+	for i, value := range values {
+		switch {
+		case !enumValue.MatchString(value):
+			return nil, fmt.Errorf("%q cannot be a value of an enum; use letters, digits, - and _", value)
+		case slices.Contains(values[:i], value):
+			return nil, fmt.Errorf("the value %s is given twice", value)
+		}
+	}
+	return values, nil
 }
 
 // findRef returns the model that a ref field refers to.
@@ -215,11 +273,24 @@ func (f field) tags() string {
 	case f.index || f.Kind == "ref":
 		store = append(store, "index")
 	}
-	if f.Required() {
-		rules = append(rules, "required")
+	if f.private {
+		store = append(store, "private")
 	}
-	if f.Kind == "string" {
+	switch {
+	case f.Required() && f.Kind == "list":
+		rules = append(rules, "min=1")
+	case f.Required():
+		rules = append(rules, "required")
+	case f.Kind == "enum":
+		rules = append(rules, "omitempty")
+	}
+	switch f.Kind {
+	case "string":
 		rules = append(rules, "max=200")
+	case "enum":
+		rules = append(rules, "oneof="+strings.Join(f.values, " "))
+	case "list":
+		rules = append(rules, "max=100", "dive", "max=200")
 	}
 	name := f.JSON
 	if f.Kind == "time" {
@@ -239,7 +310,7 @@ func (f field) tags() string {
 // the first string, or else the first text. It returns nil if there is neither.
 func labelOf(fields []field) *field {
 	for _, kind := range []string{"string", "text"} {
-		if i := slices.IndexFunc(fields, func(f field) bool { return f.Kind == kind }); i >= 0 {
+		if i := slices.IndexFunc(fields, func(f field) bool { return f.Kind == kind && !f.private }); i >= 0 {
 			return &fields[i]
 		}
 	}

@@ -30,7 +30,7 @@ type model struct {
 	Type       string // Post
 	Var        string // Posts
 	Collection string // posts
-	Label      string // the first string field that is not private, Title; "" if there is none
+	Label      string // the first string field that is neither private nor an enum, Title; "" if there is none
 	LabelJSON  string // title
 	Page       bool   // views/posts/show.html exists
 
@@ -43,6 +43,17 @@ type modelField struct {
 	kind          string // string
 	ref, validate string
 	private       bool // never sent to a client
+}
+
+// oneOf returns the first value that the rule oneof allows, "" without such a rule.
+func (f modelField) oneOf() string {
+	for rule := range strings.SplitSeq(f.validate, ",") {
+		if values, ok := strings.CutPrefix(rule, "oneof="); ok {
+			first, _, _ := strings.Cut(values, " ")
+			return first
+		}
+	}
+	return ""
 }
 
 func openProject(folder string) (*project, error) {
@@ -178,7 +189,7 @@ func (p *project) models() ([]model, error) {
 			m.fields = structFields(t)
 		}
 		for _, f := range m.fields {
-			if f.kind == "string" && !f.private && m.Label == "" {
+			if f.kind == "string" && !f.private && f.oneOf() == "" && m.Label == "" {
 				m.Label, m.LabelJSON = f.name, f.json
 			}
 		}

@@ -3,13 +3,15 @@ package scaffolds
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // A resource describes a model and its controller, for the templates in resource/.
 type resource struct {
 	Module string
-	Fields []field
+	Stored []field // of the model
+	Fields []field // of those, the ones that clients see and send
 
 	Type       string // BlogPost
 	Var        string // BlogPosts, the model
@@ -67,9 +69,10 @@ func newResource(p *project, args []string) (*resource, error) {
 	if r.Partial == "form" || r.Partial == "detail" {
 		r.Partial += "_item" // beside _form.html and _detail.html
 	}
-	if r.Fields, err = parseFields(args[1:], model{Type: r.Type, Var: r.Var, Collection: r.Collection}, known); err != nil {
+	if r.Stored, err = parseFields(args[1:], model{Type: r.Type, Var: r.Var, Collection: r.Collection}, known); err != nil {
 		return nil, err
 	}
+	r.Fields = slices.DeleteFunc(slices.Clone(r.Stored), func(f field) bool { return f.private })
 	for i, f := range r.Fields {
 		if f.Ref != nil && f.Ref.Collection == r.Collection {
 			r.Fields[i].Ref.Page = true
@@ -154,14 +157,14 @@ func (r *resource) Named() []field {
 	return slices.DeleteFunc(r.Refs(), func(f field) bool { return f.Ref.Label == "" })
 }
 
-// Uses reports whether the fields need a package.
-func (r *resource) Uses(pkg string) bool {
-	for _, f := range r.Fields {
-		if strings.HasPrefix(f.Type, pkg+".") {
-			return true
-		}
-	}
-	return false
+// Uses reports whether the fields that clients send need a package.
+func (r *resource) Uses(pkg string) bool { return use(r.Fields, pkg) }
+
+// Stores reports whether the fields of the model need a package.
+func (r *resource) Stores(pkg string) bool { return use(r.Stored, pkg) }
+
+func use(fields []field, pkg string) bool {
+	return slices.ContainsFunc(fields, func(f field) bool { return strings.HasPrefix(f.Type, pkg+".") })
 }
 
 // FixturesUse reports whether the fixtures need a package.
@@ -192,6 +195,10 @@ func (r *resource) sample(f field) string {
 		return "1"
 	case "bool":
 		return "true"
+	case "enum":
+		return strconv.Quote(f.values[0])
+	case "list":
+		return `[]string{"Hello"}`
 	case "time":
 		return `"2030-01-02T15:04:05Z"`
 	case "ref":
@@ -218,6 +225,8 @@ func (r *resource) addFixture(m model, known []model, above ...string) error {
 	for _, f := range m.fields {
 		value := ""
 		switch {
+		case f.kind == "string" && f.oneOf() != "" && requires(f.validate):
+			value = strconv.Quote(f.oneOf())
 		case f.kind == "string" && (requires(f.validate) || f.name == m.Label):
 			value = `"Ada"`
 		case f.kind == "time.Time" && requires(f.validate):

@@ -17,9 +17,12 @@ func newGenerate() *cobra.Command {
 with their pages and tests. tower destroy removes it again. tower generate types writes
 TypeScript types for a front end in app/.
 
-A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time or ref. A ref
-refers to another model: author:ref to Author, author:ref=users to User. Options may
-follow: title:string:required, email:string:unique, state:string:index.`,
+A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time, list, enum or
+ref. A list holds texts. An enum lists its values, in quotes for the shell:
+'state:enum(open,done)'. A ref refers to another model: author:ref to Author,
+author:ref=users to User. Options may follow: title:string:required, email:string:unique,
+done:bool:index. A private field, notes:text:private, is in the model only: no page shows
+it, and no client receives or sends it.`,
 		Example: `  tower generate scaffold Post title:string body:text published:bool author:ref
   tower generate model User name:string email:string:unique
   tower generate controller Pages about contact

@@ -36,9 +36,9 @@ type attribute struct {
 // Input returns a field of a form: a label, an <input> for the record's field with that
 // name, and its problem. The type of the record's field determines the type of the input:
 // checkbox for a bool, number for numbers, datetime-local for a time, otherwise text. The
-// rules required and max of the record's field become attributes. A list is a text of
-// several lines, one for each element. In a form that was
-// refused, the input keeps the value that was sent. Without a record, nil, the input is an
+// rules required and max of the record's field become attributes. A text with the rule
+// oneof is a <select> of those values, unless the view sets a type. A list is a text of
+// several lines, one for each element. In a form that was refused, the input keeps the value that was sent. Without a record, nil, the input is an
 // empty text.
 //
 //	{{.Input "title" .Data.Post}}
@@ -56,6 +56,8 @@ func (s *State) Input(name string, record any, pairs ...any) (template.HTML, err
 		return f.checkbox(), nil
 	case f.kind == reflect.Slice && reflect.TypeOf(f.stored).Elem().Kind() != reflect.Uint8:
 		return f.lines(), nil
+	case f.kind == reflect.String && f.rule("oneof") != "" && !f.sets("type"):
+		return f.choice(words(f.rule("oneof"))), nil
 	case f.kind == reflect.Struct: // a time.Time
 		f.attr("type", "datetime-local")
 		f.attr("step", "any")
@@ -159,39 +161,64 @@ func (s *State) Select(name string, record, choices any, label string, pairs ...
 	if err != nil {
 		return "", fmt.Errorf("select %s: %w", name, err)
 	}
-	return f.element(`<select`+f.attributes()+`>`+options+`</select>`, f.keep(nil)), nil
+	return f.choice(options), nil
 }
 
-// options returns the option elements of a select.
-func (f *field) options(choices any, label string) (string, error) {
+// An option is a value that a select offers, and the text that it shows.
+type option struct{ value, text string }
+
+// words returns an option for each value of a rule oneof.
+func words(values string) []option {
+	var options []option
+	for _, quoted := range oneOfValue.FindAllString(values, -1) {
+		value := strings.ReplaceAll(quoted, "'", "")
+		options = append(options, option{value, value})
+	}
+	return options
+}
+
+// oneOfValue matches a value of the rule oneof: a word, or text in quotes.
+var oneOfValue = regexp.MustCompile(`'[^']*'|\S+`)
+
+// options returns an option for each record of choices.
+func (f *field) options(choices any, label string) ([]option, error) {
 	list := reflect.ValueOf(choices)
 	if list.Kind() != reflect.Slice {
-		return "", fmt.Errorf("its choices are a %T, not a list of records", choices)
+		return nil, fmt.Errorf("its choices are a %T, not a list of records", choices)
 	}
-	var b strings.Builder
-	chosen := false
+	options := make([]option, 0, list.Len())
 	for i := range list.Len() {
 		choice := list.Index(i).Interface()
 		id, _, err := fieldOf(choice, "id")
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		text, _, err := fieldOf(choice, label)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
+		options = append(options, option{fmt.Sprint(id), textOf(text)})
+	}
+	return options, nil
+}
+
+// choice returns the HTML of the whole field of a select.
+func (f *field) choice(options []option) template.HTML {
+	var b strings.Builder
+	chosen := false
+	for _, o := range options {
 		selected := ""
-		if fmt.Sprint(id) == f.value {
+		if o.value == f.value {
 			selected, chosen = " selected", true
 		}
-		fmt.Fprintf(&b, "\n    "+`<option value="%s"%s>%s</option>`, template.HTMLEscapeString(fmt.Sprint(id)), selected, template.HTMLEscapeString(textOf(text)))
+		fmt.Fprintf(&b, "\n    "+`<option value="%s"%s>%s</option>`, template.HTMLEscapeString(o.value), selected, template.HTMLEscapeString(o.text))
 	}
 	none := "\n    " + `<option value="">—</option>`
 	if !chosen && f.value != "" {
 		value := template.HTMLEscapeString(f.value)
 		none += fmt.Sprintf("\n    "+`<option value="%s" selected hidden>%s</option>`, value, value)
 	}
-	return none + b.String() + "\n  ", nil
+	return f.element(`<select`+f.attributes()+`>`+none+b.String()+"\n  </select>", f.keep(nil))
 }
 
 // field returns the form field for a record's field.
@@ -241,6 +268,11 @@ func (f *field) attr(name string, value any) {
 		f.own = slices.Delete(f.own, i, i+1)
 	}
 	f.attrs = append(f.attrs, attribute{name, value})
+}
+
+// sets reports whether the view sets an attribute.
+func (f *field) sets(name string) bool {
+	return slices.ContainsFunc(f.own, func(a attribute) bool { return a.name == name })
 }
 
 // rule returns the value of a rule in the validate tag: "200" for max=200.

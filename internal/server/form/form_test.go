@@ -233,3 +233,35 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 }
+
+// A text with the rule oneof is a choice of its values, unless the view says otherwise.
+func TestOneOfIsASelect(t *testing.T) {
+	type ticket struct {
+		State string   `json:"state" validate:"omitempty,oneof=open 'on hold' done"`
+		Tags  []string `json:"tags" validate:"dive,oneof=a b"`
+		Size  int      `json:"size" validate:"oneof=1 2"`
+		Kind  *string  `json:"kind" validate:"required,oneof=bug wish"`
+	}
+	var form *State
+	kind := "wish"
+	for _, c := range []struct {
+		name  string
+		value ticket
+		pairs []any
+		want  string
+	}{
+		{"state", ticket{State: "on hold"}, nil, `<option value="on hold" selected>on hold</option>`},
+		{"state", ticket{}, nil, `<option value="">—</option>` + "\n    " + `<option value="open">open</option>`},
+		{"state", ticket{State: "gone"}, nil, `<option value="gone" selected hidden>gone</option>`},
+		{"state", ticket{State: "open"}, []any{"type", "hidden"}, `type="hidden" value="open"`},
+		{"kind", ticket{Kind: &kind}, nil, `<option value="wish" selected>wish</option>`},
+		{"kind", ticket{}, nil, `<select id="kind" name="kind" required`},
+		{"tags", ticket{Tags: []string{"a"}}, nil, "<textarea"},
+		{"size", ticket{Size: 1}, nil, `type="number"`},
+	} {
+		got, err := form.Input(c.name, c.value, c.pairs...)
+		if err != nil || !strings.Contains(string(got), c.want) {
+			t.Errorf("%s of %+v is\n%s\n%v; want %s", c.name, c.value, got, err, c.want)
+		}
+	}
+}
