@@ -195,7 +195,7 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	if info, err := os.Stat(filepath.Join(out.Folder, "views")); out.Env == "development" && err == nil && info.IsDir() {
 		out.Files, out.Reload = public.Dir(out.Folder), true
 	}
-	out.Settings = settings.Own(vars)
+	out.Settings = settings.Own(vars, out.Env, map[string]string{"TOWER_ENV": c.Env, "TOWER_DB": c.Data, "TOWER_URL": c.PublicURL})
 	if c.Settings != nil {
 		filled, err := settings.Fill(c.Settings, vars)
 		add(err)

@@ -103,7 +103,7 @@ var rooms = []room{
 	{"internal/bench", []string{"internal/wire"}, "the load generator shares no code with the servers that it measures", []string{bbolt, melody}},
 	{"internal/bench/floor", nil, "it is the least that a server can be", []string{cobra}},
 	{"scaffolds", []string{"internal/wire"}, "templates need no network", []string{"net/http"}},
-	{"cmd/tower", []string{"internal/environ", "internal/conformance", "internal/openapi", "internal/wire/line", "internal/repl", "internal/repl/control", "internal/repl/script", "internal/repl/term", "internal/dev", "internal/bench", "internal/client", "internal/spelling",
+	{"cmd/tower", []string{"internal/environ", "internal/settings", "internal/conformance", "internal/openapi", "internal/wire/line", "internal/repl", "internal/repl/control", "internal/repl/script", "internal/repl/term", "internal/dev", "internal/bench", "internal/client", "internal/spelling",
 		"internal/wire", "scaffolds"}, "the command line meets an application through its socket", []string{bbolt}},
 	{"internal/systemtest", nil, "it has tests only", nil},
 	{"docs/guide", nil, "it has tests only", nil},

@@ -23,6 +23,7 @@ import (
 	"github.com/towerkit/tower/internal/dev"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/settings"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -224,12 +225,18 @@ func checkDatabase(app *application) finding {
 	return f
 }
 
-// checkSettings lists what configures the running application, and where each value comes
-// from. The application checks its settings when it starts.
+// checkSettings lists what configures the application, and where each value comes from. The
+// application checks its own settings when it starts, and tells them while it runs.
 func checkSettings(ctx context.Context, app *application) (findings []finding) {
 	client, err := attach(ctx, app)
 	if errors.Is(err, control.ErrNotRunning) {
-		return []finding{{"settings", "note", "known while the application runs, which checks them when it starts", "tower server"}}
+		env := cmp.Or(os.Getenv("TOWER_ENV"), "development")
+		if vars, err := environ.Read(app.Folder, env); err == nil {
+			for _, s := range settings.Own(vars, env, nil) {
+				findings = append(findings, showSetting(s.Name, s.Value, s.From, s.Secret))
+			}
+		}
+		return append(findings, finding{"settings", "note", "the application's own are known while it runs; it checks them when it starts", "tower server"})
 	}
 	var all []wire.Setting
 	if err == nil {
@@ -240,16 +247,22 @@ func checkSettings(ctx context.Context, app *application) (findings []finding) {
 		return []finding{{"settings", "problem", err.Error(), "restart the application"}}
 	}
 	for _, s := range all {
-		text := s.Name + "=" + s.Value + ", from " + s.From
-		switch {
-		case s.From == "":
-			text = s.Name + " is not set"
-		case s.Secret:
-			text = s.Name + " is set, from " + s.From
-		}
-		findings = append(findings, finding{"settings", "ok", text, ""})
+		findings = append(findings, showSetting(s.Name, s.Value, s.From, s.Secret))
 	}
 	return findings
+}
+
+func showSetting(name, value, from string, secret bool) finding {
+	text := name + "=" + value + ", from " + from
+	switch {
+	case from == "":
+		text = name + " is not set"
+	case secret:
+		text = name + " is set, from " + from
+	case from == "default":
+		text = name + "=" + value + ", the default"
+	}
+	return finding{"settings", "ok", text, ""}
 }
 
 // tryWrite creates and removes a file in a folder. If the folder does not exist, it tries

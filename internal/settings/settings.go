@@ -69,22 +69,6 @@ func brokenRules(target any, all []Setting, known []string) (problems []string, 
 	return problems, nil
 }
 
-// Own lists the variables of tower's own that are set.
-func Own(from *environ.Environment) (all []Setting) {
-	values := from.All()
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !strings.HasPrefix(name, "TOWER_") {
-			continue
-		}
-		s := Setting{Name: name, From: from.From(name), Secret: strings.Contains(name, "SECRET"), Value: values[name]}
-		if s.Secret {
-			s.Value = ""
-		}
-		all = append(all, s)
-	}
-	return all
-}
-
 // describe lists the fields of a struct that have a variable.
 func describe(t reflect.Type, prefix, path string, from *environ.Environment) (all []Setting) {
 	for i := range t.NumField() {
