@@ -60,8 +60,10 @@ func TestOwnListsTheVariablesOfTheGuide(t *testing.T) {
 	_, section, _ := strings.Cut(string(guide), "## Variables of tower\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	written := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(TOWER_[A-Z_]+)` \\|").FindAllStringSubmatch(section, -1) {
-		written[row[1]] = true
+	for _, row := range regexp.MustCompile("(?m)^\\| `(TOWER_[A-Z_]+)` \\|.*").FindAllStringSubmatch(section, -1) {
+		if !strings.Contains(row[0], " of tower itself ") { // its tests and benchmarks
+			written[row[1]] = true
+		}
 	}
 	listed := map[string]bool{}
 	for _, v := range variables("development") {
