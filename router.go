@@ -80,7 +80,7 @@ func FormPage(page string) ActionOption {
 
 // RedirectTo sets where the sender of the action's form goes next: "/posts/{id}", with
 // the fields of the action's output, or else of its path, in the braces. Without it, the
-// sender returns to the page it came from.
+// sender returns to the page it came from. A form can say otherwise in a field _then.
 func RedirectTo(path string) ActionOption {
 	return ActionOption{func(rt *route.Route) { rt.Then = path }}
 }

@@ -130,7 +130,9 @@ func (a *App) runAction(ctx context.Context, s *Session, req *CallRequest, resul
 	if result.created {
 		result.Status = http.StatusCreated
 	}
-	if rt.Then != "" {
+	if path, said := thenPath(req.form); said {
+		result.Location = path
+	} else if rt.Then != "" {
 		if result.Location, err = route.Fill(rt.Then, result.Out, req.Path); err != nil {
 			return fmt.Errorf("%s: %w", rt.Pattern(), err)
 		}

@@ -140,15 +140,32 @@ func (a *App) refusedCall(req *wire.Request, err error) *wire.Answer {
 }
 
 // returnPath returns the path in a form or a query that a browser goes to after signing
-// in, "" if there is none. Anybody can write the link that holds it, so it must be a
-// page of this application.
+// in, "" if there is none. It is never the page where one signs in.
 func (a *App) returnPath(values url.Values) string {
-	back := values.Get("return")
-	target, err := url.Parse(back)
-	if err != nil || !answer.IsLocal(back) || !answer.IsLocal(target.Path) || target.Path == a.config.SignIn || strings.HasPrefix(target.Path, "/_tower/") {
+	back := ownPath(values.Get("return"))
+	if path, _, _ := strings.Cut(back, "?"); path == a.config.SignIn {
 		return ""
 	}
 	return back
+}
+
+// ownPath returns a path that a client names, or "" if a browser cannot be sent there:
+// anybody can write the link that holds it, so it must be a page of this application.
+func ownPath(to string) string {
+	target, err := url.Parse(to)
+	if err != nil || !answer.IsLocal(to) || !answer.IsLocal(target.Path) || strings.HasPrefix(target.Path, "/_tower/") {
+		return ""
+	}
+	return to
+}
+
+// thenPath returns where a form says that its sender goes next, whatever its action says:
+// to a page, or back to the one that it was sent from, which is "". said is false if it
+// says nothing, or what is no page of this application.
+func thenPath(sent url.Values) (path string, said bool) {
+	then := sent.Get("_then")
+	path = ownPath(then)
+	return path, path != "" || then == "back"
 }
 
 // endOver ends the connections of a user whose session has ended. The caller's ends when
