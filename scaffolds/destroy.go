@@ -3,6 +3,7 @@ package scaffolds
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -28,9 +29,9 @@ func Destroy(folder, kind string, args []string, force bool) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := m.find(kind, n.goName())
+	e := m.find(kind, n)
 	if e == nil {
-		return nil, m.notGenerated(kind, n.goName())
+		return nil, m.notGenerated(kind, n)
 	}
 	plan := newPlan(folder)
 	if !force {
@@ -38,10 +39,10 @@ func Destroy(folder, kind string, args []string, force bool) (*Plan, error) {
 			return nil, err
 		}
 	}
-	if err := e.planFiles(p, plan, force); err != nil {
+	if err := e.planFiles(p, m, plan, force); err != nil {
 		return nil, err
 	}
-	if err := e.planLines(p, plan); err != nil {
+	if err := e.planLines(p, m, plan); err != nil {
 		return nil, err
 	}
 	return plan, m.record(plan, before)
@@ -83,7 +84,7 @@ func (e *entry) checkReferences(p *project, m *manifest, plan *Plan) error {
 	return nil
 }
 
-func (e *entry) planFiles(p *project, plan *Plan, force bool) error {
+func (e *entry) planFiles(p *project, m *manifest, plan *Plan, force bool) error {
 	for _, name := range slices.Sorted(maps.Keys(e.Files)) {
 		text, err := p.read(name)
 		if err != nil {
@@ -101,12 +102,15 @@ func (e *entry) planFiles(p *project, plan *Plan, force bool) error {
 		plan.Steps = append(plan.Steps, step)
 		if step.Verb == Remove || text == nil {
 			delete(e.Files, name)
+			for _, other := range m.Generated {
+				delete(other.Lines, name)
+			}
 		}
 	}
 	return nil
 }
 
-func (e *entry) planLines(p *project, plan *Plan) error {
+func (e *entry) planLines(p *project, m *manifest, plan *Plan) error {
 	for _, name := range slices.Sorted(maps.Keys(e.Lines)) {
 		text, err := p.read(name)
 		if err != nil {
@@ -114,6 +118,10 @@ func (e *entry) planLines(p *project, plan *Plan) error {
 		}
 		out, edited := removeLines(text, e.Lines[name])
 		if len(out) < len(text) {
+			if path.Ext(name) == ".go" {
+				out = formatted(text, withoutImport(out, "time"))
+			}
+			m.changed(name, text, out)
 			plan.Steps = append(plan.Steps, Step{Verb: Update, Path: name, Note: "its lines are removed", before: text, after: out})
 		}
 		if len(edited) > 0 {

@@ -26,13 +26,25 @@ type file struct {
 // A generator makes a generation of its arguments, and reads the name in them.
 type generator struct {
 	make func(p *project, args []string) (*generation, error)
-	name func(args []string) (name, error)
+	name func(args []string) (string, error)
 }
 
 var generators = map[string]generator{
-	"scaffold":   {makeScaffold, modelName},
-	"model":      {makeModel, modelName},
-	"controller": {makeController, controllerName},
+	"scaffold":   {makeScaffold, inGo(modelName)},
+	"model":      {makeModel, inGo(modelName)},
+	"controller": {makeController, inGo(controllerName)},
+	"field":      {makeFields, fieldName},
+}
+
+// inGo returns a function that reads a name as it is in Go.
+func inGo(read func(args []string) (name, error)) func(args []string) (string, error) {
+	return func(args []string) (string, error) {
+		n, err := read(args)
+		if err != nil {
+			return "", err
+		}
+		return n.goName(), nil
+	}
 }
 
 // Kinds returns the names of the generators.
@@ -47,7 +59,7 @@ func findGenerator(text string) (generator, error) {
 }
 
 // Generate plans what a generator adds to the application in folder. Kind is one
-// of Kinds; args are a name and then fields (scaffold, model), as in
+// of Kinds; args are a name and then fields (scaffold, model, field), as in
 // Post title:string, or pages (controller). A file that exists with other content
 // is a conflict, unless force is set. Generate itself writes nothing.
 func Generate(folder, kind string, args []string, force bool) (*Plan, error) {
@@ -240,25 +252,40 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 		}
 	}
 	for _, in := range g.insertions {
-		step, err := in.step(p, e.Lines[in.file])
+		e := e
+		if in.owner != "" {
+			e = m.claim(g.kind, in.owner)
+		}
+		text, err := p.read(in.file)
 		if err != nil {
 			return err
 		}
-		plan.Steps = append(plan.Steps, step)
+		// Another insertion may have changed the file in this plan.
+		i := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Path == in.file && s.Verb == Insert })
+		if i >= 0 {
+			text = plan.Steps[i].after
+		}
+		step, err := in.step(text, e.Lines[in.file])
+		if err != nil {
+			return err
+		}
 		if step.Verb == Insert {
 			e.Lines[in.file] = in.text
+			m.changed(in.file, step.before, step.after)
+		}
+		switch {
+		case i < 0:
+			plan.Steps = append(plan.Steps, step)
+		case step.Verb == Insert:
+			plan.Steps[i].after = step.after
 		}
 	}
 	return nil
 }
 
-// step returns the step that makes an insertion. It replaces earlier, the lines
+// step returns the step that makes an insertion into a file. It replaces earlier, the lines
 // that the same generator inserted before.
-func (in insertion) step(p *project, earlier string) (Step, error) {
-	text, err := p.read(in.file)
-	if err != nil {
-		return Step{}, err
-	}
+func (in insertion) step(text []byte, earlier string) (Step, error) {
 	if out, edited := removeLines(text, in.text); len(edited) == 0 && len(out) < len(text) {
 		return Step{Verb: Identical, Path: in.file}, nil
 	}

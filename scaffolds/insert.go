@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path"
 	"slices"
 	"strings"
 )
@@ -13,6 +14,9 @@ import (
 type insertion struct {
 	file string
 	text string // whole lines
+
+	owner   string // the name in the manifest; "": that of the generation
+	imports string // a package that the lines need; "": none
 
 	// at returns the number, from 1, of the line to insert the text before.
 	at func(text []byte) (int, error)
@@ -29,7 +33,17 @@ func (in insertion) into(text []byte) ([]byte, error) {
 		added = strings.ReplaceAll(added, "\n", "\r\n")
 	}
 	lines := strings.SplitAfter(string(text), "\n")
-	return []byte(strings.Join(slices.Insert(lines, at-1, added), "")), nil
+	if at > 1 && !strings.HasSuffix(lines[at-2], "\n") {
+		lines[at-2] += "\n"
+	}
+	out := []byte(strings.Join(slices.Insert(lines, at-1, added), ""))
+	if path.Ext(in.file) != ".go" {
+		return out, nil
+	}
+	if in.imports != "" {
+		out = withImport(out, in.imports)
+	}
+	return formatted(text, out), nil
 }
 
 // removeLines returns the file without the inserted lines, and the inserted lines
@@ -59,13 +73,16 @@ func findLines(lines, block []string) []int {
 	var at []int
 	for i := 0; i+len(block) <= len(lines); i++ {
 		if slices.EqualFunc(lines[i:i+len(block)], block, func(line, want string) bool {
-			return strings.TrimRight(line, "\r\n") == want
+			return strings.TrimRight(line, "\r\n") == want || squeeze(line) == squeeze(want)
 		}) {
 			at = append(at, i)
 		}
 	}
 	return at
 }
+
+// squeeze returns a line without the spaces that gofmt may change.
+func squeeze(line string) string { return strings.Join(strings.Fields(line), " ") }
 
 // intoModels adds a model to the list that All returns.
 func intoModels(model string) insertion {
@@ -77,17 +94,19 @@ func intoModels(model string) insertion {
 		}
 		if ret := lastReturn(body); ret != nil {
 			if list, ok := ret.Results[0].(*ast.CompositeLit); ok {
-				return endOfList(set, list, file, text)
+				return ownLine(set, list.Rbrace, "list", file, text)
 			}
 		}
 		return 0, fmt.Errorf("%s: All should end with return []tower.AnyModel{…}, a list to which %s can be added", file, model)
 	}}
 }
 
-func endOfList(set *token.FileSet, list *ast.CompositeLit, file string, text []byte) (int, error) {
-	end := set.Position(list.Rbrace)
+// ownLine returns the number of the line that holds the closing brace of a list or a
+// struct, and nothing before it.
+func ownLine(set *token.FileSet, brace token.Pos, what, file string, text []byte) (int, error) {
+	end := set.Position(brace)
 	if line := strings.Split(string(text), "\n")[end.Line-1]; strings.TrimSpace(line[:end.Column-1]) != "" {
-		return 0, fmt.Errorf("%s:%d: put the closing brace of the list on a line of its own, so that a line can be inserted before it", file, end.Line)
+		return 0, fmt.Errorf("%s:%d: put the closing brace of the %s on a line of its own, so that a line can be inserted before it", file, end.Line, what)
 	}
 	return end.Line, nil
 }

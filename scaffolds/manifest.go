@@ -83,6 +83,13 @@ func (m *manifest) owner(file string) *entry {
 	return nil
 }
 
+// changed keeps a file that a generator changed as its owner wrote it: nobody edited it.
+func (m *manifest) changed(file string, before, after []byte) {
+	if e := m.owner(file); e != nil && e.Files[file] == hash(before) {
+		e.Files[file] = hash(after)
+	}
+}
+
 // record adds the step that writes the manifest, if it changed.
 func (m *manifest) record(plan *Plan, before []byte) error {
 	m.Generated = slices.DeleteFunc(m.Generated, func(e *entry) bool { return len(e.Files) == 0 && len(e.Lines) == 0 })

@@ -12,10 +12,14 @@ func newGenerate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "generate KIND NAME [FIELD:TYPE…]",
 		Aliases: []string{"g"},
-		Short:   "Generate a model, a controller, or both with their pages",
+		Short:   "Generate a model, a controller, both with their pages, or a field",
 		Long: `Generate code in the application: a model, a controller, or a scaffold, which is both
 with their pages and tests. tower destroy removes it again. tower generate types writes
 TypeScript types for a front end in app/.
+
+tower generate field adds fields to a model that is there, and to the controller and the
+pages of its scaffold. If a file has no place for its lines any more, nothing is changed,
+and the lines to add by hand are shown.
 
 A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time, list, enum or
 ref. A list holds texts. An enum lists its values, in quotes for the shell:
@@ -25,6 +29,7 @@ done:bool:index. A private field, notes:text:private, is in the model only: no p
 it, and no client receives or sends it.`,
 		Example: `  tower generate scaffold Post title:string body:text published:bool author:ref
   tower generate model User name:string email:string:unique
+  tower generate field Task due:time 'state:enum(open,done)'
   tower generate controller Pages about contact
   tower generate types`,
 	}
@@ -39,6 +44,7 @@ func newDestroy() *cobra.Command {
 		Long: `Remove exactly what tower generate wrote: its files, and the lines that it inserted into
 other files. A file that was edited is kept and listed.`,
 		Example: `  tower destroy scaffold Post
+  tower destroy field Task due
   tower destroy controller Pages --dry-run`,
 	}
 	return plannedCommand(cmd, scaffolds.Destroy, "also remove files that were edited")

@@ -1,0 +1,72 @@
+package scaffolds
+
+import (
+	"bytes"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"regexp"
+	"strings"
+)
+
+var loneImport = regexp.MustCompile(`(?m)^import ("[^"]+")(\r?)$`)
+
+// withImport returns a Go file that imports a package of the standard library.
+func withImport(text []byte, pkg string) []byte {
+	if imported, _ := usesImport(text, pkg); imported {
+		return text
+	}
+	if at := bytes.Index(text, []byte("import (")); at >= 0 {
+		at += len("import (")
+		return []byte(string(text[:at]) + "\n\t\"" + pkg + "\"" + string(text[at:]))
+	}
+	return loneImport.ReplaceAll(text, []byte("import ($2\n\t\""+pkg+"\"$2\n$2\n\t$1$2\n)$2"))
+}
+
+var shortBlock = regexp.MustCompile(`(?m)^import \(\r?\n\s*("[^"]+"\r?\n)\)\r?\n`)
+
+// withoutImport returns a Go file without the import of a package, if nothing uses it.
+func withoutImport(text []byte, pkg string) []byte {
+	if imported, used := usesImport(text, pkg); !imported || used {
+		return text
+	}
+	line := regexp.MustCompile(`(?m)^\s*(import )?"` + regexp.QuoteMeta(pkg) + `"\r?\n`)
+	at := line.FindIndex(text)
+	if at == nil {
+		return text
+	}
+	text = []byte(string(text[:at[0]]) + "\n" + strings.TrimLeft(string(text[at[1]:]), "\r\n"))
+	return shortBlock.ReplaceAll(text, []byte("import $1"))
+}
+
+// usesImport reports whether a Go file imports a package, and whether it uses it.
+func usesImport(text []byte, pkg string) (imported, used bool) {
+	parsed, err := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
+	if err != nil {
+		return false, true
+	}
+	for _, spec := range parsed.Imports {
+		imported = imported || spec.Path.Value == `"`+pkg+`"`
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		if selector, ok := n.(*ast.SelectorExpr); ok {
+			if id, ok := selector.X.(*ast.Ident); ok && id.Name == pkg {
+				used = true
+			}
+		}
+		return true
+	})
+	return imported, used
+}
+
+// formatted returns a changed Go file in the format of gofmt, if it was before.
+func formatted(before, after []byte) []byte {
+	if old, err := format.Source(before); err != nil || !bytes.Equal(old, before) {
+		return after
+	}
+	if text, err := format.Source(after); err == nil {
+		return text
+	}
+	return after
+}
