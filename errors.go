@@ -1,6 +1,8 @@
 package tower
 
 import (
+	"time"
+
 	"github.com/towerkit/tower/internal/server/fault"
 )
 
@@ -15,8 +17,9 @@ import (
 type Error struct {
 	Code     Code
 	Message  string
-	Problems *Problems // of an invalid input or record; nil if there are none
-	Err      error     // the cause, for the log only; may be nil
+	Problems *Problems     // of an invalid input or record; nil if there are none
+	Wait     time.Duration // after which the client may try again, the header Retry-After over HTTP; 0 if that is not known
+	Err      error         // the cause, for the log only; may be nil
 }
 
 // A Code is what went wrong, for a program.
@@ -58,7 +61,7 @@ func (e *Error) Status() int { return (&fault.Error{Code: fault.Code(e.Code)}).S
 func (e *Error) As(target any) bool {
 	found, ok := target.(**fault.Error)
 	if ok {
-		*found = &fault.Error{Code: fault.Code(e.Code), Message: e.Message, Problems: e.Problems.internal(), Err: e.Err}
+		*found = &fault.Error{Code: fault.Code(e.Code), Message: e.Message, Problems: e.Problems.internal(), Wait: e.Wait, Err: e.Err}
 	}
 	return ok
 }
@@ -75,7 +78,7 @@ func init() {
 }
 
 func publicError(e *fault.Error) *Error {
-	return &Error{Code: Code(e.Code), Message: e.Message, Problems: publicProblems(e.Problems), Err: e.Err}
+	return &Error{Code: Code(e.Code), Message: e.Message, Problems: publicProblems(e.Problems), Wait: e.Wait, Err: e.Err}
 }
 
 // NotFound returns an error for something that does not exist, or not for this user

@@ -56,7 +56,7 @@ var rooms = []room{
 	{"internal/deadline", nil, "it sets deadlines and knows no application", []string{bbolt, melody}},
 	{"internal/server/limit", []string{"internal/deadline", "internal/server/fault"}, "bounds are counted without an application", []string{melody}},
 	{"internal/server/fault", []string{"internal/deadline", "internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"}, "an error is coded without an application", []string{melody}},
-	{"internal/server/route", []string{"internal/server/fault", "internal/server/form", "internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a route is found without a connection", []string{melody}},
+	{"internal/server/route", []string{"internal/server/fault", "internal/server/limit", "internal/server/form", "internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a route is found without a connection", []string{melody}},
 	{"internal/server/form", []string{"internal/record"}, "a form is a record's fields and what was sent, without a connection", []string{melody, bbolt}},
 	{"internal/server/format", nil, "numbers and times are written without an application", []string{"net", melody}},
 	{"internal/server/view", []string{"internal/server/form", "internal/server/format", "internal/server/route", "internal/server/fault", "internal/record"}, "a page is rendered from what a source reads for its viewer", []string{melody}},
@@ -267,7 +267,7 @@ func TestNothingInternalCanBeCalled(t *testing.T) {
 	}
 	for _, public := range []any{
 		tower.App{}, tower.Answer{}, tower.Connection{}, tower.Tx{}, tower.Request{}, tower.Error{}, tower.Problems{}, tower.Record{}, tower.View{},
-		tower.List{}, tower.LiveValue{}, tower.Config{}, tower.Limits{}, tower.Condition{}, tower.ActionOption{},
+		tower.List{}, tower.LiveValue{}, tower.Config{}, tower.Limits{}, tower.Condition{}, tower.RouteOption{},
 		tower.Model[Recipe]{}, tower.Scope[Recipe]{}, tower.ValueScope[Recipe]{}, tower.CursorOption[Recipe]{},
 		tower.Router[*session]{}, tower.Mounted[*recipesController]{},
 	} {

@@ -68,29 +68,12 @@ func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
 	return &Mounted[C]{r.router, controller}
 }
 
-// An ActionOption configures an action.
-type ActionOption struct{ set func(*route.Route) }
-
-// FormPage names the page, "GET /posts/new", that holds the action's form. A browser
-// without JavaScript that sent invalid input receives this page again, with the
-// problems beside the fields.
-func FormPage(page string) ActionOption {
-	return ActionOption{func(rt *route.Route) { rt.Form = page }}
-}
-
-// RedirectTo sets where the sender of the action's form goes next: "/posts/{id}", with
-// the fields of the action's output, or else of its path, in the braces. Without it, the
-// sender returns to the page it came from. A form can say otherwise in a field _then.
-func RedirectTo(path string) ActionOption {
-	return ActionOption{func(rt *route.Route) { rt.Then = path }}
-}
-
 // Action adds an action under "METHOD /path/{field}": a typed call that clients reach
 // over a socket and over HTTP, as JSON and as an HTML form. Values in the path are
 // fields of the input. The input is validated as a record is: see [Problems].
 //
 // The calls that a client sends over one connection run one after another. The context
-// of a call ends after the Timeout of [Limits]. A call that commits is answered after
+// of a call ends after the Timeout of [Limits], or of the route: see [Timeout]. A call that commits is answered after
 // the client was sent what the commits changed in its cursors. If an action panics, the
 // answer is [CodeInternal].
 //
@@ -119,12 +102,18 @@ func RedirectTo(path string) ActionOption {
 //     with the same route and input again. The user's rights are not checked again,
 //     because the answer was meant for this sender. If the call signed the client in, the
 //     repeated call does too.
-func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error), options ...ActionOption) {
-	rt := call(m, route.KindAction, action)
+func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error), options ...RouteOption) {
+	add(m.router, call(m, route.KindAction, action), pattern, options)
+}
+
+// add adds a route with its options.
+func add(r *route.Router, rt *route.Route, pattern string, options []RouteOption) {
 	for _, option := range options {
-		option.set(rt)
+		if err := option.set(rt); err != nil {
+			r.Refuse("%s: %v", pattern, err)
+		}
 	}
-	m.router.Add(rt, pattern)
+	r.Add(rt, pattern)
 }
 
 // Handle adds a handler under "METHOD /path/{name}", or under "/path" for all methods: a
@@ -138,7 +127,7 @@ func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, contex
 // context of the call: what the handler commits with it is sent to the connections it
 // touches before the first byte of the answer. r.PathValue returns the values in the path;
 // a last part {name...} is the rest of the path. The body is as it was sent, at most
-// MaxBody of [Limits] of it. w can be flushed, and hijacked, as [http.ResponseController]
+// MaxBody of [Limits] of it, or of the route: see [MaxBody]. w can be flushed, and hijacked, as [http.ResponseController]
 // describes.
 //
 // If the handler returns an error, or panics, and has sent nothing, the answer is that
@@ -147,26 +136,26 @@ func Action[C, In, Out any](m *Mounted[C], pattern string, action func(C, contex
 //
 // A browser's request from another site that may change something is refused before the
 // handler runs. A request that names no origin, as programs send it, is not.
-func Handle[C any](m *Mounted[C], pattern string, handler func(C, http.ResponseWriter, *http.Request) error) {
-	m.router.Add(&route.Route{
+func Handle[C any](m *Mounted[C], pattern string, handler func(C, http.ResponseWriter, *http.Request) error, options ...RouteOption) {
+	add(m.router, &route.Route{
 		Kind: route.KindHandler, Action: methodName(handler), Controller: m.controller, In: reflect.TypeFor[None](),
 		Serve: func(controller any, w http.ResponseWriter, r *http.Request) error {
 			return handler(controller.(C), w, r)
 		},
-	}, pattern)
+	}, pattern, options)
 }
 
 // Page adds a page under "GET /path/{field}". It renders
 // views/CONTROLLER/ACTION.html, in lower case, with a [View] that holds what the action
 // returned. Values in the path and the query are fields of the input. The action of a
 // page that needs no data is [ViewOnly].
-func Page[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error)) {
+func Page[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error), options ...RouteOption) {
 	rt := call(m, route.KindPage, action)
 	if rt.Out == reflect.TypeFor[noData]() {
 		rt.Action, rt.Out = viewAction(m.controller.Name, pattern), reflect.TypeFor[None]()
 		rt.Call = func(context.Context, any, any) (any, error) { return nil, nil }
 	}
-	m.router.Add(rt, pattern)
+	add(m.router, rt, pattern, options)
 }
 
 func call[C, In, Out any](m *Mounted[C], kind route.Kind, action func(C, context.Context, In) (Out, error)) *route.Route {

@@ -90,6 +90,7 @@ type App struct {
 	guesses   *guess.Limiter
 	answers   answerCache
 	lanes     *budget.Lanes
+	rates     *limit.Rates
 	readers   budget.Clients
 
 	ctx      context.Context // ends when the application closes
@@ -110,7 +111,7 @@ type App struct {
 // other than reading views and the manifest of assets.
 func New(config Config) (*App, error) {
 	config.setDefaults()
-	a := &App{config: config, router: config.Router, inspector: newInspector(), guesses: guess.New(), lanes: budget.NewLanes(), attempts: attempts{running: map[string]chan struct{}{}}}
+	a := &App{config: config, router: config.Router, inspector: newInspector(), guesses: guess.New(), lanes: budget.NewLanes(), rates: limit.NewRates(), attempts: attempts{running: map[string]chan struct{}{}}}
 	a.log = newTap(config.Log, a.inspector)
 	if !config.Quiet {
 		a.access = chain.NewAccessLog(a.log)

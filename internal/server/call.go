@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -20,12 +22,13 @@ import (
 // A CallRequest is a call of a route that a client sent. What a key promises is in the
 // comment of tower.Action.
 type CallRequest struct {
-	Route *route.Route
-	Path  url.Values // the fields in the path
-	Body  json.RawMessage
-	form  url.Values // the input of a form; Body is nil then
-	key   string     // the idempotency key; "": none
-	http  bool       // the answer is an HTTP response, which can carry a file
+	Route  *route.Route
+	Path   url.Values // the fields in the path
+	Body   json.RawMessage
+	form   url.Values // the input of a form; Body is nil then
+	key    string     // the idempotency key; "": none
+	counts bool       // by the rates of the route: a client sent it
+	http   bool       // the answer is an HTTP response, which can carry a file
 
 	note *chain.Note // receives what the call did; nil: nobody asks
 }
@@ -99,6 +102,11 @@ func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callRes
 
 // perform runs a call once. It saves the answer of a call with a key.
 func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *store.Attempt) (*callResult, error) {
+	if req.counts {
+		if err := a.admit(s.Conn, req.Route); err != nil {
+			return nil, err
+		}
+	}
 	result := &callResult{call: &call{by: s.Conn.author(req.Route), attempt: once}, Status: http.StatusOK}
 	err := a.runAction(context.WithValue(ctx, callKey{}, result.call), s, req, result)
 	result.describe(req.note)
@@ -112,6 +120,14 @@ func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *s
 		return nil, err
 	}
 	return result, a.engine.Wait(ctx, result.Seq)
+}
+
+// admit counts a request to a route, and returns an error if its client has sent too many.
+func (a *App) admit(c *Connection, rt *route.Route) error {
+	if rt.Rates == nil {
+		return nil
+	}
+	return a.rates.Take(rt.Pattern(), rt.Rates, limit.PartyOf(string(c.user), c.remote))
 }
 
 // runAction decodes the input, runs the action and fills in the result.
@@ -180,7 +196,7 @@ func (a *App) encode(out any) (json.RawMessage, error) {
 
 // push runs an action for this connection and sends the result to its client.
 func (c *Connection) push(ctx context.Context, s *Session, rt *route.Route, path url.Values, body json.RawMessage) {
-	ctx, cancel := context.WithTimeout(ctx, c.app.config.Limits.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(rt.Timeout, c.app.config.Limits.Timeout))
 	defer cancel()
 	push := wire.Push{Push: rt.Pattern(), Status: http.StatusOK}
 	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: path, Body: body})

@@ -37,7 +37,7 @@ func (c *Connection) admit(verdict limit.Verdict) error {
 	if verdict == limit.End && c.cut.CompareAndSwap(false, true) {
 		c.disconnect(outbox.ClosePolicy, c.meter.Reason())
 	}
-	return fault.Errorf(fault.TooMany, "%s", c.meter.Reason())
+	return &fault.Error{Code: fault.TooMany, Message: c.meter.Reason(), Wait: time.Second}
 }
 
 // count counts a frame, and returns an error if it is not served.
@@ -86,18 +86,16 @@ func refusal(id uint64, err error) *wire.Answer {
 
 // handle handles one request and sends its answer.
 func (c *Connection) handle(req *wire.Request) {
-	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Limits.Timeout)
-	defer cancel()
 	var err error
 	switch session := c.current(); {
 	case req.Hello != 0:
-		err = c.hello(ctx, req)
+		err = c.hello(req)
 	case req.Ping:
 		c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 	case session == nil:
 		err = fault.Errorf(fault.BadRequest, `the first frame must be {"hello":%d}`, wire.Version)
 	case req.Open != "" || req.Live != "":
-		err = c.handleOpen(ctx, req)
+		err = c.handleOpen(req)
 	case req.Close != 0:
 		if err = c.closeCursor(req.Close); err == nil {
 			c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
@@ -108,7 +106,7 @@ func (c *Connection) handle(req *wire.Request) {
 			note = &chain.Note{}
 		}
 		began := time.Now()
-		answer := c.handleCall(ctx, session, req, note)
+		answer := c.handleCall(session, req, note)
 		c.send(answer)
 		if note != nil {
 			c.logCall(began, req, note, answer)
@@ -126,7 +124,7 @@ func (c *Connection) handle(req *wire.Request) {
 // handleCall runs the action that a frame names and returns the answer. The frames of
 // the commits that the call made have been queued by then. The note, unless it is nil, is
 // for the access log.
-func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Request, note *chain.Note) *wire.Answer {
+func (c *Connection) handleCall(s *Session, req *wire.Request, note *chain.Note) *wire.Answer {
 	method, path, _ := strings.Cut(req.Call, " ")
 	rt, values, err := c.app.router.Find(method, path)
 	if err == nil && rt.Kind != route.KindAction {
@@ -138,13 +136,18 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 			err = fault.Errorf(fault.BadRequest, "the form cannot be read: %v", err)
 		}
 	}
+	if err == nil && rt.MaxBody > 0 && inputSize(req) > rt.MaxBody {
+		err = &http.MaxBytesError{Limit: rt.MaxBody}
+	}
 	if err != nil {
 		return refusal(req.ID, err)
 	}
 	if note != nil {
 		note.Path = loggedPath(path, rt, values)
 	}
-	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key, note: note})
+	ctx, cancel := context.WithTimeout(c.app.ctx, cmp.Or(rt.Timeout, c.app.config.Limits.Timeout))
+	defer cancel()
+	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key, counts: true, note: note})
 	if err != nil {
 		c.app.Report("request", err)
 		return c.app.refusedCall(req, err)
@@ -167,8 +170,18 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 	return answer
 }
 
+// inputSize returns how many bytes the input of a call has.
+func inputSize(req *wire.Request) int64 {
+	if req.Form != nil {
+		return int64(len(*req.Form))
+	}
+	return int64(len(req.In))
+}
+
 // handleOpen opens a cursor and sends the answer.
-func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
+func (c *Connection) handleOpen(req *wire.Request) error {
+	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Limits.Timeout)
+	defer cancel()
 	c.mu.Lock()
 	count := len(c.open) + len(c.regions)
 	c.mu.Unlock()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,9 @@ import (
 // serveHandler lets the method of a handler answer a request. What the method commits is
 // sent to the connections it touches before the first byte of the answer.
 func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
+	if err := a.admit(s.Conn, rt); err != nil {
+		return err
+	}
 	if !s.Allows(rt) {
 		return fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
 	}
@@ -29,7 +33,7 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 	for name := range values {
 		req.SetPathValue(name, values.Get(name))
 	}
-	req.Body = http.MaxBytesReader(w, r.Body, a.config.Limits.MaxBody)
+	req.Body = http.MaxBytesReader(w, r.Body, cmp.Or(rt.MaxBody, a.config.Limits.MaxBody))
 	x := chain.From(ctx)
 	ready := x.BeforeFirstByte(func() {
 		_ = a.engine.Wait(ctx, state.Seq) // it fails if ctx ends, and then nobody waits for the answer

@@ -12,7 +12,9 @@ import (
 )
 
 // hello handles the first frame of a client.
-func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
+func (c *Connection) hello(req *wire.Request) error {
+	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Limits.Timeout)
+	defer cancel()
 	if req.Hello != wire.Version {
 		c.disconnect(outbox.CloseVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
 		return nil

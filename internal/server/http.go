@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -148,7 +150,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 		a.config.Mount[rt.Path].ServeHTTP(w, r)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), a.config.Limits.Timeout)
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(rt.Timeout, a.config.Limits.Timeout))
 	defer cancel()
 	cookie := a.sessions.Of(r, a.secure(r))
 	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, from: r, since: time.Now()}
@@ -174,11 +176,11 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 // serveAction runs an action and answers with JSON. It redirects a form that was sent by a
 // browser.
 func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
-	body, sent, err := a.readBody(w, r)
+	body, sent, err := a.readBody(w, r, cmp.Or(rt.MaxBody, a.config.Limits.MaxBody))
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
 	var result *callResult
 	if err == nil {
-		result, err = a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key, http: true, note: noteOf(ctx)})
+		result, err = a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key, counts: true, http: true, note: noteOf(ctx)})
 	}
 	asForm := sent != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
@@ -214,9 +216,9 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return nil
 }
 
-// readBody returns the JSON or the form in a request.
-func (a *App) readBody(w http.ResponseWriter, r *http.Request) (body json.RawMessage, sent url.Values, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, a.config.Limits.MaxBody)
+// readBody returns the JSON or the form in a request, of so many bytes at most.
+func (a *App) readBody(w http.ResponseWriter, r *http.Request, most int64) (body json.RawMessage, sent url.Values, err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch kind {
 	case "application/x-www-form-urlencoded":
@@ -261,7 +263,10 @@ func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.Report("request", err)
 	coded := fault.As(err)
 	status := coded.Status()
-	if coded.Code == fault.Unavailable {
+	switch {
+	case coded.Wait > 0:
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(coded.Wait.Seconds()))))
+	case coded.Code == fault.Unavailable:
 		w.Header().Set("Retry-After", "1")
 	}
 	if to := a.signInPath(r); to != "" && coded.Code == fault.Unauthenticated && accepts(r, "text/html") {

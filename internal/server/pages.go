@@ -24,6 +24,9 @@ import (
 
 // servePage runs a page and renders its view.
 func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
+	if err := a.admit(s.Conn, rt); err != nil {
+		return err
+	}
 	data, err := s.run(ctx, rt, values, nil, r.URL.Query())
 	if err != nil {
 		return err

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/answer"
@@ -40,7 +39,7 @@ func (c *Connection) Guess(account string, check func() bool) (right bool, err e
 	}
 	right, wait := c.app.guesses.Try(account, c.remote, check)
 	if wait > 0 {
-		return false, fault.Errorf(fault.TooMany, "too many wrong attempts; try again in %s", (wait + time.Second).Truncate(time.Second))
+		return false, fault.TooSoon(wait, "too many wrong attempts")
 	}
 	return right, nil
 }

@@ -37,27 +37,31 @@ func (c *console) asUser(ctx context.Context, req *wire.ControlRequest, fn func(
 // call runs an action as a frame from a browser would. An error that a client would see
 // is part of the result.
 func (c *console) call(ctx context.Context, req *wire.ControlRequest) (any, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.app.Config().Limits.Timeout)
+	called, err := c.tryCall(ctx, req)
+	if coded := fault.As(err); err != nil && coded.Code != fault.Internal {
+		return wire.Called{Status: coded.Status(), Error: coded.Wire()}, nil
+	}
+	return called, err
+}
+
+func (c *console) tryCall(ctx context.Context, req *wire.ControlRequest) (any, error) {
+	method, path, _ := strings.Cut(req.Name, " ")
+	rt, values, err := c.app.Router().Find(method, path)
+	if err == nil && rt.Kind != route.KindAction {
+		err = fault.Errorf(fault.BadRequest, "%s is a %s; request it over HTTP", req.Name, rt.Kind)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(rt.Timeout, c.app.Config().Limits.Timeout))
 	defer cancel()
-	called, err := c.asUser(ctx, req, func(ctx context.Context, s *server.Session) (any, error) {
-		method, path, _ := strings.Cut(req.Name, " ")
-		rt, values, err := c.app.Router().Find(method, path)
-		if err == nil && rt.Kind != route.KindAction {
-			err = fault.Errorf(fault.BadRequest, "%s is a %s; request it over HTTP", req.Name, rt.Kind)
-		}
-		if err != nil {
-			return nil, err
-		}
+	return c.asUser(ctx, req, func(ctx context.Context, s *server.Session) (any, error) {
 		result, err := c.app.Serve(ctx, s, &server.CallRequest{Route: rt, Path: values, Body: req.In})
 		if err != nil {
 			return nil, err
 		}
 		return wire.Called{Status: result.Status, Out: result.Out, Location: result.Location, Session: result.SignIn != nil, Seq: result.Seq}, nil
 	})
-	if coded := fault.As(err); err != nil && coded.Code != fault.Internal {
-		return wire.Called{Status: coded.Status(), Error: coded.Wire()}, nil
-	}
-	return called, err
 }
 
 // allowed lists the routes that a user may use.

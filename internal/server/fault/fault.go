@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/deadline"
@@ -46,6 +47,7 @@ type Error struct {
 	Code     Code
 	Message  string
 	Problems *record.Problems // of an invalid input or record; nil: none
+	Wait     time.Duration    // when the request may be sent again; 0: not known
 	Err      error            // for the log only
 }
 
@@ -80,6 +82,13 @@ func (e *Error) Status() int {
 // Errorf returns an error with a code and a formatted message for the client.
 func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// TooSoon returns the error for a request that may be sent again after a time, which it
+// rounds up to seconds.
+func TooSoon(wait time.Duration, reason string) *Error {
+	wait = (wait + time.Second - 1).Truncate(time.Second)
+	return &Error{Code: TooMany, Message: fmt.Sprintf("%s; try again in %s", reason, wait), Wait: wait}
 }
 
 // As returns the error that a client sees for err: err itself if it is or wraps an

@@ -12,7 +12,7 @@ func (r *Router) MountHandler(path string) {
 		return
 	}
 	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, " {}") || strings.HasPrefix(path+"/", "/_tower/") {
-		r.refuse("mount %q: a handler is mounted at a path such as /graphql or /admin/, and not below /_tower/", path)
+		r.Refuse("mount %q: a handler is mounted at a path such as /graphql or /admin/, and not below /_tower/", path)
 		return
 	}
 	mount := &Route{Kind: KindMount, Path: path, Name: path, Inputs: &Inputs{}}
@@ -28,7 +28,7 @@ func (r *Router) checkMounts() {
 		for _, route := range r.Routes {
 			within := strings.HasSuffix(mount.Path, "/") && mount.Path != "/" && strings.HasPrefix(route.Path, mount.Path)
 			if route.Path == mount.Path && mount.Path != "/" || within {
-				r.refuse("%s %q lies within the handler that is mounted at %q", route.Kind, route.Pattern(), mount.Path)
+				r.Refuse("%s %q lies within the handler that is mounted at %q", route.Kind, route.Pattern(), mount.Path)
 			}
 		}
 	}

@@ -9,10 +9,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -65,6 +67,10 @@ type Route struct {
 	Then   string          // the path that a form redirects to: "/posts/{id}"
 	Value  bool            // the cursor carries a value
 	Narrow []*record.Field // the fields that a client may narrow a cursor by
+
+	MaxBody int64         // of a request; 0: that of the application
+	Timeout time.Duration // of a request or call; 0: that of the application
+	Rates   []limit.Rate  // how often clients may use the route; nil: as often as they like
 
 	Inputs *Inputs
 }
@@ -122,10 +128,10 @@ func NewRouter() *Router {
 // Mount adds a controller. [Router.Check] reports what is wrong with it.
 func (r *Router) Mount(c *Controller) {
 	if c.Name == "" || strings.ContainsAny(c.Name, " ./") {
-		r.refuse("controller name %q: use letters, digits and _", c.Name)
+		r.Refuse("controller name %q: use letters, digits and _", c.Name)
 	}
 	if r.controllers[c.Name] != nil {
-		r.refuse("controller %q is mounted twice", c.Name)
+		r.Refuse("controller %q is mounted twice", c.Name)
 	}
 	r.controllers[c.Name] = c
 	r.Mounted = append(r.Mounted, c)
@@ -136,22 +142,22 @@ func (r *Router) Mount(c *Controller) {
 func (r *Router) Add(route *Route, pattern string) {
 	var err error
 	if route.Inputs, err = newInputs(route.In); err != nil {
-		r.refuse("%s: %v", pattern, err)
+		r.Refuse("%s: %v", pattern, err)
 		return
 	}
 	if route.Kind == KindCursor {
 		route.Name = route.Controller.Name + "." + pattern
 		if r.Cursors[route.Name] != nil {
-			r.refuse("cursor %q is declared twice", route.Name)
+			r.Refuse("cursor %q is declared twice", route.Name)
 		}
 		r.Cursors[route.Name] = route
 	} else {
 		if problem := route.setPattern(pattern); problem != "" {
-			r.refuse("%s %q is not of the form %s", route.Kind, pattern, problem)
+			r.Refuse("%s %q is not of the form %s", route.Kind, pattern, problem)
 			return
 		}
 		if route.Kind == KindPage && route.Method != http.MethodGet {
-			r.refuse("page %q: the method of a page is GET", pattern)
+			r.Refuse("page %q: the method of a page is GET", pattern)
 		}
 		route.Name = route.Controller.Name + "." + lowerFirst(route.Action)
 		r.register(route)
@@ -182,7 +188,7 @@ var methods = []string{http.MethodGet, http.MethodPost, http.MethodPut, http.Met
 func (r *Router) register(route *Route) {
 	defer func() {
 		if problem := recover(); problem != nil {
-			r.refuse("%s %q: %v", route.Kind, route.Pattern(), problem)
+			r.Refuse("%s %q: %v", route.Kind, route.Pattern(), problem)
 		}
 	}()
 	path := route.Path
@@ -258,7 +264,7 @@ func (r *Router) Check() error {
 		}
 		page := slices.ContainsFunc(r.Routes, func(p *Route) bool { return p.Kind == KindPage && p.Pattern() == route.Form })
 		if !page {
-			r.refuse("%s: its form %q is not a page", route.Pattern(), route.Form)
+			r.Refuse("%s: its form %q is not a page", route.Pattern(), route.Form)
 		}
 	}
 	r.checkMounts()
@@ -268,7 +274,8 @@ func (r *Router) Check() error {
 	return fmt.Errorf("routes: %s", strings.Join(r.problems, "\n        "))
 }
 
-func (r *Router) refuse(format string, args ...any) {
+// Refuse adds a problem that [Router.Check] reports.
+func (r *Router) Refuse(format string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf(format, args...))
 }
 
