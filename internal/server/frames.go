@@ -172,10 +172,11 @@ func (c *Connection) handleCall(s *Session, req *wire.Request, note *chain.Note)
 
 // inputSize returns how many bytes the input of a call has.
 func inputSize(req *wire.Request) int64 {
+	size := len(req.In)
 	if req.Form != nil {
-		return int64(len(*req.Form))
+		size += len(*req.Form)
 	}
-	return int64(len(req.In))
+	return int64(size)
 }
 
 // handleOpen opens a cursor and sends the answer.

@@ -2,6 +2,7 @@ package systemtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -58,6 +59,16 @@ func (c *BoundedController) Later(ctx context.Context, in tower.None) (tower.Non
 	return tower.None{}, &tower.Error{Code: tower.CodeTooMany, Message: "later", Wait: 90 * time.Second}
 }
 
+// Guess never knows the secret. It returns an error of tower's as its own.
+func (c *BoundedController) Guess(ctx context.Context, in BoundedInput) (bool, error) {
+	right, err := c.Connection.Guess("ada", func() bool { return false })
+	var coded *tower.Error
+	if in.Text == "own" && errors.As(err, &coded) {
+		err = coded
+	}
+	return right, err
+}
+
 // openBounded opens the sample with a controller whose routes have options.
 func openBounded(t *testing.T) (*towertest.App, string) {
 	return controlled(t, func() *towertest.App {
@@ -78,6 +89,7 @@ func openBounded(t *testing.T) (*towertest.App, string) {
 		tower.Page(m, "GET /rated", (*BoundedController).Deadline, tower.Rate(1, 24*time.Hour, tower.ByUser))
 		tower.Handle(m, "POST /raw/rated", (*BoundedController).Raw, tower.Rate(1, 24*time.Hour, tower.ByUser))
 		tower.Action(m, "POST /later", (*BoundedController).Later)
+		tower.Action(m, "POST /guess", (*BoundedController).Guess)
 		files := maps.Clone(sampleViews)
 		files["views/bounded/deadline.html"] = &fstest.MapFile{Data: []byte(`{{define "main"}}{{.Data}} minutes{{end}}`)}
 		config.Routes, config.Files = r, files
@@ -250,6 +262,15 @@ func TestAnErrorSaysWhenToTryAgain(t *testing.T) {
 	app, _ := openBounded(t)
 	response, body := request(t, app, "POST", "/later", "", nil)
 	refusedFor(t, "the application's own error", response, body, 90, 90)
+	for _, text := range []string{"", "own"} {
+		for range 40 {
+			response, body = request(t, app, "POST", "/guess", fmt.Sprintf(`{"text":%q}`, text), map[string]string{"Content-Type": asJSON})
+			if response.StatusCode == 429 {
+				break
+			}
+		}
+		refusedFor(t, "a guess", response, body, 1, 60)
+	}
 }
 
 func TestBadRouteOptionsAreRefusedAtStart(t *testing.T) {
