@@ -110,7 +110,7 @@ func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest
 	if req.Live != "" {
 		var list session.List
 		if list, err = a.sessions.OpenList(req.Live); err != nil {
-			return nil, nil, fault.Errorf(fault.BadRequest, "this page's list cannot be read; reload the page")
+			return nil, nil, fault.Errorf(fault.BadRequest, "its lists come from another run of the application")
 		}
 		name, in, cr.partial = list.Cursor, list.In, list.Partial
 		if list.Build != a.config.Build || list.User != c.user {

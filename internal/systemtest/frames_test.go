@@ -98,7 +98,7 @@ func TestBadFramesAreAnsweredAndChangeNothing(t *testing.T) {
 		`{"id":6,"call":"POST /nowhere"}`: `"id":6,"status":404`,
 		`{"id":7,"call":"GET /posts"}`:    `"id":7,"status":400,"error":{"code":"bad_request","message":"GET /posts is a page`,
 		`{"id":8,"close":99}`:             `"id":8,"status":404`,
-		`{"id":9,"live":"made up"}`:       `"id":9,"status":400,"error":{"code":"bad_request","message":"this page's list cannot be read`,
+		`{"id":9,"live":"made up"}`:       `"id":9,"status":400,"error":{"code":"bad_request","message":"its lists come from another run of the application`,
 		`{"id":10,"hello":1}`:             `"id":10,"status":400`,
 		`{"id":11,"open":"posts.visible","since":"x"}`: `"id":11,"status":400`,
 		`{"id":12,"call":"POST /posts","form":"%zz"}`:  `"id":12,"status":400`,

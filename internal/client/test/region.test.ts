@@ -1,6 +1,6 @@
 // Regions of a page, and pages whose parts or user have ended.
 
-import { connected, liveList } from "./pages";
+import { connected, liveList, visit } from "./pages";
 import { equal, ok, seen, test } from "./runner";
 import { accept } from "./server";
 
@@ -96,4 +96,18 @@ test("a page whose user has changed is loaded again", async () => {
   next.greet({ user: "bob" }).catch(() => {});
   await left;
   equal(page.window.location.pathname, page.path);
+});
+
+test("a page whose lists come from another run of the application says so", async () => {
+  const unknown = { code: "bad_request", message: "its lists come from another run of the application" };
+  const lists = [`<ul data-live="heading" data-since="E:0"></ul>`, `<b data-live="heading" data-since="E:0" data-value>2</b>`, region];
+  for (const html of lists) {
+    const page = await visit(`${html}<p data-ended hidden></p><input value="">`);
+    page.find("input").value = "typed";
+    const link = await accept();
+    await link.greet();
+    link.send({ id: await link.expect({ live: "heading", since: "E:0" }), status: 400, error: unknown });
+    await seen(() => !page.find("[data-ended]").hidden, page.document);
+    equal(page.find("[data-ended]").textContent, "This page is out of date: its lists come from another run of the application. Load it again");
+  }
 });
