@@ -109,7 +109,7 @@ func (g *generation) addField(p *project, r *resource, f field) error {
 // error has them.
 func (g *generation) insertField(r *resource, f field, in insertion) {
 	at := in.at
-	in.owner = r.Type + "." + f.Go
+	in.owner = r.Type + "." + f.name.goName()
 	in.at = func(text []byte) (int, error) {
 		line, err := at(text)
 		if err != nil {

@@ -49,11 +49,22 @@ func TestAddedFieldsOfAModel(t *testing.T) {
 	dir := newApp(t)
 	generate(t, dir, "model User name:string")
 	put(t, dir, "models/task.go", "package models\n\nimport \"github.com/towerkit/tower\"\n\ntype Task struct {\n\ttower.Record\n\tTitle string `json:\"title\"` // mine\n}\n\nvar Tasks = tower.NewModel[Task](\"tasks\")\n")
+	for _, ending := range []string{"\n", "\r\n"} {
+		put(t, dir, "models/task.go", strings.ReplaceAll(strings.ReplaceAll(get(t, dir, "models/task.go"), "\r\n", "\n"), "\n", ending))
+		before := tree(t, dir)
+		generate(t, dir, "field Task due:time")
+		if text := get(t, dir, "models/task.go"); ending == "\r\n" && strings.Count(text, "\n") != strings.Count(text, "\r\n") {
+			t.Errorf("the line endings are mixed: %q", text)
+		}
+		destroy(t, dir, "field Task due")
+		sameTree(t, tree(t, dir), before)
+	}
+	put(t, dir, "models/task.go", strings.ReplaceAll(get(t, dir, "models/task.go"), "\r\n", "\n"))
 	before := tree(t, dir)
 	generate(t, dir, "field Task due:time author:ref=users")
 	checkFiles(t, tree(t, dir))
 	contains(t, get(t, dir, "models/task.go"), "// mine\n", "\tAuthorID tower.ID  `json:\"authorId\" tower:\"ref=users,delete=refuse,index\"`\n}", "\t\"time\"\n")
-	destroy(t, dir, "field Task author_id")
+	destroy(t, dir, "field Task author")
 	destroy(t, dir, "field Task due")
 	sameTree(t, tree(t, dir), before)
 }

@@ -50,10 +50,12 @@ var secretWords = wordSet("password passwd passphrase secret token apikey key")
 // passwordWords are names of secrets that are stored as their hash only.
 var passwordWords = wordSet("password passwd passphrase")
 
-// secretWord returns the word that makes a field of that name a secret, "" if none does.
-func (n name) secretWord() string {
+// secretWord returns the word that makes a field of that name a secret, "" if none does:
+// password_hash is one if it is text, and not if it is a time.
+func (n name) secretWord(kind string) string {
+	holdsText := kind == "string" || kind == "text" || kind == "list"
 	for _, word := range n {
-		if passwordWords[singularize(word)] {
+		if holdsText && passwordWords[singularize(word)] {
 			return singularize(word)
 		}
 	}
@@ -113,7 +115,7 @@ func parseField(arg string, own model, known []model) (field, error) {
 		return field{}, err
 	}
 	parts := strings.Split(rest, ":")
-	if word := n.secretWord(); word != "" && !slices.Contains(parts[1:], "private") {
+	if word := n.secretWord(parts[0]); word != "" && !slices.Contains(parts[1:], "private") {
 		return bad("%s", unsupported(label, word))
 	}
 	kind, target, targeted := strings.Cut(parts[0], "=")

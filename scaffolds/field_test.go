@@ -36,6 +36,7 @@ func TestFields(t *testing.T) {
 		{"notes:text:private", "Notes", "string", `json:"notes" tower:"private"`},
 		{"api_keys:list:private", "APIKeys", "[]string", `json:"apiKeys" tower:"private" validate:"max=100,dive,max=200"`},
 		{"password_hash:string:private:index", "PasswordHash", "string", `json:"passwordHash" tower:"index,private" validate:"max=200"`},
+		{"password_changed_at:time", "PasswordChangedAt", "time.Time", `json:"passwordChangedAt,omitzero"`},
 		{"type:string", "Type", "string", `json:"type" validate:"max=200"`},
 	} {
 		// The first one is a label; what is looked at is the second.

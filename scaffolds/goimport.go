@@ -10,16 +10,19 @@ import (
 	"strings"
 )
 
-var loneImport = regexp.MustCompile(`(?m)^import ("[^"]+")(\r?)$`)
+var (
+	loneImport  = regexp.MustCompile(`(?m)^import ("[^"]+")(\r?)$`)
+	blockImport = regexp.MustCompile(`(?m)^import \((\r?\n)`)
+)
 
 // withImport returns a Go file that imports a package of the standard library.
 func withImport(text []byte, pkg string) []byte {
 	if imported, _ := usesImport(text, pkg); imported {
 		return text
 	}
-	if at := bytes.Index(text, []byte("import (")); at >= 0 {
-		at += len("import (")
-		return []byte(string(text[:at]) + "\n\t\"" + pkg + "\"" + string(text[at:]))
+	if at := blockImport.FindSubmatchIndex(text); at != nil {
+		ending := string(text[at[2]:at[3]])
+		return []byte(string(text[:at[1]]) + "\t\"" + pkg + "\"" + ending + string(text[at[1]:]))
 	}
 	return loneImport.ReplaceAll(text, []byte("import ($2\n\t\""+pkg+"\"$2\n$2\n\t$1$2\n)$2"))
 }
@@ -31,13 +34,16 @@ func withoutImport(text []byte, pkg string) []byte {
 	if imported, used := usesImport(text, pkg); !imported || used {
 		return text
 	}
-	line := regexp.MustCompile(`(?m)^\s*(import )?"` + regexp.QuoteMeta(pkg) + `"\r?\n`)
+	line := regexp.MustCompile(`(?m)^[ \t]*(import )?"` + regexp.QuoteMeta(pkg) + `"\r?\n`)
 	at := line.FindIndex(text)
 	if at == nil {
 		return text
 	}
-	text = []byte(string(text[:at[0]]) + "\n" + strings.TrimLeft(string(text[at[1]:]), "\r\n"))
-	return shortBlock.ReplaceAll(text, []byte("import $1"))
+	head, rest := string(text[:at[0]]), string(text[at[1]:])
+	if strings.HasSuffix(strings.TrimRight(head, "\r\n"), "import (") {
+		rest = strings.TrimLeft(rest, "\r\n") // the blank line after a group that is empty now
+	}
+	return shortBlock.ReplaceAll([]byte(head+rest), []byte("import $1"))
 }
 
 // usesImport reports whether a Go file imports a package, and whether it uses it.
