@@ -30,13 +30,13 @@ func TestAFormSaysWhereItLeads(t *testing.T) {
 	for then, want := range leads {
 		sent := url.Values{"_then": {then}}.Encode()
 		for _, path := range []string{"/row", "/row?_method=PATCH", "/row?_method=DELETE"} {
-			want := want
+			expected := want
 			if path == "/row?_method=DELETE" && want == "/inside" { // the action does not say where
-				want = "/notes?page=2"
+				expected = "/notes?page=2"
 			}
 			response, _ := a.as(ada.ID).request("POST", path, sent, "Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html", "Referer", page)
-			if to := response.Header.Get("Location"); response.StatusCode != 303 || to != want {
-				t.Errorf("the form to %s with %q leads to %q (%s); want %q", path, then, to, response.Status, want)
+			if to := response.Header.Get("Location"); response.StatusCode != 303 || to != expected {
+				t.Errorf("the form to %s with %q leads to %q (%s); want %q", path, then, to, response.Status, expected)
 			}
 		}
 	}
