@@ -343,6 +343,16 @@ func (r *run) comeBack(w *watcher) {
 	}
 }
 
+// serves reports whether the application still opens a cursor for a client.
+func (r *run) serves(w *watcher) bool {
+	cursors := server.Cursors(server.AppOf(r.app.App))
+	if len(cursors) == 0 {
+		return false
+	}
+	answer, err := w.client.ask(wire.Request{Open: cursors[0].Name}, nil)
+	return err == nil && answer.Error == nil
+}
+
 // connect connects a client, unless the application refuses its user now: a refused user
 // holds nothing.
 func (r *run) connect(w *watcher) {
@@ -385,7 +395,7 @@ func (r *run) check() {
 func (r *run) isConnected(w *watcher) bool {
 	refused := r.refuses(w.user)
 	err := w.client.awaitSent()
-	if refused != nil {
+	if err == nil && refused != nil && !r.serves(w) {
 		err = w.client.awaitEnd()
 	}
 	switch {
@@ -395,6 +405,7 @@ func (r *run) isConnected(w *watcher) bool {
 		r.t.Fatalf("%s: %v", w.name, err)
 	case err != nil:
 		w.client = nil
+		w.lists = slices.DeleteFunc(w.lists, func(list *watched) bool { return list.cursor.Closed() })
 	}
 	return err == nil
 }

@@ -176,8 +176,8 @@ func (h *hub) endOver(user record.ID, caller *Connection) {
 		case c == caller:
 			c.leaving.Store(true)
 		default:
+			c.outbox.Cut(outbox.CloseSession, sessionOver) // before a hello that completes now sees that the connection has ended
 			h.leave(c)
-			c.outbox.Cut(outbox.CloseSession, sessionOver)
 		}
 	}
 }
