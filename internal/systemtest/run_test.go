@@ -34,20 +34,20 @@ func supervise(t *testing.T, data string) *supervision {
 // superviseConfig runs an application as [tower.App.Run] does under a supervisor.
 func superviseConfig(t *testing.T, config tower.Config) *supervision {
 	t.Helper()
-	app, err := tower.New(config)
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "s.sock")
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	s := &supervision{t: t, ended: make(chan error, 1)}
 	t.Setenv("TOWER_ADDR", "127.0.0.1:0")
 	t.Setenv("TOWER_SUPERVISOR", path)
 	t.Setenv("TOWER_CONSOLE", "off")
+	app, err := tower.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &supervision{t: t, ended: make(chan error, 1)}
 	go func() { s.ended <- app.Run(context.Background()) }()
 	if s.conn, err = listener.Accept(); err != nil {
 		t.Fatal(err)
