@@ -20,7 +20,7 @@ import (
 // has its default.
 type Convergence struct {
 	// Steps is the number of random steps.
-	// Default: 250.
+	// Default: 400.
 	Steps int
 
 	// Seed repeats the steps of an earlier run, which logged it. Default: a new one each time.
@@ -102,7 +102,7 @@ func Converge(t testing.TB, config tower.Config, c Convergence) {
 
 func (c *Convergence) setDefaults() {
 	if c.Steps == 0 {
-		c.Steps = 250
+		c.Steps = 400
 	}
 	if c.Seed == 0 {
 		c.Seed = uint64(time.Now().UnixNano())

@@ -44,7 +44,7 @@ func (s *source) next() (step, error) {
 	here, away := s.watchers(true), s.watchers(false)
 	n := s.random.IntN(20)
 	switch {
-	case n < 2 && len(here)+len(away) < maxClients, n < 10 && len(here) == 0 && len(away) == 0 && s.run.seen.commits > 2:
+	case n < 2 && len(here) < maxClients, n < 10 && len(here) == 0 && len(away) == 0 && s.run.seen.commits > 2:
 		s.clients++
 		return step{Do: "connect", Client: s.clients, User: s.user(), Over: pick(s.random, Transports())}, nil
 	case n < 6 && len(here) > 0 && len(s.cursors) > 0:
