@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/towerkit/tower/internal/server/fault"
@@ -26,7 +27,9 @@ func (c *Connection) hello(req *wire.Request) error {
 	if zone, found := form.LoadZone(req.Zone); found {
 		c.zone.Store(zone)
 	}
-	if err := c.Greet(ctx); err != nil {
+	if err := c.Greet(ctx); errors.Is(err, errEnded) {
+		return nil // whoever ended it gives the client the reason
+	} else if err != nil {
 		c.refuse(err)
 		return nil
 	}
@@ -44,6 +47,9 @@ func (c *Connection) refuse(err error) {
 	c.app.hub.leave(c)
 	c.outbox.Finish(outbox.CloseRefused(answer.Status), answer.Error.Message)
 }
+
+// errEnded is the error of greeting a client whose connection has ended meanwhile.
+var errEnded = fault.Errorf(fault.Unavailable, "this connection has ended")
 
 // Greet connects the client and queues its hello. If a commit changes what the session
 // depends on meanwhile, Rescope replaces the pending session, and Greet uses the new one.
@@ -68,7 +74,7 @@ func (c *Connection) Greet(ctx context.Context) error {
 			}
 			if slot == nil {
 				s.follower.end()
-				return fault.Errorf(fault.Unavailable, "this connection has ended")
+				return errEnded
 			}
 			c.outbox.Fill(slot, hello)
 			return err
