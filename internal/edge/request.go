@@ -21,7 +21,7 @@ type Request struct {
 	header    http.Header
 }
 
-// Keep returns what is kept of a request, with the headers of these names.
+// Keep returns the part of a request that outlives it. names are the headers to keep.
 func Keep(r *http.Request, f *Facts, names []string) *Request {
 	kept := &Request{Remote: f.Remote, Scheme: f.Scheme, Host: f.Host,
 		Path: strings.Clone(r.URL.Path), Query: strings.Clone(r.URL.RawQuery),

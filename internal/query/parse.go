@@ -255,7 +255,7 @@ func (e *UnknownFieldError) Error() string {
 	return text
 }
 
-// fieldOf returns one of these fields of a model by its name.
+// fieldOf returns the field with a name, which must be among fields.
 func fieldOf(m *record.Model, fields []*record.Field, name string) (*record.Field, error) {
 	if f := m.Field(name); f != nil && slices.Contains(fields, f) {
 		return f, nil

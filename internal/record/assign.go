@@ -63,7 +63,7 @@ func (m *Model) unknown(name string) string {
 	return "is not a field of " + m.Type
 }
 
-// Nearest returns the name of the one of these fields that name probably misspells, or "".
+// Nearest returns the name among fields that name probably misspells, or "".
 func (m *Model) Nearest(name string, fields []*Field) string {
 	names := make([]string, len(fields))
 	for i, f := range fields {

@@ -82,8 +82,8 @@ func decodeWhole(target reflect.Value, data json.RawMessage, null bool) *ValueEr
 
 func isNull(data []byte) bool { return string(bytes.TrimSpace(data)) == "null" }
 
-// Nullable reports whether null is a value of type t: of pointers, lists, maps and
-// interfaces, and of those whose zero value is null, times and references.
+// Nullable reports whether null is a value of type t: for pointers, lists, maps and
+// interfaces, and for times and references, whose zero value is null.
 func Nullable(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:

@@ -33,8 +33,7 @@ func (i *Image) Fits() bool {
 	return i.err == nil
 }
 
-// KnownToFit marks an image of which the caller knows that it fits, so that [Image.Fits]
-// need not decode it. It must be called before the image is shared.
+// KnownToFit records that the image fits its model, so that [Image.Fits] need not decode it. It must be called before the image is shared.
 func (i *Image) KnownToFit() { i.known = true }
 
 // decodeFields decodes each field on its own, so that the value of one field does not

@@ -45,8 +45,8 @@ func (m *Model) Public(record any) ([]byte, error) {
 	return public, err
 }
 
-// Within returns the model with private fields of which value holds a record, nil if there
-// is none. It looks behind interfaces, where [Model.Holds] cannot. A record that is value
+// Within returns the model of a record that value contains, if that model has private
+// fields; otherwise nil. It looks behind interfaces, where [Model.Holds] cannot. A record that is value
 // itself does not count.
 func Within(value any, models []*Model) *Model {
 	private := map[reflect.Type]*Model{}
@@ -118,8 +118,8 @@ func (s *search) isOpen(t reflect.Type) bool {
 	return open
 }
 
-// reaches reports whether a value of a type can hold a record of these models, perhaps
-// behind an interface.
+// reaches reports whether a value of type t can contain a record of a model in private,
+// perhaps behind an interface.
 func reaches(t reflect.Type, private map[reflect.Type]*Model, seen map[reflect.Type]bool) bool {
 	if t.Kind() == reflect.Interface || private[t] != nil {
 		return true

@@ -53,9 +53,8 @@ func (c *Connection) connect(ctx context.Context, f *follower) *Session {
 	return s
 }
 
-// like returns a text that is equal for sessions of which the application has the same
-// answers: of the same user, at the same address, and with equal values. It is "" if that
-// is not known.
+// like returns a text that is equal for sessions to which the application gives the same
+// answers: same user, same address, equal values. It is "" if that is not known.
 func (s *Session) like() string {
 	s.described.Do(func() {
 		opaque := []reflect.Type{reflect.TypeFor[*Connection]()}

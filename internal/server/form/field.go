@@ -37,9 +37,9 @@ type attribute struct {
 // name, and its problem. The type of the record's field determines the type of the input:
 // checkbox for a bool, number for numbers, datetime-local for a time, otherwise text. The
 // rules required and max of the record's field become attributes. A text with the rule
-// oneof is a <select> of those values, unless the view sets a type. A list is a text of
-// several lines, one for each element. In a form that was refused, the input keeps the value that was sent. Without a record, nil, the input is an
-// empty text.
+// oneof becomes a <select> of its values, unless the view sets a type. A list becomes a text
+// with one line for each element. In a form that was refused, the input keeps the value that
+// was sent. Without a record, nil, the input is an empty text.
 //
 //	{{.Input "title" .Data.Post}}
 //	{{.Input "stars" .Data.Post "label" "Number of stars" "min" 0}}

@@ -69,7 +69,7 @@ type Rates struct {
 	buckets map[bucket]*rate.Limiter
 }
 
-// NewRates returns rates of which nothing is used.
+// NewRates returns rates without any use so far.
 func NewRates() *Rates { return &Rates{now: time.Now, buckets: map[bucket]*rate.Limiter{}} }
 
 // Take counts a request of a party for a route. If it is one too many for a rate, Take
