@@ -13,13 +13,13 @@ import (
 // Assign sets the fields of a record that the fields of an input name, by their JSON
 // names. The input is a struct or a pointer to one. A field of the input has the type
 // of the record's field, or is a pointer to that type: nil leaves the record's field
-// as it is. So one input can serve both Create and Update, and a **int can clear a
-// *int, because it tells null from a field that was not sent:
+// as it is. So one input can serve both Create and Update. An [Optional] of the input,
+// a pointer to a pointer, also clears a pointer of the record:
 //
 //	type PostInput struct {
-//		ID    tower.ID `json:"id"`
-//		Title *string  `json:"title"`
-//		Rank  **int    `json:"rank"` // of a record's Rank *int
+//		ID    tower.ID            `json:"id"`
+//		Title *string             `json:"title"`
+//		Rank  tower.Optional[int] `json:"rank"` // of a record's Rank *int
 //	}
 //
 //	post := &models.Post{}
@@ -28,9 +28,10 @@ import (
 //	}
 //	return post, models.Posts.Create(ctx, c, post)
 //
-// A *int of the input may also go to a *int of the record: then nil leaves it as it is.
-// An empty text and the zero time become nil in a pointer of the record, as an empty box
-// of a form means nothing.
+// A *string or *time.Time of the input may also go to one of the record: nil leaves it
+// as it is, and an empty text and the zero time, which an empty box of a form sends,
+// clear it. A *int or *bool has no value that could mean this, so Assign refuses it for
+// a pointer of the record.
 //
 // The id is set only if the record has none. Assign returns an error, and sets
 // nothing, if the input has a field that the record lacks, has with another type, or
@@ -51,6 +52,14 @@ func Assign[T any](rec *T, input any) error {
 	}
 	return nil
 }
+
+// An Optional is a field of an input for a record's field that may be null: a *T. It
+// tells apart what a client may send:
+//
+//	in.Rank == nil   // nothing was sent
+//	*in.Rank == nil  // null, or the empty box of a form
+//	**in.Rank        // the value
+type Optional[T any] = **T
 
 // An assignment copies one field of an input to a field of a record.
 type assignment struct {
@@ -127,6 +136,8 @@ func planAssignments(from, to reflect.Type) ([]assignment, error) {
 			problems = append(problems, fmt.Sprintf("%s has no field %q", to, name))
 		case filled && name != "id":
 			problems = append(problems, fmt.Sprintf("%q is set by the store", name))
+		case source.Type == target.Type && !clearable(target.Type):
+			problems = append(problems, fmt.Sprintf("%q is a %s and cannot tell null from a value that was not sent; in the input, make it a tower.Optional[%s]", name, source.Type, source.Type.Elem()))
 		case base(source.Type) != base(target.Type) && source.Type != reflect.PointerTo(target.Type):
 			problems = append(problems, fmt.Sprintf("%q is a %s, and in %s a %s", name, source.Type, to, target.Type))
 		}
@@ -142,6 +153,13 @@ func planAssignments(from, to reflect.Type) ([]assignment, error) {
 func ofRecord(t reflect.Type, f record.JSONField) bool {
 	parents := f.Path[:len(f.Path)-1]
 	return len(parents) > 0 && t.FieldByIndex(parents).Type == reflect.TypeFor[Record]()
+}
+
+// clearable reports whether a field of an input of type t has a value that clears a
+// record's field of the same type. A pointer needs one behind it, for nil is a field
+// that was not sent.
+func clearable(t reflect.Type) bool {
+	return t.Kind() != reflect.Pointer || t.Elem().Kind() == reflect.String || record.Clears(t)
 }
 
 // base returns the type behind a pointer, or the type itself.

@@ -15,6 +15,8 @@ type event struct {
 	Open   bool       `json:"open"`
 	Tags   []string   `json:"tags"`
 	Ends   *time.Time `json:"ends"`
+	Rank   *int       `json:"rank"`
+	Loud   *bool      `json:"loud"`
 	Secret string     `json:"-"`
 	Plain  string
 }
@@ -52,6 +54,22 @@ func TestAssignSetsWhatAnInputNames(t *testing.T) {
 	}
 }
 
+// An Optional tells a field that was not sent from null.
+func TestAssignClears(t *testing.T) {
+	type input struct {
+		Rank tower.Optional[int]  `json:"rank"`
+		Loud tower.Optional[bool] `json:"loud"`
+		Ends *time.Time           `json:"ends"`
+	}
+	made := &event{Rank: new(1), Loud: new(true), Ends: &time.Time{}}
+	if err := tower.Assign(made, input{Rank: new(new(2))}); err != nil || *made.Rank != 2 || !*made.Loud || made.Ends == nil {
+		t.Errorf("the record is %+v: %v", made, err)
+	}
+	if err := tower.Assign(made, input{Rank: new((*int)(nil)), Ends: &time.Time{}}); err != nil || made.Rank != nil || !*made.Loud || made.Ends != nil {
+		t.Errorf("the record is %+v: %v", made, err)
+	}
+}
+
 func TestAssignThroughEmbeddedStructs(t *testing.T) {
 	type dated struct {
 		Ends time.Time `json:"ends"`
@@ -79,6 +97,12 @@ func TestAssignRefusesAnInputThatDoesNotFit(t *testing.T) {
 		{struct {
 			Seats *string `json:"seats"`
 		}{}, `"seats" is a *string, and in tower_test.event a int`},
+		{struct {
+			Rank *int `json:"rank"`
+		}{}, `"rank" is a *int and cannot tell null from a value that was not sent; in the input, make it a tower.Optional[int]`},
+		{struct {
+			Loud *bool `json:"loud"`
+		}{}, `make it a tower.Optional[bool]`},
 		{struct {
 			CreatedAt time.Time `json:"createdAt"`
 		}{}, `"createdAt" is set by the store`},

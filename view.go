@@ -120,9 +120,9 @@ func (v *View) Form(pattern string, record ...any) (template.HTMLAttr, error) {
 // Input returns a field of a form: a label, an <input> for the field of that name in
 // the record, and its problem. The type of the record's field decides the type of the
 // input: a checkbox for a bool, number for numbers, datetime-local for a time, else
-// text. The rules required and max of its validate tag become attributes. A form that
-// was refused keeps what the user entered. Without a record, nil, the input is an
-// empty text.
+// text. The rules required and max of its validate tag become attributes, and a number
+// that is no pointer is required. A form that was refused keeps what the user entered.
+// Without a record, nil, the input is an empty text.
 //
 //	{{.Input "title" .Data.Post}}
 //	{{.Input "stars" .Data.Post "label" "Number of stars" "min" 0}}

@@ -86,9 +86,9 @@ func (g *generation) addField(p *project, r *resource, f field) error {
 	}
 	if f.Ref != nil {
 		return fmt.Errorf("field %s: the form of a ref needs its choices, which the controller loads, and the lists include its records; add it by hand: to %s in models/\n%sand to %s in %s\n%sand in %s_form.html {{.Select}} with the choices",
-			f.name.snake(), r.Type, structLine(f.Go, f.Type, f.Tags), input, file, structLine(f.Go, "*"+f.Type, fmt.Sprintf("json:%q", f.JSON)), views)
+			f.name.snake(), r.Type, structLine(f.Go, f.Type, f.Tags), input, file, structLine(f.Go, f.InputType(), fmt.Sprintf("json:%q", f.JSON)), views)
 	}
-	g.insertField(r, f, intoStruct(file, input, f.Go, "*"+f.Type, fmt.Sprintf("json:%q", f.JSON)))
+	g.insertField(r, f, intoStruct(file, input, f.Go, f.InputType(), fmt.Sprintf("json:%q", f.JSON)))
 	for _, view := range []struct{ file, template, before, after string }{
 		{views + "_form.html", "resource/views/_form.html", "", `^\s*\{\{\s*\.(Input|TextArea|Select) .*\}\}\s*$`},
 		{views + "_detail.html", "resource/views/_detail.html", `^\s*(<dt>Created</dt>|</dl>)\s*$`, ""},

@@ -8,7 +8,7 @@ import (
 // A field that is added is where the scaffold would have put it, for every type, and
 // destroy takes back exactly that.
 func TestAddedFieldsAreThoseOfAScaffold(t *testing.T) {
-	fields := []string{"due:time", "state:enum(open,done):index", "tags:list", "notes:text:private", "stars:int", "price:float", "done:bool", "body:text", "api_url:string"}
+	fields := []string{"due:time", "state:enum(open,done):index", "tags:list", "notes:text:private", "stars:int", "rank:int:optional", "price:float", "done:bool", "body:text", "api_url:string"}
 	dir, other := newApp(t), newApp(t)
 	generate(t, dir, "scaffold Task title:string")
 	generate(t, other, "scaffold Task title:string "+strings.Join(fields, " "))

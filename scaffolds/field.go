@@ -14,7 +14,7 @@ type field struct {
 	JSON  string // title, authorId
 	Label string // Title, Author
 	Kind  string // string, text, enum, list, int, float, bool, time, ref
-	Type  string // in Go
+	Type  string // in the model
 	Tags  string // the struct tag in the model
 
 	Ref     *model // of a ref: the model that it refers to
@@ -22,6 +22,7 @@ type field struct {
 
 	name                    name
 	index, unique, required bool
+	Optional                bool     // of a number: it may be null
 	private                 bool     // in the model only: clients neither see nor send it
 	values                  []string // of an enum
 	onDelete                string   // of a ref: refuse, cascade or clear
@@ -151,14 +152,20 @@ func parseField(arg string, own model, known []model) (field, error) {
 				return bad("%s and %s are two answers to one question: what deleting the other record does", f.onDelete, option)
 			}
 			f.onDelete = option
-		case option != "index" && option != "unique" && option != "required" && option != "private":
-			return bad("there is no option %q; the options are index, unique, required and private, and of a ref refuse, cascade and clear", option)
+		case !slices.Contains([]string{"index", "unique", "required", "optional", "private"}, option):
+			return bad("there is no option %q; the options are index, unique, required, optional and private, and of a ref refuse, cascade and clear", option)
 		case options[option]:
 			return bad("%s is given twice", option)
 		}
 		options[option] = true
 	}
 	switch {
+	case options["optional"] && options["required"]:
+		return bad("required and optional are two answers to one question: whether it may be empty")
+	case options["optional"] && kind == "bool":
+		return bad("a check box is checked or not; for three answers, use an enum")
+	case options["optional"] && kind != "int" && kind != "float":
+		return bad("a %s may be empty unless it is required; leave optional out", kind)
 	case options["required"] && slices.Contains([]string{"bool", "int", "float"}, kind):
 		return bad("a %s always has a value, so it cannot be required; a string, text, enum, list, time or ref can", kind)
 	case options["private"] && (options["required"] || options["unique"]):
@@ -195,6 +202,9 @@ func parseField(arg string, own model, known []model) (field, error) {
 	}
 	f.Label = n.title()
 	f.index, f.unique, f.required, f.private = options["index"], options["unique"], options["required"], options["private"]
+	if f.Optional = options["optional"]; f.Optional {
+		f.Type = "*" + f.Type
+	}
 	return f, nil
 }
 
@@ -262,6 +272,14 @@ func (f field) LabelPair() string {
 // is required too, because two records without a value would conflict.
 func (f field) Required() bool {
 	return f.required || f.unique && slices.Contains([]string{"string", "time", "ref"}, f.Kind)
+}
+
+// InputType returns the type of the field in the controller's input.
+func (f field) InputType() string {
+	if value, optional := strings.CutPrefix(f.Type, "*"); optional {
+		return "tower.Optional[" + value + "]"
+	}
+	return "*" + f.Type
 }
 
 func (f field) tags() string {

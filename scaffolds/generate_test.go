@@ -12,7 +12,7 @@ import (
 )
 
 // everyField has a field of each kind.
-const everyField = "scaffold BlogPost title:string body:text published:bool:index author:ref=users starts_at:time stars:int price:float state:enum(open,done):index tags:list notes:text:private"
+const everyField = "scaffold BlogPost title:string body:text published:bool:index author:ref=users starts_at:time stars:int price:float state:enum(open,done):index tags:list notes:text:private rank:int:optional"
 
 // The files of one scaffold, as a person would want to read them. After a
 // change of a template, run go test -update and look at the difference.

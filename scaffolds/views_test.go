@@ -29,6 +29,7 @@ type blogPost struct {
 	StartsAt  time.Time `json:"startsAt,omitzero"`
 	Stars     int       `json:"stars"`
 	Price     float64   `json:"price"`
+	Rank      *int      `json:"rank"`
 	State     string    `json:"state" tower:"index" validate:"omitempty,oneof=open done"`
 	Tags      []string  `json:"tags" validate:"max=100,dive,max=200"`
 	Notes     string    `json:"notes" tower:"private"`
@@ -46,16 +47,17 @@ type postID struct {
 }
 
 type postInput struct {
-	ID        tower.ID   `json:"id"`
-	Title     *string    `json:"title"`
-	Body      *string    `json:"body"`
-	Published *bool      `json:"published"`
-	AuthorID  *tower.ID  `json:"authorId"`
-	StartsAt  *time.Time `json:"startsAt"`
-	Stars     *int       `json:"stars"`
-	Price     *float64   `json:"price"`
-	State     *string    `json:"state"`
-	Tags      *[]string  `json:"tags"`
+	ID        tower.ID            `json:"id"`
+	Title     *string             `json:"title"`
+	Body      *string             `json:"body"`
+	Published *bool               `json:"published"`
+	AuthorID  *tower.ID           `json:"authorId"`
+	StartsAt  *time.Time          `json:"startsAt"`
+	Stars     *int                `json:"stars"`
+	Price     *float64            `json:"price"`
+	Rank      tower.Optional[int] `json:"rank"`
+	State     *string             `json:"state"`
+	Tags      *[]string           `json:"tags"`
 }
 
 type postPage struct {
@@ -157,18 +159,18 @@ func TestScaffoldedPages(t *testing.T) {
 	if err := authors.Create(t.Context(), app, ada); err != nil {
 		t.Fatal(err)
 	}
-	post := &blogPost{Title: "A <b>", Published: true, AuthorID: ada.ID, StartsAt: at, Stars: 3, Price: 1.5, State: "done", Tags: []string{"<a>", "b"}, Notes: "between us"}
+	post := &blogPost{Title: "A <b>", Published: true, AuthorID: ada.ID, StartsAt: at, Stars: 3, Price: 1.5, Rank: new(0), State: "done", Tags: []string{"<a>", "b"}, Notes: "between us"}
 	if err := blogPosts.Create(t.Context(), app, post); err != nil {
 		t.Fatal(err)
 	}
 	address := "/blog_posts/" + string(post.ID)
 	contains(t, load("/blog_posts"), "<title>Blog posts</title>", `<a href="`+address+`">A &lt;b&gt;</a>`, `data-count="1"`,
-		`<span class="badge">Published</span>`, "<span>Author Ada</span>", `<span class="badge">done</span>`, `<span>Starts at <time datetime="2026-11-22T18:40:00Z" data-time-layout="2 Jan 2006, 15:04">22 Nov 2026, 18:40 UTC</time></span>`)
+		`<span class="badge">Published</span>`, "<span>Author Ada</span>", "<span>Rank 0</span>", `<span class="badge">done</span>`, `<span>Starts at <time datetime="2026-11-22T18:40:00Z" data-time-layout="2 Jan 2006, 15:04">22 Nov 2026, 18:40 UTC</time></span>`)
 	contains(t, load(address), "<title>A &lt;b&gt;</title>", `<dd class="text">—</dd>`, `<a href="/users/`+string(ada.ID)+`">Ada</a>`,
-		"22 November 2026, 18:40 UTC", "<dd>done</dd>", "<dd>&lt;a&gt;, b</dd>", `action="`+address+`?_method=DELETE"`)
+		"22 November 2026, 18:40 UTC", "<dd>done</dd>", "<dd>&lt;a&gt;, b</dd>", "<dd>0</dd>", `action="`+address+`?_method=DELETE"`)
 	contains(t, load(address+"/edit"), `value="A &lt;b&gt;" required`, `maxlength="200"`, `type="checkbox" value="true" checked`,
 		`<option value="`+string(ada.ID)+`" selected>Ada</option>`, `type="datetime-local" step="any" data-time="2026-11-22T18:40:00Z" value="2026-11-22T18:40:00"`,
-		`type="number" step="1" value="3"`, `step="any" value="1.5"`, `<select id="state"`, `<option value="done" selected>done</option>`, "&lt;a&gt;\nb</textarea>", `<textarea id="body"`)
+		`type="number" step="1" value="3" required`, `step="any" value="1.5" required`, `type="number" step="1" value="0" aria`, `<select id="state"`, `<option value="done" selected>done</option>`, "&lt;a&gt;\nb</textarea>", `<textarea id="body"`)
 
 	for _, page := range []string{"/blog_posts", address, address + "/edit"} {
 		if strings.Contains(load(page), "between us") {
@@ -184,11 +186,11 @@ func TestScaffoldedPages(t *testing.T) {
 		`<option value="`+string(ada.ID)+`" selected>Ada</option>`, `value="4"`)
 
 	// A box that is not checked, and fields that are emptied, are changes; others stay.
-	if status, page := app.PostForm(t, "", address+"?_method=PATCH", "published=false&startsAt=&authorId=&state=open&tags=x%0D%0Ay"); status != http.StatusSeeOther {
+	if status, page := app.PostForm(t, "", address+"?_method=PATCH", "published=false&startsAt=&authorId=&state=open&rank=&tags=x%0D%0Ay"); status != http.StatusSeeOther {
 		t.Fatalf("the form answered %d:\n%s", status, page)
 	}
 	changed, err := blogPosts.Find(t.Context(), app, post.ID)
-	if err != nil || changed.Title != "A <b>" || changed.Published || !changed.StartsAt.IsZero() || changed.AuthorID != "" || changed.Stars != 3 || changed.Price != 1.5 ||
+	if err != nil || changed.Title != "A <b>" || changed.Published || !changed.StartsAt.IsZero() || changed.AuthorID != "" || changed.Stars != 3 || changed.Price != 1.5 || changed.Rank != nil ||
 		changed.State != "open" || !slices.Equal(changed.Tags, []string{"x", "y"}) || changed.Notes != "between us" {
 		t.Errorf("the record is %+v: %v", changed, err)
 	}

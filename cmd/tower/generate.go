@@ -25,7 +25,7 @@ A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time, list, 
 ref. A list holds texts. An enum lists its values, in quotes for the shell:
 'state:enum(open,done)'. A ref refers to another model: author:ref to Author,
 author:ref=users to User. Options may follow: title:string:required, email:string:unique,
-done:bool:index. A private field, notes:text:private, is in the model only: no page shows
+done:bool:index. A number may be empty if it is optional, rank:int:optional. A private field, notes:text:private, is in the model only: no page shows
 it, and no client receives or sends it.`,
 		Example: `  tower generate scaffold Post title:string body:text published:bool author:ref
   tower generate model User name:string email:string:unique

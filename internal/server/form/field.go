@@ -36,7 +36,8 @@ type attribute struct {
 // Input returns a field of a form: a label, an <input> for the record's field with that
 // name, and its problem. The type of the record's field determines the type of the input:
 // checkbox for a bool, number for numbers, datetime-local for a time, otherwise text. The
-// rules required and max of the record's field become attributes. A text with the rule
+// rules required and max of the record's field become attributes, and a number that is no
+// pointer is required. A text with the rule
 // oneof becomes a <select> of its values, unless the view sets a type. A list becomes a text
 // with one line for each element. In a form that was refused, the input keeps the value that
 // was sent. Without a record, nil, the input is an empty text.
@@ -290,9 +291,14 @@ func (f *field) rule(name string) string {
 
 func (f *field) required() bool { return slices.Contains(strings.Split(f.rules, ","), "required") }
 
+// alwaysNumber reports whether the record's field holds a number, which cannot be empty.
+func (f *field) alwaysNumber() bool {
+	return reflect.Int <= f.kind && f.kind <= reflect.Float64 && reflect.TypeOf(f.stored).Kind() != reflect.Pointer
+}
+
 // attributes returns the attributes of the control as HTML.
 func (f *field) attributes() string {
-	f.attr("required", f.required() && f.kind != reflect.Bool)
+	f.attr("required", f.required() && f.kind != reflect.Bool || f.alwaysNumber())
 	if f.invalid {
 		f.attr("aria-invalid", "true")
 	}

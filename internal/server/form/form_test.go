@@ -257,7 +257,7 @@ func TestOneOfIsASelect(t *testing.T) {
 		{"kind", ticket{Kind: &kind}, nil, `<option value="wish" selected>wish</option>`},
 		{"kind", ticket{}, nil, `<select id="kind" name="kind" required`},
 		{"tags", ticket{Tags: []string{"a"}}, nil, "<textarea"},
-		{"size", ticket{Size: 1}, nil, `type="number"`},
+		{"size", ticket{Size: 1}, nil, `type="number" step="1" value="1" required`},
 	} {
 		got, err := form.Input(c.name, c.value, c.pairs...)
 		if err != nil || !strings.Contains(string(got), c.want) {
