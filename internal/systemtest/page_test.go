@@ -121,8 +121,8 @@ func TestFormFields(t *testing.T) {
 		`<p class="problem" data-problem="title" role="alert" id="title-problem" hidden></p>`,
 		"<label for=\"body\">Body</label>\n  <textarea id=\"body\" name=\"body\" rows=\"6\" aria-describedby=\"body-problem\">\na&lt;b</textarea>",
 		`<input type="hidden" name="done" value="false">` + "\n  " + `<input id="done" name="done" type="checkbox" value="true" checked aria-describedby="done-problem">` + "\n  " + `<label for="done">Done</label>`,
-		`<input id="seats" name="seats" type="number" step="1" value="3" aria-describedby="seats-problem" min="0">`,
-		`<input id="price" name="price" type="number" step="any" value="1.5" aria-describedby="price-problem">`,
+		`<input id="seats" name="seats" type="number" step="1" value="3" required aria-describedby="seats-problem" min="0">`,
+		`<input id="price" name="price" type="number" step="any" value="1.5" required aria-describedby="price-problem">`,
 		`<label for="startsAt">Starts at</label>` + "\n  " + `<input id="startsAt" name="startsAt" type="datetime-local" step="any" data-time="2026-11-30T04:05:00Z" value="2026-11-30T04:05:00" aria-describedby="startsAt-problem">`,
 		`<input id="endsAt" name="endsAt" type="datetime-local" step="any" data-time="" value="" aria-describedby="endsAt-problem">`,
 		`<label for="hostId">Host</label>` + "\n  " + `<select id="hostId" name="hostId" required aria-describedby="hostId-problem">` + "\n    " +
@@ -147,7 +147,7 @@ func TestARefusedFormKeepsWhatWasSent(t *testing.T) {
 	for _, want := range []string{
 		`value="long" required aria-describedby="title-problem"`,
 		`role="alert" id="seats-problem">is not a whole number</p>`,
-		`type="number" step="1" value="many" aria-invalid="true"`,
+		`type="number" step="1" value="many" required aria-invalid="true"`,
 		`type="checkbox" value="true" aria-describedby="done-problem">`,
 	} {
 		if !strings.Contains(page, want) {
