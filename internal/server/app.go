@@ -208,6 +208,7 @@ func (a *App) Close() error {
 		a.sockets.Wait()
 		a.links.Wait()
 	}
+	a.inspector.close()
 	if a.store == nil {
 		return stopped
 	}

@@ -65,6 +65,8 @@ type Connection struct {
 		value atomic.Value
 	}
 
+	presence presence // the inspector's
+
 	// Only the hub uses these.
 	touched   []int // indexes of effects of the commit being delivered
 	unflushed bool  // its outbox holds back commits

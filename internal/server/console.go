@@ -52,8 +52,8 @@ func (a *App) Join(c *Connection) error { return a.hub.join(c) }
 // Leave removes a connection and closes its cursors.
 func (a *App) Leave(c *Connection) { a.hub.leave(c) }
 
-// Publish queues an event for the consoles that watch.
-func (a *App) Publish(event wire.ControlEvent) { a.inspector.publish(event) }
+// Announce reports a connection that has joined to the consoles that watch.
+func (a *App) Announce(c *Connection) { a.inspector.joined(c) }
 
 // Subscribe returns a subscription to the application's events. It starts with the newest
 // lines of the log. Call Unsubscribe to end it.

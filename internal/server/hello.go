@@ -34,8 +34,7 @@ func (c *Connection) hello(req *wire.Request) error {
 		return nil
 	}
 	c.app.links.Replace(req.Instead, string(c.user))
-	info := c.Info()
-	c.app.inspector.publish(wire.ControlEvent{Joined: &info})
+	c.app.inspector.joined(c)
 	return nil
 }
 

@@ -24,6 +24,9 @@ type inspector struct {
 	acks          quota
 	recent        map[uint64]*trace // the newest traced commits, to time their acknowledgements
 	order         []uint64
+
+	absence   time.Duration         // after it, a client that asked again and again has left
+	returning map[string]*returning // such clients
 }
 
 const (
@@ -33,6 +36,7 @@ const (
 	ackBurst        = 5000
 	maxRecentTraces = 1024
 	maxQueuedEvents = 10_000 // changes, cursors and other events queued for one console
+	maxAbsence      = 30 * time.Second
 
 	// SkippedEvery is the time between reports of skipped commits.
 	SkippedEvery = 100 * time.Millisecond
@@ -43,6 +47,7 @@ func newInspector() *inspector {
 		subscriptions: map[*Subscription]struct{}{}, recent: map[uint64]*trace{},
 		commits: quota{perSecond: tracesPerSecond, burst: traceBurst},
 		acks:    quota{perSecond: acksPerSecond, burst: ackBurst},
+		absence: maxAbsence, returning: map[string]*returning{},
 	}
 }
 
@@ -66,6 +71,99 @@ func (i *inspector) unsubscribe(s *Subscription) {
 	defer i.mu.Unlock()
 	delete(i.subscriptions, s)
 	i.measure(i.watching.Add(-1) > 0)
+}
+
+// A presence says whether consoles know of a connection.
+type presence int
+
+const (
+	unknown presence = iota
+	announced
+	departed
+)
+
+// A returning client asks again and again, each time over a connection of its own. To
+// consoles it is one: it has joined once, and leaves when it stays away.
+type returning struct {
+	number uint64      // of its first connection
+	open   int         // its connections
+	leave  *time.Timer // since none is open
+}
+
+// clientOf returns the name of the returning client that a connection belongs to, "" if
+// its client has this connection alone.
+func clientOf(c *Connection) string {
+	if t, ok := c.outbox.Transport.(interface{ Returns() (as string) }); ok && t.Returns() != "" {
+		return string(c.user) + " " + c.remote + " " + t.Returns()
+	}
+	return ""
+}
+
+// joined reports a connection to consoles, unless it has left meanwhile.
+func (i *inspector) joined(c *Connection) {
+	info := c.Info()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if c.presence != unknown {
+		return
+	}
+	c.presence = announced
+	if name := clientOf(c); name != "" {
+		r := i.returning[name]
+		if r == nil {
+			r = &returning{number: c.number}
+			i.returning[name] = r
+		}
+		if r.open++; r.leave != nil {
+			r.leave.Stop()
+		}
+		if r.number != c.number {
+			return
+		}
+	}
+	i.publishLocked(queuedEvent{event: wire.ControlEvent{Joined: &info}})
+}
+
+// left reports that a connection has ended, if it was reported before.
+func (i *inspector) left(c *Connection) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	was := c.presence
+	c.presence = departed
+	if was != announced {
+		return
+	}
+	name := clientOf(c)
+	r := i.returning[name]
+	if r == nil {
+		i.publishLocked(queuedEvent{event: wire.ControlEvent{Left: c.number}})
+		return
+	}
+	if r.open--; r.open == 0 {
+		r.leave = time.AfterFunc(i.absence, func() { i.stayedAway(name, r) })
+	}
+}
+
+// stayedAway reports that a returning client has left, unless it has come back.
+func (i *inspector) stayedAway(name string, r *returning) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if r.open == 0 && i.returning[name] == r {
+		delete(i.returning, name)
+		i.publishLocked(queuedEvent{event: wire.ControlEvent{Left: r.number}})
+	}
+}
+
+// close stops waiting for clients that may return.
+func (i *inspector) close() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, r := range i.returning {
+		if r.leave != nil {
+			r.leave.Stop()
+		}
+	}
+	clear(i.returning)
 }
 
 // publish queues an event for all subscriptions.

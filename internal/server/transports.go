@@ -10,7 +10,6 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/transport"
-	"github.com/towerkit/tower/internal/wire"
 )
 
 // An application is the host of its transports, which carry its connections.
@@ -82,7 +81,7 @@ func (c *Connection) Leave() {
 		c.greeting.Stop()
 	}
 	c.app.hub.leave(c)
-	c.app.inspector.publish(wire.ControlEvent{Left: c.number})
+	c.app.inspector.left(c)
 }
 
 // Outbox returns the queue of messages to the client.

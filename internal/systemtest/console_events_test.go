@@ -3,8 +3,11 @@ package systemtest
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -333,5 +336,56 @@ func TestAStreamThatLagsIsMerged(t *testing.T) {
 	}
 	if entered != writers*each || !merged {
 		t.Errorf("%d records entered (%v); merged: %v", entered, lines.Err(), merged)
+	}
+}
+
+// A client that asks for changes again and again is one client, and a connection that
+// never said hello is none.
+func TestAConsoleKnowsAPollingClientAsOne(t *testing.T) {
+	var a *snippetsApp
+	_, path := controlled(t, func() *towertest.App {
+		a = openSnippets(t, nil)
+		return a.App
+	})
+	a.T = t
+	ada := a.person("ada")
+	a.snippet(ada, "a", 1, true)
+	l := watch(t, path)
+	const starred = "/_tower/read/snippets/starred?atLeast=1"
+	for range 3 {
+		_, now := a.read(starred)
+		if response, _ := a.read(starred + "&since=" + url.QueryEscape(now.At) + "&wait=50ms"); response.StatusCode != http.StatusNoContent {
+			t.Fatal(response.Status)
+		}
+	}
+	response, err := http.Post(a.URL+"/_tower/poll", "application/json", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var opened wire.Delivery
+	if err := errors.Join(json.NewDecoder(response.Body).Decode(&opened), response.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if response, err = http.Post(a.URL+"/_tower/send", "application/json", strings.NewReader(`{"link":"`+opened.Link+`","end":true}`)); err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+
+	a.snippet(ada, "b", 1, true)
+	for joined := 0; ; {
+		e := l.event(func(e wire.ControlEvent) bool { return e.Joined != nil || e.Left != 0 || e.Commit != nil })
+		switch {
+		case e.Joined != nil:
+			if joined++; joined > 1 || e.Joined.Transport != "read" {
+				t.Errorf("joined: %+v", e.Joined)
+			}
+		case e.Left != 0:
+			t.Errorf("%d left", e.Left)
+		case e.Commit.Changes[0].Label == "b":
+			if joined != 1 {
+				t.Errorf("%d joined", joined)
+			}
+			return
+		}
 	}
 }

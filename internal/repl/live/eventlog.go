@@ -72,6 +72,12 @@ func (l *EventLog) print(text string) {
 
 // receive prints an event of the reconnector.
 func (l *EventLog) receive(message any) {
+	if attached, ok := message.(control.Attached); ok {
+		clear(l.users)
+		for _, c := range attached.Connections {
+			l.users[c.ID] = term.Clean(c.User)
+		}
+	}
 	event, ok := message.(wire.ControlEvent)
 	if !ok {
 		return // the prompt reports that the application is gone

@@ -58,8 +58,7 @@ func (c *console) openStream(ctx context.Context, req *wire.ControlRequest) erro
 		return err
 	}
 	c.streams[s.number] = s
-	info := s.conn.Info()
-	c.app.Publish(wire.ControlEvent{Joined: &info})
+	c.app.Announce(s.conn)
 	c.opened = append(c.opened, s)
 	return nil
 }

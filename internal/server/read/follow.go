@@ -22,6 +22,7 @@ type follower struct {
 	cursor   string
 	epoch    string
 	model    string
+	returns  bool   // its client asks again, with another request
 	number   uint64 // of the cursor
 	opened   bool
 	events   []*event    // that have not been returned
@@ -41,6 +42,14 @@ type event struct {
 // Name returns "read".
 func (f *follower) Name() string { return "read" }
 
+// Returns names what a client asks for again and again, "" if this is no such request.
+func (f *follower) Returns() (as string) {
+	if f.returns {
+		return f.cursor
+	}
+	return ""
+}
+
 // Send keeps a message until it is read.
 func (f *follower) Send(message []byte) { f.messages <- message }
 
@@ -54,9 +63,9 @@ func (f *follower) End(code int, reason string) {
 
 // follow connects a client for a request and opens the cursor. The first event is the state
 // or, if the client resumes, the change since then, if there is one. Call leave afterwards,
-// unless follow fails.
-func (s *Server) follow(r *http.Request, q *wire.Request) (*follower, error) {
-	f := &follower{conn: s.host.Accept(r), cursor: q.Open, messages: make(chan []byte, 1), ended: make(chan struct{})}
+// unless follow fails. returns is set if the client asks again, with another request.
+func (s *Server) follow(r *http.Request, q *wire.Request, returns bool) (*follower, error) {
+	f := &follower{conn: s.host.Accept(r), cursor: q.Open, returns: returns, messages: make(chan []byte, 1), ended: make(chan struct{})}
 	if err := s.add(f); err != nil {
 		return nil, err
 	}

@@ -199,7 +199,7 @@ func (s *Server) state(r *http.Request, q *wire.Request, at string) (*State, str
 // wait.
 func (s *Server) await(r *http.Request, q *wire.Request, tag string, wait time.Duration) (*State, string, error) {
 	if wait > 0 {
-		f, err := s.follow(r, q)
+		f, err := s.follow(r, q, true)
 		if err != nil {
 			return nil, "", err
 		}
@@ -253,7 +253,7 @@ func Write(w http.ResponseWriter, r *http.Request, at, tag string, body any) err
 // stream sends the state of the cursor and every change as events, until either side ends
 // the stream.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, q *wire.Request) error {
-	f, err := s.follow(r, q)
+	f, err := s.follow(r, q, false)
 	if err != nil {
 		return err
 	}
