@@ -30,17 +30,34 @@ type lineConsole struct {
 	err         show.Formatter
 	interrupt   chan os.Signal
 	progress    bool // a line of progress is on the terminal
+	prompting   bool // a person sees each result
+	written     int  // records that writes returned
 }
+
+const (
+	// shownItems is the most items of a list to write, and the most records that the
+	// writes of a script return. JSON has all.
+	shownItems = 50
+	wholeHint  = "--json writes all"
+)
 
 func runLines(ctx context.Context, o Options, client *control.Client) (exit int) {
 	c := &lineConsole{
 		e: script.New(client.Hello(), client, o.evaluator()), o: o, client: client,
 		out: o.lineFormatter(o.Output), err: o.lineFormatter(o.Err), interrupt: make(chan os.Signal, 1),
 	}
+	if !o.JSON {
+		c.e.Preview, c.e.Items = shownItems, shownItems
+	}
 	signal.Notify(c.interrupt, os.Interrupt)
 	defer signal.Stop(c.interrupt)
 
 	var err error
+	defer func() {
+		if c.sumsUp() {
+			fmt.Fprintf(o.Err, "%s of %s records that the code wrote are shown; %s\n", show.Grouped(shownItems), show.Grouped(c.written), wholeHint)
+		}
+	}()
 	switch {
 	case len(o.Expr) > 0:
 		err = c.expressions(ctx)
@@ -116,13 +133,25 @@ func (c *lineConsole) evaluate(ctx context.Context, cancel context.CancelCauseFu
 			fmt.Fprint(c.o.Err, "\r\x1b[K"+done.String()+"…")
 		}
 	}
-	err := c.e.Run(ctx, src, func(v show.Value) { write(c.o.Output, c.result(v)) })
+	writes := 0
+	err := c.e.Run(ctx, src, func(v show.Value) {
+		wrote := c.e.Done().Writes > writes && v.Kind == show.Record
+		if writes = c.e.Done().Writes; wrote {
+			c.written++
+		}
+		if !wrote || !c.sumsUp() {
+			write(c.o.Output, c.result(v))
+		}
+	})
 	c.endProgress()
 	if broken != nil {
 		return fmt.Errorf("write the result: %w", broken)
 	}
 	return err
 }
+
+// sumsUp reports whether the code has written more records than a script shows.
+func (c *lineConsole) sumsUp() bool { return c.written > shownItems && !c.prompting && !c.o.JSON }
 
 // endProgress removes the line of progress from the terminal.
 func (c *lineConsole) endProgress() {
@@ -202,6 +231,7 @@ func (c *lineConsole) pipe(ctx context.Context) error {
 // prompt runs the console of a terminal that can only show lines. It outlives the
 // application: requests wait while the application is rebuilt.
 func (c *lineConsole) prompt(ctx context.Context) (exit int) {
+	c.prompting = true
 	r, stop := newStatementReader(c.o.Input, "", c.interrupt)
 	defer stop()
 	events := live.EventLog{Dial: c.o.Dial, Out: c.o.Output}

@@ -76,6 +76,58 @@ id                          title  body  published  likes  createdAt            
 	}
 }
 
+// A script prints a page of what it made, and JSON has all.
+func TestMoreThanAPageIsSummedUp(t *testing.T) {
+	const make = `Post.create(Array.from({length: 120}, (_, i) => ({title: "post " + i})))`
+	for code, want := range map[string]string{
+		make:                               "50 of 120 records · --json writes all\n",
+		make + ".map(p => p.title)":        "50 of 120 items · --json writes all\n",
+		"print(" + make + ".length); Post": "Post: the records of posts",
+		make + ".length; Post.asc('id')":   "50 of 120 records · --json writes all\n",
+		make + ".length; ({all: Post.all().map(p => p.likes)})":           "… 100 more]",
+		make + ".length; Object.fromEntries(Post.map(p => [p.title, 1]))": "… 70 more}",
+		make + ".length; new Set(Post.map(p => p.title))":                 "50 of 120 items · --json writes all\n",
+		"'x'.repeat(20000)": strings.Repeat("x", 20000),
+		"Array.from({length: 200}, () => 'y').join(`\n`)": strings.Repeat("y\n", 200),
+	} {
+		exit, out, errs := runOn(t, fakeapp.Start(t), Options{Expr: []string{code}})
+		if lines := strings.Count(out, "\n"); exit != 0 || !strings.Contains(out, want) || lines > 60 && !strings.Contains(out, "y\ny\ny\n") || errs != "" {
+			t.Errorf("%s: exit %d, %d lines, %s\n%.2000s", code, exit, lines, errs, out)
+		}
+		exit, out, errs = runOn(t, fakeapp.Start(t), Options{JSON: true, Expr: []string{code}})
+		if exit != 0 || strings.Contains(out, "--json") || strings.HasPrefix(code, make) && !strings.Contains(out, "120") && strings.Count(out, ",") < 119 {
+			t.Errorf("%s: exit %d, %s\n%.2000s", code, exit, errs, out)
+		}
+	}
+}
+
+// Statements that each write a record print a page of them, and everything else.
+func TestManyWritesAreSummedUp(t *testing.T) {
+	var code strings.Builder
+	for i := range 120 {
+		fmt.Fprintf(&code, "Post.create({title: 'post %d'})\n", i)
+		if i == 99 {
+			code.WriteString("Post.count()\nPost.first()\n")
+		}
+	}
+	const note = "50 of 120 records that the code wrote are shown; --json writes all\n"
+	for name, o := range map[string]func() Options{
+		"piped":    func() Options { return Options{Input: strings.NewReader(code.String())} },
+		"a script": func() Options { return Options{Script: strings.NewReader(code.String())} },
+	} {
+		exit, out, errs := runOn(t, fakeapp.Start(t), o())
+		if exit != 0 || errs != note || strings.Count(out, "title ") != 51 || !strings.Contains(out, "\n100\n") {
+			t.Errorf("%s: exit %d, %q, %d records", name, exit, errs, strings.Count(out, "title "))
+		}
+		all := o()
+		all.JSON = true
+		exit, out, errs = runOn(t, fakeapp.Start(t), all)
+		if exit != 0 || errs != "" || strings.Count(out, "\n") != 122 {
+			t.Errorf("%s: exit %d, %q, %d lines of JSON", name, exit, errs, strings.Count(out, "\n"))
+		}
+	}
+}
+
 func TestSandboxedRunLeavesNothing(t *testing.T) {
 	app := fakeapp.Start(t)
 	exit, out, _ := runOn(t, app, Options{Sandbox: true, Expr: []string{`Post.create({title: "x"}).title; Post.count()`}})

@@ -46,8 +46,9 @@ type Options struct {
 	// Default: os.Stderr.
 	Err io.Writer
 
-	// JSON writes each result as one line of JSON; the code's own output goes to Err.
-	// Default: text.
+	// JSON writes each result as one line of JSON, in full; the code's own output goes
+	// to Err. Default: text, and the first 50 of the items of a list and of the records
+	// that the statements of a script return from their writes.
 	JSON bool
 	// Plain writes lines without color, even to a terminal, where it shows a prompt
 	// and reads line by line. TERM=dumb has the same effect. Default: the full screen
@@ -153,9 +154,9 @@ func terminal(v any) bool {
 // lineFormatter returns the formatter of a console that writes lines to w.
 func (o *Options) lineFormatter(w io.Writer) show.Formatter {
 	if !terminal(w) {
-		return show.Formatter{Raw: true}
+		return show.Formatter{Raw: true, Whole: wholeHint}
 	}
-	f := show.Formatter{}
+	f := show.Formatter{Whole: wholeHint}
 	if columns, _, err := xterm.GetSize(w.(*os.File).Fd()); err == nil {
 		f.Width = columns
 	}

@@ -25,6 +25,8 @@ const (
 	batchSize = 500
 	// shownRecords is the number of records of a query to show.
 	shownRecords = 50
+	// shownItems is the number of items of a list to show, and of members of an object.
+	shownItems = 1000
 )
 
 // Options configure the full-screen console.
@@ -218,7 +220,7 @@ func (p *program) evaluate(ctx context.Context, client *control.Client) {
 	}()
 	post := func(message any) { send(ctx, p.outputs, message) }
 	e := script.New(client.Hello(), p.reconnector, p.o.Options)
-	e.Preview = shownRecords
+	e.Preview, e.Items = shownRecords, shownItems
 	e.Print = func(values []show.Value) { post(printedMsg{values}) }
 	e.Confirm = askBy(post)
 	e.Progress = func(done script.Progress) { post(progressMsg(done)) }

@@ -52,7 +52,7 @@ func newStage(t testing.TB, width, height int, o Options) *stage {
 	st.screen = newScreen(o, st.app.Hello(), theme("none"), st.jobs)
 	st.screen.live.Now = func() time.Time { return st.at }
 	st.screen.tty.out = &st.sequences
-	st.e.Preview = shownRecords
+	st.e.Preview, st.e.Items = shownRecords, shownItems
 	st.e.Print = func(values []show.Value) { st.send(printedMsg{values}) }
 	st.send(tea.WindowSizeMsg{Width: width, Height: height})
 	st.send(control.Attached{Hello: st.app.Hello(), Connections: fakeapp.Connections})

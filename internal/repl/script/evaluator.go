@@ -32,8 +32,9 @@ type Evaluator struct {
 	// Progress, if set, is called while code runs that makes many requests, a few times
 	// a second.
 	Progress func(Progress)
-	// Preview is the number of records of a query to show; 0 shows all.
-	Preview int
+	// Preview is the number of records of a query to show, and Items that of a list or of
+	// the members of an object; 0 shows all.
+	Preview, Items int
 
 	// Hello is the application's description of itself at the time the console last
 	// attached.
@@ -188,10 +189,7 @@ func (e *Evaluator) show(v goja.Value) show.Value {
 			return e.showQuery(q)
 		}
 	}
-	if e.Preview == 0 {
-		return e.snapshot(v, copyAll)
-	}
-	return e.snapshot(v, copyShown)
+	return e.snapshot(v, e.copyShown())
 }
 
 func (e *Evaluator) showQuery(q *query) show.Value {
@@ -199,9 +197,9 @@ func (e *Evaluator) showQuery(q *query) show.Value {
 	if q.limit == 0 || q.limit > e.Preview {
 		first.limit = e.Preview + 1
 	}
-	shown := e.snapshot(first.records(), copyShown)
+	shown := e.snapshot(first.records(), e.copyShown())
 	if shown.Total > e.Preview {
-		shown.Items = shown.Items[:e.Preview]
+		shown.Items = shown.Items[:min(e.Preview, len(shown.Items))]
 		shown.Total = q.count()
 	}
 	return shown

@@ -445,7 +445,8 @@ func fuzzWith(t *testing.T, client *control.Client, code string) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 200e6, ErrInterrupted)
 	defer cancel()
 	e := New(client.Hello(), client, Options{})
-	if e.Preview = len(code) % 2 * 50; len(code)%3 > 0 {
+	e.Preview = len(code) % 2 * 50
+	if e.Items = e.Preview; len(code)%3 > 0 {
 		e.enterSandbox()
 		defer func() {
 			if tx := e.sandbox.tx; tx != 0 {

@@ -58,6 +58,9 @@ func (p Progress) String() string {
 	return show.Counted(p.Writes, "write") + ", " + show.Counted(p.Reads, "read")
 }
 
+// Done returns the answered requests of the code that runs, or has run last.
+func (e *Evaluator) Done() Progress { return e.meter.Progress }
+
 // A meter is the progress of the running code, and when it was last reported.
 type meter struct {
 	Progress

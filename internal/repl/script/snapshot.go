@@ -25,10 +25,17 @@ type copyLimit struct {
 
 var (
 	copyBrief = copyLimit{items: 50, depth: 4}
-	copyShown = copyLimit{items: 1000, depth: 8}
 	copyAll   = copyLimit{items: math.MaxInt, depth: 200, queries: true}
 	copySent  = copyLimit{items: math.MaxInt, depth: 200, queries: true, strict: true, ids: true}
 )
+
+// copyShown returns the limit of what is shown of a result.
+func (e *Evaluator) copyShown() copyLimit {
+	if e.Items == 0 {
+		return copyAll
+	}
+	return copyLimit{items: e.Items, depth: 8}
+}
 
 // A copier copies one value. It may run code of the session, such as getters, so use it
 // only where the engine may throw.

@@ -17,7 +17,7 @@ const previewed = 50
 func valueOf(t *testing.T, code string) (last show.Value) {
 	t.Helper()
 	s := newSession(t)
-	s.e.Preview = previewed
+	s.e.Preview, s.e.Items = previewed, 1000
 	if err := s.e.Run(t.Context(), Source{Text: code}, func(v show.Value) { last = v }); err != nil {
 		t.Fatalf("%s: %v", code, err)
 	}

@@ -17,6 +17,7 @@ type Formatter struct {
 	Width  int         // cells in a line; 0 means no limit
 	Raw    bool        // write a string result without quotes, for a pipe
 	Page   int         // lines of the screen a result may use; 0 means no limit
+	Whole  string      // how to get all of a list that is shown in part; "" says nothing
 }
 
 // Indent is the indentation of lines that belong to the line above, and the gap between
@@ -171,12 +172,17 @@ func (f Formatter) list(v Value) []string {
 	for _, item := range v.Items {
 		lines = append(lines, f.Limit(f.Inline(item)))
 	}
-	return append(lines, f.Styles.Dim.Render(shownOf(len(v.Items), v.Total, "items")))
+	return append(lines, f.Styles.Dim.Render(f.shownOf(len(v.Items), v.Total, "items")))
 }
 
-func shownOf(shown, total int, what string) string {
+// shownOf says how many of a list are shown, and how to see the others.
+func (f Formatter) shownOf(shown, total int, what string) string {
 	if shown < total {
-		return fmt.Sprintf("%s of %s %s", Grouped(shown), Grouped(total), what)
+		text := fmt.Sprintf("%s of %s %s", Grouped(shown), Grouped(total), what)
+		if f.Whole != "" {
+			text += " · " + f.Whole
+		}
+		return text
 	}
 	if total == 1 {
 		what = strings.TrimSuffix(what, "s")
@@ -279,8 +285,8 @@ func (f Formatter) inlineObject(v Value) string {
 	for _, field := range v.Fields {
 		fields = append(fields, term.Paint(f.Styles.Dim, term.Clean(field.Name)+":")+" "+f.Inline(field.Value))
 	}
-	if v.Total > len(v.Fields) {
-		fields = append(fields, "…")
+	if hidden := v.Total - len(v.Fields); hidden > 0 {
+		fields = append(fields, term.Paint(f.Styles.Dim, fmt.Sprintf("… %s more", Grouped(hidden))))
 	}
 	label := ""
 	if v.Label != "" {

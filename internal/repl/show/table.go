@@ -63,7 +63,7 @@ func (f Formatter) Table(v Value) []string {
 			return c.cell(i), style
 		}))
 	}
-	note := shownOf(len(v.Items), v.Total, nameOfRows(v.Items))
+	note := f.shownOf(len(v.Items), v.Total, nameOfRows(v.Items))
 	if len(hidden) > 0 {
 		note += " · not shown: " + strings.Join(hidden, ", ")
 	}
@@ -93,7 +93,7 @@ func (f Formatter) blocks(v Value) []string {
 		lines = append(lines, term.Paint(f.Styles.Rule, number+strings.Repeat("─", max(min(f.Width, narrowTable)-term.Width(number), 0))))
 		lines = append(lines, f.block(item)...)
 	}
-	return append(lines, f.Limit(f.Styles.Dim.Render(shownOf(len(v.Items), v.Total, nameOfRows(v.Items)))))
+	return append(lines, f.Limit(f.Styles.Dim.Render(f.shownOf(len(v.Items), v.Total, nameOfRows(v.Items)))))
 }
 
 func nameOfRows(rows []Value) string {
