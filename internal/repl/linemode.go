@@ -165,7 +165,11 @@ func (c *lineConsole) result(v show.Value) []byte {
 	if c.o.JSON {
 		return append(term.CleanJSON(show.AppendJSON(nil, v)), '\n')
 	}
-	return []byte(strings.Join(c.out.Lines(v), "\n") + "\n")
+	text := strings.Join(c.out.Lines(v), "\n")
+	if v.Kind == show.String && c.out.Raw && strings.HasSuffix(text, "\n") {
+		return []byte(text) // such as CSV: it is a file as it is
+	}
+	return []byte(text + "\n")
 }
 
 func (c *lineConsole) fail(err error) {

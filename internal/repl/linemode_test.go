@@ -154,7 +154,7 @@ func TestPipe(t *testing.T) {
 		out, errs string
 	}{
 		{"lines", "let x = 1\nx + 1\n\n// a comment\nx + 2", 0, "2\n3\n", ""},
-		{"over several lines", "let o = {\n  a: 1,\n\n  b: `x\n${1 + 1}\n`\n}\no.b\n", 0, "x\n2\n\n", ""},
+		{"over several lines", "let o = {\n  a: 1,\n\n  b: `x\n${1 + 1}\n`\n}\no.b\n", 0, "x\n2\n", ""},
 		{"chained lines", "Post.all()\n  .limit(5)\n  .count()\nif (false) 1\nelse 2\n", 0, "0\n2\n", ""},
 		{"a bracket in a pattern", "let r = x => /[({]/.test(x)\nr('(')\n", 0, "true\n", ""},
 		{"an error names its line", "1\n\nlet y = {\n a: nope\n}\n2\n", 1, "1\n", "stdin:4:5: ReferenceError: nope is not defined\n   a: nope\n      ^\n"},

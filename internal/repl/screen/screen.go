@@ -241,7 +241,7 @@ func (s *screen) submit() tea.Cmd {
 	}
 	s.editor.set("")
 	var failed tea.Cmd
-	if err := s.history.add(script.Redact(typed, s.hello.Models)); err != nil {
+	if err := s.history.add(redact(typed, s.hello.Models)); err != nil {
 		failed = s.showHint(err.Error())
 	}
 	s.waiting = append(s.waiting, typed)

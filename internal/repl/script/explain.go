@@ -15,6 +15,10 @@ import (
 	"github.com/towerkit/tower/internal/repl/show"
 )
 
+// Redacted stands for a secret in the history of a console. It is not a defined name, so
+// that code recalled from there fails instead of writing it in place of the secret.
+const Redacted = "REDACTED"
+
 // ErrInterrupted is the cause of a context that a person canceled.
 var ErrInterrupted = errors.New("interrupted")
 
@@ -220,7 +224,7 @@ func (e *Evaluator) suggestName(name string) string {
 	switch name {
 	case "require", "module", "process", "fetch", "window", "document", "setTimeout":
 		return "only the application is available here: help()"
-	case redacted:
+	case Redacted:
 		return "the history does not store secrets: type it again"
 	}
 	return show.DidYouMean(name, append(names, e.globals()...))

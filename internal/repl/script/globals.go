@@ -3,22 +3,17 @@ package script
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
-	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/dop251/goja"
 
 	"github.com/towerkit/tower/internal/repl/show"
-	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-var globalNames = []string{"as", "at", "connections", "cursors", "diff", "help", "impact", "parseCSV", "print", "readFile", "routes", "seq", "transaction", "undo", "why"}
+var globalNames = []string{"as", "at", "connections", "csv", "cursors", "diff", "help", "impact", "parseCSV", "print", "readFile", "routes", "seq", "transaction", "undo", "why", "writeFile"}
 
 const rollbackTimeout = 2 * time.Second
 
@@ -42,9 +37,11 @@ func (e *Evaluator) defineGlobals() {
 		"impact":      func(call goja.FunctionCall) goja.Value { return e.impact(e.given(call, 0, "the argument of impact")) },
 		"undo":        e.undo,
 		"why":         func(call goja.FunctionCall) goja.Value { return e.why(call, nil) },
+		"csv":         e.csv,
 		"parseCSV":    e.parseCSV,
 		"print":       printed,
 		"readFile":    e.readFile,
+		"writeFile":   e.writeFile,
 		"seq": func(goja.FunctionCall) goja.Value {
 			var hello wire.ControlHello
 			e.ask(wire.ControlRequest{Do: wire.DoHello}, &hello)
@@ -59,50 +56,6 @@ func (e *Evaluator) defineGlobals() {
 		e.defineHidden(console, name, printed)
 	}
 	e.defineHidden(e.vm.GlobalObject(), "console", console)
-}
-
-// maxFile is the most bytes of a file to read.
-const maxFile = 64 << 20
-
-// readFile returns the text of a file on this machine.
-func (e *Evaluator) readFile(call goja.FunctionCall) goja.Value {
-	name, ok := call.Argument(0).Export().(string)
-	if !ok {
-		panic(e.usage(`readFile takes a path: readFile("posts.csv")`))
-	}
-	info, err := os.Stat(name)
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
-		err = fmt.Errorf("%s is not a file of at most %s", name, show.Bytes(maxFile))
-	}
-	var text []byte
-	if err == nil {
-		text, err = os.ReadFile(name)
-	}
-	if err != nil {
-		e.throw(&show.Failure{Message: term.Clean(err.Error())})
-	}
-	return e.vm.ToValue(strings.TrimPrefix(string(text), "\ufeff"))
-}
-
-// parseCSV returns the rows of CSV as objects, whose names are in the first row.
-func (e *Evaluator) parseCSV(call goja.FunctionCall) goja.Value {
-	text, ok := call.Argument(0).Export().(string)
-	if !ok {
-		panic(e.usage(`parseCSV takes the text of a file: parseCSV(readFile("posts.csv"))`))
-	}
-	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-	if err != nil {
-		e.throw(&show.Failure{Title: "SyntaxError", Message: "this is not CSV: " + term.Clean(err.Error())})
-	}
-	var objects []any
-	for _, row := range rows[min(1, len(rows)):] {
-		object := e.vm.NewObject()
-		for i, value := range row {
-			e.setProperty(object, rows[0][i], e.vm.ToValue(value))
-		}
-		objects = append(objects, object)
-	}
-	return e.vm.NewArray(objects...)
 }
 
 func (e *Evaluator) printed(args []goja.Value) {

@@ -118,6 +118,7 @@ func (e *Evaluator) overview() string {
   connections()  cursors()  routes()  seq()
 
   readFile(path)  parseCSV(text)   the text of a file; its rows as objects
+  writeFile(path, csv(list))       records to a file, as CSV
   print(x)                   shows a value along the way
   _                          the last value`, names, x, sandbox)
 }

@@ -33,6 +33,7 @@ func examplesOf(text string) []string {
 func TestExamplesOfHelpRun(t *testing.T) {
 	run := func(t *testing.T, sandbox bool, name string) {
 		d := newDesk(t)
+		t.Chdir(t.TempDir()) // some write files
 		d.must(`Note.create([{postId: Post.first().id, text: "a"}, {postId: Post.first().id, text: "b"}])`)
 		if sandbox {
 			d.e.enterSandbox()
@@ -95,5 +96,55 @@ func TestFilesAreRead(t *testing.T) {
 		if _, failed := d.run(code); !strings.HasPrefix(failed, want) {
 			t.Errorf("%s: %q", code, failed)
 		}
+	}
+}
+
+func TestFilesAreWritten(t *testing.T) {
+	d := newDesk(t)
+	folder := t.TempDir()
+	d.must(`let folder = ` + strconv.Quote(folder+"/"))
+	d.expect(`csv([])`, `""`)
+	d.expect(`csv([{a: 1, "b,c": "x\"y"}, {a: null, z: [1, {q: 2}]}, {}])`, `"a,\"b,c\",z\n1,\"x\"\"y\",\n,,\"[1,{\"\"q\"\":2}]\"\n,,\n"`)
+	d.expect(`csv([{a: new Date(0), b: true, c: -1.5, d: "-1.5", e: "=1+1", f: "\ta", g: "＝1", h: "'x"}], {safe: true})`,
+		`"a,b,c,d,e,f,g,h\n1970-01-01T00:00:00.000Z,true,-1.5,'-1.5,'=1+1,'\ta,'＝1,'x\n"`)
+	d.expect(`csv([{"=a": "=b"}])`, `"=a\n=b\n"`)
+	d.expect(`csv(Note) === csv(Note.all()) && csv(Note.where({text: "none"})) === ""`, "true")
+	// What is read back is what was written.
+	d.expect(`let odd = [{n: "a\nb", m: ""}, {n: " ", m: "\\."}, {n: "日本,\"'", m: "\u202e\u0007"}]; JSON.stringify(parseCSV(csv(odd))) === JSON.stringify(odd)`, "true")
+	d.expect(`JSON.stringify(parseCSV(csv([{n: ""}, {n: "x"}, {n: ""}])))`, `"[{\"n\":\"\"},{\"n\":\"x\"},{\"n\":\"\"}]"`)
+	d.expect(`writeFile(folder + "a.csv", csv([{a: 1}]))`, strconv.Quote("wrote 4 B to "+folder+"/a.csv"))
+	d.expect(`readFile(folder + "a.csv")`, `"a\n1\n"`)
+	for code, want := range map[string]string{
+		`writeFile(folder + "a.csv", "x")`:                       "exists: " + folder + "/a.csv exists; nothing was written\n  to replace it: writeFile(path, text, {overwrite: true})",
+		`writeFile(folder + "a.csv", "x", {overwrite: false})`:   "exists: ",
+		`writeFile(folder, "x", {overwrite: true})`:              folder + "/ is not a file",
+		`writeFile("/dev/null", "x", {overwrite: true})`:         "/dev/null is not a file",
+		`writeFile(folder + "no/a.csv", "x")`:                    "open " + folder + "/no/a.csv: no such file or directory",
+		`writeFile(folder + "no/a.csv", "x", {overwrite: true})`: "open " + folder + "/no/.tower-",
+		`writeFile(folder + "b.csv", Note.all())`:                "TypeError: writeFile takes a path and a text",
+		`writeFile(folder + "b.csv", "x", {force: true})`:        "TypeError: writeFile takes the options {overwrite: true}",
+		`csv(Note.count())`:                                      "TypeError: csv takes a list of records or objects: csv(",
+		`csv([1])`:                                               "TypeError: csv takes a list",
+		`csv({a: 1})`:                                            "TypeError: csv takes a list",
+		`csv([{}], {bom: 1})`:                                    "TypeError: csv takes the options {safe: true}",
+	} {
+		if _, failed := d.run(code); !strings.HasPrefix(failed, want) {
+			t.Errorf("%s: %q", code, failed)
+		}
+	}
+	d.expect(`readFile(folder + "a.csv")`, `"a\n1\n"`)
+	d.must(`writeFile(folder + "a.csv", "new", {overwrite: true})`)
+	d.expect(`readFile(folder + "a.csv")`, `"new"`)
+	left, err := os.ReadDir(folder)
+	if info, statErr := os.Stat(folder + "/a.csv"); err != nil || statErr != nil || len(left) != 1 || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v %v", left, err, statErr)
+	}
+}
+
+func TestARedactedSecretIsNotWritten(t *testing.T) {
+	s := newSession(t)
+	_, failed := s.run(`User.create({name: "ada", passwordHash: REDACTED})`)
+	if want := "ReferenceError: REDACTED is not defined\n  User.create({name: \"ada\", passwordHash: REDACTED})\n                                          ^\n  the history does not store secrets: type it again"; failed != want {
+		t.Errorf("got %s\nwant %s", failed, want)
 	}
 }

@@ -103,6 +103,10 @@ var topics = []topic{
 		func(x *example) []string {
 			return []string{"parseCSV(`" + x.field() + ",id`)"}
 		}},
+	{[]string{"csv", "writeFile"}, "csv(list, {safe: true})  writeFile(path, text, {overwrite: true})", "csv returns records or objects as CSV; the first row has their names. With safe, a text that a spreadsheet would run as a formula begins with an apostrophe. writeFile writes a text to a file on this machine that only you may read; it replaces a file only with overwrite.",
+		func(x *example) []string {
+			return []string{"csv(" + x.model.name + ".limit(2))", `writeFile("` + x.model.info.Name + `.csv", csv(` + x.model.name + "), {overwrite: true})"}
+		}},
 	{[]string{"await"}, "await", "It is never needed here, because every call waits for its answer. Code that uses it works.", func(x *example) []string {
 		return []string{"const n = await " + x.model.name + ".count()"}
 	}},

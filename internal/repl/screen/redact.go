@@ -1,17 +1,14 @@
-package script
+package screen
 
 import (
 	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/towerkit/tower/internal/repl/script"
 	"github.com/towerkit/tower/internal/repl/show"
 	"github.com/towerkit/tower/internal/wire"
 )
-
-// redacted replaces a secret. It is not a defined name, so that code recalled from the
-// history fails instead of writing it in place of the secret.
-const redacted = "REDACTED"
 
 var (
 	secretName = regexp.MustCompile(`(?i)(^|_)(passw(or)?d|passphrase|passcode|pass|pwd|secret|token|api_?key|access_?key|private_?key|credentials?|authorization|auth|bearer|otp|pin|ssn)$`)
@@ -21,9 +18,9 @@ var (
 	camel      = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 )
 
-// Redact replaces secrets in code before it is stored: the values of private fields,
+// redact replaces secrets in code before it is stored: the values of private fields,
 // values whose name suggests a password, token or key, and values that look like one.
-func Redact(code string, models []wire.ModelInfo) string {
+func redact(code string, models []wire.ModelInfo) string {
 	var s show.Lexer
 	tokens := slices.DeleteFunc(s.Scan(code), func(t show.Token) bool { return t.Kind == show.SpaceToken || t.Kind == show.CommentToken })
 	r := redactor{show.Code{Text: code, Tokens: tokens}, privateNames(models)}
@@ -31,7 +28,7 @@ func Redact(code string, models []wire.ModelInfo) string {
 	written := 0
 	for i, t := range tokens {
 		if t.Start >= written && r.secret(i) {
-			out.WriteString(code[written:t.Start] + redacted)
+			out.WriteString(code[written:t.Start] + script.Redacted)
 			written = r.end(i)
 		}
 	}
