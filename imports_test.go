@@ -50,7 +50,7 @@ var rooms = []room{
 	{"internal/edge", nil, "the facts of a request are known before the application is", []string{bbolt, melody}},
 	{"internal/public", nil, "files are served without an application", []string{bbolt, melody}},
 	{"internal/compress", nil, "it shortens what others answer", []string{bbolt, melody}},
-	{"internal/server/chain", []string{"internal/edge", "internal/compress", "internal/server/fault"}, "a request passes it before its route is known", []string{melody}},
+	{"internal/server/chain", []string{"internal/edge", "internal/compress", "internal/deadline", "internal/server/fault"}, "a request passes it before its route is known", []string{melody}},
 
 	{"internal/private", nil, "a folder is checked before anything is put into it", []string{"net", bbolt}},
 	{"internal/deadline", nil, "it sets deadlines and knows no application", []string{bbolt, melody}},
@@ -71,7 +71,7 @@ var rooms = []room{
 	{"internal/environ", nil, "it reads variables, and what they mean is known above", []string{"net/http"}},
 	{"internal/settings", []string{"internal/environ", "internal/record"}, "settings are known before the application is", []string{"net/http", bbolt}},
 	{"internal/server/workers", []string{"internal/server/fault"}, "a worker knows no application", []string{melody}},
-	{"internal/server", []string{"internal/environ", "internal/settings", "internal/openapi", "internal/server/schema", "internal/server/workers", "internal/edge", "internal/public", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
+	{"internal/server", []string{"internal/environ", "internal/settings", "internal/openapi", "internal/server/schema", "internal/server/workers", "internal/edge", "internal/deadline", "internal/public", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor", "internal/client", "internal/likeness", "internal/server/budget", "internal/server/read", "internal/server/guess", "internal/server/session"},
 		"the application does not know its consoles", application},
 	{"internal/server/control", []string{"internal/private", "internal/server", "internal/server/schema", "internal/server/answer", "internal/server/fault", "internal/server/route", "internal/server/outbox",

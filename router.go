@@ -148,13 +148,15 @@ func Handle[C any](m *Mounted[C], pattern string, handler func(C, http.ResponseW
 // Page adds a page under "GET /path/{field}". It renders
 // views/CONTROLLER/ACTION.html, in lower case, with a [View] that holds what the action
 // returned. Values in the path and the query are fields of the input. The action of a
-// page that needs no data is [ViewOnly].
+// page that needs no data is [ViewOnly]. A page whose method returns an [*Answer] needs no
+// view.
 func Page[C, In, Out any](m *Mounted[C], pattern string, action func(C, context.Context, In) (Out, error), options ...RouteOption) {
 	rt := call(m, route.KindPage, action)
 	if rt.Out == reflect.TypeFor[noData]() {
 		rt.Action, rt.Out = viewAction(m.controller.Name, pattern), reflect.TypeFor[None]()
 		rt.Call = func(context.Context, any, any) (any, error) { return nil, nil }
 	}
+	rt.Answers = rt.Out == reflect.TypeFor[*Answer]()
 	add(m.router, rt, pattern, options)
 }
 

@@ -27,13 +27,20 @@ func Handler(next http.Handler) http.Handler {
 		case r.Header["Upgrade"] != nil:
 			next.ServeHTTP(w, r)
 		case r.Header["Accept-Encoding"] == nil:
-			w.Header().Add("Vary", "Accept-Encoding")
+			if header := w.Header(); header["Vary"] == nil {
+				header["Vary"] = acceptEncoding
+			} else {
+				header.Add("Vary", acceptEncoding[0])
+			}
 			next.ServeHTTP(w, r)
 		default:
 			compressing.ServeHTTP(w, r)
 		}
 	})
 }
+
+// acceptEncoding is shared by all answers.
+var acceptEncoding = []string{"Accept-Encoding"}
 
 // worthwhile reports whether answers of a media type are compressed.
 func worthwhile(kind string) bool {

@@ -146,7 +146,7 @@ func TestDeadlinesMoveWithProgress(t *testing.T) {
 		_, _ = r.Body.Read(make([]byte, 1))
 		_, _ = w.Write(make([]byte, 2*part))
 	})).ServeHTTP(c, request)
-	if n := len(c.reads); n < 3 || c.reads[n-2].Sub(start) < 3*time.Hour-time.Minute || !c.reads[n-1].IsZero() {
+	if n := len(c.reads); n < 2 || c.reads[n-1].Sub(start) < 3*time.Hour-time.Minute {
 		t.Errorf("the deadlines of reads: %v, from %v", c.reads, start)
 	}
 	if n := len(c.writes); n == 0 || c.writes[0].Sub(start) < part*time.Second {

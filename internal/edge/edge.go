@@ -8,6 +8,7 @@
 package edge
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -118,11 +119,8 @@ func (f *Facts) Origin() string { return f.Scheme + "://" + f.Host }
 
 // Facts returns what is known of a request.
 func (s *Site) Facts(r *http.Request) Facts {
-	peer := s.peer(r)
-	f := Facts{Remote: r.RemoteAddr, Scheme: "http", peer: peer}
-	if peer.IsValid() {
-		f.Remote = peer.String()
-	}
+	peer, text := s.peer(r)
+	f := Facts{Remote: text, Scheme: "http", peer: peer}
 	if r.TLS != nil {
 		f.Scheme = "https"
 	}
@@ -159,18 +157,22 @@ func (s *Site) Facts(r *http.Request) Facts {
 	return f
 }
 
-// peer returns the address of the other end of the connection. Behind tower server, it is
-// that of the client of tower server.
-func (s *Site) peer(r *http.Request) netip.Addr {
+// peer returns the address of the other end of the connection, also as a text. Behind tower
+// server, it is that of the client of tower server.
+func (s *Site) peer(r *http.Request) (netip.Addr, string) {
 	text := r.RemoteAddr
-	if given := r.Header.Get(PeerHeader); s.supervised && given != "" {
-		text = given
+	if s.supervised {
+		text = cmp.Or(r.Header.Get(PeerHeader), text)
 	}
 	at, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return netip.Addr{}
+		return netip.Addr{}, r.RemoteAddr
 	}
-	return at.Addr().Unmap()
+	addr := at.Addr().Unmap()
+	if at.Addr().Is4() { // it is written in one way only
+		return addr, text[:strings.LastIndexByte(text, ':')]
+	}
+	return addr, addr.String()
 }
 
 // trusts reports whether an address is that of a trusted proxy.

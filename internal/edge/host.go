@@ -71,14 +71,22 @@ func (s *Site) serves(f *Facts) bool {
 
 // isLocal reports whether a name is localhost, a name below it, or an IP address.
 func isLocal(name string) bool {
-	_, err := netip.ParseAddr(name)
-	return err == nil || name == "localhost" || strings.HasSuffix(name, ".localhost")
+	return isAddr(name) || name == "localhost" || strings.HasSuffix(name, ".localhost")
 }
 
 // isLoopback reports whether a name is that of this machine for itself.
 func isLoopback(name string) bool {
-	addr, err := netip.ParseAddr(name)
-	return err == nil && addr.Unmap().IsLoopback() || name == "localhost"
+	return name == "localhost" || isAddr(name) && netip.MustParseAddr(name).Unmap().IsLoopback()
+}
+
+// isAddr reports whether a name is an IP address. It looks at the last letter first, because
+// most names are none, and the error that says so takes time to make.
+func isAddr(name string) bool {
+	if name == "" || !strings.Contains(name, ":") && (name[len(name)-1] < '0' || name[len(name)-1] > '9') {
+		return false
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
 }
 
 // splitHost splits "name", "name:port", "[::1]" and "[::1]:port". The name is in lower
@@ -92,7 +100,7 @@ func splitHost(host string) (name, port string, ok bool) {
 				return "", "", false
 			}
 		}
-		if addr, err := netip.ParseAddr(name); bracket != (err == nil && addr.Is6()) {
+		if bracket != (strings.Contains(name, ":") && isAddr(name)) {
 			return "", "", false
 		}
 		if n, err := strconv.ParseUint(port, 10, 16); port != "" && (err != nil || n == 0) {
@@ -100,7 +108,7 @@ func splitHost(host string) (name, port string, ok bool) {
 		}
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if _, err := netip.ParseAddr(name); err == nil {
+	if isAddr(name) {
 		return name, port, true
 	}
 	valid := name != "" && !strings.HasPrefix(name, ".") && !strings.Contains(name, "..")

@@ -46,7 +46,8 @@ type callResult struct {
 // A call is the state of a call while its action runs. The context of the action
 // carries it.
 type call struct {
-	by      string         // the author of its commits
+	conn    *Connection // that runs it
+	route   *route.Route
 	Seq     uint64         // the last commit that it made
 	created bool           // it created a record
 	changes []store.Change // the first of its changes
@@ -107,7 +108,7 @@ func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *s
 			return nil, err
 		}
 	}
-	result := &callResult{call: &call{by: s.Conn.author(req.Route), attempt: once}, Status: http.StatusOK}
+	result := &callResult{call: &call{conn: s.Conn, route: req.Route, attempt: once}, Status: http.StatusOK}
 	err := a.runAction(context.WithValue(ctx, callKey{}, result.call), s, req, result)
 	result.describe(req.note)
 	if result.applied != nil {
@@ -170,12 +171,12 @@ func (r *callResult) give(rt *route.Route, given *answer.Answer, overHTTP bool) 
 	return err
 }
 
-// author returns the author of the commits of a route's action.
-func (c *Connection) author(rt *route.Route) string {
-	if c.by != "" {
-		return c.by + " as " + c.Label()
+// author returns the author of the call's commits.
+func (c *call) author() string {
+	if c.conn.by != "" {
+		return c.conn.by + " as " + c.conn.Label()
 	}
-	return rt.Pattern() + " by " + c.Label()
+	return c.route.Pattern() + " by " + c.conn.Label()
 }
 
 // encode encodes an action's output as JSON. It omits the private fields of a record.

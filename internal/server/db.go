@@ -58,7 +58,7 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	by := "app"
 	call := callOf(ctx)
 	if call != nil {
-		by = call.by
+		by = call.author()
 	}
 	if name, named := ctx.Value(authorKey{}).(string); named {
 		by = name

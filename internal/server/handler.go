@@ -27,31 +27,69 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err != nil {
 		return err
 	}
-	state := &call{by: s.Conn.author(rt)}
-	defer func() { state.describe(noteOf(ctx)) }()
-	req := r.WithContext(context.WithValue(s.serving(ctx, rt), callKey{}, state))
+	x := chain.From(ctx)
+	if x == nil {
+		return errors.New("middleware of Config.Wrap has replaced the context of the request; derive one from it instead")
+	}
+	h := &handling{Context: ctx, serving: serving{s, rt.Controller, rt}, call: call{conn: s.Conn, route: rt}, exchange: x}
+	defer h.call.describe(x.Note())
+	req := r.WithContext(h)
 	for name := range values {
 		req.SetPathValue(name, values.Get(name))
 	}
 	req.Body = http.MaxBytesReader(w, r.Body, cmp.Or(rt.MaxBody, a.config.Limits.MaxBody))
-	x := chain.From(ctx)
-	ready := x.BeforeFirstByte(func() {
-		_ = a.engine.Wait(ctx, state.Seq) // it fails if ctx ends, and then nobody waits for the answer
-		if state.SignIn == nil {
-			return
-		}
-		if err := s.Conn.setCookie(x, a.secure(r), *state.SignIn); err != nil {
-			a.Report("request", err)
-		}
-	})
-	err = fault.Recover(rt.Controller.Type+"."+rt.Action, func() error { return rt.Serve(controller, w, req) })
-	if err != nil {
+	x.BeforeFirstByte(h)
+	if err := h.serve(controller, w, req); err != nil {
 		x.Abort(err)
 		return nil
 	}
-	ready()
-	_ = a.engine.Wait(ctx, state.Seq) // for what it committed after its first byte
+	x.Prepare()
+	_ = a.engine.Wait(ctx, h.call.Seq) // for what it committed after its first byte
 	return nil
+}
+
+// A handling is a request to a handler, and the context of it.
+type handling struct {
+	context.Context
+	serving  serving
+	call     call
+	exchange *chain.Exchange
+}
+
+// Value returns the state of the call and of the session, and else the value of the
+// request's context.
+func (h *handling) Value(key any) any {
+	switch key {
+	case callKey{}:
+		return &h.call
+	case servingKey{}:
+		return &h.serving
+	}
+	return h.Context.Value(key)
+}
+
+// serve calls the application's method.
+func (h *handling) serve(controller any, w http.ResponseWriter, r *http.Request) (err error) {
+	rt := h.serving.route
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fault.Panicked(rt.Controller.Type+"."+rt.Action, problem)
+		}
+	}()
+	return rt.Serve(controller, w, r)
+}
+
+// Prepare sends what the handler has committed to the connections it touches, and signs the
+// client in.
+func (h *handling) Prepare() {
+	c := h.serving.session.Conn
+	_ = c.app.engine.Wait(h.Context, h.call.Seq) // it fails if the context ends, and then nobody waits for the answer
+	if h.call.SignIn == nil {
+		return
+	}
+	if err := c.setCookie(h.exchange, c.app.secure(c.from), *h.call.SignIn); err != nil {
+		c.app.Report("request", err)
+	}
 }
 
 // checkAnswer returns an error if an answer cannot be given. A redirect to another site is

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/client"
+	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/openapi"
 	"github.com/towerkit/tower/internal/public"
@@ -54,8 +55,21 @@ func (a *App) Handler() http.Handler {
 		a.Fail(w, r, fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path))
 	})
 	mux.HandleFunc("/", a.serveRoute)
-	config := chain.Config{Site: a.config.Site, Log: a.log, Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Fail: a.Fail}
-	return a.config.Limits.Pace().Handler(chain.New(config, mux))
+	routes := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isRoutePath(r.URL.Path) && r.Method != http.MethodConnect {
+			a.serveRoute(w, r)
+		} else {
+			mux.ServeHTTP(w, r)
+		}
+	})
+	config := chain.Config{Site: a.config.Site, Log: a.log, Pace: a.config.Limits.Pace(), Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Fail: a.Fail}
+	return chain.New(config, routes)
+}
+
+// isRoutePath reports whether a path is only for the application's own routes, so that it
+// need not be looked up twice: it is not tower's, and there is nothing to clean in it.
+func isRoutePath(path string) bool {
+	return strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "/_tower") && !strings.Contains(path, "//") && !strings.Contains(path, "/.")
 }
 
 // facts returns what is known of a request.
@@ -136,10 +150,10 @@ func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 // serveRoute runs the action or page of a request, with a connection of its own.
 func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	method := r.Method
-	if override := r.URL.Query().Get("_method"); method == http.MethodPost && override != "" {
-		method = strings.ToUpper(override)
+	if method == http.MethodPost && r.URL.RawQuery != "" {
+		method = strings.ToUpper(cmp.Or(r.URL.Query().Get("_method"), method))
 	}
-	rt, values, err := a.router.Find(method, r.URL.Path)
+	rt, values, err := a.router.FindURL(method, r.URL)
 	if err != nil {
 		if fault.As(err).Code != fault.NotFound || !a.assets.ServePublic(w, r) && !public.Serve(w, r, a.config.Files) {
 			a.Fail(w, r, err)
@@ -150,27 +164,38 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 		a.config.Mount[rt.Path].ServeHTTP(w, r)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(rt.Timeout, a.config.Limits.Timeout))
-	defer cancel()
+	v, now := &visit{}, time.Now()
+	v.Start(r.Context(), now.Add(cmp.Or(rt.Timeout, a.config.Limits.Timeout)))
+	defer v.Stop()
 	cookie := a.sessions.Of(r, a.secure(r))
-	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, from: r, since: time.Now()}
-	s := c.connect(ctx, &follower{})
-	if note := noteOf(ctx); note != nil {
-		note.Who, note.Path = c.Label(), loggedPath(r.URL.Path, rt, values)
+	v.conn.app, v.conn.user, v.conn.cookie, v.conn.remote, v.conn.from, v.conn.since = a, cookie.User, cookie, a.facts(r).Remote, r, now
+	s := &v.session
+	s.connect(v, &v.conn, &v.follower)
+	if note := noteOf(v); note != nil {
+		note.Who, note.Path = v.conn.Label(), loggedPath(r.URL.Path, rt, values)
 	}
 	if err = s.err; err == nil {
 		switch rt.Kind {
 		case route.KindPage:
-			err = a.servePage(ctx, w, r, s, rt, values)
+			err = a.servePage(v, w, r, s, rt, values)
 		case route.KindHandler:
-			err = a.serveHandler(ctx, w, r, s, rt, values)
+			err = a.serveHandler(v, w, r, s, rt, values)
 		default:
-			err = a.serveAction(ctx, w, r, s, rt, values)
+			err = a.serveAction(v, w, r, s, rt, values)
 		}
 	}
 	if err != nil {
 		a.Fail(w, r, err)
 	}
+}
+
+// A visit is a request to a route: its context, and the connection and the session that
+// serve it. It is one piece of memory because there are many, each for a short time.
+type visit struct {
+	deadline.Context
+	conn     Connection
+	session  Session
+	follower follower
 }
 
 // serveAction runs an action and answers with JSON. It redirects a form that was sent by a

@@ -85,7 +85,7 @@ func (a *App) saveAnswer(result *callResult, err error) {
 		saved = savedAnswer{Seq: result.Seq, Error: coded.Wire()}
 	}
 	if data, err := json.Marshal(saved); err != nil {
-		a.log.Error("save an answer", "call", result.by, "error", err)
+		a.log.Error("save an answer", "call", result.author(), "error", err)
 	} else {
 		a.store.SaveAnswer(result.attempt, data)
 	}

@@ -56,7 +56,7 @@ func (i *inspector) subscribe() *Subscription {
 	s := &Subscription{Wake: make(chan struct{}, 1)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for _, line := range i.log.lines() {
+	for _, line := range i.log.newest() {
 		s.put(queuedEvent{event: wire.ControlEvent{Log: &line}})
 	}
 	i.subscriptions[s] = struct{}{}

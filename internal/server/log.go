@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,22 +21,26 @@ const maxLogLines = 200
 
 // A logTail holds the newest lines of the log.
 type logTail struct {
-	mu     sync.Mutex
-	newest []wire.LogEvent
+	mu    sync.Mutex
+	lines [maxLogLines]wire.LogEvent
+	added int // since the start; the next line replaces the oldest
 }
 
 func (l *logTail) add(line wire.LogEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.newest = append(l.newest, line); len(l.newest) > maxLogLines {
-		l.newest = slices.Delete(l.newest, 0, len(l.newest)-maxLogLines)
-	}
+	l.lines[l.added%maxLogLines] = line
+	l.added++
 }
 
-func (l *logTail) lines() []wire.LogEvent {
+// newest returns the lines, the oldest first.
+func (l *logTail) newest() (lines []wire.LogEvent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.newest)
+	for i := max(0, l.added-maxLogLines); i < l.added; i++ {
+		lines = append(lines, l.lines[i%maxLogLines])
+	}
+	return lines
 }
 
 // A tap is a log handler that also sends each record to consoles.

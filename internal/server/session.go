@@ -26,6 +26,7 @@ type Session struct {
 
 	mu        sync.Mutex
 	instances []instance
+	first     [1]instance // holds the first of them
 
 	described sync.Once
 	likeness  string // see like
@@ -40,7 +41,14 @@ type instance struct {
 // connect calls the application's Connect function with the state of the store that ctx
 // selects. The follower records what the session depends on.
 func (c *Connection) connect(ctx context.Context, f *follower) *Session {
-	s := &Session{Conn: c}
+	s := &Session{}
+	s.connect(ctx, c, f)
+	return s
+}
+
+// connect makes s a new session of a connection: see [Connection.connect].
+func (s *Session) connect(ctx context.Context, c *Connection, f *follower) {
+	s.Conn, s.instances = c, s.first[:0]
 	s.follower, s.err = f.evaluate(ctx, func(ctx context.Context) error {
 		return fault.Recover("Connect", func() (err error) {
 			s.value, err = c.app.router.Connect(ctx, c)
@@ -50,7 +58,6 @@ func (c *Connection) connect(ctx context.Context, f *follower) *Session {
 	if s.err != nil {
 		s.err = fmt.Errorf("connect: %w", s.err)
 	}
-	return s
 }
 
 // like returns a text that is equal for sessions to which the application gives the same
@@ -306,15 +313,15 @@ type servingKey struct{}
 
 // serving returns the context for a call of a controller's method.
 func (s *Session) serving(ctx context.Context, rt *route.Route) context.Context {
-	return context.WithValue(ctx, servingKey{}, serving{s, rt.Controller, rt})
+	return context.WithValue(ctx, servingKey{}, &serving{s, rt.Controller, rt})
 }
 
 // serving returns the session and the controller that ctx belongs to. A context of no
 // call gets the connection's session, or a new session if the connection serves one HTTP
 // request.
 func (c *Connection) serving(ctx context.Context) (serving, error) {
-	if s, ok := ctx.Value(servingKey{}).(serving); ok && s.session.Conn == c {
-		return s, s.session.err
+	if s, ok := ctx.Value(servingKey{}).(*serving); ok && s.session.Conn == c {
+		return *s, s.session.err
 	}
 	if _, connecting := ctx.Value(followerKey{}).(*follower); connecting {
 		return serving{}, errors.New("the rules of a connection are known only after connect has returned its session")

@@ -74,6 +74,14 @@ func (c *AnswersController) Typed(ctx context.Context, in tower.None) (*tower.An
 	return tower.SendText("typed"), nil
 }
 
+// Moved is a page without a view. It has no answer for visitors that say so.
+func (c *AnswersController) Moved(ctx context.Context, in Want) (*tower.Answer, error) {
+	if in.To == "" {
+		return nil, nil
+	}
+	return tower.Redirect(in.To), nil
+}
+
 func (c *AnswersController) Show(ctx context.Context, in Want) (any, error) { return answer(in) }
 
 func openAnswers(t *testing.T) *towertest.App {
@@ -84,6 +92,7 @@ func openAnswers(t *testing.T) *towertest.App {
 	tower.Action(answers, "GET /give", (*AnswersController).Give)
 	tower.Action(answers, "GET /typed", (*AnswersController).Typed)
 	tower.Page(answers, "GET /shown", (*AnswersController).Show)
+	tower.Page(answers, "GET /moved", (*AnswersController).Moved)
 	config.Routes = r
 	files := fstest.MapFS{"views/answers/show.html": {Data: []byte(`{{define "main"}}a view{{end}}`)}}
 	for name, file := range sampleViews {
@@ -119,6 +128,12 @@ func TestAnActionAndAPageAnswerOtherThanJSON(t *testing.T) {
 	}
 	if _, body := request(t, app, "GET", "/typed", "", nil); body != "typed" {
 		t.Errorf("a typed answer: %s", body)
+	}
+	if response, _ := request(t, app, "GET", "/moved?to=/posts", "", nil); response.StatusCode != 303 || response.Header.Get("Location") != "/posts" {
+		t.Errorf("a page without a view: %d %v", response.StatusCode, response.Header)
+	}
+	if response, body := request(t, app, "GET", "/moved", "", nil); response.StatusCode != 500 || strings.Contains(body, "panic") {
+		t.Errorf("a page without a view and without an answer: %d %s", response.StatusCode, body)
 	}
 	if response, _ := request(t, app, "GET", "/give?what=wrong", "", nil); response.StatusCode != 500 {
 		t.Errorf("a status that is none: %d", response.StatusCode)

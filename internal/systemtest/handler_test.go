@@ -2,6 +2,7 @@ package systemtest
 
 import (
 	"bufio"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -85,6 +87,13 @@ func (c *HooksController) Any(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
+// Echo returns the word in its path, for an action and a page.
+func (c *HooksController) Echo(_ context.Context, in struct {
+	Word string `json:"word"`
+}) (*tower.Answer, error) {
+	return tower.SendText(in.Word), nil
+}
+
 func (c *HooksController) Enter(w http.ResponseWriter, r *http.Request) error {
 	user, err := Users.FindBy(r.Context(), c, tower.Is(&Users.Fields.Name, r.URL.Query().Get("name")))
 	if err != nil {
@@ -121,6 +130,8 @@ func openHooks(t *testing.T) (*towertest.App, chan string) {
 	tower.Handle(hooks, "GET /locked", (*HooksController).Locked)
 	tower.Handle(hooks, "POST /fail/{how...}", (*HooksController).Fail)
 	tower.Handle(hooks, "/any/{rest...}", (*HooksController).Any)
+	tower.Action(hooks, "POST /echo/{word}", (*HooksController).Echo)
+	tower.Page(hooks, "GET /echo/{word}", (*HooksController).Echo)
 	tower.Handle(hooks, "GET /enter", (*HooksController).Enter)
 	tower.Handle(hooks, "GET /stream", (*HooksController).Stream)
 	config.Routes = r
@@ -178,6 +189,30 @@ func TestAHandlerAnswersForItsController(t *testing.T) {
 	}
 	if response, body := request(t, app, "POST", "/hook/"+string(ada.ID), strings.Repeat("x", 2<<20), nil); response.StatusCode != 413 || !strings.Contains(body, `"too_large"`) {
 		t.Errorf("a body that is too large: %d %s", response.StatusCode, body)
+	}
+}
+
+// TestAPathIsDecodedOnce sends words that another decoding would change, or refuse.
+func TestAPathIsDecodedOnce(t *testing.T) {
+	app, _ := openHooks(t)
+	for _, word := range []string{"50%", "%25", "%2F", "a/b", "what?now", "a#b", "a%20b", "a+b", "ä ö", "..", ".", "a//b", "_tower"} {
+		for _, c := range []struct{ method, path, want string }{
+			{"GET", "/any/", "GET " + word},
+			{"GET", "/echo/", word},
+			{"POST", "/echo/", word},
+		} {
+			path := c.path + strings.ReplaceAll(url.PathEscape(word), ".", "%2E")
+			response, body := request(t, app, c.method, path, "", nil)
+			if response.StatusCode != 200 || body != c.want {
+				t.Errorf("%s %s: %d %q", c.method, path, response.StatusCode, body)
+			}
+		}
+	}
+	for path, want := range map[string]string{"//any/x": "/any/x", "/any/./x": "/any/x", "/echo/../any/x?y": "/any/x?y"} {
+		response, _ := request(t, app, "GET", path, "", nil)
+		if got := response.Header.Get("Location"); response.StatusCode != http.StatusTemporaryRedirect || got != want {
+			t.Errorf("%s: %d, to %q", path, response.StatusCode, got)
+		}
 	}
 }
 

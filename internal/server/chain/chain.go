@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/compress"
+	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/server/fault"
 )
@@ -20,6 +21,7 @@ const defaultPolicy = "default-src 'self'; script-src 'self' {nonce}; style-src 
 type Config struct {
 	Site   *edge.Site
 	Log    *slog.Logger
+	Pace   deadline.Pace                   // that clients keep up with
 	Access *AccessLog                      // nil: none
 	Policy string                          // Content-Security-Policy, with "{nonce}" where a nonce may stand; "": defaultPolicy
 	Wrap   func(http.Handler) http.Handler // the application's middleware; nil: none
@@ -31,7 +33,7 @@ type Config struct {
 type chain struct {
 	Config
 	refusals *edge.Log
-	policy   string // without a nonce
+	policy   []string // without a nonce
 	routes   http.Handler
 }
 
@@ -43,14 +45,17 @@ func New(config Config, routes http.Handler) http.Handler {
 	if config.Wrap != nil {
 		routes = config.Wrap(routes)
 	}
-	c := &chain{Config: config, refusals: edge.NewLog(config.Log), policy: withNonce(config.Policy, "")}
-	c.routes = compress.Handler(recovered(routes))
+	c := &chain{Config: config, refusals: edge.NewLog(config.Log), policy: []string{withNonce(config.Policy, "")}}
+	c.routes = compress.Handler(recovered{routes})
 	return c
 }
 
 func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &Exchange{Context: r.Context(), w: w, chain: c, started: time.Now(), Facts: c.Site.Facts(r)}
+	x := &Exchange{Context: r.Context(), chain: c, started: time.Now(), Facts: c.Site.Facts(r)}
+	body := x.w.Begin(c.Pace, w, r.Body, x.started)
+	defer x.w.End()
 	r = r.WithContext(x)
+	r.Body = body
 	if err := c.check(x, r); err != nil {
 		c.Fail(x, r, err)
 	} else if !x.begun {
@@ -106,7 +111,7 @@ func (c *chain) refuse(x *Exchange, r *http.Request, refusal *edge.Refusal) erro
 
 // secure adds the security headers to an answer.
 func (c *chain) secure(header http.Header) {
-	header["Content-Security-Policy"] = []string{c.policy}
+	header["Content-Security-Policy"] = c.policy
 	header["X-Content-Type-Options"] = nosniff
 	header["X-Frame-Options"] = sameOrigin
 	header["Referrer-Policy"] = referrer
@@ -135,16 +140,15 @@ func withNonce(policy, nonce string) string {
 
 // recovered catches a panic of a handler, below the compression: what that still holds back
 // is then dropped.
-func recovered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := fault.Recover(r.Method+" "+r.URL.Path, func() error {
-			next.ServeHTTP(w, r)
-			return nil
-		})
-		if err != nil {
-			From(r.Context()).Abort(err)
+type recovered struct{ next http.Handler }
+
+func (h recovered) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			From(r.Context()).Abort(fault.Panicked(r.Method+" "+r.URL.Path, problem))
 		}
-	})
+	}()
+	h.next.ServeHTTP(w, r)
 }
 
 // recover answers a request whose handler failed, if its answer has not begun.

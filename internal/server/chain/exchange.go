@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/compress"
+	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/edge"
 )
 
@@ -21,12 +22,12 @@ type Exchange struct {
 	Facts edge.Facts
 	note  Note
 
-	w       http.ResponseWriter
+	w       deadline.Writer
 	chain   *chain
 	started time.Time
 	nonce   string
 
-	before   func() // called before the first byte; nil: nothing
+	before   Preparer // asked before the first byte; nil: nothing is to be prepared
 	status   int
 	begun    bool // the status was sent
 	hijacked bool
@@ -83,7 +84,7 @@ func (x *Exchange) ReadFrom(from io.Reader) (int64, error) {
 		return io.Copy(io.Discard, from)
 	}
 	x.begin(http.StatusOK)
-	n, err := io.Copy(x.w, from)
+	n, err := io.Copy(&x.w, from)
 	x.note.lost(err)
 	return n, err
 }
@@ -92,24 +93,23 @@ func (x *Exchange) begin(status int) {
 	if x.begun {
 		return
 	}
-	if x.before != nil {
-		x.before()
-	}
+	x.Prepare()
 	x.begun, x.status = true, status
 	compress.WeakenETag(x.w.Header())
 }
 
-// BeforeFirstByte has fn called before the first byte of the answer is sent, when it may
-// still change the header. The returned function calls it at once, unless it was called.
-func (x *Exchange) BeforeFirstByte(fn func()) (ready func()) {
-	x.before = func() {
+// A Preparer completes the header of an answer.
+type Preparer interface{ Prepare() }
+
+// BeforeFirstByte has the preparer called before the first byte of the answer is sent, when
+// it may still change the header.
+func (x *Exchange) BeforeFirstByte(p Preparer) { x.before = p }
+
+// Prepare calls the preparer now, unless it has been called.
+func (x *Exchange) Prepare() {
+	if p := x.before; p != nil {
 		x.before = nil
-		fn()
-	}
-	return func() {
-		if x.before != nil {
-			x.before()
-		}
+		p.Prepare()
 	}
 }
 
@@ -124,7 +124,7 @@ func (x *Exchange) FlushError() error {
 		return nil
 	}
 	x.begin(http.StatusOK)
-	return http.NewResponseController(x.w).Flush()
+	return http.NewResponseController(&x.w).Flush()
 }
 
 // Flush is FlushError for a handler that does not ask for the error.
@@ -132,7 +132,7 @@ func (x *Exchange) Flush() { _ = x.FlushError() }
 
 // Hijack gives the connection to the handler.
 func (x *Exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(x.w).Hijack()
+	conn, buffered, err := http.NewResponseController(&x.w).Hijack()
 	if err == nil {
 		x.hijacked, x.begun, x.status = true, true, http.StatusSwitchingProtocols
 	}
@@ -140,7 +140,7 @@ func (x *Exchange) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 
 // Unwrap returns the server's writer, for [http.ResponseController].
-func (x *Exchange) Unwrap() http.ResponseWriter { return x.w }
+func (x *Exchange) Unwrap() http.ResponseWriter { return &x.w }
 
 // Nonce returns the nonce of this answer, which its Content-Security-Policy allows. The
 // policy changes with the first call, so the answer must not have begun.
@@ -150,7 +150,7 @@ func (x *Exchange) Nonce() (string, error) {
 		return x.nonce, nil
 	case x.begun:
 		return "", fmt.Errorf("the answer has begun without a nonce")
-	case x.chain.policy == x.chain.Policy:
+	case x.chain.policy[0] == x.chain.Policy:
 		return "", fmt.Errorf("Config.ContentSecurityPolicy has no {nonce}; write it where a nonce may stand, as in script-src 'self' {nonce}")
 	}
 	x.nonce = rand.Text()

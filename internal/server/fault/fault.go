@@ -154,20 +154,24 @@ func FromWire(from *wire.Error) *Error {
 	return e
 }
 
-// Recover runs fn, which calls application code, and returns its error. It returns a
-// panic of fn as a [Panic]; what names the code in it. A panic with
-// [http.ErrAbortHandler] is returned as that error.
+// Recover runs fn, which calls application code, and returns its error, or [Panicked] if it
+// panics.
 func Recover(what string, fn func() error) (err error) {
 	defer func() {
-		switch r := recover(); r {
-		case nil:
-		case http.ErrAbortHandler:
-			err = http.ErrAbortHandler
-		default:
-			err = &Panic{What: what, Value: r, stack: debug.Stack()}
+		if problem := recover(); problem != nil {
+			err = Panicked(what, problem)
 		}
 	}()
 	return fn()
+}
+
+// Panicked returns the error for a value that a deferred function has recovered: a [Panic],
+// or [http.ErrAbortHandler] itself. what names the code that panicked.
+func Panicked(what string, value any) error {
+	if value == http.ErrAbortHandler {
+		return http.ErrAbortHandler
+	}
+	return &Panic{What: what, Value: value, stack: debug.Stack()}
 }
 
 // A Panic is the error for a panic in application code.

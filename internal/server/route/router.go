@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
@@ -63,10 +64,11 @@ type Route struct {
 
 	Serve func(controller any, w http.ResponseWriter, r *http.Request) error // of a handler
 
-	Form   string          // the page that shows the form of an action again: "GET /posts/new"
-	Then   string          // the path that a form redirects to: "/posts/{id}"
-	Value  bool            // the cursor carries a value
-	Narrow []*record.Field // the fields that a client may narrow a cursor by
+	Form    string          // the page that shows the form of an action again: "GET /posts/new"
+	Then    string          // the path that a form redirects to: "/posts/{id}"
+	Value   bool            // the cursor carries a value
+	Answers bool            // the page needs no view: what its action returns is always a whole answer
+	Narrow  []*record.Field // the fields that a client may narrow a cursor by
 
 	MaxBody int64         // of a request; 0: that of the application
 	Timeout time.Duration // of a request or call; 0: that of the application
@@ -201,6 +203,9 @@ func (r *Router) register(route *Route) {
 		found.route = route
 		for _, name := range names {
 			if value := req.PathValue(name); value != "" {
+				if found.values == nil {
+					found.values = url.Values{}
+				}
 				found.values.Set(name, value)
 			}
 		}
@@ -224,27 +229,45 @@ func (r *Route) valueNames() (names []string) {
 	return names
 }
 
-// A routeMatch is the response that receives the result while the mux finds a route.
+// A routeMatch is the request and the response with which the mux finds a route.
 type routeMatch struct {
-	route  *Route
-	values url.Values
-	status int
-	header http.Header
+	route   *Route
+	values  url.Values // nil: none
+	status  int
+	header  http.Header
+	request http.Request
 }
 
-func (f *routeMatch) Header() http.Header         { return f.header }
+func (f *routeMatch) Header() http.Header {
+	if f.header == nil {
+		f.header = http.Header{}
+	}
+	return f.header
+}
 func (f *routeMatch) Write(p []byte) (int, error) { return len(p), nil }
 func (f *routeMatch) WriteHeader(status int)      { f.status = status }
 
-// Find returns the route for a method and a path, and the values in the path. The error
-// is a [fault.Error].
+var matches = sync.Pool{New: func() any { return new(routeMatch) }}
+
+// Find returns the route for a method and a path as it stands in a URL, and the values in
+// the path. The error is a [fault.Error].
 func (r *Router) Find(method, path string) (*Route, url.Values, error) {
 	target, err := url.ParseRequestURI(path)
 	if err != nil {
 		return nil, nil, fault.Errorf(fault.BadRequest, "%q is not a path", path)
 	}
-	found := &routeMatch{values: url.Values{}, header: http.Header{}}
-	r.mux.ServeHTTP(found, &http.Request{Method: method, URL: target, Host: "tower"})
+	return r.FindURL(method, target)
+}
+
+// FindURL returns the route for a method and the path of a URL, as Find does.
+func (r *Router) FindURL(method string, target *url.URL) (*Route, url.Values, error) {
+	found := matches.Get().(*routeMatch)
+	defer func() {
+		*found = routeMatch{}
+		matches.Put(found)
+	}()
+	found.request = http.Request{Method: method, URL: target, Host: "tower"}
+	r.mux.ServeHTTP(found, &found.request)
 	switch {
 	case found.route != nil:
 		return found.route, found.values, nil

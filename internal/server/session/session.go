@@ -82,9 +82,13 @@ func (s *Sessions) Of(r *http.Request, secure bool) Session {
 }
 
 // Named returns the session that a request's cookie names, even if it has ended.
-func (s *Sessions) Named(r *http.Request, secure bool) (session Session) {
+func (s *Sessions) Named(r *http.Request, secure bool) Session {
 	cookie, err := r.Cookie(edge.CookieName(secure))
-	if err != nil || s.sealer.open(cookieName, cookie.Value, &session) != nil || session.Number == 0 {
+	if err != nil {
+		return Session{}
+	}
+	var session Session
+	if s.sealer.open(cookieName, cookie.Value, &session) != nil || session.Number == 0 {
 		return Session{}
 	}
 	return session

@@ -79,7 +79,7 @@ func (v *Templates) parse(names []string) (*templateSet, error) {
 		out.failures[code] = parsed
 	}
 	for _, rt := range v.router.Routes {
-		if rt.Kind == route.KindPage && out.pages[rt.View()].set == nil {
+		if rt.Kind == route.KindPage && !rt.Answers && out.pages[rt.View()].set == nil {
 			return nil, fmt.Errorf("%s shows views/%s, which does not exist", rt.Pattern(), rt.View())
 		}
 	}

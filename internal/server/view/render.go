@@ -29,6 +29,9 @@ func (v *Templates) Page(page *Page) ([]byte, error) {
 	}
 	var out bytes.Buffer
 	found := current.pages[page.Route.View()]
+	if found.set == nil {
+		return nil, fmt.Errorf("%s gave no answer, and has no view: there is no views/%s", page.Route.Pattern(), page.Route.View())
+	}
 	if err := found.set.ExecuteTemplate(&out, found.start, data); err != nil {
 		return nil, fmt.Errorf("render views/%s: %w", page.Route.View(), located(err))
 	}
