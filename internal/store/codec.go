@@ -177,27 +177,37 @@ func (d *decoder) text() []byte {
 	return text
 }
 
-func (d *decoder) change(model func(string) *record.Model) Change {
-	c := Change{Op: Op(d.take(1)[0])}
-	if d.err == nil && (c.Op < Create || c.Op > Delete) {
-		d.err = fmt.Errorf("unknown op %d", c.Op)
-		return Change{}
+// raw reads a change as it is stored.
+func (d *decoder) raw() rawChange {
+	c := rawChange{op: Op(d.take(1)[0])}
+	if d.err == nil && (c.op < Create || c.op > Delete) {
+		d.err = fmt.Errorf("unknown op %d", c.op)
+		return rawChange{}
 	}
-	m := model(string(d.text()))
-	c.ID = record.ID(d.text())
-	if c.Op != Create {
-		c.Before = d.image(m, c.ID)
+	c.model, c.id = d.text(), d.text()
+	if c.op != Create {
+		c.before = d.text()
 	}
-	if c.Op != Delete {
-		c.After = d.image(m, c.ID)
+	if c.op != Delete {
+		c.after = d.text()
 	}
-	c.Model = m
 	return c
 }
 
-func (d *decoder) image(m *record.Model, id record.ID) *record.Image {
-	data := d.text()
-	if m == nil || d.err != nil {
+func (d *decoder) change(model func(string) *record.Model) Change {
+	raw := d.raw()
+	m := model(string(raw.model))
+	if d.err != nil || m == nil {
+		return Change{}
+	}
+	c := Change{Op: raw.op, Model: m, ID: record.ID(raw.id)}
+	c.Before = d.image(m, c.ID, raw.before)
+	c.After = d.image(m, c.ID, raw.after)
+	return c
+}
+
+func (d *decoder) image(m *record.Model, id record.ID, data []byte) *record.Image {
+	if data == nil || d.err != nil {
 		return nil
 	}
 	image, err := decodeRecord(m, id, data)

@@ -46,8 +46,10 @@ func (x *index) signature() string {
 	return signature
 }
 
+const recordsPrefix = "records/"
+
 func newTable(m *record.Model) *table {
-	t := &table{model: m, bucket: []byte("records/" + m.Name)}
+	t := &table{model: m, bucket: []byte(recordsPrefix + m.Name)}
 	for _, f := range m.Indexes {
 		t.indexes = append(t.indexes, &index{field: f, bucket: []byte("indexes/" + m.Name + "." + f.Name)})
 	}

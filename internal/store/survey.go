@@ -12,7 +12,9 @@ import (
 // what the records of a model were examined for, and whether all fitted. If some did
 // not, they are examined again when the store is opened again.
 
-func (t *table) fitsKey() []byte { return []byte("fits/" + t.model.Name) }
+const fitsPrefix = "fits/"
+
+func (t *table) fitsKey() []byte { return []byte(fitsPrefix + t.model.Name) }
 
 // surveyed reports whether all records are known to fit the model.
 func (t *table) surveyed(btx *bolt.Tx) bool {

@@ -1,0 +1,384 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/towerkit/tower/internal/record"
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// An Entry is one commit as the log stores it, with the key of the call that it
+// belongs to, if it was a call's first commit.
+type Entry struct {
+	Seq  uint64
+	Data []byte // the log entry
+	Key  []byte // of the call
+	Call []byte // what is stored under Key
+}
+
+// At returns the time of the commit.
+func (e *Entry) At() time.Time { return entryTime(e.Data) }
+
+// Entries returns the commits from on that the log has, in order: at least one if
+// there is one, and no more than fit into budget bytes. It returns [ErrExpired] if the
+// log starts later than from.
+func (s *Store) Entries(from uint64, budget int) (entries []Entry, err error) {
+	err = s.read(func(btx *bolt.Tx) (err error) {
+		entries, err = readEntries(btx, from, readHead(btx).seq, budget)
+		return err
+	})
+	return entries, err
+}
+
+func readEntries(btx *bolt.Tx, from, last uint64, budget int) (entries []Entry, err error) {
+	ages, keys := btx.Bucket(agesBucket), btx.Bucket(keysBucket)
+	cursor := btx.Bucket(logBucket).Cursor()
+	k, v := cursor.Seek(seqKey(from))
+	for seq := from; seq <= last && (budget > 0 || len(entries) == 0); seq++ {
+		if k == nil || binary.BigEndian.Uint64(k) != seq {
+			return nil, expired(seq)
+		}
+		e := Entry{Seq: seq, Data: bytes.Clone(v)}
+		if age := ages.Get(k); len(age) > 8 {
+			e.Key = bytes.Clone(age[8:])
+			e.Call = bytes.Clone(keys.Get(e.Key))
+		}
+		entries = append(entries, e)
+		budget -= len(v) + len(e.Call)
+		k, v = cursor.Next()
+	}
+	return entries, nil
+}
+
+// CopyTo calls begin with the number of the newest commit and the size of the file in
+// bytes, and writes a copy of the file as of that commit to the writer that begin
+// returns. Commits go on meanwhile, unless the file must grow: then they wait until the
+// copy is written. So the writer must be fast, for example a file.
+func (s *Store) CopyTo(begin func(seq uint64, size int64) (io.Writer, error)) error {
+	return s.read(func(btx *bolt.Tx) error {
+		w, err := begin(readHead(btx).seq, btx.Size())
+		if err != nil {
+			return err
+		}
+		_, err = btx.WriteTo(w)
+		return err
+	})
+}
+
+// A File is a store's file that is open without its models, so that it can be taken
+// to another commit. No application can open it meanwhile. It is not safe for
+// concurrent use.
+type File struct {
+	db   *bolt.DB
+	path string
+}
+
+// State describes a file.
+type State struct {
+	Epoch string
+	Seq   uint64    // of the newest commit
+	At    time.Time // of the newest commit; zero if the log is empty
+	Start uint64    // of the log: the oldest commit in it, or the next one if it is empty
+}
+
+// OpenFile opens the file of a store. If a process has the file open, it returns an
+// [*InUseError].
+func OpenFile(path string) (*File, error) {
+	f := &File{path: path}
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	err := f.guarded(func() (err error) {
+		f.db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true})
+		if err != nil {
+			return err
+		}
+		return f.db.View(func(btx *bolt.Tx) error {
+			meta := btx.Bucket(metaBucket)
+			if meta == nil {
+				return errors.New("it is not a store")
+			}
+			if found := string(meta.Get(formatKey)); found != format {
+				return fmt.Errorf("it has the format %q of a newer program; this program reads %q", found, format)
+			}
+			return nil
+		})
+	})
+	if errors.Is(err, berrors.ErrTimeout) {
+		return nil, inUseError(path)
+	}
+	if err != nil {
+		if f.db != nil {
+			err = errors.Join(err, f.db.Close())
+		}
+		return nil, fmt.Errorf("open the store %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Close closes the file.
+func (f *File) Close() error { return f.db.Close() }
+
+// guarded runs fn and returns damage that it meets as an error.
+func (f *File) guarded(fn func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the file %s is damaged: %v", f.path, r)
+		}
+	}()
+	return fn()
+}
+
+// State returns the state of the file.
+func (f *File) State() (State, error) {
+	var state State
+	err := f.guarded(func() error {
+		return f.db.View(func(btx *bolt.Tx) error {
+			h := readHead(btx)
+			state = State{Epoch: string(btx.Bucket(metaBucket).Get(epochKey)), Seq: h.seq, Start: logStart(btx, h)}
+			if _, v := btx.Bucket(logBucket).Cursor().Last(); v != nil {
+				state.At = entryTime(v)
+			}
+			return nil
+		})
+	})
+	return state, err
+}
+
+// SeqAt returns the number of the newest commit that is not later than at. It returns
+// [ErrExpired] if the log starts later.
+func (f *File) SeqAt(at time.Time) (uint64, error) {
+	var found uint64
+	err := f.guarded(func() error {
+		return f.db.View(func(btx *bolt.Tx) error {
+			cursor := btx.Bucket(logBucket).Cursor()
+			for k, v := cursor.Last(); k != nil; k, v = cursor.Prev() {
+				found = binary.BigEndian.Uint64(k)
+				if !entryTime(v).After(at) {
+					return nil
+				}
+			}
+			if found == 1 || readHead(btx).seq == 0 { // nothing was there yet
+				found = 0
+				return nil
+			}
+			return fmt.Errorf("the log starts after %s: %w", at.UTC().Format(time.RFC3339), ErrExpired)
+		})
+	})
+	return found, err
+}
+
+const rawGroup = 8 << 20 // bytes of log entries that one transaction of the file takes
+
+// Rewind takes the file back to the state after the commit seq, by the images in its
+// log. It returns [ErrExpired] if the log does not reach back that far. progress is
+// called with the commits that are left.
+func (f *File) Rewind(ctx context.Context, seq uint64, progress func(left uint64)) error {
+	state, err := f.State()
+	switch {
+	case err != nil:
+		return err
+	case seq > state.Seq:
+		return fmt.Errorf("there is no commit %d, the newest is %d", seq, state.Seq)
+	case seq+1 < state.Start:
+		return expired(seq + 1)
+	}
+	for left := state.Seq - seq; left > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := f.guarded(func() error {
+			return f.db.Update(func(btx *bolt.Tx) (err error) {
+				left, err = rewind(btx, seq)
+				return err
+			})
+		})
+		if err != nil {
+			return fmt.Errorf("take the file back to commit %d: %w", seq, err)
+		}
+		progress(left)
+	}
+	return nil
+}
+
+// rewind undoes the newest commits after seq, as many as one transaction takes. It
+// returns how many are left.
+func rewind(btx *bolt.Tx, seq uint64) (left uint64, err error) {
+	h, log := readHead(btx), btx.Bucket(logBucket)
+	ages, keys := btx.Bucket(agesBucket), btx.Bucket(keysBucket)
+	for size := 0; h.seq > seq && size < rawGroup; h.seq-- {
+		k := seqKey(h.seq)
+		entry := log.Get(k)
+		if entry == nil {
+			return 0, expired(h.seq)
+		}
+		changes, err := rawChanges(entry)
+		if err != nil {
+			return 0, fmt.Errorf("commit %d: %w", h.seq, err)
+		}
+		for i := len(changes) - 1; i >= 0; i-- {
+			if err := changes[i].put(btx, changes[i].before); err != nil {
+				return 0, err
+			}
+		}
+		size += len(entry)
+		h.bytes -= uint64(len(entry))
+		if age := ages.Get(k); len(age) > 8 {
+			if err := errors.Join(keys.Delete(bytes.Clone(age[8:])), ages.Delete(k)); err != nil {
+				return 0, err
+			}
+		}
+		if err := log.Delete(k); err != nil {
+			return 0, err
+		}
+	}
+	return h.seq - seq, h.write(btx)
+}
+
+// Append adds commits to the file, which follow its newest one.
+func (f *File) Append(entries []Entry) error {
+	return f.guarded(func() error {
+		return f.db.Update(func(btx *bolt.Tx) error {
+			h := readHead(btx)
+			for i := range entries {
+				if err := appendEntry(btx, &h, &entries[i]); err != nil {
+					return fmt.Errorf("add commit %d: %w", entries[i].Seq, err)
+				}
+			}
+			return h.write(btx)
+		})
+	})
+}
+
+func appendEntry(btx *bolt.Tx, h *head, e *Entry) error {
+	if e.Seq != h.seq+1 {
+		return fmt.Errorf("the newest commit is %d", h.seq)
+	}
+	changes, err := rawChanges(e.Data)
+	if err != nil {
+		return err
+	}
+	for i := range changes {
+		if err := changes[i].put(btx, changes[i].after); err != nil {
+			return err
+		}
+	}
+	if len(e.Key) > 0 && len(e.Call) > 0 {
+		age := append(bytes.Clone(e.Data[:8]), e.Key...)
+		if err := errors.Join(btx.Bucket(keysBucket).Put(e.Key, e.Call), btx.Bucket(agesBucket).Put(seqKey(e.Seq), age)); err != nil {
+			return err
+		}
+	}
+	log := btx.Bucket(logBucket)
+	log.FillPercent = appendFill
+	h.seq = e.Seq
+	h.bytes += uint64(len(e.Data))
+	return log.Put(seqKey(e.Seq), e.Data)
+}
+
+// Settle prepares a file that was restored for its application: it begins another
+// history, so that clients which have seen commits that are gone read everything again,
+// and leaves the indexes to be built when the store is opened.
+func (f *File) Settle() (epoch string, err error) {
+	epoch = string(record.NewID())
+	err = f.guarded(func() error {
+		return f.db.Update(func(btx *bolt.Tx) error {
+			schema := btx.Bucket(schemaBucket)
+			var indexes [][]byte
+			if err := schema.ForEach(func(k, _ []byte) error {
+				if bytes.HasPrefix(k, []byte("indexes/")) {
+					indexes = append(indexes, bytes.Clone(k))
+				}
+				return nil
+			}); err != nil {
+				return err
+			}
+			for _, name := range indexes {
+				if err := drop(btx, name); err != nil {
+					return err
+				}
+			}
+			return errors.Join(unsettleRecords(btx), btx.Bucket(metaBucket).Put(epochKey, []byte(epoch)))
+		})
+	})
+	return epoch, err
+}
+
+// unsettleRecords has the records of every model split and examined again when the
+// store is opened: they may be of another time than what the file says of them.
+func unsettleRecords(btx *bolt.Tx) error {
+	schema := btx.Bucket(schemaBucket)
+	var buckets, surveys [][]byte
+	if err := btx.ForEach(func(name []byte, _ *bolt.Bucket) error {
+		if bytes.HasPrefix(name, []byte(recordsPrefix)) {
+			buckets = append(buckets, bytes.Clone(name))
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := schema.ForEach(func(k, _ []byte) error {
+		if bytes.HasPrefix(k, []byte(fitsPrefix)) {
+			surveys = append(surveys, bytes.Clone(k))
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, k := range buckets {
+		if err := schema.Put(k, []byte(unknownSignature)); err != nil {
+			return err
+		}
+	}
+	for _, k := range surveys {
+		if err := schema.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unknownSignature is that of records of unknown fields. It has no public field.
+const unknownSignature = ";"
+
+// A rawChange is a change of a log entry as it is stored. Its slices are the entry's.
+type rawChange struct {
+	op            Op
+	model, id     []byte
+	before, after []byte // nil: no record
+}
+
+// put makes the record in the file data; nil removes it.
+func (c *rawChange) put(btx *bolt.Tx, data []byte) error {
+	bucket, err := btx.CreateBucketIfNotExists(append([]byte(recordsPrefix), c.model...))
+	if err != nil {
+		return err
+	}
+	bucket.FillPercent = recordFill
+	if data == nil {
+		return bucket.Delete(bytes.Clone(c.id))
+	}
+	return bucket.Put(bytes.Clone(c.id), bytes.Clone(data))
+}
+
+// rawChanges returns the changes of a log entry.
+func rawChanges(entry []byte) ([]rawChange, error) {
+	d := decoder{rest: entry}
+	d.take(8)
+	d.text()
+	var changes []rawChange
+	for n := d.number(); n > 0 && d.err == nil; n-- {
+		changes = append(changes, d.raw())
+	}
+	return changes, d.err
+}
