@@ -255,3 +255,34 @@ func TestOpenFileOfARunningStore(t *testing.T) {
 		t.Errorf("%v, want an InUseError", err)
 	}
 }
+
+func TestDigest(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	w := writeAtRandom(t, rng, 12)
+	seen := map[string]uint64{}
+	for seq := range uint64(13) {
+		live, err := w.store.Digest(context.Background(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, twice := seen[live]; twice {
+			t.Errorf("the commits %d and %d have the same digest", other, seq)
+		}
+		seen[live] = seq
+		path := filepath.Join(t.TempDir(), "copy.db")
+		copyTo(t, w.store, path)
+		f, err := OpenFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Rewind(context.Background(), seq, func(uint64) {}); err != nil {
+			t.Fatal(err)
+		}
+		rewound, err := f.Digest(context.Background())
+		if err := errors.Join(err, f.Check(context.Background()), f.Close()); err != nil || rewound != live {
+			t.Errorf("at commit %d: %s, want %s: %v", seq, rewound, live, err)
+		}
+	}
+}
