@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/public"
@@ -184,6 +185,7 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	out.Secret, err = secrets(vars.Get("TOWER_SECRET"), out.Env, out.Folder, out.Data)
 	add(err)
 	out.URL = cmp.Or(c.PublicURL, vars.Get("TOWER_URL"))
+	add(archived(out))
 	out.Site, err = c.site(out)
 	add(err)
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
@@ -203,6 +205,18 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("settings: %s", strings.Join(problems, "\n          "))
+	}
+	return nil
+}
+
+// archived sets the archive of the store.
+func archived(out *server.Config) (err error) {
+	out.Archive, err = archive.Open(out.Environ.Get("TOWER_BACKUP"), out.Folder)
+	if err != nil {
+		return fmt.Errorf("TOWER_BACKUP: %w", err)
+	}
+	if out.ArchiveFor, err = archive.ParseAge(out.Environ.Or("TOWER_BACKUP_KEEP", "7d")); err != nil {
+		return fmt.Errorf("TOWER_BACKUP_KEEP: %w", err)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func newDB() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(newDBCheck())
+	cmd.AddCommand(newDBBackup(), newDBRestore(), newDBDrill(), newDBCheck())
 	return cmd
 }
 

@@ -5,20 +5,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // Options configure an [Archiver].
 type Options struct {
-	App   string // the application's name
-	Tower string // tower's version
+	App string // the application's name
 
 	// Interval is how long commits may wait before they are archived. Default: 10 s.
 	Interval time.Duration
@@ -171,14 +170,15 @@ func (a *Archiver) archive(ctx context.Context) error {
 			return err
 		}
 	}
-	err := a.logs(ctx)
-	expired := errors.Is(err, store.ErrExpired)
-	if err != nil && !expired {
-		return err
-	}
-	due := a.options.Now().Sub(a.backup) >= a.options.Backup
-	if !expired && !due {
-		return nil
+	if !a.backup.IsZero() {
+		err := a.logs(ctx)
+		expired := errors.Is(err, store.ErrExpired)
+		if err != nil && !expired {
+			return err
+		}
+		if !expired && a.options.Now().Sub(a.backup) < a.options.Backup {
+			return nil
+		}
 	}
 	if err := a.snapshot(ctx); err != nil {
 		return err
@@ -258,7 +258,7 @@ func (a *Archiver) snapshot(ctx context.Context) error {
 	}
 	defer os.RemoveAll(folder)
 	name := filepath.Join(folder, "backup")
-	info, err := Backup(ctx, a.store, Info{App: a.options.App, Tower: a.options.Tower, At: a.options.Now()}, name, func(string, int64, int64) {})
+	info, err := Backup(ctx, a.store, Info{App: a.options.App, At: a.options.Now()}, name, func(string, int64, int64) {})
 	if err != nil {
 		return err
 	}
@@ -281,29 +281,11 @@ func (a *Archiver) snapshot(ctx context.Context) error {
 // Backup makes a backup of a running store in a file. It first copies the store beside
 // that file, so that commits do not wait for the compression.
 func Backup(ctx context.Context, s *store.Store, info Info, path string, progress Progress) (Info, error) {
-	raw, err := os.CreateTemp(filepath.Dir(path), partial+"*")
+	raw := filepath.Join(filepath.Dir(path), partial+filepath.Base(path)+"-"+string(record.NewID()))
+	defer os.Remove(raw)
+	info, err := Copy(s, info, raw)
 	if err != nil {
 		return Info{}, err
 	}
-	defer os.Remove(raw.Name())
-	defer raw.Close()
-	info.Epoch = s.Epoch()
-	if err := s.CopyTo(func(seq uint64, size int64) (io.Writer, error) {
-		info.Seq, info.Size = seq, size
-		return &counter{w: raw, step: "copying the store", total: size, progress: progress}, nil
-	}); err != nil {
-		return Info{}, fmt.Errorf("copy the store: %w", err)
-	}
-	return info, pack(ctx, info, raw, path, progress)
-}
-
-// pack writes a backup of the store's copy in raw.
-func pack(ctx context.Context, info Info, raw *os.File, path string, progress Progress) error {
-	if _, err := raw.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	return WriteFile(path, func(w io.Writer) error {
-		read := &counter{w: io.Discard, step: "compressing", total: info.Size, progress: progress}
-		return WriteBackup(ctx, w, info, io.TeeReader(raw, read))
-	})
+	return info, Pack(ctx, info, raw, path, progress)
 }

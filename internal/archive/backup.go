@@ -11,15 +11,16 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/towerkit/tower/internal/store"
 )
 
 // An Info describes a backup.
 type Info struct {
 	App   string    `json:"app"`
 	Epoch string    `json:"epoch"`
-	Seq   uint64    `json:"seq"` // the newest commit in it
-	At    time.Time `json:"at"`  // when it was made
-	Tower string    `json:"tower"`
+	Seq   uint64    `json:"seq"`  // the newest commit in it
+	At    time.Time `json:"at"`   // when it was made
 	Size  int64     `json:"size"` // of the store's file, in bytes
 }
 
@@ -27,6 +28,46 @@ const (
 	infoName  = "info.json"
 	storeName = "store.db"
 )
+
+// A copier is a store, or the file of one that is not open.
+type copier interface {
+	CopyTo(begin func(seq uint64, size int64) (io.Writer, error)) error
+}
+
+// Copy copies a store to a new file at path, and completes what info says of it.
+func Copy(from copier, info Info, path string) (Info, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return Info{}, fmt.Errorf("copy the store: %w", err)
+	}
+	err = from.CopyTo(func(seq uint64, size int64) (io.Writer, error) {
+		info.Seq, info.Size = seq, size
+		return file, nil
+	})
+	if err = errors.Join(err, file.Close()); err != nil {
+		return Info{}, errors.Join(fmt.Errorf("copy the store: %w", err), os.Remove(path))
+	}
+	copied, err := store.OpenFile(path)
+	if err != nil {
+		return Info{}, err
+	}
+	state, err := copied.State()
+	info.Epoch = state.Epoch
+	return info, errors.Join(err, copied.Close())
+}
+
+// Pack makes a backup at path of the copy of a store.
+func Pack(ctx context.Context, info Info, raw, path string, progress Progress) error {
+	file, err := os.Open(raw)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	return WriteFile(path, func(w io.Writer) error {
+		read := &counter{w: io.Discard, step: "compressing", total: info.Size, progress: progress}
+		return WriteBackup(ctx, w, info, io.TeeReader(file, read))
+	})
+}
 
 // WriteBackup writes a backup of the store's file, which must not change meanwhile.
 func WriteBackup(ctx context.Context, w io.Writer, info Info, file io.Reader) error {

@@ -115,3 +115,36 @@ func began(epoch string) time.Time {
 	}
 	return ulid.Time(id.Time())
 }
+
+// A History describes what an archive has of one epoch.
+type History struct {
+	Epoch    string
+	Began    time.Time
+	From, To uint64 // the commits of the oldest backup, and the newest commit
+	Backups  []Info
+}
+
+// Contents returns what an archive has, oldest epoch first.
+func Contents(ctx context.Context, place Place) ([]History, error) {
+	all, err := histories(ctx, place)
+	if err != nil {
+		return nil, err
+	}
+	var contents []History
+	for i := range all {
+		h := &all[i]
+		if len(h.backups) == 0 {
+			continue
+		}
+		c := History{Epoch: h.epoch, Began: began(h.epoch), From: h.backups[0], To: h.last()}
+		for _, seq := range h.backups {
+			info, err := readInfo(ctx, place, backupName(h.epoch, seq))
+			if err != nil {
+				return nil, err
+			}
+			c.Backups = append(c.Backups, info)
+		}
+		contents = append(contents, c)
+	}
+	return contents, nil
+}

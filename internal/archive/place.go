@@ -33,6 +33,21 @@ type Place interface {
 	String() string
 }
 
+// Open returns the place that an address names: a folder, which may be relative to base.
+// It returns nil for "".
+func Open(address, base string) (Place, error) {
+	switch scheme, _, isURL := strings.Cut(address, "://"); {
+	case address == "":
+		return nil, nil
+	case isURL:
+		return nil, fmt.Errorf("%s: tower has no archives of the kind %s://", address, scheme)
+	case filepath.IsAbs(address):
+		return Folder(address), nil
+	default:
+		return Folder(filepath.Join(base, address)), nil
+	}
+}
+
 // Folder returns the place that is a folder of this machine. The folder is made when
 // the first file is stored; only its owner may read it.
 func Folder(path string) Place { return folder(path) }

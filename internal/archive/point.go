@@ -52,8 +52,29 @@ func ParsePoint(text string, now time.Time) (Point, error) {
 			return Point{At: at}, nil
 		}
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
+	if ago, err := ParseAge(text); err == nil {
 		return Point{At: now.Add(-ago)}, nil
 	}
 	return Point{}, fmt.Errorf("%q names no state: give a commit like 813, a time like %q, or how long ago like 90m", text, now.Format("2006-01-02 15:04"))
+}
+
+// ParseAge reads a positive length of time: that of [time.ParseDuration], or days like
+// 30d.
+func ParseAge(text string) (time.Duration, error) {
+	var age time.Duration
+	var err error
+	if number, isDays := strings.CutSuffix(text, "d"); isDays {
+		var days int
+		days, err = strconv.Atoi(number)
+		if days > 36500 {
+			return 0, fmt.Errorf("%q is longer than a century", text)
+		}
+		age = time.Duration(days) * 24 * time.Hour
+	} else {
+		age, err = time.ParseDuration(text)
+	}
+	if err != nil || age <= 0 {
+		return 0, fmt.Errorf("%q is no length of time; write it like 36h or 30d", text)
+	}
+	return age, nil
 }

@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"time"
 
+	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
@@ -64,6 +66,9 @@ type Config struct {
 	Policy  string                          // Content-Security-Policy, see chain.Config; "": allow only this origin
 	Log     *slog.Logger
 
+	Archive    archive.Place // to which the store is archived; nil: none
+	ArchiveFor time.Duration // how far back the archive reaches
+
 	Environ  *environ.Environment
 	Settings []settings.Setting // what the application's own settings are
 	Console  bool               // consoles can attach
@@ -103,7 +108,8 @@ type App struct {
 	links    *transport.Links
 	reads    *read.Server
 	workers  *workers.Group
-	consoles io.Closer // serves consoles; nil: none
+	archiver *archive.Archiver // nil: none
+	consoles io.Closer         // serves consoles; nil: none
 	running  sync.WaitGroup
 }
 
@@ -177,6 +183,10 @@ func (a *App) Open() (err error) {
 			a.log.Error("cursors stopped", "error", err)
 		}
 	})
+	if a.config.Archive != nil {
+		a.archiver = archive.New(a.store, a.config.Archive, archive.Options{App: a.config.Name, Keep: a.config.ArchiveFor, Folder: filepath.Dir(a.config.Data), Log: a.log})
+		a.running.Go(func() { a.archiver.Run(a.ctx) })
+	}
 	if a.config.Start != nil {
 		a.Go("Config.Start", a.config.Start)
 	}
@@ -213,6 +223,14 @@ func (a *App) Close() error {
 		return stopped
 	}
 	return errors.Join(stopped, a.store.Close())
+}
+
+// Archived returns how far the archive of the store has come, false if there is none.
+func (a *App) Archived() (archive.Status, bool) {
+	if a.archiver == nil {
+		return archive.Status{}, false
+	}
+	return a.archiver.Status(), true
 }
 
 // Handle runs an action for every connection, one after another, with the connection's

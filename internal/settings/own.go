@@ -30,6 +30,8 @@ func variables(env string) []variable {
 		{name: "TOWER_ADDR", fallback: "127.0.0.1:3000"},
 		{name: "TOWER_DB", fallback: "db/" + env + ".db"},
 		{name: "TOWER_SECRET", secret: true},
+		{name: "TOWER_BACKUP"},
+		{name: "TOWER_BACKUP_KEEP", fallback: "7d"},
 		{name: "TOWER_CONSOLE", fallback: console},
 		{name: "TOWER_URL"},
 		{name: "TOWER_HOSTS"},

@@ -64,14 +64,16 @@ func readEntries(btx *bolt.Tx, from, last uint64, budget int) (entries []Entry, 
 // returns. Commits go on meanwhile, unless the file must grow: then they wait until the
 // copy is written. So the writer must be fast, for example a file.
 func (s *Store) CopyTo(begin func(seq uint64, size int64) (io.Writer, error)) error {
-	return s.read(func(btx *bolt.Tx) error {
-		w, err := begin(readHead(btx).seq, btx.Size())
-		if err != nil {
-			return err
-		}
-		_, err = btx.WriteTo(w)
+	return s.read(func(btx *bolt.Tx) error { return copyTo(btx, begin) })
+}
+
+func copyTo(btx *bolt.Tx, begin func(seq uint64, size int64) (io.Writer, error)) error {
+	w, err := begin(readHead(btx).seq, btx.Size())
+	if err != nil {
 		return err
-	})
+	}
+	_, err = btx.WriteTo(w)
+	return err
 }
 
 // A File is a store's file that is open without its models, so that it can be taken
@@ -153,6 +155,13 @@ func (f *File) State() (State, error) {
 		})
 	})
 	return state, err
+}
+
+// CopyTo writes a copy of the file, like [Store.CopyTo].
+func (f *File) CopyTo(begin func(seq uint64, size int64) (io.Writer, error)) error {
+	return f.guarded(func() error {
+		return f.db.View(func(btx *bolt.Tx) error { return copyTo(btx, begin) })
+	})
 }
 
 // SeqAt returns the number of the newest commit that is not later than at. It returns

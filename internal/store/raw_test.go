@@ -118,8 +118,8 @@ func (w *written) commit(t *testing.T, rng *rand.Rand) {
 	w.states = append(w.states, dump(t, w.store))
 }
 
-// copyTo copies the store's file, and returns the number of its newest commit.
-func copyTo(t *testing.T, s *Store, path string) (seq uint64) {
+// copyStore copies the store's file, and returns the number of its newest commit.
+func copyStore(t *testing.T, s *Store, path string) (seq uint64) {
 	t.Helper()
 	var b bytes.Buffer
 	if err := s.CopyTo(func(at uint64, size int64) (io.Writer, error) {
@@ -172,7 +172,7 @@ func TestRewind(t *testing.T) {
 	for range 10 {
 		w := writeAtRandom(t, rng, 12)
 		path := filepath.Join(t.TempDir(), "copy.db")
-		copyTo(t, w.store, path)
+		copyStore(t, w.store, path)
 		f, err := OpenFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -198,7 +198,7 @@ func TestAppend(t *testing.T) {
 	for range 10 {
 		w := writeAtRandom(t, rng, rng.IntN(6))
 		path := filepath.Join(t.TempDir(), "copy.db")
-		seq := copyTo(t, w.store, path)
+		seq := copyStore(t, w.store, path)
 		for range 6 {
 			w.commit(t, rng)
 		}
@@ -229,7 +229,7 @@ func TestAppend(t *testing.T) {
 func TestAppendRefusesAGap(t *testing.T) {
 	w := writeAtRandom(t, rand.New(rand.NewPCG(1, 1)), 3)
 	path := filepath.Join(t.TempDir(), "copy.db")
-	copyTo(t, w.store, path)
+	copyStore(t, w.store, path)
 	f, err := OpenFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestDigest(t *testing.T) {
 		}
 		seen[live] = seq
 		path := filepath.Join(t.TempDir(), "copy.db")
-		copyTo(t, w.store, path)
+		copyStore(t, w.store, path)
 		f, err := OpenFile(path)
 		if err != nil {
 			t.Fatal(err)

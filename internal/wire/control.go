@@ -36,6 +36,9 @@ const (
 	DoSchema      = "schema"      // → Schema
 	DoSettings    = "settings"    // → []Setting
 	DoCheck       = "check"       // → []string, what is wrong with the store's file; no commit is made meanwhile
+	DoCopy        = "copy"        // Key, the path of a file that does not exist → Copied; the file is a copy of the store
+	DoDigest      = "digest"      // Key, a seq → a hash of all records after that commit
+	DoArchive     = "archive"     // → Archived, or null without an archive
 	DoWait        = "wait"        // Key, a seq → null once every cursor has reached it
 	DoCancel      = "cancel"      // ID of an earlier request, which is cancelled; only that request is answered
 )
@@ -289,6 +292,25 @@ type Input struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
 	Required bool   `json:"required,omitempty"`
+}
+
+// Copied describes a copy of the store.
+type Copied struct {
+	App   string    `json:"app"`
+	Epoch string    `json:"epoch"`
+	Seq   uint64    `json:"seq"`
+	At    time.Time `json:"at"`   // when it was made
+	Size  int64     `json:"size"` // in bytes
+}
+
+// Archived describes how far the archive of the store has come.
+type Archived struct {
+	Place  string    `json:"place"`
+	Seq    uint64    `json:"seq"`    // the newest commit in the archive
+	Newest uint64    `json:"newest"` // the newest commit of the store
+	At     time.Time `json:"at"`     // when every commit was in the archive last
+	Backup time.Time `json:"backup"` // when the newest backup was made
+	Error  string    `json:"error,omitempty"`
 }
 
 // A Setting is a variable that configures the application: one of tower's own that is set,

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"sync"
 	"time"
 
@@ -194,12 +193,18 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 		return c.allowed(ctx, req)
 	case wire.DoCheck:
 		return c.check(ctx)
+	case wire.DoCopy:
+		return c.copyStore(req.Key)
+	case wire.DoDigest:
+		return c.digest(ctx, req.Key)
+	case wire.DoArchive:
+		return c.archive(), nil
 	case wire.DoSchema:
 		return schema.Of(c.app.Config().Models, c.app.Router().Routes), nil
 	case wire.DoWait:
-		seq, err := strconv.ParseUint(req.Key, 10, 64)
+		seq, err := parseSeq(req.Key)
 		if err != nil {
-			return nil, fault.Errorf(fault.BadRequest, "%q is not a seq", req.Key)
+			return nil, err
 		}
 		return nil, c.app.Engine().Wait(ctx, seq)
 	case wire.DoOpen:

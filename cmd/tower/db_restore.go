@@ -1,0 +1,338 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/archive"
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+func newDBRestore() *cobra.Command {
+	r := &restore{}
+	var at string
+	var list bool
+	cmd := &cobra.Command{
+		Use:   "restore [FROM]",
+		Short: "Restore the application's data from a backup or an archive",
+		Long: `Restore the application's data. FROM is a file that tower db backup wrote, or an archive
+to which the application copied its data as it was written; without it, the archive is
+that of TOWER_BACKUP. --at names the state to restore: a commit, a time, or how long ago.
+Without it, the newest state is restored.
+
+The application must not run. Data that is there is replaced only with --replace, and
+kept beside the restored data. Clients that connect again read everything anew.`,
+		Example: `  tower db restore blog-development-20261201-111500.backup
+  tower db restore --at "2026-12-01 10:30" --replace
+  tower db restore /mnt/archive --at 813 --to copy.db`,
+		Args: atMostOne("FROM"),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if r.app, err = findApplication(); err != nil {
+				return err
+			}
+			if at != "" {
+				if r.point, err = archive.ParsePoint(at, time.Now()); err != nil {
+					return &usageError{err.Error(), "tower help db restore"}
+				}
+			}
+			if r.source, err = findSource(r.app, r.env, args); err != nil {
+				return err
+			}
+			if list {
+				return listArchive(cmd.Context(), r.source, cmd.OutOrStdout())
+			}
+			r.progress = newProgress(cmd.ErrOrStderr())
+			err = r.run(cmd.Context(), cmd.OutOrStdout())
+			r.progress.end()
+			if err != nil {
+				return fmt.Errorf("restore: %w", err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&r.env, "env", "development", "the environment whose data to restore")
+	cmd.Flags().StringVar(&at, "at", "", "the state to restore: a commit, a time, or how long ago, like 90m")
+	cmd.Flags().StringVar(&r.to, "to", "", "write the store to this file, not to that of the environment")
+	cmd.Flags().BoolVar(&list, "list", false, "list what an archive has, and restore nothing")
+	cmd.Flags().BoolVar(&r.replace, "replace", false, "replace the data that is there, and keep it beside")
+	return cmd
+}
+
+// A source is what data is restored from: the file of a backup, or an archive.
+type source struct {
+	file  string
+	place archive.Place // nil: a file
+}
+
+// findSource returns the source that the arguments name, by default the archive of the
+// environment.
+func findSource(app *application, env string, args []string) (source, error) {
+	if len(args) > 0 {
+		if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
+			return source{file: args[0]}, nil
+		} else if err == nil && !info.IsDir() {
+			return source{}, fmt.Errorf("%s is neither a file nor a folder", args[0])
+		}
+		folder, err := os.Getwd()
+		if err != nil {
+			return source{}, err
+		}
+		place, err := archive.Open(args[0], folder)
+		return source{place: place}, err
+	}
+	_, vars, err := app.data(env)
+	if err != nil {
+		return source{}, err
+	}
+	address := vars.Get("TOWER_BACKUP")
+	if address == "" {
+		return source{}, &usageError{"there is nothing to restore from", "name a backup or an archive, or set TOWER_BACKUP"}
+	}
+	place, err := archive.Open(address, app.Folder)
+	return source{place: place}, err
+}
+
+func (s source) String() string {
+	if s.place != nil {
+		return s.place.String()
+	}
+	return s.file
+}
+
+// restore writes the state at the point to a file that does not exist.
+func (s source) restore(ctx context.Context, point archive.Point, path string, report archive.Progress) (archive.Restored, error) {
+	if s.place != nil {
+		return archive.Restore(ctx, s.place, point, path, report)
+	}
+	file, err := os.Open(s.file)
+	if err != nil {
+		return archive.Restored{}, err
+	}
+	defer file.Close()
+	return archive.RestoreBackup(ctx, file, point, path, report)
+}
+
+// listArchive prints which states an archive has.
+func listArchive(ctx context.Context, from source, out io.Writer) error {
+	if from.place == nil {
+		return &usageError{from.file + " is a backup, not an archive", "tower db restore lists what an archive has"}
+	}
+	histories, err := archive.Contents(ctx, from.place)
+	if err != nil {
+		return err
+	}
+	if len(histories) == 0 {
+		fmt.Fprintf(out, "%s has no backup.\n", from)
+	}
+	for _, h := range histories {
+		fmt.Fprintf(out, "%s, begun %s: commits %d to %d\n", h.Epoch, h.Began.Local().Format("2006-01-02 15:04:05"), h.From, h.To)
+		for _, b := range h.Backups {
+			fmt.Fprintf(out, "  backup %s, commit %d, %s of data\n", b.At.Local().Format("2006-01-02 15:04:05"), b.Seq, byteSize(b.Size))
+		}
+	}
+	return nil
+}
+
+// A restore is one run of tower db restore.
+type restore struct {
+	app      *application
+	env      string
+	source   source
+	point    archive.Point
+	to       string
+	replace  bool
+	progress *progress
+}
+
+func (r *restore) run(ctx context.Context, out io.Writer) error {
+	path := r.to
+	if path == "" {
+		var err error
+		if path, _, err = r.app.data(r.env); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+	}
+	there, err := r.hold(path)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		defer there.Close()
+	}
+	folder, err := os.MkdirTemp(filepath.Dir(path), ".restore-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	made := filepath.Join(folder, "store.db")
+	restored, err := r.source.restore(ctx, r.point, made, r.progress.report)
+	if err != nil {
+		return err
+	}
+	kept := ""
+	if there != nil {
+		kept = path + ".before-" + time.Now().Format("20060102-150405")
+		if err := os.Link(path, kept); err != nil {
+			return fmt.Errorf("keep the data that is there: %w", err)
+		}
+	}
+	if err := os.Rename(made, path); err != nil {
+		return err
+	}
+	r.progress.end()
+	fmt.Fprintf(out, "%s: restored as of commit %d%s\n", path, restored.Seq, ofTime(restored.At))
+	if restored.Cut != "" {
+		fmt.Fprintf(out, "the archive's last file was cut short, %s: commits after this one are lost\n", restored.Cut)
+	}
+	if kept != "" {
+		fmt.Fprintf(out, "%s: the data that was there\n", kept)
+	}
+	return nil
+}
+
+func ofTime(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return " of " + at.Local().Format("2006-01-02 15:04:05")
+}
+
+// hold opens the store that is there, so that no application opens it meanwhile. It
+// returns nil if there is none.
+func (r *restore) hold(path string) (io.Closer, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file", path)
+	case !r.replace:
+		return nil, &hintedError{fmt.Errorf("%s exists", path), "replace it with --replace, which keeps it beside, or write to another file with --to"}
+	}
+	held, err := store.OpenFile(path)
+	var inUse *store.InUseError
+	if errors.As(err, &inUse) {
+		return nil, &hintedError{fmt.Errorf("the data is in use by %s (pid %d)", inUse.Program, inUse.PID), "stop the application first"}
+	}
+	if err != nil { // it is damaged, which may be why it is replaced
+		return io.NopCloser(nil), nil
+	}
+	return held, nil
+}
+
+func newDBDrill() *cobra.Command {
+	var env, at string
+	cmd := &cobra.Command{
+		Use:   "drill [FROM]",
+		Short: "Restore a backup or an archive on trial",
+		Long: `Restore a backup or an archive into a temporary folder, check the restored file, and
+compare it with the application's data at the same commit, if the log of the running
+application reaches back that far. Nothing is changed. The exit code is 1 if anything is
+wrong.`,
+		Example: `  tower db drill
+  tower db drill blog-production-20261201-111500.backup`,
+		Args: atMostOne("FROM"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			app, err := findApplication()
+			if err != nil {
+				return err
+			}
+			var point archive.Point
+			if at != "" {
+				if point, err = archive.ParsePoint(at, time.Now()); err != nil {
+					return &usageError{err.Error(), "tower help db drill"}
+				}
+			}
+			from, err := findSource(app, env, args)
+			if err != nil {
+				return err
+			}
+			progress := newProgress(cmd.ErrOrStderr())
+			defer progress.end()
+			return drill(cmd.Context(), app, env, from, point, progress, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&env, "env", "development", "the environment whose archive to try")
+	cmd.Flags().StringVar(&at, "at", "", "the state to restore: a commit, a time, or how long ago, like 90m")
+	return cmd
+}
+
+func drill(ctx context.Context, app *application, env string, from source, point archive.Point, progress *progress, out io.Writer) error {
+	begun := time.Now()
+	folder, err := os.MkdirTemp("", "tower-drill-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "store.db")
+	restored, err := from.restore(ctx, point, path, progress.report)
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", from, err)
+	}
+	progress.report("comparing", 0, 0)
+	file, err := store.OpenFile(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	digest, err := file.Digest(ctx)
+	if err != nil {
+		return err
+	}
+	live, err := liveDigest(ctx, app, env, restored)
+	if err != nil {
+		return err
+	}
+	progress.end()
+	fmt.Fprintf(out, "%s was restored as of commit %d%s in %s, and its file is in order.\n", from, restored.Seq, ofTime(restored.At), time.Since(begun).Round(100*time.Millisecond))
+	if restored.Cut != "" {
+		fmt.Fprintf(out, "Its last file was cut short: %s\n", restored.Cut)
+	}
+	switch {
+	case live == "":
+		fmt.Fprintln(out, "It was not compared: the application does not run, or its log no longer has that commit.")
+	case live == digest:
+		fmt.Fprintln(out, "Its records are those of the application at that commit.")
+	default:
+		return fmt.Errorf("the records of %s are not those of the application at commit %d", from, restored.Seq)
+	}
+	return nil
+}
+
+// liveDigest returns the hash of the records that the running application had at the
+// commit that was restored; "" if it cannot know.
+func liveDigest(ctx context.Context, app *application, env string, restored archive.Restored) (hash string, err error) {
+	client, err := attach(ctx, app)
+	if errors.Is(err, control.ErrNotRunning) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	if hello := client.Hello(); hello.Env != env || hello.Epoch != restored.From {
+		return "", nil
+	}
+	err = client.Do(ctx, wire.ControlRequest{Do: wire.DoDigest, Key: fmt.Sprint(restored.Seq)}, &hash)
+	var remote *control.RemoteError
+	if errors.As(err, &remote) && remote.Code == "not_found" {
+		return "", nil
+	}
+	return hash, err
+}
