@@ -47,6 +47,7 @@ func (p *Problems) String() string {
 // An InvalidError reports why a record may not be stored.
 type InvalidError struct {
 	Model    string
+	ID       ID // of the record, if the transaction that it is part of was refused
 	Problems *Problems
 }
 

@@ -75,7 +75,7 @@ func (b *batch) checkUnique(p *pending) error {
 			continue
 		}
 		if invalid == nil {
-			invalid, id = &record.InvalidError{Model: m.table.model.Name, Problems: &record.Problems{}}, m.to.value
+			invalid, id = &record.InvalidError{Model: m.table.model.Name, ID: record.ID(m.to.value), Problems: &record.Problems{}}, m.to.value
 		}
 		m.index.addTaken(invalid.Problems)
 	}

@@ -14,6 +14,7 @@ const (
 	DoIncluded    = "included"    // Name, In, As, Where, Order, Limit; Model → []record of that model, which the cursor's records refer to
 	DoValue       = "value"       // Name, In, As, Where → the value of a cursor that carries one
 	DoCreate      = "create"      // Model, Set → Written
+	DoCreateAll   = "createAll"   // Model, Sets, Offset → Written; problems name a record by its place in Sets, counted from Offset
 	DoUpdate      = "update"      // Model, Key, Set → Written
 	DoDelete      = "delete"      // Model, Key → Written
 	DoUpdateAll   = "updateAll"   // Model, Where, Order, Limit, Offset, Set, Expect → Written
@@ -48,25 +49,26 @@ const MaxControlRequest = 16 << 20
 
 // A ControlRequest is one line from a console.
 type ControlRequest struct {
-	ID     uint64          `json:"id"`
-	Do     string          `json:"do"`
-	By     string          `json:"by,omitempty"`
-	Model  string          `json:"model,omitempty"`
-	Key    string          `json:"key,omitempty"`
-	Name   string          `json:"name,omitempty"` // of a cursor, "posts.published", or of an action, "POST /posts"
-	In     json.RawMessage `json:"in,omitempty"`   // its input
-	As     string          `json:"as,omitempty"`   // id of the user who opens or calls it; "" is a visitor
-	Set    json.RawMessage `json:"set,omitempty"`
-	Where  json.RawMessage `json:"where,omitempty"`
-	Order  []string        `json:"order,omitempty"`
-	Limit  int             `json:"limit,omitempty"`
-	Offset int             `json:"offset,omitempty"`
-	Expect *int            `json:"expect,omitempty"` // number of records that must match; with another number nothing is done
-	Tx     uint64          `json:"tx,omitempty"`     // 0 is a transaction of its own
-	Look   bool            `json:"look,omitempty"`   // what is read within Tx may change before the commit
-	At     *uint64         `json:"at,omitempty"`     // read the state after this commit
-	Since  string          `json:"since,omitempty"`  // for an open: the position to resume from, epoch:seq
-	Stream uint64          `json:"stream,omitempty"`
+	ID     uint64            `json:"id"`
+	Do     string            `json:"do"`
+	By     string            `json:"by,omitempty"`
+	Model  string            `json:"model,omitempty"`
+	Key    string            `json:"key,omitempty"`
+	Name   string            `json:"name,omitempty"` // of a cursor, "posts.published", or of an action, "POST /posts"
+	In     json.RawMessage   `json:"in,omitempty"`   // its input
+	As     string            `json:"as,omitempty"`   // id of the user who opens or calls it; "" is a visitor
+	Set    json.RawMessage   `json:"set,omitempty"`
+	Sets   []json.RawMessage `json:"sets,omitempty"` // of a createAll: the fields of each record
+	Where  json.RawMessage   `json:"where,omitempty"`
+	Order  []string          `json:"order,omitempty"`
+	Limit  int               `json:"limit,omitempty"`
+	Offset int               `json:"offset,omitempty"`
+	Expect *int              `json:"expect,omitempty"` // number of records that must match; with another number nothing is done
+	Tx     uint64            `json:"tx,omitempty"`     // 0 is a transaction of its own
+	Look   bool              `json:"look,omitempty"`   // what is read within Tx may change before the commit
+	At     *uint64           `json:"at,omitempty"`     // read the state after this commit
+	Since  string            `json:"since,omitempty"`  // for an open: the position to resume from, epoch:seq
+	Stream uint64            `json:"stream,omitempty"`
 }
 
 // A ControlReply is the one line that answers a request. A line with ID 0 and an Event
@@ -110,12 +112,13 @@ type FieldInfo struct {
 }
 
 // Written is the result of a write: the record as it is stored (null after a delete and
-// for a transaction), and the commit. Seq is 0 within a transaction and if nothing
+// for a transaction), or the records of a createAll, and the commit. Seq is 0 within a transaction and if nothing
 // changed.
 type Written struct {
-	Seq     uint64          `json:"seq"`
-	Changes int             `json:"changes"`
-	Record  json.RawMessage `json:"record,omitempty"`
+	Seq     uint64            `json:"seq"`
+	Changes int               `json:"changes"`
+	Record  json.RawMessage   `json:"record,omitempty"`
+	Records []json.RawMessage `json:"records,omitempty"`
 }
 
 // A ControlEvent is what a console receives without a request: what happens, if it is

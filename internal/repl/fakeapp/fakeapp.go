@@ -391,10 +391,32 @@ func (app *App) onRecords(req wire.ControlRequest) (any, *wire.Error, []wire.Cha
 		app.seq++
 		return wire.Written{Seq: app.seq, Changes: len(gone)}, nil, nil
 	}
+	if req.Do == wire.DoCreateAll {
+		return app.writeAll(req, space)
+	}
 	if req.Do != wire.DoCreate && req.Do != wire.DoUpdate && req.Do != wire.DoDelete {
 		return nil, &wire.Error{Code: "bad_request", Message: "this is no real application"}, nil
 	}
 	return app.write(req, space, at)
+}
+
+// writeAll creates the records of a createAll in the transaction that it names.
+func (app *App) writeAll(req wire.ControlRequest, space map[string][]row) (any, *wire.Error, []wire.ChangeInfo) {
+	var all wire.Written
+	for i, set := range req.Sets {
+		out, refused, _ := app.write(wire.ControlRequest{Do: wire.DoCreate, Model: req.Model, Set: set, Tx: req.Tx}, space, -1)
+		if refused != nil {
+			problems := map[string][]string{}
+			for field, texts := range refused.Problems {
+				problems[fmt.Sprint(req.Offset+i, ".", field)] = texts
+			}
+			refused.Problems = problems
+			return nil, refused, nil
+		}
+		all.Records = append(all.Records, out.(wire.Written).Record)
+	}
+	all.Changes = len(all.Records)
+	return all, nil, nil
 }
 
 func (app *App) write(req wire.ControlRequest, space map[string][]row, at int) (any, *wire.Error, []wire.ChangeInfo) {

@@ -12,12 +12,12 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// fields encodes the object of fields passed to a method.
-func (m *model) fields(method string, v goja.Value) json.RawMessage {
+// fields encodes the object of fields passed to a method. path leads to it, for errors.
+func (m *model) fields(method string, v goja.Value, path ...string) json.RawMessage {
 	if goja.IsUndefined(v) {
 		panic(m.e.usage("%s.%s takes an object of fields, not undefined", m.name, method))
 	}
-	set := m.e.snapshot(v, copySent)
+	set := (&copier{e: m.e, limit: copySent, path: path}).copy(v)
 	if set.Kind != show.Object && set.Kind != show.Record {
 		panic(m.e.usage("%s.%s takes an object of fields: {%s: …}", m.name, method, m.firstField()))
 	}

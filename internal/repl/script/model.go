@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/dop251/goja"
 
@@ -196,13 +197,7 @@ func (m *model) create(call goja.FunctionCall) goja.Value {
 	if !ok || object.ClassName() != "Array" {
 		return m.createOne(v)
 	}
-	var records []any
-	m.e.transact(func() {
-		for i := range int(object.Get("length").ToInteger()) {
-			records = append(records, m.createOne(object.Get(fmt.Sprint(i))))
-		}
-	})
-	return m.e.vm.NewArray(records...)
+	return m.createAll(object)
 }
 
 func (m *model) createOne(v goja.Value) goja.Value {
@@ -211,6 +206,40 @@ func (m *model) createOne(v goja.Value) goja.Value {
 	req.Set = m.fields("create", v)
 	m.e.ask(req, &written)
 	return m.fill(nil, written.Record)
+}
+
+// The most records of one request to create several, and the most bytes.
+const (
+	mostCreated      = 500
+	mostCreatedBytes = 1 << 20
+)
+
+// createAll creates a record for each element of an array, as one commit.
+func (m *model) createAll(array *goja.Object) goja.Value {
+	var records []any
+	req, bytes := m.request(wire.DoCreateAll, ""), 0
+	send := func() {
+		var written wire.Written
+		m.e.ask(req, &written)
+		for _, stored := range written.Records {
+			records = append(records, m.fill(nil, stored))
+		}
+		req.Offset, req.Sets, bytes = len(records), nil, 0
+	}
+	m.e.transact(func() {
+		for i := range int(array.Get("length").ToInteger()) {
+			index := strconv.Itoa(i)
+			set := m.fields("create", array.Get(index), "["+index+"]")
+			if len(req.Sets) == mostCreated || len(req.Sets) > 0 && bytes+len(set) > mostCreatedBytes {
+				send()
+			}
+			req.Sets, bytes = append(req.Sets, set), bytes+len(set)
+		}
+		if len(req.Sets) > 0 {
+			send()
+		}
+	})
+	return m.e.vm.NewArray(records...)
 }
 
 // request returns a new request about the model.

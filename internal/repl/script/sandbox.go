@@ -50,7 +50,15 @@ func (s *sandbox) note(req wire.ControlRequest, out any) {
 	if req.Tx, req.Look = 0, false; len(s.journal) >= longestJournal {
 		return
 	}
-	if written, ok := out.(*wire.Written); ok && req.Do == wire.DoCreate {
+	written, ok := out.(*wire.Written)
+	switch {
+	case ok && req.Do == wire.DoCreateAll:
+		for i, stored := range written.Records {
+			one := wire.ControlRequest{Do: wire.DoCreate, Model: req.Model, Set: req.Sets[i]}
+			s.note(one, &wire.Written{Record: stored})
+		}
+		return
+	case ok && req.Do == wire.DoCreate:
 		var set map[string]json.RawMessage
 		var made struct{ ID json.RawMessage }
 		if json.Unmarshal(req.Set, &set) == nil && json.Unmarshal(written.Record, &made) == nil && made.ID != nil {

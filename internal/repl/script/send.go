@@ -73,7 +73,7 @@ const progressEvery = 200 * time.Millisecond
 func (e *Evaluator) measure(req wire.ControlRequest, write bool) {
 	switch {
 	case write:
-		e.meter.Writes++
+		e.meter.Writes += max(1, len(req.Sets))
 	case req.Do != wire.DoBegin && req.Do != wire.DoCommit:
 		e.meter.Reads++
 	}

@@ -33,7 +33,7 @@ func TestUndefinedIsNeverTakenForNothing(t *testing.T) {
 		{`Post.create({title: "x", tags: ["a", o.nothing]})`, "tags[1] is undefined", "tags:"},
 		{`Post.create({title: "x", tags: ["a", , "c"]})`, "tags[1] is undefined", "tags:"},
 		{`Post.create([{title: "x"}, o.nothing])`, "Post.create takes an object of fields, not undefined", "("},
-		{`Post.create([{title: "x"}, {title: "y", body: o.nothing}])`, "body is undefined", "body:"},
+		{`Post.create([{title: "x"}, {title: "y", body: o.nothing}])`, "[1].body is undefined", "body:"},
 		{`Post.update(Post.first().id, {body: o.nothing})`, "body is undefined", "body:"},
 		{`Post.update(Post.first().id, o.nothing)`, "Post.update takes an object of fields, not undefined", "("},
 		{`Post.first().update({likes: o.nothing})`, "likes is undefined", "likes:"},

@@ -18,7 +18,7 @@ import (
 // isRecordRequest reports whether a request reads or writes the records of a model.
 func isRecordRequest(do string) bool {
 	switch do {
-	case wire.DoFind, wire.DoQuery, wire.DoCount, wire.DoCreate, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll:
+	case wire.DoFind, wire.DoQuery, wire.DoCount, wire.DoCreate, wire.DoCreateAll, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll:
 		return true
 	}
 	return false
@@ -45,21 +45,24 @@ func (c *console) recordRequest(ctx context.Context, m *record.Model, req *wire.
 	case wire.DoQuery, wire.DoCount:
 		return c.query(ctx, m, req, db.View)
 	}
+	var out wire.Written
+	made := places{}
 	if db != server.DB(c.app) {
-		var out wire.Written
 		err := db.Transaction(ctx, func(tx *server.Tx) (err error) {
-			out, err = write(ctx, tx.Tx, m, req)
+			out, err = write(ctx, tx.Tx, m, req, made)
 			return err
 		})
+		if t := c.transactions[req.Tx]; t != nil && err == nil {
+			t.add(made)
+		}
 		return out, err
 	}
-	var out wire.Written
 	commit, err := c.app.Store().Update(ctx, c.by, func(tx *store.Tx) (err error) {
-		out, err = write(ctx, tx, m, req)
+		out, err = write(ctx, tx, m, req, made)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, made.name(err)
 	}
 	out.Seq, out.Changes = commit.Seq, len(commit.Changes)
 	return out, c.app.Engine().Wait(ctx, commit.Seq)
@@ -90,18 +93,18 @@ func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlR
 	return records, err
 }
 
-// write writes one record, or all records that a query finds.
-func write(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.ControlRequest) (out wire.Written, err error) {
+// write writes one record, or all records that a query finds or a request creates, of
+// which it notes the places in made.
+func write(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.ControlRequest, made places) (out wire.Written, err error) {
 	var image *record.Image
 	switch req.Do {
 	case wire.DoUpdateAll, wire.DoDeleteAll:
 		out.Changes, err = writeAll(ctx, tx, m, req)
+	case wire.DoCreateAll:
+		out.Records, err = createAll(ctx, tx, m, req, made)
+		out.Changes = len(out.Records)
 	case wire.DoCreate:
-		rec := m.New()
-		if problems := m.Assign(rec, req.Set); problems.Any() {
-			return out, &record.InvalidError{Model: m.Name, Problems: problems}
-		}
-		image, err = tx.Create(m, rec)
+		image, err = create(tx, m, req.Set)
 	case wire.DoUpdate:
 		image, err = update(tx, m, record.ID(req.Key), req.Set)
 		err = notFound(m, req.Key, err)

@@ -21,6 +21,7 @@ type transaction struct {
 	mu     sync.Mutex
 	tx     *store.Tx
 	parent *transaction // the transaction to commit into; nil: the store
+	made   places
 }
 
 // view reads the store with the transaction's changes. With untracked, the read cannot
@@ -150,9 +151,7 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 	defer t.mu.Unlock()
 	if t.parent != nil {
 		delete(c.transactions, req.Tx)
-		t.parent.mu.Lock()
-		defer t.parent.mu.Unlock()
-		return wire.Written{}, t.parent.tx.Join(t.tx)
+		return wire.Written{}, t.parent.join(t)
 	}
 	commit, err := t.tx.Commit(ctx)
 	var invalid *record.InvalidError
@@ -160,13 +159,21 @@ func (c *console) transaction(ctx context.Context, req *wire.ControlRequest) (an
 	case errors.Is(err, store.ErrConflict):
 		return nil, c.conflict(ctx, t.tx)
 	case errors.As(err, &invalid):
-		return nil, err
+		return nil, t.made.name(err)
 	}
 	delete(c.transactions, req.Tx)
 	if err != nil {
 		return nil, err
 	}
 	return written(commit), c.app.Engine().Wait(ctx, commit.Seq)
+}
+
+// join adds what a nested transaction has done. The caller holds its lock.
+func (t *transaction) join(nested *transaction) error {
+	t.add(nested.made)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tx.Join(nested.tx)
 }
 
 // conflict returns the error for a transaction whose reads are stale.
