@@ -17,6 +17,7 @@ import (
 
 	"github.com/towerkit/tower/internal/bench"
 	"github.com/towerkit/tower/internal/dev"
+	"github.com/towerkit/tower/internal/private"
 )
 
 func newBench() *cobra.Command {
@@ -113,7 +114,7 @@ func (b *benchCommand) check(args []string) error {
 // run measures the sample application or the application in this folder. It leaves no
 // files behind.
 func (b *benchCommand) run(ctx context.Context) (measures []bench.Measure, err error) {
-	folder, err := os.MkdirTemp("", "tower-bench-")
+	folder, err := private.Temp("tower-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("create a folder for the benchmark: %w", err)
 	}

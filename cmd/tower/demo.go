@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/dev"
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
@@ -90,7 +91,7 @@ func (p *muteWriter) mute() {
 // withSample writes, builds and serves the sample application, and calls fn. It stops the
 // application and removes its folder when fn returns.
 func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) error) (err error) {
-	folder, err := os.MkdirTemp("", "tower-demo-")
+	folder, err := private.Temp("tower-demo-")
 	if err != nil {
 		return fmt.Errorf("create a folder for the sample: %w", err)
 	}

@@ -13,6 +13,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/towerkit/tower/internal/private"
 )
 
 // How long the supervisor waits for a process.
@@ -135,7 +137,7 @@ func (c *child) startProcess(listener net.Listener, remove func()) error {
 // returns a function that removes the folder. The path is short enough for every
 // platform.
 func listenPrivate() (net.Listener, func(), error) {
-	folder, err := os.MkdirTemp("", "tower-")
+	folder, err := private.Temp("tower-")
 	if err == nil && len(folder) > 90 {
 		os.Remove(folder)
 		folder, err = os.MkdirTemp("/tmp", "tower-")

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/public"
 )
 
@@ -25,7 +26,7 @@ type overlay struct {
 // newOverlay bundles the scripts in app/ for production and finds the files to leave out.
 // The caller must call remove.
 func newOverlay(ctx context.Context, folder string) (*overlay, error) {
-	temporary, err := os.MkdirTemp("", "tower-bundle-")
+	temporary, err := private.Temp("tower-bundle-")
 	if err != nil {
 		return nil, fmt.Errorf("bundle the scripts: %w", err)
 	}

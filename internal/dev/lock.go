@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/towerkit/tower/internal/private"
 )
 
 // A RunningError reports that another process runs the application.
@@ -47,11 +49,11 @@ func lockPath(folder string) string { return filepath.Join(folder, "tmp", "serve
 // lockFolder takes the lock, or returns a [*RunningError].
 func lockFolder(folder string) (*folderLock, error) {
 	path := lockPath(folder)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := private.OwnFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("lock the application: %w", err)
 	}
 	for {
-		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+		file, err := private.Open(path, os.O_RDWR|os.O_CREATE) // whoever can open it can lock it
 		if err != nil {
 			return nil, fmt.Errorf("lock the application: %w", err)
 		}
@@ -91,7 +93,7 @@ func (l *folderLock) unlock() {
 
 func readRunning(folder string) *RunningError {
 	e := &RunningError{Folder: folder}
-	text, _ := os.ReadFile(lockPath(folder))
+	text, _ := private.ReadFile(lockPath(folder))
 	pid, rest, _ := strings.Cut(string(text), "\n")
 	e.PID, _ = strconv.Atoi(pid)
 	e.URL = strings.TrimSpace(rest)
@@ -110,7 +112,7 @@ func Running(folder string) *RunningError {
 // Locked reports whether another process has locked the file at path. It returns false
 // for a file that does not exist.
 func Locked(path string) (bool, error) {
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	file, err := private.OpenShared(path, os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -5,13 +5,42 @@ package private
 import (
 	"io/fs"
 	"os"
+	"os/user"
+	"strconv"
 	"syscall"
 )
 
-const checksMode = true
+const (
+	checksMode = true
+	noFollow   = syscall.O_NOFOLLOW
+)
 
 // owned reports whether a file belongs to this user.
-func owned(info fs.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(stat.Uid) == os.Geteuid()
+func owned(info fs.FileInfo) bool { return ownerID(info) == os.Geteuid() }
+
+// rooted reports whether a file belongs to root.
+func rooted(info fs.FileInfo) bool { return ownerID(info) == 0 }
+
+func ownerID(info fs.FileInfo) int {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Uid)
+	}
+	return -1
+}
+
+// owner returns the name of the user whom a file belongs to, or the number.
+func owner(info fs.FileInfo) string {
+	id := strconv.Itoa(ownerID(info))
+	if found, err := user.LookupId(id); err == nil {
+		return found.Username
+	}
+	return id
+}
+
+// names returns how many names a file has in the file system.
+func names(info fs.FileInfo) int {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Nlink)
+	}
+	return 1
 }

@@ -2,6 +2,15 @@ package private
 
 import "io/fs"
 
-const checksMode = false // folders inherit the rights of the user's own
+const (
+	checksMode = false // folders inherit the rights of the user's own
+	noFollow   = 0
+)
 
 func owned(fs.FileInfo) bool { return true }
+
+func rooted(fs.FileInfo) bool { return false }
+
+func owner(fs.FileInfo) string { return "" }
+
+func names(fs.FileInfo) int { return 1 }

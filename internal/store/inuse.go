@@ -2,10 +2,13 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/towerkit/tower/internal/private"
 )
 
 // An InUseError reports that another process has the file open.
@@ -37,16 +40,23 @@ func writeHolder(path string) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(holderPath(path), append(data, '\n'), 0o600)
+	file, err := private.OpenShared(holderPath(path), os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(append(data, '\n'))
+	return errors.Join(err, file.Close())
 }
 
 // inUseError returns an error that names the process that has the file open, if it is
 // known.
 func inUseError(path string) error {
 	var h holder
-	data, err := os.ReadFile(holderPath(path))
-	if err != nil || json.Unmarshal(data, &h) != nil {
-		h = holder{}
+	if file, err := private.OpenShared(holderPath(path), os.O_RDONLY); err == nil {
+		if json.NewDecoder(file).Decode(&h) != nil {
+			h = holder{}
+		}
+		_ = file.Close() // it is only read
 	}
 	return &InUseError{Path: path, PID: h.PID, Program: h.Program}
 }

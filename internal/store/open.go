@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
@@ -113,7 +114,7 @@ func (s *Store) addModels() error {
 
 func (s *Store) openFile() error {
 	folder := filepath.Dir(s.path)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
+	if err := private.SharedFolder(folder); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
 	_, missing := os.Stat(s.path)
@@ -154,7 +155,7 @@ func (s *Store) openBolt() (err error) {
 			err = fmt.Errorf("the file is damaged, restore a backup: %v", r)
 		}
 	}()
-	s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true})
+	s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{OpenFile: openShared, Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true})
 	switch {
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
 		return fmt.Errorf("it is not a store, or it is damaged: %w", err)
@@ -178,6 +179,12 @@ func (s *Store) openBolt() (err error) {
 		s.ring = ring{seq: h.seq, start: logStart(btx, h), wake: make(chan struct{}), maxCount: ringCount, maxSize: ringSize}
 		return nil
 	})
+}
+
+// openShared opens the file for bbolt. Its group may use it, because the volumes of a container
+// are given to a group with all that is in them.
+func openShared(path string, flag int, _ os.FileMode) (*os.File, error) {
+	return private.OpenShared(path, flag)
 }
 
 // isReady reports whether the file is a store that already fits the models. It

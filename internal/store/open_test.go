@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/private/privatetest"
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
@@ -119,7 +120,7 @@ func TestFilesThatAreNoStore(t *testing.T) {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
 			}
-		}, "is a directory"},
+		}, "is not a file"},
 		{"another program's", bare("jobs", "1"), "it is another program's bbolt file"},
 		{"a newer format", bare("meta", "2"), `it has the format "2" of a newer program; this program reads "1"`},
 		{"cut off", damage(func(data []byte) []byte { return data[:3*4096] }), "the file is damaged"},
@@ -150,7 +151,7 @@ func TestOpenInAFolderThatIsAFile(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(filepath.Join(path, "x.db"), Options{}); !strings.HasPrefix(errorText(err), "open the store: mkdir ") {
+	if _, err := Open(filepath.Join(path, "x.db"), Options{}); !strings.HasPrefix(errorText(err), "open the store: "+path+" is not a folder") {
 		t.Error(err)
 	}
 }
@@ -219,6 +220,32 @@ func TestAHolderThatIsNotKnown(t *testing.T) {
 		}
 		if err := inUseError(path); err.Error() != path+" is in use by another process: stop it, or open another file" {
 			t.Error(err)
+		}
+	}
+}
+
+func TestAStoreIsThisUsersOwn(t *testing.T) {
+	open := func(folder string) error {
+		s, err := Open(filepath.Join(folder, "db", "x.db"), Options{})
+		if err == nil {
+			err = s.Close()
+		}
+		return err
+	}
+	t.Run("the file", func(t *testing.T) { privatetest.Written(t, filepath.Join("db", "x.db"), open) })
+	t.Run("its holder", func(t *testing.T) { privatetest.Written(t, filepath.Join("db", "x.db.holder"), open) })
+}
+
+// TestAStoreOfAGroup opens a store as a container has it on a volume that is given to a group.
+func TestAStoreOfAGroup(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db", "x.db")
+	for range 2 {
+		s, err := Open(path, Options{})
+		if err == nil {
+			err = errors.Join(s.Close(), os.Chmod(filepath.Dir(path), 0o775), os.Chmod(path, 0o660))
+		}
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -7,10 +7,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/private/privatetest"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/towertest"
 )
@@ -219,5 +221,42 @@ func TestAControlSocketIsNobodyElses(t *testing.T) {
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) != "precious" {
 		t.Errorf("the file now: %q, %v", data, err)
+	}
+}
+
+// TestTheControlSocketIsThisUsersOwn serves consoles where others have put something first.
+func TestTheControlSocketIsThisUsersOwn(t *testing.T) {
+	privatetest.Socket(t, filepath.Join("tmp", "tower.sock"), func(folder string) error {
+		t.Setenv("TOWER_FOLDER", folder)
+		return openSample(t).OpenControl()
+	})
+}
+
+// TestTheRuntimeFolderIsThisUsersOwn serves consoles of an application whose own path is too long
+// for a socket.
+func TestTheRuntimeFolderIsThisUsersOwn(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // it has no modes
+	}
+	folder := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	own := t.TempDir()
+	for _, path := range []string{folder, filepath.Join(own, "open")} {
+		if err := os.Mkdir(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(folder, filepath.Join(own, "link")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TOWER_FOLDER", folder)
+	for name, want := range map[string]string{"open": "run chmod 700 ", "link": "is a link to"} {
+		t.Setenv("XDG_RUNTIME_DIR", filepath.Join(own, name))
+		if err := openSample(t).OpenControl(); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), filepath.Join(own, name)) {
+			t.Errorf("%s: %v, not %q", name, err, want)
+		}
+	}
+	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(own, "new"))
+	if err := openSample(t).OpenControl(); err != nil {
+		t.Error(err)
 	}
 }

@@ -24,9 +24,9 @@ func SocketPath(folder, runtime string) string {
 }
 
 // RuntimeFolder returns a user's own folder for sockets: xdg, the value of
-// XDG_RUNTIME_DIR, if it is set, and otherwise a folder below temporary.
+// XDG_RUNTIME_DIR, if it is an absolute path, and otherwise a folder below temporary.
 func RuntimeFolder(xdg, temporary string, user int) string {
-	if xdg != "" {
+	if filepath.IsAbs(xdg) {
 		return xdg
 	}
 	return filepath.Join(temporary, fmt.Sprintf("tower-%d", user))

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -65,16 +66,19 @@ type Client struct {
 
 // Attach connects to the application that listens at path and identifies itself as by,
 // for example "console:ada". It waits at most ten seconds for the application's
-// greeting. The error wraps [ErrNotRunning] if no application listens there.
+// greeting. The error wraps [ErrNotRunning] if no application listens there. A socket of
+// another user, or one that others could have put there, is refused: it would learn what is
+// typed, and what it answers would be believed.
 func Attach(ctx context.Context, path, by string) (*Client, error) {
+	if err := private.CheckSocket(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, attachError(path, err)
+	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("%w at %s", ErrNotRunning, path)
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("attach to %s: the application belongs to another user: %w", path, err)
 	case err != nil:
-		return nil, fmt.Errorf("attach to %s: %w", path, err)
+		return nil, attachError(path, err)
 	}
 	c := &Client{
 		conn: conn, by: by,
@@ -90,6 +94,13 @@ func Attach(ctx context.Context, path, by string) (*Client, error) {
 		return nil, fmt.Errorf("attach to %s: %w", path, err)
 	}
 	return c, nil
+}
+
+func attachError(path string, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("attach to %s: the application belongs to another user: %w", path, err)
+	}
+	return fmt.Errorf("attach to %s: %w", path, err)
 }
 
 func (c *Client) greet(ctx context.Context) error {

@@ -5,26 +5,20 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/towerkit/tower/internal/private/privatetest"
 	"github.com/towerkit/tower/internal/repl/fakeapp"
 	"github.com/towerkit/tower/internal/wire"
 )
 
 func TestAttachWithoutAListener(t *testing.T) {
 	folder := t.TempDir()
-	for _, name := range []string{"absent", "file"} {
-		path := filepath.Join(folder, name)
-		if name == "file" {
-			if err := os.WriteFile(path, nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if _, err := Attach(t.Context(), path, "console:ada"); !errors.Is(err, ErrNotRunning) {
-			t.Errorf("%s: got %v, want ErrNotRunning", name, err)
-		}
+	if _, err := Attach(t.Context(), filepath.Join(folder, "absent"), "console:ada"); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("absent: got %v, want ErrNotRunning", err)
 	}
 	app := fakeapp.Start(t)
 	app.Abandon()
@@ -122,5 +116,33 @@ func TestUnreadEventsAreCounted(t *testing.T) {
 	client.Close()
 	if _, open := <-client.Events(); open {
 		t.Error("the events continue after Close")
+	}
+}
+
+// TestAttachOnlyToOnesOwn attaches to what others could have put in the place of the socket.
+func TestAttachOnlyToOnesOwn(t *testing.T) {
+	privatetest.Socket(t, filepath.Join("tmp", "tower.sock"), func(folder string) error {
+		client, err := Attach(t.Context(), filepath.Join(folder, "tmp", "tower.sock"), "console:ada")
+		if err == nil {
+			return client.Close()
+		}
+		if errors.Is(err, ErrNotRunning) {
+			t.Error("the application would be started:", err)
+		}
+		return err
+	})
+	app := fakeapp.Start(t)
+	for name, open := range map[string]func() error{
+		"a socket that all may use": func() error { return os.Chmod(app.Path, 0o777) },
+		"another user's socket":     func() error { return errors.Join(os.Chmod(app.Path, 0o600), os.Lchown(app.Path, 1, 1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if runtime.GOOS == "windows" || open() != nil {
+				return // only root can give a file away
+			}
+			if _, err := dial(app)(t.Context()); err == nil || errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), app.Path) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }

@@ -120,6 +120,9 @@ func Start(t testing.TB) *App {
 // Listen starts the application, for the first time or after [App.Stop].
 func (app *App) Listen() {
 	listener, err := net.Listen("unix", app.Path)
+	if err == nil {
+		err = os.Chmod(app.Path, 0o600)
+	}
 	if err != nil {
 		panic(err)
 	}

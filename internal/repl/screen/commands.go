@@ -4,14 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl/live"
 	"github.com/towerkit/tower/internal/repl/show"
 	"github.com/towerkit/tower/internal/repl/term"
@@ -94,18 +95,18 @@ func (s *screen) edit() tea.Cmd {
 }
 
 func writeDraft(text string) (path string, err error) {
-	file, err := os.CreateTemp("", "tower-*.js") // its mode is 0600
+	folder, err := private.Temp("tower-edit-") // for what an editor keeps beside it as well
 	if err != nil {
 		return "", err
 	}
-	_, err = file.WriteString(text + "\n")
-	return file.Name(), errors.Join(err, file.Close())
+	path = filepath.Join(folder, "console.js")
+	return path, os.WriteFile(path, []byte(text+"\n"), 0o600)
 }
 
 // edited replaces the input with the edited text.
 func (s *screen) edited(msg editedMsg) tea.Cmd {
 	s.tty.guard()
-	defer os.Remove(msg.path) // an error would leave only a temporary file
+	defer os.RemoveAll(filepath.Dir(msg.path)) // an error would leave only a temporary file
 	if msg.err != nil {
 		return s.showHint(fmt.Sprintf("run the editor: %v; set $EDITOR to choose one", msg.err))
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl/show"
 )
 
@@ -57,7 +58,7 @@ func openHistory(path string) (*history, error) {
 }
 
 func (h *history) load() error {
-	file, err := os.Open(h.path)
+	file, err := private.Open(h.path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -107,10 +108,10 @@ func (h *history) add(entry string) error {
 	if h.path == "" || repeated {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(h.path), 0o700); err != nil {
+	if err := private.OwnFolder(filepath.Dir(h.path)); err != nil {
 		return fmt.Errorf("write the history: %w", err)
 	}
-	file, err := os.OpenFile(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := private.Open(h.path, os.O_APPEND|os.O_CREATE|os.O_WRONLY)
 	if err != nil {
 		return fmt.Errorf("write the history: %w", err)
 	}
@@ -127,11 +128,7 @@ func (h *history) rewrite() error {
 	for _, entry := range h.entries {
 		text.WriteString(escapeEntry.Replace(entry) + "\n")
 	}
-	next := fmt.Sprintf("%s.%d", h.path, os.Getpid())
-	if err := os.WriteFile(next, []byte(text.String()), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, h.path)
+	return private.Replace(h.path, []byte(text.String()))
 }
 
 // back and forth move through the entries; after the newest comes the draft.

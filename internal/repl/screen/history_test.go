@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/towerkit/tower/internal/private/privatetest"
 )
 
 func TestHistoryFile(t *testing.T) {
@@ -80,4 +82,19 @@ func TestHistoryPath(t *testing.T) {
 	if got := historyPath("blog"); got != "/home/ada/.local/state/tower/history-blog" {
 		t.Errorf("got %s", got)
 	}
+}
+
+func TestTheHistoryIsThisUsersOwn(t *testing.T) {
+	path := func(folder string) string { return filepath.Join(folder, "tower", "history-blog") }
+	privatetest.File(t, filepath.Join("tower", "history-blog"), func(folder string) error {
+		h, err := openHistory(path(folder))
+		if err == nil || h.path != "" {
+			t.Errorf("it is kept at %s: %v", h.path, err)
+		}
+		return err
+	})
+	privatetest.Written(t, filepath.Join("tower", "history-blog"), func(folder string) error {
+		h := &history{path: path(folder)}
+		return h.add("secret")
+	})
 }

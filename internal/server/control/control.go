@@ -1,14 +1,12 @@
 package control
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/server"
@@ -18,7 +16,6 @@ import (
 // A Server serves the consoles of one application.
 type Server struct {
 	app      *server.App
-	path     string
 	listener net.Listener
 
 	mu      sync.Mutex
@@ -39,22 +36,16 @@ func Open(a *server.App) (io.Closer, error) {
 	if filepath.Dir(path) == runtime { // it may lie in /tmp, where others can make it first
 		err = private.Folder(runtime)
 	} else {
-		err = os.MkdirAll(filepath.Dir(path), 0o700)
+		err = private.OwnFolder(filepath.Dir(path))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	if err := removeDead(path); err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	listener, err := net.Listen("unix", path)
+	listener, err := private.Listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("control socket: %w", err), listener.Close())
-	}
-	c := &Server{app: a, path: path, listener: listener, clients: map[net.Conn]struct{}{}}
+	c := &Server{app: a, listener: listener, clients: map[net.Conn]struct{}{}}
 	c.running.Go(c.accept)
 	return c, nil
 }
@@ -66,25 +57,6 @@ func controlFolders(folder string) (real, runtime string, err error) {
 		real, err = filepath.EvalSymlinks(real)
 	}
 	return real, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()), err
-}
-
-// removeDead removes a socket that no process listens on.
-func removeDead(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("%s is not a socket; remove it", path)
-	}
-	if conn, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		_ = conn.Close()
-		return fmt.Errorf("another process serves %s", path)
-	}
-	return os.Remove(path)
 }
 
 func (c *Server) accept() {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/towerkit/tower/internal/private"
 )
 
 // Keys says where the keys of cookies come from.
@@ -31,18 +33,18 @@ func (k Keys) Read() ([]string, error) {
 // MinSecret is the least number of characters of a secret.
 const MinSecret = 32
 
-// fileSecret returns the secret in a file that only this user can read. It makes the file if
-// there is none. Without a path the secret is new.
+// fileSecret returns the secret in a file that is this user's own. It makes the file if there
+// is none. Without a path the secret is new.
 func fileSecret(path string) (string, error) {
 	if path == "" {
 		return newSecret(), nil
 	}
+	if err := private.OwnFolder(filepath.Dir(path)); err != nil {
+		return "", err
+	}
 	secret, err := readSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return "", err
 	}
 	fresh, err := os.CreateTemp(filepath.Dir(path), "secret-*") // only this user can read it
 	if err != nil {
@@ -63,14 +65,7 @@ func fileSecret(path string) (string, error) {
 func newSecret() string { return rand.Text() + rand.Text() }
 
 func readSecret(path string) (string, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() || info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s has the mode %s; it must be a file that only you can read: remove it to get a new one", path, info.Mode())
-	}
-	text, err := os.ReadFile(path)
+	text, err := private.ReadFile(path)
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,113 @@
+package private_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// public are the calls by which the module makes, opens for writing or finds files and sockets
+// without this package, and why each is right.
+var public = map[string]string{
+	"cmd/tower/dialer.go os.TempDir":                  "Attach checks the socket",
+	"cmd/tower/doctor.go os.CreateTemp":               "a new file that is removed at once",
+	"cmd/tower/doctor.go net.Listen":                  "a port",
+	"internal/bench/floor/main.go net.Listen":         "a port",
+	"internal/client/bundle/main.go os.MkdirAll":      "the library's sources",
+	"internal/client/bundle/main.go os.WriteFile":     "the library's sources",
+	"internal/dev/build.go os.MkdirAll":               "a program is for all, below a folder that is checked or that a person named",
+	"internal/dev/child.go os.MkdirTemp":              "/tmp is sticky, and the folder is new",
+	"internal/dev/child.go net.Listen":                "a socket in a new folder that is closed to others",
+	"internal/dev/gate.go net.Dialer":                 "a port",
+	"internal/repl/fakeapp/fakeapp.go os.Chmod":       "tests use it",
+	"internal/dev/embed.go os.WriteFile":              "files in a new folder that is closed to others",
+	"internal/dev/listen.go net.Listen":               "a port",
+	"internal/repl/control/client.go net.Dialer":      "the socket has been checked",
+	"internal/repl/fakeapp/fakeapp.go os.MkdirTemp":   "tests use it",
+	"internal/repl/fakeapp/fakeapp.go net.Listen":     "tests use it",
+	"internal/repl/screen/commands.go os.WriteFile":   "a file in a new folder that is closed to others",
+	"internal/server/control/control.go os.TempDir":   "the folder is checked",
+	"internal/server/run.go net.Listen":               "a port",
+	"internal/server/run.go net.Dial":                 "the socket of the process that started this one",
+	"internal/server/session/secret.go os.CreateTemp": "a new file, in a folder that is checked",
+	"internal/server/session/secret.go os.Link":       "it replaces nothing",
+	"scaffolds/apply.go os.Mkdir":                     "sources are for all who may read the application",
+	"scaffolds/apply.go os.WriteFile":                 "sources are for all who may read the application",
+	"scaffolds/apply.go os.Chmod":                     "sources are for all who may read the application",
+	"scaffolds/apply.go os.Rename":                    "sources are for all who may read the application",
+	"towertest/converge.go os.MkdirAll":               "what failed is kept beside the test's sources",
+	"towertest/converge.go os.WriteFile":              "what failed is kept beside the test's sources",
+	"towertest/trial.go os.MkdirTemp":                 "tests use it",
+}
+
+// decided are the functions and types that make or open what others could have put in place.
+var decided = map[string][]string{
+	"os":  {"Create", "CreateTemp", "OpenFile", "WriteFile", "Mkdir", "MkdirAll", "MkdirTemp", "TempDir", "Chmod", "Rename", "Link", "Symlink"},
+	"net": {"Listen", "ListenUnix", "ListenConfig", "Dial", "DialUnix", "DialTimeout", "Dialer"},
+}
+
+// TestEachPlaceIsDecided finds files and sockets that are neither private nor known to be public.
+func TestEachPlaceIsDecided(t *testing.T) {
+	found := map[string]bool{}
+	top := filepath.Join("..", "..")
+	err := filepath.WalkDir(top, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		switch {
+		case entry.IsDir() && (name == "testdata" || name == "node_modules" || name == "private" || name == "systemtest" || name == "docs" || len(name) > 2 && name[0] == '.'):
+			return filepath.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		below, err := filepath.Rel(top, path)
+		if err != nil {
+			return err
+		}
+		return callsOf(path, func(call string) { found[filepath.ToSlash(below)+" "+call] = true })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, call := range slices.Sorted(maps.Keys(found)) {
+		if public[call] == "" {
+			t.Errorf("%s: use package private, or say here why not", call)
+		}
+	}
+	for _, call := range slices.Sorted(maps.Keys(public)) {
+		if !found[call] {
+			t.Errorf("%s is gone", call)
+		}
+	}
+}
+
+// callsOf calls found with each of the decided functions and types that a file names.
+func callsOf(path string, found func(call string)) error {
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+	if err != nil {
+		return err
+	}
+	imported := map[string]bool{}
+	for _, spec := range file.Imports {
+		if name, err := strconv.Unquote(spec.Path.Value); err == nil && spec.Name == nil {
+			imported[name] = true
+		}
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		if selector, ok := node.(*ast.SelectorExpr); ok {
+			if of, ok := selector.X.(*ast.Ident); ok && imported[of.Name] && slices.Contains(decided[of.Name], selector.Sel.Name) {
+				found(of.Name + "." + selector.Sel.Name)
+			}
+		}
+		return true
+	})
+	return nil
+}

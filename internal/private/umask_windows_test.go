@@ -1,0 +1,3 @@
+package private_test
+
+func openUmask() (restore func()) { return func() {} }
