@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/archive"
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -161,7 +162,7 @@ func (r *restore) run(ctx context.Context, out io.Writer) error {
 		if path, _, err = r.app.data(r.env); err != nil {
 			return err
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := private.SharedFolder(filepath.Dir(path)); err != nil {
 			return err
 		}
 	}
@@ -275,7 +276,7 @@ wrong.`,
 
 func drill(ctx context.Context, app *application, env string, from source, point archive.Point, progress *progress, out io.Writer) error {
 	begun := time.Now()
-	folder, err := os.MkdirTemp("", "tower-drill-*")
+	folder, err := private.Temp("tower-drill-*")
 	if err != nil {
 		return err
 	}

@@ -134,7 +134,7 @@ func checkFile(path string, info fs.FileInfo, flag int, most fs.FileMode) error 
 	case !owned(info):
 		return ownerError(path, info)
 	case names(info) > 1 && flag&(os.O_WRONLY|os.O_RDWR) != 0:
-		return fmt.Errorf("%s is a file that has another name too, by a hard link; remove this one", path)
+		return fmt.Errorf("%s is a file that has another name too, by a hard link; remove one of the two", path)
 	}
 	return checkMode(path, info, most)
 }
