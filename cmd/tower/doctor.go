@@ -213,7 +213,7 @@ func checkDatabase(app *application) finding {
 	running := dev.Running(app.Folder)
 	switch {
 	case err != nil:
-		f.State, f.Detail, f.Fix = "problem", err.Error(), "give your user write access to "+path
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "put that right, or set TOWER_DB to another file"
 	case held && running != nil:
 		f.State, f.Detail = "ok", fmt.Sprintf("%s, open in the running application, process %d", f.Detail, running.PID)
 	case held:

@@ -218,7 +218,7 @@ func takePort(ts *testscript.TestScript, neg bool, args []string) {
 func lockDatabase(ts *testscript.TestScript, neg bool, args []string) {
 	path := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
-	file, err := os.Create(path)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	ts.Check(err)
 	ts.Defer(func() { file.Close() })
 	ts.Check(lockFile(file))

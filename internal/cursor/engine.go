@@ -285,7 +285,7 @@ func (e *Engine) Read(ctx context.Context, seq uint64, spec Spec) (state Opened,
 
 func (e *Engine) readList(ctx context.Context, seq uint64, spec *Spec) (*list, error) {
 	l := newList(spec, 0)
-	if err := e.fill(ctx, l, seq, e.rules(spec)); err != nil {
+	if err := e.fill(ctx, l, seq, e.rules(spec), spec.Chosen); err != nil {
 		return nil, fmt.Errorf("read %s: %w", spec, err)
 	}
 	return l, nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
 )
 
 // A keptValue is a value that was read and has followed every commit since, so that the
@@ -25,6 +26,7 @@ type keptValue struct {
 	last     uint64        // if it is gone: the last commit that it followed
 	read     time.Time
 	used     time.Time
+	examined int // records that were read for it
 }
 
 // A valueAt is a value from the commit seq on.
@@ -63,6 +65,9 @@ func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (record.V
 		return record.Value{}, ctx.Err()
 	}
 	if value, known := e.keptAt(k, seq); known {
+		if spec.Chosen {
+			return value, imitate(ctx, k.examined)
+		}
 		return value, nil
 	}
 	return ReadValue(e.at(ctx, seq), spec)
@@ -103,6 +108,7 @@ func (e *Engine) takeKept(q *Query, spec *Spec) {
 	}
 	if k := e.kept[keptKey(spec)]; k != nil && k.state != nil {
 		q.whole.reset(q, k.state.clone())
+		q.examined = k.examined
 	}
 }
 
@@ -110,10 +116,12 @@ func (e *Engine) takeKept(q *Query, spec *Spec) {
 // came meanwhile. It returns the value that it has read.
 func (e *Engine) readKept(ctx context.Context, k *keptValue, at uint64) (value record.Value, err error) {
 	state := newAggregate(&k.spec, false)
-	err = state.fill(e.at(ctx, at), rules{k.spec.Allow})
+	var meter store.Meter
+	err = state.fill(e.at(meter.Context(ctx), at), rules{k.spec.Allow})
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	defer close(k.ready)
+	k.examined = meter.Examined()
 	if err != nil {
 		e.forget(k)
 		return value, fmt.Errorf("read the %s: %w", k.spec.String(), err)

@@ -43,6 +43,7 @@ type opening struct {
 	touches []touch        // what commits did since
 	changes []store.Change // all that they did, if records are included
 	stale   bool           // spec or query has changed
+	read    int            // records that were read for it
 	err     error          // why the opening must fail
 }
 
@@ -125,16 +126,20 @@ func (e *Engine) read(ctx context.Context, o *opening, from *resume) (result, er
 		return nil, err
 	}
 	e.mu.Lock()
-	live := o.query.live()
+	live, examined, chosen := o.query.live(), o.query.examined, o.spec.Chosen
 	r, own := o.query.newResult(), o.rules
 	e.mu.Unlock()
-	switch {
+	switch resumed := from.byHistory && o.query.stateless(); {
+	case live != nil && chosen && !resumed:
+		return nil, imitate(ctx, examined)
 	case live != nil:
 		return nil, nil
-	case from.byHistory && o.query.stateless():
+	case resumed:
 		return r, nil
 	}
-	err := e.fill(ctx, r, o.seq, own)
+	var meter store.Meter
+	err := e.fill(meter.Context(ctx), r, o.seq, own, chosen)
+	o.read = meter.Examined()
 	if errors.Is(err, store.ErrExpired) {
 		// The engine is far behind: try again when it has caught up.
 		return nil, e.Wait(ctx, o.seq+1)
@@ -173,6 +178,9 @@ func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, fr
 		return false, nil
 	}
 	delete(e.openings, o.holder)
+	if q.live() == nil {
+		q.examined = o.read
+	}
 	g := q.join(now)
 	e.attachHolder(o.holder, o.rules, g)
 	opened(e.describe(o, g, now, from))

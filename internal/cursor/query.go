@@ -41,6 +41,11 @@ type Spec struct {
 
 	// RuleKey is equal only for rules, Allow, that answer alike. "" is not known.
 	RuleKey string
+
+	// Chosen says that the client chose what is asked for. Then what others have read or
+	// hold is opened and read no faster than what nobody does, and counts as much, so that
+	// nobody finds out by trying.
+	Chosen bool
 }
 
 // ordered reports whether the records have an order to keep.
@@ -136,6 +141,7 @@ type Query struct {
 	whole     group      // of a query without rules: all holders
 	partition *partition // of a query with rules
 	cost      Cost
+	examined  int // records that were read for its first result
 }
 
 // A partition divides the holders of a query with rules into groups.

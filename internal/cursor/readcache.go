@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
 )
 
 // readCache keeps the first rows of recently opened windows, so that many clients
@@ -26,6 +27,7 @@ type cachedRead struct {
 	once     sync.Once
 	images   []*record.Image
 	complete bool
+	examined int // records that were read for it
 	err      error
 
 	mu       sync.Mutex
@@ -112,17 +114,25 @@ func (c *readCache) drop(key readKey, failed *cachedRead) {
 	}
 }
 
-// fill fills an empty result with the state after the commit seq.
-func (e *Engine) fill(ctx context.Context, r result, seq uint64, own rules) error {
+// fill fills an empty result with the state after the commit seq. chosen is that of the spec.
+func (e *Engine) fill(ctx context.Context, r result, seq uint64, own rules, chosen bool) error {
 	now := commitView{at: e.at(ctx, seq)}
 	if l, ok := r.(*list); ok && l.scope.End() > 0 {
 		key := readKey{l.scope.Key(), seq}
 		cached := e.firstReads.get(key)
+		mine := false
 		cached.once.Do(func() {
+			mine = true
+			var meter store.Meter
 			first := list{scope: l.scope, spare: l.spare}
-			cached.images, cached.err = first.next(e.at(context.WithoutCancel(ctx), seq), first.missing())
-			cached.complete = first.complete
+			cached.images, cached.err = first.next(e.at(meter.Context(context.WithoutCancel(ctx)), seq), first.missing())
+			cached.complete, cached.examined = first.complete, meter.Examined()
 		})
+		if !mine && chosen {
+			if err := imitate(ctx, cached.examined); err != nil {
+				return err
+			}
+		}
 		if cached.err != nil {
 			e.firstReads.drop(key, cached)
 			return cached.err

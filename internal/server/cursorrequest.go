@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"reflect"
 
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
@@ -23,6 +24,7 @@ import (
 type CursorRequest struct {
 	Route   *route.Route
 	In      any
+	ofPage  bool   // a template asks for it, with its own input
 	partial string // renders each record, in the list of a page; "": records are sent as JSON
 
 	Where []byte
@@ -33,6 +35,13 @@ type CursorRequest struct {
 
 // perViewer reports whether the partial depends on its viewer.
 func (cr *CursorRequest) perViewer() bool { return view.DependsOnViewer(cr.partial) }
+
+// chosen reports whether the client chose what is asked for: by an input, or by narrowing.
+// What a page shows is asked for by its template.
+func (cr *CursorRequest) chosen() bool {
+	in := reflect.ValueOf(cr.In)
+	return len(cr.Where) > 0 || len(cr.Order) > 0 || cr.Limit > 0 || !cr.ofPage && in.IsValid() && !in.IsZero()
+}
 
 // tag returns a text that differs for different requests. It keeps their queries apart:
 // scopes that are equal now may differ after a change of the user's rights.
@@ -112,7 +121,7 @@ func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest
 		if list, err = a.sessions.OpenList(req.Live); err != nil {
 			return nil, nil, fault.Errorf(fault.BadRequest, "its lists come from another run of the application")
 		}
-		name, in, cr.partial = list.Cursor, list.In, list.Partial
+		name, in, cr.partial, cr.ofPage = list.Cursor, list.In, list.Partial, true
 		if list.Build != a.config.Build || list.User != c.user {
 			resync = "rules"
 		}

@@ -149,7 +149,7 @@ func (p *pageSource) Value(name string, in json.RawMessage) (value record.Value,
 
 // resolve returns a cursor as the page's user sees it.
 func (p *pageSource) resolve(name, partial string, in json.RawMessage) (cr *CursorRequest, spec cursor.Spec, err error) {
-	cr = &CursorRequest{Route: p.owner.Conn.app.router.Cursors[name], partial: partial}
+	cr = &CursorRequest{Route: p.owner.Conn.app.router.Cursors[name], partial: partial, ofPage: true}
 	if cr.Route == nil {
 		return nil, spec, fmt.Errorf("there is no cursor %q", name)
 	}

@@ -203,6 +203,7 @@ func (s *Session) buildSpec(ctx context.Context, cr *CursorRequest) (spec cursor
 		}
 	}
 	spec.Ordered, spec.Inline = cr.partial != "", cr.partial != ""
+	spec.Chosen = cr.chosen()
 	spec.Tag, err = cr.tag()
 	return spec, err
 }
