@@ -18,7 +18,7 @@ type Error struct {
 	Code     Code
 	Message  string
 	Problems *Problems     // of an invalid input or record; nil if there are none
-	Wait     time.Duration // after which the client may try again, the header Retry-After over HTTP; 0 if that is not known
+	Wait     time.Duration // after which the client may try again: retryAfter in the error that it receives, and the header Retry-After; 0 if that is not known
 	Err      error         // the cause, for the log only; may be nil
 }
 

@@ -66,6 +66,25 @@ type Limits struct {
 	// Default: 20,000.
 	MaxClients int
 
+	// MaxReading is how much of a processor's time one user, or all visitors at one
+	// address, may take up in each second by opening cursors, loading pages and reading
+	// cursors over HTTP. The time is estimated from the records that are read and the bytes
+	// that are made of them. Who reads more waits for a turn, in a line that all who read too
+	// much share, and is refused if that takes too long. Behind a proxy, see
+	// [Config].TrustedProxies.
+	//
+	// Default: 10 milliseconds.
+	MaxReading time.Duration
+
+	// MaxOutflow is the number of bytes a second that one user, or all visitors at one
+	// address, are answered with: by opened cursors, pages, cursors read over HTTP, and
+	// actions, before compression. Four times as many may be answered at once. Who has been
+	// answered with more is refused until the second is over. The changes of open cursors,
+	// files, streams, and what a handler writes do not count.
+	//
+	// Default: 8,388,608 (8 MiB).
+	MaxOutflow int
+
 	// Timeout is how long one request may take. Its context ends then.
 	//
 	// Default: 30 seconds.

@@ -47,6 +47,9 @@ func printed(value reflect.Value) string {
 		if d%time.Minute == 0 {
 			return fmt.Sprintf("%d min", d/time.Minute)
 		}
+		if d < time.Second {
+			return fmt.Sprintf("%d ms", d.Milliseconds())
+		}
 		return fmt.Sprintf("%g s", d.Seconds())
 	}
 	n := value.Int()

@@ -94,9 +94,8 @@ type App struct {
 	attempts  attempts
 	guesses   *guess.Limiter
 	answers   answerCache
-	lanes     *budget.Lanes
 	rates     *limit.Rates
-	readers   budget.Clients
+	clients   *budget.Clients
 
 	ctx      context.Context // ends when the application closes
 	cancel   context.CancelFunc
@@ -117,7 +116,8 @@ type App struct {
 // other than reading views and the manifest of assets.
 func New(config Config) (*App, error) {
 	config.setDefaults()
-	a := &App{config: config, router: config.Router, inspector: newInspector(), guesses: guess.New(), lanes: budget.NewLanes(), rates: limit.NewRates(), attempts: attempts{running: map[string]chan struct{}{}}}
+	a := &App{config: config, router: config.Router, inspector: newInspector(), guesses: guess.New(), rates: limit.NewRates(), attempts: attempts{running: map[string]chan struct{}{}}}
+	a.clients = budget.New(config.Limits.MaxReading, config.Limits.MaxOutflow, config.Limits.MaxClients)
 	a.log = newTap(config.Log, a.inspector)
 	if !config.Quiet {
 		a.access = chain.NewAccessLog(a.log)

@@ -81,6 +81,11 @@ func (c *call) recordCommit(commit store.Commit) {
 // has been sent to the connections it touches. A call with a key that took effect before
 // is not run again: Serve returns its earlier answer.
 func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callResult, error) {
+	if req.counts {
+		if err := s.Conn.mayBeAnswered(); err != nil {
+			return nil, err
+		}
+	}
 	once, err := req.attempt(s.Conn.user)
 	if err != nil {
 		return nil, err

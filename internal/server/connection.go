@@ -8,7 +8,6 @@ import (
 
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/session"
@@ -37,8 +36,7 @@ type Connection struct {
 
 	// Connections of one HTTP request do not have these.
 	outbox   outbox.Outbox
-	budget   budget.Allowance // for opening cursors
-	meter    *limit.Meter     // nil: a console's, which is not bounded
+	meter    *limit.Meter // nil: a console's, which is not bounded
 	party    limit.Party
 	owed     atomic.Int64 // acknowledgements that the client was asked for
 	greeting *time.Timer  // ends the connection of a client that does not say hello
@@ -80,6 +78,18 @@ func (a *App) newConnection(r *http.Request) *Connection {
 	c.party = limit.PartyOf(string(c.user), c.remote)
 	c.outbox.Limit = a.config.Limits.MaxQueue
 	return c
+}
+
+// payer returns the key of the client that pays for what the connection reads: see
+// [budget.Clients]. It is "" for consoles and tests, which pay for nothing.
+func (c *Connection) payer() string {
+	switch {
+	case c.from != nil:
+		return limit.PartyOf(string(c.user), c.remote).Key()
+	case c.meter == nil:
+		return ""
+	}
+	return c.party.Key()
 }
 
 // Public returns the value that wrap made of the connection when Public was first

@@ -10,10 +10,8 @@ import (
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
-	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -31,16 +29,13 @@ type OpenCursor struct {
 // OpenCursor opens a cursor. It reserves the slot of the answer when the engine has
 // read the cursor, so that the frames of later commits come after it, and sends the
 // frame that answer returns. It waits for the read, and stops when ctx ends. If the
-// connection has opened more than its share, it also waits for its turn: see [budget.Lanes].
+// client has read more than its share, it also waits for its turn: see [budget.Clients].
 func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *ResumeFrom, answer func(cursor.Opened) (any, error)) error {
-	leave, err := c.app.lanes.Enter(ctx, &c.budget)
+	read, ctx, err := c.beginRead(ctx)
 	if err != nil {
-		return fault.Errorf(fault.TooMany, "this connection opens cursors faster than it may; open fewer, or wait")
+		return err
 	}
-	var meter store.Meter
-	size := 0
-	defer func() { leave(budget.Work(meter.Examined(), size)) }()
-	ctx = meter.Context(ctx)
+	defer read.end()
 	oc := &OpenCursor{Conn: c, Request: cr, follower: &follower{conn: c}}
 	var state cursor.Opened
 	var slot *outbox.Slot
@@ -58,7 +53,7 @@ func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *R
 	frame, err := answer(state)
 	if err == nil {
 		data, err = wire.Encode(frame)
-		size = len(data)
+		read.answered(len(data))
 	}
 	c.outbox.Fill(slot, data)
 	if err != nil {

@@ -152,6 +152,7 @@ func (c *Connection) handleCall(s *Session, req *wire.Request, note *chain.Note)
 		c.app.Report("request", err)
 		return c.app.refusedCall(req, err)
 	}
+	c.answered(len(result.Out))
 	answer := &wire.Answer{ID: req.ID, Status: result.Status, Out: result.Out, Repeated: result.repeated, At: wire.Position(c.app.store.Epoch(), max(result.Seq, c.seq.Load()))}
 	if req.Form != nil || result.given != nil {
 		answer.Location = result.Location

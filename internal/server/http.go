@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -169,15 +168,24 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	defer v.Stop()
 	cookie := a.sessions.Of(r, a.secure(r))
 	v.conn.app, v.conn.user, v.conn.cookie, v.conn.remote, v.conn.from, v.conn.since = a, cookie.User, cookie, a.facts(r).Remote, r, now
+	ctx := context.Context(v)
+	if rt.Kind == route.KindPage { // who it is for is asked when it has waited for its turn
+		var read *reading
+		if read, ctx, err = v.conn.beginRead(v); err != nil {
+			a.Fail(w, r, err)
+			return
+		}
+		defer read.end()
+	}
 	s := &v.session
-	s.connect(v, &v.conn, &v.follower)
-	if note := noteOf(v); note != nil {
+	s.connect(ctx, &v.conn, &v.follower)
+	if note := noteOf(ctx); note != nil {
 		note.Who, note.Path = v.conn.Label(), loggedPath(r.URL.Path, rt, values)
 	}
 	if err = s.err; err == nil {
 		switch rt.Kind {
 		case route.KindPage:
-			err = a.servePage(v, w, r, s, rt, values)
+			err = a.servePage(ctx, w, r, s, rt, values)
 		case route.KindHandler:
 			err = a.serveHandler(v, w, r, s, rt, values)
 		default:
@@ -210,6 +218,11 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 	asForm := sent != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {
 		if problems := fault.As(err).Problems; asForm && problems != nil && rt.Form != "" {
+			read, ctx, err := s.Conn.beginRead(ctx)
+			if err != nil {
+				return err
+			}
+			defer read.end()
 			return a.serveForm(ctx, w, r, s, rt, values, &form.State{Values: sent, Problems: problems.Map()})
 		}
 		return err
@@ -223,6 +236,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 		w.Header().Set("Idempotency-Replayed", "true")
 	}
 	if result.given != nil {
+		s.Conn.answered(len(result.given.Text))
 		a.send(w, r, result.given)
 		return nil
 	}
@@ -234,6 +248,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 		http.Redirect(w, r, to, http.StatusSeeOther)
 		return nil
 	}
+	s.Conn.answered(len(result.Out))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(result.Status)
@@ -288,11 +303,8 @@ func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	a.Report("request", err)
 	coded := fault.As(err)
 	status := coded.Status()
-	switch {
-	case coded.Wait > 0:
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(coded.Wait.Seconds()))))
-	case coded.Code == fault.Unavailable:
-		w.Header().Set("Retry-After", "1")
+	if seconds := coded.RetryAfter(); seconds > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
 	if to := a.signInPath(r); to != "" && coded.Code == fault.Unauthenticated && accepts(r, "text/html") {
 		w.Header().Set("Cache-Control", "no-store")

@@ -41,6 +41,7 @@ func (a *App) writePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		if err := checkAnswer(page.Route, given); err != nil {
 			return err
 		}
+		readingOf(ctx).answered(len(given.Text))
 		a.send(w, r, given)
 		return nil
 	}
@@ -58,12 +59,13 @@ func (a *App) writePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		return err
 	}
 	if source.asJSON {
-		return a.writeState(w, r, source)
+		return a.writeState(ctx, w, r, source)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Add("Vary", "Cookie, Accept")
 	w.Header().Set("Tower-User", cmp.Or(string(s.Conn.user), "visitor")) // a browser keeps pages per user
+	readingOf(ctx).answered(len(html))
 	w.WriteHeader(status)
 	_, _ = w.Write(html) // the client may be gone
 	return nil

@@ -1,9 +1,9 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -11,6 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/read"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -18,18 +19,16 @@ import (
 
 // ReadCursor answers an open with everything that the user of a request may see: in the
 // newest state, or in the state at a position. It opens nothing. A client that reads more
-// than its share waits: see [budget.Lanes].
+// than its share waits: see [budget.Clients].
 func (a *App) ReadCursor(r *http.Request, q *wire.Request, at string) (answer *wire.Answer, err error) {
 	ctx, cancel := context.WithTimeout(r.Context(), a.config.Limits.Timeout)
 	defer cancel()
 	c := a.newConnection(r)
-	leave, err := a.lanes.Enter(ctx, a.readers.Of(cmp.Or(string(c.user), "address "+c.remote)))
+	read, ctx, err := c.beginRead(ctx)
 	if err != nil {
-		return nil, fault.Errorf(fault.TooMany, "cursors are read faster than this client may; read less, or wait")
+		return nil, err
 	}
-	var meter store.Meter
-	size := 0
-	defer func() { leave(budget.Work(meter.Examined(), size)) }()
+	defer read.end()
 	seq := a.store.Seq()
 	since, err := a.ResumeFrom(c, at)
 	switch {
@@ -40,7 +39,7 @@ func (a *App) ReadCursor(r *http.Request, q *wire.Request, at string) (answer *w
 	case since != nil:
 		seq = since.seq
 	}
-	ctx = atSeq(meter.Context(ctx), seq)
+	ctx = atSeq(ctx, seq)
 	session := c.connect(ctx, &follower{})
 	if session.err != nil {
 		return nil, session.err
@@ -65,7 +64,7 @@ func (a *App) ReadCursor(r *http.Request, q *wire.Request, at string) (answer *w
 	state, err := a.engine.Read(ctx, seq, spec)
 	addRecords(answer, &state)
 	for _, image := range state.Images {
-		size += len(image.JSON)
+		read.made(len(image.JSON))
 	}
 	return answer, err
 }
@@ -117,7 +116,7 @@ func (p *pageSource) show(cr *CursorRequest, in json.RawMessage, answer *wire.An
 }
 
 // writeState answers with what the cursors of a page hold.
-func (a *App) writeState(w http.ResponseWriter, r *http.Request, p *pageSource) error {
+func (a *App) writeState(ctx context.Context, w http.ResponseWriter, r *http.Request, p *pageSource) error {
 	if err := p.pin(); err != nil {
 		return err
 	}
@@ -126,5 +125,64 @@ func (a *App) writeState(w http.ResponseWriter, r *http.Request, p *pageSource) 
 		return fmt.Errorf("describe the page: %w", err)
 	}
 	at := wire.Position(a.store.Epoch(), p.seq)
-	return read.Write(w, r, at, tag, pageState{at, append([]*read.State{}, p.shown...)})
+	size, err := read.Write(w, r, at, tag, pageState{at, append([]*read.State{}, p.shown...)})
+	readingOf(ctx).answered(size)
+	return err
+}
+
+// A reading is a request of a client that reads: its cost is counted until it ends.
+type reading struct {
+	conn  *Connection
+	meter store.Meter
+	bytes int
+	leave func(budget.Cost)
+}
+
+// beginRead returns when the client of a connection may read: see [budget.Clients.Enter].
+// Records that are read with the context that it returns are counted. The caller must end
+// the reading.
+func (c *Connection) beginRead(ctx context.Context) (*reading, context.Context, error) {
+	leave, err := c.app.clients.Enter(ctx, c.payer())
+	if err != nil {
+		return nil, ctx, tooSoon(err)
+	}
+	r := &reading{conn: c, leave: leave}
+	return r, context.WithValue(r.meter.Context(ctx), readingKey{}, r), nil
+}
+
+type readingKey struct{}
+
+// readingOf returns the reading that a context belongs to.
+func readingOf(ctx context.Context) *reading { return ctx.Value(readingKey{}).(*reading) }
+
+// made counts bytes that are made of what is read, and may not be sent.
+func (r *reading) made(bytes int) { r.bytes += bytes }
+
+// answered counts bytes that the client is answered with.
+func (r *reading) answered(bytes int) {
+	r.made(bytes)
+	r.conn.answered(bytes)
+}
+
+func (r *reading) end() { r.leave(budget.Cost{Records: r.meter.Examined(), Bytes: r.bytes}) }
+
+// answered counts bytes that the client is answered with.
+func (c *Connection) answered(bytes int) { c.app.clients.Answered(c.payer(), bytes) }
+
+// mayBeAnswered returns an error if the client has been answered with more than it may.
+func (c *Connection) mayBeAnswered() error { return tooSoon(c.app.clients.Check(c.payer())) }
+
+// Answered counts bytes that a request was answered with.
+func (a *App) Answered(r *http.Request, bytes int) {
+	party := limit.PartyOf(string(a.sessions.Of(r, a.secure(r)).User), a.facts(r).Remote)
+	a.clients.Answered(party.Key(), bytes)
+}
+
+// tooSoon returns the error that a client receives for a refusal.
+func tooSoon(err error) error {
+	var refused *budget.Refusal
+	if errors.As(err, &refused) {
+		return fault.TooSoon(refused.Wait, refused.Reason)
+	}
+	return err
 }

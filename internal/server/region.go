@@ -118,6 +118,11 @@ func (c *Connection) openRegion(ctx context.Context, req *wire.Request, list ses
 	if err != nil {
 		return err
 	}
+	read, ctx, err := c.beginRead(ctx)
+	if err != nil {
+		return err
+	}
+	defer read.end()
 	s := c.addRegion(r)
 	html, resumed, err := r.first(ctx, s, since, list.User == c.user && list.Build == c.app.config.Build)
 	if err != nil {
@@ -149,6 +154,7 @@ func (c *Connection) openRegion(ctx context.Context, req *wire.Request, list ses
 		answer.Value = jsonText(html)
 	}
 	data, err := wire.Encode(answer)
+	read.answered(len(data))
 	c.outbox.Fill(slot, data)
 	return err
 }

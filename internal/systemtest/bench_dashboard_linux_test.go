@@ -73,7 +73,7 @@ func openDashboard(b *testing.B) *towertest.App {
 		tower.Page(plain, "GET /plain/"+page, tower.ViewOnly[*dashboard])
 		tower.Page(ruled, "GET /ruled/"+page, tower.ViewOnly[*ruledDashboard])
 	}
-	return towertest.Open(b, tower.Config{Name: "dashboard", Models: []tower.AnyModel{Articles}, Routes: r, Files: views})
+	return towertest.Open(b, tower.Config{Name: "dashboard", Models: []tower.AnyModel{Articles}, Routes: r, Files: views, Limits: eager})
 }
 
 // BenchmarkDashboard is a page with eleven values over a hundred thousand records, beside

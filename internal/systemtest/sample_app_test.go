@@ -220,7 +220,8 @@ var sampleViews = fstest.MapFS{
 
 func sample() tower.Config {
 	// Tests and benchmarks connect many clients from one address, and read when they like.
-	limits := tower.Limits{MaxAddress: 200_000, MaxVisitors: 100_000, MaxClients: 200_000, Patience: 5 * time.Minute}
+	limits := tower.Limits{MaxAddress: 200_000, MaxVisitors: 100_000, MaxClients: 200_000, Patience: 5 * time.Minute,
+		MaxReading: time.Hour, MaxOutflow: 1 << 30}
 	return tower.Config{Name: "journal", Models: []tower.AnyModel{Users, Posts}, Routes: routes(), Files: sampleViews, Limits: limits}
 }
 

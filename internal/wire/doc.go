@@ -135,6 +135,12 @@
 //	internal                500  the reason is in the server's log
 //	unavailable             503  the server starts or stops; try again
 //
+// An error may say as "retryAfter" after how many seconds the request can succeed. A client
+// that repeats requests or connects again by itself waits at least that long. Over HTTP the
+// header Retry-After says the same.
+//
+//	← {"id":4,"status":429,"error":{"code":"too_many","message":"…; try again in 3s","retryAfter":3}}
+//
 // An application may add codes of its own, which come with status 400. A frame of which a
 // field has the wrong type, such as a "key" that is a number, is a bad_frame.
 //

@@ -152,6 +152,10 @@ type Error struct {
 	Code     string              `json:"code"`
 	Message  string              `json:"message"`
 	Problems map[string][]string `json:"problems,omitempty"` // by field; "" holds those of the whole record
+
+	// RetryAfter is the number of seconds after which the request may be sent again; 0 if
+	// that is not known.
+	RetryAfter int `json:"retryAfter,omitempty"`
 }
 
 // Reserved holds the keys of a commit that cannot be names of models.

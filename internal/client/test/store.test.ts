@@ -544,6 +544,49 @@ test("it reconnects immediately when the network or the reader returns", async (
   }
 });
 
+test("what the server refuses for a while is sent again no earlier than it says", async () => {
+  const { setTimeout } = window;
+  after(() => (window.setTimeout = setTimeout));
+  const waits: number[] = [];
+  window.setTimeout = ((run: () => void, ms = 0) => {
+    const long = ms >= 70_000 && ms < 80_000;
+    if (long) waits.push(ms);
+    return setTimeout(run, long ? 0 : ms);
+  }) as typeof window.setTimeout;
+  const status = 429;
+  const error = { code: "too_many", message: "try again in 70s", retryAfter: 70 };
+
+  const { store, link } = await online();
+  const list = store.cursor<Post>("posts.published");
+  const first = { open: "posts.published", in: {} };
+  link.send({ id: await link.expect(first), status, error });
+  link.send(full(await link.expect(first), 1, "E:1", "ab"));
+  await applied(store, link);
+  equal([ids(list.records), list.error, waits.length], ["ab", null, 1]);
+
+  link.send({ seq: 2, cursors: { 1: { closed: error } } });
+  link.send(full(await link.expect(first), 1, "E:3", "b"));
+  await applied(store, link);
+  equal([ids(list.records), list.error, waits.length], ["b", null, 2]);
+
+  const write = store.write("POST /posts", { title: "Hi" });
+  const { key, ...sent } = await link.next();
+  link.send({ id: sent.id, status, error });
+  const again = await link.next();
+  equal([again.call, again.key, waits.length], ["POST /posts", key, 3]);
+  link.send({ id: again.id, status: 201 });
+  equal((await write).status, 201);
+
+  link.drop();
+  const refusing = await accept();
+  refusing.send({ status, error });
+  await state(store, ({ closed }) => closed?.retryAfter === 70);
+  const back = await accept();
+  await back.greet();
+  await state(store, ({ online }) => online);
+  equal(waits.length, 4);
+});
+
 test("retries wait longer and longer, with jitter", async () => {
   const { setTimeout } = window;
   const random = Math.random;

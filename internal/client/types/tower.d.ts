@@ -61,6 +61,8 @@ export interface Failure {
   readonly code: string;
   readonly message: string;
   readonly problems?: Problems;
+  /** After how many seconds the request may be sent again; missing if that is not known. */
+  readonly retryAfter?: number;
 }
 
 /** Messages by field name. The key "" holds messages about the whole input. */
@@ -69,6 +71,8 @@ export type Problems = Record<string, string[]>;
 /** An error with a code for programs and a message for people. */
 export class TowerError extends Error {
   readonly code: string;
+  /** After how many seconds the request may be sent again; 0 if that is not known. */
+  readonly retryAfter: number;
   constructor(failure: Failure);
 }
 
@@ -102,6 +106,8 @@ export interface State {
 export interface Closed {
   readonly code: number;
   readonly reason: string;
+  /** After how many seconds the client connects again, if the server has said so. */
+  readonly retryAfter?: number | undefined;
 }
 
 /** The answer of an action. */

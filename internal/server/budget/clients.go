@@ -1,44 +1,217 @@
 package budget
 
 import (
+	"context"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// maxClients is how many allowances Clients holds.
-const maxClients = 4096
+const (
+	perRequest = 500 * time.Microsecond // the work of a request that reads nothing
+	perRecord  = 2 * time.Microsecond   // for each record that is read
+	perByte    = 5 * time.Nanosecond    // for each byte that is answered
 
-// Clients holds the allowances of clients that are known by a key, such as their address,
-// because they send each request by itself. The zero value holds none. It is safe for
-// concurrent use.
-type Clients struct {
-	mu  sync.Mutex
-	all map[string]*Allowance
+	rest  = 3 // a lane rests three times as long as it worked
+	burst = 4 // how many seconds' bytes a client may be answered with at once
+
+	maxWaiting = 1000    // requests of one client that wait
+	maxClients = 100_000 // clients that are known
+	sampling   = 8       // clients that are compared to find some to forget
+)
+
+// A Cost is what a request took.
+type Cost struct {
+	Records int // that were read
+	Bytes   int // that were made of them
 }
 
-// Of returns the allowance of a client.
-func (c *Clients) Of(key string) *Allowance {
+// work estimates the processor time.
+func (c Cost) work() time.Duration {
+	return perRequest + time.Duration(c.Records)*perRecord + time.Duration(c.Bytes)*perByte
+}
+
+// A Refusal is the error for a request that a client may send again after a time.
+type Refusal struct {
+	Reason string
+	Wait   time.Duration
+}
+
+// Error returns the reason.
+func (r *Refusal) Error() string { return r.Reason }
+
+// Clients holds the allowances of an application's clients by their keys. It forgets those
+// who have all of their allowances. It is safe for concurrent use.
+type Clients struct {
+	work, bytes allowance
+	lanes       chan struct{}
+	waiting     atomic.Int64
+	maxWaiting  int64 // requests of all clients together
+
+	mu  sync.Mutex
+	all map[string]*client
+}
+
+// New returns clients that may each cause so much work in a second, and be answered with
+// so many bytes. Of all clients together, so many requests may wait.
+func New(work time.Duration, bytes, waiting int) *Clients {
+	c := &Clients{
+		work: allowance{work.Seconds(), work.Seconds()}, bytes: allowance{float64(bytes), burst * float64(bytes)},
+		lanes: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)), maxWaiting: int64(waiting), all: map[string]*client{},
+	}
+	for range cap(c.lanes) {
+		c.lanes <- struct{}{}
+	}
+	return c
+}
+
+// Enter returns when a client may begin a request that reads: at once while it has an
+// allowance, and otherwise when a lane is free. The caller must call leave with the cost.
+// If the client has been answered with too many bytes, if too many of its requests wait, or
+// if ctx ends meanwhile, the error is a [*Refusal]. A client without a key has no bounds.
+func (c *Clients) Enter(ctx context.Context, key string) (leave func(Cost), err error) {
+	if key == "" {
+		return func(Cost) {}, nil
+	}
+	one := c.begin(key)
+	if err := c.checkBytes(one); err != nil {
+		c.end(one, 0, 0)
+		return nil, err
+	}
+	one.mu.Lock()
+	wait := c.work.wait(&one.work, time.Now())
+	one.mu.Unlock()
+	if wait == 0 {
+		return func(cost Cost) { c.end(one, cost.work(), 0) }, nil
+	}
+	if err := c.queue(ctx, one); err != nil {
+		c.end(one, 0, 0)
+		return nil, err
+	}
+	return func(cost Cost) {
+		work := cost.work()
+		time.AfterFunc(rest*work, func() { c.lanes <- struct{}{} })
+		c.end(one, min(work, time.Duration(c.work.size*float64(time.Second))), 0) // it has paid by waiting
+	}, nil
+}
+
+// Check returns a [*Refusal] if a client has been answered with too many bytes.
+func (c *Clients) Check(key string) error {
+	if key == "" {
+		return nil
+	}
+	one := c.begin(key)
+	defer c.end(one, 0, 0)
+	return c.checkBytes(one)
+}
+
+// Answered counts bytes that a client was answered with.
+func (c *Clients) Answered(key string, bytes int) {
+	if key != "" {
+		c.end(c.begin(key), 0, bytes)
+	}
+}
+
+func (c *Clients) checkBytes(one *client) error {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if wait := c.bytes.wait(&one.bytes, time.Now()); wait > 0 {
+		return &Refusal{"more was answered than this client may receive in so short a time", wait}
+	}
+	return nil
+}
+
+// queue takes a lane for a request, when the requests of its client before it have had
+// theirs.
+func (c *Clients) queue(ctx context.Context, one *client) error {
+	one.mu.Lock()
+	full := one.waiting >= maxWaiting || c.waiting.Load() >= c.maxWaiting
+	if !full {
+		one.waiting++
+		c.waiting.Add(1)
+	}
+	if one.turn == nil {
+		one.turn = make(chan struct{}, 1)
+		one.turn <- struct{}{}
+	}
+	one.mu.Unlock()
+	if full {
+		return c.tooMuch(one)
+	}
+	defer func() {
+		one.mu.Lock()
+		one.waiting--
+		one.mu.Unlock()
+		c.waiting.Add(-1)
+	}()
+	select {
+	case <-one.turn:
+		defer func() { one.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return c.tooMuch(one)
+	}
+	select {
+	case <-c.lanes:
+		return nil
+	case <-ctx.Done():
+		return c.tooMuch(one)
+	}
+}
+
+func (c *Clients) tooMuch(one *client) error {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	return &Refusal{"this client reads more than it may; read less", max(c.work.wait(&one.work, time.Now()), time.Second)}
+}
+
+// begin returns the client with a key, which has one more request until it ends.
+func (c *Clients) begin(key string) *client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.all[key] == nil {
-		c.sweep()
-		c.all[key] = &Allowance{}
+	one := c.all[key]
+	if one == nil {
+		c.forget(time.Now())
+		one = &client{}
+		c.all[key] = one
 	}
-	return c.all[key]
+	one.mu.Lock()
+	one.requests++
+	one.mu.Unlock()
+	return one
 }
 
-// sweep makes room: it drops allowances that are full and, if these are too few, all.
-func (c *Clients) sweep() {
-	if c.all != nil && len(c.all) < maxClients {
-		return
-	}
-	now, kept := time.Now(), map[string]*Allowance{}
-	for key, a := range c.all {
-		if a.left(now); a.spent > 0 {
-			kept[key] = a
+// end ends a request and counts what it took.
+func (c *Clients) end(one *client, work time.Duration, bytes int) {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	one.requests--
+	now := time.Now()
+	c.work.add(&one.work, work.Seconds(), now)
+	c.bytes.add(&one.bytes, float64(bytes), now)
+}
+
+// forget looks at some clients, in no order. It drops those that are idle and, if there is
+// no place left, the one that has used the least.
+func (c *Clients) forget(now time.Time) {
+	var least string
+	used, seen := -1.0, 0
+	for key, one := range c.all {
+		one.mu.Lock()
+		idle, busy := one.isIdle(c.work, c.bytes, now), one.requests > 0
+		uses := one.work.spent/c.work.size + one.bytes.spent/c.bytes.size
+		one.mu.Unlock()
+		switch {
+		case idle:
+			delete(c.all, key)
+		case !busy && (used < 0 || uses < used):
+			least, used = key, uses
+		}
+		if seen++; seen == sampling {
+			break
 		}
 	}
-	if c.all = kept; len(kept) > maxClients/2 {
-		c.all = map[string]*Allowance{}
+	if len(c.all) >= maxClients && used >= 0 {
+		delete(c.all, least)
 	}
 }

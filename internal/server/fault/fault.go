@@ -131,9 +131,18 @@ func As(err error) *Error {
 	return &Error{Code: Internal, Message: "something went wrong; see the server's log", Err: err}
 }
 
+// RetryAfter returns the number of seconds after which the request may be sent again, 0 if
+// that is not known.
+func (e *Error) RetryAfter() int {
+	if e.Wait <= 0 && e.Code == Unavailable {
+		return 1
+	}
+	return int((e.Wait + time.Second - 1) / time.Second)
+}
+
 // Wire returns the error in its wire form.
 func (e *Error) Wire() *wire.Error {
-	out := &wire.Error{Code: string(e.Code), Message: e.Message}
+	out := &wire.Error{Code: string(e.Code), Message: e.Message, RetryAfter: e.RetryAfter()}
 	if e.Problems != nil {
 		out.Problems = e.Problems.Map()
 	}
@@ -142,7 +151,7 @@ func (e *Error) Wire() *wire.Error {
 
 // FromWire returns the error for a wire form. It is the inverse of [Error.Wire].
 func FromWire(from *wire.Error) *Error {
-	e := &Error{Code: Code(from.Code), Message: from.Message}
+	e := &Error{Code: Code(from.Code), Message: from.Message, Wait: time.Duration(from.RetryAfter) * time.Second}
 	if from.Problems != nil {
 		e.Problems = &record.Problems{}
 	}

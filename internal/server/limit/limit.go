@@ -25,6 +25,9 @@ type Limits struct {
 	MaxVisitors    int
 	MaxClients     int
 
+	MaxReading time.Duration
+	MaxOutflow int
+
 	Timeout  time.Duration
 	Patience time.Duration
 	MinSpeed int
@@ -48,6 +51,8 @@ func (l Limits) WithDefaults() (Limits, error) {
 	l.MaxAddress = cmp.Or(l.MaxAddress, 2000)
 	l.MaxVisitors = cmp.Or(l.MaxVisitors, 10_000)
 	l.MaxClients = cmp.Or(l.MaxClients, 20_000)
+	l.MaxReading = cmp.Or(l.MaxReading, 10*time.Millisecond)
+	l.MaxOutflow = cmp.Or(l.MaxOutflow, 8<<20)
 	l.Timeout = cmp.Or(l.Timeout, 30*time.Second)
 	l.Patience = cmp.Or(l.Patience, 20*time.Second)
 	l.MinSpeed = cmp.Or(l.MinSpeed, 4<<10)

@@ -1,8 +1,10 @@
 package limit
 
 import (
+	"fmt"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/towerkit/tower/internal/server/fault"
 )
@@ -47,6 +49,9 @@ type Places struct {
 	all      int
 }
 
+// full is how long a client waits before it tries again to take a place.
+const full = 5 * time.Second
+
 // A network is one address.
 type network struct{ visitors, all int }
 
@@ -82,7 +87,7 @@ func (p *Places) Take(party Party) error {
 		p.add(party, at, 1)
 		return nil
 	}
-	return fault.Errorf(fault.TooMany, reason, most)
+	return &fault.Error{Code: fault.TooMany, Message: fmt.Sprintf(reason, most), Wait: full}
 }
 
 // Leave gives a place back.

@@ -35,6 +35,8 @@ type Host interface {
 	// ReadCursor answers an open with everything, in the newest state, or in the state at
 	// a position. It fails with the code Expired if the position is gone.
 	ReadCursor(r *http.Request, q *wire.Request, at string) (*wire.Answer, error)
+	// Answered counts bytes that a request was answered with.
+	Answered(r *http.Request, bytes int)
 	// Fail answers a request with an error.
 	Fail(w http.ResponseWriter, r *http.Request, err error)
 }
@@ -179,7 +181,9 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, q *wire.Request, w
 			}
 		}
 	}
-	return Write(w, r, state.At, tag, state)
+	size, err := Write(w, r, state.At, tag, state)
+	s.host.Answered(r, size)
+	return err
 }
 
 func (s *Server) state(r *http.Request, q *wire.Request, at string) (*State, string, error) {
@@ -232,22 +236,22 @@ func describe(w http.ResponseWriter, at, tag string) {
 }
 
 // Write answers with a body that holds states of the tag, or with 304 if the client has
-// them.
-func Write(w http.ResponseWriter, r *http.Request, at, tag string, body any) error {
+// them. It returns the size of what it has sent.
+func Write(w http.ResponseWriter, r *http.Request, at, tag string, body any) (size int, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {
-		return fmt.Errorf("encode the state: %w", err)
+		return 0, fmt.Errorf("encode the state: %w", err)
 	}
 	describe(w, at, tag)
 	if known := r.Header.Get("If-None-Match"); known == "*" || slices.ContainsFunc(strings.Split(known, ","), func(one string) bool {
 		return strings.TrimPrefix(strings.TrimSpace(one), "W/") == strings.TrimPrefix(tag, "W/")
 	}) {
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return 0, nil
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(append(data, '\n')) // the client may be gone
-	return nil
+	return len(data), nil
 }
 
 // stream sends the state of the cursor and every change as events, until either side ends

@@ -14,6 +14,7 @@ import (
 	"github.com/olahol/melody"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // restartReason is the reason to end connections when the server closes.
@@ -125,12 +126,24 @@ func (s *Sockets) connect(session *melody.Session) {
 		return nil
 	})
 	if err := c.Join(socket); err != nil {
+		refuse(conn, err)
 		coded := fault.As(err)
 		socket.End(outbox.CloseRefused(coded.Status()), coded.Message)
 	}
 	if s.closing() { // it may have joined after Close looked
 		socket.close(outbox.CloseRestart, restartReason)
 	}
+}
+
+// refuse sends the reason why a client cannot connect. Nothing else writes to the socket yet.
+func refuse(conn *websocket.Conn, err error) {
+	coded := fault.As(err)
+	message, err := wire.Encode(&wire.Answer{Status: coded.Status(), Error: coded.Wire()})
+	if err != nil {
+		return // the close has the reason, too
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+	_ = conn.WriteMessage(websocket.TextMessage, message) // the client may be gone
 }
 
 func (s *Sockets) disconnect(session *melody.Session) {

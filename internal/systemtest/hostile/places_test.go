@@ -11,24 +11,30 @@ import (
 )
 
 // refusal opens a connection and returns why it was refused; "" if it was not. A socket says
-// that when it is open, so that a browser can read it.
+// that when it is open, so that a browser can read it. Every transport says when to try again.
 func (a attacker) refusal(transport string) string {
 	a.t.Helper()
 	p, status, refusal := a.tryConnect(transport)
 	if p == nil {
-		if status != http.StatusTooManyRequests {
+		if status != http.StatusTooManyRequests || !strings.Contains(refusal, `"retryAfter":5`) {
 			a.t.Errorf("%s: refused with status %d: %s", transport, status, refusal)
 		}
 		return refusal
 	}
-	p.say(`{"hello":1}`)
-	if _, end := p.tryHear(); end != nil {
-		if end.Code != 4429 {
-			a.t.Errorf("%s: ended with code %d: %s", transport, end.Code, end.Reason)
-		}
-		return end.Reason
+	_ = p.line.send(`{"hello":1}`) // it may have ended
+	frame := p.hear()
+	if strings.HasPrefix(frame, `{"hello":`) {
+		return ""
 	}
-	return ""
+	if !strings.HasPrefix(frame, `{"status":429,"error":{"code":"too_many"`) || !strings.Contains(frame, `"retryAfter":5`) {
+		a.t.Errorf("%s: refused with %s", transport, frame)
+	}
+	_, end := p.tryHear()
+	if end == nil || end.Code != 4429 {
+		a.t.Errorf("%s: ended with %+v", transport, end)
+		return frame
+	}
+	return end.Reason
 }
 
 // fill opens connections of all transports in turn.

@@ -53,6 +53,7 @@ export class DirectConnection implements Connection {
   #timer: ReturnType<typeof setTimeout> | undefined; // the next dial or the next trial
   #index: number;
   #failures = 0;
+  #notBefore = 0; // when the client may connect again, if the server has said so
   #upgrades = 0;
 
   constructor(transports: readonly Transport[], events: ConnectionEvents) {
@@ -78,7 +79,7 @@ export class DirectConnection implements Connection {
 
   check(now: boolean): void {
     const current = this.#current;
-    if (now && !current && !this.#endPending && !this.ended.aborted) this.#dial();
+    if (now && !current && !this.#endPending && !this.ended.aborted && Date.now() >= this.#notBefore) this.#dial();
     if (!current?.helloAt || current.pinged) return;
     if (now && !this.#trial) {
       this.#upgrades = Math.min(this.#upgrades, 1); // the network may have changed
@@ -154,7 +155,10 @@ export class DirectConnection implements Connection {
     }
     if (!attempt.helloAt) {
       const complaint = frames.find((frame): frame is Complaint => "error" in frame);
-      if (complaint) return this.#drop(attempt, { code: refused(complaint.status ?? 500), reason: complaint.error.message });
+      if (complaint) {
+        const { message, retryAfter } = complaint.error;
+        return this.#drop(attempt, { code: refused(complaint.status ?? 500), reason: message, retryAfter });
+      }
       if (!frames.some(frame => "hello" in frame)) return;
       attempt.helloAt = Date.now();
       attempt.cancel();
@@ -236,7 +240,8 @@ export class DirectConnection implements Connection {
       this.#index++;
       this.#upgrades += 4; // a transport that works only briefly is tried less often
     }
-    const least = closed.code === signedOut ? cookieTime : 0;
+    const least = Math.max((closed.retryAfter ?? 0) * 1000, closed.code === signedOut ? cookieTime : 0);
+    this.#notBefore = Date.now() + least;
     this.#timer = setTimeout(this.#dial, least + Math.random() * most);
   }
 }

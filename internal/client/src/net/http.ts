@@ -102,7 +102,7 @@ class HTTPLink implements Link {
         if (response.ok) return response;
         reason = `${path}: status ${response.status}`;
         const answer = (await response.json().catch(() => null)) as { error?: Failure } | null;
-        if (answer?.error) this.#stop(closeCodes[response.status] ?? refused(response.status), answer.error.message);
+        if (answer?.error) this.#stop(closeCodes[response.status] ?? refused(response.status), answer.error.message, answer.error.retryAfter);
       } catch (error) {
         reason = String(error);
       }
@@ -126,10 +126,10 @@ class HTTPLink implements Link {
     this.#sending = false;
   }
 
-  #stop(code: number, reason: string): void {
+  #stop(code: number, reason: string, retryAfter?: number): void {
     if (this.#ended.aborted) return;
     this.#end.abort();
-    this.#events.close({ code, reason });
+    this.#events.close({ code, reason, retryAfter });
   }
 
   #fetch(path: string, init: RequestInit): Promise<Response> {

@@ -26,6 +26,8 @@ export interface LinkEvents {
 export interface Closed {
   readonly code: number;
   readonly reason: string;
+  /** After how many seconds the client may connect again, if the server has said so. */
+  readonly retryAfter?: number | undefined;
 }
 
 /** The code of a link that broke without a close. */

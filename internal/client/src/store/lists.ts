@@ -15,6 +15,7 @@ export class Lists {
 
   readonly #send: Send;
   readonly #byNumber = new Map<number, Set<List>>();
+  readonly #retries = new Set<ReturnType<typeof setTimeout>>(); // of lists that may be opened again
   #opensPending = 0; // unanswered open requests
   #online = false;
   #epoch = "";
@@ -60,6 +61,8 @@ export class Lists {
   /** Prepares for a new link of the connection. No list is open on it yet. */
   linkChanged(): void {
     this.#opensPending = 0;
+    this.#retries.forEach(clearTimeout);
+    this.#retries.clear();
     for (const lists of this.#byNumber.values()) lists.forEach(list => this.#saveSince(list));
     this.#byNumber.clear();
   }
@@ -136,6 +139,16 @@ export class Lists {
     list.stale = true;
     list.error = error;
     list.since = "";
+    if (error.retryAfter) this.#retry(list, error.retryAfter);
+  }
+
+  /** Opens a list again after so many seconds, unless another link does so before. */
+  #retry(list: List, seconds: number): void {
+    const timer = setTimeout(() => {
+      this.#retries.delete(timer);
+      if (this.all.has(list)) this.#request(list);
+    }, (seconds + Math.random()) * 1000);
+    this.#retries.add(timer);
   }
 
   /** Sets the position to resume from. Frames arrive in order, so an open list contains the last commit. */

@@ -180,7 +180,7 @@ export class Queue {
       if (attempt !== this.#attempt) return;
       this.#abandonAttempt();
       this.#sendNext();
-    }, Math.min(30_000, 250 * 2 ** write.tries));
+    }, Math.max((answer.error?.retryAfter ?? 0) * 1000, Math.min(30_000, 250 * 2 ** write.tries)));
   }
 
   #settle(write: Write, answer: Answer): void {

@@ -4,9 +4,12 @@ import type { Failure } from "./frames";
 export class TowerError extends Error {
   override readonly name = "TowerError";
   readonly code: string;
+  /** After how many seconds the request may be sent again; 0 if that is not known. */
+  readonly retryAfter: number;
 
-  constructor({ code, message }: Failure) {
+  constructor({ code, message, retryAfter = 0 }: Failure) {
     super(message);
     this.code = code;
+    this.retryAfter = retryAfter;
   }
 }

@@ -75,6 +75,8 @@ export interface Failure {
   code: string;
   message: string;
   problems?: Problems;
+  /** After how many seconds the request may be sent again; missing if that is not known. */
+  retryAfter?: number;
 }
 
 /** Messages by field name. The key "" holds messages about the whole record. */
