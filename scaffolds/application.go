@@ -34,6 +34,10 @@ type Options struct {
 	// the published Version.
 	Source string
 
+	// Vendor has the application use a copy of Source at [Vendored], which the caller
+	// makes, in place of Source itself.
+	Vendor bool
+
 	// GoMod and GoSum are the go.mod and go.sum of tower at that version. The
 	// application's files are made from them. Nil means the files in Source.
 	GoMod, GoSum []byte
@@ -42,6 +46,9 @@ type Options struct {
 	// Empty means all of them, which builds too.
 	Modules []string
 }
+
+// Vendored is the folder of an application that may have a copy of tower's source.
+const Vendored = "third_party/tower"
 
 // New plans a new application.
 func New(o Options) (*Plan, error) { return o.plan("app") }
@@ -215,7 +222,11 @@ func (o Options) goMod() ([]byte, error) {
 	}
 	mod.SetRequireSeparateIndirect(requires)
 	if o.Source != "" {
-		if err := mod.AddReplace(towerModule, "", o.Source, ""); err != nil {
+		replacement := o.Source
+		if o.Vendor {
+			replacement = "./" + Vendored
+		}
+		if err := mod.AddReplace(towerModule, "", replacement, ""); err != nil {
 			return nil, fmt.Errorf("write go.mod: %w", err)
 		}
 	}

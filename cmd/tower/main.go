@@ -71,6 +71,7 @@ changes, every browser that may see it receives the change in the same commit.`,
 		newBenchLoad(),
 		newConformance(),
 		newBuild(),
+		newVendor(),
 		newDoctor(),
 		newVersion(),
 	)

@@ -12,23 +12,33 @@ import (
 
 func newNew() *cobra.Command {
 	var module string
-	var dryRun bool
+	var dryRun, vendor bool
 	cmd := &cobra.Command{
 		Use:   "new NAME",
 		Short: "Create an application",
 		Long: `Create an application in a new folder. It builds, passes its own tests, and its pages
-are live.`,
+are live. Until tower is released, the application carries its source, in
+` + scaffolds.Vendored + `, so that it builds wherever there is Go.`,
 		Example: `  tower new blog
   tower new blog --module example.com/blog`,
 		Args: oneArgument("NAME", "the name of the application, as in: tower new blog"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := filepath.Base(args[0])
-			plan, err := scaffolds.New(applicationOptions(name, args[0], module))
+			options := applicationOptions(name, args[0], module)
+			options.Vendor = vendor && options.Source != ""
+			plan, err := scaffolds.New(options)
 			if err != nil {
 				return argumentError(err, "new")
 			}
 			if err := applyPlan(cmd.OutOrStdout(), plan, dryRun); err != nil || dryRun {
 				return err
+			}
+			if options.Vendor {
+				files, size, err := vendorSource(options.Source, args[0], false)
+				if err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "  create  %s/  %d files of tower, %s\n", scaffolds.Vendored, files, byteSize(size))
 			}
 			if err := tidyReleased(cmd, args[0]); err != nil {
 				return err
@@ -38,6 +48,7 @@ are live.`,
 		},
 	}
 	cmd.Flags().StringVar(&module, "module", "", "path of its Go module (default: NAME)")
+	cmd.Flags().BoolVar(&vendor, "vendor", true, "carry tower's source, so that the application builds anywhere; a released tower is required by its version instead")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and write nothing")
 	return cmd
 }
