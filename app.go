@@ -101,7 +101,7 @@ func (a *App) Run(ctx context.Context) error {
 	listen := server.Listen{
 		Addr:       vars.Or("TOWER_ADDR", "127.0.0.1:3000"),
 		Supervisor: vars.Get("TOWER_SUPERVISOR"),
-		Serving:    func(addr net.Addr) { fmt.Fprintf(os.Stderr, "%s on http://%s\n", a.Env(), addr) },
+		Serving:    a.announce,
 	}
 	if a.app.Config().Console {
 		listen.Console = control.Open
@@ -165,6 +165,22 @@ func (a *App) Wait(ctx context.Context, seq uint64) error { return a.app.Wait(ct
 
 // Log returns the application's log. Consoles show what is written to it.
 func (a *App) Log() *slog.Logger { return a.app.Log() }
+
+// version and commit are set by tower build.
+var version, commit string
+
+// Version returns the version and the git commit of the application that tower build has
+// written into the program; both are "" in others.
+func Version() (text, hash string) { return version, commit }
+
+// announce prints where the application is served.
+func (a *App) announce(addr net.Addr) {
+	stated := ""
+	if version != "" {
+		stated = ", version " + version
+	}
+	fmt.Fprintf(os.Stderr, "%s on http://%s%s\n", a.Env(), addr, stated)
+}
 
 // Env returns "development", "test" or "production".
 func (a *App) Env() string { return a.app.Env() }

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,24 +19,39 @@ import (
 )
 
 func newBuild() *cobra.Command {
-	var out string
+	var out, version string
+	target := dev.Target{Production: true}
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build the application as one file for production",
-		Long: `Build the application as one file that includes its views and public files. GOOS and
-GOARCH set the target system, as for go build.`,
+		Long: `Build the application as one file that includes its views and public files. It needs
+nothing else: no Go, and no libraries of the system. (CGO_ENABLED=1 builds applications
+that need C.)
+
+The program states its version, by default that of git describe, when it starts.`,
 		Example: `  tower build
   tower build -o /srv/blog
-  GOOS=linux GOARCH=arm64 tower build -o blog-arm64`,
+  tower build --os linux --arch arm64 -o blog-arm64`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			app, err := findApplication()
 			if err != nil {
 				return err
 			}
-			path, err := outputPath(app, out)
+			if err := checkPlatform(cmd.Context(), target.OS, target.Arch); err != nil {
+				return err
+			}
+			path, err := outputPath(app, out, target.OS)
 			if err != nil {
 				return err
+			}
+			target.Folder, target.Out = app.Folder, path
+			target.Version, target.Commit = describeCheckout(cmd.Context(), app.Folder)
+			if version != "" {
+				target.Version = version
+			}
+			if strings.ContainsAny(target.Version, "' \t\n") {
+				return &usageError{fmt.Sprintf("%q is no version: it has spaces or quotes", target.Version), "tower build --version v1.2.0"}
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
 			defer stop()
@@ -39,7 +59,7 @@ GOARCH set the target system, as for go build.`,
 			if isTerminal(cmd.ErrOrStderr()) {
 				say = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
 			}
-			leftOut, err := dev.Build(ctx, app.Folder, path, true, say)
+			leftOut, err := dev.Build(ctx, target, say)
 			if err != nil {
 				return err
 			}
@@ -50,18 +70,63 @@ GOARCH set the target system, as for go build.`,
 			if err != nil {
 				return fmt.Errorf("read the built program: %w", err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "built %s, %.1f MB\n", shortPath(path), float64(info.Size())/1e6)
+			fmt.Fprintf(cmd.OutOrStdout(), "built %s, %.1f MB%s\n", shortPath(path), float64(info.Size())/1e6, stated(target))
+			fmt.Fprintf(cmd.OutOrStdout(), "\nNext:\n  TOWER_ENV=production TOWER_SECRET=… ./%s    (openssl rand -base64 32 makes a secret)\n", filepath.ToSlash(shortPath(path)))
 			return nil
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "file to write, or folder for it (default: the application's name, in its folder)")
+	cmd.Flags().StringVar(&target.OS, "os", "", "operating system to build for, like linux (default: this one, or GOOS)")
+	cmd.Flags().StringVar(&target.Arch, "arch", "", "architecture to build for, like arm64 (default: this one, or GOARCH)")
+	cmd.Flags().StringVar(&version, "version", "", "version that the program states (default: that of git describe)")
 	return cmd
 }
 
+// stated returns what the program will state of itself.
+func stated(t dev.Target) string {
+	text := ""
+	if t.Version != "" {
+		text += ", version " + t.Version
+	}
+	if t.OS+t.Arch != "" {
+		text += ", for " + cmp.Or(t.OS, os.Getenv("GOOS"), runtime.GOOS) + "/" + cmp.Or(t.Arch, os.Getenv("GOARCH"), runtime.GOARCH)
+	}
+	return text
+}
+
+// checkPlatform returns an error if Go does not build for a system.
+func checkPlatform(ctx context.Context, system, arch string) error {
+	if system+arch == "" {
+		return nil
+	}
+	known, err := exec.CommandContext(ctx, "go", "tool", "dist", "list").Output()
+	if err != nil {
+		return nil // go build will say why
+	}
+	wanted := cmp.Or(system, os.Getenv("GOOS"), runtime.GOOS) + "/" + cmp.Or(arch, os.Getenv("GOARCH"), runtime.GOARCH)
+	if !slices.Contains(strings.Fields(string(known)), wanted) {
+		return &usageError{"Go does not build for " + wanted, "go tool dist list prints the systems that it builds for"}
+	}
+	return nil
+}
+
+// describeCheckout returns the version and the commit of the git checkout that a folder
+// belongs to; "" if it belongs to none.
+func describeCheckout(ctx context.Context, folder string) (version, commit string) {
+	git := func(args ...string) string {
+		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", folder}, args...)...).Output()
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(out))
+	}
+	return git("describe", "--tags", "--always", "--dirty"), git("rev-parse", "HEAD")
+}
+
 // outputPath returns the path of the program to write.
-func outputPath(app *application, out string) (string, error) {
+func outputPath(app *application, out, system string) (string, error) {
 	name := app.Name
-	if target := os.Getenv("GOOS"); target == "windows" || target == "" && runtime.GOOS == "windows" {
+	if target := cmp.Or(system, os.Getenv("GOOS")); target == "windows" || target == "" && runtime.GOOS == "windows" {
 		name += ".exe"
 	}
 	if out == "" {

@@ -47,7 +47,7 @@ func (a *App) start(ctx context.Context, o Options) error {
 		say = out.printDetail
 	}
 	stop := announce(say)
-	_, err := build(ctx, o.Folder, binary, o.production(), o.Environ)
+	_, err := Target{Folder: o.Folder, Out: binary, Production: o.production(), Environ: o.Environ}.build(ctx)
 	stop()
 	if err != nil {
 		return err

@@ -101,7 +101,7 @@ func TestBuild(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := filepath.Join(folder, "out", programName("app"))
-	if _, err := Build(t.Context(), folder, out, true, nil); err != nil {
+	if _, err := Build(t.Context(), Target{Folder: folder, Out: out, Production: true}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(out); err != nil || info.Mode()&0o111 == 0 {
@@ -109,14 +109,14 @@ func TestBuild(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Build(ctx, folder, out, true, nil); !errors.Is(err, context.Canceled) {
+	if _, err := Build(ctx, Target{Folder: folder, Out: out, Production: true}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	if err := os.WriteFile(filepath.Join(folder, "main.go"), []byte("package other\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var failure *Failure
-	if _, err := Build(t.Context(), folder, out, false, nil); !errors.As(err, &failure) {
+	if _, err := Build(t.Context(), Target{Folder: folder, Out: out, Production: false}, nil); !errors.As(err, &failure) {
 		t.Errorf("a package that is no program: %v", err)
 	}
 }

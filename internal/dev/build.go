@@ -12,15 +12,25 @@ import (
 	"time"
 )
 
-// Build builds the application in folder into the file out. For production the program
-// is optimized and embeds the bundle of app/, below public. Errors of the compiler and the
-// bundler are returned as a [*Failure]. Build may be called while a [Supervisor] runs the
-// same application. It calls say, unless it is nil, with a line of progress now and then
-// while it takes long. It returns the files and folders that a build for production left
-// out, because their names begin with a dot: "public/.env".
-func Build(ctx context.Context, folder, out string, production bool, say func(string)) (leftOut []string, err error) {
+// A Target says what a build makes.
+type Target struct {
+	Folder     string // of the application
+	Out        string // the program's file
+	Production bool   // optimize it, and embed the bundle of app/ below public
+	OS, Arch   string // "": those of GOOS and GOARCH, or of this machine
+	Version    string // of the application, which the program states
+	Commit     string // the same
+	Environ    []string
+}
+
+// Build builds an application. Errors of the compiler and the bundler are returned as a
+// [*Failure]. Build may be called while a [Supervisor] runs the same application. It calls
+// say, unless it is nil, with a line of progress now and then while it takes long. It
+// returns the files and folders that a build for production left out, because their names
+// begin with a dot: "public/.env".
+func Build(ctx context.Context, target Target, say func(string)) (leftOut []string, err error) {
 	defer announce(say)()
-	return build(ctx, folder, out, production, os.Environ())
+	return target.build(ctx)
 }
 
 const (
@@ -54,20 +64,20 @@ func announce(say func(string)) (stop func()) {
 	}
 }
 
-func build(ctx context.Context, folder, out string, production bool, environ []string) (leftOut []string, err error) {
+func (t Target) build(ctx context.Context) (leftOut []string, err error) {
 	// Every build has the same flags of the compiler, so that builds for production use
 	// what builds for development have left in the cache.
-	args := []string{"build", "-buildvcs=false", "-trimpath", "-o", out}
-	if production {
-		overlay, err := newOverlay(ctx, folder)
+	args := []string{"build", "-buildvcs=false", "-trimpath", "-o", t.Out}
+	if t.Production {
+		overlay, err := newOverlay(ctx, t.Folder)
 		if err != nil {
 			return nil, err
 		}
 		defer overlay.remove()
 		leftOut = overlay.leftOut
-		args = append(args, "-ldflags=-s -w", "-overlay="+overlay.file)
+		args = append(args, "-ldflags="+t.linkFlags(), "-overlay="+overlay.file)
 	}
-	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(t.Out), 0o755); err != nil {
 		return nil, fmt.Errorf("build the application: %w", err)
 	}
 	// endWithParent needs this thread to live as long as the process.
@@ -75,8 +85,8 @@ func build(ctx context.Context, folder, out string, production bool, environ []s
 	defer runtime.UnlockOSThread()
 
 	cmd := exec.CommandContext(ctx, "go", append(args, ".")...)
-	cmd.Dir = folder
-	cmd.Env = append(environ[:len(environ):len(environ)], "PWD="+folder)
+	cmd.Dir = t.Folder
+	cmd.Env = t.environ()
 	ownGroup(cmd)
 	cmd.Cancel = func() error { return kill(cmd.Process.Pid) }
 	cmd.WaitDelay = 2 * time.Second
@@ -91,11 +101,38 @@ func build(ctx context.Context, folder, out string, production bool, environ []s
 			Text:   err.Error(),
 		}
 	case errors.As(err, new(*exec.ExitError)):
-		return nil, buildFailure(folder, string(output))
+		return nil, buildFailure(t.Folder, string(output))
 	case err != nil:
 		return nil, fmt.Errorf("run go build: %w", err)
 	}
-	return leftOut, checkProgram(out)
+	return leftOut, checkProgram(t.Out)
+}
+
+// linkFlags returns the flags of the linker for production.
+func (t Target) linkFlags() string {
+	flags := "-s -w"
+	for _, stamp := range [...]struct{ name, value string }{{"version", t.Version}, {"commit", t.Commit}} {
+		if stamp.value != "" {
+			flags += fmt.Sprintf(" -X 'github.com/towerkit/tower.%s=%s'", stamp.name, stamp.value)
+		}
+	}
+	return flags
+}
+
+// environ returns the variables of the go command. A program links nothing of the system,
+// unless CGO_ENABLED says so, and runs on any machine of its kind.
+func (t Target) environ() []string {
+	environ := append([]string{"CGO_ENABLED=0"}, t.Environ...) // the last of a name counts
+	if t.Environ == nil {
+		environ = append(environ, os.Environ()...)
+	}
+	if t.OS != "" {
+		environ = append(environ, "GOOS="+t.OS)
+	}
+	if t.Arch != "" {
+		environ = append(environ, "GOARCH="+t.Arch)
+	}
+	return append(environ, "PWD="+t.Folder)
 }
 
 // checkProgram returns an error if the file is an archive of object code: go build writes

@@ -42,7 +42,7 @@ func TestHiddenFilesAreNotEmbedded(t *testing.T) {
 		"views/.keep": "nothing",
 	})
 	out := filepath.Join(folder, programName("list"))
-	leftOut, err := Build(t.Context(), folder, out, true, nil)
+	leftOut, err := Build(t.Context(), Target{Folder: folder, Out: out, Production: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

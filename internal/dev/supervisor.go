@@ -83,7 +83,7 @@ func (s *Supervisor) Open() error {
 	s.bundler = &bundler{folder: o.Folder}
 	if s.compile == nil {
 		s.compile = func(ctx context.Context, out string) error {
-			leftOut, err := build(ctx, o.Folder, out, o.production(), o.Environ)
+			leftOut, err := Target{Folder: o.Folder, Out: out, Production: o.production(), Environ: o.Environ}.build(ctx)
 			if err == nil && len(leftOut) > 0 {
 				s.terminal.printLine(LeftOut(leftOut))
 			}
