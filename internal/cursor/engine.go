@@ -43,7 +43,7 @@ type Sink interface {
 
 	// Deliver receives what a commit did: every commit once, in order, including
 	// those without effects. If the engine falls so far behind that the log has lost
-	// commits, Deliver gets one commit without changes in their place, and an effect
+	// commits, Deliver gets one commit with a seq alone in their place, and an effect
 	// with a Resync for every query. The caller must then compute the specs of its
 	// holders again, since Rescope was not called for the lost commits.
 	//

@@ -160,7 +160,10 @@ func (c *Connection) Info() wire.ConnectionInfo {
 	all := c.app.engine.Seq()
 	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.Transport.Name(),
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.Waiting(),
-		Applied: c.applied.Load(), Lag: c.lag.Load()}
+		Applied: c.applied.Load(), Lag: c.lag.Load(), Device: c.device()}
+	if c.cookie.User != "" {
+		info.Session = &wire.ConnectionSession{Number: c.cookie.Number, Since: c.cookie.Since()}
+	}
 	if info.Queued == 0 {
 		info.Seq = max(info.Seq, all)
 	}

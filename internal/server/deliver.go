@@ -21,7 +21,7 @@ import (
 func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []cursor.Moved) {
 	d := &delivery{hub: h, commit: commit, effects: effects, moved: moved,
 		trace: h.app.inspector.trace(commit), frames: map[string]*outbox.Frame{}}
-	if len(commit.Changes) == 0 {
+	if commit.At.IsZero() {
 		h.app.resyncAll(cursor.Expired) // commits are missing from the log, so the rights of clients are unknown
 		return
 	}

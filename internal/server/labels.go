@@ -1,6 +1,7 @@
 package server
 
 import (
+	"strings"
 	"unicode/utf8"
 
 	"github.com/towerkit/tower/internal/record"
@@ -72,3 +73,15 @@ func ChangedFields(change store.Change) []string {
 }
 
 const maxLabel = 40
+
+// DoneBy returns the author of a commit without changes, which says what was done.
+func DoneBy(did, by string) string { return did + " by " + by }
+
+// DoneIn returns what a commit without changes says was done, "" if it is another one, and
+// its author.
+func DoneIn(commit *store.Commit) (did, by string) {
+	if at := strings.LastIndex(commit.By, " by "); at >= 0 && len(commit.Changes) == 0 {
+		return commit.By[:at], commit.By[at+len(" by "):]
+	}
+	return "", commit.By
+}

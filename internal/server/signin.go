@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
+	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/fault"
@@ -76,6 +78,46 @@ func (a *App) endSessions(user record.ID, caller *Connection) error {
 	}
 	a.hub.endOver(user, caller)
 	return nil
+}
+
+// EndSession ends one session of a user, with its connections. It fails if the session has
+// ended already.
+func (a *App) EndSession(user record.ID, number int64) error {
+	one := session.Session{User: user, Number: number}
+	if !a.sessions.Live(one) {
+		return fault.Errorf(fault.NotFound, "this session has ended already")
+	}
+	if err := a.sessions.End(one); err != nil {
+		return err
+	}
+	a.hub.endOver(user, nil)
+	return nil
+}
+
+// Sessions returns the sessions that have open connections, of one user or, for "", of
+// all, in the order of their first connection.
+func (a *App) Sessions(user record.ID) []wire.SessionInfo {
+	infos := []wire.SessionInfo{}
+	for _, c := range a.hub.all() {
+		if c.cookie.User == "" || user != "" && c.user != user {
+			continue
+		}
+		i := slices.IndexFunc(infos, func(s wire.SessionInfo) bool { return s.UserID == string(c.user) && s.Number == c.cookie.Number })
+		if i < 0 {
+			i = len(infos)
+			infos = append(infos, wire.SessionInfo{Number: c.cookie.Number, User: c.Label(), UserID: string(c.user), Device: c.device(), Remote: c.remote, Since: c.cookie.Since()})
+		}
+		infos[i].Connections = append(infos[i].Connections, c.number)
+	}
+	return infos
+}
+
+// device returns what the client says it is, "" if that is not known.
+func (c *Connection) device() string {
+	if r := c.Request(); r != nil {
+		return edge.Device(r.UserAgent)
+	}
+	return ""
 }
 
 // signIn starts the session that a call asked for, in place of the client's own, which

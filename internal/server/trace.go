@@ -197,6 +197,7 @@ func (t *trace) publish(reached int, h *hub) {
 func describeCommit(t queuedEvent) *wire.CommitEvent {
 	event := *t.event.Commit
 	event.Changes = []wire.ChangeInfo{}
+	event.Did, event.By = DoneIn(t.commit)
 	for _, change := range t.commit.Changes[:min(len(t.commit.Changes), maxChanges)] {
 		event.Changes = append(event.Changes, describeChange(change))
 	}

@@ -41,6 +41,12 @@ func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Comm
 	}
 }
 
+// Note makes a commit without changes: the log keeps who did something that changes no
+// record. It returns when the disk has it.
+func (s *Store) Note(ctx context.Context, by string) (Commit, error) {
+	return s.submit(ctx, s.prepare(s.Begin(by), nil))
+}
+
 // waitTurn lets transactions retry one after another after a conflict, so that they
 // do not conflict with each other again. After wait it returns without a turn,
 // because the transaction whose turn it is may be busy with something else.

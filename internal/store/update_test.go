@@ -8,6 +8,34 @@ import (
 	"github.com/towerkit/tower/internal/record"
 )
 
+// A note is a commit of its own in the log, and changes nothing.
+func TestANoteIsACommit(t *testing.T) {
+	b := newBlog(t, Options{})
+	b.write("a", 1)
+	before := b.Seq()
+	feed := b.Feed(before)
+	noted, err := b.Note(t.Context(), "somebody looked")
+	if err != nil || noted.Seq != before+1 || noted.By != "somebody looked" || len(noted.Changes) != 0 {
+		t.Fatalf("%+v %v", noted, err)
+	}
+	if next, err := feed.Next(t.Context()); err != nil || next.Seq != noted.Seq || next.At.IsZero() {
+		t.Errorf("the feed has %+v %v", next, err)
+	}
+	after := b.write("b", 2)
+	b.close()
+	b.open(Options{})
+	if again, err := b.CommitAt(t.Context(), noted.Seq); err != nil || again.By != noted.By || !again.At.Equal(noted.At) || len(again.Changes) != 0 {
+		t.Errorf("%+v %v", again, err)
+	}
+	if got := b.titles(noted.Seq, Range{}); len(got) != 1 || b.Seq() != noted.Seq+1 || after.ID == "" {
+		t.Errorf("%q at %d of %d", got, noted.Seq, b.Seq())
+	}
+	undone, err := b.undo(noted)
+	if err != nil || undone.Seq != 0 {
+		t.Errorf("undone as %+v %v", undone, err)
+	}
+}
+
 func TestConflicts(t *testing.T) {
 	likes := func(b *blog) *record.Field { return b.posts.Field("likes") }
 	get := func(i int) func(*blog, *Tx, []*post) error {

@@ -27,6 +27,10 @@ const (
 	DoCommit      = "commit"      // Tx → Written; after "conflict" or "invalid" the transaction stays open
 	DoRollback    = "rollback"    // Tx → null
 	DoUndo        = "undo"        // Key, a seq → Written
+	DoReveal      = "reveal"      // Model, Key; Name, of a private field → its value; the log keeps who asked for which field
+	DoLog         = "log"         // Limit; Model and Key, of a record → []LogEntry, the newest first
+	DoSessions    = "sessions"    // As, or nothing for all users → []SessionInfo that have a connection
+	DoEndSession  = "endSession"  // As; Key, its number, or nothing for all sessions of that user → null
 	DoWatch       = "watch"       // → null, then events
 	DoOpen        = "open"        // Stream, a number that the console chooses; Name, In and As, or Model, Where, Order, Limit, Offset; Since → null, then events with its frames
 	DoClose       = "close"       // Stream → null
@@ -138,14 +142,15 @@ type ControlEvent struct {
 type CommitEvent struct {
 	Seq         uint64       `json:"seq"`
 	At          time.Time    `json:"at"`
-	By          string       `json:"by"`          // "console:ada", "POST /posts by ada", "app", or the name of a job
-	Changes     []ChangeInfo `json:"changes"`     // at most 50
-	ChangesAll  int          `json:"changesAll"`  // number of records that changed
-	Connections int          `json:"connections"` // open when the commit was delivered
-	Reached     []Reach      `json:"reached"`     // at most 100, the first that it touched
-	ReachedAll  int          `json:"reachedAll"`  // number of connections that got a frame
-	Micros      int64        `json:"micros"`      // from the commit to the last frame handed over
-	Asked       bool         `json:"asked"`       // the clients were asked to confirm it
+	By          string       `json:"by"`            // "console:ada", "POST /posts by ada", "app", or the name of a job
+	Changes     []ChangeInfo `json:"changes"`       // at most 50
+	ChangesAll  int          `json:"changesAll"`    // number of records that changed
+	Connections int          `json:"connections"`   // open when the commit was delivered
+	Reached     []Reach      `json:"reached"`       // at most 100, the first that it touched
+	ReachedAll  int          `json:"reachedAll"`    // number of connections that got a frame
+	Did         string       `json:"did,omitempty"` // what was done, if no record changed: "reveal users/01J… email"
+	Micros      int64        `json:"micros"`        // from the commit to the last frame handed over
+	Asked       bool         `json:"asked"`         // the clients were asked to confirm it
 }
 
 // Skipped counts commits that a console does not receive one by one, because they are
@@ -216,6 +221,16 @@ type AppliedEvent struct {
 	Micros     int64  `json:"micros"` // from the commit to the acknowledgement
 }
 
+// A LogEntry is a commit in the log.
+type LogEntry struct {
+	Seq        uint64       `json:"seq"`
+	At         time.Time    `json:"at"`
+	By         string       `json:"by"`
+	Changes    []ChangeInfo `json:"changes"`       // at most 50, without values
+	ChangesAll int          `json:"changesAll"`    // number of records that changed
+	Did        string       `json:"did,omitempty"` // what was done, if no record changed
+}
+
 // A LogEvent is a line of the application's log.
 type LogEvent struct {
 	At      time.Time `json:"at"`
@@ -247,13 +262,36 @@ type ConnectionInfo struct {
 	Remote    string    `json:"remote"`
 	Since     time.Time `json:"since"`
 	Cursors   []string  `json:"cursors"`
-	Seq       uint64    `json:"seq"`    // the last commit of which nothing waits for the client
-	Queued    int       `json:"queued"` // bytes
+	Device    string    `json:"device,omitempty"` // what the client says it is: "Firefox on Linux"
+
+	// Session is nil for a visitor, and for a program that signs in without a cookie.
+	Session *ConnectionSession `json:"session,omitempty"`
+
+	Seq    uint64 `json:"seq"`    // the last commit of which nothing waits for the client
+	Queued int    `json:"queued"` // bytes
 
 	// Applied is the last commit that the client confirmed, and Lag how many
 	// microseconds after the commit it did. Both are 0 until it was asked.
 	Applied uint64 `json:"applied,omitempty"`
 	Lag     int64  `json:"lag,omitempty"`
+}
+
+// A ConnectionSession is the session that a connection belongs to: its number, and when
+// its user signed in.
+type ConnectionSession struct {
+	Number int64     `json:"number"`
+	Since  time.Time `json:"since"`
+}
+
+// SessionInfo describes a session with open connections: one signed-in device.
+type SessionInfo struct {
+	Number      int64     `json:"number"`
+	User        string    `json:"user"` // label
+	UserID      string    `json:"userId"`
+	Device      string    `json:"device,omitempty"`
+	Remote      string    `json:"remote"`
+	Since       time.Time `json:"since"`       // its user signed in
+	Connections []uint64  `json:"connections"` // in the order that they joined
 }
 
 // CursorInfo describes a query that one or more connections hold open.

@@ -46,6 +46,7 @@ func (h *activity) text() string {
 		words = append(words, change.Op, change.Model, change.ID, change.Label)
 		words = append(words, change.Fields...)
 	}
+	words = append(words, c.Did)
 	for _, reach := range c.Reached {
 		if reach.Outcome == "" {
 			words = append(words, reach.User, reach.Cursor)
@@ -142,7 +143,26 @@ func commitHead(f show.Formatter, c *wire.CommitEvent, fields bool) string {
 	if len(c.Changes) == 1 {
 		return head + changeText(f, c.Changes[0], fields)
 	}
+	if c.Did != "" {
+		did, what, _ := strings.Cut(deed(c.Did), " ")
+		return head + term.Paint(f.Styles.Warn, did) + " " + what
+	}
 	return head + fmt.Sprintf("%s changes", show.Grouped(changesOf(c)))
+}
+
+// deed returns what was done in a commit without changes, with short ids.
+func deed(did string) string {
+	words := strings.Fields(term.Clean(did))
+	for i, word := range words {
+		model, id, found := strings.Cut(word, "/")
+		switch {
+		case found && show.IsID(id):
+			words[i] = model + "/" + show.ShortID(id)
+		case show.IsID(word):
+			words[i] = show.ShortID(word)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func changesOf(c *wire.CommitEvent) int { return max(c.ChangesAll, len(c.Changes)) }

@@ -30,7 +30,7 @@ func newConnectionGrid() *grid {
 func (r *connectionRow) key() string { return strconv.FormatUint(r.ID, 10) }
 
 func (r *connectionRow) text() string {
-	return strings.Join(append([]string{r.User, r.UserID, r.Transport, r.Remote}, r.Cursors...), " ")
+	return strings.Join(append([]string{r.User, r.UserID, r.Transport, r.Remote, r.Device}, r.Cursors...), " ")
 }
 
 // Copy implements [Row].
@@ -81,6 +81,12 @@ func (r *connectionRow) detail(f show.Formatter) []string {
 		{"sent", fmt.Sprintf("up to #%d; the application is at #%d", r.Seq, r.seq)},
 		{"applied", applied},
 		{"queued", show.Bytes(r.Queued)},
+	}
+	if r.Device != "" {
+		facts = append(facts, fact{"device", term.Clean(r.Device)})
+	}
+	if r.Session != nil {
+		facts = append(facts, fact{"session", "since " + r.Session.Since.Local().Format("2006-01-02 15:04:05")})
 	}
 	for i, name := range r.Cursors {
 		facts = append(facts, fact{map[bool]string{true: "cursors"}[i == 0], term.Clean(name)})

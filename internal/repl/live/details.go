@@ -16,6 +16,9 @@ func (h *activity) detail(f show.Formatter) []string {
 		return f.Wrapped(f.Styles.Plain, term.Clean(h.note))
 	}
 	facts := []fact{{"by", authorOf(c.By)}, {"reached", reachedOf(c)}}
+	if c.Did != "" {
+		facts = append(facts, fact{"did", term.Clean(c.Did)})
+	}
 	if c.ReachedAll > 0 {
 		facts = append(facts, fact{"sent", "in " + show.Duration(c.Micros)}, fact{"applied", h.confirmed()})
 	}

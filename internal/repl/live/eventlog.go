@@ -118,6 +118,9 @@ func (l *EventLog) commit(c *wire.CommitEvent) []string {
 	if len(c.Changes) == 1 {
 		what = changeInWords(c.Changes[0])
 	}
+	if c.Did != "" {
+		what = deed(c.Did)
+	}
 	reached := "it reached no one"
 	if c.ReachedAll > 0 {
 		reached = "it reached " + reachedOf(c) + " in " + show.Duration(c.Micros)

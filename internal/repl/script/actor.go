@@ -61,6 +61,10 @@ func (a *actor) member(name string) goja.Value {
 		return vm.ToValue(func(call goja.FunctionCall) goja.Value {
 			return a.call(call.Argument(0).String(), e.given(call, 1, "the input"))
 		})
+	case "reveal":
+		return vm.ToValue(func(goja.FunctionCall) goja.Value {
+			panic(e.usage("a user sees no private field; reveal(record, field) is for the person at the console"))
+		})
 	case "cursor":
 		return vm.ToValue(func(call goja.FunctionCall) goja.Value {
 			return a.open(e.cursorNamed(call.Argument(0).String(), false), call, 1)

@@ -66,7 +66,8 @@ func (m *model) missingMember(name string) *show.Failure {
 		}
 		return u
 	case f.Private:
-		return &show.Failure{Title: "private field", Message: m.name + "." + name + " is stored but never sent", Word: name}
+		return &show.Failure{Title: "private field", Message: m.name + "." + name + " is stored but never sent", Word: name,
+			Hint: "to read it, which the log will keep: reveal(record, " + show.Quoted(name) + ")"}
 	}
 	return nil
 }

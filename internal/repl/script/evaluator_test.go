@@ -204,7 +204,7 @@ func TestFailures(t *testing.T) {
 		{"error after await", "await 1\nawait nothing()", "ReferenceError: nothing is not defined\n  await nothing()\n        ^"},
 		{"field that is none", `Post.first().titel`, "unknown field: Post has no field titel\n  Post.first().titel\n               ^\n  did you mean title?"},
 		{"field that is none, far from any", `let {xyz} = Post.first()`, "unknown field: Post has no field xyz\n  let {xyz} = Post.first()\n       ^\n  it has id, title, body, authorId, published, likes, tags, createdAt, updatedAt and author"},
-		{"private field", `User.first().passwordHash`, "private field: User.passwordHash is stored but never sent\n  User.first().passwordHash\n               ^"},
+		{"private field", `User.first().passwordHash`, "private field: User.passwordHash is stored but never sent\n  User.first().passwordHash\n               ^\n  to read it, which the log will keep: reveal(record, \"passwordHash\")"},
 		{"method that is none", `Post.all().wher`, "TypeError: a query has no method wher\n  Post.all().wher\n             ^\n  did you mean where?"},
 		{"operator that is none", `Post.where({likes: {gtee: 3}})`, "unknown operator: Post.likes, of type int, cannot be tested with gtee\n  Post.where({likes: {gtee: 3}})\n                      ^\n  did you mean gte?"},
 		{"operator of another type", `Post.where({tags: {gt: 3}})`, "unknown operator: Post.tags, of type list, cannot be tested with gt\n  Post.where({tags: {gt: 3}})\n                     ^\n  there is contains and exists"},

@@ -208,6 +208,18 @@ func (x *example) user() string {
 	return best + ".first()"
 }
 
+// reveals returns an example with a private field, if the application has one.
+func (x *example) reveals() []string {
+	for _, m := range x.e.models {
+		for _, f := range m.info.Fields {
+			if f.Private {
+				return []string{"reveal(" + m.name + ".first(), " + show.Quoted(f.Name) + ")"}
+			}
+		}
+	}
+	return nil
+}
+
 func (x *example) acts() []string {
 	lines := []string{fmt.Sprintf("as(%s)", x.user())}
 	var action, cursor bool

@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-var globalNames = []string{"as", "at", "connections", "csv", "cursors", "diff", "help", "impact", "parseCSV", "print", "readFile", "routes", "seq", "transaction", "undo", "why", "writeFile"}
+var globalNames = []string{"as", "at", "connections", "csv", "cursors", "diff", "help", "impact", "log", "parseCSV", "print", "readFile", "reveal", "routes", "seq", "sessions", "transaction", "undo", "why", "writeFile"}
 
 const rollbackTimeout = 2 * time.Second
 
@@ -38,15 +38,18 @@ func (e *Evaluator) defineGlobals() {
 		"undo":        e.undo,
 		"why":         func(call goja.FunctionCall) goja.Value { return e.why(call, nil) },
 		"csv":         e.csv,
+		"log":         e.log,
 		"parseCSV":    e.parseCSV,
 		"print":       printed,
 		"readFile":    e.readFile,
 		"writeFile":   e.writeFile,
+		"reveal":      e.reveal,
 		"seq": func(goja.FunctionCall) goja.Value {
 			var hello wire.ControlHello
 			e.ask(wire.ControlRequest{Do: wire.DoHello}, &hello)
 			return e.vm.ToValue(hello.Seq)
 		},
+		"sessions":    e.sessions,
 		"transaction": e.transaction,
 	} {
 		e.defineHidden(e.vm.GlobalObject(), name, do)

@@ -111,11 +111,15 @@ func (e *Evaluator) overview() string {
   transaction(() => { … })   one commit, or nothing when it throws
   diff(fn)  impact(fn)       what a function would change, and who would see it%[3]s
   undo(seq)  diff(seq)       the inverse of a commit; what it did
+  log()  log(record)         the newest commits
   at(seq).%[2]s.find(id)      as it was after a commit
 
   as(user)                   what a user sees; as(user).CONTROLLER.ACTION({…})
   why(record, cursor, user)  why a cursor holds a record, or not
   connections()  cursors()  routes()  seq()
+  sessions(user)             signed-in devices; sessions(user)[0].end()
+
+  reveal(record, "field")    a private field; the log keeps who read it
 
   readFile(path)  parseCSV(text)   the text of a file; its rows as objects
   writeFile(path, csv(list))       records to a file, as CSV

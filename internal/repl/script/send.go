@@ -91,7 +91,7 @@ func (e *Evaluator) measure(req wire.ControlRequest, write bool) {
 // action's own transaction.
 func (e *Evaluator) place(req *wire.ControlRequest, write bool) error {
 	switch req.Do {
-	case wire.DoHello, wire.DoConnections, wire.DoCursors, wire.DoRoutes, wire.DoCommit, wire.DoRollback:
+	case wire.DoHello, wire.DoConnections, wire.DoCursors, wire.DoRoutes, wire.DoLog, wire.DoSessions, wire.DoCommit, wire.DoRollback:
 		return nil
 	}
 	if req.Tx = e.tx; e.tx != 0 || e.sandbox == nil {

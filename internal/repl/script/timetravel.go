@@ -2,6 +2,7 @@ package script
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/dop251/goja"
 
@@ -67,4 +68,61 @@ func (e *Evaluator) undo(call goja.FunctionCall) goja.Value {
 		text = "commit " + seq + " will be undone when this is committed: " + show.Counted(written.Changes, "record")
 	}
 	return e.withText(out, text)
+}
+
+// shownLog is the number of entries of log() if no other is asked for.
+const shownLog = 20
+
+// log returns the newest commits, the last first: of all records, or of one.
+func (e *Evaluator) log(call goja.FunctionCall) goja.Value {
+	req := wire.ControlRequest{Do: wire.DoLog, Limit: shownLog}
+	for i := range call.Arguments {
+		v := e.given(call, i, "the argument of log")
+		if object, ok := v.(*goja.Object); ok && e.recordModel(object) != nil && req.Key == "" {
+			m := e.recordModel(object)
+			req.Model, req.Key = m.info.Name, m.id("log", object)
+		} else if _, isNumber := wholeNumber(v); isNumber {
+			req.Limit = e.whole("log", v, 1)
+		} else {
+			panic(e.usage("log takes a record, or the number of commits: log(50)"))
+		}
+	}
+	var entries []wire.LogEntry
+	e.ask(req, &entries)
+	out := make([]any, len(entries))
+	for i, entry := range entries {
+		object := e.vm.NewObject()
+		e.setProperty(object, "seq", e.vm.ToValue(entry.Seq))
+		e.setProperty(object, "at", e.vm.ToValue(entry.At.Format("2006-01-02T15:04:05.000Z")))
+		e.setProperty(object, "by", e.vm.ToValue(entry.By))
+		e.setProperty(object, "what", e.vm.ToValue(e.describeEntry(entry)))
+		out[i] = object
+	}
+	return e.vm.NewArray(out...)
+}
+
+// describeEntry describes a commit in a few words.
+func (e *Evaluator) describeEntry(entry wire.LogEntry) string {
+	nameOf := func(model string) string {
+		for _, m := range e.models {
+			if m.info.Name == model {
+				return m.name
+			}
+		}
+		return model
+	}
+	if entry.Did != "" {
+		return entry.Did
+	}
+	if len(entry.Changes) != 1 {
+		return show.Counted(entry.ChangesAll, "change")
+	}
+	c := entry.Changes[0]
+	words := []string{c.Op, nameOf(c.Model), c.ID}
+	if len(c.Fields) > 0 {
+		words = append(words, strings.Join(c.Fields, ", "))
+	} else if c.Label != "" {
+		words = append(words, show.Quoted(c.Label))
+	}
+	return strings.Join(words, " ")
 }

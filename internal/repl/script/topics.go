@@ -85,6 +85,12 @@ var topics = []topic{
 		func(x *example) []string {
 			return []string{fmt.Sprintf("diff(%d)", x.seq()), fmt.Sprintf("undo(%d)", x.seq())}
 		}},
+	{[]string{"log"}, "log()  log(n)  log(record)", "The newest commits, or those of one record, the last first: when, by whom, and what they changed or revealed. diff(seq) shows a commit in full. The log reaches back a day, or 64 MiB.",
+		func(x *example) []string {
+			return []string{"log(5)", "log(" + x.model.name + ".first())"}
+		}},
+	{[]string{"reveal"}, `reveal(record, "field")`, "Returns the value of a private field, which nothing else sends. It asks first, and the log keeps who read which field of which record, not the value. A script needs --yes. --read-only and --sandbox refuse it.",
+		func(x *example) []string { return x.reveals() }},
 	{[]string{"diff", "impact"}, "diff()  diff(seq)  diff(() => { … })  impact()  impact(() => { … })",
 		"diff shows the changes in the sandbox or of a commit, field by field. impact shows which connections would see which changes: the server computes it for the open cursors and sends nothing to clients. A function is run and rolled back.",
 		func(x *example) []string {
@@ -95,6 +101,11 @@ var topics = []topic{
 	{[]string{"connections", "cursors", "routes", "seq"}, "connections()  cursors()  routes()  seq()", "The open connections, the open cursors, the routes, and the number of the last commit.",
 		func(*example) []string {
 			return []string{"connections().map(c => c.user)", "cursors().filter(c => c.residual)"}
+		}},
+	{[]string{"sessions", "end"}, "sessions()  sessions(user)  sessions(user)[0].end()  sessions(user).end()",
+		"The signed-in devices that have a connection: whose, what the device says it is, and since when. end() ends a session for good, with its connections; on the list of a user it ends all sessions of that user, also those without a connection. The log keeps it.",
+		func(x *example) []string {
+			return []string{"sessions().map(s => s.device)", "sessions(" + x.user() + ")"}
 		}},
 	{[]string{"print", "_"}, "print(x, …)  _", "print shows values while the code runs; _ is the last value.", func(x *example) []string {
 		return []string{x.model.name + ".count()", "print(_ * 2)"}

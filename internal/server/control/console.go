@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
@@ -183,6 +184,10 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 			infos = append(infos, conn.Info())
 		}
 		return infos, nil
+	case wire.DoSessions:
+		return c.app.Sessions(record.ID(req.As)), nil
+	case wire.DoEndSession:
+		return nil, c.endSession(ctx, req)
 	case wire.DoCursors:
 		return c.describeCursors(), nil
 	case wire.DoSettings:
@@ -219,6 +224,10 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 		return c.impact(ctx, req)
 	case wire.DoUndo:
 		return c.undo(ctx, req)
+	case wire.DoReveal:
+		return c.reveal(ctx, req)
+	case wire.DoLog:
+		return c.log(ctx, req)
 	case wire.DoCall:
 		return c.call(ctx, req)
 	case wire.DoWhy:

@@ -36,6 +36,9 @@ type Session struct {
 	Number int64     `json:"session"` // the time of its start in microseconds; no two of a user's have the same
 }
 
+// Since returns when the session started.
+func (s Session) Since() time.Time { return time.UnixMicro(s.Number).UTC() }
+
 // Sessions starts, finds and ends sessions.
 type Sessions struct {
 	store  *store.Store
