@@ -27,8 +27,8 @@ func (r *Router) CheckRules(models []*record.Model) error {
 			all = append(all, fmt.Errorf("controller %s is mounted as an interface, whose rules cannot be checked; mount its own type", c.Name))
 			continue
 		}
-		if t.Kind() == reflect.Struct {
-			all = append(all, checkReceiver(t, "Allow"), checkReceiver(t, "Match"), checkReceiver(t, "Can"))
+		for _, name := range []string{"Allow", "Match", "Can"} {
+			all = append(all, checkPromoted(t, name))
 		}
 		if method, ok := t.MethodByName("Allow"); ok {
 			all = append(all, checkAllow(t, method))
@@ -56,20 +56,87 @@ func (r *Router) CheckRules(models []*record.Model) error {
 // checkValidate checks the method Validate of a model or of an input.
 func checkValidate(pointer reflect.Type) error {
 	method, ok := pointer.MethodByName("Validate")
-	if !ok || record.CallsValidate(pointer) {
+	if !ok {
+		return errors.Join(checkPromoted(pointer, "Validate"), checkNested(pointer.Elem(), pointer.Elem(), "", map[reflect.Type]bool{}))
+	}
+	if record.CallsValidate(pointer) {
 		return nil
 	}
 	return uncalled(pointer, method, "Validate(problems *tower.Problems)")
 }
 
-// checkReceiver returns an error if a controller that is mounted by value lacks a rule
-// because the rule has a pointer receiver.
-func checkReceiver(t reflect.Type, name string) error {
-	_, byValue := t.MethodByName(name)
-	if _, byPointer := reflect.PointerTo(t).MethodByName(name); byPointer && !byValue {
+// checkNested returns an error if a type without a method Validate holds values that have one:
+// only that of the whole is called.
+func checkNested(whole, t reflect.Type, path string, seen map[reflect.Type]bool) error {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array || t.Kind() == reflect.Map {
+		t = t.Elem()
+	}
+	if path != "" && record.CallsValidate(reflect.PointerTo(t)) {
+		return fmt.Errorf("%s has a field %s whose method Validate tower does not call; call it in a method Validate(problems *tower.Problems) of %s", whole, path, whole.Name())
+	}
+	if t.Kind() != reflect.Struct || seen[t] {
+		return nil
+	}
+	seen[t] = true
+	var all []error
+	for i := range t.NumField() {
+		if f := t.Field(i); f.IsExported() && !f.Anonymous {
+			all = append(all, checkNested(whole, f.Type, strings.TrimPrefix(path+"."+f.Name, "."), seen))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// checkPromoted returns an error if a type lacks a rule that it seems to have: because the rule
+// has a pointer receiver and the type is used by value, because two types that it embeds have
+// one, or because a field has the rule's name.
+func checkPromoted(t reflect.Type, name string) error {
+	if _, has := t.MethodByName(name); has {
+		return nil
+	}
+	pointer := t
+	if t.Kind() != reflect.Pointer {
+		pointer = reflect.PointerTo(t)
+	}
+	of := pointer.Elem()
+	if _, has := pointer.MethodByName(name); has {
 		return fmt.Errorf("%s is mounted by value, and its method %s has a pointer receiver; mount a *%s", t, name, t.Name())
 	}
+	if of.Kind() != reflect.Struct {
+		return nil
+	}
+	if field, has := of.FieldByName(name); has && field.Type.Kind() == reflect.Func {
+		return fmt.Errorf("%s has a field %s, which tower does not call; declare a method %s, or give the field another name", t, name, name)
+	}
+	if from := embedded(of, name, map[reflect.Type]bool{}); len(from) > 0 {
+		return fmt.Errorf("%s embeds a method %s of %s, which Go hides because there is more than one %s; declare the method on %s itself", t, name, strings.Join(from, " and of "), name, of.Name())
+	}
 	return nil
+}
+
+// embedded returns the types that a struct embeds, however deep, with a method of that name.
+func embedded(t reflect.Type, name string, seen map[reflect.Type]bool) (from []string) {
+	if seen[t] {
+		return nil
+	}
+	seen[t] = true
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if !f.Anonymous {
+			continue
+		}
+		of := f.Type
+		if of.Kind() == reflect.Pointer {
+			of = of.Elem()
+		}
+		_, has := f.Type.MethodByName(name)
+		if _, byPointer := reflect.PointerTo(of).MethodByName(name); has || byPointer && of.Kind() != reflect.Interface {
+			from = append(from, f.Type.String())
+		} else if of.Kind() == reflect.Struct {
+			from = append(from, embedded(of, name, seen)...)
+		}
+	}
+	return from
 }
 
 func checkAllow(t reflect.Type, method reflect.Method) error {
