@@ -12,6 +12,7 @@ import (
 // keep it current. It is not safe for concurrent use.
 type aggregate struct {
 	spec   *Spec
+	part   int                        // see inParts
 	values map[record.ID]record.Value // with a rule: value of each record that the rule allows
 
 	n     int // number of records that count
@@ -50,7 +51,7 @@ func (a *aggregate) fill(at view, own rules) error {
 		return nil
 	case a.values != nil || len(own) > 0 && own[0] != nil:
 		whole := a.whole()
-		l := list{scope: &whole}
+		l := list{scope: &whole, part: a.part}
 		if err := l.fill(at, own); err != nil {
 			return err
 		}
@@ -59,40 +60,45 @@ func (a *aggregate) fill(at view, own rules) error {
 		}
 		return nil
 	case a.extreme():
-		return at(a.findBest)
+		return a.findBest(at)
 	default:
-		return at(a.count)
+		return a.count(at)
 	}
 }
 
 // count reads all records.
-func (a *aggregate) count(snap *store.Snapshot) error {
+func (a *aggregate) count(at view) error {
 	whole := a.whole()
-	return whole.Each(snap, func(img *record.Image) bool {
-		a.enter(img)
-		return true
+	walk := whole.Walk()
+	return inParts(at, a.part, func(snap *store.Snapshot, most int) (bool, error) {
+		return walk.Next(snap, most, func(img *record.Image) bool {
+			a.enter(img)
+			return true
+		})
 	})
 }
 
 // findBest reads the record with the best value.
-func (a *aggregate) findBest(snap *store.Snapshot) error {
+func (a *aggregate) findBest(at view) error {
 	f := a.spec.Value.Field
 	first := a.whole()
 	first.Where = query.And(first.Where, query.Exists(f))
 	first.Order = []query.Order{{Field: f, Desc: a.spec.Value.Kind == query.ValueMax}}
-	images, err := first.Read(snap, nil, 1)
-	if err != nil {
+	reader := first.Reader(nil, 1)
+	if err := inParts(at, a.part, reader.Next); err != nil {
 		return err
 	}
 	a.best, a.lost = record.Value{}, false
-	if len(images) > 0 {
-		a.best = images[0].Value(f)
+	if len(reader.Images) > 0 {
+		a.best = reader.Images[0].Value(f)
 	}
 	return nil
 }
 
 // needsFill reports whether the value must be read.
 func (a *aggregate) needsFill() bool { return a.lost }
+
+func (a *aggregate) readInParts(part int) { a.part = part }
 
 func (a *aggregate) asksRule(c *touch) bool { return c.after }
 

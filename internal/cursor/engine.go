@@ -267,6 +267,12 @@ func (e *Engine) at(ctx context.Context, seq uint64) view {
 	return func(read func(*store.Snapshot) error) error { return e.st.ViewAt(ctx, seq, read) }
 }
 
+// parts returns a view of the state after the commit seq, for a read outside the lock: see
+// [store.Store.ViewPart].
+func (e *Engine) parts(ctx context.Context, seq uint64) view {
+	return func(read func(*store.Snapshot) error) error { return e.st.ViewPart(ctx, seq, read) }
+}
+
 // Read returns the records of a spec after the commit seq, as Open does, without opening
 // it: in order, with what they include. It returns [store.ErrExpired] if the log does not
 // reach back to seq.

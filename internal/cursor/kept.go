@@ -48,7 +48,7 @@ const (
 func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (record.Value, error) {
 	spec.Allow = e.rule(spec.Allow)
 	if err := spec.check(); err != nil || !spec.valued() || spec.Allow != nil && spec.RuleKey == "" {
-		return ReadValue(e.at(ctx, seq), spec)
+		return readValue(e.parts(ctx, seq), spec, firstPart)
 	}
 	if err := e.Wait(ctx, seq); err != nil {
 		return record.Value{}, err
@@ -70,7 +70,7 @@ func (e *Engine) ReadValue(ctx context.Context, seq uint64, spec Spec) (record.V
 		}
 		return value, nil
 	}
-	return ReadValue(e.at(ctx, seq), spec)
+	return readValue(e.parts(ctx, seq), spec, firstPart)
 }
 
 // keep returns the kept value of a spec. If it is the first to ask for it, the caller must
@@ -117,7 +117,7 @@ func (e *Engine) takeKept(q *Query, spec *Spec) {
 func (e *Engine) readKept(ctx context.Context, k *keptValue, at uint64) (value record.Value, err error) {
 	state := newAggregate(&k.spec, false)
 	var meter store.Meter
-	err = state.fill(e.at(meter.Context(ctx), at), rules{k.spec.Allow})
+	err = e.fill(meter.Context(ctx), state, at, rules{k.spec.Allow}, false)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	defer close(k.ready)

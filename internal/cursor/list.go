@@ -14,6 +14,7 @@ import (
 type list struct {
 	scope    *query.Scope
 	spare    int // records that it keeps after its window, beside a share of the window
+	part     int // see inParts
 	images   []*record.Image
 	known    *record.Image // the last record in order that it has seen; nil if none
 	complete bool
@@ -33,6 +34,25 @@ func newList(spec *Spec, spare int) *list {
 
 // A view reads one state of the store. The function that it calls must be short.
 type view func(read func(*store.Snapshot) error) error
+
+const (
+	firstPart = 128  // records
+	mostPart  = 2048 // records
+)
+
+// inParts reads in views of their own: part records first, and then more each time, because
+// a view takes longer the older its state is. 0 reads everything in one view.
+func inParts(at view, part int, next func(snap *store.Snapshot, most int) (done bool, err error)) error {
+	for done := false; !done; part = min(2*part, mostPart) {
+		if err := at(func(snap *store.Snapshot) (err error) {
+			done, err = next(snap, part)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // spare is how many records a list keeps after a small window, so that it need not be
 // refilled whenever a record leaves.
@@ -65,6 +85,8 @@ func (l *list) fill(at view, own rules) error {
 	return nil
 }
 
+func (l *list) readInParts(part int) { l.part = part }
+
 // missing returns how many records the list must still read; -1 is all that remain.
 func (l *list) missing() int {
 	switch most := l.capacity(); {
@@ -80,10 +102,9 @@ func (l *list) missing() int {
 // next reads up to n records after known, or all that remain if n is negative, and
 // notes whether these are the last.
 func (l *list) next(at view, n int) (found []*record.Image, err error) {
-	err = at(func(snap *store.Snapshot) (err error) {
-		found, err = l.scope.Read(snap, l.known, max(n, 0))
-		return err
-	})
+	reader := l.scope.Reader(l.known, max(n, 0))
+	err = inParts(at, l.part, reader.Next)
+	found = reader.Images
 	l.complete = err == nil && (n < 0 || len(found) < n)
 	return found, err
 }

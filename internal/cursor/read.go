@@ -40,6 +40,10 @@ func ReadIncluded(at func(read func(*store.Snapshot) error) error, spec Spec, of
 
 // ReadValue returns the value of a spec in the state that at reads, as Read does.
 func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (record.Value, error) {
+	return readValue(at, spec, 0)
+}
+
+func readValue(at view, spec Spec, part int) (record.Value, error) {
 	if err := spec.check(); err != nil {
 		return record.Value{}, err
 	}
@@ -47,6 +51,7 @@ func ReadValue(at func(read func(*store.Snapshot) error) error, spec Spec) (reco
 		return record.Value{}, fmt.Errorf("read a value of %s: it asks for records", spec.Scope)
 	}
 	a := newAggregate(&spec, spec.ruled())
+	a.part = part
 	if err := a.fill(at, rules{spec.Allow}); err != nil {
 		return record.Value{}, fmt.Errorf("read the %s: %w", spec.String(), err)
 	}

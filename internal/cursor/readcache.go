@@ -115,8 +115,11 @@ func (c *readCache) drop(key readKey, failed *cachedRead) {
 }
 
 // fill fills an empty result with the state after the commit seq. chosen is that of the spec.
+// It must not be called under the lock.
 func (e *Engine) fill(ctx context.Context, r result, seq uint64, own rules, chosen bool) error {
-	now := commitView{at: e.at(ctx, seq)}
+	now := commitView{at: e.parts(ctx, seq)}
+	r.readInParts(firstPart)
+	defer r.readInParts(0)
 	if l, ok := r.(*list); ok && l.scope.End() > 0 {
 		key := readKey{l.scope.Key(), seq}
 		cached := e.firstReads.get(key)
@@ -124,8 +127,8 @@ func (e *Engine) fill(ctx context.Context, r result, seq uint64, own rules, chos
 		cached.once.Do(func() {
 			mine = true
 			var meter store.Meter
-			first := list{scope: l.scope, spare: l.spare}
-			cached.images, cached.err = first.next(e.at(meter.Context(context.WithoutCancel(ctx)), seq), first.missing())
+			first := list{scope: l.scope, spare: l.spare, part: l.part}
+			cached.images, cached.err = first.next(e.parts(meter.Context(context.WithoutCancel(ctx)), seq), first.missing())
 			cached.complete, cached.examined = first.complete, meter.Examined()
 		})
 		if !mine && chosen {

@@ -14,6 +14,7 @@ import (
 type result interface {
 	fill(at view, own rules) error
 	needsFill() bool // it must be filled again
+	readInParts(part int)
 	asksRule(t *touch) bool
 	apply(t *touch)
 
@@ -91,6 +92,8 @@ func newIDSet(images []*record.Image) idSet {
 func (idSet) fill(view, rules) error { return nil }
 
 func (idSet) needsFill() bool { return false }
+
+func (idSet) readInParts(int) {}
 
 func (idSet) asksRule(t *touch) bool { return t.after }
 

@@ -40,56 +40,17 @@ func Count(snap *store.Snapshot, s Scope) (int, error) {
 // Each yields the records that satisfy the scope's conditions, in no particular
 // order, until yield returns false. It ignores the scope's order, limit and offset.
 func (s *Scope) Each(snap *store.Snapshot, yield func(*record.Image) bool) error {
-	unordered := Scope{Model: s.Model, Where: s.Where}
-	return unordered.plans(nil, 0)[0].each(snap, s.Model, s.Where, func(img *record.Image) bool {
-		return !s.Where.Match(img) || yield(img)
-	})
+	_, err := s.Walk().Next(snap, 0, yield)
+	return err
 }
-
-// firstBudget is how many records each of several plans may read in the first round.
-const firstBudget = 256
 
 // Read returns, in order, the first n records that satisfy the conditions and come
 // after the record after; 0 is all, and nil is from the start. It ignores the scope's
 // limit and offset.
-//
-// Whether a filter's index or the order's index yields n records sooner depends on
-// the data. If both exist, they take turns with a growing budget, so that the worse
-// plan costs at most a few times what the better one does.
 func (s *Scope) Read(snap *store.Snapshot, after *record.Image, n int) ([]*record.Image, error) {
-	plans := s.plans(after, n)
-	if len(plans) == 1 {
-		images, _, err := s.run(snap, &plans[0], after, n, 0)
-		return images, err
-	}
-	for most := firstBudget; ; most *= 4 {
-		for i := range plans {
-			images, done, err := s.run(snap, &plans[i], after, n, most)
-			if done || err != nil {
-				return images, err
-			}
-		}
-	}
-}
-
-// run reads by one plan. It stops and returns done false after reading more than most
-// records; 0 is no bound.
-func (s *Scope) run(snap *store.Snapshot, p *plan, after *record.Image, n, most int) (images []*record.Image, done bool, err error) {
-	top := firstN{scope: s, n: n, sorted: p.sorted}
-	seen := 0
-	err = p.each(snap, s.Model, s.Where, func(img *record.Image) bool {
-		if seen++; most > 0 && seen > most {
-			return false
-		}
-		if s.Where.Match(img) && (after == nil || s.Compare(img, after) > 0) {
-			return top.add(img)
-		}
-		return true
-	})
-	if err != nil || most > 0 && seen > most {
-		return nil, false, err
-	}
-	return top.take(), true, nil
+	r := s.Reader(after, n)
+	_, err := r.Next(snap, 0)
+	return r.Images, err
 }
 
 // A firstN keeps the first n of the records that are added to it.

@@ -3,10 +3,12 @@ package query
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/towerkit/tower/internal/query/querytest"
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -52,6 +54,9 @@ func TestFetchFindsWhatANaiveQueryDoes(t *testing.T) {
 				if slices.Reverse(back); err != nil || querytest.DescribeImages(back) != querytest.DescribeImages(forth) {
 					t.Fatalf("the reverse of %s: %v\n got %s\nwant %s", unbounded, err, querytest.DescribeImages(back), querytest.DescribeImages(forth))
 				}
+				if parts := inParts(t, r, st, seq, &s); querytest.DescribeImages(parts) != querytest.DescribeImages(want) {
+					t.Fatalf("at %d in parts of %s\n got %s\nwant %s", seq, s, querytest.DescribeImages(parts), querytest.DescribeImages(want))
+				}
 				if n, err := Count(snap, s); n != len(want) || err != nil {
 					t.Fatalf("count %s: %d, want %d: %v", s, n, len(want), err)
 				}
@@ -76,6 +81,39 @@ func TestFetchFindsWhatANaiveQueryDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// inParts reads a scope in views of their own, each of a few records.
+func inParts(t *testing.T, r *rand.Rand, st *store.Store, seq uint64, s *Scope) []*record.Image {
+	t.Helper()
+	reader, walk := s.Reader(nil, s.End()), s.Walk()
+	ended, counted, found := false, false, map[record.ID]bool{}
+	for !ended || !counted {
+		most := 1 + r.IntN(40)
+		if err := st.ViewAt(t.Context(), seq, func(snap *store.Snapshot) (err error) {
+			if !ended {
+				ended, err = reader.Next(snap, most)
+			}
+			if err == nil && !counted {
+				counted, err = walk.Next(snap, most, func(img *record.Image) bool {
+					if found[img.ID] {
+						t.Errorf("%s: the walk yields %s twice", s, img.ID)
+					}
+					found[img.ID] = true
+					return true
+				})
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, img := range reader.Images {
+		if !found[img.ID] {
+			t.Errorf("%s: the walk misses %s", s, img.ID)
+		}
+	}
+	return Window(s, reader.Images)
 }
 
 func TestAWindowThatEndsBeyondAllNumbers(t *testing.T) {

@@ -1,8 +1,6 @@
 package query
 
 import (
-	"errors"
-
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -68,42 +66,6 @@ type plan struct {
 	overlaps bool // a record may occur in two ranges
 	sorted   bool // records come in the scope's order
 	best     bool // no other plan can be much better
-}
-
-// each yields the records that the plan reads until yield returns false. Only records
-// that satisfy the conditions count as read by a transaction.
-func (p *plan) each(snap *store.Snapshot, m *record.Model, where Condition, yield func(*record.Image) bool) error {
-	seen := map[record.ID]bool{}
-	going := true
-	once := func(img *record.Image) bool {
-		if p.overlaps {
-			if seen[img.ID] {
-				return true
-			}
-			seen[img.ID] = true
-		}
-		going = yield(img)
-		return going
-	}
-	for _, id := range p.ids {
-		img, err := snap.Get(m, id)
-		if errors.Is(err, store.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if !once(img) {
-			return nil
-		}
-	}
-	for _, r := range p.ranges {
-		r.Relevant = where.Match
-		if err := snap.Scan(m, r, once); err != nil || !going {
-			return err
-		}
-	}
-	return nil
 }
 
 // sameIndex reports whether both plans read one range of the same index.

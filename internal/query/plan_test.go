@@ -120,8 +120,9 @@ func TestTheBetterPlanWins(t *testing.T) {
 		s := Scope{Model: m.Things, Where: Is(m.Things.Field("owner"), record.StringValue(string(owner))), Order: []Order{{m.Things.Field("count"), true}}, Limit: 5}
 		if err := st.View(t.Context(), func(snap *store.Snapshot) error {
 			done := 0
-			for _, p := range s.plans(nil, s.End()) {
-				if _, ok, err := s.run(snap, &p, nil, s.End(), firstBudget); ok && err == nil {
+			r := s.Reader(nil, s.End())
+			for i := range r.passes {
+				if ended, err := r.advance(snap, &r.passes[i], firstBudget); ended && err == nil {
 					done++
 				}
 			}

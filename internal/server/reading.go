@@ -146,7 +146,7 @@ func (c *Connection) beginRead(ctx context.Context) (*reading, context.Context, 
 	if err != nil {
 		return nil, ctx, tooSoon(err)
 	}
-	r := &reading{conn: c, leave: leave}
+	r := &reading{conn: c, leave: leave, meter: store.Meter{Part: c.app.clients.Turn}}
 	return r, context.WithValue(r.meter.Context(ctx), readingKey{}, r), nil
 }
 

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/towerkit/tower/internal/record"
@@ -44,5 +46,34 @@ func TestAMeterCountsWhatIsRead(t *testing.T) {
 	}
 	if m.Examined() != 19 {
 		t.Errorf("examined %d, want 19", m.Examined())
+	}
+}
+
+func TestAReadWaitsBetweenItsParts(t *testing.T) {
+	b := newBlog(t, Options{})
+	b.do(func(tx *Tx) error {
+		_, err := tx.Create(b.posts, &post{Title: "Hi"})
+		return err
+	})
+	var log []string
+	m := Meter{Part: func(context.Context) (func(), error) {
+		log = append(log, "wait")
+		return func() { log = append(log, "done") }, nil
+	}}
+	for range 3 {
+		if err := b.ViewPart(m.Context(t.Context()), b.Seq(), func(snap *Snapshot) error {
+			log = append(log, "read")
+			return snap.Scan(b.posts, Range{}, func(*record.Image) bool { return true })
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := strings.Join(log, " "), "read wait read done wait read done"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	full := errors.New("full")
+	m.Part = func(context.Context) (func(), error) { return nil, full }
+	if err := b.ViewPart(m.Context(t.Context()), b.Seq(), func(*Snapshot) error { return nil }); err != full {
+		t.Errorf("%v, want %v", err, full)
 	}
 }

@@ -72,6 +72,7 @@ type query struct {
 	openLow, openHigh bool
 	reverse           bool
 	limit             int
+	parts             int // records that one scan yields; 0 is all
 }
 
 func (q query) plain(p plain) []record.ID {
@@ -107,11 +108,19 @@ func (q query) run(w *world, snap *Snapshot) ([]record.ID, error) {
 		r.Max = &Bound{Value: w.value(q.index, *q.high), Open: q.openHigh}
 	}
 	var ids []record.ID
-	err := snap.Scan(w.items, r, func(image *record.Image) bool {
-		ids = append(ids, image.ID)
-		return len(ids) < q.limit
-	})
-	return ids, err
+	for going := true; going; {
+		n := 0
+		going = false
+		if err := snap.Scan(w.items, r, func(image *record.Image) bool {
+			ids, r.After = append(ids, image.ID), image
+			n++
+			going = len(ids) < q.limit && q.parts > 0 && n == q.parts
+			return len(ids) < q.limit && !going
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
 }
 
 func (w *world) value(index string, it item) record.Value {
@@ -327,6 +336,7 @@ func (w *world) drawQuery(t *rapid.T) query {
 		index:   rapid.SampledFrom(slices.Sorted(maps.Keys(orders))).Draw(t, "index"),
 		reverse: rapid.Bool().Draw(t, "reverse"),
 		limit:   rapid.SampledFrom([]int{1, 2, 3, 1000}).Draw(t, "limit"),
+		parts:   rapid.SampledFrom([]int{0, 1, 2}).Draw(t, "parts"),
 	}
 	if q.index == "id" || q.index == "createdAt" {
 		return q
@@ -561,7 +571,7 @@ func (w *world) view(t *rapid.T) {
 	seq := uint64(rapid.IntRange(0, len(w.states)-1).Draw(t, "seq"))
 	queries := []query{w.drawQuery(t), w.drawQuery(t)}
 	for index := range orders {
-		queries = append(queries, query{index: index, limit: 1000}, query{index: index, limit: 1000, reverse: true})
+		queries = append(queries, query{index: index, limit: 1000, parts: 1}, query{index: index, limit: 1000, reverse: true, parts: 2})
 	}
 	err := w.store.ViewAt(context.Background(), seq, func(snap *Snapshot) error {
 		if snap.Seq() != seq {

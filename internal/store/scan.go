@@ -16,6 +16,10 @@ type Range struct {
 	Min, Max *Bound        // nil is unbounded
 	Reverse  bool          // reverses values and ids
 
+	// After is a record of the range; the scan begins after it, in the range's order. nil is
+	// the beginning.
+	After *record.Image
+
 	// Relevant reports whether a record matters to a transaction that scans the
 	// range. If others in it change, come or go, that is not a conflict. It must
 	// depend on the record alone. nil is all records.
@@ -56,7 +60,22 @@ func (t *table) span(r Range) (span, error) {
 			sp.hi = append(sp.hi, sp.after())
 		}
 	}
+	if r.After != nil {
+		sp.skip(r.After, r.Reverse)
+	}
 	return sp, nil
+}
+
+// skip makes the span begin after a record.
+func (sp *span) skip(image *record.Image, reverse bool) {
+	switch {
+	case !reverse:
+		sp.lo = append(sp.key(image), 0)
+	case sp.index == nil:
+		sp.hi = sp.key(image)
+	default:
+		sp.hi = sp.index.entry(image).key // without the id if it is unique
+	}
 }
 
 func (sp *span) bound(v record.Value) []byte {

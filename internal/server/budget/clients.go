@@ -46,6 +46,7 @@ func (r *Refusal) Error() string { return r.Reason }
 type Clients struct {
 	work, bytes allowance
 	lanes       chan struct{}
+	turns       chan struct{} // as many as there are lanes
 	waiting     atomic.Int64
 	maxWaiting  int64 // requests of all clients together
 
@@ -60,10 +61,25 @@ func New(work time.Duration, bytes, waiting int) *Clients {
 		work: allowance{work.Seconds(), work.Seconds()}, bytes: allowance{float64(bytes), burst * float64(bytes)},
 		lanes: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)), maxWaiting: int64(waiting), all: map[string]*client{},
 	}
+	c.turns = make(chan struct{}, cap(c.lanes))
 	for range cap(c.lanes) {
 		c.lanes <- struct{}{}
+		c.turns <- struct{}{}
 	}
 	return c
+}
+
+// Turn returns when a turn is free, and takes it until done is called. It fails if ctx ends
+// before. A turn is for a short part of a long read, by a client with an allowance or
+// without. Clients get turns in the order of their arrival. As there is one for every two
+// processors, all long reads together leave half of the processors to others.
+func (c *Clients) Turn(ctx context.Context) (done func(), err error) {
+	select {
+	case <-c.turns:
+		return func() { c.turns <- struct{}{} }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // Enter returns when a client may begin a request that reads: at once while it has an

@@ -223,3 +223,43 @@ func TestClientsAreForgotten(t *testing.T) {
 		t.Error("a client that works was forgotten")
 	}
 }
+
+func TestLongReadsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(share, 1, 100)
+		var working, most, ended atomic.Int64
+		for range 20 {
+			go func() {
+				for range 10 {
+					done, err := c.Turn(t.Context())
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if n := working.Add(1); n > int64(cap(c.turns)) {
+						most.Store(n)
+					}
+					time.Sleep(time.Millisecond)
+					working.Add(-1)
+					done()
+				}
+				ended.Add(1)
+			}()
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if most.Load() > 0 || ended.Load() != 20 {
+			t.Errorf("%d worked at once, want at most %d; %d of 20 ended", most.Load(), cap(c.turns), ended.Load())
+		}
+		for range cap(c.turns) {
+			if _, err := c.Turn(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := c.Turn(ctx); err == nil {
+			t.Error("there was another turn")
+		}
+	})
+}

@@ -8,6 +8,8 @@
 // one request at a time stands in line. Work is estimated from what was read and answered.
 // Unlike a time that was measured, it does not depend on how busy the machine is.
 //
+// Every client, with an allowance or without, takes turns for the parts of a long read.
+//
 // Each client also has an allowance of bytes that it is answered with. A client that has
 // used up that one is refused, with the time after which it may ask again.
 package budget
