@@ -43,6 +43,19 @@ type Limits struct {
 	// Default: 200.
 	MaxCursors int
 
+	// MaxQueries is the number of different queries that one user, or all visitors at one
+	// address, hold open: cursors that differ in their input, conditions, order or limit,
+	// or in what the user may see of them. Equal cursors on several connections are one.
+	//
+	// Default: 4,000.
+	MaxQueries int
+
+	// MaxAllQueries is the number of different queries that all clients hold open. Visitors
+	// take at most half of them; the rest is for signed-in users.
+	//
+	// Default: 400,000.
+	MaxAllQueries int
+
 	// MaxConnections is the number of connections of one signed-in user.
 	//
 	// Default: 100.

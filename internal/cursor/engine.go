@@ -74,6 +74,7 @@ type Engine struct {
 	st     *store.Store
 	sink   Sink
 	report func(error)
+	quota  Quota // nil: none
 	feed   *store.Feed
 	progress
 
@@ -88,6 +89,7 @@ type Engine struct {
 	history       *history // nil until a client resumes
 	sharedResumes map[*group]sharedResume
 	number        uint64
+	open          int // queries
 	cover         cover
 	spare         int // see list
 	reads         int // how often matching a commit read the store

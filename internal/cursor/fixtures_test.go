@@ -97,6 +97,7 @@ type bench struct {
 	engine *namedEngine
 	*recorder
 	reports chan error
+	ledger  *ledger
 }
 
 // A namedHolder is a holder with a name, and a namedEngine an engine that takes names.
@@ -138,8 +139,9 @@ func newBench(t testing.TB, o store.Options, records ...any) *bench {
 }
 
 func newBenchOn(t testing.TB, m querytest.Models, st *store.Store) *bench {
-	b := &bench{TB: t, Models: m, st: st, recorder: &recorder{}, reports: make(chan error, 10)}
+	b := &bench{TB: t, Models: m, st: st, recorder: &recorder{}, reports: make(chan error, 10), ledger: newLedger(t)}
 	b.engine = &namedEngine{Engine: NewEngine(b.st, b.recorder, func(err error) { b.reports <- err }), known: map[any]*namedHolder{}}
+	b.engine.Bound(b.ledger)
 	return b
 }
 
@@ -205,6 +207,9 @@ func (b *bench) expectNothingLeft() {
 	defer e.mu.Unlock()
 	if len(e.indexes)+len(e.openings)+len(e.moved) > 0 {
 		b.Errorf("left behind: %v %v %v", e.indexes, e.openings, e.moved)
+	}
+	if len(b.ledger.held)+len(b.ledger.count)+e.open > 0 {
+		b.Errorf("%d holders and %d queries are counted still", len(b.ledger.held), e.open)
 	}
 	for name, h := range b.engine.known {
 		if h.group != nil {

@@ -73,6 +73,7 @@ func (e *Engine) query(spec Spec) *Query {
 			q.whole.reset(q, nil)
 		}
 		s.add(q)
+		e.open++
 		by.spec.queries++
 	}
 	return q
@@ -80,12 +81,7 @@ func (e *Engine) query(spec Spec) *Query {
 
 // release ends a query that has no holders and no openings.
 func (e *Engine) release(q *Query) {
-	for _, g := range q.groups() {
-		if len(g.holders) > 0 {
-			return
-		}
-	}
-	if q.openings == nil {
+	if q.isUnused() {
 		e.end(q)
 	}
 }
@@ -96,6 +92,7 @@ func (e *Engine) end(q *Query) {
 		return
 	}
 	q.ended = true
+	e.open--
 	for _, g := range q.groups() {
 		g.untrack()
 	}
@@ -109,6 +106,7 @@ func (e *Engine) end(q *Query) {
 func (e *Engine) failGroup(effects []Effect, g *group, err error) []Effect {
 	for _, h := range g.holders {
 		*h.membership() = Membership{}
+		e.drop(h, g.query)
 	}
 	if len(g.holders) > 0 {
 		effects = append(effects, Effect{Query: g.query, Holders: slices.Clone(g.holders), Resync: e.resyncReason(err)})
@@ -151,6 +149,7 @@ func (e *Engine) detachHolder(h Holder) *Query {
 	g.holders[last] = nil
 	g.holders = g.holders[:last]
 	*h.membership() = Membership{}
+	e.drop(h, g.query)
 	if g.query.ruled {
 		g.rules[at] = g.rules[last]
 		g.rules[last] = nil

@@ -105,17 +105,27 @@ func (e *Engine) begin(h Holder, spec Spec, from *resume) (*opening, error) {
 	}
 	o := &opening{holder: h, spec: spec}
 	e.openings[h] = o
-	e.register(o)
+	if err := e.register(o); err != nil {
+		return nil, err
+	}
 	return o, nil
 }
 
-func (e *Engine) register(o *opening) {
-	o.query, o.rules, o.seq, o.touches, o.changes, o.stale = e.query(o.spec), e.rules(&o.spec), e.Seq(), nil, nil, false
+// register gives an opening its query. If the query is refused, the opening ends.
+func (e *Engine) register(o *opening) error {
+	q := e.query(o.spec)
+	if err := e.hold(o.holder, q, false); err != nil {
+		delete(e.openings, o.holder)
+		e.release(q)
+		return err
+	}
+	o.query, o.rules, o.seq, o.touches, o.changes, o.stale = q, e.rules(&o.spec), e.Seq(), nil, nil, false
 	o.next, o.query.openings = o.query.openings, o
 	e.takeKept(o.query, &o.spec)
 	if len(o.spec.Include) > 0 {
 		e.including[o] = struct{}{}
 	}
+	return nil
 }
 
 // read reads the query's records, or its value, as of the opening's registration,
@@ -173,9 +183,9 @@ func (e *Engine) finish(ctx context.Context, o *opening, r result, err error, fr
 	}
 	from.byHistory = from.byHistory && !o.stale
 	if err != nil || o.stale || now == nil || !e.canResume(from, o, now, e.at(ctx, e.Seq())) {
+		e.drop(o.holder, q)
 		e.release(q)
-		e.register(o)
-		return false, nil
+		return false, e.register(o)
 	}
 	delete(e.openings, o.holder)
 	if q.live() == nil {
@@ -216,6 +226,7 @@ func (e *Engine) abandon(o *opening) {
 	if e.openings[o.holder] == o {
 		delete(e.openings, o.holder)
 	}
+	e.drop(o.holder, o.query)
 	e.release(o.query)
 }
 

@@ -187,6 +187,7 @@ func (e *Engine) rejoin(d *leavingHolder, at view, read map[*Query]result) (*Que
 			return nil, nil, err
 		}
 	}
+	_ = e.hold(d.move.Holder, q, true) // it must be held
 	if !q.ruled {
 		read[q] = now
 	}

@@ -145,6 +145,7 @@ func newWorld(t testing.TB, r *rand.Rand, records, questions int) *world {
 		w.questions = append(w.questions, q)
 	}
 	w.engine = NewEngine(w.st, w, func(err error) { t.Error(err) })
+	w.engine.Bound(newLedger(t))
 	if err := w.st.View(context.Background(), func(snap *store.Snapshot) error {
 		w.seq, w.all, w.people = snap.Seq(), querytest.AllImages(t, snap, w.m.Things), querytest.AllImages(t, snap, w.m.Users)
 		return nil
@@ -548,6 +549,9 @@ func (w *world) end() {
 	}
 	if len(e.indexes)+len(e.openings)+len(e.moved) > 0 {
 		w.t.Errorf("left behind: %d indexes, %d openings, %d early", len(e.indexes), len(e.openings), len(e.moved))
+	}
+	if l := e.quota.(*ledger); len(l.held)+len(l.count)+e.open > 0 {
+		w.t.Errorf("%d holders and %d queries are counted still", len(l.held), e.open)
 	}
 	for _, c := range left {
 		if c.group != nil {

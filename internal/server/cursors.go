@@ -11,6 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -244,6 +245,25 @@ func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, si
 	}
 	addRecords(answer, &o)
 	return answer, nil
+}
+
+// holdings counts the queries that cursors hold, for who answers for their connections.
+// Consoles answer for nothing.
+type holdings struct{ queries *limit.Queries }
+
+// Hold counts a query that a cursor opens: see [cursor.Quota].
+func (u holdings) Hold(h cursor.Holder, q *cursor.Query, all int, must bool) error {
+	if c := h.(*OpenCursor).Conn; c.meter != nil {
+		return u.queries.Hold(c.party, q, all, must)
+	}
+	return nil
+}
+
+// Drop counts a query that a cursor holds no longer.
+func (u holdings) Drop(h cursor.Holder, q *cursor.Query) {
+	if c := h.(*OpenCursor).Conn; c.meter != nil {
+		u.queries.Drop(c.party, q)
+	}
 }
 
 // Model returns the model of the cursor's records.

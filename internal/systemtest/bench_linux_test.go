@@ -97,7 +97,7 @@ func notes() tower.Config {
 }
 
 // eager lets the clients of a benchmark, who are all at one address, read as much as they can.
-var eager = tower.Limits{MaxReading: time.Hour, MaxOutflow: 1 << 30}
+var eager = tower.Limits{MaxReading: time.Hour, MaxOutflow: 1 << 30, MaxQueries: 10_000_000, MaxAllQueries: 10_000_000}
 
 func openNotes(b *testing.B) *towertest.App { return towertest.Open(b, notes()) }
 

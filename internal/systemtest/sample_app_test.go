@@ -221,7 +221,7 @@ var sampleViews = fstest.MapFS{
 func sample() tower.Config {
 	// Tests and benchmarks connect many clients from one address, and read when they like.
 	limits := tower.Limits{MaxAddress: 200_000, MaxVisitors: 100_000, MaxClients: 200_000, Patience: 5 * time.Minute,
-		MaxReading: time.Hour, MaxOutflow: 1 << 30}
+		MaxReading: time.Hour, MaxOutflow: 1 << 30, MaxQueries: 10_000_000, MaxAllQueries: 10_000_000}
 	return tower.Config{Name: "journal", Models: []tower.AnyModel{Users, Posts}, Routes: routes(), Files: sampleViews, Limits: limits}
 }
 

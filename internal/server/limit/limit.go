@@ -20,6 +20,8 @@ type Limits struct {
 	MaxRate        int
 	MaxInflow      int
 	MaxCursors     int
+	MaxQueries     int
+	MaxAllQueries  int
 	MaxConnections int
 	MaxAddress     int
 	MaxVisitors    int
@@ -47,6 +49,8 @@ func (l Limits) WithDefaults() (Limits, error) {
 	l.MaxRate = cmp.Or(l.MaxRate, 200)
 	l.MaxInflow = cmp.Or(l.MaxInflow, 1<<20)
 	l.MaxCursors = cmp.Or(l.MaxCursors, 200)
+	l.MaxQueries = cmp.Or(l.MaxQueries, 4000)
+	l.MaxAllQueries = cmp.Or(l.MaxAllQueries, 400_000)
 	l.MaxConnections = cmp.Or(l.MaxConnections, 100)
 	l.MaxAddress = cmp.Or(l.MaxAddress, 2000)
 	l.MaxVisitors = cmp.Or(l.MaxVisitors, 10_000)

@@ -1,12 +1,9 @@
 package limit
 
 import (
-	"fmt"
 	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/towerkit/tower/internal/server/fault"
 )
 
 // A Party answers for what a client does: a signed-in user, or all visitors at an address.
@@ -87,7 +84,7 @@ func (p *Places) Take(party Party) error {
 		p.add(party, at, 1)
 		return nil
 	}
-	return &fault.Error{Code: fault.TooMany, Message: fmt.Sprintf(reason, most), Wait: full}
+	return crowded(reason, most)
 }
 
 // Leave gives a place back.
