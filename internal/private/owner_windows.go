@@ -11,6 +11,8 @@ func owned(fs.FileInfo) bool { return true }
 
 func rooted(fs.FileInfo) bool { return false }
 
+func ownerID(fs.FileInfo) int { return 0 }
+
 func owner(fs.FileInfo) string { return "" }
 
 func names(fs.FileInfo) int { return 1 }

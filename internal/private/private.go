@@ -44,7 +44,8 @@ func Folder(path string) error {
 func OwnFolder(path string) error { return makeFolder(path, ownFolder) }
 
 // SharedFolder is like [OwnFolder] for a folder that this user's group may write to as well,
-// as the volumes of a container are.
+// as the volumes of a container are. Root may also use one of the user whom the folder above
+// belongs to.
 func SharedFolder(path string) error { return makeFolder(path, sharedFolder) }
 
 func makeFolder(path string, most fs.FileMode) error {
@@ -66,7 +67,7 @@ func checkFolder(path string, most fs.FileMode) error {
 		return linkError(path)
 	case !info.IsDir():
 		return fmt.Errorf("%s is not a folder; remove it", path)
-	case !owned(info) && (most == closedFolder || !rooted(info)): // root may do anything in any case
+	case !usable(path, info, most):
 		return ownerError(path, info)
 	case most != closedFolder && info.Mode()&fs.ModeSticky != 0:
 		return nil
@@ -94,7 +95,7 @@ func Temp(pattern string) (string, error) {
 func Open(path string, flag int) (*os.File, error) { return open(path, flag, ownFolder, ownFile) }
 
 // OpenShared is like [Open] for a file that this user's group may use as well, in a folder that
-// [SharedFolder] accepts.
+// [SharedFolder] accepts. Root may also use one of the user whom the folder belongs to.
 func OpenShared(path string, flag int) (*os.File, error) {
 	return open(path, flag, sharedFolder, sharedFile)
 }
@@ -131,7 +132,7 @@ func checkFile(path string, info fs.FileInfo, flag int, most fs.FileMode) error 
 		return linkError(path)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("%s is not a file; remove it, or use another place", path)
-	case !owned(info):
+	case !usable(path, info, most):
 		return ownerError(path, info)
 	case names(info) > 1 && flag&(os.O_WRONLY|os.O_RDWR) != 0:
 		return fmt.Errorf("%s is a file that has another name too, by a hard link; remove one of the two", path)
@@ -172,6 +173,30 @@ func Replace(path string, text []byte) error {
 		return errors.Join(err, os.Remove(next.Name()))
 	}
 	return nil
+}
+
+// usable reports whether a file or folder belongs to somebody who may make it for this user.
+func usable(path string, info fs.FileInfo, most fs.FileMode) bool {
+	switch {
+	case owned(info):
+		return true
+	case most == ownFolder:
+		return rooted(info) // root may do anything in any case
+	case most == sharedFolder:
+		return rooted(info) || ofFolder(path, info)
+	}
+	return most == sharedFile && ofFolder(path, info)
+}
+
+// ofFolder reports whether root uses what belongs to the user of the folder that it is in: as in
+// a container, on the folder of an application that another user mounted there.
+func ofFolder(path string, info fs.FileInfo) bool {
+	path, err := filepath.Abs(path)
+	if err != nil || os.Geteuid() != 0 {
+		return false
+	}
+	above, err := os.Lstat(filepath.Dir(path))
+	return err == nil && above.IsDir() && ownerID(above) == ownerID(info)
 }
 
 func isLink(info fs.FileInfo) bool { return info.Mode()&fs.ModeSymlink != 0 }

@@ -249,3 +249,24 @@ func TestAStoreOfAGroup(t *testing.T) {
 		}
 	}
 }
+
+// TestRootOpensAStoreOfTheApplicationsUser opens one as a container does, into which a user has
+// mounted an application.
+func TestRootOpensAStoreOfTheApplicationsUser(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "application")
+	path := filepath.Join(folder, "db", "x.db")
+	for range 2 {
+		s, err := Open(path, Options{})
+		if err == nil {
+			err = s.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{folder, filepath.Dir(path), path} {
+			if os.Getuid() != 0 || os.Chown(path, 1, 1) != nil {
+				return // only root can give a file away
+			}
+		}
+	}
+}
