@@ -37,10 +37,6 @@ many records; in a script, use --yes.`,
 			if len(args) == 1 && len(o.Expr) > 0 {
 				return &usageError{message: "a file and -e cannot be used together", hint: "evaluate one after the other"}
 			}
-			app, err := findApplication()
-			if err != nil {
-				return err
-			}
 			if len(args) == 1 {
 				file, err := os.Open(args[0])
 				if err != nil {
@@ -49,14 +45,14 @@ many records; in a script, use --yes.`,
 				defer file.Close()
 				o.Script, o.ScriptName = file, args[0]
 			}
-			dialer := &appDialer{app: app, env: string(env), progress: cmd.ErrOrStderr()}
-			defer dialer.close()
-			o.Dial = dialer.dial
-			o.Input, o.Output, o.Err = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-			if code := repl.Run(cmd.Context(), o); code != 0 {
-				return exitCode(code)
-			}
-			return nil
+			return withDialer(cmd, string(env), func(dialer *appDialer) error {
+				o.Dial = dialer.dial
+				o.Input, o.Output, o.Err = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+				if code := repl.Run(cmd.Context(), o); code != 0 {
+					return exitCode(code)
+				}
+				return nil
+			})
 		},
 	}
 	cmd.Flags().StringArrayVarP(&o.Expr, "eval", "e", nil, "evaluate JavaScript and print the result; can be repeated")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -41,19 +42,11 @@ it.`,
   tower db check --env production`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			app, err := findApplication()
-			if err != nil {
-				return err
-			}
-			dialer := &appDialer{app: app, env: env, progress: cmd.ErrOrStderr()}
-			defer dialer.close()
-			client, err := dialer.dial(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer client.Close()
 			var found []string
-			if err := client.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoCheck}, &found); err != nil {
+			err := withApplication(cmd, env, func(_ *appDialer, connected *control.Client) error {
+				return connected.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoCheck}, &found)
+			})
+			if err != nil {
 				return err
 			}
 			for _, line := range found {

@@ -60,21 +60,29 @@ func (a *appDialer) close() {
 	}
 }
 
-// withApplication calls do with a connection to the application in the working folder. It
-// starts the application if it is not running, and ends what it has started.
-func withApplication(cmd *cobra.Command, do func(*application, *control.Client) error) error {
+// withDialer calls do with a dialer for the application in the working folder, and ends the
+// application if do has started it, in an environment.
+func withDialer(cmd *cobra.Command, env string, do func(*appDialer) error) error {
 	app, err := findApplication()
 	if err != nil {
 		return err
 	}
-	dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
+	dialer := &appDialer{app: app, env: env, progress: cmd.ErrOrStderr()}
 	defer dialer.close()
-	connected, err := dialer.dial(cmd.Context())
-	if err != nil {
-		return err
-	}
-	defer connected.Close()
-	return do(app, connected)
+	return do(dialer)
+}
+
+// withApplication calls do with a connection to the application in the working folder, which
+// it starts in an environment if it is not running.
+func withApplication(cmd *cobra.Command, env string, do func(*appDialer, *control.Client) error) error {
+	return withDialer(cmd, env, func(dialer *appDialer) error {
+		connected, err := dialer.dial(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer connected.Close()
+		return do(dialer, connected)
+	})
 }
 
 // attach connects to the running application. The error is [control.ErrNotRunning] if it is

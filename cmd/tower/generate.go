@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/scaffolds"
 )
 
@@ -81,4 +84,32 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and change nothing")
 	cmd.Flags().BoolVar(&force, "force", false, forcing)
 	return cmd
+}
+
+// derivedCommand adds the flags and the run function to a command that writes what follows
+// from the declarations of the application. It starts the application if it is not running.
+func derivedCommand(cmd *cobra.Command, plan func(app *application, connected *control.Client, schema wire.Schema, force bool) (*scaffolds.Plan, error)) *cobra.Command {
+	var dryRun, force bool
+	cmd.Args = noArguments
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return withApplication(cmd, "development", func(dialer *appDialer, connected *control.Client) error {
+			schema, err := fetchSchema(cmd.Context(), connected)
+			if err != nil {
+				return err
+			}
+			made, err := plan(dialer.app, connected, schema, force)
+			if err != nil {
+				return err
+			}
+			return applyPlan(cmd.OutOrStdout(), made, dryRun)
+		})
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and change nothing")
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite a file that tower did not write")
+	return cmd
+}
+
+func fetchSchema(ctx context.Context, connected *control.Client) (schema wire.Schema, err error) {
+	err = connected.Do(ctx, wire.ControlRequest{Do: wire.DoSchema}, &schema)
+	return schema, err
 }

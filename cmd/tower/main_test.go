@@ -40,6 +40,8 @@ func TestMain(m *testing.M) {
 //	taken                listen on a port; $TAKEN is its number
 //	lock FILE            lock a database as an application does
 //	tsc FOLDER           check its TypeScript; stdout has the errors
+//	openapi FILE         validate an OpenAPI document
+//	sample               create the folder board, the application of tower demo
 func TestScripts(t *testing.T) {
 	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	if err != nil {
@@ -65,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"lock":        lockDatabase,
 			"tsc":         checkTypes,
 			"openapi":     checkOpenAPI,
+			"sample":      writeBoard,
 		},
 		RequireExplicitExec: true,
 	})

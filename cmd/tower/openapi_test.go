@@ -16,6 +16,16 @@ func checkOpenAPI(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(validOpenAPI(ts.MkAbs(args[0])))
 }
 
+// writeBoard is the command "sample" of scripts: it writes the application of tower demo into
+// the folder board.
+func writeBoard(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: sample")
+	}
+	_, err := writeSample(ts.MkAbs("."))
+	ts.Check(err)
+}
+
 func validOpenAPI(file string) error {
 	document, err := openapi3.NewLoader().LoadFromFile(file)
 	if err == nil {

@@ -46,15 +46,11 @@ The exit code is 1 if something failed, or if the time was up before the conditi
 			if err := q.check(); err != nil {
 				return err
 			}
-			app, err := findApplication()
-			if err != nil {
-				return err
-			}
-			dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
-			defer dialer.close()
-			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
-			defer stop()
-			return q.run(ctx, dialer)
+			return withDialer(cmd, "development", func(dialer *appDialer) error {
+				ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+				defer stop()
+				return q.run(ctx, dialer)
+			})
 		},
 	}
 	cmd.Flags().BoolVarP(&q.watch, "watch", "w", false, "keep running, and print the records that enter, change and leave")

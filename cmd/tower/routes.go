@@ -66,25 +66,16 @@ application is not running, tower routes starts it.`,
 }
 
 func fetchRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, err error) {
-	app, err := findApplication()
-	if err != nil {
-		return nil, "", err
-	}
-	dialer := &appDialer{app: app, env: "development", progress: cmd.ErrOrStderr()}
-	defer dialer.close()
-	var client *control.Client
-	if client, err = dialer.dial(cmd.Context()); err != nil {
-		return nil, "", err
-	}
-	defer client.Close()
-	req := wire.ControlRequest{Do: wire.DoRoutes}
-	if as != "" {
-		req = wire.ControlRequest{Do: wire.DoAllowed, As: as}
-	}
-	err = client.Do(cmd.Context(), req, &routes)
-	if url = client.Hello().URL; dialer.started != nil {
-		url = "http://localhost:3000" // where tower server would listen
-	}
+	err = withApplication(cmd, "development", func(dialer *appDialer, connected *control.Client) error {
+		req := wire.ControlRequest{Do: wire.DoRoutes}
+		if as != "" {
+			req = wire.ControlRequest{Do: wire.DoAllowed, As: as}
+		}
+		if url = connected.Hello().URL; dialer.started != nil {
+			url = "http://localhost:3000" // where tower server would listen
+		}
+		return connected.Do(cmd.Context(), req, &routes)
+	})
 	return routes, url, err
 }
 

@@ -16,7 +16,6 @@ import (
 )
 
 func newGenerateTypes() *cobra.Command {
-	var dryRun, force bool
 	cmd := &cobra.Command{
 		Use:   "types",
 		Short: "Write TypeScript types from the application's Go declarations",
@@ -25,20 +24,10 @@ actions, and of the cursors, from their Go declarations, with the types of the c
 library. If the application is not running, tower generate types starts it.
 
 tower server writes the file on every change if the application has a folder app.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return withApplication(cmd, func(app *application, connected *control.Client) error {
-				plan, err := planTypes(cmd.Context(), app, connected, force)
-				if err != nil {
-					return err
-				}
-				return applyPlan(cmd.OutOrStdout(), plan, dryRun)
-			})
-		},
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and change nothing")
-	cmd.Flags().BoolVar(&force, "force", false, "overwrite a file that tower did not write")
-	return cmd
+	return derivedCommand(cmd, func(app *application, _ *control.Client, schema wire.Schema, force bool) (*scaffolds.Plan, error) {
+		return scaffolds.Types(app.Folder, schema, client.Types(), force)
+	})
 }
 
 // updateTypes writes the types of the running application if it has a folder app and the
@@ -52,7 +41,11 @@ func updateTypes(ctx context.Context, app *application) (string, error) {
 		return "", fmt.Errorf("types for app/: %w", err)
 	}
 	defer connected.Close()
-	plan, err := planTypes(ctx, app, connected, false)
+	schema, err := fetchSchema(ctx, connected)
+	if err != nil {
+		return "", fmt.Errorf("types for app/: %w", err)
+	}
+	plan, err := scaffolds.Types(app.Folder, schema, client.Types(), false)
 	if err != nil {
 		return "", fmt.Errorf("types for app/: %w", err)
 	}
@@ -69,18 +62,4 @@ func updateTypes(ctx context.Context, app *application) (string, error) {
 		return "", nil
 	}
 	return "wrote " + strings.Join(written, ", "), plan.Apply()
-}
-
-// planTypes returns a plan that writes the types of a running application.
-func planTypes(ctx context.Context, app *application, connected *control.Client, force bool) (*scaffolds.Plan, error) {
-	schema, err := fetchSchema(ctx, connected)
-	if err != nil {
-		return nil, err
-	}
-	return scaffolds.Types(app.Folder, schema, client.Types(), force)
-}
-
-func fetchSchema(ctx context.Context, connected *control.Client) (schema wire.Schema, err error) {
-	err = connected.Do(ctx, wire.ControlRequest{Do: wire.DoSchema}, &schema)
-	return schema, err
 }

@@ -4,14 +4,12 @@ import (
 	"bufio"
 	"fmt"
 	"html"
-	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"runtime"
 	"strings"
-
 	"testing"
 
 	"github.com/towerkit/tower"
@@ -19,27 +17,6 @@ import (
 
 	"blog/models"
 )
-
-func get(t *testing.T, client *http.Client, address string, header ...string) (*http.Response, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), "GET", address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	response, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(text)
-}
 
 func TestDownload(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -53,16 +30,16 @@ func TestDownload(t *testing.T) {
 		t.Fatal(err)
 	}
 	app := towertest.Open(t, Config())
-	response, text := get(t, http.DefaultClient, app.URL+"/reports/may.txt", "Range", "bytes=2-4")
+	response, text := do(t, http.DefaultClient, "GET", app.URL+"/reports/may.txt", "", "Range", "bytes=2-4")
 	if response.StatusCode != 206 || text != "234" || response.Header.Get("Content-Disposition") != "attachment; filename=may.txt" {
 		t.Errorf("%d %q %v", response.StatusCode, text, response.Header)
 	}
-	response, _ = get(t, http.DefaultClient, app.URL+"/reports/may.txt", "If-Modified-Since", response.Header.Get("Last-Modified"))
+	response, _ = do(t, http.DefaultClient, "GET", app.URL+"/reports/may.txt", "", "If-Modified-Since", response.Header.Get("Last-Modified"))
 	if response.StatusCode != 304 {
 		t.Errorf("unchanged: %d", response.StatusCode)
 	}
 	for _, name := range []string{"none.txt", "..%2Fsecret.txt", "%2Fetc%2Fpasswd"} {
-		if response, text := get(t, http.DefaultClient, app.URL+"/reports/"+name); response.StatusCode != 404 {
+		if response, text := do(t, http.DefaultClient, "GET", app.URL+"/reports/"+name, ""); response.StatusCode != 404 {
 			t.Errorf("%s: %d %s", name, response.StatusCode, text)
 		}
 	}
@@ -78,29 +55,19 @@ func TestAPageBehindSignIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := &http.Client{Jar: jar}
-	response, page := get(t, client, app.URL+"/account", "Accept", "text/html")
+	response, page := do(t, client, "GET", app.URL+"/account", "", "Accept", "text/html")
 	if response.Request.URL.Path != "/enter" {
 		t.Fatalf("a visitor is at %s", response.Request.URL)
 	}
 	_, action, _ := strings.Cut(page, `<form action="`)
 	action, _, _ = strings.Cut(action, `"`)
-	req, err := http.NewRequestWithContext(t.Context(), "POST", app.URL+html.UnescapeString(action), strings.NewReader(url.Values{"email": {"ada@example.com"}}.Encode()))
-	if err != nil {
-		t.Fatal(err)
+	form := url.Values{"email": {"ada@example.com"}}.Encode()
+	back, text := do(t, client, "POST", app.URL+html.UnescapeString(action), form,
+		"Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html", "Referer", response.Request.URL.String())
+	if back.Request.URL.Path != "/account" || !strings.Contains(text, "<h1>Ada</h1>") {
+		t.Errorf("ada is at %s: %s", back.Request.URL, text)
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "text/html")
-	req.Header.Set("Referer", response.Request.URL.String())
-	back, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer back.Body.Close()
-	text, err := io.ReadAll(back.Body)
-	if err != nil || back.Request.URL.Path != "/account" || !strings.Contains(string(text), "<h1>Ada</h1>") {
-		t.Errorf("ada is at %s: %s (%v)", back.Request.URL, text, err)
-	}
-	if response, _ := get(t, http.DefaultClient, app.URL+"/account"); response.StatusCode != 401 {
+	if response, _ := do(t, http.DefaultClient, "GET", app.URL+"/account", ""); response.StatusCode != 401 {
 		t.Errorf("a program: %d", response.StatusCode)
 	}
 }

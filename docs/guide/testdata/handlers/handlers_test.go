@@ -4,8 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -13,28 +11,6 @@ import (
 
 	"blog/models"
 )
-
-func do(t *testing.T, app *towertest.App, method, path, body string, header ...string) (*http.Response, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, app.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response, string(text)
-}
 
 func TestHandlers(t *testing.T) {
 	app := towertest.Open(t, Config())
@@ -46,33 +22,33 @@ func TestHandlers(t *testing.T) {
 	mac := hmac.New(sha256.New, []byte("whsec"))
 	mac.Write([]byte(body))
 	signature := hex.EncodeToString(mac.Sum(nil))
-	if response, text := do(t, app, "POST", "/stripe", body, "Signature", signature); response.StatusCode != 200 {
+	if response, text := do(t, staying, "POST", app.URL+"/stripe", body, "Signature", signature); response.StatusCode != 200 {
 		t.Errorf("webhook: %d %s", response.StatusCode, text)
 	}
-	if response, _ := do(t, app, "POST", "/stripe", body+" ", "Signature", signature); response.StatusCode != 403 {
+	if response, _ := do(t, staying, "POST", app.URL+"/stripe", body+" ", "Signature", signature); response.StatusCode != 403 {
 		t.Errorf("a forged webhook: %d", response.StatusCode)
 	}
-	if response, text := do(t, app, "GET", "/feed.xml", ""); response.Header.Get("Content-Type") != "application/rss+xml" || !strings.Contains(text, "<title>Paid</title>") {
+	if response, text := do(t, staying, "GET", app.URL+"/feed.xml", ""); response.Header.Get("Content-Type") != "application/rss+xml" || !strings.Contains(text, "<title>Paid</title>") {
 		t.Errorf("feed: %v %s", response.Header, text)
 	}
-	response, text := do(t, app, "GET", "/callback?state=s&code=right", "", "Cookie", "state=s")
+	response, text := do(t, staying, "GET", app.URL+"/callback?state=s&code=right", "", "Cookie", "state=s")
 	if response.StatusCode != 303 || len(response.Cookies()) == 0 {
 		t.Fatalf("callback: %d %s", response.StatusCode, text)
 	}
 	cookie := response.Cookies()[0]
-	if response, _ := do(t, app, "GET", "/files/", "", "Cookie", cookie.Name+"="+cookie.Value); response.StatusCode != 404 {
+	if response, _ := do(t, staying, "GET", app.URL+"/files/", "", "Cookie", cookie.Name+"="+cookie.Value); response.StatusCode != 404 {
 		t.Errorf("files as ada: %d", response.StatusCode)
 	}
-	if response, _ := do(t, app, "GET", "/files/", ""); response.StatusCode != 403 {
+	if response, _ := do(t, staying, "GET", app.URL+"/files/", ""); response.StatusCode != 403 {
 		t.Errorf("files as a visitor: %d", response.StatusCode)
 	}
-	if response, _ := do(t, app, "GET", "/callback?state=other&code=right", "", "Cookie", "state=s"); response.StatusCode != 403 {
+	if response, _ := do(t, staying, "GET", app.URL+"/callback?state=other&code=right", "", "Cookie", "state=s"); response.StatusCode != 403 {
 		t.Errorf("a callback that was not begun: %d", response.StatusCode)
 	}
-	if response, _ := do(t, app, "GET", "/feed.xml", "", "Origin", "https://reader.example"); response.Header.Get("Access-Control-Allow-Origin") != "https://reader.example" {
+	if response, _ := do(t, staying, "GET", app.URL+"/feed.xml", "", "Origin", "https://reader.example"); response.Header.Get("Access-Control-Allow-Origin") != "https://reader.example" {
 		t.Errorf("the middleware: %v", response.Header)
 	}
-	if response, text := do(t, app, "GET", "/debug/pprof/", ""); response.StatusCode != 200 || !strings.Contains(text, "goroutine") {
+	if response, text := do(t, staying, "GET", app.URL+"/debug/pprof/", ""); response.StatusCode != 200 || !strings.Contains(text, "goroutine") {
 		t.Errorf("the mounted handler: %d", response.StatusCode)
 	}
 }

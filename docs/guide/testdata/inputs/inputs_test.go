@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/towerkit/tower"
@@ -15,22 +14,13 @@ import (
 // send changes a task over each way of sending.
 var send = map[string]func(t *testing.T, app *towertest.App, id tower.ID, body string) (status int, problems string){
 	"http": func(t *testing.T, app *towertest.App, id tower.ID, body string) (int, string) {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, app.URL+"/tasks/"+string(id), strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
+		response, text := do(t, http.DefaultClient, http.MethodPatch, app.URL+"/tasks/"+string(id), body, "Content-Type", "application/json")
 		var answer struct {
 			Error struct{ Problems map[string][]string } `json:"error"`
 		}
-		_ = json.NewDecoder(res.Body).Decode(&answer)
-		text, _ := json.Marshal(answer.Error.Problems)
-		return res.StatusCode, string(text)
+		_ = json.Unmarshal([]byte(text), &answer)
+		problems, _ := json.Marshal(answer.Error.Problems)
+		return response.StatusCode, string(problems)
 	},
 	"socket": func(t *testing.T, app *towertest.App, id tower.ID, body string) (int, string) {
 		answer := app.Connect(t, "").Call("PATCH /tasks/"+string(id), json.RawMessage(body))

@@ -27,61 +27,43 @@ func TestSigningIn(t *testing.T) {
 	}
 	jar, _ := cookiejar.New(nil)
 	browser := &http.Client{Jar: jar}
-	do := func(method, path string, form url.Values) (at string, status int) {
+	send := func(method, path string, form url.Values) (at string, status int) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, app.URL+path, strings.NewReader(form.Encode()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Accept", "text/html")
+		header := []string{"Accept", "text/html"}
 		if form != nil {
-			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			header = append(header, "Content-Type", "application/x-www-form-urlencoded")
 		}
-		res, err := browser.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		return res.Request.URL.RequestURI(), res.StatusCode
+		response, _ := do(t, browser, method, app.URL+path, form.Encode(), header...)
+		return response.Request.URL.RequestURI(), response.StatusCode
 	}
-	at, _ := do("GET", "/drafts?from=mail", nil)
+	at, _ := send("GET", "/drafts?from=mail", nil)
 	if at != "/session/new?return=%2Fdrafts%3Ffrom%3Dmail" {
 		t.Fatalf("a visitor is led to %s", at)
 	}
 	to := strings.Replace(at, "/session/new", "/session", 1)
-	if _, status := do("POST", to, url.Values{"email": {ada.Email}, "password": {"wrong"}}); status != http.StatusUnprocessableEntity {
+	if _, status := send("POST", to, url.Values{"email": {ada.Email}, "password": {"wrong"}}); status != http.StatusUnprocessableEntity {
 		t.Errorf("a wrong password answers %d", status)
 	}
-	if at, status := do("POST", to, url.Values{"email": {ada.Email}, "password": {"correct horse"}}); at != "/drafts?from=mail" || status != 200 {
+	if at, status := send("POST", to, url.Values{"email": {ada.Email}, "password": {"correct horse"}}); at != "/drafts?from=mail" || status != 200 {
 		t.Errorf("signing in leads to %s (%d)", at, status)
 	}
 	elsewhere, err := app.Cookie(ada.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, status := do("POST", "/password", url.Values{"password": {"battery staple"}}); status >= 400 {
+	if _, status := send("POST", "/password", url.Values{"password": {"battery staple"}}); status >= 400 {
 		t.Errorf("a new password answers %d", status)
 	}
-	if _, status := do("GET", "/drafts", nil); status != 200 {
+	if _, status := send("GET", "/drafts", nil); status != 200 {
 		t.Errorf("this device is signed out: %d", status)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), "GET", app.URL+"/drafts", nil)
-	if err != nil {
-		t.Fatal(err)
+	if response, _ := do(t, http.DefaultClient, "GET", app.URL+"/drafts", "", "Cookie", elsewhere.Name+"="+elsewhere.Value); response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("on another device, drafts answer %d", response.StatusCode)
 	}
-	req.AddCookie(elsewhere)
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusUnauthorized {
-		t.Errorf("on another device, drafts answer %d", res.StatusCode)
-	}
-	if at, _ := do("POST", "/session?_method=DELETE", url.Values{}); at != "/session/new" {
+	if at, _ := send("POST", "/session?_method=DELETE", url.Values{}); at != "/session/new" {
 		t.Errorf("signing out leads to %s", at)
 	}
-	if at, _ := do("GET", "/drafts", nil); !strings.HasPrefix(at, "/session/new") {
+	if at, _ := send("GET", "/drafts", nil); !strings.HasPrefix(at, "/session/new") {
 		t.Errorf("after signing out, drafts are at %s", at)
 	}
 }
