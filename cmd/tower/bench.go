@@ -38,6 +38,10 @@ With the name of a cursor, tower bench measures the application in this folder i
 on a temporary database: visitors open the cursor, and an action creates records in it.
 The cursor and the action may each be followed by an input.
 
+Each client comes from an address of its own, so MaxAddress of Config.Limits does not
+stop them. More than 10,000 clients of your own application, who are visitors, need a
+larger MaxVisitors, and more than 20,000 a larger MaxClients.
+
 The exit code is 0 if everything was measured, whatever the figures, and 1 if a message
 was lost.`,
 		Example: `  tower bench
@@ -124,7 +128,7 @@ func (b *benchCommand) run(ctx context.Context) (measures []bench.Measure, err e
 		return nil, err
 	}
 	options := dev.Options{Folder: app.Folder, Env: "production", Environ: append(os.Environ(), "TOWER_CONSOLE=on", "TOWER_DB="+database,
-		"TOWER_SECRET="+rand.Text()+rand.Text())}
+		"TOWER_SECRET="+rand.Text()+rand.Text(), "TOWER_TRUSTED_PROXIES=127.0.0.0/8,::1")} // each client comes from an address of its own
 	return bench.Run(ctx, bench.Options{
 		Connections: b.connections, Runs: b.runs, Subject: b.subject, Folder: app.Folder, Temporary: folder, Progress: b.progress,
 		Start:        func(ctx context.Context) (bench.Server, error) { return dev.Start(ctx, options) },

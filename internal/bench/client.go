@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,6 +21,7 @@ import (
 type client struct {
 	socket   *websocket.Conn
 	cookie   string
+	address  string       // where the client is, for an application that trusts this machine as a proxy
 	received atomic.Int64 // number of commits
 	size     atomic.Int64 // bytes of the last message with a commit
 }
@@ -89,11 +93,14 @@ func commitsIn(message []byte) int64 {
 }
 
 // countCommits reads the messages of a client and counts their commits, until the
-// socket is closed. It reports when all clients together have received t.wanted.
+// socket is closed, and remembers the error of one that the server has ended. It reports when all clients together have received t.wanted.
 func (t *target) countCommits(c *client) {
 	for {
 		_, message, err := c.socket.ReadMessage()
 		if err != nil {
+			if !errors.Is(err, net.ErrClosed) {
+				t.ended.Store(&err)
+			}
 			return
 		}
 		n := commitsIn(message)
@@ -115,7 +122,26 @@ func (t *target) dial(ctx context.Context, c *client) (err error) {
 	if t.floor {
 		path = "/socket"
 	}
-	c.socket, _, err = dialer.DialContext(ctx, "ws"+strings.TrimPrefix(t.url, "http")+path, http.Header{"Cookie": {c.cookie}})
+	header := http.Header{"Cookie": {c.cookie}, "X-Forwarded-For": {c.address}}
+	c.socket, _, err = dialer.DialContext(ctx, "ws"+strings.TrimPrefix(t.url, "http")+path, header)
+	return err
+}
+
+// addressOf returns an address for a client of its own, as clients have elsewhere: an
+// application bounds the connections of each.
+func addressOf(client int) string {
+	return netip.AddrFrom4([4]byte{10, byte(client >> 16), byte(client >> 8), byte(client)}).String()
+}
+
+// closeTooMany is the close code of a connection that there is no place for.
+const closeTooMany = 4429
+
+// refused adds advice to an error of a client that the application has no place for.
+func refused(err error) error {
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) && closed.Code == closeTooMany {
+		return &hintedError{fmt.Errorf("the application refused it: %s", closed.Text), "raise MaxClients, and for visitors MaxVisitors, in Config.Limits of the application, or use fewer --connections"}
+	}
 	return err
 }
 

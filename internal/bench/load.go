@@ -33,6 +33,7 @@ type loadReply struct {
 	Written float64   // write: records per second
 	Size    int       // reach: bytes of a message
 	Error   string
+	Hint    string // what to do about the error
 }
 
 // LoadCommand is the name of the subcommand that must call [ServeLoad]: [Run] starts
@@ -62,6 +63,10 @@ func ServeLoad(ctx context.Context, in io.Reader, out io.Writer) error {
 		reply, err := targets[req.Target].handle(ctx, &req)
 		if err != nil {
 			reply.Error = err.Error()
+			var hinted *hintedError
+			if errors.As(err, &hinted) {
+				reply.Hint = hinted.hint
+			}
 		}
 		if err := replies.Encode(reply); err != nil {
 			return fmt.Errorf("write load reply: %w", err)

@@ -75,7 +75,7 @@ func (p *loadProcess) do(req loadRequest, reply *loadReply) error {
 	case err != nil:
 		return fmt.Errorf("the load generator ended: %w", err)
 	case reply.Error != "":
-		return fmt.Errorf("%s: %s", req.Target, reply.Error)
+		return &hintedError{fmt.Errorf("%s: %s", req.Target, reply.Error), reply.Hint}
 	}
 	return nil
 }

@@ -12,27 +12,55 @@ import (
 
 // leave disconnects all clients, and remembers the position of the last commit.
 func (t *target) leave(ctx context.Context) error {
-	if !t.floor {
-		c := &client{}
-		if err := t.dial(ctx, c); err != nil {
-			return err
+	for i, c := range t.clients {
+		if i == 0 && !t.floor { // the others may have all the places that there are
+			_ = c.socket.Close()
+			if err := t.readPosition(ctx); err != nil {
+				return err
+			}
 		}
-		text, err := c.ask([]wire.Request{{Hello: wire.Version}})
-		_ = c.socket.Close()
-		var hello []wire.Hello
-		if err == nil {
-			err = json.Unmarshal(text, &hello)
-		}
-		if err != nil || len(hello) != 1 {
-			return fmt.Errorf("read the position: %w %s", err, text)
-		}
-		t.since = wire.Position(hello[0].Epoch, hello[0].Seq)
-	}
-	for _, c := range t.clients {
 		_ = c.socket.Close()
 	}
 	t.readers.Wait()
 	return nil
+}
+
+// readPosition remembers the position of the last commit.
+func (t *target) readPosition(ctx context.Context) error {
+	c := &client{address: addressOf(0)}
+	var text []byte
+	err := until(ctx, func() (err error) {
+		if err = t.dial(ctx, c); err == nil {
+			text, err = c.ask([]wire.Request{{Hello: wire.Version}})
+			_ = c.socket.Close()
+		}
+		return err
+	})
+	var hello []wire.Hello
+	if err == nil {
+		err = json.Unmarshal(text, &hello)
+	}
+	if err != nil || len(hello) != 1 {
+		return fmt.Errorf("read the position: %w %s", err, text)
+	}
+	t.since = wire.Position(hello[0].Epoch, hello[0].Seq)
+	return nil
+}
+
+// until calls try until it succeeds: the application may not know yet that another client
+// has left its place. It gives up after some seconds.
+func until(ctx context.Context, try func() error) error {
+	for wait := 10 * time.Millisecond; ; wait *= 2 {
+		err := try()
+		if err == nil || wait > 5*time.Second {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // writeMissed creates records while no client is connected.

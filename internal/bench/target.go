@@ -27,8 +27,9 @@ type target struct {
 	clients   []*client
 	readers   sync.WaitGroup
 
-	received, wanted atomic.Int64   // commits, summed over all clients
-	allReceived      chan time.Time // when received reached wanted
+	received, wanted atomic.Int64          // commits, summed over all clients
+	allReceived      chan time.Time        // when received reached wanted
+	ended            atomic.Pointer[error] // of a client that the server has disconnected; nil: none
 }
 
 func newTarget(floor bool, url string) *target {
@@ -76,7 +77,7 @@ func (t *target) join(ctx context.Context, req *loadRequest) (err error) {
 	}
 	joined := make([]*client, len(req.Users))
 	err = parallel(len(joined), 16, func(i int) (err error) {
-		if joined[i], err = t.connect(ctx, req.Users[i]); err != nil {
+		if joined[i], err = t.connect(ctx, req.Users[i], addressOf(len(t.clients)+i)); err != nil {
 			return fmt.Errorf("connect client %d: %w", len(t.clients)+i+1, err)
 		}
 		return nil
@@ -103,8 +104,8 @@ func (t *target) signIn(ctx context.Context, user string) (cookie string, err er
 	return cookie, nil
 }
 
-func (t *target) connect(ctx context.Context, user string) (c *client, err error) {
-	c = &client{}
+func (t *target) connect(ctx context.Context, user, address string) (c *client, err error) {
+	c = &client{address: address}
 	if !t.floor && t.subject == nil {
 		if c.cookie, err = t.signIn(ctx, user); err != nil {
 			return nil, err
@@ -115,7 +116,7 @@ func (t *target) connect(ctx context.Context, user string) (c *client, err error
 	}
 	if err := c.open(t.cursorRequests()); err != nil {
 		_ = c.socket.Close()
-		return nil, err
+		return nil, refused(err)
 	}
 	return c, nil
 }
@@ -176,7 +177,7 @@ func (t *target) burst(ctx context.Context, req *loadRequest) (reply loadReply, 
 	return reply, nil
 }
 
-// receiveTimeout is how long await waits for the commits before it reports them lost.
+// receiveTimeout is how long await waits for another message before it reports the rest lost.
 const receiveTimeout = 30 * time.Second
 
 // await calls commit, which makes a number of commits, and waits until each of the
@@ -193,22 +194,41 @@ func (t *target) await(ctx context.Context, receivers []*client, commits int, co
 	if err := commit(); err != nil {
 		return 0, err
 	}
-	select {
-	case last := <-t.allReceived:
-		for c, had := range before {
-			if got := c.received.Load() - had; got != int64(commits) {
-				return 0, fmt.Errorf("a client received %d of %d commits", got, commits)
+	for {
+		had, silence := t.received.Load(), time.After(receiveTimeout)
+		select {
+		case last := <-t.allReceived:
+			return last.Sub(began), eachReceived(before, commits)
+		case <-silence:
+			if now := t.received.Load(); now == had {
+				return 0, t.lost(total-now, commits*len(receivers))
 			}
+		case <-ctx.Done():
+			return 0, ctx.Err()
 		}
-		return last.Sub(began), nil
-	case <-time.After(receiveTimeout):
-		if t.subject != nil && t.received.Load() == total-int64(commits*len(receivers)) {
-			return 0, fmt.Errorf("the records that %s creates did not reach the clients with %s open within %s: may visitors see them? use --call for another action or input", t.subject.Call, t.subject.Cursor, receiveTimeout)
-		}
-		return 0, fmt.Errorf("%d of %d messages were lost: they did not arrive within %s", total-t.received.Load(), commits*len(receivers), receiveTimeout)
-	case <-ctx.Done():
-		return 0, ctx.Err()
 	}
+}
+
+// eachReceived returns an error if a client has not received exactly so many commits more than
+// before.
+func eachReceived(before map[*client]int64, commits int) error {
+	for c, had := range before {
+		if got := c.received.Load() - had; got != int64(commits) {
+			return fmt.Errorf("a client received %d of %d commits", got, commits)
+		}
+	}
+	return nil
+}
+
+// lost returns the error for messages that did not arrive.
+func (t *target) lost(lost int64, of int) error {
+	if t.subject != nil && lost == int64(of) {
+		return fmt.Errorf("the records that %s creates did not reach the clients with %s open within %s: may visitors see them? use --call for another action or input", t.subject.Call, t.subject.Cursor, receiveTimeout)
+	}
+	if err := t.ended.Load(); err != nil {
+		return fmt.Errorf("%d of %d messages did not arrive, because the server disconnected a client: %w", lost, of, *err)
+	}
+	return fmt.Errorf("%d of %d messages were lost: none has arrived for %s", lost, of, receiveTimeout)
 }
 
 // writeRequest returns the request that creates one record, or broadcasts one message
