@@ -25,14 +25,14 @@ func serveScript(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wantsPage reports whether a request may load a whole page, and not a resource or a
-// fragment for a script.
+// wantsPage reports whether a request may load a whole page into a browser: it asks for
+// HTML, and neither for a resource or a fragment for a script nor for a part of a file.
 func wantsPage(r *http.Request) bool {
 	if r.Header.Get("Upgrade") != "" || strings.HasPrefix(r.URL.Path, "/_tower/") {
 		return false
 	}
-	if accept := r.Header.Get("Accept"); accept != "" && !strings.Contains(accept, "text/") && !strings.Contains(accept, "*/*") {
-		return false // a program asks for JSON
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") || r.Header.Get("Range") != "" {
+		return false
 	}
 	switch r.Header.Get("Sec-Fetch-Dest") {
 	case "", "document", "iframe", "frame":
@@ -46,7 +46,7 @@ func wantsPage(r *http.Request) bool {
 // with an old version in it.
 func requestWholePage(r *http.Request) {
 	r.Header.Set("Accept-Encoding", "identity")
-	for _, name := range []string{"If-None-Match", "If-Modified-Since", "If-Range", "Range"} {
+	for _, name := range []string{"If-None-Match", "If-Modified-Since"} {
 		r.Header.Del(name)
 	}
 }
@@ -55,7 +55,7 @@ func requestWholePage(r *http.Request) {
 // streamed. A failure, if any, is shown over it.
 func inject(r *http.Response, version string, failure *Failure) {
 	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if !strings.EqualFold(strings.TrimSpace(kind), "text/html") || r.Header.Get("Content-Encoding") != "" ||
+	if !strings.EqualFold(strings.TrimSpace(kind), "text/html") || r.Header.Get("Content-Encoding") != "" || strings.HasPrefix(r.Header.Get("Content-Disposition"), "attachment") ||
 		r.StatusCode == http.StatusNotModified || r.StatusCode == http.StatusPartialContent || r.StatusCode == http.StatusNoContent {
 		return
 	}

@@ -60,6 +60,7 @@ func TestInject(t *testing.T) {
 
 	for name, change := range map[string]func(*http.Response){
 		"json":         func(r *http.Response) { r.Header.Set("Content-Type", "application/json") },
+		"a download":   func(r *http.Response) { r.Header.Set("Content-Disposition", "attachment; filename=a.html") },
 		"compressed":   func(r *http.Response) { r.Header.Set("Content-Encoding", "gzip") },
 		"not modified": func(r *http.Response) { r.StatusCode = 304 },
 		"head":         func(r *http.Response) { r.Request.Method = "HEAD" },
@@ -97,25 +98,36 @@ func TestProxy(t *testing.T) {
 		return response, string(body)
 	}
 
-	_, text := do("GET", "/headers", http.Header{"Accept-Encoding": {"gzip, br"}, "If-None-Match": {"x"}, "Tower-Peer": {"192.0.2.2:1"}, "X-Forwarded-For": {"192.0.2.1"}})
+	_, text := do("GET", "/headers", http.Header{"Accept": {"text/html,*/*"}, "Accept-Encoding": {"gzip, br"}, "If-None-Match": {"x"}, "Tower-Peer": {"192.0.2.2:1"}, "X-Forwarded-For": {"192.0.2.1"}})
 	for _, want := range []string{"Host: blog.localhost\n", "Tower-Peer: 127.0.0.1:", "X-Forwarded-For: 192.0.2.1", "Accept-Encoding: identity"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the request has no %q:\n%s", want, text)
 		}
 	}
-	_, text = do("GET", "/headers", http.Header{"Accept-Encoding": {"gzip, br"}, "If-None-Match": {"x"}, "Sec-Fetch-Dest": {"image"}})
-	if !strings.Contains(text, "Accept-Encoding: gzip, br") || !strings.Contains(text, "If-None-Match: x") {
-		t.Errorf("the request is\n%s", text)
+	for what, header := range map[string]http.Header{
+		"an image":       {"Accept": {"text/html"}, "Sec-Fetch-Dest": {"image"}},
+		"curl":           {"Accept": {"*/*"}},
+		"a program":      {},
+		"part of a file": {"Accept": {"text/html"}, "Sec-Fetch-Dest": {"document"}, "Range": {"bytes=2-4"}},
+		"a JSON reader":  {"Accept": {"application/json"}},
+	} {
+		header.Set("Accept-Encoding", "gzip, br")
+		header.Set("If-None-Match", "x")
+		_, text = do("GET", "/headers", header)
+		if !strings.Contains(text, "Accept-Encoding: gzip, br") || !strings.Contains(text, "If-None-Match: x") || !strings.Contains(text, "Range: "+header.Get("Range")) && header["Range"] != nil {
+			t.Errorf("the request of %s is\n%s", what, text)
+		}
 	}
 
-	response, text := do("GET", "/", http.Header{})
+	page := http.Header{"Accept": {"text/html"}}
+	response, text := do("GET", "/", page)
 	if !strings.Contains(text, `<script src="/_tower/dev.js" data-version="`) || int(response.ContentLength) != len(text) {
 		t.Errorf("the page is %d bytes\n%s", response.ContentLength, text)
 	}
 	if _, text = do("GET", "/", http.Header{"Sec-Fetch-Dest": {"empty"}}); strings.Contains(text, "dev.js") {
 		t.Error("what a script fetches has the script")
 	}
-	if response, _ = do("HEAD", "/", http.Header{}); response.ContentLength < 0 {
+	if response, _ = do("HEAD", "/", page); response.ContentLength < 0 {
 		t.Error("no length")
 	}
 	if response, _ = do("GET", "/file", http.Header{"Sec-Fetch-Dest": {"image"}, "If-None-Match": {`"1"`}}); response.StatusCode != 304 {
