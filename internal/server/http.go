@@ -306,9 +306,12 @@ func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if seconds := coded.RetryAfter(); seconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	}
+	if coded.Allow != "" {
+		w.Header().Set("Allow", coded.Allow)
+	}
 	if to := a.signInPath(r); to != "" && coded.Code == fault.Unauthenticated && accepts(r, "text/html") {
 		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Vary", "Cookie")
+		w.Header().Add("Vary", "Cookie")
 		http.Redirect(w, r, to, http.StatusSeeOther)
 		return
 	}

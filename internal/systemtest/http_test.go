@@ -120,6 +120,9 @@ func TestBadRequestsAreRefusedClearly(t *testing.T) {
 		if response.StatusCode != c.status || !strings.Contains(body, c.says) {
 			t.Errorf("%s %s: %d %s; want %d with %q", c.method, c.path, response.StatusCode, body, c.status, c.says)
 		}
+		if allow := response.Header.Get("Allow"); c.status == 405 && allow != "GET, HEAD, POST" {
+			t.Errorf("%s %s: it allows %q", c.method, c.path, allow)
+		}
 	}
 	if n, err := Posts.All().Count(t.Context(), app); n != 0 || err != nil {
 		t.Errorf("%d posts were made, %v", n, err)

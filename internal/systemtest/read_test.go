@@ -185,6 +185,9 @@ func TestACursorIsReadAsJSON(t *testing.T) {
 		if state.Records == nil {
 			t.Errorf("%s: no list", path)
 		}
+		if vary := strings.Join(response.Header.Values("Vary"), ", "); !strings.Contains(vary, "Cookie") || !strings.Contains(vary, "Accept-Encoding") {
+			t.Errorf("%s varies by %q", path, vary)
+		}
 		if owners := state.Included["people"]; len(state.Records) > 0 && (len(owners) != 1 || owners[0].Name != "ada") {
 			t.Errorf("%s includes %+v", path, owners)
 		}

@@ -48,6 +48,7 @@ type Error struct {
 	Message  string
 	Problems *record.Problems // of an invalid input or record; nil: none
 	Wait     time.Duration    // when the request may be sent again; 0: not known
+	Allow    string           // of Method: the methods that the path has, "GET, HEAD"
 	Err      error            // for the log only
 }
 

@@ -232,7 +232,7 @@ func describe(w http.ResponseWriter, at, tag string) {
 	header.Set("ETag", tag)
 	header.Set("Tower-At", at)
 	header.Set("Cache-Control", "private, no-cache")
-	header.Set("Vary", "Cookie, Accept")
+	header.Add("Vary", "Cookie, Accept")
 }
 
 // Write answers with a body that holds states of the tag, or with 304 if the client has

@@ -272,7 +272,9 @@ func (r *Router) FindURL(method string, target *url.URL) (*Route, url.Values, er
 	case found.route != nil:
 		return found.route, found.values, nil
 	case found.status == http.StatusMethodNotAllowed:
-		return nil, nil, fault.Errorf(fault.Method, "%s accepts %s, not %s", target.Path, found.header.Get("Allow"), method)
+		refused := fault.Errorf(fault.Method, "%s accepts %s, not %s", target.Path, found.header.Get("Allow"), method)
+		refused.Allow = found.header.Get("Allow")
+		return nil, nil, refused
 	default:
 		return nil, nil, fault.Errorf(fault.NotFound, "there is no %s %s", method, target.Path)
 	}
