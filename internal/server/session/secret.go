@@ -66,8 +66,11 @@ func newSecret() string { return rand.Text() + rand.Text() }
 
 func readSecret(path string) (string, error) {
 	text, err := private.ReadFile(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", err
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w; if others may know it, remove it to get a new one", err)
 	}
 	secret := strings.TrimSpace(string(text))
 	if len(secret) < MinSecret {

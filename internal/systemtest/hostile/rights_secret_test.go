@@ -119,7 +119,7 @@ func TestTheDataHoldsNoKey(t *testing.T) {
 		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := openEnv(t, env, "", folder); err == nil || !strings.Contains(err.Error(), "only you can read") {
+		if _, err := openEnv(t, env, "", folder); err == nil || !strings.Contains(err.Error(), "is open to other users") || !strings.Contains(err.Error(), "remove it to get a new one") {
 			t.Errorf("%s: with a key that others can read, it starts with %v", env, err)
 		}
 	}
