@@ -34,6 +34,8 @@ import (
 //	TOWER_HOSTS       further hosts that it is served as; default: none
 //	TOWER_TRUSTED_PROXIES  addresses of proxies that are believed; default: none
 //	TOWER_ACCESS_LOG  on or off: a line for each request; default on, in test off
+//	TOWER_MIGRATE     status, plan, run, accept or rehearse: do what tower db asks for in
+//	                  place of serving, and write a report; default: none
 //	TOWER_SUPERVISOR, TOWER_SERVER_URL  path of the socket of tower server, and its
 //	                  address; it sets both; default: none
 func Main(config Config) {
@@ -52,6 +54,9 @@ func run(ctx context.Context, config Config) error {
 	}
 	if config.Log == nil {
 		slog.SetDefault(app.Log()) // consoles also show what the application logs through slog
+	}
+	if task := os.Getenv("TOWER_MIGRATE"); task != "" {
+		return app.migrate(ctx, task, os.Stdout)
 	}
 	return app.Run(ctx)
 }
@@ -103,6 +108,10 @@ func (a *App) Run(ctx context.Context) error {
 		Supervisor: vars.Get("TOWER_SUPERVISOR"),
 		Serving:    a.announce,
 	}
+	var err error
+	if listen.Socket, err = control.SocketPath(a.app.Config().Folder); err != nil {
+		return err
+	}
 	if a.app.Config().Console {
 		listen.Console = control.Open
 	}
@@ -118,7 +127,7 @@ func (a *App) Go(name string, work func(ctx context.Context) error) { a.app.Go(n
 
 // Open opens the store and starts keeping cursors current. It fails if another
 // process has the store open.
-func (a *App) Open() error { return a.app.Open() }
+func (a *App) Open() error { return a.app.Open(context.Background()) }
 
 // Close ends the workers and every connection, waits until they have ended, and closes the
 // store. The error is that of a worker that failed or did not return, or of the store.

@@ -32,6 +32,13 @@ type Config struct {
 	Name string
 	// Models lists the models that the store keeps.
 	Models []AnyModel
+	// Migrations lists the migrations of stored records, in the order in which they run. The
+	// application does not open a store that has not been through them, unless tower db
+	// migrate has been told to run them. In test they always run.
+	Migrations []Migration
+	// MigrateAtStart runs pending migrations whenever the application starts, before it serves
+	// a request. Default: only after tower db migrate.
+	MigrateAtStart bool
 	// Routes is the application's router.
 	Routes Routes
 	// Files holds the folders views and public, usually embedded. In development they
@@ -151,6 +158,7 @@ func (c Config) resolve() (out server.Config, err error) {
 		out.Models = append(out.Models, m.erased())
 		out.Rules[m.erased()], out.Can[m.erased()] = m.rule, m.permit
 	}
+	out.Migrations, out.MigrateAtStart = erasedMigrations(c.Migrations), c.MigrateAtStart
 	if info, ok := debug.ReadBuildInfo(); out.Name == "" && ok {
 		out.Name = filepath.Base(info.Main.Path)
 	}

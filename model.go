@@ -42,6 +42,7 @@ type AnyModel interface {
 //	ref=MODEL  the field, an ID, refers to a record of MODEL
 //	delete=…   of a reference: refuse, cascade or clear, see [Model.Delete]
 //	private    the field is stored and never sent to a client
+//	was=NAME   the field was stored under another name before; its values move to this one
 //
 // Null is never unique, also where it is one of several fields.
 //

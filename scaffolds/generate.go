@@ -34,6 +34,7 @@ var generators = map[string]generator{
 	"model":      {makeModel, inGo(modelName)},
 	"controller": {makeController, inGo(controllerName)},
 	"field":      {makeFields, fieldName},
+	"migration":  {makeMigration, inGo(migrationName)},
 }
 
 // inGo returns a function that reads a name as it is in Go.
@@ -75,6 +76,11 @@ func Generate(folder, kind string, args []string, force bool) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	return g.planned(p, folder, force)
+}
+
+// planned returns the plan of a generation.
+func (g *generation) planned(p *project, folder string, force bool) (*Plan, error) {
 	m, before, err := p.manifest()
 	if err != nil {
 		return nil, err
@@ -269,8 +275,10 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 		if err != nil {
 			return err
 		}
-		if step.Verb == Insert {
+		if step.Verb == Create || step.Verb == Insert && !in.shared {
 			e.Lines[in.file] = in.text
+		}
+		if step.Verb == Insert {
 			m.changed(in.file, step.before, step.after)
 		}
 		switch {
@@ -286,6 +294,10 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 // step returns the step that makes an insertion into a file. It replaces earlier, the lines
 // that the same generator inserted before.
 func (in insertion) step(text []byte, earlier string) (Step, error) {
+	if text == nil && in.fresh != nil {
+		after, err := in.into(in.fresh)
+		return Step{Verb: Create, Path: in.file, after: after}, err
+	}
 	if out, edited := removeLines(text, in.text); len(edited) == 0 && len(out) < len(text) {
 		return Step{Verb: Identical, Path: in.file}, nil
 	}

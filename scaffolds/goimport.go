@@ -6,6 +6,7 @@ import (
 	"go/format"
 	"go/parser"
 	"go/token"
+	"path"
 	"regexp"
 	"strings"
 )
@@ -15,10 +16,17 @@ var (
 	blockImport = regexp.MustCompile(`(?m)^import \((\r?\n)`)
 )
 
-// withImport returns a Go file that imports a package of the standard library.
+// withImport returns a Go file that imports a package: beside another of its folder, or
+// else first, as one of the standard library.
 func withImport(text []byte, pkg string) []byte {
 	if imported, _ := usesImport(text, pkg); imported {
 		return text
+	}
+	if folder := path.Dir(pkg); folder != "." {
+		beside := regexp.MustCompile(`(?m)^\t"` + regexp.QuoteMeta(folder) + `/[^"]*"(\r?\n)`)
+		if at := beside.FindSubmatchIndex(text); at != nil {
+			return []byte(string(text[:at[1]]) + "\t\"" + pkg + "\"" + string(text[at[2]:at[3]]) + string(text[at[1]:]))
+		}
 	}
 	if at := blockImport.FindSubmatchIndex(text); at != nil {
 		ending := string(text[at[2]:at[3]])

@@ -17,6 +17,9 @@ type insertion struct {
 
 	owner   string // the name in the manifest; "": that of the generation
 	imports string // a package that the lines need; "": none
+	shared  bool   // others of its kind need the lines too: they are not removed with it
+
+	fresh []byte // the file, if it does not exist
 
 	// at returns the number, from 1, of the line to insert the text before.
 	at func(text []byte) (int, error)
@@ -86,9 +89,14 @@ func squeeze(line string) string { return strings.Join(strings.Fields(line), " "
 
 // intoModels adds a model to the list that All returns.
 func intoModels(model string) insertion {
-	const file = "models/models.go"
-	return insertion{file: file, text: "\t\t" + model + ",\n", at: func(text []byte) (int, error) {
-		set, body, err := function(file, text, "All")
+	return intoList("models/models.go", "All", "tower.AnyModel", model, nil)
+}
+
+// intoList adds an element to the list that a function without arguments returns. fresh is
+// the text of the file if it does not exist yet.
+func intoList(file, name, of, element string, fresh []byte) insertion {
+	return insertion{file: file, text: "\t\t" + element + ",\n", fresh: fresh, at: func(text []byte) (int, error) {
+		set, body, err := function(file, text, name)
 		if err != nil {
 			return 0, err
 		}
@@ -97,7 +105,7 @@ func intoModels(model string) insertion {
 				return ownLine(set, list.Rbrace, "list", file, text)
 			}
 		}
-		return 0, fmt.Errorf("%s: All should end with return []tower.AnyModel{…}, a list to which %s can be added", file, model)
+		return 0, fmt.Errorf("%s: %s should end with return []%s{…}, a list to which %s can be added", file, name, of, element)
 	}}
 }
 

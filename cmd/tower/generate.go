@@ -36,7 +36,7 @@ it, and no client receives or sends it.`,
   tower generate controller Pages about contact
   tower generate types`,
 	}
-	cmd.AddCommand(newGenerateTypes(), newGenerateOpenAPI())
+	cmd.AddCommand(newGenerateTypes(), newGenerateOpenAPI(), newGenerateMigration())
 	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that differ from the generated ones")
 }
 

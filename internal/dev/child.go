@@ -3,6 +3,7 @@ package dev
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +37,9 @@ type child struct {
 	lines  chan string   // lines from its socket; closed when the socket ends
 	exited chan struct{} // closed when it has exited and all its lines were read
 	stderr *errorLog
+
+	working func(string) // as that of its launch
+	note    *Note        // set when open returns
 }
 
 // A launch describes how to start a process.
@@ -43,7 +47,8 @@ type launch struct {
 	folder  string
 	program program
 	environ []string
-	out     io.Writer // receives its stdout and stderr
+	out     io.Writer    // receives its stdout and stderr
+	working func(string) // called with what it does while it takes long to start; nil: nobody
 }
 
 // A program is a build of the application.
@@ -60,7 +65,7 @@ func start(ctx context.Context, l launch) (*child, error) {
 		return nil, fmt.Errorf("start the application: %w", err)
 	}
 	c := &child{
-		program: l.program, folder: l.folder, started: time.Now(),
+		program: l.program, folder: l.folder, working: l.working, started: time.Now(),
 		lines: make(chan string, 16), exited: make(chan struct{}), stderr: &errorLog{out: l.out},
 	}
 	c.cmd = exec.Command(l.program.binary)
@@ -73,7 +78,7 @@ func start(ctx context.Context, l launch) (*child, error) {
 	if err := c.startProcess(listener, remove); err != nil {
 		return nil, err
 	}
-	line, err := c.readLine(ctx, readyTime)
+	line, err := c.readLine(ctx, readyTime, l.working)
 	word, rest, _ := strings.Cut(line, " ")
 	switch {
 	case err == nil && word == "ready" && rest != "":
@@ -156,22 +161,29 @@ func listenPrivate() (net.Listener, func(), error) {
 
 var errNoAnswer = errors.New("it did not answer in time: does its main function call tower.Main?")
 
-// readLine returns the next line that the process sends, within bound. The error is the
-// exit status if the process exits first.
-func (c *child) readLine(ctx context.Context, bound time.Duration) (string, error) {
+// readLine returns the next line that the process sends, within bound. It hands lines that
+// tell of work to working, and waits on. The error is the exit status if the process exits
+// first.
+func (c *child) readLine(ctx context.Context, bound time.Duration, working func(string)) (string, error) {
 	timer := time.NewTimer(bound)
 	defer timer.Stop()
 	lines := c.lines
 	for {
 		select {
 		case line, ok := <-lines:
+			if c.aside(line, working) {
+				timer.Reset(bound)
+				continue
+			}
 			if ok {
 				return line, nil
 			}
 			lines = nil // wait for the process to exit
 		case <-c.exited:
-			if line, ok := <-c.lines; ok {
-				return line, nil
+			for line := range c.lines {
+				if !c.aside(line, working) {
+					return line, nil
+				}
 			}
 			return "", errors.New(c.cmd.ProcessState.String())
 		case <-timer.C:
@@ -182,13 +194,32 @@ func (c *child) readLine(ctx context.Context, bound time.Duration) (string, erro
 	}
 }
 
+// aside handles a line that does not end a wait, and reports whether it is one.
+func (c *child) aside(line string, working func(string)) bool {
+	word, rest, _ := strings.Cut(line, " ")
+	switch word {
+	case "working":
+		if working != nil {
+			working(rest)
+		}
+	case "note":
+		note := &Note{}
+		if json.Unmarshal([]byte(rest), note) == nil {
+			c.note = note
+		}
+	default:
+		return false
+	}
+	return true
+}
+
 // open lets a process that is ready open the store, and returns when it serves. On an
 // error the process is killed.
 func (c *child) open(ctx context.Context) error {
 	_, err := fmt.Fprintln(c.conn, "open")
 	if err == nil {
 		var line string
-		line, err = c.readLine(ctx, openTime)
+		line, err = c.readLine(ctx, openTime, c.working)
 		word, message, _ := strings.Cut(line, " ")
 		switch {
 		case err == nil && word == "serving":

@@ -23,6 +23,7 @@
       else panel.ok();
       compare(JSON.parse(event.data));
     });
+    events.addEventListener("note", (event) => panel.note(JSON.parse(event.data)));
     events.addEventListener("reload", (event) => compare(JSON.parse(event.data)));
     events.addEventListener("error", () => {
       if (events.readyState === EventSource.CLOSED) setTimeout(resume, 1000);
@@ -194,6 +195,22 @@
     return true;
   }
 
+  function recall(name) {
+    try {
+      return sessionStorage.getItem(name);
+    } catch {
+      return null;
+    }
+  }
+
+  function keep(name, value) {
+    try {
+      sessionStorage.setItem(name, value);
+    } catch {
+      // Storage is off or full: the note shows again.
+    }
+  }
+
   // Errors and notices
 
   const style = `
@@ -225,6 +242,8 @@
     summary { cursor: pointer; }
     pre { margin: 10px 0 0; white-space: pre-wrap; overflow-wrap: anywhere; font: 12px/1.5 ui-monospace, monospace; color: var(--ink); }
     footer { margin-top: 20px; color: var(--soft); font-size: 13px; }
+    .note .sheet { border-top-color: var(--soft); }
+    .noted { bottom: 60px !important; }
     .pill { position: fixed; right: 16px; bottom: 16px; z-index: 2147483647; display: flex; gap: 10px; align-items: center; padding: 6px 14px;
       background: var(--paper); border: 1px solid var(--line); border-radius: 99px; box-shadow: 0 4px 16px rgb(0 0 0 / .15); font-size: 13px; color: var(--soft); }
   `;
@@ -239,6 +258,7 @@
   class Panel extends HTMLElement {
     #veil = make("div", "veil");
     #pill = make("div", "pill");
+    #noted = make("div", "pill noted"); // that there is a note
     #timer;
 
     constructor() {
@@ -247,9 +267,10 @@
       sheet.replaceSync(style);
       const root = this.attachShadow({ mode: "open" });
       root.adoptedStyleSheets = [sheet];
-      this.#veil.hidden = this.#pill.hidden = true;
+      this.#veil.hidden = this.#pill.hidden = this.#noted.hidden = true;
+      this.#noted.setAttribute("role", "status");
       this.#pill.setAttribute("role", "status");
-      root.append(this.#veil, this.#pill);
+      root.append(this.#veil, this.#noted, this.#pill);
       addEventListener("keydown", (event) => {
         if (event.key === "Escape") this.#veil.hidden = true;
       });
@@ -277,21 +298,48 @@
 
     broken(failure) {
       this.#hidePill();
-      const close = make("button", "", "Hide");
-      close.addEventListener("click", () => (this.#veil.hidden = true));
-      const title = make("h1", "", failure.title);
-      title.id = "title";
-      const sheet = make("div", "sheet", make("header", "", title, close), ...failure.errors.map(section));
-      sheet.setAttribute("role", "alertdialog");
-      sheet.setAttribute("aria-labelledby", "title");
+      const sheet = this.#sheet(failure.title, failure.errors);
       if (failure.text) {
         const printed = make("details", "", make("summary", "", "Full output"), make("pre", "", failure.text));
         printed.open = !failure.errors.some((problem) => problem.source);
         sheet.append(printed);
       }
       sheet.append(make("footer", "", "This closes when the error is fixed. Your input is kept."));
+      this.#veil.className = "veil";
       this.#veil.replaceChildren(sheet);
       this.#veil.hidden = false;
+    }
+
+    // note says that the models have changed, until the user hides it.
+    note(note) {
+      const hidden = "tower.dev note " + version.split(".")[0];
+      this.#noted.hidden = !note || recall(hidden) === String(note.build);
+      if (this.#noted.hidden) return;
+      const show = make("button", "", "Show");
+      show.addEventListener("click", () => {
+        const lines = [...note.lines, ...(note.misfits ?? [])].map((message) => ({ message }));
+        if (note.hint) lines[lines.length - 1].hint = note.hint;
+        this.#veil.className = "veil note";
+        this.#veil.replaceChildren(this.#sheet(note.title, lines));
+        this.#veil.hidden = false;
+      });
+      const hide = make("button", "", "Hide");
+      hide.addEventListener("click", () => {
+        this.#noted.hidden = true;
+        keep(hidden, String(note.build));
+      });
+      this.#noted.replaceChildren(note.title, show, hide);
+    }
+
+    #sheet(text, problems) {
+      const close = make("button", "", "Hide");
+      close.addEventListener("click", () => (this.#veil.hidden = true));
+      const title = make("h1", "", text);
+      title.id = "title";
+      const sheet = make("div", "sheet", make("header", "", title, close), ...problems.map(section));
+      sheet.setAttribute("role", "alertdialog");
+      sheet.setAttribute("aria-labelledby", "title");
+      return sheet;
     }
 
     #showPill(...content) {

@@ -26,7 +26,9 @@
 //	app → ready ADDR        the application listens on ADDR, and has not opened its store
 //	    ← open              no other process has the store open
 //	app → serving           or: failed MESSAGE
+//	app → migrate           a build that could not start for its migrations may start
 //	    ← stop              finish all requests, close the store, exit
 //
-// The end of the socket means the same as stop.
+// Before ready and before serving, the application may send "working TEXT", as often as it
+// likes, while it migrates records, and before serving "note JSON", a [Note]. The end of the socket means the same as stop.
 package dev

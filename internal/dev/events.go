@@ -19,6 +19,7 @@ type events struct {
 	mu      sync.Mutex
 	state   string   // building, broken or ok
 	failure *Failure // while state is broken
+	note    *Note    // of the running build, or nil
 	build   int      // number of the running build
 	changes int      // number of changes that made pages old
 	styles  int      // number of changes of styles only
@@ -76,6 +77,9 @@ func (e *events) setOK(build int) {
 	})
 }
 
+// setNote replaces what the running build says about its models; nil is nothing.
+func (e *events) setNote(n *Note) { e.broadcast(func() string { e.note = n; return "note" }) }
+
 // reload reports that files have changed that the application reads while it runs.
 func (e *events) reload() { e.broadcast(func() string { e.changes++; return "reload" }) }
 
@@ -103,6 +107,8 @@ func (e *events) encode(name string) []byte {
 	switch name {
 	case "broken":
 		data = e.failure
+	case "note":
+		data = e.note
 	case "ok", "reload":
 		data = struct {
 			Build   int    `json:"build"`
@@ -123,6 +129,9 @@ func (e *events) join() chan []byte {
 	defer e.mu.Unlock()
 	page := make(chan []byte, maxQueued)
 	page <- e.encode(e.state)
+	if e.note != nil {
+		page <- e.encode("note")
+	}
 	e.pages[page] = true
 	return page
 }

@@ -117,7 +117,9 @@ func (s *Supervisor) restartLastGood(ctx context.Context) {
 }
 
 func (s *Supervisor) start(ctx context.Context, p program) outcome {
-	c, err := start(ctx, s.options.launch(p, s.terminal, "TOWER_SERVER_URL="+s.url))
+	l := s.options.launch(p, s.terminal, "TOWER_SERVER_URL="+s.url)
+	l.working = s.terminal.printDetail
+	c, err := start(ctx, l)
 	return outcome{child: c, err: err}
 }
 

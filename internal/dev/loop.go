@@ -18,8 +18,12 @@ func (s *Supervisor) loop(ctx context.Context, changes <-chan change) error {
 	}
 	for {
 		var gone chan struct{}
+		var lines chan string
 		if s.current != nil {
 			gone = s.current.exited
+		}
+		if s.current != nil && s.current != s.silent {
+			lines = s.current.lines
 		}
 		select {
 		case <-ctx.Done():
@@ -29,6 +33,13 @@ func (s *Supervisor) loop(ctx context.Context, changes <-chan change) error {
 		case o := <-s.outcomes:
 			if err := s.handleOutcome(ctx, o); err != nil {
 				return err
+			}
+		case line, more := <-lines:
+			if !more {
+				s.silent = s.current
+			}
+			if line == "migrate" {
+				s.startBuild(ctx, "migrations may run, building")
 			}
 		case <-gone:
 			s.handleExit(ctx)
@@ -147,6 +158,7 @@ func (s *Supervisor) openGate(ctx context.Context, fresh bool) {
 		s.failure, s.restartDelay = nil, 0
 		s.lastGood = now
 		s.removeBuilds()
+		s.showNote()
 	}
 	switch {
 	case s.building != nil: // its outcome will notify the pages
@@ -173,6 +185,16 @@ func (s *Supervisor) openGate(ctx context.Context, fresh bool) {
 			s.terminal.printDetail("look inside: tower console")
 		}
 	}
+}
+
+// showNote shows what the current process says about its models.
+func (s *Supervisor) showNote() {
+	note := s.current.note
+	if note != nil {
+		note.Build = s.current.program.build
+		note.print(s.terminal)
+	}
+	s.events.setNote(note)
 }
 
 // callServed calls Options.Served for a new build, and prints what it returns. It prints

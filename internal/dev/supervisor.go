@@ -49,6 +49,7 @@ type Supervisor struct {
 	bundling     *job
 	restart      *job
 	current      *child
+	silent       *child // has ended its socket
 	target       *target
 	lastGood     program  // last program that served
 	failure      *Failure // error of the newest source, or nil

@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,6 +25,8 @@ type Field struct {
 	Private  bool // the field is stored but never sent to clients
 	Required bool // the field must not be zero
 	Grouped  bool // the field is part of a [Group]
+
+	Was []string // names in JSON that the field had before
 
 	offset  uintptr
 	pointer bool // the field is a pointer to its value
@@ -115,13 +118,18 @@ func (f *Field) readTag(tag string) error {
 			}
 		case "private":
 			f.Private = true
+		case "was":
+			if value == "" || value == f.Name || slices.Contains(f.Was, value) {
+				return fmt.Errorf("field %s: was=%s does not name an earlier name of the field", f.GoName, value)
+			}
+			f.Was = append(f.Was, value)
 		case "ref":
 			f.Ref = value
 			if f.typ != idType || value == "" {
 				return fmt.Errorf(`field %s: a reference is a tower.ID with tower:"ref=MODEL"`, f.GoName)
 			}
 		default:
-			return fmt.Errorf("field %s: tower tag %q is not one of index, unique, unique=FIELD+FIELD, private, ref=MODEL, delete=refuse, delete=cascade, delete=clear", f.GoName, word)
+			return fmt.Errorf("field %s: tower tag %q is not one of index, unique, unique=FIELD+FIELD, private, was=FIELD, ref=MODEL, delete=refuse, delete=cascade, delete=clear", f.GoName, word)
 		}
 	}
 	switch {

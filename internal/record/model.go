@@ -83,6 +83,9 @@ func NewModel(name string, prototype any) (*Model, error) {
 		err = m.addGroups()
 	}
 	if err == nil {
+		err = m.checkEarlierNames()
+	}
+	if err == nil {
 		err = m.checkCodec()
 	}
 	if err == nil {
@@ -143,6 +146,24 @@ func (m *Model) addGroups() error {
 				return fmt.Errorf("field %s: unique=%s is one field; write unique", owner.GoName, name)
 			}
 			m.Groups = append(m.Groups, group)
+		}
+	}
+	return nil
+}
+
+// checkEarlierNames returns an error if an earlier name of a field is the name of another,
+// or was that of two.
+func (m *Model) checkEarlierNames() error {
+	owner := map[string]*Field{}
+	for _, f := range m.Fields {
+		for _, name := range f.Was {
+			switch other := owner[name]; {
+			case m.byName[name] != nil:
+				return fmt.Errorf("field %s: was=%s names a field that the struct has", f.GoName, name)
+			case other != nil:
+				return fmt.Errorf("fields %s and %s: both have was=%s", other.GoName, f.GoName, name)
+			}
+			owner[name] = f
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
+	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/chain"
@@ -44,7 +45,10 @@ type Config struct {
 	Build  string // identifies the code: clients of another build load everything again
 	URL    string // the address for people, shown in the console; "": where it listens
 
-	Models  []*record.Model
+	Models         []*record.Model
+	Migrations     []migrate.Migration
+	MigrateAtStart bool // in production too
+
 	Rules   map[*record.Model]route.Rule
 	Can     map[*record.Model]route.Permit
 	Funcs   map[string]any       // functions of the application's templates
@@ -109,6 +113,7 @@ type App struct {
 	workers  *workers.Group
 	archiver *archive.Archiver // nil: none
 	consoles io.Closer         // serves consoles; nil: none
+	approved chan struct{}     // migrations have been approved, and the supervisor has not been told
 	running  sync.WaitGroup
 }
 
@@ -116,7 +121,7 @@ type App struct {
 // other than reading views and the manifest of assets.
 func New(config Config) (*App, error) {
 	config.setDefaults()
-	a := &App{config: config, router: config.Router, inspector: newInspector(), guesses: guess.New(), rates: limit.NewRates(), attempts: attempts{running: map[string]chan struct{}{}}}
+	a := &App{config: config, router: config.Router, inspector: newInspector(), guesses: guess.New(), rates: limit.NewRates(), attempts: attempts{running: map[string]chan struct{}{}}, approved: make(chan struct{}, 1)}
 	a.clients = budget.New(config.Limits.MaxReading, config.Limits.MaxOutflow, config.Limits.MaxClients)
 	a.log = newTap(config.Log, a.inspector)
 	if !config.Quiet {
@@ -134,6 +139,9 @@ func New(config Config) (*App, error) {
 		return nil, err
 	}
 	if err := checkModels(config.Models); err != nil {
+		return nil, err
+	}
+	if err := migrate.Check(config.Migrations); err != nil {
 		return nil, err
 	}
 	if err := a.router.CheckRules(config.Models); err != nil {
@@ -159,13 +167,59 @@ func New(config Config) (*App, error) {
 	return a, nil
 }
 
-// Open opens the store and starts to match commits. Call Close to end both.
-func (a *App) Open() (err error) {
-	if a.store, err = store.Open(a.config.Data, store.Options{Models: a.config.Models}); err != nil {
+// Opening returns how the application opens its store.
+func (a *App) Opening(say func(string)) *migrate.Opening {
+	return &migrate.Opening{Models: a.config.Models, Migrations: a.config.Migrations, Run: a.config.Env == "test" || a.config.MigrateAtStart,
+		Strict: a.config.Env == "production", Say: say}
+}
+
+// Approve lets the build that starts next run migrations, and tells a supervisor that it
+// may start.
+func (a *App) Approve(ids []string) error {
+	if err := a.store.Approve(ids); err != nil {
+		return err
+	}
+	select {
+	case a.approved <- struct{}{}:
+	default: // the supervisor has not been told of the last one yet
+	}
+	return nil
+}
+
+// Open opens the store, which may have to go through migrations first, until ctx ends, and
+// starts to match commits. Call Close to end both.
+func (a *App) Open(ctx context.Context) error {
+	return a.open(ctx, a.logging())
+}
+
+// A listener receives what opening an application says.
+type listener struct {
+	progress func(string)        // while records are migrated
+	note     func(*migrate.Note) // how the models have changed
+}
+
+// logging returns a listener that writes to the log.
+func (a *App) logging() listener {
+	return listener{func(progress string) { a.log.Info(progress) }, func(n *migrate.Note) {
+		for _, line := range n.Lines {
+			a.log.Info(line)
+		}
+		if n.Hint != "" {
+			a.log.Info(n.Hint)
+		}
+	}}
+}
+
+func (a *App) open(ctx context.Context, to listener) (err error) {
+	opening := a.Opening(to.progress)
+	if a.store, err = store.Open(a.config.Data, opening.Options(ctx)); err != nil {
 		return err
 	}
 	for _, survey := range a.store.Surveys() {
 		a.log.Warn(survey.String() + "; lists leave out what does not fit, and an update that sets the fields mends it")
+	}
+	if note := opening.Note(); note != nil {
+		to.note(note)
 	}
 	secrets, err := a.config.Secret.Read()
 	if err != nil {

@@ -65,7 +65,7 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := app.Open(); err != nil {
+	if err := app.Open(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/server/transport"
 )
 
@@ -23,6 +25,7 @@ const drain = 5 * time.Second
 type Listen struct {
 	Addr       string                        // for HTTP
 	Supervisor string                        // path of the supervisor's socket; "": none
+	Socket     string                        // path of the socket for consoles, which another build may serve
 	Console    func(*App) (io.Closer, error) // serves consoles once the application is open; nil: none
 	Serving    func(net.Addr)                // called when the application answers requests
 }
@@ -31,27 +34,29 @@ type Listen struct {
 // store, opens the store when the supervisor sends "open", and stops when the supervisor
 // sends "stop" or is gone.
 func (a *App) Run(ctx context.Context, l Listen) error {
-	listener, err := net.Listen("tcp", l.Addr)
+	web, err := net.Listen("tcp", l.Addr)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w", l.Addr, err)
 	}
-	defer listener.Close()
-	a.config.URL = cmp.Or(a.config.URL, "http://"+listener.Addr().String())
+	defer web.Close()
+	a.config.URL = cmp.Or(a.config.URL, "http://"+web.Addr().String())
 	if l.Supervisor == "" {
-		return a.serveUntil(ctx, listener, l.Console, func() { l.Serving(listener.Addr()) })
+		return a.serveUntil(ctx, web, l.Console, a.logging(), func() { l.Serving(web.Addr()) })
 	}
 	supervisor, err := net.Dial("unix", l.Supervisor)
 	if err != nil {
 		return fmt.Errorf("reach the supervisor: %w", err)
 	}
 	defer supervisor.Close()
-	return a.supervised(ctx, supervisor, listener, l.Console)
+	return a.supervised(ctx, supervisor, web, l)
 }
 
 // supervised speaks the supervisor's protocol, a word on each line: the application sends
 // "ready ADDR", the supervisor "open", the application "serving" or "failed REASON", and
-// the supervisor "stop".
-func (a *App) supervised(ctx context.Context, supervisor net.Conn, listener net.Listener, console func(*App) (io.Closer, error)) error {
+// the supervisor "stop". Before it is ready, and before it serves, the application may
+// send "working TEXT" while it migrates records and "note JSON", a migrate.Note, and later "migrate" when a build that
+// could not start for its migrations may start.
+func (a *App) supervised(ctx context.Context, supervisor net.Conn, web net.Listener, l Listen) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	words := make(chan string)
@@ -69,7 +74,12 @@ func (a *App) supervised(ctx context.Context, supervisor net.Conn, listener net.
 			}
 		}
 	})
-	fmt.Fprintf(supervisor, "ready %s\n", listener.Addr())
+	working := func(progress string) { fmt.Fprintf(supervisor, "working %s\n", oneLine(progress)) }
+	if err := a.Opening(working).Ahead(ctx, l.Socket, a.config.Data); err != nil {
+		fmt.Fprintf(supervisor, "failed %s\n", oneLine(err.Error()))
+		return err
+	}
+	fmt.Fprintf(supervisor, "ready %s\n", web.Addr())
 	select {
 	case <-ctx.Done():
 		return nil
@@ -78,16 +88,35 @@ func (a *App) supervised(ctx context.Context, supervisor net.Conn, listener net.
 			return fmt.Errorf("the supervisor sent %q, not \"open\"", word)
 		}
 	}
-	err := a.serveUntil(ctx, listener, console, func() { fmt.Fprintln(supervisor, "serving") })
+	note := func(n *migrate.Note) {
+		if text, err := json.Marshal(n); err == nil { // its fields can always be encoded
+			fmt.Fprintf(supervisor, "note %s\n", text)
+		}
+	}
+	err := a.serveUntil(ctx, web, l.Console, listener{working, note}, func() {
+		fmt.Fprintln(supervisor, "serving")
+		reader.Go(func() {
+			for ctx.Err() == nil {
+				select {
+				case <-a.approved:
+					fmt.Fprintln(supervisor, "migrate")
+				case <-ctx.Done():
+				}
+			}
+		})
+	})
 	if err != nil {
-		fmt.Fprintf(supervisor, "failed %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
+		fmt.Fprintf(supervisor, "failed %s\n", oneLine(err.Error()))
 	}
 	return err
 }
 
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
+
 // serveUntil opens the application, serves HTTP and consoles until ctx ends, and closes it.
-func (a *App) serveUntil(ctx context.Context, listener net.Listener, console func(*App) (io.Closer, error), serving func()) error {
-	if err := a.Open(); err != nil {
+// to receives what opening says.
+func (a *App) serveUntil(ctx context.Context, web net.Listener, console func(*App) (io.Closer, error), to listener, serving func()) error {
+	if err := a.open(ctx, to); err != nil {
 		return err
 	}
 	if console != nil {
@@ -97,7 +126,7 @@ func (a *App) serveUntil(ctx context.Context, listener net.Listener, console fun
 	}
 	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: transport.ConnContext}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(web) }()
 	serving()
 	var err error
 	select {

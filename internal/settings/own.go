@@ -37,6 +37,7 @@ func variables(env string) []variable {
 		{name: "TOWER_HOSTS"},
 		{name: "TOWER_TRUSTED_PROXIES"},
 		{name: "TOWER_ACCESS_LOG", fallback: accessLog},
+		{name: "TOWER_MIGRATE", process: true},
 		{name: "TOWER_SUPERVISOR"},
 		{name: "TOWER_SERVER_URL"},
 	}

@@ -58,7 +58,8 @@ func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, 
 
 func expired(seq uint64) error { return fmt.Errorf("commit %d: %w", seq, ErrExpired) }
 
-// clearLog removes all commits from the log.
+// clearLog removes all commits from the log, and leaves out a number: whoever knows the
+// state of the last commit has missed something.
 func clearLog(btx *bolt.Tx) error {
 	if err := btx.DeleteBucket(logBucket); err != nil {
 		return err
@@ -66,7 +67,7 @@ func clearLog(btx *bolt.Tx) error {
 	if _, err := btx.CreateBucket(logBucket); err != nil {
 		return err
 	}
-	return head{seq: readHead(btx).seq}.write(btx)
+	return head{seq: readHead(btx).seq + 1}.write(btx)
 }
 
 // trim removes commits while the log is too large or they are too old, oldest first,

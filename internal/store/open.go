@@ -21,6 +21,15 @@ type Options struct {
 	LogAge   time.Duration    // maximum age of a commit in the log; default 24 h
 	KeyAge   time.Duration    // how long it is known that a call took effect; default 24 h
 	Now      func() time.Time // the clock; default time.Now
+
+	// Migrate is called with the open file before it is brought in line with the models. It
+	// may call Remembered, Stale and Prepare of the store, and nothing else. It returns what
+	// to take over, or nil. An error fails Open, and the records are as they were.
+	Migrate func(*Store) (*Cutover, error)
+	// Review is called once the file is in line with models that differ from those that it
+	// remembers, before that is made durable. The surveys are of the models with records that
+	// do not fit. An error fails Open, and the file is as it was.
+	Review func(Remembered, []*record.Survey) error
 }
 
 const (
@@ -162,13 +171,22 @@ func (s *Store) openBolt() (err error) {
 	case err != nil:
 		return err
 	}
-	ready := false
-	err = s.read(func(btx *bolt.Tx) (err error) {
-		ready, err = s.isReady(btx)
+	if err = s.read(checkFormat); err != nil {
 		return err
+	}
+	var cutover *Cutover
+	if s.options.Migrate != nil {
+		if cutover, err = s.options.Migrate(s); err != nil {
+			return err
+		}
+	}
+	ready := false
+	err = s.read(func(btx *bolt.Tx) error {
+		ready = cutover == nil && s.isReady(btx)
+		return nil
 	})
 	if err == nil && !ready {
-		err = s.update(s.makeReady)
+		err = s.update(func(btx *bolt.Tx) error { return s.makeReady(btx, cutover) })
 	}
 	if err != nil {
 		return err
@@ -187,24 +205,38 @@ func openShared(path string, flag int, _ os.FileMode) (*os.File, error) {
 	return private.OpenShared(path, flag)
 }
 
-// isReady reports whether the file is a store that already fits the models. It
-// returns an error if the file cannot become one.
-func (s *Store) isReady(btx *bolt.Tx) (bool, error) {
+// checkFormat returns an error if the file is not a store, and not empty.
+func checkFormat(btx *bolt.Tx) error {
 	meta := btx.Bucket(metaBucket)
 	if meta == nil {
 		if k, _ := btx.Cursor().First(); k != nil {
-			return false, errors.New("it is another program's bbolt file")
+			return errors.New("it is another program's bbolt file")
 		}
-		return false, nil
+		return nil
 	}
 	if found := string(meta.Get(formatKey)); found != format {
-		return false, fmt.Errorf("it has the format %q of a newer program; this program reads %q", found, format)
+		return fmt.Errorf("it has the format %q of a newer program; this program reads %q", found, format)
 	}
-	return btx.Bucket(keysBucket) != nil && btx.Bucket(marksBucket) != nil && btx.Bucket(secretsBucket) == nil && s.fits(btx), nil
+	return nil
 }
 
-// makeReady turns an empty file into a store and brings it in line with the models.
-func (s *Store) makeReady(btx *bolt.Tx) error {
+// isReady reports whether the file is a store that already fits the models.
+func (s *Store) isReady(btx *bolt.Tx) bool {
+	return btx.Bucket(metaBucket) != nil && btx.Bucket(keysBucket) != nil && btx.Bucket(marksBucket) != nil && btx.Bucket(secretsBucket) == nil && s.fits(btx) && s.remembers(btx)
+}
+
+// makeReady turns an empty file into a store, takes over what migrations have prepared,
+// and brings the file in line with the models.
+func (s *Store) makeReady(btx *bolt.Tx, cutover *Cutover) error {
+	before, err := remembered(btx)
+	if err != nil {
+		return err
+	}
+	if cutover != nil && !before.Fresh {
+		if err := s.cutOver(btx, cutover); err != nil {
+			return err
+		}
+	}
 	if btx.Bucket(metaBucket) == nil {
 		if err := create(btx); err != nil {
 			return err
@@ -220,7 +252,14 @@ func (s *Store) makeReady(btx *bolt.Tx) error {
 			return err
 		}
 	}
-	return s.fit(btx)
+	if err := s.fit(btx); err != nil {
+		return err
+	}
+	changed := cutover != nil || !s.remembers(btx)
+	if err := s.remember(btx, before, cutover); err != nil || !changed || s.options.Review == nil {
+		return err
+	}
+	return s.options.Review(before, s.Surveys())
 }
 
 func create(btx *bolt.Tx) error {

@@ -50,6 +50,13 @@ func Open(a *server.App) (io.Closer, error) {
 	return c, nil
 }
 
+// SocketPath returns the path of the socket at which the application in a folder serves
+// consoles.
+func SocketPath(folder string) (string, error) {
+	real, runtime, err := controlFolders(folder)
+	return wire.SocketPath(real, runtime), err
+}
+
 // controlFolders returns the application's folder without symlinks, and the folder for
 // the sockets of this user.
 func controlFolders(folder string) (real, runtime string, err error) {

@@ -1,0 +1,119 @@
+package migrate
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A Migration is a list of steps that a store goes through once.
+type Migration struct {
+	ID    string
+	Steps []Step
+}
+
+// A Step changes the records of one model.
+type Step struct {
+	store.Effect
+	// Apply changes a record. It is nil for a step that concerns the model as a whole.
+	Apply func(*record.Raw) error
+}
+
+// The kinds of steps that change values.
+const (
+	Fill   = "fill"
+	Retype = "retype"
+	Each   = "each"
+)
+
+// String describes the step: "rename posts.title to headline".
+func (s Step) String() string {
+	switch s.Kind {
+	case store.Rename:
+		return fmt.Sprintf("rename %s.%s to %s", s.Model, s.Field, s.To)
+	case store.RenameModel:
+		return fmt.Sprintf("rename %s to %s", s.Model, s.To)
+	case store.DropModel:
+		return "drop all " + s.Model
+	case Each:
+		return "change each of " + s.Model
+	default:
+		return fmt.Sprintf("%s %s.%s", s.Kind, s.Model, s.Field)
+	}
+}
+
+// Renames returns a step that renames a field.
+func Renames(model, from, to string) Step {
+	return Step{store.Effect{Kind: store.Rename, Model: model, Field: from, To: to}, func(r *record.Raw) error {
+		if r.Has(from) && !r.Rename(from, to) {
+			return fmt.Errorf("it has %s too", to)
+		}
+		delete(r.Members, from)
+		return nil
+	}}
+}
+
+// Drops returns a step that drops a field with its values.
+func Drops(model, field string) Step {
+	return Step{store.Effect{Kind: store.Drop, Model: model, Field: field}, func(r *record.Raw) error {
+		delete(r.Members, field)
+		return nil
+	}}
+}
+
+// apply runs the step on a record. A panic is an error with its stack.
+func (s Step) apply(r *record.Raw) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, bytes.TrimSpace(debug.Stack()))
+		}
+	}()
+	header := map[string]string{}
+	for _, name := range headerNames {
+		header[name] = string(r.Members[name])
+	}
+	if err := s.Apply(r); err != nil {
+		return err
+	}
+	for name, value := range r.Members {
+		if was, own := header[name]; own && was != string(value) {
+			return fmt.Errorf("it changed %s, which a migration cannot", name)
+		}
+		if !json.Valid(value) {
+			return fmt.Errorf("it set %s to what is not JSON", name)
+		}
+		delete(header, name)
+	}
+	for name, was := range header {
+		if was != "" {
+			return fmt.Errorf("it dropped %s, which a migration cannot", name)
+		}
+	}
+	return nil
+}
+
+// headerNames are the members that the store fills.
+var headerNames = [...]string{"id", "createdAt", "updatedAt"}
+
+// A StepError reports the record on which a step failed.
+type StepError struct {
+	Migration string
+	Step      Step
+	ID        record.ID
+	Err       error
+
+	index int // of the step in its table
+}
+
+func (e *StepError) Error() string {
+	if e.Migration == "" {
+		return fmt.Sprintf("%s: %s/%s: %v", e.Step, e.Step.Model, e.ID, e.Err)
+	}
+	return fmt.Sprintf("migration %s: %s: %s/%s: %v", e.Migration, e.Step, e.Step.Model, e.ID, e.Err)
+}
+
+func (e *StepError) Unwrap() error { return e.Err }

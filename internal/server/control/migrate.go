@@ -1,0 +1,54 @@
+package control
+
+import (
+	"encoding/json"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// migrate answers a build of the application that prepares its migrations while this one
+// serves: what it prepares is seen by nobody until it opens the store itself.
+func (c *console) migrate(req *wire.ControlRequest) (any, error) {
+	switch req.Do {
+	case wire.DoStale:
+		in := wire.StaleRows{}
+		if err := decodeInput(req, &in); err != nil {
+			return nil, err
+		}
+		rows, next, err := c.app.Store().Stale(in.Key, store.Table{From: in.From, To: in.To}, record.ID(in.After), in.Limit)
+		out := wire.StoredRows{Next: string(next), Rows: make([]wire.StoredRow, len(rows))}
+		for i, row := range rows {
+			out.Rows[i] = wire.StoredRow{ID: string(row.ID), Version: row.Version, Public: row.Public, Private: row.Private}
+		}
+		return out, err
+	case wire.DoPrepare:
+		in := wire.PreparedRows{}
+		if err := decodeInput(req, &in); err != nil {
+			return nil, err
+		}
+		rows := make([]store.Row, len(in.Rows))
+		for i, row := range in.Rows {
+			rows[i] = store.Row{ID: record.ID(row.ID), Version: row.Version, Public: row.Public, Private: row.Private}
+		}
+		return nil, c.app.Store().Prepare(in.Key, store.Table{From: in.From, To: in.To}, rows)
+	}
+	if req.Do == wire.DoApprove {
+		var ids []string
+		if err := decodeInput(req, &ids); err != nil {
+			return nil, err
+		}
+		return nil, c.app.Approve(ids)
+	}
+	state, err := c.app.Store().Remembered()
+	return wire.Remembered{Data: c.app.Config().Data, State: state}, err
+}
+
+func decodeInput(req *wire.ControlRequest, into any) error {
+	if err := json.Unmarshal(req.In, into); err != nil {
+		return fault.Errorf(fault.BadRequest, "%s: %v", req.Do, err)
+	}
+	return nil
+}

@@ -1,0 +1,304 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/towerkit/tower/internal/record"
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// A migration does not change the records that an application serves. It prepares a
+// second bucket beside them, row by row, while they go on changing: each prepared row has
+// the version of the record that it was made from, so it is known which rows are stale.
+// The place that a migration has reached is therefore in the rows themselves. When a
+// build that has the migration opens the file, it prepares what is stale, and takes the
+// prepared buckets over in the transaction that brings the indexes in line with its
+// models: see [Cutover].
+
+var (
+	preparedBucket = []byte("prepared")
+	preparedKey    = []byte("key") // what the prepared rows were made by
+)
+
+// A Table names the records of a model before and after a cutover. The names differ if
+// the model is renamed.
+type Table struct {
+	From, To string
+	Model    *record.Model // of the records after it; nil if no model of the store has them
+}
+
+// A Row is a stored record, or what has been prepared of it.
+type Row struct {
+	ID      record.ID
+	Version uint64 // of the record; 0 is a record that is gone
+	Public  []byte
+	Private []byte
+}
+
+// A Cutover replaces records by the rows that were prepared of them.
+type Cutover struct {
+	Key     string // what the rows were prepared by
+	Tables  []Table
+	Drop    []string // models whose records are deleted
+	Done    []Done
+	Effects []Effect // of what is done, and of what needs no migration
+}
+
+const (
+	staleBytes = 1 << 20   // about the most bytes that Stale returns
+	staleScan  = 1_000_000 // the most records that Stale looks at
+)
+
+// Stale returns records after an id of which nothing is prepared by key, or not of their
+// present version, and rows that were prepared of a record that is gone, with Version 0.
+// Without a key it returns all records. It returns at most about limit rows, and the id
+// after which to go on; that is "" at the end.
+func (s *Store) Stale(key string, t Table, after record.ID, limit int) (rows []Row, next record.ID, err error) {
+	err = s.read(func(btx *bolt.Tx) error {
+		w := &staleWalk{limit: limit, lag: after}
+		if records := btx.Bucket([]byte(recordsPrefix + t.From)); records != nil {
+			w.records = records.Cursor()
+		}
+		if prepared := preparedOf(btx, key); prepared != nil && key != "" {
+			if bucket := prepared.Bucket([]byte(recordsPrefix + t.To)); bucket != nil {
+				w.prepared = bucket.Cursor()
+			}
+		}
+		next, err = w.run()
+		rows = w.rows
+		return err
+	})
+	return rows, next, err
+}
+
+// preparedOf returns the bucket of what was prepared by key, or nil.
+func preparedOf(btx *bolt.Tx, key string) *bolt.Bucket {
+	if prepared := btx.Bucket(preparedBucket); prepared != nil && string(prepared.Get(preparedKey)) == key {
+		return prepared
+	}
+	return nil
+}
+
+// A staleWalk walks the records and what was prepared of them side by side.
+type staleWalk struct {
+	records, prepared *bolt.Cursor
+	limit             int
+	lag               record.ID // the last id that was compared
+
+	rows  []Row
+	bytes int
+}
+
+func (w *staleWalk) run() (next record.ID, err error) {
+	k, v := seekAfter(w.records, w.lag)
+	pk, pv := seekAfter(w.prepared, w.lag)
+	for range staleScan {
+		switch {
+		case k == nil && pk == nil:
+			return "", nil
+		case len(w.rows) >= w.limit || w.bytes >= staleBytes:
+			return w.lag, nil
+		case k == nil || pk != nil && bytes.Compare(pk, k) < 0:
+			w.lag = record.ID(pk)
+			w.rows = append(w.rows, Row{ID: w.lag})
+			pk, pv = w.prepared.Next()
+			continue
+		}
+		same := bytes.Equal(k, pk)
+		w.lag = record.ID(k)
+		if !same || recordVersion(pv) != recordVersion(v) {
+			if err := w.add(w.lag, bytes.Clone(v)); err != nil {
+				return "", err
+			}
+		}
+		k, v = w.records.Next()
+		if same {
+			pk, pv = w.prepared.Next()
+		}
+	}
+	return w.lag, nil
+}
+
+// seekAfter moves a cursor to the first key after id. A nil cursor has no keys.
+func seekAfter(c *bolt.Cursor, id record.ID) (k, v []byte) {
+	if c == nil {
+		return nil, nil
+	}
+	k, v = c.Seek([]byte(id))
+	if id != "" && string(k) == string(id) {
+		k, v = c.Next()
+	}
+	return k, v
+}
+
+func (w *staleWalk) add(id record.ID, data []byte) error {
+	if len(data) < 8 {
+		return fmt.Errorf("%s: %w", id, errShort)
+	}
+	public, private, err := cutText(data[8:])
+	if err != nil {
+		return fmt.Errorf("%s: %w", id, err)
+	}
+	w.rows = append(w.rows, Row{ID: id, Version: recordVersion(data), Public: public, Private: private})
+	w.bytes += len(data)
+	return nil
+}
+
+// Prepare stores rows that were prepared by key; one with Version 0 is removed. What was
+// prepared by another key is dropped. It returns when the disk has the rows.
+func (s *Store) Prepare(key string, t Table, rows []Row) error {
+	err := s.update(func(btx *bolt.Tx) error {
+		prepared, err := prepareBucket(btx, key)
+		if err != nil {
+			return err
+		}
+		bucket, err := prepared.CreateBucketIfNotExists([]byte(recordsPrefix + t.To))
+		if err != nil {
+			return err
+		}
+		bucket.FillPercent = appendFill
+		for _, row := range rows {
+			if row.Version == 0 {
+				err = bucket.Delete([]byte(row.ID))
+			} else {
+				err = bucket.Put([]byte(row.ID), appendRecord(nil, &record.Image{Version: row.Version, JSON: row.Public, Private: row.Private}))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("prepare %s: %w", t.To, err)
+	}
+	return nil
+}
+
+func prepareBucket(btx *bolt.Tx, key string) (*bolt.Bucket, error) {
+	if prepared := preparedOf(btx, key); prepared != nil {
+		return prepared, nil
+	}
+	if err := unprepare(btx); err != nil {
+		return nil, err
+	}
+	prepared, err := btx.CreateBucket(preparedBucket)
+	if err == nil {
+		err = prepared.Put(preparedKey, []byte(key))
+	}
+	return prepared, err
+}
+
+func unprepare(btx *bolt.Tx) error {
+	if btx.Bucket(preparedBucket) == nil {
+		return nil
+	}
+	return btx.DeleteBucket(preparedBucket)
+}
+
+// cutOver takes the prepared buckets over. It must come first in its transaction, because
+// a bucket that was written to cannot be moved. The indexes are built afterwards.
+func (s *Store) cutOver(btx *bolt.Tx, c *Cutover) error {
+	for _, t := range c.Tables {
+		prepared := preparedOf(btx, c.Key)
+		name := []byte(recordsPrefix + t.To)
+		if btx.Bucket([]byte(recordsPrefix+t.From)) == nil {
+			continue
+		}
+		if t.From != t.To {
+			if other := btx.Bucket(name); other != nil {
+				if k, _ := other.Cursor().First(); k != nil {
+					return fmt.Errorf("%s cannot be renamed to %s: there are records of %[2]s", t.From, t.To)
+				}
+			}
+		}
+		if err := errors.Join(dropTable(btx, t.From), dropTable(btx, t.To)); err != nil {
+			return err
+		}
+		if prepared == nil || prepared.Bucket(name) == nil { // there are no records
+			if _, err := btx.CreateBucket(name); err != nil {
+				return err
+			}
+		} else {
+			c.count(t, prepared.Bucket(name).Stats().KeyN)
+			if err := btx.MoveBucket(name, prepared, nil); err != nil {
+				return fmt.Errorf("take over what was prepared of %s: %w", t.To, err)
+			}
+		}
+		if t.Model != nil {
+			if err := btx.Bucket(schemaBucket).Put(name, []byte(t.Model.Signature())); err != nil {
+				return err
+			}
+		}
+	}
+	for _, model := range c.Drop {
+		if err := dropTable(btx, model); err != nil {
+			return err
+		}
+	}
+	if len(c.Tables)+len(c.Drop) == 0 {
+		return nil
+	}
+	return errors.Join(unprepare(btx), clearLog(btx))
+}
+
+// count adds the records of a table to the migrations that went through it.
+func (c *Cutover) count(t Table, records int) {
+	for i := range c.Done {
+		if slices.ContainsFunc(c.Done[i].Effects, func(e Effect) bool { return e.Model == t.From || e.Model == t.To }) {
+			c.Done[i].Records += records
+		}
+	}
+}
+
+// dropTable removes the records of a model and their indexes, if there are any.
+func dropTable(btx *bolt.Tx, model string) error {
+	schema := btx.Bucket(schemaBucket)
+	var names [][]byte
+	prefix := []byte("indexes/" + model + ".")
+	c := schema.Cursor()
+	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+		names = append(names, bytes.Clone(k))
+	}
+	for _, name := range append(names, []byte(recordsPrefix+model)) {
+		if btx.Bucket(name) != nil {
+			if err := btx.DeleteBucket(name); err != nil {
+				return err
+			}
+		}
+		if err := schema.Delete(name); err != nil {
+			return err
+		}
+	}
+	return schema.Delete([]byte("fits/" + model))
+}
+
+// Inspect calls fn with the file at path, open to be read: fn may call Remembered,
+// Stale and CopyTo. If there is no file, it is a fresh one. If another process has the file open,
+// Inspect returns an [*InUseError] after two seconds.
+func Inspect(path string, fn func(*Store) error) error {
+	s := &Store{path: path, failed: make(chan struct{})}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return fn(s)
+	}
+	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: openTimeout, ReadOnly: true, NoStatistics: true})
+	if errors.Is(err, berrors.ErrTimeout) {
+		return inUseError(path)
+	}
+	if err != nil {
+		return fmt.Errorf("read the store %s: %w", path, err)
+	}
+	s.db = db
+	if err = s.read(checkFormat); err == nil {
+		err = fn(s)
+	}
+	if s.Err() != nil {
+		return err // a transaction may still hold bbolt's locks
+	}
+	return errors.Join(err, db.Close())
+}
