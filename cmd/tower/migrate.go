@@ -120,7 +120,7 @@ func migrationReport(ctx context.Context, app *application, do, env string, prog
 	}
 	defer os.RemoveAll(folder)
 	binary := filepath.Join(folder, "app.exe") // Windows needs the ending
-	if _, err := dev.Build(ctx, app.Folder, binary, env == "production", nil); err != nil {
+	if _, err := dev.Build(ctx, dev.Target{Folder: app.Folder, Out: binary, Production: env == "production", Environ: os.Environ()}, nil); err != nil {
 		return nil, err
 	}
 	child := exec.CommandContext(ctx, binary)
