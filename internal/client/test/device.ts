@@ -4,13 +4,23 @@ import { after } from "./runner";
 import type { Received } from "./server";
 
 /** Returns the stored writes. */
-export async function storedWrites(name = "queue"): Promise<Received[]> {
+export function storedWrites(name = "queue"): Promise<Received[]> {
+  return stored(name, "writes", table => table.getAll() as IDBRequest<Received[]>);
+}
+
+/** Returns the stored user, whom a page starts with that has no connection. */
+export async function storedUser(name = "queue"): Promise<string | undefined> {
+  const known = await stored(name, "lists", table => table.get("") as IDBRequest<Received | undefined>);
+  return known?.user;
+}
+
+async function stored<T>(name: string, table: string, read: (table: IDBObjectStore) => IDBRequest<T>): Promise<T> {
   const opening = indexedDB.open(name);
   const database = await new Promise<IDBDatabase>(done => (opening.onsuccess = () => done(opening.result)));
-  const all = database.transaction("writes").objectStore("writes").getAll();
-  await new Promise(done => (all.onsuccess = done));
+  const reading = read(database.transaction(table).objectStore(table));
+  await new Promise(done => (reading.onsuccess = done));
   database.close();
-  return all.result as Received[];
+  return reading.result;
 }
 
 /** Resolves once the database has a number of matching writes. Pages announce their changes to each other. */

@@ -2,8 +2,8 @@
 // uses real pages.
 
 import type { Store } from "../src/store/store";
-import { saved, storedWrites } from "./device";
-import { after, equal, ok, seen, test } from "./runner";
+import { saved, storedUser, storedWrites } from "./device";
+import { after, deleteDatabases, equal, ok, random, test } from "./runner";
 import { accept, applied, newStore, ready, refuse, state, type Link } from "./server";
 
 interface Post {
@@ -232,33 +232,134 @@ test("records of another user or another server are deleted", async () => {
   }
 });
 
-test("a page that reloads without a connection continues where it was", async () => {
-  await ready;
-  await fetch("/pages/app", { method: "PUT", body: `<!doctype html><body><script type="module" src="/_tower/tower.js"></script>` });
-  const frame = document.body.appendChild(document.createElement("iframe"));
-  const loaded = () => new Promise<void>(done => frame.addEventListener("load", () => done(), { once: true }));
-  const root = () => frame.contentDocument!.documentElement;
-  frame.src = "/pages/app";
-  await loaded();
+/** A page in a frame. Its clock and the server are those of the test. */
+class Framed {
+  readonly #frame = document.body.appendChild(document.createElement("iframe"));
+
+  /** Loads a page whose first script is the given one. */
+  static async open(first = ""): Promise<Framed> {
+    await ready;
+    const html = `<!doctype html><body><script>${first}</script><script type="module" src="/_tower/tower.js"></script>`;
+    await fetch("/pages/app", { method: "PUT", body: html });
+    const framed = new Framed();
+    await framed.#loads(() => (framed.#frame.src = "/pages/app"));
+    return framed;
+  }
+
+  get window(): Window {
+    return this.#frame.contentWindow!;
+  }
+
+  get store(): Store {
+    return this.window.tower;
+  }
+
+  reload(): Promise<void> {
+    return this.#loads(() => this.window.location.reload());
+  }
+
+  remove(): void {
+    this.#frame.remove();
+  }
+
+  #loads(run: () => void): Promise<void> {
+    return new Promise(done => {
+      this.#frame.addEventListener("load", () => done(), { once: true });
+      run();
+    });
+  }
+}
+
+/** Makes the device slow: its database and its locks answer after random delays. Runs in the page. */
+function slowDevice(seed: number): void {
+  const wait = () => new Promise(done => setTimeout(done, (seed = (seed * 48271) % 0x7fffffff) % 80));
+  const delay = (from: object, to: object, name: string) => {
+    const { set } = Object.getOwnPropertyDescriptor(from, name)!;
+    Object.defineProperty(to, name, {
+      set(handler: (event: unknown) => void) {
+        set!.call(this, (event: unknown) => void wait().then(() => handler(event)));
+      },
+    });
+  };
+  delay(IDBRequest.prototype, IDBOpenDBRequest.prototype, "onsuccess");
+  delay(IDBTransaction.prototype, IDBTransaction.prototype, "oncomplete");
+  const { request } = LockManager.prototype as { request(...args: unknown[]): Promise<unknown> };
+  LockManager.prototype.request = async function (...args: unknown[]) {
+    await wait();
+    return request.apply(this, args);
+  };
+}
+
+const pageDatabase = `tower ws://${location.host}/_tower/socket`;
+
+/** Returns a page that has lost its connection, and can store writes. */
+async function offlinePage(first?: string): Promise<Framed> {
+  await refuse(false);
+  const framed = await Framed.open(first);
   const link = await accept();
   await link.greet();
-  await seen(() => root().dataset.tower === "online", frame.contentDocument!);
+  await state(framed.store, ({ online }) => online);
   await refuse(true);
   link.drop();
-  await seen(() => root().dataset.tower === "offline", frame.contentDocument!);
-  const own = () => (frame.contentWindow as unknown as { tower: Store }).tower;
-  own().model<Post>("posts").create({ id: "a", title: "A" });
-  await state(own(), ({ durable }) => durable);
-  await saved(1, `tower ws://${location.host}/_tower/socket`);
+  await state(framed.store, ({ closed, durable }) => closed !== null && durable);
+  return framed;
+}
 
-  const again = loaded();
-  frame.contentWindow!.location.reload();
-  await again;
-  await state(own(), ({ pending }) => pending === 1);
+test("a page that reloads without a connection continues where it was", async () => {
+  const framed = await offlinePage();
+  framed.store.model<Post>("posts").create({ id: "a", title: "A" });
+  await saved(1, pageDatabase);
+  await framed.reload();
+  await state(framed.store, ({ pending }) => pending === 1);
   await refuse(false);
-  frame.contentWindow!.dispatchEvent(new Event("online"));
+  framed.window.dispatchEvent(new Event("online"));
   const next = await accept();
   await next.greet();
   await next.expect({ call: "POST /posts", in: { id: "a", title: "A" } });
-  ok(own().state.durable, "the state is durable");
+  ok(framed.store.state.durable, "the state is durable");
+});
+
+test("a stored write survives a reload on a slow device", async () => {
+  const below = random();
+  for (let round = 0; round < 10; round++) {
+    const framed = await offlinePage(`(${slowDevice})(${below(0x7ffffffe) + 1})`);
+    for (const id of ["a", "b", "c"]) framed.store.model("posts").create({ id });
+    await saved(3, pageDatabase);
+    await framed.reload();
+    await state(framed.store, ({ pending }) => pending === 3);
+    framed.remove();
+    await deleteDatabases();
+  }
+});
+
+test("a write survives a reload that follows at once", async () => {
+  for (let round = 0; round < 10; round++) {
+    const framed = await offlinePage(round % 2 ? `(${slowDevice})(${round})` : "");
+    framed.store.model("posts").create({ id: "a" });
+    await framed.reload();
+    await state(framed.store, ({ pending }) => pending === 1);
+    framed.remove();
+    await deleteDatabases();
+  }
+});
+
+test("a write is stored after its user", async () => {
+  let open!: () => void;
+  const opened = new Promise<void>(done => (open = done));
+  const { set } = Object.getOwnPropertyDescriptor(IDBRequest.prototype, "onsuccess")!;
+  Object.defineProperty(IDBOpenDBRequest.prototype, "onsuccess", {
+    configurable: true,
+    set(handler: (event: unknown) => void) {
+      set!.call(this, (event: unknown) => void opened.then(() => handler(event)));
+    },
+  });
+  after(() => Reflect.deleteProperty(IDBOpenDBRequest.prototype, "onsuccess"));
+  const store = await page();
+  const link = await accept();
+  await link.greet();
+  await state(store, ({ online }) => online);
+  store.model("posts").delete("a");
+  open();
+  await saved(1);
+  equal(await storedUser(), "ada");
 });

@@ -66,7 +66,7 @@ async function outcomeOf(run: () => void | Promise<void>): Promise<string> {
 }
 
 /** Deletes the databases, so that no test gets writes of another one. */
-async function deleteDatabases(): Promise<void> {
+export async function deleteDatabases(): Promise<void> {
   for (const { name } of await indexedDB.databases()) {
     await new Promise(done => {
       const deleting = indexedDB.deleteDatabase(name!);

@@ -41,6 +41,7 @@ export class Queue {
 
   #persistent = false; // the database works
   #user: string | null = null;
+  #known: Promise<void> | undefined; // resolves when the device knows the user, without whom the next page would not show the writes
   #online = false;
   #busy = false; // a write is being sent
   #attempt = 0;
@@ -48,6 +49,7 @@ export class Queue {
   #refused: readonly StoredWrite[] = []; // of all users
   #notified = this.refused.value;
   #lastSave: Promise<unknown> | undefined; // the last change of the database
+  readonly #unsaved = new Set<StoredWrite>(); // writes that the database does not have yet
 
   readonly #session = ulid();
   #locked: Promise<unknown> | undefined; // resolves when this page has its session's lock
@@ -61,6 +63,7 @@ export class Queue {
     this.#database = database;
     this.#hooks = hooks;
     this.loaded = this.#load();
+    globalThis.addEventListener?.("pagehide", () => this.#rescue(), { signal: this.#end.signal });
   }
 
   /** Whether the writes survive the page. They do not before the user is known. */
@@ -101,10 +104,11 @@ export class Queue {
     return write;
   }
 
-  /** Sets the user: the one of the last connection, or the one that the server named. */
-  setUser(user: string, online = true): void {
+  /** Sets the user: the one of the last connection, or the one that the server named, until the device knows the user too. */
+  setUser(user: string, known?: Promise<void>): void {
     this.#user = user;
-    this.#online = online;
+    this.#online = Boolean(known);
+    this.#known = known;
     for (const write of this.#writes) {
       const { stored } = write;
       if (stored.user === null) {
@@ -232,6 +236,8 @@ export class Queue {
 
   async #load(): Promise<void> {
     if (!(await this.#database) || this.#end.signal.aborted) return;
+    await this.#adopt();
+    void this.#hold(); // before the first write, which the page may end with
     this.#hooks.update(() => (this.#persistent = true));
     if (globalThis.navigator?.locks) {
       this.#channel = new BroadcastChannel(this.#name);
@@ -264,6 +270,11 @@ export class Queue {
     });
   }
 
+  /** Acquires the lock of this page's session. */
+  #hold(): Promise<unknown> {
+    return (this.#locked ??= this.#lock(this.#session, false));
+  }
+
   /** Acquires the lock of a session, until the queue closes. Resolves with false if another page holds it. */
   #lock(session: string, ifAvailable: boolean): Promise<boolean> {
     const { locks } = navigator;
@@ -287,14 +298,40 @@ export class Queue {
     }
   }
 
+  /** Keeps the writes that the database has not stored. A page that ends has no time for more than this. */
+  #rescue(): void {
+    try {
+      if (this.#unsaved.size > 0) localStorage[`${this.#name} ${this.#session}`] = JSON.stringify([...this.#unsaved]);
+    } catch {} // it is full or blocked
+  }
+
+  /** Stores the writes that ended pages have rescued. */
+  async #adopt(): Promise<void> {
+    try {
+      for (const key of Object.keys(localStorage).filter(key => key.startsWith(`${this.#name} `))) {
+        for (const stored of JSON.parse(localStorage[key]) as StoredWrite[]) {
+          this.#user ??= stored.user; // the last one, if the device does not know yet
+          await this.#run(table => table.put(stored));
+        }
+        delete localStorage[key];
+      }
+    } catch {} // it is blocked
+  }
+
   #save(stored: StoredWrite): Promise<unknown> {
-    return (this.#lastSave = this.#put(stored));
+    return (this.#lastSave = this.#put(stored).finally(() => this.#unsaved.delete(stored)));
   }
 
   async #put(stored: StoredWrite): Promise<void> {
+    if (stored.user !== null) this.#unsaved.add(stored);
     if (stored.user === null || !(await this.#database)) return;
-    await (this.#locked ??= this.#lock(this.#session, false));
-    await this.#run(table => table.put(stored));
+    await this.#hold();
+    await this.#known;
+    await this.#run(table => {
+      const request = table.put(stored);
+      table.transaction.commit(); // at once: the page may end before the request is answered
+      return request;
+    });
     this.#announce();
   }
 

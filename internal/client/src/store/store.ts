@@ -118,7 +118,7 @@ export class Store {
       update: run => this.#update(run),
       finish: answer => this.#finish(answer),
     });
-    this.#cache = new ListCache(this.#queue.loaded.then(() => database)); // cached records are shown with the stored writes applied
+    this.#cache = new ListCache(database);
     const replaced = (connection: Connection) => watchPage((this.#connection = connection));
     const connection = open({
       replaced,
@@ -130,7 +130,7 @@ export class Store {
       if (!identity || this.state.epoch) return;
       this.#update(() => { // until the server is reached
         this.#set(identity);
-        this.#queue.setUser(identity.user, false);
+        this.#queue.setUser(identity.user);
       });
     });
   }
@@ -160,7 +160,8 @@ export class Store {
     if (keep && !this.#cacheKeys.has(list)) {
       const key = canonical(request);
       this.#cacheKeys.set(list, key);
-      void this.#cache.restore(key, list as Cursor<any>).then(found => found && this.#update(() => this.#lists.changed.add(list)));
+      const restored = this.#queue.loaded.then(() => this.#cache.restore(key, list as Cursor<any>)); // records show with the stored writes applied
+      void restored.then(found => found && this.#update(() => this.#lists.changed.add(list)));
     }
     return list;
   }
@@ -327,8 +328,7 @@ export class Store {
       closed: null,
     });
     this.#lists.connected(epoch, fresh);
-    this.#queue.setUser(user);
-    void this.#cache.setIdentity({ user, epoch, build });
+    this.#queue.setUser(user, this.#cache.setIdentity({ user, epoch, build }));
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const pending of waiting) {
