@@ -3,6 +3,9 @@
 import { after } from "./runner";
 import type { Received } from "./server";
 
+/** The name of the database of pages. */
+export const pageDatabase = `tower ws://${location.host}/_tower/socket`;
+
 /** Returns the stored writes. */
 export function storedWrites(name = "queue"): Promise<Received[]> {
   return stored(name, "writes", table => table.getAll() as IDBRequest<Received[]>);

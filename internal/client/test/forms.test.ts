@@ -1,4 +1,5 @@
-import { connected, invalid, liveList, problems, visible } from "./pages";
+import { pageDatabase, saved } from "./device";
+import { connected, invalid, liveList, problems, visible, visit, type Page } from "./pages";
 import { after, equal, ok, seen, test } from "./runner";
 import { accept, ticket } from "./server";
 
@@ -204,4 +205,105 @@ test("the browser submits forms that are not for the connection", async () => {
   for (const form of page.document.forms) form.requestSubmit(form.querySelector("button"));
   equal(taken, [false, false, false, false, false, false, true, false]);
   equal(frames, []);
+});
+
+test("a page that the site refuses says so, and why", async () => {
+  for (const code of [4403, 4421]) {
+    const page = await visit(`<p data-ended hidden></p><form method="post" action="/posts"><p data-problem="" hidden></p><button></button></form>`);
+    page.find("button").click();
+    const link = await accept();
+    link.close(code, "members only.");
+    const why = "the site refuses the connection: members only";
+    await seen(() => visible(page).length === 1, page.document);
+    equal([visible(page), page.find("[data-ended]").firstChild!.textContent], [[`: ${why}`], `This page is out of date: ${why}. `]);
+    equal(page.window.tower.state.closed, { code, reason: "members only." });
+    ok(page.find("form button").matches(":disabled"), "the form does not wait any more");
+
+    const next = await accept();
+    await next.greet();
+    const id = await next.expect({ call: "POST /posts", form: "" });
+    equal([visible(page), page.find("[data-ended]").hidden], [[], true]);
+    next.send(invalid(id, { "": ["It is too late."] }));
+    await seen(() => visible(page).length === 1, page.document);
+    equal(visible(page), [": It is too late."]);
+    await saved(0, pageDatabase);
+    page.remove();
+  }
+});
+
+test("a form that waits in the list of unsent ones says why the site refuses it", async () => {
+  const page = await visit(`<form method="post" action="/posts"><input name="t" value="v"><button></button></form>
+    <ul data-outbox><template><li><b data-text></b><i data-wrong></i></li></template></ul>`);
+  page.find("button").click();
+  (await accept()).close(4403, "members only");
+  await seen(() => page.find("li i")?.textContent === "the site refuses the connection: members only", page.document);
+  equal(page.find("li").dataset.state, "waiting");
+});
+
+/** Puts files into a box. */
+function choose(page: Page, selector: string, ...names: string[]): void {
+  const files = new page.window.DataTransfer();
+  for (const name of names) files.items.add(new page.window.File(["x"], name));
+  page.find(selector).files = files.files;
+}
+
+test("a form sends the fields that the browser would send", async () => {
+  const fields = `<input name="a" value="1 &amp; 2"><textarea name="lines">\n\nx</textarea><input name="off" value="x" disabled>
+    <fieldset disabled><input name="within" value="x"></fieldset><input type="checkbox" name="box" value="1" checked><input type="checkbox" name="box" value="2">
+    <input type="hidden" name="_charset_"><input name="dir" dirname="dir.is" value="v"><select name="many" multiple><option selected>p</option><option selected>q</option></select>
+    <input type="file" name="none"><input type="file" name="several" multiple><input type="file" name="unused" disabled><input type="text" value="no name">
+    <button name="other" value="x">Other</button><datalist><input name="listed" value="x"></datalist>`;
+  const submitters = [
+    `<button id="it">Plain</button>`,
+    `<button id="it" name="do" value="save">Save</button>`,
+    `<input id="it" type="submit" name="do" value="Send">`,
+    `<input id="it" type="image" name="picture" alt="Send">`,
+    `<input id="it" type="image" alt="Send">`,
+    `<button id="it" name="do" value="" formaction="/pages/posted?_method=patch&x=1">Elsewhere</button>`,
+    `<button id="it" formaction="">Here</button>`,
+  ];
+  for (const submitter of submitters) {
+    const html = (attributes: string) => `<form method="post" action="/pages/posted?q=1" ${attributes}>${fields}${submitter}<p data-problem=""></p></form>`;
+    const { page: native } = await connected(html(`data-tower="off"`));
+    choose(native, "[name=unused]", "a.txt");
+    const left = native.left();
+    native.find("#it").click();
+    await left;
+    const [address, body] = native.find("#posted").textContent!.split(" ") as [string, string];
+    const { page, link } = await connected(html(""));
+    choose(page, "[name=unused]", "a.txt");
+    page.find("#it").click();
+    const sent = await link.next();
+    const { pathname, searchParams } = new URL(address, location.href);
+    const method = (searchParams.get("_method") ?? "POST").toUpperCase();
+    searchParams.delete("_method");
+    const path = submitter.includes(`formaction=""`) ? page.path : pathname;
+    const unified = (form: string) => [...new URLSearchParams(form)].map(([name, value]) => [name, value.replaceAll("\r\n", "\n")]);
+    equal([sent.call, unified(sent.form)], [`${method} ${path}`, [...searchParams, ...unified(body)]], submitter);
+    link.send({ id: sent.id, status: 409, error: { code: "conflict", message: "No." } });
+    await seen(() => page.find("p").textContent === "No.", page.document);
+    await saved(0, pageDatabase);
+    native.remove();
+    page.remove();
+  }
+});
+
+test("a form that cannot send a chosen file says so at its box", async () => {
+  const { page, link } = await connected(`<form method="post" action="/posts"><input type="file" name="photo" multiple>
+    <input type="file" name="other"><p data-problem="photo" hidden></p><p data-problem="other" hidden></p><button></button></form>
+    <form id="plain" method="post" action="/posts"><input type="file" name="photo"><button></button></form>`);
+  const problem = `is a file, which this form cannot send; it needs enctype="multipart/form-data"`;
+  choose(page, "[name=photo]", "a.png", "b.png");
+  page.find("button").click();
+  equal(visible(page), [`photo: ${problem}`]);
+  equal(page.find("[name=photo]").getAttribute("aria-invalid"), "true");
+  choose(page, "#plain [name=photo]", "a.png");
+  page.find("#plain button").click();
+  equal(page.find("#plain [name=photo]").validationMessage, `photo ${problem}`);
+  page.find("#plain [name=photo]").dispatchEvent(new Event("input"));
+  equal(page.find("#plain [name=photo]").validationMessage, "");
+
+  choose(page, "[name=photo]");
+  page.find("button").click();
+  link.send({ id: await link.expect({ call: "POST /posts", form: "photo=&other=" }), status: 409, error: { code: "conflict", message: "No." } });
 });

@@ -15,6 +15,7 @@ export interface Page {
   find<T extends HTMLElement = HTMLInputElement>(selector: string): T;
   /** Resolves when the frame shows another document. */
   left(): Promise<void>;
+  remove(): void;
 }
 
 /** Loads a page in a frame. */
@@ -36,6 +37,7 @@ export async function visit(html: string): Promise<Page> {
     },
     find: <T extends HTMLElement>(selector: string) => frame.contentDocument!.querySelector<T>(selector)!,
     left: loaded,
+    remove: () => frame.remove(),
   };
 }
 

@@ -2,8 +2,8 @@
 // uses real pages.
 
 import type { Store } from "../src/store/store";
-import { saved, storedUser, storedWrites } from "./device";
-import { after, deleteDatabases, equal, ok, random, test } from "./runner";
+import { pageDatabase, saved, storedUser, storedWrites } from "./device";
+import { after, clearDevice, equal, ok, random, test } from "./runner";
 import { accept, applied, newStore, ready, refuse, state, type Link } from "./server";
 
 interface Post {
@@ -290,8 +290,6 @@ function slowDevice(seed: number): void {
   };
 }
 
-const pageDatabase = `tower ws://${location.host}/_tower/socket`;
-
 /** Returns a page that has lost its connection, and can store writes. */
 async function offlinePage(first?: string): Promise<Framed> {
   await refuse(false);
@@ -328,7 +326,7 @@ test("a stored write survives a reload on a slow device", async () => {
     await framed.reload();
     await state(framed.store, ({ pending }) => pending === 3);
     framed.remove();
-    await deleteDatabases();
+    await clearDevice();
   }
 });
 
@@ -339,7 +337,7 @@ test("a write survives a reload that follows at once", async () => {
     await framed.reload();
     await state(framed.store, ({ pending }) => pending === 1);
     framed.remove();
-    await deleteDatabases();
+    await clearDevice();
   }
 });
 

@@ -59,14 +59,15 @@ async function outcomeOf(run: () => void | Promise<void>): Promise<string> {
   clearTimeout(timer);
   for (const cleanup of cleanups.splice(0)) cleanup();
   document.body.replaceChildren();
-  await deleteDatabases();
+  await clearDevice();
   const uncaught = takeReported();
   if (!error && uncaught.length > 0) error = `reported: ${uncaught.join("; ")}`;
   return error;
 }
 
-/** Deletes the databases, so that no test gets writes of another one. */
-export async function deleteDatabases(): Promise<void> {
+/** Deletes what is stored, so that no test gets writes of another one. */
+export async function clearDevice(): Promise<void> {
+  localStorage.clear();
   for (const { name } of await indexedDB.databases()) {
     await new Promise(done => {
       const deleting = indexedDB.deleteDatabase(name!);

@@ -44,3 +44,8 @@ export const signedOut = refused(401);
 
 /** The code of a link that the server closed because of a frame over its size limit. */
 export const tooBig = 1009;
+
+/** Returns the message that the site refuses this client for good; "" if the connection was lost in another way. */
+export function refusal(closed: Closed | null): string {
+  return closed && [403, 421].map(refused).includes(closed.code) ? `the site refuses the connection: ${closed.reason.replace(/\.$/, "")}` : "";
+}

@@ -1,29 +1,38 @@
 import type { Store } from "../store/store";
+import { refusal } from "../net/transport";
 import type { Failure } from "../wire/frames";
 import { createElement, dispatch, findAllInPage, findInPage, focused, listen, root } from "./dom";
 
 /**
  * Dispatched at an element that the server no longer keeps current, or at the root element
- * if the user has changed. It bubbles. A page that handles it itself prevents the default.
+ * if the user has changed or the site refuses the connection. It bubbles. A page that handles it itself prevents the default.
  */
 export const endedEvent = "tower:ended";
 
 /** What a list may be refused for and be opened later. */
 const passing = new Set(["too_many", "unavailable", "internal", "timeout"]);
 
+const refusedCode = "refused"; // loading the page again would not help
+
 const patience = 10_000; // ms in which a page is not loaded twice
 
 /**
  * Tells the user when a part of the page, or the page's user, has ended, and loads the
- * page again. If the user has entered something, or the page was loaded just now, the
+ * page again; and when the site refuses the connection. If the user has entered something, or the page was loaded just now, the
  * user decides when.
  */
 export function watchEnds(store: Store): void {
   listen<CustomEvent<Failure>>(endedEvent, event => {
-    if (!passing.has(event.detail.code)) queueMicrotask(() => event.defaultPrevented || end(event.detail.message));
+    const { code, message } = event.detail;
+    if (!passing.has(code)) queueMicrotask(() => event.defaultPrevented || end(message, code === refusedCode));
   });
   let user: string | undefined;
+  let refused = "";
   store.subscribe(state => {
+    const reason = refusal(state.closed);
+    if (reason && reason !== refused) dispatchEnd(root, { code: refusedCode, message: reason });
+    if (refused && state.online) findInPage("[data-ended]")?.setAttribute("hidden", "");
+    refused = reason;
     if (!state.online) return;
     const message = state.user ? "another user has signed in" : "you are signed out";
     if (user !== undefined && user !== state.user) dispatchEnd(root, { code: "user", message });
@@ -36,8 +45,8 @@ export function dispatchEnd(element: Element, detail: Failure): void {
   dispatch(element, new CustomEvent(endedEvent, { bubbles: true, cancelable: true, detail }));
 }
 
-function end(reason: string): void {
-  if (isFilled() || isFresh()) show(reason);
+function end(reason: string, stay: boolean): void {
+  if (stay || isFilled() || isFresh()) show(reason);
   else reload();
 }
 

@@ -1,5 +1,6 @@
 import { baseURI, find, findAll, findInPage, focused, getAttribute, listen, removeAttribute, setAttribute } from "./dom";
 import { UnsentList } from "./unsent";
+import { refusal } from "../net/transport";
 import type { Result } from "../wire/result";
 import type { Store } from "../store/store";
 import type { Problems } from "../wire/frames";
@@ -30,7 +31,7 @@ export function liveForms(store: Store): void {
     const action = actionOf(form, submitter);
     if (!action) return;
     event.preventDefault();
-    if (busy.has(form)) return;
+    if (busy.has(form) || refuseFiles(form)) return;
 
     busy.add(form);
     const done = await send(store, unsent, form, submitter, action).finally(() => busy.delete(form));
@@ -54,10 +55,11 @@ function actionOf(form: HTMLFormElement, submitter: Submitter): URL | null {
 async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, submitter: Submitter, action: URL): Promise<boolean> {
   const method = (action.searchParams.get("_method") ?? "POST").toUpperCase();
   const route = `${method} ${action.pathname}`;
-  const fields = fieldsOf(form, submitter, action);
   if (store.ended) return false;
+  const fields = fieldsOf(form, submitter, action);
   unsent.sent(form);
   const release = setBusy(form, submitter);
+  const stop = showRefusal(store, form);
   let result: Result | null;
   try {
     result = await (isSecret(form) ? store.call(route, fields) : write(store, unsent, route, fields, labelOf(form, submitter)));
@@ -65,6 +67,7 @@ async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, sub
     location.reload(); // the user changed or the connection ended; the call may have taken effect
     return true;
   } finally {
+    stop();
     release();
   }
   if (result?.error?.code === "unauthenticated" && signIn(result.location)) return true;
@@ -123,6 +126,29 @@ function fieldsOf(form: HTMLFormElement, submitter: Submitter, action: URL): URL
     fields.append(name, typeof value === "string" ? value : value.name);
   }
   return fields;
+}
+
+/** Returns whether a file is chosen, and says at its box that this form cannot send it: the browser would send the name alone. */
+function refuseFiles(form: HTMLFormElement): boolean {
+  const boxes = findAll<HTMLInputElement>(form, "[type=file][name]");
+  const chosen = boxes.filter(box => !box.matches(":disabled") && box.files!.length > 0);
+  const problem = `is a file, which this form cannot send; it needs enctype="multipart/form-data"`;
+  if (chosen.length > 0 && !showProblems(form, Object.fromEntries(chosen.map(({ name }) => [name, [problem]])), "")) {
+    const [box] = chosen as [HTMLInputElement];
+    box.setCustomValidity(`${box.name} ${problem}`);
+    box.reportValidity();
+    box.addEventListener("input", () => box.setCustomValidity(""), { once: true });
+  }
+  return chosen.length > 0;
+}
+
+/** While the form waits for a connection, shows that the site refuses it. Returns a function that stops this. */
+function showRefusal(store: Store, form: HTMLFormElement): () => void {
+  let shown = "";
+  return store.subscribe(({ closed }) => {
+    const why = refusal(closed);
+    if (why !== shown) showProblems(form, {}, (shown = why));
+  });
 }
 
 /** Returns the submit button, or null if a change of the page has moved it out of the form. */

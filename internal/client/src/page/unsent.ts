@@ -1,4 +1,5 @@
 import { baseURI, findAll, findAllInPage, findInPage, getAttribute } from "./dom";
+import { refusal } from "../net/transport";
 import type { Store } from "../store/store";
 import type { Problems } from "../wire/frames";
 import type { Refused, StoredWrite } from "../store/write";
@@ -21,11 +22,12 @@ export class UnsentList {
   constructor(store: Store, show: Show) {
     this.#store = store;
     this.#show = show;
-    let shown = -1;
+    let shown = "";
     const schedule = () => queueMicrotask(() => this.render()); // after the microtask, a new write is known to be awaited
-    store.subscribe(({ pending }) => {
-      if (pending !== shown) schedule();
-      shown = pending;
+    store.subscribe(({ pending, closed }) => {
+      const now = pending + refusal(closed);
+      if (now !== shown) schedule();
+      shown = now;
     });
     store.refused.subscribe(schedule);
   }
@@ -53,7 +55,7 @@ export class UnsentList {
       const part = <E extends HTMLElement>(name: string) => item.querySelector<E>(`[data-${name}]`);
       item.dataset.state = stored.error ? "refused" : "waiting";
       part("text")?.append(stored.note!.text);
-      part("wrong")?.append(wrong(stored));
+      part("wrong")?.append(wrong(stored) || refusal(this.#store.state.closed));
       part<HTMLAnchorElement>("edit")?.setAttribute("href", stored.note!.page);
       part("discard")?.addEventListener("click", () => (stored as Refused).dismiss());
       return item;
