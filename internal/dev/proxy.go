@@ -2,6 +2,7 @@ package dev
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -50,8 +51,7 @@ func newProxy(g *gate, site *edge.Site, refused *edge.Log, e *events, scripts ht
 
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if refusal := p.check(r); refusal != nil {
-		w.Header().Set("Cache-Control", "no-store")
-		http.Error(w, refusal.Error(), refusal.Status)
+		refuse(w, r, refusal)
 		return
 	}
 	switch {
@@ -64,6 +64,23 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		p.reverse.ServeHTTP(w, r)
 	}
+}
+
+// refuse answers a refused request as the application would: with a page for a browser, and
+// with JSON, whose message the browser library shows, for a program.
+func refuse(w http.ResponseWriter, r *http.Request, refusal *edge.Refusal) {
+	w.Header().Set("Cache-Control", "no-store")
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		failureView{Title: refusal.Reason, Text: refusal.Error()}.write(w, refusal.Status)
+		return
+	}
+	code := "forbidden"
+	if refusal.Status == http.StatusMisdirectedRequest {
+		code = "misdirected"
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(refusal.Status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]string{"code": code, "message": refusal.Error()}}) // the client may be gone
 }
 
 // check returns a refusal of a request that other sites could send through a browser: for a
