@@ -1,6 +1,7 @@
 import { List } from "../store/cursor";
 import { report } from "../store/observable";
 import {
+  attributeOf,
   attributes,
   copyAttribute,
   findAll,
@@ -57,19 +58,30 @@ export function livePage(store: Store): void {
   });
 }
 
-/** LiveElements is a list of elements: the children with data-id of an element with data-live. */
-export class LiveElements extends List {
+/** A LivePart is an element with data-live, which the server keeps current. */
+abstract class LivePart extends List {
   readonly request: Live;
-  readonly #parent: Element;
   #reported: Failure | null = null; // the error that was reported
 
-  constructor(parent: Element) {
+  constructor(protected element: Element) {
     super();
-    this.#parent = parent;
-    this.request = { live: getAttribute(parent, "data-live") ?? "" };
-    this.since = getAttribute(parent, "data-since") ?? "";
+    this.request = { live: attributeOf(element, "data-live") };
+    this.since = attributeOf(element, "data-since");
   }
 
+  /** Dispatches an event at the element when it is no longer live, once for each error. */
+  notify(): void {
+    const { error } = this;
+    if (error && error !== this.#reported) {
+      console.warn(`tower: a part of this page is not live: ${error.message}`);
+      dispatchEnd(this.element, error);
+    }
+    this.#reported = error;
+  }
+}
+
+/** LiveElements is a list of elements: the children with data-id of an element with data-live. */
+export class LiveElements extends LivePart {
   replace({ items = [] }: Answer): void {
     const stay = new Set(items.map(item => item.id));
     for (const element of this.#items()) if (!stay.has(idOf(element))) removeNode(element);
@@ -108,12 +120,12 @@ export class LiveElements extends List {
   }
 
   notify(): void {
-    setAttribute(this.#parent, "data-count", String(this.#items().length));
-    this.#reported = reportEnd(this.#parent, this.error, this.#reported);
+    setAttribute(this.element, "data-count", String(this.#items().length));
+    super.notify();
   }
 
   #put({ id, html, after }: Entry, change = morph): void {
-    const fresh = html === undefined ? null : parsed(this.#parent, html);
+    const fresh = html === undefined ? null : parsed(this.element, html);
     const old = this.#find(id);
     const element = old && fresh ? change(old, fresh) : (old ?? fresh);
     if (!element) return;
@@ -135,18 +147,18 @@ export class LiveElements extends List {
 
   /** Returns the parent for an element: the list itself, or the body of a table, in which HTML wraps rows. */
   #container(next: Element | null, element: Element): Element {
-    if (!(this.#parent instanceof HTMLTableElement) || !(element instanceof HTMLTableRowElement)) return this.#parent;
+    if (!(this.element instanceof HTMLTableElement) || !(element instanceof HTMLTableRowElement)) return this.element;
     const body = next && parentNode(next);
-    return body instanceof Element ? body : (this.#parent.tBodies[0] ?? this.#parent.createTBody());
+    return body instanceof Element ? body : (this.element.tBodies[0] ?? this.element.createTBody());
   }
 
   #find(id: string): Element | null {
     const selector = `[data-id="${CSS.escape(id)}"]`;
-    return findAll(this.#parent, `:scope > ${selector}, ${wrapped} > ${selector}`)[0] ?? null;
+    return findAll(this.element, `:scope > ${selector}, ${wrapped} > ${selector}`)[0] ?? null;
   }
 
   #items(): Element[] {
-    return findAll(this.#parent, `:scope > [data-id], ${wrapped} > [data-id]`);
+    return findAll(this.element, `:scope > [data-id], ${wrapped} > [data-id]`);
   }
 }
 
@@ -162,68 +174,35 @@ function replaceBy(old: Element, fresh: Element): Element {
   return fresh;
 }
 
-/** LiveText is a value: the text of an element with data-live and data-value. */
-export class LiveText extends List {
-  readonly request: Live;
-  readonly #element: Element;
-  #reported: Failure | null = null; // the error that was reported
-
-  constructor(element: Element) {
-    super();
-    this.#element = element;
-    this.request = { live: getAttribute(element, "data-live") ?? "" };
-    this.since = getAttribute(element, "data-since") ?? "";
-  }
-
+/** A LiveShown is an element that shows one value as a whole. */
+abstract class LiveShown extends LivePart {
   replace({ value }: Answer): void {
-    this.#show(value);
+    this.show(value);
   }
 
   apply(delta: Delta): void {
-    if (delta.closed || "value" in delta) this.#show(delta.value);
+    if (delta.closed || "value" in delta) this.show(delta.value);
   }
 
-  notify(): void {
-    this.#reported = reportEnd(this.#element, this.error, this.#reported);
-  }
+  protected abstract show(value: unknown): void;
+}
 
-  #show(value: unknown): void {
-    const text = formatValue(this.#element, value);
-    if (textContent(this.#element) !== text) setText(this.#element, text);
+/** LiveText is a value: the text of an element with data-live and data-value. */
+export class LiveText extends LiveShown {
+  protected show(value: unknown): void {
+    const text = formatValue(this.element, value);
+    if (textContent(this.element) !== text) setText(this.element, text);
   }
 }
 
 /** LiveRegion is a part of the page that the server renders for this user: an element with data-live and data-region. */
-export class LiveRegion extends List {
-  readonly request: Live;
-  #element: Element;
-  #reported: Failure | null = null; // the error that was reported
-
-  constructor(element: Element) {
-    super();
-    this.#element = element;
-    this.request = { live: getAttribute(element, "data-live") ?? "" };
-    this.since = getAttribute(element, "data-since") ?? "";
-  }
-
-  replace({ value }: Answer): void {
-    this.#show(value);
-  }
-
-  apply({ value }: Delta): void {
-    this.#show(value);
-  }
-
-  notify(): void {
-    this.#reported = reportEnd(this.#element, this.error, this.#reported);
-  }
-
-  #show(value: unknown): void {
-    const parent = parentElement(this.#element);
+export class LiveRegion extends LiveShown {
+  protected show(value: unknown): void {
+    const parent = parentElement(this.element);
     const fresh = typeof value === "string" && parent ? parsed(parent, value) : null;
     if (!fresh) return;
-    for (const attribute of attributes(this.#element)) if (regionAttributes.has(attribute.name)) copyAttribute(fresh, attribute);
-    this.#element = morph(this.#element, fresh);
+    for (const attribute of attributes(this.element)) if (regionAttributes.has(attribute.name)) copyAttribute(fresh, attribute);
+    this.element = morph(this.element, fresh);
   }
 }
 
@@ -233,15 +212,6 @@ function parsed(parent: Element, html: string): Element | null {
 }
 
 const regionAttributes = new Set(["data-region", "data-live", "data-since"]);
-
-/** Dispatches an event at an element that is no longer live, once for each error. Returns the error. */
-function reportEnd(element: Element, error: Failure | null, before: Failure | null): Failure | null {
-  if (error && error !== before) {
-    console.warn(`tower: a part of this page is not live: ${error.message}`);
-    dispatchEnd(element, error);
-  }
-  return error;
-}
 
 /** Sets data-entered for one frame, so that CSS can start a transition. */
 function markEntered(element: Element): void {
