@@ -136,13 +136,30 @@ func addressOf(client int) string {
 // closeTooMany is the close code of a connection that there is no place for.
 const closeTooMany = 4429
 
-// refused adds advice to an error of a client that the application has no place for.
+// refused adds advice to the error of a connection that the application has no place for.
 func refused(err error) error {
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) && closed.Code == closeTooMany {
-		return &hintedError{fmt.Errorf("the application refused it: %s", closed.Text), "raise MaxClients, and for visitors MaxVisitors, in Config.Limits of the application, or use fewer --connections"}
+		return tooMany(closed.Text)
 	}
 	return err
+}
+
+// refusal returns the error for a message with answers, of which one is an error.
+func refusal(message []byte) error {
+	frames, _ := wire.Frames(message) // without frames, the message itself is the error
+	for _, frame := range frames {
+		var answer wire.Answer
+		if json.Unmarshal(frame, &answer) == nil && answer.Error != nil && answer.Error.Code == "too_many" {
+			return tooMany(answer.Error.Message)
+		}
+	}
+	return fmt.Errorf("the server answered %s", message)
+}
+
+func tooMany(reason string) error {
+	return &hintedError{fmt.Errorf("the application refused it: %s", reason),
+		"raise MaxClients, and for visitors MaxVisitors, in Config.Limits of the application, or use fewer --connections"}
 }
 
 // ask sends a message of requests, and returns the answers as a JSON array. It only
@@ -159,7 +176,7 @@ func (c *client) ask(message []wire.Request) (answers []byte, err error) {
 			return nil, err
 		}
 		if bytes.Contains(text, []byte(`"error":{`)) {
-			return nil, fmt.Errorf("the server answered %s", text)
+			return nil, refusal(text)
 		}
 		left -= bytes.Count(text, []byte(`"status":`)) + bytes.Count(text, []byte(`"hello":`))
 		if len(answers) > 1 {
