@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/control"
+	"github.com/towerkit/tower/internal/server/front"
 )
 
 // Main runs the application until it is interrupted, and exits: with status 0, or
@@ -104,7 +105,7 @@ func New(config Config) (*App, error) {
 func (a *App) Run(ctx context.Context) error {
 	vars := a.app.Config().Environ
 	listen := server.Listen{
-		Addr:       vars.Or("TOWER_ADDR", "127.0.0.1:3000"),
+		Front:      a.front(),
 		Supervisor: vars.Get("TOWER_SUPERVISOR"),
 		Serving:    a.announce,
 	}
@@ -183,12 +184,20 @@ var version, commit string
 func Version() (text, hash string) { return version, commit }
 
 // announce prints where the application is served.
-func (a *App) announce(addr net.Addr) {
+func (a *App) announce(url string) {
 	stated := ""
 	if version != "" {
 		stated = ", version " + version
 	}
-	fmt.Fprintf(os.Stderr, "%s on http://%s%s\n", a.Env(), addr, stated)
+	fmt.Fprintf(os.Stderr, "%s on %s%s\n", a.Env(), url, stated)
+}
+
+// front returns where the application is reached.
+func (a *App) front() front.Options {
+	config := a.app.Config()
+	vars := config.Environ
+	return front.Options{Addr: vars.Get("TOWER_ADDR"), HTTPAddr: vars.Get("TOWER_HTTP_ADDR"), Domains: config.Domains, Log: a.Log(),
+		Certificates: vars.Or("TOWER_CERTIFICATES", filepath.Join(filepath.Dir(config.Data), "certificates")), Directory: vars.Get("TOWER_ACME"), Email: vars.Get("TOWER_ACME_EMAIL")}
 }
 
 // Env returns "development", "test" or "production".

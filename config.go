@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
+
+	"golang.org/x/net/idna"
 
 	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/edge"
@@ -192,7 +196,12 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	out.Data = cmp.Or(out.Data, vars.Or("TOWER_DB", filepath.Join(out.Folder, "db", out.Env+".db")))
 	out.Secret, err = secrets(vars.Get("TOWER_SECRET"), out.Env, out.Folder, out.Data)
 	add(err)
+	out.Domains = edge.Members(strings.ToLower(vars.Get("TOWER_DOMAIN")))
+	add(checkDomains(out))
 	out.URL = cmp.Or(c.PublicURL, vars.Get("TOWER_URL"))
+	if len(out.Domains) > 0 {
+		out.URL = cmp.Or(out.URL, "https://"+out.Domains[0])
+	}
 	add(archived(out))
 	out.Site, err = c.site(out)
 	add(err)
@@ -213,6 +222,19 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("settings: %s", strings.Join(problems, "\n          "))
+	}
+	return nil
+}
+
+// checkDomains returns an error if certificates cannot be obtained for the domains.
+func checkDomains(out *server.Config) error {
+	if len(out.Domains) > 0 && out.Env != "production" {
+		return fmt.Errorf("TOWER_DOMAIN obtains certificates in production only; this is %s", out.Env)
+	}
+	for _, domain := range out.Domains {
+		if ascii, err := idna.Lookup.ToASCII(domain); err != nil || ascii != domain || !strings.Contains(domain, ".") || net.ParseIP(domain) != nil {
+			return fmt.Errorf("TOWER_DOMAIN has %q; write a domain like example.com, and names of other scripts as xn--…", domain)
+		}
 	}
 	return nil
 }
@@ -245,7 +267,7 @@ func onOrOff(vars *environ.Environment, name string, byDefault bool) (bool, erro
 func (c Config) site(out *server.Config) (*edge.Site, error) {
 	vars := out.Environ
 	return edge.New(edge.Config{Env: out.Env, PublicURL: out.URL,
-		Hosts:      append(edge.Members(vars.Get("TOWER_HOSTS")), c.Hosts...),
+		Hosts:      slices.Concat(out.Domains, edge.Members(vars.Get("TOWER_HOSTS")), c.Hosts),
 		Proxies:    append(edge.Members(vars.Get("TOWER_TRUSTED_PROXIES")), c.TrustedProxies...),
 		Supervised: vars.Get("TOWER_SERVER_URL") != ""})
 }

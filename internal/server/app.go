@@ -38,12 +38,13 @@ import (
 // Config describes an application and how it runs. The zero value of a limit means its
 // default.
 type Config struct {
-	Name   string
-	Env    string // "development", "test" or "production"
-	Folder string // the application's folder, which locates its control socket
-	Data   string // path of the store
-	Build  string // identifies the code: clients of another build load everything again
-	URL    string // the address for people, shown in the console; "": where it listens
+	Name    string
+	Env     string   // "development", "test" or "production"
+	Folder  string   // the application's folder, which locates its control socket
+	Data    string   // path of the store
+	Build   string   // identifies the code: clients of another build load everything again
+	Domains []string // for which the application obtains certificates
+	URL     string   // the address for people, shown in the console; "": where it listens
 
 	Models         []*record.Model
 	Migrations     []migrate.Migration

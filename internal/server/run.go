@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/migrate"
+	"github.com/towerkit/tower/internal/server/front"
 	"github.com/towerkit/tower/internal/server/transport"
 )
 
@@ -23,25 +24,28 @@ const drain = 5 * time.Second
 
 // Listen describes where an application is served.
 type Listen struct {
-	Addr       string                        // for HTTP
+	Front      front.Options                 // where it is reached, without a supervisor
 	Supervisor string                        // path of the supervisor's socket; "": none
 	Socket     string                        // path of the socket for consoles, which another build may serve
 	Console    func(*App) (io.Closer, error) // serves consoles once the application is open; nil: none
-	Serving    func(net.Addr)                // called when the application answers requests
+	Serving    func(url string)              // called when the application answers requests
 }
 
 // Run serves the application until ctx ends or a worker fails. With a supervisor it listens without its
 // store, opens the store when the supervisor sends "open", and stops when the supervisor
 // sends "stop" or is gone.
 func (a *App) Run(ctx context.Context, l Listen) error {
-	web, err := net.Listen("tcp", l.Addr)
+	if l.Supervisor != "" {
+		l.Front = front.Options{Addr: l.Front.Addr} // the supervisor is reached, and asks
+	}
+	web, err := front.Open(l.Front)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w", l.Addr, err)
+		return err
 	}
 	defer web.Close()
-	a.config.URL = cmp.Or(a.config.URL, "http://"+web.Addr().String())
+	a.config.URL = cmp.Or(a.config.URL, web.URL())
 	if l.Supervisor == "" {
-		return a.serveUntil(ctx, web, l.Console, a.logging(), func() { l.Serving(web.Addr()) })
+		return a.serveUntil(ctx, web, l.Console, a.logging(), func() { l.Serving(web.URL()) })
 	}
 	supervisor, err := net.Dial("unix", l.Supervisor)
 	if err != nil {
@@ -56,7 +60,7 @@ func (a *App) Run(ctx context.Context, l Listen) error {
 // the supervisor "stop". Before it is ready, and before it serves, the application may
 // send "working TEXT" while it migrates records and "note JSON", a migrate.Note, and later "migrate" when a build that
 // could not start for its migrations may start.
-func (a *App) supervised(ctx context.Context, supervisor net.Conn, web net.Listener, l Listen) error {
+func (a *App) supervised(ctx context.Context, supervisor net.Conn, web *front.Front, l Listen) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	words := make(chan string)
@@ -115,7 +119,7 @@ func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
 
 // serveUntil opens the application, serves HTTP and consoles until ctx ends, and closes it.
 // to receives what opening says.
-func (a *App) serveUntil(ctx context.Context, web net.Listener, console func(*App) (io.Closer, error), to listener, serving func()) error {
+func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*App) (io.Closer, error), to listener, serving func()) error {
 	if err := a.open(ctx, to); err != nil {
 		return err
 	}
@@ -126,7 +130,7 @@ func (a *App) serveUntil(ctx context.Context, web net.Listener, console func(*Ap
 	}
 	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: transport.ConnContext}
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(web) }()
+	go func() { failed <- web.Serve(server) }()
 	serving()
 	var err error
 	select {
