@@ -112,6 +112,7 @@ var rooms = []room{
 	{"internal/systemtest", nil, "it has tests only", nil},
 	{"docs/guide", nil, "it has tests only", nil},
 	{"internal/systemtest/hostile", nil, "it has tests only", nil},
+	{"internal/systemtest/https", nil, "it has tests only", nil},
 	{"internal/systemtest/protocol", nil, "it has tests only", nil},
 	{"internal/systemtest/protocol/notes", []string{""}, "an application imports tower alone", nil},
 }
