@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,6 +19,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/front"
 )
 
 // The application that is killed: members have rows, see those that are public and
@@ -80,7 +81,7 @@ func TestMain(m *testing.M) {
 	go hear(os.Stdin)
 	app, err := tower.New(crashing(data, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))))
 	if err == nil {
-		err = server.AppOf(app).Run(context.Background(), server.Listen{Addr: "127.0.0.1:0", Serving: func(addr net.Addr) { fmt.Println(addr) }})
+		err = server.AppOf(app).Run(context.Background(), server.Listen{Front: front.Options{Addr: "127.0.0.1:0"}, Serving: func(url string) { fmt.Println(strings.TrimPrefix(url, "http://")) }})
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
