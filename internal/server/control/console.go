@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ type console struct {
 	write sync.Mutex // guards out
 	out   *bufio.Writer
 
+	largest      int                     // bytes of an answer or an event; 0: maxAnswer
 	transactions map[uint64]*transaction // the open transactions, by number
 	lastTx       uint64
 	watching     bool // of the goroutine that reads requests
@@ -96,6 +98,9 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 		})
 	}
 	if err == nil {
+		err = c.checkSize(out)
+	}
+	if err == nil {
 		reply.OK, err = json.Marshal(out)
 	}
 	if err != nil {
@@ -118,6 +123,27 @@ func briefly(err error) string {
 	return err.Error()
 }
 
+// maxAnswer is the most bytes of an answer or an event.
+const maxAnswer = 64 << 20
+
+func (c *console) most() int { return cmp.Or(c.largest, maxAnswer) }
+
+func (c *console) tooMuch() error {
+	return fmt.Errorf("it has more than %d MiB; ask for parts of it, with where, or with limit and offset", c.most()>>20)
+}
+
+// checkSize returns an error for records that are too large for an answer.
+func (c *console) checkSize(out any) error {
+	records, _ := out.([]json.RawMessage)
+	size := 0
+	for _, record := range records {
+		if size += len(record); size > c.most() {
+			return fault.Errorf(fault.TooLarge, "the answer cannot be sent: %v", c.tooMuch())
+		}
+	}
+	return nil
+}
+
 // deepest is the most levels of JSON that the console's decoder reads.
 const deepest = 10_000
 
@@ -127,6 +153,9 @@ func (c *console) reply(reply wire.ControlReply) (sent bool) {
 	data, err := json.Marshal(reply)
 	if err == nil && len(data) > 2*deepest && !json.Valid(data) { // valid in its parts only
 		err = fmt.Errorf("it has more than %d levels", deepest)
+	}
+	if err == nil && len(data) > c.most() {
+		err = c.tooMuch()
 	}
 	if sent = err == nil; !sent {
 		data, _ = json.Marshal(unsent(reply, fault.Errorf(fault.TooLarge, "the answer cannot be sent: %v", err))) // texts and numbers

@@ -81,6 +81,9 @@ func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlR
 			count, err = query.Count(snap, scope)
 			return err
 		}
+		if err := c.checkAnswer(snap, &scope); err != nil {
+			return err
+		}
 		images, err := query.Fetch(snap, scope)
 		for _, image := range images {
 			records = append(records, image.JSON)
@@ -91,6 +94,25 @@ func (c *console) query(ctx context.Context, m *record.Model, req *wire.ControlR
 		return count, err
 	}
 	return records, err
+}
+
+// checkAnswer returns an error for a query whose records would be too large for an answer,
+// before they are in memory. Few records are not counted in advance.
+func (c *console) checkAnswer(snap *store.Snapshot, scope *query.Scope) error {
+	const few = 1000
+	end := scope.End()
+	if 0 < end && end <= few {
+		return nil
+	}
+	size, seen := 0, 0
+	err := scope.Each(snap, func(image *record.Image) bool {
+		size, seen = size+len(image.JSON), seen+1
+		return size <= c.most()
+	})
+	if err == nil && size > c.most() && (end == 0 || end >= seen) {
+		err = fault.Errorf(fault.TooLarge, "the answer cannot be sent: %v", c.tooMuch())
+	}
+	return err
 }
 
 // write writes one record, or all records that a query finds or a request creates, of

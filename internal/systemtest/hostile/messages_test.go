@@ -56,7 +56,7 @@ func (p *peer) flood(message string) *wire.End {
 // ends with a code; one beside it does not notice.
 func TestEachMessageCounts(t *testing.T) {
 	config := notebook()
-	config.Limits = tower.Limits{MaxRate: 5}
+	config.Limits = tower.Limits{MaxRate: scaled(5, 100)}
 	a := attack(t, config)
 	beside := a.greet(towertest.Socket)
 	onEachTransport(t, func(t *testing.T, transport string) {
@@ -104,13 +104,13 @@ func TestEachMessageCounts(t *testing.T) {
 		p := a.in(t).greet(towertest.Poll)
 		line := p.line.(*pollLine)
 		p.say(`{"id":1,"ping":true}`)
-		for range 1000 {
+		for range scaled(1000, 5000) {
 			_, text := line.post("/_tower/poll", fmt.Sprintf(`{"link":%q,"have":%d,"wait":1}`, *line.id, line.have))
 			if strings.Contains(text, `"code":1008`) {
 				return
 			}
 		}
-		t.Error("1,000 polls for one message did not end the connection")
+		t.Error("the polls for one message did not end the connection")
 	})
 	if answer := beside.answer(9, `{"id":9,"ping":true}`); answer.Status != 200 {
 		t.Errorf("a connection beside them: %+v", answer)
@@ -128,14 +128,14 @@ func TestBytesAreReadNoFasterThanAllowed(t *testing.T) {
 		t.Parallel()
 		p := a.in(t).greet(transport)
 		start := time.Now()
-		for range 36 { // 252 KiB, of which 128 KiB may come at once
+		frames := scaled(36, 360) // of 7 KiB; 128 KiB may come at once
+		for range frames {
 			p.say(frame)
-		}
-		for range 36 {
 			p.hear()
 		}
-		if took := time.Since(start); took < 3*time.Second {
-			t.Errorf("252 KiB were read in %s; 32 KiB a second are allowed", took)
+		least := time.Duration(frames*7-128-16) * time.Second / 32
+		if took := time.Since(start); took < least {
+			t.Errorf("%d KiB were read in %s; 32 KiB a second are allowed", frames*7, took)
 		}
 	})
 }

@@ -70,17 +70,18 @@ func (a attacker) mustAccept() {
 // users. Other addresses do not notice.
 func TestAnAddressFullOfVisitorsHasPlacesForUsers(t *testing.T) {
 	config := notebook()
-	config.Limits = tower.Limits{MaxAddress: 12}
+	each := scaled(6, 300)
+	config.Limits = tower.Limits{MaxAddress: 2 * each, MaxConnections: 2*each + 10}
 	a := attack(t, config)
 	here := a.at("127.0.0.2")
-	visitors := here.fill(6)
-	here.mustRefuse("visitors at this address have 6 connections open")
+	visitors := here.fill(each)
+	here.mustRefuse(fmt.Sprintf("visitors at this address have %d connections open", each))
 	a.at("127.0.0.3").mustAccept()
 
 	ada, bob := a.makeUser("ada"), a.makeUser("bob")
-	here.as(ada.ID).mustAccept()
-	here.as(bob.ID).mustAccept()
-	here.as(bob.ID).mustRefuse("12 connections are open from this address")
+	here.as(ada.ID).fill(each - each/2)
+	here.as(bob.ID).fill(each / 2)
+	here.as(bob.ID).mustRefuse(fmt.Sprintf("%d connections are open from this address", 2*each))
 	a.at("127.0.0.3").as(bob.ID).mustAccept()
 
 	visitors[0].leave()
@@ -94,38 +95,41 @@ func TestAnAddressFullOfVisitorsHasPlacesForUsers(t *testing.T) {
 // TestANetworkOfIPv6IsOneAddress connects from many addresses of one network.
 func TestANetworkOfIPv6IsOneAddress(t *testing.T) {
 	config := notebook()
-	config.Limits = tower.Limits{MaxAddress: 6}
+	each := scaled(3, 300)
+	config.Limits = tower.Limits{MaxAddress: 2 * each}
 	config.TrustedProxies = []string{"127.0.0.1"}
 	a := attack(t, config)
-	for i := range 3 {
-		a.with("X-Forwarded-For", fmt.Sprintf("2001:db8:1:2:%x::1", i+1)).greet(towertest.Transports()[i])
+	for i := range each {
+		a.with("X-Forwarded-For", fmt.Sprintf("2001:db8:1:2:%x::1", i+1)).greet(towertest.Transports()[i%3])
 	}
-	a.with("X-Forwarded-For", "2001:db8:1:2:ffff::9").mustRefuse("visitors at this address have 3 connections open")
+	a.with("X-Forwarded-For", "2001:db8:1:2:ffff::9").mustRefuse(fmt.Sprintf("visitors at this address have %d connections open", each))
 	a.with("X-Forwarded-For", "2001:db8:1:3::1").mustAccept()
 }
 
 // TestVisitorsLeavePlacesForUsers fills the application with visitors from many addresses.
 func TestVisitorsLeavePlacesForUsers(t *testing.T) {
 	config := notebook()
-	config.Limits = tower.Limits{MaxVisitors: 6, MaxClients: 9}
+	each := scaled(1, 100)
+	config.Limits = tower.Limits{MaxVisitors: 6 * each, MaxClients: 9 * each, MaxConnections: 3*each + 1}
 	a := attack(t, config)
 	for i := range 3 {
-		a.at(fmt.Sprintf("127.0.1.%d", i+1)).fill(2)
+		a.at(fmt.Sprintf("127.0.1.%d", i+1)).fill(2 * each)
 	}
-	a.at("127.0.0.9").mustRefuse("6 visitors are connected")
+	a.at("127.0.0.9").mustRefuse(fmt.Sprintf("%d visitors are connected", 6*each))
 	ada := a.makeUser("ada")
-	a.at("127.0.0.9").as(ada.ID).mustAccept()
-	a.at("127.0.0.10").as(ada.ID).mustRefuse("9 clients are connected")
+	a.at("127.0.0.9").as(ada.ID).fill(3 * each)
+	a.at("127.0.0.10").as(ada.ID).mustRefuse(fmt.Sprintf("%d clients are connected", 9*each))
 }
 
 // TestAUserHasSoManyConnections fills the places of one user, over all transports together.
 func TestAUserHasSoManyConnections(t *testing.T) {
 	config := notebook()
-	config.Limits = tower.Limits{MaxConnections: 3}
+	each := scaled(3, 300)
+	config.Limits = tower.Limits{MaxConnections: each}
 	a := attack(t, config)
 	ada, bob := a.makeUser("ada"), a.makeUser("bob")
-	a.as(ada.ID).fill(3)
-	a.as(ada.ID).at("127.0.0.5").mustRefuse("this user has 3 connections open")
+	a.as(ada.ID).fill(each)
+	a.as(ada.ID).at("127.0.0.5").mustRefuse(fmt.Sprintf("this user has %d connections open", each))
 	a.as(bob.ID).mustAccept()
 	a.mustAccept()
 }

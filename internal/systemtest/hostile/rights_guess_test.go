@@ -60,17 +60,17 @@ func TestGuessingPasswordsIsSlowed(t *testing.T) {
 	if status := owner.enters("ada"); status != 200 {
 		t.Fatalf("the owner: %d", status)
 	}
-	if got := a.at("127.0.0.2").guesses(60, func(int) string { return "ada" }); got[429] < 50 {
+	if got := a.at("127.0.0.2").guesses(scaled(60, 600), func(int) string { return "ada" }); got[429] < scaled(50, 500) {
 		t.Errorf("of one account: %v", got)
 	}
 	if status := a.at("127.0.0.2").enters("ada"); status != 429 {
 		t.Errorf("the right password after many wrong ones: %d", status)
 	}
-	known := a.at("127.0.0.3").guesses(60, func(i int) string { return fmt.Sprint("nobody ", i) })
-	if known[429] < 20 {
+	known := a.at("127.0.0.3").guesses(scaled(60, 600), func(i int) string { return fmt.Sprint("nobody ", i) })
+	if known[429] < scaled(20, 500) {
 		t.Errorf("of many accounts: %v", known)
 	}
-	for i := range 30 { // from many addresses
+	for i := range scaled(30, 250) { // from many addresses
 		a.at(fmt.Sprintf("127.0.1.%d", i+1)).guesses(4, func(int) string { return "ada" })
 	}
 	if status := a.at("127.0.2.1").enters("ada"); status != 429 {

@@ -35,7 +35,7 @@ func TestNumbersOfCursorsSayNothingOfOthers(t *testing.T) {
 		}
 
 		before := newest(visitor, 2)
-		for n := range 20 {
+		for n := range scaled(20, 150) {
 			newest(other, 100+n)
 		}
 		after := newest(visitor, 3)

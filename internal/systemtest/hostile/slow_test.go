@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,16 +23,22 @@ func impatient() tower.Config {
 // takes a body.
 func TestSlowBodiesEnd(t *testing.T) {
 	a := attack(t, impatient())
+	clients := scaled(1, 20)
 	for _, path := range []string{"/notes", "/echo", "/nothing", "/notes?_method=PATCH", "/_tower/poll", "/_tower/send", "/_tower/stream", "/_tower/session", "/_tower/nothing"} {
 		for _, kind := range []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/csv"} {
 			t.Run(path+" "+kind, func(t *testing.T) {
 				t.Parallel()
 				a := a.in(t)
-				conn := a.open("POST " + path + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(a.app.URL, "http://") +
-					"\r\nContent-Type: " + kind + "\r\nContent-Length: 100000\r\n\r\n{")
-				_ = conn.SetReadDeadline(time.Now().Add(patience))
-				if answer, err := io.ReadAll(conn); err != nil {
-					t.Errorf("the connection is open after %v: %v, %.100s", patience, err, answer)
+				var conns []*net.TCPConn
+				for range clients {
+					conns = append(conns, a.open("POST "+path+" HTTP/1.1\r\nHost: "+strings.TrimPrefix(a.app.URL, "http://")+
+						"\r\nContent-Type: "+kind+"\r\nContent-Length: 100000\r\n\r\n{"))
+				}
+				for _, conn := range conns {
+					_ = conn.SetReadDeadline(time.Now().Add(patience))
+					if answer, err := io.ReadAll(conn); err != nil {
+						t.Errorf("the connection is open after %v: %v, %.100s", patience, err, answer)
+					}
 				}
 			})
 		}
