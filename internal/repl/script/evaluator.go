@@ -87,6 +87,7 @@ func New(hello wire.ControlHello, r control.Remote, o Options) *Evaluator {
 	e.vm.SetParserOptions(parser.WithDisableSourceMaps)
 	e.plainObject = e.vm.NewObject().Prototype()
 	e.errors = newErrorClasses(e.vm)
+	e.guardNesting()
 	e.defineQueries()
 	e.defineGlobals()
 	e.adopt(hello)

@@ -156,7 +156,10 @@ func abs(n int) int { return max(n, -n) }
 
 // explainThrown converts a thrown Error object, or any other thrown value.
 func (e *Evaluator) explainThrown(thrown goja.Value) *show.Failure {
-	shown := e.snapshot(thrown, copyBrief)
+	var shown show.Value
+	if err := e.catch(func() { shown = e.snapshot(thrown, copyBrief) }); err != nil {
+		return &show.Failure{Title: "thrown", Message: "a value that throws when it is read"}
+	}
 	if shown.Kind != show.Error {
 		return &show.Failure{Title: "thrown", Message: show.Inline(shown)}
 	}
