@@ -131,7 +131,7 @@ func write(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Control
 		image, err = update(tx, m, record.ID(req.Key), req.Set)
 		err = notFound(m, req.Key, err)
 	default:
-		err = notFound(m, req.Key, tx.Delete(m, record.ID(req.Key)))
+		err = refused(notFound(m, req.Key, tx.Delete(m, record.ID(req.Key))))
 	}
 	if err == nil && image != nil {
 		out.Record = image.JSON
@@ -171,6 +171,7 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 			if err = tx.Delete(m, image.ID); errors.Is(err, store.ErrNotFound) {
 				err = nil // deleted with another
 			}
+			err = refused(err)
 		} else {
 			_, err = update(tx, m, image.ID, req.Set)
 		}
@@ -187,6 +188,17 @@ func writeAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Cont
 
 func written(commit store.Commit) wire.Written {
 	return wire.Written{Seq: commit.Seq, Changes: len(commit.Changes)}
+}
+
+// refused returns err, or the error for a console if another record refers to the one that
+// was to be deleted. A console may see all records, so it is told which one.
+func refused(err error) error {
+	var referred *store.ReferredError
+	if errors.As(err, &referred) {
+		return fault.Errorf(fault.Conflict, "%s %s cannot be deleted: %s of %s %s refers to it; delete or change that first",
+			referred.Model.Type, referred.ID, referred.Field.Name, referred.By.Model.Type, referred.By.ID)
+	}
+	return err
 }
 
 // notFound returns err, or the error for a console if there is no such record.
