@@ -44,7 +44,7 @@ var rooms = []room{
 	{"internal/record", []string{"internal/spelling"}, "a record needs no file", []string{"net/http", bbolt}},
 	{"internal/store", []string{"internal/private", "internal/record"}, "the store knows no queries and no requests", []string{"net/http", melody}},
 	{"internal/archive", []string{"internal/record", "internal/store"}, "a store is copied and restored without its models", []string{"net/http", melody}},
-	{"internal/migrate", []string{"internal/wire", "internal/record", "internal/store"}, "a migration knows records as they are stored, and no application", []string{"net/http", melody}},
+	{"internal/migrate", []string{"internal/private", "internal/wire", "internal/record", "internal/store"}, "a migration knows records as they are stored, and no application", []string{"net/http", melody}},
 	{"internal/query", []string{"internal/record", "internal/store"}, "a query reads a snapshot and knows no feed", []string{"net/http", melody}},
 	{"internal/query/querytest", []string{"internal/record", "internal/store"}, "the naive model shares no code with what it checks", []string{"net/http"}},
 	{"internal/cursor", []string{"internal/record", "internal/store", "internal/query"}, "matching knows no requests and no sockets", []string{"net/http", melody}},

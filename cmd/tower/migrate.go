@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/dev"
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/scaffolds"
@@ -114,7 +115,7 @@ func runMigration(cmd *cobra.Command, do, env string, asJSON bool) error {
 // migrationReport builds the application, runs it for a task and returns its report. Its
 // progress and what it logs go to progress.
 func migrationReport(ctx context.Context, app *application, do, env string, progress io.Writer) (*wire.MigrationReport, error) {
-	folder, err := os.MkdirTemp("", "tower-db-")
+	folder, err := private.Temp("tower-db-")
 	if err != nil {
 		return nil, fmt.Errorf("build the application: %w", err)
 	}

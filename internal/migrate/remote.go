@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"time"
 
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -26,6 +28,11 @@ type Remote struct {
 // dial returns the store of the application that has the file at data open, nil if none
 // answers on the socket, or if that has another file.
 func dial(ctx context.Context, socket, data string) (*Remote, error) {
+	if err := private.CheckSocket(socket); errors.Is(err, fs.ErrNotExist) {
+		return nil, ctx.Err()
+	} else if err != nil {
+		return nil, err
+	}
 	conn, err := (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, "unix", socket)
 	if err != nil {
 		return nil, ctx.Err()
