@@ -286,8 +286,10 @@ func TestAKilledConsoleLeavesTheTerminalAsItWas(t *testing.T) {
 	c.shows("› ", "0 connections")
 	c.cmd.Process.Kill()
 	c.ends(-1)
-	if !strings.Contains(c.written(), "\x1b[?2004l") {
-		t.Error("bracketed paste is still on")
+	for what, off := range map[string]string{"bracketed paste": "\x1b[?2004l", "the mouse": "\x1b[?1002l"} {
+		if !strings.Contains(c.written(), off) {
+			t.Errorf("%s is still on", what)
+		}
 	}
 }
 
@@ -364,6 +366,49 @@ func TestConsoleOnADumbTerminal(t *testing.T) {
 	if got := c.errs(); !strings.Contains(got, "stopped") || !strings.Contains(got, "nope is not defined") {
 		t.Errorf("printed %q", got)
 	}
+}
+
+func TestAPrivateFieldIsRevealedOnATerminal(t *testing.T) {
+	b := openBoard(t)
+	history := filepath.Join(t.TempDir(), "history")
+	c := startConsole(t, b, "TOWER_REPL_TEST_HISTORY="+history)
+	c.shows("› ")
+	c.keys(`let eve = Member.create({name: "eve", pass: "open sesame"})` + "\r")
+	c.shows("#3 create members/")
+	c.keys(`reveal(eve, "pass")` + "\r")
+	c.shows("reveal pass of Member", "y yes")
+	if b.Seq() != 3 {
+		t.Error("it was logged before a person agreed")
+	}
+	c.keys("y")
+	c.shows("yes", "open sesame", "#4 reveal pass of members/…", "no connections")
+	c.keys("log(eve)\r")
+	c.shows("2 items", "reveal pass of members/")
+	c.keys("\x04")
+	c.ends(0)
+	if text, err := os.ReadFile(history); err != nil || !strings.Contains(string(text), `reveal(eve, "pass")`) || strings.Contains(string(text), "sesame") {
+		t.Errorf("the history is %q: %v", text, err)
+	}
+}
+
+func TestTheWheelOnATerminal(t *testing.T) {
+	c := startConsole(t, openBoard(t))
+	c.shows("› ")
+	if !strings.Contains(c.written(), "\x1b[?1002h") {
+		t.Error("the mouse is off")
+	}
+	c.keys("for (let i = 0; i < 90; i++) print(\"line \" + i)\r")
+	c.shows("line 89")
+	c.keys(strings.Repeat("\x1b[<64;5;5M", 20))
+	c.shows("line 20")
+	c.lacks("line 89")
+	c.keys(strings.Repeat("\x1b[<65;5;5M", 40))
+	c.shows("line 89")
+	c.keys(".mouse\r")
+	c.shows("the mouse selects text")
+	c.until("the mouse is off", func(string) bool { return strings.Contains(c.written(), "\x1b[?1002l") })
+	c.keys("\x04")
+	c.ends(0)
 }
 
 func TestConsoleAsksBeforeItDestroys(t *testing.T) {

@@ -148,7 +148,7 @@ type CommitEvent struct {
 	Connections int          `json:"connections"`   // open when the commit was delivered
 	Reached     []Reach      `json:"reached"`       // at most 100, the first that it touched
 	ReachedAll  int          `json:"reachedAll"`    // number of connections that got a frame
-	Did         string       `json:"did,omitempty"` // what was done, if no record changed: "reveal users/01J… email"
+	Did         string       `json:"did,omitempty"` // what was done, if no record changed: "reveal email of users/01J…"
 	Micros      int64        `json:"micros"`        // from the commit to the last frame handed over
 	Asked       bool         `json:"asked"`         // the clients were asked to confirm it
 }

@@ -31,6 +31,7 @@ func commands() []command {
 		{".keys", "show this help (?)", func(s *screen) tea.Cmd { s.openKeyHelp(); return nil }},
 		{".vi", "use vi keys for this session", func(s *screen) tea.Cmd { s.vi = newVi(); return s.showHint("vi keys; esc for command mode") }},
 		{".emacs", "use emacs keys, the default", func(s *screen) tea.Cmd { s.vi = nil; return s.showHint("emacs keys") }},
+		{".mouse", "leave the mouse to the terminal, or scroll with its wheel again", (*screen).toggleMouse},
 		{".clear", "clear the screen (^L)", (*screen).clearScreen},
 		{".exit", "leave (^D)", func(*screen) tea.Cmd { return tea.Quit }},
 	}

@@ -28,7 +28,7 @@ func (k keyMap) helpSections(vi bool) []section {
 	return []section{
 		{"Code", []key.Binding{k.run, k.newline, k.complete, as(k.up, "↑ ↓", "history"), as(k.search, "^R", "search the history"),
 			as(k.interrupt, "^C", "stop the code, or discard the line"), k.prefixEdit, as(k.copy, "alt+w", "copy the last result"),
-			as(k.whole, "^O", "a long result in full"), as(k.pageUp, "pgup pgdn", "scroll"), as(k.clear, "^L", "clear the screen"), as(k.quit, "^D", "leave")}, nil},
+			as(k.whole, "^O", "a long result in full"), as(k.pageUp, "pgup pgdn", "scroll"), as(k.pageUp, "wheel", "scroll what the pointer is on; shift selects text"), as(k.clear, "^L", "clear the screen"), as(k.quit, "^D", "leave")}, nil},
 		typing,
 		{"The live pane", []key.Binding{as(k.live, "F2", "switch between pane and prompt"), as(k.pick, "1-5 tab", "commits, connections, cursors, routes, log"),
 			as(k.up, "↑ ↓ pgup pgdn", "select; freezes a scrolling view"), as(k.freeze, "space end", "freeze, follow"), as(k.open, "enter", "all details"),

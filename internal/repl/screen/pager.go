@@ -103,6 +103,9 @@ func (p *pager) place() string {
 	return show.Grouped(min(p.top+p.height, len(p.lines))) + " of " + show.Grouped(len(p.lines)) + " lines"
 }
 
+// scroll moves by a number of lines.
+func (p *pager) scroll(by int) { p.top = max(min(p.top+by, len(p.lines)-p.height), 0) }
+
 // press handles a key. It reports whether the pager is closed.
 func (p *pager) press(k *keyMap, msg tea.KeyMsg) (left bool) {
 	if p.typing {
@@ -131,7 +134,7 @@ func (p *pager) press(k *keyMap, msg tea.KeyMsg) (left bool) {
 	case key.Matches(msg, k.leavePager), key.Matches(msg, k.help), key.Matches(msg, k.quit):
 		return true
 	}
-	p.top = max(min(p.top, len(p.lines)-p.height), 0)
+	p.scroll(0)
 	return false
 }
 

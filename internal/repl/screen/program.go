@@ -112,8 +112,12 @@ func Run(ctx context.Context, o Options, client *control.Client) (exit int) {
 	s.tty.guard()
 	defer s.tty.release()
 	g := &recoverer{screen: s, quit: func() { p.running.Go(func() { p.tea.Quit() }) }}
-	p.tea = tea.NewProgram(g, tea.WithInput(o.Input), tea.WithOutput(s.tty),
-		tea.WithAltScreen(), tea.WithFPS(30), tea.WithoutSignalHandler())
+	input := o.Input
+	if file, ok := input.(*os.File); ok {
+		input = &wheelInput{File: file}
+	}
+	p.tea = tea.NewProgram(g, tea.WithInput(input), tea.WithOutput(s.tty),
+		tea.WithAltScreen(), tea.WithMouseCellMotion(), tea.WithFPS(30), tea.WithoutSignalHandler())
 
 	p.start(ctx, func() { p.reconnector.Run(ctx, client) })
 	p.start(ctx, func() { p.forward(ctx, p.outputs, frame) })

@@ -45,6 +45,9 @@ type screen struct {
 	page          int // visible lines of the transcript
 	pane          int // visible lines of the live pane
 
+	paneLeft, paneTop int  // its first column and line
+	noMouse           bool // the mouse is left to the terminal
+
 	transcript transcript
 	live       live.Pane
 	flushDue   bool // a flush of the live pane is scheduled
@@ -117,6 +120,8 @@ func (s *screen) update(msg any) tea.Cmd {
 		s.width, s.height = msg.Width, msg.Height
 	case tea.KeyMsg:
 		return s.pressed(msg)
+	case tea.MouseMsg:
+		s.wheel(msg)
 	case batchMsg:
 		var cmds []tea.Cmd
 		for _, m := range msg {
@@ -142,9 +147,10 @@ func (s *screen) update(msg any) tea.Cmd {
 			return s.flushLater()
 		}
 	case editedMsg:
-		return s.edited(msg)
+		return tea.Batch(s.edited(msg), s.resumeMouse())
 	case tea.ResumeMsg:
 		s.tty.guard()
+		return s.resumeMouse()
 	default:
 		return s.message(msg)
 	}

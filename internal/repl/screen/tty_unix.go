@@ -23,7 +23,7 @@ type guardian struct {
 const guardScript = `trap '' INT QUIT TERM HUP TTOU TTIN TSTP
 IFS= read -r left && exit
 case "$(stty -a <&3)" in *-opost*) stty "$1" <&3 ;; esac
-printf '\033[?2004l\033[?25h\033[0m\033[?1049l' >&3`
+printf '\033[?1002l\033[?1006l\033[?2004l\033[?25h\033[0m\033[?1049l' >&3`
 
 // terminalState returns the terminal's settings in the format of stty -g, or "" if it
 // cannot determine them.

@@ -32,6 +32,7 @@ func (s *screen) view() string {
 		return strings.Join(s.column(s.width, s.height), "\n")
 	}
 	var lines []string
+	s.paneLeft, s.paneTop = 0, 2 // below the header and the rule
 	switch {
 	case s.pager != nil:
 		lines = s.framed(s.st.Accent.Render(s.pager.title), s.pagerLines(body), s.pager.place())
@@ -72,7 +73,7 @@ func (s *screen) framed(title string, body []string, status string) []string {
 func (s *screen) beside(body int) []string {
 	right := min(max(s.width*2/5, 44), 84)
 	left := s.width - right - 1
-	s.pane = body
+	s.pane, s.paneLeft = body, left
 	lines := []string{s.ruleWith(left, "┬", s.paneTitle(right), s.paneStatus())}
 	transcript := s.column(left, body)
 	pane := s.paneLines(right, body)
@@ -90,6 +91,7 @@ func (s *screen) below(body int) []string {
 	if s.inPane {
 		s.pane = body * 2 / 3
 	}
+	s.paneTop += body - s.pane
 	lines := append([]string{s.rule("", "")}, s.column(s.width, body-s.pane-1)...)
 	lines = append(lines, s.rule(s.paneTitle(s.width), s.paneStatus()))
 	lines = append(lines, s.paneLines(s.width, s.pane)...)

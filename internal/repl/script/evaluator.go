@@ -88,6 +88,7 @@ func New(hello wire.ControlHello, r control.Remote, o Options) *Evaluator {
 	e.plainObject = e.vm.NewObject().Prototype()
 	e.errors = newErrorClasses(e.vm)
 	e.guardNesting()
+	e.defineErrors()
 	e.defineQueries()
 	e.defineGlobals()
 	e.adopt(hello)

@@ -20,12 +20,12 @@ func TestARevealIsLogged(t *testing.T) {
 	if d.app.Seq() != before+1 {
 		t.Errorf("commit %d after %d", d.app.Seq(), before)
 	}
-	entry := `"by":"console:mira","what":"reveal users/` + id + ` secret"}`
+	entry := `"by":"console:mira","what":"reveal secret of users/` + id + `"}`
 	if got := d.must(`log(1)`); !strings.HasSuffix(got, entry+"]") || strings.Contains(got, "hush") {
 		t.Errorf("log(1): %s", got)
 	}
 	d.must(`ada.update({name: "Ada"}); bob.update({name: "Bob"})`)
-	if got := d.must(`log(ada)`); strings.Count(got, `"seq"`) != 3 || !strings.Contains(got, "update User "+id+" name") || !strings.Contains(got, entry) || !strings.Contains(got, "create User "+id) || strings.Contains(got, "Bob") {
+	if got := d.must(`log(ada)`); strings.Count(got, `"seq"`) != 3 || !strings.Contains(got, "update name of User "+id) || !strings.Contains(got, entry) || !strings.Contains(got, `create User \"ada\" `+id) || strings.Contains(got, "Bob") {
 		t.Errorf("log(ada): %s", got)
 	}
 	d.expect(`log(ada, 2).length + log(3).length`, "5")
@@ -74,6 +74,48 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		t.Errorf("%q", failed)
 	}
 	d.expect(`sessions(bob).length`, "1")
+}
+
+// Whatever is thrown is an Error with a message, a code and problems.
+func TestEveryErrorHasACode(t *testing.T) {
+	d := newDesk(t)
+	for code, want := range map[string]string{
+		`Post.create({likes: "x"})`:                  "invalid",
+		`Post.find("01J")`:                           "not_found",
+		`Post.where({titel: 1})`:                     "unknown field",
+		`Post.where({title: undefined})`:             "TypeError",
+		`Post.limit(-1)`:                             "TypeError",
+		`Post.first().title = "x"`:                   "TypeError",
+		`Post.first().secret`:                        "unknown field",
+		`ada.secret`:                                 "private field",
+		`reveal(ada, "secret")`:                      "private",
+		`readFile("/none")`:                          "Error",
+		`readFile()`:                                 "TypeError",
+		`writeFile("/none/x\u202e", "y")`:            "Error",
+		`parseCSV("a\n\"")`:                          "SyntaxError",
+		`csv(1)`:                                     "TypeError",
+		`nope`:                                       "ReferenceError",
+		`null.x`:                                     "TypeError",
+		`throw new RangeError("mine")`:               "RangeError",
+		`JSON.parse("{")`:                            "SyntaxError",
+		`as(ada).posts.nope()`:                       "*",
+		`as("\u202e\u{e0041}").posts.mine().count()`: "*",
+		`at(999999).Post.count()`:                    "*",
+		`undo(999999)`:                               "not_found",
+		`sessions(null)`:                             "TypeError",
+		`log("x")`:                                   "TypeError",
+		`help("\u{e0041}")`:                          "help",
+		`transaction(() => { throw new TypeError("x") })`: "TypeError",
+	} {
+		got := d.must(`{ let caught; try { ` + code + ` } catch (e) { caught = e }; [caught instanceof Error, caught.code, typeof caught.message, typeof caught.problems] }`)
+		if want == "*" {
+			want = strings.Split(got, `"`)[1]
+		}
+		if got != `[true,"`+want+`","string","object"]` || want == "undefined" || want == "" {
+			t.Errorf("%s: %s, want %s", code, got, want)
+		}
+	}
+	d.expect(`let mine = new Error("x"); mine.code = 7; mine.problems = {a: ["b"]}; [mine.code, mine.problems.a[0], new Error("y").code, Object.keys(new Error("z")).length]`, `[7,"b","Error",0]`)
 }
 
 // A reveal that is refused reads nothing and makes no commit.

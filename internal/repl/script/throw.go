@@ -25,6 +25,23 @@ func newErrorClasses(vm *goja.Runtime) errorClasses {
 	return c
 }
 
+// defineErrors gives every Error a code, its name unless it has one of its own, and
+// problems, none unless it has its own.
+func (e *Evaluator) defineErrors() {
+	proto := e.errors.plain.Get("prototype").ToObject(e.vm)
+	for name, get := range map[string]func(this *goja.Object) goja.Value{
+		"code":     func(this *goja.Object) goja.Value { return this.Get("name") },
+		"problems": func(*goja.Object) goja.Value { return e.vm.NewObject() },
+	} {
+		getter := e.vm.ToValue(func(call goja.FunctionCall) goja.Value { return get(call.This.ToObject(e.vm)) })
+		setter := e.vm.ToValue(func(call goja.FunctionCall) goja.Value {
+			e.setProperty(call.This.ToObject(e.vm), name, call.Argument(0))
+			return goja.Undefined()
+		})
+		e.must(proto.DefineAccessorProperty(name, getter, setter, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	}
+}
+
 // A thrown wraps a Go error, so that JavaScript sees none of its members.
 type thrown struct{ err error }
 
@@ -48,7 +65,9 @@ func (e *Evaluator) throw(err error) {
 		}
 		e.setProperty(problems, p.Field, e.vm.NewArray(texts...))
 	}
-	e.setProperty(object, "code", e.vm.ToValue(f.Title))
+	if f.Title != "" {
+		e.setProperty(object, "code", e.vm.ToValue(f.Title))
+	}
 	e.setProperty(object, "problems", problems)
 	e.must(object.DefineDataPropertySymbol(e.errors.cause, e.vm.ToValue(&thrown{err}), goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE))
 	panic(object)

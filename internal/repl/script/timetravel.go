@@ -1,6 +1,7 @@
 package script
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -118,11 +119,12 @@ func (e *Evaluator) describeEntry(entry wire.LogEntry) string {
 		return show.Counted(entry.ChangesAll, "change")
 	}
 	c := entry.Changes[0]
-	words := []string{c.Op, nameOf(c.Model), c.ID}
 	if len(c.Fields) > 0 {
-		words = append(words, strings.Join(c.Fields, ", "))
-	} else if c.Label != "" {
-		words = append(words, show.Quoted(c.Label))
+		return c.Op + " " + strings.Join(c.Fields, ", ") + " of " + nameOf(c.Model) + " " + c.ID
+	}
+	words := []string{c.Op, nameOf(c.Model), c.ID}
+	if c.Label != "" {
+		words = slices.Insert(words, 2, show.Quoted(c.Label))
 	}
 	return strings.Join(words, " ")
 }

@@ -46,7 +46,7 @@ func (c *console) reveal(ctx context.Context, req *wire.ControlRequest) (any, er
 	if err != nil {
 		return nil, notFound(m, req.Key, err)
 	}
-	return value, c.note(ctx, "reveal "+m.Name+"/"+req.Key+" "+f.Name)
+	return value, c.note(ctx, "reveal "+f.Name+" of "+m.Name+"/"+req.Key)
 }
 
 // note makes a commit that says what was done, and a line in the log of the process.
