@@ -73,9 +73,11 @@ func TestDamageEndsTheStore(t *testing.T) {
 		if err := errors.Join(err, file.Close()); err != nil {
 			t.Fatal(err)
 		}
-		if useDamaged(t, s, m, ids, r) {
+		kept, met := useDamaged(t, s, m, ids, r)
+		if met {
 			ended++
 		}
+		checkKept(t, path, m, kept)
 	}
 	if ended == 0 {
 		t.Error("the damage was never met")
@@ -83,8 +85,8 @@ func TestDamageEndsTheStore(t *testing.T) {
 }
 
 // useDamaged reads and writes a store whose file is damaged, and reports whether that
-// ended it.
-func useDamaged(t *testing.T, s *Store, m *record.Model, ids []record.ID, r *rand.Rand) bool {
+// ended it, and the zips whose writes were acknowledged.
+func useDamaged(t *testing.T, s *Store, m *record.Model, ids []record.ID, r *rand.Rand) (kept map[record.ID]string, met bool) {
 	t.Helper()
 	feed := make(chan error, 1)
 	go func() {
@@ -95,16 +97,16 @@ func useDamaged(t *testing.T, s *Store, m *record.Model, ids []record.ID, r *ran
 			}
 		}
 	}()
-	kept := map[record.ID]bool{}
+	kept = map[record.ID]string{}
 	var damaged *DamagedError
 	for range 300 {
-		id := ids[r.IntN(len(ids))]
+		id, zip := ids[r.IntN(len(ids))], fmt.Sprint(r.Uint64())
 		_, err := s.Update(context.Background(), "test", func(tx *Tx) error {
-			_, err := tx.Update(m, id, func(rec any) error { rec.(*indexedCity).Zip = fmt.Sprint(r.Uint64()); return nil })
+			_, err := tx.Update(m, id, func(rec any) error { rec.(*indexedCity).Zip = zip; return nil })
 			return err
 		})
 		if err == nil {
-			kept[id] = true
+			kept[id] = zip
 		}
 		if err == nil || errors.As(err, &damaged) {
 			err = s.View(context.Background(), func(snap *Snapshot) error {
@@ -120,7 +122,7 @@ func useDamaged(t *testing.T, s *Store, m *record.Model, ids []record.ID, r *ran
 			t.Error(err)
 		}
 		<-feed
-		return false
+		return kept, false
 	}
 	<-s.Failed()
 	if err := <-feed; !errors.As(err, &damaged) {
@@ -138,7 +140,45 @@ func useDamaged(t *testing.T, s *Store, m *record.Model, ids []record.ID, r *ran
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	return true
+	return kept, true
+}
+
+// checkKept opens a copy of a damaged file, which stays locked until its process ends. What was acknowledged is there, or reading it is
+// an error that says that the file is damaged; it is never an older value, or no record.
+func checkKept(t *testing.T, path string, m *record.Model, kept map[record.ID]string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := path + ".again"
+	if err := os.WriteFile(again, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var damaged *DamagedError
+	s, err := Open(again, Options{Models: []*record.Model{m}})
+	if err != nil {
+		if !errors.As(err, &damaged) && !strings.Contains(err.Error(), "damaged") {
+			t.Errorf("opened again: %v", err)
+		}
+		return
+	}
+	for id, zip := range kept {
+		var got string
+		err := s.View(context.Background(), func(snap *Snapshot) error {
+			image, err := snap.Get(m, id)
+			if err == nil {
+				got = image.Value(m.Field("zip")).String()
+			}
+			return err
+		})
+		if !errors.As(err, &damaged) && (err != nil || !strings.Contains(got, zip)) {
+			t.Errorf("%s was acknowledged with zip %s and has %q: %v", id, zip, got, err)
+		}
+	}
+	if err := s.Close(); err != nil && !errors.As(err, &damaged) {
+		t.Error(err)
+	}
 }
 
 // TestOtherPanicsGoOn lets a reader panic for a reason that is not the file's.
