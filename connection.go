@@ -2,6 +2,7 @@ package tower
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/towerkit/tower/internal/server"
@@ -33,6 +34,20 @@ func (c *Connection) SignIn(ctx context.Context, id ID) { c.conn.SignIn(ctx, id)
 // are nobody's, and all its connections end, those of other tabs at once, and the one
 // that runs the action when the action has been answered.
 func (c *Connection) SignOut(ctx context.Context) { c.conn.SignOut(ctx) }
+
+// SetCookie gives the client a cookie of the application, in place of one with the same
+// name, domain and path. The answer of the running action or handler carries it; over a
+// socket, a stream or polls, the client fetches it and connects again, so that
+// [Connection.Request] has it. It arrives only if the action succeeds. No script of a page can read a
+// cookie that is HttpOnly, on any transport. An empty path means "/". A handler calls it
+// before it sends anything. Outside of an action or a handler, or with a context that is
+// not theirs, it sets nothing.
+//
+// The error says why a browser would not take the cookie: its name or value is not valid or
+// is too long, or it has the name of tower's own.
+func (c *Connection) SetCookie(ctx context.Context, cookie *http.Cookie) error {
+	return c.conn.SetCookie(ctx, cookie)
+}
 
 // Guess runs check, which compares what the client sent with a secret of an account, such
 // as its password, and returns its result. Of wrong guesses, one address has five at once

@@ -53,6 +53,7 @@ type call struct {
 	changes []store.Change // the first of its changes
 	changed int            // how many there are
 	SignIn  *record.ID     // the client's new user, "" for a visitor; nil: unchanged
+	Cookies []string       // of the application, as values of the header Set-Cookie
 
 	attempt *store.Attempt // this run of a call with a key; nil: no key
 	applied *store.Applied // an earlier run that took effect; nil: none
@@ -170,6 +171,9 @@ func (r *callResult) give(rt *route.Route, given *answer.Answer, overHTTP bool) 
 	}
 	if err := checkAnswer(rt, given); err != nil {
 		return err
+	}
+	if given, err = r.takeCookies(given); err != nil {
+		return fmt.Errorf("%s: its answer: %w", rt.Pattern(), err)
 	}
 	r.given, r.Status, r.Location = given, given.Code(), given.Location
 	r.Out, err = json.Marshal(given.Out())

@@ -14,6 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -157,16 +158,20 @@ func (c *Connection) handleCall(s *Session, req *wire.Request, note *chain.Note)
 	if req.Form != nil || result.given != nil {
 		answer.Location = result.Location
 	}
+	ticket := session.Ticket{Cookies: result.Cookies}
 	if result.SignIn != nil {
 		fresh, err := c.signIn(*result.SignIn)
 		if err != nil {
 			c.app.Report("request", err)
 			return refusal(req.ID, err)
 		}
-		answer.Session = c.app.sessions.Ticket(fresh)
+		ticket.Session = &fresh
 		if *result.SignIn != "" && req.Form != nil {
 			answer.Location = cmp.Or(c.app.returnPath(form), answer.Location)
 		}
+	}
+	if ticket.Session != nil || len(ticket.Cookies) > 0 {
+		answer.Session = c.app.sessions.Issue(ticket)
 	}
 	return answer
 }

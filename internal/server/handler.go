@@ -79,11 +79,12 @@ func (h *handling) serve(controller any, w http.ResponseWriter, r *http.Request)
 	return rt.Serve(controller, w, r)
 }
 
-// Prepare sends what the handler has committed to the connections it touches, and signs the
-// client in.
+// Prepare sends what the handler has committed to the connections it touches, gives the client
+// its cookies, and signs it in.
 func (h *handling) Prepare() {
 	c := h.serving.session.Conn
 	_ = c.app.engine.Wait(h.Context, h.call.Seq) // it fails if the context ends, and then nobody waits for the answer
+	addCookies(h.exchange, h.call.Cookies)
 	if h.call.SignIn == nil {
 		return
 	}

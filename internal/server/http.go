@@ -130,13 +130,16 @@ func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// redeem exchanges a ticket from a socket for the user's cookie.
+// redeem exchanges a ticket from a socket for its cookies.
 func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1024))
 	if err == nil {
-		var fresh session.Session
-		if fresh, err = a.sessions.Redeem(string(text)); err == nil {
-			err = a.sessions.Set(w, a.secure(r), fresh)
+		var ticket session.Ticket
+		if ticket, err = a.sessions.Redeem(string(text)); err == nil {
+			addCookies(w, ticket.Cookies)
+			if ticket.Session != nil {
+				err = a.sessions.Set(w, a.secure(r), *ticket.Session)
+			}
 		}
 	}
 	if err != nil {
@@ -232,6 +235,7 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 			return err
 		}
 	}
+	addCookies(w, result.Cookies)
 	if result.repeated {
 		w.Header().Set("Idempotency-Replayed", "true")
 	}

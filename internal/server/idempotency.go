@@ -67,13 +67,14 @@ type savedAnswer struct {
 	Location string          `json:"location,omitempty"`
 	Given    *answer.Answer  `json:"given,omitempty"`
 	SignIn   *record.ID      `json:"signIn,omitempty"`
+	Cookies  []string        `json:"cookies,omitempty"`
 	Error    *wire.Error     `json:"error,omitempty"`
 }
 
 // saveAnswer saves the answer of a run that committed something. It saves none for a run
 // that was cut short, because its outcome is unknown.
 func (a *App) saveAnswer(result *callResult, err error) {
-	saved := savedAnswer{Seq: result.Seq, Status: result.Status, Out: result.Out, Location: result.Location, SignIn: result.SignIn}
+	saved := savedAnswer{Seq: result.Seq, Status: result.Status, Out: result.Out, Location: result.Location, SignIn: result.SignIn, Cookies: result.Cookies}
 	if result.given != nil && !result.given.IsFile() {
 		saved.Given = result.given
 	}
@@ -102,7 +103,7 @@ func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callRe
 	if saved.Error != nil {
 		return nil, fault.FromWire(saved.Error)
 	}
-	result := &callResult{call: &call{Seq: saved.Seq, SignIn: saved.SignIn}, Status: saved.Status, Out: saved.Out, Location: saved.Location, given: saved.Given, repeated: true}
+	result := &callResult{call: &call{Seq: saved.Seq, SignIn: saved.SignIn, Cookies: saved.Cookies}, Status: saved.Status, Out: saved.Out, Location: saved.Location, given: saved.Given, repeated: true}
 	return result, a.engine.Wait(ctx, result.Seq)
 }
 

@@ -144,6 +144,66 @@ func (c *Connection) setCookie(w http.ResponseWriter, secure bool, user record.I
 	return c.app.sessions.Set(w, secure, fresh)
 }
 
+// maxCookie is how many bytes of a cookie's name and value browsers keep.
+const maxCookie = 4096
+
+// SetCookie gives this client a cookie with the answer of the call that ctx belongs to.
+// Outside of a call it does nothing.
+func (c *Connection) SetCookie(ctx context.Context, cookie *http.Cookie) error {
+	to := callOf(ctx)
+	if to == nil {
+		to = &call{}
+	}
+	return to.setCookie(cookie)
+}
+
+// setCookie adds a cookie of the application to the answer.
+func (c *call) setCookie(cookie *http.Cookie) error {
+	own := *cookie
+	if own.Path == "" {
+		own.Path = "/" // a browser would take the path of the request, which differs by transport
+	}
+	switch err := own.Valid(); {
+	case err != nil:
+		return fmt.Errorf("set a cookie: %w", err)
+	case own.Name == edge.CookieName(false) || own.Name == edge.CookieName(true):
+		return fmt.Errorf("set a cookie: %q is the name of the session's", own.Name)
+	case len(own.Name)+len(own.Value) > maxCookie:
+		return fmt.Errorf("set the cookie %q: it has %d bytes, and browsers keep %d", own.Name, len(own.Name)+len(own.Value), maxCookie)
+	}
+	c.Cookies = append(c.Cookies, own.String())
+	return nil
+}
+
+// takeCookies moves the cookies in the header of an answer to the call, which gives them to
+// the client over every transport. It returns the answer without them.
+func (c *call) takeCookies(given *answer.Answer) (*answer.Answer, error) {
+	lines := given.Header.Values("Set-Cookie")
+	if len(lines) == 0 {
+		return given, nil
+	}
+	for _, line := range lines {
+		cookie, err := http.ParseSetCookie(line)
+		if err == nil {
+			err = c.setCookie(cookie)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	rest := *given
+	rest.Header = given.Header.Clone()
+	rest.Header.Del("Set-Cookie")
+	return &rest, nil
+}
+
+// addCookies adds cookies to an answer.
+func addCookies(w http.ResponseWriter, cookies []string) {
+	for _, cookie := range cookies {
+		w.Header().Add("Set-Cookie", cookie)
+	}
+}
+
 // checkSignIn returns an error if SignIn names no page.
 func (a *App) checkSignIn() error {
 	if a.config.SignIn == "" {

@@ -146,7 +146,7 @@
 //
 // An answer may carry a session, a ticket that is valid once. The client posts it, as
 // text/plain, to /_tower/session, which sets the cookie of the new user or removes it,
-// and then connects again.
+// and sets the cookies of the application that the call set, and then connects again.
 //
 // # Commits
 //

@@ -119,7 +119,7 @@ export interface Result<Out = unknown> {
   readonly problems: Problems;
   /** The page to show next after a form, or "". */
   readonly location: string;
-  /** Whether the call signed a user in or out. */
+  /** Whether the call signed a user in or out, or set a cookie. */
   readonly session: boolean;
   /** Whether an earlier call with this key had already taken effect. If so, out may be missing. */
   readonly repeated: boolean;

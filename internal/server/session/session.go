@@ -46,13 +46,13 @@ type Sessions struct {
 
 	mu         sync.Mutex
 	lastNumber int64
-	tickets    map[string]ticket
+	tickets    map[string]Ticket
 }
 
 // New returns the sessions of a store. Cookies are sealed with the first secret, and
 // opened with each of them.
 func New(st *store.Store, secrets []string) *Sessions {
-	return &Sessions{store: st, sealer: newSealer(secrets), tickets: map[string]ticket{}}
+	return &Sessions{store: st, sealer: newSealer(secrets), tickets: map[string]Ticket{}}
 }
 
 // Start returns a new session of a user, and a visitor's for "".

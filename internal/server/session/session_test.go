@@ -74,7 +74,7 @@ func TestASessionEnds(t *testing.T) {
 	s = open(t, path, firstSecret)
 	expect(map[Session]bool{phone: false, laptop: true, other: true})
 
-	ticket := s.Ticket(laptop)
+	ticket := s.Issue(Ticket{Session: &laptop})
 	if err := s.EndAll("ada"); err != nil {
 		t.Fatal(err)
 	}

@@ -10,36 +10,38 @@ import (
 
 const ticketAge = time.Minute
 
-// A ticket lets a client that signed in over a socket fetch its cookie, once.
-type ticket struct {
-	session Session
+// A Ticket lets a client fetch, once, the cookies of a call that it made over a socket.
+type Ticket struct {
+	Session *Session // the client's new one; nil: unchanged
+	Cookies []string // further ones, as values of the header Set-Cookie
+
 	expires time.Time
 }
 
-// Ticket returns a ticket for a session. It is valid once, and for a minute.
-func (s *Sessions) Ticket(session Session) string {
+// Issue returns the name of a ticket. It is valid once, and for a minute.
+func (s *Sessions) Issue(t Ticket) string {
 	name := fmt.Sprintf("%x", rand.Text())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	for old, t := range s.tickets {
-		if now.After(t.expires) {
+	for old, other := range s.tickets {
+		if now.After(other.expires) {
 			delete(s.tickets, old)
 		}
 	}
-	s.tickets[name] = ticket{session, now.Add(ticketAge)}
+	t.expires = now.Add(ticketAge)
+	s.tickets[name] = t
 	return name
 }
 
-// Redeem invalidates a ticket and returns its session. It fails if that has ended
-// meanwhile.
-func (s *Sessions) Redeem(name string) (Session, error) {
+// Redeem invalidates a ticket and returns it. It fails if its session has ended meanwhile.
+func (s *Sessions) Redeem(name string) (Ticket, error) {
 	s.mu.Lock()
 	t, ok := s.tickets[name]
 	delete(s.tickets, name)
 	s.mu.Unlock()
-	if !ok || time.Now().After(t.expires) || !s.Live(t.session) {
-		return Session{}, fault.Errorf(fault.Forbidden, "this ticket was used or has expired; sign in again")
+	if !ok || time.Now().After(t.expires) || t.Session != nil && !s.Live(*t.Session) {
+		return Ticket{}, fault.Errorf(fault.Forbidden, "this ticket was used or has expired; sign in again")
 	}
-	return t.session, nil
+	return t, nil
 }
