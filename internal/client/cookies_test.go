@@ -69,7 +69,9 @@ func TestCookiesOfTheApplication(t *testing.T) {
 		"views/layout.html": {Data: []byte(`<!doctype html><html lang="en"><script type="module" src="/_tower/tower.js"></script>{{template "main" .}}`)},
 		"views/themes/index.html": {Data: []byte(`{{define "main"}}
 			<form id="live" method="post" action="/themes/keep"><input name="name" value="live"><p data-problem=""></p><button></button></form>
-			<form id="native" method="post" action="/themes/keep" data-tower="off"><input name="name" value="native"><button></button></form>{{end}}`)},
+			<form id="native" method="post" action="/themes/keep" data-tower="off"><input name="name" value="native"><button></button></form>
+			<form id="live-query" method="post" action="/themes/keep?name=live-query"><p data-problem=""></p><button></button></form>
+			<form id="native-query" method="post" action="/themes/keep?name=native-query" data-tower="off"><button></button></form>{{end}}`)},
 	}})
 	tab, cancel := chromedp.NewContext(client.StartBrowser(t))
 	defer cancel()
@@ -125,7 +127,7 @@ func TestCookiesOfTheApplication(t *testing.T) {
 	}
 	ask(`fetch("/themes/handle?name=handler", { method: "POST" }).then(() => "")`)
 	is("a handler", "handler")
-	for _, form := range []string{"live", "native"} {
+	for _, form := range []string{"live", "native", "live-query", "native-query"} {
 		load()
 		if err := chromedp.Do(tab, chromedp.Click("#"+form+" button")); err != nil {
 			t.Fatal(err)

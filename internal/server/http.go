@@ -282,11 +282,23 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request, most int64) (body
 	}
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		sent = r.URL.Query()
+	} else if sent != nil {
+		sent = withQuery(sent, r.URL.Query())
 	}
 	if err != nil && fault.As(err).Code == fault.Internal {
 		err = fault.Errorf(fault.BadRequest, "the request cannot be read: %v", err)
 	}
 	return body, sent, err
+}
+
+// withQuery returns the values of a form after those in the query of its action, as the
+// browser library sends them: the last one counts.
+func withQuery(sent, query url.Values) url.Values {
+	query.Del("_method")
+	for name, values := range sent {
+		query[name] = append(query[name], values...)
+	}
+	return query
 }
 
 // readMultipart returns the values of a form. A file in it is a problem of its field.
