@@ -126,6 +126,9 @@ type Config struct {
 	// OpenAPI serves a description of the actions, cursors and handlers at
 	// /_tower/openapi.json, for anybody. Default: not served; tower generate openapi writes it.
 	OpenAPI bool
+	// OpenPlace opens the place that TOWER_BACKUP names as a URL, such as s3.Open of package
+	// s3. Default: TOWER_BACKUP is a folder.
+	OpenPlace func(address string) (Place, error)
 	// Limits bounds what clients may make an application hold and do. A limit of zero is its
 	// default. A limit cannot be switched off: set a large one.
 	Limits Limits
@@ -202,7 +205,7 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	if len(out.Domains) > 0 {
 		out.URL = cmp.Or(out.URL, "https://"+out.Domains[0])
 	}
-	add(archived(out))
+	add(c.archived(out))
 	out.Site, err = c.site(out)
 	add(err)
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
@@ -240,8 +243,13 @@ func checkDomains(out *server.Config) error {
 }
 
 // archived sets the archive of the store.
-func archived(out *server.Config) (err error) {
-	out.Archive, err = archive.Open(out.Environ.Get("TOWER_BACKUP"), out.Folder)
+func (c Config) archived(out *server.Config) (err error) {
+	address := out.Environ.Get("TOWER_BACKUP")
+	if c.OpenPlace != nil && strings.Contains(address, "://") {
+		out.Archive, err = c.OpenPlace(address)
+	} else {
+		out.Archive, err = archive.Open(address, out.Folder)
+	}
 	if err != nil {
 		return fmt.Errorf("TOWER_BACKUP: %w", err)
 	}

@@ -8,11 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/archive"
+	"github.com/towerkit/tower/internal/archive/bucket"
 	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/store"
@@ -88,7 +90,7 @@ func findSource(app *application, env string, args []string) (source, error) {
 		if err != nil {
 			return source{}, err
 		}
-		place, err := archive.Open(args[0], folder)
+		place, err := openPlace(args[0], folder)
 		return source{place: place}, err
 	}
 	_, vars, err := app.data(env)
@@ -99,8 +101,16 @@ func findSource(app *application, env string, args []string) (source, error) {
 	if address == "" {
 		return source{}, &usageError{"there is nothing to restore from", "name a backup or an archive, or set TOWER_BACKUP"}
 	}
-	place, err := archive.Open(address, app.Folder)
+	place, err := openPlace(address, app.Folder)
 	return source{place: place}, err
+}
+
+// openPlace opens a bucket or a folder, which may be relative to base.
+func openPlace(address, base string) (archive.Place, error) {
+	if strings.HasPrefix(address, "s3://") {
+		return bucket.Open(address)
+	}
+	return archive.Open(address, base)
 }
 
 func (s source) String() string {

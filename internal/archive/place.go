@@ -40,7 +40,7 @@ func Open(address, base string) (Place, error) {
 	case address == "":
 		return nil, nil
 	case isURL:
-		return nil, fmt.Errorf("%s: tower has no archives of the kind %s://", address, scheme)
+		return nil, fmt.Errorf("%s: a place of the kind %s:// is opened by Config.OpenPlace of the application, such as s3.Open", address, scheme)
 	case filepath.IsAbs(address):
 		return Folder(address), nil
 	default:

@@ -1,0 +1,205 @@
+//go:build linux
+
+package bucket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/towerkit/tower/internal/archive"
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+)
+
+const accessKey, secretKey = "tower", "tower-secret"
+
+// startServer runs a server that speaks S3, with the bucket backups, and returns its address.
+func startServer(t *testing.T) (endpoint string) {
+	t.Helper()
+	servers, err := filepath.Abs("../../systemtest/servers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "versitygw")
+	build := exec.Command("go", "build", "-o", program, "github.com/versity/versitygw/cmd/versitygw")
+	build.Dir = servers
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the server: %v\n%s", err, out)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	cmd := exec.Command(program, "--port", address, "--access", accessKey, "--secret", secretKey, "posix", "--nometa", t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
+	t.Setenv("AWS_REGION", "us-east-1")
+	client, err := minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, ""), Region: "us-east-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1200 { // a process that says nothing when it is ready
+		if err = client.MakeBucket(t.Context(), "backups", minio.MakeBucketOptions{}); err == nil {
+			return "http://" + address
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("the server does not answer: %v", err)
+	return ""
+}
+
+func open(t *testing.T, address string) archive.Place {
+	t.Helper()
+	place, err := Open(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return place
+}
+
+func TestABucketIsAPlace(t *testing.T) {
+	endpoint := startServer(t)
+	place := open(t, "s3://backups/blog/?endpoint="+endpoint)
+	if place.String() != "s3://backups/blog" {
+		t.Error(place)
+	}
+	ctx := t.Context()
+	content := map[string][]byte{"E/2.log": []byte("two"), "E/1.backup": bytes.Repeat([]byte("x"), 1<<20), "D/3.log": {}}
+	for name, text := range content {
+		if err := place.Put(ctx, name, bytes.NewReader(text), int64(len(text))); err != nil {
+			t.Fatalf("put %s: %v", name, err)
+		}
+	}
+	if err := open(t, "s3://backups/blog2?endpoint="+endpoint).Put(ctx, "other", strings.NewReader("x"), 1); err != nil {
+		t.Fatal(err)
+	}
+	names, err := place.List(ctx)
+	if want := []string{"D/3.log", "E/1.backup", "E/2.log"}; err != nil || !slices.Equal(names, want) {
+		t.Errorf("it has %q, %v; want %q", names, err, want)
+	}
+	for name, text := range content {
+		file, err := place.Get(ctx, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(file)
+		if err := errors.Join(err, file.Close()); err != nil || !bytes.Equal(got, text) {
+			t.Errorf("%s has %d bytes, %v", name, len(got), err)
+		}
+	}
+	for range 2 {
+		if err := place.Delete(ctx, "E/2.log"); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := place.Get(ctx, "E/2.log"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	if err := place.Put(ctx, "short", strings.NewReader("x"), 2); err == nil {
+		t.Error("it stored a file that was cut")
+	}
+	if _, err := open(t, "s3://nobodys/x?endpoint="+endpoint).List(ctx); err == nil || !strings.Contains(err.Error(), "there is no bucket nobodys") {
+		t.Errorf("a bucket that is not there: %v", err)
+	}
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+	if _, err := open(t, "s3://backups/blog?endpoint="+endpoint).List(ctx); err == nil || !strings.Contains(err.Error(), "may not use the bucket") || strings.Contains(err.Error(), secretKey) {
+		t.Errorf("with a wrong key: %v", err)
+	}
+}
+
+type note struct {
+	record.Record
+	Title string `json:"title"`
+}
+
+// A store is restored from a bucket as from a folder.
+func TestRestoreFromABucket(t *testing.T) {
+	place := open(t, "s3://backups/notes?endpoint="+startServer(t))
+	notes, err := record.NewModel("notes", &note{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(filepath.Join(t.TempDir(), "test.db"), store.Options{Models: []*record.Model{notes}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	archiver := archive.New(s, place, archive.Options{App: "notes", Interval: time.Millisecond, Folder: t.TempDir()})
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		archiver.Run(ctx)
+	}()
+	for i := range 30 {
+		tx := s.Begin("test")
+		if _, err := tx.Create(notes, &note{Title: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for archiver.Status().Backup.IsZero() {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	<-ended
+	if status := archiver.Status(); status.Seq != 30 || status.Error != "" {
+		t.Fatalf("%+v", status)
+	}
+	for _, seq := range []uint64{1, 17, 30} {
+		path := filepath.Join(t.TempDir(), "restored.db")
+		restored, err := archive.Restore(t.Context(), place, archive.Point{Seq: seq}, path, func(string, int64, int64) {})
+		if err != nil || restored.Seq != seq {
+			t.Fatalf("%+v, %v", restored, err)
+		}
+		want, err := s.Digest(t.Context(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := store.OpenFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := file.Digest(t.Context())
+		if err := errors.Join(err, file.Close()); err != nil || got != want {
+			t.Errorf("commit %d: %s, want %s: %v", seq, got, want, err)
+		}
+	}
+}
+
+func TestAddressesThatCannotBe(t *testing.T) {
+	for _, address := range []string{"s3://", "s3:///x", "gs://bucket", "s3://key:secret@bucket/x", "s3://bucket?colour=red", "s3://bucket?endpoint=localhost:7070"} {
+		if place, err := Open(address); err == nil {
+			t.Errorf("%s is %s", address, place)
+		} else if strings.Contains(err.Error(), "secret@") {
+			t.Errorf("the error tells the key: %v", err)
+		}
+	}
+}
