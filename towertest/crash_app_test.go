@@ -74,6 +74,10 @@ func pass(point string) {
 }
 
 func TestMain(m *testing.M) {
+	if data := os.Getenv(migrateData); data != "" {
+		tower.Main(articlesConfig(data, true))
+		os.Exit(0)
+	}
 	data := os.Getenv(crashData)
 	if data == "" {
 		os.Exit(m.Run())

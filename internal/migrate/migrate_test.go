@@ -167,3 +167,332 @@ func TestMigrate(t *testing.T) {
 	}
 	create(t, s, now, &newPost{Slug: "x"})
 }
+
+// reopen closes the store and opens the file by another build.
+func reopen(t *testing.T, s *store.Store, path string, m *record.Model, o *migrate.Opening) (*store.Store, error) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, path, m, o)
+}
+
+// A titled post, and builds that call the title otherwise.
+type (
+	titled struct {
+		record.Record
+		Title string `json:"title"`
+		Body  string `json:"body"`
+	}
+	tagged struct {
+		record.Record
+		Headline string `json:"headline" tower:"was=title"`
+		Body     string `json:"body"`
+	}
+	untagged struct {
+		record.Record
+		Headline string `json:"headline"`
+		Body     string `json:"body"`
+	}
+)
+
+func TestATagRenamesAndAnOlderBuildFindsItAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	old, now, plain := model(t, &titled{}), model(t, &tagged{}), model(t, &untagged{})
+	s, err := open(t, path, old, &migrate.Opening{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, old, &titled{Title: "a", Body: "x"}, &titled{Title: "b"})
+
+	o := &migrate.Opening{Strict: true}
+	if s, err = reopen(t, s, path, now, o); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[tagged](t, s, now); len(got) != 2 || got[0].Headline != "a" || got[1].Headline != "b" || got[0].Body != "x" {
+		t.Errorf("%+v", got)
+	}
+	if len(o.Changes) != 1 || o.Changes[0].String() != "posts.title is called headline now" {
+		t.Errorf("the changes are %v", o.Changes)
+	}
+	create(t, s, now, &tagged{Headline: "c"})
+
+	// Back, and forward again.
+	if s, err = reopen(t, s, path, old, &migrate.Opening{Strict: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[titled](t, s, old); len(got) != 3 || got[0].Title != "a" || got[2].Title != "c" || got[0].Body != "x" {
+		t.Errorf("%+v", got)
+	}
+	if s, err = reopen(t, s, path, now, &migrate.Opening{Strict: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[tagged](t, s, now); len(got) != 3 || got[0].Headline != "a" || got[2].Headline != "c" {
+		t.Errorf("%+v", got)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	// Without the tag the value stays where it is.
+	if s, err = reopen(t, s, path, plain, &migrate.Opening{Strict: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[untagged](t, s, plain); got[0].Headline != "a" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestATagThatComesLate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	old, now, plain := model(t, &titled{}), model(t, &tagged{}), model(t, &untagged{})
+	s, err := open(t, path, old, &migrate.Opening{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, old, &titled{Title: "a"}, &titled{Title: "b"})
+	o := &migrate.Opening{}
+	if s, err = reopen(t, s, path, plain, o); err != nil {
+		t.Fatal(err)
+	}
+	if note := o.Note(); note == nil || !strings.Contains(note.Hint, `tower.Rename("posts", "title", "headline")`) || !strings.Contains(note.Hint, `tower:"was=title" at headline`) {
+		t.Errorf("the note is %+v", note)
+	}
+	// The build that knows both names by the file's history suggests it still.
+	report, err := migrate.Report(t.Context(), migrate.Local(s), []*record.Model{plain}, nil)
+	if err != nil || report.Suggest == nil || report.Suggest.Steps[0] != `tower.Rename("posts", "title", "headline")` {
+		t.Errorf("%+v, %v", report, err)
+	}
+	first := posts[untagged](t, s, plain)[0]
+	if _, err := s.Update(t.Context(), "test", func(tx *store.Tx) error {
+		_, err := tx.Update(plain, first.ID, func(rec any) error { rec.(*untagged).Headline = "mine"; return nil })
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = reopen(t, s, path, now, &migrate.Opening{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[tagged](t, s, now); got[0].Headline != "mine" || got[1].Headline != "b" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestRollBackOfAMigration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	old, now := model(t, &titled{}), model(t, &untagged{})
+	rename := []migrate.Migration{{ID: "1", Steps: []migrate.Step{migrate.Renames("posts", "title", "headline")}}}
+	drop := append(rename, migrate.Migration{ID: "2", Steps: []migrate.Step{migrate.Drops("posts", "body")}})
+	s, err := open(t, path, old, &migrate.Opening{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, old, &titled{Title: "a", Body: "x"})
+	if s, err = reopen(t, s, path, now, &migrate.Opening{Strict: true, Run: true, Migrations: rename}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = reopen(t, s, path, old, &migrate.Opening{Strict: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[titled](t, s, old); got[0].Title != "a" || got[0].Body != "x" {
+		t.Errorf("%+v", got[0])
+	}
+	create(t, s, old, &titled{Title: "b", Body: "y"})
+	if s, err = reopen(t, s, path, now, &migrate.Opening{Strict: true, Migrations: rename}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[untagged](t, s, now); got[0].Headline != "a" || got[1].Headline != "b" {
+		t.Errorf("%+v", got)
+	}
+	short := model(t, &struct {
+		record.Record
+		Headline string `json:"headline"`
+	}{})
+	if s, err = reopen(t, s, path, short, &migrate.Opening{Strict: true, Run: true, Migrations: drop}); err != nil {
+		t.Fatal(err)
+	}
+	seq := s.Seq()
+	_, err = reopen(t, s, path, old, &migrate.Opening{Strict: true})
+	var refused *migrate.RefusedError
+	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "posts.body was dropped, by the migration 2") {
+		t.Fatal(err)
+	}
+	if s, err = open(t, path, short, &migrate.Opening{Strict: true, Migrations: drop}); err != nil || s.Seq() != seq {
+		t.Fatal(err)
+	}
+	// Development says so.
+	o := &migrate.Opening{}
+	if _, err = reopen(t, s, path, old, o); err != nil || len(o.Lost) != 1 {
+		t.Fatal(err, o.Lost)
+	}
+}
+
+func TestModelsAreRenamedAndDropped(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	old := model(t, &titled{})
+	articles, err := record.NewModel("articles", &untagged{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := open(t, path, old, &migrate.Opening{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, old, &titled{Title: "a"}, &titled{Title: "b"})
+	whole := func(kind, to string) migrate.Step {
+		return migrate.Step{Effect: store.Effect{Kind: kind, Model: "posts", To: to}}
+	}
+	all := []migrate.Migration{{ID: "1", Steps: []migrate.Step{
+		migrate.Renames("posts", "title", "headline"), whole(store.RenameModel, "articles"), migrate.Drops("articles", "body"),
+	}}}
+	report, err := migrate.Report(t.Context(), migrate.Local(s), []*record.Model{articles}, all)
+	if err != nil || fmt.Sprint(report.Pending[0].Steps) != `[{rename posts.title to headline 2 2 0 0 } {rename posts to articles 2 2 0 0 } {drop articles.body 2 2 2 0 }]` {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if s, err = reopen(t, s, path, articles, &migrate.Opening{Run: true, Migrations: all}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[untagged](t, s, articles); len(got) != 2 || got[0].Headline != "a" {
+		t.Errorf("%+v", got)
+	}
+	if r, _ := s.Remembered(); r.Model("posts") != nil || r.Model("articles") == nil || r.Done[0].Records != 2 {
+		t.Errorf("%+v", r)
+	}
+	users, err := record.NewModel("users", &titled{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropped := append(all, migrate.Migration{ID: "2", Steps: []migrate.Step{{Effect: store.Effect{Kind: store.DropModel, Model: "articles"}}}})
+	if s, err = reopen(t, s, path, users, &migrate.Opening{Run: true, Migrations: dropped}); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := s.Remembered(); len(r.Models) != 1 || r.Models[0].Name != "users" {
+		t.Errorf("%+v", r)
+	}
+	if s, err = reopen(t, s, path, articles, &migrate.Opening{Run: true, Migrations: dropped}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[untagged](t, s, articles); len(got) != 0 {
+		t.Errorf("%+v", got)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAStepThatFailsChangesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	m := model(t, &titled{})
+	s, err := open(t, path, m, &migrate.Opening{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, m, &titled{Title: "a"}, &titled{Title: "b"}, &titled{Title: "c"})
+	for what, c := range map[string]struct {
+		apply func(*record.Raw) error
+		want  string
+	}{
+		"an error": {func(r *record.Raw) error {
+			if get[string](r, "title") == "c" {
+				return errors.New("not c")
+			}
+			set(r, "title", "x")
+			return nil
+		}, "migration 1: change each of posts: posts/"},
+		"a panic":     {func(r *record.Raw) error { panic("oh") }, "panic: oh"},
+		"an id":       {func(r *record.Raw) error { set(r, "id", "x"); return nil }, "it changed id"},
+		"no id":       {func(r *record.Raw) error { delete(r.Members, "id"); return nil }, "it dropped id"},
+		"a time":      {func(r *record.Raw) error { set(r, "updatedAt", "x"); return nil }, "it changed updatedAt"},
+		"not JSON":    {func(r *record.Raw) error { r.Members["x"] = []byte("{"); return nil }, "it set x to what is not JSON"},
+		"both fields": {migrate.Renames("posts", "title", "body").Apply, "it has body too"},
+	} {
+		if what == "both fields" {
+			if s, err = reopen(t, s, path, m, &migrate.Opening{}); err != nil {
+				t.Fatal(err)
+			}
+			create(t, s, m, &titled{Title: "d", Body: "e"})
+		}
+		before := fmt.Sprint(posts[titled](t, s, m))
+		step := migrate.Step{Effect: store.Effect{Kind: migrate.Each, Model: "posts"}, Apply: c.apply}
+		_, err := reopen(t, s, path, m, &migrate.Opening{Run: true, Migrations: []migrate.Migration{{ID: "1", Steps: []migrate.Step{step}}}})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if s, err = open(t, path, m, &migrate.Opening{Strict: true}); err != nil {
+			t.Fatal(err)
+		}
+		if len(before) == 0 || len(posts[titled](t, s, m)) < 3 || posts[titled](t, s, m)[0].Title != "a" {
+			t.Errorf("%s: the records have changed", what)
+		}
+	}
+}
+
+func TestMigrationsThatCannotBe(t *testing.T) {
+	for _, all := range [][]migrate.Migration{{{}}, {{ID: "1"}, {ID: "1"}}} {
+		if migrate.Check(all) == nil {
+			t.Errorf("%+v passes", all)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "a.db")
+	m := model(t, &titled{})
+	empty := []migrate.Migration{{ID: "1"}}
+	s, err := open(t, path, m, &migrate.Opening{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One that is still to be written is not pending, and runs later.
+	if s, err = reopen(t, s, path, m, &migrate.Opening{Strict: true, Migrations: empty}); err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := s.Remembered(); len(r.Done) != 0 {
+		t.Errorf("done: %+v", r.Done)
+	}
+}
+
+func TestAFreshStoreHasBeenThroughAll(t *testing.T) {
+	m := model(t, &newPost{})
+	s, err := open(t, filepath.Join(t.TempDir(), "a.db"), m, &migrate.Opening{Strict: true, Migrations: steps()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, _ := s.Remembered(); len(r.Done) != 2 {
+		t.Errorf("done: %+v", r.Done)
+	}
+}
+
+func TestRenameChains(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	old := model(t, &titled{})
+	last := model(t, &struct {
+		record.Record
+		Caption string `json:"caption"`
+		Body    string `json:"body"`
+	}{})
+	all := []migrate.Migration{
+		{ID: "1", Steps: []migrate.Step{migrate.Renames("posts", "title", "headline")}},
+		{ID: "2", Steps: []migrate.Step{migrate.Renames("posts", "headline", "caption")}},
+	}
+	s, err := open(t, path, old, &migrate.Opening{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, old, &titled{Title: "a"})
+	if s, err = reopen(t, s, path, last, &migrate.Opening{Run: true, Migrations: all}); err != nil {
+		t.Fatal(err)
+	}
+	for _, image := range posts[struct {
+		record.Record
+		Caption string `json:"caption"`
+		Body    string `json:"body"`
+	}](t, s, last) {
+		if image.Caption != "a" {
+			t.Errorf("%+v", image)
+		}
+	}
+	if s, err = reopen(t, s, path, old, &migrate.Opening{Strict: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := posts[titled](t, s, old); got[0].Title != "a" {
+		t.Errorf("%+v", got[0])
+	}
+}

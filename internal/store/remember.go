@@ -128,7 +128,13 @@ func (r Remembered) After(effects ...Effect) Remembered {
 		case RenameModel:
 			m.Name = e.To
 		case Rename, Drop:
-			m.Fields = slices.DeleteFunc(slices.Clone(m.Fields), func(f record.FieldSchema) bool { return f.Name == e.Field })
+			m.Fields = slices.Clone(m.Fields)
+			from := m.Field(e.Field)
+			if e.Kind == Rename && from != nil && m.Field(e.To) == nil {
+				from.Name, from.Gone = e.To, false
+				continue
+			}
+			m.Fields = slices.DeleteFunc(m.Fields, func(f record.FieldSchema) bool { return f.Name == e.Field })
 		}
 	}
 	return r
