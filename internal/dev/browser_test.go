@@ -209,6 +209,43 @@ func TestErrorPageGoesAway(t *testing.T) {
 	b.until(title + ` === "build 2"`)
 }
 
+func TestPageSaysThatModelsHaveChanged(t *testing.T) {
+	s := serveReady(t, "version 1")
+	b := openTab(t)
+	b.do(chromedp.Navigate(s.URL() + "/"))
+	b.until(title + ` === "build 1"`)
+	noted := panel + `.querySelector(".noted")`
+	if b.eval(noted+`.hidden`) != "true" {
+		t.Error("there is a note from the start")
+	}
+	s.write("main.go", "changes-models")
+	b.until(title + ` === "build 2" && !` + noted + `.hidden`)
+	if text := b.eval(noted + `.textContent`); text != `"The models have changedShowHide"` {
+		t.Errorf("shown is %s", text)
+	}
+	if b.eval(shown) != "false" {
+		t.Error("the note covers the page")
+	}
+	b.eval(noted + `.querySelectorAll("button")[0].click()`)
+	b.until(shown)
+	if sheet := b.eval(panel + `.querySelector(".sheet").textContent`); sheet != `"The models have changedHideposts.title is gone; its values are kept2 of 3 posts do not fit Post→ tower generate migration"` {
+		t.Errorf("shown is %s", sheet)
+	}
+	if folder := os.Getenv("TOWER_TEST_SCREENSHOTS"); folder != "" {
+		screenshot(t, b, folder+"/noted.png")
+	}
+	b.eval(panel + `.querySelector(".sheet button").click()`)
+	b.until("!" + shown)
+
+	// Once hidden, it stays hidden for this build.
+	b.eval(noted + `.querySelectorAll("button")[1].click()`)
+	b.eval(`window.old = true`)
+	s.write("views/home.html", "home 2")
+	b.until(`!window.old && document.querySelector("tower-dev") && ` + noted + `.hidden`)
+	s.write("main.go", "changes-models again")
+	b.until(title + ` === "build 3" && !` + noted + `.hidden`)
+}
+
 func screenshot(t *testing.T, b *tab, path string) {
 	picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 	if err == nil {

@@ -79,6 +79,10 @@ func runFake() {
 	if err != nil {
 		panic(err)
 	}
+	if _, err := os.Stat("migrated"); does("waits-for-migration") && err != nil {
+		fmt.Fprintln(supervisor, "failed 1 migration is pending")
+		os.Exit(1)
+	}
 	fmt.Fprintln(supervisor, "ready", listener.Addr())
 	lines := bufio.NewScanner(supervisor)
 	if !lines.Scan() || lines.Text() != "open" {
@@ -95,8 +99,18 @@ func runFake() {
 	}
 	sockets, closeSockets := context.WithCancel(context.Background())
 	var open sync.WaitGroup
-	server := &http.Server{Handler: fakeHandler(number, string(source), sockets, &open)}
+	mux := fakeHandler(number, string(source), sockets, &open)
+	mux.HandleFunc("POST /migrate", func(w http.ResponseWriter, r *http.Request) {
+		if os.WriteFile("migrated", nil, 0o644) == nil {
+			fmt.Fprintln(supervisor, "migrate")
+		}
+	})
+	server := &http.Server{Handler: mux}
 	go server.Serve(listener)
+	if does("changes-models") {
+		fmt.Fprintln(supervisor, "working migrating: 500 posts")
+		fmt.Fprintln(supervisor, `note {"title": "The models have changed", "lines": ["posts.title is gone; its values are kept"], "misfits": ["2 of 3 posts do not fit Post"], "hint": "tower generate migration"}`)
+	}
 	fmt.Fprintln(supervisor, "serving")
 	fmt.Printf("build %s serves\n", number)
 	if does("panics") {
@@ -123,7 +137,7 @@ func die() {
 	select {}
 }
 
-func fakeHandler(number, source string, sockets context.Context, open *sync.WaitGroup) http.Handler {
+func fakeHandler(number, source string, sockets context.Context, open *sync.WaitGroup) *http.ServeMux {
 	mux := http.NewServeMux()
 	formless := strings.Contains(source, "formless")
 	upgrader := websocket.Upgrader{}

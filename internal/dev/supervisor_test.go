@@ -200,6 +200,40 @@ func TestNewBuildFailsToOpen(t *testing.T) {
 	s.serves(3)
 }
 
+func TestModelsHaveChanged(t *testing.T) {
+	s := serveReady(t, "version 1")
+	s.write("main.go", "changes-models")
+	s.prints("  migrating: 500 posts\n")
+	s.prints("▸ The models have changed\n  posts.title is gone; its values are kept\n  → tower generate migration\n")
+	s.serves(2)
+	if late := s.events.join(); !strings.Contains(string(<-late), "event: ok") || !strings.Contains(string(<-late), "event: note\ndata: {\"title\":\"The models have changed\"") {
+		t.Error("a page that comes later does not receive the note")
+	}
+	s.write("main.go", "version 3")
+	s.serves(3)
+	if late := s.events.join(); len(late) != 1 {
+		t.Error("the note stays when the next build has none")
+	}
+}
+
+func TestBuildThatWaitsForItsMigrations(t *testing.T) {
+	s := serveReady(t, "version 1")
+	_, before := s.get("/pid")
+	s.write("main.go", "waits-for-migration")
+	first := s.event("broken")["errors"].([]any)[0].(map[string]any)
+	if first["message"] != "1 migration is pending" {
+		t.Errorf("received %v", first)
+	}
+	if _, after := s.get("/pid"); after != before {
+		t.Errorf("process %s answers, not %s", after, before)
+	}
+	if status, _, err := s.request("POST", "/migrate", ""); status != 200 || err != nil {
+		t.Fatal(status, err)
+	}
+	s.prints("migrations may run, building …")
+	s.serves(3)
+}
+
 func TestBuildIsOvertaken(t *testing.T) {
 	s := serveReady(t, "version 1")
 	s.write("main.go", "slow") // would never end
