@@ -29,6 +29,10 @@ type Task struct {
 func (t *Task) Run(ctx context.Context, out io.Writer) error {
 	t.lines = json.NewEncoder(out)
 	report, err := t.report(ctx)
+	var inUse *store.InUseError
+	if errors.As(err, &inUse) {
+		err = fmt.Errorf("%w; an application that runs with TOWER_CONSOLE=on can go on serving", err)
+	}
 	if err != nil {
 		return t.lines.Encode(wire.MigrationLine{Error: err.Error()})
 	}

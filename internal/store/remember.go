@@ -151,7 +151,7 @@ func (r Remembered) changes() (last int) {
 }
 
 // next returns what the file states about its models once this build has opened it.
-func (s *Store) next(before Remembered) []record.Schema {
+func (s *Store) next(btx *bolt.Tx, before Remembered) []record.Schema {
 	var models []record.Schema
 	now := before.changes() + 1
 	for _, m := range s.options.Models {
@@ -177,7 +177,7 @@ func (s *Store) next(before Remembered) []record.Schema {
 		models = append(models, schema)
 	}
 	for _, m := range before.Models {
-		if s.models[m.Name] == nil {
+		if s.models[m.Name] == nil && hasRecords(btx, m.Name) {
 			m.Gone = true
 			models = append(models, m)
 		}
@@ -186,13 +186,22 @@ func (s *Store) next(before Remembered) []record.Schema {
 	return models
 }
 
+func hasRecords(btx *bolt.Tx, model string) bool {
+	bucket := btx.Bucket([]byte(recordsPrefix + model))
+	if bucket == nil {
+		return false
+	}
+	k, _ := bucket.Cursor().First()
+	return k != nil
+}
+
 // remembers reports whether the file states what it should about the models.
 func (s *Store) remembers(btx *bolt.Tx) bool {
 	before, err := remembered(btx)
 	if err != nil || btx.Bucket(migrationsBucket) == nil {
 		return false
 	}
-	return equalJSON(before.Models, s.next(before))
+	return equalJSON(before.Models, s.next(btx, before))
 }
 
 func equalJSON(a, b any) bool {
@@ -218,7 +227,7 @@ func (s *Store) remember(btx *bolt.Tx, before Remembered, c *Cutover) error {
 	approved := slices.DeleteFunc(before.Approved, func(id string) bool {
 		return slices.ContainsFunc(done, func(d Done) bool { return d.ID == id })
 	})
-	return errors.Join(putJSON(bucket, modelsKey, s.next(before)), putJSON(bucket, doneKey, done), putJSON(bucket, approvedKey, approved))
+	return errors.Join(putJSON(bucket, modelsKey, s.next(btx, before)), putJSON(bucket, doneKey, done), putJSON(bucket, approvedKey, approved))
 }
 
 func putJSON(bucket *bolt.Bucket, key []byte, value any) error {
