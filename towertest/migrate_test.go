@@ -156,7 +156,9 @@ func TestAKilledMigration(t *testing.T) {
 	slowest := make([]time.Duration, 3)
 	for i := range slowest {
 		own := rand.New(rand.NewPCG(seed, uint64(i)+1))
-		writers.Go(func() { slowest[i] = changeArticles(t, writing, app, own, ids[i*len(ids)/len(slowest):(i+1)*len(ids)/len(slowest)]) })
+		writers.Go(func() {
+			slowest[i] = changeArticles(t, writing, app, own, ids[i*len(ids)/len(slowest):(i+1)*len(ids)/len(slowest)])
+		})
 	}
 	killed := 0
 	for range kills {
