@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,9 +170,11 @@ func (f flaky) Delete(ctx context.Context, name string) error {
 }
 
 // Every commit since the archive began can be restored, by its number and by its time,
-// whatever fails meanwhile. The archive misses no commit, although the log is short.
+// whatever fails meanwhile. The archive misses no commit, although the log is short. With
+// TOWER_TEST_RUNS that many archives are tried.
 func TestRestoreAnyCommit(t *testing.T) {
-	for range 3 {
+	runs, _ := strconv.Atoi(os.Getenv("TOWER_TEST_RUNS"))
+	for range max(runs, 3) {
 		s := newSite(t, 4000)
 		place := Folder(filepath.Join(t.TempDir(), "archive"))
 		a := s.archiver(flaky{place, s.rng})
