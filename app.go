@@ -35,6 +35,8 @@ import (
 //	TOWER_HOSTS       further hosts that it is served as; default: none
 //	TOWER_TRUSTED_PROXIES  addresses of proxies that are believed; default: none
 //	TOWER_ACCESS_LOG  on or off: a line for each request; default on, in test off
+//	TOWER_METRICS_TOKEN  with which metrics, and the reasons of the health, are read;
+//	                  default: nobody reads them
 //	TOWER_MIGRATE     status, plan, run, accept or rehearse: do what tower db asks for in
 //	                  place of serving, and write a report; default: none
 //	TOWER_SUPERVISOR, TOWER_SERVER_URL  path of the socket of tower server, and its

@@ -206,6 +206,9 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 		out.URL = cmp.Or(out.URL, "https://"+out.Domains[0])
 	}
 	add(c.archived(out))
+	out.Version = version
+	out.MetricsToken, err = metricsToken(vars)
+	add(err)
 	out.Site, err = c.site(out)
 	add(err)
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
@@ -257,6 +260,16 @@ func (c Config) archived(out *server.Config) (err error) {
 		return fmt.Errorf("TOWER_BACKUP_KEEP: %w", err)
 	}
 	return nil
+}
+
+// metricsToken returns the token that those who watch over the application bring.
+func metricsToken(vars *environ.Environment) (string, error) {
+	const least = 32
+	token := vars.Get("TOWER_METRICS_TOKEN")
+	if token != "" && len(token) < least {
+		return "", fmt.Errorf("TOWER_METRICS_TOKEN has %d characters; at least %d are needed; make one with: openssl rand -hex 32", len(token), least)
+	}
+	return token, nil
 }
 
 // onOrOff returns a variable that is on or off.

@@ -18,6 +18,16 @@ type progress struct {
 // Seq returns the number of the newest delivered commit.
 func (p *progress) Seq() uint64 { return p.seq.Load() }
 
+// Stopped reports whether no further commits will be delivered.
+func (p *progress) Stopped() bool {
+	select {
+	case <-p.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Wait waits until all commits up to seq have been delivered. It returns ctx's error,
 // or [ErrStopped] when the engine has stopped.
 func (p *progress) Wait(ctx context.Context, seq uint64) error {

@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -67,6 +68,19 @@ func (s *Site) serves(f *Facts) bool {
 		return f.peer.IsLoopback() && isLoopback(name) // a check of health
 	}
 	return isLocal(name)
+}
+
+// IsOwn reports whether a program on this machine sent a request, by one of the names that
+// the machine has for itself. It is never so in production, where a proxy on this machine
+// may send what anybody asks for.
+func (s *Site) IsOwn(r *http.Request) bool {
+	if s.production {
+		return false
+	}
+	f := s.Facts(r)
+	name, _, ok := splitHost(r.Host)
+	remote, err := netip.ParseAddr(f.Remote)
+	return ok && isLoopback(name) && err == nil && remote.IsLoopback() && f.peer.IsLoopback() && !f.via
 }
 
 // isLocal reports whether a name is localhost, a name below it, or an IP address.

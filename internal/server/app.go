@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/towerkit/tower/internal/archive"
@@ -42,6 +43,7 @@ type Config struct {
 	Env     string   // "development", "test" or "production"
 	Folder  string   // the application's folder, which locates its control socket
 	Data    string   // path of the store
+	Version string   // of the application, for people; "": not known
 	Build   string   // identifies the code: clients of another build load everything again
 	Domains []string // for which the application obtains certificates
 	URL     string   // the address for people, shown in the console; "": where it listens
@@ -77,6 +79,8 @@ type Config struct {
 	Environ  *environ.Environment
 	Settings []settings.Setting // what the application's own settings are
 	Console  bool               // consoles can attach
+
+	MetricsToken string // with which the metrics and the reasons of the health are read; "": nobody reads them
 
 	Limits limit.Limits // each is set
 }
@@ -114,7 +118,9 @@ type App struct {
 	workers  *workers.Group
 	archiver *archive.Archiver // nil: none
 	consoles io.Closer         // serves consoles; nil: none
-	approved chan struct{}     // migrations have been approved, and the supervisor has not been told
+	probes   map[string]http.Handler
+	unready  atomic.Pointer[string] // see setUnready
+	approved chan struct{}          // migrations have been approved, and the supervisor has not been told
 	running  sync.WaitGroup
 }
 
@@ -130,6 +136,8 @@ func New(config Config) (*App, error) {
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.workers = workers.New()
+	a.probes = a.newProbes()
+	a.setUnready("it is starting")
 	for path := range config.Mount {
 		a.router.MountHandler(path)
 	}
@@ -212,7 +220,10 @@ func (a *App) logging() listener {
 }
 
 func (a *App) open(ctx context.Context, to listener) (err error) {
-	opening := a.Opening(to.progress)
+	opening := a.Opening(func(progress string) {
+		a.setUnready("it is starting: " + progress)
+		to.progress(progress)
+	})
 	if a.store, err = store.Open(a.config.Data, opening.Options(ctx)); err != nil {
 		return err
 	}
@@ -246,6 +257,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	if a.config.Start != nil {
 		a.Go("Config.Start", a.config.Start)
 	}
+	a.setUnready("")
 	return nil
 }
 
@@ -259,6 +271,7 @@ func (a *App) Go(name string, work func(context.Context) error) {
 // until they have ended, and closes the store. Shut down the HTTP server first: it waits
 // for requests. The error is that of a worker, or of the store.
 func (a *App) Close() error {
+	a.setUnready(closing)
 	stopped := a.workers.Stop(drain)
 	if a.consoles != nil {
 		_ = a.consoles.Close() // its listener may be closed already

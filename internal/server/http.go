@@ -61,7 +61,7 @@ func (a *App) Handler() http.Handler {
 			mux.ServeHTTP(w, r)
 		}
 	})
-	config := chain.Config{Site: a.config.Site, Log: a.log, Pace: a.config.Limits.Pace(), Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Fail: a.Fail}
+	config := chain.Config{Site: a.config.Site, Log: a.log, Pace: a.config.Limits.Pace(), Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Probes: a.probes, Fail: a.Fail}
 	return chain.New(config, routes)
 }
 

@@ -120,19 +120,23 @@ func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
 // serveUntil opens the application, serves HTTP and consoles until ctx ends, and closes it.
 // to receives what opening says.
 func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*App) (io.Closer, error), to listener, serving func()) error {
-	if err := a.open(ctx, to); err != nil {
-		return err
-	}
-	if console != nil {
-		if err := a.ServeConsoles(console); err != nil {
-			return errors.Join(err, a.Close())
-		}
-	}
-	server := &http.Server{Handler: a.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: transport.ConnContext}
+	gate := &entrance{probes: a.probes, opened: make(chan struct{})}
+	server := &http.Server{Handler: gate, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: transport.ConnContext}
 	failed := make(chan error, 1)
 	go func() { failed <- web.Serve(server) }()
+	err := a.open(ctx, to)
+	if err == nil && console != nil {
+		if err = a.ServeConsoles(console); err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}
+	if err != nil {
+		closing := server.Close()
+		<-failed
+		return errors.Join(err, closing)
+	}
+	gate.open(a.Handler())
 	serving()
-	var err error
 	select {
 	case <-ctx.Done():
 		err = a.shutdown(server)
@@ -152,6 +156,7 @@ func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*Ap
 func (a *App) shutdown(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
+	a.setUnready(closing)
 	a.sockets.Close()
 	a.links.Close()
 	a.reads.Close()

@@ -42,6 +42,7 @@ func variables(env string) []variable {
 		{name: "TOWER_HOSTS"},
 		{name: "TOWER_TRUSTED_PROXIES"},
 		{name: "TOWER_ACCESS_LOG", fallback: accessLog},
+		{name: "TOWER_METRICS_TOKEN", secret: true},
 		{name: "TOWER_MIGRATE", process: true},
 		{name: "TOWER_SUPERVISOR"},
 		{name: "TOWER_SERVER_URL"},

@@ -194,3 +194,19 @@ func TestASlowReaderIsLeftBehind(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAfter(t *testing.T) {
+	b := newBlog(t, Options{})
+	if at := b.After(0); !at.IsZero() {
+		t.Errorf("there is no commit, and it was made at %s", at)
+	}
+	b.write("a", 0)
+	b.write("b", 0)
+	first, err := b.Feed(0).Next(t.Context())
+	if at := b.After(0); err != nil || !at.Equal(first.At) {
+		t.Errorf("the first commit was made at %s, not %s (%v)", at, first.At, err)
+	}
+	if at := b.After(b.Seq()); !at.IsZero() {
+		t.Errorf("there is nothing after the newest commit, and it was made at %s", at)
+	}
+}

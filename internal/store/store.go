@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
@@ -48,6 +49,17 @@ func (s *Store) Epoch() string { return s.epoch }
 
 // Seq returns the number of the newest commit; 0 before the first.
 func (s *Store) Seq() uint64 { return s.ring.newest() }
+
+// After returns when the first commit after seq was made, or of those the first that is in
+// memory. It is zero if there is none.
+func (s *Store) After(seq uint64) time.Time {
+	s.ring.mu.Lock()
+	defer s.ring.mu.Unlock()
+	if seq >= s.ring.seq || len(s.ring.commits) == 0 {
+		return time.Time{}
+	}
+	return s.ring.at(max(seq+1, s.ring.commits[0].Seq)).At
+}
 
 // LogStart returns the number of the oldest commit in the log, or of the next commit
 // if the log is empty. A feed can begin there.

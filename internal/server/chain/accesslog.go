@@ -59,11 +59,12 @@ func (l *AccessLog) exchange(x *Exchange, r *http.Request) {
 	l.Write(x.Context, &entry)
 }
 
-// Write writes a line. Polls, and requests that carry frames, are written at the level of
-// debugging unless they fail: the calls in them have their own lines.
+// Write writes a line. Polls, requests that carry frames, and those of programs that watch
+// over the application are written at the level of debugging unless they fail: the calls in
+// them have their own lines.
 func (l *AccessLog) Write(ctx context.Context, e *Entry) {
 	level := slog.LevelInfo
-	if e.Status < 400 && (e.Path == "/_tower/poll" || e.Path == "/_tower/send") {
+	if e.Status < 400 && (e.Path == "/_tower/poll" || e.Path == "/_tower/send" || e.Path == "/_tower/metrics" || strings.HasPrefix(e.Path, "/_tower/health")) {
 		level = slog.LevelDebug
 	}
 	if !l.log.Enabled(ctx, level) {

@@ -23,6 +23,7 @@ type Config struct {
 	Log    *slog.Logger
 	Pace   deadline.Pace                   // that clients keep up with
 	Access *AccessLog                      // nil: none
+	Probes map[string]http.Handler         // by path: they answer under any host, before the application's middleware
 	Policy string                          // Content-Security-Policy, with "{nonce}" where a nonce may stand; "": defaultPolicy
 	Wrap   func(http.Handler) http.Handler // the application's middleware; nil: none
 	// Fail answers a request with an error, and logs an internal one.
@@ -56,7 +57,11 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.w.End()
 	r = r.WithContext(x)
 	r.Body = body
-	if err := c.check(x, r); err != nil {
+	if probe := c.Probes[r.URL.Path]; probe != nil {
+		c.secure(x.w.Header())
+		recovered{probe}.ServeHTTP(x, r)
+		c.recover(x, r)
+	} else if err := c.check(x, r); err != nil {
 		c.Fail(x, r, err)
 	} else if !x.begun {
 		c.routes.ServeHTTP(x, r)

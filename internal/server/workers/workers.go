@@ -71,6 +71,20 @@ func (g *Group) end(name string, err error) {
 // Failed is closed when a worker has failed: see [Group.Stop].
 func (g *Group) Failed() <-chan struct{} { return g.failed }
 
+// Err returns the first failure, nil if there is none.
+func (g *Group) Err() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.err
+}
+
+// Running returns the names of the workers that run.
+func (g *Group) Running() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Sorted(maps.Keys(g.running))
+}
+
 // Stop ends the context of the workers and waits until they have returned, at most for
 // the given time. It returns the first failure, and the names of the workers that still
 // run. Further calls return nil.
