@@ -496,3 +496,55 @@ func TestRenameChains(t *testing.T) {
 		t.Errorf("%+v", got[0])
 	}
 }
+
+// What was approved holds for the next build that opens the file, once.
+func TestApproval(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	old, now := model(t, &oldPost{}), model(t, &newPost{})
+	s, err := open(t, path, old, &migrate.Opening{Strict: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, old, &oldPost{Title: "a", Views: "many"}, &oldPost{Title: "b", Views: "2"})
+	drop := []migrate.Migration{{ID: "1", Steps: []migrate.Step{migrate.Drops("posts", "draft"), migrate.Renames("posts", "title", "headline")}}}
+	approve := func(a store.Approval) {
+		t.Helper()
+		if err := s.Approve(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := func() {
+		t.Helper()
+		if s, err = open(t, path, old, &migrate.Opening{Strict: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var pending *migrate.PendingError
+	var refused *migrate.RefusedError
+	if _, err = reopen(t, s, path, now, &migrate.Opening{Strict: true, Migrations: drop}); !errors.As(err, &pending) {
+		t.Fatal(err)
+	}
+	again()
+	approve(store.Approval{Migrations: []string{"1"}})
+	if _, err = reopen(t, s, path, now, &migrate.Opening{Strict: true, Migrations: drop}); !errors.As(err, &refused) {
+		t.Fatal(err)
+	}
+	again()
+	approve(store.Approval{Migrations: []string{"1"}, Accept: true})
+	if s, err = reopen(t, s, path, now, &migrate.Opening{Strict: true, Migrations: drop}); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := s.Remembered(); err != nil || len(r.Done) != 1 || r.Approval.Accept {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if got := posts[newPost](t, s, now); len(got) != 0 {
+		t.Errorf("listed are %+v", got)
+	}
+	// The same models again are no change.
+	if s, err = reopen(t, s, path, now, &migrate.Opening{Strict: true, Migrations: drop}); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Surveys()) != 1 || len(s.Surveys()[0].Unfit) != 2 {
+		t.Errorf("%v", s.Surveys())
+	}
+}

@@ -150,7 +150,7 @@ func (o *Opening) lost(before store.Remembered) error {
 			}
 		}
 	}
-	if len(o.Lost) > 0 && o.Strict && !o.Accept {
+	if len(o.Lost) > 0 && o.Strict && !o.Accept && !before.Approval.Accept {
 		return &RefusedError{append(slices.Clone(o.Lost), "deploy the build that has the migration, or restore a backup of before")}
 	}
 	return nil
@@ -213,7 +213,7 @@ func (o *Opening) review(before store.Remembered, surveys []*record.Survey) erro
 	}
 	o.Changes = append(o.Changes, Compare(before.After(p.effects()...), o.Models)...)
 	o.Surveys = surveys
-	if !o.Strict || o.Accept {
+	if !o.Strict || o.Accept || before.Approval.Accept {
 		return nil
 	}
 	var reasons []string

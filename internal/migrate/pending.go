@@ -54,7 +54,7 @@ func (p *Pending) ids() []string {
 // approved reports whether all migrations have been approved.
 func (p *Pending) approved(r store.Remembered) bool {
 	for _, id := range p.ids() {
-		if !slices.Contains(r.Approved, id) {
+		if !slices.Contains(r.Approval.Migrations, id) {
 			return false
 		}
 	}

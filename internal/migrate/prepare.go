@@ -26,7 +26,7 @@ func (l local) Stale(ctx context.Context, key string, t store.Table, after recor
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
 	}
-	return l.store.Stale(key, t, after, limit)
+	return l.store.Stale(key, t, after, 8*limit) // nobody else waits to write
 }
 
 func (l local) Prepare(_ context.Context, key string, t store.Table, rows []store.Row) error {

@@ -128,9 +128,9 @@ func (r *Remote) Prepare(_ context.Context, key string, t store.Table, rows []st
 	return r.do(wire.ControlRequest{Do: wire.DoPrepare}, in, nil)
 }
 
-// Approve lets the build that starts next run migrations.
-func (r *Remote) Approve(ids []string) error {
-	return r.do(wire.ControlRequest{Do: wire.DoApprove}, ids, nil)
+// Approve notes what the build that starts next may do.
+func (r *Remote) Approve(a store.Approval) error {
+	return r.do(wire.ControlRequest{Do: wire.DoApprove}, a, nil)
 }
 
 // copy has the application copy its file to path, which must be absolute.

@@ -101,7 +101,7 @@ func (t *Task) prepare(ctx context.Context, remote *Remote) (*wire.MigrationRepo
 	report.Prepared, err = p.Prepare(ctx, remote, t.progress())
 	report.Seconds = time.Since(began).Seconds()
 	if err == nil {
-		err = remote.Approve(p.ids())
+		err = remote.Approve(store.Approval{Migrations: p.ids(), Accept: t.Open.Accept})
 	}
 	return report, err
 }

@@ -182,10 +182,10 @@ func (a *App) Opening(say func(string)) *migrate.Opening {
 		Strict: a.config.Env == "production", Say: say}
 }
 
-// Approve lets the build that starts next run migrations, and tells a supervisor that it
-// may start.
-func (a *App) Approve(ids []string) error {
-	if err := a.store.Approve(ids); err != nil {
+// Approve notes what the build that starts next may do, and tells a supervisor that it may
+// start.
+func (a *App) Approve(approval store.Approval) error {
+	if err := a.store.Approve(approval); err != nil {
 		return err
 	}
 	select {

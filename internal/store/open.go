@@ -233,9 +233,12 @@ func (s *Store) makeReady(btx *bolt.Tx, cutover *Cutover) error {
 		return err
 	}
 	if cutover != nil && !before.Fresh {
-		if err := s.cutOver(btx, cutover); err != nil {
-			return err
-		}
+		err = s.cutOver(btx, cutover)
+	} else {
+		err = unprepare(btx) // for a build that never came
+	}
+	if err != nil {
+		return err
 	}
 	if btx.Bucket(metaBucket) == nil {
 		if err := create(btx); err != nil {

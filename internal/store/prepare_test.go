@@ -160,3 +160,28 @@ func TestAFileThatRemembersNothing(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// What was prepared stays while the same build opens the file, and goes when another does
+// that has nothing to take over.
+func TestWhatWasPreparedGoes(t *testing.T) {
+	b := newCities(t, "Ulm")
+	table := Table{From: "cities", To: "cities"}
+	rows, _, err := b.Stale("a", table, "", 10)
+	if err != nil || len(rows) != 1 {
+		t.Fatal(rows, err)
+	}
+	if err := b.Prepare("a", table, rows); err != nil {
+		t.Fatal(err)
+	}
+	stale := func(want int) {
+		t.Helper()
+		if rows, _, err := b.Stale("a", table, "", 10); err != nil || len(rows) != want {
+			t.Errorf("%d rows are stale, not %d: %v", len(rows), want, err)
+		}
+	}
+	stale(0)
+	openCities(t, b, &plainCity{})
+	stale(0)
+	openCities(t, b, &privateCity{})
+	stale(1)
+}

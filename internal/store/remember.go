@@ -20,7 +20,7 @@ var (
 	migrationsBucket = []byte("migrations")
 	modelsKey        = []byte("models")
 	doneKey          = []byte("done")
-	approvedKey      = []byte("approved")
+	approvalKey      = []byte("approval")
 )
 
 // Remembered is what a file states about the models and migrations of the builds that
@@ -31,7 +31,13 @@ type Remembered struct {
 	Models []record.Schema
 	Done   []Done // in the order in which they were done
 
-	Approved []string // ids of migrations that the next build may run as it starts
+	Approval Approval
+}
+
+// An Approval is what somebody has allowed the next build that opens the file.
+type Approval struct {
+	Migrations []string `json:"migrations,omitempty"` // ids of those that it may run
+	Accept     bool     `json:"accept,omitempty"`     // it may open the file although records do not fit
 }
 
 // Done is a migration that the file has been through.
@@ -92,7 +98,7 @@ func remembered(btx *bolt.Tx) (r Remembered, err error) {
 	for _, part := range [...]struct {
 		key  []byte
 		into any
-	}{{modelsKey, &r.Models}, {doneKey, &r.Done}, {approvedKey, &r.Approved}} {
+	}{{modelsKey, &r.Models}, {doneKey, &r.Done}, {approvalKey, &r.Approval}} {
 		if data := bucket.Get(part.key); data != nil && err == nil {
 			err = json.Unmarshal(data, part.into)
 		}
@@ -224,10 +230,7 @@ func (s *Store) remember(btx *bolt.Tx, before Remembered, c *Cutover) error {
 			done = append(done, d)
 		}
 	}
-	approved := slices.DeleteFunc(before.Approved, func(id string) bool {
-		return slices.ContainsFunc(done, func(d Done) bool { return d.ID == id })
-	})
-	return errors.Join(putJSON(bucket, modelsKey, s.next(btx, before)), putJSON(bucket, doneKey, done), putJSON(bucket, approvedKey, approved))
+	return errors.Join(putJSON(bucket, modelsKey, s.next(btx, before)), putJSON(bucket, doneKey, done), bucket.Delete(approvalKey))
 }
 
 func putJSON(bucket *bolt.Bucket, key []byte, value any) error {
@@ -238,9 +241,9 @@ func putJSON(bucket *bolt.Bucket, key []byte, value any) error {
 	return err
 }
 
-// Approve notes migrations that a build which has them may run as it opens the file.
-func (s *Store) Approve(ids []string) error {
-	err := s.update(func(btx *bolt.Tx) error { return putJSON(btx.Bucket(migrationsBucket), approvedKey, ids) })
+// Approve notes what the next build that opens the file may do.
+func (s *Store) Approve(a Approval) error {
+	err := s.update(func(btx *bolt.Tx) error { return putJSON(btx.Bucket(migrationsBucket), approvalKey, a) })
 	if err != nil {
 		return fmt.Errorf("approve migrations: %w", err)
 	}

@@ -105,7 +105,7 @@ const (
 	DoRemembered = "remembered" // → Remembered
 	DoStale      = "stale"      // In: StaleRows → Rows
 	DoPrepare    = "prepare"    // In: PreparedRows → null
-	DoApprove    = "approve"    // In: ids of migrations that the build which starts next may run → null
+	DoApprove    = "approve"    // In: what the build that starts next may do, as the store encodes it → null
 )
 
 // Remembered is what a store states about the builds that have opened it.

@@ -36,11 +36,11 @@ func (c *console) migrate(req *wire.ControlRequest) (any, error) {
 		return nil, c.app.Store().Prepare(in.Key, store.Table{From: in.From, To: in.To}, rows)
 	}
 	if req.Do == wire.DoApprove {
-		var ids []string
-		if err := decodeInput(req, &ids); err != nil {
+		approval := store.Approval{}
+		if err := decodeInput(req, &approval); err != nil {
 			return nil, err
 		}
-		return nil, c.app.Approve(ids)
+		return nil, c.app.Approve(approval)
 	}
 	state, err := c.app.Store().Remembered()
 	return wire.Remembered{Data: c.app.Config().Data, State: state}, err
