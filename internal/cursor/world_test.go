@@ -550,7 +550,7 @@ func (w *world) end() {
 	if len(e.indexes)+len(e.openings)+len(e.moved) > 0 {
 		w.t.Errorf("left behind: %d indexes, %d openings, %d early", len(e.indexes), len(e.openings), len(e.moved))
 	}
-	if l := e.quota.(*ledger); len(l.held)+len(l.count)+e.open > 0 {
+	if l, counts := e.quota.(*ledger); counts && len(l.held)+len(l.count)+e.open > 0 {
 		w.t.Errorf("%d holders and %d queries are counted still", len(l.held), e.open)
 	}
 	for _, c := range left {
