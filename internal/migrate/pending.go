@@ -168,12 +168,11 @@ func renames(r store.Remembered, done []store.Done, m *record.Model) (steps []St
 	return steps
 }
 
-// renamed returns the step for a field that has two names: the value under the new one
-// counts, unless it is zero.
+// renamed returns the step for a field that has two names. A value other than zero under
+// the new name counts, and the one under the old name is kept beside it.
 func renamed(model, from, to string) Step {
 	return Step{store.Effect{Kind: store.Rename, Model: model, Field: from, To: to}, func(r *record.Raw) error {
 		r.Rename(from, to)
-		delete(r.Members, from)
 		return nil
 	}}
 }

@@ -50,7 +50,7 @@ func (s Step) String() string {
 func Renames(model, from, to string) Step {
 	return Step{store.Effect{Kind: store.Rename, Model: model, Field: from, To: to}, func(r *record.Raw) error {
 		if r.Has(from) && !r.Rename(from, to) {
-			return fmt.Errorf("it has %s too", to)
+			return fmt.Errorf("it has %s too; decide with tower.Each which of them to keep", to)
 		}
 		delete(r.Members, from)
 		return nil
