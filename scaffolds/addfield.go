@@ -28,6 +28,7 @@ func makeFields(p *project, args []string) (*generation, error) {
 	if i < 0 {
 		return nil, fmt.Errorf("there is no model %s in models/; generate it first: tower generate scaffold %s %s", r.Type, r.Type, strings.Join(args[1:], " "))
 	}
+	r.Var = known[i].Var
 	g := &generation{kind: "field", name: r.Type}
 	for _, arg := range args[1:] {
 		f, err := parseField(arg, known[i], known)
@@ -84,11 +85,12 @@ func (g *generation) addField(p *project, r *resource, f field) error {
 	case file == "":
 		file = "controllers/" + r.Path + ".go"
 	}
-	if f.Ref != nil {
-		return fmt.Errorf("field %s: the form of a ref needs its choices, which the controller loads, and the lists include its records; add it by hand: to %s in models/\n%sand to %s in %s\n%sand in %s_form.html {{.Select}} with the choices",
-			f.name.snake(), r.Type, structLine(f.Go, f.Type, f.Tags), input, file, structLine(f.Go, f.InputType(), fmt.Sprintf("json:%q", f.JSON)), views)
-	}
 	g.insertField(r, f, intoStruct(file, input, f.Go, f.InputType(), fmt.Sprintf("json:%q", f.JSON)))
+	if f.Ref != nil {
+		if err := g.addChoices(p, r, file, &f); err != nil {
+			return err
+		}
+	}
 	for _, view := range []struct{ file, template, before, after string }{
 		{views + "_form.html", "resource/views/_form.html", "", `^\s*\{\{\s*\.(Input|TextArea|Select) .*\}\}\s*$`},
 		{views + "_detail.html", "resource/views/_detail.html", `^\s*(<dt>Created</dt>|</dl>)\s*$`, ""},
@@ -103,6 +105,67 @@ func (g *generation) addField(p *project, r *resource, f field) error {
 		}
 	}
 	return nil
+}
+
+// addChoices adds to the controller of a scaffold what the field of a ref needs: the
+// records to choose from, and the records that are referred to in what cursors send. It
+// names the choices.
+func (g *generation) addChoices(p *project, r *resource, file string, f *field) error {
+	page := r.Item + "Page"
+	taken, err := p.structFields(file, page)
+	if err != nil {
+		return err
+	}
+	for _, in := range g.insertions { // of fields before this one
+		for _, name := range in.declares {
+			taken[name] = true
+		}
+	}
+	f.nameChoices(taken)
+	g.insertField(r, *f, insertion{file: file, text: "\t" + f.PageLine() + "\n", declares: []string{f.Choices}, at: func(text []byte) (int, error) {
+		return structEnd(file, text, page, f.Choices)
+	}})
+	g.insertField(r, *f, intoMethod(file, r.Controller, "form", "out", f.Loading()+"\n"))
+	if f.Ref.Label == "" {
+		return nil // nothing shows the record
+	}
+	g.insertField(r, *f, intoMethod(file, r.Controller, "All", "list", "\t"+r.Including("list", *f)+"\n"))
+	g.insertField(r, *f, intoMethod(file, r.Controller, "One", "one", "\t"+r.Including("one", *f)+"\n"))
+	return nil
+}
+
+// structFields returns the names of the fields of a struct in a Go file, none if it is
+// not there.
+func (p *project) structFields(file, typeName string) (map[string]bool, error) {
+	names := map[string]bool{}
+	text, err := p.read(file)
+	if err != nil || text == nil {
+		return names, err
+	}
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, text, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, fmt.Errorf("%w; fix that first: the generator reads this file", err)
+	}
+	if found := structIn(parsed, typeName); found != nil {
+		for _, f := range found.Fields.List {
+			for _, id := range f.Names {
+				names[id.Name] = true
+			}
+		}
+	}
+	return names, nil
+}
+
+// structIn returns a struct that a file declares, nil if it does not.
+func structIn(file *ast.File, typeName string) (found *ast.StructType) {
+	ast.Inspect(file, func(n ast.Node) bool {
+		if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.Name == typeName {
+			found, _ = spec.Type.(*ast.StructType)
+		}
+		return true
+	})
+	return found
 }
 
 // insertField adds an insertion of a field. If there is no place for the lines, the
@@ -177,13 +240,7 @@ func structEnd(file string, text []byte, typeName, name string) (int, error) {
 	if text == nil || err != nil {
 		return 0, fmt.Errorf("%s cannot be read as Go, or is missing", file)
 	}
-	var found *ast.StructType
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		if spec, ok := n.(*ast.TypeSpec); ok && spec.Name.Name == typeName {
-			found, _ = spec.Type.(*ast.StructType)
-		}
-		return true
-	})
+	found := structIn(parsed, typeName)
 	if found == nil {
 		return 0, fmt.Errorf("%s declares no struct %s", file, typeName)
 	}

@@ -8,8 +8,12 @@ import (
 // A field that is added is where the scaffold would have put it, for every type, and
 // destroy takes back exactly that.
 func TestAddedFieldsAreThoseOfAScaffold(t *testing.T) {
-	fields := []string{"due:time", "state:enum(open,done):index", "tags:list", "notes:text:private", "stars:int", "rank:int:optional", "price:float", "done:bool", "body:text", "api_url:string"}
+	fields := []string{"due:time", "state:enum(open,done):index", "tags:list", "notes:text:private", "stars:int", "rank:int:optional", "price:float", "done:bool", "body:text", "api_url:string", "owner:ref=users", "parent:ref=tasks:clear", "watcher:ref=users:private", "label:ref=marks", "reviewer:ref=users"}
 	dir, other := newApp(t), newApp(t)
+	for _, app := range []string{dir, other} {
+		generate(t, app, "scaffold User name:string")
+		generate(t, app, "model Mark weight:int")
+	}
 	generate(t, dir, "scaffold Task title:string")
 	generate(t, other, "scaffold Task title:string "+strings.Join(fields, " "))
 	want := tree(t, other)
@@ -38,9 +42,66 @@ func TestAddedFieldsAreThoseOfAScaffold(t *testing.T) {
 	destroy(t, dir, "field Task tags")
 	checkFiles(t, tree(t, dir))
 	destroy(t, dir, "scaffold Task")
+	destroy(t, dir, "model Mark")
+	destroy(t, dir, "scaffold User")
 	fresh := tree(t, newApp(t))
 	fresh["go.mod"] = get(t, dir, "go.mod")
 	sameTree(t, tree(t, dir), fresh)
+}
+
+// The choices of a ref do not have the name of the page's record.
+func TestAddedRefsNameTheirChoices(t *testing.T) {
+	dir := newApp(t)
+	generate(t, dir, "scaffold User name:string")
+	generate(t, dir, "scaffold Sheep name:string")
+	for _, field := range []string{"owner:ref=users", "sheep:ref=sheep"} {
+		generate(t, dir, "field Sheep "+field)
+	}
+	checkFiles(t, tree(t, dir))
+	contains(t, get(t, dir, "controllers/sheep.go"), "// the choices for ownerId", "// the choices for sheepId")
+	contains(t, get(t, dir, "views/sheep/_form.html"), ".Data.Owners", ".Data.SheepChoices")
+	_, err := Generate(dir, "field", []string{"Sheep", "owner:ref=users"}, false)
+	if err == nil || !strings.Contains(err.Error(), "Sheep already has a field ownerId") {
+		t.Errorf("the second time: %v", err)
+	}
+}
+
+// A controller whose methods were edited has no place for the lines of a ref: the error
+// has them, and nothing is changed.
+func TestAddedRefsKeepEdits(t *testing.T) {
+	dir := newApp(t)
+	generate(t, dir, "scaffold User name:string")
+	generate(t, dir, "scaffold Task title:string")
+	const name = "controllers/tasks.go"
+	text := get(t, dir, name)
+	for _, c := range []struct{ old, new, want string }{
+		{"return list, nil", "return list.Desc(nil), nil", "Tasks.All should end with a line return list, nil"},
+		{"return one, nil", "{ return one, nil }", "Tasks.One should end with a line return one, nil"},
+		{"return out, nil", "panic(1)", "Tasks.form should end with a line return out, nil"},
+		{"(c *Tasks) form(", "(c *Tasks) choices(", "has no func Tasks.form"},
+		{"(c *Tasks) All(", "(c *Job) All(", "has no func Tasks.All"},
+		{"type TaskPage struct", "type TasksPage struct", "declares no struct TaskPage"},
+	} {
+		if !strings.Contains(text, c.old) {
+			t.Fatalf("%q is not in\n%s", c.old, text)
+		}
+		put(t, dir, name, strings.ReplaceAll(text, c.old, c.new))
+		before := tree(t, dir)
+		_, err := Generate(dir, "field", []string{"Task", "owner:ref=users"}, false)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "add this to "+name+" by hand, and try again:\n\t") {
+			t.Errorf("%s: %v", c.new, err)
+		}
+		sameTree(t, tree(t, dir), before)
+	}
+
+	// Lines that were edited stay, and so do those that make no sense without them.
+	put(t, dir, name, text)
+	generate(t, dir, "field Task owner:ref=users")
+	put(t, dir, name, strings.Replace(get(t, dir, name), "Limit(500)); err != nil {\n", "Limit(500)); err != nil {\n\t\tlog.Print(err)\n", 1))
+	plan, err := Destroy(dir, "field", []string{"Task", "owner"}, false)
+	if err != nil || verbs(plan)[name] != Keep {
+		t.Errorf("the plan is\n%s\n%v", plan, err)
+	}
 }
 
 // A model without a scaffold has no controller and no pages. A file that a person wrote
@@ -98,7 +159,6 @@ func TestAddedFieldsThatCannotBe(t *testing.T) {
 		"Task due:time:required":        "records that are stored have no value",
 		"Task code:string:unique":       "records that are stored have no value",
 		"Task password:string":          "stored and sent as plain text",
-		"Task user:ref":                 "\tUserID *tower.ID `json:\"userId\"`\n",
 		"Task created_at:time":          "every record already has",
 		"Task state:enum(open,done):no": "there is no option",
 	} {

@@ -116,7 +116,10 @@ func (e *entry) planLines(p *project, m *manifest, plan *Plan) error {
 		if err != nil {
 			return err
 		}
-		out, edited := removeLines(text, e.Lines[name])
+		out, edited := e.Lines[name].removedFrom(text)
+		if path.Ext(name) == ".go" && len(edited) > 0 && parses(text) && !parses(out) {
+			out, edited = text, []string{"its lines were edited, and the file would be no Go without the rest of them"}
+		}
 		if len(out) < len(text) {
 			if path.Ext(name) == ".go" {
 				out = formatted(text, withoutImport(out, "time"))

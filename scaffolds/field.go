@@ -341,13 +341,31 @@ func labelOf(fields []field) *field {
 func nameChoices(fields []field, own string) {
 	taken := map[string]bool{own: true}
 	for i, f := range fields {
-		if f.Kind != "ref" {
-			continue
+		if f.Kind == "ref" && !f.private {
+			fields[i].nameChoices(taken)
 		}
-		fields[i].Choices = f.name.plural().goName()
-		if taken[fields[i].Choices] {
-			fields[i].Choices = f.name.goName() + "Choices"
-		}
-		taken[fields[i].Choices] = true
 	}
+}
+
+// nameChoices names the list of records to choose from, by no taken name.
+func (f *field) nameChoices(taken map[string]bool) {
+	f.Choices = f.name.plural().goName()
+	if taken[f.Choices] {
+		f.Choices = f.name.goName() + "Choices"
+	}
+	taken[f.Choices] = true
+}
+
+// PageLine returns the line that declares the choices in the data of a page.
+func (f field) PageLine() string {
+	return fmt.Sprintf("%s []*models.%s // the choices for %s", f.Choices, f.Ref.Type, f.JSON)
+}
+
+// Loading returns the lines that load the choices, by their label.
+func (f field) Loading() string {
+	sorted := ""
+	if f.Ref.Label != "" {
+		sorted = fmt.Sprintf(".Asc(&models.%s.Fields.%s)", f.Ref.Var, f.Ref.Label)
+	}
+	return fmt.Sprintf("\tif out.%s, err = tower.VisibleAll(ctx, c, models.%s.All()%s.Limit(500)); err != nil {\n\t\treturn out, err\n\t}", f.Choices, f.Ref.Var, sorted)
 }

@@ -257,6 +257,8 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 			e.Files[f.name] = hash(f.text)
 		}
 	}
+	type place struct{ owner, file string }
+	made, old := map[place]blocks{}, map[place]blocks{}
 	for _, in := range g.insertions {
 		e := e
 		if in.owner != "" {
@@ -271,12 +273,22 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 		if i >= 0 {
 			text = plan.Steps[i].after
 		}
-		step, err := in.step(text, e.Lines[in.file])
+		at := place{in.owner, in.file}
+		var earlier blocks
+		if _, again := old[at]; !again {
+			earlier = e.Lines[in.file]
+			old[at] = earlier
+		}
+		step, err := in.step(text, earlier)
 		if err != nil {
 			return err
 		}
-		if step.Verb == Create || step.Verb == Insert && !in.shared {
-			e.Lines[in.file] = in.text
+		switch {
+		case step.Verb == Create, step.Verb == Insert && !in.shared, step.Verb == Identical && slices.Contains(old[at], in.text):
+			made[at] = append(made[at], in.text)
+			e.Lines[in.file] = made[at]
+		case step.Verb == Keep:
+			made[at] = append(made[at], old[at]...)
 		}
 		if step.Verb == Insert {
 			m.changed(in.file, step.before, step.after)
@@ -293,7 +305,7 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 
 // step returns the step that makes an insertion into a file. It replaces earlier, the lines
 // that the same generator inserted before.
-func (in insertion) step(text []byte, earlier string) (Step, error) {
+func (in insertion) step(text []byte, earlier blocks) (Step, error) {
 	if text == nil && in.fresh != nil {
 		after, err := in.into(in.fresh)
 		return Step{Verb: Create, Path: in.file, after: after}, err
@@ -302,8 +314,8 @@ func (in insertion) step(text []byte, earlier string) (Step, error) {
 		return Step{Verb: Identical, Path: in.file}, nil
 	}
 	base := text
-	if earlier != "" {
-		out, edited := removeLines(text, earlier)
+	if len(earlier) > 0 {
+		out, edited := earlier.removedFrom(text)
 		if len(edited) > 0 && len(out) < len(text) {
 			return Step{Verb: Keep, Path: in.file, Note: "its lines were edited"}, nil
 		}

@@ -74,6 +74,12 @@ func usesImport(text []byte, pkg string) (imported, used bool) {
 	return imported, used
 }
 
+// parses reports whether a file is Go.
+func parses(text []byte) bool {
+	_, err := parser.ParseFile(token.NewFileSet(), "", text, parser.SkipObjectResolution)
+	return err == nil
+}
+
 // formatted returns a changed Go file in the format of gofmt, if it was before.
 func formatted(before, after []byte) []byte {
 	if old, err := format.Source(before); err != nil || !bytes.Equal(old, before) {

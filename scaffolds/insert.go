@@ -17,7 +17,9 @@ type insertion struct {
 
 	owner   string // the name in the manifest; "": that of the generation
 	imports string // a package that the lines need; "": none
-	shared  bool   // others of its kind need the lines too: they are not removed with it
+
+	declares []string // fields of a struct that the lines declare
+	shared   bool     // others of its kind need the lines too: they are not removed with it
 
 	fresh []byte // the file, if it does not exist
 
@@ -69,6 +71,16 @@ func removeLines(text []byte, inserted string) (out []byte, edited []string) {
 		}
 	}
 	return []byte(strings.Join(lines, "")), edited
+}
+
+// removedFrom is removeLines for lines of several places.
+func (b blocks) removedFrom(text []byte) (out []byte, edited []string) {
+	for _, block := range b {
+		var lost []string
+		text, lost = removeLines(text, block)
+		edited = append(edited, lost...)
+	}
+	return text, edited
 }
 
 // findLines returns every index in lines where the block begins.
@@ -185,7 +197,7 @@ func navEnd(layout []byte) (line int, margin string) {
 	return 0, ""
 }
 
-// function finds the body of a function in a Go file.
+// function finds the body of a function in a Go file, or of a method, as in Tasks.All.
 func function(file string, text []byte, name string) (*token.FileSet, *ast.BlockStmt, error) {
 	if text == nil {
 		return nil, nil, fmt.Errorf("%s is missing; the generator inserts lines into its func %s", file, name)
@@ -196,11 +208,49 @@ func function(file string, text []byte, name string) (*token.FileSet, *ast.Block
 		return nil, nil, fmt.Errorf("%w; fix that first: the generator inserts lines into this file", err)
 	}
 	for _, decl := range parsed.Decls {
-		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == name && f.Body != nil {
+		if f, ok := decl.(*ast.FuncDecl); ok && receiver(f)+f.Name.Name == name && f.Body != nil {
 			return set, f.Body, nil
 		}
 	}
 	return nil, nil, fmt.Errorf("%s has no func %s; the generator inserts lines into it", file, name)
+}
+
+// receiver returns the type of a method's receiver and a point, "" for a function.
+func receiver(f *ast.FuncDecl) string {
+	if f.Recv == nil || len(f.Recv.List) != 1 {
+		return ""
+	}
+	of := f.Recv.List[0].Type
+	if star, ok := of.(*ast.StarExpr); ok {
+		of = star.X
+	}
+	if id, ok := of.(*ast.Ident); ok {
+		return id.Name + "."
+	}
+	return ""
+}
+
+// intoMethod adds lines at the end of a method that ends with return variable, and an
+// error. The lines change the variable.
+func intoMethod(file, typeName, method, variable, lines string) insertion {
+	return insertion{file: file, text: lines, at: func(text []byte) (int, error) {
+		name := typeName + "." + method
+		set, body, err := function(file, text, name)
+		if err != nil {
+			return 0, err
+		}
+		if len(body.List) > 0 {
+			ret, ok := body.List[len(body.List)-1].(*ast.ReturnStmt)
+			if ok && len(ret.Results) == 2 {
+				first, isName := ret.Results[0].(*ast.Ident)
+				at := set.Position(ret.Pos())
+				if line := strings.Split(string(text), "\n")[at.Line-1]; isName && first.Name == variable && strings.TrimSpace(line[:at.Column-1]) == "" {
+					return at.Line, nil
+				}
+			}
+		}
+		return 0, fmt.Errorf("%s: %s should end with a line return %s, nil, so that lines about %[3]s can be inserted before it", file, name, variable)
+	}}
 }
 
 // lastReturn returns the return statement at the end of a function with one

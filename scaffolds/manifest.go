@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 )
@@ -23,7 +24,31 @@ type entry struct {
 	Kind  string            `json:"kind"`
 	Name  string            `json:"name"`
 	Files map[string]string `json:"files,omitempty"` // the hash of each file when it was written
-	Lines map[string]string `json:"lines,omitempty"` // the lines inserted into each file
+	Lines map[string]blocks `json:"lines,omitempty"` // the lines inserted into each file
+}
+
+// Blocks are the lines that were inserted into a file, by place. In JSON, lines of one
+// place are a string.
+type blocks []string
+
+func (b blocks) MarshalJSON() ([]byte, error) {
+	var v any = []string(b)
+	if len(b) == 1 {
+		v = b[0]
+	}
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(v)
+	return out.Bytes(), err
+}
+
+func (b *blocks) UnmarshalJSON(text []byte) error {
+	*b = make(blocks, 1)
+	if err := json.Unmarshal(text, &(*b)[0]); err == nil {
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(b))
 }
 
 // manifest reads the manifest, and returns the content of the file as well. A
@@ -38,11 +63,9 @@ func (p *project) manifest() (*manifest, []byte, error) {
 		return nil, nil, fmt.Errorf("read %s: %w; restore it from version control, or remove it; without it tower destroy finds nothing to remove", manifestName, err)
 	}
 	for _, e := range m.Generated {
-		for _, names := range []map[string]string{e.Files, e.Lines} {
-			for name := range names {
-				if !filepath.IsLocal(filepath.FromSlash(name)) {
-					return nil, nil, fmt.Errorf("read %s: %q is outside the application's folder; remove that line", manifestName, name)
-				}
+		for _, name := range slices.Concat(slices.Collect(maps.Keys(e.Files)), slices.Collect(maps.Keys(e.Lines))) {
+			if !filepath.IsLocal(filepath.FromSlash(name)) {
+				return nil, nil, fmt.Errorf("read %s: %q is outside the application's folder; remove that line", manifestName, name)
 			}
 		}
 	}
@@ -68,7 +91,7 @@ func (m *manifest) claim(kind, name string) *entry {
 		e.Files = map[string]string{}
 	}
 	if e.Lines == nil {
-		e.Lines = map[string]string{}
+		e.Lines = map[string]blocks{}
 	}
 	return e
 }

@@ -146,15 +146,14 @@ func (r *resource) Refs() []field {
 	return refs
 }
 
-// LastRef returns the last field that refers to another record.
-func (r *resource) LastRef() field {
-	refs := r.Refs()
-	return refs[len(refs)-1]
-}
-
 // Named returns the fields that refer to records with a label.
 func (r *resource) Named() []field {
 	return slices.DeleteFunc(r.Refs(), func(f field) bool { return f.Ref.Label == "" })
+}
+
+// Including returns the line that includes the records of a ref in a scope.
+func (r *resource) Including(scope string, f field) string {
+	return fmt.Sprintf("%s = %[1]s.Include(&models.%s.Fields.%s)", scope, r.Var, f.Go)
 }
 
 // Uses reports whether the fields that clients send need a package.

@@ -21,7 +21,8 @@ with their pages and tests. tower destroy removes it again. tower generate types
 TypeScript types for a front end in app/.
 
 tower generate field adds fields to a model that is there, and to the controller and the
-pages of its scaffold. If a file has no place for its lines any more, nothing is changed,
+pages of its scaffold. A ref is a choice in the form, and the pages show the name of the
+record. If a file has no place for its lines any more, nothing is changed,
 and the lines to add by hand are shown.
 
 A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time, list, enum or
@@ -32,7 +33,7 @@ done:bool:index. A number may be empty if it is optional, rank:int:optional. A p
 it, and no client receives or sends it.`,
 		Example: `  tower generate scaffold Post title:string body:text published:bool author:ref
   tower generate model User name:string email:string:unique
-  tower generate field Task due:time 'state:enum(open,done)'
+  tower generate field Task due:time owner:ref=users 'state:enum(open,done)'
   tower generate controller Pages about contact
   tower generate types`,
 	}
