@@ -25,6 +25,8 @@ var schema = wire.Schema{
 			{Name: "title", Shape: shape("string"), Required: true},
 			{Name: "tags", Shape: listOf(shape("string")), Required: true},
 			member("address", shape("blog/a.Address")),
+			{Name: "rank", Shape: nullable(shape("int")), Clear: true},
+			member("stars", nullable(shape("int"))),
 			member("inner", wire.Shape{Is: "object", Fields: []wire.FieldShape{{Name: "at", Shape: nullable(shape("time")), Clear: true}}}),
 		}},
 		{Name: "blog/models.Post", Fields: []wire.FieldShape{

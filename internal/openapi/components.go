@@ -72,8 +72,13 @@ func (c *components) refer(name string, in bool) object {
 }
 
 func sameBothWays(fields []wire.FieldShape) bool {
-	return !slices.ContainsFunc(fields, func(f wire.FieldShape) bool { return f.Required == f.Omitted || f.Is == "int64" })
+	return !slices.ContainsFunc(fields, func(f wire.FieldShape) bool {
+		return f.Required == f.Omitted || f.Is == "int64" || f.Null != takesNull(f)
+	})
 }
+
+// takesNull reports whether an input may have null in a field.
+func takesNull(f wire.FieldShape) bool { return f.Clear && !f.Required }
 
 // object describes the fields of an input, which has to have the required ones, or of an
 // output, which has all but those that are left out when they are empty.
@@ -93,6 +98,9 @@ func (c *components) object(fields []wire.FieldShape, in bool) object {
 }
 
 func (c *components) field(field wire.FieldShape, in bool) object {
+	if in {
+		field.Null = takesNull(field)
+	}
 	schema := c.shape(field.Shape, in)
 	if len(field.Values) > 0 {
 		schema["enum"] = field.Values

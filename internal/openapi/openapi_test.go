@@ -78,8 +78,9 @@ func TestTheDocumentSaysWhatIsAccepted(t *testing.T) {
 		Types: []wire.NamedType{{Name: "a.New", Fields: []wire.FieldShape{
 			{Name: "title", Shape: shape("string"), Required: true},
 			{Name: "views", Shape: shape("int64")},
-			{Name: "rank", Shape: wire.Shape{Is: "int", Null: true}},
-			{Name: "state", Shape: wire.Shape{Is: "string", Null: true}, Values: []string{"open"}},
+			{Name: "rank", Shape: wire.Shape{Is: "int", Null: true}, Clear: true},
+			{Name: "stars", Shape: wire.Shape{Is: "int", Null: true}},
+			{Name: "state", Shape: wire.Shape{Is: "string", Null: true}, Clear: true, Values: []string{"open"}},
 		}}},
 		Routes: []wire.RouteSchema{{Kind: "action", Name: "POST /things", In: shape("a.New")}},
 	})
@@ -89,6 +90,10 @@ func TestTheDocumentSaysWhatIsAccepted(t *testing.T) {
 		`{"title":"a","views":"900719925"}`: true,
 		`{"title":"a","views":7}`:           true,
 		`{"title":"a","rank":null}`:         true,
+		`{"title":"a","rank":3}`:            true,
+		`{"title":"a","stars":3}`:           true,
+		`{"title":"a","stars":null}`:        false,
+		`{"title":"a","rank":"3"}`:          false,
 		`{"title":"a","state":null}`:        true,
 		`{"title":"a","state":"open"}`:      true,
 		`{}`:                                false,
