@@ -145,6 +145,104 @@ func TestClearing(t *testing.T) {
 	}
 }
 
+// TestTheSchemaSaysWhatMayBeNull compares what types and documents are made from with
+// what an application answers to null.
+func TestTheSchemaSaysWhatMayBeNull(t *testing.T) {
+	app, socket := controlled(t, func() *towertest.App { return towertest.Open(t, cardConfig()) })
+	var schema wire.Schema
+	if refused := attach(t, socket).do(wire.ControlRequest{Do: wire.DoSchema}, &schema); refused != "" {
+		t.Fatal(refused)
+	}
+	card := &Card{Title: "x"}
+	if err := cards.Create(t.Context(), app, card); err != nil {
+		t.Fatal(err)
+	}
+	client, fields := app.Connect(t, ""), 0
+	for _, typ := range schema.Types {
+		if !strings.HasSuffix(typ.Name, ".cardInput") {
+			continue
+		}
+		for _, field := range typ.Fields {
+			if field.Name == "id" {
+				continue
+			}
+			fields++
+			got := client.Call("PATCH /cards/"+string(card.ID), map[string]any{field.Name: nil})
+			if taken := got.Status == http.StatusOK; taken != field.Clear || field.Required {
+				t.Errorf("null for %s was answered %d %v, and the schema has %+v", field.Name, got.Status, got.Problems, field)
+			}
+		}
+	}
+	if fields != 10 {
+		t.Errorf("the schema has %d fields of the input", fields)
+	}
+}
+
+// A Tally has fields that always have a value.
+type Tally struct {
+	tower.Record
+	Count int     `json:"count"`
+	Score float64 `json:"score"`
+	Open  bool    `json:"open"`
+}
+
+var tallies = tower.NewModel[Tally]("tallies")
+
+type tallyInput struct {
+	ID    tower.ID `json:"id"`
+	Count *int     `json:"count"`
+	Score *float64 `json:"score"`
+	Open  *bool    `json:"open"`
+}
+
+type tallyPages struct{ *tower.Connection }
+
+func (c *tallyPages) Update(ctx context.Context, in tallyInput) (*Tally, error) {
+	return tower.UpdateVisible(ctx, c, tallies, in.ID, func(tally *Tally) error { return tower.Assign(tally, in) })
+}
+
+func (c *tallyPages) Edit(ctx context.Context, in struct {
+	ID    tower.ID `json:"id"`
+	Least *int     `json:"least"`
+}) (*Tally, error) {
+	return tower.Visible(ctx, c, tallies, in.ID)
+}
+
+// TestEmptyBoxes empties the box of a field that always has a value: neither is it
+// cleared, nor kept without a word. A page that is asked with an empty value answers.
+func TestEmptyBoxes(t *testing.T) {
+	r := tower.NewRouter(func(_ context.Context, c *tower.Connection) (*tower.Connection, error) { return c, nil })
+	m := tower.Mount(r, "tallies", func(c *tower.Connection) *tallyPages { return &tallyPages{c} })
+	tower.Page(m, "GET /tallies/{id}", (*tallyPages).Edit)
+	tower.Action(m, "PATCH /tallies/{id}", (*tallyPages).Update, tower.FormPage("GET /tallies/{id}"), tower.RedirectTo("/tallies/{id}"))
+	app := towertest.Open(t, tower.Config{Models: []tower.AnyModel{tallies}, Routes: r, Files: fstest.MapFS{
+		"views/layout.html":       {Data: []byte(`<!doctype html><title>x</title>{{block "main" .}}{{end}}`)},
+		"views/tallies/edit.html": {Data: []byte(`{{define "main"}}{{.Input "count" .Data}}{{.Input "score" .Data}}{{.Input "open" .Data}}{{end}}`)},
+	}})
+	tally := &Tally{Count: 5, Score: 1.5, Open: true}
+	if err := tallies.Create(t.Context(), app, tally); err != nil {
+		t.Fatal(err)
+	}
+	path := "/tallies/" + string(tally.ID)
+	for _, field := range []string{"count", "score", "open"} {
+		status, page := app.PostForm(t, "", path+"?_method=PATCH", field+"=")
+		if status != http.StatusUnprocessableEntity || !strings.Contains(page, `id="`+field+`-problem">cannot be empty`) {
+			t.Errorf("the empty box of %s was answered %d:\n%s", field, status, page)
+		}
+		got := app.Connect(t, "").Call("PATCH "+path, map[string]any{field: nil})
+		if got.Status != http.StatusUnprocessableEntity || len(got.Problems[field]) != 1 || got.Problems[field][0] != "cannot be null" {
+			t.Errorf("null for %s was answered %d %v", field, got.Status, got.Problems)
+		}
+	}
+	got, err := tallies.Find(t.Context(), app, tally.ID)
+	if err != nil || got.Count != 5 || got.Score != 1.5 || !got.Open {
+		t.Errorf("the record is %+v: %v", got, err)
+	}
+	if status, page := app.Get(t, path+"?least="); status != http.StatusOK {
+		t.Errorf("a page with an empty value answered %d:\n%s", status, page)
+	}
+}
+
 // empty returns the JSON that empties a field: a text has no null.
 func empty(field string) string {
 	if field == "state" || field == "code" {

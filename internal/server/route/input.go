@@ -24,6 +24,7 @@ type Inputs struct {
 
 	typ    reflect.Type
 	fields []input
+	writes bool // an empty box must not leave a field as it was
 }
 
 type input struct {
@@ -137,6 +138,9 @@ func (in *Inputs) fromForm(target reflect.Value, sent url.Values, problems *reco
 		}
 		if err == nil {
 			err = form.Set(field, values, zone)
+		}
+		if err == nil && in.writes && field.Kind() == reflect.Pointer && field.IsNil() {
+			err = errors.New("cannot be empty")
 		}
 		f.report(err, problems)
 	}

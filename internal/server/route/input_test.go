@@ -132,6 +132,15 @@ func TestNullAndMissing(t *testing.T) {
 		if got := decodeText(t, inputs, nil, sent); got != want {
 			t.Errorf("%s: %s, not %s", body, got, want)
 		}
+		// What a write would leave as it was, although its box was emptied, is a problem.
+		if name, _, _ := strings.Cut(body, "="); body == "stars=" || body == "open=" {
+			want = "problem: " + name + " cannot be empty"
+		}
+		writing := *inputs
+		writing.writes = true
+		if got := decodeText(t, &writing, nil, sent); got != want {
+			t.Errorf("a write of %s: %s, not %s", body, got, want)
+		}
 	}
 }
 

@@ -162,6 +162,7 @@ func (r *Router) Add(route *Route, pattern string) {
 			r.Refuse("page %q: the method of a page is GET", pattern)
 		}
 		route.Name = route.Controller.Name + "." + lowerFirst(route.Action)
+		route.Inputs.writes = route.Kind == KindAction && route.Method != http.MethodGet
 		r.register(route)
 	}
 	r.Routes = append(r.Routes, route)
