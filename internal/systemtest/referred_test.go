@@ -1,6 +1,7 @@
 package systemtest
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"testing/fstest"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/towertest"
 )
@@ -61,7 +64,7 @@ func shelfConfig() tower.Config {
 // TestARefusedDeletion deletes a record to which another refers with delete=refuse, by each
 // way in. A client does not learn of a record that it may not see, and a console does.
 func TestARefusedDeletion(t *testing.T) {
-	app, control := controlled(t, func() *towertest.App { return towertest.Open(t, shelfConfig()) })
+	app, socket := controlled(t, func() *towertest.App { return towertest.Open(t, shelfConfig()) })
 	shelf := &Shelf{Name: "one"}
 	if err := shelves.Create(t.Context(), app, shelf); err != nil {
 		t.Fatal(err)
@@ -108,7 +111,7 @@ func TestARefusedDeletion(t *testing.T) {
 	}
 	private("the socket", strings.Join(client.Frames(), "\n"))
 
-	l := attach(t, control)
+	l := attach(t, socket)
 	for _, as := range []wire.ControlRequest{
 		{Do: wire.DoDelete, Model: "shelves", Key: string(shelf.ID)},
 		{Do: wire.DoDeleteAll, Model: "shelves"},
@@ -116,6 +119,13 @@ func TestARefusedDeletion(t *testing.T) {
 		if got, want := l.ask(as), "conflict: Shelf "+string(shelf.ID)+" cannot be deleted: shelfId of Volume "+string(volume.ID)+" refers to it"; !strings.HasPrefix(got, want) {
 			t.Errorf("the console was answered %q, not %q", got, want)
 		}
+	}
+	var thrown bytes.Buffer
+	code := repl.Run(t.Context(), repl.Options{History: "-", JSON: true, Output: &thrown,
+		Dial: func(ctx context.Context) (*control.Client, error) { return control.Attach(ctx, socket, "console:test") },
+		Expr: []string{`try { Shelf.delete("` + string(shelf.ID) + `") } catch (e) { [e instanceof Error, e.code, e.message.includes("cannot be deleted")] }`}})
+	if got := strings.TrimSpace(thrown.String()); code != 0 || got != `[true,"conflict",true]` {
+		t.Errorf("the console threw %s, and ended with %d", got, code)
 	}
 	as := l.ask(wire.ControlRequest{Do: wire.DoCall, Name: "DELETE " + path})
 	if !strings.Contains(as, words) {

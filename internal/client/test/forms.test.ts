@@ -68,6 +68,15 @@ test("the action's query has the method, and fields", async () => {
   await link.expect({ call: "DELETE /posts/b", form: "" });
 });
 
+test("a refused deletion shows the server's words beside its button, and the record stays", async () => {
+  const { page, link } = await connected(`${liveList}<form method="post" action="/posts/a?_method=DELETE"><p data-problem="" hidden></p><button></button></form>`);
+  page.find("button").click();
+  const error = { code: "conflict", message: "other records refer to it; delete or change them first" };
+  link.send({ id: await link.expect({ call: "DELETE /posts/a", form: "" }), status: 409, error });
+  await seen(() => page.find("p").textContent === error.message && !page.find("p").hidden, page.document);
+  ok(!page.find("form").hasAttribute("aria-busy"), "it can be sent again");
+});
+
 test("success navigates to the location of the answer", async () => {
   const { page, link } = await connected(`${liveList}<form method="post" action="/posts"><button></button></form>`);
   await fetch("/pages/next", { method: "PUT", body: "<!doctype html><p>next" });

@@ -57,6 +57,28 @@ test("writes outlive their page, and the next page sends them in order", async (
   equal(await storedWrites(), []);
 });
 
+test("null, a value and a field that is not sent outlive their page", async () => {
+  const store = await page();
+  const link = await greeted(store);
+  await refuse(true);
+  link.drop();
+  await state(store, ({ online }) => !online);
+  const posts = store.model<Post & { rank: number | null }>("posts");
+  const changes = [{ rank: null }, { title: "B" }, { rank: 0 }];
+  for (const change of changes) posts.update("a", change);
+  await saved(3);
+  store.close();
+  await refuse(false);
+  const next = await page();
+  const second = await greeted(next);
+  for (const change of changes) {
+    const sent = await second.next();
+    equal([sent.call, sent.in], ["PATCH /posts/a", change]);
+    second.send({ id: sent.id, status: 200 });
+  }
+  await state(next, ({ pending }) => pending === 0);
+});
+
 test("the next page sends an unanswered write again, with its key", async () => {
   const store = await page();
   const link = await greeted(store);

@@ -102,6 +102,51 @@ test("a refused write is undone, and its caller gets the error", async () => {
   equal(store.refused.value, [], "awaited writes are not listed");
 });
 
+test("a refused deletion is taken back, with the server's code and words", async () => {
+  const { store, link } = await online();
+  const { list, number } = await opened(store, link, "posts.all", [post("a", 1), post("b", 2)]);
+  const posts = store.model<Post>("posts");
+  const error = { code: "conflict", message: "other records refer to it; delete or change them first" };
+  const deletion = posts.delete("a");
+  equal(ids(list.records), "b");
+  link.send({ id: await link.expect({ call: "DELETE /posts/a", in: {} }), status: 409, error });
+  const answer = await deletion;
+  equal([answer.status, answer.error?.code, answer.error?.message, answer.problems], [409, "conflict", error.message, {}]);
+  equal([ids(list.records), list.count, list.pending.size], ["ab", 2, 0]);
+
+  posts.delete("a");
+  equal(ids(list.records), "b");
+  link.send({ id: await link.expect({ call: "DELETE /posts/a", in: {} }), status: 409, error });
+  await applied(store, link);
+  equal(ids(list.records), "ab", "nobody awaits the answer, and the record is back");
+  const [refused] = store.refused.value;
+  equal([refused!.error.code, refused!.error.message], ["conflict", error.message]);
+
+  refused!.retry();
+  equal(ids(list.records), "b");
+  const again = await link.expect({ call: "DELETE /posts/a", in: {} });
+  link.send({ seq: 1, cursors: { [number]: { leave: ["a"] } } });
+  link.send({ id: again, status: 200, at: "E:1" });
+  await applied(store, link);
+  equal([ids(list.records), store.refused.value.length], ["b", 0], "once nothing refers to it, the deletion holds");
+});
+
+test("null, a value and a field that is not sent are three different writes", async () => {
+  const { store, link } = await online();
+  const { list } = await opened(store, link, "posts.all", [post("a", 1, { note: "old" } as Partial<Post>)]);
+  const posts = store.model<Post & { note: string | null }>("posts");
+  const shown = () => (list.records[0] as unknown as { note: string | null }).note;
+  for (const [change, note] of [[{ title: "t" }, "old"], [{ note: null }, null], [{ note: "new" }, "new"]] as const) {
+    const write = posts.update("a", change);
+    equal(shown(), note);
+    const sent = await link.next();
+    equal([sent.call, sent.in], ["PATCH /posts/a", change]);
+    link.send({ id: sent.id, status: 422, error: { code: "invalid", message: "no" } });
+    await write;
+    equal(shown(), "old", "what is refused is taken back");
+  }
+});
+
 test("a refused write that no caller awaits is listed, with its problems, until it is dismissed", async () => {
   const { store, link } = await online();
   const { list } = await opened(store, link, "posts.all", [post("a", 1)]);
