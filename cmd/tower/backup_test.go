@@ -36,7 +36,15 @@ func TestBackupAndRestore(t *testing.T) {
 	refused("development.db exists", "db", "restore", "two.backup")
 	refused("in use by", "db", "restore", "two.backup", "--replace")
 	refused("names no state", "db", "restore", "--at", "yesterday")
+	if said := app.run("db", "compact"); !strings.HasPrefix(said, "The file had ") {
+		t.Error(said)
+	}
+	app.authors("Dora") // the application goes on with the new file
+	app.run("db", "check")
 	app.stop() // archives what is left
+	if said := app.run("db", "compact"); !strings.HasPrefix(said, "The file had ") {
+		t.Error(said)
+	}
 	count := func(want string) {
 		t.Helper()
 		if got := strings.TrimSpace(app.run("query", "Author", "--json")); strings.Count(got, `"id"`) != strings.Count(want, ",")+1 {
@@ -48,12 +56,12 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	count("Ada,Bob")
 	app.run("db", "restore", archived, "--replace", "--at", app.lastSeq(archived))
-	count("Ada,Bob,Carl")
+	count("Ada,Bob,Carl,Dora")
 	if err := os.WriteFile(filepath.Join(app.folder, "cut.backup"), []byte("what is this"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	refused("it is not a backup of a store", "db", "restore", "cut.backup", "--replace")
-	count("Ada,Bob,Carl")
+	count("Ada,Bob,Carl,Dora")
 }
 
 // lastSeq returns the newest commit of an archive's oldest epoch.

@@ -23,7 +23,7 @@ func newDB() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(newDBBackup(), newDBRestore(), newDBDrill(), newDBCheck(), newDBStatus(), newDBMigrate())
+	cmd.AddCommand(newDBBackup(), newDBRestore(), newDBDrill(), newDBCheck(), newDBCompact(), newDBStatus(), newDBMigrate())
 	return cmd
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/repl/control"
-	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -103,11 +101,7 @@ func (b *backup) run(ctx context.Context) (archive.Info, error) {
 
 func (b *backup) copy(ctx context.Context, raw string) (archive.Info, error) {
 	b.progress.report("copying the store", 0, 0)
-	client, err := attach(ctx, b.app)
-	if err == nil && client.Hello().Env != b.env {
-		_ = client.Close()
-		err = control.ErrNotRunning
-	}
+	client, err := attachTo(ctx, b.app, b.env)
 	if errors.Is(err, control.ErrNotRunning) {
 		return b.copyFile(raw)
 	}
@@ -122,14 +116,7 @@ func (b *backup) copy(ctx context.Context, raw string) (archive.Info, error) {
 
 // copyFile copies the store of an application that is not running.
 func (b *backup) copyFile(raw string) (archive.Info, error) {
-	data, _, err := b.app.data(b.env)
-	if err != nil {
-		return archive.Info{}, err
-	}
-	file, err := store.OpenFile(data)
-	if errors.Is(err, fs.ErrNotExist) {
-		return archive.Info{}, &hintedError{fmt.Errorf("there is no data of %s: %s does not exist", b.env, data), "name the environment with --env, or set TOWER_DB"}
-	}
+	file, err := openStopped(b.app, b.env)
 	if err != nil {
 		return archive.Info{}, err
 	}

@@ -44,3 +44,19 @@ func names(info fs.FileInfo) int {
 	}
 	return 1
 }
+
+// Like gives a new file the mode of another, and its owner and group, if this user may.
+func Like(file *os.File, other fs.FileInfo) error {
+	if err := file.Chmod(other.Mode().Perm()); err != nil {
+		return err
+	}
+	stat, ok := other.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	err := file.Chown(int(stat.Uid), int(stat.Gid))
+	if os.Geteuid() != 0 { // it may not give files away, and has lost nothing
+		return nil
+	}
+	return err
+}

@@ -130,8 +130,8 @@ func (b *batch) apply(p *pending) (Commit, error) {
 }
 
 // bucket returns a bucket whose pages are filled to that ratio when they split.
-func (b *batch) bucket(name []byte, fill float64) *bolt.Bucket {
-	bucket := b.btx.Bucket(name)
+func (b *batch) bucket(name []byte, fill float64) bucket {
+	bucket := b.store.bucket(b.btx, name)
 	bucket.FillPercent = fill
 	return bucket
 }
@@ -164,7 +164,7 @@ func (b *batch) records(p *pending, seq uint64) error {
 func (b *batch) move(moves []move) error {
 	for i := range moves {
 		if m := &moves[i]; m.from.key != nil {
-			if err := b.btx.Bucket(m.index.bucket).Delete(m.from.key); err != nil {
+			if err := b.store.bucket(b.btx, m.index.bucket).Delete(m.from.key); err != nil {
 				return err
 			}
 		}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
 
 // Check reads the whole file and returns an error that lists where its parts
@@ -21,9 +20,9 @@ import (
 func (s *Store) Check(ctx context.Context) error {
 	var found []error
 	err := s.guarded(func() error {
-		btx, err := s.db.Begin(true)
-		if errors.Is(err, berrors.ErrDatabaseNotOpen) {
-			return ErrClosed
+		btx, err := s.begin(true)
+		if errors.Is(err, ErrClosed) {
+			return err
 		}
 		if err != nil {
 			return fmt.Errorf("check the store: %w", err)

@@ -60,7 +60,7 @@ func TestCheckFinds(t *testing.T) {
 			if err := b.Check(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			if err := b.db.Update(func(btx *bolt.Tx) error { return c.damage(b, btx, p.ID) }); err != nil {
+			if err := b.db.Load().Update(func(btx *bolt.Tx) error { return c.damage(b, btx, p.ID) }); err != nil {
 				t.Fatal(err)
 			}
 			found := errorText(b.Check(context.Background()))

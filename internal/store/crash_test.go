@@ -61,6 +61,17 @@ func writeUntilKilled(path string, times int) {
 	repeatPairs(s, halves, first)
 	seed := int(time.Now().UnixMicro())
 	var wg sync.WaitGroup
+	if times%2 == 0 {
+		s.compactKeys = 10
+		wg.Go(func() {
+			for {
+				if _, err := s.Compact(context.Background(), func(int64, int64) {}); err != nil {
+					panic(err)
+				}
+				fmt.Println("compacted")
+			}
+		})
+	}
 	for i := range writersToKill {
 		wg.Go(func() {
 			for n := seed + i; ; n += writersToKill {
@@ -131,17 +142,17 @@ func TestKilledWriters(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	path := filepath.Join(t.TempDir(), "x.db")
 	halves := mustModel(t, "halves", &half{})
-	acknowledged := map[int]bool{}
+	acknowledged, compacted := map[int]bool{}, 0
 	kills := 20
 	if testing.Short() {
 		kills = 5
 	}
 	for range kills {
-		after, times := random.IntN(60), 0
+		after, times := random.IntN(60), -random.IntN(2)
 		if random.IntN(2) == 0 {
 			after, times = -1, 1+random.IntN(400)
 		}
-		killWriter(t, path, after, times, acknowledged)
+		compacted += killWriter(t, path, after, times, acknowledged)
 		s, err := Open(path, Options{Models: []*record.Model{halves}})
 		if err != nil {
 			t.Fatal(err)
@@ -151,12 +162,15 @@ func TestKilledWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("%d pairs were acknowledged", len(acknowledged))
+	t.Logf("%d pairs were acknowledged, in %d compactions", len(acknowledged), compacted)
+	if left, err := filepath.Glob(path + ".c*"); err != nil || len(left) > 0 {
+		t.Errorf("compactions have left %v, %v", left, err)
+	}
 }
 
 // killWriter runs a writer until it has acknowledged some pairs and kills it, unless it
 // kills itself first. It notes all pairs that the writer acknowledged.
-func killWriter(t *testing.T, path string, after, times int, acknowledged map[int]bool) {
+func killWriter(t *testing.T, path string, after, times int, acknowledged map[int]bool) (compacted int) {
 	t.Helper()
 	writer := exec.Command(os.Args[0])
 	writer.Env = append(os.Environ(), "STORE_TEST_PROCESS=write", "STORE_TEST_FILE="+path, fmt.Sprint("STORE_TEST_TIMES=", times))
@@ -170,6 +184,10 @@ func killWriter(t *testing.T, path string, after, times int, acknowledged map[in
 	}
 	lines := bufio.NewScanner(stdout)
 	for n := 0; lines.Scan(); n++ {
+		if lines.Text() == "compacted" {
+			compacted++
+			continue
+		}
 		pair, err := strconv.Atoi(lines.Text())
 		if err != nil {
 			t.Fatal(err)
@@ -185,6 +203,7 @@ func killWriter(t *testing.T, path string, after, times int, acknowledged map[in
 	if err := writer.Wait(); !errors.As(err, &exit) || exit.Exited() {
 		t.Fatalf("the writer ended by itself: %v", err)
 	}
+	return compacted
 }
 
 func checkPairs(t *testing.T, s *Store, halves *record.Model, acknowledged map[int]bool) {

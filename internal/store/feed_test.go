@@ -111,7 +111,7 @@ func TestOldStatesAreReadFromTheLogOnce(t *testing.T) {
 
 func (b *blog) logBytes() (bytes, counted int) {
 	b.t.Helper()
-	tx, err := b.db.Begin(false)
+	tx, err := b.db.Load().Begin(false)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -209,7 +209,7 @@ func (b *batch) checkAttempt(o *Attempt) error {
 
 // claim stores the key of a run, unless an earlier commit of the run has done so.
 func (b *batch) claim(o *Attempt, c *Commit) error {
-	keys := b.btx.Bucket(keysBucket)
+	keys := b.store.bucket(b.btx, keysBucket)
 	if keys.Get([]byte(o.key)) != nil {
 		return nil
 	}
@@ -222,7 +222,7 @@ func (b *batch) claim(o *Attempt, c *Commit) error {
 
 // putAnswers stores answers with their keys.
 func (b *batch) putAnswers(all map[string]waitingAnswer) error {
-	keys := b.btx.Bucket(keysBucket)
+	keys := b.store.bucket(b.btx, keysBucket)
 	for key, w := range all {
 		entry := keys.Get([]byte(key))
 		if applied := decodeApplied(entry); applied == nil || applied.run != w.run {
@@ -237,7 +237,7 @@ func (b *batch) putAnswers(all map[string]waitingAnswer) error {
 
 // expire removes the keys that are too old, oldest first, at most limit of them.
 func (s *Store) expire(btx *bolt.Tx, now time.Time, limit int) error {
-	ages, keys := btx.Bucket(agesBucket), btx.Bucket(keysBucket)
+	ages, keys := s.bucket(btx, agesBucket), s.bucket(btx, keysBucket)
 	oldest := now.Add(-s.options.KeyAge)
 	for range limit {
 		k, v := ages.Cursor().First()

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
 
 // A mark is a small text that the file keeps under a name for a limited time, beside
@@ -34,7 +33,7 @@ func (s *Store) Mark(name string) (text []byte, err error) {
 // until a time. It returns when the disk has it. change gets nil if there is no text.
 func (s *Store) SetMark(name string, until time.Time, change func(text []byte) []byte) error {
 	err := s.update(func(btx *bolt.Tx) error {
-		marks, ages := btx.Bucket(marksBucket), btx.Bucket(marksAgeBucket)
+		marks, ages := s.bucket(btx, marksBucket), s.bucket(btx, marksAgeBucket)
 		if err := expireMarks(marks, ages, s.options.Now()); err != nil {
 			return err
 		}
@@ -49,9 +48,6 @@ func (s *Store) SetMark(name string, until time.Time, change func(text []byte) [
 		entry := append(append([]byte(nil), age...), change(text)...)
 		return errors.Join(marks.Put([]byte(name), entry), ages.Put(append(age, name...), nil))
 	})
-	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
-		err = ErrClosed
-	}
 	if err != nil {
 		return fmt.Errorf("set the mark %s: %w", name, err)
 	}
@@ -59,7 +55,7 @@ func (s *Store) SetMark(name string, until time.Time, change func(text []byte) [
 }
 
 // expireMarks removes marks that are no longer kept, oldest first, at most trimMore.
-func expireMarks(marks, ages *bolt.Bucket, now time.Time) error {
+func expireMarks(marks, ages bucket, now time.Time) error {
 	for range trimMore {
 		k, _ := ages.Cursor().First()
 		if k == nil || entryTime(k).After(now) {

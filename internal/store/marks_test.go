@@ -61,7 +61,7 @@ func TestExpiredMarksAreRemoved(t *testing.T) {
 // A file of an earlier version held the key of cookies.
 func TestSecretsLeaveTheFile(t *testing.T) {
 	b := newBlog(t, Options{})
-	err := b.db.Update(func(btx *bolt.Tx) error {
+	err := b.db.Load().Update(func(btx *bolt.Tx) error {
 		secrets, err := btx.CreateBucket(secretsBucket)
 		if err != nil {
 			return err

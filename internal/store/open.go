@@ -65,16 +65,17 @@ var (
 // has the file open, Open returns an [*InUseError] after two seconds.
 func Open(path string, o Options) (*Store, error) {
 	s := &Store{
-		options:    o.withDefaults(),
-		path:       path,
-		models:     map[string]*record.Model{},
-		tables:     map[*record.Model]*table{},
-		queue:      make(chan *pending, maxGroup),
-		closing:    make(chan struct{}),
-		stopped:    make(chan struct{}),
-		failed:     make(chan struct{}),
-		retryQueue: make(chan struct{}, 1),
-		answers:    answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
+		options:     o.withDefaults(),
+		path:        path,
+		models:      map[string]*record.Model{},
+		tables:      map[*record.Model]*table{},
+		queue:       make(chan *pending, maxGroup),
+		closing:     make(chan struct{}),
+		stopped:     make(chan struct{}),
+		failed:      make(chan struct{}),
+		compactKeys: compactKeys,
+		retryQueue:  make(chan struct{}, 1),
+		answers:     answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
 	}
 	if err := s.addModels(); err != nil {
 		return nil, err
@@ -135,8 +136,8 @@ func (s *Store) openFile() error {
 		err = writeHolder(s.path)
 	}
 	if err != nil {
-		if s.db != nil && s.Err() == nil {
-			err = errors.Join(err, s.db.Close())
+		if db := s.db.Load(); db != nil && s.Err() == nil {
+			err = errors.Join(err, db.Close())
 		}
 		return fmt.Errorf("open the store %s: %w", s.path, err)
 	}
@@ -164,11 +165,15 @@ func (s *Store) openBolt() (err error) {
 			err = fmt.Errorf("the file is damaged, restore a backup: %v", r)
 		}
 	}()
-	s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{OpenFile: openShared, Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true})
+	db, err := openNamed(s.path, bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true}, openShared)
 	switch {
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
 		return fmt.Errorf("it is not a store, or it is damaged: %w", err)
 	case err != nil:
+		return err
+	}
+	s.db.Store(db)
+	if err = removeCompacted(s.path); err != nil {
 		return err
 	}
 	if err = s.read(checkFormat); err != nil {
@@ -286,13 +291,17 @@ func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.closing)
 		<-s.stopped
+		if s.Err() == nil {
+			s.upkeep.Lock() // a compaction ends, as the store is closing
+			defer s.upkeep.Unlock()
+		}
 		s.ring.close()
 		err = os.Remove(holderPath(s.path))
 		if errors.Is(err, os.ErrNotExist) {
 			err = nil
 		}
 		if s.Err() == nil { // else a transaction may still hold bbolt's locks
-			err = errors.Join(err, s.db.Close())
+			err = errors.Join(err, s.db.Load().Close())
 		}
 	})
 	if err != nil {

@@ -152,6 +152,8 @@ func (w *staleWalk) add(id record.ID, data []byte) error {
 // Prepare stores rows that were prepared by key; one with Version 0 is removed. What was
 // prepared by another key is dropped. It returns when the disk has the rows.
 func (s *Store) Prepare(key string, t Table, rows []Row) error {
+	s.upkeep.Lock()
+	defer s.upkeep.Unlock()
 	err := s.update(func(btx *bolt.Tx) error {
 		prepared, err := prepareBucket(btx, key)
 		if err != nil {
@@ -286,14 +288,14 @@ func Inspect(path string, fn func(*Store) error) error {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return fn(s)
 	}
-	db, err := bolt.Open(path, 0o600, &bolt.Options{Timeout: openTimeout, ReadOnly: true, NoStatistics: true})
+	db, err := openNamed(path, bolt.Options{Timeout: openTimeout, ReadOnly: true, NoStatistics: true}, os.OpenFile)
 	if errors.Is(err, berrors.ErrTimeout) {
 		return inUseError(path)
 	}
 	if err != nil {
 		return fmt.Errorf("read the store %s: %w", path, err)
 	}
-	s.db = db
+	s.db.Store(db)
 	if err = s.read(checkFormat); err == nil {
 		err = fn(s)
 	}

@@ -294,7 +294,7 @@ func (w *world) open() {
 	if w.store, err = Open(w.path, Options{Models: []*record.Model{w.items}, Now: w.now}); err != nil {
 		w.t.Fatal(err)
 	}
-	w.store.db.NoSync = true
+	w.store.db.Load().NoSync = true
 	w.store.ring.maxCount = rapid.IntRange(1, 30).Draw(w.t, "ring")
 	w.store.ring.maxSize = rapid.SampledFrom([]int{1, 5000, 1 << 20}).Draw(w.t, "ring size")
 }
@@ -623,6 +623,14 @@ func (w *world) reopen(*rapid.T) {
 	w.open()
 }
 
+func (w *world) compact(t *rapid.T) {
+	w.store.compactKeys = rapid.IntRange(1, 10).Draw(t, "keys")
+	sizes, err := w.store.Compact(context.Background(), func(int64, int64) {})
+	if err != nil || sizes.After > 2*sizes.Before {
+		t.Fatal(sizes, err)
+	}
+}
+
 func (w *world) close() {
 	if err := w.store.Check(context.Background()); err != nil {
 		w.t.Fatal(err)
@@ -655,6 +663,7 @@ func TestRandomTransactions(t *testing.T) {
 			"repeat":   w.repeat,
 			"follow":   w.follow,
 			"reopen":   w.reopen,
+			"compact":  w.compact,
 			"":         w.invariants,
 		})
 		w.close()

@@ -100,7 +100,7 @@ func OpenFile(path string) (*File, error) {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	err := f.guarded(func() (err error) {
-		f.db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true})
+		f.db, err = openNamed(path, bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true}, os.OpenFile)
 		if err != nil {
 			return err
 		}

@@ -77,7 +77,7 @@ func (r *Remembered) Model(name string) *record.Schema {
 // Remembered returns what the file states about earlier builds, before this one opened it
 // while [Options].Migrate runs.
 func (s *Store) Remembered() (r Remembered, err error) {
-	if s.db == nil {
+	if s.db.Load() == nil {
 		return Remembered{Fresh: true}, nil
 	}
 	err = s.read(func(btx *bolt.Tx) error {
@@ -243,6 +243,8 @@ func putJSON(bucket *bolt.Bucket, key []byte, value any) error {
 
 // Approve notes what the next build that opens the file may do.
 func (s *Store) Approve(a Approval) error {
+	s.upkeep.Lock()
+	defer s.upkeep.Unlock()
 	err := s.update(func(btx *bolt.Tx) error { return putJSON(btx.Bucket(migrationsBucket), approvalKey, a) })
 	if err != nil {
 		return fmt.Errorf("approve migrations: %w", err)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 )
 
 // The errors that callers distinguish.
@@ -27,20 +26,24 @@ var (
 type Store struct {
 	options Options
 	path    string
-	db      *bolt.DB
+	db      atomic.Pointer[bolt.DB] // replaced by a compaction; see begin
 	epoch   string
 	models  map[string]*record.Model
 	tables  map[*record.Model]*table
 	ring    ring
 	answers answers
 
-	queue      chan *pending
-	closing    chan struct{} // closed to stop the writer
-	stopped    chan struct{} // closed by the writer
-	failed     chan struct{} // closed when the file turns out to be damaged
-	damage     atomic.Pointer[DamagedError]
-	retryQueue chan struct{} // holds a value while a transaction runs again after a conflict
-	close      sync.Once
+	queue       chan *pending
+	closing     chan struct{} // closed to stop the writer
+	stopped     chan struct{} // closed by the writer
+	failed      chan struct{} // closed when the file turns out to be damaged
+	damage      atomic.Pointer[DamagedError]
+	upkeep      sync.Mutex    // held while the file is compacted, or rows of a migration are written
+	touched     touched       // not nil during a compaction; for a transaction that writes the file
+	noted       atomic.Int64  // about how many keys are in touched
+	compactKeys int           // most keys that a compaction copies at once
+	retryQueue  chan struct{} // holds a value while a transaction runs again after a conflict
+	close       sync.Once
 }
 
 // Epoch returns the name of the file's history. It was chosen when the file was
@@ -144,10 +147,7 @@ func (s *Store) eachSince(btx *bolt.Tx, seq, last uint64, fn func([]Change)) err
 // read runs fn in a read transaction of the file.
 func (s *Store) read(fn func(*bolt.Tx) error) error {
 	return s.guarded(func() error {
-		btx, err := s.db.Begin(false)
-		if errors.Is(err, berrors.ErrDatabaseNotOpen) {
-			return ErrClosed
-		}
+		btx, err := s.begin(false)
 		if err != nil {
 			return err
 		}
@@ -158,5 +158,15 @@ func (s *Store) read(fn func(*bolt.Tx) error) error {
 
 // update runs fn in a transaction of the file, beside the writer.
 func (s *Store) update(fn func(*bolt.Tx) error) error {
-	return s.guarded(func() error { return s.db.Update(fn) })
+	return s.guarded(func() error {
+		btx, err := s.begin(true)
+		if err != nil {
+			return err
+		}
+		defer btx.Rollback()
+		if err := fn(btx); err != nil {
+			return err
+		}
+		return btx.Commit()
+	})
 }

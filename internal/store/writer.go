@@ -120,7 +120,7 @@ func (s *Store) writeGroup(group []*pending) {
 	}
 	var answers []answer
 	err := s.guarded(func() error {
-		btx, err := s.db.Begin(true)
+		btx, err := s.begin(true)
 		if err != nil {
 			return err
 		}
@@ -185,6 +185,7 @@ func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, waiting map[string]w
 	if err := s.trim(btx, &b.head, now, limit); err != nil {
 		return err
 	}
+	s.touch(metaBucket, headKey)
 	if err := b.head.write(btx); err != nil {
 		return err
 	}

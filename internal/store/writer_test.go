@@ -17,7 +17,7 @@ import (
 // hold stops the writer until release is called.
 func (b *blog) hold() (release func()) {
 	b.t.Helper()
-	btx, err := b.db.Begin(true)
+	btx, err := b.db.Load().Begin(true)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestCommitsAreGivenUp(t *testing.T) {
 func TestTheDiskIsFull(t *testing.T) {
 	b := newBlog(t, Options{})
 	p := b.write("p", 0)
-	b.db.MaxSize = 1 << 20
+	b.db.Load().MaxSize = 1 << 20
 	long := strings.Repeat("x", 100_000)
 	var err error
 	for range 100 {
@@ -200,7 +200,7 @@ func TestTheDiskIsFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	seq := b.Seq()
-	b.db.MaxSize = 0
+	b.db.Load().MaxSize = 0
 	if c := b.like(p, 1); c.Seq != seq+1 {
 		t.Errorf("commit %d follows %d", c.Seq, seq)
 	}
@@ -215,7 +215,7 @@ func TestACommitThatWasReportedAsFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost := b.prepare(tx, tx.changes())
-	if err := b.db.Update(func(btx *bolt.Tx) error {
+	if err := b.db.Load().Update(func(btx *bolt.Tx) error {
 		batch := &batch{store: b.Store, btx: btx, head: readHead(btx)}
 		_, err := batch.apply(lost)
 		return errors.Join(err, batch.head.write(btx))

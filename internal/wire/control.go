@@ -42,6 +42,7 @@ const (
 	DoSettings    = "settings"    // → []Setting
 	DoCheck       = "check"       // → []string, what is wrong with the store's file; no commit is made meanwhile
 	DoCopy        = "copy"        // Key, the path of a file that does not exist → Copied; the file is a copy of the store
+	DoCompact     = "compact"     // → Compacted; events with Progress meanwhile
 	DoDigest      = "digest"      // Key, a seq → a hash of all records after that commit
 	DoArchive     = "archive"     // → Archived, or null without an archive
 	DoWait        = "wait"        // Key, a seq → null once every cursor has reached it
@@ -128,14 +129,28 @@ type Written struct {
 // A ControlEvent is what a console receives without a request: what happens, if it is
 // watching, and the frames of its streams. Exactly one of its fields is set.
 type ControlEvent struct {
-	Commit  *CommitEvent    `json:"commit,omitempty"`
-	Skipped *Skipped        `json:"skipped,omitempty"`
-	Applied *AppliedEvent   `json:"applied,omitempty"`
-	Joined  *ConnectionInfo `json:"joined,omitempty"`
-	Left    uint64          `json:"left,omitempty"` // number of a connection
-	Log     *LogEvent       `json:"log,omitempty"`
-	Stream  *StreamEvent    `json:"stream,omitempty"`
-	Missed  int             `json:"missed,omitempty"` // events other than commits that were dropped because the console did not keep up
+	Commit   *CommitEvent    `json:"commit,omitempty"`
+	Skipped  *Skipped        `json:"skipped,omitempty"`
+	Applied  *AppliedEvent   `json:"applied,omitempty"`
+	Joined   *ConnectionInfo `json:"joined,omitempty"`
+	Left     uint64          `json:"left,omitempty"` // number of a connection
+	Log      *LogEvent       `json:"log,omitempty"`
+	Stream   *StreamEvent    `json:"stream,omitempty"`
+	Progress *Progress       `json:"progress,omitempty"`
+	Missed   int             `json:"missed,omitempty"` // events other than commits that were dropped because the console did not keep up
+}
+
+// Progress tells how far a request of this console has come.
+type Progress struct {
+	ID    uint64 `json:"id"` // of the request
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"`
+}
+
+// Compacted has the sizes of the store's file in bytes.
+type Compacted struct {
+	Before int64 `json:"before"`
+	After  int64 `json:"after"`
 }
 
 // A CommitEvent describes one commit and the connections that it reached.

@@ -29,6 +29,23 @@ func (c *console) copyStore(path string) (*wire.Copied, error) {
 	return &wire.Copied{App: info.App, Epoch: info.Epoch, Seq: info.Seq, At: info.At, Size: info.Size}, nil
 }
 
+// compact replaces the store's file by one without unused pages.
+func (c *console) compact(ctx context.Context, req *wire.ControlRequest) (*wire.Compacted, error) {
+	var reported time.Time
+	sizes, err := c.app.Store().Compact(ctx, func(done, total int64) {
+		if time.Since(reported) >= progressEvery {
+			reported = time.Now()
+			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Progress: &wire.Progress{ID: req.ID, Done: done, Total: total}}})
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &wire.Compacted{Before: sizes.Before, After: sizes.After}, nil
+}
+
+const progressEvery = 100 * time.Millisecond
+
 // digest returns a hash of all records after a commit.
 func (c *console) digest(ctx context.Context, key string) (string, error) {
 	seq, err := parseSeq(key)
