@@ -62,7 +62,7 @@ func writeUntilKilled(path string, times int) {
 	seed := int(time.Now().UnixMicro())
 	var wg sync.WaitGroup
 	if times%2 == 0 {
-		s.compactKeys = 10
+		s.compactKeys = 1000
 		wg.Go(func() {
 			for {
 				if _, err := s.Compact(context.Background(), func(int64, int64) {}); err != nil {
