@@ -33,6 +33,11 @@ import (
 // clear it. A *int or *bool has no value that could mean this, so Assign refuses it for
 // a pointer of the record.
 //
+// A field of the input that the record lacks goes to the record's method Set with the name
+// of the field in Go, if it has one that takes the value and returns an error. So the
+// Password of an input is given to SetPassword(string) error, which stores its hash. Nil is
+// not given to it.
+//
 // The id is set only if the record has none. Assign returns an error, and sets
 // nothing, if the input has a field that the record lacks, has with another type, or
 // that the store fills. The types alone decide this, so a mistake fails the first call,
@@ -47,8 +52,12 @@ func Assign[T any](rec *T, input any) error {
 		return err
 	}
 	to := reflect.ValueOf(rec).Elem()
+	before := *rec
 	for _, a := range list {
-		a.run(from, to)
+		if err := a.run(from, to); err != nil {
+			*rec = before
+			return err
+		}
 	}
 	return nil
 }
@@ -64,14 +73,20 @@ type Optional[T any] = **T
 // An assignment copies one field of an input to a field of a record.
 type assignment struct {
 	from, to []int
-	id       bool // set only if it is empty
+	id       bool   // set only if it is empty
+	set      string // the record's method that takes the value; "": to is its field
 }
 
-func (a assignment) run(from, to reflect.Value) {
+func (a assignment) run(from, to reflect.Value) error {
 	value, err := from.FieldByIndexErr(a.from)
+	if err != nil {
+		return nil // an embedded pointer is nil
+	}
+	if a.set != "" {
+		return a.call(value, to)
+	}
 	target := to.FieldByIndex(a.to)
 	switch {
-	case err != nil: // an embedded pointer is nil
 	case a.id && !target.IsZero():
 	case value.Kind() == reflect.Pointer && value.IsNil():
 	case value.Kind() == reflect.Pointer && value.Type().Elem() == target.Type():
@@ -81,6 +96,33 @@ func (a assignment) run(from, to reflect.Value) {
 	default:
 		target.Set(pointerTo(reflect.Indirect(value)))
 	}
+	return nil
+}
+
+// call gives a value to a method of the record.
+func (a assignment) call(value, to reflect.Value) error {
+	method := to.Addr().MethodByName(a.set)
+	if value.Type() != method.Type().In(0) {
+		if value.IsNil() {
+			return nil
+		}
+		value = value.Elem()
+	}
+	err, _ := method.Call([]reflect.Value{value})[0].Interface().(error)
+	return err
+}
+
+// setter returns the name of the method of a record that takes a field of an input, "" if
+// there is none.
+func setter(to reflect.Type, from reflect.StructField) string {
+	method, found := reflect.PointerTo(to).MethodByName("Set" + from.Name)
+	if !found || method.Type.NumIn() != 2 || method.Type.IsVariadic() || method.Type.NumOut() != 1 || method.Type.Out(0) != reflect.TypeFor[error]() {
+		return ""
+	}
+	if takes := method.Type.In(1); takes != from.Type && reflect.PointerTo(takes) != from.Type {
+		return ""
+	}
+	return method.Name
 }
 
 // pointerTo returns a pointer to a copy of value, nil for an empty text and the zero
@@ -131,6 +173,10 @@ func planAssignments(from, to reflect.Type) ([]assignment, error) {
 		target, found := targets[name]
 		found = found && !target.BehindPointer
 		filled := found && ofRecord(to, target)
+		if method := setter(to, from.FieldByIndex(source.Path)); !found && method != "" {
+			list = append(list, assignment{from: source.Path, set: method})
+			continue
+		}
 		switch {
 		case !found:
 			problems = append(problems, fmt.Sprintf("%s has no field %q", to, name))
@@ -141,7 +187,7 @@ func planAssignments(from, to reflect.Type) ([]assignment, error) {
 		case base(source.Type) != base(target.Type) && source.Type != reflect.PointerTo(target.Type):
 			problems = append(problems, fmt.Sprintf("%q is a %s, and in %s a %s", name, source.Type, to, target.Type))
 		}
-		list = append(list, assignment{source.Path, target.Path, filled})
+		list = append(list, assignment{source.Path, target.Path, filled, ""})
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("assign %s to %s: %s", from, to, strings.Join(problems, "; "))

@@ -1,6 +1,7 @@
 package tower_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,60 @@ func TestAssignRefusesAnInputThatDoesNotFit(t *testing.T) {
 		made := &event{Title: "Fair"}
 		if err := tower.Assign(made, c.input); err == nil || !strings.Contains(err.Error(), c.want) || made.Title != "Fair" {
 			t.Errorf("%T: %v; want an error with %q", c.input, err, c.want)
+		}
+	}
+}
+
+// An account has a secret that an input sets by a method.
+type account struct {
+	tower.Record
+	Name string `json:"name"`
+	Hash string `json:"hash" tower:"private"`
+}
+
+func (a *account) SetSecret(plain string) error {
+	if plain == "refused" {
+		a.Hash = "half"
+		return errors.New("no such secret")
+	}
+	a.Hash = "hash of " + plain
+	return nil
+}
+
+func (a *account) SetOther(int) {}
+
+// What a record has no field for goes to its method, unless it is nil. An error of the
+// method sets nothing.
+func TestAssignByMethod(t *testing.T) {
+	type input struct {
+		Name   *string `json:"name"`
+		Secret *string `json:"secret"`
+	}
+	rec := &account{Name: "ada", Hash: "old"}
+	for _, c := range []struct {
+		in   any
+		want account
+		err  string
+	}{
+		{input{}, account{Name: "ada", Hash: "old"}, ""},
+		{input{Name: new("bob"), Secret: new("x")}, account{Name: "bob", Hash: "hash of x"}, ""},
+		{input{Name: new("eve"), Secret: new("refused")}, account{Name: "bob", Hash: "hash of x"}, "no such secret"},
+		{struct {
+			Secret string `json:"pass"`
+		}{"y"}, account{Name: "bob", Hash: "hash of y"}, ""},
+		{struct {
+			Secret int `json:"secret"`
+		}{}, account{Name: "bob", Hash: "hash of y"}, `has no field "secret"`},
+		{struct {
+			Other int `json:"other"`
+		}{}, account{Name: "bob", Hash: "hash of y"}, `has no field "other"`},
+	} {
+		err := tower.Assign(rec, c.in)
+		if (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%+v: %v", c.in, err)
+		}
+		if *rec != c.want {
+			t.Errorf("%+v: the record is %+v", c.in, *rec)
 		}
 	}
 }

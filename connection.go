@@ -60,7 +60,7 @@ func (c *Connection) SetCookie(ctx context.Context, cookie *http.Cookie) error {
 // account is what the client claims to be, also if there is no such account: check must take
 // as long then, or the time tells who has an account.
 //
-//	right, err := c.Guess(in.Email, func() bool { return bcrypt.CompareHashAndPassword(hash, in.Password) == nil })
+//	right, err := c.Guess(in.Email, func() bool { return password.Matches(hash, in.Password) })
 func (c *Connection) Guess(account string, check func() bool) (right bool, err error) {
 	return c.conn.Guess(account, check)
 }

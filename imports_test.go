@@ -87,6 +87,7 @@ var rooms = []room{
 	{"", []string{"internal/archive", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/edge", "internal/public", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/form", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
+	{"password", nil, "a password is hashed without an application", []string{"net", bbolt, melody}},
 	{"towertest", []string{"", "internal/wire", "internal/wire/line", "internal/wire/replica", "internal/server", "internal/server/control", "internal/server/fault", "internal/server/route",
 		"internal/server/transport", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"it checks cursors against the application's own scopes, rules and records", nil},

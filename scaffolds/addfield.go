@@ -42,7 +42,7 @@ func makeFields(p *project, args []string) (*generation, error) {
 		if err := g.addField(p, r, f); err != nil {
 			return nil, err
 		}
-		known[i].fields = append(known[i].fields, modelField{name: f.Go, json: f.JSON})
+		known[i].fields = append(known[i].fields, modelField{name: f.Column(), json: f.JSON})
 	}
 	return g, nil
 }
@@ -50,7 +50,7 @@ func makeFields(p *project, args []string) (*generation, error) {
 // checkAdded refuses a field that the model has, and one that stored records do not fit.
 func (f field) checkAdded(arg string, m model) error {
 	for _, other := range m.fields {
-		if other.name == f.Go || other.json == f.JSON {
+		if other.name == f.Column() || other.json == f.JSON {
 			return fmt.Errorf("field %q: %s already has a field %s; nothing was changed", arg, m.Type, other.json)
 		}
 	}
@@ -66,7 +66,10 @@ func (g *generation) addField(p *project, r *resource, f field) error {
 	if err != nil {
 		return err
 	}
-	g.insertField(r, f, intoStruct(file, r.Type, f.Go, f.Type, f.Tags))
+	g.insertField(r, f, intoStruct(file, r.Type, f.Column(), f.Type, f.Tags))
+	if f.Kind == "password" {
+		g.insertField(r, f, insertion{file: file, text: f.Methods(r.Local, r.Type), imports: passwordPackage, at: endOf})
+	}
 	if f.private {
 		return nil
 	}
@@ -85,7 +88,7 @@ func (g *generation) addField(p *project, r *resource, f field) error {
 	case file == "":
 		file = "controllers/" + r.Path + ".go"
 	}
-	g.insertField(r, f, intoStruct(file, input, f.Go, f.InputType(), fmt.Sprintf("json:%q", f.JSON)))
+	g.insertField(r, f, intoStruct(file, input, f.Go, f.InputType(), f.InputTags()))
 	if f.Ref != nil {
 		if err := g.addChoices(p, r, file, &f); err != nil {
 			return err
@@ -253,6 +256,12 @@ func structEnd(file string, text []byte, typeName, name string) (int, error) {
 	}
 	return ownLine(set, found.Fields.Closing, "struct", file, text)
 }
+
+// passwordPackage is what a model with a password imports.
+const passwordPackage = towerModule + "/password"
+
+// endOf returns the number of the line after the last one.
+func endOf(text []byte) (int, error) { return strings.Count(string(text), "\n") + 1, nil }
 
 // intoView adds lines before the first line that matches before, or after the last one
 // that matches after.

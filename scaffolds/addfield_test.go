@@ -8,7 +8,7 @@ import (
 // A field that is added is where the scaffold would have put it, for every type, and
 // destroy takes back exactly that.
 func TestAddedFieldsAreThoseOfAScaffold(t *testing.T) {
-	fields := []string{"due:time", "state:enum(open,done):index", "tags:list", "notes:text:private", "stars:int", "rank:int:optional", "price:float", "done:bool", "body:text", "api_url:string", "owner:ref=users", "parent:ref=tasks:clear", "watcher:ref=users:private", "label:ref=marks", "reviewer:ref=users"}
+	fields := []string{"due:time", "state:enum(open,done):index", "tags:list", "notes:text:private", "stars:int", "rank:int:optional", "price:float", "done:bool", "body:text", "api_url:string", "owner:ref=users", "parent:ref=tasks:clear", "watcher:ref=users:private", "password:password", "label:ref=marks", "reviewer:ref=users"}
 	dir, other := newApp(t), newApp(t)
 	for _, app := range []string{dir, other} {
 		generate(t, app, "scaffold User name:string")
@@ -158,7 +158,8 @@ func TestAddedFieldsThatCannotBe(t *testing.T) {
 		"Task due:time due:int":         "Task already has a field due",
 		"Task due:time:required":        "records that are stored have no value",
 		"Task code:string:unique":       "records that are stored have no value",
-		"Task password:string":          "stored and sent as plain text",
+		"Task password:string":          "password:password stores its hash",
+		"Task password:password:index":  "a password has no options",
 		"Task created_at:time":          "every record already has",
 		"Task state:enum(open,done):no": "there is no option",
 	} {

@@ -32,7 +32,7 @@ const fieldForm = "a field is NAME:TYPE, as in title:string, author:ref=users or
 
 // goTypes maps the types of fields to types of Go.
 var goTypes = map[string]string{
-	"string": "string", "text": "string", "enum": "string", "list": "[]string", "int": "int", "float": "float64", "bool": "bool", "time": "time.Time", "ref": "tower.ID",
+	"string": "string", "text": "string", "enum": "string", "list": "[]string", "int": "int", "float": "float64", "bool": "bool", "time": "time.Time", "ref": "tower.ID", "password": "string",
 }
 
 // typeAliases maps the names that other frameworks and databases use to ours.
@@ -72,9 +72,9 @@ func unsupported(label, word string) string {
 	case word == "file":
 		return "a record holds no files; store the file elsewhere, and its name in a string"
 	case passwordWords[word]:
-		return "it would be stored and sent as plain text; store its hash, where no client sees it: password_hash:string:private"
+		return fmt.Sprintf("it would be stored and sent as plain text; %s:password stores its hash, where no client sees it", label)
 	}
-	return fmt.Sprintf("it would be sent to everyone; keep it from clients with %s:string:private", label)
+	return fmt.Sprintf("it would be sent to everyone; keep it from clients with %s:string:private, or store the hash of a secret that people type with %[1]s:password", label)
 }
 
 // parseFields reads the fields of the model own. It looks up the models that they
@@ -116,7 +116,7 @@ func parseField(arg string, own model, known []model) (field, error) {
 		return field{}, err
 	}
 	parts := strings.Split(rest, ":")
-	if word := n.secretWord(parts[0]); word != "" && !slices.Contains(parts[1:], "private") {
+	if word := n.secretWord(parts[0]); word != "" && parts[0] != "password" && !slices.Contains(parts[1:], "private") {
 		return bad("%s", unsupported(label, word))
 	}
 	kind, target, targeted := strings.Cut(parts[0], "=")
@@ -135,7 +135,7 @@ func parseField(arg string, own model, known []model) (field, error) {
 		if word, ok := typeAliases[kind]; ok {
 			return bad("the type is called %s, not %s; use %s:%s", word, kind, label, word)
 		}
-		return bad("there is no type %q; the types are string, text, enum, list, int, float, bool, time and ref", kind)
+		return bad("there is no type %q; the types are string, text, enum, list, int, float, bool, time, ref and password", kind)
 	}
 	if kind == "enum" && values == nil {
 		return bad("an enum lists its values, as in '%s:enum(open,done)'", label)
@@ -144,6 +144,9 @@ func parseField(arg string, own model, known []model) (field, error) {
 		return bad("only a ref names a model, as in %s:ref=%s", label, target)
 	}
 
+	if kind == "password" && len(parts) > 1 {
+		return bad("a password has no options: it is never sent, and no two hashes are the same")
+	}
 	options := map[string]bool{}
 	for _, option := range parts[1:] {
 		switch {
@@ -274,6 +277,42 @@ func (f field) Required() bool {
 	return f.required || f.unique && slices.Contains([]string{"string", "time", "ref"}, f.Kind)
 }
 
+// Column returns the name of the field in the model: a password is stored as its hash.
+func (f field) Column() string {
+	if f.Kind == "password" {
+		return f.Go + "Hash"
+	}
+	return f.Go
+}
+
+// InputTags returns the struct tag of the field in the controller's input.
+func (f field) InputTags() string {
+	if f.Kind == "password" {
+		return fmt.Sprintf(`json:%q validate:"omitzero,min=8,max=200"`, f.JSON)
+	}
+	return fmt.Sprintf("json:%q", f.JSON)
+}
+
+// Methods returns the methods of a model, the type typ, for a password.
+func (f field) Methods(local, typ string) string {
+	words := f.name.human()
+	return fmt.Sprintf(`
+// Set%[1]s stores the hash of a %[2]s. An empty text, which an empty box of a form sends,
+// keeps the one that is there.
+func (%[3]s *%[4]s) Set%[1]s(plain string) (err error) {
+	if plain != "" {
+		%[3]s.%[1]sHash, err = password.Hash(plain)
+	}
+	return err
+}
+
+// Check%[1]s reports whether plain is the %[2]s. Call it within [tower.Connection.Guess].
+func (%[3]s *%[4]s) Check%[1]s(plain string) bool {
+	return password.Matches(%[3]s.%[1]sHash, plain)
+}
+`, f.Go, words, local, typ)
+}
+
 // InputType returns the type of the field in the controller's input.
 func (f field) InputType() string {
 	if value, optional := strings.CutPrefix(f.Type, "*"); optional {
@@ -313,6 +352,9 @@ func (f field) tags() string {
 		rules = append(rules, "max=100", "dive", "max=200")
 	}
 	name := f.JSON
+	if f.Kind == "password" {
+		name, store = name+"Hash", []string{"private"}
+	}
 	if f.Kind == "time" {
 		name += ",omitzero" // the zero time is no value, not the year 1
 	}

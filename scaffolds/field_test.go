@@ -39,6 +39,8 @@ func TestFields(t *testing.T) {
 		{"api_keys:list:private", "APIKeys", "[]string", `json:"apiKeys" tower:"private" validate:"max=100,dive,max=200"`},
 		{"password_hash:string:private:index", "PasswordHash", "string", `json:"passwordHash" tower:"index,private" validate:"max=200"`},
 		{"password_changed_at:time", "PasswordChangedAt", "time.Time", `json:"passwordChangedAt,omitzero"`},
+		{"password:password", "Password", "string", `json:"passwordHash" tower:"private"`},
+		{"pin:password", "Pin", "string", `json:"pinHash" tower:"private"`},
 		{"type:string", "Type", "string", `json:"type" validate:"max=200"`},
 	} {
 		// The first one is a label; what is looked at is the second.
@@ -78,8 +80,10 @@ func TestFieldsThatCannotBe(t *testing.T) {
 		"title:varchar":                  "called string, not varchar; use title:string",
 		"title:string:uniqe":             "the options are index, unique, required, optional and private",
 		"title:string:index:index":       "given twice",
-		"password:string":                "stored and sent as plain text",
+		"password:string":                "password:password stores its hash",
 		"api_token:string":               "sent to everyone",
+		"pass_phrase:password:private":   "a password has no options",
+		"token:string":                   "the hash of a secret that people type with token:password",
 		"password_hash:string":           "stored and sent as plain text",
 		"api_keys:list":                  "keep it from clients with api_keys:string:private",
 		"state:enum":                     "an enum lists its values",

@@ -23,7 +23,11 @@ func withImport(text []byte, pkg string) []byte {
 		return text
 	}
 	if folder := path.Dir(pkg); folder != "." {
-		beside := regexp.MustCompile(`(?m)^\t"` + regexp.QuoteMeta(folder) + `/[^"]*"(\r?\n)`)
+		alone := regexp.MustCompile(`(?m)^import ("` + regexp.QuoteMeta(folder) + `")(\r?)$`)
+		if alone.Match(text) {
+			return alone.ReplaceAll(text, []byte("import ($2\n\t$1$2\n\t\""+pkg+"\"$2\n)$2"))
+		}
+		beside := regexp.MustCompile(`(?m)^\t"` + regexp.QuoteMeta(folder) + `(?:/[^"]*)?"(\r?\n)`)
 		if at := beside.FindSubmatchIndex(text); at != nil {
 			return []byte(string(text[:at[1]]) + "\t\"" + pkg + "\"" + string(text[at[2]:at[3]]) + string(text[at[1]:]))
 		}
@@ -65,7 +69,7 @@ func usesImport(text []byte, pkg string) (imported, used bool) {
 	}
 	ast.Inspect(parsed, func(n ast.Node) bool {
 		if selector, ok := n.(*ast.SelectorExpr); ok {
-			if id, ok := selector.X.(*ast.Ident); ok && id.Name == pkg {
+			if id, ok := selector.X.(*ast.Ident); ok && id.Name == path.Base(pkg) {
 				used = true
 			}
 		}

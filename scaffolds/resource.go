@@ -56,7 +56,7 @@ func newResource(p *project, args []string) (*resource, error) {
 	r := &resource{
 		Module: p.module,
 		Type:   n.goName(), Var: many.goName(), Recent: "Recent" + many.goName(), Collection: many.snake(),
-		Local:      n.local("Record", "ctx c in out err context time tower models"),
+		Local:      n.local("Record", "ctx c in out err context time tower models password plain"),
 		Controller: many.goName(), Item: n.goName(), Path: many.snake(), File: n.snake(), Partial: n.snake(),
 		routing: routing{Route: many.local("Routes", "tower controllers")},
 		Human:   n.human(), Humans: many.human(), Title: many.title(), TitleOne: n.title(),
@@ -151,6 +151,11 @@ func (r *resource) Named() []field {
 	return slices.DeleteFunc(r.Refs(), func(f field) bool { return f.Ref.Label == "" })
 }
 
+// Passwords returns the fields that are stored as a hash.
+func (r *resource) Passwords() []field {
+	return slices.DeleteFunc(slices.Clone(r.Stored), func(f field) bool { return f.Kind != "password" })
+}
+
 // Including returns the line that includes the records of a ref in a scope.
 func (r *resource) Including(scope string, f field) string {
 	return fmt.Sprintf("%s = %[1]s.Include(&models.%s.Fields.%s)", scope, r.Var, f.Go)
@@ -196,6 +201,8 @@ func (r *resource) sample(f field) string {
 		return "true"
 	case "enum":
 		return strconv.Quote(f.values[0])
+	case "password":
+		return `"correct horse"`
 	case "list":
 		return `[]string{"Hello"}`
 	case "time":

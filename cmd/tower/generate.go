@@ -25,12 +25,13 @@ pages of its scaffold. A ref is a choice in the form, and the pages show the nam
 record. If a file has no place for its lines any more, nothing is changed,
 and the lines to add by hand are shown.
 
-A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time, list, enum or
-ref. A list holds texts. An enum lists its values, in quotes for the shell:
+A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time, list, enum, ref
+or password. A list holds texts. An enum lists its values, in quotes for the shell:
 'state:enum(open,done)'. A ref refers to another model: author:ref to Author,
 author:ref=users to User. Options may follow: title:string:required, email:string:unique,
 done:bool:index. A number may be empty if it is optional, rank:int:optional. A private field, notes:text:private, is in the model only: no page shows
-it, and no client receives or sends it.`,
+it, and no client receives or sends it. A password, password:password, is stored as its
+hash, which no client receives.`,
 		Example: `  tower generate scaffold Post title:string body:text published:bool author:ref
   tower generate model User name:string email:string:unique
   tower generate field Task due:time owner:ref=users 'state:enum(open,done)'

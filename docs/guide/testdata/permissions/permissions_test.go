@@ -7,8 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"golang.org/x/crypto/bcrypt"
-
+	"github.com/towerkit/tower/password"
 	"github.com/towerkit/tower/towertest"
 
 	"blog/models"
@@ -17,11 +16,11 @@ import (
 // TestSigningIn goes through the door as a browser without JavaScript does.
 func TestSigningIn(t *testing.T) {
 	app := towertest.Open(t, Config())
-	hash, err := bcrypt.GenerateFromPassword([]byte("correct horse"), bcrypt.MinCost)
+	hash, err := password.Hash("correct horse")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ada := &models.User{Name: "Ada", Email: "ada@example.com", PasswordHash: string(hash)}
+	ada := &models.User{Name: "Ada", Email: "ada@example.com", PasswordHash: hash}
 	if err := models.Users.Create(t.Context(), app, ada); err != nil {
 		t.Fatal(err)
 	}
