@@ -35,6 +35,7 @@ var generators = map[string]generator{
 	"controller": {makeController, inGo(controllerName)},
 	"field":      {makeFields, fieldName},
 	"migration":  {makeMigration, inGo(migrationName)},
+	"deploy":     {makeDeploy, deployName},
 }
 
 // inGo returns a function that reads a name as it is in Go.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +26,10 @@ pages of its scaffold. A ref is a choice in the form, and the pages show the nam
 record. If a file has no place for its lines any more, nothing is changed,
 and the lines to add by hand are shown.
 
+tower generate deploy writes what runs the application elsewhere: units of systemd and
+the script that installs them, a Dockerfile, fly.toml, and a workflow of GitHub. Name some
+of systemd, docker, fly and github, or none for all.
+
 A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time, list, enum, ref
 or password. A list holds texts. An enum lists its values, in quotes for the shell:
 'state:enum(open,done)'. A ref refers to another model: author:ref to Author,
@@ -36,7 +41,8 @@ hash, which no client receives.`,
   tower generate model User name:string email:string:unique
   tower generate field Task due:time owner:ref=users 'state:enum(open,done)'
   tower generate controller Pages about contact
-  tower generate types`,
+  tower generate types
+  tower generate deploy`,
 	}
 	cmd.AddCommand(newGenerateTypes(), newGenerateOpenAPI(), newGenerateMigration())
 	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that differ from the generated ones")
@@ -60,7 +66,7 @@ other files. A file that was edited is kept and listed.`,
 func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []string, force bool) (*scaffolds.Plan, error), forcing string) *cobra.Command {
 	var dryRun, force bool
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) < 2 {
+		if len(args) < 2 && !slices.Equal(args, []string{"deploy"}) { // an application has one
 			return &usageError{message: cmd.Name() + " needs a kind and a name; the kinds are " + strings.Join(scaffolds.Kinds(), ", "),
 				hint: "see: " + cmd.CommandPath() + " --help"}
 		}
