@@ -1,6 +1,7 @@
 package tower
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/towerkit/tower/internal/release"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/control"
 	"github.com/towerkit/tower/internal/server/front"
@@ -39,6 +41,10 @@ import (
 //	                  default: nobody reads them
 //	TOWER_MIGRATE     status, plan, run, accept or rehearse: do what tower db asks for in
 //	                  place of serving, and write a report; default: none
+//	TOWER_RELEASES    on: supervise the release that the link current in TOWER_FOLDER leads
+//	                  to, in place of serving; default: none
+//	TOWER_DEPLOY      what tower deploy asks the supervisor in TOWER_FOLDER for, in place of
+//	                  serving: status, or swap and a release; default: none
 //	TOWER_SUPERVISOR, TOWER_SERVER_URL  path of the socket of tower server, and its
 //	                  address; it sets both; default: none
 func Main(config Config) {
@@ -51,6 +57,9 @@ func Main(config Config) {
 }
 
 func run(ctx context.Context, config Config) error {
+	if ask := os.Getenv("TOWER_DEPLOY"); ask != "" {
+		return release.Ask(ctx, cmp.Or(os.Getenv("TOWER_FOLDER"), "."), ask, os.Stdout)
+	}
 	app, err := New(config)
 	if err != nil {
 		return err
@@ -61,7 +70,32 @@ func run(ctx context.Context, config Config) error {
 	if task := os.Getenv("TOWER_MIGRATE"); task != "" {
 		return app.migrate(ctx, task, os.Stdout)
 	}
+	if os.Getenv("TOWER_RELEASES") == "on" {
+		return app.supervise(ctx)
+	}
 	return app.Run(ctx)
+}
+
+// supervise runs the current release in the application's folder, and does not serve itself.
+func (a *App) supervise(ctx context.Context) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program: %w", err)
+	}
+	options := a.front()
+	sockets, err := front.HandOver(options)
+	if err != nil {
+		return err
+	}
+	defer sockets.Close()
+	a.Log().Info("supervising releases", "address", sockets.Addr.String())
+	domain := ""
+	if len(options.Domains) > 0 {
+		domain = options.Domains[0]
+	}
+	s := &release.Supervisor{Folder: a.app.Config().Folder, Program: filepath.Base(program), Output: os.Stderr, Log: a.Log(),
+		Sockets: release.Sockets{Files: sockets.Files, Names: sockets.Names}, Health: release.Health(sockets.Addr, domain)}
+	return s.Run(ctx)
 }
 
 // An App is an application. [Main] makes and runs one; tests open one with package
@@ -198,7 +232,7 @@ func (a *App) announce(url string) {
 func (a *App) front() front.Options {
 	config := a.app.Config()
 	vars := config.Environ
-	return front.Options{Addr: vars.Get("TOWER_ADDR"), HTTPAddr: vars.Get("TOWER_HTTP_ADDR"), Domains: config.Domains, Log: a.Log(),
+	return front.Options{Addr: vars.Get("TOWER_ADDR"), Handed: vars.Get("TOWER_RELEASES") == release.Child, HTTPAddr: vars.Get("TOWER_HTTP_ADDR"), Domains: config.Domains, Log: a.Log(),
 		Certificates: vars.Or("TOWER_CERTIFICATES", filepath.Join(filepath.Dir(config.Data), "certificates")), Directory: vars.Get("TOWER_ACME"), Email: vars.Get("TOWER_ACME_EMAIL")}
 }
 

@@ -35,7 +35,7 @@ type Listen struct {
 // store, opens the store when the supervisor sends "open", and stops when the supervisor
 // sends "stop" or is gone.
 func (a *App) Run(ctx context.Context, l Listen) error {
-	if l.Supervisor != "" {
+	if l.Supervisor != "" && !l.Front.Handed {
 		l.Front = front.Options{Addr: l.Front.Addr} // the supervisor is reached, and asks
 	}
 	web, err := front.Open(l.Front)

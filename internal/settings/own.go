@@ -44,6 +44,8 @@ func variables(env string) []variable {
 		{name: "TOWER_ACCESS_LOG", fallback: accessLog},
 		{name: "TOWER_METRICS_TOKEN", secret: true},
 		{name: "TOWER_MIGRATE", process: true},
+		{name: "TOWER_RELEASES", process: true},
+		{name: "TOWER_DEPLOY", process: true},
 		{name: "TOWER_SUPERVISOR"},
 		{name: "TOWER_SERVER_URL"},
 	}

@@ -12,7 +12,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +36,10 @@ type Options struct {
 	Directory    string // with domains: of the authority; "": Let's Encrypt
 	Email        string // with domains: where the authority sends warnings; "": nowhere
 
+	// Handed says that a supervisor, which could not know this process's number, has handed
+	// over the sockets.
+	Handed bool
+
 	Log *slog.Logger
 }
 
@@ -54,31 +60,49 @@ type Front struct {
 // that is named http, or else the second, is used in place of HTTPAddr.
 func Open(o Options) (*Front, error) {
 	f := &Front{domains: o.Domains, log: o.Log, logged: map[string]time.Time{}}
-	given, err := activated()
+	if o.Handed {
+		if err := os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())); err != nil {
+			return nil, fmt.Errorf("take over the sockets: %w", err)
+		}
+	}
+	given, err := listeners(o)
 	if err != nil {
 		return nil, err
 	}
+	f.main, f.plain = given.main, given.plain
 	if len(o.Domains) == 0 {
-		if f.main = given.main; f.main == nil {
-			f.main, err = listen(cmp.Or(o.Addr, "127.0.0.1:3000"))
-		}
-		return f, err
+		return f, nil
 	}
 	f.manager = &autocert.Manager{Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(o.Certificates), HostPolicy: autocert.HostWhitelist(o.Domains...), Email: o.Email}
 	ctx, cancel := context.WithCancel(context.Background())
 	f.end = cancel
 	f.manager.Client = &acme.Client{DirectoryURL: cmp.Or(o.Directory, autocert.DefaultACMEDirectory), HTTPClient: &http.Client{Transport: bounded{ctx}}}
-	if f.main = given.main; f.main == nil {
-		if f.main, err = listen(cmp.Or(o.Addr, ":443")); err != nil {
-			return nil, err
-		}
-	}
-	if f.plain = given.plain; f.plain == nil {
-		if f.plain, err = listen(cmp.Or(o.HTTPAddr, ":80")); err != nil {
-			return nil, errors.Join(err, f.main.Close())
-		}
-	}
 	return f, nil
+}
+
+// listeners returns what systemd hands over, and listens where that is missing.
+func listeners(o Options) (sockets, error) {
+	given, err := activated()
+	if err != nil {
+		return given, err
+	}
+	if len(o.Domains) == 0 {
+		if given.plain = nil; given.main == nil {
+			given.main, err = listen(cmp.Or(o.Addr, "127.0.0.1:3000"))
+		}
+		return given, err
+	}
+	if given.main == nil {
+		if given.main, err = listen(cmp.Or(o.Addr, ":443")); err != nil {
+			return given, err
+		}
+	}
+	if given.plain == nil {
+		if given.plain, err = listen(cmp.Or(o.HTTPAddr, ":80")); err != nil {
+			return given, errors.Join(err, given.main.Close())
+		}
+	}
+	return given, nil
 }
 
 func listen(addr string) (net.Listener, error) {

@@ -1,0 +1,97 @@
+//go:build linux
+
+package deploy
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startSSH starts a real sshd for this user, and returns the program ssh with options that
+// reach it, and the host.
+func startSSH(t *testing.T) (ssh []string, host string) {
+	t.Helper()
+	server, err := exec.LookPath("sshd")
+	if err != nil {
+		if server = "/usr/sbin/sshd"; !exists(server) {
+			t.Fatal("sshd is missing: apt-get install openssh-server")
+		}
+	}
+	folder := t.TempDir()
+	for _, name := range []string{"host", "client"} {
+		if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", filepath.Join(folder, name)).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	if os.Geteuid() == 0 {
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd wants it, and systemd makes it elsewhere
+			t.Fatal(err)
+		}
+	}
+	port := freePort(t)
+	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %[2]s/host\nAuthorizedKeysFile %[2]s/client.pub\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n", port, folder)
+	write(t, filepath.Join(folder, "sshd"), config, 0o600)
+	cmd := exec.Command(server, "-D", "-e", "-f", filepath.Join(folder, "sshd"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	until(t, "sshd answers", func() bool {
+		conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port))
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	})
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ssh = []string{"ssh", "-F", "none", "-i", filepath.Join(folder, "client"), "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=" + filepath.Join(folder, "known"), "-o", "LogLevel=ERROR"}
+	return ssh, fmt.Sprintf("%s@127.0.0.1:%d", me.Username, port)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func write(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// until asks again and again, for a process that says nothing when it is ready.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for range 6000 {
+		if done() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("waited five minutes until %s", what)
+}
