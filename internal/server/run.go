@@ -123,7 +123,10 @@ func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*Ap
 	gate := &entrance{probes: a.probes, opened: make(chan struct{})}
 	server := &http.Server{Handler: gate, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: transport.ConnContext}
 	failed := make(chan error, 1)
-	go func() { failed <- web.Serve(server) }()
+	serve := func() { failed <- web.Serve(server) }
+	if !web.Handed() {
+		go serve()
+	}
 	err := a.open(ctx, to)
 	if err == nil && console != nil {
 		if err = a.ServeConsoles(console); err != nil {
@@ -131,11 +134,17 @@ func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*Ap
 		}
 	}
 	if err != nil {
+		if web.Handed() { // who waits in the sockets may be served by another release
+			return err
+		}
 		closing := server.Close()
 		<-failed
 		return errors.Join(err, closing)
 	}
 	gate.open(a.Handler())
+	if web.Handed() {
+		go serve()
+	}
 	serving()
 	select {
 	case <-ctx.Done():

@@ -49,6 +49,7 @@ type Front struct {
 	plain   net.Listener // redirects to main; nil: none
 	manager *autocert.Manager
 	domains []string
+	handed  bool
 	log     *slog.Logger
 	end     context.CancelFunc // ends what is asked of the authority; nil: there is none
 
@@ -59,7 +60,7 @@ type Front struct {
 // Open listens. A socket that systemd hands over is used in place of Addr; of two, the one
 // that is named http, or else the second, is used in place of HTTPAddr.
 func Open(o Options) (*Front, error) {
-	f := &Front{domains: o.Domains, log: o.Log, logged: map[string]time.Time{}}
+	f := &Front{domains: o.Domains, handed: o.Handed, log: o.Log, logged: map[string]time.Time{}}
 	if o.Handed {
 		if err := os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())); err != nil {
 			return nil, fmt.Errorf("take over the sockets: %w", err)
@@ -145,6 +146,10 @@ func activated() (s sockets, err error) {
 
 // Addr returns the address that the front listens on.
 func (f *Front) Addr() net.Addr { return f.main.Addr() }
+
+// Handed reports whether a supervisor has handed over the sockets. It may hand them to another
+// process after this one.
+func (f *Front) Handed() bool { return f.handed }
 
 // URL returns the address for people.
 func (f *Front) URL() string {

@@ -4,11 +4,13 @@
 package deploy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -34,18 +36,50 @@ func TestMain(m *testing.M) {
 	switch name := filepath.Base(filepath.Dir(program)); {
 	case strings.HasPrefix(name, "dead"):
 		config.Start = func(context.Context, *tower.App) error { return errors.New("it has no key of the payment service") }
-	case strings.HasPrefix(name, "ill"):
-		config.Wrap = func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.URL.Path == "/_tower/health" {
-					http.Error(w, "the mail server is away", http.StatusServiceUnavailable)
-					return
-				}
-				next.ServeHTTP(w, r)
-			})
+	case strings.HasPrefix(name, "ill") && os.Getenv("TOWER_SUPERVISOR") != "":
+		if err := serveIll(config); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
 		}
+		return
 	}
 	tower.Main(config)
+}
+
+// serveIll serves an application that says of itself that it is not healthy.
+func serveIll(config tower.Config) error {
+	app, err := tower.New(config)
+	if err != nil {
+		return err
+	}
+	supervisor, err := net.Dial("unix", os.Getenv("TOWER_SUPERVISOR"))
+	if err != nil {
+		return err
+	}
+	words := bufio.NewScanner(supervisor)
+	fmt.Fprintln(supervisor, "ready 127.0.0.1:0")
+	if !words.Scan() {
+		return words.Err()
+	}
+	if err := app.Open(); err != nil {
+		return err
+	}
+	listener, err := net.FileListener(os.NewFile(3, "https"))
+	if err != nil {
+		return err
+	}
+	served := app.Handler()
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/_tower/health" {
+			http.Error(w, "the mail server is away", http.StatusServiceUnavailable)
+			return
+		}
+		served.ServeHTTP(w, r)
+	})}
+	go func() { _ = server.Serve(listener) }() // until it is shut down
+	fmt.Fprintln(supervisor, "serving")
+	words.Scan() // stop
+	return errors.Join(server.Shutdown(context.Background()), app.Close())
 }
 
 // A site is a host with the notes.
