@@ -55,9 +55,9 @@ are live. Until tower is released, the application carries its source, in
 
 // requiredModules are the requirements of tower that an application needs too.
 var requiredModules = []string{
-	"github.com/alexedwards/argon2id", "github.com/caarlos0/env/v11", "github.com/coreos/go-systemd/v22", "github.com/gabriel-vasile/mimetype", "github.com/go-playground/locales", "github.com/go-playground/universal-translator",
+	"github.com/VictoriaMetrics/metrics", "github.com/alexedwards/argon2id", "github.com/caarlos0/env/v11", "github.com/coreos/go-systemd/v22", "github.com/gabriel-vasile/mimetype", "github.com/go-playground/locales", "github.com/go-playground/universal-translator",
 	"github.com/go-playground/validator/v10", "github.com/gorilla/securecookie", "github.com/gorilla/websocket", "github.com/joho/godotenv", "github.com/klauspost/compress", "github.com/leodido/go-urn",
-	"github.com/oklog/ulid/v2", "github.com/olahol/melody", "go.etcd.io/bbolt",
+	"github.com/oklog/ulid/v2", "github.com/olahol/melody", "github.com/valyala/fastrand", "github.com/valyala/histogram", "go.etcd.io/bbolt",
 	"golang.org/x/crypto", "golang.org/x/mod", "golang.org/x/net", "golang.org/x/sys", "golang.org/x/text", "golang.org/x/time",
 }
 

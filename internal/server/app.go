@@ -25,6 +25,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/guess"
 	"github.com/towerkit/tower/internal/server/limit"
+	"github.com/towerkit/tower/internal/server/metrics"
 	"github.com/towerkit/tower/internal/server/read"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
@@ -93,18 +94,20 @@ func (c *Config) setDefaults() {
 
 // An App is a running application. Its methods are safe for concurrent use.
 type App struct {
-	config    Config
-	router    *route.Router
-	views     *view.Templates
-	assets    *view.Assets
-	log       *slog.Logger
-	access    *chain.AccessLog // nil: none
-	inspector *inspector
-	attempts  attempts
-	guesses   *guess.Limiter
-	answers   answerCache
-	rates     *limit.Rates
-	clients   *budget.Clients
+	config     Config
+	router     *route.Router
+	views      *view.Templates
+	assets     *view.Assets
+	log        *slog.Logger
+	access     *chain.AccessLog // nil: none
+	inspector  *inspector
+	attempts   attempts
+	guesses    *guess.Limiter
+	answers    answerCache
+	rates      *limit.Rates
+	clients    *budget.Clients
+	meter      *metrics.Meter // nil: nobody reads it
+	migrations int            // that the store has been through
 
 	ctx      context.Context // ends when the application closes
 	cancel   context.CancelFunc
@@ -136,6 +139,9 @@ func New(config Config) (*App, error) {
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.workers = workers.New()
+	if config.MetricsToken != "" {
+		a.meter = metrics.New()
+	}
 	a.probes = a.newProbes()
 	a.setUnready("it is starting")
 	for path := range config.Mount {
@@ -233,6 +239,11 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	if note := opening.Note(); note != nil {
 		to.note(note)
 	}
+	remembered, err := a.store.Remembered()
+	if err != nil {
+		return errors.Join(err, a.store.Close())
+	}
+	a.migrations = len(remembered.Done)
 	secrets, err := a.config.Secret.Read()
 	if err != nil {
 		return errors.Join(err, a.store.Close())
@@ -366,7 +377,9 @@ func (a *App) Cookie(id record.ID) (*http.Cookie, error) {
 // Report logs err, with what as the message, if it is an internal error. Errors that a
 // client caused are not logged.
 func (a *App) Report(what string, err error) {
-	if fault.As(err).Code == fault.Internal {
+	coded := fault.As(err)
+	a.countLimit(coded)
+	if coded.Code == fault.Internal {
 		a.log.Error(what, "error", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/answer"
@@ -82,6 +83,22 @@ func (c *call) recordCommit(commit store.Commit) {
 // has been sent to the connections it touches. A call with a key that took effect before
 // is not run again: Serve returns its earlier answer.
 func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callResult, error) {
+	if a.meter == nil {
+		return a.serve(ctx, s, req)
+	}
+	began := time.Now()
+	result, err := a.serve(ctx, s, req)
+	status := 0
+	if err != nil {
+		status = fault.As(err).Status()
+	} else {
+		status = result.Status
+	}
+	a.meter.Action(req.Route.Pattern(), status, time.Since(began))
+	return result, err
+}
+
+func (a *App) serve(ctx context.Context, s *Session, req *CallRequest) (*callResult, error) {
 	if req.counts {
 		if err := s.Conn.mayBeAnswered(); err != nil {
 			return nil, err

@@ -77,6 +77,9 @@ func (a *App) newConnection(r *http.Request) *Connection {
 	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, since: time.Now(), kept: edge.Keep(r, a.facts(r), a.config.Keep), meter: limit.NewMeter(&a.config.Limits)}
 	c.party = limit.PartyOf(string(c.user), c.remote)
 	c.outbox.Limit = a.config.Limits.MaxQueue
+	if a.meter != nil {
+		c.outbox.OnSlow = a.countSlow
+	}
 	return c
 }
 

@@ -218,6 +218,9 @@ func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, si
 		answer.Resync, answer.Value = "", ValueJSON(&o.Value)
 		return answer, nil
 	}
+	if answer.Resync != "" {
+		a.meter.Resync(answer.Resync)
+	}
 	oc := &OpenCursor{Conn: c, Request: cr}
 	if o.Resumed {
 		var err error

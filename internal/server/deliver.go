@@ -36,6 +36,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			touched = append(touched, c)
 		}
 	}
+	h.app.meter.Delivered(len(touched))
 	d.trace.requestAcks(len(touched))
 	for _, c := range touched {
 		frame, err := d.frame(c)

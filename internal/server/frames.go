@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,7 +39,8 @@ func (c *Connection) admit(verdict limit.Verdict) error {
 	if verdict == limit.End && c.cut.CompareAndSwap(false, true) {
 		c.disconnect(outbox.ClosePolicy, c.meter.Reason())
 	}
-	return &fault.Error{Code: fault.TooMany, Message: c.meter.Reason(), Wait: time.Second}
+	c.app.meter.Limit("frames")
+	return &fault.Error{Code: fault.TooMany, Limit: "frames", Message: c.meter.Reason(), Wait: time.Second}
 }
 
 // count counts a frame, and returns an error if it is not served.
@@ -193,7 +195,7 @@ func (c *Connection) handleOpen(req *wire.Request) error {
 	count := len(c.open) + len(c.regions)
 	c.mu.Unlock()
 	if count >= c.app.config.Limits.MaxCursors {
-		return fault.Errorf(fault.TooMany, "%d cursors are open on this connection; close one", count)
+		return &fault.Error{Code: fault.TooMany, Limit: "cursors", Message: fmt.Sprintf("%d cursors are open on this connection; close one", count)}
 	}
 	if region, err := c.app.sessions.OpenList(req.Live); req.Live != "" && err == nil && region.Cursor == "" {
 		return c.openRegion(ctx, req, region)

@@ -59,9 +59,16 @@ func (a *App) Handler() http.Handler {
 			a.serveRoute(w, r)
 		} else {
 			mux.ServeHTTP(w, r)
+			if x := chain.From(r.Context()); x != nil && x.Route == "" && r.Pattern != "/" {
+				x.Route = r.Pattern
+			}
 		}
 	})
-	config := chain.Config{Site: a.config.Site, Log: a.log, Pace: a.config.Limits.Pace(), Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Probes: a.probes, Fail: a.Fail}
+	var observe func(string, int, time.Duration)
+	if a.meter != nil {
+		observe = a.meter.Request
+	}
+	config := chain.Config{Observe: observe, Site: a.config.Site, Log: a.log, Pace: a.config.Limits.Pace(), Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Probes: a.probes, Fail: a.Fail}
 	return chain.New(config, routes)
 }
 
@@ -159,8 +166,13 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		if fault.As(err).Code != fault.NotFound || !a.assets.ServePublic(w, r) && !public.Serve(w, r, a.config.Files) {
 			a.Fail(w, r, err)
+		} else if x := chain.From(r.Context()); x != nil {
+			x.Route = "public files"
 		}
 		return
+	}
+	if x := chain.From(r.Context()); x != nil {
+		x.Route = rt.Pattern()
 	}
 	if rt.Kind == route.KindMount {
 		a.config.Mount[rt.Path].ServeHTTP(w, r)

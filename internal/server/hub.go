@@ -199,6 +199,7 @@ func (a *App) resyncAll(reason string) {
 // resync ends a connection whose cursors cannot be kept current. Its client connects
 // again, sends its positions, and receives the reason.
 func (c *Connection) resync(reason string) {
+	c.app.meter.Resync(reason)
 	c.disconnect(outbox.CloseSlow, "the server lost track of a cursor ("+reason+"); connect again")
 }
 

@@ -182,7 +182,7 @@ func (a *App) Answered(r *http.Request, bytes int) {
 func tooSoon(err error) error {
 	var refused *budget.Refusal
 	if errors.As(err, &refused) {
-		return fault.TooSoon(refused.Wait, refused.Reason)
+		return fault.TooSoon("reading", refused.Wait, refused.Reason)
 	}
 	return err
 }

@@ -41,7 +41,7 @@ func (c *Connection) Guess(account string, check func() bool) (right bool, err e
 	}
 	right, wait := c.app.guesses.Try(account, c.remote, check)
 	if wait > 0 {
-		return false, fault.TooSoon(wait, "too many wrong attempts")
+		return false, fault.TooSoon("guesses", wait, "too many wrong attempts")
 	}
 	return right, nil
 }

@@ -44,6 +44,21 @@ type Store struct {
 	compactKeys int           // most keys that a compaction copies at once
 	retryQueue  chan struct{} // holds a value while a transaction runs again after a conflict
 	close       sync.Once
+
+	stats struct{ commits, writes, conflicts atomic.Uint64 }
+}
+
+// Stats are what a store has done since it was opened.
+type Stats struct {
+	Commits   uint64
+	Writes    uint64 // to the disk; one carries many commits
+	Conflicts uint64 // transactions that came after another one that changed what they read
+	Queued    int    // transactions that wait to be written
+}
+
+// Stats returns what the store has done.
+func (s *Store) Stats() Stats {
+	return Stats{s.stats.commits.Load(), s.stats.writes.Load(), s.stats.conflicts.Load(), len(s.queue)}
 }
 
 // Epoch returns the name of the file's history. It was chosen when the file was

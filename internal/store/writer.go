@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -166,6 +167,9 @@ func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, waiting map[string]w
 		err := b.check(p)
 		if err != nil {
 			answers[i].err = err
+			if errors.Is(err, ErrConflict) {
+				s.stats.conflicts.Add(1)
+			}
 			continue
 		}
 		if answers[i].commit, err = b.apply(p); err != nil {
@@ -194,6 +198,8 @@ func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, waiting map[string]w
 		return err
 	}
 	s.ring.publish(b.commits, start)
+	s.stats.commits.Add(uint64(len(b.commits)))
+	s.stats.writes.Add(1)
 	return nil
 }
 

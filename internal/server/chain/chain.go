@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,6 +27,8 @@ type Config struct {
 	Probes map[string]http.Handler         // by path: they answer under any host, before the application's middleware
 	Policy string                          // Content-Security-Policy, with "{nonce}" where a nonce may stand; "": defaultPolicy
 	Wrap   func(http.Handler) http.Handler // the application's middleware; nil: none
+	// Observe receives each request, by the name of its route; nil: nobody counts them.
+	Observe func(route string, status int, took time.Duration)
 	// Fail answers a request with an error, and logs an internal one.
 	Fail func(http.ResponseWriter, *http.Request, error)
 }
@@ -58,6 +61,7 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(x)
 	r.Body = body
 	if probe := c.Probes[r.URL.Path]; probe != nil {
+		x.Route = r.URL.Path
 		c.secure(x.w.Header())
 		recovered{probe}.ServeHTTP(x, r)
 		c.recover(x, r)
@@ -69,6 +73,9 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if c.Access != nil {
 		c.Access.exchange(x, r)
+	}
+	if c.Observe != nil {
+		c.Observe(cmp.Or(x.Route, "none"), cmp.Or(x.status, http.StatusOK), time.Since(x.started))
 	}
 	if x.broken {
 		panic(http.ErrAbortHandler) // the client must not take the answer for complete

@@ -20,6 +20,7 @@ import (
 type Exchange struct {
 	context.Context
 	Facts edge.Facts
+	Route string // its name, which is one of few; "": there is none
 	note  Note
 
 	w       deadline.Writer

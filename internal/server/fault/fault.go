@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
@@ -48,6 +49,7 @@ type Error struct {
 	Message  string
 	Problems *record.Problems // of an invalid input or record; nil: none
 	Wait     time.Duration    // when the request may be sent again; 0: not known
+	Limit    string           // of TooMany: the limit that was reached: "frames"; "": one of the application's own
 	Allow    string           // of Method: the methods that the path has, "GET, HEAD"
 	Err      error            // for the log only
 }
@@ -86,10 +88,10 @@ func Errorf(code Code, format string, args ...any) *Error {
 }
 
 // TooSoon returns the error for a request that may be sent again after a time, which it
-// rounds up to seconds.
-func TooSoon(wait time.Duration, reason string) *Error {
+// rounds up to seconds, as it has reached a limit such as "reading".
+func TooSoon(limit string, wait time.Duration, reason string) *Error {
 	wait = (wait + time.Second - 1).Truncate(time.Second)
-	return &Error{Code: TooMany, Message: fmt.Sprintf("%s; try again in %s", reason, wait), Wait: wait}
+	return &Error{Code: TooMany, Limit: limit, Message: fmt.Sprintf("%s; try again in %s", reason, wait), Wait: wait}
 }
 
 // As returns the error that a client sees for err: err itself if it is or wraps an
@@ -181,8 +183,14 @@ func Panicked(what string, value any) error {
 	if value == http.ErrAbortHandler {
 		return http.ErrAbortHandler
 	}
+	panics.Add(1)
 	return &Panic{What: what, Value: value, stack: debug.Stack()}
 }
+
+var panics atomic.Uint64
+
+// Panics returns how many panics this process has recovered from.
+func Panics() uint64 { return panics.Load() }
 
 // A Panic is the error for a panic in application code.
 type Panic struct {

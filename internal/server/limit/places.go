@@ -84,7 +84,7 @@ func (p *Places) Take(party Party) error {
 		p.add(party, at, 1)
 		return nil
 	}
-	return crowded(reason, most)
+	return crowded("connections", reason, most)
 }
 
 // Leave gives a place back.

@@ -51,20 +51,25 @@ func (q *Queries) refusal(party Party, own, all int) error {
 	visitor := party.User == ""
 	switch l := q.limits; {
 	case own >= l.MaxQueries && visitor:
-		return fault.Errorf(fault.TooMany, "visitors at this address hold %d different queries open already; sign in, or close one", own)
+		return tooMany("queries", "visitors at this address hold %d different queries open already; sign in, or close one", own)
 	case own >= l.MaxQueries:
-		return fault.Errorf(fault.TooMany, "this user holds %d different queries open already; close one", own)
+		return tooMany("queries", "this user holds %d different queries open already; close one", own)
 	case visitor && q.visitors >= max(l.MaxAllQueries/2, 1):
-		return crowded("visitors hold too many different queries open already; sign in, or try again later")
+		return crowded("queries", "visitors hold too many different queries open already; sign in, or try again later")
 	case all > l.MaxAllQueries:
-		return crowded("clients hold %d different queries open already; try again later", l.MaxAllQueries)
+		return crowded("queries", "clients hold %d different queries open already; try again later", l.MaxAllQueries)
 	}
 	return nil
 }
 
 // crowded returns the error for who may succeed when others have left.
-func crowded(reason string, args ...any) error {
-	return &fault.Error{Code: fault.TooMany, Message: fmt.Sprintf(reason, args...), Wait: full}
+func crowded(limit, reason string, args ...any) error {
+	return &fault.Error{Code: fault.TooMany, Limit: limit, Message: fmt.Sprintf(reason, args...), Wait: full}
+}
+
+// tooMany returns the error for who may succeed after giving something up.
+func tooMany(limit, reason string, args ...any) error {
+	return &fault.Error{Code: fault.TooMany, Limit: limit, Message: fmt.Sprintf(reason, args...)}
 }
 
 // Drop counts a query once less for a party.

@@ -94,7 +94,7 @@ func (r *Rates) Take(route string, rates []Rate, party Party) error {
 	for _, one := range taken {
 		one.CancelAt(now)
 	}
-	return fault.TooSoon(wait, fmt.Sprintf("%s allows %d requests in %s", route, over.N, over.Per))
+	return fault.TooSoon("rate", wait, fmt.Sprintf("%s allows %d requests in %s", route, over.N, over.Per))
 }
 
 // of returns a bucket.

@@ -9,7 +9,8 @@ import "sync"
 // call.
 type Outbox struct {
 	Transport Transport
-	Limit     int // of bytes that wait after merging
+	Limit     int    // of bytes that wait after merging
+	OnSlow    func() // called when the client was too slow; it must not wait; nil: nobody counts
 
 	mu         sync.Mutex
 	queue      []*Slot
@@ -146,6 +147,9 @@ func (o *Outbox) compact() {
 	o.compactAt = o.bytes + o.Limit/2
 	if o.bytes > o.Limit && len(o.queue) > 1 {
 		o.full, o.queue, o.bytes = true, nil, 0
+		if o.OnSlow != nil {
+			o.OnSlow()
+		}
 		o.Transport.End(CloseSlow, "too much was waiting for this client; connect again and resume")
 	}
 }

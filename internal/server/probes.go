@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/health"
+	"github.com/towerkit/tower/internal/server/metrics"
 )
 
 // lateAfter is how far behind the store the connections may be before it is a warning.
@@ -66,7 +68,11 @@ func (a *App) late(seq uint64) time.Duration {
 func (a *App) newProbes() map[string]http.Handler {
 	brings := health.Brings(a.config.MetricsToken)
 	state := health.Handler(a.Health, func(r *http.Request) bool { return brings(r) || a.config.Site.IsOwn(r) })
-	return map[string]http.Handler{health.Path: state, health.LivePath: state}
+	probes := map[string]http.Handler{health.Path: state, health.LivePath: state}
+	if a.meter != nil {
+		probes[metrics.Path] = a.serveMetrics(brings)
+	}
+	return probes
 }
 
 // openingWait is how long a request waits for the application to open.
@@ -105,4 +111,84 @@ func (e *entrance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "the application is starting; try again", http.StatusServiceUnavailable)
 	}
+}
+
+// transports and kinds are shown as 0 where there is none, so that a query finds them.
+var (
+	transportNames = []string{"socket", "stream", "poll"}
+	cursorKinds    = []string{"list", "value", "region"}
+)
+
+// measure returns what the application has.
+func (a *App) measure() *metrics.State {
+	report := a.Health()
+	s := &metrics.State{Ready: report.Ready, Version: a.config.Version, Panics: fault.Panics()}
+	if *a.unready.Load() != "" { // the store is not open, or is being closed
+		return s
+	}
+	stats := a.store.Stats()
+	s.Open, s.Commits, s.Writes, s.Conflicts, s.Queued, s.Migrations = true, stats.Commits, stats.Writes, stats.Conflicts, stats.Queued, a.migrations
+	s.Seq, s.Behind = report.Commit, report.Behind
+	if s.Behind > 0 {
+		s.Late = a.late(s.Seq - s.Behind)
+	}
+	s.Connections, s.Cursors = zeros(transportNames), zeros(cursorKinds)
+	for _, c := range a.hub.all() {
+		if c.outbox.Transport != nil {
+			s.Connections[c.outbox.Transport.Name()]++
+		}
+		s.OutboxBytes += c.outbox.Waiting()
+		c.mu.Lock()
+		for _, oc := range c.open {
+			if oc.Request.Route.Value {
+				s.Cursors["value"]++
+			} else {
+				s.Cursors["list"]++
+			}
+		}
+		s.Cursors["region"] += len(c.regions)
+		c.mu.Unlock()
+	}
+	if archived, is := a.Archived(); is {
+		s.Archived, s.ArchiveBehind, s.ArchiveFails = true, report.Archive.Behind, archived.Error != ""
+		s.ArchiveLate = a.late(archived.Seq)
+	}
+	return s
+}
+
+func zeros(names []string) map[string]int {
+	all := map[string]int{}
+	for _, name := range names {
+		all[name] = 0
+	}
+	return all
+}
+
+// serveMetrics answers those who may read the metrics. For others there is nothing.
+func (a *App) serveMetrics(mayRead func(*http.Request) bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !mayRead(r) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the metrics need the token TOWER_METRICS_TOKEN", http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		a.meter.Write(w, a.measure())
+	})
+}
+
+// countSlow counts a client that was too slow, and has to connect again.
+func (a *App) countSlow() { a.meter.Resync("slow") }
+
+// countLimit counts an error that a limit has caused.
+func (a *App) countLimit(err *fault.Error) {
+	if err.Code != fault.TooMany {
+		return
+	}
+	kind := err.Limit
+	if kind == "" {
+		kind = "application"
+	}
+	a.meter.Limit(kind)
 }

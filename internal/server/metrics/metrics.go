@@ -1,0 +1,178 @@
+// Package metrics counts what an application does, in the text format of Prometheus. Each
+// label has few values: the patterns of routes, never paths or users.
+package metrics
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+)
+
+// Path is where an application answers with its metrics.
+const Path = "/_tower/metrics"
+
+// buckets are the bounds of durations, in seconds.
+var buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// A Meter counts. It is safe for concurrent use. A nil Meter counts nothing.
+type Meter struct {
+	set       *metrics.Set
+	durations sync.Map // duration -> *metrics.PrometheusHistogram
+	counters  sync.Map // event -> *metrics.Counter
+	delivered atomic.Uint64
+}
+
+// A duration is a histogram: of requests by route, or of actions.
+type duration struct {
+	what, name string
+	class      int // the first digit of the status
+}
+
+// An event is a counter with one label.
+type event struct{ counter, label, value string }
+
+// New returns a meter that has counted nothing.
+func New() *Meter {
+	m := &Meter{set: metrics.NewSet()}
+	for _, reason := range []string{"expired", "epoch", "overflow", "failed", "rules", "slow"} {
+		m.counter(resyncs, "reason", reason)
+	}
+	for _, kind := range []string{"frames", "cursors", "queries", "connections", "rate", "reading", "guesses", "application"} {
+		m.counter(limits, "limit", kind)
+	}
+	return m
+}
+
+const (
+	resyncs = "tower_resyncs_total"
+	limits  = "tower_limits_reached_total"
+)
+
+// Request counts a request to a route, which is one of those that the application has.
+func (m *Meter) Request(route string, status int, took time.Duration) {
+	m.observe("request", route, status, took)
+}
+
+// Action counts a call of an action, over any transport.
+func (m *Meter) Action(pattern string, status int, took time.Duration) {
+	m.observe("action", pattern, status, took)
+}
+
+func (m *Meter) observe(what, name string, status int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	key := duration{what, name, status / 100}
+	found, ok := m.durations.Load(key)
+	if !ok {
+		label := "route"
+		if what == "action" {
+			label = "action"
+		}
+		text := fmt.Sprintf("tower_%s_duration_seconds{%s=%q,status=\"%dxx\"}", what, label, name, key.class)
+		found, _ = m.durations.LoadOrStore(key, m.set.GetOrCreatePrometheusHistogramExt(text, buckets))
+	}
+	found.(*metrics.PrometheusHistogram).Update(took.Seconds())
+}
+
+// Resync counts a client that has to load everything again, by the reason.
+func (m *Meter) Resync(reason string) { m.count(resyncs, "reason", reason) }
+
+// Limit counts a refusal by a limit.
+func (m *Meter) Limit(kind string) { m.count(limits, "limit", kind) }
+
+func (m *Meter) count(counter, label, value string) {
+	if m != nil {
+		m.counter(counter, label, value).Inc()
+	}
+}
+
+func (m *Meter) counter(counter, label, value string) *metrics.Counter {
+	key := event{counter, label, value}
+	found, ok := m.counters.Load(key)
+	if !ok {
+		found, _ = m.counters.LoadOrStore(key, m.set.GetOrCreateCounter(fmt.Sprintf("%s{%s=%q}", counter, label, value)))
+	}
+	return found.(*metrics.Counter)
+}
+
+// Delivered counts messages that a commit has caused.
+func (m *Meter) Delivered(messages int) {
+	if m != nil {
+		m.delivered.Add(uint64(messages))
+	}
+}
+
+// A State is what an application has at the time when it is asked.
+type State struct {
+	Ready   bool
+	Version string
+	Panics  uint64
+
+	Open       bool // the application has opened its store: what follows is known
+	Commits    uint64
+	Writes     uint64 // to the disk
+	Conflicts  uint64
+	Queued     int // transactions that wait for the writer
+	Seq        uint64
+	Behind     uint64
+	Late       time.Duration
+	Migrations int
+
+	Connections map[string]int // by transport
+	OutboxBytes int
+	Cursors     map[string]int // by kind
+
+	Archived      bool // there is an archive
+	ArchiveBehind uint64
+	ArchiveLate   time.Duration
+	ArchiveFails  bool
+}
+
+// Write writes all metrics.
+func (m *Meter) Write(w io.Writer, s *State) {
+	m.set.WritePrometheus(w)
+	metrics.WriteCounterUint64(w, "tower_messages_total", m.delivered.Load())
+	metrics.WriteCounterUint64(w, "tower_panics_total", s.Panics)
+	metrics.WriteGaugeUint64(w, "tower_ready", one(s.Ready))
+	metrics.WriteGaugeUint64(w, fmt.Sprintf("tower_build_info{version=%q}", s.Version), 1)
+	if s.Open {
+		s.write(w)
+	}
+	metrics.WriteProcessMetrics(w)
+	metrics.WriteFDMetrics(w)
+}
+
+func (s *State) write(w io.Writer) {
+	metrics.WriteCounterUint64(w, "tower_commits_total", s.Commits)
+	metrics.WriteCounterUint64(w, "tower_writes_total", s.Writes)
+	metrics.WriteCounterUint64(w, "tower_conflicts_total", s.Conflicts)
+	metrics.WriteGaugeUint64(w, "tower_writer_queue", uint64(s.Queued))
+	metrics.WriteGaugeUint64(w, "tower_commit", s.Seq)
+	metrics.WriteGaugeUint64(w, "tower_matching_lag_commits", s.Behind)
+	metrics.WriteGaugeFloat64(w, "tower_matching_lag_seconds", s.Late.Seconds())
+	metrics.WriteGaugeUint64(w, "tower_migrations", uint64(s.Migrations))
+	for transport, n := range s.Connections {
+		metrics.WriteGaugeUint64(w, fmt.Sprintf("tower_connections{transport=%q}", transport), uint64(n))
+	}
+	metrics.WriteGaugeUint64(w, "tower_outbox_bytes", uint64(s.OutboxBytes))
+	for kind, n := range s.Cursors {
+		metrics.WriteGaugeUint64(w, fmt.Sprintf("tower_cursors{kind=%q}", kind), uint64(n))
+	}
+	if s.Archived {
+		metrics.WriteGaugeUint64(w, "tower_archive_lag_commits", s.ArchiveBehind)
+		metrics.WriteGaugeFloat64(w, "tower_archive_lag_seconds", s.ArchiveLate.Seconds())
+		metrics.WriteGaugeUint64(w, "tower_archive_failing", one(s.ArchiveFails))
+	}
+}
+
+func one(is bool) uint64 {
+	if is {
+		return 1
+	}
+	return 0
+}
