@@ -41,7 +41,26 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	app.authors("Dora") // the application goes on with the new file
 	app.run("db", "check")
+	exported := func() {
+		t.Helper()
+		lines := app.run("db", "export", "authors")
+		if strings.Count(lines, "\n") != 4 || !strings.Contains(lines, `"name":"Dora"`) {
+			t.Error(lines)
+		}
+		table := app.run("db", "export", "authors", "--format", "csv")
+		if !strings.HasPrefix(table, "id,") || strings.Count(table, "\n") != 5 || !strings.Contains(table, ",Dora") {
+			t.Error(table)
+		}
+	}
+	exported()
+	refused("did you mean authors", "db", "export", "author")
+	refused("only one model", "db", "export")
 	app.stop() // archives what is left
+	exported()
+	if said := app.run("db", "export", "-o", "records"); !strings.Contains(said, "records/authors.ndjson: 4 records\n") {
+		t.Error(said)
+	}
+	refused("exists", "db", "export", "-o", "records")
 	if said := app.run("db", "compact"); !strings.HasPrefix(said, "The file had ") {
 		t.Error(said)
 	}

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/repl/term"
+	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -23,7 +26,7 @@ func newDB() *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(newDBBackup(), newDBRestore(), newDBDrill(), newDBCheck(), newDBCompact(), newDBStatus(), newDBMigrate())
+	cmd.AddCommand(newDBBackup(), newDBRestore(), newDBDrill(), newDBCheck(), newDBCompact(), newDBExport(), newDBStatus(), newDBMigrate())
 	return cmd
 }
 
@@ -61,4 +64,104 @@ it.`,
 	}
 	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to check")
 	return cmd
+}
+
+func newDBCompact() *cobra.Command {
+	var env string
+	cmd := &cobra.Command{
+		Use:   "compact",
+		Short: "Return the unused space of the data's file",
+		Long: `Replace the file of the data by one without the pages that are no longer used. The
+application may run, be read and be written to meanwhile. The disk must have room for the
+new file beside the old one.`,
+		Example: `  tower db compact
+  tower db compact --env production`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			app, err := findApplication()
+			if err != nil {
+				return err
+			}
+			progress := newProgress(cmd.ErrOrStderr())
+			sizes, err := compact(cmd.Context(), app, env, progress)
+			progress.end()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "The file had %s and has %s.\n", byteSize(sizes.Before), byteSize(sizes.After))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to compact")
+	return cmd
+}
+
+// compact compacts the store, with the help of the application if it is running.
+func compact(ctx context.Context, app *application, env string, progress *progress) (sizes wire.Compacted, err error) {
+	report := func(done, total int64) { progress.report("compacting", done, total) }
+	client, err := attachTo(ctx, app, env)
+	if errors.Is(err, control.ErrNotRunning) {
+		file, err := openStopped(app, env)
+		if err != nil {
+			return sizes, err
+		}
+		defer file.Close()
+		compacted, err := file.Compact(ctx, report)
+		return wire.Compacted(compacted), err
+	}
+	if err != nil {
+		return sizes, err
+	}
+	defer client.Close()
+	err = doReporting(ctx, client, wire.ControlRequest{Do: wire.DoCompact}, &sizes, report)
+	return sizes, err
+}
+
+// attachTo connects to the running application. The error is [control.ErrNotRunning] if it
+// does not run in that environment.
+func attachTo(ctx context.Context, app *application, env string) (*control.Client, error) {
+	client, err := attach(ctx, app)
+	if err == nil && client.Hello().Env != env {
+		_ = client.Close() // it returns nil
+		return nil, control.ErrNotRunning
+	}
+	return client, err
+}
+
+// openStopped opens the store of an application that is not running.
+func openStopped(app *application, env string) (*store.File, error) {
+	path, _, err := app.data(env)
+	if err != nil {
+		return nil, err
+	}
+	file, err := store.OpenFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &hintedError{fmt.Errorf("there is no data of %s: %s does not exist", env, path), "name the environment with --env, or set TOWER_DB"}
+	}
+	return file, err
+}
+
+// doReporting is like [control.Client.Do], and reports how far the request has come.
+func doReporting(ctx context.Context, client *control.Client, req wire.ControlRequest, out any, report func(done, total int64)) error {
+	answered, reported := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(reported)
+		for {
+			select {
+			case event, open := <-client.Events():
+				if !open {
+					return
+				}
+				if p := event.Progress; p != nil {
+					report(p.Done, p.Total)
+				}
+			case <-answered:
+				return
+			}
+		}
+	}()
+	err := client.Do(ctx, req, out)
+	close(answered)
+	<-reported
+	return err
 }

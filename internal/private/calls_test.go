@@ -17,6 +17,7 @@ import (
 // without this package, and why each is right.
 var public = map[string]string{
 	"cmd/tower/dialer.go os.TempDir":                  "Attach checks the socket",
+	"cmd/tower/db_export.go os.OpenFile":              "a new file that is closed to others, where a person named it",
 	"cmd/tower/db_backup.go os.MkdirTemp":             "a new folder that is closed to others, beside the backup that a person named",
 	"cmd/tower/db_restore.go os.MkdirTemp":            "a new folder that is closed to others, in the folder of the store",
 	"internal/archive/archiver.go os.MkdirTemp":       "a new folder that is closed to others",

@@ -137,16 +137,25 @@ func seekAfter(c *bolt.Cursor, id record.ID) (k, v []byte) {
 }
 
 func (w *staleWalk) add(id record.ID, data []byte) error {
+	row, err := storedRow(id, data)
+	if err != nil {
+		return err
+	}
+	w.rows = append(w.rows, row)
+	w.bytes += len(data)
+	return nil
+}
+
+// storedRow returns a record as it is stored. Its bytes are slices of data.
+func storedRow(id record.ID, data []byte) (Row, error) {
 	if len(data) < 8 {
-		return fmt.Errorf("%s: %w", id, errShort)
+		return Row{}, fmt.Errorf("%s: %w", id, errShort)
 	}
 	public, private, err := cutText(data[8:])
 	if err != nil {
-		return fmt.Errorf("%s: %w", id, err)
+		return Row{}, fmt.Errorf("%s: %w", id, err)
 	}
-	w.rows = append(w.rows, Row{ID: id, Version: recordVersion(data), Public: public, Private: private})
-	w.bytes += len(data)
-	return nil
+	return Row{ID: id, Version: recordVersion(data), Public: public, Private: private}, nil
 }
 
 // Prepare stores rows that were prepared by key; one with Version 0 is removed. What was

@@ -157,6 +157,41 @@ func (f *File) State() (State, error) {
 	return state, err
 }
 
+// Models returns the names of the models that the file has records of, in order.
+func (f *File) Models() (models []string, err error) {
+	err = f.guarded(func() error {
+		return f.db.View(func(btx *bolt.Tx) error {
+			return btx.ForEach(func(name []byte, records *bolt.Bucket) error {
+				if model, of := bytes.CutPrefix(name, []byte(recordsPrefix)); of {
+					models = append(models, string(model))
+				}
+				return nil
+			})
+		})
+	})
+	return models, err
+}
+
+// Each calls fn with each record of a model, in the order of their ids. The bytes of a row
+// are valid until fn returns.
+func (f *File) Each(ctx context.Context, model string, fn func(Row) error) error {
+	return f.guarded(func() error {
+		return f.db.View(func(btx *bolt.Tx) error {
+			records := btx.Bucket([]byte(recordsPrefix + model))
+			if records == nil {
+				return fmt.Errorf("there are no records of %q", model)
+			}
+			return records.ForEach(func(k, v []byte) error {
+				row, err := storedRow(record.ID(k), v)
+				if err == nil {
+					err = fn(row)
+				}
+				return errors.Join(err, ctx.Err())
+			})
+		})
+	})
+}
+
 // CopyTo writes a copy of the file, like [Store.CopyTo].
 func (f *File) CopyTo(begin func(seq uint64, size int64) (io.Writer, error)) error {
 	return f.guarded(func() error {
